@@ -1,0 +1,45 @@
+//! What can go wrong with Azure, by what the caller would do differently.
+
+use std::time::Duration;
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// No credential of the chain gave a token: each with why.
+    #[error("no Azure login was found")]
+    NotLoggedIn { tried: Vec<(String, String)> },
+    /// The token endpoint refused: AADSTS code and its text.
+    #[error("the login was refused: {code}: {message}")]
+    LoginRefused { code: String, message: String },
+    #[error("{host} could not be reached: {cause}")]
+    Unreachable { host: String, cause: String },
+    #[error("{host} shows a certificate that is not trusted: {cause}")]
+    Untrusted { host: String, cause: String },
+    /// 403. `action` and `scope` where the answer named them (ARM: both; Key Vault: RBAC names both, a policy refusal names the permission).
+    #[error("{message}")]
+    Forbidden { code: String, message: String, action: Option<String>, scope: Option<String>, caller: Option<String> },
+    /// 404: the thing itself, its group (`ResourceGroupNotFound`), its subscription (`SubscriptionNotFound`).
+    #[error("{message}")]
+    NotFound { code: String, message: String },
+    /// 409, and 412.
+    #[error("{message}")]
+    Conflict { code: String, message: String },
+    /// 429 after all tries.
+    #[error("Azure throttles: {message}")]
+    Throttled { message: String, after: Option<Duration> },
+    /// Something that was made is still not visible where it must be, after the whole time limit.
+    #[error("{what} is still not visible after {waited:?}")]
+    NotYet { what: String, waited: Duration },
+    /// Any other 4xx.
+    #[error("{code}: {message}")]
+    Refused { status: u16, code: String, message: String },
+    /// 5xx after all tries.
+    #[error("Azure failed with {status} {code}: {message}")]
+    Failed { status: u16, code: String, message: String },
+    #[error("time ran out after {0:?}")]
+    TimedOut(Duration),
+    /// An answer that podid does not understand.
+    #[error("an answer of Azure could not be read: {0}")]
+    Protocol(String),
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,177 @@
+//! What Azure answers, as plain data: no SDK type crosses this line.
+
+use super::id::ArmId;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub type Tags = BTreeMap<String, String>;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    pub id: ArmId,
+    pub location: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// As Azure answered it: with a lower-case `resourcegroups`.
+    pub id: ArmId,
+    pub location: String,
+    pub client_id: String,
+    pub principal_id: String,
+    pub tenant_id: String,
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PrincipalKind {
+    ServicePrincipal,
+    User,
+    Group,
+}
+
+/// Who podid is, read off its own token: `oid`, `tid`, `idtyp`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Caller {
+    pub object_id: String,
+    pub tenant_id: String,
+    pub kind: PrincipalKind,
+    /// For messages only: appid, upn or the object id.
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoleAssignment {
+    pub id: String,
+    /// The GUID.
+    pub name: String,
+    pub scope: ArmId,
+    pub role_definition_id: String,
+    pub principal_id: String,
+    pub principal_kind: Option<String>,
+    pub description: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoleDefinition {
+    /// Full id, subscription-qualified.
+    pub id: String,
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PolicyEntry {
+    pub tenant_id: String,
+    pub object_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_id: Option<String>,
+    #[serde(default)]
+    pub keys: Vec<String>,
+    #[serde(default)]
+    pub secrets: Vec<String>,
+    #[serde(default)]
+    pub certificates: Vec<String>,
+    #[serde(default)]
+    pub storage: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Vault {
+    pub id: ArmId,
+    pub location: String,
+    pub tenant_id: String,
+    /// Always with a trailing slash.
+    pub uri: String,
+    /// `enableRbacAuthorization`; null (an old vault) is false.
+    pub rbac: bool,
+    pub provisioning: Option<String>,
+    pub policies: Vec<PolicyEntry>,
+    #[serde(default)]
+    pub tags: Tags,
+    pub purge_protection: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeletedVault {
+    /// The id that the vault had.
+    pub vault_id: ArmId,
+    pub location: String,
+    pub deletion_date: Option<String>,
+    pub scheduled_purge_date: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewVault {
+    pub id: ArmId,
+    pub location: String,
+    pub tenant_id: String,
+    pub rbac: bool,
+    pub tags: Tags,
+    /// `createMode: recover` for a soft-deleted one.
+    pub recover: bool,
+}
+
+/// Of a managed cluster, what podid reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cluster {
+    pub id: ArmId,
+    pub location: String,
+    pub fqdn: Option<String>,
+    pub private_fqdn: Option<String>,
+    pub node_resource_group: Option<String>,
+    pub kubelet: Option<KubeletIdentity>,
+    /// `servicePrincipalProfile.clientId`, unless that is the literal `msi`.
+    pub service_principal_client_id: Option<String>,
+    /// `identity.principalId`, or that of the first user-assigned one: the control plane's.
+    pub control_plane_principal_id: Option<String>,
+    pub oidc_issuer: Option<String>,
+    pub kubernetes_version: Option<String>,
+    pub network_plugin: Option<String>,
+    pub provisioning: Option<String>,
+    /// Names of the enabled ones of `addonProfiles`.
+    pub addons: Vec<String>,
+    pub pod_identity_addon: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KubeletIdentity {
+    pub client_id: String,
+    pub object_id: String,
+    pub resource_id: ArmId,
+}
+
+/// A secret with its value. The value is never `Debug`, never serialised.
+#[derive(Clone, Debug)]
+pub struct Secret {
+    pub value: SecretString,
+    pub info: SecretInfo,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SecretInfo {
+    pub name: String,
+    /// 32 hex digits; None in a list, which names no version.
+    pub version: Option<String>,
+    pub enabled: bool,
+    /// Unix seconds.
+    pub created: Option<i64>,
+    pub updated: Option<i64>,
+    pub content_type: Option<String>,
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeletedSecret {
+    pub name: String,
+    pub scheduled_purge_date: Option<i64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServicePrincipal {
+    pub object_id: String,
+    pub app_id: String,
+    pub display_name: Option<String>,
+}

@@ -1,0 +1,47 @@
+//! What can go wrong with a cluster, by what the caller would do differently.
+
+use std::time::Duration;
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// No kubeconfig, or one that cannot be read.
+    #[error("the kubeconfig could not be read: {0}")]
+    Kubeconfig(String),
+    #[error("there is no context {name:?} in the kubeconfig")]
+    UnknownContext { name: String, known: Vec<String> },
+    /// The exec plugin of the kubeconfig failed or is missing.
+    #[error("the login command of context {context:?} failed: {cause}")]
+    Login { context: String, cause: String },
+    #[error("the cluster of context {context:?} ({server}) could not be reached: {cause}")]
+    Unreachable { context: String, server: String, cause: String },
+    #[error("the cluster of context {context:?} ({server}) shows a certificate that is not trusted: {cause}")]
+    Untrusted { context: String, server: String, cause: String },
+    /// 401.
+    #[error("the cluster of context {context:?} ({server}) does not accept the credential")]
+    Unauthorized { context: String, server: String },
+    /// 403: verb, resource and namespace as the server named them.
+    #[error("{message}")]
+    Forbidden { verb: String, resource: String, namespace: Option<String>, message: String },
+    /// The server does not know the kind: its CRD is not installed.
+    #[error("the cluster does not know the kind {kind} ({group}/{version})")]
+    KindMissing { kind: String, group: String, version: String },
+    /// Fields that other managers own: (field path, manager).
+    #[error("fields are owned by others")]
+    Conflicts(Vec<(String, String)>),
+    #[error("{what} is there already")]
+    Exists { what: String },
+    #[error("{what} is not there")]
+    NotFound { what: String },
+    /// 409 that is no field conflict (resourceVersion, uid, a namespace that is being deleted).
+    #[error("{message}")]
+    Changed { reason: String, message: String },
+    /// 400 and 422: the object is not valid; field by field where the server says so.
+    #[error("{message}")]
+    Invalid { message: String, causes: Vec<(String, String)> },
+    #[error("the cluster failed with {status} {reason}: {message}")]
+    Failed { status: u16, reason: String, message: String },
+    #[error("time ran out after {0:?}")]
+    TimedOut(Duration),
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,4 @@
+//! The map of the house.
+pub mod azure;
+pub mod cluster;
+pub mod sandbox;

@@ -1,0 +1,2 @@
+//! Ten lines: run, exit code.
+fn main() {}
