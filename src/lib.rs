@@ -1,4 +1,5 @@
 //! The map of the house.
 pub mod azure;
 pub mod cluster;
+pub mod engine;
 pub mod sandbox;

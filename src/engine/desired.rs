@@ -1,0 +1,123 @@
+//! What is wanted, as a graph: nodes by key, edges read off their specs.
+
+use super::{
+    fault::Fault,
+    input::needs,
+    key::Key,
+    resource::{Kind, World},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Intent {
+    /// Make it so.
+    Present,
+    /// It must be there; hands off.
+    Existing,
+    /// It is not asked for: what it publishes is taken from the ledger, or from the node itself (`--only`).
+    Assumed,
+    /// Take it away if it is ours.
+    Absent,
+}
+
+/// Who wished for it: `up` prunes only what a spec brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    Spec,
+    Command,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    pub key: Key,
+    pub kind: String,
+    /// With its references.
+    pub spec: Value,
+    pub intent: Intent,
+    /// The cluster that it lies in, where it lies in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// Wanted only if that resource is ours (a right of the caller on a vault that podid made).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when_ours: Option<Key>,
+    /// Where things of this kind carry no tags: it is ours if that one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Key>,
+}
+
+impl Node {
+    pub fn needs(&self) -> BTreeSet<Key> {
+        let mut keys = needs(&self.spec);
+        keys.extend(self.when_ours.clone());
+        keys.extend(self.follows.clone());
+        keys
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Desired {
+    pub app: String,
+    pub by: By,
+    pub nodes: BTreeMap<Key, Node>,
+}
+
+impl Desired {
+    pub fn new(app: &str, by: By) -> Self {
+        Self { app: app.to_owned(), by, nodes: BTreeMap::new() }
+    }
+
+    /// The same key twice is fine if it says the same; otherwise two things would share a name.
+    pub fn add<W: World, K: Kind<W>>(&mut self, key: Key, kind: &K, intent: Intent) -> Result<&mut Node, Fault> {
+        let spec = serde_json::to_value(kind)?;
+        let node = self.nodes.entry(key.clone()).or_insert_with(|| Node {
+            key: key.clone(),
+            kind: K::KIND.to_owned(),
+            spec: spec.clone(),
+            intent,
+            cluster: None,
+            when_ours: None,
+            follows: None,
+        });
+        if node.spec != spec {
+            return Err(Fault::refused(
+                format!("{key} is wanted twice, in two ways"),
+                "Give the two different names, or put them into two apps.",
+            ));
+        }
+        if intent == Intent::Present {
+            node.intent = intent;
+        }
+        Ok(node)
+    }
+
+    /// Needs that stand in the graph itself, for each key.
+    pub fn edges(&self) -> BTreeMap<Key, BTreeSet<Key>> {
+        self.nodes.values().map(|n| (n.key.clone(), n.needs().into_iter().filter(|k| self.nodes.contains_key(k)).collect())).collect()
+    }
+
+    /// Keys so that each stands after what it needs. A circle is a bug of whoever built the graph.
+    pub fn order(&self) -> Result<Vec<Key>, Fault> {
+        order(&self.edges())
+    }
+}
+
+/// Keys so that each stands after what it needs.
+pub fn order(edges: &BTreeMap<Key, BTreeSet<Key>>) -> Result<Vec<Key>, Fault> {
+    let mut sorted = Vec::with_capacity(edges.len());
+    let mut done = BTreeSet::new();
+    while done.len() < edges.len() {
+        let ready: Vec<&Key> = edges.iter().filter(|(k, needs)| !done.contains(*k) && needs.is_subset(&done)).map(|(k, _)| k).collect();
+        if ready.is_empty() {
+            return Err(Fault::Bug("the graph of resources has a circle".into()));
+        }
+        for key in ready {
+            done.insert(key.clone());
+            sorted.push(key.clone());
+        }
+    }
+    Ok(sorted)
+}

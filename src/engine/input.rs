@@ -1,0 +1,142 @@
+//! A field of a spec is a value, or a typed reference to what another resource publishes.
+//!
+//! On paper: `{"$from": "identity/claims#client_id"}` stands for a value and makes an edge; `{"$in": "namespace/shop"}` only makes the edge.
+//! Only `spec::expand` writes references; a user never does.
+
+use super::{fault::Fault, key::Key};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, de::Error as _};
+use serde_json::{Value, from_value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    marker::PhantomData,
+};
+
+/// What a resource publishes, by field name.
+pub type Outputs = BTreeMap<String, Value>;
+/// What is known so far, by resource.
+pub type Known = BTreeMap<Key, Outputs>;
+
+/// A published field and its type: `Identity::CLIENT_ID`.
+pub struct Field<T>(pub &'static str, PhantomData<fn() -> T>);
+
+impl<T> Field<T> {
+    pub const fn new(name: &'static str) -> Self {
+        Self(name, PhantomData)
+    }
+    pub fn of(&self, key: &Key) -> Input<T> {
+        Input::From(format!("{key}#{}", self.0))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input<T> {
+    Known(T),
+    From(String),
+}
+
+impl<T> Input<T> {
+    /// The value; what `observe` asks for by this is, by that, what it needs in order to find the thing.
+    pub fn get(&self) -> Result<&T, Fault> {
+        match self {
+            Self::Known(value) => Ok(value),
+            Self::From(reference) => Err(Fault::Unresolved(reference.clone())),
+        }
+    }
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::From(_) => None,
+        }
+    }
+    /// The key that a reference points to.
+    pub fn source(&self) -> Option<Key> {
+        match self {
+            Self::Known(_) => None,
+            Self::From(reference) => Some(split(reference).0),
+        }
+    }
+}
+
+impl<T> From<T> for Input<T> {
+    fn from(value: T) -> Self {
+        Self::Known(value)
+    }
+}
+
+impl<T: Serialize> Serialize for Input<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Known(value) => value.serialize(serializer),
+            Self::From(reference) => json!({ "$from": reference }).serialize(serializer),
+        }
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Input<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        match value.get("$from").and_then(Value::as_str) {
+            Some(reference) => Ok(Self::From(reference.to_owned())),
+            None => from_value(value).map(Self::Known).map_err(D::Error::custom),
+        }
+    }
+}
+
+/// An edge that carries no value: "only after that one".
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct After {
+    #[serde(rename = "$in")]
+    key: Key,
+}
+
+impl After {
+    pub fn of(key: &Key) -> Self {
+        Self { key: key.clone() }
+    }
+}
+
+fn split(reference: &str) -> (Key, &str) {
+    let (key, field) = reference.split_once('#').unwrap_or((reference, ""));
+    (Key::from(key), field)
+}
+
+/// Visits every reference of a spec; `see` may answer what to put in its place.
+fn walk(spec: &mut Value, see: &mut dyn FnMut(Key, &str) -> Option<Value>) {
+    let reference = spec.get("$from").or_else(|| spec.get("$in")).and_then(Value::as_str).map(str::to_owned);
+    if let Some(reference) = reference {
+        let (key, field) = split(&reference);
+        if let Some(value) = see(key, field) {
+            *spec = value;
+        }
+        return;
+    }
+    match spec {
+        Value::Object(map) => map.values_mut().for_each(|v| walk(v, see)),
+        Value::Array(list) => list.iter_mut().for_each(|v| walk(v, see)),
+        _ => {}
+    }
+}
+
+/// The keys that a spec refers to.
+pub fn needs(spec: &Value) -> BTreeSet<Key> {
+    let mut keys = BTreeSet::new();
+    walk(&mut spec.clone(), &mut |key, _| {
+        keys.insert(key);
+        None
+    });
+    keys
+}
+
+/// The spec with every known reference replaced by its value; unknown ones stay.
+pub fn resolve(spec: &Value, known: &Known) -> Value {
+    let mut resolved = spec.clone();
+    walk(&mut resolved, &mut |key, field| known.get(&key)?.get(field).cloned());
+    resolved
+}
+
+/// For people: `(after identity/claims)` where a value is a reference that is not known yet.
+pub fn shown(value: &Value) -> Value {
+    let mut shown = value.clone();
+    walk(&mut shown, &mut |key, _| Some(Value::String(format!("(after {key})"))));
+    shown
+}

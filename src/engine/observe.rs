@@ -1,0 +1,149 @@
+//! Looks at every node of a graph, each as soon as what it refers to has been looked at. Writes nothing.
+
+use super::{
+    desired::{Desired, Intent},
+    fault::Fault,
+    input::{Known, Outputs, resolve},
+    key::Key,
+    ledger::Ledger,
+    resource::{Around, Kinds, Seen, World},
+};
+use futures::{StreamExt, stream::FuturesUnordered};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was seen of each node, and the spec with which it was looked for.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    pub seen: BTreeMap<Key, Option<Seen>>,
+    pub placed: BTreeMap<Key, Value>,
+    /// What is at the place where the ledger says that a node was put, where that is another place than it is looked for now.
+    pub old: BTreeMap<Key, Old>,
+    /// What is known after the pass: what was seen, and for `Assumed` and `Absent` nodes what the ledger holds.
+    pub known: Known,
+}
+
+#[derive(Clone, Debug)]
+pub struct Old {
+    pub placed: Value,
+    pub seen: Seen,
+}
+
+/// All faults of the pass, each with its node; the nodes behind a fault are not looked at.
+pub type Faults = Vec<(Key, Fault)>;
+
+pub async fn observe<W: World>(
+    desired: &Desired,
+    ledger: &Ledger,
+    kinds: Kinds<W>,
+    reader: &W::Reader,
+    recover: bool,
+) -> Result<Observed, Faults> {
+    let edges = desired.edges();
+    let mut waiting: BTreeSet<&Key> = desired.nodes.keys().collect();
+    let mut observed = Observed::default();
+    let mut faults = Faults::new();
+    let mut running = FuturesUnordered::new();
+    loop {
+        let ready: Vec<&Key> = waiting
+            .iter()
+            .copied()
+            .filter(|k| edges.get(*k).is_none_or(|needs| needs.iter().all(|n| observed.seen.contains_key(n))))
+            .collect();
+        for key in ready {
+            waiting.remove(key);
+            match look(desired, ledger, kinds, reader, key, &observed.known, recover) {
+                Ok(looking) => running.push(looking),
+                Err(fault) => faults.push((key.clone(), fault)),
+            }
+        }
+        let Some((key, placed, outcome)) = running.next().await else { break };
+        match outcome {
+            Ok((seen, old)) => {
+                observed.old.extend(old.map(|old| (key.clone(), old)));
+                let outputs = known_of(desired, ledger, &key, seen.as_ref());
+                observed.known.insert(key.clone(), outputs);
+                observed.placed.insert(key.clone(), placed);
+                observed.seen.insert(key, seen);
+            }
+            Err(fault) => faults.push((key, fault)),
+        }
+    }
+    if faults.is_empty() && !waiting.is_empty() {
+        return Err(vec![((*waiting.iter().next().unwrap_or(&&Key::from("?"))).clone(), Fault::Bug("the graph has a circle".into()))]);
+    }
+    if faults.is_empty() { Ok(observed) } else { Err(faults) }
+}
+
+/// A parent that is wanted and was not seen publishes nothing; one that goes away or is assumed publishes what the ledger recorded.
+fn known_of(desired: &Desired, ledger: &Ledger, key: &Key, seen: Option<&Seen>) -> Outputs {
+    if let Some(seen) = seen {
+        return seen.outputs.clone();
+    }
+    match desired.nodes.get(key).map(|n| n.intent) {
+        Some(Intent::Absent | Intent::Assumed) => ledger.get(&desired.app, key).map(|e| e.outputs.clone()).unwrap_or_default(),
+        _ => Outputs::new(),
+    }
+}
+
+type Found = (Option<Seen>, Option<Old>);
+type Looking<'a> = futures::future::BoxFuture<'a, (Key, Value, Result<Found, Fault>)>;
+
+static NOTHING: Outputs = Outputs::new();
+
+fn look<'a, W: World>(
+    desired: &'a Desired,
+    ledger: &'a Ledger,
+    kinds: Kinds<W>,
+    reader: &'a W::Reader,
+    key: &Key,
+    known: &Known,
+    recover: bool,
+) -> Result<Looking<'a>, Fault> {
+    let node = desired.nodes.get(key).ok_or_else(|| Fault::Bug(format!("{key} is not in the graph")))?;
+    let entry = ledger.get(&desired.app, key);
+    // what goes away is looked for where it was put, even when its parents are gone
+    let placed = match (node.intent, entry) {
+        (Intent::Absent, Some(entry)) => entry.placed.clone(),
+        _ => resolve(&node.spec, known),
+    };
+    let key = key.clone();
+    if node.intent == Intent::Assumed {
+        return Ok(Box::pin(async move { (key, placed, Ok((None, None))) }));
+    }
+    let kind = kinds.of(&node.kind)?;
+    let around = Around {
+        app: &desired.app,
+        intent: node.intent,
+        origin: entry.map(|e| e.origin),
+        recorded: entry.map_or(&NOTHING, |e| &e.outputs),
+        recover,
+    };
+    let moved_from = match (node.intent, entry) {
+        (Intent::Present, Some(entry)) if entry.left.is_some() => entry.left.clone(),
+        (Intent::Present, Some(entry)) => {
+            let was = kind.place(&entry.placed)?;
+            (was.is_some() && was != kind.place(&placed)?).then(|| entry.placed.clone())
+        }
+        _ => None,
+    };
+    Ok(Box::pin(async move {
+        let looked = async {
+            let seen = match kind.observe(placed.clone(), around, reader).await {
+                // what locates it is not known yet: it cannot be there yet
+                Err(Fault::Unresolved(_)) => None,
+                other => other?,
+            };
+            let old = match moved_from {
+                Some(was) => kind
+                    .observe(was.clone(), Around { intent: Intent::Absent, ..around }, reader)
+                    .await?
+                    .map(|seen| Old { placed: was, seen }),
+                None => None,
+            };
+            Ok((seen, old))
+        };
+        let outcome = looked.await;
+        (key, placed, outcome)
+    }))
+}

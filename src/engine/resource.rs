@@ -1,0 +1,284 @@
+//! A kind of resource: the one trait that its author implements, and the object-safe face that the engine sees.
+
+use super::{desired::Intent, fault::Fault, input::Outputs, key::Key, ledger::Origin};
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, from_value, to_value};
+use std::{future::Future, marker::PhantomData};
+
+/// What kinds look with and write with; the engine names no cloud.
+pub trait World: Send + Sync + 'static {
+    type Reader: Send + Sync;
+    type Writer: Send + Sync;
+}
+
+/// A field that differs. `from` null: not there yet; `to` null: goes away.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    pub field: String,
+    pub from: Value,
+    pub to: Value,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Diff {
+    Same,
+    /// Fields have to change.
+    Update(Vec<Change>),
+    /// Something is added to a thing that others share; nothing of theirs changes, so no consent is needed.
+    Extend(Vec<Change>),
+    /// It is here in a form that needs a decision first.
+    Refuse {
+        reason: String,
+        way_out: String,
+    },
+}
+
+/// Whose thing it is, as far as the thing itself tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// It carries the tags of this app.
+    Ours,
+    /// It carries no tags of this app.
+    Others,
+    /// Things of this kind carry no tags.
+    Untold,
+}
+
+/// What stands around a node while its kind works on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    pub app: &'a str,
+    pub intent: Intent,
+    /// What the ledger says; None: nothing.
+    pub origin: Option<Origin>,
+    /// What the ledger recorded that it published.
+    pub recorded: &'a Outputs,
+    /// Soft-deleted things may be brought back.
+    pub recover: bool,
+}
+
+impl Around<'_> {
+    /// Whether to mark the thing as ours: it is to be made, or was made by us, or says so itself.
+    pub fn mine(&self, owner: Owner) -> bool {
+        match self.origin {
+            Some(Origin::Created) => true,
+            Some(Origin::Adopted | Origin::Extended | Origin::Existing) => false,
+            None => owner == Owner::Ours,
+        }
+    }
+}
+
+pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The key's first word.
+    const KIND: &'static str;
+    /// Which of the two worlds it lies in: `azure` or `kubernetes` (`--only`).
+    const SIDE: Side;
+    const DATA: Data = Data::None;
+    type Actual: Serialize + DeserializeOwned + Send + Sync;
+
+    /// Writes that must not run at once share a lane.
+    fn lane(&self) -> Option<String> {
+        None
+    }
+    /// What tells this thing from one of the same key in other circumstances: the ids that locate it, where they come from other resources.
+    /// When it changes, the old thing is removed after the new one is there.
+    fn place(&self) -> Option<String> {
+        None
+    }
+    /// The resource in which it lies and with which it goes.
+    fn within(&self) -> Option<Key> {
+        None
+    }
+    fn observe(&self, around: Around<'_>, reader: &W::Reader) -> impl Future<Output = Result<Option<Self::Actual>, Fault>> + Send;
+    /// Pure.
+    fn diff(&self, around: Around<'_>, actual: &Self::Actual) -> Diff;
+    fn owner(&self, around: Around<'_>, actual: &Self::Actual) -> Owner;
+    /// Whether this is the very thing that was recorded, not another one that was made under its name since.
+    fn same(&self, _recorded: &Outputs, _actual: &Self::Actual) -> bool {
+        true
+    }
+    /// One source for keep and for create.
+    fn publish(&self, _actual: &Self::Actual) -> Outputs {
+        Outputs::new()
+    }
+    /// What a creation sets, for the plan; null values are left out.
+    fn summary(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
+    /// What the plan should say beside the act.
+    fn note(&self) -> Option<String> {
+        None
+    }
+    /// Why a deletion is not done although it is ours: something in it that is not.
+    fn holds(&self, _actual: &Self::Actual) -> Option<String> {
+        None
+    }
+    /// Why the run cannot go on when it must be there and is not, and the way out.
+    fn missing(&self) -> (String, String) {
+        (format!("the {} is not there", Self::KIND), "Create it first.".into())
+    }
+    /// Creates or updates; safe to repeat.
+    fn put(
+        &self,
+        around: Around<'_>,
+        before: Option<Self::Actual>,
+        writer: &W::Writer,
+    ) -> impl Future<Output = Result<Self::Actual, Fault>> + Send;
+    /// Absent is success.
+    fn remove(&self, around: Around<'_>, before: Self::Actual, writer: &W::Writer) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// The az and kubectl lines that it stands for.
+    fn commands(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Whether people's data would go with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data {
+    None,
+    /// It holds data: deleting it needs its name in `--delete-data`.
+    Holder,
+    /// It is the data: kept as long as its holder is kept, where that is ours.
+    Content,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    Azure,
+    Kubernetes,
+}
+
+/// What an observation found.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub actual: Value,
+    pub outputs: Outputs,
+}
+
+/// The face that the engine sees: specs and actuals as JSON.
+pub trait Erased<W: World>: Send + Sync {
+    fn kind(&self) -> &'static str;
+    fn side(&self) -> Side;
+    fn data(&self) -> Data;
+    fn lane(&self, spec: &Value) -> Result<Option<String>, Fault>;
+    fn place(&self, spec: &Value) -> Result<Option<String>, Fault>;
+    fn within(&self, spec: &Value) -> Result<Option<Key>, Fault>;
+    fn observe<'a>(&'a self, spec: Value, around: Around<'a>, reader: &'a W::Reader) -> BoxFuture<'a, Result<Option<Seen>, Fault>>;
+    fn diff(&self, spec: &Value, around: Around<'_>, actual: &Value) -> Result<Diff, Fault>;
+    fn owner(&self, spec: &Value, around: Around<'_>, actual: &Value) -> Result<Owner, Fault>;
+    fn same(&self, spec: &Value, recorded: &Outputs, actual: &Value) -> Result<bool, Fault>;
+    fn summary(&self, spec: &Value) -> Result<Vec<(&'static str, Value)>, Fault>;
+    fn note(&self, spec: &Value) -> Result<Option<String>, Fault>;
+    fn holds(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
+    fn missing(&self, spec: &Value) -> Result<(String, String), Fault>;
+    fn put<'a>(
+        &'a self,
+        spec: Value,
+        around: Around<'a>,
+        before: Option<Value>,
+        writer: &'a W::Writer,
+    ) -> BoxFuture<'a, Result<Seen, Fault>>;
+    fn remove<'a>(&'a self, spec: Value, around: Around<'a>, before: Value, writer: &'a W::Writer) -> BoxFuture<'a, Result<(), Fault>>;
+    fn commands(&self, spec: &Value) -> Result<Vec<String>, Fault>;
+}
+
+/// `static KINDS: &[&dyn Erased<Cloud>] = &[&Of::<Identity>::new(), …]`
+pub struct Of<K>(PhantomData<fn() -> K>);
+
+impl<K> Of<K> {
+    #[expect(clippy::new_without_default, reason = "a marker in a static table; nobody makes one by default")]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+fn typed<K: DeserializeOwned>(spec: &Value) -> Result<K, Fault> {
+    K::deserialize(spec).map_err(Fault::from)
+}
+
+impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
+    fn kind(&self) -> &'static str {
+        K::KIND
+    }
+    fn side(&self) -> Side {
+        K::SIDE
+    }
+    fn data(&self) -> Data {
+        K::DATA
+    }
+    fn lane(&self, spec: &Value) -> Result<Option<String>, Fault> {
+        Ok(typed::<K>(spec)?.lane())
+    }
+    fn place(&self, spec: &Value) -> Result<Option<String>, Fault> {
+        Ok(typed::<K>(spec)?.place())
+    }
+    fn within(&self, spec: &Value) -> Result<Option<Key>, Fault> {
+        Ok(typed::<K>(spec)?.within())
+    }
+    fn observe<'a>(&'a self, spec: Value, around: Around<'a>, reader: &'a W::Reader) -> BoxFuture<'a, Result<Option<Seen>, Fault>> {
+        Box::pin(async move {
+            let kind: K = typed(&spec)?;
+            let Some(actual) = kind.observe(around, reader).await? else { return Ok(None) };
+            Ok(Some(Seen { outputs: kind.publish(&actual), actual: to_value(&actual)? }))
+        })
+    }
+    fn diff(&self, spec: &Value, around: Around<'_>, actual: &Value) -> Result<Diff, Fault> {
+        Ok(typed::<K>(spec)?.diff(around, &typed(actual)?))
+    }
+    fn owner(&self, spec: &Value, around: Around<'_>, actual: &Value) -> Result<Owner, Fault> {
+        Ok(typed::<K>(spec)?.owner(around, &typed(actual)?))
+    }
+    fn same(&self, spec: &Value, recorded: &Outputs, actual: &Value) -> Result<bool, Fault> {
+        Ok(typed::<K>(spec)?.same(recorded, &typed(actual)?))
+    }
+    fn summary(&self, spec: &Value) -> Result<Vec<(&'static str, Value)>, Fault> {
+        Ok(typed::<K>(spec)?.summary())
+    }
+    fn note(&self, spec: &Value) -> Result<Option<String>, Fault> {
+        Ok(typed::<K>(spec)?.note())
+    }
+    fn holds(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault> {
+        Ok(typed::<K>(spec)?.holds(&typed(actual)?))
+    }
+    fn missing(&self, spec: &Value) -> Result<(String, String), Fault> {
+        Ok(typed::<K>(spec)?.missing())
+    }
+    fn put<'a>(
+        &'a self,
+        spec: Value,
+        around: Around<'a>,
+        before: Option<Value>,
+        writer: &'a W::Writer,
+    ) -> BoxFuture<'a, Result<Seen, Fault>> {
+        Box::pin(async move {
+            let kind: K = typed(&spec)?;
+            let before = before.map(from_value).transpose()?;
+            let actual = kind.put(around, before, writer).await?;
+            Ok(Seen { outputs: kind.publish(&actual), actual: to_value(&actual)? })
+        })
+    }
+    fn remove<'a>(&'a self, spec: Value, around: Around<'a>, before: Value, writer: &'a W::Writer) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move { typed::<K>(&spec)?.remove(around, from_value(before)?, writer).await })
+    }
+    fn commands(&self, spec: &Value) -> Result<Vec<String>, Fault> {
+        Ok(typed::<K>(spec)?.commands())
+    }
+}
+
+/// The table of kinds.
+pub struct Kinds<W: World>(pub &'static [&'static dyn Erased<W>]);
+
+impl<W: World> Clone for Kinds<W> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<W: World> Copy for Kinds<W> {}
+
+impl<W: World> Kinds<W> {
+    pub fn of(&self, kind: &str) -> Result<&'static dyn Erased<W>, Fault> {
+        self.0.iter().copied().find(|k| k.kind() == kind).ok_or_else(|| Fault::Bug(format!("there is no kind {kind:?}")))
+    }
+}
