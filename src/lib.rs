@@ -3,3 +3,4 @@ pub mod azure;
 pub mod cluster;
 pub mod engine;
 pub mod sandbox;
+pub mod spec;

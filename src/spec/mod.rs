@@ -1,0 +1,4 @@
+//! What a user wants: `model` (the file), `wish` (one command), `load` (reading, with places), `names` (the rules), `expand` (into a graph, pure).
+
+pub mod model;
+pub mod wish;

@@ -1,0 +1,174 @@
+//! What a user writes: `podid.yaml`. Unknown fields are refused by `load`, which also says where.
+
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::PathBuf};
+
+pub const API_VERSION: &str = "podid/v1";
+pub const KIND: &str = "App";
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Spec {
+    pub api_version: String,
+    pub kind: String,
+    pub metadata: Metadata,
+    /// Id of the subscription; flag and environment come first, az's own default last.
+    pub subscription: Option<String>,
+    /// The default of everything below; a name or a full id.
+    pub resource_group: Option<String>,
+    /// Default: the resource group's.
+    pub location: Option<String>,
+    pub cluster: Option<ClusterSpec>,
+    /// The same as one entry of `vaults`.
+    pub vault: Option<VaultSpec>,
+    #[serde(default)]
+    pub vaults: Vec<VaultSpec>,
+    #[serde(default)]
+    pub workloads: Vec<Workload>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metadata {
+    /// The app: ownership tags and the state's entries carry it. A DNS label.
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterSpec {
+    /// Name or full id of the managed cluster.
+    pub name: String,
+    pub resource_group: Option<String>,
+    /// Context of the kubeconfig; default: the cluster's name.
+    pub context: Option<String>,
+    /// Object id of the cluster's service principal, where podid may not ask the directory for it.
+    pub principal_id: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Model {
+    Rbac,
+    AccessPolicy,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VaultSpec {
+    /// Name or full id.
+    pub name: String,
+    pub resource_group: Option<String>,
+    pub location: Option<String>,
+    /// Of a vault that podid makes (default rbac); an existing one is read.
+    pub model: Option<Model>,
+    #[serde(default)]
+    pub secrets: Vec<SecretSpec>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecretSpec {
+    pub name: String,
+    pub value: Source,
+}
+
+/// Where a secret's value comes from; never the value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Source {
+    /// A file; relative to the spec (or, on the command line, to the working directory). Its bytes as they are.
+    File(PathBuf),
+    /// An environment variable.
+    Env(String),
+    /// Asked on the terminal, once: kept when it is there.
+    Prompt(bool),
+    /// Made by podid, once: this many characters.
+    Generate(u32),
+    /// Standard input, of a single command.
+    #[serde(skip_deserializing)]
+    Stdin,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Workload {
+    pub name: String,
+    pub namespace: String,
+    pub identity: IdentitySpec,
+    #[serde(default)]
+    pub mode: Mode,
+    /// Value of the pod label `aadpodidbinding`; default: the AzureIdentity's name.
+    pub selector: Option<String>,
+    /// Names of the objects, where others than the defaults are wanted.
+    #[serde(default)]
+    pub names: ObjectNames,
+    #[serde(default)]
+    pub secrets: Vec<Use>,
+    /// Further roles of the identity.
+    #[serde(default)]
+    pub roles: Vec<ExtraRole>,
+    /// Where the cluster gets Managed Identity Operator: `identity` (default), `resourceGroup`, `subscription`.
+    pub operator_scope: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IdentitySpec {
+    /// Name or full id.
+    pub name: String,
+    pub resource_group: Option<String>,
+    pub location: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    #[default]
+    PodIdentity,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ObjectNames {
+    /// Default: the managed identity's name.
+    pub azure_identity: Option<String>,
+    /// Default: the AzureIdentity's name and `-binding`.
+    pub azure_identity_binding: Option<String>,
+    /// Default: the workload's name.
+    pub secret_provider_class: Option<String>,
+}
+
+/// A secret that the workload reads.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Use {
+    pub name: String,
+    /// Name of the vault, where the spec has several.
+    pub vault: Option<String>,
+    /// File name in the mount; default: the secret's name.
+    pub alias: Option<String>,
+    /// The key of a Kubernetes Secret that the CSI driver keeps in step.
+    pub sync: Option<SyncSpec>,
+    /// The environment variable that the app gets it in; needs `sync`.
+    pub env: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SyncSpec {
+    pub secret: String,
+    pub key: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExtraRole {
+    /// A built-in role's name, a custom one's name, or a GUID.
+    pub role: String,
+    /// As `--scope` of `podid role assign`: `vault/NAME`, `group/NAME`, `subscription`, an ARM id.
+    pub scope: String,
+}
+
+/// Fields by path to where they were written, for messages of later checks.
+pub type Places = BTreeMap<String, (u64, u64)>;

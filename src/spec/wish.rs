@@ -1,0 +1,92 @@
+//! What one command wants, as a part of a spec: the same things that `podid.yaml` says, one at a time.
+//! Names may be full ARM ids wherever a name is; what is left out is taken from spec, state and defaults by `expand`.
+
+use super::model::{Model, Source};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wish {
+    Identity {
+        name: String,
+        group: Option<String>,
+        location: Option<String>,
+    },
+    Vault {
+        name: String,
+        group: Option<String>,
+        location: Option<String>,
+        model: Option<Model>,
+    },
+    /// `to`: `identity/NAME`, an identity's name or id, `caller`, or the object id of a principal.
+    Grant {
+        vault: String,
+        group: Option<String>,
+        to: String,
+        secrets: Option<Vec<String>>,
+    },
+    Secret {
+        vault: String,
+        group: Option<String>,
+        name: String,
+        source: Source,
+    },
+    /// `scope`: `vault/NAME`, `identity/NAME`, `group/NAME`, `subscription`, `cluster/NAME/nodes`, or an ARM id.
+    Role {
+        role: String,
+        to: String,
+        scope: String,
+    },
+    Bind(Bind),
+    Mount(Mount),
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bind {
+    pub namespace: String,
+    /// None: the only identity that spec and state know.
+    pub identity: Option<String>,
+    pub group: Option<String>,
+    /// Of the AzureIdentity; default: the identity's name.
+    pub name: Option<String>,
+    /// Of the AzureIdentityBinding; default: `NAME-binding`.
+    pub binding: Option<String>,
+    /// Value of the pod label `aadpodidbinding`; default: the AzureIdentity's name.
+    pub selector: Option<String>,
+    /// Name or id of the managed cluster; None: the context's name, or the only one that spec and state know.
+    pub cluster: Option<String>,
+    /// Where Managed Identity Operator is given: the identity itself, or wider where that is asked for.
+    pub operator_scope: OperatorScope,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OperatorScope {
+    #[default]
+    Identity,
+    ResourceGroup,
+    Subscription,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Mount {
+    pub namespace: String,
+    /// Of the SecretProviderClass.
+    pub name: String,
+    pub vault: Option<String>,
+    pub group: Option<String>,
+    pub secrets: Vec<Mounted>,
+    pub sync: Vec<Sync>,
+    pub cluster: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mounted {
+    pub name: String,
+    pub alias: Option<String>,
+}
+
+/// A synced Kubernetes Secret's key: `K8SSECRET:KEY=ALIAS`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sync {
+    pub secret: String,
+    pub key: String,
+    pub alias: String,
+}
