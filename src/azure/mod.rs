@@ -156,6 +156,10 @@ impl Write {
     pub async fn put_vault(&self, vault: &NewVault) -> Result<Vault> {
         unimplemented!()
     }
+    /// Waits until a vault that is there is `Succeeded`.
+    pub async fn await_vault(&self, id: &ArmId) -> Result<Vault> {
+        unimplemented!()
+    }
     /// PATCH of nothing but the tags.
     pub async fn tag_vault(&self, id: &ArmId, tags: &Tags) -> Result<Vault> {
         unimplemented!()

@@ -100,6 +100,8 @@ pub struct DeletedVault {
     pub location: String,
     pub deletion_date: Option<String>,
     pub scheduled_purge_date: Option<String>,
+    #[serde(default)]
+    pub tags: Tags,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -19,8 +19,6 @@ pub struct Settings {
     pub context: Option<String>,
     /// Of each request and of the connection; default 30 s.
     pub timeout: Option<Duration>,
-    /// Take fields that other managers own.
-    pub force_conflicts: bool,
     /// Most requests (and connections) at once.
     pub parallelism: usize,
 }
@@ -100,8 +98,8 @@ impl Read {
     pub async fn list(&self, api: &Api, namespace: Option<&str>, label_selector: Option<&str>) -> Result<Vec<Value>> {
         unimplemented!()
     }
-    /// Server-side apply with dryRun=All, fieldValidation=Strict, fieldManager=podid, force as in the settings.
-    pub async fn preview(&self, at: &At, manifest: &Value) -> Result<Preview> {
+    /// Server-side apply with dryRun=All, fieldValidation=Strict, fieldManager=podid.
+    pub async fn preview(&self, at: &At, manifest: &Value, force: bool) -> Result<Preview> {
         unimplemented!()
     }
 }
@@ -109,7 +107,7 @@ impl Read {
 #[expect(unused_variables, clippy::unimplemented, reason = "the contract; the room is being built")]
 impl Write {
     /// Server-side apply, strict; `Error::Conflicts` unless forced.
-    pub async fn apply(&self, at: &At, manifest: &Value) -> Result<Value> {
+    pub async fn apply(&self, at: &At, manifest: &Value, force: bool) -> Result<Value> {
         unimplemented!()
     }
     /// POST; `AlreadyExists` is `Error::Exists`.

@@ -17,6 +17,8 @@ pub enum Intent {
     Present,
     /// It must be there; hands off.
     Existing,
+    /// It is read if it is there, for what it publishes.
+    Optional,
     /// It is not asked for: what it publishes is taken from the ledger, or from the node itself (`--only`).
     Assumed,
     /// Take it away if it is ours.

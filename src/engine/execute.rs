@@ -147,6 +147,8 @@ async fn remember_what_stays(plan: &Plan, book: &Mutex<Book>, keeper: &dyn Keepe
             Act::Forget => pass_on(&mut book.ledger, &plan.app, action),
             // what stays although it was to go: remembered only while it is ours
             Act::Keep if absent && action.origin != Origin::Created => drop(book.ledger.forget(&plan.app, &action.key)),
+            // what is only read does not change whose it is
+            Act::Keep if reads(action) && book.ledger.get(&plan.app, &action.key).is_some_and(|e| e.origin != Origin::Existing) => {}
             _ => {
                 let outputs = action.work.outputs.clone();
                 let entry = entry_of(action, &plan.app, action.work.placed.clone(), merged(action, outputs), None);
@@ -159,6 +161,10 @@ async fn remember_what_stays(plan: &Plan, book: &Mutex<Book>, keeper: &dyn Keepe
     {
         book.unsaved = Some(why);
     }
+}
+
+fn reads(action: &Action) -> bool {
+    action.work.node.as_ref().is_some_and(|n| matches!(n.intent, Intent::Existing | Intent::Optional | Intent::Assumed))
 }
 
 /// A thing that two apps share is owned by the one that is left.
@@ -233,7 +239,14 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     if *run.stop.borrow() {
         return Err(Fault::Interrupted);
     }
-    let around = Around { app, intent: node.intent, origin: Some(action.origin), recorded: &action.work.recorded, recover: run.recover };
+    let around = Around {
+        app,
+        intent: node.intent,
+        origin: Some(action.origin),
+        recorded: &action.work.recorded,
+        ours: Some(action.origin == Origin::Created),
+        recover: run.recover,
+    };
     (run.tell)(Event::Started { key: action.key.clone(), act: action.act });
     save(run, book, |ledger| ledger.put(entry_of(action, app, placed.clone(), action.work.recorded.clone(), Some(action.act)))).await?;
     if action.act == Act::Delete {

@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Observed {
     pub seen: BTreeMap<Key, Option<Seen>>,
     pub placed: BTreeMap<Key, Value>,
+    /// What could not be looked at for want of a right.
+    pub blind: BTreeMap<Key, Fault>,
     /// What is at the place where the ledger says that a node was put, where that is another place than it is looked for now.
     pub old: BTreeMap<Key, Old>,
     /// What is known after the pass: what was seen, and for `Assumed` and `Absent` nodes what the ledger holds.
@@ -65,6 +67,12 @@ pub async fn observe<W: World>(
                 observed.known.insert(key.clone(), outputs);
                 observed.placed.insert(key.clone(), placed);
                 observed.seen.insert(key, seen);
+            }
+            Err(Fault::Blind(fault)) => {
+                observed.blind.insert(key.clone(), *fault);
+                observed.known.insert(key.clone(), known_of(desired, ledger, &key, None));
+                observed.placed.insert(key.clone(), placed);
+                observed.seen.insert(key, None);
             }
             Err(fault) => faults.push((key, fault)),
         }
@@ -117,6 +125,7 @@ fn look<'a, W: World>(
         intent: node.intent,
         origin: entry.map(|e| e.origin),
         recorded: entry.map_or(&NOTHING, |e| &e.outputs),
+        ours: None,
         recover,
     };
     let moved_from = match (node.intent, entry) {

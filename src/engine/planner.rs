@@ -64,6 +64,7 @@ impl<'a, W: World> Planner<'a, W> {
             intent: node.intent,
             origin: entry.map(|e| e.origin),
             recorded: entry.map_or(&NOTHING, |e| &e.outputs),
+            ours: None,
             recover: self.consent.recover,
         }
     }
@@ -73,17 +74,23 @@ impl<'a, W: World> Planner<'a, W> {
         let placed = self.observed.placed.get(&node.key).cloned().unwrap_or_else(|| node.spec.clone());
         let seen = self.observed.seen.get(&node.key).and_then(Option::as_ref);
         match node.intent {
-            Intent::Existing => {
+            Intent::Existing | Intent::Optional => {
+                let ours = match seen {
+                    Some(seen) => self.is_ours(node, kind, &placed, self.around(node), seen)?,
+                    None => false,
+                };
+                self.ours.insert(node.key.clone(), ours);
                 match seen {
                     Some(seen) => {
-                        self.act(node, kind, Act::Keep, Origin::Existing, Vec::new(), Some("existing".into()), placed, Some(seen))?
+                        let origin = self.around(node).origin.unwrap_or(Origin::Existing);
+                        self.act(node, kind, Act::Keep, origin, Vec::new(), Some("existing".into()), placed, Some(seen))?;
                     }
-                    None => {
+                    None if node.intent == Intent::Existing => {
                         let (reason, way_out) = kind.missing(&placed)?;
                         self.refuse(node, reason, way_out);
                     }
+                    None => {}
                 }
-                self.ours.insert(node.key.clone(), false);
                 return Ok(());
             }
             Intent::Assumed => {
@@ -115,6 +122,9 @@ impl<'a, W: World> Planner<'a, W> {
     fn present(&mut self, node: &Node, kind: &dyn Erased<W>, placed: Value, seen: Option<&Seen>) -> Result<(), Fault> {
         let around = self.around(node);
         let old = self.observed.old.get(&node.key);
+        if let Some(fault) = self.observed.blind.get(&node.key) {
+            return self.unseen(node, kind, placed, fault);
+        }
         let Some(seen) = seen else {
             let changes = kind.summary(&placed)?.into_iter().filter(|(_, to)| !to.is_null());
             let changes = changes.map(|(field, to)| Change { field: field.into(), from: Value::Null, to: shown(&to) }).collect::<Vec<_>>();
@@ -127,7 +137,7 @@ impl<'a, W: World> Planner<'a, W> {
         let recorded = around.origin;
         let origin = if ours { Origin::Created } else { recorded.filter(|o| *o != Origin::Created).unwrap_or(Origin::Adopted) };
         let replaced = |act: Act| if old.is_some() { Act::Replace } else { act };
-        match kind.diff(&placed, around, &seen.actual)? {
+        match kind.diff(&placed, Around { ours: Some(ours), ..around }, &seen.actual)? {
             Diff::Same if ours || recorded.is_some_and(|o| o != Origin::Existing) => {
                 self.act(node, kind, replaced(Act::Keep), origin, Vec::new(), None, placed, Some(seen))
             }
@@ -158,6 +168,18 @@ impl<'a, W: World> Planner<'a, W> {
         }
     }
 
+    /// It cannot be looked at for want of a right: fine where the right is about to be given or was just given, else a fault.
+    fn unseen(&mut self, node: &Node, kind: &dyn Erased<W>, placed: Value, fault: &Fault) -> Result<(), Fault> {
+        let granted =
+            node.needs().iter().all(|k| self.actions.contains_key(k) || self.observed.known.get(k).is_some_and(|o| !o.is_empty()));
+        if !granted {
+            return Err(fault.clone());
+        }
+        self.ours.insert(node.key.clone(), true);
+        let change = Change { field: "value".into(), from: Value::String("(cannot be read yet)".into()), to: Value::Null };
+        self.act(node, kind, Act::Update, Origin::Created, vec![change], kind.note(&node.spec)?, placed, None)
+    }
+
     fn unwanted(&mut self, node: &Node) -> Result<(), Fault> {
         let kind = self.kinds.of(&node.kind)?;
         let around = self.around(node);
@@ -166,7 +188,7 @@ impl<'a, W: World> Planner<'a, W> {
             Some(entry) => entry.placed.clone(),
             None => self.observed.placed.get(&node.key).cloned().unwrap_or_else(|| node.spec.clone()),
         };
-        let holder = kind.within(&node.spec)?.filter(|k| self.desired.nodes.contains_key(k));
+        let holder = kind.within(&node.spec)?.filter(|k| self.desired.nodes.get(k).is_some_and(|n| n.intent == Intent::Absent));
         let Some(seen) = self.observed.seen.get(&node.key).and_then(Option::as_ref) else {
             self.ours.insert(node.key.clone(), false);
             if let Some(entry) = entry {
@@ -191,6 +213,10 @@ impl<'a, W: World> Planner<'a, W> {
             return Ok(());
         }
         let origin = around.origin.unwrap_or(Origin::Created);
+        if let Some(dependent) = self.needed_by(&node.key) {
+            let why = format!("{dependent} needs it");
+            return self.act(node, kind, Act::Keep, origin, Vec::new(), Some(why), placed, Some(seen));
+        }
         if let Some(other) = self.shared_with(kind, node, &placed)? {
             let why = format!("app {other} uses it too, and owns it from now on");
             return self.act(node, kind, Act::Forget, origin, Vec::new(), Some(why), placed, Some(seen));
@@ -234,6 +260,16 @@ impl<'a, W: World> Planner<'a, W> {
             return *ours;
         }
         self.ledger.get(&self.desired.app, key).is_some_and(|e| e.origin == Origin::Created)
+    }
+
+    /// Something of the same app that stays and refers to it.
+    fn needed_by(&self, key: &Key) -> Option<&'a Key> {
+        let stays = |e: &&Entry| self.desired.nodes.get(&e.key).is_none_or(|n| n.intent != Intent::Absent);
+        self.ledger
+            .of_app(&self.desired.app)
+            .filter(stays)
+            .find(|e| e.origin != Origin::Existing && needs(&e.spec).contains(key))
+            .map(|e| &e.key)
     }
 
     /// Another app of this state that has the same thing at the same place.
@@ -344,8 +380,8 @@ pub fn all_absent<W: World>(app: &str, ledger: &Ledger, wanted: Option<Desired>,
     let needed: BTreeSet<Key> =
         closure(&desired, desired.nodes.values().filter(|n| n.intent == Intent::Absent && ledger.get(app, &n.key).is_none()));
     for (key, node) in &mut desired.nodes {
-        if node.intent == Intent::Existing && (ledger.get(app, key).is_some() || !needed.contains(key)) {
-            node.intent = Intent::Absent;
+        if matches!(node.intent, Intent::Existing | Intent::Optional) {
+            node.intent = if ledger.get(app, key).is_none() && needed.contains(key) { Intent::Optional } else { Intent::Absent };
         }
         let _ = kinds.of(&node.kind)?;
     }

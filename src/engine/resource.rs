@@ -54,6 +54,8 @@ pub struct Around<'a> {
     pub origin: Option<Origin>,
     /// What the ledger recorded that it published.
     pub recorded: &'a Outputs,
+    /// Whether it is ours, once the planner has settled that.
+    pub ours: Option<bool>,
     /// Soft-deleted things may be brought back.
     pub recover: bool,
 }
@@ -61,10 +63,11 @@ pub struct Around<'a> {
 impl Around<'_> {
     /// Whether to mark the thing as ours: it is to be made, or was made by us, or says so itself.
     pub fn mine(&self, owner: Owner) -> bool {
-        match self.origin {
-            Some(Origin::Created) => true,
-            Some(Origin::Adopted | Origin::Extended | Origin::Existing) => false,
-            None => owner == Owner::Ours,
+        match (self.ours, self.origin) {
+            (Some(ours), _) => ours,
+            (None, Some(Origin::Created)) => true,
+            (None, Some(Origin::Adopted | Origin::Extended)) => false,
+            (None, Some(Origin::Existing) | None) => owner == Owner::Ours,
         }
     }
 }

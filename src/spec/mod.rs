@@ -1,4 +1,6 @@
 //! What a user wants: `model` (the file), `wish` (one command), `load` (reading, with places), `names` (the rules), `expand` (into a graph, pure).
 
+pub mod expand;
+pub mod memory;
 pub mod model;
 pub mod wish;

@@ -1,0 +1,96 @@
+//! A managed cluster that must be there: podid reads of it whose rights the node components act with, and where they act.
+
+use super::world::{Cloud, Reader, Writer};
+use crate::{
+    azure::{self, ArmId},
+    engine::{
+        fault::Fault,
+        input::{Field, Outputs},
+        key::Key,
+        resource::{Around, Diff, Kind, Owner, Side},
+    },
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Cluster {
+    pub id: ArmId,
+    pub context: String,
+    /// Object id of its service principal, where the user gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal_id: Option<String>,
+}
+
+/// What was read, and the principal that MIC acts as.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Actual {
+    #[serde(flatten)]
+    pub cluster: azure::Cluster,
+    /// Kubelet identity, or the service principal (azure.md: "principal matrix" of the role-assignment page of aad-pod-identity).
+    pub principal_id: Option<String>,
+}
+
+/// The principal that MIC acts as in standard mode.
+pub const PRINCIPAL_ID: Field<String> = Field::new("principal_id");
+/// Id of the node resource group.
+pub const NODE_GROUP: Field<String> = Field::new("node_group");
+pub const HOSTS: Field<Vec<String>> = Field::new("hosts");
+
+pub fn key(name: &str) -> Key {
+    Key::of("cluster", [name])
+}
+
+impl Kind<Cloud> for Cluster {
+    const KIND: &'static str = "cluster";
+    const SIDE: Side = Side::Azure;
+    type Actual = Actual;
+
+    async fn observe(&self, _: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
+        let Some(cluster) = reader.azure.cluster(&self.id).await.map_err(Fault::cloud)? else { return Ok(None) };
+        let principal_id = match (&self.principal_id, &cluster.kubelet, &cluster.service_principal_client_id) {
+            (Some(given), _, _) => Some(given.clone()),
+            (None, Some(kubelet), _) => Some(kubelet.object_id.clone()),
+            (None, None, Some(app)) => reader.azure.service_principal(app).await.map_err(Fault::cloud)?.map(|p| p.object_id),
+            (None, None, None) => None,
+        };
+        Ok(Some(Actual { cluster, principal_id }))
+    }
+    fn diff(&self, _: Around<'_>, _: &Actual) -> Diff {
+        Diff::Same
+    }
+    fn owner(&self, _: Around<'_>, _: &Actual) -> Owner {
+        Owner::Others
+    }
+    fn publish(&self, actual: &Actual) -> Outputs {
+        let cluster = &actual.cluster;
+        let hosts: Vec<String> = [&cluster.fqdn, &cluster.private_fqdn].into_iter().flatten().map(|h| h.to_ascii_lowercase()).collect();
+        let mut outputs: Outputs = [("id".into(), json!(cluster.id)), (HOSTS.0.into(), json!(hosts))].into();
+        if let Some(principal) = &actual.principal_id {
+            outputs.insert(PRINCIPAL_ID.0.into(), json!(principal));
+        }
+        if let Some(group) = &cluster.node_resource_group {
+            outputs.insert(NODE_GROUP.0.into(), json!(ArmId::group(self.id.subscription_id(), group)));
+        }
+        if let Some(issuer) = &cluster.oidc_issuer {
+            outputs.insert("oidc_issuer".into(), json!(issuer));
+        }
+        outputs
+    }
+    fn missing(&self) -> (String, String) {
+        (
+            format!(
+                "the cluster {} does not exist in resource group {}",
+                self.id.name(),
+                self.id.group_name().unwrap_or("?")
+            ),
+            "Name the managed cluster with `--cluster NAME` (or its full id), or `cluster:` in the spec; `az aks list -o table` shows them.".into(),
+        )
+    }
+    async fn put(&self, _: Around<'_>, _: Option<Actual>, _: &Writer) -> Result<Actual, Fault> {
+        Err(Fault::Bug("podid makes no clusters".into()))
+    }
+    async fn remove(&self, _: Around<'_>, _: Actual, _: &Writer) -> Result<(), Fault> {
+        Ok(())
+    }
+}

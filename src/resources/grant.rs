@@ -1,0 +1,272 @@
+//! A principal's right to a vault's secrets: a data role or an access policy entry, chosen from what the vault is.
+//! Never a PUT of the vault: entries are merged in and taken out by `accessPolicies/add|replace|remove`.
+
+use super::{
+    ownership, role, roles,
+    vault::{ACCESS_POLICY, RBAC},
+    world::{Cloud, Reader, Writer},
+};
+use crate::{
+    azure::{self, ArmId, PolicyEntry, PrincipalKind, RoleAssignment},
+    engine::{
+        fault::Fault,
+        input::{Field, Input, Outputs},
+        key::Key,
+        resource::{Around, Change, Diff, Kind, Owner, Side},
+    },
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, from_value, json};
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Grant {
+    /// ARM id of the vault.
+    pub vault: Input<String>,
+    pub vault_key: Key,
+    pub model: Input<String>,
+    /// Of the vault.
+    pub tenant: Input<String>,
+    pub principal: Input<String>,
+    pub principal_kind: Input<PrincipalKind>,
+    pub purpose: Purpose,
+    /// Asked for by name: then only an access policy will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// An app reads secrets.
+    Read,
+    /// podid itself writes them.
+    Write,
+}
+
+/// Of a principal at a vault: its assignment of the role, or the secret permissions of its entry.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Actual {
+    pub assignment: Option<RoleAssignment>,
+    pub entry: Option<PolicyEntry>,
+    /// What podid added to the entry, where it wrote.
+    pub added: Option<Vec<String>>,
+}
+
+/// Known once the grant is there: who may then use the vault.
+pub const PRINCIPAL: Field<String> = Field::new("principal_id");
+const ADDED: &str = "added";
+
+pub fn key(vault: &str, to: &str) -> Key {
+    Key::of("grant", [vault, to])
+}
+
+impl Grant {
+    fn role(&self) -> (&'static str, &'static str) {
+        let role = match self.purpose {
+            Purpose::Read => roles::SECRETS_USER,
+            Purpose::Write => roles::SECRETS_OFFICER,
+        };
+        (role, roles::guid(role).unwrap_or_default())
+    }
+    /// Lower case, sorted: Azure keeps the casing it was sent.
+    fn wanted(&self) -> Vec<String> {
+        let default: &[&str] = match self.purpose {
+            Purpose::Read => &["get"],
+            Purpose::Write => &["delete", "get", "list", "recover", "set"],
+        };
+        let mut wanted: Vec<String> = match &self.permissions {
+            Some(given) => given.iter().map(|p| p.to_ascii_lowercase()).collect(),
+            None => default.iter().map(|p| (*p).to_owned()).collect(),
+        };
+        wanted.sort();
+        wanted.dedup();
+        wanted
+    }
+    fn vault_id(&self) -> Result<ArmId, Fault> {
+        let id = self.vault.get()?;
+        ArmId::parse(id).ok_or_else(|| Fault::Bug(format!("{id:?} is no vault's id")))
+    }
+    fn lacking(&self, entry: &PolicyEntry) -> Vec<String> {
+        self.wanted().into_iter().filter(|p| !has(entry, p)).collect()
+    }
+    fn entry(&self, secrets: Vec<String>) -> Result<PolicyEntry, Fault> {
+        Ok(PolicyEntry {
+            tenant_id: self.tenant.get()?.clone(),
+            object_id: self.principal.get()?.clone(),
+            application_id: None,
+            keys: Vec::new(),
+            secrets,
+            certificates: Vec::new(),
+            storage: Vec::new(),
+        })
+    }
+}
+
+fn has(entry: &PolicyEntry, permission: &str) -> bool {
+    entry.secrets.iter().any(|p| p.eq_ignore_ascii_case(permission) || p.eq_ignore_ascii_case("all"))
+}
+
+impl Kind<Cloud> for Grant {
+    const KIND: &'static str = "grant";
+    const SIDE: Side = Side::Azure;
+    type Actual = Actual;
+
+    /// Azure refuses policy writes of one vault that overlap ("changed from the point the operation began").
+    fn lane(&self) -> Option<String> {
+        let vault = self.vault.known()?;
+        (self.model.known()? == ACCESS_POLICY).then(|| format!("policies of {}", vault.to_ascii_lowercase()))
+    }
+    fn place(&self) -> Option<String> {
+        let (vault, model, principal) = (self.vault.known()?, self.model.known()?, self.principal.known()?);
+        Some(format!("{vault}|{model}|{principal}").to_ascii_lowercase())
+    }
+    fn within(&self) -> Option<Key> {
+        Some(self.vault_key.clone())
+    }
+    async fn observe(&self, _: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
+        let model = self.model.get()?;
+        if model == RBAC && self.permissions.is_some() {
+            return Err(Fault::refused(
+                format!("{} is an RBAC vault: it has no access policies, so `--secrets` cannot be given there", self.vault_key),
+                format!("Leave `--secrets` out: then the role {} is assigned.", self.role().0),
+            ));
+        }
+        let (vault, principal) = (self.vault_id()?, self.principal.get()?);
+        if model == RBAC {
+            let assignments = reader.azure.role_assignments(&vault).await.map_err(Fault::cloud)?;
+            let assignment = role::find(&assignments, self.role().1, principal).cloned();
+            return Ok(assignment.map(|a| Actual { assignment: Some(a), entry: None, added: None }));
+        }
+        let entry = reader
+            .azure
+            .vault(&vault)
+            .await
+            .map_err(Fault::cloud)?
+            .and_then(|v| v.policies.into_iter().find(|p| p.object_id.eq_ignore_ascii_case(principal) && p.application_id.is_none()));
+        Ok(entry.map(|e| Actual { assignment: None, entry: Some(e), added: None }))
+    }
+    fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
+        if let Some(assignment) = &actual.assignment {
+            let wanted = ownership::description(around.app);
+            if !around.mine(self.owner(around, actual)) || assignment.description.as_deref() == Some(wanted.as_str()) {
+                return Diff::Same;
+            }
+            return Diff::Update(vec![Change { field: "description".into(), from: json!(assignment.description), to: json!(wanted) }]);
+        }
+        let Some(entry) = &actual.entry else { return Diff::Same };
+        let lacking = self.lacking(entry);
+        if lacking.is_empty() {
+            return Diff::Same;
+        }
+        let mut all = entry.secrets.clone();
+        all.extend(lacking);
+        Diff::Extend(vec![Change { field: "secrets".into(), from: json!(entry.secrets), to: json!(all) }])
+    }
+    fn owner(&self, around: Around<'_>, actual: &Actual) -> Owner {
+        match &actual.assignment {
+            Some(assignment) => ownership::described(around.app, assignment.description.as_deref()),
+            None => Owner::Untold,
+        }
+    }
+    fn same(&self, recorded: &Outputs, actual: &Actual) -> bool {
+        match (&actual.assignment, recorded.get("id").and_then(Value::as_str)) {
+            (Some(assignment), Some(id)) => id.eq_ignore_ascii_case(&assignment.id),
+            _ => true,
+        }
+    }
+    fn publish(&self, actual: &Actual) -> Outputs {
+        let mut outputs = Outputs::new();
+        if let Some(principal) = self.principal.known() {
+            outputs.insert(PRINCIPAL.0.into(), json!(principal));
+        }
+        if let Some(assignment) = &actual.assignment {
+            outputs.insert("id".into(), json!(assignment.id));
+        }
+        if let Some(added) = &actual.added {
+            outputs.insert(ADDED.into(), json!(added));
+        }
+        outputs
+    }
+    fn summary(&self) -> Vec<(&'static str, Value)> {
+        let what = match self.model.known().map(String::as_str) {
+            Some(RBAC) => ("role", json!(self.role().0)),
+            Some(_) => ("secrets", json!(self.wanted().join(", "))),
+            None if self.permissions.is_some() => ("secrets", json!(self.wanted().join(", "))),
+            None => ("role or policy", json!(format!("{} or {}", self.role().0, self.wanted().join(", ")))),
+        };
+        vec![what, ("principal", json!(self.principal))]
+    }
+    fn note(&self) -> Option<String> {
+        (self.purpose == Purpose::Write)
+            .then(|| "for podid's own login, which has no right to the secrets of a vault that it makes; `down` takes it away".into())
+    }
+    async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
+        let vault = self.vault_id()?;
+        let principal = self.principal.get()?;
+        if self.model.get()? == RBAC {
+            if self.permissions.is_some() {
+                return Err(Fault::refused(
+                    format!("{} is an RBAC vault: it has no access policies", self.vault_key),
+                    "Leave `--secrets` out.",
+                ));
+            }
+            let (_, guid) = self.role();
+            let definition = format!("/subscriptions/{}/providers/Microsoft.Authorization/roleDefinitions/{guid}", vault.subscription_id());
+            let name = before
+                .and_then(|b| b.assignment)
+                .map_or_else(|| roles::assignment_name(vault.as_str(), guid, principal), |assignment| assignment.name);
+            let kind = *self.principal_kind.get()?;
+            let description = ownership::description(around.app);
+            let assignment =
+                writer.azure.put_role_assignment(&vault, &name, &definition, principal, kind, &description).await.map_err(Fault::cloud)?;
+            return Ok(Actual { assignment: Some(assignment), entry: None, added: None });
+        }
+        let lacking = match before.and_then(|b| b.entry) {
+            Some(entry) => self.lacking(&entry),
+            None => self.wanted(),
+        };
+        let entry = self.entry(self.wanted())?;
+        writer.azure.add_policy(&vault, &entry).await.map_err(Fault::cloud)?;
+        let mut added: Vec<String> = around.recorded.get(ADDED).cloned().map(from_value).transpose()?.unwrap_or_default();
+        added.extend(lacking);
+        added.sort();
+        added.dedup();
+        Ok(Actual { assignment: None, entry: Some(entry), added: Some(added) })
+    }
+    /// Of a policy entry only what podid added goes; the entry itself when nothing else is left in it.
+    async fn remove(&self, around: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
+        let vault = self.vault_id()?;
+        if let Some(assignment) = &before.assignment {
+            return writer.azure.delete_role_assignment(&assignment.id).await.map_err(Fault::cloud);
+        }
+        let Some(mut entry) = before.entry else { return Ok(()) };
+        let added: Vec<String> = match around.recorded.get(ADDED) {
+            Some(added) => from_value(added.clone())?,
+            None => self.wanted(),
+        };
+        entry.secrets.retain(|p| !added.iter().any(|a| a.eq_ignore_ascii_case(p)));
+        let left = !(entry.secrets.is_empty() && entry.keys.is_empty() && entry.certificates.is_empty() && entry.storage.is_empty());
+        let done = if left { writer.azure.replace_policy(&vault, &entry).await } else { writer.azure.remove_policy(&vault, &entry).await };
+        match done {
+            Err(azure::Error::NotFound { .. }) => Ok(()),
+            other => other.map_err(Fault::cloud),
+        }
+    }
+    fn commands(&self) -> Vec<String> {
+        let text = |input: &Input<String>| input.known().cloned().unwrap_or_default();
+        let name = self.vault_key.names();
+        vec![match self.model.known().map(String::as_str) {
+            Some(RBAC) => format!(
+                "az role assignment create --role \"{}\" --assignee-object-id {} --scope {}",
+                self.role().0,
+                text(&self.principal),
+                text(&self.vault)
+            ),
+            _ => format!(
+                "az keyvault set-policy -n {name} --secret-permissions {} --object-id {}",
+                self.wanted().join(" "),
+                text(&self.principal)
+            ),
+        }]
+    }
+}

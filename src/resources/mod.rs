@@ -1,0 +1,41 @@
+//! One file = one kind. Kinds know the engine and the two clouds, not the terminal, the spec file or each other's insides
+//! (only what another publishes: `identity::CLIENT_ID`).
+
+pub mod azure_identity;
+pub mod azure_identity_binding;
+pub mod caller;
+pub mod cluster;
+pub mod grant;
+pub mod group;
+pub mod identity;
+pub mod manifest;
+pub mod namespace;
+pub mod ownership;
+pub mod role;
+pub mod roles;
+pub mod secret;
+pub mod secret_provider_class;
+pub mod values;
+pub mod vault;
+pub mod world;
+
+use crate::engine::resource::{Erased, Kinds, Of};
+pub use world::{Cloud, Reader, Writer};
+
+/// The table of kinds: a new kind is one file and one line here.
+pub const KINDS: Kinds<Cloud> = Kinds(TABLE);
+
+static TABLE: &[&dyn Erased<Cloud>] = &[
+    &Of::<caller::Caller>::new(),
+    &Of::<group::Group>::new(),
+    &Of::<cluster::Cluster>::new(),
+    &Of::<identity::Identity>::new(),
+    &Of::<role::Role>::new(),
+    &Of::<vault::Vault>::new(),
+    &Of::<grant::Grant>::new(),
+    &Of::<secret::Secret>::new(),
+    &Of::<namespace::Namespace>::new(),
+    &Of::<azure_identity::AzureIdentity>::new(),
+    &Of::<azure_identity_binding::AzureIdentityBinding>::new(),
+    &Of::<secret_provider_class::SecretProviderClass>::new(),
+];

@@ -1,0 +1,35 @@
+//! The marks that say whose a thing is: tags on ARM resources and secrets, labels on objects, words in a role assignment's description.
+
+use crate::engine::resource::Owner;
+use std::collections::BTreeMap;
+
+pub const MANAGED_BY: &str = "managed-by";
+pub const PODID: &str = "podid";
+pub const APP: &str = "podid-app";
+
+pub fn marks(app: &str) -> BTreeMap<String, String> {
+    [(MANAGED_BY.to_owned(), PODID.to_owned()), (APP.to_owned(), app.to_owned())].into()
+}
+
+pub fn owner(app: &str, tags: &BTreeMap<String, String>) -> Owner {
+    let ours = tags.get(MANAGED_BY).is_some_and(|v| v == PODID) && tags.get(APP).is_some_and(|v| v == app);
+    if ours { Owner::Ours } else { Owner::Others }
+}
+
+/// `managed-by=podid podid-app=claims`, in a role assignment's description.
+pub fn description(app: &str) -> String {
+    format!("{MANAGED_BY}={PODID} {APP}={app}")
+}
+
+pub fn described(app: &str, description: Option<&str>) -> Owner {
+    let words: Vec<&str> = description.unwrap_or_default().split_whitespace().collect();
+    let ours = words.contains(&format!("{MANAGED_BY}={PODID}").as_str()) && words.contains(&format!("{APP}={app}").as_str());
+    if ours { Owner::Ours } else { Owner::Others }
+}
+
+/// What the tags should be: those that are there, and our marks.
+pub fn marked(app: &str, tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut all = tags.clone();
+    all.extend(marks(app));
+    all
+}

@@ -1,0 +1,161 @@
+//! SecretProviderClass (secrets-store.csi.x-k8s.io/v1) for the Azure provider. All parameters are strings: the CRD refuses others,
+//! and parameters of another spelling are silently not read (azure.md 4.2).
+
+use super::{
+    manifest::{self, Actual},
+    world::{Cloud, Lies, Reader, Writer},
+};
+use crate::{
+    cluster::{Api, At},
+    engine::{
+        fault::Fault,
+        input::{After, Input, Outputs},
+        key::Key,
+        resource::{Around, Diff, Kind, Owner, Side},
+    },
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SecretProviderClass {
+    pub lies: Lies,
+    pub namespace: String,
+    pub name: String,
+    pub vault_name: String,
+    /// Of the vault.
+    pub tenant: Input<String>,
+    pub objects: Vec<Object>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub synced: Vec<Synced>,
+    /// Of the pods that mount it: what `verify` labels its pod with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
+    pub within: After,
+}
+
+/// A secret as a file of the mount.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Object {
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+}
+
+impl Object {
+    /// The file's name, by which synced Secrets refer to it.
+    pub fn file(&self) -> &str {
+        self.alias.as_deref().unwrap_or(&self.name)
+    }
+}
+
+/// One key of a synced Kubernetes Secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Synced {
+    pub secret: String,
+    pub key: String,
+    pub file: String,
+    /// The environment variable in which the app reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+}
+
+pub fn key(cluster: &str, namespace: &str, name: &str) -> Key {
+    Key::of("secretproviderclass", [cluster, namespace, name])
+}
+
+impl SecretProviderClass {
+    fn at(&self) -> At {
+        let api = Api::new("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClass", "secretproviderclasses");
+        manifest::at(&api, Some(&self.namespace), &self.name)
+    }
+
+    /// The provider wants a string that holds YAML, whose list items are again strings that hold YAML. Both are printed from trees.
+    fn objects(&self) -> Result<String, Fault> {
+        let bug = |e: serde_saphyr::ser::Error| Fault::Bug(e.to_string());
+        let mut items = Vec::new();
+        for object in &self.objects {
+            let mut item = serde_json::Map::new();
+            item.insert("objectName".into(), json!(object.name));
+            if let Some(alias) = &object.alias {
+                item.insert("objectAlias".into(), json!(alias));
+            }
+            item.insert("objectType".into(), json!("secret"));
+            item.insert("objectVersion".into(), json!(""));
+            items.push(serde_saphyr::to_string(&item).map_err(bug)?);
+        }
+        serde_saphyr::to_string(&json!({ "array": items })).map_err(bug)
+    }
+
+    fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault> {
+        let mut spec = json!({
+            "provider": "azure",
+            "parameters": {
+                "usePodIdentity": "true",
+                "keyvaultName": self.vault_name,
+                "cloudName": "",
+                "tenantID": self.tenant.get()?,
+                "objects": self.objects()?,
+            },
+        });
+        let synced = self.secret_objects();
+        if !synced.is_empty() {
+            spec["secretObjects"] = Value::Array(synced);
+        }
+        Ok(manifest::manifest(&self.at(), app, mine, &[], Some(spec)))
+    }
+
+    /// One entry a Secret, its keys in the order in which they were written.
+    fn secret_objects(&self) -> Vec<Value> {
+        let mut names: Vec<&str> = Vec::new();
+        for synced in &self.synced {
+            if !names.contains(&synced.secret.as_str()) {
+                names.push(&synced.secret);
+            }
+        }
+        let entry = |name: &str| {
+            let data: Vec<Value> =
+                self.synced.iter().filter(|s| s.secret == name).map(|s| json!({ "objectName": s.file, "key": s.key })).collect();
+            json!({ "secretName": name, "type": "Opaque", "data": data })
+        };
+        names.into_iter().map(entry).collect()
+    }
+}
+
+impl Kind<Cloud> for SecretProviderClass {
+    const KIND: &'static str = "secretproviderclass";
+    const SIDE: Side = Side::Kubernetes;
+    type Actual = Actual;
+
+    fn place(&self) -> Option<String> {
+        Some(self.lies.cluster.clone())
+    }
+    async fn observe(&self, around: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
+        manifest::observe(&self.lies, &self.at(), around, reader, |mine| self.manifest(around.app, mine)).await
+    }
+    fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
+        manifest::diff(around, actual)
+    }
+    fn owner(&self, around: Around<'_>, actual: &Actual) -> Owner {
+        manifest::owner(around, actual)
+    }
+    fn same(&self, recorded: &Outputs, actual: &Actual) -> bool {
+        manifest::same(recorded, actual)
+    }
+    fn publish(&self, actual: &Actual) -> Outputs {
+        manifest::publish(actual)
+    }
+    fn summary(&self) -> Vec<(&'static str, Value)> {
+        vec![("vault", json!(self.vault_name)), ("objects", json!(self.objects.iter().map(Object::file).collect::<Vec<_>>()))]
+    }
+    async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
+        let wanted = self.manifest(around.app, around.ours == Some(true))?;
+        manifest::put(&self.lies, &self.at(), around, before.as_ref(), writer, wanted).await
+    }
+    async fn remove(&self, _: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
+        manifest::remove(&self.lies, &self.at(), &before, writer).await
+    }
+    fn commands(&self) -> Vec<String> {
+        vec![format!("kubectl apply -n {} -f {}.yaml # SecretProviderClass", self.namespace, self.name)]
+    }
+}

@@ -1,0 +1,188 @@
+//! A key vault. Made with its model explicit; an existing one is read and never rewritten. It holds data.
+
+use super::{
+    identity::required,
+    ownership,
+    world::{Cloud, Reader, Writer},
+};
+use crate::{
+    azure::{self, ArmId, DeletedVault, NewVault},
+    engine::{
+        desired::Intent,
+        fault::Fault,
+        input::{Field, Input, Outputs},
+        key::Key,
+        resource::{Around, Change, Data, Diff, Kind, Owner, Side},
+    },
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Vault {
+    pub id: ArmId,
+    /// This and the tenant: None where it must be there already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Input<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<Input<String>>,
+    /// Of a vault that is to be made.
+    pub rbac: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Actual {
+    Live(azure::Vault),
+    /// Soft-deleted: its name is taken until it is recovered or purged.
+    Deleted(DeletedVault),
+}
+
+pub const ID: Field<String> = Field::new("id");
+pub const URI: Field<String> = Field::new("uri");
+/// `rbac` or `access-policy`.
+pub const MODEL: Field<String> = Field::new("model");
+pub const TENANT_ID: Field<String> = Field::new("tenant_id");
+
+pub const RBAC: &str = "rbac";
+pub const ACCESS_POLICY: &str = "access-policy";
+
+pub fn key(name: &str) -> Key {
+    Key::of("vault", [name])
+}
+
+impl Vault {
+    fn name(&self) -> &str {
+        self.id.name()
+    }
+}
+
+impl Kind<Cloud> for Vault {
+    const KIND: &'static str = "vault";
+    const SIDE: Side = Side::Azure;
+    const DATA: Data = Data::Holder;
+    type Actual = Actual;
+
+    fn place(&self) -> Option<String> {
+        Some(self.id.folded())
+    }
+    async fn observe(&self, around: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
+        if let Some(vault) = reader.azure.vault(&self.id).await.map_err(Fault::cloud)? {
+            return Ok(Some(Actual::Live(vault)));
+        }
+        if around.intent != Intent::Present {
+            return Ok(None);
+        }
+        let Some(location) = self.location.as_ref().and_then(Input::known) else { return Ok(None) };
+        let deleted = reader.azure.deleted_vault(self.id.subscription_id(), location, self.name()).await;
+        match deleted {
+            Ok(deleted) => Ok(deleted.map(Actual::Deleted)),
+            // without the right to look at deleted vaults one finds out by trying, as Terraform does
+            Err(azure::Error::Forbidden { .. }) => Ok(None),
+            Err(error) => Err(Fault::cloud(error)),
+        }
+    }
+    fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
+        match actual {
+            Actual::Deleted(_) if around.recover => {
+                Diff::Extend(vec![Change { field: "state".into(), from: json!("soft-deleted"), to: json!("recovered") }])
+            }
+            Actual::Deleted(deleted) => Diff::Refuse {
+                reason: format!(
+                    "the vault {} is soft-deleted (to be purged {}): its name is taken",
+                    self.name(),
+                    deleted.scheduled_purge_date.as_deref().unwrap_or("some day")
+                ),
+                way_out: format!("Bring it back with its secrets by `--recover`, or purge it: `az keyvault purge -n {}`.", self.name()),
+            },
+            Actual::Live(vault) => {
+                let mut changes = Vec::new();
+                if vault.provisioning.as_deref().is_some_and(|p| p != "Succeeded") {
+                    changes.push(Change { field: "provisioningState".into(), from: json!(vault.provisioning), to: json!("Succeeded") });
+                }
+                let wanted = ownership::marked(around.app, &vault.tags);
+                if around.mine(self.owner(around, actual)) && wanted != vault.tags {
+                    changes.push(Change { field: "tags".into(), from: json!(vault.tags), to: json!(wanted) });
+                }
+                if changes.is_empty() { Diff::Same } else { Diff::Extend(changes) }
+            }
+        }
+    }
+    fn owner(&self, around: Around<'_>, actual: &Actual) -> Owner {
+        match actual {
+            Actual::Live(vault) => ownership::owner(around.app, &vault.tags),
+            Actual::Deleted(deleted) => ownership::owner(around.app, &deleted.tags),
+        }
+    }
+    /// A vault that is not `Succeeded` has no host to talk to yet, and a deleted one nothing at all.
+    fn publish(&self, actual: &Actual) -> Outputs {
+        let Actual::Live(vault) = actual else { return Outputs::new() };
+        let model = if vault.rbac { RBAC } else { ACCESS_POLICY };
+        let mut outputs: Outputs = [
+            (ID.0.into(), json!(vault.id)),
+            (MODEL.0.into(), json!(model)),
+            (TENANT_ID.0.into(), json!(vault.tenant_id)),
+            ("location".into(), json!(vault.location)),
+        ]
+        .into();
+        if vault.provisioning.as_deref().is_none_or(|p| p == "Succeeded") {
+            outputs.insert(URI.0.into(), json!(vault.uri));
+        }
+        outputs
+    }
+    fn summary(&self) -> Vec<(&'static str, Value)> {
+        let model = if self.rbac { RBAC } else { ACCESS_POLICY };
+        vec![("resourceGroup", json!(self.id.group_name())), ("location", json!(self.location)), ("model", json!(model))]
+    }
+    fn missing(&self) -> (String, String) {
+        (
+            format!("the vault {} does not exist in resource group {}", self.name(), self.id.group_name().unwrap_or("?")),
+            format!("Create it: `podid vault create -g {} -n {}`.", self.id.group_name().unwrap_or("GROUP"), self.name()),
+        )
+    }
+    async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
+        let recover = matches!(before, Some(Actual::Deleted(_)));
+        if let Some(Actual::Live(mut vault)) = before {
+            if vault.provisioning.as_deref().is_some_and(|p| p != "Succeeded") {
+                vault = writer.azure.await_vault(&self.id).await.map_err(Fault::cloud)?;
+            }
+            let wanted = ownership::marked(around.app, &vault.tags);
+            if around.ours == Some(true) && wanted != vault.tags {
+                vault = writer.azure.tag_vault(&self.id, &wanted).await.map_err(Fault::cloud)?;
+            }
+            return Ok(Actual::Live(vault));
+        }
+        let new = NewVault {
+            id: self.id.clone(),
+            location: required(self.location.as_ref())?.clone(),
+            tenant_id: required(self.tenant.as_ref())?.clone(),
+            rbac: self.rbac,
+            tags: ownership::marks(around.app),
+            recover,
+        };
+        match writer.azure.put_vault(&new).await {
+            Ok(vault) => Ok(Actual::Live(vault)),
+            Err(azure::Error::Conflict { code, .. }) if code == "VaultAlreadyExists" => Err(Fault::refused(
+                format!(
+                    "the vault name {} is taken: vault names are unique in all of Azure, and a soft-deleted vault keeps its name",
+                    self.name()
+                ),
+                format!(
+                    "Choose another name; or, if it is your own soft-deleted one, `--recover` (`az keyvault list-deleted` shows those you can see). Wanted: {}.",
+                    self.name()
+                ),
+            )),
+            Err(error) => Err(Fault::cloud(error)),
+        }
+    }
+    async fn remove(&self, _: Around<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
+        writer.azure.delete_vault(&self.id).await.map_err(Fault::cloud)
+    }
+    fn commands(&self) -> Vec<String> {
+        vec![format!(
+            "az keyvault create -g {} -n {} --enable-rbac-authorization {}",
+            self.id.group_name().unwrap_or_default(),
+            self.name(),
+            self.rbac
+        )]
+    }
+}

@@ -1,0 +1,114 @@
+//! What kinds look with and write with: Azure, the clusters by context, and the sources of secret values.
+
+use super::values::Values;
+use crate::{
+    azure,
+    cluster::{self, Error as ClusterError},
+    engine::{fault::Fault, input::Input, resource::World},
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, sync::Arc};
+use tokio::sync::{Mutex, OnceCell};
+
+pub struct Cloud;
+
+impl World for Cloud {
+    type Reader = Reader;
+    type Writer = Writer;
+}
+
+/// Has no way to write.
+pub struct Reader {
+    pub azure: azure::Read,
+    pub clusters: Clusters,
+    pub values: Arc<Values>,
+    /// Foreign things that differ may be taken over: their fields are looked at as if they were ours to set.
+    pub adopt: bool,
+    pub force_conflicts: bool,
+    reads: Mutex<BTreeMap<String, Arc<OnceCell<cluster::Read>>>>,
+}
+
+impl Reader {
+    pub fn new(azure: azure::Read, clusters: Clusters, values: Arc<Values>, adopt: bool, force_conflicts: bool) -> Self {
+        Self { azure, clusters, values, adopt, force_conflicts, reads: Mutex::default() }
+    }
+
+    /// One memory per cluster and pass.
+    pub async fn cluster(&self, lies: &Lies) -> Result<cluster::Read, Fault> {
+        let cell = Arc::clone(self.reads.lock().await.entry(lies.context.clone()).or_default());
+        let read = cell.get_or_try_init(|| async { Ok::<_, Fault>(self.clusters.checked(lies).await?.read()) }).await?;
+        Ok(read.clone())
+    }
+}
+
+pub struct Writer {
+    pub azure: azure::Write,
+    /// For what a write has to look up first.
+    pub look: azure::Read,
+    pub clusters: Clusters,
+    pub values: Arc<Values>,
+    pub force_conflicts: bool,
+    pub adopt: bool,
+}
+
+impl Writer {
+    pub async fn cluster(&self, lies: &Lies) -> Result<cluster::Write, Fault> {
+        self.clusters.writer(lies).await
+    }
+}
+
+/// In which cluster a Kubernetes object lies, and how it is reached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lies {
+    /// Name of the managed cluster.
+    pub cluster: String,
+    /// Context of the kubeconfig.
+    pub context: String,
+    /// Host names of its API server, as ARM tells them; empty: not known to ARM.
+    pub hosts: Input<Vec<String>>,
+}
+
+/// Connections by context, made when first needed.
+#[derive(Clone)]
+pub struct Clusters {
+    settings: cluster::Settings,
+    any_server: bool,
+    open: Arc<Mutex<BTreeMap<String, Arc<OnceCell<cluster::Cluster>>>>>,
+}
+
+impl Clusters {
+    pub fn new(settings: cluster::Settings, any_server: bool) -> Self {
+        Self { settings, any_server, open: Arc::default() }
+    }
+
+    /// `context`: None is the kubeconfig's current one.
+    pub async fn open(&self, context: Option<&str>) -> Result<cluster::Cluster, ClusterError> {
+        let cell = Arc::clone(self.open.lock().await.entry(context.unwrap_or_default().to_owned()).or_default());
+        let cluster = cell
+            .get_or_try_init(|| async {
+                let context = context.map(str::to_owned);
+                cluster::Cluster::new(cluster::Settings { context, ..self.settings.clone() }).await
+            })
+            .await?;
+        Ok(cluster.clone())
+    }
+
+    pub async fn writer(&self, lies: &Lies) -> Result<cluster::Write, Fault> {
+        Ok(self.checked(lies).await?.write())
+    }
+
+    /// The cluster that ARM tells of and the context must be the same one: writing an app's objects into another cluster by a
+    /// stale context is the worst that could happen quietly.
+    async fn checked(&self, lies: &Lies) -> Result<cluster::Cluster, Fault> {
+        let cluster = self.open(Some(&lies.context)).await.map_err(Fault::cloud)?;
+        let hosts = lies.hosts.get()?;
+        let server = cluster.server_host();
+        if self.any_server || hosts.iter().any(|h| h.eq_ignore_ascii_case(server)) {
+            return Ok(cluster);
+        }
+        Err(Fault::refused(
+            format!("the context {} leads to {server}, but the cluster {} is {}", lies.context, lies.cluster, hosts.join(" or ")),
+            "Name the right context with `--context`, or pass `--any-server` if you reach the cluster by a tunnel.",
+        ))
+    }
+}

@@ -1,0 +1,617 @@
+//! From a spec, or one command's wish, to the graph of what is wanted. Pure: what earlier commands named comes in as `Memory`.
+//! This is the only place that makes references between resources.
+
+use super::{
+    memory::{ClusterRef, Memory},
+    model::{self, Model, Source, Spec, Workload},
+    wish::{Bind, Mount, Mounted, OperatorScope, Sync, Wish},
+};
+use crate::{
+    azure::{
+        ArmId, PrincipalKind,
+        id::{IDENTITY, VAULT},
+    },
+    engine::{
+        desired::{By, Desired, Intent, Node},
+        fault::Fault,
+        input::{After, Input},
+        key::Key,
+        resource::Kind,
+    },
+    resources::{
+        Cloud,
+        azure_identity::{self, AzureIdentity},
+        azure_identity_binding::{self, AzureIdentityBinding},
+        caller::{self, Caller},
+        cluster::{self, Cluster},
+        grant::{self, Grant, Purpose},
+        group::{self, Group},
+        identity::{self, Identity},
+        namespace::{self, Namespace},
+        role::{self, Role},
+        roles,
+        secret::{self, Secret},
+        secret_provider_class::{self, Object, SecretProviderClass, Synced},
+        values,
+        vault::{self, Vault},
+        world::Lies,
+    },
+};
+
+/// What stands around an expansion: flags and environment first, then the spec, then what is remembered.
+#[derive(Clone, Debug)]
+pub struct Context<'a> {
+    pub app: &'a str,
+    pub subscription: &'a str,
+    /// Name or id; from `-g` or its environment variable.
+    pub group: Option<&'a str>,
+    /// The cluster that Kubernetes objects go to; None: none could be told.
+    pub cluster: Option<&'a ClusterRef>,
+    pub memory: &'a Memory,
+}
+
+pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
+    let mut expansion = Expansion {
+        context,
+        group: context.group.or(spec.resource_group.as_deref()),
+        location: spec.location.as_deref(),
+        desired: Desired::new(context.app, By::Spec),
+    };
+    for vault in spec.vault.iter().chain(&spec.vaults) {
+        expansion.spec_vault(vault)?;
+    }
+    for workload in &spec.workloads {
+        expansion.workload(spec, workload)?;
+    }
+    Ok(expansion.desired)
+}
+
+/// `remove`: the same things, to be taken away; what they refer to is only read.
+pub fn wish(wish: &Wish, remove: bool, context: &Context<'_>) -> Result<Desired, Fault> {
+    let mut expansion = Expansion { context, group: context.group, location: None, desired: Desired::new(context.app, By::Command) };
+    expansion.wish(wish, remove)?;
+    let mut desired = expansion.desired;
+    if remove {
+        for node in desired.nodes.values_mut() {
+            node.intent = match node.intent {
+                Intent::Present if node.when_ours.is_none() || matches!(wish, Wish::Vault { .. }) => Intent::Absent,
+                _ => Intent::Optional,
+            };
+        }
+    }
+    Ok(desired)
+}
+
+struct Expansion<'a> {
+    context: &'a Context<'a>,
+    group: Option<&'a str>,
+    location: Option<&'a str>,
+    desired: Desired,
+}
+
+/// Who gets a role or a grant.
+struct Principal {
+    key: Key,
+    id: Input<String>,
+    kind: Input<PrincipalKind>,
+}
+
+impl<'a> Expansion<'a> {
+    fn add<K: Kind<Cloud>>(&mut self, key: &Key, kind: &K, intent: Intent) -> Result<&mut Node, Fault> {
+        self.desired.add::<Cloud, K>(key.clone(), kind, intent)
+    }
+
+    // ---- names to ids ----
+
+    fn group_id(&self, group: Option<&str>, of: &str) -> Result<ArmId, Fault> {
+        let Some(group) = group.or(self.group) else {
+            return Err(Fault::refused(
+                format!("which resource group {of} lies in is not known"),
+                "Name it with `-g GROUP` (or PODID_RESOURCE_GROUP), or `resourceGroup:` in the spec.",
+            ));
+        };
+        match ArmId::parse(group) {
+            Some(id) if id.group_name().is_some() => Ok(ArmId::group(id.subscription_id(), id.group_name().unwrap_or_default())),
+            Some(id) => Err(Fault::refused(format!("{id} is no resource group"), "Name a resource group.")),
+            None => Ok(ArmId::group(self.context.subscription, group)),
+        }
+    }
+
+    /// A full id as it is; a name in the group that was named for it, or where an earlier command had it, or in the default group.
+    fn arm_id(&self, name: &str, kind: &str, group: Option<&str>) -> Result<ArmId, Fault> {
+        if name.starts_with('/') {
+            return match ArmId::parse(name) {
+                Some(id) if id.is_kind(kind) => Ok(id),
+                _ => Err(Fault::refused(format!("{name:?} is not the id of a {kind}"), "Give a name or a full ARM id.")),
+            };
+        }
+        if group.is_none()
+            && self.context.group.is_none()
+            && let Some(known) = self.context.memory.id_of(kind, name)?
+        {
+            return Ok(known);
+        }
+        let group = self.group_id(group, name)?;
+        Ok(ArmId::resource(group.subscription_id(), group.group_name().unwrap_or_default(), kind, name))
+    }
+
+    fn cluster_ref(&self) -> Result<&'a ClusterRef, Fault> {
+        self.context.cluster.ok_or_else(|| {
+            Fault::refused(
+                "which cluster is meant is not known",
+                "Name it with `--cluster NAME` (a name or its full id), or `cluster:` in the spec.",
+            )
+        })
+    }
+
+    // ---- nodes ----
+
+    fn caller(&mut self) -> Result<Principal, Fault> {
+        let key = caller::key();
+        self.add(&key, &Caller {}, Intent::Existing)?;
+        Ok(Principal { id: caller::OBJECT_ID.of(&key), kind: caller::PRINCIPAL_KIND.of(&key), key })
+    }
+
+    fn location_of(&mut self, id: &ArmId, given: Option<&str>) -> Result<Input<String>, Fault> {
+        if let Some(location) = given.or(self.location) {
+            return Ok(Input::Known(location.to_owned()));
+        }
+        let group = ArmId::group(id.subscription_id(), id.group_name().unwrap_or_default());
+        let key = group::key(&group);
+        self.add(&key, &Group { id: group }, Intent::Existing)?;
+        Ok(group::LOCATION.of(&key))
+    }
+
+    fn new_identity(&mut self, id: ArmId, location: Option<&str>) -> Result<Key, Fault> {
+        let key = identity::key(id.name());
+        let location = Some(self.location_of(&id, location)?);
+        self.add(&key, &Identity { id, location }, Intent::Present)?;
+        Ok(key)
+    }
+
+    fn known_identity(&mut self, name: &str, group: Option<&str>) -> Result<Key, Fault> {
+        let id = self.arm_id(name.strip_prefix("identity/").unwrap_or(name), IDENTITY, group)?;
+        let key = identity::key(id.name());
+        if !self.desired.nodes.contains_key(&key) {
+            self.add(&key, &Identity { id, location: None }, Intent::Existing)?;
+        }
+        Ok(key)
+    }
+
+    fn new_vault(&mut self, id: ArmId, location: Option<&str>, model: Option<Model>) -> Result<Key, Fault> {
+        let key = vault::key(id.name());
+        let caller = self.caller()?;
+        let location = Some(self.location_of(&id, location)?);
+        let tenant = Some(caller::TENANT_ID.of(&caller.key));
+        self.add(&key, &Vault { id, location, tenant, rbac: model != Some(Model::AccessPolicy) }, Intent::Present)?;
+        self.callers_grant(&key)?;
+        Ok(key)
+    }
+
+    fn known_vault(&mut self, name: &str, group: Option<&str>) -> Result<Key, Fault> {
+        let id = self.arm_id(name.strip_prefix("vault/").unwrap_or(name), VAULT, group)?;
+        let key = vault::key(id.name());
+        if !self.desired.nodes.contains_key(&key) {
+            self.add(&key, &Vault { id, location: None, tenant: None, rbac: true }, Intent::Existing)?;
+        }
+        Ok(key)
+    }
+
+    /// podid's own right to a vault that podid makes.
+    fn callers_grant(&mut self, vault: &Key) -> Result<Key, Fault> {
+        let caller = self.caller()?;
+        let key = grant::key(vault.names(), "caller");
+        self.add_grant(&key, vault, caller, Purpose::Write, None)?;
+        if let Some(node) = self.desired.nodes.get_mut(&key) {
+            node.when_ours = Some(vault.clone());
+            node.follows = Some(vault.clone());
+        }
+        Ok(key)
+    }
+
+    fn add_grant(
+        &mut self,
+        key: &Key,
+        vault: &Key,
+        to: Principal,
+        purpose: Purpose,
+        permissions: Option<Vec<String>>,
+    ) -> Result<(), Fault> {
+        let grant = Grant {
+            vault: vault::ID.of(vault),
+            vault_key: vault.clone(),
+            model: vault::MODEL.of(vault),
+            tenant: vault::TENANT_ID.of(vault),
+            principal: to.id,
+            principal_kind: to.kind,
+            purpose,
+            permissions,
+        };
+        let node = self.add(key, &grant, Intent::Present)?;
+        if node.follows.is_none() && to.key.kind() == Identity::KIND {
+            node.follows = Some(to.key);
+        }
+        Ok(())
+    }
+
+    fn read_grant(&mut self, vault: &Key, to: Principal, permissions: Option<Vec<String>>) -> Result<Key, Fault> {
+        let name = if to.key.kind() == Identity::KIND { to.key.names().to_owned() } else { to.key.to_string() };
+        let key = grant::key(vault.names(), &name);
+        if to.key == caller::key() {
+            self.add_grant(&key, vault, to, Purpose::Write, permissions)?;
+        } else {
+            self.add_grant(&key, vault, to, Purpose::Read, permissions)?;
+        }
+        Ok(key)
+    }
+
+    fn add_secret(&mut self, vault: &Key, name: &str, value: Option<values::From>) -> Result<Key, Fault> {
+        let grant = self.callers_grant(vault)?;
+        let key = secret::key(vault.names(), name);
+        let secret = Secret {
+            uri: vault::URI.of(vault),
+            vault_key: vault.clone(),
+            name: name.to_owned(),
+            value,
+            granted: grant::PRINCIPAL.of(&grant),
+        };
+        self.add(&key, &secret, Intent::Present)?;
+        Ok(key)
+    }
+
+    /// `identity/NAME`, a name or id of an identity, `caller`, `cluster/NAME`, `user/GUID`, `group/GUID`, or the object id of a service principal.
+    fn principal(&mut self, to: &str) -> Result<Principal, Fault> {
+        let given = |kind: PrincipalKind, id: &str| Principal {
+            key: Key::of("principal", [id]),
+            id: Input::Known(id.to_owned()),
+            kind: Input::Known(kind),
+        };
+        if to == "caller" {
+            return self.caller();
+        }
+        if role::is_guid(to) {
+            return Ok(given(PrincipalKind::ServicePrincipal, to));
+        }
+        for (prefix, kind) in [("user/", PrincipalKind::User), ("group/", PrincipalKind::Group)] {
+            if let Some(id) = to.strip_prefix(prefix) {
+                if !role::is_guid(id) {
+                    return Err(Fault::refused(format!("{to:?} names no object id"), format!("Write `{prefix}OBJECT-ID`.")));
+                }
+                return Ok(given(kind, id));
+            }
+        }
+        if to.starts_with("cluster/") {
+            return self.clusters_principal();
+        }
+        let key = self.known_identity(to, None)?;
+        Ok(Principal { id: identity::PRINCIPAL_ID.of(&key), kind: Input::Known(PrincipalKind::ServicePrincipal), key })
+    }
+
+    fn add_cluster(&mut self) -> Result<Key, Fault> {
+        let cluster = self.cluster_ref()?;
+        let key = cluster::key(cluster.id.name());
+        let kind = Cluster { id: cluster.id.clone(), context: cluster.context.clone(), principal_id: cluster.principal_id.clone() };
+        self.add(&key, &kind, Intent::Existing)?;
+        Ok(key)
+    }
+
+    fn clusters_principal(&mut self) -> Result<Principal, Fault> {
+        let key = self.add_cluster()?;
+        Ok(Principal { id: cluster::PRINCIPAL_ID.of(&key), kind: Input::Known(PrincipalKind::ServicePrincipal), key })
+    }
+
+    fn lies(&mut self) -> Result<Lies, Fault> {
+        let cluster = self.cluster_ref()?;
+        let key = self.add_cluster()?;
+        Ok(Lies { cluster: cluster.id.name().to_owned(), context: cluster.context.clone(), hosts: cluster::HOSTS.of(&key) })
+    }
+
+    fn in_cluster(&mut self, key: &Key, lies: &Lies) {
+        if let Some(node) = self.desired.nodes.get_mut(key) {
+            node.cluster = Some(lies.cluster.clone());
+        }
+    }
+
+    fn add_role(&mut self, role: &str, to: Principal, scope: Scope, note: Option<String>) -> Result<Key, Fault> {
+        let shown = roles::name(role).unwrap_or(role);
+        let key = role::key(shown, &to.key, &scope.word);
+        let at = scope.key;
+        self.add(
+            &key,
+            &Role { role: shown.to_owned(), scope: scope.id, principal: to.id, principal_kind: to.kind, at, note },
+            Intent::Present,
+        )?;
+        Ok(key)
+    }
+
+    fn scope(&mut self, text: &str) -> Result<Scope, Fault> {
+        let id = ArmId::parse(text);
+        if let Some(name) = text.strip_prefix("vault/").or(id.as_ref().filter(|i| i.is_kind(VAULT)).map(|_| text)) {
+            let key = self.known_vault(name, None)?;
+            return Ok(Scope { word: key.to_string(), id: vault::ID.of(&key), key: Some(key) });
+        }
+        if let Some(name) = text.strip_prefix("identity/").or(id.as_ref().filter(|i| i.is_kind(IDENTITY)).map(|_| text)) {
+            let key = self.known_identity(name, None)?;
+            return Ok(Scope { word: key.to_string(), id: identity::ID.of(&key), key: Some(key) });
+        }
+        if let Some(id) = id {
+            return Ok(Scope { word: id.folded().trim_start_matches('/').to_owned(), id: Input::Known(id.to_string()), key: None });
+        }
+        if text == "subscription" {
+            let id = ArmId::subscription(self.context.subscription);
+            return Ok(Scope { word: text.to_owned(), id: Input::Known(id.to_string()), key: None });
+        }
+        if let Some(name) = text.strip_prefix("group/") {
+            let id = self.group_id(Some(name), name)?;
+            return Ok(Scope { word: format!("group/{}", id.name()), id: Input::Known(id.to_string()), key: None });
+        }
+        if text.strip_prefix("cluster/").is_some_and(|t| t.ends_with("/nodes")) {
+            return self.node_scope();
+        }
+        Err(Fault::refused(
+            format!("{text:?} is no scope"),
+            "A scope is `vault/NAME`, `identity/NAME`, `group/NAME`, `subscription`, `cluster/NAME/nodes`, or an ARM id.",
+        ))
+    }
+
+    fn node_scope(&mut self) -> Result<Scope, Fault> {
+        let key = self.add_cluster()?;
+        Ok(Scope { word: format!("{key}/nodes"), id: cluster::NODE_GROUP.of(&key), key: Some(key) })
+    }
+
+    // ---- what belongs together ----
+
+    /// Namespace, AzureIdentity, AzureIdentityBinding, and the two roles that MIC needs (role-assignment page of aad-pod-identity).
+    fn bind(&mut self, bind: &Bind) -> Result<(), Fault> {
+        let identity = match &bind.identity {
+            Some(name) => self.known_identity(name, bind.group.as_deref())?,
+            None => {
+                let known = self.context.memory.only_identity()?;
+                self.known_identity(known.as_str(), None)?
+            }
+        };
+        let lies = self.lies()?;
+        let principal = self.clusters_principal()?;
+        let operator = match bind.operator_scope {
+            OperatorScope::Identity => Scope { word: identity.to_string(), id: identity::ID.of(&identity), key: Some(identity.clone()) },
+            OperatorScope::ResourceGroup => {
+                let id = self.identity_id(&identity)?;
+                self.scope(&format!("group/{}", id.group_name().unwrap_or_default()))?
+            }
+            OperatorScope::Subscription => self.scope("subscription")?,
+        };
+        let wide = (bind.operator_scope != OperatorScope::Identity)
+            .then(|| "warning: wider than needed; with it the cluster may hand out every identity in that scope".to_owned());
+        let operates = self.add_role(roles::MANAGED_IDENTITY_OPERATOR, principal, operator, wide)?;
+        let (principal, nodes) = (self.clusters_principal()?, self.node_scope()?);
+        let contributes = self.add_role(roles::VIRTUAL_MACHINE_CONTRIBUTOR, principal, nodes, None)?;
+
+        let namespace = namespace::key(&lies.cluster, &bind.namespace);
+        self.add(&namespace, &Namespace { lies: lies.clone(), name: bind.namespace.clone() }, Intent::Present)?;
+        let name = bind.name.clone().unwrap_or_else(|| object_name(identity.names()));
+        let azure_identity = azure_identity::key(&lies.cluster, &bind.namespace, &name);
+        let kind = AzureIdentity {
+            lies: lies.clone(),
+            namespace: bind.namespace.clone(),
+            name: name.clone(),
+            resource_id: identity::ID.of(&identity),
+            client_id: identity::CLIENT_ID.of(&identity),
+            within: After::of(&namespace),
+        };
+        self.add(&azure_identity, &kind, Intent::Present)?;
+        let binding_name = bind.binding.clone().unwrap_or_else(|| format!("{name}-binding"));
+        let binding = azure_identity_binding::key(&lies.cluster, &bind.namespace, &binding_name);
+        let kind = AzureIdentityBinding {
+            lies: lies.clone(),
+            namespace: bind.namespace.clone(),
+            name: binding_name,
+            selector: bind.selector.clone().unwrap_or_else(|| name.clone()),
+            azure_identity: name,
+            within: After::of(&namespace),
+            identity: After::of(&azure_identity),
+            roles: vec![After::of(&operates), After::of(&contributes)],
+        };
+        self.add(&binding, &kind, Intent::Present)?;
+        for key in [&namespace, &azure_identity, &binding] {
+            self.in_cluster(key, &lies);
+        }
+        Ok(())
+    }
+
+    fn identity_id(&self, key: &Key) -> Result<ArmId, Fault> {
+        let id = self.desired.nodes.get(key).and_then(|n| n.spec.get("id")).and_then(|v| v.as_str()).and_then(ArmId::parse);
+        id.ok_or_else(|| Fault::Bug(format!("{key} has no id")))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one object")]
+    fn mount(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        vault: &Key,
+        objects: Vec<Object>,
+        synced: Vec<Synced>,
+        selector: Option<String>,
+    ) -> Result<(), Fault> {
+        let lies = self.lies()?;
+        let within = namespace::key(&lies.cluster, namespace);
+        if !self.desired.nodes.contains_key(&within) {
+            self.add(&within, &Namespace { lies: lies.clone(), name: namespace.to_owned() }, Intent::Existing)?;
+            self.in_cluster(&within, &lies);
+        }
+        let key = secret_provider_class::key(&lies.cluster, namespace, name);
+        let kind = SecretProviderClass {
+            lies: lies.clone(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            vault_name: vault.names().to_owned(),
+            tenant: vault::TENANT_ID.of(vault),
+            objects,
+            synced,
+            selector,
+            within: After::of(&within),
+        };
+        self.add(&key, &kind, Intent::Present)?;
+        self.in_cluster(&key, &lies);
+        Ok(())
+    }
+
+    // ---- a spec's parts ----
+
+    fn spec_vault(&mut self, vault: &model::VaultSpec) -> Result<(), Fault> {
+        let id = self.arm_id(&vault.name, VAULT, vault.resource_group.as_deref())?;
+        let key = self.new_vault(id, vault.location.as_deref(), vault.model)?;
+        for secret in &vault.secrets {
+            self.add_secret(&key, &secret.name, Some(source(&secret.value)))?;
+        }
+        Ok(())
+    }
+
+    fn workload(&mut self, spec: &Spec, workload: &Workload) -> Result<(), Fault> {
+        let wanted = &workload.identity;
+        let id = self.arm_id(&wanted.name, IDENTITY, wanted.resource_group.as_deref())?;
+        let identity = self.new_identity(id, wanted.location.as_deref())?;
+        for extra in &workload.roles {
+            let (to, scope) = (self.principal(&identity.to_string())?, self.scope(&extra.scope)?);
+            self.extra_role(&extra.role, to, scope)?;
+        }
+        let name = workload.names.azure_identity.clone();
+        let selector = workload.selector.clone().or_else(|| name.clone()).unwrap_or_else(|| object_name(identity.names()));
+        self.bind(&Bind {
+            namespace: workload.namespace.clone(),
+            identity: Some(identity.names().to_owned()),
+            group: None,
+            name,
+            binding: workload.names.azure_identity_binding.clone(),
+            selector: Some(selector.clone()),
+            cluster: None,
+            operator_scope: operator_scope(workload.operator_scope.as_deref())?,
+        })?;
+        let default = spec.vault.iter().chain(&spec.vaults).next().map(|v| last(&v.name).to_owned());
+        let mut vaults: Vec<String> = Vec::new();
+        for used in &workload.secrets {
+            let vault = used.vault.as_deref().map(|v| last(v).to_owned()).or_else(|| default.clone());
+            let vault = vault.ok_or_else(|| {
+                Fault::refused(
+                    format!("workload {} reads {}, but the spec has no vault", workload.name, used.name),
+                    "Add `vault:` to the spec.",
+                )
+            })?;
+            if !vaults.contains(&vault) {
+                vaults.push(vault);
+            }
+        }
+        for (at, name) in vaults.iter().enumerate() {
+            let vault = vault::key(name);
+            let to = self.principal(&identity.to_string())?;
+            self.read_grant(&vault, to, None)?;
+            let reads = |used: &&model::Use| used.vault.as_deref().map(last).or(default.as_deref()) == Some(name.as_str());
+            let uses: Vec<&model::Use> = workload.secrets.iter().filter(reads).collect();
+            let objects = uses.iter().map(|u| Object { name: u.name.clone(), alias: u.alias.clone() }).collect();
+            let synced = uses.iter().filter_map(|u| {
+                let sync = u.sync.as_ref()?;
+                let file = u.alias.clone().unwrap_or_else(|| u.name.clone());
+                Some(Synced { secret: sync.secret.clone(), key: sync.key.clone(), file, env: u.env.clone() })
+            });
+            let class = workload.names.secret_provider_class.clone().unwrap_or_else(|| workload.name.clone());
+            // a SecretProviderClass reads one vault: further vaults of a workload get a class each
+            let class = if at == 0 { class } else { format!("{class}-{name}") };
+            self.mount(&workload.namespace, &class, &vault, objects, synced.collect(), Some(selector.clone()))?;
+        }
+        Ok(())
+    }
+
+    fn extra_role(&mut self, role: &str, to: Principal, scope: Scope) -> Result<Key, Fault> {
+        let shown = roles::name(role).unwrap_or(role);
+        let note = (shown.eq_ignore_ascii_case(roles::READER) && to.key.kind() == Identity::KIND)
+            .then(|| "not needed to read secrets; it shows the resource in ARM".to_owned());
+        let wide = (scope.word == "subscription").then(|| "warning: holds for the whole subscription".to_owned());
+        let note = match (note, wide) {
+            (Some(note), Some(wide)) => Some(format!("{note}; {wide}")),
+            (note, wide) => note.or(wide),
+        };
+        self.add_role(role, to, scope, note)
+    }
+
+    fn wish(&mut self, wish: &Wish, remove: bool) -> Result<(), Fault> {
+        match wish {
+            Wish::Identity { name, group, location } => {
+                let id = self.arm_id(name, IDENTITY, group.as_deref())?;
+                self.new_identity(id, location.as_deref())?;
+            }
+            Wish::Vault { name, group, location, model } => {
+                let id = self.arm_id(name, VAULT, group.as_deref())?;
+                self.new_vault(id, location.as_deref(), *model)?;
+            }
+            Wish::Grant { vault, group, to, secrets } => {
+                let vault = self.known_vault(vault, group.as_deref())?;
+                let to = self.principal(to)?;
+                self.read_grant(&vault, to, secrets.clone())?;
+            }
+            Wish::Secret { vault, group, name, source: from } => {
+                let vault = self.known_vault(vault, group.as_deref())?;
+                self.add_secret(&vault, name, (!remove).then(|| source(from)))?;
+            }
+            Wish::Role { role, to, scope } => {
+                let (to, scope) = (self.principal(to)?, self.scope(scope)?);
+                self.extra_role(role, to, scope)?;
+            }
+            Wish::Bind(bind) => self.bind(bind)?,
+            Wish::Mount(mount) => self.wished_mount(mount)?,
+        }
+        Ok(())
+    }
+
+    fn wished_mount(&mut self, mount: &Mount) -> Result<(), Fault> {
+        let vault = match &mount.vault {
+            Some(name) => self.known_vault(name, mount.group.as_deref())?,
+            None => {
+                let known = self.context.memory.only_vault()?;
+                self.known_vault(known.as_str(), None)?
+            }
+        };
+        let object = |m: &Mounted| Object { name: m.name.clone(), alias: m.alias.clone() };
+        let sync = |s: &Sync| Synced { secret: s.secret.clone(), key: s.key.clone(), file: s.alias.clone(), env: None };
+        let selector = self.context.memory.only_selector(&self.cluster_ref()?.id, &mount.namespace);
+        let (objects, synced) = (mount.secrets.iter().map(object).collect(), mount.sync.iter().map(sync).collect());
+        self.mount(&mount.namespace, &mount.name, &vault, objects, synced, selector)
+    }
+}
+
+/// Where a role holds.
+struct Scope {
+    /// As a part of a key.
+    word: String,
+    id: Input<String>,
+    key: Option<Key>,
+}
+
+fn last(name_or_id: &str) -> &str {
+    name_or_id.rsplit('/').next().unwrap_or(name_or_id)
+}
+
+/// An identity's name as the name of a Kubernetes object: lower case, and no underscores.
+fn object_name(identity: &str) -> String {
+    identity.to_ascii_lowercase().replace('_', "-").trim_matches('-').to_owned()
+}
+
+fn operator_scope(text: Option<&str>) -> Result<OperatorScope, Fault> {
+    match text {
+        None | Some("identity") => Ok(OperatorScope::Identity),
+        Some("resourceGroup") => Ok(OperatorScope::ResourceGroup),
+        Some("subscription") => Ok(OperatorScope::Subscription),
+        Some(other) => {
+            Err(Fault::refused(format!("operatorScope {other:?} is not known"), "Write `identity`, `resourceGroup` or `subscription`."))
+        }
+    }
+}
+
+fn source(source: &Source) -> values::From {
+    match source {
+        Source::File(path) => values::From::File(path.clone()),
+        Source::Env(name) => values::From::Env(name.clone()),
+        Source::Prompt(_) => values::From::Prompt,
+        Source::Generate(length) => values::From::Generate(*length),
+        Source::Stdin => values::From::Stdin,
+    }
+}

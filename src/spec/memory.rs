@@ -1,0 +1,129 @@
+//! What earlier commands named, read off the state's entries, so that later ones need no ids. Nothing is asked of any cloud.
+
+use crate::{
+    azure::{
+        ArmId,
+        id::{IDENTITY, VAULT},
+    },
+    engine::{
+        fault::Fault,
+        ledger::{Entry, Ledger},
+    },
+};
+use serde_json::Value;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClusterRef {
+    pub id: ArmId,
+    pub context: String,
+    pub principal_id: Option<String>,
+}
+
+/// Entries of the own app come first; those of other apps are a second best.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    own: Vec<Entry>,
+    others: Vec<Entry>,
+}
+
+impl Memory {
+    pub fn new(ledger: &Ledger, app: &str) -> Self {
+        let (own, others) = ledger.entries().cloned().partition(|e| e.app == app);
+        Self { own, others }
+    }
+
+    fn ids(&self, kind: &str) -> Vec<ArmId> {
+        let of = |entries: &[Entry]| {
+            let mut ids: Vec<ArmId> = Vec::new();
+            for entry in entries.iter().filter(|e| e.kind == kind) {
+                if let Some(id) = text(entry, "id").and_then(ArmId::parse)
+                    && !ids.contains(&id)
+                {
+                    ids.push(id);
+                }
+            }
+            ids
+        };
+        let own = of(&self.own);
+        if own.is_empty() { of(&self.others) } else { own }
+    }
+
+    fn word(kind: &str) -> &'static str {
+        if kind.eq_ignore_ascii_case(VAULT) { "vault" } else { "identity" }
+    }
+
+    /// Where a resource of that name was: None if no command named one, refused if several did.
+    pub fn id_of(&self, kind: &str, name: &str) -> Result<Option<ArmId>, Fault> {
+        let mut ids: Vec<ArmId> = self.ids(Self::word(kind)).into_iter().filter(|id| id.name().eq_ignore_ascii_case(name)).collect();
+        match ids.len() {
+            0 | 1 => Ok(ids.pop()),
+            _ => Err(several(Self::word(kind), &ids)),
+        }
+    }
+
+    pub fn only_identity(&self) -> Result<ArmId, Fault> {
+        self.only(IDENTITY, "--identity")
+    }
+
+    pub fn only_vault(&self) -> Result<ArmId, Fault> {
+        self.only(VAULT, "--vault")
+    }
+
+    fn only(&self, kind: &str, flag: &str) -> Result<ArmId, Fault> {
+        let mut ids = self.ids(Self::word(kind));
+        match (ids.len(), ids.pop()) {
+            (1, Some(id)) => Ok(id),
+            (0, _) | (_, None) => Err(Fault::refused(
+                format!("which {} is meant is not known: no earlier command named one", Self::word(kind)),
+                format!("Name it with `{flag} NAME`."),
+            )),
+            (_, Some(last)) => {
+                ids.push(last);
+                Err(several(Self::word(kind), &ids))
+            }
+        }
+    }
+
+    /// The identities, or vaults, that could be meant.
+    pub fn candidates(&self, word: &str) -> Vec<ArmId> {
+        self.ids(word)
+    }
+
+    /// Clusters that earlier commands named.
+    pub fn clusters(&self) -> Vec<ClusterRef> {
+        let of = |entries: &[Entry]| -> Vec<ClusterRef> {
+            let read = |entry: &Entry| {
+                Some(ClusterRef {
+                    id: text(entry, "id").and_then(ArmId::parse)?,
+                    context: text(entry, "context")?.to_owned(),
+                    principal_id: text(entry, "principal_id").map(str::to_owned),
+                })
+            };
+            entries.iter().filter(|e| e.kind == "cluster").filter_map(read).collect()
+        };
+        let own = of(&self.own);
+        if own.is_empty() { of(&self.others) } else { own }
+    }
+
+    /// The selector of the only binding in a namespace.
+    pub fn only_selector(&self, cluster: &ArmId, namespace: &str) -> Option<String> {
+        let here = |e: &&Entry| {
+            e.kind == "azureidentitybinding" && e.cluster.as_deref() == Some(cluster.name()) && text(e, "namespace") == Some(namespace)
+        };
+        let mut selectors: Vec<&str> = self.own.iter().filter(here).filter_map(|e| text(e, "selector")).collect();
+        selectors.dedup();
+        (selectors.len() == 1).then(|| selectors[0].to_owned())
+    }
+}
+
+fn text<'a>(entry: &'a Entry, field: &str) -> Option<&'a str> {
+    entry.spec.get(field).and_then(Value::as_str)
+}
+
+fn several(word: &str, ids: &[ArmId]) -> Fault {
+    let list: Vec<String> = ids.iter().map(|id| format!("{} ({})", id.name(), id.group_name().unwrap_or("?"))).collect();
+    Fault::refused(
+        format!("more than one {word} could be meant: {}", list.join(", ")),
+        format!("Name one, or give its full id: --{word} NAME."),
+    )
+}
