@@ -1,0 +1,198 @@
+//! Azure Resource Manager as plain requests, for what the azure_mgmt_* crates lack or get wrong, and Microsoft Graph likewise.
+//! Paths are made of `ArmId`s and of segments that are escaped here.
+
+use super::{
+    ArmId, Error, Result, failures,
+    token::{self, Tokens},
+    transport,
+    wire::{Ask, Wire},
+};
+use ::http::{HeaderValue, Method, header};
+use azure_mgmt_authorization::package_2022_04_01 as authorization;
+use azure_mgmt_keyvault::package_preview_2022_02 as keyvault;
+use azure_mgmt_msi::package_2023_01_31 as msi;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::sync::Arc;
+use url::Url;
+
+pub const HOST: &str = "management.azure.com";
+pub const GRAPH: &str = "graph.microsoft.com";
+
+/// All control plane versions of Key Vault before this one retire on 2027-02-27:
+/// <https://learn.microsoft.com/azure/key-vault/general/access-control-default>
+pub const KEY_VAULT_VERSION: &str = "2026-02-01";
+
+pub struct Arm {
+    pub wire: Arc<Wire>,
+    pub tokens: Arc<Tokens>,
+    pub msi: msi::Client,
+    pub authorization: authorization::Client,
+    pub keyvault: keyvault::Client,
+}
+
+impl Arm {
+    pub fn new(wire: Arc<Wire>, tokens: Arc<Tokens>) -> Result<Self> {
+        let base: Url = base(HOST)?;
+        let mut versioned = base.clone();
+        // the generated client adds its own, retiring version only where there is none
+        versioned.query_pairs_mut().append_pair("api-version", KEY_VAULT_VERSION);
+        let none = || azure_core_legacy::RetryOptions::none();
+        let options = || transport::v0_options(&wire, &tokens);
+        let credential = Arc::new(transport::NoToken);
+        Ok(Self {
+            msi: msi::Client::builder(credential.clone())
+                .endpoint(base.clone())
+                .scopes(&[token::ARM])
+                .transport(options())
+                .retry(none())
+                .build()?,
+            authorization: authorization::Client::builder(credential.clone())
+                .endpoint(base)
+                .scopes(&[token::ARM])
+                .transport(options())
+                .retry(none())
+                .build()?,
+            keyvault: keyvault::Client::builder(credential)
+                .endpoint(versioned)
+                .scopes(&[token::ARM])
+                .transport(options())
+                .retry(none())
+                .build()?,
+            wire,
+            tokens,
+        })
+    }
+
+    pub async fn get<T: DeserializeOwned>(&self, id: &ArmId, version: &str) -> Result<T> {
+        self.call(Method::GET, url(id, &[], version)?, None::<&()>).await
+    }
+
+    pub async fn put<T: DeserializeOwned>(&self, id: &ArmId, version: &str, body: &impl Serialize) -> Result<T> {
+        self.call(Method::PUT, url(id, &[], version)?, Some(body)).await
+    }
+
+    pub async fn patch<T: DeserializeOwned>(&self, id: &ArmId, version: &str, body: &impl Serialize) -> Result<T> {
+        self.call(Method::PATCH, url(id, &[], version)?, Some(body)).await
+    }
+
+    /// All pages of `{scope}/providers/{kind}`.
+    pub async fn list<T: DeserializeOwned>(&self, scope: &ArmId, kind: &str, version: &str) -> Result<Vec<T>> {
+        let mut segments = vec!["providers"];
+        segments.extend(kind.split('/'));
+        self.pages(url(scope, &segments, version)?).await
+    }
+
+    async fn pages<T: DeserializeOwned>(&self, first: Url) -> Result<Vec<T>> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase", bound = "T: DeserializeOwned")]
+        struct Page<T> {
+            #[serde(default)]
+            value: Vec<T>,
+            next_link: Option<String>,
+        }
+        let mut all = Vec::new();
+        let mut next = Some(first);
+        while let Some(url) = next {
+            let page: Page<T> = self.call(Method::GET, url.clone(), None::<&()>).await?;
+            all.extend(page.value);
+            next = match page.next_link.filter(|link| !link.is_empty()) {
+                None => None,
+                Some(link) => Some(
+                    Url::parse(&link)
+                        .ok()
+                        .filter(|link| link.origin() == url.origin())
+                        .ok_or_else(|| Error::Protocol(format!("{HOST} continues a list elsewhere")))?,
+                ),
+            };
+        }
+        Ok(all)
+    }
+
+    async fn call<T: DeserializeOwned>(&self, method: Method, url: Url, body: Option<&impl Serialize>) -> Result<T> {
+        let scope = if url.host_str() == Some(GRAPH) { token::GRAPH } else { token::ARM };
+        let mut ask = Ask::new(method, url);
+        ask.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(body) = body {
+            ask.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            ask.body = serde_json::to_vec(body).map_err(|e| Error::Protocol(e.to_string()))?.into();
+        }
+        ask.bearer(self.tokens.get(scope).await?.secret())?;
+        let host = ask.host().to_owned();
+        let answer = self.wire.send(ask).await?;
+        if !answer.is_success() {
+            return Err(failures::refusal(&host, answer.status, &answer.headers, &answer.body));
+        }
+        parsed(&host, &answer.body)
+    }
+
+    /// `GET https://graph.microsoft.com/v1.0/{collection}?{query}`, the first page.
+    pub async fn graph<T: DeserializeOwned>(&self, collection: &str, query: &[(&str, &str)]) -> Result<Vec<T>> {
+        #[derive(Deserialize)]
+        #[serde(bound = "T: DeserializeOwned")]
+        struct Page<T> {
+            #[serde(default)]
+            value: Vec<T>,
+        }
+        let mut url = base(GRAPH)?;
+        url.set_path(&format!("/v1.0/{collection}"));
+        url.query_pairs_mut().extend_pairs(query);
+        let page: Page<T> = self.call(Method::GET, url, None::<&()>).await?;
+        Ok(page.value)
+    }
+}
+
+pub fn parsed<T: DeserializeOwned>(host: &str, body: &[u8]) -> Result<T> {
+    // the position only: the text itself might be a secret
+    serde_json::from_slice(body)
+        .map_err(|e| Error::Protocol(format!("{host}: line {} column {}, {:?}", e.line(), e.column(), e.classify())))
+}
+
+/// Of an answer that an azure_mgmt_* crate would parse more strictly than Azure writes.
+pub async fn body<T: DeserializeOwned>(response: azure_core_legacy::Response) -> Result<T> {
+    let bytes = response.into_body().collect().await?;
+    parsed(HOST, &bytes)
+}
+
+fn base(host: &str) -> Result<Url> {
+    Url::parse(&format!("https://{host}/")).map_err(|e| Error::Protocol(e.to_string()))
+}
+
+fn url(id: &ArmId, more: &[&str], version: &str) -> Result<Url> {
+    let mut url = base(HOST)?;
+    let id = checked(id)?;
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.clear().extend(id.as_str().split('/').skip(1)).extend(more);
+    }
+    url.query_pairs_mut().append_pair("api-version", version);
+    Ok(url)
+}
+
+/// `ArmId`s made of parts were not parsed, and the azure_mgmt_* crates paste segments into the path as they are.
+pub fn checked(id: &ArmId) -> Result<&ArmId> {
+    match ArmId::parse(id.as_str()) {
+        Some(parsed) if parsed.as_str() == id.as_str() => Ok(id),
+        _ => Err(odd_name(id.as_str())),
+    }
+}
+
+/// A single segment.
+pub fn segment(name: &str) -> Result<&str> {
+    let odd =
+        name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\', '?', '#', '%']) || name.chars().any(char::is_control);
+    if odd { Err(odd_name(name)) } else { Ok(name) }
+}
+
+pub fn odd_name(name: &str) -> Error {
+    Error::Refused {
+        status: 400,
+        code: "NameNotValid".to_owned(),
+        message: format!("{name:?} is no name that Azure takes; nothing was asked"),
+    }
+}
+
+/// (subscription, group, name) of a resource.
+pub fn parts(id: &ArmId) -> Result<(&str, &str, &str)> {
+    let id = checked(id)?;
+    let group = id.group_name().ok_or_else(|| odd_name(id.as_str()))?;
+    Ok((segment(id.subscription_id())?, segment(group)?, segment(id.name())?))
+}

@@ -1,0 +1,134 @@
+//! Managed clusters: looked at. No generated crate knows their current API.
+
+use super::{ArmId, Cluster, KubeletIdentity, Result, arm::Arm, failures::absent, id::CLUSTER};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+const VERSION: &str = "2025-08-01";
+
+pub async fn get(arm: &Arm, id: &ArmId) -> Result<Option<Cluster>> {
+    let found: Option<Body> = absent(arm.get(id, VERSION).await)?;
+    Ok(found.map(Cluster::from))
+}
+
+pub async fn list(arm: &Arm, scope: &ArmId) -> Result<Vec<Cluster>> {
+    let found: Vec<Body> = absent(arm.list(scope, CLUSTER, VERSION).await)?.unwrap_or_default();
+    Ok(found.into_iter().map(Cluster::from).collect())
+}
+
+#[derive(Deserialize)]
+struct Body {
+    id: ArmId,
+    #[serde(default)]
+    location: String,
+    identity: Option<ControlPlane>,
+    #[serde(default)]
+    properties: Properties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ControlPlane {
+    principal_id: Option<String>,
+    user_assigned_identities: Option<BTreeMap<String, UserAssigned>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UserAssigned {
+    principal_id: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Properties {
+    fqdn: Option<String>,
+    #[serde(rename = "privateFQDN")]
+    private_fqdn: Option<String>,
+    node_resource_group: Option<String>,
+    identity_profile: Option<BTreeMap<String, ProfileIdentity>>,
+    service_principal_profile: Option<ServicePrincipalProfile>,
+    oidc_issuer_profile: Option<OidcIssuer>,
+    current_kubernetes_version: Option<String>,
+    kubernetes_version: Option<String>,
+    network_profile: Option<Network>,
+    provisioning_state: Option<String>,
+    addon_profiles: Option<BTreeMap<String, Addon>>,
+    pod_identity_profile: Option<PodIdentity>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProfileIdentity {
+    client_id: Option<String>,
+    object_id: Option<String>,
+    resource_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ServicePrincipalProfile {
+    client_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct OidcIssuer {
+    #[serde(rename = "issuerURL")]
+    issuer_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Network {
+    network_plugin: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Addon {
+    enabled: Option<bool>,
+}
+
+/// `{}` when it is off: AKS leaves out what is false.
+#[derive(Deserialize)]
+struct PodIdentity {
+    enabled: Option<bool>,
+}
+
+impl From<Body> for Cluster {
+    fn from(body: Body) -> Self {
+        let p = body.properties;
+        let kubelet = p.identity_profile.and_then(|mut profile| profile.remove("kubeletidentity")).and_then(|kubelet| {
+            Some(KubeletIdentity {
+                client_id: kubelet.client_id?,
+                object_id: kubelet.object_id?,
+                resource_id: ArmId::parse(&kubelet.resource_id?)?,
+            })
+        });
+        let control_plane = body.identity.and_then(|identity| {
+            let assigned = || identity.user_assigned_identities.unwrap_or_default().into_values().find_map(|one| one.principal_id);
+            identity.principal_id.or_else(assigned)
+        });
+        let enabled = |addons: BTreeMap<String, Addon>| {
+            addons.into_iter().filter(|(_, addon)| addon.enabled == Some(true)).map(|(name, _)| name).collect()
+        };
+        Cluster {
+            id: body.id,
+            location: body.location,
+            fqdn: p.fqdn,
+            private_fqdn: p.private_fqdn,
+            node_resource_group: p.node_resource_group,
+            kubelet,
+            service_principal_client_id: p
+                .service_principal_profile
+                .and_then(|sp| sp.client_id)
+                .filter(|id| !id.eq_ignore_ascii_case("msi")),
+            control_plane_principal_id: control_plane,
+            oidc_issuer: p.oidc_issuer_profile.and_then(|oidc| oidc.issuer_url),
+            kubernetes_version: p.current_kubernetes_version.or(p.kubernetes_version),
+            network_plugin: p.network_profile.and_then(|network| network.network_plugin),
+            provisioning: p.provisioning_state,
+            addons: p.addon_profiles.map(enabled).unwrap_or_default(),
+            pod_identity_addon: p.pod_identity_profile.and_then(|profile| profile.enabled).unwrap_or(false),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Turns what came back (or did not come) into `Error`: by status and code. Text is read only to find the action and the scope
+//! that a refusal names.
+
+use super::Error;
+use http::HeaderMap;
+use serde_json::Value;
+use std::time::{Duration, SystemTime};
+
+/// The host has no address (yet): a vault's name takes up to a minute to get into the DNS.
+pub const NO_SUCH_NAME: &str = "the name has no address";
+/// A proxy answered the CONNECT with something else than 200.
+pub const NO_TUNNEL: &str = "the proxy opens no tunnel to it";
+
+/// The codes of one error body. Shapes: ARM and Graph `{"error":{code,message,details,innererror}}`, AKS the same without `error`,
+/// Key Vault with the telling code in `innererror`, Entra `{"error":"invalid_client","error_description":"AADSTS…"}`.
+struct Told {
+    code: String,
+    message: String,
+    login: bool,
+}
+
+/// The error of an answer that is no success. `host` stands in for an empty text.
+pub fn refusal(host: &str, status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
+    let told = read(host, status, body);
+    let Told { code, message, login } = told;
+    if login && status < 500 && status != 429 {
+        return Error::LoginRefused { code, message };
+    }
+    match status {
+        401 => Error::LoginRefused { code, message },
+        403 => {
+            let (action, scope, caller) = refused_action(&message);
+            Error::Forbidden { code, message, action, scope, caller }
+        }
+        404 => Error::NotFound { code, message },
+        409 | 412 => Error::Conflict { code, message },
+        429 => Error::Throttled { message, after: retry_after(headers) },
+        500.. => Error::Failed { status, code, message },
+        _ => Error::Refused { status, code, message },
+    }
+}
+
+fn read(host: &str, status: u16, body: &[u8]) -> Told {
+    let parsed: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let text = |v: &Value, key: &str| v.get(key).and_then(Value::as_str).map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
+    if let Some(short) = text(&parsed, "error") {
+        let described = text(&parsed, "error_description").unwrap_or_default();
+        // Trace id, correlation id and timestamp follow on lines of their own
+        let line = described.lines().next().unwrap_or_default();
+        return match line.split_once(": ") {
+            Some((code, rest)) if code.starts_with("AADSTS") => Told { code: code.to_owned(), message: rest.to_owned(), login: true },
+            _ => Told { code: short.clone(), message: if line.is_empty() { short } else { line.to_owned() }, login: true },
+        };
+    }
+    let error = parsed.get("error").filter(|e| e.is_object()).unwrap_or(&parsed);
+    let inner = ["innererror", "innerError"].iter().find_map(|key| text(error.get(key)?, "code"));
+    let outer = text(error, "code");
+    // Key Vault: "Forbidden" and "Conflict" only repeat the status, the reason is inside
+    let code = inner.or(outer).unwrap_or_else(|| status.to_string());
+    let mut message = text(error, "message").unwrap_or_else(|| format!("{host} answered with status {status}"));
+    for detail in error.get("details").and_then(Value::as_array).into_iter().flatten() {
+        if let Some(more) = text(detail, "message").filter(|more| !message.contains(more.as_str())) {
+            message = format!("{message} {more}");
+        }
+    }
+    Told { code, message, login: false }
+}
+
+/// (action, scope, object id of the caller) as far as the text names them.
+/// Forms: ARM AuthorizationFailed and LinkedAuthorizationFailed, Key Vault ForbiddenByRbac and ForbiddenByPolicy.
+fn refused_action(message: &str) -> (Option<String>, Option<String>, Option<String>) {
+    let quoted = |lead: &str| {
+        let from = message.rfind(lead)? + lead.len();
+        let len = message.get(from..)?.find('\'')?;
+        Some(message.get(from..from + len)?.to_owned()).filter(|t| !t.is_empty())
+    };
+    let oid = message.find("oid=").and_then(|at| {
+        let rest = message.get(at + 4..)?;
+        let end = rest.find([';', '\'', '\r', '\n']).unwrap_or(rest.len());
+        rest.get(..end).map(str::to_owned)
+    });
+    let caller = quoted("with object id '").or(oid);
+    if let Some(action) = quoted("Action: '") {
+        return (Some(action), quoted("Resource: '"), caller);
+    }
+    if let Some(action) = quoted("perform action(s) '") {
+        return (Some(action), quoted("linked scope(s) '"), caller);
+    }
+    if let Some(action) = quoted("perform action '") {
+        return (Some(action), quoted("over scope '").or_else(|| quoted("on scope '")), caller);
+    }
+    let permission = message.split_once(" does not have ").and_then(|(_, rest)| rest.split_once(" permission on key vault '"));
+    if let Some((action, rest)) = permission {
+        let scope = rest.split([';', '\'']).next().unwrap_or_default();
+        return (Some(action.to_owned()), Some(scope.to_owned()), caller);
+    }
+    (None, None, caller)
+}
+
+/// `Retry-After` (seconds or a date) and its two millisecond forms.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    for name in ["retry-after-ms", "x-ms-retry-after-ms"] {
+        if let Some(ms) = text(name).and_then(|t| t.parse().ok()) {
+            return Some(Duration::from_millis(ms));
+        }
+    }
+    let value = text("retry-after")?;
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
+    Some(SystemTime::from(at).duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+/// Why no answer came. `refused` may be worth one quick second try.
+pub struct Silence {
+    pub error: Error,
+    pub refused: bool,
+    /// The connection stood, and broke: worth trying again like a 5xx.
+    pub broken: bool,
+}
+
+pub fn silence(host: &str, error: &reqwest::Error, limit: Duration) -> Silence {
+    let host = host.to_owned();
+    let plain = |error| Silence { error, refused: false, broken: false };
+    let (mut io, mut names) = (None, false);
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut last = String::new();
+    while let Some(this) = next {
+        if let Some(tls) = certificate(this) {
+            return plain(Error::Untrusted { host, cause: tls });
+        }
+        names |= this.is::<super::http::NoSuchName>();
+        if let Some(found) = this.downcast_ref::<std::io::Error>() {
+            io = Some(found.kind());
+        }
+        last = this.to_string();
+        next = this.source();
+    }
+    if names {
+        return plain(Error::Unreachable { host, cause: NO_SUCH_NAME.to_owned() });
+    }
+    if error.is_timeout() {
+        return plain(if error.is_connect() {
+            Error::Unreachable { host, cause: "no connection was made in time".to_owned() }
+        } else {
+            Error::TimedOut(limit)
+        });
+    }
+    if error.is_connect() {
+        return match io {
+            Some(kind) => Silence {
+                error: Error::Unreachable { host, cause: last },
+                refused: kind == std::io::ErrorKind::ConnectionRefused,
+                broken: false,
+            },
+            None => plain(Error::Unreachable { host, cause: NO_TUNNEL.to_owned() }),
+        };
+    }
+    Silence { error: Error::Unreachable { host, cause: last }, refused: false, broken: true }
+}
+
+/// rustls hands its errors over inside an `io::Error`, whose `source` skips them.
+fn certificate(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let tls = match error.downcast_ref::<rustls::Error>() {
+        Some(tls) => tls,
+        None => error.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>()?,
+    };
+    match tls {
+        rustls::Error::InvalidCertificate(why) => Some(why.to_string()),
+        _ => None,
+    }
+}
+
+/// Our own error out of what an SDK wrapped around it. The transports put it there.
+pub fn unwrapped(error: &(dyn std::error::Error + 'static)) -> Error {
+    let mut next = Some(error);
+    while let Some(this) = next {
+        if let Some(ours) = this.downcast_ref::<Error>() {
+            return ours.clone();
+        }
+        next = this.source();
+    }
+    Error::Protocol(error.to_string())
+}
+
+impl From<azure_core::Error> for Error {
+    fn from(error: azure_core::Error) -> Self {
+        unwrapped(&error)
+    }
+}
+
+impl From<azure_core_legacy::Error> for Error {
+    fn from(error: azure_core_legacy::Error) -> Self {
+        unwrapped(&error)
+    }
+}
+
+impl Error {
+    /// 404 of the thing or of its group, not of the subscription: it is not there.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self, Error::NotFound { code, .. } if code != "SubscriptionNotFound")
+    }
+}
+
+/// None where the answer was that the thing is not there.
+pub fn absent<T>(answer: super::Result<T>) -> super::Result<Option<T>> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_absence() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,182 @@
+//! The one HTTP client: HTTP/2 by ALPN, rustls with ring, gzip, no redirects, proxy and CA from settings or environment;
+//! and the door that keeps a burst of first requests from opening a connection each.
+
+use super::{Error, Result, Settings};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(10);
+
+pub fn client(settings: &Settings, limit: Duration) -> Result<reqwest::Client> {
+    // another part of podid may have installed it already
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("podid/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT.min(limit))
+        .timeout(limit)
+        .dns_resolver(Arc::new(Names))
+        .connector_layer(DoorLayer);
+    if let Some(proxy) = &settings.proxy {
+        let proxy = reqwest::Proxy::https(proxy).map_err(|e| wrong("the proxy", &e))?;
+        builder = builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_env()));
+    }
+    let mut files: Vec<std::path::PathBuf> = settings.ca.iter().cloned().collect();
+    // On Linux the verifier reads the variable itself, and then in place of the system's store; elsewhere it asks the system only.
+    if !cfg!(target_os = "linux") {
+        files.extend(std::env::var_os("SSL_CERT_FILE").map(Into::into));
+    }
+    for file in files {
+        let pem = std::fs::read(&file).map_err(|e| wrong(&file.display().to_string(), &e))?;
+        let extra = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| wrong(&file.display().to_string(), &e))?;
+        builder = builder.tls_certs_merge(extra);
+    }
+    builder.build().map_err(|e| wrong("the HTTP client", &e))
+}
+
+fn wrong(what: &str, error: &dyn std::error::Error) -> Error {
+    let mut text = format!("{what}: {error}");
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    Error::Protocol(text)
+}
+
+/// Told apart by its type: the resolver's own error is one of many `io::Error`s.
+#[derive(Debug, thiserror::Error)]
+#[error("no such name")]
+pub struct NoSuchName;
+
+struct Names;
+
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| NoSuchName)?;
+            Ok(Box::new(found.collect::<Vec<_>>().into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Of one host. hyper cannot know that a connection will speak HTTP/2 before it stands, so each of a burst of first requests would
+/// open one. The first goes through alone, and the others as soon as its connection stands.
+#[derive(Debug)]
+pub struct Door(watch::Sender<State>);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    Shut,
+    Opening,
+    /// The connection stands, but is not in the pool yet; there is no sign for that.
+    Standing,
+    Open,
+}
+
+/// Ample for a spawned task's first turn, short against a round trip.
+const INTO_POOL: Duration = Duration::from_millis(20);
+
+impl Default for Door {
+    fn default() -> Self {
+        Self(watch::Sender::new(State::Shut))
+    }
+}
+
+tokio::task_local! {
+    static DOOR: Arc<Door>;
+}
+
+impl Door {
+    /// Runs `request` when it may go, and tells the door how it went.
+    pub async fn through<T, E>(self: &Arc<Self>, request: impl Future<Output = std::result::Result<T, E>>) -> std::result::Result<T, E> {
+        let first = self.0.send_if_modified(|state| {
+            let shut = *state == State::Shut;
+            if shut {
+                *state = State::Opening;
+            }
+            shut
+        });
+        if !first {
+            let mut seen = self.0.subscribe();
+            // after a failed opening all that waited go at once, so that a dead host is not found dead one by one
+            if let Ok(state) = seen.wait_for(|state| *state != State::Opening).await.map(|state| *state)
+                && state == State::Standing
+            {
+                let _ = tokio::time::timeout(INTO_POOL, seen.wait_for(|state| *state != State::Standing)).await;
+            }
+            return request.await;
+        }
+        let mut opening = Opening { door: self, outcome: State::Shut };
+        let answer = DOOR.scope(self.clone(), request).await;
+        if answer.is_ok() {
+            opening.outcome = State::Open;
+        }
+        answer
+    }
+}
+
+/// Shuts the door again also when the first request is dropped on its way.
+struct Opening<'a> {
+    door: &'a Door,
+    outcome: State,
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.door.0.send_replace(self.outcome);
+    }
+}
+
+#[derive(Clone)]
+struct DoorLayer;
+
+impl<S> tower_layer::Layer<S> for DoorLayer {
+    type Service = Watched<S>;
+    fn layer(&self, inner: S) -> Watched<S> {
+        Watched(inner)
+    }
+}
+
+#[derive(Clone)]
+struct Watched<S>(S);
+
+impl<S, R> tower_service::Service<R> for Watched<S>
+where
+    S: tower_service::Service<R>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = std::result::Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<std::result::Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let door = DOOR.try_with(Arc::clone).ok();
+        let connecting = self.0.call(request);
+        Box::pin(async move {
+            let connected = connecting.await;
+            if let (Some(door), true) = (door, connected.is_ok()) {
+                door.0.send_if_modified(|state| {
+                    let opening = *state == State::Opening;
+                    if opening {
+                        *state = State::Standing;
+                    }
+                    opening
+                });
+            }
+            connected
+        })
+    }
+}

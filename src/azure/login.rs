@@ -1,0 +1,279 @@
+//! The chain of credentials: in order, each made when its turn comes; the first that gives a token wins and stays.
+//! What is set up and refused ends the chain: to log in as somebody else than was asked for would be worse than no login.
+
+use super::{
+    ClientLogin, Error, Result, failures,
+    transport::v1_options,
+    wire::{Ask, Wire},
+};
+use ::http::{HeaderValue, Method};
+use async_trait::async_trait;
+use azure_core::{
+    credentials::{AccessToken, Secret, TokenCredential},
+    http::ClientMethodOptions,
+};
+use azure_identity as id;
+use secrecy::ExposeSecret;
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use tokio::sync::Mutex;
+
+/// A probe of the instance metadata service: on a machine without one nothing answers.
+const METADATA_PROBE: Duration = Duration::from_secs(1);
+const METADATA: &str = "http://169.254.169.254/metadata/instance";
+
+/// What the chain reads of the environment, taken once.
+pub type Env = HashMap<String, String>;
+
+const VARIABLES: [&str; 10] = [
+    "AZURE_TENANT_ID",
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "IDENTITY_ENDPOINT",
+    "MSI_ENDPOINT",
+    "AZURE_CONFIG_DIR",
+    "HOME",
+];
+
+pub fn environment() -> Env {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty()).map(|value| (name.to_owned(), value));
+    VARIABLES.iter().filter_map(|name| set(name)).collect()
+}
+
+type Credential = Arc<dyn TokenCredential>;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Link {
+    Given,
+    EnvSecret,
+    EnvFederated,
+    GitHub,
+    ManagedIdentity,
+    Az,
+    Azd,
+    Metadata,
+}
+
+const CHAIN: [Link; 8] =
+    [Link::Given, Link::EnvSecret, Link::EnvFederated, Link::GitHub, Link::ManagedIdentity, Link::Az, Link::Azd, Link::Metadata];
+
+impl Link {
+    fn name(self) -> &'static str {
+        match self {
+            Link::Given => "the client secret of the settings",
+            Link::EnvSecret => "AZURE_CLIENT_SECRET",
+            Link::EnvFederated => "AZURE_FEDERATED_TOKEN_FILE",
+            Link::GitHub => "GitHub Actions",
+            Link::ManagedIdentity | Link::Metadata => "managed identity",
+            Link::Az => "az",
+            Link::Azd => "azd",
+        }
+    }
+
+    /// A tool that is merely installed is not what somebody asked for.
+    fn is_tool(self) -> bool {
+        matches!(self, Link::Az | Link::Azd | Link::Metadata)
+    }
+}
+
+pub struct Login {
+    wire: Arc<Wire>,
+    client: Option<ClientLogin>,
+    env: Env,
+    winner: Mutex<Option<(Link, Credential)>>,
+    /// Tests leave the programs and the network of the machine alone.
+    tools: bool,
+}
+
+impl Login {
+    pub fn new(wire: Arc<Wire>, client: Option<ClientLogin>, env: Env, tools: bool) -> Self {
+        Self { wire, client, env, winner: Mutex::default(), tools }
+    }
+
+    /// Which one won, once one has.
+    pub async fn winner(&self) -> Option<&'static str> {
+        self.winner.lock().await.as_ref().map(|(link, _)| link.name())
+    }
+
+    pub async fn token(&self, scope: &str) -> Result<AccessToken> {
+        let mut winner = self.winner.lock().await;
+        if let Some((_, credential)) = winner.clone() {
+            drop(winner); // tokens of several audiences are asked for side by side
+            return Ok(credential.get_token(&[scope], None).await?);
+        }
+        let mut tried = Vec::new();
+        for link in CHAIN {
+            if link.is_tool() && !self.tools {
+                continue;
+            }
+            let credential = match self.credential(link).await {
+                Ok(credential) => credential,
+                Err(why) => {
+                    tried.push((link.name().to_owned(), why));
+                    continue;
+                }
+            };
+            match credential.get_token(&[scope], None).await {
+                Ok(token) => {
+                    tracing::debug!(credential = link.name(), "logged in");
+                    *winner = Some((link, credential));
+                    return Ok(token);
+                }
+                Err(error) if link.is_tool() => tried.push((link.name().to_owned(), reason(&error))),
+                Err(error) => {
+                    return Err(match failures::unwrapped(&error) {
+                        Error::Protocol(_) => Error::LoginRefused { code: link.name().to_owned(), message: reason(&error) },
+                        ours => ours,
+                    });
+                }
+            }
+        }
+        Err(Error::NotLoggedIn { tried })
+    }
+
+    fn var(&self, name: &str) -> std::result::Result<&str, String> {
+        self.env.get(name).map(String::as_str).ok_or_else(|| format!("{name} is not set"))
+    }
+
+    /// The credential, or why it is out of the question.
+    async fn credential(&self, link: Link) -> std::result::Result<Credential, String> {
+        let client_options = v1_options(&self.wire);
+        let secret = |tenant: &str, client: &str, secret: &str| -> std::result::Result<Credential, String> {
+            let options = id::ClientSecretCredentialOptions { client_options: v1_options(&self.wire) };
+            let made = id::ClientSecretCredential::new(tenant, client.to_owned(), Secret::new(secret.to_owned()), Some(options));
+            Ok(made.map_err(|e| reason(&e))?)
+        };
+        Ok(match link {
+            Link::Given => {
+                let client = self.client.as_ref().ok_or("none is given")?;
+                secret(&client.tenant, &client.client_id, client.client_secret.expose_secret())?
+            }
+            Link::EnvSecret => {
+                let value = self.var("AZURE_CLIENT_SECRET")?;
+                secret(self.var("AZURE_TENANT_ID")?, self.var("AZURE_CLIENT_ID")?, value)?
+            }
+            Link::EnvFederated => {
+                let file = TokenFile(self.var("AZURE_FEDERATED_TOKEN_FILE")?.into());
+                self.asserting(file)?
+            }
+            Link::GitHub => {
+                let url = self.var("ACTIONS_ID_TOKEN_REQUEST_URL")?.to_owned();
+                let token = Secret::new(self.var("ACTIONS_ID_TOKEN_REQUEST_TOKEN")?.to_owned());
+                self.asserting(GitHub { wire: Wired(self.wire.clone()), url, token })?
+            }
+            Link::ManagedIdentity => {
+                if self.var("IDENTITY_ENDPOINT").is_err() && self.var("MSI_ENDPOINT").is_err() {
+                    return Err("IDENTITY_ENDPOINT is not set".to_owned());
+                }
+                self.managed(client_options)?
+            }
+            Link::Az => id::AzureCliCredential::new(None).map_err(|e| reason(&e))?,
+            Link::Azd => id::AzureDeveloperCliCredential::new(None).map_err(|e| reason(&e))?,
+            Link::Metadata => {
+                let url = METADATA.parse().map_err(|_| "no address".to_owned())?;
+                let probe = self.wire.send(Ask::new(Method::GET, url));
+                match tokio::time::timeout(METADATA_PROBE, probe).await {
+                    // it refuses whoever does not say `Metadata: true`: any answer of its own will do
+                    Ok(Ok(answer)) if answer.status == 400 => self.managed(client_options)?,
+                    _ => return Err("this machine has no instance metadata service".to_owned()),
+                }
+            }
+        })
+    }
+
+    fn asserting<A: id::ClientAssertion + 'static>(&self, assertion: A) -> std::result::Result<Credential, String> {
+        let (tenant, client) = (self.var("AZURE_TENANT_ID")?.to_owned(), self.var("AZURE_CLIENT_ID")?.to_owned());
+        let options = id::ClientAssertionCredentialOptions { client_options: v1_options(&self.wire) };
+        Ok(id::ClientAssertionCredential::new(tenant, client, assertion, Some(options)).map_err(|e| reason(&e))?)
+    }
+
+    fn managed(&self, client_options: azure_core::http::ClientOptions) -> std::result::Result<Credential, String> {
+        let user_assigned_id = self.env.get("AZURE_CLIENT_ID").cloned().map(id::UserAssignedId::ClientId);
+        let options = id::ManagedIdentityCredentialOptions { user_assigned_id, client_options };
+        Ok(id::ManagedIdentityCredential::new(Some(options)).map_err(|e| reason(&e))?)
+    }
+
+    /// The default subscription of az, from its own profile.
+    pub fn default_subscription(&self) -> Option<String> {
+        let folder = match self.env.get("AZURE_CONFIG_DIR") {
+            Some(folder) => PathBuf::from(folder),
+            None => PathBuf::from(self.env.get("HOME")?).join(".azure"),
+        };
+        let text = std::fs::read_to_string(folder.join("azureProfile.json")).ok()?;
+        // az writes a byte order mark
+        let profile: serde_json::Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
+        let default = profile
+            .get("subscriptions")?
+            .as_array()?
+            .iter()
+            .find(|s| s.get("isDefault").and_then(serde_json::Value::as_bool) == Some(true))?;
+        default.get("id")?.as_str().map(str::to_owned)
+    }
+}
+
+/// The first sentence: the SDK adds a link to a page about the SDK.
+fn reason(error: &azure_core::Error) -> String {
+    let text = match failures::unwrapped(error) {
+        Error::Protocol(_) => error.to_string(),
+        ours => ours.to_string(),
+    };
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("To troubleshoot")).collect();
+    lines.join(" ")
+}
+
+/// A projected token; it rotates, so it is read each time. azure_identity would send a trailing line break along.
+#[derive(Debug)]
+struct TokenFile(PathBuf);
+
+#[async_trait]
+impl id::ClientAssertion for TokenFile {
+    async fn secret(&self, _options: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
+        let token = tokio::fs::read_to_string(&self.0).await;
+        let named = |e| azure_core::Error::with_message(azure_core::error::ErrorKind::Credential, format!("{}: {e}", self.0.display()));
+        Ok(token.map_err(named)?.trim().to_owned())
+    }
+}
+
+/// <https://docs.github.com/actions/reference/security/oidc>
+#[derive(Debug)]
+struct GitHub {
+    wire: Wired,
+    url: String,
+    token: Secret,
+}
+
+struct Wired(Arc<Wire>);
+
+impl std::fmt::Debug for Wired {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wire")
+    }
+}
+
+#[async_trait]
+impl id::ClientAssertion for GitHub {
+    async fn secret(&self, _options: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
+        let carried = |error| azure_core::Error::new(azure_core::error::ErrorKind::Credential, error);
+        self.ask().await.map_err(carried)
+    }
+}
+
+impl GitHub {
+    async fn ask(&self) -> Result<String> {
+        let odd = |what: &str| Error::Protocol(format!("GitHub's token endpoint: {what}"));
+        let mut url: url::Url = self.url.parse().map_err(|_| odd("no address"))?;
+        url.query_pairs_mut().append_pair("audience", "api://AzureADTokenExchange");
+        let mut ask = Ask::new(Method::GET, url);
+        ask.headers.insert(::http::header::ACCEPT, HeaderValue::from_static("application/json"));
+        ask.bearer(self.token.secret())?;
+        let host = ask.host().to_owned();
+        let answer = self.wire.0.send(ask).await?;
+        if !answer.is_success() {
+            return Err(failures::refusal(&host, answer.status, &answer.headers, &answer.body));
+        }
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).map_err(|_| odd("no JSON"))?;
+        body.get("value").and_then(serde_json::Value::as_str).map(str::to_owned).ok_or_else(|| odd("no token"))
+    }
+}

@@ -1,0 +1,135 @@
+//! One pass of looking: each thing is asked for at most once, however many want to know it at the same time.
+
+use super::{
+    ArmId, Caller, Cluster, Core, DeletedSecret, DeletedVault, Group, Identity, Result, RoleAssignment, RoleDefinition, Secret, SecretInfo,
+    ServicePrincipal, Vault, clusters, directory, groups, identities, memory::Memo, roles, vaults,
+};
+use std::sync::Arc;
+
+#[derive(Clone)]
+pub struct Read {
+    core: Arc<Core>,
+    seen: Arc<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    group: Memo<Option<Group>>,
+    identity: Memo<Option<Identity>>,
+    identities: Memo<Vec<Identity>>,
+    role_assignments: Memo<Vec<RoleAssignment>>,
+    role_definition: Memo<Option<RoleDefinition>>,
+    vault: Memo<Option<Vault>>,
+    vaults: Memo<Vec<Vault>>,
+    deleted_vault: Memo<Option<DeletedVault>>,
+    cluster: Memo<Option<Cluster>>,
+    clusters: Memo<Vec<Cluster>>,
+    secret: Memo<Option<Secret>>,
+    secrets: Memo<Vec<SecretInfo>>,
+    secret_version: Memo<Option<SecretInfo>>,
+    deleted_secret: Memo<Option<DeletedSecret>>,
+    service_principal: Memo<Option<ServicePrincipal>>,
+}
+
+/// Asks with the core of its own, as the ask may outlive the one who began it.
+macro_rules! remembered {
+    ($self:ident . $memo:ident, $key:expr, |$core:ident| $ask:expr) => {{
+        let $core = $self.core.clone();
+        $self.seen.$memo.get($key, move || async move { $ask.await }).await
+    }};
+}
+
+fn folded(parts: &[&str]) -> String {
+    parts.join("\n").to_ascii_lowercase()
+}
+
+impl Read {
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self { core, seen: Arc::default() }
+    }
+
+    pub async fn caller(&self) -> Result<Caller> {
+        self.core.arm.tokens.caller().await
+    }
+
+    pub async fn group(&self, id: &ArmId) -> Result<Option<Group>> {
+        let asked = id.clone();
+        remembered!(self.group, id.folded(), |core| groups::get(&core.arm, &asked))
+    }
+
+    pub async fn identity(&self, id: &ArmId) -> Result<Option<Identity>> {
+        let asked = id.clone();
+        remembered!(self.identity, id.folded(), |core| identities::get(&core.arm, &asked))
+    }
+
+    /// `scope`: a group's or a subscription's id.
+    pub async fn identities(&self, scope: &ArmId) -> Result<Vec<Identity>> {
+        let asked = scope.clone();
+        remembered!(self.identities, scope.folded(), |core| identities::list(&core.arm, &asked))
+    }
+
+    /// All that hold at this scope and were made exactly there (inherited ones left out); `[]` where the scope is gone.
+    pub async fn role_assignments(&self, scope: &ArmId) -> Result<Vec<RoleAssignment>> {
+        let asked = scope.clone();
+        remembered!(self.role_assignments, scope.folded(), |core| roles::assignments(&core.arm, &asked))
+    }
+
+    /// A role that is not in the built-in table, by its name, as the scope sees it.
+    pub async fn role_definition(&self, scope: &ArmId, name: &str) -> Result<Option<RoleDefinition>> {
+        let (asked, called) = (scope.clone(), name.to_owned());
+        remembered!(self.role_definition, folded(&[scope.as_str(), name]), |core| roles::definition(&core.arm, &asked, &called))
+    }
+
+    pub async fn vault(&self, id: &ArmId) -> Result<Option<Vault>> {
+        let asked = id.clone();
+        remembered!(self.vault, id.folded(), |core| vaults::get(&core.arm, &asked))
+    }
+
+    pub async fn vaults(&self, scope: &ArmId) -> Result<Vec<Vault>> {
+        let asked = scope.clone();
+        remembered!(self.vaults, scope.folded(), |core| vaults::list(&core.arm, &asked))
+    }
+
+    pub async fn deleted_vault(&self, subscription: &str, location: &str, name: &str) -> Result<Option<DeletedVault>> {
+        let (s, l, n) = (subscription.to_owned(), location.to_owned(), name.to_owned());
+        remembered!(self.deleted_vault, folded(&[subscription, location, name]), |core| vaults::deleted(&core.arm, &s, &l, &n))
+    }
+
+    pub async fn cluster(&self, id: &ArmId) -> Result<Option<Cluster>> {
+        let asked = id.clone();
+        remembered!(self.cluster, id.folded(), |core| clusters::get(&core.arm, &asked))
+    }
+
+    pub async fn clusters(&self, scope: &ArmId) -> Result<Vec<Cluster>> {
+        let asked = scope.clone();
+        remembered!(self.clusters, scope.folded(), |core| clusters::list(&core.arm, &asked))
+    }
+
+    /// With its value, the current version.
+    pub async fn secret(&self, vault_uri: &str, name: &str) -> Result<Option<Secret>> {
+        let (vault, called) = (vault_uri.to_owned(), name.to_owned());
+        remembered!(self.secret, folded(&[vault_uri, name]), |core| core.secrets.get(&vault, &called))
+    }
+
+    /// Names, tags and times of all, no value.
+    pub async fn secrets(&self, vault_uri: &str) -> Result<Vec<SecretInfo>> {
+        let vault = vault_uri.to_owned();
+        remembered!(self.secrets, folded(&[vault_uri]), |core| core.secrets.list(&vault))
+    }
+
+    /// The current version's id without reading the value (list of versions, the newest enabled one).
+    pub async fn secret_version(&self, vault_uri: &str, name: &str) -> Result<Option<SecretInfo>> {
+        let (vault, called) = (vault_uri.to_owned(), name.to_owned());
+        remembered!(self.secret_version, folded(&[vault_uri, name]), |core| core.secrets.newest(&vault, &called))
+    }
+
+    pub async fn deleted_secret(&self, vault_uri: &str, name: &str) -> Result<Option<DeletedSecret>> {
+        let (vault, called) = (vault_uri.to_owned(), name.to_owned());
+        remembered!(self.deleted_secret, folded(&[vault_uri, name]), |core| core.secrets.deleted(&vault, &called))
+    }
+
+    pub async fn service_principal(&self, app_id: &str) -> Result<Option<ServicePrincipal>> {
+        let asked = app_id.to_owned();
+        remembered!(self.service_principal, folded(&[app_id]), |core| directory::service_principal(&core.arm, &asked))
+    }
+}

@@ -1,0 +1,252 @@
+//! Secrets of a vault, by azure_security_keyvault_secrets: one client for each vault's host.
+//! A value is never in an error: bodies that hold one are read here, and an unreadable one names its position only.
+
+use super::{
+    DeletedSecret, Error, Result, Secret, SecretInfo, Tags,
+    arm::{self, odd_name},
+    failures::{self, absent},
+    token::Tokens,
+    transport,
+    wait::{Patience, REPLICATION, Step},
+    wire::Wire,
+};
+use azure_core::http::{Response, StatusCode};
+use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions, models};
+use futures::TryStreamExt;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex},
+};
+use url::Url;
+
+pub struct Secrets {
+    wire: Arc<Wire>,
+    tokens: Arc<Tokens>,
+    clients: Mutex<HashMap<String, Arc<SecretClient>>>,
+}
+
+/// <https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates>
+fn checked(name: &str) -> Result<&str> {
+    let fits = (1..=127).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if fits { Ok(name) } else { Err(odd_name(name)) }
+}
+
+impl Secrets {
+    pub fn new(wire: Arc<Wire>, tokens: Arc<Tokens>) -> Self {
+        Self { wire, tokens, clients: Mutex::default() }
+    }
+
+    fn client(&self, vault_uri: &str) -> Result<Arc<SecretClient>> {
+        let url = Url::parse(vault_uri).map_err(|_| odd_name(vault_uri))?;
+        let host = url.host_str().filter(|_| url.scheme() == "https" && url.path() == "/").ok_or_else(|| odd_name(vault_uri))?;
+        let mut clients = self.clients.lock().unwrap_or_else(|poison| poison.into_inner());
+        if let Some(client) = clients.get(host) {
+            return Ok(client.clone());
+        }
+        let client_options = transport::v1_options_for(&self.wire, host);
+        let options = SecretClientOptions { client_options, ..SecretClientOptions::default() };
+        let client = Arc::new(SecretClient::new(url.origin().ascii_serialization().as_str(), self.tokens.clone(), Some(options))?);
+        clients.insert(host.to_owned(), client.clone());
+        Ok(client)
+    }
+
+    pub async fn get(&self, vault_uri: &str, name: &str) -> Result<Option<Secret>> {
+        let client = self.client(vault_uri)?;
+        absent(client.get_secret(checked(name)?, None).await.map_err(Error::from).and_then(|found| body(vault_uri, found)?.with_value()))
+    }
+
+    pub async fn list(&self, vault_uri: &str) -> Result<Vec<SecretInfo>> {
+        let pages = self.client(vault_uri)?.list_secret_properties(None)?;
+        let found: Vec<models::SecretProperties> = pages.try_collect().await.map_err(Error::from)?;
+        found.into_iter().map(|one| info(one, false)).collect()
+    }
+
+    pub async fn newest(&self, vault_uri: &str, name: &str) -> Result<Option<SecretInfo>> {
+        let pages = self.client(vault_uri)?.list_secret_properties_versions(checked(name)?, None)?;
+        let found: Option<Vec<models::SecretProperties>> = absent(pages.try_collect().await.map_err(Error::from))?;
+        let versions: Vec<SecretInfo> = found.unwrap_or_default().into_iter().map(|one| info(one, true)).collect::<Result<_>>()?;
+        Ok(versions.into_iter().filter(|version| version.enabled).max_by_key(|version| version.created))
+    }
+
+    pub async fn deleted(&self, vault_uri: &str, name: &str) -> Result<Option<DeletedSecret>> {
+        let client = self.client(vault_uri)?;
+        let answer = client.get_deleted_secret(checked(name)?, None).await.map_err(Error::from);
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Body {
+            scheduled_purge_date: Option<i64>,
+        }
+        let found: Option<Body> = absent(answer.and_then(|found| arm::parsed(vault_uri, raw(found).as_ref())))?;
+        Ok(found.map(|found| DeletedSecret { name: name.to_owned(), scheduled_purge_date: found.scheduled_purge_date }))
+    }
+
+    /// Past any memory; `patience` waits out a grant that was just made, and a vault that was.
+    pub async fn get_now(&self, vault_uri: &str, name: &str, patience: Option<&Patience>) -> Result<Option<Secret>> {
+        match patience {
+            None => self.get(vault_uri, name).await,
+            Some(patience) => patiently(patience, vault_uri, name, true, || self.get(vault_uri, name)).await,
+        }
+    }
+
+    pub async fn set(
+        &self,
+        vault_uri: &str,
+        name: &str,
+        value: &SecretString,
+        tags: &Tags,
+        patience: &Patience,
+        granted: bool,
+    ) -> Result<SecretInfo> {
+        let client = self.client(vault_uri)?;
+        let name = checked(name)?;
+        let set = || async {
+            let wanted = models::SetSecretParameters {
+                value: Some(value.expose_secret().to_owned()),
+                tags: Some(tags.clone().into_iter().collect()),
+                ..Default::default()
+            };
+            let made = client.set_secret(name, wanted.try_into()?, None).await?;
+            body(vault_uri, made)?.info()
+        };
+        patiently(patience, vault_uri, name, granted, set).await
+    }
+
+    pub async fn tag(&self, vault_uri: &str, name: &str, tags: &Tags) -> Result<SecretInfo> {
+        let wanted = models::UpdateSecretPropertiesParameters { tags: Some(tags.clone().into_iter().collect()), ..Default::default() };
+        let made = self.client(vault_uri)?.update_secret_properties(checked(name)?, wanted.try_into()?, None).await?;
+        body(vault_uri, made)?.info()
+    }
+
+    pub async fn delete(&self, vault_uri: &str, name: &str, patience: &Patience) -> Result<()> {
+        let client = self.client(vault_uri)?;
+        let name = checked(name)?;
+        let delete = || async { client.delete_secret(name, None).await.map(drop).map_err(Error::from) };
+        absent(patiently(patience, vault_uri, name, false, delete).await).map(drop)
+    }
+
+    /// The recovery goes on after it was accepted: until the secret answers again.
+    pub async fn recover(&self, vault_uri: &str, name: &str, patience: &Patience, granted: bool) -> Result<()> {
+        let client = self.client(vault_uri)?;
+        let name = checked(name)?;
+        let start = || async { client.recover_deleted_secret(name, None).await.map(drop).map_err(Error::from) };
+        patiently(patience, vault_uri, name, granted, start).await?;
+        let what = format!("the secret {name}");
+        patience
+            .until(&what, REPLICATION, || async {
+                match self.get(vault_uri, name).await? {
+                    Some(_) => Ok(Step::Done(())),
+                    None => Ok(Step::Wait(format!("Waiting until the secret {name} is recovered."))),
+                }
+            })
+            .await
+    }
+}
+
+/// Waits out what passes by itself: always a secret that is being deleted or recovered; after a grant (`granted`) also refusals
+/// that name a missing right, and a vault whose name is not in the DNS yet.
+async fn patiently<T, F: Future<Output = Result<T>>>(
+    patience: &Patience,
+    vault_uri: &str,
+    name: &str,
+    granted: bool,
+    mut act: impl FnMut() -> F,
+) -> Result<T> {
+    let vault = vault_uri.trim_start_matches("https://").split('.').next().unwrap_or_default();
+    let what = if granted { format!("the right to the secrets of {vault}") } else { format!("the secret {name}") };
+    patience
+        .until(&what, REPLICATION, || {
+            let answer = act();
+            async move {
+                match answer.await {
+                    Err(Error::Conflict { code, .. }) if matches!(code.as_str(), "ObjectIsBeingDeleted" | "ObjectIsBeingRecovered") => {
+                        Ok(Step::Wait(format!("Waiting until the secret {name} is no longer being deleted or recovered.")))
+                    }
+                    // a firewall's refusal names no action, and a disabled secret's neither: they do not pass
+                    Err(Error::Forbidden { action: Some(_), .. }) if granted => {
+                        Ok(Step::Wait(format!("Waiting until the vault {vault} knows of the new grant.")))
+                    }
+                    Err(Error::Unreachable { cause, .. })
+                        if granted && (cause == failures::NO_SUCH_NAME || cause == failures::NO_TUNNEL) =>
+                    {
+                        Ok(Step::Wait(format!("Waiting until the vault {vault} can be reached.")))
+                    }
+                    other => other.map(Step::Done),
+                }
+            }
+        })
+        .await
+}
+
+fn raw<T, F>(response: Response<T, F>) -> bytes::Bytes {
+    let (_, _, body): (StatusCode, _, _) = response.deconstruct();
+    body.into()
+}
+
+/// Not `Debug`: it holds the value.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body {
+    value: Option<String>,
+    id: String,
+    content_type: Option<String>,
+    #[serde(default)]
+    attributes: Attributes,
+    tags: Option<Tags>,
+}
+
+#[derive(Default, Deserialize)]
+struct Attributes {
+    enabled: Option<bool>,
+    created: Option<i64>,
+    updated: Option<i64>,
+}
+
+fn body(vault_uri: &str, response: Response<models::Secret>) -> Result<Body> {
+    arm::parsed(vault_uri, raw(response).as_ref())
+}
+
+impl Body {
+    fn with_value(mut self) -> Result<Secret> {
+        let value = self.value.take().ok_or_else(|| Error::Protocol("a secret without a value".to_owned()))?;
+        Ok(Secret { value: SecretString::from(value), info: self.info()? })
+    }
+
+    fn info(self) -> Result<SecretInfo> {
+        let (name, version) = named(&self.id)?;
+        Ok(SecretInfo {
+            name,
+            version,
+            enabled: self.attributes.enabled.unwrap_or(true),
+            created: self.attributes.created,
+            updated: self.attributes.updated,
+            content_type: self.content_type,
+            tags: self.tags.unwrap_or_default(),
+        })
+    }
+}
+
+/// Of `https://vault/secrets/{name}[/{version}]`.
+fn named(id: &str) -> Result<(String, Option<String>)> {
+    let odd = || Error::Protocol(format!("a secret's id that is none: {id}"));
+    let url = Url::parse(id).map_err(|_| odd())?;
+    let mut segments = url.path_segments().ok_or_else(odd)?.filter(|segment| !segment.is_empty()).skip(1);
+    let name = segments.next().ok_or_else(odd)?.to_owned();
+    Ok((name, segments.next().map(str::to_owned)))
+}
+
+fn info(found: models::SecretProperties, versioned: bool) -> Result<SecretInfo> {
+    let (name, version) = named(found.id.as_deref().unwrap_or_default())?;
+    let attributes = found.attributes.unwrap_or_default();
+    Ok(SecretInfo {
+        name,
+        version: version.filter(|_| versioned),
+        enabled: attributes.enabled.unwrap_or(true),
+        created: attributes.created.map(|at| at.unix_timestamp()),
+        updated: attributes.updated.map(|at| at.unix_timestamp()),
+        content_type: found.content_type,
+        tags: found.tags.unwrap_or_default().into_iter().collect(),
+    })
+}

@@ -1,0 +1,169 @@
+//! The two adapters that put the SDKs on our wire: azure_core 1.x (credentials, Key Vault secrets) and azure_core 0.21 (azure_mgmt_*).
+//! Both hand a refusal back as our own error inside the SDK's: the SDKs parse error bodies into borrowed text, and lose every
+//! code and message whose JSON holds an escape.
+
+use super::{
+    Error, Result, failures,
+    token::{self, Tokens},
+    wire::{Answer, Ask, Wire},
+};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use async_trait::async_trait;
+use azure_core::http as v1;
+use azure_core_legacy as v0;
+use std::{fmt, sync::Arc};
+
+/// An SDK's own tries and pauses are off: the wire tries again, for all of them alike.
+pub fn v1_options(wire: &Arc<Wire>) -> v1::ClientOptions {
+    v1_over(V1 { wire: wire.clone(), only: None })
+}
+
+/// Of a client for one host: a link that leads elsewhere is not followed, for the token goes along.
+pub fn v1_options_for(wire: &Arc<Wire>, host: &str) -> v1::ClientOptions {
+    v1_over(V1 { wire: wire.clone(), only: Some(host.to_owned()) })
+}
+
+fn v1_over(transport: V1) -> v1::ClientOptions {
+    v1::ClientOptions { transport: Some(v1::Transport::new(Arc::new(transport))), retry: v1::RetryOptions::none(), ..Default::default() }
+}
+
+struct V1 {
+    wire: Arc<Wire>,
+    only: Option<String>,
+}
+
+impl fmt::Debug for V1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("V1")
+    }
+}
+
+#[async_trait]
+impl v1::HttpClient for V1 {
+    async fn execute_request(&self, request: &v1::Request) -> azure_core::Result<v1::AsyncRawResponse> {
+        let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let asked = ask(request.method().as_ref(), request.url().as_str(), headers);
+        let mut asked = asked.map_err(carried)?;
+        let v1::Body::Bytes(body) = request.body() else {
+            return Err(carried(Error::Protocol("a streamed body".to_owned())));
+        };
+        asked.body = body.clone();
+        if self.only.as_deref().is_some_and(|host| host != asked.host()) {
+            return Err(carried(Error::Protocol(format!("a link to {}", asked.host()))));
+        }
+        let authorized = asked.headers.contains_key(::http::header::AUTHORIZATION);
+        if !authorized && let Some(challenge) = challenge(asked.host()) {
+            let mut headers = v1::headers::Headers::new();
+            headers.insert("www-authenticate", challenge);
+            return Ok(v1::AsyncRawResponse::from_bytes(v1::StatusCode::Unauthorized, headers, ""));
+        }
+        let host = asked.host().to_owned();
+        let answer = self.wire.send(asked).await.map_err(carried)?;
+        let challenged = answer.status == 401 && !authorized && answer.headers.contains_key(::http::header::WWW_AUTHENTICATE);
+        if !answer.is_success() && !challenged {
+            return Err(carried(failures::refusal(&host, answer.status, &answer.headers, &answer.body)));
+        }
+        let mut headers = v1::headers::Headers::new();
+        for (name, value) in pairs(&answer.headers) {
+            headers.insert(name, value);
+        }
+        Ok(v1::AsyncRawResponse::from_bytes(answer.status.into(), headers, answer.body))
+    }
+}
+
+fn carried(error: Error) -> azure_core::Error {
+    azure_core::Error::new(azure_core::error::ErrorKind::Other, error)
+}
+
+/// Key Vault's SDK sends the first request to a vault without a token, only to be told the resource that a token must be for.
+/// In the named clouds the host says it too, so the answer is given here: a round trip less for each vault, and no request twice.
+fn challenge(host: &str) -> Option<String> {
+    let clouds = ["vault.azure.net", "vault.azure.cn", "vault.usgovcloudapi.net"];
+    let suffix = clouds.iter().find(|suffix| host.strip_suffix(*suffix).is_some_and(|vault| vault.ends_with('.')))?;
+    Some(format!("Bearer resource=\"https://{suffix}\""))
+}
+
+/// For the azure_mgmt_* crates. Only the host of Azure Resource Manager: a `nextLink` to another one is not followed.
+pub struct V0 {
+    wire: Arc<Wire>,
+    tokens: Arc<Tokens>,
+}
+
+impl fmt::Debug for V0 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("V0")
+    }
+}
+
+pub fn v0_options(wire: &Arc<Wire>, tokens: &Arc<Tokens>) -> v0::TransportOptions {
+    v0::TransportOptions::new(Arc::new(V0 { wire: wire.clone(), tokens: tokens.clone() }))
+}
+
+#[async_trait]
+impl v0::HttpClient for V0 {
+    async fn execute_request(&self, request: &v0::Request) -> v0::Result<v0::Response> {
+        let answer = self.answer(request).await.map_err(|error| v0::Error::new(v0::error::ErrorKind::Other, error))?;
+        let mut headers = v0::headers::Headers::new();
+        for (name, value) in pairs(&answer.headers) {
+            headers.insert(name, value);
+        }
+        let status = v0::StatusCode::try_from(answer.status)
+            .map_err(|_| v0::Error::message(v0::error::ErrorKind::Other, format!("status {}", answer.status)))?;
+        let body = futures::stream::once(futures::future::ready(Ok(answer.body)));
+        Ok(v0::Response::new(status, headers, Box::pin(body)))
+    }
+}
+
+impl V0 {
+    async fn answer(&self, request: &v0::Request) -> Result<Answer> {
+        if request.url().host_str() != Some(super::arm::HOST) || request.url().scheme() != "https" {
+            return Err(Error::Protocol(format!("a link to {}", request.url().host_str().unwrap_or_default())));
+        }
+        let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut asked = ask(request.method().as_ref(), request.url().as_str(), headers)?;
+        let v0::Body::Bytes(body) = request.body() else {
+            return Err(Error::Protocol("a streamed body".to_owned()));
+        };
+        asked.body = body.clone();
+        asked.bearer(self.tokens.get(token::ARM).await?.secret())?;
+        let answer = self.wire.send(asked).await?;
+        if answer.is_success() {
+            Ok(answer)
+        } else {
+            Err(failures::refusal(super::arm::HOST, answer.status, &answer.headers, &answer.body))
+        }
+    }
+}
+
+/// azure_core 0.21 writes each request with its headers to its debug log, so the crates never see a token: the transport puts it in.
+#[derive(Debug)]
+pub struct NoToken;
+
+#[async_trait]
+impl v0::auth::TokenCredential for NoToken {
+    async fn get_token(&self, _scopes: &[&str]) -> v0::Result<v0::auth::AccessToken> {
+        let later = time::OffsetDateTime::now_utc() + time::Duration::hours(1);
+        Ok(v0::auth::AccessToken::new("put-in-by-the-transport", later))
+    }
+
+    async fn clear_cache(&self) -> v0::Result<()> {
+        Ok(())
+    }
+}
+
+fn ask<'a>(method: &str, url: &str, headers: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Ask> {
+    let odd = |what: &str| Error::Protocol(format!("a request with an odd {what}"));
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| odd("method"))?;
+    let mut ask = Ask::new(method, url.parse().map_err(|_| odd("address"))?);
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| odd("header"))?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| odd("header"))?;
+        value.set_sensitive(name == ::http::header::AUTHORIZATION);
+        ask.headers.insert(name, value);
+    }
+    Ok(ask)
+}
+
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (String, String)> {
+    headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+}

@@ -1,0 +1,233 @@
+//! Vaults and their access policies: azure_mgmt_keyvault asks, at a newer API version than it knows; its models are too strict for what
+//! is answered (a SKU called `Standard` is an error to them), and too lax for creation (an empty `accessPolicies` is left out).
+
+use super::{
+    ArmId, DeletedVault, Error, NewVault, PolicyEntry, Result, Tags, Vault,
+    arm::{self, Arm, KEY_VAULT_VERSION},
+    failures::absent,
+    id::VAULT,
+    wait::{Patience, REGISTRATION, REPLICATION, Step},
+};
+use azure_mgmt_keyvault::package_preview_2022_02::models;
+use serde::Deserialize;
+use serde_json::json;
+
+pub async fn get(arm: &Arm, id: &ArmId) -> Result<Option<Vault>> {
+    let (subscription, group, name) = arm::parts(id)?;
+    let answer = arm.keyvault.vaults_client().get(group, name, subscription).send().await;
+    match absent(answer.map_err(Error::from))? {
+        Some(found) => Ok(Some(arm::body::<Body>(found.into_raw_response()).await?.into())),
+        None => Ok(None),
+    }
+}
+
+pub async fn list(arm: &Arm, scope: &ArmId) -> Result<Vec<Vault>> {
+    let found: Vec<Body> = absent(arm.list(scope, VAULT, KEY_VAULT_VERSION).await)?.unwrap_or_default();
+    Ok(found.into_iter().map(Vault::from).collect())
+}
+
+pub async fn deleted(arm: &Arm, subscription: &str, location: &str, name: &str) -> Result<Option<DeletedVault>> {
+    let (subscription, location, name) = (arm::segment(subscription)?, arm::segment(location)?, arm::segment(name)?);
+    let answer = arm.keyvault.vaults_client().get_deleted(name, location, subscription).send().await;
+    match absent(answer.map_err(Error::from))? {
+        Some(found) => Ok(Some(arm::body::<DeletedBody>(found.into_raw_response()).await?.properties)),
+        None => Ok(None),
+    }
+}
+
+pub async fn put(arm: &Arm, patience: &Patience, new: &NewVault) -> Result<Vault> {
+    let (_, _, name) = arm::parts(&new.id)?;
+    let mut properties = json!({
+        "tenantId": new.tenant_id,
+        "sku": { "family": "A", "name": "standard" },
+        // left out it would mean RBAC from this API version on, and policies before
+        "enableRbacAuthorization": new.rbac,
+    });
+    if let Some(map) = properties.as_object_mut() {
+        if new.recover {
+            map.insert("createMode".to_owned(), json!("recover"));
+        } else {
+            map.insert("accessPolicies".to_owned(), json!([]));
+        }
+    }
+    let wanted = json!({ "location": new.location, "tags": new.tags, "properties": properties });
+    let body: Body = unconflicted(patience, name, || arm.put(&new.id, KEY_VAULT_VERSION, &wanted)).await?;
+    let made = std::sync::Mutex::new(Some(Vault::from(body)));
+    let what = format!("the vault {name}");
+    patience
+        .until(&what, REGISTRATION, || async {
+            let kept = made.lock().unwrap_or_else(|poison| poison.into_inner()).take();
+            let vault = match kept {
+                Some(vault) => vault,
+                // a GET right after the PUT may still not find it
+                None => match get(arm, &new.id).await? {
+                    Some(vault) => vault,
+                    None => return Ok(Step::Wait(format!("Waiting until the vault {name} is visible."))),
+                },
+            };
+            match vault.provisioning.as_deref() {
+                None | Some("Succeeded") => Ok(Step::Done(vault)),
+                Some("Failed") => {
+                    Err(Error::Refused { status: 200, code: "Failed".to_owned(), message: format!("the vault {name} could not be set up") })
+                }
+                Some(_) => Ok(Step::Wait(format!("Waiting until the name of the vault {name} is registered."))),
+            }
+        })
+        .await
+}
+
+/// Another writer of the same vault was quicker; recorded for policies, documented for vaults. What cannot pass stays a conflict.
+async fn unconflicted<T, F: Future<Output = Result<T>>>(patience: &Patience, vault: &str, mut write: impl FnMut() -> F) -> Result<T> {
+    const TRIES: u32 = 8;
+    let mut nth = 0;
+    let what = format!("the vault {vault}");
+    patience
+        .until(&what, REPLICATION, || {
+            nth += 1;
+            let (last, answer) = (nth >= TRIES, write());
+            async move {
+                match answer.await {
+                    Err(Error::Conflict { code, .. }) if !last && transient(&code) => {
+                        Ok(Step::Wait(format!("Waiting for another change of the vault {vault}.")))
+                    }
+                    other => other.map(Step::Done),
+                }
+            }
+        })
+        .await
+}
+
+fn transient(code: &str) -> bool {
+    matches!(code, "ConflictError" | "Conflict" | "409" | "AnotherOperationInProgress" | "RetryableErrorDueToAnotherOperation")
+}
+
+pub async fn tag(arm: &Arm, patience: &Patience, id: &ArmId, tags: &Tags) -> Result<Vault> {
+    let (_, _, name) = arm::parts(id)?;
+    let wanted = json!({ "tags": tags });
+    let body: Body = unconflicted(patience, name, || arm.patch(id, KEY_VAULT_VERSION, &wanted)).await?;
+    Ok(body.into())
+}
+
+pub async fn delete(arm: &Arm, id: &ArmId) -> Result<()> {
+    let (subscription, group, name) = arm::parts(id)?;
+    let answer = arm.keyvault.vaults_client().delete(group, name, subscription).send().await;
+    absent(answer.map_err(Error::from)).map(drop)
+}
+
+/// `operation`: add, replace or remove.
+pub async fn policy(arm: &Arm, patience: &Patience, vault: &ArmId, operation: &str, entry: &PolicyEntry) -> Result<()> {
+    let (subscription, group, name) = arm::parts(vault)?;
+    let permissions = models::Permissions {
+        keys: entry.keys.clone(),
+        secrets: entry.secrets.clone(),
+        certificates: entry.certificates.clone(),
+        storage: entry.storage.clone(),
+    };
+    let mut one = models::AccessPolicyEntry::new(entry.tenant_id.clone(), entry.object_id.clone(), permissions);
+    one.application_id = entry.application_id.clone();
+    let wanted = models::VaultAccessPolicyParameters::new(models::VaultAccessPolicyProperties::new(vec![one]));
+    let write = || async {
+        let asked = arm.keyvault.vaults_client().update_access_policy(group, name, operation, wanted.clone(), subscription);
+        asked.send().await.map(drop).map_err(Error::from)
+    };
+    let answer = unconflicted(patience, name, write).await;
+    if operation == "remove" { absent(answer).map(drop) } else { answer }
+}
+
+#[derive(Deserialize)]
+struct Body {
+    id: ArmId,
+    #[serde(default)]
+    location: String,
+    #[serde(default)]
+    tags: Option<Tags>,
+    properties: Properties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Properties {
+    tenant_id: String,
+    vault_uri: Option<String>,
+    enable_rbac_authorization: Option<bool>,
+    enable_purge_protection: Option<bool>,
+    provisioning_state: Option<String>,
+    access_policies: Option<Vec<Policy>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Policy {
+    tenant_id: String,
+    object_id: String,
+    application_id: Option<String>,
+    #[serde(default)]
+    permissions: Permissions,
+}
+
+#[derive(Default, Deserialize)]
+struct Permissions {
+    keys: Option<Vec<String>>,
+    secrets: Option<Vec<String>>,
+    certificates: Option<Vec<String>>,
+    storage: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct DeletedBody {
+    #[serde(deserialize_with = "deleted_properties")]
+    properties: DeletedVault,
+}
+
+fn deleted_properties<'de, D: serde::Deserializer<'de>>(from: D) -> std::result::Result<DeletedVault, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire {
+        vault_id: ArmId,
+        #[serde(default)]
+        location: String,
+        deletion_date: Option<String>,
+        scheduled_purge_date: Option<String>,
+    }
+    let wire = Wire::deserialize(from)?;
+    Ok(DeletedVault {
+        vault_id: wire.vault_id,
+        location: wire.location,
+        deletion_date: wire.deletion_date,
+        scheduled_purge_date: wire.scheduled_purge_date,
+    })
+}
+
+impl From<Body> for Vault {
+    fn from(body: Body) -> Self {
+        let properties = body.properties;
+        // the answer of the PUT has no slash at the end, every GET has one
+        let uri = properties.vault_uri.unwrap_or_else(|| format!("https://{}.vault.azure.net", body.id.name()));
+        Vault {
+            location: body.location,
+            tenant_id: properties.tenant_id,
+            uri: format!("{}/", uri.trim_end_matches('/')),
+            rbac: properties.enable_rbac_authorization.unwrap_or(false),
+            provisioning: properties.provisioning_state,
+            policies: properties.access_policies.unwrap_or_default().into_iter().map(PolicyEntry::from).collect(),
+            tags: body.tags.unwrap_or_default(),
+            purge_protection: properties.enable_purge_protection.unwrap_or(false),
+            id: body.id,
+        }
+    }
+}
+
+impl From<Policy> for PolicyEntry {
+    fn from(policy: Policy) -> Self {
+        let granted = policy.permissions;
+        PolicyEntry {
+            tenant_id: policy.tenant_id,
+            object_id: policy.object_id,
+            application_id: policy.application_id,
+            keys: granted.keys.unwrap_or_default(),
+            secrets: granted.secrets.unwrap_or_default(),
+            certificates: granted.certificates.unwrap_or_default(),
+            storage: granted.storage.unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Waiting for Azure: short pauses first, since what is late is mostly late by little; bounded; and said in a sentence.
+
+use super::{Error, OnWait, Result, wire};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+/// The pauses of one wait.
+#[derive(Clone, Copy)]
+pub struct Pace {
+    pub first: Duration,
+    pub longest: Duration,
+}
+
+/// A new principal on its way through the directory, a new grant on its way to the vault.
+pub const REPLICATION: Pace = Pace { first: Duration::from_millis(200), longest: Duration::from_secs(5) };
+/// A new vault on its way into the DNS.
+pub const REGISTRATION: Pace = Pace { first: Duration::from_millis(200), longest: Duration::from_secs(10) };
+
+pub enum Step<T> {
+    Done(T),
+    /// Not yet; the sentence says for what is waited.
+    Wait(String),
+}
+
+#[derive(Clone)]
+pub struct Patience {
+    pub limit: Duration,
+    pub on_wait: OnWait,
+}
+
+/// The sentence again, with the time that it takes, for those who watch.
+const AGAIN: Duration = Duration::from_secs(15);
+
+impl Patience {
+    /// Steps until it is done or fails; `NotYet { what }` when the time is up.
+    pub async fn until<T, F>(&self, what: &str, pace: Pace, mut step: impl FnMut() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<Step<T>>>,
+    {
+        let started = Instant::now();
+        let mut pause = pace.first;
+        let mut told: Option<(String, Instant)> = None;
+        loop {
+            let sentence = match step().await? {
+                Step::Done(done) => return Ok(done),
+                Step::Wait(sentence) => sentence,
+            };
+            let waited = started.elapsed();
+            if waited + pause > self.limit {
+                return Err(Error::NotYet { what: what.to_owned(), waited });
+            }
+            match &told {
+                Some((before, at)) if *before == sentence && at.elapsed() < AGAIN => {}
+                Some((before, _)) if *before == sentence => {
+                    (self.on_wait)(format!("{sentence} ({} s so far)", waited.as_secs()));
+                    told = Some((sentence, Instant::now()));
+                }
+                _ => {
+                    (self.on_wait)(sentence.clone());
+                    told = Some((sentence, Instant::now()));
+                }
+            }
+            tokio::time::sleep(pause.mul_f64(0.9 + wire::chance() * 0.2)).await;
+            pause = pause.mul_f64(1.6).min(pace.longest);
+        }
+    }
+}

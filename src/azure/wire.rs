@@ -1,0 +1,164 @@
+//! Sends a request and brings the whole answer back: tried again where that makes sense, bounded, logged in one line.
+//! Knows no token and no API.
+
+use super::{Error, Result, failures, http::Door};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use bytes::Bytes;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+use url::Url;
+
+pub struct Wire {
+    client: reqwest::Client,
+    doors: Mutex<HashMap<String, Arc<Door>>>,
+    /// Of a single request.
+    limit: Duration,
+    /// Of all tries of one request together.
+    budget: Duration,
+}
+
+/// A request, ready to be sent more than once. Not `Debug`: its headers hold tokens and its body may hold a secret.
+pub struct Ask {
+    pub method: Method,
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Ask {
+    pub fn new(method: Method, url: Url) -> Self {
+        Self { method, url, headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    pub fn bearer(&mut self, token: &str) -> Result<()> {
+        let mut value =
+            HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| Error::Protocol("a token that fits no header".to_owned()))?;
+        value.set_sensitive(true);
+        self.headers.insert(::http::header::AUTHORIZATION, value);
+        Ok(())
+    }
+
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+}
+
+/// Any answer at all. Not `Debug`, as its body may hold a secret.
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+const TRIES: u32 = 8;
+const FIRST_PAUSE: Duration = Duration::from_millis(300);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// 5xx are seldom worth longer; throttling is waited out as long as the settings allow.
+const FAILING: Duration = Duration::from_secs(60);
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
+
+impl Wire {
+    pub fn new(client: reqwest::Client, limit: Duration, budget: Duration) -> Self {
+        Self { client, doors: Mutex::default(), limit, budget }
+    }
+
+    /// The answer, whatever its status, after the tries that it deserved.
+    pub async fn send(&self, mut ask: Ask) -> Result<Answer> {
+        if !ask.headers.contains_key(&REQUEST_ID)
+            && let Ok(id) = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string())
+        {
+            ask.headers.insert(REQUEST_ID, id);
+        }
+        let started = Instant::now();
+        let mut refused_before = false;
+        for nth in 1.. {
+            let tried = self.once(&ask).await;
+            let (after, budget) = match &tried {
+                Ok(answer) => match answer.status {
+                    429 | 503 => {
+                        (failures::retry_after(&answer.headers), if answer.status == 429 { self.budget } else { FAILING.min(self.budget) })
+                    }
+                    408 | 500 | 502 | 504 => (None, FAILING.min(self.budget)),
+                    _ => return tried.map_err(|silence| silence.error),
+                },
+                Err(silence) if silence.refused && !refused_before => {
+                    refused_before = true;
+                    (None, self.budget)
+                }
+                Err(silence) if silence.broken => (None, FAILING.min(self.budget)),
+                Err(_) => return tried.map_err(|silence| silence.error),
+            };
+            let pause = pause(nth, after);
+            if nth >= TRIES || started.elapsed() + pause > budget {
+                return tried.map_err(|silence| silence.error);
+            }
+            tracing::debug!(host = ask.host(), pause_ms = pause.as_millis() as u64, "trying again");
+            tokio::time::sleep(pause).await;
+        }
+        Err(Error::Protocol("no try was made".to_owned()))
+    }
+
+    async fn once(&self, ask: &Ask) -> std::result::Result<Answer, failures::Silence> {
+        let door = {
+            let mut doors = self.doors.lock().unwrap_or_else(|poison| poison.into_inner());
+            doors.entry(ask.url.authority().to_owned()).or_default().clone()
+        };
+        let mut request = reqwest::Request::new(ask.method.clone(), ask.url.clone());
+        *request.headers_mut() = ask.headers.clone();
+        if !ask.body.is_empty() || matches!(ask.method, Method::PUT | Method::POST | Method::PATCH) {
+            *request.body_mut() = Some(ask.body.clone().into());
+        }
+        let started = Instant::now();
+        let answered = door
+            .through(async {
+                let response = self.client.execute(request).await?;
+                let (status, headers) = (response.status().as_u16(), response.headers().clone());
+                Ok(Answer { status, headers, body: response.bytes().await? })
+            })
+            .await;
+        let ms = started.elapsed().as_millis() as u64;
+        let text = |headers: &HeaderMap, name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("-").to_owned();
+        match answered {
+            Ok(answer) => {
+                let id = text(&answer.headers, "x-ms-request-id");
+                tracing::debug!(method = %ask.method, host = ask.host(), path = ask.url.path(), status = answer.status, ms, id, "asked");
+                if let Some(notice) = answer.headers.get("azure-deprecating").and_then(|v| v.to_str().ok()) {
+                    tracing::warn!(host = ask.host(), path = ask.url.path(), notice, "this API version is being retired");
+                }
+                Ok(answer)
+            }
+            Err(error) => {
+                let silence = failures::silence(ask.host(), &error, self.limit);
+                tracing::debug!(method = %ask.method, host = ask.host(), path = ask.url.path(), ms, error = %silence.error, "no answer");
+                Err(silence)
+            }
+        }
+    }
+}
+
+/// Grows, never beyond the cap, and always with some chance in it: all that were throttled together must not come back together.
+fn pause(nth: u32, after: Option<Duration>) -> Duration {
+    let grown = FIRST_PAUSE.saturating_mul(1 << (nth - 1).min(10)).min(LONGEST_PAUSE);
+    let chance = chance();
+    match after {
+        Some(after) => after.max(FIRST_PAUSE) + FIRST_PAUSE.mul_f64(chance) + after.mul_f64(chance * 0.1),
+        None => grown.mul_f64(0.5 + chance * 0.5),
+    }
+}
+
+/// 0.0 to 1.0
+pub fn chance() -> f64 {
+    let mut bytes = [0; 2];
+    // without chance the pauses are merely equal
+    let _ = getrandom::fill(&mut bytes);
+    f64::from(u16::from_le_bytes(bytes)) / f64::from(u16::MAX)
+}

@@ -1,0 +1,101 @@
+//! Changes, each safe to repeat, each waiting out what Azure is late with.
+
+use super::{
+    ArmId, Core, Identity, NewVault, OnWait, PolicyEntry, PrincipalKind, Result, RoleAssignment, Secret, SecretInfo, Tags, Vault,
+    identities, roles, vaults, wait::Patience,
+};
+use secrecy::SecretString;
+use std::sync::Arc;
+
+#[derive(Clone)]
+pub struct Write {
+    core: Arc<Core>,
+    patience: Patience,
+}
+
+impl Write {
+    pub(super) fn new(core: Arc<Core>, on_wait: OnWait) -> Self {
+        let patience = Patience { limit: core.limit, on_wait };
+        Self { core, patience }
+    }
+
+    pub async fn put_identity(&self, id: &ArmId, location: &str, tags: &Tags) -> Result<Identity> {
+        identities::put(&self.core.arm, id, location, tags).await
+    }
+
+    /// Absent is success, here and in all `delete_*`.
+    pub async fn delete_identity(&self, id: &ArmId) -> Result<()> {
+        identities::delete(&self.core.arm, id).await
+    }
+
+    /// Waits out `PrincipalNotFound`. 409 RoleAssignmentExists is `Conflict`.
+    pub async fn put_role_assignment(
+        &self,
+        scope: &ArmId,
+        name: &str,
+        role_definition_id: &str,
+        principal_id: &str,
+        kind: PrincipalKind,
+        description: &str,
+    ) -> Result<RoleAssignment> {
+        let new = roles::NewAssignment { scope, name, role_definition_id, principal_id, kind, description };
+        roles::put(&self.core.arm, &self.patience, &new).await
+    }
+
+    /// By its full id.
+    pub async fn delete_role_assignment(&self, id: &str) -> Result<()> {
+        roles::delete(&self.core.arm, id).await
+    }
+
+    /// Creates or recovers, and waits until it is `Succeeded`.
+    pub async fn put_vault(&self, vault: &NewVault) -> Result<Vault> {
+        vaults::put(&self.core.arm, &self.patience, vault).await
+    }
+
+    /// PATCH of nothing but the tags.
+    pub async fn tag_vault(&self, id: &ArmId, tags: &Tags) -> Result<Vault> {
+        vaults::tag(&self.core.arm, &self.patience, id, tags).await
+    }
+
+    pub async fn delete_vault(&self, id: &ArmId) -> Result<()> {
+        vaults::delete(&self.core.arm, id).await
+    }
+
+    /// `add` merges, `replace` sets this principal's entry, `remove` takes it away. Never a PUT of the vault.
+    pub async fn add_policy(&self, vault: &ArmId, entry: &PolicyEntry) -> Result<()> {
+        vaults::policy(&self.core.arm, &self.patience, vault, "add", entry).await
+    }
+
+    pub async fn replace_policy(&self, vault: &ArmId, entry: &PolicyEntry) -> Result<()> {
+        vaults::policy(&self.core.arm, &self.patience, vault, "replace", entry).await
+    }
+
+    /// A vault that is gone is success.
+    pub async fn remove_policy(&self, vault: &ArmId, entry: &PolicyEntry) -> Result<()> {
+        vaults::policy(&self.core.arm, &self.patience, vault, "remove", entry).await
+    }
+
+    /// Reads the current version past any memory. `patient`: a 403 is waited out (a grant was just made), else it is an error at once.
+    pub async fn secret(&self, vault_uri: &str, name: &str, patient: bool) -> Result<Option<Secret>> {
+        self.core.secrets.get_now(vault_uri, name, patient.then_some(&self.patience)).await
+    }
+
+    /// A new version. `patient` as above. 409 ObjectIsBeingDeleted/-Recovered are waited out, ObjectIsDeletedButRecoverable is `Conflict`.
+    pub async fn set_secret(&self, vault_uri: &str, name: &str, value: &SecretString, tags: &Tags, patient: bool) -> Result<SecretInfo> {
+        self.core.secrets.set(vault_uri, name, value, tags, &self.patience, patient).await
+    }
+
+    /// Tags of the current version; its value stays.
+    pub async fn tag_secret(&self, vault_uri: &str, name: &str, tags: &Tags) -> Result<SecretInfo> {
+        self.core.secrets.tag(vault_uri, name, tags).await
+    }
+
+    pub async fn delete_secret(&self, vault_uri: &str, name: &str) -> Result<()> {
+        self.core.secrets.delete(vault_uri, name, &self.patience).await
+    }
+
+    /// Starts the recovery and waits until the secret answers again.
+    pub async fn recover_secret(&self, vault_uri: &str, name: &str, patient: bool) -> Result<()> {
+        self.core.secrets.recover(vault_uri, name, &self.patience, patient).await
+    }
+}
