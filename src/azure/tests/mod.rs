@@ -1,0 +1,9 @@
+//! The room against a scripted Azure on loopback, over TLS and a CONNECT proxy, so that the production host names are used.
+
+mod errors;
+mod fake;
+mod logins;
+mod reads;
+mod vault_secrets;
+mod wires;
+mod writes;

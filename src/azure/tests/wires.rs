@@ -1,0 +1,127 @@
+//! Connections, tries, and hosts that do not answer.
+
+use super::fake::{Fake, SECRET, SUB, empty, error, pass, reply};
+use crate::azure::{ArmId, Error};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+fn group(n: usize) -> ArmId {
+    ArmId::group(SUB, &format!("g{n}"))
+}
+
+const ARM: &str = "management.azure.com";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_first_requests_shares_one_connection_to_a_host() {
+    let fake = Fake::slow(Duration::from_millis(150), |seen, _| match seen.host.as_str() {
+        ARM => error(404, "ResourceGroupNotFound", "gone"),
+        host if host.ends_with(".vault.azure.net") => reply(200, json!({ "value": [] })),
+        _ => pass(),
+    })
+    .await;
+    let azure = fake.azure();
+    azure.login().await.unwrap();
+    let read = azure.read();
+    let started = Instant::now();
+    let ids: Vec<ArmId> = (0..16).map(group).collect();
+    let groups = futures::future::join_all(ids.iter().map(|id| read.group(id)));
+    let (groups, one, two) =
+        tokio::join!(groups, read.secrets("https://one.vault.azure.net/"), read.secrets("https://two.vault.azure.net/"));
+    assert!(groups.into_iter().all(|one| one.is_ok()) && one.is_ok() && two.is_ok());
+    assert_eq!((fake.conns(ARM), fake.conns("one.vault.azure.net")), (1, 1));
+    assert_eq!(fake.conns("login.microsoftonline.com"), 1);
+    // two levels: a token for the vaults and then the lists; the burst does not wait for its first answer
+    assert!(started.elapsed() < Duration::from_millis(600), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn throttling_is_waited_out_as_long_as_azure_says() {
+    let fake = Fake::new(|seen, nth| match (seen.host.as_str(), nth) {
+        (ARM, 0) => error(429, "429", "Retry after 1 seconds.").with("retry-after", "1"),
+        (ARM, _) => reply(200, json!({ "id": group(1), "location": "westeurope" })),
+        _ => pass(),
+    })
+    .await;
+    let started = Instant::now();
+    assert!(fake.azure().read().group(&group(1)).await.unwrap().is_some());
+    let took = started.elapsed();
+    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(3), "{took:?}");
+    assert_eq!(fake.on(ARM).len(), 2);
+}
+
+#[tokio::test]
+async fn throttling_beyond_the_limit_is_told_with_its_wait() {
+    let fake =
+        Fake::new(|seen, _| if seen.host == ARM { error(429, "429", "Slow down.").with("retry-after", "3600") } else { pass() }).await;
+    let error = fake.azure().read().group(&group(1)).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Throttled { after: Some(after), message } if after.as_secs() == 3600 && message == "Slow down."),
+        "{error:?}"
+    );
+    assert_eq!(fake.on(ARM).len(), 1);
+}
+
+#[tokio::test]
+async fn a_gateway_that_stumbles_is_asked_again_by_every_sdk() {
+    let fake = Fake::new(|seen, nth| match (seen.host.as_str(), nth) {
+        ("login.microsoftonline.com", _) => pass(),
+        (_, 0) => error(502, "BadGatewayConnection", "again"),
+        ("v.vault.azure.net", _) => reply(200, json!({ "value": [] })),
+        _ => error(404, "ResourceNotFound", "gone"),
+    })
+    .await;
+    let read = fake.azure().read();
+    let id = ArmId::resource(SUB, "g", crate::azure::id::IDENTITY, "i");
+    assert_eq!(read.identity(&id).await.unwrap(), None);
+    assert_eq!(read.group(&group(1)).await.unwrap(), None);
+    assert_eq!(read.secrets("https://v.vault.azure.net/").await.unwrap(), vec![]);
+    assert_eq!((fake.on(ARM).len(), fake.on("v.vault.azure.net").len()), (4, 2));
+}
+
+#[tokio::test]
+async fn an_untrusted_certificate_is_told_at_once() {
+    let fake = Fake::new(|_, _| pass()).await;
+    let azure = fake.azure_with(|settings| settings.ca = None, &[]);
+    let started = Instant::now();
+    let error = azure.login().await.unwrap_err();
+    assert!(matches!(&error, Error::Untrusted { host, .. } if host == "login.microsoftonline.com"), "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert!(!format!("{error:?}").contains(SECRET));
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_there_is_told_at_once() {
+    let fake = Fake::new(|_, _| pass()).await;
+    let azure = fake.azure_with(|settings| settings.proxy = Some("http://127.0.0.1:9".to_owned()), &[]);
+    let started = Instant::now();
+    let error = azure.login().await.unwrap_err();
+    assert!(matches!(&error, Error::Unreachable { host, .. } if host == "login.microsoftonline.com"), "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_proxy_that_opens_no_tunnel_is_told_at_once() {
+    let fake = Fake::new(|_, _| pass()).await;
+    fake.refuse_connect("login.microsoftonline.com", 99);
+    let error = fake.azure().login().await.unwrap_err();
+    assert!(matches!(&error, Error::Unreachable { cause, .. } if cause == crate::azure::failures::NO_TUNNEL), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up() {
+    let fake = Fake::slow(Duration::from_secs(30), |_, _| pass()).await;
+    let azure = fake.azure_with(|settings| settings.timeout = Some(Duration::from_secs(1)), &[]);
+    let started = Instant::now();
+    let error = azure.login().await.unwrap_err();
+    assert!(matches!(error, Error::TimedOut(limit) if limit == Duration::from_secs(1)), "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let fake =
+        Fake::new(|seen, _| if seen.host == ARM { empty(307).with("location", "https://graph.microsoft.com/") } else { pass() }).await;
+    let error = fake.azure().read().group(&group(1)).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { status: 307, .. }), "{error:?}");
+    assert!(fake.on("graph.microsoft.com").is_empty());
+}
