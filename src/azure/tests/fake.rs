@@ -26,7 +26,6 @@ pub const SECRET: &str = "the-client-secret";
 
 #[derive(Clone, Debug)]
 pub struct Seen {
-    pub conn: usize,
     pub host: String,
     pub method: String,
     /// With the query.
@@ -191,23 +190,19 @@ async fn tunnel(mut socket: TcpStream, world: Arc<World>, tls: tokio_rustls::Tls
         socket.write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n").await.ok()?;
         return None;
     }
-    let conn = {
-        let mut conns = world.conns.lock().unwrap();
-        conns.push(host.clone());
-        conns.len()
-    };
+    world.conns.lock().unwrap().push(host.clone());
     socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.ok()?;
     let stream = tls.accept(socket).await.ok()?;
-    let serve = service_fn(move |request| answer(request, conn, host.clone(), world.clone()));
+    let serve = service_fn(move |request| answer(request, host.clone(), world.clone()));
     Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), serve).await.ok()
 }
 
-async fn answer(request: Request<Incoming>, conn: usize, host: String, world: Arc<World>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(request: Request<Incoming>, host: String, world: Arc<World>) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     let (method, authorized) = (request.method().to_string(), request.headers().contains_key("authorization"));
     let body =
         String::from_utf8(request.into_body().collect().await.map(|b| b.to_bytes().to_vec()).unwrap_or_default()).unwrap_or_default();
-    let seen = Seen { conn, host, method, path, body, authorized };
+    let seen = Seen { host, method, path, body, authorized };
     let same = |other: &Seen| {
         other.host == seen.host && other.method == seen.method && other.path.split('?').next() == seen.path.split('?').next()
     };

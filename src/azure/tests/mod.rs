@@ -3,6 +3,7 @@
 mod errors;
 mod fake;
 mod logins;
+mod logs;
 mod reads;
 mod vault_secrets;
 mod wires;

@@ -125,3 +125,38 @@ async fn a_redirect_is_not_followed() {
     assert!(matches!(error, Error::Refused { status: 307, .. }), "{error:?}");
     assert!(fake.on("graph.microsoft.com").is_empty());
 }
+
+/// The variables are the process's, so the look at them is taken by another process: this very test program again.
+#[tokio::test]
+async fn proxy_and_trust_come_from_the_environment_too() {
+    let fake = Fake::new(|_, _| pass()).await;
+    let settings = fake.settings();
+    let program = std::env::current_exe().unwrap();
+    let run = |no_proxy: &str| {
+        let mut child = tokio::process::Command::new(&program);
+        child.args(["--exact", "azure::tests::wires::child_logs_in_by_the_environment", "--ignored", "--nocapture"]);
+        child.env_clear().env("HTTPS_PROXY", settings.proxy.as_ref().unwrap()).env("SSL_CERT_FILE", settings.ca.as_ref().unwrap());
+        child.env("AZURE_TENANT_ID", "t").env("AZURE_CLIENT_ID", "c").env("AZURE_CLIENT_SECRET", SECRET).env("NO_PROXY", no_proxy);
+        child.output()
+    };
+    let out = run("127.0.0.1,localhost").await.unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success() && text.contains("logged in by AZURE_CLIENT_SECRET"), "{text}");
+    assert_eq!(fake.seen().len(), 1);
+    let out = run("login.microsoftonline.com").await.unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(!text.contains("logged in by"), "{text}");
+    assert_eq!(fake.seen().len(), 1, "what NO_PROXY names is asked directly");
+}
+
+#[tokio::test]
+#[ignore = "run by proxy_and_trust_come_from_the_environment_too, with the environment that it needs"]
+async fn child_logs_in_by_the_environment() {
+    let settings = crate::azure::Settings { timeout: Some(Duration::from_secs(3)), ..Default::default() };
+    let env = crate::azure::login::environment();
+    let azure = crate::azure::Azure::with(settings, env, false).unwrap();
+    match azure.login().await {
+        Ok(name) => println!("logged in by {name}"),
+        Err(error) => println!("{error}"),
+    }
+}
