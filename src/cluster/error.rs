@@ -42,6 +42,9 @@ pub enum Error {
     Failed { status: u16, reason: String, message: String },
     #[error("time ran out after {0:?}")]
     TimedOut(Duration),
+    /// A deletion that was accepted and does not end: who holds the object (its finalizers, or what a namespace says of its content).
+    #[error("{what} is still there after {after:?}, held by {}", by.join(", "))]
+    Held { what: String, by: Vec<String>, after: Duration },
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,15 +1,32 @@
 //! The only place where a kube type may be named: server-side apply as field manager `podid`, reading, watching.
 //! Objects go in and out as JSON trees; this room knows no kind of podid.
+//!
+//! `kubeconfig` which cluster, as whom · `login` the exec plugin · `proxy` through whom · `connect` the connections · `calls` one request ·
+//! `status` what a refusal means · `list` `watch` · `read` with a memory for one pass · `write` without.
 
+mod calls;
+mod connect;
 pub mod error;
+mod kubeconfig;
+mod list;
+mod login;
+mod proxy;
+mod read;
+mod status;
+#[cfg(test)]
+mod tests;
+mod watch;
+mod write;
 
 pub use error::{Error, Result};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub const FIELD_MANAGER: &str = "podid";
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where the cluster is found. All of it plain data, from flags and environment.
 #[derive(Clone, Debug, Default)]
@@ -61,66 +78,101 @@ pub enum Preview {
 }
 
 #[derive(Clone)]
-pub struct Cluster {}
-#[derive(Clone)]
-pub struct Read {}
-#[derive(Clone)]
-pub struct Write {}
+pub struct Cluster {
+    link: calls::Shared,
+}
 
-#[expect(unused_variables, clippy::unimplemented, reason = "the contract; the room is being built")]
+/// One pass of looking; clones share what was seen.
+#[derive(Clone)]
+pub struct Read {
+    link: calls::Shared,
+    pass: Arc<read::Pass>,
+}
+
+#[derive(Clone)]
+pub struct Write {
+    link: calls::Shared,
+}
+
 impl Cluster {
     /// Reads the kubeconfig (an exec plugin runs once); talks to no server yet.
     pub async fn new(settings: Settings) -> Result<Self> {
-        unimplemented!()
+        Self::with_env(settings, &|name| std::env::var(name).ok()).await
     }
+
+    async fn with_env(settings: Settings, env: &proxy::Env) -> Result<Self> {
+        let timeout = settings.timeout.unwrap_or(TIMEOUT);
+        let kubeconfig::Found { context, mut config, exec } = kubeconfig::find(&settings, env)?;
+        let login = match exec {
+            Some(exec) => Some(login::Login::new(&context, exec, timeout).await?),
+            None => None,
+        };
+        if let Some(login) = &login {
+            login.credential().await.put_pair(&mut config.auth_info);
+        }
+        let link = calls::Link::new(context, &config, login, settings.parallelism, timeout, settings.force_conflicts)?;
+        Ok(Self { link: Arc::new(link) })
+    }
+
     /// The context's name ("in-cluster" inside a pod).
     pub fn context(&self) -> &str {
-        unimplemented!()
+        &self.link.context
     }
     /// Of the server's URL: host name, lower case, no port.
     pub fn server_host(&self) -> &str {
-        unimplemented!()
+        &self.link.host
     }
+    /// A new pass: nothing is remembered yet.
     pub fn read(&self) -> Read {
-        unimplemented!()
+        Read { link: self.link.clone(), pass: Arc::default() }
     }
     pub fn write(&self) -> Write {
-        unimplemented!()
+        Write { link: self.link.clone() }
     }
 }
 
-#[expect(unused_variables, clippy::unimplemented, reason = "the contract; the room is being built")]
 impl Read {
     /// Asked at most once per pass. None: not there. A kind that the server does not know is `Error::KindMissing`.
     pub async fn get(&self, at: &At) -> Result<Option<Value>> {
-        unimplemented!()
+        read::get(&self.link, &self.pass, at).await
     }
+    /// Asked at most once per pass.
     pub async fn list(&self, api: &Api, namespace: Option<&str>, label_selector: Option<&str>) -> Result<Vec<Value>> {
-        unimplemented!()
+        read::list(&self.link, &self.pass, api, namespace, label_selector).await
     }
+<<<<<<< HEAD
     /// Server-side apply with dryRun=All, fieldValidation=Strict, fieldManager=podid.
     pub async fn preview(&self, at: &At, manifest: &Value, force: bool) -> Result<Preview> {
         unimplemented!()
+=======
+    /// Server-side apply with dryRun=All, fieldValidation=Strict, fieldManager=podid, force as in the settings.
+    pub async fn preview(&self, at: &At, manifest: &Value) -> Result<Preview> {
+        read::preview(&self.link, at, manifest).await
+>>>>>>> f8381d1 (cluster: reads, applies, watches and deletes through one bounded client)
     }
 }
 
-#[expect(unused_variables, clippy::unimplemented, reason = "the contract; the room is being built")]
 impl Write {
     /// Server-side apply, strict; `Error::Conflicts` unless forced.
+<<<<<<< HEAD
     pub async fn apply(&self, at: &At, manifest: &Value, force: bool) -> Result<Value> {
         unimplemented!()
+=======
+    pub async fn apply(&self, at: &At, manifest: &Value) -> Result<Value> {
+        write::patch(&self.link, at, manifest, false).await
+>>>>>>> f8381d1 (cluster: reads, applies, watches and deletes through one bounded client)
     }
     /// POST; `AlreadyExists` is `Error::Exists`.
     pub async fn create(&self, at: &At, manifest: &Value) -> Result<Value> {
-        unimplemented!()
+        write::create(&self.link, at, manifest).await
     }
     /// Absent is success; waits until the object is really gone (finalizers), bounded. `uid`: only that very object. `grace`: seconds.
     pub async fn delete(&self, at: &At, uid: Option<&str>, grace: Option<u32>) -> Result<()> {
-        unimplemented!()
+        write::delete(&self.link, at, uid, grace).await
     }
     /// Reads past any memory.
     pub async fn get(&self, at: &At) -> Result<Option<Value>> {
-        unimplemented!()
+        write::get(&self.link, at).await
     }
     pub async fn list(
         &self,
@@ -129,7 +181,7 @@ impl Write {
         label_selector: Option<&str>,
         field_selector: Option<&str>,
     ) -> Result<Vec<Value>> {
-        unimplemented!()
+        write::list(&self.link, api, namespace, label_selector, field_selector).await
     }
     /// Watches objects of a kind (all, or one by a field selector such as `metadata.name=x`) from now-or-as-listed on, and calls `see`
     /// with each object as it is first and whenever it changes; ends when `see` answers Some. A cut watch or 410 starts over. None: time ran out.
@@ -139,8 +191,13 @@ impl Write {
         namespace: Option<&str>,
         field_selector: Option<&str>,
         limit: Duration,
-        see: impl FnMut(&Value) -> Option<T> + Send,
+        mut see: impl FnMut(&Value) -> Option<T> + Send,
     ) -> Result<Option<T>> {
-        unimplemented!()
+        let view = watch::View { api, namespace, fields: field_selector };
+        watch::follow(&self.link, view, limit, |seen| match seen {
+            watch::Seen::Is(object) => see(object),
+            watch::Seen::Gone(_) | watch::Seen::Listed(_) => None,
+        })
+        .await
     }
 }

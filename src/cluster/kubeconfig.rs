@@ -1,0 +1,145 @@
+//! Which cluster, and as whom: kubeconfig files merged as kubectl merges them, or the pod's own service account.
+//! Talks to nobody and runs nothing.
+
+use super::Settings;
+use super::error::{Error, Result};
+use super::proxy::{self, Env};
+use base64::Engine;
+use kube::Config;
+use kube::config::{Cluster, ExecAuthCluster, ExecConfig, Kubeconfig, KubeconfigError};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::path::{Path, PathBuf};
+
+pub(super) const IN_CLUSTER: &str = "in-cluster";
+
+/// What was found. `exec` is taken out of `config`, so that kube never runs the plugin itself (it would, three times).
+pub(super) struct Found {
+    pub(super) context: String,
+    pub(super) config: Config,
+    pub(super) exec: Option<ExecConfig>,
+}
+
+pub(super) fn find(settings: &Settings, env: &Env) -> Result<Found> {
+    let (paths, asked_for) = places(settings, env);
+    let mut merged: Option<Kubeconfig> = None;
+    for path in &paths {
+        // kubectl skips missing files of a list, and so does it with a default one
+        if !path.exists() && !(asked_for && paths.len() == 1) {
+            continue;
+        }
+        let next = Kubeconfig::read_from(path).map_err(|e| unreadable(path, &e))?;
+        merged = Some(match merged {
+            None => next,
+            Some(first) => first.merge(next).map_err(|e| unreadable(path, &e))?,
+        });
+    }
+    match merged {
+        Some(kubeconfig) => from_file(kubeconfig, settings.context.as_deref(), env),
+        None if asked_for => Err(Error::Kubeconfig(format!("none of these files exists: {}", shown(&paths)))),
+        None if env("KUBERNETES_SERVICE_HOST").is_some() => in_cluster(settings.context.as_deref(), env),
+        None => Err(Error::Kubeconfig(format!("there is none at {}", shown(&paths)))),
+    }
+}
+
+/// The files to read, and whether a flag named them.
+fn places(settings: &Settings, env: &Env) -> (Vec<PathBuf>, bool) {
+    let list = |value: &str| std::env::split_paths(value).filter(|p| !p.as_os_str().is_empty()).collect::<Vec<_>>();
+    if let Some(paths) = settings.kubeconfig.as_deref().map(list).filter(|p| !p.is_empty()) {
+        return (paths, true);
+    }
+    if let Some(paths) = env("KUBECONFIG").as_deref().map(list).filter(|p| !p.is_empty()) {
+        return (paths, false);
+    }
+    let home = env("HOME").or_else(|| env("USERPROFILE"));
+    (home.map(|home| Path::new(&home).join(".kube").join("config")).into_iter().collect(), false)
+}
+
+fn shown(paths: &[PathBuf]) -> String {
+    let paths: Vec<_> = paths.iter().map(|p| p.display().to_string()).collect();
+    if paths.is_empty() { "~/.kube/config".into() } else { paths.join(", ") }
+}
+
+fn unreadable(path: &Path, e: &KubeconfigError) -> Error {
+    let why = match e {
+        // neither the parser's snippet nor its message: both may show a token
+        KubeconfigError::Parse(e) => match e.location() {
+            Some(at) => format!("not a kubeconfig at line {}, column {}", at.line(), at.column()),
+            None => "not a kubeconfig".into(),
+        },
+        KubeconfigError::ReadConfig(e, _) => e.to_string(),
+        other => other.to_string(),
+    };
+    Error::Kubeconfig(format!("{}: {why}", path.display()))
+}
+
+fn from_file(kubeconfig: Kubeconfig, wanted: Option<&str>, env: &Env) -> Result<Found> {
+    let known = || kubeconfig.contexts.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
+    let Some(name) = wanted.or(kubeconfig.current_context.as_deref()).filter(|name| !name.is_empty()) else {
+        return Err(Error::Kubeconfig(format!("it has no current context (there are: {})", known().join(", "))));
+    };
+    let Some(context) = kubeconfig.contexts.iter().find(|c| c.name == name).and_then(|c| c.context.clone()) else {
+        return Err(Error::UnknownContext { name: name.to_owned(), known: known() });
+    };
+    let broken = |what: String| Error::Kubeconfig(format!("context {name:?}: {what}"));
+    let cluster = kubeconfig
+        .clusters
+        .iter()
+        .find(|c| c.name == context.cluster)
+        .and_then(|c| c.cluster.as_ref())
+        .ok_or_else(|| broken(format!("its cluster {:?} is not defined", context.cluster)))?;
+    let server = cluster.server.as_deref().ok_or_else(|| broken("its cluster has no server".into()))?;
+    let url: http::Uri = server.parse().map_err(|_| broken(format!("its server {server:?} is not a URL")))?;
+    if url.host().is_none() || url.scheme().is_none() {
+        return Err(broken(format!("its server {server:?} is not a full URL")));
+    }
+    // a user that is not defined is nobody, as in client-go
+    let mut user = context
+        .user
+        .as_ref()
+        .and_then(|user| kubeconfig.auth_infos.iter().find(|a| &a.name == user))
+        .and_then(|a| a.auth_info.clone())
+        .unwrap_or_default();
+    let mut exec = user.exec.take();
+    if let Some(exec) = exec.as_mut().filter(|exec| exec.provide_cluster_info) {
+        exec.cluster = Some(ExecAuthCluster::try_from(cluster).map_err(|e| broken(e.to_string()))?);
+    }
+    let mut config = Config::new(url);
+    config.root_cert = authority(cluster).map_err(broken)?;
+    config.default_namespace = context.namespace.unwrap_or_else(|| "default".into());
+    config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
+    config.tls_server_name = cluster.tls_server_name.clone();
+    config.proxy_url = proxy::choose(&config.cluster_url, cluster.proxy_url.as_deref(), env)?;
+    config.auth_info = user;
+    Ok(Found { context: name.to_owned(), config, exec })
+}
+
+/// The DER of the cluster's own authority; None: the machine's trust store decides.
+fn authority(cluster: &Cluster) -> Result<Option<Vec<Vec<u8>>>, String> {
+    let pem = if let Some(text) = &cluster.certificate_authority_data {
+        base64::engine::general_purpose::STANDARD
+            .decode(text.trim())
+            .map_err(|e| format!("its certificate-authority-data is not base64: {e}"))?
+    } else if let Some(path) = &cluster.certificate_authority {
+        std::fs::read(path).map_err(|e| format!("its certificate-authority {path} cannot be read: {e}"))?
+    } else {
+        return Ok(None);
+    };
+    let certs: Vec<Vec<u8>> = CertificateDer::pem_slice_iter(&pem)
+        .map(|cert| cert.map(|cert| cert.to_vec()))
+        .collect::<Result<_, _>>()
+        .map_err(|e| format!("its certificate authority is not PEM: {e}"))?;
+    if certs.is_empty() {
+        return Err("its certificate authority holds no certificate".into());
+    }
+    Ok(Some(certs))
+}
+
+fn in_cluster(wanted: Option<&str>, env: &Env) -> Result<Found> {
+    if let Some(name) = wanted.filter(|name| *name != IN_CLUSTER) {
+        return Err(Error::UnknownContext { name: name.to_owned(), known: vec![IN_CLUSTER.into()] });
+    }
+    let mut config = Config::incluster().map_err(|e| Error::Kubeconfig(format!("of this pod: {e}")))?;
+    config.proxy_url = proxy::choose(&config.cluster_url, None, env)?;
+    Ok(Found { context: IN_CLUSTER.into(), config, exec: None })
+}

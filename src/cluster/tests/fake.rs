@@ -1,0 +1,155 @@
+//! A server on loopback that answers as a test says, and remembers what it was asked and over how many connections.
+
+use crate::cluster::{Cluster, Result, Settings};
+use bytes::Bytes;
+use futures::StreamExt;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub method: String,
+    /// Path and query.
+    pub uri: String,
+    pub headers: HashMap<String, String>,
+    pub body: Value,
+}
+
+pub enum Reply {
+    Json(u16, Value),
+    Text(u16, &'static str),
+    /// Lines, then open for ever.
+    Open(Vec<Value>),
+    /// Lines, then the end.
+    Ended(Vec<Value>),
+    /// So long, then what.
+    Late(Duration, Box<Reply>),
+}
+
+type Rule = dyn Fn(&Seen, usize) -> Reply + Send + Sync;
+
+pub struct Fake {
+    pub url: String,
+    pub seen: Arc<Mutex<Vec<Seen>>>,
+    pub connections: Arc<AtomicUsize>,
+    /// Most requests at once.
+    pub most: Arc<AtomicUsize>,
+}
+
+impl Fake {
+    /// `rule` gets the request and how many came before it.
+    pub async fn start(rule: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let fake = Self { url, seen: Arc::default(), connections: Arc::default(), most: Arc::default() };
+        let (seen, connections, most) = (fake.seen.clone(), fake.connections.clone(), fake.most.clone());
+        let rule: Arc<Rule> = Arc::new(rule);
+        let now = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                connections.fetch_add(1, SeqCst);
+                let (seen, rule, most, now) = (seen.clone(), rule.clone(), most.clone(), now.clone());
+                let service = service_fn(move |request| answer(request, seen.clone(), rule.clone(), most.clone(), now.clone()));
+                tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tcp), service));
+            }
+        });
+        fake
+    }
+
+    pub fn asked(&self) -> Vec<String> {
+        self.seen.lock().unwrap().iter().map(|s| format!("{} {}", s.method, s.uri)).collect()
+    }
+
+    pub fn last(&self) -> Seen {
+        self.seen.lock().unwrap().last().unwrap().clone()
+    }
+}
+
+async fn answer(
+    request: http::Request<Incoming>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    rule: Arc<Rule>,
+    most: Arc<AtomicUsize>,
+    now: Arc<AtomicUsize>,
+) -> std::result::Result<http::Response<BoxBody<Bytes, Infallible>>, Infallible> {
+    most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let seen_now = Seen {
+        method: parts.method.to_string(),
+        uri: parts.uri.to_string(),
+        headers: parts.headers.iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap_or_default().to_owned())).collect(),
+        body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+    };
+    let before = {
+        let mut all = seen.lock().unwrap();
+        all.push(seen_now.clone());
+        all.len() - 1
+    };
+    let mut reply = rule(&seen_now, before);
+    while let Reply::Late(pause, then) = reply {
+        tokio::time::sleep(pause).await;
+        reply = *then;
+    }
+    now.fetch_sub(1, SeqCst);
+    let full = |text: String| Full::new(Bytes::from(text)).boxed();
+    let lines = |lines: Vec<Value>| {
+        futures::stream::iter(lines.into_iter().map(|l| Ok::<_, Infallible>(Frame::data(Bytes::from(format!("{l}\n"))))))
+    };
+    let (code, body) = match reply {
+        Reply::Json(code, body) => (code, full(body.to_string())),
+        Reply::Text(code, body) => (code, full(body.to_owned())),
+        Reply::Ended(all) => (200, BodyExt::boxed(StreamBody::new(lines(all)))),
+        Reply::Open(all) => (200, BodyExt::boxed(StreamBody::new(lines(all).chain(futures::stream::pending())))),
+        Reply::Late(..) => unreachable!(),
+    };
+    Ok(http::Response::builder().status(code).body(body).unwrap())
+}
+
+/// A kubeconfig of one context "lab" for a server, with `user` as its user.
+pub fn kubeconfig(dir: &TempDir, server: &str, user: Value) -> PathBuf {
+    let path = dir.path().join("config");
+    let text = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "lab",
+        "clusters": [{ "name": "c", "cluster": { "server": server } }],
+        "users": [{ "name": "u", "user": user }],
+        "contexts": [{ "name": "lab", "context": { "cluster": "c", "user": "u" } }],
+    });
+    std::fs::write(&path, text.to_string()).unwrap();
+    path
+}
+
+pub fn settings(kubeconfig: &std::path::Path) -> Settings {
+    Settings {
+        kubeconfig: Some(kubeconfig.display().to_string()),
+        timeout: Some(Duration::from_secs(2)),
+        parallelism: 4,
+        ..Settings::default()
+    }
+}
+
+/// A cluster without any environment.
+pub async fn cluster(settings: Settings) -> Result<Cluster> {
+    Cluster::with_env(settings, &|_| None).await
+}
+
+pub async fn to(fake: &Fake) -> Cluster {
+    let dir = tempfile::tempdir().unwrap();
+    cluster(settings(&kubeconfig(&dir, &fake.url, json!({ "token": "t0ken" })))).await.unwrap()
+}
+
+pub fn refusal(code: u16, reason: &str, message: &str, details: Value) -> Reply {
+    let body = json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message, "details": details });
+    Reply::Json(code, body)
+}

@@ -1,0 +1,20 @@
+//! The room against servers on loopback.
+
+mod config;
+mod fake;
+mod reads;
+mod writes;
+
+use super::{Api, At};
+
+fn pods() -> Api {
+    Api::new("", "v1", "Pod", "pods")
+}
+
+fn identities() -> Api {
+    Api::new("aadpodidentity.k8s.io", "v1", "AzureIdentity", "azureidentities")
+}
+
+fn at(api: Api, name: &str) -> At {
+    At { api, namespace: Some("shop".into()), name: name.into() }
+}

@@ -1,0 +1,171 @@
+//! Seeing objects as they are and as they change: a list, then a watch from its resourceVersion, again and again until it is enough.
+
+use super::Api;
+use super::calls::{Call, Link, list_path, query};
+use super::error::{Error, Result};
+use super::list::list_all;
+use super::status::Asked;
+use http_body_util::BodyExt;
+use serde_json::Value;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The server is asked to end a watch after this; one that is silent for longer has been cut without a word.
+const LONGEST: Duration = Duration::from_secs(240);
+const GRACE: Duration = Duration::from_secs(5);
+/// Between two lists, where no watch may be opened or the last one failed.
+const PAUSE: Duration = Duration::from_millis(250);
+
+pub(super) enum Seen<'a> {
+    Is(&'a Value),
+    Gone(&'a Value),
+    /// A list has been gone through, so many objects it had.
+    Listed(usize),
+}
+
+/// What to look at.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) api: &'a Api,
+    pub(super) namespace: Option<&'a str>,
+    pub(super) fields: Option<&'a str>,
+}
+
+enum End<T> {
+    Found(T),
+    /// Goes on from this resourceVersion.
+    Cut(String),
+    /// The server has forgotten this resourceVersion, or does not do watches now.
+    Relist,
+}
+
+/// None: time ran out. An error that may pass (no way through, 5xx) ends it only at the very start or if it lasts until the end.
+pub(super) async fn follow<T: Send>(
+    link: &Link,
+    view: View<'_>,
+    limit: Duration,
+    mut see: impl FnMut(Seen<'_>) -> Option<T> + Send,
+) -> Result<Option<T>> {
+    let mut trouble = None;
+    let all = rounds(link, view, Instant::now() + limit, &mut see, &mut trouble);
+    match tokio::time::timeout(limit, all).await {
+        Ok(found) => found.map(Some),
+        Err(_) => trouble.map_or(Ok(None), Err),
+    }
+}
+
+async fn rounds<T: Send>(
+    link: &Link,
+    view: View<'_>,
+    end: Instant,
+    see: &mut (impl FnMut(Seen<'_>) -> Option<T> + Send),
+    trouble: &mut Option<Error>,
+) -> Result<T> {
+    let mut first = true;
+    loop {
+        let asked = Asked { verb: "list", api: view.api, namespace: view.namespace, name: None };
+        let listed = match list_all(link, view.api, view.namespace, None, view.fields).await {
+            Ok(Ok(listed)) => Ok(listed),
+            Ok(Err(answer)) => Err(link.refusal(asked, &answer).await),
+            Err(e) => Err(e),
+        };
+        let listed = match listed {
+            Ok(listed) => listed,
+            Err(e) if first || !passes(&e) => return Err(e),
+            Err(e) => {
+                *trouble = Some(e);
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        (first, *trouble) = (false, None);
+        for item in &listed.items {
+            if let Some(found) = see(Seen::Is(item)) {
+                return Ok(found);
+            }
+        }
+        if let Some(found) = see(Seen::Listed(listed.items.len())) {
+            return Ok(found);
+        }
+        let mut version = listed.version;
+        loop {
+            match one_watch(link, view, &version, end, see).await {
+                Ok(End::Found(found)) => return Ok(found),
+                Ok(End::Cut(later)) if later != version => version = later,
+                // nothing came: not at once again, the server may be going down
+                Ok(End::Cut(_)) => tokio::time::sleep(PAUSE).await,
+                Ok(End::Relist) => break,
+                Err(e) if passes(&e) => {
+                    *trouble = Some(e);
+                    break;
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn passes(e: &Error) -> bool {
+    matches!(e, Error::Unreachable { .. } | Error::Failed { .. })
+}
+
+async fn one_watch<T>(
+    link: &Link,
+    view: View<'_>,
+    version: &str,
+    end: Instant,
+    see: &mut (impl FnMut(Seen<'_>) -> Option<T> + Send),
+) -> Result<End<T>> {
+    let span = end.saturating_duration_since(Instant::now()).clamp(Duration::from_secs(1), LONGEST);
+    let seconds = span.as_secs().to_string();
+    let parts = [
+        ("watch", Some("true")),
+        ("resourceVersion", Some(version)),
+        ("allowWatchBookmarks", Some("true")),
+        ("timeoutSeconds", Some(seconds.as_str())),
+        ("fieldSelector", view.fields),
+    ];
+    let call = Call::get(format!("{}{}", list_path(view.api, view.namespace)?, query(&parts)));
+    let mut flow = match link.flow(&call).await? {
+        None => return Ok(End::Relist),
+        Some(Ok(flow)) => flow,
+        Some(Err(answer)) if answer.code == 410 => return Ok(End::Relist),
+        Some(Err(answer)) => {
+            let asked = Asked { verb: "watch", api: view.api, namespace: view.namespace, name: None };
+            return Err(link.refusal(asked, &answer).await);
+        }
+    };
+    let mut version = version.to_owned();
+    let mut rest: Vec<u8> = Vec::new();
+    loop {
+        let frame = match tokio::time::timeout(span + GRACE, flow.body.frame()).await {
+            Ok(Some(Ok(frame))) => frame,
+            // ended, broken, or silent for too long
+            Ok(Some(Err(_)) | None) | Err(_) => return Ok(End::Cut(version)),
+        };
+        rest.extend_from_slice(frame.data_ref().map(|data| data.as_ref()).unwrap_or_default());
+        let Some(last) = rest.iter().rposition(|byte| *byte == b'\n') else { continue };
+        let lines: Vec<u8> = rest.drain(..=last).collect();
+        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+            let Ok(event) = serde_json::from_slice::<Value>(line) else { return Ok(End::Relist) };
+            let object = &event["object"];
+            let found = match event["type"].as_str() {
+                Some("ADDED" | "MODIFIED") => see(Seen::Is(object)),
+                Some("DELETED") => see(Seen::Gone(object)),
+                Some("BOOKMARK") => None,
+                // mostly 410: too old
+                _ => {
+                    tracing::debug!(code = object["code"].as_u64(), "the server ended the watch");
+                    return Ok(End::Relist);
+                }
+            };
+            if let Some(found) = found {
+                return Ok(End::Found(found));
+            }
+            if let Some(later) = object["metadata"]["resourceVersion"].as_str() {
+                version = later.to_owned();
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Changing the cluster: server-side apply, create, delete until gone. Remembers nothing.
+
+use super::calls::{Call, Link, list_path, object_path, query};
+use super::error::{Error, Result};
+use super::list::{Listed, list_all};
+use super::status::Asked;
+use super::watch::{Seen, View, follow};
+use super::{Api, At, FIELD_MANAGER};
+use http::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A namespace goes only when its content has gone, which has grace periods of its own.
+const NAMESPACE_GRACE: Duration = Duration::from_secs(60);
+
+pub(super) async fn patch(link: &Link, at: &At, manifest: &Value, dry: bool) -> Result<Value> {
+    let parts = [
+        ("fieldManager", Some(FIELD_MANAGER)),
+        ("fieldValidation", Some("Strict")),
+        ("force", link.force.then_some("true")),
+        ("dryRun", dry.then_some("All")),
+    ];
+    let call = Call {
+        method: Method::PATCH,
+        path: format!("{}{}", object_path(at)?, query(&parts)),
+        content_type: "application/apply-patch+yaml", // JSON is YAML
+        body: manifest.to_string().into_bytes(),
+    };
+    link.json(&call, Asked::of("patch", at)).await
+}
+
+pub(super) async fn create(link: &Link, at: &At, manifest: &Value) -> Result<Value> {
+    let parts = [("fieldManager", Some(FIELD_MANAGER)), ("fieldValidation", Some("Strict"))];
+    let path = format!("{}{}", list_path(&at.api, at.namespace.as_deref())?, query(&parts));
+    link.json(&Call::json(Method::POST, path, manifest), Asked::of("create", at)).await
+}
+
+pub(super) async fn get(link: &Link, at: &At) -> Result<Option<Value>> {
+    let answer = link.answer(&Call::get(object_path(at)?)).await?;
+    if answer.ok() {
+        return link.parse(&answer.body).map(Some);
+    }
+    match link.refusal(Asked::of("get", at), &answer).await {
+        Error::NotFound { .. } => Ok(None),
+        e => Err(e),
+    }
+}
+
+pub(super) async fn list(
+    link: &Link,
+    api: &Api,
+    namespace: Option<&str>,
+    labels: Option<&str>,
+    fields: Option<&str>,
+) -> Result<Vec<Value>> {
+    match list_all(link, api, namespace, labels, fields).await? {
+        Ok(Listed { items, .. }) => Ok(items),
+        Err(answer) => Err(link.refusal(Asked { verb: "list", api, namespace, name: None }, &answer).await),
+    }
+}
+
+pub(super) async fn delete(link: &Link, at: &At, uid: Option<&str>, grace: Option<u32>) -> Result<()> {
+    let mut options = json!({ "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background" });
+    if let Some(uid) = uid {
+        options["preconditions"] = json!({ "uid": uid });
+    }
+    if let Some(grace) = grace {
+        options["gracePeriodSeconds"] = grace.into();
+    }
+    let call = Call::json(Method::DELETE, object_path(at)?, &options);
+    match link.json(&call, Asked::of("delete", at)).await {
+        Ok(_) => {}
+        // a kind that nobody serves has no objects
+        Err(Error::NotFound { .. } | Error::KindMissing { .. }) => return Ok(()),
+        Err(Error::Changed { reason, message }) => {
+            // the uid did not match: the object that was meant has gone, another bears its name
+            return match (uid, get(link, at).await?) {
+                (Some(uid), Some(now)) if now["metadata"]["uid"] == uid => Err(Error::Changed { reason, message }),
+                (Some(_), _) | (None, None) => Ok(()),
+                (None, Some(_)) => Err(Error::Changed { reason, message }),
+            };
+        }
+        Err(e) => return Err(e),
+    }
+    // a DELETE is answered by the object or by a Status that has its uid in the details, as the server likes; so look
+    let Some(now) = get(link, at).await? else { return Ok(()) };
+    let Some(meant) = uid.or(now["metadata"]["uid"].as_str()).map(str::to_owned) else { return Ok(()) };
+    if now["metadata"]["uid"] != meant.as_str() || uid.is_none() && now["metadata"]["deletionTimestamp"].is_null() {
+        return Ok(()); // already another one of that name
+    }
+    gone(link, at, &meant, now).await
+}
+
+async fn gone(link: &Link, at: &At, meant: &str, mut last: Value) -> Result<()> {
+    let grace = Duration::from_secs(last["metadata"]["deletionGracePeriodSeconds"].as_u64().unwrap_or_default());
+    let limit = link.timeout + if at.api.kind == "Namespace" { NAMESPACE_GRACE } else { grace };
+    let fields = format!("metadata.name={}", at.name);
+    let view = View { api: &at.api, namespace: at.namespace.as_deref(), fields: Some(&fields) };
+    let over = follow(link, view, limit, |seen| match seen {
+        Seen::Is(object) if object["metadata"]["uid"] == meant => {
+            last = object.clone();
+            None
+        }
+        Seen::Is(_) | Seen::Listed(0) => Some(()),
+        Seen::Gone(object) => (object["metadata"]["uid"] == meant).then_some(()),
+        Seen::Listed(_) => None,
+    })
+    .await;
+    match over {
+        Ok(Some(())) | Err(Error::KindMissing { .. }) => Ok(()),
+        Err(e) => Err(e),
+        Ok(None) => {
+            let by = holders(&last);
+            if by.is_empty() {
+                return Err(Error::TimedOut(limit));
+            }
+            Err(Error::Held { what: Asked::of("delete", at).what(), by, after: limit })
+        }
+    }
+}
+
+/// Finalizers, and what a namespace says of the content that it still has.
+fn holders(object: &Value) -> Vec<String> {
+    let texts = |list: &Value| list.as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect::<Vec<_>>();
+    let mut by = texts(&object["metadata"]["finalizers"]);
+    if object["kind"] == "Namespace" {
+        let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+        by.extend(conditions.filter(|c| c["status"] == "True").filter_map(|c| c["message"].as_str().map(str::to_owned)));
+        if by.is_empty() {
+            by = texts(&object["spec"]["finalizers"]);
+        }
+    }
+    by
+}
