@@ -23,9 +23,10 @@ pub(super) struct Found {
 pub(super) fn find(settings: &Settings, env: &Env) -> Result<Found> {
     let (paths, asked_for) = places(settings, env);
     let mut merged: Option<Kubeconfig> = None;
+    let must_be_there = asked_for && paths.len() == 1;
     for path in &paths {
         // kubectl skips missing files of a list, and so does it with a default one
-        if !path.exists() && !(asked_for && paths.len() == 1) {
+        if !must_be_there && !path.exists() {
             continue;
         }
         let next = Kubeconfig::read_from(path).map_err(|e| unreadable(path, &e))?;
