@@ -52,7 +52,13 @@ pub async fn put(arm: &Arm, patience: &Patience, new: &NewVault) -> Result<Vault
     }
     let wanted = json!({ "location": new.location, "tags": new.tags, "properties": properties });
     let body: Body = unconflicted(patience, name, || arm.put(&new.id, KEY_VAULT_VERSION, &wanted)).await?;
-    let made = std::sync::Mutex::new(Some(Vault::from(body)));
+    settled(arm, patience, &new.id, Some(body.into())).await
+}
+
+/// Waits until the vault is `Succeeded`; `first`: what is known of it already.
+pub async fn settled(arm: &Arm, patience: &Patience, id: &ArmId, first: Option<Vault>) -> Result<Vault> {
+    let name = id.name();
+    let made = std::sync::Mutex::new(first);
     let what = format!("the vault {name}");
     patience
         .until(&what, REGISTRATION, || async {
@@ -60,7 +66,7 @@ pub async fn put(arm: &Arm, patience: &Patience, new: &NewVault) -> Result<Vault
             let vault = match kept {
                 Some(vault) => vault,
                 // a GET right after the PUT may still not find it
-                None => match get(arm, &new.id).await? {
+                None => match get(arm, id).await? {
                     Some(vault) => vault,
                     None => return Ok(Step::Wait(format!("Waiting until the vault {name} is visible."))),
                 },
@@ -188,6 +194,8 @@ fn deleted_properties<'de, D: serde::Deserializer<'de>>(from: D) -> std::result:
         location: String,
         deletion_date: Option<String>,
         scheduled_purge_date: Option<String>,
+        #[serde(default)]
+        tags: Option<Tags>,
     }
     let wire = Wire::deserialize(from)?;
     Ok(DeletedVault {
@@ -195,6 +203,7 @@ fn deleted_properties<'de, D: serde::Deserializer<'de>>(from: D) -> std::result:
         location: wire.location,
         deletion_date: wire.deletion_date,
         scheduled_purge_date: wire.scheduled_purge_date,
+        tags: wire.tags.unwrap_or_default(),
     })
 }
 

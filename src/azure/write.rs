@@ -52,6 +52,11 @@ impl Write {
         vaults::put(&self.core.arm, &self.patience, vault).await
     }
 
+    /// Waits until a vault that is there is `Succeeded`.
+    pub async fn await_vault(&self, id: &ArmId) -> Result<Vault> {
+        vaults::settled(&self.core.arm, &self.patience, id, None).await
+    }
+
     /// PATCH of nothing but the tags.
     pub async fn tag_vault(&self, id: &ArmId, tags: &Tags) -> Result<Vault> {
         vaults::tag(&self.core.arm, &self.patience, id, tags).await

@@ -29,7 +29,6 @@ pub(super) struct Link {
     pub(super) server: String,
     pub(super) host: String,
     pub(super) timeout: Duration,
-    pub(super) force: bool,
     client: kube::Client,
     login: Option<Login>,
     requests: Semaphore,
@@ -81,7 +80,6 @@ impl Link {
         login: Option<Login>,
         parallelism: usize,
         timeout: Duration,
-        force: bool,
     ) -> Result<Self> {
         let most = parallelism.max(1);
         Ok(Self {
@@ -89,7 +87,6 @@ impl Link {
             server: shown(&config.cluster_url),
             host: config.cluster_url.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase(),
             timeout,
-            force,
             client: super::connect::client(config, most, timeout)?,
             login,
             requests: Semaphore::new(most),

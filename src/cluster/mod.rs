@@ -110,7 +110,7 @@ impl Cluster {
         if let Some(login) = &login {
             login.credential().await.put_pair(&mut config.auth_info);
         }
-        let link = calls::Link::new(context, &config, login, settings.parallelism, timeout, settings.force_conflicts)?;
+        let link = calls::Link::new(context, &config, login, settings.parallelism, timeout)?;
         Ok(Self { link: Arc::new(link) })
     }
 
@@ -140,27 +140,16 @@ impl Read {
     pub async fn list(&self, api: &Api, namespace: Option<&str>, label_selector: Option<&str>) -> Result<Vec<Value>> {
         read::list(&self.link, &self.pass, api, namespace, label_selector).await
     }
-<<<<<<< HEAD
     /// Server-side apply with dryRun=All, fieldValidation=Strict, fieldManager=podid.
     pub async fn preview(&self, at: &At, manifest: &Value, force: bool) -> Result<Preview> {
-        unimplemented!()
-=======
-    /// Server-side apply with dryRun=All, fieldValidation=Strict, fieldManager=podid, force as in the settings.
-    pub async fn preview(&self, at: &At, manifest: &Value) -> Result<Preview> {
-        read::preview(&self.link, at, manifest).await
->>>>>>> f8381d1 (cluster: reads, applies, watches and deletes through one bounded client)
+        read::preview(&self.link, at, manifest, force).await
     }
 }
 
 impl Write {
     /// Server-side apply, strict; `Error::Conflicts` unless forced.
-<<<<<<< HEAD
     pub async fn apply(&self, at: &At, manifest: &Value, force: bool) -> Result<Value> {
-        unimplemented!()
-=======
-    pub async fn apply(&self, at: &At, manifest: &Value) -> Result<Value> {
-        write::patch(&self.link, at, manifest, false).await
->>>>>>> f8381d1 (cluster: reads, applies, watches and deletes through one bounded client)
+        write::patch(&self.link, at, manifest, false, force).await
     }
     /// POST; `AlreadyExists` is `Error::Exists`.
     pub async fn create(&self, at: &At, manifest: &Value) -> Result<Value> {

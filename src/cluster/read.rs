@@ -68,8 +68,8 @@ async fn absent_or(link: &Shared, pass: &Pass, asked: Asked<'_>, answer: Answer)
     Err(link.refusal(asked, &answer).await)
 }
 
-pub(super) async fn preview(link: &Shared, at: &At, manifest: &Value) -> Result<Preview> {
-    match super::write::patch(link, at, manifest, true).await {
+pub(super) async fn preview(link: &Shared, at: &At, manifest: &Value, force: bool) -> Result<Preview> {
+    match super::write::patch(link, at, manifest, true, force).await {
         Ok(would) => Ok(Preview::Would(would)),
         Err(Error::Conflicts(fields)) => Ok(Preview::Conflicts(fields)),
         Err(e) => Err(e),

@@ -13,11 +13,11 @@ use std::time::Duration;
 /// A namespace goes only when its content has gone, which has grace periods of its own.
 const NAMESPACE_GRACE: Duration = Duration::from_secs(60);
 
-pub(super) async fn patch(link: &Link, at: &At, manifest: &Value, dry: bool) -> Result<Value> {
+pub(super) async fn patch(link: &Link, at: &At, manifest: &Value, dry: bool, force: bool) -> Result<Value> {
     let parts = [
         ("fieldManager", Some(FIELD_MANAGER)),
         ("fieldValidation", Some("Strict")),
-        ("force", link.force.then_some("true")),
+        ("force", force.then_some("true")),
         ("dryRun", dry.then_some("All")),
     ];
     let call = Call {

@@ -21,7 +21,7 @@ async fn a_preview_is_a_strict_dry_run_apply_and_shows_the_owners_of_fields() {
         .await;
     let read = to(&fake).await.read();
     let manifest = json!({ "spec": { "clientID": "x" } });
-    assert!(matches!(read.preview(&at(identities(), "a"), &manifest).await.unwrap(), Preview::Would(_)));
+    assert!(matches!(read.preview(&at(identities(), "a"), &manifest, false).await.unwrap(), Preview::Would(_)));
     let seen = fake.last();
     assert_eq!(seen.method, "PATCH");
     assert_eq!(
@@ -30,7 +30,7 @@ async fn a_preview_is_a_strict_dry_run_apply_and_shows_the_owners_of_fields() {
     );
     assert_eq!(seen.headers["content-type"], "application/apply-patch+yaml");
     assert_eq!(seen.body, manifest);
-    let Preview::Conflicts(fields) = read.preview(&at(identities(), "a"), &manifest).await.unwrap() else { panic!("no conflict") };
+    let Preview::Conflicts(fields) = read.preview(&at(identities(), "a"), &manifest, false).await.unwrap() else { panic!("no conflict") };
     assert_eq!(fields, [(".spec.clientID".to_owned(), "kubectl-client-side-apply".to_owned())]);
 }
 
@@ -38,8 +38,8 @@ async fn a_preview_is_a_strict_dry_run_apply_and_shows_the_owners_of_fields() {
 async fn force_is_sent_only_when_the_settings_say_so() {
     let fake = Fake::start(|_, _| Reply::Json(200, json!({}))).await;
     let dir = tempfile::tempdir().unwrap();
-    let forced = Settings { force_conflicts: true, ..settings(&kubeconfig(&dir, &fake.url, json!({}))) };
-    cluster(forced).await.unwrap().write().apply(&at(pods(), "a"), &json!({})).await.unwrap();
+    let forced = settings(&kubeconfig(&dir, &fake.url, json!({})));
+    cluster(forced).await.unwrap().write().apply(&at(pods(), "a"), &json!({}), true).await.unwrap();
     assert_eq!(fake.last().uri, "/api/v1/namespaces/shop/pods/a?fieldManager=podid&fieldValidation=Strict&force=true");
 }
 
@@ -65,7 +65,7 @@ async fn refusals_of_a_write_are_told_apart() {
     let place = at(identities(), "x");
     let mut errors = Vec::new();
     for _ in 0..7 {
-        errors.push(write.apply(&place, &json!({})).await.unwrap_err());
+        errors.push(write.apply(&place, &json!({}), false).await.unwrap_err());
     }
     assert!(matches!(&errors[0], Error::NotFound { what } if what == "Namespace shop"), "{:?}", errors[0]);
     assert!(matches!(&errors[1], Error::Changed { reason, .. } if reason == "Conflict"), "{:?}", errors[1]);
