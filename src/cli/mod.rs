@@ -1,0 +1,1 @@
+//! argv in, an Invocation out.

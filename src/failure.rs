@@ -1,0 +1,32 @@
+//! What a person is told when something went wrong: what, why, and what to run next.
+
+use crate::exit::Exit;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    pub kind: Exit,
+    /// A lower-case fragment: `could not read podid.yaml`, or what is wrong.
+    pub message: String,
+    /// Why, the outermost first; lower-case fragments.
+    pub causes: Vec<String>,
+    /// Whole sentences, each with a command to run where there is one.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    pub fn new(kind: Exit, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}

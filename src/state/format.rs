@@ -1,0 +1,100 @@
+//! What stands in a state file, version 1: a head and the ledger's entries, as JSON for people and tools to read.
+
+use crate::engine::ledger::{Entry, Ledger};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{collections::BTreeSet, fmt};
+
+pub const VERSION: u64 = 1;
+
+/// Cloud, tenant and subscription that a state is about; ids are GUIDs, compared without regard to case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct World {
+    /// `AzureCloud`.
+    pub cloud: String,
+    pub tenant: String,
+    pub subscription: String,
+}
+
+impl World {
+    pub fn is(&self, other: &Self) -> bool {
+        self.cloud.eq_ignore_ascii_case(&other.cloud)
+            && self.tenant.eq_ignore_ascii_case(&other.tenant)
+            && self.subscription.eq_ignore_ascii_case(&other.subscription)
+    }
+}
+
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} tenant {} subscription {}", self.cloud, self.tenant, self.subscription)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// A UUID, made once: two files of one lineage are versions of each other.
+    pub lineage: String,
+    /// One more with each write.
+    pub serial: u64,
+    pub world: Option<World>,
+}
+
+impl Head {
+    pub fn fresh() -> Self {
+        Self { lineage: uuid::Uuid::new_v4().to_string(), serial: 0, world: None }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Paper<E> {
+    version: u64,
+    lineage: String,
+    serial: u64,
+    #[serde(default)]
+    world: Option<World>,
+    entries: Vec<E>,
+}
+
+/// Why a text is no state of this version.
+#[derive(Debug, PartialEq)]
+pub enum Unread {
+    Newer(u64),
+    Damaged(String),
+}
+
+/// Entries by app, then key: the same ledger gives the same bytes.
+pub fn print(head: &Head, ledger: &Ledger) -> Result<String, serde_json::Error> {
+    let paper = Paper {
+        version: VERSION,
+        lineage: head.lineage.clone(),
+        serial: head.serial,
+        world: head.world.clone(),
+        entries: ledger.entries().collect::<Vec<&Entry>>(),
+    };
+    Ok(serde_json::to_string_pretty(&paper)? + "\n")
+}
+
+pub fn parse(text: &str) -> Result<(Head, Ledger), Unread> {
+    if text.trim().is_empty() {
+        return Err(Unread::Damaged("it is empty".into()));
+    }
+    let damaged = |error: serde_json::Error| Unread::Damaged(error.to_string());
+    let value: Value = serde_json::from_str(text).map_err(damaged)?;
+    // the version first: a newer format may differ in anything else
+    match value.get("version").and_then(Value::as_u64) {
+        Some(VERSION) => {}
+        Some(newer) if newer > VERSION => return Err(Unread::Newer(newer)),
+        _ => return Err(Unread::Damaged("it has no version that podid knows".into())),
+    }
+    let paper: Paper<Entry> = serde_json::from_value(value).map_err(damaged)?;
+    let mut seen = BTreeSet::new();
+    for entry in &paper.entries {
+        if !seen.insert((&entry.app, &entry.key)) {
+            return Err(Unread::Damaged(format!("{} of app {} stands in it twice", entry.key, entry.app)));
+        }
+    }
+    let head = Head { lineage: paper.lineage, serial: paper.serial, world: paper.world };
+    Ok((head, paper.entries.into_iter().collect()))
+}

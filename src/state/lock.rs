@@ -1,0 +1,77 @@
+//! One process at a time: an operating system's lock on `FILE.lock`, which ends with its process, and a line in it that says who holds it.
+
+use super::{Error, file::beside};
+use std::{
+    env, fs,
+    fs::{File, OpenOptions, TryLockError},
+    io::{Read, Seek, SeekFrom, Write},
+    path::Path,
+    process, thread,
+    time::{Duration, Instant},
+};
+
+/// The file stays when the lock is given back: removing it would let two processes lock two files of one name.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+}
+
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl Lock {
+    pub fn take(state: &Path, timeout: Duration, command: &str) -> Result<Self, Error> {
+        let path = beside(state, ".lock");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).map_err(Error::io(&path, "open the lock"))?;
+        let begun = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if begun.elapsed() < timeout => thread::sleep(PAUSE.min(timeout)),
+                Err(TryLockError::WouldBlock) => return Err(held_by(state, &path)),
+                Err(TryLockError::Error(source)) => return Err(Error::io(&path, "lock")(source)),
+            }
+        }
+        let mut lock = Self { file };
+        lock.sign(command).map_err(Error::io(&path, "write"))?;
+        Ok(lock)
+    }
+
+    fn sign(&mut self, command: &str) -> std::io::Result<()> {
+        let line = format!("{}\n{}\n", jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ"), holder(command));
+        self.file.set_len(0)?;
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(line.as_bytes())
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // so that nobody reads a holder that is gone; the lock itself goes with the file
+        let _ = self.file.set_len(0);
+    }
+}
+
+/// `user@host pid 4711: podid up`.
+fn holder(command: &str) -> String {
+    let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| env::var(name).ok()).unwrap_or_else(|| "someone".into());
+    let host = fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .or_else(|| ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|name| env::var(name).ok()))
+        .unwrap_or_else(|| "this host".into());
+    let command = command.replace(['\n', '\r'], " ");
+    format!("{user}@{} pid {}: {command}", host.trim(), process::id())
+}
+
+fn held_by(state: &Path, lock: &Path) -> Error {
+    let mut text = String::new();
+    // on Windows a locked file cannot be read by others: then nobody is named
+    let _ = File::open(lock).and_then(|mut file| file.read_to_string(&mut text));
+    let mut lines = text.lines().filter(|line| !line.is_empty());
+    let since = lines.next().unwrap_or("a moment ago").to_owned();
+    let holder = lines.next().unwrap_or("another process").to_owned();
+    Error::Locked { path: state.to_owned(), holder, since }
+}

@@ -1,0 +1,275 @@
+//! The state file under everything that happens to files: kills, edits, newer versions, other worlds, two processes.
+
+use super::{
+    Error, State,
+    file::{beside, stage},
+    format::{Head, World},
+};
+use crate::engine::{
+    desired::By,
+    ledger::{Entry, Ledger, Origin},
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+fn room() -> (TempDir, PathBuf) {
+    let room = tempfile::tempdir().unwrap();
+    let path = room.path().join("podid.state.json");
+    (room, path)
+}
+
+fn open(path: &Path) -> Result<State, Error> {
+    State::open(path, Duration::ZERO, "podid up")
+}
+
+fn entry(app: &str, key: &str) -> Entry {
+    Entry {
+        app: app.into(),
+        key: key.into(),
+        kind: "identity".into(),
+        cluster: None,
+        by: By::Spec,
+        origin: Origin::Created,
+        spec: json!({"name": "claims"}),
+        placed: json!({"name": "claims"}),
+        outputs: [("client_id".to_owned(), json!("c"))].into(),
+        left: None,
+        doing: None,
+    }
+}
+
+fn ledger(keys: &[(&str, &str)]) -> Ledger {
+    keys.iter().map(|(app, key)| entry(app, key)).collect()
+}
+
+fn world(subscription: &str) -> World {
+    World { cloud: "AzureCloud".into(), tenant: "AAAA-1".into(), subscription: subscription.into() }
+}
+
+fn json_of(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn what_is_saved_is_read_again() {
+    let (_room, path) = room();
+    let saved = ledger(&[("shop", "identity/b"), ("claims", "identity/z"), ("shop", "identity/a")]);
+    {
+        let state = open(&path).unwrap();
+        state.settle_world(world("s1")).unwrap();
+        state.save(&saved).unwrap();
+    }
+    let state = open(&path).unwrap();
+    assert_eq!(state.ledger(), saved);
+    assert_eq!(state.world(), Some(world("s1")));
+    let paper = json_of(&path);
+    let order: Vec<String> = paper["entries"].as_array().unwrap().iter().map(|e| format!("{} {}", e["app"], e["key"])).collect();
+    assert_eq!(order, [r#""claims" "identity/z""#, r#""shop" "identity/a""#, r#""shop" "identity/b""#]);
+    assert_eq!(paper["version"], 1);
+}
+
+#[test]
+fn the_serial_counts_changes_and_only_changes() {
+    let (_room, path) = room();
+    let state = open(&path).unwrap();
+    state.save(&ledger(&[("a", "identity/x")])).unwrap();
+    let first = json_of(&path);
+    state.save(&ledger(&[("a", "identity/x")])).unwrap();
+    assert_eq!(json_of(&path), first);
+    state.save(&Ledger::default()).unwrap();
+    let last = json_of(&path);
+    assert_eq!((first["serial"].as_u64(), last["serial"].as_u64()), (Some(1), Some(2)));
+    assert_eq!(first["lineage"], last["lineage"]);
+    assert_eq!(last["entries"], json!([]));
+}
+
+#[test]
+fn an_empty_state_makes_no_file() {
+    let (_room, path) = room();
+    let state = open(&path).unwrap();
+    state.settle_world(world("s1")).unwrap();
+    state.save(&Ledger::default()).unwrap();
+    assert!(!path.exists());
+    assert_eq!(State::peek(&path).unwrap(), (None, Ledger::default()));
+}
+
+#[test]
+fn the_file_before_stays_as_backup() {
+    let (_room, path) = room();
+    let state = open(&path).unwrap();
+    state.save(&ledger(&[("a", "identity/x")])).unwrap();
+    let before = fs::read(&path).unwrap();
+    assert!(!beside(&path, ".bak").exists());
+    state.save(&ledger(&[("a", "identity/y")])).unwrap();
+    assert_eq!(fs::read(beside(&path, ".bak")).unwrap(), before);
+    assert_ne!(fs::read(&path).unwrap(), before);
+    assert!(!beside(&path, ".bak.next").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_may_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_room, path) = room();
+    let state = open(&path).unwrap();
+    state.save(&ledger(&[("a", "identity/x")])).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    state.save(&ledger(&[("a", "identity/y")])).unwrap();
+    for file in [path.clone(), beside(&path, ".lock")] {
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{}", file.display());
+    }
+}
+
+#[test]
+fn a_kill_before_the_rename_leaves_the_old_state() {
+    let (room, path) = room();
+    let old = ledger(&[("a", "identity/x")]);
+    open(&path).unwrap().save(&old).unwrap();
+    // as a kill leaves it: staged, never put in place, never cleaned up
+    let staged = stage(&path, &Head::fresh(), &ledger(&[("a", "identity/new")])).unwrap().keep().unwrap().1;
+    assert!(staged.exists());
+    let state = open(&path).unwrap();
+    assert_eq!(state.ledger(), old);
+    assert!(!staged.exists(), "the next holder sweeps");
+    let left: Vec<_> = fs::read_dir(room.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn a_damaged_file_is_refused_and_left_alone() {
+    let (_room, path) = room();
+    for text in
+        ["", "{\"version\":1,\"lineage\":", "[]", "{\"version\":0}", "{\"version\":1,\"lineage\":\"x\",\"serial\":1,\"entries\":[{}]}"]
+    {
+        fs::write(&path, text).unwrap();
+        let Err(Error::Damaged { has_backup, .. }) = open(&path) else { panic!("{text:?} was read") };
+        assert!(!has_backup);
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+    fs::write(beside(&path, ".bak"), "{}").unwrap();
+    assert!(matches!(State::peek(&path), Err(Error::Damaged { has_backup: true, .. })));
+}
+
+#[test]
+fn an_entry_that_stands_twice_is_damage() {
+    let (_room, path) = room();
+    open(&path).unwrap().save(&ledger(&[("a", "identity/x")])).unwrap();
+    let mut paper = json_of(&path);
+    let twice = paper["entries"][0].clone();
+    paper["entries"].as_array_mut().unwrap().push(twice);
+    fs::write(&path, paper.to_string()).unwrap();
+    let error = open(&path).unwrap_err().to_string();
+    assert!(error.contains("identity/x of app a stands in it twice"), "{error}");
+}
+
+#[test]
+fn a_newer_version_is_refused_whatever_else_is_in_it() {
+    let (_room, path) = room();
+    fs::write(&path, r#"{"version":7,"shape":"unheard of"}"#).unwrap();
+    assert!(matches!(open(&path), Err(Error::Newer { found: 7, known: 1, .. })));
+    assert!(matches!(State::renew(&path, Duration::ZERO, "podid state rebuild"), Err(Error::Newer { .. })));
+}
+
+#[test]
+fn a_rebuild_starts_empty_and_keeps_what_it_could_not_read() {
+    let (_room, path) = room();
+    fs::write(&path, "scribble").unwrap();
+    let state = State::renew(&path, Duration::ZERO, "podid state rebuild").unwrap();
+    state.save(&ledger(&[("a", "identity/x")])).unwrap();
+    assert_eq!(fs::read_to_string(beside(&path, ".damaged")).unwrap(), "scribble");
+    let lineage = json_of(&path)["lineage"].clone();
+    drop(state);
+    let again = State::renew(&path, Duration::ZERO, "podid state rebuild").unwrap();
+    assert!(again.ledger().is_empty());
+    again.save(&Ledger::default()).unwrap();
+    assert_eq!(json_of(&path)["lineage"], lineage);
+    assert_eq!(json_of(&path)["entries"], json!([]));
+}
+
+#[test]
+fn a_state_of_another_world_is_refused_and_both_are_shown() {
+    let (_room, path) = room();
+    let state = open(&path).unwrap();
+    state.settle_world(world("s1")).unwrap();
+    state.settle_world(World { tenant: "aaaa-1".into(), ..world("S1") }).unwrap();
+    let error = state.settle_world(world("s2")).unwrap_err();
+    assert!(matches!(error, Error::OtherWorld { .. }));
+    let text = error.to_string();
+    assert!(text.contains("subscription s1") && text.contains("subscription s2"), "{text}");
+}
+
+#[test]
+fn who_comes_second_is_told_who_was_first() {
+    let (_room, path) = room();
+    let first = State::open(&path, Duration::ZERO, "podid up -f a.yaml").unwrap();
+    let Err(Error::Locked { holder, since, .. }) = open(&path) else { panic!("two hold it") };
+    assert!(holder.contains(&format!("pid {}: podid up -f a.yaml", std::process::id())), "{holder}");
+    assert!(since.starts_with("20") && since.ends_with('Z'), "{since}");
+    assert!(State::peek(&path).is_ok(), "looking needs no lock");
+    let keeper = first.keeper();
+    drop(first);
+    assert!(open(&path).is_err(), "a keeper still writes");
+    drop(keeper);
+    assert!(open(&path).is_ok());
+}
+
+#[test]
+fn who_waits_gets_it_when_it_is_free() {
+    let (_room, path) = room();
+    let first = open(&path).unwrap();
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        let second = scope.spawn(|| State::open(&path, Duration::from_secs(20), "podid up"));
+        thread::sleep(Duration::from_millis(150));
+        drop(first);
+        assert!(second.join().unwrap().is_ok());
+    });
+    assert!(begun.elapsed() >= Duration::from_millis(150));
+}
+
+/// Not a test by itself: the other process of the next one.
+#[test]
+fn holds_the_lock_where_a_parent_asks_for_it() {
+    let Ok(path) = std::env::var("PODID_TEST_HOLDS") else { return };
+    let _state = State::open(Path::new(&path), Duration::ZERO, "podid down").unwrap();
+    println!("held");
+    thread::sleep(Duration::from_secs(60));
+}
+
+#[test]
+fn another_process_holds_it_until_it_is_killed() {
+    let (_room, path) = room();
+    let mut other = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "state::tests::holds_the_lock_where_a_parent_asks_for_it", "--nocapture"])
+        .env("PODID_TEST_HOLDS", &path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(other.stdout.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("held")));
+    let Err(Error::Locked { holder, .. }) = open(&path) else { panic!("two processes hold it") };
+    assert!(holder.contains(&format!("pid {}: podid down", other.id())), "{holder}");
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert!(open(&path).is_ok());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_stays_a_link() {
+    let (room, path) = room();
+    let target = room.path().join("elsewhere.json");
+    open(&target).unwrap().save(&ledger(&[("a", "identity/x")])).unwrap();
+    std::os::unix::fs::symlink(&target, &path).unwrap();
+    open(&path).unwrap().save(&ledger(&[("a", "identity/y")])).unwrap();
+    assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+    assert_eq!(State::peek(&target).unwrap().1, ledger(&[("a", "identity/y")]));
+}
