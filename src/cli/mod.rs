@@ -1,1 +1,183 @@
-//! argv in, an Invocation out.
+//! argv in, an `Invocation` out. No I/O, no printing; it calls nothing. One file per noun.
+//! Names are checked here, so that a wrong one is wrong use (exit 2) and never gets near a URL.
+
+pub mod app;
+mod bind;
+mod check;
+mod error;
+pub mod global;
+mod identity;
+pub mod look;
+mod mount;
+mod role;
+pub mod sandbox;
+pub mod state;
+mod vault;
+pub mod verify;
+
+pub use error::Error;
+pub use global::{Events, Format, Global, Lateness, Only};
+pub use look::Look;
+pub use sandbox::SandboxCommand;
+pub use state::StateCommand;
+pub use verify::Verify;
+
+use crate::{engine::key::Key, spec::wish::Wish};
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser};
+use std::{ffi::OsString, path::PathBuf};
+
+/// Where the spec lies if nobody says.
+pub const DEFAULT_SPEC: &str = "podid.yaml";
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Invocation {
+    pub global: Global,
+    pub command: Command,
+}
+
+/// `file` None: `DEFAULT_SPEC`, if it is there; `-`: standard input.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    Up {
+        file: Option<PathBuf>,
+        /// A saved plan that must still hold.
+        plan: Option<PathBuf>,
+        verify: bool,
+    },
+    Plan {
+        file: Option<PathBuf>,
+        out: Option<PathBuf>,
+        /// Exit 3 if something would change.
+        exit_code: bool,
+    },
+    Down {
+        file: Option<PathBuf>,
+    },
+    Status {
+        file: Option<PathBuf>,
+    },
+    Verify(Verify),
+    /// A single command: one wish, to come true or to be taken back.
+    Change {
+        wish: Wish,
+        remove: bool,
+    },
+    Look(Look),
+    Output {
+        key: Key,
+        field: Option<String>,
+    },
+    State(StateCommand),
+    Sandbox(SandboxCommand),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  podid up -f podid.yaml                     identity, roles, vault, secrets, binding, mount
+  podid up --sandbox --yes --verify -f templates/labs/004.yaml
+                                             the same on an embedded Azure and cluster, and prove it
+  podid plan                                 what `up` would do
+  podid down                                 take away what podid made
+
+Every flag but a consent can be given by environment: --resource-group as PODID_RESOURCE_GROUP.
+A flag goes before the environment, that before the spec, that before the state.
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 differs (--exit-code), 4 needs a decision,
+5 state, 70 bug, 130 interrupted.";
+
+/// Gets an app on AKS to read its Key Vault secrets with an identity of its own, and proves it
+#[derive(Debug, Parser)]
+#[command(name = "podid", version, max_term_width = 100, after_help = EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
+struct Argv {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    noun: Noun,
+}
+
+#[derive(Debug, Subcommand)]
+enum Noun {
+    Up(app::Up),
+    Plan(app::Plan),
+    Down(app::Down),
+    Status(app::Status),
+    Verify(verify::Verify),
+    /// Managed identities: create, show, list, delete
+    #[command(subcommand)]
+    Identity(identity::Identity),
+    /// Role assignments: assign, list, remove
+    #[command(subcommand)]
+    Role(role::Role),
+    /// Key vaults, who may read them, and their secrets
+    #[command(subcommand)]
+    Vault(vault::Vault),
+    Bind(bind::Bind),
+    Unbind(bind::Unbind),
+    /// What pods mount: the SecretProviderClass
+    #[command(subcommand)]
+    Mount(mount::Mount),
+    Output(state::Output),
+    /// What podid remembers: list, show, forget, rebuild
+    #[command(subcommand)]
+    State(StateCommand),
+    /// An embedded Azure and cluster to try everything on
+    #[command(subcommand)]
+    Sandbox(SandboxCommand),
+}
+
+/// `argv` with the program's name first. Reads the environment for flags that are not given.
+pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Result<Invocation, Error> {
+    let matches = command().try_get_matches_from(argv).map_err(Error::from)?;
+    let Argv { mut global, noun } = Argv::from_arg_matches(&matches).map_err(Error::from)?;
+    global.read_azure_environment()?;
+    let command = match noun {
+        Noun::Up(up) => Command::Up { file: up.file, plan: up.plan, verify: up.verify },
+        Noun::Plan(plan) => Command::Plan { file: plan.file, out: plan.out, exit_code: plan.exit_code },
+        Noun::Down(down) => Command::Down { file: down.file },
+        Noun::Status(status) => Command::Status { file: status.file },
+        Noun::Verify(verify) => Command::Verify(verify),
+        Noun::Identity(identity) => identity.command(&global),
+        Noun::Role(role) => role.command(),
+        Noun::Vault(vault) => vault.command(&global)?,
+        Noun::Bind(bind) => bind.command(&global)?,
+        Noun::Unbind(unbind) => unbind.command(&global),
+        Noun::Mount(mount) => mount.command(&global)?,
+        Noun::Output(output) => Command::Output { key: Key::from(output.key.as_str()), field: output.field },
+        Noun::State(state) => Command::State(state),
+        Noun::Sandbox(sandbox) => Command::Sandbox(sandbox),
+    };
+    Ok(Invocation { global, command })
+}
+
+/// The whole of the command line, for help, completions and man pages.
+pub fn command() -> clap::Command {
+    with_environment(Argv::command())
+}
+
+/// Consents are given by hand; where a secret's value comes from is said where it is set.
+const NO_ENVIRONMENT: &[&str] =
+    &["yes", "adopt", "reveal", "force-conflicts", "delete-data", "file", "env", "stdin", "prompt", "generate", "value", "help", "version"];
+
+/// `PODID_` and the flag, for every flag that has one.
+fn with_environment(command: clap::Command) -> clap::Command {
+    let secret_set = command.get_name() == "set";
+    command
+        .mut_args(|arg| match environment_of(&arg) {
+            Some(name) if arg.get_env().is_none() => switch(arg.env(name).hide_env(true)),
+            _ if arg.get_long() == Some("file") && !secret_set => arg.env("PODID_FILE").hide_env(true),
+            _ => arg,
+        })
+        .mut_subcommands(with_environment)
+}
+
+fn environment_of(arg: &Arg) -> Option<String> {
+    let long = arg.get_long().filter(|long| !NO_ENVIRONMENT.contains(long))?;
+    Some(format!("PODID_{}", long.replace('-', "_").to_ascii_uppercase()))
+}
+
+/// `PODID_SANDBOX=0` means no.
+fn switch(arg: Arg) -> Arg {
+    if matches!(arg.get_action(), ArgAction::SetTrue) { arg.value_parser(FalseyValueParser::new()) } else { arg }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,4 +3,6 @@
 pub mod expand;
 pub mod memory;
 pub mod model;
+pub mod names;
+pub mod near;
 pub mod wish;

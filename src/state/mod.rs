@@ -23,7 +23,7 @@ pub enum Error {
     #[error("the state file {} was written by a newer podid (format {found}; this one knows up to {known})", path.display())]
     Newer { path: PathBuf, found: u64, known: u64 },
     #[error("the state file {} belongs to another world: it holds {file}, this command is for {wanted}", path.display())]
-    OtherWorld { path: PathBuf, file: World, wanted: World },
+    OtherWorld { path: PathBuf, file: Box<World>, wanted: Box<World> },
     #[error("could not {doing} {}: {source}", path.display())]
     Io { path: PathBuf, doing: &'static str, source: io::Error },
 }
@@ -113,7 +113,9 @@ impl State {
     pub fn settle_world(&self, world: World) -> Result<(), Error> {
         let mut book = self.0.book();
         match &book.head.world {
-            Some(file) if !file.is(&world) => Err(Error::OtherWorld { path: self.0.path.clone(), file: file.clone(), wanted: world }),
+            Some(file) if !file.is(&world) => {
+                Err(Error::OtherWorld { path: self.0.path.clone(), file: Box::new(file.clone()), wanted: Box::new(world) })
+            }
             Some(_) => Ok(()),
             None => {
                 book.head.world = Some(world);

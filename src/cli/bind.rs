@@ -1,0 +1,104 @@
+//! `podid bind` and `podid unbind`.
+
+use super::{Command, Error, Global, check};
+use crate::spec::{
+    names,
+    wish::{self, OperatorScope, Wish},
+};
+use clap::{Args, ValueEnum};
+
+const BIND: &str = "\
+Examples:
+  podid bind --namespace dev-claims-podid    the only identity that spec and state know
+  podid bind -n dev-claims-podid --identity claims-api-mid --selector claims-api --context aks-mi";
+
+/// Bind an identity to the pods of a namespace, with the roles that this needs
+#[derive(Debug, Args)]
+#[command(after_help = BIND)]
+pub(super) struct Bind {
+    #[command(flatten)]
+    which: Which,
+    /// Value of the pod label aadpodidbinding; default: the AzureIdentity's name
+    #[arg(long, value_parser = check::label_value)]
+    selector: Option<String>,
+    /// Where the cluster gets Managed Identity Operator
+    #[arg(long, value_enum, default_value = "identity", hide_short_help = true)]
+    operator_scope: Scope,
+}
+
+/// Take a binding away again
+#[derive(Debug, Args)]
+pub(super) struct Unbind {
+    #[command(flatten)]
+    which: Which,
+}
+
+#[derive(Debug, Args)]
+struct Which {
+    /// Namespace of the pods
+    #[arg(short, long, value_parser = check::dns_label)]
+    namespace: String,
+    /// Name or full id of the managed identity; default: the only one that spec and state know
+    #[arg(long, value_parser = check::identity_or_id)]
+    identity: Option<String>,
+    /// Name of the AzureIdentity; default: the identity's
+    #[arg(long, value_parser = check::dns_subdomain)]
+    name: Option<String>,
+    /// Name of the AzureIdentityBinding; default: NAME-binding
+    #[arg(long, value_parser = check::dns_subdomain)]
+    binding: Option<String>,
+    /// Name or full id of the managed cluster; default: the context's name, or the only one that is known
+    #[arg(long, value_parser = check::cluster_or_id)]
+    cluster: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Scope {
+    /// On the identity itself
+    Identity,
+    /// On the identity's whole group
+    ResourceGroup,
+    /// On the whole subscription
+    Subscription,
+}
+
+impl Which {
+    fn wish(self, global: &Global) -> wish::Bind {
+        wish::Bind {
+            namespace: self.namespace,
+            identity: self.identity,
+            group: global.resource_group.clone(),
+            name: self.name,
+            binding: self.binding,
+            selector: None,
+            cluster: self.cluster,
+            operator_scope: OperatorScope::default(),
+        }
+    }
+}
+
+impl Bind {
+    pub(super) fn command(self, global: &Global) -> Result<Command, Error> {
+        // Azure takes names that Kubernetes does not
+        if let (Some(identity), None) = (&self.which.identity, &self.which.name)
+            && let Err(rule) = names::dns_subdomain(names::name_in(identity))
+        {
+            let name = names::name_in(identity);
+            let message = format!("the AzureIdentity cannot be called `{name}` as the identity is: {rule}");
+            return Err(Error::usage(message, "Give it a name of its own with --name."));
+        }
+        let operator_scope = match self.operator_scope {
+            Scope::Identity => OperatorScope::Identity,
+            Scope::ResourceGroup => OperatorScope::ResourceGroup,
+            Scope::Subscription => OperatorScope::Subscription,
+        };
+        let wish = wish::Bind { selector: self.selector, operator_scope, ..self.which.wish(global) };
+        Ok(Command::Change { wish: Wish::Bind(wish), remove: false })
+    }
+}
+
+impl Unbind {
+    pub(super) fn command(self, global: &Global) -> Command {
+        Command::Change { wish: Wish::Bind(self.which.wish(global)), remove: true }
+    }
+}

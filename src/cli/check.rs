@@ -1,0 +1,49 @@
+//! The rules of `spec::names` as value parsers.
+
+use crate::spec::names::{self, Checked};
+use std::time::Duration;
+
+fn checked(rule: fn(&str) -> Checked, text: &str) -> Result<String, String> {
+    rule(text).map(|()| text.to_owned())
+}
+
+macro_rules! parsers {
+    ($($name:ident),* $(,)?) => {
+        $(pub(super) fn $name(text: &str) -> Result<String, String> {
+            checked(names::$name, text)
+        })*
+    };
+}
+
+parsers!(
+    cluster_or_id,
+    dns_label,
+    dns_subdomain,
+    group_or_id,
+    guid,
+    identity_or_id,
+    image,
+    key,
+    label_value,
+    location,
+    principal,
+    role,
+    scope,
+    secret,
+    variable,
+    vault_or_id,
+);
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    names::duration(text)
+}
+
+/// As az takes them, in any casing.
+pub(super) fn permission(text: &str) -> Result<String, String> {
+    let text = text.to_ascii_lowercase();
+    checked(names::permission, &text)
+}
+
+pub(super) fn filled(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("it is empty".into()) } else { Ok(text.to_owned()) }
+}

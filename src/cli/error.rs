@@ -1,0 +1,66 @@
+//! What comes of a command line that is not a command.
+
+use crate::{exit::Exit, failure::Failure};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Error {
+    /// Help or version were asked for: for stdout, exit 0.
+    Text(String),
+    /// Nothing was asked for: help, for stderr, exit 2.
+    Help(String),
+    /// Wrong use, exit 2.
+    Usage(Failure),
+}
+
+impl Error {
+    pub(super) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage(Failure::new(Exit::Usage, message).hint(hint))
+    }
+
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Text(_) => Exit::Done,
+            Self::Help(_) | Self::Usage(_) => Exit::Usage,
+        }
+    }
+}
+
+impl From<clap::Error> for Error {
+    fn from(error: clap::Error) -> Self {
+        let text = error.render().to_string();
+        match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Self::Text(text),
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Self::Help(text),
+            _ => Self::Usage(failure(&error, &text)),
+        }
+    }
+}
+
+/// clap's text is `error: MESSAGE`, then tips, usage and a pointer to help, each after an empty line.
+fn failure(error: &clap::Error, text: &str) -> Failure {
+    let mut message = String::new();
+    let mut hints = Vec::new();
+    for part in text.split("\n\n") {
+        if let Some(first) = part.strip_prefix("error: ") {
+            message = first.trim_end().to_owned();
+        } else if let Some(usage) = part.strip_prefix("Usage: ") {
+            hints.push(format!("The usage is: {}", usage.split_whitespace().collect::<Vec<_>>().join(" ")));
+        } else if part.trim_start().starts_with("tip: ") {
+            hints.extend(part.split("tip: ").map(str::trim).filter(|tip| !tip.is_empty()).map(sentence));
+        }
+    }
+    if let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg)
+        && error.kind() == ErrorKind::UnknownArgument
+        && arg.starts_with("--value")
+    {
+        hints.insert(0, super::vault::NO_VALUE.to_owned());
+    }
+    Failure { kind: Exit::Usage, message, causes: Vec::new(), hints }
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+}

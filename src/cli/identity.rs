@@ -1,0 +1,47 @@
+//! `podid identity`.
+
+use super::{Command, Global, Look, check};
+use crate::spec::wish::Wish;
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Identity {
+    /// Create a user-assigned managed identity
+    Create(Create),
+    /// Show an identity and its ids
+    Show(Named),
+    /// List the identities of a group or subscription
+    List,
+    /// Delete an identity that podid made
+    Delete(Named),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    /// Name or full id
+    #[arg(short, long, value_parser = check::identity_or_id)]
+    name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    #[command(flatten)]
+    named: Named,
+    /// Location; default: the resource group's
+    #[arg(short, long, value_parser = check::location)]
+    location: Option<String>,
+}
+
+impl Identity {
+    pub(super) fn command(self, global: &Global) -> Command {
+        let group = global.resource_group.clone();
+        match self {
+            Self::Create(Create { named, location }) => {
+                Command::Change { wish: Wish::Identity { name: named.name, group, location }, remove: false }
+            }
+            Self::Delete(named) => Command::Change { wish: Wish::Identity { name: named.name, group, location: None }, remove: true },
+            Self::Show(named) => Command::Look(Look::Identity { name: named.name, group }),
+            Self::List => Command::Look(Look::Identities { group }),
+        }
+    }
+}

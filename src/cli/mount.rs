@@ -1,0 +1,113 @@
+//! `podid mount`.
+
+use super::{Command, Error, Global, check};
+use crate::spec::{
+    names,
+    near::nearest,
+    wish::{self, Mounted, Sync, Wish},
+};
+use clap::{Args, Subcommand};
+use std::collections::BTreeSet;
+
+const APPLY: &str = "\
+Examples:
+  podid mount apply -n dev-claims-podid --name claims-api --vault kv-claims --secret sqldbconn
+  podid mount apply -n dev-claims-podid --name claims-api --vault kv-claims \\
+    --secret sqldbconn=conn.txt --sync claims-api:CONN=conn.txt
+                                             as the file conn.txt, and as a key of the Secret claims-api";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Mount {
+    /// Write a SecretProviderClass: which secrets of which vault pods get as files
+    #[command(after_help = APPLY)]
+    Apply(Apply),
+    /// Delete a SecretProviderClass that podid made
+    Delete(Which),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// Namespace of the pods
+    #[arg(short, long, value_parser = check::dns_label)]
+    namespace: String,
+    /// Name of the SecretProviderClass
+    #[arg(long, value_parser = check::dns_subdomain)]
+    name: String,
+    /// Name or full id of the vault; default: the only one that spec and state know
+    #[arg(long, value_parser = check::vault_or_id)]
+    vault: Option<String>,
+    /// Name or full id of the managed cluster; default: the context's name, or the only one that is known
+    #[arg(long, value_parser = check::cluster_or_id)]
+    cluster: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Apply {
+    #[command(flatten)]
+    which: Which,
+    /// A secret, and the file that it becomes; repeatable
+    #[arg(long = "secret", value_name = "NAME[=ALIAS]", required = true, value_parser = mounted)]
+    secrets: Vec<Mounted>,
+    /// A key of a Kubernetes Secret that is kept in step with a file; repeatable
+    #[arg(long, value_name = "K8SSECRET:KEY=ALIAS", value_parser = sync)]
+    sync: Vec<Sync>,
+}
+
+fn mounted(text: &str) -> Result<Mounted, String> {
+    let (name, alias) = text.split_once('=').map_or((text, None), |(name, alias)| (name, Some(alias)));
+    names::secret(name)?;
+    alias.map_or(Ok(()), names::alias)?;
+    Ok(Mounted { name: name.into(), alias: alias.map(str::to_owned) })
+}
+
+fn sync(text: &str) -> Result<Sync, String> {
+    let parts = text.split_once(':').and_then(|(secret, rest)| rest.split_once('=').map(|(key, alias)| (secret, key, alias)));
+    let (secret, key, alias) = parts.ok_or("it is K8SSECRET:KEY=ALIAS, such as `claims-api:CONN=sqldbconn`")?;
+    names::dns_subdomain(secret).map_err(|rule| format!("the Secret's name: {rule}"))?;
+    names::secret_key(key)?;
+    names::alias(alias)?;
+    Ok(Sync { secret: secret.into(), key: key.into(), alias: alias.into() })
+}
+
+impl Mount {
+    pub(super) fn command(self, global: &Global) -> Result<Command, Error> {
+        let wish = |which: Which, secrets, sync| {
+            let Which { namespace, name, vault, cluster } = which;
+            Wish::Mount(wish::Mount { namespace, name, vault, group: global.resource_group.clone(), secrets, sync, cluster })
+        };
+        Ok(match self {
+            Self::Apply(Apply { which, secrets, sync }) => {
+                agree(&secrets, &sync)?;
+                Command::Change { wish: wish(which, secrets, sync), remove: false }
+            }
+            Self::Delete(which) => Command::Change { wish: wish(which, Vec::new(), Vec::new()), remove: true },
+        })
+    }
+}
+
+/// Every file is there once, every key of a Secret once, and every key has its file.
+fn agree(secrets: &[Mounted], sync: &[Sync]) -> Result<(), Error> {
+    let mut files = BTreeSet::new();
+    for secret in secrets {
+        let file = secret.alias.as_deref().unwrap_or(&secret.name);
+        if !files.insert(file) {
+            return Err(Error::usage(
+                format!("two secrets would be the file `{file}`"),
+                "Give one of them another alias: --secret NAME=ALIAS.",
+            ));
+        }
+    }
+    let mut keys = BTreeSet::new();
+    for Sync { secret, key, alias } in sync {
+        if !files.contains(alias.as_str()) {
+            let meant = nearest(alias, files.iter().copied()).map(|near| format!("Did you mean `{near}`? "));
+            let known: Vec<&str> = files.iter().copied().collect();
+            let hint = format!("{}The files are: {}.", meant.unwrap_or_default(), known.join(", "));
+            return Err(Error::usage(format!("--sync {secret}:{key}={alias} names a file that no --secret makes"), hint));
+        }
+        if !keys.insert((secret, key)) {
+            return Err(Error::usage(format!("key `{key}` of the Secret `{secret}` is synced twice"), "Give one of them another key."));
+        }
+    }
+    Ok(())
+}

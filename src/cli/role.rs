@@ -1,0 +1,55 @@
+//! `podid role`.
+
+use super::{Command, Look, check};
+use crate::spec::wish::Wish;
+use clap::{Args, Subcommand};
+
+const ASSIGN: &str = "\
+Examples:
+  podid role assign Reader --to identity/claims-api-mid --scope vault/kv-claims
+  podid role assign \"Virtual Machine Contributor\" --to identity/claims-api-mid --scope cluster/aks-mi/nodes";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Role {
+    /// Give a role to an identity
+    #[command(after_help = ASSIGN)]
+    Assign(Assignment),
+    /// List role assignments
+    List(Filter),
+    /// Take a role away again
+    Remove(Assignment),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Assignment {
+    /// The role's name or GUID
+    #[arg(value_parser = check::role)]
+    role: String,
+    /// Who gets it: `identity/NAME`, an identity's id, `caller`, or the object id of a principal
+    #[arg(long, value_name = "WHO", value_parser = check::principal)]
+    to: String,
+    /// Where: `vault/NAME`, `identity/NAME`, `group/NAME`, `cluster/NAME/nodes`, `subscription`, or a full id
+    #[arg(long, value_parser = check::scope)]
+    scope: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Filter {
+    /// Only those of this identity or principal
+    #[arg(long, value_name = "WHO", value_parser = check::principal)]
+    to: Option<String>,
+    /// Only those on this scope
+    #[arg(long, value_parser = check::scope)]
+    scope: Option<String>,
+}
+
+impl Role {
+    pub(super) fn command(self) -> Command {
+        let change = |Assignment { role, to, scope }, remove| Command::Change { wish: Wish::Role { role, to, scope }, remove };
+        match self {
+            Self::Assign(assignment) => change(assignment, false),
+            Self::Remove(assignment) => change(assignment, true),
+            Self::List(Filter { to, scope }) => Command::Look(Look::Roles { to, scope }),
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! The command line as people type it.
+
+use super::*;
+use crate::spec::{
+    model::{Model, Source},
+    wish::{Bind, Mount, Mounted, OperatorScope, Sync},
+};
+use std::time::Duration;
+
+fn words(line: &str) -> Vec<String> {
+    std::iter::once("podid").chain(line.split_whitespace()).map(str::to_owned).collect()
+}
+
+fn parsed(line: &str) -> Invocation {
+    match parse(words(line)) {
+        Ok(invocation) => invocation,
+        Err(error) => panic!("{line}: {error:?}"),
+    }
+}
+
+fn change(line: &str) -> (Wish, bool) {
+    match parsed(line).command {
+        Command::Change { wish, remove } => (wish, remove),
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+/// Message and hints.
+fn refused(line: &str) -> String {
+    match parse(words(line)) {
+        Err(Error::Usage(failure)) => {
+            assert_eq!(failure.kind, crate::exit::Exit::Usage);
+            let hints: String = failure.hints.iter().map(|hint| format!("\nhint: {hint}")).collect();
+            format!("{}{hints}", failure.message)
+        }
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn the_tree_of_commands_is_sound() {
+    command().debug_assert();
+}
+
+#[test]
+fn every_command_of_the_labs_is_understood() {
+    assert_eq!(
+        change("identity create -g podid-lab -n claims-api-mid"),
+        (Wish::Identity { name: "claims-api-mid".into(), group: Some("podid-lab".into()), location: None }, false)
+    );
+    assert_eq!(
+        change("vault create -g podid-lab -n kv-claims --model access-policy").0,
+        Wish::Vault { name: "kv-claims".into(), group: Some("podid-lab".into()), location: None, model: Some(Model::AccessPolicy) }
+    );
+    assert_eq!(
+        change("vault grant --vault kv-claims --to identity/claims-api-mid --secrets get,LIST").0,
+        Wish::Grant {
+            vault: "kv-claims".into(),
+            group: None,
+            to: "identity/claims-api-mid".into(),
+            secrets: Some(vec!["get".into(), "list".into()])
+        }
+    );
+    assert_eq!(
+        change("role assign Reader --to identity/claims-api-mid --scope vault/kv-claims").0,
+        Wish::Role { role: "Reader".into(), to: "identity/claims-api-mid".into(), scope: "vault/kv-claims".into() }
+    );
+    let bound = parsed("bind --namespace dev-claims-podid --identity claims-api-mid --selector S --context aks-mi");
+    assert_eq!(bound.global.context.as_deref(), Some("aks-mi"));
+    assert_eq!(
+        bound.command,
+        Command::Change {
+            wish: Wish::Bind(Bind {
+                namespace: "dev-claims-podid".into(),
+                identity: Some("claims-api-mid".into()),
+                selector: Some("S".into()),
+                operator_scope: OperatorScope::Identity,
+                ..Bind::default()
+            }),
+            remove: false
+        }
+    );
+    assert_eq!(
+        change("mount apply --namespace ns --name spc --vault kv1 --secret a --secret b=c.txt --sync k8s:KEY=c.txt").0,
+        Wish::Mount(Mount {
+            namespace: "ns".into(),
+            name: "spc".into(),
+            vault: Some("kv1".into()),
+            secrets: vec![Mounted { name: "a".into(), alias: None }, Mounted { name: "b".into(), alias: Some("c.txt".into()) }],
+            sync: vec![Sync { secret: "k8s".into(), key: "KEY".into(), alias: "c.txt".into() }],
+            ..Mount::default()
+        })
+    );
+    assert!(matches!(parsed("verify --namespace dev-claims-podid").command, Command::Verify(Verify { namespace: Some(_), .. })));
+    let up = parsed("up --sandbox --yes --verify -f templates/labs/004.yaml");
+    assert!(up.global.sandbox && up.global.yes);
+    assert_eq!(up.command, Command::Up { file: Some("templates/labs/004.yaml".into()), plan: None, verify: true });
+}
+
+#[test]
+fn what_can_be_made_can_be_taken_back() {
+    for line in [
+        "identity delete -n claims",
+        "role remove Reader --to claims --scope subscription",
+        "vault revoke --vault kv1 --to claims",
+        "vault secret delete s --vault kv1",
+        "unbind -n ns --identity claims",
+        "mount delete -n ns --name spc",
+    ] {
+        assert!(change(line).1, "{line}");
+    }
+}
+
+#[test]
+fn a_secret_comes_from_one_place() {
+    let source = |line: &str| match change(&format!("vault secret set s --vault kv1 {line}")).0 {
+        Wish::Secret { source, .. } => source,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(source("--file v.txt"), Source::File("v.txt".into()));
+    assert_eq!(source("--env CONN"), Source::Env("CONN".into()));
+    assert_eq!(source("--generate"), Source::Generate(32));
+    assert_eq!(source("--generate=12"), Source::Generate(12));
+    assert_eq!(source("--stdin"), Source::Stdin);
+    assert_eq!(source("--prompt"), Source::Prompt(true));
+    assert_eq!(source(""), Source::Prompt(true));
+    assert!(refused("vault secret set s --vault kv1 --stdin --file x").contains("cannot be used with"));
+}
+
+#[test]
+fn a_secret_value_is_never_an_argument_and_never_repeated() {
+    for line in ["--value hunter2", "--value=hunter2", "hunter2", "--value", "--value -hunter2", "hunter2 --stdin"] {
+        let told = refused(&format!("vault secret set s --vault kv1 {line}"));
+        assert!(told.contains("never an argument") && told.contains("--stdin") && !told.contains("hunter2"), "{told}");
+    }
+}
+
+#[test]
+fn global_flags_stand_anywhere() {
+    let before = parsed("--sandbox -g rg --timeout 5m -vv -o json identity list");
+    let after = parsed("identity list --sandbox -g rg --timeout 5m -vv -o json");
+    assert_eq!(before, after);
+    assert_eq!(before.global.timeout, Some(Duration::from_secs(300)));
+    assert_eq!((before.global.verbose, before.global.output), (2, Format::Json));
+    assert_eq!(before.command, Command::Look(Look::Identities { group: Some("rg".into()) }));
+    let down = parsed("down --delete-data kv1 --delete-data kv2 --events -");
+    assert_eq!(down.global.delete_data, ["kv1", "kv2"]);
+    assert_eq!(down.global.events, Some(Events::Stderr));
+}
+
+#[test]
+fn what_nobody_says_has_a_default() {
+    let plain = parsed("plan").global;
+    assert_eq!((plain.parallelism, plain.lock_timeout, plain.lateness), (8, Duration::ZERO, Lateness::Quick));
+    assert_eq!((plain.sandbox_dir, plain.state, plain.yes, plain.only), (PathBuf::from(".podid"), None, false, None));
+}
+
+#[test]
+fn names_are_checked_before_anything_runs() {
+    for line in [
+        "identity create -n ../x",
+        "identity create -n ok-name -g ../x",
+        "vault create -n a--b",
+        "vault grant --vault kv1 --to vault/x",
+        "vault grant --vault kv1 --to claims --secrets write",
+        "vault secret set a_b --vault kv1 --stdin",
+        "role assign ../x --to claims --scope subscription",
+        "role assign Reader --to claims --scope vault/../x",
+        "bind -n UPPER",
+        "bind -n ns --identity Upper_Case",
+        "mount apply -n ns --name spc --secret a=../x",
+        "mount apply -n ns --name spc --secret a --sync b:c",
+        "up --subscription production",
+        "up --app Shop!",
+        "up --parallelism 0",
+        "verify --image a@sha256:1",
+        "output identity",
+        "plan --timeout soon",
+    ] {
+        refused(line);
+    }
+}
+
+#[test]
+fn files_and_keys_of_a_mount_agree() {
+    let twice = refused("mount apply -n ns --name spc --secret a=f --secret b=f");
+    assert!(twice.contains("two secrets would be the file `f`"), "{twice}");
+    let unknown = refused("mount apply -n ns --name spc --secret conn --sync s:K=con");
+    assert!(unknown.contains("Did you mean `conn`?"), "{unknown}");
+    let key = refused("mount apply -n ns --name spc --secret a --secret b --sync s:K=a --sync s:K=b");
+    assert!(key.contains("synced twice"), "{key}");
+}
+
+#[test]
+fn near_names_are_suggested() {
+    let told = refused("identty list");
+    assert!(told.contains("identity"), "{told}");
+    let told = refused("plan --exitcode");
+    assert!(told.contains("--exit-code"), "{told}");
+}
+
+#[test]
+fn errors_say_what_is_missing_and_how_it_is_used() {
+    insta::assert_snapshot!(refused("role assign Reader --to claims"), @r#"
+    the following required arguments were not provided:
+      --scope <SCOPE>
+    hint: The usage is: podid role assign --to <WHO> --scope <SCOPE> <ROLE>
+    "#);
+    insta::assert_snapshot!(refused("identity create -n x"), @"invalid value 'x' for '--name <NAME>': an identity's name has 3 to 128 letters, digits, `-` and `_`, and begins with a letter or digit");
+}
+
+#[test]
+fn help_of_the_top() {
+    // of a width of its own: the terminal of whoever runs the tests does not matter
+    insta::assert_snapshot!(command().term_width(100).render_help(), @r#"
+    Gets an app on AKS to read its Key Vault secrets with an identity of its own, and proves it
+
+    Usage: podid [OPTIONS] <COMMAND>
+
+    Commands:
+      up        Make an app as its spec says: plan, show, ask, do
+      plan      Show what `up` would do
+      down      Take away what podid made for an app; data stays unless it is named
+      status    Compare what there is with what was made
+      verify    Prove by a short-lived pod that workloads read their secrets
+      identity  Managed identities: create, show, list, delete
+      role      Role assignments: assign, list, remove
+      vault     Key vaults, who may read them, and their secrets
+      bind      Bind an identity to the pods of a namespace, with the roles that this needs
+      unbind    Take a binding away again
+      mount     What pods mount: the SecretProviderClass
+      output    Print what a resource published, raw, for scripts
+      state     What podid remembers: list, show, forget, rebuild
+      sandbox   An embedded Azure and cluster to try everything on
+      help      Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help (see more with '--help')
+      -V, --version  Print version
+
+    Which world:
+          --sandbox  Use the embedded Azure and cluster
+
+    Azure:
+      -g, --resource-group <GROUP>  Resource group, a name or a full id
+          --subscription <ID>       Id of the subscription; AZURE_SUBSCRIPTION_ID is read too
+
+    Kubernetes:
+          --context <CONTEXT>  Context of the kubeconfig
+
+    Consent:
+      -y, --yes  Do it without asking
+
+    State:
+          --state <FILE>  The state file; default: podid.state.json beside the spec or here
+          --app <APP>     The app whose resources these are; default: the spec's, or `default`
+
+    How to run:
+          --timeout <DURATION>  How long a single thing may take: 90, 90s, 5m, 1h30m
+          --dry-run             Only show what would be done
+
+    Output:
+      -o, --output <OUTPUT>  How to print answers [default: table] [possible values: table, json]
+      -v, --verbose...       Say more; twice: requests too; thrice: everything but secrets
+      -q, --quiet            Say only answers and errors
+
+    Examples:
+      podid up -f podid.yaml                     identity, roles, vault, secrets, binding, mount
+      podid up --sandbox --yes --verify -f templates/labs/004.yaml
+                                                 the same on an embedded Azure and cluster, and prove it
+      podid plan                                 what `up` would do
+      podid down                                 take away what podid made
+
+    Every flag but a consent can be given by environment: --resource-group as PODID_RESOURCE_GROUP.
+    A flag goes before the environment, that before the spec, that before the state.
+    Exit codes: 0 done, 1 failed, 2 wrong use, 3 differs (--exit-code), 4 needs a decision,
+    5 state, 70 bug, 130 interrupted.
+    "#);
+}
+
+#[test]
+fn every_command_says_in_one_line_what_it_is_for() {
+    fn walk(command: &clap::Command, path: &str) {
+        for sub in command.get_subcommands().filter(|c| c.get_name() != "help") {
+            let path = format!("{path} {}", sub.get_name());
+            let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!((10..=80).contains(&about.len()) && !about.contains('\n'), "{path}: {about:?}");
+            for arg in sub.get_arguments().filter(|a| !a.is_hide_set()) {
+                assert!(arg.get_help().is_some(), "{path} {}", arg.get_id());
+            }
+            walk(sub, &path);
+        }
+    }
+    walk(&command(), "podid");
+}
+
+#[test]
+fn nothing_asked_is_help_and_wrong_use() {
+    let error = parse(["podid"]).unwrap_err();
+    assert!(matches!(error, Error::Help(_)));
+    assert_eq!(error.exit().code(), 2);
+    assert_eq!(parse(words("--version")).unwrap_err(), Error::Text(format!("podid {}\n", env!("CARGO_PKG_VERSION"))));
+}
+
+/// Not a test by itself: the process with another environment of the next one.
+#[test]
+fn shows_what_the_environment_says() {
+    let Ok(line) = std::env::var("PODID_TEST_LINE") else { return };
+    println!("{}", format!("{:?}", parse(words(&line))).replace('\n', " "));
+}
+
+#[test]
+fn every_flag_but_a_consent_has_a_variable() {
+    let in_environment = |line: &str, variables: &[(&str, &str)]| {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "cli::tests::shows_what_the_environment_says", "--nocapture"])
+            .env("PODID_TEST_LINE", line)
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    const SUB: &str = "11111111-2222-3333-4444-555555555555";
+    let told = in_environment(
+        "identity create -n claims -g flag",
+        &[
+            ("PODID_SANDBOX", "1"),
+            ("PODID_RESOURCE_GROUP", "env"),
+            ("PODID_LOCATION", "westeurope"),
+            ("PODID_YES", "1"),
+            ("PODID_VERBOSE", "2"),
+        ],
+    );
+    for part in ["sandbox: true", r#"group: Some("flag")"#, r#"location: Some("westeurope")"#, "yes: false", "verbose: 2"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    let told = in_environment(
+        "up",
+        &[("PODID_SANDBOX", "0"), ("PODID_FILE", "a.yaml"), ("AZURE_SUBSCRIPTION_ID", SUB), ("PODID_DELETE_DATA", "kv")],
+    );
+    for part in ["sandbox: false", r#"file: Some("a.yaml")"#, &format!("azure_subscription_id: Some({SUB:?})"), "delete_data: []"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    let told = in_environment(
+        "vault secret set s --vault kv1",
+        &[("PODID_FILE", "a.yaml"), ("PODID_ENV", "X"), ("PODID_SANDBOX", "1"), ("AZURE_SUBSCRIPTION_ID", SUB)],
+    );
+    for part in ["source: Prompt(true)", "azure_subscription_id: None"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    let told = in_environment("plan", &[("AZURE_SUBSCRIPTION_ID", "production")]);
+    assert!(told.contains("AZURE_SUBSCRIPTION_ID is"), "{told}");
+}

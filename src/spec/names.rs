@@ -1,0 +1,297 @@
+//! Azure's and Kubernetes' own rules for names, checked before any call: a name that breaks them never gets near a URL.
+//! Each answers the rule in words. Sources: Azure "Naming rules and restrictions for Azure resources", Kubernetes "Object Names and IDs".
+
+use std::time::Duration;
+
+pub type Checked = Result<(), String>;
+
+fn must(holds: bool, rule: &str) -> Checked {
+    if holds { Ok(()) } else { Err(rule.to_owned()) }
+}
+
+fn length(text: &str, from: usize, to: usize) -> bool {
+    (from..=to).contains(&text.chars().count())
+}
+
+fn alnum(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+}
+
+fn edges(text: &str, first: fn(char) -> bool, last: fn(char) -> bool) -> bool {
+    text.starts_with(first) && text.ends_with(last)
+}
+
+/// `Microsoft.Resources/resourceGroups`: letters and digits of any script.
+pub fn resource_group(name: &str) -> Checked {
+    let fine = length(name, 1, 90) && name.chars().all(|c| c.is_alphanumeric() || "-_.()".contains(c)) && !name.ends_with('.');
+    must(fine, "a resource group's name has 1 to 90 letters, digits, `-`, `_`, `.`, `(` and `)`, and does not end with `.`")
+}
+
+/// `Microsoft.ManagedIdentity/userAssignedIdentities`.
+pub fn identity(name: &str) -> Checked {
+    let fine = length(name, 3, 128) && name.starts_with(alnum) && name.chars().all(|c| alnum(c) || c == '-' || c == '_');
+    must(fine, "an identity's name has 3 to 128 letters, digits, `-` and `_`, and begins with a letter or digit")
+}
+
+/// `Microsoft.KeyVault/vaults`.
+pub fn vault(name: &str) -> Checked {
+    let fine = length(name, 3, 24)
+        && edges(name, |c| c.is_ascii_alphabetic(), alnum)
+        && name.chars().all(|c| alnum(c) || c == '-')
+        && !name.contains("--");
+    must(fine, "a vault's name has 3 to 24 letters, digits and single `-`, begins with a letter and ends with a letter or digit")
+}
+
+/// `Microsoft.KeyVault/vaults/secrets`.
+pub fn secret(name: &str) -> Checked {
+    let fine = length(name, 1, 127) && name.chars().all(|c| alnum(c) || c == '-');
+    must(fine, "a secret's name has 1 to 127 letters, digits and `-`")
+}
+
+/// `Microsoft.ContainerService/managedClusters`.
+pub fn cluster(name: &str) -> Checked {
+    let fine = length(name, 1, 63) && edges(name, alnum, alnum) && name.chars().all(|c| alnum(c) || c == '-' || c == '_');
+    must(fine, "a cluster's name has 1 to 63 letters, digits, `-` and `_`, and begins and ends with a letter or digit")
+}
+
+pub fn location(name: &str) -> Checked {
+    must(length(name, 1, 60) && name.chars().all(alnum), "a location is letters and digits, such as `westeurope`")
+}
+
+pub fn guid(text: &str) -> Checked {
+    let parts: Vec<&str> = text.split('-').collect();
+    let fine = parts.iter().map(|p| p.len()).eq([8, 4, 4, 4, 12]) && parts.iter().all(|p| p.chars().all(|c| c.is_ascii_hexdigit()));
+    must(fine, "it must be a GUID, such as `00000000-0000-0000-0000-000000000000`")
+}
+
+/// A role's name (a built-in or a custom one) or its GUID.
+pub fn role(text: &str) -> Checked {
+    let fine =
+        length(text, 1, 128) && edges(text, char::is_alphanumeric, |c| !c.is_whitespace()) && !text.contains(['/', '\\', '?', '#', '%']);
+    must(fine && !text.chars().any(char::is_control), "a role is a name such as `Reader`, or the GUID of its definition")
+}
+
+/// A permission on secrets in an access policy.
+pub fn permission(text: &str) -> Checked {
+    let known = ["all", "backup", "delete", "get", "list", "purge", "recover", "restore", "set"];
+    must(known.contains(&text), "the permissions on secrets are get, list, set, delete, backup, restore, recover, purge and all")
+}
+
+/// RFC 1123 label: namespaces, workloads, apps.
+pub fn dns_label(name: &str) -> Checked {
+    must(is_dns_label(name), "it has 1 to 63 lower-case letters, digits and `-`, and begins and ends with a letter or digit")
+}
+
+fn lower(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit()
+}
+
+fn is_dns_label(name: &str) -> bool {
+    length(name, 1, 63) && edges(name, lower, lower) && name.chars().all(|c| lower(c) || c == '-')
+}
+
+/// RFC 1123 subdomain: most Kubernetes objects. A part between dots may be longer than 63.
+pub fn dns_subdomain(name: &str) -> Checked {
+    let part = |p: &str| edges(p, lower, lower) && p.chars().all(|c| lower(c) || c == '-');
+    let fine = length(name, 1, 253) && name.split('.').all(part);
+    must(fine, "it has 1 to 253 lower-case letters, digits, `-` and `.`, and each part begins and ends with a letter or digit")
+}
+
+/// Here never empty: an empty selector would match pods without a label.
+pub fn label_value(text: &str) -> Checked {
+    let fine = length(text, 1, 63) && edges(text, alnum, alnum) && text.chars().all(|c| alnum(c) || "-_.".contains(c));
+    must(fine, "a label's value has 1 to 63 letters, digits, `-`, `_` and `.`, and begins and ends with a letter or digit")
+}
+
+/// A key of a Kubernetes Secret.
+pub fn secret_key(text: &str) -> Checked {
+    let fine = length(text, 1, 253) && text.chars().all(|c| alnum(c) || "-_.".contains(c)) && text != "." && !text.starts_with("..");
+    must(fine, "a Secret's key has 1 to 253 letters, digits, `-`, `_` and `.`, and does not begin with `..`")
+}
+
+/// A file in the mount; folders are allowed. The driver writes by Kubernetes' atomic writer, which keeps `..NAME` for itself.
+pub fn alias(text: &str) -> Checked {
+    let segment = |s: &str| !s.is_empty() && s != "." && s != "..";
+    let fine = length(text, 1, 253)
+        && !text.starts_with("..")
+        && text.split('/').all(segment)
+        && !text.contains(['\\', ':'])
+        && !text.chars().any(char::is_control);
+    must(fine, "an alias is a file's name in the mount: relative, without `..`, `\\` and `:`")
+}
+
+/// An environment variable, podid's own or a container's.
+pub fn variable(text: &str) -> Checked {
+    let fine = length(text, 1, 253)
+        && text.chars().all(|c| alnum(c) || "-_.".contains(c))
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && text != "."
+        && text != "..";
+    must(fine, "an environment variable's name has letters, digits, `_`, `-` and `.`, and does not begin with a digit")
+}
+
+/// `[REGISTRY/]NAME[:TAG][@sha256:DIGEST]`
+pub fn image(text: &str) -> Checked {
+    let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
+    let whole = digest.is_none_or(|d| {
+        d.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')))
+    });
+    let plain = |s: &str| edges(s, alnum, alnum) && s.chars().all(|c| alnum(c) || "-_.:".contains(c)) && !s.contains("..");
+    let fine = length(name, 1, 255) && name.split('/').all(plain);
+    must(fine && whole, "an image is `[REGISTRY/]NAME[:TAG][@sha256:DIGEST]`")
+}
+
+pub const IDENTITY: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
+pub const VAULT: &str = "Microsoft.KeyVault/vaults";
+pub const CLUSTER: &str = "Microsoft.ContainerService/managedClusters";
+
+/// What stands in a resource's full id. Segments are compared without regard to case, as Azure does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts<'a> {
+    pub subscription: &'a str,
+    pub group: &'a str,
+    pub name: &'a str,
+}
+
+/// None if it is not an id at all (a name, that is); an error if it looks like one and is not one of `kind`.
+pub fn id_of<'a>(kind: &str, text: &'a str) -> Result<Option<Parts<'a>>, String> {
+    let Some(rest) = text.strip_prefix('/') else { return Ok(None) };
+    let rule = || format!("it begins like a full id, which would be `/subscriptions/GUID/resourceGroups/GROUP/providers/{kind}/NAME`");
+    let segments: Vec<&str> = rest.split('/').collect();
+    let [subscriptions, subscription, groups, group, providers, namespace, plural, name] = segments[..] else { return Err(rule()) };
+    let words = subscriptions.eq_ignore_ascii_case("subscriptions")
+        && groups.eq_ignore_ascii_case("resourceGroups")
+        && providers.eq_ignore_ascii_case("providers")
+        && format!("{namespace}/{plural}").eq_ignore_ascii_case(kind);
+    if !words || guid(subscription).is_err() {
+        return Err(rule());
+    }
+    resource_group(group)?;
+    Ok(Some(Parts { subscription, group, name }))
+}
+
+fn name_or_id(kind: &str, rule: fn(&str) -> Checked, text: &str) -> Checked {
+    match id_of(kind, text)? {
+        Some(parts) => rule(parts.name),
+        None => rule(text),
+    }
+}
+
+pub fn identity_or_id(text: &str) -> Checked {
+    name_or_id(IDENTITY, identity, text)
+}
+
+pub fn vault_or_id(text: &str) -> Checked {
+    name_or_id(VAULT, vault, text)
+}
+
+pub fn cluster_or_id(text: &str) -> Checked {
+    name_or_id(CLUSTER, cluster, text)
+}
+
+/// The last part of a full id, or the name itself.
+pub fn name_in(text: &str) -> &str {
+    text.rsplit('/').next().unwrap_or(text)
+}
+
+/// A group's name or full id.
+pub fn group_or_id(text: &str) -> Checked {
+    if !text.starts_with('/') {
+        return resource_group(text);
+    }
+    match text.split('/').collect::<Vec<_>>()[..] {
+        ["", subscriptions, subscription, groups, group]
+            if subscriptions.eq_ignore_ascii_case("subscriptions") && groups.eq_ignore_ascii_case("resourceGroups") =>
+        {
+            guid(subscription)?;
+            resource_group(group)
+        }
+        _ => Err("it begins like a full id, which would be `/subscriptions/GUID/resourceGroups/GROUP`".into()),
+    }
+}
+
+/// Where a role is given: `vault/NAME`, `identity/NAME`, `group/NAME`, `subscription`, `cluster/NAME/nodes`, or an ARM id.
+pub fn scope(text: &str) -> Checked {
+    if text.starts_with('/') {
+        return arm_scope(text);
+    }
+    match text.split('/').collect::<Vec<_>>()[..] {
+        ["subscription"] => Ok(()),
+        ["vault", name] => vault(name),
+        ["identity", name] => identity(name),
+        ["group", name] => resource_group(name),
+        ["cluster", name, "nodes"] => cluster(name),
+        _ => Err("a scope is `vault/NAME`, `identity/NAME`, `group/NAME`, `cluster/NAME/nodes`, `subscription`, or a full id".into()),
+    }
+}
+
+/// A subscription, a group, a resource, or a resource in a resource.
+fn arm_scope(text: &str) -> Checked {
+    let rule = "a full id is `/subscriptions/GUID`, and then `/resourceGroups/GROUP`, and then `/providers/NAMESPACE/TYPE/NAME`";
+    let segments: Vec<&str> = text.trim_start_matches('/').split('/').collect();
+    let plain = |s: &&str| length(s, 1, 260) && !matches!(*s, "." | "..") && s.chars().all(|c| c.is_alphanumeric() || "-_.() ".contains(c));
+    let (head, rest) = segments.split_at(segments.len().min(2));
+    let [word, subscription] = head else { return Err(rule.into()) };
+    if text.starts_with("//") || !word.eq_ignore_ascii_case("subscriptions") {
+        return Err(rule.into());
+    }
+    guid(subscription)?;
+    let rest = match rest {
+        [] => return Ok(()),
+        [word, group, rest @ ..] if word.eq_ignore_ascii_case("resourceGroups") => {
+            resource_group(group)?;
+            rest
+        }
+        rest => rest,
+    };
+    match rest {
+        [] => Ok(()),
+        [word, namespace, types @ ..] if word.eq_ignore_ascii_case("providers") => {
+            let whole = !types.is_empty() && types.len() % 2 == 0 && namespace.contains('.');
+            must(whole && plain(namespace) && types.iter().all(plain), rule)
+        }
+        _ => Err(rule.into()),
+    }
+}
+
+/// Who gets a right: `identity/NAME`, an identity's name or id, `caller`, or the object id of a principal.
+pub fn principal(text: &str) -> Checked {
+    if text == "caller" || guid(text).is_ok() {
+        return Ok(());
+    }
+    let name = text.strip_prefix("identity/").unwrap_or(text);
+    identity_or_id(name)
+        .map_err(|_| "it is `identity/NAME`, an identity's name or full id, `caller`, or the object id (a GUID) of a principal".to_owned())
+}
+
+/// What a plan, the state and `podid output` call a resource: `identity/claims-api-mid`.
+pub fn key(text: &str) -> Checked {
+    let fine = text.split('/').count() >= 2 && text.split('/').all(|part| !part.is_empty()) && !text.chars().any(char::is_control);
+    must(fine, "a key is the kind and the name, as plans and `podid state list` show them: `identity/claims-api-mid`")
+}
+
+/// `90` (seconds), `90s`, `5m`, `1h30m`, `500ms`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let rule = || "a duration is a number of seconds, or such as `90s`, `5m`, `1h30m`".to_owned();
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Ok(Duration::from_secs(seconds.into()));
+    }
+    let (mut rest, mut total, mut last) = (text, Duration::ZERO, usize::MAX);
+    if rest.is_empty() {
+        return Err(rule());
+    }
+    let units = [("ms", 1_u64), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(rule)?;
+        let number: u32 = rest[..digits].parse().map_err(|_| rule())?;
+        let unit_ends = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |at| digits + at);
+        let at = units.iter().position(|(unit, _)| *unit == &rest[digits..unit_ends]).filter(|at| *at < last).ok_or_else(rule)?;
+        total += Duration::from_millis(u64::from(number) * units[at].1);
+        last = at;
+        rest = &rest[unit_ends..];
+    }
+    Ok(total)
+}
+
+#[cfg(test)]
+mod tests;
