@@ -1,0 +1,135 @@
+//! Plans, reports and failures for people. Each gives a text; who prints it where is for the caller to say.
+
+use super::{
+    paint::Paint,
+    tell::{count, doing, done, symbol, time, value, verb},
+};
+use crate::{
+    engine::{
+        execute::Report,
+        fault::Fault,
+        key::Key,
+        ledger::Origin,
+        plan::{Act, Action, Plan, Summary},
+        resource::Change,
+    },
+    failure::Failure,
+};
+use std::time::Duration;
+
+/// What a fault means to people; `failure` knows.
+pub type Explain<'a> = &'a dyn Fn(&Key, &Fault) -> Failure;
+
+/// Every change with its fields, every refusal with its way out, a line that sums up. What stays is folded to a count unless `verbose`.
+pub fn plan(plan: &Plan, paint: Paint, verbose: u8) -> String {
+    let mut lines = Vec::new();
+    for listed in plan.actions.iter().filter(|a| verbose > 0 || is_listed(a)) {
+        action(&mut lines, listed, paint, verbose);
+    }
+    for refusal in &plan.refused {
+        lines.push(format!("  {} {}", paint.red("! refused"), paint.bold(refusal.key.as_str())));
+        lines.push(format!("              {}", refusal.reason));
+        lines.extend(refusal.way_out.iter().map(|way| format!("              {way}")));
+    }
+    if !lines.is_empty() {
+        lines.insert(0, format!("app {}:", plan.app));
+        lines.push(String::new());
+    }
+    lines.push(paint.bold(&summary(plan)));
+    lines.join("\n") + "\n"
+}
+
+/// What stays is worth a line only if it says why: what is kept although it was to go.
+fn is_listed(action: &Action) -> bool {
+    action.act != Act::Keep || (action.why.is_some() && action.origin != Origin::Existing)
+}
+
+fn action(lines: &mut Vec<String>, action: &Action, paint: Paint, verbose: u8) {
+    let sign = format!("{} {:<7}", symbol(action.act), verb(action.act));
+    let sign = match action.act {
+        Act::Create => paint.green(&sign),
+        Act::Update | Act::Replace => paint.yellow(&sign),
+        Act::Delete => paint.red(&sign),
+        Act::Keep | Act::Adopt | Act::Forget => paint.dim(&sign),
+    };
+    let cluster = action.cluster.as_ref().filter(|_| verbose > 0).map(|c| format!(" on {c}")).unwrap_or_default();
+    let why = action.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    lines.push(format!("  {sign} {}{cluster}{why}", action.key));
+    lines.extend(action.changes.iter().map(|c| format!("              {}", change(c, action.act))));
+    if verbose > 0 {
+        lines.extend(action.commands.iter().map(|command| paint.dim(&format!("              $ {command}"))));
+    }
+}
+
+fn change(change: &Change, act: Act) -> String {
+    if act == Act::Create {
+        return format!("{}: {}", change.field, value(&change.to));
+    }
+    format!("{}: {} -> {}", change.field, value(&change.from), value(&change.to))
+}
+
+/// `plan: 5 to create, 1 to change, 0 to delete, 9 stay`, or that there is nothing to do.
+pub fn summary(plan: &Plan) -> String {
+    let Summary { create, update, delete, adopt, keep, .. } = plan.summary();
+    let forget = plan.actions.iter().filter(|a| a.act == Act::Forget).count();
+    if create + update + delete + adopt + forget + plan.refused.len() == 0 {
+        return match (keep, plan.actions.iter().any(is_listed)) {
+            (0, _) => "nothing to do".into(),
+            (_, true) => format!("nothing to do: {}", count(keep, "resource stays", "resources stay")),
+            (1, false) => "nothing to do: 1 resource is as it should be".into(),
+            (_, false) => format!("nothing to do: {keep} resources are as they should be"),
+        };
+    }
+    let mut parts = vec![format!("{create} to create"), format!("{update} to change"), format!("{delete} to delete")];
+    parts.extend((adopt > 0).then(|| format!("{adopt} to adopt")));
+    parts.extend((forget > 0).then(|| format!("{forget} to forget")));
+    parts.push(if keep == 1 { "1 stays".into() } else { format!("{keep} stay") });
+    parts.extend((!plan.refused.is_empty()).then(|| format!("{} refused", plan.refused.len())));
+    format!("plan: {}", parts.join(", "))
+}
+
+/// What was done; where something failed, everything with its reason or time, and what to do about it.
+pub fn report(report: &Report, plan: &Plan, explain: Explain<'_>, took: Duration, paint: Paint, verbose: u8) -> String {
+    let mut lines = Vec::new();
+    let troubled = !report.failed.is_empty() || !report.not_started.is_empty();
+    if troubled || verbose > 0 {
+        for (key, act, took) in &report.done {
+            lines.push(format!("  {} {key} {} in {}", paint.green("done       "), done(*act), time(*took)));
+        }
+    }
+    for (key, act, fault) in &report.failed {
+        let Failure { message, causes, hints, .. } = explain(key, fault);
+        lines.push(format!("  {} {key} {} it: {message}", paint.red("failed     "), doing(*act)));
+        lines.extend(causes.iter().map(|cause| format!("              because {cause}")));
+        lines.extend(hints.iter().map(|hint| format!("              {hint}")));
+    }
+    for (key, act, because) in &report.not_started {
+        lines.push(format!("  {} {key} to {}: {because}", paint.yellow("not started"), verb(*act)));
+    }
+    if let Some(why) = &report.unsaved {
+        lines.push(paint.red(&format!("the state could not be saved: {why}")));
+        lines.push("what the state file does not know:".into());
+        lines.extend(report.done.iter().map(|(key, act, _)| format!("  {} {key}", done(*act))));
+    }
+    let Summary { create, update, delete, adopt, keep, failed, not_started } = report.summary(plan);
+    let mut parts = vec![format!("{create} created"), format!("{update} changed"), format!("{delete} deleted")];
+    parts.extend((adopt > 0).then(|| format!("{adopt} adopted")));
+    parts.push(if keep == 1 { "1 stays".into() } else { format!("{keep} stay") });
+    parts.extend((failed > 0).then(|| format!("{failed} failed")));
+    parts.extend((not_started > 0).then(|| format!("{not_started} not started")));
+    let word = match (report.interrupted, troubled) {
+        (true, _) => "interrupted",
+        (false, true) => "not done",
+        (false, false) => "done",
+    };
+    lines.push(paint.bold(&format!("{word}: {}, in {}", parts.join(", "), time(took))));
+    lines.join("\n") + "\n"
+}
+
+/// `error: could not …`, why, and what to run next.
+pub fn failure(failure: &Failure, paint: Paint) -> String {
+    let mut lines = vec![format!("{} {}", paint.red("error:"), failure.message)];
+    lines.extend(failure.causes.iter().map(|cause| format!("  because {}", cause.replace('\n', "\n  "))));
+    lines.extend(failure.hints.iter().map(|hint| format!("{} {}", paint.green("hint:"), hint.replace('\n', "\n      "))));
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,65 @@
+//! Colour, where it is wanted. It never carries what the words do not say.
+
+/// Whether to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paint(pub bool);
+
+impl Paint {
+    fn with(self, code: &str, text: &str) -> String {
+        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+    pub fn green(self, text: &str) -> String {
+        self.with("32", text)
+    }
+    pub fn yellow(self, text: &str) -> String {
+        self.with("33", text)
+    }
+    pub fn red(self, text: &str) -> String {
+        self.with("31", text)
+    }
+    pub fn dim(self, text: &str) -> String {
+        self.with("2", text)
+    }
+    pub fn bold(self, text: &str) -> String {
+        self.with("1", text)
+    }
+}
+
+/// `--no-color`, `NO_COLOR` (no-color.org) and a dumb terminal say no, before `CLICOLOR_FORCE` says yes; else a terminal gets it.
+pub(super) fn wanted(no_color: bool, tty: bool, variable: impl Fn(&str) -> Option<String>) -> bool {
+    let set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
+    if no_color || set("NO_COLOR") || variable("TERM").as_deref() == Some("dumb") {
+        return false;
+    }
+    if set("CLICOLOR_FORCE") && variable("CLICOLOR_FORCE").as_deref() != Some("0") {
+        return true;
+    }
+    tty && variable("CLICOLOR").as_deref() != Some("0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_does_not_want_colour_gets_none() {
+        let with = |no_color, tty, set: &[(&str, &str)]| {
+            wanted(no_color, tty, |name| set.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+        };
+        assert!(with(false, true, &[]));
+        assert!(!with(false, false, &[]));
+        assert!(!with(true, true, &[("CLICOLOR_FORCE", "1")]));
+        assert!(!with(false, true, &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")]));
+        assert!(with(false, true, &[("NO_COLOR", "")]));
+        assert!(!with(false, true, &[("TERM", "dumb")]));
+        assert!(with(false, false, &[("CLICOLOR_FORCE", "1")]));
+        assert!(!with(false, false, &[("CLICOLOR_FORCE", "0")]));
+        assert!(!with(false, true, &[("CLICOLOR", "0")]));
+    }
+
+    #[test]
+    fn without_colour_nothing_is_added() {
+        assert_eq!(Paint(false).red("x"), "x");
+        assert_eq!(Paint(true).red("x"), "\u{1b}[31mx\u{1b}[0m");
+    }
+}

@@ -1,0 +1,30 @@
+//! Lists and single things for people: columns without frames, as kubectl has them.
+
+use comfy_table::{ContentArrangement, Table, presets::NOTHING};
+
+/// Wraps within `width` where that is known; a pipe gets whole lines. An empty list says so by `empty`.
+pub fn list(headers: &[&str], rows: &[Vec<String>], empty: &str, width: Option<u16>) -> String {
+    if rows.is_empty() {
+        return format!("{empty}\n");
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(headers.iter().map(|h| h.to_uppercase()));
+    match width {
+        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
+    table.add_rows(rows);
+    lines(&table)
+}
+
+/// One thing: a line for each field that has a value.
+pub fn record(fields: &[(&str, Option<String>)]) -> String {
+    let shown: Vec<(&str, &String)> = fields.iter().filter_map(|(name, value)| value.as_ref().map(|v| (*name, v))).collect();
+    let widest = shown.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    shown.iter().map(|(name, value)| format!("{:<1$} {value}\n", format!("{name}:"), widest + 1)).collect()
+}
+
+/// Without the frame's padding.
+fn lines(table: &Table) -> String {
+    table.lines().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(&line).trim_end())).collect()
+}
