@@ -1,4 +1,11 @@
 //! What a person is told when something went wrong: what, why, and what to run next.
+//! `explain` turns the errors of all rooms into this.
+
+mod azure;
+mod cluster;
+mod explain;
+
+pub use explain::explain;
 
 use crate::exit::Exit;
 

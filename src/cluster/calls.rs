@@ -74,13 +74,7 @@ pub(super) struct Flow<'a> {
 }
 
 impl Link {
-    pub(super) fn new(
-        context: String,
-        config: &kube::Config,
-        login: Option<Login>,
-        parallelism: usize,
-        timeout: Duration,
-    ) -> Result<Self> {
+    pub(super) fn new(context: String, config: &kube::Config, login: Option<Login>, parallelism: usize, timeout: Duration) -> Result<Self> {
         let most = parallelism.max(1);
         Ok(Self {
             context,

@@ -1,0 +1,299 @@
+//! The one path of every changing command: lock, observe, plan, show, ask, execute, report. Commands differ only in what they want.
+
+mod clusters;
+mod goal;
+mod proofs;
+mod saved;
+
+use crate::{
+    azure,
+    cli::{Format, Only},
+    engine::{
+        desired::{By, Desired, Intent},
+        event::{Event, Tell, at_work},
+        execute::{Run, execute},
+        ledger::Ledger,
+        observe::{Observed, observe},
+        plan::{Act, Plan},
+        planner::{self, Consent},
+        resource::Side,
+    },
+    exit::Exit,
+    failure::{Failure, explain},
+    output::{events::Events, human, json, progress::Progress, prompt},
+    resources::{KINDS, Reader, Writer, secret::Secret, values::Values},
+    session::Session,
+    state::State,
+};
+pub use goal::Goal;
+pub(crate) use goal::{Scene, scene};
+use serde_json::Value;
+use std::{sync::Arc, time::Instant};
+
+/// Does what the goal wants.
+pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
+    let scene = session.unless_interrupted(scene(session, &goal)).await??;
+    let looked = session.unless_interrupted(look(session, &goal, &scene)).await??;
+    let (plan, observed) = (&looked.plan, looked.observed);
+    goal.check_saved(plan)?;
+    if let Goal::Plan { out, exit_code, .. } = &goal {
+        if let Some(out) = out {
+            saved::save(out, plan, scene.spec_path.as_deref())?;
+        }
+        show(session, plan)?;
+        return Ok(match (*exit_code, plan.has_changes() || !plan.refused.is_empty()) {
+            (true, true) => Exit::Differs,
+            (false, _) if !plan.refused.is_empty() => Exit::Refused,
+            _ => Exit::Done,
+        });
+    }
+    if session.global.dry_run {
+        show(session, plan)?;
+        return Ok(if plan.refused.is_empty() { Exit::Done } else { Exit::Refused });
+    }
+    let to_do = plan.has_changes();
+    if !plan.refused.is_empty() {
+        show(session, plan)?;
+        return Ok(Exit::Refused);
+    }
+    if to_do {
+        session.terminal.say(&human::plan(plan, session.terminal.color_err, session.terminal.verbose));
+        let (terminal, yes) = (session.terminal.clone(), session.global.yes);
+        let asked = tokio::task::spawn_blocking(move || prompt::consent(&terminal, "Do it?", yes)).await;
+        asked.map_err(|e| Failure::new(Exit::Bug, e.to_string()))??;
+        ask_for_values(session, plan, &looked.values).await?;
+    }
+    let report = run(session, &scene, plan, &looked.values, observed, looked.azure).await?;
+    finish(session, &goal, &scene, plan, report).await
+}
+
+/// Everything up to the plan; writes nothing.
+pub(crate) struct Looked {
+    pub plan: Plan,
+    pub observed: Observed,
+    pub values: Arc<Values>,
+    pub azure: azure::Read,
+}
+
+pub(crate) async fn look(session: &Session, goal: &Goal, scene: &Scene) -> Result<Looked, Failure> {
+    let mut desired = scene.desired.clone();
+    if let Some(only) = session.global.only {
+        keep_side(&mut desired, only)?;
+    }
+    let values = Arc::new(Values::default());
+    give_stdin(session, &desired, &values)?;
+    let azure = scene.azure.clone();
+    let global = &session.global;
+    let reader = Reader::new(azure.clone(), session.clusters.clone(), Arc::clone(&values), global.adopt, global.force_conflicts);
+    let recover = global.recover;
+    let begun = Instant::now();
+    let progress = teller(session)?;
+    progress(Event::Observing { nodes: desired.nodes.len() });
+    let observed = observe(&desired, &scene.ledger, KINDS, &reader, recover).await.map_err(all_faults)?;
+    progress(Event::Observed { took: begun.elapsed() });
+    let consent = Consent { adopt: global.adopt, recover, delete_data: global.delete_data.iter().cloned().collect() };
+    let plan = planner::plan(&desired, &scene.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
+    goal.check_removal(&plan)?;
+    Ok(Looked { plan, observed, values, azure })
+}
+
+fn all_faults(faults: crate::engine::observe::Faults) -> Failure {
+    let mut explained: Vec<Failure> = Vec::new();
+    for (key, fault) in &faults {
+        let mut failure = explain(key, fault);
+        // one cause (no login, an unreachable cluster) is told once, not node by node
+        if let Some(same) = explained.iter_mut().find(|f| f.causes == failure.causes && f.hints == failure.hints) {
+            same.causes.dedup();
+            continue;
+        }
+        failure.causes.dedup();
+        explained.push(failure);
+    }
+    let mut explained = explained.into_iter();
+    let Some(mut first) = explained.next() else { return Failure::new(Exit::Bug, "a fault without a cause") };
+    for other in explained {
+        first.kind = first.kind.min(other.kind);
+        first.causes.push(other.message);
+        first.causes.extend(other.causes);
+        first.hints.extend(other.hints);
+    }
+    first
+}
+
+/// The other half is not looked at: what it published comes from the state.
+fn keep_side(desired: &mut Desired, only: Only) -> Result<(), Failure> {
+    let side = match only {
+        Only::Azure => Side::Azure,
+        Only::Kubernetes => Side::Kubernetes,
+    };
+    let mut other = Vec::new();
+    for node in desired.nodes.values() {
+        if KINDS.of(&node.kind).map_err(|f| Failure::from(&f))?.side() != side {
+            other.push(node.key.clone());
+        }
+    }
+    let needed: std::collections::BTreeSet<_> =
+        desired.nodes.values().filter(|n| !other.contains(&n.key)).flat_map(crate::engine::desired::Node::needs).collect();
+    for key in other {
+        if needed.contains(&key) {
+            if let Some(node) = desired.nodes.get_mut(&key) {
+                node.intent = Intent::Assumed;
+            }
+        } else {
+            desired.nodes.remove(&key);
+        }
+    }
+    Ok(())
+}
+
+fn secrets(desired: &Desired) -> impl Iterator<Item = (&crate::engine::key::Key, Secret)> {
+    let wanted = desired.nodes.values().filter(|n| n.kind == "secret" && n.intent == Intent::Present);
+    wanted.filter_map(|n| Some((&n.key, serde_json::from_value(n.spec.clone()).ok()?)))
+}
+
+fn give_stdin(session: &Session, desired: &Desired, values: &Values) -> Result<(), Failure> {
+    for (key, secret) in secrets(desired) {
+        if secret.value == Some(crate::resources::values::From::Stdin) {
+            values.give(key, crate::output::stdin::value(&session.terminal)?);
+        }
+    }
+    Ok(())
+}
+
+/// Only for secrets that are really to be made.
+async fn ask_for_values(session: &Session, plan: &Plan, values: &Arc<Values>) -> Result<(), Failure> {
+    for action in plan.actions.iter().filter(|a| a.kind == "secret" && matches!(a.act, Act::Create | Act::Update)) {
+        let Some(node) = &action.work.node else { continue };
+        let Ok(secret) = serde_json::from_value::<Secret>(node.spec.clone()) else { continue };
+        if secret.value == Some(crate::resources::values::From::Prompt) {
+            let (terminal, name) = (session.terminal.clone(), secret.name.clone());
+            let asked = tokio::task::spawn_blocking(move || prompt::secret_value(&terminal, &name)).await;
+            values.give(&action.key, asked.map_err(|e| Failure::new(Exit::Bug, e.to_string()))??);
+        }
+    }
+    Ok(())
+}
+
+fn show(session: &Session, plan: &Plan) -> Result<(), Failure> {
+    let text = match session.global.output {
+        Format::Json => json::text(&json::plan(plan)),
+        Format::Table => human::plan(plan, session.terminal.color_out, session.terminal.verbose),
+    };
+    answer(session, &text)
+}
+
+pub(crate) fn answer(session: &Session, text: &str) -> Result<(), Failure> {
+    session.terminal.answer(text).map_err(|e| Failure::new(Exit::Failed, "could not write the answer").because(e.to_string()))
+}
+
+/// Progress for people, and events for programs.
+fn teller(session: &Session) -> Result<Tell, Failure> {
+    let progress = Progress::new(&session.terminal);
+    let events = match &session.global.events {
+        None => None,
+        Some(crate::cli::Events::Stderr) => Some(Events::to_stderr()),
+        Some(crate::cli::Events::File(path)) => Some(
+            Events::to_file(path)
+                .map_err(|e| Failure::new(Exit::Usage, format!("could not open {} for events", path.display())).because(e.to_string()))?,
+        ),
+    };
+    Ok(Arc::new(move |event: Event| {
+        progress.tell(&event);
+        if let Some(events) = &events {
+            events.tell(&event);
+        }
+    }))
+}
+
+async fn run(
+    session: &Session,
+    scene: &Scene,
+    plan: &Plan,
+    values: &Arc<Values>,
+    observed: Observed,
+    look: azure::Read,
+) -> Result<Done, Failure> {
+    let state = scene.state.as_ref().ok_or_else(|| Failure::new(Exit::Bug, "a change without a state"))?;
+    let tell = teller(session)?;
+    let waits = Arc::clone(&tell);
+    let on_wait: azure::OnWait = Arc::new(move |text| waits(Event::Waiting { key: at_work(), text }));
+    let writer = Writer {
+        azure: session.azure.write(on_wait),
+        look,
+        clusters: session.clusters.clone(),
+        values: Arc::clone(values),
+        force_conflicts: session.global.force_conflicts,
+        adopt: session.global.adopt,
+    };
+    let begun = Instant::now();
+    let run = Run {
+        kinds: KINDS,
+        writer: Arc::new(writer),
+        keeper: state.keeper(),
+        parallelism: usize::from(session.global.parallelism),
+        recover: session.global.recover,
+        tell,
+        stop: session.stop.clone(),
+    };
+    let report = execute(plan, scene.ledger.clone(), observed.known, run).await;
+    Ok(Done { report, took: begun.elapsed() })
+}
+
+struct Done {
+    report: crate::engine::execute::Report,
+    took: std::time::Duration,
+}
+
+async fn finish(session: &Session, goal: &Goal, scene: &Scene, plan: &Plan, done: Done) -> Result<Exit, Failure> {
+    let Done { report, took } = done;
+    let exit = if report.unsaved.is_some() {
+        Exit::Bug
+    } else if report.interrupted {
+        Exit::Interrupted
+    } else if let Some(worst) = report.failed.iter().map(|(key, _, fault)| explain(key, fault).kind).max() {
+        // a refusal met on the way is a refusal only if it is all there is
+        if report.failed.len() == 1 && worst == Exit::Refused { Exit::Refused } else { Exit::Failed }
+    } else {
+        Exit::Done
+    };
+    let proofs = match goal {
+        Goal::Up { verify: true, .. } if exit == Exit::Done => Some(proofs::prove(session, &scene.azure, &report.ledger, plan).await?),
+        _ => None,
+    };
+    match session.global.output {
+        Format::Json => {
+            let mut document = json::report(&report, plan, &explain, took);
+            if let (Some(proofs), Value::Object(map)) = (&proofs, &mut document) {
+                map.insert("proofs".into(), serde_json::to_value(&proofs.0).unwrap_or_default());
+            }
+            answer(session, &json::text(&document))?;
+        }
+        Format::Table => {
+            let text = human::report(&report, plan, &explain, took, session.terminal.color_out, session.terminal.verbose);
+            answer(session, &text)?;
+            if let Some(proofs) = &proofs {
+                answer(session, &proofs::shown(&proofs.0))?;
+            }
+        }
+    }
+    if let Some(why) = &report.unsaved {
+        let unsaved = state_text(&report.ledger);
+        session.terminal.complain(&format!("the state could not be saved ({why}); it would hold:\n{unsaved}"));
+    }
+    Ok(proofs.map_or(exit, |p| if p.1 == Exit::Done { exit } else { p.1 }))
+}
+
+/// What could not be saved, so that it can be by hand.
+fn state_text(ledger: &Ledger) -> String {
+    let entries: Vec<_> = ledger.entries().collect();
+    serde_json::to_string_pretty(&entries).unwrap_or_default()
+}
+
+pub(crate) use proofs::{prove_targets, shown as shown_proofs};
+
+/// For single commands: what a wish made is remembered under this.
+pub(crate) const DEFAULT_APP: &str = "default";
+
+pub(crate) fn by_of(state: &State) -> (Ledger, By) {
+    (state.ledger(), By::Command)
+}

@@ -1,0 +1,218 @@
+//! What a command wants, and what has to be known before anything is looked at: spec, state, app, subscription, cluster.
+
+use super::{
+    DEFAULT_APP,
+    clusters::{self, Asked},
+    saved::{self, Saved},
+};
+use crate::{
+    azure,
+    engine::{
+        desired::{By, Desired, Intent},
+        ledger::Ledger,
+        plan::{Act, Plan},
+        planner,
+    },
+    exit::Exit,
+    failure::Failure,
+    resources::KINDS,
+    session::Session,
+    spec::{
+        expand,
+        load::{self, Loaded},
+        memory::{ClusterRef, Memory},
+        wish::Wish,
+    },
+    state::State,
+};
+use std::path::{Path, PathBuf};
+
+#[derive(Clone, Debug)]
+pub enum Goal {
+    Up { file: Option<PathBuf>, verify: bool, saved: Option<Box<Saved>> },
+    Plan { file: Option<PathBuf>, out: Option<PathBuf>, exit_code: bool },
+    Down { file: Option<PathBuf> },
+    Wish { wish: Wish, remove: bool },
+    /// Looks at everything of the app as if nothing were remembered (`state rebuild`).
+    Rebuild { file: Option<PathBuf> },
+}
+
+impl Goal {
+    pub fn up(file: Option<PathBuf>, plan: Option<&Path>, verify: bool) -> Result<Self, Failure> {
+        let saved = plan.map(saved::read).transpose()?.map(Box::new);
+        let file = file.or_else(|| saved.as_ref().and_then(|s| s.spec.clone()));
+        Ok(Self::Up { file, verify, saved })
+    }
+
+    pub fn check_saved(&self, now: &Plan) -> Result<(), Failure> {
+        match self {
+            Self::Up { saved: Some(saved), .. } => saved::kept(&saved.plan, now),
+            _ => Ok(()),
+        }
+    }
+
+    /// A removal by name that would remove nothing because something needs the thing is a refusal, not a success.
+    pub fn check_removal(&self, plan: &Plan) -> Result<(), Failure> {
+        let Self::Wish { remove: true, wish } = self else { return Ok(()) };
+        let absent = |a: &&crate::engine::plan::Action| a.work.node.as_ref().is_some_and(|n| n.intent == Intent::Absent);
+        let kept: Vec<_> = plan.actions.iter().filter(absent).filter(|a| a.act == Act::Keep).collect();
+        if matches!(wish, Wish::Bind(_)) || plan.has_changes() || kept.is_empty() {
+            return Ok(());
+        }
+        let failure = Failure::new(Exit::Refused, "nothing was removed");
+        let because = kept.iter().filter_map(|a| a.why.as_ref().map(|why| format!("{}: {why}", a.key)));
+        Err(because.fold(failure, Failure::because).hint("Remove what needs it first, or name the app that made it with `--app`."))
+    }
+
+    fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Up { file, .. } | Self::Plan { file, .. } | Self::Down { file } | Self::Rebuild { file } => file.as_ref(),
+            Self::Wish { .. } => None,
+        }
+    }
+
+    fn writes(&self) -> bool {
+        !matches!(self, Self::Plan { .. })
+    }
+}
+
+/// Everything that a pass starts from.
+pub struct Scene {
+    pub app: String,
+    pub desired: Desired,
+    pub ledger: Ledger,
+    /// With its lock; None where nothing is written.
+    pub state: Option<State>,
+    pub azure: azure::Read,
+    pub spec_path: Option<PathBuf>,
+}
+
+pub async fn scene(session: &Session, goal: &Goal) -> Result<Scene, Failure> {
+    let loaded = load_spec(goal)?;
+    let spec_path = loaded.as_ref().map(|l| l.path.clone());
+    let spec = loaded.as_ref().map(|l| &l.spec);
+    let state = if goal.writes() && !session.global.dry_run {
+        Some(match goal {
+            Goal::Rebuild { .. } => {
+                let path = session.state_path(spec_path.as_deref());
+                State::renew(&path, session.global.lock_timeout, &session.command)?
+            }
+            _ => session.open_state(spec_path.as_deref())?,
+        })
+    } else {
+        None
+    };
+    let (world, ledger) = match &state {
+        Some(state) => (state.world(), state.ledger()),
+        None => State::peek(&session.state_path(spec_path.as_deref()))?,
+    };
+    let app = app_of(session, goal, spec.map(|s| s.metadata.name.as_str()), &ledger)?;
+    let subscription = session.subscription(spec.and_then(|s| s.subscription.as_deref()), world.as_ref())?;
+    let azure = session.azure.read();
+    let kubernetes_only = session.global.only == Some(crate::cli::Only::Kubernetes) && world.is_some();
+    if !kubernetes_only {
+        let now = session.world(&azure, &subscription).await?;
+        match &state {
+            Some(state) => state.settle_world(now)?,
+            None => same_world(session, world, now, spec_path.as_deref())?,
+        }
+    }
+    let memory = Memory::new(&ledger, &app);
+    let cluster = cluster_of(session, goal, spec, &azure, &memory, &subscription).await?;
+    let context = expand::Context {
+        app: &app,
+        subscription: &subscription,
+        group: session.global.resource_group.as_deref(),
+        cluster: cluster.as_ref(),
+        memory: &memory,
+    };
+    let desired = desired_of(goal, spec, &context, &ledger)?;
+    Ok(Scene { app, desired, ledger, state, azure, spec_path })
+}
+
+fn desired_of(goal: &Goal, spec: Option<&crate::spec::model::Spec>, context: &expand::Context<'_>, ledger: &Ledger) -> Result<Desired, Failure> {
+    let failed = |fault| Failure::from(&fault);
+    let from_spec = spec.map(|s| expand::spec(s, context)).transpose().map_err(failed)?;
+    Ok(match goal {
+        Goal::Wish { wish, remove } => expand::wish(wish, *remove, context).map_err(failed)?,
+        Goal::Down { .. } => planner::all_absent(context.app, ledger, from_spec, KINDS).map_err(failed)?,
+        Goal::Up { .. } | Goal::Plan { .. } => {
+            let mut desired = from_spec.unwrap_or_else(|| Desired::new(context.app, By::Spec));
+            planner::prune(&mut desired, ledger);
+            desired
+        }
+        Goal::Rebuild { .. } => from_spec.unwrap_or_else(|| Desired::new(context.app, By::Spec)),
+    })
+}
+
+fn load_spec(goal: &Goal) -> Result<Option<Loaded>, Failure> {
+    let default = Path::new(crate::cli::DEFAULT_SPEC);
+    match (goal, goal.file()) {
+        (Goal::Wish { .. }, _) => Ok(None),
+        (_, Some(file)) => Ok(Some(load::load(file)?)),
+        // these two know from the state what there is
+        (Goal::Down { .. } | Goal::Rebuild { .. }, None) => default.exists().then(|| load::load(default)).transpose().map_err(Failure::from),
+        (_, None) => Ok(Some(load::load(default)?)),
+    }
+}
+
+/// `--app`, then the spec's name; single commands have `default`; `down` takes the only app there is.
+fn app_of(session: &Session, goal: &Goal, spec: Option<&str>, ledger: &Ledger) -> Result<String, Failure> {
+    if let Some(app) = session.global.app.as_deref().or(spec) {
+        return Ok(app.to_owned());
+    }
+    match goal {
+        Goal::Down { .. } => only_app(ledger),
+        _ => Ok(DEFAULT_APP.to_owned()),
+    }
+}
+
+pub fn only_app(ledger: &Ledger) -> Result<String, Failure> {
+    match ledger.apps().as_slice() {
+        [one] => Ok((*one).to_owned()),
+        [] => Err(Failure::new(Exit::Refused, "the state holds no app, and no spec was given")
+            .hint("Name the spec with `-f FILE`, the state with `--state FILE`, or rebuild it: `podid state rebuild -f FILE`.")),
+        several => Err(Failure::new(Exit::Refused, format!("the state holds more than one app: {}", several.join(", ")))
+            .hint("Name one with `--app APP`, or the spec with `-f FILE`.")),
+    }
+}
+
+fn same_world(
+    session: &Session,
+    file: Option<crate::state::format::World>,
+    now: crate::state::format::World,
+    spec: Option<&Path>,
+) -> Result<(), Failure> {
+    match file {
+        Some(file) if !file.is(&now) => {
+            let path = session.state_path(spec);
+            Err(crate::state::Error::OtherWorld { path, file: Box::new(file), wanted: Box::new(now) }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Asked only where something is to go into a cluster.
+async fn cluster_of(
+    session: &Session,
+    goal: &Goal,
+    spec: Option<&crate::spec::model::Spec>,
+    azure: &azure::Read,
+    memory: &Memory,
+    subscription: &str,
+) -> Result<Option<ClusterRef>, Failure> {
+    let flag = match goal {
+        Goal::Wish { wish: Wish::Bind(bind), .. } => bind.cluster.as_deref(),
+        Goal::Wish { wish: Wish::Mount(mount), .. } => mount.cluster.as_deref(),
+        Goal::Wish { wish: Wish::Role { to, scope, .. }, .. } => match to.strip_prefix("cluster/").or_else(|| scope.strip_prefix("cluster/")) {
+            Some(named) => named.split('/').next(),
+            None => return Ok(None),
+        },
+        Goal::Wish { .. } => return Ok(None),
+        _ if spec.is_none_or(|s| s.workloads.is_empty()) => return Ok(None),
+        _ => None,
+    };
+    let group = session.global.resource_group.as_deref().or(spec.and_then(|s| s.resource_group.as_deref()));
+    let asked = Asked { flag, spec: spec.and_then(|s| s.cluster.as_ref()), group, subscription };
+    clusters::which(session, azure, memory, &asked).await.map(Some)
+}

@@ -1,0 +1,86 @@
+//! What Azure's errors mean to people. A 403 names the action, the scope, and the role that would allow it.
+
+use super::Failure;
+use crate::{azure::Error, exit::Exit};
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::NotLoggedIn { tried } => {
+                let failure = Self::new(Exit::Failed, "no Azure login was found");
+                let failure = tried.iter().fold(failure, |f, (credential, why)| f.because(format!("{credential}: {why}")));
+                failure.hint("Log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or AZURE_FEDERATED_TOKEN_FILE).")
+                    .hint("To try podid without an account, add `--sandbox`.")
+            }
+            Error::LoginRefused { code, message } => Self::new(Exit::Failed, format!("the login was refused: {code}"))
+                .because(message.clone())
+                .hint("Check tenant, client id and secret; a secret may have expired: `az login`, or set the AZURE_ variables anew."),
+            Error::Unreachable { host, cause } => Self::new(Exit::Failed, format!("could not reach {host}"))
+                .because(cause.clone())
+                .hint("Check the network, and HTTPS_PROXY and NO_PROXY if there is a proxy."),
+            Error::Untrusted { host, cause } => Self::new(Exit::Failed, format!("{host} shows a certificate that is not trusted"))
+                .because(cause.clone())
+                .hint("If a proxy opens TLS here, name its CA in SSL_CERT_FILE."),
+            Error::Forbidden { message, action, scope, .. } => forbidden(message, action.as_deref(), scope.as_deref()),
+            Error::NotFound { code, message } if code == "SubscriptionNotFound" => Self::new(Exit::Refused, message.clone())
+                .hint("Name a subscription that this login can see with `--subscription` (`az account list -o table` shows them)."),
+            Error::NotFound { message, .. } => Self::new(Exit::Failed, message.clone()),
+            Error::Conflict { code, message } => Self::new(Exit::Failed, format!("{code}: {message}"))
+                .hint("Somebody else may be changing the same thing: run the same command again."),
+            Error::Throttled { message, after } => {
+                let failure = Self::new(Exit::Failed, format!("Azure throttles: {message}"));
+                let wait = after.map_or_else(|| "in a few minutes".to_owned(), |a| format!("in {} s", a.as_secs().max(1)));
+                failure.hint(format!("Run the same command again {wait}; a smaller `--parallelism` asks less at once."))
+            }
+            Error::NotYet { what, waited } => {
+                Self::new(Exit::Failed, format!("{what} is still not visible after {:.0} s", waited.as_secs_f64()))
+                    .hint("Azure can take up to 10 minutes: run the same command again, or give it longer with `--timeout`.")
+            }
+            Error::Refused { code, message, .. } => Self::new(Exit::Failed, format!("{code}: {message}")),
+            Error::Failed { status, code, message } => Self::new(Exit::Failed, format!("Azure failed with {status} {code}: {message}"))
+                .hint("Run the same command again: what is done is recorded."),
+            Error::TimedOut(after) => {
+                Self::new(Exit::Failed, format!("time ran out after {:.0} s", after.as_secs_f64())).hint("Give it longer with `--timeout`.")
+            }
+            Error::Protocol(what) => Self::new(Exit::Failed, "an answer of Azure could not be read").because(what.clone()),
+        }
+    }
+}
+
+fn forbidden(message: &str, action: Option<&str>, scope: Option<&str>) -> Failure {
+    let Some(action) = action else {
+        return Failure::new(Exit::Failed, "not allowed").because(first_line(message)).hint("Ask for a role that allows it.");
+    };
+    let at = scope.map(|s| format!(" at {s}")).unwrap_or_default();
+    let failure = Failure::new(Exit::Failed, format!("this login may not do {action}{at}")).because(first_line(message));
+    match role_for(action) {
+        Some(role) => {
+            let where_ = scope.unwrap_or("SCOPE");
+            failure.hint(format!(
+                "The role {role} allows it: `az role assignment create --role \"{role}\" --assignee WHO --scope {where_}`. A new role takes up to 10 minutes."
+            ))
+        }
+        None => failure.hint("Ask for a role that allows it. A new role takes up to 10 minutes."),
+    }
+}
+
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().trim_end().to_owned()
+}
+
+/// The narrowest built-in role of those that podid's users know.
+fn role_for(action: &str) -> Option<&'static str> {
+    let action = action.to_ascii_lowercase();
+    let begins = |prefix: &str| action.starts_with(prefix);
+    Some(match () {
+        () if begins("microsoft.authorization/roleassignments/") && !action.ends_with("/read") => "Role Based Access Control Administrator",
+        () if begins("microsoft.managedidentity/userassignedidentities/assign") => "Managed Identity Operator",
+        () if begins("microsoft.managedidentity/") && !action.ends_with("/read") => "Managed Identity Contributor",
+        () if begins("microsoft.keyvault/vaults/secrets/") => "Key Vault Secrets Officer",
+        () if begins("microsoft.keyvault/") && !action.ends_with("/read") => "Key Vault Contributor",
+        () if begins("microsoft.compute/") && !action.ends_with("/read") => "Virtual Machine Contributor",
+        () if begins("secrets/") || begins("secret ") => "Key Vault Secrets Officer",
+        () if action.ends_with("/read") => "Reader",
+        () => return None,
+    })
+}

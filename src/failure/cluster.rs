@@ -1,0 +1,55 @@
+//! What a cluster's errors mean to people.
+
+use super::Failure;
+use crate::{cluster::Error, exit::Exit};
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        let text = error.to_string();
+        match error {
+            Error::Kubeconfig(_) => {
+                Self::new(Exit::Failed, text).hint("Get one with `az aks get-credentials -g GROUP -n CLUSTER`, or name it with `--kubeconfig`.")
+            }
+            Error::UnknownContext { known, .. } => {
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                Self::new(Exit::Refused, text)
+                    .because(format!("the contexts there are: {known}"))
+                    .hint("Name one of them with `--context`, or get it with `az aks get-credentials -g GROUP -n CLUSTER`.")
+            }
+            Error::Login { .. } => Self::new(Exit::Failed, text).hint("Run the login command of the kubeconfig by hand (`kubectl get ns`); kubelogin may be missing."),
+            Error::Unreachable { .. } => Self::new(Exit::Failed, text)
+                .hint("Check the network (a private cluster is reached only from its own), HTTPS_PROXY and NO_PROXY; a stopped cluster is started by `az aks start`."),
+            Error::Untrusted { .. } => {
+                Self::new(Exit::Failed, text).hint("The kubeconfig may be of an older cluster of that name: `az aks get-credentials --overwrite-existing`.")
+            }
+            Error::Unauthorized { .. } => {
+                Self::new(Exit::Failed, text).hint("The credential may have expired: `az aks get-credentials --overwrite-existing`, or `kubelogin`.")
+            }
+            Error::Forbidden { verb, resource, namespace, .. } => {
+                let place = namespace.as_ref().map_or_else(|| "in the cluster".to_owned(), |n| format!("in namespace {n}"));
+                Self::new(Exit::Failed, format!("this login may not {verb} {resource} {place}"))
+                    .because(text)
+                    .hint(format!("Ask for a Role (or ClusterRole) that allows {verb} on {resource} {place}."))
+            }
+            Error::KindMissing { group, .. } => {
+                let install = if group.contains("secrets-store") {
+                    "Install the Secrets Store CSI driver: `az aks enable-addons --addons azure-keyvault-secrets-provider -g GROUP -n CLUSTER`."
+                } else {
+                    "Install AAD Pod Identity (its Helm chart, or the add-on): its custom resource definitions are missing."
+                };
+                Self::new(Exit::Refused, text).hint(install)
+            }
+            Error::Conflicts(fields) => {
+                let fields: Vec<String> = fields.iter().map(|(field, manager)| format!("{field} is owned by {manager}")).collect();
+                Self::new(Exit::Refused, fields.join(", ")).hint("Set podid's values with `--force-conflicts`, or bring the spec to what is there.")
+            }
+            Error::Changed { .. } => Self::new(Exit::Failed, text).hint("Somebody else changed it meanwhile: run the same command again."),
+            Error::Invalid { causes, .. } => {
+                causes.iter().fold(Self::new(Exit::Failed, text), |f, (field, why)| f.because(format!("{field}: {why}")))
+            }
+            Error::TimedOut(_) => Self::new(Exit::Failed, text).hint("Give it longer with `--timeout`."),
+            Error::Held { .. } => Self::new(Exit::Failed, text).hint("Something does not finish its clean-up: see the finalizers with `kubectl get … -o yaml`, and its controller's log."),
+            Error::Exists { .. } | Error::NotFound { .. } | Error::Failed { .. } => Self::new(Exit::Failed, text),
+        }
+    }
+}

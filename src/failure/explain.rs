@@ -1,0 +1,98 @@
+//! From a fault of the engine, and the errors of the rooms, to a failure. Classified by variant, never by text.
+
+use super::Failure;
+use crate::{
+    cluster,
+    engine::{fault::Fault, key::Key},
+    exit::Exit,
+    proof::NotProved,
+    resources::values,
+    state,
+};
+
+/// What went wrong with a node; `key` says which.
+pub fn explain(key: &Key, fault: &Fault) -> Failure {
+    let mut failure = Failure::from(fault);
+    if key.as_str() != "caller" {
+        failure.message = format!("{key}: {}", failure.message);
+    }
+    failure
+}
+
+impl From<&Fault> for Failure {
+    fn from(fault: &Fault) -> Self {
+        match fault {
+            Fault::Unresolved(reference) => {
+                let (key, field) = reference.split_once('#').unwrap_or((reference, "value"));
+                Self::new(Exit::Failed, format!("the {} of {key} is not known", field.replace('_', " ")))
+                    .hint(format!("Look at `podid output {key}`; the resource may lack it."))
+            }
+            Fault::Refused { reason, way_out } => {
+                let failure = Self::new(Exit::Refused, reason.clone());
+                way_out.iter().fold(failure, |f, hint| f.hint(hint.clone()))
+            }
+            Fault::Blind(inner) => Self::from(inner.as_ref()),
+            Fault::Cloud(error) => cloud(error.as_ref()),
+            Fault::Unsaved(why) => Self::new(Exit::Bug, "the state could not be saved")
+                .because(why.clone())
+                .hint("Make room for the state file (disk, permissions), then run the same command again: it finds what is there."),
+            Fault::Interrupted => Self::new(Exit::Interrupted, "interrupted"),
+            Fault::Bug(what) => Self::new(Exit::Bug, "podid itself is wrong here")
+                .because(what.clone())
+                .hint("Please report it with the command and this message."),
+        }
+    }
+}
+
+fn cloud(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Failure {
+    if let Some(error) = error.downcast_ref::<crate::azure::Error>() {
+        return Failure::from(error);
+    }
+    if let Some(error) = error.downcast_ref::<cluster::Error>() {
+        return Failure::from(error);
+    }
+    if let Some(error) = error.downcast_ref::<values::Error>() {
+        return Failure::from(error);
+    }
+    if let Some(NotProved(what, hint)) = error.downcast_ref::<NotProved>() {
+        let failure = Failure::new(Exit::Failed, what.clone());
+        return hint.iter().fold(failure, |f, h| f.hint(h.clone()));
+    }
+    Failure::new(Exit::Failed, error.to_string())
+}
+
+impl From<&values::Error> for Failure {
+    fn from(error: &values::Error) -> Self {
+        let failure = Self::new(Exit::Usage, error.to_string());
+        match error {
+            values::Error::File(..) => {
+                failure.hint("A relative path is relative to the spec, or on the command line to the working directory.")
+            }
+            values::Error::Env(name) => failure.hint(format!("Set {name}, or give the value by a file.")),
+            values::Error::TooLong(_) | values::Error::Empty(_) => failure.hint("Give another value."),
+            values::Error::NotAsked(_) | values::Error::NoRandom(_) => Self::new(Exit::Bug, error.to_string()),
+        }
+    }
+}
+
+impl From<state::Error> for Failure {
+    fn from(error: state::Error) -> Self {
+        let failure = Self::new(Exit::State, error.to_string());
+        match &error {
+            state::Error::Locked { .. } => failure.hint("Wait for it with `--lock-timeout 5m`, or use another state file with `--state FILE`."),
+            state::Error::Damaged { path, has_backup, .. } => {
+                let failure = if *has_backup {
+                    failure.hint(format!("The state before the last change is in {}.bak: copy it over the file.", path.display()))
+                } else {
+                    failure
+                };
+                failure.hint("Or make it again from what there is: `podid state rebuild -f SPEC`.")
+            }
+            state::Error::Newer { .. } => failure.hint("Use the podid that wrote it, or a newer one."),
+            state::Error::OtherWorld { .. } => {
+                failure.hint("Name the right subscription with `--subscription`, log in to the right tenant, or use another state file with `--state FILE`.")
+            }
+            state::Error::Io { .. } => failure.hint("Check that the folder is there and may be written, or use another one with `--state FILE`."),
+        }
+    }
+}

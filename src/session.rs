@@ -1,0 +1,159 @@
+//! What a command runs in: the world (Azure and clusters, or the sandbox's), the state file's place, the interrupt.
+//! It decides nothing about resources.
+
+use crate::{
+    azure::{self, Azure, ClientLogin},
+    cli::{Global, Invocation, Lateness},
+    cluster,
+    exit::Exit,
+    failure::Failure,
+    output::Terminal,
+    resources::world::Clusters,
+    sandbox::{self, Sandbox},
+    state::{State, format::World},
+};
+use secrecy::SecretString;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::sync::watch;
+
+pub struct Session {
+    pub global: Global,
+    pub terminal: Terminal,
+    pub azure: Azure,
+    pub clusters: Clusters,
+    /// Turns true on the first Ctrl-C.
+    pub stop: watch::Receiver<bool>,
+    /// The command line, for the holder text of the lock; it has no secret in it.
+    pub command: String,
+    sandbox: Option<Sandbox>,
+}
+
+pub const STATE_FILE: &str = "podid.state.json";
+
+impl Session {
+    pub async fn open(invocation: &Invocation, terminal: Terminal, command: String) -> Result<Self, Failure> {
+        let global = invocation.global.clone();
+        let sandbox = if global.sandbox { Some(sandbox::open(sandbox_options(&global)).await?) } else { None };
+        let access = sandbox.as_ref().map(Sandbox::access);
+        let azure = azure::Settings {
+            proxy: access.map(|a| a.proxy.clone()),
+            ca: access.map(|a| a.ca.clone()),
+            client: access.map(|a| ClientLogin {
+                tenant: a.tenant.clone(),
+                client_id: a.client_id.clone(),
+                client_secret: SecretString::from(a.client_secret.clone()),
+            }),
+            timeout: global.timeout,
+        };
+        let kubeconfig = match access {
+            Some(access) => Some(access.kubeconfig.display().to_string()),
+            None => global.kubeconfig.as_ref().map(|k| k.display().to_string()),
+        };
+        let parallelism = usize::from(global.parallelism);
+        // a single request that takes as long as the longest wait helps nobody
+        let timeout = global.timeout.map(|t| t.min(Duration::from_secs(30)));
+        let clusters =
+            Clusters::new(cluster::Settings { kubeconfig, context: None, timeout, parallelism }, global.any_server);
+        let azure = Azure::new(azure).map_err(|e| Failure::from(&e))?;
+        Ok(Self { global, terminal, azure, clusters, stop: interrupts(), command, sandbox })
+    }
+
+    /// Lets the sandbox's players settle and saves its world.
+    pub async fn close(self) {
+        if let Some(sandbox) = self.sandbox {
+            sandbox.close().await;
+        }
+    }
+
+    /// `--state`, then the sandbox's own, then beside the spec, then in the working directory.
+    pub fn state_path(&self, spec: Option<&Path>) -> PathBuf {
+        if let Some(path) = &self.global.state {
+            return path.clone();
+        }
+        if self.global.sandbox {
+            return self.global.sandbox_dir.join("state.json");
+        }
+        let folder = spec.and_then(Path::parent).filter(|p| !p.as_os_str().is_empty());
+        folder.map_or_else(|| PathBuf::from(STATE_FILE), |f| f.join(STATE_FILE))
+    }
+
+    pub fn open_state(&self, spec: Option<&Path>) -> Result<State, Failure> {
+        Ok(State::open(&self.state_path(spec), self.global.lock_timeout, &self.command)?)
+    }
+
+    /// Flag, environment, spec, state; then what the login's own tool has as its default.
+    pub fn subscription(&self, spec: Option<&str>, state: Option<&World>) -> Result<String, Failure> {
+        let given = self.global.subscription().or(spec).map(str::to_owned).or_else(|| state.map(|w| w.subscription.clone()));
+        let own = || match &self.sandbox {
+            Some(sandbox) => Some(sandbox.access().subscription.clone()),
+            None => self.azure.default_subscription(),
+        };
+        given.or_else(own).ok_or_else(|| {
+            Failure::new(Exit::Refused, "which subscription is meant is not known")
+                .hint("Name it with `--subscription ID`, AZURE_SUBSCRIPTION_ID, `subscription:` in the spec, or `az account set`.")
+        })
+    }
+
+    pub async fn world(&self, azure: &azure::Read, subscription: &str) -> Result<World, Failure> {
+        let caller = azure.caller().await.map_err(|e| Failure::from(&e))?;
+        Ok(World { cloud: "AzureCloud".into(), tenant: caller.tenant_id, subscription: subscription.to_owned() })
+    }
+
+    /// Runs something that only looks until it ends or Ctrl-C comes.
+    pub async fn unless_interrupted<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            done = work => Ok(done),
+            _ = stop.wait_for(|s| *s) => Err(Failure::new(Exit::Interrupted, "interrupted; nothing was changed")),
+        }
+    }
+}
+
+pub fn sandbox_options(global: &Global) -> sandbox::Options {
+    sandbox::Options {
+        dir: global.sandbox_dir.clone(),
+        lateness: Some(match global.lateness {
+            Lateness::None => sandbox::Lateness::None,
+            Lateness::Quick => sandbox::Lateness::Quick,
+            Lateness::Realistic => sandbox::Lateness::Realistic,
+        }),
+        listen: None,
+        wait: global.timeout.unwrap_or(Duration::from_secs(600)),
+    }
+}
+
+impl From<sandbox::Error> for Failure {
+    fn from(error: sandbox::Error) -> Self {
+        Self::new(Exit::Failed, error.to_string())
+    }
+}
+
+/// The first Ctrl-C (or SIGTERM) lets what runs finish and be recorded; the second ends the program.
+pub fn interrupts() -> watch::Receiver<bool> {
+    let (send, receive) = watch::channel(false);
+    tokio::spawn(async move {
+        wait_for_one().await;
+        send.send_replace(true);
+        wait_for_one().await;
+        std::process::exit(i32::from(Exit::Interrupted.code()));
+    });
+    receive
+}
+
+async fn wait_for_one() {
+    #[cfg(unix)]
+    {
+        let terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+        if let Ok(mut terminated) = terminated {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
