@@ -96,3 +96,10 @@ impl From<state::Error> for Failure {
         }
     }
 }
+
+impl From<crate::spec::load::Error> for Failure {
+    fn from(error: crate::spec::load::Error) -> Self {
+        let failure = Self::new(Exit::Usage, error.to_string());
+        error.hint().into_iter().fold(failure, Self::hint)
+    }
+}

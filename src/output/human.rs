@@ -2,7 +2,7 @@
 
 use super::{
     paint::Paint,
-    tell::{count, doing, done, symbol, time, value, verb},
+    tell::{count, done, symbol, time, value, verb},
 };
 use crate::{
     engine::{
@@ -94,17 +94,17 @@ pub fn report(report: &Report, plan: &Plan, explain: Explain<'_>, took: Duration
     let troubled = !report.failed.is_empty() || !report.not_started.is_empty();
     if troubled || verbose > 0 {
         for (key, act, took) in &report.done {
-            lines.push(format!("  {} {key} {} in {}", paint.green("done       "), done(*act), time(*took)));
+            lines.push(format!("  {} {} {key} in {}", paint.green("done       "), done(*act), time(*took)));
         }
     }
     for (key, act, fault) in &report.failed {
         let Failure { message, causes, hints, .. } = explain(key, fault);
-        lines.push(format!("  {} {key} {} it: {message}", paint.red("failed     "), doing(*act)));
+        lines.push(format!("  {} to {} {key}: {message}", paint.red("failed     "), verb(*act)));
         lines.extend(causes.iter().map(|cause| format!("              because {cause}")));
         lines.extend(hints.iter().map(|hint| format!("              {hint}")));
     }
     for (key, act, because) in &report.not_started {
-        lines.push(format!("  {} {key} to {}: {because}", paint.yellow("not started"), verb(*act)));
+        lines.push(format!("  {} to {} {key}: {because}", paint.yellow("not started"), verb(*act)));
     }
     if let Some(why) = &report.unsaved {
         lines.push(paint.red(&format!("the state could not be saved: {why}")));

@@ -185,11 +185,11 @@ fn explain(key: &Key, fault: &Fault) -> Failure {
 #[test]
 fn a_report_tells_what_was_done_what_failed_and_what_was_not_started() {
     insta::assert_snapshot!(human::report(&a_report(), &a_plan(), &explain, Duration::from_secs(150), Paint(false), 0), @r#"
-      done        identity/claims created in 0.3 s
-      failed      grant/kv/claims changing it: a bug of podid: boom
+      done        created identity/claims in 0.3 s
+      failed      to change grant/kv/claims: a bug of podid: boom
                   because the answer was odd
                   Look at `podid state show grant/kv/claims`.
-      not started azureidentity/dev/claims to create: grant/kv/claims failed
+      not started to create azureidentity/dev/claims: grant/kv/claims failed
     not done: 1 created, 0 changed, 0 deleted, 1 adopted, 3 stay, 1 failed, 1 not started, in 2 min 30 s
     "#);
 }

@@ -1,0 +1,238 @@
+//! What must hold in a spec beyond its shape: names by the rules, references that lead somewhere, nothing twice. Pure.
+
+use super::{
+    model::{API_VERSION, IdentitySpec, KIND, ObjectNames, Source, Spec, VaultSpec, Workload},
+    names::{self, Checked},
+    near::nearest,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A field by its path, what is wrong with it, and the way out.
+pub(super) struct Complaint {
+    pub(super) path: String,
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+}
+
+type Verdict = Result<(), Complaint>;
+
+fn wrong(path: impl Into<String>, message: impl Into<String>) -> Complaint {
+    Complaint { path: path.into(), message: message.into(), hint: None }
+}
+
+impl Complaint {
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+fn named(path: &str, rule: fn(&str) -> Checked, text: &str) -> Verdict {
+    rule(text).map_err(|rule| wrong(path, rule))
+}
+
+fn maybe(path: &str, rule: fn(&str) -> Checked, text: Option<&String>) -> Verdict {
+    text.map_or(Ok(()), |text| named(path, rule, text))
+}
+
+fn filled(text: &str) -> Checked {
+    if text.trim().is_empty() { Err("it is empty".into()) } else { Ok(()) }
+}
+
+pub(super) fn check(spec: &Spec) -> Verdict {
+    if spec.api_version != API_VERSION {
+        return Err(wrong("apiVersion", format!("this podid reads `{API_VERSION}`, not `{}`", spec.api_version)));
+    }
+    if spec.kind != KIND {
+        return Err(wrong("kind", format!("the kind is `{KIND}`, not `{}`", spec.kind)));
+    }
+    named("metadata.name", names::dns_label, &spec.metadata.name)?;
+    maybe("subscription", names::guid, spec.subscription.as_ref())?;
+    maybe("resourceGroup", names::group_or_id, spec.resource_group.as_ref())?;
+    maybe("location", names::location, spec.location.as_ref())?;
+    if let Some(cluster) = &spec.cluster {
+        named("cluster.name", names::cluster_or_id, &cluster.name)?;
+        maybe("cluster.resourceGroup", names::group_or_id, cluster.resource_group.as_ref())?;
+        maybe("cluster.context", filled, cluster.context.as_ref())?;
+        maybe("cluster.principalId", names::guid, cluster.principal_id.as_ref())?;
+    }
+    let vaults = vaults(spec)?;
+    let mut seen = Seen::default();
+    for (at, workload) in spec.workloads.iter().enumerate() {
+        self::workload(&format!("workloads[{at}]"), workload, &vaults, &mut seen)?;
+    }
+    Ok(())
+}
+
+/// Names of the spec's vaults, as they are written.
+fn vaults(spec: &Spec) -> Result<Vec<&str>, Complaint> {
+    let one = spec.vault.iter().map(|vault| ("vault".to_owned(), vault));
+    let many = spec.vaults.iter().enumerate().map(|(at, vault)| (format!("vaults[{at}]"), vault));
+    let mut found: Vec<&str> = Vec::new();
+    for (path, vault) in one.chain(many) {
+        self::vault(&path, vault)?;
+        if found.iter().any(|other| same(other, &vault.name)) {
+            return Err(wrong(format!("{path}.name"), format!("the vault `{}` is already in the spec", names::name_in(&vault.name))));
+        }
+        found.push(&vault.name);
+    }
+    Ok(found)
+}
+
+/// Vaults have names that are theirs alone in all of Azure, whatever the casing.
+fn same(one: &str, other: &str) -> bool {
+    names::name_in(one).eq_ignore_ascii_case(names::name_in(other))
+}
+
+fn vault(path: &str, vault: &VaultSpec) -> Verdict {
+    named(&format!("{path}.name"), names::vault_or_id, &vault.name)?;
+    maybe(&format!("{path}.resourceGroup"), names::group_or_id, vault.resource_group.as_ref())?;
+    maybe(&format!("{path}.location"), names::location, vault.location.as_ref())?;
+    let mut once = BTreeSet::new();
+    for (at, secret) in vault.secrets.iter().enumerate() {
+        let path = format!("{path}.secrets[{at}]");
+        named(&format!("{path}.name"), names::secret, &secret.name)?;
+        // Key Vault does not tell casing apart
+        if !once.insert(secret.name.to_ascii_lowercase()) {
+            return Err(wrong(format!("{path}.name"), format!("the secret `{}` is already in this vault", secret.name)));
+        }
+        source(&format!("{path}.value"), &secret.value)?;
+    }
+    Ok(())
+}
+
+fn source(path: &str, source: &Source) -> Verdict {
+    match source {
+        Source::File(file) if file.as_os_str().is_empty() => Err(wrong(format!("{path}.file"), "it is empty")),
+        Source::Env(variable) => named(&format!("{path}.env"), names::variable, variable),
+        Source::Prompt(false) => Err(wrong(format!("{path}.prompt"), "it can only be `true`")),
+        Source::Generate(length) if !(8..=4096).contains(length) => {
+            Err(wrong(format!("{path}.generate"), "a generated value has 8 to 4096 characters"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is there once in the whole spec.
+#[derive(Default)]
+struct Seen<'a> {
+    workloads: BTreeSet<&'a str>,
+    /// Namespace and SecretProviderClass.
+    classes: BTreeSet<(&'a str, &'a str)>,
+    /// Namespace, Kubernetes Secret, key.
+    keys: BTreeSet<(&'a str, &'a str, &'a str)>,
+    /// Namespace and AzureIdentity, and whose it is.
+    identities: BTreeMap<(&'a str, &'a str), &'a str>,
+}
+
+fn workload<'a>(path: &str, workload: &'a Workload, vaults: &[&'a str], seen: &mut Seen<'a>) -> Verdict {
+    named(&format!("{path}.name"), names::dns_label, &workload.name)?;
+    named(&format!("{path}.namespace"), names::dns_label, &workload.namespace)?;
+    if !seen.workloads.insert(&workload.name) {
+        return Err(wrong(format!("{path}.name"), format!("there is already a workload `{}`", workload.name)));
+    }
+    identity(&format!("{path}.identity"), &workload.identity)?;
+    objects(path, workload, seen)?;
+    for (at, role) in workload.roles.iter().enumerate() {
+        named(&format!("{path}.roles[{at}].role"), names::role, &role.role)?;
+        named(&format!("{path}.roles[{at}].scope"), names::scope, &role.scope)?;
+    }
+    let scopes = ["identity", "resourceGroup", "subscription"];
+    if let Some(scope) = workload.operator_scope.as_deref().filter(|scope| !scopes.contains(scope)) {
+        let meant = nearest(scope, scopes).map(|near| format!("Did you mean `{near}`? ")).unwrap_or_default();
+        let hint = format!("{meant}The known ones are: {}.", scopes.join(", "));
+        return Err(wrong(format!("{path}.operatorScope"), format!("unknown word `{scope}`")).hint(hint));
+    }
+    secrets(path, workload, vaults, seen)
+}
+
+fn identity(path: &str, identity: &IdentitySpec) -> Verdict {
+    named(&format!("{path}.name"), names::identity_or_id, &identity.name)?;
+    maybe(&format!("{path}.resourceGroup"), names::group_or_id, identity.resource_group.as_ref())?;
+    maybe(&format!("{path}.location"), names::location, identity.location.as_ref())
+}
+
+/// The names of the objects in the cluster; Azure takes names as defaults that Kubernetes does not.
+fn objects<'a>(path: &str, workload: &'a Workload, seen: &mut Seen<'a>) -> Verdict {
+    let ObjectNames { azure_identity, azure_identity_binding, secret_provider_class } = &workload.names;
+    maybe(&format!("{path}.names.azureIdentity"), names::dns_subdomain, azure_identity.as_ref())?;
+    maybe(&format!("{path}.names.azureIdentityBinding"), names::dns_subdomain, azure_identity_binding.as_ref())?;
+    maybe(&format!("{path}.names.secretProviderClass"), names::dns_subdomain, secret_provider_class.as_ref())?;
+    maybe(&format!("{path}.selector"), names::label_value, workload.selector.as_ref())?;
+    let from_identity = names::name_in(&workload.identity.name);
+    let name = azure_identity.as_deref().unwrap_or(from_identity);
+    let borrowed = |rule: String, what: &str| wrong(format!("{path}.identity.name"), format!("{what} cannot be called so: {rule}"));
+    if azure_identity.is_none()
+        && let Err(rule) = names::dns_subdomain(name)
+    {
+        return Err(borrowed(rule, "the AzureIdentity").hint("Give it a name of its own with `names: {azureIdentity: NAME}`."));
+    }
+    if workload.selector.is_none()
+        && let Err(rule) = names::label_value(name)
+    {
+        return Err(borrowed(rule, "the pod label").hint("Give it a value of its own with `selector: VALUE`."));
+    }
+    let namespace = workload.namespace.as_str();
+    if seen.identities.insert((namespace, name), &workload.identity.name).is_some_and(|other| other != workload.identity.name) {
+        let message = format!("another identity already has the AzureIdentity `{name}` in the namespace `{namespace}`");
+        return Err(wrong(format!("{path}.identity.name"), message).hint("Give it another name with `names: {azureIdentity: NAME}`."));
+    }
+    if !seen.classes.insert((namespace, secret_provider_class.as_deref().unwrap_or(&workload.name))) {
+        let field = if secret_provider_class.is_some() { "names.secretProviderClass" } else { "name" };
+        let message = "another workload of this namespace already has a SecretProviderClass of this name";
+        return Err(wrong(format!("{path}.{field}"), message));
+    }
+    Ok(())
+}
+
+fn secrets<'a>(path: &str, workload: &'a Workload, vaults: &[&'a str], seen: &mut Seen<'a>) -> Verdict {
+    let (mut files, mut variables) = (BTreeSet::new(), BTreeSet::new());
+    for (at, used) in workload.secrets.iter().enumerate() {
+        let path = format!("{path}.secrets[{at}]");
+        named(&format!("{path}.name"), names::secret, &used.name)?;
+        self::used_vault(&path, used.vault.as_deref(), vaults)?;
+        maybe(&format!("{path}.alias"), names::alias, used.alias.as_ref())?;
+        if !files.insert(used.alias.as_deref().unwrap_or(&used.name)) {
+            let field = if used.alias.is_some() { "alias" } else { "name" };
+            let message = "another secret of this workload is already the file of this name";
+            return Err(wrong(format!("{path}.{field}"), message).hint("Give it another `alias`."));
+        }
+        if let Some(sync) = &used.sync {
+            named(&format!("{path}.sync.secret"), names::dns_subdomain, &sync.secret)?;
+            named(&format!("{path}.sync.key"), names::secret_key, &sync.key)?;
+            if !seen.keys.insert((&workload.namespace, &sync.secret, &sync.key)) {
+                let message = format!("this key of the Secret `{}` is already synced from another one", sync.secret);
+                return Err(wrong(format!("{path}.sync.key"), message));
+            }
+        }
+        if let Some(variable) = &used.env {
+            named(&format!("{path}.env"), names::variable, variable)?;
+            if used.sync.is_none() {
+                let message = "a variable gets its value from a Kubernetes Secret, so it needs `sync`";
+                return Err(wrong(format!("{path}.env"), message).hint("Add `sync: {secret: NAME, key: KEY}`."));
+            }
+            if !variables.insert(variable) {
+                return Err(wrong(format!("{path}.env"), "another secret of this workload already has this variable"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn used_vault(path: &str, vault: Option<&str>, vaults: &[&str]) -> Verdict {
+    let listed = || vaults.iter().map(|vault| names::name_in(vault)).collect::<Vec<_>>().join(", ");
+    match (vault, vaults) {
+        (_, []) => Err(wrong(format!("{path}.name"), "the spec has no vault that it could be in").hint("Add `vault: {name: NAME}`.")),
+        (None, [_]) => Ok(()),
+        (None, _) => {
+            Err(wrong(path, "the spec has several vaults: `vault` must say which one").hint(format!("The vaults are: {}.", listed())))
+        }
+        (Some(name), _) if vaults.iter().any(|vault| same(vault, name)) => Ok(()),
+        (Some(name), _) => {
+            let meant = nearest(name, vaults.iter().map(|vault| names::name_in(vault)));
+            let meant = meant.map(|near| format!("Did you mean `{near}`? ")).unwrap_or_default();
+            let message = format!("the spec has no vault `{name}`");
+            Err(wrong(format!("{path}.vault"), message).hint(format!("{meant}The vaults are: {}.", listed())))
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Reads a spec: typed, checked, every complaint with its place. It expands nothing and asks no cloud.
+
+use super::{
+    check,
+    marks::Marks,
+    model::{API_VERSION, KIND, Places, Source, Spec},
+    near::nearest,
+};
+use serde_saphyr::Error as Yaml;
+use sha2::{Digest, Sha256};
+use std::{
+    fmt, fs, io,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub spec: Spec,
+    /// As it was given; `-` for standard input.
+    pub path: PathBuf,
+    /// SHA-256 of the text, in hex: whether two runs read the same.
+    pub text_digest: String,
+    /// Where each field stands: `workloads[0].identity.name`.
+    pub places: Places,
+}
+
+/// Wrong use, exit 2, whichever it is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Error {
+    Missing { file: PathBuf },
+    Unreadable { file: PathBuf, why: String },
+    Wrong(Box<Wrong>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wrong {
+    pub file: PathBuf,
+    /// From 1.
+    pub line: Option<u64>,
+    pub column: Option<u64>,
+    pub message: String,
+    /// A whole sentence.
+    pub hint: Option<String>,
+}
+
+impl Error {
+    /// The way out, a whole sentence.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing { .. } => Some("Name a spec with `-f FILE`, or run podid in the folder of one.".into()),
+            Self::Unreadable { .. } => None,
+            Self::Wrong(wrong) => wrong.hint.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { file } => write!(f, "there is no spec {}", shown(file)),
+            Self::Unreadable { file, why } => write!(f, "the spec {} could not be read: {why}", shown(file)),
+            Self::Wrong(wrong) => {
+                f.write_str(&shown(&wrong.file))?;
+                let place = wrong.line.into_iter().chain(wrong.column);
+                place.into_iter().try_for_each(|number| write!(f, ":{number}"))?;
+                write!(f, ": {}", wrong.message)
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn shown(path: &Path) -> String {
+    if is_stdin(path) { "<stdin>".into() } else { path.display().to_string() }
+}
+
+/// `-` reads standard input.
+pub fn load(path: &Path) -> Result<Loaded, Error> {
+    let unreadable = |why: &str| Error::Unreadable { file: path.to_owned(), why: why.to_owned() };
+    let mut bytes = Vec::new();
+    let read = if is_stdin(path) {
+        io::stdin().lock().read_to_end(&mut bytes)
+    } else {
+        fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes))
+    };
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Error::Missing { file: path.to_owned() }),
+        Err(error) => return Err(unreadable(&error.to_string())),
+        Ok(_) => {}
+    }
+    let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text"))?;
+    parse(path, &text)
+}
+
+/// The same for a text that is already there. `path` is for messages, and for the folder that paths in it are relative to.
+pub fn parse(path: &Path, text: &str) -> Result<Loaded, Error> {
+    let marks = Marks::of(text);
+    let wrong = |wrong: Wrong| Error::Wrong(Box::new(Wrong { file: path.to_owned(), ..wrong }));
+    let mut spec: Spec = serde_saphyr::from_str(text).map_err(|error| wrong(explained(error.without_snippet(), &marks)))?;
+    check::check(&spec).map_err(|complaint| wrong(placed(complaint, &marks)))?;
+    place_files(&mut spec, path);
+    let text_digest = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Loaded { spec, path: path.to_owned(), text_digest, places: marks.values })
+}
+
+/// Paths in a spec are relative to its folder; from here on, to the working directory.
+fn place_files(spec: &mut Spec, path: &Path) {
+    let Some(folder) = path.parent().filter(|folder| !is_stdin(path) && !folder.as_os_str().is_empty()) else { return };
+    for secret in spec.vault.iter_mut().chain(&mut spec.vaults).flat_map(|vault| &mut vault.secrets) {
+        if let Source::File(file) = &mut secret.value {
+            *file = folder.join(&*file);
+        }
+    }
+}
+
+fn placed(complaint: check::Complaint, marks: &Marks) -> Wrong {
+    let at = marks.values.get(&complaint.path).copied();
+    Wrong {
+        file: PathBuf::new(),
+        line: at.map(|at| at.0),
+        column: at.map(|at| at.1),
+        message: format!("{}: {}", complaint.path, complaint.message),
+        hint: complaint.hint,
+    }
+}
+
+/// The parser's complaints in the words of a spec. No scalar is repeated where a secret's value may stand.
+fn explained(error: &Yaml, marks: &Marks) -> Wrong {
+    let mut at = error.location().map(|l| (l.line(), l.column())).filter(|at| at.0 > 0);
+    let path = at.and_then(|at| marks.path_at(at)).unwrap_or_default().to_owned();
+    let within = |path: &str| if path.is_empty() { String::new() } else { format!("{path}: ") };
+    let mut hint = None;
+    let message = match error {
+        Yaml::SerdeUnknownField { field, expected, .. } => {
+            hint = Some(known("fields here", field, expected));
+            format!("{}unknown field `{field}`", within(&marks.around(&path).0))
+        }
+        Yaml::SerdeMissingField { field, .. } => {
+            // reported where the last field was read; the fields begin before that
+            let (around, begins) = marks.around(&path);
+            at = begins.or(at);
+            format!("{}the field `{field}` is missing", within(&around))
+        }
+        Yaml::SerdeUnknownVariant { variant, expected, .. } if expected.contains(&"prompt") => {
+            let meant = nearest(variant, expected.iter().copied()).map(|near| format!("Did you mean `{near}`? ")).unwrap_or_default();
+            hint = Some(format!("{meant}{SOURCES}"));
+            let path = path.rfind(".value").map_or("", |at| &path[..at + ".value".len()]);
+            format!("{}where the value comes from must be said, never the value itself", within(path))
+        }
+        Yaml::SerdeUnknownVariant { variant, expected, .. } => {
+            hint = Some(known("known ones", variant, expected));
+            format!("{}unknown word `{variant}`", within(&path))
+        }
+        Yaml::DuplicateMappingKey { .. } => format!("{}it stands here twice", within(&path)),
+        Yaml::MultipleDocuments { .. } => "a spec is one document; a second one begins here".into(),
+        Yaml::Eof { .. } => {
+            hint = Some(format!("A spec begins with `apiVersion: {API_VERSION}` and `kind: {KIND}`."));
+            "the spec is empty".into()
+        }
+        Yaml::NullIntoString { .. } => format!("{}it has no value", within(&path)),
+        Yaml::Unexpected { expected, .. } => {
+            let wanted = match *expected {
+                "sequence start" => "a list is wanted here",
+                "mapping start" => "fields are wanted here",
+                "string scalar" => "a single value is wanted here",
+                other => other,
+            };
+            if path.contains("].value") {
+                hint = Some(SOURCES.into());
+            }
+            format!("{}{wanted}", within(&path))
+        }
+        Yaml::ExpectedMappingEndAfterEnumVariantValue { .. } | Yaml::ExternallyTaggedEnumExpectedScalarOrMapping { .. } => {
+            hint = Some(SOURCES.into());
+            format!("{}the value comes from one place", within(&path))
+        }
+        other => {
+            let text = other.to_string();
+            let text = at.map_or(text.as_str(), |(line, column)| text.trim_end_matches(&format!(" at line {line}, column {column}")));
+            format!("{}{text}", within(&path))
+        }
+    };
+    Wrong { file: PathBuf::new(), line: at.map(|at| at.0), column: at.map(|at| at.1), message, hint }
+}
+
+const SOURCES: &str = "Write one of `{file: PATH}`, `{env: VARIABLE}`, `{prompt: true}` and `{generate: LENGTH}`.";
+
+fn known(what: &str, typed: &str, expected: &[&str]) -> String {
+    let meant = nearest(typed, expected.iter().copied()).map(|near| format!("Did you mean `{near}`? ")).unwrap_or_default();
+    format!("{meant}The {what} are: {}.", expected.join(", "))
+}
+
+#[cfg(test)]
+mod tests;

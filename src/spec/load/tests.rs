@@ -1,0 +1,234 @@
+//! Specs that are right, and what is said of those that are not: with line and column.
+
+use super::*;
+use std::path::Path;
+
+const HEAD: &str = "apiVersion: podid/v1\nkind: App\nmetadata:\n  name: claims\n";
+
+const WHOLE: &str = r"apiVersion: podid/v1
+kind: App
+metadata:
+  name: claims
+subscription: 11111111-2222-3333-4444-555555555555
+resourceGroup: podid-lab
+cluster:
+  name: aks-mi
+vault:
+  name: kv-claims
+  model: access-policy
+  secrets:
+    - name: sqldbconn
+      value: {file: values/conn.txt}
+    - {name: made, value: {generate: 24}}
+workloads:
+  - name: claims-api
+    namespace: dev-claims
+    identity:
+      name: /subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/other/providers/Microsoft.ManagedIdentity/userAssignedIdentities/claims-api-mid
+    secrets:
+      - name: sqldbconn
+        alias: conn.txt
+        sync: {secret: claims-api, key: CONN}
+        env: CONN
+      - name: made
+    roles:
+      - {role: Reader, scope: vault/kv-claims}
+";
+
+fn told(text: &str) -> String {
+    match parse(Path::new("podid.yaml"), text) {
+        Ok(loaded) => panic!("was taken: {:?}", loaded.spec),
+        Err(error) => format!("{error}{}", error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default()),
+    }
+}
+
+fn after_head(rest: &str) -> String {
+    told(&format!("{HEAD}{rest}"))
+}
+
+/// The whole spec with one change.
+fn changed(from: &str, to: &str) -> String {
+    assert!(WHOLE.contains(from), "{from}");
+    told(&WHOLE.replacen(from, to, 1))
+}
+
+#[test]
+fn a_right_spec_is_read_with_places_and_its_files_found() {
+    let loaded = parse(Path::new("labs/claims.yaml"), WHOLE).unwrap();
+    let secrets = &loaded.spec.vault.as_ref().unwrap().secrets;
+    assert_eq!(secrets[0].value, Source::File("labs/values/conn.txt".into()));
+    assert_eq!(secrets[1].value, Source::Generate(24));
+    assert_eq!(loaded.places["workloads[0].secrets[0].sync.key"], (24, 41));
+    assert_eq!(loaded.places["vault.name"], (10, 9));
+    assert_eq!(loaded.text_digest.len(), 64);
+    assert_ne!(loaded.text_digest, parse(Path::new("x"), &format!("{WHOLE}\n")).unwrap().text_digest);
+}
+
+#[test]
+fn files_stay_as_they_are_without_a_folder_or_with_one_of_their_own() {
+    let source = |path: &str, text: &str| parse(Path::new(path), text).unwrap().spec.vault.unwrap().secrets.remove(0).value;
+    assert_eq!(source("podid.yaml", WHOLE), Source::File("values/conn.txt".into()));
+    assert_eq!(source("-", WHOLE), Source::File("values/conn.txt".into()));
+    assert_eq!(source("a/b.yaml", &WHOLE.replace("values/conn.txt", "/etc/conn.txt")), Source::File("/etc/conn.txt".into()));
+}
+
+#[test]
+fn a_file_is_read_from_the_disk_or_missing() {
+    let room = tempfile::tempdir().unwrap();
+    let path = room.path().join("podid.yaml");
+    let error = load(&path).unwrap_err();
+    assert_eq!(error, Error::Missing { file: path.clone() });
+    assert!(error.hint().unwrap().contains("-f FILE"));
+    fs::write(&path, WHOLE).unwrap();
+    assert_eq!(load(&path).unwrap().spec.metadata.name, "claims");
+    fs::write(&path, [0xff, 0xfe, 0x00]).unwrap();
+    assert!(matches!(load(&path), Err(Error::Unreadable { .. })));
+    assert!(matches!(load(room.path()), Err(Error::Unreadable { .. })));
+}
+
+#[test]
+fn unknown_fields_name_the_nearest_known_one() {
+    insta::assert_snapshot!(changed("    namespace: dev-claims", "    namespce: dev-claims"), @r#"
+    podid.yaml:18:5: workloads[0]: unknown field `namespce`
+    hint: Did you mean `namespace`? The fields here are: name, namespace, identity, mode, selector, names, secrets, roles, operatorScope.
+    "#);
+    insta::assert_snapshot!(changed("resourceGroup: podid-lab", "resource_group: podid-lab"), @r#"
+    podid.yaml:6:1: unknown field `resource_group`
+    hint: Did you mean `resourceGroup`? The fields here are: apiVersion, kind, metadata, subscription, resourceGroup, location, cluster, vault, vaults, workloads.
+    "#);
+    insta::assert_snapshot!(changed("{file: values/conn.txt}", "{fil: values/conn.txt}"), @r#"
+    podid.yaml:14:15: vault.secrets[0].value: where the value comes from must be said, never the value itself
+    hint: Did you mean `file`? Write one of `{file: PATH}`, `{env: VARIABLE}`, `{prompt: true}` and `{generate: LENGTH}`.
+    "#);
+}
+
+#[test]
+fn missing_fields_and_wrong_shapes_say_where() {
+    insta::assert_snapshot!(changed("    namespace: dev-claims\n", ""), @"podid.yaml:17:5: workloads[0]: the field `namespace` is missing");
+    insta::assert_snapshot!(after_head("vaults:\n"), @"podid.yaml:5:7: vaults: a list is wanted here");
+    insta::assert_snapshot!(after_head("vault: kv\n"), @"podid.yaml:5:8: vault: fields are wanted here");
+    insta::assert_snapshot!(after_head("vault:\n  name: [a]\n"), @"podid.yaml:6:9: vault.name: a single value is wanted here");
+    insta::assert_snapshot!(after_head("vault:\n  name:\n"), @"podid.yaml:6:7: vault.name: it has no value");
+    insta::assert_snapshot!(after_head("vault:\n  name: kv1\n  model: rback\n"), @r#"
+    podid.yaml:7:10: vault.model: unknown word `rback`
+    hint: Did you mean `rbac`? The known ones are: rbac, access-policy.
+    "#);
+    insta::assert_snapshot!(told("metadata: {name: x}\n"), @"podid.yaml:1:1: the field `apiVersion` is missing");
+}
+
+#[test]
+fn text_that_is_no_yaml_says_where() {
+    insta::assert_snapshot!(after_head("vault:\n\tname: kv\n"), @"podid.yaml:6:2: tabs disallowed within this context (block indentation)");
+    insta::assert_snapshot!(after_head("vault: {name: kv\n"), @"podid.yaml:5:8: unclosed bracket '{'");
+    insta::assert_snapshot!(after_head("kind: App\n"), @"podid.yaml:5:1: kind: it stands here twice");
+    insta::assert_snapshot!(after_head("---\nkind: App\n"), @"podid.yaml:6:1: a spec is one document; a second one begins here");
+    insta::assert_snapshot!(told("# nothing yet\n"), @r#"
+    podid.yaml:2:1: the spec is empty
+    hint: A spec begins with `apiVersion: podid/v1` and `kind: App`.
+    "#);
+}
+
+#[test]
+fn another_version_or_kind_is_refused() {
+    insta::assert_snapshot!(changed("podid/v1", "podid/v2"), @"podid.yaml:1:13: apiVersion: this podid reads `podid/v1`, not `podid/v2`");
+    insta::assert_snapshot!(changed("kind: App", "kind: Lab"), @"podid.yaml:2:7: kind: the kind is `App`, not `Lab`");
+}
+
+#[test]
+fn a_value_in_the_spec_is_refused_and_never_repeated() {
+    for value in ["hunter2", "[hunter2]", "{hunter2: x}", "{prompt: hunter2}", "{generate: hunter2}", "{file: [hunter2]}", "'hunter2'"] {
+        let text = changed("{file: values/conn.txt}", value);
+        assert!(text.starts_with("podid.yaml:14:") && !text.contains("hunter2"), "{value}: {text}");
+    }
+    insta::assert_snapshot!(changed("{file: values/conn.txt}", "hunter2"), @r#"
+    podid.yaml:14:14: vault.secrets[0].value: where the value comes from must be said, never the value itself
+    hint: Write one of `{file: PATH}`, `{env: VARIABLE}`, `{prompt: true}` and `{generate: LENGTH}`.
+    "#);
+    insta::assert_snapshot!(changed("{file: values/conn.txt}", "{file: a, env: B}"), @r#"
+    podid.yaml:14:24: vault.secrets[0].value.env: the value comes from one place
+    hint: Write one of `{file: PATH}`, `{env: VARIABLE}`, `{prompt: true}` and `{generate: LENGTH}`.
+    "#);
+    insta::assert_snapshot!(changed("{file: values/conn.txt}", ""), @r#"
+    podid.yaml:14:12: vault.secrets[0].value: where the value comes from must be said, never the value itself
+    hint: Write one of `{file: PATH}`, `{env: VARIABLE}`, `{prompt: true}` and `{generate: LENGTH}`.
+    "#);
+    insta::assert_snapshot!(changed("{file: values/conn.txt}", "{prompt: false}"), @"podid.yaml:14:23: vault.secrets[0].value.prompt: it can only be `true`");
+    insta::assert_snapshot!(changed("{generate: 24}", "{generate: 2}"), @"podid.yaml:15:38: vault.secrets[1].value.generate: a generated value has 8 to 4096 characters");
+}
+
+#[test]
+fn names_are_checked_where_they_stand() {
+    insta::assert_snapshot!(changed("name: kv-claims", "name: ../x"), @"podid.yaml:10:9: vault.name: a vault's name has 3 to 24 letters, digits and single `-`, begins with a letter and ends with a letter or digit");
+    insta::assert_snapshot!(changed("resourceGroup: podid-lab", "resourceGroup: podid-lab."), @"podid.yaml:6:16: resourceGroup: a resource group's name has 1 to 90 letters, digits, `-`, `_`, `.`, `(` and `)`, and does not end with `.`");
+    for (from, to) in [
+        ("  name: claims\n", "  name: Claims\n"),
+        ("name: aks-mi", "name: a/b"),
+        ("name: sqldbconn\n      value", "name: sql_db\n      value"),
+        ("userAssignedIdentities/claims-api-mid", "userAssignedIdentities/.."),
+        ("namespace: dev-claims", "namespace: dev/../claims"),
+        ("alias: conn.txt", "alias: ../conn.txt"),
+        ("key: CONN", "key: a/b"),
+        ("scope: vault/kv-claims", "scope: vault/../x"),
+        ("role: Reader", "role: ../Reader"),
+        ("11111111-2222-3333-4444-555555555555\nres", "production\nres"),
+        ("env: CONN", "env: 1CONN"),
+    ] {
+        let text = changed(from, to);
+        assert!(text.starts_with("podid.yaml:") && text.matches(':').count() >= 4, "{to}: {text}");
+    }
+}
+
+#[test]
+fn references_lead_somewhere() {
+    let two = "vaults:\n  - name: kv-other\nworkloads:";
+    insta::assert_snapshot!(changed("workloads:", two), @r#"
+    podid.yaml:24:9: workloads[0].secrets[0]: the spec has several vaults: `vault` must say which one
+    hint: The vaults are: kv-claims, kv-other.
+    "#);
+    let named = |vault: &str| {
+        told(
+            &WHOLE
+                .replace("workloads:", two)
+                .replace("      - name: sqldbconn", &format!("      - vault: {vault}\n        name: sqldbconn")),
+        )
+    };
+    insta::assert_snapshot!(named("kv-othr"), @r#"
+    podid.yaml:24:16: workloads[0].secrets[0].vault: the spec has no vault `kv-othr`
+    hint: Did you mean `kv-other`? The vaults are: kv-claims, kv-other.
+    "#);
+    insta::assert_snapshot!(changed("        sync: {secret: claims-api, key: CONN}\n", ""), @r#"
+    podid.yaml:24:14: workloads[0].secrets[0].env: a variable gets its value from a Kubernetes Secret, so it needs `sync`
+    hint: Add `sync: {secret: NAME, key: KEY}`.
+    "#);
+    let start = WHOLE.find("vault:").unwrap();
+    let end = WHOLE.find("workloads:").unwrap();
+    insta::assert_snapshot!(told(&format!("{}{}", &WHOLE[..start], &WHOLE[end..])), @r#"
+    podid.yaml:15:15: workloads[0].secrets[0].name: the spec has no vault that it could be in
+    hint: Add `vault: {name: NAME}`.
+    "#);
+}
+
+#[test]
+fn nothing_stands_twice() {
+    insta::assert_snapshot!(changed("- {name: made, value", "- {name: SQLDBCONN, value"), @"podid.yaml:15:14: vault.secrets[1].name: the secret `SQLDBCONN` is already in this vault");
+    insta::assert_snapshot!(changed("      - name: made\n", "      - name: made\n        alias: conn.txt\n"), @r#"
+    podid.yaml:27:16: workloads[0].secrets[1].alias: another secret of this workload is already the file of this name
+    hint: Give it another `alias`.
+    "#);
+    insta::assert_snapshot!(changed("      - name: made\n", "      - name: made\n        sync: {secret: claims-api, key: CONN}\n"), @"podid.yaml:27:41: workloads[0].secrets[1].sync.key: this key of the Secret `claims-api` is already synced from another one");
+    let workload = &WHOLE[WHOLE.find("  - name: claims-api").unwrap()..];
+    insta::assert_snapshot!(told(&format!("{WHOLE}{workload}")), @"podid.yaml:29:11: workloads[1].name: there is already a workload `claims-api`");
+    insta::assert_snapshot!(changed("workloads:", "vaults: [{name: KV-claims}]\nworkloads:"), @"podid.yaml:16:17: vaults[0].name: the vault `KV-claims` is already in the spec");
+}
+
+#[test]
+fn a_name_that_only_azure_takes_needs_another_one_for_kubernetes() {
+    insta::assert_snapshot!(changed("userAssignedIdentities/claims-api-mid", "userAssignedIdentities/Claims_API"), @r#"
+    podid.yaml:20:13: workloads[0].identity.name: the AzureIdentity cannot be called so: it has 1 to 253 lower-case letters, digits, `-` and `.`, and each part begins and ends with a letter or digit
+    hint: Give it a name of its own with `names: {azureIdentity: NAME}`.
+    "#);
+    let fine = WHOLE
+        .replace("userAssignedIdentities/claims-api-mid", "userAssignedIdentities/Claims_API")
+        .replace("    namespace: dev-claims", "    namespace: dev-claims\n    names: {azureIdentity: claims-api}");
+    assert!(parse(Path::new("x"), &fine).is_ok());
+}
