@@ -111,5 +111,7 @@ fn write(stream: &Stream, text: &str) -> io::Result<()> {
     stream.flush()
 }
 
+#[cfg(all(test, unix))]
+mod on_a_terminal;
 #[cfg(test)]
 mod tests;

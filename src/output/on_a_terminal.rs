@@ -1,0 +1,89 @@
+//! Questions and living lines on a real (pseudo) terminal: this test program runs itself in one.
+
+use super::{Terminal, progress::Progress, prompt};
+use crate::engine::{event::Event, key::Key, plan::Act};
+use rexpect::session::{PtySession, spawn_command};
+use secrecy::ExposeSecret;
+use std::{env, process::Command, thread, time::Duration};
+
+/// Not a test by itself: what runs on the terminal.
+#[test]
+fn acts_on_a_terminal() {
+    let Ok(scene) = env::var("PODID_TEST_SCENE") else { return };
+    let terminal = Terminal::of_process(true, false, 0);
+    let outcome = match scene.as_str() {
+        "consent" => format!("{:?}", prompt::consent(&terminal, "Do it?", false)),
+        "secret" => match prompt::secret_value(&terminal, "secret/kv/conn") {
+            Ok(value) => format!("length {}", value.expose_secret().len()),
+            Err(failure) => format!("{failure:?}"),
+        },
+        "select" => format!("{:?}", prompt::select(&terminal, "identity", &["claims".into(), "shop".into()], "--identity NAME")),
+        _ => {
+            let progress = Progress::new(&terminal);
+            let key = || Key::from("identity/claims");
+            progress.tell(&Event::Started { key: key(), act: Act::Create });
+            thread::sleep(Duration::from_millis(300));
+            progress.tell(&Event::Waiting { key: Some(key()), text: "Waiting until it is known.".into() });
+            thread::sleep(Duration::from_millis(300));
+            progress.tell(&Event::Done { key: key(), act: Act::Create, took: Duration::from_millis(600) });
+            String::new()
+        }
+    };
+    println!("outcome: {outcome}<end>");
+}
+
+fn scene(name: &str) -> PtySession {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "output::on_a_terminal::acts_on_a_terminal", "--nocapture", "--test-threads=1"]);
+    command.env("PODID_TEST_SCENE", name).env("TERM", "xterm");
+    spawn_command(command, Some(20_000)).unwrap()
+}
+
+fn outcome(mut terminal: PtySession) -> String {
+    terminal.exp_string("outcome: ").unwrap();
+    terminal.exp_string("<end>").unwrap()
+}
+
+#[test]
+fn consent_is_given_by_a_person_and_not_by_default() {
+    for (typed, taken) in [("y", true), ("n", false), ("\r", false)] {
+        let mut terminal = scene("consent");
+        terminal.exp_string("Do it?").unwrap();
+        terminal.send(typed).unwrap();
+        terminal.flush().unwrap();
+        let outcome = outcome(terminal);
+        assert_eq!(outcome == "Ok(())", taken, "{typed:?}: {outcome}");
+        assert!(taken || outcome.contains("nothing was changed"), "{outcome}");
+    }
+}
+
+#[test]
+fn a_secret_is_typed_twice_and_not_shown() {
+    let mut terminal = scene("secret");
+    terminal.exp_string("Value of secret/kv/conn").unwrap();
+    terminal.send_line("hunter2").unwrap();
+    let between = terminal.exp_string("Again").unwrap();
+    terminal.send_line("hunter2").unwrap();
+    let after = terminal.exp_string("outcome: ").unwrap();
+    assert!(!format!("{between}{after}").contains("hunter2"), "{between}{after}");
+    assert_eq!(terminal.exp_string("<end>").unwrap(), "length 7");
+}
+
+#[test]
+fn one_of_several_is_chosen() {
+    let mut terminal = scene("select");
+    terminal.exp_string("Which identity?").unwrap();
+    terminal.exp_string("shop").unwrap();
+    terminal.send("j\r").unwrap();
+    terminal.flush().unwrap();
+    assert_eq!(outcome(terminal), "Ok(1)");
+}
+
+#[test]
+fn what_runs_lives_on_one_line_and_ends_with_a_plain_one() {
+    let mut terminal = scene("progress");
+    terminal.exp_string("creating identity/claims").unwrap();
+    terminal.exp_string("creating identity/claims: Waiting until it is known.").unwrap();
+    terminal.exp_string("created identity/claims in 0.6 s").unwrap();
+    assert_eq!(outcome(terminal), "");
+}
