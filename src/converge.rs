@@ -9,7 +9,7 @@ use crate::{
     azure,
     cli::{Format, Only},
     engine::{
-        desired::{By, Desired, Intent},
+        desired::{Desired, Intent},
         event::{Event, Tell, at_work},
         execute::{Run, execute},
         ledger::Ledger,
@@ -23,7 +23,6 @@ use crate::{
     output::{events::Events, human, json, progress::Progress, prompt},
     resources::{KINDS, Reader, Writer, secret::Secret, values::Values},
     session::Session,
-    state::State,
 };
 pub use goal::Goal;
 pub(crate) use goal::{Scene, scene};
@@ -289,11 +288,7 @@ fn state_text(ledger: &Ledger) -> String {
     serde_json::to_string_pretty(&entries).unwrap_or_default()
 }
 
-pub(crate) use proofs::{prove_targets, shown as shown_proofs};
+pub(crate) use proofs::{document as proofs_document, prove_targets, shown as shown_proofs};
 
 /// For single commands: what a wish made is remembered under this.
 pub(crate) const DEFAULT_APP: &str = "default";
-
-pub(crate) fn by_of(state: &State) -> (Ledger, By) {
-    (state.ledger(), By::Command)
-}

@@ -1,2 +1,7 @@
 //! Ten lines: run, exit code.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    podid::run(std::env::args_os()).into()
+}

@@ -33,6 +33,8 @@ pub enum Goal {
     Plan { file: Option<PathBuf>, out: Option<PathBuf>, exit_code: bool },
     Down { file: Option<PathBuf> },
     Wish { wish: Wish, remove: bool },
+    /// Looks at what the state knows, without a spec.
+    Status,
     /// Looks at everything of the app as if nothing were remembered (`state rebuild`).
     Rebuild { file: Option<PathBuf> },
 }
@@ -67,12 +69,12 @@ impl Goal {
     fn file(&self) -> Option<&PathBuf> {
         match self {
             Self::Up { file, .. } | Self::Plan { file, .. } | Self::Down { file } | Self::Rebuild { file } => file.as_ref(),
-            Self::Wish { .. } => None,
+            Self::Wish { .. } | Self::Status => None,
         }
     }
 
     fn writes(&self) -> bool {
-        !matches!(self, Self::Plan { .. })
+        !matches!(self, Self::Plan { .. } | Self::Status)
     }
 }
 
@@ -141,6 +143,7 @@ fn desired_of(goal: &Goal, spec: Option<&crate::spec::model::Spec>, context: &ex
             planner::prune(&mut desired, ledger);
             desired
         }
+        Goal::Status => planner::remembered(context.app, ledger),
         Goal::Rebuild { .. } => from_spec.unwrap_or_else(|| Desired::new(context.app, By::Spec)),
     })
 }
@@ -148,7 +151,7 @@ fn desired_of(goal: &Goal, spec: Option<&crate::spec::model::Spec>, context: &ex
 fn load_spec(goal: &Goal) -> Result<Option<Loaded>, Failure> {
     let default = Path::new(crate::cli::DEFAULT_SPEC);
     match (goal, goal.file()) {
-        (Goal::Wish { .. }, _) => Ok(None),
+        (Goal::Wish { .. } | Goal::Status, _) => Ok(None),
         (_, Some(file)) => Ok(Some(load::load(file)?)),
         // these two know from the state what there is
         (Goal::Down { .. } | Goal::Rebuild { .. }, None) => default.exists().then(|| load::load(default)).transpose().map_err(Failure::from),
@@ -162,7 +165,7 @@ fn app_of(session: &Session, goal: &Goal, spec: Option<&str>, ledger: &Ledger) -
         return Ok(app.to_owned());
     }
     match goal {
-        Goal::Down { .. } => only_app(ledger),
+        Goal::Down { .. } | Goal::Status => only_app(ledger),
         _ => Ok(DEFAULT_APP.to_owned()),
     }
 }

@@ -5,7 +5,6 @@ use crate::{
     engine::{ledger::Ledger, plan::Plan},
     exit::Exit,
     failure::Failure,
-    output::json,
     proof::{self, Proof, Prover, Target},
     session::Session,
 };
@@ -68,6 +67,5 @@ pub fn document(proofs: &[Proof]) -> serde_json::Value {
         }
         value
     });
-    let _ = json::text;
     serde_json::json!({ "version": 1, "proofs": proved.collect::<Vec<_>>() })
 }

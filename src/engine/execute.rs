@@ -149,11 +149,7 @@ async fn remember_what_stays(plan: &Plan, book: &Mutex<Book>, keeper: &dyn Keepe
             Act::Keep if absent && action.origin != Origin::Created => drop(book.ledger.forget(&plan.app, &action.key)),
             // what is only read does not change whose it is
             Act::Keep if reads(action) && book.ledger.get(&plan.app, &action.key).is_some_and(|e| e.origin != Origin::Existing) => {}
-            _ => {
-                let outputs = action.work.outputs.clone();
-                let entry = entry_of(action, &plan.app, action.work.placed.clone(), merged(action, outputs), None);
-                book.ledger.put(entry);
-            }
+            _ => remember(&mut book.ledger, &plan.app, action),
         }
     }
     if book.ledger != before
@@ -161,6 +157,12 @@ async fn remember_what_stays(plan: &Plan, book: &Mutex<Book>, keeper: &dyn Keepe
     {
         book.unsaved = Some(why);
     }
+}
+
+/// The ledger knows a thing as it was seen.
+pub fn remember(ledger: &mut Ledger, app: &str, action: &Action) {
+    let outputs = merged(action, action.work.outputs.clone());
+    ledger.put(entry_of(action, app, action.work.placed.clone(), outputs, None));
 }
 
 fn reads(action: &Action) -> bool {

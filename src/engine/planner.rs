@@ -413,6 +413,16 @@ fn absent_node(entry: &Entry) -> Node {
     }
 }
 
+/// The graph of everything that the ledger says an app has, as it was wanted.
+pub fn remembered(app: &str, ledger: &Ledger) -> Desired {
+    let mut desired = Desired::new(app, super::desired::By::Command);
+    for entry in ledger.of_app(app) {
+        let intent = if entry.origin == Origin::Existing { Intent::Existing } else { Intent::Present };
+        desired.nodes.insert(entry.key.clone(), Node { intent, ..absent_node(entry) });
+    }
+    desired
+}
+
 /// Adds to a spec's graph what an earlier `up` of the same app brought and the spec no longer names.
 pub fn prune(desired: &mut Desired, ledger: &Ledger) {
     for entry in ledger.of_app(&desired.app.clone()).filter(|e| e.by == super::desired::By::Spec) {

@@ -7,6 +7,7 @@ pub mod json;
 pub mod paint;
 pub mod progress;
 pub mod prompt;
+pub mod stdin;
 pub mod table;
 mod tell;
 

@@ -7,5 +7,5 @@ mod marks;
 pub mod memory;
 pub mod model;
 pub mod names;
-mod near;
+pub mod near;
 pub mod wish;

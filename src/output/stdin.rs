@@ -1,0 +1,21 @@
+//! A secret's value from standard input: all of it, without one last line break, which a pipe adds and nobody means.
+
+use super::Terminal;
+use crate::{exit::Exit, failure::Failure};
+use secrecy::SecretString;
+use std::io::Read;
+
+pub fn value(terminal: &Terminal) -> Result<SecretString, Failure> {
+    if terminal.stdin_tty {
+        return Err(Failure::new(Exit::Refused, "standard input is a terminal, not a value")
+            .hint("Pipe the value in, or leave `--stdin` out to be asked for it."));
+    }
+    let mut text = String::new();
+    let read = std::io::stdin().read_to_string(&mut text);
+    read.map_err(|e| Failure::new(Exit::Usage, "the value on standard input could not be read").because(e.to_string()))?;
+    let value = text.strip_suffix('\n').map_or(text.as_str(), |t| t.strip_suffix('\r').unwrap_or(t));
+    if value.is_empty() {
+        return Err(Failure::new(Exit::Usage, "the value on standard input is empty"));
+    }
+    Ok(SecretString::from(value.to_owned()))
+}

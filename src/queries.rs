@@ -1,0 +1,81 @@
+//! What only looks: show, list, status, verify, output, state. It changes nothing in any world but podid's own state file.
+
+mod looks;
+mod rebuild;
+mod remembered;
+
+pub use looks::look;
+pub use rebuild::rebuild;
+pub use remembered::{output, state};
+
+use crate::{
+    cli::{Format, Verify},
+    converge::{self, Goal, answer},
+    engine::plan::Act,
+    exit::Exit,
+    failure::Failure,
+    output::{json, table},
+    proof,
+    session::Session,
+};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Every resource of an app: as it should be, or how not.
+pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Failure> {
+    let goal = Goal::Plan { file: file.clone(), out: None, exit_code: false };
+    let goal = if file.is_none() && !std::path::Path::new(crate::cli::DEFAULT_SPEC).exists() { Goal::Status } else { goal };
+    let scene = session.unless_interrupted(converge::scene(session, &goal)).await??;
+    let looked = session.unless_interrupted(converge::look(session, &goal, &scene)).await??;
+    let plan = looked.plan;
+    let word = |act: Act| match act {
+        Act::Keep | Act::Adopt => "ok",
+        Act::Create => "missing",
+        Act::Update | Act::Replace => "differs",
+        Act::Delete | Act::Forget => "not wanted any more",
+    };
+    let origin = |a: &crate::engine::plan::Action| serde_json::to_value(a.origin).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+    let detail = |a: &crate::engine::plan::Action| {
+        let fields: Vec<&str> = a.changes.iter().map(|c| c.field.as_str()).collect();
+        if matches!(a.act, Act::Update | Act::Replace) { fields.join(", ") } else { String::new() }
+    };
+    match session.global.output {
+        Format::Json => {
+            let all: Vec<_> = plan
+                .actions
+                .iter()
+                .map(|a| json!({ "key": a.key, "status": word(a.act), "origin": origin(a), "detail": detail(a) }))
+                .collect();
+            let refused: Vec<_> = plan.refused.iter().map(|r| json!({ "key": r.key, "reason": r.reason })).collect();
+            answer(session, &json::text(&json!({ "version": 1, "app": plan.app, "resources": all, "refused": refused })))?;
+        }
+        Format::Table => {
+            let mut rows: Vec<Vec<String>> =
+                plan.actions.iter().map(|a| vec![a.key.to_string(), word(a.act).into(), origin(a), detail(a)]).collect();
+            rows.extend(plan.refused.iter().map(|r| vec![r.key.to_string(), "needs a decision".into(), String::new(), r.reason.clone()]));
+            let text = table::list(&["KEY", "STATUS", "ORIGIN", "DETAIL"], &rows, "nothing is known of this app", session.terminal.width);
+            answer(session, &text)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Each workload's proof, from what the state knows.
+pub async fn verify(session: &Session, verify: &Verify) -> Result<Exit, Failure> {
+    let (app, ledger) = remembered::app_ledger(session, verify.file.as_deref())?;
+    let find = |app: &str| {
+        proof::targets(&ledger, app, verify.namespace.as_deref(), verify.name.as_deref()).map_err(|f| Failure::from(&f))
+    };
+    let targets = match app {
+        Some(app) => find(&app)?,
+        None => ledger.apps().into_iter().map(find).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
+    };
+    let image = verify.image.as_deref().unwrap_or(proof::IMAGE);
+    let azure = session.azure.read();
+    let (proofs, exit) = converge::prove_targets(session, &azure, &targets, image).await?;
+    match session.global.output {
+        Format::Json => answer(session, &json::text(&converge::proofs_document(&proofs)))?,
+        Format::Table => answer(session, &converge::shown_proofs(&proofs))?,
+    }
+    Ok(exit)
+}

@@ -1,0 +1,292 @@
+//! Show and list of single things: identities, roles, vaults, secrets. A secret's value is printed only by `--reveal`.
+
+use crate::{
+    azure::{
+        self, ArmId, Identity, Vault,
+        id::{IDENTITY, VAULT},
+    },
+    cli::{Format, Look},
+    converge::answer,
+    engine::input::Outputs,
+    exit::Exit,
+    failure::Failure,
+    output::{json, table},
+    resources::roles,
+    session::Session,
+    spec::memory::Memory,
+    state::State,
+};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+pub async fn look(session: &Session, look: &Look) -> Result<Exit, Failure> {
+    let eyes = Eyes::open(session)?;
+    session.unless_interrupted(eyes.look(look)).await??;
+    Ok(Exit::Done)
+}
+
+struct Eyes<'a> {
+    session: &'a Session,
+    azure: azure::Read,
+    subscription: String,
+    memory: Memory,
+    ledger: crate::engine::ledger::Ledger,
+}
+
+impl<'a> Eyes<'a> {
+    fn open(session: &'a Session) -> Result<Self, Failure> {
+        let (world, ledger) = State::peek(&session.state_path(None))?;
+        let app = session.global.app.clone().unwrap_or_else(|| crate::converge::DEFAULT_APP.to_owned());
+        Ok(Self {
+            session,
+            azure: session.azure.read(),
+            subscription: session.subscription(None, world.as_ref())?,
+            memory: Memory::new(&ledger, &app),
+            ledger,
+        })
+    }
+
+    fn id(&self, kind: &str, name: &str, group: Option<&str>) -> Result<ArmId, Failure> {
+        let group = group.or(self.session.global.resource_group.as_deref());
+        let failed = |f| Failure::from(&f);
+        if name.starts_with('/') {
+            return ArmId::parse(name)
+                .filter(|id| id.is_kind(kind))
+                .ok_or_else(|| Failure::new(Exit::Usage, format!("{name:?} is not the id of a {kind}")));
+        }
+        if group.is_none()
+            && let Some(known) = self.memory.id_of(kind, name).map_err(failed)?
+        {
+            return Ok(known);
+        }
+        let group = group.ok_or_else(|| {
+            Failure::new(Exit::Refused, format!("which resource group {name} lies in is not known"))
+                .hint("Name it with `-g GROUP`, or give the full id.")
+        })?;
+        let group = self.group(Some(group))?;
+        Ok(ArmId::resource(group.subscription_id(), group.group_name().unwrap_or_default(), kind, name))
+    }
+
+    /// The group that was named, or the whole subscription.
+    fn group(&self, group: Option<&str>) -> Result<ArmId, Failure> {
+        match group {
+            None => Ok(ArmId::subscription(&self.subscription)),
+            Some(id) if id.starts_with('/') => {
+                ArmId::parse(id).ok_or_else(|| Failure::new(Exit::Usage, format!("{id:?} is no ARM id")))
+            }
+            Some(name) => Ok(ArmId::group(&self.subscription, name)),
+        }
+    }
+
+    fn say(&self, document: &Value, table: String) -> Result<(), Failure> {
+        let text = if self.session.global.output == Format::Json { json::text(document) } else { table };
+        answer(self.session, &text)
+    }
+
+    fn record(&self, document: &Value) -> Result<(), Failure> {
+        let fields: Vec<(&str, Option<String>)> = document
+            .as_object()
+            .map(|m| m.iter().map(|(k, v)| (k.as_str(), (!v.is_null()).then(|| v.as_str().map_or_else(|| v.to_string(), str::to_owned)))).collect())
+            .unwrap_or_default();
+        self.say(document, table::record(&fields))
+    }
+
+    async fn look(&self, look: &Look) -> Result<(), Failure> {
+        match look {
+            Look::Identity { name, group } => self.identity(name, group.as_deref()).await,
+            Look::Identities { group } => self.identities(group.as_deref()).await,
+            Look::Vault { name, group } => self.vault(name, group.as_deref()).await,
+            Look::Vaults { group } => self.vaults(group.as_deref()).await,
+            Look::Roles { to, scope } => self.roles(to.as_deref(), scope.as_deref()).await,
+            Look::Secrets { vault, group } => self.secrets(vault, group.as_deref()).await,
+            Look::Secret { vault, group, name, reveal } => self.secret(vault, group.as_deref(), name, *reveal).await,
+        }
+    }
+
+    async fn identity(&self, name: &str, group: Option<&str>) -> Result<(), Failure> {
+        let id = self.id(IDENTITY, name, group)?;
+        match self.azure.identity(&id).await.map_err(failed)? {
+            Some(found) => self.record(&identity(&found)),
+            None => Err(missing("identity", &id)),
+        }
+    }
+
+    async fn identities(&self, group: Option<&str>) -> Result<(), Failure> {
+        let scope = self.group(group.or(self.session.global.resource_group.as_deref()))?;
+        let all = self.azure.identities(&scope).await.map_err(failed)?;
+        let rows: Vec<Vec<String>> = all
+            .iter()
+            .map(|i| vec![i.id.name().into(), i.id.group_name().unwrap_or_default().into(), i.location.clone(), i.client_id.clone(), owner(&i.tags)])
+            .collect();
+        let document = json!({ "version": 1, "identities": all.iter().map(identity).collect::<Vec<_>>() });
+        let headers = ["NAME", "GROUP", "LOCATION", "CLIENT ID", "OWNER"];
+        self.say(&document, table::list(&headers, &rows, "there are no identities", self.session.terminal.width))
+    }
+
+    async fn found_vault(&self, name: &str, group: Option<&str>) -> Result<Vault, Failure> {
+        let id = self.id(VAULT, name.strip_prefix("vault/").unwrap_or(name), group)?;
+        self.azure.vault(&id).await.map_err(failed)?.ok_or_else(|| missing("vault", &id))
+    }
+
+    async fn vault(&self, name: &str, group: Option<&str>) -> Result<(), Failure> {
+        self.record(&vault(&self.found_vault(name, group).await?))
+    }
+
+    async fn vaults(&self, group: Option<&str>) -> Result<(), Failure> {
+        let scope = self.group(group.or(self.session.global.resource_group.as_deref()))?;
+        let all = self.azure.vaults(&scope).await.map_err(failed)?;
+        let rows: Vec<Vec<String>> = all
+            .iter()
+            .map(|v| vec![v.id.name().into(), v.id.group_name().unwrap_or_default().into(), v.location.clone(), model(v).into(), owner(&v.tags)])
+            .collect();
+        let document = json!({ "version": 1, "vaults": all.iter().map(vault).collect::<Vec<_>>() });
+        self.say(&document, table::list(&["NAME", "GROUP", "LOCATION", "MODEL", "OWNER"], &rows, "there are no vaults", self.session.terminal.width))
+    }
+
+    /// Scopes as keys or ids; without one, those of the principal that the state knows, and the subscription.
+    async fn roles(&self, to: Option<&str>, scope: Option<&str>) -> Result<(), Failure> {
+        let principal = to.map(|t| self.principal(t)).transpose()?;
+        let scopes = match scope {
+            Some(scope) => vec![self.scope(scope)?],
+            None => {
+                let mut scopes = vec![ArmId::subscription(&self.subscription)];
+                let placed = self.ledger.entries().filter(|e| e.kind == "role").filter_map(|e| e.outputs.get("scope")?.as_str().and_then(ArmId::parse));
+                for scope in placed {
+                    if !scopes.contains(&scope) {
+                        scopes.push(scope);
+                    }
+                }
+                scopes
+            }
+        };
+        let mut found = Vec::new();
+        for scope in &scopes {
+            found.extend(self.azure.role_assignments(scope).await.map_err(failed)?);
+        }
+        found.retain(|a| principal.as_ref().is_none_or(|p| a.principal_id.eq_ignore_ascii_case(p)));
+        let role = |a: &azure::RoleAssignment| {
+            let guid = a.role_definition_id.rsplit('/').next().unwrap_or_default();
+            roles::name(guid).unwrap_or(guid).to_owned()
+        };
+        let rows: Vec<Vec<String>> =
+            found.iter().map(|a| vec![role(a), a.principal_id.clone(), a.scope.to_string(), a.description.clone().unwrap_or_default()]).collect();
+        let all: Vec<Value> = found
+            .iter()
+            .map(|a| json!({ "id": a.id, "role": role(a), "principal_id": a.principal_id, "scope": a.scope, "description": a.description }))
+            .collect();
+        let headers = ["ROLE", "PRINCIPAL", "SCOPE", "DESCRIPTION"];
+        self.say(&json!({ "version": 1, "roles": all }), table::list(&headers, &rows, "there are no such role assignments", self.session.terminal.width))
+    }
+
+    fn published(&self, key: &str, field: &str) -> Option<String> {
+        let outputs: Option<&Outputs> = self.ledger.entries().find(|e| e.key.as_str() == key).map(|e| &e.outputs);
+        outputs?.get(field)?.as_str().map(str::to_owned)
+    }
+
+    fn principal(&self, to: &str) -> Result<String, Failure> {
+        if crate::resources::role::is_guid(to) {
+            return Ok(to.to_owned());
+        }
+        let key = if to.contains('/') || to == "caller" { to.to_owned() } else { format!("identity/{to}") };
+        let field = if to == "caller" { "object_id" } else { "principal_id" };
+        self.published(&key, field).ok_or_else(|| {
+            Failure::new(Exit::Refused, format!("the state knows no {key}")).hint("Give the principal's object id, or make the identity known first: `podid identity create`.")
+        })
+    }
+
+    fn scope(&self, text: &str) -> Result<ArmId, Failure> {
+        if text == "subscription" {
+            return Ok(ArmId::subscription(&self.subscription));
+        }
+        if let Some(name) = text.strip_prefix("vault/") {
+            return self.id(VAULT, name, None);
+        }
+        if let Some(name) = text.strip_prefix("identity/") {
+            return self.id(IDENTITY, name, None);
+        }
+        if let Some(name) = text.strip_prefix("group/") {
+            return self.group(Some(name));
+        }
+        if let Some(cluster) = text.strip_suffix("/nodes")
+            && let Some(id) = self.published(cluster, "node_group").and_then(|id| ArmId::parse(&id))
+        {
+            return Ok(id);
+        }
+        ArmId::parse(text).ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("{text:?} is no scope"))
+                .hint("A scope is `vault/NAME`, `identity/NAME`, `group/NAME`, `subscription`, `cluster/NAME/nodes`, or an ARM id.")
+        })
+    }
+
+    async fn secrets(&self, vault: &str, group: Option<&str>) -> Result<(), Failure> {
+        let vault = self.found_vault(vault, group).await?;
+        let all = self.azure.secrets(&vault.uri).await.map_err(failed)?;
+        let rows: Vec<Vec<String>> = all.iter().map(|s| vec![s.name.clone(), s.enabled.to_string(), when(s.updated), owner(&s.tags)]).collect();
+        let document = json!({ "version": 1, "vault": vault.id.name(), "secrets": all });
+        self.say(&document, table::list(&["NAME", "ENABLED", "UPDATED", "OWNER"], &rows, "the vault holds no secrets", self.session.terminal.width))
+    }
+
+    async fn secret(&self, vault: &str, group: Option<&str>, name: &str, reveal: bool) -> Result<(), Failure> {
+        let vault = self.found_vault(vault, group).await?;
+        let absent = || {
+            Failure::new(Exit::Refused, format!("the secret {name} is not in the vault {}", vault.id.name()))
+                .hint(format!("`podid vault secret list --vault {}` shows what there is.", vault.id.name()))
+        };
+        if reveal {
+            let secret = self.azure.secret(&vault.uri, name).await.map_err(failed)?.ok_or_else(absent)?;
+            if self.session.global.output == Format::Json {
+                let mut document = json!(secret.info);
+                document["value"] = json!(secret.value.expose_secret());
+                return answer(self.session, &json::text(&document));
+            }
+            return answer(self.session, secret.value.expose_secret());
+        }
+        let info = self.azure.secret_version(&vault.uri, name).await.map_err(failed)?.ok_or_else(absent)?;
+        self.record(&json!({
+            "name": info.name, "vault": vault.id.name(), "version": info.version, "enabled": info.enabled,
+            "updated": when(info.updated), "owner": owner(&info.tags), "value": "(hidden; --reveal shows it)",
+        }))
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn failed(error: azure::Error) -> Failure {
+    Failure::from(&error)
+}
+
+fn missing(word: &str, id: &ArmId) -> Failure {
+    Failure::new(Exit::Refused, format!("the {word} {} does not exist in resource group {}", id.name(), id.group_name().unwrap_or("?")))
+        .hint(format!("`podid {word} list` shows those of the subscription."))
+}
+
+fn identity(found: &Identity) -> Value {
+    json!({
+        "name": found.id.name(), "resource_group": found.id.group_name(), "location": found.location, "client_id": found.client_id,
+        "principal_id": found.principal_id, "tenant_id": found.tenant_id, "id": found.id, "owner": owner(&found.tags),
+    })
+}
+
+fn model(vault: &Vault) -> &'static str {
+    if vault.rbac { crate::resources::vault::RBAC } else { crate::resources::vault::ACCESS_POLICY }
+}
+
+fn vault(found: &Vault) -> Value {
+    json!({
+        "name": found.id.name(), "resource_group": found.id.group_name(), "location": found.location, "model": model(found),
+        "uri": found.uri, "tenant_id": found.tenant_id, "purge_protection": found.purge_protection,
+        "policies": found.policies.len(), "id": found.id, "owner": owner(&found.tags),
+    })
+}
+
+/// Which app of podid's a thing belongs to.
+fn owner(tags: &azure::Tags) -> String {
+    match (tags.get("managed-by").map(String::as_str), tags.get("podid-app")) {
+        (Some("podid"), Some(app)) => format!("podid app {app}"),
+        (Some(other), _) => other.to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn when(seconds: Option<i64>) -> String {
+    seconds.and_then(|s| jiff::Timestamp::from_second(s).ok()).map(|t| t.to_string()).unwrap_or_default()
+}

@@ -1,0 +1,143 @@
+//! From argv to an exit code: parses, opens the world, hands the command to the room that does it, prints what went wrong.
+
+use crate::{
+    cli::{self, Command, Format, Invocation, SandboxCommand, StateCommand},
+    converge::{Goal, converge},
+    exit::Exit,
+    failure::Failure,
+    output::{Terminal, human, json},
+    queries, sandbox,
+    session::{Session, interrupts, sandbox_options},
+};
+use std::{ffi::OsString, io::IsTerminal};
+
+/// Runs one command to its end.
+pub fn run(argv: impl IntoIterator<Item = OsString>) -> Exit {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    let invocation = match cli::parse(argv.iter().cloned()) {
+        Ok(invocation) => invocation,
+        Err(error) => return no_command(error),
+    };
+    let global = &invocation.global;
+    let terminal = Terminal::of_process(global.no_color, global.quiet, global.verbose);
+    log(global.verbose);
+    // every TLS connection of every library: one provider, ring
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&terminal, global.output, &Failure::new(Exit::Bug, error.to_string())),
+    };
+    let command = holder(&argv);
+    let outcome = runtime.block_on(perform(&invocation, &terminal, command));
+    match outcome {
+        Ok(exit) => exit,
+        Err(failure) => complain(&terminal, global.output, &failure),
+    }
+}
+
+fn no_command(error: cli::Error) -> Exit {
+    let terminal = Terminal::of_process(false, false, 0);
+    let exit = error.exit();
+    match error {
+        cli::Error::Text(text) => drop(terminal.answer(&text)),
+        cli::Error::Help(text) => terminal.complain(&text),
+        cli::Error::Usage(failure) => terminal.complain(&human::failure(&failure, terminal.color_err)),
+    }
+    exit
+}
+
+fn complain(terminal: &Terminal, format: Format, failure: &Failure) -> Exit {
+    terminal.complain(&human::failure(failure, terminal.color_err));
+    if format == Format::Json {
+        let _ = terminal.answer(&json::text(&json::failure(failure)));
+    }
+    failure.kind
+}
+
+/// What others see who find the lock taken. No flag of podid's takes a secret, so the words may be shown.
+fn holder(argv: &[OsString]) -> String {
+    let words: Vec<String> = argv.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+    format!("podid {}", words.join(" "))
+}
+
+/// `-vv` and `-vvv`: one line a request, on stderr; never bodies or headers.
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 | 1 => return,
+        2 => "podid=debug",
+        _ => "podid=trace,kube_client=debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::new(level);
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let _ = subscriber.with_ansi(std::io::stderr().is_terminal()).try_init();
+}
+
+async fn perform(invocation: &Invocation, terminal: &Terminal, command: String) -> Result<Exit, Failure> {
+    if let Command::Sandbox(sandbox) = &invocation.command {
+        return sandboxed(invocation, sandbox, terminal).await;
+    }
+    let session = Session::open(invocation, terminal.clone(), command).await?;
+    let outcome = dispatch(&session, &invocation.command).await;
+    session.close().await;
+    outcome
+}
+
+async fn dispatch(session: &Session, command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Up { file, plan, verify } => converge(session, Goal::up(file.clone(), plan.as_deref(), *verify)?).await,
+        Command::Plan { file, out, exit_code } => {
+            converge(session, Goal::Plan { file: file.clone(), out: out.clone(), exit_code: *exit_code }).await
+        }
+        Command::Down { file } => converge(session, Goal::Down { file: file.clone() }).await,
+        Command::Change { wish, remove } => converge(session, Goal::Wish { wish: wish.clone(), remove: *remove }).await,
+        Command::Status { file } => queries::status(session, file.clone()).await,
+        Command::Verify(verify) => queries::verify(session, verify).await,
+        Command::Look(look) => queries::look(session, look).await,
+        Command::Output { key, field } => queries::output(session, key, field.as_deref()),
+        Command::State(StateCommand::Rebuild { file }) => queries::rebuild(session, file.clone()).await,
+        Command::State(state) => queries::state(session, state),
+        Command::Sandbox(_) => Err(Failure::new(Exit::Bug, "the sandbox was not dispatched")),
+    }
+}
+
+async fn sandboxed(invocation: &Invocation, command: &SandboxCommand, terminal: &Terminal) -> Result<Exit, Failure> {
+    let options = sandbox_options(&invocation.global);
+    let say = |text: String| terminal.answer(&text).map_err(|e| Failure::new(Exit::Failed, e.to_string()));
+    match command {
+        SandboxCommand::Serve { ready_file, listen } => {
+            let mut stop = interrupts();
+            let stopped = async move { drop(stop.wait_for(|s| *s).await) };
+            let ready = terminal.clone();
+            let options = sandbox::Options { listen: Some(*listen), ..options };
+            let dir = options.dir.clone();
+            sandbox::serve(options, ready_file.clone(), stopped, move |access| {
+                ready.say(&format!("the sandbox of {} serves on {}; Ctrl-C ends it", dir.display(), access.proxy));
+            })
+            .await?;
+        }
+        SandboxCommand::Reset => sandbox::reset(&options.dir).await?,
+        SandboxCommand::Export => say(json::text(&sandbox::export(&options.dir).await?))?,
+        SandboxCommand::Env => say(environment(&sandbox::access(&options.dir).await?))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// For `eval`: quoted, so that any path survives the shell.
+fn environment(access: &sandbox::Access) -> String {
+    let ca = access.ca.display().to_string();
+    let kubeconfig = access.kubeconfig.display().to_string();
+    let lines = [
+        ("HTTPS_PROXY", access.proxy.as_str()),
+        // nothing goes past the proxy: the sandbox's hosts have no addresses
+        ("NO_PROXY", ""),
+        ("SSL_CERT_FILE", &ca),
+        ("REQUESTS_CA_BUNDLE", &ca),
+        ("CURL_CA_BUNDLE", &ca),
+        ("AZURE_TENANT_ID", &access.tenant),
+        ("AZURE_CLIENT_ID", &access.client_id),
+        ("AZURE_CLIENT_SECRET", &access.client_secret),
+        ("AZURE_SUBSCRIPTION_ID", &access.subscription),
+        ("KUBECONFIG", &kubeconfig),
+    ];
+    lines.iter().map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', "'\\''"))).collect()
+}
