@@ -24,7 +24,7 @@ pub use verify::Verify;
 
 use crate::{engine::key::Key, spec::wish::Wish};
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser};
-use std::{ffi::OsString, path::PathBuf};
+use std::{env, ffi::OsString, path::PathBuf};
 
 /// Where the spec lies if nobody says.
 pub const DEFAULT_SPEC: &str = "podid.yaml";
@@ -157,20 +157,20 @@ pub fn command() -> clap::Command {
 const NO_ENVIRONMENT: &[&str] =
     &["yes", "adopt", "reveal", "force-conflicts", "delete-data", "file", "env", "stdin", "prompt", "generate", "value", "help", "version"];
 
-/// `PODID_` and the flag, for every flag that has one.
+/// `PODID_` and the flag, for every flag that may have one. An empty variable, as pipelines like to set them, says nothing.
 fn with_environment(command: clap::Command) -> clap::Command {
-    let secret_set = command.get_name() == "set";
+    let of_a_secret = command.get_name() == "set";
     command
-        .mut_args(|arg| match environment_of(&arg) {
-            Some(name) if arg.get_env().is_none() => switch(arg.env(name).hide_env(true)),
-            _ if arg.get_long() == Some("file") && !secret_set => arg.env("PODID_FILE").hide_env(true),
-            _ => arg,
+        .mut_args(|arg| match environment_of(&arg, of_a_secret).filter(|name| env::var_os(name).is_some_and(|v| !v.is_empty())) {
+            Some(name) => switch(arg.env(name).hide_env(true)),
+            None => arg,
         })
         .mut_subcommands(with_environment)
 }
 
-fn environment_of(arg: &Arg) -> Option<String> {
-    let long = arg.get_long().filter(|long| !NO_ENVIRONMENT.contains(long))?;
+fn environment_of(arg: &Arg, of_a_secret: bool) -> Option<String> {
+    let spec = |long: &str| long == "file" && !of_a_secret;
+    let long = arg.get_long().filter(|long| !NO_ENVIRONMENT.contains(long) || spec(long))?;
     Some(format!("PODID_{}", long.replace('-', "_").to_ascii_uppercase()))
 }
 

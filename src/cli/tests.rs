@@ -336,9 +336,11 @@ fn every_flag_but_a_consent_has_a_variable() {
     }
     let told = in_environment(
         "up",
-        &[("PODID_SANDBOX", "0"), ("PODID_FILE", "a.yaml"), ("AZURE_SUBSCRIPTION_ID", SUB), ("PODID_DELETE_DATA", "kv")],
+        &[("PODID_SANDBOX", "0"), ("PODID_FILE", "a.yaml"), ("AZURE_SUBSCRIPTION_ID", SUB), ("PODID_DELETE_DATA", "kv"), ("PODID_APP", "")],
     );
-    for part in ["sandbox: false", r#"file: Some("a.yaml")"#, &format!("azure_subscription_id: Some({SUB:?})"), "delete_data: []"] {
+    for part in
+        ["sandbox: false", r#"file: Some("a.yaml")"#, &format!("azure_subscription_id: Some({SUB:?})"), "delete_data: []", "app: None"]
+    {
         assert!(told.contains(part), "{part} in {told}");
     }
     let told = in_environment(

@@ -21,7 +21,8 @@ Examples:
   pass show sqldbconn | podid vault secret set sqldbconn --vault kv-claims --stdin
   podid vault secret set sqldbconn --vault kv-claims --generate=40";
 
-pub(super) const NO_VALUE: &str = "Give the value by --file FILE, --env VARIABLE, --stdin or --prompt, or let podid --generate one.";
+pub(super) const NO_VALUE: &str =
+    "Give it by --file FILE, --env VARIABLE, --stdin or --prompt, or let podid make one by --generate=LENGTH.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Vault {

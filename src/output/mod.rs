@@ -112,7 +112,8 @@ fn write(stream: &Stream, text: &str) -> io::Result<()> {
     stream.flush()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod on_a_terminal;
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,10 @@ pub mod file;
 pub mod format;
 pub mod lock;
 
+pub use format::World;
+
 use crate::engine::ledger::{Keeper, Ledger};
-use format::{Head, World};
+use format::Head;
 use std::{
     fmt, io,
     path::{Path, PathBuf},
