@@ -34,7 +34,9 @@ pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Fa
         Act::Update | Act::Replace => "differs",
         Act::Delete | Act::Forget => "not wanted any more",
     };
-    let origin = |a: &crate::engine::plan::Action| serde_json::to_value(a.origin).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+    let origin = |a: &crate::engine::plan::Action| {
+        serde_json::to_value(a.origin).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+    };
     let detail = |a: &crate::engine::plan::Action| {
         let fields: Vec<&str> = a.changes.iter().map(|c| c.field.as_str()).collect();
         if matches!(a.act, Act::Update | Act::Replace) { fields.join(", ") } else { String::new() }
@@ -63,9 +65,7 @@ pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Fa
 /// Each workload's proof, from what the state knows.
 pub async fn verify(session: &Session, verify: &Verify) -> Result<Exit, Failure> {
     let (app, ledger) = remembered::app_ledger(session, verify.file.as_deref())?;
-    let find = |app: &str| {
-        proof::targets(&ledger, app, verify.namespace.as_deref(), verify.name.as_deref()).map_err(|f| Failure::from(&f))
-    };
+    let find = |app: &str| proof::targets(&ledger, app, verify.namespace.as_deref(), verify.name.as_deref()).map_err(|f| Failure::from(&f));
     let targets = match app {
         Some(app) => find(&app)?,
         None => ledger.apps().into_iter().map(find).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),

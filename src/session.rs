@@ -55,8 +55,7 @@ impl Session {
         let parallelism = usize::from(global.parallelism);
         // a single request that takes as long as the longest wait helps nobody
         let timeout = global.timeout.map(|t| t.min(Duration::from_secs(30)));
-        let clusters =
-            Clusters::new(cluster::Settings { kubeconfig, context: None, timeout, parallelism }, global.any_server);
+        let clusters = Clusters::new(cluster::Settings { kubeconfig, context: None, timeout, parallelism }, global.any_server);
         let azure = Azure::new(azure).map_err(|e| Failure::from(&e))?;
         Ok(Self { global, terminal, azure, clusters, stop: interrupts(), command, sandbox })
     }

@@ -29,14 +29,29 @@ use std::path::{Path, PathBuf};
 
 #[derive(Clone, Debug)]
 pub enum Goal {
-    Up { file: Option<PathBuf>, verify: bool, saved: Option<Box<Saved>> },
-    Plan { file: Option<PathBuf>, out: Option<PathBuf>, exit_code: bool },
-    Down { file: Option<PathBuf> },
-    Wish { wish: Wish, remove: bool },
+    Up {
+        file: Option<PathBuf>,
+        verify: bool,
+        saved: Option<Box<Saved>>,
+    },
+    Plan {
+        file: Option<PathBuf>,
+        out: Option<PathBuf>,
+        exit_code: bool,
+    },
+    Down {
+        file: Option<PathBuf>,
+    },
+    Wish {
+        wish: Wish,
+        remove: bool,
+    },
     /// Looks at what the state knows, without a spec.
     Status,
     /// Looks at everything of the app as if nothing were remembered (`state rebuild`).
-    Rebuild { file: Option<PathBuf> },
+    Rebuild {
+        file: Option<PathBuf>,
+    },
 }
 
 impl Goal {
@@ -132,7 +147,12 @@ pub async fn scene(session: &Session, goal: &Goal) -> Result<Scene, Failure> {
     Ok(Scene { app, desired, ledger, state, azure, spec_path })
 }
 
-fn desired_of(goal: &Goal, spec: Option<&crate::spec::model::Spec>, context: &expand::Context<'_>, ledger: &Ledger) -> Result<Desired, Failure> {
+fn desired_of(
+    goal: &Goal,
+    spec: Option<&crate::spec::model::Spec>,
+    context: &expand::Context<'_>,
+    ledger: &Ledger,
+) -> Result<Desired, Failure> {
     let failed = |fault| Failure::from(&fault);
     let from_spec = spec.map(|s| expand::spec(s, context)).transpose().map_err(failed)?;
     Ok(match goal {
@@ -154,7 +174,9 @@ fn load_spec(goal: &Goal) -> Result<Option<Loaded>, Failure> {
         (Goal::Wish { .. } | Goal::Status, _) => Ok(None),
         (_, Some(file)) => Ok(Some(load::load(file)?)),
         // these two know from the state what there is
-        (Goal::Down { .. } | Goal::Rebuild { .. }, None) => default.exists().then(|| load::load(default)).transpose().map_err(Failure::from),
+        (Goal::Down { .. } | Goal::Rebuild { .. }, None) => {
+            default.exists().then(|| load::load(default)).transpose().map_err(Failure::from)
+        }
         (_, None) => Ok(Some(load::load(default)?)),
     }
 }
@@ -207,10 +229,12 @@ async fn cluster_of(
     let flag = match goal {
         Goal::Wish { wish: Wish::Bind(bind), .. } => bind.cluster.as_deref(),
         Goal::Wish { wish: Wish::Mount(mount), .. } => mount.cluster.as_deref(),
-        Goal::Wish { wish: Wish::Role { to, scope, .. }, .. } => match to.strip_prefix("cluster/").or_else(|| scope.strip_prefix("cluster/")) {
-            Some(named) => named.split('/').next(),
-            None => return Ok(None),
-        },
+        Goal::Wish { wish: Wish::Role { to, scope, .. }, .. } => {
+            match to.strip_prefix("cluster/").or_else(|| scope.strip_prefix("cluster/")) {
+                Some(named) => named.split('/').next(),
+                None => return Ok(None),
+            }
+        }
         Goal::Wish { .. } => return Ok(None),
         _ if spec.is_none_or(|s| s.workloads.is_empty()) => return Ok(None),
         _ => None,

@@ -54,13 +54,19 @@ pub fn shown(proofs: &[Proof]) -> String {
     for proof in proofs.iter().filter(|p| p.proved()) {
         let names: Vec<&str> = proof.objects.keys().map(String::as_str).collect();
         let took = proof.hops.last().map_or(0.0, |h| h.after.as_secs_f64());
-        lines.push(format!("proved {} reads {} from {} as {}, in {took:.1} s", proof.workload, names.join(", "), proof.vault, proof.identity));
+        lines.push(format!(
+            "proved {} reads {} from {} as {}, in {took:.1} s",
+            proof.workload,
+            names.join(", "),
+            proof.vault,
+            proof.identity
+        ));
     }
     lines.join("\n")
 }
 
 pub fn document(proofs: &[Proof]) -> serde_json::Value {
-    let proved: Vec<_> = proofs.iter().map(|p| {
+    let proved = proofs.iter().map(|p| {
         let mut value = serde_json::to_value(p).unwrap_or_default();
         if let serde_json::Value::Object(map) = &mut value {
             map.insert("proved".into(), p.proved().into());

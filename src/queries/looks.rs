@@ -71,9 +71,7 @@ impl<'a> Eyes<'a> {
     fn group(&self, group: Option<&str>) -> Result<ArmId, Failure> {
         match group {
             None => Ok(ArmId::subscription(&self.subscription)),
-            Some(id) if id.starts_with('/') => {
-                ArmId::parse(id).ok_or_else(|| Failure::new(Exit::Usage, format!("{id:?} is no ARM id")))
-            }
+            Some(id) if id.starts_with('/') => ArmId::parse(id).ok_or_else(|| Failure::new(Exit::Usage, format!("{id:?} is no ARM id"))),
             Some(name) => Ok(ArmId::group(&self.subscription, name)),
         }
     }
@@ -86,7 +84,11 @@ impl<'a> Eyes<'a> {
     fn record(&self, document: &Value) -> Result<(), Failure> {
         let fields: Vec<(&str, Option<String>)> = document
             .as_object()
-            .map(|m| m.iter().map(|(k, v)| (k.as_str(), (!v.is_null()).then(|| v.as_str().map_or_else(|| v.to_string(), str::to_owned)))).collect())
+            .map(|m| {
+                m.iter()
+                    .map(|(k, v)| (k.as_str(), (!v.is_null()).then(|| v.as_str().map_or_else(|| v.to_string(), str::to_owned))))
+                    .collect()
+            })
             .unwrap_or_default();
         self.say(document, table::record(&fields))
     }
@@ -116,7 +118,15 @@ impl<'a> Eyes<'a> {
         let all = self.azure.identities(&scope).await.map_err(failed)?;
         let rows: Vec<Vec<String>> = all
             .iter()
-            .map(|i| vec![i.id.name().into(), i.id.group_name().unwrap_or_default().into(), i.location.clone(), i.client_id.clone(), owner(&i.tags)])
+            .map(|i| {
+                vec![
+                    i.id.name().into(),
+                    i.id.group_name().unwrap_or_default().into(),
+                    i.location.clone(),
+                    i.client_id.clone(),
+                    owner(&i.tags),
+                ]
+            })
             .collect();
         let document = json!({ "version": 1, "identities": all.iter().map(identity).collect::<Vec<_>>() });
         let headers = ["NAME", "GROUP", "LOCATION", "CLIENT ID", "OWNER"];
@@ -137,10 +147,15 @@ impl<'a> Eyes<'a> {
         let all = self.azure.vaults(&scope).await.map_err(failed)?;
         let rows: Vec<Vec<String>> = all
             .iter()
-            .map(|v| vec![v.id.name().into(), v.id.group_name().unwrap_or_default().into(), v.location.clone(), model(v).into(), owner(&v.tags)])
+            .map(|v| {
+                vec![v.id.name().into(), v.id.group_name().unwrap_or_default().into(), v.location.clone(), model(v).into(), owner(&v.tags)]
+            })
             .collect();
         let document = json!({ "version": 1, "vaults": all.iter().map(vault).collect::<Vec<_>>() });
-        self.say(&document, table::list(&["NAME", "GROUP", "LOCATION", "MODEL", "OWNER"], &rows, "there are no vaults", self.session.terminal.width))
+        self.say(
+            &document,
+            table::list(&["NAME", "GROUP", "LOCATION", "MODEL", "OWNER"], &rows, "there are no vaults", self.session.terminal.width),
+        )
     }
 
     /// Scopes as keys or ids; without one, those of the principal that the state knows, and the subscription.
@@ -150,7 +165,11 @@ impl<'a> Eyes<'a> {
             Some(scope) => vec![self.scope(scope)?],
             None => {
                 let mut scopes = vec![ArmId::subscription(&self.subscription)];
-                let placed = self.ledger.entries().filter(|e| e.kind == "role").filter_map(|e| e.outputs.get("scope")?.as_str().and_then(ArmId::parse));
+                let placed = self
+                    .ledger
+                    .entries()
+                    .filter(|e| e.kind == "role")
+                    .filter_map(|e| e.outputs.get("scope")?.as_str().and_then(ArmId::parse));
                 for scope in placed {
                     if !scopes.contains(&scope) {
                         scopes.push(scope);
@@ -168,14 +187,19 @@ impl<'a> Eyes<'a> {
             let guid = a.role_definition_id.rsplit('/').next().unwrap_or_default();
             roles::name(guid).unwrap_or(guid).to_owned()
         };
-        let rows: Vec<Vec<String>> =
-            found.iter().map(|a| vec![role(a), a.principal_id.clone(), a.scope.to_string(), a.description.clone().unwrap_or_default()]).collect();
+        let rows: Vec<Vec<String>> = found
+            .iter()
+            .map(|a| vec![role(a), a.principal_id.clone(), a.scope.to_string(), a.description.clone().unwrap_or_default()])
+            .collect();
         let all: Vec<Value> = found
             .iter()
             .map(|a| json!({ "id": a.id, "role": role(a), "principal_id": a.principal_id, "scope": a.scope, "description": a.description }))
             .collect();
         let headers = ["ROLE", "PRINCIPAL", "SCOPE", "DESCRIPTION"];
-        self.say(&json!({ "version": 1, "roles": all }), table::list(&headers, &rows, "there are no such role assignments", self.session.terminal.width))
+        self.say(
+            &json!({ "version": 1, "roles": all }),
+            table::list(&headers, &rows, "there are no such role assignments", self.session.terminal.width),
+        )
     }
 
     fn published(&self, key: &str, field: &str) -> Option<String> {
@@ -190,7 +214,8 @@ impl<'a> Eyes<'a> {
         let key = if to.contains('/') || to == "caller" { to.to_owned() } else { format!("identity/{to}") };
         let field = if to == "caller" { "object_id" } else { "principal_id" };
         self.published(&key, field).ok_or_else(|| {
-            Failure::new(Exit::Refused, format!("the state knows no {key}")).hint("Give the principal's object id, or make the identity known first: `podid identity create`.")
+            Failure::new(Exit::Refused, format!("the state knows no {key}"))
+                .hint("Give the principal's object id, or make the identity known first: `podid identity create`.")
         })
     }
 
@@ -221,9 +246,13 @@ impl<'a> Eyes<'a> {
     async fn secrets(&self, vault: &str, group: Option<&str>) -> Result<(), Failure> {
         let vault = self.found_vault(vault, group).await?;
         let all = self.azure.secrets(&vault.uri).await.map_err(failed)?;
-        let rows: Vec<Vec<String>> = all.iter().map(|s| vec![s.name.clone(), s.enabled.to_string(), when(s.updated), owner(&s.tags)]).collect();
+        let rows: Vec<Vec<String>> =
+            all.iter().map(|s| vec![s.name.clone(), s.enabled.to_string(), when(s.updated), owner(&s.tags)]).collect();
         let document = json!({ "version": 1, "vault": vault.id.name(), "secrets": all });
-        self.say(&document, table::list(&["NAME", "ENABLED", "UPDATED", "OWNER"], &rows, "the vault holds no secrets", self.session.terminal.width))
+        self.say(
+            &document,
+            table::list(&["NAME", "ENABLED", "UPDATED", "OWNER"], &rows, "the vault holds no secrets", self.session.terminal.width),
+        )
     }
 
     async fn secret(&self, vault: &str, group: Option<&str>, name: &str, reveal: bool) -> Result<(), Failure> {

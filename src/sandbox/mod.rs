@@ -4,3 +4,5 @@
 //! `azure/` Entra, ARM, Graph, Key Vault, IMDS · `kube/` the API server · `players/` MIC, NMI, CSI driver and kubelet, as HTTP clients.
 
 pub mod http;
+mod stub;
+pub use stub::*;
