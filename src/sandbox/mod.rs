@@ -6,3 +6,4 @@
 pub mod http;
 mod stub;
 pub use stub::*;
+pub mod kube;

@@ -1,0 +1,132 @@
+//! What stands between a valid request and the store: the namespace's life, and what a control plane puts into new pods (service account,
+//! token volume, tolerations, the node, Pod Security). Knows the store; writes nothing.
+
+use super::call::Call;
+use super::status::{Outcome, Refusal};
+use super::store::{Store, now};
+use super::{Facts, security};
+use serde_json::{Value, json};
+
+/// The namespace must be there and must not be going.
+pub fn namespace(store: &Store, call: &Call, object: &Value) -> Outcome<()> {
+    let Some(name) = call.namespace.as_deref() else { return Ok(()) };
+    let spaces = super::status::About { group: "", plural: "namespaces" };
+    let Some(namespace) = store.namespace(name) else { return Err(Refusal::not_found(spaces, name)) };
+    if namespace["metadata"]["deletionTimestamp"].is_null() {
+        return Ok(());
+    }
+    let why = format!("unable to create new content in namespace {name} because it is being terminated");
+    let mut refusal = Refusal::forbidden(call.resource.about(), object["metadata"]["name"].as_str().unwrap_or_default(), &why);
+    refusal.details["causes"] = json!([{"reason": "NamespaceTerminating", "message": format!("namespace {name} is being terminated"), "field": "metadata.namespace"}]);
+    Err(refusal)
+}
+
+/// What a new object gets that its client did not say; with warnings.
+pub fn create(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> Outcome<Vec<String>> {
+    match (call.resource.group.as_str(), call.resource.kind.as_str()) {
+        ("", "Pod") => pod(store, facts, call, object),
+        ("", "Namespace") => {
+            object["spec"] = json!({"finalizers": ["kubernetes"]});
+            object["status"] = json!({"phase": "Active"});
+            Ok(Vec::new())
+        }
+        ("apiextensions.k8s.io", _) => {
+            super::resource::established(object, &now());
+            object["metadata"]["finalizers"] = json!(["customresourcecleanup.apiextensions.k8s.io"]);
+            Ok(Vec::new())
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn pod(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> Outcome<Vec<String>> {
+    let namespace = call.namespace.as_deref().unwrap_or_default();
+    let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    if object["spec"]["serviceAccountName"].as_str().unwrap_or_default().is_empty() {
+        object["spec"]["serviceAccountName"] = json!("default");
+    }
+    let account = object["spec"]["serviceAccountName"].as_str().unwrap_or_default().to_owned();
+    object["spec"]["serviceAccount"] = json!(account);
+    let Some(found) = store.get(&format!("serviceaccounts/{namespace}/{account}")) else {
+        let why = format!("error looking up service account {namespace}/{account}: serviceaccount {} not found", json!(account));
+        return Err(Refusal::forbidden(call.resource.about(), &name, &why));
+    };
+    let wants = &object["spec"]["automountServiceAccountToken"];
+    let mount = if wants.is_null() { found["automountServiceAccountToken"] != false } else { wants != false };
+    if mount {
+        token_volume(store, facts, &format!("{namespace}/{name}"), object);
+    }
+    if object["spec"]["tolerations"].is_null() {
+        object["spec"]["tolerations"] = json!([]);
+    }
+    if let Some(tolerations) = object["spec"]["tolerations"].as_array_mut() {
+        for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+            if !tolerations.iter().any(|t| t["key"] == key && (t["effect"] == "NoExecute" || t["effect"].is_null())) {
+                tolerations.push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
+            }
+        }
+    }
+    for (name, value) in [("priority", json!(0)), ("preemptionPolicy", json!("PreemptLowerPriority"))] {
+        if object["spec"][name].is_null() {
+            object["spec"][name] = value;
+        }
+    }
+    let warnings = security::pod(store, namespace, &name, object)?;
+    object["status"] = json!({"phase": "Pending", "qosClass": quality(object)});
+    // The scheduler's work: there is one node.
+    if object["spec"]["nodeName"].is_null() {
+        object["spec"]["nodeName"] = json!(facts.node);
+    }
+    object["status"]["conditions"] =
+        json!([{"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now(), "observedGeneration": 1}]);
+    if let Some(condition) = object["status"]["conditions"][0].as_object_mut() {
+        condition.shift_remove("lastProbeTime");
+    }
+    Ok(warnings)
+}
+
+/// The projected token that every pod gets (kubernetes, `plugin/pkg/admission/serviceaccount`).
+fn token_volume(store: &mut Store, facts: &Facts, pod: &str, object: &mut Value) {
+    const PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+    let name = format!("kube-api-access-{}", store.suffix(&facts.uid_seed, &format!("token-volume/{pod}")));
+    let mut used = false;
+    for list in ["containers", "initContainers"] {
+        for container in object["spec"].get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            if container["volumeMounts"].is_null() {
+                container["volumeMounts"] = json!([]);
+            }
+            if let Some(mounts) = container["volumeMounts"].as_array_mut()
+                && !mounts.iter().any(|m| m["mountPath"] == PATH)
+            {
+                mounts.push(json!({"name": name, "readOnly": true, "mountPath": PATH}));
+                used = true;
+            }
+        }
+    }
+    if !used {
+        return;
+    }
+    if object["spec"]["volumes"].is_null() {
+        object["spec"]["volumes"] = json!([]);
+    }
+    if let Some(volumes) = object["spec"]["volumes"].as_array_mut() {
+        volumes.push(json!({"name": name, "projected": {"defaultMode": 420, "sources": [
+            {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+            {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}},
+        ]}}));
+    }
+}
+
+fn quality(pod: &Value) -> &'static str {
+    let containers = || ["containers", "initContainers"].into_iter().flat_map(|list| pod["spec"][list].as_array().into_iter().flatten());
+    let some = |kind: &str| containers().any(|c| c["resources"][kind].as_object().is_some_and(|r| !r.is_empty()));
+    if !some("requests") && !some("limits") {
+        return "BestEffort";
+    }
+    let full = containers().all(|c| {
+        let (limits, requests) = (&c["resources"]["limits"], &c["resources"]["requests"]);
+        ["cpu", "memory"].iter().all(|r| !limits[*r].is_null() && (requests[*r].is_null() || requests[*r] == limits[*r]))
+    });
+    if full { "Guaranteed" } else { "Burstable" }
+}

@@ -1,0 +1,140 @@
+//! One request as the API server understands it: what it is about, and its options, checked. Knows no store.
+
+use super::resource::Resource;
+use super::status::{Cause, Outcome, Refusal};
+use crate::sandbox::http::Request;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validation {
+    Ignore,
+    Warn,
+    Strict,
+}
+
+/// What a write or read is about.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub resource: Arc<Resource>,
+    pub namespace: Option<String>,
+    /// Empty where the path names none.
+    pub name: String,
+    /// `status`, `token`, …; empty: the object itself.
+    pub sub: String,
+    pub dry_run: bool,
+    /// Of the fields that are written now.
+    pub writer: String,
+    pub validation: Validation,
+    pub force: bool,
+}
+
+/// An answer with an object.
+#[derive(Debug)]
+pub struct Reply {
+    pub code: u16,
+    pub body: Value,
+    pub warnings: Vec<String>,
+}
+
+impl Reply {
+    pub fn ok(body: Value) -> Self {
+        Self { code: 200, body, warnings: Vec::new() }
+    }
+}
+
+impl Call {
+    pub fn new(
+        resource: Arc<Resource>,
+        namespace: Option<String>,
+        name: &str,
+        sub: &str,
+        request: &Request,
+        options: &str,
+    ) -> Outcome<Self> {
+        let query = |name: &str| request.query(name).filter(|v| !v.is_empty());
+        let mut causes = Vec::new();
+        let dry_run = query("dryRun");
+        if let Some(other) = dry_run.as_deref().filter(|d| *d != "All") {
+            causes.push(Cause::unsupported("dryRun", &json!([other]), &["All".to_owned()]));
+        }
+        let apply = request.header("content-type").is_some_and(|t| t.starts_with("application/apply-patch+"));
+        let patch = options == "PatchOptions";
+        let manager = query("fieldManager");
+        if patch {
+            if apply && manager.is_none() {
+                causes.push(Cause::required("fieldManager", "is required for apply patch"));
+            }
+            if !apply && query("force").is_some() {
+                causes.push(Cause::forbidden("force", "may not be specified for non-apply patch"));
+            }
+        }
+        if let Some(long) = manager.as_deref().filter(|m| m.len() > 128) {
+            let message = format!("Too long: may not be more than {} bytes", 128);
+            let _ = long;
+            causes.push(Cause { field: "fieldManager".into(), reason: "FieldValueTooLong", message });
+        }
+        let validation = match query("fieldValidation").as_deref() {
+            None | Some("Warn") => Validation::Warn,
+            Some("Strict") => Validation::Strict,
+            Some("Ignore") => Validation::Ignore,
+            Some(other) => {
+                let allowed = ["", "Ignore", "Strict", "Warn"].map(str::to_owned);
+                causes.push(Cause::unsupported("fieldValidation", &json!(other), &allowed));
+                Validation::Warn
+            }
+        };
+        if !causes.is_empty() {
+            return Err(nameless(Refusal::invalid("meta.k8s.io", options, "", &causes)));
+        }
+        // Without a name of its own a writer is called by what its User-Agent begins with.
+        let agent = request.header("user-agent").unwrap_or("unknown").split('/').next().unwrap_or_default();
+        let writer = manager.unwrap_or_else(|| agent.chars().filter(|c| !c.is_control()).take(128).collect());
+        let force = query("force").is_some_and(|f| f == "true" || f == "1");
+        Ok(Self { resource, namespace, name: name.to_owned(), sub: sub.to_owned(), dry_run: dry_run.is_some(), writer, validation, force })
+    }
+
+    /// Fields that this endpoint does not write.
+    pub fn ignored(&self) -> &'static [&'static str] {
+        match (self.sub.as_str(), self.resource.has("status")) {
+            ("status", _) => &["f:spec", "f:metadata"],
+            ("", true) => &["f:status"],
+            _ => &[],
+        }
+    }
+
+    /// What unknown fields lead to: a refusal, warnings, or nothing.
+    pub fn unknown(&self, unknown: &[String]) -> Outcome<Vec<String>> {
+        let lines: Vec<String> = unknown.iter().map(|field| format!("unknown field {}", json!(field))).collect();
+        match self.validation {
+            Validation::Ignore => Ok(Vec::new()),
+            Validation::Warn => Ok(lines),
+            Validation::Strict if lines.is_empty() => Ok(lines),
+            Validation::Strict => Err(self.unhandled(&format!("strict decoding error: {}", lines.join(", ")))),
+        }
+    }
+
+    pub fn unhandled(&self, why: &str) -> Refusal {
+        let r = &self.resource;
+        Refusal::bad_request(format!("{} in version {} cannot be handled as a {}: {why}", r.kind, json!(r.version), r.kind))
+    }
+}
+
+/// The server leaves an empty name out of the details.
+pub fn nameless(mut refusal: Refusal) -> Refusal {
+    if refusal.details["name"] == ""
+        && let Some(details) = refusal.details.as_object_mut()
+    {
+        details.shift_remove("name");
+    }
+    refusal
+}
+
+/// JSON or YAML, by what it is.
+pub fn parse(body: &[u8]) -> Result<Value, String> {
+    if let Ok(value) = serde_json::from_slice(body) {
+        return Ok(value);
+    }
+    let text = std::str::from_utf8(body).map_err(|e| e.to_string())?;
+    serde_saphyr::from_str::<Value>(text).map_err(|e| e.to_string())
+}

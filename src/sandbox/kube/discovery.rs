@@ -1,0 +1,157 @@
+//! Which groups, versions and kinds there are, in the two forms that clients ask for: lists (old) and one aggregated document
+//! (apidiscovery.k8s.io v2 and v2beta1). Knows the catalog only.
+
+use super::Facts;
+use super::resource::{Catalog, Resource, group_version};
+use crate::sandbox::http::{Request, Response};
+use serde_json::{Value, json};
+
+pub const GIT_VERSION: &str = "v1.34.4";
+
+pub fn version() -> Value {
+    json!({
+        "major": "1", "minor": "34", "emulationMajor": "1", "emulationMinor": "34", "minCompatibilityMajor": "1", "minCompatibilityMinor": "33",
+        "gitVersion": GIT_VERSION, "gitCommit": "", "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z", "goVersion": "go1.24.9",
+        "compiler": "gc", "platform": "linux/amd64",
+    })
+}
+
+/// `parts`: of the path, `api` or `apis` first, or none at all.
+pub fn answer(catalog: &Catalog, parts: &[&str], request: &Request, facts: &Facts) -> Option<Response> {
+    let plain = |body: &Value| Response::json(200, "application/json", body);
+    match parts {
+        [] => {
+            let mut paths = vec!["/api".to_owned(), "/api/v1".into(), "/apis".into()];
+            for (group, versions) in catalog.groups().into_iter().filter(|(group, _)| !group.is_empty()) {
+                paths.push(format!("/apis/{group}"));
+                paths.extend(versions.iter().map(|v| format!("/apis/{group}/{v}")));
+            }
+            paths.extend(["/healthz", "/livez", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
+            Some(plain(&json!({"paths": paths})))
+        }
+        ["api" | "apis"] => {
+            let core = parts == ["api"];
+            if let Some(version) = aggregated(request) {
+                let kind = format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
+                return Some(Response::json(200, &kind, &whole(catalog, core, version)).with("vary", "Accept"));
+            }
+            if core {
+                return Some(plain(&json!({
+                    "kind": "APIVersions", "versions": ["v1"],
+                    "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": format!("{}:443", facts.fqdn)}],
+                })));
+            }
+            let groups: Vec<Value> = catalog.groups().iter().filter(|(g, _)| !g.is_empty()).map(|(g, v)| group(g, v)).collect();
+            Some(plain(&json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})))
+        }
+        ["apis", name] => {
+            let (name, versions) = catalog.groups().into_iter().find(|(g, _)| g == name)?;
+            let mut body = group(&name, &versions);
+            body["kind"] = json!("APIGroup");
+            body["apiVersion"] = json!("v1");
+            Some(plain(&body))
+        }
+        ["api", version] => resources(catalog, "", version).map(|body| plain(&body)),
+        ["apis", group, version] => resources(catalog, group, version).map(|body| plain(&body)),
+        _ => None,
+    }
+}
+
+/// The first aggregated form that the client takes before the plain one.
+fn aggregated(request: &Request) -> Option<&'static str> {
+    for accepted in request.header("accept").unwrap_or_default().split(',') {
+        let has = |wanted: &str| accepted.split(';').any(|p| p.trim() == wanted);
+        if !has("application/json") {
+            continue;
+        }
+        if has("as=APIGroupDiscoveryList") && has("g=apidiscovery.k8s.io") {
+            for version in ["v2", "v2beta1"] {
+                if has(&format!("v={version}")) {
+                    return Some(version);
+                }
+            }
+        } else if !accepted.contains("as=") {
+            return None;
+        }
+    }
+    None
+}
+
+fn group(name: &str, versions: &[String]) -> Value {
+    let all: Vec<Value> = versions.iter().map(|v| json!({"groupVersion": group_version(name, v), "version": v})).collect();
+    json!({"name": name, "versions": all, "preferredVersion": all.first()})
+}
+
+fn of<'a>(catalog: &'a Catalog, group: &'a str, version: &'a str) -> impl Iterator<Item = &'a Resource> {
+    catalog.resources.iter().map(AsRef::as_ref).filter(move |r| r.group == group && r.version == version)
+}
+
+fn resources(catalog: &Catalog, group: &str, version: &str) -> Option<Value> {
+    if !catalog.serves(group, version) {
+        return None;
+    }
+    let mut all = Vec::new();
+    for r in of(catalog, group, version) {
+        let mut entry = json!({"name": r.plural, "singularName": r.singular, "namespaced": r.namespaced, "kind": r.kind, "verbs": r.verbs});
+        if !r.short.is_empty() {
+            entry["shortNames"] = json!(r.short);
+        }
+        if !r.categories.is_empty() {
+            entry["categories"] = json!(r.categories);
+        }
+        all.push(entry);
+        for sub in &r.subresources {
+            let mut entry = json!({
+                "name": format!("{}/{}", r.plural, sub.name), "singularName": "", "namespaced": r.namespaced, "kind": sub.kind, "verbs": sub.verbs,
+            });
+            if !sub.version.is_empty() {
+                entry["group"] = json!(sub.group);
+                entry["version"] = json!(sub.version);
+            }
+            all.push(entry);
+        }
+    }
+    Some(json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version(group, version), "resources": all}))
+}
+
+fn whole(catalog: &Catalog, core: bool, version: &str) -> Value {
+    let items: Vec<Value> = catalog
+        .groups()
+        .iter()
+        .filter(|(group, _)| group.is_empty() == core)
+        .map(|(group, versions)| {
+            let versions: Vec<Value> = versions
+                .iter()
+                .map(|v| {
+                    let all: Vec<Value> = of(catalog, group, v).map(entry).collect();
+                    json!({"version": v, "resources": all, "freshness": "Current"})
+                })
+                .collect();
+            let metadata = if core { json!({}) } else { json!({"name": group}) };
+            json!({"metadata": metadata, "versions": versions})
+        })
+        .collect();
+    json!({"kind": "APIGroupDiscoveryList", "apiVersion": format!("apidiscovery.k8s.io/{version}"), "metadata": {}, "items": items})
+}
+
+fn entry(r: &Resource) -> Value {
+    let kind = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
+    let mut out = json!({
+        "resource": r.plural, "responseKind": kind(&r.group, &r.version, &r.kind), "scope": if r.namespaced { "Namespaced" } else { "Cluster" },
+        "singularResource": r.singular, "verbs": r.verbs,
+    });
+    if !r.short.is_empty() {
+        out["shortNames"] = json!(r.short);
+    }
+    if !r.categories.is_empty() {
+        out["categories"] = json!(r.categories);
+    }
+    if !r.subresources.is_empty() {
+        let subs = r.subresources.iter().map(|s| {
+            let (group, version) = if s.version.is_empty() { (&r.group, &r.version) } else { (&s.group, &s.version) };
+            json!({"subresource": s.name, "responseKind": kind(group, version, &s.kind), "verbs": s.verbs})
+        });
+        out["subresources"] = subs.collect::<Vec<_>>().into();
+    }
+    out
+}

@@ -1,0 +1,177 @@
+//! Deleting: preconditions, grace, finalizers, propagation. Knows the store; what follows from a deletion is the controllers' work.
+
+use super::call::{Call, Reply, nameless, parse};
+use super::resource::Resource;
+use super::select::Selector;
+use super::status::{About, Cause, Outcome, Refusal};
+use super::store::{Store, key, meta, now};
+use super::{prepare, write};
+use crate::sandbox::http::Request;
+use serde_json::{Value, json};
+
+/// Namespaces that stay.
+const KEPT: [&str; 3] = ["default", "kube-system", "kube-public"];
+
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub uid: Option<String>,
+    pub version: Option<String>,
+    pub propagation: Option<String>,
+    pub grace: Option<i64>,
+    pub dry_run: bool,
+}
+
+impl Options {
+    /// From the body, or from the query.
+    pub fn read(request: &Request) -> Outcome<Self> {
+        let body = if request.body.is_empty() { Value::Null } else { parse(&request.body).map_err(Refusal::bad_request)? };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let options = Self {
+            uid: text(&body["preconditions"]["uid"]),
+            version: text(&body["preconditions"]["resourceVersion"]),
+            propagation: text(&body["propagationPolicy"]).or_else(|| request.query("propagationPolicy")),
+            grace: body["gracePeriodSeconds"].as_i64().or_else(|| request.query("gracePeriodSeconds").and_then(|g| g.parse().ok())),
+            dry_run: body["dryRun"].as_array().is_some_and(|d| d.iter().any(|d| d == "All"))
+                || request.query("dryRun").is_some_and(|d| d == "All"),
+        };
+        if let Some(policy) = options.propagation.as_deref().filter(|p| !["Foreground", "Background", "Orphan"].contains(p)) {
+            let allowed = ["Foreground", "Background", "Orphan", "nil"].map(str::to_owned);
+            let cause = Cause::unsupported("propagationPolicy", &json!(policy), &allowed);
+            return Err(nameless(Refusal::invalid("meta.k8s.io", "DeleteOptions", "", &[cause])));
+        }
+        Ok(options)
+    }
+}
+
+/// No finalizer holds it.
+pub fn finished(object: &Value) -> bool {
+    object["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty)
+}
+
+/// A namespace also waits for its own finalizer, a pod for the kubelet.
+pub fn finished_otherwise(resource: &Resource, object: &Value) -> bool {
+    match (resource.group.as_str(), resource.kind.as_str()) {
+        ("", "Namespace") => object["spec"]["finalizers"].as_array().is_none_or(Vec::is_empty),
+        ("", "Pod") => object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or_default() == 0,
+        _ => true,
+    }
+}
+
+pub fn one(store: &mut Store, call: &Call, options: &Options) -> Outcome<Reply> {
+    let r = call.resource.clone();
+    let object = write::existing(store, call)?;
+    if r.group.is_empty() && r.kind == "Namespace" && KEPT.contains(&call.name.as_str()) {
+        return Err(Refusal::forbidden(r.about(), &call.name, "this namespace may not be deleted"));
+    }
+    let uid = meta(&object, "uid").to_owned();
+    // Here the server names the kind, not the resource.
+    let about = About { group: &r.group, plural: &r.kind };
+    if let Some(wanted) = options.uid.as_deref().filter(|wanted| *wanted != uid) {
+        let why = format!(
+            "the UID in the precondition ({wanted}) does not match the UID in record ({uid}). The object might have been deleted and then recreated"
+        );
+        return Err(Refusal::conflict(about, &call.name, &why));
+    }
+    let version = meta(&object, "resourceVersion");
+    if let Some(wanted) = options.version.as_deref().filter(|wanted| *wanted != version) {
+        let why = format!(
+            "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({version}). The object might have been modified"
+        );
+        return Err(Refusal::conflict(about, &call.name, &why));
+    }
+    let (left, gone) = begin(store, call, object, options);
+    let body = match left {
+        Some(object) => object,
+        None if matches!(r.kind.as_str(), "Pod" | "ServiceAccount") && r.group.is_empty() => gone,
+        None => {
+            let mut details = json!({"name": call.name});
+            if !r.group.is_empty() {
+                details["group"] = json!(r.group);
+            }
+            details["kind"] = json!(r.plural);
+            details["uid"] = json!(uid);
+            json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
+        }
+    };
+    Ok(Reply::ok(body))
+}
+
+/// Marks an object deleted, or takes it away. The object if it is still there, and as it was last.
+fn begin(store: &mut Store, call: &Call, mut object: Value, options: &Options) -> (Option<Value>, Value) {
+    let r = &call.resource;
+    let at = key(r, call.namespace.as_deref(), &call.name);
+    let marked = !object["metadata"]["deletionTimestamp"].is_null();
+    let mut finalizers: Vec<Value> = object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+    match options.propagation.as_deref() {
+        Some("Orphan") => finalizers.push(json!("orphan")),
+        Some("Foreground") => finalizers.push(json!("foregroundDeletion")),
+        _ => {}
+    }
+    finalizers.dedup();
+    if !finalizers.is_empty() {
+        object["metadata"]["finalizers"] = finalizers.into();
+    }
+    let pod = r.group.is_empty() && r.kind == "Pod";
+    let namespace = r.group.is_empty() && r.kind == "Namespace";
+    let grace = if pod { pod_grace(&object, options.grace) } else { 0 };
+    if finished(&object) && !namespace && grace == 0 {
+        if !options.dry_run {
+            store.remove(&at);
+        }
+        return (None, object);
+    }
+    if marked && !(pod && grace == 0 && object["metadata"]["deletionGracePeriodSeconds"].as_i64() != Some(0)) {
+        return (Some(object.clone()), object);
+    }
+    object["metadata"]["deletionTimestamp"] = json!(if grace > 0 { later(grace) } else { now() });
+    if !namespace {
+        object["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
+    } else {
+        object["status"]["phase"] = json!("Terminating");
+    }
+    if let Some(generation) = object["metadata"]["generation"].as_u64() {
+        object["metadata"]["generation"] = json!(generation + 1);
+    }
+    if options.dry_run {
+        return (Some(object.clone()), object);
+    }
+    let stored = store.put(&at, prepare::kept(r, object));
+    let shown = prepare::shown(r, &stored);
+    (Some(shown.clone()), shown)
+}
+
+fn later(seconds: i64) -> String {
+    let then = jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or_else(|_| jiff::Timestamp::now());
+    then.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A pod that never ran needs no grace.
+fn pod_grace(pod: &Value, asked: Option<i64>) -> i64 {
+    if pod["spec"]["nodeName"].is_null() || matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
+        return 0;
+    }
+    asked.or_else(|| pod["spec"]["terminationGracePeriodSeconds"].as_i64()).unwrap_or(30).max(0)
+}
+
+/// Deletes all that a selector takes; answers with them as they were.
+pub fn many(store: &mut Store, call: &Call, selector: &Selector, options: &Options) -> Reply {
+    let r = call.resource.clone();
+    let found: Vec<Value> = store
+        .list(&r, call.namespace.as_deref())
+        .into_iter()
+        .filter(|(_, o)| selector.matches(o))
+        .map(|(_, o)| prepare::shown(&r, o))
+        .collect();
+    for object in &found {
+        let single = Call {
+            namespace: object["metadata"]["namespace"].as_str().map(str::to_owned),
+            name: meta(object, "name").to_owned(),
+            ..call.clone()
+        };
+        begin(store, &single, object.clone(), options);
+    }
+    Reply::ok(json!({
+        "kind": r.list_kind, "apiVersion": r.api_version(),
+        "metadata": {"resourceVersion": store.state.version.to_string()}, "items": found,
+    }))
+}

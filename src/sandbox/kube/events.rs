@@ -1,0 +1,47 @@
+//! The events of `events.k8s.io/v1` are those of `v1` under other field names (kubernetes, `pkg/apis/core/v1/conversion.go`). Knows nothing else.
+
+use serde_json::{Map, Value, json};
+
+/// (core path, new name)
+const RENAMED: [(&str, &str); 7] = [
+    ("message", "note"),
+    ("involvedObject", "regarding"),
+    ("reportingComponent", "reportingController"),
+    ("source", "deprecatedSource"),
+    ("count", "deprecatedCount"),
+    ("firstTimestamp", "deprecatedFirstTimestamp"),
+    ("lastTimestamp", "deprecatedLastTimestamp"),
+];
+
+fn rename(event: &Value, name: impl Fn(&str) -> Option<&'static str>) -> Value {
+    let map: Map<String, Value> = event
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| (name(key).map_or_else(|| key.clone(), str::to_owned), value.clone()))
+        .collect();
+    Value::Object(map)
+}
+
+pub fn to_new(core: &Value) -> Value {
+    rename(core, |key| RENAMED.iter().find(|(old, _)| *old == key).map(|(_, new)| *new))
+}
+
+pub fn to_core(new: Value) -> Value {
+    let mut core = rename(&new, |key| RENAMED.iter().find(|(_, new)| *new == key).map(|(old, _)| *old));
+    core["apiVersion"] = json!("v1");
+    core
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_the_message_of_a_core_event() {
+        let new = json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "note": "n", "regarding": {"kind": "Pod"}});
+        let core = to_core(new.clone());
+        assert_eq!((&core["message"], &core["involvedObject"]["kind"]), (&json!("n"), &json!("Pod")));
+        assert_eq!(to_new(&core)["regarding"], new["regarding"]);
+    }
+}

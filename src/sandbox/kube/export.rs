@@ -1,0 +1,81 @@
+//! The cluster as one sorted document to compare with another: what people and programs wanted, without what differs from run to run.
+
+use super::store::{State, parts};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// Kinds that change by themselves.
+const LEFT_OUT: [&str; 2] = ["events", "leases.coordination.k8s.io"];
+/// Metadata that is no wish.
+const SERVERS: [&str; 8] = [
+    "uid",
+    "resourceVersion",
+    "managedFields",
+    "generation",
+    "creationTimestamp",
+    "selfLink",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+];
+/// Fields that hold a time, or count.
+const TIMES: [&str; 9] = [
+    "lastTransitionTime",
+    "lastHeartbeatTime",
+    "lastUpdateTime",
+    "lastProbeTime",
+    "startTime",
+    "startedAt",
+    "finishedAt",
+    "observedGeneration",
+    "uid",
+];
+
+/// `{kind: {namespace: {name: object}}}`; cluster-scoped kinds have the namespace "".
+pub fn export(state: &State) -> Value {
+    let mut out: BTreeMap<&str, BTreeMap<&str, BTreeMap<String, Value>>> = BTreeMap::new();
+    for (key, object) in &state.objects {
+        let (kind, namespace, name) = parts(key);
+        if LEFT_OUT.contains(&kind) {
+            continue;
+        }
+        let names = out.entry(kind).or_default().entry(namespace).or_default();
+        let generated = object["metadata"]["generateName"].as_str().filter(|prefix| name.starts_with(prefix));
+        let mut shown = generated.map_or_else(|| name.to_owned(), |prefix| format!("{prefix}*"));
+        let mut n = 2;
+        while names.contains_key(&shown) {
+            shown = format!("{}*{n}", generated.unwrap_or(name));
+            n += 1;
+        }
+        let mut clean = object.clone();
+        if let Some(metadata) = clean["metadata"].as_object_mut() {
+            SERVERS.iter().for_each(|field| {
+                metadata.shift_remove(*field);
+            });
+            if generated.is_some() {
+                metadata.insert("name".into(), json!(shown));
+            }
+        }
+        if kind == "secrets" {
+            for value in clean["data"].as_object_mut().into_iter().flatten().map(|(_, value)| value) {
+                let digest = Sha256::digest(value.as_str().unwrap_or_default());
+                *value = json!(format!("sha256:{}", digest.iter().map(|b| format!("{b:02x}")).collect::<String>()));
+            }
+        }
+        names.insert(shown, sorted(&clean));
+    }
+    json!(out)
+}
+
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let fields: BTreeMap<&String, &Value> = map.iter().filter(|(name, _)| !TIMES.contains(&name.as_str())).collect();
+            Value::Object(fields.into_iter().map(|(name, value)| (name.clone(), sorted(value))).collect::<Map<_, _>>())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        // The token volume of a pod has a made-up name.
+        Value::String(text) if text.starts_with("kube-api-access-") => json!("kube-api-access-*"),
+        other => other.clone(),
+    }
+}

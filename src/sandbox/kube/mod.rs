@@ -1,0 +1,177 @@
+//! The sandbox's Kubernetes: an API server and the controllers behind it, over plain data. Knows nothing of HTTP servers, of Azure, of podid.
+//!
+//! `router` what a path means · `serve` one request · `call` its options · `prepare` body to object · `write`, `erase`, `watch` the verbs ·
+//! `schema`, `typed`, `fields`, `managed` types and who owns which field · `decode`, `check`, `names`, `rules`, `security` what is refused ·
+//! `defaults`, `admission`, `controllers` what a control plane adds · `resource`, `discovery`, `openapi`, `table` how kinds are told ·
+//! `auth`, `rbac`, `reviews` who may · `seed`, `components` a new cluster · `export` what is left of it for comparison.
+
+mod admission;
+mod auth;
+mod call;
+mod check;
+mod components;
+mod controllers;
+mod decode;
+mod defaults;
+mod discovery;
+mod erase;
+mod events;
+mod export;
+mod fields;
+mod managed;
+mod names;
+mod openapi;
+mod patch;
+mod prepare;
+mod rbac;
+mod resource;
+mod reviews;
+mod router;
+mod rules;
+mod schema;
+mod security;
+mod seed;
+mod select;
+mod serve;
+mod status;
+mod store;
+mod table;
+#[cfg(test)]
+mod tests;
+mod typed;
+mod watch;
+mod write;
+
+pub use seed::new_cluster;
+pub use store::State;
+
+use crate::sandbox::http::{Request, Response};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use store::Store;
+use tokio::sync::watch as channel;
+
+/// Controllers let a burst of changes end before they look: a namespace that goes is seen `Terminating` first.
+const CALM: Duration = Duration::from_millis(15);
+
+/// What a cluster is told about itself.
+#[derive(Clone)]
+pub struct Facts {
+    pub name: String,
+    pub fqdn: String,
+    /// The name of its one node.
+    pub node: String,
+    /// `azure:///subscriptions/…`
+    pub provider_id: String,
+    /// A bearer of this token is in `system:masters`.
+    pub admin_token: String,
+    pub uid_seed: String,
+}
+
+impl std::fmt::Debug for Facts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Facts").field("name", &self.name).field("fqdn", &self.fqdn).finish_non_exhaustive()
+    }
+}
+
+pub struct Kube {
+    store: Mutex<Store>,
+    facts: Facts,
+    changed: Arc<dyn Fn() + Send + Sync>,
+    /// The last version, for watches and controllers.
+    version: channel::Sender<u64>,
+    /// Controllers have not yet looked at the last change.
+    restless: AtomicBool,
+    started: AtomicBool,
+    me: Weak<Kube>,
+}
+
+impl Kube {
+    /// `changed` is called after each change of the state, without a lock held.
+    pub fn new(state: State, facts: Facts, changed: Arc<dyn Fn() + Send + Sync>) -> Arc<Self> {
+        let version = state.version;
+        let kube = Arc::new_cyclic(|me| Self {
+            store: Mutex::new(Store::new(state)),
+            facts,
+            changed,
+            version: channel::channel(version).0,
+            restless: AtomicBool::new(true),
+            started: AtomicBool::new(false),
+            me: me.clone(),
+        });
+        kube.start();
+        kube
+    }
+
+    pub fn snapshot(&self) -> State {
+        self.lock().state.clone()
+    }
+
+    /// Nothing is being deleted and no controller has work. An object whose finalizer nobody takes away keeps this false.
+    pub fn idle(&self) -> bool {
+        !self.restless.load(Ordering::SeqCst) && !controllers::pending(&self.lock())
+    }
+
+    pub async fn answer(self: &Arc<Self>, request: &Request) -> Response {
+        self.start();
+        serve::answer(self, request)
+    }
+
+    /// All objects, sorted, without what differs from run to run.
+    pub fn export(&self) -> serde_json::Value {
+        export::export(&self.lock().state)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs something on the store and tells everybody if it changed.
+    fn with<T>(&self, act: impl FnOnce(&mut Store) -> T) -> T {
+        let mut store = self.lock();
+        let before = store.state.version;
+        let counters = store.state.counters.clone();
+        let out = act(&mut store);
+        let (after, counted) = (store.state.version, store.state.counters != counters);
+        if after != before {
+            self.restless.store(true, Ordering::SeqCst);
+        }
+        drop(store);
+        if after != before {
+            self.version.send_replace(after);
+        }
+        if after != before || counted {
+            (self.changed)();
+        }
+        out
+    }
+
+    /// Controllers run once there is a runtime to run them on.
+    fn start(&self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.started.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let (me, mut version) = (self.me.clone(), self.version.subscribe());
+        runtime.spawn(async move {
+            loop {
+                tokio::time::sleep(CALM).await;
+                let Some(kube) = me.upgrade() else { return };
+                version.mark_unchanged();
+                kube.restless.store(false, Ordering::SeqCst);
+                let again = kube.with(|store| controllers::settle(store, &kube.facts));
+                if !again && !version.has_changed().unwrap_or(false) {
+                    kube.restless.store(false, Ordering::SeqCst);
+                }
+                drop(kube);
+                if again {
+                    continue;
+                }
+                if version.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}

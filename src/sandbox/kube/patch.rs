@@ -1,0 +1,291 @@
+//! The three patches that are no apply: JSON merge patch (RFC 7386), JSON patch (RFC 6902), and the strategic merge patch of built-in kinds.
+//! Knows no store.
+
+use super::schema::{List, Shape, Type};
+use super::status::{Outcome, Refusal};
+use super::typed::same;
+use serde_json::{Map, Value};
+
+/// RFC 7386.
+pub fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Some(map) = target.as_object_mut() else { return };
+    for (name, value) in patch {
+        if value.is_null() {
+            map.shift_remove(name);
+        } else {
+            merge(map.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+/// RFC 6902. A failed step is a 422, as the API server has it.
+pub fn json(target: &mut Value, steps: &Value) -> Outcome<()> {
+    let Some(steps) = steps.as_array() else {
+        return Err(Refusal::bad_request("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"));
+    };
+    for step in steps {
+        let path = step["path"].as_str().unwrap_or_default();
+        let done = match step["op"].as_str().unwrap_or_default() {
+            "add" => add(target, path, step["value"].clone()),
+            "remove" => take(target, path).map(drop),
+            "replace" => at(target, path).map(|place| *place = step["value"].clone()),
+            "test" => match at(target, path) {
+                Ok(value) if same(value, &step["value"]) => Ok(()),
+                _ => Err(format!("testing value {path} failed: test failed")),
+            },
+            op @ ("move" | "copy") => {
+                let from = step["from"].as_str().unwrap_or_default();
+                let value = if op == "move" { take(target, from) } else { at(target, from).cloned() };
+                value.and_then(|value| add(target, path, value))
+            }
+            op => Err(format!("Unexpected kind: {op}")),
+        };
+        done.map_err(|why| {
+            let _ = why;
+            Refusal::new(422, "Invalid", "the server rejected our request due to an error in our request")
+        })?;
+    }
+    Ok(())
+}
+
+fn unescape(part: &str) -> String {
+    part.replace("~1", "/").replace("~0", "~")
+}
+
+fn at<'a>(target: &'a mut Value, path: &str) -> Result<&'a mut Value, String> {
+    let mut place = target;
+    for part in path.split('/').skip(1).map(unescape) {
+        let next = match place {
+            Value::Object(map) => map.get_mut(&part),
+            Value::Array(items) => part.parse::<usize>().ok().and_then(|i| items.get_mut(i)),
+            _ => None,
+        };
+        place = next.ok_or_else(|| format!("{path}: missing value"))?;
+    }
+    Ok(place)
+}
+
+fn split(path: &str) -> (&str, String) {
+    path.rsplit_once('/').map_or(("", unescape(path)), |(parent, last)| (parent, unescape(last)))
+}
+
+fn add(target: &mut Value, path: &str, value: Value) -> Result<(), String> {
+    if path.is_empty() {
+        *target = value;
+        return Ok(());
+    }
+    let (parent, last) = split(path);
+    match at(target, parent)? {
+        Value::Object(map) => {
+            map.insert(last, value);
+            Ok(())
+        }
+        Value::Array(items) if last == "-" => {
+            items.push(value);
+            Ok(())
+        }
+        Value::Array(items) => match last.parse::<usize>() {
+            Ok(i) if i <= items.len() => {
+                items.insert(i, value);
+                Ok(())
+            }
+            _ => Err(format!("{path}: invalid index")),
+        },
+        _ => Err(format!("{path}: no container")),
+    }
+}
+
+fn take(target: &mut Value, path: &str) -> Result<Value, String> {
+    let (parent, last) = split(path);
+    let missing = || format!("{path}: missing value");
+    match at(target, parent)? {
+        Value::Object(map) => map.shift_remove(&last).ok_or_else(missing),
+        Value::Array(items) => match last.parse::<usize>() {
+            Ok(i) if i < items.len() => Ok(items.remove(i)),
+            _ => Err(missing()),
+        },
+        _ => Err(missing()),
+    }
+}
+
+/// Strategic merge patch (apimachinery, `util/strategicpatch`): lists with a merge key are merged by it, `$patch` and its kin are obeyed.
+pub fn strategic(ty: &Type, target: &mut Value, patch: &Value) -> Outcome<()> {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return Ok(());
+    };
+    match patch.get("$patch").and_then(Value::as_str) {
+        Some("delete") => {
+            *target = Value::Object(Map::new());
+            return Ok(());
+        }
+        Some("replace") => {
+            *target = Value::Object(patch.iter().filter(|(name, _)| *name != "$patch").map(|(n, v)| (n.clone(), v.clone())).collect());
+            return Ok(());
+        }
+        _ => {}
+    }
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Some(map) = target.as_object_mut() else { return Ok(()) };
+    if let Some(keys) = patch.get("$retainKeys").and_then(Value::as_array) {
+        map.retain(|name, _| keys.iter().any(|k| k == name));
+    }
+    let any = Type::Any { atomic: false };
+    for (name, value) in patch {
+        if let Some(list) = name.strip_prefix("$deleteFromPrimitiveList/") {
+            if let Some(items) = map.get_mut(list).and_then(Value::as_array_mut) {
+                items.retain(|item| !value.as_array().is_some_and(|gone| gone.contains(item)));
+            }
+            continue;
+        }
+        if name.starts_with('$') {
+            continue;
+        }
+        if value.is_null() {
+            map.shift_remove(name);
+            continue;
+        }
+        let of = match ty.shape() {
+            Shape::Struct { of, .. } => of.fields.get(name).map_or(&any, |f| &f.of),
+            Shape::Map { of, .. } => of,
+            _ => &any,
+        };
+        let order = patch.get(&format!("$setElementOrder/{name}")).and_then(Value::as_array);
+        match (of.shape(), value) {
+            (Shape::List(list), Value::Array(items)) if list.patch_key.is_some() => {
+                let mut old = map.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+                merge_list(list, &mut old, items, order)?;
+                map.insert(name.clone(), Value::Array(old));
+            }
+            (_, Value::Object(_)) => strategic(of, map.entry(name.clone()).or_insert(Value::Null), value)?,
+            _ => {
+                map.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    // An order may come without items: the list is only sorted.
+    for (name, order) in patch.iter().filter_map(|(name, order)| Some((name.strip_prefix("$setElementOrder/")?, order.as_array()?))) {
+        let Shape::Struct { of, .. } = ty.shape() else { continue };
+        if !patch.contains_key(name)
+            && let Some(Shape::List(list)) = of.fields.get(name).map(|f| f.of.shape())
+            && let Some(items) = map.get_mut(name).and_then(Value::as_array_mut)
+        {
+            let before = items.clone();
+            sort(list, items, order, &before);
+        }
+    }
+    Ok(())
+}
+
+fn merge_list(list: &List, old: &mut Vec<Value>, patch: &[Value], order: Option<&Vec<Value>>) -> Outcome<()> {
+    let key = list.patch_key.as_deref().unwrap_or_default();
+    let before = old.clone();
+    if patch.iter().any(|item| item["$patch"] == "replace") {
+        *old = patch.iter().filter(|item| item["$patch"] != "replace").cloned().collect();
+        return Ok(());
+    }
+    for item in patch {
+        if key.is_empty() {
+            if !old.contains(item) {
+                old.push(item.clone());
+            }
+            continue;
+        }
+        if item.get(key).is_none() {
+            let message = format!("map: {item} does not contain declared merge key: {key}");
+            return Err(Refusal::new(500, "", message));
+        }
+        let found = old.iter().position(|o| same(&o[key], &item[key]));
+        match (item["$patch"] == "delete", found) {
+            (true, Some(i)) => {
+                old.remove(i);
+            }
+            (true, None) => {}
+            (false, Some(i)) => {
+                if let Some(place) = old.get_mut(i) {
+                    strategic(&list.of, place, item)?;
+                }
+            }
+            (false, None) => {
+                let mut fresh = Value::Object(Map::new());
+                strategic(&list.of, &mut fresh, item)?;
+                old.push(fresh);
+            }
+        }
+    }
+    if let Some(order) = order {
+        sort(list, old, order, &before);
+    }
+    Ok(())
+}
+
+/// Items of `order` come in that order; those that only the server has stay where they were between them.
+fn sort(list: &List, items: &mut Vec<Value>, order: &[Value], before: &[Value]) {
+    let key = list.patch_key.as_deref().unwrap_or_default();
+    let id = |item: &Value| if key.is_empty() { item.clone() } else { item[key].clone() };
+    let wanted: Vec<Value> = order.iter().map(id).collect();
+    let was = |item: &Value| before.iter().position(|b| same(&id(b), &id(item)));
+    let (mut listed, only): (Vec<Value>, Vec<Value>) = items.drain(..).partition(|item| wanted.iter().any(|w| same(w, &id(item))));
+    listed.sort_by_key(|item| wanted.iter().position(|w| same(w, &id(item))));
+    let (mut listed, mut only) = (listed.into_iter().peekable(), only.into_iter().peekable());
+    loop {
+        let server_first = match (only.peek(), listed.peek()) {
+            (Some(o), Some(l)) => matches!((was(o), was(l)), (Some(o), Some(l)) if o < l),
+            (Some(_), None) => true,
+            (None, Some(_)) => false,
+            (None, None) => break,
+        };
+        items.extend(if server_first { only.next() } else { listed.next() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_merge_patch_takes_away_what_is_null() {
+        let mut it = json!({"a": {"b": 1, "c": 2}});
+        merge(&mut it, &json!({"a": {"b": null, "d": [1]}}));
+        assert_eq!(it, json!({"a": {"c": 2, "d": [1]}}));
+    }
+
+    #[test]
+    fn a_json_patch_fails_as_a_whole_when_a_test_fails() {
+        let mut it = json!({"l": [1, 2], "m": {"a/b": 1}});
+        json(&mut it, &json!([{"op": "add", "path": "/l/-", "value": 3}, {"op": "remove", "path": "/m/a~1b"}])).unwrap();
+        assert_eq!(it, json!({"l": [1, 2, 3], "m": {}}));
+        assert_eq!(json(&mut it, &json!([{"op": "test", "path": "/l/0", "value": 9}])).unwrap_err().code, 422);
+    }
+
+    #[test]
+    fn a_strategic_patch_merges_containers_by_name_and_replaces_tolerations() {
+        let mut pod = json!({"spec": {"containers": [{"name": "a", "image": "1"}, {"name": "b"}], "tolerations": [{"key": "x"}]}});
+        let patch = json!({"spec": {
+            "$setElementOrder/containers": [{"name": "b"}, {"name": "a"}],
+            "containers": [{"name": "a", "tty": true}, {"name": "c", "$patch": "delete"}], "tolerations": [{"key": "y"}],
+        }});
+        strategic(&Type::named("Pod"), &mut pod, &patch).unwrap();
+        assert_eq!(
+            pod,
+            json!({"spec": {"containers": [{"name": "b"}, {"name": "a", "image": "1", "tty": true}], "tolerations": [{"key": "y"}]}})
+        );
+    }
+
+    #[test]
+    fn a_finalizer_is_deleted_from_the_list_by_directive() {
+        let mut it = json!({"metadata": {"finalizers": ["a", "b"]}});
+        strategic(&Type::named("Pod"), &mut it, &json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"]}})).unwrap();
+        assert_eq!(it["metadata"]["finalizers"], json!(["b"]));
+    }
+}

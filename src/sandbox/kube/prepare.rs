@@ -1,0 +1,134 @@
+//! From a body to an object that can be stored: decoding, defaults, validation, and between the versions of a kind. Knows no store.
+
+use super::call::Call;
+use super::names;
+use super::resource::Resource;
+use super::status::{Cause, Outcome, Refusal};
+use super::{check, decode, defaults, events, rules};
+use serde_json::{Value, json};
+
+/// Reads the object of a POST or PUT; with the warnings it deserves.
+pub fn read(call: &Call, body: &[u8]) -> Outcome<(Value, Vec<String>)> {
+    let r = &call.resource;
+    let unrecognized = |why: &str| {
+        let shown = if body.is_empty() { "<empty>".into() } else { String::from_utf8_lossy(body).chars().take(200).collect::<String>() };
+        Refusal::bad_request(format!("the object provided is unrecognized (must be of type {}): {why} ({shown})", r.kind))
+    };
+    let parsed = if body.is_empty() { Err("unexpected end of JSON input".to_owned()) } else { super::call::parse(body) };
+    let mut object = parsed.map_err(|why| unrecognized(&format!("couldn't get version/kind; json parse error: {why}")))?;
+    if !object.is_object() {
+        return Err(unrecognized(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal string into Go value of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }",
+        ));
+    }
+    let (version, kind) = (object["apiVersion"].as_str().unwrap_or_default(), object["kind"].as_str().unwrap_or_default());
+    if r.custom.is_some() && kind.is_empty() {
+        let shown = String::from_utf8_lossy(body).into_owned();
+        return Err(unrecognized(&format!("Object 'Kind' is missing in '{shown}'")));
+    }
+    if !version.is_empty() && version != r.api_version() {
+        let message = format!("the API version in the data ({version}) does not match the expected API version ({})", r.api_version());
+        return Err(Refusal::bad_request(message));
+    }
+    if !kind.is_empty() && kind != r.kind {
+        if r.custom.is_some() {
+            let cause = Cause::invalid("kind", &json!(kind), &format!("must be {}", r.kind));
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            return Err(Refusal::invalid(&r.group, kind, name, &[cause]));
+        }
+        let message =
+            format!("{kind} in version {} cannot be handled as a {}: no kind {} is registered", json!(r.version), r.kind, json!(kind));
+        return Err(Refusal::bad_request(message));
+    }
+    let warnings = decode(call, &mut object)?;
+    Ok((object, warnings))
+}
+
+/// Drops what the type does not know, refuses what is of a wrong type.
+pub fn decode(call: &Call, object: &mut Value) -> Outcome<Vec<String>> {
+    let r = &call.resource;
+    let decoded = if r.custom.is_some() { decode::custom(&r.ty, object) } else { decode::built_in(&r.ty, object) };
+    if let Some(error) = decoded.error {
+        return Err(call.unhandled(&error));
+    }
+    if !object["metadata"].is_object() {
+        object["metadata"] = json!({});
+    }
+    call.unknown(&decoded.unknown)
+}
+
+/// Fills in what clients leave out.
+pub fn complete(resource: &Resource, object: &mut Value) {
+    match resource.crd_schema() {
+        Some(schema) => check::fill(schema, object),
+        None => {
+            defaults::fill(resource, object);
+            drop_nulls(object);
+        }
+    }
+    stamp(resource, object);
+}
+
+/// A built-in object never holds a null.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, inner| !inner.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+/// Kind and version in front, as the resource has them.
+pub fn stamp(resource: &Resource, object: &mut Value) {
+    if let Some(map) = object.as_object_mut() {
+        map.insert("apiVersion".into(), json!(resource.api_version()));
+        map.insert("kind".into(), json!(resource.kind));
+    }
+}
+
+/// All that is wrong with an object.
+pub fn causes(resource: &Resource, object: &Value) -> Vec<Cause> {
+    match resource.crd_schema() {
+        Some(schema) => {
+            let mut out = names::metadata(&object["metadata"], resource.naming);
+            out.extend(check::causes(schema, object));
+            out
+        }
+        None => {
+            let mut out = names::metadata(&object["metadata"], resource.naming);
+            if resource.kind == "Event" {
+                // Names of events are made by their writers and are not looked at closely.
+                out.retain(|c| c.field != "metadata.name");
+            }
+            out.extend(rules::causes(resource, object));
+            out
+        }
+    }
+}
+
+pub fn refuse(resource: &Resource, object: &Value, causes: &[Cause]) -> Outcome<()> {
+    if causes.is_empty() {
+        return Ok(());
+    }
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    Err(super::call::nameless(Refusal::invalid(&resource.group, &resource.kind, name, causes)))
+}
+
+/// An object as it is kept, in the version that was asked for.
+pub fn shown(resource: &Resource, stored: &Value) -> Value {
+    let mut object = if resource.group == "events.k8s.io" { events::to_new(stored) } else { stored.clone() };
+    stamp(resource, &mut object);
+    object
+}
+
+/// The version that objects of the kind are kept in.
+pub fn kept(resource: &Resource, mut object: Value) -> Value {
+    if resource.group == "events.k8s.io" {
+        return events::to_core(object);
+    }
+    object["apiVersion"] = json!(resource.storage_api_version());
+    object
+}

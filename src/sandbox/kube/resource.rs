@@ -1,0 +1,326 @@
+//! Which kinds there are: the built-in ones, and those that CRD objects define. Knows no objects but CRDs.
+
+use super::names::Naming;
+use super::schema::{self, Type};
+use super::status::About;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub const ALL: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+/// The order in which the API server lists the verbs of custom kinds.
+const CUSTOM: &[&str] = &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+const REVIEW: &[&str] = &["create"];
+
+#[derive(Clone, Debug)]
+pub struct Resource {
+    pub group: String,
+    pub version: String,
+    /// The version that objects are kept in.
+    pub storage: String,
+    pub kind: String,
+    pub list_kind: String,
+    pub plural: String,
+    pub singular: String,
+    pub short: Vec<String>,
+    pub categories: Vec<String>,
+    pub namespaced: bool,
+    pub verbs: &'static [&'static str],
+    pub subresources: Vec<Subresource>,
+    pub naming: Naming,
+    pub ty: Type,
+    /// Of a custom kind: the version's entry in the CRD.
+    pub custom: Option<Arc<Value>>,
+    /// Spec changes are counted.
+    pub counted: bool,
+    /// Of a deprecated version.
+    pub warning: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Subresource {
+    pub name: String,
+    pub group: String,
+    pub version: String,
+    pub kind: String,
+    pub verbs: &'static [&'static str],
+}
+
+impl Resource {
+    pub fn about(&self) -> About<'_> {
+        About { group: &self.group, plural: &self.plural }
+    }
+    /// `pods`, `azureidentities.aadpodidentity.k8s.io`: the first part of storage keys.
+    pub fn qualified(&self) -> String {
+        self.about().qualified()
+    }
+    pub fn api_version(&self) -> String {
+        group_version(&self.group, &self.version)
+    }
+    pub fn storage_api_version(&self) -> String {
+        group_version(&self.group, &self.storage)
+    }
+    pub fn has(&self, subresource: &str) -> bool {
+        self.subresources.iter().any(|s| s.name == subresource)
+    }
+    pub fn crd_schema(&self) -> Option<&Value> {
+        self.custom.as_ref().map(|version| &version["schema"]["openAPIV3Schema"])
+    }
+}
+
+pub fn group_version(group: &str, version: &str) -> String {
+    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
+}
+
+/// All kinds that are served, in the order of discovery.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    pub resources: Vec<Arc<Resource>>,
+    by_path: BTreeMap<(String, String, String), usize>,
+}
+
+impl Catalog {
+    pub fn new<'a>(crds: impl Iterator<Item = &'a Value>) -> Self {
+        let mut resources = built_in();
+        for crd in crds {
+            resources.extend(of_crd(crd));
+        }
+        let by_path = resources.iter().enumerate().map(|(i, r)| ((r.group.clone(), r.version.clone(), r.plural.clone()), i)).collect();
+        Self { resources: resources.into_iter().map(Arc::new).collect(), by_path }
+    }
+    pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Resource>> {
+        let i = self.by_path.get(&(group.to_owned(), version.to_owned(), plural.to_owned()))?;
+        self.resources.get(*i).cloned()
+    }
+    /// By `plural.group`, in the storage version.
+    pub fn stored(&self, qualified: &str) -> Option<Arc<Resource>> {
+        self.resources.iter().find(|r| r.version == r.storage && r.qualified() == qualified && r.verbs != REVIEW).cloned()
+    }
+    pub fn kind(&self, api_version: &str, kind: &str) -> Option<Arc<Resource>> {
+        self.resources.iter().find(|r| r.kind == kind && r.api_version() == api_version).cloned()
+    }
+    pub fn serves(&self, group: &str, version: &str) -> bool {
+        self.resources.iter().any(|r| r.group == group && r.version == version)
+    }
+    /// Groups with their versions, the preferred one first.
+    pub fn groups(&self) -> Vec<(String, Vec<String>)> {
+        let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+        for r in &self.resources {
+            match groups.iter_mut().find(|(group, _)| *group == r.group) {
+                Some((_, versions)) if versions.contains(&r.version) => {}
+                Some((_, versions)) => versions.push(r.version.clone()),
+                None => groups.push((r.group.clone(), vec![r.version.clone()])),
+            }
+        }
+        for (_, versions) in &mut groups {
+            versions.sort_by_key(|v| rank(v));
+        }
+        groups
+    }
+}
+
+/// v1 before v1beta1 before v1alpha1 (apimachinery, `version.CompareKubeAwareVersionStrings`).
+fn rank(version: &str) -> (u8, String) {
+    let stage = if version.contains("alpha") { 2 } else { u8::from(version.contains("beta")) };
+    (stage, version.to_owned())
+}
+
+fn sub(name: &str, kind: &str, verbs: &'static [&'static str]) -> Subresource {
+    let (group, version) = match name {
+        "token" => ("authentication.k8s.io", "v1"),
+        "eviction" => ("policy", "v1"),
+        _ => ("", ""),
+    };
+    Subresource { name: name.into(), group: group.into(), version: version.into(), kind: kind.into(), verbs }
+}
+
+const STATUS: &[&str] = &["get", "patch", "update"];
+
+/// One row: group, version, kind, plural, short names, namespaced, type.
+fn row(group: &str, version: &str, kind: &str, plural: &str, short: &[&str], namespaced: bool, ty: &str) -> Resource {
+    Resource {
+        group: group.into(),
+        version: version.into(),
+        storage: version.into(),
+        kind: kind.into(),
+        list_kind: format!("{kind}List"),
+        plural: plural.into(),
+        singular: kind.to_lowercase(),
+        short: short.iter().map(|s| (*s).to_owned()).collect(),
+        categories: Vec::new(),
+        namespaced,
+        verbs: ALL,
+        subresources: Vec::new(),
+        naming: Naming::Subdomain,
+        ty: Type::named(ty),
+        custom: None,
+        counted: false,
+        warning: None,
+    }
+}
+
+fn built_in() -> Vec<Resource> {
+    let core = |kind: &str, plural: &str, short: &[&str], namespaced| row("", "v1", kind, plural, short, namespaced, kind);
+    let with_status = |r: Resource| {
+        let status = sub("status", &r.kind, STATUS);
+        Resource { subresources: vec![status], ..r }
+    };
+    let review = |group: &str, kind: &str, plural: &str, namespaced| Resource {
+        verbs: REVIEW,
+        ..row(group, "v1", kind, plural, &[], namespaced, kind)
+    };
+    let rbac = |kind: &str, plural: &str, namespaced| Resource {
+        naming: Naming::Segment,
+        ..row("rbac.authorization.k8s.io", "v1", kind, plural, &[], namespaced, kind)
+    };
+    let apps = |kind: &str, plural: &str, short: &[&str]| {
+        let r = with_status(row("apps", "v1", kind, plural, short, true, kind));
+        Resource { counted: true, categories: vec!["all".into()], ..r }
+    };
+    let mut namespaces = with_status(core("Namespace", "namespaces", &["ns"], false));
+    namespaces.naming = Naming::Label;
+    namespaces.subresources.push(sub("finalize", "Namespace", &["update"]));
+    // No deletecollection on namespaces.
+    namespaces.verbs = &["create", "delete", "get", "list", "patch", "update", "watch"];
+    let mut pods = with_status(core("Pod", "pods", &["po"], true));
+    pods.categories = vec!["all".into()];
+    pods.counted = true;
+    pods.subresources.extend([
+        sub("binding", "Binding", &["create"]),
+        sub("eviction", "Eviction", &["create"]),
+        sub("log", "Pod", &["get"]),
+    ]);
+    let mut accounts = core("ServiceAccount", "serviceaccounts", &["sa"], true);
+    accounts.subresources.push(sub("token", "TokenRequest", &["create"]));
+    let mut crds = with_status(row(
+        "apiextensions.k8s.io",
+        "v1",
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        &["crd", "crds"],
+        false,
+        "CustomResourceDefinition",
+    ));
+    crds.categories = vec!["api-extensions".into()];
+    crds.counted = true;
+    let events = Resource { storage: "v1".into(), ..row("events.k8s.io", "v1", "Event", "events", &["ev"], true, "EventsEvent") };
+    vec![
+        core("ConfigMap", "configmaps", &["cm"], true),
+        core("Event", "events", &["ev"], true),
+        namespaces,
+        with_status(core("Node", "nodes", &["no"], false)),
+        pods,
+        core("Secret", "secrets", &[], true),
+        accounts,
+        apps("DaemonSet", "daemonsets", &["ds"]),
+        apps("Deployment", "deployments", &["deploy"]),
+        apps("ReplicaSet", "replicasets", &["rs"]),
+        events,
+        review("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews", false),
+        review("authentication.k8s.io", "TokenReview", "tokenreviews", false),
+        review("authorization.k8s.io", "LocalSubjectAccessReview", "localsubjectaccessreviews", true),
+        review("authorization.k8s.io", "SelfSubjectAccessReview", "selfsubjectaccessreviews", false),
+        review("authorization.k8s.io", "SelfSubjectRulesReview", "selfsubjectrulesreviews", false),
+        review("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews", false),
+        rbac("ClusterRoleBinding", "clusterrolebindings", false),
+        rbac("ClusterRole", "clusterroles", false),
+        rbac("RoleBinding", "rolebindings", true),
+        rbac("Role", "roles", true),
+        Resource { counted: true, ..row("storage.k8s.io", "v1", "CSIDriver", "csidrivers", &[], false, "CSIDriver") },
+        crds,
+        row("coordination.k8s.io", "v1", "Lease", "leases", &[], true, "Lease"),
+    ]
+}
+
+fn of_crd(crd: &Value) -> Vec<Resource> {
+    let spec = &crd["spec"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let list = |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<String>>();
+    let versions = spec["versions"].as_array().cloned().unwrap_or_default();
+    let storage = versions.iter().find(|v| v["storage"] == true).map(|v| text(&v["name"])).unwrap_or_default();
+    let kind = text(&spec["names"]["kind"]);
+    versions
+        .iter()
+        .filter(|version| version["served"] == true)
+        .map(|version| {
+            let group = text(&spec["group"]);
+            let name = text(&version["name"]);
+            let deprecated = version["deprecated"] == true;
+            let warning = deprecated.then(|| {
+                version["deprecationWarning"].as_str().map(str::to_owned).unwrap_or_else(|| {
+                    let better = versions.iter().find(|v| v["served"] == true && v["deprecated"] != true && rank(&text(&v["name"])).0 == 0);
+                    let tail = better.map(|v| format!("; use {group}/{} {kind}", text(&v["name"]))).unwrap_or_default();
+                    format!("{group}/{name} {kind} is deprecated{tail}")
+                })
+            });
+            let status = version["subresources"]["status"].is_object();
+            Resource {
+                version: name,
+                storage: storage.clone(),
+                list_kind: spec["names"]["listKind"].as_str().map_or_else(|| format!("{kind}List"), str::to_owned),
+                plural: text(&spec["names"]["plural"]),
+                singular: spec["names"]["singular"].as_str().map_or_else(|| kind.to_lowercase(), str::to_owned),
+                short: list(&spec["names"]["shortNames"]),
+                categories: list(&spec["names"]["categories"]),
+                namespaced: spec["scope"] == "Namespaced",
+                verbs: CUSTOM,
+                subresources: if status { vec![sub("status", &kind, STATUS)] } else { Vec::new() },
+                naming: Naming::Subdomain,
+                ty: schema::of_crd(&version["schema"]["openAPIV3Schema"], true),
+                custom: Some(Arc::new(version.clone())),
+                counted: true,
+                warning,
+                kind: kind.clone(),
+                group,
+            }
+        })
+        .collect()
+}
+
+/// What the API server writes into a CRD's status once it serves it.
+pub fn established(crd: &mut Value, now: &str) {
+    let spec = crd["spec"].clone();
+    let mut names = spec["names"].clone();
+    let kind = names["kind"].as_str().unwrap_or_default().to_owned();
+    if names["listKind"].is_null() {
+        names["listKind"] = json!(format!("{kind}List"));
+    }
+    if names["singular"].is_null() {
+        names["singular"] = json!(kind.to_lowercase());
+    }
+    crd["spec"]["names"] = names.clone();
+    if crd["spec"]["conversion"].is_null() {
+        crd["spec"]["conversion"] = json!({"strategy": "None"});
+    }
+    if crd["status"]["conditions"].as_array().is_some_and(|c| !c.is_empty()) {
+        return;
+    }
+    let stored: Vec<&Value> =
+        spec["versions"].as_array().into_iter().flatten().filter(|v| v["storage"] == true).map(|v| &v["name"]).collect();
+    let condition = |kind: &str, reason: &str, message: &str| json!({"type": kind, "status": "True", "lastTransitionTime": now, "reason": reason, "message": message});
+    crd["status"] = json!({
+        "conditions": [
+            condition("NamesAccepted", "NoConflicts", "no conflicts found"),
+            condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+        ],
+        "acceptedNames": names,
+        "storedVersions": stored,
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stable_version_is_preferred() {
+        let crd = json!({"spec": {"group": "g", "names": {"kind": "K", "plural": "ks"}, "scope": "Namespaced", "versions": [
+            {"name": "v1alpha1", "served": true, "deprecated": true, "schema": {}}, {"name": "v1", "served": true, "storage": true, "schema": {}},
+        ]}});
+        let catalog = Catalog::new([crd].iter());
+        let (_, versions) = catalog.groups().into_iter().find(|(g, _)| g == "g").unwrap();
+        assert_eq!(versions, ["v1", "v1alpha1"]);
+        let old = catalog.find("g", "v1alpha1", "ks").unwrap();
+        assert_eq!(old.warning.as_deref(), Some("g/v1alpha1 K is deprecated; use g/v1 K"));
+    }
+}

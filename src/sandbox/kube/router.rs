@@ -1,0 +1,105 @@
+//! What a path means. Knows no kinds.
+
+use percent::decode;
+
+/// Where a request goes.
+#[derive(Debug, PartialEq)]
+pub enum Route {
+    /// `/version`, `/openapi/v3/…`, `/healthz`, discovery: by path.
+    Path,
+    Object(Target),
+}
+
+#[derive(Debug, PartialEq, Default, Clone)]
+pub struct Target {
+    pub group: String,
+    pub version: String,
+    pub namespace: Option<String>,
+    pub plural: String,
+    pub name: String,
+    pub sub: String,
+}
+
+/// Doubled slashes count as one.
+pub fn segments(path: &str) -> Vec<String> {
+    path.split('/').filter(|s| !s.is_empty()).map(decode).collect()
+}
+
+pub fn route(path: &str) -> Route {
+    let all = segments(path);
+    let parts: Vec<&str> = all.iter().map(String::as_str).collect();
+    let (group, version, rest) = match parts.as_slice() {
+        ["api", version, rest @ ..] if !rest.is_empty() => ("", *version, rest),
+        ["apis", group, version, rest @ ..] if !rest.is_empty() => (*group, *version, rest),
+        _ => return Route::Path,
+    };
+    let target = |namespace: Option<&str>, rest: &[&str]| {
+        let at = |i: usize| rest.get(i).copied().unwrap_or_default().to_owned();
+        Route::Object(Target {
+            group: group.into(),
+            version: version.into(),
+            namespace: namespace.map(str::to_owned),
+            plural: at(0),
+            name: at(1),
+            sub: rest.get(2..).unwrap_or_default().join("/"),
+        })
+    };
+    match rest {
+        // A namespace itself, and its own subresources.
+        ["namespaces"] | ["namespaces", _] | ["namespaces", _, "status" | "finalize"] => target(None, rest),
+        ["namespaces", namespace, rest @ ..] => target(Some(namespace), rest),
+        rest => target(None, rest),
+    }
+}
+
+mod percent {
+    /// `%41` is `A`; what is no such pair stays.
+    pub fn decode(text: &str) -> String {
+        let bytes = text.as_bytes();
+        let mut out = Vec::with_capacity(bytes.len());
+        let mut i = 0;
+        while let Some(byte) = bytes.get(i) {
+            let pair = (*byte == b'%').then(|| text.get(i + 1..i + 3)).flatten();
+            match pair.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+                Some(decoded) => {
+                    out.push(decoded);
+                    i += 3;
+                }
+                None => {
+                    out.push(*byte);
+                    i += 1;
+                }
+            }
+        }
+        String::from_utf8_lossy(&out).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(path: &str) -> Target {
+        match route(path) {
+            Route::Object(target) => target,
+            Route::Path => panic!("{path} is no object"),
+        }
+    }
+
+    #[test]
+    fn a_namespace_is_an_object_and_a_place() {
+        assert_eq!((target("/api/v1/namespaces/a").plural.as_str(), target("/api/v1/namespaces/a").name.as_str()), ("namespaces", "a"));
+        assert_eq!(target("/api/v1/namespaces/a/status").sub, "status");
+        let pods = target("/api/v1/namespaces/a/pods/b/log");
+        assert_eq!(
+            (pods.namespace.as_deref(), pods.plural.as_str(), pods.name.as_str(), pods.sub.as_str()),
+            (Some("a"), "pods", "b", "log")
+        );
+    }
+
+    #[test]
+    fn group_and_version_alone_are_discovery() {
+        assert_eq!(route("/apis/apps/v1"), Route::Path);
+        assert_eq!(target("/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Adiscovery").name, "system:discovery");
+    }
+}

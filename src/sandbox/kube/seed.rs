@@ -1,0 +1,136 @@
+//! A new cluster: namespaces, the node, default roles, CRDs, and the components of a lab as their charts install them.
+
+use super::store::{State, Store, now};
+use super::{Facts, components, controllers, prepare, resource};
+use serde_json::{Value, json};
+
+/// The CRDs of AAD Pod Identity (aadpodidentity.k8s.io/v1) and of the Secrets Store CSI driver (secrets-store.csi.x-k8s.io/v1, v1alpha1),
+/// field for field as the projects publish them.
+const CRDS: &str = include_str!("crds.json");
+
+pub fn new_cluster(facts: &Facts) -> State {
+    let mut store = Store::new(State::default());
+    for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+        let namespace = json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": {"labels": {"kubernetes.io/metadata.name": name}},
+            "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"},
+        });
+        controllers::add(&mut store, facts, &format!("namespaces//{name}"), namespace);
+        controllers::furnish(&mut store, facts, name);
+    }
+    roles(&mut store, facts);
+    node(&mut store, facts);
+    let crds: Vec<Value> = serde_json::from_str(CRDS).unwrap_or_default();
+    for mut crd in crds {
+        let name = crd["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        resource::established(&mut crd, &now());
+        crd["metadata"]["generation"] = json!(1);
+        crd["metadata"]["finalizers"] = json!(["customresourcecleanup.apiextensions.k8s.io"]);
+        controllers::add(&mut store, facts, &format!("customresourcedefinitions.apiextensions.k8s.io//{name}"), crd);
+    }
+    components::install(&mut store, facts);
+    store.state
+}
+
+/// Stores an object of a kind that is served, with its defaults.
+pub fn put(store: &mut Store, facts: &Facts, qualified: &str, namespace: &str, name: &str, mut object: Value) -> Value {
+    if let Some(resource) = store.catalog.stored(qualified) {
+        prepare::complete(&resource, &mut object);
+        if resource.counted {
+            object["metadata"]["generation"] = json!(1);
+        }
+    }
+    controllers::add(store, facts, &format!("{qualified}/{namespace}/{name}"), object)
+}
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+pub fn cluster_role(store: &mut Store, facts: &Facts, name: &str, labels: &Value, rules: Value) {
+    let role = json!({"metadata": {"labels": labels}, "rules": rules});
+    put(store, facts, &format!("clusterroles.{RBAC}"), "", name, role);
+}
+
+pub fn bind(store: &mut Store, facts: &Facts, name: &str, labels: &Value, role: &str, subjects: Value) {
+    let binding = json!({
+        "metadata": {"labels": labels}, "subjects": subjects, "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+    });
+    put(store, facts, &format!("clusterrolebindings.{RBAC}"), "", name, binding);
+}
+
+/// The default roles that somebody could be bound to, and the bindings that let everybody ask what there is.
+fn roles(store: &mut Store, facts: &Facts) {
+    let labels = json!({"kubernetes.io/bootstrapping": "rbac-defaults"});
+    let group = |name: &str| json!({"apiGroup": RBAC, "kind": "Group", "name": name});
+    let public = ["/healthz", "/livez", "/readyz", "/version", "/version/"];
+    let all = json!([
+        {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
+        {"verbs": ["*"], "nonResourceURLs": ["*"]},
+    ]);
+    cluster_role(store, facts, "cluster-admin", &labels, all);
+    let paths = ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version", "/version/"];
+    cluster_role(store, facts, "system:discovery", &labels, json!([{"verbs": ["get"], "nonResourceURLs": paths}]));
+    cluster_role(store, facts, "system:public-info-viewer", &labels, json!([{"verbs": ["get"], "nonResourceURLs": public}]));
+    let asking = json!([
+        {"verbs": ["create"], "apiGroups": ["authorization.k8s.io"], "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]},
+        {"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]},
+    ]);
+    cluster_role(store, facts, "system:basic-user", &labels, asking);
+    let read = ["get", "list", "watch"];
+    let write = ["create", "delete", "deletecollection", "patch", "update"];
+    let seen = ["configmaps", "events", "namespaces", "pods", "pods/log", "pods/status", "serviceaccounts"];
+    let apps = ["daemonsets", "daemonsets/status", "deployments", "deployments/status", "replicasets", "replicasets/status"];
+    let view = vec![
+        json!({"verbs": read, "apiGroups": [""], "resources": seen}),
+        json!({"verbs": read, "apiGroups": ["apps"], "resources": apps}),
+    ];
+    let mut edit = view.clone();
+    edit.push(json!({"verbs": read, "apiGroups": [""], "resources": ["secrets"]}));
+    edit.push(json!({"verbs": write, "apiGroups": [""], "resources": ["configmaps", "events", "pods", "secrets", "serviceaccounts"]}));
+    edit.push(json!({"verbs": ["create"], "apiGroups": [""], "resources": ["pods/eviction", "serviceaccounts/token"]}));
+    edit.push(json!({"verbs": write, "apiGroups": ["apps"], "resources": ["daemonsets", "deployments", "replicasets"]}));
+    let mut admin = edit.clone();
+    admin.push(json!({"verbs": ([read.as_slice(), &write].concat()), "apiGroups": [RBAC], "resources": ["rolebindings", "roles"]}));
+    admin.push(json!({"verbs": ["create"], "apiGroups": ["authorization.k8s.io"], "resources": ["localsubjectaccessreviews"]}));
+    for (name, rules) in [("view", view), ("edit", edit), ("admin", admin)] {
+        cluster_role(store, facts, name, &labels, rules.into());
+    }
+    bind(store, facts, "cluster-admin", &labels, "cluster-admin", json!([group("system:masters")]));
+    bind(store, facts, "system:discovery", &labels, "system:discovery", json!([group("system:authenticated")]));
+    bind(store, facts, "system:basic-user", &labels, "system:basic-user", json!([group("system:authenticated")]));
+    let everybody = json!([group("system:authenticated"), group("system:unauthenticated")]);
+    bind(store, facts, "system:public-info-viewer", &labels, "system:public-info-viewer", everybody);
+}
+
+fn node(store: &mut Store, facts: &Facts) {
+    let condition = |kind: &str, status: &str, reason: &str, message: &str| {
+        json!({
+            "type": kind, "status": status, "lastHeartbeatTime": now(), "lastTransitionTime": now(), "reason": reason, "message": message,
+        })
+    };
+    let capacity = json!({"cpu": "2", "ephemeral-storage": "129886128Ki", "memory": "8148100Ki", "pods": "110"});
+    let node = json!({
+        "metadata": {"labels": {
+            "agentpool": "nodepool1", "beta.kubernetes.io/arch": "amd64", "beta.kubernetes.io/os": "linux", "kubernetes.azure.com/agentpool": "nodepool1",
+            "kubernetes.azure.com/cluster": facts.name, "kubernetes.azure.com/mode": "system", "kubernetes.io/arch": "amd64",
+            "kubernetes.io/hostname": facts.node, "kubernetes.io/os": "linux", "node.kubernetes.io/instance-type": "Standard_DS2_v2",
+        }},
+        "spec": {"podCIDR": "10.244.0.0/24", "podCIDRs": ["10.244.0.0/24"], "providerID": facts.provider_id},
+        "status": {
+            "addresses": [{"type": "InternalIP", "address": "10.224.0.4"}, {"type": "Hostname", "address": facts.node}],
+            "allocatable": capacity, "capacity": capacity,
+            "conditions": [
+                condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+                condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+                condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+                condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+            ],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+            "nodeInfo": {
+                "architecture": "amd64", "bootID": "", "containerRuntimeVersion": "containerd://1.7.28", "kernelVersion": "5.15.0-azure",
+                "kubeProxyVersion": "", "kubeletVersion": super::discovery::GIT_VERSION, "machineID": "", "operatingSystem": "linux",
+                "osImage": "Ubuntu 22.04.5 LTS", "systemUUID": "",
+            },
+        },
+    });
+    put(store, facts, "nodes", "", &facts.node, node);
+}

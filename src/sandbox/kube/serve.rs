@@ -1,0 +1,341 @@
+//! One request: who asks, may they, what is it, answer. The only place that joins the parts.
+
+use super::auth::{self, User};
+use super::call::{Call, Reply};
+use super::rbac::{self, Deed};
+use super::resource::Resource;
+use super::router::{self, Route, Target};
+use super::select::Selector;
+use super::status::{Outcome, Refusal};
+use super::store::{Store, key, meta};
+use super::{Kube, discovery, erase, openapi, prepare, reviews, table, watch, write};
+use crate::sandbox::http::{Body, Request, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub fn answer(kube: &Arc<Kube>, request: &Request) -> Response {
+    handle(kube, request).unwrap_or_else(|refusal| refusal.response())
+}
+
+fn handle(kube: &Arc<Kube>, request: &Request) -> Outcome<Response> {
+    let mut user = auth::user(&kube.lock(), &kube.facts, request)?;
+    if let Some(other) = auth::impersonated(request) {
+        let deed = Deed { verb: "impersonate".into(), resource: "users".into(), name: other.name.clone(), ..Deed::default() };
+        allowed(&kube.lock(), &user, &deed)?;
+        user = other;
+    }
+    match router::route(&request.path) {
+        Route::Path => path(kube, &user, request),
+        Route::Object(target) => object(kube, &user, &target, request),
+    }
+}
+
+fn allowed(store: &Store, user: &User, deed: &Deed) -> Outcome<()> {
+    if rbac::allows(store, user, deed) { Ok(()) } else { Err(deed.refusal(user)) }
+}
+
+fn path(kube: &Arc<Kube>, user: &User, request: &Request) -> Outcome<Response> {
+    let verb = if request.method == "HEAD" { "get".into() } else { request.method.to_lowercase() };
+    let deed = Deed { verb, path: request.path.clone(), ..Deed::default() };
+    let store = kube.lock();
+    allowed(&store, user, &deed)?;
+    let catalog = store.catalog.clone();
+    drop(store);
+    let all = router::segments(&request.path);
+    let parts: Vec<&str> = all.iter().map(String::as_str).collect();
+    let plain = |text: &str| {
+        let mut response = Response::new(200).with("content-type", "text/plain; charset=utf-8");
+        response.body = Body::Full(text.to_owned().into());
+        response
+    };
+    match parts.as_slice() {
+        ["version"] => Ok(Response::json(200, "application/json", &discovery::version())),
+        ["healthz" | "livez" | "readyz", ..] => Ok(plain("ok")),
+        ["openapi", "v3", rest @ ..] => openapi::answer(&catalog, rest).ok_or_else(Refusal::page_not_found),
+        ["api" | "apis", ..] | [] => discovery::answer(&catalog, &parts, request, &kube.facts).ok_or_else(Refusal::page_not_found),
+        _ => Err(Refusal::page_not_found()),
+    }
+}
+
+fn object(kube: &Arc<Kube>, user: &User, target: &Target, request: &Request) -> Outcome<Response> {
+    let catalog = kube.lock().catalog.clone();
+    let watching = request.query("watch").is_some_and(|w| w == "1" || w == "true");
+    let verb = match (request.method.as_str(), target.name.is_empty()) {
+        ("GET" | "HEAD", _) if watching => "watch",
+        ("GET" | "HEAD", true) => "list",
+        ("GET" | "HEAD", false) => "get",
+        ("POST", _) => "create",
+        ("PUT", _) => "update",
+        ("PATCH", _) => "patch",
+        ("DELETE", true) => "deletecollection",
+        ("DELETE", false) => "delete",
+        _ => return Err(Refusal::method_not_allowed()),
+    };
+    let deed = Deed {
+        verb: verb.into(),
+        group: target.group.clone(),
+        resource: target.plural.clone(),
+        subresource: target.sub.clone(),
+        name: target.name.clone(),
+        namespace: if target.plural == "namespaces" && target.group.is_empty() {
+            target.name.clone()
+        } else {
+            target.namespace.clone().unwrap_or_default()
+        },
+        path: String::new(),
+    };
+    // A list of one object is also allowed to those who may see that one.
+    let fields = request.query("fieldSelector");
+    allowed(&kube.lock(), user, &deed)?;
+    let Some(resource) = catalog.find(&target.group, &target.version, &target.plural) else {
+        // Groups of the server itself say it with a Status, those of CRDs are not even routed.
+        let own = catalog.resources.iter().any(|r| r.custom.is_none() && r.group == target.group && r.version == target.version);
+        let unknown = Refusal { details: json!({}), ..Refusal::new(404, "NotFound", "the server could not find the requested resource") };
+        return Err(if own { unknown } else { Refusal::page_not_found() });
+    };
+    let placed = target.namespace.is_some();
+    if resource.namespaced != placed && (!resource.namespaced || !matches!(verb, "list" | "watch")) {
+        if resource.custom.is_some() {
+            return Err(Refusal::page_not_found());
+        }
+        let single = target.name.is_empty() && resource.namespaced && verb == "create";
+        return Err(if single {
+            Refusal::method_not_allowed()
+        } else {
+            Refusal { details: json!({}), ..Refusal::new(404, "NotFound", "the server could not find the requested resource") }
+        });
+    }
+    let verbs = if target.sub.is_empty() {
+        resource.verbs
+    } else {
+        match resource.subresources.iter().find(|s| s.name == target.sub) {
+            Some(sub) => sub.verbs,
+            None if resource.custom.is_some() => return Err(Refusal::not_found(resource.about(), &target.name)),
+            None => {
+                return Err(Refusal {
+                    details: json!({}),
+                    ..Refusal::new(404, "NotFound", "the server could not find the requested resource")
+                });
+            }
+        }
+    };
+    let named_create = verb == "create" && !target.name.is_empty() && target.sub.is_empty();
+    let unnamed_change = matches!(verb, "update" | "patch") && target.name.is_empty();
+    if !verbs.contains(&verb) || named_create || unnamed_change {
+        return Err(Refusal::method_not_allowed());
+    }
+    let options = match verb {
+        "create" => "CreateOptions",
+        "update" => "UpdateOptions",
+        _ => "PatchOptions",
+    };
+    let changing = matches!(verb, "create" | "update" | "patch");
+    let call =
+        Call::new(resource.clone(), target.namespace.clone(), &target.name, &target.sub, request, if changing { options } else { "" })?;
+    let selector = Selector::new(&resource.qualified(), request.query("labelSelector").as_deref(), fields.as_deref())?;
+    if watching {
+        return watch::open(kube, &call, selector, request);
+    }
+    let mut reply = match verb {
+        "list" => list(&kube.lock(), &resource, target, &selector, request)?,
+        "get" => get(&kube.lock(), &call)?,
+        "create" if resource.verbs == ["create"] => review(kube, user, &call, request)?,
+        "create" if !target.sub.is_empty() => subresource(kube, &call, request)?,
+        "create" => kube.with(|store| write::create(store, &kube.facts, &call, &request.body))?,
+        "update" => kube.with(|store| write::replace(store, &kube.facts, &call, &request.body))?,
+        "patch" => patch(kube, user, &deed, &call, request)?,
+        "deletecollection" => {
+            let options = erase::Options::read(request)?;
+            kube.with(|store| erase::many(store, &call, &selector, &options))
+        }
+        _ => {
+            let options = erase::Options::read(request)?;
+            kube.with(|store| erase::one(store, &call, &options))?
+        }
+    };
+    reply.warnings.extend(resource.warning.clone());
+    Ok(present(&resource, reply, request))
+}
+
+fn get(store: &Store, call: &Call) -> Outcome<Reply> {
+    let object = write::existing(store, call)?;
+    if call.sub == "log" {
+        // No container ever wrote anything here.
+        return Ok(Reply::ok(Value::Null));
+    }
+    Ok(Reply::ok(object))
+}
+
+fn list(store: &Store, resource: &Resource, target: &Target, selector: &Selector, request: &Request) -> Outcome<Reply> {
+    let current = store.state.version;
+    if let Some(wanted) = request.query("resourceVersion").and_then(|v| v.parse::<u64>().ok()).filter(|v| *v > current) {
+        let mut refusal = Refusal::new(504, "Timeout", format!("Too large resource version: {wanted}, current: {current}"));
+        refusal.details =
+            json!({"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}], "retryAfterSeconds": 1});
+        return Err(refusal);
+    }
+    let after = match request.query("continue").filter(|c| !c.is_empty()) {
+        Some(token) => {
+            Some(resume(&token).ok_or_else(|| Refusal::bad_request("continue key is not valid: illegal base64 data at input byte 0"))?)
+        }
+        None => None,
+    };
+    let limit = request.query("limit").and_then(|l| l.parse::<usize>().ok()).filter(|l| *l > 0).unwrap_or(usize::MAX);
+    let all: Vec<(&String, &Value)> = store
+        .list(resource, target.namespace.as_deref())
+        .into_iter()
+        .filter(|(at, object)| after.as_ref().is_none_or(|after| *at > after) && selector.matches(object))
+        .collect();
+    let mut metadata = json!({"resourceVersion": current.to_string()});
+    if all.len() > limit
+        && let Some((last, _)) = all.get(limit - 1)
+    {
+        let token = json!({"v": "meta.k8s.io/v1", "rv": current, "start": last});
+        metadata["continue"] = json!(URL_SAFE_NO_PAD.encode(token.to_string()));
+        metadata["remainingItemCount"] = json!(all.len() - limit);
+    } else if resource.custom.is_some() {
+        metadata["continue"] = json!("");
+    }
+    let items: Vec<Value> = all.into_iter().take(limit).map(|(_, object)| item(resource, object)).collect();
+    Ok(Reply::ok(json!({"kind": resource.list_kind, "apiVersion": resource.api_version(), "metadata": metadata, "items": items})))
+}
+
+/// Items of a built-in list do not repeat their kind.
+fn item(resource: &Resource, object: &Value) -> Value {
+    let mut out = prepare::shown(resource, object);
+    if resource.custom.is_none()
+        && let Some(map) = out.as_object_mut()
+    {
+        map.shift_remove("apiVersion");
+        map.shift_remove("kind");
+    }
+    out
+}
+
+fn resume(token: &str) -> Option<String> {
+    let token: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+    token["start"].as_str().map(str::to_owned)
+}
+
+fn patch(kube: &Arc<Kube>, user: &User, deed: &Deed, call: &Call, request: &Request) -> Outcome<Reply> {
+    let kind = request.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim().to_owned();
+    if kind.starts_with("application/apply-patch+") {
+        let store = kube.lock();
+        let there = store.get(&key(&call.resource, call.namespace.as_deref(), &call.name)).is_some();
+        if !there {
+            allowed(&store, user, &Deed { verb: "create".into(), ..deed.clone() })?;
+        }
+        drop(store);
+        return kube.with(|store| write::applied(store, &kube.facts, call, &request.body));
+    }
+    let mut known = vec!["application/json-patch+json", "application/merge-patch+json"];
+    if call.resource.custom.is_none() {
+        known.push("application/strategic-merge-patch+json");
+    }
+    if !known.contains(&kind.as_str()) {
+        if call.resource.custom.is_none() {
+            return Err(Refusal { details: json!({}), ..Refusal::new(415, "UnsupportedMediaType", "415: Unsupported Media Type") });
+        }
+        known.push("application/apply-patch+yaml");
+        let why = format!("the body of the request was in an unknown format - accepted media types include: {}", known.join(", "));
+        return Err(Refusal::new(415, "UnsupportedMediaType", why));
+    }
+    kube.with(|store| write::patched(store, &kube.facts, call, &kind, &request.body))
+}
+
+fn review(kube: &Arc<Kube>, user: &User, call: &Call, request: &Request) -> Outcome<Reply> {
+    let (mut review, warnings) = prepare::read(call, &request.body)?;
+    prepare::stamp(&call.resource, &mut review);
+    let body = reviews::answer(&kube.lock(), &kube.facts, user, &call.resource.kind, review);
+    Ok(Reply { code: 201, body, warnings })
+}
+
+fn subresource(kube: &Arc<Kube>, call: &Call, request: &Request) -> Outcome<Reply> {
+    let body = super::call::parse(&request.body).map_err(Refusal::bad_request)?;
+    let namespace = call.namespace.clone().unwrap_or_default();
+    let done = || json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+    match call.sub.as_str() {
+        "token" => {
+            let body = kube.with(|store| super::auth::issue(store, &kube.facts, &namespace, &call.name, &body))?;
+            Ok(Reply { code: 201, body, warnings: Vec::new() })
+        }
+        "binding" => {
+            let existing = write::existing(&kube.lock(), call)?;
+            let why = format!("pod {} is already assigned to node {}", call.name, existing["spec"]["nodeName"]);
+            Err(Refusal::conflict(call.resource.about(), &call.name, &why))
+        }
+        _ => {
+            let mut asked = request.clone();
+            asked.body = body["deleteOptions"].to_string().into();
+            let options = erase::Options::read(&asked)?;
+            let pod = Call { sub: String::new(), ..call.clone() };
+            kube.with(|store| erase::one(store, &pod, &options))?;
+            Ok(Reply { code: 201, body: done(), warnings: Vec::new() })
+        }
+    }
+}
+
+/// What the client wants to see: the object, its metadata, or a table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum View {
+    Whole,
+    Table,
+    Metadata,
+}
+
+pub fn view(request: &Request) -> View {
+    for accepted in request.header("accept").unwrap_or_default().split(',') {
+        let has = |wanted: &str| accepted.split(';').any(|p| p.trim() == wanted);
+        if !has("application/json") {
+            continue;
+        }
+        if has("as=Table") && has("v=v1") {
+            return View::Table;
+        }
+        if (has("as=PartialObjectMetadata") || has("as=PartialObjectMetadataList")) && has("v=v1") {
+            return View::Metadata;
+        }
+        if !accepted.contains("as=") {
+            return View::Whole;
+        }
+    }
+    View::Whole
+}
+
+fn present(resource: &Resource, reply: Reply, request: &Request) -> Response {
+    if reply.body.is_null() {
+        return Response::new(200).with("content-type", "text/plain");
+    }
+    let body = shape(resource, reply.body, view(request), &request.query("includeObject").unwrap_or_default());
+    let mut response = Response::json(reply.code, "application/json", &body);
+    for warning in reply.warnings {
+        response = response.with("warning", format!("299 - {}", json!(warning)));
+    }
+    response
+}
+
+pub fn shape(resource: &Resource, body: Value, view: View, include: &str) -> Value {
+    let list = body["items"].is_array() && body["kind"] == resource.list_kind.as_str();
+    if body["kind"] == "Status" || (!list && body["kind"] != resource.kind.as_str()) {
+        return body;
+    }
+    let partial = |object: &Value| json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]});
+    match (view, list) {
+        (View::Whole, _) => body,
+        (View::Table, true) => {
+            let items = body["items"].as_array().cloned().unwrap_or_default();
+            table::table(resource, &items, body["metadata"].clone(), include)
+        }
+        (View::Table, false) => {
+            let metadata = json!({"resourceVersion": meta(&body, "resourceVersion")});
+            table::table(resource, std::slice::from_ref(&body), metadata, include)
+        }
+        (View::Metadata, true) => {
+            let items: Vec<Value> = body["items"].as_array().into_iter().flatten().map(partial).collect();
+            json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": body["metadata"], "items": items})
+        }
+        (View::Metadata, false) => partial(&body),
+    }
+}

@@ -1,0 +1,192 @@
+//! All objects, the counter of their versions, and a bounded memory of changes for watches. Knows keys and versions, not what objects mean.
+
+use super::resource::{Catalog, Resource};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Changes that a watch can still be given.
+const HISTORY: usize = 2000;
+
+/// Everything that outlives the process.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct State {
+    /// By `plural.group/namespace/name`, in the storage version.
+    pub objects: BTreeMap<String, Value>,
+    /// The last resourceVersion given.
+    pub version: u64,
+    /// How often an object of that key was deleted: its next uid depends on it.
+    #[serde(default)]
+    pub generations: BTreeMap<String, u64>,
+    /// How many names were generated from a prefix, tokens from a service account.
+    #[serde(default)]
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// One change of one object.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub version: u64,
+    pub key: String,
+    pub old: Option<Arc<Value>>,
+    pub new: Option<Arc<Value>>,
+}
+
+pub struct Store {
+    pub state: State,
+    pub catalog: Arc<Catalog>,
+    history: VecDeque<Change>,
+    /// Changes after this version are all in the history.
+    complete_since: u64,
+}
+
+pub fn key(resource: &Resource, namespace: Option<&str>, name: &str) -> String {
+    // The events of both groups are the same objects.
+    let qualified = if resource.group == "events.k8s.io" { "events".to_owned() } else { resource.qualified() };
+    format!("{qualified}/{}/{name}", namespace.unwrap_or_default())
+}
+
+/// `plural.group`, namespace, name.
+pub fn parts(key: &str) -> (&str, &str, &str) {
+    let mut parts = key.splitn(3, '/');
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+}
+
+pub fn meta<'a>(object: &'a Value, name: &str) -> &'a str {
+    object["metadata"][name].as_str().unwrap_or_default()
+}
+
+impl Store {
+    pub fn new(state: State) -> Self {
+        let mut store = Self { complete_since: state.version, state, catalog: Arc::default(), history: VecDeque::new() };
+        store.read_catalog();
+        store
+    }
+
+    fn read_catalog(&mut self) {
+        self.catalog = Arc::new(Catalog::new(self.under("customresourcedefinitions.apiextensions.k8s.io/").map(|(_, crd)| crd)));
+    }
+
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.state.objects.get(key)
+    }
+
+    /// All objects whose key starts with `prefix`, in the order of keys.
+    pub fn under<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+        self.state.objects.range(prefix.to_owned()..).take_while(move |(key, _)| key.starts_with(prefix))
+    }
+
+    /// Objects of a kind, of one namespace or of all.
+    pub fn list<'a>(&'a self, resource: &Resource, namespace: Option<&str>) -> Vec<(&'a String, &'a Value)> {
+        let mut prefix = key(resource, namespace, "");
+        if namespace.is_none() {
+            // `plural.group/` + empty namespace + `/`: drop the last slash.
+            prefix.pop();
+        }
+        let end = prefix.clone();
+        self.state.objects.range(prefix..).take_while(|(key, _)| key.starts_with(&end)).collect()
+    }
+
+    pub fn namespace(&self, name: &str) -> Option<&Value> {
+        self.get(&format!("namespaces//{name}"))
+    }
+
+    /// Stores an object, gives it its version, and returns it as it is now.
+    pub fn put(&mut self, key: &str, mut object: Value) -> Value {
+        self.state.version += 1;
+        object["metadata"]["resourceVersion"] = json!(self.state.version.to_string());
+        let old = self.state.objects.insert(key.to_owned(), object.clone()).map(Arc::new);
+        self.remember(key, old, Some(Arc::new(object.clone())));
+        object
+    }
+
+    /// Takes an object away; returned with the version of its deletion.
+    pub fn remove(&mut self, key: &str) -> Option<Value> {
+        let old = self.state.objects.remove(key)?;
+        self.state.version += 1;
+        *self.state.generations.entry(key.to_owned()).or_default() += 1;
+        let mut last = old.clone();
+        last["metadata"]["resourceVersion"] = json!(self.state.version.to_string());
+        self.remember(key, Some(Arc::new(last.clone())), None);
+        Some(last)
+    }
+
+    fn remember(&mut self, key: &str, old: Option<Arc<Value>>, new: Option<Arc<Value>>) {
+        self.history.push_back(Change { version: self.state.version, key: key.to_owned(), old, new });
+        if self.history.len() > HISTORY
+            && let Some(dropped) = self.history.pop_front()
+        {
+            self.complete_since = dropped.version;
+        }
+        if key.starts_with("customresourcedefinitions.apiextensions.k8s.io/") {
+            self.read_catalog();
+        }
+    }
+
+    /// Changes after a version; None: they are no longer known. A version that is still to come has no changes yet.
+    pub fn since(&self, version: u64) -> Option<Vec<Change>> {
+        if version < self.complete_since {
+            return None;
+        }
+        let from = self.history.partition_point(|c| c.version <= version);
+        Some(self.history.iter().skip(from).cloned().collect())
+    }
+
+    pub fn oldest(&self) -> u64 {
+        self.complete_since
+    }
+
+    pub fn count(&mut self, what: &str) -> u64 {
+        let counter = self.state.counters.entry(what.to_owned()).or_default();
+        *counter += 1;
+        *counter
+    }
+
+    /// Derived from what the object is called and how often it was deleted before.
+    pub fn uid(&self, seed: &str, key: &str) -> String {
+        let generation = self.state.generations.get(key).copied().unwrap_or_default();
+        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, format!("{seed}/{key}#{generation}").as_bytes()).to_string()
+    }
+
+    /// Five letters as the API server puts them after a `generateName`.
+    pub fn suffix(&mut self, seed: &str, what: &str) -> String {
+        const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+        let n = self.count(&format!("name/{what}"));
+        let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, format!("{seed}/{what}/{n}").as_bytes());
+        id.as_bytes().iter().take(5).map(|b| char::from(LETTERS[usize::from(*b) % LETTERS.len()])).collect()
+    }
+}
+
+pub fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+pub fn now_micro() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uid_changes_only_when_the_object_was_deleted_before() {
+        let mut store = Store::new(State::default());
+        let first = store.uid("seed", "pods/ns/a");
+        assert_eq!(first, store.uid("seed", "pods/ns/a"));
+        store.put("pods/ns/a", json!({"metadata": {}}));
+        store.remove("pods/ns/a");
+        assert_ne!(first, store.uid("seed", "pods/ns/a"));
+    }
+
+    #[test]
+    fn changes_that_were_forgotten_are_expired() {
+        let mut store = Store::new(State::default());
+        for _ in 0..HISTORY + 5 {
+            store.put("pods/ns/a", json!({"metadata": {}}));
+        }
+        assert!(store.since(4).is_none());
+        assert_eq!(store.since(store.state.version - 2).unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,522 @@
+//! Typed values: their fields as a set, what differs between two, merging one into another, taking fields away. The rules are those of
+//! structured-merge-diff v6 (`typed`), on which server-side apply rests. Knows no owners.
+
+use super::fields::{Set, field};
+use super::schema::{Keyed, List, Scalar, Shape, Type};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+static DEDUCED: Type = Type::Any { atomic: false };
+
+/// What a value is merged as.
+enum Atom<'a> {
+    Leaf,
+    Map { of: &'a dyn Fields, atomic: bool },
+    List(&'a List),
+}
+
+/// The type of a field by its name.
+trait Fields {
+    fn of(&self, name: &str) -> &Type;
+    /// A field of a struct, as against a key of a map.
+    fn declared(&self, name: &str) -> bool;
+}
+
+impl Fields for super::schema::Struct {
+    fn of(&self, name: &str) -> &Type {
+        self.fields.get(name).map_or(&DEDUCED, |f| &f.of)
+    }
+    fn declared(&self, name: &str) -> bool {
+        self.fields.contains_key(name)
+    }
+}
+
+impl Fields for Type {
+    fn of(&self, _: &str) -> &Type {
+        self
+    }
+    fn declared(&self, _: &str) -> bool {
+        false
+    }
+}
+
+/// `value` decides where the type leaves it open.
+fn atom<'a>(ty: &'a Type, value: Option<&Value>) -> Atom<'a> {
+    match ty.shape() {
+        Shape::Scalar(_) => Atom::Leaf,
+        Shape::Struct { of, atomic } => Atom::Map { of, atomic },
+        Shape::Map { of, atomic } => Atom::Map { of, atomic },
+        Shape::List(list) => Atom::List(list),
+        Shape::Any { atomic } => match value {
+            Some(Value::Object(_)) if !atomic => Atom::Map { of: &DEDUCED, atomic: false },
+            _ => Atom::Leaf,
+        },
+    }
+}
+
+fn empty(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => true,
+        Some(Value::Object(map)) => map.is_empty(),
+        Some(Value::Array(list)) => list.is_empty(),
+        Some(_) => false,
+    }
+}
+
+/// The path element of a list's item; None for an item of a keyed list that lacks a key without a default.
+pub fn element(list: &List, item: &Value) -> Option<String> {
+    match &list.keyed {
+        Keyed::Set => Some(format!("v:{item}")),
+        Keyed::By(keys) => {
+            let mut found = BTreeMap::new();
+            for key in keys {
+                let default = || match list.of.shape() {
+                    Shape::Struct { of, .. } => of.fields.get(key).and_then(|f| f.default.clone()),
+                    _ => None,
+                };
+                // A key that is absent altogether counts as null when another one is there.
+                let value = item.get(key).cloned().or_else(default);
+                if let Some(value) = value {
+                    found.insert(key.clone(), value);
+                }
+            }
+            if found.is_empty() {
+                return None;
+            }
+            serde_json::to_string(&found).ok().map(|keys| format!("k:{keys}"))
+        }
+        Keyed::Atomic => None,
+    }
+}
+
+fn keyed(list: &List) -> bool {
+    list.keyed != Keyed::Atomic
+}
+
+fn items(value: Option<&Value>) -> &[Value] {
+    value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// All fields of a value, as an applier owns them.
+pub fn field_set(ty: &Type, value: &Value) -> Set {
+    let mut set = Set::default();
+    collect(ty, value, &mut Vec::new(), &mut set);
+    set
+}
+
+fn collect(ty: &Type, value: &Value, path: &mut Vec<String>, set: &mut Set) {
+    match atom(ty, Some(value)) {
+        Atom::Map { of, atomic: false } => {
+            for (name, inner) in value.as_object().into_iter().flatten() {
+                path.push(field(name));
+                collect(of.of(name), inner, path, set);
+                let hollow = inner.is_null() || inner.as_object().is_some_and(Map::is_empty);
+                if hollow || !of.declared(name) {
+                    set.insert(path);
+                }
+                path.pop();
+            }
+        }
+        Atom::List(list) if keyed(list) => {
+            for item in items(Some(value)) {
+                if let Some(element) = element(list, item) {
+                    path.push(element);
+                    collect(&list.of, item, path, set);
+                    set.insert(path);
+                    path.pop();
+                }
+            }
+        }
+        _ => set.insert(path),
+    }
+}
+
+#[derive(Debug, Default, PartialEq)]
+pub struct Comparison {
+    pub added: Set,
+    pub removed: Set,
+    pub modified: Set,
+}
+
+/// What changes from `old` to `new`.
+pub fn compare(ty: &Type, old: &Value, new: &Value) -> Comparison {
+    let mut out = Comparison::default();
+    walk(ty, Some(old), Some(new), &mut Vec::new(), &mut out);
+    out
+}
+
+fn leaf(old: Option<&Value>, new: Option<&Value>, path: &[String], out: &mut Comparison) {
+    match (old, new) {
+        (None, Some(_)) => out.added.insert(path),
+        (Some(_), None) => out.removed.insert(path),
+        (Some(old), Some(new)) if !same(old, new) => out.modified.insert(path),
+        _ => {}
+    }
+}
+
+/// Equal but for the order of fields, and 1 equals 1.0.
+pub fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(name, value)| b.get(name).is_some_and(|other| same(value, other)))
+        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        _ => a == b,
+    }
+}
+
+fn walk(ty: &Type, old: Option<&Value>, new: Option<&Value>, path: &mut Vec<String>, out: &mut Comparison) {
+    let mut in_leaf = false;
+    match atom(ty, new.or(old)) {
+        Atom::Map { of, atomic } if !atomic && !(empty(old) && empty(new)) => {
+            let names: BTreeSet<&String> = [old, new].into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys).collect();
+            for name in names {
+                path.push(field(name));
+                walk(of.of(name), old.and_then(|v| v.get(name)), new.and_then(|v| v.get(name)), path, out);
+                path.pop();
+            }
+        }
+        Atom::List(list) if keyed(list) && !(empty(old) && empty(new)) => walk_items(list, items(old), items(new), path, out),
+        _ => {
+            in_leaf = true;
+            leaf(old, new, path, out);
+        }
+    }
+    if !in_leaf && !path.is_empty() {
+        match (old, new) {
+            (None, Some(_)) => out.added.insert(path),
+            (Some(_), None) => out.removed.insert(path),
+            _ => {}
+        }
+    }
+}
+
+fn walk_items(list: &List, old: &[Value], new: &[Value], path: &mut Vec<String>, out: &mut Comparison) {
+    let index = |all: &[Value]| {
+        let mut by: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for item in all {
+            if let Some(element) = element(list, item) {
+                by.entry(element).or_default().push(item.clone());
+            }
+        }
+        by
+    };
+    let (old, new) = (index(old), index(new));
+    let none = Vec::new();
+    for element in old.keys().chain(new.keys().filter(|k| !old.contains_key(*k))) {
+        let (was, is) = (old.get(element).unwrap_or(&none), new.get(element).unwrap_or(&none));
+        path.push(element.clone());
+        match (was.len(), is.len()) {
+            (0 | 1, 0 | 1) => walk(&list.of, was.first(), is.first(), path, out),
+            (2.., 2..) => {
+                if was.len() != is.len() || was.iter().zip(is).any(|(a, b)| !same(a, b)) {
+                    out.modified.insert(path);
+                }
+            }
+            (2.., _) => {
+                if let Some(is) = is.first() {
+                    walk(&list.of, None, Some(is), path, out);
+                }
+                out.removed.insert(path);
+            }
+            (_, _) => {
+                if let Some(was) = was.first() {
+                    walk(&list.of, Some(was), None, path, out);
+                }
+                out.added.insert(path);
+            }
+        }
+        path.pop();
+    }
+}
+
+/// `new` laid over `old`: what `new` does not name stays.
+pub fn merge(ty: &Type, old: &Value, new: &Value) -> Value {
+    lay(ty, Some(old), Some(new)).unwrap_or(Value::Null)
+}
+
+fn lay(ty: &Type, old: Option<&Value>, new: Option<&Value>) -> Option<Value> {
+    let keep = || new.or(old).cloned();
+    match atom(ty, new.or(old)) {
+        Atom::Map { of, atomic } if !atomic && !(empty(old) && empty(new)) => {
+            let mut out = Map::new();
+            let old_map = old.and_then(Value::as_object);
+            let new_map = new.and_then(Value::as_object);
+            let fresh = new_map.into_iter().flat_map(Map::keys).filter(|k| old_map.is_none_or(|o| !o.contains_key(*k)));
+            for name in old_map.into_iter().flat_map(Map::keys).chain(fresh) {
+                if let Some(value) = lay(of.of(name), old_map.and_then(|m| m.get(name)), new_map.and_then(|m| m.get(name))) {
+                    out.insert(name.clone(), value);
+                }
+            }
+            (!out.is_empty()).then_some(Value::Object(out))
+        }
+        Atom::List(list) if keyed(list) && !(empty(old) && empty(new)) => {
+            let out = lay_items(list, items(old), items(new));
+            (!out.is_empty()).then_some(Value::Array(out))
+        }
+        _ => keep(),
+    }
+}
+
+/// The order: that of `new`, with what only `old` has between, where it was.
+fn lay_items(list: &List, old: &[Value], new: &[Value]) -> Vec<Value> {
+    let index = |all: &[Value]| -> Vec<String> { all.iter().filter_map(|item| element(list, item)).collect() };
+    let (left, right) = (index(old), index(new));
+    let find = |elements: &[String], all: &[Value], wanted: &str| -> Option<Value> {
+        let mut places = elements.iter().enumerate().filter(|(_, e)| *e == wanted).map(|(i, _)| i);
+        let first = places.next()?;
+        // Of duplicates none is merged into.
+        if places.next().is_some() { None } else { all.get(first).cloned() }
+    };
+    let mut shared = right.iter().filter(|e| left.contains(e));
+    let mut next = shared.next();
+    let mut merged: BTreeSet<&String> = BTreeSet::new();
+    let (mut l, mut r) = (0, 0);
+    let mut out = Vec::new();
+    let join = |wanted: &String| lay(&list.of, find(&left, old, wanted).as_ref(), find(&right, new, wanted).as_ref());
+    while l < left.len() || r < right.len() {
+        if l < left.len() && r < right.len() {
+            if left[l] == right[r] {
+                merged.insert(&left[l]);
+                out.extend(join(&left[l]));
+                l += 1;
+                r += 1;
+                next = shared.next();
+                continue;
+            }
+            if right.contains(&left[l]) && next.is_some_and(|n| *n != left[l]) {
+                l += 1;
+                continue;
+            }
+        }
+        if l < left.len() {
+            if !right.contains(&left[l]) {
+                out.extend(lay(&list.of, old.get(l), None));
+                l += 1;
+                continue;
+            }
+            if merged.contains(&left[l]) {
+                l += 1;
+            }
+        }
+        if r < right.len() {
+            merged.insert(&right[r]);
+            out.extend(join(&right[r]));
+            if next == Some(&right[r]) {
+                next = shared.next();
+            }
+            r += 1;
+        }
+    }
+    out
+}
+
+/// The value without the fields of `gone`.
+pub fn remove(ty: &Type, value: &Value, gone: &Set) -> Value {
+    match (atom(ty, Some(value)), value) {
+        (Atom::Map { of, atomic }, Value::Object(map)) => {
+            if atomic {
+                return Value::Null;
+            }
+            let mut out = Map::new();
+            for (name, inner) in map {
+                let element = field(name);
+                if gone.has(&element) {
+                    continue;
+                }
+                let left = gone.below(&element).map_or_else(|| inner.clone(), |below| remove(of.of(name), inner, below));
+                out.insert(name.clone(), left);
+            }
+            if out.is_empty() { Value::Null } else { Value::Object(out) }
+        }
+        (Atom::List(list), Value::Array(all)) => {
+            if !keyed(list) {
+                return Value::Null;
+            }
+            let mut out = Vec::new();
+            for item in all {
+                let Some(element) = element(list, item) else {
+                    out.push(item.clone());
+                    continue;
+                };
+                if gone.has(&element) {
+                    continue;
+                }
+                out.push(gone.below(&element).map_or_else(|| item.clone(), |below| remove(&list.of, item, below)));
+            }
+            if out.is_empty() { Value::Null } else { Value::Array(out) }
+        }
+        (_, other) => other.clone(),
+    }
+}
+
+/// Fields of structs that have something below them count as members too.
+pub fn with_named(ty: &Type, set: &Set) -> Set {
+    let mut out = Set { members: set.members.clone(), children: BTreeMap::new() };
+    for (element, below) in &set.children {
+        let inner = match (ty.shape(), element.strip_prefix("f:")) {
+            (Shape::Struct { of, .. }, Some(name)) => {
+                if of.declared(name) {
+                    out.members.insert(element.clone());
+                }
+                Fields::of(of, name)
+            }
+            (Shape::Map { of, .. }, Some(_)) => of,
+            (Shape::List(list), _) => &list.of,
+            _ => &DEDUCED,
+        };
+        out.children.insert(element.clone(), with_named(inner, below));
+    }
+    out
+}
+
+/// What is wrong with a value as an applied configuration: the first fault, worded as the server words it; None: nothing.
+pub fn fault(ty: &Type, value: &Value) -> Option<String> {
+    fn go(ty: &Type, value: &Value, path: &str) -> Option<String> {
+        if value.is_null() {
+            return None;
+        }
+        let wrong = |what: &str| Some(format!("{path}: expected {what}, got {}", shown(value, what)));
+        match ty.shape() {
+            Shape::Scalar(scalar) => match scalar {
+                Scalar::Text | Scalar::Bytes | Scalar::Time | Scalar::MicroTime if !value.is_string() => wrong("string"),
+                Scalar::Int32 | Scalar::Int64 | Scalar::Number if !value.is_number() => wrong("numeric (int or float)"),
+                Scalar::Bool if !value.is_boolean() => wrong("boolean"),
+                _ => None,
+            },
+            Shape::Any { .. } => None,
+            Shape::Struct { of, .. } => {
+                let Some(map) = value.as_object() else { return wrong("map") };
+                let mut names: Vec<&String> = map.keys().collect();
+                names.sort();
+                for name in names {
+                    let inner = format!("{path}.{name}");
+                    match of.fields.get(name) {
+                        Some(f) => {
+                            if let Some(fault) = go(&f.of, &map[name], &inner) {
+                                return Some(fault);
+                            }
+                        }
+                        None if !of.open => return Some(format!("{inner}: field not declared in schema")),
+                        None => {}
+                    }
+                }
+                None
+            }
+            Shape::Map { of, .. } => {
+                let Some(map) = value.as_object() else { return wrong("map") };
+                map.iter().find_map(|(name, inner)| go(of, inner, &format!("{path}.{name}")))
+            }
+            Shape::List(list) => {
+                let Some(all) = value.as_array() else { return wrong("list") };
+                let mut seen = BTreeSet::new();
+                for (i, item) in all.iter().enumerate() {
+                    let at = if keyed(list) {
+                        let Some(element) = element(list, item) else {
+                            let keys = match &list.keyed {
+                                Keyed::By(keys) => keys.iter().map(|k| format!("\"{k}\"")).collect::<Vec<_>>().join(", "),
+                                _ => String::new(),
+                            };
+                            return Some(format!(
+                                "{path}: element {i}: associative list with keys has an element that omits key field {keys} (and doesn't have default value)"
+                            ));
+                        };
+                        let shown = super::fields::show_element(&element);
+                        if !seen.insert(element) {
+                            return Some(format!("{path}: duplicate entries for key {shown}"));
+                        }
+                        shown
+                    } else {
+                        format!("[{i}]")
+                    };
+                    if let Some(fault) = go(&list.of, item, &format!("{path}{at}")) {
+                        return Some(fault);
+                    }
+                }
+                None
+            }
+        }
+    }
+    go(ty, value, "")
+}
+
+/// Go's `%T`, `%v` and `%#v`, as the respective messages use them.
+fn shown(value: &Value, expected: &str) -> String {
+    if expected.starts_with("numeric") || expected == "map" || expected == "list" {
+        return match value {
+            Value::String(_) => "string".into(),
+            Value::Bool(_) => "bool".into(),
+            Value::Array(_) => "[]interface {}".into(),
+            Value::Object(_) => "map[string]interface {}".into(),
+            Value::Number(n) if n.is_f64() => "float64".into(),
+            _ => "int64".into(),
+        };
+    }
+    match value {
+        Value::Number(n) if expected == "string" => format!("&value.valueUnstructured{{Value:{n}}}"),
+        Value::Bool(b) if expected == "string" => format!("&value.valueUnstructured{{Value:{b}}}"),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pod() -> Type {
+        Type::named("Pod")
+    }
+
+    #[test]
+    fn items_of_a_keyed_list_are_merged_by_key_and_keep_the_order_of_the_applier() {
+        let old = json!({"spec": {"containers": [{"name": "a", "image": "1"}, {"name": "x", "image": "x"}, {"name": "b", "image": "2"}]}});
+        let new = json!({"spec": {"containers": [{"name": "b", "image": "3"}, {"name": "a", "tty": true}]}});
+        let merged = merge(&pod(), &old, &new);
+        let names: Vec<&str> = merged["spec"]["containers"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["x", "b", "a"]);
+        assert_eq!(merged["spec"]["containers"][2], json!({"name": "a", "image": "1", "tty": true}));
+    }
+
+    #[test]
+    fn an_atomic_list_is_replaced_as_a_whole() {
+        let old = json!({"spec": {"tolerations": [{"key": "a"}, {"key": "b"}]}});
+        let new = json!({"spec": {"tolerations": [{"key": "c"}]}});
+        assert_eq!(merge(&pod(), &old, &new)["spec"]["tolerations"], json!([{"key": "c"}]));
+        assert_eq!(compare(&pod(), &old, &new).modified.paths(), vec![vec!["f:spec".to_owned(), "f:tolerations".to_owned()]]);
+    }
+
+    #[test]
+    fn a_set_is_united() {
+        let old = json!({"metadata": {"finalizers": ["a/1"]}});
+        let new = json!({"metadata": {"finalizers": ["a/2"]}});
+        assert_eq!(merge(&pod(), &old, &new)["metadata"]["finalizers"], json!(["a/1", "a/2"]));
+    }
+
+    #[test]
+    fn a_port_without_protocol_has_the_default_in_its_key() {
+        let value = json!({"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 80}]}]}});
+        let shown: Vec<String> = field_set(&pod(), &value).paths().iter().map(|p| super::super::fields::show(p)).collect();
+        assert!(
+            shown.contains(&".spec.containers[name=\"a\"].ports[containerPort=80,protocol=\"TCP\"].containerPort".to_owned()),
+            "{shown:?}"
+        );
+    }
+
+    #[test]
+    fn a_new_map_is_added_with_itself_as_a_member() {
+        let diff = compare(&pod(), &json!({"metadata": {}}), &json!({"metadata": {"labels": {"a": "b"}}}));
+        assert_eq!(diff.added.to_json(), json!({"f:metadata": {"f:labels": {".": {}, "f:a": {}}}}));
+    }
+
+    #[test]
+    fn an_undeclared_field_is_a_fault() {
+        assert_eq!(fault(&pod(), &json!({"spec": {"zz": 1}})).unwrap(), ".spec.zz: field not declared in schema");
+        assert_eq!(
+            fault(&pod(), &json!({"spec": {"priority": "1"}})).unwrap(),
+            ".spec.priority: expected numeric (int or float), got string"
+        );
+        assert_eq!(fault(&pod(), &json!({"metadata": {"labels": {"a": "b"}}})), None);
+    }
+}

@@ -1,0 +1,411 @@
+//! Creating, replacing, patching and applying objects. Knows the store; knows nothing of HTTP but bodies.
+
+use super::call::{Call, Reply, parse};
+use super::fields::Set;
+use super::managed::{self, Owners, Writer};
+use super::status::{Cause, Outcome, Refusal};
+use super::store::{Store, key, now};
+use super::{Facts, admission, erase, names, patch, prepare, rules, typed};
+use serde_json::{Value, json};
+
+/// Metadata that only the server writes.
+const SERVERS: [&str; 7] =
+    ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "namespace", "selfLink"];
+
+pub fn create(store: &mut Store, facts: &Facts, call: &Call, body: &[u8]) -> Outcome<Reply> {
+    let (mut object, mut warnings) = prepare::read(call, body)?;
+    prepare::complete(&call.resource, &mut object);
+    place(call, &mut object)?;
+    if object["metadata"]["name"].is_null() {
+        generate_name(store, facts, call, &mut object);
+    }
+    let managed = take_managed(&mut object);
+    clean(call, &mut object);
+    let live = json!({"apiVersion": call.resource.api_version(), "kind": call.resource.kind, "metadata": {}});
+    let owners = managed::updated(&call.resource.ty, &live, &object, managed, &writer(call, &call.resource.api_version(), &now()));
+    let stored = insert(store, facts, call, object, owners, &mut warnings)?;
+    Ok(Reply { code: 201, body: stored, warnings })
+}
+
+/// managedFields that a client sends are taken over, but for an empty list, which resets them.
+fn take_managed(object: &mut Value) -> Owners {
+    let owners = managed::read(object);
+    *object = managed::without(object);
+    owners
+}
+
+fn writer<'a>(call: &'a Call, version: &'a str, now: &'a str) -> Writer<'a> {
+    Writer { name: &call.writer, version, subresource: &call.sub, now, ignored: call.ignored() }
+}
+
+/// The namespace of the path is the object's.
+fn place(call: &Call, object: &mut Value) -> Outcome<()> {
+    let wanted = call.namespace.as_deref().unwrap_or_default();
+    match object["metadata"]["namespace"].as_str() {
+        Some(is) if !is.is_empty() && is != wanted => {
+            return Err(Refusal::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+        }
+        _ => {}
+    }
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        if wanted.is_empty() {
+            metadata.shift_remove("namespace");
+        } else {
+            metadata.insert("namespace".into(), json!(wanted));
+        }
+        if metadata.get("name").is_some_and(|n| n == "" || n.is_null()) {
+            metadata.shift_remove("name");
+        }
+    }
+    Ok(())
+}
+
+/// Names stay under 63 letters, five of them the suffix.
+fn generate_name(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) {
+    let Some(prefix) = object["metadata"]["generateName"].as_str().filter(|p| !p.is_empty()).map(str::to_owned) else {
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.shift_remove("name");
+        }
+        return;
+    };
+    let base: String = prefix.chars().take(58).collect();
+    let what = key(&call.resource, call.namespace.as_deref(), &prefix);
+    let suffix = store.suffix(&facts.uid_seed, &what);
+    object["metadata"]["name"] = json!(format!("{base}{suffix}"));
+}
+
+/// What a new object may not bring along.
+fn clean(call: &Call, object: &mut Value) {
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        for name in SERVERS.iter().filter(|n| **n != "namespace") {
+            metadata.shift_remove(*name);
+        }
+    }
+    if call.resource.has("status")
+        && let Some(map) = object.as_object_mut()
+    {
+        map.shift_remove("status");
+    }
+}
+
+/// The second half of a create, and of an apply that creates.
+fn insert(store: &mut Store, facts: &Facts, call: &Call, mut object: Value, owners: Owners, warnings: &mut Vec<String>) -> Outcome<Value> {
+    let r = call.resource.clone();
+    admission::namespace(store, call, &object)?;
+    warnings.extend(admission::create(store, facts, call, &mut object)?);
+    prepare::refuse(&r, &object, &prepare::causes(&r, &object))?;
+    warnings.extend(names::finalizer_warnings(&object["metadata"]));
+    let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let at = key(&r, call.namespace.as_deref(), &name);
+    if store.get(&at).is_some() {
+        return Err(Refusal::exists(r.about(), &name));
+    }
+    let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+    if !version.is_empty() && version != "0" && call.sub != "apply" {
+        return Err(Refusal::new(500, "", "resourceVersion should not be set on objects to be created"));
+    }
+    managed::write(&mut object, owners);
+    let uid = store.uid(&facts.uid_seed, &at);
+    object["metadata"]["uid"] = json!(uid);
+    object["metadata"]["creationTimestamp"] = json!(now());
+    if r.counted {
+        object["metadata"]["generation"] = json!(1);
+    }
+    if call.dry_run {
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.shift_remove("resourceVersion");
+        }
+        return Ok(object);
+    }
+    let stored = store.put(&at, prepare::kept(&r, object));
+    if r.kind == "Namespace" && r.group.is_empty() {
+        super::controllers::furnish(store, facts, &name);
+    }
+    Ok(prepare::shown(&r, &stored))
+}
+
+pub fn replace(store: &mut Store, facts: &Facts, call: &Call, body: &[u8]) -> Outcome<Reply> {
+    let (mut new, mut warnings) = prepare::read(call, body)?;
+    same_name(call, &new)?;
+    place(call, &mut new)?;
+    let old = existing(store, call)?;
+    if call.resource.custom.is_some() && new["metadata"]["resourceVersion"].as_str().unwrap_or_default().is_empty() {
+        let cause = Cause::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
+        let mut refusal = Refusal::invalid(&call.resource.group, &call.resource.plural, &call.name, &[cause]);
+        refusal.message = refusal.message.replacen(&format!("{}.", call.resource.plural), &format!("{}.", call.resource.plural), 1);
+        return Err(refusal);
+    }
+    let uid = new["metadata"]["uid"].as_str().unwrap_or_default();
+    if !uid.is_empty() && uid != old["metadata"]["uid"] {
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: /registry/{}/{}/{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            call.resource.plural,
+            call.namespace.as_deref().unwrap_or_default(),
+            call.name,
+            old["metadata"]["uid"].as_str().unwrap_or_default(),
+        );
+        return Err(Refusal::conflict(call.resource.about(), &call.name, &why));
+    }
+    let body = change(store, facts, call, &old, new, None, &mut warnings)?;
+    Ok(Reply { code: 200, body, warnings })
+}
+
+pub fn existing(store: &Store, call: &Call) -> Outcome<Value> {
+    let found = store.get(&key(&call.resource, call.namespace.as_deref(), &call.name));
+    found.map(|o| prepare::shown(&call.resource, o)).ok_or_else(|| Refusal::not_found(call.resource.about(), &call.name))
+}
+
+fn same_name(call: &Call, object: &Value) -> Outcome<()> {
+    match object["metadata"]["name"].as_str().unwrap_or_default() {
+        "" => Err(Refusal::bad_request(format!(
+            "the name of the object ({} based on URL) was undeterminable: name must be provided",
+            call.name
+        ))),
+        name if name == call.name => Ok(()),
+        name => Err(Refusal::bad_request(format!("the name of the object ({name}) does not match the name on the URL ({})", call.name))),
+    }
+}
+
+/// JSON merge patch, JSON patch, strategic merge patch.
+pub fn patched(store: &mut Store, facts: &Facts, call: &Call, kind: &str, body: &[u8]) -> Outcome<Reply> {
+    let decoded: Value = serde_json::from_slice(body).map_err(|e| {
+        let why = if e.is_eof() { "unexpected end of JSON input".to_owned() } else { e.to_string() };
+        Refusal::bad_request(format!("error decoding patch: {why}"))
+    })?;
+    let old = existing(store, call)?;
+    let mut new = old.clone();
+    match kind {
+        "application/json-patch+json" => {
+            if !decoded.is_array() {
+                let why = "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp";
+                return Err(Refusal::bad_request(why));
+            }
+            patch::json(&mut new, &decoded)?;
+        }
+        "application/strategic-merge-patch+json" => patch::strategic(&call.resource.ty, &mut new, &decoded)?,
+        _ => patch::merge(&mut new, &decoded),
+    }
+    same_name(call, &new)?;
+    place(call, &mut new)?;
+    // What a patch makes of an object is refused as a fault of the patch.
+    let shown = if kind.starts_with("application/strategic") { go_map(&decoded) } else { new.to_string() };
+    let mut warnings = prepare::decode(call, &mut new).map_err(|refusal| {
+        let why = refusal
+            .message
+            .split_once(&format!("cannot be handled as a {}: ", call.resource.kind))
+            .map_or(refusal.message.as_str(), |(_, why)| why);
+        let cause = Cause::invalid("patch", &json!(shown), why);
+        let mut out = Refusal::invalid("", "", "", &[cause]);
+        out.details = json!({"causes": out.details["causes"]});
+        out
+    })?;
+    let body = change(store, facts, call, &old, new, None, &mut warnings)?;
+    Ok(Reply { code: 200, body, warnings })
+}
+
+/// Go's `%v` of a decoded patch.
+fn go_map(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let mut names: Vec<&String> = map.keys().collect();
+            names.sort();
+            let inner: Vec<String> = names.iter().map(|n| format!("{n}:{}", go_map(&map[*n]))).collect();
+            format!("map[{}]", inner.join(" "))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(go_map).collect::<Vec<_>>().join(" ")),
+        Value::String(text) => text.clone(),
+        Value::Null => "<nil>".into(),
+        other => other.to_string(),
+    }
+}
+
+/// Server-side apply.
+pub fn applied(store: &mut Store, facts: &Facts, call: &Call, body: &[u8]) -> Outcome<Reply> {
+    let r = call.resource.clone();
+    let mut config = parse(body).map_err(|e| Refusal::bad_request(format!("error decoding YAML: {e}")))?;
+    let (version, kind) = (config["apiVersion"].as_str().unwrap_or_default(), config["kind"].as_str().unwrap_or_default());
+    if version != r.api_version() || kind != r.kind {
+        let (group, version) = version.split_once('/').unwrap_or(("", version));
+        return Err(Refusal::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")));
+    }
+    if config["metadata"].get("managedFields").is_some_and(|m| !m.is_null()) {
+        return Err(Refusal::bad_request("metadata.managedFields must be nil"));
+    }
+    if let Some(fault) = typed::fault(&r.ty, &config) {
+        let text = |name: &str| config["metadata"][name].as_str().unwrap_or_default().to_owned();
+        let (namespace, name) = (text("namespace"), text("name"));
+        let message = format!("failed to create typed patch object ({namespace}/{name}; {}, Kind={}): {fault}", r.api_version(), r.kind);
+        return Err(Refusal::new(500, "", message));
+    }
+    same_name(call, &config)?;
+    place(call, &mut config)?;
+    let now = now();
+    let version = r.api_version();
+    let writer = writer(call, &version, &now);
+    let Ok(old) = existing(store, call) else {
+        return apply_new(store, facts, call, config, &writer);
+    };
+    let (mut new, owners) = managed::applied(&r.ty, &old, &config, &writer, call.force).map_err(|c| c.refusal())?;
+    if !new["metadata"].is_object() {
+        new["metadata"] = json!({});
+    }
+    for name in ["uid", "resourceVersion"] {
+        // A precondition, not a field: the live value unless the configuration names one.
+        new["metadata"][name] = config["metadata"].get(name).cloned().unwrap_or_else(|| old["metadata"][name].clone());
+    }
+    let mut warnings = prepare::decode(call, &mut new)?;
+    let body = change(store, facts, call, &old, new, Some(owners), &mut warnings)?;
+    Ok(Reply { code: 200, body, warnings })
+}
+
+fn apply_new(store: &mut Store, facts: &Facts, call: &Call, config: Value, writer: &Writer<'_>) -> Outcome<Reply> {
+    let r = call.resource.clone();
+    if !call.sub.is_empty() {
+        return Err(Refusal::not_found(r.about(), &call.name));
+    }
+    let uid = config["metadata"]["uid"].as_str().unwrap_or_default();
+    if !uid.is_empty() {
+        let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+        return Err(Refusal::conflict(r.about(), &call.name, &why));
+    }
+    let live = json!({"apiVersion": r.api_version(), "kind": r.kind, "metadata": {}});
+    let (mut object, owners) = managed::applied(&r.ty, &live, &config, writer, true).map_err(|c| c.refusal())?;
+    if !object["metadata"].is_object() {
+        object["metadata"] = json!({});
+    }
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.shift_remove("resourceVersion");
+    }
+    let mut warnings = prepare::decode(call, &mut object)?;
+    prepare::complete(&r, &mut object);
+    place(call, &mut object)?;
+    clean(call, &mut object);
+    let body = insert(store, facts, call, object, owners, &mut warnings)?;
+    Ok(Reply { code: 201, body, warnings })
+}
+
+/// The second half of every change of an object that is there. `owners`: of an apply; None: the writer owns what it changed.
+fn change(
+    store: &mut Store,
+    facts: &Facts,
+    call: &Call,
+    old: &Value,
+    mut new: Value,
+    owners: Option<Owners>,
+    warnings: &mut Vec<String>,
+) -> Outcome<Value> {
+    let r = call.resource.clone();
+    let version = new["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+    if !version.is_empty() && version != old["metadata"]["resourceVersion"] {
+        return Err(Refusal::modified(r.about(), &call.name));
+    }
+    let uid = new["metadata"]["uid"].as_str().unwrap_or_default();
+    if !uid.is_empty() && uid != old["metadata"]["uid"] {
+        let cause = Cause::invalid("metadata.uid", &json!(uid), "field is immutable");
+        return prepare::refuse(&r, &new, &[cause]).map(|()| Value::Null);
+    }
+    let sent = new["metadata"].get("managedFields").cloned();
+    new = managed::without(&new);
+    if call.sub == "status" {
+        let status = new.get("status").cloned();
+        new = managed::without(old);
+        set(&mut new, "status", status);
+    } else {
+        if r.has("status") {
+            set(&mut new, "status", old.get("status").cloned());
+        }
+        for name in SERVERS {
+            let value = old["metadata"].get(name).cloned();
+            set(&mut new["metadata"], name, value);
+        }
+        prepare::complete(&r, &mut new);
+        if r.group.is_empty() && r.kind == "Namespace" {
+            set(&mut new, "spec", old.get("spec").cloned());
+        }
+        if r.group == "apiextensions.k8s.io" {
+            super::resource::established(&mut new, &now());
+        }
+    }
+    let mut causes = new_finalizers(old, &new);
+    causes.extend(prepare::causes(&r, &new));
+    causes.extend(rules::changes(&r, old, &new));
+    prepare::refuse(&r, &new, &causes)?;
+    warnings.extend(
+        names::finalizer_warnings(&new["metadata"]).into_iter().filter(|_| old["metadata"]["finalizers"] != new["metadata"]["finalizers"]),
+    );
+
+    if r.counted && call.sub.is_empty() && intent(old) != intent(&new) {
+        new["metadata"]["generation"] = json!(old["metadata"]["generation"].as_u64().unwrap_or_default() + 1);
+    }
+    let owners = match owners {
+        Some(owners) => owners,
+        None => {
+            // A client that sends managedFields edits them; an empty list resets them.
+            let before = match &sent {
+                Some(Value::Array(entries)) if call.sub.is_empty() && (entries.is_empty() || entries == &[json!({})]) => Owners::new(),
+                Some(Value::Array(_)) if call.sub.is_empty() => managed::read(&json!({"metadata": {"managedFields": sent}})),
+                _ => managed::read(old),
+            };
+            let (api_version, time) = (r.api_version(), now());
+            managed::updated(&r.ty, old, &new, before, &writer(call, &api_version, &time))
+        }
+    };
+    new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
+    managed::write(&mut new, owners);
+    managed::keep_times(old, &mut new);
+    if call.dry_run || typed::same(old, &new) {
+        return Ok(new);
+    }
+    let at = key(&r, call.namespace.as_deref(), &call.name);
+    // The last finalizer of a deleted object takes it along.
+    if !new["metadata"]["deletionTimestamp"].is_null() && erase::finished(&new) && erase::finished_otherwise(&r, &new) {
+        store.put(&at, prepare::kept(&r, new.clone()));
+        store.remove(&at);
+        return Ok(new);
+    }
+    let _ = facts;
+    let stored = store.put(&at, prepare::kept(&r, new));
+    Ok(prepare::shown(&r, &stored))
+}
+
+fn set(object: &mut Value, name: &str, value: Option<Value>) {
+    let Some(map) = object.as_object_mut() else { return };
+    match value {
+        Some(value) if !value.is_null() => {
+            map.insert(name.into(), value);
+        }
+        _ => {
+            map.shift_remove(name);
+        }
+    }
+}
+
+/// All but metadata and status.
+fn intent(object: &Value) -> Value {
+    let mut out = object.clone();
+    if let Some(map) = out.as_object_mut() {
+        map.shift_remove("metadata");
+        map.shift_remove("status");
+    }
+    out
+}
+
+fn new_finalizers(old: &Value, new: &Value) -> Vec<Cause> {
+    if old["metadata"]["deletionTimestamp"].is_null() {
+        return Vec::new();
+    }
+    let list = |object: &Value| object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+    let before = list(old);
+    let fresh: Vec<String> = list(new).iter().filter(|f| !before.contains(f)).map(Value::to_string).collect();
+    if fresh.is_empty() {
+        return Vec::new();
+    }
+    let why =
+        format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}", fresh.join(", "));
+    vec![Cause::forbidden("metadata.finalizers", &why)]
+}
+
+/// For those who look at owners from outside.
+pub fn owned(object: &Value, manager: &str) -> Set {
+    managed::read(object).into_iter().filter(|o| o.name == manager).fold(Set::default(), |all, o| all.union(&o.set))
+}
