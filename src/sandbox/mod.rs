@@ -7,3 +7,4 @@ pub mod http;
 mod stub;
 pub use stub::*;
 pub mod kube;
+pub mod players;
