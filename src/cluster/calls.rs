@@ -222,6 +222,7 @@ impl Link {
         })?;
         let answer = answer.map_err(|e| self.broken(&e))?;
         self.answered.store(true, Ordering::Relaxed);
+        tracing::debug!(context = self.context, method = %call.method, path = call.path, status = answer.status().as_u16(), "asked the cluster");
         Ok(answer)
     }
 

@@ -69,6 +69,8 @@ pub(super) async fn delete(link: &Link, at: &At, uid: Option<&str>, grace: Optio
     }
     let call = Call::json(Method::DELETE, object_path(at)?, &options);
     match link.json(&call, Asked::of("delete", at)).await {
+        // gone at once; an object that stays for a while (finalizers, grace) is answered by itself
+        Ok(answer) if answer["kind"] == "Status" && answer["status"] == "Success" => return Ok(()),
         Ok(_) => {}
         // a kind that nobody serves has no objects
         Err(Error::NotFound { .. } | Error::KindMissing { .. }) => return Ok(()),
@@ -82,7 +84,7 @@ pub(super) async fn delete(link: &Link, at: &At, uid: Option<&str>, grace: Optio
         }
         Err(e) => return Err(e),
     }
-    // a DELETE is answered by the object or by a Status that has its uid in the details, as the server likes; so look
+    // a pod that goes without grace is answered by itself too, and is gone; so look
     let Some(now) = get(link, at).await? else { return Ok(()) };
     let Some(meant) = uid.or(now["metadata"]["uid"].as_str()).map(str::to_owned) else { return Ok(()) };
     if now["metadata"]["uid"] != meant.as_str() || uid.is_none() && now["metadata"]["deletionTimestamp"].is_null() {

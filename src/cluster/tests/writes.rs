@@ -183,6 +183,13 @@ async fn a_deletion_waits_until_the_object_is_gone() {
 }
 
 #[tokio::test]
+async fn a_deletion_that_is_done_at_once_is_one_request() {
+    let fake = Fake::start(|_, _| Reply::Json(200, json!({ "kind": "Status", "status": "Success", "details": { "uid": "u1" } }))).await;
+    to(&fake).await.write().delete(&at(identities(), "a"), None, None).await.unwrap();
+    assert_eq!(fake.asked(), ["DELETE /apis/aadpodidentity.k8s.io/v1/namespaces/shop/azureidentities/a"]);
+}
+
+#[tokio::test]
 async fn a_deletion_that_a_finalizer_holds_names_it() {
     let fake = Fake::start(|seen, _| {
         let leaving =
