@@ -92,6 +92,13 @@ impl Login {
         Self { wire, client, env, winner: Mutex::default(), tools }
     }
 
+    /// As if az had won, whose credential keeps no token.
+    #[cfg(test)]
+    pub fn won_by(mut self, credential: Credential) -> Self {
+        self.winner = Mutex::new(Some((Link::Az, credential)));
+        self
+    }
+
     /// Which one won, once one has.
     pub async fn winner(&self) -> Option<&'static str> {
         self.winner.lock().await.as_ref().map(|(link, _)| link.name())

@@ -238,3 +238,10 @@ fn reply_token() -> Reply {
     let token = format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims.to_string()));
     reply(200, json!({ "token_type": "Bearer", "expires_in": 86399, "ext_expires_in": 86399, "access_token": token }))
 }
+
+/// One ignored test of this very program, in a process of its own: what it needs (environment, subscriber) is the process's.
+pub fn alone(test: &str) -> tokio::process::Command {
+    let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", &format!("azure::tests::{test}"), "--ignored", "--nocapture"]).env_clear();
+    child
+}

@@ -1,9 +1,22 @@
 //! Credentials and tokens.
 
 use super::fake::{Fake, OID, SECRET, SUB, empty, error, pass, reply};
-use crate::azure::{ArmId, Error, PrincipalKind};
+use crate::azure::{
+    ArmId, Error, PrincipalKind, Settings,
+    login::{Env, Login},
+    token::Tokens,
+    wire::Wire,
+};
+use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use serde_json::json;
-use std::io::Write as _;
+use std::{
+    io::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 const LOGIN: &str = "login.microsoftonline.com";
 
@@ -27,6 +40,39 @@ async fn a_token_is_asked_once_for_an_audience_however_many_ask() {
     assert_eq!(tokens.len(), 2, "one for Azure Resource Manager, one for Graph: {tokens:?}");
     assert!(azure.read().caller().await.is_ok());
     assert_eq!(fake.on(LOGIN).len(), 2, "a new pass asks for no new token");
+}
+
+/// Like the credential of az: each ask costs a process.
+#[derive(Debug, Default)]
+struct Forgetful {
+    asked: AtomicUsize,
+    lasting: u64,
+}
+
+#[async_trait::async_trait]
+impl TokenCredential for Forgetful {
+    async fn get_token(&self, scopes: &[&str], _options: Option<TokenRequestOptions<'_>>) -> azure_core::Result<AccessToken> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Ok(AccessToken::new(scopes.join(" "), time::OffsetDateTime::now_utc() + Duration::from_secs(self.lasting)))
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_keeps_nothing_is_asked_once_until_its_token_is_about_to_end() {
+    for (lasting, asked) in [(3600, 2), (60, 4)] {
+        let credential = Arc::new(Forgetful { lasting, ..Default::default() });
+        let client = crate::azure::http::client(&Settings::default(), Duration::from_secs(1)).unwrap();
+        let wire = Arc::new(Wire::new(client, Duration::from_secs(1), Duration::from_secs(1)));
+        let tokens = Tokens::new(Arc::new(Login::new(wire, None, Env::new(), false).won_by(credential.clone())));
+        for _ in 0..2 {
+            let many = futures::future::join_all((0..8).map(|_| tokens.get("one")));
+            let (many, other) = tokio::join!(many, tokens.get("two"));
+            assert!(many.into_iter().all(|token| token.is_ok_and(|token| token.secret() == "one")));
+            assert_eq!(other.map(|token| token.secret().to_owned()).ok().as_deref(), Some("two"));
+        }
+        assert_eq!(credential.asked.load(Ordering::SeqCst), asked, "{lasting}");
+    }
 }
 
 #[tokio::test]
