@@ -26,7 +26,7 @@ pub fn client(settings: &Settings, limit: Duration) -> Result<reqwest::Client> {
         .dns_resolver(Arc::new(Names))
         .connector_layer(DoorLayer);
     if let Some(proxy) = &settings.proxy {
-        let proxy = reqwest::Proxy::https(proxy).map_err(|e| wrong("the proxy", &e))?;
+        let proxy = reqwest::Proxy::https(proxy).map_err(|e| wrong("the proxy", &e.without_url()))?; // its address may hold a password
         builder = builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_env()));
     }
     let mut files: Vec<std::path::PathBuf> = settings.ca.iter().cloned().collect();

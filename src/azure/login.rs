@@ -17,6 +17,8 @@ use secrecy::ExposeSecret;
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 
+/// az is a program of many seconds at its worst, and one that hangs must not hang podid.
+const TOOL: Duration = Duration::from_secs(60);
 /// A probe of the instance metadata service: on a machine without one nothing answers.
 const METADATA_PROBE: Duration = Duration::from_secs(1);
 const METADATA: &str = "http://169.254.169.254/metadata/instance";
@@ -24,7 +26,7 @@ const METADATA: &str = "http://169.254.169.254/metadata/instance";
 /// What the chain reads of the environment, taken once.
 pub type Env = HashMap<String, String>;
 
-const VARIABLES: [&str; 10] = [
+const VARIABLES: [&str; 11] = [
     "AZURE_TENANT_ID",
     "AZURE_CLIENT_ID",
     "AZURE_CLIENT_SECRET",
@@ -35,6 +37,7 @@ const VARIABLES: [&str; 10] = [
     "MSI_ENDPOINT",
     "AZURE_CONFIG_DIR",
     "HOME",
+    "USERPROFILE",
 ];
 
 pub fn environment() -> Env {
@@ -122,7 +125,19 @@ impl Login {
                     continue;
                 }
             };
-            match credential.get_token(&[scope], None).await {
+            let scopes = [scope];
+            let asked = credential.get_token(&scopes, None);
+            let answered = match link.is_tool() {
+                false => asked.await,
+                true => match tokio::time::timeout(TOOL, asked).await {
+                    Ok(answered) => answered,
+                    Err(_) => {
+                        tried.push((link.name().to_owned(), format!("no answer within {} s", TOOL.as_secs())));
+                        continue;
+                    }
+                },
+            };
+            match answered {
                 Ok(token) => {
                     tracing::debug!(credential = link.name(), "logged in");
                     *winner = Some((link, credential));
@@ -206,7 +221,7 @@ impl Login {
     pub fn default_subscription(&self) -> Option<String> {
         let folder = match self.env.get("AZURE_CONFIG_DIR") {
             Some(folder) => PathBuf::from(folder),
-            None => PathBuf::from(self.env.get("HOME")?).join(".azure"),
+            None => PathBuf::from(self.env.get("HOME").or_else(|| self.env.get("USERPROFILE"))?).join(".azure"),
         };
         let text = std::fs::read_to_string(folder.join("azureProfile.json")).ok()?;
         // az writes a byte order mark

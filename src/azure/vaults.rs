@@ -51,7 +51,18 @@ pub async fn put(arm: &Arm, patience: &Patience, new: &NewVault) -> Result<Vault
         }
     }
     let wanted = json!({ "location": new.location, "tags": new.tags, "properties": properties });
-    let body: Body = unconflicted(patience, name, || arm.put(&new.id, KEY_VAULT_VERSION, &wanted)).await?;
+    let body: Body = unconflicted(patience, name, || async {
+        match arm.put(&new.id, KEY_VAULT_VERSION, &wanted).await {
+            // the same code says that the name belongs to a deleted vault, and that does not pass
+            Err(Error::Conflict { code, message }) if code == "ConflictError" && !new.recover => {
+                let taken = deleted(arm, new.id.subscription_id(), &new.location, name).await.is_ok_and(|found| found.is_some());
+                let code = if taken { "VaultAlreadyExists".to_owned() } else { code };
+                Err(Error::Conflict { code, message })
+            }
+            other => other,
+        }
+    })
+    .await?;
     settled(arm, patience, &new.id, Some(body.into())).await
 }
 
@@ -82,18 +93,16 @@ pub async fn settled(arm: &Arm, patience: &Patience, id: &ArmId, first: Option<V
         .await
 }
 
-/// Another writer of the same vault was quicker; recorded for policies, documented for vaults. What cannot pass stays a conflict.
+/// Another writer of the same vault was quicker: "The Key Vault '…' changed from the point the operation began".
+/// <https://learn.microsoft.com/azure/key-vault/general/common-error-codes>
 async fn unconflicted<T, F: Future<Output = Result<T>>>(patience: &Patience, vault: &str, mut write: impl FnMut() -> F) -> Result<T> {
-    const TRIES: u32 = 8;
-    let mut nth = 0;
     let what = format!("the vault {vault}");
     patience
         .until(&what, REPLICATION, || {
-            nth += 1;
-            let (last, answer) = (nth >= TRIES, write());
+            let answer = write();
             async move {
                 match answer.await {
-                    Err(Error::Conflict { code, .. }) if !last && transient(&code) => {
+                    Err(Error::Conflict { code, .. }) if transient(&code) => {
                         Ok(Step::Wait(format!("Waiting for another change of the vault {vault}.")))
                     }
                     other => other.map(Step::Done),
@@ -104,7 +113,7 @@ async fn unconflicted<T, F: Future<Output = Result<T>>>(patience: &Patience, vau
 }
 
 fn transient(code: &str) -> bool {
-    matches!(code, "ConflictError" | "Conflict" | "409" | "AnotherOperationInProgress" | "RetryableErrorDueToAnotherOperation")
+    matches!(code, "ConflictError" | "AnotherOperationInProgress" | "RetryableErrorDueToAnotherOperation")
 }
 
 pub async fn tag(arm: &Arm, patience: &Patience, id: &ArmId, tags: &Tags) -> Result<Vault> {

@@ -98,7 +98,9 @@ impl Wire {
                 Err(_) => return tried.map_err(|silence| silence.error),
             };
             let pause = pause(nth, after);
-            if nth >= TRIES || started.elapsed() + pause > budget {
+            // the throttled are bounded by time alone: how often they are sent back depends on how many they are
+            let throttled = matches!(&tried, Ok(answer) if answer.status == 429);
+            if (nth >= TRIES && !throttled) || started.elapsed() + pause > budget {
                 return tried.map_err(|silence| silence.error);
             }
             tracing::debug!(host = ask.host(), pause_ms = pause.as_millis() as u64, "trying again");

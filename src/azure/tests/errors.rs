@@ -1,9 +1,14 @@
 //! Codes and messages of refusals, whichever SDK asked.
 
 use super::fake::{Fake, SUB, error, listener, pass, reply};
-use crate::azure::{ArmId, Error, PolicyEntry, PrincipalKind, Tags, failures::refusal, id};
+use crate::azure::{
+    ArmId, Error, PolicyEntry, PrincipalKind, Tags,
+    failures::{refusal, retry_after},
+    id,
+};
 use ::http::HeaderMap;
 use serde_json::json;
+use std::time::Duration;
 
 const ARM: &str = "management.azure.com";
 const DENIED: &str = "The client 'x@y' with object id '674368bb' does not have authorization to perform action 'Microsoft.Authorization/roleAssignments/write' over scope '/subscriptions/s/resourceGroups/g' or the scope is invalid.\r\nIf \"access\" was recently granted, please refresh your credentials.";
@@ -60,6 +65,19 @@ async fn an_answer_that_is_no_json_says_whose_it_was() {
 
 fn of(status: u16, body: serde_json::Value) -> Error {
     refusal(ARM, status, &HeaderMap::new(), body.to_string().as_bytes())
+}
+
+#[test]
+fn the_wait_that_azure_asks_for_is_read_in_every_form() {
+    let of = |name: &'static str, value: &str| retry_after(&HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]));
+    assert_eq!(of("retry-after", "17"), Some(Duration::from_secs(17)));
+    assert_eq!(of("x-ms-retry-after-ms", "250"), Some(Duration::from_millis(250)));
+    assert_eq!(of("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(30);
+    let date = soon.to_zoned(jiff::tz::TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let wait = of("retry-after", &date).unwrap();
+    assert!(wait > Duration::from_secs(25) && wait <= Duration::from_secs(30), "{wait:?}");
+    assert_eq!(of("retry-after", "soon"), None);
 }
 
 #[test]

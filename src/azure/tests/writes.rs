@@ -152,6 +152,37 @@ async fn a_taken_name_is_a_conflict_at_once() {
 }
 
 #[tokio::test]
+async fn a_name_that_a_deleted_vault_holds_is_not_waited_for() {
+    let fake = Fake::new(|seen, _| match seen.method.as_str() {
+        "PUT" => error(409, "ConflictError", "A vault with the same name already exists in deleted state."),
+        "GET" => reply(200, json!({ "properties": { "vaultId": vault("x")["id"], "location": "westeurope", "tags": { "a": "b" }, "deletionDate": "2026-01-01T00:00:00Z" } })),
+        _ => pass(),
+    })
+    .await;
+    let azure = fake.azure();
+    let error = azure.write(listener().0).put_vault(&new_vault(true, false)).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Conflict { code, message } if code == "VaultAlreadyExists" && message.contains("deleted state")),
+        "{error:?}"
+    );
+    let deleted = azure.read().deleted_vault(SUB, "westeurope", "v").await.unwrap().unwrap();
+    assert_eq!((deleted.tags["a"].as_str(), deleted.vault_id.name()), ("b", "v"));
+}
+
+#[tokio::test]
+async fn a_vault_that_somebody_else_made_is_waited_for_likewise() {
+    let fake = Fake::new(|seen, nth| match (seen.method.as_str(), nth) {
+        ("GET", 0) => error(404, "ResourceNotFound", "not visible yet"),
+        ("GET", 1) => reply(200, vault("RegisteringDns")),
+        ("GET", _) => reply(200, vault("Succeeded")),
+        _ => pass(),
+    })
+    .await;
+    let found = fake.azure().write(listener().0).await_vault(&ArmId::resource(SUB, "g", id::VAULT, "v")).await.unwrap();
+    assert_eq!((found.provisioning.as_deref(), fake.on(ARM).len()), (Some("Succeeded"), 3));
+}
+
+#[tokio::test]
 async fn a_policy_is_added_at_the_api_version_that_lives_on_and_after_others() {
     let fake = Fake::new(|seen, nth| match (seen.method.as_str(), nth) {
         ("PUT", 0) => error(409, "ConflictError", "The Key Vault 'v' changed from the point the operation began."),
