@@ -137,6 +137,35 @@ async fn the_newest_enabled_version_is_the_current_one() {
 }
 
 #[tokio::test]
+async fn of_two_versions_of_one_second_the_vault_says_which_is_current() {
+    let one = |version: &str| json!({ "id": format!("{VAULT}secrets/s/{version}"), "attributes": { "enabled": true, "created": 7, "updated": 7 } });
+    let both = json!({ "value": [one("a"), one("b")] });
+    let fake = Fake::new(move |seen, _| match seen.host.as_str() {
+        HOST if seen.path.contains("/versions") => reply(200, both.clone()),
+        HOST => reply(200, secret("s", "a")),
+        _ => pass(),
+    })
+    .await;
+    assert_eq!(fake.azure().read().secret_version(VAULT, "s").await.unwrap().unwrap().version.as_deref(), Some("a"));
+}
+
+#[tokio::test]
+async fn a_secret_that_was_recovered_before_is_recovered() {
+    let fake = Fake::new(|seen, _| match (seen.host.as_str(), seen.method.as_str(), seen.path.contains("/there")) {
+        (HOST, "POST", _) => error(404, "SecretNotFound", "Deleted Secret not found"),
+        (HOST, "GET", true) => reply(200, secret("there", "v1")),
+        (HOST, ..) => error(404, "SecretNotFound", "no such secret"),
+        _ => pass(),
+    })
+    .await;
+    let write = fake.azure().write(listener().0);
+    write.recover_secret(VAULT, "there", false).await.unwrap();
+    assert!(
+        matches!(write.recover_secret(VAULT, "nowhere", false).await, Err(Error::NotFound { message, .. }) if message == "Deleted Secret not found")
+    );
+}
+
+#[tokio::test]
 async fn a_list_of_secrets_is_not_followed_to_another_vault() {
     let fake = Fake::new(|seen, _| {
         if seen.host == HOST { reply(200, json!({ "value": [], "nextLink": "https://other.vault.azure.net/secrets?x=1" })) } else { pass() }
