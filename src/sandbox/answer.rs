@@ -1,0 +1,168 @@
+//! One request from its headers to its answer: read, count, hold or fail as the settings say, ask the half of the world that it is for, save, log.
+
+use super::{
+    azure::{self, Effect},
+    control,
+    http::{Body, Request, Response},
+    running::{Cluster, Running},
+    settings::{Fail, When},
+    stream::Chunks,
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, combinators::BoxBody};
+use hyper::{
+    HeaderMap,
+    body::Incoming,
+    header::{HeaderName, HeaderValue},
+};
+use std::{convert::Infallible, sync::Arc};
+
+/// More than any client of ours sends; ARM takes 4 MB.
+const MOST_BYTES: usize = 4 << 20;
+/// The host under which the sandbox itself is spoken to.
+pub const CONTROL_HOST: &str = "sandbox.podid";
+
+pub type Answer = hyper::Response<BoxBody<Bytes, Infallible>>;
+
+fn headers(map: &HeaderMap) -> Vec<(String, String)> {
+    map.iter().map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
+}
+
+pub fn plain(status: u16, text: &str) -> Answer {
+    seal(Response::new(status).with("content-type", "text/plain; charset=utf-8").with_body(format!("{text}\n")))
+}
+
+impl Response {
+    fn with_body(mut self, text: String) -> Self {
+        self.body = Body::Full(text.into());
+        self
+    }
+}
+
+/// A header that cannot be sent is left out.
+fn seal(response: Response) -> Answer {
+    let body = match response.body {
+        Body::Full(bytes) => Full::new(bytes).boxed(),
+        Body::Stream(receiver) => Chunks(receiver).boxed(),
+    };
+    let mut answer = hyper::Response::new(body);
+    *answer.status_mut() = hyper::StatusCode::from_u16(response.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in response.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            answer.headers_mut().append(name, value);
+        }
+    }
+    answer
+}
+
+/// `host`: whom the connection is for, as CONNECT or the TLS hello said it.
+pub async fn answer(running: Arc<Running>, conn: u64, host: String, request: hyper::Request<Incoming>) -> Answer {
+    let (head, body) = request.into_parts();
+    let body = match Limited::new(body, MOST_BYTES).collect().await {
+        Ok(whole) => whole.to_bytes(),
+        Err(fault) if fault.is::<LengthLimitError>() => return plain(413, "the request is too large"),
+        Err(_) => return plain(400, "the request could not be read"),
+    };
+    let mut headers = headers(&head.headers);
+    let by = headers.iter().find(|(name, _)| name == "x-podid-player").map_or("client", |(_, value)| match value.as_str() {
+        "mic" => "mic",
+        "nmi" => "nmi",
+        "csi" => "csi",
+        _ => "client",
+    });
+    headers.retain(|(name, _)| name != "x-podid-player");
+    let request = Request {
+        method: head.method.as_str().to_owned(),
+        host,
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        headers,
+        body,
+    };
+    if request.host == CONTROL_HOST {
+        return seal(control::answer(&running, &request).await);
+    }
+    seal(judged(&running, conn, by, &request).await)
+}
+
+async fn judged(running: &Arc<Running>, conn: u64, by: &str, request: &Request) -> Response {
+    let path = if request.query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, request.query) };
+    let verdict = running.settings.judge(by, &request.method, &request.host, &path);
+    if verdict.hold == Some(When::Before) {
+        hang(running).await;
+    }
+    let response = match verdict.fail {
+        Some(fail) => {
+            if fail.when == Some(When::After) {
+                truly(running, by, request, &verdict.rules).await;
+            }
+            failed(fail)
+        }
+        None => truly(running, by, request, &verdict.rules).await,
+    };
+    if verdict.hold == Some(When::After) {
+        hang(running).await;
+    }
+    if !verdict.delay.is_zero() {
+        tokio::time::sleep(verdict.delay).await;
+    }
+    if let Err(fault) = running.log.write(&request.host, &request.method, &path, response.status, conn, by) {
+        tracing::error!("{fault}");
+    }
+    response
+}
+
+/// Until the connection is closed: then hyper drops this.
+async fn hang(running: &Arc<Running>) {
+    let _held = running.settings.hold();
+    std::future::pending::<()>().await;
+}
+
+fn failed(fail: Fail) -> Response {
+    let mut response = match fail.body {
+        Some(body) => Response::json(fail.status, "application/json; charset=utf-8", &body),
+        None => Response::new(fail.status),
+    };
+    response.headers.extend(fail.headers);
+    response
+}
+
+/// With its effect, saved before the answer is given.
+async fn truly(running: &Arc<Running>, by: &str, request: &Request, rules: &azure::Rules) -> Response {
+    if let Some(cluster) = running.cluster(&request.host) {
+        return of_cluster(running, by, request, &cluster).await;
+    }
+    let answer = azure::answer(&mut running.azure(), request, rules, azure::times::now());
+    let Some((response, effect)) = answer else { return Response::new(404) };
+    if effect != Effect::Nothing {
+        running.mark_azure();
+    }
+    match effect {
+        Effect::Nothing => response,
+        Effect::Counted => {
+            running.save_soon();
+            response
+        }
+        Effect::Changed => saved(running, response).await,
+    }
+}
+
+async fn of_cluster(running: &Arc<Running>, by: &str, request: &Request, cluster: &Cluster) -> Response {
+    let response = cluster.kube.answer(request).await;
+    let reads = matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+    if reads || request.query("dryRun").is_some() || response.status >= 300 {
+        return response;
+    }
+    let response = saved(running, response).await;
+    if by == "client" {
+        running.stage.wake(running, cluster).await;
+    }
+    response
+}
+
+async fn saved(running: &Arc<Running>, response: Response) -> Response {
+    match running.save().await {
+        Ok(()) => response,
+        Err(why) => azure::error::body(500, "InternalServerError", format!("The sandbox could not save its world: {why}")),
+    }
+}

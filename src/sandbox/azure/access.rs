@@ -1,0 +1,93 @@
+//! Who may do what where: role assignments (inherited) against actions, as Azure RBAC does.
+
+use super::{
+    Call,
+    error::authorization_failed,
+    ids, roles,
+    state::{Assignment, State},
+};
+use crate::sandbox::http::Response;
+
+/// An action pattern of a role: `*` stands for any text, and `/*/` for a single slash too, for the built-in role
+/// Managed Identity Operator says `userAssignedIdentities/*/read` and means `userAssignedIdentities/read`.
+pub fn matches(pattern: &str, action: &str) -> bool {
+    wild(pattern.as_bytes(), action.as_bytes())
+        || (pattern.contains("/*/") && wild(pattern.replace("/*/", "/").as_bytes(), action.as_bytes()))
+}
+
+fn wild(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        if p < pattern.len() && pattern[p] == b'*' {
+            star = Some((p, t));
+            p += 1;
+        } else if p < pattern.len() && pattern[p].eq_ignore_ascii_case(&text[t]) {
+            p += 1;
+            t += 1;
+        } else if let Some((at, from)) = star {
+            star = Some((at, from + 1));
+            p = at + 1;
+            t = from + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|b| *b == b'*')
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Plane {
+    Control,
+    Data,
+}
+
+/// The assignment that lets the principal do the action at the scope.
+pub fn granting<'a>(state: &'a State, principal: &str, action: &str, scope: &str, plane: Plane) -> Option<&'a Assignment> {
+    let scope = ids::fold(scope);
+    state.assignments.of(principal).find(|a| {
+        ids::covers(&ids::fold(&a.scope), &scope)
+            && roles::by_guid(&a.role).is_some_and(|role| {
+                let (yes, no) = match plane {
+                    Plane::Control => (role.actions, role.not_actions),
+                    Plane::Data => (role.data_actions, role.not_data_actions),
+                };
+                yes.iter().any(|p| matches(p, action)) && !no.iter().any(|p| matches(p, action))
+            })
+    })
+}
+
+pub fn denied(call: &Call<'_>, action: &str) -> bool {
+    call.rules.deny.iter().any(|pattern| matches(pattern, action))
+}
+
+pub fn may(call: &Call<'_>, action: &str, scope: &str) -> bool {
+    !denied(call, action) && granting(call.state, &call.caller.object_id, action, scope, Plane::Control).is_some()
+}
+
+/// AuthorizationFailed unless the caller may.
+pub fn require(call: &Call<'_>, action: &str, scope: &str) -> Result<(), Response> {
+    if may(call, action, scope) { Ok(()) } else { Err(authorization_failed(&call.caller.object_id, action, scope)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn actions_match_as_azure_writes_them() {
+        assert!(matches("*", "Microsoft.KeyVault/vaults/write"));
+        assert!(matches("*/read", "Microsoft.KeyVault/vaults/read"));
+        assert!(!matches("*/read", "Microsoft.KeyVault/vaults/write"));
+        assert!(matches(
+            "Microsoft.ManagedIdentity/userAssignedIdentities/*/read",
+            "microsoft.managedidentity/userassignedidentities/read"
+        ));
+        assert!(matches(
+            "Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action",
+            "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
+        ));
+        assert!(matches("Microsoft.Authorization/*/Write", "Microsoft.Authorization/roleAssignments/write"));
+        assert!(!matches("Microsoft.KeyVault/vaults/secrets/*", "Microsoft.KeyVault/vaults/keys/read"));
+    }
+}

@@ -1,0 +1,219 @@
+//! Role assignments, at any scope. Scope and id echo the casing of the request; a new principal is not known here at once.
+
+use super::{
+    Answer, Call, access, definitions, error, ids, resources, roles,
+    state::{Assignment, State},
+    times, vaults,
+};
+use crate::sandbox::http::Response;
+use serde_json::{Map, Value, json};
+
+pub fn id(assignment: &Assignment) -> String {
+    format!("{}/providers/Microsoft.Authorization/roleAssignments/{}", assignment.scope.trim_end_matches('/'), assignment.name)
+}
+
+/// `fresh`: the answer to the PUT itself does not say who made it.
+fn document(state: &State, a: &Assignment, fresh: bool) -> Value {
+    json!({
+        "properties": {
+            "roleDefinitionId": definitions::id(&state.subscription, &a.role), "principalId": a.principal, "principalType": a.principal_type,
+            "scope": a.scope, "condition": a.condition, "conditionVersion": a.condition_version,
+            "createdOn": times::ticks(a.created), "updatedOn": times::ticks(a.updated),
+            "createdBy": if fresh { Value::Null } else { json!(a.created_by) }, "updatedBy": a.updated_by,
+            "delegatedManagedIdentityResourceId": a.delegated, "description": a.description,
+        },
+        "id": id(a), "type": "Microsoft.Authorization/roleAssignments", "name": a.name,
+    })
+}
+
+/// `atScope()`: at or above the scope. `principalId eq` and `assignedTo()`: above, at and below it. None: the same for all.
+pub fn list(call: &Call<'_>, scope: &str) -> Answer {
+    if call.request.method != "GET" {
+        return Err(error::method_not_allowed(call));
+    }
+    access::require(call, "Microsoft.Authorization/roleAssignments/read", scope)?;
+    resources::require_scope(call, scope)?;
+    let filter = call.request.query("$filter").unwrap_or_default();
+    let low = ids::fold(&filter);
+    let at_scope = low.contains("atscope()");
+    let principal = if low.contains("principalid eq") || low.contains("assignedto(") {
+        Some(low.split('\'').nth(1).unwrap_or_default().to_owned())
+    } else if !low.trim().is_empty() && !at_scope {
+        return Err(error::body(
+            400,
+            "InvalidFilter",
+            format!(
+                "The filter '{filter}' is not supported. Supported filters are atScope(), principalId eq '{{id}}' and assignedTo('{{id}}')."
+            ),
+        ));
+    } else {
+        None
+    };
+    let here = ids::fold(scope);
+    let value = call
+        .state
+        .assignments
+        .iter()
+        .filter(|a| {
+            let there = ids::fold(&a.scope);
+            let place = ids::covers(&there, &here) || (!at_scope && ids::covers(&here, &there));
+            place && principal.as_ref().is_none_or(|p| a.principal.eq_ignore_ascii_case(p))
+        })
+        .map(|a| document(call.state, a, false))
+        .collect();
+    Ok(error::list(value))
+}
+
+pub fn one(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
+    let full = format!("{}/providers/Microsoft.Authorization/roleAssignments/{name}", scope.trim_end_matches('/'));
+    let action = |verb: &str| format!("Microsoft.Authorization/roleAssignments/{verb}");
+    let here = call.state.assignments.get(name).filter(|a| a.scope.eq_ignore_ascii_case(scope)).cloned();
+    match call.request.method.as_str() {
+        "GET" => {
+            access::require(call, &action("read"), &full)?;
+            resources::require_scope(call, scope)?;
+            match here {
+                Some(assignment) => Ok(error::ok(&document(call.state, &assignment, false))),
+                None => Err(error::body(404, "RoleAssignmentNotFound", format!("The role assignment '{name}' is not found."))),
+            }
+        }
+        "PUT" => {
+            access::require(call, &action("write"), &full)?;
+            resources::require_scope(call, scope)?;
+            put(call, scope, name)
+        }
+        "DELETE" => {
+            access::require(call, &action("delete"), &full)?;
+            resources::require_scope(call, scope)?;
+            let Some(assignment) = here else { return Ok(Response::new(204)) };
+            call.state.assignments.remove(name);
+            forget(call.state, &assignment);
+            call.changed();
+            Ok(error::ok(&document(call.state, &assignment, false)))
+        }
+        _ => Err(error::method_not_allowed(call)),
+    }
+}
+
+/// What is granted anew after this is late anew.
+pub fn forget(state: &mut State, gone: &Assignment) {
+    let scope = ids::fold(&gone.scope);
+    let subscription = &state.subscription;
+    let under: Vec<String> = state
+        .vaults
+        .iter()
+        .filter(|(_, v)| ids::covers(&scope, &ids::fold(&vaults::id(subscription, v))))
+        .map(|(name, _)| name.clone())
+        .collect();
+    state.forget_grants(|principal, vault, kind| kind == "rbac" && principal == gone.principal && under.iter().any(|v| v == vault));
+}
+
+fn put(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
+    let body = error::object(call)?;
+    // older clients send the properties unwrapped
+    let empty = Map::new();
+    let properties =
+        body.get("properties").and_then(Value::as_object).unwrap_or(if body.contains_key("principalId") { &body } else { &empty });
+    let text = |field: &str| properties.get(field).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned);
+    if !ids::is_guid(name) {
+        return Err(error::body(
+            400,
+            "InvalidRoleAssignmentId",
+            format!("The role assignment ID '{name}' is not valid. The role assignment ID must be a GUID."),
+        ));
+    }
+    let (Some(role_id), Some(principal)) = (text("roleDefinitionId"), text("principalId")) else {
+        return Err(error::body(
+            400,
+            "InvalidCreateRoleAssignmentRequest",
+            "The request to create a role assignment is not valid: roleDefinitionId and principalId are required.",
+        ));
+    };
+    let guid = role_id.rsplit('/').next().unwrap_or_default();
+    let role = roles::by_guid(guid).ok_or_else(|| {
+        error::body(404, "RoleDefinitionDoesNotExist", format!("The specified role definition with ID '{guid}' does not exist."))
+    })?;
+    if !ids::is_guid(&principal) {
+        return Err(error::body(
+            400,
+            "InvalidPrincipalId",
+            format!("The Principal ID '{principal}' is not valid. Principal ID must be a GUID."),
+        ));
+    }
+    let principal = ids::fold(&principal);
+    let kind = known(call, &principal, text("principalType"))?;
+    let there = call.state.assignments.get(name).cloned();
+    if let Some(old) = &there
+        && (old.principal != principal || !old.scope.eq_ignore_ascii_case(scope) || old.role != role.guid)
+    {
+        return Err(error::body(
+            400,
+            "RoleAssignmentUpdateNotPermitted",
+            "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.",
+        ));
+    }
+    let equal = call
+        .state
+        .assignments
+        .of(&principal)
+        .find(|a| a.role == role.guid && a.scope.eq_ignore_ascii_case(scope) && !a.name.eq_ignore_ascii_case(name));
+    if let Some(equal) = equal {
+        let id = ids::fold(&equal.name).replace('-', "");
+        return Err(error::body(
+            409,
+            "RoleAssignmentExists",
+            format!("The role assignment already exists. The ID of the existing role assignment is {id}."),
+        ));
+    }
+    let caller = call.caller.object_id.clone();
+    let assignment = Assignment {
+        name: there.as_ref().map_or_else(|| name.to_owned(), |a| a.name.clone()),
+        scope: there.as_ref().map_or_else(|| scope.to_owned(), |a| a.scope.clone()),
+        role: role.guid.to_owned(),
+        principal,
+        principal_type: kind,
+        description: text("description"),
+        condition: text("condition"),
+        condition_version: text("conditionVersion"),
+        delegated: text("delegatedManagedIdentityResourceId"),
+        created: there.as_ref().map_or(call.now, |a| a.created),
+        updated: call.now,
+        created_by: there.as_ref().map_or_else(|| caller.clone(), |a| a.created_by.clone()),
+        updated_by: caller,
+    };
+    let body = document(call.state, &assignment, true);
+    call.state.assignments.insert(assignment);
+    call.changed();
+    // 201 also for one that was there
+    Ok(error::created(&body))
+}
+
+/// The type of the principal, or PrincipalNotFound: while it is late, and even if the request says what type it is.
+fn known(call: &mut Call<'_>, principal: &str, said: Option<String>) -> Result<String, Response> {
+    let (lateness, now) = (call.rules.lateness, call.now);
+    let late = match call.state.principals.get_mut(principal) {
+        Some(there) => there.late.refuses(lateness, now),
+        None => true,
+    };
+    let hex = principal.replace('-', "");
+    if late {
+        call.counted();
+        return Err(error::body(
+            400,
+            "PrincipalNotFound",
+            format!(
+                "Principal {hex} does not exist in the directory {}. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype",
+                call.state.tenant
+            ),
+        ));
+    }
+    match said {
+        // "PrinciaplType" is how the service writes it
+        Some(said) if !said.eq_ignore_ascii_case("ServicePrincipal") => Err(error::body(
+            400,
+            "UnmatchedPrincipalType",
+            format!("The PrincipalId '{hex}' has type 'ServicePrincipal' , which is different from specified PrinciaplType '{said}'."),
+        )),
+        _ => Ok("ServicePrincipal".to_owned()),
+    }
+}

@@ -1,0 +1,149 @@
+//! Managed clusters, to be read: what a cluster says of its identities, its node resource group and its issuer.
+//! AKS writes ids with a lower-case `resourcegroups`, its type with a capital M, its answers indented and without a charset.
+
+use super::{
+    Answer, Call, access, directory, error, identities, ids,
+    state::{Cluster, Group, State},
+};
+use crate::sandbox::http::{Body, Response};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+
+pub const KIND: &str = "Microsoft.ContainerService/managedClusters";
+
+pub fn document(state: &State, cluster: &Cluster) -> Value {
+    let (subscription, node_group) = (&state.subscription, &cluster.node_group);
+    let address = ids::guid(&["outbound address", &cluster.name]);
+    let mut properties = json!({
+        "provisioningState": "Succeeded", "powerState": {"code": "Running"},
+        "kubernetesVersion": cluster.version.rsplit_once('.').map_or(cluster.version.as_str(), |(minor, _)| minor),
+        "currentKubernetesVersion": cluster.version, "dnsPrefix": cluster.dns_prefix, "fqdn": cluster.fqdn,
+        "azurePortalFQDN": cluster.fqdn.replacen(".hcp.", ".portal.hcp.", 1),
+        "agentPoolProfiles": [{"name": "nodepool1", "count": 1, "vmSize": "Standard_DS2_v2", "osDiskSizeGB": 128, "osDiskType": "Managed",
+            "kubeletDiskType": "OS", "maxPods": 30, "type": "VirtualMachineScaleSets", "enableAutoScaling": false, "scaleDownMode": "Delete",
+            "provisioningState": "Succeeded", "powerState": {"code": "Running"}, "orchestratorVersion": cluster.version,
+            "currentOrchestratorVersion": cluster.version, "enableNodePublicIP": false, "mode": "System", "osType": "Linux", "osSKU": "Ubuntu",
+            "nodeImageVersion": "AKSUbuntu-2204gen2containerd-202601.07.0", "upgradeSettings": {"maxSurge": "10%"}, "enableFIPS": false,
+            "securityProfile": {"enableVTPM": false, "enableSecureBoot": false}}],
+        "servicePrincipalProfile": {"clientId": cluster.client_id},
+        "nodeResourceGroup": node_group, "enableRBAC": true, "enablePodSecurityPolicy": false, "supportPlan": "KubernetesOfficial",
+        "networkProfile": {"networkPlugin": "azure", "networkPolicy": "none", "networkDataplane": "azure", "loadBalancerSku": "standard",
+            "loadBalancerProfile": {"managedOutboundIPs": {"count": 1}, "effectiveOutboundIPs": [{"id": ids::resource_id(subscription, node_group, "Microsoft.Network/publicIPAddresses", &address)}],
+                "backendPoolType": "nodeIPConfiguration"},
+            "serviceCidr": "10.0.0.0/16", "dnsServiceIP": "10.0.0.10", "outboundType": "loadBalancer", "serviceCidrs": ["10.0.0.0/16"], "ipFamilies": ["IPv4"]},
+        "maxAgentPools": 100,
+    });
+    if let Some(kubelet) = cluster.kubelet.as_ref().and_then(|key| state.identities.get(key)) {
+        properties["identityProfile"] = json!({"kubeletidentity": {"resourceId": identities::id(subscription, kubelet),
+            "clientId": kubelet.client_id, "objectId": kubelet.principal_id}});
+    }
+    let more = json!({
+        "autoUpgradeProfile": {"nodeOSUpgradeChannel": "NodeImage"}, "securityProfile": {},
+        "storageProfile": {"diskCSIDriver": {"enabled": true}, "fileCSIDriver": {"enabled": true}, "snapshotController": {"enabled": true}},
+        "oidcIssuerProfile": match &cluster.oidc_issuer {
+            Some(url) => json!({"enabled": true, "issuerURL": url}),
+            None => json!({"enabled": false}),
+        },
+        "workloadAutoScalerProfile": {}, "resourceUID": &ids::hex(&["cluster", &cluster.name])[..24], "metricsProfile": {"costAnalysis": {"enabled": false}},
+    });
+    if let (Value::Object(all), Value::Object(more)) = (&mut properties, more) {
+        all.extend(more);
+    }
+    let mut body = json!({"id": ids::low_group_id(subscription, &cluster.group, KIND, &cluster.name), "location": cluster.location,
+        "name": cluster.name, "type": "Microsoft.ContainerService/ManagedClusters", "properties": properties});
+    if let Some(principal) = &cluster.principal_id {
+        body["identity"] = json!({"type": "SystemAssigned", "principalId": principal, "tenantId": state.tenant});
+    }
+    body["sku"] = json!({"name": "Base", "tier": "Free"});
+    body
+}
+
+fn answer(status: u16, body: &Value) -> Response {
+    let text = serde_json::to_string_pretty(body).unwrap_or_default();
+    Response { status, headers: vec![("content-type".into(), "application/json".into())], body: Body::Full(text.into()) }
+}
+
+pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
+    if call.request.method != "GET" {
+        return Err(error::method_not_allowed(call));
+    }
+    let subscription = &call.state.subscription;
+    let scope = group.map_or_else(|| format!("/subscriptions/{subscription}"), |g| ids::group_id(subscription, g));
+    access::require(call, "Microsoft.ContainerService/managedClusters/read", &scope)?;
+    let all = call.state.clusters.values().filter(|c| group.is_none_or(|g| c.group.eq_ignore_ascii_case(g)));
+    let value: Vec<Value> = all.map(|c| document(call.state, c)).collect();
+    Ok(answer(200, &json!({ "value": value })))
+}
+
+fn find<'a>(call: &'a Call<'_>, group: &Group, name: &str) -> Result<&'a Cluster, Response> {
+    let key = ids::fold(&ids::resource_id(&call.state.subscription, &group.name, KIND, name));
+    call.state.clusters.get(&key).ok_or_else(|| error::resource_not_found(KIND, name, &group.name))
+}
+
+pub fn one(call: &Call<'_>, group: &Group, name: &str) -> Answer {
+    let scope = ids::resource_id(&call.state.subscription, &group.name, KIND, name);
+    if call.request.method != "GET" {
+        let verb = if call.request.method == "DELETE" { "delete" } else { "write" };
+        access::require(call, &format!("{KIND}/{verb}"), &scope)?;
+        return Err(error::body(409, "OperationNotAllowed", "The clusters of the sandbox can be read, not changed."));
+    }
+    access::require(call, &format!("{KIND}/read"), &scope)?;
+    Ok(answer(200, &document(call.state, find(call, group, name)?)))
+}
+
+/// `listClusterUserCredential` and `listClusterAdminCredential`: a kubeconfig, in base64.
+pub fn credential(call: &Call<'_>, group: &Group, name: &str, verb: &str) -> Answer {
+    let (action, user) = match verb {
+        "listclusterusercredential" => ("listClusterUserCredential", "clusterUser"),
+        "listclusteradmincredential" => ("listClusterAdminCredential", "clusterAdmin"),
+        _ => {
+            return Err(error::gateway(
+                404,
+                "InvalidResourceType",
+                format!("The resource type '{verb}' could not be found in the namespace 'Microsoft.ContainerService'."),
+            ));
+        }
+    };
+    if call.request.method != "POST" {
+        return Err(error::method_not_allowed(call));
+    }
+    let scope = ids::resource_id(&call.state.subscription, &group.name, KIND, name);
+    access::require(call, &format!("{KIND}/{action}/action"), &scope)?;
+    let cluster = find(call, group, name)?;
+    let config = kubeconfig(&[(&cluster.name, &cluster.fqdn)], &call.rules.ca_pem, &call.rules.admin_token, None);
+    Ok(answer(200, &json!({"kubeconfigs": [{"name": user, "value": STANDARD.encode(config)}]})))
+}
+
+/// A kubeconfig (JSON is YAML) with a context for each (name, fqdn); the first is current.
+pub fn kubeconfig(clusters: &[(&str, &str)], ca_pem: &str, token: &str, proxy: Option<&str>) -> String {
+    let ca = STANDARD.encode(ca_pem);
+    let entries: Vec<Value> = clusters
+        .iter()
+        .map(|(name, fqdn)| {
+            let mut cluster = json!({"server": format!("https://{fqdn}:443"), "certificate-authority-data": ca});
+            if let Some(proxy) = proxy {
+                cluster["proxy-url"] = json!(proxy);
+            }
+            json!({"name": name, "cluster": cluster})
+        })
+        .collect();
+    let user = |name: &str| format!("clusterAdmin_{name}");
+    let contexts: Vec<Value> =
+        clusters.iter().map(|(name, _)| json!({"name": name, "context": {"cluster": name, "user": user(name)}})).collect();
+    let users: Vec<Value> = clusters.iter().map(|(name, _)| json!({"name": user(name), "user": {"token": token}})).collect();
+    let config = json!({"apiVersion": "v1", "kind": "Config", "clusters": entries, "contexts": contexts,
+        "current-context": clusters.first().map_or("", |(name, _)| name), "preferences": {}, "users": users});
+    serde_json::to_string_pretty(&config).unwrap_or_default()
+}
+
+pub fn remove_in(call: &mut Call<'_>, group: &str) {
+    let gone: Vec<String> =
+        call.state.clusters.iter().filter(|(_, c)| c.group.eq_ignore_ascii_case(group)).map(|(key, _)| key.clone()).collect();
+    for key in gone {
+        if let Some(cluster) = call.state.clusters.remove(&key)
+            && let Some(principal) = cluster.principal_id
+        {
+            directory::remove(call.state, &key, &principal);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Soft-deleted secrets: seen, recovered, purged.
+
+use super::{
+    Answer, Call, error,
+    error::ok,
+    ids, secrets,
+    state::{DeletedSecret, Vault},
+    vault_gate::{self, Visit, passed, permit, refusal, unix, vault, vault_mut},
+};
+use crate::sandbox::{
+    http::Response,
+    lateness::{Kind, Late},
+};
+use serde_json::{Map, Value, json};
+
+pub fn document(visit: &Visit, vault: &Vault, deleted: &DeletedSecret) -> Value {
+    let mut body = Map::new();
+    body.insert("recoveryId".into(), json!(format!("https://{}/deletedsecrets/{}", visit.host, deleted.secret.name)));
+    body.insert("deletedDate".into(), json!(unix(deleted.deleted)));
+    body.insert("scheduledPurgeDate".into(), json!(unix(deleted.purge_at)));
+    if let Some(version) = deleted.secret.versions.last() {
+        body.extend(secrets::bundle(vault, &secrets::version_id(visit, &deleted.secret, version), version));
+    }
+    Value::Object(body)
+}
+
+fn not_found(name: &str) -> Response {
+    error::body(404, "SecretNotFound", format!("Deleted Secret not found: {name}"))
+}
+
+/// Still being deleted: not there yet.
+fn find<'a>(call: &'a Call<'_>, visit: &Visit, name: &str) -> Result<&'a DeletedSecret, Response> {
+    let deleted = vault(call, visit)?.deleted_secrets.get(&ids::fold(name)).ok_or_else(|| not_found(name))?;
+    if deleted.late.clone().refuses(call.rules.lateness, call.now) { Err(not_found(name)) } else { Ok(deleted) }
+}
+
+pub fn get(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
+    secrets::sound(name)?;
+    let pass = permit(call, visit, vault_gate::GET_DELETED, Some(name))?;
+    let deleted = find(call, visit, name)?;
+    Ok(passed(ok(&document(visit, vault(call, visit)?, deleted)), pass))
+}
+
+pub fn list(call: &mut Call<'_>, visit: &Visit) -> Answer {
+    let pass = permit(call, visit, vault_gate::LIST, None)?;
+    let vault = vault(call, visit)?;
+    let entries = vault
+        .deleted_secrets
+        .iter()
+        .map(|(key, d)| {
+            let mut body = document(visit, vault, d);
+            body["id"] = json!(format!("https://{}/secrets/{}", visit.host, d.secret.name));
+            (key.clone(), body)
+        })
+        .collect();
+    Ok(passed(ok(&secrets::page(call, visit, entries)), pass))
+}
+
+pub fn recover(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
+    secrets::sound(name)?;
+    let pass = permit(call, visit, vault_gate::RECOVER, Some(name))?;
+    let key = ids::fold(name);
+    let (now, lateness) = (call.now, call.rules.lateness);
+    let there = vault(call, visit)?;
+    if there.secrets.contains_key(&key) {
+        return Err(refusal(400, "MethodNotAllowed", format!("Secret exists already: {name}"), "RequestNotAllowedOnNonDeletedObject"));
+    }
+    match there.deleted_secrets.get(&key) {
+        None => return Err(not_found(name)),
+        Some(d) if d.late.clone().refuses(lateness, now) => {
+            return Err(refusal(409, "Conflict", format!("Secret {name} is currently being deleted."), "ObjectIsBeingDeleted"));
+        }
+        Some(_) => {}
+    }
+    let vault = vault_mut(call, visit)?;
+    let mut secret = vault.deleted_secrets.remove(&key).ok_or_else(|| not_found(name))?.secret;
+    secret.late = Late::new(Kind::Deletion, lateness, now);
+    let answer = match secret.versions.last() {
+        Some(version) => Value::Object(secrets::bundle(vault, &secrets::version_id(visit, &secret, version), version)),
+        None => Value::Null,
+    };
+    vault.secrets.insert(key, secret);
+    call.changed();
+    Ok(passed(ok(&answer), pass))
+}
+
+pub fn purge(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
+    secrets::sound(name)?;
+    let pass = permit(call, visit, vault_gate::PURGE, Some(name))?;
+    let there = vault(call, visit)?;
+    if there.purge_protection {
+        return Err(refusal(403, "Forbidden", "Operation \"purge\" is not enabled for this vault.", "AccessDenied"));
+    }
+    find(call, visit, name)?;
+    vault_mut(call, visit)?.deleted_secrets.remove(&ids::fold(name));
+    call.changed();
+    Ok(passed(Response::new(204), pass))
+}

@@ -1,0 +1,39 @@
+//! Principals: the service principals of applications and of identities. Entra and Graph read them, identities make and end them.
+
+use super::{
+    ids,
+    state::{Principal, State},
+};
+use crate::sandbox::lateness::{Kind, Late, Lateness};
+
+/// A new principal for a resource; it gets other ids each time that its resource is made anew.
+/// Returns (client id, object id).
+pub fn create(state: &mut State, resource_id: &str, name: &str, lateness: Lateness, now: i64) -> (String, String) {
+    let folded = ids::fold(resource_id);
+    let generation = state.generation(&folded).to_string();
+    let client_id = ids::guid(&["client", &folded, &generation]);
+    let object_id = ids::guid(&["principal", &folded, &generation]);
+    state.principals.insert(
+        object_id.clone(),
+        Principal {
+            app_id: client_id.clone(),
+            display_name: name.to_owned(),
+            created: now,
+            resource_id: Some(resource_id.to_owned()),
+            secret: None,
+            late: Late::new(Kind::Principal, lateness, now),
+        },
+    );
+    (client_id, object_id)
+}
+
+/// The principal goes with its resource; what it was granted elsewhere stays behind as an orphan, as in Azure.
+pub fn remove(state: &mut State, resource_id: &str, object_id: &str) {
+    state.principals.remove(object_id);
+    state.next_generation(resource_id);
+}
+
+/// (object id, principal) of an application id.
+pub fn by_app<'a>(state: &'a State, app_id: &str) -> Option<(&'a String, &'a Principal)> {
+    state.principals.iter().find(|(_, p)| p.app_id.eq_ignore_ascii_case(app_id))
+}

@@ -1,0 +1,183 @@
+//! Resource groups. Their deletion takes all that is in them, at once, and is then polled as a long-running operation.
+
+use super::{
+    Answer, Call, access, clusters,
+    error::{self, gateway},
+    identities, ids, scale_sets,
+    state::{Group, Operation},
+    subscriptions, vaults,
+};
+use crate::sandbox::{http::Response, lateness::Lateness};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+pub fn id(call: &Call<'_>, name: &str) -> String {
+    ids::group_id(&call.state.subscription, name)
+}
+
+pub fn find(call: &Call<'_>, name: &str) -> Result<Group, Response> {
+    call.state.groups.get(&ids::fold(name)).cloned().ok_or_else(|| error::group_not_found(name))
+}
+
+pub fn document(subscription: &str, group: &Group) -> Value {
+    let mut body = json!({"id": ids::group_id(subscription, &group.name), "name": group.name, "type": "Microsoft.Resources/resourceGroups", "location": group.location});
+    if let Some(owner) = &group.managed_by {
+        body["managedBy"] = json!(owner);
+    }
+    if let Some(tags) = &group.tags {
+        body["tags"] = json!(tags);
+    }
+    body["properties"] = json!({"provisioningState": "Succeeded"});
+    body
+}
+
+pub fn list(call: &Call<'_>) -> Answer {
+    if call.request.method != "GET" {
+        return Err(error::method_not_allowed(call));
+    }
+    access::require(call, "Microsoft.Resources/subscriptions/resourceGroups/read", &format!("/subscriptions/{}", call.state.subscription))?;
+    Ok(error::list(call.state.groups.values().map(|g| document(&call.state.subscription, g)).collect()))
+}
+
+pub fn one(call: &mut Call<'_>, name: &str) -> Answer {
+    let scope = id(call, name);
+    let action = |verb: &str| format!("Microsoft.Resources/subscriptions/resourceGroups/{verb}");
+    match call.request.method.as_str() {
+        "GET" => {
+            access::require(call, &action("read"), &scope)?;
+            let group = find(call, name)?;
+            Ok(error::ok(&document(&call.state.subscription, &group)))
+        }
+        "HEAD" => {
+            access::require(call, &action("read"), &scope)?;
+            Ok(match find(call, name) {
+                Ok(_) => Response::new(204),
+                Err(refusal) => Response { body: crate::sandbox::http::Body::Full(Default::default()), ..refusal },
+            })
+        }
+        "PUT" => {
+            access::require(call, &action("write"), &scope)?;
+            put(call, name)
+        }
+        "PATCH" => {
+            access::require(call, &action("write"), &scope)?;
+            let mut group = find(call, name)?;
+            if let Some(tags) = error::tags(&error::object(call)?) {
+                group.tags = Some(tags);
+            }
+            let body = document(&call.state.subscription, &group);
+            call.state.groups.insert(ids::fold(name), group);
+            call.changed();
+            Ok(error::ok(&body))
+        }
+        "DELETE" => {
+            access::require(call, &action("delete"), &scope)?;
+            let group = find(call, name)?;
+            Ok(delete(call, &group))
+        }
+        _ => Err(error::method_not_allowed(call)),
+    }
+}
+
+fn put(call: &mut Call<'_>, name: &str) -> Answer {
+    let body = error::object(call)?;
+    let sound =
+        !name.is_empty() && name.len() <= 90 && !name.ends_with('.') && name.chars().all(|c| c.is_alphanumeric() || "-_.()".contains(c));
+    if !sound {
+        return Err(gateway(
+            400,
+            "InvalidResourceGroup",
+            format!(
+                "The provided resource group name '{name}' has these invalid characters: it may hold letters, digits, hyphens, underscores, parentheses and periods, and does not end in a period."
+            ),
+        ));
+    }
+    let asked = body.get("location").and_then(Value::as_str).ok_or_else(error::location_required)?;
+    let location = subscriptions::location(asked);
+    if !subscriptions::offers(&location) {
+        let all: Vec<&str> = subscriptions::LOCATIONS.iter().map(|(name, _)| *name).collect();
+        return Err(gateway(
+            400,
+            "LocationNotAvailableForResourceGroup",
+            format!(
+                "The provided location '{asked}' is not available for resource group. List of available regions is '{}'.",
+                all.join(",")
+            ),
+        ));
+    }
+    let there = call.state.groups.get(&ids::fold(name)).cloned();
+    if let Some(group) = there.as_ref().filter(|g| g.location != location) {
+        return Err(gateway(
+            409,
+            "InvalidResourceGroupLocation",
+            format!("Invalid resource group location '{location}'. The Resource group already exists in location '{}'.", group.location),
+        ));
+    }
+    let group = Group {
+        name: there.as_ref().map_or_else(|| name.to_owned(), |g| g.name.clone()),
+        location,
+        // a group that never had tags shows none
+        tags: error::tags(&body).or_else(|| there.as_ref().and_then(|g| g.tags.as_ref()).map(|_| Default::default())),
+        managed_by: there.as_ref().and_then(|g| g.managed_by.clone()),
+    };
+    let body = document(&call.state.subscription, &group);
+    call.state.groups.insert(ids::fold(name), group);
+    call.changed();
+    Ok(if there.is_some() { error::ok(&body) } else { error::created(&body) })
+}
+
+fn delete(call: &mut Call<'_>, group: &Group) -> Response {
+    empty(call, &group.name);
+    let job = json!({"jobId": format!("RESOURCEGROUPDELETIONJOB-{}-{}", group.name.to_ascii_uppercase(), group.location.to_ascii_uppercase()),
+        "jobLocation": group.location, "run": call.state.next_generation(&id(call, &group.name))});
+    let operation = URL_SAFE_NO_PAD.encode(job.to_string());
+    let polls = u32::from(call.rules.lateness != Lateness::None);
+    call.state.operations.insert(operation.clone(), Operation { created: call.now, polls, status: None });
+    call.changed();
+    Response::new(202).with("location", poll_url(call, &format!("operationresults/{operation}"))).with("retry-after", pause(call, "15"))
+}
+
+/// Seconds between polls: as recorded where the delays are, else without waiting.
+pub fn pause(call: &Call<'_>, recorded: &str) -> String {
+    match call.rules.lateness {
+        Lateness::Realistic => recorded.to_owned(),
+        Lateness::Quick | Lateness::None => "0".to_owned(),
+    }
+}
+
+/// Absolute, with the signature parameters that a client must hand back as they are.
+pub fn poll_url(call: &Call<'_>, rest: &str) -> String {
+    let (now, version) = (call.now / 100, call.api_version());
+    let sign = ids::hex(&["signature", rest, &now.to_string()]);
+    format!(
+        "https://management.azure.com/subscriptions/{}/{rest}?api-version={version}&t={now}&c=podid-sandbox&s={sign}&h={sign}",
+        call.state.subscription
+    )
+}
+
+/// Every unfinished poll names a new place.
+pub fn poll(call: &mut Call<'_>, operation: &str) -> Answer {
+    let Some(running) = call.state.operations.get_mut(operation) else { return Ok(Response::new(204)) };
+    if running.polls == 0 {
+        return Ok(Response::new(200));
+    }
+    running.polls -= 1;
+    call.counted();
+    Ok(Response::new(202).with("location", poll_url(call, &format!("operationresults/{operation}"))).with("retry-after", pause(call, "15")))
+}
+
+/// Ends all that is in the group, and the node groups of its clusters.
+fn empty(call: &mut Call<'_>, name: &str) {
+    let folded = ids::fold(name);
+    let Some(group) = call.state.groups.remove(&folded) else { return };
+    let node_groups: Vec<String> =
+        call.state.clusters.values().filter(|c| c.group.eq_ignore_ascii_case(name)).map(|c| c.node_group.clone()).collect();
+    clusters::remove_in(call, &group.name);
+    scale_sets::remove_in(call, &group.name);
+    vaults::remove_in(call, &group.name);
+    identities::remove_in(call, &group.name);
+    call.state.assignments.drop_under(&ids::fold(&id(call, name)));
+    for node_group in node_groups {
+        empty(call, &node_group);
+    }
+}

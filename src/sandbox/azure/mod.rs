@@ -1,0 +1,135 @@
+//! The Azure half of the sandbox: Entra, ARM, Graph, Key Vault and IMDS over one state.
+//!
+//! No I/O and no clock of its own: a request, the time and the rules go in, an answer and what became of the state come out.
+//! Shapes and refusals are those of recorded traffic with the real service and of its public reference; none is scripted.
+
+pub mod access;
+pub mod arm;
+pub mod assignments;
+pub mod clusters;
+pub mod definitions;
+pub mod deleted_secrets;
+pub mod deleted_vaults;
+pub mod directory;
+pub mod entra;
+pub mod error;
+pub mod graph;
+pub mod groups;
+pub mod identities;
+pub mod ids;
+pub mod imds;
+pub mod policies;
+pub mod providers;
+pub mod resources;
+pub mod roles;
+pub mod scale_sets;
+pub mod secrets;
+pub mod seed;
+pub mod state;
+pub mod subscriptions;
+pub mod times;
+pub mod token;
+pub mod vault_gate;
+pub mod vaults;
+
+pub use state::State;
+
+use super::{
+    http::{Request, Response},
+    lateness::Lateness,
+};
+
+pub const LOGIN_HOST: &str = "login.microsoftonline.com";
+pub const ARM_HOST: &str = "management.azure.com";
+pub const GRAPH_HOST: &str = "graph.microsoft.com";
+pub const VAULT_SUFFIX: &str = ".vault.azure.net";
+pub const IMDS_HOST: &str = "169.254.169.254";
+
+/// What holds for all requests until it is changed by a setting.
+#[derive(Clone)]
+pub struct Rules {
+    pub lateness: Lateness,
+    /// Actions (with `*`) that are refused to everyone, whatever the role assignments say.
+    pub deny: Vec<String>,
+    pub token_seconds: i64,
+    /// Signs the tokens of this sandbox.
+    pub token_key: Vec<u8>,
+    /// For `listClusterUserCredential`.
+    pub ca_pem: String,
+    pub admin_token: String,
+}
+
+/// What a request did to the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    Nothing,
+    /// A lateness was counted: worth keeping, not worth waiting for.
+    Counted,
+    Changed,
+}
+
+/// Either the answer or the refusal; both are answers.
+pub type Answer = Result<Response, Response>;
+
+/// Who asks, read off the bearer token.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    pub object_id: String,
+    pub app_id: String,
+}
+
+/// One request on its way through the rules.
+pub struct Call<'a> {
+    pub state: &'a mut State,
+    pub request: &'a Request,
+    pub rules: &'a Rules,
+    /// Unix nanoseconds.
+    pub now: i64,
+    pub caller: Caller,
+    pub effect: Effect,
+}
+
+impl Call<'_> {
+    pub fn changed(&mut self) {
+        self.effect = Effect::Changed;
+    }
+    pub fn counted(&mut self) {
+        self.effect = self.effect.max(Effect::Counted);
+    }
+    pub fn api_version(&self) -> String {
+        self.request.query("api-version").unwrap_or_default()
+    }
+}
+
+/// Whether a TLS end for this host is played here. A vault that is not there has no name in DNS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    Yes,
+    NoSuchVault,
+    No,
+}
+
+pub fn knows(state: &State, host: &str) -> Known {
+    match host {
+        LOGIN_HOST | ARM_HOST | GRAPH_HOST => Known::Yes,
+        _ => match host.strip_suffix(VAULT_SUFFIX) {
+            Some(vault) if state.vaults.contains_key(vault) => Known::Yes,
+            Some(_) => Known::NoSuchVault,
+            None => Known::No,
+        },
+    }
+}
+
+/// None where the host is none of Azure's.
+pub fn answer(state: &mut State, request: &Request, rules: &Rules, now: i64) -> Option<(Response, Effect)> {
+    let mut call = Call { state, request, rules, now, caller: Caller::default(), effect: Effect::Nothing };
+    let response = match request.host.as_str() {
+        LOGIN_HOST => entra::answer(&mut call),
+        ARM_HOST => arm::answer(&mut call),
+        GRAPH_HOST => graph::answer(&mut call),
+        IMDS_HOST => imds::answer(&mut call),
+        host if host.ends_with(VAULT_SUFFIX) => vault_gate::answer(&mut call),
+        _ => return None,
+    };
+    Some((response, call.effect))
+}

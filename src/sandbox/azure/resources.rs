@@ -1,0 +1,165 @@
+//! All ARM resources as one list, whatever their kind: for `…/resources?$filter=`, and to tell whether a scope is there.
+
+use super::{Answer, Call, access, clusters, error, groups, identities, ids, scale_sets, state::State, vaults};
+use crate::sandbox::http::Response;
+use serde_json::{Value, json};
+
+pub struct Entry {
+    pub id: String,
+    pub name: String,
+    pub kind: &'static str,
+    pub group: String,
+    pub location: String,
+    pub tags: Option<Value>,
+}
+
+pub fn all(state: &State) -> Vec<Entry> {
+    let subscription = &state.subscription;
+    let clusters = state.clusters.values().map(|c| Entry {
+        id: ids::resource_id(subscription, &c.group, clusters::KIND, &c.name),
+        name: c.name.clone(),
+        kind: clusters::KIND,
+        group: c.group.clone(),
+        location: c.location.clone(),
+        tags: None,
+    });
+    let identities = state.identities.values().map(|i| Entry {
+        id: ids::resource_id(subscription, &i.group, identities::KIND, &i.name),
+        name: i.name.clone(),
+        kind: identities::KIND,
+        group: i.group.clone(),
+        location: i.location.clone(),
+        tags: Some(json!(i.tags)),
+    });
+    let vaults = state.vaults.values().map(|v| Entry {
+        id: vaults::id(subscription, v),
+        name: v.name.clone(),
+        kind: vaults::KIND,
+        group: v.group.clone(),
+        location: v.location.clone(),
+        tags: Some(json!(v.tags)),
+    });
+    let sets = state.scale_sets.values().map(|s| Entry {
+        id: scale_sets::id(subscription, s),
+        name: s.name.clone(),
+        kind: scale_sets::KIND,
+        group: s.group.clone(),
+        location: s.location.clone(),
+        tags: Some(json!(s.tags)),
+    });
+    clusters.chain(identities).chain(vaults).chain(sets).collect()
+}
+
+/// `resourceType eq 'X'`, `name eq 'X'`, `resourceGroup eq 'X'`, joined by `and`.
+pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
+    if call.request.method != "GET" {
+        return Err(error::method_not_allowed(call));
+    }
+    let subscription = &call.state.subscription;
+    let scope = group.map_or_else(|| format!("/subscriptions/{subscription}"), |g| groups::id(call, g));
+    access::require(call, "Microsoft.Resources/subscriptions/resources/read", &scope)?;
+    let filter = call.request.query("$filter").unwrap_or_default();
+    let mut wanted = Vec::new();
+    for clause in split_and(&filter) {
+        let mut quoted = clause.split('\'');
+        let (head, value) = (quoted.next().unwrap_or_default(), quoted.next());
+        let words: Vec<String> = head.split_whitespace().map(ids::fold).collect();
+        match (words.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), value) {
+            ([field @ ("resourcetype" | "name" | "resourcegroup" | "location"), "eq"], Some(value)) => {
+                wanted.push(((*field).to_owned(), value.to_owned()))
+            }
+            _ => {
+                return Err(error::gateway(
+                    400,
+                    "InvalidFilterInQueryString",
+                    format!("Invalid $filter '{filter}' specified in the query string."),
+                ));
+            }
+        }
+    }
+    let fits = |e: &Entry| {
+        group.is_none_or(|g| e.group.eq_ignore_ascii_case(g))
+            && wanted.iter().all(|(field, value)| {
+                let there = match field.as_str() {
+                    "resourcetype" => e.kind,
+                    "name" => &e.name,
+                    "location" => &e.location,
+                    _ => &e.group,
+                };
+                there.eq_ignore_ascii_case(value)
+            })
+    };
+    let value = all(call.state)
+        .into_iter()
+        .filter(fits)
+        .map(|e| {
+            let mut body = json!({"id": e.id, "name": e.name, "type": e.kind, "location": e.location});
+            if let Some(tags) = e.tags {
+                body["tags"] = tags;
+            }
+            body
+        })
+        .collect();
+    Ok(error::list(value))
+}
+
+fn split_and(filter: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut from, mut quoted) = (0, false);
+    let folded = ids::fold(filter);
+    for (at, c) in filter.char_indices() {
+        if c == '\'' {
+            quoted = !quoted;
+        }
+        if !quoted && folded[at..].starts_with(" and ") {
+            parts.push(filter[from..at].trim());
+            from = at + 5;
+        }
+    }
+    parts.push(filter[from.min(filter.len())..].trim());
+    parts.retain(|p| !p.is_empty());
+    parts
+}
+
+/// Whether a scope is there: a subscription, a group, a resource, or something below a resource.
+pub fn require_scope(call: &Call<'_>, scope: &str) -> Result<(), Response> {
+    let path = super::arm::Path::of(scope);
+    let low: Vec<&str> = path.low.iter().map(String::as_str).collect();
+    match low.as_slice() {
+        ["subscriptions", _, "resourcegroups", group] => groups::find(call, group).map(|_| ()),
+        ["subscriptions", _, "resourcegroups", _, "providers", namespace, kind, name, ..] => {
+            let group = groups::find(call, &path.parts[3])?;
+            let key = ids::fold(&ids::group_id(&call.state.subscription, &group.name));
+            let id = format!("{key}/providers/{namespace}/{kind}/{name}");
+            let state = &call.state;
+            let there = state.identities.contains_key(&id)
+                || state.clusters.contains_key(&id)
+                || state.scale_sets.contains_key(&id)
+                || (format!("{namespace}/{kind}") == "microsoft.keyvault/vaults"
+                    && state.vaults.get(*name).is_some_and(|v| v.group.eq_ignore_ascii_case(&group.name)));
+            if there {
+                Ok(())
+            } else {
+                Err(error::resource_not_found(&format!("{}/{}", path.parts[5], path.parts[6]), &path.parts[7], &group.name))
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A scope in the casing that the resources themselves have; what is below a resource stays as it came.
+pub fn canonical(state: &State, scope: &str) -> String {
+    let folded = ids::fold(scope);
+    let mut best: Option<String> = None;
+    let groups = state.groups.values().map(|g| ids::group_id(&state.subscription, &g.name));
+    let resources = all(state).into_iter().map(|e| e.id);
+    for id in groups.chain(resources) {
+        if ids::covers(&ids::fold(&id), &folded) && best.as_ref().is_none_or(|b| b.len() < id.len()) {
+            best = Some(id);
+        }
+    }
+    match best {
+        Some(id) => format!("{id}{}", &scope[id.len()..]),
+        None => folded,
+    }
+}

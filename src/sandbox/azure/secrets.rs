@@ -1,0 +1,277 @@
+//! Secrets of a vault: versions, the current one, attributes and tags. The value leaves only by GET and by the answer to its own PUT.
+
+use super::{
+    Answer, Call, error,
+    error::ok,
+    ids,
+    state::{DeletedSecret, Secret, Tags, Vault, Version},
+    times,
+    vault_gate::{self, Visit, bad, passed, permit, refusal, unix, vault, vault_mut},
+};
+use crate::sandbox::{
+    http::Response,
+    lateness::{Kind, Late},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Map, Value, json};
+
+/// 25 KB (Key Vault documentation, "about secrets").
+const MOST_BYTES: usize = 25 * 1024;
+
+pub fn attributes(vault: &Vault, version: &Version) -> Value {
+    let mut body = Map::new();
+    body.insert("enabled".into(), json!(version.enabled));
+    if let Some(at) = version.not_before {
+        body.insert("nbf".into(), json!(at));
+    }
+    if let Some(at) = version.expires {
+        body.insert("exp".into(), json!(at));
+    }
+    body.insert("created".into(), json!(unix(version.created)));
+    body.insert("updated".into(), json!(unix(version.updated)));
+    let level = match (vault.retention_days < 90, vault.purge_protection) {
+        (false, false) => "Recoverable+Purgeable",
+        (true, false) => "CustomizedRecoverable+Purgeable",
+        (false, true) => "Recoverable",
+        (true, true) => "CustomizedRecoverable",
+    };
+    body.insert("recoveryLevel".into(), json!(level));
+    body.insert("recoverableDays".into(), json!(vault.retention_days));
+    Value::Object(body)
+}
+
+/// Without the value. `id` names the version, but for the entries of a list of secrets.
+pub fn bundle(vault: &Vault, id: &str, version: &Version) -> Map<String, Value> {
+    let mut body = Map::new();
+    if let Some(kind) = &version.content_type {
+        body.insert("contentType".into(), json!(kind));
+    }
+    body.insert("id".into(), json!(id));
+    body.insert("attributes".into(), attributes(vault, version));
+    if let Some(tags) = &version.tags {
+        body.insert("tags".into(), json!(tags));
+    }
+    body
+}
+
+fn with_value(vault: &Vault, id: &str, version: &Version) -> Value {
+    let mut body = Map::new();
+    body.insert("value".into(), json!(version.value));
+    body.extend(bundle(vault, id, version));
+    Value::Object(body)
+}
+
+pub fn version_id(visit: &Visit, secret: &Secret, version: &Version) -> String {
+    format!("https://{}/secrets/{}/{}", visit.host, secret.name, version.id)
+}
+
+pub fn not_found(what: &str) -> Response {
+    error::body(
+        404,
+        "SecretNotFound",
+        format!(
+            "A secret with (name/id) {what} was not found in this key vault. If you recently deleted this secret you may be able to recover it using the correct recovery command. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182"
+        ),
+    )
+}
+
+pub fn sound(name: &str) -> Result<(), Response> {
+    let fits = (1..=127).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if fits { Ok(()) } else { Err(bad(format!("The request URI contains an invalid name: {name}"))) }
+}
+
+/// Not yet back from a recovery: not there.
+fn find<'a>(call: &'a Call<'_>, visit: &Visit, name: &str) -> Result<&'a Secret, Response> {
+    let secret = vault(call, visit)?.secrets.get(&ids::fold(name)).ok_or_else(|| not_found(name))?;
+    if secret.late.clone().refuses(call.rules.lateness, call.now) { Err(not_found(name)) } else { Ok(secret) }
+}
+
+fn pick<'a>(secret: &'a Secret, version: Option<&str>) -> Result<&'a Version, Response> {
+    match version {
+        None => secret.versions.last().ok_or_else(|| not_found(&secret.name)),
+        Some(id) => {
+            secret.versions.iter().find(|v| v.id.eq_ignore_ascii_case(id)).ok_or_else(|| not_found(&format!("{}/{id}", secret.name)))
+        }
+    }
+}
+
+pub fn get(call: &mut Call<'_>, visit: &Visit, name: &str, version: Option<&str>) -> Answer {
+    sound(name)?;
+    let pass = permit(call, visit, vault_gate::GET, Some(name))?;
+    let secret = find(call, visit, name)?;
+    let version = pick(secret, version)?;
+    if !version.enabled {
+        return Err(refusal(403, "Forbidden", "Operation get is not permitted on this object.", "AccessDenied"));
+    }
+    Ok(passed(ok(&with_value(vault(call, visit)?, &version_id(visit, secret, version), version)), pass))
+}
+
+struct Wish {
+    enabled: Option<bool>,
+    not_before: Option<i64>,
+    expires: Option<i64>,
+    content_type: Option<String>,
+    tags: Option<Tags>,
+}
+
+fn wish(body: &Map<String, Value>) -> Wish {
+    let attribute = |name: &str| body.get("attributes").and_then(|a| a.get(name));
+    Wish {
+        enabled: attribute("enabled").and_then(Value::as_bool),
+        not_before: attribute("nbf").and_then(Value::as_i64),
+        expires: attribute("exp").and_then(Value::as_i64),
+        content_type: body.get("contentType").and_then(Value::as_str).map(str::to_owned),
+        tags: error::tags(body),
+    }
+}
+
+fn object(call: &Call<'_>) -> Result<Map<String, Value>, Response> {
+    match serde_json::from_slice(&call.request.body) {
+        Ok(Value::Object(body)) => Ok(body),
+        _ => Err(bad("The request body could not be parsed as JSON.")),
+    }
+}
+
+/// Each PUT is a new version, equal or not.
+pub fn put(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
+    sound(name)?;
+    let pass = permit(call, visit, vault_gate::SET, Some(name))?;
+    let body = object(call)?;
+    let value = body.get("value").and_then(Value::as_str).ok_or_else(|| bad("Property value is required."))?.to_owned();
+    if value.len() > MOST_BYTES {
+        return Err(bad(format!("The size of the secret value is over the limit of {MOST_BYTES} bytes.")));
+    }
+    let key = ids::fold(name);
+    if let Some(deleted) = vault(call, visit)?.deleted_secrets.get(&key) {
+        return Err(if deleted.late.clone().refuses(call.rules.lateness, call.now) {
+            refusal(
+                409,
+                "Conflict",
+                format!("Secret {name} is currently being deleted and cannot be re-created; retry later."),
+                "ObjectIsBeingDeleted",
+            )
+        } else {
+            refusal(
+                409,
+                "Conflict",
+                format!(
+                    "Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the secret can only be recovered or purged."
+                ),
+                "ObjectIsDeletedButRecoverable",
+            )
+        });
+    }
+    let run = call.state.next_generation(&format!("version:{}/{key}", visit.vault)).to_string();
+    let wish = wish(&body);
+    let version = Version {
+        id: ids::hex(&["version", &visit.vault, &key, &run]),
+        value,
+        content_type: wish.content_type,
+        enabled: wish.enabled.unwrap_or(true),
+        not_before: wish.not_before,
+        expires: wish.expires,
+        created: call.now,
+        updated: call.now,
+        tags: wish.tags,
+    };
+    let vault = vault_mut(call, visit)?;
+    let secret =
+        vault.secrets.entry(key.clone()).or_insert_with(|| Secret { name: name.to_owned(), versions: Vec::new(), late: Late::default() });
+    let id = version_id(visit, secret, &version);
+    secret.versions.push(version.clone());
+    let answer = with_value(vault, &id, &version);
+    call.changed();
+    Ok(passed(ok(&answer), pass))
+}
+
+/// Attributes and tags of a version; what is not said stays.
+pub fn patch(call: &mut Call<'_>, visit: &Visit, name: &str, version: Option<&str>) -> Answer {
+    sound(name)?;
+    let pass = permit(call, visit, vault_gate::UPDATE, Some(name))?;
+    let wish = wish(&object(call)?);
+    let id = pick(find(call, visit, name)?, version)?.id.clone();
+    let now = call.now;
+    let vault = vault_mut(call, visit)?;
+    let secret = vault.secrets.get_mut(&ids::fold(name)).ok_or_else(|| not_found(name))?;
+    let version = secret.versions.iter_mut().find(|v| v.id == id).ok_or_else(|| not_found(name))?;
+    version.enabled = wish.enabled.unwrap_or(version.enabled);
+    version.not_before = wish.not_before.or(version.not_before);
+    version.expires = wish.expires.or(version.expires);
+    version.content_type = wish.content_type.or(version.content_type.take());
+    version.tags = wish.tags.or(version.tags.take());
+    version.updated = now;
+    let version = version.clone();
+    let full = version_id(visit, secret, &version);
+    let answer = Value::Object(bundle(vault, &full, &version));
+    call.changed();
+    Ok(passed(ok(&answer), pass))
+}
+
+pub fn delete(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
+    sound(name)?;
+    let pass = permit(call, visit, vault_gate::DELETE, Some(name))?;
+    find(call, visit, name)?;
+    let (now, lateness) = (call.now, call.rules.lateness);
+    let vault = vault_mut(call, visit)?;
+    let key = ids::fold(name);
+    let secret = vault.secrets.remove(&key).ok_or_else(|| not_found(name))?;
+    let deleted = DeletedSecret {
+        secret,
+        deleted: now,
+        purge_at: now + vault.retention_days * times::DAY,
+        late: Late::new(Kind::Deletion, lateness, now),
+    };
+    let answer = super::deleted_secrets::document(visit, vault, &deleted);
+    vault.deleted_secrets.insert(key, deleted);
+    call.changed();
+    Ok(passed(ok(&answer), pass))
+}
+
+/// One page of a list: `maxresults` (25 if not said), and a link whose host carries its port.
+pub fn page(call: &Call<'_>, visit: &Visit, entries: Vec<(String, Value)>) -> Value {
+    let most = call.request.query("maxresults").and_then(|n| n.parse::<usize>().ok()).filter(|n| (1..=25).contains(n)).unwrap_or(25);
+    let after = call.request.query("$skiptoken").and_then(|t| URL_SAFE_NO_PAD.decode(t).ok()).and_then(|t| String::from_utf8(t).ok());
+    let rest: Vec<(String, Value)> = entries.into_iter().skip_while(|(key, _)| after.as_ref().is_some_and(|a| key <= a)).collect();
+    let more = rest.len() > most;
+    let shown: Vec<(String, Value)> = rest.into_iter().take(most).collect();
+    let next = match shown.last() {
+        Some((key, _)) if more => json!(format!(
+            "https://{}:443{}?api-version={}&$skiptoken={}&maxresults={most}",
+            visit.host,
+            call.request.path,
+            call.api_version(),
+            URL_SAFE_NO_PAD.encode(key)
+        )),
+        _ => Value::Null,
+    };
+    json!({"value": shown.into_iter().map(|(_, entry)| entry).collect::<Vec<_>>(), "nextLink": next})
+}
+
+pub fn list(call: &mut Call<'_>, visit: &Visit) -> Answer {
+    let pass = permit(call, visit, vault_gate::LIST, None)?;
+    let vault = vault(call, visit)?;
+    let entries = vault
+        .secrets
+        .iter()
+        .filter_map(|(key, s)| {
+            let version = s.versions.last()?;
+            Some((key.clone(), Value::Object(bundle(vault, &format!("https://{}/secrets/{}", visit.host, s.name), version))))
+        })
+        .collect();
+    Ok(passed(ok(&page(call, visit, entries)), pass))
+}
+
+pub fn versions(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
+    sound(name)?;
+    let pass = permit(call, visit, vault_gate::LIST, Some(name))?;
+    let vault = vault(call, visit)?;
+    let mut entries: Vec<(String, Value)> = match find(call, visit, name) {
+        Ok(secret) => {
+            secret.versions.iter().map(|v| (v.id.clone(), Value::Object(bundle(vault, &version_id(visit, secret, v), v)))).collect()
+        }
+        // a name that is not there has no versions: an empty list
+        Err(_) => Vec::new(),
+    };
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(passed(ok(&page(call, visit, entries)), pass))
+}

@@ -1,0 +1,123 @@
+//! The one subscription and its tenant, and the locations that it offers.
+
+use super::{Answer, Call, access, error, ids};
+use crate::sandbox::http::Response;
+use serde_json::{Value, json};
+
+/// Names as ARM writes them, with what people see.
+pub const LOCATIONS: &[(&str, &str)] = &[
+    ("centralus", "Central US"),
+    ("eastasia", "East Asia"),
+    ("southeastasia", "Southeast Asia"),
+    ("eastus", "East US"),
+    ("eastus2", "East US 2"),
+    ("westus", "West US"),
+    ("westus2", "West US 2"),
+    ("westus3", "West US 3"),
+    ("northcentralus", "North Central US"),
+    ("southcentralus", "South Central US"),
+    ("westcentralus", "West Central US"),
+    ("northeurope", "North Europe"),
+    ("westeurope", "West Europe"),
+    ("japaneast", "Japan East"),
+    ("japanwest", "Japan West"),
+    ("brazilsouth", "Brazil South"),
+    ("australiasoutheast", "Australia Southeast"),
+    ("australiaeast", "Australia East"),
+    ("southindia", "South India"),
+    ("centralindia", "Central India"),
+    ("canadacentral", "Canada Central"),
+    ("canadaeast", "Canada East"),
+    ("uksouth", "UK South"),
+    ("ukwest", "UK West"),
+    ("koreacentral", "Korea Central"),
+    ("francecentral", "France Central"),
+    ("southafricanorth", "South Africa North"),
+    ("uaenorth", "UAE North"),
+    ("switzerlandnorth", "Switzerland North"),
+    ("germanywestcentral", "Germany West Central"),
+    ("norwayeast", "Norway East"),
+    ("swedencentral", "Sweden Central"),
+    ("polandcentral", "Poland Central"),
+    ("italynorth", "Italy North"),
+];
+
+/// `West Europe` and `WestEurope` are `westeurope`.
+pub fn location(text: &str) -> String {
+    ids::fold(&text.replace(' ', ""))
+}
+
+pub fn offers(location: &str) -> bool {
+    LOCATIONS.iter().any(|(name, _)| *name == location)
+}
+
+pub fn unavailable(location: &str) -> Response {
+    let all: Vec<&str> = LOCATIONS.iter().map(|(name, _)| *name).collect();
+    error::gateway(
+        400,
+        "LocationNotAvailableForResourceType",
+        format!(
+            "The provided location '{location}' is not available for resource type. List of available regions for the resource type is '{}'.",
+            all.join(",")
+        ),
+    )
+}
+
+pub fn check(call: &Call<'_>, asked: &str) -> Result<(), Response> {
+    if asked.eq_ignore_ascii_case(&call.state.subscription) {
+        return Ok(());
+    }
+    if !ids::is_guid(asked) {
+        return Err(error::gateway(
+            400,
+            "InvalidSubscriptionId",
+            format!("The provided subscription identifier '{asked}' is malformed or invalid."),
+        ));
+    }
+    Err(error::gateway(404, "SubscriptionNotFound", format!("The subscription '{asked}' could not be found.")))
+}
+
+fn document(call: &Call<'_>) -> Value {
+    let subscription = &call.state.subscription;
+    json!({
+        "id": format!("/subscriptions/{subscription}"), "authorizationSource": "RoleBased", "managedByTenants": [], "tags": {},
+        "subscriptionId": subscription, "tenantId": call.state.tenant, "displayName": "podid sandbox", "state": "Enabled",
+        "subscriptionPolicies": {"locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"},
+    })
+}
+
+/// Only for those who may do something in it.
+pub fn list(call: &Call<'_>) -> Answer {
+    let seen = call.state.assignments.of(&call.caller.object_id).next().is_some();
+    let value: Vec<Value> = if seen { vec![document(call)] } else { Vec::new() };
+    let count = value.len();
+    Ok(error::ok(&json!({"value": value, "count": {"type": "Total", "value": count}})))
+}
+
+pub fn one(call: &Call<'_>) -> Answer {
+    if call.request.method != "GET" {
+        return Err(error::method_not_allowed(call));
+    }
+    access::require(call, "Microsoft.Resources/subscriptions/read", &format!("/subscriptions/{}", call.state.subscription))?;
+    Ok(error::ok(&document(call)))
+}
+
+pub fn tenants(call: &Call<'_>) -> Answer {
+    let tenant = &call.state.tenant;
+    Ok(error::list(vec![
+        json!({"id": format!("/tenants/{tenant}"), "tenantId": tenant, "countryCode": "NL", "displayName": "podid sandbox",
+        "domains": ["podid.onmicrosoft.com"], "tenantCategory": "Home", "defaultDomain": "podid.onmicrosoft.com", "tenantType": "AAD"}),
+    ]))
+}
+
+pub fn locations(call: &Call<'_>) -> Answer {
+    let subscription = &call.state.subscription;
+    let value = LOCATIONS
+        .iter()
+        .map(|(name, display)| {
+            json!({"id": format!("/subscriptions/{subscription}/locations/{name}"), "name": name, "type": "Region", "displayName": display,
+                "regionalDisplayName": display, "metadata": {"regionType": "Physical", "regionCategory": "Recommended"}})
+        })
+        .collect();
+    Ok(error::list(value))
+}

@@ -1,0 +1,193 @@
+//! The door of a vault's data plane: the challenge, the token, and whether a grant (by role or by policy) lets the caller through.
+
+use super::{
+    Call,
+    access::{self, Plane},
+    arm, deleted_secrets, error, ids, policies, secrets,
+    state::Vault,
+    times, token, vaults,
+};
+use crate::sandbox::{
+    http::Response,
+    lateness::{Kind, Late},
+};
+use serde_json::json;
+
+/// What one does to secrets, in the words of both models.
+#[derive(Clone, Copy)]
+pub struct Operation {
+    pub policy: &'static str,
+    pub action: &'static str,
+}
+
+const fn operation(policy: &'static str, action: &'static str) -> Operation {
+    Operation { policy, action }
+}
+
+pub const GET: Operation = operation("get", "Microsoft.KeyVault/vaults/secrets/getSecret/action");
+pub const LIST: Operation = operation("list", "Microsoft.KeyVault/vaults/secrets/readMetadata/action");
+pub const SET: Operation = operation("set", "Microsoft.KeyVault/vaults/secrets/setSecret/action");
+pub const UPDATE: Operation = operation("set", "Microsoft.KeyVault/vaults/secrets/update/action");
+pub const DELETE: Operation = operation("delete", "Microsoft.KeyVault/vaults/secrets/delete");
+pub const GET_DELETED: Operation = operation("get", "Microsoft.KeyVault/vaults/secrets/readMetadata/action");
+pub const RECOVER: Operation = operation("recover", "Microsoft.KeyVault/vaults/secrets/recover/action");
+pub const PURGE: Operation = operation("purge", "Microsoft.KeyVault/vaults/secrets/purge/action");
+
+/// A request that came to a vault: its key in the state, and the decoded path.
+pub struct Visit {
+    pub vault: String,
+    pub host: String,
+}
+
+pub fn answer(call: &mut Call<'_>) -> Response {
+    let host = call.request.host.clone();
+    let name = host.strip_suffix(super::VAULT_SUFFIX).unwrap_or_default().to_owned();
+    let region = call.state.vaults.get(&name).map(|v| v.location.clone()).unwrap_or_default();
+    let visit = Visit { vault: name, host };
+    let response = admit(call).and_then(|()| route(call, &visit)).unwrap_or_else(|refusal| refusal);
+    let response = response
+        .with("cache-control", "no-cache")
+        .with("pragma", "no-cache")
+        .with("expires", "-1")
+        .with("strict-transport-security", "max-age=31536000;includeSubDomains")
+        .with("x-content-type-options", "nosniff")
+        .with("x-ms-keyvault-network-info", "conn_type=Ipv4;addr=127.0.0.1;act_addr_fam=InterNetwork;")
+        .with("x-ms-keyvault-region", region)
+        .with("x-ms-keyvault-service-version", "1.9.2064.1")
+        .with("x-ms-request-id", ids::random());
+    match call.request.header("x-ms-client-request-id") {
+        Some(id) => response.with("x-ms-client-request-id", id),
+        None => response,
+    }
+}
+
+pub fn refusal(status: u16, code: &str, message: impl Into<String>, inner: &str) -> Response {
+    Response::json(status, error::JSON, &json!({"error": {"code": code, "message": message.into(), "innererror": {"code": inner}}}))
+}
+
+pub fn bad(message: impl Into<String>) -> Response {
+    error::body(400, "BadParameter", message)
+}
+
+fn admit(call: &mut Call<'_>) -> Result<(), Response> {
+    let message = match token::check(call, &["https://vault.azure.net"]) {
+        Ok(caller) => {
+            call.caller = caller;
+            return match call.request.query("api-version").filter(|v| !v.is_empty()) {
+                Some(_) => Ok(()),
+                None => Err(bad("api-version must be specified")),
+            };
+        }
+        Err(token::Fault::Missing) => "AKV10000: Request is missing a Bearer or PoP token.".to_owned(),
+        Err(token::Fault::Malformed) => "[BearerReadAccessTokenFailed] Error validating token: 'S2S12005'.".to_owned(),
+        Err(token::Fault::Expired(_)) => "[TokenExpired] Error validating token: 'S2S12086'.".to_owned(),
+        Err(token::Fault::Audience(found)) => format!("AKV10022: Invalid audience. Expected https://vault.azure.net, found: {found}."),
+    };
+    let challenge =
+        format!("Bearer authorization=\"https://{}/{}\", resource=\"https://vault.azure.net\"", super::LOGIN_HOST, call.state.tenant);
+    Err(error::body(401, "Unauthorized", message).with("www-authenticate", challenge))
+}
+
+fn route(call: &mut Call<'_>, visit: &Visit) -> super::Answer {
+    if !call.state.vaults.contains_key(&visit.vault) {
+        return Err(error::body(404, "NotFound", "The vault is not there."));
+    }
+    // empty segments are skipped: `//secrets/n` and `/secrets/n/` are what some SDKs send
+    let path = arm::Path::of(&call.request.path);
+    let low: Vec<&str> = path.low.iter().map(String::as_str).collect();
+    let part = |at: usize| path.parts.get(at).map_or("", String::as_str);
+    match (call.request.method.as_str(), low.as_slice()) {
+        ("GET", ["secrets"]) => secrets::list(call, visit),
+        ("GET", ["secrets", _, "versions"]) => secrets::versions(call, visit, part(1)),
+        ("GET", ["secrets", _]) => secrets::get(call, visit, part(1), None),
+        ("GET", ["secrets", _, version]) => secrets::get(call, visit, part(1), Some(version)),
+        ("PUT", ["secrets", _]) => secrets::put(call, visit, part(1)),
+        ("PATCH", ["secrets", _]) => secrets::patch(call, visit, part(1), None),
+        ("PATCH", ["secrets", _, version]) => secrets::patch(call, visit, part(1), Some(version)),
+        ("DELETE", ["secrets", _]) => secrets::delete(call, visit, part(1)),
+        ("GET", ["deletedsecrets"]) => deleted_secrets::list(call, visit),
+        ("GET", ["deletedsecrets", _]) => deleted_secrets::get(call, visit, part(1)),
+        ("DELETE", ["deletedsecrets", _]) => deleted_secrets::purge(call, visit, part(1)),
+        ("POST", ["deletedsecrets", _, "recover"]) => deleted_secrets::recover(call, visit, part(1)),
+        (_, ["secrets" | "deletedsecrets", ..]) => {
+            Err(error::body(405, "MethodNotAllowed", "The HTTP method is not allowed for this resource."))
+        }
+        _ => Err(error::body(404, "NotFound", "The requested resource was not found.")),
+    }
+}
+
+pub fn vault<'a>(call: &'a Call<'_>, visit: &Visit) -> Result<&'a Vault, Response> {
+    call.state.vaults.get(&visit.vault).ok_or_else(|| error::body(404, "NotFound", "The vault is not there."))
+}
+
+pub fn vault_mut<'a>(call: &'a mut Call<'_>, visit: &Visit) -> Result<&'a mut Vault, Response> {
+    call.state.vaults.get_mut(&visit.vault).ok_or_else(|| error::body(404, "NotFound", "The vault is not there."))
+}
+
+/// The id of the role assignment that let the caller through, on a vault of roles.
+pub type Pass = Option<String>;
+
+/// Lets the caller through, or says which of the two models does not. A new grant is late here.
+pub fn permit(call: &mut Call<'_>, visit: &Visit, operation: Operation, secret: Option<&str>) -> Result<Pass, Response> {
+    let vault = vault(call, visit)?;
+    let (id, location, rbac) = (vaults::id(&call.state.subscription, vault), vault.location.clone(), vault.rbac == Some(true));
+    let caller = call.caller.clone();
+    let target = secret.map_or_else(|| id.clone(), |s| format!("{id}/secrets/{s}"));
+    let open = !access::denied(call, operation.action);
+    let grant = if rbac {
+        access::granting(call.state, &caller.object_id, operation.action, &target, Plane::Data)
+            .map(|a| (a.created, Some(a.name.replace('-', ""))))
+    } else {
+        let fits = |p: &&super::state::Policy| p.object_id.eq_ignore_ascii_case(&caller.object_id) && policies::allows(p, operation.policy);
+        vault.policies.iter().find(fits).map(|p| (p.since, None))
+    };
+    if let Some((since, pass)) = grant.filter(|_| open)
+        && !late(call, &visit.vault, if rbac { "rbac" } else { "policy" }, since)
+    {
+        return Ok(pass);
+    }
+    let who = token::describe(call.state, &caller);
+    if rbac {
+        let resource = ids::fold(&target);
+        return Err(refusal(
+            403,
+            "Forbidden",
+            format!(
+                "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role definitions were changed recently, please observe propagation time.\r\nCaller: {who}\r\nAction: '{}'\r\nResource: '{resource}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null \r\nVault: {};location={location}\r\n",
+                operation.action, visit.vault
+            ),
+            "ForbiddenByRbac",
+        ));
+    }
+    Err(refusal(
+        403,
+        "Forbidden",
+        format!(
+            "The user, group or application '{who}' does not have secrets {} permission on key vault '{};location={location}'. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287",
+            operation.policy, visit.vault
+        ),
+        "ForbiddenByPolicy",
+    ))
+}
+
+fn late(call: &mut Call<'_>, vault: &str, kind: &str, since: i64) -> bool {
+    let key = format!("{}|{vault}|{kind}", call.caller.object_id);
+    let (lateness, now) = (call.rules.lateness, call.now);
+    let new = !call.state.grants.contains_key(&key);
+    let refuses = call.state.grants.entry(key).or_insert_with(|| Late::new(Kind::Grant, lateness, since)).refuses(lateness, now);
+    if new || refuses {
+        call.counted();
+    }
+    refuses
+}
+
+pub fn passed(response: Response, pass: Pass) -> Response {
+    match pass {
+        Some(assignment) => response.with("x-ms-keyvault-rbac-assignment-id", assignment),
+        None => response,
+    }
+}
+
+pub fn unix(at: i64) -> i64 {
+    times::unix(at)
+}

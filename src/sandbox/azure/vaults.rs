@@ -1,0 +1,411 @@
+//! Key vaults at the control plane. A new one registers its name first, a deleted one keeps it.
+//! Access policies as entries are in `policies`, what is inside a vault in `secrets`.
+
+use super::{
+    Answer, Call, access,
+    error::{self, gateway},
+    ids, policies, providers,
+    state::{DeletedVault, Group, State, Vault},
+    subscriptions, times,
+};
+use crate::sandbox::{
+    http::Response,
+    lateness::{Kind, Late},
+};
+use serde_json::{Map, Value, json};
+
+pub const KIND: &str = "Microsoft.KeyVault/vaults";
+/// From here on a vault that does not say which is one of roles (Key Vault documentation, "access control default").
+const RBAC_DEFAULT: &str = "2026-02-01";
+
+pub fn id(subscription: &str, vault: &Vault) -> String {
+    ids::resource_id(subscription, &vault.group, KIND, &vault.name)
+}
+
+pub fn uri(vault: &Vault) -> String {
+    format!("https://{}{}/", ids::fold(&vault.name), super::VAULT_SUFFIX)
+}
+
+pub fn document(state: &State, vault: &Vault, api_version: &str) -> Value {
+    let mut p = Map::new();
+    p.insert("sku".into(), vault.sku.clone());
+    p.insert("tenantId".into(), json!(vault.tenant_id));
+    if let Some(acls) = &vault.network_acls {
+        p.insert("networkAcls".into(), acls.clone());
+    }
+    p.insert("accessPolicies".into(), vault.policies.iter().map(policies::document).collect());
+    p.insert("enabledForDeployment".into(), json!(vault.enabled_for.get("enabledForDeployment").copied().unwrap_or(false)));
+    for name in ["enabledForDiskEncryption", "enabledForTemplateDeployment"] {
+        if let Some(value) = vault.enabled_for.get(name) {
+            p.insert(name.into(), json!(value));
+        }
+    }
+    p.insert("enableSoftDelete".into(), json!(true));
+    p.insert("softDeleteRetentionInDays".into(), json!(vault.retention_days));
+    if let Some(rbac) = vault.rbac {
+        p.insert("enableRbacAuthorization".into(), json!(rbac));
+    }
+    if vault.purge_protection {
+        p.insert("enablePurgeProtection".into(), json!(true));
+    }
+    p.insert("vaultUri".into(), json!(uri(vault)));
+    p.insert("provisioningState".into(), json!(if vault.registering.is_some() { "RegisteringDns" } else { "Succeeded" }));
+    if api_version >= "2021-06-01" {
+        p.insert("publicNetworkAccess".into(), json!(vault.public_network_access));
+    }
+    let mut body =
+        json!({"id": id(&state.subscription, vault), "name": vault.name, "type": KIND, "location": vault.location, "tags": vault.tags});
+    if api_version >= "2021-04-01" {
+        body["systemData"] = json!({"createdBy": vault.created_by, "createdByType": "Application", "createdAt": times::millis(vault.created),
+            "lastModifiedBy": vault.modified_by, "lastModifiedByType": "Application", "lastModifiedAt": times::millis(vault.modified)});
+    }
+    body["properties"] = Value::Object(p);
+    body
+}
+
+fn show(call: &Call<'_>, vault: &Vault) -> Value {
+    document(call.state, vault, &call.api_version())
+}
+
+/// The provider's own headers, on what came as far as the provider.
+pub fn dress(call: &Call<'_>, response: Response) -> Response {
+    let response = response.with("x-ms-keyvault-service-version", "2.2.922.0").with("x-aspnet-version", "4.0.30319");
+    let response = match call.request.header("x-ms-client-request-id") {
+        Some(id) => response.with("x-ms-client-request-id", id),
+        None => response,
+    };
+    if call.api_version().as_str() < RBAC_DEFAULT {
+        return response.with("azure-deprecating", "Due to an RBAC security default, Key Vault's Resource Manager API versions older than 2026-02-01 will retire on 2027-04-01 (https://learn.microsoft.com/en-us/azure/key-vault/general/access-control-default?tabs=azure-cli)");
+    }
+    response
+}
+
+pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
+    if call.request.method != "GET" {
+        return Err(error::method_not_allowed(call));
+    }
+    let subscription = &call.state.subscription;
+    let scope = group.map_or_else(|| format!("/subscriptions/{subscription}"), |g| ids::group_id(subscription, g));
+    access::require(call, "Microsoft.KeyVault/vaults/read", &scope)?;
+    let all = call.state.vaults.values().filter(|v| group.is_none_or(|g| v.group.eq_ignore_ascii_case(g)));
+    Ok(dress(call, error::list(all.map(|v| show(call, v)).collect())))
+}
+
+/// The vault of this name in this group.
+pub fn find(call: &Call<'_>, group: &Group, name: &str) -> Result<Vault, Response> {
+    let there = call.state.vaults.get(&ids::fold(name)).filter(|v| v.group.eq_ignore_ascii_case(&group.name));
+    there.cloned().ok_or_else(|| error::resource_not_found(KIND, name, &group.name))
+}
+
+pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
+    let scope = ids::resource_id(&call.state.subscription, &group.name, KIND, name);
+    let action = |verb: &str| format!("{KIND}/{verb}");
+    match call.request.method.as_str() {
+        "GET" => {
+            access::require(call, &action("read"), &scope)?;
+            let mut vault = find(call, group, name)?;
+            if let Some(late) = &mut vault.registering {
+                if !late.refuses(call.rules.lateness, call.now) {
+                    vault.registering = None;
+                }
+                call.state.vaults.insert(ids::fold(name), vault.clone());
+                call.counted();
+            }
+            Ok(dress(call, error::ok(&show(call, &vault))))
+        }
+        "PUT" => {
+            access::require(call, &action("write"), &scope)?;
+            providers::require(call, "Microsoft.KeyVault")?;
+            let response = put(call, group, name).unwrap_or_else(|refusal| refusal);
+            Ok(dress(call, response))
+        }
+        "PATCH" => {
+            access::require(call, &action("write"), &scope)?;
+            let mut vault = find(call, group, name)?;
+            let body = error::object(call)?;
+            if let Some(tags) = error::tags(&body) {
+                vault.tags = tags;
+            }
+            let empty = Map::new();
+            let properties = body.get("properties").and_then(Value::as_object).unwrap_or(&empty);
+            let policies = settle(call, &mut vault, properties)?;
+            if let Some(list) = policies {
+                policies::set(call, &mut vault, list);
+            }
+            let response = keep(call, vault);
+            Ok(dress(call, response))
+        }
+        "DELETE" => {
+            access::require(call, &action("delete"), &scope)?;
+            if find(call, group, name).is_err() {
+                return Ok(dress(call, Response::new(204)));
+            }
+            remove(call, name);
+            Ok(dress(call, Response::new(200)))
+        }
+        _ => Err(error::method_not_allowed(call)),
+    }
+}
+
+fn keep(call: &mut Call<'_>, mut vault: Vault) -> Response {
+    vault.modified = call.now;
+    vault.modified_by.clone_from(&call.caller.app_id);
+    let body = show(call, &vault);
+    call.state.vaults.insert(ids::fold(&vault.name), vault);
+    call.changed();
+    error::ok(&body)
+}
+
+fn bad(message: impl Into<String>) -> Response {
+    error::body(400, "BadRequest", message)
+}
+
+pub fn name_is_sound(name: &str) -> bool {
+    (3..=24).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.ends_with(|c: char| c.is_ascii_alphanumeric())
+        && !name.contains("--")
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
+fn taken(name: &str) -> Response {
+    error::body(
+        409,
+        "VaultAlreadyExists",
+        format!(
+            "The vault name '{name}' is already in use. Vault names are globaly unique so it is possible that the name is already taken. If you are sure that the vault name was not taken then it is possible that a vault with the same name was recently deleted but not purged after being placed in a recoverable state. If the vault is in a recoverable state then the vault will need to be purged before reusing the name. For more information on soft delete and purging a vault follow this link https://go.microsoft.com/fwlink/?linkid=2147740."
+        ),
+    )
+}
+
+fn put(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
+    let body = error::object(call)?;
+    if !name_is_sound(name) {
+        return Err(error::body(
+            400,
+            "VaultNameNotValid",
+            format!(
+                "The vault name '{name}' is invalid. A vault's name must be between 3-24 alphanumeric characters. The name must begin with a letter, end with a letter or digit, and not contain consecutive hyphens. Follow this link for more information: https://go.microsoft.com/fwlink/?linkid=2147742"
+            ),
+        ));
+    }
+    let asked = body.get("location").and_then(Value::as_str).ok_or_else(error::location_required)?;
+    let location = subscriptions::location(asked);
+    if !subscriptions::offers(&location) {
+        return Err(subscriptions::unavailable(asked));
+    }
+    let properties = body.get("properties").and_then(Value::as_object).ok_or_else(|| bad("The parameter properties is not specified."))?;
+    let recover = properties.get("createMode").and_then(Value::as_str).is_some_and(|m| m.eq_ignore_ascii_case("recover"));
+    let key = ids::fold(name);
+    if let Some(there) = call.state.vaults.get(&key).cloned() {
+        if !there.group.eq_ignore_ascii_case(&group.name) {
+            return Err(taken(name));
+        }
+        if there.location != location {
+            return Err(error::other_location(name, &group.name, &there.location, &location));
+        }
+        if recover {
+            return Ok(error::ok(&show(call, &there)));
+        }
+        return update(call, there, &body, properties);
+    }
+    match (call.state.deleted_vaults.get(&key).cloned(), recover) {
+        (Some(deleted), true) if deleted.vault.group.eq_ignore_ascii_case(&group.name) && deleted.vault.location == location => {
+            Ok(restore(call, deleted))
+        }
+        (_, true) => Err(error::body(
+            404,
+            "SoftDeletedVaultDoesNotExist",
+            format!(
+                "A soft deleted vault with the given name '{name}' does not exist in location '{location}'. Ensure that the name, the resource group and the location are those of the deleted vault."
+            ),
+        )),
+        (Some(_), false) => Err(taken(name)),
+        (None, false) => create(call, group, name, &location, &body, properties),
+    }
+}
+
+fn restore(call: &mut Call<'_>, deleted: DeletedVault) -> Response {
+    let mut vault = deleted.vault;
+    call.state.deleted_vaults.remove(&ids::fold(&vault.name));
+    vault.registering = Some(Late::new(Kind::VaultName, call.rules.lateness, call.now));
+    fresh(keep(call, vault))
+}
+
+/// The answer to the PUT that made it: its address has no slash yet.
+fn fresh(response: Response) -> Response {
+    match response.body {
+        crate::sandbox::http::Body::Full(ref bytes) => match serde_json::from_slice::<Value>(bytes) {
+            Ok(mut body) => {
+                if let Some(address) = body["properties"]["vaultUri"].as_str().map(|u| u.trim_end_matches('/').to_owned()) {
+                    body["properties"]["vaultUri"] = json!(address);
+                }
+                error::ok(&body)
+            }
+            Err(_) => response,
+        },
+        crate::sandbox::http::Body::Stream(_) => response,
+    }
+}
+
+fn create(
+    call: &mut Call<'_>,
+    group: &Group,
+    name: &str,
+    location: &str,
+    body: &Map<String, Value>,
+    properties: &Map<String, Value>,
+) -> Answer {
+    let rbac = match properties.get("enableRbacAuthorization").and_then(Value::as_bool) {
+        Some(said) => Some(said),
+        None if call.api_version().as_str() >= RBAC_DEFAULT => Some(true),
+        None => None,
+    };
+    let mut vault = Vault {
+        name: name.to_owned(),
+        group: group.name.clone(),
+        location: location.to_owned(),
+        tags: error::tags(body).unwrap_or_default(),
+        sku: Value::Null,
+        tenant_id: String::new(),
+        policies: Vec::new(),
+        network_acls: None,
+        enabled_for: Default::default(),
+        retention_days: 90,
+        rbac,
+        purge_protection: false,
+        public_network_access: "Enabled".to_owned(),
+        created: call.now,
+        created_by: call.caller.app_id.clone(),
+        modified: call.now,
+        modified_by: call.caller.app_id.clone(),
+        registering: Some(Late::new(Kind::VaultName, call.rules.lateness, call.now)),
+        secrets: Default::default(),
+        deleted_secrets: Default::default(),
+    };
+    if let Some(days) = properties.get("softDeleteRetentionInDays").and_then(Value::as_i64) {
+        if !(7..=90).contains(&days) {
+            return Err(bad("The property \"softDeleteRetentionInDays\" must be between 7 and 90."));
+        }
+        vault.retention_days = days;
+    }
+    let list = complete(call, &mut vault, properties)?;
+    policies::set(call, &mut vault, list);
+    let response = keep(call, vault);
+    Ok(fresh(response))
+}
+
+/// A PUT of one that is there: what is not said of tags and policies is taken away, the model of access stays.
+fn update(call: &mut Call<'_>, mut vault: Vault, body: &Map<String, Value>, properties: &Map<String, Value>) -> Answer {
+    vault.tags = error::tags(body).unwrap_or_default();
+    let list = complete(call, &mut vault, properties)?;
+    policies::set(call, &mut vault, list);
+    Ok(keep(call, vault))
+}
+
+/// What a PUT must hold. An empty list of policies is a list; none at all is refused where policies decide.
+fn complete(call: &Call<'_>, vault: &mut Vault, properties: &Map<String, Value>) -> Result<Vec<super::state::Policy>, Response> {
+    let policies = settle(call, vault, properties)?;
+    if vault.tenant_id.is_empty() {
+        return Err(bad("The parameter tenantId is not specified."));
+    }
+    if vault.sku.is_null() {
+        return Err(bad("The parameter sku is not specified."));
+    }
+    match policies {
+        Some(list) => Ok(list),
+        None if vault.rbac == Some(true) => Ok(Vec::new()),
+        None => Err(bad("The parameter accessPolicies is not specified.")),
+    }
+}
+
+/// Takes over what the body says; returns the policies if it says any.
+fn settle(call: &Call<'_>, vault: &mut Vault, p: &Map<String, Value>) -> Result<Option<Vec<super::state::Policy>>, Response> {
+    let text = |name: &str| p.get(name).and_then(Value::as_str);
+    let flag = |name: &str| p.get(name).and_then(Value::as_bool);
+    if let Some(tenant) = text("tenantId") {
+        if !ids::is_guid(tenant) {
+            return Err(bad("The parameter tenantId has an invalid value."));
+        }
+        vault.tenant_id = ids::fold(tenant);
+    }
+    if let Some(sku) = p.get("sku").and_then(Value::as_object) {
+        let word = |name: &str| sku.get(name).and_then(Value::as_str).unwrap_or_default();
+        if !word("family").eq_ignore_ascii_case("A") || !["standard", "premium"].iter().any(|s| s.eq_ignore_ascii_case(word("name"))) {
+            return Err(bad("The parameter sku has an invalid value."));
+        }
+        vault.sku = json!({"family": "A", "name": ids::fold(word("name"))});
+    }
+    for name in ["enabledForDeployment", "enabledForDiskEncryption", "enabledForTemplateDeployment"] {
+        if let Some(value) = flag(name) {
+            vault.enabled_for.insert(name.to_owned(), value);
+        }
+    }
+    if let Some(rbac) = flag("enableRbacAuthorization") {
+        vault.rbac = Some(rbac);
+    }
+    match flag("enablePurgeProtection") {
+        Some(true) => vault.purge_protection = true,
+        Some(false) => {
+            return Err(bad(
+                "The property \"enablePurgeProtection\" cannot be set to false. Enabling the purge protection for a vault is an irreversible action.",
+            ));
+        }
+        None => {}
+    }
+    if let Some(days) = p.get("softDeleteRetentionInDays").and_then(Value::as_i64)
+        && days != vault.retention_days
+    {
+        return Err(bad("The property \"softDeleteRetentionInDays\" has been set already and it can't be modified."));
+    }
+    if let Some(acls) = p.get("networkAcls").and_then(Value::as_object) {
+        let part = |name: &str, or: Value| acls.get(name).filter(|v| !v.is_null()).cloned().unwrap_or(or);
+        vault.network_acls =
+            Some(json!({"bypass": part("bypass", json!("AzureServices")), "defaultAction": part("defaultAction", json!("Allow")),
+            "ipRules": part("ipRules", json!([])), "virtualNetworkRules": part("virtualNetworkRules", json!([]))}));
+    }
+    if let Some(access) = text("publicNetworkAccess") {
+        vault.public_network_access = access.to_owned();
+    }
+    match p.get("accessPolicies") {
+        None | Some(Value::Null) => Ok(None),
+        Some(list) => policies::parse(list, call.now).map(Some),
+    }
+}
+
+/// Soft delete, always: the name stays taken, the secrets stay inside, the role assignments at it go.
+pub fn remove(call: &mut Call<'_>, name: &str) {
+    let key = ids::fold(name);
+    let Some(vault) = call.state.vaults.remove(&key) else { return };
+    call.state.assignments.drop_under(&ids::fold(&id(&call.state.subscription, &vault)));
+    call.state.forget_grants(|_, of, _| of == key);
+    let purge_at = call.now + vault.retention_days * times::DAY;
+    call.state.deleted_vaults.insert(key, DeletedVault { vault, deleted: call.now, purge_at });
+    call.changed();
+}
+
+pub fn remove_in(call: &mut Call<'_>, group: &str) {
+    let names: Vec<String> = call.state.vaults.values().filter(|v| v.group.eq_ignore_ascii_case(group)).map(|v| v.name.clone()).collect();
+    for name in names {
+        remove(call, &name);
+    }
+}
+
+pub fn check_name(call: &Call<'_>) -> Answer {
+    if call.request.method != "POST" {
+        return Err(error::method_not_allowed(call));
+    }
+    access::require(call, "Microsoft.KeyVault/checkNameAvailability/read", &format!("/subscriptions/{}", call.state.subscription))?;
+    let body = error::object(call)?;
+    let name =
+        body.get("name").and_then(Value::as_str).ok_or_else(|| gateway(400, "BadRequest", "The parameter name is not specified."))?;
+    let key = ids::fold(name);
+    let answer = if !name_is_sound(name) {
+        json!({"nameAvailable": false, "reason": "AccountNameInvalid", "message": format!("The vault name '{name}' is invalid. A vault's name must be between 3-24 alphanumeric characters. The name must begin with a letter, end with a letter or digit, and not contain consecutive hyphens.")})
+    } else if call.state.vaults.contains_key(&key) || call.state.deleted_vaults.contains_key(&key) {
+        json!({"nameAvailable": false, "reason": "AlreadyExists", "message": format!("The name '{name}' is already in use.")})
+    } else {
+        json!({"nameAvailable": true})
+    };
+    Ok(dress(call, error::ok(&answer)))
+}

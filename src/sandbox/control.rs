@@ -1,0 +1,46 @@
+//! The sandbox as its users steer it, at `http://sandbox.podid` through its own listener: settings, reset, export. Plain JSON.
+
+use super::{
+    azure::error::JSON,
+    export,
+    http::{Request, Response},
+    running::Running,
+};
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+
+/// How long an export waits for the players.
+const SETTLE: Duration = Duration::from_secs(10);
+
+pub async fn answer(running: &Arc<Running>, request: &Request) -> Response {
+    match (request.method.as_str(), request.path.as_str()) {
+        ("GET", "/settings") => show(running),
+        ("POST", "/settings") => match serde_json::from_slice::<Value>(&request.body) {
+            Err(why) => refusal(400, &format!("the settings are no JSON: {why}")),
+            Ok(wish) => match running.settings.apply(&wish) {
+                Ok(()) => show(running),
+                Err(why) => refusal(400, &why),
+            },
+        },
+        ("POST", "/reset") => match running.reset().await {
+            Ok(()) => show(running),
+            Err(fault) => refusal(500, &fault.to_string()),
+        },
+        ("GET", "/export") => {
+            running.settle(SETTLE).await;
+            Response::json(200, JSON, &export::world(running))
+        }
+        _ => refusal(404, "there are GET and POST /settings, POST /reset and GET /export"),
+    }
+}
+
+fn refusal(status: u16, text: &str) -> Response {
+    Response::json(status, JSON, &json!({ "error": text }))
+}
+
+fn show(running: &Running) -> Response {
+    let mut all = running.settings.show();
+    all.insert("pid".into(), json!(std::process::id()));
+    all.insert("serving".into(), json!(running.serving));
+    Response::json(200, JSON, &Value::Object(all))
+}

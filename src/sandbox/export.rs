@@ -1,0 +1,118 @@
+//! The world as sorted JSON, to compare two of them byte for byte: what there is, without ids of versions, times, and what is on its way.
+
+use super::{
+    azure::{self, clusters, groups, identities, ids, policies, resources, scale_sets, vaults},
+    running::Running,
+};
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+pub fn world(running: &Running) -> Value {
+    let mut arm = arm(&running.azure());
+    let kubernetes: Map<String, Value> = running.clusters().iter().map(|c| (c.name.clone(), c.kube.export())).collect();
+    let mut all = Map::new();
+    all.insert("secrets".into(), Value::Object(secrets(&running.azure())));
+    all.insert("principals".into(), Value::Object(principals(&running.azure())));
+    all.insert("kubernetes".into(), Value::Object(kubernetes));
+    all.append(&mut arm);
+    sorted(Value::Object(all))
+}
+
+fn arm(state: &azure::State) -> Map<String, Value> {
+    let subscription = &state.subscription;
+    let mut all = Map::new();
+    for group in state.groups.values() {
+        put(&mut all, groups::document(subscription, group));
+    }
+    for identity in state.identities.values() {
+        put(&mut all, identities::document(&state.tenant, subscription, identity, ""));
+    }
+    for cluster in state.clusters.values() {
+        put(&mut all, clusters::document(state, cluster));
+    }
+    for set in state.scale_sets.values() {
+        put(&mut all, scale_sets::document(state, set));
+    }
+    for vault in state.vaults.values() {
+        let mut body = vaults::document(state, vault, "2026-02-01");
+        // the order of entries and words tells only who came first
+        let mut entries: Vec<Value> = vault.policies.iter().map(|p| settled(policies::document(p))).collect();
+        entries.sort_by_key(Value::to_string);
+        body["properties"]["accessPolicies"] = Value::Array(entries);
+        if let Some(body) = body.as_object_mut() {
+            body.remove("systemData");
+        }
+        put(&mut all, body);
+    }
+    for a in state.assignments.iter() {
+        let scope = resources::canonical(state, &a.scope);
+        let id = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{}", ids::fold(&a.name));
+        let role = azure::roles::by_guid(&a.role).map_or("", |r| r.name);
+        let principal = state.principals.get(&a.principal).map(|p| p.display_name.clone());
+        put(
+            &mut all,
+            json!({"id": id, "type": "Microsoft.Authorization/roleAssignments", "name": ids::fold(&a.name), "properties": {
+                "scope": scope, "roleDefinitionId": azure::definitions::id(subscription, &a.role), "roleName": role, "principalId": a.principal,
+                "principalName": principal, "principalType": a.principal_type, "description": a.description, "condition": a.condition}}),
+        );
+    }
+    let registered: Map<String, Value> = state.providers.values().map(|p| (p.namespace.clone(), json!(p.registration))).collect();
+    [("resources".to_owned(), Value::Object(all)), ("providers".to_owned(), Value::Object(registered))].into_iter().collect()
+}
+
+/// Under its id, without what passes.
+fn put(all: &mut Map<String, Value>, mut body: Value) {
+    if let Some(properties) = body.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.remove("provisioningState");
+    }
+    let id = body["id"].as_str().unwrap_or_default().to_owned();
+    all.insert(id, body);
+}
+
+fn settled(mut entry: Value) -> Value {
+    for words in entry["permissions"].as_object_mut().into_iter().flat_map(|p| p.values_mut()) {
+        if let Some(words) = words.as_array_mut() {
+            for word in words.iter_mut() {
+                *word = json!(ids::fold(word.as_str().unwrap_or_default()));
+            }
+            words.sort_by_key(Value::to_string);
+        }
+    }
+    entry
+}
+
+/// By address, without version; the value as a digest.
+fn secrets(state: &azure::State) -> Map<String, Value> {
+    let mut all = Map::new();
+    for vault in state.vaults.values() {
+        for secret in vault.secrets.values() {
+            let Some(version) = secret.versions.last() else { continue };
+            let digest: String = Sha256::digest(version.value.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+            all.insert(
+                format!("{}secrets/{}", vaults::uri(vault), secret.name),
+                json!({"sha256": digest, "contentType": version.content_type, "enabled": version.enabled, "nbf": version.not_before,
+                    "exp": version.expires, "tags": version.tags}),
+            );
+        }
+    }
+    all
+}
+
+/// Those of applications; an identity's own is told with the identity.
+fn principals(state: &azure::State) -> Map<String, Value> {
+    let own = state.principals.iter().filter(|(_, p)| p.resource_id.is_none());
+    own.map(|(oid, p)| (oid.clone(), json!({"appId": p.app_id, "displayName": p.display_name}))).collect()
+}
+
+/// Keys in order, all the way down.
+pub fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<(String, Value)> = map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(entries.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
+    }
+}

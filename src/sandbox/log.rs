@@ -1,0 +1,113 @@
+//! `requests.jsonl`: one line for each answered request, there before the answer is. Knows neither bodies nor tokens.
+
+use super::{error::Error, folder::Folder};
+use serde::Serialize;
+use serde_json::Value;
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// How much of the end is looked at for the numbers to go on from.
+const TAIL: u64 = 1 << 20;
+
+pub struct Log {
+    path: PathBuf,
+    open: Mutex<Open>,
+    connections: AtomicU64,
+}
+
+struct Open {
+    file: File,
+    n: u64,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    n: u64,
+    host: &'a str,
+    method: &'a str,
+    path: &'a str,
+    status: u16,
+    conn: u64,
+    by: &'a str,
+}
+
+fn append(path: &Path) -> Result<File, Error> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true).read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(Error::file("open", path))
+}
+
+/// Whether someone took the file away under us.
+#[cfg(unix)]
+fn unlinked(file: &File) -> bool {
+    file.metadata().is_ok_and(|m| std::os::unix::fs::MetadataExt::nlink(&m) == 0)
+}
+#[cfg(not(unix))]
+fn unlinked(_file: &File) -> bool {
+    false
+}
+
+impl Log {
+    /// The numbers go on from those of the file.
+    pub fn open(folder: &Folder) -> Result<Self, Error> {
+        let path = folder.path("requests.jsonl");
+        let mut file = append(&path)?;
+        let (mut n, mut conn) = (0, 0);
+        let length = file.metadata().map_err(Error::file("read", &path))?.len();
+        let mut tail = Vec::new();
+        let from = SeekFrom::Start(length.saturating_sub(TAIL));
+        file.seek(from).and_then(|_| file.read_to_end(&mut tail)).map_err(Error::file("read", &path))?;
+        for line in tail.split(|b| *b == b'\n') {
+            if let Ok(line) = serde_json::from_slice::<Value>(line) {
+                n = line["n"].as_u64().unwrap_or(0).max(n);
+                conn = line["conn"].as_u64().unwrap_or(0).max(conn);
+            }
+        }
+        // a line that a killed process left unfinished must not swallow the next one
+        if tail.last().is_some_and(|b| *b != b'\n') {
+            file.write_all(b"\n").map_err(Error::file("write", &path))?;
+        }
+        Ok(Self { path, open: Mutex::new(Open { file, n }), connections: AtomicU64::new(conn) })
+    }
+
+    /// The number of a new TCP connection.
+    pub fn connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// `path` with its query.
+    pub fn write(&self, host: &str, method: &str, path: &str, status: u16, conn: u64, by: &str) -> Result<(), Error> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if unlinked(&open.file) {
+            open.file = append(&self.path)?;
+        }
+        let line = Line { n: open.n + 1, host, method, path, status, conn, by };
+        let mut text = serde_json::to_string(&line).map_err(|why| Error::Damaged { path: self.path.clone(), why: why.to_string() })?;
+        text.push('\n');
+        open.n += 1;
+        open.file.write_all(text.as_bytes()).map_err(Error::file("write", &self.path))
+    }
+
+    /// From 1 again.
+    pub fn reset(&self) -> Result<(), Error> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::fs::remove_file(&self.path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::File { what: "remove", path: self.path.clone(), source });
+            }
+            _ => {}
+        }
+        *open = Open { file: append(&self.path)?, n: 0 };
+        self.connections.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+}

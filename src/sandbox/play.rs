@@ -1,0 +1,134 @@
+//! Who plays on which cluster. Nobody does until there is a pod to play for, so that a plain command pays nothing.
+
+use super::{
+    http::{Body, Request},
+    players::{self, Players, Which},
+    running::{Cluster, Running},
+};
+use bytes::Bytes;
+use serde_json::Value;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::sync::Mutex;
+
+/// What calls for the players: a pod outside of kube-system, or an assignment that MIC has yet to undo.
+const CALLS: [&str; 2] = ["/api/v1/pods", "/apis/aadpodidentity.k8s.io/v1/azureassignedidentities"];
+
+#[derive(Default)]
+pub struct Stage {
+    /// By cluster name.
+    players: Mutex<BTreeMap<String, Players>>,
+}
+
+impl Stage {
+    pub async fn clear(&self) {
+        let all = std::mem::take(&mut *self.players.lock().await);
+        for (_, players) in all {
+            players.stop().await;
+        }
+    }
+
+    /// Whether nobody has anything left to do.
+    pub async fn idle(&self) -> bool {
+        self.players.lock().await.values().all(Players::idle)
+    }
+
+    /// Starts the players of a cluster that needs them.
+    pub async fn wake(&self, running: &Arc<Running>, cluster: &Cluster) {
+        let mut players = self.players.lock().await;
+        if players.contains_key(&cluster.name) || !wanted(running, cluster).await {
+            return;
+        }
+        if let Some(config) = config(running, cluster) {
+            players.insert(cluster.name.clone(), players::start(config, &[Which::Mic, Which::Nmi, Which::Csi]));
+        }
+    }
+}
+
+async fn wanted(running: &Running, cluster: &Cluster) -> bool {
+    for path in CALLS {
+        let request = Request {
+            method: "GET".to_owned(),
+            host: cluster.fqdn.clone(),
+            path: path.to_owned(),
+            query: String::new(),
+            headers: vec![("authorization".to_owned(), format!("Bearer {}", running.keys.admin_token))],
+            body: Bytes::new(),
+        };
+        let answer = cluster.kube.answer(&request).await;
+        let Body::Full(bytes) = answer.body else { continue };
+        let list: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let items = list.get("items").and_then(Value::as_array);
+        if items.into_iter().flatten().any(|item| item["metadata"]["namespace"] != "kube-system") {
+            return true;
+        }
+    }
+    false
+}
+
+fn config(running: &Running, cluster: &Cluster) -> Option<players::Config> {
+    let azure = running.azure();
+    let there = azure.clusters.values().find(|c| c.name == cluster.name)?;
+    let login = match there.kubelet.as_ref().and_then(|key| azure.identities.get(key)) {
+        Some(kubelet) => players::Login::Managed { client_id: kubelet.client_id.clone() },
+        None => {
+            let (client_id, client_secret) = super::azure::seed::login(&azure, &there.client_id)?;
+            players::Login::ServicePrincipal { client_id, client_secret }
+        }
+    };
+    let proxy = running.proxy();
+    Some(players::Config {
+        cluster: cluster.name.clone(),
+        proxy: proxy.clone(),
+        ca_pem: running.authority.ca_pem.clone(),
+        kube: players::KubeAccess {
+            server: format!("https://{}:443", cluster.fqdn),
+            token: Some(running.keys.admin_token.clone()),
+            ca_pem: Some(running.authority.ca_pem.clone()),
+            client_cert_pem: None,
+            client_key_pem: None,
+            proxy: Some(proxy),
+        },
+        tenant: azure.tenant.clone(),
+        subscription: azure.subscription.clone(),
+        node_group: there.node_group.clone(),
+        scale_set: azure.scale_sets.get(&there.scale_set)?.name.clone(),
+        login,
+    })
+}
+
+impl Running {
+    /// `http://127.0.0.1:PORT`.
+    pub fn proxy(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port.get().copied().unwrap_or_default())
+    }
+
+    pub async fn wake_all(self: &Arc<Self>) {
+        for cluster in self.clusters() {
+            self.stage.wake(self, &cluster).await;
+        }
+    }
+
+    /// Waits until nobody has anything left to do, for two looks in a row, but no longer than this.
+    pub async fn settle(self: &Arc<Self>, most: Duration) -> bool {
+        let end = tokio::time::Instant::now() + most;
+        let mut quiet = 0;
+        loop {
+            let idle = self.stage.idle().await && self.clusters().iter().all(|c| c.kube.idle());
+            quiet = if idle { quiet + 1 } else { 0 };
+            if quiet >= 2 {
+                return true;
+            }
+            if tokio::time::Instant::now() >= end {
+                return false;
+            }
+            let empty = self.stage.is_empty().await;
+            tokio::time::sleep(Duration::from_millis(if empty { 1 } else { 25 })).await;
+        }
+    }
+}
+
+impl Stage {
+    async fn is_empty(&self) -> bool {
+        self.players.lock().await.is_empty()
+    }
+}

@@ -1,0 +1,33 @@
+//! Asks a sandbox that another process serves, by its control host. A request and its answer, no more: no pool, no TLS.
+
+use serde_json::Value;
+use std::{io, time::Duration};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// Status and JSON body.
+pub async fn ask(port: u16, method: &str, path: &str, body: Option<&Value>, patience: Duration) -> io::Result<(u16, Value)> {
+    timeout(patience, exchange(port, method, path, body)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+async fn exchange(port: u16, method: &str, path: &str, body: Option<&Value>) -> io::Result<(u16, Value)> {
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    let head = format!(
+        "{method} http://{host}{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len(),
+        host = super::answer::CONTROL_HOST
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    let strange = || io::Error::new(io::ErrorKind::InvalidData, "the answer is no HTTP");
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").ok_or_else(strange)?;
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let status = head.split_whitespace().nth(1).and_then(|s| s.parse().ok()).ok_or_else(strange)?;
+    Ok((status, serde_json::from_slice(&answer[end + 4..]).unwrap_or_default()))
+}

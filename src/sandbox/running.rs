@@ -1,0 +1,257 @@
+//! A sandbox that runs in this process: the world in memory, its clusters, its settings, and the task that saves it.
+//! Saves are grouped: whoever waits for one waits for the next write that begins after it asked.
+
+use super::{
+    azure,
+    azure::ids,
+    error::Error,
+    folder::Folder,
+    keys::Keys,
+    kube::{self, Kube},
+    log::Log,
+    play::Stage,
+    settings::Settings,
+    tls::Authority,
+    world::{self, World},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+use tokio::sync::{Notify, watch};
+
+pub struct Running {
+    pub folder: Folder,
+    pub keys: Keys,
+    pub authority: Authority,
+    pub settings: Arc<Settings>,
+    pub log: Log,
+    pub stage: Stage,
+    /// Told at start; for `GET /settings`.
+    pub serving: bool,
+    pub port: std::sync::OnceLock<u16>,
+    azure: Mutex<azure::State>,
+    azure_dirty: AtomicBool,
+    /// By fqdn.
+    clusters: RwLock<BTreeMap<String, Arc<Cluster>>>,
+    saves: Arc<Saves>,
+    saved: watch::Receiver<Saved>,
+}
+
+pub struct Cluster {
+    pub name: String,
+    pub fqdn: String,
+    pub kube: Arc<Kube>,
+    dirty: Arc<AtomicBool>,
+}
+
+/// What is asked of the task that saves.
+struct Saves {
+    wanted: AtomicU64,
+    wake: Notify,
+    done: watch::Sender<Saved>,
+}
+
+#[derive(Clone, Default)]
+struct Saved {
+    upto: u64,
+    /// Why the last write failed.
+    fault: Option<String>,
+    ended: bool,
+}
+
+impl Saves {
+    fn ask(&self) -> u64 {
+        let mine = self.wanted.fetch_add(1, Ordering::AcqRel) + 1;
+        self.wake.notify_one();
+        mine
+    }
+}
+
+impl Running {
+    pub fn new(
+        folder: Folder,
+        keys: Keys,
+        settings: Settings,
+        authority: Authority,
+        world: World,
+        serving: bool,
+    ) -> Result<Arc<Self>, Error> {
+        let log = Log::open(&folder)?;
+        let (done, saved) = watch::channel(Saved::default());
+        let running = Arc::new(Self {
+            folder,
+            keys,
+            authority,
+            settings: Arc::new(settings),
+            log,
+            stage: Stage::default(),
+            serving,
+            port: std::sync::OnceLock::new(),
+            azure: Mutex::new(world.azure),
+            azure_dirty: AtomicBool::new(true),
+            clusters: RwLock::default(),
+            saves: Arc::new(Saves { wanted: AtomicU64::new(0), wake: Notify::new(), done }),
+            saved,
+        });
+        running.found(world.clusters);
+        tokio::spawn(save_again_and_again(Arc::downgrade(&running), running.saves.clone()));
+        Ok(running)
+    }
+
+    pub fn azure(&self) -> MutexGuard<'_, azure::State> {
+        self.azure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the clusters up, with what was saved of them.
+    fn found(&self, mut saved: BTreeMap<String, kube::State>) {
+        let mut clusters = BTreeMap::new();
+        let azure = self.azure();
+        for cluster in azure.clusters.values() {
+            let facts = facts(&azure, cluster, &self.keys.admin_token);
+            let state = saved.remove(&cluster.name).unwrap_or_else(|| kube::new_cluster(&facts));
+            let dirty = Arc::new(AtomicBool::new(true));
+            let (flag, saves) = (dirty.clone(), self.saves.clone());
+            let changed = Arc::new(move || {
+                flag.store(true, Ordering::Release);
+                saves.ask();
+            });
+            let kube = Kube::new(state, facts, changed);
+            let fqdn = cluster.fqdn.clone();
+            clusters.insert(fqdn.clone(), Arc::new(Cluster { name: cluster.name.clone(), fqdn, kube, dirty }));
+        }
+        drop(azure);
+        *self.clusters.write().unwrap_or_else(PoisonError::into_inner) = clusters;
+    }
+
+    pub fn cluster(&self, fqdn: &str) -> Option<Arc<Cluster>> {
+        self.clusters.read().unwrap_or_else(PoisonError::into_inner).get(fqdn).cloned()
+    }
+
+    pub fn clusters(&self) -> Vec<Arc<Cluster>> {
+        self.clusters.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Whether a TLS end for this host is played here.
+    pub fn knows(&self, host: &str) -> azure::Known {
+        let known = azure::knows(&self.azure(), host);
+        let cluster = known == azure::Known::No && self.azure().clusters.values().any(|c| c.fqdn == host);
+        if cluster { azure::Known::Yes } else { known }
+    }
+
+    pub fn mark_azure(&self) {
+        self.azure_dirty.store(true, Ordering::Release);
+    }
+
+    /// Worth keeping, not worth waiting for.
+    pub fn save_soon(&self) {
+        self.saves.ask();
+    }
+
+    /// Returns when all that changed until now is in the file.
+    pub async fn save(&self) -> Result<(), String> {
+        let mine = self.saves.ask();
+        let mut saved = self.saved.clone();
+        let reached = saved.wait_for(|s| s.upto >= mine || s.ended).await.map_err(|_| "the sandbox has ended".to_owned())?;
+        match &reached.fault {
+            Some(fault) => Err(fault.clone()),
+            None if reached.upto < mine => Err("the sandbox has ended".to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    /// A new world in place of this one; keys, CA and lateness stay.
+    pub async fn reset(self: &Arc<Self>) -> Result<(), Error> {
+        self.stage.clear().await;
+        self.settings.reset();
+        *self.azure() = World::new().azure;
+        self.mark_azure();
+        self.found(BTreeMap::new());
+        self.log.reset()?;
+        self.folder.remove_states()?;
+        self.save().await.map_err(|why| Error::Unreachable { dir: self.folder.dir().to_owned(), why })
+    }
+}
+
+/// What the Kubernetes half is told of its cluster.
+fn facts(azure: &azure::State, cluster: &azure::state::Cluster, admin_token: &str) -> kube::Facts {
+    let set = azure.scale_sets.get(&cluster.scale_set);
+    let name = set.map_or_else(String::new, |s| s.name.clone());
+    let id = set.map_or_else(String::new, |s| azure::scale_sets::id(&azure.subscription, s));
+    // AKS writes the group in lower case here
+    let id = id.replace(&cluster.node_group, &ids::fold(&cluster.node_group));
+    kube::Facts {
+        name: cluster.name.clone(),
+        fqdn: cluster.fqdn.clone(),
+        node: format!("{name}000000"),
+        provider_id: format!("azure://{id}/virtualMachines/0"),
+        admin_token: admin_token.to_owned(),
+        uid_seed: format!("{}/{}", azure.tenant, cluster.name),
+    }
+}
+
+async fn save_again_and_again(running: std::sync::Weak<Running>, saves: Arc<Saves>) {
+    let mut azure_text = String::new();
+    let mut kube_texts: BTreeMap<String, String> = BTreeMap::new();
+    loop {
+        // the world is let go of while there is nothing to do, so that it can end
+        tokio::select! {
+            () = saves.wake.notified() => {}
+            () = tokio::time::sleep(std::time::Duration::from_millis(500)) => {
+                if running.strong_count() == 0 { break }
+                continue;
+            }
+        }
+        let Some(running) = running.upgrade() else { break };
+        let upto = saves.wanted.load(Ordering::Acquire);
+        let fault = write(&running, &mut azure_text, &mut kube_texts).await.err();
+        saves.done.send_modify(|s| {
+            s.upto = upto;
+            s.fault = fault;
+        });
+    }
+    saves.done.send_modify(|s| s.ended = true);
+}
+
+async fn write(running: &Running, azure_text: &mut String, kube_texts: &mut BTreeMap<String, String>) -> Result<(), String> {
+    let azure = running.azure_dirty.swap(false, Ordering::AcqRel).then(|| running.azure().clone());
+    let mut kubes = Vec::new();
+    let clusters = running.clusters();
+    kube_texts.retain(|name, _| clusters.iter().any(|c| c.name == *name));
+    for cluster in &clusters {
+        if cluster.dirty.swap(false, Ordering::AcqRel) || !kube_texts.contains_key(&cluster.name) {
+            kubes.push((cluster.name.clone(), cluster.kube.snapshot()));
+        }
+    }
+    if azure.is_none() && kubes.is_empty() {
+        return Ok(());
+    }
+    let (mut next_azure, mut next_kubes) = (std::mem::take(azure_text), std::mem::take(kube_texts));
+    let path = running.folder.path(world::FILE);
+    let work = move || {
+        if let Some(state) = azure {
+            next_azure = serde_json::to_string(&state).map_err(|why| why.to_string())?;
+        }
+        for (name, state) in kubes {
+            next_kubes.insert(name, serde_json::to_string(&state).map_err(|why| why.to_string())?);
+        }
+        let written = super::folder::write_whole(&path, world::text(&next_azure, &next_kubes).as_bytes());
+        written.map(|()| (next_azure, next_kubes)).map_err(|fault| fault.to_string())
+    };
+    match tokio::task::spawn_blocking(work).await.map_err(|why| why.to_string()).and_then(|done| done) {
+        Ok((azure, kubes)) => {
+            *azure_text = azure;
+            *kube_texts = kubes;
+            Ok(())
+        }
+        // all of it again next time
+        Err(why) => {
+            running.mark_azure();
+            kube_texts.clear();
+            Err(why)
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The one listener: a TLS hello (its name says for whom), CONNECT for the hosts that are played here, plain requests for the metadata
+//! service and for the sandbox itself. Whatever comes in, it gets an answer or an end, and the listener goes on.
+
+use super::{
+    answer::{self, Answer, CONTROL_HOST},
+    azure::{IMDS_HOST, Known},
+    running::Running,
+    stream::Peeked,
+};
+use http_body_util::BodyExt as _;
+use hyper::{Method, body::Incoming, service::service_fn, upgrade::OnUpgrade};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
+
+/// For the first byte, a TLS handshake, and the head of a request.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// An idle connection is kept longer than the pools of clients keep theirs.
+const IDLE: Duration = Duration::from_secs(300);
+const TLS_HANDSHAKE: u8 = 22;
+
+/// Until told to stop; then what runs is finished, but no longer than a few seconds.
+pub async fn run(listener: TcpListener, running: Arc<Running>, stop: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let (running, stop) = (running.clone(), stop.clone());
+                    connections.spawn(async move {
+                        let conn = running.log.connection();
+                        connection(running, conn, stream, stop).await;
+                    });
+                }
+                // out of files: wait for some to close
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            },
+            Some(_) = connections.join_next() => {}
+            () = stopped(stop.clone()) => break,
+        }
+    }
+    drop(listener);
+    let rest = async { while connections.join_next().await.is_some() {} };
+    if timeout(Duration::from_secs(3), rest).await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+async fn connection(running: Arc<Running>, conn: u64, stream: TcpStream, stop: watch::Receiver<bool>) {
+    let _ = stream.set_nodelay(true);
+    let mut first = [0_u8];
+    let looked = tokio::select! {
+        looked = timeout(PATIENCE, stream.peek(&mut first)) => looked,
+        () = stopped(stop.clone()) => return,
+    };
+    match looked {
+        Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => direct(running, conn, stream, stop).await,
+        Ok(Ok(1)) => proxied(running, conn, stream, stop).await,
+        _ => {}
+    }
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// TLS without CONNECT: the hello names the host.
+async fn direct(running: Arc<Running>, conn: u64, stream: TcpStream, stop: watch::Receiver<bool>) {
+    let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream);
+    let Ok(Ok(start)) = timeout(PATIENCE, hello).await else { return };
+    let host = start.client_hello().server_name().map(str::to_ascii_lowercase).unwrap_or_default();
+    let known = running.knows(&host) == Known::Yes || host == CONTROL_HOST;
+    let config = if known { running.authority.leaf(&host).ok() } else { None };
+    let Some(config) = config else {
+        let _ = start.into_stream(running.authority.refusing()).await;
+        return;
+    };
+    if let Ok(Ok(tls)) = timeout(PATIENCE, start.into_stream(config)).await {
+        requests(running, conn, host, tls, stop).await;
+    }
+}
+
+/// Where a CONNECT that was answered goes on.
+struct Tunnel {
+    host: String,
+    upgrade: OnUpgrade,
+}
+
+async fn proxied(running: Arc<Running>, conn: u64, stream: TcpStream, stop: watch::Receiver<bool>) {
+    let tunnel: Arc<Mutex<Option<Tunnel>>> = Arc::default();
+    let (site, slot) = (running.clone(), tunnel.clone());
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let (site, slot) = (site.clone(), slot.clone());
+        async move { Ok::<_, Infallible>(at_the_proxy(site, conn, request, &slot).await) }
+    });
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(IDLE);
+    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    tokio::select! {
+        _ = serving.as_mut() => {}
+        () = stopped(stop.clone()) => {
+            serving.as_mut().graceful_shutdown();
+            let _ = serving.await;
+        }
+    }
+    let tunnel = tunnel.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(tunnel) = tunnel
+        && let Ok(Ok(upgraded)) = timeout(PATIENCE, tunnel.upgrade).await
+    {
+        within(running, conn, tunnel.host, TokioIo::new(upgraded), stop).await;
+    }
+}
+
+fn host_of(authority: &str) -> (String, Option<u16>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.is_empty() && port.chars().all(|c| c.is_ascii_digit()) => {
+            (host.to_ascii_lowercase(), port.parse().ok())
+        }
+        _ => (authority.to_ascii_lowercase(), None),
+    }
+}
+
+async fn at_the_proxy(running: Arc<Running>, conn: u64, mut request: hyper::Request<Incoming>, slot: &Mutex<Option<Tunnel>>) -> Answer {
+    if request.method() == Method::CONNECT {
+        let (host, port) = host_of(request.uri().authority().map_or("", |a| a.as_str()));
+        let plain = host == CONTROL_HOST || host == IMDS_HOST;
+        return match running.knows(&host) {
+            _ if plain || (running.knows(&host) == Known::Yes && port == Some(443)) => {
+                let upgrade = hyper::upgrade::on(&mut request);
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Tunnel { host, upgrade });
+                hyper::Response::new(http_body_util::Empty::new().boxed())
+            }
+            Known::NoSuchVault => answer::plain(502, &format!("{host} has no address: no such vault")),
+            Known::Yes | Known::No => answer::plain(403, &format!("{host} is not played by the sandbox")),
+        };
+    }
+    let named = request.uri().authority().map(|a| a.as_str().to_owned());
+    let named = named.or_else(|| request.headers().get("host").and_then(|h| h.to_str().ok()).map(str::to_owned));
+    let (host, _) = host_of(named.as_deref().unwrap_or_default());
+    if host == CONTROL_HOST || host == IMDS_HOST {
+        return answer::answer(running, conn, host, request).await;
+    }
+    answer::plain(403, "this is a proxy: ask it for https hosts by CONNECT")
+}
+
+/// Inside a tunnel: TLS, or plain HTTP for those that speak it.
+async fn within<T>(running: Arc<Running>, conn: u64, host: String, stream: T, stop: watch::Receiver<bool>)
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let Ok(Ok(Some(stream))) = timeout(PATIENCE, Peeked::new(stream)).await else { return };
+    if stream.first() != Some(TLS_HANDSHAKE) {
+        if host == CONTROL_HOST || host == IMDS_HOST {
+            requests(running, conn, host, stream, stop).await;
+        }
+        return;
+    }
+    let Ok(config) = running.authority.leaf(&host) else { return };
+    if let Ok(Ok(tls)) = timeout(PATIENCE, TlsAcceptor::from(config).accept(stream)).await {
+        requests(running, conn, host, tls, stop).await;
+    }
+}
+
+async fn requests<T>(running: Arc<Running>, conn: u64, host: String, stream: T, stop: watch::Receiver<bool>)
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let (running, host) = (running.clone(), host.clone());
+        async move { Ok::<_, Infallible>(answer::answer(running, conn, host, request).await) }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
+    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        _ = serving.as_mut() => {}
+        () = stopped(stop) => {
+            serving.as_mut().graceful_shutdown();
+            let _ = serving.await;
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What can be changed while the sandbox runs: lateness, delays, and faults for those who test a client against it.
+
+use super::azure::Rules;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum When {
+    /// The request has no effect.
+    Before,
+    /// It has, and its answer never comes.
+    After,
+}
+
+/// The n-th request of a client, counted from the setting on, hangs until its connection is closed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    pub n: u64,
+    pub when: When,
+}
+
+/// An answer that is given instead of the true one, to those requests that fit all that is said.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fail {
+    pub method: Option<String>,
+    pub host: Option<String>,
+    /// A part of path and query, in any case.
+    pub path: Option<String>,
+    /// `client` unless said; `any` is for all.
+    pub by: Option<String>,
+    pub status: u16,
+    pub body: Option<Value>,
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// How many of those that fit are let through first.
+    #[serde(default)]
+    pub skip: u32,
+    /// None: always.
+    pub times: Option<u32>,
+    /// `after`: the request has its effect all the same.
+    pub when: Option<When>,
+}
+
+pub struct Settings {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    rules: Arc<Rules>,
+    delay: Duration,
+    hold: Option<Hold>,
+    seen: u64,
+    held: bool,
+    holding: u64,
+    fail: Vec<Fail>,
+    counts: BTreeMap<String, u64>,
+}
+
+/// What is to be done with one request.
+pub struct Verdict {
+    pub rules: Arc<Rules>,
+    pub delay: Duration,
+    pub hold: Option<When>,
+    pub fail: Option<Fail>,
+}
+
+impl Settings {
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                rules: Arc::new(rules),
+                delay: Duration::ZERO,
+                hold: None,
+                seen: 0,
+                held: false,
+                holding: 0,
+                fail: Vec::new(),
+                counts: BTreeMap::new(),
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts the request and says what becomes of it. `path` with its query.
+    pub fn judge(&self, by: &str, method: &str, host: &str, path: &str) -> Verdict {
+        let mut inner = self.lock();
+        *inner.counts.entry(by.to_owned()).or_insert(0) += 1;
+        let client = by == "client";
+        let mut hold = None;
+        if client {
+            inner.seen += 1;
+            hold = inner.hold.as_ref().filter(|h| h.n == inner.seen).map(|h| h.when);
+        }
+        let path = path.to_ascii_lowercase();
+        let fits = |f: &Fail| {
+            let by_fits = match f.by.as_deref() {
+                None => client,
+                Some("any") => true,
+                Some(name) => name == by,
+            };
+            by_fits
+                && f.method.as_ref().is_none_or(|m| m.eq_ignore_ascii_case(method))
+                && f.host.as_ref().is_none_or(|h| h.eq_ignore_ascii_case(host))
+                && f.path.as_ref().is_none_or(|p| path.contains(&p.to_ascii_lowercase()))
+                && f.times != Some(0)
+        };
+        let fail = inner.fail.iter_mut().find(|f| fits(f)).and_then(|f| {
+            if f.skip > 0 {
+                f.skip -= 1;
+                return None;
+            }
+            if let Some(times) = &mut f.times {
+                *times -= 1;
+            }
+            Some(f.clone())
+        });
+        Verdict { rules: inner.rules.clone(), delay: if client { inner.delay } else { Duration::ZERO }, hold, fail }
+    }
+
+    /// While it lives, a request hangs.
+    pub fn hold(self: &Arc<Self>) -> Held {
+        let mut inner = self.lock();
+        inner.held = true;
+        inner.holding += 1;
+        Held(self.clone())
+    }
+
+    /// Takes over what is named, leaves the rest. Null takes a hold or a fault away.
+    pub fn apply(&self, wish: &Value) -> Result<(), String> {
+        let wish = wish.as_object().ok_or("the settings are a JSON object")?;
+        let mut inner = self.lock();
+        let mut rules = (*inner.rules).clone();
+        let mut later: Vec<Box<dyn FnOnce(&mut Inner)>> = Vec::new();
+        for (name, value) in wish {
+            match name.as_str() {
+                "lateness" => rules.lateness = value.as_str().unwrap_or_default().parse()?,
+                "deny" => rules.deny = parse(name, value)?.unwrap_or_default(),
+                "token_seconds" => rules.token_seconds = parse(name, value)?.unwrap_or(super::TOKEN_SECONDS),
+                "delay_ms" => {
+                    let delay = Duration::from_millis(parse(name, value)?.unwrap_or(0));
+                    later.push(Box::new(move |inner| inner.delay = delay));
+                }
+                "hold" => {
+                    let hold: Option<Hold> = parse(name, value)?;
+                    later.push(Box::new(move |inner| {
+                        inner.hold = hold;
+                        inner.seen = 0;
+                        inner.held = false;
+                    }));
+                }
+                "fail" => {
+                    let fail: Option<Vec<Fail>> = parse(name, value)?;
+                    later.push(Box::new(move |inner| inner.fail = fail.unwrap_or_default()));
+                }
+                _ => {
+                    return Err(format!("there is no setting '{name}': lateness, delay_ms, hold, deny, fail and token_seconds can be set"));
+                }
+            }
+        }
+        inner.rules = Arc::new(rules);
+        for change in later {
+            change(&mut inner);
+        }
+        Ok(())
+    }
+
+    /// As after a start; the lateness stays.
+    pub fn reset(&self) {
+        let mut inner = self.lock();
+        let rules = Rules { deny: Vec::new(), token_seconds: super::TOKEN_SECONDS, ..(*inner.rules).clone() };
+        *inner = Inner {
+            rules: Arc::new(rules),
+            delay: Duration::ZERO,
+            hold: None,
+            seen: 0,
+            held: false,
+            holding: inner.holding,
+            fail: Vec::new(),
+            counts: BTreeMap::new(),
+        };
+    }
+
+    pub fn show(&self) -> Map<String, Value> {
+        let inner = self.lock();
+        let mut all = Map::new();
+        all.insert("lateness".into(), json!(inner.rules.lateness));
+        all.insert("delay_ms".into(), json!(u64::try_from(inner.delay.as_millis()).unwrap_or(u64::MAX)));
+        all.insert("hold".into(), json!(inner.hold));
+        all.insert("held".into(), json!(inner.held));
+        all.insert("holding".into(), json!(inner.holding));
+        all.insert("seen".into(), json!(inner.seen));
+        all.insert("deny".into(), json!(inner.rules.deny));
+        all.insert("fail".into(), json!(inner.fail));
+        all.insert("token_seconds".into(), json!(inner.rules.token_seconds));
+        all.insert("counts".into(), json!(inner.counts));
+        all
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(name: &str, value: &Value) -> Result<Option<T>, String> {
+    serde_json::from_value(value.clone()).map_err(|why| format!("the setting '{name}' is not understood: {why}"))
+}
+
+pub struct Held(Arc<Settings>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.lock().holding -= 1;
+    }
+}

@@ -1,0 +1,150 @@
+//! The data plane: who gets through, versions, attributes, soft delete.
+
+use super::{Lab, Lateness, SECRETS_OFFICER, SECRETS_USER};
+use serde_json::json;
+
+/// A vault of roles whose caller is Secrets Officer.
+async fn officer(lateness: Lateness, name: &str) -> Lab {
+    let lab = Lab::new(lateness).await;
+    lab.new_vault(name, true).await;
+    let caller = lab.caller().await;
+    assert_eq!(lab.assign(&lab.vault_path(name), SECRETS_OFFICER, &caller).await.status, 201);
+    lab
+}
+
+#[tokio::test]
+async fn the_owner_of_a_vault_may_not_read_it_and_is_told_by_which_model() {
+    let lab = Lab::new(Lateness::None).await;
+    lab.new_vault("kv-roles", true).await;
+    lab.new_vault("kv-rules", false).await;
+    let caller = lab.caller().await;
+    let by_role = lab.vault("kv-roles", "PUT", "/secrets/s", Some(json!({"value": "v"}))).await;
+    assert_eq!((by_role.status, by_role.code(), by_role.inner()), (403, "Forbidden", "ForbiddenByRbac"));
+    let text = by_role.message();
+    assert!(
+        text.contains("Action: 'Microsoft.KeyVault/vaults/secrets/setSecret/action'\r\n") && text.contains(&format!("oid={caller};")),
+        "{text}"
+    );
+    assert!(text.contains(&format!("Resource: '{}/secrets/s'\r\n", lab.vault_path("kv-roles").to_lowercase())), "{text}");
+    let by_policy = lab.vault("kv-rules", "GET", "/secrets/s/", None).await;
+    assert_eq!((by_policy.status, by_policy.inner()), (403, "ForbiddenByPolicy"));
+    assert!(
+        by_policy.message().contains("does not have secrets get permission on key vault 'kv-rules;location=westeurope'"),
+        "{}",
+        by_policy.message()
+    );
+}
+
+#[tokio::test]
+async fn a_new_grant_is_refused_twice_for_each_model() {
+    let lab = officer(Lateness::Quick, "kv-late").await;
+    for status in [403, 403, 200, 200] {
+        assert_eq!(lab.vault("kv-late", "PUT", "/secrets/s", Some(json!({"value": "v"}))).await.status, status);
+    }
+    lab.new_vault("kv-late2", false).await;
+    let caller = lab.caller().await;
+    let policy = json!({"properties": {"accessPolicies": [{"tenantId": lab.sandbox.access().tenant, "objectId": caller, "permissions": {"secrets": ["set"]}}]}});
+    let add = format!("{}/accessPolicies/add", lab.vault_path("kv-late2"));
+    lab.arm("PUT", &add, Some(policy.clone())).await;
+    for status in [403, 403, 200] {
+        assert_eq!(lab.vault("kv-late2", "PUT", "/secrets/s", Some(json!({"value": "v"}))).await.status, status);
+    }
+    // taken away and given again, it is new again
+    lab.arm("PUT", &add.replace("add", "remove"), Some(policy.clone())).await;
+    lab.arm("PUT", &add, Some(policy)).await;
+    assert_eq!(lab.vault("kv-late2", "PUT", "/secrets/s", Some(json!({"value": "v"}))).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_put_is_a_new_version_and_a_get_reads_the_current_one() {
+    let lab = officer(Lateness::None, "kv-versions").await;
+    let first = lab.vault("kv-versions", "PUT", "/secrets/name", Some(json!({"value": "one"}))).await;
+    assert_eq!((first.status, first.keys()), (200, vec!["value", "id", "attributes"]));
+    assert_eq!(first.header("x-ms-keyvault-rbac-assignment-id").len(), 32);
+    let second =
+        lab.vault("kv-versions", "PUT", "//secrets/name", Some(json!({"value": "two", "contentType": "t", "tags": {"a": "b"}}))).await;
+    assert_eq!(second.keys(), ["value", "contentType", "id", "attributes", "tags"]);
+    let attributes = &second.body["attributes"];
+    assert!(attributes["created"].is_i64() && attributes["enabled"] == json!(true));
+    assert_eq!((&attributes["recoveryLevel"], &attributes["recoverableDays"]), (&json!("Recoverable+Purgeable"), &json!(90)));
+    let current = lab.vault("kv-versions", "GET", "/secrets/name/", None).await;
+    assert_eq!((&current.body["value"], &current.body["id"]), (&json!("two"), &second.body["id"]));
+    let version = first.body["id"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    assert_eq!(version.len(), 32);
+    assert_eq!(lab.vault("kv-versions", "GET", &format!("/secrets/name/{version}"), None).await.body["value"], "one");
+    let all = lab.vault("kv-versions", "GET", "/secrets/name/versions", None).await;
+    assert_eq!((all.body["value"].as_array().unwrap().len(), &all.body["nextLink"]), (2, &json!(null)));
+    let list = lab.vault("kv-versions", "GET", "/secrets", None).await;
+    assert_eq!(list.body["value"][0]["id"], "https://kv-versions.vault.azure.net/secrets/name");
+    let absent = lab.vault("kv-versions", "GET", "/secrets/other", None).await;
+    assert_eq!((absent.status, absent.code()), (404, "SecretNotFound"));
+    assert_eq!(lab.vault("kv-versions", "PUT", "/secrets/a_b", Some(json!({"value": "x"}))).await.code(), "BadParameter");
+}
+
+#[tokio::test]
+async fn attributes_and_tags_change_without_a_new_version() {
+    let lab = officer(Lateness::None, "kv-patch").await;
+    let made = lab.vault("kv-patch", "PUT", "/secrets/s", Some(json!({"value": "v", "tags": {"a": "b"}}))).await;
+    let patched =
+        lab.vault("kv-patch", "PATCH", "/secrets/s/", Some(json!({"tags": {"c": "d"}, "attributes": {"exp": 2_527_401_600_i64}}))).await;
+    assert_eq!((&patched.body["id"], &patched.body["tags"]), (&made.body["id"], &json!({"c": "d"})));
+    assert!(patched.body.get("value").is_none());
+    lab.vault("kv-patch", "PATCH", "/secrets/s", Some(json!({"attributes": {"enabled": false}}))).await;
+    let disabled = lab.vault("kv-patch", "GET", "/secrets/s", None).await;
+    assert_eq!((disabled.status, disabled.inner()), (403, "AccessDenied"));
+}
+
+#[tokio::test]
+async fn a_deleted_secret_keeps_its_name_until_it_is_recovered_or_purged() {
+    let lab = officer(Lateness::None, "kv-deleted").await;
+    let put = async || lab.vault("kv-deleted", "PUT", "/secrets/s", Some(json!({"value": "v"}))).await;
+    let made = put().await;
+    let again = lab.vault("kv-deleted", "POST", "/deletedsecrets/s/recover", None).await;
+    assert_eq!((again.status, again.inner()), (400, "RequestNotAllowedOnNonDeletedObject"));
+    let deleted = lab.vault("kv-deleted", "DELETE", "/secrets/s", None).await;
+    assert_eq!(deleted.keys(), ["recoveryId", "deletedDate", "scheduledPurgeDate", "id", "attributes"]);
+    assert_eq!(lab.vault("kv-deleted", "GET", "/secrets/s", None).await.status, 404);
+    let kept = put().await;
+    assert_eq!((kept.status, kept.inner()), (409, "ObjectIsDeletedButRecoverable"));
+    assert_eq!(lab.vault("kv-deleted", "GET", "/deletedsecrets", None).await.body["value"].as_array().unwrap().len(), 1);
+    let back = lab.vault("kv-deleted", "POST", "/deletedsecrets/s/recover", None).await;
+    assert_eq!((back.status, &back.body["id"]), (200, &made.body["id"]));
+    assert_eq!(lab.vault("kv-deleted", "GET", "/secrets/s", None).await.body["value"], "v");
+    lab.vault("kv-deleted", "DELETE", "/secrets/s", None).await;
+    assert_eq!(lab.vault("kv-deleted", "DELETE", "/deletedsecrets/s", None).await.status, 204);
+    assert_eq!(lab.vault("kv-deleted", "GET", "/deletedsecrets/s", None).await.message(), "Deleted Secret not found: s");
+    assert_ne!(put().await.body["id"], made.body["id"]);
+}
+
+#[tokio::test]
+async fn long_lists_come_in_pages_that_carry_on() {
+    let lab = officer(Lateness::None, "kv-pages").await;
+    for n in 0..5 {
+        lab.vault("kv-pages", "PUT", &format!("/secrets/s{n}"), Some(json!({"value": "v"}))).await;
+    }
+    let token = lab.token("https://vault.azure.net/.default").await;
+    let mut url = "https://kv-pages.vault.azure.net/secrets?api-version=7.4&maxresults=2".to_owned();
+    let mut pages = Vec::new();
+    loop {
+        let page = lab.send("GET", &url, Some(&token), None).await;
+        pages.push(page.body["value"].as_array().unwrap().len());
+        match page.body["nextLink"].as_str() {
+            Some(next) => {
+                assert!(next.starts_with("https://kv-pages.vault.azure.net:443/secrets?"), "{next}");
+                next.clone_into(&mut url);
+            }
+            None => break,
+        }
+    }
+    assert_eq!(pages, [2, 2, 1]);
+}
+
+#[tokio::test]
+async fn secrets_user_reads_but_does_not_write() {
+    let lab = Lab::new(Lateness::None).await;
+    lab.new_vault("kv-user", true).await;
+    let caller = lab.caller().await;
+    lab.assign(&lab.group(), SECRETS_USER, &caller).await;
+    assert_eq!(lab.vault("kv-user", "GET", "/secrets/s", None).await.status, 404);
+    assert_eq!(lab.vault("kv-user", "PUT", "/secrets/s", Some(json!({"value": "v"}))).await.inner(), "ForbiddenByRbac");
+}
