@@ -30,12 +30,13 @@ struct NotReady {
 }
 
 pub(super) fn start(config: &Config, nmi: Option<Arc<Nmi>>, players: &mut Players) -> Result<(), String> {
-    let (kube, azure) = (Kube::new(&config.kube, "csi")?, Azure::new(config, "csi")?);
+    let (kube, azure) = (Kube::new(&config.kube, "csi", "kubelet/v1.34.4")?, Azure::new(config, "csi")?);
+    let driver = Kube::new(&config.kube, "csi", "secrets-store-csi/v1.6.0")?;
     let desk = players.desk();
     let (pods, keeping) = keep(&kube, "/api/v1/pods", &desk, true);
     players.play(keeping);
-    let access = Access { kube: kube.clone(), azure, nmi };
-    let driver = Driver { access, events: Events::new(&kube, "csi-secrets-store-controller") };
+    let events = Events::new(&driver, "csi-secrets-store-controller");
+    let driver = Driver { access: Access { kube: driver, azure, nmi }, events };
     let kubelet = Arc::new(Kubelet { events: Events::new(&kube, "kubelet"), kube, driver, pods });
     players.play(kubelet.run(desk));
     Ok(())

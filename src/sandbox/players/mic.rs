@@ -36,7 +36,7 @@ struct Wish {
 }
 
 pub(super) fn start(config: &Config, players: &mut Players) -> Result<(), String> {
-    let (kube, azure) = (Kube::new(&config.kube, "mic")?, Azure::new(config, "mic")?);
+    let (kube, azure) = (Kube::new(&config.kube, "mic", "mic/v1.8.17")?, Azure::new(config, "mic")?);
     let desk = players.desk();
     let mut mirror = |path| {
         let (mirror, keeping) = keep(&kube, path, &desk, true);

@@ -39,7 +39,7 @@ impl No {
 
 impl Nmi {
     pub(super) fn start(config: &Config, players: &mut Players) -> Result<Arc<Self>, String> {
-        let (kube, azure) = (Kube::new(&config.kube, "nmi")?, Azure::new(config, "nmi")?);
+        let (kube, azure) = (Kube::new(&config.kube, "nmi", "nmi/v1.8.17")?, Azure::new(config, "nmi")?);
         let desk = players.desk();
         let (assigned, keeping) = keep(&kube, "/apis/aadpodidentity.k8s.io/v1/azureassignedidentities", &desk, false);
         players.play(keeping);

@@ -57,8 +57,9 @@ fn bad(e: &reqwest::Error) -> String {
 }
 
 impl Kube {
-    pub(super) fn new(access: &KubeAccess, player: &'static str) -> Result<Self, String> {
-        let mut client = base(player);
+    /// `agent`: the program's name and version; its first part becomes the manager of the fields it writes.
+    pub(super) fn new(access: &KubeAccess, player: &'static str, agent: &'static str) -> Result<Self, String> {
+        let mut client = base(player).user_agent(agent);
         if let Some(ca) = &access.ca_pem {
             client = client.tls_certs_only(Certificate::from_pem_bundle(ca.as_bytes()).map_err(|e| bad(&e))?);
         }
