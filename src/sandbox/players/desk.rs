@@ -30,6 +30,19 @@ impl Desk {
         Work(self.clone())
     }
 
+    /// As `Work::rest`, for who is called by one that has work in hand here.
+    pub(super) async fn away<T>(&self, what: impl Future<Output = T>) -> T {
+        struct Back<'a>(&'a Desk);
+        impl Drop for Back<'_> {
+            fn drop(&mut self) {
+                self.0.busy.fetch_add(1, SeqCst); // also when the waiting is aborted: the work itself is dropped after it
+            }
+        }
+        self.busy.fetch_sub(1, SeqCst);
+        let _back = Back(self);
+        what.await
+    }
+
     /// Waits for the bell, or for `pause` where something must be tried again.
     pub(super) async fn next(self: &Arc<Self>, pause: Option<Duration>) -> Work {
         match pause {
@@ -45,15 +58,7 @@ impl Desk {
 impl Work {
     /// Waits without counting as busy: for somebody else, or before the next try.
     pub(super) async fn rest<T>(&mut self, what: impl Future<Output = T>) -> T {
-        struct Back<'a>(&'a Desk);
-        impl Drop for Back<'_> {
-            fn drop(&mut self) {
-                self.0.busy.fetch_add(1, SeqCst); // also when the waiting is aborted: the work itself is dropped after it
-            }
-        }
-        self.0.busy.fetch_sub(1, SeqCst);
-        let _back = Back(&self.0);
-        what.await
+        self.0.away(what).await
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn start(config: &Config, nmi: Option<Arc<Nmi>>, players: &mut Player
     let (pods, keeping) = keep(&kube, "/api/v1/pods", &desk, true);
     players.play(keeping);
     let events = Events::new(&driver, "csi-secrets-store-controller");
-    let driver = Driver { access: Access { kube: driver, azure, nmi }, events };
+    let driver = Driver { access: Access { kube: driver, azure, nmi, desk: desk.clone() }, events };
     let kubelet = Arc::new(Kubelet { events: Events::new(&kube, "kubelet"), kube, driver, pods });
     players.play(kubelet.run(desk));
     Ok(())

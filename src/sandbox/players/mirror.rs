@@ -29,7 +29,7 @@ pub(super) fn key(object: &Value) -> Key {
 }
 
 impl Mirror {
-    fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self { objects: Mutex::default(), listed: AtomicBool::new(false), turn: watch::channel(0).0 })
     }
 
@@ -48,6 +48,11 @@ impl Mirror {
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.turn.subscribe()
+    }
+
+    /// One object as it is now.
+    pub(super) fn see(&self, object: Value) {
+        self.change(|objects| drop(objects.insert(key(&object), Arc::new(object))));
     }
 
     fn change(&self, with: impl FnOnce(&mut BTreeMap<Key, Arc<Value>>)) {
@@ -111,7 +116,7 @@ async fn follow(kube: &Kube, path: &str, mirror: &Mirror, work: &mut Work, ring:
             let Ok(mut event) = serde_json::from_slice::<Value>(line) else { return Ok(()) };
             let object = event["object"].take();
             match event["type"].as_str() {
-                Some("ADDED" | "MODIFIED") => mirror.change(|objects| drop(objects.insert(key(&object), Arc::new(object)))),
+                Some("ADDED" | "MODIFIED") => mirror.see(object),
                 Some("DELETED") => mirror.change(|objects| drop(objects.remove(&key(&object)))),
                 Some("BOOKMARK") => continue,
                 _ => return Ok(()), // mostly 410

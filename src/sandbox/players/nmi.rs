@@ -23,6 +23,8 @@ pub(super) struct Nmi {
     azure: Azure,
     desk: Arc<Desk>,
     assigned: Arc<Mirror>,
+    /// For one in any state, and then for one that is assigned.
+    waits: (Duration, Duration),
 }
 
 /// What the host endpoint refuses with: status and body.
@@ -43,12 +45,12 @@ impl Nmi {
         let desk = players.desk();
         let (assigned, keeping) = keep(&kube, "/apis/aadpodidentity.k8s.io/v1/azureassignedidentities", &desk, false);
         players.play(keeping);
-        Ok(Arc::new(Self { kube, azure, desk, assigned }))
+        Ok(Arc::new(Self { kube, azure, desk, assigned, waits: (CREATED, ASSIGNED) }))
     }
 
-    /// GET /host/token/?resource=… with the headers podname and podns. May take as long as the waits above.
-    pub(super) async fn token(&self, namespace: &str, pod: &str, resource: &str) -> Result<String, No> {
-        let identity = self.identity(namespace, pod).await?;
+    /// GET /host/token/?resource=… with the headers podname and podns. May take as long as the waits above; the caller is not busy meanwhile.
+    pub(super) async fn token(&self, caller: &Desk, namespace: &str, pod: &str, resource: &str) -> Result<String, No> {
+        let identity = caller.away(self.identity(namespace, pod)).await?;
         let _work = self.desk.work();
         let spec = &identity["spec"];
         let client_id = spec["clientID"].as_str().unwrap_or_default();
@@ -99,7 +101,7 @@ impl Nmi {
                     _ => {}
                 }
             }
-            let limit = if created { CREATED + ASSIGNED } else { CREATED };
+            let limit = if created { self.waits.0 + self.waits.1 } else { self.waits.0 };
             let left = limit.saturating_sub(start.elapsed());
             if left.is_zero() {
                 let (status, state, tries) = if created { (403, "ASSIGNED", 20) } else { (404, "CREATED", 16) };
@@ -122,5 +124,62 @@ impl Nmi {
         let value = secret["data"].as_object().and_then(|data| data.values().next()).and_then(Value::as_str).unwrap_or_default();
         let bytes = base64::engine::general_purpose::STANDARD.decode(value).unwrap_or_default();
         String::from_utf8(bytes).map_err(|_| No::new(403, "the client secret is no text"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{KubeAccess, Login};
+    use super::*;
+    use serde_json::json;
+
+    fn alone() -> Nmi {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let made = rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap();
+        let url = "http://127.0.0.1:1".to_owned();
+        let config = Config {
+            cluster: "c".into(),
+            proxy: url.clone(),
+            ca_pem: made.cert.pem(),
+            kube: KubeAccess { server: url, token: None, ca_pem: None, client_cert_pem: None, client_key_pem: None, proxy: None },
+            tenant: "t".into(),
+            subscription: "s".into(),
+            node_group: "g".into(),
+            scale_set: "v".into(),
+            login: Login::Managed { client_id: "k".into() },
+        };
+        let (kube, azure) = (Kube::new(&config.kube, "nmi", "nmi").unwrap(), Azure::new(&config, "nmi").unwrap());
+        let waits = (Duration::from_millis(60), Duration::from_millis(60));
+        Nmi { kube, azure, desk: Arc::default(), assigned: Mirror::new(), waits }
+    }
+
+    fn assigned(state: &str) -> Value {
+        let identity = json!({ "metadata": { "name": "id", "namespace": "shop" }, "spec": { "clientID": "x" } });
+        let spec = json!({ "pod": "app", "podNamespace": "shop", "azureIdentityRef": identity });
+        json!({ "metadata": { "name": "app-shop-id", "namespace": "shop" }, "spec": spec, "status": { "status": state } })
+    }
+
+    #[tokio::test]
+    async fn a_pod_without_an_identity_is_refused_after_a_while_in_the_words_of_nmi() {
+        let nmi = alone();
+        let desk = Arc::new(Desk::default());
+        let _work = desk.work();
+        let no = nmi.token(&desk, "shop", "app", "r").await.err().unwrap();
+        let text = "getting assigned identities for pod shop/app in CREATED state failed after 16 attempts, retry duration [5]s, error: <nil>. Check MIC pod logs for identity assignment errors\n";
+        assert_eq!((no.status, no.body.as_str()), (404, text));
+        nmi.assigned.see(assigned("Created"));
+        let no = nmi.token(&desk, "shop", "app", "r").await.err().unwrap();
+        assert!(no.status == 403 && no.body.contains("in ASSIGNED state failed after 20 attempts"), "{}", no.body);
+    }
+
+    #[tokio::test]
+    async fn an_identity_that_is_assigned_meanwhile_is_found() {
+        let nmi = alone();
+        let late = async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            nmi.assigned.see(assigned("Assigned"));
+        };
+        let (found, ()) = tokio::join!(nmi.identity("shop", "app"), late);
+        assert_eq!(found.ok().unwrap()["spec"]["clientID"], "x");
     }
 }

@@ -1,5 +1,6 @@
 //! As whom the provider reads Key Vault: one of five ways, chosen by the parameters, and how each gets its token.
 
+use super::super::desk::Desk;
 use super::super::nmi::Nmi;
 use super::super::wire::{Azure, Kube, Said};
 use super::Request;
@@ -17,6 +18,8 @@ pub(in super::super) struct Access {
     pub(in super::super) azure: Azure,
     /// None: NMI does not run on this node.
     pub(in super::super) nmi: Option<Arc<Nmi>>,
+    /// Of whom the provider works for.
+    pub(in super::super) desk: Arc<Desk>,
 }
 
 pub(super) enum Login {
@@ -73,7 +76,7 @@ impl Login {
                     let url = format!("http://localhost:2579/host/token/?resource={RESOURCE}");
                     return Err(format!("Get {url:?}: dial tcp 127.0.0.1:2579: connect: connection refused"));
                 };
-                nmi.token(request.namespace, request.pod, RESOURCE)
+                nmi.token(&access.desk, request.namespace, request.pod, RESOURCE)
                     .await
                     .map_err(|no| format!("nmi response failed with status code: {}, response body: {}", no.status, no.body))
             }

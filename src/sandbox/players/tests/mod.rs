@@ -329,3 +329,18 @@ async fn a_missing_key_keeps_the_container_from_starting_and_the_alias_is_the_fi
     until("the pod to run", || is_running(&fake)).await;
     players.stop().await;
 }
+
+#[tokio::test]
+async fn who_waits_for_an_identity_that_nobody_assigns_is_idle() {
+    let fake = Fake::start().await;
+    class(&fake, |_| {});
+    pod(&fake, |_| {});
+    let players = play(&fake);
+    until("the provider's challenge", || {
+        fake.world().log.iter().any(|l| l == "GET kv1.vault.azure.net/secrets/sqldbconn/ csi").then_some(())
+    })
+    .await;
+    until("idle players", || players.idle().then_some(())).await;
+    assert!(fake.events().is_empty(), "NMI still looks");
+    players.stop().await;
+}
