@@ -128,7 +128,7 @@ pub fn issue(store: &mut Store, facts: &Facts, namespace: &str, account: &str, r
     let seconds = spec["expirationSeconds"].as_i64().unwrap_or(3600);
     if seconds < 600 {
         let cause = Cause::invalid("spec.expirationSeconds", &json!(seconds), "may not specify a duration less than 10 minutes");
-        return Err(Refusal::invalid("authentication.k8s.io", "TokenRequest", "", &[cause]));
+        return Err(super::call::nameless(Refusal::invalid("authentication.k8s.io", "TokenRequest", "", &[cause])));
     }
     let mut about = json!({"namespace": namespace, "serviceaccount": {"name": account, "uid": uid}});
     let bound = &spec["boundObjectRef"];

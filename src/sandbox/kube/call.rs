@@ -97,6 +97,7 @@ impl Call {
     /// Fields that this endpoint does not write.
     pub fn ignored(&self) -> &'static [&'static str] {
         match (self.sub.as_str(), self.resource.has("status")) {
+            ("status", _) if self.resource.custom.is_none() => &["f:spec"],
             ("status", _) => &["f:spec", "f:metadata"],
             ("", true) => &["f:status"],
             _ => &[],
@@ -130,8 +131,11 @@ pub fn nameless(mut refusal: Refusal) -> Refusal {
     refusal
 }
 
-/// JSON or YAML, by what it is.
+/// JSON, YAML or protobuf, by what it is.
 pub fn parse(body: &[u8]) -> Result<Value, String> {
+    if super::protobuf::is(body) {
+        return super::protobuf::decode(body);
+    }
     if let Ok(value) = serde_json::from_slice(body) {
         return Ok(value);
     }

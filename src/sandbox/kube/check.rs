@@ -103,6 +103,9 @@ fn check(schema: &Value, value: &Value, path: &str, out: &mut Vec<Cause>) {
         Value::Object(map) => {
             let join = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
             let mut required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            if schema["x-kubernetes-embedded-resource"] == true {
+                required.extend(["apiVersion", "kind"].iter().filter(|name| !required.contains(*name)).copied().collect::<Vec<_>>());
+            }
             required.sort_unstable();
             out.extend(required.iter().filter(|name| !map.contains_key(**name)).map(|name| Cause::required(&join(name), "")));
             let mut names: Vec<&String> = map.keys().collect();

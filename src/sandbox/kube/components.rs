@@ -250,13 +250,13 @@ fn workload(store: &mut Store, facts: &Facts, w: Workload<'_>) {
 }
 
 fn pods(store: &mut Store, facts: &Facts, w: &Workload<'_>, parent: &Value, template: &Value, prefix: &str) {
-    for i in 0..w.replicas {
+    for _ in 0..w.replicas {
         let name = format!("{prefix}{}", store.suffix(&facts.uid_seed, &format!("pods/{prefix}")));
         let mut spec = template["spec"].clone();
         spec["nodeName"] = json!(facts.node);
         spec["priority"] = json!(0);
         spec["preemptionPolicy"] = json!("PreemptLowerPriority");
-        let address = if w.host_network { "10.224.0.4".to_owned() } else { format!("10.244.0.{}", 10 + store.count("address") + i) };
+        let address = if w.host_network { "10.224.0.4".to_owned() } else { format!("10.244.0.{}", 10 + store.count("address")) };
         let condition = |kind: &str| json!({"type": kind, "status": "True", "lastTransitionTime": now()});
         let statuses: Vec<Value> = w
             .containers

@@ -14,6 +14,7 @@ pub fn fill(resource: &Resource, object: &mut Value) {
     match (resource.group.as_str(), resource.kind.as_str()) {
         ("", "Pod") => {
             pod_spec(&mut object["spec"]);
+            requests(&mut object["spec"]);
             set(&mut object["spec"], "enableServiceLinks", json!(true));
         }
         ("", "Secret") => secret(object),
@@ -32,6 +33,8 @@ pub fn fill(resource: &Resource, object: &mut Value) {
             pod_spec(&mut spec["template"]["spec"]);
         }
         ("apps", "DaemonSet") => {
+            set(&mut object["metadata"], "annotations", json!({}));
+            set(&mut object["metadata"]["annotations"], "deprecated.daemonset.template.generation", json!("1"));
             let spec = &mut object["spec"];
             set(spec, "updateStrategy", json!({}));
             set(&mut spec["updateStrategy"], "type", json!("RollingUpdate"));
@@ -57,10 +60,11 @@ pub fn fill(resource: &Resource, object: &mut Value) {
                 }
             }
         }
-        ("rbac.authorization.k8s.io", "Role" | "ClusterRole") => {
-            if object["rules"].is_null() && object["aggregationRule"].is_null() {
-                object["rules"] = json!([]);
-            }
+        ("apiextensions.k8s.io", _) => {
+            let kind = object["spec"]["names"]["kind"].as_str().unwrap_or_default().to_owned();
+            set(&mut object["spec"], "conversion", json!({"strategy": "None"}));
+            set(&mut object["spec"]["names"], "listKind", json!(format!("{kind}List")));
+            set(&mut object["spec"]["names"], "singular", json!(kind.to_lowercase()));
         }
         ("storage.k8s.io", "CSIDriver") => {
             let spec = &mut object["spec"];
@@ -131,6 +135,19 @@ fn pod_spec(spec: &mut Value) {
         (None, None) => {
             drop_null(spec, "serviceAccountName");
             drop_null(spec, "serviceAccount");
+        }
+    }
+}
+
+/// What a pod's containers may use at most they also ask for.
+fn requests(spec: &mut Value) {
+    for list in ["containers", "initContainers"] {
+        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            let Some(limits) = container["resources"]["limits"].as_object().cloned() else { continue };
+            set(&mut container["resources"], "requests", json!({}));
+            for (name, limit) in limits {
+                set(&mut container["resources"]["requests"], &name, limit);
+            }
         }
     }
 }

@@ -24,7 +24,11 @@ fn rename(event: &Value, name: impl Fn(&str) -> Option<&'static str>) -> Value {
 }
 
 pub fn to_new(core: &Value) -> Value {
-    rename(core, |key| RENAMED.iter().find(|(old, _)| *old == key).map(|(_, new)| *new))
+    let mut new = rename(core, |key| RENAMED.iter().find(|(old, _)| *old == key).map(|(_, new)| *new));
+    if let Some(map) = new.as_object_mut() {
+        map.retain(|name, value| !(name.starts_with("reporting") && value == ""));
+    }
+    new
 }
 
 pub fn to_core(new: Value) -> Value {

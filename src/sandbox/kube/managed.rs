@@ -76,8 +76,11 @@ pub fn write(object: &mut Value, mut owners: Owners) {
         .map(|o| {
             let mut entry = json!({
                 "manager": o.name, "operation": if o.applied { "Apply" } else { "Update" }, "apiVersion": o.version,
-                "time": o.time, "fieldsType": "FieldsV1", "fieldsV1": o.set.to_json(),
+                "fieldsType": "FieldsV1", "fieldsV1": o.set.to_json(),
             });
+            if !o.time.is_empty() {
+                entry["time"] = json!(o.time);
+            }
             if !o.subresource.is_empty() {
                 entry["subresource"] = json!(o.subresource);
             }
@@ -234,7 +237,24 @@ impl Conflicts {
 }
 
 /// Server-side apply: the object as it becomes, and its owners. Nothing changed: the object is equal to `live`.
-pub fn applied(ty: &Type, live: &Value, config: &Value, writer: &Writer<'_>, force: bool) -> Result<(Value, Owners), Conflicts> {
+pub fn applied(
+    ty: &Type,
+    zero: &Value,
+    live: &Value,
+    config: &Value,
+    writer: &Writer<'_>,
+    force: bool,
+) -> Result<(Value, Owners), Conflicts> {
+    let mut owned;
+    let mut live = live;
+    if live["metadata"]["uid"].is_string() && read(live).is_empty() {
+        // Of an object that nobody was written down for, all fields get one owner at the first apply.
+        let before = Writer { name: "before-first-apply", ..writer.clone() };
+        owned = live.clone();
+        let owners = updated(ty, zero, live, Owners::new(), &before);
+        write(&mut owned, owners);
+        live = &owned;
+    }
     match attempt(ty, live, config, writer, force) {
         // What kubectl applied on the client's side before is taken over, if nobody changed it since.
         Err(conflicts) if writer.name == "kubectl" => {
@@ -284,7 +304,8 @@ fn attempt(ty: &Type, live: &Value, config: &Value, writer: &Writer<'_>, force: 
         owner.set = owner.set.difference(&owner.set.intersection(&touched)).difference(&removed);
     }
     let unchanged = typed::same(&live, &new);
-    let time = before.map(|b| b.time).filter(|time| unchanged && !time.is_empty()).unwrap_or_else(|| writer.now.to_owned());
+    // The time is that of the last apply that changed the object; one that never did has none.
+    let time = if unchanged { before.map(|b| b.time).unwrap_or_default() } else { writer.now.to_owned() };
     owners.push(Owner { time, ..mine });
     owners.iter_mut().for_each(|o| strip(&mut o.set));
     owners.retain(|o| !o.set.is_empty());
@@ -302,6 +323,28 @@ fn pruned(ty: &Type, merged: &Value, before: &Owner, others: &[Owner], mine: &Ow
     let left = typed::with_named(ty, &typed::field_set(ty, &second));
     let gone = all.difference(&left).intersection(&typed::with_named(ty, &before.set));
     typed::remove(ty, merged, &gone)
+}
+
+/// A client-side apply that comes later is to know of this one.
+pub fn sync_last_applied(new: &mut Value, config: &Value, writer: &str) {
+    if writer != "kubectl" || new["metadata"]["annotations"][LAST_APPLIED].as_str().is_none_or(str::is_empty) {
+        return;
+    }
+    fn sorted(value: &Value) -> Value {
+        match value {
+            Value::Object(map) => {
+                let fields: std::collections::BTreeMap<&String, Value> = map.iter().map(|(name, inner)| (name, sorted(inner))).collect();
+                json!(fields)
+            }
+            Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+            other => other.clone(),
+        }
+    }
+    let mut config = config.clone();
+    if let Some(annotations) = config["metadata"].get_mut("annotations").and_then(Value::as_object_mut) {
+        annotations.shift_remove(LAST_APPLIED);
+    }
+    new["metadata"]["annotations"][LAST_APPLIED] = json!(format!("{}\n", sorted(&config)));
 }
 
 /// The fields of the last client-side apply that are still as they were applied.

@@ -23,6 +23,7 @@ mod names;
 mod openapi;
 mod patch;
 mod prepare;
+mod protobuf;
 mod rbac;
 mod resource;
 mod reviews;
@@ -41,6 +42,7 @@ mod tests;
 mod typed;
 mod watch;
 mod write;
+mod zero;
 
 pub use seed::new_cluster;
 pub use store::State;

@@ -168,8 +168,9 @@ pub fn finalizer_warnings(metadata: &Value) -> Vec<String> {
     let all = metadata["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str);
     all.filter(|f| !f.contains('/') && !STANDARD.contains(f))
         .map(|f| {
+            let path = if f.contains('.') { " including a path (/)" } else { "" };
             format!(
-                "metadata.finalizers: {}: prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers",
+                "metadata.finalizers: {}: prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with other finalizer writers",
                 json!(f)
             )
         })

@@ -47,9 +47,10 @@ pub fn json(target: &mut Value, steps: &Value) -> Outcome<()> {
             }
             op => Err(format!("Unexpected kind: {op}")),
         };
-        done.map_err(|why| {
-            let _ = why;
-            Refusal::new(422, "Invalid", "the server rejected our request due to an error in our request")
+        // The server keeps to itself which step it was.
+        done.map_err(|_| Refusal {
+            details: serde_json::json!({}),
+            ..Refusal::new(422, "Invalid", "the server rejected our request due to an error in our request")
         })?;
     }
     Ok(())

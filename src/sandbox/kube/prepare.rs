@@ -3,6 +3,7 @@
 use super::call::Call;
 use super::names;
 use super::resource::Resource;
+use super::schema::{Shape, Type};
 use super::status::{Cause, Outcome, Refusal};
 use super::{check, decode, defaults, events, rules};
 use serde_json::{Value, json};
@@ -14,7 +15,8 @@ pub fn read(call: &Call, body: &[u8]) -> Outcome<(Value, Vec<String>)> {
         let shown = if body.is_empty() { "<empty>".into() } else { String::from_utf8_lossy(body).chars().take(200).collect::<String>() };
         Refusal::bad_request(format!("the object provided is unrecognized (must be of type {}): {why} ({shown})", r.kind))
     };
-    let parsed = if body.is_empty() { Err("unexpected end of JSON input".to_owned()) } else { super::call::parse(body) };
+    let cut = serde_json::from_slice::<Value>(body).is_err_and(|e| e.is_eof()) && body.first().is_none_or(|b| *b == b'{');
+    let parsed = if cut { Err("unexpected end of JSON input".to_owned()) } else { super::call::parse(body) };
     let mut object = parsed.map_err(|why| unrecognized(&format!("couldn't get version/kind; json parse error: {why}")))?;
     if !object.is_object() {
         return Err(unrecognized(
@@ -64,6 +66,8 @@ pub fn complete(resource: &Resource, object: &mut Value) {
         None => {
             defaults::fill(resource, object);
             drop_nulls(object);
+            drop_empty(&resource.ty, object);
+            always(resource, object);
         }
     }
     stamp(resource, object);
@@ -78,6 +82,42 @@ fn drop_nulls(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(drop_nulls),
         _ => {}
+    }
+}
+
+/// Empty maps and lists that need not be there are not kept (Go's `omitempty`).
+fn drop_empty(ty: &Type, value: &mut Value) {
+    match (ty.shape(), value) {
+        (Shape::Struct { of, .. }, Value::Object(map)) => {
+            map.retain(|name, inner| match of.fields.get(name) {
+                Some(field) => {
+                    drop_empty(&field.of, inner);
+                    let hollow = match field.of.shape() {
+                        Shape::Map { .. } => inner.as_object().is_some_and(serde_json::Map::is_empty),
+                        Shape::List(_) => inner.as_array().is_some_and(Vec::is_empty),
+                        // Of texts only these: others may be pointers, where empty is not absent.
+                        _ => inner == "" && (of.name == "ObjectMeta" || (of.name == "EnvVar" && name == "value")),
+                    };
+                    field.required || !hollow
+                }
+                None => true,
+            });
+        }
+        (Shape::Map { of, .. }, Value::Object(map)) => map.values_mut().for_each(|inner| drop_empty(of, inner)),
+        (Shape::List(list), Value::Array(items)) => items.iter_mut().for_each(|item| drop_empty(&list.of, item)),
+        _ => {}
+    }
+}
+
+/// Fields that are written even where they are null.
+fn always(resource: &Resource, object: &mut Value) {
+    let (name, unless) = match resource.kind.as_str() {
+        "Role" | "ClusterRole" => ("rules", "rules"),
+        "Event" => ("eventTime", "eventTime"),
+        _ => return,
+    };
+    if object.get(unless).is_none() {
+        object[name] = Value::Null;
     }
 }
 

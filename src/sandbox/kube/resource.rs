@@ -226,7 +226,7 @@ fn built_in() -> Vec<Resource> {
         rbac("ClusterRole", "clusterroles", false),
         rbac("RoleBinding", "rolebindings", true),
         rbac("Role", "roles", true),
-        Resource { counted: true, ..row("storage.k8s.io", "v1", "CSIDriver", "csidrivers", &[], false, "CSIDriver") },
+        row("storage.k8s.io", "v1", "CSIDriver", "csidrivers", &[], false, "CSIDriver"),
         crds,
         row("coordination.k8s.io", "v1", "Lease", "leases", &[], true, "Lease"),
     ]
@@ -280,18 +280,6 @@ fn of_crd(crd: &Value) -> Vec<Resource> {
 /// What the API server writes into a CRD's status once it serves it.
 pub fn established(crd: &mut Value, now: &str) {
     let spec = crd["spec"].clone();
-    let mut names = spec["names"].clone();
-    let kind = names["kind"].as_str().unwrap_or_default().to_owned();
-    if names["listKind"].is_null() {
-        names["listKind"] = json!(format!("{kind}List"));
-    }
-    if names["singular"].is_null() {
-        names["singular"] = json!(kind.to_lowercase());
-    }
-    crd["spec"]["names"] = names.clone();
-    if crd["spec"]["conversion"].is_null() {
-        crd["spec"]["conversion"] = json!({"strategy": "None"});
-    }
     if crd["status"]["conditions"].as_array().is_some_and(|c| !c.is_empty()) {
         return;
     }
@@ -303,7 +291,7 @@ pub fn established(crd: &mut Value, now: &str) {
             condition("NamesAccepted", "NoConflicts", "no conflicts found"),
             condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
         ],
-        "acceptedNames": names,
+        "acceptedNames": spec["names"],
         "storedVersions": stored,
     });
 }

@@ -1,7 +1,8 @@
 //! A new cluster: namespaces, the node, default roles, CRDs, and the components of a lab as their charts install them.
 
+use super::managed::{self, Writer};
 use super::store::{State, Store, now};
-use super::{Facts, components, controllers, prepare, resource};
+use super::{Facts, components, controllers, prepare, resource, zero};
 use serde_json::{Value, json};
 
 /// The CRDs of AAD Pod Identity (aadpodidentity.k8s.io/v1) and of the Secrets Store CSI driver (secrets-store.csi.x-k8s.io/v1, v1alpha1),
@@ -15,7 +16,7 @@ pub fn new_cluster(facts: &Facts) -> State {
             "apiVersion": "v1", "kind": "Namespace", "metadata": {"labels": {"kubernetes.io/metadata.name": name}},
             "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"},
         });
-        controllers::add(&mut store, facts, &format!("namespaces//{name}"), namespace);
+        put(&mut store, facts, "namespaces", "", name, namespace);
         controllers::furnish(&mut store, facts, name);
     }
     roles(&mut store, facts);
@@ -23,10 +24,9 @@ pub fn new_cluster(facts: &Facts) -> State {
     let crds: Vec<Value> = serde_json::from_str(CRDS).unwrap_or_default();
     for mut crd in crds {
         let name = crd["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        resource::established(&mut crd, &now());
-        crd["metadata"]["generation"] = json!(1);
         crd["metadata"]["finalizers"] = json!(["customresourcecleanup.apiextensions.k8s.io"]);
-        controllers::add(&mut store, facts, &format!("customresourcedefinitions.apiextensions.k8s.io//{name}"), crd);
+        resource::established(&mut crd, &now());
+        put(&mut store, facts, "customresourcedefinitions.apiextensions.k8s.io", "", &name, crd);
     }
     components::install(&mut store, facts);
     store.state
@@ -39,6 +39,18 @@ pub fn put(store: &mut Store, facts: &Facts, qualified: &str, namespace: &str, n
         if resource.counted {
             object["metadata"]["generation"] = json!(1);
         }
+        let labels = &object["metadata"]["labels"];
+        let writer = if labels["app.kubernetes.io/managed-by"] == "Helm" && resource.kind != "Pod" {
+            "helm"
+        } else if labels["kubernetes.io/bootstrapping"].is_string() {
+            "kube-apiserver"
+        } else {
+            "kube-controller-manager"
+        };
+        let (version, time) = (resource.api_version(), now());
+        let writer = Writer { name: writer, version: &version, subresource: "", now: &time, ignored: &["f:status"] };
+        let owners = managed::updated(&resource.ty, &zero::object(&resource), &object, Vec::new(), &writer);
+        managed::write(&mut object, owners);
     }
     controllers::add(store, facts, &format!("{qualified}/{namespace}/{name}"), object)
 }

@@ -37,7 +37,9 @@ pub fn columns(resource: &Resource) -> Vec<Value> {
         }
         return out;
     }
-    out.extend(plan(resource).iter().map(|(name, kind, priority, _)| column(name, kind, "", "", *priority)));
+    out.extend(
+        plan(resource).iter().map(|(name, kind, priority, _)| column(name, kind, if *name == "Name" { "name" } else { "" }, "", *priority)),
+    );
     if resource.kind == "Event" {
         out.remove(0);
     }
@@ -87,6 +89,9 @@ fn count(object: &Value, list: &str) -> Value {
 
 fn plan(resource: &Resource) -> Plan {
     const AGE: (&str, &str, i64, Cell) = ("Age", "string", 0, created);
+    const CONTAINERS: (&str, &str, i64, Cell) = ("Containers", "string", 1, |o| containers(o, "name"));
+    const IMAGES: (&str, &str, i64, Cell) = ("Images", "string", 1, |o| containers(o, "image"));
+    const SELECTOR: (&str, &str, i64, Cell) = ("Selector", "string", 1, |o| labels(&o["spec"]["selector"]["matchLabels"]));
     match (resource.group.as_str(), resource.kind.as_str()) {
         ("", "Pod") => vec![
             ("Ready", "string", 0, |o| {
@@ -122,10 +127,21 @@ fn plan(resource: &Resource) -> Plan {
                 let text = |name: &str| about[name].as_str().unwrap_or_default().to_lowercase();
                 json!(format!("{}/{}", text("kind"), text("name")))
             }),
+            ("Subobject", "string", 1, |o| json!(o["involvedObject"]["fieldPath"].as_str().unwrap_or_default())),
+            ("Source", "string", 1, |o| {
+                let parts: Vec<&str> = ["component", "host"].iter().filter_map(|f| o["source"][*f].as_str()).collect();
+                json!(if parts.is_empty() { o["reportingComponent"].as_str().unwrap_or_default().to_owned() } else { parts.join(", ") })
+            }),
             ("Message", "string", 0, |o| {
                 let text = o["message"].as_str().or_else(|| o["note"].as_str()).unwrap_or_default();
                 json!(text.trim())
             }),
+            ("First Seen", "string", 1, |o| {
+                let first = ["firstTimestamp", "eventTime"].iter().map(|f| &o[*f]).find(|t| t.is_string());
+                json!(age(first.unwrap_or(&o["metadata"]["creationTimestamp"])))
+            }),
+            ("Count", "string", 1, |o| json!(o["count"].as_u64().unwrap_or(1))),
+            ("Name", "string", 1, |o| o["metadata"]["name"].clone()),
         ],
         ("", "Node") => vec![
             ("Status", "string", 0, |o| {
@@ -140,6 +156,10 @@ fn plan(resource: &Resource) -> Plan {
                 let all = o["status"]["addresses"].as_array();
                 some(all.into_iter().flatten().find(|a| a["type"] == "InternalIP").map_or(&Value::Null, |a| &a["address"]))
             }),
+            ("External-IP", "string", 1, |_| json!("<none>")),
+            ("OS-Image", "string", 1, |o| o["status"]["nodeInfo"]["osImage"].clone()),
+            ("Kernel-Version", "string", 1, |o| o["status"]["nodeInfo"]["kernelVersion"].clone()),
+            ("Container-Runtime", "string", 1, |o| o["status"]["nodeInfo"]["containerRuntimeVersion"].clone()),
         ],
         ("apps", "Deployment") => vec![
             ("Ready", "string", 0, |o| {
@@ -148,12 +168,18 @@ fn plan(resource: &Resource) -> Plan {
             ("Up-to-date", "string", 0, |o| json!(o["status"]["updatedReplicas"].as_u64().unwrap_or(0))),
             ("Available", "string", 0, |o| json!(o["status"]["availableReplicas"].as_u64().unwrap_or(0))),
             AGE,
+            CONTAINERS,
+            IMAGES,
+            SELECTOR,
         ],
         ("apps", "ReplicaSet") => vec![
             ("Desired", "integer", 0, |o| json!(o["spec"]["replicas"].as_u64().unwrap_or(0))),
             ("Current", "integer", 0, |o| json!(o["status"]["replicas"].as_u64().unwrap_or(0))),
             ("Ready", "integer", 0, |o| json!(o["status"]["readyReplicas"].as_u64().unwrap_or(0))),
             AGE,
+            CONTAINERS,
+            IMAGES,
+            SELECTOR,
         ],
         ("apps", "DaemonSet") => vec![
             ("Desired", "integer", 0, |o| json!(o["status"]["desiredNumberScheduled"].as_u64().unwrap_or(0))),
@@ -161,15 +187,14 @@ fn plan(resource: &Resource) -> Plan {
             ("Ready", "integer", 0, |o| json!(o["status"]["numberReady"].as_u64().unwrap_or(0))),
             ("Up-to-date", "integer", 0, |o| json!(o["status"]["updatedNumberScheduled"].as_u64().unwrap_or(0))),
             ("Available", "integer", 0, |o| json!(o["status"]["numberAvailable"].as_u64().unwrap_or(0))),
-            ("Node Selector", "string", 0, |o| {
-                let all = o["spec"]["template"]["spec"]["nodeSelector"].as_object();
-                let all: Vec<String> = all.into_iter().flatten().map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default())).collect();
-                json!(if all.is_empty() { "<none>".into() } else { all.join(",") })
-            }),
+            ("Node Selector", "string", 0, |o| labels(&o["spec"]["template"]["spec"]["nodeSelector"])),
             AGE,
+            CONTAINERS,
+            IMAGES,
+            SELECTOR,
         ],
         ("rbac.authorization.k8s.io", "Role" | "ClusterRole") => {
-            vec![("Created At", "string", 0, |o| o["metadata"]["creationTimestamp"].clone())]
+            vec![("Created At", "date", 0, |o| o["metadata"]["creationTimestamp"].clone())]
         }
         ("rbac.authorization.k8s.io", _) => vec![
             ("Role", "string", 0, |o| {
@@ -177,6 +202,9 @@ fn plan(resource: &Resource) -> Plan {
                 json!(format!("{}/{}", reference["kind"].as_str().unwrap_or_default(), reference["name"].as_str().unwrap_or_default()))
             }),
             AGE,
+            ("Users", "string", 1, |o| subjects(o, "User")),
+            ("Groups", "string", 1, |o| subjects(o, "Group")),
+            ("ServiceAccounts", "string", 1, |o| subjects(o, "ServiceAccount")),
         ],
         ("apiextensions.k8s.io", _) => vec![("Created At", "date", 0, |o| o["metadata"]["creationTimestamp"].clone())],
         ("storage.k8s.io", _) => vec![
@@ -198,6 +226,29 @@ fn plan(resource: &Resource) -> Plan {
         ("coordination.k8s.io", _) => vec![("Holder", "string", 0, |o| o["spec"]["holderIdentity"].clone()), AGE],
         _ => vec![AGE],
     }
+}
+
+fn containers(object: &Value, field: &str) -> Value {
+    let all = object["spec"]["template"]["spec"]["containers"].as_array();
+    let all: Vec<&str> = all.into_iter().flatten().filter_map(|c| c[field].as_str()).collect();
+    json!(all.join(","))
+}
+
+fn labels(value: &Value) -> Value {
+    let all: Vec<String> =
+        value.as_object().into_iter().flatten().map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default())).collect();
+    json!(if all.is_empty() { "<none>".to_owned() } else { all.join(",") })
+}
+
+fn subjects(binding: &Value, kind: &str) -> Value {
+    let all = binding["subjects"].as_array().into_iter().flatten().filter(|s| s["kind"] == kind);
+    let all: Vec<String> = all
+        .map(|s| {
+            let name = s["name"].as_str().unwrap_or_default();
+            s["namespace"].as_str().map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"))
+        })
+        .collect();
+    json!(all.join(", "))
 }
 
 fn some(value: &Value) -> Value {

@@ -415,11 +415,11 @@ pub fn fault(ty: &Type, value: &Value) -> Option<String> {
                     let at = if keyed(list) {
                         let Some(element) = element(list, item) else {
                             let keys = match &list.keyed {
-                                Keyed::By(keys) => keys.iter().map(|k| format!("\"{k}\"")).collect::<Vec<_>>().join(", "),
+                                Keyed::By(keys) => keys.iter().map(|k| format!("\"{k}\"")).collect::<Vec<_>>().join(" "),
                                 _ => String::new(),
                             };
                             return Some(format!(
-                                "{path}: element {i}: associative list with keys has an element that omits key field {keys} (and doesn't have default value)"
+                                "{path}: element {i}: associative list with keys has an element that omits all key fields [{keys}] (and doesn't have default values for any key fields)"
                             ));
                         };
                         let shown = super::fields::show_element(&element);
@@ -441,21 +441,35 @@ pub fn fault(ty: &Type, value: &Value) -> Option<String> {
     go(ty, value, "")
 }
 
-/// Go's `%T`, `%v` and `%#v`, as the respective messages use them.
+/// What Go prints of a value of a wrong type: `%T` where a number was due, `%v` of the value's wrapper elsewhere.
 fn shown(value: &Value, expected: &str) -> String {
-    if expected.starts_with("numeric") || expected == "map" || expected == "list" {
+    if expected.starts_with("numeric") {
         return match value {
             Value::String(_) => "string".into(),
             Value::Bool(_) => "bool".into(),
             Value::Array(_) => "[]interface {}".into(),
             Value::Object(_) => "map[string]interface {}".into(),
-            Value::Number(n) if n.is_f64() => "float64".into(),
-            _ => "int64".into(),
+            Value::Null | Value::Number(_) => "<nil>".into(),
         };
     }
+    if expected == "string" {
+        return format!("&value.valueUnstructured{{Value:{value}}}");
+    }
+    format!("&{{{}}}", go(value))
+}
+
+/// Go's `%v` of decoded JSON.
+pub fn go(value: &Value) -> String {
     match value {
-        Value::Number(n) if expected == "string" => format!("&value.valueUnstructured{{Value:{n}}}"),
-        Value::Bool(b) if expected == "string" => format!("&value.valueUnstructured{{Value:{b}}}"),
+        Value::Object(map) => {
+            let mut names: Vec<&String> = map.keys().collect();
+            names.sort();
+            let inner: Vec<String> = names.iter().map(|n| format!("{n}:{}", go(&map[*n]))).collect();
+            format!("map[{}]", inner.join(" "))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(go).collect::<Vec<_>>().join(" ")),
+        Value::String(text) => text.clone(),
+        Value::Null => "<nil>".into(),
         other => other.to_string(),
     }
 }

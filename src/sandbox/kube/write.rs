@@ -1,11 +1,11 @@
 //! Creating, replacing, patching and applying objects. Knows the store; knows nothing of HTTP but bodies.
 
 use super::call::{Call, Reply, parse};
-use super::fields::Set;
 use super::managed::{self, Owners, Writer};
+use super::resource::Resource;
 use super::status::{Cause, Outcome, Refusal};
 use super::store::{Store, key, now};
-use super::{Facts, admission, erase, names, patch, prepare, rules, typed};
+use super::{Facts, admission, erase, names, patch, prepare, rules, typed, zero};
 use serde_json::{Value, json};
 
 /// Metadata that only the server writes.
@@ -21,7 +21,7 @@ pub fn create(store: &mut Store, facts: &Facts, call: &Call, body: &[u8]) -> Out
     }
     let managed = take_managed(&mut object);
     clean(call, &mut object);
-    let live = json!({"apiVersion": call.resource.api_version(), "kind": call.resource.kind, "metadata": {}});
+    let live = zero::object(&call.resource);
     let owners = managed::updated(&call.resource.ty, &live, &object, managed, &writer(call, &call.resource.api_version(), &now()));
     let stored = insert(store, facts, call, object, owners, &mut warnings)?;
     Ok(Reply { code: 201, body: stored, warnings })
@@ -92,9 +92,9 @@ fn clean(call: &Call, object: &mut Value) {
 fn insert(store: &mut Store, facts: &Facts, call: &Call, mut object: Value, owners: Owners, warnings: &mut Vec<String>) -> Outcome<Value> {
     let r = call.resource.clone();
     admission::namespace(store, call, &object)?;
+    warnings.extend(names::finalizer_warnings(&object["metadata"]));
     warnings.extend(admission::create(store, facts, call, &mut object)?);
     prepare::refuse(&r, &object, &prepare::causes(&r, &object))?;
-    warnings.extend(names::finalizer_warnings(&object["metadata"]));
     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let at = key(&r, call.namespace.as_deref(), &name);
     if store.get(&at).is_some() {
@@ -188,7 +188,7 @@ pub fn patched(store: &mut Store, facts: &Facts, call: &Call, kind: &str, body: 
     same_name(call, &new)?;
     place(call, &mut new)?;
     // What a patch makes of an object is refused as a fault of the patch.
-    let shown = if kind.starts_with("application/strategic") { go_map(&decoded) } else { new.to_string() };
+    let shown = if kind.starts_with("application/strategic") { typed::go(&decoded) } else { new.to_string() };
     let mut warnings = prepare::decode(call, &mut new).map_err(|refusal| {
         let why = refusal
             .message
@@ -201,22 +201,6 @@ pub fn patched(store: &mut Store, facts: &Facts, call: &Call, kind: &str, body: 
     })?;
     let body = change(store, facts, call, &old, new, None, &mut warnings)?;
     Ok(Reply { code: 200, body, warnings })
-}
-
-/// Go's `%v` of a decoded patch.
-fn go_map(value: &Value) -> String {
-    match value {
-        Value::Object(map) => {
-            let mut names: Vec<&String> = map.keys().collect();
-            names.sort();
-            let inner: Vec<String> = names.iter().map(|n| format!("{n}:{}", go_map(&map[*n]))).collect();
-            format!("map[{}]", inner.join(" "))
-        }
-        Value::Array(items) => format!("[{}]", items.iter().map(go_map).collect::<Vec<_>>().join(" ")),
-        Value::String(text) => text.clone(),
-        Value::Null => "<nil>".into(),
-        other => other.to_string(),
-    }
 }
 
 /// Server-side apply.
@@ -238,6 +222,7 @@ pub fn applied(store: &mut Store, facts: &Facts, call: &Call, body: &[u8]) -> Ou
         return Err(Refusal::new(500, "", message));
     }
     same_name(call, &config)?;
+    let sent = config.clone();
     place(call, &mut config)?;
     let now = now();
     let version = r.api_version();
@@ -245,7 +230,8 @@ pub fn applied(store: &mut Store, facts: &Facts, call: &Call, body: &[u8]) -> Ou
     let Ok(old) = existing(store, call) else {
         return apply_new(store, facts, call, config, &writer);
     };
-    let (mut new, owners) = managed::applied(&r.ty, &old, &config, &writer, call.force).map_err(|c| c.refusal())?;
+    let (mut new, owners) = managed::applied(&r.ty, &zero::object(&r), &old, &config, &writer, call.force).map_err(|c| c.refusal())?;
+    managed::sync_last_applied(&mut new, &sent, &call.writer);
     if !new["metadata"].is_object() {
         new["metadata"] = json!({});
     }
@@ -268,8 +254,8 @@ fn apply_new(store: &mut Store, facts: &Facts, call: &Call, config: Value, write
         let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
         return Err(Refusal::conflict(r.about(), &call.name, &why));
     }
-    let live = json!({"apiVersion": r.api_version(), "kind": r.kind, "metadata": {}});
-    let (mut object, owners) = managed::applied(&r.ty, &live, &config, writer, true).map_err(|c| c.refusal())?;
+    let live = zero::object(&r);
+    let (mut object, owners) = managed::applied(&r.ty, &live, &live, &config, writer, true).map_err(|c| c.refusal())?;
     if !object["metadata"].is_object() {
         object["metadata"] = json!({});
     }
@@ -307,9 +293,15 @@ fn change(
     let sent = new["metadata"].get("managedFields").cloned();
     new = managed::without(&new);
     if call.sub == "status" {
-        let status = new.get("status").cloned();
-        new = managed::without(old);
-        set(&mut new, "status", status);
+        let mut kept = managed::without(old);
+        set(&mut kept, "status", new.get("status").cloned());
+        // Of built-in kinds labels and annotations may be written along; a deployment keeps its labels.
+        if r.custom.is_none() && r.group != "apiextensions.k8s.io" {
+            for name in ["labels", "annotations"].iter().filter(|name| r.kind != "Deployment" || **name != "labels") {
+                set(&mut kept["metadata"], name, new["metadata"].get(name).cloned());
+            }
+        }
+        new = kept;
     } else {
         if r.has("status") {
             set(&mut new, "status", old.get("status").cloned());
@@ -334,7 +326,7 @@ fn change(
         names::finalizer_warnings(&new["metadata"]).into_iter().filter(|_| old["metadata"]["finalizers"] != new["metadata"]["finalizers"]),
     );
 
-    if r.counted && call.sub.is_empty() && intent(old) != intent(&new) {
+    if r.counted && call.sub.is_empty() && !typed::same(&intent(&r, old), &intent(&r, &new)) {
         new["metadata"]["generation"] = json!(old["metadata"]["generation"].as_u64().unwrap_or_default() + 1);
     }
     let owners = match owners {
@@ -347,7 +339,8 @@ fn change(
                 _ => managed::read(old),
             };
             let (api_version, time) = (r.api_version(), now());
-            managed::updated(&r.ty, old, &new, before, &writer(call, &api_version, &time))
+            // Where nobody was written down before, updates are not either; an apply begins it.
+            if before.is_empty() { before } else { managed::updated(&r.ty, old, &new, before, &writer(call, &api_version, &time)) }
         }
     };
     new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
@@ -380,12 +373,14 @@ fn set(object: &mut Value, name: &str, value: Option<Value>) {
     }
 }
 
-/// All but metadata and status.
-fn intent(object: &Value) -> Value {
+/// All but metadata and status; a status that is no subresource counts.
+fn intent(resource: &Resource, object: &Value) -> Value {
     let mut out = object.clone();
     if let Some(map) = out.as_object_mut() {
         map.shift_remove("metadata");
-        map.shift_remove("status");
+        if resource.custom.is_none() || resource.has("status") {
+            map.shift_remove("status");
+        }
     }
     out
 }
@@ -403,9 +398,4 @@ fn new_finalizers(old: &Value, new: &Value) -> Vec<Cause> {
     let why =
         format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}", fresh.join(", "));
     vec![Cause::forbidden("metadata.finalizers", &why)]
-}
-
-/// For those who look at owners from outside.
-pub fn owned(object: &Value, manager: &str) -> Set {
-    managed::read(object).into_iter().filter(|o| o.name == manager).fold(Set::default(), |all, o| all.union(&o.set))
 }

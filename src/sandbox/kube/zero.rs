@@ -1,0 +1,32 @@
+//! Objects with nothing in them. Knows kinds, no store.
+
+use super::prepare;
+use super::resource::Resource;
+use serde_json::{Value, json};
+
+/// An object of a kind with nothing in it, as the server has it before a create: Go's zero value, with the structs that it always writes.
+pub fn object(resource: &Resource) -> Value {
+    let template = json!({"metadata": {}, "spec": {"containers": null}});
+    let mut out = match (resource.group.as_str(), resource.kind.as_str()) {
+        ("", "Pod") => json!({"spec": {"containers": null}, "status": {}}),
+        ("", "Namespace" | "Node") => json!({"spec": {}, "status": {}}),
+        ("", "Event") => json!({
+            "involvedObject": {}, "source": {}, "firstTimestamp": null, "lastTimestamp": null, "eventTime": null,
+            "reportingComponent": "", "reportingInstance": "",
+        }),
+        ("apps", "Deployment") => json!({"spec": {"selector": null, "template": template, "strategy": {}}, "status": {}}),
+        ("apps", "DaemonSet") => json!({"spec": {"selector": null, "template": template, "updateStrategy": {}}, "status": {}}),
+        ("apps", "ReplicaSet") => json!({"spec": {"selector": null, "template": template}, "status": {}}),
+        ("rbac.authorization.k8s.io", "Role" | "ClusterRole") => json!({"rules": null}),
+        ("rbac.authorization.k8s.io", _) => json!({"roleRef": {"apiGroup": "", "kind": "", "name": ""}}),
+        ("storage.k8s.io" | "coordination.k8s.io", _) => json!({"spec": {}}),
+        ("apiextensions.k8s.io", _) => json!({
+            "spec": {"group": "", "names": {"plural": "", "kind": ""}, "scope": "", "versions": null},
+            "status": {"conditions": null, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": null},
+        }),
+        _ => json!({}),
+    };
+    out["metadata"] = json!({});
+    prepare::stamp(resource, &mut out);
+    out
+}
