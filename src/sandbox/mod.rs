@@ -45,6 +45,8 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 pub(crate) const TOKEN_SECONDS: i64 = 86_399;
 /// How long a command that ends lets the players finish.
 const SETTLE: Duration = Duration::from_secs(3);
+/// What still runs when a command ends is its own; what runs at a `serve` is another's, and may finish.
+const DRAIN: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(3)];
 const ASK: Duration = Duration::from_secs(5);
 
 pub struct Options {
@@ -221,7 +223,7 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
     folder.write("port", address.port().to_string().as_bytes())?;
     kubeconfig(&running)?;
     let (stop, stopped) = watch::channel(false);
-    let server = tokio::spawn(server::run(listener, running.clone(), stopped));
+    let server = tokio::spawn(server::run(listener, running.clone(), stopped, DRAIN[usize::from(serving)]));
     running.wake_all().await;
     let embedded = Embedded { running, stop, server, _lock: lock };
     Ok((Access::of(folder, address.port()), embedded))

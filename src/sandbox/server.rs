@@ -33,8 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(300);
 const TLS_HANDSHAKE: u8 = 22;
 
-/// Until told to stop; then what runs is finished, but no longer than a few seconds.
-pub async fn run(listener: TcpListener, running: Arc<Running>, stop: watch::Receiver<bool>) {
+/// Until told to stop; then what runs is finished, but no longer than `drain`.
+pub async fn run(listener: TcpListener, running: Arc<Running>, stop: watch::Receiver<bool>, drain: Duration) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -55,7 +55,7 @@ pub async fn run(listener: TcpListener, running: Arc<Running>, stop: watch::Rece
     }
     drop(listener);
     let rest = async { while connections.join_next().await.is_some() {} };
-    if timeout(Duration::from_secs(3), rest).await.is_err() {
+    if timeout(drain, rest).await.is_err() {
         connections.shutdown().await;
     }
 }

@@ -141,7 +141,7 @@ impl Settings {
         let wish = wish.as_object().ok_or("the settings are a JSON object")?;
         let mut inner = self.lock();
         let mut rules = (*inner.rules).clone();
-        let mut later: Vec<Box<dyn FnOnce(&mut Inner)>> = Vec::new();
+        let mut later: Vec<Change> = Vec::new();
         for (name, value) in wish {
             match name.as_str() {
                 "lateness" => rules.lateness = value.as_str().unwrap_or_default().parse()?,
@@ -207,6 +207,9 @@ impl Settings {
         all
     }
 }
+
+/// What one named setting does, once all of them are understood.
+type Change = Box<dyn FnOnce(&mut Inner)>;
 
 fn parse<T: serde::de::DeserializeOwned>(name: &str, value: &Value) -> Result<Option<T>, String> {
     serde_json::from_value(value.clone()).map_err(|why| format!("the setting '{name}' is not understood: {why}"))

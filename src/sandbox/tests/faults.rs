@@ -37,13 +37,13 @@ async fn players_are_told_apart_and_are_not_held() {
 async fn a_hold_before_has_no_effect_and_a_hold_after_has() {
     let lab = Lab::new(Lateness::None).await;
     let token = lab.token("https://management.azure.com/.default").await;
-    for (when, there) in [("before", 404), ("after", 200)] {
-        let path = format!("{}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/held-{when}", lab.group());
+    for (when, http1, there) in [("before", false, 404), ("after", false, 200), ("before", true, 404), ("after", true, 200)] {
+        let path = format!("{}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/held-{when}-{http1}", lab.group());
         let url = format!("https://management.azure.com{path}?api-version=2024-11-30");
         lab.control("POST", "/settings", Some(json!({"hold": {"n": 2, "when": when}}))).await;
         assert_eq!(lab.send("GET", &url, Some(&token), None).await.status, 404);
         // a client of its own, whose end closes the connection
-        let own = super::client(lab.sandbox.access());
+        let own = if http1 { super::old_client(lab.sandbox.access()) } else { super::client(lab.sandbox.access()) };
         let body = json!({"location": "westeurope"});
         let hung = tokio::time::timeout(Duration::from_millis(400), own.put(&url).bearer_auth(&token).json(&body).send()).await;
         assert!(hung.is_err());
@@ -57,7 +57,7 @@ async fn a_hold_before_has_no_effect_and_a_hold_after_has() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert_eq!(lab.control("GET", "/settings", None).await.body["holding"], json!(0));
-        assert_eq!(lab.send("GET", &url, Some(&token), None).await.status, there, "{when}");
+        assert_eq!(lab.send("GET", &url, Some(&token), None).await.status, there, "{when} {http1}");
     }
     assert!(lab.lines().iter().all(|line| line["method"] != "PUT"), "an answer that never came is no answered request");
 }

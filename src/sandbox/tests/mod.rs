@@ -55,9 +55,18 @@ pub fn options(dir: &Path, lateness: Lateness) -> Options {
 }
 
 pub fn client(access: &Access) -> Client {
+    builder(access).build().unwrap()
+}
+
+/// As the clients of Kubernetes are: HTTP/1.1 only.
+pub fn old_client(access: &Access) -> Client {
+    builder(access).http1_only().build().unwrap()
+}
+
+fn builder(access: &Access) -> reqwest::ClientBuilder {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let ca = reqwest::Certificate::from_pem(&std::fs::read(&access.ca).unwrap()).unwrap();
-    Client::builder().proxy(reqwest::Proxy::all(&access.proxy).unwrap()).tls_certs_only([ca]).build().unwrap()
+    Client::builder().proxy(reqwest::Proxy::all(&access.proxy).unwrap()).tls_certs_only([ca])
 }
 
 impl Lab {
