@@ -3,6 +3,7 @@
 mod assignments;
 mod faults;
 mod folder;
+mod lab;
 mod nodes;
 mod proxy;
 mod secrets;
