@@ -44,8 +44,9 @@ fn arm(state: &azure::State) -> Map<String, Value> {
         }
         put(&mut all, body);
     }
+    let names = resources::names(state);
     for a in state.assignments.iter() {
-        let scope = resources::canonical(state, &a.scope);
+        let scope = resources::canonical(&names, &a.scope);
         let id = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{}", ids::fold(&a.name));
         let role = azure::roles::by_guid(&a.role).map_or("", |r| r.name);
         let principal = state.principals.get(&a.principal).map(|p| p.display_name.clone());
@@ -85,7 +86,7 @@ fn settled(mut entry: Value) -> Value {
 fn secrets(state: &azure::State) -> Map<String, Value> {
     let mut all = Map::new();
     for vault in state.vaults.values() {
-        for secret in vault.secrets.values() {
+        for secret in vault.contents.secrets.values() {
             let Some(version) = secret.versions.last() else { continue };
             let digest: String = Sha256::digest(version.value.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
             all.insert(

@@ -208,6 +208,7 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
     let keys = keys::Keys::load(folder)?;
     let authority = tls::Authority::load(folder, &keys)?;
     let world = world::World::load(folder)?;
+    let fresh = world.new;
     let rules = azure::Rules {
         lateness: options.lateness.unwrap_or_default(),
         deny: Vec::new(),
@@ -224,6 +225,9 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
     kubeconfig(&running)?;
     let (stop, stopped) = watch::channel(false);
     let server = tokio::spawn(server::run(listener, running.clone(), stopped, DRAIN[usize::from(serving)]));
+    if fresh {
+        running.save().await.map_err(|why| Error::Unreachable { dir: folder.dir().to_owned(), why })?;
+    }
     running.wake_all().await;
     let embedded = Embedded { running, stop, server, _lock: lock };
     Ok((Access::of(folder, address.port()), embedded))

@@ -7,7 +7,14 @@ use super::{
 };
 use bytes::Bytes;
 use serde_json::Value;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::Mutex;
 
 /// What calls for the players: a pod outside of kube-system, or an assignment that MIC has yet to undo.
@@ -17,14 +24,21 @@ const CALLS: [&str; 2] = ["/api/v1/pods", "/apis/aadpodidentity.k8s.io/v1/azurea
 pub struct Stage {
     /// By cluster name.
     players: Mutex<BTreeMap<String, Players>>,
+    shut: AtomicBool,
 }
 
 impl Stage {
+    /// Nobody plays, and nobody is let in until it is open again.
     pub async fn clear(&self) {
+        self.shut.store(true, Ordering::Release);
         let all = std::mem::take(&mut *self.players.lock().await);
         for (_, players) in all {
             players.stop().await;
         }
+    }
+
+    pub fn open(&self) {
+        self.shut.store(false, Ordering::Release);
     }
 
     /// Whether nobody has anything left to do.
@@ -35,7 +49,7 @@ impl Stage {
     /// Starts the players of a cluster that needs them.
     pub async fn wake(&self, running: &Arc<Running>, cluster: &Cluster) {
         let mut players = self.players.lock().await;
-        if players.contains_key(&cluster.name) || !wanted(running, cluster).await {
+        if self.shut.load(Ordering::Acquire) || players.contains_key(&cluster.name) || !wanted(running, cluster).await {
             return;
         }
         if let Some(config) = config(running, cluster) {
@@ -113,6 +127,7 @@ impl Running {
         let end = tokio::time::Instant::now() + most;
         let mut quiet = 0;
         loop {
+            self.wake_all().await;
             let idle = self.stage.idle().await && self.clusters().iter().all(|c| c.kube.idle());
             quiet = if idle { quiet + 1 } else { 0 };
             if quiet >= 2 {

@@ -92,7 +92,7 @@ impl Running {
             serving,
             port: std::sync::OnceLock::new(),
             azure: Mutex::new(world.azure),
-            azure_dirty: AtomicBool::new(true),
+            azure_dirty: AtomicBool::new(world.new),
             clusters: RwLock::default(),
             saves: Arc::new(Saves { wanted: AtomicU64::new(0), wake: Notify::new(), done }),
             saved,
@@ -112,8 +112,9 @@ impl Running {
         let azure = self.azure();
         for cluster in azure.clusters.values() {
             let facts = facts(&azure, cluster, &self.keys.admin_token);
-            let state = saved.remove(&cluster.name).unwrap_or_else(|| kube::new_cluster(&facts));
-            let dirty = Arc::new(AtomicBool::new(true));
+            let state = saved.remove(&cluster.name);
+            let dirty = Arc::new(AtomicBool::new(state.is_none()));
+            let state = state.unwrap_or_else(|| kube::new_cluster(&facts));
             let (flag, saves) = (dirty.clone(), self.saves.clone());
             let changed = Arc::new(move || {
                 flag.store(true, Ordering::Release);
@@ -170,6 +171,7 @@ impl Running {
         *self.azure() = World::new().azure;
         self.mark_azure();
         self.found(BTreeMap::new());
+        self.stage.open();
         self.log.reset()?;
         self.folder.remove_states()?;
         self.save().await.map_err(|why| Error::Unreachable { dir: self.folder.dir().to_owned(), why })
@@ -194,8 +196,7 @@ fn facts(azure: &azure::State, cluster: &azure::state::Cluster, admin_token: &st
 }
 
 async fn save_again_and_again(running: std::sync::Weak<Running>, saves: Arc<Saves>) {
-    let mut azure_text = String::new();
-    let mut kube_texts: BTreeMap<String, String> = BTreeMap::new();
+    let mut texts = Texts::default();
     loop {
         // the world is let go of while there is nothing to do, so that it can end
         tokio::select! {
@@ -207,50 +208,59 @@ async fn save_again_and_again(running: std::sync::Weak<Running>, saves: Arc<Save
         }
         let Some(running) = running.upgrade() else { break };
         let upto = saves.wanted.load(Ordering::Acquire);
-        let fault = write(&running, &mut azure_text, &mut kube_texts).await.err();
+        let fault = write(&running, &mut texts).await.err();
         saves.done.send_modify(|s| {
             s.upto = upto;
             s.fault = fault;
         });
+        // what controllers made may call for players, too
+        running.wake_all().await;
     }
     saves.done.send_modify(|s| s.ended = true);
 }
 
-async fn write(running: &Running, azure_text: &mut String, kube_texts: &mut BTreeMap<String, String>) -> Result<(), String> {
-    let azure = running.azure_dirty.swap(false, Ordering::AcqRel).then(|| running.azure().clone());
-    let mut kubes = Vec::new();
+/// What was written last: what did not change is not put into words again.
+#[derive(Default)]
+struct Texts {
+    azure: String,
+    clusters: BTreeMap<String, String>,
+}
+
+async fn write(running: &Running, texts: &mut Texts) -> Result<(), String> {
     let clusters = running.clusters();
-    kube_texts.retain(|name, _| clusters.iter().any(|c| c.name == *name));
-    for cluster in &clusters {
-        if cluster.dirty.swap(false, Ordering::AcqRel) || !kube_texts.contains_key(&cluster.name) {
-            kubes.push((cluster.name.clone(), cluster.kube.snapshot()));
-        }
-    }
-    if azure.is_none() && kubes.is_empty() {
+    let azure_changed = running.azure_dirty.swap(false, Ordering::AcqRel);
+    let changed: Vec<bool> = clusters.iter().map(|c| c.dirty.swap(false, Ordering::AcqRel)).collect();
+    if !azure_changed && !changed.contains(&true) {
         return Ok(());
     }
-    let (mut next_azure, mut next_kubes) = (std::mem::take(azure_text), std::mem::take(kube_texts));
+    let mut next = std::mem::take(texts);
+    next.clusters.retain(|name, _| clusters.iter().any(|c| c.name == *name));
+    let azure = (azure_changed || next.azure.is_empty()).then(|| running.azure().clone());
+    let kubes: Vec<(String, kube::State)> = clusters
+        .iter()
+        .zip(&changed)
+        .filter(|(c, changed)| **changed || !next.clusters.contains_key(&c.name))
+        .map(|(c, _)| (c.name.clone(), c.kube.snapshot()))
+        .collect();
     let path = running.folder.path(world::FILE);
     let work = move || {
         if let Some(state) = azure {
-            next_azure = serde_json::to_string(&state).map_err(|why| why.to_string())?;
+            next.azure = serde_json::to_string(&state).map_err(|why| why.to_string())?;
         }
         for (name, state) in kubes {
-            next_kubes.insert(name, serde_json::to_string(&state).map_err(|why| why.to_string())?);
+            next.clusters.insert(name, serde_json::to_string(&state).map_err(|why| why.to_string())?);
         }
-        let written = super::folder::write_whole(&path, world::text(&next_azure, &next_kubes).as_bytes());
-        written.map(|()| (next_azure, next_kubes)).map_err(|fault| fault.to_string())
+        let written = super::folder::write_whole(&path, world::text(&next.azure, &next.clusters).as_bytes());
+        written.map(|()| next).map_err(|fault| fault.to_string())
     };
     match tokio::task::spawn_blocking(work).await.map_err(|why| why.to_string()).and_then(|done| done) {
-        Ok((azure, kubes)) => {
-            *azure_text = azure;
-            *kube_texts = kubes;
+        Ok(next) => {
+            *texts = next;
             Ok(())
         }
         // all of it again next time
         Err(why) => {
             running.mark_azure();
-            kube_texts.clear();
             Err(why)
         }
     }

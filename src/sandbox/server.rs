@@ -139,7 +139,7 @@ async fn at_the_proxy(running: Arc<Running>, conn: u64, mut request: hyper::Requ
         let (host, port) = host_of(request.uri().authority().map_or("", |a| a.as_str()));
         let plain = host == CONTROL_HOST || host == IMDS_HOST;
         return match running.knows(&host) {
-            _ if plain || (running.knows(&host) == Known::Yes && port == Some(443)) => {
+            known if plain || (known == Known::Yes && port == Some(443)) => {
                 let upgrade = hyper::upgrade::on(&mut request);
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Tunnel { host, upgrade });
                 hyper::Response::new(http_body_util::Empty::new().boxed())

@@ -8,6 +8,8 @@ pub const VERSION: u32 = 1;
 pub const FILE: &str = "world.json";
 
 pub struct World {
+    /// Not from a file.
+    pub new: bool,
     pub azure: azure::State,
     /// By cluster name.
     pub clusters: BTreeMap<String, kube::State>,
@@ -26,7 +28,7 @@ struct Saved {
 
 impl World {
     pub fn new() -> Self {
-        Self { azure: azure::seed::new(azure::times::now()), clusters: BTreeMap::new() }
+        Self { new: true, azure: azure::seed::new(azure::times::now()), clusters: BTreeMap::new() }
     }
 
     /// A new world where there is no file.
@@ -43,7 +45,7 @@ impl World {
             return Err(Error::Newer { path, found: head.version, known: VERSION });
         }
         let saved: Saved = serde_json::from_slice(&bytes).map_err(damaged)?;
-        Ok(Self { azure: saved.azure, clusters: saved.clusters })
+        Ok(Self { new: false, azure: saved.azure, clusters: saved.clusters })
     }
 }
 

@@ -213,7 +213,11 @@ fn dress(call: &Call<'_>, mut response: Response) -> Response {
             "x-msedge-ref",
             format!("Ref A: {} Ref B: AMS231032609019 Ref C: {}", id.replace('-', "").to_ascii_uppercase(), times::seconds(call.now)),
         );
-    if response.status < 400 {
+    if operates(call, &response) {
+        let header = format!("tenantId={},objectId={}/westeurope/{}", call.state.tenant, call.caller.object_id, ids::random());
+        response = response.with("x-ms-operation-identifier", header);
+    }
+    if !matches!(response.status, 401 | 403) {
         response = response
             .with(&format!("x-ms-ratelimit-remaining-subscription-{word}"), left)
             .with(&format!("x-ms-ratelimit-remaining-subscription-global-{word}"), global);
@@ -224,6 +228,16 @@ fn dress(call: &Call<'_>, mut response: Response) -> Response {
         response = response.with("x-ms-client-request-id", client);
     }
     response
+}
+
+/// Which answers name the operation at the provider, as recorded: all of authorization and of deleted vaults, the writes of others.
+fn operates(call: &Call<'_>, response: &Response) -> bool {
+    if response.headers.iter().any(|(name, _)| name == "x-ms-failure-cause") {
+        return false;
+    }
+    let path = ids::fold(&call.request.path);
+    let all = path.contains("/microsoft.authorization/") || path.contains("/deletedvaults");
+    all || (call.request.method != "GET" && (path.contains("/microsoft.keyvault/") || path.contains("/microsoft.managedidentity/")))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::{
     error::ok,
     ids, secrets,
     state::{DeletedSecret, Vault},
-    vault_gate::{self, Visit, passed, permit, refusal, unix, vault, vault_mut},
+    vault_gate::{self, Visit, contents_mut, passed, permit, refusal, unix, vault},
 };
 use crate::sandbox::{
     http::Response,
@@ -30,7 +30,7 @@ fn not_found(name: &str) -> Response {
 
 /// Still being deleted: not there yet.
 fn find<'a>(call: &'a Call<'_>, visit: &Visit, name: &str) -> Result<&'a DeletedSecret, Response> {
-    let deleted = vault(call, visit)?.deleted_secrets.get(&ids::fold(name)).ok_or_else(|| not_found(name))?;
+    let deleted = vault(call, visit)?.contents.deleted.get(&ids::fold(name)).ok_or_else(|| not_found(name))?;
     if deleted.late.clone().refuses(call.rules.lateness, call.now) { Err(not_found(name)) } else { Ok(deleted) }
 }
 
@@ -44,16 +44,12 @@ pub fn get(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
 pub fn list(call: &mut Call<'_>, visit: &Visit) -> Answer {
     let pass = permit(call, visit, vault_gate::LIST, None)?;
     let vault = vault(call, visit)?;
-    let entries = vault
-        .deleted_secrets
-        .iter()
-        .map(|(key, d)| {
-            let mut body = document(visit, vault, d);
-            body["id"] = json!(format!("https://{}/secrets/{}", visit.host, d.secret.name));
-            (key.clone(), body)
-        })
-        .collect();
-    Ok(passed(ok(&secrets::page(call, visit, entries)), pass))
+    let show = |deleted: &DeletedSecret| {
+        let mut body = document(visit, vault, deleted);
+        body["id"] = json!(format!("https://{}/secrets/{}", visit.host, deleted.secret.name));
+        body
+    };
+    Ok(passed(ok(&secrets::page(call, visit, vault.contents.deleted.iter(), show)), pass))
 }
 
 pub fn recover(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
@@ -62,25 +58,25 @@ pub fn recover(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     let key = ids::fold(name);
     let (now, lateness) = (call.now, call.rules.lateness);
     let there = vault(call, visit)?;
-    if there.secrets.contains_key(&key) {
+    if there.contents.secrets.contains_key(&key) {
         return Err(refusal(400, "MethodNotAllowed", format!("Secret exists already: {name}"), "RequestNotAllowedOnNonDeletedObject"));
     }
-    match there.deleted_secrets.get(&key) {
+    match there.contents.deleted.get(&key) {
         None => return Err(not_found(name)),
         Some(d) if d.late.clone().refuses(lateness, now) => {
             return Err(refusal(409, "Conflict", format!("Secret {name} is currently being deleted."), "ObjectIsBeingDeleted"));
         }
         Some(_) => {}
     }
-    let vault = vault_mut(call, visit)?;
-    let mut secret = vault.deleted_secrets.remove(&key).ok_or_else(|| not_found(name))?.secret;
+    let contents = contents_mut(call, visit)?;
+    let mut secret = contents.deleted.remove(&key).ok_or_else(|| not_found(name))?.secret;
     secret.late = Late::new(Kind::Deletion, lateness, now);
+    contents.secrets.insert(key, secret.clone());
+    call.changed();
     let answer = match secret.versions.last() {
-        Some(version) => Value::Object(secrets::bundle(vault, &secrets::version_id(visit, &secret, version), version)),
+        Some(version) => Value::Object(secrets::bundle(vault(call, visit)?, &secrets::version_id(visit, &secret, version), version)),
         None => Value::Null,
     };
-    vault.secrets.insert(key, secret);
-    call.changed();
     Ok(passed(ok(&answer), pass))
 }
 
@@ -92,7 +88,7 @@ pub fn purge(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
         return Err(refusal(403, "Forbidden", "Operation \"purge\" is not enabled for this vault.", "AccessDenied"));
     }
     find(call, visit, name)?;
-    vault_mut(call, visit)?.deleted_secrets.remove(&ids::fold(name));
+    contents_mut(call, visit)?.deleted.remove(&ids::fold(name));
     call.changed();
     Ok(passed(Response::new(204), pass))
 }

@@ -170,6 +170,17 @@ fn names(principal: &Principal) -> Vec<String> {
     }
 }
 
+/// A managed identity has a certificate that Azure made and turns over every 90 days.
+fn credentials(principal: &Principal) -> Value {
+    if principal.resource_id.is_none() {
+        return json!([]);
+    }
+    let thumbprint = format!("{}{}", ids::hex(&["certificate", &principal.app_id]), &ids::hex(&["thumbprint", &principal.app_id])[..8]);
+    json!([{"customKeyIdentifier": thumbprint.to_ascii_uppercase(), "displayName": format!("CN={}", principal.app_id),
+        "endDateTime": times::seconds(principal.created + 90 * times::DAY), "key": null, "keyId": ids::guid(&["certificate", &principal.app_id]),
+        "startDateTime": times::seconds(principal.created), "type": "AsymmetricX509Cert", "usage": "Verify"}])
+}
+
 /// With the many explicit nulls of the real one.
 fn object(call: &Call<'_>, oid: &str, principal: &Principal) -> Value {
     let managed = principal.resource_id.is_some();
@@ -193,7 +204,7 @@ fn object(call: &Call<'_>, oid: &str, principal: &Principal) -> Value {
         "replyUrls": [], "servicePrincipalNames": names(principal),
         "servicePrincipalType": if managed { "ManagedIdentity" } else { "Application" },
         "signInAudience": if managed { Value::Null } else { json!("AzureADMyOrg") }, "tags": [], "tokenEncryptionKeyId": null,
-        "info": info, "samlSingleSignOnSettings": null, "addIns": [], "appRoles": [], "keyCredentials": [],
+        "info": info, "samlSingleSignOnSettings": null, "addIns": [], "appRoles": [], "keyCredentials": credentials(principal),
         "oauth2PermissionScopes": [], "passwordCredentials": [], "resourceSpecificApplicationPermissions": [],
         "verifiedPublisher": {"displayName": null, "verifiedPublisherId": null, "addedDateTime": null},
     })

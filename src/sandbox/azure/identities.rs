@@ -73,7 +73,7 @@ pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
             if !remove(call, &key) {
                 return Ok(Response::new(204));
             }
-            Ok(operation(call, Response::new(200)))
+            Ok(Response::new(200))
         }
         _ => Err(error::method_not_allowed(call)),
     }
@@ -107,7 +107,7 @@ fn put(call: &mut Call<'_>, group: &Group, name: &str, key: &str) -> Answer {
         identity.tags = tags;
         let identity = identity.clone();
         call.changed();
-        return Ok(operation(call, error::ok(&show(call, &identity))));
+        return Ok(error::ok(&show(call, &identity)));
     }
     let full = ids::low_group_id(&call.state.subscription, &group.name, KIND, name);
     let (client_id, principal_id) = directory::create(call.state, &full, name, call.rules.lateness, call.now);
@@ -116,12 +116,7 @@ fn put(call: &mut Call<'_>, group: &Group, name: &str, key: &str) -> Answer {
     call.state.identities.insert(key.to_owned(), identity);
     call.changed();
     // the place is a path, without scheme and host
-    Ok(operation(call, error::created(&body).with("location", full)))
-}
-
-fn operation(call: &Call<'_>, response: Response) -> Response {
-    let header = format!("tenantId={},objectId={}/westeurope/{}", call.state.tenant, call.caller.object_id, ids::random());
-    response.with("x-ms-operation-identifier", header)
+    Ok(error::created(&body).with("location", full))
 }
 
 /// False where there is none.

@@ -28,7 +28,15 @@ pub fn answer(call: &mut Call<'_>) -> Response {
     let Some(resource) = call.request.query("resource").filter(|r| !r.is_empty()) else {
         return refusal(400, "invalid_resource", "AADSTS50001: The application named  was not found in the tenant.");
     };
-    let Some(who) = chosen(call) else { return refusal(400, "invalid_request", "Identity not found") };
+    let who = match chosen(call).as_slice() {
+        [one] => one.clone(),
+        [] => return refusal(400, "invalid_request", "Identity not found"),
+        _ => {
+            let text =
+                "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request";
+            return refusal(400, "invalid_request", text);
+        }
+    };
     let access = token::issue(call, &resource, &who.principal_id, &who.client_id, Some(&who.id));
     let (now, seconds) = (times::unix(call.now), call.rules.token_seconds);
     let body: Value = json!({"access_token": access, "client_id": who.client_id, "expires_in": seconds.to_string(),
@@ -37,18 +45,18 @@ pub fn answer(call: &mut Call<'_>) -> Response {
     Response::json(200, JSON, &body)
 }
 
-/// By client id, object id or resource id; alone only where there is no choice. An identity that was deleted since it was
-/// assigned is not found, nor is one that was made again under its name.
-fn chosen(call: &Call<'_>) -> Option<Assigned> {
-    let node = call.request.header("x-podid-node")?;
-    let cluster = call.state.clusters.values().find(|c| c.name.eq_ignore_ascii_case(node))?;
-    let set = call.state.scale_sets.get(&cluster.scale_set)?;
+/// By client id, object id or resource id, or all that there are. An identity that was deleted since it was assigned is not found,
+/// nor is one that was made again under its name.
+fn chosen(call: &Call<'_>) -> Vec<Assigned> {
+    let node = call.request.header("x-podid-node").unwrap_or_default();
+    let cluster = call.state.clusters.values().find(|c| c.name.eq_ignore_ascii_case(node));
+    let Some(set) = cluster.and_then(|c| call.state.scale_sets.get(&c.scale_set)) else { return Vec::new() };
     let asked = |name: &str| call.request.query(name).filter(|v| !v.is_empty());
-    let mut fits = set.identities.values().filter(|a| {
+    let fits = |a: &&Assigned| {
         asked("client_id").is_none_or(|v| v.eq_ignore_ascii_case(&a.client_id))
             && asked("object_id").or_else(|| asked("principal_id")).is_none_or(|v| v.eq_ignore_ascii_case(&a.principal_id))
             && asked("mi_res_id").or_else(|| asked("msi_res_id")).is_none_or(|v| v.eq_ignore_ascii_case(&a.id))
-    });
-    let (one, more) = (fits.next()?, fits.next());
-    (more.is_none() && call.state.principals.contains_key(&one.principal_id)).then(|| one.clone())
+            && call.state.principals.contains_key(&a.principal_id)
+    };
+    set.identities.values().filter(fits).cloned().collect()
 }

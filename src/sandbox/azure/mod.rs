@@ -29,6 +29,7 @@ pub mod state;
 pub mod subscriptions;
 pub mod times;
 pub mod token;
+pub mod vault_body;
 pub mod vault_gate;
 pub mod vaults;
 

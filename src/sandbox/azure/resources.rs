@@ -3,6 +3,7 @@
 use super::{Answer, Call, access, clusters, error, groups, identities, ids, scale_sets, state::State, vaults};
 use crate::sandbox::http::Response;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 pub struct Entry {
     pub id: String,
@@ -147,19 +148,24 @@ pub fn require_scope(call: &Call<'_>, scope: &str) -> Result<(), Response> {
     }
 }
 
-/// A scope in the casing that the resources themselves have; what is below a resource stays as it came.
-pub fn canonical(state: &State, scope: &str) -> String {
-    let folded = ids::fold(scope);
-    let mut best: Option<String> = None;
+/// Folded ids of groups and resources, with those ids as they are.
+pub fn names(state: &State) -> BTreeMap<String, String> {
     let groups = state.groups.values().map(|g| ids::group_id(&state.subscription, &g.name));
     let resources = all(state).into_iter().map(|e| e.id);
-    for id in groups.chain(resources) {
-        if ids::covers(&ids::fold(&id), &folded) && best.as_ref().is_none_or(|b| b.len() < id.len()) {
-            best = Some(id);
+    groups.chain(resources).map(|id| (ids::fold(&id), id)).collect()
+}
+
+/// A scope in the casing that the resources themselves have; what is below a resource stays as it came.
+pub fn canonical(names: &BTreeMap<String, String>, scope: &str) -> String {
+    let folded = ids::fold(scope);
+    let mut above = folded.as_str();
+    loop {
+        if let Some(id) = names.get(above) {
+            return format!("{id}{}", &scope[id.len()..]);
         }
-    }
-    match best {
-        Some(id) => format!("{id}{}", &scope[id.len()..]),
-        None => folded,
+        match above.rsplit_once('/') {
+            Some((shorter, _)) => above = shorter,
+            None => return folded,
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     ids,
     state::{DeletedSecret, Secret, Tags, Vault, Version},
     times,
-    vault_gate::{self, Visit, bad, passed, permit, refusal, unix, vault, vault_mut},
+    vault_gate::{self, Visit, bad, contents_mut, passed, permit, refusal, unix, vault},
 };
 use crate::sandbox::{
     http::Response,
@@ -82,7 +82,7 @@ pub fn sound(name: &str) -> Result<(), Response> {
 
 /// Not yet back from a recovery: not there.
 fn find<'a>(call: &'a Call<'_>, visit: &Visit, name: &str) -> Result<&'a Secret, Response> {
-    let secret = vault(call, visit)?.secrets.get(&ids::fold(name)).ok_or_else(|| not_found(name))?;
+    let secret = vault(call, visit)?.contents.secrets.get(&ids::fold(name)).ok_or_else(|| not_found(name))?;
     if secret.late.clone().refuses(call.rules.lateness, call.now) { Err(not_found(name)) } else { Ok(secret) }
 }
 
@@ -142,7 +142,7 @@ pub fn put(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
         return Err(bad(format!("The size of the secret value is over the limit of {MOST_BYTES} bytes.")));
     }
     let key = ids::fold(name);
-    if let Some(deleted) = vault(call, visit)?.deleted_secrets.get(&key) {
+    if let Some(deleted) = vault(call, visit)?.contents.deleted.get(&key) {
         return Err(if deleted.late.clone().refuses(call.rules.lateness, call.now) {
             refusal(
                 409,
@@ -174,14 +174,12 @@ pub fn put(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
         updated: call.now,
         tags: wish.tags,
     };
-    let vault = vault_mut(call, visit)?;
-    let secret =
-        vault.secrets.entry(key.clone()).or_insert_with(|| Secret { name: name.to_owned(), versions: Vec::new(), late: Late::default() });
+    let secrets = &mut contents_mut(call, visit)?.secrets;
+    let secret = secrets.entry(key).or_insert_with(|| Secret { name: name.to_owned(), versions: Vec::new(), late: Late::default() });
     let id = version_id(visit, secret, &version);
     secret.versions.push(version.clone());
-    let answer = with_value(vault, &id, &version);
     call.changed();
-    Ok(passed(ok(&answer), pass))
+    Ok(passed(ok(&with_value(vault(call, visit)?, &id, &version)), pass))
 }
 
 /// Attributes and tags of a version; what is not said stays.
@@ -191,8 +189,7 @@ pub fn patch(call: &mut Call<'_>, visit: &Visit, name: &str, version: Option<&st
     let wish = wish(&object(call)?);
     let id = pick(find(call, visit, name)?, version)?.id.clone();
     let now = call.now;
-    let vault = vault_mut(call, visit)?;
-    let secret = vault.secrets.get_mut(&ids::fold(name)).ok_or_else(|| not_found(name))?;
+    let secret = contents_mut(call, visit)?.secrets.get_mut(&ids::fold(name)).ok_or_else(|| not_found(name))?;
     let version = secret.versions.iter_mut().find(|v| v.id == id).ok_or_else(|| not_found(name))?;
     version.enabled = wish.enabled.unwrap_or(version.enabled);
     version.not_before = wish.not_before.or(version.not_before);
@@ -202,9 +199,8 @@ pub fn patch(call: &mut Call<'_>, visit: &Visit, name: &str, version: Option<&st
     version.updated = now;
     let version = version.clone();
     let full = version_id(visit, secret, &version);
-    let answer = Value::Object(bundle(vault, &full, &version));
     call.changed();
-    Ok(passed(ok(&answer), pass))
+    Ok(passed(ok(&Value::Object(bundle(vault(call, visit)?, &full, &version))), pass))
 }
 
 pub fn delete(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
@@ -212,66 +208,61 @@ pub fn delete(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     let pass = permit(call, visit, vault_gate::DELETE, Some(name))?;
     find(call, visit, name)?;
     let (now, lateness) = (call.now, call.rules.lateness);
-    let vault = vault_mut(call, visit)?;
+    let purge_at = now + vault(call, visit)?.retention_days * times::DAY;
     let key = ids::fold(name);
-    let secret = vault.secrets.remove(&key).ok_or_else(|| not_found(name))?;
-    let deleted = DeletedSecret {
-        secret,
-        deleted: now,
-        purge_at: now + vault.retention_days * times::DAY,
-        late: Late::new(Kind::Deletion, lateness, now),
-    };
-    let answer = super::deleted_secrets::document(visit, vault, &deleted);
-    vault.deleted_secrets.insert(key, deleted);
+    let contents = contents_mut(call, visit)?;
+    let secret = contents.secrets.remove(&key).ok_or_else(|| not_found(name))?;
+    let deleted = DeletedSecret { secret, deleted: now, purge_at, late: Late::new(Kind::Deletion, lateness, now) };
+    contents.deleted.insert(key, deleted.clone());
     call.changed();
-    Ok(passed(ok(&answer), pass))
+    Ok(passed(ok(&super::deleted_secrets::document(visit, vault(call, visit)?, &deleted)), pass))
 }
 
-/// One page of a list: `maxresults` (25 if not said), and a link whose host carries its port.
-pub fn page(call: &Call<'_>, visit: &Visit, entries: Vec<(String, Value)>) -> Value {
+/// One page of a list, in the order of its keys: `maxresults` (25 if not said), and a link whose host carries its port.
+pub fn page<'a, T: 'a>(call: &Call<'_>, visit: &Visit, all: impl Iterator<Item = (&'a String, T)>, show: impl Fn(T) -> Value) -> Value {
     let most = call.request.query("maxresults").and_then(|n| n.parse::<usize>().ok()).filter(|n| (1..=25).contains(n)).unwrap_or(25);
     let after = call.request.query("$skiptoken").and_then(|t| URL_SAFE_NO_PAD.decode(t).ok()).and_then(|t| String::from_utf8(t).ok());
-    let rest: Vec<(String, Value)> = entries.into_iter().skip_while(|(key, _)| after.as_ref().is_some_and(|a| key <= a)).collect();
-    let more = rest.len() > most;
-    let shown: Vec<(String, Value)> = rest.into_iter().take(most).collect();
-    let next = match shown.last() {
-        Some((key, _)) if more => json!(format!(
+    let mut rest = all.skip_while(|(key, _)| after.as_ref().is_some_and(|a| *key <= a));
+    let mut last = None;
+    let shown: Vec<Value> = rest
+        .by_ref()
+        .take(most)
+        .map(|(key, entry)| {
+            last = Some(key);
+            show(entry)
+        })
+        .collect();
+    let next = match last.filter(|_| rest.next().is_some()) {
+        Some(key) => json!(format!(
             "https://{}:443{}?api-version={}&$skiptoken={}&maxresults={most}",
             visit.host,
             call.request.path,
             call.api_version(),
             URL_SAFE_NO_PAD.encode(key)
         )),
-        _ => Value::Null,
+        None => Value::Null,
     };
-    json!({"value": shown.into_iter().map(|(_, entry)| entry).collect::<Vec<_>>(), "nextLink": next})
+    json!({"value": shown, "nextLink": next})
 }
 
 pub fn list(call: &mut Call<'_>, visit: &Visit) -> Answer {
     let pass = permit(call, visit, vault_gate::LIST, None)?;
     let vault = vault(call, visit)?;
-    let entries = vault
-        .secrets
-        .iter()
-        .filter_map(|(key, s)| {
-            let version = s.versions.last()?;
-            Some((key.clone(), Value::Object(bundle(vault, &format!("https://{}/secrets/{}", visit.host, s.name), version))))
-        })
-        .collect();
-    Ok(passed(ok(&page(call, visit, entries)), pass))
+    let current = vault.contents.secrets.iter().filter_map(|(key, s)| Some((key, (s, s.versions.last()?))));
+    let show = |(secret, version): (&Secret, &Version)| {
+        Value::Object(bundle(vault, &format!("https://{}/secrets/{}", visit.host, secret.name), version))
+    };
+    Ok(passed(ok(&page(call, visit, current, show)), pass))
 }
 
 pub fn versions(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     sound(name)?;
     let pass = permit(call, visit, vault_gate::LIST, Some(name))?;
     let vault = vault(call, visit)?;
-    let mut entries: Vec<(String, Value)> = match find(call, visit, name) {
-        Ok(secret) => {
-            secret.versions.iter().map(|v| (v.id.clone(), Value::Object(bundle(vault, &version_id(visit, secret, v), v)))).collect()
-        }
-        // a name that is not there has no versions: an empty list
-        Err(_) => Vec::new(),
-    };
-    entries.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(passed(ok(&page(call, visit, entries)), pass))
+    // a name that is not there has no versions: an empty list
+    let mut all: Vec<(&Secret, &Version)> =
+        find(call, visit, name).into_iter().flat_map(|s| s.versions.iter().map(move |v| (s, v))).collect();
+    all.sort_by(|a, b| a.1.id.cmp(&b.1.id));
+    let show = |(secret, version): (&Secret, &Version)| Value::Object(bundle(vault, &version_id(visit, secret, version), version));
+    Ok(passed(ok(&page(call, visit, all.into_iter().map(|(s, v)| (&v.id, (s, v))), show)), pass))
 }

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 pub const GROUP: &str = "podid-lab";
 const LOCATION: &str = "westeurope";
 const CALLER: &str = "podid-sandbox-caller";
-const VERSION: &str = "1.33.5";
+/// The same that the API server of the clusters says of itself.
+const VERSION: &str = "1.34.4";
 
 /// A login with a secret: (client id, client secret).
 pub type Login = (String, String);

@@ -4,7 +4,10 @@ use super::ids;
 use crate::sandbox::lateness::Late;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 pub type Tags = BTreeMap<String, String>;
 
@@ -105,9 +108,29 @@ pub struct Vault {
     pub modified_by: String,
     /// None once its name is registered.
     pub registering: Option<Late>,
-    /// By folded name.
+    /// Shared with the copies that are made of the rest, until it is written.
+    #[serde(with = "shared")]
+    pub contents: Arc<Contents>,
+}
+
+/// By folded name.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Contents {
     pub secrets: BTreeMap<String, Secret>,
-    pub deleted_secrets: BTreeMap<String, DeletedSecret>,
+    pub deleted: BTreeMap<String, DeletedSecret>,
+}
+
+/// Serde's own support for `Arc` is a feature that nobody else here needs.
+mod shared {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::sync::Arc;
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(value: &Arc<T>, to: S) -> Result<S::Ok, S::Error> {
+        T::serialize(value, to)
+    }
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Arc<T>, D::Error> {
+        T::deserialize(from).map(Arc::new)
+    }
 }
 
 #[derive(Clone, Serialize, Deserialize)]

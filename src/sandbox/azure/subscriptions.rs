@@ -79,11 +79,15 @@ pub fn check(call: &Call<'_>, asked: &str) -> Result<(), Response> {
 
 fn document(call: &Call<'_>) -> Value {
     let subscription = &call.state.subscription;
-    json!({
-        "id": format!("/subscriptions/{subscription}"), "authorizationSource": "RoleBased", "managedByTenants": [], "tags": {},
+    let mut body = json!({
+        "id": format!("/subscriptions/{subscription}"), "authorizationSource": "RoleBased", "managedByTenants": [],
         "subscriptionId": subscription, "tenantId": call.state.tenant, "displayName": "podid sandbox", "state": "Enabled",
         "subscriptionPolicies": {"locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"},
-    })
+    });
+    if call.api_version().as_str() >= "2020-01-01" {
+        body["tags"] = json!({});
+    }
+    body
 }
 
 /// Only for those who may do something in it.

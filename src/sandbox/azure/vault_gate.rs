@@ -4,7 +4,7 @@ use super::{
     Call,
     access::{self, Plane},
     arm, deleted_secrets, error, ids, policies, secrets,
-    state::Vault,
+    state::{Contents, Vault},
     times, token, vaults,
 };
 use crate::sandbox::{
@@ -12,6 +12,7 @@ use crate::sandbox::{
     lateness::{Kind, Late},
 };
 use serde_json::json;
+use std::sync::Arc;
 
 /// What one does to secrets, in the words of both models.
 #[derive(Clone, Copy)]
@@ -120,8 +121,9 @@ pub fn vault<'a>(call: &'a Call<'_>, visit: &Visit) -> Result<&'a Vault, Respons
     call.state.vaults.get(&visit.vault).ok_or_else(|| error::body(404, "NotFound", "The vault is not there."))
 }
 
-pub fn vault_mut<'a>(call: &'a mut Call<'_>, visit: &Visit) -> Result<&'a mut Vault, Response> {
-    call.state.vaults.get_mut(&visit.vault).ok_or_else(|| error::body(404, "NotFound", "The vault is not there."))
+pub fn contents_mut<'a>(call: &'a mut Call<'_>, visit: &Visit) -> Result<&'a mut Contents, Response> {
+    let vault = call.state.vaults.get_mut(&visit.vault).ok_or_else(|| error::body(404, "NotFound", "The vault is not there."))?;
+    Ok(Arc::make_mut(&mut vault.contents))
 }
 
 /// The id of the role assignment that let the caller through, on a vault of roles.

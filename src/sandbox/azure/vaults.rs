@@ -6,7 +6,7 @@ use super::{
     error::{self, gateway},
     ids, policies, providers,
     state::{DeletedVault, Group, State, Vault},
-    subscriptions, times,
+    subscriptions, times, vault_body,
 };
 use crate::sandbox::{
     http::Response,
@@ -128,7 +128,7 @@ pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
             }
             let empty = Map::new();
             let properties = body.get("properties").and_then(Value::as_object).unwrap_or(&empty);
-            let policies = settle(call, &mut vault, properties)?;
+            let policies = vault_body::settle(call.now, &mut vault, properties)?;
             if let Some(list) = policies {
                 policies::set(call, &mut vault, list);
             }
@@ -156,18 +156,6 @@ fn keep(call: &mut Call<'_>, mut vault: Vault) -> Response {
     error::ok(&body)
 }
 
-fn bad(message: impl Into<String>) -> Response {
-    error::body(400, "BadRequest", message)
-}
-
-pub fn name_is_sound(name: &str) -> bool {
-    (3..=24).contains(&name.len())
-        && name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.ends_with(|c: char| c.is_ascii_alphanumeric())
-        && !name.contains("--")
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-}
-
 fn taken(name: &str) -> Response {
     error::body(
         409,
@@ -180,7 +168,7 @@ fn taken(name: &str) -> Response {
 
 fn put(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     let body = error::object(call)?;
-    if !name_is_sound(name) {
+    if !vault_body::name_is_sound(name) {
         return Err(error::body(
             400,
             "VaultNameNotValid",
@@ -194,7 +182,8 @@ fn put(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     if !subscriptions::offers(&location) {
         return Err(subscriptions::unavailable(asked));
     }
-    let properties = body.get("properties").and_then(Value::as_object).ok_or_else(|| bad("The parameter properties is not specified."))?;
+    let properties =
+        body.get("properties").and_then(Value::as_object).ok_or_else(|| vault_body::bad("The parameter properties is not specified."))?;
     let recover = properties.get("createMode").and_then(Value::as_str).is_some_and(|m| m.eq_ignore_ascii_case("recover"));
     let key = ids::fold(name);
     if let Some(there) = call.state.vaults.get(&key).cloned() {
@@ -280,16 +269,15 @@ fn create(
         modified: call.now,
         modified_by: call.caller.app_id.clone(),
         registering: Some(Late::new(Kind::VaultName, call.rules.lateness, call.now)),
-        secrets: Default::default(),
-        deleted_secrets: Default::default(),
+        contents: Default::default(),
     };
     if let Some(days) = properties.get("softDeleteRetentionInDays").and_then(Value::as_i64) {
         if !(7..=90).contains(&days) {
-            return Err(bad("The property \"softDeleteRetentionInDays\" must be between 7 and 90."));
+            return Err(vault_body::bad("The property \"softDeleteRetentionInDays\" must be between 7 and 90."));
         }
         vault.retention_days = days;
     }
-    let list = complete(call, &mut vault, properties)?;
+    let list = vault_body::complete(call.now, &mut vault, properties)?;
     policies::set(call, &mut vault, list);
     let response = keep(call, vault);
     Ok(fresh(response))
@@ -298,79 +286,9 @@ fn create(
 /// A PUT of one that is there: what is not said of tags and policies is taken away, the model of access stays.
 fn update(call: &mut Call<'_>, mut vault: Vault, body: &Map<String, Value>, properties: &Map<String, Value>) -> Answer {
     vault.tags = error::tags(body).unwrap_or_default();
-    let list = complete(call, &mut vault, properties)?;
+    let list = vault_body::complete(call.now, &mut vault, properties)?;
     policies::set(call, &mut vault, list);
     Ok(keep(call, vault))
-}
-
-/// What a PUT must hold. An empty list of policies is a list; none at all is refused where policies decide.
-fn complete(call: &Call<'_>, vault: &mut Vault, properties: &Map<String, Value>) -> Result<Vec<super::state::Policy>, Response> {
-    let policies = settle(call, vault, properties)?;
-    if vault.tenant_id.is_empty() {
-        return Err(bad("The parameter tenantId is not specified."));
-    }
-    if vault.sku.is_null() {
-        return Err(bad("The parameter sku is not specified."));
-    }
-    match policies {
-        Some(list) => Ok(list),
-        None if vault.rbac == Some(true) => Ok(Vec::new()),
-        None => Err(bad("The parameter accessPolicies is not specified.")),
-    }
-}
-
-/// Takes over what the body says; returns the policies if it says any.
-fn settle(call: &Call<'_>, vault: &mut Vault, p: &Map<String, Value>) -> Result<Option<Vec<super::state::Policy>>, Response> {
-    let text = |name: &str| p.get(name).and_then(Value::as_str);
-    let flag = |name: &str| p.get(name).and_then(Value::as_bool);
-    if let Some(tenant) = text("tenantId") {
-        if !ids::is_guid(tenant) {
-            return Err(bad("The parameter tenantId has an invalid value."));
-        }
-        vault.tenant_id = ids::fold(tenant);
-    }
-    if let Some(sku) = p.get("sku").and_then(Value::as_object) {
-        let word = |name: &str| sku.get(name).and_then(Value::as_str).unwrap_or_default();
-        if !word("family").eq_ignore_ascii_case("A") || !["standard", "premium"].iter().any(|s| s.eq_ignore_ascii_case(word("name"))) {
-            return Err(bad("The parameter sku has an invalid value."));
-        }
-        vault.sku = json!({"family": "A", "name": ids::fold(word("name"))});
-    }
-    for name in ["enabledForDeployment", "enabledForDiskEncryption", "enabledForTemplateDeployment"] {
-        if let Some(value) = flag(name) {
-            vault.enabled_for.insert(name.to_owned(), value);
-        }
-    }
-    if let Some(rbac) = flag("enableRbacAuthorization") {
-        vault.rbac = Some(rbac);
-    }
-    match flag("enablePurgeProtection") {
-        Some(true) => vault.purge_protection = true,
-        Some(false) => {
-            return Err(bad(
-                "The property \"enablePurgeProtection\" cannot be set to false. Enabling the purge protection for a vault is an irreversible action.",
-            ));
-        }
-        None => {}
-    }
-    if let Some(days) = p.get("softDeleteRetentionInDays").and_then(Value::as_i64)
-        && days != vault.retention_days
-    {
-        return Err(bad("The property \"softDeleteRetentionInDays\" has been set already and it can't be modified."));
-    }
-    if let Some(acls) = p.get("networkAcls").and_then(Value::as_object) {
-        let part = |name: &str, or: Value| acls.get(name).filter(|v| !v.is_null()).cloned().unwrap_or(or);
-        vault.network_acls =
-            Some(json!({"bypass": part("bypass", json!("AzureServices")), "defaultAction": part("defaultAction", json!("Allow")),
-            "ipRules": part("ipRules", json!([])), "virtualNetworkRules": part("virtualNetworkRules", json!([]))}));
-    }
-    if let Some(access) = text("publicNetworkAccess") {
-        vault.public_network_access = access.to_owned();
-    }
-    match p.get("accessPolicies") {
-        None | Some(Value::Null) => Ok(None),
-        Some(list) => policies::parse(list, call.now).map(Some),
-    }
 }
 
 /// Soft delete, always: the name stays taken, the secrets stay inside, the role assignments at it go.
@@ -400,7 +318,7 @@ pub fn check_name(call: &Call<'_>) -> Answer {
     let name =
         body.get("name").and_then(Value::as_str).ok_or_else(|| gateway(400, "BadRequest", "The parameter name is not specified."))?;
     let key = ids::fold(name);
-    let answer = if !name_is_sound(name) {
+    let answer = if !vault_body::name_is_sound(name) {
         json!({"nameAvailable": false, "reason": "AccountNameInvalid", "message": format!("The vault name '{name}' is invalid. A vault's name must be between 3-24 alphanumeric characters. The name must begin with a letter, end with a letter or digit, and not contain consecutive hyphens.")})
     } else if call.state.vaults.contains_key(&key) || call.state.deleted_vaults.contains_key(&key) {
         json!({"nameAvailable": false, "reason": "AlreadyExists", "message": format!("The name '{name}' is already in use.")})

@@ -152,3 +152,19 @@ async fn a_pod_reads_its_secret_on_both_clusters_and_nothing_is_left_afterwards(
         lab.sandbox.close().await;
     }
 }
+
+/// What an earlier process left is played for when the world is opened again, without a request.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_was_left_calls_for_the_players() {
+    let lab = Lab::new(Lateness::None).await;
+    let counts = async |lab: &Lab| lab.control("GET", "/settings", None).await.body["counts"].clone();
+    let cluster = Cluster::new(&lab, 0);
+    cluster.ask("GET", "/api/v1/namespaces", None).await;
+    assert_eq!(counts(&lab).await, json!({"client": 1}), "nobody plays without a pod");
+    let body = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "plain", "namespace": "default"},
+        "spec": {"containers": [{"name": "c", "image": "busybox"}]}});
+    cluster.make("/api/v1/namespaces/default/pods", body).await;
+    let lab = lab.again(Lateness::None).await;
+    lab.control("GET", "/export", None).await;
+    assert!(counts(&lab).await["csi"].as_u64() > Some(0));
+}
