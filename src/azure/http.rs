@@ -14,6 +14,8 @@ use tokio::sync::watch;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(600);
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 pub fn client(settings: &Settings, limit: Duration) -> Result<reqwest::Client> {
     // another part of podid may have installed it already
@@ -23,6 +25,11 @@ pub fn client(settings: &Settings, limit: Duration) -> Result<reqwest::Client> {
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT.min(limit))
         .timeout(limit)
+        // waits of minutes lie between the requests of a run: a connection is kept over them, and its death is noticed
+        .pool_idle_timeout(IDLE)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .http2_keep_alive_timeout(CONNECT)
+        .http2_keep_alive_while_idle(true)
         .dns_resolver(Arc::new(Names))
         .connector_layer(DoorLayer);
     if let Some(proxy) = &settings.proxy {
