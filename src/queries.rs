@@ -1,5 +1,6 @@
 //! What only looks: show, list, status, verify, output, state. It changes nothing in any world but podid's own state file.
 
+mod found;
 mod looks;
 mod rebuild;
 mod remembered;

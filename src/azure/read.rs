@@ -74,6 +74,12 @@ impl Read {
         remembered!(self.role_assignments, scope.folded(), |core| roles::assignments(&core.arm, &asked))
     }
 
+    /// All of a subscription, at whatever scope below it.
+    pub async fn role_assignments_below(&self, subscription: &ArmId) -> Result<Vec<RoleAssignment>> {
+        let asked = subscription.clone();
+        remembered!(self.role_assignments, format!("below {}", subscription.folded()), |core| roles::below(&core.arm, &asked))
+    }
+
     /// A role that is not in the built-in table, by its name, as the scope sees it.
     pub async fn role_definition(&self, scope: &ArmId, name: &str) -> Result<Option<RoleDefinition>> {
         let (asked, called) = (scope.clone(), name.to_owned());

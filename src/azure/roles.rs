@@ -23,6 +23,13 @@ pub async fn assignments(arm: &Arm, scope: &ArmId) -> Result<Vec<RoleAssignment>
     Ok(all.filter(|one| one.scope == *scope).collect())
 }
 
+/// All of a subscription, at whatever scope below it.
+pub async fn below(arm: &Arm, subscription: &ArmId) -> Result<Vec<RoleAssignment>> {
+    let pages = arm.authorization.role_assignments_client().list_for_scope(path(subscription)?).into_stream();
+    let pages: Vec<models::RoleAssignmentListResult> = absent(pages.try_collect().await.map_err(Error::from))?.unwrap_or_default();
+    Ok(pages.into_iter().flat_map(|page| page.value).filter_map(assignment).collect())
+}
+
 pub async fn definition(arm: &Arm, scope: &ArmId, name: &str) -> Result<Option<RoleDefinition>> {
     let filter = format!("roleName eq '{}'", name.replace('\'', "''"));
     let pages = arm.authorization.role_definitions_client().list(path(scope)?).filter(filter).into_stream();

@@ -20,11 +20,23 @@ pub(super) struct Found {
     pub(super) exec: Option<ExecConfig>,
 }
 
-pub(super) fn find(settings: &Settings, env: &Env) -> Result<Found> {
+/// The contexts, each with the host name of its server.
+pub(super) fn contexts(settings: &Settings, env: &Env) -> Result<Vec<(String, String)>> {
     let (paths, asked_for) = places(settings, env);
+    let Some(kubeconfig) = merged(&paths, asked_for)? else { return Ok(Vec::new()) };
+    let host = |name: &str| {
+        let cluster = kubeconfig.clusters.iter().find(|c| c.name == name)?.cluster.as_ref()?;
+        let url: http::Uri = cluster.server.as_deref()?.parse().ok()?;
+        Some(url.host()?.trim_matches(['[', ']']).to_ascii_lowercase())
+    };
+    let found = kubeconfig.contexts.iter().filter_map(|c| Some((c.name.clone(), host(&c.context.as_ref()?.cluster)?)));
+    Ok(found.collect())
+}
+
+fn merged(paths: &[PathBuf], asked_for: bool) -> Result<Option<Kubeconfig>> {
     let mut merged: Option<Kubeconfig> = None;
     let must_be_there = asked_for && paths.len() == 1;
-    for path in &paths {
+    for path in paths {
         // kubectl skips missing files of a list, and so does it with a default one
         if !must_be_there && !path.exists() {
             continue;
@@ -35,7 +47,12 @@ pub(super) fn find(settings: &Settings, env: &Env) -> Result<Found> {
             Some(first) => first.merge(next).map_err(|e| unreadable(path, &e))?,
         });
     }
-    match merged {
+    Ok(merged)
+}
+
+pub(super) fn find(settings: &Settings, env: &Env) -> Result<Found> {
+    let (paths, asked_for) = places(settings, env);
+    match merged(&paths, asked_for)? {
         Some(kubeconfig) => from_file(kubeconfig, settings.context.as_deref(), env),
         None if asked_for => Err(Error::Kubeconfig(format!("none of these files exists: {}", shown(&paths)))),
         None if env("KUBERNETES_SERVICE_HOST").is_some() => in_cluster(settings.context.as_deref(), env),

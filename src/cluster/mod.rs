@@ -114,6 +114,11 @@ impl Cluster {
         Ok(Self { link: Arc::new(link) })
     }
 
+    /// The contexts of the kubeconfig, each with the host name of its server. Talks to nobody and runs no plugin.
+    pub fn contexts(settings: &Settings) -> Result<Vec<(String, String)>> {
+        kubeconfig::contexts(settings, &|name| std::env::var(name).ok())
+    }
+
     /// The context's name ("in-cluster" inside a pod).
     pub fn context(&self) -> &str {
         &self.link.context

@@ -28,6 +28,9 @@ pub struct Actual {
     /// Fields that others own with other values: (path, manager).
     pub conflicts: Vec<(String, String)>,
     pub terminating: bool,
+    /// Some of what it is made of was not known when it was looked at: whether it differs is seen when it is written.
+    #[serde(default)]
+    pub unsure: bool,
     /// Things in it that podid did not make (namespaces).
     #[serde(default)]
     pub foreign: Vec<String>,
@@ -82,6 +85,7 @@ pub async fn observe(
         terminating: live.pointer("/metadata/deletionTimestamp").is_some(),
         changes: Vec::new(),
         conflicts: Vec::new(),
+        unsure: false,
         foreign: Vec::new(),
         labels,
     };
@@ -93,6 +97,7 @@ pub async fn observe(
     let wanted = match make(mine) {
         Err(Fault::Unresolved(reference)) => {
             let to = json!({ "$from": reference });
+            actual.unsure = true;
             actual.changes.push(Change { field: "spec".into(), from: Value::Null, to: crate::engine::input::shown(&to) });
             return Ok(Some(actual));
         }
@@ -151,15 +156,31 @@ pub async fn put(
         cluster.delete(at, None, None).await.map_err(Fault::cloud)?;
     }
     let force = writer.force_conflicts || (writer.adopt && around.ours != Some(true));
-    let live = cluster.apply(at, &wanted, force).await.map_err(Fault::cloud)?;
+    let live = match before.filter(|b| b.unsure) {
+        Some(_) => unless_equal(lies, at, &wanted, force, writer).await?,
+        None => cluster.apply(at, &wanted, force).await.map_err(Fault::cloud)?,
+    };
     Ok(Actual {
         uid: text(&live, "/metadata/uid"),
         labels: labels(&live),
         changes: Vec::new(),
         conflicts: Vec::new(),
         terminating: false,
+        unsure: false,
         foreign: Vec::new(),
     })
+}
+
+/// Now that all is known, the server says whether there is anything to change at all.
+async fn unless_equal(lies: &Lies, at: &At, wanted: &Value, force: bool, writer: &Writer) -> Result<Value, Fault> {
+    let read = writer.clusters.reader(lies).await?;
+    if let (Some(live), Preview::Would(would)) =
+        (read.get(at).await.map_err(Fault::cloud)?, read.preview(at, wanted, force).await.map_err(Fault::cloud)?)
+        && changes(&live, &would).is_empty()
+    {
+        return Ok(live);
+    }
+    writer.cluster(lies).await?.apply(at, wanted, force).await.map_err(Fault::cloud)
 }
 
 pub async fn remove(lies: &Lies, at: &At, before: &Actual, writer: &Writer) -> Result<(), Fault> {

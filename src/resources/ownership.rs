@@ -27,6 +27,13 @@ pub fn described(app: &str, description: Option<&str>) -> Owner {
     if ours { Owner::Ours } else { Owner::Others }
 }
 
+/// The app that a description names.
+pub fn app_of(description: Option<&str>) -> Option<String> {
+    let mut words = description.unwrap_or_default().split_whitespace();
+    let ours = words.clone().any(|w| w.split_once('=') == Some((MANAGED_BY, PODID)));
+    words.find_map(|w| w.split_once('=').filter(|(name, _)| *name == APP)).filter(|_| ours).map(|(_, app)| app.to_owned())
+}
+
 /// What the tags should be: those that are there, and our marks.
 pub fn marked(app: &str, tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut all = tags.clone();

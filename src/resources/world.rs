@@ -36,7 +36,7 @@ impl Reader {
     /// One memory per cluster and pass.
     pub async fn cluster(&self, lies: &Lies) -> Result<cluster::Read, Fault> {
         let cell = Arc::clone(self.reads.lock().await.entry(lies.context.clone()).or_default());
-        let read = cell.get_or_try_init(|| async { Ok::<_, Fault>(self.clusters.checked(lies).await?.read()) }).await?;
+        let read = cell.get_or_try_init(|| async { self.clusters.reader(lies).await }).await?;
         Ok(read.clone())
     }
 }
@@ -91,6 +91,15 @@ impl Clusters {
             })
             .await?;
         Ok(cluster.clone())
+    }
+
+    /// The contexts of the kubeconfig, each with the host name of its server.
+    pub fn contexts(&self) -> Result<Vec<(String, String)>, ClusterError> {
+        cluster::Cluster::contexts(&self.settings)
+    }
+
+    pub async fn reader(&self, lies: &Lies) -> Result<cluster::Read, Fault> {
+        Ok(self.checked(lies).await?.read())
     }
 
     pub async fn writer(&self, lies: &Lies) -> Result<cluster::Write, Fault> {

@@ -334,12 +334,15 @@ impl<'a> Expansion<'a> {
             let key = self.known_identity(name, None)?;
             return Ok(Scope { word: key.to_string(), id: identity::ID.of(&key), key: Some(key) });
         }
+        let whole = ArmId::subscription(self.context.subscription);
+        if text == "subscription" || id.as_ref() == Some(&whole) {
+            return Ok(Scope { word: "subscription".to_owned(), id: Input::Known(whole.to_string()), key: None });
+        }
+        if let Some(group) = id.as_ref().filter(|i| i.kind().is_none() && i.subscription_id() == self.context.subscription) {
+            return Ok(Scope { word: format!("group/{}", group.name()), id: Input::Known(group.to_string()), key: None });
+        }
         if let Some(id) = id {
             return Ok(Scope { word: id.folded().trim_start_matches('/').to_owned(), id: Input::Known(id.to_string()), key: None });
-        }
-        if text == "subscription" {
-            let id = ArmId::subscription(self.context.subscription);
-            return Ok(Scope { word: text.to_owned(), id: Input::Known(id.to_string()), key: None });
         }
         if let Some(name) = text.strip_prefix("group/") {
             let id = self.group_id(Some(name), name)?;
@@ -462,7 +465,7 @@ impl<'a> Expansion<'a> {
         let id = self.arm_id(&vault.name, VAULT, vault.resource_group.as_deref())?;
         let key = self.new_vault(id, vault.location.as_deref(), vault.model)?;
         for secret in &vault.secrets {
-            self.add_secret(&key, &secret.name, Some(source(&secret.value)))?;
+            self.add_secret(&key, &secret.name, source(&secret.value))?;
         }
         Ok(())
     }
@@ -550,7 +553,7 @@ impl<'a> Expansion<'a> {
             }
             Wish::Secret { vault, group, name, source: from } => {
                 let vault = self.known_vault(vault, group.as_deref())?;
-                self.add_secret(&vault, name, (!remove).then(|| source(from)))?;
+                self.add_secret(&vault, name, source(from).filter(|_| !remove))?;
             }
             Wish::Role { role, to, scope } => {
                 let (to, scope) = (self.principal(to)?, self.scope(scope)?);
@@ -606,12 +609,13 @@ fn operator_scope(text: Option<&str>) -> Result<OperatorScope, Fault> {
     }
 }
 
-fn source(source: &Source) -> values::From {
-    match source {
+fn source(source: &Source) -> Option<values::From> {
+    Some(match source {
         Source::File(path) => values::From::File(path.clone()),
         Source::Env(name) => values::From::Env(name.clone()),
         Source::Prompt(_) => values::From::Prompt,
         Source::Generate(length) => values::From::Generate(*length),
         Source::Stdin => values::From::Stdin,
-    }
+        Source::Kept => return None,
+    })
 }

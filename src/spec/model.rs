@@ -88,6 +88,9 @@ pub enum Source {
     /// Standard input, of a single command.
     #[serde(skip_deserializing)]
     Stdin,
+    /// Whatever it is: a secret that was found, not asked for.
+    #[serde(skip_deserializing)]
+    Kept,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -1,0 +1,303 @@
+//! What podid's marks say that there is: read off tags, descriptions and labels, put back into the wishes that would have made it.
+//! So a lost state needs no spec. What carries no mark (adopted things) is found only where something marked refers to it.
+
+use crate::{
+    azure::{self, ArmId, Identity, RoleAssignment, Vault},
+    cluster::{self, Api},
+    engine::desired::{By, Desired, Intent},
+    failure::Failure,
+    resources::{manifest, ownership, role, roles},
+    session::Session,
+    spec::{
+        expand,
+        memory::{ClusterRef, Memory},
+        model::{Model, Source},
+        wish::{Bind, Mount, Mounted, OperatorScope, Sync, Wish},
+    },
+};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One graph for each app that left a mark in the subscription or in a cluster that the kubeconfig leads to.
+pub async fn found(session: &Session, azure: &azure::Read, subscription: &str) -> Result<Vec<Desired>, Failure> {
+    let failed = |e: azure::Error| Failure::from(&e);
+    let whole = ArmId::subscription(subscription);
+    let there = There {
+        identities: azure.identities(&whole).await.map_err(failed)?,
+        vaults: azure.vaults(&whole).await.map_err(failed)?,
+        assignments: azure.role_assignments_below(&whole).await.map_err(failed)?,
+        clusters: clusters(session, azure, &whole).await?,
+        caller: azure.caller().await.map_err(failed)?.object_id,
+    };
+    let mut graphs = Vec::new();
+    for app in there.apps() {
+        let mut wishes = there.wishes(&app);
+        wishes.extend(secrets(session, azure, &there, &app).await?);
+        graphs.push(graph(&app, subscription, wishes)?);
+    }
+    Ok(graphs)
+}
+
+struct There {
+    identities: Vec<Identity>,
+    vaults: Vec<Vault>,
+    assignments: Vec<RoleAssignment>,
+    clusters: Vec<InCluster>,
+    caller: String,
+}
+
+/// The marked objects of a cluster, and all AzureIdentities, which bindings refer to.
+struct InCluster {
+    cluster: ClusterRef,
+    identities: Vec<Value>,
+    bindings: Vec<Value>,
+    classes: Vec<Value>,
+}
+
+type Wished<'a> = (Wish, Option<&'a ClusterRef>);
+
+async fn clusters(session: &Session, azure: &azure::Read, whole: &ArmId) -> Result<Vec<InCluster>, Failure> {
+    let contexts = match session.clusters.contexts() {
+        Ok(contexts) => contexts,
+        Err(error) => {
+            session.terminal.say(&format!("no cluster is looked at: {error}"));
+            return Ok(Vec::new());
+        }
+    };
+    let managed = azure.clusters(whole).await.map_err(|e| Failure::from(&e))?;
+    let mut found: Vec<InCluster> = Vec::new();
+    for cluster in &managed {
+        let is = |host: &str| [&cluster.fqdn, &cluster.private_fqdn].into_iter().flatten().any(|h| h.eq_ignore_ascii_case(host));
+        let mut leading: Vec<&str> = contexts.iter().filter(|(_, host)| is(host)).map(|(name, _)| name.as_str()).collect();
+        leading.sort_by_key(|name| *name != cluster.id.name());
+        let Some(context) = leading.first() else { continue };
+        let cluster = ClusterRef { id: cluster.id.clone(), context: (*context).to_owned(), principal_id: None };
+        match objects(session, cluster).await {
+            Ok(objects) => found.push(objects),
+            Err(error) => session.terminal.say(&format!("not looked at: {error}")),
+        }
+    }
+    Ok(found)
+}
+
+async fn objects(session: &Session, cluster: ClusterRef) -> Result<InCluster, cluster::Error> {
+    let read = session.clusters.open(Some(&cluster.context)).await?.read();
+    let marked = format!("{}={}", ownership::MANAGED_BY, ownership::PODID);
+    let pod_identity = |kind, plural| Api::new("aadpodidentity.k8s.io", "v1", kind, plural);
+    let list = async |api: Api, selector: Option<&str>| match read.list(&api, None, selector).await {
+        Err(cluster::Error::KindMissing { .. }) => Ok(Vec::new()),
+        other => other,
+    };
+    Ok(InCluster {
+        identities: list(pod_identity("AzureIdentity", "azureidentities"), None).await?,
+        bindings: list(pod_identity("AzureIdentityBinding", "azureidentitybindings"), Some(&marked)).await?,
+        classes: list(Api::new("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClass", "secretproviderclasses"), Some(&marked)).await?,
+        cluster,
+    })
+}
+
+fn text(object: &Value, pointer: &str) -> String {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn labelled(object: &Value, app: &str) -> bool {
+    manifest::labels(object).get(ownership::APP).is_some_and(|a| a == app)
+}
+
+impl There {
+    fn apps(&self) -> BTreeSet<String> {
+        let tagged = |tags: &azure::Tags| {
+            tags.get(ownership::APP).filter(|_| tags.get(ownership::MANAGED_BY).is_some_and(|m| m == ownership::PODID)).cloned()
+        };
+        let mut apps: BTreeSet<String> = self.identities.iter().filter_map(|i| tagged(&i.tags)).collect();
+        apps.extend(self.vaults.iter().filter_map(|v| tagged(&v.tags)));
+        apps.extend(self.assignments.iter().filter_map(|a| ownership::app_of(a.description.as_deref())));
+        for cluster in &self.clusters {
+            let objects = cluster.identities.iter().chain(&cluster.bindings).chain(&cluster.classes);
+            apps.extend(objects.filter_map(|o| tagged(&manifest::labels(o))));
+        }
+        apps
+    }
+
+    fn wishes(&self, app: &str) -> Vec<Wished<'_>> {
+        let mut wishes: Vec<Wished<'_>> = Vec::new();
+        let ours = |tags: &azure::Tags| ownership::owner(app, tags) == crate::engine::resource::Owner::Ours;
+        for identity in self.identities.iter().filter(|i| ours(&i.tags)) {
+            wishes.push((Wish::Identity { name: identity.id.to_string(), group: None, location: None }, None));
+        }
+        for vault in self.vaults.iter().filter(|v| ours(&v.tags)) {
+            let model = Some(if vault.rbac { Model::Rbac } else { Model::AccessPolicy });
+            wishes.push((Wish::Vault { name: vault.id.to_string(), group: None, location: None, model }, None));
+        }
+        for cluster in &self.clusters {
+            wishes.extend(self.binds(app, cluster));
+            wishes.extend(self.mounts(app, cluster));
+        }
+        wishes.extend(self.policies(app));
+        wishes.extend(self.roles(app));
+        wishes
+    }
+
+    fn identity_of(&self, principal: &str) -> Option<&Identity> {
+        self.identities.iter().find(|i| i.principal_id.eq_ignore_ascii_case(principal))
+    }
+
+    /// An AzureIdentity that was made and not bound yet counts as one whose binding is still to come.
+    fn binds<'a>(&'a self, app: &str, cluster: &'a InCluster) -> Vec<Wished<'a>> {
+        let mut wishes = Vec::new();
+        for identity in &cluster.identities {
+            let (name, namespace) = (text(identity, "/metadata/name"), text(identity, "/metadata/namespace"));
+            let Some(id) = ArmId::parse(&text(identity, "/spec/resourceID")) else { continue };
+            let bind = Bind {
+                namespace: namespace.clone(),
+                identity: Some(id.to_string()),
+                name: Some(name.clone()),
+                operator_scope: self.operator_scope(app, &id),
+                ..Bind::default()
+            };
+            let to_it =
+                |b: &&Value| labelled(b, app) && text(b, "/metadata/namespace") == namespace && text(b, "/spec/azureIdentity") == name;
+            let bindings: Vec<&Value> = cluster.bindings.iter().filter(to_it).collect();
+            for binding in &bindings {
+                let (binding, selector) = (Some(text(binding, "/metadata/name")), Some(text(binding, "/spec/selector")));
+                wishes.push((Wish::Bind(Bind { binding, selector, ..bind.clone() }), Some(&cluster.cluster)));
+            }
+            if bindings.is_empty() && labelled(identity, app) {
+                wishes.push((Wish::Bind(bind), Some(&cluster.cluster)));
+            }
+        }
+        wishes
+    }
+
+    fn operator_scope(&self, app: &str, identity: &ArmId) -> OperatorScope {
+        let operator = roles::guid(roles::MANAGED_IDENTITY_OPERATOR).unwrap_or_default();
+        let wide = self.assignments.iter().filter(|a| {
+            role::guid_of(&a.role_definition_id).eq_ignore_ascii_case(operator)
+                && ownership::app_of(a.description.as_deref()).is_some_and(|x| x == app)
+        });
+        let covers = |a: &&RoleAssignment| a.scope != *identity && identity.folded().starts_with(&format!("{}/", a.scope.folded()));
+        match wide.filter(covers).map(|a| a.scope.group_name().is_some()).next() {
+            Some(true) => OperatorScope::ResourceGroup,
+            Some(false) => OperatorScope::Subscription,
+            None => OperatorScope::Identity,
+        }
+    }
+
+    fn mounts<'a>(&'a self, app: &str, cluster: &'a InCluster) -> Vec<Wished<'a>> {
+        let mut wishes = Vec::new();
+        for class in cluster.classes.iter().filter(|c| labelled(c, app)) {
+            let name = text(class, "/spec/parameters/keyvaultName");
+            let Some(vault) = self.vaults.iter().find(|v| v.id.name().eq_ignore_ascii_case(&name)) else { continue };
+            let synced = class.pointer("/spec/secretObjects").and_then(Value::as_array).into_iter().flatten();
+            let sync = synced.flat_map(|secret| {
+                let keys = secret.get("data").and_then(Value::as_array).into_iter().flatten();
+                keys.map(|k| Sync { secret: text(secret, "/secretName"), key: text(k, "/key"), alias: text(k, "/objectName") })
+            });
+            let mount = Mount {
+                namespace: text(class, "/metadata/namespace"),
+                name: text(class, "/metadata/name"),
+                vault: Some(vault.id.to_string()),
+                secrets: mounted(&text(class, "/spec/parameters/objects")),
+                sync: sync.collect(),
+                ..Mount::default()
+            };
+            wishes.push((Wish::Mount(mount), Some(&cluster.cluster)));
+        }
+        wishes
+    }
+
+    /// Entries carry no mark: one is ours if its principal is.
+    fn policies(&self, app: &str) -> Vec<Wished<'_>> {
+        let mut wishes = Vec::new();
+        for vault in self.vaults.iter().filter(|v| !v.rbac) {
+            for entry in vault.policies.iter().filter(|p| !p.secrets.is_empty()) {
+                let Some(identity) = self.identity_of(&entry.object_id) else { continue };
+                if ownership::owner(app, &identity.tags) == crate::engine::resource::Owner::Ours {
+                    let only_get = entry.secrets.iter().all(|p| p.eq_ignore_ascii_case("get"));
+                    let secrets = (!only_get).then(|| entry.secrets.clone());
+                    let (vault, to) = (vault.id.to_string(), identity.id.to_string());
+                    wishes.push((Wish::Grant { vault, group: None, to, secrets }, None));
+                }
+            }
+        }
+        wishes
+    }
+
+    /// Those of bindings and of the caller on a vault of ours come with the wishes for these.
+    fn roles(&self, app: &str) -> Vec<Wished<'_>> {
+        let mut wishes = Vec::new();
+        for assignment in self.assignments.iter().filter(|a| ownership::app_of(a.description.as_deref()).is_some_and(|x| x == app)) {
+            let guid = role::guid_of(&assignment.role_definition_id);
+            let name = roles::name(guid).unwrap_or(guid);
+            let vault = self.vaults.iter().find(|v| v.id == assignment.scope);
+            let to = match self.identity_of(&assignment.principal_id) {
+                Some(identity) => identity.id.to_string(),
+                None if assignment.principal_id.eq_ignore_ascii_case(&self.caller) => "caller".to_owned(),
+                None if matches!(name, roles::MANAGED_IDENTITY_OPERATOR | roles::VIRTUAL_MACHINE_CONTRIBUTOR) => continue,
+                None => assignment.principal_id.clone(),
+            };
+            let data = matches!((name, to.as_str()), (roles::SECRETS_USER, _) | (roles::SECRETS_OFFICER, "caller"));
+            wishes.push(match vault {
+                Some(vault) if data => (Wish::Grant { vault: vault.id.to_string(), group: None, to, secrets: None }, None),
+                _ => (Wish::Role { role: name.to_owned(), to, scope: assignment.scope.to_string() }, None),
+            });
+        }
+        wishes
+    }
+}
+
+/// The list of strings that hold YAML, inside a string that holds YAML.
+fn mounted(objects: &str) -> Vec<Mounted> {
+    let outer: Value = serde_saphyr::from_str(objects).unwrap_or_default();
+    let items = outer.get("array").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let object = |item: &str| {
+        let inner: Value = serde_saphyr::from_str(item).ok()?;
+        let name = inner.get("objectName")?.as_str()?.to_owned();
+        Some(Mounted { name, alias: inner.get("objectAlias").and_then(Value::as_str).map(str::to_owned) })
+    };
+    items.filter_map(object).collect()
+}
+
+/// Secrets that carry the app's tags, in vaults of ours and in those that the app mounts.
+async fn secrets<'a>(session: &Session, azure: &azure::Read, there: &There, app: &str) -> Result<Vec<Wished<'a>>, Failure> {
+    let mut wishes = Vec::new();
+    let wished = there.wishes(app);
+    let used = |vault: &&Vault| {
+        wished.iter().any(|(wish, _)| match wish {
+            Wish::Vault { name, .. } | Wish::Grant { vault: name, .. } => *name == vault.id.to_string(),
+            Wish::Mount(mount) => mount.vault.as_deref() == Some(vault.id.as_str()),
+            _ => false,
+        })
+    };
+    for vault in there.vaults.iter().filter(used) {
+        let listed = match azure.secrets(&vault.uri).await {
+            Ok(listed) => listed,
+            Err(error) => {
+                session.terminal.say(&format!("secrets of {} are not looked at: {error}", vault.id.name()));
+                continue;
+            }
+        };
+        for secret in listed.into_iter().filter(|s| ownership::owner(app, &s.tags) == crate::engine::resource::Owner::Ours) {
+            let (vault, name) = (vault.id.to_string(), secret.name);
+            wishes.push((Wish::Secret { vault, group: None, name, source: Source::Kept }, None));
+        }
+    }
+    Ok(wishes)
+}
+
+/// What is wished for wins over what is only referred to.
+fn graph(app: &str, subscription: &str, wishes: Vec<Wished<'_>>) -> Result<Desired, Failure> {
+    let memory = Memory::default();
+    let mut nodes = BTreeMap::new();
+    for (wish, cluster) in wishes {
+        let context = expand::Context { app, subscription, group: None, cluster, memory: &memory };
+        let part = expand::wish(&wish, false, &context).map_err(|f| Failure::from(&f))?;
+        for (key, node) in part.nodes {
+            let there = nodes.get(&key).map(|n: &crate::engine::desired::Node| n.intent);
+            if there.is_none() || (there != Some(Intent::Present) && node.intent == Intent::Present) {
+                nodes.insert(key, node);
+            }
+        }
+    }
+    Ok(Desired { app: app.to_owned(), by: By::Command, nodes })
+}
