@@ -19,7 +19,8 @@ impl Keys {
     pub fn load(folder: &Folder) -> Result<Self, Error> {
         let path = folder.path("keys.json");
         match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|why| Error::Certificate(format!("{} is damaged: {why}", path.display()))),
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|why| Error::Certificate(format!("{} is damaged at line {}", path.display(), why.line()))),
             Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => {
                 let keys = Self::new()?;
                 let text = serde_json::to_vec_pretty(&keys).map_err(|why| Error::Certificate(why.to_string()))?;

@@ -39,7 +39,11 @@ impl World {
             Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Ok(Self::new()),
             Err(source) => return Err(Error::File { what: "read", path, source }),
         };
-        let damaged = |why: serde_json::Error| Error::Damaged { path: folder.path(FILE), why: why.to_string() };
+        // where, not what: the text of the fault could quote a secret
+        let damaged = |why: serde_json::Error| Error::Damaged {
+            path: folder.path(FILE),
+            why: format!("line {}, column {}", why.line(), why.column()),
+        };
         let head: Head = serde_json::from_slice(&bytes).map_err(damaged)?;
         if head.version > VERSION {
             return Err(Error::Newer { path, found: head.version, known: VERSION });

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::sandbox::{
     http::Response,
-    lateness::{Kind, Late},
+    lateness::{Kind, Late, Lateness},
 };
 use serde_json::{Map, Value, json};
 
@@ -217,21 +217,27 @@ fn put(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
 fn restore(call: &mut Call<'_>, deleted: DeletedVault) -> Response {
     let mut vault = deleted.vault;
     call.state.deleted_vaults.remove(&ids::fold(&vault.name));
-    vault.registering = Some(Late::new(Kind::VaultName, call.rules.lateness, call.now));
+    vault.registering = registering(call);
     fresh(keep(call, vault))
 }
 
-/// The answer to the PUT that made it: its address has no slash yet.
+/// With no lateness the name is there at once: clients look again only after half a minute.
+fn registering(call: &Call<'_>) -> Option<Late> {
+    let lateness = call.rules.lateness;
+    (lateness != Lateness::None).then(|| Late::new(Kind::VaultName, lateness, call.now))
+}
+
+/// The answer to the PUT that made it: while its name is not registered, its address has no slash.
 fn fresh(response: Response) -> Response {
     match response.body {
         crate::sandbox::http::Body::Full(ref bytes) => match serde_json::from_slice::<Value>(bytes) {
-            Ok(mut body) => {
+            Ok(mut body) if body["properties"]["provisioningState"] == "RegisteringDns" => {
                 if let Some(address) = body["properties"]["vaultUri"].as_str().map(|u| u.trim_end_matches('/').to_owned()) {
                     body["properties"]["vaultUri"] = json!(address);
                 }
                 error::ok(&body)
             }
-            Err(_) => response,
+            _ => response,
         },
         crate::sandbox::http::Body::Stream(_) => response,
     }
@@ -268,7 +274,7 @@ fn create(
         created_by: call.caller.app_id.clone(),
         modified: call.now,
         modified_by: call.caller.app_id.clone(),
-        registering: Some(Late::new(Kind::VaultName, call.rules.lateness, call.now)),
+        registering: registering(call),
         contents: Default::default(),
     };
     if let Some(days) = properties.get("softDeleteRetentionInDays").and_then(Value::as_i64) {
