@@ -6,6 +6,9 @@ use crate::sandbox::http::Request;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// Bytes of a field manager's name.
+const LONGEST_WRITER: usize = 128;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Validation {
     Ignore,
@@ -29,8 +32,7 @@ pub struct Call {
     pub force: bool,
 }
 
-/// An answer with an object.
-#[derive(Debug)]
+/// An answer with an object. It may be a Secret or a token: never shown by Debug.
 pub struct Reply {
     pub code: u16,
     pub body: Value,
@@ -69,9 +71,8 @@ impl Call {
                 causes.push(Cause::forbidden("force", "may not be specified for non-apply patch"));
             }
         }
-        if let Some(long) = manager.as_deref().filter(|m| m.len() > 128) {
-            let message = format!("Too long: may not be more than {} bytes", 128);
-            let _ = long;
+        if manager.as_deref().is_some_and(|m| m.len() > LONGEST_WRITER) {
+            let message = format!("Too long: may not be more than {LONGEST_WRITER} bytes");
             causes.push(Cause { field: "fieldManager".into(), reason: "FieldValueTooLong", message });
         }
         let validation = match query("fieldValidation").as_deref() {
@@ -89,7 +90,7 @@ impl Call {
         }
         // Without a name of its own a writer is called by what its User-Agent begins with.
         let agent = request.header("user-agent").unwrap_or("unknown").split('/').next().unwrap_or_default();
-        let writer = manager.unwrap_or_else(|| agent.chars().filter(|c| !c.is_control()).take(128).collect());
+        let writer = manager.unwrap_or_else(|| agent.chars().filter(|c| !c.is_control()).take(LONGEST_WRITER).collect());
         let force = query("force").is_some_and(|f| f == "true" || f == "1");
         Ok(Self { resource, namespace, name: name.to_owned(), sub: sub.to_owned(), dry_run: dry_run.is_some(), writer, validation, force })
     }

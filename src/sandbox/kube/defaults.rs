@@ -77,9 +77,7 @@ pub fn fill(resource: &Resource, object: &mut Value) {
             set(spec, "seLinuxMount", json!(false));
         }
         ("", "Event") => {
-            for name in ["source"] {
-                set(object, name, json!({}));
-            }
+            set(object, "source", json!({}));
             for name in ["reportingComponent", "reportingInstance"] {
                 set(object, name, json!(""));
             }

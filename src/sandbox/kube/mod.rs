@@ -1,7 +1,7 @@
 //! The sandbox's Kubernetes: an API server and the controllers behind it, over plain data. Knows nothing of HTTP servers, of Azure, of podid.
 //!
 //! `router` what a path means · `serve` one request · `call` its options · `prepare` body to object · `write`, `erase`, `watch` the verbs ·
-//! `schema`, `typed`, `fields`, `managed` types and who owns which field · `decode`, `check`, `names`, `rules`, `security` what is refused ·
+//! `schema`, `typed`, `fault`, `fields`, `managed` types and who owns which field · `decode`, `check`, `names`, `rules`, `security` what is refused ·
 //! `defaults`, `admission`, `controllers` what a control plane adds · `resource`, `discovery`, `openapi`, `table` how kinds are told ·
 //! `auth`, `rbac`, `reviews` who may · `seed`, `components` a new cluster · `export` what is left of it for comparison.
 
@@ -17,6 +17,7 @@ mod discovery;
 mod erase;
 mod events;
 mod export;
+mod fault;
 mod fields;
 mod managed;
 mod names;
@@ -163,9 +164,6 @@ impl Kube {
                 version.mark_unchanged();
                 kube.restless.store(false, Ordering::SeqCst);
                 let again = kube.with(|store| controllers::settle(store, &kube.facts));
-                if !again && !version.has_changed().unwrap_or(false) {
-                    kube.restless.store(false, Ordering::SeqCst);
-                }
                 drop(kube);
                 if again {
                     continue;

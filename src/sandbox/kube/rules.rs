@@ -77,13 +77,11 @@ pub fn changes(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
         }
         ("", "ConfigMap") if old["immutable"] == true => frozen(old, new, &mut out),
         ("apps", _) => fixed("/spec/selector", "spec.selector"),
-        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
-            if !same(&old["roleRef"], &new["roleRef"]) {
-                // The server prints the field names of its Go struct.
-                let reference = &new["roleRef"];
-                let shown = json!({"APIGroup": reference["apiGroup"], "Kind": reference["kind"], "Name": reference["name"]});
-                out.push(Cause::invalid("roleRef", &shown, "cannot change roleRef"));
-            }
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") if !same(&old["roleRef"], &new["roleRef"]) => {
+            // The server prints the field names of its Go struct.
+            let reference = &new["roleRef"];
+            let shown = json!({"APIGroup": reference["apiGroup"], "Kind": reference["kind"], "Name": reference["name"]});
+            out.push(Cause::invalid("roleRef", &shown, "cannot change roleRef"));
         }
         ("", "Pod") => {
             let fixed = |pod: &Value| {

@@ -88,7 +88,8 @@ pub fn built_in(name: &str) -> Option<&'static Struct> {
     BUILT_IN.get(name)
 }
 
-pub fn built_in_types() -> impl Iterator<Item = (&'static String, &'static Struct)> {
+#[cfg(test)]
+fn built_in_types() -> impl Iterator<Item = (&'static String, &'static Struct)> {
     BUILT_IN.iter()
 }
 

@@ -71,7 +71,8 @@ fn violations(level: &str, pod: &Value) -> Vec<String> {
         out.push(format!("runAsNonRoot != true (pod or {} must set securityContext.runAsNonRoot=true)", named(&rooted)));
     }
     let ok = |profile: &Value| matches!(profile["type"].as_str(), Some("RuntimeDefault" | "Localhost"));
-    let open = bad(&|s| !ok(&s["seccompProfile"]) && !(s["seccompProfile"].is_null() && ok(&pod_level["seccompProfile"])));
+    // A container's own profile, else the pod's.
+    let open = bad(&|s| !ok(if s["seccompProfile"].is_null() { &pod_level["seccompProfile"] } else { &s["seccompProfile"] }));
     if !open.is_empty() {
         out.push(format!(
             "seccompProfile (pod or {} must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\")",

@@ -31,10 +31,6 @@ impl Selector {
         self.labels.iter().all(|r| r.holds(labels))
             && self.fields.iter().all(|(path, equal, wanted)| (field(object, path) == *wanted) == *equal)
     }
-    /// The one name that is asked for, if so.
-    pub fn name(&self) -> Option<&str> {
-        self.fields.iter().find(|(path, equal, _)| path == "metadata.name" && *equal).map(|(_, _, name)| name.as_str())
-    }
 }
 
 impl Requirement {

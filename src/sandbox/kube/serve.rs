@@ -61,7 +61,8 @@ fn path(kube: &Arc<Kube>, user: &User, request: &Request) -> Outcome<Response> {
 
 fn object(kube: &Arc<Kube>, user: &User, target: &Target, request: &Request) -> Outcome<Response> {
     let catalog = kube.lock().catalog.clone();
-    let watching = request.query("watch").is_some_and(|w| w == "1" || w == "true");
+    // One object by its path is read, not watched, whatever the query says.
+    let watching = target.name.is_empty() && request.query("watch").is_some_and(|w| w == "1" || w == "true");
     let verb = match (request.method.as_str(), target.name.is_empty()) {
         ("GET" | "HEAD", _) if watching => "watch",
         ("GET" | "HEAD", true) => "list",
@@ -73,12 +74,16 @@ fn object(kube: &Arc<Kube>, user: &User, target: &Target, request: &Request) -> 
         ("DELETE", false) => "delete",
         _ => return Err(Refusal::method_not_allowed()),
     };
+    let fields = request.query("fieldSelector");
+    // A list or watch of one object by its name needs the right to that one only.
+    let one = |f: &str| f.split(',').find_map(|t| t.strip_prefix("metadata.name=").map(|n| n.trim_start_matches('=').to_owned()));
+    let sought = fields.as_deref().filter(|_| matches!(verb, "list" | "watch" | "deletecollection")).and_then(one);
     let deed = Deed {
         verb: verb.into(),
         group: target.group.clone(),
         resource: target.plural.clone(),
         subresource: target.sub.clone(),
-        name: target.name.clone(),
+        name: if target.name.is_empty() { sought.unwrap_or_default() } else { target.name.clone() },
         namespace: if target.plural == "namespaces" && target.group.is_empty() {
             target.name.clone()
         } else {
@@ -86,8 +91,6 @@ fn object(kube: &Arc<Kube>, user: &User, target: &Target, request: &Request) -> 
         },
         path: String::new(),
     };
-    // A list of one object is also allowed to those who may see that one.
-    let fields = request.query("fieldSelector");
     allowed(&kube.lock(), user, &deed)?;
     let Some(resource) = catalog.find(&target.group, &target.version, &target.plural) else {
         // Groups of the server itself say it with a Status, those of CRDs are not even routed.
@@ -144,7 +147,7 @@ fn object(kube: &Arc<Kube>, user: &User, target: &Target, request: &Request) -> 
         "create" if resource.verbs == ["create"] => review(kube, user, &call, request)?,
         "create" if !target.sub.is_empty() => subresource(kube, &call, request)?,
         "create" => kube.with(|store| write::create(store, &kube.facts, &call, &request.body))?,
-        "update" => kube.with(|store| write::replace(store, &kube.facts, &call, &request.body))?,
+        "update" => kube.with(|store| write::replace(store, &call, &request.body))?,
         "patch" => patch(kube, user, &deed, &call, request)?,
         "deletecollection" => {
             let options = erase::Options::read(request)?;
@@ -242,7 +245,7 @@ fn patch(kube: &Arc<Kube>, user: &User, deed: &Deed, call: &Call, request: &Requ
         let why = format!("the body of the request was in an unknown format - accepted media types include: {}", known.join(", "));
         return Err(Refusal::new(415, "UnsupportedMediaType", why));
     }
-    kube.with(|store| write::patched(store, &kube.facts, call, &kind, &request.body))
+    kube.with(|store| write::patched(store, call, &kind, &request.body))
 }
 
 fn review(kube: &Arc<Kube>, user: &User, call: &Call, request: &Request) -> Outcome<Reply> {

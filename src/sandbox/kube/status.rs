@@ -140,9 +140,6 @@ impl Refusal {
     pub fn expired(message: impl Into<String>) -> Self {
         Self::new(410, "Expired", message)
     }
-    pub fn internal(message: impl Into<String>) -> Self {
-        Self::new(500, "InternalError", format!("Internal error occurred: {}", message.into()))
-    }
 
     /// The Status object itself.
     pub fn status(&self) -> Value {

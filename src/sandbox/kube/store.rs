@@ -9,8 +9,8 @@ use std::sync::Arc;
 /// Changes that a watch can still be given.
 const HISTORY: usize = 2000;
 
-/// Everything that outlives the process.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// Everything that outlives the process. It holds Secrets: Debug shows counts only.
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct State {
     /// By `plural.group/namespace/name`, in the storage version.
     pub objects: BTreeMap<String, Value>,
@@ -24,8 +24,14 @@ pub struct State {
     pub counters: BTreeMap<String, u64>,
 }
 
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("version", &self.version).field("objects", &self.objects.len()).finish_non_exhaustive()
+    }
+}
+
 /// One change of one object.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Change {
     pub version: u64,
     pub key: String,
@@ -160,10 +166,6 @@ impl Store {
 
 pub fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-pub fn now_micro() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! structured-merge-diff v6 (`typed`), on which server-side apply rests. Knows no owners.
 
 use super::fields::{Set, field};
-use super::schema::{Keyed, List, Scalar, Shape, Type};
+use super::schema::{Keyed, List, Shape, Type};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,7 +89,7 @@ pub fn element(list: &List, item: &Value) -> Option<String> {
     }
 }
 
-fn keyed(list: &List) -> bool {
+pub fn keyed(list: &List) -> bool {
     list.keyed != Keyed::Atomic
 }
 
@@ -169,7 +169,7 @@ pub fn same(a: &Value, b: &Value) -> bool {
 fn walk(ty: &Type, old: Option<&Value>, new: Option<&Value>, path: &mut Vec<String>, out: &mut Comparison) {
     let mut in_leaf = false;
     match atom(ty, new.or(old)) {
-        Atom::Map { of, atomic } if !atomic && !(empty(old) && empty(new)) => {
+        Atom::Map { of, atomic: false } if !(empty(old) && empty(new)) => {
             let names: BTreeSet<&String> = [old, new].into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys).collect();
             for name in names {
                 path.push(field(name));
@@ -239,7 +239,7 @@ pub fn merge(ty: &Type, old: &Value, new: &Value) -> Value {
 fn lay(ty: &Type, old: Option<&Value>, new: Option<&Value>) -> Option<Value> {
     let keep = || new.or(old).cloned();
     match atom(ty, new.or(old)) {
-        Atom::Map { of, atomic } if !atomic && !(empty(old) && empty(new)) => {
+        Atom::Map { of, atomic: false } if !(empty(old) && empty(new)) => {
             let mut out = Map::new();
             let old_map = old.and_then(Value::as_object);
             let new_map = new.and_then(Value::as_object);
@@ -371,109 +371,6 @@ pub fn with_named(ty: &Type, set: &Set) -> Set {
     out
 }
 
-/// What is wrong with a value as an applied configuration: the first fault, worded as the server words it; None: nothing.
-pub fn fault(ty: &Type, value: &Value) -> Option<String> {
-    fn go(ty: &Type, value: &Value, path: &str) -> Option<String> {
-        if value.is_null() {
-            return None;
-        }
-        let wrong = |what: &str| Some(format!("{path}: expected {what}, got {}", shown(value, what)));
-        match ty.shape() {
-            Shape::Scalar(scalar) => match scalar {
-                Scalar::Text | Scalar::Bytes | Scalar::Time | Scalar::MicroTime if !value.is_string() => wrong("string"),
-                Scalar::Int32 | Scalar::Int64 | Scalar::Number if !value.is_number() => wrong("numeric (int or float)"),
-                Scalar::Bool if !value.is_boolean() => wrong("boolean"),
-                _ => None,
-            },
-            Shape::Any { .. } => None,
-            Shape::Struct { of, .. } => {
-                let Some(map) = value.as_object() else { return wrong("map") };
-                let mut names: Vec<&String> = map.keys().collect();
-                names.sort();
-                for name in names {
-                    let inner = format!("{path}.{name}");
-                    match of.fields.get(name) {
-                        Some(f) => {
-                            if let Some(fault) = go(&f.of, &map[name], &inner) {
-                                return Some(fault);
-                            }
-                        }
-                        None if !of.open => return Some(format!("{inner}: field not declared in schema")),
-                        None => {}
-                    }
-                }
-                None
-            }
-            Shape::Map { of, .. } => {
-                let Some(map) = value.as_object() else { return wrong("map") };
-                map.iter().find_map(|(name, inner)| go(of, inner, &format!("{path}.{name}")))
-            }
-            Shape::List(list) => {
-                let Some(all) = value.as_array() else { return wrong("list") };
-                let mut seen = BTreeSet::new();
-                for (i, item) in all.iter().enumerate() {
-                    let at = if keyed(list) {
-                        let Some(element) = element(list, item) else {
-                            let keys = match &list.keyed {
-                                Keyed::By(keys) => keys.iter().map(|k| format!("\"{k}\"")).collect::<Vec<_>>().join(" "),
-                                _ => String::new(),
-                            };
-                            return Some(format!(
-                                "{path}: element {i}: associative list with keys has an element that omits all key fields [{keys}] (and doesn't have default values for any key fields)"
-                            ));
-                        };
-                        let shown = super::fields::show_element(&element);
-                        if !seen.insert(element) {
-                            return Some(format!("{path}: duplicate entries for key {shown}"));
-                        }
-                        shown
-                    } else {
-                        format!("[{i}]")
-                    };
-                    if let Some(fault) = go(&list.of, item, &format!("{path}{at}")) {
-                        return Some(fault);
-                    }
-                }
-                None
-            }
-        }
-    }
-    go(ty, value, "")
-}
-
-/// What Go prints of a value of a wrong type: `%T` where a number was due, `%v` of the value's wrapper elsewhere.
-fn shown(value: &Value, expected: &str) -> String {
-    if expected.starts_with("numeric") {
-        return match value {
-            Value::String(_) => "string".into(),
-            Value::Bool(_) => "bool".into(),
-            Value::Array(_) => "[]interface {}".into(),
-            Value::Object(_) => "map[string]interface {}".into(),
-            Value::Null | Value::Number(_) => "<nil>".into(),
-        };
-    }
-    if expected == "string" {
-        return format!("&value.valueUnstructured{{Value:{value}}}");
-    }
-    format!("&{{{}}}", go(value))
-}
-
-/// Go's `%v` of decoded JSON.
-pub fn go(value: &Value) -> String {
-    match value {
-        Value::Object(map) => {
-            let mut names: Vec<&String> = map.keys().collect();
-            names.sort();
-            let inner: Vec<String> = names.iter().map(|n| format!("{n}:{}", go(&map[*n]))).collect();
-            format!("map[{}]", inner.join(" "))
-        }
-        Value::Array(items) => format!("[{}]", items.iter().map(go).collect::<Vec<_>>().join(" ")),
-        Value::String(text) => text.clone(),
-        Value::Null => "<nil>".into(),
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -522,15 +419,5 @@ mod tests {
     fn a_new_map_is_added_with_itself_as_a_member() {
         let diff = compare(&pod(), &json!({"metadata": {}}), &json!({"metadata": {"labels": {"a": "b"}}}));
         assert_eq!(diff.added.to_json(), json!({"f:metadata": {"f:labels": {".": {}, "f:a": {}}}}));
-    }
-
-    #[test]
-    fn an_undeclared_field_is_a_fault() {
-        assert_eq!(fault(&pod(), &json!({"spec": {"zz": 1}})).unwrap(), ".spec.zz: field not declared in schema");
-        assert_eq!(
-            fault(&pod(), &json!({"spec": {"priority": "1"}})).unwrap(),
-            ".spec.priority: expected numeric (int or float), got string"
-        );
-        assert_eq!(fault(&pod(), &json!({"metadata": {"labels": {"a": "b"}}})), None);
     }
 }

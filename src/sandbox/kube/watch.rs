@@ -44,12 +44,6 @@ pub fn open(kube: &Arc<Kube>, call: &Call, selector: Selector, request: &Request
     let initial = is("sendInitialEvents");
     let bookmarks = is("allowWatchBookmarks");
     let limit = request.query("timeoutSeconds").and_then(|t| t.parse().ok()).map_or(LONGEST, Duration::from_secs);
-    // A name in the path is a watch on that one object.
-    let selector = if call.name.is_empty() {
-        selector
-    } else {
-        Selector::new(&call.resource.qualified(), None, Some(&format!("metadata.name={}", call.name)))?
-    };
     let (out, body) = mpsc::channel(256);
     let watch = Watch {
         call: call.clone(),
@@ -90,9 +84,9 @@ pub fn open(kube: &Arc<Kube>, call: &Call, selector: Selector, request: &Request
         loop {
             let Some(kube) = weak.upgrade() else { return };
             versions.mark_unchanged();
-            let (changes, oldest, current) = {
+            let (changes, oldest) = {
                 let store = kube.lock();
-                (store.since(version), store.oldest(), store.state.version)
+                (store.since(version), store.oldest())
             };
             drop(kube);
             let Some(changes) = changes else {
@@ -109,7 +103,6 @@ pub fn open(kube: &Arc<Kube>, call: &Call, selector: Selector, request: &Request
                     return;
                 }
             }
-            let _ = current;
             let next = Instant::now() + BOOKMARK;
             tokio::select! {
                 () = watch.out.closed() => return,

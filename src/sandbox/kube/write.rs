@@ -5,7 +5,7 @@ use super::managed::{self, Owners, Writer};
 use super::resource::Resource;
 use super::status::{Cause, Outcome, Refusal};
 use super::store::{Store, key, now};
-use super::{Facts, admission, erase, names, patch, prepare, rules, typed, zero};
+use super::{Facts, admission, erase, fault, names, patch, prepare, rules, typed, zero};
 use serde_json::{Value, json};
 
 /// Metadata that only the server writes.
@@ -101,7 +101,7 @@ fn insert(store: &mut Store, facts: &Facts, call: &Call, mut object: Value, owne
         return Err(Refusal::exists(r.about(), &name));
     }
     let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-    if !version.is_empty() && version != "0" && call.sub != "apply" {
+    if !version.is_empty() && version != "0" {
         return Err(Refusal::new(500, "", "resourceVersion should not be set on objects to be created"));
     }
     managed::write(&mut object, owners);
@@ -124,16 +124,15 @@ fn insert(store: &mut Store, facts: &Facts, call: &Call, mut object: Value, owne
     Ok(prepare::shown(&r, &stored))
 }
 
-pub fn replace(store: &mut Store, facts: &Facts, call: &Call, body: &[u8]) -> Outcome<Reply> {
+pub fn replace(store: &mut Store, call: &Call, body: &[u8]) -> Outcome<Reply> {
     let (mut new, mut warnings) = prepare::read(call, body)?;
     same_name(call, &new)?;
     place(call, &mut new)?;
     let old = existing(store, call)?;
     if call.resource.custom.is_some() && new["metadata"]["resourceVersion"].as_str().unwrap_or_default().is_empty() {
         let cause = Cause::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
-        let mut refusal = Refusal::invalid(&call.resource.group, &call.resource.plural, &call.name, &[cause]);
-        refusal.message = refusal.message.replacen(&format!("{}.", call.resource.plural), &format!("{}.", call.resource.plural), 1);
-        return Err(refusal);
+        // Here the server names the resource, not the kind.
+        return Err(Refusal::invalid(&call.resource.group, &call.resource.plural, &call.name, &[cause]));
     }
     let uid = new["metadata"]["uid"].as_str().unwrap_or_default();
     if !uid.is_empty() && uid != old["metadata"]["uid"] {
@@ -146,7 +145,7 @@ pub fn replace(store: &mut Store, facts: &Facts, call: &Call, body: &[u8]) -> Ou
         );
         return Err(Refusal::conflict(call.resource.about(), &call.name, &why));
     }
-    let body = change(store, facts, call, &old, new, None, &mut warnings)?;
+    let body = change(store, call, &old, new, None, &mut warnings)?;
     Ok(Reply { code: 200, body, warnings })
 }
 
@@ -167,7 +166,7 @@ fn same_name(call: &Call, object: &Value) -> Outcome<()> {
 }
 
 /// JSON merge patch, JSON patch, strategic merge patch.
-pub fn patched(store: &mut Store, facts: &Facts, call: &Call, kind: &str, body: &[u8]) -> Outcome<Reply> {
+pub fn patched(store: &mut Store, call: &Call, kind: &str, body: &[u8]) -> Outcome<Reply> {
     let decoded: Value = serde_json::from_slice(body).map_err(|e| {
         let why = if e.is_eof() { "unexpected end of JSON input".to_owned() } else { e.to_string() };
         Refusal::bad_request(format!("error decoding patch: {why}"))
@@ -188,7 +187,7 @@ pub fn patched(store: &mut Store, facts: &Facts, call: &Call, kind: &str, body: 
     same_name(call, &new)?;
     place(call, &mut new)?;
     // What a patch makes of an object is refused as a fault of the patch.
-    let shown = if kind.starts_with("application/strategic") { typed::go(&decoded) } else { new.to_string() };
+    let shown = if kind.starts_with("application/strategic") { fault::go(&decoded) } else { new.to_string() };
     let mut warnings = prepare::decode(call, &mut new).map_err(|refusal| {
         let why = refusal
             .message
@@ -199,7 +198,7 @@ pub fn patched(store: &mut Store, facts: &Facts, call: &Call, kind: &str, body: 
         out.details = json!({"causes": out.details["causes"]});
         out
     })?;
-    let body = change(store, facts, call, &old, new, None, &mut warnings)?;
+    let body = change(store, call, &old, new, None, &mut warnings)?;
     Ok(Reply { code: 200, body, warnings })
 }
 
@@ -215,7 +214,7 @@ pub fn applied(store: &mut Store, facts: &Facts, call: &Call, body: &[u8]) -> Ou
     if config["metadata"].get("managedFields").is_some_and(|m| !m.is_null()) {
         return Err(Refusal::bad_request("metadata.managedFields must be nil"));
     }
-    if let Some(fault) = typed::fault(&r.ty, &config) {
+    if let Some(fault) = fault::of(&r.ty, &config) {
         let text = |name: &str| config["metadata"][name].as_str().unwrap_or_default().to_owned();
         let (namespace, name) = (text("namespace"), text("name"));
         let message = format!("failed to create typed patch object ({namespace}/{name}; {}, Kind={}): {fault}", r.api_version(), r.kind);
@@ -240,7 +239,7 @@ pub fn applied(store: &mut Store, facts: &Facts, call: &Call, body: &[u8]) -> Ou
         new["metadata"][name] = config["metadata"].get(name).cloned().unwrap_or_else(|| old["metadata"][name].clone());
     }
     let mut warnings = prepare::decode(call, &mut new)?;
-    let body = change(store, facts, call, &old, new, Some(owners), &mut warnings)?;
+    let body = change(store, call, &old, new, Some(owners), &mut warnings)?;
     Ok(Reply { code: 200, body, warnings })
 }
 
@@ -273,7 +272,6 @@ fn apply_new(store: &mut Store, facts: &Facts, call: &Call, config: Value, write
 /// The second half of every change of an object that is there. `owners`: of an apply; None: the writer owns what it changed.
 fn change(
     store: &mut Store,
-    facts: &Facts,
     call: &Call,
     old: &Value,
     mut new: Value,
@@ -356,7 +354,6 @@ fn change(
         store.remove(&at);
         return Ok(new);
     }
-    let _ = facts;
     let stored = store.put(&at, prepare::kept(&r, new));
     Ok(prepare::shown(&r, &stored))
 }

@@ -16,7 +16,6 @@ use std::time::Duration;
 pub const IDENTITIES: &str = "/apis/aadpodidentity.k8s.io/v1/namespaces/default/azureidentities";
 pub const CONFIGMAPS: &str = "/api/v1/namespaces/default/configmaps";
 pub const MERGE: &str = "application/merge-patch+json";
-pub const STRATEGIC: &str = "application/strategic-merge-patch+json";
 pub const APPLY: &str = "application/apply-patch+yaml";
 
 pub fn facts() -> Facts {
