@@ -52,6 +52,11 @@ impl Write {
         vaults::put(&self.core.arm, &self.patience, vault).await
     }
 
+    /// Reads past any memory.
+    pub async fn vault(&self, id: &ArmId) -> Result<Option<Vault>> {
+        vaults::get(&self.core.arm, id).await
+    }
+
     /// Waits until a vault that is there is `Succeeded`.
     pub async fn await_vault(&self, id: &ArmId) -> Result<Vault> {
         vaults::settled(&self.core.arm, &self.patience, id, None).await

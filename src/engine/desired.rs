@@ -34,6 +34,12 @@ pub enum By {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct When {
+    pub ours: Key,
+    pub or: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node {
     pub key: Key,
     pub kind: String,
@@ -43,9 +49,9 @@ pub struct Node {
     /// The cluster that it lies in, where it lies in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
-    /// Wanted only if that resource is ours (a right of the caller on a vault that podid made).
+    /// Wanted only if that resource is ours, or publishes true in that field (a right of the caller on a vault that some podid made).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub when_ours: Option<Key>,
+    pub when: Option<When>,
     /// Where things of this kind carry no tags: it is ours if that one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<Key>,
@@ -54,7 +60,7 @@ pub struct Node {
 impl Node {
     pub fn needs(&self) -> BTreeSet<Key> {
         let mut keys = needs(&self.spec);
-        keys.extend(self.when_ours.clone());
+        keys.extend(self.when.as_ref().map(|w| w.ours.clone()));
         keys.extend(self.follows.clone());
         keys
     }
@@ -81,7 +87,7 @@ impl Desired {
             spec: spec.clone(),
             intent,
             cluster: None,
-            when_ours: None,
+            when: None,
             follows: None,
         });
         if node.spec != spec {

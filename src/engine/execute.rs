@@ -9,7 +9,7 @@ use super::{
     key::Key,
     ledger::{Entry, Keeper, Ledger, Origin},
     plan::{Act, Action, Plan, Summary},
-    resource::{Around, Kinds, Seen, World},
+    resource::{Around, Kinds, Owner, Seen, World},
 };
 use serde_json::Value;
 use std::{
@@ -258,8 +258,10 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
         return save(run, book, |ledger| drop(ledger.forget(app, &action.key))).await;
     }
     let before = action.work.actual.clone();
-    let seen = kind.put(placed.clone(), around, before, &run.writer).await?;
-    let Seen { outputs, .. } = seen;
+    let Seen { actual, outputs } = kind.put(placed.clone(), around, before, &run.writer).await?;
+    // somebody else was quicker between plan and put: theirs was taken as it is
+    let quicker = action.act == Act::Create && kind.owner(&placed, around, &actual)? == Owner::Others;
+    let action = &Action { origin: if quicker { Origin::Adopted } else { action.origin }, ..action.clone() };
     save(run, book, |ledger| {
         // until the old one is gone the record says that the action runs
         let doing = action.work.old.as_ref().map(|_| action.act);

@@ -1,7 +1,7 @@
 //! From what is wanted, what was seen and what is remembered to a plan. Pure: no cloud, no clock, no file.
 
 use super::{
-    desired::{Desired, Intent, Node, order},
+    desired::{Desired, Intent, Node, When, order},
     fault::Fault,
     input::{Outputs, needs, shown},
     key::Key,
@@ -106,9 +106,7 @@ impl<'a, W: World> Planner<'a, W> {
             }
             Intent::Present | Intent::Absent => {}
         }
-        if let Some(holder) = &node.when_ours
-            && !self.ours.get(holder).copied().unwrap_or(false)
-        {
+        if node.when.as_ref().is_some_and(|when| !self.holds(when)) {
             self.ours.insert(node.key.clone(), false);
             // it was needed once, while the holder was ours
             if self.ledger.get(&self.desired.app, &node.key).is_some() {
@@ -117,6 +115,11 @@ impl<'a, W: World> Planner<'a, W> {
             return Ok(());
         }
         self.present(node, kind, placed, seen)
+    }
+
+    fn holds(&self, when: &When) -> bool {
+        let published = self.observed.known.get(&when.ours).and_then(|outputs| outputs.get(&when.or));
+        self.ours.get(&when.ours).copied().unwrap_or(false) || published == Some(&Value::Bool(true))
     }
 
     fn present(&mut self, node: &Node, kind: &dyn Erased<W>, placed: Value, seen: Option<&Seen>) -> Result<(), Fault> {
@@ -408,7 +411,7 @@ fn absent_node(entry: &Entry) -> Node {
         spec: entry.spec.clone(),
         intent: Intent::Absent,
         cluster: entry.cluster.clone(),
-        when_ours: None,
+        when: None,
         follows: None,
     }
 }

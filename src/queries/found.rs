@@ -226,14 +226,17 @@ impl There {
     /// Those of bindings and of the caller on a vault of ours come with the wishes for these.
     fn roles(&self, app: &str) -> Vec<Wished<'_>> {
         let mut wishes = Vec::new();
+        let ours = |tags: &azure::Tags| ownership::owner(app, tags) == crate::engine::resource::Owner::Ours;
         for assignment in self.assignments.iter().filter(|a| ownership::app_of(a.description.as_deref()).is_some_and(|x| x == app)) {
             let guid = role::guid_of(&assignment.role_definition_id);
             let name = roles::name(guid).unwrap_or(guid);
             let vault = self.vaults.iter().find(|v| v.id == assignment.scope);
+            let nodes = matches!(name, roles::MANAGED_IDENTITY_OPERATOR | roles::VIRTUAL_MACHINE_CONTRIBUTOR);
             let to = match self.identity_of(&assignment.principal_id) {
+                Some(identity) if nodes && !ours(&identity.tags) => continue,
                 Some(identity) => identity.id.to_string(),
                 None if assignment.principal_id.eq_ignore_ascii_case(&self.caller) => "caller".to_owned(),
-                None if matches!(name, roles::MANAGED_IDENTITY_OPERATOR | roles::VIRTUAL_MACHINE_CONTRIBUTOR) => continue,
+                None if nodes => continue,
                 None => assignment.principal_id.clone(),
             };
             let data = matches!((name, to.as_str()), (roles::SECRETS_USER, _) | (roles::SECRETS_OFFICER, "caller"));

@@ -148,7 +148,7 @@ impl Kind<Cloud> for Grant {
     fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
         if let Some(assignment) = &actual.assignment {
             let wanted = ownership::description(around.app);
-            if !around.mine(self.owner(around, actual)) || assignment.description.as_deref() == Some(wanted.as_str()) {
+            if !around.mine(self.owner(around, actual)) || ownership::is_described(around.app, assignment.description.as_deref()) {
                 return Diff::Same;
             }
             return Diff::Update(vec![Change { field: "description".into(), from: json!(assignment.description), to: json!(wanted) }]);

@@ -16,6 +16,11 @@ pub fn owner(app: &str, tags: &BTreeMap<String, String>) -> Owner {
     if ours { Owner::Ours } else { Owner::Others }
 }
 
+/// Whether some app's podid made it.
+pub fn marked_by_any(tags: &BTreeMap<String, String>) -> bool {
+    tags.get(MANAGED_BY).is_some_and(|v| v == PODID)
+}
+
 /// `managed-by=podid podid-app=claims`, in a role assignment's description.
 pub fn description(app: &str) -> String {
     format!("{MANAGED_BY}={PODID} {APP}={app}")
@@ -25,6 +30,11 @@ pub fn described(app: &str, description: Option<&str>) -> Owner {
     let words: Vec<&str> = description.unwrap_or_default().split_whitespace().collect();
     let ours = words.contains(&format!("{MANAGED_BY}={PODID}").as_str()) && words.contains(&format!("{APP}={app}").as_str());
     if ours { Owner::Ours } else { Owner::Others }
+}
+
+/// Whether a description says what it should: this app's words, or those of another app that shares the assignment.
+pub fn is_described(app: &str, description: Option<&str>) -> bool {
+    description == Some(self::description(app).as_str()) || app_of(description).is_some_and(|other| other != app)
 }
 
 /// The app that a description names.

@@ -96,7 +96,7 @@ impl Kind<Cloud> for Role {
     }
     fn diff(&self, around: Around<'_>, actual: &RoleAssignment) -> Diff {
         let wanted = ownership::description(around.app);
-        if !around.mine(self.owner(around, actual)) || actual.description.as_deref() == Some(wanted.as_str()) {
+        if !around.mine(self.owner(around, actual)) || ownership::is_described(around.app, actual.description.as_deref()) {
             return Diff::Same;
         }
         Diff::Update(vec![Change { field: "description".into(), from: json!(actual.description), to: json!(wanted) }])

@@ -42,6 +42,8 @@ pub const URI: Field<String> = Field::new("uri");
 /// `rbac` or `access-policy`.
 pub const MODEL: Field<String> = Field::new("model");
 pub const TENANT_ID: Field<String> = Field::new("tenant_id");
+/// Whether some podid made it, for whatever app.
+pub const MARKED: Field<bool> = Field::new("marked");
 
 pub const RBAC: &str = "rbac";
 pub const ACCESS_POLICY: &str = "access-policy";
@@ -122,6 +124,7 @@ impl Kind<Cloud> for Vault {
             (MODEL.0.into(), json!(model)),
             (TENANT_ID.0.into(), json!(vault.tenant_id)),
             ("location".into(), json!(vault.location)),
+            (MARKED.0.into(), json!(ownership::marked_by_any(&vault.tags))),
         ]
         .into();
         if vault.provisioning.as_deref().is_none_or(|p| p == "Succeeded") {
@@ -141,12 +144,18 @@ impl Kind<Cloud> for Vault {
     }
     async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
         let recover = matches!(before, Some(Actual::Deleted(_)));
+        // two runs of two apps may both have planned it: a PUT would wipe the policies that the other has added since
+        let before = match before {
+            None => writer.azure.vault(&self.id).await.map_err(Fault::cloud)?.map(Actual::Live),
+            some => some,
+        };
         if let Some(Actual::Live(mut vault)) = before {
             if vault.provisioning.as_deref().is_some_and(|p| p != "Succeeded") {
                 vault = writer.azure.await_vault(&self.id).await.map_err(Fault::cloud)?;
             }
             let wanted = ownership::marked(around.app, &vault.tags);
-            if around.ours == Some(true) && wanted != vault.tags {
+            let foreign = ownership::marked_by_any(&vault.tags) && ownership::owner(around.app, &vault.tags) == Owner::Others;
+            if around.ours == Some(true) && !foreign && wanted != vault.tags {
                 vault = writer.azure.tag_vault(&self.id, &wanted).await.map_err(Fault::cloud)?;
             }
             return Ok(Actual::Live(vault));

@@ -12,7 +12,7 @@ use crate::{
         id::{IDENTITY, VAULT},
     },
     engine::{
-        desired::{By, Desired, Intent, Node},
+        desired::{By, Desired, Intent, Node, When},
         fault::Fault,
         input::{After, Input},
         key::Key,
@@ -74,7 +74,7 @@ pub fn wish(wish: &Wish, remove: bool, context: &Context<'_>) -> Result<Desired,
     if remove {
         for node in desired.nodes.values_mut() {
             node.intent = match node.intent {
-                Intent::Present if node.when_ours.is_none() || matches!(wish, Wish::Vault { .. }) => Intent::Absent,
+                Intent::Present if node.when.is_none() || matches!(wish, Wish::Vault { .. }) => Intent::Absent,
                 _ => Intent::Optional,
             };
         }
@@ -203,7 +203,7 @@ impl<'a> Expansion<'a> {
         let key = grant::key(vault.names(), "caller");
         self.add_grant(&key, vault, caller, Purpose::Write, None)?;
         if let Some(node) = self.desired.nodes.get_mut(&key) {
-            node.when_ours = Some(vault.clone());
+            node.when = Some(When { ours: vault.clone(), or: vault::MARKED.0.to_owned() });
             node.follows = Some(vault.clone());
         }
         Ok(key)
