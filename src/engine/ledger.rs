@@ -38,12 +38,30 @@ pub struct Entry {
     pub placed: Value,
     #[serde(default)]
     pub outputs: Outputs,
-    /// Where a predecessor was put that is still to be removed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left: Option<Value>,
+    /// Where it was put before, as long as that is still to be cleared away; more than one after runs that were killed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Left>,
     /// The action that was begun and is not known to have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doing: Option<Act>,
+}
+
+/// A former place of a thing, and what the ledger said of it there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Left {
+    pub placed: Value,
+    pub origin: Origin,
+    #[serde(default)]
+    pub outputs: Outputs,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doing: Option<Act>,
+}
+
+impl Entry {
+    /// What this entry says of the place where it is, should the thing go to another one.
+    pub fn leave(&self) -> Left {
+        Left { placed: self.placed.clone(), origin: self.origin, outputs: self.outputs.clone(), doing: self.doing }
+    }
 }
 
 /// Entries by app and key.

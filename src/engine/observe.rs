@@ -5,8 +5,8 @@ use super::{
     fault::Fault,
     input::{Known, Outputs, resolve},
     key::Key,
-    ledger::Ledger,
-    resource::{Around, Kinds, Seen, World},
+    ledger::{Entry, Ledger, Left},
+    resource::{Around, Erased, Kinds, Seen, World},
 };
 use futures::{StreamExt, stream::FuturesUnordered};
 use serde_json::Value;
@@ -19,15 +19,15 @@ pub struct Observed {
     pub placed: BTreeMap<Key, Value>,
     /// What could not be looked at for want of a right.
     pub blind: BTreeMap<Key, Fault>,
-    /// What is at the place where the ledger says that a node was put, where that is another place than it is looked for now.
-    pub old: BTreeMap<Key, Old>,
+    /// What is at the places where the ledger says that a node was put before, where those are others than it is looked for now.
+    pub old: BTreeMap<Key, Vec<Old>>,
     /// What is known after the pass: what was seen, and for `Assumed` and `Absent` nodes what the ledger holds.
     pub known: Known,
 }
 
 #[derive(Clone, Debug)]
 pub struct Old {
-    pub placed: Value,
+    pub left: Left,
     pub seen: Seen,
 }
 
@@ -62,7 +62,9 @@ pub async fn observe<W: World>(
         let Some((key, placed, outcome)) = running.next().await else { break };
         match outcome {
             Ok((seen, old)) => {
-                observed.old.extend(old.map(|old| (key.clone(), old)));
+                if !old.is_empty() {
+                    observed.old.insert(key.clone(), old);
+                }
                 let outputs = known_of(desired, ledger, &key, seen.as_ref());
                 observed.known.insert(key.clone(), outputs);
                 observed.placed.insert(key.clone(), placed);
@@ -94,7 +96,7 @@ fn known_of(desired: &Desired, ledger: &Ledger, key: &Key, seen: Option<&Seen>) 
     }
 }
 
-type Found = (Option<Seen>, Option<Old>);
+type Found = (Option<Seen>, Vec<Old>);
 type Looking<'a> = futures::future::BoxFuture<'a, (Key, Value, Result<Found, Fault>)>;
 
 static NOTHING: Outputs = Outputs::new();
@@ -117,24 +119,21 @@ fn look<'a, W: World>(
     };
     let key = key.clone();
     if node.intent == Intent::Assumed {
-        return Ok(Box::pin(async move { (key, placed, Ok((None, None))) }));
+        return Ok(Box::pin(async move { (key, placed, Ok((None, Vec::new()))) }));
     }
     let kind = kinds.of(&node.kind)?;
+    let here = entry.filter(|e| stays(kind, e, &placed).unwrap_or(true));
     let around = Around {
         app: &desired.app,
         intent: node.intent,
-        origin: entry.map(|e| e.origin),
-        recorded: entry.map_or(&NOTHING, |e| &e.outputs),
+        origin: here.map(|e| e.origin),
+        recorded: here.map_or(&NOTHING, |e| &e.outputs),
         ours: None,
         recover,
     };
-    let moved_from = match (node.intent, entry) {
-        (Intent::Present, Some(entry)) if entry.left.is_some() => entry.left.clone(),
-        (Intent::Present, Some(entry)) => {
-            let was = kind.place(&entry.placed)?;
-            (was.is_some() && was != kind.place(&placed)?).then(|| entry.placed.clone())
-        }
-        _ => None,
+    let left = match entry {
+        Some(entry) if matches!(node.intent, Intent::Present | Intent::Absent) => former(kind, entry, &placed)?,
+        _ => Vec::new(),
     };
     Ok(Box::pin(async move {
         let looked = async {
@@ -143,16 +142,37 @@ fn look<'a, W: World>(
                 Err(Fault::Unresolved(_)) => None,
                 other => other?,
             };
-            let old = match moved_from {
-                Some(was) => kind
-                    .observe(was.clone(), Around { intent: Intent::Absent, ..around }, reader)
-                    .await?
-                    .map(|seen| Old { placed: was, seen }),
-                None => None,
-            };
+            let mut old = Vec::new();
+            for left in left {
+                let around = Around { intent: Intent::Absent, origin: Some(left.origin), recorded: &left.outputs, ..around };
+                if let Some(seen) = kind.observe(left.placed.clone(), around, reader).await? {
+                    old.push(Old { left, seen });
+                }
+            }
             Ok((seen, old))
         };
         let outcome = looked.await;
         (key, placed, outcome)
     }))
+}
+
+/// Whether an entry speaks of the place at which the thing is looked for now. A kind without places has one for each key.
+pub(super) fn stays<W: World>(kind: &dyn Erased<W>, entry: &Entry, placed: &Value) -> Result<bool, Fault> {
+    let was = kind.place(&entry.placed)?;
+    Ok(was.is_none() || was == kind.place(placed)?)
+}
+
+/// The former places of a thing that is wanted at this one.
+fn former<W: World>(kind: &dyn Erased<W>, entry: &Entry, placed: &Value) -> Result<Vec<Left>, Fault> {
+    let now = kind.place(placed)?;
+    let mut left = Vec::new();
+    for former in &entry.left {
+        if now.is_none() || kind.place(&former.placed)? != now {
+            left.push(former.clone());
+        }
+    }
+    if !stays(kind, entry, placed)? {
+        left.push(entry.leave());
+    }
+    Ok(left)
 }

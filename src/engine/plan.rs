@@ -4,7 +4,7 @@ use super::{
     desired::{By, Node},
     input::Outputs,
     key::Key,
-    ledger::Origin,
+    ledger::{Left, Origin},
     resource::Change,
 };
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,10 @@ impl Act {
             Self::Delete => "delete",
             Self::Forget => "forget",
         }
+    }
+    /// Whether there is a new thing after it.
+    pub fn makes(self) -> bool {
+        matches!(self, Self::Create | Self::Replace)
     }
     /// Whether the world changes by it.
     pub fn changes(self) -> bool {
@@ -78,12 +82,20 @@ pub struct Work {
     pub placed: Value,
     pub actual: Option<Value>,
     pub outputs: Outputs,
-    /// For a replacement: where the old one was put, and what was seen of it.
-    pub old: Option<(Value, Value)>,
+    /// Where it was put before, and what was seen there; what could not be looked at in this pass is kept for the next.
+    pub left: Vec<(Left, Option<Value>)>,
     pub recorded: Outputs,
-    /// The ledger's word on it before.
-    pub known_as: Option<Origin>,
     pub by: Option<By>,
+    /// Other apps that have the same thing, and own it from now on.
+    pub heirs: Vec<Heir>,
+}
+
+/// Who takes over what this app made or added.
+#[derive(Clone, Debug)]
+pub struct Heir {
+    pub app: String,
+    pub origin: Origin,
+    pub outputs: Outputs,
 }
 
 impl PartialEq for Work {

@@ -105,6 +105,11 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn publish(&self, _actual: &Self::Actual) -> Outputs {
         Outputs::new()
     }
+    /// What only the write itself would know afterwards, recorded before it: a run that is killed between the two must not forget
+    /// what it added to a thing that others share.
+    fn ahead(&self, _around: Around<'_>, _before: Option<&Self::Actual>) -> Outputs {
+        Outputs::new()
+    }
     /// What a creation sets, for the plan; null values are left out.
     fn summary(&self) -> Vec<(&'static str, Value)> {
         Vec::new()
@@ -172,6 +177,7 @@ pub trait Erased<W: World>: Send + Sync {
     fn diff(&self, spec: &Value, around: Around<'_>, actual: &Value) -> Result<Diff, Fault>;
     fn owner(&self, spec: &Value, around: Around<'_>, actual: &Value) -> Result<Owner, Fault>;
     fn same(&self, spec: &Value, recorded: &Outputs, actual: &Value) -> Result<bool, Fault>;
+    fn ahead(&self, spec: &Value, around: Around<'_>, before: Option<&Value>) -> Result<Outputs, Fault>;
     fn summary(&self, spec: &Value) -> Result<Vec<(&'static str, Value)>, Fault>;
     fn note(&self, spec: &Value) -> Result<Option<String>, Fault>;
     fn holds(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
@@ -235,6 +241,10 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
     }
     fn same(&self, spec: &Value, recorded: &Outputs, actual: &Value) -> Result<bool, Fault> {
         Ok(typed::<K>(spec)?.same(recorded, &typed(actual)?))
+    }
+    fn ahead(&self, spec: &Value, around: Around<'_>, before: Option<&Value>) -> Result<Outputs, Fault> {
+        let before = before.map(typed).transpose()?;
+        Ok(typed::<K>(spec)?.ahead(around, before.as_ref()))
     }
     fn summary(&self, spec: &Value) -> Result<Vec<(&'static str, Value)>, Fault> {
         Ok(typed::<K>(spec)?.summary())

@@ -1,1 +1,14 @@
-// tests
+//! The engine on a toy world: no cloud, no clock, no file.
+
+mod fields;
+mod graphs;
+mod kills;
+mod kinds;
+mod lab;
+mod moves;
+mod owners;
+mod papers;
+mod plans;
+mod removals;
+mod runs;
+mod toy;

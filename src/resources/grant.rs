@@ -89,6 +89,19 @@ impl Grant {
     fn lacking(&self, entry: &PolicyEntry) -> Vec<String> {
         self.wanted().into_iter().filter(|p| !has(entry, p)).collect()
     }
+    /// What is podid's of an entry: what it added before, and what it is to add to the one that was seen.
+    fn added(&self, around: Around<'_>, before: Option<&Actual>) -> Vec<String> {
+        let lacking = match before.and_then(|b| b.entry.as_ref()) {
+            Some(entry) => self.lacking(entry),
+            None => self.wanted(),
+        };
+        let before = around.recorded.get(ADDED).cloned().and_then(|added| from_value(added).ok());
+        let mut added: Vec<String> = before.unwrap_or_default();
+        added.extend(lacking);
+        added.sort();
+        added.dedup();
+        added
+    }
     fn entry(&self, secrets: Vec<String>) -> Result<PolicyEntry, Fault> {
         Ok(PolicyEntry {
             tenant_id: self.tenant.get()?.clone(),
@@ -187,6 +200,12 @@ impl Kind<Cloud> for Grant {
         }
         outputs
     }
+    fn ahead(&self, around: Around<'_>, before: Option<&Actual>) -> Outputs {
+        match self.model.known() {
+            Some(model) if model == ACCESS_POLICY => [(ADDED.into(), json!(self.added(around, before)))].into(),
+            _ => Outputs::new(),
+        }
+    }
     fn summary(&self) -> Vec<(&'static str, Value)> {
         let what = match self.model.known().map(String::as_str) {
             Some(RBAC) => ("role", json!(self.role().0)),
@@ -221,16 +240,9 @@ impl Kind<Cloud> for Grant {
                 writer.azure.put_role_assignment(&vault, &name, &definition, principal, kind, &description).await.map_err(Fault::cloud)?;
             return Ok(Actual { assignment: Some(assignment), entry: None, added: None });
         }
-        let lacking = match before.and_then(|b| b.entry) {
-            Some(entry) => self.lacking(&entry),
-            None => self.wanted(),
-        };
+        let added = self.added(around, before.as_ref());
         let entry = self.entry(self.wanted())?;
         writer.azure.add_policy(&vault, &entry).await.map_err(Fault::cloud)?;
-        let mut added: Vec<String> = around.recorded.get(ADDED).cloned().map(from_value).transpose()?.unwrap_or_default();
-        added.extend(lacking);
-        added.sort();
-        added.dedup();
         Ok(Actual { assignment: None, entry: Some(entry), added: Some(added) })
     }
     /// Of a policy entry only what podid added goes; the entry itself when nothing else is left in it.

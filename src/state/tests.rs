@@ -41,7 +41,7 @@ fn entry(app: &str, key: &str) -> Entry {
         spec: json!({"name": "claims"}),
         placed: json!({"name": "claims"}),
         outputs: [("client_id".to_owned(), json!("c"))].into(),
-        left: None,
+        left: Vec::new(),
         doing: None,
     }
 }

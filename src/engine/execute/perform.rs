@@ -1,0 +1,165 @@
+//! One action, from its turn in the lane to the last word in the ledger.
+
+use super::{
+    super::{
+        desired::Intent,
+        event::{Event, working_on},
+        fault::Fault,
+        input::{Known, resolve},
+        key::Key,
+        ledger::{Ledger, Origin},
+        plan::{Act, Action},
+        resource::{Around, Erased, Owner, World},
+    },
+    Run,
+    record::{Line, forget, left_of, write},
+};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::Mutex;
+
+/// The ledger and what is known, shared by the running actions.
+pub(super) struct Book {
+    pub ledger: Ledger,
+    pub known: Known,
+    pub unsaved: Option<String>,
+}
+
+pub(super) type Lanes = Arc<std::sync::Mutex<BTreeMap<String, Arc<Mutex<()>>>>>;
+
+/// Why an action did not come to its end.
+pub(super) enum Cut {
+    Failed(Fault),
+    /// It had not begun.
+    NotStarted(&'static str),
+}
+
+impl From<Fault> for Cut {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault)
+    }
+}
+
+pub(super) const INTERRUPTED: &str = "interrupted";
+pub(super) const UNSAVED: &str = "the state could not be saved";
+
+pub(super) async fn one<W: World>(
+    run: Arc<Run<W>>,
+    action: Action,
+    app: String,
+    book: Arc<Mutex<Book>>,
+    lanes: Lanes,
+) -> (Key, Act, Duration, Result<(), Cut>) {
+    let (key, act) = (action.key.clone(), action.act);
+    let begun = Instant::now();
+    let outcome = working_on(key.clone(), perform(&run, &action, &app, &book, &lanes)).await;
+    (key, act, begun.elapsed(), outcome)
+}
+
+async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mutex<Book>, lanes: &Lanes) -> Result<(), Cut> {
+    let kind = run.kinds.of(&action.kind)?;
+    let node = action.work.node.as_ref().ok_or_else(|| Fault::Bug(format!("{} has no node", action.key)))?;
+    let placed = match action.act {
+        Act::Delete => action.work.placed.clone(),
+        _ => resolve(&node.spec, &book.lock().await.known),
+    };
+    let lane = kind.lane(&placed)?.map(|name| {
+        let mut lanes = lanes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Arc::clone(lanes.entry(name).or_default())
+    });
+    let _turn = match &lane {
+        Some(lane) => Some(lane.lock().await),
+        None => None,
+    };
+    if *run.stop.borrow() {
+        return Err(Cut::NotStarted(INTERRUPTED));
+    }
+    if book.lock().await.unsaved.is_some() {
+        return Err(Cut::NotStarted(UNSAVED));
+    }
+    let around = Around {
+        app,
+        intent: node.intent,
+        origin: Some(action.origin),
+        recorded: &action.work.recorded,
+        ours: Some(action.origin == Origin::Created),
+        recover: run.recover,
+    };
+    (run.tell)(Event::Started { key: action.key.clone(), act: action.act });
+    let mut left = left_of(action);
+    let before = action.work.actual.clone();
+    let ahead = if action.act == Act::Delete { BTreeMap::new() } else { kind.ahead(&placed, around, before.as_ref())? };
+    let line = Line { placed: &placed, outputs: ahead, left: left.clone(), doing: Some(action.act) };
+    save(run, book, |ledger| write(ledger, app, action, line)).await?;
+    if action.act == Act::Delete {
+        if let Some(actual) = before {
+            kind.remove(placed.clone(), around, actual, &run.writer).await?;
+        }
+        clear(run, kind, action, around, None).await?;
+        return Ok(save(run, book, |ledger| forget(ledger, app, action)).await?);
+    }
+    // where the new one is there already, as it should be, only the old one is left to do
+    let mut quicker = false;
+    let outputs = if action.act == Act::Replace && before.is_some() && action.changes.is_empty() {
+        action.work.outputs.clone()
+    } else {
+        let seen = kind.put(placed.clone(), around, before, &run.writer).await?;
+        // somebody else was quicker between plan and put: theirs was taken as it is
+        quicker = action.act == Act::Create && kind.owner(&placed, around, &seen.actual)? == Owner::Others;
+        seen.outputs
+    };
+    let action = &Action { origin: if quicker { Origin::Adopted } else { action.origin }, ..action.clone() };
+    if action.act == Act::Replace {
+        let line = Line { placed: &placed, outputs: outputs.clone(), left: left.clone(), doing: Some(action.act) };
+        save(run, book, |ledger| write(ledger, app, action, line)).await?;
+        clear(run, kind, action, around, Some(&placed)).await?;
+        left = action.work.left.iter().filter(|(_, actual)| actual.is_none()).map(|(left, _)| left.clone()).collect();
+    }
+    let line = Line { placed: &placed, outputs: outputs.clone(), left, doing: None };
+    save(run, book, |ledger| write(ledger, app, action, line)).await?;
+    book.lock().await.known.insert(action.key.clone(), outputs);
+    Ok(())
+}
+
+/// Takes away what is at former places; what lies where the new one was put is the new one.
+async fn clear<W: World>(
+    run: &Run<W>,
+    kind: &dyn Erased<W>,
+    action: &Action,
+    around: Around<'_>,
+    placed: Option<&Value>,
+) -> Result<(), Fault> {
+    let now = placed.map(|p| kind.place(p)).transpose()?.flatten();
+    for (left, actual) in &action.work.left {
+        let Some(actual) = actual.clone() else { continue };
+        if now.is_some() && kind.place(&left.placed)? == now {
+            continue;
+        }
+        let around = Around {
+            intent: Intent::Absent,
+            origin: Some(left.origin),
+            recorded: &left.outputs,
+            ours: Some(left.origin == Origin::Created),
+            ..around
+        };
+        kind.remove(left.placed.clone(), around, actual, &run.writer).await?;
+    }
+    Ok(())
+}
+
+async fn save<W: World>(run: &Run<W>, book: &Mutex<Book>, change: impl FnOnce(&mut Ledger)) -> Result<(), Fault> {
+    let mut book = book.lock().await;
+    change(&mut book.ledger);
+    if let Some(why) = &book.unsaved {
+        return Err(Fault::Unsaved(why.clone()));
+    }
+    if let Err(why) = run.keeper.save(&book.ledger) {
+        book.unsaved = Some(why.clone());
+        return Err(Fault::Unsaved(why));
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! Whose things are: what the ledger and the things themselves say, who else of this state has them, and what still needs them.
+
+use super::{
+    super::{
+        desired::{Desired, Intent, Node},
+        fault::Fault,
+        input::needs,
+        key::Key,
+        ledger::{Entry, Ledger, Left, Origin},
+        observe::stays,
+        plan::{Act, Heir},
+        resource::{Around, Erased, Owner, Seen, World},
+    },
+    NOTHING, Planner,
+};
+use serde_json::Value;
+use std::collections::{BTreeMap, VecDeque};
+
+/// What is cleared away of former places, and who takes over what was shared there.
+pub(super) type Leaving = (Vec<(Left, Option<Value>)>, Vec<Heir>);
+
+impl<'a, W: World> Planner<'a, W> {
+    /// The ledger's entry, if it speaks of the place at which the thing is looked for now.
+    pub(super) fn entry(&self, node: &Node, kind: &dyn Erased<W>, placed: &Value) -> Result<Option<&'a Entry>, Fault> {
+        let Some(entry) = self.ledger.get(&self.desired.app, &node.key) else { return Ok(None) };
+        Ok(stays(kind, entry, placed)?.then_some(entry))
+    }
+
+    pub(super) fn around(&self, node: &Node, kind: &dyn Erased<W>, placed: &Value) -> Result<Around<'a>, Fault> {
+        let entry = self.entry(node, kind, placed)?;
+        Ok(Around {
+            app: &self.desired.app,
+            intent: node.intent,
+            origin: entry.map(|e| e.origin),
+            recorded: entry.map_or(&NOTHING, |e| &e.outputs),
+            ours: None,
+            recover: self.consent.recover,
+        })
+    }
+
+    pub(super) fn is_ours(&self, node: &Node, kind: &dyn Erased<W>, placed: &Value, seen: &Seen) -> Result<bool, Fault> {
+        let owner = kind.owner(placed, self.around(node, kind, placed)?, &seen.actual)?;
+        Ok(match self.entry(node, kind, placed)?.map(Entry::leave) {
+            Some(said) => self.ours_as_said(kind, &said, owner, seen)?,
+            None => match owner {
+                Owner::Ours => true,
+                Owner::Others => false,
+                Owner::Untold => node.follows.as_ref().is_some_and(|k| self.follows_ours(k)),
+            },
+        })
+    }
+
+    fn ours_as_said(&self, kind: &dyn Erased<W>, said: &Left, owner: Owner, seen: &Seen) -> Result<bool, Fault> {
+        // killed between intent and record: what is recorded is nothing, or is of a predecessor
+        let unsure = said.doing.is_some_and(|act| act.makes() || act == Act::Update && said.outputs.is_empty());
+        Ok(match said.origin {
+            // what the thing itself says decides, and a thing that cannot tell was ours to make
+            Origin::Created if unsure => owner != Owner::Others,
+            Origin::Created => owner == Owner::Ours || kind.same(&said.placed, &said.outputs, &seen.actual)?,
+            _ => owner == Owner::Ours,
+        })
+    }
+
+    pub(super) fn follows_ours(&self, key: &Key) -> bool {
+        if let Some(ours) = self.ours.get(key) {
+            return *ours;
+        }
+        self.ledger.get(&self.desired.app, key).is_some_and(|e| e.origin == Origin::Created)
+    }
+
+    /// Of former places only what podid made or added is cleared away, and only what no other app of this state has.
+    pub(super) fn leaving(&self, node: &Node, kind: &dyn Erased<W>) -> Result<Leaving, Fault> {
+        if self.observed.blind.contains_key(&node.key) {
+            let entry = self.ledger.get(&self.desired.app, &node.key);
+            return Ok((entry.map(|e| e.left.iter().map(|l| (l.clone(), None)).collect()).unwrap_or_default(), Vec::new()));
+        }
+        let (mut away, mut heirs) = (Vec::new(), Vec::new());
+        for old in self.observed.old.get(&node.key).into_iter().flatten() {
+            let left = &old.left;
+            let around = Around {
+                app: &self.desired.app,
+                intent: Intent::Absent,
+                origin: Some(left.origin),
+                recorded: &left.outputs,
+                ours: None,
+                recover: false,
+            };
+            let owner = kind.owner(&left.placed, around, &old.seen.actual)?;
+            if left.origin != Origin::Extended && !self.ours_as_said(kind, left, owner, &old.seen)? {
+                continue;
+            }
+            match self.shared_with(kind, node, &left.placed)? {
+                Some(app) => heirs.push(Heir { app: app.to_owned(), origin: left.origin, outputs: left.outputs.clone() }),
+                None => away.push((left.clone(), Some(old.seen.actual.clone()))),
+            }
+        }
+        Ok((away, heirs))
+    }
+
+    /// Another app of this state that has the same thing at the same place.
+    pub(super) fn shared_with(&self, kind: &dyn Erased<W>, node: &Node, placed: &Value) -> Result<Option<&'a str>, Fault> {
+        let place = kind.place(placed)?;
+        for other in self.ledger.entries().filter(|e| e.app != self.desired.app && e.key == node.key && e.kind == node.kind) {
+            if other.cluster == node.cluster && kind.place(&other.placed)? == place && other.origin != Origin::Existing {
+                return Ok(Some(&other.app));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What must not go because something of the same app that stays refers to it, each with who does; and what those need in their turn.
+pub(super) fn needed(desired: &Desired, ledger: &Ledger) -> BTreeMap<Key, Key> {
+    let intent = |key: &Key| desired.nodes.get(key).map(|n| n.intent);
+    let wanted = desired.nodes.values().filter(|n| n.intent == Intent::Present).map(|n| (n.key.clone(), n.needs()));
+    // of what is wanted the spec speaks, of the rest the ledger
+    let staying = |e: &&Entry| e.origin != Origin::Existing && !matches!(intent(&e.key), Some(Intent::Present | Intent::Absent));
+    let remembered = ledger.of_app(&desired.app).filter(staying).map(|e| (e.key.clone(), needs(&e.spec)));
+    let mut todo: VecDeque<_> = wanted.chain(remembered).collect();
+    let mut needed: BTreeMap<Key, Key> = BTreeMap::new();
+    while let Some((by, keys)) = todo.pop_front() {
+        for key in keys {
+            if needed.contains_key(&key) {
+                continue;
+            }
+            if let (Some(Intent::Absent), Some(entry)) = (intent(&key), ledger.get(&desired.app, &key)) {
+                todo.push_back((key.clone(), needs(&entry.spec)));
+            }
+            needed.insert(key, by.clone());
+        }
+    }
+    needed
+}

@@ -1,0 +1,82 @@
+//! Graphs made from what the ledger remembers: everything away, everything as it was, and what a spec no longer names.
+
+use super::super::{
+    desired::{By, Desired, Intent, Node},
+    fault::Fault,
+    key::Key,
+    ledger::{Entry, Ledger, Origin},
+    resource::{Kinds, World},
+};
+use std::collections::BTreeSet;
+
+/// The graph of everything that an app has left: what the ledger knows, and what `wanted` names beside that, all to be taken away.
+pub fn all_absent<W: World>(app: &str, ledger: &Ledger, wanted: Option<Desired>, kinds: Kinds<W>) -> Result<Desired, Fault> {
+    let mut desired = wanted.unwrap_or_else(|| Desired::new(app, By::Spec));
+    for node in desired.nodes.values_mut() {
+        if node.intent == Intent::Present {
+            node.intent = Intent::Absent;
+        }
+    }
+    for entry in ledger.of_app(app) {
+        let node = absent_node(entry);
+        let existing = desired.nodes.entry(entry.key.clone()).or_insert(node);
+        if entry.origin != Origin::Existing {
+            existing.spec = entry.spec.clone();
+            existing.intent = Intent::Absent;
+        }
+    }
+    // what is only read is read only where something has to be found by it
+    let needed: BTreeSet<Key> =
+        closure(&desired, desired.nodes.values().filter(|n| n.intent == Intent::Absent && ledger.get(app, &n.key).is_none()));
+    for (key, node) in &mut desired.nodes {
+        if matches!(node.intent, Intent::Existing | Intent::Optional) {
+            node.intent = if ledger.get(app, key).is_none() && needed.contains(key) { Intent::Optional } else { Intent::Absent };
+        }
+        let _ = kinds.of(&node.kind)?;
+    }
+    Ok(desired)
+}
+
+fn closure<'a>(desired: &Desired, from: impl Iterator<Item = &'a Node>) -> BTreeSet<Key> {
+    let mut todo: Vec<Key> = from.flat_map(Node::needs).collect();
+    let mut found = BTreeSet::new();
+    while let Some(key) = todo.pop() {
+        if let Some(node) = desired.nodes.get(&key)
+            && found.insert(key)
+        {
+            todo.extend(node.needs());
+        }
+    }
+    found
+}
+
+fn absent_node(entry: &Entry) -> Node {
+    Node {
+        key: entry.key.clone(),
+        kind: entry.kind.clone(),
+        spec: entry.spec.clone(),
+        intent: Intent::Absent,
+        cluster: entry.cluster.clone(),
+        when: None,
+        follows: None,
+    }
+}
+
+/// The graph of everything that the ledger says an app has, as it was wanted.
+pub fn remembered(app: &str, ledger: &Ledger) -> Desired {
+    let mut desired = Desired::new(app, By::Command);
+    for entry in ledger.of_app(app) {
+        let intent = if entry.origin == Origin::Existing { Intent::Existing } else { Intent::Present };
+        desired.nodes.insert(entry.key.clone(), Node { intent, ..absent_node(entry) });
+    }
+    desired
+}
+
+/// Adds to a spec's graph what an earlier `up` of the same app brought and the spec no longer names.
+pub fn prune(desired: &mut Desired, ledger: &Ledger) {
+    for entry in ledger.of_app(&desired.app.clone()).filter(|e| e.by == By::Spec) {
+        if !desired.nodes.contains_key(&entry.key) {
+            desired.nodes.insert(entry.key.clone(), absent_node(entry));
+        }
+    }
+}
