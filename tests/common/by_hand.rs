@@ -1,0 +1,160 @@
+//! Azure and the clusters as others use them, behind podid's back: with the caller's own token, with the kubeconfig's, and the
+//! sandbox's settings. Only for a world that is served.
+
+use super::World;
+use reqwest::{Client, Method, Proxy};
+use serde_json::{Value, json};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    sync::OnceLock,
+};
+use tokio::runtime::Runtime;
+
+pub const GROUP: &str = "podid-lab";
+
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    })
+}
+
+/// A status and a JSON body, null where there is none.
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn ok(self) -> Value {
+        assert!(self.status < 300, "status {}: {:#}", self.status, self.body);
+        self.body
+    }
+}
+
+impl World {
+    /// As `podid sandbox env` prints it.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let text = self.podid(&["sandbox", "env"]).ok().stdout;
+        let lines = text.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+        lines.map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned())).collect()
+    }
+
+    fn variable(&self, name: &str) -> String {
+        self.environment().into_iter().find(|(n, _)| n == name).map(|(_, value)| value).unwrap()
+    }
+
+    pub fn subscription(&self) -> String {
+        self.variable("AZURE_SUBSCRIPTION_ID")
+    }
+
+    pub fn group_id(&self) -> String {
+        format!("/subscriptions/{}/resourceGroups/{GROUP}", self.subscription())
+    }
+
+    pub fn identity_id(&self, name: &str) -> String {
+        format!("{}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}", self.group_id())
+    }
+
+    pub fn vault_id(&self, name: &str) -> String {
+        format!("{}/providers/Microsoft.KeyVault/vaults/{name}", self.group_id())
+    }
+
+    fn client(&self) -> Client {
+        let ca = std::fs::read(self.path(".podid/ca.pem")).unwrap();
+        let proxy = Proxy::all(format!("http://127.0.0.1:{}", self.port())).unwrap();
+        let ca = reqwest::Certificate::from_pem(&ca).unwrap();
+        Client::builder().proxy(proxy).tls_certs_only([ca]).build().unwrap()
+    }
+
+    /// `token`: none is sent if empty.
+    pub fn send(&self, method: &str, url: &str, token: &str, content_type: &str, body: Option<String>) -> Answer {
+        runtime().block_on(async {
+            let mut request = self.client().request(method.parse::<Method>().unwrap(), url).header("content-type", content_type);
+            if !token.is_empty() {
+                request = request.bearer_auth(token);
+            }
+            let answer = request.body(body.unwrap_or_default()).send().await.unwrap();
+            let status = answer.status().as_u16();
+            let text = answer.text().await.unwrap();
+            Answer { status, body: serde_json::from_str(&text).unwrap_or_default() }
+        })
+    }
+
+    /// The caller's own, for an audience such as `https://vault.azure.net`.
+    pub fn token(&self, audience: &str) -> String {
+        let all = self.environment();
+        let of = |name: &str| all.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()).unwrap();
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("grant_type", "client_credentials")
+            .append_pair("client_id", &of("AZURE_CLIENT_ID"))
+            .append_pair("client_secret", &of("AZURE_CLIENT_SECRET"))
+            .append_pair("scope", &format!("{audience}/.default"))
+            .finish();
+        let url = format!("https://login.microsoftonline.com/{}/oauth2/v2.0/token", of("AZURE_TENANT_ID"));
+        let answer = self.send("POST", &url, "", "application/x-www-form-urlencoded", Some(body)).ok();
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// `path` from the id on, with its api-version.
+    pub fn arm(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let token = self.token("https://management.azure.com");
+        let url = format!("https://management.azure.com{path}");
+        self.send(method, &url, &token, "application/json", body.map(|b| b.to_string()))
+    }
+
+    pub fn vault(&self, method: &str, vault: &str, path: &str, body: Option<Value>) -> Answer {
+        let token = self.token("https://vault.azure.net");
+        let url = format!("https://{vault}.vault.azure.net{path}?api-version=2025-07-01");
+        self.send(method, &url, &token, "application/json", body.map(|b| b.to_string()))
+    }
+
+    /// As the kubeconfig's cluster admin. A PATCH is a merge patch.
+    pub fn kube(&self, method: &str, context: &str, path: &str, body: Option<Value>) -> Answer {
+        let config: Value = serde_json::from_str(&self.read(".podid/kubeconfig")).unwrap();
+        let named = |list: &str| config[list].as_array().unwrap().iter().find(|e| e["name"].as_str().unwrap().ends_with(context)).unwrap();
+        let server = named("clusters")["cluster"]["server"].as_str().unwrap();
+        let token = named("users")["user"]["token"].as_str().unwrap();
+        let content_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+        self.send(method, &format!("{server}{path}"), token, content_type, body.map(|b| b.to_string()))
+    }
+
+    /// Role assignments at a scope, without those that it inherits.
+    pub fn assignments(&self, scope: &str) -> Vec<Value> {
+        let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01&$filter=atScope()");
+        let all = self.arm("GET", &path, None).ok()["value"].as_array().unwrap().clone();
+        all.into_iter().filter(|a| a["properties"]["scope"].as_str().unwrap().eq_ignore_ascii_case(scope)).collect()
+    }
+
+    /// What the sandbox itself can be asked at its control host.
+    pub fn control(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port())).unwrap();
+        let head = format!(
+            "{method} http://sandbox.podid{path} HTTP/1.1\r\nhost: sandbox.podid\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
+        Answer { status, body: serde_json::from_str(body).unwrap() }
+    }
+
+    pub fn settings(&self, wish: &Value) {
+        self.control("POST", "/settings", Some(wish)).ok();
+    }
+
+    pub fn setting(&self, name: &str) -> Value {
+        self.control("GET", "/settings", None).ok()[name].clone()
+    }
+
+    /// The n-th request of a client from now on hangs until its connection is closed.
+    pub fn hold(&self, n: u64, when: &str) {
+        self.settings(&json!({ "hold": { "n": n, "when": when } }));
+    }
+}

@@ -1,0 +1,264 @@
+//! A world of its own for each test: a temporary folder, the real binary in a clean environment, and a sandbox, embedded or served.
+//! `by_hand` changes that world behind podid's back, `log` reads what was asked of it. Knows no type of podid's.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "a test that cannot go on ends")]
+
+pub mod by_hand;
+pub mod log;
+pub mod specs;
+
+use serde_json::Value;
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+pub const PODID: &str = env!("CARGO_BIN_EXE_podid");
+/// Longer than anything here takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct World {
+    folder: TempDir,
+    served: Option<Served>,
+    /// Beside PATH, HOME and the sandbox's own.
+    pub env: Vec<(String, String)>,
+}
+
+/// A `podid sandbox serve` that ends with the test.
+struct Served {
+    child: Child,
+    port: u16,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[derive(Debug)]
+pub struct Output {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    said: String,
+}
+
+impl Output {
+    pub fn of(words: &[&str], output: std::process::Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            said: words.join(" "),
+        }
+    }
+
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "`podid {}` was to exit with {code}\n--- stdout\n{}--- stderr\n{}",
+            self.said,
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        self.exits(0)
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|why| panic!("`podid {}` answers no JSON: {why}\n{}", self.said, self.stdout))
+    }
+
+    pub fn last_line(&self) -> &str {
+        self.stdout.lines().last().unwrap_or_default()
+    }
+
+    #[track_caller]
+    pub fn says(self, words: &str) -> Self {
+        assert!(
+            self.stdout.contains(words) || self.stderr.contains(words),
+            "`podid {}` was to say {words:?}\n--- stdout\n{}--- stderr\n{}",
+            self.said,
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+}
+
+impl World {
+    /// Embedded: each command takes the world up where the last one left it.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let labs = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/labs");
+        for entry in fs::read_dir(labs).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        }
+        let env = vec![("PODID_SANDBOX".into(), "1".into()), ("PODID_LATENESS".into(), "none".into())];
+        Self { folder, served: None, env }
+    }
+
+    pub fn served() -> Self {
+        let mut world = Self::new();
+        world.serve();
+        world
+    }
+
+    pub fn serve(&mut self) {
+        let ready = self.path("ready.json");
+        let log = fs::File::create(self.path("serve.log")).unwrap();
+        let mut command = self.command(&["sandbox", "serve", "--ready-file", ready.to_str().unwrap()]);
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let mut served = Served { child, port: 0 };
+        let note = until("the sandbox serves", || fs::read(&ready).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()));
+        served.port = u16::try_from(note["port"].as_u64().unwrap()).unwrap();
+        self.served = Some(served);
+    }
+
+    pub fn port(&self) -> u16 {
+        self.served.as_ref().expect("the world is served").port
+    }
+
+    pub fn dir(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|why| panic!("{name}: {why}"))
+    }
+
+    /// With nothing of the machine's environment but PATH.
+    pub fn command(&self, words: &[&str]) -> Command {
+        self.program(PODID, words)
+    }
+
+    pub fn program(&self, program: impl AsRef<OsStr>, words: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(words).current_dir(self.dir()).env_clear().stdin(Stdio::null());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.dir());
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    pub fn podid(&self, words: &[&str]) -> Output {
+        Output::of(words, self.command(words).output().unwrap())
+    }
+
+    /// Started, not waited for.
+    pub fn start(&self, words: &[&str]) -> Started {
+        let mut command = self.command(words);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Started { child: Some(child), words: words.iter().map(|w| (*w).to_owned()).collect() }
+    }
+
+    /// `podid up --yes -f SPEC` and more words.
+    pub fn up(&self, spec: &str, more: &[&str]) -> Output {
+        self.podid(&[&["up", "--yes", "-f", spec], more].concat())
+    }
+
+    pub fn down(&self, spec: &str, more: &[&str]) -> Output {
+        self.podid(&[&["down", "--yes", "-f", spec], more].concat())
+    }
+
+    /// Exit code of `plan --exit-code`.
+    pub fn plan(&self, spec: &str) -> Output {
+        self.podid(&["plan", "--exit-code", "-f", spec])
+    }
+
+    /// The world as sorted JSON text.
+    pub fn export(&self) -> String {
+        self.podid(&["sandbox", "export"]).ok().stdout
+    }
+
+    /// The state as `state list -o json` tells it.
+    pub fn listed(&self) -> Value {
+        self.podid(&["state", "list", "-o", "json"]).ok().json()
+    }
+}
+
+/// A child that is killed if the test gives up on it.
+pub struct Started {
+    child: Option<Child>,
+    words: Vec<String>,
+}
+
+impl Started {
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    pub fn ended(&mut self) -> bool {
+        self.child.as_mut().unwrap().try_wait().unwrap().is_some()
+    }
+
+    /// SIGKILL, as a power cut would.
+    pub fn kill(mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// SIGINT, as Ctrl-C sends it.
+    pub fn interrupt(&self) {
+        let sent = Command::new("kill").args(["-INT", &self.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    pub fn wait(mut self) -> Output {
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        Output::of(&words, self.child.take().unwrap().wait_with_output().unwrap())
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Looks again until it is so.
+#[track_caller]
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Two texts, byte for byte; where they differ, only the lines that do are shown.
+#[track_caller]
+pub fn same(what: &str, left: &str, right: &str) {
+    if left != right {
+        let diff = similar::TextDiff::from_lines(left, right);
+        panic!("{what}:\n{}", diff.unified_diff().context_radius(6));
+    }
+}
