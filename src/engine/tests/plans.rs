@@ -5,7 +5,7 @@ use super::{
     lab::{Lab, acts, graph},
 };
 use crate::engine::{
-    desired::{By, Desired, Intent},
+    desired::{By, Desired, Intent, When},
     fault::Fault,
     input::After,
     ledger::Origin,
@@ -227,7 +227,7 @@ async fn what_is_wanted_only_with_something_of_ours_comes_and_goes_with_it() {
         graph()
             .present(Store::key("kv"), &Store { name: "kv".into() })
             .present(Right::key("read"), &right)
-            .with(&Right::key("read"), |n| n.when_ours = Some(Store::key("kv")))
+            .with(&Right::key("read"), |n| n.when = Some(When { ours: Store::key("kv"), or: "marked".into() }))
     };
     let mut foreign = Lab::default();
     foreign.land.foreign("store/kv", []);
