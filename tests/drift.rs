@@ -171,7 +171,14 @@ fn secret(lab: &Lab) {
     lab.mended("the secret's tags are gone", &[&format!("PATCH {}/{version}", lab.secret)]);
     let tags = lab.world.vault("GET", lab.vault, &path, None).ok()["tags"].clone();
     assert_eq!(tags["colour"], "blue", "tags of others stay");
-    lab.world.vault("PATCH", lab.vault, &format!("{path}/{version}"), Some(json!({ "tags": { "managed-by": "podid", "podid-app": tags["podid-app"] } }))).ok();
+    lab.world
+        .vault(
+            "PATCH",
+            lab.vault,
+            &format!("{path}/{version}"),
+            Some(json!({ "tags": { "managed-by": "podid", "podid-app": tags["podid-app"] } })),
+        )
+        .ok();
 
     lab.world.vault("DELETE", lab.vault, &path, None).ok();
     let recovered = format!("POST {}/recover", lab.secret);

@@ -15,6 +15,7 @@ use crate::{
     },
     exit::Exit,
     failure::Failure,
+    output::prompt,
     resources::KINDS,
     session::Session,
     spec::{
@@ -88,6 +89,25 @@ impl Goal {
         }
     }
 
+    /// What is left out and could be one of several is asked of a terminal; without one it is refused with the candidates.
+    async fn settled(mut self, session: &Session, memory: &Memory) -> Result<Self, Failure> {
+        let (word, flag, field) = match &mut self {
+            Self::Wish { wish: Wish::Bind(bind), .. } => ("identity", "--identity NAME", &mut bind.identity),
+            Self::Wish { wish: Wish::Mount(mount), .. } => ("vault", "--vault NAME", &mut mount.vault),
+            _ => return Ok(self),
+        };
+        let candidates = memory.candidates(word);
+        if field.is_none() && candidates.len() > 1 {
+            let names: Vec<String> =
+                candidates.iter().map(|id| format!("{} ({})", id.name(), id.group_name().unwrap_or_default())).collect();
+            let terminal = session.terminal.clone();
+            let asked = tokio::task::spawn_blocking(move || prompt::select(&terminal, word, &names, flag)).await;
+            let at = asked.map_err(|e| Failure::new(Exit::Bug, e.to_string()))??;
+            *field = candidates.get(at).map(ToString::to_string);
+        }
+        Ok(self)
+    }
+
     fn writes(&self) -> bool {
         !matches!(self, Self::Plan { .. } | Self::Status)
     }
@@ -134,12 +154,17 @@ pub async fn scene(session: &Session, goal: &Goal) -> Result<Scene, Failure> {
             None => same_world(session, world, now, spec_path.as_deref())?,
         }
     }
-    let memory = Memory::new(&ledger, &app);
+    let mut memory = Memory::new(&ledger, &app);
+    if let Some(spec) = spec {
+        memory.add_spec(spec, &subscription);
+    }
+    let goal = &goal.clone().settled(session, &memory).await?;
     let cluster = cluster_of(session, goal, spec, &azure, &memory, &subscription).await?;
     let context = expand::Context {
         app: &app,
         subscription: &subscription,
         group: session.global.resource_group.as_deref(),
+        default_group: spec.and_then(|s| s.resource_group.as_deref()),
         cluster: cluster.as_ref(),
         memory: &memory,
     };
@@ -171,10 +196,10 @@ fn desired_of(
 fn load_spec(goal: &Goal) -> Result<Option<Loaded>, Failure> {
     let default = Path::new(crate::cli::DEFAULT_SPEC);
     match (goal, goal.file()) {
-        (Goal::Wish { .. } | Goal::Status, _) => Ok(None),
+        (Goal::Status, _) => Ok(None),
         (_, Some(file)) => Ok(Some(load::load(file)?)),
-        // these two know from the state what there is
-        (Goal::Down { .. } | Goal::Rebuild { .. }, None) => {
+        // these know from flags and state what there is; a spec that lies there is heard first
+        (Goal::Down { .. } | Goal::Rebuild { .. } | Goal::Wish { .. }, None) => {
             default.exists().then(|| load::load(default)).transpose().map_err(Failure::from)
         }
         (_, None) => Ok(Some(load::load(default)?)),

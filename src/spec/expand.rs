@@ -45,6 +45,8 @@ pub struct Context<'a> {
     pub subscription: &'a str,
     /// Name or id; from `-g` or its environment variable.
     pub group: Option<&'a str>,
+    /// The spec's, for want of that.
+    pub default_group: Option<&'a str>,
     /// The cluster that Kubernetes objects go to; None: none could be told.
     pub cluster: Option<&'a ClusterRef>,
     pub memory: &'a Memory,
@@ -53,7 +55,7 @@ pub struct Context<'a> {
 pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
     let mut expansion = Expansion {
         context,
-        group: context.group.or(spec.resource_group.as_deref()),
+        group: context.group.or(context.default_group),
         location: spec.location.as_deref(),
         desired: Desired::new(context.app, By::Spec),
     };
@@ -68,7 +70,8 @@ pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
 
 /// `remove`: the same things, to be taken away; what they refer to is only read.
 pub fn wish(wish: &Wish, remove: bool, context: &Context<'_>) -> Result<Desired, Fault> {
-    let mut expansion = Expansion { context, group: context.group, location: None, desired: Desired::new(context.app, By::Command) };
+    let group = context.group.or(context.default_group);
+    let mut expansion = Expansion { context, group, location: None, desired: Desired::new(context.app, By::Command) };
     expansion.wish(wish, remove)?;
     let mut desired = expansion.desired;
     if remove {

@@ -1,5 +1,6 @@
 //! What earlier commands named, read off the state's entries, so that later ones need no ids. Nothing is asked of any cloud.
 
+use super::model::Spec;
 use crate::{
     azure::{
         ArmId,
@@ -24,15 +25,43 @@ pub struct ClusterRef {
 pub struct Memory {
     own: Vec<Entry>,
     others: Vec<Entry>,
+    /// What the spec names: the word of the kind, and the id.
+    spec: Vec<(&'static str, ArmId)>,
 }
 
 impl Memory {
     pub fn new(ledger: &Ledger, app: &str) -> Self {
         let (own, others) = ledger.entries().cloned().partition(|e| e.app == app);
-        Self { own, others }
+        Self { own, others, spec: Vec::new() }
+    }
+
+    /// What a spec names comes before what the state remembers.
+    pub fn add_spec(&mut self, spec: &Spec, subscription: &str) {
+        let identities = spec.workloads.iter().map(|w| ("identity", IDENTITY, &w.identity.name, &w.identity.resource_group));
+        let vaults = spec.vault.iter().chain(&spec.vaults).map(|v| ("vault", VAULT, &v.name, &v.resource_group));
+        for (word, kind, name, group) in identities.chain(vaults) {
+            let group = group.as_ref().or(spec.resource_group.as_ref());
+            let id = match (ArmId::parse(name), group) {
+                (Some(id), _) => Some(id),
+                (None, Some(group)) => {
+                    let group = ArmId::parse(group).unwrap_or_else(|| ArmId::group(subscription, group));
+                    Some(ArmId::resource(group.subscription_id(), group.group_name().unwrap_or_default(), kind, name))
+                }
+                (None, None) => None,
+            };
+            self.spec.extend(id.filter(|id| !self.spec.contains(&(word, id.clone()))).map(|id| (word, id)));
+        }
     }
 
     fn ids(&self, kind: &str) -> Vec<ArmId> {
+        let named: Vec<ArmId> = self.spec.iter().filter(|(word, _)| *word == kind).map(|(_, id)| id.clone()).collect();
+        if !named.is_empty() {
+            return named;
+        }
+        self.remembered(kind)
+    }
+
+    fn remembered(&self, kind: &str) -> Vec<ArmId> {
         let of = |entries: &[Entry]| {
             let mut ids: Vec<ArmId> = Vec::new();
             for entry in entries.iter().filter(|e| e.kind == kind) {
@@ -54,7 +83,11 @@ impl Memory {
 
     /// Where a resource of that name was: None if no command named one, refused if several did.
     pub fn id_of(&self, kind: &str, name: &str) -> Result<Option<ArmId>, Fault> {
-        let mut ids: Vec<ArmId> = self.ids(Self::word(kind)).into_iter().filter(|id| id.name().eq_ignore_ascii_case(name)).collect();
+        let called = |ids: Vec<ArmId>| ids.into_iter().filter(|id| id.name().eq_ignore_ascii_case(name)).collect::<Vec<_>>();
+        let mut ids = called(self.ids(Self::word(kind)));
+        if ids.is_empty() {
+            ids = called(self.remembered(Self::word(kind)));
+        }
         match ids.len() {
             0 | 1 => Ok(ids.pop()),
             _ => Err(several(Self::word(kind), &ids)),
