@@ -12,6 +12,7 @@ use crate::{
         desired::{Desired, Intent},
         event::{Event, Tell, at_work},
         execute::{Run, execute},
+        key::Key,
         ledger::Ledger,
         observe::{Observed, observe},
         plan::{Act, Plan},
@@ -21,7 +22,11 @@ use crate::{
     exit::Exit,
     failure::{Failure, explain},
     output::{events::Events, human, json, progress::Progress, prompt},
-    resources::{KINDS, Reader, Writer, secret::Secret, values::Values},
+    resources::{
+        KINDS, Reader, Writer,
+        secret::Secret,
+        values::{From, Values},
+    },
     session::Session,
 };
 pub use goal::Goal;
@@ -52,7 +57,7 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     }
     let to_do = plan.has_changes();
     if !plan.refused.is_empty() {
-        show(session, plan)?;
+        refused(session, plan)?;
         return Ok(Exit::Refused);
     }
     if to_do {
@@ -81,6 +86,9 @@ pub(crate) async fn look(session: &Session, goal: &Goal, scene: &Scene) -> Resul
     }
     let values = Arc::new(Values::default());
     give_stdin(session, &desired, &values)?;
+    if goal.makes() {
+        check_values(&desired, &values)?;
+    }
     let azure = scene.azure.clone();
     let global = &session.global;
     let reader = Reader::new(azure.clone(), session.clusters.clone(), Arc::clone(&values), global.adopt, global.force_conflicts);
@@ -97,26 +105,67 @@ pub(crate) async fn look(session: &Session, goal: &Goal, scene: &Scene) -> Resul
 }
 
 fn all_faults(faults: crate::engine::observe::Faults) -> Failure {
-    let mut explained: Vec<Failure> = Vec::new();
-    for (key, fault) in &faults {
-        let mut failure = explain(key, fault);
-        // one cause (no login, an unreachable cluster) is told once, not node by node
-        if let Some(same) = explained.iter_mut().find(|f| f.causes == failure.causes && f.hints == failure.hints) {
-            same.causes.dedup();
-            continue;
+    one_failure(faults.iter().map(|(key, fault)| (key, Failure::from(fault))))
+}
+
+/// One cause (no login, an unreachable cluster) is told once, not node by node.
+fn one_failure<'a>(failures: impl Iterator<Item = (&'a Key, Failure)>) -> Failure {
+    let mut told: Vec<(Vec<&Key>, Failure)> = Vec::new();
+    for (key, failure) in failures {
+        match told.iter_mut().find(|(_, f)| *f == failure) {
+            Some((keys, _)) => keys.push(key),
+            None => told.push((vec![key], failure)),
         }
-        failure.causes.dedup();
-        explained.push(failure);
     }
-    let mut explained = explained.into_iter();
-    let Some(mut first) = explained.next() else { return Failure::new(Exit::Bug, "a fault without a cause") };
-    for other in explained {
+    let mut told = told.into_iter().map(|(keys, mut failure)| {
+        match keys.as_slice() {
+            [one] if one.as_str() != "caller" => failure.message = format!("{one}: {}", failure.message),
+            [_] | [] => {}
+            [first, second] => failure.causes.push(format!("it stops {first} and {second}")),
+            [first, second, rest @ ..] => failure.causes.push(format!("it stops {first}, {second} and {} more", rest.len())),
+        }
+        failure
+    });
+    let Some(mut first) = told.next() else { return Failure::new(Exit::Bug, "a fault without a cause") };
+    for other in told {
         first.kind = first.kind.min(other.kind);
         first.causes.push(other.message);
         first.causes.extend(other.causes);
-        first.hints.extend(other.hints);
+        first.hints.extend(other.hints.into_iter().filter(|h| !first.hints.contains(h)).collect::<Vec<_>>());
     }
     first
+}
+
+/// For a program the plan is the answer; a person is told on stderr, where the errors are.
+fn refused(session: &Session, plan: &Plan) -> Result<(), Failure> {
+    let terminal = &session.terminal;
+    match session.global.output {
+        Format::Json => show(session, plan)?,
+        Format::Table => terminal.complain(&human::plan(plan, terminal.color_err, terminal.verbose)),
+    }
+    let count = plan.refused.len();
+    let message = format!("nothing was changed: {} a decision", if count == 1 { "1 thing needs".into() } else { format!("{count} things need") });
+    let ways = plan.refused.iter().map(|r| format!("{}: {}", r.key, r.reason));
+    let mut failure = Failure::new(Exit::Refused, message);
+    if session.global.output == Format::Json {
+        failure = ways.fold(failure, Failure::because);
+    }
+    terminal.complain(&human::failure(&failure, terminal.color_err));
+    Ok(())
+}
+
+/// Files and variables that are to give values: better found missing now than half-way.
+fn check_values(desired: &Desired, values: &Values) -> Result<(), Failure> {
+    let mut missing = Vec::new();
+    for node in desired.nodes.values().filter(|n| n.kind == "secret" && n.intent == Intent::Present) {
+        let Ok(Secret { value: Some(source), .. }) = serde_json::from_value(node.spec.clone()) else { continue };
+        if matches!(source, From::File(_) | From::Env(_))
+            && let Err(fault) = values.of(&node.key, &source)
+        {
+            missing.push((&node.key, Failure::from(&fault)));
+        }
+    }
+    if missing.is_empty() { Ok(()) } else { Err(one_failure(missing.into_iter())) }
 }
 
 /// The other half is not looked at: what it published comes from the state.
@@ -145,14 +194,14 @@ fn keep_side(desired: &mut Desired, only: Only) -> Result<(), Failure> {
     Ok(())
 }
 
-fn secrets(desired: &Desired) -> impl Iterator<Item = (&crate::engine::key::Key, Secret)> {
+fn secrets(desired: &Desired) -> impl Iterator<Item = (&Key, Secret)> {
     let wanted = desired.nodes.values().filter(|n| n.kind == "secret" && n.intent == Intent::Present);
     wanted.filter_map(|n| Some((&n.key, serde_json::from_value(n.spec.clone()).ok()?)))
 }
 
 fn give_stdin(session: &Session, desired: &Desired, values: &Values) -> Result<(), Failure> {
     for (key, secret) in secrets(desired) {
-        if secret.value == Some(crate::resources::values::From::Stdin) {
+        if secret.value == Some(From::Stdin) {
             values.give(key, crate::output::stdin::value(&session.terminal)?);
         }
     }
@@ -164,7 +213,7 @@ async fn ask_for_values(session: &Session, plan: &Plan, values: &Arc<Values>) ->
     for action in plan.actions.iter().filter(|a| a.kind == "secret" && matches!(a.act, Act::Create | Act::Update)) {
         let Some(node) = &action.work.node else { continue };
         let Ok(secret) = serde_json::from_value::<Secret>(node.spec.clone()) else { continue };
-        if secret.value == Some(crate::resources::values::From::Prompt) {
+        if secret.value == Some(From::Prompt) {
             let (terminal, name) = (session.terminal.clone(), secret.name.clone());
             let asked = tokio::task::spawn_blocking(move || prompt::secret_value(&terminal, &name)).await;
             values.give(&action.key, asked.map_err(|e| Failure::new(Exit::Bug, e.to_string()))??);
@@ -255,6 +304,9 @@ async fn finish(session: &Session, goal: &Goal, scene: &Scene, plan: &Plan, done
     } else {
         Exit::Done
     };
+    if let Some(text) = human::troubles(&report, &|_, fault| Failure::from(fault), session.terminal.color_err) {
+        session.terminal.complain(&text);
+    }
     let proofs = match goal {
         Goal::Up { verify: true, .. } if exit == Exit::Done => Some(proofs::prove(session, &scene.azure, &report.ledger, plan).await?),
         _ => None,
@@ -268,8 +320,7 @@ async fn finish(session: &Session, goal: &Goal, scene: &Scene, plan: &Plan, done
             answer(session, &json::text(&document))?;
         }
         Format::Table => {
-            let text = human::report(&report, plan, &explain, took, session.terminal.color_out, session.terminal.verbose);
-            answer(session, &text)?;
+            answer(session, &human::report(&report, plan, took, session.terminal.color_out, session.terminal.verbose))?;
             if let Some(proofs) = &proofs {
                 answer(session, &proofs::shown(&proofs.0))?;
             }

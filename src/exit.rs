@@ -14,7 +14,7 @@ pub enum Exit {
     Differs = 3,
     /// Refused: something needs a decision (no consent, name taken, missing group, ambiguous, CRD missing, reality moved).
     Refused = 4,
-    /// The state is locked, unreadable or of another world.
+    /// The state (or the sandbox's world) is locked or unreadable, or it is of another world.
     State = 5,
     /// A bug of podid, or a state that could not be saved.
     Bug = 70,

@@ -126,7 +126,17 @@ pub fn sandbox_options(global: &Global) -> sandbox::Options {
 
 impl From<sandbox::Error> for Failure {
     fn from(error: sandbox::Error) -> Self {
-        Self::new(Exit::Failed, error.to_string())
+        use sandbox::Error::{Busy, Damaged, Newer};
+        let kind = if matches!(error, Busy { .. } | Damaged { .. } | Newer { .. }) { Exit::State } else { Exit::Failed };
+        let text = error.to_string();
+        // the sandbox, which knows nothing of failures, writes what is wrong, then what to do
+        match text.rsplit_once("; ") {
+            Some((wrong, way)) => {
+                let (first, rest) = way.split_at(way.chars().next().map_or(0, char::len_utf8));
+                Self::new(kind, wrong).hint(format!("{}{rest}.", first.to_uppercase()))
+            }
+            None => Self::new(kind, text),
+        }
     }
 }
 

@@ -108,6 +108,11 @@ impl Goal {
         Ok(self)
     }
 
+    /// Whether what is wanted is to be made, now or by a later `up`; the others only look at what there is.
+    pub fn makes(&self) -> bool {
+        matches!(self, Self::Up { .. } | Self::Plan { .. } | Self::Wish { remove: false, .. })
+    }
+
     fn writes(&self) -> bool {
         !matches!(self, Self::Plan { .. } | Self::Status)
     }

@@ -89,7 +89,8 @@ impl<W: World> Planner<'_, W> {
                 match seen {
                     Some(seen) => {
                         let origin = self.around(node, kind, &placed)?.origin.unwrap_or(Origin::Existing);
-                        self.act(node, kind, Act::Keep, origin, Vec::new(), Some("existing".into()), placed, Some(seen))?;
+                        let why = (origin == Origin::Existing).then(|| "existing".to_owned());
+                        self.act(node, kind, Act::Keep, origin, Vec::new(), why, placed, Some(seen))?;
                     }
                     None if node.intent == Intent::Existing => {
                         let (reason, way_out) = kind.missing(&placed)?;

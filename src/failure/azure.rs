@@ -8,7 +8,12 @@ impl From<&Error> for Failure {
         match error {
             Error::NotLoggedIn { tried } => {
                 let failure = Self::new(Exit::Failed, "no Azure login was found");
-                let failure = tried.iter().fold(failure, |f, (credential, why)| f.because(format!("{credential}: {why}")));
+                // what nobody set up is one cause, not one each
+                let unset = |why: &str| why.strip_suffix(" is not set").map(str::to_owned);
+                let variables: Vec<String> = tried.iter().filter_map(|(_, why)| unset(why)).collect();
+                let failure = if variables.is_empty() { failure } else { failure.because(format!("not set: {}", variables.join(", "))) };
+                let others = tried.iter().filter(|(_, why)| unset(why).is_none() && why != "none is given");
+                let failure = others.fold(failure, |f, (credential, why)| f.because(format!("{credential}: {why}")));
                 failure.hint("Log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or AZURE_FEDERATED_TOKEN_FILE).")
                     .hint("To try podid without an account, add `--sandbox`.")
             }

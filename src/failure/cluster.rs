@@ -14,7 +14,7 @@ impl From<&Error> for Failure {
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 Self::new(Exit::Refused, text)
                     .because(format!("the contexts there are: {known}"))
-                    .hint("Name one of them with `--context`, or get it with `az aks get-credentials -g GROUP -n CLUSTER`.")
+                    .hint("Name one of them with `--context` (or `context:` of the spec's cluster), or get it with `az aks get-credentials -g GROUP -n CLUSTER`.")
             }
             Error::Login { .. } => Self::new(Exit::Failed, text).hint("Run the login command of the kubeconfig by hand (`kubectl get ns`); kubelogin may be missing."),
             Error::Unreachable { .. } => Self::new(Exit::Failed, text)

@@ -74,7 +74,7 @@ pub fn summary(plan: &Plan) -> String {
     let forget = plan.actions.iter().filter(|a| a.act == Act::Forget).count();
     if create + update + delete + adopt + forget + plan.refused.len() == 0 {
         return match (keep, plan.actions.iter().any(is_listed)) {
-            (0, _) => "nothing to do".into(),
+            (0, _) => format!("nothing to do: app {} has nothing", plan.app),
             (_, true) => format!("nothing to do: {}", count(keep, "resource stays", "resources stay")),
             (1, false) => "nothing to do: 1 resource is as it should be".into(),
             (_, false) => format!("nothing to do: {keep} resources are as they should be"),
@@ -88,8 +88,9 @@ pub fn summary(plan: &Plan) -> String {
     format!("plan: {}", parts.join(", "))
 }
 
-/// What was done; where something failed, everything with its reason or time, and what to do about it.
-pub fn report(report: &Report, plan: &Plan, explain: Explain<'_>, took: Duration, paint: Paint, verbose: u8) -> String {
+/// What was done, and what was kept although it was to go, with the reason; where something failed, everything that was done.
+/// `troubles` says what failed.
+pub fn report(report: &Report, plan: &Plan, took: Duration, paint: Paint, verbose: u8) -> String {
     let mut lines = Vec::new();
     let troubled = !report.failed.is_empty() || !report.not_started.is_empty();
     if troubled || verbose > 0 {
@@ -97,19 +98,17 @@ pub fn report(report: &Report, plan: &Plan, explain: Explain<'_>, took: Duration
             lines.push(format!("  {} {} {key} in {}", paint.green("done       "), done(*act), time(*took)));
         }
     }
-    for (key, act, fault) in &report.failed {
-        let Failure { message, causes, hints, .. } = explain(key, fault);
-        lines.push(format!("  {} to {} {key}: {message}", paint.red("failed     "), verb(*act)));
-        lines.extend(causes.iter().map(|cause| format!("              because {cause}")));
-        lines.extend(hints.iter().map(|hint| format!("              {hint}")));
-    }
-    for (key, act, because) in &report.not_started {
-        lines.push(format!("  {} to {} {key}: {because}", paint.yellow("not started"), verb(*act)));
+    for kept in plan.actions.iter().filter(|a| a.act == Act::Keep && is_listed(a)) {
+        lines.push(format!("  {} {}: {}", paint.dim("kept"), kept.key, kept.why.as_deref().unwrap_or_default()));
     }
     if let Some(why) = &report.unsaved {
         lines.push(paint.red(&format!("the state could not be saved: {why}")));
         lines.push("what the state file does not know:".into());
         lines.extend(report.done.iter().map(|(key, act, _)| format!("  {} {key}", done(*act))));
+    }
+    if report.done.is_empty() && !troubled && !report.interrupted && report.unsaved.is_none() && !plan.has_changes() {
+        lines.push(paint.bold(&summary(plan)));
+        return lines.join("\n") + "\n";
     }
     let Summary { create, update, delete, adopt, keep, failed, not_started } = report.summary(plan);
     let mut parts = vec![format!("{create} created"), format!("{update} changed"), format!("{delete} deleted")];
@@ -124,6 +123,36 @@ pub fn report(report: &Report, plan: &Plan, explain: Explain<'_>, took: Duration
     };
     lines.push(paint.bold(&format!("{word}: {}, in {}", parts.join(", "), time(took))));
     lines.join("\n") + "\n"
+}
+
+/// What failed, each cause told once however many it stopped, and what was not even begun for it. None: all went well.
+/// `explain` leaves the key out.
+pub fn troubles(report: &Report, explain: Explain<'_>, paint: Paint) -> Option<String> {
+    let mut told: Vec<(Vec<String>, Failure)> = Vec::new();
+    for (key, act, fault) in &report.failed {
+        let (what, failure) = (format!("{} {key}", verb(*act)), explain(key, fault));
+        match told.iter_mut().find(|(_, f)| *f == failure) {
+            Some((all, _)) => all.push(what),
+            None => told.push((vec![what], failure)),
+        }
+    }
+    let mut text = String::new();
+    for (what, mut cause) in told {
+        cause.message = format!("could not {}: {}", what.join(", "), cause.message);
+        text += &failure(&cause, paint);
+    }
+    let mut waited: Vec<(&str, Vec<String>)> = Vec::new();
+    for (key, act, because) in &report.not_started {
+        let what = format!("{} {key}", verb(*act));
+        match waited.iter_mut().find(|(b, _)| b == because) {
+            Some((_, all)) => all.push(what),
+            None => waited.push((because, vec![what])),
+        }
+    }
+    for (because, what) in waited {
+        text += &format!("{} {}: {because}\n", paint.yellow("not started: to"), what.join(", "));
+    }
+    (!text.is_empty()).then_some(text)
 }
 
 /// `error: could not …`, why, and what to run next.

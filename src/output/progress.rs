@@ -64,9 +64,8 @@ impl Progress {
                 let what = self.terminal.color_err.red("failed");
                 self.line(&format!("{what} to {} {key}: {fault}", verb(*act)));
             }
-            Event::NotStarted { key, act, because } => {
-                self.line(&format!("did not {} {key}: {because}", verb(*act)));
-            }
+            // what waited for something that failed is told at the end, once for all of them
+            Event::NotStarted { .. } => {}
         }
     }
 

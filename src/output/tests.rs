@@ -156,7 +156,7 @@ fn nothing_to_do_is_one_line() {
     };
     assert_eq!(human::plan(&stay(14), Paint(false), 0), "nothing to do: 14 resources are as they should be\n");
     assert_eq!(human::plan(&stay(1), Paint(false), 0), "nothing to do: 1 resource is as it should be\n");
-    assert_eq!(human::plan(&stay(0), Paint(false), 0), "nothing to do\n");
+    assert_eq!(human::plan(&stay(0), Paint(false), 0), "nothing to do: app claims has nothing\n");
 }
 
 #[test]
@@ -184,27 +184,41 @@ fn explain(key: &Key, fault: &Fault) -> Failure {
 
 #[test]
 fn a_report_tells_what_was_done_what_failed_and_what_was_not_started() {
-    insta::assert_snapshot!(human::report(&a_report(), &a_plan(), &explain, Duration::from_secs(150), Paint(false), 0), @r#"
+    insta::assert_snapshot!(human::troubles(&a_report(), &explain, Paint(false)).unwrap(), @r#"
+    error: could not change grant/kv/claims: a bug of podid: boom
+      because the answer was odd
+    hint: Look at `podid state show grant/kv/claims`.
+    not started: to create azureidentity/dev/claims: grant/kv/claims failed
+    "#);
+    insta::assert_snapshot!(human::report(&a_report(), &a_plan(), Duration::from_secs(150), Paint(false), 0), @r#"
       done        created identity/claims in 0.3 s
-      failed      to change grant/kv/claims: a bug of podid: boom
-                  because the answer was odd
-                  Look at `podid state show grant/kv/claims`.
-      not started to create azureidentity/dev/claims: grant/kv/claims failed
+      kept vault/kv: it holds data: `--delete-data kv` deletes it
     not done: 1 created, 0 changed, 0 deleted, 1 adopted, 3 stay, 1 failed, 1 not started, in 2 min 30 s
     "#);
 }
 
 #[test]
-fn a_report_without_trouble_is_one_line() {
+fn one_cause_of_several_failures_is_told_once() {
+    let failed = ["role/a", "role/b"].map(|key| (Key::from(key), Act::Create, Fault::Interrupted)).to_vec();
+    let explain = |_: &Key, fault: &Fault| Failure::new(Exit::Failed, fault.to_string()).hint("Look there.");
+    let text = human::troubles(&Report { failed, not_started: Vec::new(), ..a_report() }, &explain, Paint(false)).unwrap();
+    assert_eq!(text, "error: could not create role/a, create role/b: interrupted\nhint: Look there.\n");
+}
+
+#[test]
+fn a_report_without_trouble_is_one_line_and_what_was_kept() {
     let report = Report { failed: Vec::new(), not_started: Vec::new(), ..a_report() };
-    let text = human::report(&report, &a_plan(), &explain, Duration::from_millis(12_345), Paint(false), 0);
-    assert_eq!(text, "done: 1 created, 0 changed, 0 deleted, 1 adopted, 3 stay, in 12 s\n");
+    assert_eq!(human::troubles(&report, &explain, Paint(false)), None);
+    let text = human::report(&report, &a_plan(), Duration::from_millis(12_345), Paint(false), 0);
+    let (kept, sum) = text.split_once('\n').unwrap();
+    assert_eq!(kept, "  kept vault/kv: it holds data: `--delete-data kv` deletes it");
+    assert_eq!(sum, "done: 1 created, 0 changed, 0 deleted, 1 adopted, 3 stay, in 12 s\n");
 }
 
 #[test]
 fn what_the_state_does_not_know_is_printed() {
     let report = Report { unsaved: Some("no space left".into()), failed: Vec::new(), ..a_report() };
-    let text = human::report(&report, &a_plan(), &explain, Duration::ZERO, Paint(false), 0);
+    let text = human::report(&report, &a_plan(), Duration::ZERO, Paint(false), 0);
     assert!(text.contains("could not be saved: no space left\nwhat the state file does not know:\n  created identity/claims\n"), "{text}");
 }
 
@@ -267,7 +281,6 @@ fn progress_without_a_terminal_is_plain_lines() {
     identity/claims: Waiting until it is known.
     created identity/claims in 0.3 s
     failed to change grant/kv/claims: interrupted
-    did not delete role/x: interrupted
     "#);
 }
 

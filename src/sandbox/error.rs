@@ -8,11 +8,11 @@ pub enum Error {
     Busy { dir: PathBuf, pid: u32 },
     #[error("a sandbox is already served from {} (process {pid}, port {port}); stop it first, or use it as it is", .dir.display())]
     AlreadyServing { dir: PathBuf, pid: u32, port: u16 },
-    #[error("nothing serves the sandbox in {}; start it with 'podid sandbox serve'", .dir.display())]
+    #[error("nothing serves the sandbox in {}; start it with `podid sandbox serve`", .dir.display())]
     NotServing { dir: PathBuf },
-    #[error("{} was written by a newer podid (version {found}, this one knows {known}); use that podid, or begin anew with 'podid sandbox reset'", .path.display())]
+    #[error("{} was written by a newer podid (version {found}, this one knows {known}); use that podid, or begin anew with `podid sandbox reset`", .path.display())]
     Newer { path: PathBuf, found: u32, known: u32 },
-    #[error("{} is damaged ({why}); begin anew with 'podid sandbox reset'", .path.display())]
+    #[error("{} is damaged ({why}); begin anew with `podid sandbox reset`", .path.display())]
     Damaged { path: PathBuf, why: String },
     #[error("could not {what} {}: {source}", .path.display())]
     File { what: &'static str, path: PathBuf, source: std::io::Error },

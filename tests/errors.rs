@@ -1,0 +1,23 @@
+//! Every error that a user will meet, with the real program: what it says, what it tells to do next, and its exit code.
+
+#[path = "errors/lab.rs"]
+mod lab;
+
+#[path = "errors/login.rs"]
+mod login;
+#[path = "errors/names.rs"]
+mod names;
+#[path = "errors/rights.rs"]
+mod rights;
+#[path = "errors/cluster.rs"]
+mod cluster;
+#[path = "errors/spec.rs"]
+mod spec;
+#[path = "errors/state.rs"]
+mod state;
+#[path = "errors/decisions.rs"]
+mod decisions;
+#[path = "errors/proof.rs"]
+mod proof;
+#[path = "errors/sandbox.rs"]
+mod sandbox;

@@ -1,0 +1,172 @@
+//! The Kubernetes half: reaching the cluster, being let in, and finding there what is needed.
+
+use crate::lab::Lab;
+use insta::assert_snapshot;
+use serde_json::json;
+
+/// As somebody with a kubeconfig of their own, which `edit` may spoil.
+fn with_kubeconfig(edit: impl FnOnce(String) -> String) -> Lab {
+    let lab = Lab::with_app().served().as_client();
+    let text = edit(lab.read(".podid/kubeconfig"));
+    lab.write("kubeconfig", &text);
+    let path = lab.path("kubeconfig").display().to_string();
+    lab.with("KUBECONFIG", path)
+}
+
+#[test]
+fn an_unknown_context_lists_those_there_are() {
+    assert_snapshot!(Lab::with_app().fails("up -f app.yaml --yes --context aks-zz"), @r#"
+    exit 4
+    error: namespace/aks-mi/shop: there is no context "aks-zz" in the kubeconfig
+      because the contexts there are: aks-mi, aks-sp
+    hint: Name one of them with `--context` (or `context:` of the spec's cluster), or get it with `az aks get-credentials -g GROUP -n CLUSTER`.
+    "#);
+}
+
+#[test]
+fn no_kubeconfig_says_how_to_get_one() {
+    let lab = Lab::with_app().served().as_client().with("KUBECONFIG", "/nowhere/config");
+    assert_snapshot!(lab.fails("up -f app.yaml --yes"), @r#"
+    exit 1
+    error: namespace/aks-mi/shop: the kubeconfig could not be read: there is none at /nowhere/config
+    hint: Get one with `az aks get-credentials -g GROUP -n CLUSTER`, or name it with `--kubeconfig`.
+    "#);
+}
+
+#[test]
+fn the_context_of_another_cluster_is_refused_unless_any_server_is_fine() {
+    let lab = Lab::with_app();
+    assert_snapshot!(lab.fails("up -f app.yaml --yes --context aks-sp"), @r#"
+    exit 4
+    error: namespace/aks-mi/shop: the context aks-sp leads to aks-sp-dns-9a346173.hcp.westeurope.azmk8s.io, but the cluster aks-mi is aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io
+    hint: Name the right context with `--context`, or pass `--any-server` if you reach the cluster by a tunnel.
+    "#);
+    lab.done("plan -f app.yaml --context aks-sp --any-server");
+}
+
+#[test]
+fn a_cluster_out_of_reach_is_told_once_and_within_the_time_limit() {
+    // the proxy of the kubeconfig is a port where nobody listens
+    let lab = with_kubeconfig(|text| {
+        let line = text.lines().find(|l| l.contains("proxy-url")).unwrap().to_owned();
+        let (name, _) = line.split_once("proxy-url").unwrap();
+        text.replace(&line, &format!("{name}proxy-url: http://127.0.0.1:9"))
+    });
+    assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 5s"), @r#"
+    exit 1
+    error: namespace/aks-mi/shop: the kubeconfig could not be read: [DIR]/kubeconfig: not a kubeconfig at line 14, column 8
+    hint: Get one with `az aks get-credentials -g GROUP -n CLUSTER`, or name it with `--kubeconfig`.
+    "#);
+}
+
+#[test]
+fn a_cluster_with_another_ca_is_not_trusted() {
+    let other = Lab::new().served();
+    let ca = with_kubeconfig(|t| t).read("kubeconfig");
+    let theirs = other.read(".podid/kubeconfig");
+    let of = |text: &str| text.lines().find_map(|l| l.split_once("certificate-authority-data: ").map(|(_, v)| v.trim_matches('"').to_owned())).unwrap();
+    drop(ca);
+    let wrong = of(&theirs);
+    let lab = with_kubeconfig(|text| text.replace(&of(&text), &wrong));
+    assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 10s"), @"");
+}
+
+#[test]
+fn a_token_that_is_not_accepted_may_have_expired() {
+    let lab = with_kubeconfig(|text| {
+        let token = text.lines().find_map(|l| l.split_once("token: ").map(|(_, v)| v.trim_matches('"').to_owned())).unwrap();
+        text.replace(&token, "expired")
+    });
+    assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 10s"), @"");
+}
+
+#[test]
+fn a_cluster_without_pod_identity_says_what_to_install() {
+    let lab = Lab::with_app();
+    lab.done("plan -f app.yaml");
+    lab.edit_world(|world| {
+        let objects = world["clusters"]["aks-mi"]["objects"].as_object_mut().unwrap();
+        let before = objects.len();
+        objects.retain(|name, _| !(name.starts_with("customresourcedefinitions.") && name.ends_with("/azureidentities.aadpodidentity.k8s.io")));
+        assert_eq!(objects.len(), before - 1);
+    });
+    assert_snapshot!(lab.fails("up -f app.yaml --yes"), @r#"
+    exit 4
+    error: azureidentity/aks-mi/shop/shop-mid: the cluster does not know the kind AzureIdentity (aadpodidentity.k8s.io/v1)
+    hint: Install AAD Pod Identity (its Helm chart, or the add-on): its custom resource definitions are missing.
+    "#);
+}
+
+#[test]
+fn a_cluster_without_the_csi_driver_says_what_to_install() {
+    let lab = Lab::with_app();
+    lab.done("plan -f app.yaml");
+    lab.edit_world(|world| {
+        let objects = world["clusters"]["aks-mi"]["objects"].as_object_mut().unwrap();
+        objects.retain(|name, _| !name.ends_with("/secretproviderclasses.secrets-store.csi.x-k8s.io"));
+    });
+    assert_snapshot!(lab.fails("up -f app.yaml --yes"), @r#"
+    exit 4
+    error: secretproviderclass/aks-mi/shop/shop: the cluster does not know the kind SecretProviderClass (secrets-store.csi.x-k8s.io/v1)
+    hint: Install the Secrets Store CSI driver: `az aks enable-addons --addons azure-keyvault-secrets-provider -g GROUP -n CLUSTER`.
+    "#);
+}
+
+#[test]
+fn a_mount_in_a_namespace_that_is_not_there_says_how_to_make_it() {
+    let lab = Lab::new();
+    lab.done("vault create -n kv-shop-mount --yes");
+    assert_snapshot!(lab.fails("mount apply --namespace nowhere --name shop --vault kv-shop-mount --secret conn --context aks-mi --yes"), @r#"
+    exit 4
+    app default:
+      + create  secretproviderclass/aks-mi/nowhere/shop
+                  vault: kv-shop-mount
+                  objects: conn
+      ! refused namespace/aks-mi/nowhere
+                  the namespace nowhere does not exist in the cluster aks-mi
+                  Create it (`kubectl create namespace nowhere`), or bind an identity there first: `podid bind`.
+
+    plan: 1 to create, 0 to change, 0 to delete, 2 stay, 1 refused
+    error: nothing was changed: 1 thing needs a decision
+    "#);
+}
+
+#[test]
+fn a_field_that_somebody_else_set_is_theirs_unless_forced() {
+    let lab = Lab::made();
+    lab.edit_object("secretproviderclasses.secrets-store.csi.x-k8s.io/shop/shop", |object| {
+        object["spec"]["parameters"]["keyvaultName"] = json!("kv-of-somebody");
+        for entry in object["metadata"]["managedFields"].as_array_mut().unwrap() {
+            entry["manager"] = json!("helm");
+            entry["operation"] = json!("Update");
+        }
+    });
+    assert_snapshot!(lab.fails("up -f app.yaml --yes"), @r#"
+    exit 4
+    app shop:
+      ! refused secretproviderclass/aks-mi/shop/shop
+                  others changed what podid set: .spec.parameters.keyvaultName is owned by helm
+                  Set podid's values again with `--force-conflicts`, or bring the spec to what is there.
+
+    plan: 0 to create, 0 to change, 0 to delete, 13 stay, 1 refused
+    error: nothing was changed: 1 thing needs a decision
+    "#);
+    lab.done("up -f app.yaml --yes --force-conflicts");
+}
+
+#[test]
+fn a_cluster_that_forbids_names_verb_resource_and_place() {
+    let lab = Lab::with_app().served();
+    let message = "secretproviderclasses.secrets-store.csi.x-k8s.io is forbidden: User \"dev\" cannot create resource \"secretproviderclasses\" in API group \"secrets-store.csi.x-k8s.io\" in the namespace \"shop\"";
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "Forbidden", "code": 403, "message": message,
+        "details": { "group": "secrets-store.csi.x-k8s.io", "kind": "secretproviderclasses" },
+    });
+    lab.set(&json!({ "fail": [{ "method": "PATCH", "path": "/secretproviderclasses/", "status": 403, "body": status }] }));
+    assert_snapshot!(lab.fails("up -f app.yaml --yes"), @r#"
+    exit 1
+    error: could not create secretproviderclass/aks-mi/shop/shop: this login may not create secretproviderclasses.secrets-store.csi.x-k8s.io in namespace shop
+      because secretproviderclasses.secrets-store.csi.x-k8s.io is forbidden: User "dev" cannot create resource "secretproviderclasses" in API group "secrets-store.csi.x-k8s.io" in the namespace "shop"
+    hint: Ask for a Role (or ClusterRole) that allows create on secretproviderclasses.secrets-store.csi.x-k8s.io in namespace shop.
+    "#);
+}

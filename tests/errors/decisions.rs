@@ -1,0 +1,82 @@
+//! What podid does not decide for anybody: consent, things of others, reality that moved.
+
+use crate::lab::Lab;
+use insta::assert_snapshot;
+use serde_json::json;
+
+#[test]
+fn no_terminal_and_no_yes_names_the_flag_whatever_ci_says() {
+    let lab = Lab::new().with("CI", "true").with("PODID_YES", "1");
+    assert_snapshot!(lab.fails("identity create -n shop-mid"), @r#"
+    exit 4
+    error: there is no terminal to ask for consent
+    hint: Add `--yes` to do it without being asked.
+    "#);
+}
+
+#[test]
+fn a_value_cannot_be_asked_for_without_a_terminal() {
+    let lab = Lab::new();
+    lab.done("vault create -n kv-shop-ask --yes");
+    assert_snapshot!(lab.fails("vault secret set conn --vault kv-shop-ask --yes"), @r#"
+    exit 4
+    error: there is no terminal to ask for the value of conn
+    hint: Give it by `--file FILE`, `--env VARIABLE` or `--stdin`, or let podid make one by `--generate`.
+    "#);
+}
+
+#[test]
+fn an_object_of_somebody_else_that_differs_is_not_taken_over_unasked() {
+    let lab = Lab::made();
+    lab.edit_object("azureidentitybindings.aadpodidentity.k8s.io/shop/shop-mid-binding", |object| {
+        object["metadata"]["labels"] = json!({});
+        object["spec"]["selector"] = json!("theirs");
+    });
+    assert_snapshot!(lab.fails("up -f app.yaml --yes --state other.json"), @r#"
+    exit 4
+    app shop:
+      ! refused azureidentitybinding/aks-mi/shop/shop-mid-binding
+                  azureidentitybinding/aks-mi/shop/shop-mid-binding is there, is not podid's (app shop), and differs in metadata.labels, spec.selector
+                  Take it over as it is wanted with `--adopt`, or choose another name.
+
+    plan: 0 to create, 0 to change, 0 to delete, 13 stay, 1 refused
+    error: nothing was changed: 1 thing needs a decision
+    "#);
+    lab.done("up -f app.yaml --yes --state other.json --adopt --force-conflicts");
+}
+
+#[test]
+fn a_saved_plan_that_reality_has_left_behind_is_refused() {
+    let lab = Lab::with_app();
+    lab.done("plan -f app.yaml --out plan.json");
+    lab.done("identity create -n shop-mid --yes --app shop");
+    assert_snapshot!(lab.fails("up --plan plan.json --yes"), @r#"
+    exit 4
+    error: reality, or the spec, has moved since the plan was made; nothing was changed
+      because identity/shop-mid: was create, is keep
+      because azureidentity/aks-mi/shop/shop-mid: was create, is create
+      because grant/kv-shop-errors/shop-mid: was create, is create
+      because role/managed-identity-operator/cluster/aks-mi/identity/shop-mid: was create, is create
+    hint: Plan again: `podid plan --out FILE`, look at it, then `podid up --plan FILE`.
+    "#);
+}
+
+#[test]
+fn a_refused_plan_is_one_document_for_a_program() {
+    let lab = Lab::new();
+    let output = lab.command("identity create -g nowhere -n shop-mid --yes -o json").output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["refused"][0]["key"], "group/nowhere");
+}
+
+#[test]
+fn removing_what_something_needs_is_refused() {
+    let lab = Lab::made();
+    assert_snapshot!(lab.fails("identity delete -n shop-mid --app shop --yes"), @r#"
+    exit 4
+    error: nothing was removed
+      because identity/shop-mid: azureidentity/aks-mi/shop/shop-mid needs it
+    hint: Remove what needs it first, or name the app that made it with `--app`.
+    "#);
+}

@@ -1,0 +1,61 @@
+//! The sandbox itself: not served, served twice, newer, damaged, its port taken.
+
+use crate::lab::Lab;
+use insta::assert_snapshot;
+use serde_json::json;
+
+#[test]
+fn env_without_a_serve_says_how_to_start_one() {
+    assert_snapshot!(Lab::bare().fails("sandbox env"), @r#"
+    exit 1
+    error: nothing serves the sandbox in [DIR]/.podid
+    hint: Start it with `podid sandbox serve`.
+    "#);
+}
+
+#[test]
+fn a_second_serve_of_one_folder_is_refused() {
+    let lab = Lab::new().served();
+    assert_snapshot!(lab.fails("sandbox serve"), @r#"
+    exit 1
+    error: a sandbox is already served from [DIR]/.podid (process [PID], port 37765)
+    hint: Stop it first, or use it as it is.
+    "#);
+}
+
+#[test]
+fn a_port_that_is_taken_names_the_flag() {
+    let lab = Lab::bare();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    assert_snapshot!(lab.fails(&format!("sandbox serve --listen {}", taken.local_addr().unwrap())), @r#"
+    exit 1
+    error: could not listen on 127.0.0.1:[PORT]: Address already in use (os error 98)
+    hint: Give another address with --listen.
+    "#);
+}
+
+#[test]
+fn a_newer_world_is_refused() {
+    let lab = Lab::new();
+    lab.done("identity list");
+    lab.edit_world(|world| world["version"] = json!(99));
+    assert_snapshot!(lab.fails("identity list"), @r#"
+    exit 5
+    error: [DIR]/.podid/world.json was written by a newer podid (version 99, this one knows 1)
+    hint: Use that podid, or begin anew with `podid sandbox reset`.
+    "#);
+}
+
+#[test]
+fn a_damaged_world_says_how_to_begin_anew() {
+    let lab = Lab::new();
+    lab.done("identity list");
+    lab.write(".podid/world.json", "{\"version\": 1, ");
+    assert_snapshot!(lab.fails("identity list"), @r#"
+    exit 5
+    error: [DIR]/.podid/world.json is damaged (EOF while parsing a value at line 1 column 15)
+    hint: Begin anew with `podid sandbox reset`.
+    "#);
+    lab.done("sandbox reset");
+    lab.done("identity list");
+}
