@@ -112,8 +112,8 @@ fn all_faults(faults: crate::engine::observe::Faults) -> Failure {
 fn one_failure<'a>(failures: impl Iterator<Item = (&'a Key, Failure)>) -> Failure {
     let mut told: Vec<(Vec<&Key>, Failure)> = Vec::new();
     for (key, failure) in failures {
-        match told.iter_mut().find(|(_, f)| *f == failure) {
-            Some((keys, _)) => keys.push(key),
+        match told.iter_mut().find_map(|(keys, f)| f.takes(&failure).then_some(keys)) {
+            Some(keys) => keys.push(key),
             None => told.push((vec![key], failure)),
         }
     }

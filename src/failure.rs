@@ -36,4 +36,15 @@ impl Failure {
         self.hints.push(hint.into());
         self
     }
+
+    /// Whether another one is the same trouble; its places and ways out are then taken over, each once.
+    pub fn takes(&mut self, other: &Self) -> bool {
+        if (self.kind, &self.message) != (other.kind, &other.message) {
+            return false;
+        }
+        let missing = |all: &[String], more: &[String]| more.iter().filter(|m| !all.contains(m)).cloned().collect::<Vec<_>>();
+        self.causes.extend(missing(&self.causes, &other.causes));
+        self.hints.extend(missing(&self.hints, &other.hints));
+        true
+    }
 }

@@ -1,6 +1,8 @@
 //! The proof that a workload reads its secrets: a short-lived pod mounts the SecretProviderClass as the workload would, the driver says
 //! which versions it mounted, and those are the vault's. No value is ever read. The same on every cluster; it knows no terminal.
 
+mod broken;
+
 use crate::{
     azure::{self, ArmId},
     cluster::{Api, At, Error as ClusterError, Write},
@@ -213,7 +215,7 @@ impl Prover {
         let ended = cluster.wait(&api, Some(&target.namespace), Some(&selector), limit, read).await;
         let ended = match ended {
             Ok(Some(objects)) => objects,
-            Ok(None) | Err(ClusterError::TimedOut(_)) => return Err(self.why_not(target, cluster, pod, limit).await),
+            Ok(None) | Err(ClusterError::TimedOut(_)) => return Err(broken::why(target, cluster, pod, limit).await),
             Err(error) => return Err(Fault::cloud(error)),
         };
         // the status names objects as `secret/NAME`; files carry the alias
@@ -276,7 +278,7 @@ impl Prover {
             };
             let selector = format!("metadata.name={name}");
             if cluster.wait(&api, Some(&target.namespace), Some(&selector), limit, has).await.map_err(Fault::cloud)?.is_none() {
-                return Err(self.why_not(target, cluster, pod, limit).await);
+                return Err(broken::why(target, cluster, pod, limit).await);
             }
             hop(proof, begun, "synced", &format!("Secret {name}, key {}", keys.join(", ")));
         }
@@ -284,35 +286,12 @@ impl Prover {
             let running = |p: &Value| (p.pointer("/status/phase").and_then(Value::as_str) == Some("Running")).then_some(());
             let selector = format!("metadata.name={}", pod.name);
             if cluster.wait(&pods(), Some(&target.namespace), Some(&selector), limit, running).await.map_err(Fault::cloud)?.is_none() {
-                return Err(self.why_not(target, cluster, pod, limit).await);
+                return Err(broken::why(target, cluster, pod, limit).await);
             }
             let env: Vec<&str> = target.class.synced.iter().filter_map(|s| s.env.as_deref()).collect();
             hop(proof, begun, "running", &format!("with {} from the Secret", env.join(", ")));
         }
         Ok(())
-    }
-
-    /// The events of the pod and of the binding say most of what can be known from outside the nodes.
-    async fn why_not(&self, target: &Target, cluster: &Write, pod: &At, limit: Duration) -> Fault {
-        let api = Api::new("", "v1", "Event", "events");
-        let events = cluster.list(&api, Some(&target.namespace), None, None).await.unwrap_or_default();
-        let text = |event: &Value, pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let warned = |event: &&Value| text(event, "/type") == "Warning" && text(event, "/involvedObject/name") == pod.name;
-        let last = events.iter().filter(warned).next_back().map(|e| text(e, "/message"));
-        match last {
-            Some(message) => {
-                let hint = hint(&message, target);
-                Fault::cloud(NotProved(format!("the pod could not mount its secrets within {limit:.0?}: {message}"), hint))
-            }
-            None => Fault::cloud(NotProved(
-                format!("nothing was mounted within {limit:.0?}, and no event says why"),
-                Some(format!(
-                    "Look at the components: `kubectl get pods -A -l app.kubernetes.io/name=aad-pod-identity`, and at the pod's own events: \
-                     `kubectl describe pod -n {} {}`.",
-                    target.namespace, pod.name
-                )),
-            )),
-        }
     }
 
     /// Runs under the restricted pod security standard, and ends by itself should podid be killed.
@@ -388,38 +367,6 @@ fn objects_of(status: &Value) -> BTreeMap<String, String> {
         Some((id.rsplit('/').next()?.to_owned(), version.to_owned()))
     };
     objects.map(|list| list.iter().filter_map(pair).collect()).unwrap_or_default()
-}
-
-/// What to do about the texts that NMI and the provider are known to write.
-fn hint(message: &str, target: &Target) -> Option<String> {
-    let has = |text: &str| message.contains(text);
-    if has("in CREATED state failed") {
-        return Some(format!(
-            "No AzureIdentityBinding gives pods with the label aadpodidbinding={} an identity: look at `kubectl get azureidentitybinding -n {}`, and at MIC's log.",
-            target.selector, target.namespace
-        ));
-    }
-    if has("in ASSIGNED state failed") {
-        return Some(
-            "MIC could not put the identity on the nodes: the cluster lacks a role. `podid up` or `podid bind` gives it both.".into(),
-        );
-    }
-    if has("Identity not found") {
-        return Some("The identity was deleted and made again under its name: `podid up` writes its new client id.".into());
-    }
-    if has("ForbiddenByRbac") || has("does not have secrets get permission") || has("ForbiddenByPolicy") {
-        return Some(format!(
-            "The identity may not read the vault (a new role takes up to 10 minutes): `podid vault grant --vault {} --to identity/NAME`.",
-            target.class.vault_name
-        ));
-    }
-    if has("SecretNotFound") {
-        return Some(format!("The secret is not in the vault: `podid vault secret list --vault {}`.", target.class.vault_name));
-    }
-    if has("not found in the list of registered CSI drivers") {
-        return Some("The CSI driver is not on that node: enable the add-on azure-keyvault-secrets-provider, or install its chart.".into());
-    }
-    None
 }
 
 /// The key under which a proof's subject is known.

@@ -43,6 +43,7 @@ pub fn kept(saved: &Plan, now: &Plan) -> Result<(), Failure> {
     for action in &now.actions {
         match saved.action(&action.key) {
             Some(then) if then == action => {}
+            Some(then) if then.act == action.act => moved.push(format!("{}: still {}, but not the same", action.key, then.act.word())),
             Some(then) => moved.push(format!("{}: was {}, is {}", action.key, then.act.word(), action.act.word())),
             None => moved.push(format!("{}: is new ({})", action.key, action.act.word())),
         }

@@ -54,7 +54,7 @@ pub async fn observe<W: World>(
             .collect();
         for key in ready {
             waiting.remove(key);
-            match look(desired, ledger, kinds, reader, key, &observed.known, recover) {
+            match look(desired, ledger, kinds, reader, key, &observed, recover) {
                 Ok(looking) => running.push(looking),
                 Err(fault) => faults.push((key.clone(), fault)),
             }
@@ -96,6 +96,12 @@ fn known_of(desired: &Desired, ledger: &Ledger, key: &Key, seen: Option<&Seen>) 
     }
 }
 
+/// Looked for, and not there or about to be made again: what lay in it went with it, and there is no place to look for that.
+fn is_gone(desired: &Desired, observed: &Observed, holder: &Key) -> bool {
+    let looked_for = desired.nodes.get(holder).is_some_and(|n| n.intent != Intent::Assumed) && !observed.blind.contains_key(holder);
+    looked_for && observed.seen.get(holder).is_some_and(|seen| seen.as_ref().is_none_or(|s| s.outputs.is_empty()))
+}
+
 type Found = (Option<Seen>, Vec<Old>);
 type Looking<'a> = futures::future::BoxFuture<'a, (Key, Value, Result<Found, Fault>)>;
 
@@ -107,7 +113,7 @@ fn look<'a, W: World>(
     kinds: Kinds<W>,
     reader: &'a W::Reader,
     key: &Key,
-    known: &Known,
+    observed: &Observed,
     recover: bool,
 ) -> Result<Looking<'a>, Fault> {
     let node = desired.nodes.get(key).ok_or_else(|| Fault::Bug(format!("{key} is not in the graph")))?;
@@ -115,13 +121,16 @@ fn look<'a, W: World>(
     // what goes away is looked for where it was put, even when its parents are gone
     let placed = match (node.intent, entry) {
         (Intent::Absent, Some(entry)) => entry.placed.clone(),
-        _ => resolve(&node.spec, known),
+        _ => resolve(&node.spec, &observed.known),
     };
     let key = key.clone();
     if node.intent == Intent::Assumed {
         return Ok(Box::pin(async move { (key, placed, Ok((None, Vec::new()))) }));
     }
     let kind = kinds.of(&node.kind)?;
+    if node.intent == Intent::Absent && kind.within(&node.spec)?.is_some_and(|holder| is_gone(desired, observed, &holder)) {
+        return Ok(Box::pin(async move { (key, placed, Ok((None, Vec::new()))) }));
+    }
     let here = entry.filter(|e| stays(kind, e, &placed).unwrap_or(true));
     let around = Around {
         app: &desired.app,

@@ -26,7 +26,9 @@ impl From<&Error> for Failure {
             Error::Untrusted { host, cause } => Self::new(Exit::Failed, format!("{host} shows a certificate that is not trusted"))
                 .because(cause.clone())
                 .hint("If a proxy opens TLS here, name its CA in SSL_CERT_FILE."),
-            Error::Forbidden { message, action, scope, .. } => forbidden(message, action.as_deref(), scope.as_deref()),
+            Error::Forbidden { message, action, scope, caller, .. } => {
+                forbidden(message, action.as_deref(), scope.as_deref(), caller.as_deref())
+            }
             Error::NotFound { code, message } if code == "SubscriptionNotFound" => Self::new(Exit::Refused, message.clone())
                 .hint("Name a subscription that this login can see with `--subscription` (`az account list -o table` shows them)."),
             Error::NotFound { message, .. } => Self::new(Exit::Failed, message.clone()),
@@ -52,21 +54,37 @@ impl From<&Error> for Failure {
     }
 }
 
-fn forbidden(message: &str, action: Option<&str>, scope: Option<&str>) -> Failure {
+/// The scope is a cause and not a part of the message, so that one missing role which stops several things is told once.
+fn forbidden(message: &str, action: Option<&str>, scope: Option<&str>, caller: Option<&str>) -> Failure {
     let Some(action) = action else {
         return Failure::new(Exit::Failed, "not allowed").because(first_line(message)).hint("Ask for a role that allows it.");
     };
-    let at = scope.map(|s| format!(" at {s}")).unwrap_or_default();
-    let failure = Failure::new(Exit::Failed, format!("this login may not do {action}{at}")).because(first_line(message));
+    let who = caller.map_or_else(|| "this login".to_owned(), |id| format!("this login ({id})"));
+    let failure = Failure::new(Exit::Failed, format!("{who} may not do {action}"));
+    let Some(scope) = scope else { return failure.because(first_line(message)).hint("Ask for a role that allows it.") };
+    let failure = failure.because(format!("no role of it allows that at {}", assigned_to(scope)));
     match role_for(action) {
-        Some(role) => {
-            let where_ = scope.unwrap_or("SCOPE");
-            failure.hint(format!(
-                "The role {role} allows it: `az role assignment create --role \"{role}\" --assignee WHO --scope {where_}`. A new role takes up to 10 minutes."
-            ))
-        }
+        Some(role) => failure.hint(format!(
+            "The role {role} allows it: `az role assignment create --role \"{role}\" --assignee {} --scope {}`. A new role takes up to 10 minutes.",
+            caller.unwrap_or("WHO"),
+            grantable(action, scope)
+        )),
         None => failure.hint("Ask for a role that allows it. A new role takes up to 10 minutes."),
     }
+}
+
+/// A role assignment is written at the scope that it is for.
+fn assigned_to(scope: &str) -> &str {
+    const ASSIGNMENT: &str = "/providers/microsoft.authorization/roleassignments/";
+    scope.to_ascii_lowercase().find(ASSIGNMENT).and_then(|at| scope.get(..at)).unwrap_or(scope)
+}
+
+/// Where the role is to be asked for: for secrets the vault, for what may not be there yet its resource group.
+fn grantable<'a>(action: &str, scope: &'a str) -> &'a str {
+    let scope = assigned_to(scope);
+    let segments = |count: usize| scope.match_indices('/').nth(count + 1).and_then(|(at, _)| scope.get(..at)).unwrap_or(scope);
+    // /subscriptions/ID/resourceGroups/NAME/providers/Microsoft.KeyVault/vaults/NAME
+    if action.to_ascii_lowercase().starts_with("microsoft.keyvault/vaults/secrets/") { segments(7) } else { segments(3) }
 }
 
 fn first_line(message: &str) -> String {

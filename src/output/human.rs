@@ -131,8 +131,8 @@ pub fn troubles(report: &Report, explain: Explain<'_>, paint: Paint) -> Option<S
     let mut told: Vec<(Vec<String>, Failure)> = Vec::new();
     for (key, act, fault) in &report.failed {
         let (what, failure) = (format!("{} {key}", verb(*act)), explain(key, fault));
-        match told.iter_mut().find(|(_, f)| *f == failure) {
-            Some((all, _)) => all.push(what),
+        match told.iter_mut().find_map(|(all, f)| f.takes(&failure).then_some(all)) {
+            Some(all) => all.push(what),
             None => told.push((vec![what], failure)),
         }
     }

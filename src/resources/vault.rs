@@ -175,10 +175,7 @@ impl Kind<Cloud> for Vault {
                     "the vault name {} is taken: vault names are unique in all of Azure, and a soft-deleted vault keeps its name",
                     self.name()
                 ),
-                format!(
-                    "Choose another name; or, if it is your own soft-deleted one, `--recover` (`az keyvault list-deleted` shows those you can see). Wanted: {}.",
-                    self.name()
-                ),
+                "Choose another name; or, if it is your own soft-deleted one, `--recover` (`az keyvault list-deleted` shows those you can see).",
             )),
             Err(error) => Err(Fault::cloud(error)),
         }

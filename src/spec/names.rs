@@ -266,8 +266,9 @@ pub fn principal(text: &str) -> Checked {
 
 /// What a plan, the state and `podid output` call a resource: `identity/claims-api-mid`.
 pub fn key(text: &str) -> Checked {
-    let fine = text.split('/').count() >= 2 && text.split('/').all(|part| !part.is_empty()) && !text.chars().any(char::is_control);
-    must(fine, "a key is the kind and the name, as plans and `podid state list` show them: `identity/claims-api-mid`")
+    let named = text.split('/').count() >= 2 && text.split('/').all(|part| !part.is_empty()) && !text.chars().any(char::is_control);
+    // the one kind of which there is one
+    must(named || text == "caller", "a key is the kind and the name, as plans and `podid state list` show them: `identity/claims-api-mid`")
 }
 
 /// `90` (seconds), `90s`, `5m`, `1h30m`, `500ms`.

@@ -2,15 +2,22 @@
 
 use crate::lab::Lab;
 use insta::assert_snapshot;
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// As somebody with a kubeconfig of their own, which `edit` may spoil.
-fn with_kubeconfig(edit: impl FnOnce(String) -> String) -> Lab {
+/// As somebody with a kubeconfig of their own, in which `edit` changes the context's cluster and user.
+fn with_kubeconfig(edit: impl FnOnce(&mut Value, &mut Value)) -> Lab {
     let lab = Lab::with_app().served().as_client();
-    let text = edit(lab.read(".podid/kubeconfig"));
-    lab.write("kubeconfig", &text);
+    let mut kubeconfig = kubeconfig(&lab);
+    let (mut cluster, mut user) = (kubeconfig["clusters"][0]["cluster"].take(), kubeconfig["users"][0]["user"].take());
+    edit(&mut cluster, &mut user);
+    (kubeconfig["clusters"][0]["cluster"], kubeconfig["users"][0]["user"]) = (cluster, user);
+    lab.write("kubeconfig", &kubeconfig.to_string());
     let path = lab.path("kubeconfig").display().to_string();
     lab.with("KUBECONFIG", path)
+}
+
+fn kubeconfig(lab: &Lab) -> Value {
+    serde_json::from_str(&lab.read(".podid/kubeconfig")).unwrap()
 }
 
 #[test]
@@ -47,37 +54,33 @@ fn the_context_of_another_cluster_is_refused_unless_any_server_is_fine() {
 #[test]
 fn a_cluster_out_of_reach_is_told_once_and_within_the_time_limit() {
     // the proxy of the kubeconfig is a port where nobody listens
-    let lab = with_kubeconfig(|text| {
-        let line = text.lines().find(|l| l.contains("proxy-url")).unwrap().to_owned();
-        let (name, _) = line.split_once("proxy-url").unwrap();
-        text.replace(&line, &format!("{name}proxy-url: http://127.0.0.1:9"))
-    });
+    let lab = with_kubeconfig(|cluster, _| cluster["proxy-url"] = json!("http://127.0.0.1:9"));
     assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 5s"), @r#"
     exit 1
-    error: namespace/aks-mi/shop: the kubeconfig could not be read: [DIR]/kubeconfig: not a kubeconfig at line 14, column 8
-    hint: Get one with `az aks get-credentials -g GROUP -n CLUSTER`, or name it with `--kubeconfig`.
+    error: namespace/aks-mi/shop: the cluster of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) could not be reached: Connection refused (os error 111)
+    hint: Check the network (a private cluster is reached only from its own), HTTPS_PROXY and NO_PROXY; a stopped cluster is started by `az aks start`.
     "#);
 }
 
 #[test]
 fn a_cluster_with_another_ca_is_not_trusted() {
-    let other = Lab::new().served();
-    let ca = with_kubeconfig(|t| t).read("kubeconfig");
-    let theirs = other.read(".podid/kubeconfig");
-    let of = |text: &str| text.lines().find_map(|l| l.split_once("certificate-authority-data: ").map(|(_, v)| v.trim_matches('"').to_owned())).unwrap();
-    drop(ca);
-    let wrong = of(&theirs);
-    let lab = with_kubeconfig(|text| text.replace(&of(&text), &wrong));
-    assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 10s"), @"");
+    let theirs = kubeconfig(&Lab::new().served())["clusters"][0]["cluster"]["certificate-authority-data"].clone();
+    let lab = with_kubeconfig(|cluster, _| cluster["certificate-authority-data"] = theirs);
+    assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 10s"), @r#"
+    exit 1
+    error: namespace/aks-mi/shop: the cluster of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) shows a certificate that is not trusted: BadSignature
+    hint: The kubeconfig may be of an older cluster of that name: `az aks get-credentials --overwrite-existing`.
+    "#);
 }
 
 #[test]
 fn a_token_that_is_not_accepted_may_have_expired() {
-    let lab = with_kubeconfig(|text| {
-        let token = text.lines().find_map(|l| l.split_once("token: ").map(|(_, v)| v.trim_matches('"').to_owned())).unwrap();
-        text.replace(&token, "expired")
-    });
-    assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 10s"), @"");
+    let lab = with_kubeconfig(|_, user| user["token"] = json!("expired"));
+    assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 10s"), @r#"
+    exit 1
+    error: namespace/aks-mi/shop: the cluster of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) does not accept the credential
+    hint: The credential may have expired: `az aks get-credentials --overwrite-existing`, or `kubelogin`.
+    "#);
 }
 
 #[test]

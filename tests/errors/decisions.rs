@@ -54,9 +54,9 @@ fn a_saved_plan_that_reality_has_left_behind_is_refused() {
     exit 4
     error: reality, or the spec, has moved since the plan was made; nothing was changed
       because identity/shop-mid: was create, is keep
-      because azureidentity/aks-mi/shop/shop-mid: was create, is create
-      because grant/kv-shop-errors/shop-mid: was create, is create
-      because role/managed-identity-operator/cluster/aks-mi/identity/shop-mid: was create, is create
+      because azureidentity/aks-mi/shop/shop-mid: still create, but not the same
+      because grant/kv-shop-errors/shop-mid: still create, but not the same
+      because role/managed-identity-operator/cluster/aks-mi/identity/shop-mid: still create, but not the same
     hint: Plan again: `podid plan --out FILE`, look at it, then `podid up --plan FILE`.
     "#);
 }

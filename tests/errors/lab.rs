@@ -170,6 +170,7 @@ impl Lab {
         let real = fs::canonicalize(self.dir.path()).unwrap();
         let text = text.replace(real.to_str().unwrap(), "[DIR]").replace(self.dir.path().to_str().unwrap(), "[DIR]");
         let text = after(&text, "127.0.0.1:", |c| c.is_ascii_digit(), "[PORT]");
+        let text = after(&text, "port ", |c| c.is_ascii_digit(), "[PORT]");
         let text = after(&text, "process ", |c| c.is_ascii_digit(), "[PID]");
         let text = after(&text, " in use by ", |c| c != ':' && c != '\n', "[HOLDER]");
         let text = after(&text, "since ", |c| c.is_ascii_digit() || "-:TZ".contains(c), "[SINCE]");

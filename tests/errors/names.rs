@@ -140,7 +140,7 @@ fn showing_what_is_not_there_is_refused() {
 }
 
 #[test]
-fn an_unknown_role_is_refused_with_the_nearest_name() {
+fn an_unknown_role_is_refused() {
     let lab = Lab::new();
     lab.done("identity create -n shop-mid --yes");
     assert_snapshot!(lab.fails("role assign Readr --to identity/shop-mid --scope group/podid-lab --yes"), @r#"
@@ -158,7 +158,7 @@ fn a_vault_name_that_somebody_else_has_is_taken() {
     assert_snapshot!(lab.fails("vault create -n kv-shop-taken --yes --state other.json"), @r#"
     exit 4
     error: could not create vault/kv-shop-taken: the vault name kv-shop-taken is taken: vault names are unique in all of Azure, and a soft-deleted vault keeps its name
-    hint: Choose another name; or, if it is your own soft-deleted one, `--recover` (`az keyvault list-deleted` shows those you can see). Wanted: kv-shop-taken.
+    hint: Choose another name; or, if it is your own soft-deleted one, `--recover` (`az keyvault list-deleted` shows those you can see).
     not started: to create grant/kv-shop-taken/caller: vault/kv-shop-taken failed
     "#);
 }

@@ -12,8 +12,8 @@ fn nothing_to_prove_is_no_proof() {
     "#);
     assert_snapshot!(Lab::made().fails("verify --namespace nowhere"), @r#"
     exit 4
-    error: there is nothing to prove: no workload mounts a secret
-    hint: Apply a mount first: `podid mount apply`, or `secrets:` of a workload in the spec.
+    error: there is nothing to prove: podid knows of no mount in namespace nowhere
+    hint: `podid state list` shows what podid knows; `podid mount apply` makes a mount.
     "#);
 }
 
@@ -27,22 +27,7 @@ fn a_grant_that_is_gone_breaks_the_proof_at_the_vault() {
     });
     assert_snapshot!(lab.fails("verify --timeout 10s"), @r#"
     exit 1
-    error: could not prove shop/shop: the pod could not mount its secrets within 10s: MountVolume.SetUp failed for volume "secrets" : rpc error: code = Unknown desc = failed to mount secrets store objects for pod shop/podid-verify-shop, err: rpc error: code = Unknown desc = failed to mount objects, error: failed to get objectType:secret, objectName:conn, objectVersion:: GET https://kv-shop-errors.vault.azure.net/secrets/conn/
-    --------------------------------------------------------------------------------
-    RESPONSE 403: 403 Forbidden
-    ERROR CODE: Forbidden
-    --------------------------------------------------------------------------------
-    {
-      "error": {
-        "code": "Forbidden",
-        "message": "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role definitions were changed recently, please observe propagation time.\r\nCaller: appid=[ID];oid=[ID];iss=https://sts.windows.net/[ID]/\r\nAction: 'Microsoft.KeyVault/vaults/secrets/getSecret/action'\r\nResource: '/subscriptions/[ID]/resourcegroups/podid-lab/providers/microsoft.keyvault/vaults/kv-shop-errors/secrets/conn'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null \r\nVault: kv-shop-errors;location=westeurope\r\n",
-        "innererror": {
-          "code": "ForbiddenByRbac"
-        }
-      }
-    }
-    --------------------------------------------------------------------------------
-
+    error: could not prove shop/shop: the pod could not mount its secrets within 10s: MountVolume.SetUp failed for volume "secrets" : rpc error: code = Unknown desc = failed to mount secrets store objects for pod shop/podid-verify-shop, err: rpc error: code = Unknown desc = failed to mount objects, error: failed to get objectType:secret, objectName:conn, objectVersion:: GET https://kv-shop-errors.vault.azure.net/secrets/conn/: Caller is not authorized to perform action on resource.
     hint: The identity may not read the vault (a new role takes up to 10 minutes): `podid vault grant --vault kv-shop-errors --to identity/NAME`.
     "#);
 }
@@ -56,8 +41,8 @@ fn a_binding_that_is_gone_breaks_the_proof_before_azure() {
     });
     assert_snapshot!(lab.fails("verify --timeout 10s"), @r#"
     exit 1
-    error: could not prove shop/shop: nothing was mounted within 10s, and no event says why
-    hint: Look at the components: `kubectl get pods -A -l app.kubernetes.io/name=aad-pod-identity`, and at the pod's own events: `kubectl describe pod -n shop podid-verify-shop`.
+    error: could not prove shop/shop: nothing was mounted within 10s: no AzureIdentityBinding in namespace shop has the selector shop-mid
+    hint: Make it again: `podid up`, or `podid bind`.
     "#);
 }
 
