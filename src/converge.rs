@@ -144,7 +144,8 @@ fn refused(session: &Session, plan: &Plan) -> Result<(), Failure> {
         Format::Table => terminal.complain(&human::plan(plan, terminal.color_err, terminal.verbose)),
     }
     let count = plan.refused.len();
-    let message = format!("nothing was changed: {} a decision", if count == 1 { "1 thing needs".into() } else { format!("{count} things need") });
+    let message =
+        format!("nothing was changed: {} a decision", if count == 1 { "1 thing needs".into() } else { format!("{count} things need") });
     let ways = plan.refused.iter().map(|r| format!("{}: {}", r.key, r.reason));
     let mut failure = Failure::new(Exit::Refused, message);
     if session.global.output == Format::Json {

@@ -42,7 +42,9 @@ impl Failure {
         if (self.kind, &self.message) != (other.kind, &other.message) {
             return false;
         }
-        let missing = |all: &[String], more: &[String]| more.iter().filter(|m| !all.contains(m)).cloned().collect::<Vec<_>>();
+        // Azure writes one and the same scope in several casings
+        let has = |all: &[String], one: &str| all.iter().any(|a| a.eq_ignore_ascii_case(one));
+        let missing = |all: &[String], more: &[String]| more.iter().filter(|m| !has(all, m)).cloned().collect::<Vec<_>>();
         self.causes.extend(missing(&self.causes, &other.causes));
         self.hints.extend(missing(&self.hints, &other.hints));
         true

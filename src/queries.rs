@@ -72,7 +72,8 @@ pub async fn verify(session: &Session, verify: &Verify) -> Result<Exit, Failure>
         None => ledger.apps().into_iter().map(find).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
     };
     if targets.is_empty()
-        && let Some(wanted) = verify.namespace.as_ref().map(|n| format!("in namespace {n}")).or(verify.name.as_ref().map(|n| format!("as {n}")))
+        && let Some(wanted) =
+            verify.namespace.as_ref().map(|n| format!("in namespace {n}")).or(verify.name.as_ref().map(|n| format!("as {n}")))
     {
         return Err(Failure::new(Exit::Refused, format!("there is nothing to prove: podid knows of no mount {wanted}"))
             .hint("`podid state list` shows what podid knows; `podid mount apply` makes a mount."));

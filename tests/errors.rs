@@ -3,21 +3,21 @@
 #[path = "errors/lab.rs"]
 mod lab;
 
+#[path = "errors/cluster.rs"]
+mod cluster;
+#[path = "errors/decisions.rs"]
+mod decisions;
 #[path = "errors/login.rs"]
 mod login;
 #[path = "errors/names.rs"]
 mod names;
+#[path = "errors/proof.rs"]
+mod proof;
 #[path = "errors/rights.rs"]
 mod rights;
-#[path = "errors/cluster.rs"]
-mod cluster;
+#[path = "errors/sandbox.rs"]
+mod sandbox;
 #[path = "errors/spec.rs"]
 mod spec;
 #[path = "errors/state.rs"]
 mod state;
-#[path = "errors/decisions.rs"]
-mod decisions;
-#[path = "errors/proof.rs"]
-mod proof;
-#[path = "errors/sandbox.rs"]
-mod sandbox;

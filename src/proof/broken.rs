@@ -52,14 +52,21 @@ pub(super) async fn why(target: &Target, cluster: &Write, pod: &At, waited: Dura
         let way = "MIC could not put the identity on the nodes. If the cluster lacks a role, `podid up` or `podid bind` gives it both.";
         return not_proved(format!("{within}: the binding {binding} was not applied: {}", first_lines(&message)), Some(way.into()));
     }
-    let assigned = cluster.list(&pod_identity("AzureAssignedIdentity", "azureassignedidentities"), None, None, None).await.unwrap_or_default();
-    if !assigned.iter().any(|a| text(a, "/spec/pod") == pod.name && text(a, "/spec/podNamespace") == namespace) {
-        return not_proved(
+    let assigned =
+        cluster.list(&pod_identity("AzureAssignedIdentity", "azureassignedidentities"), None, None, None).await.unwrap_or_default();
+    let mine = |a: &&Value| text(a, "/spec/pod") == pod.name && text(a, "/spec/podNamespace") == namespace;
+    match assigned.iter().find(mine).map(|a| text(a, "/status/status")) {
+        None => not_proved(
             format!("{within}: MIC assigned no identity to the pod"),
             Some("Look whether MIC runs, and at its log: `kubectl get pods -A -l app.kubernetes.io/component=mic`.".into()),
-        );
+        ),
+        // where MIC may not even read the nodes' scale set, it says so in its log alone
+        Some(state) if state != "Assigned" => not_proved(
+            format!("{within}: MIC has not put the identity on the node (its AzureAssignedIdentity is {state}, not Assigned)"),
+            Some("The cluster may lack a role on the identity or on its nodes: `podid up` or `podid bind` gives it both. Else look at MIC's log.".into()),
+        ),
+        Some(_) => unknown(&within, target, pod),
     }
-    unknown(&within, target, pod)
 }
 
 fn unknown(within: &str, target: &Target, pod: &At) -> Fault {

@@ -90,7 +90,9 @@ fn a_cluster_without_pod_identity_says_what_to_install() {
     lab.edit_world(|world| {
         let objects = world["clusters"]["aks-mi"]["objects"].as_object_mut().unwrap();
         let before = objects.len();
-        objects.retain(|name, _| !(name.starts_with("customresourcedefinitions.") && name.ends_with("/azureidentities.aadpodidentity.k8s.io")));
+        objects.retain(|name, _| {
+            !(name.starts_with("customresourcedefinitions.") && name.ends_with("/azureidentities.aadpodidentity.k8s.io"))
+        });
         assert_eq!(objects.len(), before - 1);
     });
     assert_snapshot!(lab.fails("up -f app.yaml --yes"), @r#"

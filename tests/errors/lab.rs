@@ -204,7 +204,9 @@ fn after(text: &str, lead: &str, of: impl Fn(char) -> bool, shown: &str) -> Stri
 
 /// Ids of the sandbox are long and say nothing to a reader of a test.
 fn guids(text: &str) -> String {
-    let is_guid = |word: &str| word.len() == 36 && word.char_indices().all(|(at, c)| if [8, 13, 18, 23].contains(&at) { c == '-' } else { c.is_ascii_hexdigit() });
+    let is_guid = |word: &str| {
+        word.len() == 36 && word.char_indices().all(|(at, c)| if [8, 13, 18, 23].contains(&at) { c == '-' } else { c.is_ascii_hexdigit() })
+    };
     let (mut plain, mut at) = (String::new(), 0);
     while at < text.len() {
         match text.get(at..at + 36) {
