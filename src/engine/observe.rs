@@ -5,7 +5,8 @@ use super::{
     fault::Fault,
     input::{Known, Outputs, resolve},
     key::Key,
-    ledger::{Entry, Ledger, Left},
+    ledger::{Entry, Ledger, Left, Origin},
+    plan::Act,
     resource::{Around, Erased, Kinds, Seen, World},
 };
 use futures::{StreamExt, stream::FuturesUnordered};
@@ -131,12 +132,12 @@ fn look<'a, W: World>(
     if node.intent == Intent::Absent && kind.within(&node.spec)?.is_some_and(|holder| is_gone(desired, observed, &holder)) {
         return Ok(Box::pin(async move { (key, placed, Ok((None, Vec::new()))) }));
     }
-    let here = entry.filter(|e| stays(kind, e, &placed).unwrap_or(true));
+    let here = entry.map(|e| said(kind, e, &placed)).transpose()?.flatten();
     let around = Around {
         app: &desired.app,
         intent: node.intent,
-        origin: here.map(|e| e.origin),
-        recorded: here.map_or(&NOTHING, |e| &e.outputs),
+        origin: here.map(|s| s.origin),
+        recorded: here.map_or(&NOTHING, |s| s.outputs),
         ours: None,
         recover,
     };
@@ -169,6 +170,35 @@ fn look<'a, W: World>(
 pub(super) fn stays<W: World>(kind: &dyn Erased<W>, entry: &Entry, placed: &Value) -> Result<bool, Fault> {
     let was = kind.place(&entry.placed)?;
     Ok(was.is_none() || was == kind.place(placed)?)
+}
+
+/// What an entry says of a place.
+#[derive(Clone, Copy)]
+pub(super) struct Said<'a> {
+    pub placed: &'a Value,
+    pub origin: Origin,
+    pub outputs: &'a Outputs,
+    pub doing: Option<Act>,
+}
+
+impl<'a> From<&'a Left> for Said<'a> {
+    fn from(left: &'a Left) -> Self {
+        Self { placed: &left.placed, origin: left.origin, outputs: &left.outputs, doing: left.doing }
+    }
+}
+
+/// What an entry says of the place at which the thing is looked for now: it may be there, or may have been there before.
+pub(super) fn said<'a, W: World>(kind: &dyn Erased<W>, entry: &'a Entry, placed: &Value) -> Result<Option<Said<'a>>, Fault> {
+    if stays(kind, entry, placed)? {
+        return Ok(Some(Said { placed: &entry.placed, origin: entry.origin, outputs: &entry.outputs, doing: entry.doing }));
+    }
+    let now = kind.place(placed)?;
+    for left in &entry.left {
+        if now.is_some() && kind.place(&left.placed)? == now {
+            return Ok(Some(left.into()));
+        }
+    }
+    Ok(None)
 }
 
 /// The former places of a thing that is wanted at this one.

@@ -250,7 +250,9 @@ impl<W: World> Planner<'_, W> {
         }
         if let Some(other) = self.shared_with(kind, node, &placed)? {
             let why = format!("app {other} uses it too, and owns it from now on");
-            let heir = Heir { app: other.to_owned(), origin, outputs: seen.outputs.clone() };
+            let mut outputs = entry.map(|e| e.outputs.clone()).unwrap_or_default();
+            outputs.extend(seen.outputs.clone());
+            let heir = Heir { app: other.to_owned(), origin, outputs };
             if left.is_empty() {
                 self.act(node, kind, Act::Forget, origin, Vec::new(), Some(why), placed, Some(seen))?;
             } else {
@@ -296,7 +298,7 @@ impl<W: World> Planner<'_, W> {
         placed: Value,
         seen: Option<&Seen>,
     ) -> Result<(), Fault> {
-        let entry = self.entry(node, kind, &placed)?;
+        let said = self.said(node, kind, &placed)?;
         let (left, heirs) = self.leaving(node, kind)?;
         let commands = if act.changes() && act != Act::Delete { kind.commands(&shown(&placed)).unwrap_or_default() } else { Vec::new() };
         // what is only kept or taken away is whosever it was
@@ -320,7 +322,7 @@ impl<W: World> Planner<'_, W> {
                 actual: seen.map(|s| s.actual.clone()),
                 outputs: seen.map(|s| s.outputs.clone()).unwrap_or_default(),
                 left,
-                recorded: entry.map(|e| e.outputs.clone()).unwrap_or_default(),
+                recorded: said.map(|s| s.outputs.clone()).unwrap_or_default(),
                 by: Some(by),
                 heirs,
             },

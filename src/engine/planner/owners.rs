@@ -7,7 +7,7 @@ use super::{
         input::needs,
         key::Key,
         ledger::{Entry, Ledger, Left, Origin},
-        observe::stays,
+        observe::{Said, said},
         plan::{Act, Heir},
         resource::{Around, Erased, Owner, Seen, World},
     },
@@ -20,19 +20,19 @@ use std::collections::{BTreeMap, VecDeque};
 pub(super) type Leaving = (Vec<(Left, Option<Value>)>, Vec<Heir>);
 
 impl<'a, W: World> Planner<'a, W> {
-    /// The ledger's entry, if it speaks of the place at which the thing is looked for now.
-    pub(super) fn entry(&self, node: &Node, kind: &dyn Erased<W>, placed: &Value) -> Result<Option<&'a Entry>, Fault> {
-        let Some(entry) = self.ledger.get(&self.desired.app, &node.key) else { return Ok(None) };
-        Ok(stays(kind, entry, placed)?.then_some(entry))
+    /// What the ledger says of the place at which the thing is looked for now.
+    pub(super) fn said(&self, node: &Node, kind: &dyn Erased<W>, placed: &Value) -> Result<Option<Said<'a>>, Fault> {
+        let entry = self.ledger.get(&self.desired.app, &node.key);
+        Ok(entry.map(|e| said(kind, e, placed)).transpose()?.flatten())
     }
 
     pub(super) fn around(&self, node: &Node, kind: &dyn Erased<W>, placed: &Value) -> Result<Around<'a>, Fault> {
-        let entry = self.entry(node, kind, placed)?;
+        let said = self.said(node, kind, placed)?;
         Ok(Around {
             app: &self.desired.app,
             intent: node.intent,
-            origin: entry.map(|e| e.origin),
-            recorded: entry.map_or(&NOTHING, |e| &e.outputs),
+            origin: said.map(|s| s.origin),
+            recorded: said.map_or(&NOTHING, |s| s.outputs),
             ours: None,
             recover: self.consent.recover,
         })
@@ -40,8 +40,8 @@ impl<'a, W: World> Planner<'a, W> {
 
     pub(super) fn is_ours(&self, node: &Node, kind: &dyn Erased<W>, placed: &Value, seen: &Seen) -> Result<bool, Fault> {
         let owner = kind.owner(placed, self.around(node, kind, placed)?, &seen.actual)?;
-        Ok(match self.entry(node, kind, placed)?.map(Entry::leave) {
-            Some(said) => self.ours_as_said(kind, &said, owner, seen)?,
+        Ok(match self.said(node, kind, placed)? {
+            Some(said) => self.ours_as_said(kind, said, owner, seen)?,
             None => match owner {
                 Owner::Ours => true,
                 Owner::Others => false,
@@ -50,13 +50,13 @@ impl<'a, W: World> Planner<'a, W> {
         })
     }
 
-    fn ours_as_said(&self, kind: &dyn Erased<W>, said: &Left, owner: Owner, seen: &Seen) -> Result<bool, Fault> {
+    fn ours_as_said(&self, kind: &dyn Erased<W>, said: Said<'_>, owner: Owner, seen: &Seen) -> Result<bool, Fault> {
         // killed between intent and record: what is recorded is nothing, or is of a predecessor
         let unsure = said.doing.is_some_and(|act| act.makes() || act == Act::Update && said.outputs.is_empty());
         Ok(match said.origin {
             // what the thing itself says decides, and a thing that cannot tell was ours to make
             Origin::Created if unsure => owner != Owner::Others,
-            Origin::Created => owner == Owner::Ours || kind.same(&said.placed, &said.outputs, &seen.actual)?,
+            Origin::Created => owner == Owner::Ours || kind.same(said.placed, said.outputs, &seen.actual)?,
             _ => owner == Owner::Ours,
         })
     }
@@ -86,7 +86,7 @@ impl<'a, W: World> Planner<'a, W> {
                 recover: false,
             };
             let owner = kind.owner(&left.placed, around, &old.seen.actual)?;
-            if left.origin != Origin::Extended && !self.ours_as_said(kind, left, owner, &old.seen)? {
+            if left.origin != Origin::Extended && !self.ours_as_said(kind, left.into(), owner, &old.seen)? {
                 continue;
             }
             match self.shared_with(kind, node, &left.placed)? {
