@@ -20,7 +20,7 @@ fn everything(colour: &str, on: &str) -> Graph {
         .present(Share::key("bob"), &Share::on(on, "bob", &["get", "list"]))
         .present(Store::key("kv"), &Store { name: "kv".into() })
         .present(Right::key("read"), &read)
-        .with(&Right::key("read"), |n| n.when_ours = Some(Store::key("kv")))
+        .with(&Right::key("read"), |n| n.when = Some(crate::engine::desired::When { ours: Store::key("kv"), or: "marked".into() }))
         .present(Leaf::key("pw"), &leaf)
 }
 
