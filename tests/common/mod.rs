@@ -118,6 +118,17 @@ impl World {
         world
     }
 
+    /// The folder of another, as it is now; nobody may be at work in it.
+    pub fn copy_of(other: &Self) -> Self {
+        let world = Self::new();
+        fs::create_dir(world.path(".podid")).unwrap();
+        for entry in fs::read_dir(other.path(".podid")).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), world.path(".podid").join(entry.file_name())).unwrap();
+        }
+        world
+    }
+
     pub fn serve(&mut self) {
         let ready = self.path("ready.json");
         let log = fs::File::create(self.path("serve.log")).unwrap();

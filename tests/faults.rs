@@ -1,0 +1,150 @@
+//! podid is killed at every request of a lab, before and after its effect, against a sandbox that lives on. The next run ends what was
+//! begun, and the world is the one that an unbroken run makes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends")]
+
+mod common;
+
+use common::{
+    World, same,
+    specs::{LAB_000, LAB_004, vault_of},
+    until,
+};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Each with a sandbox of its own: podid spends most of its time in waiting for answers and in starting.
+const AT_ONCE: usize = 3;
+const WHENS: [&str; 2] = ["before", "after"];
+
+/// What a run that nobody breaks makes.
+fn unbroken(spec: &str) -> String {
+    let world = World::served();
+    world.up(spec, &["--verify"]).ok();
+    exported(&world)
+}
+
+fn exported(world: &World) -> String {
+    format!("{:#}\n", world.control("GET", "/export", None).ok())
+}
+
+/// How many versions each secret of the world has.
+fn versions(world: &World) -> Vec<(String, usize)> {
+    let saved: Value = serde_json::from_str(&world.read(".podid/world.json")).unwrap();
+    let vaults = saved["azure"]["vaults"].as_object().unwrap().values();
+    let secrets = vaults.flat_map(|v| v["secrets"].as_object().unwrap());
+    secrets.map(|(name, secret)| (name.clone(), secret["versions"].as_array().unwrap().len())).collect()
+}
+
+/// Kills a run at its n-th request. False: the run has fewer.
+fn killed_at(world: &World, words: &[&str], n: u64, when: &str) -> bool {
+    world.hold(n, when);
+    let mut run = world.start(words);
+    let held = until("a request is held, or the run ends", || {
+        let held = world.setting("held") == true;
+        (held || run.ended()).then_some(held)
+    });
+    if held {
+        run.kill();
+        until("the held request is let go of", || (world.setting("holding") == 0).then_some(()));
+    } else {
+        run.wait().ok();
+    }
+    world.settings(&json!({ "hold": null }));
+    held
+}
+
+/// Every request, before and after; several at once, until a run ended before it was held. Answers how many kills there were.
+fn at_every_request(one: impl Fn(&mut Option<World>, u64, &str) -> bool + Sync) -> u64 {
+    let (next, kills, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                let mut world = None;
+                while !over.load(Ordering::SeqCst) {
+                    let turn = next.fetch_add(1, Ordering::SeqCst);
+                    if one(&mut world, turn / 2 + 1, WHENS[usize::try_from(turn % 2).unwrap()]) {
+                        kills.fetch_add(1, Ordering::SeqCst);
+                    } else {
+                        over.store(true, Ordering::SeqCst);
+                    }
+                }
+            });
+        }
+    });
+    kills.into_inner()
+}
+
+fn pods(world: &World) -> usize {
+    let export = world.control("GET", "/export", None).ok();
+    let clusters = export["kubernetes"].as_object().unwrap().values();
+    let all = clusters.flat_map(|c| c["pods"].as_object().into_iter().flatten());
+    all.filter(|(namespace, _)| *namespace != "kube-system").map(|(_, pods)| pods.as_object().unwrap().len()).sum()
+}
+
+fn is_finished_by_the_next_run(world: &World, spec: &str, unbroken: &str, at: &str) {
+    let up = world.up(spec, &[]);
+    assert_eq!(up.code, Some(0), "{at}: the next run\n{}{}", up.stdout, up.stderr);
+    // the pod of a proof goes with the next proof
+    if pods(world) > 0 {
+        let verify = world.podid(&["verify", "-f", spec]);
+        assert_eq!(verify.code, Some(0), "{at}: the next proof\n{}{}", verify.stdout, verify.stderr);
+        assert_eq!(pods(world), 0, "{at}");
+    }
+    let plan = world.plan(spec);
+    assert_eq!(plan.code, Some(0), "{at}: the plan after it\n{}{}", plan.stdout, plan.stderr);
+    same(&format!("{at}: the world"), unbroken, &exported(world));
+    let versions = versions(world);
+    assert!(!versions.is_empty());
+    assert!(versions.iter().all(|(_, count)| *count == 1), "{at}: {versions:?}");
+}
+
+fn survives_a_kill_at_every_request(spec: &'static str) {
+    let unbroken = unbroken(spec);
+    let kills = at_every_request(|world, n, when| {
+        let world = world.get_or_insert_with(World::served);
+        world.control("POST", "/reset", None).ok();
+        let held = killed_at(world, &["up", "--yes", "--verify", "-f", spec], n, when);
+        if held {
+            is_finished_by_the_next_run(world, spec, &unbroken, &format!("{spec}, killed {when} request {n}"));
+        }
+        held
+    });
+    println!("{spec}: {kills} kills");
+    // a count that fell to nothing would prove nothing
+    assert!(kills >= 70, "{kills} kills only");
+}
+
+#[test]
+fn lab_000_survives_a_kill_at_every_request() {
+    survives_a_kill_at_every_request(LAB_000);
+}
+
+#[test]
+fn lab_004_survives_a_kill_at_every_request() {
+    survives_a_kill_at_every_request(LAB_004);
+}
+
+/// The way back, too.
+#[test]
+fn a_down_survives_a_kill_at_every_request() {
+    let spec = LAB_000;
+    let made = World::new();
+    let before = made.export();
+    made.up(spec, &[]).ok();
+    let words = ["down", "--yes", "-f", spec, "--delete-data", vault_of(spec)];
+    let kills = at_every_request(|slot, n, when| {
+        let mut world = World::copy_of(&made);
+        world.serve();
+        let world = slot.insert(world);
+        let held = killed_at(world, &words, n, when);
+        if held {
+            let again = world.podid(&words);
+            assert_eq!(again.code, Some(0), "killed {when} request {n} of `down`\n{}{}", again.stdout, again.stderr);
+            same(&format!("killed {when} request {n} of `down`"), &before, &exported(world));
+        }
+        held
+    });
+    println!("down: {kills} kills");
+    assert!(kills >= 40, "{kills} kills only");
+}
