@@ -73,12 +73,7 @@ pub fn summary(plan: &Plan) -> String {
     let Summary { create, update, delete, adopt, keep, .. } = plan.summary();
     let forget = plan.actions.iter().filter(|a| a.act == Act::Forget).count();
     if create + update + delete + adopt + forget + plan.refused.len() == 0 {
-        return match (keep, plan.actions.iter().any(is_listed)) {
-            (0, _) => format!("nothing to do: app {} has nothing", plan.app),
-            (_, true) => format!("nothing to do: {}", count(keep, "resource stays", "resources stay")),
-            (1, false) => "nothing to do: 1 resource is as it should be".into(),
-            (_, false) => format!("nothing to do: {keep} resources are as they should be"),
-        };
+        return nothing(plan, keep);
     }
     let mut parts = vec![format!("{create} to create"), format!("{update} to change"), format!("{delete} to delete")];
     parts.extend((adopt > 0).then(|| format!("{adopt} to adopt")));
@@ -86,6 +81,16 @@ pub fn summary(plan: &Plan) -> String {
     parts.push(if keep == 1 { "1 stays".into() } else { format!("{keep} stay") });
     parts.extend((!plan.refused.is_empty()).then(|| format!("{} refused", plan.refused.len())));
     format!("plan: {}", parts.join(", "))
+}
+
+fn nothing(plan: &Plan, keep: usize) -> String {
+    let kept = |a: &Action| a.act == Act::Keep && is_listed(a);
+    match (keep, plan.actions.iter().any(kept)) {
+        (0, _) => format!("nothing to do: app {} has nothing", plan.app),
+        (_, true) => format!("nothing to do: {}", count(keep, "resource stays", "resources stay")),
+        (1, false) => "nothing to do: 1 resource is as it should be".into(),
+        (_, false) => format!("nothing to do: {keep} resources are as they should be"),
+    }
 }
 
 /// What was done, and what was kept although it was to go, with the reason; where something failed, everything that was done.
@@ -106,11 +111,12 @@ pub fn report(report: &Report, plan: &Plan, took: Duration, paint: Paint, verbos
         lines.push("what the state file does not know:".into());
         lines.extend(report.done.iter().map(|(key, act, _)| format!("  {} {key}", done(*act))));
     }
-    if report.done.is_empty() && !troubled && !report.interrupted && report.unsaved.is_none() && !plan.has_changes() {
-        lines.push(paint.bold(&summary(plan)));
+    let Summary { create, update, delete, adopt, keep, failed, not_started } = report.summary(plan);
+    let untouched = report.done.is_empty() && adopt == 0 && !plan.has_changes();
+    if untouched && !troubled && !report.interrupted && report.unsaved.is_none() {
+        lines.push(paint.bold(&nothing(plan, keep)));
         return lines.join("\n") + "\n";
     }
-    let Summary { create, update, delete, adopt, keep, failed, not_started } = report.summary(plan);
     let mut parts = vec![format!("{create} created"), format!("{update} changed"), format!("{delete} deleted")];
     parts.extend((adopt > 0).then(|| format!("{adopt} adopted")));
     parts.push(if keep == 1 { "1 stays".into() } else { format!("{keep} stay") });

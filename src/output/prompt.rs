@@ -50,7 +50,8 @@ fn no_terminal(message: &str) -> Failure {
 /// Ctrl-C at a question leaves the cursor hidden if nobody shows it again.
 fn answered<T>(answer: dialoguer::Result<T>) -> Result<T, Failure> {
     answer.map_err(|dialoguer::Error::IO(error)| {
-        let _ = Term::stderr().show_cursor();
+        // the question's line is still open
+        let _ = Term::stderr().show_cursor().and_then(|()| Term::stderr().write_line(""));
         match error.kind() {
             io::ErrorKind::Interrupted => Failure::new(Exit::Interrupted, "interrupted at a question; nothing was changed"),
             _ => Failure::new(Exit::Refused, "the question could not be asked").because(error.to_string()),
