@@ -5,7 +5,7 @@ use super::{
     lab::{Graph, Lab, graph},
     toy::{Moment, Thing},
 };
-use crate::engine::{input::After, ledger::Origin, planner::prune};
+use crate::engine::{desired::When, input::After, ledger::Origin, planner::prune};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ fn everything(colour: &str, on: &str) -> Graph {
         .present(Share::key("bob"), &Share::on(on, "bob", &["get", "list"]))
         .present(Store::key("kv"), &Store { name: "kv".into() })
         .present(Right::key("read"), &read)
-        .with(&Right::key("read"), |n| n.when = Some(crate::engine::desired::When { ours: Store::key("kv"), or: "marked".into() }))
+        .with(&Right::key("read"), |n| n.when = Some(When { ours: Store::key("kv"), or: "marked".into() }))
         .present(Leaf::key("pw"), &leaf)
 }
 

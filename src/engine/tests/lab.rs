@@ -57,11 +57,20 @@ pub struct Lab {
     pub consent: Consent,
     pub parallelism: usize,
     pub events: Arc<Mutex<Vec<String>>>,
+    /// What others do between the next plan and its execution.
+    pub between: Option<fn(&Land)>,
 }
 
 impl Default for Lab {
     fn default() -> Self {
-        Self { land: Arc::default(), ledger: Ledger::default(), consent: Consent::default(), parallelism: 4, events: Arc::default() }
+        Self {
+            land: Arc::default(),
+            ledger: Ledger::default(),
+            consent: Consent::default(),
+            parallelism: 4,
+            events: Arc::default(),
+            between: None,
+        }
     }
 }
 
@@ -95,6 +104,9 @@ impl Lab {
     pub async fn run(&mut self, graph: &Graph) -> (Plan, Report) {
         let (plan, observed) = self.try_plan(graph).await.unwrap();
         assert_eq!(plan.refused, [], "a plan with a refusal is not executed");
+        if let Some(between) = self.between.take() {
+            between(&self.land);
+        }
         self.land.ground().begin(&self.ledger);
         let events = Arc::clone(&self.events);
         let run = Run {

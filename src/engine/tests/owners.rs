@@ -209,3 +209,13 @@ async fn a_run_touches_only_its_own_app() {
     let plan = lab.plan(&graph().present(Host::key("a"), &Host::new("a", "red"))).await;
     assert_eq!(plan.action(&Host::key("a")).unwrap().act, Act::Create);
 }
+
+#[tokio::test]
+async fn what_somebody_else_made_between_plan_and_put_is_adopted() {
+    let mut lab = Lab { between: Some(|land| drop(land.foreign("host/a", [("colour", json!("red"))]))), ..Lab::default() };
+    let (plan, report) = lab.run(&graph().present(Host::key("a"), &Host::new("a", "red"))).await;
+    assert_eq!((acts(&plan), report.failed.len()), (vec!["create host/a".to_owned()], 0));
+    assert_eq!(lab.origin(&Host::key("a")), Some(Origin::Adopted));
+    lab.down().await;
+    assert_eq!(lab.paths(), ["host/a"]);
+}

@@ -1,7 +1,7 @@
 //! From what is wanted and what is there to a plan.
 
 use super::{
-    kinds::{Gate, Host, ID, Leaf, Right, Store},
+    kinds::{Gate, Host, ID, Leaf, OPEN, Right, Store},
     lab::{Lab, acts, graph},
 };
 use crate::engine::{
@@ -227,11 +227,15 @@ async fn what_is_wanted_only_with_something_of_ours_comes_and_goes_with_it() {
         graph()
             .present(Store::key("kv"), &Store { name: "kv".into() })
             .present(Right::key("read"), &right)
-            .with(&Right::key("read"), |n| n.when = Some(When { ours: Store::key("kv"), or: "marked".into() }))
+            .with(&Right::key("read"), |n| n.when = Some(When { ours: Store::key("kv"), or: OPEN.into() }))
     };
     let mut foreign = Lab::default();
     foreign.land.foreign("store/kv", []);
     assert_eq!(acts(&foreign.up(&graph()).await), ["adopt store/kv"]);
+    for (open, acted) in [(false, vec![]), (true, vec!["create right/read"])] {
+        foreign.land.meddle("store/kv", OPEN, open.into());
+        assert_eq!(acts(&foreign.up(&graph()).await), acted, "or what it publishes says so");
+    }
 
     let mut ours = Lab::default();
     assert_eq!(acts(&ours.up(&graph()).await), ["create store/kv", "create right/read"]);
