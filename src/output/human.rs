@@ -26,10 +26,12 @@ pub fn plan(plan: &Plan, paint: Paint, verbose: u8) -> String {
     for listed in plan.actions.iter().filter(|a| verbose > 0 || is_listed(a)) {
         action(&mut lines, listed, paint, verbose);
     }
-    for refusal in &plan.refused {
+    for (at, refusal) in plan.refused.iter().enumerate() {
         lines.push(format!("  {} {}", paint.red("! refused"), paint.bold(refusal.key.as_str())));
         lines.push(format!("              {}", refusal.reason));
-        lines.extend(refusal.way_out.iter().map(|way| format!("              {way}")));
+        // one way out of several refusals stands under the last
+        let again = plan.refused.get(at + 1).is_some_and(|next| next.way_out == refusal.way_out);
+        lines.extend(refusal.way_out.iter().filter(|_| !again).map(|way| format!("              {way}")));
     }
     if !lines.is_empty() {
         lines.insert(0, format!("app {}:", plan.app));

@@ -80,3 +80,61 @@ fn removing_what_something_needs_is_refused() {
     hint: Remove what needs it first, or name the app that made it with `--app`.
     "#);
 }
+
+#[test]
+fn the_half_that_was_never_done_is_missed_by_the_other() {
+    let lab = Lab::with_app();
+    assert_snapshot!(lab.fails("up -f app.yaml --yes --only kubernetes"), @r#"
+    exit 4
+    app shop:
+      + create  namespace/aks-mi/shop
+      + create  azureidentity/aks-mi/shop/shop-mid
+                  resourceID: (after identity/shop-mid)
+                  clientID: (after identity/shop-mid)
+      + create  secretproviderclass/aks-mi/shop/shop
+                  vault: kv-shop-errors
+                  objects: conn
+      + create  azureidentitybinding/aks-mi/shop/shop-mid-binding
+                  azureIdentity: shop-mid
+                  selector: shop-mid
+      ! refused cluster/aks-mi
+                  cluster/aks-mi is not in the state, and this run may not look for it
+      ! refused identity/shop-mid
+                  identity/shop-mid is not in the state, and this run may not look for it
+      ! refused vault/kv-shop-errors
+                  vault/kv-shop-errors is not in the state, and this run may not look for it
+      ! refused role/managed-identity-operator/cluster/aks-mi/identity/shop-mid
+                  role/managed-identity-operator/cluster/aks-mi/identity/shop-mid is not in the state, and this run may not look for it
+      ! refused role/virtual-machine-contributor/cluster/aks-mi/cluster/aks-mi/nodes
+                  role/virtual-machine-contributor/cluster/aks-mi/cluster/aks-mi/nodes is not in the state, and this run may not look for it
+                  Run the other half first with the same state file (`--only azure`), or run without `--only`.
+
+    plan: 4 to create, 0 to change, 0 to delete, 0 stay, 5 refused
+    error: nothing was changed: 5 things need a decision
+    "#);
+    lab.done("up -f app.yaml --yes --only azure");
+    lab.done("up -f app.yaml --yes --only kubernetes");
+    lab.done("verify -f app.yaml");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_person_may_say_no_or_walk_away() {
+    let lab = Lab::with_app();
+    for (typed, code, told) in
+        [("n", 4, "it was not consented to; nothing was changed"), ("\u{3}", 130, "interrupted at a question; nothing was changed")]
+    {
+        let mut command = lab.command("up -f app.yaml");
+        command.env("TERM", "xterm").stdin(std::process::Stdio::inherit());
+        let mut terminal = rexpect::session::spawn_command(command, Some(20_000)).unwrap();
+        terminal.exp_string("11 to create").unwrap();
+        terminal.exp_string("Do it?").unwrap();
+        terminal.send(typed).unwrap();
+        terminal.flush().unwrap();
+        terminal.exp_string(told).unwrap();
+        terminal.exp_eof().unwrap();
+        let ended = terminal.process().wait().unwrap();
+        assert_eq!(format!("{ended:?}").rsplit(", ").next(), Some(format!("{code})").as_str()), "{ended:?}");
+    }
+    assert!(!lab.done("identity list").contains("shop-mid"));
+}

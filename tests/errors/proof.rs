@@ -56,7 +56,7 @@ fn a_cluster_without_its_roles_breaks_the_proof_at_the_nodes() {
     });
     assert_snapshot!(lab.fails("verify --timeout 10s"), @r#"
     exit 1
-    error: could not prove shop/shop: nothing was mounted within 10s, and no event says why
-    hint: Look at the components: `kubectl get pods -A -l app.kubernetes.io/name=aad-pod-identity`, and at the pod's own events: `kubectl describe pod -n shop podid-verify-shop`.
+    error: could not prove shop/shop: nothing was mounted within 10s: MIC has not put the identity on the node (its AzureAssignedIdentity is Created, not Assigned)
+    hint: The cluster may lack a role on the identity or on its nodes: `podid up` or `podid bind` gives it both. Else look at MIC's log.
     "#);
 }

@@ -30,7 +30,6 @@ fn a_contributor_may_not_assign_roles_and_is_told_who_may() {
       because no role of it allows that at /subscriptions/[ID]/resourcegroups/podid-lab/providers/Microsoft.ManagedIdentity/userAssignedIdentities/shop-mid
     hint: The role Role Based Access Control Administrator allows it: `az role assignment create --role "Role Based Access Control Administrator" --assignee [ID] --scope /subscriptions/[ID]/resourceGroups/MC_podid-lab_aks-mi_westeurope`. A new role takes up to 10 minutes.
     hint: The role Role Based Access Control Administrator allows it: `az role assignment create --role "Role Based Access Control Administrator" --assignee [ID] --scope /subscriptions/[ID]/resourceGroups/podid-lab`. A new role takes up to 10 minutes.
-    hint: The role Role Based Access Control Administrator allows it: `az role assignment create --role "Role Based Access Control Administrator" --assignee [ID] --scope /subscriptions/[ID]/resourcegroups/podid-lab`. A new role takes up to 10 minutes.
     not started: to create azureidentitybinding/aks-mi/shop/shop-mid-binding: role/virtual-machine-contributor/cluster/aks-mi/cluster/aks-mi/nodes failed
     not started: to create secret/kv-shop-errors/conn: grant/kv-shop-errors/caller failed
     "#);
