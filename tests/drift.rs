@@ -336,9 +336,8 @@ fn a_deleted_vault_is_recovered_with_what_was_in_it() {
         world.arm("DELETE", &format!("{}{VAULTS_VERSION}", world.vault_id(lab.vault)), None).ok();
         let vault = format!("PUT vaults/{}", lab.vault);
         let policy = format!("PUT {}/accessPolicies/add", lab.vault);
-        let class = format!("PATCH secretproviderclasses/{}", lab.class);
         let mut writes = more;
-        writes.extend([class.as_str(), &policy, &policy, &vault]);
+        writes.extend([policy.as_str(), &policy, &vault]);
         writes.sort_unstable();
         lab.mended_with("the vault is deleted", Some("--recover"), &writes);
         same("after the vault was recovered", &made, &world.export());

@@ -32,7 +32,7 @@ fn exported(world: &World) -> String {
 fn versions(world: &World) -> Vec<(String, usize)> {
     let saved: Value = serde_json::from_str(&world.read(".podid/world.json")).unwrap();
     let vaults = saved["azure"]["vaults"].as_object().unwrap().values();
-    let secrets = vaults.flat_map(|v| v["secrets"].as_object().unwrap());
+    let secrets = vaults.flat_map(|v| v["contents"]["secrets"].as_object().unwrap());
     secrets.map(|(name, secret)| (name.clone(), secret["versions"].as_array().unwrap().len())).collect()
 }
 

@@ -208,8 +208,8 @@ fn more_than_one_identity_is_ambiguous_and_the_candidates_are_listed() {
     lab.done("identity create -n till-mid --yes");
     assert_snapshot!(lab.fails("bind --namespace shop --context aks-mi --yes"), @r#"
     exit 4
-    error: more than one identity could be meant: shop-mid (podid-lab), till-mid (podid-lab)
-    hint: Name one, or give its full id: --identity NAME.
+    error: it is not clear which identity is meant: shop-mid (podid-lab), till-mid (podid-lab)
+    hint: Say which one by `--identity NAME`.
     "#);
 }
 

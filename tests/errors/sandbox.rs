@@ -53,7 +53,7 @@ fn a_damaged_world_says_how_to_begin_anew() {
     lab.write(".podid/world.json", "{\"version\": 1, ");
     assert_snapshot!(lab.fails("identity list"), @r#"
     exit 5
-    error: [DIR]/.podid/world.json is damaged (EOF while parsing a value at line 1 column 15)
+    error: [DIR]/.podid/world.json is damaged (line 1, column 15)
     hint: Begin anew with `podid sandbox reset`.
     "#);
     lab.done("sandbox reset");
