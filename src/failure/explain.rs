@@ -2,12 +2,12 @@
 
 use super::Failure;
 use crate::{
-    cluster,
+    cluster::Error as ClusterError,
     engine::{fault::Fault, key::Key},
     exit::Exit,
     proof::NotProved,
-    resources::values,
-    state,
+    resources::values::Error as ValueError,
+    state::Error as StateError,
 };
 
 /// What went wrong with a node; `key` says which.
@@ -48,10 +48,10 @@ fn cloud(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Failure {
     if let Some(error) = error.downcast_ref::<crate::azure::Error>() {
         return Failure::from(error);
     }
-    if let Some(error) = error.downcast_ref::<cluster::Error>() {
+    if let Some(error) = error.downcast_ref::<ClusterError>() {
         return Failure::from(error);
     }
-    if let Some(error) = error.downcast_ref::<values::Error>() {
+    if let Some(error) = error.downcast_ref::<ValueError>() {
         return Failure::from(error);
     }
     if let Some(NotProved(what, hint)) = error.downcast_ref::<NotProved>() {
@@ -61,26 +61,26 @@ fn cloud(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Failure {
     Failure::new(Exit::Failed, error.to_string())
 }
 
-impl From<&values::Error> for Failure {
-    fn from(error: &values::Error) -> Self {
+impl From<&ValueError> for Failure {
+    fn from(error: &ValueError) -> Self {
         let failure = Self::new(Exit::Usage, error.to_string());
         match error {
-            values::Error::File(..) => {
+            ValueError::File(..) => {
                 failure.hint("A relative path is relative to the spec, or on the command line to the working directory.")
             }
-            values::Error::Env(name) => failure.hint(format!("Set {name}, or give the value by a file.")),
-            values::Error::TooLong(_) | values::Error::Empty(_) => failure.hint("Give another value."),
-            values::Error::NotAsked(_) | values::Error::NoRandom(_) => Self::new(Exit::Bug, error.to_string()),
+            ValueError::Env(name) => failure.hint(format!("Set {name}, or give the value by a file.")),
+            ValueError::TooLong(_) | ValueError::Empty(_) => failure.hint("Give another value."),
+            ValueError::NotAsked(_) | ValueError::NoRandom(_) => Self::new(Exit::Bug, error.to_string()),
         }
     }
 }
 
-impl From<state::Error> for Failure {
-    fn from(error: state::Error) -> Self {
+impl From<StateError> for Failure {
+    fn from(error: StateError) -> Self {
         let failure = Self::new(Exit::State, error.to_string());
         match &error {
-            state::Error::Locked { .. } => failure.hint("Wait for it with `--lock-timeout 5m`, or use another state file with `--state FILE`."),
-            state::Error::Damaged { path, has_backup, .. } => {
+            StateError::Locked { .. } => failure.hint("Wait for it with `--lock-timeout 5m`, or use another state file with `--state FILE`."),
+            StateError::Damaged { path, has_backup, .. } => {
                 let failure = if *has_backup {
                     failure.hint(format!("The state before the last change is in {}.bak: copy it over the file.", path.display()))
                 } else {
@@ -88,11 +88,11 @@ impl From<state::Error> for Failure {
                 };
                 failure.hint("Or make it again from what there is: `podid state rebuild -f SPEC`.")
             }
-            state::Error::Newer { .. } => failure.hint("Use the podid that wrote it, or a newer one."),
-            state::Error::OtherWorld { .. } => {
+            StateError::Newer { .. } => failure.hint("Use the podid that wrote it, or a newer one."),
+            StateError::OtherWorld { .. } => {
                 failure.hint("Name the right subscription with `--subscription`, log in to the right tenant, or use another state file with `--state FILE`.")
             }
-            state::Error::Io { .. } => failure.hint("Check that the folder is there and may be written, or use another one with `--state FILE`."),
+            StateError::Io { .. } => failure.hint("Check that the folder is there and may be written, or use another one with `--state FILE`."),
         }
     }
 }
