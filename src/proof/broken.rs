@@ -24,7 +24,7 @@ pub(super) async fn why(target: &Target, cluster: &Write, pod: &At, waited: Dura
     let events = cluster.list(&api, Some(&target.namespace), None, None).await.unwrap_or_default();
     let warning = |about: &str| {
         let about = |e: &&Value| text(e, "/type") == "Warning" && text(e, "/involvedObject/name") == about;
-        events.iter().filter(about).next_back().map(|e| text(e, "/message").to_owned())
+        events.iter().rfind(about).map(|e| text(e, "/message").to_owned())
     };
     if let Some(message) = warning(&pod.name) {
         let said = format!("the pod could not mount its secrets within {waited:.0?}: {}", first_lines(&message));

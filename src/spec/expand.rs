@@ -429,7 +429,6 @@ impl<'a> Expansion<'a> {
         id.ok_or_else(|| Fault::Bug(format!("{key} has no id")))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of one object")]
     fn mount(
         &mut self,
         namespace: &str,
