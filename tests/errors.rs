@@ -1,5 +1,7 @@
 //! Every error that a user will meet, with the real program: what it says, what it tells to do next, and its exit code.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 #[path = "errors/lab.rs"]
 mod lab;
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// As somebody with a kubeconfig of their own, in which `edit` changes the context's cluster and user.
 fn with_kubeconfig(edit: impl FnOnce(&mut Value, &mut Value)) -> Lab {
-    let lab = Lab::with_app().served().as_client();
+    let lab = Lab::with_app().served().with_clients_environment();
     let mut kubeconfig = kubeconfig(&lab);
     let (mut cluster, mut user) = (kubeconfig["clusters"][0]["cluster"].take(), kubeconfig["users"][0]["user"].take());
     edit(&mut cluster, &mut user);
@@ -32,7 +32,7 @@ fn an_unknown_context_lists_those_there_are() {
 
 #[test]
 fn no_kubeconfig_says_how_to_get_one() {
-    let lab = Lab::with_app().served().as_client().with("KUBECONFIG", "/nowhere/config");
+    let lab = Lab::with_app().served().with_clients_environment().with("KUBECONFIG", "/nowhere/config");
     assert_snapshot!(lab.fails("up -f app.yaml --yes"), @r#"
     exit 1
     error: namespace/aks-mi/shop: the kubeconfig could not be read: there is none at /nowhere/config

@@ -87,7 +87,7 @@ impl Lab {
     }
 
     /// What a client of the served sandbox has in its environment, as `podid sandbox env` says it, instead of `--sandbox`.
-    pub fn as_client(self) -> Self {
+    pub fn with_clients_environment(self) -> Self {
         let output = clean(self.dir.path()).args(["sandbox", "env"]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let pairs = text.lines().filter_map(|l| l.strip_prefix("export ")?.split_once('='));

@@ -44,7 +44,7 @@ fn half_a_login_says_which_variable_is_missing() {
 
 #[test]
 fn a_wrong_client_secret_is_told_in_entras_words() {
-    let lab = Lab::new().served().as_client().with("AZURE_CLIENT_SECRET", "not-a-real-secret");
+    let lab = Lab::new().served().with_clients_environment().with("AZURE_CLIENT_SECRET", "not-a-real-secret");
     assert_snapshot!(lab.fails("identity create -n shop-mid --yes"), @r#"
     exit 1
     error: the login was refused: AADSTS7000215
@@ -55,7 +55,7 @@ fn a_wrong_client_secret_is_told_in_entras_words() {
 
 #[test]
 fn a_wrong_tenant_is_told_in_entras_words() {
-    let lab = Lab::new().served().as_client().with("AZURE_TENANT_ID", "00000000-0000-4000-8000-000000000001");
+    let lab = Lab::new().served().with_clients_environment().with("AZURE_TENANT_ID", "00000000-0000-4000-8000-000000000001");
     assert_snapshot!(lab.fails("identity create -n shop-mid --yes"), @r#"
     exit 1
     error: the login was refused: AADSTS90002
@@ -96,7 +96,7 @@ fn a_subscription_that_is_no_id_is_wrong_use() {
 
 #[test]
 fn azure_out_of_reach_names_the_host_and_the_proxy() {
-    let lab = Lab::new().served().as_client().with("HTTPS_PROXY", "http://127.0.0.1:9");
+    let lab = Lab::new().served().with_clients_environment().with("HTTPS_PROXY", "http://127.0.0.1:9");
     assert_snapshot!(lab.fails("identity list --timeout 10s"), @r#"
     exit 1
     error: could not reach login.microsoftonline.com
@@ -107,7 +107,7 @@ fn azure_out_of_reach_names_the_host_and_the_proxy() {
 
 #[test]
 fn a_certificate_that_is_not_trusted_names_the_variable() {
-    let lab = Lab::new().served().as_client().without("SSL_CERT_FILE");
+    let lab = Lab::new().served().with_clients_environment().without("SSL_CERT_FILE");
     assert_snapshot!(lab.fails("identity list --timeout 10s"), @r#"
     exit 1
     error: login.microsoftonline.com shows a certificate that is not trusted
