@@ -8,6 +8,7 @@ use common::{
     World, same,
     specs::{LAB_000, LAB_004, vault_of},
 };
+use serde_json::{Value, json};
 
 fn proves_and_is_quiet_the_second_time(spec: &str) {
     let world = World::new();
@@ -74,4 +75,200 @@ fn lab_000_down_leaves_the_world_as_it_was() {
 #[test]
 fn lab_004_down_leaves_the_world_as_it_was() {
     down_leaves_the_world_as_it_was(LAB_004);
+}
+
+#[test]
+fn a_plain_down_keeps_the_vault_with_its_secrets_and_says_so() {
+    let world = World::new();
+    let before = world.export();
+    world.up(LAB_000, &[]).ok();
+    world.down(LAB_000, &[]).ok().says("--delete-data claims-api-kv");
+    let left: Value = serde_json::from_str(&world.export()).unwrap();
+    let secrets: Vec<&String> = left["secrets"].as_object().unwrap().keys().collect();
+    assert_eq!(secrets, ["https://claims-api-kv.vault.azure.net/secrets/sqldbconn"]);
+    let resources: Vec<&String> = left["resources"].as_object().unwrap().keys().filter(|id| id.contains("claims-api")).collect();
+    assert_eq!(resources.len(), 1, "{resources:?}");
+    // without the spec, from the state alone
+    world.podid(&["down", "--yes", "--delete-data", "claims-api-kv"]).ok();
+    same("after the second `down`", &before, &world.export());
+    assert_eq!(world.listed()["entries"], json!([]));
+}
+
+/// Ids derive from how often a name was deleted: without them, and in any order, two exports tell whether the worlds are alike.
+fn without_ids(export: &str) -> String {
+    let mut lines: Vec<String> = export.lines().map(|line| common::without_guids(line).trim_end_matches(',').to_owned()).collect();
+    lines.sort();
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn a_deleted_vault_keeps_its_name_until_it_is_recovered() {
+    for spec in [LAB_000, LAB_004] {
+        let world = World::new();
+        let before = world.export();
+        world.up(spec, &[]).ok();
+        let first = world.export();
+        world.down(spec, &["--delete-data", vault_of(spec)]).ok();
+        let mark = world.mark();
+        world.up(spec, &[]).exits(4).says("--recover");
+        assert_eq!(world.writes_since(mark), Vec::<String>::new());
+        let up = world.up(spec, &["--recover", "--verify"]).ok();
+        assert!(up.last_line().starts_with("proved "), "{}", up.stdout);
+        same("after the recovery, but for the new identity's ids", &without_ids(&first), &without_ids(&world.export()));
+        world.plan(spec).ok();
+        world.down(spec, &["--delete-data", vault_of(spec)]).ok();
+        same("after the second `down`", &before, &world.export());
+    }
+}
+
+fn keys_and_origins(listed: &Value) -> Vec<(String, String, String)> {
+    let entries = listed["entries"].as_array().unwrap();
+    let word = |entry: &Value, name: &str| entry[name].as_str().unwrap().to_owned();
+    entries.iter().map(|e| (word(e, "app"), word(e, "key"), word(e, "origin"))).collect()
+}
+
+#[test]
+fn a_lost_state_is_rebuilt_by_looking() {
+    for spec in [LAB_000, LAB_004] {
+        let world = World::new();
+        let before = world.export();
+        world.up(spec, &[]).ok();
+        let known = keys_and_origins(&world.listed());
+        assert!(known.len() >= 15, "{known:?}");
+        for name in ["state.json", "state.json.bak"] {
+            std::fs::remove_file(world.path(&format!(".podid/{name}"))).unwrap();
+        }
+        assert_eq!(world.listed()["entries"], json!([]));
+        let mark = world.mark();
+        world.podid(&["state", "rebuild", "-f", spec]).ok();
+        assert_eq!(world.writes_since(mark), Vec::<String>::new());
+        assert_eq!(keys_and_origins(&world.listed()), known);
+        world.plan(spec).ok();
+        world.down(spec, &["--delete-data", vault_of(spec)]).ok();
+        same("after `down` with a rebuilt state", &before, &world.export());
+    }
+}
+
+/// A pipeline without a state file knows its own by marks and names alone.
+#[test]
+fn a_lost_state_does_not_stop_an_up() {
+    let world = World::new();
+    let before = world.export();
+    world.up(LAB_000, &[]).ok();
+    std::fs::remove_file(world.path(".podid/state.json")).unwrap();
+    std::fs::remove_file(world.path(".podid/state.json.bak")).unwrap();
+    let mark = world.mark();
+    world.up(LAB_000, &[]).ok();
+    assert_eq!(world.writes_since(mark), Vec::<String>::new());
+    world.down(LAB_000, &["--delete-data", vault_of(LAB_000)]).ok();
+    same("after `down`", &before, &world.export());
+}
+
+#[test]
+fn a_saved_plan_does_just_that() {
+    let world = World::new();
+    world.podid(&["plan", "-f", LAB_000, "--out", "plan.json"]).ok();
+    let document: Value = serde_json::from_str(&world.read("plan.json")).unwrap();
+    let promised = document["actions"].as_array().unwrap().iter().filter(|a| a["act"] == "create").count();
+    assert_eq!(promised, 12);
+    let up = world.podid(&["up", "--yes", "--plan", "plan.json", "-o", "json"]).ok().json();
+    assert_eq!(up["summary"]["create"], 12);
+    assert_eq!(up["summary"]["failed"], 0);
+    world.plan(LAB_000).ok();
+}
+
+#[test]
+fn a_saved_plan_is_not_done_once_reality_has_moved() {
+    let world = World::served();
+    world.podid(&["plan", "-f", LAB_000, "--out", "plan.json"]).ok();
+    let identity = format!("{}?api-version=2023-01-31", world.identity_id("claims-api-mid"));
+    world.arm("PUT", &identity, Some(json!({ "location": "westeurope", "tags": {} }))).ok();
+    let export = world.export();
+    let mark = world.mark();
+    world.podid(&["up", "--yes", "--plan", "plan.json"]).exits(4).says("identity/claims-api-mid");
+    assert_eq!(world.writes_since(mark), Vec::<String>::new());
+    same("after a plan that was not kept", &export, &world.export());
+}
+
+#[test]
+fn a_dry_run_writes_nothing_at_all() {
+    let world = World::new();
+    let before = world.export();
+    world.podid(&["up", "--dry-run", "-f", LAB_000]).ok().says("12 to create");
+    world.podid(&["identity", "create", "-g", "podid-lab", "-n", "some", "--dry-run"]).ok();
+    assert_eq!(world.writes_since(0), Vec::<String>::new());
+    assert!(!world.path(".podid/state.json").exists(), "not even a state");
+    same("after a dry run", &before, &world.export());
+    world.up(LAB_000, &[]).ok();
+    let (made, state) = (world.export(), world.read(".podid/state.json"));
+    world.podid(&["down", "--dry-run", "--delete-data", "claims-api-kv", "-f", LAB_000]).ok();
+    same("after a dry `down`", &made, &world.export());
+    same("the state after a dry `down`", &state, &world.read(".podid/state.json"));
+}
+
+#[test]
+fn one_half_and_then_the_other_are_the_whole() {
+    for spec in [LAB_000, LAB_004] {
+        let (whole, halves) = (World::new(), World::new());
+        whole.up(spec, &[]).ok();
+        halves.up(spec, &["--only", "kubernetes"]).exits(4);
+        let mark = halves.mark();
+        halves.up(spec, &["--only", "azure"]).ok();
+        assert!(halves.since(mark).iter().all(|l| !l.host.ends_with(".azmk8s.io")), "the cluster was asked");
+        let mark = halves.mark();
+        halves.up(spec, &["--only", "kubernetes"]).ok();
+        let azure = |l: &&common::log::Line| l.is_write() && !l.host.ends_with(".azmk8s.io");
+        assert_eq!(halves.since(mark).iter().find(azure), None, "Azure was written");
+        same("by halves", &whole.export(), &halves.export());
+        halves.plan(spec).ok();
+    }
+}
+
+#[test]
+fn a_workload_that_left_the_spec_is_pruned() {
+    let world = World::new();
+    world.up(LAB_000, &[]).ok();
+    let with_one = world.export();
+    let spec = world.read(LAB_000);
+    let more =
+        "  - name: reports\n    namespace: dev-reports\n    identity:\n      name: reports-mid\n    secrets:\n      - name: sqldbconn\n";
+    world.write("two.yaml", &format!("{spec}{more}"));
+    world.up("two.yaml", &["--verify"]).ok().says("proved dev-reports/");
+    world.plan(LAB_000).exits(3);
+    world.up(LAB_000, &[]).ok();
+    same("after the second workload left", &with_one, &world.export());
+    world.plan(LAB_000).ok();
+}
+
+#[test]
+fn the_documents_for_programs_have_the_shape_that_is_promised() {
+    let world = World::new();
+    let act_counts = |document: &Value, act: &str| document["actions"].as_array().unwrap().iter().filter(|a| a["act"] == act).count();
+    let plan = world.podid(&["plan", "-f", LAB_000, "-o", "json"]).ok().json();
+    assert_eq!(plan["version"], 1);
+    assert_eq!(plan["refused"], json!([]));
+    assert_eq!(act_counts(&plan, "create"), 12);
+    assert_eq!(plan["summary"], json!({"create":12,"update":0,"delete":0,"adopt":0,"keep":3,"failed":0,"not_started":0}));
+    let up = world.up(LAB_000, &["-o", "json", "--verify"]).ok().json();
+    assert_eq!(up["version"], 1);
+    assert_eq!(up["summary"], plan["summary"]);
+    let keys = |document: &Value| document["actions"].as_array().unwrap().iter().map(|a| a["key"].clone()).collect::<Vec<_>>();
+    assert_eq!(keys(&up), keys(&plan));
+    let again = world.podid(&["plan", "-f", LAB_000, "-o", "json"]).ok().json();
+    assert_eq!(again["summary"], json!({"create":0,"update":0,"delete":0,"adopt":0,"keep":15,"failed":0,"not_started":0}));
+    world.down(LAB_000, &["--delete-data", "claims-api-kv"]).ok();
+    let refused = world.podid(&["plan", "-f", LAB_000, "-o", "json"]).exits(4).json();
+    assert_eq!(refused["refused"][0]["key"], "vault/claims-api-kv");
+    assert!(refused["refused"][0]["reason"].as_str().unwrap().contains("soft-deleted"));
+}
+
+#[test]
+fn what_a_resource_published_is_printed_raw() {
+    let world = World::new();
+    world.up(LAB_004, &[]).ok();
+    let id = world.podid(&["output", "identity/aks2kvIdentity", "client_id"]).ok().stdout;
+    let shown = world.podid(&["identity", "show", "-g", "podid-lab", "-n", "aks2kvIdentity", "-o", "json"]).ok().json();
+    assert_eq!(id.trim_end(), shown["client_id"]);
+    assert_eq!(id.trim_end().len(), 36);
+    world.podid(&["output", "caller", "object_id"]).ok();
 }

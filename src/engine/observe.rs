@@ -129,7 +129,7 @@ fn look<'a, W: World>(
         return Ok(Box::pin(async move { (key, placed, Ok((None, Vec::new()))) }));
     }
     let kind = kinds.of(&node.kind)?;
-    if node.intent == Intent::Absent && kind.within(&node.spec)?.is_some_and(|holder| is_gone(desired, observed, &holder)) {
+    if node.intent == Intent::Absent && kind.within(&placed)?.is_some_and(|holder| is_gone(desired, observed, &holder)) {
         return Ok(Box::pin(async move { (key, placed, Ok((None, Vec::new()))) }));
     }
     let here = entry.map(|e| said(kind, e, &placed)).transpose()?.flatten();

@@ -198,7 +198,7 @@ impl<W: World> Planner<'_, W> {
             None => self.observed.placed.get(&node.key).cloned().unwrap_or_else(|| node.spec.clone()),
         };
         let recorded = entry.map(|e| e.origin);
-        let holder = kind.within(&node.spec)?.filter(|k| self.desired.nodes.get(k).is_some_and(|n| n.intent == Intent::Absent));
+        let holder = kind.within(&placed)?.filter(|k| self.desired.nodes.get(k).is_some_and(|n| n.intent == Intent::Absent));
         let holder_act = holder.as_ref().and_then(|k| self.actions.get(k)).map(|a| a.act);
         let holder_ours = holder.as_ref().is_some_and(|k| self.ours.get(k) == Some(&true));
         let named = |before: &str| holder.as_ref().map(|k| format!("{before} {k}"));

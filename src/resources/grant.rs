@@ -133,8 +133,9 @@ impl Kind<Cloud> for Grant {
         let (vault, model, principal) = (self.vault.known()?, self.model.known()?, self.principal.known()?);
         Some(format!("{vault}|{model}|{principal}").to_ascii_lowercase())
     }
+    /// A soft-deleted vault keeps its policies: an entry that is not taken out comes back with it, for a principal that is gone.
     fn within(&self) -> Option<Key> {
-        Some(self.vault_key.clone())
+        (self.model.known().is_none_or(|m| m != ACCESS_POLICY)).then(|| self.vault_key.clone())
     }
     async fn observe(&self, _: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         let model = self.model.get()?;

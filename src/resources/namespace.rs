@@ -6,7 +6,7 @@ use super::{
     world::{Cloud, Lies, Reader, Writer},
 };
 use crate::{
-    cluster::{Api, At},
+    cluster::{self, Api, At},
     engine::{
         desired::Intent,
         fault::Fault,
@@ -15,6 +15,7 @@ use crate::{
         resource::{Around, Diff, Kind, Owner, Side},
     },
 };
+use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -37,14 +38,35 @@ impl Namespace {
     async fn foreign(&self, app: &str, reader: &Reader) -> Result<Vec<String>, Fault> {
         let cluster = reader.cluster(&self.lies).await?;
         let kinds = [
-            Api::new("", "v1", "Pod", "pods"),
-            Api::new("apps", "v1", "Deployment", "deployments"),
-            Api::new("", "v1", "Secret", "secrets"),
-            Api::new("", "v1", "ConfigMap", "configmaps"),
-        ];
+            ("", "v1", "Pod", "pods"),
+            ("", "v1", "Secret", "secrets"),
+            ("", "v1", "ConfigMap", "configmaps"),
+            ("", "v1", "Service", "services"),
+            ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+            ("apps", "v1", "Deployment", "deployments"),
+            ("apps", "v1", "StatefulSet", "statefulsets"),
+            ("apps", "v1", "DaemonSet", "daemonsets"),
+            ("batch", "v1", "Job", "jobs"),
+            ("batch", "v1", "CronJob", "cronjobs"),
+            ("aadpodidentity.k8s.io", "v1", "AzureIdentity", "azureidentities"),
+            ("aadpodidentity.k8s.io", "v1", "AzureIdentityBinding", "azureidentitybindings"),
+            ("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClass", "secretproviderclasses"),
+        ]
+        .map(|(group, version, kind, plural)| Api::new(group, version, kind, plural));
+        let listed = join_all(kinds.iter().map(|api| cluster.list(api, Some(&self.name), None))).await;
         let mut foreign = Vec::new();
-        for api in kinds {
-            for object in cluster.list(&api, Some(&self.name), None).await.map_err(Fault::cloud)? {
+        for (api, listed) in kinds.iter().zip(listed) {
+            let listed = match listed {
+                // there is nothing of a kind that the cluster does not know
+                Err(cluster::Error::KindMissing { .. } | cluster::Error::NotFound { .. }) => continue,
+                // what may not be seen may be there
+                Err(cluster::Error::Forbidden { resource, .. }) => {
+                    foreign.push(format!("{resource}, perhaps, which may not be listed"));
+                    continue;
+                }
+                other => other.map_err(Fault::cloud)?,
+            };
+            for object in listed {
                 let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
                 let own = name == "kube-root-ca.crt"
                     || object.pointer("/metadata/ownerReferences").is_some()

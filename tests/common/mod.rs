@@ -273,3 +273,23 @@ pub fn same(what: &str, left: &str, right: &str) {
         panic!("{what}:\n{}", diff.unified_diff().context_radius(6));
     }
 }
+
+/// Each GUID, and each UUID-shaped name, is `*`.
+pub fn without_guids(text: &str) -> String {
+    let shape = |word: &str| {
+        let parts: Vec<usize> = word.split('-').map(str::len).collect();
+        parts == [8, 4, 4, 4, 12] && word.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
+    };
+    let mut out = String::new();
+    let mut word = String::new();
+    for c in text.chars().chain(['\0']) {
+        if c.is_ascii_alphanumeric() || c == '-' {
+            word.push(c);
+            continue;
+        }
+        out.push_str(if shape(&word) { "*" } else { &word });
+        word.clear();
+        out.push(c);
+    }
+    out.trim_end_matches('\0').to_owned()
+}

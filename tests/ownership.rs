@@ -1,0 +1,136 @@
+//! Whose a thing is: what was there before podid is used, never quietly changed, never taken away; what several share stays until the last.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends")]
+
+mod common;
+
+use common::{
+    World, same,
+    specs::{IDENTITIES, LAB_000, NAMESPACES, vault_of},
+};
+use serde_json::{Value, json};
+
+const CONTEXT: &str = "aks-sp";
+const NAMESPACE: &str = "dev-claims-podid";
+
+fn identity(world: &World) -> String {
+    format!("{}?api-version=2023-01-31", world.identity_id("claims-api-mid"))
+}
+
+fn make_namespace(world: &World, name: &str) {
+    let body = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": { "team": "claims" } } });
+    world.kube("POST", CONTEXT, NAMESPACES, Some(body)).ok();
+}
+
+#[test]
+fn a_foreign_identity_and_a_foreign_namespace_are_used_and_stay() {
+    let world = World::served();
+    world.arm("PUT", &identity(&world), Some(json!({ "location": "westeurope", "tags": { "team": "claims" } }))).ok();
+    make_namespace(&world, NAMESPACE);
+    let before = world.export();
+    let up = world.up(LAB_000, &["-o", "json", "--verify"]).ok().json();
+    let adopted: Vec<&Value> = up["actions"].as_array().unwrap().iter().filter(|a| a["act"] == "adopt").map(|a| &a["key"]).collect();
+    assert_eq!(adopted, ["identity/claims-api-mid", "namespace/aks-sp/dev-claims-podid"]);
+    world.plan(LAB_000).ok();
+    world.down(LAB_000, &["--delete-data", vault_of(LAB_000)]).ok().says("not podid's to delete");
+    same("after `down`", &before, &world.export());
+}
+
+#[test]
+fn a_foreign_thing_that_differs_is_taken_over_only_by_consent() {
+    let world = World::served();
+    make_namespace(&world, NAMESPACE);
+    let foreign = json!({
+        "apiVersion": "aadpodidentity.k8s.io/v1",
+        "kind": "AzureIdentity",
+        "metadata": { "name": "claims-api-podid", "namespace": NAMESPACE },
+        "spec": { "type": 0, "resourceID": "/subscriptions/another", "clientID": "another" }
+    });
+    world.kube("POST", CONTEXT, &format!("{IDENTITIES}/{NAMESPACE}/azureidentities"), Some(foreign)).ok();
+    // its ids are compared once the identity has some
+    world.podid(&["identity", "create", "--app", "lab-000", "-g", "podid-lab", "-n", "claims-api-mid", "--yes"]).ok();
+    let mark = world.mark();
+    world.up(LAB_000, &[]).exits(4).says("--adopt");
+    assert_eq!(world.writes_since(mark), Vec::<String>::new());
+    world.up(LAB_000, &["--adopt", "--verify"]).ok().says("proved ");
+    world.plan(LAB_000).ok();
+    // taken over is not made: it stays
+    world.down(LAB_000, &["--delete-data", vault_of(LAB_000)]).ok();
+    let left = world.kube("GET", CONTEXT, &format!("{IDENTITIES}/{NAMESPACE}/azureidentities/claims-api-podid"), None);
+    assert_eq!(left.status, 200);
+}
+
+#[test]
+fn what_another_app_made_is_not_taken_away() {
+    let world = World::new();
+    world.podid(&["identity", "create", "--app", "another", "-g", "podid-lab", "-n", "claims-api-mid", "--yes"]).ok();
+    let before = world.export();
+    world.up(LAB_000, &[]).ok();
+    world.down(LAB_000, &["--delete-data", vault_of(LAB_000)]).ok();
+    same("after `down`", &before, &world.export());
+}
+
+#[test]
+fn a_state_of_another_world_is_refused() {
+    let world = World::new();
+    world.up(LAB_000, &[]).ok();
+    let state = world.read(".podid/state.json");
+    let mut other: Value = serde_json::from_str(&state).unwrap();
+    other["world"]["tenant"] = json!("00000000-0000-0000-0000-000000000001");
+    world.write("other.json", &other.to_string());
+    let export = world.export();
+    for words in [["up", "--yes"], ["plan", "--exit-code"], ["down", "--yes"]] {
+        world
+            .podid(&[&words[..], &["-f", LAB_000, "--state", "other.json"]].concat())
+            .exits(5)
+            .says("00000000-0000-0000-0000-000000000001");
+    }
+    same("after refusals", &export, &world.export());
+    assert_eq!(world.read("other.json"), other.to_string());
+}
+
+#[test]
+fn roles_that_two_bindings_need_stay_until_the_last_is_gone() {
+    let world = World::served();
+    let before = world.export();
+    world.podid(&["identity", "create", "-g", "podid-lab", "-n", "shared-mid", "--yes"]).ok();
+    let with_identity = world.export();
+    for namespace in ["one", "two"] {
+        world.podid(&["bind", "--namespace", namespace, "--context", CONTEXT, "-g", "podid-lab", "--yes"]).ok();
+    }
+    let operators = || world.assignments(&world.identity_id("shared-mid")).len();
+    assert_eq!(operators(), 1);
+    world.podid(&["unbind", "--namespace", "one", "--yes"]).ok();
+    assert_eq!(operators(), 1, "the other namespace needs it");
+    assert_eq!(world.kube("GET", CONTEXT, &format!("{NAMESPACES}/one"), None).status, 404);
+    assert_eq!(world.kube("GET", CONTEXT, &format!("{IDENTITIES}/two/azureidentities/shared-mid"), None).status, 200);
+    world.podid(&["unbind", "--namespace", "two", "--yes"]).ok();
+    same("after both were unbound", &with_identity, &world.export());
+    world.podid(&["identity", "delete", "-g", "podid-lab", "-n", "shared-mid", "--yes"]).ok();
+    same("after the identity went too", &before, &world.export());
+}
+
+#[test]
+fn a_namespace_that_others_use_stays_and_why_is_said() {
+    for (path, body) in [
+        ("/api/v1/namespaces/one/configmaps", json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "theirs" } })),
+        (
+            "/apis/aadpodidentity.k8s.io/v1/namespaces/one/azureidentities",
+            json!({
+                "apiVersion": "aadpodidentity.k8s.io/v1",
+                "kind": "AzureIdentity",
+                "metadata": { "name": "theirs" },
+                "spec": { "type": 0, "resourceID": "/subscriptions/theirs", "clientID": "theirs" }
+            }),
+        ),
+    ] {
+        let world = World::served();
+        world.podid(&["identity", "create", "-g", "podid-lab", "-n", "shared-mid", "--yes"]).ok();
+        world.podid(&["bind", "--namespace", "one", "--context", CONTEXT, "-g", "podid-lab", "--yes"]).ok();
+        world.kube("POST", CONTEXT, path, Some(body)).ok();
+        world.podid(&["unbind", "--namespace", "one", "--yes"]).ok().says("theirs");
+        assert_eq!(world.kube("GET", CONTEXT, &format!("{path}/theirs"), None).status, 200, "{path}");
+        assert_eq!(world.kube("GET", CONTEXT, &format!("{IDENTITIES}/one/azureidentities/shared-mid"), None).status, 404);
+        assert_eq!(world.assignments(&world.identity_id("shared-mid")).len(), 0);
+    }
+}
