@@ -1,7 +1,7 @@
 //! podid is killed at every request of a lab, before and after its effect, against a sandbox that lives on. The next run ends what was
 //! begun, and the world is the one that an unbroken run makes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test that cannot go on ends")]
 
 mod common;
 
