@@ -1,6 +1,8 @@
 //! Holds the house to its plan: which room may use which, where foreign crates may be named, who prints, how long a file may be.
 //! It reads the sources as words and knows nothing of what they do.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 use std::{
     collections::BTreeSet,
     fmt, fs,

@@ -125,10 +125,7 @@ fn the_app_that_made_the_vault_goes_and_the_other_goes_on() {
 fn two_apps_make_one_vault_at_once() {
     let world = World::served();
     let other = neighbour(&world);
-    let ups = [
-        world.start(&["up", "--yes", "-f", LAB_000]),
-        world.start(&["up", "--yes", "-f", other, "--state", "other.json"]),
-    ];
+    let ups = [world.start(&["up", "--yes", "-f", LAB_000]), world.start(&["up", "--yes", "-f", other, "--state", "other.json"])];
     for up in ups {
         let up = up.wait();
         assert_eq!(up.code, Some(0), "{}{}", up.stdout, up.stderr);
