@@ -194,7 +194,9 @@ fn an_interrupted_up_knows_what_it_did_and_the_next_one_ends_it() {
         assert!(known.iter().any(|k| *k == key), "{key} is done and not known");
     }
     let again = world.up(LAB_000, &["-o", "json"]).ok().json();
-    assert_eq!(again["summary"]["create"].as_u64().unwrap() as usize + done.len(), 12, "nothing is made twice");
+    // a secret that cannot be read for want of podid's own right counts as one to be changed
+    let summed = ["create", "update"].map(|act| again["summary"][act].as_u64().unwrap()).iter().sum::<u64>();
+    assert_eq!(usize::try_from(summed).unwrap() + done.len(), 12, "nothing is made twice: {again:#}");
     let alone = World::new();
     alone.up(LAB_000, &[]).ok();
     same("after an interrupted run and another", &alone.export(), &world.export());
