@@ -35,10 +35,13 @@ pub fn key(cluster: &str, namespace: &str, name: &str) -> Key {
     Key::of("azureidentitybinding", [cluster, namespace, name])
 }
 
+pub fn api() -> Api {
+    Api::new("aadpodidentity.k8s.io", "v1", "AzureIdentityBinding", "azureidentitybindings")
+}
+
 impl AzureIdentityBinding {
     fn at(&self) -> At {
-        let api = Api::new("aadpodidentity.k8s.io", "v1", "AzureIdentityBinding", "azureidentitybindings");
-        manifest::at(&api, Some(&self.namespace), &self.name)
+        manifest::at(&api(), Some(&self.namespace), &self.name)
     }
     #[expect(clippy::unnecessary_wraps, reason = "the same shape as the other manifests, which may wait for a value")]
     fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault> {

@@ -1,12 +1,14 @@
 //! A role assignment, found by listing its scope. Its name derives from scope, role and principal; an equal one under another name is adopted.
 
 use super::{
-    ownership, roles,
-    world::{Cloud, Reader, Writer},
+    azure_identity_binding, manifest, ownership, roles,
+    world::{Cloud, Lies, Reader, Writer},
 };
 use crate::{
     azure::{self, ArmId, PrincipalKind, RoleAssignment},
+    cluster,
     engine::{
+        desired::Intent,
         fault::Fault,
         input::{Input, Outputs},
         key::Key,
@@ -28,8 +30,19 @@ pub struct Role {
     /// The resource at which it holds, where that is one of this graph: the assignment goes with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Key>,
+    /// The cluster whose bindings all live on it, whoever made them: it goes only with the last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serves: Option<Lies>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Actual {
+    pub assignment: RoleAssignment,
+    /// Why it stays although this app is done with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needed: Option<String>,
 }
 
 pub fn key(role: &str, to: &Key, scope: &str) -> Key {
@@ -50,6 +63,28 @@ impl Role {
                 "Name a built-in role (`az role definition list --query [].roleName`), a custom role of that scope, or a role's GUID.",
             )),
         }
+    }
+
+    /// Bindings of other apps, which may have states of their own, and of people.
+    async fn needed(&self, app: &str, reader: &Reader) -> Option<String> {
+        let lies = self.serves.as_ref()?;
+        let unseen = |why: &dyn std::fmt::Display| Some(format!("whether bindings of others need it could not be seen: {why}"));
+        let cluster = match reader.cluster(lies).await {
+            Ok(cluster) => cluster,
+            // a cluster that ARM does not know any more has no bindings
+            Err(Fault::Unresolved(_)) => return None,
+            Err(fault) => return unseen(&fault),
+        };
+        let bindings = match cluster.list(&azure_identity_binding::api(), None, None).await {
+            Ok(bindings) => bindings,
+            Err(cluster::Error::KindMissing { .. }) => return None,
+            Err(error) => return unseen(&error),
+        };
+        let foreign: Vec<&Value> = bindings.iter().filter(|b| ownership::owner(app, &manifest::labels(b)) != Owner::Ours).collect();
+        let text = |name: &str| foreign.first().and_then(|b| b.pointer(name)).and_then(Value::as_str).unwrap_or_default();
+        let more = if foreign.len() > 1 { format!(" and {} more", foreign.len() - 1) } else { String::new() };
+        let first = format!("{}/{}", text("/metadata/namespace"), text("/metadata/name"));
+        (!foreign.is_empty()).then(|| format!("the binding {first}{more} of others needs it"))
     }
 
     fn scope_id(&self) -> Result<ArmId, Fault> {
@@ -77,7 +112,7 @@ pub fn find<'a>(assignments: &'a [RoleAssignment], definition: &str, principal: 
 impl Kind<Cloud> for Role {
     const KIND: &'static str = "role";
     const SIDE: Side = Side::Azure;
-    type Actual = RoleAssignment;
+    type Actual = Actual;
 
     fn place(&self) -> Option<String> {
         let (scope, principal) = (self.scope.known()?, self.principal.known()?);
@@ -88,27 +123,34 @@ impl Kind<Cloud> for Role {
     fn within(&self) -> Option<Key> {
         self.at.clone().filter(|k| k.kind() == "vault")
     }
-    async fn observe(&self, _: Around<'_>, reader: &Reader) -> Result<Option<RoleAssignment>, Fault> {
+    async fn observe(&self, around: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         let (scope, principal) = (self.scope_id()?, self.principal.get()?);
         let definition = self.definition(&scope, &reader.azure).await?;
         let assignments = reader.azure.role_assignments(&scope).await.map_err(Fault::cloud)?;
-        Ok(find(&assignments, &definition, principal).cloned())
+        let Some(assignment) = find(&assignments, &definition, principal).cloned() else { return Ok(None) };
+        let needed = if around.intent == Intent::Absent { self.needed(around.app, reader).await } else { None };
+        Ok(Some(Actual { assignment, needed }))
     }
-    fn diff(&self, around: Around<'_>, actual: &RoleAssignment) -> Diff {
+    fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
         let wanted = ownership::description(around.app);
-        if !around.mine(self.owner(around, actual)) || ownership::is_described(around.app, actual.description.as_deref()) {
+        let described = &actual.assignment.description;
+        if !around.mine(self.owner(around, actual)) || ownership::is_described(around.app, described.as_deref()) {
             return Diff::Same;
         }
-        Diff::Update(vec![Change { field: "description".into(), from: json!(actual.description), to: json!(wanted) }])
+        Diff::Update(vec![Change { field: "description".into(), from: json!(described), to: json!(wanted) }])
     }
-    fn owner(&self, around: Around<'_>, actual: &RoleAssignment) -> Owner {
-        ownership::described(around.app, actual.description.as_deref())
+    fn owner(&self, around: Around<'_>, actual: &Actual) -> Owner {
+        ownership::described(around.app, actual.assignment.description.as_deref())
     }
-    fn same(&self, recorded: &Outputs, actual: &RoleAssignment) -> bool {
-        recorded.get("id").and_then(Value::as_str).is_none_or(|id| id.eq_ignore_ascii_case(&actual.id))
+    fn same(&self, recorded: &Outputs, actual: &Actual) -> bool {
+        recorded.get("id").and_then(Value::as_str).is_none_or(|id| id.eq_ignore_ascii_case(&actual.assignment.id))
     }
-    fn publish(&self, actual: &RoleAssignment) -> Outputs {
-        [("id".into(), json!(actual.id)), ("scope".into(), json!(actual.scope)), ("principal_id".into(), json!(actual.principal_id))].into()
+    fn holds(&self, actual: &Actual) -> Option<String> {
+        actual.needed.clone()
+    }
+    fn publish(&self, actual: &Actual) -> Outputs {
+        let found = &actual.assignment;
+        [("id".into(), json!(found.id)), ("scope".into(), json!(found.scope)), ("principal_id".into(), json!(found.principal_id))].into()
     }
     fn summary(&self) -> Vec<(&'static str, Value)> {
         vec![("role", json!(self.role)), ("scope", json!(self.scope)), ("principal", json!(self.principal))]
@@ -116,16 +158,17 @@ impl Kind<Cloud> for Role {
     fn note(&self) -> Option<String> {
         self.note.clone()
     }
-    async fn put(&self, around: Around<'_>, before: Option<RoleAssignment>, writer: &Writer) -> Result<RoleAssignment, Fault> {
+    async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
         let (scope, principal) = (self.scope_id()?, self.principal.get()?);
         let definition = self.definition(&scope, &writer.look).await?;
-        let name = before.map_or_else(|| roles::assignment_name(scope.as_str(), guid_of(&definition), principal), |b| b.name);
+        let name = before.map_or_else(|| roles::assignment_name(scope.as_str(), guid_of(&definition), principal), |b| b.assignment.name);
         let kind = *self.principal_kind.get()?;
         let description = ownership::description(around.app);
-        writer.azure.put_role_assignment(&scope, &name, &definition, principal, kind, &description).await.map_err(Fault::cloud)
+        let put = writer.azure.put_role_assignment(&scope, &name, &definition, principal, kind, &description).await;
+        Ok(Actual { assignment: put.map_err(Fault::cloud)?, needed: None })
     }
-    async fn remove(&self, _: Around<'_>, before: RoleAssignment, writer: &Writer) -> Result<(), Fault> {
-        writer.azure.delete_role_assignment(&before.id).await.map_err(Fault::cloud)
+    async fn remove(&self, _: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
+        writer.azure.delete_role_assignment(&before.assignment.id).await.map_err(Fault::cloud)
     }
     fn commands(&self) -> Vec<String> {
         let text = |input: &Input<String>| input.known().cloned().unwrap_or_default();

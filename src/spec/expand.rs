@@ -317,9 +317,12 @@ impl<'a> Expansion<'a> {
         let shown = roles::name(role).unwrap_or(role);
         let key = role::key(shown, &to.key, &scope.word);
         let at = scope.key;
+        // MIC has this right once for all that it does in a cluster
+        let nodes = shown == roles::VIRTUAL_MACHINE_CONTRIBUTOR && at.as_ref().is_some_and(|k| k.kind() == "cluster");
+        let serves = if nodes { Some(self.lies()?) } else { None };
         self.add(
             &key,
-            &Role { role: shown.to_owned(), scope: scope.id, principal: to.id, principal_kind: to.kind, at, note },
+            &Role { role: shown.to_owned(), scope: scope.id, principal: to.id, principal_kind: to.kind, at, serves, note },
             Intent::Present,
         )?;
         Ok(key)
