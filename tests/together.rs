@@ -119,8 +119,10 @@ fn the_app_that_made_the_vault_goes_and_the_other_goes_on() {
     world.down(LAB_000, &[]).ok().says("needs it");
     assert_eq!(readers(&world, vault), 1);
     let pod = world.podid(&["verify", "-f", other, "--state", "other.json", "--timeout", "30s"]);
-    // the caller's right to compare versions went with the app that had given it; the pod reads all the same
+    // the pod reads all the same; podid's own right, to compare versions, went with the app that had given it
     assert!(pod.stdout.contains("mounted"), "{}{}", pod.stdout, pod.stderr);
+    let again = world.podid(&["up", "--yes", "--verify", "-f", other, "--state", "other.json"]).ok();
+    assert!(again.last_line().starts_with("proved "), "{}", again.stdout);
 }
 
 /// From nothing, both at once: whoever comes second finds the vault made.
