@@ -95,12 +95,8 @@ pub async fn execute<W: World>(plan: &Plan, ledger: Ledger, known: Known, run: R
             let handle = running.spawn(one(Arc::clone(&run), action.clone(), plan.app.clone(), Arc::clone(&book), Arc::clone(&lanes)));
             names.insert(handle.id(), (action.key.clone(), action.act));
         }
-        let mut stop = run.stop.clone();
-        let ended = tokio::select! {
-            ended = running.join_next_with_id() => ended,
-            // a sender that is gone can interrupt no more
-            Ok(_) = stop.wait_for(|s| *s), if !interrupted => { continue }
-        };
+        // an interrupt is seen when the next action ends: until then nothing would start anyway
+        let ended = running.join_next_with_id().await;
         let (id, (key, act, took, outcome)) = match ended {
             None => break,
             Some(Ok(ended)) => ended,

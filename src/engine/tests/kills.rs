@@ -181,3 +181,37 @@ async fn a_killed_adoption_and_extension_never_takes_what_others_put_there() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_killed_second_making_of_what_was_lost_is_known_as_ours() {
+    let wanted = || graph().present(Host::key("a"), &Host::new("a", "red")).present(Right::key("enter"), &Right::on("a", "enter"));
+    let mut whole = Lab::default();
+    whole.up(&wanted()).await;
+    whole.land.lose("right/host/a~1/enter");
+    whole.run(&wanted()).await;
+    for moment in &moments(&whole) {
+        let mut lab = Lab::after(moment);
+        lab.up(&wanted()).await;
+        assert_eq!(lab.origin(&Right::key("enter")), Some(Origin::Created), "after {moment:?}");
+        lab.down().await;
+        assert_eq!(lab.paths(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_else_makes_after_a_kill_is_not_ours_if_it_can_tell() {
+    let wanted = || graph().present(Host::key("a"), &Host::new("a", "red"));
+    let mut whole = Lab::default();
+    whole.run(&wanted()).await;
+    let begun = moments(&whole).into_iter().find(|m| m.things.is_empty() && !m.ledger.is_empty()).unwrap();
+    for again in [false, true] {
+        let mut lab = Lab::after(&begun);
+        lab.land.foreign("host/a", [("colour", json!("red"))]);
+        if again {
+            lab.up(&wanted()).await;
+            assert_eq!(lab.origin(&Host::key("a")), Some(Origin::Adopted));
+        }
+        lab.down().await;
+        assert_eq!(lab.paths(), ["host/a"]);
+    }
+}
