@@ -60,6 +60,25 @@ fn a_foreign_thing_that_differs_is_taken_over_only_by_consent() {
     assert_eq!(left.status, 200);
 }
 
+/// Bringing a vault back does not make it podid's, however plainly `down` is told to delete data.
+#[test]
+fn a_foreign_vault_that_was_recovered_stays() {
+    let world = World::served();
+    let vault = format!("{}?api-version=2026-02-01", world.vault_id("claims-api-kv"));
+    let tenant = world.environment().into_iter().find(|(name, _)| name == "AZURE_TENANT_ID").unwrap().1;
+    let sku = json!({ "family": "A", "name": "standard" });
+    let properties = json!({ "tenantId": tenant, "sku": sku, "enableRbacAuthorization": true });
+    world.arm("PUT", &vault, Some(json!({ "location": "westeurope", "properties": properties }))).ok();
+    let before = world.export();
+    world.arm("DELETE", &vault, None).ok();
+    let create = ["vault", "create", "-g", "podid-lab", "-n", "claims-api-kv", "--yes"];
+    world.podid(&create).exits(4).says("--recover");
+    world.podid(&[&create[..], &["--recover"]].concat()).ok();
+    same("after the recovery", &before, &world.export());
+    world.podid(&["down", "--yes", "--delete-data", "claims-api-kv"]).ok().says("not podid's to delete");
+    same("after `down`", &before, &world.export());
+}
+
 #[test]
 fn what_another_app_made_is_not_taken_away() {
     let world = World::new();

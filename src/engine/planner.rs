@@ -168,7 +168,12 @@ impl<W: World> Planner<'_, W> {
                 Ok(())
             }
             Diff::Extend(changes) => {
-                let origin = if ours { Origin::Created } else { Origin::Extended };
+                // people's data that is only brought back, or waited for, stays whosever it was
+                let origin = match (ours, kind.data()) {
+                    (true, _) => Origin::Created,
+                    (false, Data::None) => Origin::Extended,
+                    (false, Data::Holder | Data::Content) => Origin::Adopted,
+                };
                 self.act(node, kind, replaced(Act::Update), origin, changes, kind.note(&node.spec)?, placed, Some(seen))
             }
             Diff::Refuse { reason, way_out } => {

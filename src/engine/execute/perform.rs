@@ -103,16 +103,21 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
         return Ok(save(run, book, |ledger| forget(ledger, app, action)).await?);
     }
     // where the new one is there already, as it should be, only the old one is left to do
-    let mut quicker = false;
+    let mut origin = action.origin;
     let outputs = if action.act == Act::Replace && before.is_some() && action.changes.is_empty() {
         action.work.outputs.clone()
     } else {
         let seen = kind.put(placed.clone(), around, before, &run.writer).await?;
-        // somebody else was quicker between plan and put: theirs was taken as it is
-        quicker = action.act == Act::Create && kind.owner(&placed, around, &seen.actual)? == Owner::Others;
+        origin = match kind.owner(&placed, around, &seen.actual)? {
+            // what was brought back carries its marks: it was ours before
+            Owner::Ours => Origin::Created,
+            // somebody else was quicker between plan and put: theirs was taken as it is
+            Owner::Others if action.act == Act::Create => Origin::Adopted,
+            Owner::Others | Owner::Untold => origin,
+        };
         seen.outputs
     };
-    let action = &Action { origin: if quicker { Origin::Adopted } else { action.origin }, ..action.clone() };
+    let action = &Action { origin, ..action.clone() };
     if action.act == Act::Replace {
         let line = Line { placed: &placed, outputs: outputs.clone(), left: left.clone(), doing: Some(action.act) };
         save(run, book, |ledger| write(ledger, app, action, line)).await?;
