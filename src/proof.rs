@@ -4,11 +4,10 @@
 mod broken;
 
 use crate::{
-    azure::{self, ArmId},
+    azure,
     cluster::{Api, At, Error as ClusterError, Write},
     engine::{
         fault::Fault,
-        key::Key,
         ledger::{Entry, Ledger},
     },
     resources::{
@@ -367,14 +366,4 @@ fn objects_of(status: &Value) -> BTreeMap<String, String> {
         Some((id.rsplit('/').next()?.to_owned(), version.to_owned()))
     };
     objects.map(|list| list.iter().filter_map(pair).collect()).unwrap_or_default()
-}
-
-/// The key under which a proof's subject is known.
-pub fn key(target: &Target) -> Key {
-    Key::of("secretproviderclass", [target.lies.cluster.as_str(), &target.namespace, &target.class.name])
-}
-
-/// A vault's id, as the state knows it.
-pub fn vault_id(ledger: &Ledger, app: &str, name: &str) -> Option<ArmId> {
-    ledger.get(app, &vault::key(name)).and_then(|e| e.outputs.get(vault::ID.0)).and_then(Value::as_str).and_then(ArmId::parse)
 }

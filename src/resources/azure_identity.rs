@@ -2,16 +2,15 @@
 //! other casing is pruned without a word.
 
 use super::{
-    manifest::{self, Actual},
-    world::{Cloud, Lies, Reader, Writer},
+    manifest::{self, Manifested},
+    world::Lies,
 };
 use crate::{
     cluster::{Api, At},
     engine::{
         fault::Fault,
-        input::{After, Input, Outputs},
+        input::{After, Input},
         key::Key,
-        resource::{Around, Diff, Kind, Owner, Side},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -36,7 +35,12 @@ pub fn key(cluster: &str, namespace: &str, name: &str) -> Key {
     Key::of("azureidentity", [cluster, namespace, name])
 }
 
-impl AzureIdentity {
+impl Manifested for AzureIdentity {
+    const KIND: &'static str = "azureidentity";
+
+    fn lies(&self) -> &Lies {
+        &self.lies
+    }
     fn at(&self) -> At {
         manifest::at(&Api::new("aadpodidentity.k8s.io", "v1", "AzureIdentity", "azureidentities"), Some(&self.namespace), &self.name)
     }
@@ -44,42 +48,7 @@ impl AzureIdentity {
         let spec = json!({ "type": 0, "resourceID": self.resource_id.get()?, "clientID": self.client_id.get()? });
         Ok(manifest::manifest(&self.at(), app, mine, &[NAMESPACED], Some(spec)))
     }
-}
-
-impl Kind<Cloud> for AzureIdentity {
-    const KIND: &'static str = "azureidentity";
-    const SIDE: Side = Side::Kubernetes;
-    type Actual = Actual;
-
-    fn place(&self) -> Option<String> {
-        Some(self.lies.cluster.clone())
-    }
-    async fn observe(&self, around: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
-        manifest::observe(&self.lies, &self.at(), around, reader, |mine| self.manifest(around.app, mine)).await
-    }
-    fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
-        manifest::diff(around, actual)
-    }
-    fn owner(&self, around: Around<'_>, actual: &Actual) -> Owner {
-        manifest::owner(around, actual)
-    }
-    fn same(&self, recorded: &Outputs, actual: &Actual) -> bool {
-        manifest::same(recorded, actual)
-    }
-    fn publish(&self, actual: &Actual) -> Outputs {
-        manifest::publish(actual)
-    }
     fn summary(&self) -> Vec<(&'static str, Value)> {
         vec![("resourceID", json!(self.resource_id)), ("clientID", json!(self.client_id))]
-    }
-    async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
-        let wanted = self.manifest(around.app, around.ours == Some(true))?;
-        manifest::put(&self.lies, &self.at(), around, before.as_ref(), writer, wanted).await
-    }
-    async fn remove(&self, _: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
-        manifest::remove(&self.lies, &self.at(), &before, writer).await
-    }
-    fn commands(&self) -> Vec<String> {
-        vec![format!("kubectl apply -n {} -f {}.yaml # AzureIdentity", self.namespace, self.name)]
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{
     ownership,
-    world::{Lies, Reader, Writer},
+    world::{Cloud, Lies, Reader, Writer},
 };
 use crate::{
     cluster::{Api, At, Preview},
@@ -11,10 +11,10 @@ use crate::{
         desired::Intent,
         fault::Fault,
         input::Outputs,
-        resource::{Around, Change, Diff, Owner},
+        resource::{Around, Change, Diff, Kind, Owner, Side},
     },
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -62,6 +62,56 @@ pub fn manifest(at: &At, app: &str, mine: bool, annotations: &[(&str, &str)], sp
         manifest.insert("spec".into(), spec);
     }
     Value::Object(manifest)
+}
+
+/// A namespaced object that is nothing but its manifest: it lies in a cluster, and is previewed, applied and removed like any other.
+pub trait Manifested: Serialize + DeserializeOwned + Send + Sync + 'static {
+    const KIND: &'static str;
+
+    fn lies(&self) -> &Lies;
+    fn at(&self) -> At;
+    /// Unresolved where a value is not known yet.
+    fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault>;
+    fn summary(&self) -> Vec<(&'static str, Value)>;
+}
+
+impl<M: Manifested> Kind<Cloud> for M {
+    const KIND: &'static str = M::KIND;
+    const SIDE: Side = Side::Kubernetes;
+    type Actual = Actual;
+
+    fn place(&self) -> Option<String> {
+        Some(self.lies().cluster.clone())
+    }
+    async fn observe(&self, around: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
+        observe(self.lies(), &self.at(), around, reader, |mine| self.manifest(around.app, mine)).await
+    }
+    fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
+        diff(around, actual)
+    }
+    fn owner(&self, around: Around<'_>, actual: &Actual) -> Owner {
+        owner(around, actual)
+    }
+    fn same(&self, recorded: &Outputs, actual: &Actual) -> bool {
+        same(recorded, actual)
+    }
+    fn publish(&self, actual: &Actual) -> Outputs {
+        publish(actual)
+    }
+    fn summary(&self) -> Vec<(&'static str, Value)> {
+        Manifested::summary(self)
+    }
+    async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
+        let wanted = self.manifest(around.app, around.ours == Some(true))?;
+        put(self.lies(), &self.at(), around, before.as_ref(), writer, wanted).await
+    }
+    async fn remove(&self, _: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
+        remove(self.lies(), &self.at(), &before, writer).await
+    }
+    fn commands(&self) -> Vec<String> {
+        let at = self.at();
+        vec![format!("kubectl apply -n {} -f {}.yaml # {}", at.namespace.as_deref().unwrap_or_default(), at.name, at.api.kind)]
+    }
 }
 
 /// `make(mine)` builds the manifest.

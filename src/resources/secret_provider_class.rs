@@ -2,16 +2,15 @@
 //! and parameters of another spelling are silently not read (azure.md 4.2).
 
 use super::{
-    manifest::{self, Actual},
-    world::{Cloud, Lies, Reader, Writer},
+    manifest::{self, Manifested},
+    world::Lies,
 };
 use crate::{
     cluster::{Api, At},
     engine::{
         fault::Fault,
-        input::{After, Input, Outputs},
+        input::{After, Input},
         key::Key,
-        resource::{Around, Diff, Kind, Owner, Side},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -65,11 +64,6 @@ pub fn key(cluster: &str, namespace: &str, name: &str) -> Key {
 }
 
 impl SecretProviderClass {
-    fn at(&self) -> At {
-        let api = Api::new("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClass", "secretproviderclasses");
-        manifest::at(&api, Some(&self.namespace), &self.name)
-    }
-
     /// The provider wants a string that holds YAML, whose list items are again strings that hold YAML. Both are printed from trees.
     fn objects(&self) -> Result<String, Fault> {
         let bug = |e: serde_saphyr::ser::Error| Fault::Bug(e.to_string());
@@ -85,24 +79,6 @@ impl SecretProviderClass {
             items.push(serde_saphyr::to_string(&item).map_err(bug)?);
         }
         serde_saphyr::to_string(&json!({ "array": items })).map_err(bug)
-    }
-
-    fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault> {
-        let mut spec = json!({
-            "provider": "azure",
-            "parameters": {
-                "usePodIdentity": "true",
-                "keyvaultName": self.vault_name,
-                "cloudName": "",
-                "tenantID": self.tenant.get()?,
-                "objects": self.objects()?,
-            },
-        });
-        let synced = self.secret_objects();
-        if !synced.is_empty() {
-            spec["secretObjects"] = Value::Array(synced);
-        }
-        Ok(manifest::manifest(&self.at(), app, mine, &[], Some(spec)))
     }
 
     /// One entry a Secret, its keys in the order in which they were written.
@@ -122,40 +98,34 @@ impl SecretProviderClass {
     }
 }
 
-impl Kind<Cloud> for SecretProviderClass {
+impl Manifested for SecretProviderClass {
     const KIND: &'static str = "secretproviderclass";
-    const SIDE: Side = Side::Kubernetes;
-    type Actual = Actual;
 
-    fn place(&self) -> Option<String> {
-        Some(self.lies.cluster.clone())
+    fn lies(&self) -> &Lies {
+        &self.lies
     }
-    async fn observe(&self, around: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
-        manifest::observe(&self.lies, &self.at(), around, reader, |mine| self.manifest(around.app, mine)).await
+    fn at(&self) -> At {
+        let api = Api::new("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClass", "secretproviderclasses");
+        manifest::at(&api, Some(&self.namespace), &self.name)
     }
-    fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
-        manifest::diff(around, actual)
-    }
-    fn owner(&self, around: Around<'_>, actual: &Actual) -> Owner {
-        manifest::owner(around, actual)
-    }
-    fn same(&self, recorded: &Outputs, actual: &Actual) -> bool {
-        manifest::same(recorded, actual)
-    }
-    fn publish(&self, actual: &Actual) -> Outputs {
-        manifest::publish(actual)
+    fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault> {
+        let mut spec = json!({
+            "provider": "azure",
+            "parameters": {
+                "usePodIdentity": "true",
+                "keyvaultName": self.vault_name,
+                "cloudName": "",
+                "tenantID": self.tenant.get()?,
+                "objects": self.objects()?,
+            },
+        });
+        let synced = self.secret_objects();
+        if !synced.is_empty() {
+            spec["secretObjects"] = Value::Array(synced);
+        }
+        Ok(manifest::manifest(&self.at(), app, mine, &[], Some(spec)))
     }
     fn summary(&self) -> Vec<(&'static str, Value)> {
         vec![("vault", json!(self.vault_name)), ("objects", json!(self.objects.iter().map(Object::file).collect::<Vec<_>>()))]
-    }
-    async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
-        let wanted = self.manifest(around.app, around.ours == Some(true))?;
-        manifest::put(&self.lies, &self.at(), around, before.as_ref(), writer, wanted).await
-    }
-    async fn remove(&self, _: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
-        manifest::remove(&self.lies, &self.at(), &before, writer).await
-    }
-    fn commands(&self) -> Vec<String> {
-        vec![format!("kubectl apply -n {} -f {}.yaml # SecretProviderClass", self.namespace, self.name)]
     }
 }
