@@ -3,6 +3,7 @@
 use crate::{
     cli::{self, Command, Format, Invocation, SandboxCommand, StateCommand},
     converge::{Goal, converge},
+    crds,
     exit::Exit,
     failure::Failure,
     output::{Terminal, human, json},
@@ -117,9 +118,20 @@ async fn sandboxed(invocation: &Invocation, command: &SandboxCommand, terminal: 
         }
         SandboxCommand::Reset => sandbox::reset(&options.dir).await?,
         SandboxCommand::Export => say(json::text(&sandbox::export(&options.dir).await?))?,
+        SandboxCommand::Crds => say(definitions()?)?,
         SandboxCommand::Env => say(environment(&sandbox::access(&options.dir).await?))?,
     }
     Ok(Exit::Done)
+}
+
+/// One YAML document for each.
+fn definitions() -> Result<String, Failure> {
+    let mut text = String::new();
+    for crd in crds::all() {
+        text.push_str("---\n");
+        text.push_str(&serde_saphyr::to_string(&crd).map_err(|e| Failure::new(Exit::Bug, e.to_string()))?);
+    }
+    Ok(text)
 }
 
 /// For `eval`: quoted, so that any path survives the shell.

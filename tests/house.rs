@@ -16,10 +16,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("azure", &[]),
     ("cluster", &[]),
-    ("sandbox", &[]),
+    ("crds", &[]),
     ("exit", &[]),
+    // the same types that podid writes are served by it
+    ("sandbox", &["crds"]),
     // plain things around the engine
-    ("resources", &["engine", "azure", "cluster"]),
+    ("resources", &["engine", "azure", "cluster", "crds"]),
     ("state", &["engine"]),
     ("spec", &["resources", "engine", "azure::id", "azure::ArmId", "azure::PrincipalKind"]),
     ("proof", &["azure", "cluster", "engine", "resources"]),

@@ -20,4 +20,6 @@ pub enum SandboxCommand {
     Env,
     /// Print the sandbox's world as JSON
     Export,
+    /// Print the custom resource definitions that podid's objects need, as YAML for kubectl apply -f -
+    Crds,
 }

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     cluster::{Api, At},
+    crds,
     engine::{
         fault::Fault,
         input::{After, Input},
@@ -45,8 +46,13 @@ impl Manifested for AzureIdentity {
         manifest::at(&Api::new("aadpodidentity.k8s.io", "v1", "AzureIdentity", "azureidentities"), Some(&self.namespace), &self.name)
     }
     fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault> {
-        let spec = json!({ "type": 0, "resourceID": self.resource_id.get()?, "clientID": self.client_id.get()? });
-        Ok(manifest::manifest(&self.at(), app, mine, &[NAMESPACED], Some(spec)))
+        let spec = crds::AzureIdentitySpec {
+            of_type: Some(0),
+            resource_id: Some(self.resource_id.get()?.clone()),
+            client_id: Some(self.client_id.get()?.clone()),
+            ..crds::AzureIdentitySpec::default()
+        };
+        Ok(manifest::manifest(&self.at(), app, mine, &[NAMESPACED], Some(serde_json::to_value(spec)?)))
     }
     fn summary(&self) -> Vec<(&'static str, Value)> {
         vec![("resourceID", json!(self.resource_id)), ("clientID", json!(self.client_id))]

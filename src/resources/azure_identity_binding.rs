@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     cluster::{Api, At},
+    crds,
     engine::{fault::Fault, input::After, key::Key},
 };
 use serde::{Deserialize, Serialize};
@@ -44,8 +45,12 @@ impl Manifested for AzureIdentityBinding {
         manifest::at(&api(), Some(&self.namespace), &self.name)
     }
     fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault> {
-        let spec = json!({ "azureIdentity": self.azure_identity, "selector": self.selector });
-        Ok(manifest::manifest(&self.at(), app, mine, &[super::azure_identity::NAMESPACED], Some(spec)))
+        let spec = crds::AzureIdentityBindingSpec {
+            azure_identity: Some(self.azure_identity.clone()),
+            selector: Some(self.selector.clone()),
+            ..crds::AzureIdentityBindingSpec::default()
+        };
+        Ok(manifest::manifest(&self.at(), app, mine, &[super::azure_identity::NAMESPACED], Some(serde_json::to_value(spec)?)))
     }
     fn summary(&self) -> Vec<(&'static str, Value)> {
         vec![("azureIdentity", json!(self.azure_identity)), ("selector", json!(self.selector))]

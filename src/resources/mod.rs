@@ -15,6 +15,8 @@ pub mod role;
 pub mod roles;
 pub mod secret;
 pub mod secret_provider_class;
+#[cfg(test)]
+mod tests;
 pub mod values;
 pub mod vault;
 pub mod world;

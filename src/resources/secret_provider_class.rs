@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     cluster::{Api, At},
+    crds,
     engine::{
         fault::Fault,
         input::{After, Input},
@@ -82,17 +83,19 @@ impl SecretProviderClass {
     }
 
     /// One entry a Secret, its keys in the order in which they were written.
-    fn secret_objects(&self) -> Vec<Value> {
+    fn secret_objects(&self) -> Vec<crds::SecretObject> {
         let mut names: Vec<&str> = Vec::new();
         for synced in &self.synced {
             if !names.contains(&synced.secret.as_str()) {
                 names.push(&synced.secret);
             }
         }
-        let entry = |name: &str| {
-            let data: Vec<Value> =
-                self.synced.iter().filter(|s| s.secret == name).map(|s| json!({ "objectName": s.file, "key": s.key })).collect();
-            json!({ "secretName": name, "type": "Opaque", "data": data })
+        let key = |s: &Synced| crds::SecretObjectData { object_name: Some(s.file.clone()), key: Some(s.key.clone()) };
+        let entry = |name: &str| crds::SecretObject {
+            secret_name: Some(name.to_owned()),
+            of_type: Some("Opaque".to_owned()),
+            data: Some(self.synced.iter().filter(|s| s.secret == name).map(key).collect()),
+            ..crds::SecretObject::default()
         };
         names.into_iter().map(entry).collect()
     }
@@ -109,21 +112,19 @@ impl Manifested for SecretProviderClass {
         manifest::at(&api, Some(&self.namespace), &self.name)
     }
     fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault> {
-        let mut spec = json!({
-            "provider": "azure",
-            "parameters": {
-                "usePodIdentity": "true",
-                "keyvaultName": self.vault_name,
-                "cloudName": "",
-                "tenantID": self.tenant.get()?,
-                "objects": self.objects()?,
-            },
-        });
-        let synced = self.secret_objects();
-        if !synced.is_empty() {
-            spec["secretObjects"] = Value::Array(synced);
-        }
-        Ok(manifest::manifest(&self.at(), app, mine, &[], Some(spec)))
+        let parameters = [
+            ("usePodIdentity", "true"),
+            ("keyvaultName", &self.vault_name),
+            ("cloudName", ""),
+            ("tenantID", self.tenant.get()?),
+            ("objects", &self.objects()?),
+        ];
+        let spec = crds::SecretProviderClassSpec {
+            provider: Some("azure".to_owned()),
+            parameters: Some(parameters.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
+            secret_objects: Some(self.secret_objects()).filter(|all| !all.is_empty()),
+        };
+        Ok(manifest::manifest(&self.at(), app, mine, &[], Some(serde_json::to_value(spec)?)))
     }
     fn summary(&self) -> Vec<(&'static str, Value)> {
         vec![("vault", json!(self.vault_name)), ("objects", json!(self.objects.iter().map(Object::file).collect::<Vec<_>>()))]

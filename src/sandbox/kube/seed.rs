@@ -5,10 +5,6 @@ use super::store::{State, Store, now};
 use super::{Facts, components, controllers, prepare, resource, zero};
 use serde_json::{Value, json};
 
-/// The CRDs of AAD Pod Identity (aadpodidentity.k8s.io/v1) and of the Secrets Store CSI driver (secrets-store.csi.x-k8s.io/v1, v1alpha1),
-/// field for field as the projects publish them.
-const CRDS: &str = include_str!("crds.json");
-
 pub fn new_cluster(facts: &Facts) -> State {
     let mut store = Store::new(State::default());
     for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
@@ -21,15 +17,27 @@ pub fn new_cluster(facts: &Facts) -> State {
     }
     roles(&mut store, facts);
     node(&mut store, facts);
-    let crds: Vec<Value> = serde_json::from_str(CRDS).unwrap_or_default();
-    for mut crd in crds {
+    for mut crd in crate::crds::all() {
         let name = crd["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        of_chart(&mut crd);
         crd["metadata"]["finalizers"] = json!(["customresourcecleanup.apiextensions.k8s.io"]);
         resource::established(&mut crd, &now());
         put(&mut store, facts, "customresourcedefinitions.apiextensions.k8s.io", "", &name, crd);
     }
     components::install(&mut store, facts);
     store.state
+}
+
+/// What the charts add to the definitions.
+fn of_chart(crd: &mut Value) {
+    let pod_identity = crd["spec"]["group"] == crate::crds::POD_IDENTITY.0;
+    crd["metadata"]["annotations"]["controller-gen.kubebuilder.io/version"] = json!(if pod_identity { "v0.5.0" } else { "v0.16.3" });
+    if pod_identity {
+        crd["metadata"]["labels"] = json!({
+            "app.kubernetes.io/instance": "aad-pod-identity", "app.kubernetes.io/managed-by": "Helm",
+            "app.kubernetes.io/name": "aad-pod-identity", "helm.sh/chart": "aad-pod-identity",
+        });
+    }
 }
 
 /// Stores an object of a kind that is served, with its defaults.

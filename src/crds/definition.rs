@@ -1,0 +1,56 @@
+//! From schemas to a CustomResourceDefinition.
+
+use serde_json::{Value, json};
+
+pub struct Definition {
+    pub group: &'static str,
+    pub kind: &'static str,
+    pub plural: &'static str,
+    /// In groups of Kubernetes itself a CRD must say who approved it (KEP-1111).
+    pub unapproved: bool,
+    /// Name, type and path of the columns that `kubectl get` prints.
+    pub columns: &'static [(&'static str, &'static str, &'static str)],
+    /// The one that is stored first.
+    pub versions: &'static [&'static str],
+    pub schema: Value,
+}
+
+impl Definition {
+    pub fn document(&self) -> Value {
+        let versions: Vec<Value> = self.versions.iter().enumerate().map(|(at, name)| self.version(name, at == 0)).collect();
+        let mut metadata = json!({ "name": format!("{}.{}", self.plural, self.group) });
+        if self.unapproved {
+            metadata["annotations"] = json!({ "api-approved.kubernetes.io": "unapproved" });
+        }
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": metadata,
+            "spec": {
+                "group": self.group,
+                "names": {
+                    "kind": self.kind,
+                    "listKind": format!("{}List", self.kind),
+                    "plural": self.plural,
+                    "singular": self.kind.to_lowercase(),
+                },
+                "scope": "Namespaced",
+                "versions": versions,
+            },
+        })
+    }
+
+    fn version(&self, name: &str, stored: bool) -> Value {
+        let mut version = json!({ "name": name, "served": true, "storage": stored, "schema": { "openAPIV3Schema": self.schema } });
+        if !stored {
+            version["deprecated"] = true.into();
+        }
+        if !self.columns.is_empty() {
+            let column = |(name, kind, path): &(&str, &str, &str)| json!({ "name": name, "type": kind, "jsonPath": path });
+            version["additionalPrinterColumns"] = self.columns.iter().map(column).collect();
+            // the originals say so where they have columns: no subresource, a status is written with the rest
+            version["subresources"] = json!({});
+        }
+        version
+    }
+}
