@@ -6,6 +6,7 @@
 
 pub mod by_hand;
 pub mod log;
+pub mod plane;
 pub mod specs;
 
 use serde_json::Value;

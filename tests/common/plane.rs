@@ -1,0 +1,117 @@
+//! A real control plane for a test, by scripts/with-control-plane; gone when it is dropped, or when the test's process is.
+//! PODID_CONTROL_PLANE decides: `required` (missing is a failure), `off`, or unset: used where it is there without a build, else one line
+//! says what was not run. Knows no type of podid's.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+/// Whether the tests of this run are to have a control plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    Yes,
+    No,
+}
+
+pub struct Plane {
+    child: Child,
+    /// Its end is the control plane's.
+    stdin: Option<ChildStdin>,
+    kubeconfig: PathBuf,
+    dir: PathBuf,
+}
+
+pub fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/with-control-plane")
+}
+
+impl Plane {
+    /// Asked once per process; what is not run is said then.
+    pub fn wanted() -> Wanted {
+        static ANSWER: OnceLock<Wanted> = OnceLock::new();
+        *ANSWER.get_or_init(|| match std::env::var("PODID_CONTROL_PLANE").as_deref() {
+            Ok("required") => Wanted::Yes,
+            Ok("off") => {
+                say("PODID_CONTROL_PLANE=off");
+                Wanted::No
+            }
+            Ok("") | Err(_) => {
+                let have = Command::new(script()).arg("--have").stdin(Stdio::null()).status();
+                match have.ok().and_then(|status| status.code()) {
+                    Some(0) => return Wanted::Yes,
+                    Some(3) => say("it is not built yet; `scripts/with-control-plane true` builds it, once, in about 6 minutes"),
+                    _ => say("it cannot be built here; `scripts/with-control-plane true` says what is missing"),
+                }
+                Wanted::No
+            }
+            Ok(other) => panic!("PODID_CONTROL_PLANE is `required`, `off` or unset, not {other:?}"),
+        })
+    }
+
+    /// A control plane of its own, or none if none is wanted.
+    pub fn if_wanted() -> Option<Self> {
+        (Self::wanted() == Wanted::Yes).then(Self::start)
+    }
+
+    /// A control plane of its own, ready.
+    #[track_caller]
+    pub fn start() -> Self {
+        let mut command = Command::new(script());
+        command.args(["sh", "-c", "echo \"$KUBECONFIG\"; echo \"$PODID_CONTROL_PLANE_DIR\"; exec cat"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let stdin = child.stdin.take();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (Some(Ok(kubeconfig)), Some(Ok(dir))) = (lines.next(), lines.next()) else {
+            drop(stdin);
+            panic!("there is no control plane: {}", child.wait().unwrap());
+        };
+        Self { child, stdin, kubeconfig: kubeconfig.into(), dir: dir.into() }
+    }
+
+    /// Of a cluster-admin.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// With NAME.pid and NAME.log of each program, audit.log, ca.crt and ca.key.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Of the script.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL to a program, as a crash would be; it comes again by itself.
+    pub fn kill(&self, program: &str) {
+        let pid = std::fs::read_to_string(self.dir.join(program).with_extension("pid")).unwrap();
+        let sent = Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap();
+        assert!(sent.success(), "{program} was not there to be killed");
+    }
+}
+
+impl Drop for Plane {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        let patience = Instant::now() + Duration::from_secs(30);
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if Instant::now() > patience {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// Not by eprintln: libtest would keep it for itself.
+fn say(why: &str) {
+    let line = format!("not run: the tests on a real control plane ({why})\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
