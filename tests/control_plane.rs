@@ -25,7 +25,7 @@ fn wanted() -> bool {
     Plane::wanted() == Wanted::Yes
 }
 
-/// What the script came to, the folder that it had, and how long its command's end took to be its own.
+/// What the script came to, the folder that it had, and how long it took to end after `then`, which gets its id and that folder.
 fn run(command: &str, then: impl FnOnce(u32, &Path)) -> (ExitStatus, PathBuf, Duration) {
     let mut started = Command::new(script());
     started.args(["bash", "-c", &format!("{READY} {command}")]);
@@ -195,7 +195,8 @@ fn an_interrupted_script_lets_its_command_end_in_its_own_way() {
         return;
     }
     // the command still has its cluster while it ends
-    let (status, dir, _) = run("trap 'test -d $PODID_CONTROL_PLANE_DIR/etcd && exit 9' INT; while :; do sleep 0.05; done", |pid, _| send("-INT", pid));
+    let (status, dir, _) =
+        run("trap 'test -d $PODID_CONTROL_PLANE_DIR/etcd && exit 9' INT; while :; do sleep 0.05; done", |pid, _| send("-INT", pid));
     assert_eq!(status.code(), Some(9));
     nothing_is_left(&dir);
 }

@@ -43,7 +43,7 @@ impl Plane {
                 let have = Command::new(script()).arg("--have").stdin(Stdio::null()).status();
                 match have.ok().and_then(|status| status.code()) {
                     Some(0) => return Wanted::Yes,
-                    Some(3) => say("it is not built yet; `scripts/with-control-plane true` builds it, once, in about 6 minutes"),
+                    Some(3) => say("it is not built yet; `scripts/with-control-plane true` builds it, once, in about 8 minutes"),
                     _ => say("it cannot be built here; `scripts/with-control-plane true` says what is missing"),
                 }
                 Wanted::No
