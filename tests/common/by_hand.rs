@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 pub const GROUP: &str = "podid-lab";
 
-fn runtime() -> &'static Runtime {
+pub fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -4,10 +4,16 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "a test that cannot go on ends")]
 
+#[macro_use]
+pub mod both;
 pub mod by_hand;
+pub mod cluster;
 pub mod log;
+pub mod mask;
 pub mod plane;
 pub mod specs;
+pub mod tape;
+pub mod yaml;
 
 use serde_json::Value;
 use std::{

@@ -36,12 +36,11 @@ pub struct Call {
 pub struct Reply {
     pub code: u16,
     pub body: Value,
-    pub warnings: Vec<String>,
 }
 
 impl Reply {
     pub fn ok(body: Value) -> Self {
-        Self { code: 200, body, warnings: Vec::new() }
+        Self { code: 200, body }
     }
 }
 
@@ -102,17 +101,6 @@ impl Call {
             ("status", _) => &["f:spec", "f:metadata"],
             ("", true) => &["f:status"],
             _ => &[],
-        }
-    }
-
-    /// What unknown fields lead to: a refusal, warnings, or nothing.
-    pub fn unknown(&self, unknown: &[String]) -> Outcome<Vec<String>> {
-        let lines: Vec<String> = unknown.iter().map(|field| format!("unknown field {}", json!(field))).collect();
-        match self.validation {
-            Validation::Ignore => Ok(Vec::new()),
-            Validation::Warn => Ok(lines),
-            Validation::Strict if lines.is_empty() => Ok(lines),
-            Validation::Strict => Err(self.unhandled(&format!("strict decoding error: {}", lines.join(", ")))),
         }
     }
 

@@ -4,13 +4,13 @@
 use super::status::Cause;
 use serde_json::{Value, json};
 
-/// Fills defaults in; drops nulls where the schema does not allow them.
-pub fn fill(schema: &Value, value: &mut Value) {
+/// Fills defaults in; drops nulls where the schema does not allow them, unless they are to be `kept`.
+pub fn fill(schema: &Value, value: &mut Value, kept: bool) {
     match value {
         Value::Object(map) => {
             for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
                 let null = map.get(name).is_some_and(Value::is_null);
-                if null && inner["nullable"] != true {
+                if null && !kept && inner["nullable"] != true {
                     map.shift_remove(name);
                 }
                 if !map.contains_key(name)
@@ -19,14 +19,14 @@ pub fn fill(schema: &Value, value: &mut Value) {
                     map.insert(name.clone(), default.clone());
                 }
                 if let Some(value) = map.get_mut(name) {
-                    fill(inner, value);
+                    fill(inner, value, kept);
                 }
             }
             if schema["additionalProperties"].is_object() {
-                map.values_mut().for_each(|inner| fill(&schema["additionalProperties"], inner));
+                map.values_mut().for_each(|inner| fill(&schema["additionalProperties"], inner, kept));
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| fill(&schema["items"], item)),
+        Value::Array(items) => items.iter_mut().for_each(|item| fill(&schema["items"], item, kept)),
         _ => {}
     }
 }
@@ -146,7 +146,7 @@ mod tests {
     fn a_null_goes_unless_it_is_allowed() {
         let schema = json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "array", "nullable": true}}});
         let mut value = json!({"a": null, "b": null});
-        fill(&schema, &mut value);
+        fill(&schema, &mut value, false);
         assert_eq!(value, json!({"b": null}));
     }
 }

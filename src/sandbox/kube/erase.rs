@@ -170,8 +170,9 @@ pub fn many(store: &mut Store, call: &Call, selector: &Selector, options: &Optio
         };
         begin(store, &single, object.clone(), options);
     }
-    Reply::ok(json!({
-        "kind": r.list_kind, "apiVersion": r.api_version(),
-        "metadata": {"resourceVersion": store.state.version.to_string()}, "items": found,
-    }))
+    let mut metadata = json!({"resourceVersion": store.state.version.to_string()});
+    if r.custom.is_some() {
+        metadata["continue"] = json!("");
+    }
+    Reply::ok(json!({"kind": r.list_kind, "apiVersion": r.api_version(), "metadata": metadata, "items": found}))
 }

@@ -330,21 +330,11 @@ pub fn sync_last_applied(new: &mut Value, config: &Value, writer: &str) {
     if writer != "kubectl" || new["metadata"]["annotations"][LAST_APPLIED].as_str().is_none_or(str::is_empty) {
         return;
     }
-    fn sorted(value: &Value) -> Value {
-        match value {
-            Value::Object(map) => {
-                let fields: std::collections::BTreeMap<&String, Value> = map.iter().map(|(name, inner)| (name, sorted(inner))).collect();
-                json!(fields)
-            }
-            Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
-            other => other.clone(),
-        }
-    }
     let mut config = config.clone();
     if let Some(annotations) = config["metadata"].get_mut("annotations").and_then(Value::as_object_mut) {
         annotations.shift_remove(LAST_APPLIED);
     }
-    new["metadata"]["annotations"][LAST_APPLIED] = json!(format!("{}\n", sorted(&config)));
+    new["metadata"]["annotations"][LAST_APPLIED] = json!(format!("{}\n", typed::sorted(&config)));
 }
 
 /// The fields of the last client-side apply that are still as they were applied.

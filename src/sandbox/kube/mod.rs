@@ -1,7 +1,7 @@
 //! The sandbox's Kubernetes: an API server and the controllers behind it, over plain data. Knows nothing of HTTP servers, of Azure, of podid.
 //!
 //! `router` what a path means · `serve` one request · `call` its options · `prepare` body to object · `write`, `erase`, `watch` the verbs ·
-//! `schema`, `typed`, `fault`, `fields`, `managed` types and who owns which field · `decode`, `check`, `names`, `rules`, `security` what is refused ·
+//! `schema`, `typed`, `fault`, `fields`, `managed` types and who owns which field · `decode`, `strict`, `check`, `names`, `metadata`, `rules`, `security` what is refused ·
 //! `defaults`, `admission`, `controllers` what a control plane adds · `resource`, `discovery`, `openapi`, `table` how kinds are told ·
 //! `auth`, `rbac`, `reviews` who may · `seed`, `components` a new cluster · `export` what is left of it for comparison.
 
@@ -20,6 +20,7 @@ mod export;
 mod fault;
 mod fields;
 mod managed;
+mod metadata;
 mod names;
 mod openapi;
 mod patch;
@@ -37,6 +38,7 @@ mod select;
 mod serve;
 mod status;
 mod store;
+mod strict;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-//! Names, labels, annotations, finalizers: what is valid, and the sentences of the API server where something is not
-//! (apimachinery, `util/validation`, `api/validation`). Knows no kinds.
+//! Names and labels: what is valid, and the sentences of the API server where something is not
+//! (apimachinery, `util/validation`). Knows no kinds.
 
 use super::status::Cause;
 use serde_json::{Value, json};
@@ -9,8 +9,6 @@ const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alpha
 const NAME_PART: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 const QUALIFIED: &str = "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
 const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
-/// All annotations of an object together, bytes.
-const MOST_ANNOTATIONS: usize = 256 * 1024;
 
 /// How the names of a kind are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,66 +113,6 @@ pub fn labels(labels: &Value, field: &str) -> Vec<Cause> {
         causes.extend(label_value(value_text).iter().map(|w| Cause::invalid(field, value, w)));
     }
     causes
-}
-
-/// What is wrong with an object's metadata.
-pub fn metadata(metadata: &Value, naming: Naming) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    let text = |name: &str| metadata[name].as_str().unwrap_or_default();
-    let generate = text("generateName");
-    if !generate.is_empty() {
-        // The server looks at the prefix with a stand-in for what follows.
-        let prefix = generate.strip_suffix('-').map_or_else(|| generate.to_owned(), |p| format!("{p}a"));
-        causes.extend(name(&prefix, naming).iter().map(|w| Cause::invalid("metadata.generateName", &json!(generate), w)));
-    }
-    if text("name").is_empty() {
-        causes.push(Cause::required("metadata.name", "name or generateName is required"));
-    } else {
-        causes.extend(name(text("name"), naming).iter().map(|w| Cause::invalid("metadata.name", &metadata["name"], w)));
-    }
-    causes.extend(labels(&metadata["labels"], "metadata.labels"));
-    let mut size = 0;
-    for (key, value) in metadata["annotations"].as_object().into_iter().flatten() {
-        // Annotation keys may have capitals in the prefix.
-        causes.extend(qualified(&key.to_lowercase()).iter().map(|w| Cause::invalid("metadata.annotations", &json!(key), w)));
-        size += key.len() + value.as_str().unwrap_or_default().len();
-    }
-    if size > MOST_ANNOTATIONS {
-        let message = format!("Too long: may not be more than {MOST_ANNOTATIONS} bytes");
-        causes.push(Cause { field: "metadata.annotations".into(), reason: "FieldValueTooLong", message });
-    }
-    for owner in metadata["ownerReferences"].as_array().into_iter().flatten() {
-        for (name, what) in [
-            ("apiVersion", "version must not be empty"),
-            ("kind", "must not be empty"),
-            ("name", "must not be empty"),
-            ("uid", "must not be empty"),
-        ] {
-            if owner[name].as_str().unwrap_or_default().is_empty() {
-                causes.push(Cause::invalid(&format!("metadata.ownerReferences.{name}"), &json!(""), what));
-            }
-        }
-    }
-    for finalizer in metadata["finalizers"].as_array().into_iter().flatten() {
-        let text = finalizer.as_str().unwrap_or_default();
-        causes.extend(qualified(text).iter().map(|w| Cause::invalid("metadata.finalizers", finalizer, w)));
-    }
-    causes
-}
-
-/// Warnings on finalizers that are not named after a domain.
-pub fn finalizer_warnings(metadata: &Value) -> Vec<String> {
-    const STANDARD: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
-    let all = metadata["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    all.filter(|f| !f.contains('/') && !STANDARD.contains(f))
-        .map(|f| {
-            let path = if f.contains('.') { " including a path (/)" } else { "" };
-            format!(
-                "metadata.finalizers: {}: prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with other finalizer writers",
-                json!(f)
-            )
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -223,8 +223,10 @@ fn merge_list(list: &List, old: &mut Vec<Value>, patch: &[Value], order: Option<
             }
         }
     }
-    if let Some(order) = order {
-        sort(list, old, order, &before);
+    // Where no order is given, the patch is one.
+    match order {
+        Some(order) => sort(list, old, order, &before),
+        None => sort(list, old, patch, &before),
     }
     Ok(())
 }

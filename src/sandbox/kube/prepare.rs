@@ -1,15 +1,15 @@
 //! From a body to an object that can be stored: decoding, defaults, validation, and between the versions of a kind. Knows no store.
 
-use super::call::Call;
-use super::names;
+use super::call::{Call, Validation};
+use super::names::Naming;
 use super::resource::Resource;
 use super::schema::{Shape, Type};
 use super::status::{Cause, Outcome, Refusal};
-use super::{check, decode, defaults, events, rules};
+use super::{check, decode, defaults, events, metadata, rules, strict};
 use serde_json::{Value, json};
 
-/// Reads the object of a POST or PUT; with the warnings it deserves.
-pub fn read(call: &Call, body: &[u8]) -> Outcome<(Value, Vec<String>)> {
+/// Reads the object of a POST or PUT.
+pub fn read(call: &Call, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Value> {
     let r = &call.resource;
     let unrecognized = |why: &str| {
         let shown = if body.is_empty() { "<empty>".into() } else { String::from_utf8_lossy(body).chars().take(200).collect::<String>() };
@@ -42,12 +42,17 @@ pub fn read(call: &Call, body: &[u8]) -> Outcome<(Value, Vec<String>)> {
             format!("{kind} in version {} cannot be handled as a {}: no kind {} is registered", json!(r.version), r.kind, json!(kind));
         return Err(Refusal::bad_request(message));
     }
-    let warnings = decode(call, &mut object)?;
-    Ok((object, warnings))
+    strictly(call, &mut object, strict::repeated(body), warnings)?;
+    Ok(object)
 }
 
 /// Drops what the type does not know, refuses what is of a wrong type.
-pub fn decode(call: &Call, object: &mut Value) -> Outcome<Vec<String>> {
+pub fn decode(call: &Call, object: &mut Value, warnings: &mut Vec<String>) -> Outcome<()> {
+    strictly(call, object, Vec::new(), warnings)
+}
+
+/// `faults`: what was found before in the text itself.
+fn strictly(call: &Call, object: &mut Value, mut faults: Vec<String>, warnings: &mut Vec<String>) -> Outcome<()> {
     let r = &call.resource;
     let decoded = if r.custom.is_some() { decode::custom(&r.ty, object) } else { decode::built_in(&r.ty, object) };
     if let Some(error) = decoded.error {
@@ -56,13 +61,23 @@ pub fn decode(call: &Call, object: &mut Value) -> Outcome<Vec<String>> {
     if !object["metadata"].is_object() {
         object["metadata"] = json!({});
     }
-    call.unknown(&decoded.unknown)
+    faults.extend(decoded.unknown.iter().map(|field| format!("unknown field {}", json!(field))));
+    match call.validation {
+        Validation::Ignore => {}
+        Validation::Warn => warnings.extend(faults),
+        Validation::Strict if faults.is_empty() => {}
+        Validation::Strict => return Err(call.unhandled(&format!("strict decoding error: {}", faults.join(", ")))),
+    }
+    Ok(())
 }
 
-/// Fills in what clients leave out.
-pub fn complete(resource: &Resource, object: &mut Value) {
+/// Fills in what clients leave out. Of a custom object an apply leaves nulls where they are.
+pub fn complete(resource: &Resource, object: &mut Value, apply: bool) {
     match resource.crd_schema() {
-        Some(schema) => check::fill(schema, object),
+        Some(schema) => {
+            check::fill(schema, object, apply);
+            drop_empty(&Type::named("ObjectMeta"), &mut object["metadata"]);
+        }
         None => {
             defaults::fill(resource, object);
             drop_nulls(object);
@@ -129,23 +144,41 @@ pub fn stamp(resource: &Resource, object: &mut Value) {
     }
 }
 
-/// All that is wrong with an object.
+/// All that is wrong with a new object.
 pub fn causes(resource: &Resource, object: &Value) -> Vec<Cause> {
+    let mut out = metadata::causes(&object["metadata"], resource.naming, core(resource));
+    if resource.kind == "Event" {
+        // Names of events are made by their writers and are not looked at closely.
+        out.retain(|c| c.field != "metadata.name");
+    }
+    out.extend(content(resource, object));
+    out
+}
+
+/// All that is wrong with a change, as often as the server looks at it: once for all kinds, and once more for this one.
+pub fn changes(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
+    let (was, is) = (&old["metadata"], &new["metadata"]);
+    let mut out = metadata::causes(is, Naming::Segment, false);
+    out.extend(metadata::changes(was, is, false));
+    out.extend(metadata::changes(was, is, core(resource)));
+    // These kinds are looked at as if they were new.
+    if matches!(resource.kind.as_str(), "ConfigMap" | "Secret" | "ServiceAccount" | "Pod") || resource.group.starts_with("rbac") {
+        out.extend(metadata::causes(is, resource.naming, true));
+    }
+    out.extend(rules::changes(resource, old, new));
+    out.extend(content(resource, new));
+    out
+}
+
+fn core(resource: &Resource) -> bool {
+    resource.custom.is_none() && resource.group != "apiextensions.k8s.io"
+}
+
+/// What is wrong with all but the metadata.
+fn content(resource: &Resource, object: &Value) -> Vec<Cause> {
     match resource.crd_schema() {
-        Some(schema) => {
-            let mut out = names::metadata(&object["metadata"], resource.naming);
-            out.extend(check::causes(schema, object));
-            out
-        }
-        None => {
-            let mut out = names::metadata(&object["metadata"], resource.naming);
-            if resource.kind == "Event" {
-                // Names of events are made by their writers and are not looked at closely.
-                out.retain(|c| c.field != "metadata.name");
-            }
-            out.extend(rules::causes(resource, object));
-            out
-        }
+        Some(schema) => check::causes(schema, object),
+        None => rules::causes(resource, object),
     }
 }
 

@@ -17,12 +17,24 @@ pub fn causes(resource: &Resource, object: &Value) -> Vec<Cause> {
         ("", "Pod") => pod_spec(&object["spec"], "spec", &mut out),
         ("", "Secret" | "ConfigMap") => {
             for name in object["data"].as_object().into_iter().flatten().map(|(name, _)| name) {
+                if object["binaryData"].get(name).is_some() {
+                    let message = "duplicate of key present in binaryData";
+                    out.push(Cause::invalid(&format!("data[{name}]"), &json!(name), message));
+                }
                 let ok = !name.is_empty() && name.len() <= 253 && name.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c));
                 if !ok || name == "." || name == ".." {
                     let message = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
                     out.push(Cause::invalid(&format!("data[{name}]"), &json!(name), message));
                 }
             }
+            let due: &[&str] = match object["type"].as_str() {
+                Some("kubernetes.io/tls") => &["tls.crt", "tls.key"],
+                Some("kubernetes.io/dockerconfigjson") => &[".dockerconfigjson"],
+                Some("kubernetes.io/dockercfg") => &[".dockercfg"],
+                Some("kubernetes.io/ssh-auth") => &["ssh-privatekey"],
+                _ => &[],
+            };
+            out.extend(due.iter().filter(|key| object["data"].get(**key).is_none()).map(|key| Cause::required(&format!("data[{key}]"), "")));
         }
         ("apps", _) => workload(object, &mut out),
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {

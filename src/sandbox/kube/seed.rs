@@ -43,7 +43,7 @@ fn of_chart(crd: &mut Value) {
 /// Stores an object of a kind that is served, with its defaults.
 pub fn put(store: &mut Store, facts: &Facts, qualified: &str, namespace: &str, name: &str, mut object: Value) -> Value {
     if let Some(resource) = store.catalog.stored(qualified) {
-        prepare::complete(&resource, &mut object);
+        prepare::complete(&resource, &mut object, false);
         if resource.counted {
             object["metadata"]["generation"] = json!(1);
         }

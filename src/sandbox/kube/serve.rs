@@ -141,25 +141,44 @@ fn object(kube: &Arc<Kube>, user: &User, target: &Target, request: &Request) -> 
     if watching {
         return watch::open(kube, &call, selector, request);
     }
-    let mut reply = match verb {
-        "list" => list(&kube.lock(), &resource, target, &selector, request)?,
-        "get" => get(&kube.lock(), &call)?,
-        "create" if resource.verbs == ["create"] => review(kube, user, &call, request)?,
-        "create" if !target.sub.is_empty() => subresource(kube, &call, request)?,
-        "create" => kube.with(|store| write::create(store, &kube.facts, &call, &request.body))?,
-        "update" => kube.with(|store| write::replace(store, &call, &request.body))?,
-        "patch" => patch(kube, user, &deed, &call, request)?,
+    let mut warnings = Vec::new();
+    let outcome = act(kube, user, &deed, &call, &selector, request, &mut warnings);
+    warnings.extend(resource.warning.clone());
+    let mut response = outcome.map_or_else(|refusal| refusal.response(), |reply| present(&resource, reply, request));
+    for warning in warnings {
+        response = response.with("warning", format!("299 - {}", json!(warning)));
+    }
+    Ok(response)
+}
+
+/// Does what is asked, now that it may be.
+fn act(
+    kube: &Arc<Kube>,
+    user: &User,
+    deed: &Deed,
+    call: &Call,
+    selector: &Selector,
+    request: &Request,
+    warnings: &mut Vec<String>,
+) -> Outcome<Reply> {
+    let resource = &call.resource;
+    match deed.verb.as_str() {
+        "list" => list(&kube.lock(), call, selector, request),
+        "get" => get(&kube.lock(), call),
+        "create" if resource.verbs == ["create"] => review(kube, user, call, request, warnings),
+        "create" if !call.sub.is_empty() => subresource(kube, call, request),
+        "create" => kube.with(|store| write::create(store, &kube.facts, call, &request.body, warnings)),
+        "update" => kube.with(|store| write::replace(store, call, &request.body, warnings)),
+        "patch" => patch(kube, user, deed, call, request, warnings),
         "deletecollection" => {
             let options = erase::Options::read(request)?;
-            kube.with(|store| erase::many(store, &call, &selector, &options))
+            Ok(kube.with(|store| erase::many(store, call, selector, &options)))
         }
         _ => {
             let options = erase::Options::read(request)?;
-            kube.with(|store| erase::one(store, &call, &options))?
+            kube.with(|store| erase::one(store, call, &options))
         }
-    };
-    reply.warnings.extend(resource.warning.clone());
-    Ok(present(&resource, reply, request))
+    }
 }
 
 fn get(store: &Store, call: &Call) -> Outcome<Reply> {
@@ -171,7 +190,8 @@ fn get(store: &Store, call: &Call) -> Outcome<Reply> {
     Ok(Reply::ok(object))
 }
 
-fn list(store: &Store, resource: &Resource, target: &Target, selector: &Selector, request: &Request) -> Outcome<Reply> {
+fn list(store: &Store, call: &Call, selector: &Selector, request: &Request) -> Outcome<Reply> {
+    let resource = call.resource.as_ref();
     let current = store.state.version;
     if let Some(wanted) = request.query("resourceVersion").and_then(|v| v.parse::<u64>().ok()).filter(|v| *v > current) {
         let mut refusal = Refusal::new(504, "Timeout", format!("Too large resource version: {wanted}, current: {current}"));
@@ -187,7 +207,7 @@ fn list(store: &Store, resource: &Resource, target: &Target, selector: &Selector
     };
     let limit = request.query("limit").and_then(|l| l.parse::<usize>().ok()).filter(|l| *l > 0).unwrap_or(usize::MAX);
     let all: Vec<(&String, &Value)> = store
-        .list(resource, target.namespace.as_deref())
+        .list(resource, call.namespace.as_deref())
         .into_iter()
         .filter(|(at, object)| after.as_ref().is_none_or(|after| *at > after) && selector.matches(object))
         .collect();
@@ -222,7 +242,14 @@ fn resume(token: &str) -> Option<String> {
     token["start"].as_str().map(str::to_owned)
 }
 
-fn patch(kube: &Arc<Kube>, user: &User, deed: &Deed, call: &Call, request: &Request) -> Outcome<Reply> {
+fn patch(
+    kube: &Arc<Kube>,
+    user: &User,
+    deed: &Deed,
+    call: &Call,
+    request: &Request,
+    warnings: &mut Vec<String>,
+) -> Outcome<Reply> {
     let kind = request.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim().to_owned();
     if kind.starts_with("application/apply-patch+") {
         let store = kube.lock();
@@ -231,7 +258,7 @@ fn patch(kube: &Arc<Kube>, user: &User, deed: &Deed, call: &Call, request: &Requ
             allowed(&store, user, &Deed { verb: "create".into(), ..deed.clone() })?;
         }
         drop(store);
-        return kube.with(|store| write::applied(store, &kube.facts, call, &request.body));
+        return kube.with(|store| write::applied(store, &kube.facts, call, &request.body, warnings));
     }
     let mut known = vec!["application/json-patch+json", "application/merge-patch+json"];
     if call.resource.custom.is_none() {
@@ -245,14 +272,14 @@ fn patch(kube: &Arc<Kube>, user: &User, deed: &Deed, call: &Call, request: &Requ
         let why = format!("the body of the request was in an unknown format - accepted media types include: {}", known.join(", "));
         return Err(Refusal::new(415, "UnsupportedMediaType", why));
     }
-    kube.with(|store| write::patched(store, call, &kind, &request.body))
+    kube.with(|store| write::patched(store, call, &kind, &request.body, warnings))
 }
 
-fn review(kube: &Arc<Kube>, user: &User, call: &Call, request: &Request) -> Outcome<Reply> {
-    let (mut review, warnings) = prepare::read(call, &request.body)?;
+fn review(kube: &Arc<Kube>, user: &User, call: &Call, request: &Request, warnings: &mut Vec<String>) -> Outcome<Reply> {
+    let mut review = prepare::read(call, &request.body, warnings)?;
     prepare::stamp(&call.resource, &mut review);
     let body = reviews::answer(&kube.lock(), &kube.facts, user, &call.resource.kind, review);
-    Ok(Reply { code: 201, body, warnings })
+    Ok(Reply { code: 201, body })
 }
 
 fn subresource(kube: &Arc<Kube>, call: &Call, request: &Request) -> Outcome<Reply> {
@@ -262,7 +289,7 @@ fn subresource(kube: &Arc<Kube>, call: &Call, request: &Request) -> Outcome<Repl
     match call.sub.as_str() {
         "token" => {
             let body = kube.with(|store| super::auth::issue(store, &kube.facts, &namespace, &call.name, &body))?;
-            Ok(Reply { code: 201, body, warnings: Vec::new() })
+            Ok(Reply { code: 201, body })
         }
         "binding" => {
             let existing = write::existing(&kube.lock(), call)?;
@@ -275,7 +302,7 @@ fn subresource(kube: &Arc<Kube>, call: &Call, request: &Request) -> Outcome<Repl
             let options = erase::Options::read(&asked)?;
             let pod = Call { sub: String::new(), ..call.clone() };
             kube.with(|store| erase::one(store, &pod, &options))?;
-            Ok(Reply { code: 201, body: done(), warnings: Vec::new() })
+            Ok(Reply { code: 201, body: done() })
         }
     }
 }
@@ -312,11 +339,7 @@ fn present(resource: &Resource, reply: Reply, request: &Request) -> Response {
         return Response::new(200).with("content-type", "text/plain");
     }
     let body = shape(resource, reply.body, view(request), &request.query("includeObject").unwrap_or_default());
-    let mut response = Response::json(reply.code, "application/json", &body);
-    for warning in reply.warnings {
-        response = response.with("warning", format!("299 - {}", json!(warning)));
-    }
-    response
+    Response::json(reply.code, "application/json", &body)
 }
 
 pub fn shape(resource: &Resource, body: Value, view: View, include: &str) -> Value {
@@ -329,7 +352,13 @@ pub fn shape(resource: &Resource, body: Value, view: View, include: &str) -> Val
         (View::Whole, _) => body,
         (View::Table, true) => {
             let items = body["items"].as_array().cloned().unwrap_or_default();
-            table::table(resource, &items, body["metadata"].clone(), include)
+            let mut metadata = body["metadata"].clone();
+            if metadata["continue"] == ""
+                && let Some(metadata) = metadata.as_object_mut()
+            {
+                metadata.shift_remove("continue");
+            }
+            table::table(resource, &items, metadata, include)
         }
         (View::Table, false) => {
             let metadata = json!({"resourceVersion": meta(&body, "resourceVersion")});

@@ -114,10 +114,15 @@ impl Refusal {
     }
     pub fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
         let kinded = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
-        let lines: Vec<String> = causes
-            .iter()
-            .map(|c| if c.field.is_empty() { format!("<nil>: {}", c.message) } else { format!("{}: {}", c.field, c.message) })
-            .collect();
+        // Some checks are made twice, and their causes listed twice; the message has each once.
+        let mut lines: Vec<String> = Vec::new();
+        for cause in causes {
+            let field = if cause.field.is_empty() { "<nil>" } else { &cause.field };
+            let line = format!("{field}: {}", cause.message);
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
         let text = if lines.len() == 1 { lines.concat() } else { format!("[{}]", lines.join(", ")) };
         let mut details = json!({ "name": name });
         if !group.is_empty() {

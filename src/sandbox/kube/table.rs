@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 const NAME: &str = "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";
 
+const CREATED: &str = "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
+
 /// What goes with each row: `Metadata` (default), `Object`, `None`.
 pub fn table(resource: &Resource, objects: &[Value], metadata: Value, include: &str) -> Value {
     let rows: Vec<Value> = objects.iter().map(|object| row(resource, object, include)).collect();
@@ -48,7 +50,7 @@ pub fn columns(resource: &Resource) -> Vec<Value> {
 
 fn custom_columns(resource: &Resource) -> Vec<Value> {
     let own = resource.custom.as_ref().and_then(|v| v["additionalPrinterColumns"].as_array().cloned()).unwrap_or_default();
-    if own.is_empty() { vec![json!({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"})] } else { own }
+    if own.is_empty() { vec![json!({"name": "Age", "type": "date", "description": CREATED, "jsonPath": ".metadata.creationTimestamp"})] } else { own }
 }
 
 fn cells(resource: &Resource, object: &Value) -> Vec<Value> {

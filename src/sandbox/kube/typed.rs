@@ -154,6 +154,18 @@ fn leaf(old: Option<&Value>, new: Option<&Value>, path: &[String], out: &mut Com
     }
 }
 
+/// With the fields of every map in the order of their names, as Go writes maps.
+pub fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let fields: BTreeMap<&String, Value> = map.iter().map(|(name, inner)| (name, sorted(inner))).collect();
+            fields.into_iter().map(|(name, inner)| (name.clone(), inner)).collect::<Map<_, _>>().into()
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        other => other.clone(),
+    }
+}
+
 /// Equal but for the order of fields, and 1 equals 1.0.
 pub fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {

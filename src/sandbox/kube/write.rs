@@ -4,17 +4,18 @@ use super::call::{Call, Reply, parse};
 use super::managed::{self, Owners, Writer};
 use super::resource::Resource;
 use super::status::{Cause, Outcome, Refusal};
-use super::store::{Store, key, now};
-use super::{Facts, admission, erase, fault, names, patch, prepare, rules, typed, zero};
+use super::store::{Store, key, meta, now};
+use super::{Facts, admission, erase, fault, metadata, patch, prepare, typed, zero};
 use serde_json::{Value, json};
 
 /// Metadata that only the server writes.
 const SERVERS: [&str; 7] =
     ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "namespace", "selfLink"];
 
-pub fn create(store: &mut Store, facts: &Facts, call: &Call, body: &[u8]) -> Outcome<Reply> {
-    let (mut object, mut warnings) = prepare::read(call, body)?;
-    prepare::complete(&call.resource, &mut object);
+/// `warnings` are sent whatever becomes of the request; so with all that write.
+pub fn create(store: &mut Store, facts: &Facts, call: &Call, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Reply> {
+    let mut object = prepare::read(call, body, warnings)?;
+    prepare::complete(&call.resource, &mut object, false);
     place(call, &mut object)?;
     if object["metadata"]["name"].is_null() {
         generate_name(store, facts, call, &mut object);
@@ -23,8 +24,8 @@ pub fn create(store: &mut Store, facts: &Facts, call: &Call, body: &[u8]) -> Out
     clean(call, &mut object);
     let live = zero::object(&call.resource);
     let owners = managed::updated(&call.resource.ty, &live, &object, managed, &writer(call, &call.resource.api_version(), &now()));
-    let stored = insert(store, facts, call, object, owners, &mut warnings)?;
-    Ok(Reply { code: 201, body: stored, warnings })
+    let body = insert(store, facts, call, object, owners, warnings)?;
+    Ok(Reply { code: 201, body })
 }
 
 /// managedFields that a client sends are taken over, but for an empty list, which resets them.
@@ -72,6 +73,7 @@ fn generate_name(store: &mut Store, facts: &Facts, call: &Call, object: &mut Val
     let what = key(&call.resource, call.namespace.as_deref(), &prefix);
     let suffix = store.suffix(&facts.uid_seed, &what);
     object["metadata"]["name"] = json!(format!("{base}{suffix}"));
+    prepare::complete(&call.resource, object, false);
 }
 
 /// What a new object may not bring along.
@@ -92,7 +94,7 @@ fn clean(call: &Call, object: &mut Value) {
 fn insert(store: &mut Store, facts: &Facts, call: &Call, mut object: Value, owners: Owners, warnings: &mut Vec<String>) -> Outcome<Value> {
     let r = call.resource.clone();
     admission::namespace(store, call, &object)?;
-    warnings.extend(names::finalizer_warnings(&object["metadata"]));
+    warnings.extend(metadata::finalizer_warnings(&object["metadata"]));
     warnings.extend(admission::create(store, facts, call, &mut object)?);
     prepare::refuse(&r, &object, &prepare::causes(&r, &object))?;
     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
@@ -105,7 +107,7 @@ fn insert(store: &mut Store, facts: &Facts, call: &Call, mut object: Value, owne
         return Err(Refusal::new(500, "", "resourceVersion should not be set on objects to be created"));
     }
     managed::write(&mut object, owners);
-    let uid = store.uid(&facts.uid_seed, &at);
+    let uid = if call.dry_run { uuid::Uuid::new_v4().to_string() } else { store.uid(&facts.uid_seed, &at) };
     object["metadata"]["uid"] = json!(uid);
     object["metadata"]["creationTimestamp"] = json!(now());
     if r.counted {
@@ -124,29 +126,34 @@ fn insert(store: &mut Store, facts: &Facts, call: &Call, mut object: Value, owne
     Ok(prepare::shown(&r, &stored))
 }
 
-pub fn replace(store: &mut Store, call: &Call, body: &[u8]) -> Outcome<Reply> {
-    let (mut new, mut warnings) = prepare::read(call, body)?;
+pub fn replace(store: &mut Store, call: &Call, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Reply> {
+    let mut new = prepare::read(call, body, warnings)?;
     same_name(call, &new)?;
     place(call, &mut new)?;
     let old = existing(store, call)?;
+    same_uid(call, &old, &new)?;
     if call.resource.custom.is_some() && new["metadata"]["resourceVersion"].as_str().unwrap_or_default().is_empty() {
         let cause = Cause::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
         // Here the server names the resource, not the kind.
         return Err(Refusal::invalid(&call.resource.group, &call.resource.plural, &call.name, &[cause]));
     }
-    let uid = new["metadata"]["uid"].as_str().unwrap_or_default();
-    if !uid.is_empty() && uid != old["metadata"]["uid"] {
-        let why = format!(
-            "StorageError: invalid object, Code: 4, Key: /registry/{}/{}/{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            call.resource.plural,
-            call.namespace.as_deref().unwrap_or_default(),
-            call.name,
-            old["metadata"]["uid"].as_str().unwrap_or_default(),
-        );
-        return Err(Refusal::conflict(call.resource.about(), &call.name, &why));
+    let body = change(store, call, &old, new, None, warnings)?;
+    Ok(Reply { code: 200, body })
+}
+
+/// A uid that is sent is a precondition.
+fn same_uid(call: &Call, old: &Value, new: &Value) -> Outcome<()> {
+    let r = &call.resource;
+    let (is, wanted) = (meta(old, "uid"), meta(new, "uid"));
+    if wanted.is_empty() || wanted == is {
+        return Ok(());
     }
-    let body = change(store, call, &old, new, None, &mut warnings)?;
-    Ok(Reply { code: 200, body, warnings })
+    let group = if r.custom.is_some() { format!("{}/", r.group) } else { String::new() };
+    let at = format!("{group}{}/{}/{}", r.plural, call.namespace.as_deref().unwrap_or_default(), call.name);
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: /registry/{at}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {is}"
+    );
+    Err(Refusal::conflict(r.about(), &call.name, &why))
 }
 
 pub fn existing(store: &Store, call: &Call) -> Outcome<Value> {
@@ -166,13 +173,18 @@ fn same_name(call: &Call, object: &Value) -> Outcome<()> {
 }
 
 /// JSON merge patch, JSON patch, strategic merge patch.
-pub fn patched(store: &mut Store, call: &Call, kind: &str, body: &[u8]) -> Outcome<Reply> {
+pub fn patched(store: &mut Store, call: &Call, kind: &str, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Reply> {
     let decoded: Value = serde_json::from_slice(body).map_err(|e| {
         let why = if e.is_eof() { "unexpected end of JSON input".to_owned() } else { e.to_string() };
         Refusal::bad_request(format!("error decoding patch: {why}"))
     })?;
     let old = existing(store, call)?;
     let mut new = old.clone();
+    if kind != "application/json-patch+json" && !decoded.is_object() {
+        let what = if decoded.is_array() { "array" } else { "string" };
+        let why = format!("error decoding patch: json: cannot unmarshal {what} into Go value of type map[string]interface {{}}");
+        return Err(Refusal::bad_request(why));
+    }
     match kind {
         "application/json-patch+json" => {
             if !decoded.is_array() {
@@ -187,8 +199,8 @@ pub fn patched(store: &mut Store, call: &Call, kind: &str, body: &[u8]) -> Outco
     same_name(call, &new)?;
     place(call, &mut new)?;
     // What a patch makes of an object is refused as a fault of the patch.
-    let shown = if kind.starts_with("application/strategic") { fault::go(&decoded) } else { new.to_string() };
-    let mut warnings = prepare::decode(call, &mut new).map_err(|refusal| {
+    let shown = if kind.starts_with("application/strategic") { fault::go(&decoded) } else { typed::sorted(&new).to_string() };
+    prepare::decode(call, &mut new, warnings).map_err(|refusal| {
         let why = refusal
             .message
             .split_once(&format!("cannot be handled as a {}: ", call.resource.kind))
@@ -198,12 +210,12 @@ pub fn patched(store: &mut Store, call: &Call, kind: &str, body: &[u8]) -> Outco
         out.details = json!({"causes": out.details["causes"]});
         out
     })?;
-    let body = change(store, call, &old, new, None, &mut warnings)?;
-    Ok(Reply { code: 200, body, warnings })
+    let body = change(store, call, &old, new, None, warnings)?;
+    Ok(Reply { code: 200, body })
 }
 
 /// Server-side apply.
-pub fn applied(store: &mut Store, facts: &Facts, call: &Call, body: &[u8]) -> Outcome<Reply> {
+pub fn applied(store: &mut Store, facts: &Facts, call: &Call, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Reply> {
     let r = call.resource.clone();
     let mut config = parse(body).map_err(|e| Refusal::bad_request(format!("error decoding YAML: {e}")))?;
     let (version, kind) = (config["apiVersion"].as_str().unwrap_or_default(), config["kind"].as_str().unwrap_or_default());
@@ -217,7 +229,7 @@ pub fn applied(store: &mut Store, facts: &Facts, call: &Call, body: &[u8]) -> Ou
     if let Some(fault) = fault::of(&r.ty, &config) {
         let text = |name: &str| config["metadata"][name].as_str().unwrap_or_default().to_owned();
         let (namespace, name) = (text("namespace"), text("name"));
-        let message = format!("failed to create typed patch object ({namespace}/{name}; {}, Kind={}): {fault}", r.api_version(), r.kind);
+        let message = format!("failed to create typed patch object ({namespace}/{name}; {}/{}, Kind={}): {fault}", r.group, r.version, r.kind);
         return Err(Refusal::new(500, "", message));
     }
     same_name(call, &config)?;
@@ -227,7 +239,7 @@ pub fn applied(store: &mut Store, facts: &Facts, call: &Call, body: &[u8]) -> Ou
     let version = r.api_version();
     let writer = writer(call, &version, &now);
     let Ok(old) = existing(store, call) else {
-        return apply_new(store, facts, call, config, &writer);
+        return apply_new(store, facts, call, config, &writer, warnings);
     };
     let (mut new, owners) = managed::applied(&r.ty, &zero::object(&r), &old, &config, &writer, call.force).map_err(|c| c.refusal())?;
     managed::sync_last_applied(&mut new, &sent, &call.writer);
@@ -238,12 +250,19 @@ pub fn applied(store: &mut Store, facts: &Facts, call: &Call, body: &[u8]) -> Ou
         // A precondition, not a field: the live value unless the configuration names one.
         new["metadata"][name] = config["metadata"].get(name).cloned().unwrap_or_else(|| old["metadata"][name].clone());
     }
-    let mut warnings = prepare::decode(call, &mut new)?;
-    let body = change(store, call, &old, new, Some(owners), &mut warnings)?;
-    Ok(Reply { code: 200, body, warnings })
+    prepare::decode(call, &mut new, warnings)?;
+    let body = change(store, call, &old, new, Some(owners), warnings)?;
+    Ok(Reply { code: 200, body })
 }
 
-fn apply_new(store: &mut Store, facts: &Facts, call: &Call, config: Value, writer: &Writer<'_>) -> Outcome<Reply> {
+fn apply_new(
+    store: &mut Store,
+    facts: &Facts,
+    call: &Call,
+    config: Value,
+    writer: &Writer<'_>,
+    warnings: &mut Vec<String>,
+) -> Outcome<Reply> {
     let r = call.resource.clone();
     if !call.sub.is_empty() {
         return Err(Refusal::not_found(r.about(), &call.name));
@@ -261,12 +280,12 @@ fn apply_new(store: &mut Store, facts: &Facts, call: &Call, config: Value, write
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.shift_remove("resourceVersion");
     }
-    let mut warnings = prepare::decode(call, &mut object)?;
-    prepare::complete(&r, &mut object);
+    prepare::decode(call, &mut object, warnings)?;
+    prepare::complete(&r, &mut object, true);
     place(call, &mut object)?;
     clean(call, &mut object);
-    let body = insert(store, facts, call, object, owners, &mut warnings)?;
-    Ok(Reply { code: 201, body, warnings })
+    let body = insert(store, facts, call, object, owners, warnings)?;
+    Ok(Reply { code: 201, body })
 }
 
 /// The second half of every change of an object that is there. `owners`: of an apply; None: the writer owns what it changed.
@@ -282,11 +301,6 @@ fn change(
     let version = new["metadata"]["resourceVersion"].as_str().unwrap_or_default();
     if !version.is_empty() && version != old["metadata"]["resourceVersion"] {
         return Err(Refusal::modified(r.about(), &call.name));
-    }
-    let uid = new["metadata"]["uid"].as_str().unwrap_or_default();
-    if !uid.is_empty() && uid != old["metadata"]["uid"] {
-        let cause = Cause::invalid("metadata.uid", &json!(uid), "field is immutable");
-        return prepare::refuse(&r, &new, &[cause]).map(|()| Value::Null);
     }
     let sent = new["metadata"].get("managedFields").cloned();
     new = managed::without(&new);
@@ -304,43 +318,28 @@ fn change(
         if r.has("status") {
             set(&mut new, "status", old.get("status").cloned());
         }
-        for name in SERVERS {
-            let value = old["metadata"].get(name).cloned();
-            set(&mut new["metadata"], name, value);
-        }
-        prepare::complete(&r, &mut new);
-        if r.group.is_empty() && r.kind == "Namespace" {
-            set(&mut new, "spec", old.get("spec").cloned());
-        }
+        keep(&old["metadata"], &mut new["metadata"]);
+        prepare::complete(&r, &mut new, owners.is_some());
         if r.group == "apiextensions.k8s.io" {
             super::resource::established(&mut new, &now());
         }
     }
-    let mut causes = new_finalizers(old, &new);
-    causes.extend(prepare::causes(&r, &new));
-    causes.extend(rules::changes(&r, old, &new));
-    prepare::refuse(&r, &new, &causes)?;
+    let owners = match owners {
+        Some(owners) => owners,
+        None => owners_of_update(call, old, &new, sent),
+    };
+    if r.group.is_empty() && r.kind == "Namespace" && call.sub.is_empty() {
+        // Whoever wrote it owns it all the same.
+        set(&mut new, "spec", old.get("spec").cloned());
+    }
+    prepare::refuse(&r, &new, &prepare::changes(&r, old, &new))?;
     warnings.extend(
-        names::finalizer_warnings(&new["metadata"]).into_iter().filter(|_| old["metadata"]["finalizers"] != new["metadata"]["finalizers"]),
+        metadata::finalizer_warnings(&new["metadata"]).into_iter().filter(|_| old["metadata"]["finalizers"] != new["metadata"]["finalizers"]),
     );
 
     if r.counted && call.sub.is_empty() && !typed::same(&intent(&r, old), &intent(&r, &new)) {
         new["metadata"]["generation"] = json!(old["metadata"]["generation"].as_u64().unwrap_or_default() + 1);
     }
-    let owners = match owners {
-        Some(owners) => owners,
-        None => {
-            // A client that sends managedFields edits them; an empty list resets them.
-            let before = match &sent {
-                Some(Value::Array(entries)) if call.sub.is_empty() && (entries.is_empty() || entries == &[json!({})]) => Owners::new(),
-                Some(Value::Array(_)) if call.sub.is_empty() => managed::read(&json!({"metadata": {"managedFields": sent}})),
-                _ => managed::read(old),
-            };
-            let (api_version, time) = (r.api_version(), now());
-            // Where nobody was written down before, updates are not either; an apply begins it.
-            if before.is_empty() { before } else { managed::updated(&r.ty, old, &new, before, &writer(call, &api_version, &time)) }
-        }
-    };
     new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
     managed::write(&mut new, owners);
     managed::keep_times(old, &mut new);
@@ -356,6 +355,34 @@ fn change(
     }
     let stored = store.put(&at, prepare::kept(&r, new));
     Ok(prepare::shown(&r, &stored))
+}
+
+fn owners_of_update(call: &Call, old: &Value, new: &Value, sent: Option<Value>) -> Owners {
+    // A client that sends managedFields edits them; an empty list resets them.
+    let before = match &sent {
+        Some(Value::Array(entries)) if call.sub.is_empty() && (entries.is_empty() || entries == &[json!({})]) => Owners::new(),
+        Some(Value::Array(_)) if call.sub.is_empty() => managed::read(&json!({"metadata": {"managedFields": sent}})),
+        _ => managed::read(old),
+    };
+    let (api_version, time) = (call.resource.api_version(), now());
+    // Where nobody was written down before, updates are not either; an apply begins it.
+    if before.is_empty() { before } else { managed::updated(&call.resource.ty, old, new, before, &writer(call, &api_version, &time)) }
+}
+
+/// What an update cannot change stays; what it may not even try is left, to be refused (apiserver, `registry/rest/update.go`).
+fn keep(old: &Value, new: &mut Value) {
+    for name in SERVERS {
+        let was = old.get(name).filter(|was| !was.is_null());
+        let tried = new.get(name).is_some_and(|is| !is.is_null());
+        let refused = match name {
+            "uid" | "deletionGracePeriodSeconds" => tried,
+            "deletionTimestamp" => tried && was.is_none(),
+            _ => false,
+        };
+        if !refused {
+            set(new, name, was.cloned());
+        }
+    }
 }
 
 fn set(object: &mut Value, name: &str, value: Option<Value>) {
@@ -380,19 +407,4 @@ fn intent(resource: &Resource, object: &Value) -> Value {
         }
     }
     out
-}
-
-fn new_finalizers(old: &Value, new: &Value) -> Vec<Cause> {
-    if old["metadata"]["deletionTimestamp"].is_null() {
-        return Vec::new();
-    }
-    let list = |object: &Value| object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
-    let before = list(old);
-    let fresh: Vec<String> = list(new).iter().filter(|f| !before.contains(f)).map(Value::to_string).collect();
-    if fresh.is_empty() {
-        return Vec::new();
-    }
-    let why =
-        format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}", fresh.join(", "));
-    vec![Cause::forbidden("metadata.finalizers", &why)]
 }

@@ -1,0 +1,57 @@
+//! Tests that are written once and run on both worlds, the sandbox's Kubernetes and a real control plane: `both!` makes two tests of one
+//! body, `Side` says which it is now. Knows neither world.
+
+use super::plane;
+use std::io::Write as _;
+use std::sync::OnceLock;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Sandbox,
+    ControlPlane,
+}
+
+/// `both! { a_statement, |side| … }`: the tests `a_statement::sandbox` and `a_statement::control_plane`.
+#[macro_export]
+macro_rules! both {
+    ($($name:ident, $test:expr);+ $(;)?) => {
+        $(
+            mod $name {
+                #[allow(unused_imports, reason = "some tests name nothing of their file")]
+                use super::*;
+
+                #[test]
+                fn sandbox() {
+                    $crate::common::both::run(module_path!(), $crate::common::both::Side::Sandbox, $test);
+                }
+
+                #[test]
+                fn control_plane() {
+                    $crate::common::both::run(module_path!(), $crate::common::both::Side::ControlPlane, $test);
+                }
+            }
+        )+
+    };
+}
+
+/// Runs the test, unless its side is missing here and may be.
+pub fn run(name: &str, side: Side, test: impl FnOnce(Side)) {
+    match side {
+        Side::Sandbox => record("sandbox", name),
+        Side::ControlPlane if !plane::wanted() => return record("skipped", name),
+        Side::ControlPlane => record("control-plane", name),
+    }
+    test(side);
+}
+
+/// For the line `suite: …` of scripts/check. A line is written at once, so that many tests can share the file.
+fn record(what: &str, name: &str) {
+    static FILE: OnceLock<Option<std::fs::File>> = OnceLock::new();
+    let file = FILE.get_or_init(|| {
+        let path = std::env::var_os("PODID_SUITE_LOG")?;
+        Some(std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap())
+    });
+    if let Some(mut file) = file.as_ref() {
+        file.write_all(format!("{what} {name}\n").as_bytes()).unwrap();
+    }
+}
