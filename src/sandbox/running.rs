@@ -111,7 +111,7 @@ impl Running {
         let mut clusters = BTreeMap::new();
         let azure = self.azure();
         for cluster in azure.clusters.values() {
-            let facts = facts(&azure, cluster, &self.keys.admin_token);
+            let facts = facts(&azure, cluster, &self.keys.admin_token, &self.authority.ca_pem);
             let state = saved.remove(&cluster.name);
             let dirty = Arc::new(AtomicBool::new(state.is_none()));
             let state = state.unwrap_or_else(|| kube::new_cluster(&facts));
@@ -179,7 +179,7 @@ impl Running {
 }
 
 /// What the Kubernetes half is told of its cluster.
-fn facts(azure: &azure::State, cluster: &azure::state::Cluster, admin_token: &str) -> kube::Facts {
+fn facts(azure: &azure::State, cluster: &azure::state::Cluster, admin_token: &str, ca_pem: &str) -> kube::Facts {
     let set = azure.scale_sets.get(&cluster.scale_set);
     let name = set.map_or_else(String::new, |s| s.name.clone());
     let id = set.map_or_else(String::new, |s| azure::scale_sets::id(&azure.subscription, s));
@@ -191,6 +191,7 @@ fn facts(azure: &azure::State, cluster: &azure::state::Cluster, admin_token: &st
         node: format!("{name}000000"),
         provider_id: format!("azure://{id}/virtualMachines/0"),
         admin_token: admin_token.to_owned(),
+        ca_pem: ca_pem.to_owned(),
         uid_seed: format!("{}/{}", azure.tenant, cluster.name),
     }
 }

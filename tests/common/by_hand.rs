@@ -129,20 +129,8 @@ impl World {
         all.into_iter().filter(|a| a["properties"]["scope"].as_str().unwrap().eq_ignore_ascii_case(scope)).collect()
     }
 
-    /// What the sandbox itself can be asked at its control host.
     pub fn control(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
-        let body = body.map(Value::to_string).unwrap_or_default();
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port())).unwrap();
-        let head = format!(
-            "{method} http://sandbox.podid{path} HTTP/1.1\r\nhost: sandbox.podid\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-        Answer { status, body: serde_json::from_str(body).unwrap() }
+        control(self.port(), method, path, body)
     }
 
     pub fn settings(&self, wish: &Value) {
@@ -157,4 +145,20 @@ impl World {
     pub fn hold(&self, n: u64, when: &str) {
         self.settings(&json!({ "hold": { "n": n, "when": when } }));
     }
+}
+
+/// What a sandbox itself can be asked at its control host.
+pub fn control(port: u16, method: &str, path: &str, body: Option<&Value>) -> Answer {
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let head = format!(
+        "{method} http://sandbox.podid{path} HTTP/1.1\r\nhost: sandbox.podid\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
+    Answer { status, body: serde_json::from_str(body).unwrap() }
 }

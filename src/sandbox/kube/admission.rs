@@ -26,6 +26,11 @@ pub fn create(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value)
     match (call.resource.group.as_str(), call.resource.kind.as_str()) {
         ("", "Pod") => pod(store, facts, call, object),
         ("", "Namespace") => {
+            // Also where the name was generated, and nobody owns the label then.
+            if object["metadata"]["labels"].is_null() {
+                object["metadata"]["labels"] = json!({});
+            }
+            object["metadata"]["labels"]["kubernetes.io/metadata.name"] = object["metadata"]["name"].clone();
             object["spec"] = json!({"finalizers": ["kubernetes"]});
             object["status"] = json!({"phase": "Active"});
             Ok(Vec::new())

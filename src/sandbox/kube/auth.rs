@@ -77,7 +77,8 @@ pub fn of_token(store: &Store, facts: &Facts, token: &str, audience: &str) -> Op
         let at = format!("{kind}/{namespace}/{}", bound["name"].as_str().unwrap_or_default());
         store.get(&at).is_some_and(|o| meta(o, "uid") == bound["uid"].as_str().unwrap_or_default())
     };
-    if !lives("serviceaccounts", account) || (about["pod"].is_object() && !lives("pods", &about["pod"])) {
+    let bound = [("pods", &about["pod"]), ("secrets", &about["secret"])];
+    if !lives("serviceaccounts", account) || bound.iter().any(|(kind, bound)| bound.is_object() && !lives(kind, bound)) {
         return None;
     }
     let mut extra = json!({"authentication.kubernetes.io/credential-id": [format!("JTI={}", claims["jti"].as_str().unwrap_or_default())]});
@@ -126,8 +127,13 @@ pub fn issue(store: &mut Store, facts: &Facts, namespace: &str, account: &str, r
         audiences.push(json!(AUDIENCE));
     }
     let seconds = spec["expirationSeconds"].as_i64().unwrap_or(3600);
-    if seconds < 600 {
-        let cause = Cause::invalid("spec.expirationSeconds", &json!(seconds), "may not specify a duration less than 10 minutes");
+    let wrong = match seconds {
+        ..600 => Some("may not specify a duration less than 10 minutes"),
+        4_294_967_297.. => Some("may not specify a duration larger than 2^32 seconds"),
+        _ => None,
+    };
+    if let Some(wrong) = wrong {
+        let cause = Cause::invalid("spec.expirationSeconds", &json!(seconds), wrong);
         return Err(super::call::nameless(Refusal::invalid("authentication.k8s.io", "TokenRequest", "", &[cause])));
     }
     let mut about = json!({"namespace": namespace, "serviceaccount": {"name": account, "uid": uid}});
@@ -138,11 +144,9 @@ pub fn issue(store: &mut Store, facts: &Facts, namespace: &str, account: &str, r
             "Pod" => "pods",
             "Secret" => "secrets",
             other => {
-                return Err(Refusal::bad_request(format!(
-                    "cannot bind token for serviceaccount {} to type {}, Kind={other}",
-                    json!(account),
-                    bound["apiVersion"].as_str().unwrap_or_default()
-                )));
+                let version = bound["apiVersion"].as_str().unwrap_or_default();
+                let (group, version) = version.split_once('/').unwrap_or(("", version));
+                return Err(Refusal::bad_request(format!("cannot bind token to object of type {group}/{version}, Kind={other}")));
             }
         };
         let Some(object) = store.get(&format!("{plural}/{namespace}/{name}")) else {

@@ -17,7 +17,7 @@ pub fn furnish(store: &mut Store, facts: &Facts, namespace: &str) {
     if store.get(&ca).is_none() {
         const WHAT: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";
         let object = json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"annotations": {"kubernetes.io/description": WHAT}}, "data": {"ca.crt": ""},
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"annotations": {"kubernetes.io/description": WHAT}}, "data": {"ca.crt": facts.ca_pem},
         });
         add(store, facts, &ca, object);
     }

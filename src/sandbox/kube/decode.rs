@@ -31,10 +31,17 @@ pub fn custom(ty: &Type, value: &mut Value) -> Decoded {
     }
     let mut pruned = Vec::new();
     prune(ty, value, "", &mut pruned, true);
-    pruned.sort();
-    out.unknown.extend(pruned);
+    // The server looks at the metadata of embedded objects after it has pruned all.
+    let (mut embedded, mut plain): (Vec<String>, Vec<String>) = pruned.into_iter().partition(|path| path.starts_with(EMBEDDED));
+    plain.sort();
+    embedded.sort();
+    out.unknown.extend(plain);
+    out.unknown.extend(embedded.iter().map(|path| path.trim_start_matches(EMBEDDED).to_owned()));
     out
 }
+
+/// Marks the path of an unknown field in the metadata of an embedded object.
+const EMBEDDED: &str = "\0";
 
 struct Place {
     /// `spec.containers[0].name`
@@ -199,7 +206,7 @@ fn prune(ty: &Type, value: &mut Value, path: &str, unknown: &mut Vec<String>, ro
                         }
                     }
                     None if !of.open => {
-                        unknown.push(inner);
+                        unknown.push(if of.name == "ObjectMeta" { format!("{EMBEDDED}{inner}") } else { inner });
                         map.shift_remove(&name);
                     }
                     None => {}

@@ -71,6 +71,8 @@ pub struct Facts {
     pub provider_id: String,
     /// A bearer of this token is in `system:masters`.
     pub admin_token: String,
+    /// Of those who sign the server's certificate.
+    pub ca_pem: String,
     pub uid_seed: String,
 }
 

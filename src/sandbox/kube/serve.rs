@@ -4,6 +4,7 @@ use super::auth::{self, User};
 use super::call::{Call, Reply};
 use super::rbac::{self, Deed};
 use super::resource::Resource;
+use super::schema::Type;
 use super::router::{self, Route, Target};
 use super::select::Selector;
 use super::status::{Outcome, Refusal};
@@ -278,6 +279,7 @@ fn patch(
 fn review(kube: &Arc<Kube>, user: &User, call: &Call, request: &Request, warnings: &mut Vec<String>) -> Outcome<Reply> {
     let mut review = prepare::read(call, &request.body, warnings)?;
     prepare::stamp(&call.resource, &mut review);
+    write::signed(call, &call.resource.ty, &mut review);
     let body = reviews::answer(&kube.lock(), &kube.facts, user, &call.resource.kind, review);
     Ok(Reply { code: 201, body })
 }
@@ -288,7 +290,13 @@ fn subresource(kube: &Arc<Kube>, call: &Call, request: &Request) -> Outcome<Repl
     let done = || json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
     match call.sub.as_str() {
         "token" => {
-            let body = kube.with(|store| super::auth::issue(store, &kube.facts, &namespace, &call.name, &body))?;
+            let mut asked = json!({"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "metadata": {}, "spec": body["spec"]});
+            if asked["spec"]["expirationSeconds"].is_null() {
+                asked["spec"]["expirationSeconds"] = json!(3600);
+            }
+            let mut body = kube.with(|store| super::auth::issue(store, &kube.facts, &namespace, &call.name, &asked))?;
+            write::signed(call, &Type::named("TokenRequest"), &mut asked);
+            body["metadata"]["managedFields"] = asked["metadata"]["managedFields"].clone();
             Ok(Reply { code: 201, body })
         }
         "binding" => {

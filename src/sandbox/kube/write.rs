@@ -3,6 +3,7 @@
 use super::call::{Call, Reply, parse};
 use super::managed::{self, Owners, Writer};
 use super::resource::Resource;
+use super::schema::Type;
 use super::status::{Cause, Outcome, Refusal};
 use super::store::{Store, key, meta, now};
 use super::{Facts, admission, erase, fault, metadata, patch, prepare, typed, zero};
@@ -33,6 +34,15 @@ fn take_managed(object: &mut Value) -> Owners {
     let owners = managed::read(object);
     *object = managed::without(object);
     owners
+}
+
+/// What a new object that is answered and not kept says of its fields.
+pub fn signed(call: &Call, ty: &Type, object: &mut Value) {
+    let spec = if object["kind"] == "TokenRequest" { json!({"audiences": null, "boundObjectRef": null}) } else { json!({}) };
+    let zero = json!({"metadata": {}, "spec": spec, "apiVersion": object["apiVersion"], "kind": object["kind"]});
+    let version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
+    let owners = managed::updated(ty, &zero, object, Owners::new(), &writer(call, &version, &now()));
+    managed::write(object, owners);
 }
 
 fn writer<'a>(call: &'a Call, version: &'a str, now: &'a str) -> Writer<'a> {
@@ -73,7 +83,6 @@ fn generate_name(store: &mut Store, facts: &Facts, call: &Call, object: &mut Val
     let what = key(&call.resource, call.namespace.as_deref(), &prefix);
     let suffix = store.suffix(&facts.uid_seed, &what);
     object["metadata"]["name"] = json!(format!("{base}{suffix}"));
-    prepare::complete(&call.resource, object, false);
 }
 
 /// What a new object may not bring along.

@@ -26,6 +26,7 @@ pub fn facts() -> Facts {
         provider_id: "azure:///subscriptions/s/resourceGroups/mc/providers/Microsoft.Compute/virtualMachineScaleSets/v/virtualMachines/0"
             .into(),
         admin_token: "admin".into(),
+        ca_pem: "-----BEGIN CERTIFICATE-----\n".into(),
         uid_seed: "seed".into(),
     }
 }
