@@ -1,8 +1,10 @@
 //! The sandbox's own keys, in `keys.json`: they outlive a reset, so that what trusts this sandbox goes on trusting it.
 
-use super::{azure::ids, error::Error, folder::Folder};
+use super::{azure::ids, error::Error, folder::Folder, kube, rsa::Key};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rcgen::KeyPair;
 use serde::{Deserialize, Serialize};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Never `Debug`: all of it is secret.
 #[derive(Serialize, Deserialize)]
@@ -13,6 +15,9 @@ pub struct Keys {
     pub token_key: String,
     /// A cluster-admin's bearer token at its clusters.
     pub admin_token: String,
+    /// Signs service account tokens; PKCS#1 in base64. Making it takes a while: not before it is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account_key: Option<String>,
 }
 
 impl Keys {
@@ -34,6 +39,65 @@ impl Keys {
     fn new() -> Result<Self, Error> {
         let ca = KeyPair::generate().map_err(|why| Error::Certificate(why.to_string()))?;
         let random = || format!("{}{}", ids::random(), ids::random()).replace('-', "");
-        Ok(Self { ca_key: ca.serialize_pem(), token_key: random(), admin_token: random() })
+        Ok(Self { ca_key: ca.serialize_pem(), token_key: random(), admin_token: random(), account_key: None })
+    }
+}
+
+/// The key of service account tokens, kept with the others once it is made. Who has one holds the folder.
+pub struct AccountKey {
+    folder: Folder,
+    key: Mutex<Option<Arc<Key>>>,
+}
+
+impl AccountKey {
+    pub fn new(folder: &Folder, keys: &Keys) -> Result<Self, Error> {
+        let damaged = |why: String| Error::Certificate(format!("{}: account_key: {why}", folder.path("keys.json").display()));
+        let read = |text: &String| Key::from_der(&STANDARD.decode(text).map_err(|why| why.to_string())?);
+        let key = keys.account_key.as_ref().map(read).transpose().map_err(damaged)?;
+        Ok(Self { folder: folder.clone(), key: Mutex::new(key.map(Arc::new)) })
+    }
+
+    fn make(&self) -> Result<Key, String> {
+        let key = Key::generate()?;
+        let mut keys = Keys::load(&self.folder).map_err(|why| why.to_string())?;
+        keys.account_key = Some(STANDARD.encode(key.der()?));
+        let text = serde_json::to_vec_pretty(&keys).map_err(|why| why.to_string())?;
+        self.folder.write("keys.json", &text).map_err(|why| why.to_string())?;
+        Ok(key)
+    }
+}
+
+impl kube::Keys for AccountKey {
+    fn signing(&self) -> Result<Arc<Key>, String> {
+        let mut held = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = &*held {
+            return Ok(key.clone());
+        }
+        let key = Arc::new(self.make()?);
+        *held = Some(key.clone());
+        Ok(key)
+    }
+
+    fn known(&self) -> Option<Arc<Key>> {
+        self.key.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kube::Keys as _;
+    use super::*;
+
+    #[test]
+    fn the_key_of_accounts_is_made_when_it_is_needed_and_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        let keys = Keys::load(&folder).unwrap();
+        let made = AccountKey::new(&folder, &keys).unwrap();
+        assert!(made.known().is_none());
+        let id = made.signing().unwrap().id().to_owned();
+        let again = Keys::load(&folder).unwrap();
+        assert_eq!((&again.ca_key, &again.admin_token), (&keys.ca_key, &keys.admin_token));
+        assert_eq!(AccountKey::new(&folder, &again).unwrap().known().unwrap().id(), id);
     }
 }

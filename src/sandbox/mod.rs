@@ -18,6 +18,7 @@ mod log;
 mod play;
 pub mod players;
 mod remote;
+mod rsa;
 mod running;
 mod server;
 mod settings;

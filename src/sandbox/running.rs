@@ -6,7 +6,7 @@ use super::{
     azure::ids,
     error::Error,
     folder::Folder,
-    keys::Keys,
+    keys::{AccountKey, Keys},
     kube::{self, Kube},
     log::Log,
     play::Stage,
@@ -26,6 +26,7 @@ use tokio::sync::{Notify, watch};
 pub struct Running {
     pub folder: Folder,
     pub keys: Keys,
+    account_key: Arc<AccountKey>,
     pub authority: Authority,
     pub settings: Arc<Settings>,
     pub log: Log,
@@ -81,10 +82,12 @@ impl Running {
         serving: bool,
     ) -> Result<Arc<Self>, Error> {
         let log = Log::open(&folder)?;
+        let account_key = Arc::new(AccountKey::new(&folder, &keys)?);
         let (done, saved) = watch::channel(Saved::default());
         let running = Arc::new(Self {
             folder,
             keys,
+            account_key,
             authority,
             settings: Arc::new(settings),
             log,
@@ -111,7 +114,7 @@ impl Running {
         let mut clusters = BTreeMap::new();
         let azure = self.azure();
         for cluster in azure.clusters.values() {
-            let facts = facts(&azure, cluster, &self.keys.admin_token, &self.authority.ca_pem);
+            let facts = self.facts(&azure, cluster);
             let state = saved.remove(&cluster.name);
             let dirty = Arc::new(AtomicBool::new(state.is_none()));
             let state = state.unwrap_or_else(|| kube::new_cluster(&facts));
@@ -126,6 +129,32 @@ impl Running {
         }
         drop(azure);
         *self.clusters.write().unwrap_or_else(PoisonError::into_inner) = clusters;
+    }
+
+    /// What the Kubernetes half is told of its cluster.
+    fn facts(&self, azure: &azure::State, cluster: &azure::state::Cluster) -> kube::Facts {
+        let set = azure.scale_sets.get(&cluster.scale_set);
+        let name = set.map_or_else(String::new, |s| s.name.clone());
+        let id = set.map_or_else(String::new, |s| azure::scale_sets::id(&azure.subscription, s));
+        // AKS writes the group in lower case here
+        let id = id.replace(&cluster.node_group, &ids::fold(&cluster.node_group));
+        let server = format!("https://{}", cluster.fqdn);
+        let (issuer, keys_at) = match &cluster.oidc_issuer {
+            Some(issuer) => (issuer.clone(), issuer.trim_end_matches('/').to_owned()),
+            None => (server.clone(), format!("{server}:443")),
+        };
+        kube::Facts {
+            name: cluster.name.clone(),
+            fqdn: cluster.fqdn.clone(),
+            node: format!("{name}000000"),
+            provider_id: format!("azure://{id}/virtualMachines/0"),
+            admin_token: self.keys.admin_token.clone(),
+            uid_seed: format!("{}/{}", azure.tenant, cluster.name),
+            ca_pem: self.authority.ca_pem.clone(),
+            issuer,
+            jwks_uri: format!("{keys_at}/openid/v1/jwks"),
+            keys: self.account_key.clone(),
+        }
     }
 
     pub fn cluster(&self, fqdn: &str) -> Option<Arc<Cluster>> {
@@ -175,24 +204,6 @@ impl Running {
         self.log.reset()?;
         self.folder.remove_states()?;
         self.save().await.map_err(|why| Error::Unreachable { dir: self.folder.dir().to_owned(), why })
-    }
-}
-
-/// What the Kubernetes half is told of its cluster.
-fn facts(azure: &azure::State, cluster: &azure::state::Cluster, admin_token: &str, ca_pem: &str) -> kube::Facts {
-    let set = azure.scale_sets.get(&cluster.scale_set);
-    let name = set.map_or_else(String::new, |s| s.name.clone());
-    let id = set.map_or_else(String::new, |s| azure::scale_sets::id(&azure.subscription, s));
-    // AKS writes the group in lower case here
-    let id = id.replace(&cluster.node_group, &ids::fold(&cluster.node_group));
-    kube::Facts {
-        name: cluster.name.clone(),
-        fqdn: cluster.fqdn.clone(),
-        node: format!("{name}000000"),
-        provider_id: format!("azure://{id}/virtualMachines/0"),
-        admin_token: admin_token.to_owned(),
-        ca_pem: ca_pem.to_owned(),
-        uid_seed: format!("{}/{}", azure.tenant, cluster.name),
     }
 }
 

@@ -14,12 +14,18 @@ pub fn furnish(store: &mut Store, facts: &Facts, namespace: &str) {
         add(store, facts, &account, json!({"apiVersion": "v1", "kind": "ServiceAccount"}));
     }
     let ca = format!("configmaps/{namespace}/kube-root-ca.crt");
-    if store.get(&ca).is_none() {
-        const WHAT: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";
-        let object = json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"annotations": {"kubernetes.io/description": WHAT}}, "data": {"ca.crt": facts.ca_pem},
-        });
-        add(store, facts, &ca, object);
+    let data = json!({"ca.crt": facts.ca_pem});
+    match store.get(&ca).cloned() {
+        Some(there) if there["data"] == data => {}
+        Some(mut there) => {
+            there["data"] = data;
+            store.put(&ca, there);
+        }
+        None => {
+            const WHAT: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";
+            let metadata = json!({"annotations": {"kubernetes.io/description": WHAT}});
+            add(store, facts, &ca, json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}));
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! `router` what a path means · `serve` one request · `call` its options · `prepare` body to object · `write`, `erase`, `watch` the verbs ·
 //! `schema`, `typed`, `fault`, `fields`, `managed` types and who owns which field · `decode`, `strict`, `check`, `names`, `metadata`, `rules`, `security` what is refused ·
 //! `defaults`, `admission`, `controllers` what a control plane adds · `resource`, `discovery`, `openapi`, `table` how kinds are told ·
-//! `auth`, `rbac`, `reviews` who may · `seed`, `components` a new cluster · `export` what is left of it for comparison.
+//! `auth`, `tokens`, `rbac`, `reviews` who may · `seed`, `components` a new cluster · `export` what is left of it for comparison.
 
 mod admission;
 mod auth;
@@ -42,6 +42,7 @@ mod strict;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod typed;
 mod watch;
 mod write;
@@ -49,6 +50,7 @@ mod zero;
 
 pub use seed::new_cluster;
 pub use store::State;
+pub use tokens::Keys;
 
 use crate::sandbox::http::{Request, Response};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,6 +76,10 @@ pub struct Facts {
     /// Of those who sign the server's certificate.
     pub ca_pem: String,
     pub uid_seed: String,
+    /// Of service account tokens, also their default audience: an `https` URL.
+    pub issuer: String,
+    pub jwks_uri: String,
+    pub keys: Arc<dyn Keys>,
 }
 
 impl std::fmt::Debug for Facts {

@@ -25,12 +25,14 @@ pub fn answer(store: &Store, facts: &Facts, user: &User, kind: &str, mut review:
         }
         "SelfSubjectRulesReview" => rules(store, user, review["spec"]["namespace"].as_str().unwrap_or_default()),
         "TokenReview" => {
-            let audiences: Vec<String> =
+            let mut audiences: Vec<String> =
                 review["spec"]["audiences"].as_array().into_iter().flatten().filter_map(|a| Some(a.as_str()?.to_owned())).collect();
-            let audience = audiences.first().map_or(auth::AUDIENCE, String::as_str);
+            if audiences.is_empty() {
+                audiences.push(facts.issuer.clone());
+            }
             let token = review["spec"]["token"].as_str().unwrap_or_default();
-            match auth::of_token(store, facts, token, audience) {
-                Some(found) => json!({"authenticated": true, "user": found.json(), "audiences": [audience]}),
+            match auth::of_token(store, facts, token, &audiences) {
+                Some((found, spoken)) => json!({"authenticated": true, "user": found.json(), "audiences": spoken}),
                 None => json!({"user": {}, "error": "[invalid bearer token, unknown]"}),
             }
         }

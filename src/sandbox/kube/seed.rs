@@ -114,6 +114,10 @@ fn roles(store: &mut Store, facts: &Facts) {
     for (name, rules) in [("view", view), ("edit", edit), ("admin", admin)] {
         cluster_role(store, facts, name, &labels, rules.into());
     }
+    const ISSUER: &str = "system:service-account-issuer-discovery";
+    let documents = ["/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks", "/openid/v1/jwks/"];
+    cluster_role(store, facts, ISSUER, &labels, json!([{"verbs": ["get"], "nonResourceURLs": documents}]));
+    bind(store, facts, ISSUER, &labels, ISSUER, json!([group("system:serviceaccounts")]));
     bind(store, facts, "cluster-admin", &labels, "cluster-admin", json!([group("system:masters")]));
     bind(store, facts, "system:discovery", &labels, "system:discovery", json!([group("system:authenticated")]));
     bind(store, facts, "system:basic-user", &labels, "system:basic-user", json!([group("system:authenticated")]));

@@ -51,6 +51,9 @@ fn path(kube: &Arc<Kube>, user: &User, request: &Request) -> Outcome<Response> {
         response.body = Body::Full(text.to_owned().into());
         response
     };
+    if let Some(document) = super::tokens::document(&kube.facts, &parts) {
+        return document;
+    }
     match parts.as_slice() {
         ["version"] => Ok(Response::json(200, "application/json", &discovery::version())),
         ["healthz" | "livez" | "readyz", ..] => Ok(plain("ok")),
@@ -294,7 +297,7 @@ fn subresource(kube: &Arc<Kube>, call: &Call, request: &Request) -> Outcome<Repl
             if asked["spec"]["expirationSeconds"].is_null() {
                 asked["spec"]["expirationSeconds"] = json!(3600);
             }
-            let mut body = kube.with(|store| super::auth::issue(store, &kube.facts, &namespace, &call.name, &asked))?;
+            let mut body = kube.with(|store| super::tokens::issue(store, &kube.facts, &namespace, &call.name, &body))?;
             write::signed(call, &Type::named("TokenRequest"), &mut asked);
             body["metadata"]["managedFields"] = asked["metadata"]["managedFields"].clone();
             Ok(Reply { code: 201, body })

@@ -5,10 +5,12 @@ mod front;
 mod kubectl;
 mod lives;
 mod refusals;
+mod tokens;
 mod watches;
 
 use super::{Facts, Kube, State, new_cluster};
 use crate::sandbox::http::{Body, Request};
+use crate::sandbox::rsa::{Key, tests::KEY};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +30,21 @@ pub fn facts() -> Facts {
         admin_token: "admin".into(),
         ca_pem: "-----BEGIN CERTIFICATE-----\n".into(),
         uid_seed: "seed".into(),
+        issuer: "https://aks-mi-1.hcp.westeurope.azmk8s.io".into(),
+        jwks_uri: "https://aks-mi-1.hcp.westeurope.azmk8s.io:443/openid/v1/jwks".into(),
+        keys: Arc::new(OneKey),
+    }
+}
+
+/// Made once for all tests.
+struct OneKey;
+
+impl super::Keys for OneKey {
+    fn signing(&self) -> Result<Arc<Key>, String> {
+        Ok(KEY.clone())
+    }
+    fn known(&self) -> Option<Arc<Key>> {
+        Some(KEY.clone())
     }
 }
 

@@ -1,0 +1,97 @@
+//! A key that signs as RS256 (RFC 7518, 3.3): made, kept as PKCS#1, told to others as a JSON web key. Knows nothing of tokens.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rsa::pkcs1::{DecodeRsaPrivateKey as _, EncodeRsaPrivateKey as _};
+use rsa::pkcs1v15::{Signature, SigningKey, VerifyingKey};
+use rsa::pkcs8::EncodePublicKey as _;
+use rsa::signature::{SignatureEncoding as _, Signer as _, Verifier as _};
+use rsa::traits::PublicKeyParts as _;
+use rsa::{RsaPrivateKey, RsaPublicKey};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+const BITS: usize = 2048;
+
+/// Never `Debug`: it is secret.
+pub struct Key {
+    signing: SigningKey<Sha256>,
+    public: RsaPublicKey,
+    id: String,
+}
+
+impl Key {
+    /// Takes some tenths of a second.
+    pub fn generate() -> Result<Self, String> {
+        Self::new(RsaPrivateKey::new(&mut rsa::rand_core::OsRng, BITS).map_err(|why| why.to_string())?)
+    }
+
+    /// PKCS#1.
+    pub fn from_der(der: &[u8]) -> Result<Self, String> {
+        Self::new(RsaPrivateKey::from_pkcs1_der(der).map_err(|why| why.to_string())?)
+    }
+
+    fn new(key: RsaPrivateKey) -> Result<Self, String> {
+        let public = key.to_public_key();
+        // as kube-apiserver names its keys (kubernetes, `pkg/serviceaccount/jwt.go`): of the public key's DER (PKIX)
+        let der = public.to_public_key_der().map_err(|why| why.to_string())?;
+        let id = URL_SAFE_NO_PAD.encode(Sha256::digest(der.as_bytes()));
+        Ok(Self { signing: SigningKey::new(key), public, id })
+    }
+
+    pub fn der(&self) -> Result<Vec<u8>, String> {
+        let key: &RsaPrivateKey = self.signing.as_ref();
+        Ok(key.to_pkcs1_der().map_err(|why| why.to_string())?.as_bytes().to_vec())
+    }
+
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, String> {
+        self.signing.try_sign(message).map(|signature| signature.to_vec()).map_err(|why| why.to_string())
+    }
+
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        let key = VerifyingKey::<Sha256>::new(self.public.clone());
+        Signature::try_from(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
+    }
+
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub fn jwk(&self) -> Value {
+        let [n, e] = [self.public.n(), self.public.e()].map(|number| URL_SAFE_NO_PAD.encode(number.to_bytes_be()));
+        json!({"use": "sig", "kty": "RSA", "kid": self.id, "alg": "RS256", "n": n, "e": e})
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use std::sync::{Arc, LazyLock};
+
+    /// One for all tests of the process: making one takes a while.
+    pub static KEY: LazyLock<Arc<Key>> = LazyLock::new(|| Arc::new(Key::generate().unwrap()));
+
+    #[test]
+    fn what_a_key_signs_verifies_and_nothing_else_does() {
+        let key = Key::from_der(&KEY.der().unwrap()).unwrap();
+        let mut signature = key.sign(b"message").unwrap();
+        assert_eq!(signature.len(), 256);
+        assert!(key.verifies(b"message", &signature));
+        assert!(!key.verifies(b"massage", &signature));
+        signature[17] ^= 1;
+        assert!(!key.verifies(b"message", &signature));
+    }
+
+    #[test]
+    fn a_web_key_tells_the_public_half() {
+        let key = KEY.jwk();
+        assert_eq!((key["kty"].as_str(), key["alg"].as_str(), key["e"].as_str()), (Some("RSA"), Some("RS256"), Some("AQAB")));
+        assert_eq!(URL_SAFE_NO_PAD.decode(key["n"].as_str().unwrap()).unwrap().len(), 256);
+        assert_eq!(key.as_object().unwrap().len(), 6);
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        assert!(Key::from_der(b"").is_err() && Key::from_der(&[0x30, 0x82, 0xff, 0xff]).is_err());
+    }
+}
