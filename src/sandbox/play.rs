@@ -17,7 +17,7 @@ use std::{
 };
 use tokio::sync::Mutex;
 
-/// What calls for the players: a pod outside of kube-system, or an assignment that MIC has yet to undo.
+/// What calls for the players: a pod outside of kube-system or one that nobody runs yet, or an assignment that MIC has yet to undo.
 const CALLS: [&str; 2] = ["/api/v1/pods", "/apis/aadpodidentity.k8s.io/v1/azureassignedidentities"];
 
 #[derive(Default)]
@@ -72,7 +72,8 @@ async fn wanted(running: &Running, cluster: &Cluster) -> bool {
         let Body::Full(bytes) = answer.body else { continue };
         let list: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let items = list.get("items").and_then(Value::as_array);
-        if items.into_iter().flatten().any(|item| item["metadata"]["namespace"] != "kube-system") {
+        let calls = |item: &Value| item["metadata"]["namespace"] != "kube-system" || item["status"]["phase"] == "Pending";
+        if items.into_iter().flatten().any(calls) {
             return true;
         }
     }

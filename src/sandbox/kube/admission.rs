@@ -78,15 +78,6 @@ fn pod(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> Out
     }
     let warnings = security::pod(store, namespace, &name, object)?;
     object["status"] = json!({"phase": "Pending", "qosClass": quality(object)});
-    // The scheduler's work: there is one node.
-    if object["spec"]["nodeName"].is_null() {
-        object["spec"]["nodeName"] = json!(facts.node);
-    }
-    object["status"]["conditions"] =
-        json!([{"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now(), "observedGeneration": 1}]);
-    if let Some(condition) = object["status"]["conditions"][0].as_object_mut() {
-        condition.shift_remove("lastProbeTime");
-    }
     Ok(warnings)
 }
 

@@ -1,9 +1,9 @@
 //! The components of a lab, as their charts install them into `kube-system`: AAD Pod Identity (chart 4.1.18, standard mode) and the Secrets
 //! Store CSI driver with the Azure provider (chart 1.8.2, release `csi`). Objects only; other programs play what they do.
 
-use super::Facts;
 use super::seed::{bind, cluster_role, put};
 use super::store::{Store, now};
+use super::{Facts, controllers, prepare};
 use serde_json::{Value, json};
 
 const NAMESPACE: &str = "kube-system";
@@ -221,6 +221,12 @@ fn workload(store: &mut Store, facts: &Facts, w: Workload<'_>) {
         pods(store, facts, &w, &set, &set["spec"]["template"], &format!("{}-", w.name));
         return;
     }
+    let mut filled = json!({"spec": {"template": template}});
+    if let Some(resource) = store.catalog.stored("deployments.apps") {
+        prepare::complete(&resource, &mut filled, false);
+    }
+    let hash = controllers::hash(&filled["spec"]["template"], 0);
+    let name = format!("{}-{hash}", w.name);
     let condition = |kind: &str, reason: &str, message: &str| json!({"type": kind, "status": "True", "lastTransitionTime": now(), "lastUpdateTime": now(), "reason": reason, "message": message});
     let deployment = json!({
         "metadata": {"annotations": {"deployment.kubernetes.io/revision": "1"}, "labels": w.labels},
@@ -229,19 +235,21 @@ fn workload(store: &mut Store, facts: &Facts, w: Workload<'_>) {
             "availableReplicas": n, "observedGeneration": 1, "readyReplicas": n, "replicas": n, "updatedReplicas": n,
             "conditions": [
                 condition("Available", "MinimumReplicasAvailable", "Deployment has minimum availability."),
-                condition("Progressing", "NewReplicaSetAvailable", &format!("ReplicaSet {:?} has successfully progressed.", w.name)),
+                condition("Progressing", "NewReplicaSetAvailable", &format!("ReplicaSet {name:?} has successfully progressed.")),
             ],
         },
     });
     let deployment = put(store, facts, "deployments.apps", NAMESPACE, w.name, deployment);
-    let hash = store.suffix(&facts.uid_seed, &format!("template/{}", w.name));
     let mut template = deployment["spec"]["template"].clone();
     let mut selector = selector;
     template["metadata"]["labels"]["pod-template-hash"] = json!(hash);
     selector["matchLabels"]["pod-template-hash"] = json!(hash);
-    let name = format!("{}-{hash}", w.name);
+    let annotations = json!({
+        "deployment.kubernetes.io/desired-replicas": n.to_string(), "deployment.kubernetes.io/max-replicas": (n + 1).to_string(),
+        "deployment.kubernetes.io/revision": "1",
+    });
     let set = json!({
-        "metadata": {"labels": template["metadata"]["labels"], "ownerReferences": [owner(&deployment)]},
+        "metadata": {"annotations": annotations, "labels": template["metadata"]["labels"], "ownerReferences": [owner(&deployment)]},
         "spec": {"replicas": n, "selector": selector, "template": template},
         "status": {"availableReplicas": n, "fullyLabeledReplicas": n, "observedGeneration": 1, "readyReplicas": n, "replicas": n},
     });

@@ -168,17 +168,21 @@ impl Kube {
         }
         let (me, mut version) = (self.me.clone(), self.version.subscribe());
         runtime.spawn(async move {
+            let mut memory = controllers::Memory::default();
             loop {
                 tokio::time::sleep(CALM).await;
                 let Some(kube) = me.upgrade() else { return };
                 version.mark_unchanged();
                 kube.restless.store(false, Ordering::SeqCst);
-                let again = kube.with(|store| controllers::settle(store, &kube.facts));
+                let next = kube.with(|store| controllers::settle(store, &kube.facts, &mut memory));
                 drop(kube);
-                if again {
-                    continue;
-                }
-                if version.changed().await.is_err() {
+                let changed = version.changed();
+                let gone = match next {
+                    controllers::Next::AtOnce => false,
+                    controllers::Next::In(pause) => matches!(tokio::time::timeout(pause, changed).await, Ok(Err(_))),
+                    controllers::Next::OnChange => changed.await.is_err(),
+                };
+                if gone {
                     return;
                 }
             }

@@ -7,7 +7,7 @@ use super::resource::Resource;
 use super::schema::Type;
 use super::router::{self, Route, Target};
 use super::select::Selector;
-use super::status::{Outcome, Refusal};
+use super::status::{About, Outcome, Refusal};
 use super::store::{Store, key, meta};
 use super::{Kube, discovery, erase, openapi, prepare, reviews, table, watch, write};
 use crate::sandbox::http::{Body, Request, Response};
@@ -304,8 +304,15 @@ fn subresource(kube: &Arc<Kube>, call: &Call, request: &Request) -> Outcome<Repl
         }
         "binding" => {
             let existing = write::existing(&kube.lock(), call)?;
-            let why = format!("pod {} is already assigned to node {}", call.name, existing["spec"]["nodeName"]);
-            Err(Refusal::conflict(call.resource.about(), &call.name, &why))
+            if let Some(node) = existing["spec"]["nodeName"].as_str() {
+                let why = format!("pod {} is already assigned to node {node:?}", call.name);
+                return Err(Refusal::conflict(About { group: "", plural: "pods/binding" }, &call.name, &why));
+            }
+            let node = body["target"]["name"].as_str().unwrap_or_default().to_owned();
+            if !call.dry_run {
+                kube.with(|store| super::controllers::bind(store, &key(&call.resource, Some(&namespace), &call.name), &node));
+            }
+            Ok(Reply { code: 201, body: done() })
         }
         _ => {
             let mut asked = request.clone();

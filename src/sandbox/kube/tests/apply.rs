@@ -170,6 +170,7 @@ async fn status_is_written_by_its_own_endpoint_only() {
     let kube = cluster();
     let pods = "/api/v1/namespaces/default/pods";
     post(&kube, pods, json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a", "image": "i"}]}})).await;
+    idle(&kube).await;
     let main = ask(&kube, "PATCH", &format!("{pods}/p"), MERGE, json!({"status": {"phase": "Running"}})).await;
     assert_eq!(main.body["status"]["phase"], "Pending");
     let own =

@@ -7,6 +7,7 @@ mod lives;
 mod refusals;
 mod tokens;
 mod watches;
+mod workloads;
 
 use super::{Facts, Kube, State, new_cluster};
 use crate::sandbox::http::{Body, Request};

@@ -1,0 +1,109 @@
+//! The garbage collector: what has lost its owner goes, what is deleted in the foreground waits for what it owns.
+
+use super::super::erase::finished;
+use super::super::store::{Store, meta, now, parts};
+use super::super::{managed, schema};
+use super::delete;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Owners by uid.
+pub fn collect(store: &mut Store) {
+    let uids: BTreeMap<String, (String, String)> =
+        store.state.objects.iter().map(|(at, o)| (meta(o, "uid").to_owned(), (parts(at).1.to_owned(), at.clone()))).collect();
+    let dependents: Vec<String> = store
+        .state
+        .objects
+        .iter()
+        .filter(|(_, o)| o["metadata"]["ownerReferences"].as_array().is_some_and(|r| !r.is_empty()))
+        .map(|(at, _)| at.clone())
+        .collect();
+    // Owners that are deleted in the foreground, or let go of what they own.
+    let mut owners: Vec<(String, bool)> = held_by(store, "foregroundDeletion").into_iter().map(|at| (at, true)).collect();
+    owners.extend(held_by(store, "orphan").into_iter().map(|at| (at, false)));
+    for (at, waits) in owners {
+        let Some(owner) = store.get(&at).cloned() else { continue };
+        let uid = meta(&owner, "uid").to_owned();
+        let mut blocking = false;
+        for dependent in &dependents {
+            let Some(mut object) = store.get(dependent).cloned() else { continue };
+            let refs = object["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
+            let Some(own) = refs.iter().find(|r| r["uid"] == uid.as_str()) else { continue };
+            if waits {
+                delete(store, dependent);
+                blocking |= own["blockOwnerDeletion"] == true && store.get(dependent).is_some();
+            } else {
+                release(&mut object, &uid);
+                store.put(dependent, object);
+            }
+        }
+        if !blocking {
+            let finalizer = if waits { "foregroundDeletion" } else { "orphan" };
+            let mut owner = owner;
+            if let Some(list) = owner["metadata"]["finalizers"].as_array_mut() {
+                list.retain(|f| f != finalizer);
+            }
+            if finished(&owner) {
+                store.remove(&at);
+            } else {
+                store.put(&at, owner);
+            }
+        }
+    }
+    for at in dependents {
+        let Some(mut object) = store.get(&at).cloned() else { continue };
+        if !object["metadata"]["deletionTimestamp"].is_null() {
+            continue;
+        }
+        let namespace = parts(&at).1.to_owned();
+        let refs = object["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
+        // Of kinds that are not served nothing can be said.
+        let known =
+            |r: &Value| store.catalog.kind(r["apiVersion"].as_str().unwrap_or_default(), r["kind"].as_str().unwrap_or_default()).is_some();
+        let alive = |r: &Value| {
+            uids.get(r["uid"].as_str().unwrap_or_default())
+                .is_some_and(|(ns, at)| (ns.is_empty() || *ns == namespace) && store.get(at).is_some())
+        };
+        let (lost, kept): (Vec<&Value>, Vec<&Value>) = refs.iter().partition(|r| known(r) && !alive(r));
+        if lost.is_empty() {
+            continue;
+        }
+        if kept.is_empty() {
+            delete(store, &at);
+        } else {
+            let uids: Vec<String> = lost.iter().map(|r| r["uid"].as_str().unwrap_or_default().to_owned()).collect();
+            uids.iter().for_each(|uid| release(&mut object, uid));
+            store.put(&at, object);
+        }
+    }
+}
+
+fn held_by(store: &Store, finalizer: &str) -> Vec<String> {
+    let held = |o: &Value| o["metadata"]["finalizers"].as_array().is_some_and(|f| f.iter().any(|f| f == finalizer));
+    store.state.objects.iter().filter(|(_, o)| !o["metadata"]["deletionTimestamp"].is_null() && held(o)).map(|(at, _)| at.clone()).collect()
+}
+
+fn release(object: &mut Value, uid: &str) {
+    let before = object.clone();
+    if let Some(refs) = object["metadata"]["ownerReferences"].as_array_mut() {
+        refs.retain(|r| r["uid"] != uid);
+        if refs.is_empty()
+            && let Some(metadata) = object["metadata"].as_object_mut()
+        {
+            metadata.shift_remove("ownerReferences");
+        }
+    }
+    // The collector writes as a manager of its own.
+    let kind = schema::Type::named("Pod");
+    let now = now();
+    let version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
+    let writer = managed::Writer {
+        name: "kube-controller-manager",
+        version: &version,
+        subresource: "",
+        now: &now,
+        ignored: &["f:spec", "f:status"],
+    };
+    let owners = managed::updated(&kind, &before, object, managed::read(&before), &writer);
+    managed::write(object, owners);
+}

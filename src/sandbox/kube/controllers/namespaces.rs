@@ -1,0 +1,128 @@
+//! The namespaces' part of a control plane: furnishes new ones, empties those that go, and takes a deleted CRD's objects along.
+
+use super::super::Facts;
+use super::super::erase::finished;
+use super::super::store::{Store, meta, now, parts};
+use super::{add, delete};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// All that are not on their way out.
+pub fn furnish_all(store: &mut Store, facts: &Facts) {
+    let alive: Vec<String> = store
+        .under("namespaces//")
+        .filter(|(_, n)| n["metadata"]["deletionTimestamp"].is_null())
+        .map(|(_, n)| meta(n, "name").to_owned())
+        .collect();
+    alive.iter().for_each(|name| furnish(store, facts, name));
+}
+
+/// What every namespace has: the `default` service account and the cluster's CA.
+pub fn furnish(store: &mut Store, facts: &Facts, namespace: &str) {
+    let account = format!("serviceaccounts/{namespace}/default");
+    if store.get(&account).is_none() {
+        add(store, facts, &account, json!({"apiVersion": "v1", "kind": "ServiceAccount"}));
+    }
+    let ca = format!("configmaps/{namespace}/kube-root-ca.crt");
+    let data = json!({"ca.crt": facts.ca_pem});
+    match store.get(&ca).cloned() {
+        Some(there) if there["data"] == data => {}
+        Some(mut there) => {
+            there["data"] = data;
+            store.put(&ca, there);
+        }
+        None => {
+            const WHAT: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";
+            let metadata = json!({"annotations": {"kubernetes.io/description": WHAT}});
+            add(store, facts, &ca, json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}));
+        }
+    }
+}
+
+pub fn empty(store: &mut Store) {
+    let going: Vec<(String, Value)> = store
+        .under("namespaces//")
+        .filter(|(_, n)| !n["metadata"]["deletionTimestamp"].is_null())
+        .map(|(at, n)| (at.clone(), n.clone()))
+        .collect();
+    for (at, mut namespace) in going {
+        let name = meta(&namespace, "name").to_owned();
+        let content: Vec<String> = store.state.objects.keys().filter(|k| parts(k).1 == name).cloned().collect();
+        content.iter().for_each(|k| delete(store, k));
+        let mut left: BTreeMap<String, usize> = BTreeMap::new();
+        let mut held: BTreeMap<String, usize> = BTreeMap::new();
+        for (k, object) in store.state.objects.iter().filter(|(k, _)| parts(k).1 == name) {
+            *left.entry(parts(k).0.to_owned()).or_default() += 1;
+            for finalizer in object["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                *held.entry(finalizer.to_owned()).or_default() += 1;
+            }
+        }
+        if left.is_empty() {
+            if !namespace["spec"]["finalizers"].as_array().is_none_or(Vec::is_empty) {
+                namespace["spec"] = json!({});
+                namespace = store.put(&at, namespace);
+            }
+            if finished(&namespace) {
+                store.remove(&at);
+            }
+            continue;
+        }
+        let conditions = conditions(&left, &held);
+        let told = |n: &Value| -> Vec<(Value, Value)> {
+            n["status"]["conditions"].as_array().into_iter().flatten().map(|c| (c["type"].clone(), c["message"].clone())).collect()
+        };
+        let mut told_now = namespace.clone();
+        told_now["status"]["conditions"] = conditions;
+        if told(&told_now) != told(&namespace) {
+            store.put(&at, told_now);
+        }
+    }
+}
+
+fn conditions(left: &BTreeMap<String, usize>, held: &BTreeMap<String, usize>) -> Value {
+    let condition = |kind: &str, status: bool, reason: &str, message: &str| {
+        let status = if status { "True" } else { "False" };
+        json!({"type": kind, "status": status, "lastTransitionTime": now(), "reason": reason, "message": message})
+    };
+    let some: Vec<String> = left.iter().map(|(kind, n)| format!("{kind} has {n} resource instances")).collect();
+    let by: Vec<String> = held.iter().map(|(finalizer, n)| format!("{finalizer} in {n} resource instances")).collect();
+    let remaining = format!("Some resources are remaining: {}", some.join(", "));
+    let finalizers = format!("Some content in the namespace has finalizers remaining: {}", by.join(", "));
+    json!([
+        condition("NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered", "All resources successfully discovered"),
+        condition("NamespaceDeletionGroupVersionParsingFailure", false, "ParsedGroupVersions", "All legacy kube types successfully parsed"),
+        condition(
+            "NamespaceDeletionContentFailure",
+            false,
+            "ContentDeleted",
+            "All content successfully deleted, may be waiting on finalization"
+        ),
+        condition("NamespaceContentRemaining", true, "SomeResourcesRemain", &remaining),
+        condition("NamespaceFinalizersRemaining", !held.is_empty(), "SomeFinalizersRemain", &finalizers),
+    ])
+}
+
+/// A deleted CRD goes when none of its objects is left.
+pub fn empty_crds(store: &mut Store) {
+    const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+    let going: Vec<(String, String)> = store
+        .under("customresourcedefinitions.apiextensions.k8s.io/")
+        .filter(|(_, crd)| !crd["metadata"]["deletionTimestamp"].is_null())
+        .map(|(at, crd)| (at.clone(), meta(crd, "name").to_owned()))
+        .collect();
+    for (at, name) in going {
+        let prefix = format!("{name}/");
+        let objects: Vec<String> = store.under(&prefix).map(|(k, _)| k.clone()).collect();
+        objects.iter().for_each(|k| delete(store, k));
+        if store.under(&prefix).next().is_some() {
+            continue;
+        }
+        let Some(mut crd) = store.get(&at).cloned() else { continue };
+        if let Some(finalizers) = crd["metadata"]["finalizers"].as_array_mut() {
+            finalizers.retain(|f| f != CLEANUP);
+        }
+        if finished(&crd) {
+            store.remove(&at);
+        }
+    }
+}

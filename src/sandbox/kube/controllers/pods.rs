@@ -1,0 +1,116 @@
+//! The scheduler, for a cluster of few nodes, and the end of deleted pods.
+
+use super::super::erase::finished;
+use super::super::store::{Store, meta, now};
+use super::hand::{Hand, selects};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The kubelet's part: a deleted pod ends at once.
+pub fn end(store: &mut Store) {
+    let ending: Vec<String> = store
+        .under("pods/")
+        .filter(|(_, p)| !p["metadata"]["deletionTimestamp"].is_null())
+        .filter(|(_, p)| finished(p) || p["metadata"]["deletionGracePeriodSeconds"] != 0)
+        .map(|(at, _)| at.clone())
+        .collect();
+    for at in ending {
+        let Some(mut pod) = store.get(&at).cloned() else { continue };
+        if finished(&pod) {
+            store.remove(&at);
+        } else {
+            pod["metadata"]["deletionGracePeriodSeconds"] = json!(0);
+            store.put(&at, pod);
+        }
+    }
+}
+
+/// Puts a pod on a node, as `pods/binding` does. No field owner is written down for it.
+pub fn bind(store: &mut Store, at: &str, node: &str) {
+    let Some(mut pod) = store.get(at).cloned() else { return };
+    pod["spec"]["nodeName"] = json!(node);
+    let scheduled = json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now()});
+    let mut conditions: Vec<Value> = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.retain(|c| c["type"] != "PodScheduled");
+    conditions.push(scheduled);
+    pod["status"]["conditions"] = conditions.into();
+    store.put(at, pod);
+}
+
+pub fn schedule(hand: &mut Hand<'_>) {
+    let waits = |pod: &Value| {
+        pod["spec"]["nodeName"].is_null()
+            && pod["metadata"]["deletionTimestamp"].is_null()
+            && pod["spec"]["schedulerName"] == "default-scheduler"
+            && pod["spec"]["schedulingGates"].as_array().is_none_or(Vec::is_empty)
+            && pod["status"]["phase"] == "Pending"
+    };
+    let waiting: Vec<String> = hand.store.under("pods/").filter(|(_, pod)| waits(pod)).map(|(at, _)| at.clone()).collect();
+    if waiting.is_empty() {
+        return;
+    }
+    let nodes = hand.list("nodes", "");
+    for at in waiting {
+        let Some(pod) = hand.store.get(&at).cloned() else { continue };
+        let refusals: Vec<Option<String>> = nodes.iter().map(|node| refusal(&pod, node)).collect();
+        let place = nodes.iter().zip(&refusals).find(|(_, refusal)| refusal.is_none()).map(|(node, _)| meta(node, "name").to_owned());
+        if let Some(node) = place {
+            bind(hand.store, &at, &node);
+            let what = format!("{}/{}", meta(&pod, "namespace"), meta(&pod, "name"));
+            hand.say_anew(&pod, "Normal", "Scheduled", "Binding", &format!("Successfully assigned {what} to {node}"));
+            continue;
+        }
+        let message = message(nodes.len(), refusals.into_iter().flatten());
+        let told = |c: &Value| c["type"] == "PodScheduled" && c["status"] == "False" && c["message"] == message.as_str();
+        if pod["status"]["conditions"].as_array().into_iter().flatten().any(told) {
+            continue;
+        }
+        let mut told = pod.clone();
+        told["status"]["conditions"] = json!([{
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message, "lastProbeTime": null,
+            "lastTransitionTime": now(), "observedGeneration": pod["metadata"]["generation"],
+        }]);
+        let _ = hand.replace("pods", &told, "status", "kube-scheduler");
+        hand.say_anew(&pod, "Warning", "FailedScheduling", "Scheduling", &message);
+    }
+}
+
+/// In the words of kube-scheduler's plugins.
+fn refusal(pod: &Value, node: &Value) -> Option<String> {
+    let spec = &pod["spec"];
+    let tolerated = |taint: &Value| {
+        spec["tolerations"].as_array().into_iter().flatten().any(|t| {
+            let key = t["key"].as_str().unwrap_or_default();
+            let effect = t["effect"].is_null() || t["effect"] == taint["effect"];
+            let value = t["operator"] == "Exists" || t["value"].as_str().unwrap_or_default() == taint["value"].as_str().unwrap_or_default();
+            effect && value && ((key.is_empty() && t["operator"] == "Exists") || taint["key"] == key)
+        })
+    };
+    let unschedulable = json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"});
+    if node["spec"]["unschedulable"] == true && !tolerated(&unschedulable) {
+        return Some("node(s) were unschedulable".into());
+    }
+    let taints = node["spec"]["taints"].as_array().into_iter().flatten();
+    if let Some(taint) = taints.filter(|t| t["effect"] != "PreferNoSchedule").find(|t| !tolerated(t)) {
+        let text = |name: &str| taint[name].as_str().unwrap_or_default();
+        return Some(format!("node(s) had untolerated taint {{{}: {}}}", text("key"), text("value")));
+    }
+    let labels = &node["metadata"]["labels"];
+    let selected = selects(&json!({"matchLabels": spec["nodeSelector"]}), labels);
+    let terms = spec.pointer("/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms");
+    let wanted = terms.and_then(Value::as_array).is_none_or(|terms| terms.iter().any(|term| selects(term, labels)));
+    (!selected || !wanted).then(|| "node(s) didn't match Pod's node affinity/selector".into())
+}
+
+fn message(nodes: usize, refusals: impl Iterator<Item = String>) -> String {
+    if nodes == 0 {
+        return "no nodes available to schedule pods".into();
+    }
+    let mut counted: BTreeMap<String, usize> = BTreeMap::new();
+    refusals.for_each(|why| *counted.entry(why).or_default() += 1);
+    let all: Vec<String> = counted.iter().map(|(why, n)| format!("{n} {why}")).collect();
+    format!(
+        "0/{nodes} nodes are available: {}. no new claims to deallocate, preemption: 0/{nodes} nodes are available: {nodes} Preemption is not helpful for scheduling.",
+        all.join(", ")
+    )
+}

@@ -1,0 +1,161 @@
+//! The ReplicaSet controller (kubernetes, `pkg/controller/replicaset`): as many pods as are wanted, and what became of them.
+
+use super::super::status::Outcome;
+use super::super::store::{meta, now};
+use super::hand::{Hand, count, owned_by, selects, time};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::cmp::Reverse;
+
+const COMPONENT: &str = "replicaset-controller";
+const SETS: &str = "replicasets.apps";
+
+pub fn settle(hand: &mut Hand<'_>) {
+    let all: Vec<String> = hand.store.under("replicasets.apps/").map(|(at, _)| at.clone()).collect();
+    for at in all {
+        let Some(set) = hand.store.get(&at).cloned() else { continue };
+        settle_one(hand, &set);
+    }
+}
+
+fn settle_one(hand: &mut Hand<'_>, set: &Value) {
+    let active = |pod: &Value| {
+        pod["metadata"]["deletionTimestamp"].is_null() && !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
+    };
+    let candidates: Vec<Value> = hand.list("pods", meta(set, "namespace")).into_iter().filter(active).collect();
+    let pods = hand.claim("pods", set, candidates);
+    let going = !set["metadata"]["deletionTimestamp"].is_null();
+    let uid = meta(set, "uid").to_owned();
+    let resting = hand.memory.rests(&uid);
+    let mut failure = None;
+    if !going && !resting {
+        failure = manage(hand, set, &pods).err();
+        match failure {
+            Some(_) => hand.memory.failed(&uid),
+            None => hand.memory.went_well(&uid),
+        }
+    }
+    let mut status = status(hand, set, &pods);
+    // While it rests, what it failed at still holds.
+    if !resting {
+        condition(&mut status, count(&set["spec"]["replicas"]) - pods.len() as i64, failure.as_deref());
+    }
+    status["observedGeneration"] = set["metadata"]["generation"].clone();
+    let status = tidy(status);
+    if status != set["status"] {
+        let mut set = set.clone();
+        set["status"] = status;
+        let _ = hand.update_status(SETS, &set);
+    }
+}
+
+/// Err: why pods could not be made, in the server's words.
+fn manage(hand: &mut Hand<'_>, set: &Value, pods: &[Value]) -> Result<(), String> {
+    let wanted = count(&set["spec"]["replicas"]);
+    for _ in (pods.len() as i64)..wanted {
+        match create(hand, set) {
+            Ok(pod) => {
+                hand.say(set, COMPONENT, "Normal", "SuccessfulCreate", &format!("Created pod: {}", meta(&pod, "name")));
+            }
+            // any creation would fail, and all will be gone soon
+            Err(refusal) if refusal.details["causes"][0]["reason"] == "NamespaceTerminating" => return Ok(()),
+            Err(refusal) => {
+                hand.say(set, COMPONENT, "Warning", "FailedCreate", &format!("Error creating: {}", refusal.message));
+                return Err(refusal.message);
+            }
+        }
+    }
+    let surplus = usize::try_from(pods.len() as i64 - wanted).unwrap_or_default();
+    let mut ranked: Vec<&Value> = pods.iter().collect();
+    ranked.sort_by_cached_key(|pod| rank(pod));
+    for pod in ranked.into_iter().take(surplus) {
+        if hand.delete("pods", pod).is_ok() {
+            hand.say(set, COMPONENT, "Normal", "SuccessfulDelete", &format!("Deleted pod: {}", meta(pod, "name")));
+        }
+    }
+    Ok(())
+}
+
+fn create(hand: &mut Hand<'_>, set: &Value) -> Outcome<Value> {
+    let template = &set["spec"]["template"];
+    let mut metadata = json!({"generateName": format!("{}-", meta(set, "name")), "ownerReferences": [owned_by(set)]});
+    for field in ["labels", "annotations", "finalizers"] {
+        if !template["metadata"][field].is_null() {
+            metadata[field] = template["metadata"][field].clone();
+        }
+    }
+    hand.create("pods", meta(set, "namespace"), &json!({"metadata": metadata, "spec": template["spec"]}))
+}
+
+/// Which pod goes first (`controller.ActivePodsWithRanks`): not placed, not started, not ready, cheap, young.
+fn rank(pod: &Value) -> impl Ord + use<> {
+    let placed = !pod["spec"]["nodeName"].is_null();
+    let phase = match pod["status"]["phase"].as_str() {
+        Some("Pending") | None => 0,
+        Some("Unknown") => 1,
+        _ => 2,
+    };
+    let cost = &pod["metadata"]["annotations"]["controller.kubernetes.io/pod-deletion-cost"];
+    let cost: i64 = cost.as_str().and_then(|c| c.parse().ok()).unwrap_or_default();
+    let ready = ready(pod);
+    let restarts: i64 =
+        pod["status"]["containerStatuses"].as_array().into_iter().flatten().map(|c| count(&c["restartCount"])).max().unwrap_or_default();
+    let name = meta(pod, "name").to_owned();
+    (
+        placed,
+        phase,
+        ready.is_some(),
+        cost,
+        Reverse(ready.map(|t| t.as_second())),
+        Reverse(restarts),
+        Reverse(meta(pod, "creationTimestamp").to_owned()),
+        name,
+    )
+}
+
+/// Since when.
+fn ready(pod: &Value) -> Option<Timestamp> {
+    let conditions = pod["status"]["conditions"].as_array()?;
+    let ready = conditions.iter().find(|c| c["type"] == "Ready" && c["status"] == "True")?;
+    time(&ready["lastTransitionTime"]).or(Some(Timestamp::UNIX_EPOCH))
+}
+
+fn status(hand: &mut Hand<'_>, set: &Value, pods: &[Value]) -> Value {
+    let patience = SignedDuration::from_secs(count(&set["spec"]["minReadySeconds"]));
+    let labels = json!({"matchLabels": set["spec"]["template"]["metadata"]["labels"]});
+    let since: Vec<Timestamp> = pods.iter().filter_map(ready).collect();
+    let now = Timestamp::now();
+    let due = |since: &Timestamp| *since + patience;
+    let available = since.iter().filter(|since| patience.is_zero() || due(since) <= now).count();
+    if let Some(next) = since.iter().map(due).filter(|due| *due > now).min().filter(|_| !patience.is_zero()) {
+        hand.memory.look_at(next);
+    }
+    let labelled = pods.iter().filter(|pod| selects(&labels, &pod["metadata"]["labels"])).count();
+    json!({
+        "replicas": pods.len(), "fullyLabeledReplicas": labelled, "readyReplicas": since.len(), "availableReplicas": available,
+        "conditions": set["status"]["conditions"].as_array().cloned().unwrap_or_default(),
+    })
+}
+
+fn condition(status: &mut Value, lacking: i64, failure: Option<&str>) {
+    let Some(conditions) = status["conditions"].as_array_mut() else { return };
+    let there = conditions.iter().any(|c| c["type"] == "ReplicaFailure");
+    match failure {
+        Some(message) if !there => {
+            let reason = if lacking > 0 { "FailedCreate" } else { "FailedDelete" };
+            conditions.push(json!({
+                "type": "ReplicaFailure", "status": "True", "lastTransitionTime": now(), "reason": reason, "message": message,
+            }));
+        }
+        None => conditions.retain(|c| c["type"] != "ReplicaFailure"),
+        Some(_) => {}
+    }
+}
+
+/// Zeros and empty lists are not written, but for the count of replicas.
+fn tidy(mut status: Value) -> Value {
+    if let Some(map) = status.as_object_mut() {
+        map.retain(|name, value| name == "replicas" || !(*value == 0 || value.as_array().is_some_and(Vec::is_empty)));
+    }
+    status
+}

@@ -1,0 +1,197 @@
+//! The revisions of a deployment: its replica sets, which of them is the new one, how they are named and marked
+//! (kubernetes, `pkg/controller/deployment/util`).
+
+use super::super::store::meta;
+use super::super::typed::same;
+use super::hand::count;
+use serde_json::{Value, json};
+
+pub const REVISION: &str = "deployment.kubernetes.io/revision";
+const HISTORY: &str = "deployment.kubernetes.io/revision-history";
+pub const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
+pub const MOST: &str = "deployment.kubernetes.io/max-replicas";
+pub const HASH: &str = "pod-template-hash";
+/// Annotations that are a deployment's own.
+const KEPT: [&str; 6] =
+    ["kubectl.kubernetes.io/last-applied-configuration", REVISION, HISTORY, DESIRED, MOST, "deprecated.deployment.rollback.to"];
+const LONGEST_HISTORY: usize = 2000;
+
+/// Of a pod template: FNV-1a of 32 bits in the letters that the API server makes names of. What is hashed is JSON and not, as in the real
+/// one, what Go prints: it only has to be stable.
+pub fn hash(template: &Value, collisions: i64) -> String {
+    const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    let mut text = String::new();
+    sorted(template, &mut text);
+    if collisions > 0 {
+        text += &collisions.to_string();
+    }
+    let sum = text.bytes().fold(0x811c_9dc5_u32, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    sum.to_string().bytes().map(|digit| char::from(LETTERS[usize::from(digit) % LETTERS.len()])).collect()
+}
+
+fn sorted(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(map) => {
+            let mut names: Vec<&String> = map.keys().collect();
+            names.sort();
+            for name in names {
+                *out += name;
+                out.push(':');
+                sorted(&map[name], out);
+            }
+            out.push(';');
+        }
+        Value::Array(items) => {
+            items.iter().for_each(|item| sorted(item, out));
+            out.push(',');
+        }
+        other => *out += &other.to_string(),
+    }
+}
+
+/// The new set of a deployment, if there is one, and the old ones, oldest first.
+pub fn split(deployment: &Value, mut sets: Vec<Value>) -> (Option<Value>, Vec<Value>) {
+    sets.sort_by_key(|set| (meta(set, "creationTimestamp").to_owned(), meta(set, "name").to_owned()));
+    let plain = |template: &Value| {
+        let mut template = template.clone();
+        if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
+            labels.shift_remove(HASH);
+        }
+        template
+    };
+    let wanted = plain(&deployment["spec"]["template"]);
+    let new = sets.iter().position(|set| same(&plain(&set["spec"]["template"]), &wanted));
+    let new = new.map(|at| sets.remove(at));
+    (new, sets)
+}
+
+pub fn revision(set: &Value) -> i64 {
+    set["metadata"]["annotations"][REVISION].as_str().and_then(|r| r.parse().ok()).unwrap_or_default()
+}
+
+pub fn annotation(set: &Value, name: &str) -> Option<i64> {
+    set["metadata"]["annotations"][name].as_str()?.parse().ok().filter(|n| *n >= 0)
+}
+
+/// Marks the new set; whether anything changed.
+pub fn annotate(deployment: &Value, set: &mut Value, next: i64, fresh: bool) -> bool {
+    let before = set["metadata"]["annotations"].clone();
+    let mut all = before.as_object().cloned().unwrap_or_default();
+    for (name, value) in deployment["metadata"]["annotations"].as_object().into_iter().flatten() {
+        if !KEPT.contains(&name.as_str()) {
+            all.insert(name.clone(), value.clone());
+        }
+    }
+    let old = all.get(REVISION).and_then(Value::as_str).map(str::to_owned);
+    let number: i64 = old.as_deref().and_then(|r| r.parse().ok()).unwrap_or_default();
+    if number < next {
+        all.insert(REVISION.into(), json!(next.to_string()));
+        if let Some(old) = old {
+            let mut history: Vec<&str> = all.get(HISTORY).and_then(Value::as_str).into_iter().flat_map(|h| h.split(',')).collect();
+            history.push(&old);
+            while history.join(",").len() > LONGEST_HISTORY {
+                history.remove(0);
+            }
+            all.insert(HISTORY.into(), json!(history.join(",")));
+        }
+    }
+    set["metadata"]["annotations"] = Value::Object(all);
+    if fresh {
+        mark_replicas(deployment, set);
+    }
+    set["metadata"]["annotations"] != before
+}
+
+/// How many a deployment wanted, and could have had, when this set was last scaled.
+pub fn mark_replicas(deployment: &Value, set: &mut Value) {
+    let wanted = replicas(deployment);
+    set["metadata"]["annotations"][DESIRED] = json!(wanted.to_string());
+    set["metadata"]["annotations"][MOST] = json!((wanted + surge(deployment)).to_string());
+}
+
+pub fn replicas(object: &Value) -> i64 {
+    count(&object["spec"]["replicas"])
+}
+
+pub fn is_rolling(deployment: &Value) -> bool {
+    deployment["spec"]["strategy"]["type"] == "RollingUpdate"
+}
+
+/// A number, or a share of the replicas.
+fn share(value: &Value, of: i64, up: bool) -> i64 {
+    match value.as_str().and_then(|text| text.trim_end_matches('%').parse::<i64>().ok()) {
+        Some(percent) if up => (percent * of + 99).div_euclid(100),
+        Some(percent) => (percent * of).div_euclid(100),
+        None => count(value),
+    }
+}
+
+/// Pods above the wanted number, and pods that may be missing, during a rolling update. Never both zero.
+fn bounds(deployment: &Value) -> (i64, i64) {
+    if !is_rolling(deployment) {
+        return (0, 0);
+    }
+    let (wanted, rolling) = (replicas(deployment), &deployment["spec"]["strategy"]["rollingUpdate"]);
+    let (surge, missing) = (share(&rolling["maxSurge"], wanted, true), share(&rolling["maxUnavailable"], wanted, false));
+    (surge, if surge == 0 && missing == 0 { 1 } else { missing })
+}
+
+pub fn surge(deployment: &Value) -> i64 {
+    bounds(deployment).0
+}
+
+pub fn may_be_missing(deployment: &Value) -> i64 {
+    let wanted = replicas(deployment);
+    if wanted == 0 { 0 } else { bounds(deployment).1.min(wanted) }
+}
+
+pub fn active(sets: &[Value]) -> impl Iterator<Item = &Value> {
+    sets.iter().filter(|set| replicas(set) > 0)
+}
+
+pub fn total<'a>(sets: impl IntoIterator<Item = &'a Value>) -> i64 {
+    sets.into_iter().map(replicas).sum()
+}
+
+pub fn sum<'a>(sets: impl IntoIterator<Item = &'a Value>, field: &str) -> i64 {
+    sets.into_iter().map(|set| count(&set["status"][field])).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployment(replicas: i64, surge: Value, missing: Value) -> Value {
+        json!({"spec": {"replicas": replicas, "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": missing}}}})
+    }
+
+    #[test]
+    fn shares_are_rounded_up_for_more_and_down_for_less() {
+        let quarter = deployment(2, json!("25%"), json!("25%"));
+        assert_eq!((surge(&quarter), may_be_missing(&quarter)), (1, 0));
+        let ten = deployment(10, json!("25%"), json!("25%"));
+        assert_eq!((surge(&ten), may_be_missing(&ten)), (3, 2));
+        let none = deployment(3, json!(0), json!("0%"));
+        assert_eq!((surge(&none), may_be_missing(&none)), (0, 1));
+        assert_eq!(may_be_missing(&deployment(0, json!(1), json!(1))), 0);
+    }
+
+    #[test]
+    fn a_hash_depends_on_what_is_said_not_on_its_order() {
+        let (one, two) = (json!({"a": 1, "b": [2, {"c": "d"}]}), json!({"b": [2, {"c": "d"}], "a": 1}));
+        assert_eq!(hash(&one, 0), hash(&two, 0));
+        assert_ne!(hash(&one, 0), hash(&one, 1));
+        assert_ne!(hash(&one, 0), hash(&json!({"a": 2, "b": [2, {"c": "d"}]}), 0));
+    }
+
+    #[test]
+    fn revisions_that_come_again_are_remembered() {
+        let deployment = deployment(1, json!(1), json!(0));
+        let mut set = json!({"metadata": {"annotations": {REVISION: "1"}}});
+        assert!(annotate(&deployment, &mut set, 3, false));
+        assert_eq!(set["metadata"]["annotations"], json!({REVISION: "3", HISTORY: "1"}));
+        assert!(!annotate(&deployment, &mut set, 3, false));
+        assert!(annotate(&deployment, &mut set, 5, false));
+        assert_eq!(set["metadata"]["annotations"][HISTORY], "1,3");
+    }
+}
