@@ -24,14 +24,25 @@ tapes! {
     assigned_identities
     bindings_applied
     classes_applied
+    client_side_applied
     configmaps
+    deployments
     exceptions_applied
     finalizers
     identities_applied
     identities_refused
     identities_written
+    kinds
+    lists
+    managed_fields
     namespaces
+    others
     owners
+    pods
+    rights
+    roles
     secrets
     service_accounts
+    statuses
+    watches
 }

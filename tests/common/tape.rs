@@ -182,7 +182,9 @@ impl Deck<'_> {
         let mut out = format!("--- {}\n", reply.status);
         let watching = part.path.contains("watch=");
         let mut answer = if watching && reply.status == 200 {
-            reply.text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect()
+            let events = reply.text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            // A bookmark comes when the server likes, but for the one that ends what was there.
+            events.filter(|e| e["type"] != "BOOKMARK" || !e["object"]["metadata"]["annotations"].is_null()).collect()
         } else {
             serde_json::from_str(&reply.text).unwrap_or_else(|_| json!(reply.text))
         };

@@ -115,8 +115,10 @@ fn begin(store: &mut Store, call: &Call, mut object: Value, options: &Options) -
     let namespace = r.group.is_empty() && r.kind == "Namespace";
     let grace = if pod { pod_grace(&object, options.grace) } else { 0 };
     if finished(&object) && !namespace && grace == 0 {
-        if !options.dry_run {
-            store.remove(&at);
+        if !options.dry_run
+            && let Some(last) = store.remove(&at)
+        {
+            object = prepare::shown(r, &last);
         }
         return (None, object);
     }
