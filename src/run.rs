@@ -105,18 +105,24 @@ async fn sandboxed(invocation: &Invocation, command: &SandboxCommand, terminal: 
     let options = sandbox_options(&invocation.global);
     let say = |text: String| terminal.answer(&text).map_err(|e| Failure::new(Exit::Failed, e.to_string()));
     match command {
-        SandboxCommand::Serve { ready_file, listen } => {
+        SandboxCommand::Serve { ready_file, listen, clusters } => {
             let mut stop = interrupts();
             let stopped = async move { drop(stop.wait_for(|s| *s).await) };
             let ready = terminal.clone();
-            let options = sandbox::Options { listen: Some(*listen), ..options };
+            let wish = |c: &cli::StandIn| sandbox::Wish { name: c.name.clone(), kubeconfig: c.kubeconfig.clone() };
+            let options = sandbox::Options { listen: Some(*listen), stand_ins: clusters.iter().map(wish).collect(), ..options };
             let dir = options.dir.clone();
-            sandbox::serve(options, ready_file.clone(), stopped, move |access| {
+            sandbox::serve(options, ready_file.clone(), stopped, move |access, notes| {
+                notes.iter().for_each(|note| ready.say(&format!("note: {note}")));
                 ready.say(&format!("the sandbox of {} serves on {}; Ctrl-C ends it", dir.display(), access.proxy));
             })
             .await?;
         }
-        SandboxCommand::Reset => sandbox::reset(&options.dir).await?,
+        SandboxCommand::Reset => {
+            for (name, url) in sandbox::reset(&options.dir).await? {
+                terminal.say(&format!("the cluster at {url}, which stands in for {name}, was left as it is"));
+            }
+        }
         SandboxCommand::Export => say(json::text(&sandbox::export(&options.dir).await?))?,
         SandboxCommand::Crds => say(definitions()?)?,
         SandboxCommand::Env => say(environment(&sandbox::access(&options.dir).await?))?,

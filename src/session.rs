@@ -121,13 +121,18 @@ pub fn sandbox_options(global: &Global) -> sandbox::Options {
         }),
         listen: None,
         wait: global.timeout.unwrap_or(Duration::from_secs(600)),
+        stand_ins: Vec::new(),
     }
 }
 
 impl From<sandbox::Error> for Failure {
     fn from(error: sandbox::Error) -> Self {
-        use sandbox::Error::{Busy, Damaged, Newer};
-        let kind = if matches!(error, Busy { .. } | Damaged { .. } | Newer { .. }) { Exit::State } else { Exit::Failed };
+        use sandbox::Error::{Busy, Damaged, Newer, Use};
+        let kind = match error {
+            Busy { .. } | Damaged { .. } | Newer { .. } => Exit::State,
+            Use { .. } => Exit::Usage,
+            _ => Exit::Failed,
+        };
         let text = error.to_string();
         // the sandbox, which knows nothing of failures, writes what is wrong, then what to do
         match text.rsplit_once("; ") {

@@ -18,7 +18,7 @@ pub mod verify;
 pub use error::Error;
 pub use global::{Events, Format, Global, Lateness, Only};
 pub use look::Look;
-pub use sandbox::SandboxCommand;
+pub use sandbox::{SandboxCommand, StandIn};
 pub use state::StateCommand;
 pub use verify::Verify;
 

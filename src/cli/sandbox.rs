@@ -3,6 +3,28 @@
 use clap::Subcommand;
 use std::{net::SocketAddr, path::PathBuf};
 
+/// The cluster of the sandbox that is meant where none is named.
+pub const CLUSTER: &str = "aks-mi";
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct StandIn {
+    pub name: String,
+    pub kubeconfig: PathBuf,
+}
+
+/// What stands before the first `=` is a name if it could be one of a managed cluster; else all of it is the file's.
+fn stand_in(text: &str) -> Result<StandIn, String> {
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    let (name, path) = match text.split_once('=') {
+        Some((name, path)) if is_name(name) => (name, path),
+        _ => (CLUSTER, text),
+    };
+    if path.is_empty() {
+        return Err("the kubeconfig's file is missing".to_owned());
+    }
+    Ok(StandIn { name: name.to_owned(), kubeconfig: PathBuf::from(path) })
+}
+
 #[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum SandboxCommand {
     /// Serve the sandbox on loopback, for any client: eval "$(podid sandbox env)"
@@ -13,13 +35,16 @@ pub enum SandboxCommand {
         /// Where to listen
         #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
         listen: SocketAddr,
+        /// Let a real cluster stand in for one of the sandbox's: its kubeconfig, the current context of it; repeatable
+        #[arg(long = "cluster", value_name = "[NAME=]KUBECONFIG", value_parser = stand_in)]
+        clusters: Vec<StandIn>,
     },
-    /// Begin again with a new world; asks nothing
+    /// Begin again with a new world; asks nothing, leaves clusters that stand in alone
     Reset,
     /// Print the environment in which az, kubectl and SDKs use the sandbox
     Env,
     /// Print the sandbox's world as JSON
     Export,
-    /// Print the custom resource definitions that podid's objects need, as YAML for kubectl apply -f -
+    /// Print the custom resource definitions as YAML, for kubectl apply -f -
     Crds,
 }

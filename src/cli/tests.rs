@@ -279,6 +279,19 @@ fn help_of_the_top() {
 }
 
 #[test]
+fn a_cluster_that_stands_in_is_named_before_its_kubeconfig() {
+    let served = |text: &str| match parsed(&format!("sandbox serve {text}")).command {
+        Command::Sandbox(SandboxCommand::Serve { clusters, .. }) => clusters,
+        other => panic!("{other:?}"),
+    };
+    let of = |name: &str, path: &str| StandIn { name: name.into(), kubeconfig: path.into() };
+    assert_eq!(served("--cluster kc --cluster aks-sp=dir/kc"), [of("aks-mi", "kc"), of("aks-sp", "dir/kc")]);
+    assert_eq!(served("--cluster ./a=b"), [of("aks-mi", "./a=b")]);
+    assert_eq!(served(""), []);
+    assert!(refused("sandbox serve --cluster aks-mi=").contains("file is missing"));
+}
+
+#[test]
 fn every_command_says_in_one_line_what_it_is_for() {
     fn walk(command: &clap::Command, path: &str) {
         for sub in command.get_subcommands().filter(|c| c.get_name() != "help") {

@@ -6,7 +6,7 @@ use super::{
     http::{Request, Response},
     running::Running,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::{sync::Arc, time::Duration};
 
 /// How long an export waits for the players.
@@ -28,7 +28,10 @@ pub async fn answer(running: &Arc<Running>, request: &Request) -> Response {
         },
         ("GET", "/export") => {
             running.settle(SETTLE).await;
-            Response::json(200, JSON, &export::world(running))
+            match export::world(running).await {
+                Ok(world) => Response::json(200, JSON, &world),
+                Err(fault) => refusal(502, &fault.to_string()),
+            }
         }
         _ => refusal(404, "there are GET and POST /settings, POST /reset and GET /export"),
     }
@@ -42,5 +45,7 @@ fn show(running: &Running) -> Response {
     let mut all = running.settings.show();
     all.insert("pid".into(), json!(std::process::id()));
     all.insert("serving".into(), json!(running.serving));
+    let stand_ins: Map<String, Value> = running.stand_ins.values().map(|s| (s.name.clone(), json!(s.url))).collect();
+    all.insert("stand_ins".into(), Value::Object(stand_ins));
     Response::json(200, JSON, &Value::Object(all))
 }

@@ -20,6 +20,12 @@ pub enum Error {
     Listen { address: std::net::SocketAddr, source: std::io::Error },
     #[error("could not make the certificates of the sandbox: {0}; remove ca.pem and keys.json from its folder to have them made anew")]
     Certificate(String),
+    /// What a flag names cannot be used.
+    #[error("{why}; {way}")]
+    Use { why: String, way: String },
+    /// A cluster from outside.
+    #[error("{why}; {way}")]
+    Cluster { why: String, way: String },
     #[error("the sandbox in {} did not answer ({why}); stop it and start it again", .dir.display())]
     Unreachable { dir: PathBuf, why: String },
 }

@@ -2,20 +2,24 @@
 
 use super::{
     azure::{self, clusters, groups, identities, ids, policies, resources, scale_sets, vaults},
+    error::Error,
     running::Running,
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-pub fn world(running: &Running) -> Value {
+pub async fn world(running: &Running) -> Result<Value, Error> {
     let mut arm = arm(&running.azure());
-    let kubernetes: Map<String, Value> = running.clusters().iter().map(|c| (c.name.clone(), c.kube.export())).collect();
+    let mut kubernetes: Map<String, Value> = running.clusters().iter().map(|c| (c.name.clone(), c.kube.export())).collect();
+    for (name, stand_in) in &running.stand_ins {
+        kubernetes.insert(name.clone(), stand_in.export().await?);
+    }
     let mut all = Map::new();
     all.insert("secrets".into(), Value::Object(secrets(&running.azure())));
     all.insert("principals".into(), Value::Object(principals(&running.azure())));
     all.insert("kubernetes".into(), Value::Object(kubernetes));
     all.append(&mut arm);
-    sorted(Value::Object(all))
+    Ok(sorted(Value::Object(all)))
 }
 
 fn arm(state: &azure::State) -> Map<String, Value> {

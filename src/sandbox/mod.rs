@@ -2,6 +2,7 @@
 //!
 //! `http` plain requests and answers · `server` listener, TLS, CONNECT proxy · `answer` one request's way · `running` the world in memory, saved ·
 //! `azure/` Entra, ARM, Graph, Key Vault, IMDS · `kube/` the API server · `players/` MIC, NMI, CSI driver and kubelet, as HTTP clients ·
+//! `stand_in/` clusters from outside in the place of its own ·
 //! `control` what its users can ask of it while it runs, `remote` asks that of another process.
 
 mod answer;
@@ -22,6 +23,7 @@ mod rsa;
 mod running;
 mod server;
 mod settings;
+mod stand_in;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -30,7 +32,9 @@ mod world;
 
 pub use error::Error;
 pub use lateness::Lateness;
+pub use stand_in::Wish;
 
+use azure::clusters::Entry;
 use folder::{Folder, Lock, Served};
 use running::Running;
 use serde_json::{Value, json};
@@ -59,6 +63,8 @@ pub struct Options {
     pub listen: Option<SocketAddr>,
     /// How long to wait for another process to let go of the folder.
     pub wait: Duration,
+    /// Clusters from outside that stand in for the sandbox's own; only where it serves.
+    pub stand_ins: Vec<Wish>,
 }
 
 /// How a client reaches the sandbox. Its `Debug` keeps the secret.
@@ -188,7 +194,7 @@ pub async fn open(options: Options) -> Result<Sandbox, Error> {
         }
         Holder::Me(lock) => {
             folder.remove("serve.json")?;
-            let (access, embedded) = start(&folder, lock, &options, false).await?;
+            let (access, embedded, _) = start(&folder, lock, &options, false).await?;
             Ok(Sandbox { access, embedded: Some(embedded) })
         }
         Holder::Other => Err(Error::Busy { dir: folder.dir().to_owned(), pid: folder.holder() }),
@@ -205,11 +211,15 @@ async fn command(folder: &Folder, port: u16, path: &str, body: Option<&Value>) -
     }
 }
 
-async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) -> Result<(Access, Embedded), Error> {
+/// The texts are what a user should know of the clusters from outside.
+async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) -> Result<(Access, Embedded, Vec<String>), Error> {
     let keys = keys::Keys::load(folder)?;
     let authority = tls::Authority::load(folder, &keys)?;
-    let world = world::World::load(folder)?;
-    let fresh = world.new;
+    let mut world = world::World::load(folder)?;
+    let names: Vec<&str> = options.stand_ins.iter().map(|wish| wish.name.as_str()).collect();
+    let left = azure::stand_ins::leave(&mut world.azure, &names);
+    let (stand_ins, notes) = stand_in::join(&options.stand_ins, &mut world.azure).await?;
+    let fresh = world.new || left || !stand_ins.is_empty();
     let rules = azure::Rules {
         lateness: options.lateness.unwrap_or_default(),
         deny: Vec::new(),
@@ -217,21 +227,23 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
         token_key: keys.token_key.clone().into_bytes(),
         ca_pem: authority.ca_pem.clone(),
         admin_token: keys.admin_token.clone(),
+        entries: Arc::new(stand_ins.values().map(|s| (s.name.clone(), s.entry.clone())).collect()),
     };
     let listener = listen(folder, options.listen).await?;
     let address = listener.local_addr().map_err(Error::file("read the address of", folder.dir()))?;
-    let running = Running::new(folder.clone(), keys, settings::Settings::new(rules), authority, world, serving)?;
+    let running = Running::new(folder.clone(), keys, settings::Settings::new(rules), authority, world, stand_ins, serving)?;
     let _ = running.port.set(address.port());
     folder.write("port", address.port().to_string().as_bytes())?;
     kubeconfig(&running)?;
     let (stop, stopped) = watch::channel(false);
     let server = tokio::spawn(server::run(listener, running.clone(), stopped, DRAIN[usize::from(serving)]));
     if fresh {
+        running.mark_azure();
         running.save().await.map_err(|why| Error::Unreachable { dir: folder.dir().to_owned(), why })?;
     }
     running.wake_all().await;
     let embedded = Embedded { running, stop, server, _lock: lock };
-    Ok((Access::of(folder, address.port()), embedded))
+    Ok((Access::of(folder, address.port()), embedded, notes))
 }
 
 /// The port that the folder had last, so long as nobody else has taken it.
@@ -250,19 +262,26 @@ async fn listen(folder: &Folder, wish: Option<SocketAddr>) -> Result<TcpListener
 }
 
 fn kubeconfig(running: &Running) -> Result<(), Error> {
-    let clusters = running.clusters();
-    // sorted by fqdn, which begins with the name: aks-mi is first and so the current one
-    let pairs: Vec<(&str, &str)> = clusters.iter().map(|c| (c.name.as_str(), c.fqdn.as_str())).collect();
-    let text = azure::clusters::kubeconfig(&pairs, &running.authority.ca_pem, &running.keys.admin_token, Some(&running.proxy()));
-    running.folder.write("kubeconfig", text.as_bytes())
+    let azure = running.azure();
+    // by folded id, and so by name: aks-mi is first and so the current one
+    let entries: Vec<(&str, Entry)> = azure
+        .clusters
+        .values()
+        .map(|cluster| {
+            let own = || Entry::of_sandbox(cluster, &running.authority.ca_pem, &running.keys.admin_token, Some(&running.proxy()));
+            (cluster.name.as_str(), running.stand_ins.get(&cluster.name).map_or_else(own, |s| s.entry.clone()))
+        })
+        .collect();
+    running.folder.write("kubeconfig", azure::clusters::kubeconfig(&entries).as_bytes())
 }
 
-/// Serves until `stop` comes true. `ready_file` and `on_ready` are told when the listener answers.
+/// Serves until `stop` comes true. `ready_file` and `on_ready` are told when the listener answers; the texts are what a user should know
+/// of the clusters from outside.
 pub async fn serve(
     options: Options,
     ready_file: Option<PathBuf>,
     stop: impl Future<Output = ()> + Send,
-    on_ready: impl FnOnce(&Access),
+    on_ready: impl FnOnce(&Access, &[String]),
 ) -> Result<(), Error> {
     let folder = Folder::open(&options.dir)?;
     let lock = match take(&folder, options.wait).await? {
@@ -271,30 +290,39 @@ pub async fn serve(
         Holder::Other => return Err(Error::Busy { dir: folder.dir().to_owned(), pid: folder.holder() }),
     };
     folder.remove("serve.json")?;
-    let (access, embedded) = start(&folder, lock, &options, true).await?;
+    let mut stop = std::pin::pin!(stop);
+    let (access, embedded, notes) = tokio::select! {
+        started = start(&folder, lock, &options, true) => started?,
+        () = stop.as_mut() => return Ok(()),
+    };
     let served = Served { pid: std::process::id(), port: embedded.running.port.get().copied().unwrap_or_default() };
     folder.write("serve.json", &serde_json::to_vec(&served).unwrap_or_default())?;
     if let Some(path) = &ready_file {
         let note = json!({"pid": served.pid, "port": served.port, "proxy": access.proxy});
         folder::write_whole(path, note.to_string().as_bytes())?;
     }
-    on_ready(&access);
+    on_ready(&access, &notes);
     stop.await;
     folder.remove("serve.json")?;
     embedded.end().await;
     Ok(())
 }
 
-/// A new world. Keys and CA stay, so that what trusts the sandbox goes on trusting it.
-pub async fn reset(dir: &Path) -> Result<(), Error> {
+/// A new world. Keys and CA stay, so that what trusts the sandbox goes on trusting it. Answers name and URL of the clusters from outside
+/// that are left as they are.
+pub async fn reset(dir: &Path) -> Result<Vec<(String, String)>, Error> {
     let folder = Folder::open(dir)?;
     match take(&folder, SETTLE).await? {
-        Holder::Serve(served) => command(&folder, served.port, "/reset", None).await.map(drop),
+        Holder::Serve(served) => {
+            let now = command(&folder, served.port, "/reset", None).await?;
+            let left = now["stand_ins"].as_object().into_iter().flatten();
+            Ok(left.map(|(name, url)| (name.clone(), url.as_str().unwrap_or_default().to_owned())).collect())
+        }
         Holder::Me(_lock) => {
             for name in [world::FILE, "requests.jsonl", "serve.json"] {
                 folder.remove(name)?;
             }
-            folder.remove_states()
+            folder.remove_states().map(|()| Vec::new())
         }
         Holder::Other => Err(Error::Busy { dir: folder.dir().to_owned(), pid: folder.holder() }),
     }
@@ -303,7 +331,7 @@ pub async fn reset(dir: &Path) -> Result<(), Error> {
 /// The world as sorted JSON.
 pub async fn export(dir: &Path) -> Result<Value, Error> {
     let folder = Folder::open(dir)?;
-    let options = Options { dir: dir.to_owned(), lateness: None, listen: None, wait: Duration::from_secs(30) };
+    let options = Options { dir: dir.to_owned(), lateness: None, listen: None, wait: Duration::from_secs(30), stand_ins: Vec::new() };
     let sandbox = open(options).await?;
     match &sandbox.embedded {
         None => {
@@ -312,9 +340,9 @@ pub async fn export(dir: &Path) -> Result<Value, Error> {
         }
         Some(embedded) => {
             embedded.running.settle(SETTLE).await;
-            let value = export::world(&embedded.running);
+            let value = export::world(&embedded.running).await;
             sandbox.close().await;
-            Ok(value)
+            value
         }
     }
 }

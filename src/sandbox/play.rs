@@ -2,7 +2,7 @@
 
 use super::{
     http::{Body, Request},
-    players::{self, Players, Which},
+    players::{self, Players, Token, Which},
     running::{Cluster, Running},
 };
 use bytes::Bytes;
@@ -19,6 +19,8 @@ use tokio::sync::Mutex;
 
 /// What calls for the players: a pod outside of kube-system or one that nobody runs yet, or an assignment that MIC has yet to undo.
 const CALLS: [&str; 2] = ["/api/v1/pods", "/apis/aadpodidentity.k8s.io/v1/azureassignedidentities"];
+
+const ALL: [Which; 3] = [Which::Mic, Which::Nmi, Which::Csi];
 
 #[derive(Default)]
 pub struct Stage {
@@ -52,8 +54,28 @@ impl Stage {
         if self.shut.load(Ordering::Acquire) || players.contains_key(&cluster.name) || !wanted(running, cluster).await {
             return;
         }
-        if let Some(config) = config(running, cluster) {
-            players.insert(cluster.name.clone(), players::start(config, &[Which::Mic, Which::Nmi, Which::Csi]));
+        let kube = players::KubeAccess {
+            server: format!("https://{}:443", cluster.fqdn),
+            token: Some(Token::Fixed(running.keys.admin_token.clone())),
+            ca_pem: Some(running.authority.ca_pem.clone()),
+            proxy: Some(running.proxy()),
+            ..players::KubeAccess::default()
+        };
+        if let Some(config) = config(running, &cluster.name, kube, false) {
+            players.insert(cluster.name.clone(), players::start(config, &ALL));
+        }
+    }
+
+    /// On clusters from outside they play all the time: nobody says when there is something to do.
+    pub async fn wake_stand_ins(&self, running: &Arc<Running>) {
+        let mut players = self.players.lock().await;
+        for (name, stand_in) in &running.stand_ins {
+            if self.shut.load(Ordering::Acquire) || players.contains_key(name) {
+                continue;
+            }
+            if let Some(config) = config(running, name, stand_in.access.clone(), true) {
+                players.insert(name.clone(), players::start(config, &ALL));
+            }
         }
     }
 }
@@ -80,9 +102,9 @@ async fn wanted(running: &Running, cluster: &Cluster) -> bool {
     false
 }
 
-fn config(running: &Running, cluster: &Cluster) -> Option<players::Config> {
+fn config(running: &Running, cluster: &str, kube: players::KubeAccess, foreign: bool) -> Option<players::Config> {
     let azure = running.azure();
-    let there = azure.clusters.values().find(|c| c.name == cluster.name)?;
+    let there = azure.clusters.values().find(|c| c.name == cluster)?;
     let login = match there.kubelet.as_ref().and_then(|key| azure.identities.get(key)) {
         Some(kubelet) => players::Login::Managed { client_id: kubelet.client_id.clone() },
         None => {
@@ -90,19 +112,12 @@ fn config(running: &Running, cluster: &Cluster) -> Option<players::Config> {
             players::Login::ServicePrincipal { client_id, client_secret }
         }
     };
-    let proxy = running.proxy();
     Some(players::Config {
-        cluster: cluster.name.clone(),
-        proxy: proxy.clone(),
+        cluster: cluster.to_owned(),
+        proxy: running.proxy(),
         ca_pem: running.authority.ca_pem.clone(),
-        kube: players::KubeAccess {
-            server: format!("https://{}:443", cluster.fqdn),
-            token: Some(running.keys.admin_token.clone()),
-            ca_pem: Some(running.authority.ca_pem.clone()),
-            client_cert_pem: None,
-            client_key_pem: None,
-            proxy: Some(proxy),
-        },
+        kube,
+        foreign,
         tenant: azure.tenant.clone(),
         subscription: azure.subscription.clone(),
         node_group: there.node_group.clone(),
@@ -118,6 +133,7 @@ impl Running {
     }
 
     pub async fn wake_all(self: &Arc<Self>) {
+        self.stage.wake_stand_ins(self).await;
         for cluster in self.clusters() {
             self.stage.wake(self, &cluster).await;
         }

@@ -11,6 +11,7 @@ use super::{
     log::Log,
     play::Stage,
     settings::Settings,
+    stand_in::StandIns,
     tls::Authority,
     world::{self, World},
 };
@@ -31,6 +32,7 @@ pub struct Running {
     pub settings: Arc<Settings>,
     pub log: Log,
     pub stage: Stage,
+    pub stand_ins: StandIns,
     /// Told at start; for `GET /settings`.
     pub serving: bool,
     pub port: std::sync::OnceLock<u16>,
@@ -38,6 +40,8 @@ pub struct Running {
     azure_dirty: AtomicBool,
     /// By fqdn.
     clusters: RwLock<BTreeMap<String, Arc<Cluster>>>,
+    /// The texts of clusters that another stands in for: they are there again when it does not.
+    covered: Mutex<BTreeMap<String, String>>,
     saves: Arc<Saves>,
     saved: watch::Receiver<Saved>,
 }
@@ -78,12 +82,18 @@ impl Running {
         keys: Keys,
         settings: Settings,
         authority: Authority,
-        world: World,
+        mut world: World,
+        stand_ins: StandIns,
         serving: bool,
     ) -> Result<Arc<Self>, Error> {
         let log = Log::open(&folder)?;
         let account_key = Arc::new(AccountKey::new(&folder, &keys)?);
         let (done, saved) = watch::channel(Saved::default());
+        let texts = stand_ins.keys().filter_map(|name| {
+            let state = world.clusters.remove(name)?;
+            Some((name.clone(), serde_json::to_string(&state).ok()?))
+        });
+        let covered = texts.collect();
         let running = Arc::new(Self {
             folder,
             keys,
@@ -92,11 +102,13 @@ impl Running {
             settings: Arc::new(settings),
             log,
             stage: Stage::default(),
+            stand_ins,
             serving,
             port: std::sync::OnceLock::new(),
             azure: Mutex::new(world.azure),
             azure_dirty: AtomicBool::new(world.new),
             clusters: RwLock::default(),
+            covered: Mutex::new(covered),
             saves: Arc::new(Saves { wanted: AtomicU64::new(0), wake: Notify::new(), done }),
             saved,
         });
@@ -113,7 +125,7 @@ impl Running {
     fn found(&self, mut saved: BTreeMap<String, kube::State>) {
         let mut clusters = BTreeMap::new();
         let azure = self.azure();
-        for cluster in azure.clusters.values() {
+        for cluster in azure.clusters.values().filter(|c| !self.stand_ins.contains_key(&c.name)) {
             let facts = self.facts(&azure, cluster);
             let state = saved.remove(&cluster.name);
             let dirty = Arc::new(AtomicBool::new(state.is_none()));
@@ -168,7 +180,7 @@ impl Running {
     /// Whether a TLS end for this host is played here.
     pub fn knows(&self, host: &str) -> azure::Known {
         let known = azure::knows(&self.azure(), host);
-        let cluster = known == azure::Known::No && self.azure().clusters.values().any(|c| c.fqdn == host);
+        let cluster = known == azure::Known::No && self.cluster(host).is_some();
         if cluster { azure::Known::Yes } else { known }
     }
 
@@ -193,12 +205,17 @@ impl Running {
         }
     }
 
-    /// A new world in place of this one; keys, CA and lateness stay.
+    /// A new world in place of this one; keys, CA and lateness stay, and clusters from outside are left as they are.
     pub async fn reset(self: &Arc<Self>) -> Result<(), Error> {
         self.stage.clear().await;
         self.settings.reset();
-        *self.azure() = World::new().azure;
+        let mut azure = World::new().azure;
+        for stand_in in self.stand_ins.values() {
+            stand_in.tell(&mut azure);
+        }
+        *self.azure() = azure;
         self.mark_azure();
+        self.covered.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.found(BTreeMap::new());
         self.stage.open();
         self.log.reset()?;
@@ -246,7 +263,9 @@ async fn write(running: &Running, texts: &mut Texts) -> Result<(), String> {
         return Ok(());
     }
     let mut next = std::mem::take(texts);
+    let covered = running.covered.lock().unwrap_or_else(PoisonError::into_inner).clone();
     next.clusters.retain(|name, _| clusters.iter().any(|c| c.name == *name));
+    next.clusters.extend(covered);
     let azure = (azure_changed || next.azure.is_empty()).then(|| running.azure().clone());
     let kubes: Vec<(String, kube::State)> = clusters
         .iter()

@@ -96,8 +96,15 @@ async fn direct(running: Arc<Running>, conn: u64, stream: TcpStream, stop: watch
 
 /// Where a CONNECT that was answered goes on.
 struct Tunnel {
-    host: String,
+    to: To,
     upgrade: OnUpgrade,
+}
+
+enum To {
+    /// A host that is played here.
+    Here(String),
+    /// The API server of a cluster from outside: what goes there is none of our business.
+    Outside(TcpStream),
 }
 
 async fn proxied(running: Arc<Running>, conn: u64, stream: TcpStream, stop: watch::Receiver<bool>) {
@@ -121,7 +128,17 @@ async fn proxied(running: Arc<Running>, conn: u64, stream: TcpStream, stop: watc
     if let Some(tunnel) = tunnel
         && let Ok(Ok(upgraded)) = timeout(PATIENCE, tunnel.upgrade).await
     {
-        within(running, conn, tunnel.host, TokioIo::new(upgraded), stop).await;
+        match tunnel.to {
+            To::Here(host) => within(running, conn, host, TokioIo::new(upgraded), stop).await,
+            To::Outside(mut there) => {
+                let _ = there.set_nodelay(true);
+                let mut here = TokioIo::new(upgraded);
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut here, &mut there) => {}
+                    () = stopped(stop) => {}
+                }
+            }
+        }
     }
 }
 
@@ -138,10 +155,20 @@ async fn at_the_proxy(running: Arc<Running>, conn: u64, mut request: hyper::Requ
     if request.method() == Method::CONNECT {
         let (host, port) = host_of(request.uri().authority().map_or("", |a| a.as_str()));
         let plain = host == CONTROL_HOST || host == IMDS_HOST;
+        if let Some(stand_in) = running.stand_ins.values().find(|s| s.host == host.trim_matches(['[', ']']) && Some(s.port) == port) {
+            return match TcpStream::connect((stand_in.host.as_str(), stand_in.port)).await {
+                Ok(there) => {
+                    let upgrade = hyper::upgrade::on(&mut request);
+                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Tunnel { to: To::Outside(there), upgrade });
+                    hyper::Response::new(http_body_util::Empty::new().boxed())
+                }
+                Err(why) => answer::plain(502, &format!("{host} could not be reached: {why}")),
+            };
+        }
         return match running.knows(&host) {
             known if plain || (known == Known::Yes && port == Some(443)) => {
                 let upgrade = hyper::upgrade::on(&mut request);
-                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Tunnel { host, upgrade });
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Tunnel { to: To::Here(host), upgrade });
                 hyper::Response::new(http_body_util::Empty::new().boxed())
             }
             Known::NoSuchVault => answer::plain(502, &format!("{host} has no address: no such vault")),

@@ -137,14 +137,25 @@ impl World {
     }
 
     pub fn serve(&mut self) {
+        self.serve_with(&[]);
+    }
+
+    /// `podid sandbox serve` and more words.
+    pub fn serve_with(&mut self, more: &[&str]) {
         let ready = self.path("ready.json");
+        let _ = fs::remove_file(&ready);
         let log = fs::File::create(self.path("serve.log")).unwrap();
-        let mut command = self.command(&["sandbox", "serve", "--ready-file", ready.to_str().unwrap()]);
+        let mut command = self.command(&[&["sandbox", "serve", "--ready-file", ready.to_str().unwrap()], more].concat());
         let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let mut served = Served { child, port: 0 };
         let note = until("the sandbox serves", || fs::read(&ready).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()));
         served.port = u16::try_from(note["port"].as_u64().unwrap()).unwrap();
         self.served = Some(served);
+    }
+
+    /// The server is killed; its world stays.
+    pub fn unserve(&mut self) {
+        self.served = None;
     }
 
     pub fn port(&self) -> u16 {

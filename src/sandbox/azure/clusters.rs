@@ -110,29 +110,40 @@ pub fn credential(call: &Call<'_>, group: &Group, name: &str, verb: &str) -> Ans
     let scope = ids::resource_id(&call.state.subscription, &group.name, KIND, name);
     access::require(call, &format!("{KIND}/{action}/action"), &scope)?;
     let cluster = find(call, group, name)?;
-    let config = kubeconfig(&[(&cluster.name, &cluster.fqdn)], &call.rules.ca_pem, &call.rules.admin_token, None);
+    let own = || Entry::of_sandbox(cluster, &call.rules.ca_pem, &call.rules.admin_token, None);
+    let entry = call.rules.entries.get(&cluster.name).cloned().unwrap_or_else(own);
+    let config = kubeconfig(&[(&cluster.name, entry)]);
     Ok(answer(200, &json!({"kubeconfigs": [{"name": user, "value": STANDARD.encode(config)}]})))
 }
 
-/// A kubeconfig (JSON is YAML) with a context for each (name, fqdn); the first is current.
-pub fn kubeconfig(clusters: &[(&str, &str)], ca_pem: &str, token: &str, proxy: Option<&str>) -> String {
-    let ca = STANDARD.encode(ca_pem);
-    let entries: Vec<Value> = clusters
-        .iter()
-        .map(|(name, fqdn)| {
-            let mut cluster = json!({"server": format!("https://{fqdn}:443"), "certificate-authority-data": ca});
-            if let Some(proxy) = proxy {
-                cluster["proxy-url"] = json!(proxy);
-            }
-            json!({"name": name, "cluster": cluster})
-        })
-        .collect();
+/// What a kubeconfig says of one cluster: how it is reached, and as whom. Holds a credential, so no Debug.
+#[derive(Clone)]
+pub struct Entry {
+    pub cluster: Value,
+    pub user: Value,
+}
+
+impl Entry {
+    /// Of a cluster that is served here.
+    pub fn of_sandbox(cluster: &Cluster, ca_pem: &str, token: &str, proxy: Option<&str>) -> Self {
+        let mut entry = json!({"server": format!("https://{}:443", cluster.fqdn), "certificate-authority-data": STANDARD.encode(ca_pem)});
+        if let Some(proxy) = proxy {
+            entry["proxy-url"] = json!(proxy);
+        }
+        Self { cluster: entry, user: json!({ "token": token }) }
+    }
+}
+
+/// A kubeconfig (JSON is YAML) with a context for each; the first is current.
+pub fn kubeconfig(clusters: &[(&str, Entry)]) -> String {
     let user = |name: &str| format!("clusterAdmin_{name}");
-    let contexts: Vec<Value> =
-        clusters.iter().map(|(name, _)| json!({"name": name, "context": {"cluster": name, "user": user(name)}})).collect();
-    let users: Vec<Value> = clusters.iter().map(|(name, _)| json!({"name": user(name), "user": {"token": token}})).collect();
-    let config = json!({"apiVersion": "v1", "kind": "Config", "clusters": entries, "contexts": contexts,
-        "current-context": clusters.first().map_or("", |(name, _)| name), "preferences": {}, "users": users});
+    let of = |make: &dyn Fn(&str, &Entry) -> Value| clusters.iter().map(|(name, entry)| make(name, entry)).collect::<Vec<Value>>();
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "preferences": {}, "current-context": clusters.first().map_or("", |(name, _)| name),
+        "clusters": of(&|name, entry| json!({"name": name, "cluster": entry.cluster})),
+        "contexts": of(&|name, _| json!({"name": name, "context": {"cluster": name, "user": user(name)}})),
+        "users": of(&|name, entry| json!({"name": user(name), "user": entry.user})),
+    });
     serde_json::to_string_pretty(&config).unwrap_or_default()
 }
 

@@ -25,6 +25,7 @@ pub mod roles;
 pub mod scale_sets;
 pub mod secrets;
 pub mod seed;
+pub mod stand_ins;
 pub mod state;
 pub mod subscriptions;
 pub mod times;
@@ -39,6 +40,7 @@ use super::{
     http::{Request, Response},
     lateness::Lateness,
 };
+use std::{collections::BTreeMap, sync::Arc};
 
 pub const LOGIN_HOST: &str = "login.microsoftonline.com";
 pub const ARM_HOST: &str = "management.azure.com";
@@ -58,6 +60,8 @@ pub struct Rules {
     /// For `listClusterUserCredential`.
     pub ca_pem: String,
     pub admin_token: String,
+    /// Of the clusters that another stands in for, by name.
+    pub entries: Arc<BTreeMap<String, clusters::Entry>>,
 }
 
 /// What a request did to the state.

@@ -171,6 +171,7 @@ fn cluster(state: &mut State, name: &str) -> Cluster {
         kubelet: None,
         client_id: String::new(),
         oidc_issuer: None,
+        own: None,
     }
 }
 

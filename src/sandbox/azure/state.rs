@@ -200,6 +200,17 @@ pub struct Cluster {
     /// `msi`, or the client id of the service principal.
     pub client_id: String,
     pub oidc_issuer: Option<String>,
+    /// What was here before another cluster stood in for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<Own>,
+}
+
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Own {
+    pub fqdn: String,
+    pub version: String,
+    pub node_group: String,
+    pub scale_set: String,
 }
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -98,9 +98,28 @@ fn pod_identity(store: &mut Store, facts: &Facts) {
             )],
         },
     );
-    // Without it MIC's own pods would be served by NMI.
-    let exception = json!({"spec": {"podLabels": {"app": "mic", "app.kubernetes.io/component": "mic", "component": "mic"}}});
+    let exception = json!({"spec": mic_exception()["spec"]});
     put(store, facts, "azurepodidentityexceptions.aadpodidentity.k8s.io", NAMESPACE, "mic-exception", exception);
+}
+
+/// Without it MIC's own pods would be served by NMI.
+pub fn mic_exception() -> Value {
+    let labels = json!({"app": "mic", "app.kubernetes.io/component": "mic", "component": "mic"});
+    json!({
+        "apiVersion": "aadpodidentity.k8s.io/v1", "kind": "AzurePodIdentityException",
+        "metadata": {"name": "mic-exception", "namespace": NAMESPACE}, "spec": {"podLabels": labels},
+    })
+}
+
+/// As the charts of the driver and of the Azure provider together set it.
+pub fn csi_driver() -> Value {
+    json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": {"name": "secrets-store.csi.k8s.io"},
+        "spec": {
+            "attachRequired": false, "podInfoOnMount": true, "requiresRepublish": true, "volumeLifecycleModes": ["Ephemeral"],
+            "tokenRequests": [{"audience": "api://AzureADTokenExchange"}, {"audience": "api://AKSIdentityBinding"}],
+        },
+    })
 }
 
 fn csi(store: &mut Store, facts: &Facts) {
@@ -113,17 +132,8 @@ fn csi(store: &mut Store, facts: &Facts) {
         "app": "csi-secrets-store-provider-azure", "app.kubernetes.io/instance": "csi", "app.kubernetes.io/managed-by": "Helm",
         "app.kubernetes.io/name": "csi-secrets-store-provider-azure", "helm.sh/chart": "csi-secrets-store-provider-azure-1.8.2",
     });
-    put(
-        store,
-        facts,
-        "csidrivers.storage.k8s.io",
-        "",
-        "secrets-store.csi.k8s.io",
-        json!({"metadata": {"labels": driver}, "spec": {
-            "attachRequired": false, "podInfoOnMount": true, "requiresRepublish": true, "volumeLifecycleModes": ["Ephemeral"],
-            "tokenRequests": [{"audience": "api://AzureADTokenExchange"}, {"audience": "api://AKSIdentityBinding"}],
-        }}),
-    );
+    let object = json!({"metadata": {"labels": driver}, "spec": csi_driver()["spec"]});
+    put(store, facts, "csidrivers.storage.k8s.io", "", "secrets-store.csi.k8s.io", object);
     account(store, facts, "secrets-store-csi-driver", &driver);
     account(store, facts, "csi-secrets-store-provider-azure", &provider);
     let classes = json!([

@@ -1,6 +1,7 @@
 //! The cluster as one sorted document to compare with another: what people and programs wanted, without what differs from run to run.
 
-use super::store::{State, parts};
+use super::resource::Catalog;
+use super::store::parts;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -31,10 +32,35 @@ const TIMES: [&str; 9] = [
     "uid",
 ];
 
-/// `{kind: {namespace: {name: object}}}`; cluster-scoped kinds have the namespace "".
-pub fn export(state: &State) -> Value {
+const PODS: &str = "/var/lib/kubelet/pods/";
+
+/// A kind that is exported, and where all of it is listed.
+pub struct Exported {
+    /// `plural.group`.
+    pub qualified: String,
+    pub api_version: String,
+    pub kind: String,
+    pub path: String,
+}
+
+/// Of a cluster with nothing but the CRDs that a lab needs.
+pub fn kinds() -> Vec<Exported> {
+    let crds = crate::crds::all();
+    let catalog = Catalog::new(crds.iter());
+    // events of both groups are the same objects, and are left out
+    let listed = catalog.resources.iter().filter(|r| r.verbs.contains(&"list") && r.version == r.storage && r.plural != "events");
+    let kinds = listed.map(|r| {
+        let root = if r.group.is_empty() { "/api" } else { "/apis" };
+        let path = format!("{root}/{}/{}", r.api_version(), r.plural);
+        Exported { qualified: r.qualified(), api_version: r.api_version(), kind: r.kind.clone(), path }
+    });
+    kinds.filter(|kind| !LEFT_OUT.contains(&kind.qualified.as_str())).collect()
+}
+
+/// By `plural.group/namespace/name`, to `{kind: {namespace: {name: object}}}`; cluster-scoped kinds have the namespace "".
+pub fn export(objects: &BTreeMap<String, Value>) -> Value {
     let mut out: BTreeMap<&str, BTreeMap<&str, BTreeMap<String, Value>>> = BTreeMap::new();
-    for (key, object) in &state.objects {
+    for (key, object) in objects {
         let (kind, namespace, name) = parts(key);
         if LEFT_OUT.contains(&kind) {
             continue;
@@ -80,6 +106,11 @@ fn sorted(value: &Value) -> Value {
         Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
         // The token volume of a pod has a made-up name.
         Value::String(text) if text.starts_with("kube-api-access-") => json!("kube-api-access-*"),
+        // The folder of a pod on its node has the pod's uid.
+        Value::String(text) if text.starts_with(PODS) => {
+            let rest = text.strip_prefix(PODS).and_then(|rest| rest.split_once('/')).map_or("", |(_, rest)| rest);
+            json!(format!("{PODS}*/{rest}"))
+        }
         other => other.clone(),
     }
 }

@@ -48,6 +48,8 @@ mod watch;
 mod write;
 mod zero;
 
+pub use components::{csi_driver, mic_exception};
+pub use export::{export as exported, kinds};
 pub use seed::new_cluster;
 pub use store::State;
 pub use tokens::Keys;
@@ -133,7 +135,7 @@ impl Kube {
 
     /// All objects, sorted, without what differs from run to run.
     pub fn export(&self) -> serde_json::Value {
-        export::export(&self.lock().state)
+        export::export(&self.lock().state.objects)
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {

@@ -2,8 +2,8 @@
 //! keeps the Secrets that it is to sync. Its refusals are the texts that kubelet then shows.
 
 use super::events::{Events, Weight};
+use super::kube::Refusal;
 use super::provider::{self, Access, File};
-use super::wire::Refusal;
 use base64::Engine;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Kubernetes events as the components' recorders write them: one object per message, counted up when it comes again. No secret may be in a message.
 
-use super::wire::Kube;
+use super::kube::Kube;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

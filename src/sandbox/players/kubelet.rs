@@ -1,13 +1,15 @@
 //! Kubelet, as far as a lab sees it: volumes are mounted, then the environment is checked, then the pod runs; what fails is an event of the pod and
-//! is tried again. Pods that already run are left alone (a real kubelet, or kwok, plays there).
+//! is tried again. Pods that already run, and those of a node that has a kubelet of its own (or kwok), only get their volumes.
 
 use super::desk::{Desk, Pauses, Work};
 use super::driver::{DRIVER, Driver, Volume};
 use super::events::{Events, Weight, now};
+use super::kube::{Kube, Refusal};
 use super::mirror::{Key, Mirror, keep, key};
 use super::nmi::Nmi;
+use super::nodes::Nodes;
 use super::provider::Access;
-use super::wire::{Azure, Kube, Refusal};
+use super::wire::Azure;
 use super::{Config, Leash, Players};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -19,6 +21,8 @@ struct Kubelet {
     driver: Driver,
     events: Events,
     pods: Arc<Mirror>,
+    /// None: every node of this cluster is played.
+    nodes: Option<Nodes>,
 }
 
 /// What keeps a container from starting.
@@ -37,7 +41,8 @@ pub(super) fn start(config: &Config, nmi: Option<Arc<Nmi>>, players: &mut Player
     players.play(keeping);
     let events = Events::new(&driver, "csi-secrets-store-controller");
     let driver = Driver { access: Access { kube: driver, azure, nmi, desk: desk.clone() }, events };
-    let kubelet = Arc::new(Kubelet { events: Events::new(&kube, "kubelet"), kube, driver, pods });
+    let nodes = config.foreign.then(|| Nodes::new(&kube));
+    let kubelet = Arc::new(Kubelet { events: Events::new(&kube, "kubelet"), kube, driver, pods, nodes });
     players.play(kubelet.run(desk));
     Ok(())
 }
@@ -80,8 +85,19 @@ impl Kubelet {
         }
     }
 
+    /// Whether a kubelet of its own runs the pods of its node.
+    async fn is_anothers(&self, pod: &Value) -> bool {
+        match (&self.nodes, pod["spec"]["nodeName"].as_str()) {
+            (Some(nodes), Some(node)) => nodes.lives(node).await,
+            _ => false,
+        }
+    }
+
     /// The containers have stopped: nothing is left to wait for.
     async fn finish(&self, pod: &Value) -> bool {
+        if self.is_anothers(pod).await {
+            return true;
+        }
         let options = json!({ "gracePeriodSeconds": 0, "preconditions": { "uid": uid(pod) } });
         match self.kube.delete(&path(pod), &options).await {
             // another pod has the name now
@@ -92,7 +108,7 @@ impl Kubelet {
 
     /// True: the pod runs and has all it should have, or there is no such pod any more. `unsynced`: a Secret was still to be made last time.
     async fn start(&self, pod: &Value, unsynced: &mut bool) -> bool {
-        let running = pod["status"]["phase"] == "Running";
+        let running = pod["status"]["phase"] == "Running" || self.is_anothers(pod).await;
         match self.prepare(pod, running, *unsynced).await {
             Ok(synced) => {
                 *unsynced = !synced;
@@ -109,7 +125,7 @@ impl Kubelet {
         }
     }
 
-    /// Volumes, then environment. Ok(false): the pod may run, but a Secret could not be synced.
+    /// Volumes, then environment. `running`: it does, or somebody else sees to that. Ok(false): the pod may run, but a Secret could not be synced.
     async fn prepare(&self, pod: &Value, running: bool, unsynced: bool) -> Result<bool, NotReady> {
         let mut well = true;
         let volumes = || pod["spec"]["volumes"].as_array().into_iter().flatten();

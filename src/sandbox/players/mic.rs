@@ -4,8 +4,9 @@
 use super::arm::{Arm, Failed};
 use super::desk::{Desk, Pauses};
 use super::events::{Events, Weight};
+use super::kube::{Kube, Refusal};
 use super::mirror::{Key, Mirror, keep, key};
-use super::wire::{Azure, Kube, Refusal};
+use super::wire::Azure;
 use super::{Config, Players};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 //! What there is of one kind in all namespaces, kept by list and watch as the real components' informers do.
 
 use super::desk::{Desk, Work};
-use super::wire::{Kube, Refusal};
+use super::kube::{Kube, Refusal};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

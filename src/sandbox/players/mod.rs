@@ -1,21 +1,29 @@
 //! MIC, NMI, the CSI driver with its Azure provider, and kubelet, played as HTTP clients of the Kubernetes API and of Azure, as the real ones
 //! are: so they also work on a cluster that is a real one. They know nothing of the sandbox's insides.
 //!
-//! `wire` the two ways out · `mirror` list and watch · `desk` who has work · `events` · `arm` `mic` the identities of the nodes ·
-//! `nmi` tokens for pods · `provider` Key Vault · `driver` SecretProviderClasses · `kubelet` pods.
+//! `wire` the way to Azure · `kube` `access` `plugin` the way to the cluster · `mirror` list and watch · `desk` who has work · `events` · `arm` `mic` the identities of the nodes ·
+//! `nmi` tokens for pods · `provider` Key Vault · `driver` SecretProviderClasses · `kubelet` pods · `nodes` whose nodes are played.
 
+mod access;
 mod arm;
 mod desk;
 mod driver;
 mod events;
+mod kube;
 mod kubelet;
 mod mic;
 mod mirror;
 mod nmi;
+mod nodes;
+mod plugin;
 mod provider;
 #[cfg(test)]
 mod tests;
 mod wire;
+
+pub use access::{Certificate, KubeAccess, Token};
+pub(super) use kube::{Kube, Refusal};
+pub use plugin::Plugin;
 
 use desk::Desk;
 use std::sync::Arc;
@@ -31,6 +39,8 @@ pub struct Config {
     /// Who signs for Azure's hosts behind that proxy.
     pub ca_pem: String,
     pub kube: KubeAccess,
+    /// Somebody else's: a node there may have a kubelet of its own.
+    pub foreign: bool,
     pub tenant: String,
     pub subscription: String,
     /// The resource group of the nodes.
@@ -50,16 +60,6 @@ pub enum Login {
         client_id: String,
         client_secret: String,
     },
-}
-
-#[derive(Clone)]
-pub struct KubeAccess {
-    pub server: String,
-    pub token: Option<String>,
-    pub ca_pem: Option<String>,
-    pub client_cert_pem: Option<String>,
-    pub client_key_pem: Option<String>,
-    pub proxy: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,10 @@
 
 use super::arm::refused_token;
 use super::desk::Desk;
+use super::kube::Kube;
 use super::mic::is_namespaced;
 use super::mirror::{Mirror, keep};
-use super::wire::{Azure, Kube, METADATA};
+use super::wire::{Azure, METADATA};
 use super::{Config, Players};
 use base64::Engine;
 use serde_json::Value;
@@ -141,7 +142,8 @@ mod tests {
             cluster: "c".into(),
             proxy: url.clone(),
             ca_pem: made.cert.pem(),
-            kube: KubeAccess { server: url, token: None, ca_pem: None, client_cert_pem: None, client_key_pem: None, proxy: None },
+            kube: KubeAccess { server: url, ..KubeAccess::default() },
+            foreign: false,
             tenant: "t".into(),
             subscription: "s".into(),
             node_group: "g".into(),

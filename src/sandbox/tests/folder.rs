@@ -84,7 +84,7 @@ async fn serving(dir: &Path) -> (tokio::sync::oneshot::Sender<()>, tokio::task::
         let stop = async {
             let _ = stopped.await;
         };
-        serve(options, Some(file), stop, |_| ready.send(()).unwrap()).await
+        serve(options, Some(file), stop, |_, _| ready.send(()).unwrap()).await
     });
     told.await.unwrap();
     (stop, server)
@@ -98,7 +98,7 @@ async fn a_served_folder_is_shared_reset_and_left() {
     let (stop, server) = serving(&folder).await;
     let note: Value = serde_json::from_slice(&std::fs::read(folder.join("ready")).unwrap()).unwrap();
     assert_eq!(note["proxy"], access(&folder).await.unwrap().proxy);
-    let again = serve(options(&folder, Lateness::None), None, std::future::ready(()), |_| {}).await;
+    let again = serve(options(&folder, Lateness::None), None, std::future::ready(()), |_, _| {}).await;
     assert!(matches!(again, Err(Error::AlreadyServing { .. })));
     let one = open(options(&folder, Lateness::None)).await.unwrap();
     let two = open(options(&folder, Lateness::None)).await.unwrap();

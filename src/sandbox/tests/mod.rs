@@ -52,7 +52,7 @@ pub struct Lab {
 }
 
 pub fn options(dir: &Path, lateness: Lateness) -> Options {
-    Options { dir: dir.to_owned(), lateness: Some(lateness), listen: None, wait: Duration::from_secs(20) }
+    Options { dir: dir.to_owned(), lateness: Some(lateness), listen: None, wait: Duration::from_secs(20), stand_ins: Vec::new() }
 }
 
 pub fn client(access: &Access) -> Client {

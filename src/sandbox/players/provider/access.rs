@@ -1,8 +1,9 @@
 //! As whom the provider reads Key Vault: one of five ways, chosen by the parameters, and how each gets its token.
 
 use super::super::desk::Desk;
+use super::super::kube::Kube;
 use super::super::nmi::Nmi;
-use super::super::wire::{Azure, Kube, Said};
+use super::super::wire::{Azure, Said};
 use super::Request;
 use super::parameters::Parameters;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! A Kubernetes API that keeps what it gets, and an Azure of one scale set and one vault behind a CONNECT proxy: just enough for the players to
 //! play against, with switches for what may be broken.
 
-use crate::sandbox::players::{Config, KubeAccess, Login};
+use crate::sandbox::players::{Config, KubeAccess, Login, Token};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use http::{Method, Request, Response};
@@ -85,14 +85,8 @@ impl Fake {
             cluster: "aks-mi".into(),
             proxy: url.clone(),
             ca_pem: made.cert.pem(),
-            kube: KubeAccess {
-                server: url,
-                token: Some("t".into()),
-                ca_pem: None,
-                client_cert_pem: None,
-                client_key_pem: None,
-                proxy: None,
-            },
+            kube: KubeAccess { server: url, token: Some(Token::Fixed("t".into())), ..KubeAccess::default() },
+            foreign: false,
             tenant: "tenant".into(),
             subscription: "s".into(),
             node_group: "MC_rg".into(),

@@ -1,0 +1,181 @@
+//! A managed cluster whose API server is another's: ARM then tells of that one's host, version and nodes. What was the cluster's own is kept
+//! beside it and comes back. Knows nothing of how that cluster is reached.
+
+use super::{
+    ids, scale_sets,
+    state::{Cluster, Group, Own, ScaleSet, State},
+};
+
+/// What ARM is to tell.
+pub struct StandIn {
+    /// Host of its API server.
+    pub host: String,
+    pub version: String,
+    /// Where its nodes are, and how many.
+    pub nodes: Option<(Place, u32)>,
+}
+
+/// A scale set, as a node's providerID names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub subscription: String,
+    pub group: String,
+    pub scale_set: String,
+}
+
+impl Place {
+    /// Of `azure:///subscriptions/S/resourceGroups/G/providers/Microsoft.Compute/virtualMachineScaleSets/V/virtualMachines/N`
+    /// (cloud-provider-azure), in any case.
+    pub fn of(provider_id: &str) -> Option<Self> {
+        let id = provider_id.strip_prefix("azure://")?;
+        let parts: Vec<&str> = id.split('/').collect();
+        let ["", s, subscription, g, group, p, compute, v, scale_set, ..] = parts.as_slice() else { return None };
+        let words =
+            [(s, "subscriptions"), (g, "resourceGroups"), (p, "providers"), (compute, "Microsoft.Compute"), (v, "virtualMachineScaleSets")];
+        let fits = words.iter().all(|(word, wanted)| word.eq_ignore_ascii_case(wanted))
+            && [subscription, group, scale_set].iter().all(|t| !t.is_empty());
+        let owned = |text: &&str| (*text).to_owned();
+        fits.then(|| Self { subscription: owned(subscription), group: owned(group), scale_set: owned(scale_set) })
+    }
+}
+
+fn key_of(state: &State, name: &str) -> Option<String> {
+    state.clusters.iter().find(|(_, c)| c.name == name).map(|(key, _)| key.clone())
+}
+
+/// From now on the cluster of this name is that one. False: there is no such managed cluster.
+pub fn take(state: &mut State, name: &str, other: &StandIn) -> bool {
+    let Some(key) = key_of(state, name) else { return false };
+    let Some(mut cluster) = state.clusters.get(&key).cloned() else { return false };
+    let own = cluster.own.clone().unwrap_or_else(|| Own {
+        fqdn: cluster.fqdn.clone(),
+        version: cluster.version.clone(),
+        node_group: cluster.node_group.clone(),
+        scale_set: cluster.scale_set.clone(),
+    });
+    cluster.fqdn.clone_from(&other.host);
+    cluster.version.clone_from(&other.version);
+    cluster.node_group.clone_from(&own.node_group);
+    cluster.scale_set.clone_from(&own.scale_set);
+    if let Some((place, count)) = other.nodes.as_ref().filter(|(place, _)| place.subscription.eq_ignore_ascii_case(&state.subscription)) {
+        follow(state, &mut cluster, place, *count);
+    }
+    cluster.own = Some(own);
+    state.clusters.insert(key, cluster);
+    true
+}
+
+/// Each cluster is its own again, but for those named. What was made for a stand-in's nodes stays: nothing goes away by itself in Azure.
+pub fn leave(state: &mut State, but: &[&str]) -> bool {
+    let mut left = false;
+    for cluster in state.clusters.values_mut().filter(|c| !but.contains(&c.name.as_str())) {
+        if let Some(own) = cluster.own.take() {
+            (cluster.fqdn, cluster.version, cluster.node_group, cluster.scale_set) = (own.fqdn, own.version, own.node_group, own.scale_set);
+            left = true;
+        }
+    }
+    left
+}
+
+/// The node resource group and the scale set are those of the nodes; made where they are not there.
+fn follow(state: &mut State, cluster: &mut Cluster, place: &Place, count: u32) {
+    let owner = ids::low_group_id(&state.subscription, &cluster.group, super::clusters::KIND, &cluster.name);
+    let group = state.groups.entry(ids::fold(&place.group)).or_insert_with(|| Group {
+        name: place.group.clone(),
+        location: cluster.location.clone(),
+        tags: None,
+        managed_by: Some(owner),
+    });
+    cluster.node_group.clone_from(&group.name);
+    let mut set = ScaleSet {
+        name: place.scale_set.clone(),
+        group: group.name.clone(),
+        location: cluster.location.clone(),
+        tags: [("aks-managed-poolName".to_owned(), "nodepool1".to_owned())].into(),
+        capacity: count,
+        unique_id: ids::guid(&["scale set", &place.group, &place.scale_set]),
+        principal_id: None,
+        identities: Default::default(),
+    };
+    let key = ids::fold(&scale_sets::id(&state.subscription, &set));
+    // AKS assigns the kubelet's identity to every scale set of the cluster
+    if let (Some(kubelet), Some(own)) = (&cluster.kubelet, state.scale_sets.get(&cluster.scale_set))
+        && let Some(assigned) = own.identities.get(kubelet)
+    {
+        set.identities.insert(kubelet.clone(), assigned.clone());
+    }
+    state.scale_sets.entry(key.clone()).or_insert(set).capacity = count;
+    cluster.scale_set = key;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::seed;
+    use super::*;
+
+    fn other(provider_id: &str) -> StandIn {
+        let nodes = Place::of(provider_id).map(|place| (place, 3));
+        StandIn { host: "127.0.0.1".into(), version: "1.35.0".into(), nodes }
+    }
+
+    fn cluster(state: &State) -> &Cluster {
+        state.clusters.values().find(|c| c.name == "aks-mi").unwrap()
+    }
+
+    #[test]
+    fn a_provider_id_names_a_scale_set_or_nothing() {
+        let id = "azure:///subscriptions/s/resourceGroups/mc_g/providers/Microsoft.Compute/virtualMachineScaleSets/v/virtualMachines/0";
+        assert_eq!(Place::of(id), Some(Place { subscription: "s".into(), group: "mc_g".into(), scale_set: "v".into() }));
+        assert!(Place::of(&id.to_lowercase()).is_some());
+        for none in [
+            "",
+            "kind://docker/kind/kind-control-plane",
+            "azure:///subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/n",
+        ] {
+            assert_eq!(Place::of(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn the_scale_set_follows_the_nodes_and_the_clusters_own_comes_back() {
+        let mut state = seed::new(1);
+        let before = serde_json::to_string(cluster(&state)).unwrap();
+        let kubelet = cluster(&state).kubelet.clone().unwrap();
+        let id = format!(
+            "azure:///subscriptions/{}/resourceGroups/mc_other/providers/Microsoft.Compute/virtualMachineScaleSets/pool/virtualMachines/0",
+            state.subscription
+        );
+        for _ in 0..2 {
+            assert!(take(&mut state, "aks-mi", &other(&id)));
+            let now = cluster(&state);
+            assert_eq!((now.fqdn.as_str(), now.node_group.as_str(), now.version.as_str()), ("127.0.0.1", "mc_other", "1.35.0"));
+            let set = &state.scale_sets[&now.scale_set];
+            assert_eq!((set.name.as_str(), set.capacity, set.identities.contains_key(&kubelet)), ("pool", 3, true));
+        }
+        assert!(leave(&mut state, &[]));
+        assert_eq!(serde_json::to_string(cluster(&state)).unwrap(), before);
+        assert!(!leave(&mut state, &[]));
+    }
+
+    #[test]
+    fn the_own_scale_set_is_found_again_in_any_case() {
+        let mut state = seed::new(1);
+        let own = cluster(&state).clone();
+        let id =
+            format!("azure://{}/virtualMachines/0", scale_sets::id(&state.subscription, &state.scale_sets[&own.scale_set]).to_lowercase());
+        let (groups, sets) = (state.groups.len(), state.scale_sets.len());
+        assert!(take(&mut state, "aks-mi", &other(&id)));
+        assert_eq!((state.groups.len(), state.scale_sets.len()), (groups, sets));
+        assert_eq!((&cluster(&state).node_group, &cluster(&state).scale_set), (&own.node_group, &own.scale_set));
+    }
+
+    #[test]
+    fn nodes_of_another_subscription_have_the_clusters_own_scale_set() {
+        let mut state = seed::new(1);
+        let own = cluster(&state).clone();
+        let id = "azure:///subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/v/virtualMachines/0";
+        assert!(take(&mut state, "aks-mi", &other(id)));
+        assert_eq!((&cluster(&state).node_group, &cluster(&state).scale_set), (&own.node_group, &own.scale_set));
+        assert!(!take(&mut state, "no-such", &other(id)));
+    }
+}
