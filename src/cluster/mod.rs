@@ -92,6 +92,8 @@ pub struct Read {
 #[derive(Clone)]
 pub struct Write {
     link: calls::Shared,
+    /// Every request that would change something carries dryRun=All.
+    dry: bool,
 }
 
 impl Cluster {
@@ -132,7 +134,11 @@ impl Cluster {
         Read { link: self.link.clone(), pass: Arc::default() }
     }
     pub fn write(&self) -> Write {
-        Write { link: self.link.clone() }
+        Write { link: self.link.clone(), dry: false }
+    }
+    /// The same requests, of which the server keeps nothing: admission, validation and RBAC answer as they would.
+    pub fn rehearse(&self) -> Write {
+        Write { link: self.link.clone(), dry: true }
     }
 }
 
@@ -145,24 +151,28 @@ impl Read {
     pub async fn list(&self, api: &Api, namespace: Option<&str>, label_selector: Option<&str>) -> Result<Vec<Value>> {
         read::list(&self.link, &self.pass, api, namespace, label_selector).await
     }
-    /// Server-side apply with dryRun=All, fieldValidation=Strict, fieldManager=podid.
+    /// Server-side apply with dryRun=All, fieldValidation=Strict, fieldManager=podid; asked at most once per pass.
     pub async fn preview(&self, at: &At, manifest: &Value, force: bool) -> Result<Preview> {
-        read::preview(&self.link, at, manifest, force).await
+        read::preview(&self.link, &self.pass, at, manifest, force).await
     }
 }
 
 impl Write {
     /// Server-side apply, strict; `Error::Conflicts` unless forced.
     pub async fn apply(&self, at: &At, manifest: &Value, force: bool) -> Result<Value> {
-        write::patch(&self.link, at, manifest, false, force).await
+        write::patch(&self.link, at, manifest, self.dry, force).await
+    }
+    /// A JSON patch; one that sets another resourceVersion than there is now is `Error::Changed`.
+    pub async fn patch(&self, at: &At, steps: &Value) -> Result<Value> {
+        write::amend(&self.link, at, steps, self.dry).await
     }
     /// POST; `AlreadyExists` is `Error::Exists`.
     pub async fn create(&self, at: &At, manifest: &Value) -> Result<Value> {
-        write::create(&self.link, at, manifest).await
+        write::create(&self.link, at, manifest, self.dry).await
     }
-    /// Absent is success; waits until the object is really gone (finalizers), bounded. `uid`: only that very object. `grace`: seconds.
+    /// Absent is success; waits until the object is really gone (finalizers), bounded, and needs no more rights for that than to get it. `uid`: only that very object. `grace`: seconds.
     pub async fn delete(&self, at: &At, uid: Option<&str>, grace: Option<u32>) -> Result<()> {
-        write::delete(&self.link, at, uid, grace).await
+        write::delete(&self.link, at, uid, grace, self.dry).await
     }
     /// Reads past any memory.
     pub async fn get(&self, at: &At) -> Result<Option<Value>> {
@@ -185,13 +195,9 @@ impl Write {
         namespace: Option<&str>,
         field_selector: Option<&str>,
         limit: Duration,
-        mut see: impl FnMut(&Value) -> Option<T> + Send,
+        see: impl FnMut(&Value) -> Option<T> + Send,
     ) -> Result<Option<T>> {
         let view = watch::View { api, namespace, fields: field_selector };
-        watch::follow(&self.link, view, limit, |seen| match seen {
-            watch::Seen::Is(object) => see(object),
-            watch::Seen::Gone(_) | watch::Seen::Listed(_) => None,
-        })
-        .await
+        watch::follow(&self.link, view, limit, see).await
     }
 }

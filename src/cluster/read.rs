@@ -23,6 +23,8 @@ pub(super) struct Pass {
     objects: Memory<At, Option<Value>>,
     lists: Memory<ListKey, Vec<Value>>,
     kinds: Memory<Api, bool>,
+    /// By place, manifest and force.
+    previews: Memory<(At, String, bool), Preview>,
 }
 
 async fn once<K: Eq + Hash, T: Clone>(memory: &Memory<K, T>, key: K, ask: impl Future<Output = Result<T>>) -> Result<T> {
@@ -68,10 +70,13 @@ async fn absent_or(link: &Shared, pass: &Pass, asked: Asked<'_>, answer: Answer)
     Err(link.refusal(asked, &answer).await)
 }
 
-pub(super) async fn preview(link: &Shared, at: &At, manifest: &Value, force: bool) -> Result<Preview> {
-    match super::write::patch(link, at, manifest, true, force).await {
-        Ok(would) => Ok(Preview::Would(would)),
-        Err(Error::Conflicts(fields)) => Ok(Preview::Conflicts(fields)),
-        Err(e) => Err(e),
-    }
+pub(super) async fn preview(link: &Shared, pass: &Pass, at: &At, manifest: &Value, force: bool) -> Result<Preview> {
+    once(&pass.previews, (at.clone(), manifest.to_string(), force), async {
+        match super::write::patch(link, at, manifest, true, force).await {
+            Ok(would) => Ok(Preview::Would(would)),
+            Err(Error::Conflicts(fields)) => Ok(Preview::Conflicts(fields)),
+            Err(e) => Err(e),
+        }
+    })
+    .await
 }

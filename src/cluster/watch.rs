@@ -16,13 +16,6 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Between two lists, where no watch may be opened or the last one failed.
 const PAUSE: Duration = Duration::from_millis(250);
 
-pub(super) enum Seen<'a> {
-    Is(&'a Value),
-    Gone(&'a Value),
-    /// A list has been gone through, so many objects it had.
-    Listed(usize),
-}
-
 /// What to look at.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
@@ -44,7 +37,7 @@ pub(super) async fn follow<T: Send>(
     link: &Link,
     view: View<'_>,
     limit: Duration,
-    mut see: impl FnMut(Seen<'_>) -> Option<T> + Send,
+    mut see: impl FnMut(&Value) -> Option<T> + Send,
 ) -> Result<Option<T>> {
     let mut trouble = None;
     let all = rounds(link, view, Instant::now() + limit, &mut see, &mut trouble);
@@ -58,7 +51,7 @@ async fn rounds<T: Send>(
     link: &Link,
     view: View<'_>,
     end: Instant,
-    see: &mut (impl FnMut(Seen<'_>) -> Option<T> + Send),
+    see: &mut (impl FnMut(&Value) -> Option<T> + Send),
     trouble: &mut Option<Error>,
 ) -> Result<T> {
     let mut first = true;
@@ -80,12 +73,9 @@ async fn rounds<T: Send>(
         };
         (first, *trouble) = (false, None);
         for item in &listed.items {
-            if let Some(found) = see(Seen::Is(item)) {
+            if let Some(found) = see(item) {
                 return Ok(found);
             }
-        }
-        if let Some(found) = see(Seen::Listed(listed.items.len())) {
-            return Ok(found);
         }
         let mut version = listed.version;
         loop {
@@ -106,7 +96,8 @@ async fn rounds<T: Send>(
     }
 }
 
-fn passes(e: &Error) -> bool {
+/// Whether the same request may well be answered later.
+pub(super) fn passes(e: &Error) -> bool {
     matches!(e, Error::Unreachable { .. } | Error::Failed { .. })
 }
 
@@ -115,7 +106,7 @@ async fn one_watch<T>(
     view: View<'_>,
     version: &str,
     end: Instant,
-    see: &mut (impl FnMut(Seen<'_>) -> Option<T> + Send),
+    see: &mut (impl FnMut(&Value) -> Option<T> + Send),
 ) -> Result<End<T>> {
     let span = end.saturating_duration_since(Instant::now()).clamp(Duration::from_secs(1), LONGEST);
     let seconds = span.as_secs().to_string();
@@ -151,9 +142,8 @@ async fn one_watch<T>(
             let Ok(event) = serde_json::from_slice::<Value>(line) else { return Ok(End::Relist) };
             let object = &event["object"];
             let found = match event["type"].as_str() {
-                Some("ADDED" | "MODIFIED") => see(Seen::Is(object)),
-                Some("DELETED") => see(Seen::Gone(object)),
-                Some("BOOKMARK") => None,
+                Some("ADDED" | "MODIFIED") => see(object),
+                Some("DELETED" | "BOOKMARK") => None,
                 // mostly 410: too old
                 _ => {
                     tracing::debug!(code = object["code"].as_u64(), "the server ended the watch");

@@ -4,14 +4,18 @@ use super::calls::{Call, Link, list_path, object_path, query};
 use super::error::{Error, Result};
 use super::list::{Listed, list_all};
 use super::status::Asked;
-use super::watch::{Seen, View, follow};
+use super::watch::passes;
 use super::{Api, At, FIELD_MANAGER};
 use http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A namespace goes only when its content has gone, which has grace periods of its own.
 const NAMESPACE_GRACE: Duration = Duration::from_secs(60);
+/// Between two looks at what is going.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+const LAST_LOOK: Duration = Duration::from_secs(1);
 
 pub(super) async fn patch(link: &Link, at: &At, manifest: &Value, dry: bool, force: bool) -> Result<Value> {
     let parts = [
@@ -29,8 +33,20 @@ pub(super) async fn patch(link: &Link, at: &At, manifest: &Value, dry: bool, for
     link.json(&call, Asked::of("patch", at)).await
 }
 
-pub(super) async fn create(link: &Link, at: &At, manifest: &Value) -> Result<Value> {
-    let parts = [("fieldManager", Some(FIELD_MANAGER)), ("fieldValidation", Some("Strict"))];
+/// A JSON patch (RFC 6902).
+pub(super) async fn amend(link: &Link, at: &At, steps: &Value, dry: bool) -> Result<Value> {
+    let parts = [("fieldManager", Some(FIELD_MANAGER)), ("dryRun", dry.then_some("All"))];
+    let call = Call {
+        method: Method::PATCH,
+        path: format!("{}{}", object_path(at)?, query(&parts)),
+        content_type: "application/json-patch+json",
+        body: steps.to_string().into_bytes(),
+    };
+    link.json(&call, Asked::of("patch", at)).await
+}
+
+pub(super) async fn create(link: &Link, at: &At, manifest: &Value, dry: bool) -> Result<Value> {
+    let parts = [("fieldManager", Some(FIELD_MANAGER)), ("fieldValidation", Some("Strict")), ("dryRun", dry.then_some("All"))];
     let path = format!("{}{}", list_path(&at.api, at.namespace.as_deref())?, query(&parts));
     link.json(&Call::json(Method::POST, path, manifest), Asked::of("create", at)).await
 }
@@ -59,7 +75,7 @@ pub(super) async fn list(
     }
 }
 
-pub(super) async fn delete(link: &Link, at: &At, uid: Option<&str>, grace: Option<u32>) -> Result<()> {
+pub(super) async fn delete(link: &Link, at: &At, uid: Option<&str>, grace: Option<u32>, dry: bool) -> Result<()> {
     let mut options = json!({ "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background" });
     if let Some(uid) = uid {
         options["preconditions"] = json!({ "uid": uid });
@@ -67,10 +83,16 @@ pub(super) async fn delete(link: &Link, at: &At, uid: Option<&str>, grace: Optio
     if let Some(grace) = grace {
         options["gracePeriodSeconds"] = grace.into();
     }
-    let call = Call::json(Method::DELETE, object_path(at)?, &options);
+    let mut path = object_path(at)?;
+    if dry {
+        options["dryRun"] = json!(["All"]);
+        // the body decides; the query is for who reads the server's log
+        path += &query(&[("dryRun", Some("All"))]);
+    }
+    let call = Call::json(Method::DELETE, path, &options);
     match link.json(&call, Asked::of("delete", at)).await {
         // gone at once; an object that stays for a while (finalizers, grace) is answered by itself
-        Ok(answer) if answer["kind"] == "Status" && answer["status"] == "Success" => return Ok(()),
+        Ok(answer) if dry || answer["kind"] == "Status" && answer["status"] == "Success" => return Ok(()),
         Ok(_) => {}
         // a kind that nobody serves has no objects
         Err(Error::NotFound { .. } | Error::KindMissing { .. }) => return Ok(()),
@@ -93,32 +115,32 @@ pub(super) async fn delete(link: &Link, at: &At, uid: Option<&str>, grace: Optio
     gone(link, at, &meant, now).await
 }
 
+/// Looks from time to time: a watch would tell sooner, but needs two more rights on every kind that is ever deleted.
 async fn gone(link: &Link, at: &At, meant: &str, mut last: Value) -> Result<()> {
     let grace = Duration::from_secs(last["metadata"]["deletionGracePeriodSeconds"].as_u64().unwrap_or_default());
     let limit = link.timeout + if at.api.kind == "Namespace" { NAMESPACE_GRACE } else { grace };
-    let fields = format!("metadata.name={}", at.name);
-    let view = View { api: &at.api, namespace: at.namespace.as_deref(), fields: Some(&fields) };
-    let over = follow(link, view, limit, |seen| match seen {
-        Seen::Is(object) if object["metadata"]["uid"] == meant => {
-            last = object.clone();
-            None
-        }
-        Seen::Is(_) | Seen::Listed(0) => Some(()),
-        Seen::Gone(object) => (object["metadata"]["uid"] == meant).then_some(()),
-        Seen::Listed(_) => None,
-    })
-    .await;
-    match over {
-        Ok(Some(())) | Err(Error::KindMissing { .. }) => Ok(()),
-        Err(e) => Err(e),
-        Ok(None) => {
-            let by = holders(&last);
-            if by.is_empty() {
-                return Err(Error::TimedOut(limit));
-            }
-            Err(Error::Held { what: Asked::of("delete", at).what(), by, after: limit })
+    let end = Instant::now() + limit;
+    let mut pause = FIRST_LOOK;
+    let mut trouble = None;
+    while Instant::now() + pause < end {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LAST_LOOK);
+        match get(link, at).await {
+            Ok(Some(now)) if now["metadata"]["uid"] == meant => (last, trouble) = (now, None),
+            Ok(_) => return Ok(()),
+            Err(e) if passes(&e) => trouble = Some(e),
+            Err(Error::KindMissing { .. }) => return Ok(()),
+            Err(e) => return Err(e),
         }
     }
+    if let Some(e) = trouble {
+        return Err(e);
+    }
+    let by = holders(&last);
+    if by.is_empty() {
+        return Err(Error::TimedOut(limit));
+    }
+    Err(Error::Held { what: Asked::of("delete", at).what(), by, after: limit })
 }
 
 /// Finalizers, and what a namespace says of the content that it still has.

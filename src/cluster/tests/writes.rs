@@ -19,7 +19,8 @@ async fn a_preview_is_a_strict_dry_run_apply_and_shows_the_owners_of_fields() {
             },
         )
         .await;
-    let read = to(&fake).await.read();
+    let cluster = to(&fake).await;
+    let read = cluster.read();
     let manifest = json!({ "spec": { "clientID": "x" } });
     assert!(matches!(read.preview(&at(identities(), "a"), &manifest, false).await.unwrap(), Preview::Would(_)));
     let seen = fake.last();
@@ -30,7 +31,9 @@ async fn a_preview_is_a_strict_dry_run_apply_and_shows_the_owners_of_fields() {
     );
     assert_eq!(seen.headers["content-type"], "application/apply-patch+yaml");
     assert_eq!(seen.body, manifest);
-    let Preview::Conflicts(fields) = read.preview(&at(identities(), "a"), &manifest, false).await.unwrap() else { panic!("no conflict") };
+    assert!(matches!(read.preview(&at(identities(), "a"), &manifest, false).await.unwrap(), Preview::Would(_)), "one view of the world");
+    let later = cluster.read().preview(&at(identities(), "a"), &manifest, false).await.unwrap();
+    let Preview::Conflicts(fields) = later else { panic!("no conflict") };
     assert_eq!(fields, [(".spec.clientID".to_owned(), "kubectl-client-side-apply".to_owned())]);
 }
 
@@ -163,23 +166,44 @@ async fn watches_never_take_the_last_place() {
 }
 
 #[tokio::test]
-async fn a_deletion_waits_until_the_object_is_gone() {
-    let fake = Fake::start(|seen, _| {
+async fn a_deletion_waits_until_the_object_is_gone_and_needs_no_list_for_that() {
+    let fake = Fake::start(|seen, before| {
         let leaving = json!({ "metadata": { "name": "a", "uid": "u1", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["x/y"], "resourceVersion": "4" } });
-        match seen.method.as_str() {
-            "DELETE" => Reply::Json(200, leaving),
-            _ if seen.uri.contains("watch=true") => Reply::Open(vec![json!({ "type": "DELETED", "object": leaving })]),
-            _ if seen.uri.contains("limit=") => list("5", vec![leaving]),
-            _ => Reply::Json(200, leaving),
+        match (seen.method.as_str(), before) {
+            ("DELETE", _) | (_, 0..3) => Reply::Json(200, leaving),
+            (_, 3) => Reply::Text(500, "restarting"),
+            _ => refusal(404, "NotFound", "", json!({ "name": "a", "kind": "azureidentities" })),
         }
     })
     .await;
     to(&fake).await.write().delete(&at(identities(), "a"), Some("u1"), Some(0)).await.unwrap();
-    let asked = fake.asked();
-    assert_eq!(asked.len(), 4, "{asked:#?}");
+    let path = "/apis/aadpodidentity.k8s.io/v1/namespaces/shop/azureidentities/a";
+    assert_eq!(fake.asked()[1..], vec![format!("GET {path}"); 4]);
     let delete = fake.seen.lock().unwrap()[0].clone();
     assert_eq!(delete.body["preconditions"]["uid"], "u1");
     assert_eq!(delete.body["gracePeriodSeconds"], 0);
+}
+
+#[tokio::test]
+async fn a_rehearsal_sends_every_write_dry_and_waits_for_nothing() {
+    let fake = Fake::start(|_, _| Reply::Json(200, json!({ "metadata": { "uid": "u1", "finalizers": ["x/y"] } }))).await;
+    let (write, place) = (to(&fake).await.rehearse(), at(pods(), "a"));
+    write.apply(&place, &json!({}), true).await.unwrap();
+    write.patch(&place, &json!([])).await.unwrap();
+    write.create(&place, &json!({})).await.unwrap();
+    write.delete(&place, Some("u1"), None).await.unwrap();
+    let pods = "/api/v1/namespaces/shop/pods";
+    assert_eq!(
+        fake.asked(),
+        [
+            format!("PATCH {pods}/a?fieldManager=podid&fieldValidation=Strict&force=true&dryRun=All"),
+            format!("PATCH {pods}/a?fieldManager=podid&dryRun=All"),
+            format!("POST {pods}?fieldManager=podid&fieldValidation=Strict&dryRun=All"),
+            format!("DELETE {pods}/a?dryRun=All"),
+        ]
+    );
+    assert_eq!(fake.last().body["dryRun"], json!(["All"]), "options in a body are those that count");
+    assert_eq!(fake.seen.lock().unwrap()[1].headers["content-type"], "application/json-patch+json");
 }
 
 #[tokio::test]
@@ -194,11 +218,8 @@ async fn a_deletion_that_a_finalizer_holds_names_it() {
     let fake = Fake::start(|seen, _| {
         let leaving =
             json!({ "metadata": { "name": "a", "uid": "u1", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["x/y"] } });
-        match seen.method.as_str() {
-            _ if seen.uri.contains("watch=true") => Reply::Open(vec![]),
-            _ if seen.uri.contains("limit=") => list("5", vec![leaving]),
-            _ => Reply::Json(200, leaving),
-        }
+        assert!(!seen.uri.contains('?'), "{}", seen.uri);
+        Reply::Json(200, leaving)
     })
     .await;
     let dir = tempfile::tempdir().unwrap();
