@@ -134,6 +134,13 @@ pub fn resolve(spec: &Value, known: &Known) -> Value {
     resolved
 }
 
+/// The spec with such words wherever a value is not known; what only orders stays, so that the kind can still read it.
+pub fn filled(spec: &Value) -> Value {
+    let mut filled = spec.clone();
+    walk(&mut filled, &mut |key, field| (!field.is_empty()).then(|| Value::String(format!("(after {key})"))));
+    filled
+}
+
 /// For people: `(after identity/claims)` where a value is a reference that is not known yet.
 pub fn shown(value: &Value) -> Value {
     let mut shown = value.clone();

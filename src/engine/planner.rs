@@ -55,6 +55,13 @@ pub fn plan<W: World>(desired: &Desired, ledger: &Ledger, observed: &Observed, k
     planner.finish()
 }
 
+fn both(one: Option<String>, other: Option<String>) -> Option<String> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(format!("{one}; {other}")),
+        (one, other) => one.or(other),
+    }
+}
+
 struct Planner<'a, W: World> {
     desired: &'a Desired,
     ledger: &'a Ledger,
@@ -152,10 +159,11 @@ impl<W: World> Planner<'_, W> {
             }
             Diff::Same => self.act(node, kind, replaced(Act::Adopt), Origin::Adopted, Vec::new(), None, placed, Some(seen)),
             Diff::Update(changes) if ours => {
-                self.act(node, kind, replaced(Act::Update), origin, changes, kind.note(&node.spec)?, placed, Some(seen))
+                let why = both(kind.note(&node.spec)?, kind.remark(&placed, &seen.actual)?);
+                self.act(node, kind, replaced(Act::Update), origin, changes, why, placed, Some(seen))
             }
             Diff::Update(changes) if self.consent.adopt => {
-                let why = Some("taken over by --adopt".into());
+                let why = both(Some("taken over by --adopt".into()), kind.remark(&placed, &seen.actual)?);
                 self.act(node, kind, replaced(Act::Update), Origin::Adopted, changes, why, placed, Some(seen))
             }
             Diff::Update(changes) => {

@@ -118,6 +118,10 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn note(&self) -> Option<String> {
         None
     }
+    /// What the plan should say beside a change of what was seen.
+    fn remark(&self, _actual: &Self::Actual) -> Option<String> {
+        None
+    }
     /// Why a deletion is not done although it is ours: something in it that is not.
     fn holds(&self, _actual: &Self::Actual) -> Option<String> {
         None
@@ -180,6 +184,7 @@ pub trait Erased<W: World>: Send + Sync {
     fn ahead(&self, spec: &Value, around: Around<'_>, before: Option<&Value>) -> Result<Outputs, Fault>;
     fn summary(&self, spec: &Value) -> Result<Vec<(&'static str, Value)>, Fault>;
     fn note(&self, spec: &Value) -> Result<Option<String>, Fault>;
+    fn remark(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
     fn holds(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
     fn missing(&self, spec: &Value) -> Result<(String, String), Fault>;
     fn put<'a>(
@@ -251,6 +256,9 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
     }
     fn note(&self, spec: &Value) -> Result<Option<String>, Fault> {
         Ok(typed::<K>(spec)?.note())
+    }
+    fn remark(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault> {
+        Ok(typed::<K>(spec)?.remark(&typed(actual)?))
     }
     fn holds(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault> {
         Ok(typed::<K>(spec)?.holds(&typed(actual)?))

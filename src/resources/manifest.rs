@@ -3,10 +3,11 @@
 
 use super::{
     ownership,
+    takeover::{self, Takeover},
     world::{Cloud, Lies, Reader, Writer},
 };
 use crate::{
-    cluster::{Api, At, Preview},
+    cluster::{self, Api, At, FIELD_MANAGER, Preview},
     engine::{
         desired::Intent,
         fault::Fault,
@@ -34,6 +35,40 @@ pub struct Actual {
     /// Things in it that podid did not make (namespaces).
     #[serde(default)]
     pub foreign: Vec<String>,
+    /// Whose fields an apply takes over first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<Takeover>,
+}
+
+impl Actual {
+    fn of(live: &Value) -> Self {
+        Self {
+            uid: text(live, "/metadata/uid"),
+            labels: labels(live),
+            changes: Vec::new(),
+            conflicts: Vec::new(),
+            terminating: live.pointer("/metadata/deletionTimestamp").is_some(),
+            unsure: false,
+            foreign: Vec::new(),
+            taken: None,
+        }
+    }
+}
+
+/// Where an object lies.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub lies: Lies,
+    pub at: At,
+    /// Others have fields of their own in it, which are none of podid's business.
+    pub shared: bool,
+}
+
+impl Place {
+    /// Whose fields may be taken over.
+    fn from(&self) -> &'static [&'static str] {
+        if self.shared { takeover::OF_SHARED } else { takeover::OF_WHOLE }
+    }
 }
 
 pub fn at(api: &Api, namespace: Option<&str>, name: &str) -> At {
@@ -70,6 +105,9 @@ pub trait Manifested: Serialize + DeserializeOwned + Send + Sync + 'static {
 
     fn lies(&self) -> &Lies;
     fn at(&self) -> At;
+    fn site(&self) -> Place {
+        Place { lies: self.lies().clone(), at: self.at(), shared: false }
+    }
     /// Unresolved where a value is not known yet.
     fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault>;
     fn summary(&self) -> Vec<(&'static str, Value)>;
@@ -84,7 +122,7 @@ impl<M: Manifested> Kind<Cloud> for M {
         Some(self.lies().cluster.clone())
     }
     async fn observe(&self, around: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
-        observe(self.lies(), &self.at(), around, reader, |mine| self.manifest(around.app, mine)).await
+        observe(&self.site(), around, reader, |mine| self.manifest(around.app, mine)).await
     }
     fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
         diff(around, actual)
@@ -101,12 +139,15 @@ impl<M: Manifested> Kind<Cloud> for M {
     fn summary(&self) -> Vec<(&'static str, Value)> {
         Manifested::summary(self)
     }
+    fn remark(&self, actual: &Actual) -> Option<String> {
+        remark(actual)
+    }
     async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
         let wanted = self.manifest(around.app, around.ours == Some(true))?;
-        put(self.lies(), &self.at(), around, before.as_ref(), writer, wanted).await
+        put(&self.site(), around, before.as_ref(), writer, wanted).await
     }
     async fn remove(&self, _: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
-        remove(self.lies(), &self.at(), &before, writer).await
+        remove(&self.site(), &before, writer).await
     }
     fn commands(&self) -> Vec<String> {
         let at = self.at();
@@ -116,29 +157,19 @@ impl<M: Manifested> Kind<Cloud> for M {
 
 /// `make(mine)` builds the manifest.
 pub async fn observe(
-    lies: &Lies,
-    at: &At,
+    place: &Place,
     around: Around<'_>,
     reader: &Reader,
     make: impl Fn(bool) -> Result<Value, Fault>,
 ) -> Result<Option<Actual>, Fault> {
-    let cluster = reader.cluster(lies).await?;
-    let found = match cluster.get(at).await {
+    let cluster = reader.cluster(&place.lies).await?;
+    let found = match cluster.get(&place.at).await {
         // what goes away is gone where its kind is
-        Err(crate::cluster::Error::KindMissing { .. }) if around.intent == Intent::Absent => return Ok(None),
+        Err(cluster::Error::KindMissing { .. }) if around.intent == Intent::Absent => return Ok(None),
         other => other.map_err(Fault::cloud)?,
     };
     let Some(live) = found else { return Ok(None) };
-    let labels = labels(&live);
-    let mut actual = Actual {
-        uid: text(&live, "/metadata/uid"),
-        terminating: live.pointer("/metadata/deletionTimestamp").is_some(),
-        changes: Vec::new(),
-        conflicts: Vec::new(),
-        unsure: false,
-        foreign: Vec::new(),
-        labels,
-    };
+    let mut actual = Actual::of(&live);
     if around.intent != Intent::Present || actual.terminating {
         return Ok(Some(actual));
     }
@@ -153,12 +184,65 @@ pub async fn observe(
         }
         other => other?,
     };
-    let force = reader.force_conflicts || (reader.adopt && !mine);
-    match cluster.preview(at, &wanted, force).await.map_err(Fault::cloud)? {
-        Preview::Would(would) => actual.changes = changes(&live, &would),
-        Preview::Conflicts(conflicts) => actual.conflicts = conflicts,
+    let terms = Terms { adopt: reader.adopt, force_conflicts: reader.force_conflicts, mine };
+    match outlook(&cluster, place, &live, &wanted, terms).await? {
+        Outlook::Conflicts(conflicts) => actual.conflicts = conflicts,
+        Outlook::Would { object, taken } => {
+            actual.changes = changes(&live, &object);
+            actual.changes.extend(taken.as_ref().map(|t| Change {
+                field: "metadata.managedFields".into(),
+                from: json!(t.from),
+                to: json!(FIELD_MANAGER),
+            }));
+            actual.taken = taken;
+        }
     }
     Ok(Some(actual))
+}
+
+/// What was consented to, and whether the object is podid's already.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    pub adopt: bool,
+    pub force_conflicts: bool,
+    pub mine: bool,
+}
+
+impl Terms {
+    /// Whether fields that others own with other values are set all the same.
+    pub fn force(self) -> bool {
+        self.force_conflicts || (self.adopt && !self.mine)
+    }
+    fn takes_over(self) -> bool {
+        self.mine || self.adopt
+    }
+}
+
+/// What an apply would make of an object that is there, with all that comes before it.
+pub enum Outlook {
+    Would {
+        object: Value,
+        taken: Option<Takeover>,
+    },
+    /// Fields that others own with other values: (path, manager).
+    Conflicts(Vec<(String, String)>),
+}
+
+pub async fn outlook(cluster: &cluster::Read, place: &Place, live: &Value, wanted: &Value, terms: Terms) -> Result<Outlook, Fault> {
+    // of what others share podid wants labels and nothing else, ever: if they are there, the server need not be asked, nor have given
+    // the right to be
+    if place.shared && holds(live, wanted) && takeover::of(live, place.from()).is_none() {
+        return Ok(Outlook::Would { object: live.clone(), taken: None });
+    }
+    let object = match cluster.preview(&place.at, wanted, terms.force()).await.map_err(Fault::cloud)? {
+        Preview::Would(object) => object,
+        Preview::Conflicts(conflicts) => return Ok(Outlook::Conflicts(conflicts)),
+    };
+    Ok(match takeover::of(live, place.from()).filter(|_| terms.takes_over()) {
+        // the server's dry run knows nothing of the write before it
+        Some(taken) => Outlook::Would { object: takeover::left(live, place.from(), wanted, object), taken: Some(taken) },
+        None => Outlook::Would { object, taken: None },
+    })
 }
 
 pub fn diff(around: Around<'_>, actual: &Actual) -> Diff {
@@ -168,8 +252,11 @@ pub fn diff(around: Around<'_>, actual: &Actual) -> Diff {
     if !actual.conflicts.is_empty() {
         let mine = around.mine(ownership::owner(around.app, &actual.labels));
         if !mine {
-            let changes =
-                actual.conflicts.iter().map(|(field, _)| Change { field: field.clone(), from: json!("(another value)"), to: Value::Null });
+            let changes = actual.conflicts.iter().map(|(field, manager)| Change {
+                field: format!("{field} (owned by {manager})"),
+                from: json!("(another value)"),
+                to: Value::Null,
+            });
             return Diff::Update(changes.collect());
         }
         let fields: Vec<String> = actual.conflicts.iter().map(|(field, manager)| format!("{field} is owned by {manager}")).collect();
@@ -193,49 +280,57 @@ pub fn publish(actual: &Actual) -> Outputs {
     [("uid".into(), json!(actual.uid))].into()
 }
 
-pub async fn put(
-    lies: &Lies,
-    at: &At,
-    around: Around<'_>,
-    before: Option<&Actual>,
-    writer: &Writer,
-    wanted: Value,
-) -> Result<Actual, Fault> {
-    let cluster = writer.cluster(lies).await?;
+pub async fn put(place: &Place, around: Around<'_>, before: Option<&Actual>, writer: &Writer, wanted: Value) -> Result<Actual, Fault> {
+    let cluster = writer.cluster(&place.lies).await?;
     if before.is_some_and(|b| b.terminating) {
-        cluster.delete(at, None, None).await.map_err(Fault::cloud)?;
+        cluster.delete(&place.at, None, None).await.map_err(Fault::cloud)?;
     }
-    let force = writer.force_conflicts || (writer.adopt && around.ours != Some(true));
-    let live = match before.filter(|b| b.unsure) {
-        Some(_) => unless_equal(lies, at, &wanted, force, writer).await?,
-        None => cluster.apply(at, &wanted, force).await.map_err(Fault::cloud)?,
-    };
-    Ok(Actual {
-        uid: text(&live, "/metadata/uid"),
-        labels: labels(&live),
-        changes: Vec::new(),
-        conflicts: Vec::new(),
-        terminating: false,
-        unsure: false,
-        foreign: Vec::new(),
-    })
+    let terms = Terms { adopt: writer.adopt, force_conflicts: writer.force_conflicts, mine: around.ours == Some(true) };
+    let mut taken = before.and_then(|b| b.taken.clone());
+    if before.is_some_and(|b| b.unsure) {
+        // now that all is known, the server says whether there is anything to change at all
+        let read = writer.clusters.reader(&place.lies).await?;
+        if let Some(live) = read.get(&place.at).await.map_err(Fault::cloud)? {
+            match outlook(&read, place, &live, &wanted, terms).await? {
+                Outlook::Would { object, taken: None } if changes(&live, &object).is_empty() => return Ok(Actual::of(&live)),
+                Outlook::Would { taken: found, .. } => taken = found,
+                Outlook::Conflicts(conflicts) => return Err(Fault::cloud(cluster::Error::Conflicts(conflicts))),
+            }
+        }
+    }
+    if let Some(taken) = taken {
+        take(&cluster, place, taken).await?;
+    }
+    let live = cluster.apply(&place.at, &wanted, terms.force()).await.map_err(Fault::cloud)?;
+    Ok(Actual::of(&live))
 }
 
-/// Now that all is known, the server says whether there is anything to change at all.
-async fn unless_equal(lies: &Lies, at: &At, wanted: &Value, force: bool, writer: &Writer) -> Result<Value, Fault> {
-    let read = writer.clusters.reader(lies).await?;
-    if let (Some(live), Preview::Would(would)) =
-        (read.get(at).await.map_err(Fault::cloud)?, read.preview(at, wanted, force).await.map_err(Fault::cloud)?)
-        && changes(&live, &would).is_empty()
-    {
-        return Ok(live);
+/// How often somebody else may come in between.
+const TRIES: usize = 5;
+
+async fn take(cluster: &cluster::Write, place: &Place, mut taken: Takeover) -> Result<(), Fault> {
+    for _ in 1..TRIES {
+        match cluster.patch(&place.at, &taken.steps()).await {
+            Err(cluster::Error::Changed { .. }) => {}
+            other => return other.map(drop).map_err(Fault::cloud),
+        }
+        let live = cluster.get(&place.at).await.map_err(Fault::cloud)?;
+        match live.and_then(|live| takeover::of(&live, place.from())) {
+            Some(again) => taken = again,
+            None => return Ok(()),
+        }
     }
-    writer.cluster(lies).await?.apply(at, wanted, force).await.map_err(Fault::cloud)
+    cluster.patch(&place.at, &taken.steps()).await.map(drop).map_err(Fault::cloud)
 }
 
-pub async fn remove(lies: &Lies, at: &At, before: &Actual, writer: &Writer) -> Result<(), Fault> {
-    let cluster = writer.cluster(lies).await?;
-    cluster.delete(at, Some(&before.uid), None).await.map_err(Fault::cloud)
+pub async fn remove(place: &Place, before: &Actual, writer: &Writer) -> Result<(), Fault> {
+    let cluster = writer.cluster(&place.lies).await?;
+    cluster.delete(&place.at, Some(&before.uid), None).await.map_err(Fault::cloud)
+}
+
+/// What the plan says beside a change.
+pub fn remark(actual: &Actual) -> Option<String> {
+    actual.taken.as_ref().map(|taken| format!("takes over the fields of {}", taken.from.join(" and ")))
 }
 
 fn text(value: &Value, pointer: &str) -> String {
@@ -254,8 +349,29 @@ pub fn changes(live: &Value, would: &Value) -> Vec<Change> {
     found
 }
 
+/// Whether all that is wanted is there, whatever else is.
+fn holds(live: &Value, wanted: &Value) -> bool {
+    match (live, wanted) {
+        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(name, w)| live.get(name).is_some_and(|l| holds(l, w))),
+        _ => live == wanted,
+    }
+}
+
 const SERVERS_OWN: &[&str] =
     &["metadata.managedFields", "metadata.resourceVersion", "metadata.generation", "metadata.uid", "metadata.creationTimestamp", "status"];
+
+/// An object as people compare it: without what the server keeps for itself.
+pub fn shown(object: &Value) -> Value {
+    let mut shown = object.clone();
+    for path in SERVERS_OWN {
+        let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let parent = if parent.is_empty() { Some(&mut shown) } else { shown.get_mut(parent) };
+        if let Some(Value::Object(map)) = parent {
+            map.shift_remove(name);
+        }
+    }
+    shown
+}
 
 fn compare(path: &str, live: &Value, would: &Value, found: &mut Vec<Change>) {
     if SERVERS_OWN.contains(&path) || live == would {

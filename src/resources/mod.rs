@@ -11,10 +11,13 @@ pub mod identity;
 pub mod manifest;
 pub mod namespace;
 pub mod ownership;
+pub mod rendered;
+pub mod rights;
 pub mod role;
 pub mod roles;
 pub mod secret;
 pub mod secret_provider_class;
+pub mod takeover;
 #[cfg(test)]
 mod tests;
 pub mod values;

@@ -1,7 +1,7 @@
 //! A namespace. Shared: one that is there is used as it is; one that podid made goes only while nothing else is in it.
 
 use super::{
-    manifest::{self, Actual},
+    manifest::{self, Actual, Place},
     ownership,
     world::{Cloud, Lies, Reader, Writer},
 };
@@ -25,6 +25,23 @@ pub struct Namespace {
     pub name: String,
 }
 
+/// What people put into a namespace and would miss: group, version, kind, plural.
+pub(super) const CONTENT: [(&str, &str, &str, &str); 13] = [
+    ("", "v1", "Pod", "pods"),
+    ("", "v1", "Secret", "secrets"),
+    ("", "v1", "ConfigMap", "configmaps"),
+    ("", "v1", "Service", "services"),
+    ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+    ("apps", "v1", "Deployment", "deployments"),
+    ("apps", "v1", "StatefulSet", "statefulsets"),
+    ("apps", "v1", "DaemonSet", "daemonsets"),
+    ("batch", "v1", "Job", "jobs"),
+    ("batch", "v1", "CronJob", "cronjobs"),
+    ("aadpodidentity.k8s.io", "v1", "AzureIdentity", "azureidentities"),
+    ("aadpodidentity.k8s.io", "v1", "AzureIdentityBinding", "azureidentitybindings"),
+    ("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClass", "secretproviderclasses"),
+];
+
 pub fn key(cluster: &str, name: &str) -> Key {
     Key::of("namespace", [cluster, name])
 }
@@ -34,25 +51,19 @@ impl Namespace {
         manifest::at(&Api::new("", "v1", "Namespace", "namespaces"), None, &self.name)
     }
 
-    /// What people put into a namespace and would miss; what the cluster itself puts there is not looked at.
+    /// Others have labels of their own on it.
+    pub(super) fn site(&self) -> Place {
+        Place { lies: self.lies.clone(), at: self.at(), shared: true }
+    }
+
+    pub(super) fn manifest(&self, app: &str, mine: bool) -> Value {
+        manifest::manifest(&self.at(), app, mine, &[], None)
+    }
+
+    /// What is in it that podid did not make; what the cluster itself puts there is not looked at.
     async fn foreign(&self, app: &str, reader: &Reader) -> Result<Vec<String>, Fault> {
         let cluster = reader.cluster(&self.lies).await?;
-        let kinds = [
-            ("", "v1", "Pod", "pods"),
-            ("", "v1", "Secret", "secrets"),
-            ("", "v1", "ConfigMap", "configmaps"),
-            ("", "v1", "Service", "services"),
-            ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
-            ("apps", "v1", "Deployment", "deployments"),
-            ("apps", "v1", "StatefulSet", "statefulsets"),
-            ("apps", "v1", "DaemonSet", "daemonsets"),
-            ("batch", "v1", "Job", "jobs"),
-            ("batch", "v1", "CronJob", "cronjobs"),
-            ("aadpodidentity.k8s.io", "v1", "AzureIdentity", "azureidentities"),
-            ("aadpodidentity.k8s.io", "v1", "AzureIdentityBinding", "azureidentitybindings"),
-            ("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClass", "secretproviderclasses"),
-        ]
-        .map(|(group, version, kind, plural)| Api::new(group, version, kind, plural));
+        let kinds = CONTENT.map(|(group, version, kind, plural)| Api::new(group, version, kind, plural));
         let listed = join_all(kinds.iter().map(|api| cluster.list(api, Some(&self.name), None))).await;
         let mut foreign = Vec::new();
         for (api, listed) in kinds.iter().zip(listed) {
@@ -60,8 +71,8 @@ impl Namespace {
                 // there is nothing of a kind that the cluster does not know
                 Err(cluster::Error::KindMissing { .. } | cluster::Error::NotFound { .. }) => continue,
                 // what may not be seen may be there
-                Err(cluster::Error::Forbidden { resource, .. }) => {
-                    foreign.push(format!("{resource}, perhaps, which may not be listed"));
+                Err(cluster::Error::Forbidden { verb, resource, .. }) => {
+                    foreign.push(format!("{resource}, perhaps: this login may not {verb} {resource} in namespace {}", self.name));
                     continue;
                 }
                 other => other.map_err(Fault::cloud)?,
@@ -90,9 +101,7 @@ impl Kind<Cloud> for Namespace {
         Some(self.lies.cluster.clone())
     }
     async fn observe(&self, around: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
-        let at = self.at();
-        let found =
-            manifest::observe(&self.lies, &at, around, reader, |mine| Ok(manifest::manifest(&at, around.app, mine, &[], None))).await?;
+        let found = manifest::observe(&self.site(), around, reader, |mine| Ok(self.manifest(around.app, mine))).await?;
         let Some(mut actual) = found else { return Ok(None) };
         if around.intent == Intent::Absent && around.mine(manifest::owner(around, &actual)) {
             actual.foreign = self.foreign(around.app, reader).await?;
@@ -111,6 +120,9 @@ impl Kind<Cloud> for Namespace {
     fn publish(&self, actual: &Actual) -> Outputs {
         manifest::publish(actual)
     }
+    fn remark(&self, actual: &Actual) -> Option<String> {
+        manifest::remark(actual)
+    }
     fn holds(&self, actual: &Actual) -> Option<String> {
         let first = actual.foreign.first()?;
         let more = actual.foreign.len() - 1;
@@ -124,12 +136,11 @@ impl Kind<Cloud> for Namespace {
         )
     }
     async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
-        let at = self.at();
-        let wanted = manifest::manifest(&at, around.app, around.ours == Some(true), &[], None);
-        manifest::put(&self.lies, &at, around, before.as_ref(), writer, wanted).await
+        let wanted = self.manifest(around.app, around.ours == Some(true));
+        manifest::put(&self.site(), around, before.as_ref(), writer, wanted).await
     }
     async fn remove(&self, _: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
-        manifest::remove(&self.lies, &self.at(), &before, writer).await
+        manifest::remove(&self.site(), &before, writer).await
     }
     fn commands(&self) -> Vec<String> {
         vec![format!("kubectl create namespace {}", self.name)]

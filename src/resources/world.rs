@@ -73,12 +73,19 @@ pub struct Lies {
 pub struct Clusters {
     settings: cluster::Settings,
     any_server: bool,
+    rehearsing: bool,
     open: Arc<Mutex<BTreeMap<String, Arc<OnceCell<cluster::Cluster>>>>>,
 }
 
 impl Clusters {
     pub fn new(settings: cluster::Settings, any_server: bool) -> Self {
-        Self { settings, any_server, open: Arc::default() }
+        Self { settings, any_server, rehearsing: false, open: Arc::default() }
+    }
+
+    /// The same connections; what is written through them is kept by no server.
+    #[must_use]
+    pub fn rehearsing(&self) -> Self {
+        Self { rehearsing: true, ..self.clone() }
     }
 
     /// `context`: None is the kubeconfig's current one.
@@ -103,7 +110,8 @@ impl Clusters {
     }
 
     pub async fn writer(&self, lies: &Lies) -> Result<cluster::Write, Fault> {
-        Ok(self.checked(lies).await?.write())
+        let cluster = self.checked(lies).await?;
+        Ok(if self.rehearsing { cluster.rehearse() } else { cluster.write() })
     }
 
     /// The cluster that ARM tells of and the context must be the same one: writing an app's objects into another cluster by a

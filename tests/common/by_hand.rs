@@ -114,11 +114,20 @@ impl World {
 
     /// As the kubeconfig's cluster admin. A PATCH is a merge patch.
     pub fn kube(&self, method: &str, context: &str, path: &str, body: Option<Value>) -> Answer {
+        let content_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+        self.of_kube(method, context, path, content_type, body)
+    }
+
+    /// Server-side apply; the field manager is in the path's query.
+    pub fn apply(&self, context: &str, path: &str, body: &Value) -> Answer {
+        self.of_kube("PATCH", context, path, "application/apply-patch+yaml", Some(body.clone()))
+    }
+
+    fn of_kube(&self, method: &str, context: &str, path: &str, content_type: &str, body: Option<Value>) -> Answer {
         let config: Value = serde_json::from_str(&self.read(".podid/kubeconfig")).unwrap();
         let named = |list: &str| config[list].as_array().unwrap().iter().find(|e| e["name"].as_str().unwrap().ends_with(context)).unwrap();
         let server = named("clusters")["cluster"]["server"].as_str().unwrap();
         let token = named("users")["user"]["token"].as_str().unwrap();
-        let content_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
         self.send(method, &format!("{server}{path}"), token, content_type, body.map(|b| b.to_string()))
     }
 
