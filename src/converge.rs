@@ -3,15 +3,16 @@
 mod clusters;
 mod goal;
 mod proofs;
+mod rehearsal;
 mod saved;
 
 use crate::{
     azure,
-    cli::{Format, Only},
+    cli::{DryRun, Format, Only},
     engine::{
         desired::{Desired, Intent},
         event::{Event, Tell, at_work},
-        execute::{Run, execute},
+        execute::{Report, Run, execute},
         key::Key,
         ledger::Ledger,
         observe::{Observed, observe},
@@ -21,7 +22,7 @@ use crate::{
     },
     exit::Exit,
     failure::{Failure, explain},
-    output::{events::Events, human, json, progress::Progress, prompt},
+    output::{events::Events, human, json, progress::Progress, prompt, yaml},
     resources::{
         KINDS, Reader, Writer,
         secret::Secret,
@@ -31,6 +32,7 @@ use crate::{
 };
 pub use goal::Goal;
 pub(crate) use goal::{Scene, scene};
+pub(crate) use rehearsal::{is_made, missing_namespace};
 use serde_json::Value;
 use std::{sync::Arc, time::Instant};
 
@@ -38,7 +40,7 @@ use std::{sync::Arc, time::Instant};
 pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     let scene = session.unless_interrupted(scene(session, &goal)).await??;
     let looked = session.unless_interrupted(look(session, &goal, &scene)).await??;
-    let (plan, observed) = (&looked.plan, looked.observed);
+    let plan = &looked.plan;
     goal.check_saved(plan)?;
     if let Goal::Plan { out, exit_code, .. } = &goal {
         if let Some(out) = out {
@@ -51,7 +53,7 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
             _ => Exit::Done,
         });
     }
-    if session.global.dry_run {
+    if session.global.dry_run == DryRun::Plan {
         show(session, plan)?;
         return Ok(if plan.refused.is_empty() { Exit::Done } else { Exit::Refused });
     }
@@ -60,6 +62,10 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
         refused(session, plan)?;
         return Ok(Exit::Refused);
     }
+    if session.global.dry_run == DryRun::Server {
+        return rehearsal::rehearse(session, &looked).await;
+    }
+    let observed = looked.observed;
     if to_do {
         session.terminal.say(&human::plan(plan, session.terminal.color_err, session.terminal.verbose));
         let (terminal, yes) = (session.terminal.clone(), session.global.yes);
@@ -77,6 +83,8 @@ pub(crate) struct Looked {
     pub observed: Observed,
     pub values: Arc<Values>,
     pub azure: azure::Read,
+    /// What was looked with, and remembers what it saw.
+    pub reader: Reader,
 }
 
 pub(crate) async fn look(session: &Session, goal: &Goal, scene: &Scene) -> Result<Looked, Failure> {
@@ -101,7 +109,7 @@ pub(crate) async fn look(session: &Session, goal: &Goal, scene: &Scene) -> Resul
     let consent = Consent { adopt: global.adopt, recover, delete_data: global.delete_data.iter().cloned().collect() };
     let plan = planner::plan(&desired, &scene.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
     goal.check_removal(&plan)?;
-    Ok(Looked { plan, observed, values, azure })
+    Ok(Looked { plan, observed, values, azure, reader })
 }
 
 fn all_faults(faults: crate::engine::observe::Faults) -> Failure {
@@ -140,15 +148,15 @@ fn one_failure<'a>(failures: impl Iterator<Item = (&'a Key, Failure)>) -> Failur
 fn refused(session: &Session, plan: &Plan) -> Result<(), Failure> {
     let terminal = &session.terminal;
     match session.global.output {
-        Format::Json => show(session, plan)?,
         Format::Table => terminal.complain(&human::plan(plan, terminal.color_err, terminal.verbose)),
+        Format::Json | Format::Yaml => show(session, plan)?,
     }
     let count = plan.refused.len();
     let message =
         format!("nothing was changed: {} a decision", if count == 1 { "1 thing needs".into() } else { format!("{count} things need") });
     let ways = plan.refused.iter().map(|r| format!("{}: {}", r.key, r.reason));
     let mut failure = Failure::new(Exit::Refused, message);
-    if session.global.output == Format::Json {
+    if session.global.output != Format::Table {
         failure = ways.fold(failure, Failure::because);
     }
     terminal.complain(&human::failure(&failure, terminal.color_err));
@@ -225,14 +233,19 @@ async fn ask_for_values(session: &Session, plan: &Plan, values: &Arc<Values>) ->
 
 fn show(session: &Session, plan: &Plan) -> Result<(), Failure> {
     let text = match session.global.output {
-        Format::Json => json::text(&json::plan(plan)),
         Format::Table => human::plan(plan, session.terminal.color_out, session.terminal.verbose),
+        Format::Json | Format::Yaml => paper(session, &json::plan(plan)),
     };
     answer(session, &text)
 }
 
 pub(crate) fn answer(session: &Session, text: &str) -> Result<(), Failure> {
     session.terminal.answer(text).map_err(|e| Failure::new(Exit::Failed, "could not write the answer").because(e.to_string()))
+}
+
+/// A document for programs, as they want it.
+pub(crate) fn paper(session: &Session, document: &Value) -> String {
+    if session.global.output == Format::Yaml { yaml::text(document) } else { json::text(document) }
 }
 
 /// Progress for people, and events for programs.
@@ -289,8 +302,14 @@ async fn run(
 }
 
 struct Done {
-    report: crate::engine::execute::Report,
+    report: Report,
     took: std::time::Duration,
+}
+
+/// A refusal met on the way is a refusal only if it is all there is.
+fn worst(report: &Report) -> Option<Exit> {
+    let worst = report.failed.iter().map(|(key, _, fault)| explain(key, fault).kind).max()?;
+    Some(if report.failed.len() == 1 && worst == Exit::Refused { Exit::Refused } else { Exit::Failed })
 }
 
 async fn finish(session: &Session, goal: &Goal, scene: &Scene, plan: &Plan, done: Done) -> Result<Exit, Failure> {
@@ -299,11 +318,8 @@ async fn finish(session: &Session, goal: &Goal, scene: &Scene, plan: &Plan, done
         Exit::Bug
     } else if report.interrupted {
         Exit::Interrupted
-    } else if let Some(worst) = report.failed.iter().map(|(key, _, fault)| explain(key, fault).kind).max() {
-        // a refusal met on the way is a refusal only if it is all there is
-        if report.failed.len() == 1 && worst == Exit::Refused { Exit::Refused } else { Exit::Failed }
     } else {
-        Exit::Done
+        worst(&report).unwrap_or(Exit::Done)
     };
     if let Some(text) = human::troubles(&report, &|_, fault| Failure::from(fault), session.terminal.color_err) {
         session.terminal.complain(&text);
@@ -313,12 +329,12 @@ async fn finish(session: &Session, goal: &Goal, scene: &Scene, plan: &Plan, done
         _ => None,
     };
     match session.global.output {
-        Format::Json => {
+        Format::Json | Format::Yaml => {
             let mut document = json::report(&report, plan, &explain, took);
             if let (Some(proofs), Value::Object(map)) = (&proofs, &mut document) {
                 map.insert("proofs".into(), serde_json::to_value(&proofs.0).unwrap_or_default());
             }
-            answer(session, &json::text(&document))?;
+            answer(session, &paper(session, &document))?;
         }
         Format::Table => {
             answer(session, &human::report(&report, plan, took, session.terminal.color_out, session.terminal.verbose))?;
@@ -340,7 +356,7 @@ fn state_text(ledger: &Ledger) -> String {
     serde_json::to_string_pretty(&entries).unwrap_or_default()
 }
 
-pub(crate) use proofs::{document as proofs_document, prove_targets, shown as shown_proofs};
+pub(crate) use proofs::{document as proofs_document, prove_targets, rehearse_targets, shown as shown_proofs};
 
 /// For single commands: what a wish made is remembered under this.
 pub(crate) const DEFAULT_APP: &str = "default";

@@ -2,6 +2,7 @@
 //! which versions it mounted, and those are the vault's. No value is ever read. The same on every cluster; it knows no terminal.
 
 mod broken;
+pub mod rights;
 
 use crate::{
     azure,
@@ -128,6 +129,16 @@ pub struct Prover {
     pub stop: watch::Receiver<bool>,
 }
 
+/// The pod that proves a SecretProviderClass.
+pub fn pod_name(class: &str) -> String {
+    format!("podid-verify-{class}")
+}
+
+/// As the driver names what it mounted: pod, namespace, class.
+pub fn status_name(namespace: &str, class: &str) -> String {
+    format!("{}-{namespace}-{class}", pod_name(class))
+}
+
 fn pods() -> Api {
     Api::new("", "v1", "Pod", "pods")
 }
@@ -148,10 +159,22 @@ impl Prover {
         proof
     }
 
+    /// Only asks whether the pod would be taken; its name.
+    pub async fn rehearse(&self, target: &Target) -> Result<String, Fault> {
+        let cluster = self.clusters.rehearsing().writer(&target.lies).await?;
+        let name = pod_name(&target.class.name);
+        let pod = manifest::at(&pods(), Some(&target.namespace), &name);
+        match cluster.create(&pod, &self.manifest(target, &pod)).await {
+            // the real run takes away what an earlier one left
+            Ok(_) | Err(ClusterError::Exists { .. }) => Ok(name),
+            Err(error) => Err(Fault::cloud(error)),
+        }
+    }
+
     async fn run(&self, target: &Target, proof: &mut Proof) -> Result<(), Fault> {
         let begun = Instant::now();
         let cluster = self.clusters.writer(&target.lies).await?;
-        let name = format!("podid-verify-{}", target.class.name);
+        let name = pod_name(&target.class.name);
         let pod = manifest::at(&pods(), Some(&target.namespace), &name);
         // left by a run that was killed
         self.clear(&cluster, &pod).await?;
@@ -208,8 +231,7 @@ impl Prover {
     /// The driver's word on what it mounted; or what it says is wrong.
     async fn mounted(&self, target: &Target, cluster: &Write, pod: &At, limit: Duration) -> Result<BTreeMap<String, String>, Fault> {
         let api = Api::new("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClassPodStatus", "secretproviderclasspodstatuses");
-        let name = format!("{}-{}-{}", pod.name, target.namespace, target.class.name);
-        let selector = format!("metadata.name={name}");
+        let selector = format!("metadata.name={}", status_name(&target.namespace, &target.class.name));
         let read = |object: &Value| (object.pointer("/status/mounted").and_then(Value::as_bool) == Some(true)).then(|| objects_of(object));
         let ended = cluster.wait(&api, Some(&target.namespace), Some(&selector), limit, read).await;
         let ended = match ended {

@@ -1,21 +1,25 @@
 //! What only looks: show, list, status, verify, output, state. It changes nothing in any world but podid's own state file.
 
+mod diff;
 mod found;
 mod looks;
+mod rbac;
 mod rebuild;
 mod remembered;
 
+pub use diff::diff;
 pub use looks::look;
+pub use rbac::rbac;
 pub use rebuild::rebuild;
 pub use remembered::{output, state};
 
 use crate::{
     cli::{Format, Verify},
-    converge::{self, Goal, answer},
+    converge::{self, Goal, answer, paper},
     engine::plan::Act,
     exit::Exit,
     failure::Failure,
-    output::{json, table},
+    output::table,
     proof,
     session::Session,
 };
@@ -43,14 +47,15 @@ pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Fa
         if matches!(a.act, Act::Update | Act::Replace) { fields.join(", ") } else { String::new() }
     };
     match session.global.output {
-        Format::Json => {
+        Format::Json | Format::Yaml => {
             let all: Vec<_> = plan
                 .actions
                 .iter()
                 .map(|a| json!({ "key": a.key, "status": word(a.act), "origin": origin(a), "detail": detail(a) }))
                 .collect();
             let refused: Vec<_> = plan.refused.iter().map(|r| json!({ "key": r.key, "reason": r.reason })).collect();
-            answer(session, &json::text(&json!({ "version": 1, "app": plan.app, "resources": all, "refused": refused })))?;
+            let document = json!({ "version": 1, "app": plan.app, "resources": all, "refused": refused });
+            answer(session, &paper(session, &document))?;
         }
         Format::Table => {
             let mut rows: Vec<Vec<String>> =
@@ -80,10 +85,13 @@ pub async fn verify(session: &Session, verify: &Verify) -> Result<Exit, Failure>
     }
     let image = verify.image.as_deref().unwrap_or(proof::IMAGE);
     let azure = session.azure.read();
+    if session.global.dry_run.is_on() {
+        return converge::rehearse_targets(session, &azure, &targets, image).await;
+    }
     let (proofs, exit) = converge::prove_targets(session, &azure, &targets, image).await?;
     match session.global.output {
-        Format::Json => answer(session, &json::text(&converge::proofs_document(&proofs)))?,
         Format::Table => answer(session, &converge::shown_proofs(&proofs))?,
+        Format::Json | Format::Yaml => answer(session, &paper(session, &converge::proofs_document(&proofs)))?,
     }
     Ok(exit)
 }

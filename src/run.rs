@@ -6,7 +6,7 @@ use crate::{
     crds,
     exit::Exit,
     failure::Failure,
-    output::{Terminal, human, json},
+    output::{Terminal, human, json, yaml},
     queries, sandbox,
     session::{Session, interrupts, sandbox_options},
 };
@@ -49,9 +49,12 @@ fn no_command(error: cli::Error) -> Exit {
 
 fn complain(terminal: &Terminal, format: Format, failure: &Failure) -> Exit {
     terminal.complain(&human::failure(failure, terminal.color_err));
-    if format == Format::Json {
-        let _ = terminal.answer(&json::text(&json::failure(failure)));
-    }
+    let document = json::failure(failure);
+    let _ = match format {
+        Format::Table => Ok(()),
+        Format::Json => terminal.answer(&json::text(&document)),
+        Format::Yaml => terminal.answer(&yaml::text(&document)),
+    };
     failure.kind
 }
 
@@ -77,6 +80,9 @@ async fn perform(invocation: &Invocation, terminal: &Terminal, command: String) 
     if let Command::Sandbox(sandbox) = &invocation.command {
         return sandboxed(invocation, sandbox, terminal).await;
     }
+    if let Command::Rbac(rbac) = &invocation.command {
+        return queries::rbac(terminal, &invocation.global, rbac);
+    }
     let session = Session::open(invocation, terminal.clone(), command).await?;
     let outcome = dispatch(&session, &invocation.command).await;
     session.close().await;
@@ -89,6 +95,7 @@ async fn dispatch(session: &Session, command: &Command) -> Result<Exit, Failure>
         Command::Plan { file, out, exit_code } => {
             converge(session, Goal::Plan { file: file.clone(), out: out.clone(), exit_code: *exit_code }).await
         }
+        Command::Diff { file, exit_code } => queries::diff(session, file.clone(), *exit_code).await,
         Command::Down { file } => converge(session, Goal::Down { file: file.clone() }).await,
         Command::Change { wish, remove } => converge(session, Goal::Wish { wish: wish.clone(), remove: *remove }).await,
         Command::Status { file } => queries::status(session, file.clone()).await,
@@ -97,7 +104,7 @@ async fn dispatch(session: &Session, command: &Command) -> Result<Exit, Failure>
         Command::Output { key, field } => queries::output(session, key, field.as_deref()),
         Command::State(StateCommand::Rebuild { file }) => queries::rebuild(session, file.clone()).await,
         Command::State(state) => queries::state(session, state),
-        Command::Sandbox(_) => Err(Failure::new(Exit::Bug, "the sandbox was not dispatched")),
+        Command::Rbac(_) | Command::Sandbox(_) => Err(Failure::new(Exit::Bug, "what needs no session was not dispatched")),
     }
 }
 

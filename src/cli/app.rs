@@ -1,4 +1,4 @@
-//! The commands about a whole app: up, plan, down, status.
+//! The commands about a whole app: up, plan, diff, down, status.
 
 use clap::Args;
 use std::path::PathBuf;
@@ -35,6 +35,26 @@ pub struct Plan {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Exit 3 if anything would change
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+const DIFF: &str = "\
+Examples:
+  podid diff -f shop.yaml
+  podid diff --exit-code -q >/dev/null || echo differs
+  podid diff --force-conflicts               with the fields that others own
+
+In the format of `kubectl diff`: live/ is what is there, merged/ what the server would make of it.";
+
+/// Show line by line what `up` would change, as the server itself foretells it
+#[derive(Debug, Args)]
+#[command(after_help = DIFF)]
+pub struct Diff {
+    /// The spec; `-`: from stdin; default: podid.yaml
+    #[arg(short, long, value_name = "SPEC")]
+    pub file: Option<PathBuf>,
+    /// Exit 3 if anything differs
     #[arg(long)]
     pub exit_code: bool,
 }

@@ -56,6 +56,12 @@ fn failure(error: &clap::Error, text: &str) -> Failure {
     {
         hints.insert(0, super::vault::NO_VALUE.to_owned());
     }
+    // clap takes the next word for one of its own: the value of this flag is optional
+    if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg).or_else(|| error.get(ContextKind::InvalidSubcommand))
+        && matches!(word.as_str(), "server" | "client" | "plan")
+    {
+        hints.insert(0, format!("Write `--dry-run={word}`, with the equals sign."));
+    }
     Failure { kind: Exit::Usage, message, causes: Vec::new(), hints }
 }
 

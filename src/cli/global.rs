@@ -67,9 +67,10 @@ pub struct Global {
     /// How many things at once
     #[arg(long, global = true, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=256), help_heading = RUN, hide_short_help = true)]
     pub parallelism: u16,
-    /// Only show what would be done
-    #[arg(long, global = true, help_heading = RUN)]
-    pub dry_run: bool,
+    /// Only show what would be done; `server`: the cluster also checks its part, and keeps nothing
+    #[arg(long, global = true, value_name = "plan|server", num_args = 0..=1, require_equals = true, default_value = "none",
+        default_missing_value = "plan", hide_default_value = true, value_parser = dry_run, help_heading = RUN)]
+    pub dry_run: DryRun,
 
     /// Do it without asking
     #[arg(short = 'y', long, global = true, help_heading = CONSENT)]
@@ -101,6 +102,33 @@ pub struct Global {
     pub no_color: bool,
 }
 
+/// What is done instead of what would be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DryRun {
+    /// It is done.
+    None,
+    /// It is planned and shown.
+    Plan,
+    /// And every write to a cluster is sent with dryRun=All.
+    Server,
+}
+
+impl DryRun {
+    pub fn is_on(self) -> bool {
+        self != Self::None
+    }
+}
+
+/// With kubectl's words for it, and those of an environment variable that is a switch.
+fn dry_run(text: &str) -> Result<DryRun, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "plan" | "client" | "1" | "true" | "yes" | "on" => Ok(DryRun::Plan),
+        "server" => Ok(DryRun::Server),
+        "none" | "0" | "false" | "no" | "off" | "" => Ok(DryRun::None),
+        _ => Err("it is `--dry-run` (or `--dry-run=plan`) to only plan, or `--dry-run=server` to let the cluster check it too".into()),
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Lateness {
     /// Everything at once
@@ -123,6 +151,8 @@ pub enum Format {
     Table,
     /// Exactly one document on stdout
     Json,
+    /// The same document as YAML
+    Yaml,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

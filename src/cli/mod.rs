@@ -4,6 +4,7 @@
 pub mod app;
 mod bind;
 mod check;
+pub mod cluster;
 mod error;
 pub mod global;
 mod identity;
@@ -15,15 +16,16 @@ pub mod state;
 mod vault;
 pub mod verify;
 
+pub use cluster::Rbac;
 pub use error::Error;
-pub use global::{Events, Format, Global, Lateness, Only};
+pub use global::{DryRun, Events, Format, Global, Lateness, Only};
 pub use look::Look;
 pub use sandbox::{SandboxCommand, StandIn};
 pub use state::StateCommand;
 pub use verify::Verify;
 
 use crate::{engine::key::Key, spec::wish::Wish};
-use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser};
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser, parser::ValueSource};
 use std::{env, ffi::OsString, path::PathBuf};
 
 /// Where the spec lies if nobody says.
@@ -50,6 +52,11 @@ pub enum Command {
         /// Exit 3 if something would change.
         exit_code: bool,
     },
+    Diff {
+        file: Option<PathBuf>,
+        /// Exit 3 if something differs.
+        exit_code: bool,
+    },
     Down {
         file: Option<PathBuf>,
     },
@@ -68,6 +75,8 @@ pub enum Command {
         field: Option<String>,
     },
     State(StateCommand),
+    /// What podid needs of a cluster's RBAC.
+    Rbac(Rbac),
     Sandbox(SandboxCommand),
 }
 
@@ -98,6 +107,7 @@ struct Argv {
 enum Noun {
     Up(app::Up),
     Plan(app::Plan),
+    Diff(app::Diff),
     Down(app::Down),
     Status(app::Status),
     Verify(verify::Verify),
@@ -116,6 +126,9 @@ enum Noun {
     #[command(subcommand)]
     Mount(mount::Mount),
     Output(state::Output),
+    /// What podid needs of a cluster: the Roles
+    #[command(subcommand)]
+    Cluster(cluster::Cluster),
     /// What podid remembers: list, show, forget, rebuild
     #[command(subcommand)]
     State(StateCommand),
@@ -132,6 +145,7 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
     let command = match noun {
         Noun::Up(up) => Command::Up { file: up.file, plan: up.plan, verify: up.verify },
         Noun::Plan(plan) => Command::Plan { file: plan.file, out: plan.out, exit_code: plan.exit_code },
+        Noun::Diff(diff) => Command::Diff { file: diff.file, exit_code: diff.exit_code },
         Noun::Down(down) => Command::Down { file: down.file },
         Noun::Status(status) => Command::Status { file: status.file },
         Noun::Verify(verify) => Command::Verify(verify),
@@ -142,10 +156,21 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
         Noun::Unbind(unbind) => unbind.command(&global),
         Noun::Mount(mount) => mount.command(&global)?,
         Noun::Output(output) => Command::Output { key: Key::from(output.key.as_str()), field: output.field },
+        // to be piped into kubectl, unless somebody says otherwise
+        Noun::Cluster(cluster::Cluster::Rbac(rbac)) => Command::Rbac(Rbac { as_yaml: !said(&matches, "output"), ..rbac }),
         Noun::State(state) => Command::State(state),
         Noun::Sandbox(sandbox) => Command::Sandbox(sandbox),
     };
     Ok(Invocation { global, command })
+}
+
+/// Whether a flag was given, by hand or by environment.
+fn said(matches: &clap::ArgMatches, flag: &str) -> bool {
+    let mut leaf = matches;
+    while let Some((_, sub)) = leaf.subcommand() {
+        leaf = sub;
+    }
+    leaf.value_source(flag).is_some_and(|source| source != ValueSource::DefaultValue)
 }
 
 /// The whole of the command line, for help, completions and man pages.

@@ -156,6 +156,37 @@ fn what_nobody_says_has_a_default() {
 }
 
 #[test]
+fn a_dry_run_may_say_how() {
+    use super::DryRun;
+    let of = |line: &str| parsed(line).global.dry_run;
+    assert_eq!(of("up"), DryRun::None);
+    for line in ["up --dry-run", "--dry-run up", "up --dry-run=plan", "up --dry-run=client", "bind -n shop --dry-run"] {
+        assert_eq!(of(line), DryRun::Plan, "{line}");
+    }
+    assert_eq!(of("mount delete -n shop --name s --dry-run=server"), DryRun::Server);
+    assert_eq!(of("up --dry-run=none"), DryRun::None);
+    let told = refused("role assign Reader --to claims --scope subscription --dry-run server");
+    assert!(told.contains("Write `--dry-run=server`"), "{told}");
+}
+
+#[test]
+fn roles_are_printed_as_yaml_unless_somebody_says_otherwise() {
+    let rbac = |line: &str| match parsed(line).command {
+        Command::Rbac(rbac) => rbac,
+        other => panic!("{other:?}"),
+    };
+    assert!(rbac("cluster rbac -n shop").as_yaml);
+    assert!(!rbac("cluster rbac -n shop -o table").as_yaml && !rbac("-o json cluster rbac -n shop").as_yaml);
+    let many = rbac("cluster rbac -n a -n b --for up,verify --for diff --subject user/me --subject serviceaccount/ci/podid");
+    assert_eq!((many.namespaces.len(), many.commands.len(), many.subjects.len()), (2, 3, 2));
+    for line in
+        ["cluster rbac --for everything", "cluster rbac --subject me", "cluster rbac -n UPPER", "cluster rbac --subject serviceaccount/ci"]
+    {
+        refused(line);
+    }
+}
+
+#[test]
 fn names_are_checked_before_anything_runs() {
     for line in [
         "identity create -n ../x",
@@ -220,6 +251,7 @@ fn help_of_the_top() {
     Commands:
       up        Make an app as its spec says: plan, show, ask, do
       plan      Show what `up` would do
+      diff      Show line by line what `up` would change, as the server itself foretells it
       down      Take away what podid made for an app; data stays unless it is named
       status    Compare what there is with what was made
       verify    Prove by a short-lived pod that workloads read their secrets
@@ -230,6 +262,7 @@ fn help_of_the_top() {
       unbind    Take a binding away again
       mount     What pods mount: the SecretProviderClass
       output    Print what a resource published, raw, for scripts
+      cluster   What podid needs of a cluster: the Roles
       state     What podid remembers: list, show, forget, rebuild
       sandbox   An embedded Azure and cluster to try everything on
       help      Print this message or the help of the given subcommand(s)
@@ -256,11 +289,12 @@ fn help_of_the_top() {
           --app <APP>     The app whose resources these are; default: the spec's, or `default`
 
     How to run:
-          --timeout <DURATION>  How long a single thing may take: 90, 90s, 5m, 1h30m
-          --dry-run             Only show what would be done
+          --timeout <DURATION>       How long a single thing may take: 90, 90s, 5m, 1h30m
+          --dry-run[=<plan|server>]  Only show what would be done; `server`: the cluster also checks its
+                                     part, and keeps nothing
 
     Output:
-      -o, --output <OUTPUT>  How to print answers [default: table] [possible values: table, json]
+      -o, --output <OUTPUT>  How to print answers [default: table] [possible values: table, json, yaml]
       -v, --verbose...       Say more; twice: requests too; thrice: everything but secrets
       -q, --quiet            Say only answers and errors
 

@@ -133,7 +133,7 @@ pub async fn scene(session: &Session, goal: &Goal) -> Result<Scene, Failure> {
     let loaded = load_spec(goal)?;
     let spec_path = loaded.as_ref().map(|l| l.path.clone());
     let spec = loaded.as_ref().map(|l| &l.spec);
-    let state = if goal.writes() && !session.global.dry_run {
+    let state = if goal.writes() && !session.global.dry_run.is_on() {
         Some(match goal {
             Goal::Rebuild { .. } => {
                 let path = session.state_path(spec_path.as_deref());

@@ -1,11 +1,14 @@
 //! Proofs after a run, or alone: each workload's own pod, all at once, and what is said of them.
 
+use super::{answer, paper};
 use crate::{
     azure,
+    cli::{DryRun, Format},
     engine::{ledger::Ledger, plan::Plan},
     exit::Exit,
     failure::Failure,
-    proof::{self, Proof, Prover, Target},
+    output::human,
+    proof::{self, Proof, Prover, Target, pod_name},
     session::Session,
 };
 use futures::future::join_all;
@@ -18,24 +21,62 @@ pub async fn prove(session: &Session, azure: &azure::Read, ledger: &Ledger, plan
     prove_targets(session, azure, &targets, proof::IMAGE).await
 }
 
-pub async fn prove_targets(session: &Session, azure: &azure::Read, targets: &[Target], image: &str) -> Result<(Vec<Proof>, Exit), Failure> {
+fn prover(session: &Session, azure: &azure::Read, targets: &[Target], image: &str) -> Result<Prover, Failure> {
     if targets.is_empty() {
         return Err(Failure::new(Exit::Refused, "there is nothing to prove: no workload mounts a secret")
             .hint("Apply a mount first: `podid mount apply`, or `secrets:` of a workload in the spec."));
     }
-    let prover = Prover {
+    Ok(Prover {
         clusters: session.clusters.clone(),
         azure: azure.clone(),
         image: image.to_owned(),
         limit: session.global.timeout.unwrap_or(LIMIT),
         stop: session.stop.clone(),
-    };
+    })
+}
+
+/// What a proof would begin with. With a server's dry run the cluster says whether it takes the pod.
+pub async fn rehearse_targets(session: &Session, azure: &azure::Read, targets: &[Target], image: &str) -> Result<Exit, Failure> {
+    let prover = prover(session, azure, targets, image)?;
+    let server = session.global.dry_run == DryRun::Server;
+    let prover = &prover;
+    let asked = join_all(targets.iter().map(|target| async move {
+        let name = if server { prover.rehearse(target).await } else { Ok(pod_name(&target.class.name)) };
+        (target, name)
+    }));
+    let mut worst = Exit::Done;
+    let mut pods = Vec::new();
+    for (target, name) in session.unless_interrupted(asked).await? {
+        match name {
+            Ok(name) => pods.push(format!("{}/{name}", target.namespace)),
+            Err(fault) => {
+                let mut failure = Failure::from(&fault);
+                failure.message = format!("could not prove {}/{}: {}", target.namespace, target.class.name, failure.message);
+                worst = worst.max(failure.kind);
+                session.terminal.complain(&human::failure(&failure, session.terminal.color_err));
+            }
+        }
+    }
+    let how = if server { "server" } else { "plan" };
+    let shown = |pod: &String| if server { format!("created pod {pod} (server dry run)\n") } else { format!("would create pod {pod}\n") };
+    answer(
+        session,
+        &match session.global.output {
+            Format::Table => pods.iter().map(shown).collect::<String>() + "dry run: nothing was changed, and nothing is proved\n",
+            Format::Json | Format::Yaml => paper(session, &serde_json::json!({ "version": 1, "dry_run": how, "pods": pods, "proofs": [] })),
+        },
+    )?;
+    Ok(worst)
+}
+
+pub async fn prove_targets(session: &Session, azure: &azure::Read, targets: &[Target], image: &str) -> Result<(Vec<Proof>, Exit), Failure> {
+    let prover = prover(session, azure, targets, image)?;
     let proofs = join_all(targets.iter().map(|t| prover.prove(t))).await;
     for proof in &proofs {
         if let Some(fault) = &proof.fault {
             let mut failure = Failure::from(fault);
             failure.message = format!("could not prove {}: {}", proof.workload, failure.message);
-            session.terminal.complain(&crate::output::human::failure(&failure, session.terminal.color_err));
+            session.terminal.complain(&human::failure(&failure, session.terminal.color_err));
         }
     }
     let worst = proofs.iter().filter_map(|p| p.fault.as_ref()).map(|f| Failure::from(f).kind).max();

@@ -29,7 +29,7 @@ impl From<&Error> for Failure {
                 let place = namespace.as_ref().map_or_else(|| "in the cluster".to_owned(), |n| format!("in namespace {n}"));
                 Self::new(Exit::Failed, format!("this login may not {verb} {resource} {place}"))
                     .because(text)
-                    .hint(format!("Ask for a Role (or ClusterRole) that allows {verb} on {resource} {place}."))
+                    .hint(format!("Ask for a Role (or ClusterRole) that allows {verb} on {resource} {place}; `podid cluster rbac` prints all that podid needs."))
             }
             Error::KindMissing { group, .. } => {
                 let install = if group.contains("secrets-store") {

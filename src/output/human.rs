@@ -133,6 +133,29 @@ pub fn report(report: &Report, plan: &Plan, took: Duration, paint: Paint, verbos
     lines.join("\n") + "\n"
 }
 
+/// What a server said to a run of which it kept nothing: `done` is what it would have taken. `planned`: what it could not be asked, and why.
+pub fn rehearsal(report: &Report, planned: &[(&Key, Act, &str)], paint: Paint) -> String {
+    let mut lines: Vec<String> =
+        report.done.iter().map(|(key, act, _)| format!("  {} {key} (server dry run)", paint.green(done(*act)))).collect();
+    let mut told: Vec<(&str, Vec<String>)> = Vec::new();
+    for (key, act, why) in planned {
+        let what = format!("{} {key}", verb(*act));
+        match told.iter_mut().find(|(w, _)| w == why) {
+            Some((_, all)) => all.push(what),
+            None => told.push((why, vec![what])),
+        }
+    }
+    for (why, what) in told {
+        lines.push(format!("  {} to {}: {why}", paint.dim("only planned:"), what.join(", ")));
+    }
+    let (accepted, failed) = (report.done.len(), report.failed.len());
+    let mut parts = vec![format!("{accepted} accepted")];
+    parts.extend((failed > 0).then(|| format!("{failed} not accepted")));
+    parts.extend((!planned.is_empty()).then(|| format!("{} only planned", planned.len())));
+    lines.push(paint.bold(&format!("server dry run: {}; nothing was changed", parts.join(", "))));
+    lines.join("\n") + "\n"
+}
+
 /// What failed, each cause told once however many it stopped, and what was not even begun for it. None: all went well.
 /// `explain` leaves the key out.
 pub fn troubles(report: &Report, explain: Explain<'_>, paint: Paint) -> Option<String> {

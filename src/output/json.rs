@@ -69,7 +69,7 @@ pub fn failure(failure: &Failure) -> Value {
     json!({ "version": VERSION, "error": error(failure), "exit": failure.kind.code() })
 }
 
-fn error(failure: &Failure) -> Value {
+pub fn error(failure: &Failure) -> Value {
     json!({ "message": failure.message, "causes": failure.causes, "hints": failure.hints })
 }
 

@@ -10,6 +10,8 @@ pub mod prompt;
 pub mod stdin;
 pub mod table;
 mod tell;
+pub mod unified;
+pub mod yaml;
 
 pub use paint::Paint;
 

@@ -6,7 +6,11 @@ use crate::{
     cluster::{self, Api},
     engine::desired::{By, Desired, Intent},
     failure::Failure,
-    resources::{manifest, ownership, role, roles},
+    resources::{
+        manifest, ownership,
+        rights::{Named, POD_IDENTITY, Reach, Right, STORE},
+        role, roles,
+    },
     session::Session,
     spec::{
         expand,
@@ -37,6 +41,17 @@ pub async fn found(session: &Session, azure: &azure::Read, subscription: &str) -
     }
     Ok(graphs)
 }
+
+const fn everywhere(group: &'static str, resource: &'static str) -> Right {
+    Right { group, resource, verbs: &["list"], reach: Reach::Everywhere, named: Named::Any, without: None }
+}
+
+/// What `objects` needs of a cluster's RBAC.
+pub const RIGHTS: &[Right] = &[
+    everywhere(POD_IDENTITY, "azureidentities"),
+    everywhere(POD_IDENTITY, "azureidentitybindings"),
+    everywhere(STORE, "secretproviderclasses"),
+];
 
 struct There {
     identities: Vec<Identity>,

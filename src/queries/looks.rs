@@ -6,11 +6,11 @@ use crate::{
         id::{IDENTITY, VAULT},
     },
     cli::{Format, Look},
-    converge::answer,
+    converge::{answer, paper},
     engine::input::Outputs,
     exit::Exit,
     failure::Failure,
-    output::{json, table},
+    output::table,
     resources::roles,
     session::Session,
     spec::memory::Memory,
@@ -77,7 +77,7 @@ impl<'a> Eyes<'a> {
     }
 
     fn say(&self, document: &Value, table: String) -> Result<(), Failure> {
-        let text = if self.session.global.output == Format::Json { json::text(document) } else { table };
+        let text = if self.session.global.output == Format::Table { table } else { paper(self.session, document) };
         answer(self.session, &text)
     }
 
@@ -263,10 +263,10 @@ impl<'a> Eyes<'a> {
         };
         if reveal {
             let secret = self.azure.secret(&vault.uri, name).await.map_err(failed)?.ok_or_else(absent)?;
-            if self.session.global.output == Format::Json {
+            if self.session.global.output != Format::Table {
                 let mut document = json!(secret.info);
                 document["value"] = json!(secret.value.expose_secret());
-                return answer(self.session, &json::text(&document));
+                return answer(self.session, &paper(self.session, &document));
             }
             return answer(self.session, secret.value.expose_secret());
         }

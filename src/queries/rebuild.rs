@@ -27,7 +27,8 @@ pub async fn rebuild(session: &Session, file: Option<PathBuf>) -> Result<Exit, F
 
 async fn without_spec(session: &Session) -> Result<Exit, Failure> {
     let path = session.state_path(None);
-    let state = (!session.global.dry_run).then(|| State::renew(&path, session.global.lock_timeout, &session.command)).transpose()?;
+    let state =
+        (!session.global.dry_run.is_on()).then(|| State::renew(&path, session.global.lock_timeout, &session.command)).transpose()?;
     let azure = session.azure.read();
     let world = state.as_ref().and_then(State::world);
     let subscription = session.subscription(None, world.as_ref())?;

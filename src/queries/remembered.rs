@@ -2,14 +2,14 @@
 
 use crate::{
     cli::{DEFAULT_SPEC, Format, StateCommand},
-    converge::answer,
+    converge::{answer, paper},
     engine::{
         key::Key,
         ledger::{Entry, Ledger},
     },
     exit::Exit,
     failure::Failure,
-    output::{json, table},
+    output::table,
     session::Session,
     spec::load,
     state::State,
@@ -66,7 +66,7 @@ pub fn output(session: &Session, key: &Key, field: Option<&str>) -> Result<Exit,
     let entry = entry(session, &ledger, key)?;
     let Some(field) = field else {
         let text = match session.global.output {
-            Format::Json => json::text(&json!(entry.outputs)),
+            Format::Json | Format::Yaml => paper(session, &json!(entry.outputs)),
             Format::Table => entry.outputs.iter().map(|(name, value)| format!("{name}={}\n", raw(value))).collect(),
         };
         answer(session, &text)?;
@@ -74,7 +74,11 @@ pub fn output(session: &Session, key: &Key, field: Option<&str>) -> Result<Exit,
     };
     match entry.outputs.get(field) {
         Some(value) => {
-            let text = if session.global.output == Format::Json { value.to_string() } else { raw(value) };
+            let text = match session.global.output {
+                Format::Table => raw(value),
+                Format::Json => value.to_string(),
+                Format::Yaml => paper(session, value),
+            };
             answer(session, &text)?;
             Ok(Exit::Done)
         }
@@ -103,7 +107,7 @@ fn list(session: &Session) -> Result<Exit, Failure> {
     let (_, ledger) = State::peek(&session.state_path(None))?;
     let entries: Vec<&Entry> = ledger.entries().filter(|e| session.global.app.as_ref().is_none_or(|a| *a == e.app)).collect();
     let text = match session.global.output {
-        Format::Json => json::text(&json!({ "version": 1, "entries": entries })),
+        Format::Json | Format::Yaml => paper(session, &json!({ "version": 1, "entries": entries })),
         Format::Table => {
             let row = |e: &&Entry| {
                 let doing = e.doing.map(|act| format!("{} was begun", act.word())).unwrap_or_default();
@@ -123,7 +127,8 @@ fn show(session: &Session, key: Option<&str>) -> Result<Exit, Failure> {
         Some(key) => json!(entry(session, &ledger, &Key::from(key))?),
         None => json!({ "version": 1, "world": world, "entries": ledger.entries().collect::<Vec<_>>() }),
     };
-    answer(session, &json::text(&document))?;
+    // a state has no table: its document is what it is
+    answer(session, &paper(session, &document))?;
     Ok(Exit::Done)
 }
 
@@ -131,6 +136,10 @@ fn forget(session: &Session, key: &Key) -> Result<Exit, Failure> {
     let state = session.open_state(None)?;
     let mut ledger = state.ledger();
     let app = entry(session, &ledger, key)?.app.clone();
+    if session.global.dry_run.is_on() {
+        session.terminal.say(&format!("would forget {key}; nothing was changed"));
+        return Ok(Exit::Done);
+    }
     ledger.forget(&app, key);
     state.save(&ledger)?;
     session.terminal.say(&format!("forgot {key}; the thing itself stays"));

@@ -172,6 +172,6 @@ fn a_cluster_that_forbids_names_verb_resource_and_place() {
     exit 1
     error: could not create secretproviderclass/aks-mi/shop/shop: this login may not create secretproviderclasses.secrets-store.csi.x-k8s.io in namespace shop
       because secretproviderclasses.secrets-store.csi.x-k8s.io is forbidden: User "dev" cannot create resource "secretproviderclasses" in API group "secrets-store.csi.x-k8s.io" in the namespace "shop"
-    hint: Ask for a Role (or ClusterRole) that allows create on secretproviderclasses.secrets-store.csi.x-k8s.io in namespace shop.
+    hint: Ask for a Role (or ClusterRole) that allows create on secretproviderclasses.secrets-store.csi.x-k8s.io in namespace shop; `podid cluster rbac` prints all that podid needs.
     "#);
 }

@@ -1,0 +1,91 @@
+//! `podid cluster`.
+
+use super::check;
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const RBAC: &str = "\
+Examples:
+  podid cluster rbac -f shop.yaml --subject serviceaccount/ci/podid | kubectl apply -f -
+  podid cluster rbac -n dev-claims --for up,verify --name ci -o table
+  podid cluster rbac --for plan,diff         for the namespaces of podid.yaml
+
+Without --make-namespaces the namespaces must be there before these Roles are applied: podid then
+uses them, and needs no right outside of them.";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Cluster {
+    Rbac(Rbac),
+}
+
+/// Print the Roles that podid needs in a cluster, and no more than that
+#[derive(Clone, Debug, PartialEq, Args)]
+#[command(after_help = RBAC)]
+pub struct Rbac {
+    /// The commands that are to work
+    #[arg(long = "for", value_enum, value_delimiter = ',', value_name = "COMMAND", default_value = "up,verify,down")]
+    pub commands: Vec<For>,
+    /// The spec: its namespaces, and the names of what is in them; `-`: from stdin
+    #[arg(short, long, value_name = "SPEC")]
+    pub file: Option<PathBuf>,
+    /// A namespace; repeatable; default: those of the spec
+    #[arg(short, long = "namespace", value_name = "NAMESPACE", value_parser = check::dns_label)]
+    pub namespaces: Vec<String>,
+    /// Name of the Roles and their bindings; default: podid-APP, or podid
+    #[arg(long, value_parser = check::dns_subdomain)]
+    pub name: Option<String>,
+    /// Who gets them: user/NAME, group/NAME or serviceaccount/NAMESPACE/NAME; repeatable
+    #[arg(long = "subject", value_name = "SUBJECT", value_parser = subject)]
+    pub subjects: Vec<Subject>,
+    /// Also make, and by `down` delete, the namespaces: rights in the whole cluster
+    #[arg(long)]
+    pub make_namespaces: bool,
+    /// Also what podid can do without; what is lost then is said where it is left out
+    #[arg(long)]
+    pub optional: bool,
+    /// Whether somebody asked for a format; set by `parse`
+    #[arg(skip)]
+    pub as_yaml: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum For {
+    Up,
+    Plan,
+    Diff,
+    Status,
+    Down,
+    Verify,
+    Bind,
+    Unbind,
+    /// `mount apply` and `mount delete`
+    Mount,
+    /// `state rebuild` without a spec
+    Rebuild,
+}
+
+impl For {
+    /// As it is written on the command line.
+    pub fn word(&self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Subject {
+    User(String),
+    Group(String),
+    ServiceAccount { namespace: String, name: String },
+}
+
+fn subject(text: &str) -> Result<Subject, String> {
+    let (kind, rest) = text.split_once('/').filter(|(_, rest)| !rest.is_empty()).unwrap_or((text, ""));
+    match (kind, rest.split_once('/')) {
+        ("user", _) if !rest.is_empty() => Ok(Subject::User(rest.to_owned())),
+        ("group", _) if !rest.is_empty() => Ok(Subject::Group(rest.to_owned())),
+        ("serviceaccount", Some((namespace, name))) => {
+            Ok(Subject::ServiceAccount { namespace: check::dns_label(namespace)?, name: check::dns_subdomain(name)? })
+        }
+        _ => Err("it is user/NAME, group/NAME or serviceaccount/NAMESPACE/NAME".into()),
+    }
+}

@@ -1,0 +1,174 @@
+//! `--dry-run=server`: every write to a cluster is sent with dryRun=All, so that admission, validation, RBAC and other managers answer as
+//! they would; nothing is kept anywhere, and nothing is remembered. Azure has no such thing: its changes stay planned.
+
+use super::{Looked, answer, paper, worst};
+use crate::{
+    azure,
+    cli::Format,
+    cluster::Error as ClusterError,
+    engine::{
+        desired::Intent,
+        execute::Report,
+        fault::Fault,
+        key::Key,
+        ledger::{Ledger, Origin},
+        plan::{Act, Action, Plan},
+        resource::{Around, Side},
+    },
+    exit::Exit,
+    failure::{Failure, explain},
+    output::{human, json},
+    resources::{KINDS, Writer, namespace},
+    session::Session,
+};
+use futures::future::join_all;
+use serde_json::{Value, json};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// What became of one action.
+enum Answer {
+    Accepted,
+    /// It could not be asked; why.
+    Planned(String),
+    Failed(Fault),
+}
+
+pub async fn rehearse(session: &Session, looked: &Looked) -> Result<Exit, Failure> {
+    let plan = &looked.plan;
+    let global = &session.global;
+    let writer = Writer {
+        // nothing of Azure is written: who only plans waits for nobody
+        azure: session.azure.write(Arc::new(|_| {}) as azure::OnWait),
+        look: looked.azure.clone(),
+        clusters: session.clusters.rehearsing(),
+        values: Arc::clone(&looked.values),
+        force_conflicts: global.force_conflicts,
+        adopt: global.adopt,
+    };
+    let acting = plan.actions.iter().filter(|a| a.act.changes());
+    let writer = &writer;
+    let asked = join_all(acting.map(|action| async move {
+        let begun = Instant::now();
+        let answer = ask(plan, action, writer, global.recover).await;
+        (action, begun.elapsed(), answer)
+    }));
+    let answers: Vec<(&Action, Duration, Answer)> = session.unless_interrupted(asked).await?;
+    tell(session, plan, &answers)
+}
+
+async fn ask(plan: &Plan, action: &Action, writer: &Writer, recover: bool) -> Answer {
+    match attempt(plan, action, writer, recover).await {
+        Ok(answer) => answer,
+        Err(Fault::Unresolved(reference)) => {
+            let key = reference.split('#').next().unwrap_or_default();
+            Answer::Planned(format!("what {key} publishes is not known yet"))
+        }
+        Err(fault) => match missing_namespace(&fault).filter(|name| is_made(plan, action, name)) {
+            Some(name) => Answer::Planned(format!("the namespace {name} is not there yet")),
+            None => Answer::Failed(fault),
+        },
+    }
+}
+
+async fn attempt(plan: &Plan, action: &Action, writer: &Writer, recover: bool) -> Result<Answer, Fault> {
+    let kind = KINDS.of(&action.kind)?;
+    if kind.side() == Side::Azure {
+        return Ok(Answer::Planned("Azure has no dry run".into()));
+    }
+    let node = action.work.node.as_ref().ok_or_else(|| Fault::Bug(format!("{} has no node", action.key)))?;
+    let around = Around {
+        app: &plan.app,
+        intent: node.intent,
+        origin: Some(action.origin),
+        recorded: &action.work.recorded,
+        ours: Some(action.origin == Origin::Created),
+        recover,
+    };
+    let (placed, before) = (&action.work.placed, action.work.actual.clone());
+    if action.act == Act::Delete {
+        if let Some(before) = before {
+            kind.remove(placed.clone(), around, before, writer).await?;
+        }
+    } else {
+        kind.put(placed.clone(), around, before, writer).await?;
+    }
+    for (left, actual) in &action.work.left {
+        let Some(actual) = actual.clone() else { continue };
+        let around = Around { intent: Intent::Absent, origin: Some(left.origin), recorded: &left.outputs, ..around };
+        kind.remove(left.placed.clone(), around, actual, writer).await?;
+    }
+    Ok(Answer::Accepted)
+}
+
+/// The namespace that a server says is not there, or is on its way out.
+pub(crate) fn missing_namespace(fault: &Fault) -> Option<String> {
+    let Fault::Cloud(error) = fault else { return None };
+    match error.downcast_ref::<ClusterError>()? {
+        ClusterError::NotFound { what } => what.strip_prefix("Namespace ").map(str::to_owned),
+        ClusterError::Changed { reason, message } if reason == "NamespaceTerminating" => {
+            // forbidden: unable to create new content in namespace shop because it is being terminated
+            message.split_once("in namespace ").and_then(|(_, rest)| rest.split(' ').next()).map(str::to_owned)
+        }
+        _ => None,
+    }
+}
+
+/// Whether the same plan makes that namespace, so that the real run would not fail for want of it.
+pub(crate) fn is_made(plan: &Plan, action: &Action, name: &str) -> bool {
+    let Some(cluster) = &action.cluster else { return false };
+    plan.action(&namespace::key(cluster, name)).is_some_and(|a| a.act.changes() && a.act != Act::Delete)
+}
+
+fn tell(session: &Session, plan: &Plan, answers: &[(&Action, Duration, Answer)]) -> Result<Exit, Failure> {
+    let mut report = Report {
+        done: Vec::new(),
+        failed: Vec::new(),
+        not_started: Vec::new(),
+        ledger: Ledger::default(),
+        unsaved: None,
+        interrupted: false,
+    };
+    for (action, took, answer) in answers {
+        match answer {
+            Answer::Accepted => report.done.push((action.key.clone(), action.act, *took)),
+            Answer::Planned(_) => {}
+            Answer::Failed(fault) => report.failed.push((action.key.clone(), action.act, fault.clone())),
+        }
+    }
+    let terminal = &session.terminal;
+    if let Some(text) = human::troubles(&report, &|_, fault| Failure::from(fault), terminal.color_err) {
+        terminal.complain(&text);
+    }
+    let planned: Vec<(&Key, Act, &str)> = answers
+        .iter()
+        .filter_map(|(action, _, answer)| match answer {
+            Answer::Planned(why) => Some((&action.key, action.act, why.as_str())),
+            Answer::Accepted | Answer::Failed(_) => None,
+        })
+        .collect();
+    match session.global.output {
+        Format::Table => {
+            let plan = human::plan(plan, terminal.color_out, terminal.verbose);
+            answer(session, &(plan + &human::rehearsal(&report, &planned, terminal.color_out)))?;
+        }
+        _ => answer(session, &paper(session, &document(plan, answers)))?,
+    }
+    Ok(worst(&report).unwrap_or(Exit::Done))
+}
+
+fn document(plan: &Plan, answers: &[(&Action, Duration, Answer)]) -> Value {
+    let mut document = json::plan(plan);
+    document["dry_run"] = json!("server");
+    for action in document["actions"].as_array_mut().into_iter().flatten() {
+        let Some((of, _, answer)) = answers.iter().find(|(of, ..)| action["key"] == of.key.as_str()) else { continue };
+        match answer {
+            Answer::Accepted => action["result"] = json!("accepted"),
+            Answer::Planned(why) => (action["result"], action["because"]) = (json!("planned"), json!(why)),
+            Answer::Failed(fault) => (action["result"], action["error"]) = (json!("failed"), json::error(&explain(&of.key, fault))),
+        }
+    }
+    document
+}

@@ -1,0 +1,54 @@
+//! Two objects line by line, in the unified format that `diff -u` and `kubectl diff` have. Knows no cluster.
+
+use super::{paint::Paint, yaml};
+use serde_json::Value;
+use similar::TextDiff;
+
+/// Empty: they are equal. `name` stands behind `live/` and `merged/`; None is what is not there.
+pub fn diff(name: &str, live: Option<&Value>, merged: Option<&Value>) -> String {
+    let text = |object: Option<&Value>| object.map(yaml::sorted).unwrap_or_default();
+    let (live, merged) = (text(live), text(merged));
+    TextDiff::from_lines(&live, &merged).unified_diff().header(&format!("live/{name}"), &format!("merged/{name}")).to_string()
+}
+
+/// For a terminal; never on a pipe.
+pub fn painted(diff: &str, paint: Paint) -> String {
+    let line = |line: &str| match line.as_bytes() {
+        [b'-', b'-', b'-', ..] | [b'+', b'+', b'+', ..] => paint.bold(line),
+        [b'-', ..] => paint.red(line),
+        [b'+', ..] => paint.green(line),
+        [b'@', ..] => paint.dim(line),
+        _ => line.to_owned(),
+    };
+    diff.lines().map(|l| line(l) + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_changes_stands_among_what_stays() {
+        let live = json!({ "kind": "A", "spec": { "z": 1, "a": "x" } });
+        let merged = json!({ "spec": { "a": "y", "z": 1 }, "kind": "A" });
+        insta::assert_snapshot!(diff("ns/A/name", Some(&live), Some(&merged)), @r#"
+        --- live/ns/A/name
+        +++ merged/ns/A/name
+        @@ -1,4 +1,4 @@
+         kind: A
+         spec:
+        -  a: x
+        +  a: "y"
+           z: 1
+        "#);
+        assert_eq!(diff("ns/A/name", Some(&live), Some(&live)), "");
+    }
+
+    #[test]
+    fn what_comes_and_what_goes_is_shown_whole() {
+        let object = json!({ "kind": "A" });
+        assert_eq!(diff("A/name", None, Some(&object)), "--- live/A/name\n+++ merged/A/name\n@@ -0,0 +1 @@\n+kind: A\n");
+        assert_eq!(diff("A/name", Some(&object), None), "--- live/A/name\n+++ merged/A/name\n@@ -1 +0,0 @@\n-kind: A\n");
+    }
+}

@@ -1,0 +1,338 @@
+//! `podid cluster rbac`: the Roles that the chosen commands need, from the tables beside the code that sends the requests. Asks nobody.
+
+use crate::{
+    azure::ArmId,
+    cli::{
+        Format, Global, Rbac,
+        cluster::{For, Subject},
+    },
+    engine::fault::Fault,
+    exit::Exit,
+    failure::Failure,
+    output::{Terminal, json, table, yaml},
+    proof::{self, pod_name, status_name},
+    resources::{
+        rights::{self, Deed, Named, Reach, Right},
+        secret_provider_class::SecretProviderClass,
+    },
+    spec::{
+        expand,
+        load::{self, Loaded},
+        memory::{ClusterRef, Memory},
+    },
+};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+/// As Roles list them: what looks, then what changes.
+const VERBS: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
+
+pub fn rbac(terminal: &Terminal, global: &Global, asked: &Rbac) -> Result<Exit, Failure> {
+    let loaded = loaded(asked)?;
+    let mut places = loaded.as_ref().map(places).transpose()?.unwrap_or_default();
+    for namespace in &asked.namespaces {
+        places.entry(namespace.clone()).or_default();
+    }
+    if places.is_empty() {
+        return Err(Failure::new(Exit::Usage, "the spec has no workloads, so there is no namespace").hint("Name one with `--namespace`."));
+    }
+    let app = global.app.clone().or_else(|| loaded.map(|l| l.spec.metadata.name));
+    let name = asked.name.clone().unwrap_or_else(|| app.map_or_else(|| "podid".to_owned(), |app| format!("podid-{app}")));
+    let granted = granted(asked, &places);
+    let format = if asked.as_yaml { Format::Yaml } else { global.output };
+    let text = match format {
+        Format::Table => rows(&granted, terminal.width),
+        Format::Json => json::text(&json!({ "apiVersion": "v1", "kind": "List", "items": objects(asked, &name, &granted) })),
+        Format::Yaml => preface(asked, &granted) + &documents(&objects(asked, &name, &granted)),
+    };
+    terminal.answer(&text).map_err(|e| Failure::new(Exit::Failed, "could not write the answer").because(e.to_string()))?;
+    Ok(Exit::Done)
+}
+
+/// What is proved in a namespace, where a spec says it. None of it is known of a namespace that only a flag names.
+#[derive(Default)]
+struct Known {
+    classes: Option<Vec<SecretProviderClass>>,
+}
+
+type Places = BTreeMap<String, Known>;
+
+fn loaded(asked: &Rbac) -> Result<Option<Loaded>, Failure> {
+    let default = Path::new(crate::cli::DEFAULT_SPEC);
+    match &asked.file {
+        Some(file) => Ok(Some(load::load(file)?)),
+        None if !asked.namespaces.is_empty() => Ok(None),
+        None if default.exists() => Ok(Some(load::load(default)?)),
+        None => Err(Failure::new(Exit::Usage, "which namespaces are meant is not known")
+            .hint("Name them with `--namespace`, or the spec with `-f SPEC`.")),
+    }
+}
+
+/// The spec's own expansion says where things lie; the cluster and the groups do not matter for that.
+fn places(loaded: &Loaded) -> Result<Places, Failure> {
+    let told = |fault: Fault| Failure::from(&fault);
+    let subscription = "00000000-0000-0000-0000-000000000000";
+    let id = ArmId::resource(subscription, "any", crate::azure::id::CLUSTER, "any");
+    let cluster = ClusterRef { id, context: String::new(), principal_id: None };
+    let memory = Memory::default();
+    let context = expand::Context {
+        app: &loaded.spec.metadata.name,
+        subscription,
+        group: None,
+        default_group: loaded.spec.resource_group.as_deref().or(Some("any")),
+        cluster: Some(&cluster),
+        memory: &memory,
+    };
+    let desired = expand::spec(&loaded.spec, &context).map_err(told)?;
+    let mut places = Places::new();
+    for workload in &loaded.spec.workloads {
+        places.entry(workload.namespace.clone()).or_default().classes.get_or_insert_default();
+    }
+    for node in desired.nodes.values().filter(|n| n.kind == "secretproviderclass") {
+        let class: SecretProviderClass = serde_json::from_value(node.spec.clone()).map_err(|e| told(e.into()))?;
+        places.entry(class.namespace.clone()).or_default().classes.get_or_insert_default().push(class);
+    }
+    Ok(places)
+}
+
+fn needs(asked: &Rbac) -> Vec<Right> {
+    // of namespaces that are somebody else's podid only sees whether they are there
+    let namespace = |deed| rights::of("namespace", if asked.make_namespaces { deed } else { Deed::Look });
+    let all = |deed: Deed| rights::kinds().filter(|k| *k != "namespace").flat_map(move |kind| rights::of(kind, deed));
+    let bound = |deed| ["azureidentity", "azureidentitybinding"].into_iter().flat_map(move |kind| rights::of(kind, deed));
+    let class = |deed| rights::of("secretproviderclass", deed);
+    let mut needs = Vec::new();
+    for command in &asked.commands {
+        match command {
+            For::Plan | For::Status => {
+                needs.extend(namespace(Deed::Look));
+                needs.extend(all(Deed::Look));
+            }
+            For::Diff => {
+                needs.extend(namespace(Deed::Make));
+                needs.extend(all(Deed::Make));
+            }
+            For::Up => {
+                needs.extend(namespace(Deed::Make));
+                needs.extend(all(Deed::Make));
+                // what the spec no longer names goes
+                needs.extend(all(Deed::Remove));
+            }
+            For::Down => {
+                needs.extend(namespace(Deed::Remove));
+                needs.extend(all(Deed::Remove));
+            }
+            For::Bind => {
+                needs.extend(namespace(Deed::Make));
+                needs.extend(bound(Deed::Make));
+            }
+            For::Unbind => {
+                needs.extend(namespace(Deed::Remove));
+                needs.extend(bound(Deed::Remove));
+            }
+            For::Mount => {
+                needs.extend(rights::of("namespace", Deed::Look));
+                needs.extend(class(Deed::Make));
+                needs.extend(class(Deed::Remove));
+            }
+            For::Verify => needs.extend(proof::rights::RIGHTS),
+            For::Rebuild => {
+                needs.extend(namespace(Deed::Look));
+                needs.extend(all(Deed::Look));
+                needs.extend(super::found::RIGHTS);
+            }
+        }
+    }
+    needs
+}
+
+/// What is given where; of the whole cluster where `namespace` is None.
+#[derive(Default)]
+struct Granted {
+    /// By namespace, group, resource and names: the verbs.
+    rules: BTreeMap<(Option<String>, &'static str, &'static str, Vec<String>), BTreeSet<&'static str>>,
+    left_out: Vec<Right>,
+}
+
+fn granted(asked: &Rbac, places: &Places) -> Granted {
+    let mut granted = Granted::default();
+    for right in needs(asked) {
+        if right.without.is_some() && !asked.optional {
+            if !granted.left_out.contains(&right) {
+                granted.left_out.push(right);
+            }
+            continue;
+        }
+        if right.reach == Reach::Everywhere {
+            granted.give(None, &right, Vec::new());
+            continue;
+        }
+        for (namespace, known) in places {
+            // what is to make the namespace cannot lie in it
+            let at = (!asked.make_namespaces).then(|| namespace.clone());
+            match (right.reach, names(&right, namespace, known)) {
+                (Reach::Itself, _) => granted.give(at, &right, vec![namespace.clone()]),
+                (_, Names::These(names)) if names.is_empty() => {}
+                (_, Names::These(names)) => granted.give(at, &right, names),
+                (_, Names::Any) => granted.give(at, &right, Vec::new()),
+                (_, Names::Unknown) if asked.optional => granted.give(at, &right, Vec::new()),
+                (_, Names::Unknown) => {
+                    let left = Right {
+                        without: Some("a workload that reads a secret through a Kubernetes Secret is not proved; name the spec with -f"),
+                        ..right
+                    };
+                    if !granted.left_out.contains(&left) {
+                        granted.left_out.push(left);
+                    }
+                }
+            }
+        }
+    }
+    granted
+}
+
+impl Granted {
+    fn give(&mut self, namespace: Option<String>, right: &Right, names: Vec<String>) {
+        self.rules.entry((namespace, right.group, right.resource, names)).or_default().extend(right.verbs);
+    }
+}
+
+enum Names {
+    Any,
+    These(Vec<String>),
+    /// Only a spec would tell whether, and of which.
+    Unknown,
+}
+
+fn names(right: &Right, namespace: &str, known: &Known) -> Names {
+    fn those(names: impl Iterator<Item = String>) -> Names {
+        Names::These(names.collect::<BTreeSet<_>>().into_iter().collect())
+    }
+    let Some(classes) = &known.classes else {
+        // Secrets are not asked for on suspicion
+        let suspected = matches!(right.named, Named::Synced | Named::ProofPodWithEnv);
+        return if suspected { Names::Unknown } else { Names::Any };
+    };
+    match right.named {
+        Named::Any => Names::Any,
+        Named::ProofPod => those(classes.iter().map(|class| pod_name(&class.name))),
+        Named::MountStatus => those(classes.iter().map(|class| status_name(namespace, &class.name))),
+        Named::ProofPodWithEnv => {
+            those(classes.iter().filter(|class| class.synced.iter().any(|s| s.env.is_some())).map(|class| pod_name(&class.name)))
+        }
+        Named::Synced => those(classes.iter().flat_map(|class| class.synced.iter().map(|s| s.secret.clone()))),
+    }
+}
+
+fn in_order(verbs: &BTreeSet<&'static str>) -> Vec<&'static str> {
+    VERBS.into_iter().filter(|verb| verbs.contains(verb)).collect()
+}
+
+fn full(group: &str, resource: &str) -> String {
+    if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") }
+}
+
+fn rows(granted: &Granted, width: Option<u16>) -> String {
+    let mut rows: Vec<Vec<String>> = granted
+        .rules
+        .iter()
+        .map(|((namespace, group, resource, names), verbs)| {
+            let place = namespace.clone().unwrap_or_else(|| "(all)".to_owned());
+            vec![place, full(group, resource), in_order(verbs).join(", "), names.join(", "), String::new()]
+        })
+        .collect();
+    rows.extend(granted.left_out.iter().map(|right| {
+        let place = if right.reach == Reach::Everywhere { "(all)" } else { "" };
+        let lost = format!("left out (--optional): {}", right.without.unwrap_or_default());
+        vec![place.to_owned(), full(right.group, right.resource), right.verbs.join(", "), String::new(), lost]
+    }));
+    table::list(&["NAMESPACE", "RESOURCE", "VERBS", "NAMES", "NOTE"], &rows, "nothing is needed", width)
+}
+
+/// Rules of one place; resources with the same verbs and names stand together.
+fn rules(granted: &Granted, at: Option<&str>) -> Vec<Value> {
+    let mut together: Vec<(&str, Vec<&str>, &Vec<String>, Vec<&str>)> = Vec::new();
+    for ((namespace, group, resource, names), verbs) in &granted.rules {
+        if namespace.as_deref() != at {
+            continue;
+        }
+        let verbs = in_order(verbs);
+        match together.iter_mut().find(|(g, v, n, _)| *g == *group && *v == verbs && *n == names) {
+            Some((.., resources)) => resources.push(resource),
+            None => together.push((group, verbs, names, vec![resource])),
+        }
+    }
+    let rule = |(group, verbs, names, resources): &(&str, Vec<&str>, &Vec<String>, Vec<&str>)| {
+        let mut rule = json!({ "apiGroups": [group], "resources": resources });
+        if !names.is_empty() {
+            rule["resourceNames"] = json!(names);
+        }
+        rule["verbs"] = json!(verbs);
+        rule
+    };
+    together.iter().map(rule).collect()
+}
+
+fn objects(asked: &Rbac, name: &str, granted: &Granted) -> Vec<Value> {
+    let places: BTreeSet<Option<&String>> = granted.rules.keys().map(|(namespace, ..)| namespace.as_ref()).collect();
+    let mut objects = Vec::new();
+    for place in places {
+        let (role, binding) = if place.is_some() { ("Role", "RoleBinding") } else { ("ClusterRole", "ClusterRoleBinding") };
+        let mut metadata = json!({ "name": name });
+        if let Some(namespace) = place {
+            metadata["namespace"] = json!(namespace);
+        }
+        let api_version = format!("{RBAC}/v1");
+        let rules = rules(granted, place.map(String::as_str));
+        objects.push(json!({ "apiVersion": api_version, "kind": role, "metadata": metadata, "rules": rules }));
+        if !asked.subjects.is_empty() {
+            let subjects: Vec<Value> = asked.subjects.iter().map(subject).collect();
+            let of = json!({ "apiGroup": RBAC, "kind": role, "name": name });
+            objects.push(json!({ "apiVersion": api_version, "kind": binding, "metadata": metadata, "roleRef": of, "subjects": subjects }));
+        }
+    }
+    objects
+}
+
+fn subject(subject: &Subject) -> Value {
+    match subject {
+        Subject::User(name) => json!({ "apiGroup": RBAC, "kind": "User", "name": name }),
+        Subject::Group(name) => json!({ "apiGroup": RBAC, "kind": "Group", "name": name }),
+        Subject::ServiceAccount { namespace, name } => json!({ "kind": "ServiceAccount", "name": name, "namespace": namespace }),
+    }
+}
+
+/// What a reader of the YAML should know.
+fn preface(asked: &Rbac, granted: &Granted) -> String {
+    let commands: Vec<String> = asked.commands.iter().map(For::word).collect();
+    let mut lines = vec![format!("# what podid needs for {}", commands.join(", "))];
+    lines.push(if asked.make_namespaces {
+        "# in the whole cluster, because a Role cannot lie in a namespace that is still to be made".to_owned()
+    } else {
+        "# the namespaces must be there first; with --make-namespaces podid makes them itself, which needs more".to_owned()
+    });
+    let mut lost: Vec<(&str, Vec<String>)> = Vec::new();
+    for right in &granted.left_out {
+        let place = if right.reach == Reach::Everywhere { " in all namespaces" } else { "" };
+        let what = format!("{} {}{place}", right.verbs.join(", "), full(right.group, right.resource));
+        let without = right.without.unwrap_or_default();
+        match lost.iter_mut().find(|(w, _)| *w == without) {
+            Some((_, all)) => all.push(what),
+            None => lost.push((without, vec![what])),
+        }
+    }
+    for (without, what) in lost {
+        lines.push(format!("# left out (--optional), without which {without}:"));
+        lines.extend(what.iter().map(|what| format!("#   {what}")));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn documents(objects: &[Value]) -> String {
+    let all: Vec<String> = objects.iter().map(yaml::text).collect();
+    all.join("---\n")
+}

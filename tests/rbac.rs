@@ -1,0 +1,314 @@
+//! `podid cluster rbac` prints what podid needs of a cluster, no more and no less: held to the requests that the labs really send, and to
+//! what RBAC lets through.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends")]
+
+mod common;
+
+use common::{
+    World,
+    log::Line,
+    same,
+    specs::{IDENTITIES, LAB_000, LAB_004, NAMESPACES, vault_of},
+};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// `list pods`, `get azureidentities.aadpodidentity.k8s.io`.
+type Rights = BTreeSet<String>;
+
+fn printed(world: &World, words: &[&str]) -> Vec<Value> {
+    let list = world.podid(&[&["cluster", "rbac", "-o", "json"], words].concat()).ok().json();
+    assert_eq!((&list["apiVersion"], &list["kind"]), (&json!("v1"), &json!("List")));
+    list["items"].as_array().unwrap().clone()
+}
+
+fn words(list: &Value) -> Vec<&str> {
+    list.as_array().into_iter().flatten().map(|v| v.as_str().unwrap()).collect()
+}
+
+fn full(group: &str, resource: &str) -> String {
+    if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") }
+}
+
+fn granted(objects: &[Value]) -> Rights {
+    let mut rights = Rights::new();
+    for rule in objects.iter().flat_map(|o| o["rules"].as_array().into_iter().flatten()) {
+        for resource in words(&rule["resources"]) {
+            rights.extend(words(&rule["verbs"]).iter().map(|verb| format!("{verb} {}", full(words(&rule["apiGroups"])[0], resource))));
+        }
+    }
+    rights
+}
+
+/// What a request to an API server needs, as its authorizer sees it. None: discovery, which everybody may do.
+fn needed(line: &Line) -> Vec<String> {
+    let (path, query) = line.path.split_once('?').unwrap_or((&line.path, ""));
+    let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
+    let (group, rest) = match parts.as_slice() {
+        ["api", "v1", rest @ ..] => ("", rest),
+        ["apis", group, _, rest @ ..] => (*group, rest),
+        _ => return Vec::new(),
+    };
+    let (resource, name) = match rest {
+        [] => return Vec::new(),
+        ["namespaces", _, resource, name @ ..] => (resource, name.first()),
+        [resource, name @ ..] => (resource, name.first()),
+    };
+    let named = query.contains("fieldSelector=metadata.name");
+    let verbs: &[&str] = match (line.method.as_str(), name) {
+        ("GET", Some(_)) => &["get"],
+        ("GET", None) if query.contains("watch=true") => &["watch"],
+        // a wait lists, and watches if that was not enough
+        ("GET", None) if named => &["list", "watch"],
+        ("GET", None) => &["list"],
+        ("POST", _) => &["create"],
+        ("PATCH", _) if line.status == 201 => &["patch", "create"],
+        ("PATCH", _) => &["patch"],
+        ("DELETE", _) => &["delete"],
+        other => panic!("{other:?}"),
+    };
+    verbs.iter().map(|verb| format!("{verb} {}", full(group, resource))).collect()
+}
+
+fn used(lines: &[Line]) -> Rights {
+    lines.iter().filter(|l| l.by == "client" && l.host.ends_with(".azmk8s.io")).flat_map(needed).collect()
+}
+
+#[track_caller]
+fn equal(what: &str, granted: &Rights, used: &Rights) {
+    let more: Vec<&String> = granted.difference(used).collect();
+    let less: Vec<&String> = used.difference(granted).collect();
+    assert!(more.is_empty() && less.is_empty(), "{what}: printed and not used {more:?}, used and not printed {less:?}");
+}
+
+/// Everything that the commands can ask of a cluster: the labs from nothing to nothing, looked at, pruned, and once broken.
+#[test]
+fn what_is_printed_is_what_the_labs_use() {
+    let world = World::served();
+    let more = "  - name: reports\n    namespace: dev-claims-podid\n    identity:\n      name: reports-mid\n    secrets:\n      - name: sqldbconn\n";
+    world.write("two.yaml", &format!("{}{more}", world.read(LAB_000)));
+    let by = |commands: &str, run: &dyn Fn()| {
+        let mark = world.mark();
+        run();
+        (commands.to_owned(), used(&world.since(mark)))
+    };
+    let prints =
+        |spec: &str, commands: &str| granted(&printed(&world, &["-f", spec, "--for", commands, "--make-namespaces", "--optional"]));
+    let (commands, up) = by("up", &|| {
+        world.up("two.yaml", &[]).ok();
+        world.up(LAB_000, &[]).ok();
+        world.up(LAB_004, &["--state", "004.json"]).ok();
+    });
+    equal(&commands, &prints(LAB_000, &commands), &up);
+    for (commands, words) in [("plan", &["plan", "-f", LAB_000][..]), ("status", &["status", "-f", LAB_000])] {
+        let (commands, looked) = by(commands, &|| drop(world.podid(words).ok()));
+        equal(&commands, &prints(LAB_000, &commands), &looked);
+    }
+    let (commands, verified) = by("verify", &|| {
+        world.podid(&["verify", "-f", LAB_004, "--state", "004.json"]).ok();
+        let identity = format!("{IDENTITIES}/default/azureidentities/aks-kv-identity");
+        world.kube("DELETE", "aks-mi", &identity, None).ok();
+        world.podid(&["verify", "-f", LAB_004, "--state", "004.json", "--timeout", "3s"]).exits(1);
+    });
+    let verified: Rights = verified.into_iter().filter(|r| r != "delete azureidentities.aadpodidentity.k8s.io").collect();
+    equal(&commands, &prints(LAB_004, &commands), &verified);
+    let (commands, down) = by("down", &|| drop(world.down(LAB_000, &["--delete-data", vault_of(LAB_000)]).ok()));
+    equal(&commands, &prints(LAB_000, &commands), &down);
+    let (commands, diffed) = by("diff", &|| {
+        world.podid(&["diff", "-f", LAB_000]).ok();
+        world.up(LAB_000, &["--only", "azure", "--recover"]).ok();
+        world.kube("POST", "aks-sp", NAMESPACES, Some(json!({ "metadata": { "name": "dev-claims-podid" } }))).ok();
+        world.podid(&["diff", "-f", LAB_000]).ok();
+        world.up(LAB_000, &[]).ok();
+        world.podid(&["diff", "-f", LAB_000]).ok();
+    });
+    equal(&commands, &prints(LAB_000, &commands), &diffed);
+}
+
+#[test]
+fn single_commands_need_less() {
+    let world = World::served();
+    world.podid(&["identity", "create", "-g", "podid-lab", "-n", "shop-mid", "--yes"]).ok();
+    world.podid(&["vault", "create", "-g", "podid-lab", "-n", "kv-shop-rbac", "--yes"]).ok();
+    let by = |commands: &str, all: &[&[&str]]| {
+        let mark = world.mark();
+        for words in all {
+            world.podid(&[words, &["-g", "podid-lab", "--context", "aks-mi", "--yes"][..]].concat()).ok();
+        }
+        let printed = granted(&printed(&world, &["-n", "shop", "--for", commands, "--make-namespaces", "--optional"]));
+        equal(commands, &printed, &used(&world.since(mark)));
+    };
+    let bind = &["bind", "-n", "shop", "--identity", "shop-mid"][..];
+    let apply = |name| vec!["mount", "apply", "-n", "shop", "--name", "shop", "--vault", "kv-shop-rbac", "--secret", name];
+    by("bind", &[bind, bind]);
+    by("mount", &[&apply("a"), &apply("b"), &["mount", "delete", "-n", "shop", "--name", "shop", "--vault", "kv-shop-rbac"]]);
+    by("unbind", &[&["unbind", "-n", "shop", "--identity", "shop-mid"]]);
+    let mark = world.mark();
+    world.podid(&["state", "rebuild"]).ok();
+    let looked: Rights = used(&world.since(mark)).into_iter().filter(|r| r.starts_with("list ")).collect();
+    let printed = granted(&printed(&world, &["-n", "shop", "--for", "rebuild"]));
+    assert!(looked.is_subset(&printed) && !looked.is_empty(), "{looked:?}");
+}
+
+const ACCOUNT: &str = "serviceaccount/podid-ci/podid";
+
+/// The cluster of lab 000 with a service account that has only what `objects` give it, and podid's kubeconfig for it.
+fn as_account(world: &mut World, context: &str) {
+    let kube = |method: &str, path: &str, body: Value| world.kube(method, context, path, Some(body)).ok();
+    kube("POST", NAMESPACES, json!({ "metadata": { "name": "podid-ci" } }));
+    kube("POST", &format!("{NAMESPACES}/podid-ci/serviceaccounts"), json!({ "metadata": { "name": "podid" } }));
+    let token =
+        kube("POST", &format!("{NAMESPACES}/podid-ci/serviceaccounts/podid/token"), json!({ "spec": { "expirationSeconds": 3600 } }));
+    let mut config: Value = serde_json::from_str(&world.read(".podid/kubeconfig")).unwrap();
+    for user in config["users"].as_array_mut().unwrap() {
+        if user["name"].as_str().unwrap().ends_with(context) {
+            user["user"] = json!({ "token": token["status"]["token"] });
+        }
+    }
+    world.write("kubeconfig", &config.to_string());
+    let mut env = world.environment();
+    env.retain(|(name, _)| name != "KUBECONFIG");
+    env.push(("KUBECONFIG".into(), world.path("kubeconfig").display().to_string()));
+    world.env = env;
+}
+
+fn place(object: &Value) -> String {
+    let plural = format!("{}s", object["kind"].as_str().unwrap().to_lowercase());
+    let base = "/apis/rbac.authorization.k8s.io/v1";
+    match object["metadata"]["namespace"].as_str() {
+        Some(namespace) => format!("{base}/namespaces/{namespace}/{plural}"),
+        None => format!("{base}/{plural}"),
+    }
+}
+
+fn put(world: &World, context: &str, object: &Value) {
+    let path = format!("{}/{}?fieldManager=kubectl&force=true", place(object), object["metadata"]["name"].as_str().unwrap());
+    world.apply(context, &path, object).ok();
+}
+
+/// The rules without one verb of one resource.
+fn without(role: &Value, at: usize, resource: &str, verb: &str) -> Value {
+    let mut less = role.clone();
+    let rules = less["rules"].as_array_mut().unwrap();
+    let rule = rules.remove(at);
+    let but = |list: &Value, one: &str| json!(words(list).into_iter().filter(|w| *w != one).collect::<Vec<_>>());
+    let part = |resources: Value, verbs: Value| {
+        let mut part = rule.clone();
+        (part["resources"], part["verbs"]) = (resources, verbs);
+        part
+    };
+    rules.push(part(but(&rule["resources"], resource), rule["verbs"].clone()));
+    rules.push(part(json!([resource]), but(&rule["verbs"], verb)));
+    rules.retain(|r| !words(&r["resources"]).is_empty() && !words(&r["verbs"]).is_empty());
+    less
+}
+
+/// The lab as a service account that may do just that; then with one verb less, each in turn.
+fn least_privilege(spec: &str, context: &str, namespace: &str) {
+    let mut world = World::served();
+    as_account(&mut world, context);
+    if namespace != "default" {
+        world.kube("POST", context, NAMESPACES, Some(json!({ "metadata": { "name": namespace } }))).ok();
+    }
+    let objects = printed(&world, &["-f", spec, "--for", "up,plan,diff,status,verify,down", "--subject", ACCOUNT]);
+    assert!(objects.iter().all(|o| o["metadata"]["namespace"] == namespace), "nothing outside of the namespace: {objects:#?}");
+    let [role, binding] = objects.as_slice() else { panic!("{objects:#?}") };
+    put(&world, context, role);
+    put(&world, context, binding);
+    let lab = |world: &World| {
+        let mut all = vec![
+            world.up(spec, &["--verify"]),
+            world.podid(&["plan", "-f", spec, "--exit-code"]),
+            world.podid(&["diff", "-f", spec, "--exit-code"]),
+            world.podid(&["status", "-f", spec]),
+        ];
+        all.push(world.down(spec, &[]));
+        all
+    };
+    for output in lab(&world) {
+        output.ok();
+    }
+    world.up(spec, &["--only", "azure"]).ok();
+    let mut tried = 0;
+    for (at, rule) in role["rules"].as_array().unwrap().iter().enumerate() {
+        for resource in words(&rule["resources"]) {
+            for verb in words(&rule["verbs"]) {
+                if verb == "watch" {
+                    // whether the list was not enough depends on who is quicker
+                    continue;
+                }
+                put(&world, context, &without(role, at, resource, verb));
+                // a dry run of an object that is there needs no creation
+                let mut all = lab(&world);
+                let what = format!("may not {verb} {}", full(words(&rule["apiGroups"])[0], resource));
+                let told = all.iter().any(|o| {
+                    let said = o.stderr.lines().any(|l| l.contains(&what) && l.contains(&format!("in namespace {namespace}")));
+                    o.code == Some(1) && said
+                });
+                let last = all.pop().unwrap();
+                assert!(told, "without {verb} {resource}: not told that this login {what}\n{}\n{}", all[0].stderr, last.stderr);
+                put(&world, context, role);
+                // what was left half done is finished
+                world.down(spec, &[]).ok();
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried >= 10, "{tried}");
+}
+
+#[test]
+fn lab_000_needs_just_that_and_nothing_outside_of_its_namespace() {
+    least_privilege(LAB_000, "aks-sp", "dev-claims-podid");
+}
+
+#[test]
+fn lab_004_needs_just_that_and_nothing_outside_of_its_namespace() {
+    least_privilege(LAB_004, "aks-mi", "default");
+}
+
+#[test]
+fn namespaces_are_made_and_deleted_only_by_who_may() {
+    let mut world = World::served();
+    as_account(&mut world, "aks-sp");
+    let before = world.export();
+    world.up(LAB_000, &[]).exits(1).says("may not get namespaces in namespace dev-claims-podid");
+    let spec = ["-f", LAB_000, "--subject", ACCOUNT, "--make-namespaces"];
+    for object in printed(&world, &spec) {
+        assert_eq!(object["metadata"].get("namespace"), None);
+        put(&world, "aks-sp", &object);
+    }
+    world.up(LAB_000, &["--verify"]).ok().says("proved ");
+    let down = world.down(LAB_000, &["--delete-data", vault_of(LAB_000)]).ok();
+    down.says("kept namespace/aks-sp/dev-claims-podid").says("may not list pods in namespace dev-claims-podid");
+    for object in printed(&world, &[&spec[..], &["--optional"]].concat()) {
+        put(&world, "aks-sp", &object);
+    }
+    world.down(LAB_000, &[]).ok();
+    for kind in ["clusterroles", "clusterrolebindings"] {
+        world.kube("DELETE", "aks-sp", &format!("/apis/rbac.authorization.k8s.io/v1/{kind}/podid-lab-000"), None).ok();
+    }
+    same("after the namespace went too", &before, &world.export());
+}
+
+#[test]
+fn names_narrow_it_down_and_a_format_is_only_a_format() {
+    let world = World::new();
+    let role = &printed(&world, &["-f", LAB_004, "--for", "verify"])[0];
+    for rule in role["rules"].as_array().unwrap() {
+        let creates = words(&rule["verbs"]) == ["create"];
+        assert_eq!(creates, rule["resourceNames"].is_null(), "{rule}");
+    }
+    assert!(granted(&[role.clone()]).contains("list secrets"), "lab 004 reads through a Secret");
+    let blind = printed(&world, &["-n", "default", "--for", "verify"]);
+    assert!(!granted(&blind).contains("list secrets"), "nobody said that it does");
+    let yaml = world.podid(&["cluster", "rbac", "-f", LAB_004]).ok().stdout;
+    assert!(yaml.contains("\nkind: Role\n") && yaml.contains("# left out"), "{yaml}");
+    assert_eq!(world.podid(&["cluster", "rbac", "-f", LAB_004, "-o", "yaml"]).ok().stdout, yaml);
+    let table = world.podid(&["cluster", "rbac", "-f", LAB_004, "-o", "table"]).ok().stdout;
+    assert!(table.starts_with("NAMESPACE "), "{table}");
+    world.podid(&["cluster", "rbac"]).exits(2).says("--namespace");
+    world.podid(&["cluster", "rbac", "-n", "shop", "--subject", "somebody"]).exits(2).says("serviceaccount/NAMESPACE/NAME");
+    assert!(!world.path(".podid").exists(), "no world is opened for it");
+}
