@@ -150,11 +150,13 @@ fn needs(asked: &Rbac) -> Vec<Right> {
     needs
 }
 
-/// What is given where; of the whole cluster where `namespace` is None.
+/// Namespace (None: the whole cluster), group, resource and names.
+type On = (Option<String>, &'static str, &'static str, Vec<String>);
+
+/// What is given where.
 #[derive(Default)]
 struct Granted {
-    /// By namespace, group, resource and names: the verbs.
-    rules: BTreeMap<(Option<String>, &'static str, &'static str, Vec<String>), BTreeSet<&'static str>>,
+    rules: BTreeMap<On, BTreeSet<&'static str>>,
     left_out: Vec<Right>,
 }
 
@@ -253,9 +255,12 @@ fn rows(granted: &Granted, width: Option<u16>) -> String {
     table::list(&["NAMESPACE", "RESOURCE", "VERBS", "NAMES", "NOTE"], &rows, "nothing is needed", width)
 }
 
+/// Group, verbs, names, and the resources that have them in common.
+type Rule<'a> = (&'a str, Vec<&'a str>, &'a Vec<String>, Vec<&'a str>);
+
 /// Rules of one place; resources with the same verbs and names stand together.
 fn rules(granted: &Granted, at: Option<&str>) -> Vec<Value> {
-    let mut together: Vec<(&str, Vec<&str>, &Vec<String>, Vec<&str>)> = Vec::new();
+    let mut together: Vec<Rule<'_>> = Vec::new();
     for ((namespace, group, resource, names), verbs) in &granted.rules {
         if namespace.as_deref() != at {
             continue;
@@ -266,7 +271,7 @@ fn rules(granted: &Granted, at: Option<&str>) -> Vec<Value> {
             None => together.push((group, verbs, names, vec![resource])),
         }
     }
-    let rule = |(group, verbs, names, resources): &(&str, Vec<&str>, &Vec<String>, Vec<&str>)| {
+    let rule = |(group, verbs, names, resources): &Rule<'_>| {
         let mut rule = json!({ "apiGroups": [group], "resources": resources });
         if !names.is_empty() {
             rule["resourceNames"] = json!(names);

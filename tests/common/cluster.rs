@@ -76,7 +76,7 @@ impl Cluster {
     /// With the same kinds as the sandbox has.
     fn control_plane(crds: &[Value]) -> Self {
         let plane = Box::leak(Box::new(Plane::start()));
-        let cluster = Self::of(Side::ControlPlane, &plane.kubeconfig, None);
+        let cluster = Self::of(Side::ControlPlane, plane.kubeconfig(), None);
         let all = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
         for crd in crds {
             let reply = cluster.ask("POST", all, &[], Some(crd.to_string()));

@@ -30,7 +30,8 @@ impl Masks {
     fn learn(&mut self, value: &Value) {
         match value {
             Value::Object(map) => {
-                if let (Some(name), Some(prefix)) = (map.get("name").and_then(Value::as_str), map.get("generateName").and_then(Value::as_str))
+                if let (Some(name), Some(prefix)) =
+                    (map.get("name").and_then(Value::as_str), map.get("generateName").and_then(Value::as_str))
                     && let Some(rest) = name.strip_prefix(prefix)
                 {
                     self.name(name, &format!("{prefix}<{}>", rest.len()));
@@ -70,8 +71,10 @@ impl Masks {
                     let mut inner = map[name].clone();
                     if list {
                         for at in ["/resourceVersion", "/metadata/resourceVersion"] {
-                            if name == "metadata" || name == "object" {
-                                inner.pointer_mut(at).filter(|v| v.is_string()).map(|v| *v = json!("<store>"));
+                            if (name == "metadata" || name == "object")
+                                && let Some(text) = inner.pointer_mut(at).filter(|v| v.is_string())
+                            {
+                                *text = json!("<store>");
                             }
                         }
                     }
@@ -186,7 +189,10 @@ fn shapes(text: &str) -> Vec<(usize, usize, &'static str)> {
 }
 
 fn is_age(text: &str) -> bool {
-    text.len() >= 2 && text.ends_with(['s', 'm', 'h', 'd']) && text.chars().next().is_some_and(|c| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_digit() || "smhd".contains(c))
+    text.len() >= 2
+        && text.ends_with(['s', 'm', 'h', 'd'])
+        && text.chars().next().is_some_and(|c| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_digit() || "smhd".contains(c))
 }
 
 fn claims(text: &str) -> Option<Value> {

@@ -65,7 +65,8 @@ impl Tape {
 
     /// Asks all of it; the tape as this cluster would have it.
     fn play(&self, cluster: &Cluster, namespace: &str) -> String {
-        let mut lets: Vec<(String, String)> = self.lets.iter().map(|(name, value)| (name.clone(), value.replace("$NS", namespace))).collect();
+        let mut lets: Vec<(String, String)> =
+            self.lets.iter().map(|(name, value)| (name.clone(), value.replace("$NS", namespace))).collect();
         lets.push(("NS".into(), namespace.into()));
         // Of two names that begin alike the longer one is meant.
         lets.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));

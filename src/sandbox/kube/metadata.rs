@@ -89,9 +89,8 @@ fn owners(references: &Value) -> Vec<Cause> {
         let this = format!("{}/{}", text("kind"), text("name"));
         match &controller {
             Some(first) => {
-                let why = format!(
-                    "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {this}"
-                );
+                let why =
+                    format!("Only one reference can have Controller set to true. Found \"true\" in references for {first} and {this}");
                 causes.push(Cause::invalid("metadata.ownerReferences", &in_order(references), &why));
             }
             None => controller = Some(this),

@@ -34,7 +34,9 @@ pub fn causes(resource: &Resource, object: &Value) -> Vec<Cause> {
                 Some("kubernetes.io/ssh-auth") => &["ssh-privatekey"],
                 _ => &[],
             };
-            out.extend(due.iter().filter(|key| object["data"].get(**key).is_none()).map(|key| Cause::required(&format!("data[{key}]"), "")));
+            out.extend(
+                due.iter().filter(|key| object["data"].get(**key).is_none()).map(|key| Cause::required(&format!("data[{key}]"), "")),
+            );
         }
         ("apps", _) => workload(object, &mut out),
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {

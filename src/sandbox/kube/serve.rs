@@ -4,8 +4,8 @@ use super::auth::{self, User};
 use super::call::{Call, Reply};
 use super::rbac::{self, Deed};
 use super::resource::Resource;
-use super::schema::Type;
 use super::router::{self, Route, Target};
+use super::schema::Type;
 use super::select::Selector;
 use super::status::{About, Outcome, Refusal};
 use super::store::{Store, key, meta};
@@ -246,14 +246,7 @@ fn resume(token: &str) -> Option<String> {
     token["start"].as_str().map(str::to_owned)
 }
 
-fn patch(
-    kube: &Arc<Kube>,
-    user: &User,
-    deed: &Deed,
-    call: &Call,
-    request: &Request,
-    warnings: &mut Vec<String>,
-) -> Outcome<Reply> {
+fn patch(kube: &Arc<Kube>, user: &User, deed: &Deed, call: &Call, request: &Request, warnings: &mut Vec<String>) -> Outcome<Reply> {
     let kind = request.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim().to_owned();
     if kind.starts_with("application/apply-patch+") {
         let store = kube.lock();

@@ -50,7 +50,11 @@ pub fn columns(resource: &Resource) -> Vec<Value> {
 
 fn custom_columns(resource: &Resource) -> Vec<Value> {
     let own = resource.custom.as_ref().and_then(|v| v["additionalPrinterColumns"].as_array().cloned()).unwrap_or_default();
-    if own.is_empty() { vec![json!({"name": "Age", "type": "date", "description": CREATED, "jsonPath": ".metadata.creationTimestamp"})] } else { own }
+    if own.is_empty() {
+        vec![json!({"name": "Age", "type": "date", "description": CREATED, "jsonPath": ".metadata.creationTimestamp"})]
+    } else {
+        own
+    }
 }
 
 fn cells(resource: &Resource, object: &Value) -> Vec<Value> {

@@ -238,7 +238,8 @@ pub fn applied(store: &mut Store, facts: &Facts, call: &Call, body: &[u8], warni
     if let Some(fault) = fault::of(&r.ty, &config) {
         let text = |name: &str| config["metadata"][name].as_str().unwrap_or_default().to_owned();
         let (namespace, name) = (text("namespace"), text("name"));
-        let message = format!("failed to create typed patch object ({namespace}/{name}; {}/{}, Kind={}): {fault}", r.group, r.version, r.kind);
+        let message =
+            format!("failed to create typed patch object ({namespace}/{name}; {}/{}, Kind={}): {fault}", r.group, r.version, r.kind);
         return Err(Refusal::new(500, "", message));
     }
     same_name(call, &config)?;
@@ -343,7 +344,9 @@ fn change(
     }
     prepare::refuse(&r, &new, &prepare::changes(&r, old, &new))?;
     warnings.extend(
-        metadata::finalizer_warnings(&new["metadata"]).into_iter().filter(|_| old["metadata"]["finalizers"] != new["metadata"]["finalizers"]),
+        metadata::finalizer_warnings(&new["metadata"])
+            .into_iter()
+            .filter(|_| old["metadata"]["finalizers"] != new["metadata"]["finalizers"]),
     );
 
     if r.counted && call.sub.is_empty() && !typed::same(&intent(&r, old), &intent(&r, &new)) {
