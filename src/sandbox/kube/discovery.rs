@@ -26,7 +26,7 @@ pub fn answer(catalog: &Catalog, parts: &[&str], request: &Request, facts: &Fact
                 paths.push(format!("/apis/{group}"));
                 paths.extend(versions.iter().map(|v| format!("/apis/{group}/{v}")));
             }
-            paths.extend(["/healthz", "/livez", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
+            paths.extend(["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
             Some(plain(&json!({"paths": paths})))
         }
         ["api" | "apis"] => {

@@ -1,6 +1,6 @@
 //! The sandbox's Kubernetes: an API server and the controllers behind it, over plain data. Knows nothing of HTTP servers, of Azure, of podid.
 //!
-//! `router` what a path means · `serve` one request · `call` its options · `prepare` body to object · `write`, `erase`, `watch` the verbs ·
+//! `router` what a path means · `serve` one request · `call` its options · `prepare` body to object · `write`, `erase`, `watch`, `scale`, `containers` the verbs ·
 //! `schema`, `typed`, `fault`, `fields`, `managed` types and who owns which field · `decode`, `strict`, `check`, `names`, `metadata`, `rules`, `security` what is refused ·
 //! `defaults`, `admission`, `controllers` what a control plane adds · `resource`, `discovery`, `openapi`, `table` how kinds are told ·
 //! `auth`, `tokens`, `rbac`, `reviews` who may · `seed`, `components` a new cluster · `export` what is left of it for comparison.
@@ -10,6 +10,7 @@ mod auth;
 mod call;
 mod check;
 mod components;
+mod containers;
 mod controllers;
 mod decode;
 mod defaults;
@@ -31,6 +32,7 @@ mod resource;
 mod reviews;
 mod router;
 mod rules;
+mod scale;
 mod schema;
 mod security;
 mod seed;

@@ -15,6 +15,8 @@ const LABEL_VALUE: &str = "a valid label must be an empty string or consist of a
 pub enum Naming {
     Subdomain,
     Label,
+    /// A label that begins with a letter (RFC 1035).
+    Service,
     /// Anything that can be one segment of a path.
     Segment,
 }
@@ -34,6 +36,15 @@ fn is_loose(text: &str) -> bool {
 
 fn longer(text: &str, most: usize) -> Option<String> {
     (text.len() > most).then(|| format!("must be no more than {most} characters"))
+}
+
+fn service(text: &str) -> Vec<String> {
+    const RULE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+    let mut out: Vec<String> = longer(text, 63).into_iter().collect();
+    if !is_label(text) || !text.starts_with(|c: char| c.is_ascii_lowercase()) {
+        out.push(RULE.to_owned());
+    }
+    out
 }
 
 pub fn label(text: &str) -> Vec<String> {
@@ -67,6 +78,7 @@ pub fn name(text: &str, naming: Naming) -> Vec<String> {
     match naming {
         Naming::Subdomain => subdomain(text),
         Naming::Label => label(text),
+        Naming::Service => service(text),
         Naming::Segment => segment(text),
     }
 }

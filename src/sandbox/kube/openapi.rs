@@ -1,18 +1,22 @@
-//! OpenAPI v3 documents: per group and version the operations that kubectl looks for (does a kind take `fieldValidation`?) and the schemas
-//! that it merges and explains by. Knows the catalog and the types.
+//! The OpenAPI documents: v3 per group and version, v2 in one. kubectl looks for operations in them (does a kind take `fieldValidation`?), and for
+//! the schemas that it merges and explains by. Knows the catalog and the types.
+
+mod schemas;
+mod v2;
+mod wire;
 
 use super::resource::{Catalog, Resource};
-use super::schema::{Keyed, Scalar, Shape, Type};
-use crate::sandbox::http::Response;
+use crate::sandbox::http::{Request, Response};
+use schemas::{component, served};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
 
-/// `rest`: of the path after `/openapi/v3`.
-pub fn answer(catalog: &Catalog, rest: &[&str]) -> Option<Response> {
+/// `rest`: of the path after `/openapi`.
+pub fn answer(catalog: &Catalog, rest: &[&str], request: &Request) -> Option<Response> {
     let json = |body: &Value| Response::json(200, "application/json", body);
     match rest {
-        [] => {
+        ["v2"] => Some(v2::answer(catalog, request)),
+        ["v3"] => {
             let mut paths = Map::new();
             for (group, versions) in catalog.groups() {
                 for version in versions {
@@ -24,65 +28,45 @@ pub fn answer(catalog: &Catalog, rest: &[&str]) -> Option<Response> {
             }
             Some(json(&json!({"paths": paths})))
         }
-        ["api", version] if catalog.serves("", version) => Some(json(&document(catalog, "", version))),
-        ["apis", group, version] if catalog.serves(group, version) => Some(json(&document(catalog, group, version))),
+        ["v3", "api", version] if catalog.serves("", version) => Some(json(&document(catalog, "", version))),
+        ["v3", "apis", group, version] if catalog.serves(group, version) => Some(json(&document(catalog, group, version))),
         _ => None,
     }
 }
 
+/// Where objects of a kind are listed and made; one object is at `/{name}` behind it.
+fn path(r: &Resource) -> String {
+    let base = if r.group.is_empty() { format!("/api/{}", r.version) } else { format!("/apis/{}/{}", r.group, r.version) };
+    let scope = if r.namespaced { "/namespaces/{namespace}" } else { "" };
+    format!("{base}{scope}/{}", r.plural)
+}
+
+/// Method and `x-kubernetes-action`.
+const MANY: [(&str, &str); 2] = [("get", "list"), ("post", "post")];
+const ONE: [(&str, &str); 4] = [("get", "get"), ("put", "put"), ("patch", "patch"), ("delete", "delete")];
+
+/// Whether a kind has that action.
+fn acts(r: &Resource, action: &str) -> bool {
+    let verb = match action {
+        "post" => "create",
+        "put" => "update",
+        other => other,
+    };
+    r.verbs.contains(&verb)
+}
+
 fn document(catalog: &Catalog, group: &str, version: &str) -> Value {
     let mut paths = Map::new();
-    let mut schemas = Map::new();
-    let mut wanted = BTreeSet::new();
-    for r in catalog.resources.iter().filter(|r| r.group == group && r.version == version) {
-        let base = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
-        let scope = if r.namespaced { format!("{base}/namespaces/{{namespace}}") } else { base };
-        paths.insert(format!("{scope}/{}", r.plural), operations(r, &[("get", "list"), ("post", "post")]));
+    for r in served(catalog, group, version) {
+        paths.insert(path(r), operations(r, &MANY));
         if r.verbs.contains(&"get") {
-            let single = [("get", "get"), ("put", "put"), ("patch", "patch"), ("delete", "delete")];
-            paths.insert(format!("{scope}/{}/{{name}}", r.plural), operations(r, &single));
-        }
-        let mut own = match &r.crd_schema() {
-            Some(crd) => {
-                let mut own = Value::clone(crd);
-                own["properties"]["apiVersion"] = json!({"type": "string"});
-                own["properties"]["kind"] = json!({"type": "string"});
-                own["properties"]["metadata"] = json!({"allOf": [{"$ref": reference("ObjectMeta")}]});
-                wanted.insert("ObjectMeta".to_owned());
-                own
-            }
-            None => of(&r.ty, &mut wanted, true),
-        };
-        own["x-kubernetes-group-version-kind"] = json!([{"group": group, "version": version, "kind": r.kind}]);
-        schemas.insert(component(r), own);
-    }
-    let mut done = BTreeSet::new();
-    while let Some(name) = wanted.pop_first() {
-        if done.insert(name.clone()) {
-            let inner = of(&Type::named(&name), &mut wanted, true);
-            schemas.insert(full(&name), inner);
-            wanted.retain(|name| !done.contains(name));
+            paths.insert(format!("{}/{{name}}", path(r)), operations(r, &ONE));
         }
     }
     json!({
         "openapi": "3.0.0", "info": {"title": "Kubernetes", "version": super::discovery::GIT_VERSION},
-        "paths": paths, "components": {"schemas": schemas},
+        "paths": paths, "components": {"schemas": schemas::of_kinds(served(catalog, group, version))},
     })
-}
-
-fn component(r: &Resource) -> String {
-    let mut group: Vec<&str> = r.group.split('.').filter(|p| !p.is_empty()).collect();
-    group.reverse();
-    let group = if group.is_empty() { "io.k8s.api.core".to_owned() } else { group.join(".") };
-    format!("{group}.{}.{}", r.version, r.kind)
-}
-
-fn full(name: &str) -> String {
-    format!("io.k8s.types.v1.{name}")
-}
-
-fn reference(name: &str) -> String {
-    format!("#/components/schemas/{}", full(name))
 }
 
 fn operations(r: &Resource, wanted: &[(&str, &str)]) -> Value {
@@ -91,12 +75,7 @@ fn operations(r: &Resource, wanted: &[(&str, &str)]) -> Value {
     let body = json!({"$ref": format!("#/components/schemas/{}", component(r))});
     let mut out = Map::new();
     for (method, action) in wanted {
-        let verb = match *action {
-            "post" => "create",
-            "put" => "update",
-            other => other,
-        };
-        if !r.verbs.contains(&verb) {
+        if !acts(r, action) {
             continue;
         }
         let mut operation = json!({
@@ -122,66 +101,6 @@ fn operations(r: &Resource, wanted: &[(&str, &str)]) -> Value {
         out.insert((*method).to_owned(), operation);
     }
     Value::Object(out)
-}
-
-fn of(ty: &Type, wanted: &mut BTreeSet<String>, expand: bool) -> Value {
-    if let Type::Named(name) = ty
-        && !expand
-    {
-        wanted.insert(name.clone());
-        return json!({"allOf": [{"$ref": reference(name)}]});
-    }
-    match ty.shape() {
-        Shape::Scalar(scalar) => match scalar {
-            Scalar::Text => json!({"type": "string"}),
-            Scalar::Bytes => json!({"type": "string", "format": "byte"}),
-            Scalar::Time | Scalar::MicroTime => json!({"type": "string", "format": "date-time"}),
-            Scalar::Int32 => json!({"type": "integer", "format": "int32"}),
-            Scalar::Int64 => json!({"type": "integer", "format": "int64"}),
-            Scalar::Number => json!({"type": "number", "format": "double"}),
-            Scalar::Bool => json!({"type": "boolean"}),
-            Scalar::IntOrText => json!({"type": "string", "format": "int-or-string"}),
-            Scalar::Quantity => json!({"oneOf": [{"type": "string"}, {"type": "number"}]}),
-        },
-        Shape::Any { .. } => json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}),
-        Shape::Map { of: inner, atomic } => {
-            let mut out = json!({"type": "object", "additionalProperties": of(inner, wanted, false)});
-            if atomic {
-                out["x-kubernetes-map-type"] = json!("atomic");
-            }
-            out
-        }
-        Shape::List(list) => {
-            let kind = match &list.keyed {
-                Keyed::Atomic => "atomic",
-                Keyed::Set => "set",
-                Keyed::By(_) => "map",
-            };
-            let mut out = json!({"type": "array", "items": of(&list.of, wanted, false), "x-kubernetes-list-type": kind});
-            if let Keyed::By(keys) = &list.keyed {
-                out["x-kubernetes-list-map-keys"] = json!(keys);
-            }
-            if let Some(key) = &list.patch_key {
-                out["x-kubernetes-patch-strategy"] = json!("merge");
-                if !key.is_empty() {
-                    out["x-kubernetes-patch-merge-key"] = json!(key);
-                }
-            }
-            out
-        }
-        Shape::Struct { of: inner, atomic } => {
-            let fields: Map<String, Value> = inner.fields.iter().map(|(name, f)| (name.clone(), of(&f.of, wanted, false))).collect();
-            let required: Vec<&String> = inner.fields.iter().filter(|(_, f)| f.required).map(|(name, _)| name).collect();
-            let mut out = json!({"type": "object", "properties": fields});
-            if !required.is_empty() {
-                out["required"] = json!(required);
-            }
-            if atomic {
-                out["x-kubernetes-map-type"] = json!("atomic");
-            }
-            out
-        }
-    }
 }
 
 #[cfg(test)]

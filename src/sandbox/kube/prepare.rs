@@ -80,12 +80,17 @@ pub fn complete(resource: &Resource, object: &mut Value, apply: bool) {
         }
         None => {
             defaults::fill(resource, object);
-            drop_nulls(object);
-            drop_empty(&resource.ty, object);
-            always(resource, object);
+            tidy(resource, object);
         }
     }
     stamp(resource, object);
+}
+
+/// A built-in object as Go writes it.
+pub fn tidy(resource: &Resource, object: &mut Value) {
+    drop_nulls(object);
+    drop_empty(&resource.ty, object);
+    always(resource, object);
 }
 
 /// A built-in object never holds a null.
@@ -126,6 +131,15 @@ fn drop_empty(ty: &Type, value: &mut Value) {
 
 /// Fields that are written even where they are null.
 fn always(resource: &Resource, object: &mut Value) {
+    if resource.group.is_empty() && resource.kind == "Pod" {
+        for condition in object.pointer_mut("/status/conditions").and_then(Value::as_array_mut).into_iter().flatten() {
+            for time in ["lastProbeTime", "lastTransitionTime"] {
+                if condition.get(time).is_none() {
+                    condition[time] = Value::Null;
+                }
+            }
+        }
+    }
     let (name, unless) = match resource.kind.as_str() {
         "Role" | "ClusterRole" => ("rules", "rules"),
         "Event" => ("eventTime", "eventTime"),

@@ -35,6 +35,8 @@ pub struct Resource {
     pub counted: bool,
     /// Of a deprecated version.
     pub warning: Option<String>,
+    /// Objects are stored, and nothing in the sandbox acts on them: who makes one is told.
+    pub inert: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -129,6 +131,7 @@ fn sub(name: &str, kind: &str, verbs: &'static [&'static str]) -> Subresource {
     let (group, version) = match name {
         "token" => ("authentication.k8s.io", "v1"),
         "eviction" => ("policy", "v1"),
+        "scale" => ("autoscaling", "v1"),
         _ => ("", ""),
     };
     Subresource { name: name.into(), group: group.into(), version: version.into(), kind: kind.into(), verbs }
@@ -156,6 +159,7 @@ fn row(group: &str, version: &str, kind: &str, plural: &str, short: &[&str], nam
         custom: None,
         counted: false,
         warning: None,
+        inert: false,
     }
 }
 
@@ -174,7 +178,10 @@ fn built_in() -> Vec<Resource> {
         ..row("rbac.authorization.k8s.io", "v1", kind, plural, &[], namespaced, kind)
     };
     let apps = |kind: &str, plural: &str, short: &[&str]| {
-        let r = with_status(row("apps", "v1", kind, plural, short, true, kind));
+        let mut r = with_status(row("apps", "v1", kind, plural, short, true, kind));
+        if kind != "DaemonSet" {
+            r.subresources.insert(0, sub("scale", "Scale", STATUS));
+        }
         Resource { counted: true, categories: vec!["all".into()], ..r }
     };
     let mut namespaces = with_status(core("Namespace", "namespaces", &["ns"], false));
@@ -186,10 +193,14 @@ fn built_in() -> Vec<Resource> {
     pods.categories = vec!["all".into()];
     pods.counted = true;
     pods.subresources.extend([
+        sub("attach", "PodAttachOptions", &["create", "get"]),
         sub("binding", "Binding", &["create"]),
         sub("eviction", "Eviction", &["create"]),
+        sub("exec", "PodExecOptions", &["create", "get"]),
         sub("log", "Pod", &["get"]),
+        sub("portforward", "PodPortForwardOptions", &["create", "get"]),
     ]);
+    pods.subresources.sort_by(|a, b| a.name.cmp(&b.name));
     let mut accounts = core("ServiceAccount", "serviceaccounts", &["sa"], true);
     accounts.subresources.push(sub("token", "TokenRequest", &["create"]));
     let mut crds = with_status(row(
@@ -204,17 +215,48 @@ fn built_in() -> Vec<Resource> {
     crds.categories = vec!["api-extensions".into()];
     crds.counted = true;
     let events = Resource { storage: "v1".into(), ..row("events.k8s.io", "v1", "Event", "events", &["ev"], true, "EventsEvent") };
+    let inert = |r: Resource| Resource { inert: true, counted: true, ..with_status(r) };
+    let batch = |kind: &str, plural: &str, short: &[&str]| Resource {
+        categories: vec!["all".into()],
+        ..inert(row("batch", "v1", kind, plural, short, true, kind))
+    };
+    let network =
+        |kind: &str, plural: &str, short: &[&str], namespaced| row("networking.k8s.io", "v1", kind, plural, short, namespaced, kind);
+    // Limits that would not be kept are not taken: these can only be looked for.
+    let read = |r: Resource| Resource { verbs: &["get", "list", "watch"], ..r };
+    let mut services = with_status(core("Service", "services", &["svc"], true));
+    services.categories = vec!["all".into()];
+    services.naming = Naming::Service;
+    let mut sets = apps("StatefulSet", "statefulsets", &["sts"]);
+    sets.inert = true;
+    let mut daemons = apps("DaemonSet", "daemonsets", &["ds"]);
+    daemons.inert = true;
+    let mut ingresses = inert(network("Ingress", "ingresses", &["ing"], true));
+    ingresses.counted = true;
+    let mut policies = Resource { inert: true, counted: true, ..network("NetworkPolicy", "networkpolicies", &["netpol"], true) };
+    policies.subresources.clear();
+    let mut slices = row("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", &[], true, "EndpointSlice");
+    slices.counted = true;
+    let budgets = inert(row("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", &["pdb"], true, "PodDisruptionBudget"));
+    let claims = Resource { counted: false, ..inert(core("PersistentVolumeClaim", "persistentvolumeclaims", &["pvc"], true)) };
     vec![
         core("ConfigMap", "configmaps", &["cm"], true),
+        core("Endpoints", "endpoints", &["ep"], true),
         core("Event", "events", &["ev"], true),
+        read(core("LimitRange", "limitranges", &["limits"], true)),
         namespaces,
         with_status(core("Node", "nodes", &["no"], false)),
+        claims,
         pods,
+        read(core("ResourceQuota", "resourcequotas", &["quota"], true)),
         core("Secret", "secrets", &[], true),
         accounts,
-        apps("DaemonSet", "daemonsets", &["ds"]),
+        services,
+        row("apps", "v1", "ControllerRevision", "controllerrevisions", &[], true, "ControllerRevision"),
+        daemons,
         apps("Deployment", "deployments", &["deploy"]),
         apps("ReplicaSet", "replicasets", &["rs"]),
+        sets,
         events,
         review("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews", false),
         review("authentication.k8s.io", "TokenReview", "tokenreviews", false),
@@ -222,13 +264,21 @@ fn built_in() -> Vec<Resource> {
         review("authorization.k8s.io", "SelfSubjectAccessReview", "selfsubjectaccessreviews", false),
         review("authorization.k8s.io", "SelfSubjectRulesReview", "selfsubjectrulesreviews", false),
         review("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews", false),
+        batch("CronJob", "cronjobs", &["cj"]),
+        batch("Job", "jobs", &[]),
+        network("IngressClass", "ingressclasses", &[], false),
+        ingresses,
+        policies,
+        budgets,
         rbac("ClusterRoleBinding", "clusterrolebindings", false),
         rbac("ClusterRole", "clusterroles", false),
         rbac("RoleBinding", "rolebindings", true),
         rbac("Role", "roles", true),
         row("storage.k8s.io", "v1", "CSIDriver", "csidrivers", &[], false, "CSIDriver"),
+        row("storage.k8s.io", "v1", "StorageClass", "storageclasses", &["sc"], false, "StorageClass"),
         crds,
         row("coordination.k8s.io", "v1", "Lease", "leases", &[], true, "Lease"),
+        slices,
     ]
 }
 
@@ -253,7 +303,13 @@ fn of_crd(crd: &Value) -> Vec<Resource> {
                     format!("{group}/{name} {kind} is deprecated{tail}")
                 })
             });
-            let status = version["subresources"]["status"].is_object();
+            let mut subresources = Vec::new();
+            if version["subresources"]["status"].is_object() {
+                subresources.push(sub("status", &kind, STATUS));
+            }
+            if version["subresources"]["scale"].is_object() {
+                subresources.push(sub("scale", "Scale", STATUS));
+            }
             Resource {
                 version: name,
                 storage: storage.clone(),
@@ -264,12 +320,13 @@ fn of_crd(crd: &Value) -> Vec<Resource> {
                 categories: list(&spec["names"]["categories"]),
                 namespaced: spec["scope"] == "Namespaced",
                 verbs: CUSTOM,
-                subresources: if status { vec![sub("status", &kind, STATUS)] } else { Vec::new() },
+                subresources,
                 naming: Naming::Subdomain,
                 ty: schema::of_crd(&version["schema"]["openAPIV3Schema"], true),
                 custom: Some(Arc::new(version.clone())),
                 counted: true,
                 warning,
+                inert: false,
                 kind: kind.clone(),
                 group,
             }

@@ -21,9 +21,10 @@ enum Requirement {
 }
 
 impl Selector {
-    pub fn new(qualified: &str, labels: Option<&str>, fields: Option<&str>) -> Outcome<Self> {
+    /// `qualified`: `plural.group`; `custom`: of a CRD.
+    pub fn new(qualified: &str, custom: bool, labels: Option<&str>, fields: Option<&str>) -> Outcome<Self> {
         let labels = parse_labels(labels.unwrap_or_default())?;
-        let fields = parse_fields(qualified, fields.unwrap_or_default())?;
+        let fields = parse_fields(qualified, custom, fields.unwrap_or_default())?;
         Ok(Self { labels, fields })
     }
     pub fn matches(&self, object: &Value) -> bool {
@@ -100,7 +101,7 @@ fn allowed(qualified: &str, path: &str) -> bool {
     ["metadata.name", "metadata.namespace"].contains(&path) || more.contains(&path)
 }
 
-fn parse_fields(qualified: &str, text: &str) -> Outcome<Vec<(String, bool, String)>> {
+fn parse_fields(qualified: &str, custom: bool, text: &str) -> Outcome<Vec<(String, bool, String)>> {
     let mut out = Vec::new();
     for term in text.split(',').filter(|t| !t.is_empty()) {
         let split = term.split_once("!=").map(|(k, v)| (k, false, v));
@@ -109,7 +110,15 @@ fn parse_fields(qualified: &str, text: &str) -> Outcome<Vec<(String, bool, Strin
             return Err(Refusal::bad_request(format!("invalid selector: '{text}'; can't understand '{term}'")));
         };
         if !allowed(qualified, path) {
-            return Err(Refusal::bad_request(format!("field label not supported: {path}")));
+            // in the words of a conversion of its own, or of the one for all others
+            let own =
+                ["pods", "nodes", "events", "events.events.k8s.io", "namespaces", "secrets", "services", "jobs.batch"].contains(&qualified);
+            let why = if !custom && !own {
+                format!("{path:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+            } else {
+                format!("field label not supported: {path}")
+            };
+            return Err(Refusal::bad_request(why));
         }
         out.push((path.to_owned(), equal, value.to_owned()));
     }
@@ -189,7 +198,7 @@ mod tests {
     #[test]
     fn all_terms_of_a_label_selector_must_hold() {
         let pod = json!({"metadata": {"labels": {"app": "a", "tier": "web"}}});
-        let holds = |text: &str| Selector::new("pods", Some(text), None).unwrap().matches(&pod);
+        let holds = |text: &str| Selector::new("pods", false, Some(text), None).unwrap().matches(&pod);
         assert!(holds("app=a,tier in (web,db),!gone"));
         assert!(holds("app!=b,tier"));
         assert!(!holds("app=a,tier notin (web)"));
@@ -198,9 +207,9 @@ mod tests {
 
     #[test]
     fn a_field_that_is_not_indexed_cannot_be_selected_by() {
-        let refusal = Selector::new("azureidentities.aadpodidentity.k8s.io", None, Some("spec.x=1")).unwrap_err();
+        let refusal = Selector::new("azureidentities.aadpodidentity.k8s.io", true, None, Some("spec.x=1")).unwrap_err();
         assert_eq!((refusal.code, refusal.message.as_str()), (400, "field label not supported: spec.x"));
         let pod = json!({"spec": {"nodeName": "n"}, "status": {"phase": "Running"}});
-        assert!(Selector::new("pods", None, Some("spec.nodeName=n,status.phase!=Failed")).unwrap().matches(&pod));
+        assert!(Selector::new("pods", false, None, Some("spec.nodeName=n,status.phase!=Failed")).unwrap().matches(&pod));
     }
 }

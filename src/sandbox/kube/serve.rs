@@ -9,7 +9,7 @@ use super::schema::Type;
 use super::select::Selector;
 use super::status::{About, Outcome, Refusal};
 use super::store::{Store, key, meta};
-use super::{Kube, discovery, erase, openapi, prepare, reviews, table, watch, write};
+use super::{Kube, containers, discovery, erase, openapi, prepare, reviews, scale, table, watch, write};
 use crate::sandbox::http::{Body, Request, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -55,9 +55,14 @@ fn path(kube: &Arc<Kube>, user: &User, request: &Request) -> Outcome<Response> {
         return document;
     }
     match parts.as_slice() {
-        ["version"] => Ok(Response::json(200, "application/json", &discovery::version())),
+        ["version"] => {
+            let mut response = Response::new(200).with("content-type", "application/json");
+            // the one answer that is indented
+            response.body = Body::Full(serde_json::to_string_pretty(&discovery::version()).unwrap_or_default().into());
+            Ok(response)
+        }
         ["healthz" | "livez" | "readyz", ..] => Ok(plain("ok")),
-        ["openapi", "v3", rest @ ..] => openapi::answer(&catalog, rest).ok_or_else(Refusal::page_not_found),
+        ["openapi", rest @ ..] => openapi::answer(&catalog, rest, request).ok_or_else(Refusal::page_not_found),
         ["api" | "apis", ..] | [] => discovery::answer(&catalog, &parts, request, &kube.facts).ok_or_else(Refusal::page_not_found),
         _ => Err(Refusal::page_not_found()),
     }
@@ -141,7 +146,8 @@ fn object(kube: &Arc<Kube>, user: &User, target: &Target, request: &Request) -> 
     let changing = matches!(verb, "create" | "update" | "patch");
     let call =
         Call::new(resource.clone(), target.namespace.clone(), &target.name, &target.sub, request, if changing { options } else { "" })?;
-    let selector = Selector::new(&resource.qualified(), request.query("labelSelector").as_deref(), fields.as_deref())?;
+    let selector =
+        Selector::new(&resource.qualified(), resource.custom.is_some(), request.query("labelSelector").as_deref(), fields.as_deref())?;
     if watching {
         return watch::open(kube, &call, selector, request);
     }
@@ -168,10 +174,13 @@ fn act(
     let resource = &call.resource;
     match deed.verb.as_str() {
         "list" => list(&kube.lock(), call, selector, request),
-        "get" => get(&kube.lock(), call),
+        "get" if call.sub == "scale" => scale::get(&kube.lock(), call),
+        "get" | "create" if containers::asks(call) => containers::refuse(&kube.lock(), call, request),
+        "get" => write::existing(&kube.lock(), call).map(Reply::ok),
         "create" if resource.verbs == ["create"] => review(kube, user, call, request, warnings),
         "create" if !call.sub.is_empty() => subresource(kube, call, request),
         "create" => kube.with(|store| write::create(store, &kube.facts, call, &request.body, warnings)),
+        "update" if call.sub == "scale" => kube.with(|store| scale::put(store, call, None, &request.body, warnings)),
         "update" => kube.with(|store| write::replace(store, call, &request.body, warnings)),
         "patch" => patch(kube, user, deed, call, request, warnings),
         "deletecollection" => {
@@ -183,15 +192,6 @@ fn act(
             kube.with(|store| erase::one(store, call, &options))
         }
     }
-}
-
-fn get(store: &Store, call: &Call) -> Outcome<Reply> {
-    let object = write::existing(store, call)?;
-    if call.sub == "log" {
-        // No container ever wrote anything here.
-        return Ok(Reply::ok(Value::Null));
-    }
-    Ok(Reply::ok(object))
 }
 
 fn list(store: &Store, call: &Call, selector: &Selector, request: &Request) -> Outcome<Reply> {
@@ -248,7 +248,7 @@ fn resume(token: &str) -> Option<String> {
 
 fn patch(kube: &Arc<Kube>, user: &User, deed: &Deed, call: &Call, request: &Request, warnings: &mut Vec<String>) -> Outcome<Reply> {
     let kind = request.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim().to_owned();
-    if kind.starts_with("application/apply-patch+") {
+    if kind.starts_with("application/apply-patch+") && call.sub != "scale" {
         let store = kube.lock();
         let there = store.get(&key(&call.resource, call.namespace.as_deref(), &call.name)).is_some();
         if !there {
@@ -268,6 +268,9 @@ fn patch(kube: &Arc<Kube>, user: &User, deed: &Deed, call: &Call, request: &Requ
         known.push("application/apply-patch+yaml");
         let why = format!("the body of the request was in an unknown format - accepted media types include: {}", known.join(", "));
         return Err(Refusal::new(415, "UnsupportedMediaType", why));
+    }
+    if call.sub == "scale" {
+        return kube.with(|store| scale::put(store, call, Some(&kind), &request.body, warnings));
     }
     kube.with(|store| write::patched(store, call, &kind, &request.body, warnings))
 }

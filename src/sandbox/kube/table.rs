@@ -15,7 +15,12 @@ pub fn table(resource: &Resource, objects: &[Value], metadata: Value, include: &
 
 pub fn row(resource: &Resource, object: &Value, include: &str) -> Value {
     let shown = match include {
-        "Object" => object.clone(),
+        // an item of a list does not repeat its kind, a row does
+        "Object" => {
+            let mut object = object.clone();
+            super::prepare::stamp(resource, &mut object);
+            object
+        }
         "None" => Value::Null,
         _ => json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]}),
     };
@@ -135,8 +140,11 @@ fn plan(resource: &Resource) -> Plan {
             }),
             ("Subobject", "string", 1, |o| json!(o["involvedObject"]["fieldPath"].as_str().unwrap_or_default())),
             ("Source", "string", 1, |o| {
-                let parts: Vec<&str> = ["component", "host"].iter().filter_map(|f| o["source"][*f].as_str()).collect();
-                json!(if parts.is_empty() { o["reportingComponent"].as_str().unwrap_or_default().to_owned() } else { parts.join(", ") })
+                let first =
+                    |paths: [&Value; 3]| paths.iter().find_map(|p| p.as_str().filter(|t| !t.is_empty())).unwrap_or_default().to_owned();
+                let component = first([&o["source"]["component"], &o["reportingComponent"], &o["reportingController"]]);
+                let instance = first([&o["source"]["host"], &o["reportingInstance"], &Value::Null]);
+                json!(if instance.is_empty() { component } else { format!("{component}, {instance}") })
             }),
             ("Message", "string", 0, |o| {
                 let text = o["message"].as_str().or_else(|| o["note"].as_str()).unwrap_or_default();

@@ -299,7 +299,7 @@ fn apply_new(
 }
 
 /// The second half of every change of an object that is there. `owners`: of an apply; None: the writer owns what it changed.
-fn change(
+pub fn change(
     store: &mut Store,
     call: &Call,
     old: &Value,
@@ -322,6 +322,9 @@ fn change(
             for name in ["labels", "annotations"].iter().filter(|name| r.kind != "Deployment" || **name != "labels") {
                 set(&mut kept["metadata"], name, new["metadata"].get(name).cloned());
             }
+        }
+        if r.custom.is_none() {
+            prepare::tidy(&r, &mut kept);
         }
         new = kept;
     } else {
@@ -349,7 +352,7 @@ fn change(
             .filter(|_| old["metadata"]["finalizers"] != new["metadata"]["finalizers"]),
     );
 
-    if r.counted && call.sub.is_empty() && !typed::same(&intent(&r, old), &intent(&r, &new)) {
+    if r.counted && call.sub != "status" && !typed::same(&intent(&r, old), &intent(&r, &new)) {
         new["metadata"]["generation"] = json!(old["metadata"]["generation"].as_u64().unwrap_or_default() + 1);
     }
     new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();

@@ -16,6 +16,9 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// The node's own address.
+const HOST: &str = "10.224.0.4";
+
 struct Kubelet {
     kube: Kube,
     driver: Driver,
@@ -224,7 +227,7 @@ fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
     pod["spec"]["containers"].as_array().into_iter().flatten()
 }
 
-/// The scheduler's condition stays, kubelet's are new.
+/// Kubelet's are new, the scheduler's stays.
 fn conditions(pod: &Value, ready: bool) -> Vec<Value> {
     let ours = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"];
     let old = pod["status"]["conditions"].as_array().into_iter().flatten();
@@ -243,7 +246,7 @@ fn conditions(pod: &Value, ready: bool) -> Vec<Value> {
             condition
         }
     });
-    kept.chain(new).collect()
+    new.chain(kept).collect()
 }
 
 fn waiting_status(pod: &Value, reason: &str, message: &str) -> Value {
@@ -273,8 +276,8 @@ fn running_status(pod: &Value) -> Value {
     let seed = Sha256::digest(uid(pod));
     let ip = format!("10.244.{}.{}", seed[0], 2 + u16::from(seed[1]) % 253);
     json!({
-        "phase": "Running", "conditions": conditions(pod, true), "startTime": started(pod), "hostIP": "10.224.0.4", "podIP": ip,
-        "podIPs": [{ "ip": ip }], "containerStatuses": each.collect::<Vec<_>>(),
+        "phase": "Running", "conditions": conditions(pod, true), "startTime": started(pod), "hostIP": HOST,
+        "hostIPs": [{ "ip": HOST }], "podIP": ip, "podIPs": [{ "ip": ip }], "containerStatuses": each.collect::<Vec<_>>(),
     })
 }
 

@@ -103,7 +103,7 @@ impl Family {
         let annotated = revisions::annotate(&self.deployment, &mut marked, next, false);
         let (patience, wanted) = (count(&marked["spec"]["minReadySeconds"]), count(&self.deployment["spec"]["minReadySeconds"]));
         if annotated || patience != wanted {
-            marked["spec"]["minReadySeconds"] = json!(wanted);
+            marked["spec"]["minReadySeconds"] = self.deployment["spec"]["minReadySeconds"].clone();
             self.new = Some(hand.update(SETS, &marked).ok()?);
             return Some(());
         }
@@ -135,7 +135,7 @@ impl Family {
             "metadata": {
                 "name": name, "namespace": d["metadata"]["namespace"], "labels": template["metadata"]["labels"], "ownerReferences": [owned_by(d)],
             },
-            "spec": {"replicas": 0, "minReadySeconds": count(&d["spec"]["minReadySeconds"]), "selector": selector, "template": template},
+            "spec": {"replicas": 0, "minReadySeconds": d["spec"]["minReadySeconds"], "selector": selector, "template": template},
         });
         let size = self.room_for(&set);
         set["spec"]["replicas"] = json!(size);

@@ -14,23 +14,25 @@ impl Hand<'_> {
     /// `weight`: Normal or Warning.
     pub fn say(&mut self, about: &Value, component: &str, weight: &str, reason: &str, message: &str) {
         let at = now();
-        let reference = reference(about);
-        let same = |event: &Value| {
-            event["involvedObject"] == reference
-                && event["reason"] == reason
-                && event["message"] == message
-                && event["source"]["component"] == component
-        };
         let namespace = meta(about, "namespace").to_owned();
-        if let Some(mut known) = self.list("events", &namespace).into_iter().find(same) {
+        let alike: Vec<Value> = self
+            .list("events", &namespace)
+            .into_iter()
+            .filter(|e| {
+                e["involvedObject"]["uid"] == about["metadata"]["uid"] && e["reason"] == reason && e["source"]["component"] == component
+            })
+            .collect();
+        let (message, known) = counted(&alike, message);
+        if let Some(mut known) = known {
             known["count"] = json!(known["count"].as_i64().unwrap_or(1) + 1);
             known["lastTimestamp"] = json!(at);
+            known["message"] = json!(message);
             let _ = self.update("events", &known);
             return;
         }
         let event = json!({
             "metadata": {"name": self.event_name(about), "namespace": namespace},
-            "involvedObject": reference, "reason": reason, "message": message, "source": {"component": component},
+            "involvedObject": reference(about), "reason": reason, "message": message, "source": {"component": component},
             "firstTimestamp": at, "lastTimestamp": at, "count": 1, "type": weight, "reportingComponent": component, "reportingInstance": "",
         });
         let _ = self.create("events", &namespace, &event);
@@ -63,6 +65,27 @@ impl Hand<'_> {
     }
 }
 
+/// What is written for a message among those that are alike, and the event that it counts up. The tenth message in ten minutes stands for
+/// all that follow (client-go, `EventAggregator`).
+fn counted(alike: &[Value], message: &str) -> (String, Option<Value>) {
+    const COMBINED: &str = "(combined from similar events): ";
+    const MOST: usize = 10;
+    let text = |event: &Value| event["message"].as_str().unwrap_or_default().to_owned();
+    if let Some(known) = alike.iter().find(|event| text(event) == message) {
+        return (message.to_owned(), Some(known.clone()));
+    }
+    let recent = |event: &&Value| last(event).is_some_and(|at| Timestamp::now().duration_since(at) < SignedDuration::from_mins(10));
+    let combined = alike.iter().filter(recent).find(|event| text(event).starts_with(COMBINED));
+    if combined.is_some() || alike.iter().filter(recent).count() + 1 >= MOST {
+        return (format!("{COMBINED}{message}"), combined.cloned());
+    }
+    (message.to_owned(), None)
+}
+
+fn last(event: &Value) -> Option<Timestamp> {
+    ["lastTimestamp", "eventTime"].iter().find_map(|field| time(&event[*field])).or_else(|| time(&event["metadata"]["creationTimestamp"]))
+}
+
 fn reference(about: &Value) -> Value {
     json!({
         "kind": about["kind"], "namespace": about["metadata"]["namespace"], "name": about["metadata"]["name"], "uid": about["metadata"]["uid"],
@@ -77,12 +100,6 @@ pub fn expire(hand: &mut Hand<'_>) {
         return;
     }
     hand.memory.swept = Some(now);
-    let last = |event: &Value| {
-        ["lastTimestamp", "eventTime"]
-            .iter()
-            .find_map(|field| time(&event[*field]))
-            .or_else(|| time(&event["metadata"]["creationTimestamp"]))
-    };
     let old: Vec<String> = hand
         .store
         .under("events/")
@@ -90,4 +107,22 @@ pub fn expire(hand: &mut Hand<'_>) {
         .map(|(at, _)| at.clone())
         .collect();
     old.iter().for_each(|at| drop(hand.store.remove(at)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_messages_of_a_kind_become_one_that_is_counted() {
+        let event = |message: &str| json!({"message": message, "lastTimestamp": now(), "count": 1});
+        let mut alike: Vec<Value> = (0..8).map(|n| event(&n.to_string())).collect();
+        assert_eq!(counted(&alike, "8"), ("8".into(), None));
+        assert_eq!(counted(&alike, "3").1, Some(alike[3].clone()));
+        alike.push(event("8"));
+        let (text, known) = counted(&alike, "9");
+        assert_eq!((text.as_str(), known), ("(combined from similar events): 9", None));
+        alike.push(event(&text));
+        assert_eq!(counted(&alike, "10"), ("(combined from similar events): 10".into(), Some(event(&text))));
+    }
 }

@@ -1,0 +1,46 @@
+//! What only a running container could answer: its logs, a command in it, its ports. The sandbox plays pods and runs no container: it says so,
+//! after all that the API server itself would refuse. Knows the store.
+
+use super::call::{Call, Reply};
+use super::status::{Outcome, Refusal};
+use super::store::Store;
+use super::write;
+use crate::sandbox::http::Request;
+use serde_json::{Value, json};
+
+pub fn asks(call: &Call) -> bool {
+    matches!(call.sub.as_str(), "log" | "exec" | "attach" | "portforward")
+}
+
+pub fn refuse(store: &Store, call: &Call, request: &Request) -> Outcome<Reply> {
+    let pod = write::existing(store, call)?;
+    let name = &call.name;
+    let all: Vec<&str> = ["containers", "initContainers"]
+        .iter()
+        .flat_map(|list| pod["spec"][*list].as_array().into_iter().flatten())
+        .filter_map(|c| c["name"].as_str())
+        .collect();
+    let asked = request.query("container").filter(|c| !c.is_empty());
+    let container = match asked.as_deref() {
+        Some(container) if !all.contains(&container) => {
+            return Err(Refusal::bad_request(format!("container {container} is not valid for pod {name}")));
+        }
+        Some(container) => container,
+        None => all.first().copied().unwrap_or_default(),
+    };
+    let statuses = ["containerStatuses", "initContainerStatuses"];
+    let mut states = statuses.iter().flat_map(|list| pod["status"][*list].as_array().into_iter().flatten());
+    let state = states.find(|c| c["name"] == container).map_or(&Value::Null, |c| &c["state"]);
+    let subject = match call.sub.as_str() {
+        "log" => {
+            if let Some(reason) = state["waiting"]["reason"].as_str() {
+                let why = format!("container {} in pod {} is waiting to start: {reason}", json!(container), json!(name));
+                return Err(Refusal::bad_request(why));
+            }
+            format!("there are no logs of container {} in pod {}", json!(container), json!(name))
+        }
+        "portforward" => format!("no port of pod {} can be reached", json!(name)),
+        _ => format!("nothing can be run in container {} of pod {}", json!(container), json!(name)),
+    };
+    Err(Refusal::new(501, "NotImplemented", format!("the sandbox plays pods but runs no containers: {subject}")))
+}

@@ -1,0 +1,116 @@
+//! The subresource `scale` (autoscaling/v1): how many replicas a workload has, read and written without knowing its kind
+//! (kubernetes, `pkg/registry/apps/deployment/storage`; of a CRD: the paths that it names). Knows the store through `write`.
+
+use super::call::{Call, Reply};
+use super::resource::Resource;
+use super::status::{Cause, Outcome, Refusal};
+use super::store::Store;
+use super::{patch, write};
+use serde_json::{Value, json};
+
+/// Where a kind keeps its replicas, those that are, and its selector, as JSON pointers.
+fn paths(resource: &Resource) -> (String, String, Option<String>) {
+    let Some(version) = &resource.custom else {
+        return ("/spec/replicas".into(), "/status/replicas".into(), Some("/spec/selector".into()));
+    };
+    let told = &version["subresources"]["scale"];
+    let pointer = |name: &str| told[name].as_str().map(|path| path.replace('.', "/"));
+    (pointer("specReplicasPath").unwrap_or_default(), pointer("statusReplicasPath").unwrap_or_default(), pointer("labelSelectorPath"))
+}
+
+fn of(resource: &Resource, object: &Value) -> Value {
+    let (wanted, there, selector) = paths(resource);
+    let mut metadata = json!({});
+    for name in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        metadata[name] = object["metadata"][name].clone();
+    }
+    let mut spec = json!({});
+    if let Some(replicas) = object.pointer(&wanted).filter(|replicas| **replicas != 0) {
+        spec["replicas"] = replicas.clone();
+    }
+    let mut status = json!({"replicas": object.pointer(&there).cloned().unwrap_or(json!(0))});
+    if let Some(selector) = selector.and_then(|path| object.pointer(&path)) {
+        status["selector"] = json!(selector.as_str().map_or_else(|| shown(selector), str::to_owned));
+    }
+    json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status})
+}
+
+/// A LabelSelector in one line: `a=b,c in (d,e)`.
+fn shown(selector: &Value) -> String {
+    let mut terms: Vec<(String, String)> = selector["matchLabels"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (name.clone(), format!("{name}={}", value.as_str().unwrap_or_default())))
+        .collect();
+    for rule in selector["matchExpressions"].as_array().into_iter().flatten() {
+        let key = rule["key"].as_str().unwrap_or_default();
+        let mut values: Vec<&str> = rule["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        values.sort_unstable();
+        let values = values.join(",");
+        let term = match rule["operator"].as_str() {
+            Some("In") => format!("{key} in ({values})"),
+            Some("NotIn") => format!("{key} notin ({values})"),
+            Some("DoesNotExist") => format!("!{key}"),
+            _ => key.to_owned(),
+        };
+        terms.push((key.to_owned(), term));
+    }
+    terms.sort();
+    terms.into_iter().map(|(_, term)| term).collect::<Vec<_>>().join(",")
+}
+
+pub fn get(store: &Store, call: &Call) -> Outcome<Reply> {
+    write::existing(store, call).map(|object| Reply::ok(of(&call.resource, &object)))
+}
+
+/// A whole Scale, or a patch of one (`kind`: its media type).
+pub fn put(store: &mut Store, call: &Call, kind: Option<&str>, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Reply> {
+    let old = write::existing(store, call)?;
+    let sent = super::call::parse(body).map_err(Refusal::bad_request)?;
+    let mut scale = of(&call.resource, &old);
+    match kind {
+        None => scale = sent,
+        Some("application/json-patch+json") => patch::json(&mut scale, &sent)?,
+        Some(_) => patch::merge(&mut scale, &sent),
+    }
+    if scale["kind"].as_str().is_some_and(|kind| kind != "Scale") {
+        return Err(Refusal::bad_request(format!("the object provided is no Scale but a {}", scale["kind"])));
+    }
+    let replicas = scale["spec"].get("replicas").filter(|r| !r.is_null()).cloned().unwrap_or(json!(0));
+    let Some(count) = replicas.as_i64() else {
+        let why = format!(
+            "Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal {} into Go struct field ScaleSpec.spec.replicas of type int32",
+            if replicas.is_string() { "string" } else { "object" }
+        );
+        return Err(Refusal::bad_request(why));
+    };
+    if count < 0 {
+        let cause = Cause::invalid("spec.replicas", &replicas, "must be greater than or equal to 0");
+        return Err(Refusal::invalid("autoscaling", "Scale", &call.name, &[cause]));
+    }
+    let mut new = old.clone();
+    let (wanted, ..) = paths(&call.resource);
+    if let Some((parent, name)) = wanted.rsplit_once('/')
+        && let Some(parent) = new.pointer_mut(parent)
+    {
+        parent[name] = replicas;
+    }
+    new["metadata"]["resourceVersion"] = scale["metadata"]["resourceVersion"].clone();
+    let written = write::change(store, call, &old, new, None, warnings)?;
+    Ok(Reply::ok(of(&call.resource, &written)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selector_is_shown_in_one_line() {
+        let selector = json!({
+            "matchLabels": {"b": "1"},
+            "matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["y", "x"]}, {"key": "c", "operator": "DoesNotExist"}],
+        });
+        assert_eq!(shown(&selector), "a notin (x,y),b=1,!c");
+    }
+}
