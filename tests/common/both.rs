@@ -17,7 +17,6 @@ macro_rules! both {
     ($($name:ident, $test:expr);+ $(;)?) => {
         $(
             mod $name {
-                #[allow(unused_imports, reason = "some tests name nothing of their file")]
                 use super::*;
 
                 #[test]
