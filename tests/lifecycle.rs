@@ -5,13 +5,15 @@
 mod common;
 
 use common::{
-    World, same,
-    specs::{LAB_000, LAB_004, vault_of},
+    World,
+    both::Side,
+    same,
+    specs::{LAB_000, LAB_004, context_of, vault_of},
 };
 use serde_json::{Value, json};
 
-fn proves_and_is_quiet_the_second_time(spec: &str) {
-    let world = World::new();
+fn proves_and_is_quiet_the_second_time(side: Side, spec: &str) {
+    let world = World::on(side, context_of(spec));
     let up = world.up(spec, &["--verify"]).ok();
     assert!(up.last_line().starts_with("proved "), "{}", up.stdout);
     let state = world.read(".podid/state.json");
@@ -25,18 +27,12 @@ fn proves_and_is_quiet_the_second_time(spec: &str) {
     same("the world after a second run", &export, &world.export());
 }
 
-#[test]
-fn lab_000_is_proved_and_a_second_run_has_nothing_to_do() {
-    proves_and_is_quiet_the_second_time(LAB_000);
-}
+both! { lab_000_is_proved_and_a_second_run_has_nothing_to_do, |side| proves_and_is_quiet_the_second_time(side, LAB_000) }
 
-#[test]
-fn lab_004_is_proved_and_a_second_run_has_nothing_to_do() {
-    proves_and_is_quiet_the_second_time(LAB_004);
-}
+both! { lab_004_is_proved_and_a_second_run_has_nothing_to_do, |side| proves_and_is_quiet_the_second_time(side, LAB_004) }
 
-fn single_commands_do_the_same(spec: &str) {
-    let (whole, steps) = (World::new(), World::new());
+fn single_commands_do_the_same(side: Side, spec: &str) {
+    let (whole, steps) = (World::on(side, context_of(spec)), World::on(side, context_of(spec)));
     whole.up(spec, &["--verify"]).ok();
     let bin = steps.path("bin");
     std::fs::create_dir(&bin).unwrap();
@@ -49,37 +45,24 @@ fn single_commands_do_the_same(spec: &str) {
     same("by single commands instead of `up`", &whole.export(), &steps.export());
 }
 
-#[test]
-fn lab_000_by_single_commands_is_the_same_world() {
-    single_commands_do_the_same(LAB_000);
-}
+both! { lab_000_by_single_commands_is_the_same_world, |side| single_commands_do_the_same(side, LAB_000) }
 
-#[test]
-fn lab_004_by_single_commands_is_the_same_world() {
-    single_commands_do_the_same(LAB_004);
-}
+both! { lab_004_by_single_commands_is_the_same_world, |side| single_commands_do_the_same(side, LAB_004) }
 
-fn down_leaves_the_world_as_it_was(spec: &str) {
-    let world = World::new();
+fn down_leaves_the_world_as_it_was(side: Side, spec: &str) {
+    let world = World::on(side, context_of(spec));
     let before = world.export();
     world.up(spec, &["--verify"]).ok();
     world.down(spec, &["--delete-data", vault_of(spec)]).ok();
     same("after `down`", &before, &world.export());
 }
 
-#[test]
-fn lab_000_down_leaves_the_world_as_it_was() {
-    down_leaves_the_world_as_it_was(LAB_000);
-}
+both! { lab_000_down_leaves_the_world_as_it_was, |side| down_leaves_the_world_as_it_was(side, LAB_000) }
 
-#[test]
-fn lab_004_down_leaves_the_world_as_it_was() {
-    down_leaves_the_world_as_it_was(LAB_004);
-}
+both! { lab_004_down_leaves_the_world_as_it_was, |side| down_leaves_the_world_as_it_was(side, LAB_004) }
 
-#[test]
-fn a_plain_down_keeps_the_vault_with_its_secrets_and_says_so() {
-    let world = World::new();
+both! { a_plain_down_keeps_the_vault_with_its_secrets_and_says_so, |side| {
+    let world = World::on(side, context_of(LAB_000));
     let before = world.export();
     world.up(LAB_000, &[]).ok();
     world.down(LAB_000, &[]).ok().says("--delete-data claims-api-kv");
@@ -92,7 +75,7 @@ fn a_plain_down_keeps_the_vault_with_its_secrets_and_says_so() {
     world.podid(&["down", "--yes", "--delete-data", "claims-api-kv"]).ok();
     same("after the second `down`", &before, &world.export());
     assert_eq!(world.listed()["entries"], json!([]));
-}
+} }
 
 /// Ids derive from how often a name was deleted: without them, and in any order, two exports tell whether the worlds are alike.
 fn without_ids(export: &str) -> String {
@@ -101,10 +84,9 @@ fn without_ids(export: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-#[test]
-fn a_deleted_vault_keeps_its_name_until_it_is_recovered() {
+both! { a_deleted_vault_keeps_its_name_until_it_is_recovered, |side| {
     for spec in [LAB_000, LAB_004] {
-        let world = World::new();
+        let world = World::on(side, context_of(spec));
         let before = world.export();
         world.up(spec, &[]).ok();
         let first = world.export();
@@ -119,7 +101,7 @@ fn a_deleted_vault_keeps_its_name_until_it_is_recovered() {
         world.down(spec, &["--delete-data", vault_of(spec)]).ok();
         same("after the second `down`", &before, &world.export());
     }
-}
+} }
 
 fn keys_and_origins(listed: &Value) -> Vec<(String, String, String)> {
     let entries = listed["entries"].as_array().unwrap();
@@ -127,10 +109,9 @@ fn keys_and_origins(listed: &Value) -> Vec<(String, String, String)> {
     entries.iter().map(|e| (word(e, "app"), word(e, "key"), word(e, "origin"))).collect()
 }
 
-#[test]
-fn a_lost_state_is_rebuilt_by_looking() {
+both! { a_lost_state_is_rebuilt_by_looking, |side| {
     for spec in [LAB_000, LAB_004] {
-        let world = World::new();
+        let world = World::on(side, context_of(spec));
         let before = world.export();
         world.up(spec, &[]).ok();
         let known = keys_and_origins(&world.listed());
@@ -147,12 +128,11 @@ fn a_lost_state_is_rebuilt_by_looking() {
         world.down(spec, &["--delete-data", vault_of(spec)]).ok();
         same("after `down` with a rebuilt state", &before, &world.export());
     }
-}
+} }
 
-/// A pipeline without a state file knows its own by marks and names alone.
-#[test]
-fn a_lost_state_does_not_stop_an_up() {
-    let world = World::new();
+// A pipeline without a state file knows its own by marks and names alone.
+both! { a_lost_state_does_not_stop_an_up, |side| {
+    let world = World::on(side, context_of(LAB_000));
     let before = world.export();
     world.up(LAB_000, &[]).ok();
     std::fs::remove_file(world.path(".podid/state.json")).unwrap();
@@ -162,11 +142,10 @@ fn a_lost_state_does_not_stop_an_up() {
     assert_eq!(world.writes_since(mark), Vec::<String>::new());
     world.down(LAB_000, &["--delete-data", vault_of(LAB_000)]).ok();
     same("after `down`", &before, &world.export());
-}
+} }
 
-#[test]
-fn a_saved_plan_does_just_that() {
-    let world = World::new();
+both! { a_saved_plan_does_just_that, |side| {
+    let world = World::on(side, context_of(LAB_000));
     world.podid(&["plan", "-f", LAB_000, "--out", "plan.json"]).ok();
     let document: Value = serde_json::from_str(&world.read("plan.json")).unwrap();
     let promised = document["actions"].as_array().unwrap().iter().filter(|a| a["act"] == "create").count();
@@ -175,11 +154,10 @@ fn a_saved_plan_does_just_that() {
     assert_eq!(up["summary"]["create"], 12);
     assert_eq!(up["summary"]["failed"], 0);
     world.plan(LAB_000).ok();
-}
+} }
 
-#[test]
-fn a_saved_plan_is_not_done_once_reality_has_moved() {
-    let world = World::served();
+both! { a_saved_plan_is_not_done_once_reality_has_moved, |side| {
+    let world = World::on(side, context_of(LAB_000));
     world.podid(&["plan", "-f", LAB_000, "--out", "plan.json"]).ok();
     let identity = format!("{}?api-version=2023-01-31", world.identity_id("claims-api-mid"));
     world.arm("PUT", &identity, Some(json!({ "location": "westeurope", "tags": {} }))).ok();
@@ -188,15 +166,14 @@ fn a_saved_plan_is_not_done_once_reality_has_moved() {
     world.podid(&["up", "--yes", "--plan", "plan.json"]).exits(4).says("identity/claims-api-mid");
     assert_eq!(world.writes_since(mark), Vec::<String>::new());
     same("after a plan that was not kept", &export, &world.export());
-}
+} }
 
-#[test]
-fn a_dry_run_writes_nothing_at_all() {
-    let world = World::new();
+both! { a_dry_run_writes_nothing_at_all, |side| {
+    let world = World::on(side, context_of(LAB_000));
     let before = world.export();
     world.podid(&["up", "--dry-run", "-f", LAB_000]).ok().says("12 to create");
     world.podid(&["identity", "create", "-g", "podid-lab", "-n", "some", "--dry-run"]).ok();
-    assert_eq!(world.writes_since(0), Vec::<String>::new());
+    assert_eq!(world.writes_since(common::log::Mark::default()), Vec::<String>::new());
     assert!(!world.path(".podid/state.json").exists(), "not even a state");
     same("after a dry run", &before, &world.export());
     world.up(LAB_000, &[]).ok();
@@ -204,29 +181,27 @@ fn a_dry_run_writes_nothing_at_all() {
     world.podid(&["down", "--dry-run", "--delete-data", "claims-api-kv", "-f", LAB_000]).ok();
     same("after a dry `down`", &made, &world.export());
     same("the state after a dry `down`", &state, &world.read(".podid/state.json"));
-}
+} }
 
-#[test]
-fn one_half_and_then_the_other_are_the_whole() {
+both! { one_half_and_then_the_other_are_the_whole, |side| {
     for spec in [LAB_000, LAB_004] {
-        let (whole, halves) = (World::new(), World::new());
+        let (whole, halves) = (World::on(side, context_of(spec)), World::on(side, context_of(spec)));
         whole.up(spec, &[]).ok();
         halves.up(spec, &["--only", "kubernetes"]).exits(4);
         let mark = halves.mark();
         halves.up(spec, &["--only", "azure"]).ok();
-        assert!(halves.since(mark).iter().all(|l| !l.host.ends_with(".azmk8s.io")), "the cluster was asked");
+        assert!(halves.since(mark).iter().all(|l| !l.is_cluster()), "the cluster was asked");
         let mark = halves.mark();
         halves.up(spec, &["--only", "kubernetes"]).ok();
-        let azure = |l: &&common::log::Line| l.is_write() && !l.host.ends_with(".azmk8s.io");
+        let azure = |l: &&common::log::Line| l.is_write() && !l.is_cluster();
         assert_eq!(halves.since(mark).iter().find(azure), None, "Azure was written");
         same("by halves", &whole.export(), &halves.export());
         halves.plan(spec).ok();
     }
-}
+} }
 
-#[test]
-fn a_workload_that_left_the_spec_is_pruned() {
-    let world = World::new();
+both! { a_workload_that_left_the_spec_is_pruned, |side| {
+    let world = World::on(side, context_of(LAB_000));
     world.up(LAB_000, &[]).ok();
     let with_one = world.export();
     let spec = world.read(LAB_000);
@@ -238,11 +213,10 @@ fn a_workload_that_left_the_spec_is_pruned() {
     world.up(LAB_000, &[]).ok();
     same("after the second workload left", &with_one, &world.export());
     world.plan(LAB_000).ok();
-}
+} }
 
-#[test]
-fn the_documents_for_programs_have_the_shape_that_is_promised() {
-    let world = World::new();
+both! { the_documents_for_programs_have_the_shape_that_is_promised, |side| {
+    let world = World::on(side, context_of(LAB_000));
     let act_counts = |document: &Value, act: &str| document["actions"].as_array().unwrap().iter().filter(|a| a["act"] == act).count();
     let plan = world.podid(&["plan", "-f", LAB_000, "-o", "json"]).ok().json();
     assert_eq!(plan["version"], 1);
@@ -260,7 +234,7 @@ fn the_documents_for_programs_have_the_shape_that_is_promised() {
     let refused = world.podid(&["plan", "-f", LAB_000, "-o", "json"]).exits(4).json();
     assert_eq!(refused["refused"][0]["key"], "vault/claims-api-kv");
     assert!(refused["refused"][0]["reason"].as_str().unwrap().contains("soft-deleted"));
-}
+} }
 
 #[test]
 fn what_a_resource_published_is_printed_raw() {

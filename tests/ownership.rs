@@ -6,7 +6,7 @@ mod common;
 
 use common::{
     World, same,
-    specs::{IDENTITIES, LAB_000, NAMESPACES, vault_of},
+    specs::{IDENTITIES, LAB_000, NAMESPACES, context_of, vault_of},
 };
 use serde_json::{Value, json};
 
@@ -22,9 +22,8 @@ fn make_namespace(world: &World, name: &str) {
     world.kube("POST", CONTEXT, NAMESPACES, Some(body)).ok();
 }
 
-#[test]
-fn a_foreign_identity_and_a_foreign_namespace_are_used_and_stay() {
-    let world = World::served();
+both! { a_foreign_identity_and_a_foreign_namespace_are_used_and_stay, |side| {
+    let world = World::on(side, context_of(LAB_000));
     world.arm("PUT", &identity(&world), Some(json!({ "location": "westeurope", "tags": { "team": "claims" } }))).ok();
     make_namespace(&world, NAMESPACE);
     let before = world.export();
@@ -34,11 +33,10 @@ fn a_foreign_identity_and_a_foreign_namespace_are_used_and_stay() {
     world.plan(LAB_000).ok();
     world.down(LAB_000, &["--delete-data", vault_of(LAB_000)]).ok().says("not podid's to delete");
     same("after `down`", &before, &world.export());
-}
+} }
 
-#[test]
-fn a_foreign_thing_that_differs_is_taken_over_only_by_consent() {
-    let world = World::served();
+both! { a_foreign_thing_that_differs_is_taken_over_only_by_consent, |side| {
+    let world = World::on(side, context_of(LAB_000));
     make_namespace(&world, NAMESPACE);
     let foreign = json!({
         "apiVersion": "aadpodidentity.k8s.io/v1",
@@ -58,12 +56,11 @@ fn a_foreign_thing_that_differs_is_taken_over_only_by_consent() {
     world.down(LAB_000, &["--delete-data", vault_of(LAB_000)]).ok();
     let left = world.kube("GET", CONTEXT, &format!("{IDENTITIES}/{NAMESPACE}/azureidentities/claims-api-podid"), None);
     assert_eq!(left.status, 200);
-}
+} }
 
-/// Bringing a vault back does not make it podid's, however plainly `down` is told to delete data.
-#[test]
-fn a_foreign_vault_that_was_recovered_stays() {
-    let world = World::served();
+// Bringing a vault back does not make it podid's, however plainly `down` is told to delete data.
+both! { a_foreign_vault_that_was_recovered_stays, |side| {
+    let world = World::on(side, context_of(LAB_000));
     let vault = format!("{}?api-version=2026-02-01", world.vault_id("claims-api-kv"));
     let tenant = world.environment().into_iter().find(|(name, _)| name == "AZURE_TENANT_ID").unwrap().1;
     let sku = json!({ "family": "A", "name": "standard" });
@@ -77,21 +74,19 @@ fn a_foreign_vault_that_was_recovered_stays() {
     same("after the recovery", &before, &world.export());
     world.podid(&["down", "--yes", "--delete-data", "claims-api-kv"]).ok().says("not podid's to delete");
     same("after `down`", &before, &world.export());
-}
+} }
 
-#[test]
-fn what_another_app_made_is_not_taken_away() {
-    let world = World::new();
+both! { what_another_app_made_is_not_taken_away, |side| {
+    let world = World::on(side, context_of(LAB_000));
     world.podid(&["identity", "create", "--app", "another", "-g", "podid-lab", "-n", "claims-api-mid", "--yes"]).ok();
     let before = world.export();
     world.up(LAB_000, &[]).ok();
     world.down(LAB_000, &["--delete-data", vault_of(LAB_000)]).ok();
     same("after `down`", &before, &world.export());
-}
+} }
 
-#[test]
-fn a_state_of_another_world_is_refused() {
-    let world = World::new();
+both! { a_state_of_another_world_is_refused, |side| {
+    let world = World::on(side, context_of(LAB_000));
     world.up(LAB_000, &[]).ok();
     let state = world.read(".podid/state.json");
     let mut other: Value = serde_json::from_str(&state).unwrap();
@@ -106,11 +101,10 @@ fn a_state_of_another_world_is_refused() {
     }
     same("after refusals", &export, &world.export());
     assert_eq!(world.read("other.json"), other.to_string());
-}
+} }
 
-#[test]
-fn roles_that_two_bindings_need_stay_until_the_last_is_gone() {
-    let world = World::served();
+both! { roles_that_two_bindings_need_stay_until_the_last_is_gone, |side| {
+    let world = World::on(side, context_of(LAB_000));
     let before = world.export();
     world.podid(&["identity", "create", "-g", "podid-lab", "-n", "shared-mid", "--yes"]).ok();
     let with_identity = world.export();
@@ -127,10 +121,9 @@ fn roles_that_two_bindings_need_stay_until_the_last_is_gone() {
     same("after both were unbound", &with_identity, &world.export());
     world.podid(&["identity", "delete", "-g", "podid-lab", "-n", "shared-mid", "--yes"]).ok();
     same("after the identity went too", &before, &world.export());
-}
+} }
 
-#[test]
-fn a_namespace_that_others_use_stays_and_why_is_said() {
+both! { a_namespace_that_others_use_stays_and_why_is_said, |side| {
     for (path, body) in [
         ("/api/v1/namespaces/one/configmaps", json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "theirs" } })),
         (
@@ -143,7 +136,7 @@ fn a_namespace_that_others_use_stays_and_why_is_said() {
             }),
         ),
     ] {
-        let world = World::served();
+        let world = World::on(side, context_of(LAB_000));
         world.podid(&["identity", "create", "-g", "podid-lab", "-n", "shared-mid", "--yes"]).ok();
         world.podid(&["bind", "--namespace", "one", "--context", CONTEXT, "-g", "podid-lab", "--yes"]).ok();
         world.kube("POST", CONTEXT, path, Some(body)).ok();
@@ -152,4 +145,4 @@ fn a_namespace_that_others_use_stays_and_why_is_said() {
         assert_eq!(world.kube("GET", CONTEXT, &format!("{IDENTITIES}/one/azureidentities/shared-mid"), None).status, 404);
         assert_eq!(world.assignments(&world.identity_id("shared-mid")).len(), 0);
     }
-}
+} }

@@ -65,7 +65,8 @@ pub fn key(cluster: &str, namespace: &str, name: &str) -> Key {
 }
 
 impl SecretProviderClass {
-    /// The provider wants a string that holds YAML, whose list items are again strings that hold YAML. Both are printed from trees.
+    /// The provider wants a string that holds YAML, whose list items are again strings that hold YAML. Both are printed from trees, in the
+    /// layout of its documentation: a class that was written by hand from there has the same string.
     fn objects(&self) -> Result<String, Fault> {
         let bug = |e: serde_saphyr::ser::Error| Fault::Bug(e.to_string());
         let mut items = Vec::new();
@@ -79,7 +80,8 @@ impl SecretProviderClass {
             item.insert("objectVersion".into(), json!(""));
             items.push(serde_saphyr::to_string(&item).map_err(bug)?);
         }
-        serde_saphyr::to_string(&json!({ "array": items })).map_err(bug)
+        let layout = serde_saphyr::ser_options! { compact_list_indent: false };
+        serde_saphyr::to_string_with_options(&json!({ "array": items }), layout).map_err(bug)
     }
 
     /// One entry a Secret, its keys in the order in which they were written.

@@ -93,7 +93,14 @@ fn every_field_that_podid_writes_is_in_the_schema_of_its_kind() {
     };
     let object = Object { name: "password".into(), alias: Some("pw".into()) };
     let synced = Synced { secret: "s".into(), key: "k".into(), file: "pw".into(), env: Some("PW".into()) };
-    let class = SecretProviderClass {
+    let class = class(object, synced);
+    for manifest in [written(&identity), written(&binding), written(&class)] {
+        assert_eq!(astray_of(&manifest), Vec::<String>::new());
+    }
+}
+
+fn class(object: Object, synced: Synced) -> SecretProviderClass {
+    SecretProviderClass {
         lies: lies(),
         namespace: "shop".into(),
         name: "spc".into(),
@@ -103,10 +110,17 @@ fn every_field_that_podid_writes_is_in_the_schema_of_its_kind() {
         synced: vec![synced],
         selector: Some("s".into()),
         within: after(),
-    };
-    for manifest in [written(&identity), written(&binding), written(&class)] {
-        assert_eq!(astray_of(&manifest), Vec::<String>::new());
     }
+}
+
+/// https://azure.github.io/secrets-store-csi-driver-provider-azure/docs/getting-started/usage/
+#[test]
+fn the_objects_of_a_class_are_laid_out_as_in_the_providers_documentation() {
+    let object = Object { name: "secret1".into(), alias: None };
+    let synced = Synced { secret: "s".into(), key: "k".into(), file: "secret1".into(), env: None };
+    let written = written(&class(object, synced));
+    let text = "array:\n  - |\n    objectName: secret1\n    objectType: secret\n    objectVersion: \"\"\n";
+    assert_eq!(written["spec"]["parameters"]["objects"], text);
 }
 
 #[test]

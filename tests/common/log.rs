@@ -1,7 +1,15 @@
-//! `requests.jsonl`, read: what was asked of the sandbox since a moment, and which of it writes.
+//! What was asked since a moment, and which of it writes: of the sandbox as `requests.jsonl` has it, of a real API server as its audit log has.
 
-use super::World;
+use super::{World, until};
 use serde_json::Value;
+use std::fs;
+
+/// Stands for the host of a real API server.
+const CONTROL_PLANE: &str = "control-plane";
+
+/// How many requests there were, of the sandbox and of the control plane.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mark(usize, usize);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -31,6 +39,35 @@ impl Line {
         }
     }
 
+    /// An event of the audit log, if podid asked.
+    fn audited(text: &str) -> Option<Self> {
+        let event: Value = serde_json::from_str(text).ok()?;
+        let word = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        if !word("/userAgent").starts_with("podid/") || word("/stage") != "ResponseComplete" {
+            return None;
+        }
+        let method = match word("/verb") {
+            "create" => "POST",
+            "update" => "PUT",
+            "patch" => "PATCH",
+            "delete" | "deletecollection" => "DELETE",
+            _ => "GET",
+        };
+        Some(Self {
+            n: 0,
+            host: CONTROL_PLANE.into(),
+            method: method.into(),
+            path: word("/requestURI").into(),
+            status: event["responseStatus"]["code"].as_u64().unwrap_or_default(),
+            conn: 0,
+            by: "client".into(),
+        })
+    }
+
+    pub fn is_cluster(&self) -> bool {
+        self.host.ends_with(".azmk8s.io") || self.host == CONTROL_PLANE
+    }
+
     pub fn is_token(&self) -> bool {
         self.path.ends_with("/oauth2/v2.0/token")
     }
@@ -58,21 +95,42 @@ impl Line {
 
 impl World {
     pub fn requests(&self) -> Vec<Line> {
-        let path = self.path(".podid/requests.jsonl");
-        std::fs::read_to_string(path).unwrap_or_default().lines().map(Line::of).collect()
+        self.since(Mark::default())
+    }
+
+    fn of_sandbox(&self) -> Vec<Line> {
+        fs::read_to_string(self.path(".podid/requests.jsonl")).unwrap_or_default().lines().map(Line::of).collect()
+    }
+
+    /// An event is written when its answer is on its way: a moment later than who asked has it.
+    fn of_control_plane(&self) -> Vec<Line> {
+        let Some(plane) = &self.plane else { return Vec::new() };
+        let log = plane.dir().join("audit.log");
+        let read = || fs::read_to_string(&log).unwrap();
+        let mut last = read();
+        until("the audit log is calm", || {
+            std::thread::sleep(std::time::Duration::from_millis(60));
+            let now = read();
+            let calm = now.lines().filter_map(Line::audited).count() == last.lines().filter_map(Line::audited).count();
+            last = now;
+            calm.then_some(())
+        });
+        last.lines().filter_map(Line::audited).collect()
     }
 
     /// How many requests there are by now; for `since`.
-    pub fn mark(&self) -> usize {
-        self.requests().len()
+    pub fn mark(&self) -> Mark {
+        Mark(self.of_sandbox().len(), self.of_control_plane().len())
     }
 
-    pub fn since(&self, mark: usize) -> Vec<Line> {
-        self.requests().split_off(mark)
+    pub fn since(&self, mark: Mark) -> Vec<Line> {
+        let mut lines = self.of_sandbox().split_off(mark.0);
+        lines.extend(self.of_control_plane().split_off(mark.1));
+        lines
     }
 
     /// What clients wrote since then, in short, sorted.
-    pub fn writes_since(&self, mark: usize) -> Vec<String> {
+    pub fn writes_since(&self, mark: Mark) -> Vec<String> {
         let mut writes: Vec<String> = self.since(mark).iter().filter(|l| l.is_write()).map(Line::short).collect();
         writes.sort();
         writes

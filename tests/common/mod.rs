@@ -10,11 +10,14 @@ pub mod by_hand;
 pub mod cluster;
 pub mod log;
 pub mod mask;
+pub mod objects;
 pub mod plane;
 pub mod specs;
 pub mod tape;
 pub mod yaml;
 
+use both::Side;
+use plane::Plane;
 use serde_json::Value;
 use std::{
     ffi::OsStr,
@@ -32,6 +35,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct World {
     folder: TempDir,
     served: Option<Served>,
+    /// Stands in for one of the sandbox's clusters.
+    pub plane: Option<Plane>,
     /// Beside PATH, HOME and the sandbox's own.
     pub env: Vec<(String, String)>,
 }
@@ -116,7 +121,29 @@ impl World {
             fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
         }
         let env = vec![("PODID_SANDBOX".into(), "1".into()), ("PODID_LATENESS".into(), "none".into())];
-        Self { folder, served: None, env }
+        Self { folder, served: None, plane: None, env }
+    }
+
+    /// Served; on the other side, the cluster of this context is a real one.
+    pub fn on(side: Side, context: &str) -> Self {
+        match side {
+            Side::Sandbox => Self::served(),
+            Side::ControlPlane => {
+                let plane = Plane::start();
+                let mut world = Self::new();
+                world.serve_with(&["--cluster", &format!("{context}={}", plane.kubeconfig().display())]);
+                world.plane = Some(plane);
+                world
+            }
+        }
+    }
+
+    /// From now on as a user of any cluster: by the environment that `sandbox env` prints, without `--sandbox`.
+    pub fn without_the_flag(mut self) -> Self {
+        let environment = self.environment();
+        self.env.retain(|(name, _)| name != "PODID_SANDBOX");
+        self.env.extend(environment);
+        self
     }
 
     pub fn served() -> Self {

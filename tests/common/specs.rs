@@ -23,3 +23,8 @@ impl World {
         "rbac.yaml"
     }
 }
+
+/// The cluster of a lab.
+pub fn context_of(spec: &str) -> &'static str {
+    if spec == LAB_000 { "aks-sp" } else { "aks-mi" }
+}
