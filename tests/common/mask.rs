@@ -6,7 +6,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 /// What control loops write, they write when they get to it: their entries in managedFields come and go.
-const LOOPS: [&str; 6] = ["kube-controller-manager", "kube-scheduler", "kubelet", "kwok", "kwok-controller", "secrets-store-csi"];
+const LOOPS: [&str; 7] =
+    ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kwok", "kwok-controller", "secrets-store-csi"];
 
 pub struct Masks {
     namespace: String,
@@ -78,7 +79,11 @@ impl Masks {
                             }
                         }
                     }
-                    out.insert(self.text(name), self.value(name, &inner));
+                    let masked = self.value(name, &inner);
+                    if name == "managedFields" && masked == json!([]) {
+                        continue;
+                    }
+                    out.insert(self.text(name), masked);
                 }
                 Value::Object(out)
             }

@@ -181,7 +181,7 @@ impl Deck<'_> {
 
     fn told(&mut self, part: &Part, reply: &Reply) -> String {
         let mut out = format!("--- {}\n", reply.status);
-        let watching = part.path.contains("watch=");
+        let watching = part.path.contains("watch=") || part.path.contains("/watch/");
         let mut answer = if watching && reply.status == 200 {
             let events = reply.text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
             // A bookmark comes when the server likes, but for the one that ends what was there.

@@ -37,8 +37,23 @@ pub fn create(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value)
         }
         ("apiextensions.k8s.io", _) => {
             super::resource::established(object, &now());
-            object["metadata"]["finalizers"] = json!(["customresourcecleanup.apiextensions.k8s.io"]);
             Ok(Vec::new())
+        }
+        ("", "Node") => {
+            if object["spec"].is_null() {
+                object["spec"] = json!({});
+            }
+            if object["status"].is_null() {
+                let told = ["architecture", "bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion", "kubeletVersion"];
+                let told = told.into_iter().chain(["machineID", "operatingSystem", "osImage", "systemUUID"]);
+                let told: serde_json::Map<String, Value> = told.map(|name| (name.to_owned(), json!(""))).collect();
+                object["status"] = json!({"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}, "nodeInfo": told});
+            }
+            Ok(Vec::new())
+        }
+        ("apps" | "batch", _) => {
+            let template = object.pointer("/spec/template").or_else(|| object.pointer("/spec/jobTemplate/spec/template"));
+            Ok(template.map(|pod| security::template(store, call.namespace.as_deref().unwrap_or_default(), pod)).unwrap_or_default())
         }
         _ => Ok(Vec::new()),
     }

@@ -1,5 +1,7 @@
 //! One request as the API server understands it: what it is about, and its options, checked. Knows no store.
 
+use super::auth::User;
+use super::managed::Writer;
 use super::resource::Resource;
 use super::status::{Cause, Outcome, Refusal};
 use crate::sandbox::http::Request;
@@ -30,6 +32,8 @@ pub struct Call {
     pub writer: String,
     pub validation: Validation,
     pub force: bool,
+    /// None: a control loop.
+    pub by: Option<User>,
 }
 
 /// An answer with an object. It may be a Secret or a token: never shown by Debug.
@@ -91,14 +95,18 @@ impl Call {
         let agent = request.header("user-agent").unwrap_or("unknown").split('/').next().unwrap_or_default();
         let writer = manager.unwrap_or_else(|| agent.chars().filter(|c| !c.is_control()).take(LONGEST_WRITER).collect());
         let force = query("force").is_some_and(|f| f == "true" || f == "1");
-        Ok(Self { resource, namespace, name: name.to_owned(), sub: sub.to_owned(), dry_run: dry_run.is_some(), writer, validation, force })
+        Ok(Self { resource, namespace, name: name.to_owned(), sub: sub.to_owned(), dry_run: dry_run.is_some(), writer, validation, force, by: None })
+    }
+
+    /// Who writes now, for managedFields.
+    pub fn signature<'a>(&'a self, version: &'a str, now: &'a str) -> Writer<'a> {
+        Writer { name: &self.writer, version, subresource: &self.sub, now, ignored: self.ignored() }
     }
 
     /// Fields that this endpoint does not write.
-    pub fn ignored(&self) -> &'static [&'static str] {
+    fn ignored(&self) -> &'static [&'static str] {
         match (self.sub.as_str(), self.resource.has("status")) {
-            ("status", _) if self.resource.custom.is_none() => &["f:spec"],
-            ("status", _) => &["f:spec", "f:metadata"],
+            ("status", _) => &["f:spec"],
             ("", true) => &["f:status"],
             _ => &[],
         }

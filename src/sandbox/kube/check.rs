@@ -99,6 +99,7 @@ fn check(schema: &Value, value: &Value, path: &str, out: &mut Vec<Cause>) {
             for (i, item) in items.iter().enumerate() {
                 check(&schema["items"], item, &format!("{path}[{i}]"), out);
             }
+            repeated(schema, items, path, out);
         }
         Value::Object(map) => {
             let join = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
@@ -122,6 +123,26 @@ fn check(schema: &Value, value: &Value, path: &str, out: &mut Vec<Cause>) {
             }
         }
         _ => {}
+    }
+}
+
+/// Sets hold each item once, lists by key each key.
+fn repeated(schema: &Value, items: &[Value], path: &str, out: &mut Vec<Cause>) {
+    let key = |item: &Value| match schema["x-kubernetes-list-type"].as_str() {
+        Some("set") => Some(item.clone()),
+        Some("map") => {
+            let names = schema["x-kubernetes-list-map-keys"].as_array()?.iter().filter_map(Value::as_str);
+            Some(names.filter_map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect::<serde_json::Map<_, _>>().into())
+        }
+        _ => None,
+    };
+    let keys: Vec<Option<Value>> = items.iter().map(key).collect();
+    for (i, this) in keys.iter().enumerate() {
+        if let Some(this) = this
+            && keys[..i].iter().flatten().any(|other| other == this)
+        {
+            out.push(Cause::duplicate(&format!("{path}[{i}]"), this));
+        }
     }
 }
 

@@ -12,6 +12,43 @@ pub struct Decoded {
     pub unknown: Vec<String>,
     /// The first field of a wrong type.
     pub error: Option<String>,
+    pub mismatch: Option<Mismatch>,
+}
+
+/// A value of one type where another was due, in Go's names.
+#[derive(Debug)]
+pub struct Mismatch {
+    is: &'static str,
+    due: String,
+}
+
+impl Mismatch {
+    /// In the words of apimachinery's converter of unstructured values (`runtime/converter.go`).
+    pub fn restored(&self) -> String {
+        let is = match self.is {
+            "number" => "int64",
+            "object" => "map[string]interface {}",
+            "array" => "[]interface {}",
+            other => other,
+        };
+        match self.due.as_str() {
+            // Go converts numbers to text, in its own way.
+            "string" if self.is == "number" => format!("cannot convert {is} to string"),
+            due if due.starts_with("map[") => format!("cannot restore map from {}", go_kind(self.is)),
+            due if due.starts_with("[]") => format!("cannot restore slice from {}", go_kind(self.is)),
+            due if due.starts_with("v1.") => format!("cannot restore struct from: {}", go_kind(self.is)),
+            due => format!("unrecognized type: {due}"),
+        }
+    }
+}
+
+fn go_kind(json: &str) -> &str {
+    match json {
+        "number" => "int64",
+        "object" => "map",
+        "array" => "slice",
+        other => other,
+    }
 }
 
 /// Drops unknown fields and nulls of a built-in object; quantities become strings.
@@ -106,6 +143,7 @@ fn strict(ty: &Type, value: &mut Value, at: &mut Place, out: &mut Decoded) {
     let mut wrong = |at: &Place, value: &Value| {
         if out.error.is_none() {
             out.error = Some(at.mismatch(value, &go_type(ty)));
+            out.mismatch = Some(Mismatch { is: json_kind(value), due: go_type(ty) });
         }
     };
     match ty.shape() {

@@ -24,7 +24,7 @@ pub struct Options {
 impl Options {
     /// From the body, or from the query.
     pub fn read(request: &Request) -> Outcome<Self> {
-        let body = if request.body.is_empty() { Value::Null } else { parse(&request.body).map_err(Refusal::bad_request)? };
+        let body = if request.body.is_empty() { Value::Null } else { body(&request.body)? };
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let options = Self {
             uid: text(&body["preconditions"]["uid"]),
@@ -34,6 +34,12 @@ impl Options {
             dry_run: body["dryRun"].as_array().is_some_and(|d| d.iter().any(|d| d == "All"))
                 || request.query("dryRun").is_some_and(|d| d == "All"),
         };
+        if body["orphanDependents"].is_boolean()
+            && let Some(policy) = &options.propagation
+        {
+            let cause = Cause::invalid("propagationPolicy", &json!(policy), "orphanDependents and deletionPropagation cannot be both set");
+            return Err(nameless(Refusal::invalid("meta.k8s.io", "DeleteOptions", "", &[cause])));
+        }
         if let Some(policy) = options.propagation.as_deref().filter(|p| !["Foreground", "Background", "Orphan"].contains(p)) {
             let allowed = ["Foreground", "Background", "Orphan", "nil"].map(str::to_owned);
             let cause = Cause::unsupported("propagationPolicy", &json!(policy), &allowed);
@@ -41,6 +47,23 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+/// DeleteOptions; what is none is a fault of the server's own, it says.
+fn body(bytes: &[u8]) -> Outcome<Value> {
+    let fault = |why: String| Refusal::new(500, "", why);
+    let cut = serde_json::from_slice::<Value>(bytes).is_err_and(|e| e.is_eof());
+    if cut {
+        return Err(fault("couldn't get version/kind; json parse error: unexpected end of JSON input".into()));
+    }
+    let body = parse(bytes).map_err(Refusal::bad_request)?;
+    let kind = body["kind"].as_str().unwrap_or_default();
+    if !matches!(kind, "" | "DeleteOptions") {
+        let version = body["apiVersion"].as_str().unwrap_or_default();
+        let why = format!("no kind {kind:?} is registered for version {version:?} in scheme \"pkg/runtime/scheme.go:110\"");
+        return Err(fault(why));
+    }
+    Ok(body)
 }
 
 /// No finalizer holds it.
@@ -101,19 +124,30 @@ fn begin(store: &mut Store, call: &Call, mut object: Value, options: &Options) -
     let r = &call.resource;
     let at = key(r, call.namespace.as_deref(), &call.name);
     let marked = !object["metadata"]["deletionTimestamp"].is_null();
-    let mut finalizers: Vec<Value> = object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
-    match options.propagation.as_deref() {
-        Some("Orphan") => finalizers.push(json!("orphan")),
-        Some("Foreground") => finalizers.push(json!("foregroundDeletion")),
-        _ => {}
-    }
-    finalizers.dedup();
-    if !finalizers.is_empty() {
+    let more = match options.propagation.as_deref() {
+        Some("Orphan") => Some("orphan"),
+        Some("Foreground") => Some("foregroundDeletion"),
+        // Its objects go first.
+        _ if r.group == "apiextensions.k8s.io" => Some("customresourcecleanup.apiextensions.k8s.io"),
+        _ => None,
+    };
+    if let Some(more) = more.map(|m| json!(m)) {
+        let mut finalizers: Vec<Value> = object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+        if !finalizers.contains(&more) {
+            finalizers.push(more);
+        }
         object["metadata"]["finalizers"] = finalizers.into();
     }
     let pod = r.group.is_empty() && r.kind == "Pod";
     let namespace = r.group.is_empty() && r.kind == "Namespace";
     let grace = if pod { pod_grace(&object, options.grace) } else { 0 };
+    if pod && finished(&object) && grace == 0 && !options.dry_run {
+        // A pod is marked all the same, though it goes at once.
+        object["metadata"]["deletionTimestamp"] = json!(now());
+        object["metadata"]["deletionGracePeriodSeconds"] = json!(0);
+        object["metadata"]["generation"] = json!(object["metadata"]["generation"].as_u64().unwrap_or_default() + 1);
+        store.put(&at, object.clone());
+    }
     if finished(&object) && !namespace && grace == 0 {
         if !options.dry_run
             && let Some(last) = store.remove(&at)
@@ -176,5 +210,6 @@ pub fn many(store: &mut Store, call: &Call, selector: &Selector, options: &Optio
     if r.custom.is_some() {
         metadata["continue"] = json!("");
     }
-    Reply::ok(json!({"kind": r.list_kind, "apiVersion": r.api_version(), "metadata": metadata, "items": found}))
+    let items: Vec<Value> = found.into_iter().map(|object| super::serve::item(&r, object)).collect();
+    Reply::ok(json!({"kind": r.list_kind, "apiVersion": r.api_version(), "metadata": metadata, "items": items}))
 }

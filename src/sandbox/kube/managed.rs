@@ -49,21 +49,30 @@ impl Owner {
 
 pub type Owners = Vec<Owner>;
 
-pub fn read(object: &Value) -> Owners {
+/// The entries of a `managedFields`; None: they cannot be read, and the server then takes them for none at all.
+pub fn read(entries: &Value) -> Option<Owners> {
     let text = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
-    object["metadata"]["managedFields"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|entry| Owner {
+    let mut owners = Owners::new();
+    for entry in entries.as_array().into_iter().flatten() {
+        let known = matches!(entry["operation"].as_str(), Some("Apply" | "Update")) && entry["fieldsType"] == "FieldsV1";
+        if !known || text(entry, "apiVersion").is_empty() {
+            return None;
+        }
+        owners.push(Owner {
             name: text(entry, "manager"),
             applied: entry["operation"] == "Apply",
             version: text(entry, "apiVersion"),
             subresource: text(entry, "subresource"),
             time: text(entry, "time"),
             set: Set::from_json(&entry["fieldsV1"]),
-        })
-        .collect()
+        });
+    }
+    Some(owners)
+}
+
+/// Those of an object.
+pub fn of(object: &Value) -> Owners {
+    read(&object["metadata"]["managedFields"]).unwrap_or_default()
 }
 
 pub fn write(object: &mut Value, mut owners: Owners) {
@@ -247,7 +256,7 @@ pub fn applied(
 ) -> Result<(Value, Owners), Conflicts> {
     let mut owned;
     let mut live = live;
-    if live["metadata"]["uid"].is_string() && read(live).is_empty() {
+    if live["metadata"]["uid"].is_string() && of(live).is_empty() {
         // Of an object that nobody was written down for, all fields get one owner at the first apply.
         let before = Writer { name: "before-first-apply", ..writer.clone() };
         owned = live.clone();
@@ -267,7 +276,7 @@ pub fn applied(
 }
 
 fn attempt(ty: &Type, live: &Value, config: &Value, writer: &Writer<'_>, force: bool) -> Result<(Value, Owners), Conflicts> {
-    let mut owners = read(live);
+    let mut owners = of(live);
     let live = without(live);
     let merged = typed::merge(ty, &live, config);
     let mut set = typed::field_set(ty, config);
@@ -351,7 +360,7 @@ fn last_applied(ty: &Type, live: &Value, version: &str) -> Option<Set> {
 /// Where only the times of entries would change, nothing changes.
 pub fn keep_times(old: &Value, new: &mut Value) {
     let timeless = |owners: Owners| -> Owners { owners.into_iter().map(|o| Owner { time: String::new(), ..o }).collect() };
-    let (mut was, mut is) = (timeless(read(old)), timeless(read(new)));
+    let (mut was, mut is) = (timeless(of(old)), timeless(of(new)));
     was.sort_by_key(Owner::identifier);
     is.sort_by_key(Owner::identifier);
     if was == is && typed::same(&without(old), &without(new)) {

@@ -1,13 +1,16 @@
 //! The sandbox's Kubernetes: an API server and the controllers behind it, over plain data. Knows nothing of HTTP servers, of Azure, of podid.
 //!
-//! `router` what a path means · `serve` one request · `call` its options · `prepare` body to object · `write`, `erase`, `watch`, `scale`, `containers` the verbs ·
+//! `router` what a path means · `serve` one request · `call`, `options` what it asks for · `prepare` body to object · `write`, `apply`, `change`, `erase`, `watch`, `scale`,
+//! `containers` the verbs ·
 //! `schema`, `typed`, `fault`, `fields`, `managed` types and who owns which field · `decode`, `strict`, `check`, `names`, `metadata`, `rules`, `security` what is refused ·
 //! `defaults`, `admission`, `controllers` what a control plane adds · `resource`, `discovery`, `openapi`, `table` how kinds are told ·
-//! `auth`, `tokens`, `rbac`, `reviews` who may · `seed`, `components` a new cluster · `export` what is left of it for comparison.
+//! `auth`, `tokens`, `rbac`, `grants`, `reviews` who may · `seed`, `components` a new cluster · `export` what is left of it for comparison.
 
 mod admission;
+mod apply;
 mod auth;
 mod call;
+mod change;
 mod check;
 mod components;
 mod containers;
@@ -20,10 +23,12 @@ mod events;
 mod export;
 mod fault;
 mod fields;
+mod grants;
 mod managed;
 mod metadata;
 mod names;
 mod openapi;
+mod options;
 mod patch;
 mod prepare;
 mod protobuf;

@@ -35,6 +35,8 @@ pub fn json(target: &mut Value, steps: &Value) -> Outcome<()> {
         let done = match step["op"].as_str().unwrap_or_default() {
             "add" => add(target, path, step["value"].clone()),
             "remove" => take(target, path).map(drop),
+            // Of a map the server's library replaces what is not there as well.
+            "replace" if at(target, split(path).0).is_ok_and(|parent| parent.is_object()) => add(target, path, step["value"].clone()),
             "replace" => at(target, path).map(|place| *place = step["value"].clone()),
             "test" => match at(target, path) {
                 Ok(value) if same(value, &step["value"]) => Ok(()),
@@ -167,6 +169,8 @@ pub fn strategic(ty: &Type, target: &mut Value, patch: &Value) -> Outcome<()> {
                 merge_list(list, &mut old, items, order)?;
                 map.insert(name.clone(), Value::Array(old));
             }
+            // Where there is nothing yet, what holds a directive is left out.
+            (_, Value::Object(fresh)) if !map.contains_key(name) && fresh.contains_key("$patch") => {}
             (_, Value::Object(_)) => strategic(of, map.entry(name.clone()).or_insert(Value::Null), value)?,
             _ => {
                 map.insert(name.clone(), value.clone());
@@ -202,7 +206,7 @@ fn merge_list(list: &List, old: &mut Vec<Value>, patch: &[Value], order: Option<
             continue;
         }
         if item.get(key).is_none() {
-            let message = format!("map: {item} does not contain declared merge key: {key}");
+            let message = format!("map: {} does not contain declared merge key: {key}", super::fault::go(item));
             return Err(Refusal::new(500, "", message));
         }
         let found = old.iter().position(|o| same(&o[key], &item[key]));

@@ -3,6 +3,7 @@
 use super::Facts;
 use super::auth::{self, User};
 use super::rbac::{self, Deed};
+use super::status::Cause;
 use super::store::{Store, now};
 use serde_json::{Value, json};
 
@@ -23,7 +24,13 @@ pub fn answer(store: &Store, facts: &Facts, user: &User, kind: &str, mut review:
             let other = User { name, uid: String::new(), groups, extra: Value::Null };
             access(store, &other, &review["spec"])
         }
-        "SelfSubjectRulesReview" => rules(store, user, review["spec"]["namespace"].as_str().unwrap_or_default()),
+        "SelfSubjectRulesReview" => {
+            let namespace = review["spec"]["namespace"].as_str().unwrap_or_default().to_owned();
+            // Answered by a new object, with nothing of the question.
+            review["metadata"] = json!({});
+            review["spec"] = json!({});
+            rules(store, user, &namespace)
+        }
         "TokenReview" => {
             let mut audiences: Vec<String> =
                 review["spec"]["audiences"].as_array().into_iter().flatten().filter_map(|a| Some(a.as_str()?.to_owned())).collect();
@@ -39,6 +46,17 @@ pub fn answer(store: &Store, facts: &Facts, user: &User, kind: &str, mut review:
         _ => json!({}),
     };
     review
+}
+
+/// What is wrong with a question.
+pub fn causes(review: &Value) -> Vec<Cause> {
+    let spec = &review["spec"];
+    let asked = ["resourceAttributes", "nonResourceAttributes"].iter().filter(|name| spec[**name].is_object()).count();
+    if !review["kind"].as_str().is_some_and(|kind| kind.ends_with("AccessReview")) || asked == 1 {
+        return Vec::new();
+    }
+    let why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+    vec![Cause::invalid("spec.resourceAttributes", &spec["resourceAttributes"], why)]
 }
 
 fn access(store: &Store, user: &User, spec: &Value) -> Value {

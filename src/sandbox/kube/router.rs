@@ -52,6 +52,14 @@ pub fn route(path: &str) -> Route {
     }
 }
 
+/// `/api/v1/watch/pods` without its `watch`.
+pub fn watched(path: &str) -> Option<String> {
+    let (head, rest) = path.split_once("/watch/")?;
+    let depth = head.split('/').filter(|s| !s.is_empty()).count();
+    let versioned = head.starts_with("/api/") && depth == 2 || head.starts_with("/apis/") && depth == 3;
+    versioned.then(|| format!("{head}/{rest}"))
+}
+
 mod percent {
     /// `%41` is `A`; what is no such pair stays.
     pub fn decode(text: &str) -> String {

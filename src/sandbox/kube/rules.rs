@@ -39,7 +39,9 @@ pub fn causes(resource: &Resource, object: &Value) -> Vec<Cause> {
             );
         }
         ("apps", _) => workload(object, &mut out),
+        ("rbac.authorization.k8s.io", "Role" | "ClusterRole") => role(object, resource.namespaced, &mut out),
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
+            subjects(object, resource.namespaced, &mut out);
             let reference = &object["roleRef"];
             let kinds: &[&str] = if resource.kind == "RoleBinding" { &["Role", "ClusterRole"] } else { &["ClusterRole"] };
             if !kinds.iter().any(|k| reference["kind"] == *k) {
@@ -129,6 +131,55 @@ fn frozen(old: &Value, new: &Value, out: &mut Vec<Cause>) {
     }
     if !same(&old["data"], &new["data"]) {
         out.push(Cause::forbidden("data", "field is immutable when `immutable` is set"));
+    }
+}
+
+fn role(object: &Value, namespaced: bool, out: &mut Vec<Cause>) {
+    for (i, rule) in object["rules"].as_array().into_iter().flatten().enumerate() {
+        let none = |name: &str| rule[name].as_array().is_none_or(Vec::is_empty);
+        let at = |name: &str| format!("rules[{i}].{name}");
+        if none("verbs") {
+            out.push(Cause::required(&at("verbs"), "verbs must contain at least one value"));
+        }
+        if !none("nonResourceURLs") {
+            let mut invalid = |why: &str| out.push(Cause::invalid(&at("nonResourceURLs"), &rule["nonResourceURLs"], why));
+            if namespaced {
+                invalid("namespaced rules cannot apply to non-resource URLs");
+            }
+            if !none("apiGroups") || !none("resources") || !none("resourceNames") {
+                invalid("rules cannot apply to both regular resources and non-resource URLs");
+            }
+            continue;
+        }
+        if none("apiGroups") {
+            out.push(Cause::required(&at("apiGroups"), "resource rules must supply at least one api group"));
+        }
+        if none("resources") {
+            out.push(Cause::required(&at("resources"), "resource rules must supply at least one resource"));
+        }
+    }
+}
+
+fn subjects(object: &Value, namespaced: bool, out: &mut Vec<Cause>) {
+    for (i, subject) in object["subjects"].as_array().into_iter().flatten().enumerate() {
+        let at = |name: &str| format!("subjects[{i}].{name}");
+        let text = |name: &str| subject[name].as_str().unwrap_or_default();
+        if text("name").is_empty() {
+            out.push(Cause::required(&at("name"), ""));
+        }
+        match text("kind") {
+            "ServiceAccount" => {
+                out.extend(names::subdomain(text("name")).iter().map(|w| Cause::invalid(&at("name"), &subject["name"], w)));
+                if !namespaced && text("namespace").is_empty() {
+                    out.push(Cause::required(&at("namespace"), ""));
+                }
+            }
+            "User" | "Group" => {}
+            other => {
+                let kinds = ["ServiceAccount", "User", "Group"].map(str::to_owned);
+                out.push(Cause::unsupported(&at("kind"), &json!(other), &kinds));
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::call::{Call, Reply};
 use super::resource::Resource;
 use super::status::{Cause, Outcome, Refusal};
 use super::store::Store;
-use super::{patch, write};
+use super::{apply, change, patch, write};
 use serde_json::{Value, json};
 
 /// Where a kind keeps its replicas, those that are, and its selector, as JSON pointers.
@@ -97,7 +97,33 @@ pub fn put(store: &mut Store, call: &Call, kind: Option<&str>, body: &[u8], warn
         parent[name] = replicas;
     }
     new["metadata"]["resourceVersion"] = scale["metadata"]["resourceVersion"].clone();
-    let written = write::change(store, call, &old, new, None, warnings)?;
+    let written = change::change(store, call, &old, new, None, warnings)?;
+    Ok(Reply::ok(of(&call.resource, &written)))
+}
+
+/// Server-side apply of a Scale: its replicas are the workload's, and owned there.
+pub fn applied(store: &mut Store, call: &Call, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Reply> {
+    let old = write::existing(store, call)?;
+    let sent = super::call::parse(body).map_err(|e| Refusal::bad_request(format!("error decoding YAML: {e}")))?;
+    if sent["kind"] != "Scale" {
+        let kind = sent["kind"].as_str().unwrap_or_default();
+        let version = sent["apiVersion"].as_str().unwrap_or_default();
+        let (group, version) = version.split_once('/').unwrap_or(("", version));
+        return Err(Refusal::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")));
+    }
+    let mut config = json!({"metadata": {"name": call.name}});
+    let (wanted, ..) = paths(&call.resource);
+    if let (Some(replicas), [.., parent, name]) = (sent["spec"].get("replicas"), wanted.split('/').collect::<Vec<_>>().as_slice()) {
+        config[*parent] = json!({ *name: replicas });
+    }
+    super::prepare::stamp(&call.resource, &mut config);
+    if let Some(namespace) = &call.namespace {
+        config["metadata"]["namespace"] = json!(namespace);
+    }
+    let (new, mut owners) = apply::laid(call, &old, &config, &config)?;
+    // The server tells of no time here.
+    owners.iter_mut().filter(|o| o.applied && o.subresource == call.sub && o.name == call.writer).for_each(|o| o.time = String::new());
+    let written = apply::finish(store, call, &old, (new, owners), warnings)?;
     Ok(Reply::ok(of(&call.resource, &written)))
 }
 

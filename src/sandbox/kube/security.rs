@@ -16,11 +16,19 @@ pub fn pod(store: &Store, namespace: &str, name: &str, pod: &Value) -> Outcome<V
             format!("violates PodSecurity {}: {}", json!(format!("{}:{}", level("enforce"), version("enforce"))), enforced.join(", "));
         return Err(Refusal::forbidden(About { group: "", plural: "pods" }, name, &why));
     }
-    let warned = violations(&level("warn"), pod);
+    Ok(template(store, namespace, pod))
+}
+
+/// What a namespace warns of where a pod is described, be it in a workload.
+pub fn template(store: &Store, namespace: &str, pod: &Value) -> Vec<String> {
+    let labels = store.namespace(namespace).map(|n| n["metadata"]["labels"].clone()).unwrap_or_default();
+    let level = labels["pod-security.kubernetes.io/warn"].as_str().unwrap_or("privileged");
+    let version = labels["pod-security.kubernetes.io/warn-version"].as_str().unwrap_or("latest");
+    let warned = violations(level, pod);
     if warned.is_empty() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    Ok(vec![format!("would violate PodSecurity {}: {}", json!(format!("{}:{}", level("warn"), version("warn"))), warned.join(", "))])
+    vec![format!("would violate PodSecurity {}: {}", json!(format!("{level}:{version}")), warned.join(", "))]
 }
 
 fn violations(level: &str, pod: &Value) -> Vec<String> {

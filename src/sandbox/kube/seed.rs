@@ -20,7 +20,6 @@ pub fn new_cluster(facts: &Facts) -> State {
     for mut crd in crate::crds::all() {
         let name = crd["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         of_chart(&mut crd);
-        crd["metadata"]["finalizers"] = json!(["customresourcecleanup.apiextensions.k8s.io"]);
         resource::established(&mut crd, &now());
         put(&mut store, facts, "customresourcedefinitions.apiextensions.k8s.io", "", &name, crd);
     }

@@ -9,7 +9,7 @@ use super::schema::Type;
 use super::select::Selector;
 use super::status::{About, Outcome, Refusal};
 use super::store::{Store, key, meta};
-use super::{Kube, containers, discovery, erase, openapi, prepare, reviews, scale, table, watch, write};
+use super::{Kube, apply, containers, discovery, erase, openapi, options, prepare, reviews, scale, table, watch, write};
 use crate::sandbox::http::{Body, Request, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,7 +17,16 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub fn answer(kube: &Arc<Kube>, request: &Request) -> Response {
-    handle(kube, request).unwrap_or_else(|refusal| refusal.response())
+    let old = router::watched(&request.path).map(|path| {
+        // The old way to watch: a word in the path.
+        let query = if request.query.is_empty() { "watch=1".to_owned() } else { format!("{}&watch=1", request.query) };
+        Request { path, query, ..request.clone() }
+    });
+    let mut response = handle(kube, old.as_ref().unwrap_or(request)).unwrap_or_else(|refusal| refusal.response());
+    if request.method == "HEAD" {
+        response.body = Body::Full(bytes::Bytes::new());
+    }
+    response
 }
 
 fn handle(kube: &Arc<Kube>, request: &Request) -> Outcome<Response> {
@@ -73,9 +82,9 @@ fn object(kube: &Arc<Kube>, user: &User, target: &Target, request: &Request) -> 
     // One object by its path is read, not watched, whatever the query says.
     let watching = target.name.is_empty() && request.query("watch").is_some_and(|w| w == "1" || w == "true");
     let verb = match (request.method.as_str(), target.name.is_empty()) {
-        ("GET" | "HEAD", _) if watching => "watch",
-        ("GET" | "HEAD", true) => "list",
-        ("GET" | "HEAD", false) => "get",
+        ("GET", _) if watching => "watch",
+        ("GET", true) => "list",
+        ("GET", false) => "get",
         ("POST", _) => "create",
         ("PUT", _) => "update",
         ("PATCH", _) => "patch",
@@ -103,7 +112,7 @@ fn object(kube: &Arc<Kube>, user: &User, target: &Target, request: &Request) -> 
     allowed(&kube.lock(), user, &deed)?;
     let Some(resource) = catalog.find(&target.group, &target.version, &target.plural) else {
         // Groups of the server itself say it with a Status, those of CRDs are not even routed.
-        let own = catalog.resources.iter().any(|r| r.custom.is_none() && r.group == target.group && r.version == target.version);
+        let own = catalog.resources.iter().any(|r| r.custom.is_none() && r.group == target.group);
         let unknown = Refusal { details: json!({}), ..Refusal::new(404, "NotFound", "the server could not find the requested resource") };
         return Err(if own { unknown } else { Refusal::page_not_found() });
     };
@@ -133,21 +142,34 @@ fn object(kube: &Arc<Kube>, user: &User, target: &Target, request: &Request) -> 
             }
         }
     };
-    let named_create = verb == "create" && !target.name.is_empty() && target.sub.is_empty();
+    // Paths of custom kinds are not told apart that closely.
+    let custom = resource.custom.is_some();
+    let named_create = verb == "create" && !target.name.is_empty() && target.sub.is_empty() && !custom;
     let unnamed_change = matches!(verb, "update" | "patch") && target.name.is_empty();
+    if unnamed_change && custom {
+        return Err(Refusal::bad_request("name must be provided"));
+    }
     if !verbs.contains(&verb) || named_create || unnamed_change {
         return Err(Refusal::method_not_allowed());
     }
-    let options = match verb {
+    let named = match verb {
         "create" => "CreateOptions",
         "update" => "UpdateOptions",
-        _ => "PatchOptions",
+        "patch" => "PatchOptions",
+        _ => "",
     };
-    let changing = matches!(verb, "create" | "update" | "patch");
-    let call =
-        Call::new(resource.clone(), target.namespace.clone(), &target.name, &target.sub, request, if changing { options } else { "" })?;
+    let mut call =
+        Call::new(resource.clone(), target.namespace.clone(), &target.name, &target.sub, request, named)?;
+    call.by = Some(user.clone());
     let selector =
         Selector::new(&resource.qualified(), resource.custom.is_some(), request.query("labelSelector").as_deref(), fields.as_deref())?;
+    options::acceptable(request)?;
+    if matches!(verb, "create" | "update") {
+        options::readable(request)?;
+    }
+    if matches!(verb, "list" | "watch" | "deletecollection") {
+        options::list(request, watching)?;
+    }
     if watching {
         return watch::open(kube, &call, selector, request);
     }
@@ -205,7 +227,7 @@ fn list(store: &Store, call: &Call, selector: &Selector, request: &Request) -> O
     }
     let after = match request.query("continue").filter(|c| !c.is_empty()) {
         Some(token) => {
-            Some(resume(&token).ok_or_else(|| Refusal::bad_request("continue key is not valid: illegal base64 data at input byte 0"))?)
+            Some(resume(&token).map_err(|why| Refusal::bad_request(format!("invalid continue token: continue key is not valid: {why}")))?)
         }
         None => None,
     };
@@ -225,13 +247,12 @@ fn list(store: &Store, call: &Call, selector: &Selector, request: &Request) -> O
     } else if resource.custom.is_some() {
         metadata["continue"] = json!("");
     }
-    let items: Vec<Value> = all.into_iter().take(limit).map(|(_, object)| item(resource, object)).collect();
+    let items: Vec<Value> = all.into_iter().take(limit).map(|(_, object)| item(resource, prepare::shown(resource, object))).collect();
     Ok(Reply::ok(json!({"kind": resource.list_kind, "apiVersion": resource.api_version(), "metadata": metadata, "items": items})))
 }
 
 /// Items of a built-in list do not repeat their kind.
-fn item(resource: &Resource, object: &Value) -> Value {
-    let mut out = prepare::shown(resource, object);
+pub fn item(resource: &Resource, mut out: Value) -> Value {
     if resource.custom.is_none()
         && let Some(map) = out.as_object_mut()
     {
@@ -241,21 +262,32 @@ fn item(resource: &Resource, object: &Value) -> Value {
     out
 }
 
-fn resume(token: &str) -> Option<String> {
-    let token: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
-    token["start"].as_str().map(str::to_owned)
+/// The last key that was told; Err: what Go says of a token that is none.
+fn resume(token: &str) -> Result<String, String> {
+    use base64::DecodeError::{InvalidByte, InvalidLastSymbol};
+    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|why| {
+        let at = if let InvalidByte(at, _) | InvalidLastSymbol(at, _) = why { at } else { token.len() };
+        format!("illegal base64 data at input byte {at}")
+    })?;
+    let first = char::from(bytes.first().copied().unwrap_or_default());
+    let token: Value =
+        serde_json::from_slice(&bytes).map_err(|_| format!("invalid character '{first}' looking for beginning of value"))?;
+    token["start"].as_str().map(str::to_owned).ok_or_else(|| "invalid continue key".to_owned())
 }
 
 fn patch(kube: &Arc<Kube>, user: &User, deed: &Deed, call: &Call, request: &Request, warnings: &mut Vec<String>) -> Outcome<Reply> {
     let kind = request.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim().to_owned();
-    if kind.starts_with("application/apply-patch+") && call.sub != "scale" {
+    if kind.starts_with("application/apply-patch+") {
         let store = kube.lock();
         let there = store.get(&key(&call.resource, call.namespace.as_deref(), &call.name)).is_some();
         if !there {
             allowed(&store, user, &Deed { verb: "create".into(), ..deed.clone() })?;
         }
         drop(store);
-        return kube.with(|store| write::applied(store, &kube.facts, call, &request.body, warnings));
+        return kube.with(|store| match call.sub.as_str() {
+            "scale" => scale::applied(store, call, &request.body, warnings),
+            _ => apply::applied(store, &kube.facts, call, &request.body, warnings),
+        });
     }
     let mut known = vec!["application/json-patch+json", "application/merge-patch+json"];
     if call.resource.custom.is_none() {
@@ -279,6 +311,10 @@ fn review(kube: &Arc<Kube>, user: &User, call: &Call, request: &Request, warning
     let mut review = prepare::read(call, &request.body, warnings)?;
     prepare::stamp(&call.resource, &mut review);
     write::signed(call, &call.resource.ty, &mut review);
+    let causes = reviews::causes(&review);
+    if !causes.is_empty() {
+        return Err(super::call::nameless(Refusal::invalid("authorization.k8s.io", "", "", &causes)));
+    }
     let body = reviews::answer(&kube.lock(), &kube.facts, user, &call.resource.kind, review);
     Ok(Reply { code: 201, body })
 }
@@ -299,6 +335,9 @@ fn subresource(kube: &Arc<Kube>, call: &Call, request: &Request) -> Outcome<Repl
             Ok(Reply { code: 201, body })
         }
         "binding" => {
+            if body["metadata"]["name"] != call.name.as_str() {
+                return Err(Refusal::bad_request("name in URL does not match name in Binding object"));
+            }
             let existing = write::existing(&kube.lock(), call)?;
             if let Some(node) = existing["spec"]["nodeName"].as_str() {
                 let why = format!("pod {} is already assigned to node {node:?}", call.name);

@@ -128,7 +128,9 @@ impl Refusal {
         if !group.is_empty() {
             details["group"] = json!(group);
         }
-        details["kind"] = json!(kind);
+        if !kind.is_empty() {
+            details["kind"] = json!(kind);
+        }
         details["causes"] =
             causes.iter().map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field})).collect::<Vec<_>>().into();
         Self { details, ..Self::new(422, "Invalid", format!("{kinded} {} is invalid: {text}", json!(name))) }

@@ -104,6 +104,6 @@ fn release(object: &mut Value, uid: &str) {
         now: &now,
         ignored: &["f:spec", "f:status"],
     };
-    let owners = managed::updated(&kind, &before, object, managed::read(&before), &writer);
+    let owners = managed::updated(&kind, &before, object, managed::of(&before), &writer);
     managed::write(object, owners);
 }

@@ -81,6 +81,7 @@ impl Hand<'_> {
             writer: writer.to_owned(),
             validation: Validation::Ignore,
             force: false,
+            by: None,
         })
     }
 

@@ -1,0 +1,148 @@
+//! The second half of every change of an object that is there: what stays as it was, whose fields they are, what is wrong with it, and what
+//! is left. Knows the store; knows no bodies.
+
+use super::call::Call;
+use super::managed::{self, Owners};
+use super::resource::Resource;
+use super::status::{Outcome, Refusal};
+use super::store::{Store, key, now};
+use super::write::SERVERS;
+use super::{erase, grants, metadata, prepare, typed};
+use serde_json::{Value, json};
+
+/// `owners`: of an apply; None: the writer owns what it changed.
+pub fn change(
+    store: &mut Store,
+    call: &Call,
+    old: &Value,
+    mut new: Value,
+    owners: Option<Owners>,
+    warnings: &mut Vec<String>,
+) -> Outcome<Value> {
+    let r = call.resource.clone();
+    let version = new["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+    if !version.is_empty() && version != old["metadata"]["resourceVersion"] {
+        return Err(Refusal::modified(r.about(), &call.name));
+    }
+    let sent = new["metadata"].get("managedFields").cloned();
+    new = managed::without(&new);
+    // Fields are owned by whoever asked for them, also where this endpoint then leaves them as they were.
+    let mut owners = owners;
+    if call.sub == "status" {
+        owners = owners.or_else(|| {
+            let mut asked = new.clone();
+            keep(&old["metadata"], &mut asked["metadata"]);
+            if r.custom.is_none() {
+                prepare::tidy(&r, &mut asked);
+            }
+            Some(owners_of_update(call, old, &asked, None))
+        });
+        let mut kept = managed::without(old);
+        set(&mut kept, "status", new.get("status").cloned());
+        // Of built-in kinds labels and annotations may be written along; a deployment keeps its labels.
+        if r.custom.is_none() && r.group != "apiextensions.k8s.io" {
+            for name in ["labels", "annotations"].iter().filter(|name| r.kind != "Deployment" || **name != "labels") {
+                set(&mut kept["metadata"], name, new["metadata"].get(name).cloned());
+            }
+        }
+        if r.custom.is_none() {
+            prepare::tidy(&r, &mut kept);
+        }
+        new = kept;
+    } else {
+        if r.has("status") {
+            set(&mut new, "status", old.get("status").cloned());
+        }
+        keep(&old["metadata"], &mut new["metadata"]);
+        prepare::complete(&r, &mut new, owners.is_some());
+        if r.group == "apiextensions.k8s.io" {
+            super::resource::established(&mut new, &now());
+        }
+    }
+    let owners = match owners {
+        Some(owners) => owners,
+        None => owners_of_update(call, old, &new, sent),
+    };
+    if r.group.is_empty() && r.kind == "Namespace" && call.sub.is_empty() {
+        // Whoever wrote it owns it all the same.
+        set(&mut new, "spec", old.get("spec").cloned());
+    }
+    grants::check(store, call, old, &new)?;
+    prepare::refuse(&r, &new, &prepare::changes(&r, old, &new))?;
+    warnings.extend(
+        metadata::finalizer_warnings(&new["metadata"])
+            .into_iter()
+            .filter(|_| old["metadata"]["finalizers"] != new["metadata"]["finalizers"]),
+    );
+
+    if r.counted && call.sub != "status" && !typed::same(&intent(&r, old), &intent(&r, &new)) {
+        new["metadata"]["generation"] = json!(old["metadata"]["generation"].as_u64().unwrap_or_default() + 1);
+    }
+    new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
+    managed::write(&mut new, owners);
+    managed::keep_times(old, &mut new);
+    if call.dry_run || typed::same(old, &new) {
+        return Ok(new);
+    }
+    let at = key(&r, call.namespace.as_deref(), &call.name);
+    // The last finalizer of a deleted object takes it along.
+    if !new["metadata"]["deletionTimestamp"].is_null() && erase::finished(&new) && erase::finished_otherwise(&r, &new) {
+        store.remove(&at);
+        return Ok(new);
+    }
+    let stored = store.put(&at, prepare::kept(&r, new));
+    Ok(prepare::shown(&r, &stored))
+}
+
+fn owners_of_update(call: &Call, old: &Value, new: &Value, sent: Option<Value>) -> Owners {
+    let live = || managed::of(old);
+    // A client that sends managedFields edits them; an empty list, or one empty entry, resets them; what cannot be read counts as not sent.
+    let before = match sent.filter(|_| call.sub.is_empty()) {
+        Some(Value::Array(entries)) if entries.is_empty() || entries == [json!({})] => Owners::new(),
+        Some(sent) => managed::read(&sent).filter(|owners| !owners.is_empty()).unwrap_or_else(live),
+        None => live(),
+    };
+    let (api_version, time) = (call.resource.api_version(), now());
+    // Where nobody was written down before, updates are not either; an apply begins it.
+    if before.is_empty() { before } else { managed::updated(&call.resource.ty, old, new, before, &call.signature(&api_version, &time)) }
+}
+
+/// What an update cannot change stays; what it may not even try is left, to be refused (apiserver, `registry/rest/update.go`).
+fn keep(old: &Value, new: &mut Value) {
+    for name in SERVERS {
+        let was = old.get(name).filter(|was| !was.is_null());
+        let tried = new.get(name).is_some_and(|is| !is.is_null());
+        let refused = match name {
+            "uid" | "deletionGracePeriodSeconds" => tried,
+            "deletionTimestamp" => tried && was.is_none(),
+            _ => false,
+        };
+        if !refused {
+            set(new, name, was.cloned());
+        }
+    }
+}
+
+fn set(object: &mut Value, name: &str, value: Option<Value>) {
+    let Some(map) = object.as_object_mut() else { return };
+    match value {
+        Some(value) if !value.is_null() => {
+            map.insert(name.into(), value);
+        }
+        _ => {
+            map.shift_remove(name);
+        }
+    }
+}
+
+/// All but metadata and status; a status that is no subresource counts.
+fn intent(resource: &Resource, object: &Value) -> Value {
+    let mut out = object.clone();
+    if let Some(map) = out.as_object_mut() {
+        map.shift_remove("metadata");
+        if resource.custom.is_none() || resource.has("status") {
+            map.shift_remove("status");
+        }
+    }
+    out
+}

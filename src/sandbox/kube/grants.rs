@@ -1,0 +1,117 @@
+//! Nobody gives what he has not: whoever writes a role has to have its rules himself, and whoever binds one those of the role, unless he
+//! may `escalate` or `bind` (kubernetes, `pkg/registry/rbac`). Knows the store; writes nothing.
+
+use super::call::Call;
+use super::rbac::{self, Deed};
+use super::status::{Outcome, Refusal};
+use super::store::Store;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// `old`: what is changed, null for a new object.
+pub fn check(store: &Store, call: &Call, old: &Value, new: &Value) -> Outcome<()> {
+    let Some(user) = call.by.as_ref().filter(|_| call.resource.group == "rbac.authorization.k8s.io") else { return Ok(()) };
+    let namespace = call.namespace.as_deref().unwrap_or_default();
+    let name = new["metadata"]["name"].as_str().unwrap_or_default();
+    let roles = matches!(call.resource.kind.as_str(), "Role" | "ClusterRole");
+    let same = if roles { old["rules"] == new["rules"] } else { old["roleRef"] == new["roleRef"] && old["subjects"] == new["subjects"] };
+    if !old.is_null() && same {
+        return Ok(());
+    }
+    let (verb, plural, of) = if roles {
+        ("escalate", call.resource.plural.as_str(), name)
+    } else {
+        let plural = if new["roleRef"]["kind"] == "Role" { "roles" } else { "clusterroles" };
+        ("bind", plural, new["roleRef"]["name"].as_str().unwrap_or_default())
+    };
+    let deed = Deed {
+        verb: verb.into(),
+        group: call.resource.group.clone(),
+        resource: plural.into(),
+        name: of.into(),
+        namespace: namespace.into(),
+        ..Deed::default()
+    };
+    if rbac::allows(store, user, &deed) {
+        return Ok(());
+    }
+    let role = || {
+        let at = if plural == "roles" { namespace } else { "" };
+        store.get(&format!("{plural}.rbac.authorization.k8s.io/{at}/{of}"))
+    };
+    let rules = if roles { &new["rules"] } else { role().map_or(&Value::Null, |role| &role["rules"]) };
+    let missing: Vec<Deed> = deeds(rules, namespace).into_iter().filter(|deed| !rbac::allows(store, user, deed)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let groups: Vec<String> = user.groups.iter().map(|g| json!(g).to_string()).collect();
+    let why = format!(
+        "user {} (groups=[{}]) is attempting to grant RBAC permissions not currently held:\n{}",
+        json!(user.name),
+        groups.join(" "),
+        shown(&missing).join("\n")
+    );
+    Err(Refusal::forbidden(call.resource.about(), name, &why))
+}
+
+/// Every single thing that rules allow.
+fn deeds(rules: &Value, namespace: &str) -> Vec<Deed> {
+    let list = |rule: &Value, name: &str| -> Vec<String> {
+        rule[name].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let mut out = Vec::new();
+    for rule in rules.as_array().into_iter().flatten() {
+        for verb in list(rule, "verbs") {
+            out.extend(list(rule, "nonResourceURLs").into_iter().map(|path| Deed { verb: verb.clone(), path, ..Deed::default() }));
+            for group in list(rule, "apiGroups") {
+                for resource in list(rule, "resources") {
+                    let (resource, subresource) = resource.split_once('/').unwrap_or((&resource, ""));
+                    let mut names = list(rule, "resourceNames");
+                    if names.is_empty() {
+                        names.push(String::new());
+                    }
+                    out.extend(names.into_iter().map(|name| Deed {
+                        verb: verb.clone(),
+                        group: group.clone(),
+                        resource: resource.to_owned(),
+                        subresource: subresource.to_owned(),
+                        name,
+                        namespace: namespace.to_owned(),
+                        path: String::new(),
+                    }));
+                }
+            }
+        }
+    }
+    out
+}
+
+/// One line for each resource, sorted.
+fn shown(missing: &[Deed]) -> Vec<String> {
+    let mut verbs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for deed in missing {
+        let resource = if deed.subresource.is_empty() { deed.resource.clone() } else { format!("{}/{}", deed.resource, deed.subresource) };
+        let what = if deed.resource.is_empty() {
+            format!("NonResourceURLs:[{}]", json!(deed.path))
+        } else if deed.name.is_empty() {
+            format!("APIGroups:[{}], Resources:[{}]", json!(deed.group), json!(resource))
+        } else {
+            format!("APIGroups:[{}], Resources:[{}], ResourceNames:[{}]", json!(deed.group), json!(resource), json!(deed.name))
+        };
+        verbs.entry(what).or_default().push(json!(deed.verb).to_string());
+    }
+    verbs.into_iter().map(|(what, verbs)| format!("{{{what}, Verbs:[{}]}}", verbs.join(" "))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_one_line_for_each_resource() {
+        let rules = json!([{"verbs": ["get", "list"], "apiGroups": [""], "resources": ["pods", "pods/log"]}]);
+        let lines = shown(&deeds(&rules, "a"));
+        assert_eq!(lines[0], r#"{APIGroups:[""], Resources:["pods"], Verbs:["get" "list"]}"#);
+        assert_eq!(lines.len(), 2);
+    }
+}
