@@ -159,6 +159,7 @@ impl Running {
             name: cluster.name.clone(),
             fqdn: cluster.fqdn.clone(),
             node: format!("{name}000000"),
+            node_group: cluster.node_group.clone(),
             provider_id: format!("azure://{id}/virtualMachines/0"),
             admin_token: self.keys.admin_token.clone(),
             uid_seed: format!("{}/{}", azure.tenant, cluster.name),

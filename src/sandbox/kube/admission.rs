@@ -4,7 +4,7 @@
 use super::call::Call;
 use super::status::{Outcome, Refusal};
 use super::store::{Store, now};
-use super::{Facts, security};
+use super::{Facts, allocate, security};
 use serde_json::{Value, json};
 
 /// The namespace must be there and must not be going.
@@ -23,6 +23,14 @@ pub fn namespace(store: &Store, call: &Call, object: &Value) -> Outcome<()> {
 
 /// What a new object gets that its client did not say; with warnings.
 pub fn create(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> Outcome<Vec<String>> {
+    let mut told = added(store, facts, call, object)?;
+    if call.resource.inert {
+        told.push(format!("the sandbox stores {}, but nothing in it acts on them", call.resource.plural));
+    }
+    Ok(told)
+}
+
+fn added(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> Outcome<Vec<String>> {
     match (call.resource.group.as_str(), call.resource.kind.as_str()) {
         ("", "Pod") => pod(store, facts, call, object),
         ("", "Namespace") => {
@@ -55,7 +63,10 @@ pub fn create(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value)
             let template = object.pointer("/spec/template").or_else(|| object.pointer("/spec/jobTemplate/spec/template"));
             Ok(template.map(|pod| security::template(store, call.namespace.as_deref().unwrap_or_default(), pod)).unwrap_or_default())
         }
-        _ => Ok(Vec::new()),
+        _ => {
+            allocate::create(store, facts, call, object)?;
+            Ok(Vec::new())
+        }
     }
 }
 

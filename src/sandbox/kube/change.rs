@@ -54,6 +54,7 @@ pub fn change(
             set(&mut new, "status", old.get("status").cloned());
         }
         keep(&old["metadata"], &mut new["metadata"]);
+        super::allocate::update(call, old, &mut new);
         prepare::complete(&r, &mut new, owners.is_some());
         if r.group == "apiextensions.k8s.io" {
             super::resource::established(&mut new, &now());

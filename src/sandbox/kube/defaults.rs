@@ -1,5 +1,7 @@
 //! What the API server fills in where a client left it out (kubernetes, `pkg/apis/*/v1/defaults.go`). Knows no store.
 
+mod others;
+
 use super::resource::Resource;
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -88,7 +90,7 @@ pub fn fill(resource: &Resource, object: &mut Value) {
                 object["metadata"]["labels"]["kubernetes.io/metadata.name"] = json!(name);
             }
         }
-        _ => {}
+        (group, kind) => others::fill(group, kind, object),
     }
 }
 

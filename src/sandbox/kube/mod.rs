@@ -3,10 +3,11 @@
 //! `router` what a path means · `serve` one request · `call`, `options` what it asks for · `prepare` body to object · `write`, `apply`, `change`, `erase`, `watch`, `scale`,
 //! `containers` the verbs ·
 //! `schema`, `typed`, `fault`, `fields`, `managed` types and who owns which field · `decode`, `strict`, `check`, `names`, `metadata`, `rules`, `security` what is refused ·
-//! `defaults`, `admission`, `controllers` what a control plane adds · `resource`, `discovery`, `openapi`, `table` how kinds are told ·
+//! `defaults`, `admission`, `allocate`, `controllers` what a control plane adds · `resource`, `discovery`, `openapi`, `table` how kinds are told ·
 //! `auth`, `tokens`, `rbac`, `grants`, `reviews` who may · `seed`, `components` a new cluster · `export` what is left of it for comparison.
 
 mod admission;
+mod allocate;
 mod apply;
 mod auth;
 mod call;
@@ -78,6 +79,8 @@ pub struct Facts {
     pub fqdn: String,
     /// The name of its one node.
     pub node: String,
+    /// The resource group of its nodes.
+    pub node_group: String,
     /// `azure:///subscriptions/…`
     pub provider_id: String,
     /// A bearer of this token is in `system:masters`.

@@ -38,7 +38,7 @@ pub fn causes(resource: &Resource, object: &Value) -> Vec<Cause> {
                 due.iter().filter(|key| object["data"].get(**key).is_none()).map(|key| Cause::required(&format!("data[{key}]"), "")),
             );
         }
-        ("apps", _) => workload(object, &mut out),
+        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet" | "StatefulSet") => workload(object, &mut out),
         ("rbac.authorization.k8s.io", "Role" | "ClusterRole") => role(object, resource.namespaced, &mut out),
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
             subjects(object, resource.namespaced, &mut out);
@@ -92,7 +92,7 @@ pub fn changes(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
             }
         }
         ("", "ConfigMap") if old["immutable"] == true => frozen(old, new, &mut out),
-        ("apps", _) => fixed("/spec/selector", "spec.selector"),
+        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet" | "StatefulSet") => fixed("/spec/selector", "spec.selector"),
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") if !same(&old["roleRef"], &new["roleRef"]) => {
             // The server prints the field names of its Go struct.
             let reference = &new["roleRef"];

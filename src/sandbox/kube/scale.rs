@@ -36,7 +36,7 @@ fn of(resource: &Resource, object: &Value) -> Value {
 }
 
 /// A LabelSelector in one line: `a=b,c in (d,e)`.
-fn shown(selector: &Value) -> String {
+pub fn shown(selector: &Value) -> String {
     let mut terms: Vec<(String, String)> = selector["matchLabels"]
         .as_object()
         .into_iter()

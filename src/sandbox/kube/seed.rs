@@ -17,6 +17,15 @@ pub fn new_cluster(facts: &Facts) -> State {
     }
     roles(&mut store, facts);
     node(&mut store, facts);
+    let port = json!({"name": "https", "port": 443, "protocol": "TCP", "targetPort": 443});
+    let service = json!({
+        "metadata": {"labels": {"component": "apiserver", "provider": "kubernetes"}},
+        "spec": {
+            "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"], "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "ports": [port],
+        },
+        "status": {"loadBalancer": {}},
+    });
+    put(&mut store, facts, "services", "default", "kubernetes", service);
     for mut crd in crate::crds::all() {
         let name = crd["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         of_chart(&mut crd);
@@ -130,17 +139,21 @@ fn node(store: &mut Store, facts: &Facts) {
             "type": kind, "status": status, "lastHeartbeatTime": now(), "lastTransitionTime": now(), "reason": reason, "message": message,
         })
     };
-    let capacity = json!({"cpu": "2", "ephemeral-storage": "129886128Ki", "memory": "8148100Ki", "pods": "110"});
+    let capacity = json!({"cpu": "2", "ephemeral-storage": "129886128Ki", "memory": "7097684Ki", "pods": "110"});
+    let allocatable = json!({"cpu": "1900m", "ephemeral-storage": "119703055367", "memory": "5160Mi", "pods": "110"});
     let node = json!({
-        "metadata": {"labels": {
-            "agentpool": "nodepool1", "beta.kubernetes.io/arch": "amd64", "beta.kubernetes.io/os": "linux", "kubernetes.azure.com/agentpool": "nodepool1",
-            "kubernetes.azure.com/cluster": facts.name, "kubernetes.azure.com/mode": "system", "kubernetes.io/arch": "amd64",
-            "kubernetes.io/hostname": facts.node, "kubernetes.io/os": "linux", "node.kubernetes.io/instance-type": "Standard_DS2_v2",
+        "metadata": {"annotations": {"node.alpha.kubernetes.io/ttl": "0"}, "labels": {
+            "agentpool": "nodepool1", "beta.kubernetes.io/arch": "amd64", "beta.kubernetes.io/instance-type": "Standard_DS2_v2",
+            "beta.kubernetes.io/os": "linux", "failure-domain.beta.kubernetes.io/region": "westeurope", "failure-domain.beta.kubernetes.io/zone": "0",
+            "kubernetes.azure.com/agentpool": "nodepool1", "kubernetes.azure.com/cluster": facts.node_group, "kubernetes.azure.com/mode": "system",
+            "kubernetes.azure.com/role": "agent", "kubernetes.io/arch": "amd64", "kubernetes.io/hostname": facts.node, "kubernetes.io/os": "linux",
+            "kubernetes.io/role": "agent", "node-role.kubernetes.io/agent": "", "node.kubernetes.io/instance-type": "Standard_DS2_v2",
+            "topology.kubernetes.io/region": "westeurope", "topology.kubernetes.io/zone": "0",
         }},
         "spec": {"podCIDR": "10.244.0.0/24", "podCIDRs": ["10.244.0.0/24"], "providerID": facts.provider_id},
         "status": {
             "addresses": [{"type": "InternalIP", "address": "10.224.0.4"}, {"type": "Hostname", "address": facts.node}],
-            "allocatable": capacity, "capacity": capacity,
+            "allocatable": allocatable, "capacity": capacity,
             "conditions": [
                 condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
                 condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
@@ -149,7 +162,7 @@ fn node(store: &mut Store, facts: &Facts) {
             ],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
             "nodeInfo": {
-                "architecture": "amd64", "bootID": "", "containerRuntimeVersion": "containerd://1.7.28", "kernelVersion": "5.15.0-azure",
+                "architecture": "amd64", "bootID": "", "containerRuntimeVersion": "containerd://1.7.28", "kernelVersion": "5.15.0-1098-azure",
                 "kubeProxyVersion": "", "kubeletVersion": super::discovery::GIT_VERSION, "machineID": "", "operatingSystem": "linux",
                 "osImage": "Ubuntu 22.04.5 LTS", "systemUUID": "",
             },

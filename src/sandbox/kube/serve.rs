@@ -23,6 +23,14 @@ pub fn answer(kube: &Arc<Kube>, request: &Request) -> Response {
         Request { path, query, ..request.clone() }
     });
     let mut response = handle(kube, old.as_ref().unwrap_or(request)).unwrap_or_else(|refusal| refusal.response());
+    // what goes through the server's encoder ends with a line feed
+    let encoded = response.headers.iter().any(|(name, kind)| name == "content-type" && kind.starts_with("application/json"));
+    if let Body::Full(bytes) = &response.body
+        && encoded
+        && request.path.trim_start_matches('/').starts_with("api")
+    {
+        response.body = Body::Full([bytes.as_ref(), b"\n"].concat().into());
+    }
     if request.method == "HEAD" {
         response.body = Body::Full(bytes::Bytes::new());
     }

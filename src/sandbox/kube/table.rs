@@ -1,6 +1,12 @@
 //! Lists as kubectl prints them: `Table` objects with the columns of each kind (kubernetes, `pkg/printers/internalversion`), or of its CRD.
+//! `plans` columns and cells by kind, `pods` what a pod's row tells, `services` those of networks and storage.
+
+mod plans;
+mod pods;
+mod services;
 
 use super::resource::Resource;
+use plans::plan;
 use serde_json::{Value, json};
 
 const NAME: &str = "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";
@@ -13,7 +19,7 @@ pub fn table(resource: &Resource, objects: &[Value], metadata: Value, include: &
     json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": columns(resource), "rows": rows})
 }
 
-pub fn row(resource: &Resource, object: &Value, include: &str) -> Value {
+fn row(resource: &Resource, object: &Value, include: &str) -> Value {
     let shown = match include {
         // an item of a list does not repeat its kind, a row does
         "Object" => {
@@ -24,7 +30,17 @@ pub fn row(resource: &Resource, object: &Value, include: &str) -> Value {
         "None" => Value::Null,
         _ => json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]}),
     };
-    json!({"cells": cells(resource, object), "object": shown})
+    let mut row = json!({"cells": cells(resource, object), "object": shown});
+    // kubectl may leave those that are over out
+    let over = match object["status"]["phase"].as_str() {
+        Some("Succeeded") => ("Succeeded", "The pod has completed successfully."),
+        Some("Failed") => ("Failed", "The pod failed."),
+        _ => return row,
+    };
+    if resource.kind == "Pod" && resource.group.is_empty() {
+        row["conditions"] = json!([{"type": "Completed", "status": "True", "reason": over.0, "message": over.1}]);
+    }
+    row
 }
 
 fn column(name: &str, kind: &str, format: &str, description: &str, priority: i64) -> Value {
@@ -76,8 +92,18 @@ fn cells(resource: &Resource, object: &Value) -> Vec<Value> {
         return out;
     }
     out.extend(plan(resource).iter().map(|(.., cell)| cell(object)));
-    if resource.kind == "Event" {
-        out.remove(0);
+    match resource.kind.as_str() {
+        "Event" => drop(out.remove(0)),
+        "StorageClass" => {
+            let marks = &object["metadata"]["annotations"];
+            if ["storageclass.kubernetes.io", "storageclass.beta.kubernetes.io"]
+                .iter()
+                .any(|m| marks[format!("{m}/is-default-class")] == "true")
+            {
+                out[0] = json!(format!("{} (default)", object["metadata"]["name"].as_str().unwrap_or_default()));
+            }
+        }
+        _ => {}
     }
     out
 }
@@ -87,206 +113,13 @@ fn path(object: &Value, path: &str) -> Value {
     path.trim_start_matches('.').split('.').fold(object, |value, name| &value[name]).clone()
 }
 
-type Cell = fn(&Value) -> Value;
-type Plan = Vec<(&'static str, &'static str, i64, Cell)>;
-
-fn created(object: &Value) -> Value {
-    json!(age(&object["metadata"]["creationTimestamp"]))
-}
-
-fn count(object: &Value, list: &str) -> Value {
-    json!(object[list].as_object().map_or(0, serde_json::Map::len))
-}
-
-fn plan(resource: &Resource) -> Plan {
-    const AGE: (&str, &str, i64, Cell) = ("Age", "string", 0, created);
-    const CONTAINERS: (&str, &str, i64, Cell) = ("Containers", "string", 1, |o| containers(o, "name"));
-    const IMAGES: (&str, &str, i64, Cell) = ("Images", "string", 1, |o| containers(o, "image"));
-    const SELECTOR: (&str, &str, i64, Cell) = ("Selector", "string", 1, |o| labels(&o["spec"]["selector"]["matchLabels"]));
-    match (resource.group.as_str(), resource.kind.as_str()) {
-        ("", "Pod") => vec![
-            ("Ready", "string", 0, |o| {
-                let all = o["spec"]["containers"].as_array().map_or(0, Vec::len);
-                let ready = o["status"]["containerStatuses"].as_array().into_iter().flatten().filter(|s| s["ready"] == true).count();
-                json!(format!("{ready}/{all}"))
-            }),
-            ("Status", "string", 0, pod_status),
-            ("Restarts", "string", 0, |o| {
-                let all: u64 =
-                    o["status"]["containerStatuses"].as_array().into_iter().flatten().filter_map(|s| s["restartCount"].as_u64()).sum();
-                json!(all.to_string())
-            }),
-            AGE,
-            ("IP", "string", 1, |o| some(&o["status"]["podIP"])),
-            ("Node", "string", 1, |o| some(&o["spec"]["nodeName"])),
-            ("Nominated Node", "string", 1, |o| some(&o["status"]["nominatedNodeName"])),
-            ("Readiness Gates", "string", 1, |_| json!("<none>")),
-        ],
-        ("", "Namespace") => vec![("Status", "string", 0, |o| o["status"]["phase"].clone()), AGE],
-        ("", "Secret") => vec![("Type", "string", 0, |o| o["type"].clone()), ("Data", "string", 0, |o| count(o, "data")), AGE],
-        ("", "ConfigMap") => vec![("Data", "string", 0, |o| count(o, "data")), AGE],
-        ("", "ServiceAccount") => vec![("Secrets", "string", 0, |o| json!(o["secrets"].as_array().map_or(0, Vec::len))), AGE],
-        (_, "Event") => vec![
-            ("Last Seen", "string", 0, |o| {
-                let last = ["lastTimestamp", "deprecatedLastTimestamp", "eventTime"].iter().map(|f| &o[*f]).find(|t| t.is_string());
-                json!(age(last.unwrap_or(&o["metadata"]["creationTimestamp"])))
-            }),
-            ("Type", "string", 0, |o| o["type"].clone()),
-            ("Reason", "string", 0, |o| o["reason"].clone()),
-            ("Object", "string", 0, |o| {
-                let about = if o["involvedObject"].is_object() { &o["involvedObject"] } else { &o["regarding"] };
-                let text = |name: &str| about[name].as_str().unwrap_or_default().to_lowercase();
-                json!(format!("{}/{}", text("kind"), text("name")))
-            }),
-            ("Subobject", "string", 1, |o| json!(o["involvedObject"]["fieldPath"].as_str().unwrap_or_default())),
-            ("Source", "string", 1, |o| {
-                let first =
-                    |paths: [&Value; 3]| paths.iter().find_map(|p| p.as_str().filter(|t| !t.is_empty())).unwrap_or_default().to_owned();
-                let component = first([&o["source"]["component"], &o["reportingComponent"], &o["reportingController"]]);
-                let instance = first([&o["source"]["host"], &o["reportingInstance"], &Value::Null]);
-                json!(if instance.is_empty() { component } else { format!("{component}, {instance}") })
-            }),
-            ("Message", "string", 0, |o| {
-                let text = o["message"].as_str().or_else(|| o["note"].as_str()).unwrap_or_default();
-                json!(text.trim())
-            }),
-            ("First Seen", "string", 1, |o| {
-                let first = ["firstTimestamp", "eventTime"].iter().map(|f| &o[*f]).find(|t| t.is_string());
-                json!(age(first.unwrap_or(&o["metadata"]["creationTimestamp"])))
-            }),
-            ("Count", "string", 1, |o| json!(o["count"].as_u64().unwrap_or(1))),
-            ("Name", "string", 1, |o| o["metadata"]["name"].clone()),
-        ],
-        ("", "Node") => vec![
-            ("Status", "string", 0, |o| {
-                let ready =
-                    o["status"]["conditions"].as_array().into_iter().flatten().any(|c| c["type"] == "Ready" && c["status"] == "True");
-                json!(if ready { "Ready" } else { "NotReady" })
-            }),
-            ("Roles", "string", 0, |_| json!("<none>")),
-            AGE,
-            ("Version", "string", 0, |o| o["status"]["nodeInfo"]["kubeletVersion"].clone()),
-            ("Internal-IP", "string", 1, |o| {
-                let all = o["status"]["addresses"].as_array();
-                some(all.into_iter().flatten().find(|a| a["type"] == "InternalIP").map_or(&Value::Null, |a| &a["address"]))
-            }),
-            ("External-IP", "string", 1, |_| json!("<none>")),
-            ("OS-Image", "string", 1, |o| o["status"]["nodeInfo"]["osImage"].clone()),
-            ("Kernel-Version", "string", 1, |o| o["status"]["nodeInfo"]["kernelVersion"].clone()),
-            ("Container-Runtime", "string", 1, |o| o["status"]["nodeInfo"]["containerRuntimeVersion"].clone()),
-        ],
-        ("apps", "Deployment") => vec![
-            ("Ready", "string", 0, |o| {
-                json!(format!("{}/{}", o["status"]["readyReplicas"].as_u64().unwrap_or(0), o["spec"]["replicas"].as_u64().unwrap_or(0)))
-            }),
-            ("Up-to-date", "string", 0, |o| json!(o["status"]["updatedReplicas"].as_u64().unwrap_or(0))),
-            ("Available", "string", 0, |o| json!(o["status"]["availableReplicas"].as_u64().unwrap_or(0))),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            SELECTOR,
-        ],
-        ("apps", "ReplicaSet") => vec![
-            ("Desired", "integer", 0, |o| json!(o["spec"]["replicas"].as_u64().unwrap_or(0))),
-            ("Current", "integer", 0, |o| json!(o["status"]["replicas"].as_u64().unwrap_or(0))),
-            ("Ready", "integer", 0, |o| json!(o["status"]["readyReplicas"].as_u64().unwrap_or(0))),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            SELECTOR,
-        ],
-        ("apps", "DaemonSet") => vec![
-            ("Desired", "integer", 0, |o| json!(o["status"]["desiredNumberScheduled"].as_u64().unwrap_or(0))),
-            ("Current", "integer", 0, |o| json!(o["status"]["currentNumberScheduled"].as_u64().unwrap_or(0))),
-            ("Ready", "integer", 0, |o| json!(o["status"]["numberReady"].as_u64().unwrap_or(0))),
-            ("Up-to-date", "integer", 0, |o| json!(o["status"]["updatedNumberScheduled"].as_u64().unwrap_or(0))),
-            ("Available", "integer", 0, |o| json!(o["status"]["numberAvailable"].as_u64().unwrap_or(0))),
-            ("Node Selector", "string", 0, |o| labels(&o["spec"]["template"]["spec"]["nodeSelector"])),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            SELECTOR,
-        ],
-        ("rbac.authorization.k8s.io", "Role" | "ClusterRole") => {
-            vec![("Created At", "date", 0, |o| o["metadata"]["creationTimestamp"].clone())]
-        }
-        ("rbac.authorization.k8s.io", _) => vec![
-            ("Role", "string", 0, |o| {
-                let reference = &o["roleRef"];
-                json!(format!("{}/{}", reference["kind"].as_str().unwrap_or_default(), reference["name"].as_str().unwrap_or_default()))
-            }),
-            AGE,
-            ("Users", "string", 1, |o| subjects(o, "User")),
-            ("Groups", "string", 1, |o| subjects(o, "Group")),
-            ("ServiceAccounts", "string", 1, |o| subjects(o, "ServiceAccount")),
-        ],
-        ("apiextensions.k8s.io", _) => vec![("Created At", "date", 0, |o| o["metadata"]["creationTimestamp"].clone())],
-        ("storage.k8s.io", _) => vec![
-            ("AttachRequired", "boolean", 0, |o| json!(o["spec"]["attachRequired"] == true)),
-            ("PodInfoOnMount", "boolean", 0, |o| json!(o["spec"]["podInfoOnMount"] == true)),
-            ("StorageCapacity", "boolean", 0, |o| json!(o["spec"]["storageCapacity"] == true)),
-            ("TokenRequests", "string", 0, |o| {
-                let all: Vec<&str> =
-                    o["spec"]["tokenRequests"].as_array().into_iter().flatten().filter_map(|t| t["audience"].as_str()).collect();
-                json!(if all.is_empty() { "<unset>".into() } else { all.join(",") })
-            }),
-            ("RequiresRepublish", "boolean", 0, |o| json!(o["spec"]["requiresRepublish"] == true)),
-            ("Modes", "string", 0, |o| {
-                let all: Vec<&str> = o["spec"]["volumeLifecycleModes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-                json!(all.join(","))
-            }),
-            AGE,
-        ],
-        ("coordination.k8s.io", _) => vec![("Holder", "string", 0, |o| o["spec"]["holderIdentity"].clone()), AGE],
-        _ => vec![AGE],
-    }
-}
-
-fn containers(object: &Value, field: &str) -> Value {
-    let all = object["spec"]["template"]["spec"]["containers"].as_array();
-    let all: Vec<&str> = all.into_iter().flatten().filter_map(|c| c[field].as_str()).collect();
-    json!(all.join(","))
-}
-
-fn labels(value: &Value) -> Value {
-    let all: Vec<String> =
-        value.as_object().into_iter().flatten().map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default())).collect();
-    json!(if all.is_empty() { "<none>".to_owned() } else { all.join(",") })
-}
-
-fn subjects(binding: &Value, kind: &str) -> Value {
-    let all = binding["subjects"].as_array().into_iter().flatten().filter(|s| s["kind"] == kind);
-    let all: Vec<String> = all
-        .map(|s| {
-            let name = s["name"].as_str().unwrap_or_default();
-            s["namespace"].as_str().map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"))
-        })
-        .collect();
-    json!(all.join(", "))
-}
-
-fn some(value: &Value) -> Value {
-    if value.as_str().is_none_or(str::is_empty) { json!("<none>") } else { value.clone() }
-}
-
-fn pod_status(pod: &Value) -> Value {
-    if !pod["metadata"]["deletionTimestamp"].is_null() {
-        return json!("Terminating");
-    }
-    let states = pod["status"]["containerStatuses"].as_array();
-    let waiting = states.into_iter().flatten().find_map(|s| s["state"]["waiting"]["reason"].as_str());
-    let ended = states.into_iter().flatten().find_map(|s| s["state"]["terminated"]["reason"].as_str());
-    let reason = pod["status"]["reason"].as_str();
-    json!(waiting.or(ended).or(reason).or_else(|| pod["status"]["phase"].as_str()).unwrap_or("Unknown"))
-}
-
 /// As kubectl says how long ago something was (apimachinery, `duration.HumanDuration`).
-fn age(time: &Value) -> String {
+pub fn age(time: &Value) -> String {
     let Some(then) = time.as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok()) else { return "<unknown>".into() };
     human(jiff::Timestamp::now().as_second() - then.as_second())
 }
 
-fn human(seconds: i64) -> String {
+pub fn human(seconds: i64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     let with =
         |n: i64, unit: &str, rest: i64, small: &str| if rest == 0 { format!("{n}{unit}") } else { format!("{n}{unit}{rest}{small}") };

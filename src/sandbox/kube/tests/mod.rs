@@ -26,6 +26,7 @@ pub fn facts() -> Facts {
         name: "aks-mi".into(),
         fqdn: "aks-mi-1.hcp.westeurope.azmk8s.io".into(),
         node: "aks-nodepool1-vmss000000".into(),
+        node_group: "MC_podid-lab_aks-mi_westeurope".into(),
         provider_id: "azure:///subscriptions/s/resourceGroups/mc/providers/Microsoft.Compute/virtualMachineScaleSets/v/virtualMachines/0"
             .into(),
         admin_token: "admin".into(),
