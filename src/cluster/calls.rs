@@ -10,6 +10,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request};
 use http_body_util::BodyExt;
 use kube::client::Body;
+use rustls::AlertDescription;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -22,6 +23,18 @@ use tokio::time::Instant;
 /// 429 and 503 are asked again after these pauses (or what Retry-After says, up to `LONGEST`), as long as the request's time allows.
 const PAUSES: [Duration; 4] = [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 const LONGEST: Duration = Duration::from_secs(10);
+
+const OF_A_CERTIFICATE: [AlertDescription; 9] = [
+    AlertDescription::AccessDenied,
+    AlertDescription::DecryptError,
+    AlertDescription::CertificateExpired,
+    AlertDescription::CertificateRequired,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::BadCertificate,
+    AlertDescription::UnsupportedCertificate,
+    AlertDescription::UnknownCA,
+];
 
 pub(super) struct Link {
     pub(super) context: String,
@@ -125,7 +138,7 @@ impl Link {
     pub(super) async fn refusal(&self, asked: Asked<'_>, answer: &Answer) -> Error {
         let status = Status::read(answer.code, &answer.body);
         if answer.code == 401 {
-            return Error::Unauthorized { context: self.context.clone(), server: self.server.clone() };
+            return self.unauthorized();
         }
         if answer.code == 404 && !names(&status, asked) {
             match self.knows(asked.api).await {
@@ -146,7 +159,7 @@ impl Link {
                 let list = self.parse(&answer.body)?;
                 Ok(list["resources"].as_array().into_iter().flatten().any(|r| r["name"] == api.plural.as_str()))
             }
-            401 => Err(Error::Unauthorized { context: self.context.clone(), server: self.server.clone() }),
+            401 => Err(self.unauthorized()),
             code => {
                 let asked = Asked { verb: "get", api, namespace: None, name: None };
                 Err(error(asked, Status::read(code, &answer.body)))
@@ -190,8 +203,9 @@ impl Link {
         if response.status() == 401
             && let (Some(login), Some(refused)) = (&self.login, &token)
         {
-            let token = login.renew(refused).await?;
-            response = self.send(call, token.as_ref()).await?;
+            if let Some(token) = login.renew(refused).await? {
+                response = self.send(call, Some(&token)).await?;
+            }
         }
         let wait = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok()).map(Duration::from_secs);
         Ok((response.status().as_u16(), wait, response.into_body()))
@@ -204,7 +218,7 @@ impl Link {
         }
         if let Some(token) = token {
             let header = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()));
-            let mut header = header.map_err(|_| Error::Login { context: self.context.clone(), cause: "its token is no header".into() })?;
+            let mut header = header.map_err(|_| self.unauthorized())?;
             header.set_sensitive(true);
             request = request.header(AUTHORIZATION, header);
         }
@@ -238,16 +252,24 @@ impl Link {
         Error::Unreachable { context: self.context.clone(), server: self.server.clone(), cause }
     }
 
+    fn unauthorized(&self) -> Error {
+        Error::Unauthorized { context: self.context.clone(), server: self.server.clone() }
+    }
+
     /// A request that got no answer: no trust, or no way through. The innermost cause is the one that says something.
     fn broken(&self, e: &kube::Error) -> Error {
         let mut connecting = false;
         let mut untrusted = None;
+        let mut refused = false;
         let mut cause = e.to_string();
         let mut next: Option<&(dyn std::error::Error + 'static)> = Some(e);
         while let Some(e) = next {
             connecting |= e.is::<NotConnected>();
-            if let Some(rustls::Error::InvalidCertificate(why)) = e.downcast_ref() {
-                untrusted = Some(why.to_string());
+            match e.downcast_ref() {
+                Some(rustls::Error::InvalidCertificate(why)) => untrusted = Some(why.to_string()),
+                // what a server that looks at client certificates while it shakes hands says of one
+                Some(rustls::Error::AlertReceived(alert)) => refused |= OF_A_CERTIFICATE.contains(alert),
+                _ => {}
             }
             cause = e.to_string();
             // io::Error hides what it wraps from source()
@@ -259,6 +281,7 @@ impl Link {
         }
         let error = match untrusted {
             Some(cause) => Error::Untrusted { context: self.context.clone(), server: self.server.clone(), cause },
+            None if refused => self.unauthorized(),
             None => self.unreachable(cause),
         };
         if connecting {
@@ -280,7 +303,8 @@ pub(super) fn missing(api: &Api) -> Error {
     Error::KindMissing { kind: api.kind.clone(), group: api.group.clone(), version: api.version.clone() }
 }
 
-fn shown(url: &http::Uri) -> String {
+/// Without a user's name or password.
+pub(super) fn shown(url: &http::Uri) -> String {
     let authority = url.authority().map(|a| a.as_str()).unwrap_or_default();
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let path = url.path().trim_end_matches('/');

@@ -10,8 +10,8 @@ pub enum Error {
     #[error("there is no context {name:?} in the kubeconfig")]
     UnknownContext { name: String, known: Vec<String> },
     /// The exec plugin of the kubeconfig failed or is missing.
-    #[error("the login command of context {context:?} failed: {cause}")]
-    Login { context: String, cause: String },
+    #[error("the login command of context {context:?} ({server}) failed: {cause}")]
+    Login { context: String, server: String, cause: String },
     #[error("the cluster of context {context:?} ({server}) could not be reached: {cause}")]
     Unreachable { context: String, server: String, cause: String },
     #[error("the cluster of context {context:?} ({server}) shows a certificate that is not trusted: {cause}")]

@@ -41,7 +41,9 @@ fn merged(paths: &[PathBuf], asked_for: bool) -> Result<Option<Kubeconfig>> {
         if !must_be_there && !path.exists() {
             continue;
         }
-        let next = Kubeconfig::read_from(path).map_err(|e| unreadable(path, &e))?;
+        let mut next = Kubeconfig::read_from(path).map_err(|e| unreadable(path, &e))?;
+        // an empty one, as `kubectl config unset` leaves it, gives way to a later file's
+        next.current_context.take_if(|name| name.is_empty());
         merged = Some(match merged {
             None => next,
             Some(first) => first.merge(next).map_err(|e| unreadable(path, &e))?,
@@ -118,6 +120,15 @@ fn from_file(kubeconfig: Kubeconfig, wanted: Option<&str>, env: &Env) -> Result<
         .and_then(|user| kubeconfig.auth_infos.iter().find(|a| &a.name == user))
         .and_then(|a| a.auth_info.clone())
         .unwrap_or_default();
+    for (word, data, path) in [
+        ("client-certificate", user.client_certificate_data.is_some(), &user.client_certificate),
+        ("client-key", user.client_key_data.is_some(), &user.client_key),
+    ] {
+        if let (false, Some(path)) = (data, path) {
+            // kube's own error would not say which file
+            std::fs::File::open(path).map_err(|e| broken(format!("its {word} {path} cannot be read: {e}")))?;
+        }
+    }
     let mut exec = user.exec.take();
     if let Some(exec) = exec.as_mut().filter(|exec| exec.provide_cluster_info) {
         exec.cluster = Some(ExecAuthCluster::try_from(cluster).map_err(|e| broken(e.to_string()))?);
@@ -125,6 +136,10 @@ fn from_file(kubeconfig: Kubeconfig, wanted: Option<&str>, env: &Env) -> Result<
     let mut config = Config::new(url);
     config.root_cert = authority(cluster).map_err(broken)?;
     config.default_namespace = context.namespace.unwrap_or_else(|| "default".into());
+    if config.root_cert.is_some() && cluster.insecure_skip_tls_verify == Some(true) {
+        // client-go takes neither for the other's sake
+        return Err(broken("it has a certificate authority and insecure-skip-tls-verify, of which only one can hold".into()));
+    }
     config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
     config.tls_server_name = cluster.tls_server_name.clone();
     config.proxy_url = proxy::choose(&config.cluster_url, cluster.proxy_url.as_deref(), env)?;
@@ -143,21 +158,41 @@ fn authority(cluster: &Cluster) -> Result<Option<Vec<Vec<u8>>>, String> {
     } else {
         return Ok(None);
     };
-    let certs: Vec<Vec<u8>> = CertificateDer::pem_slice_iter(&pem)
+    certificates(&pem).map(Some)
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    let certs: Vec<Vec<u8>> = CertificateDer::pem_slice_iter(pem)
         .map(|cert| cert.map(|cert| cert.to_vec()))
         .collect::<Result<_, _>>()
         .map_err(|e| format!("its certificate authority is not PEM: {e}"))?;
     if certs.is_empty() {
         return Err("its certificate authority holds no certificate".into());
     }
-    Ok(Some(certs))
+    Ok(certs)
 }
 
+/// Where the kubelet puts what a pod is, and whom it may trust.
+const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
 fn in_cluster(wanted: Option<&str>, env: &Env) -> Result<Found> {
+    mounted(wanted, env, Path::new(ACCOUNT))
+}
+
+pub(super) fn mounted(wanted: Option<&str>, env: &Env, account: &Path) -> Result<Found> {
     if let Some(name) = wanted.filter(|name| *name != IN_CLUSTER) {
         return Err(Error::UnknownContext { name: name.to_owned(), known: vec![IN_CLUSTER.into()] });
     }
-    let mut config = Config::incluster().map_err(|e| Error::Kubeconfig(format!("of this pod: {e}")))?;
+    let broken = |what: String| Error::Kubeconfig(format!("of this pod: {what}"));
+    let variable = |name: &str| env(name).filter(|v| !v.is_empty()).ok_or_else(|| broken(format!("{name} is not set")));
+    let (host, port) = (variable("KUBERNETES_SERVICE_HOST")?, variable("KUBERNETES_SERVICE_PORT")?);
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    let url: http::Uri = format!("https://{host}:{port}").parse().map_err(|_| broken(format!("{host}:{port} is no server")))?;
+    let ca = account.join("ca.crt");
+    let pem = std::fs::read(&ca).map_err(|e| broken(format!("{}: {e}", ca.display())))?;
+    let mut config = Config::new(url);
+    config.root_cert = Some(certificates(&pem).map_err(broken)?);
+    config.auth_info.token_file = Some(account.join("token").display().to_string());
     config.proxy_url = proxy::choose(&config.cluster_url, None, env)?;
     Ok(Found { context: IN_CLUSTER.into(), config, exec: None })
 }

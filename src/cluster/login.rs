@@ -1,7 +1,9 @@
-//! The login command (exec plugin) of a kubeconfig, by the ExecCredential protocol of `client.authentication.k8s.io`: run once, and again
+//! Who podid is to a cluster, where that changes with time: the login command (exec plugin) of a kubeconfig, by the ExecCredential protocol of `client.authentication.k8s.io`: run once, and again
 //! only when what it gave has expired or was refused. kube would run it three times for each client and block the thread meanwhile.
 
+use super::calls::shown;
 use super::error::{Error, Result};
+use super::token_file::TokenFile;
 use base64::Engine;
 use jiff::Timestamp;
 use kube::config::{AuthInfo, ExecConfig, ExecInteractiveMode};
@@ -20,8 +22,7 @@ const INTERACTIVE_LIMIT: Duration = Duration::from_secs(600);
 const SPARE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
 /// What a plugin gave.
-#[derive(Clone)]
-pub(super) struct Credential {
+struct Credential {
     token: Option<SecretString>,
     /// PEM of certificate and key.
     pair: Option<(String, SecretString)>,
@@ -30,7 +31,7 @@ pub(super) struct Credential {
 
 impl Credential {
     /// Where kube looks for a client certificate.
-    pub(super) fn put_pair(&self, user: &mut AuthInfo) {
+    fn put_pair(&self, user: &mut AuthInfo) {
         let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
         if let Some((cert, key)) = &self.pair {
             user.client_certificate_data = Some(encode(cert));
@@ -39,57 +40,102 @@ impl Credential {
     }
 }
 
-/// A plugin and the token it last gave.
-pub(super) struct Login {
+/// Where tokens come from.
+pub(super) enum Login {
+    Command(Plugin),
+    File(TokenFile),
+}
+
+/// A plugin and what it last gave.
+pub(super) struct Plugin {
     context: String,
+    server: String,
     exec: ExecConfig,
     limit: Duration,
-    now: Mutex<Credential>,
+    now: Mutex<Option<Credential>>,
 }
 
 impl Login {
-    pub(super) async fn new(context: &str, exec: ExecConfig, limit: Duration) -> Result<Self> {
-        let first = run(context, &exec, limit).await?;
-        Ok(Self { context: context.to_owned(), exec, limit, now: Mutex::new(first) })
+    /// Runs it.
+    pub(super) async fn by_command(context: &str, server: &http::Uri, exec: ExecConfig, limit: Duration) -> Result<Self> {
+        let plugin = Plugin { context: context.to_owned(), server: shown(server), exec, limit, now: Mutex::new(None) };
+        let first = plugin.run().await?;
+        *plugin.now.lock().await = Some(first);
+        Ok(Self::Command(plugin))
     }
 
-    pub(super) async fn credential(&self) -> Credential {
-        self.now.lock().await.clone()
+    pub(super) fn by_file(context: &str, path: std::path::PathBuf, token: Option<SecretString>) -> Result<Self> {
+        TokenFile::new(context, path, token).map(Self::File)
+    }
+
+    /// A client certificate that a plugin gave, put where kube looks for one.
+    pub(super) async fn put_pair(&self, user: &mut AuthInfo) {
+        if let Self::Command(plugin) = self
+            && let Some(credential) = plugin.now.lock().await.as_ref()
+        {
+            credential.put_pair(user);
+        }
     }
 
     /// The token to send now.
     pub(super) async fn token(&self) -> Result<Option<SecretString>> {
-        let mut now = self.now.lock().await;
-        if now.expires.is_some_and(|end| Timestamp::now() + SPARE >= end) {
-            *now = run(&self.context, &self.exec, self.limit).await?;
+        match self {
+            Self::Command(plugin) => plugin.token().await,
+            Self::File(file) => Ok(Some(file.token().await)),
         }
-        Ok(now.token.clone())
     }
 
-    /// After a 401 for `refused`: a new token, unless someone has already fetched one.
+    /// After a 401 for `refused`: another token, if there is one by now.
     pub(super) async fn renew(&self, refused: &SecretString) -> Result<Option<SecretString>> {
-        let mut now = self.now.lock().await;
-        if now.token.as_ref().is_some_and(|token| token.expose_secret() == refused.expose_secret()) {
-            *now = run(&self.context, &self.exec, self.limit).await?;
+        match self {
+            Self::Command(plugin) => plugin.renew(refused).await,
+            Self::File(file) => Ok(file.renew(refused).await),
         }
-        Ok(now.token.clone())
     }
 }
 
-async fn run(context: &str, exec: &ExecConfig, limit: Duration) -> Result<Credential> {
-    let failed = |cause: String| Error::Login { context: context.to_owned(), cause };
-    let command = exec.command.as_deref().ok_or_else(|| failed("the kubeconfig names no command".into()))?;
-    let version = exec.api_version.as_deref().ok_or_else(|| failed("the kubeconfig gives it no apiVersion".into()))?;
-    let interactive = match exec.interactive_mode {
-        Some(ExecInteractiveMode::Never) => false,
-        Some(ExecInteractiveMode::Always) if !std::io::stdin().is_terminal() => {
-            return Err(failed(format!("{command} asks a person, and this is no terminal")));
+impl Plugin {
+    async fn token(&self) -> Result<Option<SecretString>> {
+        let mut now = self.now.lock().await;
+        if now.as_ref().is_none_or(|n| n.expires.is_some_and(|end| Timestamp::now() + SPARE >= end)) {
+            *now = Some(self.run().await?);
         }
-        _ => std::io::stdin().is_terminal(),
-    };
+        Ok(now.as_ref().and_then(|n| n.token.clone()))
+    }
+
+    /// Runs it again, unless someone has already done so.
+    async fn renew(&self, refused: &SecretString) -> Result<Option<SecretString>> {
+        let mut now = self.now.lock().await;
+        let same = |token: &SecretString| token.expose_secret() == refused.expose_secret();
+        if now.as_ref().and_then(|n| n.token.as_ref()).is_none_or(same) {
+            *now = Some(self.run().await?);
+        }
+        Ok(now.as_ref().and_then(|n| n.token.clone()))
+    }
+
+    async fn run(&self) -> Result<Credential> {
+        let (exec, limit) = (&self.exec, self.limit);
+        let failed = |cause: String| Error::Login { context: self.context.clone(), server: self.server.clone(), cause };
+        let command = exec.command.as_deref().ok_or_else(|| failed("the kubeconfig names no command".into()))?;
+        let version = exec.api_version.as_deref().ok_or_else(|| failed("the kubeconfig gives it no apiVersion".into()))?;
+        let interactive = match exec.interactive_mode {
+            Some(ExecInteractiveMode::Never) => false,
+            Some(ExecInteractiveMode::Always) if !std::io::stdin().is_terminal() => {
+                return Err(failed(format!("{command} asks a person, and this is no terminal")));
+            }
+            _ => std::io::stdin().is_terminal(),
+        };
+        let out = call(exec, command, version, interactive, limit).await.map_err(&failed)?;
+        // what it printed holds the token, so none of it may go into an error
+        read(&out, version).map_err(|cause| failed(format!("{command} {cause}")))
+    }
+}
+
+/// What it printed on stdout.
+async fn call(exec: &ExecConfig, command: &str, version: &str, interactive: bool, limit: Duration) -> std::result::Result<Vec<u8>, String> {
     let mut spec = json!({ "interactive": interactive });
     if let Some(cluster) = &exec.cluster {
-        spec["cluster"] = serde_json::to_value(cluster).map_err(|e| failed(e.to_string()))?;
+        spec["cluster"] = serde_json::to_value(cluster).map_err(|e| e.to_string())?;
     }
     let question = json!({ "apiVersion": version, "kind": "ExecCredential", "spec": spec });
     let mut child = Command::new(command);
@@ -104,8 +150,8 @@ async fn run(context: &str, exec: &ExecConfig, limit: Duration) -> Result<Creden
     child.kill_on_drop(true);
     let hint = || exec.install_hint.as_deref().map(|hint| format!("; {}", hint.trim())).unwrap_or_default();
     let mut child = child.spawn().map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => failed(format!("{command} is not installed{}", hint())),
-        _ => failed(format!("{command}: {e}")),
+        std::io::ErrorKind::NotFound => format!("{command} is not installed{}", hint()),
+        _ => format!("{command}: {e}"),
     })?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let limit = if interactive { INTERACTIVE_LIMIT } else { limit };
@@ -115,16 +161,15 @@ async fn run(context: &str, exec: &ExecConfig, limit: Duration) -> Result<Creden
     };
     let (status, out, err) = tokio::time::timeout(limit, all)
         .await
-        .map_err(|_| failed(format!("{command} gave no answer within {limit:?}")))?
-        .map_err(|e| failed(format!("{command}: {e}")))?;
+        .map_err(|_| format!("{command} gave no answer within {limit:?}"))?
+        .map_err(|e| format!("{command}: {e}"))?;
     if !status.success() {
         let said = String::from_utf8_lossy(&err);
         let said = said.trim();
         let said = if said.is_empty() { String::new() } else { format!(": {said}") };
-        return Err(failed(format!("{command} ended with {status}{said}")));
+        return Err(format!("{command} ended with {status}{said}"));
     }
-    // what it printed holds the token, so none of it may go into an error
-    read(&out, version).map_err(|cause| failed(format!("{command} {cause}")))
+    Ok(out)
 }
 
 /// All that comes; `show`: the person must also see it at once (a code to type into a browser). This is the plugin's own voice, not podid's.

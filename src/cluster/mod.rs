@@ -1,7 +1,7 @@
 //! The only place where a kube type may be named: server-side apply as field manager `podid`, reading, watching.
 //! Objects go in and out as JSON trees; this room knows no kind of podid.
 //!
-//! `kubeconfig` which cluster, as whom · `login` the exec plugin · `proxy` through whom · `connect` the connections · `calls` one request ·
+//! `kubeconfig` which cluster, as whom · `login` the exec plugin · `token_file` a token from a file · `proxy` through whom · `connect` the connections · `calls` one request ·
 //! `status` what a refusal means · `list` `watch` · `read` with a memory for one pass · `write` without.
 
 mod calls;
@@ -15,6 +15,7 @@ mod read;
 mod status;
 #[cfg(test)]
 mod tests;
+mod token_file;
 mod watch;
 mod write;
 
@@ -105,12 +106,13 @@ impl Cluster {
     async fn with_env(settings: Settings, env: &proxy::Env) -> Result<Self> {
         let timeout = settings.timeout.unwrap_or(TIMEOUT);
         let kubeconfig::Found { context, mut config, exec } = kubeconfig::find(&settings, env)?;
-        let login = match exec {
-            Some(exec) => Some(login::Login::new(&context, exec, timeout).await?),
-            None => None,
+        let login = match (exec, config.auth_info.token_file.take()) {
+            (Some(exec), _) => Some(login::Login::by_command(&context, &config.cluster_url, exec, timeout).await?),
+            (None, Some(path)) => Some(login::Login::by_file(&context, path.into(), config.auth_info.token.take())?),
+            (None, None) => None,
         };
         if let Some(login) = &login {
-            login.credential().await.put_pair(&mut config.auth_info);
+            login.put_pair(&mut config.auth_info).await;
         }
         let link = calls::Link::new(context, &config, login, settings.parallelism, timeout)?;
         Ok(Self { link: Arc::new(link) })

@@ -23,7 +23,7 @@ impl From<&Error> for Failure {
                 Self::new(Exit::Failed, text).hint("The kubeconfig may be of an older cluster of that name: `az aks get-credentials --overwrite-existing`.")
             }
             Error::Unauthorized { .. } => {
-                Self::new(Exit::Failed, text).hint("The credential may have expired: `az aks get-credentials --overwrite-existing`, or `kubelogin`.")
+                Self::new(Exit::Failed, text).hint("The token or client certificate may have expired: `az aks get-credentials --overwrite-existing`, or `kubelogin`.")
             }
             Error::Forbidden { verb, resource, namespace, .. } => {
                 let place = namespace.as_ref().map_or_else(|| "in the cluster".to_owned(), |n| format!("in namespace {n}"));

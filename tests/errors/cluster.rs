@@ -79,7 +79,128 @@ fn a_token_that_is_not_accepted_may_have_expired() {
     assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 10s"), @r#"
     exit 1
     error: namespace/aks-mi/shop: the cluster of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) does not accept the credential
-    hint: The credential may have expired: `az aks get-credentials --overwrite-existing`, or `kubelogin`.
+    hint: The token or client certificate may have expired: `az aks get-credentials --overwrite-existing`, or `kubelogin`.
+    "#);
+}
+
+/// As `with_kubeconfig`, with a login command: a script of these lines, which counts how often it runs.
+fn with_plugin(lines: &str) -> Lab {
+    let lab = with_kubeconfig(|_, user| {
+        let token = user["token"].take();
+        let exec = json!({
+            "apiVersion": "client.authentication.k8s.io/v1", "command": "./kubelogin", "args": [token], "interactiveMode": "IfAvailable",
+            "installHint": "kubelogin is at https://azure.github.io/kubelogin",
+        });
+        *user = json!({ "exec": exec });
+    });
+    if !lines.is_empty() {
+        lab.write("kubelogin", &format!("#!/bin/sh\necho run >>runs\n{lines}\n"));
+        let path = lab.path("kubelogin");
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    lab.with("PATH", "/usr/bin:/bin")
+}
+
+#[test]
+fn a_login_command_runs_once_for_a_whole_run() {
+    let answer = r#"echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"'"$1"'"}}'"#;
+    let lab = with_plugin(answer);
+    lab.done("up -f app.yaml --yes");
+    assert_eq!(lab.read("runs"), "run\n");
+}
+
+#[test]
+fn a_login_command_that_is_missing_says_where_to_get_it() {
+    assert_snapshot!(with_plugin("").fails("up -f app.yaml --yes"), @r#"
+    exit 1
+    error: namespace/aks-mi/shop: the login command of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) failed: [DIR]/./kubelogin is not installed; kubelogin is at https://azure.github.io/kubelogin
+    hint: Run the login command of the kubeconfig by hand (`kubectl get ns`); kubelogin may be missing.
+    "#);
+}
+
+#[test]
+fn a_login_command_that_fails_is_quoted_and_one_that_babbles_is_not() {
+    assert_snapshot!(with_plugin("echo not-a-real-secret; echo 'AADSTS700082: the refresh token has expired' >&2; exit 1").fails("up -f app.yaml --yes"), @r#"
+    exit 1
+    error: namespace/aks-mi/shop: the login command of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) failed: [DIR]/./kubelogin ended with exit status: 1: AADSTS700082: the refresh token has expired
+    hint: Run the login command of the kubeconfig by hand (`kubectl get ns`); kubelogin may be missing.
+    "#);
+    assert_snapshot!(with_plugin("echo not-a-real-secret").fails("up -f app.yaml --yes"), @r#"
+    exit 1
+    error: namespace/aks-mi/shop: the login command of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) failed: [DIR]/./kubelogin printed no JSON
+    hint: Run the login command of the kubeconfig by hand (`kubectl get ns`); kubelogin may be missing.
+    "#);
+}
+
+#[test]
+fn a_login_command_that_never_ends_is_given_up_within_the_time_limit() {
+    let lab = with_plugin("exec sleep 300");
+    let begun = std::time::Instant::now();
+    assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 1s"), @r#"
+    exit 1
+    error: namespace/aks-mi/shop: the login command of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) failed: [DIR]/./kubelogin gave no answer within 1s
+    hint: Run the login command of the kubeconfig by hand (`kubectl get ns`); kubelogin may be missing.
+    "#);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_cluster_that_takes_the_connection_and_says_nothing_is_given_up_within_the_time_limit() {
+    // as a proxy in front of a private cluster may
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://{}", silent.local_addr().unwrap());
+    let lab = with_kubeconfig(|cluster, _| cluster["proxy-url"] = json!(proxy));
+    let begun = std::time::Instant::now();
+    assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 1s"), @r#"
+    exit 1
+    error: namespace/aks-mi/shop: the cluster of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) could not be reached: no answer within 1s
+    hint: Check the network (a private cluster is reached only from its own), HTTPS_PROXY and NO_PROXY; a stopped cluster is started by `az aks start`.
+    "#);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn several_kubeconfigs_are_one() {
+    let lab = with_kubeconfig(|_, _| {});
+    let mine = kubeconfig(&lab);
+    // another user's token under the same names comes too late
+    let mut theirs = mine.clone();
+    theirs["users"][0]["user"] = json!({ "token": "theirs" });
+    theirs["current-context"] = json!("aks-sp");
+    lab.write("theirs", &theirs.to_string());
+    let (mine, theirs) = (lab.path("kubeconfig"), lab.path("theirs"));
+    let list = |parts: &[&std::path::Path]| parts.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(":");
+    let gone = lab.path("gone");
+    let lab = lab.with("KUBECONFIG", list(&[&gone, &mine, &theirs]));
+    lab.done("plan -f app.yaml");
+    let lab = lab.with("KUBECONFIG", list(&[&theirs, &mine]));
+    assert_snapshot!(lab.fails("plan -f app.yaml"), @r#"
+    exit 1
+    error: namespace/aks-mi/shop: the cluster of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) does not accept the credential
+    hint: The token or client certificate may have expired: `az aks get-credentials --overwrite-existing`, or `kubelogin`.
+    "#);
+    let line = format!("plan -f app.yaml --kubeconfig {}", mine.display());
+    lab.done(&line);
+}
+
+#[test]
+fn a_token_file_with_a_line_break_is_a_token() {
+    let lab = with_kubeconfig(|_, _| {});
+    let token = kubeconfig(&lab)["users"][0]["user"]["token"].as_str().unwrap().to_owned();
+    lab.write("token", &format!("{token}\n"));
+    lab.edit("kubeconfig", |config| config["users"][0]["user"] = json!({ "tokenFile": "token" }));
+    lab.done("plan -f app.yaml");
+    lab.write("token", "expired\n");
+    assert_snapshot!(lab.fails("plan -f app.yaml"), @r#"
+    exit 1
+    error: namespace/aks-mi/shop: the cluster of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) does not accept the credential
+    hint: The token or client certificate may have expired: `az aks get-credentials --overwrite-existing`, or `kubelogin`.
+    "#);
+    std::fs::remove_file(lab.path("token")).unwrap();
+    assert_snapshot!(lab.fails("plan -f app.yaml"), @r#"
+    exit 1
+    error: namespace/aks-mi/shop: the kubeconfig could not be read: context "aks-mi": its tokenFile [DIR]/token: No such file or directory (os error 2)
+    hint: Get one with `az aks get-credentials -g GROUP -n CLUSTER`, or name it with `--kubeconfig`.
     "#);
 }
 

@@ -64,8 +64,8 @@ async fn a_refused_token_is_fetched_anew_once() {
 async fn a_login_command_that_fails_says_what_it_said() {
     let dir = tempfile::tempdir().unwrap();
     let failed = async |user| match cluster(settings(&kubeconfig(&dir, "http://127.0.0.1:1", user))).await.err().unwrap() {
-        Error::Login { context, cause } => {
-            assert_eq!(context, "lab");
+        Error::Login { context, server, cause } => {
+            assert_eq!((context.as_str(), server.as_str()), ("lab", "http://127.0.0.1:1"));
             cause
         }
         e => panic!("{e:?}"),

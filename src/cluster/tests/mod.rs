@@ -3,6 +3,8 @@
 mod config;
 mod fake;
 mod reads;
+mod secure;
+mod users;
 mod writes;
 
 use super::{Api, At};

@@ -1,0 +1,60 @@
+//! A token that lies in a file, which somebody else keeps fresh: a pod's own, or a kubeconfig's `tokenFile`. Read again from time to time, and
+//! at once when it was refused. kube would send a line break at its end along, which is no header.
+
+use super::error::{Error, Result};
+use secrecy::{ExposeSecret, SecretString};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// As often as client-go looks.
+const AGE: Duration = Duration::from_secs(60);
+
+pub(super) struct TokenFile {
+    path: PathBuf,
+    /// What was last read, and when; before that the kubeconfig's own token, should it have one too.
+    last: Mutex<(SecretString, Instant)>,
+}
+
+impl TokenFile {
+    /// `token`: what is sent if the file cannot be read.
+    pub(super) fn new(context: &str, path: PathBuf, token: Option<SecretString>) -> Result<Self> {
+        let first = match (read(&path), token) {
+            (Ok(found), _) => found,
+            (Err(_), Some(token)) => token,
+            (Err(why), None) => {
+                return Err(Error::Kubeconfig(format!("context {context:?}: its tokenFile {}: {why}", path.display())));
+            }
+        };
+        Ok(Self { path, last: Mutex::new((first, Instant::now())) })
+    }
+
+    pub(super) async fn token(&self) -> SecretString {
+        let mut last = self.last.lock().await;
+        if last.1.elapsed() >= AGE {
+            self.again(&mut last);
+        }
+        last.0.clone()
+    }
+
+    /// After a 401 for `refused`. None: the file still says the same.
+    pub(super) async fn renew(&self, refused: &SecretString) -> Option<SecretString> {
+        let mut last = self.last.lock().await;
+        self.again(&mut last);
+        (last.0.expose_secret() != refused.expose_secret()).then(|| last.0.clone())
+    }
+
+    /// A file that is gone leaves what it last held (kubernetes/kubernetes#68164).
+    fn again(&self, last: &mut (SecretString, Instant)) {
+        if let Ok(token) = read(&self.path) {
+            last.0 = token;
+        }
+        last.1 = Instant::now();
+    }
+}
+
+fn read(path: &std::path::Path) -> std::result::Result<SecretString, String> {
+    let text = std::fs::read_to_string(path).map_err(|e| e.to_string())?;
+    let token = text.trim();
+    if token.is_empty() { Err("it is empty".into()) } else { Ok(SecretString::from(token.to_owned())) }
+}
