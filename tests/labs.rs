@@ -82,8 +82,8 @@ fn is_as_expected(lab: &Lab, world: &World) {
     let up = world.up(lab.spec, &["--verify"]).ok();
     assert!(up.last_line().starts_with("proved "), "{}", up.stdout);
     let expected = documents(world, lab, "expected");
-    for object in expected.iter().cloned() {
-        let (kind, namespace, name) = place(&object);
+    for object in &expected {
+        let (kind, namespace, name) = place(object);
         let there = world.get(lab.context, kind, namespace, name).unwrap_or_else(|| panic!("there is no {kind} {name}"));
         same(&format!("{kind} {name}"), &shown(object.clone()), &shown(there));
     }
@@ -114,6 +114,33 @@ fn a_second_run_writes_nothing(lab: &Lab, world: &World) {
 both! {
     lab_000_makes_what_the_lab_wants, |side| is_as_expected(&LAB_000, &World::on(side, LAB_000.context).without_the_flag());
     lab_004_makes_what_the_lab_wants, |side| is_as_expected(&LAB_004, &World::on(side, LAB_004.context).without_the_flag())
+}
+
+#[test]
+fn a_mount_that_fails_on_a_real_cluster_is_no_proof_and_the_players_outlive_the_api_server() {
+    let Some(site) = Site::real(&LAB_004) else { return };
+    let (world, plane) = (&site.world, site.plane.as_ref().unwrap());
+    world.up(LAB_004.spec, &["--verify"]).ok();
+    let verify = ["verify", "-n", "default", "--app", "lab-004", "--timeout", "20s"];
+    let policy = |secrets: &[&str]| {
+        let identity = world.arm("GET", &format!("{}?api-version=2023-01-31", world.identity_id(LAB_004.identity)), None).ok();
+        let properties = &identity["properties"];
+        let entry = json!({"tenantId": properties["tenantId"], "objectId": properties["principalId"], "permissions": {"secrets": secrets}});
+        let path = format!("{}/accessPolicies/replace?api-version=2023-07-01", world.vault_id("myk8skv"));
+        world.arm("PUT", &path, Some(json!({"properties": {"accessPolicies": [entry]}}))).ok();
+    };
+    policy(&["list"]);
+    let not = world.podid(&verify).exits(1);
+    assert!(
+        not.stdout.contains("Forbidden") || not.stderr.contains("Forbidden") || not.stderr.contains("may not"),
+        "{}{}",
+        not.stdout,
+        not.stderr
+    );
+    policy(&["get"]);
+    plane.kill("kube-apiserver");
+    until("the API server is back", || world.kubectl("aks-mi", &["get", "--raw", "/readyz"]).code.filter(|code| *code == 0));
+    world.podid(&["verify", "-n", "default", "--app", "lab-004"]).ok().says("proved default/spc-myk8skv");
 }
 
 /// Of an object that nobody is to touch, and of one whose metadata may change.

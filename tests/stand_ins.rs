@@ -6,7 +6,9 @@
 mod common;
 
 use common::{
-    World, same,
+    World,
+    plane::Plane,
+    same,
     specs::{LAB_004, vault_of},
 };
 use serde_json::{Value, json};
@@ -269,4 +271,45 @@ fn the_definitions_can_be_had_as_yaml() {
     let documents: Vec<Value> = printed.split("---\n").skip(1).map(|text| serde_saphyr::from_str(text).unwrap()).collect();
     assert_eq!(documents, podid::crds::all());
     assert_eq!(documents.len(), 6);
+}
+
+/// A certificate of a cluster-admin, as files `me.crt` and `me.key` of the world.
+fn certificate(world: &World, plane: &Plane) {
+    let at = |name: &str| plane.dir().join(name).display().to_string();
+    let openssl = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        assert!(world.program("openssl", &words).output().unwrap().status.success(), "{line}");
+    };
+    // without extensions it would be of version 1, which rustls does not take
+    world.write("me.ext", "extendedKeyUsage=clientAuth\n");
+    openssl("req -new -newkey rsa:2048 -nodes -keyout me.key -out me.csr -subj /O=system:masters/CN=me");
+    let (ca, key) = (at("ca.crt"), at("ca.key"));
+    openssl(&format!("x509 -req -in me.csr -extfile me.ext -CA {ca} -CAkey {key} -set_serial 7 -days 1 -out me.crt"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_client_certificate_lets_the_sandbox_into_a_real_cluster_from_a_file_and_from_a_login_command() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some(plane) = Plane::if_wanted() else { return };
+    let mut world = World::new();
+    certificate(&world, &plane);
+    let text = std::fs::read_to_string(plane.kubeconfig()).unwrap();
+    let mut config: Value = serde_saphyr::from_str(&text).unwrap();
+    let encoded = |name: &str| serde_json::to_string(&world.read(name)).unwrap();
+    let status = format!("{{\"clientCertificateData\":{},\"clientKeyData\":{}}}", encoded("me.crt"), encoded("me.key"));
+    let credential = format!("{{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"status\":{status}}}");
+    world.write("credential.json", &credential);
+    world.write("login", "#!/bin/sh\ncat \"$(dirname \"$0\")/credential.json\"\n");
+    std::fs::set_permissions(world.path("login"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let exec = json!({"apiVersion": "client.authentication.k8s.io/v1", "command": "./login", "interactiveMode": "Never"});
+    for user in [json!({"client-certificate": "me.crt", "client-key": "me.key"}), json!({ "exec": exec })] {
+        config["users"][0]["user"] = user;
+        world.write("theirs", &config.to_string());
+        world.serve_with(&["--cluster", "theirs"]);
+        world.up(LAB_004, &["--verify"]).ok().says("proved default/spc-myk8skv");
+        world.down(LAB_004, &[]).ok();
+        world.podid(&["sandbox", "reset"]).ok();
+        world.unserve();
+    }
 }

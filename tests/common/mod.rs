@@ -175,7 +175,10 @@ impl World {
         let mut command = self.command(&[&["sandbox", "serve", "--ready-file", ready.to_str().unwrap()], more].concat());
         let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let mut served = Served { child, port: 0 };
-        let note = until("the sandbox serves", || fs::read(&ready).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()));
+        let note = until("the sandbox serves", || {
+            assert!(!matches!(served.child.try_wait(), Ok(Some(_))), "it does not serve: {}", self.read("serve.log"));
+            fs::read(&ready).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
+        });
         served.port = u16::try_from(note["port"].as_u64().unwrap()).unwrap();
         self.served = Some(served);
     }

@@ -16,7 +16,7 @@ pub struct StandIn {
 }
 
 /// A scale set, as a node's providerID names it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     pub subscription: String,
     pub group: String,
@@ -24,6 +24,12 @@ pub struct Place {
 }
 
 impl Place {
+    /// Names of Azure's resources have no case.
+    pub fn is(&self, other: &Self) -> bool {
+        let pairs = [(&self.subscription, &other.subscription), (&self.group, &other.group), (&self.scale_set, &other.scale_set)];
+        pairs.iter().all(|(one, other)| one.eq_ignore_ascii_case(other))
+    }
+
     /// Of `azure:///subscriptions/S/resourceGroups/G/providers/Microsoft.Compute/virtualMachineScaleSets/V/virtualMachines/N`
     /// (cloud-provider-azure), in any case.
     pub fn of(provider_id: &str) -> Option<Self> {

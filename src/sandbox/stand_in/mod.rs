@@ -17,11 +17,7 @@ use super::{
     players::{Kube, KubeAccess, Refusal},
 };
 use serde_json::{Map, Value};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 /// Which cluster of the sandbox is to be played by which other one.
 #[derive(Clone, Debug)]
@@ -81,33 +77,35 @@ pub async fn join(wishes: &[Wish], azure: &mut azure::State) -> Result<(StandIns
     Ok((all, notes))
 }
 
-/// The scale sets of the nodes, each with how many of them are its own.
-fn places(nodes: &Value) -> BTreeMap<Place, u32> {
-    let mut places = BTreeMap::new();
+/// The scale sets of the nodes, in any case of their names, each with how many nodes are its own.
+fn places(nodes: &Value) -> Vec<(Place, u32)> {
+    let mut places: Vec<(Place, u32)> = Vec::new();
     for node in nodes["items"].as_array().into_iter().flatten() {
-        if let Some(place) = node["spec"]["providerID"].as_str().and_then(Place::of) {
-            *places.entry(place).or_insert(0) += 1;
+        let Some(place) = node["spec"]["providerID"].as_str().and_then(Place::of) else { continue };
+        match places.iter_mut().find(|(known, _)| known.is(&place)) {
+            Some((_, count)) => *count += 1,
+            None => places.push((place, 1)),
         }
     }
     places
 }
 
 /// Where ARM cannot tell of the nodes as they are.
-fn told(name: &str, nodes: &BTreeMap<Place, u32>, subscription: &str) -> Option<String> {
-    let all: BTreeSet<&str> = nodes.keys().map(|place| place.scale_set.as_str()).collect();
-    match nodes.keys().next() {
-        None => Some(format!("no node of {name} has an Azure providerID, so the sandbox's own scale set carries its identities")),
-        Some(first) if !first.subscription.eq_ignore_ascii_case(subscription) => Some(format!(
+fn told(name: &str, nodes: &[(Place, u32)], subscription: &str) -> Option<String> {
+    let sets: Vec<&str> = nodes.iter().map(|(place, _)| place.scale_set.as_str()).collect();
+    match nodes {
+        [] => Some(format!("no node of {name} has an Azure providerID, so the sandbox's own scale set carries its identities")),
+        [(first, _), ..] if !first.subscription.eq_ignore_ascii_case(subscription) => Some(format!(
             "the nodes of {name} say they are of subscription {}, which is not the sandbox's ({subscription}), so the sandbox's own scale set carries their identities",
             first.subscription
         )),
-        Some(first) if nodes.len() > 1 => Some(format!(
+        [(first, _), _, ..] => Some(format!(
             "the nodes of {name} are of {} scale sets ({}), of which {} carries the identities of all",
             nodes.len(),
-            all.into_iter().collect::<Vec<_>>().join(", "),
+            sets.join(", "),
             first.scale_set
         )),
-        Some(_) => None,
+        [_] => None,
     }
 }
 
@@ -182,5 +180,33 @@ impl StandIn {
             }
         }
         Ok(kube::exported(&objects))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn told_of(ids: &[&str]) -> Option<String> {
+        let items: Vec<Value> = ids.iter().map(|id| json!({"spec": {"providerID": id}})).collect();
+        told("aks-mi", &places(&json!({ "items": items })), "s")
+    }
+
+    fn id(subscription: &str, set: &str) -> String {
+        format!(
+            "azure:///subscriptions/{subscription}/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/{set}/virtualMachines/0"
+        )
+    }
+
+    #[test]
+    fn nodes_that_arm_cannot_tell_of_as_they_are_are_told_of_in_words() {
+        assert_eq!(told_of(&[&id("s", "v"), &id("s", "v"), &id("S", "V")]), None);
+        assert!(told_of(&[]).unwrap().contains("no node of aks-mi has an Azure providerID"));
+        assert!(told_of(&["kind://docker/a/b"]).unwrap().contains("no node"));
+        let other = told_of(&[&id("other", "v")]).unwrap();
+        assert!(other.contains("subscription other") && other.contains("sandbox's (s)"), "{other}");
+        let several = told_of(&[&id("s", "a"), &id("s", "b")]).unwrap();
+        assert!(several.contains("2 scale sets (a, b), of which a carries"), "{several}");
     }
 }

@@ -1,6 +1,7 @@
 //! The players against a small Kubernetes API and a small Azure.
 
 mod fake;
+mod foreign;
 
 use super::{Players, Which, start};
 use fake::{CANARY, CLIENT, Fake, IDENTITY};
