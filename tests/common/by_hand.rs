@@ -2,6 +2,7 @@
 //! sandbox's settings. Only for a world that is served.
 
 use super::World;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::{Client, Method, Proxy};
 use serde_json::{Value, json};
 use std::{
@@ -139,9 +140,17 @@ impl World {
     fn of_kube(&self, method: &str, context: &str, path: &str, content_type: &str, body: Option<Value>) -> Answer {
         let config: Value = serde_json::from_str(&self.read(".podid/kubeconfig")).unwrap();
         let named = |list: &str| config[list].as_array().unwrap().iter().find(|e| e["name"].as_str().unwrap().ends_with(context)).unwrap();
-        let server = named("clusters")["cluster"]["server"].as_str().unwrap();
+        let cluster = &named("clusters")["cluster"];
         let token = named("users")["user"]["token"].as_str().unwrap();
-        self.send(method, &format!("{server}{path}"), token, content_type, body.map(|b| b.to_string()))
+        let url = format!("{}{path}", cluster["server"].as_str().unwrap());
+        let body = body.map(|b| b.to_string());
+        if self.plane.is_none() {
+            return self.send(method, &url, token, content_type, body);
+        }
+        let ca = STANDARD.decode(cluster["certificate-authority-data"].as_str().unwrap()).unwrap();
+        let ca = reqwest::Certificate::from_pem(&ca).unwrap();
+        let client = runtime().block_on(async { Client::builder().no_proxy().tls_certs_only([ca]).build().unwrap() });
+        answered(client.request(method.parse::<Method>().unwrap(), url).bearer_auth(token), content_type, body)
     }
 
     /// Role assignments at a scope, without those that it inherits.

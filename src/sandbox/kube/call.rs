@@ -95,7 +95,17 @@ impl Call {
         let agent = request.header("user-agent").unwrap_or("unknown").split('/').next().unwrap_or_default();
         let writer = manager.unwrap_or_else(|| agent.chars().filter(|c| !c.is_control()).take(LONGEST_WRITER).collect());
         let force = query("force").is_some_and(|f| f == "true" || f == "1");
-        Ok(Self { resource, namespace, name: name.to_owned(), sub: sub.to_owned(), dry_run: dry_run.is_some(), writer, validation, force, by: None })
+        Ok(Self {
+            resource,
+            namespace,
+            name: name.to_owned(),
+            sub: sub.to_owned(),
+            dry_run: dry_run.is_some(),
+            writer,
+            validation,
+            force,
+            by: None,
+        })
     }
 
     /// Who writes now, for managedFields.

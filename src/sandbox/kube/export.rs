@@ -32,6 +32,7 @@ const TIMES: [&str; 9] = [
     "uid",
 ];
 
+const AUTHORITIES: [&str; 2] = ["kube-root-ca.crt", "extension-apiserver-authentication"];
 const PODS: &str = "/var/lib/kubelet/pods/";
 
 /// A kind that is exported, and where all of it is listed.
@@ -82,9 +83,17 @@ pub fn export(objects: &BTreeMap<String, Value>) -> Value {
                 metadata.insert("name".into(), json!(shown));
             }
         }
-        if kind == "configmaps" && name == "kube-root-ca.crt" {
-            // Each sandbox has its own.
-            clean["data"]["ca.crt"] = json!("*");
+        // each cluster has authorities of its own
+        if kind == "configmaps" && AUTHORITIES.contains(&name) {
+            clean["data"].as_object_mut().into_iter().flatten().for_each(|(_, value)| *value = json!("*"));
+        }
+        // the API server's own, with the port that it happens to have
+        if key == "services/default/kubernetes" {
+            clean["spec"]["ports"] = json!("*");
+        }
+        // in the order in which several controllers came to it
+        if let Some(conditions) = clean["status"]["conditions"].as_array_mut() {
+            conditions.sort_by_key(|condition| condition["type"].as_str().map(str::to_owned));
         }
         if kind == "secrets" {
             for value in clean["data"].as_object_mut().into_iter().flatten().map(|(_, value)| value) {

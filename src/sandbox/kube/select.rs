@@ -169,7 +169,8 @@ fn requirement(term: &str) -> Outcome<Requirement> {
     }
     for (word, inside) in [(" notin ", false), (" in ", true), (" notin(", false), (" in(", true)] {
         if let Some((left, right)) = term.split_once(word) {
-            let list = right.trim().trim_start_matches('(').strip_suffix(')').ok_or_else(|| fail("found '', expected: ',' or ')'".into()))?;
+            let list =
+                right.trim().trim_start_matches('(').strip_suffix(')').ok_or_else(|| fail("found '', expected: ',' or ')'".into()))?;
             let values = list.split(',').map(value).collect::<Outcome<Vec<String>>>()?;
             return Ok(if inside { Requirement::In(key(left)?, values) } else { Requirement::NotIn(key(left)?, values) });
         }

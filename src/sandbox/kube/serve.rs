@@ -166,8 +166,7 @@ fn object(kube: &Arc<Kube>, user: &User, target: &Target, request: &Request) -> 
         "patch" => "PatchOptions",
         _ => "",
     };
-    let mut call =
-        Call::new(resource.clone(), target.namespace.clone(), &target.name, &target.sub, request, named)?;
+    let mut call = Call::new(resource.clone(), target.namespace.clone(), &target.name, &target.sub, request, named)?;
     call.by = Some(user.clone());
     let selector =
         Selector::new(&resource.qualified(), resource.custom.is_some(), request.query("labelSelector").as_deref(), fields.as_deref())?;
@@ -278,8 +277,7 @@ fn resume(token: &str) -> Result<String, String> {
         format!("illegal base64 data at input byte {at}")
     })?;
     let first = char::from(bytes.first().copied().unwrap_or_default());
-    let token: Value =
-        serde_json::from_slice(&bytes).map_err(|_| format!("invalid character '{first}' looking for beginning of value"))?;
+    let token: Value = serde_json::from_slice(&bytes).map_err(|_| format!("invalid character '{first}' looking for beginning of value"))?;
     token["start"].as_str().map(str::to_owned).ok_or_else(|| "invalid continue key".to_owned())
 }
 

@@ -96,7 +96,14 @@ pub fn clean(call: &Call, object: &mut Value) {
 }
 
 /// The second half of a create, and of an apply that creates.
-pub fn insert(store: &mut Store, facts: &Facts, call: &Call, mut object: Value, owners: Owners, warnings: &mut Vec<String>) -> Outcome<Value> {
+pub fn insert(
+    store: &mut Store,
+    facts: &Facts,
+    call: &Call,
+    mut object: Value,
+    owners: Owners,
+    warnings: &mut Vec<String>,
+) -> Outcome<Value> {
     let r = call.resource.clone();
     admission::namespace(store, call, &object)?;
     warnings.extend(metadata::finalizer_warnings(&object["metadata"]));
