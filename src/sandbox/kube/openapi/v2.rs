@@ -8,6 +8,7 @@ use super::{MANY, ONE, acts, path};
 use crate::sandbox::http::{Body, Request, Response};
 use serde_json::{Map, Value, json};
 
+/// As clients ask for it; not as a media type is written, so the answer says it with a point.
 const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 
 pub fn answer(catalog: &Catalog, request: &Request) -> Response {
@@ -15,7 +16,7 @@ pub fn answer(catalog: &Catalog, request: &Request) -> Response {
     if request.header("accept").is_none_or(|accepted| !accepted.contains(PROTOBUF)) {
         return Response::json(200, "application/json", &document);
     }
-    let mut response = Response::new(200).with("content-type", PROTOBUF);
+    let mut response = Response::new(200).with("content-type", PROTOBUF.replace('@', "."));
     response.body = Body::Full(encoded(&document).into());
     response
 }

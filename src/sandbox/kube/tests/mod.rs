@@ -1,8 +1,6 @@
 //! The API server as its clients see it.
 
 mod apply;
-mod front;
-mod kubectl;
 mod lives;
 mod refusals;
 mod tokens;
