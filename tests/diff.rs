@@ -6,9 +6,21 @@ mod common;
 
 use common::{
     World,
+    both::Side,
+    site::Site,
     specs::{CLASSES, IDENTITIES, LAB_000, LAB_004},
 };
 use serde_json::{Value, json};
+
+both! {
+    all_is_shown_that_would_be_made_and_nothing_is_changed,
+    nothing_is_shown_of_what_is_as_it_should_be,
+    a_change_of_the_spec_stands_among_what_stays,
+    what_the_spec_no_longer_names_is_shown_to_go,
+    what_others_own_is_refused_with_their_name_and_shown_as_force_would_make_it,
+    fields_that_are_taken_over_are_shown_to_go,
+    an_identity_that_is_made_anew_leaves_its_ids_open,
+}
 
 const CONTEXT: &str = "aks-mi";
 
@@ -33,9 +45,8 @@ fn part<'a>(text: &'a str, name: &str) -> &'a str {
     &rest[..rest[4..].find("\n--- live/").map_or(rest.len(), |at| at + 5)]
 }
 
-#[test]
-fn all_is_shown_that_would_be_made_and_nothing_is_changed() {
-    let world = World::served();
+fn all_is_shown_that_would_be_made_and_nothing_is_changed(side: Side) {
+    let world = Site::of(side, "aks-sp");
     let before = world.export();
     let mark = world.mark();
     let shown = diff(&world, LAB_000, &[]).ok();
@@ -72,9 +83,8 @@ fn all_is_shown_that_would_be_made_and_nothing_is_changed() {
     common::same("after a diff", &before, &world.export());
 }
 
-#[test]
-fn nothing_is_shown_of_what_is_as_it_should_be() {
-    let world = World::served();
+fn nothing_is_shown_of_what_is_as_it_should_be(side: Side) {
+    let world = Site::of(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let mark = world.mark();
     let shown = diff(&world, LAB_004, &["--exit-code"]).ok();
@@ -85,9 +95,8 @@ fn nothing_is_shown_of_what_is_as_it_should_be() {
     assert_eq!(asked, world.since(mark).len(), "a diff asks what a plan asks");
 }
 
-#[test]
-fn a_change_of_the_spec_stands_among_what_stays() {
-    let world = World::served();
+fn a_change_of_the_spec_stands_among_what_stays(side: Side) {
+    let world = Site::of(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     world.write("changed.yaml", &world.read(LAB_004).replace("key: key", "key: other"));
     let shown = diff(&world, "changed.yaml", &["--exit-code"]).exits(3);
@@ -110,9 +119,8 @@ fn a_change_of_the_spec_stands_among_what_stays() {
     assert!(yaml.contains("differs: true"), "{yaml}");
 }
 
-#[test]
-fn what_the_spec_no_longer_names_is_shown_to_go() {
-    let world = World::served();
+fn what_the_spec_no_longer_names_is_shown_to_go(side: Side) {
+    let world = Site::of(side, "aks-sp");
     let more =
         "  - name: reports\n    namespace: dev-reports\n    identity:\n      name: reports-mid\n    secrets:\n      - name: sqldbconn\n";
     world.write("two.yaml", &format!("{}{more}", world.read(LAB_000)));
@@ -131,9 +139,8 @@ fn what_the_spec_no_longer_names_is_shown_to_go() {
     assert!(!shown.contains("claims-api-podid"), "{shown}");
 }
 
-#[test]
-fn what_others_own_is_refused_with_their_name_and_shown_as_force_would_make_it() {
-    let world = World::served();
+fn what_others_own_is_refused_with_their_name_and_shown_as_force_would_make_it(side: Side) {
+    let world = Site::of(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let theirs = json!({ "spec": { "parameters": { "keyvaultName": "theirs" } } });
     world.kube("PATCH", CONTEXT, &format!("{}?fieldManager=helm", class()), Some(theirs)).ok();
@@ -150,9 +157,8 @@ fn what_others_own_is_refused_with_their_name_and_shown_as_force_would_make_it()
     diff(&world, LAB_004, &["--exit-code"]).ok();
 }
 
-#[test]
-fn fields_that_are_taken_over_are_shown_to_go() {
-    let world = World::served();
+fn fields_that_are_taken_over_are_shown_to_go(side: Side) {
+    let world = Site::of(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let applied = json!({ "metadata": { "annotations": { "team": "claims" } } });
     world.kube("PATCH", CONTEXT, &format!("{}?fieldManager=kubectl-client-side-apply", class()), Some(applied)).ok();
@@ -175,9 +181,8 @@ fn the_value_of_a_secret_is_never_shown() {
 }
 
 /// Of an object whose values are still to come only those are left open.
-#[test]
-fn an_identity_that_is_made_anew_leaves_its_ids_open() {
-    let world = World::served();
+fn an_identity_that_is_made_anew_leaves_its_ids_open(side: Side) {
+    let world = Site::of(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let identity = format!("{}?api-version=2023-01-31", world.identity_id("aks2kvIdentity"));
     world.arm("DELETE", &identity, None).ok();

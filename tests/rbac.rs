@@ -7,9 +7,12 @@ mod common;
 
 use common::{
     World,
+    both::Side,
     log::Line,
     same,
+    site::Site,
     specs::{IDENTITIES, LAB_000, LAB_004, NAMESPACES, vault_of},
+    until,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -83,9 +86,9 @@ fn equal(what: &str, granted: &Rights, used: &Rights) {
 }
 
 /// Everything that the commands can ask of a cluster: the labs from nothing to nothing, looked at, pruned, and once broken.
-#[test]
-fn what_is_printed_is_what_the_labs_use() {
-    let world = World::served();
+fn what_is_printed_is_what_the_labs_use(side: Side) {
+    // lab 004 is on a cluster of the sandbox on both sides
+    let world = Site::of(side, "aks-sp");
     let more = "  - name: reports\n    namespace: dev-claims-podid\n    identity:\n      name: reports-mid\n    secrets:\n      - name: sqldbconn\n";
     world.write("two.yaml", &format!("{}{more}", world.read(LAB_000)));
     let by = |commands: &str, run: &dyn Fn()| {
@@ -126,9 +129,8 @@ fn what_is_printed_is_what_the_labs_use() {
     equal(&commands, &prints(LAB_000, &commands), &diffed);
 }
 
-#[test]
-fn single_commands_need_less() {
-    let world = World::served();
+fn single_commands_need_less(side: Side) {
+    let world = Site::of(side, "aks-mi");
     world.podid(&["identity", "create", "-g", "podid-lab", "-n", "shop-mid", "--yes"]).ok();
     world.podid(&["vault", "create", "-g", "podid-lab", "-n", "kv-shop-rbac", "--yes"]).ok();
     let by = |commands: &str, all: &[&[&str]]| {
@@ -204,9 +206,23 @@ fn without(role: &Value, at: usize, resource: &str, verb: &str) -> Value {
     less
 }
 
+/// What an authorizer that looks at the roles from time to time makes of them by now.
+fn settled(world: &World, context: &str, namespace: &str, right: (&str, &str, &str, &str), allowed: bool) {
+    let (group, resource, name, verb) = right;
+    let attributes = json!({ "namespace": namespace, "group": group, "resource": resource, "name": name, "verb": verb });
+    let review = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+        "spec": { "user": "system:serviceaccount:podid-ci:podid", "resourceAttributes": attributes },
+    });
+    until("the roles hold", || {
+        let answer = world.kube("POST", context, "/apis/authorization.k8s.io/v1/subjectaccessreviews", Some(review.clone())).ok();
+        (answer["status"]["allowed"].as_bool().unwrap_or_default() == allowed).then_some(())
+    });
+}
+
 /// The lab as a service account that may do just that; then with one verb less, each in turn.
-fn least_privilege(spec: &str, context: &str, namespace: &str) {
-    let mut world = World::served();
+fn least_privilege(side: Side, spec: &str, context: &str, namespace: &str) {
+    let mut world = Site::of(side, context);
     as_account(&mut world, context);
     if namespace != "default" {
         world.kube("POST", context, NAMESPACES, Some(json!({ "metadata": { "name": namespace } }))).ok();
@@ -216,41 +232,32 @@ fn least_privilege(spec: &str, context: &str, namespace: &str) {
     let [role, binding] = objects.as_slice() else { panic!("{objects:#?}") };
     put(&world, context, role);
     put(&world, context, binding);
-    let lab = |world: &World| {
-        let mut all = vec![
-            world.up(spec, &["--verify"]),
-            world.podid(&["plan", "-f", spec, "--exit-code"]),
-            world.podid(&["diff", "-f", spec, "--exit-code"]),
-            world.podid(&["status", "-f", spec]),
-        ];
-        all.push(world.down(spec, &[]));
-        all
-    };
-    for output in lab(&world) {
-        output.ok();
+    settled(&world, context, namespace, ("", "namespaces", namespace, "get"), true);
+    let lab: [&[&str]; 5] =
+        [&["up", "--yes", "--verify"], &["plan", "--exit-code"], &["diff", "--exit-code"], &["status"], &["down", "--yes"]];
+    let run = |words: &[&str]| world.podid(&[words, &["-f", spec]].concat());
+    for words in lab {
+        run(words).ok();
     }
-    world.up(spec, &["--only", "azure"]).ok();
     let mut tried = 0;
     for (at, rule) in role["rules"].as_array().unwrap().iter().enumerate() {
+        let group = words(&rule["apiGroups"])[0];
+        let name = words(&rule["resourceNames"]).first().copied().unwrap_or_default();
         for resource in words(&rule["resources"]) {
-            for verb in words(&rule["verbs"]) {
-                if verb == "watch" {
-                    // whether the list was not enough depends on who is quicker
-                    continue;
-                }
+            // whether the list of a wait was not enough, so that it watches, depends on who is quicker
+            for verb in words(&rule["verbs"]).into_iter().filter(|verb| *verb != "watch") {
                 put(&world, context, &without(role, at, resource, verb));
-                // a dry run of an object that is there needs no creation
-                let mut all = lab(&world);
-                let what = format!("may not {verb} {}", full(words(&rule["apiGroups"])[0], resource));
-                let told = all.iter().any(|o| {
-                    let said = o.stderr.lines().any(|l| l.contains(&what) && l.contains(&format!("in namespace {namespace}")));
-                    o.code == Some(1) && said
-                });
-                let last = all.pop().unwrap();
-                assert!(told, "without {verb} {resource}: not told that this login {what}\n{}\n{}", all[0].stderr, last.stderr);
+                settled(&world, context, namespace, (group, resource, name, verb), false);
+                let what = format!("may not {verb} {} in namespace {namespace}", full(group, resource));
+                let told = |words: &[&str]| {
+                    let output = run(words);
+                    output.code == Some(1) && output.stderr.contains(&what)
+                };
+                assert!(lab.into_iter().any(told), "without {verb} {resource} nobody says that this login {what}");
                 put(&world, context, role);
+                settled(&world, context, namespace, (group, resource, name, verb), true);
                 // what was left half done is finished
-                world.down(spec, &[]).ok();
+                run(&["down", "--yes"]).ok();
                 tried += 1;
             }
         }
@@ -258,38 +265,46 @@ fn least_privilege(spec: &str, context: &str, namespace: &str) {
     assert!(tried >= 10, "{tried}");
 }
 
-#[test]
-fn lab_000_needs_just_that_and_nothing_outside_of_its_namespace() {
-    least_privilege(LAB_000, "aks-sp", "dev-claims-podid");
+fn lab_000_needs_just_that_and_nothing_outside_of_its_namespace(side: Side) {
+    least_privilege(side, LAB_000, "aks-sp", "dev-claims-podid");
 }
 
-#[test]
-fn lab_004_needs_just_that_and_nothing_outside_of_its_namespace() {
-    least_privilege(LAB_004, "aks-mi", "default");
+fn lab_004_needs_just_that_and_nothing_outside_of_its_namespace(side: Side) {
+    least_privilege(side, LAB_004, "aks-mi", "default");
 }
 
-#[test]
-fn namespaces_are_made_and_deleted_only_by_who_may() {
-    let mut world = World::served();
+fn namespaces_are_made_and_deleted_only_by_who_may(side: Side) {
+    let mut world = Site::of(side, "aks-sp");
     as_account(&mut world, "aks-sp");
     let before = world.export();
     world.up(LAB_000, &[]).exits(1).says("may not get namespaces in namespace dev-claims-podid");
     let spec = ["-f", LAB_000, "--subject", ACCOUNT, "--make-namespaces"];
-    for object in printed(&world, &spec) {
+    let objects = printed(&world, &spec);
+    for object in &objects {
         assert_eq!(object["metadata"].get("namespace"), None);
-        put(&world, "aks-sp", &object);
+        put(&world, "aks-sp", object);
     }
+    settled(&world, "aks-sp", "", ("", "namespaces", "dev-claims-podid", "create"), true);
     world.up(LAB_000, &["--verify"]).ok().says("proved ");
     let down = world.down(LAB_000, &["--delete-data", vault_of(LAB_000)]).ok();
     down.says("kept namespace/aks-sp/dev-claims-podid").says("may not list pods in namespace dev-claims-podid");
     for object in printed(&world, &[&spec[..], &["--optional"]].concat()) {
         put(&world, "aks-sp", &object);
     }
+    settled(&world, "aks-sp", "dev-claims-podid", ("", "pods", "", "list"), true);
     world.down(LAB_000, &[]).ok();
     for kind in ["clusterroles", "clusterrolebindings"] {
         world.kube("DELETE", "aks-sp", &format!("/apis/rbac.authorization.k8s.io/v1/{kind}/podid-lab-000"), None).ok();
     }
     same("after the namespace went too", &before, &world.export());
+}
+
+both! {
+    lab_000_needs_just_that_and_nothing_outside_of_its_namespace,
+    lab_004_needs_just_that_and_nothing_outside_of_its_namespace,
+    namespaces_are_made_and_deleted_only_by_who_may,
+    what_is_printed_is_what_the_labs_use,
+    single_commands_need_less,
 }
 
 #[test]

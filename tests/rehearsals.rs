@@ -5,28 +5,38 @@
 mod common;
 
 use common::{
-    Output, World, same,
+    Output,
+    both::Side,
+    log::Line,
+    same,
+    site::Site,
     specs::{CLASSES, LAB_000, LAB_004},
 };
 use serde_json::json;
 
+both! {
+    the_cluster_is_asked_and_nothing_is_written_anywhere,
+    a_namespace_that_is_not_there_yet_is_told_and_planned,
+    every_changing_command_can_be_rehearsed,
+    a_conflict_is_refused_as_it_would_be,
+}
+
 /// Nothing is written but with dryRun=All, nothing is different afterwards; what a cluster was asked.
-fn dry(world: &World, words: &[&str], code: i32) -> (Output, Vec<String>) {
+fn dry(world: &Site, words: &[&str], code: i32) -> (Output, Vec<String>) {
     let (export, mark) = (world.export(), world.mark());
     let state = std::fs::read(world.path(".podid/state.json")).ok();
     let output = world.podid(&[words, &["--dry-run=server"]].concat()).exits(code);
     assert_eq!(world.writes_since(mark), Vec::<String>::new());
     same("after a dry run", &export, &world.export());
     assert_eq!(state, std::fs::read(world.path(".podid/state.json")).ok(), "the state");
-    let tried = |l: &&common::log::Line| l.by == "client" && l.method != "GET" && l.host.ends_with(".azmk8s.io");
-    let mut asked: Vec<String> = world.since(mark).iter().filter(tried).map(common::log::Line::short).collect();
+    let tried = |l: &&Line| l.by == "client" && l.method != "GET" && l.host.ends_with(".azmk8s.io");
+    let mut asked: Vec<String> = world.since(mark).iter().filter(tried).map(Line::short).collect();
     asked.sort();
     (output, asked)
 }
 
-#[test]
-fn the_cluster_is_asked_and_nothing_is_written_anywhere() {
-    let world = World::served();
+fn the_cluster_is_asked_and_nothing_is_written_anywhere(side: Side) {
+    let world = Site::of(side, "aks-mi");
     let (output, asked) = dry(&world, &["up", "-f", LAB_004], 0);
     // the namespace is there; the ids of the identity, and the vault's tenant, are not yet
     assert_eq!(asked, ["PATCH azureidentitybindings/azure-pod-identity-binding"]);
@@ -50,9 +60,8 @@ fn the_cluster_is_asked_and_nothing_is_written_anywhere() {
     assert_eq!(asked, ["POST default/pods"]);
 }
 
-#[test]
-fn a_namespace_that_is_not_there_yet_is_told_and_planned() {
-    let world = World::served();
+fn a_namespace_that_is_not_there_yet_is_told_and_planned(side: Side) {
+    let world = Site::of(side, "aks-mi");
     world.podid(&["identity", "create", "-g", "podid-lab", "-n", "shop-mid", "--yes"]).ok();
     let bind = ["bind", "-n", "shop", "--identity", "shop-mid", "-g", "podid-lab", "--context", "aks-mi"];
     let (output, asked) = dry(&world, &bind, 0);
@@ -66,9 +75,8 @@ fn a_namespace_that_is_not_there_yet_is_told_and_planned() {
     output.says("server dry run: 3 accepted");
 }
 
-#[test]
-fn every_changing_command_can_be_rehearsed() {
-    let world = World::served();
+fn every_changing_command_can_be_rehearsed(side: Side) {
+    let world = Site::of(side, "aks-sp");
     world.up(LAB_000, &[]).ok();
     let app = ["--app", "lab-000", "-g", "podid-lab"];
     for words in [
@@ -104,7 +112,7 @@ fn a_refusal_is_told_as_the_real_run_tells_it() {
     let forbidden = "azureidentitybindings.aadpodidentity.k8s.io \"azure-pod-identity-binding\" is forbidden: User \"dev\" cannot patch resource \"azureidentitybindings\" in API group \"aadpodidentity.k8s.io\" in the namespace \"default\"";
     let denied = "admission webhook \"validation.gatekeeper.sh\" denied the request: [names] the selector is not of the team";
     for (status, reason, message) in [(403, "Forbidden", forbidden), (400, "BadRequest", denied)] {
-        let world = World::served();
+        let world = Site::of(Side::Sandbox, "aks-mi");
         world.up(LAB_004, &["--only", "azure"]).ok();
         let body = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": reason, "code": status, "message": message,
@@ -124,9 +132,8 @@ fn a_refusal_is_told_as_the_real_run_tells_it() {
     }
 }
 
-#[test]
-fn a_conflict_is_refused_as_it_would_be() {
-    let world = World::served();
+fn a_conflict_is_refused_as_it_would_be(side: Side) {
+    let world = Site::of(side, "aks-mi");
     world.up(LAB_004, &[]).ok();
     let theirs = json!({ "spec": { "parameters": { "keyvaultName": "theirs" } } });
     let path = format!("{CLASSES}/default/secretproviderclasses/spc-myk8skv?fieldManager=helm");
@@ -140,11 +147,11 @@ fn a_conflict_is_refused_as_it_would_be() {
 
 #[test]
 fn a_bare_dry_run_plans_and_the_words_of_kubectl_are_understood() {
-    let world = World::served();
+    let world = Site::of(Side::Sandbox, "aks-mi");
     for how in ["--dry-run", "--dry-run=plan", "--dry-run=client"] {
         let mark = world.mark();
         world.podid(&["up", "-f", LAB_004, how]).ok().says("11 to create");
-        let tried = |l: &common::log::Line| l.host.ends_with(".azmk8s.io") && l.method != "GET";
+        let tried = |l: &Line| l.host.ends_with(".azmk8s.io") && l.method != "GET";
         assert!(!world.since(mark).iter().any(tried), "{how}");
     }
     for (words, code, told) in [
@@ -154,7 +161,7 @@ fn a_bare_dry_run_plans_and_the_words_of_kubectl_are_understood() {
     ] {
         world.podid(words).exits(code).says(told);
     }
-    let mut by_variable = World::served();
+    let mut by_variable = Site::of(Side::Sandbox, "aks-mi");
     by_variable.env.push(("PODID_DRY_RUN".into(), "server".into()));
     by_variable.podid(&["up", "-f", LAB_004, "--yes"]).ok().says("server dry run:");
 }

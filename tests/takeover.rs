@@ -6,10 +6,24 @@
 mod common;
 
 use common::{
-    Output, World, same,
+    Output, World,
+    both::Side,
+    log::Line,
+    same,
+    site::{Mark, Site},
     specs::{CLASSES, IDENTITIES, LAB_000, LAB_004, NAMESPACES, vault_of},
 };
 use serde_json::{Value, json};
+
+both! {
+    what_kubectl_applied_is_adopted_with_one_more_write_and_never_again,
+    an_object_in_the_old_casing_is_mended,
+    what_is_podids_already_is_taken_over_without_being_asked,
+    what_was_created_or_edited_by_hand_stays_its_writers,
+    the_labels_that_somebody_applied_to_a_namespace_stay,
+    a_field_that_another_manager_owns_is_refused_by_every_command_and_taken_by_force,
+    a_field_with_the_same_value_is_shared_in_peace,
+}
 
 const CONTEXT: &str = "aks-mi";
 const CSA: &str = "kubectl-client-side-apply";
@@ -83,14 +97,13 @@ fn as_the_lab_does(world: &World, manager: &str) {
     made(world, manager, &format!("{CLASSES}/default/secretproviderclasses"), class);
 }
 
-fn patches(world: &World, mark: usize, of: &str) -> Vec<String> {
+fn patches(world: &Site, mark: Mark, of: &str) -> Vec<String> {
     let lines = world.since(mark);
-    lines.iter().filter(|l| l.is_write() && l.path.contains(of)).map(common::log::Line::short).collect()
+    lines.iter().filter(|l| l.is_write() && l.path.contains(of)).map(Line::short).collect()
 }
 
-#[test]
-fn what_kubectl_applied_is_adopted_with_one_more_write_and_never_again() {
-    let world = World::served();
+fn what_kubectl_applied_is_adopted_with_one_more_write_and_never_again(side: Side) {
+    let world = Site::of(side, CONTEXT);
     as_the_lab_does(&world, CSA);
     let uids = || [identity(), class()].map(|path| get(&world, &path)["metadata"]["uid"].clone());
     let before = uids();
@@ -120,9 +133,8 @@ fn what_kubectl_applied_is_adopted_with_one_more_write_and_never_again() {
     world.down(LAB_004, &["--delete-data", vault_of(LAB_004)]).ok().says("not podid's to delete");
 }
 
-#[test]
-fn an_object_in_the_old_casing_is_mended() {
-    let world = World::served();
+fn an_object_in_the_old_casing_is_mended(side: Side) {
+    let world = Site::of(side, CONTEXT);
     let (id, client_id) = with_identity(&world);
     let object = made(&world, CSA, &identities(), azure_identity(json!({ "type": 0, "ResourceID": id, "ClientID": client_id })));
     assert_eq!(object["spec"], json!({ "type": 0 }), "what the CRD does not know was pruned");
@@ -134,9 +146,8 @@ fn an_object_in_the_old_casing_is_mended() {
     world.plan(LAB_004).ok();
 }
 
-#[test]
-fn what_is_podids_already_is_taken_over_without_being_asked() {
-    let world = World::served();
+fn what_is_podids_already_is_taken_over_without_being_asked(side: Side) {
+    let world = Site::of(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let mut applied = get(&world, &class());
     applied["metadata"] = json!({ "annotations": { "team": "claims", LAST_APPLIED: "{}" } });
@@ -168,10 +179,9 @@ fn somebody_who_writes_in_between_is_not_overwritten() {
     world.plan(LAB_004).ok();
 }
 
-#[test]
-fn what_was_created_or_edited_by_hand_stays_its_writers() {
+fn what_was_created_or_edited_by_hand_stays_its_writers(side: Side) {
     for manager in ["kubectl-create", "kubectl-edit", "helm"] {
-        let world = World::served();
+        let world = Site::of(side, CONTEXT);
         as_the_lab_does(&world, manager);
         world.up(LAB_004, &["--adopt"]).ok();
         let object = get(&world, &identity());
@@ -181,9 +191,8 @@ fn what_was_created_or_edited_by_hand_stays_its_writers() {
     }
 }
 
-#[test]
-fn the_labels_that_somebody_applied_to_a_namespace_stay() {
-    let world = World::served();
+fn the_labels_that_somebody_applied_to_a_namespace_stay(side: Side) {
+    let world = Site::of(side, "aks-sp");
     let mut namespace = json!({
         "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "dev-claims-podid", "labels": { "team": "claims" } },
     });
@@ -196,16 +205,15 @@ fn the_labels_that_somebody_applied_to_a_namespace_stay() {
 }
 
 /// One command in a world whose object has a field set by helm.
-fn refused(world: &World, words: &[&str], path: &str) -> Output {
+fn refused(world: &Site, words: &[&str], path: &str) -> Output {
     let mark = world.mark();
     let output = world.podid(words).exits(4).says(path).says("helm").says("--force-conflicts");
     assert_eq!(world.writes_since(mark), Vec::<String>::new());
     output
 }
 
-#[test]
-fn a_field_that_another_manager_owns_is_refused_by_every_command_and_taken_by_force() {
-    let world = World::served();
+fn a_field_that_another_manager_owns_is_refused_by_every_command_and_taken_by_force(side: Side) {
+    let world = Site::of(side, CONTEXT);
     world.podid(&["identity", "create", "-g", "podid-lab", "-n", "shop-mid", "--yes"]).ok();
     world.podid(&["vault", "create", "-g", "podid-lab", "-n", "kv-takeover", "--yes"]).ok();
     let bind = ["bind", "-n", "shop", "--identity", "shop-mid", "-g", "podid-lab", "--context", CONTEXT, "--yes"];
@@ -230,9 +238,8 @@ fn a_field_that_another_manager_owns_is_refused_by_every_command_and_taken_by_fo
     }
 }
 
-#[test]
-fn a_field_with_the_same_value_is_shared_in_peace() {
-    let world = World::served();
+fn a_field_with_the_same_value_is_shared_in_peace(side: Side) {
+    let world = Site::of(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let path = format!("{}?fieldManager=helm&force=true", class());
     let mut applied = get(&world, &class());

@@ -202,10 +202,9 @@ impl Link {
         let mut response = self.send(call, token.as_ref()).await?;
         if response.status() == 401
             && let (Some(login), Some(refused)) = (&self.login, &token)
+            && let Some(token) = login.renew(refused).await?
         {
-            if let Some(token) = login.renew(refused).await? {
-                response = self.send(call, Some(&token)).await?;
-            }
+            response = self.send(call, Some(&token)).await?;
         }
         let wait = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok()).map(Duration::from_secs);
         Ok((response.status().as_u16(), wait, response.into_body()))

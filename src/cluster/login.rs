@@ -42,7 +42,7 @@ impl Credential {
 
 /// Where tokens come from.
 pub(super) enum Login {
-    Command(Plugin),
+    Command(Box<Plugin>),
     File(TokenFile),
 }
 
@@ -61,7 +61,7 @@ impl Login {
         let plugin = Plugin { context: context.to_owned(), server: shown(server), exec, limit, now: Mutex::new(None) };
         let first = plugin.run().await?;
         *plugin.now.lock().await = Some(first);
-        Ok(Self::Command(plugin))
+        Ok(Self::Command(Box::new(plugin)))
     }
 
     pub(super) fn by_file(context: &str, path: std::path::PathBuf, token: Option<SecretString>) -> Result<Self> {

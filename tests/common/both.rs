@@ -11,7 +11,8 @@ pub enum Side {
     ControlPlane,
 }
 
-/// `both! { a_statement, |side| … }`: the tests `a_statement::sandbox` and `a_statement::control_plane`.
+/// `both! { a_statement, |side| … }`: the tests `a_statement::sandbox` and `a_statement::control_plane`; `both! { a_statement }`: the same
+/// of `fn a_statement(side: Side)`.
 #[macro_export]
 macro_rules! both {
     ($($name:ident, $test:expr);+ $(;)?) => {
@@ -27,6 +28,22 @@ macro_rules! both {
                 #[test]
                 fn control_plane() {
                     $crate::common::both::run(module_path!(), $crate::common::both::Side::ControlPlane, $test);
+                }
+            }
+        )+
+    };
+    // tests that are functions of these names already
+    ($($name:ident),+ $(,)?) => {
+        $(
+            mod $name {
+                #[test]
+                fn sandbox() {
+                    $crate::common::both::run(module_path!(), $crate::common::both::Side::Sandbox, super::$name);
+                }
+
+                #[test]
+                fn control_plane() {
+                    $crate::common::both::run(module_path!(), $crate::common::both::Side::ControlPlane, super::$name);
                 }
             }
         )+
