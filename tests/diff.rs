@@ -7,7 +7,6 @@ mod common;
 use common::{
     World,
     both::Side,
-    site::Site,
     specs::{CLASSES, IDENTITIES, LAB_000, LAB_004},
 };
 use serde_json::{Value, json};
@@ -46,7 +45,7 @@ fn part<'a>(text: &'a str, name: &str) -> &'a str {
 }
 
 fn all_is_shown_that_would_be_made_and_nothing_is_changed(side: Side) {
-    let world = Site::of(side, "aks-sp");
+    let world = World::on(side, "aks-sp");
     let before = world.export();
     let mark = world.mark();
     let shown = diff(&world, LAB_000, &[]).ok();
@@ -84,7 +83,7 @@ fn all_is_shown_that_would_be_made_and_nothing_is_changed(side: Side) {
 }
 
 fn nothing_is_shown_of_what_is_as_it_should_be(side: Side) {
-    let world = Site::of(side, CONTEXT);
+    let world = World::on(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let mark = world.mark();
     let shown = diff(&world, LAB_004, &["--exit-code"]).ok();
@@ -96,7 +95,7 @@ fn nothing_is_shown_of_what_is_as_it_should_be(side: Side) {
 }
 
 fn a_change_of_the_spec_stands_among_what_stays(side: Side) {
-    let world = Site::of(side, CONTEXT);
+    let world = World::on(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     world.write("changed.yaml", &world.read(LAB_004).replace("key: key", "key: other"));
     let shown = diff(&world, "changed.yaml", &["--exit-code"]).exits(3);
@@ -120,7 +119,7 @@ fn a_change_of_the_spec_stands_among_what_stays(side: Side) {
 }
 
 fn what_the_spec_no_longer_names_is_shown_to_go(side: Side) {
-    let world = Site::of(side, "aks-sp");
+    let world = World::on(side, "aks-sp");
     let more =
         "  - name: reports\n    namespace: dev-reports\n    identity:\n      name: reports-mid\n    secrets:\n      - name: sqldbconn\n";
     world.write("two.yaml", &format!("{}{more}", world.read(LAB_000)));
@@ -140,7 +139,7 @@ fn what_the_spec_no_longer_names_is_shown_to_go(side: Side) {
 }
 
 fn what_others_own_is_refused_with_their_name_and_shown_as_force_would_make_it(side: Side) {
-    let world = Site::of(side, CONTEXT);
+    let world = World::on(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let theirs = json!({ "spec": { "parameters": { "keyvaultName": "theirs" } } });
     world.kube("PATCH", CONTEXT, &format!("{}?fieldManager=helm", class()), Some(theirs)).ok();
@@ -158,7 +157,7 @@ fn what_others_own_is_refused_with_their_name_and_shown_as_force_would_make_it(s
 }
 
 fn fields_that_are_taken_over_are_shown_to_go(side: Side) {
-    let world = Site::of(side, CONTEXT);
+    let world = World::on(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let applied = json!({ "metadata": { "annotations": { "team": "claims" } } });
     world.kube("PATCH", CONTEXT, &format!("{}?fieldManager=kubectl-client-side-apply", class()), Some(applied)).ok();
@@ -182,7 +181,7 @@ fn the_value_of_a_secret_is_never_shown() {
 
 /// Of an object whose values are still to come only those are left open.
 fn an_identity_that_is_made_anew_leaves_its_ids_open(side: Side) {
-    let world = Site::of(side, CONTEXT);
+    let world = World::on(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let identity = format!("{}?api-version=2023-01-31", world.identity_id("aks2kvIdentity"));
     world.arm("DELETE", &identity, None).ok();

@@ -10,7 +10,6 @@ use common::{
     both::Side,
     log::Line,
     same,
-    site::Site,
     specs::{IDENTITIES, LAB_000, LAB_004, NAMESPACES, vault_of},
     until,
 };
@@ -88,7 +87,7 @@ fn equal(what: &str, granted: &Rights, used: &Rights) {
 /// Everything that the commands can ask of a cluster: the labs from nothing to nothing, looked at, pruned, and once broken.
 fn what_is_printed_is_what_the_labs_use(side: Side) {
     // lab 004 is on a cluster of the sandbox on both sides
-    let world = Site::of(side, "aks-sp");
+    let world = World::on(side, "aks-sp");
     let more = "  - name: reports\n    namespace: dev-claims-podid\n    identity:\n      name: reports-mid\n    secrets:\n      - name: sqldbconn\n";
     world.write("two.yaml", &format!("{}{more}", world.read(LAB_000)));
     let by = |commands: &str, run: &dyn Fn()| {
@@ -130,7 +129,7 @@ fn what_is_printed_is_what_the_labs_use(side: Side) {
 }
 
 fn single_commands_need_less(side: Side) {
-    let world = Site::of(side, "aks-mi");
+    let world = World::on(side, "aks-mi");
     world.podid(&["identity", "create", "-g", "podid-lab", "-n", "shop-mid", "--yes"]).ok();
     world.podid(&["vault", "create", "-g", "podid-lab", "-n", "kv-shop-rbac", "--yes"]).ok();
     let by = |commands: &str, all: &[&[&str]]| {
@@ -222,7 +221,7 @@ fn settled(world: &World, context: &str, namespace: &str, right: (&str, &str, &s
 
 /// The lab as a service account that may do just that; then with one verb less, each in turn.
 fn least_privilege(side: Side, spec: &str, context: &str, namespace: &str) {
-    let mut world = Site::of(side, context);
+    let mut world = World::on(side, context);
     as_account(&mut world, context);
     if namespace != "default" {
         world.kube("POST", context, NAMESPACES, Some(json!({ "metadata": { "name": namespace } }))).ok();
@@ -274,7 +273,7 @@ fn lab_004_needs_just_that_and_nothing_outside_of_its_namespace(side: Side) {
 }
 
 fn namespaces_are_made_and_deleted_only_by_who_may(side: Side) {
-    let mut world = Site::of(side, "aks-sp");
+    let mut world = World::on(side, "aks-sp");
     as_account(&mut world, "aks-sp");
     let before = world.export();
     world.up(LAB_000, &[]).exits(1).says("may not get namespaces in namespace dev-claims-podid");

@@ -5,11 +5,10 @@
 mod common;
 
 use common::{
-    Output,
+    Output, World,
     both::Side,
     log::Line,
     same,
-    site::Site,
     specs::{CLASSES, LAB_000, LAB_004},
 };
 use serde_json::json;
@@ -22,7 +21,7 @@ both! {
 }
 
 /// Nothing is written but with dryRun=All, nothing is different afterwards; what a cluster was asked.
-fn dry(world: &Site, words: &[&str], code: i32) -> (Output, Vec<String>) {
+fn dry(world: &World, words: &[&str], code: i32) -> (Output, Vec<String>) {
     let (export, mark) = (world.export(), world.mark());
     let state = std::fs::read(world.path(".podid/state.json")).ok();
     let output = world.podid(&[words, &["--dry-run=server"]].concat()).exits(code);
@@ -36,7 +35,7 @@ fn dry(world: &Site, words: &[&str], code: i32) -> (Output, Vec<String>) {
 }
 
 fn the_cluster_is_asked_and_nothing_is_written_anywhere(side: Side) {
-    let world = Site::of(side, "aks-mi");
+    let world = World::on(side, "aks-mi");
     let (output, asked) = dry(&world, &["up", "-f", LAB_004], 0);
     // the namespace is there; the ids of the identity, and the vault's tenant, are not yet
     assert_eq!(asked, ["PATCH azureidentitybindings/azure-pod-identity-binding"]);
@@ -61,7 +60,7 @@ fn the_cluster_is_asked_and_nothing_is_written_anywhere(side: Side) {
 }
 
 fn a_namespace_that_is_not_there_yet_is_told_and_planned(side: Side) {
-    let world = Site::of(side, "aks-mi");
+    let world = World::on(side, "aks-mi");
     world.podid(&["identity", "create", "-g", "podid-lab", "-n", "shop-mid", "--yes"]).ok();
     let bind = ["bind", "-n", "shop", "--identity", "shop-mid", "-g", "podid-lab", "--context", "aks-mi"];
     let (output, asked) = dry(&world, &bind, 0);
@@ -76,7 +75,7 @@ fn a_namespace_that_is_not_there_yet_is_told_and_planned(side: Side) {
 }
 
 fn every_changing_command_can_be_rehearsed(side: Side) {
-    let world = Site::of(side, "aks-sp");
+    let world = World::on(side, "aks-sp");
     world.up(LAB_000, &[]).ok();
     let app = ["--app", "lab-000", "-g", "podid-lab"];
     for words in [
@@ -112,7 +111,7 @@ fn a_refusal_is_told_as_the_real_run_tells_it() {
     let forbidden = "azureidentitybindings.aadpodidentity.k8s.io \"azure-pod-identity-binding\" is forbidden: User \"dev\" cannot patch resource \"azureidentitybindings\" in API group \"aadpodidentity.k8s.io\" in the namespace \"default\"";
     let denied = "admission webhook \"validation.gatekeeper.sh\" denied the request: [names] the selector is not of the team";
     for (status, reason, message) in [(403, "Forbidden", forbidden), (400, "BadRequest", denied)] {
-        let world = Site::of(Side::Sandbox, "aks-mi");
+        let world = World::on(Side::Sandbox, "aks-mi");
         world.up(LAB_004, &["--only", "azure"]).ok();
         let body = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": reason, "code": status, "message": message,
@@ -133,7 +132,7 @@ fn a_refusal_is_told_as_the_real_run_tells_it() {
 }
 
 fn a_conflict_is_refused_as_it_would_be(side: Side) {
-    let world = Site::of(side, "aks-mi");
+    let world = World::on(side, "aks-mi");
     world.up(LAB_004, &[]).ok();
     let theirs = json!({ "spec": { "parameters": { "keyvaultName": "theirs" } } });
     let path = format!("{CLASSES}/default/secretproviderclasses/spc-myk8skv?fieldManager=helm");
@@ -147,7 +146,7 @@ fn a_conflict_is_refused_as_it_would_be(side: Side) {
 
 #[test]
 fn a_bare_dry_run_plans_and_the_words_of_kubectl_are_understood() {
-    let world = Site::of(Side::Sandbox, "aks-mi");
+    let world = World::on(Side::Sandbox, "aks-mi");
     for how in ["--dry-run", "--dry-run=plan", "--dry-run=client"] {
         let mark = world.mark();
         world.podid(&["up", "-f", LAB_004, how]).ok().says("11 to create");
@@ -161,7 +160,7 @@ fn a_bare_dry_run_plans_and_the_words_of_kubectl_are_understood() {
     ] {
         world.podid(words).exits(code).says(told);
     }
-    let mut by_variable = Site::of(Side::Sandbox, "aks-mi");
+    let mut by_variable = World::on(Side::Sandbox, "aks-mi");
     by_variable.env.push(("PODID_DRY_RUN".into(), "server".into()));
     by_variable.podid(&["up", "-f", LAB_004, "--yes"]).ok().says("server dry run:");
 }

@@ -9,8 +9,8 @@ use common::{
     Output, World,
     both::Side,
     log::Line,
+    log::Mark,
     same,
-    site::{Mark, Site},
     specs::{CLASSES, IDENTITIES, LAB_000, LAB_004, NAMESPACES, vault_of},
 };
 use serde_json::{Value, json};
@@ -97,13 +97,13 @@ fn as_the_lab_does(world: &World, manager: &str) {
     made(world, manager, &format!("{CLASSES}/default/secretproviderclasses"), class);
 }
 
-fn patches(world: &Site, mark: Mark, of: &str) -> Vec<String> {
+fn patches(world: &World, mark: Mark, of: &str) -> Vec<String> {
     let lines = world.since(mark);
     lines.iter().filter(|l| l.is_write() && l.path.contains(of)).map(Line::short).collect()
 }
 
 fn what_kubectl_applied_is_adopted_with_one_more_write_and_never_again(side: Side) {
-    let world = Site::of(side, CONTEXT);
+    let world = World::on(side, CONTEXT);
     as_the_lab_does(&world, CSA);
     let uids = || [identity(), class()].map(|path| get(&world, &path)["metadata"]["uid"].clone());
     let before = uids();
@@ -134,7 +134,7 @@ fn what_kubectl_applied_is_adopted_with_one_more_write_and_never_again(side: Sid
 }
 
 fn an_object_in_the_old_casing_is_mended(side: Side) {
-    let world = Site::of(side, CONTEXT);
+    let world = World::on(side, CONTEXT);
     let (id, client_id) = with_identity(&world);
     let object = made(&world, CSA, &identities(), azure_identity(json!({ "type": 0, "ResourceID": id, "ClientID": client_id })));
     assert_eq!(object["spec"], json!({ "type": 0 }), "what the CRD does not know was pruned");
@@ -147,7 +147,7 @@ fn an_object_in_the_old_casing_is_mended(side: Side) {
 }
 
 fn what_is_podids_already_is_taken_over_without_being_asked(side: Side) {
-    let world = Site::of(side, CONTEXT);
+    let world = World::on(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let mut applied = get(&world, &class());
     applied["metadata"] = json!({ "annotations": { "team": "claims", LAST_APPLIED: "{}" } });
@@ -181,7 +181,7 @@ fn somebody_who_writes_in_between_is_not_overwritten() {
 
 fn what_was_created_or_edited_by_hand_stays_its_writers(side: Side) {
     for manager in ["kubectl-create", "kubectl-edit", "helm"] {
-        let world = Site::of(side, CONTEXT);
+        let world = World::on(side, CONTEXT);
         as_the_lab_does(&world, manager);
         world.up(LAB_004, &["--adopt"]).ok();
         let object = get(&world, &identity());
@@ -192,7 +192,7 @@ fn what_was_created_or_edited_by_hand_stays_its_writers(side: Side) {
 }
 
 fn the_labels_that_somebody_applied_to_a_namespace_stay(side: Side) {
-    let world = Site::of(side, "aks-sp");
+    let world = World::on(side, "aks-sp");
     let mut namespace = json!({
         "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "dev-claims-podid", "labels": { "team": "claims" } },
     });
@@ -205,7 +205,7 @@ fn the_labels_that_somebody_applied_to_a_namespace_stay(side: Side) {
 }
 
 /// One command in a world whose object has a field set by helm.
-fn refused(world: &Site, words: &[&str], path: &str) -> Output {
+fn refused(world: &World, words: &[&str], path: &str) -> Output {
     let mark = world.mark();
     let output = world.podid(words).exits(4).says(path).says("helm").says("--force-conflicts");
     assert_eq!(world.writes_since(mark), Vec::<String>::new());
@@ -213,7 +213,7 @@ fn refused(world: &Site, words: &[&str], path: &str) -> Output {
 }
 
 fn a_field_that_another_manager_owns_is_refused_by_every_command_and_taken_by_force(side: Side) {
-    let world = Site::of(side, CONTEXT);
+    let world = World::on(side, CONTEXT);
     world.podid(&["identity", "create", "-g", "podid-lab", "-n", "shop-mid", "--yes"]).ok();
     world.podid(&["vault", "create", "-g", "podid-lab", "-n", "kv-takeover", "--yes"]).ok();
     let bind = ["bind", "-n", "shop", "--identity", "shop-mid", "-g", "podid-lab", "--context", CONTEXT, "--yes"];
@@ -239,7 +239,7 @@ fn a_field_that_another_manager_owns_is_refused_by_every_command_and_taken_by_fo
 }
 
 fn a_field_with_the_same_value_is_shared_in_peace(side: Side) {
-    let world = Site::of(side, CONTEXT);
+    let world = World::on(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let path = format!("{}?fieldManager=helm&force=true", class());
     let mut applied = get(&world, &class());

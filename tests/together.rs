@@ -17,7 +17,7 @@ fn a_second_up_on_one_state_is_refused_or_waits() {
     // slow enough that the first is still at work
     world.settings(&json!({ "delay_ms": 150 }));
     let first = world.start(&["up", "--yes", "-f", LAB_000]);
-    until("the first has begun", || (world.mark() > 3).then_some(()));
+    until("the first has begun", || (world.requests().len() > 3).then_some(()));
     let mark = world.mark();
     let refused = world.up(LAB_000, &[]).exits(5);
     assert!(refused.stderr.contains(&format!("pid {}", first.id())), "{}", refused.stderr);
@@ -39,7 +39,7 @@ fn a_plan_needs_no_lock() {
     let world = World::served();
     world.settings(&json!({ "delay_ms": 150 }));
     let up = world.start(&["up", "--yes", "-f", LAB_000]);
-    until("it has begun", || (world.mark() > 3).then_some(()));
+    until("it has begun", || (world.requests().len() > 3).then_some(()));
     world.plan(LAB_000).exits(3);
     world.podid(&["state", "list"]).ok();
     up.wait().ok();
@@ -181,7 +181,7 @@ fn an_interrupted_up_knows_what_it_did_and_the_next_one_ends_it() {
     let world = World::served();
     world.settings(&json!({ "delay_ms": 150 }));
     let up = world.start(&["up", "--yes", "-f", LAB_000, "-o", "json"]);
-    until("it writes", || (!world.writes_since(0).is_empty()).then_some(()));
+    until("it writes", || (!world.writes_since(common::log::Mark::default()).is_empty()).then_some(()));
     up.interrupt();
     let up = up.wait().exits(130);
     world.settings(&json!({ "delay_ms": 0 }));

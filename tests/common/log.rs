@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::fs;
 
 /// Stands for the host of a real API server.
-const CONTROL_PLANE: &str = "control-plane";
+const CONTROL_PLANE: &str = "control-plane.azmk8s.io";
 
 /// How many requests there were, of the sandbox and of the control plane.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,7 +65,7 @@ impl Line {
     }
 
     pub fn is_cluster(&self) -> bool {
-        self.host.ends_with(".azmk8s.io") || self.host == CONTROL_PLANE
+        self.host.ends_with(".azmk8s.io")
     }
 
     pub fn is_token(&self) -> bool {

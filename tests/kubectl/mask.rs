@@ -34,11 +34,13 @@ pub fn mask(text: &str, namespace: &str) -> String {
         LazyLock::new(|| RULES.iter().map(|(rule, to)| (Regex::new(&format!("(?m){rule}")).unwrap(), *to)).collect());
     let mut text = text.replace(namespace, "$NS");
     for (rule, to) in RULED.iter() {
-        text = rule.replace_all(&text, |found: &Captures<'_>| {
-            let mut out = String::new();
-            found.expand(to, &mut out);
-            out
-        }).into_owned();
+        text = rule
+            .replace_all(&text, |found: &Captures<'_>| {
+                let mut out = String::new();
+                found.expand(to, &mut out);
+                out
+            })
+            .into_owned();
     }
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }

@@ -43,7 +43,9 @@ fn find() -> (Vec<Program>, Vec<String>) {
         if !entry.file_name().to_str().is_some_and(named) {
             continue;
         }
-        let Ok(output) = Command::new(entry.path()).args(["version", "--client", "-o", "json"]).env("HOME", "/nonexistent").output() else { continue };
+        let Ok(output) = Command::new(entry.path()).args(["version", "--client", "-o", "json"]).env("HOME", "/nonexistent").output() else {
+            continue;
+        };
         let Ok(told) = serde_json::from_slice::<serde_json::Value>(&output.stdout) else { continue };
         let version = told["clientVersion"]["gitVersion"].as_str().unwrap_or_default().to_owned();
         let minor = version.trim_start_matches("v1.").split('.').next().and_then(|minor| minor.parse().ok());

@@ -47,7 +47,8 @@ impl Session {
         let mut session = Self { head: String::new(), files: Vec::new(), parts: Vec::new() };
         let mut next = Part::default();
         for line in text.lines() {
-            let directive = line.strip_prefix('@').map(|d| d.split_once(' ').unwrap_or((d, ""))).filter(|(name, _)| DIRECTIVES.contains(name));
+            let directive =
+                line.strip_prefix('@').map(|d| d.split_once(' ').unwrap_or((d, ""))).filter(|(name, _)| DIRECTIVES.contains(name));
             if let Some((name, rest)) = directive {
                 next.directives.push((name.to_owned(), rest.to_owned()));
             } else if let Some(command) = line.strip_prefix("$ ") {
@@ -138,7 +139,8 @@ impl Part {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "About.\n\n@file a\n  b\n   c\n\n@sort\n@from 1.28\n$ kubectl x\n? 1\none\n@@ no directive\n[1.28..1.29]\ntwo\n\n$ kubectl y\n\n";
+    const TEXT: &str =
+        "About.\n\n@file a\n  b\n   c\n\n@sort\n@from 1.28\n$ kubectl x\n? 1\none\n@@ no directive\n[1.28..1.29]\ntwo\n\n$ kubectl y\n\n";
 
     #[test]
     fn what_is_read_is_written_again() {

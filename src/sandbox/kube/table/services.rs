@@ -97,7 +97,7 @@ fn first(all: Vec<String>, none: &str) -> String {
     let shown = all.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(",");
     match all.len() {
         0 => none.to_owned(),
-        ..=SHOWN => shown,
+        1..=SHOWN => shown,
         more => format!("{shown} + {} more...", more - SHOWN),
     }
 }
