@@ -195,6 +195,10 @@ fn with_environment(command: clap::Command) -> clap::Command {
 
 fn environment_of(arg: &Arg, of_a_secret: bool) -> Option<String> {
     let spec = |long: &str| long == "file" && !of_a_secret;
+    // PODID_CLUSTER is the managed cluster's name, `serve --cluster` a kubeconfig
+    if arg.get_id() == sandbox::STAND_INS {
+        return None;
+    }
     let long = arg.get_long().filter(|long| !NO_ENVIRONMENT.contains(long) || spec(long))?;
     Some(format!("PODID_{}", long.replace('-', "_").to_ascii_uppercase()))
 }

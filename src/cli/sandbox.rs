@@ -6,6 +6,9 @@ use std::{net::SocketAddr, path::PathBuf};
 /// The cluster of the sandbox that is meant where none is named.
 pub const CLUSTER: &str = "aks-mi";
 
+/// The argument's id.
+pub const STAND_INS: &str = "stand-ins";
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct StandIn {
     pub name: String,
@@ -36,7 +39,7 @@ pub enum SandboxCommand {
         #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
         listen: SocketAddr,
         /// Let a real cluster stand in for one of the sandbox's: its kubeconfig, the current context of it; repeatable
-        #[arg(long = "cluster", value_name = "[NAME=]KUBECONFIG", value_parser = stand_in)]
+        #[arg(id = STAND_INS, long = "cluster", value_name = "[NAME=]KUBECONFIG", value_parser = stand_in)]
         clusters: Vec<StandIn>,
     },
     /// Begin again with a new world; asks nothing, leaves clusters that stand in alone

@@ -397,6 +397,10 @@ fn every_flag_but_a_consent_has_a_variable() {
     for part in ["source: Prompt(true)", "azure_subscription_id: None"] {
         assert!(told.contains(part), "{part} in {told}");
     }
+    let told = in_environment("sandbox serve", &[("PODID_CLUSTER", "aks-mi"), ("PODID_READY_FILE", "r")]);
+    for part in ["clusters: []", "ready_file: Some"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
     let told = in_environment("plan", &[("AZURE_SUBSCRIPTION_ID", "production")]);
     assert!(told.contains("AZURE_SUBSCRIPTION_ID is"), "{told}");
 }

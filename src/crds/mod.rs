@@ -8,7 +8,7 @@ mod pod_identity;
 mod schema;
 mod secrets_store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use pod_identity::{
     AzureAssignedIdentity, AzureIdentity, AzureIdentityBinding, AzureIdentityBindingSpec, AzureIdentitySpec, AzurePodIdentityException,
