@@ -3,6 +3,9 @@
 
 mod common;
 
+#[path = "api/discovery.rs"]
+mod discovery;
+
 use common::tape;
 
 macro_rules! tapes {
@@ -45,4 +48,11 @@ tapes! {
     service_accounts
     statuses
     watches
+}
+
+both! {
+    resources_are_discovered, discovery::resources;
+    resources_are_discovered_the_old_way, discovery::old_resources;
+    groups_are_discovered, discovery::groups;
+    paths_and_types_are_described, discovery::openapi;
 }

@@ -70,7 +70,7 @@ fn twice(spec: &str) -> (Vec<Line>, Vec<Line>) {
     world.up(spec, &[]).ok();
     let second = world.since(mark);
     let mut first = world.requests();
-    first.truncate(mark);
+    first.truncate(first.len() - second.len());
     (first, second)
 }
 
@@ -121,7 +121,7 @@ fn a_plan_asks_nothing_twice() {
     let mark = world.mark();
     world.up(LAB_000, &[]).ok();
     let mark_of_plan = world.mark();
-    assert!(mark_of_plan > mark);
+    assert!(!world.since(mark).is_empty());
     world.plan(LAB_000).ok();
     let lines = world.since(mark_of_plan);
     nothing_is_asked_twice(&lines);

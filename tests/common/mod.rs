@@ -183,6 +183,17 @@ impl World {
         self.served = Some(served);
     }
 
+    /// As a crash would; it comes again, the control plane's on the same port.
+    pub fn kill_api_server(&mut self) {
+        match &self.plane {
+            Some(plane) => plane.kill("kube-apiserver"),
+            None => {
+                self.unserve();
+                self.serve();
+            }
+        }
+    }
+
     /// The server is killed; its world stays.
     pub fn unserve(&mut self) {
         self.served = None;

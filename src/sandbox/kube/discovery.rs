@@ -4,7 +4,10 @@
 use super::Facts;
 use super::resource::{Catalog, Resource, group_version};
 use crate::sandbox::http::{Request, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 pub const GIT_VERSION: &str = "v1.34.4";
 
@@ -99,6 +102,9 @@ fn resources(catalog: &Catalog, group: &str, version: &str) -> Option<Value> {
         if !r.categories.is_empty() {
             entry["categories"] = json!(r.categories);
         }
+        if r.verbs.contains(&"get") && r.verbs != ["get", "list"] {
+            entry["storageVersionHash"] = json!(storage_hash(r));
+        }
         all.push(entry);
         for sub in &r.subresources {
             let mut entry = json!({
@@ -112,6 +118,14 @@ fn resources(catalog: &Catalog, group: &str, version: &str) -> Option<Value> {
         }
     }
     Some(json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version(group, version), "resources": all}))
+}
+
+/// Changes when objects are stored in another version (apiserver, `discovery.StorageVersionHash`).
+fn storage_hash(r: &Resource) -> String {
+    // the newer group of events stores the objects of the older one
+    let group = if r.group == "events.k8s.io" { "" } else { &r.group };
+    let hash = Sha256::digest(format!("{group}/{}/{}", r.storage, r.kind));
+    STANDARD.encode(&hash[..8])
 }
 
 fn whole(catalog: &Catalog, core: bool, version: &str) -> Value {

@@ -131,15 +131,7 @@ fn drop_empty(ty: &Type, value: &mut Value) {
 
 /// Fields that are written even where they are null.
 fn always(resource: &Resource, object: &mut Value) {
-    if resource.group.is_empty() && resource.kind == "Pod" {
-        for condition in object.pointer_mut("/status/conditions").and_then(Value::as_array_mut).into_iter().flatten() {
-            for time in ["lastProbeTime", "lastTransitionTime"] {
-                if condition.get(time).is_none() {
-                    condition[time] = Value::Null;
-                }
-            }
-        }
-    }
+    times(&resource.ty, object);
     let (name, unless) = match resource.kind.as_str() {
         "Role" | "ClusterRole" => ("rules", "rules"),
         "Event" => ("eventTime", "eventTime"),
@@ -147,6 +139,35 @@ fn always(resource: &Resource, object: &mut Value) {
     };
     if object.get(unless).is_none() {
         object[name] = Value::Null;
+    }
+}
+
+/// Times that Go holds by value: without one they are written as null.
+fn times(ty: &Type, value: &mut Value) {
+    match (ty.shape(), value) {
+        (Shape::Struct { of, .. }, Value::Object(map)) => {
+            for (name, inner) in map.iter_mut() {
+                if let Some(field) = of.fields.get(name) {
+                    times(&field.of, inner);
+                }
+            }
+            let always: &[&str] = match of.name.as_str() {
+                "PodCondition" | "JobCondition" => &["lastProbeTime", "lastTransitionTime"],
+                "NodeCondition" => &["lastHeartbeatTime", "lastTransitionTime"],
+                "DeploymentCondition" => &["lastUpdateTime", "lastTransitionTime"],
+                "NamespaceCondition" | "ReplicaSetCondition" | "DaemonSetCondition" | "StatefulSetCondition" => &["lastTransitionTime"],
+                "CustomResourceDefinitionCondition" => &["lastTransitionTime"],
+                "ContainerStateRunning" => &["startedAt"],
+                "ContainerStateTerminated" => &["startedAt", "finishedAt"],
+                _ => return,
+            };
+            for name in always {
+                map.entry(*name).or_insert(Value::Null);
+            }
+        }
+        (Shape::Map { of, .. }, Value::Object(map)) => map.values_mut().for_each(|inner| times(of, inner)),
+        (Shape::List(list), Value::Array(items)) => items.iter_mut().for_each(|item| times(&list.of, item)),
+        _ => {}
     }
 }
 

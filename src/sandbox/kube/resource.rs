@@ -334,6 +334,14 @@ fn of_crd(crd: &Value) -> Vec<Resource> {
         .collect()
 }
 
+/// The annotation that says who allowed a CRD in a group of the Kubernetes project.
+pub const APPROVED: &str = "api-approved.kubernetes.io";
+
+/// A group of the Kubernetes project.
+pub fn protected(group: &str) -> bool {
+    ["k8s.io", "kubernetes.io"].iter().any(|own| group == *own || group.strip_suffix(own).is_some_and(|rest| rest.ends_with('.')))
+}
+
 /// What the API server writes into a CRD's status once it serves it.
 pub fn established(crd: &mut Value, now: &str) {
     let spec = crd["spec"].clone();
@@ -343,11 +351,23 @@ pub fn established(crd: &mut Value, now: &str) {
     let stored: Vec<&Value> =
         spec["versions"].as_array().into_iter().flatten().filter(|v| v["storage"] == true).map(|v| &v["name"]).collect();
     let condition = |kind: &str, reason: &str, message: &str| json!({"type": kind, "status": "True", "lastTransitionTime": now, "reason": reason, "message": message});
+    let mut conditions = vec![
+        condition("NamesAccepted", "NoConflicts", "no conflicts found"),
+        condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+    ];
+    if protected(spec["group"].as_str().unwrap_or_default()) {
+        let mark = crd["metadata"]["annotations"][APPROVED].as_str().unwrap_or_default();
+        conditions.push(if mark.starts_with("unapproved") {
+            let message = format!("not approved: {mark:?}");
+            let mut refused = condition("KubernetesAPIApprovalPolicyConformant", "UnapprovedAnnotation", &message);
+            refused["status"] = json!("False");
+            refused
+        } else {
+            condition("KubernetesAPIApprovalPolicyConformant", "ApprovedAnnotation", &format!("approved in {mark}"))
+        });
+    }
     crd["status"] = json!({
-        "conditions": [
-            condition("NamesAccepted", "NoConflicts", "no conflicts found"),
-            condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
-        ],
+        "conditions": conditions,
         "acceptedNames": spec["names"],
         "storedVersions": stored,
     });

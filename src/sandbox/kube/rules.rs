@@ -2,7 +2,7 @@
 //! the sandbox needs it. Knows no store.
 
 use super::names;
-use super::resource::Resource;
+use super::resource::{self, Resource};
 use super::status::Cause;
 use super::typed::same;
 use serde_json::{Value, json};
@@ -58,6 +58,13 @@ pub fn causes(resource: &Resource, object: &Value) -> Vec<Cause> {
             if object["metadata"]["name"] != wanted.as_str() {
                 out.push(Cause::invalid("metadata.name", &object["metadata"]["name"], "must be spec.names.plural+\".\"+spec.group"));
             }
+            if resource::protected(spec["group"].as_str().unwrap_or_default())
+                && object["metadata"]["annotations"][resource::APPROVED].is_null()
+            {
+                let field = format!("metadata.annotations[{}]", resource::APPROVED);
+                let why = "protected groups must have approval annotation \"api-approved.kubernetes.io\", see https://github.com/kubernetes/enhancements/pull/1111";
+                out.push(Cause::required(&field, why));
+            }
             let stored = spec["versions"].as_array().into_iter().flatten().filter(|v| v["storage"] == true).count();
             if stored != 1 {
                 out.push(Cause::invalid("spec.versions", &spec["versions"], "must have exactly one version marked as storage version"));
@@ -92,6 +99,14 @@ pub fn changes(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
             }
         }
         ("", "ConfigMap") if old["immutable"] == true => frozen(old, new, &mut out),
+        ("", "Service") => {
+            let is = &new["spec"]["clusterIPs"][0];
+            let was = &old["spec"]["clusterIPs"][0];
+            let gone = new["spec"]["type"] == "ExternalName" || old["spec"]["type"] == "ExternalName";
+            if !gone && (was != is || new["spec"]["clusterIP"] != *is) {
+                out.push(Cause::invalid("spec.clusterIPs[0]", &json!([new["spec"]["clusterIP"]]), "may not change once set"));
+            }
+        }
         ("apps", "Deployment" | "ReplicaSet" | "DaemonSet" | "StatefulSet") => fixed("/spec/selector", "spec.selector"),
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") if !same(&old["roleRef"], &new["roleRef"]) => {
             // The server prints the field names of its Go struct.

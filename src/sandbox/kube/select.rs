@@ -1,8 +1,10 @@
 //! Label and field selectors. Knows which fields can be selected by, per kind; knows no store.
 
-use super::names;
+mod labels;
+
 use super::status::{Outcome, Refusal};
-use serde_json::{Value, json};
+use labels::Requirement;
+use serde_json::Value;
 
 #[derive(Clone, Debug, Default)]
 pub struct Selector {
@@ -10,20 +12,10 @@ pub struct Selector {
     fields: Vec<(String, bool, String)>,
 }
 
-#[derive(Clone, Debug)]
-enum Requirement {
-    In(String, Vec<String>),
-    NotIn(String, Vec<String>),
-    Exists(String),
-    Missing(String),
-    Greater(String, i64),
-    Less(String, i64),
-}
-
 impl Selector {
     /// `qualified`: `plural.group`; `custom`: of a CRD.
     pub fn new(qualified: &str, custom: bool, labels: Option<&str>, fields: Option<&str>) -> Outcome<Self> {
-        let labels = parse_labels(labels.unwrap_or_default())?;
+        let labels = labels::parse(labels.unwrap_or_default()).map_err(Refusal::bad_request)?;
         let fields = parse_fields(qualified, custom, fields.unwrap_or_default())?;
         Ok(Self { labels, fields })
     }
@@ -31,20 +23,6 @@ impl Selector {
         let labels = &object["metadata"]["labels"];
         self.labels.iter().all(|r| r.holds(labels))
             && self.fields.iter().all(|(path, equal, wanted)| (field(object, path) == *wanted) == *equal)
-    }
-}
-
-impl Requirement {
-    fn holds(&self, labels: &Value) -> bool {
-        let value = |key: &str| labels.get(key).and_then(Value::as_str);
-        match self {
-            Self::In(key, values) => value(key).is_some_and(|v| values.iter().any(|w| w == v)),
-            Self::NotIn(key, values) => value(key).is_none_or(|v| !values.iter().any(|w| w == v)),
-            Self::Exists(key) => value(key).is_some(),
-            Self::Missing(key) => value(key).is_none(),
-            Self::Greater(key, than) => value(key).and_then(|v| v.parse::<i64>().ok()).is_some_and(|v| v > *than),
-            Self::Less(key, than) => value(key).and_then(|v| v.parse::<i64>().ok()).is_some_and(|v| v < *than),
-        }
     }
 }
 
@@ -125,76 +103,10 @@ fn parse_fields(qualified: &str, custom: bool, text: &str) -> Outcome<Vec<(Strin
     Ok(out)
 }
 
-/// `a=b,c!=d,e in (f,g),h notin (i),j,!k`
-fn parse_labels(text: &str) -> Outcome<Vec<Requirement>> {
-    let mut out = Vec::new();
-    let mut rest = text.trim();
-    while !rest.is_empty() {
-        // A comma in brackets belongs to the term.
-        let mut depth = 0;
-        let end = rest
-            .char_indices()
-            .find(|(_, c)| {
-                depth += i32::from(*c == '(') - i32::from(*c == ')');
-                *c == ',' && depth == 0
-            })
-            .map_or(rest.len(), |(i, _)| i);
-        out.push(requirement(rest[..end].trim())?);
-        rest = rest.get(end + 1..).unwrap_or_default().trim();
-    }
-    Ok(out)
-}
-
-fn requirement(term: &str) -> Outcome<Requirement> {
-    let fail = |why: String| Refusal::bad_request(format!("unable to parse requirement: {why}"));
-    let key = |text: &str| {
-        let text = text.trim();
-        match names::qualified(text).first() {
-            Some(wrong) => Err(fail(format!("<nil>: Invalid value: {}: {wrong}", json!(text)))),
-            None => Ok(text.to_owned()),
-        }
-    };
-    let value = |text: &str| {
-        let text = text.trim();
-        if text.starts_with('=') {
-            return Err(fail("found '=', expected: identifier".into()));
-        }
-        match names::label_value(text).first() {
-            Some(wrong) => Err(fail(format!("values[0][{}]: Invalid value: {}: {wrong}", "key", json!(text)))),
-            None => Ok(text.to_owned()),
-        }
-    };
-    if let Some(missing) = term.strip_prefix('!') {
-        return Ok(Requirement::Missing(key(missing)?));
-    }
-    for (word, inside) in [(" notin ", false), (" in ", true), (" notin(", false), (" in(", true)] {
-        if let Some((left, right)) = term.split_once(word) {
-            let list =
-                right.trim().trim_start_matches('(').strip_suffix(')').ok_or_else(|| fail("found '', expected: ',' or ')'".into()))?;
-            let values = list.split(',').map(value).collect::<Outcome<Vec<String>>>()?;
-            return Ok(if inside { Requirement::In(key(left)?, values) } else { Requirement::NotIn(key(left)?, values) });
-        }
-    }
-    if let Some((left, right)) = term.split_once("!=") {
-        return Ok(Requirement::NotIn(key(left)?, vec![value(right)?]));
-    }
-    if let Some((left, right)) = term.split_once("==").or_else(|| term.split_once('=')) {
-        return Ok(Requirement::In(key(left)?, vec![value(right)?]));
-    }
-    if let Some((left, right)) = term.split_once('>') {
-        let than = right.trim().parse().map_err(|_| fail(format!("for 'Gt', 'Lt' operators, the value must be an integer: {right}")))?;
-        return Ok(Requirement::Greater(key(left)?, than));
-    }
-    if let Some((left, right)) = term.split_once('<') {
-        let than = right.trim().parse().map_err(|_| fail(format!("for 'Gt', 'Lt' operators, the value must be an integer: {right}")))?;
-        return Ok(Requirement::Less(key(left)?, than));
-    }
-    Ok(Requirement::Exists(key(term)?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn all_terms_of_a_label_selector_must_hold() {

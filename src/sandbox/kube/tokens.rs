@@ -112,7 +112,8 @@ fn bind(store: &Store, namespace: &str, account: &str, bound: &Value, about: &mu
         let why = format!(
             "the UID in the bound object reference ({wanted}) does not match the UID in record. The object might have been deleted and then recreated"
         );
-        return Err(Refusal::conflict(about_bound, name, &why));
+        // here the server names the kind
+        return Err(Refusal::conflict(About { group: "", plural: kind }, name, &why));
     }
     if let Some(node) = object["spec"]["nodeName"].as_str().filter(|_| kind == "Pod") {
         about["node"] = match store.get(&format!("nodes//{node}")) {

@@ -18,7 +18,11 @@ pub fn of_kinds<'a>(resources: impl Iterator<Item = &'a Resource>) -> Map<String
     let mut wanted = BTreeSet::new();
     for r in resources {
         let mut own = match &r.crd_schema() {
-            Some(crd) => Value::clone(crd),
+            Some(crd) => {
+                let mut own = Value::clone(crd);
+                embedded(&mut own);
+                own
+            }
             None => of(&r.ty, &mut wanted, true),
         };
         own["properties"]["apiVersion"] = json!({"type": "string", "description": API_VERSION});
@@ -44,6 +48,26 @@ pub fn of_kinds<'a>(resources: impl Iterator<Item = &'a Resource>) -> Map<String
         }
     }
     schemas
+}
+
+/// An object in an object has what every object has.
+fn embedded(schema: &mut Value) {
+    for inner in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+        embedded(inner);
+    }
+    if let Some(items) = schema.get_mut("items") {
+        embedded(items);
+    }
+    if schema["x-kubernetes-embedded-resource"] != true {
+        return;
+    }
+    schema["properties"]["apiVersion"] = json!({"type": "string", "description": API_VERSION});
+    schema["properties"]["kind"] = json!({"type": "string", "description": KIND});
+    schema["properties"]["metadata"] = json!({"allOf": [{"$ref": reference("ObjectMeta")}], "description": METADATA});
+    let mut required: BTreeSet<String> =
+        schema["required"].as_array().into_iter().flatten().filter_map(|name| Some(name.as_str()?.to_owned())).collect();
+    required.extend(["apiVersion", "kind"].map(str::to_owned));
+    schema["required"] = json!(required);
 }
 
 pub fn served<'a>(catalog: &'a Catalog, group: &'a str, version: &'a str) -> impl Iterator<Item = &'a Resource> {

@@ -259,8 +259,8 @@ fn subjects(binding: &Value, kind: &str) -> Value {
     let all = binding["subjects"].as_array().into_iter().flatten().filter(|s| s["kind"] == kind);
     let all: Vec<String> = all
         .map(|s| {
-            let name = s["name"].as_str().unwrap_or_default();
-            s["namespace"].as_str().map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"))
+            let text = |name: &str| s[name].as_str().unwrap_or_default();
+            if kind == "ServiceAccount" { format!("{}/{}", text("namespace"), text("name")) } else { text("name").to_owned() }
         })
         .collect();
     json!(all.join(", "))
