@@ -47,6 +47,7 @@ tapes! {
     secrets
     service_accounts
     statuses
+    tables
     watches
 }
 

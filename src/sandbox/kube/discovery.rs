@@ -150,8 +150,10 @@ fn whole(catalog: &Catalog, core: bool, version: &str) -> Value {
 
 fn entry(r: &Resource) -> Value {
     let kind = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
+    // Of a built-in kind the group is not repeated.
+    let (group, version) = if r.custom.is_some() { (r.group.as_str(), r.version.as_str()) } else { ("", "") };
     let mut out = json!({
-        "resource": r.plural, "responseKind": kind(&r.group, &r.version, &r.kind), "scope": if r.namespaced { "Namespaced" } else { "Cluster" },
+        "resource": r.plural, "responseKind": kind(group, version, &r.kind), "scope": if r.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": r.singular, "verbs": r.verbs,
     });
     if !r.short.is_empty() {
@@ -162,7 +164,7 @@ fn entry(r: &Resource) -> Value {
     }
     if !r.subresources.is_empty() {
         let subs = r.subresources.iter().map(|s| {
-            let (group, version) = if s.version.is_empty() { (&r.group, &r.version) } else { (&s.group, &s.version) };
+            let (group, version) = if s.version.is_empty() { (group, version) } else { (s.group.as_str(), s.version.as_str()) };
             json!({"subresource": s.name, "responseKind": kind(group, version, &s.kind), "verbs": s.verbs})
         });
         out["subresources"] = subs.collect::<Vec<_>>().into();

@@ -420,7 +420,8 @@ pub fn shape(resource: &Resource, body: Value, view: View, include: &str) -> Val
             table::table(resource, &items, metadata, include)
         }
         (View::Table, false) => {
-            let metadata = json!({"resourceVersion": meta(&body, "resourceVersion")});
+            let version = meta(&body, "resourceVersion");
+            let metadata = if version.is_empty() { json!({}) } else { json!({"resourceVersion": version}) };
             table::table(resource, std::slice::from_ref(&body), metadata, include)
         }
         (View::Metadata, true) => {

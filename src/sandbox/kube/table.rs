@@ -16,6 +16,9 @@ const CREATED: &str = "CreationTimestamp is a timestamp representing the server 
 /// What goes with each row: `Metadata` (default), `Object`, `None`.
 pub fn table(resource: &Resource, objects: &[Value], metadata: Value, include: &str) -> Value {
     let rows: Vec<Value> = objects.iter().map(|object| row(resource, object, include)).collect();
+    // Kinds that have no printer of their own have no rows where others have none of them.
+    let own = resource.custom.is_some() || plan(resource).first().is_none_or(|(name, ..)| *name != "Created At");
+    let rows = if rows.is_empty() && !own { Value::Null } else { json!(rows) };
     json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": columns(resource), "rows": rows})
 }
 

@@ -27,7 +27,10 @@ pub fn plan(resource: &Resource) -> Plan {
         ("", "Pod") => pods::plan(),
         ("", "Namespace") => vec![("Status", "string", 0, |o| o["status"]["phase"].clone()), AGE],
         ("", "Secret") => vec![("Type", "string", 0, |o| o["type"].clone()), ("Data", "string", 0, |o| count(o, "data")), AGE],
-        ("", "ConfigMap") => vec![("Data", "string", 0, |o| count(o, "data")), AGE],
+        ("", "ConfigMap") => {
+            let all = |o: &Value| json!(["data", "binaryData"].iter().filter_map(|list| count(o, list).as_u64()).sum::<u64>());
+            vec![("Data", "string", 0, all), AGE]
+        }
         ("", "ServiceAccount") => vec![("Secrets", "string", 0, |o| json!(o["secrets"].as_array().map_or(0, Vec::len))), AGE],
         (_, "Event") => vec![
             ("Last Seen", "string", 0, |o| {
