@@ -1,6 +1,8 @@
 //! The Kubernetes API, request by request: every tape of `tests/api/` was recorded from a real kube-apiserver and is played against
 //! both worlds.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends")]
+
 mod common;
 
 #[path = "api/discovery.rs"]
