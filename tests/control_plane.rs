@@ -27,8 +27,9 @@ fn wanted() -> bool {
 
 /// What the script came to, the folder that it had, and how long it took to end after `then`, which gets its id and that folder.
 fn run(command: &str, then: impl FnOnce(u32, &Path)) -> (ExitStatus, PathBuf, Duration) {
-    let mut started = Command::new(script());
-    started.args(["bash", "-c", &format!("{READY} {command}")]);
+    // who runs the tests in the background has signals ignored for all that they start
+    let mut started = Command::new("env");
+    started.arg("--default-signal=HUP,INT,QUIT,TERM").arg(script()).args(["bash", "-c", &format!("{READY} {command}")]);
     let mut child = started.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let dir: PathBuf = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap().into();
     then(child.id(), &dir);

@@ -122,7 +122,7 @@ async fn a_kind_is_there_as_long_as_its_crd() {
     delete(&kube, &crd).await;
     idle(&kube).await;
     assert_eq!((get(&kube, IDENTITIES).await.code, get(&kube, IDENTITIES).await.text), (404, "404 page not found\n".into()));
-    let again = json!({"apiVersion": definition["apiVersion"], "kind": definition["kind"], "metadata": {"name": definition["metadata"]["name"]}, "spec": definition["spec"]});
+    let again = json!({"apiVersion": definition["apiVersion"], "kind": definition["kind"], "metadata": {"name": definition["metadata"]["name"], "annotations": definition["metadata"]["annotations"]}, "spec": definition["spec"]});
     assert_eq!(post(&kube, crds, again).await.code, 201);
     let empty = get(&kube, IDENTITIES).await;
     assert_eq!((empty.code, empty.body["items"].as_array().map(Vec::len)), (200, Some(0)));

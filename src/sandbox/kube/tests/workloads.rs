@@ -237,10 +237,10 @@ async fn a_pod_is_available_when_it_was_ready_for_long_enough() {
 #[tokio::test]
 async fn a_rollout_that_gets_nowhere_is_told_of_when_its_time_is_over() {
     let kube = cluster();
-    post(&kube, DEPLOYMENTS, deployment(1, "broken", json!({"progressDeadlineSeconds": 1}))).await;
+    post(&kube, DEPLOYMENTS, deployment(1, "broken", json!({"progressDeadlineSeconds": 4}))).await;
     idle(&kube).await;
     assert_eq!(condition(&web(&kube).await, "Progressing").1, "ReplicaSetUpdated");
-    tokio::time::sleep(Duration::from_millis(3200)).await;
+    tokio::time::sleep(Duration::from_millis(6200)).await;
     assert_eq!(condition(&web(&kube).await, "Progressing"), ("False".into(), "ProgressDeadlineExceeded".into()));
 }
 
