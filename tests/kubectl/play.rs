@@ -79,6 +79,9 @@ impl Desk<'_> {
         if part.directive("last").is_some() {
             lines = lines.last().copied().into_iter().collect();
         }
+        if part.directive("first").is_some() {
+            lines.truncate(1);
+        }
         if part.directive("sort").is_some() {
             lines.sort_unstable();
         }

@@ -2,13 +2,13 @@
 //!
 //! It is text: what it is about, `@file NAME` with indented lines, then parts of `$ kubectl …` and their output; `? N` is an exit code other than
 //! 0. The output is that of the newest kubectl; where others print something else, it stands behind a line `[1.27..1.29]`.
-//! Before a `$` line stand `@` lines: `@until TEXT` again until it is printed · `@last` only the last line counts · `@sort` the order is
+//! Before a `$` line stand `@` lines: `@until TEXT` again until it is printed · `@first`, `@last` only that line counts · `@sort` the order is
 //! chance · `@omit TEXT` lines with it are left out · `@from 1.N`, `@to 1.N` for these minors only · `@sandbox` has no equal on a real one.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-const DIRECTIVES: [&str; 7] = ["until", "last", "sort", "omit", "from", "to", "sandbox"];
+const DIRECTIVES: [&str; 8] = ["until", "first", "last", "sort", "omit", "from", "to", "sandbox"];
 
 #[derive(Default, Clone)]
 pub struct Part {

@@ -60,6 +60,7 @@ fn added(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> O
             Ok(Vec::new())
         }
         ("apps" | "batch", _) => {
+            allocate::create(store, facts, call, object)?;
             let template = object.pointer("/spec/template").or_else(|| object.pointer("/spec/jobTemplate/spec/template"));
             Ok(template.map(|pod| security::template(store, call.namespace.as_deref().unwrap_or_default(), pod)).unwrap_or_default())
         }

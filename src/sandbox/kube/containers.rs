@@ -20,6 +20,7 @@ pub fn refuse(store: &Store, call: &Call, request: &Request) -> Outcome<Reply> {
         .flat_map(|list| pod["spec"][*list].as_array().into_iter().flatten())
         .filter_map(|c| c["name"].as_str())
         .collect();
+    let placed = pod["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty());
     let asked = request.query("container").filter(|c| !c.is_empty());
     let container = match asked.as_deref() {
         Some(container) if !all.contains(&container) => {
@@ -28,6 +29,13 @@ pub fn refuse(store: &Store, call: &Call, request: &Request) -> Outcome<Reply> {
         Some(container) => container,
         None => all.first().copied().unwrap_or_default(),
     };
+    if !placed {
+        return match call.sub.as_str() {
+            // there is no kubelet to ask, and the server answers with nothing
+            "log" => Ok(Reply::ok(Value::Null)),
+            _ => Err(Refusal::bad_request(format!("pod {name} does not have a host assigned"))),
+        };
+    }
     let statuses = ["containerStatuses", "initContainerStatuses"];
     let mut states = statuses.iter().flat_map(|list| pod["status"][*list].as_array().into_iter().flatten());
     let state = states.find(|c| c["name"] == container).map_or(&Value::Null, |c| &c["state"]);

@@ -49,9 +49,10 @@ pub fn answer(catalog: &Catalog, parts: &[&str], request: &Request, facts: &Fact
         }
         ["apis", name] => {
             let (name, versions) = catalog.groups().into_iter().find(|(g, _)| g == name)?;
-            let mut body = group(&name, &versions);
-            body["kind"] = json!("APIGroup");
-            body["apiVersion"] = json!("v1");
+            let mut body = json!({"kind": "APIGroup", "apiVersion": "v1"});
+            for (field, value) in group(&name, &versions).as_object().into_iter().flatten() {
+                body[field] = value.clone();
+            }
             Some(plain(&body))
         }
         ["api", version] => resources(catalog, "", version).map(|body| plain(&body)),

@@ -403,6 +403,9 @@ fn present(resource: &Resource, reply: Reply, request: &Request) -> Response {
 
 pub fn shape(resource: &Resource, body: Value, view: View, include: &str) -> Value {
     let list = body["items"].is_array() && body["kind"] == resource.list_kind.as_str();
+    if body["kind"] == "Scale" && view == View::Table {
+        return table::scale(&body);
+    }
     if body["kind"] == "Status" || (!list && body["kind"] != resource.kind.as_str()) {
         return body;
     }

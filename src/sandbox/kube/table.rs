@@ -22,6 +22,24 @@ pub fn table(resource: &Resource, objects: &[Value], metadata: Value, include: &
     json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": columns(resource), "rows": rows})
 }
 
+/// Of a workload's subresource.
+pub fn scale(scale: &Value) -> Value {
+    let count = |of: &Value| json!(of["replicas"].as_u64().unwrap_or_default());
+    let cells =
+        json!([scale["metadata"]["name"], count(&scale["spec"]), count(&scale["status"]), age(&scale["metadata"]["creationTimestamp"]),]);
+    let columns = [
+        column("Name", "string", "name", NAME, 0),
+        column("Desired", "integer", "", "", 0),
+        column("Available", "integer", "", "", 0),
+        column("Age", "string", "", CREATED, 0),
+    ];
+    let metadata = json!({"resourceVersion": scale["metadata"]["resourceVersion"]});
+    json!({
+        "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": columns,
+        "rows": [{"cells": cells, "object": scale}],
+    })
+}
+
 fn row(resource: &Resource, object: &Value, include: &str) -> Value {
     let shown = match include {
         // an item of a list does not repeat its kind, a row does

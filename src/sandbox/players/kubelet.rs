@@ -273,12 +273,29 @@ fn running_status(pod: &Value) -> Value {
             "state": { "running": { "startedAt": now() } }, "lastState": {},
         })
     });
+    let before = pod["spec"]["initContainers"].as_array().into_iter().flatten().map(|c| {
+        let (name, image) = (c["name"].as_str().unwrap_or_default(), c["image"].as_str().unwrap_or_default());
+        let id = format!("containerd://{}", digest(&format!("{}/{name}", uid(pod))));
+        // a sidecar runs on
+        let on = c["restartPolicy"] == "Always";
+        let ended = json!({ "exitCode": 0, "reason": "Completed", "startedAt": now(), "finishedAt": now(), "containerID": id });
+        let state = if on { json!({ "running": { "startedAt": now() } }) } else { json!({ "terminated": ended }) };
+        json!({
+            "name": name, "image": image, "imageID": format!("{image}@sha256:{}", digest(image)), "ready": true, "started": on, "restartCount": 0,
+            "containerID": id, "state": state, "lastState": {},
+        })
+    });
+    let before: Vec<Value> = before.collect();
     let seed = Sha256::digest(uid(pod));
     let ip = format!("10.244.{}.{}", seed[0], 2 + u16::from(seed[1]) % 253);
-    json!({
+    let mut status = json!({
         "phase": "Running", "conditions": conditions(pod, true), "startTime": started(pod), "hostIP": HOST,
         "hostIPs": [{ "ip": HOST }], "podIP": ip, "podIPs": [{ "ip": ip }], "containerStatuses": each.collect::<Vec<_>>(),
-    })
+    });
+    if !before.is_empty() {
+        status["initContainerStatuses"] = before.into();
+    }
+    status
 }
 
 fn started(pod: &Value) -> Value {
