@@ -6,32 +6,44 @@ mod v2;
 mod wire;
 
 use super::resource::{Catalog, Resource};
-use crate::sandbox::http::{Request, Response};
+use crate::sandbox::http::{Body, Request, Response};
 use schemas::{component, served};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// `rest`: of the path after `/openapi`.
 pub fn answer(catalog: &Catalog, rest: &[&str], request: &Request) -> Option<Response> {
-    let json = |body: &Value| Response::json(200, "application/json", body);
-    match rest {
-        ["v2"] => Some(v2::answer(catalog, request)),
-        ["v3"] => {
-            let mut paths = Map::new();
-            for (group, versions) in catalog.groups() {
-                for version in versions {
-                    let path = if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") };
-                    let text = document(catalog, &group, &version).to_string();
-                    let hash: String = Sha256::digest(text).iter().take(16).map(|b| format!("{b:02X}")).collect();
-                    paths.insert(path.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}")}));
-                }
-            }
-            Some(json(&json!({"paths": paths})))
-        }
-        ["v3", "api", version] if catalog.serves("", version) => Some(json(&document(catalog, "", version))),
-        ["v3", "apis", group, version] if catalog.serves(group, version) => Some(json(&document(catalog, group, version))),
-        _ => None,
+    if rest == ["v2"] {
+        return Some(v2::answer(catalog, request));
     }
+    // kubectl asks at each apply: they are put into words once
+    let all = catalog.documents.get_or_init(|| documents(catalog));
+    if rest == ["v3"] {
+        let path = |(path, (hash, _)): (&String, &(String, String))| {
+            (path.trim_start_matches("v3/").to_owned(), json!({"serverRelativeURL": format!("/openapi/{path}?hash={hash}")}))
+        };
+        let paths: Map<String, Value> = all.iter().map(path).collect();
+        return Some(Response::json(200, "application/json", &json!({"paths": paths})));
+    }
+    let (_, text) = all.get(&rest.join("/"))?;
+    let mut response = Response::new(200).with("content-type", "application/json");
+    response.body = Body::Full(text.clone().into());
+    Some(response)
+}
+
+/// Each with its hash, by `v3/api/v1`, `v3/apis/GROUP/VERSION`.
+fn documents(catalog: &Catalog) -> BTreeMap<String, (String, String)> {
+    let mut out = BTreeMap::new();
+    for (group, versions) in catalog.groups() {
+        for version in versions {
+            let path = if group.is_empty() { format!("v3/api/{version}") } else { format!("v3/apis/{group}/{version}") };
+            let text = document(catalog, &group, &version).to_string();
+            let hash: String = Sha256::digest(&text).iter().take(16).map(|b| format!("{b:02X}")).collect();
+            out.insert(path, (hash, text));
+        }
+    }
+    out
 }
 
 /// Where objects of a kind are listed and made; one object is at `/{name}` behind it.

@@ -5,7 +5,7 @@ use super::schema::{self, Type};
 use super::status::About;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub const ALL: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 /// The order in which the API server lists the verbs of custom kinds.
@@ -79,6 +79,8 @@ pub fn group_version(group: &str, version: &str) -> String {
 pub struct Catalog {
     pub resources: Vec<Arc<Resource>>,
     by_path: BTreeMap<(String, String, String), usize>,
+    /// The OpenAPI documents of these kinds, once somebody asked: by path after `/openapi/`, with their hashes.
+    pub documents: OnceLock<BTreeMap<String, (String, String)>>,
 }
 
 impl Catalog {
@@ -88,7 +90,7 @@ impl Catalog {
             resources.extend(of_crd(crd));
         }
         let by_path = resources.iter().enumerate().map(|(i, r)| ((r.group.clone(), r.version.clone(), r.plural.clone()), i)).collect();
-        Self { resources: resources.into_iter().map(Arc::new).collect(), by_path }
+        Self { resources: resources.into_iter().map(Arc::new).collect(), by_path, documents: OnceLock::new() }
     }
     pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Resource>> {
         let i = self.by_path.get(&(group.to_owned(), version.to_owned(), plural.to_owned()))?;
