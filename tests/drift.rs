@@ -5,8 +5,11 @@
 mod common;
 
 use common::{
-    World, same,
-    specs::{CLASSES, IDENTITIES, LAB_000, LAB_004, NAMESPACES},
+    World,
+    both::Side,
+    same,
+    specs::{CLASSES, IDENTITIES, LAB_000, LAB_004, NAMESPACES, context_of},
+    until,
 };
 use serde_json::{Value, json};
 
@@ -96,8 +99,14 @@ impl Lab {
         assert_eq!(gone, 1, "{role} at {scope}: {all:#?}");
     }
 
-    fn nodes(&self) -> String {
-        format!("/subscriptions/{}/resourceGroups/MC_podid-lab_{}_westeurope", self.world.subscription(), self.context)
+    /// The resource group of the cluster's nodes: that of a real cluster's own, if one stands in.
+    fn node_group(&self) -> String {
+        let path = format!(
+            "{}/providers/Microsoft.ContainerService/managedClusters/{}?api-version=2024-09-01",
+            self.world.group_id(),
+            self.context
+        );
+        self.world.arm("GET", &path, None).ok()["properties"]["nodeResourceGroup"].as_str().unwrap().to_owned()
     }
 
     /// A policy that Azure has for this object id, through what it answers.
@@ -189,8 +198,9 @@ fn roles(lab: &Lab, reader_scope: &str) {
     let identity = lab.world.identity_id(lab.identity);
     lab.remove_role(&identity, OPERATOR);
     lab.mended("MIC may not use the identity", &[&format!("PUT roleAssignments at {}", lab.identity)]);
-    lab.remove_role(&lab.nodes(), CONTRIBUTOR);
-    lab.mended("MIC may not change the nodes", &[&format!("PUT roleAssignments at MC_podid-lab_{}_westeurope", lab.context)]);
+    let nodes = lab.node_group();
+    lab.remove_role(&format!("/subscriptions/{}/resourceGroups/{nodes}", lab.world.subscription()), CONTRIBUTOR);
+    lab.mended("MIC may not change the nodes", &[&format!("PUT roleAssignments at {nodes}")]);
     lab.remove_role(reader_scope, READER);
     let last = reader_scope.rsplit('/').next().unwrap();
     lab.mended("the identity is no Reader", &[&format!("PUT roleAssignments at {last}")]);
@@ -229,15 +239,16 @@ fn tags(lab: &Lab) {
     lab.mended("the vault's tags are gone", &[&format!("PATCH vaults/{}", lab.vault)]);
 }
 
-#[test]
-fn lab_000_is_mended_piece_by_piece_and_then_goes_without_a_trace() {
-    let lab = Lab::of(LAB_000, World::served());
+fn lab_000_is_mended(side: Side) {
+    let lab = Lab::of(LAB_000, World::on(side, "aks-sp"));
     let world = &lab.world;
     let before = world.export();
     world.up(lab.spec, &[]).ok();
     let made = world.export();
     kubernetes(&lab);
-    world.kube("DELETE", lab.context, &format!("{NAMESPACES}/{}", lab.namespace), None).ok();
+    let namespace = format!("{NAMESPACES}/{}", lab.namespace);
+    world.kube("DELETE", lab.context, &namespace, None).ok();
+    until("the namespace is gone", || (world.kube("GET", lab.context, &namespace, None).status == 404).then_some(()));
     let all = [
         format!("PATCH azureidentities/{}", lab.azure_identity),
         format!("PATCH azureidentitybindings/{}", lab.binding),
@@ -251,12 +262,12 @@ fn lab_000_is_mended_piece_by_piece_and_then_goes_without_a_trace() {
     tags(&lab);
     same("after all was mended", &made, &world.export());
     world.down(lab.spec, &["--delete-data", lab.vault]).ok();
+    world.collected(lab.context);
     same("after `down`", &before, &world.export());
 }
 
-#[test]
-fn lab_004_is_mended_piece_by_piece_and_then_goes_without_a_trace() {
-    let lab = Lab::of(LAB_004, World::served());
+fn lab_004_is_mended(side: Side) {
+    let lab = Lab::of(LAB_004, World::on(side, "aks-mi"));
     let world = &lab.world;
     let before = world.export();
     world.up(lab.spec, &[]).ok();
@@ -268,7 +279,13 @@ fn lab_004_is_mended_piece_by_piece_and_then_goes_without_a_trace() {
     tags(&lab);
     same("after all was mended", &made, &world.export());
     world.down(lab.spec, &["--delete-data", lab.vault]).ok();
+    world.collected(lab.context);
     same("after `down`", &before, &world.export());
+}
+
+both! {
+    lab_000_is_mended_piece_by_piece_and_then_goes_without_a_trace, lab_000_is_mended;
+    lab_004_is_mended_piece_by_piece_and_then_goes_without_a_trace, lab_004_is_mended
 }
 
 #[test]
@@ -285,12 +302,37 @@ fn a_vault_with_roles_is_mended_and_then_goes_without_a_trace() {
     secret(&lab);
     same("after all was mended", &made, &world.export());
     world.down(lab.spec, &["--delete-data", lab.vault]).ok();
+    world.collected(lab.context);
     same("after `down`", &before, &world.export());
 }
 
+/// What is still in it is as good as gone, and is made again when the namespace is.
+fn a_namespace_is_on_its_way_out(side: Side) {
+    let lab = Lab::of(LAB_000, World::on(side, "aks-sp"));
+    let world = &lab.world;
+    world.up(lab.spec, &[]).ok();
+    let made = world.export();
+    // held until podid has looked at it
+    let path = lab.object(IDENTITIES, "azureidentities", lab.azure_identity);
+    let finalizers = |list: Value| world.kube("PATCH", lab.context, &path, Some(json!({ "metadata": { "finalizers": list } })));
+    finalizers(json!(["podid.test/held"])).ok();
+    world.kube("DELETE", lab.context, &format!("{NAMESPACES}/{}", lab.namespace), None).ok();
+    let up = world.start(&["up", "--yes", "-f", lab.spec, "--events", "events.jsonl"]);
+    until("podid waits for the namespace to go", || {
+        let events = std::fs::read_to_string(world.path("events.jsonl")).ok()?;
+        events.lines().any(|line| line.contains("\"started\"") && line.contains("namespace/")).then_some(())
+    });
+    finalizers(Value::Null).ok();
+    up.wait().ok();
+    world.plan(lab.spec).ok();
+    same("after it went and came again", &made, &world.export());
+}
+
+both! { a_namespace_that_is_on_its_way_out_is_made_again_with_all_that_was_in_it, a_namespace_is_on_its_way_out }
+
 /// A new identity has new ids, so all that names them is made anew.
-fn the_identity_is_gone(spec: &'static str, more: &[&str]) {
-    let lab = Lab::of(spec, World::served());
+fn the_identity_is_gone(side: Side, spec: &'static str, more: &[&str]) {
+    let lab = Lab::of(spec, World::on(side, context_of(spec)));
     let world = &lab.world;
     let before = world.export();
     world.up(lab.spec, &[]).ok();
@@ -311,17 +353,14 @@ fn the_identity_is_gone(spec: &'static str, more: &[&str]) {
     lab.mended("the identity is gone", &writes.iter().map(String::as_str).collect::<Vec<_>>());
     world.podid(&["verify", "-f", lab.spec]).ok().says("proved ");
     world.down(lab.spec, &["--delete-data", lab.vault]).ok();
+    world.collected(lab.context);
     same("after `down`", &before, &world.export());
 }
 
-#[test]
-fn lab_000_gets_a_new_identity_and_all_that_names_it() {
-    the_identity_is_gone(LAB_000, &["DELETE roleAssignments at claims-api-kv", "PUT roleAssignments at claims-api-kv"]);
-}
-
-#[test]
-fn lab_004_gets_a_new_identity_and_all_that_names_it() {
-    the_identity_is_gone(LAB_004, &[]);
+both! {
+    lab_000_gets_a_new_identity_and_all_that_names_it,
+        |side| the_identity_is_gone(side, LAB_000, &["DELETE roleAssignments at claims-api-kv", "PUT roleAssignments at claims-api-kv"]);
+    lab_004_gets_a_new_identity_and_all_that_names_it, |side| the_identity_is_gone(side, LAB_004, &[])
 }
 
 /// Recovered, it has its policies and secrets (writing the policies again changes nothing); assignments at a deleted resource are gone.

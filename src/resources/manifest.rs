@@ -173,6 +173,9 @@ pub async fn observe(
     if around.intent != Intent::Present || actual.terminating {
         return Ok(Some(actual));
     }
+    if goes_with_its_namespace(&cluster, &place.at).await? {
+        return Ok(None);
+    }
     let mine = around.mine(ownership::owner(around.app, &actual.labels));
     // some of what it is made of is not known yet: the fields that are to come differ in any case
     let wanted = match make(mine) {
@@ -198,6 +201,17 @@ pub async fn observe(
         }
     }
     Ok(Some(actual))
+}
+
+/// A namespace that is being deleted takes everything in it along, sooner or later: what is still there is as good as gone. It was looked at
+/// before what lies in it, so this asks nothing more of the server.
+async fn goes_with_its_namespace(cluster: &cluster::Read, at: &At) -> Result<bool, Fault> {
+    let Some(namespace) = &at.namespace else { return Ok(false) };
+    match cluster.get(&super::namespace::at(namespace)).await {
+        // who may not look finds out when it is written
+        Err(cluster::Error::Forbidden { .. }) => Ok(false),
+        other => Ok(other.map_err(Fault::cloud)?.is_some_and(|live| Actual::of(&live).terminating)),
+    }
 }
 
 /// What was consented to, and whether the object is podid's already.

@@ -46,18 +46,18 @@ pub fn key(cluster: &str, name: &str) -> Key {
     Key::of("namespace", [cluster, name])
 }
 
-impl Namespace {
-    fn at(&self) -> At {
-        manifest::at(&Api::new("", "v1", "Namespace", "namespaces"), None, &self.name)
-    }
+pub(super) fn at(name: &str) -> At {
+    manifest::at(&Api::new("", "v1", "Namespace", "namespaces"), None, name)
+}
 
+impl Namespace {
     /// Others have labels of their own on it.
     pub(super) fn site(&self) -> Place {
-        Place { lies: self.lies.clone(), at: self.at(), shared: true }
+        Place { lies: self.lies.clone(), at: at(&self.name), shared: true }
     }
 
     pub(super) fn manifest(&self, app: &str, mine: bool) -> Value {
-        manifest::manifest(&self.at(), app, mine, &[], None)
+        manifest::manifest(&at(&self.name), app, mine, &[], None)
     }
 
     /// What is in it that podid did not make; what the cluster itself puts there is not looked at.
