@@ -35,9 +35,9 @@ pub enum SandboxCommand {
         /// Written as soon as it serves
         #[arg(long, value_name = "FILE")]
         ready_file: Option<PathBuf>,
-        /// Where to listen
-        #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
-        listen: SocketAddr,
+        /// Where to listen [default: on loopback, the port of last time if it is free]
+        #[arg(long, value_name = "ADDR:PORT")]
+        listen: Option<SocketAddr>,
         /// Let a real cluster stand in for one of the sandbox's: its kubeconfig, the current context of it; repeatable
         #[arg(id = STAND_INS, long = "cluster", value_name = "[NAME=]KUBECONFIG", value_parser = stand_in)]
         clusters: Vec<StandIn>,

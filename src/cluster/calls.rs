@@ -20,7 +20,8 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-/// 429 and 503 are asked again after these pauses (or what Retry-After says, up to `LONGEST`), as long as the request's time allows.
+/// 429 and 503 are asked again after these pauses (or what Retry-After says, up to `LONGEST`), as long as the request's time allows; so is
+/// what only reads, where a cluster that answered before cannot be reached for a moment (an API server that is started anew).
 const PAUSES: [Duration; 4] = [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 const LONGEST: Duration = Duration::from_secs(10);
 
@@ -113,10 +114,14 @@ impl Link {
         }
         let end = Instant::now() + self.timeout;
         for pause in PAUSES {
-            let answer = self.once(call).await?;
-            let pause = answer.wait.unwrap_or(pause).min(LONGEST);
-            if !matches!(answer.code, 429 | 503) || Instant::now() + pause >= end {
-                return Ok(answer);
+            let answer = self.once(call).await;
+            let pause = match &answer {
+                Ok(answer) if matches!(answer.code, 429 | 503) => answer.wait.unwrap_or(pause).min(LONGEST),
+                Err(Error::Unreachable { .. }) if call.method == Method::GET && self.answered.load(Ordering::Relaxed) => pause,
+                _ => return answer,
+            };
+            if Instant::now() + pause >= end {
+                return answer;
             }
             tokio::time::sleep(pause).await;
         }
@@ -228,9 +233,7 @@ impl Link {
             .map_err(|e| Error::Invalid { message: e.to_string(), causes: Vec::new() })?;
         let answer = tokio::time::timeout(self.timeout, self.client.send(request)).await.map_err(|_| {
             let late = self.late();
-            if !self.answered.load(Ordering::Relaxed) {
-                self.mark(&late);
-            }
+            self.mark(&late);
             late
         })?;
         let answer = answer.map_err(|e| self.broken(&e))?;
@@ -239,7 +242,11 @@ impl Link {
         Ok(answer)
     }
 
+    /// Not for a cluster that answered before: it may be back in a moment.
     fn mark(&self, error: &Error) {
+        if self.answered.load(Ordering::Relaxed) {
+            return;
+        }
         *self.down.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), error.clone()));
     }
 

@@ -32,7 +32,8 @@ enum End<T> {
     Relist,
 }
 
-/// None: time ran out. An error that may pass (no way through, 5xx) ends it only at the very start or if it lasts until the end.
+/// None: time ran out. An error that may pass (no way through, 5xx) ends it only at the very start,
+/// where `Link::answer` has tried again already, or if it lasts until the end.
 pub(super) async fn follow<T: Send>(
     link: &Link,
     view: View<'_>,

@@ -199,6 +199,11 @@ impl World {
         self.served = None;
     }
 
+    /// The process that serves it.
+    pub fn server_id(&self) -> u32 {
+        self.served.as_ref().expect("the world is served").child.id()
+    }
+
     pub fn port(&self) -> u16 {
         self.served.as_ref().expect("the world is served").port
     }

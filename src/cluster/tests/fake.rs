@@ -33,6 +33,8 @@ pub enum Reply {
     Open(Vec<Value>),
     /// Lines, then the end.
     Ended(Vec<Value>),
+    /// None: the connection is closed.
+    Cut,
     /// So long, then what.
     Late(Duration, Box<Reply>),
 }
@@ -82,7 +84,7 @@ async fn answer(
     rule: Arc<Rule>,
     most: Arc<AtomicUsize>,
     now: Arc<AtomicUsize>,
-) -> std::result::Result<http::Response<BoxBody<Bytes, Infallible>>, Infallible> {
+) -> std::io::Result<http::Response<BoxBody<Bytes, Infallible>>> {
     most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
     let (parts, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
@@ -112,6 +114,7 @@ async fn answer(
         Reply::Text(code, body) => (code, full(body.to_owned())),
         Reply::Ended(all) => (200, BodyExt::boxed(StreamBody::new(lines(all)))),
         Reply::Open(all) => (200, BodyExt::boxed(StreamBody::new(lines(all).chain(futures::stream::pending())))),
+        Reply::Cut => return Err(std::io::ErrorKind::ConnectionReset.into()),
         Reply::Late(..) => unreachable!(),
     };
     Ok(http::Response::builder().status(code).body(body).unwrap())

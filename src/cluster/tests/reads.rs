@@ -174,3 +174,26 @@ async fn a_busy_server_is_asked_again_and_a_name_never_leaves_its_place() {
     cluster.write().get(&at(Api::new("rbac.authorization.k8s.io", "v1", "Role", "roles"), "system:x?y")).await.unwrap();
     assert_eq!(fake.last().uri, "/apis/rbac.authorization.k8s.io/v1/namespaces/shop/roles/system:x%3Fy");
 }
+
+#[tokio::test]
+async fn what_reads_is_asked_again_of_a_cluster_that_was_there_a_moment_ago() {
+    let fake =
+        Fake::start(|_, before| if before == 1 { Reply::Cut } else { Reply::Json(200, json!({ "metadata": { "name": "a" } })) }).await;
+    let cluster = to(&fake).await;
+    cluster.read().get(&at(pods(), "a")).await.unwrap();
+    assert!(cluster.read().get(&at(pods(), "a")).await.unwrap().is_some());
+    assert_eq!(fake.asked().len(), 3, "one was cut and asked again");
+}
+
+#[tokio::test]
+async fn what_writes_is_not_asked_again_and_nor_is_a_cluster_that_never_answered() {
+    let fake = Fake::start(|seen, _| if seen.method == "GET" { Reply::Json(200, json!({})) } else { Reply::Cut }).await;
+    let cluster = to(&fake).await;
+    cluster.read().get(&at(pods(), "a")).await.unwrap();
+    let refused = cluster.write().create(&at(pods(), "a"), &json!({})).await.unwrap_err();
+    assert!(matches!(refused, Error::Unreachable { .. }), "{refused:?}");
+    assert_eq!(fake.asked().len(), 2);
+    let fake = Fake::start(|_, _| Reply::Cut).await;
+    assert!(matches!(to(&fake).await.read().get(&at(pods(), "a")).await.unwrap_err(), Error::Unreachable { .. }));
+    assert_eq!(fake.asked().len(), 1);
+}
