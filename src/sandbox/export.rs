@@ -32,7 +32,7 @@ fn arm(state: &azure::State) -> Map<String, Value> {
         put(&mut all, identities::document(&state.tenant, subscription, identity, ""));
     }
     for cluster in state.clusters.values() {
-        put(&mut all, clusters::document(state, cluster));
+        put(&mut all, clusters::document(state, cluster, "2024-09-01"));
     }
     for set in state.scale_sets.values() {
         put(&mut all, scale_sets::document(state, set));

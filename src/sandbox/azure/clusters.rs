@@ -11,7 +11,75 @@ use serde_json::{Value, json};
 
 pub const KIND: &str = "Microsoft.ContainerService/managedClusters";
 
-pub fn document(state: &State, cluster: &Cluster) -> Value {
+/// What came to the document with which version, first and last; a client of an older or newer one does not see it (recorded, and the
+/// REST reference). Below `properties`, a pool's fields after `pool.`.
+const SINCE: &[(&str, &str)] = &[
+    ("azurePortalFQDN", "2021-03-01"),
+    ("currentKubernetesVersion", "2022-03-01"),
+    ("metricsProfile", "2024-02-01"),
+    ("networkProfile.ipFamilies", "2021-10-01"),
+    ("networkProfile.networkDataplane", "2023-06-01"),
+    ("networkProfile.serviceCidrs", "2021-10-01"),
+    ("oidcIssuerProfile", "2022-08-01"),
+    ("resourceUID", "2023-10-01"),
+    ("securityProfile", "2021-09-01"),
+    ("storageProfile", "2022-01-01"),
+    ("supportPlan", "2023-04-01"),
+    ("workloadAutoScalerProfile", "2022-11-01"),
+    ("pool.currentOrchestratorVersion", "2021-09-01"),
+    ("pool.enableFIPS", "2021-03-01"),
+    ("pool.kubeletDiskType", "2021-02-01"),
+    ("pool.osSKU", "2021-03-01"),
+    ("pool.scaleDownMode", "2021-08-01"),
+    ("pool.securityProfile", "2024-02-01"),
+];
+const UNTIL: &[(&str, &str)] = &[("enablePodSecurityPolicy", "2024-10-01")];
+/// From here on clusters and pools have an entity tag, and a cluster says of which kind it is.
+const TAGGED: &str = "2025-10-01";
+
+fn take(properties: &mut Value, way: &str) {
+    let (at, name) = match way.split_once('.') {
+        Some(("pool", name)) => (&mut properties["agentPoolProfiles"][0], name),
+        Some((at, name)) => (&mut properties[at], name),
+        None => (properties, way),
+    };
+    if let Some(object) = at.as_object_mut() {
+        object.shift_remove(name);
+    }
+}
+
+/// As this version tells it.
+pub fn document(state: &State, cluster: &Cluster, api_version: &str) -> Value {
+    let mut body = whole(state, cluster);
+    let properties = &mut body["properties"];
+    let dropped = SINCE.iter().filter(|(_, since)| api_version < *since).chain(UNTIL.iter().filter(|(_, until)| api_version >= *until));
+    for (way, _) in dropped {
+        take(properties, way);
+    }
+    if api_version < "2022-03-01" {
+        properties["kubernetesVersion"] = json!(cluster.version);
+    }
+    if api_version >= TAGGED {
+        let tag = |of: &str| json!(ids::guid(&["etag", of, &cluster.name]));
+        properties["agentPoolProfiles"][0]["eTag"] = tag("pool");
+        properties["storageProfile"]["diskCSIDriver"]["version"] = json!("v1");
+        let more = json!({
+            "controlPlanePluginProfiles": {"azure-monitor-metrics-ccp": {"enableV2": true}, "gpu-provisioner": {"enableV2": true},
+                "karpenter": {"enableV2": true}, "kubelet-serving-csr-approver": {"enableV2": true},
+                "live-patching-controller": {"enableV2": true}, "static-egress-controller": {"enableV2": true}},
+            "nodeProvisioningProfile": {"mode": "Manual", "defaultNodePools": "Auto"}, "bootstrapProfile": {"artifactSource": "Direct"},
+            "hostedSystemProfile": {"enabled": false}, "enableFIPS": false,
+        });
+        if let (Value::Object(all), Value::Object(more)) = (properties, more) {
+            all.extend(more);
+        }
+        body["kind"] = json!("Base");
+        body["eTag"] = tag("cluster");
+    }
+    body
+}
+
+fn whole(state: &State, cluster: &Cluster) -> Value {
     let (subscription, node_group) = (&state.subscription, &cluster.node_group);
     let address = ids::guid(&["outbound address", &cluster.name]);
     let mut properties = json!({
@@ -71,7 +139,7 @@ pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
     let scope = group.map_or_else(|| format!("/subscriptions/{subscription}"), |g| ids::group_id(subscription, g));
     access::require(call, "Microsoft.ContainerService/managedClusters/read", &scope)?;
     let all = call.state.clusters.values().filter(|c| group.is_none_or(|g| c.group.eq_ignore_ascii_case(g)));
-    let value: Vec<Value> = all.map(|c| document(call.state, c)).collect();
+    let value: Vec<Value> = all.map(|c| document(call.state, c, &call.api_version())).collect();
     Ok(answer(200, &json!({ "value": value })))
 }
 
@@ -88,7 +156,7 @@ pub fn one(call: &Call<'_>, group: &Group, name: &str) -> Answer {
         return Err(error::body(409, "OperationNotAllowed", "The clusters of the sandbox can be read, not changed."));
     }
     access::require(call, &format!("{KIND}/read"), &scope)?;
-    Ok(answer(200, &document(call.state, find(call, group, name)?)))
+    Ok(answer(200, &document(call.state, find(call, group, name)?, &call.api_version())))
 }
 
 /// `listClusterUserCredential` and `listClusterAdminCredential`: a kubeconfig, in base64.
