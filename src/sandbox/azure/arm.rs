@@ -196,7 +196,9 @@ fn dress(call: &Call<'_>, mut response: Response) -> Response {
         "DELETE" => ("deletes", "799", "11999"),
         _ => ("writes", "799", "11999"),
     };
-    if matches!(&response.body, crate::sandbox::http::Body::Full(bytes) if bytes.is_empty()) {
+    let empty = matches!(&response.body, crate::sandbox::http::Body::Full(bytes) if bytes.is_empty());
+    // the answer to a HEAD names the type of what it leaves out
+    if empty && call.request.method != "HEAD" {
         response.headers.retain(|(name, _)| name != "content-type");
     }
     let mut response = response
@@ -217,7 +219,10 @@ fn dress(call: &Call<'_>, mut response: Response) -> Response {
         let header = format!("tenantId={},objectId={}/westeurope/{}", call.state.tenant, call.caller.object_id, ids::random());
         response = response.with("x-ms-operation-identifier", header);
     }
-    if !matches!(response.status, 401 | 403) {
+    let tenant_wide = !ids::fold(&call.request.path).trim_start_matches('/').starts_with("subscriptions/");
+    if tenant_wide && !matches!(response.status, 401 | 403) {
+        response = response.with(&format!("x-ms-ratelimit-remaining-tenant-{word}"), left);
+    } else if !matches!(response.status, 401 | 403) {
         response = response
             .with(&format!("x-ms-ratelimit-remaining-subscription-{word}"), left)
             .with(&format!("x-ms-ratelimit-remaining-subscription-global-{word}"), global);

@@ -84,7 +84,8 @@ fn document(call: &Call<'_>) -> Value {
         "subscriptionId": subscription, "tenantId": call.state.tenant, "displayName": "podid sandbox", "state": "Enabled",
         "subscriptionPolicies": {"locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"},
     });
-    if call.api_version().as_str() >= "2020-01-01" {
+    // one without tags tells of none before this version, as recorded
+    if call.api_version().as_str() >= "2022-12-01" {
         body["tags"] = json!({});
     }
     body
