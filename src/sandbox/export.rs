@@ -1,7 +1,7 @@
 //! The world as sorted JSON, to compare two of them byte for byte: what there is, without ids of versions, times, and what is on its way.
 
 use super::{
-    azure::{self, clusters, groups, identities, ids, policies, resources, scale_sets, vaults},
+    azure::{self, clusters, features, groups, identities, ids, policies, resources, scale_sets, vaults},
     error::Error,
     running::Running,
 };
@@ -60,6 +60,9 @@ fn arm(state: &azure::State) -> Map<String, Value> {
                 "scope": scope, "roleDefinitionId": azure::definitions::id(subscription, &a.role), "roleName": role, "principalId": a.principal,
                 "principalName": principal, "principalType": a.principal_type, "description": a.description, "condition": a.condition}}),
         );
+    }
+    for feature in state.features.values() {
+        put(&mut all, features::document(subscription, feature));
     }
     let registered: Map<String, Value> = state.providers.values().map(|p| (p.namespace.clone(), json!(p.registration))).collect();
     [("resources".to_owned(), Value::Object(all)), ("providers".to_owned(), Value::Object(registered))].into_iter().collect()

@@ -4,7 +4,7 @@
 use super::{
     Answer, Call, assignments, clusters, definitions, deleted_vaults,
     error::{self, gateway},
-    groups, identities, ids, policies, providers, resources, scale_sets, subscriptions, times, token, vaults,
+    features, groups, identities, ids, policies, providers, resources, scale_sets, subscriptions, times, token, vaults,
 };
 use crate::sandbox::http::Response;
 
@@ -134,6 +134,9 @@ fn route(call: &mut Call<'_>) -> Answer {
         ["subscriptions", _, "providers"] => providers::list(call),
         ["subscriptions", _, "providers", _] => providers::one(call, part(3)),
         ["subscriptions", _, "providers", _, "register" | "unregister"] => providers::register(call, part(3), low[4] == "register"),
+        ["subscriptions", _, "providers", "microsoft.features", _, ..] if !matches!(low[4], "register" | "unregister") => {
+            features::answer(call, &path.parts[4..])
+        }
         ["subscriptions", _, "providers", "microsoft.managedidentity", "userassignedidentities"] => identities::list(call, None),
         ["subscriptions", _, "providers", "microsoft.keyvault", "vaults"] => vaults::list(call, None),
         ["subscriptions", _, "providers", "microsoft.keyvault", "checknameavailability"] => vaults::check_name(call),

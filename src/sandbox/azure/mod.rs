@@ -13,6 +13,7 @@ pub mod deleted_vaults;
 pub mod directory;
 pub mod entra;
 pub mod error;
+pub mod features;
 pub mod graph;
 pub mod groups;
 pub mod identities;

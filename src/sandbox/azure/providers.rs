@@ -15,6 +15,7 @@ pub const ALL: &[(&str, &[&str])] = &[
     ("Microsoft.Authorization", &["roleAssignments", "roleDefinitions", "permissions"]),
     ("Microsoft.Compute", &["virtualMachines", "virtualMachineScaleSets"]),
     ("Microsoft.ContainerService", &["managedClusters", "locations", "locations/operations", "locations/operationresults"]),
+    ("Microsoft.Features", &["features", "providers", "featureProviders/subscriptionFeatureRegistrations"]),
     (
         "Microsoft.KeyVault",
         &["vaults", "vaults/secrets", "vaults/accessPolicies", "deletedVaults", "locations/deletedVaults", "checkNameAvailability"],
@@ -38,7 +39,7 @@ fn document(call: &Call<'_>, provider: &Provider) -> Value {
         "authorizations": [], "resourceTypes": types, "registrationState": provider.registration, "registrationPolicy": "RegistrationRequired"})
 }
 
-fn unknown(namespace: &str) -> Response {
+pub fn unknown(namespace: &str) -> Response {
     gateway(404, "InvalidResourceNamespace", format!("The resource namespace '{namespace}' is invalid."))
 }
 

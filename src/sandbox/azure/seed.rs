@@ -44,6 +44,7 @@ pub fn new(now: i64) -> State {
         clusters: BTreeMap::new(),
         scale_sets: BTreeMap::new(),
         providers: BTreeMap::new(),
+        features: BTreeMap::new(),
         operations: BTreeMap::new(),
         grants: BTreeMap::new(),
         generations: BTreeMap::new(),

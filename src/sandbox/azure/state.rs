@@ -30,12 +30,25 @@ pub struct State {
     pub scale_sets: BTreeMap<String, ScaleSet>,
     /// By folded namespace; what is not here is not known.
     pub providers: BTreeMap<String, Provider>,
+    /// By folded `namespace/name`; those that somebody asked for.
+    #[serde(default)]
+    pub features: BTreeMap<String, Feature>,
     /// Of long-running operations: polls that are still answered with 202.
     pub operations: BTreeMap<String, Operation>,
     /// A grant at the data plane, as `principal|vault|kind`, and how late it still is.
     pub grants: BTreeMap<String, Late>,
     /// How often a name was deleted, or (`version:`) written.
     pub generations: BTreeMap<String, u64>,
+}
+
+/// A preview feature of a resource provider.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Feature {
+    pub namespace: String,
+    pub name: String,
+    /// `NotRegistered`, `Registering`, `Registered`, `Unregistering`, `Unregistered`.
+    pub state: String,
+    pub registered: Option<i64>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 mod assignments;
 mod faults;
+mod features;
 mod folder;
 mod lab;
 mod nodes;

@@ -1,0 +1,188 @@
+//! Preview features of resource providers and their registration with the subscription, in both of Azure's forms: `register` and `unregister`
+//! of a feature, and registrations as resources of their own. Azure's list of features follows no rule, so any sound name of a known
+//! provider is one here.
+
+use super::{
+    Answer, Call, access,
+    error::{self, gateway},
+    ids, providers,
+    state::Feature,
+    times,
+};
+use crate::sandbox::{http::Response, lateness::Lateness};
+use serde_json::{Value, json};
+
+const NAMESPACE: &str = "Microsoft.Features";
+
+/// What the labs and the records of others speak of: all that a list shows of features that nobody asked for yet.
+const LISTED: &[(&str, &str)] = &[
+    ("Microsoft.Compute", "EncryptionAtHost"),
+    ("Microsoft.ContainerService", "AKS-KedaPreview"),
+    ("Microsoft.ContainerService", "AzureOverlayPreview"),
+    ("Microsoft.ContainerService", "EnableImageCleanerPreview"),
+    ("Microsoft.ContainerService", "EnablePodIdentityPreview"),
+    ("Microsoft.ContainerService", "EnableWorkloadIdentityPreview"),
+    ("Microsoft.ContainerService", "IdentityBindingPreview"),
+    ("Microsoft.Network", "AllowLBPreview"),
+    ("Microsoft.Storage", "AllowNFSV3"),
+];
+
+/// What `releaseDate` says of a feature whose release nobody knows.
+const RELEASED: &str = "2016-08-17T21:39:18.0538346Z";
+
+/// Under its id of the first form.
+pub fn document(subscription: &str, feature: &Feature) -> Value {
+    let (namespace, name) = (&feature.namespace, &feature.name);
+    json!({"properties": {"state": feature.state},
+        "id": format!("/subscriptions/{subscription}/providers/{NAMESPACE}/providers/{namespace}/features/{name}"),
+        "type": "Microsoft.Features/providers/features", "name": format!("{namespace}/{name}")})
+}
+
+fn registration(subscription: &str, feature: &Feature) -> Value {
+    let (namespace, name) = (&feature.namespace, &feature.name);
+    let mut properties = json!({"subscriptionId": subscription, "featureName": name, "providerNamespace": namespace, "state": feature.state,
+        "releaseDate": RELEASED, "approvalType": "AutoApproval"});
+    if let Some(at) = feature.registered {
+        properties["registrationDate"] = json!(times::ticks(at));
+    }
+    properties["shouldFeatureDisplayInPortal"] = json!(false);
+    json!({"id": format!("/subscriptions/{subscription}/providers/{NAMESPACE}/featureProviders/{namespace}/subscriptionFeatureRegistrations/{name}"),
+        "name": name, "type": "microsoft.features/featureproviders/subscriptionfeatureregistrations", "properties": properties})
+}
+
+/// `rest`: the segments behind `providers/Microsoft.Features`, as they came and folded.
+pub fn answer(call: &mut Call<'_>, rest: &[String]) -> Answer {
+    let low: Vec<String> = rest.iter().map(|part| ids::fold(part)).collect();
+    let low: Vec<&str> = low.iter().map(String::as_str).collect();
+    let part = |at: usize| rest.get(at).map_or("", String::as_str);
+    match (call.request.method.as_str(), low.as_slice()) {
+        ("GET", ["features"]) => list(call, None),
+        ("GET", ["providers", _, "features"]) => list(call, Some(part(1))),
+        ("GET", ["providers", _, "features", _]) => {
+            permit(call, "features/read")?;
+            let feature = look(call, part(1), part(3))?;
+            Ok(error::ok(&document(&call.state.subscription, &feature)))
+        }
+        ("POST", ["providers", _, "features", _, verb @ ("register" | "unregister")]) => {
+            permit(call, &format!("providers/features/{verb}/action"))?;
+            let feature = turn(call, part(1), part(3), *verb == "register")?;
+            Ok(error::ok(&document(&call.state.subscription, &feature)))
+        }
+        ("GET", ["subscriptionfeatureregistrations"]) => registrations(call, None),
+        ("GET", ["featureproviders", _, "subscriptionfeatureregistrations"]) => registrations(call, Some(part(1))),
+        (method, ["featureproviders", _, "subscriptionfeatureregistrations", _]) => {
+            let method = method.to_owned();
+            one_registration(call, &method, part(1), part(3))
+        }
+        _ => Err(error::method_not_allowed(call)),
+    }
+}
+
+fn permit(call: &Call<'_>, action: &str) -> Result<(), Response> {
+    access::require(call, &format!("{NAMESPACE}/{action}"), &format!("/subscriptions/{}", call.state.subscription))
+}
+
+fn key(namespace: &str, name: &str) -> String {
+    ids::fold(&format!("{namespace}/{name}"))
+}
+
+/// As it was left, or as one that nobody asked for. Its namespace has the provider's own casing.
+fn known(call: &Call<'_>, namespace: &str, name: &str) -> Result<Feature, Response> {
+    let provider = call.state.providers.get(&ids::fold(namespace)).ok_or_else(|| providers::unknown(namespace))?;
+    let sound = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if !sound {
+        return Err(gateway(404, "FeatureNotFound", format!("The feature '{name}' could not be found.")));
+    }
+    let there = call.state.features.get(&key(namespace, name)).cloned();
+    Ok(there.unwrap_or_else(|| Feature {
+        namespace: provider.namespace.clone(),
+        name: name.to_owned(),
+        state: "NotRegistered".to_owned(),
+        registered: None,
+    }))
+}
+
+/// What is under way is seen so once, then it is done.
+fn look(call: &mut Call<'_>, namespace: &str, name: &str) -> Result<Feature, Response> {
+    let feature = known(call, namespace, name)?;
+    let done = match feature.state.as_str() {
+        "Registering" => "Registered",
+        "Unregistering" => "Unregistered",
+        _ => return Ok(feature),
+    };
+    let now = Feature { state: done.to_owned(), ..feature.clone() };
+    call.state.features.insert(key(namespace, name), now.clone());
+    call.counted();
+    Ok(if call.rules.lateness == Lateness::None { now } else { feature })
+}
+
+fn turn(call: &mut Call<'_>, namespace: &str, name: &str, on: bool) -> Result<Feature, Response> {
+    let mut feature = known(call, namespace, name)?;
+    match (on, feature.state.as_str()) {
+        (true, "Registered") | (false, "NotRegistered" | "Unregistered") => return Ok(feature),
+        (true, _) => {
+            "Registering".clone_into(&mut feature.state);
+            feature.registered = Some(call.now);
+        }
+        (false, _) => {
+            "Unregistering".clone_into(&mut feature.state);
+            feature.registered = None;
+        }
+    }
+    call.state.features.insert(key(namespace, name), feature.clone());
+    call.changed();
+    Ok(feature)
+}
+
+/// Those that have a state, and the listed ones that have none yet.
+fn list(call: &Call<'_>, of: Option<&str>) -> Answer {
+    permit(call, "features/read")?;
+    if let Some(namespace) = of {
+        known(call, namespace, "any")?;
+    }
+    let mut all = call.state.features.clone();
+    for (namespace, name) in LISTED {
+        if let Ok(feature) = known(call, namespace, name) {
+            all.insert(key(namespace, name), feature);
+        }
+    }
+    let fits = |feature: &&Feature| of.is_none_or(|namespace| feature.namespace.eq_ignore_ascii_case(namespace));
+    Ok(error::list(all.values().filter(fits).map(|f| document(&call.state.subscription, f)).collect()))
+}
+
+fn registrations(call: &Call<'_>, of: Option<&str>) -> Answer {
+    permit(call, "featureProviders/subscriptionFeatureRegistrations/read")?;
+    let fits = |f: &&Feature| f.registered.is_some() && of.is_none_or(|namespace| f.namespace.eq_ignore_ascii_case(namespace));
+    Ok(error::list(call.state.features.values().filter(fits).map(|f| registration(&call.state.subscription, f)).collect()))
+}
+
+/// A registration that is asked for as a resource is there at once.
+fn one_registration(call: &mut Call<'_>, method: &str, namespace: &str, name: &str) -> Answer {
+    let action = |verb: &str| format!("featureProviders/subscriptionFeatureRegistrations/{verb}");
+    match method {
+        "GET" => {
+            permit(call, &action("read"))?;
+            let feature = known(call, namespace, name)?;
+            Ok(error::ok(&registration(&call.state.subscription, &feature)))
+        }
+        "PUT" => {
+            permit(call, &action("write"))?;
+            let mut feature = known(call, namespace, name)?;
+            "Registered".clone_into(&mut feature.state);
+            feature.registered.get_or_insert(call.now);
+            call.state.features.insert(key(namespace, name), feature.clone());
+            call.changed();
+            Ok(error::ok(&registration(&call.state.subscription, &feature)))
+        }
+        "DELETE" => {
+            permit(call, &action("delete"))?;
+            let feature = known(call, namespace, name)?;
+            if feature.registered.is_none() {
+                return Ok(Response::new(204));
+            }
+            turn(call, namespace, name, false)?;
+            Ok(Response::new(200))
+        }
+        _ => Err(error::method_not_allowed(call)),
+    }
+}
