@@ -132,8 +132,21 @@ async fn truly(running: &Arc<Running>, by: &str, request: &Request, rules: &azur
     if let Some(cluster) = running.cluster(&request.host) {
         return of_cluster(running, by, request, &cluster).await;
     }
-    let answer = azure::answer(&mut running.azure(), request, rules, azure::times::now());
+    let (answer, occupied) = {
+        let mut state = running.azure();
+        let answer = azure::answer(&mut state, request, rules, azure::times::now());
+        let occupied = answer.as_ref().and_then(|(response, _)| azure::federated::occupy(&mut state, request, rules, response));
+        (answer, occupied)
+    };
     let Some((response, effect)) = answer else { return Response::new(404) };
+    let _occupied = match occupied {
+        None => None,
+        Some((identity, way)) => {
+            let guard = Occupied { running, identity };
+            tokio::time::sleep(way).await;
+            Some(guard)
+        }
+    };
     if effect != Effect::Nothing {
         running.mark_azure();
     }
@@ -144,6 +157,18 @@ async fn truly(running: &Arc<Running>, by: &str, request: &Request, rules: &azur
             response
         }
         Effect::Changed => saved(running, response).await,
+    }
+}
+
+/// Other writes of credentials of the identity are refused until this is dropped, also when the client has gone.
+struct Occupied<'a> {
+    running: &'a Running,
+    identity: String,
+}
+
+impl Drop for Occupied<'_> {
+    fn drop(&mut self) {
+        self.running.azure().federating.remove(&self.identity);
     }
 }
 

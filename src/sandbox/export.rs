@@ -1,7 +1,7 @@
 //! The world as sorted JSON, to compare two of them byte for byte: what there is, without ids of versions, times, and what is on its way.
 
 use super::{
-    azure::{self, clusters, features, groups, identities, ids, policies, resources, scale_sets, vaults},
+    azure::{self, clusters, features, federated, groups, identities, ids, policies, resources, scale_sets, vaults},
     error::Error,
     running::Running,
 };
@@ -30,6 +30,10 @@ fn arm(state: &azure::State) -> Map<String, Value> {
     }
     for identity in state.identities.values() {
         put(&mut all, identities::document(&state.tenant, subscription, identity, ""));
+        let id = identities::id(subscription, identity);
+        for (_, credential) in federated::of(state, &ids::fold(&id)) {
+            put(&mut all, federated::document(&id, credential));
+        }
     }
     for cluster in state.clusters.values() {
         put(&mut all, clusters::document(state, cluster, "2024-09-01"));

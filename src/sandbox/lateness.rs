@@ -47,6 +47,8 @@ pub enum Kind {
     Grant,
     /// A secret that is being deleted or recovered.
     Deletion,
+    /// A new federated credential, at the token endpoint.
+    Federation,
 }
 
 impl Kind {
@@ -56,6 +58,8 @@ impl Kind {
             Self::VaultName => (2, 31),
             Self::Grant => (2, 11),
             Self::Deletion => (0, 4),
+            // not measured: "seconds to minutes"
+            Self::Federation => (2, 20),
         }
     }
 }

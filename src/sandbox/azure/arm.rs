@@ -4,7 +4,7 @@
 use super::{
     Answer, Call, assignments, clusters, definitions, deleted_vaults,
     error::{self, gateway},
-    features, groups, identities, ids, policies, providers, resources, scale_sets, subscriptions, times, token, vaults,
+    features, federated, groups, identities, ids, policies, providers, resources, scale_sets, subscriptions, times, token, vaults,
 };
 use crate::sandbox::http::Response;
 
@@ -157,6 +157,12 @@ fn route(call: &mut Call<'_>) -> Answer {
             match (*namespace, *kind, rest) {
                 ("microsoft.managedidentity", "userassignedidentities", []) => identities::list(call, Some(&group.name)),
                 ("microsoft.managedidentity", "userassignedidentities", [_]) => identities::one(call, &group, part(7)),
+                ("microsoft.managedidentity", "userassignedidentities", [_, "federatedidentitycredentials"]) => {
+                    federated::list(call, &group, part(7))
+                }
+                ("microsoft.managedidentity", "userassignedidentities", [_, "federatedidentitycredentials", _]) => {
+                    federated::one(call, &group, part(7), part(9))
+                }
                 ("microsoft.keyvault", "vaults", []) => vaults::list(call, Some(&group.name)),
                 ("microsoft.keyvault", "vaults", [_]) => vaults::one(call, &group, part(7)),
                 ("microsoft.keyvault", "vaults", [_, "accesspolicies", verb]) => policies::write(call, &group, part(7), verb),

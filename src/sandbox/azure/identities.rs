@@ -3,7 +3,7 @@
 use super::{
     Answer, Call, access, directory,
     error::{self, gateway},
-    ids, providers,
+    federated, ids, providers,
     state::{Group, Identity},
     subscriptions,
 };
@@ -123,6 +123,7 @@ fn put(call: &mut Call<'_>, group: &Group, name: &str, key: &str) -> Answer {
 pub fn remove(call: &mut Call<'_>, key: &str) -> bool {
     let Some(identity) = call.state.identities.remove(key) else { return false };
     directory::remove(call.state, key, &identity.principal_id);
+    federated::remove_of(call.state, key);
     call.state.assignments.drop_under(key);
     call.changed();
     true

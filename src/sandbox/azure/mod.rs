@@ -14,6 +14,7 @@ pub mod directory;
 pub mod entra;
 pub mod error;
 pub mod features;
+pub mod federated;
 pub mod graph;
 pub mod groups;
 pub mod identities;

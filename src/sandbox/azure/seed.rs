@@ -37,6 +37,8 @@ pub fn new(now: i64) -> State {
         subscription: ids::guid(&["subscription"]),
         groups: BTreeMap::new(),
         identities: BTreeMap::new(),
+        federated: BTreeMap::new(),
+        federating: Default::default(),
         principals: BTreeMap::new(),
         assignments: Assignments::default(),
         vaults: BTreeMap::new(),

@@ -19,6 +19,12 @@ pub struct State {
     pub groups: BTreeMap<String, Group>,
     /// By folded id.
     pub identities: BTreeMap<String, Identity>,
+    /// Federated identity credentials, by folded id.
+    #[serde(default)]
+    pub federated: BTreeMap<String, Federated>,
+    /// Folded ids of identities, one of whose credentials is being written this moment.
+    #[serde(skip)]
+    pub federating: BTreeSet<String>,
     /// By object id.
     pub principals: BTreeMap<String, Principal>,
     pub assignments: Assignments,
@@ -67,6 +73,16 @@ pub struct Identity {
     pub tags: Tags,
     pub client_id: String,
     pub principal_id: String,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Federated {
+    pub name: String,
+    pub issuer: String,
+    pub subject: String,
+    pub audiences: Vec<String>,
+    /// Until Entra knows it.
+    pub late: Late,
 }
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 mod assignments;
 mod faults;
 mod features;
+mod federated;
 mod folder;
 mod lab;
 mod nodes;
