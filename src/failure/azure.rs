@@ -26,14 +26,15 @@ impl From<&Error> for Failure {
             Error::Untrusted { host, cause } => Self::new(Exit::Failed, format!("{host} shows a certificate that is not trusted"))
                 .because(cause.clone())
                 .hint("If a proxy opens TLS here, name its CA in SSL_CERT_FILE."),
-            Error::Forbidden { message, action, scope, caller, .. } => {
-                forbidden(message, action.as_deref(), scope.as_deref(), caller.as_deref())
-            }
+            Error::Forbidden { code, message, action, scope, caller } => match (action, scope) {
+                (Some(action), Some(vault)) if code == "ForbiddenByPolicy" => no_policy(action, vault, caller.as_deref()),
+                (Some(action), scope) => forbidden(message, action, scope.as_deref(), caller.as_deref()),
+                (None, _) => unnamed(code, message),
+            },
             Error::NotFound { code, message } if code == "SubscriptionNotFound" => Self::new(Exit::Refused, message.clone())
                 .hint("Name a subscription that this login can see with `--subscription` (`az account list -o table` shows them)."),
             Error::NotFound { message, .. } => Self::new(Exit::Failed, message.clone()),
-            Error::Conflict { code, message } => Self::new(Exit::Failed, format!("{code}: {message}"))
-                .hint("Somebody else may be changing the same thing: run the same command again."),
+            Error::Conflict { code, message } => Self::new(Exit::Failed, format!("{code}: {message}")).hint(way_out_of(code, message)),
             Error::Throttled { message, after } => {
                 let failure = Self::new(Exit::Failed, format!("Azure throttles: {message}"));
                 let wait = after.map_or_else(|| "in a few minutes".to_owned(), |a| format!("in {} s", a.as_secs().max(1)));
@@ -54,11 +55,62 @@ impl From<&Error> for Failure {
     }
 }
 
-/// The scope is a cause and not a part of the message, so that one missing role which stops several things is told once.
-fn forbidden(message: &str, action: Option<&str>, scope: Option<&str>, caller: Option<&str>) -> Failure {
-    let Some(action) = action else {
-        return Failure::new(Exit::Failed, "not allowed").because(first_line(message)).hint("Ask for a role that allows it.");
+/// Of a 409: what passes by itself, and what somebody has to do first.
+fn way_out_of(code: &str, message: &str) -> String {
+    match code {
+        "MissingSubscriptionRegistration" => {
+            let quoted = message.split_once("namespace '").and_then(|(_, rest)| rest.split_once('\''));
+            let namespace = quoted.map_or("NAMESPACE", |(namespace, _)| namespace);
+            format!(
+                "Register it once for the subscription: `az provider register --namespace {namespace} --wait`; then run the same command again."
+            )
+        }
+        "ScopeLocked" => {
+            "Somebody locked it (`az lock list` shows who): take the lock away with `az lock delete`, or leave it as it is.".to_owned()
+        }
+        "ResourceGroupBeingDeleted" => {
+            "Wait until the group is gone (`az group wait --deleted --name GROUP`) and make it anew, or name another one.".to_owned()
+        }
+        "RoleAssignmentExists" => "It was made meanwhile: run the same command again, which finds it.".to_owned(),
+        _ => "Somebody else may be changing the same thing: run the same command again.".to_owned(),
+    }
+}
+
+/// A 403 whose text names no action.
+fn unnamed(code: &str, message: &str) -> Failure {
+    let (what, hint) = match code {
+        "Authorization_RequestDenied" => (
+            "this login may not look into the directory",
+            "The Entra role Directory Readers allows it, as does the Graph permission Application.Read.All: an administrator of the tenant grants either.",
+        ),
+        // recorded for a secret with `enabled: false`
+        "AccessDenied" => (
+            "not allowed",
+            "A disabled secret answers so: `az keyvault secret set-attributes --vault-name VAULT --name NAME --enabled true`.",
+        ),
+        "ForbiddenByFirewall" | "ForbiddenByConnection" => (
+            "the vault's firewall lets this machine not in",
+            "Let its address in with `az keyvault network-rule add --name VAULT --ip-address ADDRESS`, or run podid where the vault can be reached.",
+        ),
+        _ => ("not allowed", "Ask for a role that allows it."),
     };
+    Failure::new(Exit::Failed, what).because(first_line(message)).hint(hint)
+}
+
+/// No role helps in a vault that asks its access policies. `action`: `secrets get`.
+fn no_policy(action: &str, vault: &str, caller: Option<&str>) -> Failure {
+    let who = caller.map_or_else(|| "this login".to_owned(), |id| format!("this login ({id})"));
+    let (of, permission) = action.split_once(' ').unwrap_or(("secrets", action));
+    let failure = Failure::new(Exit::Failed, format!("{who} may not do {action}"));
+    failure.because(format!("no access policy of the vault {vault} allows that")).hint(format!(
+        "An access policy allows it: `az keyvault set-policy --name {vault} --object-id {} --{}-permissions {permission}`.",
+        caller.unwrap_or("WHO"),
+        of.trim_end_matches('s')
+    ))
+}
+
+/// The scope is a cause and not a part of the message, so that one missing role which stops several things is told once.
+fn forbidden(message: &str, action: &str, scope: Option<&str>, caller: Option<&str>) -> Failure {
     let who = caller.map_or_else(|| "this login".to_owned(), |id| format!("this login ({id})"));
     let failure = Failure::new(Exit::Failed, format!("{who} may not do {action}"));
     let Some(scope) = scope else { return failure.because(first_line(message)).hint("Ask for a role that allows it.") };
@@ -102,8 +154,48 @@ fn role_for(action: &str) -> Option<&'static str> {
         () if begins("microsoft.keyvault/vaults/secrets/") => "Key Vault Secrets Officer",
         () if begins("microsoft.keyvault/") && !action.ends_with("/read") => "Key Vault Contributor",
         () if begins("microsoft.compute/") && !action.ends_with("/read") => "Virtual Machine Contributor",
-        () if begins("secrets/") || begins("secret ") => "Key Vault Secrets Officer",
         () if action.ends_with("/read") => "Reader",
         () => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forbidden(code: &str, action: Option<&str>, scope: Option<&str>) -> Failure {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let (code, message) = (code.to_owned(), "m".to_owned());
+        Failure::from(&Error::Forbidden { code, message, action: owned(action), scope: owned(scope), caller: Some("o-1".to_owned()) })
+    }
+
+    #[test]
+    fn a_vault_that_asks_its_policies_is_told_by_policies() {
+        let failure = forbidden("ForbiddenByPolicy", Some("secrets get"), Some("kv"));
+        assert_eq!(failure.message, "this login (o-1) may not do secrets get");
+        assert_eq!(failure.causes, ["no access policy of the vault kv allows that"]);
+        assert_eq!(
+            failure.hints,
+            ["An access policy allows it: `az keyvault set-policy --name kv --object-id o-1 --secret-permissions get`."]
+        );
+    }
+
+    #[test]
+    fn a_403_without_an_action_is_told_by_its_code() {
+        let hint = |code: &str| forbidden(code, None, None).hints.join(" ");
+        assert!(hint("Authorization_RequestDenied").contains("Directory Readers"));
+        assert!(hint("AccessDenied").contains("--enabled true"));
+        assert!(hint("ForbiddenByFirewall").contains("network-rule add"));
+    }
+
+    #[test]
+    fn a_provider_that_is_not_registered_is_registered_and_not_waited_for() {
+        let hint = |code: &str, message: &str| {
+            Failure::from(&Error::Conflict { code: code.to_owned(), message: message.to_owned() }).hints.join(" ")
+        };
+        let missing = "The subscription is not registered to use namespace 'Microsoft.KeyVault'. See https://aka.ms/rps-not-found";
+        assert!(hint("MissingSubscriptionRegistration", missing).contains("`az provider register --namespace Microsoft.KeyVault --wait`"));
+        assert!(hint("ScopeLocked", "m").contains("az lock delete"));
+        assert!(hint("ConflictError", "m").starts_with("Somebody else"));
+    }
 }
