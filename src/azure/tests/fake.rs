@@ -37,12 +37,12 @@ pub struct Seen {
 #[derive(Clone)]
 pub struct Reply {
     pub status: u16,
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(String, String)>,
     pub body: String,
 }
 
 pub fn reply(status: u16, body: Value) -> Reply {
-    Reply { status, headers: vec![("content-type", "application/json; charset=utf-8".to_owned())], body: body.to_string() }
+    Reply { status, headers: vec![], body: body.to_string() }.with("content-type", "application/json; charset=utf-8")
 }
 
 pub fn empty(status: u16) -> Reply {
@@ -54,8 +54,8 @@ pub fn error(status: u16, code: &str, message: &str) -> Reply {
 }
 
 impl Reply {
-    pub fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.push((name, value.to_owned()));
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 }
@@ -83,12 +83,21 @@ impl Fake {
         Self::slow(Duration::ZERO, script).await
     }
 
+    /// Also under the names of `hosts`: a recording may be of a vault that has one of its own.
+    pub async fn of(hosts: &[String], script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start(hosts, Duration::ZERO, script).await
+    }
+
     pub async fn slow(delay: Duration, script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start(&[], delay, script).await
+    }
+
+    async fn start(hosts: &[String], delay: Duration, script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let world =
             World { script: Arc::new(script), seen: Mutex::default(), conns: Mutex::default(), delay, refuse_connect: Mutex::default() };
         let world = Arc::new(world);
-        let (tls, ca_pem) = authority();
+        let (tls, ca_pem) = authority(hosts);
         let ca = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(ca.path(), ca_pem).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -152,7 +161,7 @@ pub fn listener() -> (OnWait, Arc<Mutex<Vec<String>>>) {
     (Arc::new(move |sentence| kept.lock().unwrap().push(sentence)), said)
 }
 
-fn authority() -> (tokio_rustls::TlsAcceptor, String) {
+fn authority(hosts: &[String]) -> (tokio_rustls::TlsAcceptor, String) {
     let ca_key = rcgen::KeyPair::generate().unwrap();
     let mut ca = rcgen::CertificateParams::default();
     ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -167,7 +176,8 @@ fn authority() -> (tokio_rustls::TlsAcceptor, String) {
         "token.actions.githubusercontent.com",
         "*.vault.azure.net",
     ];
-    let leaf = rcgen::CertificateParams::new(names.map(str::to_owned)).unwrap().signed_by(&key, &issuer).unwrap();
+    let names: Vec<String> = names.into_iter().map(str::to_owned).chain(hosts.iter().cloned()).collect();
+    let leaf = rcgen::CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let mut config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(vec![leaf.der().clone()], key).unwrap();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

@@ -5,6 +5,7 @@ mod fake;
 mod logins;
 mod logs;
 mod reads;
+mod replay;
 mod vault_secrets;
 mod wires;
 mod writes;

@@ -1,0 +1,47 @@
+//! What the client must have said while it waited, by the answers that it got on the way; and which answers may lie on the way at all.
+
+use super::{
+    record::Record,
+    refusals::{Means, means},
+};
+
+/// The sentence for this answer, where it is one to wait after. `asked`: the call's own record.
+pub fn sentence(asked: &Record, answer: &Record, patient: bool) -> Option<String> {
+    let vault = || asked.path.split('/').skip_while(|s| !s.eq_ignore_ascii_case("vaults")).nth(1).unwrap_or_default();
+    let secret = || asked.path.split('/').filter(|segment| !segment.is_empty()).nth(1).unwrap_or_default();
+    let state = answer.answer()["properties"]["provisioningState"].as_str().map(str::to_owned);
+    match (asked.op.as_str(), answer.op.as_str(), answer.status) {
+        ("vault.PUT", "vault.PUT" | "vault.GET", 200..300) => {
+            state.filter(|state| state != "Succeeded").map(|_| format!("Waiting until the name of the vault {} is registered.", vault()))
+        }
+        ("vault.PUT", "vault.GET", 404) => Some(format!("Waiting until the vault {} is visible.", vault())),
+        ("deletedSecret.recover.POST", "secret.GET", 404) => Some(format!("Waiting until the secret {} is recovered.", secret())),
+        (_, _, 400..600) if answer.op == asked.op && means(answer, patient) == Means::Later => {
+            Some(match (answer.status, asked.op.as_str()) {
+                (_, "roleAssignment.PUT") => "Waiting until the new identity is known to role assignments.".to_owned(),
+                (403, _) => {
+                    format!("Waiting until the vault {} knows of the new grant.", asked.host.split('.').next().unwrap_or_default())
+                }
+                (_, op) if op.starts_with("vault.") => format!("Waiting for another change of the vault {}.", vault()),
+                _ => format!("Waiting until the secret {} is no longer being deleted or recovered.", secret()),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Whether the client may go on after this answer without a word.
+pub fn leads_on(asked: &Record, answer: &Record, patient: bool) -> bool {
+    let silently = |answer: &Record| matches!(means(answer, patient), Means::Throttled | Means::Failed);
+    match asked.op.as_str() {
+        _ if answer.is_challenge() => true,
+        op if op.contains(".list.") && answer.is_success() => true,
+        // of two versions of one second the vault is asked for the current one
+        "secret.versions.GET" if answer.is_success() => true,
+        // the secret itself is asked for next; a refused recovery too may have been made before
+        "deletedSecret.recover.POST" if answer.op == asked.op => answer.is_success() || matches!(answer.status, 400 | 404),
+        // whether a deleted vault holds the name
+        "vault.PUT" if answer.op == "deletedVault.GET" => true,
+        _ => !answer.is_success() && answer.op == asked.op && silently(answer),
+    }
+}
