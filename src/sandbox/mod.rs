@@ -220,7 +220,9 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
     let left = azure::stand_ins::leave(&mut world.azure, &names);
     let (stand_ins, notes) = stand_in::join(&options.stand_ins, &mut world.azure).await?;
     let fresh = world.new || left || !stand_ins.is_empty();
+    let account_key = Arc::new(keys::AccountKey::new(folder, &keys)?);
     let rules = azure::Rules {
+        account_keys: account_key.clone(),
         lateness: options.lateness.unwrap_or_default(),
         deny: Vec::new(),
         token_seconds: TOKEN_SECONDS,
@@ -231,7 +233,7 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
     };
     let listener = listen(folder, options.listen).await?;
     let address = listener.local_addr().map_err(Error::file("read the address of", folder.dir()))?;
-    let running = Running::new(folder.clone(), keys, settings::Settings::new(rules), authority, world, stand_ins, serving)?;
+    let running = Running::new(folder.clone(), keys, account_key, settings::Settings::new(rules), authority, world, stand_ins, serving)?;
     let _ = running.port.set(address.port());
     folder.write("port", address.port().to_string().as_bytes())?;
     kubeconfig(&running)?;

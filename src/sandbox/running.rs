@@ -80,6 +80,7 @@ impl Running {
     pub fn new(
         folder: Folder,
         keys: Keys,
+        account_key: Arc<AccountKey>,
         settings: Settings,
         authority: Authority,
         mut world: World,
@@ -87,7 +88,6 @@ impl Running {
         serving: bool,
     ) -> Result<Arc<Self>, Error> {
         let log = Log::open(&folder)?;
-        let account_key = Arc::new(AccountKey::new(&folder, &keys)?);
         let (done, saved) = watch::channel(Saved::default());
         let texts = stand_ins.keys().filter_map(|name| {
             let state = world.clusters.remove(name)?;

@@ -1,6 +1,6 @@
 //! Entra: the token endpoints (v1 with a resource, v2 with scopes), OpenID configuration and instance discovery.
 
-use super::{Call, LOGIN_HOST, directory, ids, times, token};
+use super::{Call, LOGIN_HOST, assertion, directory, ids, times, token};
 use crate::sandbox::http::Response;
 use serde_json::json;
 use std::collections::HashMap;
@@ -110,7 +110,7 @@ fn refusal(call: &Call<'_>, status: u16, error: &str, code: u32, text: &str) -> 
     )
 }
 
-fn issue(call: &Call<'_>, tenant: &str, v2: bool) -> Response {
+fn issue(call: &mut Call<'_>, tenant: &str, v2: bool) -> Response {
     if tenant != call.state.tenant {
         return no_tenant(call, tenant);
     }
@@ -130,7 +130,7 @@ fn issue(call: &Call<'_>, tenant: &str, v2: bool) -> Response {
         None => return missing(call, "grant_type"),
     }
     let Some(client_id) = field("client_id") else { return missing(call, "client_id") };
-    let Some((object_id, principal)) = directory::by_app(call.state, client_id) else {
+    let Some((object_id, principal)) = directory::by_app(call.state, client_id).map(|(id, p)| (id.clone(), p.clone())) else {
         return refusal(
             call,
             400,
@@ -154,9 +154,13 @@ fn issue(call: &Call<'_>, tenant: &str, v2: bool) -> Response {
                 ),
             );
         }
-        // no federated credential can be written yet, so none can match
-        (None, Some(_)) => {
-            return refusal(call, 401, "invalid_client", 70_021, "No matching federated identity record found for presented assertion.");
+        (None, Some(token)) => {
+            if field("client_assertion_type").is_none() {
+                return missing(call, "client_assertion_type");
+            }
+            if let Err(fault) = assertion::check(call, principal.resource_id.as_deref(), token) {
+                return refusal(call, 401, "invalid_client", fault.code, &fault.text);
+            }
         }
         (None, None) => {
             return refusal(
@@ -189,7 +193,7 @@ fn issue(call: &Call<'_>, tenant: &str, v2: bool) -> Response {
         let Some(resource) = field("resource") else { return missing(call, "resource") };
         resource.to_owned()
     };
-    let access = token::issue(call, &audience, object_id, &principal.app_id, principal.resource_id.as_deref());
+    let access = token::issue(call, &audience, &object_id, &principal.app_id, principal.resource_id.as_deref());
     let seconds = call.rules.token_seconds;
     if v2 {
         return Response::json(

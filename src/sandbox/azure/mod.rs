@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod arm;
+pub mod assertion;
 pub mod assignments;
 pub mod clusters;
 pub mod definitions;
@@ -59,6 +60,8 @@ pub struct Rules {
     pub token_seconds: i64,
     /// Signs the tokens of this sandbox.
     pub token_key: Vec<u8>,
+    /// Where the key is that the sandbox's clusters sign service account tokens with.
+    pub account_keys: Arc<dyn crate::sandbox::kube::Keys>,
     /// For `listClusterUserCredential`.
     pub ca_pem: String,
     pub admin_token: String,

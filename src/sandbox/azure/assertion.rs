@@ -1,0 +1,140 @@
+//! Client assertions (RFC 7523) at the token endpoint: a service account token in the place of a secret, if a federated credential of the
+//! identity names its issuer, subject and audience, and the issuer's key signed it.
+//!
+//! Only the issuers of the sandbox's own clusters have keys here; another one is an OIDC endpoint that cannot be reached.
+
+use super::{Call, federated, ids, state::Federated, times};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::Value;
+
+/// Why an assertion is not taken: the AADSTS number and its text.
+pub struct Fault {
+    pub code: u32,
+    pub text: String,
+}
+
+fn fault(code: u32, text: impl Into<String>) -> Fault {
+    Fault { code, text: text.into() }
+}
+
+struct Assertion {
+    signed: String,
+    signature: Vec<u8>,
+    algorithm: String,
+    claims: Value,
+}
+
+impl Assertion {
+    fn read(token: &str) -> Option<Self> {
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (head, body) = signed.split_once('.')?;
+        let json = |part: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();
+        let algorithm = json(head)?["alg"].as_str()?.to_owned();
+        Some(Self { signed: signed.to_owned(), signature: URL_SAFE_NO_PAD.decode(signature).ok()?, algorithm, claims: json(body)? })
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.claims[name].as_str().unwrap_or_default()
+    }
+
+    /// One, or a list of them.
+    fn audiences(&self) -> Vec<&str> {
+        match &self.claims["aud"] {
+            Value::String(one) => vec![one],
+            Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// `resource_id`: of the identity whose client id was given; an application has no credentials here.
+pub fn check(call: &mut Call<'_>, resource_id: Option<&str>, token: &str) -> Result<(), Fault> {
+    let assertion = Assertion::read(token).ok_or_else(|| fault(50_027, "JWT token is invalid or malformed."))?;
+    let key = matching(call, resource_id, &assertion)?;
+    signed(call, &assertion)?;
+    within_its_time(call, &assertion)?;
+    let (lateness, now) = (call.rules.lateness, call.now);
+    let late = call.state.federated.get_mut(&key).is_some_and(|credential| credential.late.refuses(lateness, now));
+    if late {
+        call.counted();
+        return Err(unmatched(&assertion));
+    }
+    Ok(())
+}
+
+fn unmatched(assertion: &Assertion) -> Fault {
+    fault(
+        70_021,
+        format!(
+            "No matching federated identity record found for presented assertion. Assertion Issuer: '{}'. Assertion Subject: '{}'. Assertion Audience: '{}'. https://learn.microsoft.com/entra/workload-id/workload-identity-federation",
+            assertion.text("iss"),
+            assertion.text("sub"),
+            assertion.audiences().join(", ")
+        ),
+    )
+}
+
+/// The folded id of the credential that fits. Compared as they stand: case counts, and the slash at an issuer's end.
+fn matching(call: &Call<'_>, resource_id: Option<&str>, assertion: &Assertion) -> Result<String, Fault> {
+    let all: Vec<(&String, &Federated)> = resource_id.map(|id| federated::of(call.state, &ids::fold(id)).collect()).unwrap_or_default();
+    if all.is_empty() {
+        return Err(unmatched(assertion));
+    }
+    let no = |code: u32, what: &str, value: &str| {
+        fault(
+            code,
+            format!(
+                "No matching federated identity record found for presented assertion {what} '{value}'. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
+            ),
+        )
+    };
+    let (issuer, subject, audiences) = (assertion.text("iss"), assertion.text("sub"), assertion.audiences());
+    let of_issuer: Vec<_> = all.into_iter().filter(|(_, c)| c.issuer == issuer).collect();
+    if of_issuer.is_empty() {
+        return Err(no(700_211, "issuer", issuer));
+    }
+    let Some((key, credential)) = of_issuer.into_iter().find(|(_, c)| c.subject == subject) else {
+        return Err(no(700_213, "subject", subject));
+    };
+    if !credential.audiences.iter().any(|a| audiences.contains(&a.as_str())) {
+        return Err(no(700_212, "audience", &audiences.join(", ")));
+    }
+    Ok(key.clone())
+}
+
+fn signed(call: &Call<'_>, assertion: &Assertion) -> Result<(), Fault> {
+    let issuer = assertion.text("iss");
+    // a cluster that another stands in for signs with keys that are not here
+    let own = call.state.clusters.values().any(|c| c.oidc_issuer.as_deref() == Some(issuer) && !call.rules.entries.contains_key(&c.name));
+    if !own {
+        return Err(fault(90_061, "Request to External OIDC endpoint failed."));
+    }
+    let right = assertion.algorithm == "RS256"
+        && call.rules.account_keys.known().is_some_and(|key| key.verifies(assertion.signed.as_bytes(), &assertion.signature));
+    if right {
+        return Ok(());
+    }
+    Err(fault(
+        50_013,
+        "Assertion failed signature validation. [Reason - The provided signature value did not match the expected signature value.]",
+    ))
+}
+
+fn within_its_time(call: &Call<'_>, assertion: &Assertion) -> Result<(), Fault> {
+    let time = |name: &str| assertion.claims[name].as_i64();
+    let now = times::unix(call.now);
+    let (from, until) = (time("nbf").unwrap_or(0), time("exp").unwrap_or(0));
+    if from <= now && now < until {
+        return Ok(());
+    }
+    let say = |at: i64| times::seconds(at.saturating_mul(times::SECOND));
+    Err(fault(
+        700_024,
+        format!(
+            "Client assertion is not within its valid time range. Current time: {}, assertion valid from {}, expiry time of assertion {}. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials .",
+            say(now),
+            say(from),
+            say(until)
+        ),
+    ))
+}
