@@ -4,21 +4,34 @@ use super::{
     Answer, Call, access, error, ids, resources,
     roles::{self, Role},
 };
+use crate::sandbox::http::Response;
 use serde_json::{Value, json};
 
 pub fn id(subscription: &str, guid: &str) -> String {
     format!("/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{guid}")
 }
 
-fn document(call: &Call<'_>, role: &Role) -> Value {
+/// Of no subscription where none was asked.
+fn document(call: &Call<'_>, scope: &str, role: &Role) -> Value {
+    let full = id(&call.state.subscription, role.guid);
+    let id = if scope == "/" { format!("/providers/Microsoft.Authorization/roleDefinitions/{}", role.guid) } else { full };
     json!({
         "properties": {
             "roleName": role.name, "type": "BuiltInRole", "description": role.description, "assignableScopes": ["/"],
             "permissions": [{"actions": role.actions, "notActions": role.not_actions, "dataActions": role.data_actions, "notDataActions": role.not_data_actions}],
             "createdOn": "2015-02-02T21:55:09.8806423Z", "updatedOn": "2021-11-11T20:13:47.8628684Z", "createdBy": null, "updatedBy": null,
         },
-        "id": id(&call.state.subscription, role.guid), "type": "Microsoft.Authorization/roleDefinitions", "name": role.guid,
+        "id": id, "type": "Microsoft.Authorization/roleDefinitions", "name": role.guid,
     })
+}
+
+/// The built-in roles are of all tenants: at the root anyone may read them.
+fn may_read(call: &Call<'_>, scope: &str) -> Result<(), Response> {
+    if scope == "/" {
+        return Ok(());
+    }
+    access::require(call, "Microsoft.Authorization/roleDefinitions/read", scope)?;
+    resources::require_scope(call, scope)
 }
 
 /// `roleName eq 'X'`, `type eq 'BuiltInRole'`, `atScopeAndBelow()`.
@@ -26,8 +39,7 @@ pub fn list(call: &Call<'_>, scope: &str) -> Answer {
     if call.request.method != "GET" {
         return Err(error::method_not_allowed(call));
     }
-    access::require(call, "Microsoft.Authorization/roleDefinitions/read", scope)?;
-    resources::require_scope(call, scope)?;
+    may_read(call, scope)?;
     let filter = call.request.query("$filter").unwrap_or_default();
     let wanted = |field: &str| {
         let at = ids::fold(&filter).find(&format!("{field} eq '"))?;
@@ -39,19 +51,18 @@ pub fn list(call: &Call<'_>, scope: &str) -> Answer {
         return Ok(error::list(Vec::new()));
     }
     let fits = |role: &&Role| name.as_ref().is_none_or(|n| role.name.eq_ignore_ascii_case(n));
-    Ok(error::list(roles::ROLES.iter().filter(fits).map(|r| document(call, r)).collect()))
+    Ok(error::list(roles::ROLES.iter().filter(fits).map(|r| document(call, scope, r)).collect()))
 }
 
 pub fn one(call: &Call<'_>, scope: &str, guid: &str) -> Answer {
     if call.request.method != "GET" {
         return Err(error::method_not_allowed(call));
     }
-    access::require(call, "Microsoft.Authorization/roleDefinitions/read", scope)?;
-    resources::require_scope(call, scope)?;
+    may_read(call, scope)?;
     let role = roles::by_guid(guid).ok_or_else(|| {
         error::body(404, "RoleDefinitionDoesNotExist", format!("The specified role definition with ID '{guid}' does not exist."))
     })?;
-    Ok(error::ok(&document(call, role)))
+    Ok(error::ok(&document(call, scope, role)))
 }
 
 /// What the caller may do at a scope, one entry an assignment.

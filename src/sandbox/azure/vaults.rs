@@ -12,6 +12,7 @@ use crate::sandbox::{
     http::Response,
     lateness::{Kind, Late, Lateness},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
 pub const KIND: &str = "Microsoft.KeyVault/vaults";
@@ -88,7 +89,22 @@ pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
     let scope = group.map_or_else(|| format!("/subscriptions/{subscription}"), |g| ids::group_id(subscription, g));
     access::require(call, "Microsoft.KeyVault/vaults/read", &scope)?;
     let all = call.state.vaults.values().filter(|v| group.is_none_or(|g| v.group.eq_ignore_ascii_case(g)));
-    Ok(dress(call, error::list(all.map(|v| show(call, v)).collect())))
+    Ok(dress(call, page(call, all)))
+}
+
+/// As many as `$top` asks for, in the order of their names, and a link to those after; all if it does not.
+fn page<'a>(call: &Call<'_>, all: impl Iterator<Item = &'a Vault>) -> Response {
+    let after = call.request.query("$skiptoken").and_then(|t| URL_SAFE_NO_PAD.decode(t).ok()).and_then(|t| String::from_utf8(t).ok());
+    let mut rest = all.skip_while(|v| after.as_ref().is_some_and(|a| ids::fold(&v.name) <= *a)).peekable();
+    let Some(most) = call.request.query("$top").and_then(|n| n.parse::<usize>().ok()).filter(|n| *n > 0) else {
+        return error::list(rest.map(|v| show(call, v)).collect());
+    };
+    let shown: Vec<&Vault> = rest.by_ref().take(most).collect();
+    let values: Vec<Value> = shown.iter().map(|v| show(call, v)).collect();
+    let (Some(last), Some(_)) = (shown.last(), rest.peek()) else { return error::list(values) };
+    let (path, version, token) = (&call.request.path, call.api_version(), URL_SAFE_NO_PAD.encode(ids::fold(&last.name)));
+    let link = format!("https://{}{path}?api-version={version}&$top={most}&$skiptoken={token}", super::ARM_HOST);
+    error::ok(&json!({"value": values, "nextLink": link}))
 }
 
 /// The vault of this name in this group.
