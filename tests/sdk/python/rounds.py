@@ -7,7 +7,9 @@ made, so that many can share a subscription. Prints one JSON line a step, {"step
 import os
 import sys
 
+import credential_rounds
 import identity_rounds
+import late_rounds
 import login_rounds
 import role_rounds
 import secret_rounds
@@ -18,9 +20,12 @@ from place import Place
 ROUNDS = {
     "login": login_rounds.run,
     "identities": identity_rounds.run,
+    "credentials": credential_rounds.run,
     "roles": role_rounds.run,
     "vaults": vault_rounds.run,
     "secrets": secret_rounds.run,
+    "backup": secret_rounds.backup,
+    "late": late_rounds.run,
 }
 
 

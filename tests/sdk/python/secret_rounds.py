@@ -27,6 +27,11 @@ def run(place):
         step("secret.no policy", lambda: told(closed.get_secret("one")))
 
 
+def backup(place):
+    with vault_of(place, f"kv-{place.tag}-s", enableRbacAuthorization=False, accessPolicies=[policy(place)]) as client:
+        backing_up(client)
+
+
 def policy(place):
     claims = place.claims()
     return {"tenantId": claims["tid"], "objectId": claims["oid"], "permissions": {"secrets": ALL}}
@@ -116,3 +121,18 @@ def listing(client):
     step("secret.list", lambda: [len(page) for page in pages(client.list_properties_of_secrets())])
     step("secret.list is whole", lambda: len(set(names(client.list_properties_of_secrets()))))
     step("secret.list by tens", lambda: [len(page) for page in pages(client.list_properties_of_secrets(max_page_size=10))])
+
+
+def backing_up(client):
+    client.set_secret("one", "first", tags={"made": "by sdk"})
+    client.set_secret("one", "second")
+    kept = client.backup_secret("one")
+    step("backup", lambda: {"bytes": len(kept) > 0, "open": b"second" in kept})
+    step("backup.of nothing", lambda: len(client.backup_secret("none")))
+    step("backup.restore over one", lambda: attributes(client.restore_secret_backup(kept)))
+    client.begin_delete_secret("one", **KEY_VAULT_SOON).wait(20)
+    client.purge_deleted_secret("one")
+    step("backup.restore", lambda: attributes(client.restore_secret_backup(kept)))
+    step("backup.restored", lambda: told(client.get_secret("one")))
+    step("backup.versions", lambda: len(list(client.list_properties_of_secret_versions("one"))))
+    step("backup.nonsense", lambda: attributes(client.restore_secret_backup(b"nonsense")))
