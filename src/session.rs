@@ -122,6 +122,7 @@ pub fn sandbox_options(global: &Global) -> sandbox::Options {
         listen: None,
         wait: global.timeout.unwrap_or(Duration::from_secs(600)),
         stand_ins: Vec::new(),
+        without: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `podid sandbox`.
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// The cluster of the sandbox that is meant where none is named.
@@ -28,9 +28,26 @@ fn stand_in(text: &str) -> Result<StandIn, String> {
     Ok(StandIn { name: name.to_owned(), kubeconfig: PathBuf::from(path) })
 }
 
+/// Who is played on the clusters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Player {
+    Mic,
+    Nmi,
+    /// The Secrets Store CSI driver with its Azure provider, and kubelet
+    Csi,
+}
+
+const SERVE: &str = "\
+Examples:
+  podid sandbox serve                        then, elsewhere: eval \"$(podid sandbox env)\"
+  podid sandbox serve --cluster ~/.kube/kind a real cluster, with MIC, NMI and the CSI driver played on it
+  podid sandbox serve --cluster ~/.kube/kind --without mic,nmi
+                                             the same, with a MIC and an NMI of your own";
+
 #[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum SandboxCommand {
     /// Serve the sandbox on loopback, for any client: eval "$(podid sandbox env)"
+    #[command(after_help = SERVE)]
     Serve {
         /// Written as soon as it serves
         #[arg(long, value_name = "FILE")]
@@ -41,6 +58,9 @@ pub enum SandboxCommand {
         /// Let a real cluster stand in for one of the sandbox's: its kubeconfig, the current context of it; repeatable
         #[arg(id = STAND_INS, long = "cluster", value_name = "[NAME=]KUBECONFIG", value_parser = stand_in)]
         clusters: Vec<StandIn>,
+        /// Do not play these, for real ones to take their place; a list with commas
+        #[arg(long, value_name = "PLAYERS", value_delimiter = ',')]
+        without: Vec<Player>,
     },
     /// Begin again with a new world; asks nothing, leaves clusters that stand in alone
     Reset,

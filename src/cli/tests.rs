@@ -326,6 +326,20 @@ fn a_cluster_that_stands_in_is_named_before_its_kubeconfig() {
 }
 
 #[test]
+fn who_is_not_played_is_named_in_a_list() {
+    use super::Player::{Csi, Mic, Nmi};
+    let without = |text: &str| match parsed(&format!("sandbox serve {text}")).command {
+        Command::Sandbox(SandboxCommand::Serve { without, .. }) => without,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(without(""), []);
+    assert_eq!(without("--without mic,nmi,csi"), [Mic, Nmi, Csi]);
+    assert_eq!(without("--without csi --without mic"), [Csi, Mic]);
+    let told = refused("sandbox serve --without mic,webhook");
+    assert!(told.contains("webhook") && told.contains("mic, nmi, csi"), "{told}");
+}
+
+#[test]
 fn every_command_says_in_one_line_what_it_is_for() {
     fn walk(command: &clap::Command, path: &str) {
         for sub in command.get_subcommands().filter(|c| c.get_name() != "help") {

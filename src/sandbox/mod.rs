@@ -32,6 +32,7 @@ mod world;
 
 pub use error::Error;
 pub use lateness::Lateness;
+pub use players::Which as Player;
 pub use stand_in::Wish;
 
 use azure::clusters::Entry;
@@ -65,6 +66,8 @@ pub struct Options {
     pub wait: Duration,
     /// Clusters from outside that stand in for the sandbox's own; only where it serves.
     pub stand_ins: Vec<Wish>,
+    /// Who is not played on any cluster; only where it serves.
+    pub without: Vec<Player>,
 }
 
 /// How a client reaches the sandbox. Its `Debug` keeps the secret.
@@ -218,7 +221,7 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
     let mut world = world::World::load(folder)?;
     let names: Vec<&str> = options.stand_ins.iter().map(|wish| wish.name.as_str()).collect();
     let left = azure::stand_ins::leave(&mut world.azure, &names);
-    let (stand_ins, notes) = stand_in::join(&options.stand_ins, &mut world.azure).await?;
+    let (stand_ins, notes) = stand_in::join(&options.stand_ins, &options.without, &mut world.azure).await?;
     let fresh = world.new || left || !stand_ins.is_empty();
     let account_key = Arc::new(keys::AccountKey::new(folder, &keys)?);
     let rules = azure::Rules {
@@ -235,6 +238,7 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
     let address = listener.local_addr().map_err(Error::file("read the address of", folder.dir()))?;
     let running = Running::new(folder.clone(), keys, account_key, settings::Settings::new(rules), authority, world, stand_ins, serving)?;
     let _ = running.port.set(address.port());
+    running.stage.without(&options.without);
     folder.write("port", address.port().to_string().as_bytes())?;
     kubeconfig(&running)?;
     let (stop, stopped) = watch::channel(false);
@@ -333,7 +337,8 @@ pub async fn reset(dir: &Path) -> Result<Vec<(String, String)>, Error> {
 /// The world as sorted JSON.
 pub async fn export(dir: &Path) -> Result<Value, Error> {
     let folder = Folder::open(dir)?;
-    let options = Options { dir: dir.to_owned(), lateness: None, listen: None, wait: Duration::from_secs(30), stand_ins: Vec::new() };
+    let (stand_ins, without) = (Vec::new(), Vec::new());
+    let options = Options { dir: dir.to_owned(), lateness: None, listen: None, wait: Duration::from_secs(30), stand_ins, without };
     let sandbox = open(options).await?;
     match &sandbox.embedded {
         None => {

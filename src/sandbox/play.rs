@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -27,9 +27,20 @@ pub struct Stage {
     /// By cluster name.
     players: Mutex<BTreeMap<String, Players>>,
     shut: AtomicBool,
+    /// Who plays; all, so long as nothing was said.
+    cast: OnceLock<Vec<Which>>,
 }
 
 impl Stage {
+    /// Others are in the place of these. Said once, before anybody plays.
+    pub fn without(&self, absent: &[Which]) {
+        let _ = self.cast.set(ALL.into_iter().filter(|which| !absent.contains(which)).collect());
+    }
+
+    fn cast(&self) -> &[Which] {
+        self.cast.get().map_or(&ALL, Vec::as_slice)
+    }
+
     /// Nobody plays, and nobody is let in until it is open again.
     pub async fn clear(&self) {
         self.shut.store(true, Ordering::Release);
@@ -62,7 +73,7 @@ impl Stage {
             ..players::KubeAccess::default()
         };
         if let Some(config) = config(running, &cluster.name, kube, false) {
-            players.insert(cluster.name.clone(), players::start(config, &ALL));
+            players.insert(cluster.name.clone(), players::start(config, self.cast()));
         }
     }
 
@@ -74,7 +85,7 @@ impl Stage {
                 continue;
             }
             if let Some(config) = config(running, name, stand_in.access.clone(), true) {
-                players.insert(name.clone(), players::start(config, &ALL));
+                players.insert(name.clone(), players::start(config, self.cast()));
             }
         }
     }

@@ -14,7 +14,7 @@ use super::{
     },
     error::Error,
     kube,
-    players::{Kube, KubeAccess, Refusal},
+    players::{Kube, KubeAccess, Refusal, Which},
 };
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
@@ -44,7 +44,7 @@ pub struct StandIn {
 pub type StandIns = BTreeMap<String, Arc<StandIn>>;
 
 /// Opens each cluster, brings it its outfit, and has ARM tell of it. The texts are what a user should know of how that went.
-pub async fn join(wishes: &[Wish], azure: &mut azure::State) -> Result<(StandIns, Vec<String>), Error> {
+pub async fn join(wishes: &[Wish], without: &[Which], azure: &mut azure::State) -> Result<(StandIns, Vec<String>), Error> {
     let mut all = StandIns::new();
     let mut notes = Vec::new();
     for wish in wishes {
@@ -64,7 +64,7 @@ pub async fn join(wishes: &[Wish], azure: &mut azure::State) -> Result<(StandIns
         }
         let failed = |refusal: Refusal| stand_in.error(&refusal);
         let version = stand_in.kube.get("/version").await.map_err(failed)?;
-        notes.extend(outfit::bring(&stand_in.kube).await.map_err(failed)?);
+        notes.extend(outfit::bring(&stand_in.kube, without).await.map_err(failed)?);
         let nodes = stand_in.kube.get("/api/v1/nodes").await.map_err(failed)?;
         let nodes = places(&nodes);
         notes.extend(told(&wish.name, &nodes, &azure.subscription));

@@ -1,11 +1,11 @@
 //! What a cluster needs so that a lab works on it: the CRDs, the CSIDriver, and the exception for MIC's own pods. The components themselves
-//! are played from outside. What others have put there already stays as it is.
+//! are played from outside, but for those `without` which it is served. What others have put there already stays as it is.
 
 use crate::{
     crds,
     sandbox::{
         kube,
-        players::{Kube, Refusal},
+        players::{Kube, Refusal, Which},
     },
 };
 use serde_json::Value;
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The texts say what was found there and left.
-pub async fn bring(kube: &Kube) -> Result<Vec<String>, Refusal> {
+pub async fn bring(kube: &Kube, without: &[Which]) -> Result<Vec<String>, Refusal> {
     let mut notes = Vec::new();
     let crds = crds::all();
     for crd in &crds {
@@ -27,11 +27,16 @@ pub async fn bring(kube: &Kube) -> Result<Vec<String>, Refusal> {
     for crd in &crds {
         served(kube, crd).await?;
     }
-    let driver = kube::csi_driver();
-    notes.extend(lay(kube, &format!("/apis/storage.k8s.io/v1/csidrivers/{}", name(&driver)), &driver).await?);
-    let exception = kube::mic_exception();
-    let path = "/apis/aadpodidentity.k8s.io/v1/namespaces/kube-system/azurepodidentityexceptions";
-    notes.extend(lay(kube, &format!("{path}/{}", name(&exception)), &exception).await?);
+    // real ones come with these by Helm, which takes no object that is not of its release
+    if !without.contains(&Which::Csi) {
+        let driver = kube::csi_driver();
+        notes.extend(lay(kube, &format!("/apis/storage.k8s.io/v1/csidrivers/{}", name(&driver)), &driver).await?);
+    }
+    if !without.contains(&Which::Mic) {
+        let exception = kube::mic_exception();
+        let path = "/apis/aadpodidentity.k8s.io/v1/namespaces/kube-system/azurepodidentityexceptions";
+        notes.extend(lay(kube, &format!("{path}/{}", name(&exception)), &exception).await?);
+    }
     Ok(notes)
 }
 

@@ -1,6 +1,7 @@
 //! The whole lab by hand: identity, roles, vault, grant, secret, binding, mount, pod; the players do the rest. And undone again.
 
-use super::{Answer, Lab, Lateness, OPERATOR, SECRETS_OFFICER, SECRETS_USER, VM_CONTRIBUTOR, old_client};
+use super::super::{Options, Player};
+use super::{Answer, Lab, Lateness, OPERATOR, SECRETS_OFFICER, SECRETS_USER, VM_CONTRIBUTOR, old_client, options};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -167,4 +168,31 @@ async fn a_pod_that_was_left_calls_for_the_players() {
     let lab = lab.again(Lateness::None).await;
     lab.control("GET", "/export", None).await;
     assert!(counts(&lab).await["csi"].as_u64() > Some(0));
+}
+
+/// Each of them asks for something in a lab that works; who is not played is not heard of, and the others go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_left_out_asks_for_nothing_and_the_others_play_on() {
+    for (absent, silent, heard) in [
+        (vec![Player::Mic], vec!["mic"], vec!["csi"]),
+        (vec![Player::Csi], vec!["csi"], vec!["mic", "nmi"]),
+        (vec![Player::Mic, Player::Nmi, Player::Csi], vec!["mic", "nmi", "csi"], vec![]),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { without: absent, ..options(dir.path(), Lateness::None) };
+        let lab = Lab::with(dir, options).await;
+        let (principal, group) = node(&lab, "aks-mi").await;
+        let identity = azure(&lab, &principal, &group).await;
+        kubernetes(&lab, &Cluster::new(&lab, 0), &identity).await;
+        // waits until nobody has anything left to do
+        lab.control("GET", "/export", None).await;
+        let counts = lab.control("GET", "/settings", None).await.body["counts"].clone();
+        for by in silent {
+            assert_eq!(counts[by], Value::Null, "{by} in {counts}");
+        }
+        for by in heard {
+            assert!(counts[by].as_u64() > Some(0), "{by} in {counts}");
+        }
+        lab.sandbox.close().await;
+    }
 }

@@ -55,7 +55,8 @@ pub struct Lab {
 }
 
 pub fn options(dir: &Path, lateness: Lateness) -> Options {
-    Options { dir: dir.to_owned(), lateness: Some(lateness), listen: None, wait: Duration::from_secs(20), stand_ins: Vec::new() }
+    let (stand_ins, without) = (Vec::new(), Vec::new());
+    Options { dir: dir.to_owned(), lateness: Some(lateness), listen: None, wait: Duration::from_secs(20), stand_ins, without }
 }
 
 pub fn client(access: &Access) -> Client {
@@ -80,7 +81,12 @@ impl Lab {
     }
 
     pub async fn within(dir: tempfile::TempDir, lateness: Lateness) -> Self {
-        let sandbox = open(options(dir.path(), lateness)).await.unwrap();
+        let options = options(dir.path(), lateness);
+        Self::with(dir, options).await
+    }
+
+    pub async fn with(dir: tempfile::TempDir, options: Options) -> Self {
+        let sandbox = open(options).await.unwrap();
         let client = client(sandbox.access());
         Self { dir, sandbox, client }
     }
