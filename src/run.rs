@@ -117,14 +117,13 @@ async fn sandboxed(invocation: &Invocation, command: &SandboxCommand, terminal: 
             let stopped = async move { drop(stop.wait_for(|s| *s).await) };
             let ready = terminal.clone();
             let wish = |c: &cli::StandIn| sandbox::Wish { name: c.name.clone(), kubeconfig: c.kubeconfig.clone() };
-            let options = sandbox::Options { listen: *listen, stand_ins: clusters.iter().map(wish).collect(), ..options };
             let player = |p: &cli::Player| match p {
                 cli::Player::Mic => sandbox::Player::Mic,
                 cli::Player::Nmi => sandbox::Player::Nmi,
                 cli::Player::Csi => sandbox::Player::Csi,
             };
             let (stand_ins, without) = (clusters.iter().map(wish).collect(), without.iter().map(player).collect());
-            let options = sandbox::Options { listen: Some(*listen), stand_ins, without, ..options };
+            let options = sandbox::Options { listen: *listen, stand_ins, without, ..options };
             let dir = options.dir.clone();
             sandbox::serve(options, ready_file.clone(), stopped, move |access, notes| {
                 notes.iter().for_each(|note| ready.say(&format!("note: {note}")));

@@ -223,9 +223,8 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
     let left = azure::stand_ins::leave(&mut world.azure, &names);
     let (stand_ins, notes) = stand_in::join(&options.stand_ins, &options.without, &mut world.azure).await?;
     let fresh = world.new || left || !stand_ins.is_empty();
-    let account_key = Arc::new(keys::AccountKey::new(folder, &keys)?);
     let rules = azure::Rules {
-        account_keys: account_key.clone(),
+        account_keys: Arc::new(keys::AccountKey::new(folder, &keys)?),
         lateness: options.lateness.unwrap_or_default(),
         deny: Vec::new(),
         token_seconds: TOKEN_SECONDS,
@@ -236,7 +235,7 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
     };
     let listener = listen(folder, options.listen).await?;
     let address = listener.local_addr().map_err(Error::file("read the address of", folder.dir()))?;
-    let running = Running::new(folder.clone(), keys, account_key, settings::Settings::new(rules), authority, world, stand_ins, serving)?;
+    let running = Running::new(folder.clone(), keys, settings::Settings::new(rules), authority, world, stand_ins, serving)?;
     let _ = running.port.set(address.port());
     running.stage.without(&options.without);
     folder.write("port", address.port().to_string().as_bytes())?;

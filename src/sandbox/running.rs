@@ -6,7 +6,7 @@ use super::{
     azure::ids,
     error::Error,
     folder::Folder,
-    keys::{AccountKey, Keys},
+    keys::Keys,
     kube::{self, Kube},
     log::Log,
     play::Stage,
@@ -27,7 +27,6 @@ use tokio::sync::{Notify, watch};
 pub struct Running {
     pub folder: Folder,
     pub keys: Keys,
-    account_key: Arc<AccountKey>,
     pub authority: Authority,
     pub settings: Arc<Settings>,
     pub log: Log,
@@ -80,7 +79,6 @@ impl Running {
     pub fn new(
         folder: Folder,
         keys: Keys,
-        account_key: Arc<AccountKey>,
         settings: Settings,
         authority: Authority,
         mut world: World,
@@ -97,7 +95,6 @@ impl Running {
         let running = Arc::new(Self {
             folder,
             keys,
-            account_key,
             authority,
             settings: Arc::new(settings),
             log,
@@ -166,7 +163,7 @@ impl Running {
             ca_pem: self.authority.ca_pem.clone(),
             issuer,
             jwks_uri: format!("{keys_at}/openid/v1/jwks"),
-            keys: self.account_key.clone(),
+            keys: self.settings.rules().account_keys.clone(),
         }
     }
 

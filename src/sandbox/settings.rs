@@ -92,6 +92,10 @@ impl Settings {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub fn rules(&self) -> Arc<Rules> {
+        self.lock().rules.clone()
+    }
+
     /// Counts the request and says what becomes of it. `path` with its query.
     pub fn judge(&self, by: &str, method: &str, host: &str, path: &str) -> Verdict {
         let mut inner = self.lock();

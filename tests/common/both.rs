@@ -60,11 +60,6 @@ pub fn run(name: &str, side: Side, test: impl FnOnce(Side)) {
     test(side);
 }
 
-/// A test that did not run, for the same line.
-pub fn skipped(name: &str) {
-    record("skipped", name);
-}
-
 /// For the line `suite: …` of scripts/check. A line is written at once, so that many tests can share the file.
 fn record(what: &str, name: &str) {
     static FILE: OnceLock<Option<std::fs::File>> = OnceLock::new();
