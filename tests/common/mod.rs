@@ -14,6 +14,7 @@ pub mod objects;
 pub mod plane;
 pub mod specs;
 pub mod tape;
+pub mod words;
 pub mod yaml;
 
 use both::Side;

@@ -5,6 +5,7 @@
 use crate::common::both::Side;
 use crate::common::cluster::Cluster;
 use crate::common::same;
+use crate::common::words::words;
 use crate::mask::mask;
 use crate::programs::{self, Program};
 use crate::session::{Part, Session};
@@ -15,24 +16,6 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Words as a shell splits them, without more.
-fn words(line: &str) -> Vec<String> {
-    let (mut out, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    for c in line.chars() {
-        match (quote, c) {
-            (Some(q), c) if q == c => quote = None,
-            (None, '\'' | '"') => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (None, ' ') => out.extend(word.take()),
-            (_, c) => word.get_or_insert_default().push(c),
-        }
-    }
-    out.extend(word);
-    out
-}
 
 struct Desk<'a> {
     program: &'a Path,

@@ -141,6 +141,7 @@ fn route(call: &mut Call<'_>) -> Answer {
         ["subscriptions", _, "providers", "microsoft.keyvault", "vaults"] => vaults::list(call, None),
         ["subscriptions", _, "providers", "microsoft.keyvault", "checknameavailability"] => vaults::check_name(call),
         ["subscriptions", _, "providers", "microsoft.keyvault", "deletedvaults"] => deleted_vaults::list(call),
+        ["subscriptions", _, "providers", "microsoft.keyvault", "deletedmanagedhsms"] => deleted_vaults::list_pools(call),
         ["subscriptions", _, "providers", "microsoft.keyvault", "locations", _, "deletedvaults", _] => {
             deleted_vaults::one(call, part(5), part(7))
         }

@@ -35,6 +35,15 @@ pub fn list(call: &Call<'_>) -> Answer {
     Ok(vaults::dress(call, error::list(value)))
 }
 
+/// Of managed HSMs there are none here; `az keyvault list-deleted` asks for them beside the vaults.
+pub fn list_pools(call: &Call<'_>) -> Answer {
+    if call.request.method != "GET" {
+        return Err(error::method_not_allowed(call));
+    }
+    access::require(call, "Microsoft.KeyVault/deletedManagedHSMs/read", &subscription(call))?;
+    Ok(vaults::dress(call, error::list(Vec::new())))
+}
+
 fn find<'a>(call: &'a Call<'_>, location: &str, name: &str) -> Result<&'a DeletedVault, Response> {
     let there = call.state.deleted_vaults.get(&ids::fold(name)).filter(|d| d.vault.location == subscriptions::location(location));
     there.ok_or_else(|| vaults::dress(call, error::body(404, "DeletedVaultNotFound", format!("The specified deleted vault '{name}' does not exist. Ensure that the vault was indeed deleted and that it is in recoverable state. If soft delete was not enabled then the vault is permanently deleted. Follow this link for more information: https://go.microsoft.com/fwlink/?linkid=2149745"))))

@@ -1,0 +1,143 @@
+//! The unmodified az of scripts/with-az, signed in to a world by what `podid sandbox env` prints, as its user would. PODID_AZ decides: `required`
+//! (it is installed if it is not there), `off`, or unset: used where it is installed, else one line says what was not run.
+
+use crate::common::{Output, World, words::words};
+use serde_json::Value;
+use std::{
+    cell::Cell,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{
+        Condvar, Mutex, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+/// An az takes half a second of a core, and there are other tests.
+const AT_ONCE: u32 = 2;
+
+static RUN: AtomicU32 = AtomicU32::new(0);
+
+pub struct Az<'a> {
+    pub world: &'a World,
+    program: &'static Program,
+    run: Cell<u32>,
+}
+
+struct Program {
+    version: String,
+    /// As with-az gives it to a command.
+    env: Vec<(String, String)>,
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/with-az")
+}
+
+/// Not by eprintln: libtest would keep it for itself.
+fn say(line: &str) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+fn program() -> Option<&'static Program> {
+    static FOUND: OnceLock<Option<Program>> = OnceLock::new();
+    FOUND.get_or_init(|| wanted().then(find)).as_ref()
+}
+
+fn wanted() -> bool {
+    let not = |why: &str| {
+        say(&format!("not run: the tests of an unmodified az on the sandbox ({why})"));
+        false
+    };
+    match std::env::var("PODID_AZ").as_deref() {
+        Ok("required") => true,
+        Ok("off") => not("PODID_AZ=off"),
+        Ok("") | Err(_) => match Command::new(script()).arg("--have").stdin(Stdio::null()).status().ok().and_then(|s| s.code()) {
+            Some(0) => true,
+            Some(3) => not("it is not installed yet; `scripts/with-az true` installs it, once, in about 3 minutes"),
+            _ => not("it cannot be installed here; `scripts/with-az true` says what is missing"),
+        },
+        Ok(other) => panic!("PODID_AZ is `required`, `off` or unset, not {other:?}"),
+    }
+}
+
+fn find() -> Program {
+    let output = Command::new(script()).args(["sh", "-c", "az version -o json >&2; env"]).stdin(Stdio::null()).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    let at = told.find('{').unwrap_or_else(|| panic!("there is no az: {told}"));
+    let version: Value = serde_json::from_str(&told[at..]).unwrap();
+    let env = String::from_utf8(output.stdout).unwrap();
+    let env = env.lines().filter_map(|line| line.split_once('=')).filter(|(name, _)| *name == "PATH" || name.starts_with("AZURE_"));
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Program { version: version["azure-cli"].as_str().unwrap().to_owned(), env }
+}
+
+impl<'a> Az<'a> {
+    /// With nobody signed in; None where there is to be no az.
+    pub fn of(world: &'a World) -> Option<Self> {
+        Some(Self { world, program: program()?, run: Cell::new(0) })
+    }
+
+    pub fn signed_in(world: &'a World) -> Option<Self> {
+        let az = Self::of(world)?;
+        az.json(r#"login --service-principal -u "$AZURE_CLIENT_ID" -p "$AZURE_CLIENT_SECRET" --tenant "$AZURE_TENANT_ID""#);
+        Some(az)
+    }
+
+    /// What a user types after `az`. A `$NAME` is of `podid sandbox env`.
+    pub fn run(&self, line: &str) -> Output {
+        let mut typed = words(line);
+        let environment = self.world.environment();
+        for (name, value) in &environment {
+            typed.iter_mut().for_each(|word| *word = word.replace(&format!("${name}"), value));
+        }
+        let typed: Vec<&str> = typed.iter().map(String::as_str).collect();
+        let mut command = self.world.program("az", &typed);
+        command.envs(environment);
+        command.envs(self.program.env.iter().map(|(name, value)| (name, value)));
+        command.env("AZURE_CONFIG_DIR", self.world.path("az")).env("AZURE_EXTENSION_DIR", self.world.path("az/extensions"));
+        self.run.set(self.run.get() + 1);
+        let output = one_of_few(|| command.output().unwrap());
+        Output::of(&typed, output)
+    }
+
+    /// Exit code 0, and what it prints; null if that is nothing.
+    #[track_caller]
+    pub fn json(&self, line: &str) -> Value {
+        let output = self.run(&format!("{line} -o json")).ok();
+        if output.stdout.trim().is_empty() { Value::Null } else { output.json() }
+    }
+
+    /// A value as a script takes it: `--query … -o tsv`.
+    #[track_caller]
+    pub fn text(&self, line: &str) -> String {
+        self.run(&format!("{line} -o tsv")).ok().stdout.trim_end().to_owned()
+    }
+
+    /// What it says on stderr.
+    #[track_caller]
+    pub fn fails(&self, code: i32, line: &str) -> String {
+        self.run(line).exits(code).stderr
+    }
+}
+
+impl Drop for Az<'_> {
+    fn drop(&mut self) {
+        let own = self.run.get();
+        let all = RUN.fetch_add(own, Ordering::Relaxed) + own;
+        say(&format!("az {}: {own} commands, {all} so far", self.program.version));
+    }
+}
+
+fn one_of_few<T>(run: impl FnOnce() -> T) -> T {
+    static RUNNING: Mutex<u32> = Mutex::new(0);
+    static ENDED: Condvar = Condvar::new();
+    let mut running = ENDED.wait_while(RUNNING.lock().unwrap(), |running| *running >= AT_ONCE).unwrap();
+    *running += 1;
+    drop(running);
+    let result = run();
+    *RUNNING.lock().unwrap() -= 1;
+    ENDED.notify_one();
+    result
+}
