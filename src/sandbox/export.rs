@@ -41,6 +41,17 @@ fn arm(state: &azure::State) -> Map<String, Value> {
     for set in state.scale_sets.values() {
         put(&mut all, scale_sets::document(state, set));
     }
+    for plain in state.plain.values() {
+        put(&mut all, azure::plain::document(plain));
+    }
+    for role in state.roles.values() {
+        let id = azure::definitions::id(subscription, &role.guid);
+        let scopes = role.custom.as_ref().map(|c| &c.assignable_scopes);
+        put(
+            &mut all,
+            json!({"id": id, "name": role.guid, "roleName": role.name, "description": role.description, "permissions": role.permissions, "assignableScopes": scopes}),
+        );
+    }
     for vault in state.vaults.values() {
         let mut body = vaults::document(state, vault, "2026-02-01");
         // the order of entries and words tells only who came first
@@ -56,7 +67,7 @@ fn arm(state: &azure::State) -> Map<String, Value> {
     for a in state.assignments.iter() {
         let scope = resources::canonical(&names, &a.scope);
         let id = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{}", ids::fold(&a.name));
-        let role = azure::roles::by_guid(&a.role).map_or("", |r| r.name);
+        let role = azure::roles::find(state, &a.role).map_or("", |r| r.name.as_str());
         let principal = state.principals.get(&a.principal).map(|p| p.display_name.clone());
         put(
             &mut all,
@@ -68,7 +79,12 @@ fn arm(state: &azure::State) -> Map<String, Value> {
     for feature in state.features.values() {
         put(&mut all, features::document(subscription, feature));
     }
-    let registered: Map<String, Value> = state.providers.values().map(|p| (p.namespace.clone(), json!(p.registration))).collect();
+    let registered: Map<String, Value> = state
+        .providers
+        .values()
+        .filter(|p| p.registration != "NotRegistered")
+        .map(|p| (p.namespace.clone(), json!(p.registration)))
+        .collect();
     [("resources".to_owned(), Value::Object(all)), ("providers".to_owned(), Value::Object(registered))].into_iter().collect()
 }
 

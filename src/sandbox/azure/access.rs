@@ -47,12 +47,14 @@ pub fn granting<'a>(state: &'a State, principal: &str, action: &str, scope: &str
     let scope = ids::fold(scope);
     state.assignments.of(principal).find(|a| {
         ids::covers(&ids::fold(&a.scope), &scope)
-            && roles::by_guid(&a.role).is_some_and(|role| {
-                let (yes, no) = match plane {
-                    Plane::Control => (role.actions, role.not_actions),
-                    Plane::Data => (role.data_actions, role.not_data_actions),
-                };
-                yes.iter().any(|p| matches(p, action)) && !no.iter().any(|p| matches(p, action))
+            && roles::find(state, &a.role).is_some_and(|role| {
+                role.permissions.iter().any(|p| {
+                    let (yes, no) = match plane {
+                        Plane::Control => (&p.actions, &p.not_actions),
+                        Plane::Data => (&p.data_actions, &p.not_data_actions),
+                    };
+                    yes.iter().any(|p| matches(p, action)) && !no.iter().any(|p| matches(p, action))
+                })
             })
     })
 }

@@ -4,7 +4,7 @@
 use super::{
     Answer, Call, assignments, clusters, definitions, deleted_vaults,
     error::{self, gateway},
-    features, federated, groups, identities, ids, policies, providers, resources, scale_sets, subscriptions, times, token, vaults,
+    features, federated, groups, identities, ids, plain, policies, providers, resources, scale_sets, subscriptions, times, token, vaults,
 };
 use crate::sandbox::http::Response;
 
@@ -113,7 +113,7 @@ fn route(call: &mut Call<'_>) -> Answer {
             ["roleassignments", _] => return assignments::one(call, &scope, part(at + 3)),
             ["roledefinitions"] => return definitions::list(call, &scope),
             ["roledefinitions", _] => return definitions::one(call, &scope, part(at + 3)),
-            ["permissions"] => return definitions::permissions(call, &scope),
+            ["permissions"] => return definitions::permissions_at(call, &scope),
             [] | ["register"] => {}
             _ => return Err(no_type("Microsoft.Authorization", part(at + 2), call)),
         }
@@ -172,9 +172,10 @@ fn route(call: &mut Call<'_>) -> Answer {
                 ("microsoft.containerservice", "managedclusters", [_, verb]) => clusters::credential(call, &group, part(7), verb),
                 ("microsoft.compute", "virtualmachinescalesets", []) => scale_sets::list(call, Some(&group.name)),
                 ("microsoft.compute", "virtualmachinescalesets", [_]) => scale_sets::one(call, &group, part(7)),
-                _ => Err(no_type(part(5), part(6), call)),
+                _ => plain::route(call, &group, part(5), &path.parts[6..]),
             }
         }
+        ["subscriptions", _, "providers", namespace, _] if providers::known(namespace) => plain::list(call, None, part(3), part(4)),
         ["subscriptions", _, "providers", _, ..] => Err(no_type(part(3), part(4), call)),
         _ => {
             Err(gateway(404, "InvalidResourceType", format!("The resource type could not be found for the path '{}'.", call.request.path)))
@@ -182,8 +183,8 @@ fn route(call: &mut Call<'_>) -> Answer {
     }
 }
 
-fn no_type(namespace: &str, kind: &str, call: &Call<'_>) -> Response {
-    if !call.state.providers.contains_key(&ids::fold(namespace)) {
+pub fn no_type(namespace: &str, kind: &str, call: &Call<'_>) -> Response {
+    if !providers::known(namespace) {
         return gateway(404, "InvalidResourceNamespace", format!("The resource namespace '{namespace}' is invalid."));
     }
     gateway(

@@ -12,18 +12,29 @@ pub fn id(assignment: &Assignment) -> String {
     format!("{}/providers/Microsoft.Authorization/roleAssignments/{}", assignment.scope.trim_end_matches('/'), assignment.name)
 }
 
+/// What older api-versions do not have.
+const SINCE: [(&str, &[&str]); 2] = [
+    ("2018-01-01-preview", &["principalType"]),
+    ("2020-03-01-preview", &["condition", "conditionVersion", "description", "delegatedManagedIdentityResourceId"]),
+];
+
 /// `fresh`: the answer to the PUT itself does not say who made it.
-fn document(state: &State, a: &Assignment, fresh: bool) -> Value {
-    json!({
+fn document(call: &Call<'_>, a: &Assignment, fresh: bool) -> Value {
+    let api_version = call.api_version();
+    let mut body = json!({
         "properties": {
-            "roleDefinitionId": definitions::id(&state.subscription, &a.role), "principalId": a.principal, "principalType": a.principal_type,
+            "roleDefinitionId": definitions::id(&call.state.subscription, &a.role), "principalId": a.principal, "principalType": a.principal_type,
             "scope": a.scope, "condition": a.condition, "conditionVersion": a.condition_version,
             "createdOn": times::ticks(a.created), "updatedOn": times::ticks(a.updated),
             "createdBy": if fresh { Value::Null } else { json!(a.created_by) }, "updatedBy": a.updated_by,
             "delegatedManagedIdentityResourceId": a.delegated, "description": a.description,
         },
         "id": id(a), "type": "Microsoft.Authorization/roleAssignments", "name": a.name,
-    })
+    });
+    if let Some(properties) = body["properties"].as_object_mut() {
+        properties.retain(|name, _| SINCE.iter().all(|(since, names)| api_version.as_str() >= *since || !names.contains(&name.as_str())));
+    }
+    body
 }
 
 /// `atScope()`: at or above the scope. `principalId eq` and `assignedTo()`: above, at and below it. None: the same for all.
@@ -59,7 +70,7 @@ pub fn list(call: &Call<'_>, scope: &str) -> Answer {
             let place = ids::covers(&there, &here) || (!at_scope && ids::covers(&here, &there));
             place && principal.as_ref().is_none_or(|p| a.principal.eq_ignore_ascii_case(p))
         })
-        .map(|a| document(call.state, a, false))
+        .map(|a| document(call, a, false))
         .collect();
     Ok(error::list(value))
 }
@@ -73,7 +84,7 @@ pub fn one(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
             access::require(call, &action("read"), &full)?;
             resources::require_scope(call, scope)?;
             match here {
-                Some(assignment) => Ok(error::ok(&document(call.state, &assignment, false))),
+                Some(assignment) => Ok(error::ok(&document(call, &assignment, false))),
                 None => Err(error::body(404, "RoleAssignmentNotFound", format!("The role assignment '{name}' is not found."))),
             }
         }
@@ -89,7 +100,7 @@ pub fn one(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
             call.state.assignments.remove(name);
             forget(call.state, &assignment);
             call.changed();
-            Ok(error::ok(&document(call.state, &assignment, false)))
+            Ok(error::ok(&document(call, &assignment, false)))
         }
         _ => Err(error::method_not_allowed(call)),
     }
@@ -130,9 +141,8 @@ fn put(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
         ));
     };
     let guid = role_id.rsplit('/').next().unwrap_or_default();
-    let role = roles::by_guid(guid).ok_or_else(|| {
-        error::body(404, "RoleDefinitionDoesNotExist", format!("The specified role definition with ID '{guid}' does not exist."))
-    })?;
+    // what cannot be assigned here is not seen from here
+    let role = roles::find(call.state, guid).filter(|r| r.is_for(scope)).ok_or_else(|| definitions::absent(guid))?.guid.clone();
     if !ids::is_guid(&principal) {
         return Err(error::body(
             400,
@@ -144,7 +154,7 @@ fn put(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
     let kind = known(call, &principal, text("principalType"))?;
     let there = call.state.assignments.get(name).cloned();
     if let Some(old) = &there
-        && (old.principal != principal || !old.scope.eq_ignore_ascii_case(scope) || old.role != role.guid)
+        && (old.principal != principal || !old.scope.eq_ignore_ascii_case(scope) || old.role != role)
     {
         return Err(error::body(
             400,
@@ -156,7 +166,7 @@ fn put(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
         .state
         .assignments
         .of(&principal)
-        .find(|a| a.role == role.guid && a.scope.eq_ignore_ascii_case(scope) && !a.name.eq_ignore_ascii_case(name));
+        .find(|a| a.role == role && a.scope.eq_ignore_ascii_case(scope) && !a.name.eq_ignore_ascii_case(name));
     if let Some(equal) = equal {
         let id = ids::fold(&equal.name).replace('-', "");
         return Err(error::body(
@@ -169,7 +179,7 @@ fn put(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
     let assignment = Assignment {
         name: there.as_ref().map_or_else(|| name.to_owned(), |a| a.name.clone()),
         scope: there.as_ref().map_or_else(|| scope.to_owned(), |a| a.scope.clone()),
-        role: role.guid.to_owned(),
+        role,
         principal,
         principal_type: kind,
         description: text("description"),
@@ -181,7 +191,7 @@ fn put(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
         created_by: there.as_ref().map_or_else(|| caller.clone(), |a| a.created_by.clone()),
         updated_by: caller,
     };
-    let body = document(call.state, &assignment, true);
+    let body = document(call, &assignment, true);
     call.state.assignments.insert(assignment);
     call.changed();
     // 201 also for one that was there
@@ -191,12 +201,12 @@ fn put(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
 /// The type of the principal, or PrincipalNotFound: while it is late, and even if the request says what type it is.
 fn known(call: &mut Call<'_>, principal: &str, said: Option<String>) -> Result<String, Response> {
     let (lateness, now) = (call.rules.lateness, call.now);
-    let late = match call.state.principals.get_mut(principal) {
-        Some(there) => there.late.refuses(lateness, now),
-        None => true,
+    let there = match call.state.principals.get_mut(principal) {
+        Some(there) => (!there.late.refuses(lateness, now)).then_some(there.sort),
+        None => None,
     };
     let hex = principal.replace('-', "");
-    if late {
+    let Some(sort) = there else {
         call.counted();
         return Err(error::body(
             400,
@@ -206,14 +216,14 @@ fn known(call: &mut Call<'_>, principal: &str, said: Option<String>) -> Result<S
                 call.state.tenant
             ),
         ));
-    }
+    };
     match said {
         // "PrinciaplType" is how the service writes it
-        Some(said) if !said.eq_ignore_ascii_case("ServicePrincipal") => Err(error::body(
+        Some(said) if !said.eq_ignore_ascii_case(sort.word()) => Err(error::body(
             400,
             "UnmatchedPrincipalType",
-            format!("The PrincipalId '{hex}' has type 'ServicePrincipal' , which is different from specified PrinciaplType '{said}'."),
+            format!("The PrincipalId '{hex}' has type '{}' , which is different from specified PrinciaplType '{said}'.", sort.word()),
         )),
-        _ => Ok("ServicePrincipal".to_owned()),
+        _ => Ok(sort.word().to_owned()),
     }
 }

@@ -1,72 +1,208 @@
-//! Role definitions: the built-in ones, seen from any scope, always with a subscription-qualified id; and what the caller may do.
+//! Role definitions: the built-in ones, seen from any scope, and those that are made here; and what the caller may do.
 
 use super::{
-    Answer, Call, access, error, ids, resources,
-    roles::{self, Role},
+    Answer, Call, access, error, ids, providers, resources,
+    roles::{self, Custom, Permission, Role},
+    times,
 };
 use crate::sandbox::http::Response;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+const KIND: &str = "Microsoft.Authorization/roleDefinitions";
+/// Before it, roles had no data actions.
+const WITH_DATA: &str = "2018-01-01-preview";
+
+/// Subscription-qualified, whatever the scope.
 pub fn id(subscription: &str, guid: &str) -> String {
-    format!("/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{guid}")
+    format!("/subscriptions/{subscription}/providers/{KIND}/{guid}")
 }
 
-/// Of no subscription where none was asked.
-fn document(call: &Call<'_>, scope: &str, role: &Role) -> Value {
-    let full = id(&call.state.subscription, role.guid);
-    let id = if scope == "/" { format!("/providers/Microsoft.Authorization/roleDefinitions/{}", role.guid) } else { full };
-    json!({
-        "properties": {
-            "roleName": role.name, "type": "BuiltInRole", "description": role.description, "assignableScopes": ["/"],
-            "permissions": [{"actions": role.actions, "notActions": role.not_actions, "dataActions": role.data_actions, "notDataActions": role.not_data_actions}],
-            "createdOn": "2015-02-02T21:55:09.8806423Z", "updatedOn": "2021-11-11T20:13:47.8628684Z", "createdBy": null, "updatedBy": null,
-        },
-        "id": id, "type": "Microsoft.Authorization/roleDefinitions", "name": role.guid,
-    })
-}
-
-/// The built-in roles are of all tenants: at the root anyone may read them.
-fn may_read(call: &Call<'_>, scope: &str) -> Result<(), Response> {
-    if scope == "/" {
-        return Ok(());
+fn permission(p: &Permission, api_version: &str) -> Value {
+    let mut body = json!({"actions": p.actions, "notActions": p.not_actions});
+    if api_version >= WITH_DATA {
+        body["dataActions"] = json!(p.data_actions);
+        body["notDataActions"] = json!(p.not_data_actions);
     }
-    access::require(call, "Microsoft.Authorization/roleDefinitions/read", scope)?;
-    resources::require_scope(call, scope)
+    body
 }
 
-/// `roleName eq 'X'`, `type eq 'BuiltInRole'`, `atScopeAndBelow()`.
+/// `fresh`: the answer to the PUT itself does not say who made it.
+fn document(call: &Call<'_>, scope: &str, role: &Role, fresh: bool) -> Value {
+    let version = call.api_version();
+    let permissions: Vec<Value> = role.permissions.iter().map(|p| permission(p, &version)).collect();
+    let mut properties = json!({
+        "roleName": role.name, "type": if role.custom.is_some() { "CustomRole" } else { "BuiltInRole" }, "description": role.description,
+        "assignableScopes": role.custom.as_ref().map_or_else(|| vec!["/".to_owned()], |c| c.assignable_scopes.clone()), "permissions": permissions,
+        "createdOn": "2015-02-02T21:55:09.8806423Z", "updatedOn": "2021-11-11T20:13:47.8628684Z", "createdBy": null, "updatedBy": null,
+    });
+    if let Some(custom) = &role.custom {
+        properties["createdOn"] = json!(times::ticks(custom.created));
+        properties["updatedOn"] = json!(times::ticks(custom.updated));
+        properties["createdBy"] = if fresh { Value::Null } else { json!(custom.created_by) };
+        properties["updatedBy"] = json!(custom.updated_by);
+    }
+    let id = if scope == "/" { format!("/providers/{KIND}/{}", role.guid) } else { id(&call.state.subscription, &role.guid) };
+    json!({"properties": properties, "id": id, "type": KIND, "name": role.guid})
+}
+
+/// Whoever is of the tenant may read what roles there are in it.
+fn may_read(call: &Call<'_>, scope: &str) -> Result<(), Response> {
+    if scope == "/" { Ok(()) } else { access::require(call, "Microsoft.Authorization/roleDefinitions/read", scope) }
+}
+
+/// `roleName eq 'X'`, `type eq 'BuiltInRole'`, `atScopeAndBelow()`, joined by `and`.
 pub fn list(call: &Call<'_>, scope: &str) -> Answer {
     if call.request.method != "GET" {
         return Err(error::method_not_allowed(call));
     }
     may_read(call, scope)?;
+    resources::require_scope(call, scope)?;
     let filter = call.request.query("$filter").unwrap_or_default();
+    let low = ids::fold(&filter);
     let wanted = |field: &str| {
-        let at = ids::fold(&filter).find(&format!("{field} eq '"))?;
-        let rest = &filter[at + field.len() + 5..];
-        Some(rest.split('\'').next().unwrap_or_default().to_owned())
+        let at = low.find(&format!("{field} eq '"))?;
+        Some(filter[at + field.len() + 5..].split('\'').next().unwrap_or_default().to_owned())
     };
-    let (name, kind) = (wanted("rolename"), wanted("type"));
-    if kind.as_ref().is_some_and(|k| !k.eq_ignore_ascii_case("BuiltInRole")) {
-        return Ok(error::list(Vec::new()));
-    }
-    let fits = |role: &&Role| name.as_ref().is_none_or(|n| role.name.eq_ignore_ascii_case(n));
-    Ok(error::list(roles::ROLES.iter().filter(fits).map(|r| document(call, scope, r)).collect()))
+    let (name, kind, below) = (wanted("rolename"), wanted("type"), scope == "/" || low.contains("atscopeandbelow()"));
+    let here = ids::fold(scope);
+    let fits = |role: &&Role| {
+        let of = if role.custom.is_some() { "CustomRole" } else { "BuiltInRole" };
+        let under = |c: &Custom| c.assignable_scopes.iter().any(|s| ids::covers(&here, &ids::fold(s)));
+        name.as_ref().is_none_or(|n| role.name.eq_ignore_ascii_case(n))
+            && kind.as_ref().is_none_or(|k| of.eq_ignore_ascii_case(k))
+            && (role.is_for(scope) || (below && role.custom.as_ref().is_some_and(under)))
+    };
+    Ok(error::list(roles::all(call.state).filter(fits).map(|r| document(call, scope, r, false)).collect()))
 }
 
-pub fn one(call: &Call<'_>, scope: &str, guid: &str) -> Answer {
-    if call.request.method != "GET" {
-        return Err(error::method_not_allowed(call));
+pub fn absent(guid: &str) -> Response {
+    error::body(404, "RoleDefinitionDoesNotExist", format!("The specified role definition with ID '{guid}' does not exist."))
+}
+
+pub fn one(call: &mut Call<'_>, scope: &str, guid: &str) -> Answer {
+    let full = format!("{}/providers/{KIND}/{guid}", scope.trim_end_matches('/'));
+    match call.request.method.as_str() {
+        "GET" => {
+            may_read(call, scope)?;
+            resources::require_scope(call, scope)?;
+            let role = roles::find(call.state, guid).ok_or_else(|| absent(guid))?;
+            Ok(error::ok(&document(call, scope, role, false)))
+        }
+        "PUT" => {
+            access::require(call, "Microsoft.Authorization/roleDefinitions/write", &full)?;
+            resources::require_scope(call, scope)?;
+            put(call, scope, guid)
+        }
+        "DELETE" => {
+            access::require(call, "Microsoft.Authorization/roleDefinitions/delete", &full)?;
+            resources::require_scope(call, scope)?;
+            let Some(role) = roles::find(call.state, guid).cloned() else { return Ok(Response::new(204)) };
+            if role.custom.is_none() {
+                return Err(built_in(&role));
+            }
+            if call.state.assignments.iter().any(|a| a.role.eq_ignore_ascii_case(&role.guid)) {
+                return Err(error::body(400, "RoleDefinitionHasAssignments", "There are existing role assignments referencing role."));
+            }
+            let body = document(call, scope, &role, false);
+            call.state.roles.remove(&ids::fold(guid));
+            call.changed();
+            Ok(error::ok(&body))
+        }
+        _ => Err(error::method_not_allowed(call)),
     }
-    may_read(call, scope)?;
-    let role = roles::by_guid(guid).ok_or_else(|| {
-        error::body(404, "RoleDefinitionDoesNotExist", format!("The specified role definition with ID '{guid}' does not exist."))
-    })?;
-    Ok(error::ok(&document(call, scope, role)))
+}
+
+/// The code is not recorded: a client sees that it is refused.
+fn built_in(role: &Role) -> Response {
+    error::body(400, "RoleDefinitionUpdateNotPermitted", format!("The built-in role '{}' cannot be changed or deleted.", role.name))
+}
+
+fn invalid(what: &str) -> Response {
+    error::body(400, "InvalidCreateRoleDefinitionRequest", format!("The request to create a role definition is not valid: {what}."))
+}
+
+fn put(call: &mut Call<'_>, scope: &str, guid: &str) -> Answer {
+    let body = error::object(call)?;
+    if !ids::is_guid(guid) {
+        return Err(error::body(
+            400,
+            "InvalidRoleDefinitionId",
+            format!("The role definition ID '{guid}' is not valid. The role definition ID must be a GUID."),
+        ));
+    }
+    let properties = body.get("properties").and_then(Value::as_object).unwrap_or(&body);
+    let name = properties.get("roleName").and_then(Value::as_str).filter(|n| !n.trim().is_empty());
+    let name = name.ok_or_else(|| invalid("roleName is required"))?;
+    let there = roles::find(call.state, guid).cloned();
+    if let Some(role) = there.as_ref().filter(|r| r.custom.is_none()) {
+        return Err(built_in(role));
+    }
+    if roles::all(call.state).any(|r| r.name.eq_ignore_ascii_case(name) && !r.guid.eq_ignore_ascii_case(guid)) {
+        return Err(error::body(
+            409,
+            "RoleDefinitionWithSameNameExists",
+            "A custom role with the same name already exists in this directory. Use a different name",
+        ));
+    }
+    let (now, caller) = (call.now, call.caller.object_id.clone());
+    let old = there.and_then(|r| r.custom);
+    let role = Role {
+        guid: ids::fold(guid),
+        name: name.to_owned(),
+        description: properties.get("description").and_then(Value::as_str).map(str::to_owned),
+        permissions: permissions(properties)?,
+        custom: Some(Custom {
+            assignable_scopes: scopes(properties)?,
+            created: old.as_ref().map_or(now, |c| c.created),
+            updated: now,
+            created_by: old.map_or_else(|| caller.clone(), |c| c.created_by),
+            updated_by: caller,
+        }),
+    };
+    let body = document(call, scope, &role, true);
+    call.state.roles.insert(role.guid.clone(), role);
+    call.changed();
+    Ok(error::created(&body))
+}
+
+fn scopes(properties: &Map<String, Value>) -> Result<Vec<String>, Response> {
+    let list = properties.get("assignableScopes").and_then(Value::as_array);
+    let scopes: Vec<String> = list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    if scopes.is_empty() {
+        return Err(invalid("assignableScopes is required"));
+    }
+    match scopes.iter().find(|s| !s.starts_with("/subscriptions/") && !s.starts_with("/providers/Microsoft.Management/managementGroups/")) {
+        // the root is for built-in roles
+        Some(bad) => Err(error::body(
+            400,
+            "LinkedInvalidPropertyId",
+            format!(
+                "Property id '{bad}' at path 'properties.assignableScopes[0]' is invalid. Expect fully qualified resource Id that start with '/subscriptions/{{subscriptionId}}' or '/providers/{{resourceProviderNamespace}}/'."
+            ),
+        )),
+        None => Ok(scopes),
+    }
+}
+
+fn permissions(properties: &Map<String, Value>) -> Result<Vec<Permission>, Response> {
+    let list = properties.get("permissions").cloned().unwrap_or_else(|| json!([]));
+    let list: Vec<Permission> = serde_json::from_value(list).map_err(|_| invalid("permissions are not understood"))?;
+    let all = list.iter().flat_map(|p| [&p.actions, &p.not_actions, &p.data_actions, &p.not_data_actions]).flatten();
+    for action in all {
+        let namespace = action.split('/').next().unwrap_or_default();
+        if !namespace.contains('*') && !providers::known(namespace) {
+            return Err(error::body(
+                400,
+                "InvalidActionOrNotAction",
+                format!("'{action}' does not match any of the actions supported by the providers."),
+            ));
+        }
+    }
+    Ok(list)
 }
 
 /// What the caller may do at a scope, one entry an assignment.
-pub fn permissions(call: &Call<'_>, scope: &str) -> Answer {
+pub fn permissions_at(call: &Call<'_>, scope: &str) -> Answer {
     resources::require_scope(call, scope)?;
     let folded = ids::fold(scope);
     let value = call
@@ -74,8 +210,9 @@ pub fn permissions(call: &Call<'_>, scope: &str) -> Answer {
         .assignments
         .of(&call.caller.object_id)
         .filter(|a| ids::covers(&ids::fold(&a.scope), &folded))
-        .filter_map(|a| roles::by_guid(&a.role))
-        .map(|r| json!({"actions": r.actions, "notActions": r.not_actions, "dataActions": r.data_actions, "notDataActions": r.not_data_actions}))
+        .filter_map(|a| roles::find(call.state, &a.role))
+        .flat_map(|r| &r.permissions)
+        .map(|p| permission(p, WITH_DATA))
         .collect();
     Ok(error::list(value))
 }

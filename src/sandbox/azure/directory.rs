@@ -2,7 +2,7 @@
 
 use super::{
     ids,
-    state::{Principal, State},
+    state::{Principal, Sort, State},
 };
 use crate::sandbox::lateness::{Kind, Late, Lateness};
 
@@ -16,6 +16,8 @@ pub fn create(state: &mut State, resource_id: &str, name: &str, lateness: Latene
     state.principals.insert(
         object_id.clone(),
         Principal {
+            sort: Default::default(),
+            more: Default::default(),
             app_id: client_id.clone(),
             display_name: name.to_owned(),
             created: now,
@@ -35,5 +37,5 @@ pub fn remove(state: &mut State, resource_id: &str, object_id: &str) {
 
 /// (object id, principal) of an application id.
 pub fn by_app<'a>(state: &'a State, app_id: &str) -> Option<(&'a String, &'a Principal)> {
-    state.principals.iter().find(|(_, p)| p.app_id.eq_ignore_ascii_case(app_id))
+    state.principals.iter().find(|(_, p)| p.sort == Sort::ServicePrincipal && p.app_id.eq_ignore_ascii_case(app_id))
 }

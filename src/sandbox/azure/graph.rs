@@ -1,6 +1,12 @@
-//! Microsoft Graph, as far as role and policy tools ask it: service principals by id and filter, and objects by ids.
+//! Microsoft Graph, as far as role and policy tools ask it: service principals by id and filter, users and groups, and objects by ids.
 
-use super::{Call, access, ids, state::Principal, times, token};
+mod people;
+
+use super::{
+    Call, access, ids,
+    state::{Principal, Sort},
+    times, token,
+};
 use crate::sandbox::http::Response;
 use serde_json::{Value, json};
 
@@ -62,6 +68,14 @@ fn route(call: &mut Call<'_>, request_id: &str) -> Response {
     }
     let parts: Vec<String> = call.request.path.split('/').filter(|p| !p.is_empty()).map(str::to_owned).collect();
     let words: Vec<&str> = parts.iter().skip(1).map(String::as_str).collect();
+    if let Some(sort) = words.first().and_then(|kind| people::sort(kind)) {
+        match (call.request.method.as_str(), words.as_slice()) {
+            ("GET" | "DELETE", [_, asked]) => return people::one(call, request_id, sort, asked),
+            ("GET", [_]) => return people::list(call, request_id, sort),
+            ("POST", [_]) => return people::create(call, request_id, sort),
+            _ => {}
+        }
+    }
     match (call.request.method.as_str(), words.as_slice()) {
         ("GET", [kind]) if kind.eq_ignore_ascii_case("servicePrincipals") => by_filter(call, request_id),
         ("GET", [kind]) if ids::fold(kind).starts_with("serviceprincipals(") => {
@@ -83,20 +97,24 @@ fn route(call: &mut Call<'_>, request_id: &str) -> Response {
 }
 
 fn found(call: &Call<'_>, request_id: &str, asked: &str, fits: impl Fn(&str, &Principal) -> bool) -> Response {
-    match call.state.principals.iter().find(|(oid, p)| fits(oid, p)) {
+    match call.state.principals.iter().filter(|(_, p)| p.sort == Sort::ServicePrincipal).find(|(oid, p)| fits(oid, p)) {
         Some((oid, principal)) => {
             let mut body = json!({"@odata.context": format!("{CONTEXT}#servicePrincipals/$entity")});
             merge(&mut body, object(call, oid, principal));
             Response::json(200, ODATA, &body)
         }
-        None => refusal(
-            call,
-            404,
-            "Request_ResourceNotFound",
-            &format!("Resource '{asked}' does not exist or one of its queried reference-property objects are not present."),
-            request_id,
-        ),
+        None => absent(call, asked, request_id),
     }
+}
+
+fn absent(call: &Call<'_>, asked: &str, request_id: &str) -> Response {
+    refusal(
+        call,
+        404,
+        "Request_ResourceNotFound",
+        &format!("Resource '{asked}' does not exist or one of its queried reference-property objects are not present."),
+        request_id,
+    )
 }
 
 fn merge(into: &mut Value, from: Value) {
@@ -129,7 +147,13 @@ fn by_filter(call: &Call<'_>, request_id: &str) -> Response {
             request_id,
         );
     };
-    let value: Vec<Value> = call.state.principals.iter().filter(|(_, p)| fits(p)).map(|(oid, p)| object(call, oid, p)).collect();
+    let value: Vec<Value> = call
+        .state
+        .principals
+        .iter()
+        .filter(|(_, p)| p.sort == Sort::ServicePrincipal && fits(p))
+        .map(|(oid, p)| object(call, oid, p))
+        .collect();
     Response::json(200, ODATA, &json!({"@odata.context": format!("{CONTEXT}#servicePrincipals"), "value": value}))
 }
 
@@ -147,15 +171,20 @@ fn by_ids(call: &Call<'_>, request_id: &str) -> Response {
         body.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(ids::fold).collect()
     };
     let (asked, types) = (texts("ids"), texts("types"));
-    let typed = types.is_empty() || types.iter().any(|t| t == "serviceprincipal" || t == "directoryobject");
+    let typed = |sort: Sort| types.is_empty() || types.iter().any(|t| t.eq_ignore_ascii_case(sort.word()) || t == "directoryobject");
     let value: Vec<Value> = call
         .state
         .principals
         .iter()
-        .filter(|(oid, _)| typed && asked.contains(oid))
+        .filter(|(oid, p)| typed(p.sort) && asked.contains(oid))
         .map(|(oid, p)| {
-            let mut body = json!({"@odata.type": "#microsoft.graph.servicePrincipal"});
-            merge(&mut body, object(call, oid, p));
+            let (word, object) = match p.sort {
+                Sort::ServicePrincipal => ("servicePrincipal", object(call, oid, p)),
+                Sort::User => ("user", people::document(oid, p)),
+                Sort::Group => ("group", people::document(oid, p)),
+            };
+            let mut body = json!({"@odata.type": format!("#microsoft.graph.{word}")});
+            merge(&mut body, object);
             body
         })
         .collect();

@@ -3,7 +3,7 @@
 use super::{
     Answer, Call, access, clusters,
     error::{self, gateway},
-    identities, ids, scale_sets,
+    identities, ids, plain, scale_sets,
     state::{Group, Operation},
     subscriptions, vaults,
 };
@@ -176,6 +176,7 @@ fn empty(call: &mut Call<'_>, name: &str) {
     scale_sets::remove_in(call, &group.name);
     vaults::remove_in(call, &group.name);
     identities::remove_in(call, &group.name);
+    plain::remove_in(call, &group.name);
     call.state.assignments.drop_under(&ids::fold(&id(call, name)));
     for node_group in node_groups {
         empty(call, &node_group);

@@ -28,6 +28,67 @@ pub const ALL: &[(&str, &[&str])] = &[
     ("Microsoft.Storage", &["storageAccounts"]),
 ];
 
+/// Known, and not registered in a new world.
+const OTHERS: &[&str] = &[
+    "Microsoft.AlertsManagement",
+    "Microsoft.ApiManagement",
+    "Microsoft.App",
+    "Microsoft.AppConfiguration",
+    "Microsoft.Automation",
+    "Microsoft.Batch",
+    "Microsoft.Cache",
+    "Microsoft.Cdn",
+    "Microsoft.CognitiveServices",
+    "Microsoft.ContainerInstance",
+    "Microsoft.ContainerRegistry",
+    "Microsoft.Dashboard",
+    "Microsoft.DBforMySQL",
+    "Microsoft.DBforPostgreSQL",
+    "Microsoft.DocumentDB",
+    "Microsoft.EventGrid",
+    "Microsoft.EventHub",
+    "Microsoft.Features",
+    "Microsoft.HybridCompute",
+    "Microsoft.Insights",
+    "Microsoft.Kubernetes",
+    "Microsoft.KubernetesConfiguration",
+    "Microsoft.Logic",
+    "Microsoft.MachineLearningServices",
+    "Microsoft.Management",
+    "Microsoft.Monitor",
+    "Microsoft.PolicyInsights",
+    "Microsoft.RecoveryServices",
+    "Microsoft.ResourceHealth",
+    "Microsoft.Search",
+    "Microsoft.Security",
+    "Microsoft.ServiceBus",
+    "Microsoft.SignalRService",
+    "Microsoft.Sql",
+    "Microsoft.Support",
+    "Microsoft.Web",
+];
+
+fn proper(namespace: &str) -> Option<&'static str> {
+    let all = ALL.iter().map(|(name, _)| *name).chain(OTHERS.iter().copied());
+    all.into_iter().find(|name| name.eq_ignore_ascii_case(namespace))
+}
+
+pub fn known(namespace: &str) -> bool {
+    proper(namespace).is_some()
+}
+
+/// In the casing of its provider.
+pub fn name(namespace: &str) -> &str {
+    proper(namespace).unwrap_or(namespace)
+}
+
+/// Worlds keep what was said of a provider; of the rest it is not registered.
+fn find<'a>(call: &'a mut Call<'_>, namespace: &str) -> Result<&'a mut Provider, Response> {
+    let proper = proper(namespace).ok_or_else(|| unknown(namespace))?;
+    let new = || Provider { namespace: proper.to_owned(), registration: "NotRegistered".to_owned() };
+    Ok(call.state.providers.entry(ids::fold(namespace)).or_insert_with(new))
+}
+
 fn document(call: &Call<'_>, provider: &Provider) -> Value {
     let locations: Vec<&str> = subscriptions::LOCATIONS.iter().map(|(_, display)| *display).collect();
     let types = ALL.iter().find(|(namespace, _)| *namespace == provider.namespace).map_or(&[][..], |(_, types)| *types);
@@ -54,7 +115,7 @@ pub fn one(call: &mut Call<'_>, namespace: &str) -> Answer {
         return Err(error::method_not_allowed(call));
     }
     access::require(call, "Microsoft.Resources/subscriptions/providers/read", &format!("/subscriptions/{}", call.state.subscription))?;
-    let provider = call.state.providers.get_mut(&ids::fold(namespace)).ok_or_else(|| unknown(namespace))?;
+    let provider = find(call, namespace)?;
     let done = match provider.registration.as_str() {
         "Registering" => Some("Registered"),
         "Unregistering" => Some("Unregistered"),
@@ -64,18 +125,18 @@ pub fn one(call: &mut Call<'_>, namespace: &str) -> Answer {
         provider.registration = done.to_owned();
         call.counted();
     }
-    let provider = call.state.providers.get(&ids::fold(namespace)).ok_or_else(|| unknown(namespace))?;
-    Ok(error::ok(&document(call, provider)))
+    let provider = find(call, namespace)?.clone();
+    Ok(error::ok(&document(call, &provider)))
 }
 
 pub fn register(call: &mut Call<'_>, namespace: &str, register: bool) -> Answer {
     if call.request.method != "POST" {
         return Err(error::method_not_allowed(call));
     }
-    let known = call.state.providers.get(&ids::fold(namespace)).ok_or_else(|| unknown(namespace))?.namespace.clone();
+    let known = proper(namespace).ok_or_else(|| unknown(namespace))?;
     let verb = if register { "register" } else { "unregister" };
     access::require(call, &format!("{known}/{verb}/action"), &format!("/subscriptions/{}", call.state.subscription))?;
-    let provider = call.state.providers.get_mut(&ids::fold(namespace)).ok_or_else(|| unknown(namespace))?;
+    let provider = find(call, namespace)?;
     provider.registration = match (register, provider.registration.as_str()) {
         (true, "Registered") => "Registered",
         (true, _) => "Registering",

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 pub struct Entry {
     pub id: String,
     pub name: String,
-    pub kind: &'static str,
+    pub kind: String,
     pub group: String,
     pub location: String,
     pub tags: Option<Value>,
@@ -19,7 +19,7 @@ pub fn all(state: &State) -> Vec<Entry> {
     let clusters = state.clusters.values().map(|c| Entry {
         id: ids::resource_id(subscription, &c.group, clusters::KIND, &c.name),
         name: c.name.clone(),
-        kind: clusters::KIND,
+        kind: clusters::KIND.to_owned(),
         group: c.group.clone(),
         location: c.location.clone(),
         tags: None,
@@ -27,7 +27,7 @@ pub fn all(state: &State) -> Vec<Entry> {
     let identities = state.identities.values().map(|i| Entry {
         id: ids::resource_id(subscription, &i.group, identities::KIND, &i.name),
         name: i.name.clone(),
-        kind: identities::KIND,
+        kind: identities::KIND.to_owned(),
         group: i.group.clone(),
         location: i.location.clone(),
         tags: Some(json!(i.tags)),
@@ -35,7 +35,7 @@ pub fn all(state: &State) -> Vec<Entry> {
     let vaults = state.vaults.values().map(|v| Entry {
         id: vaults::id(subscription, v),
         name: v.name.clone(),
-        kind: vaults::KIND,
+        kind: vaults::KIND.to_owned(),
         group: v.group.clone(),
         location: v.location.clone(),
         tags: Some(json!(v.tags)),
@@ -43,12 +43,20 @@ pub fn all(state: &State) -> Vec<Entry> {
     let sets = state.scale_sets.values().map(|s| Entry {
         id: scale_sets::id(subscription, s),
         name: s.name.clone(),
-        kind: scale_sets::KIND,
+        kind: scale_sets::KIND.to_owned(),
         group: s.group.clone(),
         location: s.location.clone(),
         tags: Some(json!(s.tags)),
     });
-    clusters.chain(identities).chain(vaults).chain(sets).collect()
+    let plain = state.plain.values().filter(|p| p.kind.matches('/').count() == 1).map(|p| Entry {
+        id: p.id.clone(),
+        name: p.name.clone(),
+        kind: p.kind.clone(),
+        group: p.group.clone(),
+        location: p.location.clone().unwrap_or_default(),
+        tags: p.tags.as_ref().map(|t| json!(t)),
+    });
+    clusters.chain(identities).chain(vaults).chain(sets).chain(plain).collect()
 }
 
 /// `resourceType eq 'X'`, `name eq 'X'`, `resourceGroup eq 'X'`, joined by `and`.
@@ -82,7 +90,7 @@ pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
         group.is_none_or(|g| e.group.eq_ignore_ascii_case(g))
             && wanted.iter().all(|(field, value)| {
                 let there = match field.as_str() {
-                    "resourcetype" => e.kind,
+                    "resourcetype" => &e.kind,
                     "name" => &e.name,
                     "location" => &e.location,
                     _ => &e.group,
@@ -132,13 +140,7 @@ pub fn require_scope(call: &Call<'_>, scope: &str) -> Result<(), Response> {
             let group = groups::find(call, &path.parts[3])?;
             let key = ids::fold(&ids::group_id(&call.state.subscription, &group.name));
             let id = format!("{key}/providers/{namespace}/{kind}/{name}");
-            let state = &call.state;
-            let there = state.identities.contains_key(&id)
-                || state.clusters.contains_key(&id)
-                || state.scale_sets.contains_key(&id)
-                || (format!("{namespace}/{kind}") == "microsoft.keyvault/vaults"
-                    && state.vaults.get(*name).is_some_and(|v| v.group.eq_ignore_ascii_case(&group.name)));
-            if there {
+            if is_there(call.state, &id) {
                 Ok(())
             } else {
                 Err(error::resource_not_found(&format!("{}/{}", path.parts[5], path.parts[6]), &path.parts[7], &group.name))
@@ -146,6 +148,13 @@ pub fn require_scope(call: &Call<'_>, scope: &str) -> Result<(), Response> {
         }
         _ => Ok(()),
     }
+}
+
+/// By folded id.
+pub fn is_there(state: &State, id: &str) -> bool {
+    let own = state.identities.contains_key(id) || state.clusters.contains_key(id) || state.scale_sets.contains_key(id);
+    let vault = || state.vaults.get(id.rsplit('/').next()?).filter(|v| ids::fold(&vaults::id(&state.subscription, v)) == id);
+    own || state.plain.contains_key(id) || vault().is_some()
 }
 
 /// Folded ids of groups and resources, with those ids as they are.

@@ -1,459 +1,89 @@
-//! The built-in roles that the labs and their neighbours use, with their real GUIDs and permissions
-//! (Azure RBAC documentation, "Azure built-in roles").
+//! Roles: the built-in ones with their real GUIDs and permissions (Azure RBAC documentation, "Azure built-in roles"),
+//! and those that were made here.
 
+use super::{ids, state::State};
+use serde::{Deserialize, Serialize};
+use std::{collections::HashMap, sync::LazyLock};
+
+/// One entry of a role: what its `not…` lists take away, they take away from this entry only.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Permission {
+    pub actions: Vec<String>,
+    pub not_actions: Vec<String>,
+    pub data_actions: Vec<String>,
+    pub not_data_actions: Vec<String>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Role {
-    pub name: &'static str,
-    pub guid: &'static str,
-    pub description: &'static str,
-    pub actions: &'static [&'static str],
-    pub not_actions: &'static [&'static str],
-    pub data_actions: &'static [&'static str],
-    pub not_data_actions: &'static [&'static str],
+    pub guid: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub permissions: Vec<Permission>,
+    /// None for a built-in role.
+    pub custom: Option<Custom>,
+}
+
+/// What a role has that was made here. Times are unix nanoseconds.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Custom {
+    pub assignable_scopes: Vec<String>,
+    pub created: i64,
+    pub updated: i64,
+    pub created_by: String,
+    pub updated_by: String,
+}
+
+impl Role {
+    /// Whether it can be assigned at the scope.
+    pub fn is_for(&self, scope: &str) -> bool {
+        let scope = ids::fold(scope);
+        self.custom.as_ref().is_none_or(|c| c.assignable_scopes.iter().any(|s| ids::covers(&ids::fold(s), &scope)))
+    }
 }
 
 pub const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 
-pub fn by_guid(guid: &str) -> Option<&'static Role> {
-    ROLES.iter().find(|role| role.guid.eq_ignore_ascii_case(guid))
+#[derive(Deserialize)]
+struct Line {
+    name: String,
+    guid: String,
+    description: String,
+    #[serde(flatten)]
+    permission: Permission,
 }
 
-pub static ROLES: &[Role] = &[
-    Role {
-        name: "Owner",
-        guid: "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
-        description: "Grants full access to manage all resources, including the ability to assign roles in Azure RBAC.",
-        actions: &["*"],
-        not_actions: &[],
-        data_actions: &[],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Contributor",
-        guid: "b24988ac-6180-42a0-ab88-20f7382dd24c",
-        description: "Grants full access to manage all resources, but does not allow you to assign roles in Azure RBAC, manage assignments in Azure Blueprints, or share image galleries.",
-        actions: &["*"],
-        not_actions: &[
-            "Microsoft.Authorization/*/Delete",
-            "Microsoft.Authorization/*/Write",
-            "Microsoft.Authorization/elevateAccess/Action",
-            "Microsoft.Blueprint/blueprintAssignments/write",
-            "Microsoft.Blueprint/blueprintAssignments/delete",
-            "Microsoft.Compute/galleries/share/action",
-            "Microsoft.Purview/consents/write",
-            "Microsoft.Purview/consents/delete",
-            "Microsoft.Resources/deploymentStacks/manageDenySetting/action",
-            "Microsoft.Subscription/cancel/action",
-            "Microsoft.Subscription/enable/action",
-        ],
-        data_actions: &[],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Reader",
-        guid: "acdd72a7-3385-48ef-bd42-f606fba81ae7",
-        description: "View all resources, but does not allow you to make any changes.",
-        actions: &["*/read"],
-        not_actions: &[],
-        data_actions: &[],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "User Access Administrator",
-        guid: "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9",
-        description: "Lets you manage user access to Azure resources.",
-        actions: &["*/read", "Microsoft.Authorization/*", "Microsoft.Support/*"],
-        not_actions: &[],
-        data_actions: &[],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Role Based Access Control Administrator",
-        guid: "f58310d9-a9f6-439a-9e8d-f62e7b41a168",
-        description: "Manage access to Azure resources by assigning roles using Azure RBAC. This role does not allow you to manage access using other ways, such as Azure Policy.",
-        actions: &[
-            "Microsoft.Authorization/roleAssignments/write",
-            "Microsoft.Authorization/roleAssignments/delete",
-            "*/read",
-            "Microsoft.Support/*",
-        ],
-        not_actions: &[],
-        data_actions: &[],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Managed Identity Operator",
-        guid: "f1a07417-d97a-45cb-824c-7a7467783830",
-        description: "Read and Assign User Assigned Identity",
-        actions: &[
-            "Microsoft.ManagedIdentity/userAssignedIdentities/*/read",
-            "Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action",
-            "Microsoft.Authorization/*/read",
-            "Microsoft.Insights/alertRules/*",
-            "Microsoft.Resources/deployments/*",
-            "Microsoft.Resources/subscriptions/resourceGroups/read",
-            "Microsoft.Support/*",
-        ],
-        not_actions: &[],
-        data_actions: &[],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Managed Identity Contributor",
-        guid: "e40ec5ca-96e0-45a2-b4ff-59039f2c2b59",
-        description: "Create, Read, Update, and Delete User Assigned Identity",
-        actions: &[
-            "Microsoft.ManagedIdentity/userAssignedIdentities/read",
-            "Microsoft.ManagedIdentity/userAssignedIdentities/write",
-            "Microsoft.ManagedIdentity/userAssignedIdentities/delete",
-            "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/read",
-            "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/write",
-            "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/delete",
-            "Microsoft.ManagedIdentity/userAssignedIdentities/revokeTokens/action",
-            "Microsoft.Authorization/*/read",
-            "Microsoft.Insights/alertRules/*",
-            "Microsoft.Resources/deployments/*",
-            "Microsoft.Resources/subscriptions/resourceGroups/read",
-            "Microsoft.Support/*",
-        ],
-        not_actions: &[],
-        data_actions: &[],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Virtual Machine Contributor",
-        guid: "9980e02c-c2be-4d73-94e8-173b1dc7cf3c",
-        description: "Lets you manage virtual machines, but not access to them, and not the virtual network or storage account they're connected to.",
-        actions: &[
-            "Microsoft.Compute/availabilitySets/*",
-            "Microsoft.Compute/locations/*",
-            "Microsoft.Compute/virtualMachines/*",
-            "Microsoft.Compute/virtualMachineScaleSets/*",
-            "Microsoft.Compute/cloudServices/*",
-            "Microsoft.Compute/disks/write",
-            "Microsoft.Compute/disks/read",
-            "Microsoft.Compute/disks/delete",
-            "Microsoft.DevTestLab/schedules/*",
-            "Microsoft.Network/networkInterfaces/*",
-            "Microsoft.Network/networkSecurityGroups/join/action",
-            "Microsoft.Network/networkSecurityGroups/read",
-            "Microsoft.Network/publicIPAddresses/join/action",
-            "Microsoft.Network/publicIPAddresses/read",
-            "Microsoft.Network/virtualNetworks/read",
-            "Microsoft.Network/virtualNetworks/subnets/join/action",
-            "Microsoft.ResourceHealth/availabilityStatuses/read",
-            "Microsoft.Storage/storageAccounts/listKeys/action",
-            "Microsoft.Storage/storageAccounts/read",
-            "Microsoft.Authorization/*/read",
-            "Microsoft.Insights/alertRules/*",
-            "Microsoft.Resources/deployments/*",
-            "Microsoft.Resources/subscriptions/resourceGroups/read",
-            "Microsoft.Support/*",
-        ],
-        not_actions: &[],
-        data_actions: &[],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Network Contributor",
-        guid: "4d97b98b-1d4f-4787-a291-c67834d212e7",
-        description: "Lets you manage networks, but not access to them.",
-        actions: &[
-            "Microsoft.Network/*",
-            "Microsoft.ResourceHealth/availabilityStatuses/read",
-            "Microsoft.Authorization/*/read",
-            "Microsoft.Insights/alertRules/*",
-            "Microsoft.Resources/deployments/*",
-            "Microsoft.Resources/subscriptions/resourceGroups/read",
-            "Microsoft.Support/*",
-        ],
-        not_actions: &[],
-        data_actions: &[],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "AcrPull",
-        guid: "7f951dda-4ed3-4680-a7ca-43fe172d538d",
-        description: "acr pull",
-        actions: &["Microsoft.ContainerRegistry/registries/pull/read"],
-        not_actions: &[],
-        data_actions: &[],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Storage Blob Data Reader",
-        guid: "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
-        description: "Allows for read access to Azure Storage blob containers and data",
-        actions: &[
-            "Microsoft.Storage/storageAccounts/blobServices/containers/read",
-            "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action",
-        ],
-        not_actions: &[],
-        data_actions: &["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Storage Blob Data Contributor",
-        guid: "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
-        description: "Allows for read, write and delete access to Azure Storage blob containers and data",
-        actions: &[
-            "Microsoft.Storage/storageAccounts/blobServices/containers/delete",
-            "Microsoft.Storage/storageAccounts/blobServices/containers/read",
-            "Microsoft.Storage/storageAccounts/blobServices/containers/write",
-            "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action",
-        ],
-        not_actions: &[],
-        data_actions: &[
-            "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete",
-            "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read",
-            "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write",
-            "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/move/action",
-            "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action",
-        ],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Storage Blob Data Owner",
-        guid: "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
-        description: "Allows for full access to Azure Storage blob containers and data, including assigning POSIX access control.",
-        actions: &[
-            "Microsoft.Storage/storageAccounts/blobServices/containers/*",
-            "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action",
-        ],
-        not_actions: &[],
-        data_actions: &["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/*"],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Storage Queue Data Contributor",
-        guid: "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
-        description: "Allows for read, write, and delete access to Azure Storage queues and queue messages",
-        actions: &[
-            "Microsoft.Storage/storageAccounts/queueServices/queues/delete",
-            "Microsoft.Storage/storageAccounts/queueServices/queues/read",
-            "Microsoft.Storage/storageAccounts/queueServices/queues/write",
-        ],
-        not_actions: &[],
-        data_actions: &[
-            "Microsoft.Storage/storageAccounts/queueServices/queues/messages/delete",
-            "Microsoft.Storage/storageAccounts/queueServices/queues/messages/read",
-            "Microsoft.Storage/storageAccounts/queueServices/queues/messages/write",
-            "Microsoft.Storage/storageAccounts/queueServices/queues/messages/process/action",
-        ],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Storage Account Contributor",
-        guid: "17d1049b-9a84-46fb-8f53-869881c3d3ab",
-        description: "Lets you manage storage accounts, including accessing storage account keys which provide full access to storage account data.",
-        actions: &[
-            "Microsoft.Insights/diagnosticSettings/*",
-            "Microsoft.Network/virtualNetworks/subnets/joinViaServiceEndpoint/action",
-            "Microsoft.ResourceHealth/availabilityStatuses/read",
-            "Microsoft.Storage/storageAccounts/*",
-            "Microsoft.Authorization/*/read",
-            "Microsoft.Insights/alertRules/*",
-            "Microsoft.Resources/deployments/*",
-            "Microsoft.Resources/subscriptions/resourceGroups/read",
-            "Microsoft.Support/*",
-        ],
-        not_actions: &[],
-        data_actions: &[],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Key Vault Administrator",
-        guid: "00482a5a-887f-4fb3-b363-3b7fe8e74483",
-        description: "Perform all data plane operations on a key vault and all objects in it, including certificates, keys, and secrets. Cannot manage key vault resources or manage role assignments. Only works for key vaults that use the 'Azure role-based access control' permission model.",
-        actions: &[
-            "Microsoft.Authorization/*/read",
-            "Microsoft.Insights/alertRules/*",
-            "Microsoft.Resources/deployments/*",
-            "Microsoft.Resources/subscriptions/resourceGroups/read",
-            "Microsoft.Support/*",
-            "Microsoft.KeyVault/checkNameAvailability/read",
-            "Microsoft.KeyVault/deletedVaults/read",
-            "Microsoft.KeyVault/locations/*/read",
-            "Microsoft.KeyVault/vaults/*/read",
-            "Microsoft.KeyVault/operations/read",
-        ],
-        not_actions: &[],
-        data_actions: &["Microsoft.KeyVault/vaults/*"],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Key Vault Reader",
-        guid: "21090545-7ca7-4776-b22c-e363652d74d2",
-        description: "Read metadata of key vaults and its certificates, keys, and secrets. Cannot read sensitive values such as secret contents or key material. Only works for key vaults that use the 'Azure role-based access control' permission model.",
-        actions: &[
-            "Microsoft.Authorization/*/read",
-            "Microsoft.Insights/alertRules/*",
-            "Microsoft.Resources/deployments/*",
-            "Microsoft.Resources/subscriptions/resourceGroups/read",
-            "Microsoft.Support/*",
-            "Microsoft.KeyVault/checkNameAvailability/read",
-            "Microsoft.KeyVault/deletedVaults/read",
-            "Microsoft.KeyVault/locations/*/read",
-            "Microsoft.KeyVault/vaults/*/read",
-            "Microsoft.KeyVault/operations/read",
-        ],
-        not_actions: &[],
-        data_actions: &["Microsoft.KeyVault/vaults/*/read", "Microsoft.KeyVault/vaults/secrets/readMetadata/action"],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Key Vault Secrets Officer",
-        guid: "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
-        description: "Perform any action on the secrets of a key vault, except manage permissions. Only works for key vaults that use the 'Azure role-based access control' permission model.",
-        actions: &[
-            "Microsoft.Authorization/*/read",
-            "Microsoft.Insights/alertRules/*",
-            "Microsoft.Resources/deployments/*",
-            "Microsoft.Resources/subscriptions/resourceGroups/read",
-            "Microsoft.Support/*",
-            "Microsoft.KeyVault/checkNameAvailability/read",
-            "Microsoft.KeyVault/deletedVaults/read",
-            "Microsoft.KeyVault/locations/*/read",
-            "Microsoft.KeyVault/vaults/*/read",
-            "Microsoft.KeyVault/operations/read",
-        ],
-        not_actions: &[],
-        data_actions: &["Microsoft.KeyVault/vaults/secrets/*"],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Key Vault Secrets User",
-        guid: "4633458b-17de-408a-b874-0445c86b69e6",
-        description: "Read secret contents. Only works for key vaults that use the 'Azure role-based access control' permission model.",
-        actions: &[],
-        not_actions: &[],
-        data_actions: &["Microsoft.KeyVault/vaults/secrets/getSecret/action", "Microsoft.KeyVault/vaults/secrets/readMetadata/action"],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Key Vault Certificates Officer",
-        guid: "a4417e6f-fecd-4de8-b567-7b0420556985",
-        description: "Perform any action on the certificates of a key vault, except manage permissions. Only works for key vaults that use the 'Azure role-based access control' permission model.",
-        actions: &[
-            "Microsoft.Authorization/*/read",
-            "Microsoft.Insights/alertRules/*",
-            "Microsoft.Resources/deployments/*",
-            "Microsoft.Resources/subscriptions/resourceGroups/read",
-            "Microsoft.Support/*",
-            "Microsoft.KeyVault/checkNameAvailability/read",
-            "Microsoft.KeyVault/deletedVaults/read",
-            "Microsoft.KeyVault/locations/*/read",
-            "Microsoft.KeyVault/vaults/*/read",
-            "Microsoft.KeyVault/operations/read",
-        ],
-        not_actions: &[],
-        data_actions: &[
-            "Microsoft.KeyVault/vaults/certificatecas/*",
-            "Microsoft.KeyVault/vaults/certificates/*",
-            "Microsoft.KeyVault/vaults/certificatecontacts/write",
-        ],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Key Vault Certificate User",
-        guid: "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba",
-        description: "Read entire certificate contents including secret and key portion. Only works for key vaults that use the 'Azure role-based access control' permission model.",
-        actions: &[],
-        not_actions: &[],
-        data_actions: &[
-            "Microsoft.KeyVault/vaults/certificates/read",
-            "Microsoft.KeyVault/vaults/secrets/getSecret/action",
-            "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
-            "Microsoft.KeyVault/vaults/keys/read",
-        ],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Key Vault Crypto Officer",
-        guid: "14b46e9e-c2b7-41b4-b07b-48a6ebf60603",
-        description: "Perform any action on the keys of a key vault, except manage permissions. Only works for key vaults that use the 'Azure role-based access control' permission model.",
-        actions: &[
-            "Microsoft.Authorization/*/read",
-            "Microsoft.Insights/alertRules/*",
-            "Microsoft.Resources/deployments/*",
-            "Microsoft.Resources/subscriptions/resourceGroups/read",
-            "Microsoft.Support/*",
-            "Microsoft.KeyVault/checkNameAvailability/read",
-            "Microsoft.KeyVault/deletedVaults/read",
-            "Microsoft.KeyVault/locations/*/read",
-            "Microsoft.KeyVault/vaults/*/read",
-            "Microsoft.KeyVault/operations/read",
-        ],
-        not_actions: &[],
-        data_actions: &["Microsoft.KeyVault/vaults/keys/*", "Microsoft.KeyVault/vaults/keyrotationpolicies/*"],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Key Vault Crypto User",
-        guid: "12338af0-0e69-4776-bea7-57ae8d297424",
-        description: "Perform cryptographic operations using keys. Only works for key vaults that use the 'Azure role-based access control' permission model.",
-        actions: &[],
-        not_actions: &[],
-        data_actions: &[
-            "Microsoft.KeyVault/vaults/keys/read",
-            "Microsoft.KeyVault/vaults/keys/update/action",
-            "Microsoft.KeyVault/vaults/keys/backup/action",
-            "Microsoft.KeyVault/vaults/keys/encrypt/action",
-            "Microsoft.KeyVault/vaults/keys/decrypt/action",
-            "Microsoft.KeyVault/vaults/keys/wrap/action",
-            "Microsoft.KeyVault/vaults/keys/unwrap/action",
-            "Microsoft.KeyVault/vaults/keys/sign/action",
-            "Microsoft.KeyVault/vaults/keys/verify/action",
-        ],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Key Vault Crypto Service Encryption User",
-        guid: "e147488a-f6f5-4113-8e2d-b22465e65bf6",
-        description: "Read metadata of keys and perform wrap/unwrap operations. Only works for key vaults that use the 'Azure role-based access control' permission model.",
-        actions: &[
-            "Microsoft.EventGrid/eventSubscriptions/write",
-            "Microsoft.EventGrid/eventSubscriptions/read",
-            "Microsoft.EventGrid/eventSubscriptions/delete",
-        ],
-        not_actions: &[],
-        data_actions: &[
-            "Microsoft.KeyVault/vaults/keys/read",
-            "Microsoft.KeyVault/vaults/keys/wrap/action",
-            "Microsoft.KeyVault/vaults/keys/unwrap/action",
-        ],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Key Vault Purge Operator",
-        guid: "a68e7c17-0ab2-4c09-9a58-125dae29748c",
-        description: "Allows permanent deletion of soft-deleted vaults.",
-        actions: &[
-            "Microsoft.KeyVault/locations/deletedVaults/read",
-            "Microsoft.KeyVault/locations/deletedVaults/purge/action",
-            "Microsoft.KeyVault/locations/operationResults/read",
-            "Microsoft.KeyVault/deletedVaults/read",
-        ],
-        not_actions: &[],
-        data_actions: &[],
-        not_data_actions: &[],
-    },
-    Role {
-        name: "Key Vault Data Access Administrator",
-        guid: "8b54135c-b56d-4d72-a534-26097cfdc8d8",
-        description: "Manage access to Azure Key Vault by adding or removing role assignments for the Key Vault Administrator, Key Vault Certificates Officer, Key Vault Crypto Officer, Key Vault Crypto Service Encryption User, Key Vault Crypto User, Key Vault Reader, Key Vault Secrets Officer, or Key Vault Secrets User roles. Includes an ABAC condition to constrain role assignments.",
-        actions: &[
-            "Microsoft.Authorization/roleAssignments/write",
-            "Microsoft.Authorization/roleAssignments/delete",
-            "Microsoft.Authorization/*/read",
-            "Microsoft.Resources/deployments/*",
-            "Microsoft.Resources/subscriptions/resourceGroups/read",
-            "Microsoft.Resources/subscriptions/read",
-            "Microsoft.Management/managementGroups/read",
-            "Microsoft.Support/*",
-            "Microsoft.KeyVault/vaults/*/read",
-        ],
-        not_actions: &[],
-        data_actions: &[],
-        not_data_actions: &[],
-    },
-];
+static BUILT_IN: LazyLock<Vec<Role>> = LazyLock::new(|| {
+    let lines: Vec<Line> = serde_json::from_str(include_str!("roles.json")).unwrap_or_default();
+    let role =
+        |l: Line| Role { guid: l.guid, name: l.name, description: Some(l.description), permissions: vec![l.permission], custom: None };
+    lines.into_iter().map(role).collect()
+});
+
+static BY_GUID: LazyLock<HashMap<&str, &Role>> = LazyLock::new(|| BUILT_IN.iter().map(|role| (role.guid.as_str(), role)).collect());
+
+/// By GUID, in any case.
+pub fn find<'a>(state: &'a State, guid: &str) -> Option<&'a Role> {
+    let guid = ids::fold(guid);
+    BY_GUID.get(guid.as_str()).copied().or_else(|| state.roles.get(&guid))
+}
+
+/// Those that were made here first, as Azure lists them.
+pub fn all(state: &State) -> impl Iterator<Item = &Role> {
+    state.roles.values().chain(BUILT_IN.iter())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_role_has_a_guid_and_a_name_of_its_own() {
+        let guids: std::collections::BTreeSet<&str> = BUILT_IN.iter().map(|r| r.guid.as_str()).collect();
+        let names: std::collections::BTreeSet<&str> = BUILT_IN.iter().map(|r| r.name.as_str()).collect();
+        assert!(BUILT_IN.len() > 70 && guids.len() == BUILT_IN.len() && names.len() == BUILT_IN.len());
+        assert!(guids.iter().all(|g| ids::is_guid(g) && *g == ids::fold(g)));
+        assert_eq!(BY_GUID[OWNER].permissions[0].actions, ["*"]);
+    }
+}

@@ -41,6 +41,8 @@ pub fn new(now: i64) -> State {
         federating: Default::default(),
         principals: BTreeMap::new(),
         assignments: Assignments::default(),
+        roles: BTreeMap::new(),
+        plain: BTreeMap::new(),
         vaults: BTreeMap::new(),
         deleted_vaults: BTreeMap::new(),
         clusters: BTreeMap::new(),
@@ -89,6 +91,8 @@ fn application(state: &mut State, name: &str, now: i64) -> String {
     state.principals.insert(
         object_id.clone(),
         Principal {
+            sort: Default::default(),
+            more: Default::default(),
             app_id: ids::guid(&["client", name]),
             display_name: name.to_owned(),
             created: now,

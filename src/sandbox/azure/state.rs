@@ -1,6 +1,6 @@
 //! What there is in the sandbox's Azure. Plain values, saved as they stand; keys are folded, texts are kept as they came.
 
-use super::ids;
+use super::{ids, roles::Role};
 use crate::sandbox::lateness::Late;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -28,6 +28,12 @@ pub struct State {
     /// By object id.
     pub principals: BTreeMap<String, Principal>,
     pub assignments: Assignments,
+    /// Roles that were made here, by GUID.
+    #[serde(default)]
+    pub roles: BTreeMap<String, Role>,
+    /// Of kinds that have no rules of their own here, by folded id.
+    #[serde(default)]
+    pub plain: BTreeMap<String, Plain>,
     /// By folded name: vault names are one space for all the world.
     pub vaults: BTreeMap<String, Vault>,
     pub deleted_vaults: BTreeMap<String, DeletedVault>,
@@ -75,6 +81,26 @@ pub struct Identity {
     pub principal_id: String,
 }
 
+/// What a principal is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sort {
+    #[default]
+    ServicePrincipal,
+    User,
+    Group,
+}
+
+impl Sort {
+    /// As a role assignment names it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ServicePrincipal => "ServicePrincipal",
+            Self::User => "User",
+            Self::Group => "Group",
+        }
+    }
+}
+
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Federated {
     pub name: String,
@@ -87,6 +113,12 @@ pub struct Federated {
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Principal {
+    #[serde(default)]
+    pub sort: Sort,
+    /// What Graph was told of it beyond the rest, by the names of Graph.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub more: Map<String, Value>,
+    /// Empty where there is no application.
     pub app_id: String,
     pub display_name: String,
     pub created: i64,
@@ -94,6 +126,21 @@ pub struct Principal {
     pub resource_id: Option<String>,
     pub secret: Option<String>,
     pub late: Late,
+}
+
+/// A resource that is kept as it was sent.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Plain {
+    pub id: String,
+    /// Its own, without those of its parents.
+    pub name: String,
+    /// `Microsoft.Network/virtualNetworks/subnets`.
+    pub kind: String,
+    pub group: String,
+    pub location: Option<String>,
+    pub tags: Option<Tags>,
+    /// All else that a resource has at its top: `sku`, `kind`, `properties`.
+    pub rest: Map<String, Value>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]

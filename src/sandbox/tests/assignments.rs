@@ -223,3 +223,24 @@ async fn bodies_that_are_no_json_get_arms_answer() {
     assert_eq!(send("text/plain", "{}").await, (415, "UnsupportedMediaType".into()));
     assert_eq!(send("application/json", "{}").await, (400, "LocationRequired".into()));
 }
+
+#[tokio::test]
+async fn a_principal_is_of_its_own_sort() {
+    let lab = Lab::new(Lateness::None).await;
+    let token = lab.token("https://graph.microsoft.com/.default").await;
+    let body =
+        json!({"displayName": "Ann", "mailNickname": "ann", "userPrincipalName": "ann@example.com", "passwordProfile": {"password": "x"}});
+    let url = "https://graph.microsoft.com/v1.0/users";
+    let made = lab.client.post(url).bearer_auth(&token).json(&body).send().await.unwrap();
+    assert_eq!(made.status().as_u16(), 201);
+    let ann = made.json::<serde_json::Value>().await.unwrap()["id"].as_str().unwrap().to_owned();
+    let found = lab.client.get(format!("{url}?$filter=userPrincipalName eq 'ann@example.com'")).bearer_auth(&token).send().await.unwrap();
+    assert_eq!(found.json::<serde_json::Value>().await.unwrap()["value"][0]["id"], json!(ann));
+    let path = |n: u8| format!("{}/providers/Microsoft.Authorization/roleAssignments/88888888-0000-0000-0000-00000000000{n}", lab.group());
+    let role = format!("/providers/Microsoft.Authorization/roleDefinitions/{READER}");
+    let wish = |sort: &str| json!({"properties": {"roleDefinitionId": role, "principalId": ann, "principalType": sort}});
+    let refused = lab.arm("PUT", &path(1), Some(wish("Group"))).await;
+    assert_eq!((refused.status, refused.code()), (400, "UnmatchedPrincipalType"));
+    assert!(refused.message().contains("has type 'User' , which"));
+    assert_eq!(lab.arm("PUT", &path(1), Some(wish("User"))).await.body["properties"]["principalType"], "User");
+}

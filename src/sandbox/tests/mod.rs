@@ -8,6 +8,7 @@ mod federated;
 mod folder;
 mod lab;
 mod nodes;
+mod plain;
 mod proxy;
 mod secrets;
 mod tokens;
