@@ -24,6 +24,8 @@ use tokio::time::Instant;
 /// what only reads, where a cluster that answered before cannot be reached for a moment (an API server that is started anew).
 const PAUSES: [Duration; 4] = [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 const LONGEST: Duration = Duration::from_secs(10);
+/// The limit of connecting is as long as that of an answer, and has the first word: it says more.
+const CONNECTING_FIRST: Duration = Duration::from_millis(100);
 
 const OF_A_CERTIFICATE: [AlertDescription; 9] = [
     AlertDescription::AccessDenied,
@@ -231,7 +233,7 @@ impl Link {
             .header(http::header::USER_AGENT, concat!("podid/", env!("CARGO_PKG_VERSION")))
             .body(Body::from(call.body.clone()))
             .map_err(|e| Error::Invalid { message: e.to_string(), causes: Vec::new() })?;
-        let answer = tokio::time::timeout(self.timeout, self.client.send(request)).await.map_err(|_| {
+        let answer = tokio::time::timeout(self.timeout + CONNECTING_FIRST, self.client.send(request)).await.map_err(|_| {
             let late = self.late();
             self.mark(&late);
             late

@@ -153,7 +153,7 @@ fn a_cluster_that_takes_the_connection_and_says_nothing_is_given_up_within_the_t
     let begun = std::time::Instant::now();
     assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 1s"), @r#"
     exit 1
-    error: namespace/aks-mi/shop: the cluster of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) could not be reached: no answer within 1s
+    error: namespace/aks-mi/shop: the cluster of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) could not be reached: no connection within 1s
     hint: Check the network (a private cluster is reached only from its own), HTTPS_PROXY and NO_PROXY; a stopped cluster is started by `az aks start`.
     "#);
     assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
