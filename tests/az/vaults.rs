@@ -25,9 +25,15 @@ fn a_vault_is_made_as_az_makes_it_today() {
     assert_eq!(az.text(&format!("rest --method get --resource https://vault.azure.net --url {url} --query value")), "b");
 }
 
+/// The permissions of one principal, sorted: az keeps them in a set of Python and sends them in an order of the moment.
 fn policies(value: &Value, principal: &str) -> Value {
     let entries = value["properties"]["accessPolicies"].as_array().unwrap();
-    entries.iter().find(|entry| text(entry, "/objectId") == principal).map(|entry| entry["permissions"].clone()).unwrap_or_default()
+    let entry = entries.iter().find(|entry| text(entry, "/objectId") == principal);
+    let mut permissions = entry.map(|entry| entry["permissions"].clone()).unwrap_or_default();
+    for names in permissions.as_object_mut().into_iter().flat_map(|kinds| kinds.values_mut()).filter_map(Value::as_array_mut) {
+        names.sort_by_key(Value::to_string);
+    }
+    permissions
 }
 
 #[test]
