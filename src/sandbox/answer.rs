@@ -147,9 +147,6 @@ async fn truly(running: &Arc<Running>, by: &str, request: &Request, rules: &azur
             Some(guard)
         }
     };
-    if effect != Effect::Nothing {
-        running.mark_azure();
-    }
     match effect {
         Effect::Nothing => response,
         Effect::Counted => {

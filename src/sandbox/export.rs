@@ -112,16 +112,15 @@ fn settled(mut entry: Value) -> Value {
 /// By address, without version; the value as a digest.
 fn secrets(state: &azure::State) -> Map<String, Value> {
     let mut all = Map::new();
-    for vault in state.vaults.values() {
-        for secret in vault.contents.secrets.values() {
-            let Some(version) = secret.versions.last() else { continue };
-            let digest: String = Sha256::digest(version.value.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
-            all.insert(
-                format!("{}secrets/{}", vaults::uri(vault), secret.name),
-                json!({"sha256": digest, "contentType": version.content_type, "enabled": version.enabled, "nbf": version.not_before,
-                    "exp": version.expires, "tags": version.tags}),
-            );
-        }
+    for (key, secret) in &state.secrets {
+        let vault = key.split_once('/').and_then(|(vault, _)| state.vaults.get(vault));
+        let (Some(vault), Some(version)) = (vault, secret.versions.last()) else { continue };
+        let digest: String = Sha256::digest(version.value.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+        all.insert(
+            format!("{}secrets/{}", vaults::uri(vault), secret.name),
+            json!({"sha256": digest, "contentType": version.content_type, "enabled": version.enabled, "nbf": version.not_before,
+                "exp": version.expires, "tags": version.tags}),
+        );
     }
     all
 }

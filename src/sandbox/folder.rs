@@ -102,8 +102,13 @@ impl Folder {
     }
 }
 
-/// By a temporary file beside it and a rename: a reader, and a process killed anywhere, finds the old file or the new one. Mode 0600.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_by(path, |file| file.write_all(bytes)).map(|_| ())
+}
+
+/// By a temporary file beside it and a rename: a reader, and a process killed anywhere, finds the old file or the new one. Mode 0600.
+/// Answers its length.
+pub fn write_by(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<u64, Error> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".tmp");
@@ -112,8 +117,11 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     options.create(true).truncate(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&temporary).and_then(|mut file| file.write_all(bytes));
-    written.and_then(|()| fs::rename(&temporary, path)).map_err(Error::file("write", path))
+    let written = options.open(&temporary).and_then(|mut file| {
+        write(&mut file)?;
+        file.metadata().map(|m| m.len())
+    });
+    written.and_then(|length| fs::rename(&temporary, path).map(|()| length)).map_err(Error::file("write", path))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod error;
 mod export;
 mod folder;
 pub mod http;
+mod journal;
 mod keys;
 pub mod kube;
 mod lateness;
@@ -25,9 +26,11 @@ mod server;
 mod settings;
 mod stand_in;
 mod stream;
+mod table;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod upgrade;
 mod world;
 
 pub use error::Error;
@@ -142,7 +145,7 @@ impl Embedded {
         self.running.stage.clear().await;
         let _ = self.stop.send(true);
         let _ = self.server.await;
-        if let Err(why) = self.running.save().await {
+        if let Err(why) = self.running.save_whole().await {
             tracing::error!("the sandbox could not save its world: {why}");
         }
     }
@@ -243,7 +246,6 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
     let (stop, stopped) = watch::channel(false);
     let server = tokio::spawn(server::run(listener, running.clone(), stopped, DRAIN[usize::from(serving)]));
     if fresh {
-        running.mark_azure();
         running.save().await.map_err(|why| Error::Unreachable { dir: folder.dir().to_owned(), why })?;
     }
     running.wake_all().await;
@@ -324,7 +326,8 @@ pub async fn reset(dir: &Path) -> Result<Vec<(String, String)>, Error> {
             Ok(left.map(|(name, url)| (name.clone(), url.as_str().unwrap_or_default().to_owned())).collect())
         }
         Holder::Me(_lock) => {
-            for name in [world::FILE, "requests.jsonl", "serve.json"] {
+            // the changes first: without a world they are none
+            for name in [journal::Journal::FILE, world::FILE, "requests.jsonl", "serve.json"] {
                 folder.remove(name)?;
             }
             folder.remove_states().map(|()| Vec::new())

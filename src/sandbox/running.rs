@@ -6,6 +6,7 @@ use super::{
     azure::ids,
     error::Error,
     folder::Folder,
+    journal::Journal,
     keys::Keys,
     kube::{self, Kube},
     log::Log,
@@ -13,7 +14,7 @@ use super::{
     settings::Settings,
     stand_in::StandIns,
     tls::Authority,
-    world::{self, World},
+    world::{Change, World},
 };
 use std::{
     collections::BTreeMap,
@@ -36,7 +37,6 @@ pub struct Running {
     pub serving: bool,
     pub port: std::sync::OnceLock<u16>,
     azure: Mutex<azure::State>,
-    azure_dirty: AtomicBool,
     /// By fqdn.
     clusters: RwLock<BTreeMap<String, Arc<Cluster>>>,
     /// The texts of clusters that another stands in for: they are there again when it does not.
@@ -49,12 +49,13 @@ pub struct Cluster {
     pub name: String,
     pub fqdn: String,
     pub kube: Arc<Kube>,
-    dirty: Arc<AtomicBool>,
 }
 
 /// What is asked of the task that saves.
 struct Saves {
     wanted: AtomicU64,
+    /// The next one writes all.
+    whole: AtomicBool,
     wake: Notify,
     done: watch::Sender<Saved>,
 }
@@ -103,14 +104,14 @@ impl Running {
             serving,
             port: std::sync::OnceLock::new(),
             azure: Mutex::new(world.azure),
-            azure_dirty: AtomicBool::new(world.new),
             clusters: RwLock::default(),
             covered: Mutex::new(covered),
-            saves: Arc::new(Saves { wanted: AtomicU64::new(0), wake: Notify::new(), done }),
+            saves: Arc::new(Saves { wanted: AtomicU64::new(0), whole: AtomicBool::new(false), wake: Notify::new(), done }),
             saved,
         });
         running.found(world.clusters);
-        tokio::spawn(save_again_and_again(Arc::downgrade(&running), running.saves.clone()));
+        let journal = Journal::new(running.folder.clone(), world.saves, world.new);
+        tokio::spawn(save_again_and_again(Arc::downgrade(&running), running.saves.clone(), journal));
         Ok(running)
     }
 
@@ -125,16 +126,17 @@ impl Running {
         for cluster in azure.clusters.values().filter(|c| !self.stand_ins.contains_key(&c.name)) {
             let facts = self.facts(&azure, cluster);
             let state = saved.remove(&cluster.name);
-            let dirty = Arc::new(AtomicBool::new(state.is_none()));
+            if state.is_none() {
+                self.saves.whole.store(true, Ordering::Release);
+            }
             let state = state.unwrap_or_else(|| kube::new_cluster(&facts));
-            let (flag, saves) = (dirty.clone(), self.saves.clone());
+            let saves = self.saves.clone();
             let changed = Arc::new(move || {
-                flag.store(true, Ordering::Release);
                 saves.ask();
             });
             let kube = Kube::new(state, facts, changed);
             let fqdn = cluster.fqdn.clone();
-            clusters.insert(fqdn.clone(), Arc::new(Cluster { name: cluster.name.clone(), fqdn, kube, dirty }));
+            clusters.insert(fqdn.clone(), Arc::new(Cluster { name: cluster.name.clone(), fqdn, kube }));
         }
         drop(azure);
         *self.clusters.write().unwrap_or_else(PoisonError::into_inner) = clusters;
@@ -182,10 +184,6 @@ impl Running {
         if cluster { azure::Known::Yes } else { known }
     }
 
-    pub fn mark_azure(&self) {
-        self.azure_dirty.store(true, Ordering::Release);
-    }
-
     /// Worth keeping, not worth waiting for.
     pub fn save_soon(&self) {
         self.saves.ask();
@@ -203,6 +201,12 @@ impl Running {
         }
     }
 
+    /// As `save`, and all that there is is in the one file.
+    pub async fn save_whole(&self) -> Result<(), String> {
+        self.saves.whole.store(true, Ordering::Release);
+        self.save().await
+    }
+
     /// A new world in place of this one; keys, CA and lateness stay, and clusters from outside are left as they are.
     pub async fn reset(self: &Arc<Self>) -> Result<(), Error> {
         self.stage.clear().await;
@@ -212,18 +216,16 @@ impl Running {
             stand_in.tell(&mut azure);
         }
         *self.azure() = azure;
-        self.mark_azure();
         self.covered.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.found(BTreeMap::new());
         self.stage.open();
         self.log.reset()?;
         self.folder.remove_states()?;
-        self.save().await.map_err(|why| Error::Unreachable { dir: self.folder.dir().to_owned(), why })
+        self.save_whole().await.map_err(|why| Error::Unreachable { dir: self.folder.dir().to_owned(), why })
     }
 }
 
-async fn save_again_and_again(running: std::sync::Weak<Running>, saves: Arc<Saves>) {
-    let mut texts = Texts::default();
+async fn save_again_and_again(running: std::sync::Weak<Running>, saves: Arc<Saves>, mut journal: Journal) {
     loop {
         // the world is let go of while there is nothing to do, so that it can end
         tokio::select! {
@@ -235,7 +237,8 @@ async fn save_again_and_again(running: std::sync::Weak<Running>, saves: Arc<Save
         }
         let Some(running) = running.upgrade() else { break };
         let upto = saves.wanted.load(Ordering::Acquire);
-        let fault = write(&running, &mut texts).await.err();
+        let whole = saves.whole.swap(false, Ordering::AcqRel);
+        let fault = write(&running, &mut journal, whole).err().map(|fault| fault.to_string());
         saves.done.send_modify(|s| {
             s.upto = upto;
             s.fault = fault;
@@ -246,51 +249,41 @@ async fn save_again_and_again(running: std::sync::Weak<Running>, saves: Arc<Save
     saves.done.send_modify(|s| s.ended = true);
 }
 
-/// What was written last: what did not change is not put into words again.
-#[derive(Default)]
-struct Texts {
-    azure: String,
-    clusters: BTreeMap<String, String>,
-}
-
-async fn write(running: &Running, texts: &mut Texts) -> Result<(), String> {
-    let clusters = running.clusters();
-    let azure_changed = running.azure_dirty.swap(false, Ordering::AcqRel);
-    let changed: Vec<bool> = clusters.iter().map(|c| c.dirty.swap(false, Ordering::AcqRel)).collect();
-    if !azure_changed && !changed.contains(&true) {
+/// What changed since the last save, or all.
+fn write(running: &Running, journal: &mut Journal, whole: bool) -> Result<(), Error> {
+    let change = changes(running).map_err(|why| journal.lost(&why))?;
+    if change.is_empty() && !journal.behind() && !(whole && journal.begun()) {
         return Ok(());
     }
-    let mut next = std::mem::take(texts);
+    if !whole && !journal.due() {
+        return journal.append(change);
+    }
     let covered = running.covered.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    next.clusters.retain(|name, _| clusters.iter().any(|c| c.name == *name));
-    next.clusters.extend(covered);
-    let azure = (azure_changed || next.azure.is_empty()).then(|| running.azure().clone());
-    let kubes: Vec<(String, kube::State)> = clusters
-        .iter()
-        .zip(&changed)
-        .filter(|(c, changed)| **changed || !next.clusters.contains_key(&c.name))
-        .map(|(c, _)| (c.name.clone(), c.kube.snapshot()))
-        .collect();
-    let path = running.folder.path(world::FILE);
-    let work = move || {
-        if let Some(state) = azure {
-            next.azure = serde_json::to_string(&state).map_err(|why| why.to_string())?;
+    journal.rewrite(|out| {
+        out.write_all(b"\"azure\":")?;
+        serde_json::to_writer(&mut *out, &*running.azure())?;
+        out.write_all(b",\"clusters\":{")?;
+        let mut comma = "";
+        for (name, text) in &covered {
+            write!(out, "{comma}{}:{text}", serde_json::Value::from(name.as_str()))?;
+            comma = ",";
         }
-        for (name, state) in kubes {
-            next.clusters.insert(name, serde_json::to_string(&state).map_err(|why| why.to_string())?);
+        for cluster in running.clusters() {
+            write!(out, "{comma}{}:", serde_json::Value::from(cluster.name.as_str()))?;
+            cluster.kube.saved(|state| serde_json::to_writer(&mut *out, state))?;
+            comma = ",";
         }
-        let written = super::folder::write_whole(&path, world::text(&next.azure, &next.clusters).as_bytes());
-        written.map(|()| next).map_err(|fault| fault.to_string())
-    };
-    match tokio::task::spawn_blocking(work).await.map_err(|why| why.to_string()).and_then(|done| done) {
-        Ok(next) => {
-            *texts = next;
-            Ok(())
-        }
-        // all of it again next time
-        Err(why) => {
-            running.mark_azure();
-            Err(why)
+        out.write_all(b"}")
+    })
+}
+
+fn changes(running: &Running) -> serde_json::Result<Change> {
+    let mut change = Change { azure: running.azure().changes()?, ..Change::default() };
+    for cluster in running.clusters() {
+        let changes = cluster.kube.saved(kube::State::changes)?;
+        if !changes.is_empty() {
+            change.clusters.insert(cluster.name.clone(), changes);
         }
     }
+    Ok(change)
 }

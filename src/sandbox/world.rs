@@ -1,15 +1,19 @@
-//! `world.json`: all that there is in the sandbox, as one file of a known version.
+//! What there is in the sandbox, in two files: `world.json`, all of it as it was at some save, and `changes.jsonl`, what each save since then
+//! changed. A file of an older version is brought up to date as it is read, one of a newer version is refused.
 
-use super::{azure, error::Error, folder::Folder, kube};
+use super::{azure, error::Error, folder::Folder, journal::Journal, kube, upgrade};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
+use std::{collections::BTreeMap, path::Path};
 
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 pub const FILE: &str = "world.json";
 
 pub struct World {
-    /// Not from a file.
+    /// Not from a file of this version alone: all of it is to be written first.
     pub new: bool,
+    /// The number of the last save that is in it.
+    pub saves: u64,
     pub azure: azure::State,
     /// By cluster name.
     pub clusters: BTreeMap<String, kube::State>,
@@ -22,13 +26,35 @@ struct Head {
 
 #[derive(Deserialize)]
 struct Saved {
+    saves: u64,
     azure: azure::State,
     clusters: BTreeMap<String, kube::State>,
 }
 
+/// What one save changed: `n` counts the saves, null is for what is gone.
+#[derive(Default, Deserialize, serde::Serialize)]
+pub struct Change {
+    pub n: u64,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub azure: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub clusters: BTreeMap<String, Map<String, Value>>,
+}
+
+impl Change {
+    pub fn is_empty(&self) -> bool {
+        self.azure.is_empty() && self.clusters.is_empty()
+    }
+}
+
+/// Where, not what: the text of the fault could quote a secret.
+fn damaged(path: &Path, why: &serde_json::Error) -> Error {
+    Error::Damaged { path: path.to_owned(), why: format!("line {}, column {}", why.line(), why.column()) }
+}
+
 impl World {
     pub fn new() -> Self {
-        Self { new: true, azure: azure::seed::new(azure::times::now()), clusters: BTreeMap::new() }
+        Self { new: true, saves: 0, azure: azure::seed::new(azure::times::now()), clusters: BTreeMap::new() }
     }
 
     /// A new world where there is no file.
@@ -39,31 +65,46 @@ impl World {
             Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Ok(Self::new()),
             Err(source) => return Err(Error::File { what: "read", path, source }),
         };
-        // where, not what: the text of the fault could quote a secret
-        let damaged = |why: serde_json::Error| Error::Damaged {
-            path: folder.path(FILE),
-            why: format!("line {}, column {}", why.line(), why.column()),
-        };
-        let head: Head = serde_json::from_slice(&bytes).map_err(damaged)?;
+        let head: Head = serde_json::from_slice(&bytes).map_err(|why| damaged(&path, &why))?;
         if head.version > VERSION {
             return Err(Error::Newer { path, found: head.version, known: VERSION });
         }
-        let saved: Saved = serde_json::from_slice(&bytes).map_err(damaged)?;
-        Ok(Self { new: false, azure: saved.azure, clusters: saved.clusters })
-    }
-}
-
-/// The file's text of parts that are JSON already: what did not change is not written out again.
-pub fn text(azure: &str, clusters: &BTreeMap<String, String>) -> String {
-    let mut text = format!("{{\"version\":{VERSION},\"azure\":{azure},\"clusters\":{{");
-    for (at, (name, state)) in clusters.iter().enumerate() {
-        if at > 0 {
-            text.push(',');
+        let older = head.version < VERSION;
+        let saved: Saved = match older {
+            false => serde_json::from_slice(&bytes),
+            true => serde_json::from_slice(&bytes).and_then(|world| upgrade::from(head.version, world)).and_then(serde_json::from_value),
         }
-        text.push_str(&format!("{}:{state}", serde_json::Value::from(name.as_str())));
+        .map_err(|why| damaged(&path, &why))?;
+        drop(bytes);
+        let mut world = Self { new: older, saves: saved.saves, azure: saved.azure, clusters: saved.clusters };
+        world.go_on(folder)?;
+        Ok(world)
     }
-    text.push_str("}}\n");
-    text
+
+    /// Does again what was saved after the file was written. A line without an end was not answered yet when its writer was killed.
+    fn go_on(&mut self, folder: &Folder) -> Result<(), Error> {
+        let path = folder.path(Journal::FILE);
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(Error::File { what: "read", path, source }),
+        };
+        for (at, line) in text.split_inclusive(|b| *b == b'\n').enumerate().filter(|(_, line)| line.ends_with(b"\n")) {
+            let here =
+                |why: serde_json::Error| Error::Damaged { path: path.clone(), why: format!("line {}, column {}", at + 1, why.column()) };
+            let change: Change = serde_json::from_slice(line).map_err(here)?;
+            if change.n <= self.saves {
+                continue;
+            }
+            self.saves = change.n;
+            self.azure.apply(change.azure).map_err(here)?;
+            for (name, changes) in change.clusters {
+                self.clusters.entry(name).or_default().apply(changes).map_err(here)?;
+            }
+        }
+        self.new = true;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -77,19 +118,9 @@ mod tests {
         folder.write(FILE, b"{\"version\": 99, \"what\": []}").unwrap();
         let text = World::load(&folder).map(|_| ()).unwrap_err().to_string();
         assert!(text.contains("version 99") && text.contains("podid sandbox reset"), "{text}");
-        folder.write(FILE, b"{\"version\": 1, \"azure\"").unwrap();
-        assert!(matches!(World::load(&folder), Err(Error::Damaged { .. })));
-    }
-
-    #[test]
-    fn what_is_written_is_read_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::open(dir.path()).unwrap();
-        let azure = serde_json::to_string(&World::new().azure).unwrap();
-        let clusters = [("a".to_owned(), serde_json::to_string(&kube::State::default()).unwrap())].into();
-        folder.write(FILE, text(&azure, &clusters).as_bytes()).unwrap();
-        let world = World::load(&folder).unwrap();
-        assert_eq!(serde_json::to_string(&world.azure).unwrap(), azure);
-        assert!(world.clusters.contains_key("a"));
+        for damaged in ["{\"version\": 1, \"azure\"", "{\"version\": 1, \"azure\": []}", "{\"version\": 2, \"azure\": {}}"] {
+            folder.write(FILE, damaged.as_bytes()).unwrap();
+            assert!(matches!(World::load(&folder), Err(Error::Damaged { .. })), "{damaged}");
+        }
     }
 }

@@ -3,9 +3,9 @@
 use super::{
     Answer, Call, error,
     error::ok,
-    ids, secrets,
+    secrets,
     state::{DeletedSecret, Vault},
-    vault_gate::{self, Visit, contents_mut, passed, permit, refusal, unix, vault},
+    vault_gate::{self, Visit, passed, permit, refusal, unix, vault},
 };
 use crate::sandbox::{
     http::Response,
@@ -30,7 +30,7 @@ fn not_found(name: &str) -> Response {
 
 /// Still being deleted: not there yet.
 fn find<'a>(call: &'a Call<'_>, visit: &Visit, name: &str) -> Result<&'a DeletedSecret, Response> {
-    let deleted = vault(call, visit)?.contents.deleted.get(&ids::fold(name)).ok_or_else(|| not_found(name))?;
+    let deleted = call.state.deleted_secrets.get(&visit.key(name)).ok_or_else(|| not_found(name))?;
     if deleted.late.clone().refuses(call.rules.lateness, call.now) { Err(not_found(name)) } else { Ok(deleted) }
 }
 
@@ -49,29 +49,27 @@ pub fn list(call: &mut Call<'_>, visit: &Visit) -> Answer {
         body["id"] = json!(format!("https://{}/secrets/{}", visit.host, deleted.secret.name));
         body
     };
-    Ok(passed(ok(&secrets::page(call, visit, vault.contents.deleted.iter(), show)), pass))
+    Ok(passed(ok(&secrets::page(call, visit, secrets::within(&call.state.deleted_secrets, visit), show)), pass))
 }
 
 pub fn recover(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     secrets::sound(name)?;
     let pass = permit(call, visit, vault_gate::RECOVER, Some(name))?;
-    let key = ids::fold(name);
+    let key = visit.key(name);
     let (now, lateness) = (call.now, call.rules.lateness);
-    let there = vault(call, visit)?;
-    if there.contents.secrets.contains_key(&key) {
+    if call.state.secrets.contains_key(&key) {
         return Err(refusal(400, "MethodNotAllowed", format!("Secret exists already: {name}"), "RequestNotAllowedOnNonDeletedObject"));
     }
-    match there.contents.deleted.get(&key) {
+    match call.state.deleted_secrets.get(&key) {
         None => return Err(not_found(name)),
         Some(d) if d.late.clone().refuses(lateness, now) => {
             return Err(refusal(409, "Conflict", format!("Secret {name} is currently being deleted."), "ObjectIsBeingDeleted"));
         }
         Some(_) => {}
     }
-    let contents = contents_mut(call, visit)?;
-    let mut secret = contents.deleted.remove(&key).ok_or_else(|| not_found(name))?.secret;
+    let mut secret = call.state.deleted_secrets.remove(&key).ok_or_else(|| not_found(name))?.secret;
     secret.late = Late::new(Kind::Deletion, lateness, now);
-    contents.secrets.insert(key, secret.clone());
+    call.state.secrets.insert(key, secret.clone());
     call.changed();
     let answer = match secret.versions.last() {
         Some(version) => Value::Object(secrets::bundle(vault(call, visit)?, &secrets::version_id(visit, &secret, version), version)),
@@ -88,7 +86,7 @@ pub fn purge(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
         return Err(refusal(403, "Forbidden", "Operation \"purge\" is not enabled for this vault.", "AccessDenied"));
     }
     find(call, visit, name)?;
-    contents_mut(call, visit)?.deleted.remove(&ids::fold(name));
+    call.state.deleted_secrets.remove(&visit.key(name));
     call.changed();
     Ok(passed(Response::new(204), pass))
 }

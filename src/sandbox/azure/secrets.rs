@@ -6,11 +6,12 @@ use super::{
     ids,
     state::{DeletedSecret, Secret, Tags, Vault, Version},
     times,
-    vault_gate::{self, Visit, bad, contents_mut, passed, permit, refusal, unix, vault},
+    vault_gate::{self, Visit, bad, passed, permit, refusal, unix, vault},
 };
 use crate::sandbox::{
     http::Response,
     lateness::{Kind, Late},
+    table::Table,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
@@ -82,7 +83,7 @@ pub fn sound(name: &str) -> Result<(), Response> {
 
 /// Not yet back from a recovery: not there.
 fn find<'a>(call: &'a Call<'_>, visit: &Visit, name: &str) -> Result<&'a Secret, Response> {
-    let secret = vault(call, visit)?.contents.secrets.get(&ids::fold(name)).ok_or_else(|| not_found(name))?;
+    let secret = call.state.secrets.get(&visit.key(name)).ok_or_else(|| not_found(name))?;
     if secret.late.clone().refuses(call.rules.lateness, call.now) { Err(not_found(name)) } else { Ok(secret) }
 }
 
@@ -141,8 +142,8 @@ pub fn put(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     if value.len() > MOST_BYTES {
         return Err(bad(format!("The size of the secret value is over the limit of {MOST_BYTES} bytes.")));
     }
-    let key = ids::fold(name);
-    if let Some(deleted) = vault(call, visit)?.contents.deleted.get(&key) {
+    let key = visit.key(name);
+    if let Some(deleted) = call.state.deleted_secrets.get(&key) {
         return Err(if deleted.late.clone().refuses(call.rules.lateness, call.now) {
             refusal(
                 409,
@@ -161,10 +162,10 @@ pub fn put(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
             )
         });
     }
-    let run = call.state.next_generation(&format!("version:{}/{key}", visit.vault)).to_string();
+    let run = call.state.next_generation(&format!("version:{key}")).to_string();
     let wish = wish(&body);
     let version = Version {
-        id: ids::hex(&["version", &visit.vault, &key, &run]),
+        id: ids::hex(&["version", &visit.vault, &ids::fold(name), &run]),
         value,
         content_type: wish.content_type,
         enabled: wish.enabled.unwrap_or(true),
@@ -174,8 +175,8 @@ pub fn put(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
         updated: call.now,
         tags: wish.tags,
     };
-    let secrets = &mut contents_mut(call, visit)?.secrets;
-    let secret = secrets.entry(key).or_insert_with(|| Secret { name: name.to_owned(), versions: Vec::new(), late: Late::default() });
+    let secret =
+        call.state.secrets.entry(key).or_insert_with(|| Secret { name: name.to_owned(), versions: Vec::new(), late: Late::default() });
     let id = version_id(visit, secret, &version);
     secret.versions.push(version.clone());
     call.changed();
@@ -189,7 +190,7 @@ pub fn patch(call: &mut Call<'_>, visit: &Visit, name: &str, version: Option<&st
     let wish = wish(&object(call)?);
     let id = pick(find(call, visit, name)?, version)?.id.clone();
     let now = call.now;
-    let secret = contents_mut(call, visit)?.secrets.get_mut(&ids::fold(name)).ok_or_else(|| not_found(name))?;
+    let secret = call.state.secrets.get_mut(&visit.key(name)).ok_or_else(|| not_found(name))?;
     let version = secret.versions.iter_mut().find(|v| v.id == id).ok_or_else(|| not_found(name))?;
     version.enabled = wish.enabled.unwrap_or(version.enabled);
     version.not_before = wish.not_before.or(version.not_before);
@@ -209,20 +210,25 @@ pub fn delete(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     find(call, visit, name)?;
     let (now, lateness) = (call.now, call.rules.lateness);
     let purge_at = now + vault(call, visit)?.retention_days * times::DAY;
-    let key = ids::fold(name);
-    let contents = contents_mut(call, visit)?;
-    let secret = contents.secrets.remove(&key).ok_or_else(|| not_found(name))?;
+    let key = visit.key(name);
+    let secret = call.state.secrets.remove(&key).ok_or_else(|| not_found(name))?;
     let deleted = DeletedSecret { secret, deleted: now, purge_at, late: Late::new(Kind::Deletion, lateness, now) };
-    contents.deleted.insert(key, deleted.clone());
+    call.state.deleted_secrets.insert(key, deleted.clone());
     call.changed();
     Ok(passed(ok(&super::deleted_secrets::document(visit, vault(call, visit)?, &deleted)), pass))
 }
 
+/// What the vault has of a table, by name.
+pub fn within<'a, T>(table: &'a Table<T>, visit: &Visit) -> impl Iterator<Item = (&'a str, &'a T)> {
+    let prefix = visit.key("");
+    table.range(prefix.clone()..).map_while(move |(key, entry)| Some((key.strip_prefix(&prefix)?, entry)))
+}
+
 /// One page of a list, in the order of its keys: `maxresults` (25 if not said), and a link whose host carries its port.
-pub fn page<'a, T: 'a>(call: &Call<'_>, visit: &Visit, all: impl Iterator<Item = (&'a String, T)>, show: impl Fn(T) -> Value) -> Value {
+pub fn page<'a, T: 'a>(call: &Call<'_>, visit: &Visit, all: impl Iterator<Item = (&'a str, T)>, show: impl Fn(T) -> Value) -> Value {
     let most = call.request.query("maxresults").and_then(|n| n.parse::<usize>().ok()).filter(|n| (1..=25).contains(n)).unwrap_or(25);
     let after = call.request.query("$skiptoken").and_then(|t| URL_SAFE_NO_PAD.decode(t).ok()).and_then(|t| String::from_utf8(t).ok());
-    let mut rest = all.skip_while(|(key, _)| after.as_ref().is_some_and(|a| *key <= a));
+    let mut rest = all.skip_while(|(key, _)| after.as_ref().is_some_and(|a| *key <= a.as_str()));
     let mut last = None;
     let shown: Vec<Value> = rest
         .by_ref()
@@ -248,7 +254,7 @@ pub fn page<'a, T: 'a>(call: &Call<'_>, visit: &Visit, all: impl Iterator<Item =
 pub fn list(call: &mut Call<'_>, visit: &Visit) -> Answer {
     let pass = permit(call, visit, vault_gate::LIST, None)?;
     let vault = vault(call, visit)?;
-    let current = vault.contents.secrets.iter().filter_map(|(key, s)| Some((key, (s, s.versions.last()?))));
+    let current = within(&call.state.secrets, visit).filter_map(|(name, s)| Some((name, (s, s.versions.last()?))));
     let show = |(secret, version): (&Secret, &Version)| {
         Value::Object(bundle(vault, &format!("https://{}/secrets/{}", visit.host, secret.name), version))
     };
@@ -264,5 +270,5 @@ pub fn versions(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
         find(call, visit, name).into_iter().flat_map(|s| s.versions.iter().map(move |v| (s, v))).collect();
     all.sort_by(|a, b| a.1.id.cmp(&b.1.id));
     let show = |(secret, version): (&Secret, &Version)| Value::Object(bundle(vault, &version_id(visit, secret, version), version));
-    Ok(passed(ok(&page(call, visit, all.into_iter().map(|(s, v)| (&v.id, (s, v))), show)), pass))
+    Ok(passed(ok(&page(call, visit, all.into_iter().map(|(s, v)| (v.id.as_str(), (s, v))), show)), pass))
 }

@@ -5,7 +5,10 @@ use super::{
     ids, providers, roles,
     state::{Assigned, Assignment, Assignments, Cluster, Group, Principal, Provider, ScaleSet, State},
 };
-use crate::sandbox::lateness::{Late, Lateness};
+use crate::sandbox::{
+    lateness::{Late, Lateness},
+    table::Table,
+};
 use std::collections::BTreeMap;
 
 pub const GROUP: &str = "podid-lab";
@@ -35,23 +38,25 @@ pub fn new(now: i64) -> State {
     let mut state = State {
         tenant: ids::guid(&["tenant"]),
         subscription: ids::guid(&["subscription"]),
-        groups: BTreeMap::new(),
-        identities: BTreeMap::new(),
-        federated: BTreeMap::new(),
+        groups: Table::default(),
+        identities: Table::default(),
+        federated: Table::default(),
         federating: Default::default(),
-        principals: BTreeMap::new(),
+        principals: Table::default(),
         assignments: Assignments::default(),
-        roles: BTreeMap::new(),
-        plain: BTreeMap::new(),
-        vaults: BTreeMap::new(),
-        deleted_vaults: BTreeMap::new(),
-        clusters: BTreeMap::new(),
-        scale_sets: BTreeMap::new(),
-        providers: BTreeMap::new(),
-        features: BTreeMap::new(),
-        operations: BTreeMap::new(),
-        grants: BTreeMap::new(),
-        generations: BTreeMap::new(),
+        roles: Table::default(),
+        plain: Table::default(),
+        vaults: Table::default(),
+        deleted_vaults: Table::default(),
+        secrets: Table::default(),
+        deleted_secrets: Table::default(),
+        clusters: Table::default(),
+        scale_sets: Table::default(),
+        providers: Table::default(),
+        features: Table::default(),
+        operations: Table::default(),
+        grants: Table::default(),
+        generations: Table::default(),
     };
     for (namespace, _) in providers::ALL {
         let provider = Provider { namespace: (*namespace).to_owned(), registration: "Registered".to_owned() };

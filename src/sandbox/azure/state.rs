@@ -1,56 +1,60 @@
 //! What there is in the sandbox's Azure. Plain values, saved as they stand; keys are folded, texts are kept as they came.
+//! What changes while it runs is in a table, so that a save knows what to write.
 
 use super::{ids, roles::Role};
-use crate::sandbox::lateness::Late;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
+use crate::sandbox::{
+    lateness::Late,
+    table::{self, Kept, Table},
 };
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub type Tags = BTreeMap<String, String>;
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct State {
     pub tenant: String,
     pub subscription: String,
     /// By folded name.
-    pub groups: BTreeMap<String, Group>,
+    pub groups: Table<Group>,
     /// By folded id.
-    pub identities: BTreeMap<String, Identity>,
+    pub identities: Table<Identity>,
     /// Federated identity credentials, by folded id.
     #[serde(default)]
-    pub federated: BTreeMap<String, Federated>,
+    pub federated: Table<Federated>,
     /// Folded ids of identities, one of whose credentials is being written this moment.
     #[serde(skip)]
     pub federating: BTreeSet<String>,
     /// By object id.
-    pub principals: BTreeMap<String, Principal>,
+    pub principals: Table<Principal>,
     pub assignments: Assignments,
     /// Roles that were made here, by GUID.
     #[serde(default)]
-    pub roles: BTreeMap<String, Role>,
+    pub roles: Table<Role>,
     /// Of kinds that have no rules of their own here, by folded id.
     #[serde(default)]
-    pub plain: BTreeMap<String, Plain>,
+    pub plain: Table<Plain>,
     /// By folded name: vault names are one space for all the world.
-    pub vaults: BTreeMap<String, Vault>,
-    pub deleted_vaults: BTreeMap<String, DeletedVault>,
+    pub vaults: Table<Vault>,
+    pub deleted_vaults: Table<DeletedVault>,
+    /// By `vault/name`, folded; those of a deleted vault stay, as its name does.
+    pub secrets: Table<Secret>,
+    pub deleted_secrets: Table<DeletedSecret>,
     /// By folded id.
-    pub clusters: BTreeMap<String, Cluster>,
-    pub scale_sets: BTreeMap<String, ScaleSet>,
+    pub clusters: Table<Cluster>,
+    pub scale_sets: Table<ScaleSet>,
     /// By folded namespace; what is not here is not known.
-    pub providers: BTreeMap<String, Provider>,
+    pub providers: Table<Provider>,
     /// By folded `namespace/name`; those that somebody asked for.
     #[serde(default)]
-    pub features: BTreeMap<String, Feature>,
+    pub features: Table<Feature>,
     /// Of long-running operations: polls that are still answered with 202.
-    pub operations: BTreeMap<String, Operation>,
+    pub operations: Table<Operation>,
     /// A grant at the data plane, as `principal|vault|kind`, and how late it still is.
-    pub grants: BTreeMap<String, Late>,
+    pub grants: Table<Late>,
     /// How often a name was deleted, or (`version:`) written.
-    pub generations: BTreeMap<String, u64>,
+    pub generations: Table<u64>,
 }
 
 /// A preview feature of a resource provider.
@@ -184,29 +188,6 @@ pub struct Vault {
     pub modified_by: String,
     /// None once its name is registered.
     pub registering: Option<Late>,
-    /// Shared with the copies that are made of the rest, until it is written.
-    #[serde(with = "shared")]
-    pub contents: Arc<Contents>,
-}
-
-/// By folded name.
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub struct Contents {
-    pub secrets: BTreeMap<String, Secret>,
-    pub deleted: BTreeMap<String, DeletedSecret>,
-}
-
-/// Serde's own support for `Arc` is a feature that nobody else here needs.
-mod shared {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use std::sync::Arc;
-
-    pub(super) fn serialize<T: Serialize, S: Serializer>(value: &Arc<T>, to: S) -> Result<S::Ok, S::Error> {
-        T::serialize(value, to)
-    }
-    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Arc<T>, D::Error> {
-        T::deserialize(from).map(Arc::new)
-    }
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -327,6 +308,62 @@ pub struct Operation {
 }
 
 impl State {
+    /// All that a save looks at. The compiler asks for a field that is new; what is no table is never written to once the world is made.
+    fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 18] {
+        let Self {
+            tenant: _,
+            subscription: _,
+            groups,
+            identities,
+            federated,
+            federating: _,
+            principals,
+            assignments,
+            roles,
+            plain,
+            vaults,
+            deleted_vaults,
+            secrets,
+            deleted_secrets,
+            clusters,
+            scale_sets,
+            providers,
+            features,
+            operations,
+            grants,
+            generations,
+        } = self;
+        [
+            ("groups", groups),
+            ("identities", identities),
+            ("federated", federated),
+            ("principals", principals),
+            ("assignments", assignments),
+            ("roles", roles),
+            ("plain", plain),
+            ("vaults", vaults),
+            ("deleted_vaults", deleted_vaults),
+            ("secrets", secrets),
+            ("deleted_secrets", deleted_secrets),
+            ("clusters", clusters),
+            ("scale_sets", scale_sets),
+            ("providers", providers),
+            ("features", features),
+            ("operations", operations),
+            ("grants", grants),
+            ("generations", generations),
+        ]
+    }
+
+    /// By table, since this was last asked.
+    pub fn changes(&mut self) -> serde_json::Result<Map<String, Value>> {
+        table::changes(self.tables())
+    }
+
+    pub fn apply(&mut self, changes: Map<String, Value>) -> serde_json::Result<()> {
+        table::apply(self.tables(), changes)
+    }
+
     pub fn generation(&self, name: &str) -> u64 {
         self.generations.get(&ids::fold(name)).copied().unwrap_or(0)
     }
@@ -349,30 +386,48 @@ impl State {
 }
 
 /// By folded name (a GUID; unique in the tenant), with an index by principal, which every permission check asks.
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(from = "Vec<Assignment>", into = "Vec<Assignment>")]
+#[derive(Default, Deserialize)]
+#[serde(from = "Table<Assignment>")]
 pub struct Assignments {
-    all: BTreeMap<String, Assignment>,
+    all: Table<Assignment>,
     by_principal: HashMap<String, BTreeSet<String>>,
 }
 
-impl From<Vec<Assignment>> for Assignments {
-    fn from(list: Vec<Assignment>) -> Self {
-        let mut all = Self::default();
-        for assignment in list {
-            all.insert(assignment);
-        }
-        all
+impl Serialize for Assignments {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.all.serialize(to)
     }
 }
 
-impl From<Assignments> for Vec<Assignment> {
-    fn from(assignments: Assignments) -> Self {
-        assignments.all.into_values().collect()
+impl From<Table<Assignment>> for Assignments {
+    fn from(all: Table<Assignment>) -> Self {
+        let mut assignments = Self { all, by_principal: HashMap::new() };
+        assignments.index();
+        assignments
+    }
+}
+
+impl Kept for Assignments {
+    fn touched(&self) -> bool {
+        self.all.touched()
+    }
+    fn changes(&mut self) -> serde_json::Result<Map<String, Value>> {
+        self.all.changes()
+    }
+    fn apply(&mut self, changes: Map<String, Value>) -> serde_json::Result<()> {
+        self.all.apply(changes)?;
+        self.index();
+        Ok(())
     }
 }
 
 impl Assignments {
+    fn index(&mut self) {
+        self.by_principal.clear();
+        for (name, assignment) in &self.all {
+            self.by_principal.entry(assignment.principal.clone()).or_default().insert(name.clone());
+        }
+    }
     pub fn get(&self, name: &str) -> Option<&Assignment> {
         self.all.get(&ids::fold(name))
     }

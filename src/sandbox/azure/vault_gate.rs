@@ -4,7 +4,7 @@ use super::{
     Call,
     access::{self, Plane},
     arm, deleted_secrets, error, ids, policies, secrets,
-    state::{Contents, Vault},
+    state::Vault,
     times, token, vaults,
 };
 use crate::sandbox::{
@@ -12,7 +12,6 @@ use crate::sandbox::{
     lateness::{Kind, Late},
 };
 use serde_json::json;
-use std::sync::Arc;
 
 /// What one does to secrets, in the words of both models.
 #[derive(Clone, Copy)]
@@ -38,6 +37,13 @@ pub const PURGE: Operation = operation("purge", "Microsoft.KeyVault/vaults/secre
 pub struct Visit {
     pub vault: String,
     pub host: String,
+}
+
+impl Visit {
+    /// Of a secret, in the state.
+    pub fn key(&self, secret: &str) -> String {
+        format!("{}/{}", self.vault, ids::fold(secret))
+    }
 }
 
 pub fn answer(call: &mut Call<'_>) -> Response {
@@ -119,11 +125,6 @@ fn route(call: &mut Call<'_>, visit: &Visit) -> super::Answer {
 
 pub fn vault<'a>(call: &'a Call<'_>, visit: &Visit) -> Result<&'a Vault, Response> {
     call.state.vaults.get(&visit.vault).ok_or_else(|| error::body(404, "NotFound", "The vault is not there."))
-}
-
-pub fn contents_mut<'a>(call: &'a mut Call<'_>, visit: &Visit) -> Result<&'a mut Contents, Response> {
-    let vault = call.state.vaults.get_mut(&visit.vault).ok_or_else(|| error::body(404, "NotFound", "The vault is not there."))?;
-    Ok(Arc::make_mut(&mut vault.contents))
 }
 
 /// The id of the role assignment that let the caller through, on a vault of roles.

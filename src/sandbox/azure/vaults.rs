@@ -291,7 +291,6 @@ fn create(
         modified: call.now,
         modified_by: call.caller.app_id.clone(),
         registering: registering(call),
-        contents: Default::default(),
     };
     if let Some(days) = properties.get("softDeleteRetentionInDays").and_then(Value::as_i64) {
         if !(7..=90).contains(&days) {

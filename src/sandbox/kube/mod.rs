@@ -129,8 +129,14 @@ impl Kube {
         kube
     }
 
+    #[cfg(test)]
     pub fn snapshot(&self) -> State {
         self.lock().state.clone()
+    }
+
+    /// For those who save it; nothing is to be changed.
+    pub fn saved<T>(&self, save: impl FnOnce(&mut State) -> T) -> T {
+        save(&mut self.lock().state)
     }
 
     /// Nothing is being deleted and no controller has work. An object whose finalizer nobody takes away keeps this false.
@@ -156,9 +162,8 @@ impl Kube {
     fn with<T>(&self, act: impl FnOnce(&mut Store) -> T) -> T {
         let mut store = self.lock();
         let before = store.state.version;
-        let counters = store.state.counters.clone();
         let out = act(&mut store);
-        let (after, counted) = (store.state.version, store.state.counters != counters);
+        let (after, touched) = (store.state.version, store.state.touched());
         if after != before {
             self.restless.store(true, Ordering::SeqCst);
         }
@@ -166,7 +171,7 @@ impl Kube {
         if after != before {
             self.version.send_replace(after);
         }
-        if after != before || counted {
+        if touched {
             (self.changed)();
         }
         out

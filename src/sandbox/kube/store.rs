@@ -1,9 +1,10 @@
 //! All objects, the counter of their versions, and a bounded memory of changes for watches. Knows keys and versions, not what objects mean.
 
 use super::resource::{Catalog, Resource};
+use crate::sandbox::table::{self, Kept, Table};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use std::collections::{BTreeMap, VecDeque};
+use serde_json::{Map, Value, json};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Changes that a watch can still be given.
@@ -13,15 +14,43 @@ const HISTORY: usize = 2000;
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct State {
     /// By `plural.group/namespace/name`, in the storage version.
-    pub objects: BTreeMap<String, Value>,
+    pub objects: Table<Value>,
     /// The last resourceVersion given.
     pub version: u64,
     /// How often an object of that key was deleted: its next uid depends on it.
     #[serde(default)]
-    pub generations: BTreeMap<String, u64>,
+    pub generations: Table<u64>,
     /// How many names were generated from a prefix, tokens from a service account.
     #[serde(default)]
-    pub counters: BTreeMap<String, u64>,
+    pub counters: Table<u64>,
+}
+
+impl State {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 3] {
+        let Self { objects, version: _, generations, counters } = self;
+        [("objects", objects), ("generations", generations), ("counters", counters)]
+    }
+
+    /// Whether there are changes that no save was told of.
+    pub fn touched(&mut self) -> bool {
+        self.tables().iter().any(|(_, table)| table.touched())
+    }
+
+    /// By table, since this was last asked; the version with them.
+    pub fn changes(&mut self) -> serde_json::Result<Map<String, Value>> {
+        let mut all = table::changes(self.tables())?;
+        if !all.is_empty() {
+            all.insert("version".to_owned(), json!(self.version));
+        }
+        Ok(all)
+    }
+
+    pub fn apply(&mut self, mut changes: Map<String, Value>) -> serde_json::Result<()> {
+        if let Some(version) = changes.remove("version") {
+            self.version = serde_json::from_value(version)?;
+        }
+        table::apply(self.tables(), changes)
+    }
 }
 
 impl std::fmt::Debug for State {

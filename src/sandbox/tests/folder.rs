@@ -29,11 +29,49 @@ async fn a_change_is_in_the_file_before_its_answer_is_given() {
     let lab = Lab::new(Lateness::None).await;
     for name in ["one", "two", "three"] {
         lab.identity(&format!("saved-{name}")).await;
-        let text = std::fs::read_to_string(lab.dir.path().join("world.json")).unwrap();
-        let world: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(world["version"], 1);
+        let text = files(lab.dir.path());
         assert!(text.contains(&format!("saved-{name}")));
     }
+    let dir = lab.dir.path().to_owned();
+    assert!(std::fs::metadata(dir.join("changes.jsonl")).unwrap().len() > 0);
+    let lab = lab.again(Lateness::None).await;
+    let world: Value = serde_json::from_slice(&std::fs::read(dir.join("world.json")).unwrap()).unwrap();
+    assert_eq!(world["version"], 2);
+    // what ends of itself leaves one file
+    assert!(world.to_string().contains("saved-three") && std::fs::read(dir.join("changes.jsonl")).unwrap().is_empty());
+    lab.sandbox.close().await;
+}
+
+/// All of the world as it lies there.
+fn files(dir: &Path) -> String {
+    let read = |name| std::fs::read_to_string(dir.join(name)).unwrap();
+    read("world.json") + &read("changes.jsonl")
+}
+
+/// A copy of the folder, taken while it is written, is what a killed process leaves.
+#[tokio::test]
+async fn a_world_goes_on_from_what_a_killed_process_left() {
+    let lab = Lab::new(Lateness::None).await;
+    for name in ["kept", "gone", "last"] {
+        lab.identity(name).await;
+    }
+    let at = |name: &str| format!("{}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}", lab.group());
+    lab.arm("DELETE", &at("gone"), None).await;
+    let left = tempfile::tempdir().unwrap();
+    for name in ["world.json", "changes.jsonl", "keys.json", "ca.pem"] {
+        std::fs::copy(lab.dir.path().join(name), left.path().join(name)).unwrap();
+    }
+    // killed in the middle of a line, which nobody was told of
+    let mut changes = std::fs::OpenOptions::new().append(true).open(left.path().join("changes.jsonl")).unwrap();
+    std::io::Write::write_all(&mut changes, b"{\"n\":99,\"azure\":{\"identit").unwrap();
+    let sandbox = open(options(left.path(), Lateness::None)).await.unwrap();
+    let next = Lab { client: super::client(sandbox.access()), dir: left, sandbox };
+    for (name, status) in [("kept", 200), ("gone", 404), ("last", 200)] {
+        assert_eq!(next.arm("GET", &at(name), None).await.status, status, "{name}");
+    }
+    next.identity("after").await;
+    let next = next.again(Lateness::None).await;
+    assert_eq!(next.arm("GET", &at("after"), None).await.status, 200);
 }
 
 /// Reads the file all the while that it is written: at no moment is it half of one, so a kill at any moment leaves it whole.
@@ -51,7 +89,7 @@ async fn the_file_is_whole_at_every_moment() {
     let names: Vec<String> = (0..40).map(|n| format!("busy-{n}")).collect();
     futures::future::join_all(names.iter().map(|n| lab.identity(n))).await;
     reader.await.unwrap();
-    let text = std::fs::read_to_string(lab.dir.path().join("world.json")).unwrap();
+    let text = files(lab.dir.path());
     assert!(names.iter().all(|n| text.contains(n)));
 }
 

@@ -1,0 +1,163 @@
+//! A map of the world that remembers which of its entries were touched, so that a save writes those and no others.
+//! Reads go through to the map; what may change an entry is a method here, and no other way leads to one.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    ops::Deref,
+};
+
+#[derive(Clone)]
+pub struct Table<V> {
+    entries: BTreeMap<String, V>,
+    touched: BTreeSet<String>,
+}
+
+/// A table, whatever is in it, as the file of changes sees it.
+pub trait Kept {
+    fn touched(&self) -> bool;
+    /// The entries that were touched since this was last asked, null for those that are gone.
+    fn changes(&mut self) -> serde_json::Result<Map<String, Value>>;
+    /// Does again what `changes` told of.
+    fn apply(&mut self, changes: Map<String, Value>) -> serde_json::Result<()>;
+}
+
+/// What changed in each of these tables, by its name.
+pub fn changes<const N: usize>(tables: [(&'static str, &mut dyn Kept); N]) -> serde_json::Result<Map<String, Value>> {
+    let touched = tables.into_iter().filter(|(_, table)| table.touched());
+    touched.map(|(name, table)| Ok((name.to_owned(), Value::Object(table.changes()?)))).collect()
+}
+
+pub fn apply<const N: usize>(tables: [(&'static str, &mut dyn Kept); N], mut all: Map<String, Value>) -> serde_json::Result<()> {
+    for (name, table) in tables {
+        if let Some(changes) = all.remove(name) {
+            table.apply(serde_json::from_value(changes)?)?;
+        }
+    }
+    match all.keys().next() {
+        None => Ok(()),
+        Some(name) => Err(serde::de::Error::custom(format_args!("there is no table '{name}'"))),
+    }
+}
+
+impl<V> Default for Table<V> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), touched: BTreeSet::new() }
+    }
+}
+
+impl<V> Deref for Table<V> {
+    type Target = BTreeMap<String, V>;
+    fn deref(&self) -> &Self::Target {
+        &self.entries
+    }
+}
+
+impl<'a, V> IntoIterator for &'a Table<V> {
+    type Item = (&'a String, &'a V);
+    type IntoIter = std::collections::btree_map::Iter<'a, String, V>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.iter()
+    }
+}
+
+impl<V> Table<V> {
+    pub fn insert(&mut self, key: String, value: V) -> Option<V> {
+        self.touched.insert(key.clone());
+        self.entries.insert(key, value)
+    }
+    pub fn remove(&mut self, key: &str) -> Option<V> {
+        let gone = self.entries.remove(key);
+        if gone.is_some() {
+            self.touched.insert(key.to_owned());
+        }
+        gone
+    }
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut V> {
+        let there = self.entries.get_mut(key);
+        if there.is_some() {
+            self.touched.insert(key.to_owned());
+        }
+        there
+    }
+    pub fn entry(&mut self, key: String) -> Entry<'_, String, V> {
+        self.touched.insert(key.clone());
+        self.entries.entry(key)
+    }
+    pub fn retain(&mut self, keep: impl Fn(&str, &V) -> bool) {
+        let gone: Vec<String> = self.entries.iter().filter(|(key, value)| !keep(key, value)).map(|(key, _)| key.clone()).collect();
+        for key in gone {
+            self.remove(&key);
+        }
+    }
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.touched.extend(self.entries.keys().cloned());
+        self.entries.values_mut()
+    }
+}
+
+impl<V: Serialize + DeserializeOwned> Kept for Table<V> {
+    fn touched(&self) -> bool {
+        !self.touched.is_empty()
+    }
+    fn changes(&mut self) -> serde_json::Result<Map<String, Value>> {
+        let touched = std::mem::take(&mut self.touched);
+        touched.into_iter().map(|key| serde_json::to_value(self.entries.get(&key)).map(|value| (key, value))).collect()
+    }
+    fn apply(&mut self, changes: Map<String, Value>) -> serde_json::Result<()> {
+        for (key, value) in changes {
+            match serde_json::from_value(value)? {
+                Some(value) => self.entries.insert(key, value),
+                None => self.entries.remove(&key),
+            };
+        }
+        Ok(())
+    }
+}
+
+impl<V: Serialize> Serialize for Table<V> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.entries.serialize(to)
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Table<V> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        BTreeMap::deserialize(from).map(|entries| Self { entries, touched: BTreeSet::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_was_touched_is_told_once_and_can_be_done_again() {
+        let mut table: Table<u64> = serde_json::from_value(json!({"a": 1, "b": 2, "c": 3, "d": 4, "e": 5})).unwrap();
+        let mut copy = table.clone();
+        assert!(!table.touched());
+        table.insert("new".to_owned(), 6);
+        table.remove("a");
+        table.remove("never there");
+        *table.get_mut("b").unwrap() += 40;
+        *table.entry("c".to_owned()).or_insert(0) += 40;
+        table.retain(|key, _| key != "d");
+        let changes = table.changes().unwrap();
+        assert_eq!(Value::Object(changes.clone()), json!({"a": null, "b": 42, "c": 43, "d": null, "new": 6}));
+        assert!(!table.touched());
+        copy.apply(changes).unwrap();
+        assert_eq!(*copy, *table);
+        assert!(!copy.touched());
+        table.values_mut().for_each(|n| *n += 1);
+        assert_eq!(table.changes().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn changes_of_a_table_that_is_not_known_are_an_error() {
+        let mut table: Table<u64> = Table::default();
+        let wrong = json!({"table": {"a": 1}, "other": {"b": 2}});
+        assert!(apply([("table", &mut table)], serde_json::from_value(wrong).unwrap()).is_err());
+    }
+}
