@@ -40,3 +40,42 @@ fn one(world: &mut Value) -> Option<()> {
     world["saves"] = json!(0);
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sandbox::{folder::Folder, world::World};
+    use serde_json::Value;
+
+    /// Written by podid when version 1 was the newest (labs 000 and 004, then `down`; most objects of the clusters are left out).
+    const ONE: &str = include_str!("tests/world-1.json");
+
+    #[test]
+    fn a_world_of_version_1_is_read_with_all_that_is_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        folder.write("world.json", ONE.as_bytes()).unwrap();
+        let world = World::load(&folder).unwrap();
+        // so that the next save writes it as one of today
+        assert!(world.new);
+        let azure = &world.azure;
+        let keys: Vec<&str> = azure.secrets.keys().map(String::as_str).collect();
+        assert_eq!(keys, ["claims-api-kv/sqldbconn", "myk8skv/examplepassword"]);
+        assert!(azure.vaults.contains_key("myk8skv") && azure.deleted_vaults.contains_key("claims-api-kv"));
+        let old: Value = serde_json::from_str(ONE).unwrap();
+        let assignments = old["azure"]["assignments"].as_array().unwrap();
+        assert_eq!(azure.assignments.iter().count(), assignments.len());
+        for a in assignments {
+            assert!(azure.assignments.of(a["principal"].as_str().unwrap()).any(|there| there.name == a["name"]));
+        }
+        assert_eq!(world.clusters.len(), 2);
+    }
+
+    #[test]
+    fn one_that_lacks_what_its_version_had_is_damaged() {
+        for part in ["assignments", "vaults", "deleted_vaults"] {
+            let mut world: Value = serde_json::from_str(ONE).unwrap();
+            world["azure"].as_object_mut().unwrap().remove(part);
+            assert!(super::from(1, world).is_err(), "{part}");
+        }
+    }
+}
