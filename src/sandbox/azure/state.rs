@@ -401,9 +401,11 @@ impl Serialize for Assignments {
 
 impl From<Table<Assignment>> for Assignments {
     fn from(all: Table<Assignment>) -> Self {
-        let mut assignments = Self { all, by_principal: HashMap::new() };
-        assignments.index();
-        assignments
+        let mut by_principal: HashMap<String, BTreeSet<String>> = HashMap::new();
+        for (name, assignment) in &all {
+            by_principal.entry(assignment.principal.clone()).or_default().insert(name.clone());
+        }
+        Self { all, by_principal }
     }
 }
 
@@ -415,17 +417,26 @@ impl Kept for Assignments {
         self.all.changes()
     }
     fn apply(&mut self, changes: Map<String, Value>) -> serde_json::Result<()> {
-        self.all.apply(changes)?;
-        self.index();
+        // one by one: to index all anew for each save that is done again would take minutes in a large world
+        for (name, value) in changes {
+            self.unindex(&name);
+            self.all.apply(Map::from_iter([(name.clone(), value)]))?;
+            if let Some(assignment) = self.all.get(&name) {
+                self.by_principal.entry(assignment.principal.clone()).or_default().insert(name);
+            }
+        }
         Ok(())
     }
 }
 
 impl Assignments {
-    fn index(&mut self) {
-        self.by_principal.clear();
-        for (name, assignment) in &self.all {
-            self.by_principal.entry(assignment.principal.clone()).or_default().insert(name.clone());
+    fn unindex(&mut self, name: &str) {
+        let Some(principal) = self.all.get(name).map(|a| &a.principal) else { return };
+        if let Some(names) = self.by_principal.get_mut(principal) {
+            names.remove(name);
+            if names.is_empty() {
+                self.by_principal.remove(principal);
+            }
         }
     }
     pub fn get(&self, name: &str) -> Option<&Assignment> {
@@ -438,14 +449,8 @@ impl Assignments {
     }
     pub fn remove(&mut self, name: &str) -> Option<Assignment> {
         let name = ids::fold(name);
-        let gone = self.all.remove(&name)?;
-        if let Some(names) = self.by_principal.get_mut(&gone.principal) {
-            names.remove(&name);
-            if names.is_empty() {
-                self.by_principal.remove(&gone.principal);
-            }
-        }
-        Some(gone)
+        self.unindex(&name);
+        self.all.remove(&name)
     }
     pub fn iter(&self) -> impl Iterator<Item = &Assignment> {
         self.all.values()
@@ -457,5 +462,27 @@ impl Assignments {
     pub fn drop_under(&mut self, scope: &str) -> Vec<Assignment> {
         let names: Vec<String> = self.all.values().filter(|a| ids::covers(scope, &ids::fold(&a.scope))).map(|a| a.name.clone()).collect();
         names.iter().filter_map(|name| self.remove(name)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn assignments_that_are_done_again_are_found_by_their_principals() {
+        let mut first = crate::sandbox::azure::seed::new(0);
+        let mut copy: State = serde_json::from_str(&serde_json::to_string(&first).unwrap()).unwrap();
+        let there = first.assignments.iter().next().unwrap().clone();
+        let new = Assignment { name: "NEW".to_owned(), principal: "someone".to_owned(), ..there.clone() };
+        first.changes().unwrap();
+        first.assignments.remove(&there.name);
+        first.assignments.insert(new);
+        copy.apply(first.changes().unwrap()).unwrap();
+        for state in [&first, &copy] {
+            assert_eq!(state.assignments.of("someone").count(), 1);
+            assert!(state.assignments.of(&there.principal).all(|a| a.name != there.name));
+        }
+        assert!(first.changes().unwrap().is_empty() && copy.changes().unwrap().is_empty());
     }
 }
