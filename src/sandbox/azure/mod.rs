@@ -26,6 +26,7 @@ pub mod policies;
 pub mod providers;
 pub mod resources;
 pub mod roles;
+pub mod roster;
 pub mod scale_sets;
 pub mod secrets;
 pub mod seed;

@@ -3,7 +3,8 @@
 
 use super::{
     ids, providers, roles,
-    state::{Assigned, Assignment, Assignments, Cluster, Group, Principal, Provider, ScaleSet, State},
+    roster::Assignments,
+    state::{Assigned, Assignment, Cluster, Group, Principal, Provider, ScaleSet, State},
 };
 use crate::sandbox::{
     lateness::{Late, Lateness},

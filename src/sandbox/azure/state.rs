@@ -1,14 +1,14 @@
 //! What there is in the sandbox's Azure. Plain values, saved as they stand; keys are folded, texts are kept as they came.
 //! What changes while it runs is in a table, so that a save knows what to write.
 
-use super::{ids, roles::Role};
+use super::{ids, roles::Role, roster::Assignments};
 use crate::sandbox::{
     lateness::Late,
     table::{self, Kept, Table},
 };
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub type Tags = BTreeMap<String, String>;
 
@@ -382,107 +382,5 @@ impl State {
             let (principal, vault, kind) = (parts.next(), parts.next(), parts.next());
             !of(principal.unwrap_or_default(), vault.unwrap_or_default(), kind.unwrap_or_default())
         });
-    }
-}
-
-/// By folded name (a GUID; unique in the tenant), with an index by principal, which every permission check asks.
-#[derive(Default, Deserialize)]
-#[serde(from = "Table<Assignment>")]
-pub struct Assignments {
-    all: Table<Assignment>,
-    by_principal: HashMap<String, BTreeSet<String>>,
-}
-
-impl Serialize for Assignments {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        self.all.serialize(to)
-    }
-}
-
-impl From<Table<Assignment>> for Assignments {
-    fn from(all: Table<Assignment>) -> Self {
-        let mut by_principal: HashMap<String, BTreeSet<String>> = HashMap::new();
-        for (name, assignment) in &all {
-            by_principal.entry(assignment.principal.clone()).or_default().insert(name.clone());
-        }
-        Self { all, by_principal }
-    }
-}
-
-impl Kept for Assignments {
-    fn touched(&self) -> bool {
-        self.all.touched()
-    }
-    fn changes(&mut self) -> serde_json::Result<Map<String, Value>> {
-        self.all.changes()
-    }
-    fn apply(&mut self, changes: Map<String, Value>) -> serde_json::Result<()> {
-        // one by one: to index all anew for each save that is done again would take minutes in a large world
-        for (name, value) in changes {
-            self.unindex(&name);
-            self.all.apply(Map::from_iter([(name.clone(), value)]))?;
-            if let Some(assignment) = self.all.get(&name) {
-                self.by_principal.entry(assignment.principal.clone()).or_default().insert(name);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Assignments {
-    fn unindex(&mut self, name: &str) {
-        let Some(principal) = self.all.get(name).map(|a| &a.principal) else { return };
-        if let Some(names) = self.by_principal.get_mut(principal) {
-            names.remove(name);
-            if names.is_empty() {
-                self.by_principal.remove(principal);
-            }
-        }
-    }
-    pub fn get(&self, name: &str) -> Option<&Assignment> {
-        self.all.get(&ids::fold(name))
-    }
-    pub fn insert(&mut self, assignment: Assignment) {
-        let name = ids::fold(&assignment.name);
-        self.by_principal.entry(assignment.principal.clone()).or_default().insert(name.clone());
-        self.all.insert(name, assignment);
-    }
-    pub fn remove(&mut self, name: &str) -> Option<Assignment> {
-        let name = ids::fold(name);
-        self.unindex(&name);
-        self.all.remove(&name)
-    }
-    pub fn iter(&self) -> impl Iterator<Item = &Assignment> {
-        self.all.values()
-    }
-    pub fn of<'a>(&'a self, principal: &str) -> impl Iterator<Item = &'a Assignment> + use<'a> {
-        self.by_principal.get(principal).into_iter().flatten().filter_map(|name| self.all.get(name))
-    }
-    /// Takes away those at the (folded) scope and under it, as the deletion of a resource does.
-    pub fn drop_under(&mut self, scope: &str) -> Vec<Assignment> {
-        let names: Vec<String> = self.all.values().filter(|a| ids::covers(scope, &ids::fold(&a.scope))).map(|a| a.name.clone()).collect();
-        names.iter().filter_map(|name| self.remove(name)).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn assignments_that_are_done_again_are_found_by_their_principals() {
-        let mut first = crate::sandbox::azure::seed::new(0);
-        let mut copy: State = serde_json::from_str(&serde_json::to_string(&first).unwrap()).unwrap();
-        let there = first.assignments.iter().next().unwrap().clone();
-        let new = Assignment { name: "NEW".to_owned(), principal: "someone".to_owned(), ..there.clone() };
-        first.changes().unwrap();
-        first.assignments.remove(&there.name);
-        first.assignments.insert(new);
-        copy.apply(first.changes().unwrap()).unwrap();
-        for state in [&first, &copy] {
-            assert_eq!(state.assignments.of("someone").count(), 1);
-            assert!(state.assignments.of(&there.principal).all(|a| a.name != there.name));
-        }
-        assert!(first.changes().unwrap().is_empty() && copy.changes().unwrap().is_empty());
     }
 }
