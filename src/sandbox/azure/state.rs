@@ -384,3 +384,16 @@ impl State {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn all_that_the_file_has_is_a_table_but_for_the_names_of_the_world() {
+        let mut state = crate::sandbox::azure::seed::new(0);
+        let file = serde_json::to_value(&state).unwrap();
+        let kept: Vec<&str> = ["tenant", "subscription"].into_iter().chain(state.tables().map(|(name, _)| name)).collect();
+        let lost: Vec<&String> = file.as_object().unwrap().keys().filter(|name| !kept.contains(&name.as_str())).collect();
+        assert!(lost.is_empty(), "written with the whole world and with no change: {lost:?}; make them tables of State::tables");
+        assert_eq!(file.as_object().unwrap().len(), kept.len(), "a table that the file lacks");
+    }
+}
