@@ -112,7 +112,7 @@ async fn sandboxed(invocation: &Invocation, command: &SandboxCommand, terminal: 
     let options = sandbox_options(&invocation.global);
     let say = |text: String| terminal.answer(&text).map_err(|e| Failure::new(Exit::Failed, e.to_string()));
     match command {
-        SandboxCommand::Serve { ready_file, listen, clusters, without } => {
+        SandboxCommand::Serve { ready_file, listen, clusters, without, imds } => {
             let mut stop = interrupts();
             let stopped = async move { drop(stop.wait_for(|s| *s).await) };
             let ready = terminal.clone();
@@ -123,10 +123,14 @@ async fn sandboxed(invocation: &Invocation, command: &SandboxCommand, terminal: 
                 cli::Player::Csi => sandbox::Player::Csi,
             };
             let (stand_ins, without) = (clusters.iter().map(wish).collect(), without.iter().map(player).collect());
-            let options = sandbox::Options { listen: *listen, stand_ins, without, ..options };
+            let imds = imds.iter().map(|node| (node.cluster.clone(), node.address)).collect();
+            let options = sandbox::Options { listen: *listen, stand_ins, without, imds, ..options };
             let dir = options.dir.clone();
             sandbox::serve(options, ready_file.clone(), stopped, move |access, notes| {
                 notes.iter().for_each(|note| ready.say(&format!("note: {note}")));
+                for (cluster, url) in &access.imds {
+                    ready.say(&format!("a node of {cluster} has its metadata service on {url}"));
+                }
                 ready.say(&format!("the sandbox of {} serves on {}; Ctrl-C ends it", dir.display(), access.proxy));
             })
             .await?;
@@ -157,7 +161,7 @@ fn definitions() -> Result<String, Failure> {
 fn environment(access: &sandbox::Access) -> String {
     let ca = access.ca.display().to_string();
     let kubeconfig = access.kubeconfig.display().to_string();
-    let lines = [
+    let mut lines = vec![
         ("HTTPS_PROXY", access.proxy.as_str()),
         // nothing goes past the proxy: the sandbox's hosts have no addresses
         ("NO_PROXY", ""),
@@ -170,5 +174,9 @@ fn environment(access: &sandbox::Access) -> String {
         ("AZURE_SUBSCRIPTION_ID", &access.subscription),
         ("KUBECONFIG", &kubeconfig),
     ];
+    // for the SDKs that look there in the place of 169.254.169.254
+    if let Some(url) = access.imds.values().next() {
+        lines.push(("AZURE_POD_IDENTITY_AUTHORITY_HOST", url));
+    }
     lines.iter().map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', "'\\''"))).collect()
 }

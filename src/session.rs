@@ -113,16 +113,13 @@ impl Session {
 
 pub fn sandbox_options(global: &Global) -> sandbox::Options {
     sandbox::Options {
-        dir: global.sandbox_dir.clone(),
         lateness: Some(match global.lateness {
             Lateness::None => sandbox::Lateness::None,
             Lateness::Quick => sandbox::Lateness::Quick,
             Lateness::Realistic => sandbox::Lateness::Realistic,
         }),
-        listen: None,
         wait: global.timeout.unwrap_or(Duration::from_secs(600)),
-        stand_ins: Vec::new(),
-        without: Vec::new(),
+        ..sandbox::Options::new(&global.sandbox_dir)
     }
 }
 

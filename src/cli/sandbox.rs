@@ -9,23 +9,40 @@ pub const CLUSTER: &str = "aks-mi";
 /// The argument's id.
 pub const STAND_INS: &str = "stand-ins";
 
+/// `NAME=` where it could be the name of a managed cluster, and the rest.
+fn named(text: &str) -> (&str, &str) {
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    match text.split_once('=') {
+        Some((name, rest)) if is_name(name) => (name, rest),
+        _ => (CLUSTER, text),
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct StandIn {
     pub name: String,
     pub kubeconfig: PathBuf,
 }
 
-/// What stands before the first `=` is a name if it could be one of a managed cluster; else all of it is the file's.
 fn stand_in(text: &str) -> Result<StandIn, String> {
-    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-    let (name, path) = match text.split_once('=') {
-        Some((name, path)) if is_name(name) => (name, path),
-        _ => (CLUSTER, text),
-    };
+    let (name, path) = named(text);
     if path.is_empty() {
         return Err("the kubeconfig's file is missing".to_owned());
     }
     Ok(StandIn { name: name.to_owned(), kubeconfig: PathBuf::from(path) })
+}
+
+/// The metadata service of a cluster's node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    pub cluster: String,
+    pub address: SocketAddr,
+}
+
+fn node(text: &str) -> Result<Node, String> {
+    let (name, address) = named(text);
+    let address = address.parse().map_err(|_| format!("{address:?} is no ADDR:PORT, as 169.254.169.254:80 is"))?;
+    Ok(Node { cluster: name.to_owned(), address })
 }
 
 /// Who is played on the clusters.
@@ -42,7 +59,9 @@ Examples:
   podid sandbox serve                        then, elsewhere: eval \"$(podid sandbox env)\"
   podid sandbox serve --cluster ~/.kube/kind a real cluster, with MIC, NMI and the CSI driver played on it
   podid sandbox serve --cluster ~/.kube/kind --without mic,nmi
-                                             the same, with a MIC and an NMI of your own";
+                                             the same, with a MIC and an NMI of your own
+  podid sandbox serve --imds 169.254.169.254:80
+                                             with the metadata service of a node of aks-mi, where that address is on lo";
 
 #[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum SandboxCommand {
@@ -61,6 +80,9 @@ pub enum SandboxCommand {
         /// Do not play these, for real ones to take their place; a list with commas
         #[arg(long, value_name = "PLAYERS", value_delimiter = ',')]
         without: Vec<Player>,
+        /// Serve the metadata service of a cluster's node too, in plain HTTP [default NAME: aks-mi]; repeatable
+        #[arg(long, value_name = "[NAME=]ADDR:PORT", value_parser = node)]
+        imds: Vec<Node>,
     },
     /// Begin again with a new world; asks nothing, leaves clusters that stand in alone
     Reset,

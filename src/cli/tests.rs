@@ -326,6 +326,18 @@ fn a_cluster_that_stands_in_is_named_before_its_kubeconfig() {
 }
 
 #[test]
+fn the_cluster_of_a_node_is_named_before_its_address() {
+    let served = |text: &str| match parsed(&format!("sandbox serve {text}")).command {
+        Command::Sandbox(SandboxCommand::Serve { imds, .. }) => imds,
+        other => panic!("{other:?}"),
+    };
+    let of = |name: &str, address: &str| Node { cluster: name.into(), address: address.parse().unwrap() };
+    let both = served("--imds 169.254.169.254:80 --imds aks-sp=[::1]:8080");
+    assert_eq!(both, [of("aks-mi", "169.254.169.254:80"), of("aks-sp", "[::1]:8080")]);
+    assert!(refused("sandbox serve --imds 169.254.169.254").contains("is no ADDR:PORT"));
+}
+
+#[test]
 fn who_is_not_played_is_named_in_a_list() {
     use super::Player::{Csi, Mic, Nmi};
     let without = |text: &str| match parsed(&format!("sandbox serve {text}")).command {

@@ -1,13 +1,13 @@
 //! What can go wrong with the sandbox itself, and what to do then. Refusals of its Azure are answers, not errors.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the sandbox in {} is in use by process {pid}; wait for it, or give --sandbox another folder with PODID_SANDBOX_DIR", .dir.display())]
     Busy { dir: PathBuf, pid: u32 },
-    #[error("a sandbox is already served from {} (process {pid}, port {port}); stop it first, or use it as it is", .dir.display())]
-    AlreadyServing { dir: PathBuf, pid: u32, port: u16 },
+    #[error("a sandbox is already served from {} (process {pid}, {address}); stop it first, or use it as it is", .dir.display())]
+    AlreadyServing { dir: PathBuf, pid: u32, address: SocketAddr },
     #[error("nothing serves the sandbox in {}; start it with `podid sandbox serve`", .dir.display())]
     NotServing { dir: PathBuf },
     #[error("{} was written by a newer podid (version {found}, this one knows {known}); use that podid, or begin anew with `podid sandbox reset`", .path.display())]
@@ -16,8 +16,8 @@ pub enum Error {
     Damaged { path: PathBuf, why: String },
     #[error("could not {what} {}: {source}", .path.display())]
     File { what: &'static str, path: PathBuf, source: std::io::Error },
-    #[error("could not listen on {address}: {source}; give another address with --listen")]
-    Listen { address: std::net::SocketAddr, source: std::io::Error },
+    #[error("could not listen on {address}: {source}; give another address with {flag}")]
+    Listen { address: SocketAddr, flag: &'static str, source: std::io::Error },
     #[error("could not make the certificates of the sandbox: {0}; remove ca.pem and keys.json from its folder to have them made anew")]
     Certificate(String),
     /// What a flag names cannot be used.

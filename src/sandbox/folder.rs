@@ -3,8 +3,10 @@
 use super::error::Error;
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeMap,
     fs::{self, File, OpenOptions, TryLockError},
     io::{Read as _, Write as _},
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -22,7 +24,11 @@ pub struct Lock {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Served {
     pub pid: u32,
-    pub port: u16,
+    /// Where a client on this machine reaches it.
+    pub address: SocketAddr,
+    /// The metadata services of nodes, by the name of their cluster.
+    #[serde(default)]
+    pub imds: BTreeMap<String, SocketAddr>,
 }
 
 impl Folder {

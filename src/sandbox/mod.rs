@@ -1,13 +1,15 @@
 //! An embedded Azure and a small Kubernetes API on loopback, with rules, not scripts. Knows nothing of the rest of podid.
 //!
-//! `http` plain requests and answers · `server` listener, TLS, CONNECT proxy · `answer` one request's way · `running` the world in memory, saved ·
+//! `http` plain requests and answers · `door` where it listens · `server` the listener, TLS, CONNECT proxy · `answer` one request's way · `running` the world in memory, saved ·
 //! `azure/` Entra, ARM, Graph, Key Vault, IMDS · `kube/` the API server · `players/` MIC, NMI, CSI driver and kubelet, as HTTP clients ·
 //! `stand_in/` clusters from outside in the place of its own ·
 //! `control` what its users can ask of it while it runs, `remote` asks that of another process.
 
+mod access;
 mod answer;
 pub mod azure;
 mod control;
+mod door;
 mod error;
 mod export;
 mod folder;
@@ -33,12 +35,14 @@ mod tls;
 mod upgrade;
 mod world;
 
+pub use access::Access;
 pub use error::Error;
 pub use lateness::Lateness;
 pub use players::Which as Player;
 pub use stand_in::Wish;
 
 use azure::clusters::Entry;
+use door::Door;
 use folder::{Folder, Lock, Served};
 use running::Running;
 use serde_json::{Value, json};
@@ -48,7 +52,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinSet};
 
 /// As long as Entra's for applications that ask for a long one.
 pub(crate) const TOKEN_SECONDS: i64 = 86_399;
@@ -71,44 +75,21 @@ pub struct Options {
     pub stand_ins: Vec<Wish>,
     /// Who is not played on any cluster; only where it serves.
     pub without: Vec<Player>,
+    /// The metadata service of a cluster's node, on a listener of its own: by the cluster's name; only where it serves.
+    pub imds: Vec<(String, SocketAddr)>,
 }
 
-/// How a client reaches the sandbox. Its `Debug` keeps the secret.
-#[derive(Clone)]
-pub struct Access {
-    /// `http://127.0.0.1:PORT`
-    pub proxy: String,
-    pub ca: PathBuf,
-    pub tenant: String,
-    pub client_id: String,
-    pub client_secret: String,
-    pub subscription: String,
-    pub kubeconfig: PathBuf,
-}
-
-impl std::fmt::Debug for Access {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Access")
-            .field("proxy", &self.proxy)
-            .field("ca", &self.ca)
-            .field("subscription", &self.subscription)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Access {
-    fn of(folder: &Folder, port: u16) -> Self {
-        // these derive from names alone, so they are those of any world
-        let state = azure::seed::new(0);
-        let (client_id, client_secret) = azure::seed::caller();
+impl Options {
+    /// Nothing asked for but the folder.
+    pub fn new(dir: &Path) -> Self {
         Self {
-            proxy: format!("http://127.0.0.1:{port}"),
-            ca: folder.path("ca.pem"),
-            tenant: state.tenant,
-            client_id,
-            client_secret,
-            subscription: state.subscription,
-            kubeconfig: folder.path("kubeconfig"),
+            dir: dir.to_owned(),
+            lateness: None,
+            listen: None,
+            wait: Duration::from_secs(30),
+            stand_ins: Vec::new(),
+            without: Vec::new(),
+            imds: Vec::new(),
         }
     }
 }
@@ -122,7 +103,7 @@ pub struct Sandbox {
 struct Embedded {
     running: Arc<Running>,
     stop: watch::Sender<bool>,
-    server: JoinHandle<()>,
+    servers: JoinSet<()>,
     _lock: Lock,
 }
 
@@ -141,10 +122,10 @@ impl Sandbox {
 }
 
 impl Embedded {
-    async fn end(self) {
+    async fn end(mut self) {
         self.running.stage.clear().await;
         let _ = self.stop.send(true);
-        let _ = self.server.await;
+        while self.servers.join_next().await.is_some() {}
         if let Err(why) = self.running.save_whole().await {
             tracing::error!("the sandbox could not save its world: {why}");
         }
@@ -171,7 +152,7 @@ async fn holder(folder: &Folder) -> Result<Holder, Error> {
 /// The `serve` of the folder, if it answers and is the one that `serve.json` names: a file left behind may name a port that is another's now.
 async fn living(folder: &Folder) -> Option<Served> {
     let served = folder.served()?;
-    let (status, settings) = remote::ask(served.port, "GET", "/settings", None, ASK).await.ok()?;
+    let (status, settings) = remote::ask(served.address, "GET", "/settings", None, ASK).await.ok()?;
     let same = status == 200 && settings["serving"] == json!(true) && settings["pid"] == json!(served.pid);
     same.then_some(served)
 }
@@ -194,23 +175,23 @@ pub async fn open(options: Options) -> Result<Sandbox, Error> {
     match take(&folder, options.wait).await? {
         Holder::Serve(served) => {
             if let Some(lateness) = options.lateness {
-                command(&folder, served.port, "/settings", Some(&json!({ "lateness": lateness }))).await?;
+                command(&folder, served.address, "/settings", Some(&json!({ "lateness": lateness }))).await?;
             }
-            Ok(Sandbox { access: Access::of(&folder, served.port), embedded: None })
+            Ok(Sandbox { access: Access::of(&folder, &served), embedded: None })
         }
         Holder::Me(lock) => {
             folder.remove("serve.json")?;
-            let (access, embedded, _) = start(&folder, lock, &options, false).await?;
-            Ok(Sandbox { access, embedded: Some(embedded) })
+            let (served, embedded, _) = start(&folder, lock, &options, false).await?;
+            Ok(Sandbox { access: Access::of(&folder, &served), embedded: Some(embedded) })
         }
         Holder::Other => Err(Error::Busy { dir: folder.dir().to_owned(), pid: folder.holder() }),
     }
 }
 
-async fn command(folder: &Folder, port: u16, path: &str, body: Option<&Value>) -> Result<Value, Error> {
+async fn command(folder: &Folder, address: SocketAddr, path: &str, body: Option<&Value>) -> Result<Value, Error> {
     let method = if path == "/export" { "GET" } else { "POST" };
     let unreachable = |why: String| Error::Unreachable { dir: folder.dir().to_owned(), why };
-    match remote::ask(port, method, path, body, Duration::from_secs(30)).await {
+    match remote::ask(address, method, path, body, Duration::from_secs(30)).await {
         Ok((200, value)) => Ok(value),
         Ok((status, value)) => Err(unreachable(value["error"].as_str().map_or_else(|| format!("status {status}"), str::to_owned))),
         Err(why) => Err(unreachable(why.to_string())),
@@ -218,7 +199,7 @@ async fn command(folder: &Folder, port: u16, path: &str, body: Option<&Value>) -
 }
 
 /// The texts are what a user should know of the clusters from outside.
-async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) -> Result<(Access, Embedded, Vec<String>), Error> {
+async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) -> Result<(Served, Embedded, Vec<String>), Error> {
     let keys = keys::Keys::load(folder)?;
     let authority = tls::Authority::load(folder, &keys)?;
     let mut world = world::World::load(folder)?;
@@ -236,36 +217,28 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
         admin_token: keys.admin_token.clone(),
         entries: Arc::new(stand_ins.values().map(|s| (s.name.clone(), s.entry.clone())).collect()),
     };
-    let listener = listen(folder, options.listen).await?;
-    let address = listener.local_addr().map_err(Error::file("read the address of", folder.dir()))?;
+    let (listener, address) = door::listen(folder, options.listen).await?;
+    let nodes = door::nodes(&options.imds, &world.azure).await?;
+    let imds = nodes.iter().map(|(cluster, _, address)| (cluster.clone(), *address)).collect();
+    let served = Served { pid: std::process::id(), address, imds };
     let running = Running::new(folder.clone(), keys, settings::Settings::new(rules), authority, world, stand_ins, serving)?;
-    let _ = running.port.set(address.port());
+    let _ = running.address.set(address);
     running.stage.without(&options.without);
     folder.write("port", address.port().to_string().as_bytes())?;
     kubeconfig(&running)?;
     let (stop, stopped) = watch::channel(false);
-    let server = tokio::spawn(server::run(listener, running.clone(), stopped, DRAIN[usize::from(serving)]));
+    let drain = DRAIN[usize::from(serving)];
+    let mut servers = JoinSet::new();
+    servers.spawn(server::run(listener, Door::Proxy, running.clone(), stopped.clone(), drain));
+    for (cluster, listener, _) in nodes {
+        servers.spawn(server::run(listener, Door::Node(cluster.into()), running.clone(), stopped.clone(), drain));
+    }
     if fresh {
         running.save().await.map_err(|why| Error::Unreachable { dir: folder.dir().to_owned(), why })?;
     }
     running.wake_all().await;
-    let embedded = Embedded { running, stop, server, _lock: lock };
-    Ok((Access::of(folder, address.port()), embedded, notes))
-}
-
-/// The port that the folder had last, so long as nobody else has taken it.
-async fn listen(folder: &Folder, wish: Option<SocketAddr>) -> Result<TcpListener, Error> {
-    if let Some(address) = wish {
-        return TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source });
-    }
-    let last = SocketAddr::from(([127, 0, 0, 1], folder.last_port()));
-    match TcpListener::bind(last).await {
-        Ok(listener) => Ok(listener),
-        Err(_) => {
-            let any = SocketAddr::from(([127, 0, 0, 1], 0));
-            TcpListener::bind(any).await.map_err(|source| Error::Listen { address: any, source })
-        }
-    }
+    let embedded = Embedded { running, stop, servers, _lock: lock };
+    Ok((served, embedded, notes))
 }
 
 fn kubeconfig(running: &Running) -> Result<(), Error> {
@@ -293,19 +266,19 @@ pub async fn serve(
     let folder = Folder::open(&options.dir)?;
     let lock = match take(&folder, options.wait).await? {
         Holder::Me(lock) => lock,
-        Holder::Serve(Served { pid, port }) => return Err(Error::AlreadyServing { dir: folder.dir().to_owned(), pid, port }),
+        Holder::Serve(Served { pid, address, .. }) => return Err(Error::AlreadyServing { dir: folder.dir().to_owned(), pid, address }),
         Holder::Other => return Err(Error::Busy { dir: folder.dir().to_owned(), pid: folder.holder() }),
     };
     folder.remove("serve.json")?;
     let mut stop = std::pin::pin!(stop);
-    let (access, embedded, notes) = tokio::select! {
+    let (served, embedded, notes) = tokio::select! {
         started = start(&folder, lock, &options, true) => started?,
         () = stop.as_mut() => return Ok(()),
     };
-    let served = Served { pid: std::process::id(), port: embedded.running.port.get().copied().unwrap_or_default() };
+    let access = Access::of(&folder, &served);
     folder.write("serve.json", &serde_json::to_vec(&served).unwrap_or_default())?;
     if let Some(path) = &ready_file {
-        let note = json!({"pid": served.pid, "port": served.port, "proxy": access.proxy});
+        let note = json!({"pid": served.pid, "port": served.address.port(), "proxy": access.proxy, "imds": access.imds});
         folder::write_whole(path, note.to_string().as_bytes())?;
     }
     on_ready(&access, &notes);
@@ -321,7 +294,7 @@ pub async fn reset(dir: &Path) -> Result<Vec<(String, String)>, Error> {
     let folder = Folder::open(dir)?;
     match take(&folder, SETTLE).await? {
         Holder::Serve(served) => {
-            let now = command(&folder, served.port, "/reset", None).await?;
+            let now = command(&folder, served.address, "/reset", None).await?;
             let left = now["stand_ins"].as_object().into_iter().flatten();
             Ok(left.map(|(name, url)| (name.clone(), url.as_str().unwrap_or_default().to_owned())).collect())
         }
@@ -339,14 +312,12 @@ pub async fn reset(dir: &Path) -> Result<Vec<(String, String)>, Error> {
 /// The world as sorted JSON.
 pub async fn export(dir: &Path) -> Result<Value, Error> {
     let folder = Folder::open(dir)?;
-    let (stand_ins, without) = (Vec::new(), Vec::new());
-    let options = Options { dir: dir.to_owned(), lateness: None, listen: None, wait: Duration::from_secs(30), stand_ins, without };
-    let sandbox = open(options).await?;
+    let sandbox = open(Options::new(dir)).await?;
     match &sandbox.embedded {
-        None => {
-            let port = folder.served().map(|s| s.port).unwrap_or_default();
-            command(&folder, port, "/export", None).await
-        }
+        None => match folder.served() {
+            Some(served) => command(&folder, served.address, "/export", None).await,
+            None => Err(Error::NotServing { dir: folder.dir().to_owned() }),
+        },
         Some(embedded) => {
             embedded.running.settle(SETTLE).await;
             let value = export::world(&embedded.running).await;
@@ -360,7 +331,7 @@ pub async fn export(dir: &Path) -> Result<Value, Error> {
 pub async fn access(dir: &Path) -> Result<Access, Error> {
     let folder = Folder::open(dir)?;
     match living(&folder).await {
-        Some(served) => Ok(Access::of(&folder, served.port)),
+        Some(served) => Ok(Access::of(&folder, &served)),
         None => Err(Error::NotServing { dir: folder.dir().to_owned() }),
     }
 }

@@ -138,9 +138,9 @@ fn config(running: &Running, cluster: &str, kube: players::KubeAccess, foreign: 
 }
 
 impl Running {
-    /// `http://127.0.0.1:PORT`.
+    /// `http://ADDR:PORT`.
     pub fn proxy(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port.get().copied().unwrap_or_default())
+        self.address.get().map_or_else(String::new, |address| format!("http://{address}"))
     }
 
     pub async fn wake_all(self: &Arc<Self>) {

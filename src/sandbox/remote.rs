@@ -1,7 +1,7 @@
 //! Asks a sandbox that another process serves, by its control host. A request and its answer, no more: no pool, no TLS.
 
 use serde_json::Value;
-use std::{io, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -9,13 +9,13 @@ use tokio::{
 };
 
 /// Status and JSON body.
-pub async fn ask(port: u16, method: &str, path: &str, body: Option<&Value>, patience: Duration) -> io::Result<(u16, Value)> {
-    timeout(patience, exchange(port, method, path, body)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+pub async fn ask(address: SocketAddr, method: &str, path: &str, body: Option<&Value>, patience: Duration) -> io::Result<(u16, Value)> {
+    timeout(patience, exchange(address, method, path, body)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-async fn exchange(port: u16, method: &str, path: &str, body: Option<&Value>) -> io::Result<(u16, Value)> {
+async fn exchange(address: SocketAddr, method: &str, path: &str, body: Option<&Value>) -> io::Result<(u16, Value)> {
     let body = body.map(Value::to_string).unwrap_or_default();
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    let mut stream = TcpStream::connect(address).await?;
     let head = format!(
         "{method} http://{host}{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len(),

@@ -35,7 +35,8 @@ pub struct Running {
     pub stand_ins: StandIns,
     /// Told at start; for `GET /settings`.
     pub serving: bool,
-    pub port: std::sync::OnceLock<u16>,
+    /// Where a client on this machine reaches it.
+    pub address: std::sync::OnceLock<std::net::SocketAddr>,
     azure: Mutex<azure::State>,
     /// By fqdn.
     clusters: RwLock<BTreeMap<String, Arc<Cluster>>>,
@@ -102,7 +103,7 @@ impl Running {
             stage: Stage::default(),
             stand_ins,
             serving,
-            port: std::sync::OnceLock::new(),
+            address: std::sync::OnceLock::new(),
             azure: Mutex::new(world.azure),
             clusters: RwLock::default(),
             covered: Mutex::new(covered),

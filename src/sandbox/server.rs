@@ -1,14 +1,15 @@
-//! The one listener: a TLS hello (its name says for whom), CONNECT for the hosts that are played here, plain requests for the metadata
-//! service and for the sandbox itself. Whatever comes in, it gets an answer or an end, and the listener goes on.
+//! A listener: a TLS hello (its name says for whom), CONNECT for the hosts that are played here, plain requests for the metadata
+//! service and for the sandbox itself; or all for the metadata service of one node. Whatever comes in, it gets an answer or an end, and the listener goes on.
 
 use super::{
     answer::{self, Answer, CONTROL_HOST},
-    azure::{IMDS_HOST, Known},
+    azure::{IMDS_HOST, Known, imds::NODE_HEADER},
+    door::Door,
     running::Running,
     stream::Peeked,
 };
 use http_body_util::BodyExt as _;
-use hyper::{Method, body::Incoming, service::service_fn, upgrade::OnUpgrade};
+use hyper::{Method, body::Incoming, header::HeaderValue, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -34,16 +35,20 @@ const IDLE: Duration = Duration::from_secs(300);
 const TLS_HANDSHAKE: u8 = 22;
 
 /// Until told to stop; then what runs is finished, but no longer than `drain`.
-pub async fn run(listener: TcpListener, running: Arc<Running>, stop: watch::Receiver<bool>, drain: Duration) {
+pub async fn run(listener: TcpListener, door: Door, running: Arc<Running>, stop: watch::Receiver<bool>, drain: Duration) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    let (running, stop) = (running.clone(), stop.clone());
+                    let (door, running, stop) = (door.clone(), running.clone(), stop.clone());
                     connections.spawn(async move {
                         let conn = running.log.connection();
-                        connection(running, conn, stream, stop).await;
+                        let _ = stream.set_nodelay(true);
+                        match door {
+                            Door::Proxy => connection(running, conn, stream, stop).await,
+                            Door::Node(cluster) => metadata(running, conn, &cluster, stream, stop).await,
+                        }
                     });
                 }
                 // out of files: wait for some to close
@@ -61,7 +66,6 @@ pub async fn run(listener: TcpListener, running: Arc<Running>, stop: watch::Rece
 }
 
 async fn connection(running: Arc<Running>, conn: u64, stream: TcpStream, stop: watch::Receiver<bool>) {
-    let _ = stream.set_nodelay(true);
     let mut first = [0_u8];
     let looked = tokio::select! {
         looked = timeout(PATIENCE, stream.peek(&mut first)) => looked,
@@ -72,6 +76,15 @@ async fn connection(running: Arc<Running>, conn: u64, stream: TcpStream, stop: w
         Ok(Ok(1)) => proxied(running, conn, stream, stop).await,
         _ => {}
     }
+}
+
+/// Whoever comes in by a node's own door is on that node, whatever its headers say.
+async fn metadata(running: Arc<Running>, conn: u64, cluster: &str, stream: TcpStream, stop: watch::Receiver<bool>) {
+    let Ok(node) = HeaderValue::from_str(cluster) else { return };
+    requests_with(running, conn, IMDS_HOST.to_owned(), stream, stop, move |request| {
+        request.headers_mut().insert(NODE_HEADER, node.clone());
+    })
+    .await;
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {
@@ -206,7 +219,21 @@ async fn requests<T>(running: Arc<Running>, conn: u64, host: String, stream: T, 
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
+    requests_with(running, conn, host, stream, stop, |_| {}).await;
+}
+
+async fn requests_with<T>(
+    running: Arc<Running>,
+    conn: u64,
+    host: String,
+    stream: T,
+    stop: watch::Receiver<bool>,
+    mark: impl Fn(&mut hyper::Request<Incoming>),
+) where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        mark(&mut request);
         let (running, host) = (running.clone(), host.clone());
         async move { Ok::<_, Infallible>(answer::answer(running, conn, host, request).await) }
     });

@@ -1,32 +1,88 @@
-//! The instance metadata service of a node: tokens for what is assigned to the node's scale set, and for nothing else.
-//! Which node asks cannot be read off loopback: the header `x-podid-node` names its cluster.
+//! The instance metadata service of a node: tokens for what is assigned to the node's scale set, and for nothing else; what the node is
+//! stands in `instance`. Errors of its tokens have OAuth's two fields, all others one.
 
-use super::{Call, ids, state::Assigned, times, token};
+use super::{Call, ids, instance, scale_sets, state, state::Assigned, times, token};
 use crate::sandbox::http::Response;
 use serde_json::{Value, json};
 
+/// Which node asks cannot be read off loopback: this header names its cluster.
+pub const NODE_HEADER: &str = "x-podid-node";
+
 const JSON: &str = "application/json; charset=utf-8";
+/// The first that had tokens.
+const FIRST: &str = "2018-02-01";
+const MISSING_HEADER: &str = "Required metadata header not specified";
+const FORWARDED: &str = "Requests with the header X-Forwarded-For are not served";
 
 fn refusal(status: u16, error: &str, text: &str) -> Response {
     Response::json(status, JSON, &json!({"error": error, "error_description": text}))
 }
 
+pub fn plain_refusal(status: u16, text: &str) -> Response {
+    Response::json(status, JSON, &json!({ "error": text }))
+}
+
 pub fn answer(call: &mut Call<'_>) -> Response {
     let path = ids::fold(&call.request.path);
-    if path.trim_end_matches('/') != "/metadata/identity/oauth2/token" {
-        return refusal(404, "Not found", "The requested resource is not served here.");
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let response = match parts.as_slice() {
+        ["metadata", "identity", "oauth2", "token"] => identity(call),
+        ["metadata", "versions"] => unless_misled(call).unwrap_or_else(instance::versions),
+        ["metadata", "instance", rest @ ..] => unless_misled(call).unwrap_or_else(|| described(call, rest)),
+        _ => unless_misled(call).unwrap_or_else(|| plain_refusal(404, "Not found")),
+    };
+    response.with("server", "IMDS/150.870.65.1854")
+}
+
+/// A browser, a proxy or an application that was made to fetch any address does not set the one header, or sets the other.
+fn misled(call: &Call<'_>) -> Option<&'static str> {
+    if !call.request.header("metadata").is_some_and(|v| v.eq_ignore_ascii_case("true")) {
+        return Some(MISSING_HEADER);
+    }
+    call.request.header("x-forwarded-for").map(|_| FORWARDED)
+}
+
+fn unless_misled(call: &Call<'_>) -> Option<Response> {
+    if let Some(why) = misled(call) {
+        return Some(plain_refusal(400, &format!("Bad request. {why}")));
+    }
+    (call.request.method != "GET").then(|| plain_refusal(405, "Method not allowed"))
+}
+
+/// The node's cluster and its scale set.
+fn place<'a>(call: &'a Call<'_>) -> Option<(&'a state::Cluster, &'a state::ScaleSet)> {
+    let node = call.request.header(NODE_HEADER).unwrap_or_default();
+    let cluster = call.state.clusters.values().find(|c| c.name.eq_ignore_ascii_case(node))?;
+    Some((cluster, call.state.scale_sets.get(&cluster.scale_set)?))
+}
+
+fn described(call: &Call<'_>, rest: &[&str]) -> Response {
+    match place(call) {
+        Some((cluster, set)) => instance::answer(call.request, &call.state.subscription, cluster, set, rest),
+        None => plain_refusal(404, "Not found"),
+    }
+}
+
+fn identity(call: &Call<'_>) -> Response {
+    if let Some(why) = misled(call) {
+        return refusal(400, "invalid_request", why);
     }
     if call.request.method != "GET" {
-        return refusal(405, "Method not allowed", "Only GET is served here.");
+        return refusal(405, "invalid_request", "Only GET is served here.");
     }
-    if !call.request.header("metadata").is_some_and(|v| v.eq_ignore_ascii_case("true")) {
-        return refusal(400, "bad_request_102", "Required metadata header not specified");
+    let version = call.api_version();
+    if version.is_empty() {
+        return refusal(400, "invalid_request", "Required query variable 'api-version' is missing");
     }
-    if call.request.query("api-version").is_none() {
-        return refusal(400, "bad_request", "Required query variable 'api-version' is missing");
+    if !instance::is_version(&version) || version.as_str() < FIRST {
+        return refusal(400, "invalid_request", &format!("The api-version '{version}' is not supported"));
     }
-    let Some(resource) = call.request.query("resource").filter(|r| !r.is_empty()) else {
-        return refusal(400, "invalid_resource", "AADSTS50001: The application named  was not found in the tenant.");
+    let resource = match call.request.query("resource") {
+        None => return refusal(400, "invalid_request", "Required query variable 'resource' is missing"),
+        Some(empty) if empty.is_empty() => {
+            return refusal(400, "invalid_resource", "AADSTS50001: The application named  was not found in the tenant.");
+        }
+        Some(resource) => resource,
     };
     let who = match chosen(call).as_slice() {
         [one] => one.clone(),
@@ -45,18 +101,30 @@ pub fn answer(call: &mut Call<'_>) -> Response {
     Response::json(200, JSON, &body)
 }
 
-/// By client id, object id or resource id, or all that there are. An identity that was deleted since it was assigned is not found,
-/// nor is one that was made again under its name.
+/// By client id, object id or resource id, or all that there are; the scale set's own identity where none is named. An identity that was
+/// deleted since it was assigned is not found, nor is one that was made again under its name.
 fn chosen(call: &Call<'_>) -> Vec<Assigned> {
-    let node = call.request.header("x-podid-node").unwrap_or_default();
-    let cluster = call.state.clusters.values().find(|c| c.name.eq_ignore_ascii_case(node));
-    let Some(set) = cluster.and_then(|c| call.state.scale_sets.get(&c.scale_set)) else { return Vec::new() };
+    let Some((_, set)) = place(call) else { return Vec::new() };
     let asked = |name: &str| call.request.query(name).filter(|v| !v.is_empty());
-    let fits = |a: &&Assigned| {
-        asked("client_id").is_none_or(|v| v.eq_ignore_ascii_case(&a.client_id))
-            && asked("object_id").or_else(|| asked("principal_id")).is_none_or(|v| v.eq_ignore_ascii_case(&a.principal_id))
-            && asked("mi_res_id").or_else(|| asked("msi_res_id")).is_none_or(|v| v.eq_ignore_ascii_case(&a.id))
+    let (client, object) = (asked("client_id"), asked("object_id").or_else(|| asked("principal_id")));
+    let resource = asked("mi_res_id").or_else(|| asked("msi_res_id"));
+    let own = set.principal_id.as_ref().and_then(|id| {
+        let principal = call.state.principals.get(id)?;
+        let id_of_set = scale_sets::id(&call.state.subscription, set);
+        Some(Assigned { id: id_of_set, client_id: principal.app_id.clone(), principal_id: id.clone() })
+    });
+    if client.is_none()
+        && object.is_none()
+        && resource.is_none()
+        && let Some(own) = own
+    {
+        return vec![own];
+    }
+    let fits = |a: &Assigned| {
+        client.as_ref().is_none_or(|v| v.eq_ignore_ascii_case(&a.client_id))
+            && object.as_ref().is_none_or(|v| v.eq_ignore_ascii_case(&a.principal_id))
+            && resource.as_ref().is_none_or(|v| v.eq_ignore_ascii_case(&a.id))
             && call.state.principals.contains_key(&a.principal_id)
     };
-    set.identities.values().filter(fits).cloned().collect()
+    set.identities.values().cloned().chain(own).filter(fits).collect()
 }

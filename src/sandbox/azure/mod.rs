@@ -21,6 +21,7 @@ pub mod groups;
 pub mod identities;
 pub mod ids;
 pub mod imds;
+pub mod instance;
 pub mod plain;
 pub mod policies;
 pub mod providers;

@@ -6,6 +6,7 @@ mod faults;
 mod features;
 mod federated;
 mod folder;
+mod imds;
 mod lab;
 mod nodes;
 mod plain;
@@ -56,8 +57,7 @@ pub struct Lab {
 }
 
 pub fn options(dir: &Path, lateness: Lateness) -> Options {
-    let (stand_ins, without) = (Vec::new(), Vec::new());
-    Options { dir: dir.to_owned(), lateness: Some(lateness), listen: None, wait: Duration::from_secs(20), stand_ins, without }
+    Options { lateness: Some(lateness), wait: Duration::from_secs(20), ..Options::new(dir) }
 }
 
 pub fn client(access: &Access) -> Client {

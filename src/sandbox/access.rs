@@ -1,0 +1,50 @@
+//! How a client reaches the sandbox, and as whom.
+
+use super::{
+    azure,
+    folder::{Folder, Served},
+};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// Its `Debug` keeps the secret.
+#[derive(Clone)]
+pub struct Access {
+    /// `http://ADDR:PORT`, of this machine.
+    pub proxy: String,
+    pub ca: PathBuf,
+    pub tenant: String,
+    pub client_id: String,
+    pub client_secret: String,
+    pub subscription: String,
+    pub kubeconfig: PathBuf,
+    /// `http://ADDR:PORT` of the metadata services of nodes, by the name of their cluster.
+    pub imds: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Access")
+            .field("proxy", &self.proxy)
+            .field("ca", &self.ca)
+            .field("subscription", &self.subscription)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Access {
+    pub(super) fn of(folder: &Folder, served: &Served) -> Self {
+        // these derive from names alone, so they are those of any world
+        let state = azure::seed::new(0);
+        let (client_id, client_secret) = azure::seed::caller();
+        Self {
+            proxy: format!("http://{}", served.address),
+            ca: folder.path("ca.pem"),
+            tenant: state.tenant,
+            client_id,
+            client_secret,
+            subscription: state.subscription,
+            kubeconfig: folder.path("kubeconfig"),
+            imds: served.imds.iter().map(|(cluster, address)| (cluster.clone(), format!("http://{address}"))).collect(),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The metadata service of a node on a listener of its own, as a program on that node asks it: plain HTTP, no proxy.
+
+use super::{Lab, claims, options};
+use crate::sandbox::{Access, Error, Lateness, Options, open};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+
+const TOKEN: &str = "metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net";
+
+fn doors(wishes: &[(&str, &str)], dir: &std::path::Path) -> Options {
+    let imds = wishes.iter().map(|(cluster, address)| ((*cluster).to_owned(), address.parse::<SocketAddr>().unwrap())).collect();
+    Options { imds, ..options(dir, Lateness::None) }
+}
+
+async fn lab() -> Lab {
+    let dir = tempfile::tempdir().unwrap();
+    let options = doors(&[("aks-mi", "127.0.0.1:0"), ("aks-sp", "127.0.0.1:0")], dir.path());
+    Lab::with(dir, options).await
+}
+
+/// Status and body, which is a text where it is no JSON.
+async fn ask(access: &Access, cluster: &str, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client.get(format!("{}/{path}", access.imds[cluster]));
+    let answer = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).send().await.unwrap();
+    let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+async fn token(lab: &Lab, cluster: &str, more: &str) -> (u16, Value) {
+    ask(lab.sandbox.access(), cluster, &format!("{TOKEN}{more}"), &[("Metadata", "true")]).await
+}
+
+#[tokio::test]
+async fn a_node_has_the_tokens_of_its_own_scale_set_by_any_of_their_names() {
+    let lab = lab().await;
+    let path = format!("{}/providers/Microsoft.ContainerService/managedClusters/aks-mi", lab.group());
+    let kubelet = lab.arm("GET", &path, None).await.body["properties"]["identityProfile"]["kubeletidentity"].clone();
+    let text = |name: &str| kubelet[name].as_str().unwrap().to_owned();
+    let names = [
+        String::new(),
+        format!("&client_id={}", text("clientId").to_uppercase()),
+        format!("&object_id={}", text("objectId")),
+        format!("&msi_res_id={}", text("resourceId")),
+        format!("&mi_res_id={}", text("resourceId").to_lowercase()),
+    ];
+    for name in &names {
+        let (status, body) = token(&lab, "aks-mi", name).await;
+        assert_eq!((status, &body["client_id"]), (200, &kubelet["clientId"]), "{name}: {body}");
+        let said = claims(body["access_token"].as_str().unwrap());
+        assert_eq!((&said["oid"], &said["aud"]), (&kubelet["objectId"], &json!("https://vault.azure.net")));
+        for number in ["expires_in", "expires_on", "not_before", "ext_expires_in"] {
+            assert!(body[number].as_str().unwrap().parse::<u64>().is_ok(), "{number}");
+        }
+        assert_eq!(
+            token(&lab, "aks-sp", name).await,
+            (400, json!({"error": "invalid_request", "error_description": "Identity not found"}))
+        );
+    }
+    // whoever says that it is another node is on this one all the same
+    let headers = [("Metadata", "true"), ("x-podid-node", "aks-mi")];
+    assert_eq!(ask(lab.sandbox.access(), "aks-sp", TOKEN, &headers).await.0, 400);
+}
+
+#[tokio::test]
+async fn which_of_several_identities_must_be_said_unless_the_scale_set_has_one_of_its_own() {
+    let lab = lab().await;
+    let sets =
+        format!("{}/resourceGroups/MC_podid-lab_aks-mi_westeurope/providers/Microsoft.Compute/virtualMachineScaleSets", lab.subscription());
+    let set = lab.arm("GET", &sets, None).await.body["value"][0]["id"].as_str().unwrap().to_owned();
+    let id = lab.identity("second").await["id"].as_str().unwrap().to_owned();
+    let patch = json!({"identity": {"type": "UserAssigned", "userAssignedIdentities": {id: {}}}});
+    assert_eq!(lab.arm("PATCH", &set, Some(patch)).await.status, 200);
+    let (status, body) = token(&lab, "aks-mi", "").await;
+    assert_eq!(status, 400);
+    assert!(body["error_description"].as_str().unwrap().starts_with("Multiple user assigned identities exist"), "{body}");
+}
+
+#[tokio::test]
+async fn a_request_that_no_program_of_the_node_meant_is_refused() {
+    let lab = lab().await;
+    let access = lab.sandbox.access();
+    let told = |text: &str| json!({"error": "invalid_request", "error_description": text});
+    // the SDKs look so whether there is a metadata service at all
+    let missing = told("Required metadata header not specified");
+    assert_eq!(ask(access, "aks-mi", "metadata/identity/oauth2/token", &[]).await, (400, missing.clone()));
+    assert_eq!(ask(access, "aks-mi", TOKEN, &[("Metadata", "yes")]).await, (400, missing));
+    let forwarded = ask(access, "aks-mi", TOKEN, &[("Metadata", "true"), ("X-Forwarded-For", "10.0.0.1")]).await;
+    assert!(forwarded.0 == 400 && forwarded.1.to_string().contains("X-Forwarded-For"), "{forwarded:?}");
+    let meta = [("Metadata", "true")];
+    let no_version = ask(access, "aks-mi", "metadata/identity/oauth2/token?resource=x", &meta).await;
+    assert_eq!(no_version, (400, told("Required query variable 'api-version' is missing")));
+    let no_resource = ask(access, "aks-mi", "metadata/identity/oauth2/token?api-version=2018-02-01", &meta).await;
+    assert_eq!(no_resource, (400, told("Required query variable 'resource' is missing")));
+    let old = ask(access, "aks-mi", "metadata/identity/oauth2/token?api-version=2017-09-01&resource=x", &meta).await;
+    assert_eq!(old, (400, told("The api-version '2017-09-01' is not supported")));
+    assert_eq!(ask(access, "aks-mi", "latest/meta-data/", &meta).await, (404, json!({"error": "Not found"})));
+    let bare = ask(access, "aks-mi", "metadata/instance?api-version=2021-02-01", &[]).await;
+    assert_eq!(bare, (400, json!({"error": "Bad request. Required metadata header not specified"})));
+}
+
+#[tokio::test]
+async fn a_node_is_told_what_it_is() {
+    let lab = lab().await;
+    let access = lab.sandbox.access();
+    let meta = [("Metadata", "true")];
+    let (status, all) = ask(access, "aks-sp", "metadata/instance?api-version=2021-12-13", &meta).await;
+    assert_eq!(status, 200);
+    let set = all["compute"]["vmScaleSetName"].as_str().unwrap();
+    assert_eq!(all["compute"]["resourceGroupName"], "MC_podid-lab_aks-sp_westeurope");
+    assert_eq!(all["compute"]["subscriptionId"], access.subscription);
+    let id = all["compute"]["virtualMachineScaleSet"]["id"].as_str().unwrap();
+    assert_eq!(lab.arm("GET", id, None).await.body["name"], set);
+    let leaf = ask(access, "aks-sp", "metadata/instance/compute/location?api-version=2021-02-01&format=text", &meta).await;
+    assert_eq!(leaf, (200, json!("westeurope")));
+    let versions = ask(access, "aks-sp", "metadata/versions", &meta).await.1;
+    assert!(versions["apiVersions"].as_array().unwrap().contains(&json!("2018-02-01")));
+}
+
+#[tokio::test]
+async fn a_door_that_cannot_be_is_refused_with_the_flag_that_asked_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = async |wishes: &[(&str, &str)]| open(doors(wishes, dir.path())).await.err().unwrap();
+    let unknown = refused(&[("aks-xy", "127.0.0.1:0")]).await;
+    assert!(matches!(&unknown, Error::Use { way, .. } if way.contains("aks-mi, aks-sp")), "{unknown}");
+    let twice = refused(&[("aks-mi", "127.0.0.1:0"), ("aks-mi", "127.0.0.1:0")]).await;
+    assert!(twice.to_string().contains("names aks-mi twice"), "{twice}");
+    // no address of this machine (RFC 5737)
+    let away = refused(&[("aks-mi", "192.0.2.1:80")]).await;
+    assert!(away.to_string().ends_with("give another address with --imds"), "{away}");
+}
+
+#[tokio::test]
+async fn what_listens_elsewhere_is_reached_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let wish = Options { listen: Some("127.0.0.2:0".parse().unwrap()), ..options(dir.path(), Lateness::None) };
+    let lab = Lab::with(dir, wish).await;
+    assert!(lab.sandbox.access().proxy.starts_with("http://127.0.0.2:"), "{:?}", lab.sandbox.access());
+    lab.identity("reached").await;
+    let kubeconfig = std::fs::read_to_string(&lab.sandbox.access().kubeconfig).unwrap();
+    assert!(kubeconfig.contains(&lab.sandbox.access().proxy), "{kubeconfig}");
+}
