@@ -244,15 +244,15 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
 fn kubeconfig(running: &Running) -> Result<(), Error> {
     let azure = running.azure();
     // by folded id, and so by name: aks-mi is first and so the current one
-    let entries: Vec<(&str, Entry)> = azure
+    let entries: Vec<(&azure::state::Cluster, Entry)> = azure
         .clusters
         .values()
         .map(|cluster| {
             let own = || Entry::of_sandbox(cluster, &running.authority.ca_pem, &running.keys.admin_token, Some(&running.proxy()));
-            (cluster.name.as_str(), running.stand_ins.get(&cluster.name).map_or_else(own, |s| s.entry.clone()))
+            (cluster, running.stand_ins.get(&cluster.name).map_or_else(own, |s| s.entry.clone()))
         })
         .collect();
-    running.folder.write("kubeconfig", azure::clusters::kubeconfig(&entries).as_bytes())
+    running.folder.write("kubeconfig", azure::clusters::kubeconfig(&entries, "clusterUser").as_bytes())
 }
 
 /// Serves until `stop` comes true. `ready_file` and `on_ready` are told when the listener answers; the texts are what a user should know

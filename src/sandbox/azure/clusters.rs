@@ -180,7 +180,7 @@ pub fn credential(call: &Call<'_>, group: &Group, name: &str, verb: &str) -> Ans
     let cluster = find(call, group, name)?;
     let own = || Entry::of_sandbox(cluster, &call.rules.ca_pem, &call.rules.admin_token, None);
     let entry = call.rules.entries.get(&cluster.name).cloned().unwrap_or_else(own);
-    let config = kubeconfig(&[(&cluster.name, entry)]);
+    let config = kubeconfig(&[(cluster, entry)], user);
     Ok(answer(200, &json!({"kubeconfigs": [{"name": user, "value": STANDARD.encode(config)}]})))
 }
 
@@ -202,15 +202,17 @@ impl Entry {
     }
 }
 
-/// A kubeconfig (JSON is YAML) with a context for each; the first is current.
-pub fn kubeconfig(clusters: &[(&str, Entry)]) -> String {
-    let user = |name: &str| format!("clusterAdmin_{name}");
-    let of = |make: &dyn Fn(&str, &Entry) -> Value| clusters.iter().map(|(name, entry)| make(name, entry)).collect::<Vec<Value>>();
+/// A kubeconfig (JSON is YAML) with a context for each; the first is current. `role` is `clusterUser` or `clusterAdmin`: az names the context of
+/// an admin by it.
+pub fn kubeconfig(clusters: &[(&Cluster, Entry)], role: &str) -> String {
+    let user = |cluster: &Cluster| format!("{role}_{}_{}", cluster.group, cluster.name);
+    let of =
+        |make: &dyn Fn(&Cluster, &Entry) -> Value| clusters.iter().map(|(cluster, entry)| make(cluster, entry)).collect::<Vec<Value>>();
     let config = json!({
-        "apiVersion": "v1", "kind": "Config", "preferences": {}, "current-context": clusters.first().map_or("", |(name, _)| name),
-        "clusters": of(&|name, entry| json!({"name": name, "cluster": entry.cluster})),
-        "contexts": of(&|name, _| json!({"name": name, "context": {"cluster": name, "user": user(name)}})),
-        "users": of(&|name, entry| json!({"name": user(name), "user": entry.user})),
+        "apiVersion": "v1", "kind": "Config", "preferences": {}, "current-context": clusters.first().map_or("", |(cluster, _)| &cluster.name),
+        "clusters": of(&|cluster, entry| json!({"name": cluster.name, "cluster": entry.cluster})),
+        "contexts": of(&|cluster, _| json!({"name": cluster.name, "context": {"cluster": cluster.name, "user": user(cluster)}})),
+        "users": of(&|cluster, entry| json!({"name": user(cluster), "user": entry.user})),
     });
     serde_json::to_string_pretty(&config).unwrap_or_default()
 }
