@@ -68,20 +68,20 @@ pub fn export(objects: &BTreeMap<String, Value>) -> Value {
         }
         let names = out.entry(kind).or_default().entry(namespace).or_default();
         let generated = object["metadata"]["generateName"].as_str().filter(|prefix| name.starts_with(prefix));
+        let mut clean = object.clone();
         let mut shown = generated.map_or_else(|| name.to_owned(), |prefix| format!("{prefix}*"));
+        if let Some((pod, prefix)) = generated_pod(objects, kind, object) {
+            replace(&mut clean, pod, &format!("{prefix}*"));
+            shown = shown.replace(pod, &format!("{prefix}*"));
+        }
+        let first = shown.clone();
         let mut n = 2;
         while names.contains_key(&shown) {
-            shown = format!("{}*{n}", generated.unwrap_or(name));
+            shown = format!("{first}{n}");
             n += 1;
         }
-        let mut clean = object.clone();
-        if let Some(metadata) = clean["metadata"].as_object_mut() {
-            SERVERS.iter().for_each(|field| {
-                metadata.shift_remove(*field);
-            });
-            if generated.is_some() {
-                metadata.insert("name".into(), json!(shown));
-            }
+        if shown != name {
+            clean["metadata"]["name"] = json!(shown);
         }
         // each cluster has authorities of its own
         if kind == "configmaps" && AUTHORITIES.contains(&name) {
@@ -106,11 +106,45 @@ pub fn export(objects: &BTreeMap<String, Value>) -> Value {
     json!(out)
 }
 
+/// The pod that an object is about and named by, and what its own name was generated from.
+fn generated_pod<'a>(objects: &'a BTreeMap<String, Value>, kind: &str, object: &'a Value) -> Option<(&'a str, &'a str)> {
+    let (namespace, pod) = match kind {
+        "azureassignedidentities.aadpodidentity.k8s.io" => ("/spec/podNamespace", "/spec/pod"),
+        "secretproviderclasspodstatuses.secrets-store.csi.x-k8s.io" => ("/metadata/namespace", "/status/podName"),
+        _ => return None,
+    };
+    let (namespace, pod) = (object.pointer(namespace)?.as_str()?, object.pointer(pod)?.as_str()?);
+    let prefix = objects.get(&format!("pods/{namespace}/{pod}"))?["metadata"]["generateName"].as_str()?;
+    pod.starts_with(prefix).then_some((pod, prefix))
+}
+
+/// Metadata without what is the server's.
+fn wished(metadata: &Value) -> Value {
+    match metadata {
+        Value::Object(fields) => {
+            let wished = fields.iter().filter(|(name, _)| !SERVERS.contains(&name.as_str()));
+            Value::Object(wished.map(|(name, value)| (name.clone(), value.clone())).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn replace(value: &mut Value, from: &str, to: &str) {
+    match value {
+        Value::Object(map) => map.iter_mut().for_each(|(_, value)| replace(value, from, to)),
+        Value::Array(items) => items.iter_mut().for_each(|value| replace(value, from, to)),
+        Value::String(text) if text.contains(from) => *text = text.replace(from, to),
+        _ => (),
+    }
+}
+
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
             let fields: BTreeMap<&String, &Value> = map.iter().filter(|(name, _)| !TIMES.contains(&name.as_str())).collect();
-            Value::Object(fields.into_iter().map(|(name, value)| (name.clone(), sorted(value))).collect::<Map<_, _>>())
+            // also the metadata of an object within an object: MIC copies the identity and the binding into what it assigns
+            let of = |name: &str, value: &Value| if name == "metadata" { sorted(&wished(value)) } else { sorted(value) };
+            Value::Object(fields.into_iter().map(|(name, value)| (name.clone(), of(name, value))).collect::<Map<_, _>>())
         }
         Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
         // The token volume of a pod has a made-up name.

@@ -148,6 +148,29 @@ async fn equal_wishes_give_equal_ids_and_an_equal_export() {
     assert_eq!(one.export(), before);
 }
 
+#[test]
+fn an_assignment_to_a_generated_pod_is_exported_without_what_was_made_up() {
+    let build = |pod: &str, version: &str| {
+        let assigned = format!("{pod}-app-web");
+        let objects = [
+            (format!("pods/app/{pod}"), json!({"metadata": {"name": pod, "namespace": "app", "generateName": "web-7d9f-"}})),
+            (
+                format!("azureassignedidentities.aadpodidentity.k8s.io/default/{assigned}"),
+                json!({
+                    "metadata": {"name": assigned, "namespace": "default"},
+                    "spec": {"pod": pod, "podNamespace": "app", "azureIdentityRef": {"metadata": {"name": "web", "resourceVersion": version}}},
+                }),
+            ),
+        ];
+        super::super::export::export(&objects.into())
+    };
+    let one = build("web-7d9f-x2x4z", "7");
+    assert_eq!(one, build("web-7d9f-bbbbb", "9"));
+    let assigned = &one["azureassignedidentities.aadpodidentity.k8s.io"]["default"]["web-7d9f-*-app-web"];
+    assert_eq!(assigned["metadata"]["name"], "web-7d9f-*-app-web");
+    assert_eq!(assigned["spec"], json!({"pod": "web-7d9f-*", "podNamespace": "app", "azureIdentityRef": {"metadata": {"name": "web"}}}));
+}
+
 #[tokio::test]
 async fn a_cluster_goes_on_where_it_was_left() {
     let kube = cluster();
