@@ -1,4 +1,4 @@
-//! Labs 000 and 004 as their users see them on the cluster: what podid makes there equals tests/labs/NNN.expected.yaml, and what the labs' own
+//! Labs 000, 001 and 004 as their users see them on the cluster: what podid makes there equals tests/labs/NNN.expected.yaml, and what the labs' own
 //! commands made (NNN.lab.yaml) is adopted as it stands. On the sandbox's own cluster, and on a real control plane with the sandbox's Azure.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends")]
@@ -28,6 +28,7 @@ struct Lab {
 }
 
 const LAB_000: Lab = Lab { spec: "000.yaml", context: "aks-sp", identity: "claims-api-mid" };
+const LAB_001: Lab = Lab { spec: "001.yaml", context: "aks-sp", identity: "demo-mid" };
 const LAB_004: Lab = Lab { spec: "004.yaml", context: "aks-mi", identity: "aks2kvIdentity" };
 
 /// The documents of a file of tests/labs, with what Azure answers in place of what is in angle brackets.
@@ -114,6 +115,7 @@ fn a_second_run_writes_nothing(lab: &Lab, world: &World) {
 
 both! {
     lab_000_makes_what_the_lab_wants, |side| is_as_expected(&LAB_000, &World::on(side, LAB_000.context).without_the_flag());
+    lab_001_makes_what_the_lab_wants, |side| is_as_expected(&LAB_001, &World::on(side, LAB_001.context).without_the_flag());
     lab_004_makes_what_the_lab_wants, |side| is_as_expected(&LAB_004, &World::on(side, LAB_004.context).without_the_flag())
 }
 
@@ -159,9 +161,10 @@ fn is_adopted(lab: &Lab, world: &World) {
     let pods = until("the lab's pods run", || {
         let pods: Vec<Value> = world.all(context, "Pod").into_iter().filter(|p| text(p, "/metadata/namespace") != "kube-system").collect();
         let run = pods.iter().all(|pod| pod["status"]["phase"] == "Running");
-        // the sandbox's Deployments may make none
-        let some = !pods.is_empty() || (world.plane.is_none() && lab.spec == LAB_000.spec);
-        (run && some).then_some(pods)
+        // until then its status is written
+        let available = |d: &Value| d["status"]["availableReplicas"] == d["spec"]["replicas"];
+        let settled = world.all(context, "Deployment").iter().filter(|d| text(d, "/metadata/namespace") != "kube-system").all(available);
+        (run && settled && !pods.is_empty()).then_some(pods)
     });
     let again = |pod: &Value| world.get(context, "Pod", text(pod, "/metadata/namespace"), text(pod, "/metadata/name")).unwrap();
     let pods: Vec<Value> = pods.iter().map(again).collect();
@@ -222,13 +225,14 @@ fn is_adopted(lab: &Lab, world: &World) {
 
 both! {
     a_cluster_that_the_commands_of_lab_000_set_up_is_adopted, |side| is_adopted(&LAB_000, &World::on(side, LAB_000.context).without_the_flag());
+    a_cluster_that_the_commands_of_lab_001_set_up_is_adopted, |side| is_adopted(&LAB_001, &World::on(side, LAB_001.context).without_the_flag());
     a_cluster_that_the_commands_of_lab_004_set_up_is_adopted, |side| is_adopted(&LAB_004, &World::on(side, LAB_004.context).without_the_flag())
 }
 
 #[test]
 fn the_files_of_the_labs_name_kinds_that_are_compared() {
     let world = World::served();
-    for lab in [&LAB_000, &LAB_004] {
+    for lab in [&LAB_000, &LAB_001, &LAB_004] {
         world.podid(&["identity", "create", "-g", "podid-lab", "-n", lab.identity, "--yes"]).ok();
         for object in documents(&world, lab, "expected").iter().chain(&documents(&world, lab, "lab")) {
             let kind = text(object, "/kind");

@@ -8,7 +8,7 @@ use common::{
     World,
     both::Side,
     same,
-    specs::{LAB_000, LAB_004, context_of, vault_of},
+    specs::{LAB_000, LAB_001, LAB_004, context_of, vault_of},
 };
 use serde_json::{Value, json};
 
@@ -29,6 +29,8 @@ fn proves_and_is_quiet_the_second_time(side: Side, spec: &str) {
 
 both! { lab_000_is_proved_and_a_second_run_has_nothing_to_do, |side| proves_and_is_quiet_the_second_time(side, LAB_000) }
 
+both! { lab_001_is_proved_and_a_second_run_has_nothing_to_do, |side| proves_and_is_quiet_the_second_time(side, LAB_001) }
+
 both! { lab_004_is_proved_and_a_second_run_has_nothing_to_do, |side| proves_and_is_quiet_the_second_time(side, LAB_004) }
 
 fn single_commands_do_the_same(side: Side, spec: &str) {
@@ -47,6 +49,8 @@ fn single_commands_do_the_same(side: Side, spec: &str) {
 
 both! { lab_000_by_single_commands_is_the_same_world, |side| single_commands_do_the_same(side, LAB_000) }
 
+both! { lab_001_by_single_commands_is_the_same_world, |side| single_commands_do_the_same(side, LAB_001) }
+
 both! { lab_004_by_single_commands_is_the_same_world, |side| single_commands_do_the_same(side, LAB_004) }
 
 fn down_leaves_the_world_as_it_was(side: Side, spec: &str) {
@@ -58,6 +62,8 @@ fn down_leaves_the_world_as_it_was(side: Side, spec: &str) {
 }
 
 both! { lab_000_down_leaves_the_world_as_it_was, |side| down_leaves_the_world_as_it_was(side, LAB_000) }
+
+both! { lab_001_down_leaves_the_world_as_it_was, |side| down_leaves_the_world_as_it_was(side, LAB_001) }
 
 both! { lab_004_down_leaves_the_world_as_it_was, |side| down_leaves_the_world_as_it_was(side, LAB_004) }
 
@@ -85,7 +91,7 @@ fn without_ids(export: &str) -> String {
 }
 
 both! { a_deleted_vault_keeps_its_name_until_it_is_recovered, |side| {
-    for spec in [LAB_000, LAB_004] {
+    for spec in [LAB_000, LAB_001, LAB_004] {
         let world = World::on(side, context_of(spec));
         let before = world.export();
         world.up(spec, &[]).ok();
@@ -110,7 +116,7 @@ fn keys_and_origins(listed: &Value) -> Vec<(String, String, String)> {
 }
 
 both! { a_lost_state_is_rebuilt_by_looking, |side| {
-    for spec in [LAB_000, LAB_004] {
+    for spec in [LAB_000, LAB_001, LAB_004] {
         let world = World::on(side, context_of(spec));
         let before = world.export();
         world.up(spec, &[]).ok();
@@ -184,7 +190,7 @@ both! { a_dry_run_writes_nothing_at_all, |side| {
 } }
 
 both! { one_half_and_then_the_other_are_the_whole, |side| {
-    for spec in [LAB_000, LAB_004] {
+    for spec in [LAB_000, LAB_001, LAB_004] {
         let (whole, halves) = (World::on(side, context_of(spec)), World::on(side, context_of(spec)));
         whole.up(spec, &[]).ok();
         halves.up(spec, &["--only", "kubernetes"]).exits(4);

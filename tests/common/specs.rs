@@ -3,11 +3,16 @@
 use super::World;
 
 pub const LAB_000: &str = "000.yaml";
+pub const LAB_001: &str = "001.yaml";
 pub const LAB_004: &str = "004.yaml";
 
 /// What a `down` of the lab needs to be told to take everything.
 pub fn vault_of(spec: &str) -> &'static str {
-    if spec == LAB_000 { "claims-api-kv" } else { "myk8skv" }
+    match spec {
+        LAB_000 => "claims-api-kv",
+        LAB_001 => "demo-settings-kv",
+        _ => "myk8skv",
+    }
 }
 
 pub const NAMESPACES: &str = "/api/v1/namespaces";
@@ -26,5 +31,5 @@ impl World {
 
 /// The cluster of a lab.
 pub fn context_of(spec: &str) -> &'static str {
-    if spec == LAB_000 { "aks-sp" } else { "aks-mi" }
+    if spec == LAB_000 || spec == LAB_001 { "aks-sp" } else { "aks-mi" }
 }
