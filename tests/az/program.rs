@@ -93,13 +93,30 @@ impl<'a> Az<'a> {
             typed.iter_mut().for_each(|word| *word = word.replace(&format!("${name}"), value));
         }
         let typed: Vec<&str> = typed.iter().map(String::as_str).collect();
-        let mut command = self.world.program("az", &typed);
+        self.run.set(self.run.get() + 1);
+        self.started("az", &typed, environment)
+    }
+
+    /// A shell script of the world's folder, which signs in by itself.
+    pub fn script(&self, name: &str) -> Output {
+        // its commands are counted; where there is no kubectl, its part is left to the caller
+        let script = format!(
+            "az() {{ echo az >>az.count; command az \"$@\"; }}\n\
+             command -v kubectl >/dev/null || kubectl() {{ :; }}\n\
+             . ./{name}"
+        );
+        let output = self.started("sh", &["-euc", &script], self.world.environment());
+        self.run.set(self.run.get() + u32::try_from(self.world.read("az.count").lines().count()).unwrap());
+        output
+    }
+
+    fn started(&self, program: &str, words: &[&str], environment: Vec<(String, String)>) -> Output {
+        let mut command = self.world.program(program, words);
         command.envs(environment);
         command.envs(self.program.env.iter().map(|(name, value)| (name, value)));
         command.env("AZURE_CONFIG_DIR", self.world.path("az")).env("AZURE_EXTENSION_DIR", self.world.path("az/extensions"));
-        self.run.set(self.run.get() + 1);
         let output = one_of_few(|| command.output().unwrap());
-        Output::of(&typed, output)
+        Output::of(words, output)
     }
 
     /// Exit code 0, and what it prints; null if that is nothing.

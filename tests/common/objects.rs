@@ -42,7 +42,7 @@ pub fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 }
 
 /// Whether kubectl is here; said once if it is not.
-fn have_kubectl() -> bool {
+pub fn have_kubectl() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {
         let have = std::process::Command::new("kubectl").arg("version").arg("--client").output().is_ok_and(|o| o.status.success());
