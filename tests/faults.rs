@@ -10,7 +10,7 @@ use common::{
     specs::{LAB_000, LAB_004, vault_of},
     until,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Each with a sandbox of its own: podid spends most of its time in waiting for answers and in starting.
@@ -30,10 +30,9 @@ fn exported(world: &World) -> String {
 
 /// How many versions each secret of the world has.
 fn versions(world: &World) -> Vec<(String, usize)> {
-    let saved: Value = serde_json::from_str(&world.read(".podid/world.json")).unwrap();
-    let vaults = saved["azure"]["vaults"].as_object().unwrap().values();
-    let secrets = vaults.flat_map(|v| v["contents"]["secrets"].as_object().unwrap());
-    secrets.map(|(name, secret)| (name.clone(), secret["versions"].as_array().unwrap().len())).collect()
+    let saved = world.saved();
+    let secrets = saved["azure"]["secrets"].as_object().unwrap();
+    secrets.iter().map(|(name, secret)| (name.clone(), secret["versions"].as_array().unwrap().len())).collect()
 }
 
 /// Kills a run at its n-th request. False: the run has fewer.

@@ -42,7 +42,7 @@ fn folder_is_clean(folder: &Path, source: Option<&str>) {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             if path.is_dir() {
                 folders.push(path);
-            } else if name != "world.json" && name != ".world.json.tmp" && source != Some(name.as_str()) {
+            } else if !["world.json", ".world.json.tmp", "changes.jsonl"].contains(&name.as_str()) && source != Some(name.as_str()) {
                 seen += 1;
                 clean(&path.display().to_string(), &fs::read(&path).unwrap_or_default());
             }
@@ -171,7 +171,7 @@ fn a_value_from_standard_input_is_seen_by_no_other_process() {
     clean("stderr", &output.stderr);
     assert_eq!(output.status.code(), Some(0));
     assert!(looks > 3, "{looks} looks only");
-    assert!(holds(&fs::read(world.path(".podid/world.json")).unwrap()));
+    assert!(holds(world.saved().to_string().as_bytes()));
     folder_is_clean(world.dir(), None);
 }
 
@@ -208,7 +208,7 @@ fn no_object_of_a_cluster_holds_it_but_the_synced_secret() {
     world.settings(&json!({ "delay_ms": 150 }));
     let verify = world.start(&["verify", "-f", "canary.yaml"]);
     let saved = until("the Secret is synced", || {
-        let saved: Value = serde_json::from_slice(&fs::read(world.path(".podid/world.json")).unwrap()).ok()?;
+        let saved = world.saved();
         let mut found = Vec::new();
         found_in(&saved["clusters"], "", &mut found);
         (!found.is_empty()).then_some(saved)
@@ -222,7 +222,7 @@ fn no_object_of_a_cluster_holds_it_but_the_synced_secret() {
     verify.wait().ok();
     world.settings(&json!({ "delay_ms": 0 }));
     let after: Value = until("the Secret goes with the pod", || {
-        let saved: Value = serde_json::from_slice(&fs::read(world.path(".podid/world.json")).unwrap()).ok()?;
+        let saved = world.saved();
         let mut found = Vec::new();
         found_in(&saved["clusters"], "", &mut found);
         found.is_empty().then_some(saved)

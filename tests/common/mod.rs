@@ -12,6 +12,7 @@ pub mod log;
 pub mod mask;
 pub mod objects;
 pub mod plane;
+pub mod saved;
 pub mod specs;
 pub mod tape;
 pub mod words;

@@ -21,9 +21,9 @@ fn nothing_to_prove_is_no_proof() {
 fn a_grant_that_is_gone_breaks_the_proof_at_the_vault() {
     let lab = Lab::made();
     lab.edit_world(|world| {
-        let assignments = world["azure"]["assignments"].as_array_mut().unwrap();
+        let assignments = world["azure"]["assignments"].as_object_mut().unwrap();
         // Key Vault Secrets User
-        assignments.retain(|a| a["role"] != "4633458b-17de-408a-b874-0445c86b69e6");
+        assignments.retain(|_, a| a["role"] != "4633458b-17de-408a-b874-0445c86b69e6");
     });
     assert_snapshot!(lab.fails("verify --timeout 10s"), @r#"
     exit 1
@@ -50,9 +50,9 @@ fn a_binding_that_is_gone_breaks_the_proof_before_azure() {
 fn a_cluster_without_its_roles_breaks_the_proof_at_the_nodes() {
     let lab = Lab::made();
     lab.edit_world(|world| {
-        let assignments = world["azure"]["assignments"].as_array_mut().unwrap();
+        let assignments = world["azure"]["assignments"].as_object_mut().unwrap();
         // Virtual Machine Contributor
-        assignments.retain(|a| a["role"] != "9980e02c-c2be-4d73-94e8-173b1dc7cf3c");
+        assignments.retain(|_, a| a["role"] != "9980e02c-c2be-4d73-94e8-173b1dc7cf3c");
     });
     assert_snapshot!(lab.fails("verify --timeout 10s"), @r#"
     exit 1

@@ -11,8 +11,8 @@ const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 /// The caller's only role, Owner of the subscription, becomes another one.
 fn demoted(lab: &Lab, role: &str) {
     lab.edit_world(|world| {
-        let assignments = world["azure"]["assignments"].as_array_mut().unwrap();
-        let owner = assignments.iter_mut().find(|a| a["role"] == OWNER).unwrap();
+        let assignments = world["azure"]["assignments"].as_object_mut().unwrap();
+        let owner = assignments.values_mut().find(|a| a["role"] == OWNER).unwrap();
         owner["role"] = json!(role);
     });
 }
@@ -54,8 +54,8 @@ fn a_secret_of_a_vault_that_is_not_podids_needs_a_data_right() {
     lab.done("vault create -n kv-foreign --yes");
     lab.edit_world(|world| {
         world["azure"]["vaults"]["kv-foreign"]["tags"] = json!({});
-        let assignments = world["azure"]["assignments"].as_array_mut().unwrap();
-        assignments.retain(|a| a["role"] == OWNER);
+        let assignments = world["azure"]["assignments"].as_object_mut().unwrap();
+        assignments.retain(|_, a| a["role"] == OWNER);
     });
     assert_snapshot!(lab.fails("vault secret set conn --vault kv-foreign --generate --yes --state other.json"), @r#"
     exit 1

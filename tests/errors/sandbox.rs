@@ -41,7 +41,7 @@ fn a_newer_world_is_refused() {
     lab.edit_world(|world| world["version"] = json!(99));
     assert_snapshot!(lab.fails("identity list"), @r#"
     exit 5
-    error: [DIR]/.podid/world.json was written by a newer podid (version 99, this one knows 1)
+    error: [DIR]/.podid/world.json was written by a newer podid (version 99, this one knows 2)
     hint: Use that podid, or begin anew with `podid sandbox reset`.
     "#);
 }
