@@ -11,5 +11,7 @@ mod commands;
 mod labs;
 #[path = "az/program.rs"]
 mod program;
+#[path = "az/roads.rs"]
+mod roads;
 #[path = "az/vaults.rs"]
 mod vaults;

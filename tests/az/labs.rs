@@ -1,7 +1,8 @@
-//! Labs 000, 001 and 004 by their own az commands, in their order (tests/labs/NNN.az.sh): what those leave is an app that podid adopts.
+//! Labs 000, 001 and 004 by their own az commands, in their order (tests/labs/NNN.az.sh): what those leave is what podid would
+//! have made, and is adopted.
 
 use crate::common::{World, objects::text, specs::context_of, until};
-use crate::program::Az;
+use crate::{program::Az, roads};
 use serde_json::Value;
 use std::{fs, path::Path};
 
@@ -36,7 +37,8 @@ pub fn runs(world: &World, spec: &str) {
                         && text(a, "/spec/podNamespace") == text(pod, "/metadata/namespace")
                 })
         };
-        (!pods.is_empty() && pods.iter().all(has)).then_some(())
+        let available = |d: &Value| d["status"]["availableReplicas"] == d["spec"]["replicas"];
+        (!pods.is_empty() && pods.iter().all(has) && world.all(context, "Deployment").iter().all(available)).then_some(())
     });
 }
 
@@ -62,11 +64,12 @@ const NAMESPACED: &str = "metadata.annotations.aadpodidentity.k8s.io/Behavior \
     metadata.annotations.kubectl.kubernetes.io/last-applied-configuration metadata.managedFields";
 
 #[test]
-fn what_lab_000_made_by_az_is_adopted() {
+fn lab_000_by_az_is_what_podid_makes_and_is_adopted() {
     let world = World::served();
     let Some(az) = Az::of(&world) else { return };
-    by_az(&az, "000.yaml");
+    let documents = by_az(&az, "000.yaml");
     runs(&world, "000.yaml");
+    roads::lead_to_the_same("000.yaml", &world, documents.last().unwrap());
     let expected = [
         // the lab mounts by the FlexVolume driver, which is retired
         "create secretproviderclass/aks-sp/dev-claims-podid/claims-api".to_owned(),
@@ -77,7 +80,7 @@ fn what_lab_000_made_by_az_is_adopted() {
 }
 
 #[test]
-fn what_lab_001_made_by_az_is_adopted() {
+fn lab_001_by_az_is_adopted() {
     let world = World::served();
     let Some(az) = Az::of(&world) else { return };
     by_az(&az, "001.yaml");
@@ -92,11 +95,12 @@ fn what_lab_001_made_by_az_is_adopted() {
 }
 
 #[test]
-fn what_lab_004_made_by_az_is_adopted_with_narrower_roles() {
+fn lab_004_by_az_is_what_podid_makes_and_is_adopted_with_narrower_roles() {
     let world = World::served();
     let Some(az) = Az::of(&world) else { return };
-    by_az(&az, "004.yaml");
+    let documents = by_az(&az, "004.yaml");
     runs(&world, "004.yaml");
+    roads::lead_to_the_same("004.yaml", &world, documents.last().unwrap());
     let parameters = ["resourceGroup", "subscriptionId", "tenantID", "tenantId", "useVMManagedIdentity", "userAssignedIdentityID"];
     let parameters = parameters.map(|name| format!("spec.parameters.{name}")).join(" ");
     let expected = [
