@@ -7,6 +7,8 @@ mod common;
 
 #[path = "az/commands.rs"]
 mod commands;
+#[path = "az/drift.rs"]
+mod drift;
 #[path = "az/labs.rs"]
 mod labs;
 #[path = "az/program.rs"]
