@@ -1,6 +1,6 @@
-//! Sign-in, groups, identities, roles, the directory, clusters, providers, and plain requests.
+//! Sign-in, groups, identities and their federated credentials, roles, the directory, clusters, features, providers, and plain requests.
 
-use crate::common::{World, objects::text};
+use crate::common::{World, objects::text, until};
 use crate::program::Az;
 use serde_json::json;
 use std::process::Command;
@@ -139,6 +139,57 @@ fn clusters_are_shown_and_reached() {
         let output = kubectl.output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), "namespace/default\n", "{}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+#[test]
+fn federated_credentials_are_made_changed_and_taken_away() {
+    let world = World::served();
+    let Some(az) = Az::signed_in(&world) else { return };
+    az.json("identity create -g podid-lab -n one");
+    let credential = |verb: &str, more: &str| format!("identity federated-credential {verb} -g podid-lab --identity-name one {more}");
+    let issuer = "https://westeurope.oic.prod-aks.azure.com/a/b/";
+    let web = format!("--name web --issuer {issuer} --subject system:serviceaccount:shop:web");
+    let made = az.json(&credential("create", &web));
+    assert_eq!(text(&made, "/type"), "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials");
+    // az's own default
+    assert_eq!(made["audiences"], json!(["api://AzureADTokenExchange"]));
+    assert_eq!((text(&made, "/issuer"), text(&made, "/subject")), (issuer, "system:serviceaccount:shop:web"));
+    assert_eq!(az.json(&credential("show", "--name web")), made);
+    // the same again changes nothing; another of the same issuer and subject is one too many
+    assert_eq!(az.json(&credential("create", &web)), made);
+    let refused = az.fails(1, &credential("create", &web.replace("--name web", "--name again")));
+    assert!(refused.contains("(Conflict) Issuer and subject combination already exists for this Managed Identity."), "{refused}");
+
+    let changed = format!("--name web --issuer {issuer} --subject system:serviceaccount:shop:till --audiences api://other");
+    let changed = az.json(&credential("update", &changed));
+    assert_eq!((&changed["id"], text(&changed, "/subject")), (&made["id"], "system:serviceaccount:shop:till"));
+    assert_eq!(changed["audiences"], json!(["api://other"]));
+    assert_eq!(az.json(&credential("list", "")), json!([changed]));
+
+    az.run(&credential("delete", "--name web --yes")).ok();
+    assert_eq!(az.json(&credential("list", "")), json!([]));
+    let missing = az.fails(3, &credential("show", "--name web"));
+    assert!(missing.contains("(NotFound)"), "{missing}");
+    let missing = az.fails(3, "identity federated-credential list -g podid-lab --identity-name nosuch");
+    assert!(missing.contains("(ParentResourceNotFound)"), "{missing}");
+}
+
+#[test]
+fn preview_features_are_registered() {
+    let world = World::served();
+    let Some(az) = Az::signed_in(&world) else { return };
+    let feature = |verb: &str| format!("feature {verb} --namespace Microsoft.ContainerService --name EnablePodIdentityPreview");
+    assert_eq!(az.text(&format!("{} --query properties.state", feature("show"))), "NotRegistered");
+    let asked = az.json(&feature("register"));
+    assert_eq!(
+        (text(&asked, "/name"), text(&asked, "/properties/state")),
+        ("Microsoft.ContainerService/EnablePodIdentityPreview", "Registering")
+    );
+    until("it is registered", || (az.text(&format!("{} --query properties.state", feature("show"))) == "Registered").then_some(()));
+    // so that it is propagated
+    az.run("provider register -n Microsoft.ContainerService").ok();
+    let missing = az.fails(3, "feature show --namespace No.Such --name nosuch");
+    assert!(missing.contains("(InvalidResourceNamespace)"), "{missing}");
 }
 
 #[test]
