@@ -144,9 +144,15 @@ impl Running {
     }
 
     pub async fn wake_all(self: &Arc<Self>) {
+        let names: Vec<String> = self.clusters().iter().map(|c| c.name.clone()).collect();
+        self.wake(&names).await;
+    }
+
+    /// Those of these clusters, and those from outside.
+    pub async fn wake(self: &Arc<Self>, names: &[String]) {
         self.stage.wake_stand_ins(self).await;
-        for cluster in self.clusters() {
-            self.stage.wake(self, &cluster).await;
+        for cluster in self.clusters().iter().filter(|c| names.contains(&c.name)) {
+            self.stage.wake(self, cluster).await;
         }
     }
 

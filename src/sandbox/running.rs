@@ -239,20 +239,22 @@ async fn save_again_and_again(running: std::sync::Weak<Running>, saves: Arc<Save
         let Some(running) = running.upgrade() else { break };
         let upto = saves.wanted.load(Ordering::Acquire);
         let whole = saves.whole.swap(false, Ordering::AcqRel);
-        let fault = write(&running, &mut journal, whole).err().map(|fault| fault.to_string());
+        let change = changes(&running);
+        let changed: Vec<String> = change.iter().flat_map(|change| change.clusters.keys().cloned()).collect();
+        let fault = write(&running, &mut journal, change, whole).err().map(|fault| fault.to_string());
         saves.done.send_modify(|s| {
             s.upto = upto;
             s.fault = fault;
         });
-        // what controllers made may call for players, too
-        running.wake_all().await;
+        // what controllers made may call for players, too; to ask each cluster at each save would cost more than the save
+        running.wake(&changed).await;
     }
     saves.done.send_modify(|s| s.ended = true);
 }
 
 /// What changed since the last save, or all.
-fn write(running: &Running, journal: &mut Journal, whole: bool) -> Result<(), Error> {
-    let change = changes(running).map_err(|why| journal.lost(&why))?;
+fn write(running: &Running, journal: &mut Journal, change: serde_json::Result<Change>, whole: bool) -> Result<(), Error> {
+    let change = change.map_err(|why| journal.lost(&why))?;
     if change.is_empty() && !journal.behind() && !(whole && journal.begun()) {
         return Ok(());
     }

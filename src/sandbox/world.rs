@@ -69,6 +69,9 @@ impl World {
         if head.version > VERSION {
             return Err(Error::Newer { path, found: head.version, known: VERSION });
         }
+        if head.version == 0 {
+            return Err(Error::Damaged { path, why: "no podid wrote version 0".to_owned() });
+        }
         let older = head.version < VERSION;
         let saved: Saved = match older {
             false => serde_json::from_slice(&bytes),
@@ -118,7 +121,12 @@ mod tests {
         folder.write(FILE, b"{\"version\": 99, \"what\": []}").unwrap();
         let text = World::load(&folder).map(|_| ()).unwrap_err().to_string();
         assert!(text.contains("version 99") && text.contains("podid sandbox reset"), "{text}");
-        for damaged in ["{\"version\": 1, \"azure\"", "{\"version\": 1, \"azure\": []}", "{\"version\": 2, \"azure\": {}}"] {
+        for damaged in [
+            "{\"version\": 0, \"azure\": {}}",
+            "{\"version\": 1, \"azure\"",
+            "{\"version\": 1, \"azure\": []}",
+            "{\"version\": 2, \"azure\": {}}",
+        ] {
             folder.write(FILE, damaged.as_bytes()).unwrap();
             assert!(matches!(World::load(&folder), Err(Error::Damaged { .. })), "{damaged}");
         }

@@ -74,7 +74,8 @@ impl World {
         format!("{}/providers/Microsoft.KeyVault/vaults/{name}", self.group_id())
     }
 
-    fn client(&self) -> Client {
+    /// Over the proxy, with its CA; made once, it keeps its connections.
+    pub fn client(&self) -> Client {
         let ca = std::fs::read(self.path(".podid/ca.pem")).unwrap();
         let proxy = Proxy::all(format!("http://127.0.0.1:{}", self.port())).unwrap();
         let ca = reqwest::Certificate::from_pem(&ca).unwrap();
