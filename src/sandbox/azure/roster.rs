@@ -4,14 +4,15 @@ use super::{ids, state::Assignment};
 use crate::sandbox::table::{Kept, Table};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// By folded name (a GUID; unique in the tenant), with an index by principal, which every permission check asks.
 #[derive(Default, Deserialize)]
 #[serde(from = "Table<Assignment>")]
 pub struct Assignments {
     all: Table<Assignment>,
-    by_principal: HashMap<String, BTreeSet<String>>,
+    /// Principal and name; one set for all, as most principals have few.
+    by_principal: BTreeSet<(String, String)>,
 }
 
 impl Serialize for Assignments {
@@ -22,10 +23,7 @@ impl Serialize for Assignments {
 
 impl From<Table<Assignment>> for Assignments {
     fn from(all: Table<Assignment>) -> Self {
-        let mut by_principal: HashMap<String, BTreeSet<String>> = HashMap::new();
-        for (name, assignment) in &all {
-            by_principal.entry(assignment.principal.clone()).or_default().insert(name.clone());
-        }
+        let by_principal = all.iter().map(|(name, assignment)| (assignment.principal.clone(), name.clone())).collect();
         Self { all, by_principal }
     }
 }
@@ -43,7 +41,7 @@ impl Kept for Assignments {
             self.unindex(&name);
             self.all.apply(Map::from_iter([(name.clone(), value)]))?;
             if let Some(assignment) = self.all.get(&name) {
-                self.by_principal.entry(assignment.principal.clone()).or_default().insert(name);
+                self.by_principal.insert((assignment.principal.clone(), name));
             }
         }
         Ok(())
@@ -52,12 +50,8 @@ impl Kept for Assignments {
 
 impl Assignments {
     fn unindex(&mut self, name: &str) {
-        let Some(principal) = self.all.get(name).map(|a| &a.principal) else { return };
-        if let Some(names) = self.by_principal.get_mut(principal) {
-            names.remove(name);
-            if names.is_empty() {
-                self.by_principal.remove(principal);
-            }
+        if let Some(there) = self.all.get(name) {
+            self.by_principal.remove(&(there.principal.clone(), name.to_owned()));
         }
     }
     pub fn get(&self, name: &str) -> Option<&Assignment> {
@@ -65,7 +59,8 @@ impl Assignments {
     }
     pub fn insert(&mut self, assignment: Assignment) {
         let name = ids::fold(&assignment.name);
-        self.by_principal.entry(assignment.principal.clone()).or_default().insert(name.clone());
+        self.unindex(&name);
+        self.by_principal.insert((assignment.principal.clone(), name.clone()));
         self.all.insert(name, assignment);
     }
     pub fn remove(&mut self, name: &str) -> Option<Assignment> {
@@ -77,7 +72,10 @@ impl Assignments {
         self.all.values()
     }
     pub fn of<'a>(&'a self, principal: &str) -> impl Iterator<Item = &'a Assignment> + use<'a> {
-        self.by_principal.get(principal).into_iter().flatten().filter_map(|name| self.all.get(name))
+        let first = (principal.to_owned(), String::new());
+        let principal = principal.to_owned();
+        let own = self.by_principal.range(first..).take_while(move |(of, _)| *of == principal);
+        own.filter_map(|(_, name)| self.all.get(name))
     }
     /// Takes away those at the (folded) scope and under it, as the deletion of a resource does.
     pub fn drop_under(&mut self, scope: &str) -> Vec<Assignment> {

@@ -175,8 +175,11 @@ pub fn put(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
         updated: call.now,
         tags: wish.tags,
     };
-    let secret =
-        call.state.secrets.entry(key).or_insert_with(|| Secret { name: name.to_owned(), versions: Vec::new(), late: Late::default() });
+    let secret = call.state.secrets.entry(key).or_insert_with(|| Secret {
+        name: name.to_owned(),
+        versions: Vec::with_capacity(1),
+        late: Late::default(),
+    });
     let id = version_id(visit, secret, &version);
     secret.versions.push(version.clone());
     call.changed();
