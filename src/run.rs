@@ -112,7 +112,7 @@ async fn sandboxed(invocation: &Invocation, command: &SandboxCommand, terminal: 
     let options = sandbox_options(&invocation.global);
     let say = |text: String| terminal.answer(&text).map_err(|e| Failure::new(Exit::Failed, e.to_string()));
     match command {
-        SandboxCommand::Serve { ready_file, listen, clusters, without, imds } => {
+        SandboxCommand::Serve { ready_file, listen, clusters, without, imds, log } => {
             let mut stop = interrupts();
             let stopped = async move { drop(stop.wait_for(|s| *s).await) };
             let ready = terminal.clone();
@@ -124,7 +124,9 @@ async fn sandboxed(invocation: &Invocation, command: &SandboxCommand, terminal: 
             };
             let (stand_ins, without) = (clusters.iter().map(wish).collect(), without.iter().map(player).collect());
             let imds = imds.iter().map(|node| (node.cluster.clone(), node.address)).collect();
-            let options = sandbox::Options { listen: *listen, stand_ins, without, imds, ..options };
+            let line = terminal.clone();
+            let reader = log.then(|| std::sync::Arc::new(move |text: &str| line.say(text)) as sandbox::Reader);
+            let options = sandbox::Options { listen: *listen, stand_ins, without, imds, reader, ..options };
             let dir = options.dir.clone();
             sandbox::serve(options, ready_file.clone(), stopped, move |access, notes| {
                 notes.iter().for_each(|note| ready.say(&format!("note: {note}")));

@@ -208,6 +208,31 @@ fn a_sandbox_that_is_told_to_end_answers_what_runs_and_leaves_one_file() {
 }
 
 #[test]
+fn the_log_has_a_line_for_each_answer_and_nothing_that_is_secret() {
+    let mut world = World::new();
+    world.serve_with(&["--log"]);
+    with_vault(&world);
+    let session = Session::new(&world);
+    runtime().block_on(async {
+        session.secret("PUT", "s", Some(json!({"value": "kanarienvogel"}))).await.unwrap();
+        session.secret("GET", "absent", None).await.unwrap();
+        let url = format!("https://management.azure.com{}?api-version=2021-04-01&access_token={}", session.group, session.arm);
+        session.ask("GET", &url, &session.arm, None).await.unwrap();
+    });
+    let log = world.read("serve.log");
+    let lines: Vec<&str> = log.lines().filter(|line| line.ends_with(" ms")).collect();
+    assert_eq!(lines.len(), world.requests().len(), "{log}");
+    let shape = regex::Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z client [A-Z]+ [a-z.-]+/\S* \d{3} \d+\.\d ms$").unwrap();
+    assert!(lines.iter().all(|line| shape.is_match(line)), "{log}");
+    let of = |end: &str| lines.iter().any(|line| line.contains(end));
+    assert!(of(" client PUT kv-service.vault.azure.net/secrets/s?api-version=7.4 200 "), "{log}");
+    assert!(of(" client GET kv-service.vault.azure.net/secrets/absent?api-version=7.4 404 ") && of("&access_token=*** 200 "), "{log}");
+    for secret in ["kanarienvogel", session.arm.as_str(), session.vault.as_str()] {
+        assert!(!log.contains(secret) && !world.read(".podid/requests.jsonl").contains(secret));
+    }
+}
+
+#[test]
 fn two_that_serve_at_once_know_nothing_of_each_other() {
     let (one, two) = (World::served(), World::served());
     assert_ne!(one.port(), two.port());

@@ -80,6 +80,9 @@ pub enum SandboxCommand {
         /// Do not play these, for real ones to take their place; a list with commas
         #[arg(long, value_name = "PLAYERS", value_delimiter = ',')]
         without: Vec<Player>,
+        /// Say each request in a line: when, who, what, the answer's status, how long it took
+        #[arg(long)]
+        log: bool,
         /// Serve the metadata service of a cluster's node too, in plain HTTP [default NAME: aks-mi]; repeatable
         #[arg(long, value_name = "[NAME=]ADDR:PORT", value_parser = node)]
         imds: Vec<Node>,

@@ -4,21 +4,21 @@ use super::{
     azure::{self, Effect},
     control,
     http::{Body, Request, Response},
+    log::Answered,
     running::{Cluster, Running},
     settings::{Fail, When},
     stream::Chunks,
+    unread,
 };
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, combinators::BoxBody};
+use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
 use hyper::{
     HeaderMap,
     body::Incoming,
     header::{HeaderName, HeaderValue},
 };
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Instant};
 
-/// More than any client of ours sends; ARM takes 4 MB.
-const MOST_BYTES: usize = 4 << 20;
 /// The host under which the sandbox itself is spoken to.
 pub const CONTROL_HOST: &str = "sandbox.podid";
 
@@ -57,11 +57,12 @@ fn seal(response: Response) -> Answer {
 
 /// `host`: whom the connection is for, as CONNECT or the TLS hello said it.
 pub async fn answer(running: Arc<Running>, conn: u64, host: String, request: hyper::Request<Incoming>) -> Answer {
+    let began = Instant::now();
     let (head, body) = request.into_parts();
-    let body = match Limited::new(body, MOST_BYTES).collect().await {
-        Ok(whole) => whole.to_bytes(),
-        Err(fault) if fault.is::<LengthLimitError>() => return plain(413, "the request is too large"),
-        Err(_) => return plain(400, "the request could not be read"),
+    let of_cluster = running.cluster(&host).is_some();
+    let (body, fault) = match unread::read(body, of_cluster).await {
+        Ok(body) => (body, None),
+        Err(fault) => (Bytes::new(), Some(fault)),
     };
     let mut headers = headers(&head.headers);
     let by = headers.iter().find(|(name, _)| name == "x-podid-player").map_or("client", |(_, value)| match value.as_str() {
@@ -79,6 +80,11 @@ pub async fn answer(running: Arc<Running>, conn: u64, host: String, request: hyp
         headers,
         body,
     };
+    if let Some(fault) = fault {
+        let response = unread::refusal(&request.host, of_cluster, fault);
+        note(&running, conn, by, &request, response.status, began);
+        return seal(response);
+    }
     if request.host == CONTROL_HOST {
         return seal(control::answer(&running, &request).await);
     }
@@ -86,7 +92,8 @@ pub async fn answer(running: Arc<Running>, conn: u64, host: String, request: hyp
 }
 
 async fn judged(running: &Arc<Running>, conn: u64, by: &str, request: &Request) -> Response {
-    let path = if request.query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, request.query) };
+    let began = Instant::now();
+    let path = with_query(request);
     let verdict = running.settings.judge(by, &request.method, &request.host, &path);
     if verdict.hold == Some(When::Before) {
         hang(running).await;
@@ -106,10 +113,20 @@ async fn judged(running: &Arc<Running>, conn: u64, by: &str, request: &Request) 
     if !verdict.delay.is_zero() {
         tokio::time::sleep(verdict.delay).await;
     }
-    if let Err(fault) = running.log.write(&request.host, &request.method, &path, response.status, conn, by) {
+    note(running, conn, by, request, response.status, began);
+    response
+}
+
+fn with_query(request: &Request) -> String {
+    if request.query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, request.query) }
+}
+
+fn note(running: &Running, conn: u64, by: &str, request: &Request, status: u16, began: Instant) {
+    let Request { method, host, .. } = request;
+    let answered = Answered { conn, by, method, host, path: &with_query(request), status, took: began.elapsed() };
+    if let Err(fault) = running.log.write(&answered) {
         tracing::error!("{fault}");
     }
-    response
 }
 
 /// Until the connection is closed: then hyper drops this.

@@ -1,16 +1,19 @@
-//! `requests.jsonl`: one line for each answered request, there before the answer is. Knows neither bodies nor tokens.
+//! `requests.jsonl`: one line for each answered request, there before the answer is; and the same in words, for whoever wants to read along.
+//! Knows neither bodies nor tokens, and keeps what a query may hide.
 
-use super::{error::Error, folder::Folder};
+use super::{azure::times, error::Error, folder::Folder};
 use serde::Serialize;
 use serde_json::Value;
 use std::{
+    borrow::Cow,
     fs::{File, OpenOptions},
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 /// How much of the end is looked at for the numbers to go on from.
@@ -20,6 +23,24 @@ pub struct Log {
     path: PathBuf,
     open: Mutex<Open>,
     connections: AtomicU64,
+    /// Told a line of words.
+    reader: OnceLock<Reader>,
+}
+
+pub type Reader = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// One answered request.
+pub struct Answered<'a> {
+    /// The number of its connection.
+    pub conn: u64,
+    /// `client`, or who of the players.
+    pub by: &'a str,
+    pub method: &'a str,
+    pub host: &'a str,
+    /// With its query.
+    pub path: &'a str,
+    pub status: u16,
+    pub took: Duration,
 }
 
 struct Open {
@@ -44,6 +65,22 @@ fn append(path: &Path) -> Result<File, Error> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map_err(Error::file("open", path))
+}
+
+/// Of a query, the values of parameters that name a secret are left out: a SAS, a code, a token that a client put in the wrong place.
+fn without_secrets(path: &str) -> Cow<'_, str> {
+    const NAMES: [&str; 8] = ["secret", "token", "password", "assertion", "sig", "code", "key", "credential"];
+    let hides = |pair: &str| pair.split_once('=').is_some_and(|(name, _)| NAMES.iter().any(|n| name.to_ascii_lowercase().contains(n)));
+    match path.split_once('?') {
+        Some((path, query)) if query.split('&').any(hides) => {
+            let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+                Some((name, _)) if hides(pair) => format!("{name}=***"),
+                _ => pair.to_owned(),
+            });
+            Cow::Owned(format!("{path}?{}", pairs.collect::<Vec<_>>().join("&")))
+        }
+        _ => Cow::Borrowed(path),
+    }
 }
 
 /// Whether someone took the file away under us.
@@ -76,7 +113,7 @@ impl Log {
         if tail.last().is_some_and(|b| *b != b'\n') {
             file.write_all(b"\n").map_err(Error::file("write", &path))?;
         }
-        Ok(Self { path, open: Mutex::new(Open { file, n }), connections: AtomicU64::new(conn) })
+        Ok(Self { path, open: Mutex::new(Open { file, n }), connections: AtomicU64::new(conn), reader: OnceLock::new() })
     }
 
     /// The number of a new TCP connection.
@@ -84,8 +121,18 @@ impl Log {
         self.connections.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// `path` with its query.
-    pub fn write(&self, host: &str, method: &str, path: &str, status: u16, conn: u64, by: &str) -> Result<(), Error> {
+    /// From now on; said once.
+    pub fn read_by(&self, reader: Reader) {
+        let _ = self.reader.set(reader);
+    }
+
+    pub fn write(&self, answered: &Answered<'_>) -> Result<(), Error> {
+        let Answered { conn, by, method, host, status, .. } = *answered;
+        let path = &*without_secrets(answered.path);
+        if let Some(reader) = &self.reader.get() {
+            let (at, took) = (times::ticks(times::now()), answered.took.as_secs_f64() * 1000.0);
+            reader(&format!("{at} {by} {method} {host}{path} {status} {took:.1} ms"));
+        }
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if unlinked(&open.file) {
             open.file = append(&self.path)?;
@@ -109,5 +156,22 @@ impl Log {
         *open = Open { file: append(&self.path)?, n: 0 };
         self.connections.store(0, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_query_hides_is_not_written() {
+        for (path, written) in [
+            ("/a/b", "/a/b"),
+            ("/a?api-version=7.4&$filter=x eq 'code'", "/a?api-version=7.4&$filter=x eq 'code'"),
+            ("/a?access_token=eyJ0&api-version=1&SIG=x=y", "/a?access_token=***&api-version=1&SIG=***"),
+            ("/token?client_secret=s", "/token?client_secret=***"),
+        ] {
+            assert_eq!(without_secrets(path), written);
+        }
     }
 }

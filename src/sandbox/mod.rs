@@ -32,12 +32,14 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod unread;
 mod upgrade;
 mod world;
 
 pub use access::Access;
 pub use error::Error;
 pub use lateness::Lateness;
+pub use log::Reader;
 pub use players::Which as Player;
 pub use stand_in::Wish;
 
@@ -77,6 +79,8 @@ pub struct Options {
     pub without: Vec<Player>,
     /// The metadata service of a cluster's node, on a listener of its own: by the cluster's name; only where it serves.
     pub imds: Vec<(String, SocketAddr)>,
+    /// Told each answered request in a line; only where it serves.
+    pub reader: Option<Reader>,
 }
 
 impl Options {
@@ -90,6 +94,7 @@ impl Options {
             stand_ins: Vec::new(),
             without: Vec::new(),
             imds: Vec::new(),
+            reader: None,
         }
     }
 }
@@ -222,6 +227,9 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
     let imds = nodes.iter().map(|(cluster, _, address)| (cluster.clone(), *address)).collect();
     let served = Served { pid: std::process::id(), address, imds };
     let running = Running::new(folder.clone(), keys, settings::Settings::new(rules), authority, world, stand_ins, serving)?;
+    if let Some(reader) = &options.reader {
+        running.log.read_by(reader.clone());
+    }
     let _ = running.address.set(address);
     running.stage.without(&options.without);
     folder.write("port", address.port().to_string().as_bytes())?;

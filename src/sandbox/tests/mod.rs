@@ -2,6 +2,7 @@
 
 mod assertions;
 mod assignments;
+mod bad_requests;
 mod faults;
 mod features;
 mod federated;

@@ -8,8 +8,7 @@ use tokio::{
 };
 
 async fn raw(lab: &Lab, bytes: &[u8]) -> String {
-    let address = lab.sandbox.access().proxy.strip_prefix("http://").unwrap().to_owned();
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut stream = dial(lab).await;
     stream.write_all(bytes).await.unwrap();
     stream.shutdown().await.unwrap();
     let mut answer = Vec::new();
@@ -56,6 +55,17 @@ async fn what_is_malformed_gets_an_answer_and_the_listener_goes_on() {
 #[tokio::test]
 async fn tls_without_connect_is_taken_by_the_name_in_its_hello() {
     let lab = Lab::new(Lateness::None).await;
+    let mut tls = hello(&lab, "management.azure.com").await.unwrap();
+    tls.write_all(b"GET /subscriptions HTTP/1.1\r\nhost: management.azure.com\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = tls.read_to_end(&mut answer).await;
+    assert_eq!(status(&String::from_utf8_lossy(&answer)), "401");
+    let refused = hello(&lab, "example.com").await.map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("alert"), "{refused}");
+}
+
+/// A TLS connection to the listener itself.
+pub(super) async fn hello(lab: &Lab, name: &'static str) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
     let pem = std::fs::read_to_string(&lab.sandbox.access().ca).unwrap();
     let der = rustls::pki_types::CertificateDer::from(pem_body(&pem));
@@ -66,18 +76,11 @@ async fn tls_without_connect_is_taken_by_the_name_in_its_hello() {
         .with_root_certificates(roots)
         .with_no_client_auth();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let hello = async |name: &'static str| {
-        let address = lab.sandbox.access().proxy.strip_prefix("http://").unwrap().to_owned();
-        let stream = TcpStream::connect(address).await.unwrap();
-        connector.connect(rustls::pki_types::ServerName::try_from(name).unwrap(), stream).await
-    };
-    let mut tls = hello("management.azure.com").await.unwrap();
-    tls.write_all(b"GET /subscriptions HTTP/1.1\r\nhost: management.azure.com\r\nconnection: close\r\n\r\n").await.unwrap();
-    let mut answer = Vec::new();
-    let _ = tls.read_to_end(&mut answer).await;
-    assert_eq!(status(&String::from_utf8_lossy(&answer)), "401");
-    let refused = hello("example.com").await.map(|_| ()).unwrap_err().to_string();
-    assert!(refused.contains("alert"), "{refused}");
+    connector.connect(rustls::pki_types::ServerName::try_from(name).unwrap(), dial(lab).await).await
+}
+
+pub(super) async fn dial(lab: &Lab) -> TcpStream {
+    TcpStream::connect(lab.sandbox.access().proxy.strip_prefix("http://").unwrap()).await.unwrap()
 }
 
 fn pem_body(pem: &str) -> Vec<u8> {
