@@ -254,6 +254,90 @@ fn what_cannot_stand_in_is_refused_before_it_serves() {
     refused(&["--cluster", "guest"], 1, "customresourcedefinitions");
 }
 
+/// An identity `claims` that trusts the account `default/SUBJECT` of the cluster, whose issuer is the one that ARM tells.
+fn trusting(world: &World, subject: &str) -> String {
+    let issuer = managed(world)["properties"]["oidcIssuerProfile"]["issuerURL"].clone();
+    let id = world.identity_id("claims");
+    let identity = world.arm("PUT", &format!("{id}?api-version=2024-11-30"), Some(json!({"location": "westeurope"}))).ok();
+    let subject = format!("system:serviceaccount:default:{subject}");
+    let wish = json!({"properties": {"issuer": issuer, "subject": subject, "audiences": ["api://AzureADTokenExchange"]}});
+    world.arm("PUT", &format!("{id}/federatedIdentityCredentials/one?api-version=2024-11-30"), Some(wish)).ok();
+    identity["properties"]["clientId"].as_str().unwrap().to_owned()
+}
+
+const ACCOUNT: &str = "/api/v1/namespaces/default/serviceaccounts/default/token";
+
+fn exchange() -> Value {
+    json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": ["api://AzureADTokenExchange"]}})
+}
+
+/// Status of the token endpoint, and its AADSTS number (0: a token).
+fn presented(world: &World, client: &str, assertion: &Value) -> (u16, u64) {
+    let form = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("grant_type", "client_credentials")
+        .append_pair("client_id", client)
+        .append_pair("client_assertion", assertion.as_str().unwrap())
+        .append_pair("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+        .append_pair("scope", "https://vault.azure.net/.default")
+        .finish();
+    let tenant = world.environment().into_iter().find(|(name, _)| name == "AZURE_TENANT_ID").unwrap().1;
+    let url = format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token");
+    let answer = world.send("POST", &url, "", "application/x-www-form-urlencoded", Some(form));
+    (answer.status, answer.body["error_codes"][0].as_u64().unwrap_or_default())
+}
+
+#[test]
+fn a_service_account_token_of_a_cluster_from_outside_is_taken_by_that_clusters_keys() {
+    let other = World::served();
+    let world = standing_in(&other);
+    let client = trusting(&world, "default");
+    let token = |of: &World| of.kube("POST", "aks-mi", ACCOUNT, Some(exchange())).ok()["status"]["token"].clone();
+    assert_eq!(presented(&world, &client, &token(&other)), (200, 0));
+    // a third one has the same names, and so the same issuer, but another key
+    let third = World::served();
+    assert_eq!(presented(&world, &client, &token(&third)), (401, 50_013));
+    trusting(&world, "Default");
+    assert_eq!(presented(&world, &client, &token(&other)), (401, 7_002_138));
+}
+
+#[test]
+fn keys_are_fetched_again_for_one_that_is_new_and_not_told_means_not_taken() {
+    let mut other = World::served();
+    let world = standing_in(&other);
+    let client = trusting(&world, "default");
+    let port = other.port().to_string();
+    let token = |of: &World| of.kube("POST", "aks-mi", ACCOUNT, Some(exchange())).ok()["status"]["token"].clone();
+    assert_eq!(presented(&world, &client, &token(&other)), (200, 0));
+    // the cluster gets another key, as a rotation brings it
+    other.unserve();
+    let mut keys: Value = serde_json::from_str(&other.read(".podid/keys.json")).unwrap();
+    keys.as_object_mut().unwrap().shift_remove("account_key");
+    other.write(".podid/keys.json", &keys.to_string());
+    other.serve_with(&["--listen", &format!("127.0.0.1:{port}")]);
+    let new = token(&other);
+    assert_eq!(presented(&world, &client, &new), (200, 0));
+    // and is gone when the next one comes
+    other.unserve();
+    other.write(".podid/keys.json", &keys.to_string());
+    other.serve_with(&["--listen", &format!("127.0.0.1:{port}")]);
+    let newest = token(&other);
+    other.unserve();
+    assert_eq!(presented(&world, &client, &newest), (401, 50_013));
+}
+
+#[test]
+fn a_service_account_token_of_a_real_cluster_is_taken() {
+    let Some(plane) = Plane::if_wanted() else { return };
+    let mut world = World::new();
+    world.serve_with(&["--cluster", plane.kubeconfig().to_str().unwrap()]);
+    world.plane = Some(plane);
+    let client = trusting(&world, "default");
+    let token = world.kube("POST", "aks-mi", ACCOUNT, Some(exchange())).ok()["status"]["token"].clone();
+    assert_eq!(presented(&world, &client, &token), (200, 0));
+    let forged = token.as_str().unwrap().rsplit_once('.').unwrap().0.to_owned() + &format!(".{}", "A".repeat(342));
+    assert_eq!(presented(&world, &client, &json!(forged)), (401, 50_013));
+}
+
 #[test]
 fn a_cluster_from_outside_is_found_by_its_own_address() {
     let other = World::served();

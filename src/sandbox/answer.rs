@@ -149,6 +149,15 @@ async fn truly(running: &Arc<Running>, by: &str, request: &Request, rules: &azur
     if let Some(cluster) = running.cluster(&request.host) {
         return of_cluster(running, by, request, &cluster).await;
     }
+    if let Some((issuer, key)) = azure::assertion::presented(request)
+        && let Some(stand_in) = running.stand_ins.values().find(|s| s.issuer() == Some(&issuer))
+        && !rules.issuers.has(&issuer, &key)
+    {
+        match stand_in.keys().await {
+            Ok(keys) => rules.issuers.learn(&issuer, keys),
+            Err(why) => tracing::warn!("{why}"),
+        }
+    }
     let (answer, occupied) = {
         let mut state = running.azure();
         let answer = azure::answer(&mut state, request, rules, azure::times::now());

@@ -213,6 +213,7 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
     let (stand_ins, notes) = stand_in::join(&options.stand_ins, &options.without, &mut world.azure).await?;
     let fresh = world.new || left || !stand_ins.is_empty();
     let rules = azure::Rules {
+        issuers: Arc::default(),
         account_keys: Arc::new(keys::AccountKey::new(folder, &keys)?),
         lateness: options.lateness.unwrap_or_default(),
         deny: Vec::new(),

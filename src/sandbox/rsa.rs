@@ -16,7 +16,12 @@ const BITS: usize = 2048;
 /// Never `Debug`: it is secret.
 pub struct Key {
     signing: SigningKey<Sha256>,
-    public: RsaPublicKey,
+    public: Public,
+}
+
+/// The public half, which may be all that is known of another's key.
+pub struct Public {
+    key: RsaPublicKey,
     id: String,
 }
 
@@ -36,7 +41,7 @@ impl Key {
         // as kube-apiserver names its keys (kubernetes, `pkg/serviceaccount/jwt.go`): of the public key's DER (PKIX)
         let der = public.to_public_key_der().map_err(|why| why.to_string())?;
         let id = URL_SAFE_NO_PAD.encode(Sha256::digest(der.as_bytes()));
-        Ok(Self { signing: SigningKey::new(key), public, id })
+        Ok(Self { signing: SigningKey::new(key), public: Public { key: public, id } })
     }
 
     pub fn der(&self) -> Result<Vec<u8>, String> {
@@ -49,17 +54,38 @@ impl Key {
     }
 
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        let key = VerifyingKey::<Sha256>::new(self.public.clone());
+        self.public.verifies(message, signature)
+    }
+
+    pub fn id(&self) -> &str {
+        self.public.id()
+    }
+
+    pub fn jwk(&self) -> Value {
+        let [n, e] = [self.public.key.n(), self.public.key.e()].map(|number| URL_SAFE_NO_PAD.encode(number.to_bytes_be()));
+        json!({"use": "sig", "kty": "RSA", "kid": self.id(), "alg": "RS256", "n": n, "e": e})
+    }
+}
+
+impl Public {
+    /// None: it is no RSA key, or not one for RS256.
+    pub fn from_jwk(jwk: &Value) -> Option<Self> {
+        let text = |name: &str| jwk[name].as_str();
+        if text("kty")? != "RSA" || text("alg").is_some_and(|alg| alg != "RS256") {
+            return None;
+        }
+        let number = |name: &str| Some(rsa::BigUint::from_bytes_be(&URL_SAFE_NO_PAD.decode(text(name)?).ok()?));
+        let key = RsaPublicKey::new(number("n")?, number("e")?).ok()?;
+        Some(Self { key, id: text("kid").unwrap_or_default().to_owned() })
+    }
+
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        let key = VerifyingKey::<Sha256>::new(self.key.clone());
         Signature::try_from(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
     }
 
     pub fn id(&self) -> &str {
         &self.id
-    }
-
-    pub fn jwk(&self) -> Value {
-        let [n, e] = [self.public.n(), self.public.e()].map(|number| URL_SAFE_NO_PAD.encode(number.to_bytes_be()));
-        json!({"use": "sig", "kty": "RSA", "kid": self.id, "alg": "RS256", "n": n, "e": e})
     }
 }
 
@@ -88,6 +114,19 @@ pub mod tests {
         assert_eq!((key["kty"].as_str(), key["alg"].as_str(), key["e"].as_str()), (Some("RSA"), Some("RS256"), Some("AQAB")));
         assert_eq!(URL_SAFE_NO_PAD.decode(key["n"].as_str().unwrap()).unwrap().len(), 256);
         assert_eq!(key.as_object().unwrap().len(), 6);
+    }
+
+    #[test]
+    fn a_web_key_verifies_what_its_private_half_signed() {
+        let public = Public::from_jwk(&KEY.jwk()).unwrap();
+        let signature = KEY.sign(b"message").unwrap();
+        assert!(public.id() == KEY.id() && public.verifies(b"message", &signature) && !public.verifies(b"massage", &signature));
+        let other = |name: &str, value: &str| {
+            let mut jwk = KEY.jwk();
+            jwk[name] = value.into();
+            Public::from_jwk(&jwk).is_none()
+        };
+        assert!(other("kty", "EC") && other("alg", "ES256") && other("n", "?"));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Client assertions (RFC 7523) at the token endpoint: a service account token in the place of a secret, if a federated credential of the
 //! identity names its issuer, subject and audience, and the issuer's key signed it.
 //!
-//! Only the issuers of the sandbox's own clusters have keys here; another one is an OIDC endpoint that cannot be reached.
+//! The issuers of the sandbox's own clusters have their key here, those of clusters from outside the keys that were fetched of their API
+//! server; any other one is an OIDC endpoint that cannot be reached.
 
-use super::{Call, federated, ids, state::Federated, times};
+use super::{Call, LOGIN_HOST, federated, ids, state::Federated, times};
+use crate::sandbox::http::Request;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 
@@ -21,6 +23,8 @@ struct Assertion {
     signed: String,
     signature: Vec<u8>,
     algorithm: String,
+    /// Empty where its head names none.
+    key: String,
     claims: Value,
 }
 
@@ -29,8 +33,11 @@ impl Assertion {
         let (signed, signature) = token.rsplit_once('.')?;
         let (head, body) = signed.split_once('.')?;
         let json = |part: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();
-        let algorithm = json(head)?["alg"].as_str()?.to_owned();
-        Some(Self { signed: signed.to_owned(), signature: URL_SAFE_NO_PAD.decode(signature).ok()?, algorithm, claims: json(body)? })
+        let head = json(head)?;
+        let algorithm = head["alg"].as_str()?.to_owned();
+        let key = head["kid"].as_str().unwrap_or_default().to_owned();
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        Some(Self { signed: signed.to_owned(), signature, algorithm, key, claims: json(body)? })
     }
 
     fn text(&self, name: &str) -> &str {
@@ -45,6 +52,16 @@ impl Assertion {
             _ => Vec::new(),
         }
     }
+}
+
+/// Issuer and key of the assertion in a token request, neither of them believed yet: what must be known to judge it.
+pub fn presented(request: &Request) -> Option<(String, String)> {
+    if request.host != LOGIN_HOST || request.method != "POST" {
+        return None;
+    }
+    let token = url::form_urlencoded::parse(&request.body).find(|(name, _)| name == "client_assertion")?.1;
+    let assertion = Assertion::read(&token)?;
+    Some((assertion.text("iss").to_owned(), assertion.key))
 }
 
 /// `resource_id`: of the identity whose client id was given; an application has no credentials here.
@@ -93,31 +110,51 @@ fn matching(call: &Call<'_>, resource_id: Option<&str>, assertion: &Assertion) -
     if of_issuer.is_empty() {
         return Err(no(700_211, "issuer", issuer));
     }
-    let Some((key, credential)) = of_issuer.into_iter().find(|(_, c)| c.subject == subject) else {
+    let Some((key, credential)) = of_issuer.iter().find(|(_, c)| c.subject == subject) else {
+        if of_issuer.iter().any(|(_, c)| c.subject.eq_ignore_ascii_case(subject)) {
+            return Err(other_case(subject));
+        }
         return Err(no(700_213, "subject", subject));
     };
     if !credential.audiences.iter().any(|a| audiences.contains(&a.as_str())) {
         return Err(no(700_212, "audience", &audiences.join(", ")));
     }
-    Ok(key.clone())
+    Ok((*key).clone())
+}
+
+fn other_case(subject: &str) -> Fault {
+    fault(
+        7_002_138,
+        format!(
+            "No matching federated identity record found for presented assertion subject '{subject}'. The subject matches with case-insensitive comparison, but not with case-sensitive comparison. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
+        ),
+    )
 }
 
 fn signed(call: &Call<'_>, assertion: &Assertion) -> Result<(), Fault> {
     let issuer = assertion.text("iss");
+    let unreachable = || fault(90_061, "Request to External OIDC endpoint failed.");
+    let cluster = call.state.clusters.values().find(|c| c.oidc_issuer.as_deref() == Some(issuer)).ok_or_else(unreachable)?;
+    let message = assertion.signed.as_bytes();
     // a cluster that another stands in for signs with keys that are not here
-    let own = call.state.clusters.values().any(|c| c.oidc_issuer.as_deref() == Some(issuer) && !call.rules.entries.contains_key(&c.name));
-    if !own {
-        return Err(fault(90_061, "Request to External OIDC endpoint failed."));
-    }
-    let right = assertion.algorithm == "RS256"
-        && call.rules.account_keys.known().is_some_and(|key| key.verifies(assertion.signed.as_bytes(), &assertion.signature));
-    if right {
+    let right = if call.rules.entries.contains_key(&cluster.name) {
+        let keys = call.rules.issuers.keys(issuer).ok_or_else(unreachable)?;
+        let mut named = keys.iter().filter(|key| assertion.key.is_empty() || key.id() == assertion.key).peekable();
+        if named.peek().is_none() {
+            return Err(unsigned(&format!("The key was not found., Thumbprint of key used by client: '{}'", assertion.key)));
+        }
+        named.any(|key| key.verifies(message, &assertion.signature))
+    } else {
+        call.rules.account_keys.known().is_some_and(|key| key.verifies(message, &assertion.signature))
+    };
+    if right && assertion.algorithm == "RS256" {
         return Ok(());
     }
-    Err(fault(
-        50_013,
-        "Assertion failed signature validation. [Reason - The provided signature value did not match the expected signature value.]",
-    ))
+    Err(unsigned("The provided signature value did not match the expected signature value."))
+}
+
+fn unsigned(reason: &str) -> Fault {
+    fault(50_013, format!("Assertion failed signature validation. [Reason - {reason}]"))
 }
 
 fn within_its_time(call: &Call<'_>, assertion: &Assertion) -> Result<(), Fault> {

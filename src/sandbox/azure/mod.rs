@@ -22,6 +22,7 @@ pub mod identities;
 pub mod ids;
 pub mod imds;
 pub mod instance;
+pub mod issuers;
 pub mod plain;
 pub mod policies;
 pub mod providers;
@@ -65,6 +66,8 @@ pub struct Rules {
     pub token_key: Vec<u8>,
     /// Where the key is that the sandbox's clusters sign service account tokens with.
     pub account_keys: Arc<dyn crate::sandbox::kube::Keys>,
+    /// The keys of those that others stand in for.
+    pub issuers: Arc<issuers::Issuers>,
     /// For `listClusterUserCredential`.
     pub ca_pem: String,
     pub admin_token: String,

@@ -11,6 +11,8 @@ pub struct StandIn {
     /// Host of its API server.
     pub host: String,
     pub version: String,
+    /// Of its service account tokens, where it tells.
+    pub issuer: Option<String>,
     /// Where its nodes are, and how many.
     pub nodes: Option<(Place, u32)>,
 }
@@ -58,7 +60,10 @@ pub fn take(state: &mut State, name: &str, other: &StandIn) -> bool {
         version: cluster.version.clone(),
         node_group: cluster.node_group.clone(),
         scale_set: cluster.scale_set.clone(),
+        oidc_issuer: cluster.oidc_issuer.clone(),
     });
+    // where the cluster has its issuer enabled
+    cluster.oidc_issuer = own.oidc_issuer.as_ref().map(|issuer| other.issuer.as_ref().unwrap_or(issuer).clone());
     cluster.fqdn.clone_from(&other.host);
     cluster.version.clone_from(&other.version);
     cluster.node_group.clone_from(&own.node_group);
@@ -77,6 +82,8 @@ pub fn leave(state: &mut State, but: &[&str]) -> bool {
     for cluster in state.clusters.values_mut().filter(|c| !but.contains(&c.name.as_str())) {
         if let Some(own) = cluster.own.take() {
             (cluster.fqdn, cluster.version, cluster.node_group, cluster.scale_set) = (own.fqdn, own.version, own.node_group, own.scale_set);
+            // a world of before has none beside it
+            cluster.oidc_issuer = own.oidc_issuer.or_else(|| cluster.oidc_issuer.take());
             left = true;
         }
     }
@@ -121,7 +128,7 @@ mod tests {
 
     fn other(provider_id: &str) -> StandIn {
         let nodes = Place::of(provider_id).map(|place| (place, 3));
-        StandIn { host: "127.0.0.1".into(), version: "1.35.0".into(), nodes }
+        StandIn { host: "127.0.0.1".into(), version: "1.35.0".into(), issuer: Some("https://theirs/".into()), nodes }
     }
 
     fn cluster(state: &State) -> &Cluster {
@@ -156,6 +163,7 @@ mod tests {
             let now = cluster(&state);
             assert_eq!((now.fqdn.as_str(), now.node_group.as_str(), now.version.as_str()), ("127.0.0.1", "mc_other", "1.35.0"));
             let set = &state.scale_sets[&now.scale_set];
+            assert_eq!(now.oidc_issuer.as_deref(), Some("https://theirs/"));
             assert_eq!((set.name.as_str(), set.capacity, set.identities.contains_key(&kubelet)), ("pool", 3, true));
         }
         assert!(leave(&mut state, &[]));

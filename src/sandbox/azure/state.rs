@@ -268,6 +268,8 @@ pub struct Own {
     pub version: String,
     pub node_group: String,
     pub scale_set: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc_issuer: Option<String>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]

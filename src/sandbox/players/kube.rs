@@ -11,6 +11,8 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 pub(in crate::sandbox) const JSON: &str = "application/json";
+/// Of an API server's key set: asked for JSON alone, it answers 406.
+const KEY_SET: &str = "application/jwk-set+json";
 const MERGE: &str = "application/merge-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
 
@@ -112,7 +114,8 @@ impl Kube {
     ) -> Result<(Response, Option<Credential>), Refusal> {
         // no credential is as good as a wrong one
         let (client, token, credential) = self.ready().await.map_err(|text| Refusal { status: 401, text })?;
-        let mut request = client.request(method, format!("{}{path}", self.0.access.address())).header("accept", JSON);
+        let accept = if path.starts_with("/openid/") { KEY_SET } else { JSON };
+        let mut request = client.request(method, format!("{}{path}", self.0.access.address())).header("accept", accept);
         for (name, value) in &self.0.access.headers {
             request = request.header(name, value);
         }

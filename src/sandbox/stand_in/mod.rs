@@ -15,9 +15,12 @@ use super::{
     error::Error,
     kube,
     players::{Kube, KubeAccess, Refusal, Which},
+    rsa::Public,
 };
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+const DISCOVERY: &str = "/.well-known/openid-configuration";
 
 /// Which cluster of the sandbox is to be played by which other one.
 #[derive(Clone, Debug)]
@@ -68,9 +71,17 @@ pub async fn join(wishes: &[Wish], without: &[Which], azure: &mut azure::State) 
         let nodes = stand_in.kube.get("/api/v1/nodes").await.map_err(failed)?;
         let nodes = places(&nodes);
         notes.extend(told(&wish.name, &nodes, &azure.subscription));
+        let discovery = stand_in.kube.get(DISCOVERY).await;
+        let issuer = discovery.ok().and_then(|d| d["issuer"].as_str().map(str::to_owned));
+        if issuer.is_none() {
+            notes.push(format!(
+                "{} does not tell its issuer, so its service account tokens are not taken in the place of a secret",
+                wish.name
+            ));
+        }
         let version = version["gitVersion"].as_str().unwrap_or_default().trim_start_matches('v');
         let version = version.split(['+', '-']).next().unwrap_or_default().to_owned();
-        stand_in.told = Told { host: stand_in.host.clone(), version, nodes: nodes.into_iter().next() };
+        stand_in.told = Told { host: stand_in.host.clone(), version, issuer, nodes: nodes.into_iter().next() };
         stand_in.tell(azure);
         all.insert(wish.name.clone(), Arc::new(stand_in));
     }
@@ -128,13 +139,25 @@ impl StandIn {
         let kube = kube.map_err(|why| wrong(format!("{} cannot be used: {why}", wish.kubeconfig.display())))?;
         tracing::debug!(context = chosen.context, "a cluster stands in for {}", wish.name);
         let url = access.server.trim_end_matches('/').to_owned();
-        let told = Told { host: host.clone(), version: String::new(), nodes: None };
+        let told = Told { host: host.clone(), version: String::new(), issuer: None, nodes: None };
         Ok(Self { name: wish.name.clone(), url, host, port, entry: chosen.entry, access, told, kube })
     }
 
     /// Has ARM tell of this cluster.
     pub fn tell(&self, azure: &mut azure::State) {
         azure::stand_ins::take(azure, &self.name, &self.told);
+    }
+
+    /// Of its service account tokens.
+    pub fn issuer(&self) -> Option<&String> {
+        self.told.issuer.as_ref()
+    }
+
+    /// The keys that its service account tokens are signed with, as its API server tells them: the issuer's own address may lead nowhere
+    /// (`https://kubernetes.default.svc…`), and a sandbox asks nobody but the clusters that it was given.
+    pub async fn keys(&self) -> Result<Vec<Public>, Error> {
+        let set = self.kube.get("/openid/v1/jwks").await.map_err(|refusal| self.error(&refusal))?;
+        Ok(set["keys"].as_array().into_iter().flatten().filter_map(Public::from_jwk).collect())
     }
 
     fn error(&self, refusal: &Refusal) -> Error {

@@ -80,6 +80,8 @@ async fn each_way_not_to_match_has_its_number() {
     bench.refused(&token, 700_211).await;
     bench.trust(&bench.issuer, "system:serviceaccount:default:other").await;
     bench.refused(&token, 700_213).await;
+    bench.trust(&bench.issuer, "system:serviceaccount:default:Default").await;
+    bench.refused(&token, 7_002_138).await;
     bench.trust(&bench.issuer, SUBJECT).await;
     bench.refused(&bench.account_token("other").await, 700_212).await;
     // the signature of another token
