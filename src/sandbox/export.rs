@@ -38,8 +38,9 @@ fn arm(state: &azure::State) -> Map<String, Value> {
     for cluster in state.clusters.values() {
         put(&mut all, clusters::document(state, cluster, "2024-09-01"));
     }
+    // as when all that runs is over
     for set in state.scale_sets.values() {
-        put(&mut all, scale_sets::document(state, set));
+        put(&mut all, scale_sets::document(state, set, i64::MAX));
     }
     for plain in state.plain.values() {
         put(&mut all, azure::plain::document(plain));

@@ -218,6 +218,7 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
         lateness: options.lateness.unwrap_or_default(),
         deny: Vec::new(),
         token_seconds: TOKEN_SECONDS,
+        scale_set_polls: 0,
         token_key: keys.token_key.clone().into_bytes(),
         ca_pem: authority.ca_pem.clone(),
         admin_token: keys.admin_token.clone(),

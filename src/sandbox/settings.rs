@@ -151,6 +151,7 @@ impl Settings {
                 "lateness" => rules.lateness = value.as_str().unwrap_or_default().parse()?,
                 "deny" => rules.deny = parse(name, value)?.unwrap_or_default(),
                 "token_seconds" => rules.token_seconds = parse(name, value)?.unwrap_or(super::TOKEN_SECONDS),
+                "scale_set_polls" => rules.scale_set_polls = parse(name, value)?.unwrap_or(0),
                 "delay_ms" => {
                     let delay = Duration::from_millis(parse(name, value)?.unwrap_or(0));
                     later.push(Box::new(move |inner| inner.delay = delay));
@@ -168,7 +169,9 @@ impl Settings {
                     later.push(Box::new(move |inner| inner.fail = fail.unwrap_or_default()));
                 }
                 _ => {
-                    return Err(format!("there is no setting '{name}': lateness, delay_ms, hold, deny, fail and token_seconds can be set"));
+                    return Err(format!(
+                        "there is no setting '{name}': lateness, delay_ms, hold, deny, fail, token_seconds and scale_set_polls can be set"
+                    ));
                 }
             }
         }
@@ -182,7 +185,7 @@ impl Settings {
     /// As after a start; the lateness stays.
     pub fn reset(&self) {
         let mut inner = self.lock();
-        let rules = Rules { deny: Vec::new(), token_seconds: super::TOKEN_SECONDS, ..(*inner.rules).clone() };
+        let rules = Rules { deny: Vec::new(), token_seconds: super::TOKEN_SECONDS, scale_set_polls: 0, ..(*inner.rules).clone() };
         *inner = Inner {
             rules: Arc::new(rules),
             delay: Duration::ZERO,
@@ -207,6 +210,7 @@ impl Settings {
         all.insert("deny".into(), json!(inner.rules.deny));
         all.insert("fail".into(), json!(inner.fail));
         all.insert("token_seconds".into(), json!(inner.rules.token_seconds));
+        all.insert("scale_set_polls".into(), json!(inner.rules.scale_set_polls));
         all.insert("counts".into(), json!(inner.counts));
         all
     }

@@ -153,6 +153,7 @@ fn route(call: &mut Call<'_>) -> Answer {
         }
         ["subscriptions", _, "providers", "microsoft.containerservice", "managedclusters"] => clusters::list(call, None),
         ["subscriptions", _, "providers", "microsoft.compute", "virtualmachinescalesets"] => scale_sets::list(call, None),
+        ["subscriptions", _, "providers", "microsoft.compute", "locations", _, "operations", _] => scale_sets::poll(call, part(7)),
         ["subscriptions", _, "resourcegroups", _, "providers", namespace, kind, rest @ ..] => {
             let group = groups::find(call, part(3))?;
             match (*namespace, *kind, rest) {

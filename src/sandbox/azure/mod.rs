@@ -62,6 +62,8 @@ pub struct Rules {
     /// Actions (with `*`) that are refused to everyone, whatever the role assignments say.
     pub deny: Vec<String>,
     pub token_seconds: i64,
+    /// How often a write of a scale set is looked at before it is done; 0: it is done when it is answered.
+    pub scale_set_polls: u32,
     /// Signs the tokens of this sandbox.
     pub token_key: Vec<u8>,
     /// Where the key is that the sandbox's clusters sign service account tokens with.

@@ -1,9 +1,11 @@
 //! The virtual machine scale sets of the nodes, and the identities that are assigned to them.
-//! A PATCH of `identity` is a merge: an id with an object is added, one with null is taken away.
+//! A PATCH of `identity` is a merge: an id with an object is added, one with null is taken away. By a setting it is an operation that must be
+//! polled (`scale_set_polls`), as Azure's is; what it does is seen at once.
 
 use super::{
-    Answer, Call, access, error, identities, ids,
-    state::{Assigned, Group, ScaleSet, State},
+    Answer, Call, access, directory, error, groups, identities, ids,
+    state::{Assigned, Group, Operation, ScaleSet, State},
+    times,
 };
 use crate::sandbox::http::Response;
 use serde_json::{Map, Value, json};
@@ -14,7 +16,22 @@ pub fn id(subscription: &str, set: &ScaleSet) -> String {
     ids::resource_id(subscription, &set.group, KIND, &set.name)
 }
 
-pub fn document(state: &State, set: &ScaleSet) -> Value {
+/// As ARM shows it; an operation that nobody polls is over after a minute.
+fn provisioning(state: &State, set: &ScaleSet, now: i64) -> &'static str {
+    let running = set.operation.as_ref().and_then(|operation| state.operations.get(operation));
+    match running {
+        Some(running) if over(running, now) => "Succeeded",
+        Some(_) if set.deleting => "Deleting",
+        Some(_) => "Updating",
+        None => "Succeeded",
+    }
+}
+
+fn over(operation: &Operation, now: i64) -> bool {
+    operation.polls == 0 || now - operation.created > 60 * times::SECOND
+}
+
+pub fn document(state: &State, set: &ScaleSet, now: i64) -> Value {
     let mut body = json!({"name": set.name, "id": id(&state.subscription, set), "type": KIND, "location": set.location, "tags": set.tags});
     let kind = match (&set.principal_id, set.identities.is_empty()) {
         (Some(_), true) => "SystemAssigned",
@@ -37,7 +54,7 @@ pub fn document(state: &State, set: &ScaleSet) -> Value {
     }
     body["sku"] = json!({"name": "Standard_DS2_v2", "tier": "Standard", "capacity": set.capacity});
     body["properties"] = json!({"singlePlacementGroup": false, "orchestrationMode": "Uniform", "upgradePolicy": {"mode": "Manual"},
-        "provisioningState": "Succeeded", "overprovision": false, "uniqueId": set.unique_id, "platformFaultDomainCount": 1});
+        "provisioningState": provisioning(state, set, now), "overprovision": false, "uniqueId": set.unique_id, "platformFaultDomainCount": 1});
     body
 }
 
@@ -49,7 +66,7 @@ pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
     let scope = group.map_or_else(|| format!("/subscriptions/{subscription}"), |g| ids::group_id(subscription, g));
     access::require(call, "Microsoft.Compute/virtualMachineScaleSets/read", &scope)?;
     let all = call.state.scale_sets.values().filter(|s| group.is_none_or(|g| s.group.eq_ignore_ascii_case(g)));
-    Ok(error::list(all.map(|s| document(call.state, s)).collect()))
+    Ok(error::list(all.map(|s| document(call.state, s, call.now)).collect()))
 }
 
 pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
@@ -60,33 +77,129 @@ pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
         "GET" => {
             access::require(call, &format!("{KIND}/read"), &scope)?;
             let set = call.state.scale_sets.get(&key).ok_or_else(absent)?;
-            Ok(error::ok(&document(call.state, set)))
+            Ok(error::ok(&document(call.state, set, call.now)))
         }
         "PATCH" => {
             access::require(call, &format!("{KIND}/write"), &scope)?;
             let set = call.state.scale_sets.get(&key).cloned().ok_or_else(absent)?;
             let body = error::object(call)?;
+            let location = set.location.clone();
             let mut set = merge(call, set, &scope, &body)?;
             if let Some(tags) = error::tags(&body) {
                 set.tags = tags;
             }
-            let answer = document(call.state, &set);
+            let operation = begin(call, &scope);
+            set.operation.clone_from(&operation);
+            let answer = error::ok(&document(call.state, &set, call.now));
             call.state.scale_sets.insert(key, set);
             call.changed();
-            Ok(error::ok(&answer))
+            Ok(match operation {
+                Some(operation) => polled(call, &location, &operation, answer),
+                None => answer,
+            })
+        }
+        "DELETE" => {
+            access::require(call, &format!("{KIND}/delete"), &scope)?;
+            let Some(mut set) = call.state.scale_sets.get(&key).cloned() else { return Ok(Response::new(204)) };
+            let location = set.location.clone();
+            call.changed();
+            let Some(operation) = begin(call, &scope) else {
+                remove(call, &key);
+                return Ok(Response::new(200));
+            };
+            (set.operation, set.deleting) = (Some(operation.clone()), true);
+            call.state.scale_sets.insert(key, set);
+            Ok(polled(call, &location, &operation, Response::new(202)))
         }
         _ => Err(error::method_not_allowed(call)),
     }
 }
 
-fn merge(call: &Call<'_>, mut set: ScaleSet, scope: &str, body: &Map<String, Value>) -> Result<ScaleSet, Response> {
-    let Some(identity) = body.get("identity").and_then(Value::as_object) else { return Ok(set) };
-    let kind = identity.get("type").and_then(Value::as_str).unwrap_or_default();
-    if kind.eq_ignore_ascii_case("None") {
-        set.identities.clear();
-        set.principal_id = None;
-        return Ok(set);
+/// None where the setting says that all is done at once.
+fn begin(call: &mut Call<'_>, scope: &str) -> Option<String> {
+    let polls = call.rules.scale_set_polls;
+    if polls == 0 {
+        return None;
     }
+    let run = call.state.next_generation(&format!("operation:{scope}")).to_string();
+    let operation = ids::guid(&["operation", scope, &run]);
+    call.state.operations.insert(operation.clone(), Operation { created: call.now, polls, status: Some("Succeeded".to_owned()) });
+    Some(operation)
+}
+
+fn polled(call: &Call<'_>, location: &str, operation: &str, answer: Response) -> Response {
+    let url = groups::poll_url(call, &format!("providers/Microsoft.Compute/locations/{location}/operations/{operation}"));
+    answer.with("azure-asyncoperation", url).with("azure-asyncnotification", "Enabled").with("retry-after", groups::pause(call, "5"))
+}
+
+/// What an Azure-AsyncOperation leads to.
+pub fn poll(call: &mut Call<'_>, operation: &str) -> Answer {
+    let key = ids::fold(operation);
+    let now = call.now;
+    let Some(running) = call.state.operations.get_mut(&key) else {
+        return Err(error::body(404, "NotFound", format!("Operation {operation} was not found.")));
+    };
+    let started = times::millis(running.created);
+    if !over(running, now) {
+        running.polls -= 1;
+        call.counted();
+        let answer = error::ok(&json!({"startTime": started, "status": "InProgress", "name": operation}));
+        return Ok(answer.with("retry-after", groups::pause(call, "5")));
+    }
+    let status = running.status.clone().unwrap_or_else(|| "Succeeded".to_owned());
+    let gone = call.state.scale_sets.iter().find(|(_, s)| s.deleting && s.operation.as_ref() == Some(&key)).map(|(id, _)| id.clone());
+    if let Some(id) = gone {
+        remove(call, &id);
+        call.changed();
+    }
+    Ok(error::ok(&json!({"startTime": started, "endTime": times::millis(now), "status": status, "name": operation})))
+}
+
+/// The identity of its own goes with it.
+fn remove(call: &mut Call<'_>, key: &str) {
+    if let Some(set) = call.state.scale_sets.remove(key)
+        && let Some(principal) = set.principal_id
+    {
+        directory::remove(call.state, key, &principal);
+    }
+}
+
+/// `SystemAssigned, UserAssigned` and the like: whether each of the two is meant.
+fn kinds(text: &str) -> Option<(bool, bool)> {
+    let words: Vec<String> = text.split(',').map(|word| word.trim().to_ascii_lowercase()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["none"] => Some((false, false)),
+        ["systemassigned"] => Some((true, false)),
+        ["userassigned"] => Some((false, true)),
+        ["systemassigned", "userassigned"] | ["userassigned", "systemassigned"] => Some((true, true)),
+        _ => None,
+    }
+}
+
+fn merge(call: &mut Call<'_>, mut set: ScaleSet, scope: &str, body: &Map<String, Value>) -> Result<ScaleSet, Response> {
+    let Some(identity) = body.get("identity").and_then(Value::as_object) else { return Ok(set) };
+    let (own, users) = match identity.get("type").and_then(Value::as_str) {
+        None => (set.principal_id.is_some(), true),
+        Some(kind) => {
+            kinds(kind).ok_or_else(|| error::body(400, "InvalidIdentityType", format!("The identity type '{kind}' is not supported.")))?
+        }
+    };
+    if users {
+        assign(call, &mut set, scope, identity)?;
+    } else {
+        set.identities.clear();
+    }
+    match (own, set.principal_id.take()) {
+        (true, Some(principal)) => set.principal_id = Some(principal),
+        (true, None) => set.principal_id = Some(directory::create(call.state, scope, &set.name, call.rules.lateness, call.now).1),
+        (false, Some(principal)) => directory::remove(call.state, scope, &principal),
+        (false, None) => {}
+    }
+    Ok(set)
+}
+
+fn assign(call: &Call<'_>, set: &mut ScaleSet, scope: &str, identity: &Map<String, Value>) -> Result<(), Response> {
     for (id, wish) in identity.get("userAssignedIdentities").and_then(Value::as_object).into_iter().flatten() {
         let key = ids::fold(id);
         if wish.is_null() {
@@ -101,7 +214,7 @@ fn merge(call: &Call<'_>, mut set: ScaleSet, scope: &str, body: &Map<String, Val
         let assigned = Assigned { id: id.clone(), client_id: identity.client_id.clone(), principal_id: identity.principal_id.clone() };
         set.identities.insert(key, assigned);
     }
-    Ok(set)
+    Ok(())
 }
 
 /// MIC takes the failing id out of this text by a pattern that needs it in single quotes.
@@ -127,5 +240,9 @@ fn failed(scope: &str, id: &str) -> Response {
 }
 
 pub fn remove_in(call: &mut Call<'_>, group: &str) {
-    call.state.scale_sets.retain(|_, s| !s.group.eq_ignore_ascii_case(group));
+    let gone: Vec<String> =
+        call.state.scale_sets.iter().filter(|(_, s)| s.group.eq_ignore_ascii_case(group)).map(|(key, _)| key.clone()).collect();
+    for key in gone {
+        remove(call, &key);
+    }
 }

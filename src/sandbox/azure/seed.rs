@@ -167,6 +167,8 @@ fn cluster(state: &mut State, name: &str) -> Cluster {
         capacity: 1,
         unique_id: ids::guid(&["scale set", name]),
         principal_id: None,
+        operation: None,
+        deleting: false,
         identities: BTreeMap::new(),
     };
     let key = ids::fold(&super::scale_sets::id(&state.subscription, &set));

@@ -108,6 +108,8 @@ fn follow(state: &mut State, cluster: &mut Cluster, place: &Place, count: u32) {
         capacity: count,
         unique_id: ids::guid(&["scale set", &place.group, &place.scale_set]),
         principal_id: None,
+        operation: None,
+        deleting: false,
         identities: Default::default(),
     };
     let key = ids::fold(&scale_sets::id(&state.subscription, &set));

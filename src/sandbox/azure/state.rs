@@ -282,6 +282,11 @@ pub struct ScaleSet {
     pub unique_id: String,
     /// Of the SystemAssigned identity, where there is one.
     pub principal_id: Option<String>,
+    /// That changes or ends it, done or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    #[serde(default)]
+    pub deleting: bool,
     /// By folded identity id, with what the identity was when it was assigned.
     pub identities: BTreeMap<String, Assigned>,
 }

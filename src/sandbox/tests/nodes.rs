@@ -1,6 +1,6 @@
 //! Clusters, the scale sets of their nodes, and the metadata service.
 
-use super::{Answer, Lab, Lateness, OPERATOR, VM_CONTRIBUTOR, claims};
+use super::{Answer, Lab, Lateness, OPERATOR, READER, VM_CONTRIBUTOR, claims};
 use serde_json::{Value, json};
 
 async fn cluster(lab: &Lab, name: &str) -> Value {
@@ -119,4 +119,52 @@ async fn the_credential_of_a_cluster_is_a_kubeconfig_that_its_api_takes() {
     assert!(server.contains(".hcp.westeurope.azmk8s.io:443"), "{server}");
     let token = config["users"][0]["user"]["token"].as_str().unwrap();
     assert_eq!(lab.send("GET", &format!("{server}/version"), Some(token), None).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_scale_set_has_an_identity_of_its_own_so_long_as_its_type_says_so() {
+    let lab = Lab::new(Lateness::None).await;
+    let id = scale_set(&lab, "aks-mi").await["id"].as_str().unwrap().to_owned();
+    let typed = async |kind: &str| lab.arm("PATCH", &id, Some(json!({"identity": {"type": kind}}))).await;
+    let both = typed("SystemAssigned, UserAssigned").await.body;
+    assert_eq!(both["identity"]["type"], "SystemAssigned, UserAssigned");
+    let principal = both["identity"]["principalId"].as_str().unwrap().to_owned();
+    // where none is named, the node's token is that identity's
+    let token = imds(&lab, "aks-mi", "resource=https://vault.azure.net").await;
+    assert_eq!(claims(token.body["access_token"].as_str().unwrap())["oid"], principal);
+    assert_eq!(lab.assign(&lab.group(), READER, &principal).await.status, 201);
+    assert_eq!(typed("SystemAssigned,UserAssigned").await.body["identity"]["principalId"], principal);
+    let users = typed("UserAssigned").await.body;
+    assert_eq!((&users["identity"]["type"], users["identity"].get("principalId")), (&json!("UserAssigned"), None));
+    assert_eq!(lab.assign(&lab.vault_path("none"), READER, &principal).await.code(), "ResourceNotFound");
+    assert_eq!(lab.assign(&lab.subscription(), READER, &principal).await.code(), "PrincipalNotFound");
+    let own = typed("SystemAssigned").await.body;
+    assert_eq!((&own["identity"]["type"], own["identity"].get("userAssignedIdentities")), (&json!("SystemAssigned"), None));
+    assert_ne!(own["identity"]["principalId"], principal);
+    assert!(typed("None").await.body.get("identity").is_none());
+    assert_eq!(typed("Whatever").await.code(), "InvalidIdentityType");
+}
+
+#[tokio::test]
+async fn a_patch_can_be_an_operation_that_is_polled() {
+    let lab = Lab::new(Lateness::None).await;
+    assert_eq!(lab.control("POST", "/settings", Some(json!({"scale_set_polls": 2}))).await.status, 200);
+    let id = scale_set(&lab, "aks-mi").await["id"].as_str().unwrap().to_owned();
+    let state = async || lab.arm("GET", &id, None).await.body["properties"]["provisioningState"].as_str().map(str::to_owned);
+    let answer = lab.arm("PATCH", &id, Some(json!({"identity": {"type": "SystemAssigned"}}))).await;
+    assert_eq!((answer.status, &answer.body["properties"]["provisioningState"]), (200, &json!("Updating")));
+    let url = answer.header("azure-asyncoperation").trim_start_matches("https://management.azure.com").to_owned();
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        seen.push((state().await.unwrap(), lab.arm("GET", &url, None).await.body["status"].as_str().unwrap().to_owned()));
+    }
+    let pair = |state: &str, status: &str| (state.to_owned(), status.to_owned());
+    assert_eq!(seen, [pair("Updating", "InProgress"), pair("Updating", "InProgress"), pair("Succeeded", "Succeeded")]);
+    let gone = lab.arm("DELETE", &id, None).await;
+    let url = gone.header("azure-asyncoperation").trim_start_matches("https://management.azure.com").to_owned();
+    assert_eq!((gone.status, state().await.as_deref()), (202, Some("Deleting")));
+    for _ in 0..3 {
+        lab.arm("GET", &url, None).await;
+    }
+    assert_eq!(lab.arm("GET", &id, None).await.code(), "ResourceNotFound");
 }
