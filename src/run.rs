@@ -1,15 +1,16 @@
 //! From argv to an exit code: parses, opens the world, hands the command to the room that does it, prints what went wrong.
 
 use crate::{
-    cli::{self, Command, Format, Invocation, SandboxCommand, StateCommand},
+    cli::{self, CallerCommand, Command, Format, Invocation, SandboxCommand, StateCommand},
     converge::{Goal, converge},
     crds,
     exit::Exit,
     failure::Failure,
-    output::{Terminal, human, json, yaml},
+    output::{Terminal, human, json, table, yaml},
     queries, sandbox,
     session::{Session, interrupts, sandbox_options},
 };
+use serde_json::{Value, json};
 use std::{ffi::OsString, io::IsTerminal};
 
 /// Runs one command to its end.
@@ -142,11 +143,49 @@ async fn sandboxed(invocation: &Invocation, command: &SandboxCommand, terminal: 
                 terminal.say(&format!("the cluster at {url}, which stands in for {name}, was left as it is"));
             }
         }
+        SandboxCommand::Caller(command) => {
+            let wish = match command {
+                CallerCommand::Add { name, role, scopes } => {
+                    sandbox::CallerWish::Add { name: name.clone(), role: role.clone(), scopes: scopes.clone() }
+                }
+                CallerCommand::List => sandbox::CallerWish::List,
+                CallerCommand::Delete { name } => sandbox::CallerWish::Delete { name: name.clone() },
+            };
+            let told = sandbox::callers(&options.dir, &wish).await?;
+            match invocation.global.output {
+                Format::Table => say(caller(command, &told, terminal))?,
+                Format::Json => say(json::text(&told))?,
+                Format::Yaml => say(yaml::text(&told))?,
+            }
+        }
         SandboxCommand::Export => say(json::text(&sandbox::export(&options.dir).await?))?,
         SandboxCommand::Crds => say(definitions()?)?,
         SandboxCommand::Env => say(environment(&sandbox::access(&options.dir).await?))?,
     }
     Ok(Exit::Done)
+}
+
+fn caller(command: &CallerCommand, told: &Value, terminal: &Terminal) -> String {
+    let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    match command {
+        CallerCommand::Add { .. } => exports(&[
+            ("AZURE_TENANT_ID", &text(told, "tenantId")),
+            ("AZURE_CLIENT_ID", &text(told, "clientId")),
+            ("AZURE_CLIENT_SECRET", &text(told, "clientSecret")),
+            ("AZURE_SUBSCRIPTION_ID", &text(told, "subscriptionId")),
+        ]),
+        CallerCommand::List => {
+            let mut rows = Vec::new();
+            for caller in told.as_array().into_iter().flatten() {
+                for role in caller["roles"].as_array().into_iter().flatten() {
+                    rows.push(vec![text(caller, "name"), text(caller, "clientId"), text(role, "role"), text(role, "scope")]);
+                }
+            }
+            table::list(&["NAME", "CLIENT ID", "ROLE", "SCOPE"], &rows, "there are no callers but the world's own", terminal.width)
+        }
+        CallerCommand::Delete { name } if *told == json!(true) => format!("{name} is gone, and its roles are\n"),
+        CallerCommand::Delete { name } => format!("nothing to do: there is no caller {name}\n"),
+    }
 }
 
 /// One YAML document for each.
@@ -159,7 +198,6 @@ fn definitions() -> Result<String, Failure> {
     Ok(text)
 }
 
-/// For `eval`: quoted, so that any path survives the shell.
 fn environment(access: &sandbox::Access) -> String {
     let ca = access.ca.display().to_string();
     let kubeconfig = access.kubeconfig.display().to_string();
@@ -180,5 +218,10 @@ fn environment(access: &sandbox::Access) -> String {
     if let Some(url) = access.imds.values().next() {
         lines.push(("AZURE_POD_IDENTITY_AUTHORITY_HOST", url));
     }
+    exports(&lines)
+}
+
+/// For `eval`: quoted, so that any path survives the shell.
+fn exports(lines: &[(&str, &str)]) -> String {
     lines.iter().map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', "'\\''"))).collect()
 }

@@ -20,7 +20,7 @@ pub use cluster::Rbac;
 pub use error::Error;
 pub use global::{DryRun, Events, Format, Global, Lateness, Only};
 pub use look::Look;
-pub use sandbox::{Node, Player, SandboxCommand, StandIn};
+pub use sandbox::{CallerCommand, Node, Player, SandboxCommand, StandIn};
 pub use state::StateCommand;
 pub use verify::Verify;
 

@@ -63,6 +63,36 @@ Examples:
   podid sandbox serve --imds 169.254.169.254:80
                                              with the metadata service of a node of aks-mi, where that address is on lo";
 
+const CALLER: &str = "\
+Examples:
+  eval \"$(podid sandbox caller add ci --role Contributor)\"
+                                             from now on, this shell is `ci`
+  podid sandbox caller add app --role 'Key Vault Secrets User' \\
+    --scope /subscriptions/…/resourceGroups/podid-lab -o json";
+
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum CallerCommand {
+    /// Give a caller a role, made if it is not there, and print its credential
+    #[command(after_help = CALLER)]
+    Add {
+        /// What the caller is called
+        name: String,
+        /// Name or GUID of the role
+        #[arg(long)]
+        role: String,
+        /// Id of a subscription, a resource group or a resource [default: the subscription]; repeatable
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+    },
+    /// Show the callers and their roles
+    List,
+    /// Take a caller and its roles away
+    Delete {
+        /// As it was called
+        name: String,
+    },
+}
+
 #[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum SandboxCommand {
     /// Serve the sandbox on loopback, for any client: eval "$(podid sandbox env)"
@@ -91,6 +121,9 @@ pub enum SandboxCommand {
     Reset,
     /// Print the environment in which az, kubectl and SDKs use the sandbox
     Env,
+    /// More callers: service principals with roles of their own
+    #[command(subcommand)]
+    Caller(CallerCommand),
     /// Print the sandbox's world as JSON
     Export,
     /// Print the custom resource definitions as YAML, for kubectl apply -f -

@@ -338,6 +338,23 @@ fn the_cluster_of_a_node_is_named_before_its_address() {
 }
 
 #[test]
+fn a_caller_is_named_with_a_role_and_its_scopes() {
+    let asked = |text: &str| match parsed(&format!("sandbox caller {text}")).command {
+        Command::Sandbox(SandboxCommand::Caller(caller)) => caller,
+        other => panic!("{other:?}"),
+    };
+    let of = |scopes: &[&str]| CallerCommand::Add {
+        name: "ci".into(),
+        role: "Reader".into(),
+        scopes: scopes.iter().map(|s| (*s).to_owned()).collect(),
+    };
+    assert_eq!(asked("add ci --role Reader"), of(&[]));
+    assert_eq!(asked("add ci --role Reader --scope /a --scope /b"), of(&["/a", "/b"]));
+    assert_eq!(asked("delete ci"), CallerCommand::Delete { name: "ci".into() });
+    assert!(refused("sandbox caller add ci").contains("--role"));
+}
+
+#[test]
 fn who_is_not_played_is_named_in_a_list() {
     use super::Player::{Csi, Mic, Nmi};
     let without = |text: &str| match parsed(&format!("sandbox serve {text}")).command {

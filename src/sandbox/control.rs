@@ -1,7 +1,9 @@
-//! The sandbox as its users steer it, at `http://sandbox.podid` through its own listener: settings, reset, export. Plain JSON.
+//! The sandbox as its users steer it, at `http://sandbox.podid` through its own listener: settings, callers, reset, export. Plain JSON.
 
 use super::{
     azure::error::JSON,
+    callers::{self, CallerWish},
+    error::Error,
     export,
     http::{Request, Response},
     running::Running,
@@ -22,6 +24,14 @@ pub async fn answer(running: &Arc<Running>, request: &Request) -> Response {
                 Err(why) => refusal(400, &why),
             },
         },
+        ("POST", "/callers") => match serde_json::from_slice::<CallerWish>(&request.body) {
+            Err(why) => refusal(400, &format!("the wish is not understood: {why}")),
+            Ok(wish) => match callers::done(running, &wish).await {
+                Ok(value) => Response::json(200, JSON, &value),
+                Err(Error::Use { why, way }) => Response::json(400, JSON, &json!({"error": why, "way": way})),
+                Err(fault) => refusal(500, &fault.to_string()),
+            },
+        },
         ("POST", "/reset") => match running.reset().await {
             Ok(()) => show(running),
             Err(fault) => refusal(500, &fault.to_string()),
@@ -33,7 +43,7 @@ pub async fn answer(running: &Arc<Running>, request: &Request) -> Response {
                 Err(fault) => refusal(502, &fault.to_string()),
             }
         }
-        _ => refusal(404, "there are GET and POST /settings, POST /reset and GET /export"),
+        _ => refusal(404, "there are GET and POST /settings, POST /callers, POST /reset and GET /export"),
     }
 }
 

@@ -8,6 +8,7 @@
 mod access;
 mod answer;
 pub mod azure;
+mod callers;
 mod control;
 mod door;
 mod error;
@@ -37,6 +38,7 @@ mod upgrade;
 mod world;
 
 pub use access::Access;
+pub use callers::{CallerWish, callers};
 pub use error::Error;
 pub use lateness::Lateness;
 pub use log::Reader;
@@ -198,6 +200,10 @@ async fn command(folder: &Folder, address: SocketAddr, path: &str, body: Option<
     let unreachable = |why: String| Error::Unreachable { dir: folder.dir().to_owned(), why };
     match remote::ask(address, method, path, body, Duration::from_secs(30)).await {
         Ok((200, value)) => Ok(value),
+        Ok((400, value)) if value["way"].is_string() => {
+            let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+            Err(Error::Use { why: text("error"), way: text("way") })
+        }
         Ok((status, value)) => Err(unreachable(value["error"].as_str().map_or_else(|| format!("status {status}"), str::to_owned))),
         Err(why) => Err(unreachable(why.to_string())),
     }

@@ -72,6 +72,14 @@ pub fn require(call: &Call<'_>, action: &str, scope: &str) -> Result<(), Respons
     if may(call, action, scope) { Ok(()) } else { Err(authorization_failed(&call.caller.object_id, action, scope)) }
 }
 
+/// Whether the caller may see all of a list: if not, ARM leaves out what the caller may not read, and refuses nothing.
+pub fn sees_all(call: &Call<'_>, action: &str, scope: &str) -> Result<bool, Response> {
+    if denied(call, action) {
+        return Err(authorization_failed(&call.caller.object_id, action, scope));
+    }
+    Ok(may(call, action, scope))
+}
+
 #[cfg(test)]
 mod tests {
     use super::matches;

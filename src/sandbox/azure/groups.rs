@@ -35,8 +35,10 @@ pub fn list(call: &Call<'_>) -> Answer {
     if call.request.method != "GET" {
         return Err(error::method_not_allowed(call));
     }
-    access::require(call, "Microsoft.Resources/subscriptions/resourceGroups/read", &format!("/subscriptions/{}", call.state.subscription))?;
-    Ok(error::list(call.state.groups.values().map(|g| document(&call.state.subscription, g)).collect()))
+    let action = "Microsoft.Resources/subscriptions/resourceGroups/read";
+    let all = access::sees_all(call, action, &format!("/subscriptions/{}", call.state.subscription))?;
+    let seen = call.state.groups.values().filter(|g| all || access::may(call, action, &id(call, &g.name)));
+    Ok(error::list(seen.map(|g| document(&call.state.subscription, g)).collect()))
 }
 
 pub fn one(call: &mut Call<'_>, name: &str) -> Answer {

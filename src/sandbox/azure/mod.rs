@@ -7,6 +7,7 @@ pub mod access;
 pub mod arm;
 pub mod assertion;
 pub mod assignments;
+pub mod callers;
 pub mod clusters;
 pub mod definitions;
 pub mod deleted_secrets;

@@ -64,7 +64,7 @@ pub fn new(now: i64) -> State {
         state.providers.insert(ids::fold(namespace), provider);
     }
     group(&mut state, GROUP, None);
-    let caller = application(&mut state, CALLER, now);
+    let caller = application(&mut state, CALLER, CALLER, now);
     let scope = format!("/subscriptions/{}", state.subscription);
     state.assignments.insert(Assignment {
         name: ids::guid(&["assignment", &scope, roles::OWNER, &caller]),
@@ -91,8 +91,8 @@ fn group(state: &mut State, name: &str, managed_by: Option<String>) {
     state.groups.insert(ids::fold(name), group);
 }
 
-/// Returns the object id.
-fn application(state: &mut State, name: &str, now: i64) -> String {
+/// Ids and secret derive from `name`. Returns the object id.
+pub fn application(state: &mut State, name: &str, display_name: &str, now: i64) -> String {
     let object_id = ids::guid(&["principal", name]);
     state.principals.insert(
         object_id.clone(),
@@ -100,7 +100,7 @@ fn application(state: &mut State, name: &str, now: i64) -> String {
             sort: Default::default(),
             more: Default::default(),
             app_id: ids::guid(&["client", name]),
-            display_name: name.to_owned(),
+            display_name: display_name.to_owned(),
             created: now,
             resource_id: None,
             secret: Some(secret_of(name)),
@@ -143,7 +143,7 @@ fn managed(state: &mut State, name: &str, now: i64) {
 fn by_service_principal(state: &mut State, name: &str, now: i64) {
     let mut cluster = cluster(state, name);
     let login = format!("{name}-cluster");
-    application(state, &login, now);
+    application(state, &login, &login, now);
     cluster.client_id = ids::guid(&["client", &login]);
     insert(state, cluster);
 }

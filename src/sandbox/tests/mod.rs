@@ -1,5 +1,6 @@
 //! Tests that start the sandbox and talk to it as a client does: over its proxy, with its CA.
 
+mod actions;
 mod assertions;
 mod assignments;
 mod bad_requests;
