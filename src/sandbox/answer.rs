@@ -4,6 +4,7 @@ use super::{
     azure::{self, Effect},
     control,
     http::{Body, Request, Response},
+    issuer,
     log::Answered,
     running::{Cluster, Running},
     settings::{Fail, When},
@@ -148,6 +149,9 @@ fn failed(fail: Fail) -> Response {
 async fn truly(running: &Arc<Running>, by: &str, request: &Request, rules: &azure::Rules) -> Response {
     if let Some(cluster) = running.cluster(&request.host) {
         return of_cluster(running, by, request, &cluster).await;
+    }
+    if issuer::is_host(&request.host) {
+        return issuer::answer(running, request).await;
     }
     if let Some((issuer, key)) = azure::assertion::presented(request)
         && let Some(stand_in) = running.stand_ins.values().find(|s| s.issuer() == Some(&issuer))

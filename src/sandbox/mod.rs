@@ -15,6 +15,7 @@ mod error;
 mod export;
 mod folder;
 pub mod http;
+mod issuer;
 mod journal;
 mod keys;
 pub mod kube;

@@ -6,6 +6,7 @@ use super::{
     azure::ids,
     error::Error,
     folder::Folder,
+    issuer,
     journal::Journal,
     keys::Keys,
     kube::{self, Kube},
@@ -181,7 +182,7 @@ impl Running {
     /// Whether a TLS end for this host is played here.
     pub fn knows(&self, host: &str) -> azure::Known {
         let known = azure::knows(&self.azure(), host);
-        let cluster = known == azure::Known::No && self.cluster(host).is_some();
+        let cluster = known == azure::Known::No && (self.cluster(host).is_some() || issuer::is_host(host));
         if cluster { azure::Known::Yes } else { known }
     }
 

@@ -4,6 +4,7 @@ mod actions;
 mod assertions;
 mod assignments;
 mod bad_requests;
+mod components;
 mod faults;
 mod features;
 mod federated;
