@@ -10,6 +10,7 @@ pub mod by_hand;
 pub mod cluster;
 pub mod log;
 pub mod mask;
+pub mod node;
 pub mod objects;
 pub mod plane;
 pub mod saved;
