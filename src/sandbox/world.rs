@@ -4,7 +4,7 @@
 use super::{azure, error::Error, folder::Folder, journal::Journal, kube, upgrade};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, io::BufRead as _, path::Path};
 
 pub const VERSION: u32 = 2;
 pub const FILE: &str = "world.json";
@@ -87,15 +87,21 @@ impl World {
     /// Does again what was saved after the file was written. A line without an end was not answered yet when its writer was killed.
     fn go_on(&mut self, folder: &Folder) -> Result<(), Error> {
         let path = folder.path(Journal::FILE);
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
+        let mut changes = match std::fs::File::open(&path) {
+            Ok(file) => std::io::BufReader::new(file),
             Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(source) => return Err(Error::File { what: "read", path, source }),
         };
-        for (at, line) in text.split_inclusive(|b| *b == b'\n').enumerate().filter(|(_, line)| line.ends_with(b"\n")) {
-            let here =
-                |why: serde_json::Error| Error::Damaged { path: path.clone(), why: format!("line {}, column {}", at + 1, why.column()) };
-            let change: Change = serde_json::from_slice(line).map_err(here)?;
+        // one at a time: together they may be as long as the world
+        let mut line = Vec::new();
+        for at in 1.. {
+            line.clear();
+            changes.read_until(b'\n', &mut line).map_err(Error::file("read", &path))?;
+            if !line.ends_with(b"\n") {
+                break;
+            }
+            let here = |why: serde_json::Error| Error::Damaged { path: path.clone(), why: format!("line {at}, column {}", why.column()) };
+            let change: Change = serde_json::from_slice(&line).map_err(here)?;
             if change.n <= self.saves {
                 continue;
             }

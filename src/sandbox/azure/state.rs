@@ -6,7 +6,7 @@ use crate::sandbox::{
     lateness::Late,
     table::{self, Kept, Table},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -205,10 +205,18 @@ pub struct Policy {
 pub struct Secret {
     pub name: String,
     /// The newest last.
+    #[serde(deserialize_with = "tight")]
     pub versions: Vec<Version>,
     /// After a recovery.
     #[serde(default)]
     pub late: Late,
+}
+
+/// Most secrets have one version: a list that grew as it was read keeps room for four.
+fn tight<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Version>, D::Error> {
+    let mut all = Vec::deserialize(from)?;
+    all.shrink_to_fit();
+    Ok(all)
 }
 
 #[derive(Clone, Serialize, Deserialize)]
