@@ -177,6 +177,9 @@ async fn truly(running: &Arc<Running>, by: &str, request: &Request, rules: &azur
             Some(guard)
         }
     };
+    if effect == Effect::Changed && request.host == azure::ARM_HOST {
+        running.follow();
+    }
     match effect {
         Effect::Nothing => response,
         Effect::Counted => {

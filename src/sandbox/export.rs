@@ -25,7 +25,7 @@ pub async fn world(running: &Running) -> Result<Value, Error> {
 fn arm(state: &azure::State) -> Map<String, Value> {
     let subscription = &state.subscription;
     let mut all = Map::new();
-    for group in state.groups.values() {
+    for group in state.groups.values().filter(|g| g.ending.is_none()) {
         put(&mut all, groups::document(subscription, group));
     }
     for identity in state.identities.values() {
@@ -76,6 +76,9 @@ fn arm(state: &azure::State) -> Map<String, Value> {
                 "scope": scope, "roleDefinitionId": azure::definitions::id(subscription, &a.role), "roleName": role, "principalId": a.principal,
                 "principalName": principal, "principalType": a.principal_type, "description": a.description, "condition": a.condition}}),
         );
+    }
+    for lock in state.locks.values() {
+        put(&mut all, azure::locks::document(lock));
     }
     for feature in state.features.values() {
         put(&mut all, features::document(subscription, feature));

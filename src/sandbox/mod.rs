@@ -20,6 +20,7 @@ mod journal;
 mod keys;
 pub mod kube;
 mod lateness;
+mod limits;
 mod log;
 mod play;
 pub mod players;
@@ -226,6 +227,7 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
         deny: Vec::new(),
         token_seconds: TOKEN_SECONDS,
         scale_set_polls: 0,
+        spent: None,
         token_key: keys.token_key.clone().into_bytes(),
         ca_pem: authority.ca_pem.clone(),
         admin_token: keys.admin_token.clone(),
@@ -264,6 +266,7 @@ fn kubeconfig(running: &Running) -> Result<(), Error> {
     let entries: Vec<(&azure::state::Cluster, Entry)> = azure
         .clusters
         .values()
+        .filter(|cluster| cluster.ending.is_none())
         .map(|cluster| {
             let own = || Entry::of_sandbox(cluster, &running.authority.ca_pem, &running.keys.admin_token, Some(&running.proxy()));
             (cluster, running.stand_ins.get(&cluster.name).map_or_else(own, |s| s.entry.clone()))

@@ -121,24 +121,51 @@ impl Running {
         self.azure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// After a change at Azure: clusters that are new there are set up, those that are gone are let go of.
+    pub fn follow(&self) {
+        let azure = self.azure();
+        let mut clusters = self.clusters.write().unwrap_or_else(PoisonError::into_inner);
+        let wanted = || azure.clusters.values().filter(|c| c.ending.is_none() && !self.stand_ins.contains_key(&c.name));
+        let before = clusters.len();
+        clusters.retain(|fqdn, _| wanted().any(|c| c.fqdn == *fqdn));
+        let mut all = clusters.len() == before;
+        for cluster in wanted() {
+            if !clusters.contains_key(&cluster.fqdn) {
+                all = false;
+                let cluster = self.set_up(&azure, cluster, None);
+                clusters.insert(cluster.fqdn.clone(), Arc::new(cluster));
+            }
+        }
+        drop((azure, clusters));
+        if !all {
+            self.saves.whole.store(true, Ordering::Release);
+            if let Err(fault) = super::kubeconfig(self) {
+                tracing::error!("{fault}");
+            }
+        }
+    }
+
+    fn set_up(&self, azure: &azure::State, cluster: &azure::state::Cluster, saved: Option<kube::State>) -> Cluster {
+        let facts = self.facts(azure, cluster);
+        let state = saved.unwrap_or_else(|| kube::new_cluster(&facts));
+        let saves = self.saves.clone();
+        let changed = Arc::new(move || {
+            saves.ask();
+        });
+        Cluster { name: cluster.name.clone(), fqdn: cluster.fqdn.clone(), kube: Kube::new(state, facts, changed) }
+    }
+
     /// Sets the clusters up, with what was saved of them.
     fn found(&self, mut saved: BTreeMap<String, kube::State>) {
         let mut clusters = BTreeMap::new();
         let azure = self.azure();
-        for cluster in azure.clusters.values().filter(|c| !self.stand_ins.contains_key(&c.name)) {
-            let facts = self.facts(&azure, cluster);
+        for cluster in azure.clusters.values().filter(|c| c.ending.is_none() && !self.stand_ins.contains_key(&c.name)) {
             let state = saved.remove(&cluster.name);
             if state.is_none() {
                 self.saves.whole.store(true, Ordering::Release);
             }
-            let state = state.unwrap_or_else(|| kube::new_cluster(&facts));
-            let saves = self.saves.clone();
-            let changed = Arc::new(move || {
-                saves.ask();
-            });
-            let kube = Kube::new(state, facts, changed);
-            let fqdn = cluster.fqdn.clone();
-            clusters.insert(fqdn.clone(), Arc::new(Cluster { name: cluster.name.clone(), fqdn, kube }));
+            let cluster = self.set_up(&azure, cluster, state);
+            clusters.insert(cluster.fqdn.clone(), Arc::new(cluster));
         }
         drop(azure);
         *self.clusters.write().unwrap_or_else(PoisonError::into_inner) = clusters;

@@ -1,6 +1,6 @@
 //! What can be changed while the sandbox runs: lateness, delays, and faults for those who test a client against it.
 
-use super::azure::Rules;
+use super::{azure::Rules, limits::Limits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::{
@@ -61,6 +61,7 @@ struct Inner {
     held: bool,
     holding: u64,
     fail: Vec<Fail>,
+    limits: Limits,
     counts: BTreeMap<String, u64>,
 }
 
@@ -83,6 +84,7 @@ impl Settings {
                 held: false,
                 holding: 0,
                 fail: Vec::new(),
+                limits: Limits::default(),
                 counts: BTreeMap::new(),
             }),
         }
@@ -106,6 +108,7 @@ impl Settings {
             inner.seen += 1;
             hold = inner.hold.as_ref().filter(|h| h.n == inner.seen).map(|h| h.when);
         }
+        let spent = if client { inner.limits.count(method, host, path) } else { None };
         let path = path.to_ascii_lowercase();
         let fits = |f: &Fail| {
             let by_fits = match f.by.as_deref() {
@@ -129,7 +132,11 @@ impl Settings {
             }
             Some(f.clone())
         });
-        Verdict { rules: inner.rules.clone(), delay: if client { inner.delay } else { Duration::ZERO }, hold, fail }
+        let rules = match spent {
+            Some(_) => Arc::new(Rules { spent, ..(*inner.rules).clone() }),
+            None => inner.rules.clone(),
+        };
+        Verdict { rules, delay: if client { inner.delay } else { Duration::ZERO }, hold, fail }
     }
 
     /// While it lives, a request hangs.
@@ -168,9 +175,13 @@ impl Settings {
                     let fail: Option<Vec<Fail>> = parse(name, value)?;
                     later.push(Box::new(move |inner| inner.fail = fail.unwrap_or_default()));
                 }
+                "limits" => {
+                    let limits: Option<Limits> = parse(name, value)?;
+                    later.push(Box::new(move |inner| inner.limits = limits.unwrap_or_default()));
+                }
                 _ => {
                     return Err(format!(
-                        "there is no setting '{name}': lateness, delay_ms, hold, deny, fail, token_seconds and scale_set_polls can be set"
+                        "there is no setting '{name}': lateness, delay_ms, hold, deny, fail, limits, token_seconds and scale_set_polls can be set"
                     ));
                 }
             }
@@ -194,6 +205,7 @@ impl Settings {
             held: false,
             holding: inner.holding,
             fail: Vec::new(),
+            limits: Limits::default(),
             counts: BTreeMap::new(),
         };
     }
@@ -209,6 +221,7 @@ impl Settings {
         all.insert("seen".into(), json!(inner.seen));
         all.insert("deny".into(), json!(inner.rules.deny));
         all.insert("fail".into(), json!(inner.fail));
+        all.insert("limits".into(), json!(inner.limits));
         all.insert("token_seconds".into(), json!(inner.rules.token_seconds));
         all.insert("scale_set_polls".into(), json!(inner.rules.scale_set_polls));
         all.insert("counts".into(), json!(inner.counts));

@@ -44,6 +44,8 @@ const RULES: &[(&str, Rule)] = &[
     ("x-ms-keyvault-region", Rule::There),
     ("x-ms-keyvault-service-version", Rule::There),
     ("x-ms-keyvault-rbac-assignment-id", Rule::There),
+    // ages of caches, in seconds
+    ("x-ms-keyvault-rbac-cache", Rule::There),
     ("x-msedge-ref", Rule::There),
     ("x-ms-request-id", Rule::There),
     ("x-ms-correlation-request-id", Rule::There),

@@ -19,7 +19,7 @@ use world::World;
 const MOST_ACCEPTED: (usize, usize) = (6, 100);
 
 /// What became of a list of records.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Count {
     pub equal: usize,
     pub accepted: usize,

@@ -84,6 +84,10 @@ pub fn id(text: &str) -> Option<String> {
 /// Scheme, port, how many names the path has, whether it ends in a slash, and the parameters by name.
 fn url(text: &str) -> Option<String> {
     let url = url::Url::parse(text).ok().filter(|u| matches!(u.scheme(), "http" | "https"))?;
+    if url.host_str() == Some("identity.azure.net") {
+        // base64, in which a slash is a letter
+        return Some("the name of a managed identity".to_owned());
+    }
     let port = text.split('/').nth(2).is_some_and(|host| host.contains(':'));
     let place = id(url.path()).unwrap_or_else(|| {
         let mut words: Vec<&str> = url.path().split('/').collect();

@@ -1,9 +1,9 @@
 //! Who may do what where: role assignments (inherited) against actions, as Azure RBAC does.
 
 use super::{
-    Call,
+    Call, directory,
     error::authorization_failed,
-    ids, roles,
+    ids, locks, roles,
     state::{Assignment, State},
 };
 use crate::sandbox::http::Response;
@@ -45,7 +45,8 @@ pub enum Plane {
 /// The assignment that lets the principal do the action at the scope.
 pub fn granting<'a>(state: &'a State, principal: &str, action: &str, scope: &str, plane: Plane) -> Option<&'a Assignment> {
     let scope = ids::fold(scope);
-    state.assignments.of(principal).find(|a| {
+    let mut all = directory::as_whom(state, principal).into_iter().flat_map(|who| state.assignments.of(who));
+    all.find(|a| {
         ids::covers(&ids::fold(&a.scope), &scope)
             && roles::find(state, &a.role).is_some_and(|role| {
                 role.permissions.iter().any(|p| {
@@ -67,9 +68,12 @@ pub fn may(call: &Call<'_>, action: &str, scope: &str) -> bool {
     !denied(call, action) && granting(call.state, &call.caller.object_id, action, scope, Plane::Control).is_some()
 }
 
-/// AuthorizationFailed unless the caller may.
+/// AuthorizationFailed unless the caller may, ScopeLocked if nobody may.
 pub fn require(call: &Call<'_>, action: &str, scope: &str) -> Result<(), Response> {
-    if may(call, action, scope) { Ok(()) } else { Err(authorization_failed(&call.caller.object_id, action, scope)) }
+    if !may(call, action, scope) {
+        return Err(authorization_failed(&call.caller.object_id, action, scope));
+    }
+    locks::check(call, action, scope)
 }
 
 /// Whether the caller may see all of a list: if not, ARM leaves out what the caller may not read, and refuses nothing.

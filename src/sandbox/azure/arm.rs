@@ -4,9 +4,10 @@
 use super::{
     Answer, Call, assignments, clusters, definitions, deleted_vaults,
     error::{self, gateway},
-    features, federated, groups, identities, ids, plain, policies, providers, resources, scale_sets, subscriptions, times, token, vaults,
+    features, federated, groups, identities, ids, locks, plain, policies, providers, resources, scale_sets, subscriptions, times, token,
+    vaults,
 };
-use crate::sandbox::http::Response;
+use crate::sandbox::{http::Response, limits::Spent};
 
 const AUDIENCES: &[&str] = &[
     "https://management.azure.com",
@@ -87,6 +88,9 @@ fn admit(call: &mut Call<'_>) -> Result<(), Response> {
             ));
         }
     }
+    if let Some(refusal) = call.rules.spent.and_then(|spent| throttled(call, spent)) {
+        return Err(refusal);
+    }
     if call.request.query("api-version").is_none_or(|v| v.is_empty()) {
         return Err(gateway(
             400,
@@ -95,6 +99,21 @@ fn admit(call: &mut Call<'_>) -> Result<(), Response> {
         ));
     }
     Ok(())
+}
+
+/// The gateway's own limit: a bucket for each verb.
+fn throttled(call: &Call<'_>, spent: Spent) -> Option<Response> {
+    let (word, limit) = match spent {
+        Spent::Reads => ("read", 12_000),
+        Spent::Writes => ("write", 1_200),
+        Spent::Deletes => ("delete", 15_000),
+        Spent::Identity | Spent::Vault => return None,
+    };
+    let message = format!(
+        "Number of {word} requests for subscription '{}' exceeded the limit of '{limit}' for time interval '01:00:00'. Please try again after '17' seconds.",
+        call.state.subscription
+    );
+    Some(gateway(429, "SubscriptionRequestsThrottled", message).with("retry-after", "17"))
 }
 
 fn route(call: &mut Call<'_>) -> Answer {
@@ -113,6 +132,9 @@ fn route(call: &mut Call<'_>) -> Answer {
             ["roleassignments", _] => return assignments::one(call, &scope, part(at + 3)),
             ["roledefinitions"] => return definitions::list(call, &scope),
             ["roledefinitions", _] => return definitions::one(call, &scope, part(at + 3)),
+            ["locks"] => return locks::list(call, &scope),
+            ["locks", _] => return locks::one(call, &scope, part(at + 3)),
+            ["elevateaccess"] if at == 0 => return assignments::elevate(call),
             ["permissions"] => return definitions::permissions_at(call, &scope),
             [] | ["register"] => {}
             _ => return Err(no_type("Microsoft.Authorization", part(at + 2), call)),
@@ -152,10 +174,20 @@ fn route(call: &mut Call<'_>) -> Answer {
             deleted_vaults::poll(call, part(7))
         }
         ["subscriptions", _, "providers", "microsoft.containerservice", "managedclusters"] => clusters::list(call, None),
+        ["subscriptions", _, "providers", "microsoft.containerservice", "locations", _, "operations", _] => {
+            clusters::operation(call, part(7))
+        }
+        ["subscriptions", _, "providers", "microsoft.containerservice", "locations", _, "operationresults", _] => {
+            clusters::operation_result(call, part(5), part(7))
+        }
         ["subscriptions", _, "providers", "microsoft.compute", "virtualmachinescalesets"] => scale_sets::list(call, None),
         ["subscriptions", _, "providers", "microsoft.compute", "locations", _, "operations", _] => scale_sets::poll(call, part(7)),
         ["subscriptions", _, "resourcegroups", _, "providers", namespace, kind, rest @ ..] => {
             let group = groups::find(call, part(3))?;
+            groups::writable(call, &group)?;
+            if *namespace == "microsoft.managedidentity" && call.rules.spent == Some(Spent::Identity) {
+                return Err(identities::throttled(call));
+            }
             match (*namespace, *kind, rest) {
                 ("microsoft.managedidentity", "userassignedidentities", []) => identities::list(call, Some(&group.name)),
                 ("microsoft.managedidentity", "userassignedidentities", [_]) => identities::one(call, &group, part(7)),

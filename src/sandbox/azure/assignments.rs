@@ -1,7 +1,7 @@
 //! Role assignments, at any scope. Scope and id echo the casing of the request; a new principal is not known here at once.
 
 use super::{
-    Answer, Call, access, definitions, error, ids, resources, roles,
+    Answer, Call, access, definitions, directory, error, ids, resources, roles,
     state::{Assignment, State},
     times, vaults,
 };
@@ -12,11 +12,18 @@ pub fn id(assignment: &Assignment) -> String {
     format!("{}/providers/Microsoft.Authorization/roleAssignments/{}", assignment.scope.trim_end_matches('/'), assignment.name)
 }
 
+const USER_ACCESS_ADMINISTRATOR: &str = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9";
+
 /// What older api-versions do not have.
 const SINCE: [(&str, &[&str]); 2] = [
     ("2018-01-01-preview", &["principalType"]),
     ("2020-03-01-preview", &["condition", "conditionVersion", "description", "delegatedManagedIdentityResourceId"]),
 ];
+
+/// Nobody is named where it was elevated access.
+fn by(principal: &str) -> Value {
+    if principal.is_empty() { Value::Null } else { json!(principal) }
+}
 
 /// `fresh`: the answer to the PUT itself does not say who made it.
 fn document(call: &Call<'_>, a: &Assignment, fresh: bool) -> Value {
@@ -26,7 +33,7 @@ fn document(call: &Call<'_>, a: &Assignment, fresh: bool) -> Value {
             "roleDefinitionId": definitions::id(&call.state.subscription, &a.role), "principalId": a.principal, "principalType": a.principal_type,
             "scope": a.scope, "condition": a.condition, "conditionVersion": a.condition_version,
             "createdOn": times::ticks(a.created), "updatedOn": times::ticks(a.updated),
-            "createdBy": if fresh { Value::Null } else { json!(a.created_by) }, "updatedBy": a.updated_by,
+            "createdBy": if fresh { Value::Null } else { by(&a.created_by) }, "updatedBy": by(&a.updated_by),
             "delegatedManagedIdentityResourceId": a.delegated, "description": a.description,
         },
         "id": id(a), "type": "Microsoft.Authorization/roleAssignments", "name": a.name,
@@ -60,6 +67,9 @@ pub fn list(call: &Call<'_>, scope: &str) -> Answer {
     } else {
         None
     };
+    // what is assigned to one is also what his groups are assigned
+    let whom: Option<Vec<&str>> =
+        principal.as_deref().map(|p| if low.contains("assignedto(") { directory::as_whom(call.state, p) } else { vec![p] });
     let here = ids::fold(scope);
     let value = call
         .state
@@ -68,7 +78,7 @@ pub fn list(call: &Call<'_>, scope: &str) -> Answer {
         .filter(|a| {
             let there = ids::fold(&a.scope);
             let place = ids::covers(&there, &here) || (!at_scope && ids::covers(&here, &there));
-            place && principal.as_ref().is_none_or(|p| a.principal.eq_ignore_ascii_case(p))
+            place && whom.as_ref().is_none_or(|all| all.iter().any(|p| a.principal.eq_ignore_ascii_case(p)))
         })
         .map(|a| document(call, a, false))
         .collect();
@@ -104,6 +114,37 @@ pub fn one(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
         }
         _ => Err(error::method_not_allowed(call)),
     }
+}
+
+/// `elevateAccess`: whoever administers the directory, here the owner of the subscription, becomes User Access Administrator of all there is.
+pub fn elevate(call: &mut Call<'_>) -> Answer {
+    if call.request.method != "POST" {
+        return Err(error::method_not_allowed(call));
+    }
+    let (action, caller) = ("Microsoft.Authorization/elevateAccess/action", call.caller.object_id.clone());
+    access::require(call, action, &format!("/subscriptions/{}", call.state.subscription))
+        .map_err(|_| error::authorization_failed(&caller, action, "/"))?;
+    let there = call.state.assignments.of(&caller).any(|a| a.role == USER_ACCESS_ADMINISTRATOR && a.scope == "/");
+    if !there {
+        let principal_type = call.state.principals.get(&caller).map_or("ServicePrincipal", |p| p.sort.word()).to_owned();
+        call.state.assignments.insert(Assignment {
+            name: ids::guid(&["elevated", &caller]),
+            scope: "/".to_owned(),
+            role: USER_ACCESS_ADMINISTRATOR.to_owned(),
+            principal: caller,
+            principal_type,
+            description: None,
+            condition: None,
+            condition_version: None,
+            delegated: None,
+            created: call.now,
+            updated: call.now,
+            created_by: String::new(),
+            updated_by: String::new(),
+        });
+        call.changed();
+    }
+    Ok(Response::new(200))
 }
 
 /// What is granted anew after this is late anew.

@@ -1,130 +1,23 @@
-//! Managed clusters, to be read: what a cluster says of its identities, its node resource group and its issuer.
-//! AKS writes ids with a lower-case `resourcegroups`, its type with a capital M, its answers indented and without a charset.
+//! Managed clusters: listed, read, and how they are reached; `changes` makes and ends them, `shown` has what they tell, `site` what comes
+//! with one. AKS writes its answers indented and without a charset, and its own errors without an `error` around them.
+
+mod changes;
+mod shown;
+mod site;
+
+pub use changes::{operation, operation_result};
+pub use shown::document;
+pub use site::{Site, found};
 
 use super::{
-    Answer, Call, access, directory, error, identities, ids,
-    state::{Cluster, Group, State},
+    Answer, Call, access, directory, error, ids,
+    state::{Cluster, Group},
 };
 use crate::sandbox::http::{Body, Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 pub const KIND: &str = "Microsoft.ContainerService/managedClusters";
-
-/// What came to the document with which version, first and last; a client of an older or newer one does not see it (recorded, and the
-/// REST reference). Below `properties`, a pool's fields after `pool.`.
-const SINCE: &[(&str, &str)] = &[
-    ("azurePortalFQDN", "2021-03-01"),
-    ("currentKubernetesVersion", "2022-03-01"),
-    ("metricsProfile", "2024-02-01"),
-    ("networkProfile.ipFamilies", "2021-10-01"),
-    ("networkProfile.networkDataplane", "2023-06-01"),
-    ("networkProfile.serviceCidrs", "2021-10-01"),
-    ("oidcIssuerProfile", "2022-08-01"),
-    ("resourceUID", "2023-10-01"),
-    ("securityProfile", "2021-09-01"),
-    ("storageProfile", "2022-01-01"),
-    ("supportPlan", "2023-04-01"),
-    ("workloadAutoScalerProfile", "2022-11-01"),
-    ("pool.currentOrchestratorVersion", "2021-09-01"),
-    ("pool.enableFIPS", "2021-03-01"),
-    ("pool.kubeletDiskType", "2021-02-01"),
-    ("pool.osSKU", "2021-03-01"),
-    ("pool.scaleDownMode", "2021-08-01"),
-    ("pool.securityProfile", "2024-02-01"),
-];
-const UNTIL: &[(&str, &str)] = &[("enablePodSecurityPolicy", "2024-10-01")];
-/// From here on clusters and pools have an entity tag, and a cluster says of which kind it is.
-const TAGGED: &str = "2025-10-01";
-
-fn take(properties: &mut Value, way: &str) {
-    let (at, name) = match way.split_once('.') {
-        Some(("pool", name)) => (&mut properties["agentPoolProfiles"][0], name),
-        Some((at, name)) => (&mut properties[at], name),
-        None => (properties, way),
-    };
-    if let Some(object) = at.as_object_mut() {
-        object.shift_remove(name);
-    }
-}
-
-/// As this version tells it.
-pub fn document(state: &State, cluster: &Cluster, api_version: &str) -> Value {
-    let mut body = whole(state, cluster);
-    let properties = &mut body["properties"];
-    let dropped = SINCE.iter().filter(|(_, since)| api_version < *since).chain(UNTIL.iter().filter(|(_, until)| api_version >= *until));
-    for (way, _) in dropped {
-        take(properties, way);
-    }
-    if api_version < "2022-03-01" {
-        properties["kubernetesVersion"] = json!(cluster.version);
-    }
-    if api_version >= TAGGED {
-        let tag = |of: &str| json!(ids::guid(&["etag", of, &cluster.name]));
-        properties["agentPoolProfiles"][0]["eTag"] = tag("pool");
-        properties["storageProfile"]["diskCSIDriver"]["version"] = json!("v1");
-        let more = json!({
-            "controlPlanePluginProfiles": {"azure-monitor-metrics-ccp": {"enableV2": true}, "gpu-provisioner": {"enableV2": true},
-                "karpenter": {"enableV2": true}, "kubelet-serving-csr-approver": {"enableV2": true},
-                "live-patching-controller": {"enableV2": true}, "static-egress-controller": {"enableV2": true}},
-            "nodeProvisioningProfile": {"mode": "Manual", "defaultNodePools": "Auto"}, "bootstrapProfile": {"artifactSource": "Direct"},
-            "hostedSystemProfile": {"enabled": false}, "enableFIPS": false,
-        });
-        if let (Value::Object(all), Value::Object(more)) = (properties, more) {
-            all.extend(more);
-        }
-        body["kind"] = json!("Base");
-        body["eTag"] = tag("cluster");
-    }
-    body
-}
-
-fn whole(state: &State, cluster: &Cluster) -> Value {
-    let (subscription, node_group) = (&state.subscription, &cluster.node_group);
-    let address = ids::guid(&["outbound address", &cluster.name]);
-    let mut properties = json!({
-        "provisioningState": "Succeeded", "powerState": {"code": "Running"},
-        "kubernetesVersion": cluster.version.rsplit_once('.').map_or(cluster.version.as_str(), |(minor, _)| minor),
-        "currentKubernetesVersion": cluster.version, "dnsPrefix": cluster.dns_prefix, "fqdn": cluster.fqdn,
-        "azurePortalFQDN": cluster.fqdn.replacen(".hcp.", ".portal.hcp.", 1),
-        "agentPoolProfiles": [{"name": "nodepool1", "count": 1, "vmSize": "Standard_DS2_v2", "osDiskSizeGB": 128, "osDiskType": "Managed",
-            "kubeletDiskType": "OS", "maxPods": 30, "type": "VirtualMachineScaleSets", "enableAutoScaling": false, "scaleDownMode": "Delete",
-            "provisioningState": "Succeeded", "powerState": {"code": "Running"}, "orchestratorVersion": cluster.version,
-            "currentOrchestratorVersion": cluster.version, "enableNodePublicIP": false, "mode": "System", "osType": "Linux", "osSKU": "Ubuntu",
-            "nodeImageVersion": "AKSUbuntu-2204gen2containerd-202601.07.0", "upgradeSettings": {"maxSurge": "10%"}, "enableFIPS": false,
-            "securityProfile": {"enableVTPM": false, "enableSecureBoot": false}}],
-        "servicePrincipalProfile": {"clientId": cluster.client_id},
-        "nodeResourceGroup": node_group, "enableRBAC": true, "enablePodSecurityPolicy": false, "supportPlan": "KubernetesOfficial",
-        "networkProfile": {"networkPlugin": "azure", "networkPolicy": "none", "networkDataplane": "azure", "loadBalancerSku": "standard",
-            "loadBalancerProfile": {"managedOutboundIPs": {"count": 1}, "effectiveOutboundIPs": [{"id": ids::resource_id(subscription, node_group, "Microsoft.Network/publicIPAddresses", &address)}],
-                "backendPoolType": "nodeIPConfiguration"},
-            "serviceCidr": "10.0.0.0/16", "dnsServiceIP": "10.0.0.10", "outboundType": "loadBalancer", "serviceCidrs": ["10.0.0.0/16"], "ipFamilies": ["IPv4"]},
-        "maxAgentPools": 100,
-    });
-    if let Some(kubelet) = cluster.kubelet.as_ref().and_then(|key| state.identities.get(key)) {
-        properties["identityProfile"] = json!({"kubeletidentity": {"resourceId": identities::id(subscription, kubelet),
-            "clientId": kubelet.client_id, "objectId": kubelet.principal_id}});
-    }
-    let more = json!({
-        "autoUpgradeProfile": {"nodeOSUpgradeChannel": "NodeImage"}, "securityProfile": {},
-        "storageProfile": {"diskCSIDriver": {"enabled": true}, "fileCSIDriver": {"enabled": true}, "snapshotController": {"enabled": true}},
-        "oidcIssuerProfile": match &cluster.oidc_issuer {
-            Some(url) => json!({"enabled": true, "issuerURL": url}),
-            None => json!({"enabled": false}),
-        },
-        "workloadAutoScalerProfile": {}, "resourceUID": &ids::hex(&["cluster", &cluster.name])[..24], "metricsProfile": {"costAnalysis": {"enabled": false}},
-    });
-    if let (Value::Object(all), Value::Object(more)) = (&mut properties, more) {
-        all.extend(more);
-    }
-    let mut body = json!({"id": ids::low_group_id(subscription, &cluster.group, KIND, &cluster.name), "location": cluster.location,
-        "name": cluster.name, "type": "Microsoft.ContainerService/ManagedClusters", "properties": properties});
-    if let Some(principal) = &cluster.principal_id {
-        body["identity"] = json!({"type": "SystemAssigned", "principalId": principal, "tenantId": state.tenant});
-    }
-    body["sku"] = json!({"name": "Base", "tier": "Free"});
-    body
-}
 
 fn answer(status: u16, body: &Value) -> Response {
     let text = serde_json::to_string_pretty(body).unwrap_or_default();
@@ -144,19 +37,37 @@ pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
 }
 
 fn find<'a>(call: &'a Call<'_>, group: &Group, name: &str) -> Result<&'a Cluster, Response> {
-    let key = ids::fold(&ids::resource_id(&call.state.subscription, &group.name, KIND, name));
+    let key = key(call, group, name);
     call.state.clusters.get(&key).ok_or_else(|| error::resource_not_found(KIND, name, &group.name))
 }
 
-pub fn one(call: &Call<'_>, group: &Group, name: &str) -> Answer {
+fn key(call: &Call<'_>, group: &Group, name: &str) -> String {
+    ids::fold(&ids::resource_id(&call.state.subscription, &group.name, KIND, name))
+}
+
+pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     let scope = ids::resource_id(&call.state.subscription, &group.name, KIND, name);
-    if call.request.method != "GET" {
-        let verb = if call.request.method == "DELETE" { "delete" } else { "write" };
-        access::require(call, &format!("{KIND}/{verb}"), &scope)?;
-        return Err(error::body(409, "OperationNotAllowed", "The clusters of the sandbox can be read, not changed."));
+    let action = |verb: &str| format!("{KIND}/{verb}");
+    match call.request.method.as_str() {
+        "GET" => {
+            access::require(call, &action("read"), &scope)?;
+            changes::look(call, group, name)?;
+            Ok(answer(200, &document(call.state, find(call, group, name)?, &call.api_version())))
+        }
+        "PUT" => {
+            access::require(call, &action("write"), &scope)?;
+            changes::put(call, group, name)
+        }
+        "PATCH" => {
+            access::require(call, &action("write"), &scope)?;
+            changes::patch(call, group, name)
+        }
+        "DELETE" => {
+            access::require(call, &action("delete"), &scope)?;
+            changes::delete(call, group, name)
+        }
+        _ => Err(error::method_not_allowed(call)),
     }
-    access::require(call, &format!("{KIND}/read"), &scope)?;
-    Ok(answer(200, &document(call.state, find(call, group, name)?, &call.api_version())))
 }
 
 /// `listClusterUserCredential` and `listClusterAdminCredential`: a kubeconfig, in base64.
@@ -221,10 +132,14 @@ pub fn remove_in(call: &mut Call<'_>, group: &str) {
     let gone: Vec<String> =
         call.state.clusters.iter().filter(|(_, c)| c.group.eq_ignore_ascii_case(group)).map(|(key, _)| key.clone()).collect();
     for key in gone {
-        if let Some(cluster) = call.state.clusters.remove(&key)
-            && let Some(principal) = cluster.principal_id
-        {
-            directory::remove(call.state, &key, &principal);
-        }
+        forget(call, &key);
+    }
+}
+
+fn forget(call: &mut Call<'_>, key: &str) {
+    if let Some(cluster) = call.state.clusters.remove(key)
+        && let Some(principal) = cluster.principal_id
+    {
+        directory::remove(call.state, key, &principal);
     }
 }

@@ -5,7 +5,7 @@ use super::{
     error::ok,
     secrets,
     state::{DeletedSecret, Vault},
-    vault_gate::{self, Visit, passed, permit, refusal, unix, vault},
+    vault_gate::{self, Visit, permit, refusal, unix, vault},
 };
 use crate::sandbox::{
     http::Response,
@@ -19,7 +19,7 @@ pub fn document(visit: &Visit, vault: &Vault, deleted: &DeletedSecret) -> Value 
     body.insert("deletedDate".into(), json!(unix(deleted.deleted)));
     body.insert("scheduledPurgeDate".into(), json!(unix(deleted.purge_at)));
     if let Some(version) = deleted.secret.versions.last() {
-        body.extend(secrets::bundle(vault, &secrets::version_id(visit, &deleted.secret, version), version));
+        body.extend(secrets::bundle(visit, vault, &secrets::version_id(visit, &deleted.secret, version), version));
     }
     Value::Object(body)
 }
@@ -36,25 +36,28 @@ fn find<'a>(call: &'a Call<'_>, visit: &Visit, name: &str) -> Result<&'a Deleted
 
 pub fn get(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     secrets::sound(name)?;
-    let pass = permit(call, visit, vault_gate::GET_DELETED, Some(name))?;
+    permit(call, visit, vault_gate::GET_DELETED, Some(name))?;
     let deleted = find(call, visit, name)?;
-    Ok(passed(ok(&document(visit, vault(call, visit)?, deleted)), pass))
+    if deleted.secret.versions.last().is_some_and(|version| !version.enabled) {
+        return Err(secrets::disabled());
+    }
+    Ok(ok(&document(visit, vault(call, visit)?, deleted)))
 }
 
 pub fn list(call: &mut Call<'_>, visit: &Visit) -> Answer {
-    let pass = permit(call, visit, vault_gate::LIST, None)?;
+    permit(call, visit, vault_gate::LIST, None)?;
     let vault = vault(call, visit)?;
     let show = |deleted: &DeletedSecret| {
         let mut body = document(visit, vault, deleted);
         body["id"] = json!(format!("https://{}/secrets/{}", visit.host, deleted.secret.name));
         body
     };
-    Ok(passed(ok(&secrets::page(call, visit, secrets::within(&call.state.deleted_secrets, visit), show)), pass))
+    Ok(ok(&secrets::page(call, visit, secrets::within(&call.state.deleted_secrets, visit), show)))
 }
 
 pub fn recover(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     secrets::sound(name)?;
-    let pass = permit(call, visit, vault_gate::RECOVER, Some(name))?;
+    permit(call, visit, vault_gate::RECOVER, Some(name))?;
     let key = visit.key(name);
     let (now, lateness) = (call.now, call.rules.lateness);
     if call.state.secrets.contains_key(&key) {
@@ -72,15 +75,15 @@ pub fn recover(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     call.state.secrets.insert(key, secret.clone());
     call.changed();
     let answer = match secret.versions.last() {
-        Some(version) => Value::Object(secrets::bundle(vault(call, visit)?, &secrets::version_id(visit, &secret, version), version)),
+        Some(version) => Value::Object(secrets::bundle(visit, vault(call, visit)?, &secrets::version_id(visit, &secret, version), version)),
         None => Value::Null,
     };
-    Ok(passed(ok(&answer), pass))
+    Ok(ok(&answer))
 }
 
 pub fn purge(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     secrets::sound(name)?;
-    let pass = permit(call, visit, vault_gate::PURGE, Some(name))?;
+    permit(call, visit, vault_gate::PURGE, Some(name))?;
     let there = vault(call, visit)?;
     if there.purge_protection {
         return Err(refusal(403, "Forbidden", "Operation \"purge\" is not enabled for this vault.", "AccessDenied"));
@@ -88,5 +91,5 @@ pub fn purge(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     find(call, visit, name)?;
     call.state.deleted_secrets.remove(&visit.key(name));
     call.changed();
-    Ok(passed(Response::new(204), pass))
+    Ok(Response::new(204))
 }

@@ -39,3 +39,27 @@ pub fn remove(state: &mut State, resource_id: &str, object_id: &str) {
 pub fn by_app<'a>(state: &'a State, app_id: &str) -> Option<(&'a String, &'a Principal)> {
     state.principals.iter().find(|(_, p)| p.sort == Sort::ServicePrincipal && p.app_id.eq_ignore_ascii_case(app_id))
 }
+
+/// By the one that it was seeded with, or by a password of its application that has not run out.
+pub fn has_secret(state: &State, principal: &Principal, secret: &str, now: i64) -> bool {
+    let added = || {
+        let application = state.applications.values().find(|a| a.app_id.eq_ignore_ascii_case(&principal.app_id));
+        application.is_some_and(|a| a.passwords.iter().any(|p| p.text == secret && now < p.end))
+    };
+    principal.secret.as_deref() == Some(secret) || added()
+}
+
+/// The principal and all groups that it is in, also by another group.
+pub fn as_whom<'a>(state: &'a State, object_id: &'a str) -> Vec<&'a str> {
+    let mut all = vec![object_id];
+    let mut at = 0;
+    while let Some(who) = all.get(at).copied() {
+        for (group, members) in &state.members {
+            if !all.contains(&group.as_str()) && members.iter().any(|m| m == who) {
+                all.push(group);
+            }
+        }
+        at += 1;
+    }
+    all
+}

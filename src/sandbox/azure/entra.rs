@@ -142,7 +142,7 @@ fn issue(call: &mut Call<'_>, tenant: &str, v2: bool) -> Response {
         );
     };
     match (field("client_secret"), field("client_assertion")) {
-        (Some(secret), _) if principal.secret.as_deref() == Some(secret) => {}
+        (Some(secret), _) if directory::has_secret(call.state, &principal, secret, call.now) => {}
         (Some(_), _) => {
             return refusal(
                 call,

@@ -156,6 +156,11 @@ fn registrations(call: &Call<'_>, of: Option<&str>) -> Answer {
     Ok(error::list(call.state.features.values().filter(fits).map(|f| registration(&call.state.subscription, f)).collect()))
 }
 
+/// A write that went through the hub of providers says so.
+fn by_hub(response: Response) -> Response {
+    response.with("x-ms-providerhub-traffic", "True")
+}
+
 /// A registration that is asked for as a resource is there at once.
 fn one_registration(call: &mut Call<'_>, method: &str, namespace: &str, name: &str) -> Answer {
     let action = |verb: &str| format!("featureProviders/subscriptionFeatureRegistrations/{verb}");
@@ -172,7 +177,7 @@ fn one_registration(call: &mut Call<'_>, method: &str, namespace: &str, name: &s
             feature.registered.get_or_insert(call.now);
             call.state.features.insert(key(namespace, name), feature.clone());
             call.changed();
-            Ok(error::ok(&registration(&call.state.subscription, &feature)))
+            Ok(by_hub(error::ok(&registration(&call.state.subscription, &feature))))
         }
         "DELETE" => {
             permit(call, &action("delete"))?;
@@ -181,7 +186,7 @@ fn one_registration(call: &mut Call<'_>, method: &str, namespace: &str, name: &s
                 return Ok(Response::new(204));
             }
             turn(call, namespace, name, false)?;
-            Ok(Response::new(200))
+            Ok(by_hub(Response::new(200)))
         }
         _ => Err(error::method_not_allowed(call)),
     }

@@ -1,14 +1,14 @@
-//! Microsoft Graph, as far as role and policy tools ask it: service principals by id and filter, users and groups, and objects by ids.
+//! Microsoft Graph, as far as role and policy tools ask it: applications and their service principals, users and groups, and objects by ids.
 
+mod applications;
+mod first_party;
+mod members;
 mod people;
+mod services;
 
-use super::{
-    Call, access, ids,
-    state::{Principal, Sort},
-    times, token,
-};
+use super::{Call, access, ids, state::Sort, times, token};
 use crate::sandbox::http::Response;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 const ODATA: &str = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
 const CONTEXT: &str = "https://graph.microsoft.com/v1.0/$metadata";
@@ -73,18 +73,25 @@ fn route(call: &mut Call<'_>, request_id: &str) -> Response {
             ("GET" | "DELETE", [_, asked]) => return people::one(call, request_id, sort, asked),
             ("GET", [_]) => return people::list(call, request_id, sort),
             ("POST", [_]) => return people::create(call, request_id, sort),
+            (_, [_, asked, kind, rest @ ..]) if sort == Sort::Group && kind.eq_ignore_ascii_case("members") => {
+                return members::route(call, request_id, asked, rest);
+            }
             _ => {}
         }
     }
+    let kind = words.first().map(|kind| ids::fold(kind)).unwrap_or_default();
+    // `applications(appId='X')` is another way to say which
+    let (kind, key) = match kind.split_once('(') {
+        Some((kind, key)) => (kind.to_owned(), key.split('\'').nth(1).map(str::to_owned)),
+        None => (kind, None),
+    };
+    match kind.as_str() {
+        "serviceprincipals" => return services::route(call, request_id, key.as_deref(), words.get(1..).unwrap_or_default()),
+        "applications" => return applications::route(call, request_id, key.as_deref(), words.get(1..).unwrap_or_default()),
+        _ => {}
+    }
     match (call.request.method.as_str(), words.as_slice()) {
-        ("GET", [kind]) if kind.eq_ignore_ascii_case("servicePrincipals") => by_filter(call, request_id),
-        ("GET", [kind]) if ids::fold(kind).starts_with("serviceprincipals(") => {
-            let app = kind.split('\'').nth(1).unwrap_or_default().to_owned();
-            found(call, request_id, &app, |_, p| p.app_id.eq_ignore_ascii_case(&app))
-        }
-        ("GET", [kind, id]) if kind.eq_ignore_ascii_case("servicePrincipals") || kind.eq_ignore_ascii_case("directoryObjects") => {
-            found(call, request_id, id, |oid, _| oid.eq_ignore_ascii_case(id))
-        }
+        ("GET", [kind, id]) if kind.eq_ignore_ascii_case("directoryObjects") => services::one(call, request_id, id),
         ("POST", [kind, verb]) if kind.eq_ignore_ascii_case("directoryObjects") && verb.eq_ignore_ascii_case("getByIds") => {
             by_ids(call, request_id)
         }
@@ -93,17 +100,6 @@ fn route(call: &mut Call<'_>, request_id: &str) -> Response {
         }
         (_, [kind, ..]) => refusal(call, 400, "BadRequest", &format!("Resource not found for the segment '{kind}'."), request_id),
         _ => refusal(call, 400, "BadRequest", "Empty Path", request_id),
-    }
-}
-
-fn found(call: &Call<'_>, request_id: &str, asked: &str, fits: impl Fn(&str, &Principal) -> bool) -> Response {
-    match call.state.principals.iter().filter(|(_, p)| p.sort == Sort::ServicePrincipal).find(|(oid, p)| fits(oid, p)) {
-        Some((oid, principal)) => {
-            let mut body = json!({"@odata.context": format!("{CONTEXT}#servicePrincipals/$entity")});
-            merge(&mut body, object(call, oid, principal));
-            Response::json(200, ODATA, &body)
-        }
-        None => absent(call, asked, request_id),
     }
 }
 
@@ -117,55 +113,33 @@ fn absent(call: &Call<'_>, asked: &str, request_id: &str) -> Response {
     )
 }
 
+/// What was asked of a kind that has it not.
+fn no_method(call: &Call<'_>, request_id: &str) -> Response {
+    refusal(call, 405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.", request_id)
+}
+
+fn object(call: &Call<'_>, request_id: &str) -> Result<Map<String, Value>, Response> {
+    serde_json::from_slice(&call.request.body).map_err(|_| {
+        refusal(
+            call,
+            400,
+            "BadRequest",
+            "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.",
+            request_id,
+        )
+    })
+}
+
 fn merge(into: &mut Value, from: Value) {
     if let (Value::Object(into), Value::Object(from)) = (into, from) {
         into.extend(from);
     }
 }
 
-/// `appId eq 'X'`, `displayName eq 'X'`, `startswith(displayName,'X')`, `servicePrincipalNames/any(c:c eq 'X')`.
-fn by_filter(call: &Call<'_>, request_id: &str) -> Response {
-    let filter = call.request.query("$filter").unwrap_or_default();
-    let wanted = filter.split('\'').nth(1).unwrap_or_default().to_owned();
-    let shape = ids::fold(&filter).replace(' ', "");
-    let fits: Box<dyn Fn(&Principal) -> bool> = if filter.is_empty() {
-        Box::new(|_| true)
-    } else if shape.starts_with("appideq'") {
-        Box::new(move |p| p.app_id.eq_ignore_ascii_case(&wanted))
-    } else if shape.starts_with("displaynameeq'") {
-        Box::new(move |p| p.display_name.eq_ignore_ascii_case(&wanted))
-    } else if shape.starts_with("startswith(displayname,'") {
-        Box::new(move |p| ids::fold(&p.display_name).starts_with(&ids::fold(&wanted)))
-    } else if shape.starts_with("serviceprincipalnames/any(") {
-        Box::new(move |p| names(p).iter().any(|n| n.eq_ignore_ascii_case(&wanted)))
-    } else {
-        return refusal(
-            call,
-            400,
-            "Request_UnsupportedQuery",
-            "Unsupported or invalid query filter clause specified for property of resource 'ServicePrincipal'.",
-            request_id,
-        );
-    };
-    let value: Vec<Value> = call
-        .state
-        .principals
-        .iter()
-        .filter(|(_, p)| p.sort == Sort::ServicePrincipal && fits(p))
-        .map(|(oid, p)| object(call, oid, p))
-        .collect();
-    Response::json(200, ODATA, &json!({"@odata.context": format!("{CONTEXT}#servicePrincipals"), "value": value}))
-}
-
 fn by_ids(call: &Call<'_>, request_id: &str) -> Response {
-    let Ok(body) = serde_json::from_slice::<Value>(&call.request.body) else {
-        return refusal(
-            call,
-            400,
-            "BadRequest",
-            "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.",
-            request_id,
-        );
+    let body = match object(call, request_id) {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
     };
     let texts = |name: &str| -> Vec<String> {
         body.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(ids::fold).collect()
@@ -179,7 +153,7 @@ fn by_ids(call: &Call<'_>, request_id: &str) -> Response {
         .filter(|(oid, p)| typed(p.sort) && asked.contains(oid))
         .map(|(oid, p)| {
             let (word, object) = match p.sort {
-                Sort::ServicePrincipal => ("servicePrincipal", object(call, oid, p)),
+                Sort::ServicePrincipal => ("servicePrincipal", services::document(call, oid, p)),
                 Sort::User => ("user", people::document(oid, p)),
                 Sort::Group => ("group", people::document(oid, p)),
             };
@@ -190,51 +164,4 @@ fn by_ids(call: &Call<'_>, request_id: &str) -> Response {
         .collect();
     Response::json(200, ODATA, &json!({"@odata.context": format!("{CONTEXT}#directoryObjects"), "value": value}))
         .with("location", "https://graph.microsoft.com")
-}
-
-fn names(principal: &Principal) -> Vec<String> {
-    match &principal.resource_id {
-        Some(id) => vec![principal.app_id.clone(), format!("https://identity.azure.net/{}", ids::hex(&["spn", id]))],
-        None => vec![principal.app_id.clone()],
-    }
-}
-
-/// A managed identity has a certificate that Azure made and turns over every 90 days.
-fn credentials(principal: &Principal) -> Value {
-    if principal.resource_id.is_none() {
-        return json!([]);
-    }
-    let thumbprint = format!("{}{}", ids::hex(&["certificate", &principal.app_id]), &ids::hex(&["thumbprint", &principal.app_id])[..8]);
-    json!([{"customKeyIdentifier": thumbprint.to_ascii_uppercase(), "displayName": format!("CN={}", principal.app_id),
-        "endDateTime": times::seconds(principal.created + 90 * times::DAY), "key": null, "keyId": ids::guid(&["certificate", &principal.app_id]),
-        "startDateTime": times::seconds(principal.created), "type": "AsymmetricX509Cert", "usage": "Verify"}])
-}
-
-/// With the many explicit nulls of the real one.
-fn object(call: &Call<'_>, oid: &str, principal: &Principal) -> Value {
-    let managed = principal.resource_id.is_some();
-    let alternative: Vec<String> = match &principal.resource_id {
-        Some(id) => vec![format!("isExplicit={}", if id.contains("userAssignedIdentities") { "True" } else { "False" }), id.clone()],
-        None => Vec::new(),
-    };
-    let info = if managed {
-        Value::Null
-    } else {
-        json!({"logoUrl": null, "marketingUrl": null, "privacyStatementUrl": null, "supportUrl": null, "termsOfServiceUrl": null})
-    };
-    json!({
-        "id": oid, "deletedDateTime": null, "accountEnabled": true, "alternativeNames": alternative,
-        "appDisplayName": if managed { Value::Null } else { json!(principal.display_name) }, "appDescription": null,
-        "appId": principal.app_id, "applicationTemplateId": null,
-        "appOwnerOrganizationId": if managed { Value::Null } else { json!(call.state.tenant) },
-        "appRoleAssignmentRequired": false, "createdDateTime": times::seconds(principal.created), "description": null,
-        "disabledByMicrosoftStatus": null, "displayName": principal.display_name, "homepage": null, "loginUrl": null, "logoutUrl": null,
-        "notes": null, "notificationEmailAddresses": [], "preferredSingleSignOnMode": null, "preferredTokenSigningKeyThumbprint": null,
-        "replyUrls": [], "servicePrincipalNames": names(principal),
-        "servicePrincipalType": if managed { "ManagedIdentity" } else { "Application" },
-        "signInAudience": if managed { Value::Null } else { json!("AzureADMyOrg") }, "tags": [], "tokenEncryptionKeyId": null,
-        "info": info, "samlSingleSignOnSettings": null, "addIns": [], "appRoles": [], "keyCredentials": credentials(principal),
-        "oauth2PermissionScopes": [], "passwordCredentials": [], "resourceSpecificApplicationPermissions": [],
-        "verifiedPublisher": {"displayName": null, "verifiedPublisherId": null, "addedDateTime": null},
-    })
 }

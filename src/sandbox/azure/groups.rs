@@ -5,18 +5,54 @@ use super::{
     error::{self, gateway},
     identities, ids, plain, scale_sets,
     state::{Group, Operation},
-    subscriptions, vaults,
+    subscriptions, times, vaults,
 };
 use crate::sandbox::{http::Response, lateness::Lateness};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
+
+/// A deletion that nobody asks after is over by then.
+const LONGEST: i64 = 20 * times::SECOND;
 
 pub fn id(call: &Call<'_>, name: &str) -> String {
     ids::group_id(&call.state.subscription, name)
 }
 
 pub fn find(call: &Call<'_>, name: &str) -> Result<Group, Response> {
-    call.state.groups.get(&ids::fold(name)).cloned().ok_or_else(|| error::group_not_found(name))
+    there(call, name).cloned().ok_or_else(|| error::group_not_found(name))
+}
+
+/// A group that is being deleted is there until somebody has seen that it is not: by the poll, or by looking at it.
+fn there<'a>(call: &'a Call<'_>, name: &str) -> Option<&'a Group> {
+    call.state.groups.get(&ids::fold(name)).filter(|group| is_there(call, group))
+}
+
+fn is_there(call: &Call<'_>, group: &Group) -> bool {
+    let Some(ending) = &group.ending else { return true };
+    let running = call.state.operations.get(ending);
+    running.is_some_and(|o| o.polls > 0 && call.now - o.created < LONGEST)
+}
+
+/// What writes to a group that is being deleted, or into it, is refused.
+pub fn writable(call: &Call<'_>, group: &Group) -> Result<(), Response> {
+    if group.ending.is_none() || !matches!(call.request.method.as_str(), "PUT" | "PATCH" | "POST" | "DELETE") {
+        return Ok(());
+    }
+    Err(gateway(
+        409,
+        "ResourceGroupBeingDeleted",
+        format!("The resource group '{}' is in deprovisioning state and cannot perform this operation.", group.name),
+    ))
+}
+
+/// A look at what is being deleted brings its end nearer, as a poll does.
+fn seen(call: &mut Call<'_>, group: &Group) {
+    if call.rules.lateness == Lateness::Quick
+        && let Some(running) = group.ending.as_ref().and_then(|e| call.state.operations.get_mut(e))
+    {
+        running.polls = running.polls.saturating_sub(1);
+        call.counted();
+    }
 }
 
 pub fn document(subscription: &str, group: &Group) -> Value {
@@ -27,7 +63,7 @@ pub fn document(subscription: &str, group: &Group) -> Value {
     if let Some(tags) = &group.tags {
         body["tags"] = json!(tags);
     }
-    body["properties"] = json!({"provisioningState": "Succeeded"});
+    body["properties"] = json!({"provisioningState": if group.ending.is_some() { "Deleting" } else { "Succeeded" }});
     body
 }
 
@@ -37,7 +73,7 @@ pub fn list(call: &Call<'_>) -> Answer {
     }
     let action = "Microsoft.Resources/subscriptions/resourceGroups/read";
     let all = access::sees_all(call, action, &format!("/subscriptions/{}", call.state.subscription))?;
-    let seen = call.state.groups.values().filter(|g| all || access::may(call, action, &id(call, &g.name)));
+    let seen = call.state.groups.values().filter(|g| is_there(call, g) && (all || access::may(call, action, &id(call, &g.name))));
     Ok(error::list(seen.map(|g| document(&call.state.subscription, g)).collect()))
 }
 
@@ -48,12 +84,16 @@ pub fn one(call: &mut Call<'_>, name: &str) -> Answer {
         "GET" => {
             access::require(call, &action("read"), &scope)?;
             let group = find(call, name)?;
+            seen(call, &group);
             Ok(error::ok(&document(&call.state.subscription, &group)))
         }
         "HEAD" => {
             access::require(call, &action("read"), &scope)?;
             Ok(match find(call, name) {
-                Ok(_) => Response::new(204),
+                Ok(group) => {
+                    seen(call, &group);
+                    Response::new(204)
+                }
                 Err(refusal) => Response { body: crate::sandbox::http::Body::Full(Default::default()), ..refusal },
             })
         }
@@ -64,6 +104,7 @@ pub fn one(call: &mut Call<'_>, name: &str) -> Answer {
         "PATCH" => {
             access::require(call, &action("write"), &scope)?;
             let mut group = find(call, name)?;
+            writable(call, &group)?;
             if let Some(tags) = error::tags(&error::object(call)?) {
                 group.tags = Some(tags);
             }
@@ -75,6 +116,7 @@ pub fn one(call: &mut Call<'_>, name: &str) -> Answer {
         "DELETE" => {
             access::require(call, &action("delete"), &scope)?;
             let group = find(call, name)?;
+            writable(call, &group)?;
             Ok(delete(call, &group))
         }
         _ => Err(error::method_not_allowed(call)),
@@ -107,7 +149,10 @@ fn put(call: &mut Call<'_>, name: &str) -> Answer {
             ),
         ));
     }
-    let there = call.state.groups.get(&ids::fold(name)).cloned();
+    let there = there(call, name).cloned();
+    if let Some(group) = &there {
+        writable(call, group)?;
+    }
     if let Some(group) = there.as_ref().filter(|g| g.location != location) {
         return Err(gateway(
             409,
@@ -121,6 +166,7 @@ fn put(call: &mut Call<'_>, name: &str) -> Answer {
         // a group that never had tags shows none
         tags: error::tags(&body).or_else(|| there.as_ref().and_then(|g| g.tags.as_ref()).map(|_| Default::default())),
         managed_by: there.as_ref().and_then(|g| g.managed_by.clone()),
+        ending: None,
     };
     let body = document(&call.state.subscription, &group);
     call.state.groups.insert(ids::fold(name), group);
@@ -129,12 +175,16 @@ fn put(call: &mut Call<'_>, name: &str) -> Answer {
 }
 
 fn delete(call: &mut Call<'_>, group: &Group) -> Response {
-    empty(call, &group.name);
+    remove(call, &group.name);
     let job = json!({"jobId": format!("RESOURCEGROUPDELETIONJOB-{}-{}", group.name.to_ascii_uppercase(), group.location.to_ascii_uppercase()),
         "jobLocation": group.location, "run": call.state.next_generation(&id(call, &group.name))});
     let operation = URL_SAFE_NO_PAD.encode(job.to_string());
     let polls = u32::from(call.rules.lateness != Lateness::None);
     call.state.operations.insert(operation.clone(), Operation { created: call.now, polls, status: None });
+    if polls > 0 {
+        let ending = Group { ending: Some(operation.clone()), ..group.clone() };
+        call.state.groups.insert(ids::fold(&group.name), ending);
+    }
     call.changed();
     Response::new(202).with("location", poll_url(call, &format!("operationresults/{operation}"))).with("retry-after", pause(call, "15"))
 }
@@ -149,7 +199,11 @@ pub fn pause(call: &Call<'_>, recorded: &str) -> String {
 
 /// Absolute, with the signature parameters that a client must hand back as they are.
 pub fn poll_url(call: &Call<'_>, rest: &str) -> String {
-    let (now, version) = (call.now / 100, call.api_version());
+    signed_url(call, rest, &call.api_version())
+}
+
+pub fn signed_url(call: &Call<'_>, rest: &str, version: &str) -> String {
+    let now = call.now / 100;
     let sign = ids::hex(&["signature", rest, &now.to_string()]);
     format!(
         "https://management.azure.com/subscriptions/{}/{rest}?api-version={version}&t={now}&c=podid-sandbox&s={sign}&h={sign}",
@@ -169,7 +223,7 @@ pub fn poll(call: &mut Call<'_>, operation: &str) -> Answer {
 }
 
 /// Ends all that is in the group, and the node groups of its clusters.
-fn empty(call: &mut Call<'_>, name: &str) {
+pub fn remove(call: &mut Call<'_>, name: &str) {
     let folded = ids::fold(name);
     let Some(group) = call.state.groups.remove(&folded) else { return };
     let node_groups: Vec<String> =
@@ -181,6 +235,6 @@ fn empty(call: &mut Call<'_>, name: &str) {
     plain::remove_in(call, &group.name);
     call.state.assignments.drop_under(&ids::fold(&id(call, name)));
     for node_group in node_groups {
-        empty(call, &node_group);
+        remove(call, &node_group);
     }
 }

@@ -43,6 +43,15 @@ pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
     Ok(error::list(all.map(|i| show(call, i)).collect()))
 }
 
+/// The service's own limit on writes, as recorded: its code is the status.
+pub fn throttled(call: &Call<'_>) -> Response {
+    let message = format!(
+        "Request is temporarily throttled because subscription {} has issued too many requests. Retry after 2 seconds.",
+        call.state.subscription
+    );
+    error::body(429, "429", message).with("retry-after", "2")
+}
+
 pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     let scope = ids::resource_id(&call.state.subscription, &group.name, KIND, name);
     let key = key(&call.state.subscription, &group.name, name);

@@ -40,9 +40,13 @@ pub fn low_group_id(subscription: &str, group: &str, kind: &str, name: &str) -> 
     format!("/subscriptions/{subscription}/resourcegroups/{group}/providers/{kind}/{name}")
 }
 
+/// The management group that every subscription is in is named as the tenant; there is no other here.
+pub const MANAGEMENT_GROUPS: &str = "/providers/microsoft.management/managementgroups/";
+
 /// True for the scope itself and for what lies under it; both folded, `/` is above all.
 pub fn covers(scope: &str, target: &str) -> bool {
-    scope == "/" || target.strip_prefix(scope).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let above = scope == "/" || (scope.starts_with(MANAGEMENT_GROUPS) && target.starts_with("/subscriptions/"));
+    above || target.strip_prefix(scope).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -53,6 +57,8 @@ mod tests {
     fn a_scope_covers_whole_segments_only() {
         assert!(covers("/subscriptions/s", "/subscriptions/s/resourcegroups/g"));
         assert!(covers("/", "/subscriptions/s"));
+        assert!(covers("/providers/microsoft.management/managementgroups/t", "/subscriptions/s/resourcegroups/g"));
+        assert!(!covers("/providers/microsoft.management/managementgroups/t", "/"));
         assert!(!covers("/subscriptions/s/resourcegroups/g", "/subscriptions/s/resourcegroups/gg"));
     }
 

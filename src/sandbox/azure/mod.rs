@@ -24,6 +24,7 @@ pub mod ids;
 pub mod imds;
 pub mod instance;
 pub mod issuers;
+pub mod locks;
 pub mod plain;
 pub mod policies;
 pub mod providers;
@@ -31,6 +32,7 @@ pub mod resources;
 pub mod roles;
 pub mod roster;
 pub mod scale_sets;
+pub mod secret_backups;
 pub mod secrets;
 pub mod seed;
 pub mod stand_ins;
@@ -47,6 +49,7 @@ pub use state::State;
 use super::{
     http::{Request, Response},
     lateness::Lateness,
+    limits::Spent,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -65,6 +68,8 @@ pub struct Rules {
     pub token_seconds: i64,
     /// How often a write of a scale set is looked at before it is done; 0: it is done when it is answered.
     pub scale_set_polls: u32,
+    /// The limit that this one request is over.
+    pub spent: Option<Spent>,
     /// Signs the tokens of this sandbox.
     pub token_key: Vec<u8>,
     /// Where the key is that the sandbox's clusters sign service account tokens with.
@@ -105,6 +110,8 @@ pub struct Call<'a> {
     /// Unix nanoseconds.
     pub now: i64,
     pub caller: Caller,
+    /// The role assignment that let the caller at a vault's data, on a vault of roles.
+    pub pass: Option<String>,
     pub effect: Effect,
 }
 
@@ -141,7 +148,7 @@ pub fn knows(state: &State, host: &str) -> Known {
 
 /// None where the host is none of Azure's.
 pub fn answer(state: &mut State, request: &Request, rules: &Rules, now: i64) -> Option<(Response, Effect)> {
-    let mut call = Call { state, request, rules, now, caller: Caller::default(), effect: Effect::Nothing };
+    let mut call = Call { state, request, rules, now, caller: Caller::default(), pass: None, effect: Effect::Nothing };
     let response = match request.host.as_str() {
         LOGIN_HOST => entra::answer(&mut call),
         ARM_HOST => arm::answer(&mut call),

@@ -28,6 +28,33 @@ pub const ALL: &[(&str, &[&str])] = &[
     ("Microsoft.Storage", &["storageAccounts"]),
 ];
 
+/// Of those that are not registered, the types that a client was seen to look for; the rest tell `operations`, which all have.
+const TYPES: &[(&str, &[&str])] = &[
+    ("Microsoft.App", &["managedEnvironments", "containerApps", "jobs"]),
+    ("Microsoft.AppConfiguration", &["configurationStores"]),
+    ("Microsoft.Cache", &["Redis", "redisEnterprise"]),
+    ("Microsoft.ClassicInfrastructureMigrate", &["classicInfrastructureResources"]),
+    ("Microsoft.CognitiveServices", &["accounts", "accounts/projects", "accounts/connections", "deletedAccounts"]),
+    ("Microsoft.ContainerInstance", &["containerGroups"]),
+    ("Microsoft.ContainerRegistry", &["registries"]),
+    ("Microsoft.Dashboard", &["grafana"]),
+    ("Microsoft.DocumentDB", &["databaseAccounts"]),
+    ("Microsoft.EventHub", &["namespaces"]),
+    ("Microsoft.Insights", &["components", "diagnosticSettings", "metricAlerts"]),
+    ("Microsoft.Management", &["managementGroups", "getEntities", "checkNameAvailability"]),
+    ("Microsoft.Monitor", &["accounts", "locations", "pipelineGroups"]),
+    ("Microsoft.ServiceBus", &["namespaces"]),
+    ("Microsoft.Sql", &["servers", "servers/databases"]),
+    ("Microsoft.Web", &["sites", "serverFarms"]),
+];
+
+/// One application acts for these, and they tell it by itself; of the others it is a list.
+const OF_ONE: &[&str] = &["Microsoft.ClassicInfrastructureMigrate", "Microsoft.Management"];
+/// On the newer hub of providers: these tell which version of a type is the usual one, and all that their applications may.
+const OF_THE_HUB: &[&str] = &["Microsoft.Monitor"];
+/// Of no location: what they have is the tenant's.
+const OF_THE_TENANT: &[&str] = &["Microsoft.Management"];
+
 /// Known, and not registered in a new world.
 const OTHERS: &[&str] = &[
     "Microsoft.AlertsManagement",
@@ -38,6 +65,10 @@ const OTHERS: &[&str] = &[
     "Microsoft.Batch",
     "Microsoft.Cache",
     "Microsoft.Cdn",
+    "Microsoft.ClassicCompute",
+    "Microsoft.ClassicInfrastructureMigrate",
+    "Microsoft.ClassicNetwork",
+    "Microsoft.ClassicStorage",
     "Microsoft.CognitiveServices",
     "Microsoft.ContainerInstance",
     "Microsoft.ContainerRegistry",
@@ -90,14 +121,38 @@ fn find<'a>(call: &'a mut Call<'_>, namespace: &str) -> Result<&'a mut Provider,
 }
 
 fn document(call: &Call<'_>, provider: &Provider) -> Value {
+    let namespace = provider.namespace.as_str();
     let locations: Vec<&str> = subscriptions::LOCATIONS.iter().map(|(_, display)| *display).collect();
-    let types = ALL.iter().find(|(namespace, _)| *namespace == provider.namespace).map_or(&[][..], |(_, types)| *types);
-    let types: Vec<Value> = types
-        .iter()
-        .map(|kind| json!({"resourceType": kind, "locations": locations, "apiVersions": ["2026-02-01", "2024-11-01"], "capabilities": "SupportsTags, SupportsLocation"}))
-        .collect();
-    json!({"id": format!("/subscriptions/{}/providers/{}", call.state.subscription, provider.namespace), "namespace": provider.namespace,
-        "authorizations": [], "resourceTypes": types, "registrationState": provider.registration, "registrationPolicy": "RegistrationRequired"})
+    let types = ALL.iter().chain(TYPES).find(|(name, _)| *name == namespace).map_or(&[][..], |(_, types)| *types);
+    let (hub, tenant) = (OF_THE_HUB.contains(&namespace), OF_THE_TENANT.contains(&namespace));
+    let kind = |kind: &str, capabilities: &str| {
+        let nowhere = tenant || kind == "locations";
+        let mut body = json!({"resourceType": kind, "locations": if nowhere { &[][..] } else { &locations[..] }, "apiVersions": ["2026-02-01", "2024-11-01"]});
+        if hub && !TYPES.iter().any(|(_, types)| types.first() == Some(&kind)) {
+            body["defaultApiVersion"] = json!("2024-11-01");
+        }
+        body["capabilities"] = json!(capabilities);
+        body
+    };
+    let mut types: Vec<Value> = types.iter().map(|t| kind(t, "SupportsTags, SupportsLocation")).collect();
+    types.push(kind("operations", "None"));
+    let named = |word: &str| ids::guid(&[word, namespace]);
+    let application = json!({"applicationId": named("application of"), "roleDefinitionId": named("role of")});
+    let mut applications = vec![application.clone()];
+    if hub {
+        applications.push(json!({"applicationId": named("application without a role of")}));
+        applications.push(json!({"applicationId": named("managing application of"), "roleDefinitionId": named("role of"),
+            "managedByRoleDefinitionId": named("managing role of")}));
+    }
+    let mut body = json!({"id": format!("/subscriptions/{}/providers/{namespace}", call.state.subscription), "namespace": namespace});
+    match OF_ONE.contains(&namespace) {
+        true => body["authorization"] = application,
+        false => body["authorizations"] = json!(applications),
+    }
+    body["resourceTypes"] = json!(types);
+    body["registrationState"] = json!(provider.registration);
+    body["registrationPolicy"] = json!("RegistrationRequired");
+    body
 }
 
 pub fn unknown(namespace: &str) -> Response {

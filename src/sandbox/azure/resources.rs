@@ -147,6 +147,9 @@ pub fn require_scope(call: &Call<'_>, scope: &str) -> Result<(), Response> {
                 Err(error::resource_not_found(&format!("{}/{}", path.parts[5], path.parts[6]), &path.parts[7], &group.name))
             }
         }
+        ["providers", "microsoft.management", "managementgroups", name] if *name != call.state.tenant => {
+            Err(error::gateway(404, "NotFound", format!("'{scope}' was not found.")))
+        }
         _ => Ok(()),
     }
 }
@@ -160,7 +163,7 @@ pub fn is_there(state: &State, id: &str) -> bool {
 
 /// Folded ids of groups and resources, with those ids as they are.
 pub fn names(state: &State) -> BTreeMap<String, String> {
-    let groups = state.groups.values().map(|g| ids::group_id(&state.subscription, &g.name));
+    let groups = state.groups.values().filter(|g| g.ending.is_none()).map(|g| ids::group_id(&state.subscription, &g.name));
     let resources = all(state).into_iter().map(|e| e.id);
     groups.chain(resources).map(|id| (ids::fold(&id), id)).collect()
 }

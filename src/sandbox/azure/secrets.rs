@@ -6,7 +6,7 @@ use super::{
     ids,
     state::{DeletedSecret, Secret, Tags, Vault, Version},
     times,
-    vault_gate::{self, Visit, bad, passed, permit, refusal, unix, vault},
+    vault_gate::{self, Visit, bad, permit, refusal, unix, vault},
 };
 use crate::sandbox::{
     http::Response,
@@ -19,7 +19,12 @@ use serde_json::{Map, Value, json};
 /// 25 KB (Key Vault documentation, "about secrets").
 const MOST_BYTES: usize = 25 * 1024;
 
-pub fn attributes(vault: &Vault, version: &Version) -> Value {
+/// Versions of the data plane that do not tell how long a deleted secret is kept, as recorded.
+fn tells_days(api_version: &str) -> bool {
+    !(api_version.starts_with("201") || api_version == "7.0")
+}
+
+fn attributes(visit: &Visit, vault: &Vault, version: &Version) -> Value {
     let mut body = Map::new();
     body.insert("enabled".into(), json!(version.enabled));
     if let Some(at) = version.not_before {
@@ -37,28 +42,30 @@ pub fn attributes(vault: &Vault, version: &Version) -> Value {
         (true, true) => "CustomizedRecoverable",
     };
     body.insert("recoveryLevel".into(), json!(level));
-    body.insert("recoverableDays".into(), json!(vault.retention_days));
+    if tells_days(&visit.api_version) {
+        body.insert("recoverableDays".into(), json!(vault.retention_days));
+    }
     Value::Object(body)
 }
 
 /// Without the value. `id` names the version, but for the entries of a list of secrets.
-pub fn bundle(vault: &Vault, id: &str, version: &Version) -> Map<String, Value> {
+pub fn bundle(visit: &Visit, vault: &Vault, id: &str, version: &Version) -> Map<String, Value> {
     let mut body = Map::new();
     if let Some(kind) = &version.content_type {
         body.insert("contentType".into(), json!(kind));
     }
     body.insert("id".into(), json!(id));
-    body.insert("attributes".into(), attributes(vault, version));
+    body.insert("attributes".into(), attributes(visit, vault, version));
     if let Some(tags) = &version.tags {
         body.insert("tags".into(), json!(tags));
     }
     body
 }
 
-fn with_value(vault: &Vault, id: &str, version: &Version) -> Value {
+fn with_value(visit: &Visit, vault: &Vault, id: &str, version: &Version) -> Value {
     let mut body = Map::new();
     body.insert("value".into(), json!(version.value));
-    body.extend(bundle(vault, id, version));
+    body.extend(bundle(visit, vault, id, version));
     Value::Object(body)
 }
 
@@ -82,7 +89,7 @@ pub fn sound(name: &str) -> Result<(), Response> {
 }
 
 /// Not yet back from a recovery: not there.
-fn find<'a>(call: &'a Call<'_>, visit: &Visit, name: &str) -> Result<&'a Secret, Response> {
+pub fn find<'a>(call: &'a Call<'_>, visit: &Visit, name: &str) -> Result<&'a Secret, Response> {
     let secret = call.state.secrets.get(&visit.key(name)).ok_or_else(|| not_found(name))?;
     if secret.late.clone().refuses(call.rules.lateness, call.now) { Err(not_found(name)) } else { Ok(secret) }
 }
@@ -96,15 +103,19 @@ fn pick<'a>(secret: &'a Secret, version: Option<&str>) -> Result<&'a Version, Re
     }
 }
 
+pub fn disabled() -> Response {
+    refusal(403, "Forbidden", "Operation get is not permitted on this object.", "AccessDenied")
+}
+
 pub fn get(call: &mut Call<'_>, visit: &Visit, name: &str, version: Option<&str>) -> Answer {
     sound(name)?;
-    let pass = permit(call, visit, vault_gate::GET, Some(name))?;
+    permit(call, visit, vault_gate::GET, Some(name))?;
     let secret = find(call, visit, name)?;
     let version = pick(secret, version)?;
     if !version.enabled {
-        return Err(refusal(403, "Forbidden", "Operation get is not permitted on this object.", "AccessDenied"));
+        return Err(disabled());
     }
-    Ok(passed(ok(&with_value(vault(call, visit)?, &version_id(visit, secret, version), version)), pass))
+    Ok(ok(&with_value(visit, vault(call, visit)?, &version_id(visit, secret, version), version)))
 }
 
 struct Wish {
@@ -126,42 +137,46 @@ fn wish(body: &Map<String, Value>) -> Wish {
     }
 }
 
-fn object(call: &Call<'_>) -> Result<Map<String, Value>, Response> {
+pub fn object(call: &Call<'_>) -> Result<Map<String, Value>, Response> {
     match serde_json::from_slice(&call.request.body) {
         Ok(Value::Object(body)) => Ok(body),
         _ => Err(bad("The request body could not be parsed as JSON.")),
     }
 }
 
+/// Refuses a name that a deleted secret still has.
+pub fn free(call: &Call<'_>, visit: &Visit, name: &str) -> Result<(), Response> {
+    let Some(deleted) = call.state.deleted_secrets.get(&visit.key(name)) else { return Ok(()) };
+    Err(if deleted.late.clone().refuses(call.rules.lateness, call.now) {
+        refusal(
+            409,
+            "Conflict",
+            format!("Secret {name} is currently being deleted and cannot be re-created; retry later."),
+            "ObjectIsBeingDeleted",
+        )
+    } else {
+        refusal(
+            409,
+            "Conflict",
+            format!(
+                "Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the secret can only be recovered or purged."
+            ),
+            "ObjectIsDeletedButRecoverable",
+        )
+    })
+}
+
 /// Each PUT is a new version, equal or not.
 pub fn put(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     sound(name)?;
-    let pass = permit(call, visit, vault_gate::SET, Some(name))?;
+    permit(call, visit, vault_gate::SET, Some(name))?;
     let body = object(call)?;
     let value = body.get("value").and_then(Value::as_str).ok_or_else(|| bad("Property value is required."))?.to_owned();
     if value.len() > MOST_BYTES {
         return Err(bad(format!("The size of the secret value is over the limit of {MOST_BYTES} bytes.")));
     }
     let key = visit.key(name);
-    if let Some(deleted) = call.state.deleted_secrets.get(&key) {
-        return Err(if deleted.late.clone().refuses(call.rules.lateness, call.now) {
-            refusal(
-                409,
-                "Conflict",
-                format!("Secret {name} is currently being deleted and cannot be re-created; retry later."),
-                "ObjectIsBeingDeleted",
-            )
-        } else {
-            refusal(
-                409,
-                "Conflict",
-                format!(
-                    "Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the secret can only be recovered or purged."
-                ),
-                "ObjectIsDeletedButRecoverable",
-            )
-        });
-    }
+    free(call, visit, name)?;
     let run = call.state.next_generation(&format!("version:{key}")).to_string();
     let wish = wish(&body);
     let version = Version {
@@ -183,13 +198,13 @@ pub fn put(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     let id = version_id(visit, secret, &version);
     secret.versions.push(version.clone());
     call.changed();
-    Ok(passed(ok(&with_value(vault(call, visit)?, &id, &version)), pass))
+    Ok(ok(&with_value(visit, vault(call, visit)?, &id, &version)))
 }
 
 /// Attributes and tags of a version; what is not said stays.
 pub fn patch(call: &mut Call<'_>, visit: &Visit, name: &str, version: Option<&str>) -> Answer {
     sound(name)?;
-    let pass = permit(call, visit, vault_gate::UPDATE, Some(name))?;
+    permit(call, visit, vault_gate::UPDATE, Some(name))?;
     let wish = wish(&object(call)?);
     let id = pick(find(call, visit, name)?, version)?.id.clone();
     let now = call.now;
@@ -204,12 +219,12 @@ pub fn patch(call: &mut Call<'_>, visit: &Visit, name: &str, version: Option<&st
     let version = version.clone();
     let full = version_id(visit, secret, &version);
     call.changed();
-    Ok(passed(ok(&Value::Object(bundle(vault(call, visit)?, &full, &version))), pass))
+    Ok(ok(&Value::Object(bundle(visit, vault(call, visit)?, &full, &version))))
 }
 
 pub fn delete(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     sound(name)?;
-    let pass = permit(call, visit, vault_gate::DELETE, Some(name))?;
+    permit(call, visit, vault_gate::DELETE, Some(name))?;
     find(call, visit, name)?;
     let (now, lateness) = (call.now, call.rules.lateness);
     let purge_at = now + vault(call, visit)?.retention_days * times::DAY;
@@ -218,7 +233,7 @@ pub fn delete(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     let deleted = DeletedSecret { secret, deleted: now, purge_at, late: Late::new(Kind::Deletion, lateness, now) };
     call.state.deleted_secrets.insert(key, deleted.clone());
     call.changed();
-    Ok(passed(ok(&super::deleted_secrets::document(visit, vault(call, visit)?, &deleted)), pass))
+    Ok(ok(&super::deleted_secrets::document(visit, vault(call, visit)?, &deleted)))
 }
 
 /// What the vault has of a table, by name.
@@ -255,23 +270,23 @@ pub fn page<'a, T: 'a>(call: &Call<'_>, visit: &Visit, all: impl Iterator<Item =
 }
 
 pub fn list(call: &mut Call<'_>, visit: &Visit) -> Answer {
-    let pass = permit(call, visit, vault_gate::LIST, None)?;
+    permit(call, visit, vault_gate::LIST, None)?;
     let vault = vault(call, visit)?;
     let current = within(&call.state.secrets, visit).filter_map(|(name, s)| Some((name, (s, s.versions.last()?))));
     let show = |(secret, version): (&Secret, &Version)| {
-        Value::Object(bundle(vault, &format!("https://{}/secrets/{}", visit.host, secret.name), version))
+        Value::Object(bundle(visit, vault, &format!("https://{}/secrets/{}", visit.host, secret.name), version))
     };
-    Ok(passed(ok(&page(call, visit, current, show)), pass))
+    Ok(ok(&page(call, visit, current, show)))
 }
 
 pub fn versions(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     sound(name)?;
-    let pass = permit(call, visit, vault_gate::LIST, Some(name))?;
+    permit(call, visit, vault_gate::LIST, Some(name))?;
     let vault = vault(call, visit)?;
     // a name that is not there has no versions: an empty list
     let mut all: Vec<(&Secret, &Version)> =
         find(call, visit, name).into_iter().flat_map(|s| s.versions.iter().map(move |v| (s, v))).collect();
     all.sort_by(|a, b| a.1.id.cmp(&b.1.id));
-    let show = |(secret, version): (&Secret, &Version)| Value::Object(bundle(vault, &version_id(visit, secret, version), version));
-    Ok(passed(ok(&page(call, visit, all.into_iter().map(|(s, v)| (v.id.as_str(), (s, v))), show)), pass))
+    let show = |(secret, version): (&Secret, &Version)| Value::Object(bundle(visit, vault, &version_id(visit, secret, version), version));
+    Ok(ok(&page(call, visit, all.into_iter().map(|(s, v)| (v.id.as_str(), (s, v))), show)))
 }

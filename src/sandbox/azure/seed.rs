@@ -2,15 +2,11 @@
 //! but may read no secret. All ids derive from names.
 
 use super::{
-    ids, providers, roles,
+    clusters, ids, providers, roles,
     roster::Assignments,
-    state::{Assigned, Assignment, Cluster, Group, Principal, Provider, ScaleSet, State},
+    state::{Assignment, Group, Principal, Provider, State},
 };
-use crate::sandbox::{
-    lateness::{Late, Lateness},
-    table::Table,
-};
-use std::collections::BTreeMap;
+use crate::sandbox::{lateness::Late, table::Table};
 
 pub const GROUP: &str = "podid-lab";
 const LOCATION: &str = "westeurope";
@@ -55,6 +51,9 @@ pub fn new(now: i64) -> State {
         scale_sets: Table::default(),
         providers: Table::default(),
         features: Table::default(),
+        applications: Table::default(),
+        members: Table::default(),
+        locks: Table::default(),
         operations: Table::default(),
         grants: Table::default(),
         generations: Table::default(),
@@ -87,7 +86,7 @@ pub fn new(now: i64) -> State {
 }
 
 fn group(state: &mut State, name: &str, managed_by: Option<String>) {
-    let group = Group { name: name.to_owned(), location: LOCATION.to_owned(), tags: None, managed_by };
+    let group = Group { name: name.to_owned(), location: LOCATION.to_owned(), tags: None, managed_by, ending: None };
     state.groups.insert(ids::fold(name), group);
 }
 
@@ -111,83 +110,30 @@ pub fn application(state: &mut State, name: &str, display_name: &str, now: i64) 
 }
 
 fn managed(state: &mut State, name: &str, now: i64) {
-    let mut cluster = cluster(state, name);
-    let id = ids::low_group_id(&state.subscription, GROUP, super::clusters::KIND, name);
-    let (_, principal) = super::directory::create(state, &id, name, Lateness::None, now);
-    cluster.principal_id = Some(principal);
-    let kubelet = format!("{name}-agentpool");
-    let full = ids::low_group_id(&state.subscription, &cluster.node_group, super::identities::KIND, &kubelet);
-    let (client_id, principal_id) = super::directory::create(state, &full, &kubelet, Lateness::None, now);
-    let key = ids::fold(&full);
-    state.identities.insert(
-        key.clone(),
-        super::state::Identity {
-            name: kubelet,
-            group: cluster.node_group.clone(),
-            location: LOCATION.to_owned(),
-            tags: BTreeMap::new(),
-            client_id: client_id.clone(),
-            principal_id: principal_id.clone(),
-        },
-    );
-    if let Some(set) = state.scale_sets.get_mut(&cluster.scale_set) {
-        let id = ids::resource_id(&state.subscription, &cluster.node_group, super::identities::KIND, &format!("{name}-agentpool"));
-        set.identities.insert(key.clone(), Assigned { id, client_id, principal_id });
-    }
-    cluster.kubelet = Some(key);
-    "msi".clone_into(&mut cluster.client_id);
-    cluster.oidc_issuer = Some(format!("https://{LOCATION}.oic.prod-aks.azure.com/{}/{}/", state.tenant, ids::guid(&["issuer", name])));
-    insert(state, cluster);
+    cluster(state, name, None, now);
 }
 
 fn by_service_principal(state: &mut State, name: &str, now: i64) {
-    let mut cluster = cluster(state, name);
     let login = format!("{name}-cluster");
     application(state, &login, &login, now);
-    cluster.client_id = ids::guid(&["client", &login]);
-    insert(state, cluster);
+    cluster(state, name, Some(&ids::guid(&["client", &login])), now);
 }
 
-fn insert(state: &mut State, cluster: Cluster) {
-    let key = ids::fold(&ids::resource_id(&state.subscription, &cluster.group, super::clusters::KIND, &cluster.name));
-    state.clusters.insert(key, cluster);
-}
-
-/// With its node resource group and the scale set of its nodes.
-fn cluster(state: &mut State, name: &str) -> Cluster {
-    let node_group = format!("MC_{GROUP}_{name}_{LOCATION}");
-    let owner = ids::low_group_id(&state.subscription, GROUP, super::clusters::KIND, name);
-    group(state, &node_group, Some(owner));
-    let digits: String = ids::hex(&["scale set", name]).chars().filter(char::is_ascii_digit).take(8).collect();
-    let set = ScaleSet {
-        name: format!("aks-nodepool1-{digits:0<8}-vmss"),
-        group: node_group.clone(),
-        location: LOCATION.to_owned(),
-        tags: [("aks-managed-poolName".to_owned(), "nodepool1".to_owned())].into(),
-        capacity: 1,
-        unique_id: ids::guid(&["scale set", name]),
-        principal_id: None,
-        operation: None,
-        deleting: false,
-        identities: BTreeMap::new(),
+fn cluster(state: &mut State, name: &str, client_id: Option<&str>, now: i64) {
+    let site = clusters::Site {
+        name,
+        group: GROUP,
+        location: LOCATION,
+        dns_prefix: &format!("{name}-dns"),
+        version: VERSION,
+        pool: ("nodepool1", 1),
+        client_id,
+        own_identity: true,
+        issuer: client_id.is_none(),
     };
-    let key = ids::fold(&super::scale_sets::id(&state.subscription, &set));
-    state.scale_sets.insert(key.clone(), set);
-    Cluster {
-        name: name.to_owned(),
-        group: GROUP.to_owned(),
-        location: LOCATION.to_owned(),
-        node_group,
-        scale_set: key,
-        fqdn: format!("{name}-dns-{}.hcp.{LOCATION}.azmk8s.io", &ids::hex(&["fqdn", name])[..8]),
-        dns_prefix: format!("{name}-dns"),
-        version: VERSION.to_owned(),
-        principal_id: None,
-        kubelet: None,
-        client_id: String::new(),
-        oidc_issuer: None,
-        own: None,
-    }
+    let cluster = clusters::found(state, &site, now);
+    let key = ids::fold(&ids::resource_id(&state.subscription, &cluster.group, clusters::KIND, &cluster.name));
+    state.clusters.insert(key, cluster);
 }
 
 #[cfg(test)]

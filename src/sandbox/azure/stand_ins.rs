@@ -98,6 +98,7 @@ fn follow(state: &mut State, cluster: &mut Cluster, place: &Place, count: u32) {
         location: cluster.location.clone(),
         tags: None,
         managed_by: Some(owner),
+        ending: None,
     });
     cluster.node_group.clone_from(&group.name);
     let mut set = ScaleSet {

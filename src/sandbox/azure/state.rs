@@ -28,7 +28,16 @@ pub struct State {
     pub federating: BTreeSet<String>,
     /// By object id.
     pub principals: Table<Principal>,
+    /// Registered applications, by object id.
+    #[serde(default)]
+    pub applications: Table<Application>,
+    /// Object ids of the members of each group that has some, by the group's.
+    #[serde(default)]
+    pub members: Table<Vec<String>>,
     pub assignments: Assignments,
+    /// Locks, by folded id.
+    #[serde(default)]
+    pub locks: Table<Lock>,
     /// Roles that were made here, by GUID.
     #[serde(default)]
     pub roles: Table<Role>,
@@ -73,6 +82,9 @@ pub struct Group {
     pub location: String,
     pub tags: Option<Tags>,
     pub managed_by: Option<String>,
+    /// The operation that ends it: until that is over, its name is still there, and nothing in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<String>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -132,6 +144,37 @@ pub struct Principal {
     pub late: Late,
 }
 
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Application {
+    pub app_id: String,
+    pub display_name: String,
+    pub created: i64,
+    /// What Graph was told of it beyond the rest, by the names of Graph.
+    pub more: Map<String, Value>,
+    pub passwords: Vec<Password>,
+}
+
+/// Holds a credential, so no Debug.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Password {
+    pub id: String,
+    pub name: Option<String>,
+    pub text: String,
+    pub start: i64,
+    pub end: i64,
+}
+
+/// What must not be deleted, or not be changed.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Lock {
+    pub name: String,
+    /// In the casing of the request.
+    pub scope: String,
+    /// `CanNotDelete` or `ReadOnly`.
+    pub level: String,
+    pub notes: Option<String>,
+}
+
 /// A resource that is kept as it was sent.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Plain {
@@ -178,6 +221,9 @@ pub struct Vault {
     /// `enabledForDeployment`, `…DiskEncryption`, `…TemplateDeployment`, as far as they were ever said.
     pub enabled_for: BTreeMap<String, bool>,
     pub retention_days: i64,
+    /// Soft delete was asked for without the days: then it does not tell them.
+    #[serde(default)]
+    pub hides_days: bool,
     /// None (never said, an old vault) means access policies.
     pub rbac: Option<bool>,
     pub purge_protection: bool,
@@ -268,6 +314,34 @@ pub struct Cluster {
     /// What was here before another cluster stood in for this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own: Option<Own>,
+    /// The `properties` that it was asked for; nothing for the clusters of a new world.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub asked: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// Ids of the identities that its control plane was given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<String>,
+    /// The operation that makes or changes it, and the state that it is in meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changing: Option<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub verb: String,
+    /// The operation that ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<String>,
+}
+
+impl Cluster {
+    /// Which version it follows: a minor if nobody said.
+    pub fn asked_version(&self) -> String {
+        match self.asked.get("kubernetesVersion").and_then(Value::as_str) {
+            Some(version) => version.to_owned(),
+            None => self.version.rsplit_once('.').map_or(self.version.as_str(), |(minor, _)| minor).to_owned(),
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -324,7 +398,7 @@ pub struct Operation {
 
 impl State {
     /// All that a save looks at. The compiler asks for a field that is new; what is no table is never written to once the world is made.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 18] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 21] {
         let Self {
             tenant: _,
             subscription: _,
@@ -333,7 +407,10 @@ impl State {
             federated,
             federating: _,
             principals,
+            applications,
+            members,
             assignments,
+            locks,
             roles,
             plain,
             vaults,
@@ -353,7 +430,10 @@ impl State {
             ("identities", identities),
             ("federated", federated),
             ("principals", principals),
+            ("applications", applications),
+            ("members", members),
             ("assignments", assignments),
+            ("locks", locks),
             ("roles", roles),
             ("plain", plain),
             ("vaults", vaults),

@@ -50,6 +50,11 @@ pub fn compact(at: i64) -> String {
     stamp(at).strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
+/// RFC 3339.
+pub fn read(text: &str) -> Option<i64> {
+    i64::try_from(text.parse::<Timestamp>().ok()?.as_nanosecond()).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -76,9 +76,11 @@ pub fn settle(now: i64, vault: &mut Vault, p: &Map<String, Value>) -> Result<Opt
     }
     if let Some(acls) = p.get("networkAcls").and_then(Value::as_object) {
         let part = |name: &str, or: Value| acls.get(name).filter(|v| !v.is_null()).cloned().unwrap_or(or);
-        vault.network_acls =
-            Some(json!({"bypass": part("bypass", json!("AzureServices")), "defaultAction": part("defaultAction", json!("Allow")),
-            "ipRules": part("ipRules", json!([])), "virtualNetworkRules": part("virtualNetworkRules", json!([]))}));
+        let rules = json!({"bypass": part("bypass", json!("AzureServices")), "defaultAction": part("defaultAction", json!("Allow")),
+            "ipRules": part("ipRules", json!([])), "virtualNetworkRules": part("virtualNetworkRules", json!([]))});
+        // what lets everyone in is not told, as recorded
+        let open = json!({"bypass": "AzureServices", "defaultAction": "Allow", "ipRules": [], "virtualNetworkRules": []});
+        vault.network_acls = Some(rules).filter(|rules| *rules != open);
     }
     if let Some(access) = text("publicNetworkAccess") {
         vault.public_network_access = access.to_owned();

@@ -3,13 +3,14 @@
 use super::{
     Call,
     access::{self, Plane},
-    arm, deleted_secrets, error, ids, policies, secrets,
+    arm, deleted_secrets, error, ids, policies, secret_backups, secrets,
     state::Vault,
     times, token, vaults,
 };
 use crate::sandbox::{
     http::Response,
     lateness::{Kind, Late},
+    limits::Spent,
 };
 use serde_json::json;
 
@@ -31,12 +32,15 @@ pub const UPDATE: Operation = operation("set", "Microsoft.KeyVault/vaults/secret
 pub const DELETE: Operation = operation("delete", "Microsoft.KeyVault/vaults/secrets/delete");
 pub const GET_DELETED: Operation = operation("get", "Microsoft.KeyVault/vaults/secrets/readMetadata/action");
 pub const RECOVER: Operation = operation("recover", "Microsoft.KeyVault/vaults/secrets/recover/action");
+pub const BACKUP: Operation = operation("backup", "Microsoft.KeyVault/vaults/secrets/backup/action");
+pub const RESTORE: Operation = operation("restore", "Microsoft.KeyVault/vaults/secrets/restore/action");
 pub const PURGE: Operation = operation("purge", "Microsoft.KeyVault/vaults/secrets/purge/action");
 
 /// A request that came to a vault: its key in the state, and the decoded path.
 pub struct Visit {
     pub vault: String,
     pub host: String,
+    pub api_version: String,
 }
 
 impl Visit {
@@ -50,7 +54,7 @@ pub fn answer(call: &mut Call<'_>) -> Response {
     let host = call.request.host.clone();
     let name = host.strip_suffix(super::VAULT_SUFFIX).unwrap_or_default().to_owned();
     let region = call.state.vaults.get(&name).map(|v| v.location.clone()).unwrap_or_default();
-    let visit = Visit { vault: name, host };
+    let visit = Visit { vault: name, host, api_version: call.api_version() };
     let response = admit(call).and_then(|()| route(call, &visit)).unwrap_or_else(|refusal| refusal);
     let response = response
         .with("cache-control", "no-cache")
@@ -62,6 +66,13 @@ pub fn answer(call: &mut Call<'_>) -> Response {
         .with("x-ms-keyvault-region", region)
         .with("x-ms-keyvault-service-version", "1.9.2064.1")
         .with("x-ms-request-id", ids::random());
+    // also on a refusal that comes after the door, as on a secret that is not there
+    let response = match call.pass.take() {
+        Some(assignment) => response
+            .with("x-ms-keyvault-rbac-assignment-id", assignment)
+            .with("x-ms-keyvault-rbac-cache", "ra_age=0;da_age=0;rd_age=0;brd_age=0;ra_notif_age=0;dec_lev=0;"),
+        None => response,
+    };
     match call.request.header("x-ms-client-request-id") {
         Some(id) => response.with("x-ms-client-request-id", id),
         None => response,
@@ -80,6 +91,10 @@ fn admit(call: &mut Call<'_>) -> Result<(), Response> {
     let message = match token::check(call, &["https://vault.azure.net"]) {
         Ok(caller) => {
             call.caller = caller;
+            if call.rules.spent == Some(Spent::Vault) {
+                let message = "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached";
+                return Err(error::body(429, "Throttled", message).with("retry-after", "1"));
+            }
             return match call.request.query("api-version").filter(|v| !v.is_empty()) {
                 Some(_) => Ok(()),
                 None => Err(bad("api-version must be specified")),
@@ -108,6 +123,8 @@ fn route(call: &mut Call<'_>, visit: &Visit) -> super::Answer {
         ("GET", ["secrets", _, "versions"]) => secrets::versions(call, visit, part(1)),
         ("GET", ["secrets", _]) => secrets::get(call, visit, part(1), None),
         ("GET", ["secrets", _, version]) => secrets::get(call, visit, part(1), Some(version)),
+        ("POST", ["secrets", "restore"]) => secret_backups::restore(call, visit),
+        ("POST", ["secrets", _, "backup"]) => secret_backups::backup(call, visit, part(1)),
         ("PUT", ["secrets", _]) => secrets::put(call, visit, part(1)),
         ("PATCH", ["secrets", _]) => secrets::patch(call, visit, part(1), None),
         ("PATCH", ["secrets", _, version]) => secrets::patch(call, visit, part(1), Some(version)),
@@ -127,11 +144,8 @@ pub fn vault<'a>(call: &'a Call<'_>, visit: &Visit) -> Result<&'a Vault, Respons
     call.state.vaults.get(&visit.vault).ok_or_else(|| error::body(404, "NotFound", "The vault is not there."))
 }
 
-/// The id of the role assignment that let the caller through, on a vault of roles.
-pub type Pass = Option<String>;
-
 /// Lets the caller through, or says which of the two models does not. A new grant is late here.
-pub fn permit(call: &mut Call<'_>, visit: &Visit, operation: Operation, secret: Option<&str>) -> Result<Pass, Response> {
+pub fn permit(call: &mut Call<'_>, visit: &Visit, operation: Operation, secret: Option<&str>) -> Result<(), Response> {
     let vault = vault(call, visit)?;
     let (id, location, rbac) = (vaults::id(&call.state.subscription, vault), vault.location.clone(), vault.rbac == Some(true));
     let caller = call.caller.clone();
@@ -147,7 +161,8 @@ pub fn permit(call: &mut Call<'_>, visit: &Visit, operation: Operation, secret: 
     if let Some((since, pass)) = grant.filter(|_| open)
         && !late(call, &visit.vault, if rbac { "rbac" } else { "policy" }, since)
     {
-        return Ok(pass);
+        call.pass = pass;
+        return Ok(());
     }
     let who = token::describe(call.state, &caller);
     if rbac {
@@ -182,13 +197,6 @@ fn late(call: &mut Call<'_>, vault: &str, kind: &str, since: i64) -> bool {
         call.counted();
     }
     refuses
-}
-
-pub fn passed(response: Response, pass: Pass) -> Response {
-    match pass {
-        Some(assignment) => response.with("x-ms-keyvault-rbac-assignment-id", assignment),
-        None => response,
-    }
 }
 
 pub fn unix(at: i64) -> i64 {

@@ -42,7 +42,9 @@ pub fn document(state: &State, vault: &Vault, api_version: &str) -> Value {
         }
     }
     p.insert("enableSoftDelete".into(), json!(true));
-    p.insert("softDeleteRetentionInDays".into(), json!(vault.retention_days));
+    if !vault.hides_days {
+        p.insert("softDeleteRetentionInDays".into(), json!(vault.retention_days));
+    }
     if let Some(rbac) = vault.rbac {
         p.insert("enableRbacAuthorization".into(), json!(rbac));
     }
@@ -92,18 +94,17 @@ pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
     Ok(dress(call, page(call, all)))
 }
 
-/// As many as `$top` asks for, in the order of their names, and a link to those after; all if it does not.
+/// As many as `$top` asks for, in the order of their names. A page that shows any names a next one, which may be empty, as recorded.
 fn page<'a>(call: &Call<'_>, all: impl Iterator<Item = &'a Vault>) -> Response {
     let after = call.request.query("$skiptoken").and_then(|t| URL_SAFE_NO_PAD.decode(t).ok()).and_then(|t| String::from_utf8(t).ok());
-    let mut rest = all.skip_while(|v| after.as_ref().is_some_and(|a| ids::fold(&v.name) <= *a)).peekable();
-    let Some(most) = call.request.query("$top").and_then(|n| n.parse::<usize>().ok()).filter(|n| *n > 0) else {
-        return error::list(rest.map(|v| show(call, v)).collect());
-    };
-    let shown: Vec<&Vault> = rest.by_ref().take(most).collect();
+    let rest = all.skip_while(|v| after.as_ref().is_some_and(|a| ids::fold(&v.name) <= *a));
+    let most = call.request.query("$top").and_then(|n| n.parse::<usize>().ok()).filter(|n| *n > 0);
+    let shown: Vec<&Vault> = rest.take(most.unwrap_or(usize::MAX)).collect();
     let values: Vec<Value> = shown.iter().map(|v| show(call, v)).collect();
-    let (Some(last), Some(_)) = (shown.last(), rest.peek()) else { return error::list(values) };
+    let Some(last) = shown.last() else { return error::list(values) };
     let (path, version, token) = (&call.request.path, call.api_version(), URL_SAFE_NO_PAD.encode(ids::fold(&last.name)));
-    let link = format!("https://{}{path}?api-version={version}&$top={most}&$skiptoken={token}", super::ARM_HOST);
+    let top = most.map_or(String::new(), |most| format!("&$top={most}"));
+    let link = format!("https://{}{path}?api-version={version}{top}&$skiptoken={token}", super::ARM_HOST);
     error::ok(&json!({"value": values, "nextLink": link}))
 }
 
@@ -283,6 +284,8 @@ fn create(
         network_acls: None,
         enabled_for: Default::default(),
         retention_days: 90,
+        hides_days: properties.get("enableSoftDelete").is_some_and(Value::is_boolean)
+            && !properties.contains_key("softDeleteRetentionInDays"),
         rbac,
         purge_protection: false,
         public_network_access: "Enabled".to_owned(),

@@ -1,9 +1,11 @@
 //! Tests that start the sandbox and talk to it as a client does: over its proxy, with its CA.
 
 mod actions;
+mod applications;
 mod assertions;
 mod assignments;
 mod bad_requests;
+mod clusters;
 mod components;
 mod faults;
 mod features;
@@ -11,6 +13,7 @@ mod federated;
 mod folder;
 mod imds;
 mod lab;
+mod locks;
 mod nodes;
 mod plain;
 mod proxy;
@@ -168,6 +171,12 @@ impl Lab {
         let answer = self.arm("PUT", &path, Some(json!({"location": "westeurope"}))).await;
         assert!(answer.status < 300, "{}", answer.body);
         answer.body
+    }
+
+    /// The token of a cluster's administrator, as the kubeconfig has it.
+    pub fn sandbox_admin(&self) -> String {
+        let config: Value = serde_json::from_slice(&std::fs::read(&self.sandbox.access().kubeconfig).unwrap()).unwrap();
+        config["users"][0]["user"]["token"].as_str().unwrap().to_owned()
     }
 
     pub fn vault_path(&self, name: &str) -> String {

@@ -148,3 +148,43 @@ async fn secrets_user_reads_but_does_not_write() {
     assert_eq!(lab.vault("kv-user", "GET", "/secrets/s", None).await.status, 404);
     assert_eq!(lab.vault("kv-user", "PUT", "/secrets/s", Some(json!({"value": "v"}))).await.inner(), "ForbiddenByRbac");
 }
+
+#[tokio::test]
+async fn a_backup_brings_a_secret_back_with_all_its_versions_and_shows_none() {
+    let lab = officer(Lateness::None, "kv-backup").await;
+    let vault = |method: &'static str, path: &'static str, body| lab.vault("kv-backup", method, path, body);
+    for value in ["first value", "second value"] {
+        vault("PUT", "/secrets/s", Some(json!({"value": value}))).await;
+    }
+    let backup = vault("POST", "/secrets/s/backup", None).await;
+    let blob = backup.body["value"].as_str().unwrap();
+    let bytes = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, blob).unwrap();
+    assert!(bytes.starts_with(b")AzureKeyVaultSecretBackupV1") && !bytes.windows(5).any(|part| part == b"value"));
+    let restore = || vault("POST", "/secrets/restore", Some(json!({ "value": blob })));
+    let there = restore().await;
+    assert_eq!((there.status, there.code()), (409, "Conflict"));
+    vault("DELETE", "/secrets/s", None).await;
+    assert_eq!(restore().await.inner(), "ObjectIsDeletedButRecoverable");
+    assert_eq!(vault("DELETE", "/deletedsecrets/s", None).await.status, 204);
+    assert_eq!(restore().await.status, 200);
+    assert_eq!(vault("GET", "/secrets/s", None).await.body["value"], "second value");
+    assert_eq!(vault("GET", "/secrets/s/versions", None).await.body["value"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_no_backup_of_this_sandbox_is_refused() {
+    let lab = officer(Lateness::None, "kv-backup").await;
+    for value in ["", "KUF6dXJl", "no base64 !"] {
+        let refused = lab.vault("kv-backup", "POST", "/secrets/restore", Some(json!({ "value": value }))).await;
+        assert_eq!((refused.status, refused.code()), (400, "BadParameter"), "{value}");
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_secret_is_not_shown_when_it_is_deleted_either() {
+    let lab = officer(Lateness::None, "kv-off").await;
+    lab.vault("kv-off", "PUT", "/secrets/s", Some(json!({"value": "v", "attributes": {"enabled": false}}))).await;
+    lab.vault("kv-off", "DELETE", "/secrets/s", None).await;
+    let refused = lab.vault("kv-off", "GET", "/deletedsecrets/s", None).await;
+    assert_eq!((refused.status, refused.inner()), (403, "AccessDenied"));
+}

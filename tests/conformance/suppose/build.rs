@@ -12,8 +12,17 @@ use super::{
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
-/// Known to the sandbox at all times: what stands for a role that it does not have.
-const READER: &str = "acdd72a7-3385-48ef-bd42-f606fba81ae7";
+/// Known to the sandbox at all times: they stand for roles that it does not have, each for another.
+const STAND_INS: [&str; 8] = [
+    "acdd72a7-3385-48ef-bd42-f606fba81ae7",
+    "43d0d8ad-25c7-4714-9337-8ba259a9fe05",
+    "749f88d5-cbae-40b8-bcfc-e573ddc772fa",
+    "73c42c96-874c-492b-b04d-ab87d138a893",
+    "92aaf0da-9dab-42b6-94a3-d43ce8d16293",
+    "4a9ae827-6dc8-4573-8ac7-8239d42aa03f",
+    "cfd33db0-3dd1-45e3-aa9d-cdbdf3b6f24e",
+    "39bc4728-0917-49c7-9d2c-d95423bc2eb4",
+];
 const LOCATION: &str = "westus2";
 
 pub struct Build<'a> {
@@ -25,13 +34,15 @@ pub struct Build<'a> {
     renamed: Vec<(String, String)>,
     /// The record is about a location that nobody offers.
     nowhere: bool,
+    /// How many roles of the record have a stand-in.
+    played: usize,
 }
 
 impl<'a> Build<'a> {
     pub fn new(world: &'a World, record: &Record) -> Self {
         let version = if record.api_version.is_empty() { "2022-04-01".to_owned() } else { record.api_version.clone() };
         let nowhere = record.codes.iter().any(|code| code.contains("LocationNotAvailable"));
-        Self { world, version, ids: HashMap::new(), renamed: Vec::new(), nowhere }
+        Self { world, version, ids: HashMap::new(), renamed: Vec::new(), nowhere, played: 0 }
     }
 
     /// From now on what the record calls so has this name.
@@ -156,11 +167,16 @@ impl<'a> Build<'a> {
         let (Some(name), false) = (place.parts.get(1).cloned(), place.namespace.is_empty()) else { return self.group(&group) };
         let resource = format!("{}/providers/{}/{}/{name}", place.scope, place.namespace, place.parts[0]);
         match (place.namespace.to_ascii_lowercase().as_str(), kind.as_str()) {
-            ("microsoft.containerservice", "managedclusters") => self.cluster(&group, &name, &Value::Null),
+            ("microsoft.containerservice", "managedclusters") => {
+                self.group(&group)?;
+                self.cluster(&resource)
+            }
             ("microsoft.managedidentity", "userassignedidentities") => self.identity(&resource, &Value::Null).map(drop),
             ("microsoft.keyvault", "vaults") => self.vault(&resource, &Value::Null).map(drop),
+            ("microsoft.compute", "virtualmachinescalesets") => self.scale_set(&group, &name),
             _ => {
                 self.group(&group)?;
+                self.register(&place.namespace)?;
                 let body = json!({ "location": LOCATION, "properties": {} });
                 let version = self.version.clone();
                 self.put(&resource, &version, &body)?;
@@ -174,12 +190,35 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// The clusters of the sandbox are given: one with a managed identity, and one with a service principal.
-    pub fn cluster(&mut self, group: &str, name: &str, document: &Value) -> Made<()> {
-        let client = document["properties"]["servicePrincipalProfile"]["clientId"].as_str().unwrap_or("msi");
-        let given = if client == "msi" { "aks-mi" } else { "aks-sp" };
-        self.rename(&format!("/managedClusters/{name}"), &format!("/managedClusters/{given}"));
-        self.rename(&format!("/resourceGroups/{group}"), &format!("/resourceGroups/{GROUP}"));
+    /// As a scope, with what a cluster must have.
+    fn cluster(&self, id: &str) -> Made<()> {
+        let body = json!({"location": LOCATION, "identity": {"type": "SystemAssigned"},
+            "properties": {"dnsPrefix": "lab", "agentPoolProfiles": [{"name": "nodepool1", "mode": "System", "count": 1}]}});
+        self.put(id, "2024-09-01", &body).map(drop)
+    }
+
+    /// An application with its service principal, for a cluster that runs as one.
+    pub fn login(&mut self, app_id: &str) -> Made<String> {
+        let made = self.must("an application", &self.world.graph("POST", "/applications", Some(&json!({"displayName": "cluster"}))))?;
+        let app = made["appId"].as_str().unwrap_or_default().to_owned();
+        self.must("a principal", &self.world.graph("POST", "/servicePrincipals", Some(&json!({ "appId": app }))))?;
+        self.same(app_id, &app);
+        Ok(app)
+    }
+
+    /// The scale sets of the sandbox are given: those of the nodes.
+    fn scale_set(&mut self, group: &str, name: &str) -> Made<()> {
+        let path = format!(
+            "/subscriptions/{}/providers/Microsoft.Compute/virtualMachineScaleSets?api-version=2022-08-01",
+            self.world.subscription
+        );
+        let id = self.world.arm("GET", &path, None).json()["value"][0]["id"].as_str().ok_or("there is no scale set")?.to_owned();
+        let place = Place::of(&id);
+        self.rename(
+            &format!("/virtualMachineScaleSets/{name}"),
+            &format!("/virtualMachineScaleSets/{}", place.name("virtualMachineScaleSets").unwrap_or_default()),
+        );
+        self.rename(&format!("/resourceGroups/{group}"), &format!("/resourceGroups/{}", place.group.unwrap_or_default()));
         Ok(())
     }
 
@@ -242,12 +281,24 @@ impl<'a> Build<'a> {
         Ok(made)
     }
 
+    /// Puts a principal of the sandbox into a group of the record.
+    pub fn member(&mut self, group: &str, member: &str) -> Made<()> {
+        let group = self.principal(group, "Group")?;
+        let body = json!({ "@odata.id": format!("https://graph.microsoft.com/v1.0/directoryObjects/{member}") });
+        let reply = self.world.graph("POST", &format!("/groups/{group}/members/$ref"), Some(&body));
+        self.must("a member", &reply).map(drop)
+    }
+
     /// The role of this GUID, or one that stands for it where the sandbox does not have it.
     pub fn role(&mut self, id: &str) -> String {
         let guid = id.rsplit('/').next().unwrap_or_default().to_owned();
         let path = format!("/subscriptions/{}/providers/Microsoft.Authorization/roleDefinitions/{guid}", self.world.subscription);
         let known = self.world.arm("GET", &format!("{path}?api-version=2022-04-01"), None).status == 200;
-        let plays = if known { guid.clone() } else { READER.to_owned() };
+        if let Some(plays) = self.ids.get(&guid.to_ascii_lowercase()) {
+            return plays.clone();
+        }
+        let plays = if known { guid.clone() } else { STAND_INS[self.played.min(STAND_INS.len() - 1)].to_owned() };
+        self.played += usize::from(!known);
         self.same(&guid, &plays);
         plays
     }
@@ -291,10 +342,26 @@ impl<'a> Build<'a> {
         Err(format!("{namespace} does not come unregistered"))
     }
 
+    pub fn register(&self, namespace: &str) -> Made<()> {
+        let path = format!("/subscriptions/{}/providers/{namespace}/register?api-version=2021-04-01", self.world.subscription);
+        self.must("a registration", &self.world.arm("POST", &path, None)).map(drop)
+    }
+
+    /// The owner's access to all there is, which directory administrators may take.
+    pub fn elevate(&self) -> Made<()> {
+        let path = "/providers/Microsoft.Authorization/elevateAccess?api-version=2017-05-01";
+        self.must("elevated access", &self.world.arm("POST", path, None)).map(drop)
+    }
+
     /// A limit that is used up, as a setting.
-    pub fn throttled(&self, record: &Record) -> Made<Value> {
-        let _ = record;
-        Err("the sandbox has no limits".to_owned())
+    pub fn throttled(&self, record: &Record) -> Value {
+        if record.host.contains("vault") {
+            json!({"limits": {"vault": 0}})
+        } else if record.has("429") {
+            json!({"limits": {"identity": 0}})
+        } else {
+            json!({"limits": {"reads": 0, "writes": 0, "deletes": 0}})
+        }
     }
 
     /// The host of a vault: recorders write others, and names longer than a vault's may be.

@@ -1,22 +1,102 @@
-//! Managed clusters, to be read: those that the sandbox has.
+//! Managed clusters: made as their documents say that they were asked for, and read. What AKS fills in is left to the sandbox.
 
 use super::{super::record::Record, Ask, Made, build::Build, place::Place};
+use serde_json::{Map, Value, json};
+
+/// What a user says of a cluster, and of a pool; the rest of a document is AKS's.
+const ASKED: [&str; 11] = [
+    "dnsPrefix",
+    "kubernetesVersion",
+    "enableRBAC",
+    "linuxProfile",
+    "windowsProfile",
+    "addonProfiles",
+    "securityProfile",
+    "podIdentityProfile",
+    "disableLocalAccounts",
+    "apiServerAccessProfile",
+    "autoUpgradeProfile",
+];
+const ASKED_OF_POOLS: [&str; 17] = [
+    "name",
+    "count",
+    "vmSize",
+    "mode",
+    "osType",
+    "type",
+    "maxPods",
+    "enableAutoScaling",
+    "minCount",
+    "maxCount",
+    "enableEncryptionAtHost",
+    "enableUltraSSD",
+    "vnetSubnetID",
+    "nodeLabels",
+    "workloadRuntime",
+    "networkProfile",
+    "enableCustomCATrust",
+];
+const ASKED_OF_NETWORK: [&str; 4] = ["networkPlugin", "networkPluginMode", "loadBalancerSku", "outboundType"];
 
 pub fn suppose(record: &Record, build: &mut Build<'_>) -> Made<Ask> {
-    let place = Place::of(&record.path);
-    let group = place.group.clone().unwrap_or_default();
+    let group = Place::of(&record.path).group.unwrap_or_default();
     match record.status {
         200 if record.op.contains(".list.") => {
-            let all = record.body["value"].as_array().cloned().unwrap_or_default();
-            match all.first() {
-                Some(document) => build.cluster(&group, document["name"].as_str().unwrap_or_default(), document)?,
-                None => build.group_for(record)?,
+            build.group_for(record)?;
+            for document in record.body["value"].as_array().into_iter().flatten() {
+                make(build, &group, document["id"].as_str().unwrap_or_default(), document)?;
             }
         }
-        200 => build.cluster(&group, place.name("managedClusters").unwrap_or_default(), &record.body)?,
-        404 if record.has("NotFound") => return Err("a cluster that ARM knows and AKS does not is no state of the sandbox".to_owned()),
+        200 => make(build, &group, &record.path, &record.body)?,
+        404 if record.has("NotFound") => ended(build, &group, &record.path)?,
         401 | 403 | 404 | 429 => build.group_for(record)?,
         status => return Err(format!("a cluster that answers {status} is not understood")),
     }
     Ok(Ask::of(record, build))
+}
+
+fn part(from: &Value, names: &[&str]) -> Map<String, Value> {
+    from.as_object().into_iter().flatten().filter(|(n, _)| names.contains(&n.as_str())).map(|(n, v)| (n.clone(), v.clone())).collect()
+}
+
+/// The request that made it, as far as its document tells.
+fn make(build: &mut Build<'_>, group: &str, id: &str, document: &Value) -> Made<()> {
+    build.group(group)?;
+    let told = &document["properties"];
+    let mut properties = part(told, &ASKED);
+    let pools = told["agentPoolProfiles"].as_array().into_iter().flatten().map(|pool| Value::Object(part(pool, &ASKED_OF_POOLS)));
+    properties.insert("agentPoolProfiles".into(), pools.collect());
+    properties.insert("networkProfile".into(), Value::Object(part(&told["networkProfile"], &ASKED_OF_NETWORK)));
+    if told["oidcIssuerProfile"]["enabled"] == json!(true) {
+        properties.insert("oidcIssuerProfile".into(), json!({ "enabled": true }));
+    }
+    // a recorder writes one GUID over every client id, `msi` too: who has an identity runs as no service principal
+    let client = told["servicePrincipalProfile"]["clientId"].as_str().filter(|_| document.get("identity").is_none()).unwrap_or("msi");
+    let mut body = json!({"location": build.location(document["location"].as_str().unwrap_or("westus2"))});
+    if client == "msi" {
+        body["identity"] = json!({ "type": "SystemAssigned" });
+    } else {
+        let app = build.login(client)?;
+        properties.insert("servicePrincipalProfile".into(), json!({"clientId": app, "secret": "not-a-secret-1"}));
+    }
+    body["properties"] = build.mapped(&Value::Object(properties));
+    for said in ["tags", "sku"] {
+        if let Some(value) = document.get(said) {
+            body[said] = value.clone();
+        }
+    }
+    if body["properties"].get("dnsPrefix").is_none() {
+        body["properties"]["dnsPrefix"] = json!("lab");
+    }
+    build.put(id, "2024-09-01", &body).map(drop)
+}
+
+/// Deleted, and looked at until AKS knows it no more: at the next look ARM still asks it.
+fn ended(build: &mut Build<'_>, group: &str, path: &str) -> Made<()> {
+    make(build, group, path, &json!({"properties": {"agentPoolProfiles": [{"name": "nodepool1", "mode": "System"}]}}))?;
+    build.world.set(&json!({ "lateness": "quick" }));
+    build.delete(path, "2024-09-01")?;
+    let path = format!("{}?api-version=2024-09-01", build.path(path));
+    let seen = build.world.arm("GET", &path, None);
+    build.must("a cluster that is being deleted", &seen).map(drop)
 }

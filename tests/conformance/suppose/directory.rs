@@ -3,6 +3,8 @@
 use super::{super::record::Record, Ask, Made, build::Build};
 use serde_json::{Value, json};
 
+const MICROSOFT: &str = "f8cdef31-a31e-4b4a-93e4-5f571e91255a";
+
 pub fn suppose(record: &Record, build: &mut Build<'_>) -> Made<Ask> {
     let first: Vec<Value> = match &record.body["value"] {
         Value::Array(all) => all.clone(),
@@ -42,11 +44,37 @@ fn filter(record: &Record, build: &Build<'_>) -> String {
 
 /// An application, with its principal or (for the request that makes it) without.
 fn application(build: &mut Build<'_>, record: &Record) -> Made<()> {
-    let name = record.body["appDisplayName"].as_str().unwrap_or("made");
-    let made = build.must("an application", &build.world.graph("POST", "/applications", Some(&json!({ "displayName": name }))))?;
+    let made = registered(build, &record.body)?;
     let was = record.asked()["appId"].as_str().unwrap_or_default().to_owned();
     build.same(&was, made["appId"].as_str().unwrap_or_default());
     Ok(())
+}
+
+/// What a service principal tells of its application.
+fn registered(build: &Build<'_>, principal: &Value) -> Made<Value> {
+    let name = principal["appDisplayName"].as_str().or_else(|| principal["displayName"].as_str()).unwrap_or("made");
+    let own = principal["appId"].as_str().unwrap_or_default();
+    let uris: Vec<&Value> =
+        principal["servicePrincipalNames"].as_array().into_iter().flatten().filter(|n| n.as_str() != Some(own)).collect();
+    let mut body = json!({"displayName": name, "identifierUris": uris, "web": {"redirectUris": principal["replyUrls"]},
+        "api": {"oauth2PermissionScopes": principal["oauth2PermissionScopes"]}, "appRoles": principal["appRoles"],
+        "signInAudience": principal["signInAudience"].as_str().unwrap_or("AzureADMyOrg")});
+    if let Some(description) = principal["appDescription"].as_str() {
+        body["description"] = json!(description);
+    }
+    build.must("an application", &build.world.graph("POST", "/applications", Some(&body)))
+}
+
+/// What was set of a principal beyond its application.
+fn settled(build: &Build<'_>, id: &str, principal: &Value) -> Made<()> {
+    let mut body = json!({});
+    for said in ["tags", "notes", "description", "accountEnabled", "appRoleAssignmentRequired"] {
+        if let Some(value) = principal.get(said).filter(|v| !v.is_null()) {
+            body[said] = value.clone();
+        }
+    }
+    let reply = build.world.graph("PATCH", &format!("/servicePrincipals/{id}"), Some(&body));
+    if reply.status == 204 { Ok(()) } else { Err(format!("a principal cannot be changed: {} {}", reply.status, reply.text)) }
 }
 
 fn make(build: &mut Build<'_>, document: &Value) -> Made<()> {
@@ -63,10 +91,16 @@ fn make(build: &mut Build<'_>, document: &Value) -> Made<()> {
             build.same(name, told["displayName"].as_str().unwrap_or_default());
         }
         _ => {
-            let made = build.must("an application", &build.world.graph("POST", "/applications", Some(&json!({ "displayName": name }))))?;
-            let app_id = made["appId"].as_str().unwrap_or_default().to_owned();
+            // Microsoft's own applications are registered in a tenant of its own
+            let app_id = if document["appOwnerOrganizationId"] == json!(MICROSOFT) {
+                app.to_owned()
+            } else {
+                registered(build, document)?["appId"].as_str().unwrap_or_default().to_owned()
+            };
             let made = build.must("a principal", &build.world.graph("POST", "/servicePrincipals", Some(&json!({ "appId": app_id }))))?;
-            build.same(id, made["id"].as_str().unwrap_or_default());
+            let own = made["id"].as_str().unwrap_or_default();
+            settled(build, own, document)?;
+            build.same(id, own);
             if !app.is_empty() {
                 build.same(app, &app_id);
             }

@@ -102,7 +102,7 @@ fn gate(record: &Record, ask: &mut Ask, build: &Build<'_>) -> Made<()> {
         (403, "AuthorizationFailed") => ask.settings = json!({ "deny": ["*"] }),
         (403, "Authorization_RequestDenied") => ask.settings = json!({ "deny": ["graph"] }),
         (409, "MissingSubscriptionRegistration") => build.unregister(&record.path)?,
-        (429, _) => ask.settings = build.throttled(record)?,
+        (429, _) => ask.settings = build.throttled(record),
         (404, "SubscriptionNotFound") | (400, "InvalidSubscriptionId") => {
             ask.url = format!("{ARM}{}", record.path);
         }

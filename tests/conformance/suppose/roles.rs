@@ -44,28 +44,46 @@ fn filter(record: &Record, build: &Build<'_>) -> String {
 
 fn assignments(record: &Record, build: &mut Build<'_>) -> Made<()> {
     for document in record.body["value"].as_array().into_iter().flatten() {
-        // what is inherited from above the subscription is made at the subscription
+        // what is inherited from above the subscription is made there: in the one management group, or at the root
         let mut document = document.clone();
         let id = document["id"].as_str().unwrap_or_default().to_owned();
         if !id.to_ascii_lowercase().starts_with("/subscriptions/") {
+            build.elevate()?;
             let name = id.rsplit('/').next().unwrap_or_default();
-            document["id"] = json!(format!("/subscriptions/-/providers/Microsoft.Authorization/roleAssignments/{name}"));
+            let above = if id.contains("/managementGroups/") {
+                format!("/providers/Microsoft.Management/managementGroups/{}", build.world.tenant)
+            } else {
+                String::new()
+            };
+            document["id"] = json!(format!("{above}/providers/Microsoft.Authorization/roleAssignments/{name}"));
+            if above.is_empty() && document["properties"]["createdBy"].is_null() {
+                continue;
+            }
         }
-        // two that differ only in what has another name here are one
         let name = document["name"].as_str().unwrap_or_default().to_owned();
         match build.assignment(&document, Some(&name)) {
-            Err(why) if why.contains("RoleAssignmentExists") => {}
+            // two that differ in what a recorder wrote over: they were of two principals
+            Err(why) if why.contains("RoleAssignmentExists") => {
+                document["properties"]["principalId"] = json!(format!("other-{name}"));
+                build.assignment(&document, Some(&name))?;
+            }
             other => drop(other?),
         }
     }
-    // a filter by one who is assigned nothing, or by a group that he is in
+    // a filter by one who is assigned nothing, or is what a group that he is in is
     for (name, value) in url::form_urlencoded::parse(record.query.as_bytes()) {
         let who = value.split('\'').nth(1).unwrap_or_default().to_owned();
         if name.eq_ignore_ascii_case("$filter") && !who.is_empty() && record.status == 200 {
             let documents = record.body["value"].as_array().cloned().unwrap_or_default();
             let kind =
                 documents.iter().find(|d| d["properties"]["principalId"] == json!(who)).map(|d| d["properties"]["principalType"].clone());
-            build.principal(&who, kind.as_ref().and_then(Value::as_str).unwrap_or("ServicePrincipal"))?;
+            let person = build.principal(&who, kind.as_ref().and_then(Value::as_str).unwrap_or("ServicePrincipal"))?;
+            let groups = documents.iter().map(|d| &d["properties"]).filter(|p| p["principalType"] == json!("Group"));
+            let names: std::collections::BTreeSet<&str> =
+                groups.filter_map(|p| p["principalId"].as_str()).filter(|id| *id != who).collect();
+            for group in names {
+                build.member(group, &person)?;
+            }
         }
     }
     Ok(())
@@ -128,12 +146,17 @@ fn custom(document: &Value) -> bool {
 fn make(build: &mut Build<'_>, document: &Value) -> Made<()> {
     let scopes: Vec<String> =
         document["properties"]["assignableScopes"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-    for scope in &scopes {
+    for scope in scopes.iter().filter(|scope| scope.to_ascii_lowercase().starts_with("/subscriptions/")) {
         build.scope(scope)?;
     }
-    let scope = scopes.first().map_or("/subscriptions/-", String::as_str).to_owned();
+    // above the subscription only Microsoft can make one here
+    let above = |scope: &String| !scope.to_ascii_lowercase().starts_with("/subscriptions/");
+    let scope = scopes.first().filter(|scope| !above(scope)).map_or("/subscriptions/-", String::as_str).to_owned();
     let name = document["name"].as_str().unwrap_or_default();
     let mut properties = build.mapped(&document["properties"]);
+    if scopes.iter().any(above) {
+        properties["assignableScopes"] = json!([format!("/subscriptions/{}", build.world.subscription)]);
+    }
     for told in ["createdOn", "updatedOn", "createdBy", "updatedBy"] {
         if let Some(properties) = properties.as_object_mut() {
             properties.remove(told);

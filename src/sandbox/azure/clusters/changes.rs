@@ -1,0 +1,297 @@
+//! A cluster is made, changed and ended. Each of these answers at once and goes on as an operation, which is polled.
+
+use super::{
+    super::{
+        Answer, Call, directory, error, groups, identities, ids, providers,
+        state::{Cluster, Group, Operation},
+        subscriptions, times,
+    },
+    KIND, Site, answer, document, find, forget, found, key,
+    shown::merge,
+    site,
+};
+use crate::sandbox::{http::Response, lateness::Lateness};
+use serde_json::{Map, Value, json};
+
+/// What a body may hold and AKS decides, or keeps to itself.
+const TOLD: [&str; 9] = [
+    "provisioningState",
+    "powerState",
+    "fqdn",
+    "azurePortalFQDN",
+    "privateFQDN",
+    "currentKubernetesVersion",
+    "identityProfile",
+    "maxAgentPools",
+    "resourceUID",
+];
+const TOLD_OF_POOLS: [&str; 5] = ["provisioningState", "powerState", "currentOrchestratorVersion", "nodeImageVersion", "eTag"];
+/// Never told again.
+const SECRETS: [&str; 2] = ["adminPassword", "secret"];
+/// What AKS has of each minor that it supports; any other minor gets a patch of 5.
+const PATCHES: [(&str, &str); 3] = [("1.32", "1.32.10"), ("1.33", "1.33.5"), ("1.34", "1.34.2")];
+
+/// AKS's own refusals have no `error` around them.
+fn refusal(status: u16, code: &str, message: impl Into<String>) -> Response {
+    answer(status, &json!({"code": code, "details": null, "message": message.into(), "subcode": code}))
+}
+
+fn without(value: &mut Value, names: &[&str]) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|name, _| !names.contains(&name.as_str()));
+            map.values_mut().for_each(|value| without(value, names));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|value| without(value, names)),
+        _ => {}
+    }
+}
+
+/// What is asked of a cluster, without what nobody can ask.
+fn asked(body: &Map<String, Value>) -> Map<String, Value> {
+    let mut all = body.get("properties").cloned().unwrap_or_default();
+    without(&mut all, &SECRETS);
+    let Value::Object(mut all) = all else { return Map::new() };
+    all.retain(|name, value| !TOLD.contains(&name.as_str()) && !value.is_null());
+    for pool in all.get_mut("agentPoolProfiles").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(pool) = pool.as_object_mut() {
+            pool.retain(|name, value| !TOLD_OF_POOLS.contains(&name.as_str()) && !value.is_null());
+        }
+    }
+    all
+}
+
+/// A minor stands for its newest patch.
+fn patch_of(version: &str) -> String {
+    match version.matches('.').count() {
+        1 => PATCHES.iter().find(|(minor, _)| *minor == version).map_or_else(|| format!("{version}.5"), |(_, patch)| (*patch).to_owned()),
+        _ => version.to_owned(),
+    }
+}
+
+pub fn put(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
+    providers::require(call, "Microsoft.ContainerService")?;
+    let body = error::object(call)?;
+    let place = body.get("location").and_then(Value::as_str).ok_or_else(error::location_required)?;
+    let location = subscriptions::location(place);
+    if !subscriptions::offers(&location) {
+        return Err(subscriptions::unavailable(place));
+    }
+    let asked = asked(&body);
+    if let Some(there) = call.state.clusters.get(&key(call, group, name)).filter(|c| c.ending.is_none()).cloned() {
+        if there.location != location {
+            return Err(error::other_location(name, &group.name, &there.location, &location));
+        }
+        return Ok(change(call, there, &body, asked, "Updating", 200));
+    }
+    // a cluster is known by its name alone on the Kubernetes side
+    if let Some(other) = call.state.clusters.values().find(|c| c.name.eq_ignore_ascii_case(name)) {
+        let message = format!("The sandbox has one cluster of a name, and '{name}' is in resource group '{}'.", other.group);
+        return Err(refusal(409, "OperationNotAllowed", message));
+    }
+    let cluster = create(call, group, name, &location, &body, &asked)?;
+    Ok(change(call, cluster, &body, asked, "Creating", 201))
+}
+
+fn create(
+    call: &mut Call<'_>,
+    group: &Group,
+    name: &str,
+    location: &str,
+    body: &Map<String, Value>,
+    asked: &Map<String, Value>,
+) -> Result<Cluster, Response> {
+    let text = |pointer: &str| Value::Object(asked.clone()).pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let Some(dns_prefix) = text("/dnsPrefix").or_else(|| text("/fqdnSubdomain")) else {
+        return Err(refusal(400, "InvalidParameter", "The value of parameter dnsPrefix is invalid. Error details: it is required."));
+    };
+    let client_id = text("/servicePrincipalProfile/clientId").filter(|id| id != "msi");
+    if let Some(id) = &client_id
+        && directory::by_app(call.state, id).is_none()
+    {
+        let message = format!(
+            "Service principal clientID: {id} not found in Active Directory tenant {}, Please see https://aka.ms/aks-sp-help for more details.",
+            call.state.tenant
+        );
+        return Err(refusal(404, "ServicePrincipalNotFound", message));
+    }
+    let kind = body.get("identity").and_then(|i| i.get("type")).and_then(Value::as_str).unwrap_or_default();
+    if client_id.is_none() && !matches!(kind, "SystemAssigned" | "UserAssigned") {
+        let message = "Provisioning of a cluster needs a service principal or a managed identity: neither servicePrincipalProfile nor identity is given.";
+        return Err(refusal(400, "InvalidParameter", message));
+    }
+    for id in user_assigned(body) {
+        if !call.state.identities.contains_key(&ids::fold(&id)) {
+            let identity = id.rsplit('/').next().unwrap_or_default();
+            return Err(error::resource_not_found(identities::KIND, identity, id.split('/').nth(4).unwrap_or_default()));
+        }
+    }
+    let pool = Value::Object(asked.clone()).pointer("/agentPoolProfiles/0").cloned().unwrap_or_default();
+    let Some(pool_name) = pool["name"].as_str() else {
+        return Err(refusal(
+            400,
+            "InvalidParameter",
+            "The value of parameter agentPoolProfiles is invalid. Error details: a pool is required.",
+        ));
+    };
+    let version = patch_of(&text("/kubernetesVersion").unwrap_or_else(|| PATCHES[1].0.to_owned()));
+    let now = call.now;
+    let site = Site {
+        name,
+        group: &group.name,
+        location,
+        dns_prefix: &dns_prefix,
+        version: &version,
+        pool: (pool_name, pool["count"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(1)),
+        client_id: client_id.as_deref(),
+        own_identity: kind == "SystemAssigned",
+        issuer: false,
+    };
+    let mut cluster = found(call.state, &site, now);
+    cluster.identities = user_assigned(body);
+    Ok(cluster)
+}
+
+fn user_assigned(body: &Map<String, Value>) -> Vec<String> {
+    let all = body.get("identity").and_then(|i| i.get("userAssignedIdentities")).and_then(Value::as_object);
+    all.into_iter().flatten().map(|(id, _)| id.clone()).collect()
+}
+
+/// Takes over what is asked, and begins the operation.
+fn change(
+    call: &mut Call<'_>,
+    mut cluster: Cluster,
+    body: &Map<String, Value>,
+    asked: Map<String, Value>,
+    verb: &str,
+    status: u16,
+) -> Response {
+    // an issuer stays, once there
+    let issuer = asked.get("oidcIssuerProfile").and_then(|p| p.get("enabled")) == Some(&json!(true));
+    if issuer && cluster.oidc_issuer.is_none() {
+        cluster.oidc_issuer = Some(site::issuer(call.state, &cluster.name, &cluster.location));
+    }
+    if let Some(version) = asked.get("kubernetesVersion").and_then(Value::as_str) {
+        cluster.version = patch_of(version);
+    }
+    let mut all = Value::Object(std::mem::take(&mut cluster.asked));
+    merge(&mut all, &Value::Object(asked));
+    if let Value::Object(all) = all {
+        cluster.asked = all;
+    }
+    if let Some(tags) = error::tags(body) {
+        cluster.tags = tags;
+    }
+    if let Some(tier) = body.get("sku").and_then(|s| s.get("tier")).and_then(Value::as_str) {
+        cluster.tier = Some(tier.to_owned());
+    }
+    let operation = begin(call, &cluster.name);
+    verb.clone_into(&mut cluster.verb);
+    cluster.changing = Some(operation.clone());
+    let place = poll_url(call, &cluster.location, "operations", &operation);
+    let key = ids::fold(&ids::resource_id(&call.state.subscription, &cluster.group, KIND, &cluster.name));
+    call.state.clusters.insert(key.clone(), cluster);
+    call.changed();
+    let body = call.state.clusters.get(&key).map(|c| document(call.state, c, &call.api_version())).unwrap_or_default();
+    answer(status, &body).with("azure-asyncoperation", place)
+}
+
+/// Only tags can be changed so.
+pub fn patch(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
+    let mut cluster = find(call, group, name)?.clone();
+    if let Some(tags) = error::tags(&error::object(call)?) {
+        cluster.tags = tags;
+    }
+    let body = document(call.state, &cluster, &call.api_version());
+    let key = key(call, group, name);
+    call.state.clusters.insert(key, cluster);
+    call.changed();
+    Ok(answer(200, &body))
+}
+
+fn begin(call: &mut Call<'_>, name: &str) -> String {
+    let run = call.state.next_generation(&format!("{KIND}/operation/{name}")).to_string();
+    let operation = ids::guid(&["operation", KIND, name, &run]);
+    let polls = u32::from(call.rules.lateness != Lateness::None);
+    call.state.operations.insert(operation.clone(), Operation { created: call.now, polls, status: None });
+    operation
+}
+
+fn poll_url(call: &Call<'_>, location: &str, word: &str, operation: &str) -> String {
+    // the api-version of these is not the request's (recorded)
+    groups::signed_url(call, &format!("providers/Microsoft.ContainerService/locations/{location}/{word}/{operation}"), "2025-03-01")
+}
+
+pub fn delete(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
+    let Ok(cluster) = find(call, group, name).cloned() else { return Ok(Response::new(204)) };
+    let key = key(call, group, name);
+    groups::remove(call, &cluster.node_group);
+    call.state.assignments.drop_under(&key);
+    let operation = begin(call, name);
+    if call.rules.lateness == Lateness::None {
+        forget(call, &key);
+    } else if let Some(cluster) = call.state.clusters.get_mut(&key) {
+        cluster.ending = Some(operation.clone());
+    }
+    call.changed();
+    let place = |word: &str| poll_url(call, &cluster.location, word, &operation);
+    Ok(Response::new(202).with("azure-asyncoperation", place("operations")).with("location", place("operationresults")))
+}
+
+/// What is ending is seen to be so, then AKS knows it no more while ARM still does, then neither.
+pub fn look(call: &mut Call<'_>, group: &Group, name: &str) -> Result<(), Response> {
+    let Some(ending) = find(call, group, name)?.ending.clone() else { return Ok(()) };
+    let left = call.state.operations.get(&ending).map_or(0, |o| o.polls);
+    if left > 0 {
+        poll(call, &ending);
+        return Ok(());
+    }
+    let key = key(call, group, name);
+    forget(call, &key);
+    call.changed();
+    let (subscription, its_group) = (&call.state.subscription, &group.name);
+    Err(answer(
+        404,
+        &json!({"code": "NotFound", "details": [{"code": "Unspecified", "message": "rpc error: code = NotFound desc = Managed Cluster not found"}],
+            "message": format!("Could not find managed cluster resource: {name} in subscription: {subscription}, resourceGroup: {its_group}."),
+            "subcode": "GetManagedCluster_NotFound_HCPServerError"}),
+    ))
+}
+
+/// Whether it is over.
+fn poll(call: &mut Call<'_>, operation: &str) -> bool {
+    let Some(running) = call.state.operations.get_mut(operation) else { return true };
+    if running.polls == 0 {
+        return true;
+    }
+    running.polls -= 1;
+    call.counted();
+    false
+}
+
+/// `operations/ID`: 200 while it runs and when it is done.
+pub fn operation(call: &mut Call<'_>, id: &str) -> Answer {
+    let Some(started) = call.state.operations.get(id).map(|o| o.created) else {
+        return Err(refusal(404, "NotFound", format!("The entity was not found: operation {id}.")));
+    };
+    let done = poll(call, id);
+    let mut body = json!({"name": id, "status": if done { "Succeeded" } else { "InProgress" }, "startTime": times::ticks(started)});
+    if done {
+        body["endTime"] = json!(times::ticks(call.now.max(started)));
+    }
+    Ok(answer(200, &body))
+}
+
+/// `operationresults/ID`, which only a deletion names: 202 while it runs, then 204.
+pub fn operation_result(call: &mut Call<'_>, location: &str, id: &str) -> Answer {
+    if poll(call, id) {
+        let gone = call.state.clusters.iter().find(|(_, c)| c.ending.as_deref() == Some(id)).map(|(key, _)| key.clone());
+        if let Some(key) = gone {
+            forget(call, &key);
+            call.changed();
+        }
+        return Ok(Response::new(204));
+    }
+    let place = poll_url(call, location, "operationresults", id);
+    Ok(Response::new(202).with("location", place))
+}

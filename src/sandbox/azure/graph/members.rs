@@ -1,0 +1,77 @@
+//! Who is in which group. What a group may do, its members may.
+
+use super::{CONTEXT, ODATA, absent, merge, no_method, object, people, refusal, services};
+use crate::sandbox::{
+    azure::{Call, ids, state::Sort},
+    http::Response,
+};
+use serde_json::{Value, json};
+
+/// `rest`: the segments behind `members`.
+pub fn route(call: &mut Call<'_>, request_id: &str, group: &str, rest: &[&str]) -> Response {
+    let key = ids::fold(group);
+    if call.state.principals.get(&key).is_none_or(|p| p.sort != Sort::Group) {
+        return absent(call, group, request_id);
+    }
+    match (call.request.method.as_str(), rest) {
+        ("GET", []) => list(call, &key),
+        ("POST", [reference]) if is_reference(reference) => add(call, request_id, &key),
+        ("DELETE", [member, reference]) if is_reference(reference) => remove(call, request_id, &key, member),
+        _ => no_method(call, request_id),
+    }
+}
+
+fn is_reference(word: &str) -> bool {
+    matches!(word, "$ref" | "%24ref")
+}
+
+fn list(call: &Call<'_>, group: &str) -> Response {
+    let members = call.state.members.get(group).into_iter().flatten();
+    let value: Vec<Value> = members
+        .filter_map(|oid| call.state.principals.get(oid).map(|p| (oid, p)))
+        .map(|(oid, p)| {
+            let (word, document) = match p.sort {
+                Sort::ServicePrincipal => ("servicePrincipal", services::document(call, oid, p)),
+                Sort::User => ("user", people::document(oid, p)),
+                Sort::Group => ("group", people::document(oid, p)),
+            };
+            let mut body = json!({"@odata.type": format!("#microsoft.graph.{word}")});
+            merge(&mut body, document);
+            body
+        })
+        .collect();
+    Response::json(200, ODATA, &json!({"@odata.context": format!("{CONTEXT}#directoryObjects"), "value": value}))
+}
+
+fn add(call: &mut Call<'_>, request_id: &str, group: &str) -> Response {
+    let body = match object(call, request_id) {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
+    };
+    let reference = body.get("@odata.id").and_then(Value::as_str).unwrap_or_default();
+    let member = ids::fold(reference.rsplit('/').next().unwrap_or_default());
+    if !call.state.principals.contains_key(&member) {
+        return absent(call, &member, request_id);
+    }
+    let mut members = call.state.members.get(group).cloned().unwrap_or_default();
+    if members.contains(&member) {
+        let message = "One or more added object references already exist for the following modified properties: 'members'.";
+        return refusal(call, 400, "Request_BadRequest", message, request_id);
+    }
+    members.push(member);
+    call.state.members.insert(group.to_owned(), members);
+    call.changed();
+    Response::new(204)
+}
+
+fn remove(call: &mut Call<'_>, request_id: &str, group: &str, member: &str) -> Response {
+    let mut members = call.state.members.get(group).cloned().unwrap_or_default();
+    let before = members.len();
+    members.retain(|m| !m.eq_ignore_ascii_case(member));
+    if members.len() == before {
+        return absent(call, member, request_id);
+    }
+    call.state.members.insert(group.to_owned(), members);
+    call.changed();
+    Response::new(204)
+}

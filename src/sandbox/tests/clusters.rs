@@ -1,0 +1,93 @@
+//! Clusters that are made, changed and ended over ARM, with what comes with them; and their API servers.
+
+use super::{Lab, Lateness};
+use serde_json::{Value, json};
+
+fn path(lab: &Lab) -> String {
+    format!("{}/providers/Microsoft.ContainerService/managedClusters/new", lab.group())
+}
+
+fn body() -> Value {
+    json!({"location": "westeurope", "identity": {"type": "SystemAssigned"}, "properties": {"dnsPrefix": "new",
+        "agentPoolProfiles": [{"name": "first", "count": 2, "mode": "System", "vmSize": "Standard_D4s_v5"}],
+        "networkProfile": {"networkPlugin": "azure", "networkPluginMode": "overlay"}, "podIdentityProfile": {"enabled": false},
+        "windowsProfile": {"adminUsername": "azure", "adminPassword": "hidden"}}})
+}
+
+#[tokio::test]
+async fn a_cluster_is_made_with_its_nodes_and_serves_kubernetes() {
+    let lab = Lab::new(Lateness::Quick).await;
+    let made = lab.arm("PUT", &path(&lab), Some(body())).await;
+    assert_eq!((made.status, &made.body["properties"]["provisioningState"]), (201, &json!("Creating")));
+    let poll = made.header("azure-asyncoperation").trim_start_matches("https://management.azure.com").to_owned();
+    assert_eq!(lab.arm("GET", &poll, None).await.body["status"], "InProgress");
+    let over = lab.arm("GET", &poll, None).await;
+    assert_eq!((over.body["status"].as_str(), over.body["endTime"].is_string()), (Some("Succeeded"), true));
+    let there = lab.arm("GET", &path(&lab), None).await;
+    let p = &there.body["properties"];
+    assert_eq!((&p["provisioningState"], &p["networkProfile"]["podCidr"]), (&json!("Succeeded"), &json!("10.244.0.0/16")));
+    assert_eq!((&p["agentPoolProfiles"][0]["maxPods"], &p["agentPoolProfiles"][0]["count"]), (&json!(250), &json!(2)));
+    assert_eq!((&p["podIdentityProfile"], &p["windowsProfile"]), (&json!({}), &json!({"adminUsername": "azure"})));
+    assert!(there.body["identity"]["principalId"].is_string() && p["identityProfile"]["kubeletidentity"]["clientId"].is_string());
+    let nodes = format!("{}/resourceGroups/{}", lab.subscription(), p["nodeResourceGroup"].as_str().unwrap());
+    let sets = lab.arm("GET", &format!("{nodes}/providers/Microsoft.Compute/virtualMachineScaleSets"), None).await;
+    assert_eq!(sets.body["value"][0]["sku"]["capacity"], 2);
+    let url = format!("https://{}/version", p["fqdn"].as_str().unwrap());
+    let token = lab.sandbox_admin();
+    assert_eq!(lab.send("GET", &url, Some(&token), None).await.status, 200);
+
+    // it is there after a restart, with what was changed of it
+    let mut wish = body();
+    wish["properties"]["oidcIssuerProfile"] = json!({"enabled": true});
+    assert_eq!(lab.arm("PUT", &path(&lab), Some(wish)).await.status, 200);
+    let lab = lab.again(Lateness::Quick).await;
+    assert!(lab.arm("GET", &path(&lab), None).await.body["properties"]["oidcIssuerProfile"]["issuerURL"].is_string());
+    assert_eq!(lab.send("GET", &url, Some(&token), None).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_ended_is_known_to_arm_for_longer_than_to_aks() {
+    let lab = Lab::new(Lateness::Quick).await;
+    let nodes = lab.arm("PUT", &path(&lab), Some(body())).await.body["properties"]["nodeResourceGroup"].as_str().unwrap().to_owned();
+    let ended = lab.arm("DELETE", &path(&lab), None).await;
+    assert_eq!(ended.status, 202);
+    assert_eq!(lab.arm("GET", &path(&lab), None).await.body["properties"]["provisioningState"], "Deleting");
+    let by_aks = lab.arm("GET", &path(&lab), None).await;
+    assert_eq!((by_aks.status, &by_aks.body["subcode"]), (404, &json!("GetManagedCluster_NotFound_HCPServerError")));
+    assert_eq!(lab.arm("GET", &path(&lab), None).await.code(), "ResourceNotFound");
+    let poll = ended.header("location").trim_start_matches("https://management.azure.com").to_owned();
+    assert_eq!(lab.arm("GET", &poll, None).await.status, 204);
+    let group = format!("{}/resourceGroups/{nodes}", lab.subscription());
+    assert_eq!(lab.arm("GET", &group, None).await.code(), "ResourceGroupNotFound");
+    assert_eq!(lab.arm("DELETE", &path(&lab), None).await.status, 204);
+}
+
+#[tokio::test]
+async fn a_cluster_that_cannot_be_is_refused_as_aks_does() {
+    let lab = Lab::new(Lateness::None).await;
+    let refused = |change: Value| {
+        let mut wish = body();
+        for (name, value) in change.as_object().unwrap() {
+            wish[name] = value.clone();
+        }
+        let lab = &lab;
+        async move {
+            let answer = lab.arm("PUT", &path(lab), Some(wish)).await;
+            (answer.status, answer.body["code"].as_str().or(answer.body["error"]["code"].as_str()).unwrap_or_default().to_owned())
+        }
+    };
+    let with = |property: &str, value: Value| {
+        let mut properties = body()["properties"].clone();
+        properties[property] = value;
+        json!({"properties": properties})
+    };
+    assert_eq!(refused(json!({"identity": null})).await, (400, "InvalidParameter".to_owned()));
+    assert_eq!(refused(json!({"location": "nowhere"})).await.0, 400);
+    assert_eq!(refused(with("dnsPrefix", Value::Null)).await, (400, "InvalidParameter".to_owned()));
+    let nobody = with("servicePrincipalProfile", json!({"clientId": "5d5f1d0e-0000-4000-8000-00000000c0de", "secret": "x"}));
+    assert_eq!(refused(nobody).await, (404, "ServicePrincipalNotFound".to_owned()));
+    let absent = format!("{}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/absent", lab.group());
+    let identity = json!({"identity": {"type": "UserAssigned", "userAssignedIdentities": {absent: {}}}});
+    assert_eq!(refused(identity).await, (404, "ResourceNotFound".to_owned()));
+    assert_eq!(lab.arm("GET", &path(&lab), None).await.code(), "ResourceNotFound");
+}
