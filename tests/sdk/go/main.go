@@ -14,11 +14,12 @@ import (
 )
 
 var rounds = map[string]func(place){
-	"login":      login,
-	"identities": identities,
-	"roles":      roles,
-	"vaults":     vaults,
-	"secrets":    secrets,
+	"login":       login,
+	"identities":  identities,
+	"roles":       roles,
+	"vaults":      vaults,
+	"secrets":     secrets,
+	"credentials": credentials,
 }
 
 func credential(kind string) (azcore.TokenCredential, error) {
