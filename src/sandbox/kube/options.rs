@@ -80,6 +80,18 @@ pub fn acceptable(request: &Request) -> Outcome<()> {
         let why = format!("only the following media types are accepted: {SERVED}");
         return Err(Refusal::new(406, "NotAcceptable", why));
     }
-    let why = format!("406: Not Acceptable\n\nAvailable representations: {SERVED}");
-    Err(Refusal { details: json!({}), ..Refusal::new(406, "NotAcceptable", why) })
+    Err(unacceptable(SERVED))
+}
+
+/// What is served in one form only, which a client must name or leave open.
+pub fn acceptable_as(request: &Request, form: &str) -> Outcome<()> {
+    let Some(accept) = request.header("accept").filter(|a| !a.trim().is_empty()) else { return Ok(()) };
+    let kinds = accept.split(',').map(|clause| clause.split(';').next().unwrap_or_default().trim());
+    let fits = |kind: &str| matches!(kind, "*/*" | "application/*") || kind == form;
+    if kinds.into_iter().any(fits) { Ok(()) } else { Err(unacceptable(form)) }
+}
+
+fn unacceptable(served: &str) -> Refusal {
+    let why = format!("406: Not Acceptable\n\nAvailable representations: {served}");
+    Refusal { details: json!({}), ..Refusal::new(406, "NotAcceptable", why) }
 }

@@ -68,7 +68,7 @@ fn path(kube: &Arc<Kube>, user: &User, request: &Request) -> Outcome<Response> {
         response.body = Body::Full(text.to_owned().into());
         response
     };
-    if let Some(document) = super::tokens::document(&kube.facts, &parts) {
+    if let Some(document) = super::tokens::document(&kube.facts, &parts, request) {
         return document;
     }
     match parts.as_slice() {

@@ -2,10 +2,11 @@
 //! and the issuer's discovery documents, by which others verify them. Knows the store for what a token is bound to.
 
 use super::auth::User;
+use super::options::acceptable_as;
 use super::status::{About, Cause, Outcome, Refusal};
 use super::store::{Store, meta, now};
 use super::{Facts, call};
-use crate::sandbox::http::{Body, Response};
+use crate::sandbox::http::{Body, Request, Response};
 use crate::sandbox::rsa::Key;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -24,6 +25,8 @@ fn signing(facts: &Facts) -> Outcome<Arc<Key>> {
     facts.keys.signing().map_err(|why| Refusal::new(500, "InternalError", format!("Internal error occurred: no signing key: {why}")))
 }
 
+const JSON: &str = "application/json";
+const KEY_SET: &str = "application/jwk-set+json";
 const LONGEST: i64 = 1 << 32;
 
 /// TokenRequest: the answer's body.
@@ -168,23 +171,24 @@ pub fn read(store: &Store, facts: &Facts, token: &str, audiences: &[String]) -> 
     Some((User::account(namespace, name, account["uid"].as_str().unwrap_or_default(), extra), spoken))
 }
 
-/// `/.well-known/openid-configuration` and `/openid/v1/jwks`.
-pub fn document(facts: &Facts, parts: &[&str]) -> Option<Outcome<Response>> {
-    let (kind, body) = match parts {
-        [".well-known", "openid-configuration"] => {
-            let body = json!({
-                "issuer": facts.issuer, "jwks_uri": facts.jwks_uri, "response_types_supported": ["id_token"],
-                "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"],
-            });
-            ("application/json", body)
-        }
-        ["openid", "v1", "jwks"] => match signing(facts) {
-            Ok(key) => ("application/jwk-set+json", json!({"keys": [key.jwk()]})),
-            Err(refusal) => return Some(Err(refusal)),
-        },
+/// `/.well-known/openid-configuration` and `/openid/v1/jwks`, each in one form only.
+pub fn document(facts: &Facts, parts: &[&str], request: &Request) -> Option<Outcome<Response>> {
+    let form = match parts {
+        [".well-known", "openid-configuration"] => JSON,
+        ["openid", "v1", "jwks"] => KEY_SET,
         _ => return None,
     };
-    let mut response = Response::new(200).with("content-type", kind).with("cache-control", "public, max-age=3600");
-    response.body = Body::Full(body.to_string().into());
-    Some(Ok(response))
+    Some(acceptable_as(request, form).and_then(|()| {
+        let body = if form == KEY_SET { json!({"keys": [signing(facts)?.jwk()]}) } else { configuration(facts) };
+        let mut response = Response::new(200).with("content-type", form).with("cache-control", "public, max-age=3600");
+        response.body = Body::Full(body.to_string().into());
+        Ok(response)
+    }))
+}
+
+fn configuration(facts: &Facts) -> Value {
+    json!({
+        "issuer": facts.issuer, "jwks_uri": facts.jwks_uri, "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"],
+    })
 }

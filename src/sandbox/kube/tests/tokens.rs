@@ -102,3 +102,17 @@ async fn a_token_is_asked_for_as_the_real_server_takes_it() {
     let named = json!({"metadata": {"name": "b"}, "spec": {}});
     assert!(refused(named).await.contains("metadata.name: Invalid value: \"b\": must match the service account name if specified"));
 }
+
+#[tokio::test]
+async fn each_document_of_the_issuer_has_one_form() {
+    let kube = cluster();
+    let code = async |path: &str, accept: &str| {
+        let mut request = request("admin", "GET", path, "", "");
+        request.headers.push(("accept".into(), accept.into()));
+        send(&kube, &request).await.code
+    };
+    let (keys, about) = ("/openid/v1/jwks", "/.well-known/openid-configuration");
+    assert_eq!((code(keys, "application/json").await, code(about, "application/json").await), (406, 200));
+    assert_eq!((code(keys, "application/jwk-set+json").await, code(about, "text/html").await), (200, 406));
+    assert_eq!((code(keys, "application/yaml, */*").await, code(keys, "").await), (200, 200));
+}
