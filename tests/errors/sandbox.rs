@@ -18,7 +18,7 @@ fn a_second_serve_of_one_folder_is_refused() {
     let lab = Lab::new().served();
     assert_snapshot!(lab.fails("sandbox serve"), @r#"
     exit 1
-    error: a sandbox is already served from [DIR]/.podid (process [PID], port [PORT])
+    error: a sandbox is already served from [DIR]/.podid (process [PID], 127.0.0.1:[PORT])
     hint: Stop it first, or use it as it is.
     "#);
 }
