@@ -36,7 +36,14 @@ fn arm(state: &azure::State) -> Map<String, Value> {
         }
     }
     for cluster in state.clusters.values() {
-        put(&mut all, clusters::document(state, cluster, "2024-09-01"));
+        let mut body = clusters::document(state, cluster, "2024-09-01");
+        // the address of a cluster from outside, which is of the moment
+        if cluster.own.is_some()
+            && let Some(issuer) = body["properties"]["oidcIssuerProfile"].as_object_mut()
+        {
+            issuer.remove("issuerURL");
+        }
+        put(&mut all, body);
     }
     // as when all that runs is over
     for set in state.scale_sets.values() {
