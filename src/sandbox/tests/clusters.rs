@@ -8,7 +8,7 @@ fn path(lab: &Lab) -> String {
 }
 
 fn body() -> Value {
-    json!({"location": "westeurope", "identity": {"type": "SystemAssigned"}, "properties": {"dnsPrefix": "new",
+    json!({"location": "westeurope", "identity": {"type": "SystemAssigned"}, "properties": {"dnsPrefix": "new", "kubernetesVersion": "",
         "agentPoolProfiles": [{"name": "first", "count": 2, "mode": "System", "vmSize": "Standard_D4s_v5"}],
         "networkProfile": {"networkPlugin": "azure", "networkPluginMode": "overlay"}, "podIdentityProfile": {"enabled": false},
         "windowsProfile": {"adminUsername": "azure", "adminPassword": "hidden"}}})
@@ -26,6 +26,7 @@ async fn a_cluster_is_made_with_its_nodes_and_serves_kubernetes() {
     let there = lab.arm("GET", &path(&lab), None).await;
     let p = &there.body["properties"];
     assert_eq!((&p["provisioningState"], &p["networkProfile"]["podCidr"]), (&json!("Succeeded"), &json!("10.244.0.0/16")));
+    assert_eq!((&p["kubernetesVersion"], &p["currentKubernetesVersion"]), (&json!("1.33"), &json!("1.33.5")));
     assert_eq!((&p["agentPoolProfiles"][0]["maxPods"], &p["agentPoolProfiles"][0]["count"]), (&json!(250), &json!(2)));
     assert_eq!((&p["podIdentityProfile"], &p["windowsProfile"]), (&json!({}), &json!({"adminUsername": "azure"})));
     assert!(there.body["identity"]["principalId"].is_string() && p["identityProfile"]["kubeletidentity"]["clientId"].is_string());

@@ -52,10 +52,12 @@ fn asked(body: &Map<String, Value>) -> Map<String, Value> {
     let mut all = body.get("properties").cloned().unwrap_or_default();
     without(&mut all, &SECRETS);
     let Value::Object(mut all) = all else { return Map::new() };
-    all.retain(|name, value| !TOLD.contains(&name.as_str()) && !value.is_null());
+    // az sends an empty version where nobody gave one
+    let said = |value: &Value| !value.is_null() && value.as_str() != Some("");
+    all.retain(|name, value| !TOLD.contains(&name.as_str()) && said(value));
     for pool in all.get_mut("agentPoolProfiles").and_then(Value::as_array_mut).into_iter().flatten() {
         if let Some(pool) = pool.as_object_mut() {
-            pool.retain(|name, value| !TOLD_OF_POOLS.contains(&name.as_str()) && !value.is_null());
+            pool.retain(|name, value| !TOLD_OF_POOLS.contains(&name.as_str()) && said(value));
         }
     }
     all
