@@ -103,11 +103,7 @@ fn put(call: &mut Call<'_>, group: &Group, name: &str, key: &str) -> Answer {
             ),
         ));
     }
-    let asked = body.get("location").and_then(Value::as_str).ok_or_else(error::location_required)?;
-    let location = subscriptions::location(asked);
-    if !subscriptions::offers(&location) {
-        return Err(subscriptions::unavailable(asked));
-    }
+    let location = subscriptions::place_of(&body)?;
     let tags = error::tags(&body).unwrap_or_default();
     if let Some(identity) = call.state.identities.get_mut(key) {
         if identity.location != location {

@@ -2,7 +2,7 @@
 
 use super::{Answer, Call, access, error, ids};
 use crate::sandbox::http::Response;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Names as ARM writes them, with what people see.
 pub const LOCATIONS: &[(&str, &str)] = &[
@@ -51,7 +51,14 @@ pub fn offers(location: &str) -> bool {
     LOCATIONS.iter().any(|(name, _)| *name == location)
 }
 
-pub fn unavailable(location: &str) -> Response {
+/// Where a new resource is to be, by the body that asks for it.
+pub fn place_of(body: &Map<String, Value>) -> Result<String, Response> {
+    let asked = body.get("location").and_then(Value::as_str).ok_or_else(error::location_required)?;
+    let location = location(asked);
+    if offers(&location) { Ok(location) } else { Err(unavailable(asked)) }
+}
+
+fn unavailable(location: &str) -> Response {
     let all: Vec<&str> = LOCATIONS.iter().map(|(name, _)| *name).collect();
     error::gateway(
         400,

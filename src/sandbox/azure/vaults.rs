@@ -194,11 +194,7 @@ fn put(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
             ),
         ));
     }
-    let asked = body.get("location").and_then(Value::as_str).ok_or_else(error::location_required)?;
-    let location = subscriptions::location(asked);
-    if !subscriptions::offers(&location) {
-        return Err(subscriptions::unavailable(asked));
-    }
+    let location = subscriptions::place_of(&body)?;
     let properties =
         body.get("properties").and_then(Value::as_object).ok_or_else(|| vault_body::bad("The parameter properties is not specified."))?;
     let recover = properties.get("createMode").and_then(Value::as_str).is_some_and(|m| m.eq_ignore_ascii_case("recover"));

@@ -74,11 +74,7 @@ fn patch_of(version: &str) -> String {
 pub fn put(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     providers::require(call, "Microsoft.ContainerService")?;
     let body = error::object(call)?;
-    let place = body.get("location").and_then(Value::as_str).ok_or_else(error::location_required)?;
-    let location = subscriptions::location(place);
-    if !subscriptions::offers(&location) {
-        return Err(subscriptions::unavailable(place));
-    }
+    let location = subscriptions::place_of(&body)?;
     let asked = asked(&body);
     if let Some(there) = call.state.clusters.get(&key(call, group, name)).filter(|c| c.ending.is_none()).cloned() {
         if there.location != location {
