@@ -93,6 +93,13 @@ fn reference(about: &Value) -> Value {
     })
 }
 
+/// When the server took it last: the lease in etcd counts from there, whatever time the writer gave the event.
+fn written(event: &Value) -> Option<Timestamp> {
+    let metadata = &event["metadata"];
+    let managed = metadata["managedFields"].as_array().into_iter().flatten().map(|manager| &manager["time"]);
+    managed.chain([&metadata["creationTimestamp"]]).filter_map(time).max()
+}
+
 /// Takes old events away, not in every round.
 pub fn expire(hand: &mut Hand<'_>) {
     let now = Timestamp::now();
@@ -103,7 +110,7 @@ pub fn expire(hand: &mut Hand<'_>) {
     let old: Vec<String> = hand
         .store
         .under("events/")
-        .filter(|(_, event)| last(event).is_some_and(|at| now.duration_since(at) > KEPT))
+        .filter(|(_, event)| written(event).is_some_and(|at| now.duration_since(at) > KEPT))
         .map(|(at, _)| at.clone())
         .collect();
     old.iter().for_each(|at| drop(hand.store.remove(at)));
@@ -112,6 +119,15 @@ pub fn expire(hand: &mut Hand<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_ages_from_when_it_was_written_and_not_from_when_it_says_it_was() {
+        let (made, again) = ("2026-01-01T00:00:00Z", "2026-01-01T00:30:00Z");
+        let told = json!({"metadata": {"creationTimestamp": made}, "lastTimestamp": "2020-01-01T00:00:00Z"});
+        assert_eq!(written(&told), time(&json!(made)));
+        let counted = json!({"metadata": {"creationTimestamp": made, "managedFields": [{"time": made}, {"time": again}]}});
+        assert_eq!(written(&counted), time(&json!(again)));
+    }
 
     #[test]
     fn many_messages_of_a_kind_become_one_that_is_counted() {
