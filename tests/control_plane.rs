@@ -4,6 +4,8 @@
 
 mod common;
 
+use common::cluster::Cluster;
+use common::lent::Lent;
 use common::plane::{Plane, Wanted, script};
 use common::until;
 use kube::api::{Api, DeleteParams, DynamicObject, PostParams};
@@ -215,4 +217,41 @@ fn a_killed_script_leaves_nothing_either() {
     assert_eq!(status.code(), None);
     let proc = Path::new("/proc").join(command.unwrap().trim());
     until("all of it is gone", || (programs_in(&dir).is_empty() && !dir.exists() && !proc.exists()).then_some(()));
+}
+
+/// The tests of other files get theirs one after another.
+#[test]
+fn one_is_handed_on_as_it_was_or_not_at_all() {
+    if Plane::wanted() == Wanted::No {
+        return;
+    }
+    let labels = |admin: &Cluster, value: &str| {
+        let merge = [("content-type".to_owned(), "application/merge-patch+json".to_owned())];
+        let body = serde_json::json!({"metadata": {"labels": {"by": value}}}).to_string();
+        admin.ask("PATCH", "/api/v1/namespaces/default", &merge, Some(body)).ok();
+    };
+    let mut first = Lent::any();
+    first.is_furnished();
+    let id = first.id();
+    let admin = Cluster::of_plane(&first);
+    let namespace = admin.namespace();
+    for (at, finalizers) in [(namespace.as_str(), "[\"podid.io/test\"]"), ("default", "[]")] {
+        let body = format!(r#"{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "left", "finalizers": {finalizers}}}}}"#);
+        admin.ask("POST", &format!("/api/v1/namespaces/{at}/configmaps"), &[], Some(body)).ok();
+    }
+    assert!(first.audit().contains(&namespace));
+    drop(first);
+
+    let second = Lent::any();
+    assert_eq!(second.id(), id, "it is handed on");
+    assert!(!second.audit().contains(&namespace), "what was asked before is not this test's");
+    for path in
+        ["namespaces/default/configmaps/left", &format!("namespaces/{namespace}"), &format!("namespaces/{namespace}/configmaps/left")]
+    {
+        assert_eq!(admin.ask("GET", &format!("/api/v1/{path}"), &[], None).status, 404, "{path}");
+    }
+    labels(&admin, "hand");
+    drop(second);
+
+    assert_ne!(Lent::any().id(), id, "what was there is another");
 }

@@ -7,6 +7,7 @@ mod common;
 
 use common::{
     World,
+    lent::Lent,
     plane::Plane,
     same,
     specs::{LAB_004, vault_of},
@@ -330,7 +331,7 @@ fn a_service_account_token_of_a_real_cluster_is_taken() {
     let Some(plane) = Plane::if_wanted() else { return };
     let mut world = World::new();
     world.serve_with(&["--cluster", plane.kubeconfig().to_str().unwrap()]);
-    world.plane = Some(plane);
+    world.plane = Some(Lent::alone(plane));
     let client = trusting(&world, "default");
     let token = world.kube("POST", "aks-mi", ACCOUNT, Some(exchange())).ok()["status"]["token"].clone();
     assert_eq!(presented(&world, &client, &token), (200, 0));

@@ -73,10 +73,15 @@ impl Cluster {
         Self::of(Side::Sandbox, &folder.join(".podid/kubeconfig"), Some(child))
     }
 
+    /// To look at one that is another's, as its admin.
+    pub fn of_plane(plane: &Plane) -> Self {
+        Self::of(Side::ControlPlane, plane.kubeconfig(), None)
+    }
+
     /// With the same kinds as the sandbox has.
     fn control_plane(crds: &[Value]) -> Self {
         let plane = Box::leak(Box::new(Plane::start()));
-        let cluster = Self::of(Side::ControlPlane, plane.kubeconfig(), None);
+        let cluster = Self::of_plane(plane);
         let all = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
         for crd in crds {
             let reply = cluster.ask("POST", all, &[], Some(crd.to_string()));

@@ -105,12 +105,10 @@ impl World {
     /// An event is written when its answer is on its way: a moment later than who asked has it.
     fn of_control_plane(&self) -> Vec<Line> {
         let Some(plane) = &self.plane else { return Vec::new() };
-        let log = plane.dir().join("audit.log");
-        let read = || fs::read_to_string(&log).unwrap();
-        let mut last = read();
+        let mut last = plane.audit();
         until("the audit log is calm", || {
             std::thread::sleep(std::time::Duration::from_millis(60));
-            let now = read();
+            let now = plane.audit();
             let calm = now.lines().filter_map(Line::audited).count() == last.lines().filter_map(Line::audited).count();
             last = now;
             calm.then_some(())

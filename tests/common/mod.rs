@@ -8,6 +8,7 @@
 pub mod both;
 pub mod by_hand;
 pub mod cluster;
+pub mod lent;
 pub mod log;
 pub mod mask;
 pub mod node;
@@ -20,7 +21,7 @@ pub mod words;
 pub mod yaml;
 
 use both::Side;
-use plane::Plane;
+use lent::Lent;
 use serde_json::Value;
 use std::{
     ffi::OsStr,
@@ -39,7 +40,7 @@ pub struct World {
     folder: TempDir,
     served: Option<Served>,
     /// Stands in for one of the sandbox's clusters.
-    pub plane: Option<Plane>,
+    pub plane: Option<Lent>,
     /// Beside PATH, HOME and the sandbox's own.
     pub env: Vec<(String, String)>,
 }
@@ -132,9 +133,10 @@ impl World {
         match side {
             Side::Sandbox => Self::served(),
             Side::ControlPlane => {
-                let plane = Plane::start();
+                let mut plane = Lent::any();
                 let mut world = Self::new();
                 world.serve_with(&["--cluster", &format!("{context}={}", plane.kubeconfig().display())]);
+                plane.is_furnished();
                 world.plane = Some(plane);
                 world
             }

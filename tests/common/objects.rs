@@ -57,7 +57,7 @@ impl World {
     pub fn kubectl(&self, context: &str, words: &[&str]) -> Output {
         let words = [&["--context", context], words].concat();
         let mut command = self.program("kubectl", &words);
-        command.envs(self.environment());
+        command.envs(self.environment()).env("GOGC", "400");
         Output::of(&words, command.output().unwrap())
     }
 

@@ -6,7 +6,10 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -23,6 +26,8 @@ pub struct Plane {
     stdin: Option<ChildStdin>,
     kubeconfig: PathBuf,
     dir: PathBuf,
+    /// Something was done to it that the next test is not to find.
+    struck: AtomicBool,
 }
 
 pub fn script() -> PathBuf {
@@ -69,7 +74,7 @@ impl Plane {
             drop(stdin);
             panic!("there is no control plane: {}", child.wait().unwrap());
         };
-        Self { child, stdin, kubeconfig: kubeconfig.into(), dir: dir.into() }
+        Self { child, stdin, kubeconfig: kubeconfig.into(), dir: dir.into(), struck: AtomicBool::new(false) }
     }
 
     /// Of a cluster-admin.
@@ -87,8 +92,18 @@ impl Plane {
         self.child.id()
     }
 
+    /// It is for no other test.
+    pub fn strike(&self) {
+        self.struck.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_struck(&self) -> bool {
+        self.struck.load(Ordering::Relaxed)
+    }
+
     /// SIGKILL to a program, as a crash would be; it comes again by itself.
     pub fn kill(&self, program: &str) {
+        self.strike();
         let pid = std::fs::read_to_string(self.dir.join(program).with_extension("pid")).unwrap();
         let sent = Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap();
         assert!(sent.success(), "{program} was not there to be killed");

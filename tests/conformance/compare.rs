@@ -126,12 +126,19 @@ fn elements(place: &str, was: &[Value], is: &[Value], found: &mut Vec<Difference
     let inner = format!("{place}[]");
     let mut closest: Vec<Difference> = Vec::new();
     for element in was {
-        let tries = is.iter().map(|candidate| {
+        let mut least: Option<Vec<Difference>> = None;
+        for candidate in is {
             let mut differences = Vec::new();
             values(&inner, element, candidate, &mut differences);
-            differences
-        });
-        closest.extend(tries.min_by_key(Vec::len).unwrap_or_default());
+            if least.as_ref().is_none_or(|least| differences.len() < least.len()) {
+                least = Some(differences);
+            }
+            // lists of hundreds are alike in the first already
+            if least.as_ref().is_some_and(Vec::is_empty) {
+                break;
+            }
+        }
+        closest.extend(least.unwrap_or_default());
     }
     let known = |name: &String| was.iter().any(|element| element.get(name).is_some());
     for name in is.iter().filter_map(Value::as_object).flat_map(Map::keys).filter(|name| !known(name)) {

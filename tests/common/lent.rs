@@ -1,0 +1,156 @@
+//! Control planes that are handed on from test to test: to start one takes seconds of both cores, and its collector of garbage looks for new kinds
+//! only every half minute. One is handed on only when all that came during the test is gone again and all that was there is as it was; else it
+//! is ended and the next test starts its own. Knows no type of podid's.
+
+use super::cluster::Cluster;
+use super::plane::Plane;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::Deref;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// As long as a new one takes, twice.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+static IDLE: Mutex<Vec<Lent>> = Mutex::new(Vec::new());
+
+pub struct Lent {
+    plane: Option<Plane>,
+    /// What is there when a test begins, once it is known.
+    furniture: Option<Objects>,
+    /// Where the audit log of this test begins.
+    begins: usize,
+}
+
+/// By path, without what a server counts.
+type Objects = BTreeMap<String, Value>;
+
+impl Lent {
+    /// One that is as if nobody had used it.
+    pub fn any() -> Self {
+        let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.unwrap_or_else(|| Self { plane: Some(Plane::start()), furniture: None, begins: 0 })
+    }
+
+    /// One that is ended after its test.
+    pub fn alone(plane: Plane) -> Self {
+        plane.strike();
+        Self { plane: Some(plane), furniture: None, begins: 0 }
+    }
+
+    /// What is there now was brought for every test.
+    pub fn is_furnished(&mut self) {
+        if self.furniture.is_none() {
+            self.furniture = Some(objects(&Cluster::of_plane(self)));
+        }
+    }
+
+    /// The audit log, from the beginning of this test.
+    pub fn audit(&self) -> String {
+        let log = fs::read(self.dir().join("audit.log")).unwrap();
+        String::from_utf8_lossy(&log[self.begins..]).into_owned()
+    }
+}
+
+impl Deref for Lent {
+    type Target = Plane;
+
+    fn deref(&self) -> &Plane {
+        self.plane.as_ref().expect("it is not given back yet")
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let Some(plane) = self.plane.take() else { return };
+        let Some(furniture) = self.furniture.take() else { return };
+        if plane.is_struck() || std::thread::panicking() || !clean(&Cluster::of_plane(&plane), &furniture) {
+            return;
+        }
+        let begins = fs::metadata(plane.dir().join("audit.log")).map_or(0, |log| usize::try_from(log.len()).unwrap());
+        let next = Self { plane: Some(plane), furniture: Some(furniture), begins };
+        IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(next);
+    }
+}
+
+/// Whether all is as it was.
+fn clean(cluster: &Cluster, furniture: &Objects) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        for namespace in ["default", "kube-system"] {
+            cluster.ask("DELETE", &format!("/api/v1/namespaces/{namespace}/events"), &[], None);
+        }
+        let now = objects(cluster);
+        if now == *furniture {
+            return true;
+        }
+        let new: Vec<(&String, &Value)> = now.iter().filter(|(path, _)| !furniture.contains_key(*path)).collect();
+        let is_namespace = |path: &str| path.starts_with("/api/v1/namespaces/") && path.matches('/').count() == 4;
+        // first, so that nothing is made in them again
+        let (namespaces, others): (Vec<_>, Vec<_>) = new.into_iter().partition(|(path, _)| is_namespace(path));
+        for (path, _) in namespaces.iter().chain(&others) {
+            take_away(cluster, path, &now[*path]);
+        }
+        for (path, _) in &namespaces {
+            // its own controller would wait for five seconds before it looks
+            let name = path.rsplit('/').next().unwrap();
+            let none = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "spec": {"finalizers": []}});
+            cluster.ask("PUT", &format!("{path}/finalize"), &[], Some(none.to_string()));
+        }
+    }
+    false
+}
+
+fn take_away(cluster: &Cluster, path: &str, object: &Value) {
+    let at_once = json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0, "propagationPolicy": "Background"});
+    cluster.ask("DELETE", path, &[], Some(at_once.to_string()));
+    if object["metadata"]["finalizers"].is_array() {
+        let merge = [("content-type".to_owned(), "application/merge-patch+json".to_owned())];
+        cluster.ask("PATCH", path, &merge, Some(json!({"metadata": {"finalizers": null}}).to_string()));
+    }
+}
+
+/// All there is but events and leases, which come and go by themselves.
+fn objects(cluster: &Cluster) -> Objects {
+    let groups = cluster.ask("GET", "/apis", &[], None).ok();
+    let preferred = groups["groups"].as_array().unwrap().iter().map(|group| text(&group["preferredVersion"]["groupVersion"]));
+    let roots: Vec<String> = ["/api/v1".to_owned()].into_iter().chain(preferred.map(|version| format!("/apis/{version}"))).collect();
+    let mut found = Objects::new();
+    for root in roots {
+        let resources = cluster.ask("GET", &root, &[], None).json();
+        for resource in resources["resources"].as_array().into_iter().flatten() {
+            let name = text(&resource["name"]);
+            let can = |verb: &str| resource["verbs"].as_array().is_some_and(|verbs| verbs.iter().any(|v| v == verb));
+            if ["events", "leases"].contains(&name) || name.contains('/') || !can("list") || !can("delete") {
+                continue;
+            }
+            let list = cluster.ask("GET", &format!("{root}/{name}"), &[], None).json();
+            for object in list["items"].as_array().into_iter().flatten() {
+                let metadata = &object["metadata"];
+                let within = metadata["namespace"].as_str().map_or_else(String::new, |namespace| format!("/namespaces/{namespace}"));
+                found.insert(format!("{root}{within}/{name}/{}", text(&metadata["name"])), told(object.clone()));
+            }
+        }
+    }
+    found
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// Without what changes while nobody does anything.
+fn told(mut object: Value) -> Value {
+    object.as_object_mut().unwrap().shift_remove("status");
+    let metadata = object["metadata"].as_object_mut().unwrap();
+    metadata.shift_remove("resourceVersion");
+    if let Some(managers) = metadata.get_mut("managedFields").and_then(Value::as_array_mut) {
+        managers.retain(|manager| manager["subresource"].is_null());
+        for manager in managers {
+            manager.as_object_mut().unwrap().shift_remove("time");
+        }
+    }
+    object
+}
