@@ -20,7 +20,7 @@ use std::{
     sync::OnceLock,
 };
 
-const ROUNDS: &[&str] = &["login", "identities", "roles", "vaults", "secrets", "credentials"];
+const ROUNDS: &[&str] = &["login", "identities", "roles", "vaults", "secrets", "backup", "credentials"];
 /// Only the SDK for Python lets its caller say how long a page of secrets is; the one for Go refuses an empty
 /// token by itself.
 const OF_PYTHON: &[&str] = &["secret.list by tens", "login.no token"];

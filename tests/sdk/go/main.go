@@ -19,6 +19,7 @@ var rounds = map[string]func(place){
 	"roles":       roles,
 	"vaults":      vaults,
 	"secrets":     secrets,
+	"backup":      backup,
 	"credentials": credentials,
 }
 

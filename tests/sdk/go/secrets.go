@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
@@ -101,16 +102,17 @@ func reading(client *azsecrets.Client) {
 	update("secret.disable", azsecrets.UpdateSecretPropertiesParameters{SecretAttributes: &azsecrets.SecretAttributes{Enabled: to.Ptr(false)}})
 	step("secret.get disabled", func() (any, error) { return get(client, "one", "") })
 	update("secret.enable", azsecrets.UpdateSecretPropertiesParameters{SecretAttributes: &azsecrets.SecretAttributes{Enabled: to.Ptr(true)}})
-	versions := func(name string) (any, error) {
-		all, err := pages(client.NewListSecretPropertiesVersionsPager(name, nil))
-		count := 0
-		for _, page := range all {
-			count += len(page.Value)
-		}
-		return count, err
+	step("secret.versions", func() (any, error) { return versions(client, "one") })
+	step("secret.versions of nothing", func() (any, error) { return versions(client, "none") })
+}
+
+func versions(client *azsecrets.Client, name string) (any, error) {
+	all, err := pages(client.NewListSecretPropertiesVersionsPager(name, nil))
+	count := 0
+	for _, page := range all {
+		count += len(page.Value)
 	}
-	step("secret.versions", func() (any, error) { return versions("one") })
-	step("secret.versions of nothing", func() (any, error) { return versions("none") })
+	return count, err
 }
 
 // Done when it can be read where it is to be: the SDK for Go leaves that to the caller.
@@ -124,6 +126,14 @@ func until(read func() error) bool {
 	return false
 }
 
+// No error as soon as the one secret is among the deleted.
+func deleted(client *azsecrets.Client) func() error {
+	return func() error {
+		_, err := client.GetDeletedSecret(ctx, "one", nil)
+		return err
+	}
+}
+
 func deleting(client *azsecrets.Client) {
 	told := func(name string, id *azsecrets.ID, recovery *string, deleted, purged *time.Time) seen {
 		return seen{"name": name, "id": id, "recovery": recovery, "days": int(purged.Sub(*deleted).Hours() / 24)}
@@ -135,10 +145,7 @@ func deleting(client *azsecrets.Client) {
 		}
 		return told(answer.ID.Name(), answer.ID, answer.RecoveryID, answer.DeletedDate, answer.ScheduledPurgeDate), nil
 	}
-	isDeleted := func() error {
-		_, err := client.GetDeletedSecret(ctx, "one", nil)
-		return err
-	}
+	isDeleted := deleted(client)
 	step("secret.delete", func() (any, error) {
 		answer, err := client.DeleteSecret(ctx, "one", nil)
 		if err != nil {
@@ -195,4 +202,33 @@ func listing(client *azsecrets.Client) {
 	}
 	step("secret.list", func() (any, error) { return sizes, nil })
 	step("secret.list is whole", func() (any, error) { return len(names), nil })
+}
+
+// A backup of a secret with all its versions: taken, and restored where there is none of that name.
+func backup(p place) {
+	all := p.policy("get", "list", "set", "delete", "backup", "restore", "purge")
+	inVault(p, p.wish(false, all), func(client *azsecrets.Client) {
+		tags := map[string]*string{"made": to.Ptr("by sdk")}
+		must(client.SetSecret(ctx, "one", azsecrets.SetSecretParameters{Value: to.Ptr("first"), Tags: tags}, nil))
+		version := must(client.SetSecret(ctx, "one", azsecrets.SetSecretParameters{Value: to.Ptr("second")}, nil)).ID.Version()
+		kept := must(client.BackupSecret(ctx, "one", nil)).Value
+		restore := func(name string, from []byte) {
+			step(name, func() (any, error) {
+				answer, err := client.RestoreSecret(ctx, azsecrets.RestoreSecretParameters{SecretBackup: from}, nil)
+				return aSecret(answer.Secret, err)
+			})
+		}
+		step("backup", func() (any, error) {
+			return seen{"bytes": len(kept) > 0, "open": bytes.Contains(kept, []byte("second"))}, nil
+		})
+		step("backup.of nothing", func() (any, error) { return nothing(client.BackupSecret(ctx, "none", nil)) })
+		restore("backup.restore over one", kept)
+		must(client.DeleteSecret(ctx, "one", nil))
+		until(deleted(client))
+		must(client.PurgeDeletedSecret(ctx, "one", nil))
+		restore("backup.restore", kept)
+		step("backup.restored", func() (any, error) { return get(client, "one", version) })
+		step("backup.versions", func() (any, error) { return versions(client, "one") })
+		restore("backup.nonsense", []byte("nonsense"))
+	})
 }
