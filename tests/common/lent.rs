@@ -3,6 +3,7 @@
 //! is ended and the next test starts its own. Knows no type of podid's.
 
 use super::cluster::Cluster;
+use super::objects::text;
 use super::plane::Plane;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -115,13 +116,13 @@ fn take_away(cluster: &Cluster, path: &str, object: &Value) {
 /// All there is but events and leases, which come and go by themselves.
 fn objects(cluster: &Cluster) -> Objects {
     let groups = cluster.ask("GET", "/apis", &[], None).ok();
-    let preferred = groups["groups"].as_array().unwrap().iter().map(|group| text(&group["preferredVersion"]["groupVersion"]));
+    let preferred = groups["groups"].as_array().unwrap().iter().map(|group| text(group, "/preferredVersion/groupVersion"));
     let roots: Vec<String> = ["/api/v1".to_owned()].into_iter().chain(preferred.map(|version| format!("/apis/{version}"))).collect();
     let mut found = Objects::new();
     for root in roots {
         let resources = cluster.ask("GET", &root, &[], None).json();
         for resource in resources["resources"].as_array().into_iter().flatten() {
-            let name = text(&resource["name"]);
+            let name = text(resource, "/name");
             let can = |verb: &str| resource["verbs"].as_array().is_some_and(|verbs| verbs.iter().any(|v| v == verb));
             if ["events", "leases"].contains(&name) || name.contains('/') || !can("list") || !can("delete") {
                 continue;
@@ -130,15 +131,11 @@ fn objects(cluster: &Cluster) -> Objects {
             for object in list["items"].as_array().into_iter().flatten() {
                 let metadata = &object["metadata"];
                 let within = metadata["namespace"].as_str().map_or_else(String::new, |namespace| format!("/namespaces/{namespace}"));
-                found.insert(format!("{root}{within}/{name}/{}", text(&metadata["name"])), told(object.clone()));
+                found.insert(format!("{root}{within}/{name}/{}", text(metadata, "/name")), told(object.clone()));
             }
         }
     }
     found
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 /// Without what changes while nobody does anything.
