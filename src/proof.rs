@@ -19,6 +19,7 @@ use crate::{
         world::{Clusters, Lies},
     },
 };
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::{
@@ -27,8 +28,13 @@ use std::{
 };
 use tokio::sync::watch;
 
+use broken::Lack;
+
 /// The pause image: it needs no shell, runs as nobody, and is on most nodes already.
 pub const IMAGE: &str = "mcr.microsoft.com/oss/kubernetes/pause:3.9";
+
+/// What is mounted was assigned before; word of it comes at about the same time.
+const WORD_OF_MIC: Duration = Duration::from_secs(2);
 
 /// What is to be proved, as the state knows it.
 #[derive(Clone, Debug)]
@@ -139,6 +145,20 @@ pub fn status_name(namespace: &str, class: &str) -> String {
     format!("{}-{namespace}-{class}", pod_name(class))
 }
 
+/// The pod of one proof, as it was made. Later ones have its name.
+struct ProofPod {
+    at: At,
+    uid: String,
+    made: Option<Timestamp>,
+}
+
+impl ProofPod {
+    fn new(at: At, made: &Value) -> Self {
+        let text = |pointer: &str| made.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        Self { at, uid: text("/metadata/uid").to_owned(), made: text("/metadata/creationTimestamp").parse().ok() }
+    }
+}
+
 fn pods() -> Api {
     Api::new("", "v1", "Pod", "pods")
 }
@@ -179,14 +199,14 @@ impl Prover {
         // left by a run that was killed
         self.clear(&cluster, &pod).await?;
         let made = cluster.create(&pod, &self.manifest(target, &pod)).await.map_err(Fault::cloud)?;
-        let uid = made.pointer("/metadata/uid").and_then(Value::as_str).map(str::to_owned);
+        let pod = ProofPod::new(pod, &made);
         hop(proof, begun, "pod", &format!("{name} with label aadpodidbinding={}", target.selector));
         let mut stop = self.stop.clone();
         let outcome = tokio::select! {
             outcome = self.chain(target, &cluster, &pod, begun, proof) => outcome,
             _ = stop.wait_for(|s| *s) => Err(Fault::Interrupted),
         };
-        let removed = cluster.delete(&pod, uid.as_deref(), Some(0)).await.map_err(Fault::cloud);
+        let removed = cluster.delete(&pod.at, Some(&pod.uid), Some(0)).await.map_err(Fault::cloud);
         outcome.and(removed)
     }
 
@@ -201,42 +221,60 @@ impl Prover {
         cluster.delete(pod, None, Some(0)).await.map_err(Fault::cloud)
     }
 
-    async fn chain(&self, target: &Target, cluster: &Write, pod: &At, begun: Instant, proof: &mut Proof) -> Result<(), Fault> {
-        let left = || self.limit.saturating_sub(begun.elapsed());
-        let mounted = tokio::join!(self.assigned(target, cluster, pod, begun, left()), self.mounted(target, cluster, pod, left()),);
-        let (assigned, mounted) = mounted;
-        if let Some(hop) = assigned {
-            proof.hops.push(hop);
-        }
-        let objects = mounted?;
+    async fn chain(&self, target: &Target, cluster: &Write, pod: &ProofPod, begun: Instant, proof: &mut Proof) -> Result<(), Fault> {
+        let mut assigned = std::pin::pin!(self.assigned(target, cluster, pod, begun));
+        let mut mounted = std::pin::pin!(self.mounted(target, cluster, pod, begun));
+        let objects = tokio::select! {
+            biased;
+            assigned = &mut assigned => {
+                proof.hops.extend(assigned);
+                mounted.await?
+            }
+            objects = &mut mounted => {
+                let objects = objects?;
+                proof.hops.extend(tokio::time::timeout(WORD_OF_MIC, assigned).await.unwrap_or_default());
+                objects
+            }
+        };
         let shown: Vec<String> = objects.iter().map(|(file, version)| format!("{file} version {}", short(version))).collect();
         hop(proof, begun, "mounted", &shown.join(", "));
         self.compare(target, &objects, begun, proof).await?;
         proof.objects = objects;
-        self.synced(target, cluster, pod, begun, left(), proof).await
+        self.synced(target, cluster, pod, begun, proof).await
+    }
+
+    fn left(&self, begun: Instant) -> Duration {
+        self.limit.saturating_sub(begun.elapsed())
     }
 
     /// MIC's word that the identity is on the node. Not needed for the proof (and podid may not be allowed to look), so nothing fails here.
-    async fn assigned(&self, target: &Target, cluster: &Write, pod: &At, begun: Instant, limit: Duration) -> Option<Hop> {
+    async fn assigned(&self, target: &Target, cluster: &Write, pod: &ProofPod, begun: Instant) -> Option<Hop> {
         let api = Api::new("aadpodidentity.k8s.io", "v1", "AzureAssignedIdentity", "azureassignedidentities");
-        let name = format!("{}-{}-{}", pod.name, target.namespace, target.identity);
+        let name = format!("{}-{}-{}", pod.at.name, target.namespace, target.identity);
         let selector = format!("metadata.name={name}");
         let is = |object: &Value| (object.pointer("/status/status").and_then(Value::as_str) == Some("Assigned")).then_some(());
-        match cluster.wait(&api, None, Some(&selector), limit, is).await {
+        match cluster.wait(&api, None, Some(&selector), self.left(begun), is).await {
             Ok(Some(())) => Some(Hop { name: "assigned".into(), detail: target.identity.clone(), after: begun.elapsed() }),
             _ => None,
         }
     }
 
-    /// The driver's word on what it mounted; or what it says is wrong.
-    async fn mounted(&self, target: &Target, cluster: &Write, pod: &At, limit: Duration) -> Result<BTreeMap<String, String>, Fault> {
+    /// The driver's word on what it mounted; or what it says is wrong. The status has the name of the last proof's, which may still be there: the
+    /// pod that owns it tells them apart.
+    async fn mounted(&self, target: &Target, cluster: &Write, pod: &ProofPod, begun: Instant) -> Result<BTreeMap<String, String>, Fault> {
         let api = Api::new("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClassPodStatus", "secretproviderclasspodstatuses");
         let selector = format!("metadata.name={}", status_name(&target.namespace, &target.class.name));
-        let read = |object: &Value| (object.pointer("/status/mounted").and_then(Value::as_bool) == Some(true)).then(|| objects_of(object));
-        let ended = cluster.wait(&api, Some(&target.namespace), Some(&selector), limit, read).await;
+        let read = |object: &Value| {
+            let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array)?;
+            let ours = owners.iter().any(|owner| owner.get("uid").and_then(Value::as_str) == Some(&pod.uid));
+            (ours && object.pointer("/status/mounted").and_then(Value::as_bool) == Some(true)).then(|| objects_of(object))
+        };
+        let ended = cluster.wait(&api, Some(&target.namespace), Some(&selector), self.left(begun), read).await;
         let ended = match ended {
             Ok(Some(objects)) => objects,
-            Ok(None) | Err(ClusterError::TimedOut(_)) => return Err(broken::why(target, cluster, pod, limit).await),
+            Ok(None) | Err(ClusterError::TimedOut(_)) => {
+                return Err(broken::why(target, cluster, pod, &Lack::Mount, begun.elapsed()).await);
+            }
             Err(error) => return Err(Fault::cloud(error)),
         };
         // the status names objects as `secret/NAME`; files carry the alias
@@ -275,15 +313,7 @@ impl Prover {
         Ok(())
     }
 
-    async fn synced(
-        &self,
-        target: &Target,
-        cluster: &Write,
-        pod: &At,
-        begun: Instant,
-        limit: Duration,
-        proof: &mut Proof,
-    ) -> Result<(), Fault> {
+    async fn synced(&self, target: &Target, cluster: &Write, pod: &ProofPod, begun: Instant, proof: &mut Proof) -> Result<(), Fault> {
         if target.class.synced.is_empty() {
             return Ok(());
         }
@@ -298,16 +328,17 @@ impl Prover {
                 keys.iter().all(|k| data.is_some_and(|d| d.contains_key(*k))).then_some(())
             };
             let selector = format!("metadata.name={name}");
-            if cluster.wait(&api, Some(&target.namespace), Some(&selector), limit, has).await.map_err(Fault::cloud)?.is_none() {
-                return Err(broken::why(target, cluster, pod, limit).await);
+            if cluster.wait(&api, Some(&target.namespace), Some(&selector), self.left(begun), has).await.map_err(Fault::cloud)?.is_none() {
+                return Err(broken::why(target, cluster, pod, &Lack::Secret(name), begun.elapsed()).await);
             }
             hop(proof, begun, "synced", &format!("Secret {name}, key {}", keys.join(", ")));
         }
         if target.class.synced.iter().any(|s| s.env.is_some()) {
             let running = |p: &Value| (p.pointer("/status/phase").and_then(Value::as_str) == Some("Running")).then_some(());
-            let selector = format!("metadata.name={}", pod.name);
-            if cluster.wait(&pods(), Some(&target.namespace), Some(&selector), limit, running).await.map_err(Fault::cloud)?.is_none() {
-                return Err(broken::why(target, cluster, pod, limit).await);
+            let selector = format!("metadata.name={}", pod.at.name);
+            let runs = cluster.wait(&pods(), Some(&target.namespace), Some(&selector), self.left(begun), running).await;
+            if runs.map_err(Fault::cloud)?.is_none() {
+                return Err(broken::why(target, cluster, pod, &Lack::Running, begun.elapsed()).await);
             }
             let env: Vec<&str> = target.class.synced.iter().filter_map(|s| s.env.as_deref()).collect();
             hop(proof, begun, "running", &format!("with {} from the Secret", env.join(", ")));

@@ -11,13 +11,25 @@ pub struct Definition {
     /// Name, type and path of the columns that `kubectl get` prints.
     pub columns: &'static [(&'static str, &'static str, &'static str)],
     /// The one that is stored first.
-    pub versions: &'static [&'static str],
+    pub versions: Vec<Version>,
+}
+
+pub struct Version {
+    pub name: &'static str,
     pub schema: Value,
+    pub deprecated: Deprecated,
+}
+
+pub enum Deprecated {
+    No,
+    /// The API server warns in words of its own.
+    Yes,
+    With(&'static str),
 }
 
 impl Definition {
     pub fn document(&self) -> Value {
-        let versions: Vec<Value> = self.versions.iter().enumerate().map(|(at, name)| self.version(name, at == 0)).collect();
+        let versions: Vec<Value> = self.versions.iter().enumerate().map(|(at, version)| self.version(version, at == 0)).collect();
         let mut metadata = json!({ "name": format!("{}.{}", self.plural, self.group) });
         if self.unapproved {
             metadata["annotations"] = json!({ "api-approved.kubernetes.io": "unapproved" });
@@ -40,10 +52,13 @@ impl Definition {
         })
     }
 
-    fn version(&self, name: &str, stored: bool) -> Value {
-        let mut version = json!({ "name": name, "served": true, "storage": stored, "schema": { "openAPIV3Schema": self.schema } });
-        if !stored {
+    fn version(&self, of: &Version, stored: bool) -> Value {
+        let mut version = json!({ "name": of.name, "served": true, "storage": stored, "schema": { "openAPIV3Schema": of.schema } });
+        if !matches!(of.deprecated, Deprecated::No) {
             version["deprecated"] = true.into();
+        }
+        if let Deprecated::With(warning) = of.deprecated {
+            version["deprecationWarning"] = warning.into();
         }
         if !self.columns.is_empty() {
             let column = |(name, kind, path): &(&str, &str, &str)| json!({ "name": name, "type": kind, "jsonPath": path });

@@ -1,7 +1,7 @@
 //! aadpodidentity.k8s.io/v1, as AAD Pod Identity has it since 1.8 (`pkg/apis/aadpodidentity/v1/types.go` and the chart's `crds/crd.yaml`).
 //! The casing is that of 1.6 and later. Nothing is required, nothing has a default, no value is judged.
 
-use super::definition::Definition;
+use super::definition::{Definition, Deprecated, Version};
 use super::schema::{Embedded, Metadata, Nullable, Schema, object};
 use std::collections::BTreeMap;
 
@@ -147,8 +147,7 @@ pub fn definitions() -> Vec<Definition> {
         plural,
         unapproved: true,
         columns,
-        versions: &[super::POD_IDENTITY.1],
-        schema,
+        versions: vec![Version { name: super::POD_IDENTITY.1, schema, deprecated: Deprecated::No }],
     };
     vec![
         of("AzureAssignedIdentity", "azureassignedidentities", &[], AzureAssignedIdentity::schema()),

@@ -90,7 +90,10 @@ pub fn fields(about: &[&str], fields: &[(&str, &[&str], Value)]) -> Value {
         describe(&mut schema, about);
         properties.insert((*name).to_owned(), schema);
     }
-    let mut schema = json!({ "type": "object", "properties": properties });
+    let mut schema = json!({ "type": "object" });
+    if !properties.is_empty() {
+        schema["properties"] = properties.into();
+    }
     describe(&mut schema, about);
     schema
 }
@@ -105,19 +108,19 @@ fn describe(schema: &mut Value, about: &[&str]) {
 
 /// A struct of optional fields (nothing is required by these kinds) and, from the same lines, its schema.
 macro_rules! object {
-    ($( $(#[doc = $about:literal])* $name:ident { $( $(#[doc = $doc:literal])* $field:ident: $type:ty = $wire:literal, )+ } )+) => { $(
+    ($( $(#[doc = $about:literal])* $name:ident { $( $(#[doc = $doc:literal])* $field:ident: $type:ty = $wire:literal, )* } )+) => { $(
         $(#[doc = $about])*
         #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
-            $( $(#[doc = $doc])* #[serde(rename = $wire, default, skip_serializing_if = "Option::is_none")] pub $field: Option<$type>, )+
+            $( $(#[doc = $doc])* #[serde(rename = $wire, default, skip_serializing_if = "Option::is_none")] pub $field: Option<$type>, )*
         }
 
         impl $crate::crds::schema::Schema for $name {
             fn schema() -> serde_json::Value {
                 $crate::crds::schema::fields(
                     &[$($about),*],
-                    &[$( ($wire, &[$($doc),*], <$type as $crate::crds::schema::Schema>::schema()) ),+],
+                    &[$( ($wire, &[$($doc),*], <$type as $crate::crds::schema::Schema>::schema()) ),*],
                 )
             }
         }

@@ -1,7 +1,7 @@
-//! secrets-store.csi.x-k8s.io/v1, as the Secrets Store CSI driver has it (`apis/v1`, `config/crd/bases`); v1alpha1 has the same fields, is
+//! secrets-store.csi.x-k8s.io/v1, as the Secrets Store CSI driver has it (`apis/v1`, `config/crd/bases`); v1alpha1 has the same spec, is
 //! served and deprecated.
 
-use super::definition::Definition;
+use super::definition::{Definition, Deprecated, Version};
 use super::schema::{Metadata, Schema, object};
 use std::collections::BTreeMap;
 
@@ -47,8 +47,20 @@ object! {
         key: String = "key",
     }
 
+    /// Has no fields.
+    SecretProviderClassStatus {}
+
+    /// As it was before v1.
+    OldSecretProviderClass {
+        api_version: String = "apiVersion",
+        kind: String = "kind",
+        metadata: Metadata = "metadata",
+        spec: SecretProviderClassSpec = "spec",
+        status: OldSecretProviderClassStatus = "status",
+    }
+
     /// Not used.
-    SecretProviderClassStatus {
+    OldSecretProviderClassStatus {
         by_pod: Vec<ByPodStatus> = "byPod",
     }
 
@@ -85,17 +97,20 @@ object! {
 }
 
 pub fn definitions() -> Vec<Definition> {
-    let of = |kind, plural, schema| Definition {
+    let of = |kind, plural, v1, old| Definition {
         group: super::SECRETS_STORE.0,
         kind,
         plural,
         unapproved: false,
         columns: &[],
-        versions: &[super::SECRETS_STORE.1, "v1alpha1"],
-        schema,
+        versions: vec![Version { name: super::SECRETS_STORE.1, schema: v1, deprecated: Deprecated::No }, old],
     };
+    let old = |schema, deprecated| Version { name: "v1alpha1", schema, deprecated };
+    let instead = "secrets-store.csi.x-k8s.io/v1alpha1 is deprecated. Use secrets-store.csi.x-k8s.io/v1 instead.";
+    let class = old(OldSecretProviderClass::schema(), Deprecated::With(instead));
+    let status = SecretProviderClassPodStatus::schema;
     vec![
-        of("SecretProviderClass", "secretproviderclasses", SecretProviderClass::schema()),
-        of("SecretProviderClassPodStatus", "secretproviderclasspodstatuses", SecretProviderClassPodStatus::schema()),
+        of("SecretProviderClass", "secretproviderclasses", SecretProviderClass::schema(), class),
+        of("SecretProviderClassPodStatus", "secretproviderclasspodstatuses", status(), old(status(), Deprecated::Yes)),
     ]
 }

@@ -2,6 +2,7 @@
 
 use crate::lab::Lab;
 use insta::assert_snapshot;
+use serde_json::{Value, json};
 
 #[test]
 fn nothing_to_prove_is_no_proof() {
@@ -17,14 +18,21 @@ fn nothing_to_prove_is_no_proof() {
     "#);
 }
 
+fn take_the_grant(world: &mut Value) {
+    let assignments = world["azure"]["assignments"].as_object_mut().unwrap();
+    // Key Vault Secrets User
+    assignments.retain(|_, a| a["role"] != "4633458b-17de-408a-b874-0445c86b69e6");
+}
+
+fn take_the_binding(world: &mut Value) {
+    let objects = world["clusters"]["aks-mi"]["objects"].as_object_mut().unwrap();
+    assert!(objects.remove("azureidentitybindings.aadpodidentity.k8s.io/shop/shop-mid-binding").is_some());
+}
+
 #[test]
 fn a_grant_that_is_gone_breaks_the_proof_at_the_vault() {
     let lab = Lab::made();
-    lab.edit_world(|world| {
-        let assignments = world["azure"]["assignments"].as_object_mut().unwrap();
-        // Key Vault Secrets User
-        assignments.retain(|_, a| a["role"] != "4633458b-17de-408a-b874-0445c86b69e6");
-    });
+    lab.edit_world(take_the_grant);
     assert_snapshot!(lab.fails("verify --timeout 10s"), @r#"
     exit 1
     error: could not prove shop/shop: the pod could not mount its secrets within 10s: MountVolume.SetUp failed for volume "secrets" : rpc error: code = Unknown desc = failed to mount secrets store objects for pod shop/podid-verify-shop, err: rpc error: code = Unknown desc = failed to mount objects, error: failed to get objectType:secret, objectName:conn, objectVersion:: GET https://kv-shop-errors.vault.azure.net/secrets/conn/: Caller is not authorized to perform action on resource.
@@ -35,15 +43,48 @@ fn a_grant_that_is_gone_breaks_the_proof_at_the_vault() {
 #[test]
 fn a_binding_that_is_gone_breaks_the_proof_before_azure() {
     let lab = Lab::made();
-    lab.edit_world(|world| {
-        let objects = world["clusters"]["aks-mi"]["objects"].as_object_mut().unwrap();
-        assert!(objects.remove("azureidentitybindings.aadpodidentity.k8s.io/shop/shop-mid-binding").is_some());
-    });
+    lab.edit_world(take_the_binding);
     assert_snapshot!(lab.fails("verify --timeout 10s"), @r#"
     exit 1
     error: could not prove shop/shop: nothing was mounted within 10s: no AzureIdentityBinding in namespace shop has the selector shop-mid
     hint: Make it again: `podid up`, or `podid bind`.
     "#);
+}
+
+/// The pods of two proofs have one name, and events live for an hour.
+#[test]
+fn what_was_said_of_an_earlier_proof_explains_no_later_one() {
+    let lab = Lab::made();
+    lab.edit_world(take_the_grant);
+    assert!(lab.fails("verify --timeout 10s").contains("Caller is not authorized"));
+    lab.edit_world(take_the_binding);
+    assert!(lab.fails("verify --timeout 10s").contains("no AzureIdentityBinding in namespace shop has the selector shop-mid"));
+}
+
+/// As after a proof whose status nobody has collected yet.
+#[test]
+fn what_another_pod_mounted_proves_nothing() {
+    let lab = Lab::made();
+    lab.edit_world(|world| {
+        take_the_binding(world);
+        let objects = world["clusters"]["aks-mi"]["objects"].as_object_mut().unwrap();
+        let owner =
+            json!({ "apiVersion": "v1", "kind": "Namespace", "name": "shop", "uid": objects["namespaces//shop"]["metadata"]["uid"] });
+        let name = "podid-verify-shop-shop-shop";
+        let status = json!({
+            "apiVersion": "secrets-store.csi.x-k8s.io/v1", "kind": "SecretProviderClassPodStatus",
+            "metadata": {
+                "name": name, "namespace": "shop", "uid": "5b4f3a1e-0000-4000-8000-000000000000", "resourceVersion": "1", "generation": 1,
+                "creationTimestamp": "2026-11-01T00:00:00Z", "ownerReferences": [owner],
+            },
+            "status": {
+                "podName": "podid-verify-shop", "secretProviderClassName": "shop", "mounted": true,
+                "objects": [{ "id": "secret/conn", "version": "00000000000000000000000000000000" }],
+            },
+        });
+        objects.insert(format!("secretproviderclasspodstatuses.secrets-store.csi.x-k8s.io/shop/{name}"), status);
+    });
+    assert!(lab.fails("verify --timeout 10s").contains("no AzureIdentityBinding in namespace shop has the selector shop-mid"));
 }
 
 #[test]
