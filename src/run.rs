@@ -158,6 +158,10 @@ async fn sandboxed(invocation: &Invocation, command: &SandboxCommand, terminal: 
                 Format::Yaml => say(yaml::text(&told))?,
             }
         }
+        SandboxCommand::CloudConfig { cluster } => {
+            let wish = sandbox::CallerWish::Nodes { cluster: cluster.clone() };
+            say(json::text(&sandbox::callers(&options.dir, &wish).await?))?;
+        }
         SandboxCommand::Export => say(json::text(&sandbox::export(&options.dir).await?))?,
         SandboxCommand::Crds => say(definitions()?)?,
         SandboxCommand::Env => say(environment(&sandbox::access(&options.dir).await?))?,

@@ -70,3 +70,30 @@ fn a_role_or_a_scope_that_is_none_is_refused_alike_on_both() {
         scope.says("\"podid-lab\" is no scope of the sandbox").says("/subscriptions/");
     }
 }
+
+#[test]
+fn the_nodes_of_a_cluster_log_in_as_their_file_says() {
+    let mut world = World::new();
+    let file = |world: &World, cluster: &str| world.podid(&["sandbox", "cloud-config", cluster]).ok().json();
+    let embedded = file(&world, "aks-sp");
+    world.serve();
+    let (file, group) = (file(&world, "aks-sp"), world.group_id());
+    assert_eq!((&embedded, &file["useManagedIdentityExtension"], &file["vmType"]), (&file, &json!(false), &json!("vmss")));
+    let env = world.podid(&["sandbox", "env"]).ok().stdout;
+    let text = |name: &str| file[name].as_str().unwrap();
+    let nodes = format!(
+        "export AZURE_TENANT_ID='{}'\nexport AZURE_CLIENT_ID='{}'\nexport AZURE_CLIENT_SECRET='{}'\n",
+        text("tenantId"),
+        text("aadClientId"),
+        text("aadClientSecret")
+    );
+    // a login, though one without a role
+    let (status, body) = reads(&world, &nodes, &group);
+    assert_eq!((status, &body["error"]["code"]), (403, &json!("AuthorizationFailed")));
+    let managed = world.podid(&["sandbox", "cloud-config"]).ok().json();
+    let (_, cluster) = reads(&world, &env, &format!("{group}/providers/Microsoft.ContainerService/managedClusters/aks-mi"));
+    let told = &cluster["properties"];
+    assert_eq!(managed["userAssignedIdentityID"], told["identityProfile"]["kubeletidentity"]["clientId"]);
+    assert_eq!(managed["resourceGroup"], told["nodeResourceGroup"]);
+    world.podid(&["sandbox", "cloud-config", "aks-x"]).exits(2).says("the sandbox has no cluster \"aks-x\"").says("aks-mi, aks-sp");
+}

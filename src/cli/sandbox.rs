@@ -124,6 +124,12 @@ pub enum SandboxCommand {
     /// More callers: service principals with roles of their own
     #[command(subcommand)]
     Caller(CallerCommand),
+    /// Print the azure.json of a cluster's nodes, which a real MIC logs in with
+    CloudConfig {
+        /// The cluster's name
+        #[arg(value_name = "CLUSTER", default_value = CLUSTER)]
+        cluster: String,
+    },
     /// Print the sandbox's world as JSON
     Export,
     /// Print the custom resource definitions as YAML, for kubectl apply -f -

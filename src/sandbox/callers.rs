@@ -19,19 +19,20 @@ pub enum CallerWish {
     List,
     /// Answers whether there was one.
     Delete { name: String },
+    /// Whom the nodes of a cluster log in as: the file that MIC and other components of theirs read, with its secret.
+    Nodes { cluster: String },
 }
 
 /// Done and saved.
 pub async fn done(running: &Running, wish: &CallerWish) -> Result<Value, Error> {
     let value = {
         let mut azure = running.azure();
+        let refused = |fault: rules::Fault| Error::Use { why: fault.why, way: fault.way };
         match wish {
             CallerWish::List => return Ok(rules::list(&azure)),
+            CallerWish::Nodes { cluster } => return rules::of_nodes(&azure, cluster).map_err(refused),
             CallerWish::Delete { name } => json!(rules::remove(&mut azure, name)),
-            CallerWish::Add { name, role, scopes } => {
-                let added = rules::add(&mut azure, name, role, scopes, times::now());
-                added.map_err(|fault| Error::Use { why: fault.why, way: fault.way })?
-            }
+            CallerWish::Add { name, role, scopes } => rules::add(&mut azure, name, role, scopes, times::now()).map_err(refused)?,
         }
     };
     running.save().await.map_err(|why| Error::Unreachable { dir: running.folder.dir().to_owned(), why })?;

@@ -116,12 +116,9 @@ async fn wanted(running: &Running, cluster: &Cluster) -> bool {
 fn config(running: &Running, cluster: &str, kube: players::KubeAccess, foreign: bool) -> Option<players::Config> {
     let azure = running.azure();
     let there = azure.clusters.values().find(|c| c.name == cluster)?;
-    let login = match there.kubelet.as_ref().and_then(|key| azure.identities.get(key)) {
-        Some(kubelet) => players::Login::Managed { client_id: kubelet.client_id.clone() },
-        None => {
-            let (client_id, client_secret) = super::azure::seed::login(&azure, &there.client_id)?;
-            players::Login::ServicePrincipal { client_id, client_secret }
-        }
+    let login = match super::azure::callers::login_of_nodes(&azure, there)? {
+        (client_id, None) => players::Login::Managed { client_id },
+        (client_id, Some(client_secret)) => players::Login::ServicePrincipal { client_id, client_secret },
     };
     Some(players::Config {
         cluster: cluster.to_owned(),

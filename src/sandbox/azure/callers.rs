@@ -3,7 +3,7 @@
 
 use super::{
     directory, ids, roles, seed,
-    state::{Assignment, State},
+    state::{Assignment, Cluster, State},
 };
 use serde_json::{Value, json};
 
@@ -62,6 +62,40 @@ pub fn add(state: &mut State, name: &str, role: &str, scopes: &[String], now: i6
         });
     }
     Ok(credential(state, name, &object))
+}
+
+/// Client id and, of a service principal, its secret.
+pub fn login_of_nodes(state: &State, cluster: &Cluster) -> Option<(String, Option<String>)> {
+    match cluster.kubelet.as_ref().and_then(|key| state.identities.get(key)) {
+        Some(kubelet) => Some((kubelet.client_id.clone(), None)),
+        None => seed::login(state, &cluster.client_id).map(|(id, secret)| (id, Some(secret))),
+    }
+}
+
+/// The nodes' `/etc/kubernetes/azure.json`, as AKS writes it (cloud-provider-azure, "Cloud provider config").
+pub fn of_nodes(state: &State, cluster: &str) -> Result<Value, Fault> {
+    let Some(there) = state.clusters.values().find(|c| c.name.eq_ignore_ascii_case(cluster)) else {
+        let names: Vec<&str> = state.clusters.values().map(|c| c.name.as_str()).collect();
+        return Err(Fault { why: format!("the sandbox has no cluster {cluster:?}"), way: format!("there are {}", names.join(", ")) });
+    };
+    let Some((client_id, secret)) = login_of_nodes(state, there) else {
+        let why = format!("the service principal of {cluster} is gone");
+        return Err(Fault { why, way: "make it again, or take another cluster".to_owned() });
+    };
+    let mut file = json!({
+        "cloud": "AzurePublicCloud", "tenantId": state.tenant, "subscriptionId": state.subscription, "location": there.location,
+        "resourceGroup": there.node_group, "vmType": "vmss", "primaryScaleSetName": state.scale_sets.get(&there.scale_set).map(|s| &s.name),
+        "useManagedIdentityExtension": secret.is_none(),
+    });
+    match secret {
+        // with a managed identity AKS writes these words
+        None => {
+            file["userAssignedIdentityID"] = json!(client_id);
+            (file["aadClientId"], file["aadClientSecret"]) = (json!("msi"), json!("msi"));
+        }
+        Some(secret) => (file["aadClientId"], file["aadClientSecret"]) = (json!(client_id), json!(secret)),
+    }
+    Ok(file)
 }
 
 /// With its secret.
