@@ -8,7 +8,7 @@ mod common;
 #[path = "conformance/mod.rs"]
 mod conformance;
 
-use conformance::{accepted::Accepted, play, record, world::World};
+use conformance::{Count, accepted::Accepted, play, record, world::World};
 use std::path::PathBuf;
 
 /// Where the recordings are; without them this says that nothing was compared.
@@ -29,17 +29,17 @@ fn recorded_answers_are_those_of_the_sandbox() {
     assert!(!examples.is_empty() || !sequences.is_empty(), "{} holds neither examples.jsonl nor sequences/", folder.display());
     let mut worlds = [World::start(), World::start()];
     let mut accepted = Accepted::load();
-    let beside = play(&mut worlds, &sequences, &mut accepted);
-    // a folder of sequences alone is held to them
-    let count = if examples.is_empty() { beside } else { play(&mut worlds, &examples, &mut accepted) };
+    let parts =
+        [("sequences", sequences), ("examples", examples)].map(|(name, records)| (name, play(&mut worlds, &records, &mut accepted)));
     for entry in accepted.unused() {
         println!("\naccepted, and fits nothing here: {} {:?} {:?}", entry.op, entry.status, entry.places);
     }
     println!();
-    if !sequences.is_empty() {
-        println!("{}", beside.line("sequences"));
+    for (name, count) in &parts {
+        println!("{}", count.line(name));
     }
-    println!("{}", count.line("conformance"));
-    assert!(count.complete() && beside.complete(), "the sandbox differs from recorded answers");
-    assert!(count.sparing(), "more is accepted than may be");
+    let whole = parts.map(|(_, count)| count).into_iter().sum::<Count>();
+    println!("{}", whole.line("conformance"));
+    assert!(whole.complete(), "the sandbox differs from recorded answers");
+    assert!(whole.sparing(), "more is accepted than may be");
 }

@@ -227,6 +227,7 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
         deny: Vec::new(),
         token_seconds: TOKEN_SECONDS,
         scale_set_polls: 0,
+        aks_day: None,
         spent: None,
         token_key: keys.token_key.clone().into_bytes(),
         ca_pem: authority.ca_pem.clone(),

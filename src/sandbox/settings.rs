@@ -159,6 +159,7 @@ impl Settings {
                 "deny" => rules.deny = parse(name, value)?.unwrap_or_default(),
                 "token_seconds" => rules.token_seconds = parse(name, value)?.unwrap_or(super::TOKEN_SECONDS),
                 "scale_set_polls" => rules.scale_set_polls = parse(name, value)?.unwrap_or(0),
+                "aks_day" => rules.aks_day = parse(name, value)?,
                 "delay_ms" => {
                     let delay = Duration::from_millis(parse(name, value)?.unwrap_or(0));
                     later.push(Box::new(move |inner| inner.delay = delay));
@@ -181,7 +182,7 @@ impl Settings {
                 }
                 _ => {
                     return Err(format!(
-                        "there is no setting '{name}': lateness, delay_ms, hold, deny, fail, limits, token_seconds and scale_set_polls can be set"
+                        "there is no setting '{name}': lateness, delay_ms, hold, deny, fail, limits, token_seconds, scale_set_polls and aks_day can be set"
                     ));
                 }
             }
@@ -196,7 +197,8 @@ impl Settings {
     /// As after a start; the lateness stays.
     pub fn reset(&self) {
         let mut inner = self.lock();
-        let rules = Rules { deny: Vec::new(), token_seconds: super::TOKEN_SECONDS, scale_set_polls: 0, ..(*inner.rules).clone() };
+        let rules =
+            Rules { deny: Vec::new(), token_seconds: super::TOKEN_SECONDS, scale_set_polls: 0, aks_day: None, ..(*inner.rules).clone() };
         *inner = Inner {
             rules: Arc::new(rules),
             delay: Duration::ZERO,
@@ -224,6 +226,7 @@ impl Settings {
         all.insert("limits".into(), json!(inner.limits));
         all.insert("token_seconds".into(), json!(inner.rules.token_seconds));
         all.insert("scale_set_polls".into(), json!(inner.rules.scale_set_polls));
+        all.insert("aks_day".into(), json!(inner.rules.aks_day));
         all.insert("counts".into(), json!(inner.counts));
         all
     }

@@ -26,6 +26,12 @@ pub struct Count {
     pub all: usize,
 }
 
+impl std::iter::Sum for Count {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |a, b| Self { equal: a.equal + b.equal, accepted: a.accepted + b.accepted, all: a.all + b.all })
+    }
+}
+
 impl Count {
     /// Whether each is equal or accepted.
     pub fn complete(&self) -> bool {

@@ -68,6 +68,8 @@ pub struct Rules {
     pub token_seconds: i64,
     /// How often a write of a scale set is looked at before it is done; 0: it is done when it is answered.
     pub scale_set_polls: u32,
+    /// New clusters are filled in as AKS did on this day (`2024-06-01`); None: as it does today.
+    pub aks_day: Option<String>,
     /// The limit that this one request is over.
     pub spent: Option<Spent>,
     /// Signs the tokens of this sandbox.

@@ -317,6 +317,9 @@ pub struct Cluster {
     /// The `properties` that it was asked for; nothing for the clusters of a new world.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub asked: Map<String, Value>,
+    /// The day (`2024-06-01`) as of which AKS filled in what was not asked for; None: today.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filled: Option<String>,
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -47,6 +47,24 @@ async fn a_cluster_is_made_with_its_nodes_and_serves_kubernetes() {
 }
 
 #[tokio::test]
+async fn an_older_cluster_has_what_aks_filled_in_in_its_day() {
+    let lab = Lab::new(Lateness::None).await;
+    assert_eq!(lab.control("POST", "/settings", Some(json!({"aks_day": "2024-06-01"}))).await.status, 200);
+    let mut wish = body();
+    wish["properties"]["agentPoolProfiles"][0]["securityProfile"] = json!({"enableVTPM": true});
+    let (path, newer) = (path(&lab), format!("{}er", path(&lab)));
+    assert_eq!(lab.arm("PUT", &path, Some(wish)).await.status, 201);
+    assert_eq!(lab.control("POST", "/settings", Some(json!({"aks_day": null}))).await.status, 200);
+    let lab = lab.again(Lateness::None).await;
+    assert_eq!(lab.arm("PUT", &newer, Some(body())).await.status, 201);
+    let pools = async |path: &str| lab.arm("GET", path, None).await.body["properties"]["agentPoolProfiles"][0].clone();
+    let (old, new) = (pools(&path).await, pools(&newer).await);
+    assert_eq!((&old["scaleDownMode"], &new["scaleDownMode"]), (&Value::Null, &json!("Delete")));
+    assert_eq!(old["securityProfile"]["enableVTPM"], true, "it was asked for");
+    assert!(old["upgradeSettings"].is_object(), "older than the cluster");
+}
+
+#[tokio::test]
 async fn a_cluster_that_is_ended_is_known_to_arm_for_longer_than_to_aks() {
     let lab = Lab::new(Lateness::Quick).await;
     let nodes = lab.arm("PUT", &path(&lab), Some(body())).await.body["properties"]["nodeResourceGroup"].as_str().unwrap().to_owned();

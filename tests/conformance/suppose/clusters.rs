@@ -38,16 +38,47 @@ const ASKED_OF_POOLS: [&str; 17] = [
 ];
 const ASKED_OF_NETWORK: [&str; 4] = ["networkPlugin", "networkPluginMode", "loadBalancerSku", "outboundType"];
 
+/// What AKS has filled in since which day, and from which api-version on it is told: a document without it is of a cluster that is older.
+const FILLED: [(&str, &str, &str); 6] = [
+    ("/agentPoolProfiles/0/upgradeSettings", "2022-01-01", "2020-01-01"),
+    ("/autoUpgradeProfile", "2023-06-01", "2020-01-01"),
+    ("/agentPoolProfiles/0/scaleDownMode", "2025-01-01", "2021-08-01"),
+    ("/agentPoolProfiles/0/securityProfile", "2025-01-01", "2024-02-01"),
+    ("/networkProfile/networkPolicy", "2025-01-01", "2020-01-01"),
+    ("/enablePodSecurityPolicy", "2025-01-01", "2024-01-01"),
+];
+
+/// The day before the first that would have filled in what this document lacks.
+fn day_of(record: &Record, document: &Value) -> Option<String> {
+    // of these the version in the URL tells nothing
+    if record.api_version.ends_with("-preview") {
+        return None;
+    }
+    let told = &document["properties"];
+    let azure = told["networkProfile"]["networkPlugin"] == "azure";
+    let lacks = |(place, _, version): &&(&str, &str, &str)| {
+        let due = record.api_version.as_str() >= *version && (azure || !place.ends_with("networkPolicy"));
+        due && told.is_object() && told.pointer(place).is_none()
+    };
+    let first = FILLED.iter().filter(lacks).map(|(_, day, _)| *day).min()?;
+    let first: jiff::civil::Date = first.parse().ok()?;
+    Some(first.yesterday().ok()?.to_string())
+}
+
 pub fn suppose(record: &Record, build: &mut Build<'_>) -> Made<Ask> {
     let group = Place::of(&record.path).group.unwrap_or_default();
     match record.status {
         200 if record.op.contains(".list.") => {
             build.group_for(record)?;
             for document in record.body["value"].as_array().into_iter().flatten() {
+                build.world.set(&json!({ "aks_day": day_of(record, document) }));
                 make(build, &group, document["id"].as_str().unwrap_or_default(), document)?;
             }
         }
-        200 => make(build, &group, &record.path, &record.body)?,
+        200 => {
+            build.world.set(&json!({ "aks_day": day_of(record, &record.body) }));
+            make(build, &group, &record.path, &record.body)?;
+        }
         404 if record.has("NotFound") => ended(build, &group, &record.path)?,
         401 | 403 | 404 | 429 => build.group_for(record)?,
         status => return Err(format!("a cluster that answers {status} is not understood")),

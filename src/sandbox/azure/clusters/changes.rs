@@ -147,6 +147,7 @@ fn create(
     };
     let mut cluster = found(call.state, &site, now);
     cluster.identities = user_assigned(body);
+    cluster.filled.clone_from(&call.rules.aks_day);
     Ok(cluster)
 }
 

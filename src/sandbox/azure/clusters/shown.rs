@@ -47,6 +47,16 @@ const SINCE: &[(&str, &str)] = &[
     ("pool.upgradeSettings.maxUnavailable", "2025-10-01"),
 ];
 const UNTIL: &[(&str, &str)] = &[("enablePodSecurityPolicy", "2024-10-01"), ("networkProfile.dockerBridgeCidr", "2023-03-01")];
+/// What AKS fills in where it was not asked for, and since which day: a cluster that was made before does not get it later (recorded). Of a pool
+/// after `pool.`, of the network after `network.`. The days are the newest that the records allow.
+const FILLED: &[(&str, &str)] = &[
+    ("pool.upgradeSettings", "2022-01-01"),
+    ("autoUpgradeProfile", "2023-06-01"),
+    ("enablePodSecurityPolicy", "2025-01-01"),
+    ("network.networkPolicy", "2025-01-01"),
+    ("pool.scaleDownMode", "2025-01-01"),
+    ("pool.securityProfile", "2025-01-01"),
+];
 /// From here on clusters and pools have an entity tag, and a cluster says of which kind it is.
 const TAGGED: &str = "2025-10-01";
 
@@ -93,6 +103,13 @@ fn take(from: &mut Value, way: &str) {
     }
 }
 
+/// Takes away of this part what was not filled in yet when the cluster was made.
+fn unfilled(cluster: &Cluster, part: &str, body: &mut Value) {
+    let Some(day) = &cluster.filled else { return };
+    let later = FILLED.iter().filter(|(_, since)| day.as_str() < *since).filter_map(|(way, _)| way.strip_prefix(part));
+    later.for_each(|way| take(body, way));
+}
+
 /// `over` wins, below objects too.
 pub fn merge(into: &mut Value, over: &Value) {
     match (into, over) {
@@ -136,6 +153,7 @@ fn pool(cluster: &Cluster, asked: &Value) -> Value {
     body["upgradeSettings"] = if sets { json!({"maxSurge": "10%", "maxUnavailable": "0"}) } else { json!({}) };
     body["enableFIPS"] = json!(false);
     body["securityProfile"] = json!({"sshAccess": "LocalUser", "enableVTPM": false, "enableSecureBoot": false});
+    unfilled(cluster, "pool.", &mut body);
     merge(&mut body, asked);
     take(&mut body, "networkPlugin");
     body["eTag"] = tag("pool", &format!("{}/{}", cluster.name, body["name"].as_str().unwrap_or_default()));
@@ -168,6 +186,7 @@ fn network(state: &State, cluster: &Cluster) -> Value {
     if azure {
         body["podLinkLocalAccess"] = json!("IMDS");
     }
+    unfilled(cluster, "network.", &mut body);
     if !asked.is_null() {
         merge(&mut body, asked);
     }
@@ -227,6 +246,7 @@ fn whole(state: &State, cluster: &Cluster) -> Value {
     if availability {
         take(&mut properties, "autoUpgradeProfile");
     }
+    unfilled(cluster, "", &mut properties);
     for (name, value) in &cluster.asked {
         match name.as_str() {
             "agentPoolProfiles" | "networkProfile" | "kubernetesVersion" | "servicePrincipalProfile" | "oidcIssuerProfile" => {}

@@ -112,6 +112,7 @@ fn nodes(state: &mut State, site: &Site<'_>) -> Cluster {
         oidc_issuer: None,
         own: None,
         asked: Default::default(),
+        filled: None,
         tags: BTreeMap::new(),
         tier: None,
         identities: Vec::new(),
