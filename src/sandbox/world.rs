@@ -4,7 +4,11 @@
 use super::{azure, error::Error, folder::Folder, journal::Journal, kube, upgrade};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, io::BufRead as _, path::Path};
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader, Seek as _},
+    path::Path,
+};
 
 pub const VERSION: u32 = 2;
 pub const FILE: &str = "world.json";
@@ -48,7 +52,10 @@ impl Change {
 }
 
 /// Where, not what: the text of the fault could quote a secret.
-fn damaged(path: &Path, why: &serde_json::Error) -> Error {
+fn damaged(path: &Path, why: serde_json::Error) -> Error {
+    if why.is_io() {
+        return Error::File { what: "read", path: path.to_owned(), source: why.into() };
+    }
     Error::Damaged { path: path.to_owned(), why: format!("line {}, column {}", why.line(), why.column()) }
 }
 
@@ -60,12 +67,14 @@ impl World {
     /// A new world where there is no file.
     pub fn load(folder: &Folder) -> Result<Self, Error> {
         let path = folder.path(FILE);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
+        let mut file = match std::fs::File::open(&path) {
+            Ok(file) => file,
             Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Ok(Self::new()),
             Err(source) => return Err(Error::File { what: "read", path, source }),
         };
-        let head: Head = serde_json::from_slice(&bytes).map_err(|why| damaged(&path, &why))?;
+        // not as a whole: beside the world that it becomes, the text of a large one is much
+        let head: Head = serde_json::from_reader(BufReader::new(&file)).map_err(|why| damaged(&path, why))?;
+        file.rewind().map_err(Error::file("read", &path))?;
         if head.version > VERSION {
             return Err(Error::Newer { path, found: head.version, known: VERSION });
         }
@@ -74,11 +83,12 @@ impl World {
         }
         let older = head.version < VERSION;
         let saved: Saved = match older {
-            false => serde_json::from_slice(&bytes),
-            true => serde_json::from_slice(&bytes).and_then(|world| upgrade::from(head.version, world)).and_then(serde_json::from_value),
+            false => serde_json::from_reader(BufReader::new(&file)),
+            true => serde_json::from_reader(BufReader::new(&file))
+                .and_then(|world| upgrade::from(head.version, world))
+                .and_then(serde_json::from_value),
         }
-        .map_err(|why| damaged(&path, &why))?;
-        drop(bytes);
+        .map_err(|why| damaged(&path, why))?;
         let mut world = Self { new: older, saves: saved.saves, azure: saved.azure, clusters: saved.clusters };
         world.go_on(folder)?;
         Ok(world)
@@ -88,7 +98,7 @@ impl World {
     fn go_on(&mut self, folder: &Folder) -> Result<(), Error> {
         let path = folder.path(Journal::FILE);
         let mut changes = match std::fs::File::open(&path) {
-            Ok(file) => std::io::BufReader::new(file),
+            Ok(file) => BufReader::new(file),
             Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(source) => return Err(Error::File { what: "read", path, source }),
         };
