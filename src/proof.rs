@@ -91,7 +91,7 @@ pub fn targets(ledger: &Ledger, app: &str, namespace: Option<&str>, class: Optio
             continue;
         }
         let mut bindings = Vec::new();
-        for binding in entries.iter().filter(|e| e.kind == "azureidentitybinding" && e.cluster == entry.cluster) {
+        for binding in entries.iter().filter(|e| e.kind == "azureidentitybinding" && same_cluster(e, entry)) {
             let binding: AzureIdentityBinding = serde_json::from_value(binding.placed.clone())?;
             if binding.namespace == spc.namespace && spc.selector.as_ref().is_none_or(|s| *s == binding.selector) {
                 bindings.push(binding);
@@ -124,6 +124,13 @@ pub fn targets(ledger: &Ledger, app: &str, namespace: Option<&str>, class: Optio
         });
     }
     Ok(found)
+}
+
+fn same_cluster(one: &Entry, other: &Entry) -> bool {
+    match (&one.cluster, &other.cluster) {
+        (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+        (one, other) => one == other,
+    }
 }
 
 pub struct Prover {

@@ -37,7 +37,7 @@ pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Fa
         Act::Keep | Act::Adopt => "ok",
         Act::Create => "missing",
         Act::Update | Act::Replace => "differs",
-        Act::Delete | Act::Forget => "not wanted any more",
+        Act::Delete | Act::HandOver | Act::Forget => "not wanted any more",
     };
     let origin = |a: &crate::engine::plan::Action| {
         serde_json::to_value(a.origin).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends")]
 
 mod common;
+#[path = "ownership/spelling.rs"]
+mod spelling;
 
 use common::{
     World, same,
@@ -145,4 +147,31 @@ both! { a_namespace_that_others_use_stays_and_why_is_said, |side| {
         assert_eq!(world.kube("GET", CONTEXT, &format!("{IDENTITIES}/one/azureidentities/shared-mid"), None).status, 404);
         assert_eq!(world.assignments(&world.identity_id("shared-mid")).len(), 0);
     }
+} }
+
+// The vault and its secret go over to the app that still reads it, with the marks that say so.
+both! { what_another_app_mounts_is_handed_over_to_it, |side| {
+    let world = World::on(side, "aks-mi");
+    world.write("conn.txt", "x");
+    let spec = |app: &str, secrets: &str| format!(
+        "apiVersion: podid/v1\nkind: App\nmetadata: {{name: {app}}}\nresourceGroup: podid-lab\ncluster: {{name: aks-mi}}\n\
+         vault: {{name: kv-shop-x1{secrets}}}\n\
+         workloads:\n  - {{name: web, namespace: {app}, identity: {{name: {app}-mid}}, secrets: [{{name: conn}}]}}\n"
+    );
+    world.write("one.yaml", &spec("one", ", secrets: [{name: conn, value: {file: conn.txt}}]"));
+    world.write("two.yaml", &spec("two", ""));
+    world.up("one.yaml", &[]).ok();
+    world.up("two.yaml", &["--verify"]).ok().says("proved two/web");
+    let down = world.down("one.yaml", &["--delete-data", "kv-shop-x1"]).ok();
+    let down = down.says("hand over secret/kv-shop-x1/conn (app two uses it too, and owns it from now on)").says("hand over vault/kv-shop-x1");
+    assert!(!down.stderr.contains("delete  secret/"), "{}", down.stderr);
+    world.podid(&["verify", "-f", "two.yaml"]).ok().says("proved two/web");
+    world.plan("two.yaml").ok();
+    let status = world.podid(&["status", "-f", "two.yaml"]).ok().stdout;
+    assert!(!status.contains("differs") && !status.contains("missing"), "{status}");
+    let vault = world.arm("GET", &format!("{}?api-version=2023-07-01", world.vault_id("kv-shop-x1")), None).ok();
+    assert_eq!(vault["tags"]["podid-app"], "two");
+    // its owner takes it away
+    world.down("two.yaml", &["--delete-data", "kv-shop-x1"]).ok();
+    assert!(!world.export().contains("\"podid-app\": \"two\""));
 } }

@@ -35,7 +35,10 @@ pub async fn which(session: &Session, azure: &azure::Read, memory: &Memory, aske
     if let Some(name) = named {
         let group = asked.spec.and_then(|s| s.resource_group.as_deref()).or(asked.group);
         if let Some(id) = id_of(name, group, asked.subscription)? {
-            let context = context.or(spec_context).map_or_else(|| id.name().to_owned(), str::to_owned);
+            let context = match context.or(spec_context) {
+                Some(context) => context.to_owned(),
+                None => context_of(session, &remembered, &id),
+            };
             return Ok(ClusterRef { id, context, principal_id });
         }
     }
@@ -49,6 +52,19 @@ pub async fn which(session: &Session, azure: &azure::Read, memory: &Memory, aske
         }
     }
     by_server(session, azure, asked.subscription, named, context.or(spec_context)).await
+}
+
+/// The context that a cluster has by default: the one that was used before, or the one of its name. Contexts are told apart by case,
+/// clusters are not.
+fn context_of(session: &Session, remembered: &[ClusterRef], id: &ArmId) -> String {
+    if let Some(known) = remembered.iter().find(|c| c.id == *id) {
+        return known.context.clone();
+    }
+    let contexts = session.clusters.contexts().unwrap_or_default();
+    let called = |same: &dyn Fn(&str) -> bool| contexts.iter().map(|(name, _)| name).find(|name| same(name)).cloned();
+    called(&|name| name == id.name())
+        .or_else(|| called(&|name| name.eq_ignore_ascii_case(id.name())))
+        .unwrap_or_else(|| id.name().to_owned())
 }
 
 fn id_of(name: &str, group: Option<&str>, subscription: &str) -> Result<Option<ArmId>, Failure> {

@@ -82,7 +82,7 @@ pub async fn execute<W: World>(plan: &Plan, ledger: Ledger, known: Known, run: R
             (run.tell)(Event::NotStarted { key: action.key.clone(), act: action.act, because: because.clone() });
             not_started.push((action.key.clone(), action.act, because));
         }
-        let puts_left = waiting.iter().any(|a| a.act != Act::Delete) || names.values().any(|(_, act)| *act != Act::Delete);
+        let puts_left = waiting.iter().any(|a| !a.act.removes()) || names.values().any(|(_, act)| !act.removes());
         let mut at = 0;
         while !stopped && at < waiting.len() && running.len() < run.parallelism.max(1) {
             let action = waiting[at];

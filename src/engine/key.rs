@@ -1,11 +1,21 @@
 //! What a resource is called in plans, state and references: `identity/claims-api-mid`. Made of names and parents' keys, never of values.
 
-use serde::{Deserialize, Serialize};
-use std::fmt;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+};
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Key(String);
+/// Keeps the spelling that it was made with, and is compared without regard to case: Azure takes `kv-shop` and `KV-Shop` for one vault,
+/// so both must lead to one node and one entry in the state. Names in Kubernetes are lower case (RFC 1123), so this merges none of them;
+/// a kind whose names are not tells two of them apart by its `place`.
+#[derive(Clone)]
+pub struct Key {
+    text: String,
+    /// None where the text has no upper-case letter.
+    folded: Option<String>,
+}
 
 impl Key {
     /// The kind's word first, then names: `Key::of("secret", ["kv", "sqldbconn"])`.
@@ -15,32 +25,103 @@ impl Key {
             text.push('/');
             text.push_str(name);
         }
-        Self(text)
+        Self::from(text)
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The spelling that all spellings of this key share.
+    pub fn folded(&self) -> &str {
+        self.folded.as_deref().unwrap_or(&self.text)
     }
 
     /// The part before the first slash.
     pub fn kind(&self) -> &str {
-        self.0.split('/').next().unwrap_or_default()
+        self.text.split('/').next().unwrap_or_default()
     }
 
     /// The part after the first slash.
     pub fn names(&self) -> &str {
-        self.0.split_once('/').map_or("", |(_, names)| names)
+        self.text.split_once('/').map_or("", |(_, names)| names)
+    }
+}
+
+impl From<String> for Key {
+    fn from(text: String) -> Self {
+        let lower = text.to_lowercase();
+        let folded = (lower != text).then_some(lower);
+        Self { text, folded }
     }
 }
 
 impl From<&str> for Key {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        Self::from(text.to_owned())
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.folded() == other.folded()
+    }
+}
+impl Eq for Key {}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.folded().cmp(other.folded())
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.folded().hash(state);
+    }
+}
+
+impl Serialize for Key {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({:?})", self.text)
     }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeSet, HashSet};
+
+    #[test]
+    fn two_spellings_are_one_key_and_each_is_shown_as_it_was_written() {
+        let (one, other) = (Key::of("vault", ["KV-Shop"]), Key::from("vault/kv-shop"));
+        assert_eq!(one, other);
+        assert_eq!((one.to_string(), other.to_string()), ("vault/KV-Shop".into(), "vault/kv-shop".into()));
+        assert_eq!([one.clone(), other.clone()].into_iter().collect::<BTreeSet<_>>().len(), 1);
+        assert_eq!([one.clone(), other].into_iter().collect::<HashSet<_>>().len(), 1);
+        assert_eq!(serde_json::to_string(&one).ok().as_deref(), Some("\"vault/KV-Shop\""));
     }
 }

@@ -24,6 +24,8 @@ pub enum Act {
     /// What locates it has changed: a new one is made, then the old one is removed.
     Replace,
     Delete,
+    /// Another app needs it, and owns it from now on: it gets that app's marks.
+    HandOver,
     /// It is gone already, or goes with what it lies in: the ledger only.
     Forget,
 }
@@ -37,6 +39,7 @@ impl Act {
             Self::Update => "update",
             Self::Replace => "replace",
             Self::Delete => "delete",
+            Self::HandOver => "hand over",
             Self::Forget => "forget",
         }
     }
@@ -44,9 +47,13 @@ impl Act {
     pub fn makes(self) -> bool {
         matches!(self, Self::Create | Self::Replace)
     }
+    /// Whether the app has the thing no more after it.
+    pub fn removes(self) -> bool {
+        matches!(self, Self::Delete | Self::HandOver | Self::Forget)
+    }
     /// Whether the world changes by it.
     pub fn changes(self) -> bool {
-        matches!(self, Self::Create | Self::Update | Self::Replace | Self::Delete)
+        matches!(self, Self::Create | Self::Update | Self::Replace | Self::Delete | Self::HandOver)
     }
 }
 
@@ -96,6 +103,8 @@ pub struct Heir {
     pub app: String,
     pub origin: Origin,
     pub outputs: Outputs,
+    /// What it wants of the resource, where it had none in its own ledger.
+    pub spec: Value,
 }
 
 impl PartialEq for Work {
@@ -137,7 +146,7 @@ impl Summary {
     pub fn count(&mut self, act: Act) {
         match act {
             Act::Create => self.create += 1,
-            Act::Update | Act::Replace => self.update += 1,
+            Act::Update | Act::Replace | Act::HandOver => self.update += 1,
             Act::Delete => self.delete += 1,
             Act::Adopt => self.adopt += 1,
             Act::Keep => self.keep += 1,

@@ -2,6 +2,7 @@
 
 mod owners;
 mod recall;
+mod spare;
 
 use super::{
     desired::{Desired, Intent, Node, When, order},
@@ -11,7 +12,7 @@ use super::{
     ledger::{Ledger, Origin},
     observe::{Observed, stays},
     plan::{Act, Action, FORMAT, Heir, Plan, Refusal, Work},
-    resource::{Around, Change, Data, Diff, Erased, Kinds, Seen, World},
+    resource::{Around, Change, Data, Diff, Erased, Kinds, Owner, Seen, World},
 };
 pub use recall::{all_absent, prune, remembered};
 use serde_json::Value;
@@ -28,6 +29,12 @@ pub struct Consent {
     pub delete_data: BTreeSet<String>,
 }
 
+impl Consent {
+    fn may_delete_data(&self, holder: &Key) -> bool {
+        self.delete_data.iter().any(|name| Key::of(holder.kind(), [name.as_str()]) == *holder)
+    }
+}
+
 pub fn plan<W: World>(desired: &Desired, ledger: &Ledger, observed: &Observed, kinds: Kinds<W>, consent: &Consent) -> Result<Plan, Fault> {
     let mut planner = Planner {
         desired,
@@ -35,7 +42,8 @@ pub fn plan<W: World>(desired: &Desired, ledger: &Ledger, observed: &Observed, k
         observed,
         kinds,
         consent,
-        needed: owners::needed(desired, ledger),
+        needed: owners::needed(desired, ledger, kinds)?,
+        claims: owners::claims(desired, ledger, kinds)?,
         ours: BTreeMap::new(),
         actions: BTreeMap::new(),
         refused: Vec::new(),
@@ -70,6 +78,8 @@ struct Planner<'a, W: World> {
     consent: &'a Consent,
     /// What must not go, and who needs it.
     needed: BTreeMap<Key, Key>,
+    /// What other apps of this state have or read.
+    claims: owners::Claims,
     /// Whether each thing is ours once the plan is done.
     ours: BTreeMap<Key, bool>,
     actions: BTreeMap<Key, Action>,
@@ -261,13 +271,17 @@ impl<W: World> Planner<'_, W> {
             let why = format!("{dependent} needs it");
             return self.act(node, kind, Act::Keep, origin, Vec::new(), Some(why), placed, Some(seen));
         }
-        if let Some(other) = self.shared_with(kind, node, &placed)? {
+        if let Some(other) = self.claimed_by(kind, node, &placed)? {
             let why = format!("app {other} uses it too, and owns it from now on");
             let mut outputs = entry.map(|e| e.outputs.clone()).unwrap_or_default();
             outputs.extend(seen.outputs.clone());
-            let heir = Heir { app: other.to_owned(), origin, outputs };
+            let spec = kind.inherited(entry.map_or(&node.spec, |e| &e.spec))?;
+            let heir = Heir { app: other, origin, outputs, spec };
             if left.is_empty() {
-                self.act(node, kind, Act::Forget, origin, Vec::new(), Some(why), placed, Some(seen))?;
+                // what carries no marks only changes hands in the ledger
+                let marked = kind.owner(&placed, self.around(node, kind, &placed)?, &seen.actual)? != Owner::Untold;
+                let act = if marked { Act::HandOver } else { Act::Forget };
+                self.act(node, kind, act, origin, Vec::new(), Some(why), placed, Some(seen))?;
             } else {
                 self.left_behind(node, kind, origin, placed)?;
             }
@@ -277,7 +291,7 @@ impl<W: World> Planner<'_, W> {
         let (act, why) = match (kind.data(), holder_act) {
             (_, Some(Act::Delete)) if left.is_empty() => (Act::Forget, named("goes with")),
             (Data::Content, Some(Act::Keep)) if holder_ours => (Act::Keep, named("stays in")),
-            (Data::Holder, _) if !self.consent.delete_data.contains(node.key.names()) => {
+            (Data::Holder, _) if !self.consent.may_delete_data(&node.key) => {
                 let name = node.key.names();
                 (Act::Keep, Some(format!("it holds data: `--delete-data {name}` deletes it")))
             }
@@ -346,10 +360,10 @@ impl<W: World> Planner<'_, W> {
 
     /// Puts before deletions; puts after what they need, deletions after what needs them.
     fn finish(mut self) -> Result<Plan, Fault> {
+        self.spare()?;
         let mut edges: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
         let keys: BTreeSet<Key> = self.actions.keys().cloned().collect();
-        let removal =
-            |a: &Action| matches!(a.act, Act::Delete | Act::Forget) || a.work.node.as_ref().is_some_and(|n| n.intent == Intent::Absent);
+        let removal = |a: &Action| a.act.removes() || a.work.node.as_ref().is_some_and(|n| n.intent == Intent::Absent);
         let removals: BTreeSet<Key> = self.actions.values().filter(|a| removal(a)).map(|a| a.key.clone()).collect();
         for key in &keys {
             edges.entry(key.clone()).or_default();

@@ -1,10 +1,16 @@
 //! A kind of resource: the one trait that its author implements, and the object-safe face that the engine sees.
 
-use super::{desired::Intent, fault::Fault, input::Outputs, key::Key, ledger::Origin};
+use super::{
+    desired::Intent,
+    fault::Fault,
+    input::{Outputs, needs},
+    key::Key,
+    ledger::Origin,
+};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, from_value, to_value};
-use std::{future::Future, marker::PhantomData};
+use std::{collections::BTreeSet, future::Future, marker::PhantomData};
 
 /// What kinds look with and write with; the engine names no cloud.
 pub trait World: Send + Sync + 'static {
@@ -93,6 +99,10 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn within(&self) -> Option<Key> {
         None
     }
+    /// Resources that this one reads by name, without a reference in its spec: they stay as long as it does.
+    fn uses(&self) -> Vec<Key> {
+        Vec::new()
+    }
     fn observe(&self, around: Around<'_>, reader: &W::Reader) -> impl Future<Output = Result<Option<Self::Actual>, Fault>> + Send;
     /// Pure.
     fn diff(&self, around: Around<'_>, actual: &Self::Actual) -> Diff;
@@ -139,6 +149,14 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Actual, Fault>> + Send;
     /// Absent is success.
     fn remove(&self, around: Around<'_>, before: Self::Actual, writer: &W::Writer) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Replaces the marks of the app that made it by those of `around.app`, which owns it from now on. Kinds without marks do nothing.
+    fn hand_over(&self, _around: Around<'_>, _before: Self::Actual, _writer: &W::Writer) -> impl Future<Output = Result<(), Fault>> + Send {
+        async { Ok(()) }
+    }
+    /// What an app wants of it that gets it from another app.
+    fn inherited(self) -> Self {
+        self
+    }
     /// The az and kubectl lines that it stands for.
     fn commands(&self) -> Vec<String> {
         Vec::new()
@@ -177,6 +195,8 @@ pub trait Erased<W: World>: Send + Sync {
     fn lane(&self, spec: &Value) -> Result<Option<String>, Fault>;
     fn place(&self, spec: &Value) -> Result<Option<String>, Fault>;
     fn within(&self, spec: &Value) -> Result<Option<Key>, Fault>;
+    /// What `Kind::uses` names, and what the spec refers to.
+    fn needs(&self, spec: &Value) -> Result<BTreeSet<Key>, Fault>;
     fn observe<'a>(&'a self, spec: Value, around: Around<'a>, reader: &'a W::Reader) -> BoxFuture<'a, Result<Option<Seen>, Fault>>;
     fn diff(&self, spec: &Value, around: Around<'_>, actual: &Value) -> Result<Diff, Fault>;
     fn owner(&self, spec: &Value, around: Around<'_>, actual: &Value) -> Result<Owner, Fault>;
@@ -195,6 +215,8 @@ pub trait Erased<W: World>: Send + Sync {
         writer: &'a W::Writer,
     ) -> BoxFuture<'a, Result<Seen, Fault>>;
     fn remove<'a>(&'a self, spec: Value, around: Around<'a>, before: Value, writer: &'a W::Writer) -> BoxFuture<'a, Result<(), Fault>>;
+    fn hand_over<'a>(&'a self, spec: Value, around: Around<'a>, before: Value, writer: &'a W::Writer) -> BoxFuture<'a, Result<(), Fault>>;
+    fn inherited(&self, spec: &Value) -> Result<Value, Fault>;
     fn commands(&self, spec: &Value) -> Result<Vec<String>, Fault>;
 }
 
@@ -230,6 +252,11 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
     }
     fn within(&self, spec: &Value) -> Result<Option<Key>, Fault> {
         Ok(typed::<K>(spec)?.within())
+    }
+    fn needs(&self, spec: &Value) -> Result<BTreeSet<Key>, Fault> {
+        let mut needs = needs(spec);
+        needs.extend(typed::<K>(spec)?.uses());
+        Ok(needs)
     }
     fn observe<'a>(&'a self, spec: Value, around: Around<'a>, reader: &'a W::Reader) -> BoxFuture<'a, Result<Option<Seen>, Fault>> {
         Box::pin(async move {
@@ -282,6 +309,12 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
     }
     fn remove<'a>(&'a self, spec: Value, around: Around<'a>, before: Value, writer: &'a W::Writer) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move { typed::<K>(&spec)?.remove(around, from_value(before)?, writer).await })
+    }
+    fn hand_over<'a>(&'a self, spec: Value, around: Around<'a>, before: Value, writer: &'a W::Writer) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move { typed::<K>(&spec)?.hand_over(around, from_value(before)?, writer).await })
+    }
+    fn inherited(&self, spec: &Value) -> Result<Value, Fault> {
+        Ok(to_value(typed::<K>(spec)?.inherited())?)
     }
     fn commands(&self, spec: &Value) -> Result<Vec<String>, Fault> {
         Ok(typed::<K>(spec)?.commands())

@@ -50,7 +50,7 @@ fn action(lines: &mut Vec<String>, action: &Action, paint: Paint, verbose: u8) {
     let sign = format!("{} {:<7}", symbol(action.act), verb(action.act));
     let sign = match action.act {
         Act::Create => paint.green(&sign),
-        Act::Update | Act::Replace => paint.yellow(&sign),
+        Act::Update | Act::Replace | Act::HandOver => paint.yellow(&sign),
         Act::Delete => paint.red(&sign),
         Act::Keep | Act::Adopt | Act::Forget => paint.dim(&sign),
     };

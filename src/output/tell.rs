@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(super) fn symbol(act: Act) -> char {
     match act {
         Act::Create => '+',
-        Act::Update | Act::Replace => '~',
+        Act::Update | Act::Replace | Act::HandOver => '~',
         Act::Delete | Act::Forget => '-',
         Act::Keep | Act::Adopt => '=',
     }
@@ -30,6 +30,7 @@ pub(super) fn doing(act: Act) -> &'static str {
         Act::Update => "changing",
         Act::Replace => "replacing",
         Act::Delete => "deleting",
+        Act::HandOver => "handing over",
         Act::Forget => "forgetting",
     }
 }
@@ -42,6 +43,7 @@ pub(super) fn done(act: Act) -> &'static str {
         Act::Update => "changed",
         Act::Replace => "replaced",
         Act::Delete => "deleted",
+        Act::HandOver => "handed over",
         Act::Forget => "forgotten",
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     },
     cli::{Format, Look},
     converge::{answer, paper},
-    engine::input::Outputs,
+    engine::{input::Outputs, key::Key},
     exit::Exit,
     failure::Failure,
     output::table,
@@ -203,7 +203,7 @@ impl<'a> Eyes<'a> {
     }
 
     fn published(&self, key: &str, field: &str) -> Option<String> {
-        let outputs: Option<&Outputs> = self.ledger.entries().find(|e| e.key.as_str() == key).map(|e| &e.outputs);
+        let outputs: Option<&Outputs> = self.ledger.entries().find(|e| e.key == Key::from(key)).map(|e| &e.outputs);
         outputs?.get(field)?.as_str().map(str::to_owned)
     }
 

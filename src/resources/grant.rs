@@ -265,6 +265,13 @@ impl Kind<Cloud> for Grant {
             other => other.map_err(Fault::cloud),
         }
     }
+    async fn hand_over(&self, around: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
+        match before.assignment {
+            Some(_) => self.put(around, Some(before), writer).await.map(drop),
+            // entries of access policies carry no marks
+            None => Ok(()),
+        }
+    }
     fn commands(&self) -> Vec<String> {
         let text = |input: &Input<String>| input.known().cloned().unwrap_or_default();
         let name = self.vault_key.names();

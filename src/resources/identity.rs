@@ -94,6 +94,10 @@ impl Kind<Cloud> for Identity {
     async fn remove(&self, _: Around<'_>, _: azure::Identity, writer: &Writer) -> Result<(), Fault> {
         writer.azure.delete_identity(&self.id).await.map_err(Fault::cloud)
     }
+    async fn hand_over(&self, around: Around<'_>, before: azure::Identity, writer: &Writer) -> Result<(), Fault> {
+        let tags = ownership::marked(around.app, &before.tags);
+        writer.azure.put_identity(&self.id, &before.location, &tags).await.map(drop).map_err(Fault::cloud)
+    }
     fn commands(&self) -> Vec<String> {
         vec![format!("az identity create -g {} -n {}", self.id.group_name().unwrap_or_default(), self.id.name())]
     }

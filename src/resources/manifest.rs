@@ -12,6 +12,7 @@ use crate::{
         desired::Intent,
         fault::Fault,
         input::Outputs,
+        key::Key,
         resource::{Around, Change, Diff, Kind, Owner, Side},
     },
 };
@@ -110,6 +111,9 @@ pub trait Manifested: Serialize + DeserializeOwned + Send + Sync + 'static {
     }
     /// Unresolved where a value is not known yet.
     fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault>;
+    fn uses(&self) -> Vec<Key> {
+        Vec::new()
+    }
     fn summary(&self) -> Vec<(&'static str, Value)>;
 }
 
@@ -119,7 +123,11 @@ impl<M: Manifested> Kind<Cloud> for M {
     type Actual = Actual;
 
     fn place(&self) -> Option<String> {
-        Some(self.lies().cluster.clone())
+        let At { namespace, name, .. } = self.at();
+        Some(format!("{}/{}/{name}", self.lies().cluster.to_ascii_lowercase(), namespace.unwrap_or_default()))
+    }
+    fn uses(&self) -> Vec<Key> {
+        Manifested::uses(self)
     }
     async fn observe(&self, around: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         observe(&self.site(), around, reader, |mine| self.manifest(around.app, mine)).await
@@ -148,6 +156,9 @@ impl<M: Manifested> Kind<Cloud> for M {
     }
     async fn remove(&self, _: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
         remove(&self.site(), &before, writer).await
+    }
+    async fn hand_over(&self, around: Around<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
+        hand_over(&self.site(), writer, &self.manifest(around.app, true)?).await
     }
     fn commands(&self) -> Vec<String> {
         let at = self.at();
@@ -340,6 +351,16 @@ async fn take(cluster: &cluster::Write, place: &Place, mut taken: Takeover) -> R
 pub async fn remove(place: &Place, before: &Actual, writer: &Writer) -> Result<(), Fault> {
     let cluster = writer.cluster(&place.lies).await?;
     cluster.delete(&place.at, Some(&before.uid), None).await.map_err(Fault::cloud)
+}
+
+/// Gives an object the labels of the app that gets it. Where that is refused the object keeps its labels, and the other app's next run
+/// writes them.
+pub async fn hand_over(place: &Place, writer: &Writer, wanted: &Value) -> Result<(), Fault> {
+    let cluster = writer.cluster(&place.lies).await?;
+    match cluster.apply(&place.at, wanted, false).await {
+        Ok(_) | Err(cluster::Error::Conflicts(_) | cluster::Error::Forbidden { .. }) => Ok(()),
+        Err(error) => Err(Fault::cloud(error)),
+    }
 }
 
 /// What the plan says beside a change.

@@ -98,7 +98,7 @@ impl Kind<Cloud> for Namespace {
     type Actual = Actual;
 
     fn place(&self) -> Option<String> {
-        Some(self.lies.cluster.clone())
+        Some(format!("{}/{}", self.lies.cluster.to_ascii_lowercase(), self.name))
     }
     async fn observe(&self, around: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         let found = manifest::observe(&self.site(), around, reader, |mine| Ok(self.manifest(around.app, mine))).await?;
@@ -141,6 +141,9 @@ impl Kind<Cloud> for Namespace {
     }
     async fn remove(&self, _: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
         manifest::remove(&self.site(), &before, writer).await
+    }
+    async fn hand_over(&self, around: Around<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
+        manifest::hand_over(&self.site(), writer, &self.manifest(around.app, true)).await
     }
     fn commands(&self) -> Vec<String> {
         vec![format!("kubectl create namespace {}", self.name)]

@@ -12,13 +12,18 @@ pub fn marks(app: &str) -> BTreeMap<String, String> {
 }
 
 pub fn owner(app: &str, tags: &BTreeMap<String, String>) -> Owner {
-    let ours = tags.get(MANAGED_BY).is_some_and(|v| v == PODID) && tags.get(APP).is_some_and(|v| v == app);
+    let ours = marked_by_any(tags) && tag(tags, APP).is_some_and(|v| v == app);
     if ours { Owner::Ours } else { Owner::Others }
 }
 
 /// Whether some app's podid made it.
 pub fn marked_by_any(tags: &BTreeMap<String, String>) -> bool {
-    tags.get(MANAGED_BY).is_some_and(|v| v == PODID)
+    tag(tags, MANAGED_BY).is_some_and(|v| v == PODID)
+}
+
+/// A tag by its name, in which Azure ignores case ("Use tags to organize your Azure resources").
+fn tag<'a>(tags: &'a BTreeMap<String, String>, name: &str) -> Option<&'a String> {
+    tags.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
 /// `managed-by=podid podid-app=claims`, in a role assignment's description.
@@ -47,6 +52,23 @@ pub fn app_of(description: Option<&str>) -> Option<String> {
 /// What the tags should be: those that are there, and our marks.
 pub fn marked(app: &str, tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut all = tags.clone();
-    all.extend(marks(app));
+    for (name, value) in marks(app) {
+        let known = all.keys().find(|known| known.eq_ignore_ascii_case(&name)).cloned();
+        all.insert(known.unwrap_or(name), value);
+    }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_respelled_tag_is_the_same_tag() {
+        let tags: BTreeMap<String, String> = [("Managed-By", "podid"), ("Podid-App", "shop")].map(|(k, v)| (k.into(), v.into())).into();
+        assert_eq!(owner("shop", &tags), Owner::Ours);
+        assert_eq!(marked("shop", &tags), tags);
+        assert_eq!(marked("other", &tags).get("Podid-App").map(String::as_str), Some("other"));
+        assert_eq!(marked("other", &tags).len(), 2);
+    }
 }

@@ -170,6 +170,9 @@ impl Kind<Cloud> for Role {
     async fn remove(&self, _: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
         writer.azure.delete_role_assignment(&before.assignment.id).await.map_err(Fault::cloud)
     }
+    async fn hand_over(&self, around: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
+        self.put(around, Some(before), writer).await.map(drop)
+    }
     fn commands(&self) -> Vec<String> {
         let text = |input: &Input<String>| input.known().cloned().unwrap_or_default();
         vec![format!(

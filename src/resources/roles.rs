@@ -47,6 +47,16 @@ pub fn name(guid: &str) -> Option<&'static str> {
     BUILT_IN.iter().find(|(_, g)| g.eq_ignore_ascii_case(guid)).map(|(name, _)| *name)
 }
 
+/// The role as Azure spells it, where it is a built-in one by name or GUID; a GUID of another one in lower case.
+pub fn canonical(role: &str) -> String {
+    let built_in = BUILT_IN.iter().find(|(name, guid)| name.eq_ignore_ascii_case(role) || guid.eq_ignore_ascii_case(role));
+    match built_in {
+        Some((name, _)) => (*name).to_owned(),
+        None if Uuid::try_parse(role).is_ok() => role.to_ascii_lowercase(),
+        None => role.to_owned(),
+    }
+}
+
 /// `managed-identity-operator`: a role's name as a part of a key.
 pub fn slug(role: &str) -> String {
     let mut slug = String::new();

@@ -190,6 +190,15 @@ impl Kind<Cloud> for Secret {
     async fn remove(&self, _: Around<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
         writer.azure.delete_secret(self.uri.get()?, &self.name).await.map_err(Fault::cloud)
     }
+    async fn hand_over(&self, around: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
+        let Actual::Live { tags, .. } = before else { return Ok(()) };
+        let tags = ownership::marked(around.app, &tags);
+        writer.azure.tag_secret(self.uri.get()?, &self.name, &tags).await.map(drop).map_err(Fault::cloud)
+    }
+    /// Its value came from the app that made it.
+    fn inherited(self) -> Self {
+        Self { value: None, ..self }
+    }
     fn commands(&self) -> Vec<String> {
         let name = self.vault_key.names();
         vec![match &self.value {

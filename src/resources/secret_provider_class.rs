@@ -3,6 +3,7 @@
 
 use super::{
     manifest::{self, Manifested},
+    secret,
     world::Lies,
 };
 use crate::{
@@ -127,6 +128,9 @@ impl Manifested for SecretProviderClass {
             secret_objects: Some(self.secret_objects()).filter(|all| !all.is_empty()),
         };
         Ok(manifest::manifest(&self.at(), app, mine, &[], Some(serde_json::to_value(spec)?)))
+    }
+    fn uses(&self) -> Vec<Key> {
+        self.objects.iter().map(|object| secret::key(&self.vault_name, &object.name)).collect()
     }
     fn summary(&self) -> Vec<(&'static str, Value)> {
         vec![("vault", json!(self.vault_name)), ("objects", json!(self.objects.iter().map(Object::file).collect::<Vec<_>>()))]

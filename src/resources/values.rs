@@ -68,14 +68,14 @@ pub struct Values {
 impl Values {
     /// What a prompt or standard input gave, before the run.
     pub fn give(&self, key: &Key, value: SecretString) {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(format!("given {key}"), value);
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(given(key), value);
     }
 
     pub fn of(&self, key: &Key, from: &From) -> Result<SecretString, Fault> {
         let name = match from {
             From::File(path) => format!("file {}", path.display()),
             From::Env(name) => format!("env {name}"),
-            From::Prompt | From::Stdin => format!("given {key}"),
+            From::Prompt | From::Stdin => given(key),
             From::Generate(length) => return generate(*length).map_err(Fault::cloud),
         };
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,6 +91,10 @@ impl Values {
         read.insert(name, value.clone());
         Ok(value)
     }
+}
+
+fn given(key: &Key) -> String {
+    format!("given {}", key.folded())
 }
 
 fn file(path: &Path) -> Result<String, Error> {

@@ -183,6 +183,11 @@ impl Kind<Cloud> for Vault {
     async fn remove(&self, _: Around<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
         writer.azure.delete_vault(&self.id).await.map_err(Fault::cloud)
     }
+    async fn hand_over(&self, around: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
+        let Actual::Live(vault) = before else { return Ok(()) };
+        let tags = ownership::marked(around.app, &vault.tags);
+        writer.azure.tag_vault(&self.id, &tags).await.map(drop).map_err(Fault::cloud)
+    }
     fn commands(&self) -> Vec<String> {
         vec![format!(
             "az keyvault create -g {} -n {} --enable-rbac-authorization {}",

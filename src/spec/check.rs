@@ -79,7 +79,7 @@ fn vaults(spec: &Spec) -> Result<Vec<&str>, Complaint> {
     Ok(found)
 }
 
-/// Vaults have names that are theirs alone in all of Azure, whatever the casing.
+/// Whether two names, or ids, end in the same name: Azure ignores case, and a vault's name is unique in all of Azure.
 fn same(one: &str, other: &str) -> bool {
     names::name_in(one).eq_ignore_ascii_case(names::name_in(other))
 }
@@ -122,7 +122,7 @@ struct Seen<'a> {
     /// Namespace, Kubernetes Secret, key.
     keys: BTreeSet<(&'a str, &'a str, &'a str)>,
     /// Namespace and AzureIdentity, and whose it is.
-    identities: BTreeMap<(&'a str, &'a str), &'a str>,
+    identities: BTreeMap<(&'a str, String), &'a str>,
 }
 
 fn workload<'a>(path: &str, workload: &'a Workload, vaults: &[&'a str], seen: &mut Seen<'a>) -> Verdict {
@@ -152,29 +152,24 @@ fn identity(path: &str, identity: &IdentitySpec) -> Verdict {
     maybe(&format!("{path}.location"), names::location, identity.location.as_ref())
 }
 
-/// The names of the objects in the cluster; Azure takes names as defaults that Kubernetes does not.
+/// The names of the objects in the cluster; an identity's name may be too long for a label.
 fn objects<'a>(path: &str, workload: &'a Workload, seen: &mut Seen<'a>) -> Verdict {
     let ObjectNames { azure_identity, azure_identity_binding, secret_provider_class } = &workload.names;
     maybe(&format!("{path}.names.azureIdentity"), names::dns_subdomain, azure_identity.as_ref())?;
     maybe(&format!("{path}.names.azureIdentityBinding"), names::dns_subdomain, azure_identity_binding.as_ref())?;
     maybe(&format!("{path}.names.secretProviderClass"), names::dns_subdomain, secret_provider_class.as_ref())?;
     maybe(&format!("{path}.selector"), names::label_value, workload.selector.as_ref())?;
-    let from_identity = names::name_in(&workload.identity.name);
-    let name = azure_identity.as_deref().unwrap_or(from_identity);
-    let borrowed = |rule: String, what: &str| wrong(format!("{path}.identity.name"), format!("{what} cannot be called so: {rule}"));
-    if azure_identity.is_none()
-        && let Err(rule) = names::dns_subdomain(name)
-    {
-        return Err(borrowed(rule, "the AzureIdentity").hint("Give it a name of its own with `names: {azureIdentity: NAME}`."));
-    }
+    let name = azure_identity.clone().unwrap_or_else(|| names::object_name(names::name_in(&workload.identity.name)));
     if workload.selector.is_none()
-        && let Err(rule) = names::label_value(name)
+        && let Err(rule) = names::label_value(&name)
     {
-        return Err(borrowed(rule, "the pod label").hint("Give it a value of its own with `selector: VALUE`."));
+        let message = format!("the pod label cannot be called so: {rule}");
+        return Err(wrong(format!("{path}.identity.name"), message).hint("Give it a value of its own with `selector: VALUE`."));
     }
     let namespace = workload.namespace.as_str();
-    if seen.identities.insert((namespace, name), &workload.identity.name).is_some_and(|other| other != workload.identity.name) {
-        let message = format!("another identity already has the AzureIdentity `{name}` in the namespace `{namespace}`");
+    let message = format!("another identity already has the AzureIdentity `{name}` in the namespace `{namespace}`");
+    let other = seen.identities.insert((namespace, name), &workload.identity.name);
+    if other.is_some_and(|other| !same(other, &workload.identity.name)) {
         return Err(wrong(format!("{path}.identity.name"), message).hint("Give it another name with `names: {azureIdentity: NAME}`."));
     }
     if !seen.classes.insert((namespace, secret_provider_class.as_deref().unwrap_or(&workload.name))) {

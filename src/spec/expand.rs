@@ -2,6 +2,7 @@
 //! This is the only place that makes references between resources.
 
 mod parts;
+mod spelling;
 
 use super::{
     memory::{ClusterRef, Memory},
@@ -35,6 +36,7 @@ use crate::{
         world::Lies,
     },
 };
+use spelling::Spelling;
 
 /// What stands around an expansion: flags and environment first, then the spec, then what is remembered.
 #[derive(Clone, Debug)]
@@ -55,6 +57,7 @@ pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
         context,
         group: context.group.or(context.default_group),
         location: spec.location.as_deref(),
+        spelling: Spelling::default(),
         desired: Desired::new(context.app, By::Spec),
     };
     for vault in spec.vault.iter().chain(&spec.vaults) {
@@ -69,7 +72,8 @@ pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
 /// `remove`: the same things, to be taken away; what they refer to is only read.
 pub fn wish(wish: &Wish, remove: bool, context: &Context<'_>) -> Result<Desired, Fault> {
     let group = context.group.or(context.default_group);
-    let mut expansion = Expansion { context, group, location: None, desired: Desired::new(context.app, By::Command) };
+    let desired = Desired::new(context.app, By::Command);
+    let mut expansion = Expansion { context, group, location: None, spelling: Spelling::default(), desired };
     expansion.wish(wish, remove)?;
     let mut desired = expansion.desired;
     if remove {
@@ -87,6 +91,7 @@ struct Expansion<'a> {
     context: &'a Context<'a>,
     group: Option<&'a str>,
     location: Option<&'a str>,
+    spelling: Spelling,
     desired: Desired,
 }
 
@@ -147,6 +152,11 @@ impl<'a> Expansion<'a> {
 
     // ---- nodes ----
 
+    /// The key as the graph already has it: a second spelling of a name must not make a second reference.
+    fn spelled(&self, key: Key) -> Key {
+        self.desired.nodes.get(&key).map_or(key, |node| node.key.clone())
+    }
+
     fn caller(&mut self) -> Result<Principal, Fault> {
         let key = caller::key();
         self.add(&key, &Caller {}, Intent::Existing)?;
@@ -155,16 +165,17 @@ impl<'a> Expansion<'a> {
 
     fn location_of(&mut self, id: &ArmId, given: Option<&str>) -> Result<Input<String>, Fault> {
         if let Some(location) = given.or(self.location) {
-            return Ok(Input::Known(location.to_owned()));
+            return Ok(Input::Known(location.to_ascii_lowercase()));
         }
-        let group = ArmId::group(id.subscription_id(), id.group_name().unwrap_or_default());
+        let group = self.spelling.of_id(ArmId::group(id.subscription_id(), id.group_name().unwrap_or_default()));
         let key = group::key(&group);
         self.add(&key, &Group { id: group }, Intent::Existing)?;
         Ok(group::LOCATION.of(&key))
     }
 
     fn new_identity(&mut self, id: ArmId, location: Option<&str>) -> Result<Key, Fault> {
-        let key = identity::key(id.name());
+        let id = self.spelling.of_id(id);
+        let key = self.spelled(identity::key(id.name()));
         let location = Some(self.location_of(&id, location)?);
         self.add(&key, &Identity { id, location }, Intent::Present)?;
         Ok(key)
@@ -172,7 +183,8 @@ impl<'a> Expansion<'a> {
 
     fn known_identity(&mut self, name: &str, group: Option<&str>) -> Result<Key, Fault> {
         let id = self.arm_id(name.strip_prefix("identity/").unwrap_or(name), IDENTITY, group)?;
-        let key = identity::key(id.name());
+        let id = self.spelling.of_id(id);
+        let key = self.spelled(identity::key(id.name()));
         if !self.desired.nodes.contains_key(&key) {
             self.add(&key, &Identity { id, location: None }, Intent::Existing)?;
         }
@@ -180,7 +192,8 @@ impl<'a> Expansion<'a> {
     }
 
     fn new_vault(&mut self, id: ArmId, location: Option<&str>, model: Option<Model>) -> Result<Key, Fault> {
-        let key = vault::key(id.name());
+        let id = self.spelling.of_id(id);
+        let key = self.spelled(vault::key(id.name()));
         let caller = self.caller()?;
         let location = Some(self.location_of(&id, location)?);
         let tenant = Some(caller::TENANT_ID.of(&caller.key));
@@ -191,7 +204,8 @@ impl<'a> Expansion<'a> {
 
     fn known_vault(&mut self, name: &str, group: Option<&str>) -> Result<Key, Fault> {
         let id = self.arm_id(name.strip_prefix("vault/").unwrap_or(name), VAULT, group)?;
-        let key = vault::key(id.name());
+        let id = self.spelling.of_id(id);
+        let key = self.spelled(vault::key(id.name()));
         if !self.desired.nodes.contains_key(&key) {
             self.add(&key, &Vault { id, location: None, tenant: None, rbac: true }, Intent::Existing)?;
         }
@@ -264,7 +278,7 @@ impl<'a> Expansion<'a> {
     fn principal(&mut self, to: &str) -> Result<Principal, Fault> {
         let given = |kind: PrincipalKind, id: &str| Principal {
             key: Key::of("principal", [id]),
-            id: Input::Known(id.to_owned()),
+            id: Input::Known(id.to_ascii_lowercase()),
             kind: Input::Known(kind),
         };
         if to == "caller" {
@@ -314,22 +328,23 @@ impl<'a> Expansion<'a> {
     }
 
     fn add_role(&mut self, role: &str, to: Principal, scope: Scope, note: Option<String>) -> Result<Key, Fault> {
-        let shown = roles::name(role).unwrap_or(role);
-        let key = role::key(shown, &to.key, &scope.word);
+        let shown = roles::canonical(role);
+        let key = role::key(&shown, &to.key, &scope.word);
+        let shown = self.spelling.of_role(&shown);
         let at = scope.key;
         // MIC has this right once for all that it does in a cluster
         let nodes = shown == roles::VIRTUAL_MACHINE_CONTRIBUTOR && at.as_ref().is_some_and(|k| k.kind() == "cluster");
         let serves = if nodes { Some(self.lies()?) } else { None };
         self.add(
             &key,
-            &Role { role: shown.to_owned(), scope: scope.id, principal: to.id, principal_kind: to.kind, at, serves, note },
+            &Role { role: shown, scope: scope.id, principal: to.id, principal_kind: to.kind, at, serves, note },
             Intent::Present,
         )?;
         Ok(key)
     }
 
     fn scope(&mut self, text: &str) -> Result<Scope, Fault> {
-        let id = ArmId::parse(text);
+        let id = ArmId::parse(text).map(|id| self.spelling.of_id(id));
         if let Some(name) = text.strip_prefix("vault/").or(id.as_ref().filter(|i| i.is_kind(VAULT)).map(|_| text)) {
             let key = self.known_vault(name, None)?;
             return Ok(Scope { word: key.to_string(), id: vault::ID.of(&key), key: Some(key) });
@@ -342,7 +357,9 @@ impl<'a> Expansion<'a> {
         if text == "subscription" || id.as_ref() == Some(&whole) {
             return Ok(Scope { word: "subscription".to_owned(), id: Input::Known(whole.to_string()), key: None });
         }
-        if let Some(group) = id.as_ref().filter(|i| i.kind().is_none() && i.subscription_id() == self.context.subscription) {
+        if let Some(group) =
+            id.as_ref().filter(|i| i.kind().is_none() && i.subscription_id().eq_ignore_ascii_case(self.context.subscription))
+        {
             return Ok(Scope { word: format!("group/{}", group.name()), id: Input::Known(group.to_string()), key: None });
         }
         if let Some(id) = id {
@@ -350,6 +367,7 @@ impl<'a> Expansion<'a> {
         }
         if let Some(name) = text.strip_prefix("group/") {
             let id = self.group_id(Some(name), name)?;
+            let id = self.spelling.of_id(id);
             return Ok(Scope { word: format!("group/{}", id.name()), id: Input::Known(id.to_string()), key: None });
         }
         if text.strip_prefix("cluster/").is_some_and(|t| t.ends_with("/nodes")) {

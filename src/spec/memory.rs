@@ -8,9 +8,11 @@ use crate::{
     },
     engine::{
         fault::Fault,
+        key::Key,
         ledger::{Entry, Ledger},
     },
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -138,10 +140,17 @@ impl Memory {
         if own.is_empty() { of(&self.others) } else { own }
     }
 
+    /// The spec with which this app wrote a resource last.
+    pub fn recorded<K: DeserializeOwned>(&self, key: &Key) -> Option<K> {
+        let entry = self.own.iter().find(|e| e.key == *key)?;
+        K::deserialize(&entry.spec).ok()
+    }
+
     /// The selector of the only binding in a namespace.
     pub fn only_selector(&self, cluster: &ArmId, namespace: &str) -> Option<String> {
         let here = |e: &&Entry| {
-            e.kind == "azureidentitybinding" && e.cluster.as_deref() == Some(cluster.name()) && text(e, "namespace") == Some(namespace)
+            let in_it = e.cluster.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(cluster.name()));
+            e.kind == "azureidentitybinding" && in_it && text(e, "namespace") == Some(namespace)
         };
         let mut selectors: Vec<&str> = self.own.iter().filter(here).filter_map(|e| text(e, "selector")).collect();
         selectors.dedup();

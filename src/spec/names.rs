@@ -77,6 +77,11 @@ pub fn permission(text: &str) -> Checked {
     must(known.contains(&text), "the permissions on secrets are get, list, set, delete, backup, restore, recover, purge and all")
 }
 
+/// An identity's or a vault's name as the name of a Kubernetes object: lower case, and no underscores.
+pub fn object_name(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-").trim_matches('-').to_owned()
+}
+
 /// RFC 1123 label: namespaces, workloads, apps.
 pub fn dns_label(name: &str) -> Checked {
     must(is_dns_label(name), "it has 1 to 63 lower-case letters, digits and `-`, and begins and ends with a letter or digit")

@@ -1,6 +1,6 @@
 //! What stands in a state file, version 1: a head and the ledger's entries, as JSON for people and tools to read.
 
-use crate::engine::ledger::{Entry, Ledger};
+use crate::engine::ledger::{Entry, Ledger, Origin};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeSet, fmt};
@@ -91,10 +91,32 @@ pub fn parse(text: &str) -> Result<(Head, Ledger), Unread> {
     let paper: Paper<Entry> = serde_json::from_value(value).map_err(damaged)?;
     let mut seen = BTreeSet::new();
     for entry in &paper.entries {
-        if !seen.insert((&entry.app, &entry.key)) {
+        if !seen.insert((&entry.app, entry.key.as_str())) {
             return Err(Unread::Damaged(format!("{} of app {} stands in it twice", entry.key, entry.app)));
         }
     }
     let head = Head { lineage: paper.lineage, serial: paper.serial, world: paper.world };
-    Ok((head, paper.entries.into_iter().collect()))
+    Ok((head, merged(paper.entries)))
+}
+
+/// Older versions of podid took two spellings of a name for two resources. Of such entries the one stays that says most of the resource.
+fn merged(entries: Vec<Entry>) -> Ledger {
+    let mut ledger = Ledger::default();
+    for entry in entries {
+        let other = ledger.get(&entry.app, &entry.key).map(|e| e.origin);
+        if other.is_none_or(|other| weight(entry.origin) >= weight(other)) {
+            ledger.put(entry);
+        }
+    }
+    ledger
+}
+
+/// What podid made is the last thing to forget.
+fn weight(origin: Origin) -> u8 {
+    match origin {
+        Origin::Existing => 0,
+        Origin::Adopted => 1,
+        Origin::Extended => 2,
+        Origin::Created => 3,
+    }
 }

@@ -273,3 +273,18 @@ fn a_link_stays_a_link() {
     assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
     assert_eq!(State::peek(&target).unwrap().1, ledger(&[("a", "identity/y")]));
 }
+
+#[test]
+fn two_spellings_of_an_older_version_are_read_as_one_entry() {
+    let (_room, path) = room();
+    open(&path).unwrap().save(&ledger(&[("shop", "identity/claims")])).unwrap();
+    let mut document = json_of(&path);
+    let mut other = document["entries"][0].clone();
+    other["key"] = json!("identity/Claims");
+    other["origin"] = json!("adopted");
+    document["entries"].as_array_mut().unwrap().push(other);
+    fs::write(&path, document.to_string()).unwrap();
+    let (_, ledger) = State::peek(&path).unwrap();
+    let read: Vec<_> = ledger.entries().map(|e| (e.key.as_str(), e.origin)).collect();
+    assert_eq!(read, [("identity/claims", Origin::Created)]);
+}

@@ -64,7 +64,7 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     let kind = run.kinds.of(&action.kind)?;
     let node = action.work.node.as_ref().ok_or_else(|| Fault::Bug(format!("{} has no node", action.key)))?;
     let placed = match action.act {
-        Act::Delete => action.work.placed.clone(),
+        Act::Delete | Act::HandOver => action.work.placed.clone(),
         _ => resolve(&node.spec, &book.lock().await.known),
     };
     let lane = kind.lane(&placed)?.map(|name| {
@@ -92,9 +92,17 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     (run.tell)(Event::Started { key: action.key.clone(), act: action.act });
     let mut left = left_of(action);
     let before = action.work.actual.clone();
-    let ahead = if action.act == Act::Delete { BTreeMap::new() } else { kind.ahead(&placed, around, before.as_ref())? };
+    let ahead =
+        if matches!(action.act, Act::Delete | Act::HandOver) { BTreeMap::new() } else { kind.ahead(&placed, around, before.as_ref())? };
     let line = Line { placed: &placed, outputs: ahead, left: left.clone(), doing: Some(action.act) };
     save(run, book, |ledger| write(ledger, app, action, line)).await?;
+    if action.act == Act::HandOver {
+        if let (Some(heir), Some(actual)) = (action.work.heirs.first(), before) {
+            let around = Around { app: &heir.app, intent: Intent::Present, ours: Some(true), ..around };
+            kind.hand_over(placed.clone(), around, actual, &run.writer).await?;
+        }
+        return Ok(save(run, book, |ledger| forget(ledger, app, action)).await?);
+    }
     if action.act == Act::Delete {
         if let Some(actual) = before {
             kind.remove(placed.clone(), around, actual, &run.writer).await?;

@@ -3,9 +3,8 @@
 use super::super::{
     desired::{By, Intent},
     input::Outputs,
-    key::Key,
     ledger::{Entry, Keeper, Ledger, Left, Origin},
-    plan::{Act, Action, Heir, Plan},
+    plan::{Act, Action, Plan},
 };
 use serde_json::Value;
 
@@ -77,18 +76,31 @@ pub(super) fn forget(ledger: &mut Ledger, app: &str, action: &Action) {
     ledger.forget(app, &action.key);
 }
 
-/// A thing that two apps share is owned by the one that is left.
+/// A resource that another app has or reads is owned by that app from now on. An app that had no entry for it gets one; its next run must
+/// not take that for something which its spec brought and no longer names.
 fn hand_over(ledger: &mut Ledger, action: &Action) {
     for heir in &action.work.heirs {
-        take_over(ledger, &action.key, heir);
+        let inherited = || Entry {
+            app: heir.app.clone(),
+            key: action.key.clone(),
+            kind: action.kind.clone(),
+            cluster: action.cluster.clone(),
+            by: By::Command,
+            origin: Origin::Adopted,
+            spec: heir.spec.clone(),
+            placed: action.work.placed.clone(),
+            outputs: Outputs::new(),
+            left: Vec::new(),
+            doing: None,
+        };
+        let mut entry = ledger.get(&heir.app, &action.key).cloned().unwrap_or_else(inherited);
+        if matches!(entry.origin, Origin::Created | Origin::Extended) {
+            continue;
+        }
+        entry.origin = heir.origin;
+        for (field, value) in &heir.outputs {
+            entry.outputs.entry(field.clone()).or_insert_with(|| value.clone());
+        }
+        ledger.put(entry);
     }
-}
-
-fn take_over(ledger: &mut Ledger, key: &Key, heir: &Heir) {
-    let Some(mut entry) = ledger.get(&heir.app, key).filter(|e| e.origin == Origin::Adopted).cloned() else { return };
-    entry.origin = heir.origin;
-    for (field, value) in &heir.outputs {
-        entry.outputs.entry(field.clone()).or_insert_with(|| value.clone());
-    }
-    ledger.put(entry);
 }

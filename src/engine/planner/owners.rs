@@ -9,13 +9,15 @@ use super::{
         ledger::{Entry, Ledger, Left, Origin},
         observe::{Said, said},
         plan::{Act, Heir},
-        resource::{Around, Erased, Owner, Seen, World},
+        resource::{Around, Erased, Kinds, Owner, Seen, World},
     },
     NOTHING, Planner,
 };
 use serde_json::Value;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+/// Apps by what they claim.
+pub(super) type Claims = BTreeMap<Key, BTreeSet<String>>;
 /// What is cleared away of former places, and who takes over what was shared there.
 pub(super) type Leaving = (Vec<(Left, Option<Value>)>, Vec<Heir>);
 
@@ -89,34 +91,60 @@ impl<'a, W: World> Planner<'a, W> {
             if left.origin != Origin::Extended && !self.ours_as_said(kind, left.into(), owner, &old.seen)? {
                 continue;
             }
-            match self.shared_with(kind, node, &left.placed)? {
-                Some(app) => heirs.push(Heir { app: app.to_owned(), origin: left.origin, outputs: left.outputs.clone() }),
+            match self.claimed_by(kind, node, &left.placed)? {
+                Some(app) => {
+                    let spec = kind.inherited(&left.placed)?;
+                    heirs.push(Heir { app, origin: left.origin, outputs: left.outputs.clone(), spec });
+                }
                 None => away.push((left.clone(), Some(old.seen.actual.clone()))),
             }
         }
         Ok((away, heirs))
     }
 
-    /// Another app of this state that has the same thing at the same place.
-    pub(super) fn shared_with(&self, kind: &dyn Erased<W>, node: &Node, placed: &Value) -> Result<Option<&'a str>, Fault> {
-        let place = kind.place(placed)?;
-        for other in self.ledger.entries().filter(|e| e.app != self.desired.app && e.key == node.key && e.kind == node.kind) {
-            if other.cluster == node.cluster && kind.place(&other.placed)? == place && other.origin != Origin::Existing {
-                return Ok(Some(&other.app));
+    /// Another app of this state that has the same thing at the same place, or reads it.
+    pub(super) fn claimed_by(&self, kind: &dyn Erased<W>, node: &Node, placed: &Value) -> Result<Option<String>, Fault> {
+        for app in self.claims.get(&node.key).into_iter().flatten() {
+            // it may have another thing of that key, elsewhere
+            let same = match self.ledger.get(app, &node.key) {
+                Some(other) => kind.place(&other.placed)? == kind.place(placed)?,
+                None => true,
+            };
+            if same {
+                return Ok(Some(app.clone()));
             }
         }
         Ok(None)
     }
 }
 
+/// What other apps of this state made or adopted, and what their resources refer to or read by name, each with the apps that do.
+pub(super) fn claims<W: World>(desired: &Desired, ledger: &Ledger, kinds: Kinds<W>) -> Result<Claims, Fault> {
+    let mut claims = Claims::new();
+    for entry in ledger.entries().filter(|e| e.app != desired.app && e.origin != Origin::Existing) {
+        let mut keys = kinds.of(&entry.kind)?.needs(&entry.spec)?;
+        keys.insert(entry.key.clone());
+        for key in keys {
+            claims.entry(key).or_default().insert(entry.app.clone());
+        }
+    }
+    Ok(claims)
+}
+
 /// What must not go because something of the same app that stays refers to it, each with who does; and what those need in their turn.
-pub(super) fn needed(desired: &Desired, ledger: &Ledger) -> BTreeMap<Key, Key> {
+pub(super) fn needed<W: World>(desired: &Desired, ledger: &Ledger, kinds: Kinds<W>) -> Result<BTreeMap<Key, Key>, Fault> {
     let intent = |key: &Key| desired.nodes.get(key).map(|n| n.intent);
-    let wanted = desired.nodes.values().filter(|n| n.intent == Intent::Present).map(|n| (n.key.clone(), n.needs()));
+    let mut todo = VecDeque::new();
+    for node in desired.nodes.values().filter(|n| n.intent == Intent::Present) {
+        let mut needs = node.needs();
+        needs.extend(kinds.of(&node.kind)?.needs(&node.spec)?);
+        todo.push_back((node.key.clone(), needs));
+    }
     // of what is wanted the spec speaks, of the rest the ledger
     let staying = |e: &&Entry| e.origin != Origin::Existing && !matches!(intent(&e.key), Some(Intent::Present | Intent::Absent));
-    let remembered = ledger.of_app(&desired.app).filter(staying).map(|e| (e.key.clone(), needs(&e.spec)));
-    let mut todo: VecDeque<_> = wanted.chain(remembered).collect();
+    for entry in ledger.of_app(&desired.app).filter(staying) {
+        todo.push_back((entry.key.clone(), kinds.of(&entry.kind)?.needs(&entry.spec)?));
+    }
     let mut needed: BTreeMap<Key, Key> = BTreeMap::new();
     while let Some((by, keys)) = todo.pop_front() {
         for key in keys {
@@ -129,5 +157,5 @@ pub(super) fn needed(desired: &Desired, ledger: &Ledger) -> BTreeMap<Key, Key> {
             needed.insert(key, by.clone());
         }
     }
-    needed
+    Ok(needed)
 }

@@ -52,6 +52,8 @@ pub struct Host {
     pub on: Vec<Input<String>>,
     pub after: Vec<After>,
     pub lane: Option<String>,
+    /// Leaves that it reads by name.
+    pub reads: Vec<String>,
 }
 
 impl Host {
@@ -76,6 +78,9 @@ impl Kind<Toy> for Host {
     type Actual = Thing;
     fn lane(&self) -> Option<String> {
         self.lane.clone()
+    }
+    fn uses(&self) -> Vec<Key> {
+        self.reads.iter().map(|name| Leaf::key(name)).collect()
     }
     async fn observe(&self, _: Around<'_>, land: &Land) -> Result<Option<Thing>, Fault> {
         Ok(land.get(&self.path()))
@@ -114,6 +119,9 @@ impl Kind<Toy> for Host {
     }
     async fn remove(&self, _: Around<'_>, _: Thing, land: &Land) -> Result<(), Fault> {
         land.remove(&self.path(), self.lane.clone()).await
+    }
+    async fn hand_over(&self, around: Around<'_>, before: Thing, land: &Land) -> Result<(), Fault> {
+        land.put(&self.path(), before.body, Some(around.app), None).await.map(drop)
     }
     fn commands(&self) -> Vec<String> {
         vec![format!("toy host {} --colour {}", self.name, self.colour)]
@@ -354,6 +362,12 @@ impl Kind<Toy> for Leaf {
     async fn put(&self, around: Around<'_>, _: Option<Thing>, land: &Land) -> Result<Thing, Fault> {
         land.lets_in(self.store.get()?)?;
         land.put(&self.path()?, [("value".to_owned(), json!(self.value))].into(), tag(around), None).await
+    }
+    async fn hand_over(&self, around: Around<'_>, before: Thing, land: &Land) -> Result<(), Fault> {
+        land.put(&self.path()?, before.body, Some(around.app), None).await.map(drop)
+    }
+    fn inherited(self) -> Self {
+        Self { value: String::new(), ..self }
     }
     async fn remove(&self, _: Around<'_>, _: Thing, land: &Land) -> Result<(), Fault> {
         land.lets_in(self.store.get()?)?;

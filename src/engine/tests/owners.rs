@@ -146,9 +146,10 @@ async fn a_thing_that_two_apps_use_is_passed_on_and_goes_with_the_last() {
     let things = lab.things();
 
     let plan = lab.down().await;
-    assert_eq!(acts(&plan), ["forget right/read", "forget host/a"]);
+    assert_eq!(acts(&plan), ["forget right/read", "hand over host/a"]);
     assert_eq!(why(&plan, &Host::key("a")), "app other uses it too, and owns it from now on");
-    assert_eq!(lab.things(), things);
+    assert_eq!(lab.things().len(), things.len());
+    assert_eq!(lab.land.get("host/a").unwrap().tag.as_deref(), Some("other"), "its marks are the heir's");
     let origins: Vec<_> = lab.ledger.entries().map(|e| (e.app.as_str(), e.origin)).collect();
     assert_eq!(origins, [("other", Origin::Created), ("other", Origin::Created)]);
 
@@ -218,4 +219,77 @@ async fn what_somebody_else_made_between_plan_and_put_is_adopted() {
     assert_eq!(lab.origin(&Host::key("a")), Some(Origin::Adopted));
     lab.down().await;
     assert_eq!(lab.paths(), ["host/a"]);
+}
+
+#[tokio::test]
+async fn what_another_app_only_reads_by_name_is_passed_on_to_it() {
+    let mut lab = Lab::default();
+    let store = Store { name: "kv".into() };
+    let leaf = graph().present(Store::key("kv"), &store).present(Leaf::key("pw"), &Leaf::of("kv", "pw", "1"));
+    lab.up(&leaf).await;
+    let reader = Host { reads: vec!["PW".into()], ..Host::new("web", "red") };
+    let other = || graph_of("other", By::Spec).present(Store::key("kv"), &store).present(Host::key("web"), &reader);
+    lab.up(&other()).await;
+    let plan = lab.down().await;
+    assert_eq!(why(&plan, &Leaf::key("pw")), "app other uses it too, and owns it from now on");
+    assert_eq!(lab.land.get("leaf/store/kv~1/pw").unwrap().tag.as_deref(), Some("other"));
+    let heir = lab.ledger.get("other", &Leaf::key("pw")).unwrap();
+    assert_eq!((heir.origin, heir.by, &heir.spec["value"]), (Origin::Created, By::Command, &json!("")));
+
+    // its next run neither changes nor prunes it
+    let (plan, _) = lab.run(&other()).await;
+    assert_eq!(acts(&plan), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_the_same_app_still_reads_by_name_stays() {
+    let mut lab = Lab::default();
+    let reader = Host { reads: vec!["pw".into()], ..Host::new("web", "red") };
+    let all = |leaf: bool| {
+        let graph = graph().present(Store::key("kv"), &Store { name: "kv".into() }).present(Host::key("web"), &reader);
+        if leaf { graph.present(Leaf::key("pw"), &Leaf::of("kv", "pw", "1")) } else { graph }
+    };
+    lab.up(&all(true)).await;
+    let mut rest = all(false);
+    crate::engine::planner::prune(&mut rest.0, &lab.ledger);
+    let (plan, _) = lab.run(&rest).await;
+    assert_eq!(why(&plan, &Leaf::key("pw")), "host/web needs it");
+    assert!(lab.land.get("leaf/store/kv~1/pw").is_some());
+}
+
+#[tokio::test]
+async fn what_another_key_stands_for_is_not_deleted() {
+    let mut lab = Lab::default();
+    let host = || graph().present(Host::key("a"), &Host::new("a", "red"));
+    lab.up(&host().present(Right::key("by-name"), &Right::on("a", "read"))).await;
+    let mut renamed = host().present(Right::key("by-id"), &Right::on("a", "read"));
+    crate::engine::planner::prune(&mut renamed.0, &lab.ledger);
+    let (plan, _) = lab.run(&renamed).await;
+    assert_eq!(acts(&plan), ["adopt right/by-id", "forget right/by-name"]);
+    assert_eq!(why(&plan, &Right::key("by-name")), "right/by-id is the same resource and stays");
+    assert_eq!(lab.paths(), ["host/a", "right/host/a~1/read"]);
+
+    // nor what another app has by another key
+    let mut lab = Lab::default();
+    lab.up(&host()).await;
+    let right = |app: &str, key: &str| {
+        graph_of(app, By::Spec).present(Right::key(key), &Right { on: "host/a~1".to_owned().into(), ..Right::on("a", "read") })
+    };
+    lab.up(&right("one", "by-name")).await;
+    lab.up(&right("two", "by-id")).await;
+    let down = super::lab::Graph(crate::engine::planner::all_absent("one", &lab.ledger, None, super::kinds::KINDS).unwrap());
+    let (plan, _) = lab.run(&down).await;
+    assert_eq!(acts(&plan), ["forget right/by-name"]);
+    assert_eq!(lab.paths(), ["host/a", "right/host/a~1/read"]);
+}
+
+#[tokio::test]
+async fn a_respelled_key_is_the_same_node() {
+    let mut lab = Lab::default();
+    lab.up(&graph().present(Host::key("a"), &Host::new("a", "red")).present(Right::key("read"), &Right::on("a", "read"))).await;
+    let mut respelled = graph().present(Host::key("A"), &Host::new("a", "red")).present(Right::key("Read"), &Right::on("A", "read"));
+    crate::engine::planner::prune(&mut respelled.0, &lab.ledger);
+    let (plan, _) = lab.run(&respelled).await;
+    assert_eq!(acts(&plan), Vec::<String>::new());
+    assert_eq!(lab.ledger.entries().count(), 2);
 }

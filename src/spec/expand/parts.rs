@@ -1,6 +1,6 @@
 //! What belongs together: a binding with its roles, a mount, a spec's vaults and workloads, one command's wish.
 
-use super::{Expansion, Principal, Scope};
+use super::{Expansion, Principal, Scope, spelling};
 use crate::{
     azure::{
         ArmId,
@@ -19,6 +19,7 @@ use crate::{
     },
     spec::{
         model::{self, Source, Spec, Workload},
+        names::object_name,
         wish::{Bind, Mount, Mounted, OperatorScope, Sync, Wish},
     },
 };
@@ -102,11 +103,13 @@ impl Expansion<'_> {
             self.in_cluster(&within, &lies);
         }
         let key = secret_provider_class::key(&lies.cluster, namespace, name);
+        let recorded = self.context.memory.recorded::<SecretProviderClass>(&key);
+        let (objects, synced) = spelling::of_objects(recorded.as_ref(), objects, synced);
         let kind = SecretProviderClass {
             lies: lies.clone(),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
-            vault_name: vault.names().to_owned(),
+            vault_name: spelling::of_vault(recorded.as_ref(), vault.names()),
             tenant: vault::TENANT_ID.of(vault),
             objects,
             synced,
@@ -159,15 +162,16 @@ impl Expansion<'_> {
                     "Add `vault:` to the spec.",
                 )
             })?;
-            if !vaults.contains(&vault) {
+            if !vaults.iter().any(|known| known.eq_ignore_ascii_case(&vault)) {
                 vaults.push(vault);
             }
         }
         for (at, name) in vaults.iter().enumerate() {
-            let vault = vault::key(name);
+            let vault = self.spelled(vault::key(name));
             let to = self.principal(&identity.to_string())?;
             self.read_grant(&vault, to, None)?;
-            let reads = |used: &&model::Use| used.vault.as_deref().map(last).or(default.as_deref()) == Some(name.as_str());
+            let reads =
+                |used: &&model::Use| used.vault.as_deref().map(last).or(default.as_deref()).is_some_and(|v| v.eq_ignore_ascii_case(name));
             let uses: Vec<&model::Use> = workload.secrets.iter().filter(reads).collect();
             let objects = uses.iter().map(|u| Object { name: u.name.clone(), alias: u.alias.clone() }).collect();
             let synced = uses.iter().filter_map(|u| {
@@ -177,14 +181,14 @@ impl Expansion<'_> {
             });
             let class = workload.names.secret_provider_class.clone().unwrap_or_else(|| workload.name.clone());
             // a SecretProviderClass reads one vault: further vaults of a workload get a class each
-            let class = if at == 0 { class } else { format!("{class}-{name}") };
+            let class = if at == 0 { class } else { format!("{class}-{}", object_name(name)) };
             self.mount(&workload.namespace, &class, &vault, objects, synced.collect(), Some(selector.clone()))?;
         }
         Ok(())
     }
 
     pub(super) fn extra_role(&mut self, role: &str, to: Principal, scope: Scope) -> Result<Key, Fault> {
-        let shown = roles::name(role).unwrap_or(role);
+        let shown = roles::canonical(role);
         let note = (shown.eq_ignore_ascii_case(roles::READER) && to.key.kind() == Identity::KIND)
             .then(|| "not needed to read secrets; it shows the resource in ARM".to_owned());
         let wide = (scope.word == "subscription").then(|| "warning: holds for the whole subscription".to_owned());
@@ -242,11 +246,6 @@ impl Expansion<'_> {
 
 fn last(name_or_id: &str) -> &str {
     name_or_id.rsplit('/').next().unwrap_or(name_or_id)
-}
-
-/// An identity's name as the name of a Kubernetes object: lower case, and no underscores.
-fn object_name(identity: &str) -> String {
-    identity.to_ascii_lowercase().replace('_', "-").trim_matches('-').to_owned()
 }
 
 fn operator_scope(text: Option<&str>) -> Result<OperatorScope, Fault> {

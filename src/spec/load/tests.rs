@@ -222,13 +222,21 @@ fn nothing_stands_twice() {
 }
 
 #[test]
-fn a_name_that_only_azure_takes_needs_another_one_for_kubernetes() {
-    insta::assert_snapshot!(changed("userAssignedIdentities/claims-api-mid", "userAssignedIdentities/Claims_API"), @r#"
-    podid.yaml:20:13: workloads[0].identity.name: the AzureIdentity cannot be called so: it has 1 to 253 lower-case letters, digits, `-` and `.`, and each part begins and ends with a letter or digit
-    hint: Give it a name of its own with `names: {azureIdentity: NAME}`.
+fn a_name_that_only_azure_takes_gets_another_one_in_kubernetes() {
+    let identity = "userAssignedIdentities/claims-api-mid";
+    let called = |name: &str| WHOLE.replace(identity, &format!("userAssignedIdentities/{name}"));
+    assert!(parse(Path::new("x"), &called("Claims_API")).is_ok());
+    let long = "a".repeat(64);
+    insta::assert_snapshot!(changed(identity, &format!("userAssignedIdentities/{long}")), @r#"
+    podid.yaml:20:13: workloads[0].identity.name: the pod label cannot be called so: a label's value has 1 to 63 letters, digits, `-`, `_` and `.`, and begins and ends with a letter or digit
+    hint: Give it a value of its own with `selector: VALUE`.
     "#);
-    let fine = WHOLE
-        .replace("userAssignedIdentities/claims-api-mid", "userAssignedIdentities/Claims_API")
-        .replace("    namespace: dev-claims", "    namespace: dev-claims\n    names: {azureIdentity: claims-api}");
-    assert!(parse(Path::new("x"), &fine).is_ok());
+    let selector = called(&long).replace("    namespace: dev-claims", "    namespace: dev-claims\n    selector: claims-api");
+    assert!(parse(Path::new("x"), &selector).is_ok());
+    // the names of two identities may become one
+    let other = "  - {name: other, namespace: dev-claims, identity: {name: claims-API_mid}}\n";
+    insta::assert_snapshot!(told(&format!("{WHOLE}{other}")), @r#"
+    podid.yaml:29:59: workloads[1].identity.name: another identity already has the AzureIdentity `claims-api-mid` in the namespace `dev-claims`
+    hint: Give it another name with `names: {azureIdentity: NAME}`.
+    "#);
 }
