@@ -126,6 +126,10 @@ pub fn sandbox_options(global: &Global) -> sandbox::Options {
 impl From<sandbox::Error> for Failure {
     fn from(error: sandbox::Error) -> Self {
         use sandbox::Error::{Busy, Damaged, Newer, Use};
+        if let sandbox::Error::Files(unsafe_file) = &error {
+            let failure = Self::new(Exit::State, unsafe_file.to_string());
+            return unsafe_file.way_out().into_iter().fold(failure, Self::hint);
+        }
         let kind = match error {
             Busy { .. } | Damaged { .. } | Newer { .. } => Exit::State,
             Use { .. } => Exit::Usage,

@@ -18,16 +18,17 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("cluster", &[]),
     ("crds", &[]),
     ("exit", &[]),
+    ("files", &[]),
     // the same types that podid writes are served by it
-    ("sandbox", &["crds"]),
+    ("sandbox", &["crds", "files"]),
     // plain things around the engine
     ("resources", &["engine", "azure", "cluster", "crds"]),
-    ("state", &["engine"]),
+    ("state", &["engine", "files"]),
     ("spec", &["resources", "engine", "azure::id", "azure::ArmId", "azure::PrincipalKind"]),
     ("proof", &["azure", "cluster", "engine", "resources"]),
     // what people meet
     ("cli", &["spec", "engine::key", "failure", "exit"]),
-    ("output", &["failure", "exit", "engine"]),
+    ("output", &["failure", "exit", "engine", "files"]),
     // opens what the others closed: their errors, and nothing that they can do
     (
         "failure",
@@ -45,7 +46,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     // where it comes together
     ("session", &["cli", "azure", "cluster", "sandbox", "state", "resources", "output", "failure", "exit"]),
-    ("converge", &["spec", "engine", "resources", "state", "output", "azure", "cluster", "failure", "session", "cli", "exit", "proof"]),
+    (
+        "converge",
+        &["files", "spec", "engine", "resources", "state", "output", "azure", "cluster", "failure", "session", "cli", "exit", "proof"],
+    ),
     (
         "queries",
         &["spec", "engine", "resources", "state", "output", "azure", "cluster", "failure", "session", "cli", "converge", "proof", "exit"],

@@ -135,7 +135,7 @@ fn reset_leaves_the_other_cluster_alone_and_says_so() {
 }
 
 #[test]
-fn the_managed_clusters_credential_is_the_other_clusters() {
+fn arm_tells_where_the_other_cluster_is_and_not_how_to_log_in() {
     let other = World::served();
     let world = standing_in(&other);
     let path = format!("{}/providers/Microsoft.ContainerService/managedClusters/aks-mi", world.group_id());
@@ -143,12 +143,12 @@ fn the_managed_clusters_credential_is_the_other_clusters() {
     let text = answer["kubeconfigs"][0]["value"].as_str().unwrap();
     use base64::Engine as _;
     let config: Value = serde_json::from_slice(&base64::engine::general_purpose::STANDARD.decode(text).unwrap()).unwrap();
-    assert_eq!(config["users"][0]["user"], admin(&other));
+    assert_eq!(config["users"][0]["user"], json!({}), "the credential is the user's own");
     assert_eq!(config["clusters"][0]["cluster"]["server"], format!("https://127.0.0.1:{}", other.port()));
 }
 
 /// One CONNECT, and what comes through the tunnel for a plain request to the control host.
-fn through(proxy: u16, target: &str) -> (String, String) {
+fn through(other: &World, proxy: u16, target: &str) -> (String, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", proxy)).unwrap();
     write!(stream, "CONNECT {target} HTTP/1.1\r\nhost: {target}\r\n\r\n").unwrap();
     let mut head = Vec::new();
@@ -160,7 +160,9 @@ fn through(proxy: u16, target: &str) -> (String, String) {
     if !head.starts_with("HTTP/1.1 200") {
         return (head, String::new());
     }
-    write!(stream, "GET http://sandbox.podid/settings HTTP/1.1\r\nhost: sandbox.podid\r\nconnection: close\r\n\r\n").unwrap();
+    let token = common::by_hand::control_token(other.dir());
+    let asked = "GET http://sandbox.podid/settings HTTP/1.1\r\nhost: sandbox.podid\r\nconnection: close";
+    write!(stream, "{asked}\r\nauthorization: Bearer {token}\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     (head, answer)
@@ -170,10 +172,10 @@ fn through(proxy: u16, target: &str) -> (String, String) {
 fn the_proxy_leads_to_the_other_cluster_and_to_no_other_address() {
     let other = World::served();
     let world = standing_in(&other);
-    let (_, answer) = through(world.port(), &format!("127.0.0.1:{}", other.port()));
+    let (_, answer) = through(&other, world.port(), &format!("127.0.0.1:{}", other.port()));
     let pid = other.setting("pid");
     assert!(answer.contains(&format!("\"pid\":{pid}")) || answer.contains(&format!("\"pid\": {pid}")), "{answer}");
-    let (head, _) = through(world.port(), &format!("127.0.0.1:{}", world.port()));
+    let (head, _) = through(&other, world.port(), &format!("127.0.0.1:{}", world.port()));
     assert!(head.starts_with("HTTP/1.1 403"), "{head}");
 }
 

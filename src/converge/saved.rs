@@ -1,8 +1,11 @@
 //! A saved plan is a promise: it is done only if planning again gives the same.
 
-use crate::{engine::plan::Plan, exit::Exit, failure::Failure};
+use crate::{engine::plan::Plan, exit::Exit, failure::Failure, files};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Saved {
@@ -16,8 +19,9 @@ pub struct Saved {
 pub fn save(path: &Path, plan: &Plan, spec: Option<&Path>) -> Result<(), Failure> {
     let saved = Saved { spec: spec.map(Path::to_owned), plan: plan.clone() };
     let text = serde_json::to_string_pretty(&saved).map_err(|e| Failure::new(Exit::Bug, e.to_string()))?;
-    std::fs::write(path, text + "\n")
-        .map_err(|e| Failure::new(Exit::Failed, format!("could not write the plan to {}", path.display())).because(e.to_string()))
+    let failed = |why: String| Failure::new(Exit::Failed, format!("could not write the plan to {}", path.display())).because(why);
+    let mut file = files::create(path).map_err(|e| e.way_out().into_iter().fold(failed(e.to_string()), Failure::hint))?;
+    file.write_all((text + "\n").as_bytes()).map_err(|e| failed(e.to_string()))
 }
 
 pub fn read(path: &Path) -> Result<Saved, Failure> {

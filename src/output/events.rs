@@ -1,9 +1,8 @@
 //! What happens, as JSON lines: for programs that watch a run.
 
-use crate::engine::event::Event;
+use crate::{engine::event::Event, files};
 use serde_json::{Value, json};
 use std::{
-    fs::File,
     io::{self, Write},
     path::Path,
     sync::{Mutex, PoisonError},
@@ -16,8 +15,8 @@ impl Events {
         Self::to(io::stderr())
     }
     /// A new file; one that is there is replaced.
-    pub fn to_file(path: &Path) -> io::Result<Self> {
-        Ok(Self::to(File::create(path)?))
+    pub fn to_file(path: &Path) -> Result<Self, files::Error> {
+        Ok(Self::to(files::create(path)?))
     }
     pub fn to(sink: impl Write + Send + 'static) -> Self {
         Self(Mutex::new(Box::new(sink)))

@@ -3,6 +3,7 @@
 use super::{
     azure,
     folder::{Folder, Served},
+    keys::Keys,
 };
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -32,16 +33,15 @@ impl std::fmt::Debug for Access {
 }
 
 impl Access {
-    pub(super) fn of(folder: &Folder, served: &Served) -> Self {
+    pub(super) fn of(folder: &Folder, served: &Served, keys: &Keys) -> Self {
         // these derive from names alone, so they are those of any world
         let state = azure::seed::new(0);
-        let (client_id, client_secret) = azure::seed::caller();
         Self {
             proxy: format!("http://{}", served.address),
             ca: folder.path("ca.pem"),
             tenant: state.tenant,
-            client_id,
-            client_secret,
+            client_id: azure::seed::caller(),
+            client_secret: keys.caller_secret.clone(),
             subscription: state.subscription,
             kubeconfig: folder.path("kubeconfig"),
             imds: served.imds.iter().map(|(cluster, address)| (cluster.clone(), format!("http://{address}"))).collect(),

@@ -7,6 +7,7 @@ use super::{
     issuer,
     log::Answered,
     running::{Cluster, Running},
+    server::Conn,
     settings::{Fail, When},
     stream::Chunks,
     unread,
@@ -57,10 +58,15 @@ fn seal(response: Response) -> Answer {
 }
 
 /// `host`: whom the connection is for, as CONNECT or the TLS hello said it.
-pub async fn answer(running: Arc<Running>, conn: u64, host: String, request: hyper::Request<Incoming>) -> Answer {
+pub async fn answer(running: Arc<Running>, conn: Conn, host: String, request: hyper::Request<Incoming>) -> Answer {
     let began = Instant::now();
     let (head, body) = request.into_parts();
     let of_cluster = running.cluster(&host).is_some();
+    if host == CONTROL_HOST
+        && let Some(refused) = control::refused(&running, conn, &head.headers)
+    {
+        return seal(refused);
+    }
     let (body, fault) = match unread::read(body, of_cluster).await {
         Ok(body) => (body, None),
         Err(fault) => (Bytes::new(), Some(fault)),
@@ -92,7 +98,7 @@ pub async fn answer(running: Arc<Running>, conn: u64, host: String, request: hyp
     seal(judged(&running, conn, by, &request).await)
 }
 
-async fn judged(running: &Arc<Running>, conn: u64, by: &str, request: &Request) -> Response {
+async fn judged(running: &Arc<Running>, conn: Conn, by: &str, request: &Request) -> Response {
     let began = Instant::now();
     let path = with_query(request);
     let verdict = running.settings.judge(by, &request.method, &request.host, &path);
@@ -122,9 +128,9 @@ fn with_query(request: &Request) -> String {
     if request.query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, request.query) }
 }
 
-fn note(running: &Running, conn: u64, by: &str, request: &Request, status: u16, began: Instant) {
+fn note(running: &Running, conn: Conn, by: &str, request: &Request, status: u16, began: Instant) {
     let Request { method, host, .. } = request;
-    let answered = Answered { conn, by, method, host, path: &with_query(request), status, took: began.elapsed() };
+    let answered = Answered { conn: conn.number, by, method, host, path: &with_query(request), status, took: began.elapsed() };
     if let Err(fault) = running.log.write(&answered) {
         tracing::error!("{fault}");
     }

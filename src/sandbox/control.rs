@@ -7,12 +7,30 @@ use super::{
     export,
     http::{Request, Response},
     running::Running,
+    server::Conn,
 };
+use hyper::{HeaderMap, header::AUTHORIZATION};
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 use std::{sync::Arc, time::Duration};
 
 /// How long an export waits for the players.
 const SETTLE: Duration = Duration::from_secs(10);
+
+/// Who may not steer the sandbox: whoever is on another machine, or does not know the token that lies in its folder.
+pub fn refused(running: &Running, conn: Conn, headers: &HeaderMap) -> Option<Response> {
+    if !conn.from_here {
+        return Some(refusal(403, "the sandbox is steered from its own machine only"));
+    }
+    let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+    // digests are compared, so that the time tells nothing of the token
+    let digest = |token: &str| Sha256::digest(token.as_bytes());
+    let known = shown.is_some_and(|token| digest(token) == digest(&running.keys.control_token));
+    (!known).then(|| {
+        let way = "send `Authorization: Bearer TOKEN` with the control_token of keys.json in the sandbox's folder";
+        Response::json(401, JSON, &json!({ "error": "the control token is missing or wrong", "way": way }))
+    })
+}
 
 pub async fn answer(running: &Arc<Running>, request: &Request) -> Response {
     match (request.method.as_str(), request.path.as_str()) {

@@ -24,6 +24,11 @@ async fn bind(address: SocketAddr, flag: &'static str) -> Result<(TcpListener, S
     Ok((listener, reached(bound)))
 }
 
+/// The address of a listener that other machines reach.
+pub fn open_to_all(listener: &TcpListener) -> Option<SocketAddr> {
+    listener.local_addr().ok().filter(|address| !address.ip().is_loopback())
+}
+
 /// The address by which a client on this machine gets there.
 fn reached(mut bound: SocketAddr) -> SocketAddr {
     if bound.ip().is_unspecified() {

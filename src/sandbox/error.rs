@@ -20,6 +20,9 @@ pub enum Error {
     Listen { address: SocketAddr, flag: &'static str, source: std::io::Error },
     #[error("could not make the certificates of the sandbox: {0}; remove ca.pem and keys.json from its folder to have them made anew")]
     Certificate(String),
+    /// A file or folder that somebody else may have put there.
+    #[error(transparent)]
+    Files(#[from] crate::files::Error),
     /// What a flag names cannot be used.
     #[error("{why}; {way}")]
     Use { why: String, way: String },

@@ -1,12 +1,13 @@
 //! The sandbox's folder: who holds it, where it is served, and how a file in it is written whole. Knows not what is in the files.
 
 use super::error::Error;
+use crate::files;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, TryLockError},
     io::{Read as _, Write as _},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
@@ -26,19 +27,18 @@ pub struct Served {
     pub pid: u32,
     /// Where a client on this machine reaches it.
     pub address: SocketAddr,
+    /// Where it listens, where other machines reach it, too.
+    #[serde(default)]
+    pub open_to_all: Option<SocketAddr>,
     /// The metadata services of nodes, by the name of their cluster.
     #[serde(default)]
     pub imds: BTreeMap<String, SocketAddr>,
 }
 
 impl Folder {
-    /// Made if missing, for this user only.
+    /// Made if missing, for this user only; one that others may write is refused.
     pub fn open(dir: &Path) -> Result<Self, Error> {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(dir).map_err(Error::file("create", dir))?;
+        files::private_folder(dir)?;
         let dir = fs::canonicalize(dir).map_err(Error::file("find", dir))?;
         Ok(Self { dir })
     }
@@ -54,12 +54,14 @@ impl Folder {
     /// None while another holds it.
     pub fn lock(&self) -> Result<Option<Lock>, Error> {
         let path = self.path("lock");
-        let mut file =
-            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(Error::file("open", &path))?;
+        let mut file = files::open_lock(&path)?;
         match file.try_lock() {
             Ok(()) => {
                 let note = file.set_len(0).and_then(|()| file.write_all(std::process::id().to_string().as_bytes()));
                 note.map_err(Error::file("write", &path))?;
+                for name in FILES {
+                    files::sweep(&self.path(name));
+                }
                 Ok(Some(Lock { _file: file }))
             }
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -69,18 +71,32 @@ impl Folder {
 
     /// For a message only: 0 where it cannot be read.
     pub fn holder(&self) -> u32 {
-        let mut text = String::new();
-        let read = File::open(self.path("lock")).and_then(|mut f| f.read_to_string(&mut text));
-        read.ok().and_then(|_| text.trim().parse().ok()).unwrap_or(0)
+        self.text("lock").and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
 
     pub fn served(&self) -> Option<Served> {
-        serde_json::from_slice(&fs::read(self.path("serve.json")).ok()?).ok()
+        let served: Served = serde_json::from_str(&self.text("serve.json")?).ok()?;
+        // a file that somebody else put there must not lead to another machine
+        is_local(served.address.ip()).then_some(served)
     }
 
     /// The port that the folder had last, so that a kubeconfig and an environment stay good.
     pub fn last_port(&self) -> u16 {
-        fs::read_to_string(self.path("port")).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0)
+        self.text("port").and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    }
+
+    /// None where there is no such file.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.path(name);
+        let Some(mut file) = files::open_existing(&path)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(Error::file("read", path))?;
+        Ok(Some(bytes))
+    }
+
+    /// None where it cannot be read.
+    fn text(&self, name: &str) -> Option<String> {
+        String::from_utf8(self.read(name).ok()??).ok()
     }
 
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
@@ -108,26 +124,21 @@ impl Folder {
     }
 }
 
+/// What is replaced as a whole.
+const FILES: [&str; 6] = ["world.json", "keys.json", "ca.pem", "kubeconfig", "port", "serve.json"];
+
+/// Whether an address is one of this machine's: a loopback one, or one that it can listen on.
+fn is_local(address: IpAddr) -> bool {
+    address.is_loopback() || std::net::UdpSocket::bind((address, 0)).is_ok()
+}
+
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write_by(path, |file| file.write_all(bytes)).map(|_| ())
 }
 
-/// By a temporary file beside it and a rename: a reader, and a process killed anywhere, finds the old file or the new one. Mode 0600.
-/// Answers its length.
+/// As `files::replace`.
 pub fn write_by(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<u64, Error> {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&temporary).and_then(|mut file| {
-        write(&mut file)?;
-        file.metadata().map(|m| m.len())
-    });
-    written.and_then(|length| fs::rename(&temporary, path).map(|()| length)).map_err(Error::file("write", path))
+    Ok(files::replace(path, write)?)
 }
 
 #[cfg(test)]

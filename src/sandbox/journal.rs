@@ -6,8 +6,9 @@ use super::{
     folder::{self, Folder},
     world::{self, Change},
 };
+use crate::files;
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{BufWriter, Write},
 };
 
@@ -82,11 +83,7 @@ impl Journal {
         };
         self.world = folder::write_by(&path, all)?;
         let path = self.folder.path(Self::FILE);
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(true).write(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        self.changes = Some(options.open(&path).map_err(Error::file("open", path))?);
+        self.changes = Some(files::create(&path)?);
         (self.length, self.behind) = (0, false);
         Ok(())
     }

@@ -15,6 +15,12 @@ pub struct Keys {
     pub token_key: String,
     /// A cluster-admin's bearer token at its clusters.
     pub admin_token: String,
+    /// The secret of the world's caller.
+    #[serde(default = "random")]
+    pub caller_secret: String,
+    /// Whoever steers the sandbox shows it.
+    #[serde(default = "random")]
+    pub control_token: String,
     /// Signs service account tokens; PKCS#1 in base64. Making it takes a while: not before it is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account_key: Option<String>,
@@ -23,24 +29,40 @@ pub struct Keys {
 impl Keys {
     pub fn load(folder: &Folder) -> Result<Self, Error> {
         let path = folder.path("keys.json");
-        match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|why| Error::Certificate(format!("{} is damaged at line {}", path.display(), why.line()))),
-            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => {
-                let keys = Self::new()?;
-                let text = serde_json::to_vec_pretty(&keys).map_err(|why| Error::Certificate(why.to_string()))?;
-                folder.write("keys.json", &text)?;
-                Ok(keys)
+        match folder.read("keys.json")? {
+            Some(bytes) => {
+                let damaged = |why: serde_json::Error| Error::Certificate(format!("{} is damaged at line {}", path.display(), why.line()));
+                let file: serde_json::Value = serde_json::from_slice(&bytes).map_err(damaged)?;
+                let whole = ["caller_secret", "control_token"].iter().all(|name| file.get(name).is_some());
+                let keys = serde_json::from_value(file).map_err(damaged)?;
+                // older ones had no secrets of their own
+                if whole { Ok(keys) } else { keys.kept_in(folder) }
             }
-            Err(source) => Err(Error::File { what: "read", path, source }),
+            None => Self::new()?.kept_in(folder),
         }
     }
 
     fn new() -> Result<Self, Error> {
         let ca = KeyPair::generate().map_err(|why| Error::Certificate(why.to_string()))?;
-        let random = || format!("{}{}", ids::random(), ids::random()).replace('-', "");
-        Ok(Self { ca_key: ca.serialize_pem(), token_key: random(), admin_token: random(), account_key: None })
+        Ok(Self {
+            ca_key: ca.serialize_pem(),
+            token_key: random(),
+            admin_token: random(),
+            caller_secret: random(),
+            control_token: random(),
+            account_key: None,
+        })
     }
+
+    fn kept_in(self, folder: &Folder) -> Result<Self, Error> {
+        let text = serde_json::to_vec_pretty(&self).map_err(|why| Error::Certificate(why.to_string()))?;
+        folder.write("keys.json", &text)?;
+        Ok(self)
+    }
+}
+
+fn random() -> String {
+    format!("{}{}", ids::random(), ids::random()).replace('-', "")
 }
 
 /// The key of service account tokens, kept with the others once it is made. Who has one holds the folder.

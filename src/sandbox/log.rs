@@ -2,11 +2,12 @@
 //! Knows neither bodies nor tokens, and keeps what a query may hide.
 
 use super::{azure::times, error::Error, folder::Folder};
+use crate::files;
 use serde::Serialize;
 use serde_json::Value;
 use std::{
     borrow::Cow,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     sync::{
@@ -60,11 +61,7 @@ struct Line<'a> {
 }
 
 fn append(path: &Path) -> Result<File, Error> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true).read(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(Error::file("open", path))
+    Ok(files::open_to_append(path)?)
 }
 
 /// Of a query, the values of parameters that name a secret are left out: a SAS, a code, a token that a client put in the wrong place.

@@ -161,7 +161,8 @@ async fn holder(folder: &Folder) -> Result<Holder, Error> {
 /// The `serve` of the folder, if it answers and is the one that `serve.json` names: a file left behind may name a port that is another's now.
 async fn living(folder: &Folder) -> Option<Served> {
     let served = folder.served()?;
-    let (status, settings) = remote::ask(served.address, "GET", "/settings", None, ASK).await.ok()?;
+    let token = keys::Keys::load(folder).ok()?.control_token;
+    let (status, settings) = remote::ask(served.address, &token, "GET", "/settings", None, ASK).await.ok()?;
     let same = status == 200 && settings["serving"] == json!(true) && settings["pid"] == json!(served.pid);
     same.then_some(served)
 }
@@ -186,12 +187,13 @@ pub async fn open(options: Options) -> Result<Sandbox, Error> {
             if let Some(lateness) = options.lateness {
                 command(&folder, served.address, "/settings", Some(&json!({ "lateness": lateness }))).await?;
             }
-            Ok(Sandbox { access: Access::of(&folder, &served), embedded: None })
+            Ok(Sandbox { access: Access::of(&folder, &served, &keys::Keys::load(&folder)?), embedded: None })
         }
         Holder::Me(lock) => {
             folder.remove("serve.json")?;
             let (served, embedded, _) = start(&folder, lock, &options, false).await?;
-            Ok(Sandbox { access: Access::of(&folder, &served), embedded: Some(embedded) })
+            let access = Access::of(&folder, &served, &embedded.running.keys);
+            Ok(Sandbox { access, embedded: Some(embedded) })
         }
         Holder::Other => Err(Error::Busy { dir: folder.dir().to_owned(), pid: folder.holder() }),
     }
@@ -200,7 +202,8 @@ pub async fn open(options: Options) -> Result<Sandbox, Error> {
 async fn command(folder: &Folder, address: SocketAddr, path: &str, body: Option<&Value>) -> Result<Value, Error> {
     let method = if path == "/export" { "GET" } else { "POST" };
     let unreachable = |why: String| Error::Unreachable { dir: folder.dir().to_owned(), why };
-    match remote::ask(address, method, path, body, Duration::from_secs(30)).await {
+    let token = keys::Keys::load(folder)?.control_token;
+    match remote::ask(address, &token, method, path, body, Duration::from_secs(30)).await {
         Ok((200, value)) => Ok(value),
         Ok((400, value)) if value["way"].is_string() => {
             let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
@@ -216,6 +219,7 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
     let keys = keys::Keys::load(folder)?;
     let authority = tls::Authority::load(folder, &keys)?;
     let mut world = world::World::load(folder)?;
+    azure::seed::admit_caller(&mut world.azure, &keys.caller_secret);
     let names: Vec<&str> = options.stand_ins.iter().map(|wish| wish.name.as_str()).collect();
     let left = azure::stand_ins::leave(&mut world.azure, &names);
     let (stand_ins, notes) = stand_in::join(&options.stand_ins, &options.without, &mut world.azure).await?;
@@ -237,7 +241,7 @@ async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) ->
     let (listener, address) = door::listen(folder, options.listen).await?;
     let nodes = door::nodes(&options.imds, &world.azure).await?;
     let imds = nodes.iter().map(|(cluster, _, address)| (cluster.clone(), *address)).collect();
-    let served = Served { pid: std::process::id(), address, imds };
+    let served = Served { pid: std::process::id(), address, open_to_all: door::open_to_all(&listener), imds };
     let running = Running::new(folder.clone(), keys, settings::Settings::new(rules), authority, world, stand_ins, serving)?;
     if let Some(reader) = &options.reader {
         running.log.read_by(reader.clone());
@@ -296,13 +300,16 @@ pub async fn serve(
         started = start(&folder, lock, &options, true) => started?,
         () = stop.as_mut() => return Ok(()),
     };
-    let access = Access::of(&folder, &served);
+    let access = Access::of(&folder, &served, &embedded.running.keys);
     folder.write("serve.json", &serde_json::to_vec(&served).unwrap_or_default())?;
     if let Some(path) = &ready_file {
         let note = json!({"pid": served.pid, "port": served.address.port(), "proxy": access.proxy, "imds": access.imds});
         folder::write_whole(path, note.to_string().as_bytes())?;
     }
-    on_ready(&access, &notes);
+    let open = served.open_to_all.map(|address| {
+        format!("it listens on {address}: other machines that reach this address can use its Azure and its clusters, but not steer it")
+    });
+    on_ready(&access, &open.into_iter().chain(notes).collect::<Vec<_>>());
     stop.await;
     folder.remove("serve.json")?;
     embedded.end().await;
@@ -352,7 +359,7 @@ pub async fn export(dir: &Path) -> Result<Value, Error> {
 pub async fn access(dir: &Path) -> Result<Access, Error> {
     let folder = Folder::open(dir)?;
     match living(&folder).await {
-        Some(served) => Ok(Access::of(&folder, &served)),
+        Some(served) => Ok(Access::of(&folder, &served, &keys::Keys::load(&folder)?)),
         None => Err(Error::NotServing { dir: folder.dir().to_owned() }),
     }
 }

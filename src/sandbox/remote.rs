@@ -8,16 +8,23 @@ use tokio::{
     time::timeout,
 };
 
-/// Status and JSON body.
-pub async fn ask(address: SocketAddr, method: &str, path: &str, body: Option<&Value>, patience: Duration) -> io::Result<(u16, Value)> {
-    timeout(patience, exchange(address, method, path, body)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+/// Status and JSON body. `token`: the folder's control token.
+pub async fn ask(
+    address: SocketAddr,
+    token: &str,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+    patience: Duration,
+) -> io::Result<(u16, Value)> {
+    timeout(patience, exchange(address, token, method, path, body)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-async fn exchange(address: SocketAddr, method: &str, path: &str, body: Option<&Value>) -> io::Result<(u16, Value)> {
+async fn exchange(address: SocketAddr, token: &str, method: &str, path: &str, body: Option<&Value>) -> io::Result<(u16, Value)> {
     let body = body.map(Value::to_string).unwrap_or_default();
     let mut stream = TcpStream::connect(address).await?;
     let head = format!(
-        "{method} http://{host}{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "{method} http://{host}{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len(),
         host = super::answer::CONTROL_HOST
     );

@@ -28,6 +28,15 @@ use tokio::{
 };
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
+/// A connection of a client.
+#[derive(Clone, Copy)]
+pub struct Conn {
+    /// For the log.
+    pub number: u64,
+    /// Whether the client runs on this machine.
+    pub from_here: bool,
+}
+
 /// For the first byte, a TLS handshake, and the head of a request.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// An idle connection is kept longer than the pools of clients keep theirs.
@@ -40,10 +49,10 @@ pub async fn run(listener: TcpListener, door: Door, running: Arc<Running>, stop:
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     let (door, running, stop) = (door.clone(), running.clone(), stop.clone());
                     connections.spawn(async move {
-                        let conn = running.log.connection();
+                        let conn = Conn { number: running.log.connection(), from_here: peer.ip().to_canonical().is_loopback() };
                         let _ = stream.set_nodelay(true);
                         match door {
                             Door::Proxy => connection(running, conn, stream, stop).await,
@@ -65,7 +74,7 @@ pub async fn run(listener: TcpListener, door: Door, running: Arc<Running>, stop:
     }
 }
 
-async fn connection(running: Arc<Running>, conn: u64, stream: TcpStream, stop: watch::Receiver<bool>) {
+async fn connection(running: Arc<Running>, conn: Conn, stream: TcpStream, stop: watch::Receiver<bool>) {
     let mut first = [0_u8];
     let looked = tokio::select! {
         looked = timeout(PATIENCE, stream.peek(&mut first)) => looked,
@@ -79,7 +88,7 @@ async fn connection(running: Arc<Running>, conn: u64, stream: TcpStream, stop: w
 }
 
 /// Whoever comes in by a node's own door is on that node, whatever its headers say.
-async fn metadata(running: Arc<Running>, conn: u64, cluster: &str, stream: TcpStream, stop: watch::Receiver<bool>) {
+async fn metadata(running: Arc<Running>, conn: Conn, cluster: &str, stream: TcpStream, stop: watch::Receiver<bool>) {
     let Ok(node) = HeaderValue::from_str(cluster) else { return };
     requests_with(running, conn, IMDS_HOST.to_owned(), stream, stop, move |request| {
         request.headers_mut().insert(NODE_HEADER, node.clone());
@@ -92,7 +101,7 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 }
 
 /// TLS without CONNECT: the hello names the host.
-async fn direct(running: Arc<Running>, conn: u64, stream: TcpStream, stop: watch::Receiver<bool>) {
+async fn direct(running: Arc<Running>, conn: Conn, stream: TcpStream, stop: watch::Receiver<bool>) {
     let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream);
     let Ok(Ok(start)) = timeout(PATIENCE, hello).await else { return };
     let host = start.client_hello().server_name().map(str::to_ascii_lowercase).unwrap_or_default();
@@ -120,7 +129,7 @@ enum To {
     Outside(TcpStream),
 }
 
-async fn proxied(running: Arc<Running>, conn: u64, stream: TcpStream, stop: watch::Receiver<bool>) {
+async fn proxied(running: Arc<Running>, conn: Conn, stream: TcpStream, stop: watch::Receiver<bool>) {
     let tunnel: Arc<Mutex<Option<Tunnel>>> = Arc::default();
     let (site, slot) = (running.clone(), tunnel.clone());
     let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -164,7 +173,7 @@ fn host_of(authority: &str) -> (String, Option<u16>) {
     }
 }
 
-async fn at_the_proxy(running: Arc<Running>, conn: u64, mut request: hyper::Request<Incoming>, slot: &Mutex<Option<Tunnel>>) -> Answer {
+async fn at_the_proxy(running: Arc<Running>, conn: Conn, mut request: hyper::Request<Incoming>, slot: &Mutex<Option<Tunnel>>) -> Answer {
     if request.method() == Method::CONNECT {
         let (host, port) = host_of(request.uri().authority().map_or("", |a| a.as_str()));
         let plain = host == CONTROL_HOST || host == IMDS_HOST;
@@ -198,7 +207,7 @@ async fn at_the_proxy(running: Arc<Running>, conn: u64, mut request: hyper::Requ
 }
 
 /// Inside a tunnel: TLS, or plain HTTP for those that speak it.
-async fn within<T>(running: Arc<Running>, conn: u64, host: String, stream: T, stop: watch::Receiver<bool>)
+async fn within<T>(running: Arc<Running>, conn: Conn, host: String, stream: T, stop: watch::Receiver<bool>)
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -215,7 +224,7 @@ where
     }
 }
 
-async fn requests<T>(running: Arc<Running>, conn: u64, host: String, stream: T, stop: watch::Receiver<bool>)
+async fn requests<T>(running: Arc<Running>, conn: Conn, host: String, stream: T, stop: watch::Receiver<bool>)
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -224,7 +233,7 @@ where
 
 async fn requests_with<T>(
     running: Arc<Running>,
-    conn: u64,
+    conn: Conn,
     host: String,
     stream: T,
     stop: watch::Receiver<bool>,

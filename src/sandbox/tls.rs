@@ -58,15 +58,13 @@ impl Authority {
     /// `ca.pem` is written once and then only read: it stays byte for byte the same.
     pub fn load(folder: &Folder, keys: &Keys) -> Result<Self, Error> {
         let key = KeyPair::from_pem(&keys.ca_key).map_err(fault)?;
-        let path = folder.path("ca.pem");
-        let ca_pem = match std::fs::read_to_string(&path) {
-            Ok(pem) => pem,
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+        let ca_pem = match folder.read("ca.pem")? {
+            Some(pem) => String::from_utf8(pem).map_err(|_| Error::Certificate("ca.pem is not text".to_owned()))?,
+            None => {
                 let pem = ca_params().self_signed(&key).map_err(fault)?.pem();
                 folder.write("ca.pem", pem.as_bytes())?;
                 pem
             }
-            Err(source) => return Err(Error::File { what: "read", path, source }),
         };
         Ok(Self {
             ca_pem,

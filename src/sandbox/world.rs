@@ -2,6 +2,7 @@
 //! changed. A file of an older version is brought up to date as it is read, one of a newer version is refused.
 
 use super::{azure, error::Error, folder::Folder, journal::Journal, kube, upgrade};
+use crate::files;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::{
@@ -67,11 +68,7 @@ impl World {
     /// A new world where there is no file.
     pub fn load(folder: &Folder) -> Result<Self, Error> {
         let path = folder.path(FILE);
-        let mut file = match std::fs::File::open(&path) {
-            Ok(file) => file,
-            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Ok(Self::new()),
-            Err(source) => return Err(Error::File { what: "read", path, source }),
-        };
+        let Some(mut file) = files::open_existing(&path)? else { return Ok(Self::new()) };
         // not as a whole: beside the world that it becomes, the text of a large one is much
         let head: Head = serde_json::from_reader(BufReader::new(&file)).map_err(|why| damaged(&path, why))?;
         file.rewind().map_err(Error::file("read", &path))?;
@@ -97,11 +94,8 @@ impl World {
     /// Does again what was saved after the file was written. A line without an end was not answered yet when its writer was killed.
     fn go_on(&mut self, folder: &Folder) -> Result<(), Error> {
         let path = folder.path(Journal::FILE);
-        let mut changes = match std::fs::File::open(&path) {
-            Ok(file) => BufReader::new(file),
-            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(source) => return Err(Error::File { what: "read", path, source }),
-        };
+        let Some(file) = files::open_existing(&path)? else { return Ok(()) };
+        let mut changes = BufReader::new(file);
         // one at a time: together they may be as long as the world
         let mut line = Vec::new();
         for at in 1.. {

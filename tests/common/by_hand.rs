@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
+    path::Path,
     sync::OnceLock,
 };
 use tokio::runtime::Runtime;
@@ -163,7 +164,7 @@ impl World {
     }
 
     pub fn control(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
-        control(self.port(), method, path, body)
+        control(self.dir(), self.port(), method, path, body)
     }
 
     pub fn settings(&self, wish: &Value) {
@@ -180,12 +181,19 @@ impl World {
     }
 }
 
-/// What a sandbox itself can be asked at its control host.
-pub fn control(port: u16, method: &str, path: &str, body: Option<&Value>) -> Answer {
+/// Who knows this may steer the sandbox of a folder.
+pub fn control_token(dir: &Path) -> String {
+    let keys: Value = serde_json::from_slice(&std::fs::read(dir.join(".podid/keys.json")).unwrap()).unwrap();
+    keys["control_token"].as_str().unwrap().to_owned()
+}
+
+/// What a sandbox itself can be asked at its control host. `dir`: where its folder lies.
+pub fn control(dir: &Path, port: u16, method: &str, path: &str, body: Option<&Value>) -> Answer {
     let body = body.map(Value::to_string).unwrap_or_default();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let head = format!(
-        "{method} http://sandbox.podid{path} HTTP/1.1\r\nhost: sandbox.podid\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        "{method} http://sandbox.podid{path} HTTP/1.1\r\nhost: sandbox.podid\r\nconnection: close\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
+        control_token(dir),
         body.len()
     );
     stream.write_all(head.as_bytes()).unwrap();

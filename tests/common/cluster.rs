@@ -69,7 +69,7 @@ impl Cluster {
         let note = until("the sandbox serves", || serde_json::from_slice::<Value>(&fs::read(folder.join("ready.json")).ok()?).ok());
         // There is no MIC on the control plane, so it is kept from working here: it takes away what belongs to no pod.
         let port = u16::try_from(note["port"].as_u64().unwrap()).unwrap();
-        control(port, "POST", "/settings", Some(&json!({ "fail": [{ "by": "mic", "status": 503 }] }))).ok();
+        control(&folder, port, "POST", "/settings", Some(&json!({ "fail": [{ "by": "mic", "status": 503 }] }))).ok();
         Self::of(Side::Sandbox, &folder.join(".podid/kubeconfig"), Some(child))
     }
 

@@ -28,7 +28,7 @@ pub enum Caller {
 }
 
 pub struct World {
-    _served: Served,
+    served: Served,
     client: Client,
     port: u16,
     pub subscription: String,
@@ -60,7 +60,7 @@ impl World {
             tokens: RefCell::default(),
             owner: String::new(),
             locations: Vec::new(),
-            _served: served,
+            served,
         };
         let claims = world.token(ARM, Caller::Owner);
         let claims = URL_SAFE_NO_PAD.decode(claims.split('.').nth(1).unwrap()).unwrap();
@@ -72,12 +72,12 @@ impl World {
 
     /// A new world, with nothing late in it.
     pub fn anew(&self) {
-        by_hand::control(self.port, "POST", "/reset", None).ok();
+        by_hand::control(self.served.dir(), self.port, "POST", "/reset", None).ok();
         self.set(&json!({ "lateness": "none" }));
     }
 
     pub fn set(&self, settings: &Value) {
-        by_hand::control(self.port, "POST", "/settings", Some(settings)).ok();
+        by_hand::control(self.served.dir(), self.port, "POST", "/settings", Some(settings)).ok();
     }
 
     pub fn token(&self, audience: &str, caller: Caller) -> String {

@@ -103,7 +103,8 @@ impl Lab {
         let mut stream = TcpStream::connect(self.address()).unwrap();
         write!(
             stream,
-            "POST http://sandbox.podid/settings HTTP/1.1\r\nHost: sandbox.podid\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST http://sandbox.podid/settings HTTP/1.1\r\nHost: sandbox.podid\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{body}",
+            serde_json::from_str::<Value>(&self.read(".podid/keys.json")).unwrap()["control_token"].as_str().unwrap(),
             body.len()
         )
         .unwrap();

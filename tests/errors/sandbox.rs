@@ -59,3 +59,51 @@ fn a_damaged_world_says_how_to_begin_anew() {
     lab.done("sandbox reset");
     lab.done("identity list");
 }
+
+/// A cloned repository may hold anything where the sandbox keeps its files.
+#[cfg(unix)]
+#[test]
+fn a_link_in_the_folder_is_not_written_through() {
+    use std::os::unix::fs::symlink;
+    for name in [
+        ".world.json.tmp",
+        ".keys.json.tmp",
+        "world.json",
+        "keys.json",
+        "ca.pem",
+        "kubeconfig",
+        "port",
+        "requests.jsonl",
+        "changes.jsonl",
+        "lock",
+    ] {
+        let lab = Lab::new();
+        std::fs::create_dir(lab.path(".podid")).unwrap();
+        lab.write("precious", "precious");
+        symlink(lab.path("precious"), lab.path(&format!(".podid/{name}"))).unwrap();
+        let code = lab.command("identity list").output().unwrap().status.code();
+        assert_eq!(lab.read("precious"), "precious", "{name}");
+        assert!(matches!(code, Some(0 | 1 | 5)), "{name}: {code:?}");
+    }
+    let lab = Lab::new();
+    symlink(std::env::temp_dir(), lab.path(".podid")).unwrap();
+    assert_snapshot!(lab.fails("identity list"), @r#"
+    exit 5
+    error: .podid is a symbolic link
+    hint: Remove the link (`rm .podid`), or name the place that it leads to.
+    "#);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_others_can_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let lab = Lab::new();
+    lab.done("identity list");
+    std::fs::set_permissions(lab.path(".podid"), std::fs::Permissions::from_mode(0o777)).unwrap();
+    assert_snapshot!(lab.fails("identity list"), @r#"
+    exit 5
+    error: .podid can be written by other users (mode 0777)
+    hint: If you trust what is in it, take the right away: `chmod -R go-w .podid`; else remove it.
+    "#);
+}

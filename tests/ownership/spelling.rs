@@ -76,11 +76,11 @@ fn a_respelled_spec_changes_nothing() {
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(Default::default()));
     for round in 0..12 {
         // a few names, or many
-        let share = if round % 2 == 0 { 5 } else { 60 };
+        let share = [5, 60][round % 2];
         let rng = runner.rng();
         let (mut one, mut two) = (TestRng::clone(rng), rng.clone());
         rng.next_u32();
-        let flips = |rng: &mut TestRng| (rng.next_u32() % 100 < share).then(|| rng.next_u32() % 2 == 0);
+        let flips = |rng: &mut TestRng| (rng.next_u32() % 100 < share).then(|| rng.next_u32() & 1 == 0);
         nothing_to_do(&world, "one", &spelled(ONE, || flips(&mut one)));
         nothing_to_do(&world, "two", &spelled(TWO, || flips(&mut two)));
         if round % 4 == 3 {

@@ -17,12 +17,16 @@ const VERSION: &str = "1.34.4";
 /// A login with a secret: (client id, client secret).
 pub type Login = (String, String);
 
-fn secret_of(name: &str) -> String {
-    format!("sandbox~{}", ids::hex(&["client secret", name]))
+/// The client id of the world's caller.
+pub fn caller() -> String {
+    ids::guid(&["client", CALLER])
 }
 
-pub fn caller() -> Login {
-    (ids::guid(&["client", CALLER]), secret_of(CALLER))
+/// From now on the caller logs in with this secret.
+pub fn admit_caller(state: &mut State, secret: &str) {
+    if let Some(caller) = state.principals.get_mut(&ids::guid(&["principal", CALLER])) {
+        caller.secret = Some(secret.to_owned());
+    }
 }
 
 /// The secret of an application that was made with the world.
@@ -90,7 +94,7 @@ fn group(state: &mut State, name: &str, managed_by: Option<String>) {
     state.groups.insert(ids::fold(name), group);
 }
 
-/// Ids and secret derive from `name`. Returns the object id.
+/// Ids derive from `name`, the secret is random. Returns the object id.
 pub fn application(state: &mut State, name: &str, display_name: &str, now: i64) -> String {
     let object_id = ids::guid(&["principal", name]);
     state.principals.insert(
@@ -102,7 +106,7 @@ pub fn application(state: &mut State, name: &str, display_name: &str, now: i64) 
             display_name: display_name.to_owned(),
             created: now,
             resource_id: None,
-            secret: Some(secret_of(name)),
+            secret: Some(format!("sandbox~{}", ids::random())),
             late: Late::default(),
         },
     );
@@ -141,8 +145,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_new_worlds_have_the_same_ids() {
-        let (a, b) = (new(1), new(1));
+    fn two_new_worlds_have_the_same_ids_and_other_secrets() {
+        let (mut a, mut b) = (new(1), new(1));
+        let taken = |state: &mut State| {
+            let keys: Vec<String> = state.principals.iter().map(|(key, _)| key.clone()).collect();
+            keys.iter().filter_map(|key| state.principals.get_mut(key)?.secret.take()).collect::<Vec<_>>()
+        };
+        let (of_a, of_b) = (taken(&mut a), taken(&mut b));
+        assert!(of_a.len() == 2 && of_a.iter().all(|secret| !of_b.contains(secret)));
         assert_eq!(serde_json::to_string(&a).unwrap(), serde_json::to_string(&b).unwrap());
         assert_eq!(a.clusters.len(), 2);
         assert!(a.clusters.values().all(|c| a.scale_sets.contains_key(&c.scale_set)));

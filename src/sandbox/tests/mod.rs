@@ -163,7 +163,13 @@ impl Lab {
     }
 
     pub async fn control(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
-        self.send(method, &format!("http://sandbox.podid{path}"), None, body.as_ref()).await
+        let token = self.control_token();
+        self.send(method, &format!("http://sandbox.podid{path}"), Some(&token), body.as_ref()).await
+    }
+
+    pub fn control_token(&self) -> String {
+        let keys: Value = serde_json::from_slice(&std::fs::read(self.dir.path().join("keys.json")).unwrap()).unwrap();
+        keys["control_token"].as_str().unwrap().to_owned()
     }
 
     pub async fn identity(&self, name: &str) -> Value {

@@ -1,6 +1,7 @@
 //! The listener: what it leads to, what it does not, and that nothing sent to it ends it.
 
 use super::{Lab, Lateness};
+use serde_json::json;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -40,16 +41,56 @@ async fn the_proxy_leads_to_azure_and_to_nothing_else() {
 #[tokio::test]
 async fn what_is_malformed_gets_an_answer_and_the_listener_goes_on() {
     let lab = Lab::new(Lateness::None).await;
-    assert_eq!(status(&raw(&lab, b"GET http://sandbox.podid/settings HTTP/1.0\r\n\r\n").await), "200");
+    let token = format!("authorization: Bearer {}", lab.control_token());
+    let plain = format!("GET http://sandbox.podid/settings HTTP/1.0\r\n{token}\r\n\r\n");
+    assert_eq!(status(&raw(&lab, plain.as_bytes()).await), "200");
     assert_eq!(status(&raw(&lab, b"\x00\x01\x02 nonsense\r\n\r\n").await), "400");
     assert_eq!(status(&raw(&lab, b"CONNECT\r\n\r\n").await), "400");
     assert_eq!(raw(&lab, b"").await, "");
     raw(&lab, b"POST http://sandbox.podid/settings HTTP/1.1\r\nhost: x\r\ncontent-length: 50\r\n\r\nhalf").await;
     raw(&lab, b"\x16\x03\x01\x00\x05hello").await;
     let huge = vec![b'x'; 5 << 20];
-    let head = format!("POST http://sandbox.podid/settings HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", huge.len());
+    let head = "POST http://sandbox.podid/settings HTTP/1.1\r\nhost: x";
+    let head = format!("{head}\r\n{token}\r\ncontent-length: {}\r\n\r\n", huge.len());
     assert_eq!(status(&raw(&lab, &[head.as_bytes(), &huge].concat()).await), "413");
     assert_eq!(lab.control("GET", "/settings", None).await.status, 200);
+}
+
+#[tokio::test]
+async fn who_does_not_know_the_token_of_the_folder_steers_nothing() {
+    let lab = Lab::new(Lateness::None).await;
+    for (method, path) in [("GET", "/settings"), ("POST", "/settings"), ("POST", "/callers"), ("POST", "/reset"), ("GET", "/export")] {
+        for token in [None, Some("x"), Some("")] {
+            let answer = lab.send(method, &format!("http://sandbox.podid{path}"), token, Some(&json!({}))).await;
+            assert_eq!(answer.status, 401, "{method} {path}");
+            assert!(answer.body["way"].as_str().unwrap().contains("control_token"));
+        }
+    }
+    // nor is a body waited for
+    let head = b"POST http://sandbox.podid/reset HTTP/1.1\r\nhost: x\r\ncontent-length: 4000000\r\n\r\n";
+    assert_eq!(status(&raw(&lab, head).await), "401");
+}
+
+#[tokio::test]
+async fn two_sandboxes_have_two_logins() {
+    let (one, two) = (Lab::new(Lateness::None).await, Lab::new(Lateness::None).await);
+    let (mine, theirs) = (one.sandbox.access().clone(), two.sandbox.access().clone());
+    assert_eq!(mine.client_id, theirs.client_id);
+    assert_ne!(mine.client_secret, theirs.client_secret);
+    let form = |secret: &str| {
+        [("grant_type", "client_credentials"), ("client_id", &*mine.client_id), ("scope", "https://management.azure.com/.default")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into_iter()
+            .chain([("client_secret".to_owned(), secret.to_owned())])
+            .collect::<Vec<_>>()
+    };
+    let login = async |secret: &str| {
+        let form = form(secret);
+        let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        one.form(&format!("{}/oauth2/v2.0/token", mine.tenant), &form).await.status
+    };
+    assert_eq!(login(&mine.client_secret).await, 200);
+    assert_eq!(login(&theirs.client_secret).await, 401);
 }
 
 #[tokio::test]
