@@ -65,6 +65,20 @@ async fn an_older_cluster_has_what_aks_filled_in_in_its_day() {
 }
 
 #[tokio::test]
+async fn a_pod_security_policy_is_told_where_it_was_asked_for() {
+    let lab = Lab::new(Lateness::None).await;
+    let mut wish = body();
+    assert_eq!(lab.arm("PUT", &format!("{}?api-version=2024-09-01", path(&lab)), Some(wish.clone())).await.status, 201);
+    let seen =
+        async |version: &str| lab.arm("GET", &format!("{}?api-version={version}", path(&lab)), None).await.body["properties"].clone();
+    assert_eq!(seen("2024-09-01").await.get("enablePodSecurityPolicy"), None);
+    wish["properties"]["enablePodSecurityPolicy"] = json!(false);
+    assert_eq!(lab.arm("PUT", &format!("{}?api-version=2024-09-01", path(&lab)), Some(wish)).await.status, 200);
+    assert_eq!(seen("2024-09-01").await["enablePodSecurityPolicy"], false);
+    assert_eq!(seen("2025-08-01").await.get("enablePodSecurityPolicy"), None);
+}
+
+#[tokio::test]
 async fn a_cluster_that_is_ended_is_known_to_arm_for_longer_than_to_aks() {
     let lab = Lab::new(Lateness::Quick).await;
     let nodes = lab.arm("PUT", &path(&lab), Some(body())).await.body["properties"]["nodeResourceGroup"].as_str().unwrap().to_owned();
