@@ -183,7 +183,8 @@ fn types(namespace: &str, version: &str) -> Vec<Value> {
     let locations: Vec<&str> = subscriptions::LOCATIONS.iter().map(|(_, display)| *display).collect();
     let named = ALL.iter().chain(TYPES).find(|(name, _)| *name == namespace).map_or(&[][..], |(_, types)| *types);
     let nowhere = NOWHERE.contains(&namespace);
-    let beside = ["locations", "operations"].into_iter().filter(|kind| !named.contains(kind) && !(nowhere && *kind == "locations"));
+    let beside = if nowhere { &["operations"][..] } else { &["locations", "operations"] };
+    let beside = beside.iter().copied().filter(|kind| !named.contains(kind));
     let all = named.iter().copied().map(|kind| (kind, "SupportsTags, SupportsLocation")).chain(beside.map(|kind| (kind, "None")));
     let kind = |(at, (kind, capabilities)): (usize, (&str, &str))| {
         let here = if nowhere || kind == "locations" { &[][..] } else { &locations[..] };
