@@ -34,7 +34,7 @@ const ASKED: [&str; 24] = [
 /// Of a profile that AKS fills in, what it leaves to the user.
 const ASKED_OF: [(&str, &str); 3] =
     [("storageProfile", "blobCSIDriver"), ("workloadAutoScalerProfile", "keda"), ("workloadAutoScalerProfile", "verticalPodAutoscaler")];
-const ASKED_OF_POOLS: [&str; 36] = [
+const ASKED_OF_POOLS: [&str; 37] = [
     "name",
     "count",
     "vmSize",
@@ -70,6 +70,7 @@ const ASKED_OF_POOLS: [&str; 36] = [
     "nodePublicIPPrefixID",
     "creationData",
     "messageOfTheDay",
+    "upgradeStrategy",
     "virtualMachinesProfile",
 ];
 const ASKED_OF_NETWORK: [&str; 6] =
@@ -205,6 +206,9 @@ fn make(build: &mut Build<'_>, group: &str, id: &str, document: &Value, version:
     if body["properties"].get("dnsPrefix").is_none() {
         body["properties"]["dnsPrefix"] = json!("lab");
     }
+    // one that is still being made
+    let fresh = told["provisioningState"] == json!("Creating");
+    build.world.set(&json!({ "lateness": if fresh { "quick" } else { "none" } }));
     build.put(id, "2024-09-01", &body).map(drop)
 }
 

@@ -7,7 +7,7 @@ use super::{
         state::{Cluster, State},
     },
     KIND,
-    versions::keep_known,
+    versions::{keep_known, take_field},
 };
 use serde_json::{Map, Value, json};
 
@@ -25,6 +25,9 @@ const FILLED: &[(&str, &str)] = &[
     ("pool.scaleDownMode", "2025-01-01"),
 ];
 
+/// What a cluster has only when it is made (recorded).
+const NOT_YET: &[&str] = &["top.eTag", "pool.eTag", "identityProfile", "networkProfile.loadBalancerProfile.effectiveOutboundIPs"];
+
 /// As this version tells it.
 pub fn document(state: &State, cluster: &Cluster, api_version: &str) -> Value {
     let mut body = whole(state, cluster);
@@ -33,6 +36,9 @@ pub fn document(state: &State, cluster: &Cluster, api_version: &str) -> Value {
     }
     if api_version < "2023-02-01" {
         body["sku"]["name"] = json!("Basic");
+    }
+    if body["properties"]["provisioningState"] == "Creating" {
+        NOT_YET.iter().for_each(|field| take_field(&mut body, field));
     }
     keep_known(&mut body, api_version);
     body

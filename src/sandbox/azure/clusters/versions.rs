@@ -153,15 +153,18 @@ pub fn has(api_version: &str, stable: &str, preview: &str) -> bool {
 pub fn keep_known(document: &mut Value, api_version: &str) {
     let early = SINCE.iter().filter(|(_, stable, preview)| !has(api_version, stable, preview)).map(|(field, ..)| *field);
     let late = UNTIL.iter().filter(|(_, until)| api_version >= *until).map(|(field, _)| *field);
-    for field in early.chain(late) {
-        if let Some(field) = field.strip_prefix("top.") {
-            take(document, field);
-        } else if let Some(field) = field.strip_prefix("pool.") {
-            let pools = document["properties"]["agentPoolProfiles"].as_array_mut();
-            pools.into_iter().flatten().for_each(|pool| take(pool, field));
-        } else {
-            take(&mut document["properties"], field);
-        }
+    early.chain(late).for_each(|field| take_field(document, field));
+}
+
+/// The field as `SINCE` writes it.
+pub fn take_field(document: &mut Value, field: &str) {
+    if let Some(field) = field.strip_prefix("top.") {
+        take(document, field);
+    } else if let Some(field) = field.strip_prefix("pool.") {
+        let pools = document["properties"]["agentPoolProfiles"].as_array_mut();
+        pools.into_iter().flatten().for_each(|pool| take(pool, field));
+    } else {
+        take(&mut document["properties"], field);
     }
 }
 
