@@ -24,6 +24,8 @@ const SINGLE: [&str; 2] = ["aks.GET", "aks.list.GET"];
 /// Where the recorder cut.
 const LONGEST_BODY: u64 = 8_000;
 const LONGEST_REQUEST: usize = 4_000;
+/// Beside this, the spaces between the parts of a body do not count.
+const SHORTENED: usize = 4;
 /// What cloud-custodian's recorder writes in the place of a request body.
 const NO_BODY: &str = "mock_body";
 
@@ -93,6 +95,18 @@ impl Record {
 
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// The day of the answer, where the recorder left it: of its `Date`, or of the front door's reference.
+    pub fn day(&self) -> Option<jiff::civil::Date> {
+        let dated = self.header("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|at| at.date());
+        dated.or_else(|| self.header("x-msedge-ref")?.rsplit("Ref C: ").next()?.get(..10)?.parse().ok())
+    }
+
+    /// Whether the recorder left out most of the body: its length on the wire was many times what is here.
+    pub fn shortened(&self) -> bool {
+        let length = self.header("content-length").and_then(|length| length.parse::<usize>().ok()).unwrap_or(0);
+        !self.text.is_empty() && length > self.text.len() * SHORTENED
     }
 
     pub fn has(&self, code: &str) -> bool {

@@ -160,6 +160,22 @@ fn a_body_that_is_not_there_is_a_difference() {
 }
 
 #[test]
+fn a_body_that_the_recorder_shortened_proves_only_what_is_left_of_it() {
+    let mut record = record();
+    record.body["properties"]["list"] = json!([]);
+    record.text = record.body.to_string();
+    assert_eq!(answers(&record, &reply()).len(), 1, "a whole body");
+    record.headers.push(("content-length".to_owned(), (record.text.len() * 5).to_string()));
+    assert_eq!(answers(&record, &reply()), []);
+    let mut body = document();
+    body.as_object_mut().unwrap().remove("location");
+    body["properties"]["note"] = json!(1);
+    let found = answers(&record, &Reply { text: body.to_string(), ..reply() });
+    let places: Vec<&str> = found.iter().map(|d| d.place.as_str()).collect();
+    assert_eq!(places, ["body.location", "body.properties.note"]);
+}
+
+#[test]
 fn codes_are_read_off_every_form_of_refusal() {
     assert_eq!(
         codes(&json!({"error": {"code": "Conflict", "innererror": {"code": "ObjectIsBeingDeleted"}}})),

@@ -1,9 +1,10 @@
-//! Managed clusters: listed, read, and how they are reached; `changes` makes and ends them, `shown` has what they tell, `site` what comes
-//! with one. AKS writes its answers indented and without a charset, and its own errors without an `error` around them.
+//! Managed clusters: listed, read, and how they are reached; `changes` makes and ends them, `shown` has what they tell and
+//! `versions` to whom, `site` what comes with one. AKS writes its answers indented and without a charset, and its own errors without an `error` around them.
 
 mod changes;
 mod shown;
 mod site;
+mod versions;
 
 pub use changes::{operation, operation_result};
 pub use shown::document;

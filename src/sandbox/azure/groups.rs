@@ -3,16 +3,18 @@
 use super::{
     Answer, Call, access, clusters,
     error::{self, gateway},
-    identities, ids, plain, scale_sets,
+    identities, ids, plain, resources, scale_sets,
     state::{Group, Operation},
     subscriptions, times, vaults,
 };
 use crate::sandbox::{http::Response, lateness::Lateness};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// A deletion that nobody asks after is over by then.
 const LONGEST: i64 = 20 * times::SECOND;
+/// From this version on a group tells its type (`ResourceGroup` in the resource manager's swagger).
+const TYPE_SINCE: &str = "2018-05-01";
 
 pub fn id(call: &Call<'_>, name: &str) -> String {
     ids::group_id(&call.state.subscription, name)
@@ -67,14 +69,59 @@ pub fn document(subscription: &str, group: &Group) -> Value {
     body
 }
 
+/// As the version of the request tells it.
+fn show(call: &Call<'_>, group: &Group) -> Value {
+    let mut body = document(&call.state.subscription, group);
+    if call.api_version().as_str() < TYPE_SINCE
+        && let Some(body) = body.as_object_mut()
+    {
+        body.shift_remove("type");
+    }
+    body
+}
+
+/// `$filter=tagName eq 'NAME'`, or `tagName eq 'NAME' and tagValue eq 'VALUE'`: the tag that is asked for.
+struct Wanted {
+    name: Option<String>,
+    value: Option<String>,
+}
+
+impl Wanted {
+    fn of(call: &Call<'_>) -> Result<Self, Response> {
+        let filter = call.request.query("$filter").unwrap_or_default();
+        let mut wanted = Self { name: None, value: None };
+        for clause in resources::split_and(&filter) {
+            let (head, rest) = clause.split_once('\'').unwrap_or((clause, ""));
+            let value = rest.strip_suffix('\'').map(|value| value.replace("''", "'"));
+            match (ids::fold(head).split_whitespace().collect::<Vec<_>>().as_slice(), value) {
+                (["tagname", "eq"], Some(name)) => wanted.name = Some(name),
+                (["tagvalue", "eq"], Some(value)) => wanted.value = Some(value),
+                _ => return Err(resources::bad_filter(&filter)),
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Names of tags ignore case, their values do not.
+    fn fits(&self, group: &Group) -> bool {
+        let fits = |(name, value): (&String, &String)| {
+            self.name.as_ref().is_none_or(|n| n.eq_ignore_ascii_case(name)) && self.value.as_ref().is_none_or(|v| v == value)
+        };
+        let any = self.name.is_none() && self.value.is_none();
+        any || group.tags.iter().flatten().any(fits)
+    }
+}
+
 pub fn list(call: &Call<'_>) -> Answer {
     if call.request.method != "GET" {
         return Err(error::method_not_allowed(call));
     }
+    let most = call.request.query("$top").and_then(|n| n.parse::<usize>().ok()).filter(|n| *n > 0).unwrap_or(usize::MAX);
     let action = "Microsoft.Resources/subscriptions/resourceGroups/read";
     let all = access::sees_all(call, action, &format!("/subscriptions/{}", call.state.subscription))?;
+    let wanted = Wanted::of(call)?;
     let seen = call.state.groups.values().filter(|g| is_there(call, g) && (all || access::may(call, action, &id(call, &g.name))));
-    Ok(error::list(seen.map(|g| document(&call.state.subscription, g)).collect()))
+    Ok(error::list(seen.filter(|g| wanted.fits(g)).take(most).map(|g| show(call, g)).collect()))
 }
 
 pub fn one(call: &mut Call<'_>, name: &str) -> Answer {
@@ -85,7 +132,7 @@ pub fn one(call: &mut Call<'_>, name: &str) -> Answer {
             access::require(call, &action("read"), &scope)?;
             let group = find(call, name)?;
             seen(call, &group);
-            Ok(error::ok(&document(&call.state.subscription, &group)))
+            Ok(error::ok(&show(call, &group)))
         }
         "HEAD" => {
             access::require(call, &action("read"), &scope)?;
@@ -105,10 +152,12 @@ pub fn one(call: &mut Call<'_>, name: &str) -> Answer {
             access::require(call, &action("write"), &scope)?;
             let mut group = find(call, name)?;
             writable(call, &group)?;
-            if let Some(tags) = error::tags(&error::object(call)?) {
+            let body = error::object(call)?;
+            if let Some(tags) = error::tags(&body) {
                 group.tags = Some(tags);
             }
-            let body = document(&call.state.subscription, &group);
+            group.managed_by = managed_by(&body).or(group.managed_by);
+            let body = show(call, &group);
             call.state.groups.insert(ids::fold(name), group);
             call.changed();
             Ok(error::ok(&body))
@@ -121,6 +170,11 @@ pub fn one(call: &mut Call<'_>, name: &str) -> Answer {
         }
         _ => Err(error::method_not_allowed(call)),
     }
+}
+
+/// The id of the resource that manages the group, as the request says it.
+fn managed_by(body: &Map<String, Value>) -> Option<String> {
+    body.get("managedBy").and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_owned)
 }
 
 fn put(call: &mut Call<'_>, name: &str) -> Answer {
@@ -165,10 +219,10 @@ fn put(call: &mut Call<'_>, name: &str) -> Answer {
         location,
         // a group that never had tags shows none
         tags: error::tags(&body).or_else(|| there.as_ref().and_then(|g| g.tags.as_ref()).map(|_| Default::default())),
-        managed_by: there.as_ref().and_then(|g| g.managed_by.clone()),
+        managed_by: managed_by(&body).or_else(|| there.as_ref().and_then(|g| g.managed_by.clone())),
         ending: None,
     };
-    let body = document(&call.state.subscription, &group);
+    let body = show(call, &group);
     call.state.groups.insert(ids::fold(name), group);
     call.changed();
     Ok(if there.is_some() { error::ok(&body) } else { error::created(&body) })

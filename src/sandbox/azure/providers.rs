@@ -50,10 +50,31 @@ const TYPES: &[(&str, &[&str])] = &[
 
 /// One application acts for these, and they tell it by itself; of the others it is a list.
 const OF_ONE: &[&str] = &["Microsoft.ClassicInfrastructureMigrate", "Microsoft.Management"];
-/// On the newer hub of providers: these tell which version of a type is the usual one, and all that their applications may.
-const OF_THE_HUB: &[&str] = &["Microsoft.Monitor"];
-/// Of no location: what they have is the tenant's.
-const OF_THE_TENANT: &[&str] = &["Microsoft.Management"];
+/// No application acts for these.
+const OF_NONE: &[&str] = &["Microsoft.Features"];
+/// The applications of these have no role of their own.
+const WITHOUT_ROLES: &[&str] = &["Microsoft.Authorization", "Microsoft.ManagedIdentity", "Microsoft.Resources"];
+/// These look after resources that are managed by theirs, as AKS does after the group of the nodes.
+const MANAGING: &[&str] = &["Microsoft.ContainerService", "Microsoft.Monitor"];
+/// Made on the newer hub of providers, whose types tell which of their versions is the usual one: of Microsoft.Monitor it is recorded, the others
+/// follow it.
+const OF_THE_HUB: &[&str] = &[
+    "Microsoft.App",
+    "Microsoft.Dashboard",
+    "Microsoft.HybridCompute",
+    "Microsoft.Kubernetes",
+    "Microsoft.KubernetesConfiguration",
+    "Microsoft.Monitor",
+];
+/// Of no location: what they have is the tenant's or the subscription's.
+const NOWHERE: &[&str] = &["Microsoft.Authorization", "Microsoft.Features", "Microsoft.Management"];
+/// Every subscription may use these (documentation of the resource providers, "registered by default").
+const FREE: &[&str] = &["Microsoft.Authorization", "Microsoft.Features", "Microsoft.Resources"];
+/// Which field came with which version of the resource manager's own swagger (`Provider` and `ProviderResourceType` in
+/// `specification/resources/resource-manager/Microsoft.Resources` of Azure/azure-rest-api-specs).
+const POLICY_SINCE: &str = "2019-03-01";
+const CAPABILITIES_SINCE: &str = "2019-03-01";
+const DEFAULT_VERSION_SINCE: &str = "2020-06-01";
 
 /// Known, and not registered in a new world.
 const OTHERS: &[&str] = &[
@@ -122,37 +143,62 @@ fn find<'a>(call: &'a mut Call<'_>, namespace: &str) -> Result<&'a mut Provider,
 
 fn document(call: &Call<'_>, provider: &Provider) -> Value {
     let namespace = provider.namespace.as_str();
-    let locations: Vec<&str> = subscriptions::LOCATIONS.iter().map(|(_, display)| *display).collect();
-    let types = ALL.iter().chain(TYPES).find(|(name, _)| *name == namespace).map_or(&[][..], |(_, types)| *types);
-    let (hub, tenant) = (OF_THE_HUB.contains(&namespace), OF_THE_TENANT.contains(&namespace));
-    let kind = |kind: &str, capabilities: &str| {
-        let nowhere = tenant || kind == "locations";
-        let mut body = json!({"resourceType": kind, "locations": if nowhere { &[][..] } else { &locations[..] }, "apiVersions": ["2026-02-01", "2024-11-01"]});
-        if hub && !TYPES.iter().any(|(_, types)| types.first() == Some(&kind)) {
-            body["defaultApiVersion"] = json!("2024-11-01");
-        }
-        body["capabilities"] = json!(capabilities);
-        body
-    };
-    let mut types: Vec<Value> = types.iter().map(|t| kind(t, "SupportsTags, SupportsLocation")).collect();
-    types.push(kind("operations", "None"));
+    let version = call.api_version();
+    let mut body = json!({"id": format!("/subscriptions/{}/providers/{namespace}", call.state.subscription), "namespace": namespace});
+    let applications = applications(namespace);
+    match applications.first() {
+        None => {}
+        Some(one) if OF_ONE.contains(&namespace) => body["authorization"] = one.clone(),
+        Some(_) => body["authorizations"] = json!(applications),
+    }
+    body["resourceTypes"] = json!(types(namespace, &version));
+    body["registrationState"] = json!(provider.registration);
+    if version.as_str() >= POLICY_SINCE {
+        body["registrationPolicy"] = json!(if FREE.contains(&namespace) { "RegistrationFree" } else { "RegistrationRequired" });
+    }
+    body
+}
+
+/// The applications that act for a provider: with a role, without one, and with one for what it manages.
+fn applications(namespace: &str) -> Vec<Value> {
+    if OF_NONE.contains(&namespace) {
+        return Vec::new();
+    }
     let named = |word: &str| ids::guid(&[word, namespace]);
-    let application = json!({"applicationId": named("application of"), "roleDefinitionId": named("role of")});
-    let mut applications = vec![application.clone()];
-    if hub {
-        applications.push(json!({"applicationId": named("application without a role of")}));
-        applications.push(json!({"applicationId": named("managing application of"), "roleDefinitionId": named("role of"),
+    let with_role = json!({"applicationId": named("application of"), "roleDefinitionId": named("role of")});
+    let without_role = json!({"applicationId": named("application without a role of")});
+    if WITHOUT_ROLES.contains(&namespace) {
+        return vec![without_role];
+    }
+    let mut all = vec![with_role, without_role];
+    if MANAGING.contains(&namespace) {
+        all.push(json!({"applicationId": named("managing application of"), "roleDefinitionId": named("role of"),
             "managedByRoleDefinitionId": named("managing role of")}));
     }
-    let mut body = json!({"id": format!("/subscriptions/{}/providers/{namespace}", call.state.subscription), "namespace": namespace});
-    match OF_ONE.contains(&namespace) {
-        true => body["authorization"] = application,
-        false => body["authorizations"] = json!(applications),
-    }
-    body["resourceTypes"] = json!(types);
-    body["registrationState"] = json!(provider.registration);
-    body["registrationPolicy"] = json!("RegistrationRequired");
-    body
+    all
+}
+
+/// The types that a client may look for, and two that providers have beside them: `locations`, which is itself at no location, and `operations`.
+fn types(namespace: &str, version: &str) -> Vec<Value> {
+    let locations: Vec<&str> = subscriptions::LOCATIONS.iter().map(|(_, display)| *display).collect();
+    let named = ALL.iter().chain(TYPES).find(|(name, _)| *name == namespace).map_or(&[][..], |(_, types)| *types);
+    let nowhere = NOWHERE.contains(&namespace);
+    let beside = if nowhere { &["operations"][..] } else { &["locations", "operations"] };
+    let beside = beside.iter().copied().filter(|kind| !named.contains(kind));
+    let all = named.iter().copied().map(|kind| (kind, "SupportsTags, SupportsLocation")).chain(beside.map(|kind| (kind, "None")));
+    let kind = |(at, (kind, capabilities)): (usize, (&str, &str))| {
+        let here = if nowhere || kind == "locations" { &[][..] } else { &locations[..] };
+        let mut body = json!({"resourceType": kind, "locations": here, "apiVersions": ["2026-02-01", "2024-11-01"]});
+        let main = at == 0 && !named.is_empty();
+        if OF_THE_HUB.contains(&namespace) && !main && version >= DEFAULT_VERSION_SINCE {
+            body["defaultApiVersion"] = json!("2024-11-01");
+        }
+        if version >= CAPABILITIES_SINCE {
+            body["capabilities"] = json!(capabilities);
+        }
+        body
+    };
+    all.enumerate().map(kind).collect()
 }
 
 pub fn unknown(namespace: &str) -> Response {

@@ -77,13 +77,7 @@ pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
             ([field @ ("resourcetype" | "name" | "resourcegroup" | "location"), "eq"], Some(value)) => {
                 wanted.push(((*field).to_owned(), value.to_owned()))
             }
-            _ => {
-                return Err(error::gateway(
-                    400,
-                    "InvalidFilterInQueryString",
-                    format!("Invalid $filter '{filter}' specified in the query string."),
-                ));
-            }
+            _ => return Err(bad_filter(&filter)),
         }
     }
     let fits = |e: &Entry| {
@@ -113,7 +107,12 @@ pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
     Ok(error::list(value))
 }
 
-fn split_and(filter: &str) -> Vec<&str> {
+pub fn bad_filter(filter: &str) -> Response {
+    error::gateway(400, "InvalidFilterInQueryString", format!("Invalid $filter '{filter}' specified in the query string."))
+}
+
+/// The clauses of a filter.
+pub fn split_and(filter: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let (mut from, mut quoted) = (0, false);
     let folded = ids::fold(filter);

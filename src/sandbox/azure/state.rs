@@ -221,7 +221,10 @@ pub struct Vault {
     /// `enabledForDeployment`, `…DiskEncryption`, `…TemplateDeployment`, as far as they were ever said.
     pub enabled_for: BTreeMap<String, bool>,
     pub retention_days: i64,
-    /// Soft delete was asked for without the days: then it does not tell them.
+    /// A client of an old version made it, without a word of soft delete: then it does not tell that it has it.
+    #[serde(default)]
+    pub hides_soft_delete: bool,
+    /// Soft delete was asked for without the days, or such a client made it: then it does not tell them.
     #[serde(default)]
     pub hides_days: bool,
     /// None (never said, an old vault) means access policies.

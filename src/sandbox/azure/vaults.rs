@@ -18,6 +18,11 @@ use serde_json::{Map, Value, json};
 pub const KIND: &str = "Microsoft.KeyVault/vaults";
 /// From here on a vault that does not say which is one of roles (Key Vault documentation, "access control default").
 const RBAC_DEFAULT: &str = "2026-02-01";
+/// From here on a new vault that does not say whether it has soft delete tells that it does: the first version whose swagger
+/// (`specification/keyvault/resource-manager/Microsoft.KeyVault` in Azure/azure-rest-api-specs) has a default for it.
+const SOFT_DELETE_DEFAULT: &str = "2019-09-01";
+/// From here on it tells the days as well (recorded: a vault that was made with 2019-09-01 does not).
+const DAYS_DEFAULT: &str = "2020-01-01";
 
 pub fn id(subscription: &str, vault: &Vault) -> String {
     ids::resource_id(subscription, &vault.group, KIND, &vault.name)
@@ -41,7 +46,9 @@ pub fn document(state: &State, vault: &Vault, api_version: &str) -> Value {
             p.insert(name.into(), json!(value));
         }
     }
-    p.insert("enableSoftDelete".into(), json!(true));
+    if !vault.hides_soft_delete {
+        p.insert("enableSoftDelete".into(), json!(true));
+    }
     if !vault.hides_days {
         p.insert("softDeleteRetentionInDays".into(), json!(vault.retention_days));
     }
@@ -58,7 +65,7 @@ pub fn document(state: &State, vault: &Vault, api_version: &str) -> Value {
     }
     let mut body =
         json!({"id": id(&state.subscription, vault), "name": vault.name, "type": KIND, "location": vault.location, "tags": vault.tags});
-    if api_version >= "2021-04-01" {
+    if api_version >= "2020-04-01" {
         body["systemData"] = json!({"createdBy": vault.created_by, "createdByType": "Application", "createdAt": times::millis(vault.created),
             "lastModifiedBy": vault.modified_by, "lastModifiedByType": "Application", "lastModifiedAt": times::millis(vault.modified)});
     }
@@ -269,6 +276,8 @@ fn create(
         None if call.api_version().as_str() >= RBAC_DEFAULT => Some(true),
         None => None,
     };
+    let version = call.api_version();
+    let said = |name: &str| properties.get(name).is_some_and(|value| !value.is_null());
     let mut vault = Vault {
         name: name.to_owned(),
         group: group.name.clone(),
@@ -280,8 +289,8 @@ fn create(
         network_acls: None,
         enabled_for: Default::default(),
         retention_days: 90,
-        hides_days: properties.get("enableSoftDelete").is_some_and(Value::is_boolean)
-            && !properties.contains_key("softDeleteRetentionInDays"),
+        hides_soft_delete: !said("enableSoftDelete") && version.as_str() < SOFT_DELETE_DEFAULT,
+        hides_days: !said("softDeleteRetentionInDays") && (said("enableSoftDelete") || version.as_str() < DAYS_DEFAULT),
         rbac,
         purge_protection: false,
         public_network_access: "Enabled".to_owned(),
@@ -306,6 +315,9 @@ fn create(
 /// A PUT of one that is there: what is not said of tags and policies is taken away, the model of access stays.
 fn update(call: &mut Call<'_>, mut vault: Vault, body: &Map<String, Value>, properties: &Map<String, Value>) -> Answer {
     vault.tags = error::tags(body).unwrap_or_default();
+    if properties.get("enableSoftDelete").is_some_and(Value::is_boolean) {
+        vault.hides_soft_delete = false;
+    }
     let list = vault_body::complete(call.now, &mut vault, properties)?;
     policies::set(call, &mut vault, list);
     Ok(keep(call, vault))

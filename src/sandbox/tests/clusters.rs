@@ -19,11 +19,15 @@ async fn a_cluster_is_made_with_its_nodes_and_serves_kubernetes() {
     let lab = Lab::new(Lateness::Quick).await;
     let made = lab.arm("PUT", &path(&lab), Some(body())).await;
     assert_eq!((made.status, &made.body["properties"]["provisioningState"]), (201, &json!("Creating")));
+    let outbound = |body: &Value| body["properties"]["networkProfile"]["loadBalancerProfile"]["effectiveOutboundIPs"].is_array();
+    let has = |body: &Value| (body["eTag"].is_string(), body["properties"]["identityProfile"].is_object(), outbound(body));
+    assert_eq!(has(&made.body), (false, false, false), "these come while it is made");
     let poll = made.header("azure-asyncoperation").trim_start_matches("https://management.azure.com").to_owned();
     assert_eq!(lab.arm("GET", &poll, None).await.body["status"], "InProgress");
     let over = lab.arm("GET", &poll, None).await;
     assert_eq!((over.body["status"].as_str(), over.body["endTime"].is_string()), (Some("Succeeded"), true));
     let there = lab.arm("GET", &path(&lab), None).await;
+    assert_eq!(has(&there.body), (true, true, true));
     let p = &there.body["properties"];
     assert_eq!((&p["provisioningState"], &p["networkProfile"]["podCidr"]), (&json!("Succeeded"), &json!("10.244.0.0/16")));
     assert_eq!((&p["kubernetesVersion"], &p["currentKubernetesVersion"]), (&json!("1.33"), &json!("1.33.5")));
@@ -62,6 +66,20 @@ async fn an_older_cluster_has_what_aks_filled_in_in_its_day() {
     assert_eq!((&old["scaleDownMode"], &new["scaleDownMode"]), (&Value::Null, &json!("Delete")));
     assert_eq!(old["securityProfile"]["enableVTPM"], true, "it was asked for");
     assert!(old["upgradeSettings"].is_object(), "older than the cluster");
+}
+
+#[tokio::test]
+async fn a_pod_security_policy_is_told_where_it_was_asked_for() {
+    let lab = Lab::new(Lateness::None).await;
+    let mut wish = body();
+    assert_eq!(lab.arm("PUT", &format!("{}?api-version=2024-09-01", path(&lab)), Some(wish.clone())).await.status, 201);
+    let seen =
+        async |version: &str| lab.arm("GET", &format!("{}?api-version={version}", path(&lab)), None).await.body["properties"].clone();
+    assert_eq!(seen("2024-09-01").await.get("enablePodSecurityPolicy"), None);
+    wish["properties"]["enablePodSecurityPolicy"] = json!(false);
+    assert_eq!(lab.arm("PUT", &format!("{}?api-version=2024-09-01", path(&lab)), Some(wish)).await.status, 200);
+    assert_eq!(seen("2024-09-01").await["enablePodSecurityPolicy"], false);
+    assert_eq!(seen("2025-08-01").await.get("enablePodSecurityPolicy"), None);
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ mod proxy;
 mod secrets;
 mod tokens;
 mod vaults;
+mod versions;
 
 use super::{Access, Lateness, Options, Sandbox, open};
 use reqwest::{Client, Method, header::HeaderMap};

@@ -24,6 +24,8 @@ const STAND_INS: [&str; 8] = [
     "39bc4728-0917-49c7-9d2c-d95423bc2eb4",
 ];
 const LOCATION: &str = "westus2";
+/// The last version that does not fill soft delete in.
+const OLD_VAULTS: &str = "2018-02-14";
 
 pub struct Build<'a> {
     pub world: &'a World,
@@ -250,8 +252,15 @@ impl<'a> Build<'a> {
         if let Some(tags) = document.get("tags") {
             body["tags"] = tags.clone();
         }
-        let version = if self.version.starts_with("20") { self.version.clone() } else { "2023-07-01".to_owned() };
-        self.put(id, &version, &body)
+        // a document that is silent about soft delete is of a vault that an old client made
+        let told = &document["properties"];
+        let silent = told["vaultUri"].is_string() && told.get("enableSoftDelete").is_none();
+        let version = match self.version.as_str() {
+            _ if silent => OLD_VAULTS,
+            version if version.starts_with("20") => version,
+            _ => "2023-07-01",
+        };
+        self.put(id, version, &body)
     }
 
     /// The principal of the sandbox that plays this one, made if it is new.

@@ -4,20 +4,37 @@ use super::{super::record::Record, Ask, Made, build::Build, place::Place};
 use serde_json::{Map, Value, json};
 
 /// What a user says of a cluster, and of a pool; the rest of a document is AKS's.
-const ASKED: [&str; 11] = [
+const ASKED: [&str; 24] = [
     "dnsPrefix",
+    "fqdnSubdomain",
     "kubernetesVersion",
     "enableRBAC",
+    // AKS repeats it where it was asked for, and never fills it in
+    "enablePodSecurityPolicy",
     "linuxProfile",
     "windowsProfile",
+    "aadProfile",
     "addonProfiles",
-    "securityProfile",
-    "podIdentityProfile",
-    "disableLocalAccounts",
+    "aiToolchainOperatorProfile",
     "apiServerAccessProfile",
+    "autoScalerProfile",
     "autoUpgradeProfile",
+    "azureMonitorProfile",
+    "disableLocalAccounts",
+    "diskEncryptionSetID",
+    "httpProxyConfig",
+    "ingressProfile",
+    "nodeResourceGroupProfile",
+    "podIdentityProfile",
+    "publicNetworkAccess",
+    "securityProfile",
+    "serviceMeshProfile",
+    "upgradeSettings",
 ];
-const ASKED_OF_POOLS: [&str; 17] = [
+/// Of a profile that AKS fills in, what it leaves to the user.
+const ASKED_OF: [(&str, &str); 3] =
+    [("storageProfile", "blobCSIDriver"), ("workloadAutoScalerProfile", "keda"), ("workloadAutoScalerProfile", "verticalPodAutoscaler")];
+const ASKED_OF_POOLS: [&str; 37] = [
     "name",
     "count",
     "vmSize",
@@ -25,65 +42,126 @@ const ASKED_OF_POOLS: [&str; 17] = [
     "osType",
     "type",
     "maxPods",
+    "availabilityZones",
     "enableAutoScaling",
     "minCount",
     "maxCount",
     "enableEncryptionAtHost",
     "enableUltraSSD",
     "vnetSubnetID",
+    "podSubnetID",
     "nodeLabels",
+    "nodeTaints",
+    "tags",
     "workloadRuntime",
     "networkProfile",
     "enableCustomCATrust",
+    "kubeletConfig",
+    "linuxOSConfig",
+    "windowsProfile",
+    "gpuInstanceProfile",
+    "gpuProfile",
+    "scaleSetPriority",
+    "scaleSetEvictionPolicy",
+    "spotMaxPrice",
+    "proximityPlacementGroupID",
+    "hostGroupID",
+    "capacityReservationGroupID",
+    "nodePublicIPPrefixID",
+    "creationData",
+    "messageOfTheDay",
+    "upgradeStrategy",
+    "virtualMachinesProfile",
 ];
-const ASKED_OF_NETWORK: [&str; 4] = ["networkPlugin", "networkPluginMode", "loadBalancerSku", "outboundType"];
+const ASKED_OF_NETWORK: [&str; 6] =
+    ["networkPlugin", "networkPluginMode", "loadBalancerSku", "outboundType", "advancedNetworking", "natGatewayProfile"];
 
-/// What AKS has filled in since which day, and from which api-version on it is told: a document without it is of a cluster that is older.
-const FILLED: [(&str, &str, &str); 6] = [
-    ("/agentPoolProfiles/0/upgradeSettings", "2022-01-01", "2020-01-01"),
-    ("/autoUpgradeProfile", "2023-06-01", "2020-01-01"),
-    ("/agentPoolProfiles/0/scaleDownMode", "2025-01-01", "2021-08-01"),
-    ("/agentPoolProfiles/0/securityProfile", "2025-01-01", "2024-02-01"),
-    ("/networkProfile/networkPolicy", "2025-01-01", "2020-01-01"),
-    ("/enablePodSecurityPolicy", "2025-01-01", "2024-01-01"),
+/// A field that AKS fills in: in which part of the document, since which day, and from which stable and which preview version on it is told.
+/// A document of such a version without the field is of a cluster that was made before the day.
+struct Filled {
+    part: &'static str,
+    field: &'static str,
+    day: &'static str,
+    stable: &'static str,
+    preview: &'static str,
+}
+
+const fn filled(part: &'static str, field: &'static str, day: &'static str, stable: &'static str, preview: &'static str) -> Filled {
+    Filled { part, field, day, stable, preview }
+}
+
+const POOL: &str = "/agentPoolProfiles/0";
+const NETWORK: &str = "/networkProfile";
+const PLUGINS: &str = "/controlPlanePluginProfiles";
+const NEVER: &str = "9999";
+const FILLED: [Filled; 7] = [
+    filled("", "autoUpgradeProfile", "2023-06-01", "2020-11-01", "2020-11-01"),
+    filled(POOL, "securityProfile", "2023-10-01", "2024-07-01", "2023-06-02"),
+    filled(POOL, "enableNodePublicIP", "2024-05-01", "2019-06-01", "2019-06-01"),
+    filled(POOL, "upgradeSettings", "2024-05-01", "2020-04-01", "2020-04-01"),
+    filled(NETWORK, "networkPolicy", "2024-10-01", "2019-02-01", "2019-02-01"),
+    filled(POOL, "scaleDownMode", "2025-01-01", "2021-07-01", "2021-07-01"),
+    filled(PLUGINS, "static-egress-controller", "2025-01-01", NEVER, "2024-03-02"),
 ];
+
+impl Filled {
+    fn told_by(&self, version: &str) -> bool {
+        version >= if version.ends_with("-preview") { self.preview } else { self.stable }
+    }
+}
+
+/// How long it takes from the date in a version's name until clients ask with it.
+const UNTIL_SERVED: i64 = 45;
+
+/// The version that was asked with. A recorder may write a newer one into the URL; one that is younger than the answer itself shows this,
+/// and then the newest that clients had on that day stands for it.
+fn version(record: &Record) -> String {
+    let Some(day) = record.day() else { return record.api_version.clone() };
+    if record.api_version.as_str() <= day.to_string().as_str() {
+        return record.api_version.clone();
+    }
+    let served = day.checked_sub(jiff::Span::new().days(UNTIL_SERVED)).unwrap_or(day);
+    let kind = if record.api_version.ends_with("-preview") { "-preview" } else { "" };
+    format!("{served}{kind}")
+}
 
 /// The day before the first that would have filled in what this document lacks.
-fn day_of(record: &Record, document: &Value) -> Option<String> {
-    // of these the version in the URL tells nothing
-    if record.api_version.ends_with("-preview") {
-        return None;
-    }
-    let told = &document["properties"];
-    let azure = told["networkProfile"]["networkPlugin"] == "azure";
-    let lacks = |(place, _, version): &&(&str, &str, &str)| {
-        let due = record.api_version.as_str() >= *version && (azure || !place.ends_with("networkPolicy"));
-        due && told.is_object() && told.pointer(place).is_none()
+fn day_of(version: &str, document: &Value) -> Option<String> {
+    let told = document.get("properties")?;
+    let lacks = |f: &&Filled| {
+        let part = told.pointer(f.part).filter(|part| part.is_object());
+        f.told_by(version) && part.is_some_and(|part| part.get(f.field).is_none())
     };
-    let first = FILLED.iter().filter(lacks).map(|(_, day, _)| *day).min()?;
+    let first = FILLED.iter().filter(lacks).map(|f| f.day).min()?;
     let first: jiff::civil::Date = first.parse().ok()?;
     Some(first.yesterday().ok()?.to_string())
 }
 
+/// What AKS did not fill in yet on this day and the document has: the user said it.
+fn said_before(day: Option<&str>, part: &str) -> impl Iterator<Item = &'static str> {
+    let day = day.unwrap_or(NEVER).to_owned();
+    let part = part.to_owned();
+    FILLED.iter().filter(move |f| f.part == part && f.day > day.as_str()).map(|f| f.field)
+}
+
 pub fn suppose(record: &Record, build: &mut Build<'_>) -> Made<Ask> {
     let group = Place::of(&record.path).group.unwrap_or_default();
+    let version = version(record);
     match record.status {
         200 if record.op.contains(".list.") => {
             build.group_for(record)?;
             for document in record.body["value"].as_array().into_iter().flatten() {
-                build.world.set(&json!({ "aks_day": day_of(record, document) }));
-                make(build, &group, document["id"].as_str().unwrap_or_default(), document)?;
+                make(build, &group, document["id"].as_str().unwrap_or_default(), document, &version)?;
             }
         }
-        200 => {
-            build.world.set(&json!({ "aks_day": day_of(record, &record.body) }));
-            make(build, &group, &record.path, &record.body)?;
-        }
+        200 => make(build, &group, &record.path, &record.body, &version)?,
         404 if record.has("NotFound") => ended(build, &group, &record.path)?,
         401 | 403 | 404 | 429 => build.group_for(record)?,
         status => return Err(format!("a cluster that answers {status} is not understood")),
     }
-    Ok(Ask::of(record, build))
+    let mut ask = Ask::of(record, build);
+    ask.query = ask.query.replace(&record.api_version, &version);
+    Ok(ask)
 }
 
 fn part(from: &Value, names: &[&str]) -> Map<String, Value> {
@@ -91,13 +169,22 @@ fn part(from: &Value, names: &[&str]) -> Map<String, Value> {
 }
 
 /// The request that made it, as far as its document tells.
-fn make(build: &mut Build<'_>, group: &str, id: &str, document: &Value) -> Made<()> {
+fn make(build: &mut Build<'_>, group: &str, id: &str, document: &Value, version: &str) -> Made<()> {
     build.group(group)?;
     let told = &document["properties"];
-    let mut properties = part(told, &ASKED);
-    let pools = told["agentPoolProfiles"].as_array().into_iter().flatten().map(|pool| Value::Object(part(pool, &ASKED_OF_POOLS)));
+    let day = day_of(version, document);
+    build.world.set(&json!({ "aks_day": day }));
+    let asked = |of: &str, names: &[&'static str]| names.iter().copied().chain(said_before(day.as_deref(), of)).collect::<Vec<_>>();
+    let mut properties = part(told, &asked("", &ASKED));
+    for (profile, field) in ASKED_OF {
+        if let Some(value) = told[profile].get(field) {
+            properties.entry(profile).or_insert(json!({}))[field] = value.clone();
+        }
+    }
+    let names = asked(POOL, &ASKED_OF_POOLS);
+    let pools = told["agentPoolProfiles"].as_array().into_iter().flatten().map(|pool| Value::Object(part(pool, &names)));
     properties.insert("agentPoolProfiles".into(), pools.collect());
-    properties.insert("networkProfile".into(), Value::Object(part(&told["networkProfile"], &ASKED_OF_NETWORK)));
+    properties.insert("networkProfile".into(), Value::Object(part(&told["networkProfile"], &asked(NETWORK, &ASKED_OF_NETWORK))));
     if told["oidcIssuerProfile"]["enabled"] == json!(true) {
         properties.insert("oidcIssuerProfile".into(), json!({ "enabled": true }));
     }
@@ -105,7 +192,7 @@ fn make(build: &mut Build<'_>, group: &str, id: &str, document: &Value) -> Made<
     let client = told["servicePrincipalProfile"]["clientId"].as_str().filter(|_| document.get("identity").is_none()).unwrap_or("msi");
     let mut body = json!({"location": build.location(document["location"].as_str().unwrap_or("westus2"))});
     if client == "msi" {
-        body["identity"] = json!({ "type": "SystemAssigned" });
+        body["identity"] = identity(build, &document["identity"])?;
     } else {
         let app = build.login(client)?;
         properties.insert("servicePrincipalProfile".into(), json!({"clientId": app, "secret": "not-a-secret-1"}));
@@ -119,12 +206,28 @@ fn make(build: &mut Build<'_>, group: &str, id: &str, document: &Value) -> Made<
     if body["properties"].get("dnsPrefix").is_none() {
         body["properties"]["dnsPrefix"] = json!("lab");
     }
+    // one that is still being made
+    let fresh = told["provisioningState"] == json!("Creating");
+    build.world.set(&json!({ "lateness": if fresh { "quick" } else { "none" } }));
     build.put(id, "2024-09-01", &body).map(drop)
+}
+
+/// Its own identity, or those that were made before.
+fn identity(build: &Build<'_>, told: &Value) -> Made<Value> {
+    if told["type"] != json!("UserAssigned") {
+        return Ok(json!({ "type": "SystemAssigned" }));
+    }
+    let mut ids = Map::new();
+    for id in told["userAssignedIdentities"].as_object().into_iter().flatten().map(|(id, _)| id) {
+        build.identity(id, &Value::Null)?;
+        ids.insert(build.path(id), json!({}));
+    }
+    Ok(json!({ "type": "UserAssigned", "userAssignedIdentities": ids }))
 }
 
 /// Deleted, and looked at until AKS knows it no more: at the next look ARM still asks it.
 fn ended(build: &mut Build<'_>, group: &str, path: &str) -> Made<()> {
-    make(build, group, path, &json!({"properties": {"agentPoolProfiles": [{"name": "nodepool1", "mode": "System"}]}}))?;
+    make(build, group, path, &json!({"properties": {"agentPoolProfiles": [{"name": "nodepool1", "mode": "System"}]}}), "2024-09-01")?;
     build.world.set(&json!({ "lateness": "quick" }));
     build.delete(path, "2024-09-01")?;
     let path = format!("{}?api-version=2024-09-01", build.path(path));

@@ -7,80 +7,40 @@ use super::{
         state::{Cluster, State},
     },
     KIND,
+    versions::{keep_known, take_field},
 };
 use serde_json::{Map, Value, json};
 
-/// What came to the document with which version, and (`UNTIL`) went with which; a client of an older or newer one does not see it (recorded,
-/// and the REST reference). Below `properties`; below each pool after `pool.`.
-const SINCE: &[(&str, &str)] = &[
-    ("autoUpgradeProfile.nodeOSUpgradeChannel", "2023-06-01"),
-    ("azurePortalFQDN", "2021-03-01"),
-    ("bootstrapProfile", "2025-10-01"),
-    ("controlPlanePluginProfiles", "2025-10-01"),
-    ("currentKubernetesVersion", "2022-03-01"),
-    ("enableFIPS", "2025-10-01"),
-    ("enablePodSecurityPolicy", "2024-01-01"),
-    ("hostedSystemProfile", "2025-10-01"),
-    ("metricsProfile", "2024-02-01"),
-    ("networkProfile.ipFamilies", "2021-10-01"),
-    ("networkProfile.loadBalancerProfile.backendPoolType", "2023-04-01"),
-    ("networkProfile.networkDataplane", "2023-06-01"),
-    ("networkProfile.podCidrs", "2021-10-01"),
-    ("networkProfile.podLinkLocalAccess", "2025-10-01"),
-    ("networkProfile.serviceCidrs", "2021-10-01"),
-    ("nodeProvisioningProfile", "2025-10-01"),
-    ("oidcIssuerProfile", "2022-08-01"),
-    ("resourceUID", "2023-10-01"),
-    ("securityProfile", "2021-09-01"),
-    ("storageProfile", "2022-01-01"),
-    ("storageProfile.diskCSIDriver.version", "2025-10-01"),
-    ("supportPlan", "2023-04-01"),
-    ("workloadAutoScalerProfile", "2022-11-01"),
-    ("pool.currentOrchestratorVersion", "2021-09-01"),
-    ("pool.eTag", "2025-10-01"),
-    ("pool.enableFIPS", "2021-03-01"),
-    ("pool.kubeletDiskType", "2021-02-01"),
-    ("pool.osSKU", "2021-03-01"),
-    ("pool.scaleDownMode", "2021-08-01"),
-    ("pool.securityProfile", "2024-02-01"),
-    ("pool.securityProfile.sshAccess", "2025-10-01"),
-    ("pool.upgradeSettings.maxUnavailable", "2025-10-01"),
-];
-const UNTIL: &[(&str, &str)] = &[("enablePodSecurityPolicy", "2024-10-01"), ("networkProfile.dockerBridgeCidr", "2023-03-01")];
-/// What AKS fills in where it was not asked for, and since which day: a cluster that was made before does not get it later (recorded). Of a pool
-/// after `pool.`, of the network after `network.`. The days are the newest that the records allow.
+/// What AKS fills in where it was not asked for, and since which day: a cluster that was made before does not get it later. Of a pool after
+/// `pool.`, of the network after `network.`. Each day lies between the newest document that is known without the field and the oldest with it.
 const FILLED: &[(&str, &str)] = &[
-    ("pool.upgradeSettings", "2022-01-01"),
     ("autoUpgradeProfile", "2023-06-01"),
-    ("enablePodSecurityPolicy", "2025-01-01"),
-    ("network.networkPolicy", "2025-01-01"),
+    ("pool.securityProfile", "2023-10-01"),
+    ("pool.enableNodePublicIP", "2024-05-01"),
+    ("pool.upgradeSettings", "2024-05-01"),
+    ("network.networkPolicy", "2024-10-01"),
+    ("controlPlanePluginProfiles.gpu-provisioner", "2025-01-01"),
+    ("controlPlanePluginProfiles.kubelet-serving-csr-approver", "2025-01-01"),
+    ("controlPlanePluginProfiles.static-egress-controller", "2025-01-01"),
     ("pool.scaleDownMode", "2025-01-01"),
-    ("pool.securityProfile", "2025-01-01"),
 ];
-/// From here on clusters and pools have an entity tag, and a cluster says of which kind it is.
-const TAGGED: &str = "2025-10-01";
+
+/// What a cluster has only when it is made (recorded).
+const NOT_YET: &[&str] = &["top.eTag", "pool.eTag", "identityProfile", "networkProfile.loadBalancerProfile.effectiveOutboundIPs"];
 
 /// As this version tells it.
 pub fn document(state: &State, cluster: &Cluster, api_version: &str) -> Value {
     let mut body = whole(state, cluster);
-    let properties = &mut body["properties"];
-    let dropped = SINCE.iter().filter(|(_, since)| api_version < *since).chain(UNTIL.iter().filter(|(_, until)| api_version >= *until));
-    for (way, _) in dropped {
-        match way.strip_prefix("pool.") {
-            Some(way) => properties["agentPoolProfiles"].as_array_mut().into_iter().flatten().for_each(|pool| take(pool, way)),
-            None => take(properties, way),
-        }
-    }
     if api_version < "2022-03-01" {
-        properties["kubernetesVersion"] = json!(cluster.version);
+        body["properties"]["kubernetesVersion"] = json!(cluster.version);
     }
     if api_version < "2023-02-01" {
         body["sku"]["name"] = json!("Basic");
     }
-    if api_version >= TAGGED {
-        body["kind"] = json!("Base");
-        body["eTag"] = tag("cluster", &cluster.name);
+    if body["properties"]["provisioningState"] == "Creating" {
+        NOT_YET.iter().for_each(|field| take_field(&mut body, field));
     }
+    keep_known(&mut body, api_version);
     body
 }
 
@@ -88,7 +48,7 @@ fn tag(of: &str, name: &str) -> Value {
     json!(ids::guid(&["etag", of, name]))
 }
 
-fn take(from: &mut Value, way: &str) {
+pub fn take(from: &mut Value, way: &str) {
     match way.split_once('.') {
         Some((at, rest)) => {
             if let Some(inner) = from.get_mut(at) {
@@ -165,8 +125,9 @@ fn network(state: &State, cluster: &Cluster) -> Value {
     let asked = cluster.asked.get("networkProfile").unwrap_or(if cluster.asked.is_empty() { &own } else { &Value::Null });
     let azure = asked["networkPlugin"] == "azure";
     let mut body = json!({ "networkPlugin": if azure { "azure" } else { "kubenet" } });
+    // the default of both plugins, as the swagger says
+    body["networkPolicy"] = json!("none");
     if azure {
-        body["networkPolicy"] = json!("none");
         body["networkDataplane"] = json!("azure");
     }
     body["loadBalancerSku"] = json!("standard");
@@ -223,7 +184,7 @@ fn whole(state: &State, cluster: &Cluster) -> Value {
         "azurePortalFQDN": cluster.fqdn.replacen(".hcp.", ".portal.hcp.", 1),
         "agentPoolProfiles": pools(cluster),
         "servicePrincipalProfile": {"clientId": cluster.client_id},
-        "nodeResourceGroup": cluster.node_group, "enableRBAC": true, "enablePodSecurityPolicy": false, "supportPlan": "KubernetesOfficial",
+        "nodeResourceGroup": cluster.node_group, "enableRBAC": true, "supportPlan": "KubernetesOfficial",
         "networkProfile": network(state, cluster),
         "maxAgentPools": if availability { 1 } else { 100 },
     });
@@ -262,7 +223,7 @@ fn whole(state: &State, cluster: &Cluster) -> Value {
         None => json!({"enabled": false}),
     };
     let mut body = json!({"id": ids::low_group_id(&state.subscription, &cluster.group, KIND, &cluster.name), "location": cluster.location,
-        "name": cluster.name, "type": "Microsoft.ContainerService/ManagedClusters"});
+        "name": cluster.name, "type": "Microsoft.ContainerService/ManagedClusters", "kind": "Base"});
     if !cluster.tags.is_empty() {
         body["tags"] = json!(cluster.tags);
     }
@@ -273,6 +234,7 @@ fn whole(state: &State, cluster: &Cluster) -> Value {
         (None, ids) => body["identity"] = json!({"type": "UserAssigned", "userAssignedIdentities": assigned(state, ids)}),
     }
     body["sku"] = json!({"name": "Base", "tier": cluster.tier.as_deref().unwrap_or("Free")});
+    body["eTag"] = tag("cluster", &cluster.name);
     body
 }
 
