@@ -31,7 +31,7 @@ use crate::{
     session::Session,
 };
 pub use goal::Goal;
-pub(crate) use goal::{Scene, scene};
+pub(crate) use goal::{Scene, scene, spec_beside};
 pub(crate) use rehearsal::{is_made, missing_namespace};
 use serde_json::Value;
 use std::{sync::Arc, time::Instant};

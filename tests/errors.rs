@@ -5,6 +5,8 @@
 #[path = "errors/lab.rs"]
 mod lab;
 
+#[path = "errors/beside.rs"]
+mod beside;
 #[path = "errors/cluster.rs"]
 mod cluster;
 #[path = "errors/decisions.rs"]

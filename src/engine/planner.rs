@@ -5,7 +5,7 @@ mod recall;
 mod spare;
 
 use super::{
-    desired::{Desired, Intent, Node, When, order},
+    desired::{By, Desired, Intent, Node, When, order},
     fault::Fault,
     input::{Outputs, needs, shown},
     key::Key,
@@ -331,6 +331,8 @@ impl<W: World> Planner<'_, W> {
         // what is only kept or taken away is whosever it was
         let by = match (node.intent, self.ledger.get(&self.desired.app, &node.key)) {
             (Intent::Absent, Some(entry)) => entry.by,
+            // a single command beside the spec does not take a thing out of the spec's care
+            (_, Some(entry)) if entry.by == By::Spec => By::Spec,
             _ => self.desired.by,
         };
         let action = Action {
