@@ -2,6 +2,7 @@
 //! `explain` turns the errors of all rooms into this.
 
 mod azure;
+mod blocked;
 mod cluster;
 mod explain;
 
