@@ -53,7 +53,7 @@ pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Fa
                 .iter()
                 .map(|a| json!({ "key": a.key, "status": word(a.act), "origin": origin(a), "detail": detail(a) }))
                 .collect();
-            let refused: Vec<_> = plan.refused.iter().map(|r| json!({ "key": r.key, "reason": r.reason })).collect();
+            let refused: Vec<_> = plan.refused.iter().map(|r| json!({ "key": r.key, "reason": r.reason, "changes": r.changes })).collect();
             let document = json!({ "version": 1, "app": plan.app, "resources": all, "refused": refused });
             answer(session, &paper(session, &document))?;
         }

@@ -7,6 +7,8 @@ mod lab;
 
 #[path = "errors/beside.rs"]
 mod beside;
+#[path = "errors/blocked.rs"]
+mod blocked;
 #[path = "errors/cluster.rs"]
 mod cluster;
 #[path = "errors/decisions.rs"]

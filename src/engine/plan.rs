@@ -117,6 +117,9 @@ impl PartialEq for Work {
 pub struct Refusal {
     pub key: Key,
     pub reason: String,
+    /// How what is there differs from what is wanted, where that is the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub way_out: Option<String>,
 }

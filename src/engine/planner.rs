@@ -178,11 +178,11 @@ impl<W: World> Planner<'_, W> {
             }
             Diff::Update(changes) => {
                 let fields: Vec<&str> = changes.iter().map(|c| c.field.as_str()).collect();
-                self.refuse(
-                    node,
-                    format!("{} is there, is not podid's (app {}), and differs in {}", node.key, self.desired.app, fields.join(", ")),
-                    "Take it over as it is wanted with `--adopt`, or choose another name.".into(),
-                );
+                let reason =
+                    format!("{} is there, is not podid's (app {}), and differs in {}", node.key, self.desired.app, fields.join(", "));
+                let usual = || "Take it over as it is wanted with `--adopt`, or choose another name.".to_owned();
+                let way_out = kind.way_out(&placed, &seen.actual)?.unwrap_or_else(usual);
+                self.refused.push(Refusal { key: node.key.clone(), reason, changes, way_out: Some(way_out) });
                 Ok(())
             }
             Diff::Extend(changes) => {
@@ -310,7 +310,7 @@ impl<W: World> Planner<'_, W> {
     }
 
     fn refuse(&mut self, node: &Node, reason: String, way_out: String) {
-        self.refused.push(Refusal { key: node.key.clone(), reason, way_out: Some(way_out) });
+        self.refused.push(Refusal { key: node.key.clone(), reason, changes: Vec::new(), way_out: Some(way_out) });
     }
 
     #[expect(clippy::too_many_arguments, reason = "the one place where an action is put together")]

@@ -132,6 +132,10 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn remark(&self, _actual: &Self::Actual) -> Option<String> {
         None
     }
+    /// What to do about a thing of somebody else that differs, where the usual advice does not fit.
+    fn way_out(&self, _actual: &Self::Actual) -> Option<String> {
+        None
+    }
     /// Why a deletion is not done although it is ours: something in it that is not.
     fn holds(&self, _actual: &Self::Actual) -> Option<String> {
         None
@@ -205,6 +209,7 @@ pub trait Erased<W: World>: Send + Sync {
     fn summary(&self, spec: &Value) -> Result<Vec<(&'static str, Value)>, Fault>;
     fn note(&self, spec: &Value) -> Result<Option<String>, Fault>;
     fn remark(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
+    fn way_out(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
     fn holds(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
     fn missing(&self, spec: &Value) -> Result<(String, String), Fault>;
     fn put<'a>(
@@ -286,6 +291,9 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
     }
     fn remark(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault> {
         Ok(typed::<K>(spec)?.remark(&typed(actual)?))
+    }
+    fn way_out(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault> {
+        Ok(typed::<K>(spec)?.way_out(&typed(actual)?))
     }
     fn holds(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault> {
         Ok(typed::<K>(spec)?.holds(&typed(actual)?))

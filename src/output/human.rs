@@ -29,6 +29,7 @@ pub fn plan(plan: &Plan, paint: Paint, verbose: u8) -> String {
     for (at, refusal) in plan.refused.iter().enumerate() {
         lines.push(format!("  {} {}", paint.red("! refused"), paint.bold(refusal.key.as_str())));
         lines.push(format!("              {}", refusal.reason));
+        lines.extend(refusal.changes.iter().map(|c| format!("                {}", change(c, Act::Update))));
         // one way out of several refusals stands under the last
         let again = plan.refused.get(at + 1).is_some_and(|next| next.way_out == refusal.way_out);
         lines.extend(refusal.way_out.iter().filter(|_| !again).map(|way| format!("              {way}")));

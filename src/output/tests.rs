@@ -85,6 +85,7 @@ fn a_plan() -> Plan {
 
 fn refused() -> Plan {
     let refusal = Refusal {
+        changes: Vec::new(),
         key: "vault/kv".into(),
         reason: "a soft-deleted vault has this name".into(),
         way_out: Some("Bring it back with `--recover`.".into()),

@@ -192,13 +192,21 @@ impl<'a> Eyes<'a> {
         };
         let rows: Vec<Vec<String>> = found
             .iter()
-            .map(|a| vec![role(a), a.principal_id.clone(), a.scope.to_string(), a.description.clone().unwrap_or_default()])
+            .map(|a| {
+                let condition = a.condition.as_deref().map(crate::resources::role::one_line).unwrap_or_default();
+                vec![role(a), a.principal_id.clone(), a.scope.to_string(), condition, a.description.clone().unwrap_or_default()]
+            })
             .collect();
         let all: Vec<Value> = found
             .iter()
-            .map(|a| json!({ "id": a.id, "role": role(a), "principal_id": a.principal_id, "scope": a.scope, "description": a.description }))
+            .map(|a| {
+                json!({
+                    "id": a.id, "role": role(a), "principal_id": a.principal_id, "scope": a.scope, "condition": a.condition,
+                    "description": a.description,
+                })
+            })
             .collect();
-        let headers = ["ROLE", "PRINCIPAL", "SCOPE", "DESCRIPTION"];
+        let headers = ["ROLE", "PRINCIPAL", "SCOPE", "CONDITION", "DESCRIPTION"];
         self.say(
             &json!({ "version": 1, "roles": all }),
             table::list(&headers, &rows, "there are no such role assignments", self.session.terminal.width),

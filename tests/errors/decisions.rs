@@ -37,12 +37,14 @@ fn an_object_of_somebody_else_that_differs_is_not_taken_over_unasked() {
     app shop:
       ! refused azureidentitybinding/aks-mi/shop/shop-mid-binding
                   azureidentitybinding/aks-mi/shop/shop-mid-binding is there, is not podid's (app shop), and differs in metadata.labels, spec.selector
+                    metadata.labels: {} -> (none)
+                    spec.selector: theirs -> shop-mid
                   Take it over as it is wanted with `--adopt`, or choose another name.
 
     plan: 0 to create, 0 to change, 0 to delete, 13 stay, 1 refused
     error: nothing was changed: 1 thing needs a decision
     "#);
-    lab.done("up -f app.yaml --yes --state other.json --adopt --force-conflicts");
+    lab.done("up -f app.yaml --yes --state other.json --adopt");
 }
 
 #[test]
