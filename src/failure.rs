@@ -6,7 +6,7 @@ mod blocked;
 mod cluster;
 mod explain;
 
-pub use explain::explain;
+pub use explain::{explain, of_node};
 
 use crate::exit::Exit;
 
