@@ -71,17 +71,17 @@ fn change(change: &Change, act: Act) -> String {
     format!("{}: {} -> {}", change.field, value(&change.from), value(&change.to))
 }
 
-/// `plan: 5 to create, 1 to change, 0 to delete, 9 stay`, or that there is nothing to do.
+/// `plan: 5 to create, 1 to update, 0 to delete, 9 unchanged`, or that there is nothing to do.
 pub fn summary(plan: &Plan) -> String {
     let Summary { create, update, delete, adopt, keep, .. } = plan.summary();
     let forget = plan.actions.iter().filter(|a| a.act == Act::Forget).count();
     if create + update + delete + adopt + forget + plan.refused.len() == 0 {
         return nothing(plan, keep);
     }
-    let mut parts = vec![format!("{create} to create"), format!("{update} to change"), format!("{delete} to delete")];
+    let mut parts = vec![format!("{create} to create"), format!("{update} to update"), format!("{delete} to delete")];
     parts.extend((adopt > 0).then(|| format!("{adopt} to adopt")));
     parts.extend((forget > 0).then(|| format!("{forget} to forget")));
-    parts.push(if keep == 1 { "1 stays".into() } else { format!("{keep} stay") });
+    parts.push(format!("{keep} unchanged"));
     parts.extend((!plan.refused.is_empty()).then(|| format!("{} refused", plan.refused.len())));
     format!("plan: {}", parts.join(", "))
 }
@@ -89,8 +89,8 @@ pub fn summary(plan: &Plan) -> String {
 fn nothing(plan: &Plan, keep: usize) -> String {
     let kept = |a: &Action| a.act == Act::Keep && is_listed(a);
     match (keep, plan.actions.iter().any(kept)) {
-        (0, _) => format!("nothing to do: app {} has nothing", plan.app),
-        (_, true) => format!("nothing to do: {}", count(keep, "resource stays", "resources stay")),
+        (0, _) => format!("nothing to do: app {} has no resources", plan.app),
+        (_, true) => format!("nothing to do: {} unchanged", count(keep, "resource", "resources")),
         (1, false) => "nothing to do: 1 resource is as it should be".into(),
         (_, false) => format!("nothing to do: {keep} resources are as they should be"),
     }
@@ -120,9 +120,9 @@ pub fn report(report: &Report, plan: &Plan, took: Duration, paint: Paint, verbos
         lines.push(paint.bold(&nothing(plan, keep)));
         return lines.join("\n") + "\n";
     }
-    let mut parts = vec![format!("{create} created"), format!("{update} changed"), format!("{delete} deleted")];
+    let mut parts = vec![format!("{create} created"), format!("{update} updated"), format!("{delete} deleted")];
     parts.extend((adopt > 0).then(|| format!("{adopt} adopted")));
-    parts.push(if keep == 1 { "1 stays".into() } else { format!("{keep} stay") });
+    parts.push(format!("{keep} unchanged"));
     parts.extend((failed > 0).then(|| format!("{failed} failed")));
     parts.extend((not_started > 0).then(|| format!("{not_started} not started")));
     let word = match (report.interrupted, troubled) {

@@ -84,7 +84,7 @@ fn a_condition_of_somebody_else_is_shown_and_stays_without_consent() {
                     condition: @Resource[Microsoft.KeyVault/vaults/secrets:name] StringEquals 'other' -> (none)
                   Azure allows one assignment of a role to a principal at a scope, so podid cannot add its own. Take the condition off with `--adopt`, or look at it first: `az role assignment list --scope /subscriptions/[ID]/resourceGroups/podid-lab/providers/Microsoft.KeyVault/vaults/kv-shop-errors --assignee [ID]`.
 
-    plan: 0 to create, 0 to change, 0 to delete, 13 stay, 1 refused
+    plan: 0 to create, 0 to update, 0 to delete, 13 unchanged, 1 refused
     error: nothing was changed: 1 thing needs a decision
     "#);
     assert!(lab.done("status -f app.yaml").lines().any(|l| l.contains("grant/kv-shop-errors/shop-mid") && l.contains("condition")));
@@ -129,7 +129,7 @@ fn an_extra_role_with_a_condition_is_not_taken_for_the_one_that_is_wanted() {
                     condition: @Resource[x] StringEquals 'y' -> (none)
                   Azure allows one assignment of a role to a principal at a scope, so podid cannot add its own. Take the condition off with `--adopt`, or look at it first: `az role assignment list --scope /subscriptions/[ID]/resourceGroups/podid-lab/providers/Microsoft.KeyVault/vaults/kv-shop-cond --assignee [ID]`.
 
-    plan: 0 to create, 0 to change, 0 to delete, 2 stay, 1 refused
+    plan: 0 to create, 0 to update, 0 to delete, 2 unchanged, 1 refused
     error: nothing was changed: 1 thing needs a decision
     "#);
 }

@@ -252,7 +252,7 @@ fn a_mount_in_a_namespace_that_is_not_there_says_how_to_make_it() {
                   the namespace nowhere does not exist in the cluster aks-mi
                   Create it (`kubectl create namespace nowhere`), or bind an identity there first: `podid bind --namespace nowhere`.
 
-    plan: 1 to create, 0 to change, 0 to delete, 2 stay, 1 refused
+    plan: 1 to create, 0 to update, 0 to delete, 2 unchanged, 1 refused
     error: nothing was changed: 1 thing needs a decision
     "#);
 }
@@ -274,7 +274,7 @@ fn a_field_that_somebody_else_set_is_theirs_unless_forced() {
                   others changed what podid set: .spec.parameters.keyvaultName is owned by helm (there: kv-of-somebody, podid's: kv-shop-errors)
                   Set podid's values again with `--force-conflicts`, or bring the spec to what is there.
 
-    plan: 0 to create, 0 to change, 0 to delete, 13 stay, 1 refused
+    plan: 0 to create, 0 to update, 0 to delete, 13 unchanged, 1 refused
     error: nothing was changed: 1 thing needs a decision
     "#);
     lab.done("up -f app.yaml --yes --force-conflicts");
@@ -299,7 +299,7 @@ fn a_foreign_object_with_fields_of_another_manager_is_taken_over_by_the_flag_tha
                     .spec.selector (owned by helm): theirs -> shop-mid
                   Take it over as it is wanted with `--adopt`, or choose another name.
 
-    plan: 0 to create, 0 to change, 0 to delete, 13 stay, 1 refused
+    plan: 0 to create, 0 to update, 0 to delete, 13 unchanged, 1 refused
     error: nothing was changed: 1 thing needs a decision
     "#);
     lab.done("up -f app.yaml --yes --state other.json --adopt");

@@ -41,7 +41,7 @@ fn an_object_of_somebody_else_that_differs_is_not_taken_over_unasked() {
                     spec.selector: theirs -> shop-mid
                   Take it over as it is wanted with `--adopt`, or choose another name.
 
-    plan: 0 to create, 0 to change, 0 to delete, 13 stay, 1 refused
+    plan: 0 to create, 0 to update, 0 to delete, 13 unchanged, 1 refused
     error: nothing was changed: 1 thing needs a decision
     "#);
     lab.done("up -f app.yaml --yes --state other.json --adopt");
@@ -111,7 +111,7 @@ fn the_half_that_was_never_done_is_missed_by_the_other() {
                   role/virtual-machine-contributor/cluster/aks-mi/cluster/aks-mi/nodes is not in the state, and this run may not look for it
                   Run the other half first with the same state file (`--only azure`), or run without `--only`.
 
-    plan: 4 to create, 0 to change, 0 to delete, 0 stay, 5 refused
+    plan: 4 to create, 0 to update, 0 to delete, 0 unchanged, 5 refused
     error: nothing was changed: 5 things need a decision
     "#);
     lab.done("up -f app.yaml --yes --only azure");
