@@ -44,7 +44,14 @@ pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Fa
     };
     let detail = |a: &crate::engine::plan::Action| {
         let fields: Vec<&str> = a.changes.iter().map(|c| c.field.as_str()).collect();
-        if matches!(a.act, Act::Update | Act::Replace) { fields.join(", ") } else { String::new() }
+        match a.act {
+            Act::Update => fields.join(", "),
+            Act::Replace => {
+                let parts = [fields.join(", "), format!("`up` replaces it: {}", a.why.as_deref().unwrap_or("the old one is deleted"))];
+                parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+            }
+            _ => String::new(),
+        }
     };
     match session.global.output {
         Format::Json | Format::Yaml => {

@@ -2,6 +2,7 @@
 
 mod owners;
 mod recall;
+mod replaced;
 mod spare;
 
 use super::{
@@ -150,13 +151,18 @@ impl<W: World> Planner<'_, W> {
         if let Some(fault) = self.observed.blind.get(&node.key) {
             return self.unseen(node, kind, placed, fault);
         }
-        let moved = self.leaving(node, kind)?.0.iter().any(|(_, actual)| actual.is_some());
-        let replaced = |act: Act| if moved { Act::Replace } else { act };
+        let (left, _) = self.leaving(node, kind)?;
+        let deletion = replaced::deletion(&left);
+        let replaced = |act: Act| if deletion.is_some() { Act::Replace } else { act };
         let Some(seen) = seen else {
-            let changes = kind.summary(&placed)?.into_iter().filter(|(_, to)| !to.is_null());
-            let changes = changes.map(|(field, to)| Change { field: field.into(), from: Value::Null, to: shown(&to) }).collect::<Vec<_>>();
+            let created = || -> Result<Vec<Change>, Fault> {
+                let fields = kind.summary(&placed)?.into_iter().filter(|(_, to)| !to.is_null());
+                Ok(fields.map(|(field, to)| Change { field: field.into(), from: Value::Null, to: shown(&to) }).collect())
+            };
+            let changes = if deletion.is_some() { replaced::changes(kind, &placed, &left)? } else { created()? };
             self.ours.insert(node.key.clone(), true);
-            return self.act(node, kind, replaced(Act::Create), Origin::Created, changes, kind.note(&node.spec)?, placed, None);
+            let (act, why) = (replaced(Act::Create), both(deletion, kind.note(&node.spec)?));
+            return self.act(node, kind, act, Origin::Created, changes, why, placed, None);
         };
         let around = self.around(node, kind, &placed)?;
         let ours = self.is_ours(node, kind, &placed, seen)?;
@@ -165,16 +171,22 @@ impl<W: World> Planner<'_, W> {
         let origin = if ours { Origin::Created } else { recorded.filter(|o| *o != Origin::Created).unwrap_or(Origin::Adopted) };
         match kind.diff(&placed, Around { ours: Some(ours), ..around }, &seen.actual)? {
             Diff::Same if ours || recorded.is_some_and(|o| o != Origin::Existing) => {
-                self.act(node, kind, replaced(Act::Keep), origin, Vec::new(), None, placed, Some(seen))
+                let act = replaced(Act::Keep);
+                self.act(node, kind, act, origin, Vec::new(), deletion, placed, Some(seen))
             }
-            Diff::Same => self.act(node, kind, replaced(Act::Adopt), Origin::Adopted, Vec::new(), None, placed, Some(seen)),
+            Diff::Same => {
+                let act = replaced(Act::Adopt);
+                self.act(node, kind, act, Origin::Adopted, Vec::new(), deletion, placed, Some(seen))
+            }
             Diff::Update(changes) if ours => {
-                let why = both(kind.note(&node.spec)?, kind.remark(&placed, &seen.actual)?);
-                self.act(node, kind, replaced(Act::Update), origin, changes, why, placed, Some(seen))
+                let act = replaced(Act::Update);
+                let why = both(deletion, both(kind.note(&node.spec)?, kind.remark(&placed, &seen.actual)?));
+                self.act(node, kind, act, origin, changes, why, placed, Some(seen))
             }
             Diff::Update(changes) if self.consent.adopt => {
-                let why = both(Some("taken over by --adopt".into()), kind.remark(&placed, &seen.actual)?);
-                self.act(node, kind, replaced(Act::Update), Origin::Adopted, changes, why, placed, Some(seen))
+                let act = replaced(Act::Update);
+                let why = both(deletion, both(Some("taken over by --adopt".into()), kind.remark(&placed, &seen.actual)?));
+                self.act(node, kind, act, Origin::Adopted, changes, why, placed, Some(seen))
             }
             Diff::Update(changes) => {
                 let fields: Vec<&str> = changes.iter().map(|c| c.field.as_str()).collect();
@@ -192,7 +204,8 @@ impl<W: World> Planner<'_, W> {
                     (false, Data::None) => Origin::Extended,
                     (false, Data::Holder | Data::Content) => Origin::Adopted,
                 };
-                self.act(node, kind, replaced(Act::Update), origin, changes, kind.note(&node.spec)?, placed, Some(seen))
+                let (act, why) = (replaced(Act::Update), both(deletion, kind.note(&node.spec)?));
+                self.act(node, kind, act, origin, changes, why, placed, Some(seen))
             }
             Diff::Refuse { reason, way_out } => {
                 self.refuse(node, reason, way_out);

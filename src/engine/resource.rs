@@ -124,6 +124,10 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn summary(&self) -> Vec<(&'static str, Value)> {
         Vec::new()
     }
+    /// What others may know it by, of what it published: a replacement does not have these any more.
+    fn identifiers(&self, _published: &Outputs) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
     /// What the plan should say beside the act.
     fn note(&self) -> Option<String> {
         None
@@ -207,6 +211,7 @@ pub trait Erased<W: World>: Send + Sync {
     fn same(&self, spec: &Value, recorded: &Outputs, actual: &Value) -> Result<bool, Fault>;
     fn ahead(&self, spec: &Value, around: Around<'_>, before: Option<&Value>) -> Result<Outputs, Fault>;
     fn summary(&self, spec: &Value) -> Result<Vec<(&'static str, Value)>, Fault>;
+    fn identifiers(&self, spec: &Value, published: &Outputs) -> Result<Vec<(&'static str, Value)>, Fault>;
     fn note(&self, spec: &Value) -> Result<Option<String>, Fault>;
     fn remark(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
     fn way_out(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
@@ -285,6 +290,9 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
     }
     fn summary(&self, spec: &Value) -> Result<Vec<(&'static str, Value)>, Fault> {
         Ok(typed::<K>(spec)?.summary())
+    }
+    fn identifiers(&self, spec: &Value, published: &Outputs) -> Result<Vec<(&'static str, Value)>, Fault> {
+        Ok(typed::<K>(spec)?.identifiers(published))
     }
     fn note(&self, spec: &Value) -> Result<Option<String>, Fault> {
         Ok(typed::<K>(spec)?.note())

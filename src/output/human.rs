@@ -73,12 +73,14 @@ fn change(change: &Change, act: Act) -> String {
 
 /// `plan: 5 to create, 1 to update, 0 to delete, 9 unchanged`, or that there is nothing to do.
 pub fn summary(plan: &Plan) -> String {
-    let Summary { create, update, delete, adopt, keep, .. } = plan.summary();
+    let Summary { create, update, replace, delete, adopt, keep, .. } = plan.summary();
     let forget = plan.actions.iter().filter(|a| a.act == Act::Forget).count();
-    if create + update + delete + adopt + forget + plan.refused.len() == 0 {
+    if create + update + replace + delete + adopt + forget + plan.refused.len() == 0 {
         return nothing(plan, keep);
     }
-    let mut parts = vec![format!("{create} to create"), format!("{update} to update"), format!("{delete} to delete")];
+    let mut parts = vec![format!("{create} to create"), format!("{update} to update")];
+    parts.extend((replace > 0).then(|| format!("{replace} to replace")));
+    parts.push(format!("{delete} to delete"));
     parts.extend((adopt > 0).then(|| format!("{adopt} to adopt")));
     parts.extend((forget > 0).then(|| format!("{forget} to forget")));
     parts.push(format!("{keep} unchanged"));
@@ -106,6 +108,10 @@ pub fn report(report: &Report, plan: &Plan, took: Duration, paint: Paint, verbos
             lines.push(format!("  {} {} {key} in {}", paint.green("done       "), done(*act), time(*took)));
         }
     }
+    for (key, act, _) in report.done.iter().filter(|(_, act, _)| *act == Act::Replace) {
+        let why = plan.action(key).and_then(|a| a.why.as_deref()).unwrap_or_default();
+        lines.push(format!("  {} {key}: {why}", paint.yellow(done(*act))));
+    }
     for kept in plan.actions.iter().filter(|a| a.act == Act::Keep && is_listed(a)) {
         lines.push(format!("  {} {}: {}", paint.dim("kept"), kept.key, kept.why.as_deref().unwrap_or_default()));
     }
@@ -114,13 +120,15 @@ pub fn report(report: &Report, plan: &Plan, took: Duration, paint: Paint, verbos
         lines.push("what the state file does not know:".into());
         lines.extend(report.done.iter().map(|(key, act, _)| format!("  {} {key}", done(*act))));
     }
-    let Summary { create, update, delete, adopt, keep, failed, not_started } = report.summary(plan);
+    let Summary { create, update, replace, delete, adopt, keep, failed, not_started } = report.summary(plan);
     let untouched = report.done.is_empty() && adopt == 0 && !plan.has_changes();
     if untouched && !troubled && !report.interrupted && report.unsaved.is_none() {
         lines.push(paint.bold(&nothing(plan, keep)));
         return lines.join("\n") + "\n";
     }
-    let mut parts = vec![format!("{create} created"), format!("{update} updated"), format!("{delete} deleted")];
+    let mut parts = vec![format!("{create} created"), format!("{update} updated")];
+    parts.extend((replace > 0).then(|| format!("{replace} replaced")));
+    parts.push(format!("{delete} deleted"));
     parts.extend((adopt > 0).then(|| format!("{adopt} adopted")));
     parts.push(format!("{keep} unchanged"));
     parts.extend((failed > 0).then(|| format!("{failed} failed")));

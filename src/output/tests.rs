@@ -230,7 +230,7 @@ fn a_plan_as_json_has_the_fixed_names() {
     assert_eq!(document["actions"][0]["key"], "identity/claims");
     assert_eq!(document["actions"][0]["act"], "create");
     assert_eq!(document["refused"][0]["way_out"], "Bring it back with `--recover`.");
-    let expected = json!({"create": 1, "update": 0, "delete": 0, "adopt": 0, "keep": 0, "failed": 0, "not_started": 0});
+    let expected = json!({"create": 1, "update": 0, "replace": 0, "delete": 0, "adopt": 0, "keep": 0, "failed": 0, "not_started": 0});
     assert_eq!(document["summary"], expected);
     assert!(document["actions"][0].get("work").is_none());
 }
