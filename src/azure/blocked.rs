@@ -16,25 +16,19 @@ pub fn of(code: &str, message: &str, body: &[u8]) -> Option<Blocked> {
         // of a linked resource, such as an identity that is put on a scale set
         "LinkedAuthorizationFailed" | "LinkedAccessCheckFailed" if message.contains("deny assignment") => Some(deny(message)),
         "AuthorizationFailed" | "LinkedAuthorizationFailed" if message.contains("ABAC condition") => {
-            Some(Blocked::Condition { refused: refused(message), condition: None })
+            Some(Blocked::Condition { refused: refused(message) })
         }
         "ForbiddenByRbac" => of_vault(message),
         _ => None,
     }
 }
 
-/// What Key Vault reports on lines of its own: `DenyAssignmentId: null`, `DecisionReason: null`.
+/// Key Vault reports a deny assignment on a line of its own: `DenyAssignmentId: null` is none. A condition is no reason to give up: it may
+/// be about to be taken off.
 fn of_vault(message: &str) -> Option<Blocked> {
-    let line = |name: &str| {
-        let value = message.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(':'))?;
-        let value = value.trim().trim_matches('\'').trim();
-        (!value.is_empty() && value != "null" && !value.starts_with("(not found")).then(|| value.to_owned())
-    };
-    if let Some(id) = line("DenyAssignmentId") {
-        return Some(Blocked::Deny { name: None, id: Some(id), at: None, refused: refused(message) });
-    }
-    let condition = line("DecisionReason").filter(|reason| reason.to_ascii_lowercase().contains("condition"))?;
-    Some(Blocked::Condition { refused: refused(message), condition: Some(condition) })
+    let value = message.lines().find_map(|line| line.trim().strip_prefix("DenyAssignmentId:"))?.trim().trim_matches('\'');
+    let id = (!value.is_empty() && value != "null").then(|| value.to_owned())?;
+    Some(Blocked::Deny { name: None, id: Some(id), at: None, refused: refused(message) })
 }
 
 fn refused(message: &str) -> RefusedAction {

@@ -52,8 +52,8 @@ pub enum Blocked {
     Policy { policies: Vec<DisallowingPolicy>, reasons: Option<String>, by_azure: bool },
     /// A deny assignment: its name, its id, and the scope that it holds at.
     Deny { name: Option<String>, id: Option<String>, at: Option<String>, refused: RefusedAction },
-    /// A role of the caller allows the action, but its condition (ABAC) is not fulfilled. `condition`: what the service says of it.
-    Condition { refused: RefusedAction, condition: Option<String> },
+    /// A role of the caller allows the action, but its condition (ABAC) is not fulfilled.
+    Condition { refused: RefusedAction },
     /// The subscription is disabled and can only be read.
     Subscription,
 }

@@ -1,7 +1,10 @@
 //! What Azure's errors mean to people. A 403 names the action, the scope, and the role that would allow it.
 
 use super::Failure;
-use crate::{azure::Error, exit::Exit};
+use crate::{
+    azure::{Error, RefusedAction},
+    exit::Exit,
+};
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
@@ -34,6 +37,10 @@ impl From<&Error> for Failure {
                 .hint("If a proxy opens TLS here, name its CA in SSL_CERT_FILE."),
             Error::Forbidden { code, message, action, scope, caller } => match (action, scope) {
                 (Some(action), Some(vault)) if code == "ForbiddenByPolicy" => no_policy(action, vault, caller.as_deref()),
+                (Some(_), _) if decision_reason(message).is_some() => {
+                    let refused = RefusedAction { action: action.clone(), scope: scope.clone(), caller: caller.clone() };
+                    super::blocked::conditional(&refused, decision_reason(message), message)
+                }
                 (Some(action), scope) => forbidden(message, action, scope.as_deref(), caller.as_deref()),
                 (None, _) => unnamed(code, message),
             },
@@ -100,6 +107,12 @@ fn locked(message: &str) -> String {
     format!(
         "A lock on {scope} forbids it, and no role helps. See it with `az rest --method get --url \"{scope}/providers/Microsoft.Authorization/locks?api-version=2016-09-01\"`; whoever set it takes it off with `az lock delete`, or leave the resource as it is."
     )
+}
+
+/// Key Vault's `DecisionReason: …`, where it is about a condition.
+fn decision_reason(message: &str) -> Option<&str> {
+    let reason = message.lines().find_map(|line| line.trim().strip_prefix("DecisionReason:"))?.trim();
+    reason.to_ascii_lowercase().contains("condition").then_some(reason)
 }
 
 /// A 403 whose text names no action.

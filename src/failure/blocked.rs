@@ -10,7 +10,7 @@ pub fn blocked(by: &Blocked, message: &str) -> Failure {
     match by {
         Blocked::Policy { policies, reasons, by_azure } => policy(policies, reasons.as_deref(), *by_azure, message),
         Blocked::Deny { name, id, at, refused } => deny(name.as_deref(), id.as_deref(), at.as_deref(), refused, message),
-        Blocked::Condition { refused, condition } => conditional(refused, condition.as_deref(), message),
+        Blocked::Condition { refused } => conditional(refused, None, message),
         Blocked::Subscription => Failure::new(Exit::Failed, "the subscription is disabled and can only be read")
             .because(super::azure::first_line(message))
             .hint("No role changes that: the account owner enables the subscription again (Azure portal, Subscriptions)."),
@@ -90,7 +90,8 @@ fn cluster_of(scope: &str) -> Option<(String, String)> {
     }
 }
 
-fn conditional(refused: &RefusedAction, condition: Option<&str>, message: &str) -> Failure {
+/// `condition`: what the service says of it.
+pub(super) fn conditional(refused: &RefusedAction, condition: Option<&str>, message: &str) -> Failure {
     let failure = Failure::new(Exit::Failed, format!("the condition on a role of {} does not allow {}", who(refused), action(refused)));
     let failure = match condition {
         Some(condition) => failure.because(condition.to_owned()),
@@ -167,7 +168,7 @@ mod tests {
         for by in [
             Blocked::Policy { policies: Vec::new(), reasons: None, by_azure: false },
             Blocked::Deny { name: None, id: None, at: None, refused: refused.clone() },
-            Blocked::Condition { refused, condition: None },
+            Blocked::Condition { refused },
             Blocked::Subscription,
         ] {
             let text = told(&by);

@@ -114,6 +114,18 @@ fn a_condition_on_podids_own_assignment_is_drift() {
 }
 
 #[test]
+fn a_condition_on_podids_own_right_to_the_secrets_is_taken_off() {
+    const SECRETS_OFFICER: &str = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7";
+    let lab = Lab::made();
+    conditional(&lab, SECRETS_OFFICER, OTHER_SECRET);
+    let told = lab.fails("vault secret list --vault kv-shop-errors");
+    assert!(told.contains("is not fulfilled") && !told.contains("role assignment create"), "{told}");
+    assert!(lab.done("plan -f app.yaml").contains("~ update  grant/kv-shop-errors/caller"));
+    lab.done("up -f app.yaml --yes");
+    assert!(lab.done("plan -f app.yaml").starts_with("nothing to do"));
+}
+
+#[test]
 fn an_extra_role_with_a_condition_is_not_taken_for_the_one_that_is_wanted() {
     let lab = Lab::new();
     lab.done("identity create -n shop-mid --yes");
