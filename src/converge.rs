@@ -2,6 +2,7 @@
 
 mod clusters;
 mod goal;
+mod hints;
 mod proofs;
 mod rehearsal;
 mod saved;
@@ -31,7 +32,7 @@ use crate::{
     session::Session,
 };
 pub use goal::Goal;
-pub(crate) use goal::{Scene, scene};
+pub(crate) use goal::{Scene, scene, spec_beside};
 pub(crate) use rehearsal::{is_made, missing_namespace};
 use serde_json::Value;
 use std::{sync::Arc, time::Instant};
@@ -104,7 +105,7 @@ pub(crate) async fn look(session: &Session, goal: &Goal, scene: &Scene) -> Resul
     let begun = Instant::now();
     let progress = teller(session)?;
     progress(Event::Observing { nodes: desired.nodes.len() });
-    let observed = observe(&desired, &scene.ledger, KINDS, &reader, recover).await.map_err(all_faults)?;
+    let observed = observe(&desired, &scene.ledger, KINDS, &reader, recover).await.map_err(|faults| all_faults(&desired, &faults))?;
     progress(Event::Observed { took: begun.elapsed() });
     let consent = Consent { adopt: global.adopt, recover, delete_data: global.delete_data.iter().cloned().collect() };
     let plan = planner::plan(&desired, &scene.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
@@ -112,8 +113,8 @@ pub(crate) async fn look(session: &Session, goal: &Goal, scene: &Scene) -> Resul
     Ok(Looked { plan, observed, values, azure, reader })
 }
 
-fn all_faults(faults: crate::engine::observe::Faults) -> Failure {
-    one_failure(faults.iter().map(|(key, fault)| (key, Failure::from(fault))))
+fn all_faults(desired: &Desired, faults: &crate::engine::observe::Faults) -> Failure {
+    one_failure(faults.iter().map(|(key, fault)| (key, hints::told(desired, key, fault))))
 }
 
 /// One cause (no login, an unreachable cluster) is told once, not node by node.
@@ -321,7 +322,7 @@ async fn finish(session: &Session, goal: &Goal, scene: &Scene, plan: &Plan, done
     } else {
         worst(&report).unwrap_or(Exit::Done)
     };
-    if let Some(text) = human::troubles(&report, &|_, fault| Failure::from(fault), session.terminal.color_err) {
+    if let Some(text) = human::troubles(&report, &|key, fault| hints::told(&scene.desired, key, fault), session.terminal.color_err) {
         session.terminal.complain(&text);
     }
     let proofs = match goal {

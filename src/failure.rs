@@ -2,10 +2,11 @@
 //! `explain` turns the errors of all rooms into this.
 
 mod azure;
+mod blocked;
 mod cluster;
 mod explain;
 
-pub use explain::explain;
+pub use explain::{explain, of_node};
 
 use crate::exit::Exit;
 

@@ -44,7 +44,14 @@ pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Fa
     };
     let detail = |a: &crate::engine::plan::Action| {
         let fields: Vec<&str> = a.changes.iter().map(|c| c.field.as_str()).collect();
-        if matches!(a.act, Act::Update | Act::Replace) { fields.join(", ") } else { String::new() }
+        match a.act {
+            Act::Update => fields.join(", "),
+            Act::Replace => {
+                let parts = [fields.join(", "), format!("`up` replaces it: {}", a.why.as_deref().unwrap_or("the old one is deleted"))];
+                parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+            }
+            _ => String::new(),
+        }
     };
     match session.global.output {
         Format::Json | Format::Yaml => {
@@ -53,7 +60,7 @@ pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Fa
                 .iter()
                 .map(|a| json!({ "key": a.key, "status": word(a.act), "origin": origin(a), "detail": detail(a) }))
                 .collect();
-            let refused: Vec<_> = plan.refused.iter().map(|r| json!({ "key": r.key, "reason": r.reason })).collect();
+            let refused: Vec<_> = plan.refused.iter().map(|r| json!({ "key": r.key, "reason": r.reason, "changes": r.changes })).collect();
             let document = json!({ "version": 1, "app": plan.app, "resources": all, "refused": refused });
             answer(session, &paper(session, &document))?;
         }

@@ -113,7 +113,7 @@ impl Session {
 
 pub fn sandbox_options(global: &Global) -> sandbox::Options {
     sandbox::Options {
-        lateness: Some(match global.lateness {
+        lateness: global.lateness.map(|lateness| match lateness {
             Lateness::None => sandbox::Lateness::None,
             Lateness::Quick => sandbox::Lateness::Quick,
             Lateness::Realistic => sandbox::Lateness::Realistic,

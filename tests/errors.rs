@@ -5,6 +5,10 @@
 #[path = "errors/lab.rs"]
 mod lab;
 
+#[path = "errors/beside.rs"]
+mod beside;
+#[path = "errors/blocked.rs"]
+mod blocked;
 #[path = "errors/cluster.rs"]
 mod cluster;
 #[path = "errors/decisions.rs"]

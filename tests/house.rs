@@ -37,6 +37,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "engine::fault",
             "engine::key",
             "azure::Error",
+            // what an error of Azure is made of
+            "azure::Blocked",
+            "azure::DisallowingPolicy",
+            "azure::RefusedAction",
             "cluster::Error",
             "state::Error",
             "resources::values::Error",

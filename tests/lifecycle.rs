@@ -228,14 +228,14 @@ both! { the_documents_for_programs_have_the_shape_that_is_promised, |side| {
     assert_eq!(plan["version"], 1);
     assert_eq!(plan["refused"], json!([]));
     assert_eq!(act_counts(&plan, "create"), 12);
-    assert_eq!(plan["summary"], json!({"create":12,"update":0,"delete":0,"adopt":0,"keep":3,"failed":0,"not_started":0}));
+    assert_eq!(plan["summary"], json!({"create":12,"update":0,"replace":0,"delete":0,"adopt":0,"keep":3,"failed":0,"not_started":0}));
     let up = world.up(LAB_000, &["-o", "json", "--verify"]).ok().json();
     assert_eq!(up["version"], 1);
     assert_eq!(up["summary"], plan["summary"]);
     let keys = |document: &Value| document["actions"].as_array().unwrap().iter().map(|a| a["key"].clone()).collect::<Vec<_>>();
     assert_eq!(keys(&up), keys(&plan));
     let again = world.podid(&["plan", "-f", LAB_000, "-o", "json"]).ok().json();
-    assert_eq!(again["summary"], json!({"create":0,"update":0,"delete":0,"adopt":0,"keep":15,"failed":0,"not_started":0}));
+    assert_eq!(again["summary"], json!({"create":0,"update":0,"replace":0,"delete":0,"adopt":0,"keep":15,"failed":0,"not_started":0}));
     world.down(LAB_000, &["--delete-data", "claims-api-kv"]).ok();
     let refused = world.podid(&["plan", "-f", LAB_000, "-o", "json"]).exits(4).json();
     assert_eq!(refused["refused"][0]["key"], "vault/claims-api-kv");

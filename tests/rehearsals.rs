@@ -140,7 +140,7 @@ fn a_conflict_is_refused_as_it_would_be(side: Side) {
     let (output, _) = dry(&world, &["up", "-f", LAB_004], 4);
     output.says(".spec.parameters.keyvaultName is owned by helm").says("--force-conflicts");
     let (output, asked) = dry(&world, &["up", "-f", LAB_004, "--force-conflicts"], 0);
-    output.says("changed secretproviderclass/aks-mi/default/spc-myk8skv (server dry run)");
+    output.says("updated secretproviderclass/aks-mi/default/spc-myk8skv (server dry run)");
     assert!(asked.contains(&"PATCH secretproviderclasses/spc-myk8skv".to_owned()), "{asked:?}");
 }
 

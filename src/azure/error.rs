@@ -17,6 +17,9 @@ pub enum Error {
     /// 403. `action` and `scope` where the answer named them (ARM: both; Key Vault: RBAC names both, a policy refusal names the permission).
     #[error("{message}")]
     Forbidden { code: String, message: String, action: Option<String>, scope: Option<String>, caller: Option<String> },
+    /// A refusal that no role helps against.
+    #[error("{message}")]
+    Blocked { code: String, message: String, by: Box<Blocked> },
     /// 404: the thing itself, its group (`ResourceGroupNotFound`), its subscription (`SubscriptionNotFound`).
     #[error("{message}")]
     NotFound { code: String, message: String },
@@ -40,6 +43,37 @@ pub enum Error {
     /// An answer that podid does not understand.
     #[error("an answer of Azure could not be read: {0}")]
     Protocol(String),
+}
+
+/// What stands in the way where no role helps.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Blocked {
+    /// Azure Policy, or a rule of Azure itself (`RequestDisallowedByAzure`, such as the demand for a second factor).
+    Policy { policies: Vec<DisallowingPolicy>, reasons: Option<String>, by_azure: bool },
+    /// A deny assignment: its name, its id, and the scope that it holds at.
+    Deny { name: Option<String>, id: Option<String>, at: Option<String>, refused: RefusedAction },
+    /// A role of the caller allows the action, but its condition (ABAC) is not fulfilled.
+    Condition { refused: RefusedAction },
+    /// The subscription is disabled and can only be read.
+    Subscription,
+}
+
+/// Names and ids of a policy assignment and its definition, and the comparisons that made it refuse.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DisallowingPolicy {
+    pub assignment: Option<String>,
+    pub assignment_id: Option<String>,
+    pub definition: Option<String>,
+    pub definition_id: Option<String>,
+    pub compared: Vec<String>,
+}
+
+/// What was asked for, where, and by whom (object id), as far as the answer names them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RefusedAction {
+    pub action: Option<String>,
+    pub scope: Option<String>,
+    pub caller: Option<String>,
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

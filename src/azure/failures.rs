@@ -1,7 +1,7 @@
 //! Turns what came back (or did not come) into `Error`: by status and code. Text is read only to find the action and the scope
 //! that a refusal names.
 
-use super::Error;
+use super::{Error, blocked};
 use http::HeaderMap;
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
@@ -25,6 +25,11 @@ pub fn refusal(host: &str, status: u16, headers: &HeaderMap, body: &[u8]) -> Err
     let Told { code, message, login } = told;
     if login && status < 500 && status != 429 {
         return Error::LoginRefused { code, message };
+    }
+    if (400..500).contains(&status)
+        && let Some(by) = blocked::of(&code, &message, body)
+    {
+        return Error::Blocked { code, message, by: Box::new(by) };
     }
     match status {
         401 => Error::LoginRefused { code, message },
@@ -68,7 +73,7 @@ fn read(host: &str, status: u16, body: &[u8]) -> Told {
 
 /// (action, scope, object id of the caller) as far as the text names them.
 /// Forms: ARM AuthorizationFailed and LinkedAuthorizationFailed, Key Vault ForbiddenByRbac and ForbiddenByPolicy.
-fn refused_action(message: &str) -> (Option<String>, Option<String>, Option<String>) {
+pub(super) fn refused_action(message: &str) -> (Option<String>, Option<String>, Option<String>) {
     let quoted = |lead: &str| {
         let from = message.rfind(lead)? + lead.len();
         let len = message.get(from..)?.find('\'')?;
@@ -85,6 +90,9 @@ fn refused_action(message: &str) -> (Option<String>, Option<String>, Option<Stri
     }
     if let Some(action) = quoted("perform action(s) '") {
         return (Some(action), quoted("linked scope(s) '"), caller);
+    }
+    if let Some((action, scope)) = quoted("perform action '").zip(quoted("linked scope(s) '")) {
+        return (Some(action), Some(scope), caller);
     }
     if let Some(action) = quoted("perform action '") {
         return (Some(action), quoted("over scope '").or_else(|| quoted("on scope '")), caller);

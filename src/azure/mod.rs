@@ -4,6 +4,7 @@
 //! `Write` changes things, and waits out what Azure is late with.
 
 mod arm;
+mod blocked;
 mod clusters;
 mod directory;
 pub mod error;
@@ -27,7 +28,7 @@ mod wait;
 mod wire;
 mod write;
 
-pub use error::{Error, Result};
+pub use error::{Blocked, DisallowingPolicy, Error, RefusedAction, Result};
 pub use id::ArmId;
 pub use model::*;
 

@@ -52,6 +52,9 @@ pub struct RoleAssignment {
     pub principal_id: String,
     pub principal_kind: Option<String>,
     pub description: Option<String>,
+    /// ABAC: the role counts only where this holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -98,5 +98,6 @@ fn assignment(found: models::RoleAssignment) -> Option<RoleAssignment> {
         principal_id: properties.principal_id,
         principal_kind: kind.and_then(|kind| kind.as_str().map(str::to_owned)),
         description: properties.description,
+        condition: properties.condition.filter(|condition| !condition.trim().is_empty()),
     })
 }

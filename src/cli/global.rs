@@ -21,9 +21,9 @@ pub struct Global {
     /// Where the sandbox keeps its world
     #[arg(long, global = true, value_name = "DIR", default_value = ".podid", help_heading = WORLD, hide_short_help = true)]
     pub sandbox_dir: PathBuf,
-    /// How late the sandbox's answers and rights are
-    #[arg(long, global = true, value_enum, default_value = "quick", help_heading = WORLD, hide_short_help = true)]
-    pub lateness: Lateness,
+    /// Simulated propagation delay of the sandbox [default: quick, or what a sandbox that is served has]
+    #[arg(long, global = true, value_enum, help_heading = WORLD, hide_short_help = true)]
+    pub lateness: Option<Lateness>,
 
     /// Resource group, a name or a full id
     #[arg(short = 'g', long, global = true, value_name = "GROUP", value_parser = check::group_or_id, help_heading = AZURE)]

@@ -151,7 +151,7 @@ fn global_flags_stand_anywhere() {
 #[test]
 fn what_nobody_says_has_a_default() {
     let plain = parsed("plan").global;
-    assert_eq!((plain.parallelism, plain.lock_timeout, plain.lateness), (8, Duration::ZERO, Lateness::Quick));
+    assert_eq!((plain.parallelism, plain.lock_timeout, plain.lateness), (8, Duration::ZERO, None));
     assert_eq!((plain.sandbox_dir, plain.state, plain.yes, plain.only), (PathBuf::from(".podid"), None, false, None));
 }
 

@@ -30,10 +30,12 @@ pub async fn which(session: &Session, azure: &azure::Read, memory: &Memory, aske
         .filter(|c| context.is_none_or(|x| c.context == x))
         .filter(|c| named.is_none_or(|n| n.eq_ignore_ascii_case(c.id.name()) || ArmId::parse(n).is_some_and(|id| id == c.id)))
         .collect();
-    let principal_id = asked.spec.and_then(|s| s.principal_id.clone());
-    let spec_context = asked.spec.filter(|_| asked.flag.is_none()).and_then(|s| s.context.as_deref());
-    if let Some(name) = named {
-        let group = asked.spec.and_then(|s| s.resource_group.as_deref()).or(asked.group);
+    // of another cluster the spec says nothing
+    let spec = asked.spec.filter(|s| asked.flag.is_none_or(|flag| is_same(flag, &s.name)));
+    let principal_id = spec.and_then(|s| s.principal_id.clone());
+    let spec_context = spec.and_then(|s| s.context.as_deref());
+    if let Some(name) = spec.map(|s| s.name.as_str()).or(named) {
+        let group = spec.and_then(|s| s.resource_group.as_deref()).or(asked.group);
         if let Some(id) = id_of(name, group, asked.subscription)? {
             let context = match context.or(spec_context) {
                 Some(context) => context.to_owned(),
@@ -65,6 +67,13 @@ fn context_of(session: &Session, remembered: &[ClusterRef], id: &ArmId) -> Strin
     called(&|name| name == id.name())
         .or_else(|| called(&|name| name.eq_ignore_ascii_case(id.name())))
         .unwrap_or_else(|| id.name().to_owned())
+}
+
+/// Whether two ways to name a cluster, by name or full id, mean the same one.
+fn is_same(one: &str, other: &str) -> bool {
+    let is_id = |text: &str| text.starts_with('/');
+    let last = |text: &str| text.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    if is_id(one) && is_id(other) { one.eq_ignore_ascii_case(other) } else { last(one) == last(other) }
 }
 
 fn id_of(name: &str, group: Option<&str>, subscription: &str) -> Result<Option<ArmId>, Failure> {

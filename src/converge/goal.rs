@@ -170,6 +170,7 @@ pub async fn scene(session: &Session, goal: &Goal) -> Result<Scene, Failure> {
         subscription: &subscription,
         group: session.global.resource_group.as_deref(),
         default_group: spec.and_then(|s| s.resource_group.as_deref()),
+        location: spec.and_then(|s| s.location.as_deref()),
         cluster: cluster.as_ref(),
         memory: &memory,
     };
@@ -184,17 +185,18 @@ fn desired_of(
     ledger: &Ledger,
 ) -> Result<Desired, Failure> {
     let failed = |fault| Failure::from(&fault);
-    let from_spec = spec.map(|s| expand::spec(s, context)).transpose().map_err(failed)?;
+    // a single command stands beside the spec and does not do what the spec says
+    let from_spec = || spec.map(|s| expand::spec(s, context)).transpose().map_err(failed);
     Ok(match goal {
         Goal::Wish { wish, remove } => expand::wish(wish, *remove, context).map_err(failed)?,
-        Goal::Down { .. } => planner::all_absent(context.app, ledger, from_spec, KINDS).map_err(failed)?,
+        Goal::Down { .. } => planner::all_absent(context.app, ledger, from_spec()?, KINDS).map_err(failed)?,
         Goal::Up { .. } | Goal::Plan { .. } => {
-            let mut desired = from_spec.unwrap_or_else(|| Desired::new(context.app, By::Spec));
+            let mut desired = from_spec()?.unwrap_or_else(|| Desired::new(context.app, By::Spec));
             planner::prune(&mut desired, ledger);
             desired
         }
         Goal::Status => planner::remembered(context.app, ledger),
-        Goal::Rebuild { .. } => from_spec.unwrap_or_else(|| Desired::new(context.app, By::Spec)),
+        Goal::Rebuild { .. } => from_spec()?.unwrap_or_else(|| Desired::new(context.app, By::Spec)),
     })
 }
 
@@ -203,12 +205,25 @@ fn load_spec(goal: &Goal) -> Result<Option<Loaded>, Failure> {
     match (goal, goal.file()) {
         (Goal::Status, _) => Ok(None),
         (_, Some(file)) => Ok(Some(load::load(file)?)),
+        (Goal::Wish { .. }, None) => spec_beside(),
         // these know from flags and state what there is; a spec that lies there is heard first
-        (Goal::Down { .. } | Goal::Rebuild { .. } | Goal::Wish { .. }, None) => {
+        (Goal::Down { .. } | Goal::Rebuild { .. }, None) => {
             default.exists().then(|| load::load(default)).transpose().map_err(Failure::from)
         }
         (_, None) => Ok(Some(load::load(default)?)),
     }
+}
+
+/// The spec in the working directory, from which a single command takes its app, resource group, location and cluster.
+pub(crate) fn spec_beside() -> Result<Option<Loaded>, Failure> {
+    let default = Path::new(crate::cli::DEFAULT_SPEC);
+    let loaded = default.exists().then(|| load::load_beside(default)).transpose();
+    loaded.map_err(|error| {
+        Failure::from(error).hint(format!(
+            "Single commands read {} in the working directory for the app, resource group and cluster: correct it, or run the command in another folder.",
+            crate::cli::DEFAULT_SPEC
+        ))
+    })
 }
 
 /// `--app`, then the spec's name; single commands have `default`; `down` takes the only app there is.
@@ -265,6 +280,10 @@ async fn cluster_of(
                 None => return Ok(None),
             }
         }
+        Goal::Wish { wish: Wish::Grant { to, .. }, .. } => match to.strip_prefix("cluster/") {
+            Some(named) => Some(named),
+            None => return Ok(None),
+        },
         Goal::Wish { .. } => return Ok(None),
         _ if spec.is_none_or(|s| s.workloads.is_empty()) => return Ok(None),
         _ => None,

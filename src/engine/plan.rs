@@ -117,6 +117,9 @@ impl PartialEq for Work {
 pub struct Refusal {
     pub key: Key,
     pub reason: String,
+    /// How what is there differs from what is wanted, where that is the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub way_out: Option<String>,
 }
@@ -135,6 +138,9 @@ pub struct Plan {
 pub struct Summary {
     pub create: usize,
     pub update: usize,
+    /// A new one is made, and the old one deleted.
+    #[serde(default)]
+    pub replace: usize,
     pub delete: usize,
     pub adopt: usize,
     pub keep: usize,
@@ -146,7 +152,8 @@ impl Summary {
     pub fn count(&mut self, act: Act) {
         match act {
             Act::Create => self.create += 1,
-            Act::Update | Act::Replace | Act::HandOver => self.update += 1,
+            Act::Update | Act::HandOver => self.update += 1,
+            Act::Replace => self.replace += 1,
             Act::Delete => self.delete += 1,
             Act::Adopt => self.adopt += 1,
             Act::Keep => self.keep += 1,

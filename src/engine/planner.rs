@@ -2,10 +2,11 @@
 
 mod owners;
 mod recall;
+mod replaced;
 mod spare;
 
 use super::{
-    desired::{Desired, Intent, Node, When, order},
+    desired::{By, Desired, Intent, Node, When, order},
     fault::Fault,
     input::{Outputs, needs, shown},
     key::Key,
@@ -150,13 +151,18 @@ impl<W: World> Planner<'_, W> {
         if let Some(fault) = self.observed.blind.get(&node.key) {
             return self.unseen(node, kind, placed, fault);
         }
-        let moved = self.leaving(node, kind)?.0.iter().any(|(_, actual)| actual.is_some());
-        let replaced = |act: Act| if moved { Act::Replace } else { act };
+        let (left, _) = self.leaving(node, kind)?;
+        let deletion = replaced::deletion(&left);
+        let replaced = |act: Act| if deletion.is_some() { Act::Replace } else { act };
         let Some(seen) = seen else {
-            let changes = kind.summary(&placed)?.into_iter().filter(|(_, to)| !to.is_null());
-            let changes = changes.map(|(field, to)| Change { field: field.into(), from: Value::Null, to: shown(&to) }).collect::<Vec<_>>();
+            let created = || -> Result<Vec<Change>, Fault> {
+                let fields = kind.summary(&placed)?.into_iter().filter(|(_, to)| !to.is_null());
+                Ok(fields.map(|(field, to)| Change { field: field.into(), from: Value::Null, to: shown(&to) }).collect())
+            };
+            let changes = if deletion.is_some() { replaced::changes(kind, &placed, &left)? } else { created()? };
             self.ours.insert(node.key.clone(), true);
-            return self.act(node, kind, replaced(Act::Create), Origin::Created, changes, kind.note(&node.spec)?, placed, None);
+            let (act, why) = (replaced(Act::Create), both(deletion, kind.note(&node.spec)?));
+            return self.act(node, kind, act, Origin::Created, changes, why, placed, None);
         };
         let around = self.around(node, kind, &placed)?;
         let ours = self.is_ours(node, kind, &placed, seen)?;
@@ -165,24 +171,30 @@ impl<W: World> Planner<'_, W> {
         let origin = if ours { Origin::Created } else { recorded.filter(|o| *o != Origin::Created).unwrap_or(Origin::Adopted) };
         match kind.diff(&placed, Around { ours: Some(ours), ..around }, &seen.actual)? {
             Diff::Same if ours || recorded.is_some_and(|o| o != Origin::Existing) => {
-                self.act(node, kind, replaced(Act::Keep), origin, Vec::new(), None, placed, Some(seen))
+                let act = replaced(Act::Keep);
+                self.act(node, kind, act, origin, Vec::new(), deletion, placed, Some(seen))
             }
-            Diff::Same => self.act(node, kind, replaced(Act::Adopt), Origin::Adopted, Vec::new(), None, placed, Some(seen)),
+            Diff::Same => {
+                let act = replaced(Act::Adopt);
+                self.act(node, kind, act, Origin::Adopted, Vec::new(), deletion, placed, Some(seen))
+            }
             Diff::Update(changes) if ours => {
-                let why = both(kind.note(&node.spec)?, kind.remark(&placed, &seen.actual)?);
-                self.act(node, kind, replaced(Act::Update), origin, changes, why, placed, Some(seen))
+                let act = replaced(Act::Update);
+                let why = both(deletion, both(kind.note(&node.spec)?, kind.remark(&placed, &seen.actual)?));
+                self.act(node, kind, act, origin, changes, why, placed, Some(seen))
             }
             Diff::Update(changes) if self.consent.adopt => {
-                let why = both(Some("taken over by --adopt".into()), kind.remark(&placed, &seen.actual)?);
-                self.act(node, kind, replaced(Act::Update), Origin::Adopted, changes, why, placed, Some(seen))
+                let act = replaced(Act::Update);
+                let why = both(deletion, both(Some("taken over by --adopt".into()), kind.remark(&placed, &seen.actual)?));
+                self.act(node, kind, act, Origin::Adopted, changes, why, placed, Some(seen))
             }
             Diff::Update(changes) => {
                 let fields: Vec<&str> = changes.iter().map(|c| c.field.as_str()).collect();
-                self.refuse(
-                    node,
-                    format!("{} is there, is not podid's (app {}), and differs in {}", node.key, self.desired.app, fields.join(", ")),
-                    "Take it over as it is wanted with `--adopt`, or choose another name.".into(),
-                );
+                let reason =
+                    format!("{} is there, is not podid's (app {}), and differs in {}", node.key, self.desired.app, fields.join(", "));
+                let usual = || "Take it over as it is wanted with `--adopt`, or choose another name.".to_owned();
+                let way_out = kind.way_out(&placed, &seen.actual)?.unwrap_or_else(usual);
+                self.refused.push(Refusal { key: node.key.clone(), reason, changes, way_out: Some(way_out) });
                 Ok(())
             }
             Diff::Extend(changes) => {
@@ -192,7 +204,8 @@ impl<W: World> Planner<'_, W> {
                     (false, Data::None) => Origin::Extended,
                     (false, Data::Holder | Data::Content) => Origin::Adopted,
                 };
-                self.act(node, kind, replaced(Act::Update), origin, changes, kind.note(&node.spec)?, placed, Some(seen))
+                let (act, why) = (replaced(Act::Update), both(deletion, kind.note(&node.spec)?));
+                self.act(node, kind, act, origin, changes, why, placed, Some(seen))
             }
             Diff::Refuse { reason, way_out } => {
                 self.refuse(node, reason, way_out);
@@ -310,7 +323,7 @@ impl<W: World> Planner<'_, W> {
     }
 
     fn refuse(&mut self, node: &Node, reason: String, way_out: String) {
-        self.refused.push(Refusal { key: node.key.clone(), reason, way_out: Some(way_out) });
+        self.refused.push(Refusal { key: node.key.clone(), reason, changes: Vec::new(), way_out: Some(way_out) });
     }
 
     #[expect(clippy::too_many_arguments, reason = "the one place where an action is put together")]
@@ -331,6 +344,8 @@ impl<W: World> Planner<'_, W> {
         // what is only kept or taken away is whosever it was
         let by = match (node.intent, self.ledger.get(&self.desired.app, &node.key)) {
             (Intent::Absent, Some(entry)) => entry.by,
+            // a single command beside the spec does not take a thing out of the spec's care
+            (_, Some(entry)) if entry.by == By::Spec => By::Spec,
             _ => self.desired.by,
         };
         let action = Action {

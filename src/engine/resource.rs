@@ -124,12 +124,20 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn summary(&self) -> Vec<(&'static str, Value)> {
         Vec::new()
     }
+    /// What others may know it by, of what it published: a replacement does not have these any more.
+    fn identifiers(&self, _published: &Outputs) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
     /// What the plan should say beside the act.
     fn note(&self) -> Option<String> {
         None
     }
     /// What the plan should say beside a change of what was seen.
     fn remark(&self, _actual: &Self::Actual) -> Option<String> {
+        None
+    }
+    /// What to do about a thing of somebody else that differs, where the usual advice does not fit.
+    fn way_out(&self, _actual: &Self::Actual) -> Option<String> {
         None
     }
     /// Why a deletion is not done although it is ours: something in it that is not.
@@ -203,8 +211,10 @@ pub trait Erased<W: World>: Send + Sync {
     fn same(&self, spec: &Value, recorded: &Outputs, actual: &Value) -> Result<bool, Fault>;
     fn ahead(&self, spec: &Value, around: Around<'_>, before: Option<&Value>) -> Result<Outputs, Fault>;
     fn summary(&self, spec: &Value) -> Result<Vec<(&'static str, Value)>, Fault>;
+    fn identifiers(&self, spec: &Value, published: &Outputs) -> Result<Vec<(&'static str, Value)>, Fault>;
     fn note(&self, spec: &Value) -> Result<Option<String>, Fault>;
     fn remark(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
+    fn way_out(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
     fn holds(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
     fn missing(&self, spec: &Value) -> Result<(String, String), Fault>;
     fn put<'a>(
@@ -281,11 +291,17 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
     fn summary(&self, spec: &Value) -> Result<Vec<(&'static str, Value)>, Fault> {
         Ok(typed::<K>(spec)?.summary())
     }
+    fn identifiers(&self, spec: &Value, published: &Outputs) -> Result<Vec<(&'static str, Value)>, Fault> {
+        Ok(typed::<K>(spec)?.identifiers(published))
+    }
     fn note(&self, spec: &Value) -> Result<Option<String>, Fault> {
         Ok(typed::<K>(spec)?.note())
     }
     fn remark(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault> {
         Ok(typed::<K>(spec)?.remark(&typed(actual)?))
+    }
+    fn way_out(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault> {
+        Ok(typed::<K>(spec)?.way_out(&typed(actual)?))
     }
     fn holds(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault> {
         Ok(typed::<K>(spec)?.holds(&typed(actual)?))

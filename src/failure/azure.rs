@@ -1,7 +1,10 @@
 //! What Azure's errors mean to people. A 403 names the action, the scope, and the role that would allow it.
 
 use super::Failure;
-use crate::{azure::Error, exit::Exit};
+use crate::{
+    azure::{Error, RefusedAction},
+    exit::Exit,
+};
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
@@ -17,6 +20,12 @@ impl From<&Error> for Failure {
                 failure.hint("Log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or AZURE_FEDERATED_TOKEN_FILE).")
                     .hint("To try podid without an account, add `--sandbox`.")
             }
+            Error::LoginRefused { code, message } if is_conditional_access(code) => {
+                Self::new(Exit::Failed, format!("a Conditional Access policy of the tenant refuses the login: {code}"))
+                    .because(message.clone())
+                    .hint("Log in the way the policy asks for (a second factor, a known device or network), for instance with `az login`.")
+                    .hint("For a service principal, ask the tenant's administrator to except it; the sign-in logs of Entra name the policy. No role and no new secret helps.")
+            }
             Error::LoginRefused { code, message } => Self::new(Exit::Failed, format!("the login was refused: {code}"))
                 .because(message.clone())
                 .hint("Check tenant, client id and secret; a secret may have expired: `az login`, or set the AZURE_ variables anew."),
@@ -28,9 +37,14 @@ impl From<&Error> for Failure {
                 .hint("If a proxy opens TLS here, name its CA in SSL_CERT_FILE."),
             Error::Forbidden { code, message, action, scope, caller } => match (action, scope) {
                 (Some(action), Some(vault)) if code == "ForbiddenByPolicy" => no_policy(action, vault, caller.as_deref()),
+                (Some(_), _) if decision_reason(message).is_some() => {
+                    let refused = RefusedAction { action: action.clone(), scope: scope.clone(), caller: caller.clone() };
+                    super::blocked::conditional(&refused, decision_reason(message), message)
+                }
                 (Some(action), scope) => forbidden(message, action, scope.as_deref(), caller.as_deref()),
                 (None, _) => unnamed(code, message),
             },
+            Error::Blocked { message, by, .. } => super::blocked::blocked(by, message),
             Error::NotFound { code, message } if code == "SubscriptionNotFound" => Self::new(Exit::Refused, message.clone())
                 .hint("Name a subscription that this login can see with `--subscription` (`az account list -o table` shows them)."),
             Error::NotFound { message, .. } => Self::new(Exit::Failed, message.clone()),
@@ -55,6 +69,13 @@ impl From<&Error> for Failure {
     }
 }
 
+/// Entra's codes for a login that is right and that a Conditional Access policy (or the demand for a second factor) stops.
+fn is_conditional_access(code: &str) -> bool {
+    const CODES: &[&str] =
+        &["50005", "50076", "50079", "50097", "50131", "50158", "53000", "53001", "53002", "53003", "53004", "530032", "530034"];
+    code.strip_prefix("AADSTS").is_some_and(|number| CODES.contains(&number))
+}
+
 /// Of a 409: what passes by itself, and what somebody has to do first.
 fn way_out_of(code: &str, message: &str) -> String {
     match code {
@@ -65,15 +86,33 @@ fn way_out_of(code: &str, message: &str) -> String {
                 "Register it once for the subscription: `az provider register --namespace {namespace} --wait`; then run the same command again."
             )
         }
-        "ScopeLocked" => {
-            "Somebody locked it (`az lock list` shows who): take the lock away with `az lock delete`, or leave it as it is.".to_owned()
-        }
+        "ScopeLocked" => locked(message),
         "ResourceGroupBeingDeleted" => {
-            "Wait until the group is gone (`az group wait --deleted --name GROUP`) and make it anew, or name another one.".to_owned()
+            let group = message.split_once("group '").and_then(|(_, rest)| rest.split_once('\'')).map(|(group, _)| group);
+            let wait = group.map(|group| format!(" (`az group wait --deleted --name {group}`)")).unwrap_or_default();
+            format!("Wait until the group is deleted{wait} and create it again, or name another one.")
         }
         "RoleAssignmentExists" => "It was made meanwhile: run the same command again, which finds it.".to_owned(),
         _ => "Somebody else may be changing the same thing: run the same command again.".to_owned(),
     }
+}
+
+/// `…because following scope(s) are locked: 'SCOPE'. Please remove the lock…`
+fn locked(message: &str) -> String {
+    let scopes = message.split_once("are locked: '").and_then(|(_, rest)| rest.split_once('\''));
+    let scopes = scopes.map_or(Vec::new(), |(scopes, _)| scopes.split(',').map(str::trim).collect::<Vec<_>>());
+    let Some(scope) = scopes.first() else {
+        return "A lock forbids it, and no role helps: see it with `az lock list`, and take it off with `az lock delete --ids LOCK-ID`, or leave the resource as it is.".to_owned();
+    };
+    format!(
+        "A lock on {scope} forbids it, and no role helps. See it with `az rest --method get --url \"{scope}/providers/Microsoft.Authorization/locks?api-version=2016-09-01\"`; whoever set it takes it off with `az lock delete`, or leave the resource as it is."
+    )
+}
+
+/// Key Vault's `DecisionReason: …`, where it is about a condition.
+fn decision_reason(message: &str) -> Option<&str> {
+    let reason = message.lines().find_map(|line| line.trim().strip_prefix("DecisionReason:"))?.trim();
+    reason.to_ascii_lowercase().contains("condition").then_some(reason)
 }
 
 /// A 403 whose text names no action.
@@ -81,20 +120,42 @@ fn unnamed(code: &str, message: &str) -> Failure {
     let (what, hint) = match code {
         "Authorization_RequestDenied" => (
             "this login may not look into the directory",
-            "The Entra role Directory Readers allows it, as does the Graph permission Application.Read.All: an administrator of the tenant grants either.",
+            "The Entra role Directory Readers allows it, as does the Graph permission Application.Read.All: an administrator of the tenant grants either.".to_owned(),
         ),
         // recorded for a secret with `enabled: false`
         "AccessDenied" => (
             "not allowed",
-            "A disabled secret answers so: `az keyvault secret set-attributes --vault-name VAULT --name NAME --enabled true`.",
+            // `of_node` puts in the names, which the answer does not have
+            "A disabled secret answers so: `az keyvault secret set-attributes --vault-name VAULT --name NAME --enabled true`.".to_owned(),
         ),
-        "ForbiddenByFirewall" | "ForbiddenByConnection" => (
-            "the vault's firewall lets this machine not in",
-            "Let its address in with `az keyvault network-rule add --name VAULT --ip-address ADDRESS`, or run podid where the vault can be reached.",
-        ),
-        _ => ("not allowed", "Ask for a role that allows it."),
+        "ForbiddenByFirewall" => ("the vault's firewall lets this machine not in", firewall(message)),
+        "ForbiddenByConnection" => ("the vault's firewall lets this machine not in", no_public_network(message)),
+        _ => ("not allowed", "Ask for a role that allows it.".to_owned()),
     };
     Failure::new(Exit::Failed, what).because(first_line(message)).hint(hint)
+}
+
+/// What follows `NAME: ` on a line of its own, up to a semicolon.
+fn line<'a>(message: &'a str, name: &str) -> Option<&'a str> {
+    let rest = message.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(':'))?;
+    rest.split(';').next().map(str::trim).filter(|value| !value.is_empty() && !value.contains(' '))
+}
+
+fn firewall(message: &str) -> String {
+    match (line(message, "Vault"), line(message, "Client address")) {
+        (Some(vault), Some(address)) => format!(
+            "Let its address in with `az keyvault network-rule add --name {vault} --ip-address {address}`, or run podid where the vault can be reached."
+        ),
+        _ => "Let its address in (`az keyvault network-rule add` takes the vault's name and the address), or run podid where the vault can be reached.".to_owned(),
+    }
+}
+
+/// A network rule does not help where the vault has no public endpoint at all.
+fn no_public_network(message: &str) -> String {
+    let change = line(message, "Vault")
+        .map(|vault| format!(", or open it: `az keyvault update --name {vault} --public-network-access Enabled`"))
+        .unwrap_or_default();
+    format!("The vault has no public network access: run podid in its network{change}.")
 }
 
 /// No role helps in a vault that asks its access policies. `action`: `secrets get`.
@@ -102,11 +163,14 @@ fn no_policy(action: &str, vault: &str, caller: Option<&str>) -> Failure {
     let who = caller.map_or_else(|| "this login".to_owned(), |id| format!("this login ({id})"));
     let (of, permission) = action.split_once(' ').unwrap_or(("secrets", action));
     let failure = Failure::new(Exit::Failed, format!("{who} may not do {action}"));
-    failure.because(format!("no access policy of the vault {vault} allows that")).hint(format!(
-        "An access policy allows it: `az keyvault set-policy --name {vault} --object-id {} --{}-permissions {permission}`.",
-        caller.unwrap_or("WHO"),
-        of.trim_end_matches('s')
-    ))
+    let failure = failure.because(format!("no access policy of the vault {vault} allows that"));
+    let kind = of.trim_end_matches('s');
+    match caller {
+        Some(caller) => failure.hint(format!(
+            "An access policy allows it: `az keyvault set-policy --name {vault} --object-id {caller} --{kind}-permissions {permission}`."
+        )),
+        None => failure.hint(format!("An access policy of the vault {vault} with the {kind} permission {permission} allows it.")),
+    }
 }
 
 /// The scope is a cause and not a part of the message, so that one missing role which stops several things is told once.
@@ -115,18 +179,18 @@ fn forbidden(message: &str, action: &str, scope: Option<&str>, caller: Option<&s
     let failure = Failure::new(Exit::Failed, format!("{who} may not do {action}"));
     let Some(scope) = scope else { return failure.because(first_line(message)).hint("Ask for a role that allows it.") };
     let failure = failure.because(format!("no role of it allows that at {}", assigned_to(scope)));
-    match role_for(action) {
-        Some(role) => failure.hint(format!(
-            "The role {role} allows it: `az role assignment create --role \"{role}\" --assignee {} --scope {}`. A new role takes up to 10 minutes.",
-            caller.unwrap_or("WHO"),
-            grantable(action, scope)
+    let at = grantable(action, scope);
+    match (role_for(action), caller) {
+        (Some(role), Some(caller)) => failure.hint(format!(
+            "The role {role} allows it: `az role assignment create --role \"{role}\" --assignee {caller} --scope {at}`. A new role takes up to 10 minutes."
         )),
-        None => failure.hint("Ask for a role that allows it. A new role takes up to 10 minutes."),
+        (Some(role), None) => failure.hint(format!("The role {role} at {at} allows it. A new role takes up to 10 minutes.")),
+        (None, _) => failure.hint("Ask for a role that allows it. A new role takes up to 10 minutes."),
     }
 }
 
 /// A role assignment is written at the scope that it is for.
-fn assigned_to(scope: &str) -> &str {
+pub(super) fn assigned_to(scope: &str) -> &str {
     const ASSIGNMENT: &str = "/providers/microsoft.authorization/roleassignments/";
     scope.to_ascii_lowercase().find(ASSIGNMENT).and_then(|at| scope.get(..at)).unwrap_or(scope)
 }
@@ -139,7 +203,7 @@ fn grantable<'a>(action: &str, scope: &'a str) -> &'a str {
     if action.to_ascii_lowercase().starts_with("microsoft.keyvault/vaults/secrets/") { segments(7) } else { segments(3) }
 }
 
-fn first_line(message: &str) -> String {
+pub(super) fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().trim_end().to_owned()
 }
 

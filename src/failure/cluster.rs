@@ -16,14 +16,16 @@ impl From<&Error> for Failure {
                     .because(format!("the contexts there are: {known}"))
                     .hint("Name one of them with `--context` (or `context:` of the spec's cluster), or get it with `az aks get-credentials -g GROUP -n CLUSTER`.")
             }
-            Error::Login { .. } => Self::new(Exit::Failed, text).hint("Run the login command of the kubeconfig by hand (`kubectl get ns`); kubelogin may be missing."),
+            Error::Login { context, .. } => Self::new(Exit::Failed, text).hint(format!(
+                "Run the login command of the kubeconfig by hand (`kubectl --context {context} get ns`); kubelogin may be missing."
+            )),
             Error::Unreachable { .. } => Self::new(Exit::Failed, text)
-                .hint("Check the network (a private cluster is reached only from its own), HTTPS_PROXY and NO_PROXY; a stopped cluster is started by `az aks start`."),
+                .hint("Check the network (a private cluster is reached only from its own), HTTPS_PROXY and NO_PROXY; a stopped cluster is started by `az aks start -g GROUP -n CLUSTER`."),
             Error::Untrusted { .. } => {
-                Self::new(Exit::Failed, text).hint("The kubeconfig may be of an older cluster of that name: `az aks get-credentials --overwrite-existing`.")
+                Self::new(Exit::Failed, text).hint("The kubeconfig may be of an older cluster of that name: `az aks get-credentials -g GROUP -n CLUSTER --overwrite-existing`.")
             }
             Error::Unauthorized { .. } => {
-                Self::new(Exit::Failed, text).hint("The token or client certificate may have expired: `az aks get-credentials --overwrite-existing`, or `kubelogin`.")
+                Self::new(Exit::Failed, text).hint("The token or client certificate may have expired: `az aks get-credentials -g GROUP -n CLUSTER --overwrite-existing`, or `kubelogin`.")
             }
             Error::Forbidden { verb, resource, namespace, .. } => {
                 let place = namespace.as_ref().map_or_else(|| "in the cluster".to_owned(), |n| format!("in namespace {n}"));
@@ -48,8 +50,22 @@ impl From<&Error> for Failure {
                 causes.iter().fold(Self::new(Exit::Failed, text), |f, (field, why)| f.because(format!("{field}: {why}")))
             }
             Error::TimedOut(_) => Self::new(Exit::Failed, text).hint("Give it longer with `--timeout`."),
-            Error::Held { .. } => Self::new(Exit::Failed, text).hint("Something does not finish its clean-up: see the finalizers with `kubectl get … -o yaml`, and its controller's log."),
+            Error::Held { what, .. } => {
+                let look = looked_at_with(what);
+                Self::new(Exit::Failed, text)
+                    .hint(format!("Something does not finish its clean-up: see the finalizers with `{look}`, and its controller's log."))
+            }
             Error::Exists { .. } | Error::NotFound { .. } | Error::Failed { .. } => Self::new(Exit::Failed, text),
         }
+    }
+}
+
+/// `AzureIdentity shop/shop-mid` as a command that shows it.
+fn looked_at_with(what: &str) -> String {
+    let (kind, name) = what.split_once(' ').unwrap_or((what, ""));
+    let kind = kind.to_lowercase();
+    match name.split_once('/') {
+        Some((namespace, name)) => format!("kubectl get {kind} {name} -n {namespace} -o yaml"),
+        None => format!("kubectl get {kind} {name} -o yaml"),
     }
 }

@@ -10,9 +10,19 @@ use crate::{
     state::Error as StateError,
 };
 
-/// What went wrong with a node; `key` says which.
-pub fn explain(key: &Key, fault: &Fault) -> Failure {
+/// What went wrong with a node; `key` says which, and gives hints the names that the answer did not have.
+pub fn of_node(key: &Key, fault: &Fault) -> Failure {
     let mut failure = Failure::from(fault);
+    if let ("secret", Some((vault, name))) = (key.kind(), key.names().split_once('/')) {
+        let filled = format!("--vault-name {vault} --name {name}");
+        failure.hints.iter_mut().for_each(|hint| *hint = hint.replace("--vault-name VAULT --name NAME", &filled));
+    }
+    failure
+}
+
+/// The same, with the key before the message.
+pub fn explain(key: &Key, fault: &Fault) -> Failure {
+    let mut failure = of_node(key, fault);
     if key.as_str() != "caller" {
         failure.message = format!("{key}: {}", failure.message);
     }

@@ -29,6 +29,7 @@ pub fn plan(plan: &Plan, paint: Paint, verbose: u8) -> String {
     for (at, refusal) in plan.refused.iter().enumerate() {
         lines.push(format!("  {} {}", paint.red("! refused"), paint.bold(refusal.key.as_str())));
         lines.push(format!("              {}", refusal.reason));
+        lines.extend(refusal.changes.iter().map(|c| format!("                {}", change(c, Act::Update))));
         // one way out of several refusals stands under the last
         let again = plan.refused.get(at + 1).is_some_and(|next| next.way_out == refusal.way_out);
         lines.extend(refusal.way_out.iter().filter(|_| !again).map(|way| format!("              {way}")));
@@ -70,17 +71,19 @@ fn change(change: &Change, act: Act) -> String {
     format!("{}: {} -> {}", change.field, value(&change.from), value(&change.to))
 }
 
-/// `plan: 5 to create, 1 to change, 0 to delete, 9 stay`, or that there is nothing to do.
+/// `plan: 5 to create, 1 to update, 0 to delete, 9 unchanged`, or that there is nothing to do.
 pub fn summary(plan: &Plan) -> String {
-    let Summary { create, update, delete, adopt, keep, .. } = plan.summary();
+    let Summary { create, update, replace, delete, adopt, keep, .. } = plan.summary();
     let forget = plan.actions.iter().filter(|a| a.act == Act::Forget).count();
-    if create + update + delete + adopt + forget + plan.refused.len() == 0 {
+    if create + update + replace + delete + adopt + forget + plan.refused.len() == 0 {
         return nothing(plan, keep);
     }
-    let mut parts = vec![format!("{create} to create"), format!("{update} to change"), format!("{delete} to delete")];
+    let mut parts = vec![format!("{create} to create"), format!("{update} to update")];
+    parts.extend((replace > 0).then(|| format!("{replace} to replace")));
+    parts.push(format!("{delete} to delete"));
     parts.extend((adopt > 0).then(|| format!("{adopt} to adopt")));
     parts.extend((forget > 0).then(|| format!("{forget} to forget")));
-    parts.push(if keep == 1 { "1 stays".into() } else { format!("{keep} stay") });
+    parts.push(format!("{keep} unchanged"));
     parts.extend((!plan.refused.is_empty()).then(|| format!("{} refused", plan.refused.len())));
     format!("plan: {}", parts.join(", "))
 }
@@ -88,8 +91,8 @@ pub fn summary(plan: &Plan) -> String {
 fn nothing(plan: &Plan, keep: usize) -> String {
     let kept = |a: &Action| a.act == Act::Keep && is_listed(a);
     match (keep, plan.actions.iter().any(kept)) {
-        (0, _) => format!("nothing to do: app {} has nothing", plan.app),
-        (_, true) => format!("nothing to do: {}", count(keep, "resource stays", "resources stay")),
+        (0, _) => format!("nothing to do: app {} has no resources", plan.app),
+        (_, true) => format!("nothing to do: {} unchanged", count(keep, "resource", "resources")),
         (1, false) => "nothing to do: 1 resource is as it should be".into(),
         (_, false) => format!("nothing to do: {keep} resources are as they should be"),
     }
@@ -105,6 +108,10 @@ pub fn report(report: &Report, plan: &Plan, took: Duration, paint: Paint, verbos
             lines.push(format!("  {} {} {key} in {}", paint.green("done       "), done(*act), time(*took)));
         }
     }
+    for (key, act, _) in report.done.iter().filter(|(_, act, _)| *act == Act::Replace) {
+        let why = plan.action(key).and_then(|a| a.why.as_deref()).unwrap_or_default();
+        lines.push(format!("  {} {key}: {why}", paint.yellow(done(*act))));
+    }
     for kept in plan.actions.iter().filter(|a| a.act == Act::Keep && is_listed(a)) {
         lines.push(format!("  {} {}: {}", paint.dim("kept"), kept.key, kept.why.as_deref().unwrap_or_default()));
     }
@@ -113,15 +120,17 @@ pub fn report(report: &Report, plan: &Plan, took: Duration, paint: Paint, verbos
         lines.push("what the state file does not know:".into());
         lines.extend(report.done.iter().map(|(key, act, _)| format!("  {} {key}", done(*act))));
     }
-    let Summary { create, update, delete, adopt, keep, failed, not_started } = report.summary(plan);
+    let Summary { create, update, replace, delete, adopt, keep, failed, not_started } = report.summary(plan);
     let untouched = report.done.is_empty() && adopt == 0 && !plan.has_changes();
     if untouched && !troubled && !report.interrupted && report.unsaved.is_none() {
         lines.push(paint.bold(&nothing(plan, keep)));
         return lines.join("\n") + "\n";
     }
-    let mut parts = vec![format!("{create} created"), format!("{update} changed"), format!("{delete} deleted")];
+    let mut parts = vec![format!("{create} created"), format!("{update} updated")];
+    parts.extend((replace > 0).then(|| format!("{replace} replaced")));
+    parts.push(format!("{delete} deleted"));
     parts.extend((adopt > 0).then(|| format!("{adopt} adopted")));
-    parts.push(if keep == 1 { "1 stays".into() } else { format!("{keep} stay") });
+    parts.push(format!("{keep} unchanged"));
     parts.extend((failed > 0).then(|| format!("{failed} failed")));
     parts.extend((not_started > 0).then(|| format!("{not_started} not started")));
     let word = match (report.interrupted, troubled) {

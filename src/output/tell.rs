@@ -14,12 +14,8 @@ pub(super) fn symbol(act: Act) -> char {
     }
 }
 
-/// People change things, where the plan's JSON says update.
 pub(super) fn verb(act: Act) -> &'static str {
-    match act {
-        Act::Update => "change",
-        other => other.word(),
-    }
+    act.word()
 }
 
 pub(super) fn doing(act: Act) -> &'static str {
@@ -27,7 +23,7 @@ pub(super) fn doing(act: Act) -> &'static str {
         Act::Keep => "keeping",
         Act::Adopt => "adopting",
         Act::Create => "creating",
-        Act::Update => "changing",
+        Act::Update => "updating",
         Act::Replace => "replacing",
         Act::Delete => "deleting",
         Act::HandOver => "handing over",
@@ -40,7 +36,7 @@ pub(super) fn done(act: Act) -> &'static str {
         Act::Keep => "kept",
         Act::Adopt => "adopted",
         Act::Create => "created",
-        Act::Update => "changed",
+        Act::Update => "updated",
         Act::Replace => "replaced",
         Act::Delete => "deleted",
         Act::HandOver => "handed over",

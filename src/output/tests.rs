@@ -85,6 +85,7 @@ fn a_plan() -> Plan {
 
 fn refused() -> Plan {
     let refusal = Refusal {
+        changes: Vec::new(),
         key: "vault/kv".into(),
         reason: "a soft-deleted vault has this name".into(),
         way_out: Some("Bring it back with `--recover`.".into()),
@@ -100,14 +101,14 @@ fn a_plan_shows_changes_field_by_field_and_folds_what_stays() {
                   location: westeurope
       + create  azureidentity/dev/claims
                   spec.clientID: (after identity/claims)
-      ~ change  grant/kv/claims
+      ~ update  grant/kv/claims
                   secrets: get -> get, list
                   note: (none) -> x
       = adopt   role/x
       - delete  secret/kv/old
       = keep    vault/kv (it holds data: `--delete-data kv` deletes it)
 
-    plan: 2 to create, 1 to change, 1 to delete, 1 to adopt, 3 stay
+    plan: 2 to create, 1 to update, 1 to delete, 1 to adopt, 3 unchanged
     "#);
 }
 
@@ -120,7 +121,7 @@ fn a_verbose_plan_shows_what_stays_and_the_commands_it_stands_for() {
                   $ az identity create -g podid-lab -n claims
       + create  azureidentity/dev/claims on aks-mi
                   spec.clientID: (after identity/claims)
-      ~ change  grant/kv/claims
+      ~ update  grant/kv/claims
                   secrets: get -> get, list
                   note: (none) -> x
       = keep    cluster/aks-mi (existing)
@@ -129,7 +130,7 @@ fn a_verbose_plan_shows_what_stays_and_the_commands_it_stands_for() {
       - delete  secret/kv/old
       = keep    vault/kv (it holds data: `--delete-data kv` deletes it)
 
-    plan: 2 to create, 1 to change, 1 to delete, 1 to adopt, 3 stay
+    plan: 2 to create, 1 to update, 1 to delete, 1 to adopt, 3 unchanged
     "#);
 }
 
@@ -142,7 +143,7 @@ fn a_refusal_has_its_way_out() {
                   a soft-deleted vault has this name
                   Bring it back with `--recover`.
 
-    plan: 1 to create, 0 to change, 0 to delete, 0 stay, 1 refused
+    plan: 1 to create, 0 to update, 0 to delete, 0 unchanged, 1 refused
     "#);
 }
 
@@ -156,7 +157,7 @@ fn nothing_to_do_is_one_line() {
     };
     assert_eq!(human::plan(&stay(14), Paint(false), 0), "nothing to do: 14 resources are as they should be\n");
     assert_eq!(human::plan(&stay(1), Paint(false), 0), "nothing to do: 1 resource is as it should be\n");
-    assert_eq!(human::plan(&stay(0), Paint(false), 0), "nothing to do: app claims has nothing\n");
+    assert_eq!(human::plan(&stay(0), Paint(false), 0), "nothing to do: app claims has no resources\n");
 }
 
 #[test]
@@ -185,7 +186,7 @@ fn explain(key: &Key, fault: &Fault) -> Failure {
 #[test]
 fn a_report_tells_what_was_done_what_failed_and_what_was_not_started() {
     insta::assert_snapshot!(human::troubles(&a_report(), &explain, Paint(false)).unwrap(), @r#"
-    error: could not change grant/kv/claims: a bug of podid: boom
+    error: could not update grant/kv/claims: a bug of podid: boom
       because the answer was odd
     hint: Look at `podid state show grant/kv/claims`.
     not started: to create azureidentity/dev/claims: grant/kv/claims failed
@@ -193,7 +194,7 @@ fn a_report_tells_what_was_done_what_failed_and_what_was_not_started() {
     insta::assert_snapshot!(human::report(&a_report(), &a_plan(), Duration::from_secs(150), Paint(false), 0), @r#"
       done        created identity/claims in 0.3 s
       kept vault/kv: it holds data: `--delete-data kv` deletes it
-    not done: 1 created, 0 changed, 0 deleted, 1 adopted, 3 stay, 1 failed, 1 not started, in 2 min 30 s
+    not done: 1 created, 0 updated, 0 deleted, 1 adopted, 3 unchanged, 1 failed, 1 not started, in 2 min 30 s
     "#);
 }
 
@@ -212,7 +213,7 @@ fn a_report_without_trouble_is_one_line_and_what_was_kept() {
     let text = human::report(&report, &a_plan(), Duration::from_millis(12_345), Paint(false), 0);
     let (kept, sum) = text.split_once('\n').unwrap();
     assert_eq!(kept, "  kept vault/kv: it holds data: `--delete-data kv` deletes it");
-    assert_eq!(sum, "done: 1 created, 0 changed, 0 deleted, 1 adopted, 3 stay, in 12 s\n");
+    assert_eq!(sum, "done: 1 created, 0 updated, 0 deleted, 1 adopted, 3 unchanged, in 12 s\n");
 }
 
 #[test]
@@ -229,7 +230,7 @@ fn a_plan_as_json_has_the_fixed_names() {
     assert_eq!(document["actions"][0]["key"], "identity/claims");
     assert_eq!(document["actions"][0]["act"], "create");
     assert_eq!(document["refused"][0]["way_out"], "Bring it back with `--recover`.");
-    let expected = json!({"create": 1, "update": 0, "delete": 0, "adopt": 0, "keep": 0, "failed": 0, "not_started": 0});
+    let expected = json!({"create": 1, "update": 0, "replace": 0, "delete": 0, "adopt": 0, "keep": 0, "failed": 0, "not_started": 0});
     assert_eq!(document["summary"], expected);
     assert!(document["actions"][0].get("work").is_none());
 }
@@ -280,7 +281,7 @@ fn progress_without_a_terminal_is_plain_lines() {
     creating identity/claims ...
     identity/claims: Waiting until it is known.
     created identity/claims in 0.3 s
-    failed to change grant/kv/claims: interrupted
+    failed to update grant/kv/claims: interrupted
     "#);
 }
 

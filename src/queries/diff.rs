@@ -185,7 +185,7 @@ async fn merged(looked: &Looked, rendered: &Rendered, terms: Terms) -> Result<Op
     let live = cluster.get(&rendered.place.at).await.map_err(Fault::cloud)?.unwrap_or_default();
     match outlook(&cluster, &rendered.place, &live, &rendered.manifest, terms).await? {
         Outlook::Would { object, .. } => Ok(Some(shown(&object))),
-        Outlook::Conflicts(fields) => Err(Fault::cloud(crate::cluster::Error::Conflicts(fields))),
+        Outlook::Conflicts(fields) => Err(crate::resources::conflict::fault(&fields, terms.mine)),
     }
 }
 

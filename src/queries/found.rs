@@ -308,7 +308,7 @@ fn graph(app: &str, subscription: &str, wishes: Vec<Wished<'_>>) -> Result<Desir
     let memory = Memory::default();
     let mut nodes = BTreeMap::new();
     for (wish, cluster) in wishes {
-        let context = expand::Context { app, subscription, group: None, default_group: None, cluster, memory: &memory };
+        let context = expand::Context { app, subscription, group: None, default_group: None, location: None, cluster, memory: &memory };
         let part = expand::wish(&wish, false, &context).map_err(|f| Failure::from(&f))?;
         for (key, node) in part.nodes {
             let there = nodes.get(&key).map(|n: &crate::engine::desired::Node| n.intent);

@@ -31,19 +31,22 @@ struct Eyes<'a> {
     subscription: String,
     memory: Memory,
     ledger: crate::engine::ledger::Ledger,
+    /// The spec's, for a name that neither spec nor state places.
+    default_group: Option<String>,
 }
 
 impl<'a> Eyes<'a> {
     fn open(session: &'a Session) -> Result<Self, Failure> {
         let (world, ledger) = State::peek(&session.state_path(None))?;
-        let app = session.global.app.clone().unwrap_or_else(|| crate::converge::DEFAULT_APP.to_owned());
-        Ok(Self {
-            session,
-            azure: session.azure.read(),
-            subscription: session.subscription(None, world.as_ref())?,
-            memory: Memory::new(&ledger, &app),
-            ledger,
-        })
+        let spec = crate::converge::spec_beside()?.map(|loaded| loaded.spec);
+        let named = session.global.app.as_deref().or(spec.as_ref().map(|s| s.metadata.name.as_str()));
+        let subscription = session.subscription(spec.as_ref().and_then(|s| s.subscription.as_deref()), world.as_ref())?;
+        let mut memory = Memory::new(&ledger, named.unwrap_or(crate::converge::DEFAULT_APP));
+        if let Some(spec) = &spec {
+            memory.add_spec(spec, &subscription);
+        }
+        let default_group = spec.and_then(|s| s.resource_group);
+        Ok(Self { session, azure: session.azure.read(), subscription, memory, ledger, default_group })
     }
 
     fn id(&self, kind: &str, name: &str, group: Option<&str>) -> Result<ArmId, Failure> {
@@ -59,7 +62,7 @@ impl<'a> Eyes<'a> {
         {
             return Ok(known);
         }
-        let group = group.ok_or_else(|| {
+        let group = group.or(self.default_group.as_deref()).ok_or_else(|| {
             Failure::new(Exit::Refused, format!("which resource group {name} lies in is not known"))
                 .hint("Name it with `-g GROUP`, or give the full id.")
         })?;
@@ -189,13 +192,21 @@ impl<'a> Eyes<'a> {
         };
         let rows: Vec<Vec<String>> = found
             .iter()
-            .map(|a| vec![role(a), a.principal_id.clone(), a.scope.to_string(), a.description.clone().unwrap_or_default()])
+            .map(|a| {
+                let condition = a.condition.as_deref().map(crate::resources::role::one_line).unwrap_or_default();
+                vec![role(a), a.principal_id.clone(), a.scope.to_string(), condition, a.description.clone().unwrap_or_default()]
+            })
             .collect();
         let all: Vec<Value> = found
             .iter()
-            .map(|a| json!({ "id": a.id, "role": role(a), "principal_id": a.principal_id, "scope": a.scope, "description": a.description }))
+            .map(|a| {
+                json!({
+                    "id": a.id, "role": role(a), "principal_id": a.principal_id, "scope": a.scope, "condition": a.condition,
+                    "description": a.description,
+                })
+            })
             .collect();
-        let headers = ["ROLE", "PRINCIPAL", "SCOPE", "DESCRIPTION"];
+        let headers = ["ROLE", "PRINCIPAL", "SCOPE", "CONDITION", "DESCRIPTION"];
         self.say(
             &json!({ "version": 1, "roles": all }),
             table::list(&headers, &rows, "there are no such role assignments", self.session.terminal.width),

@@ -84,6 +84,7 @@ fn places(loaded: &Loaded) -> Result<Places, Failure> {
         subscription,
         group: None,
         default_group: loaded.spec.resource_group.as_deref().or(Some("any")),
+        location: loaded.spec.location.as_deref(),
         cluster: Some(&cluster),
         memory: &memory,
     };

@@ -161,11 +161,8 @@ impl Kind<Cloud> for Grant {
     }
     fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
         if let Some(assignment) = &actual.assignment {
-            let wanted = ownership::description(around.app);
-            if !around.mine(self.owner(around, actual)) || ownership::is_described(around.app, assignment.description.as_deref()) {
-                return Diff::Same;
-            }
-            return Diff::Update(vec![Change { field: "description".into(), from: json!(assignment.description), to: json!(wanted) }]);
+            let changes = role::changes(around.app, around.mine(self.owner(around, actual)), assignment);
+            return if changes.is_empty() { Diff::Same } else { Diff::Update(changes) };
         }
         let Some(entry) = &actual.entry else { return Diff::Same };
         let lacking = self.lacking(entry);
@@ -220,6 +217,12 @@ impl Kind<Cloud> for Grant {
         (self.purpose == Purpose::Write)
             .then(|| "for podid's own login, which has no right to the secrets of a vault that it makes; `down` takes it away".into())
     }
+    fn remark(&self, actual: &Actual) -> Option<String> {
+        role::remark(actual.assignment.as_ref()?)
+    }
+    fn way_out(&self, actual: &Actual) -> Option<String> {
+        role::way_out(actual.assignment.as_ref()?)
+    }
     async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
         let vault = self.vault_id()?;
         let principal = self.principal.get()?;
@@ -232,11 +235,10 @@ impl Kind<Cloud> for Grant {
             }
             let (_, guid) = self.role();
             let definition = format!("/subscriptions/{}/providers/Microsoft.Authorization/roleDefinitions/{guid}", vault.subscription_id());
-            let name = before
-                .and_then(|b| b.assignment)
-                .map_or_else(|| roles::assignment_name(vault.as_str(), guid, principal), |assignment| assignment.name);
+            let before = before.and_then(|b| b.assignment);
+            let description = role::description(around.app, around.ours == Some(true), before.as_ref());
+            let name = before.map_or_else(|| roles::assignment_name(vault.as_str(), guid, principal), |assignment| assignment.name);
             let kind = *self.principal_kind.get()?;
-            let description = ownership::description(around.app);
             let assignment =
                 writer.azure.put_role_assignment(&vault, &name, &definition, principal, kind, &description).await.map_err(Fault::cloud)?;
             return Ok(Actual { assignment: Some(assignment), entry: None, added: None });

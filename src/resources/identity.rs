@@ -78,6 +78,11 @@ impl Kind<Cloud> for Identity {
     fn summary(&self) -> Vec<(&'static str, Value)> {
         vec![("resourceGroup", json!(self.id.group_name())), ("location", json!(self.location))]
     }
+    fn identifiers(&self, published: &Outputs) -> Vec<(&'static str, Value)> {
+        let known = |field: &str| published.get(field).cloned().filter(|value| !value.is_null());
+        let fields = [("clientId", CLIENT_ID.0), ("principalId", PRINCIPAL_ID.0)];
+        fields.into_iter().filter_map(|(name, field)| Some((name, known(field)?))).collect()
+    }
     fn missing(&self) -> (String, String) {
         (
             format!("the identity {} does not exist in resource group {}", self.id.name(), self.id.group_name().unwrap_or("?")),

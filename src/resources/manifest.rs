@@ -2,6 +2,7 @@
 //! change is what would change, defaults, pruning and other managers' fields included. It knows no kind.
 
 use super::{
+    conflict::{self, Conflict},
     ownership,
     takeover::{self, Takeover},
     world::{Cloud, Lies, Reader, Writer},
@@ -27,8 +28,8 @@ pub struct Actual {
     pub labels: BTreeMap<String, String>,
     /// What an apply would change.
     pub changes: Vec<Change>,
-    /// Fields that others own with other values: (path, manager).
-    pub conflicts: Vec<(String, String)>,
+    /// Fields that others own with other values.
+    pub conflicts: Vec<Conflict>,
     pub terminating: bool,
     /// Some of what it is made of was not known when it was looked at: whether it differs is seen when it is written.
     #[serde(default)]
@@ -249,8 +250,8 @@ pub enum Outlook {
         object: Value,
         taken: Option<Takeover>,
     },
-    /// Fields that others own with other values: (path, manager).
-    Conflicts(Vec<(String, String)>),
+    /// Fields that others own with other values.
+    Conflicts(Vec<Conflict>),
 }
 
 pub async fn outlook(cluster: &cluster::Read, place: &Place, live: &Value, wanted: &Value, terms: Terms) -> Result<Outlook, Fault> {
@@ -261,7 +262,7 @@ pub async fn outlook(cluster: &cluster::Read, place: &Place, live: &Value, wante
     }
     let object = match cluster.preview(&place.at, wanted, terms.force()).await.map_err(Fault::cloud)? {
         Preview::Would(object) => object,
-        Preview::Conflicts(conflicts) => return Ok(Outlook::Conflicts(conflicts)),
+        Preview::Conflicts(fields) => return Ok(Outlook::Conflicts(Conflict::all(fields, live, wanted))),
     };
     Ok(match takeover::of(live, place.from()).filter(|_| terms.takes_over()) {
         // the server's dry run knows nothing of the write before it
@@ -277,18 +278,9 @@ pub fn diff(around: Around<'_>, actual: &Actual) -> Diff {
     if !actual.conflicts.is_empty() {
         let mine = around.mine(ownership::owner(around.app, &actual.labels));
         if !mine {
-            let changes = actual.conflicts.iter().map(|(field, manager)| Change {
-                field: format!("{field} (owned by {manager})"),
-                from: json!("(another value)"),
-                to: Value::Null,
-            });
-            return Diff::Update(changes.collect());
+            return Diff::Update(actual.conflicts.iter().map(Conflict::change).collect());
         }
-        let fields: Vec<String> = actual.conflicts.iter().map(|(field, manager)| format!("{field} is owned by {manager}")).collect();
-        return Diff::Refuse {
-            reason: format!("others changed what podid set: {}", fields.join(", ")),
-            way_out: "Set podid's values again with `--force-conflicts`, or bring the spec to what is there.".into(),
-        };
+        return Diff::Refuse { reason: conflict::reason(&actual.conflicts), way_out: conflict::way_out(true) };
     }
     if actual.changes.is_empty() { Diff::Same } else { Diff::Update(actual.changes.clone()) }
 }
@@ -319,15 +311,21 @@ pub async fn put(place: &Place, around: Around<'_>, before: Option<&Actual>, wri
             match outlook(&read, place, &live, &wanted, terms).await? {
                 Outlook::Would { object, taken: None } if changes(&live, &object).is_empty() => return Ok(Actual::of(&live)),
                 Outlook::Would { taken: found, .. } => taken = found,
-                Outlook::Conflicts(conflicts) => return Err(Fault::cloud(cluster::Error::Conflicts(conflicts))),
+                Outlook::Conflicts(conflicts) => return Err(conflict::fault(&conflicts, terms.mine)),
             }
         }
     }
     if let Some(taken) = taken {
         take(&cluster, place, taken).await?;
     }
-    let live = cluster.apply(&place.at, &wanted, terms.force()).await.map_err(Fault::cloud)?;
-    Ok(Actual::of(&live))
+    match cluster.apply(&place.at, &wanted, terms.force()).await {
+        // somebody was quicker between plan and write
+        Err(cluster::Error::Conflicts(fields)) => {
+            let live = writer.clusters.reader(&place.lies).await?.get(&place.at).await.map_err(Fault::cloud)?.unwrap_or_default();
+            Err(conflict::fault(&Conflict::all(fields, &live, &wanted), terms.mine))
+        }
+        applied => Ok(Actual::of(&applied.map_err(Fault::cloud)?)),
+    }
 }
 
 /// How often somebody else may come in between.

@@ -5,6 +5,7 @@ pub mod azure_identity;
 pub mod azure_identity_binding;
 pub mod caller;
 pub mod cluster;
+pub mod conflict;
 pub mod grant;
 pub mod group;
 pub mod identity;

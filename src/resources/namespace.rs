@@ -132,7 +132,10 @@ impl Kind<Cloud> for Namespace {
     fn missing(&self) -> (String, String) {
         (
             format!("the namespace {} does not exist in the cluster {}", self.name, self.lies.cluster),
-            format!("Create it (`kubectl create namespace {}`), or bind an identity there first: `podid bind`.", self.name),
+            format!(
+                "Create it (`kubectl create namespace {}`), or bind an identity there first: `podid bind --namespace {}`.",
+                self.name, self.name
+            ),
         )
     }
     async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {

@@ -102,11 +102,55 @@ pub fn guid_of(definition: &str) -> &str {
     definition.rsplit('/').next().unwrap_or(definition)
 }
 
-/// The assignment of this role to this principal among those of a scope.
+/// The assignment of this role to this principal among those of a scope. Azure refuses a second one, also where their conditions differ;
+/// should there be more, the one without a condition counts.
 pub fn find<'a>(assignments: &'a [RoleAssignment], definition: &str, principal: &str) -> Option<&'a RoleAssignment> {
-    assignments.iter().find(|a| {
+    let fits = |a: &&RoleAssignment| {
         guid_of(&a.role_definition_id).eq_ignore_ascii_case(guid_of(definition)) && a.principal_id.eq_ignore_ascii_case(principal)
+    };
+    let plain = assignments.iter().filter(fits).find(|a| a.condition.is_none());
+    plain.or_else(|| assignments.iter().find(fits))
+}
+
+/// How an assignment differs from the one that is wanted: by a condition, whoever made it, and by podid's description where it is podid's.
+pub fn changes(app: &str, mine: bool, found: &RoleAssignment) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if let Some(condition) = &found.condition {
+        changes.push(Change { field: "condition".into(), from: json!(one_line(condition)), to: Value::Null });
+    }
+    if mine && !ownership::is_described(app, found.description.as_deref()) {
+        let wanted = ownership::description(app);
+        changes.push(Change { field: "description".into(), from: json!(found.description), to: json!(wanted) });
+    }
+    changes
+}
+
+/// Conditions are written over many lines.
+pub fn one_line(condition: &str) -> String {
+    condition.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What the plan says beside a change that takes a condition off.
+pub fn remark(found: &RoleAssignment) -> Option<String> {
+    found.condition.as_ref().map(|_| "takes its condition off: the role then holds for all of its scope".to_owned())
+}
+
+/// What to do about somebody else's assignment that has a condition.
+pub fn way_out(found: &RoleAssignment) -> Option<String> {
+    found.condition.as_ref().map(|_| {
+        format!(
+            "Azure allows one assignment of a role to a principal at a scope, so podid cannot add its own. Take the condition off with `--adopt`, or look at it first: `az role assignment list --scope {} --assignee {}`.",
+            found.scope, found.principal_id
+        )
     })
+}
+
+/// Somebody else's description stays, so that the assignment does not look like podid's.
+pub fn description(app: &str, mine: bool, before: Option<&RoleAssignment>) -> String {
+    match before {
+        Some(before) if !mine => before.description.clone().unwrap_or_default(),
+        _ => ownership::description(app),
+    }
 }
 
 impl Kind<Cloud> for Role {
@@ -132,12 +176,8 @@ impl Kind<Cloud> for Role {
         Ok(Some(Actual { assignment, needed }))
     }
     fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
-        let wanted = ownership::description(around.app);
-        let described = &actual.assignment.description;
-        if !around.mine(self.owner(around, actual)) || ownership::is_described(around.app, described.as_deref()) {
-            return Diff::Same;
-        }
-        Diff::Update(vec![Change { field: "description".into(), from: json!(described), to: json!(wanted) }])
+        let changes = changes(around.app, around.mine(self.owner(around, actual)), &actual.assignment);
+        if changes.is_empty() { Diff::Same } else { Diff::Update(changes) }
     }
     fn owner(&self, around: Around<'_>, actual: &Actual) -> Owner {
         ownership::described(around.app, actual.assignment.description.as_deref())
@@ -158,12 +198,19 @@ impl Kind<Cloud> for Role {
     fn note(&self) -> Option<String> {
         self.note.clone()
     }
+    fn remark(&self, actual: &Actual) -> Option<String> {
+        remark(&actual.assignment)
+    }
+    fn way_out(&self, actual: &Actual) -> Option<String> {
+        way_out(&actual.assignment)
+    }
     async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
         let (scope, principal) = (self.scope_id()?, self.principal.get()?);
         let definition = self.definition(&scope, &writer.look).await?;
-        let name = before.map_or_else(|| roles::assignment_name(scope.as_str(), guid_of(&definition), principal), |b| b.assignment.name);
+        let before = before.map(|b| b.assignment);
+        let description = description(around.app, around.ours == Some(true), before.as_ref());
+        let name = before.map_or_else(|| roles::assignment_name(scope.as_str(), guid_of(&definition), principal), |b| b.name);
         let kind = *self.principal_kind.get()?;
-        let description = ownership::description(around.app);
         let put = writer.azure.put_role_assignment(&scope, &name, &definition, principal, kind, &description).await;
         Ok(Actual { assignment: put.map_err(Fault::cloud)?, needed: None })
     }

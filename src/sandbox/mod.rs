@@ -71,7 +71,7 @@ const ASK: Duration = Duration::from_secs(5);
 pub struct Options {
     /// `.podid` or what takes its place; made if missing.
     pub dir: PathBuf,
-    /// None: quick, or what a running `serve` has.
+    /// None: quick, or what a running `serve` has. Another one than a running `serve` has is refused: its settings are its own.
     pub lateness: Option<Lateness>,
     /// None: loopback, the port that the folder had last, or any.
     pub listen: Option<SocketAddr>,
@@ -185,7 +185,7 @@ pub async fn open(options: Options) -> Result<Sandbox, Error> {
     match take(&folder, options.wait).await? {
         Holder::Serve(served) => {
             if let Some(lateness) = options.lateness {
-                command(&folder, served.address, "/settings", Some(&json!({ "lateness": lateness }))).await?;
+                same_lateness(&folder, &served, lateness).await?;
             }
             Ok(Sandbox { access: Access::of(&folder, &served, &keys::Keys::load(&folder)?), embedded: None })
         }
@@ -197,6 +197,24 @@ pub async fn open(options: Options) -> Result<Sandbox, Error> {
         }
         Holder::Other => Err(Error::Busy { dir: folder.dir().to_owned(), pid: folder.holder() }),
     }
+}
+
+/// Who serves decides for all clients.
+async fn same_lateness(folder: &Folder, served: &Served, asked: Lateness) -> Result<(), Error> {
+    let (_, settings) = remote::ask(served.address, "GET", "/settings", None, ASK)
+        .await
+        .map_err(|error| Error::Unreachable { dir: folder.dir().to_owned(), why: error.to_string() })?;
+    if settings["lateness"] == json!(asked) {
+        return Ok(());
+    }
+    let has = settings["lateness"].as_str().unwrap_or_default();
+    Err(Error::Use {
+        why: format!(
+            "the sandbox in {} is served with --lateness {has}, and a client cannot change that to {asked}",
+            folder.dir().display()
+        ),
+        way: format!("leave --lateness (or PODID_LATENESS) out, or serve it again with `podid sandbox serve --lateness {asked}`"),
+    })
 }
 
 async fn command(folder: &Folder, address: SocketAddr, path: &str, body: Option<&Value>) -> Result<Value, Error> {

@@ -40,6 +40,31 @@ fn filled(text: &str) -> Checked {
 }
 
 pub(super) fn check(spec: &Spec) -> Verdict {
+    head(spec)?;
+    let vaults = vaults(spec)?;
+    let mut seen = Seen::default();
+    for (at, workload) in spec.workloads.iter().enumerate() {
+        self::workload(&format!("workloads[{at}]"), workload, &vaults, &mut seen)?;
+    }
+    Ok(())
+}
+
+/// Only what a single command takes from the spec beside it: the app, the defaults, the cluster, and where vaults and identities are.
+pub(super) fn check_references(spec: &Spec) -> Verdict {
+    head(spec)?;
+    let one = spec.vault.iter().map(|vault| ("vault".to_owned(), vault));
+    let many = spec.vaults.iter().enumerate().map(|(at, vault)| (format!("vaults[{at}]"), vault));
+    for (path, vault) in one.chain(many) {
+        named(&format!("{path}.name"), names::vault_or_id, &vault.name)?;
+        maybe(&format!("{path}.resourceGroup"), names::group_or_id, vault.resource_group.as_ref())?;
+    }
+    for (at, workload) in spec.workloads.iter().enumerate() {
+        identity(&format!("workloads[{at}].identity"), &workload.identity)?;
+    }
+    Ok(())
+}
+
+fn head(spec: &Spec) -> Verdict {
     if spec.api_version != API_VERSION {
         return Err(wrong("apiVersion", format!("this podid reads `{API_VERSION}`, not `{}`", spec.api_version)));
     }
@@ -55,11 +80,6 @@ pub(super) fn check(spec: &Spec) -> Verdict {
         maybe("cluster.resourceGroup", names::group_or_id, cluster.resource_group.as_ref())?;
         maybe("cluster.context", filled, cluster.context.as_ref())?;
         maybe("cluster.principalId", names::guid, cluster.principal_id.as_ref())?;
-    }
-    let vaults = vaults(spec)?;
-    let mut seen = Seen::default();
-    for (at, workload) in spec.workloads.iter().enumerate() {
-        self::workload(&format!("workloads[{at}]"), workload, &vaults, &mut seen)?;
     }
     Ok(())
 }

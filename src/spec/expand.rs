@@ -47,6 +47,8 @@ pub struct Context<'a> {
     pub group: Option<&'a str>,
     /// The spec's, for want of that.
     pub default_group: Option<&'a str>,
+    /// The spec's default location.
+    pub location: Option<&'a str>,
     /// The cluster that Kubernetes objects go to; None: none could be told.
     pub cluster: Option<&'a ClusterRef>,
     pub memory: &'a Memory,
@@ -56,7 +58,7 @@ pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
     let mut expansion = Expansion {
         context,
         group: context.group.or(context.default_group),
-        location: spec.location.as_deref(),
+        location: context.location,
         spelling: Spelling::default(),
         desired: Desired::new(context.app, By::Spec),
     };
@@ -73,7 +75,7 @@ pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
 pub fn wish(wish: &Wish, remove: bool, context: &Context<'_>) -> Result<Desired, Fault> {
     let group = context.group.or(context.default_group);
     let desired = Desired::new(context.app, By::Command);
-    let mut expansion = Expansion { context, group, location: None, spelling: Spelling::default(), desired };
+    let mut expansion = Expansion { context, group, location: context.location, spelling: Spelling::default(), desired };
     expansion.wish(wish, remove)?;
     let mut desired = expansion.desired;
     if remove {

@@ -82,6 +82,16 @@ fn shown(path: &Path) -> String {
 
 /// `-` reads standard input.
 pub fn load(path: &Path) -> Result<Loaded, Error> {
+    parse(path, &read(path)?)
+}
+
+/// The spec beside a single command. Of its vaults and workloads only the names are checked: a fault in what the command does not use
+/// must not stop it.
+pub fn load_beside(path: &Path) -> Result<Loaded, Error> {
+    parse_checked(path, &read(path)?, check::check_references)
+}
+
+fn read(path: &Path) -> Result<String, Error> {
     let unreadable = |why: &str| Error::Unreadable { file: path.to_owned(), why: why.to_owned() };
     let mut bytes = Vec::new();
     let read = if is_stdin(path) {
@@ -94,16 +104,19 @@ pub fn load(path: &Path) -> Result<Loaded, Error> {
         Err(error) => return Err(unreadable(&error.to_string())),
         Ok(_) => {}
     }
-    let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text"))?;
-    parse(path, &text)
+    String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text"))
 }
 
 /// The same for a text that is already there. `path` is for messages, and for the folder that paths in it are relative to.
 pub fn parse(path: &Path, text: &str) -> Result<Loaded, Error> {
+    parse_checked(path, text, check::check)
+}
+
+fn parse_checked(path: &Path, text: &str, check: fn(&Spec) -> Result<(), check::Complaint>) -> Result<Loaded, Error> {
     let marks = Marks::of(text);
     let wrong = |wrong: Wrong| Error::Wrong(Box::new(Wrong { file: path.to_owned(), ..wrong }));
     let mut spec: Spec = serde_saphyr::from_str(text).map_err(|error| wrong(explained(error.without_snippet(), &marks)))?;
-    check::check(&spec).map_err(|complaint| wrong(placed(complaint, &marks)))?;
+    check(&spec).map_err(|complaint| wrong(placed(complaint, &marks)))?;
     place_files(&mut spec, path);
     let text_digest = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Loaded { spec, path: path.to_owned(), text_digest, places: marks.values })

@@ -72,7 +72,7 @@ fn what_az_deletes_of_podids_is_made_again() {
         "+ create  identity/aks2kvIdentity",
         "~ replace grant/myk8skv/aks2kvIdentity",
         "~ replace role/reader/identity/aks2kvIdentity/subscription",
-        "~ change  azureidentity/aks-mi/default/aks-kv-identity",
+        "~ update  azureidentity/aks-mi/default/aks-kv-identity",
     ] {
         assert!(plan.stdout.contains(line), "{line}:\n{}", plan.stdout);
     }

@@ -26,7 +26,7 @@ fn an_unknown_context_lists_those_there_are() {
     exit 4
     error: namespace/aks-mi/shop: there is no context "aks-zz" in the kubeconfig
       because the contexts there are: aks-mi, aks-sp
-    hint: Name one of them with `--context` (or `context:` of the spec's cluster), or get it with `az aks get-credentials -g GROUP -n CLUSTER`.
+    hint: Name one of them with `--context` (or `context:` of the spec's cluster), or get it with `az aks get-credentials -g podid-lab -n aks-mi`.
     "#);
 }
 
@@ -36,7 +36,7 @@ fn no_kubeconfig_says_how_to_get_one() {
     assert_snapshot!(lab.fails("up -f app.yaml --yes"), @r#"
     exit 1
     error: namespace/aks-mi/shop: the kubeconfig could not be read: there is none at /nowhere/config
-    hint: Get one with `az aks get-credentials -g GROUP -n CLUSTER`, or name it with `--kubeconfig`.
+    hint: Get one with `az aks get-credentials -g podid-lab -n aks-mi`, or name it with `--kubeconfig`.
     "#);
 }
 
@@ -58,7 +58,7 @@ fn a_cluster_out_of_reach_is_told_once_and_within_the_time_limit() {
     assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 5s"), @r#"
     exit 1
     error: namespace/aks-mi/shop: the cluster of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) could not be reached: Connection refused (os error 111)
-    hint: Check the network (a private cluster is reached only from its own), HTTPS_PROXY and NO_PROXY; a stopped cluster is started by `az aks start`.
+    hint: Check the network (a private cluster is reached only from its own), HTTPS_PROXY and NO_PROXY; a stopped cluster is started by `az aks start -g podid-lab -n aks-mi`.
     "#);
 }
 
@@ -69,7 +69,7 @@ fn a_cluster_with_another_ca_is_not_trusted() {
     assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 10s"), @r#"
     exit 1
     error: namespace/aks-mi/shop: the cluster of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) shows a certificate that is not trusted: BadSignature
-    hint: The kubeconfig may be of an older cluster of that name: `az aks get-credentials --overwrite-existing`.
+    hint: The kubeconfig may be of an older cluster of that name: `az aks get-credentials -g podid-lab -n aks-mi --overwrite-existing`.
     "#);
 }
 
@@ -79,7 +79,7 @@ fn a_token_that_is_not_accepted_may_have_expired() {
     assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 10s"), @r#"
     exit 1
     error: namespace/aks-mi/shop: the cluster of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) does not accept the credential
-    hint: The token or client certificate may have expired: `az aks get-credentials --overwrite-existing`, or `kubelogin`.
+    hint: The token or client certificate may have expired: `az aks get-credentials -g podid-lab -n aks-mi --overwrite-existing`, or `kubelogin`.
     "#);
 }
 
@@ -114,7 +114,7 @@ fn a_login_command_that_is_missing_says_where_to_get_it() {
     assert_snapshot!(with_plugin("").fails("up -f app.yaml --yes"), @r#"
     exit 1
     error: namespace/aks-mi/shop: the login command of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) failed: [DIR]/./kubelogin is not installed; kubelogin is at https://azure.github.io/kubelogin
-    hint: Run the login command of the kubeconfig by hand (`kubectl get ns`); kubelogin may be missing.
+    hint: Run the login command of the kubeconfig by hand (`kubectl --context aks-mi get ns`); kubelogin may be missing.
     "#);
 }
 
@@ -123,12 +123,12 @@ fn a_login_command_that_fails_is_quoted_and_one_that_babbles_is_not() {
     assert_snapshot!(with_plugin("echo not-a-real-secret; echo 'AADSTS700082: the refresh token has expired' >&2; exit 1").fails("up -f app.yaml --yes"), @r#"
     exit 1
     error: namespace/aks-mi/shop: the login command of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) failed: [DIR]/./kubelogin ended with exit status: 1: AADSTS700082: the refresh token has expired
-    hint: Run the login command of the kubeconfig by hand (`kubectl get ns`); kubelogin may be missing.
+    hint: Run the login command of the kubeconfig by hand (`kubectl --context aks-mi get ns`); kubelogin may be missing.
     "#);
     assert_snapshot!(with_plugin("echo not-a-real-secret").fails("up -f app.yaml --yes"), @r#"
     exit 1
     error: namespace/aks-mi/shop: the login command of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) failed: [DIR]/./kubelogin printed no JSON
-    hint: Run the login command of the kubeconfig by hand (`kubectl get ns`); kubelogin may be missing.
+    hint: Run the login command of the kubeconfig by hand (`kubectl --context aks-mi get ns`); kubelogin may be missing.
     "#);
 }
 
@@ -139,7 +139,7 @@ fn a_login_command_that_never_ends_is_given_up_within_the_time_limit() {
     assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 1s"), @r#"
     exit 1
     error: namespace/aks-mi/shop: the login command of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) failed: [DIR]/./kubelogin gave no answer within 1s
-    hint: Run the login command of the kubeconfig by hand (`kubectl get ns`); kubelogin may be missing.
+    hint: Run the login command of the kubeconfig by hand (`kubectl --context aks-mi get ns`); kubelogin may be missing.
     "#);
     assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
 }
@@ -154,7 +154,7 @@ fn a_cluster_that_takes_the_connection_and_says_nothing_is_given_up_within_the_t
     assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 1s"), @r#"
     exit 1
     error: namespace/aks-mi/shop: the cluster of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) could not be reached: no connection within 1s
-    hint: Check the network (a private cluster is reached only from its own), HTTPS_PROXY and NO_PROXY; a stopped cluster is started by `az aks start`.
+    hint: Check the network (a private cluster is reached only from its own), HTTPS_PROXY and NO_PROXY; a stopped cluster is started by `az aks start -g podid-lab -n aks-mi`.
     "#);
     assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
 }
@@ -177,7 +177,7 @@ fn several_kubeconfigs_are_one() {
     assert_snapshot!(lab.fails("plan -f app.yaml"), @r#"
     exit 1
     error: namespace/aks-mi/shop: the cluster of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) does not accept the credential
-    hint: The token or client certificate may have expired: `az aks get-credentials --overwrite-existing`, or `kubelogin`.
+    hint: The token or client certificate may have expired: `az aks get-credentials -g podid-lab -n aks-mi --overwrite-existing`, or `kubelogin`.
     "#);
     let line = format!("plan -f app.yaml --kubeconfig {}", mine.display());
     lab.done(&line);
@@ -194,13 +194,13 @@ fn a_token_file_with_a_line_break_is_a_token() {
     assert_snapshot!(lab.fails("plan -f app.yaml"), @r#"
     exit 1
     error: namespace/aks-mi/shop: the cluster of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) does not accept the credential
-    hint: The token or client certificate may have expired: `az aks get-credentials --overwrite-existing`, or `kubelogin`.
+    hint: The token or client certificate may have expired: `az aks get-credentials -g podid-lab -n aks-mi --overwrite-existing`, or `kubelogin`.
     "#);
     std::fs::remove_file(lab.path("token")).unwrap();
     assert_snapshot!(lab.fails("plan -f app.yaml"), @r#"
     exit 1
     error: namespace/aks-mi/shop: the kubeconfig could not be read: context "aks-mi": its tokenFile [DIR]/token: No such file or directory (os error 2)
-    hint: Get one with `az aks get-credentials -g GROUP -n CLUSTER`, or name it with `--kubeconfig`.
+    hint: Get one with `az aks get-credentials -g podid-lab -n aks-mi`, or name it with `--kubeconfig`.
     "#);
 }
 
@@ -234,7 +234,7 @@ fn a_cluster_without_the_csi_driver_says_what_to_install() {
     assert_snapshot!(lab.fails("up -f app.yaml --yes"), @r#"
     exit 4
     error: secretproviderclass/aks-mi/shop/shop: the cluster does not know the kind SecretProviderClass (secrets-store.csi.x-k8s.io/v1)
-    hint: Install the Secrets Store CSI driver: `az aks enable-addons --addons azure-keyvault-secrets-provider -g GROUP -n CLUSTER`.
+    hint: Install the Secrets Store CSI driver: `az aks enable-addons --addons azure-keyvault-secrets-provider -g podid-lab -n aks-mi`.
     "#);
 }
 
@@ -250,9 +250,9 @@ fn a_mount_in_a_namespace_that_is_not_there_says_how_to_make_it() {
                   objects: conn
       ! refused namespace/aks-mi/nowhere
                   the namespace nowhere does not exist in the cluster aks-mi
-                  Create it (`kubectl create namespace nowhere`), or bind an identity there first: `podid bind`.
+                  Create it (`kubectl create namespace nowhere`), or bind an identity there first: `podid bind --namespace nowhere`.
 
-    plan: 1 to create, 0 to change, 0 to delete, 2 stay, 1 refused
+    plan: 1 to create, 0 to update, 0 to delete, 2 unchanged, 1 refused
     error: nothing was changed: 1 thing needs a decision
     "#);
 }
@@ -271,13 +271,55 @@ fn a_field_that_somebody_else_set_is_theirs_unless_forced() {
     exit 4
     app shop:
       ! refused secretproviderclass/aks-mi/shop/shop
-                  others changed what podid set: .spec.parameters.keyvaultName is owned by helm
+                  others changed what podid set: .spec.parameters.keyvaultName is owned by helm (there: kv-of-somebody, podid's: kv-shop-errors)
                   Set podid's values again with `--force-conflicts`, or bring the spec to what is there.
 
-    plan: 0 to create, 0 to change, 0 to delete, 13 stay, 1 refused
+    plan: 0 to create, 0 to update, 0 to delete, 13 unchanged, 1 refused
     error: nothing was changed: 1 thing needs a decision
     "#);
     lab.done("up -f app.yaml --yes --force-conflicts");
+}
+
+#[test]
+fn a_foreign_object_with_fields_of_another_manager_is_taken_over_by_the_flag_that_is_named() {
+    let lab = Lab::made();
+    lab.edit_object("azureidentitybindings.aadpodidentity.k8s.io/shop/shop-mid-binding", |object| {
+        object["metadata"]["labels"] = json!({});
+        object["spec"]["selector"] = json!("theirs");
+        for entry in object["metadata"]["managedFields"].as_array_mut().unwrap() {
+            entry["manager"] = json!("helm");
+            entry["operation"] = json!("Update");
+        }
+    });
+    assert_snapshot!(lab.fails("up -f app.yaml --yes --state other.json"), @r#"
+    exit 4
+    app shop:
+      ! refused azureidentitybinding/aks-mi/shop/shop-mid-binding
+                  azureidentitybinding/aks-mi/shop/shop-mid-binding is there, is not podid's (app shop), and differs in .spec.selector (owned by helm)
+                    .spec.selector (owned by helm): theirs -> shop-mid
+                  Take it over as it is wanted with `--adopt`, or choose another name.
+
+    plan: 0 to create, 0 to update, 0 to delete, 13 unchanged, 1 refused
+    error: nothing was changed: 1 thing needs a decision
+    "#);
+    lab.done("up -f app.yaml --yes --state other.json --adopt");
+    assert!(lab.done("plan -f app.yaml --state other.json").starts_with("nothing to do"));
+}
+
+#[test]
+fn a_single_command_that_meets_fields_of_another_manager_names_the_flag_and_both_values() {
+    let lab = Lab::made();
+    lab.edit_object("azureidentitybindings.aadpodidentity.k8s.io/shop/shop-mid-binding", |object| {
+        object["spec"]["selector"] = json!("theirs");
+        for entry in object["metadata"]["managedFields"].as_array_mut().unwrap() {
+            entry["manager"] = json!("kubectl-edit");
+            entry["operation"] = json!("Update");
+        }
+    });
+    let told = lab.fails("bind --app shop --namespace shop --identity shop-mid --cluster aks-mi --yes");
+    assert!(told.starts_with("exit 4"), "{told}");
+    assert!(told.contains(".spec.selector is owned by kubectl-edit (there: theirs, podid's: shop-mid)"), "{told}");
+    lab.done("bind --app shop --namespace shop --identity shop-mid --cluster aks-mi --yes --force-conflicts");
 }
 
 #[test]

@@ -37,12 +37,14 @@ fn an_object_of_somebody_else_that_differs_is_not_taken_over_unasked() {
     app shop:
       ! refused azureidentitybinding/aks-mi/shop/shop-mid-binding
                   azureidentitybinding/aks-mi/shop/shop-mid-binding is there, is not podid's (app shop), and differs in metadata.labels, spec.selector
+                    metadata.labels: {} -> (none)
+                    spec.selector: theirs -> shop-mid
                   Take it over as it is wanted with `--adopt`, or choose another name.
 
-    plan: 0 to create, 0 to change, 0 to delete, 13 stay, 1 refused
+    plan: 0 to create, 0 to update, 0 to delete, 13 unchanged, 1 refused
     error: nothing was changed: 1 thing needs a decision
     "#);
-    lab.done("up -f app.yaml --yes --state other.json --adopt --force-conflicts");
+    lab.done("up -f app.yaml --yes --state other.json --adopt");
 }
 
 #[test]
@@ -82,6 +84,33 @@ fn removing_what_something_needs_is_refused() {
 }
 
 #[test]
+fn a_replacement_says_what_it_deletes_and_is_counted_by_itself() {
+    let lab = Lab::made();
+    let old = lab.done("output identity/shop-mid client_id --app shop").trim().to_owned();
+    let moved = "      name: shop-mid\n      resourceGroup: MC_podid-lab_aks-mi_westeurope\n";
+    lab.write("app.yaml", &lab.read("app.yaml").replacen("      name: shop-mid\n", moved, 1));
+    let deleted = "the old one is deleted: /subscriptions/e76701e5-3b27-571a-a68b-54a47a441782/resourcegroups/podid-lab/providers/Microsoft.ManagedIdentity/userAssignedIdentities/shop-mid";
+    let plan = lab.done("plan -f app.yaml");
+    for line in [
+        format!("  ~ replace identity/shop-mid ({deleted})"),
+        "              resourceGroup: podid-lab -> MC_podid-lab_aks-mi_westeurope".to_owned(),
+        format!("              clientId: {old} -> (new)"),
+    ] {
+        assert!(plan.contains(&line), "{line}\n{plan}");
+    }
+    assert!(plan.ends_with("plan: 0 to create, 1 to update, 3 to replace, 0 to delete, 11 unchanged\n"), "{plan}");
+    let status = lab.done("status -f app.yaml");
+    assert!(status.lines().any(|l| l.starts_with("identity/shop-mid ") && l.contains(&format!("`up` replaces it: {deleted}"))), "{status}");
+    let document: serde_json::Value = serde_json::from_str(&lab.done("plan -f app.yaml -o json")).unwrap();
+    assert_eq!((&document["summary"]["replace"], &document["summary"]["update"]), (&json!(3), &json!(1)));
+    let report = lab.done("up -f app.yaml --yes");
+    assert!(report.contains(&format!("replaced identity/shop-mid: {deleted}")), "{report}");
+    assert!(report.contains("done: 0 created, 1 updated, 3 replaced, 0 deleted, 11 unchanged, in "), "{report}");
+    assert_ne!(lab.done("output identity/shop-mid client_id --app shop").trim(), old);
+    assert!(lab.done("plan -f app.yaml").starts_with("nothing to do"));
+}
+
+#[test]
 fn the_half_that_was_never_done_is_missed_by_the_other() {
     let lab = Lab::with_app();
     assert_snapshot!(lab.fails("up -f app.yaml --yes --only kubernetes"), @r#"
@@ -109,7 +138,7 @@ fn the_half_that_was_never_done_is_missed_by_the_other() {
                   role/virtual-machine-contributor/cluster/aks-mi/cluster/aks-mi/nodes is not in the state, and this run may not look for it
                   Run the other half first with the same state file (`--only azure`), or run without `--only`.
 
-    plan: 4 to create, 0 to change, 0 to delete, 0 stay, 5 refused
+    plan: 4 to create, 0 to update, 0 to delete, 0 unchanged, 5 refused
     error: nothing was changed: 5 things need a decision
     "#);
     lab.done("up -f app.yaml --yes --only azure");

@@ -99,11 +99,19 @@ impl Lab {
 
     /// Faults and refusals of the served sandbox.
     pub fn set(&self, settings: &Value) {
-        let body = settings.to_string();
+        self.control("POST", "/settings", &settings.to_string());
+    }
+
+    /// What the served sandbox says of itself.
+    pub fn asked(&self, method: &str, path: &str) -> Value {
+        self.control(method, path, "")
+    }
+
+    fn control(&self, method: &str, path: &str, body: &str) -> Value {
         let mut stream = TcpStream::connect(self.address()).unwrap();
         write!(
             stream,
-            "POST http://sandbox.podid/settings HTTP/1.1\r\nHost: sandbox.podid\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{body}",
+            "{method} http://sandbox.podid{path} HTTP/1.1\r\nHost: sandbox.podid\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{body}",
             serde_json::from_str::<Value>(&self.read(".podid/keys.json")).unwrap()["control_token"].as_str().unwrap(),
             body.len()
         )
@@ -111,6 +119,7 @@ impl Lab {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap_or_default()
     }
 
     /// Behind podid's back: the world's file while nobody has it.

@@ -16,7 +16,7 @@ fn a_missing_resource_group_is_a_decision_to_make() {
                   the resource group nowhere does not exist in subscription [ID]
                   Create it (`az group create -n nowhere -l LOCATION`), or name another one with `-g`.
 
-    plan: 1 to create, 0 to change, 0 to delete, 0 stay, 1 refused
+    plan: 1 to create, 0 to update, 0 to delete, 0 unchanged, 1 refused
     error: nothing was changed: 1 thing needs a decision
     "#);
 }
@@ -65,7 +65,7 @@ fn an_unknown_cluster_is_named() {
                   the cluster aks-none does not exist in resource group podid-lab
                   Name the managed cluster with `--cluster NAME` (or its full id), or `cluster:` in the spec; `az aks list -o table` shows them.
 
-    plan: 11 to create, 0 to change, 0 to delete, 2 stay, 1 refused
+    plan: 11 to create, 0 to update, 0 to delete, 2 unchanged, 1 refused
     error: nothing was changed: 1 thing needs a decision
     "#);
 }
@@ -94,7 +94,7 @@ fn an_unknown_identity_is_named_with_the_command_that_makes_it() {
                   the identity nobody does not exist in resource group podid-lab
                   Create it: `podid identity create -g podid-lab -n nobody`.
 
-    plan: 5 to create, 0 to change, 0 to delete, 1 stays, 1 refused
+    plan: 5 to create, 0 to update, 0 to delete, 1 unchanged, 1 refused
     error: nothing was changed: 1 thing needs a decision
     "#);
 }
@@ -119,7 +119,7 @@ fn an_unknown_vault_is_named_with_the_command_that_makes_it() {
                   the vault kv-nowhere does not exist in resource group podid-lab
                   Create it: `podid vault create -g podid-lab -n kv-nowhere`.
 
-    plan: 1 to create, 0 to change, 0 to delete, 1 stays, 1 refused
+    plan: 1 to create, 0 to update, 0 to delete, 1 unchanged, 1 refused
     error: nothing was changed: 1 thing needs a decision
     "#);
 }
@@ -178,7 +178,7 @@ fn a_soft_deleted_vault_keeps_its_name_and_recover_is_named() {
                   the vault kv-shop-gone is soft-deleted (to be purged [DATE]): its name is taken
                   Bring it back with its secrets by `--recover`, or purge it: `az keyvault purge -n kv-shop-gone`.
 
-    plan: 1 to create, 0 to change, 0 to delete, 2 stay, 1 refused
+    plan: 1 to create, 0 to update, 0 to delete, 2 unchanged, 1 refused
     error: nothing was changed: 1 thing needs a decision
     "#);
 }
@@ -196,7 +196,7 @@ fn a_soft_deleted_secret_keeps_its_name_and_recover_is_named() {
                   the secret conn is soft-deleted in vault/kv-shop-gone: its name is taken
                   Bring it back by `--recover`, or purge it: `az keyvault secret purge --vault-name kv-shop-gone -n conn`.
 
-    plan: 0 to create, 0 to change, 0 to delete, 3 stay, 1 refused
+    plan: 0 to create, 0 to update, 0 to delete, 3 unchanged, 1 refused
     error: nothing was changed: 1 thing needs a decision
     "#);
 }

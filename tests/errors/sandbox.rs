@@ -107,3 +107,19 @@ fn a_folder_that_others_can_write_is_refused() {
     hint: If you trust what is in it, take the right away: `chmod -R go-w .podid`; else remove it.
     "#);
 }
+
+#[test]
+fn the_settings_of_a_served_sandbox_are_its_own() {
+    let lab = Lab::new().served();
+    let quiet = lab.without("PODID_LATENESS");
+    let lateness = |lab: &Lab| lab.asked("GET", "/settings")["lateness"].clone();
+    quiet.done("identity create -n shop-mid --yes");
+    assert_eq!(lateness(&quiet), json!("none"), "a client that says nothing changes nothing");
+    quiet.done("identity create -n shop-mid --yes --lateness none");
+    assert_snapshot!(quiet.fails("identity create -n shop-mid --yes --lateness realistic"), @r#"
+    exit 2
+    error: the sandbox in [DIR]/.podid is served with --lateness none, and a client cannot change that to realistic
+    hint: Leave --lateness (or PODID_LATENESS) out, or serve it again with `podid sandbox serve --lateness realistic`.
+    "#);
+    assert_eq!(lateness(&quiet), json!("none"));
+}

@@ -1,5 +1,6 @@
 //! The room against a scripted Azure on loopback, over TLS and a CONNECT proxy, so that the production host names are used.
 
+mod blocked;
 mod errors;
 mod fake;
 mod logins;

@@ -61,6 +61,17 @@ async fn what_is_foreign_at_the_new_place_is_not_made_ours_by_the_move() {
 }
 
 #[tokio::test]
+async fn a_move_is_counted_by_itself_and_says_what_is_deleted() {
+    let mut lab = Lab::default();
+    lab.up(&on("a")).await;
+    let plan = lab.plan(&on("b")).await;
+    let action = plan.action(&Right::key("read")).unwrap();
+    assert_eq!((action.act, action.why.as_deref()), (Act::Replace, Some("the old one is deleted: right/host/a~1/read~1")));
+    let summary = plan.summary();
+    assert_eq!((summary.replace, summary.update, summary.create, summary.delete), (1, 0, 0, 0));
+}
+
+#[tokio::test]
 async fn an_old_place_that_another_app_shares_is_passed_on() {
     let mut lab = Lab::default();
     lab.up(&on("a")).await;

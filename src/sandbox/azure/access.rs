@@ -1,9 +1,8 @@
 //! Who may do what where: role assignments (inherited) against actions, as Azure RBAC does.
 
+pub use super::condition::Verdict;
 use super::{
-    Call, directory,
-    error::authorization_failed,
-    ids, locks, roles,
+    Call, condition, directory, error, ids, locks, roles,
     state::{Assignment, State},
 };
 use crate::sandbox::http::Response;
@@ -42,12 +41,19 @@ pub enum Plane {
     Data,
 }
 
-/// The assignment that lets the principal do the action at the scope.
-pub fn granting<'a>(state: &'a State, principal: &str, action: &str, scope: &str, plane: Plane) -> Option<&'a Assignment> {
-    let scope = ids::fold(scope);
+/// The first assignment whose role has the action, and that fits.
+fn assigned<'a>(
+    state: &'a State,
+    principal: &str,
+    action: &str,
+    scope: &str,
+    plane: Plane,
+    fits: impl Fn(&Assignment) -> bool,
+) -> Option<&'a Assignment> {
+    let folded = ids::fold(scope);
     let mut all = directory::as_whom(state, principal).into_iter().flat_map(|who| state.assignments.of(who));
     all.find(|a| {
-        ids::covers(&ids::fold(&a.scope), &scope)
+        ids::covers(&ids::fold(&a.scope), &folded)
             && roles::find(state, &a.role).is_some_and(|role| {
                 role.permissions.iter().any(|p| {
                     let (yes, no) = match plane {
@@ -57,7 +63,32 @@ pub fn granting<'a>(state: &'a State, principal: &str, action: &str, scope: &str
                     yes.iter().any(|p| matches(p, action)) && !no.iter().any(|p| matches(p, action))
                 })
             })
+            && fits(a)
     })
+}
+
+/// What an assignment's condition says of the action at the scope.
+pub fn verdict(assignment: &Assignment, action: &str, scope: &str) -> Verdict {
+    let secret = scope.split_once("/secrets/").map(|(_, name)| name);
+    assignment.condition.as_ref().map_or(Verdict::Holds, |condition| condition::evaluate(condition, action, secret))
+}
+
+/// The assignment that lets the principal do the action at the scope.
+pub fn granting<'a>(state: &'a State, principal: &str, action: &str, scope: &str, plane: Plane) -> Option<&'a Assignment> {
+    assigned(state, principal, action, scope, plane, |a| verdict(a, action, scope) == Verdict::Holds)
+}
+
+/// An assignment that would let the principal do it, if its condition were fulfilled.
+pub fn withheld<'a>(state: &'a State, principal: &str, action: &str, scope: &str, plane: Plane) -> Option<&'a Assignment> {
+    assigned(state, principal, action, scope, plane, |a| verdict(a, action, scope) != Verdict::Holds)
+}
+
+fn authorization_failed(call: &Call<'_>, action: &str, scope: &str) -> Response {
+    let caller = &call.caller.object_id;
+    if !denied(call, action) && withheld(call.state, caller, action, scope, Plane::Control).is_some() {
+        return error::condition_not_fulfilled(caller, action, scope);
+    }
+    error::authorization_failed(caller, action, scope)
 }
 
 pub fn denied(call: &Call<'_>, action: &str) -> bool {
@@ -71,7 +102,7 @@ pub fn may(call: &Call<'_>, action: &str, scope: &str) -> bool {
 /// AuthorizationFailed unless the caller may, ScopeLocked if nobody may.
 pub fn require(call: &Call<'_>, action: &str, scope: &str) -> Result<(), Response> {
     if !may(call, action, scope) {
-        return Err(authorization_failed(&call.caller.object_id, action, scope));
+        return Err(authorization_failed(call, action, scope));
     }
     locks::check(call, action, scope)
 }
@@ -79,7 +110,7 @@ pub fn require(call: &Call<'_>, action: &str, scope: &str) -> Result<(), Respons
 /// Whether the caller may see all of a list: if not, ARM leaves out what the caller may not read, and refuses nothing.
 pub fn sees_all(call: &Call<'_>, action: &str, scope: &str) -> Result<bool, Response> {
     if denied(call, action) {
-        return Err(authorization_failed(&call.caller.object_id, action, scope));
+        return Err(authorization_failed(call, action, scope));
     }
     Ok(may(call, action, scope))
 }

@@ -56,6 +56,17 @@ pub fn authorization_failed(object_id: &str, action: &str, scope: &str) -> Respo
     )
 }
 
+/// The caller has a role with the action, and its condition (ABAC) is not fulfilled.
+pub fn condition_not_fulfilled(object_id: &str, action: &str, scope: &str) -> Response {
+    gateway(
+        403,
+        "AuthorizationFailed",
+        format!(
+            "The client '{object_id}' with object id '{object_id}' has an authorization with ABAC condition that is not fulfilled to perform action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, please refresh your credentials."
+        ),
+    )
+}
+
 pub fn not_registered(namespace: &str) -> Response {
     let message = format!(
         "The subscription is not registered to use namespace '{namespace}'. See https://aka.ms/rps-not-found for how to register subscriptions."

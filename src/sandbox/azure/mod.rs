@@ -9,6 +9,7 @@ pub mod assertion;
 pub mod assignments;
 pub mod callers;
 pub mod clusters;
+pub mod condition;
 pub mod definitions;
 pub mod deleted_secrets;
 pub mod deleted_vaults;

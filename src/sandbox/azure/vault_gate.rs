@@ -167,11 +167,13 @@ pub fn permit(call: &mut Call<'_>, visit: &Visit, operation: Operation, secret: 
     let who = token::describe(call.state, &caller);
     if rbac {
         let resource = ids::fold(&target);
+        let withheld = access::withheld(call.state, &caller.object_id, operation.action, &target, Plane::Data);
+        let reason = withheld.filter(|_| open).map_or_else(|| "null ".to_owned(), |a| reason(a, operation.action, &target));
         return Err(refusal(
             403,
             "Forbidden",
             format!(
-                "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role definitions were changed recently, please observe propagation time.\r\nCaller: {who}\r\nAction: '{}'\r\nResource: '{resource}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null \r\nVault: {};location={location}\r\n",
+                "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role definitions were changed recently, please observe propagation time.\r\nCaller: {who}\r\nAction: '{}'\r\nResource: '{resource}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: {reason}\r\nVault: {};location={location}\r\n",
                 operation.action, visit.vault
             ),
             "ForbiddenByRbac",
@@ -186,6 +188,18 @@ pub fn permit(call: &mut Call<'_>, visit: &Visit, operation: Operation, secret: 
         ),
         "ForbiddenByPolicy",
     ))
+}
+
+/// Why a role that has the action does not grant it.
+fn reason(assignment: &super::state::Assignment, action: &str, target: &str) -> String {
+    let name = ids::fold(&assignment.name);
+    let condition = assignment.condition.as_deref().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+    match access::verdict(assignment, action, target) {
+        access::Verdict::Unknown => {
+            format!("the sandbox does not evaluate this condition of the role assignment {name}, and so does not grant it: {condition}")
+        }
+        _ => format!("the condition of the role assignment {name} is not fulfilled: {condition}"),
+    }
 }
 
 fn late(call: &mut Call<'_>, vault: &str, kind: &str, since: i64) -> bool {

@@ -86,8 +86,12 @@ fn identity(of: &Value) -> Value {
 
 fn assignment(of: &Value) -> Value {
     let p = &of["properties"];
-    json!({ "id": of["id"], "name": of["name"], "scope": p["scope"], "role_definition_id": p["roleDefinitionId"],
-        "principal_id": p["principalId"], "principal_kind": p["principalType"], "description": p["description"] })
+    let mut told = json!({ "id": of["id"], "name": of["name"], "scope": p["scope"], "role_definition_id": p["roleDefinitionId"],
+        "principal_id": p["principalId"], "principal_kind": p["principalType"], "description": p["description"] });
+    if let Some(condition) = p.get("condition").filter(|condition| !condition.is_null()) {
+        told["condition"] = condition.clone();
+    }
+    told
 }
 
 fn vault(of: &Value) -> Value {

@@ -1,0 +1,117 @@
+//! Refusals that no role helps against: Azure Policy, deny assignments, conditions on role assignments, a disabled subscription.
+//! Codes decide; the text is read only for the names that it holds.
+
+use super::error::{Blocked, DisallowingPolicy, RefusedAction};
+use serde_json::Value;
+
+/// None where another role might allow it.
+pub fn of(code: &str, message: &str, body: &[u8]) -> Option<Blocked> {
+    let parsed: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let error = parsed.get("error").filter(|e| e.is_object()).unwrap_or(&parsed);
+    match code {
+        "RequestDisallowedByPolicy" | "PolicyViolation" => Some(policy(error, message, false)),
+        "RequestDisallowedByAzure" => Some(policy(error, message, true)),
+        "ReadOnlyDisabledSubscription" | "SubscriptionDisabled" => Some(Blocked::Subscription),
+        "DenyAssignmentAuthorizationFailed" => Some(deny(message)),
+        // of a linked resource, such as an identity that is put on a scale set
+        "LinkedAuthorizationFailed" | "LinkedAccessCheckFailed" if message.contains("deny assignment") => Some(deny(message)),
+        "AuthorizationFailed" | "LinkedAuthorizationFailed" if message.contains("ABAC condition") => {
+            Some(Blocked::Condition { refused: refused(message) })
+        }
+        "ForbiddenByRbac" => of_vault(message),
+        _ => None,
+    }
+}
+
+/// Key Vault reports a deny assignment on a line of its own: `DenyAssignmentId: null` is none. A condition is no reason to give up: it may
+/// be about to be taken off.
+fn of_vault(message: &str) -> Option<Blocked> {
+    let value = message.lines().find_map(|line| line.trim().strip_prefix("DenyAssignmentId:"))?.trim().trim_matches('\'');
+    let id = (!value.is_empty() && value != "null").then(|| value.to_owned())?;
+    Some(Blocked::Deny { name: None, id: Some(id), at: None, refused: refused(message) })
+}
+
+fn refused(message: &str) -> RefusedAction {
+    let (action, scope, caller) = super::failures::refused_action(message);
+    RefusedAction { action, scope, caller }
+}
+
+/// The text between two marks, the last time that the first of them is there.
+fn between(message: &str, lead: &str, end: &str) -> Option<String> {
+    let from = message.rfind(lead)? + lead.len();
+    let rest = message.get(from..)?;
+    rest.get(..rest.find(end)?).map(str::to_owned).filter(|text| !text.is_empty())
+}
+
+fn deny(message: &str) -> Blocked {
+    Blocked::Deny {
+        name: between(message, "deny assignment with name '", "' and Id '"),
+        id: between(message, "' and Id '", "'"),
+        at: between(message, "' at scope '", "'").or_else(|| {
+            let linked = message.split("deny assignments on the ").nth(1)?;
+            between(linked, "linked scope(s) '", "'")
+        }),
+        refused: refused(message),
+    }
+}
+
+/// The assignments and definitions, from `additionalInfo` (which also has what was compared) or else from the text.
+fn policy(error: &Value, message: &str, by_azure: bool) -> Blocked {
+    let details = error.get("details").and_then(Value::as_array).into_iter().flatten();
+    let mut policies: Vec<DisallowingPolicy> = std::iter::once(error)
+        .chain(details)
+        .flat_map(|part| part.get("additionalInfo").and_then(Value::as_array).into_iter().flatten())
+        .filter(|info| info.get("type").and_then(Value::as_str) == Some("PolicyViolation"))
+        .filter_map(|info| info.get("info").map(of_info))
+        .collect();
+    if policies.is_empty() {
+        policies = identifiers(message);
+    }
+    policies.dedup();
+    let reasons = between(message, "Reasons: '", "'. See").or_else(|| between(message, "Reasons: '", "'"));
+    Blocked::Policy { policies, reasons, by_azure }
+}
+
+fn of_info(info: &Value) -> DisallowingPolicy {
+    let text = |names: &[&str]| names.iter().find_map(|name| info.get(*name)?.as_str().filter(|t| !t.is_empty()).map(str::to_owned));
+    let expressions = info.pointer("/evaluationDetails/evaluatedExpressions").and_then(Value::as_array);
+    let compared = expressions.into_iter().flatten().filter(|e| e.get("result").and_then(Value::as_str) != Some("False"));
+    DisallowingPolicy {
+        assignment: text(&["policyAssignmentDisplayName", "policyAssignmentName"]),
+        assignment_id: text(&["policyAssignmentId"]),
+        definition: text(&["policyDefinitionDisplayName", "policyDefinitionName"]),
+        definition_id: text(&["policyDefinitionId"]),
+        compared: compared.filter_map(expression).collect(),
+    }
+}
+
+/// `tags[cost] is missing (Exists false)`: one comparison that made the policy refuse.
+fn expression(evaluated: &Value) -> Option<String> {
+    let path = ["path", "expression"].iter().find_map(|name| evaluated.get(*name)?.as_str())?;
+    let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let value = evaluated.get("expressionValue").filter(|v| !v.is_null()).map(shown);
+    let operator = evaluated.get("operator").and_then(Value::as_str).unwrap_or_default();
+    let target = evaluated.get("targetValue").map(shown).unwrap_or_default();
+    let is = value.map_or_else(|| "is not set".to_owned(), |value| format!("is {value}"));
+    Some(format!("{path} {is} (rule: {operator} {target})"))
+}
+
+/// `Policy identifiers: '[{"policyAssignment":{"name":…,"id":…},"policyDefinition":{…}}]'.`; some services escape the quotes once more.
+fn identifiers(message: &str) -> Vec<DisallowingPolicy> {
+    let Some(list) = message.find("Policy identifiers: '").and_then(|at| {
+        let rest = message.get(at..)?;
+        rest.get(rest.find('[')?..=rest.rfind(']')?)
+    }) else {
+        return Vec::new();
+    };
+    let parsed: Value = serde_json::from_str(list).or_else(|_| serde_json::from_str(&list.replace("\\\"", "\""))).unwrap_or(Value::Null);
+    let text = |entry: &Value, at: &str| entry.pointer(at).and_then(Value::as_str).map(str::to_owned);
+    let of = |entry: &Value| DisallowingPolicy {
+        assignment: text(entry, "/policyAssignment/name"),
+        assignment_id: text(entry, "/policyAssignment/id"),
+        definition: text(entry, "/policyDefinition/name").or_else(|| text(entry, "/policySetDefinition/name")),
+        definition_id: text(entry, "/policyDefinition/id").or_else(|| text(entry, "/policySetDefinition/id")),
+        compared: Vec::new(),
+    };
+    parsed.as_array().into_iter().flatten().map(of).collect()
+}

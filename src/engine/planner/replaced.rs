@@ -1,0 +1,40 @@
+//! What a replacement replaces: its fields against those of the old thing, and what is deleted for it.
+
+use super::super::{
+    fault::Fault,
+    input::shown,
+    ledger::{Left, Origin},
+    resource::{Change, Erased, World},
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The fields that become others, from the old thing's to the new one's. `left`: what is cleared away, the latest last.
+pub(super) fn changes<W: World>(kind: &dyn Erased<W>, placed: &Value, left: &[(Left, Option<Value>)]) -> Result<Vec<Change>, Fault> {
+    let Some(old) = there(left).last() else { return Ok(Vec::new()) };
+    let before: BTreeMap<&str, Value> = kind.summary(&old.placed)?.into_iter().collect();
+    let field = |(field, to): (&'static str, Value)| {
+        let from = before.get(field).map(shown).unwrap_or_default();
+        Change { field: field.into(), from, to: shown(&to) }
+    };
+    let mut changes: Vec<Change> = kind.summary(placed)?.into_iter().map(field).filter(|c| c.from != c.to).collect();
+    let known_by = kind.identifiers(placed, &old.outputs)?;
+    changes.extend(known_by.into_iter().map(|(field, from)| Change { field: field.into(), from, to: json!("(new)") }));
+    Ok(changes)
+}
+
+/// What the plan says of the old things; None where nothing is cleared away.
+pub(super) fn deletion(left: &[(Left, Option<Value>)]) -> Option<String> {
+    let one = |left: &Left| match (left.origin, left.outputs.get("id").and_then(Value::as_str)) {
+        (Origin::Extended, _) => "what podid added to the old one is taken back".to_owned(),
+        (_, Some(id)) => format!("the old one is deleted: {id}"),
+        (_, None) => "the old one is deleted".to_owned(),
+    };
+    let mut all: Vec<String> = there(left).map(one).collect();
+    all.dedup();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+fn there(left: &[(Left, Option<Value>)]) -> impl DoubleEndedIterator<Item = &Left> {
+    left.iter().filter(|(_, actual)| actual.is_some()).map(|(left, _)| left)
+}
