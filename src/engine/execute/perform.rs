@@ -7,12 +7,12 @@ use super::{
         fault::Fault,
         input::{Known, resolve},
         key::Key,
-        ledger::{Ledger, Origin},
+        ledger::{Ledger, LedgerChange, Origin},
         plan::{Act, Action},
         resource::{Around, Erased, Owner, World},
     },
     Run,
-    record::{Line, forget, left_of, write},
+    record::{Line, forgotten, left_of, written},
 };
 use serde_json::Value;
 use std::{
@@ -95,20 +95,20 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     let ahead =
         if matches!(action.act, Act::Delete | Act::HandOver) { BTreeMap::new() } else { kind.ahead(&placed, around, before.as_ref())? };
     let line = Line { placed: &placed, outputs: ahead, left: left.clone(), doing: Some(action.act) };
-    save(run, book, |ledger| write(ledger, app, action, line)).await?;
+    save(run, book, |ledger| written(ledger, app, action, line)).await?;
     if action.act == Act::HandOver {
         if let (Some(heir), Some(actual)) = (action.work.heirs.first(), before) {
             let around = Around { app: &heir.app, intent: Intent::Present, ours: Some(true), ..around };
             kind.hand_over(placed.clone(), around, actual, &run.writer).await?;
         }
-        return Ok(save(run, book, |ledger| forget(ledger, app, action)).await?);
+        return Ok(save(run, book, |ledger| forgotten(ledger, app, action)).await?);
     }
     if action.act == Act::Delete {
         if let Some(actual) = before {
             kind.remove(placed.clone(), around, actual, &run.writer).await?;
         }
         clear(run, kind, action, around, None).await?;
-        return Ok(save(run, book, |ledger| forget(ledger, app, action)).await?);
+        return Ok(save(run, book, |ledger| forgotten(ledger, app, action)).await?);
     }
     // where the new one is there already, as it should be, only the old one is left to do
     let mut origin = action.origin;
@@ -128,12 +128,12 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     let action = &Action { origin, ..action.clone() };
     if action.act == Act::Replace {
         let line = Line { placed: &placed, outputs: outputs.clone(), left: left.clone(), doing: Some(action.act) };
-        save(run, book, |ledger| write(ledger, app, action, line)).await?;
+        save(run, book, |ledger| written(ledger, app, action, line)).await?;
         clear(run, kind, action, around, Some(&placed)).await?;
         left = action.work.left.iter().filter(|(_, actual)| actual.is_none()).map(|(left, _)| left.clone()).collect();
     }
     let line = Line { placed: &placed, outputs: outputs.clone(), left, doing: None };
-    save(run, book, |ledger| write(ledger, app, action, line)).await?;
+    save(run, book, |ledger| written(ledger, app, action, line)).await?;
     book.lock().await.known.insert(action.key.clone(), outputs);
     Ok(())
 }
@@ -164,15 +164,18 @@ async fn clear<W: World>(
     Ok(())
 }
 
-async fn save<W: World>(run: &Run<W>, book: &Mutex<Book>, change: impl FnOnce(&mut Ledger)) -> Result<(), Fault> {
-    let mut book = book.lock().await;
-    change(&mut book.ledger);
-    if let Some(why) = &book.unsaved {
-        return Err(Fault::Unsaved(why.clone()));
-    }
-    if let Err(why) = run.keeper.save(&book.ledger) {
-        book.unsaved = Some(why.clone());
-        return Err(Fault::Unsaved(why));
-    }
-    Ok(())
+/// Returns when the change is on the disk; other actions go on meanwhile.
+async fn save<W: World>(run: &Run<W>, book: &Mutex<Book>, change: impl FnOnce(&Ledger) -> Vec<LedgerChange>) -> Result<(), Fault> {
+    let saved = {
+        let mut book = book.lock().await;
+        let changes = change(&book.ledger);
+        changes.iter().cloned().for_each(|change| book.ledger.apply(change));
+        if let Some(why) = &book.unsaved {
+            return Err(Fault::Unsaved(why.clone()));
+        }
+        run.keeper.record(changes)
+    };
+    let Err(why) = saved.await else { return Ok(()) };
+    book.lock().await.unsaved.get_or_insert_with(|| why.clone());
+    Err(Fault::Unsaved(why))
 }
