@@ -88,14 +88,14 @@ pub(crate) struct Looked {
 }
 
 pub(crate) async fn look(session: &Session, goal: &Goal, scene: &Scene) -> Result<Looked, Failure> {
-    let mut desired = scene.desired.clone();
-    if let Some(only) = session.global.only {
-        keep_side(&mut desired, only)?;
-    }
+    let desired = match session.global.only {
+        Some(only) => &keep_side(scene.desired.clone(), only)?,
+        None => &scene.desired,
+    };
     let values = Arc::new(Values::default());
-    give_stdin(session, &desired, &values)?;
+    give_stdin(session, desired, &values)?;
     if goal.makes() {
-        check_values(&desired, &values)?;
+        check_values(desired, &values)?;
     }
     let azure = scene.azure.clone();
     let global = &session.global;
@@ -104,10 +104,10 @@ pub(crate) async fn look(session: &Session, goal: &Goal, scene: &Scene) -> Resul
     let begun = Instant::now();
     let progress = teller(session)?;
     progress(Event::Observing { nodes: desired.nodes.len() });
-    let observed = observe(&desired, &scene.ledger, KINDS, &reader, recover).await.map_err(all_faults)?;
+    let observed = observe(desired, &scene.ledger, KINDS, &reader, recover).await.map_err(all_faults)?;
     progress(Event::Observed { took: begun.elapsed() });
     let consent = Consent { adopt: global.adopt, recover, delete_data: global.delete_data.iter().cloned().collect() };
-    let plan = planner::plan(&desired, &scene.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
+    let plan = planner::plan(desired, &scene.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
     goal.check_removal(&plan)?;
     Ok(Looked { plan, observed, values, azure, reader })
 }
@@ -178,7 +178,7 @@ fn check_values(desired: &Desired, values: &Values) -> Result<(), Failure> {
 }
 
 /// The other half is not looked at: what it published comes from the state.
-fn keep_side(desired: &mut Desired, only: Only) -> Result<(), Failure> {
+fn keep_side(mut desired: Desired, only: Only) -> Result<Desired, Failure> {
     let side = match only {
         Only::Azure => Side::Azure,
         Only::Kubernetes => Side::Kubernetes,
@@ -200,7 +200,7 @@ fn keep_side(desired: &mut Desired, only: Only) -> Result<(), Failure> {
             desired.nodes.remove(&key);
         }
     }
-    Ok(())
+    Ok(desired)
 }
 
 fn secrets(desired: &Desired) -> impl Iterator<Item = (&Key, Secret)> {
