@@ -84,6 +84,8 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Which of the two worlds it lies in: `azure` or `kubernetes` (`--only`).
     const SIDE: Side;
     const DATA: Data = Data::None;
+    /// Whether it may be looked for with what the ledger recorded of the resources before it, while these are looked at themselves.
+    const LOOKS_EARLY: bool = true;
     type Actual: Serialize + DeserializeOwned + Send + Sync;
 
     /// Writes that must not run at once share a lane.
@@ -192,6 +194,7 @@ pub trait Erased<W: World>: Send + Sync {
     fn kind(&self) -> &'static str;
     fn side(&self) -> Side;
     fn data(&self) -> Data;
+    fn looks_early(&self) -> bool;
     fn lane(&self, spec: &Value) -> Result<Option<String>, Fault>;
     fn place(&self, spec: &Value) -> Result<Option<String>, Fault>;
     fn within(&self, spec: &Value) -> Result<Option<Key>, Fault>;
@@ -243,6 +246,9 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
     }
     fn data(&self) -> Data {
         K::DATA
+    }
+    fn looks_early(&self) -> bool {
+        K::LOOKS_EARLY
     }
     fn lane(&self, spec: &Value) -> Result<Option<String>, Fault> {
         Ok(typed::<K>(spec)?.lane())
