@@ -13,6 +13,7 @@ use crate::{
         desired::{Desired, Intent},
         event::{Event, Tell, at_work},
         execute::{Report, Run, execute},
+        input::Known,
         key::Key,
         ledger::Ledger,
         observe::{Observed, observe},
@@ -65,15 +66,18 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     if session.global.dry_run == DryRun::Server {
         return rehearsal::rehearse(session, &looked).await;
     }
-    let observed = looked.observed;
+    // what was seen is in the plan: while that is done it would only take room
+    let Looked { plan, observed: Observed { known, .. }, values, azure, reader } = looked;
+    let plan = &plan;
+    drop(reader);
     if to_do {
         session.terminal.say(&human::plan(plan, session.terminal.color_err, session.terminal.verbose));
         let (terminal, yes) = (session.terminal.clone(), session.global.yes);
         let asked = tokio::task::spawn_blocking(move || prompt::consent(&terminal, "Do it?", yes)).await;
         asked.map_err(|e| Failure::new(Exit::Bug, e.to_string()))??;
-        ask_for_values(session, plan, &looked.values).await?;
+        ask_for_values(session, plan, &values).await?;
     }
-    let report = run(session, &scene, plan, &looked.values, observed, looked.azure).await?;
+    let report = run(session, &scene, plan, &values, known, azure).await?;
     finish(session, &goal, &scene, plan, report).await
 }
 
@@ -272,7 +276,7 @@ async fn run(
     scene: &Scene,
     plan: &Plan,
     values: &Arc<Values>,
-    observed: Observed,
+    known: Known,
     look: azure::Read,
 ) -> Result<Done, Failure> {
     let state = scene.state.as_ref().ok_or_else(|| Failure::new(Exit::Bug, "a change without a state"))?;
@@ -297,7 +301,7 @@ async fn run(
         tell,
         stop: session.stop.clone(),
     };
-    let report = execute(plan, scene.ledger.clone(), observed.known, run).await;
+    let report = execute(plan, scene.ledger.clone(), known, run).await;
     Ok(Done { report, took: begun.elapsed() })
 }
 

@@ -4,6 +4,7 @@ use super::{
     fault::Fault,
     input::needs,
     key::Key,
+    nodes::Nodes,
     resource::{Kind, World},
 };
 use serde::{Deserialize, Serialize};
@@ -70,18 +71,18 @@ impl Node {
 pub struct Desired {
     pub app: String,
     pub by: By,
-    pub nodes: BTreeMap<Key, Node>,
+    pub nodes: Nodes,
 }
 
 impl Desired {
     pub fn new(app: &str, by: By) -> Self {
-        Self { app: app.to_owned(), by, nodes: BTreeMap::new() }
+        Self { app: app.to_owned(), by, nodes: Nodes::default() }
     }
 
     /// The same key twice is fine if it says the same; otherwise two things would share a name.
     pub fn add<W: World, K: Kind<W>>(&mut self, key: Key, kind: &K, intent: Intent) -> Result<&mut Node, Fault> {
         let spec = serde_json::to_value(kind)?;
-        let node = self.nodes.entry(key.clone()).or_insert_with(|| Node {
+        let node = self.nodes.get_or_insert_with(&key, || Node {
             key: key.clone(),
             kind: K::KIND.to_owned(),
             spec: spec.clone(),

@@ -9,12 +9,13 @@ use serde_json::{Value, from_value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     marker::PhantomData,
+    sync::Arc,
 };
 
 /// What a resource publishes, by field name.
 pub type Outputs = BTreeMap<String, Value>;
 /// What is known so far, by resource.
-pub type Known = BTreeMap<Key, Outputs>;
+pub type Known = BTreeMap<Key, Arc<Outputs>>;
 
 /// A published field and its type: `Identity::CLIENT_ID`.
 pub struct Field<T>(pub &'static str, PhantomData<fn() -> T>);
@@ -138,7 +139,7 @@ fn collect(spec: &Value, keys: &mut BTreeSet<Key>) {
 
 /// The spec with every known reference replaced by its value; unknown ones stay.
 pub fn resolve(spec: &Value, known: &Known) -> Value {
-    resolve_by(spec, |key| known.get(key))
+    resolve_by(spec, |key| known.get(key).map(Arc::as_ref))
 }
 
 /// As `resolve`, where what is known lies elsewhere.

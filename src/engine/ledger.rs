@@ -73,21 +73,36 @@ pub struct Ledger(BTreeMap<String, BTreeMap<Key, Arc<Entry>>>);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LedgerChange {
-    Put(Entry),
+    Put(#[serde(with = "shared")] Arc<Entry>),
     Forget { app: String, key: Key },
+}
+
+/// An entry as it is, however many have it.
+mod shared {
+    use super::Entry;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::sync::Arc;
+
+    pub fn serialize<S: Serializer>(entry: &Arc<Entry>, serializer: S) -> Result<S::Ok, S::Error> {
+        Entry::serialize(entry, serializer)
+    }
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Entry>, D::Error> {
+        Entry::deserialize(deserializer).map(Arc::new)
+    }
 }
 
 impl Ledger {
     pub fn get(&self, app: &str, key: &Key) -> Option<&Entry> {
         self.0.get(app)?.get(key).map(Arc::as_ref)
     }
-    pub fn put(&mut self, entry: Entry) {
+    pub fn put(&mut self, entry: impl Into<Arc<Entry>>) {
+        let entry = entry.into();
         // the app's name is copied for its first entry only
         let entries = match self.0.get_mut(&entry.app) {
             Some(entries) => entries,
             None => self.0.entry(entry.app.clone()).or_default(),
         };
-        entries.insert(entry.key.clone(), Arc::new(entry));
+        entries.insert(entry.key.clone(), entry);
     }
     pub fn forget(&mut self, app: &str, key: &Key) -> Option<Arc<Entry>> {
         let entries = self.0.get_mut(app)?;
@@ -106,7 +121,7 @@ impl Ledger {
     /// Whether the ledger is as it is after that change already.
     pub fn holds(&self, change: &LedgerChange) -> bool {
         match change {
-            LedgerChange::Put(entry) => self.get(&entry.app, &entry.key) == Some(entry),
+            LedgerChange::Put(entry) => self.get(&entry.app, &entry.key) == Some(&**entry),
             LedgerChange::Forget { app, key } => self.get(app, key).is_none(),
         }
     }
@@ -121,7 +136,7 @@ impl Ledger {
     }
     /// What the app's resources published when they were last seen.
     pub fn known(&self, app: &str) -> Known {
-        self.of_app(app).map(|e| (e.key.clone(), e.outputs.clone())).collect()
+        self.of_app(app).map(|e| (e.key.clone(), Arc::new(e.outputs.clone()))).collect()
     }
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

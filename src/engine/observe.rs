@@ -15,13 +15,16 @@ use super::{
 };
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 /// What was seen of each node, and the spec with which it was looked for.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     pub seen: BTreeMap<Key, Option<Seen>>,
-    pub placed: BTreeMap<Key, Value>,
+    pub placed: BTreeMap<Key, Arc<Value>>,
     /// What could not be looked at for want of a right.
     pub blind: BTreeMap<Key, Fault>,
     /// What is at the places where the ledger says that a node was put before, where those are others than it is looked for now.
@@ -254,7 +257,7 @@ impl<'a, W: World> Pass<'a, W> {
             }
             Err(fault) => return self.faults.push((key.clone(), fault)),
         }
-        self.observed.placed.insert(key.clone(), placed);
+        self.observed.placed.insert(key.clone(), Arc::new(placed));
         for dependent in self.dependents.remove(key).unwrap_or_default() {
             if let Some(count) = self.lacking.get_mut(dependent) {
                 *count -= 1;
@@ -267,13 +270,13 @@ impl<'a, W: World> Pass<'a, W> {
 }
 
 /// A parent that is wanted and was not seen publishes nothing; one that goes away or is assumed publishes what the ledger recorded.
-fn known_of(desired: &Desired, ledger: &Ledger, key: &Key, seen: Option<&Seen>) -> Outputs {
+fn known_of(desired: &Desired, ledger: &Ledger, key: &Key, seen: Option<&Seen>) -> Arc<Outputs> {
     if let Some(seen) = seen {
         return seen.outputs.clone();
     }
     match desired.nodes.get(key).map(|n| n.intent) {
-        Some(Intent::Absent | Intent::Assumed) => ledger.get(&desired.app, key).map(|e| e.outputs.clone()).unwrap_or_default(),
-        _ => Outputs::new(),
+        Some(Intent::Absent | Intent::Assumed) => ledger.get(&desired.app, key).map(|e| Arc::new(e.outputs.clone())).unwrap_or_default(),
+        _ => Arc::default(),
     }
 }
 

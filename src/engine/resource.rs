@@ -10,7 +10,7 @@ use super::{
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, from_value, to_value};
-use std::{collections::BTreeSet, future::Future, marker::PhantomData};
+use std::{collections::BTreeSet, future::Future, marker::PhantomData, sync::Arc};
 
 /// What kinds look with and write with; the engine names no cloud.
 pub trait World: Send + Sync + 'static {
@@ -185,8 +185,8 @@ pub enum Side {
 /// What an observation found.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    pub actual: Value,
-    pub outputs: Outputs,
+    pub actual: Arc<Value>,
+    pub outputs: Arc<Outputs>,
 }
 
 /// The face that the engine sees: specs and actuals as JSON.
@@ -268,7 +268,7 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
         Box::pin(async move {
             let kind: K = typed(&spec)?;
             let Some(actual) = kind.observe(around, reader).await? else { return Ok(None) };
-            Ok(Some(Seen { outputs: kind.publish(&actual), actual: to_value(&actual)? }))
+            Ok(Some(Seen { outputs: Arc::new(kind.publish(&actual)), actual: Arc::new(to_value(&actual)?) }))
         })
     }
     fn diff(&self, spec: &Value, around: Around<'_>, actual: &Value) -> Result<Diff, Fault> {
@@ -310,7 +310,7 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
             let kind: K = typed(&spec)?;
             let before = before.map(from_value).transpose()?;
             let actual = kind.put(around, before, writer).await?;
-            Ok(Seen { outputs: kind.publish(&actual), actual: to_value(&actual)? })
+            Ok(Seen { outputs: Arc::new(kind.publish(&actual)), actual: Arc::new(to_value(&actual)?) })
         })
     }
     fn remove<'a>(&'a self, spec: Value, around: Around<'a>, before: Value, writer: &'a W::Writer) -> BoxFuture<'a, Result<(), Fault>> {

@@ -235,7 +235,7 @@ async fn foresee(
     }
     let terms = Terms { adopt: reader.adopt, force_conflicts: reader.force_conflicts, mine };
     if let Ok(wanted) = make(mine) {
-        let _ = cluster.preview(&place.at, &wanted, terms.force()).await;
+        cluster.preview_ahead(&place.at, &wanted, terms.force()).await;
     }
 }
 

@@ -53,9 +53,10 @@ pub fn read(path: &Path) -> Result<Option<(Head, Ledger)>, Error> {
 /// The new file under another name in the same folder, whole and on the disk. 0600 by `tempfile`: ids are not for everyone.
 pub(super) fn stage(path: &Path, head: &Head, ledger: &Ledger) -> Result<NamedTempFile, Error> {
     let failed = |error: io::Error| Error::Io { path: path.to_owned(), doing: "write the state file", source: error };
-    let text = format::print(head, ledger).map_err(|e| failed(e.into()))?;
-    let mut staged = tempfile::Builder::new().prefix(&staged_prefix(path)).suffix(STAGED).tempfile_in(folder(path)).map_err(failed)?;
-    staged.write_all(text.as_bytes()).map_err(failed)?;
+    let staged = tempfile::Builder::new().prefix(&staged_prefix(path)).suffix(STAGED).tempfile_in(folder(path)).map_err(failed)?;
+    let mut text = io::BufWriter::with_capacity(1 << 16, staged.as_file());
+    format::print(head, ledger, &mut text).and_then(|()| text.flush()).map_err(failed)?;
+    drop(text);
     staged.as_file().sync_all().map_err(failed)?;
     Ok(staged)
 }

@@ -31,9 +31,10 @@ pub struct Base {
 }
 
 impl Base {
-    pub fn of(head: &Head, ledger: &Ledger) -> serde_json::Result<Self> {
-        let text = super::format::print(head, ledger)?;
-        Ok(Self { journal: VERSION, lineage: head.lineage.clone(), serial: head.serial, digest: hex(&Sha256::digest(text)) })
+    pub fn of(head: &Head, ledger: &Ledger) -> io::Result<Self> {
+        let mut digest = Sha256::new();
+        super::format::print(head, ledger, io::BufWriter::new(&mut digest))?;
+        Ok(Self { journal: VERSION, lineage: head.lineage.clone(), serial: head.serial, digest: hex(&digest.finalize()) })
     }
 }
 

@@ -63,7 +63,7 @@ fn judge(path: &Path, journal: &Found, head: &Head, ledger: &Ledger) -> Result<L
     if journal.is_in(ledger) {
         return Ok(Leftover::Spent);
     }
-    let now = Base::of(head, ledger).map_err(|error| Error::io(path, "read the state file")(error.into()))?;
+    let now = Base::of(head, ledger).map_err(Error::io(path, "read the state file"))?;
     if now != *base {
         return refused("a run that did not end left changes in it, and the state file was edited since".to_owned());
     }

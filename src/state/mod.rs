@@ -14,7 +14,7 @@ mod recorder;
 
 pub use format::World;
 
-use crate::engine::ledger::{Keeper, Ledger};
+use crate::engine::ledger::{Keeper, Ledger, LedgerChange};
 use format::Head;
 use load::{Leftover, Loaded};
 use std::{
@@ -59,7 +59,7 @@ struct Held {
 
 struct Book {
     head: Head,
-    /// As it was when the state was opened, or when the file was last written.
+    /// What file and journal hold together.
     ledger: Ledger,
     /// The head of the file; None: there is no file, or one that could not be read.
     written: Option<Head>,
@@ -67,6 +67,8 @@ struct Book {
     replaced: Option<Ledger>,
     /// Open while a run writes it.
     journal: Option<journal::Journal>,
+    /// The file holds nothing but what a journal builds on.
+    begun: bool,
 }
 
 impl State {
@@ -80,7 +82,7 @@ impl State {
             Some((head, ledger)) => (head.clone(), ledger, Some(head)),
             None => (Head::fresh(), Ledger::default(), None),
         };
-        Ok(Self::held(path, lock, Book { head, ledger, written, replaced: None, journal: None }))
+        Ok(Self::held(path, lock, Book { head, ledger, written, replaced: None, journal: None, begun: false }))
     }
 
     /// As `open`, for a rebuild: begins an empty ledger whatever the file holds. The lineage of a readable file lives on;
@@ -103,7 +105,7 @@ impl State {
             Some((head, ledger)) => (head.clone(), Some(head), Some(ledger)),
             None => (Head::fresh(), None, None),
         };
-        Ok(Self::held(path, lock, Book { head, ledger: Ledger::default(), written, replaced, journal: None }))
+        Ok(Self::held(path, lock, Book { head, ledger: Ledger::default(), written, replaced, journal: None, begun: false }))
     }
 
     /// Without the lock, for commands that only look. A file that is not there is an empty state of no world.
@@ -128,7 +130,7 @@ impl State {
         &self.0.path
     }
 
-    /// As it was when the state was opened, or when the file was last written.
+    /// What was read, and what was saved and recorded since.
     pub fn ledger(&self) -> Ledger {
         self.0.book().ledger.clone()
     }
@@ -162,7 +164,7 @@ impl State {
             None => ledger.is_empty() && book.head.serial == 0,
         };
         book.ledger = ledger.clone();
-        if same { Ok(()) } else { book.write(&self.0.path) }
+        if same { Ok(()) } else { book.write(&self.0.path, false) }
     }
 
     /// What a run saves its changes by.
@@ -185,9 +187,9 @@ impl Held {
 
 impl Book {
     /// The whole file, one serial later.
-    fn write(&mut self, path: &Path) -> Result<(), Error> {
+    fn write(&mut self, path: &Path, begun: bool) -> Result<(), Error> {
         let head = Head { serial: self.head.serial + 1, ..self.head.clone() };
-        file::write(path, &head, &self.ledger, false)?;
+        file::write(path, &head, &self.ledger, begun)?;
         self.head = head.clone();
         self.written = Some(head);
         self.replaced = None;
@@ -198,25 +200,30 @@ impl Book {
     fn journal(&mut self, path: &Path) -> Result<&mut journal::Journal, Error> {
         if self.journal.is_none() {
             if self.written.as_ref() != Some(&self.head) || self.replaced.is_some() {
-                self.write(path)?;
+                self.begun = self.written.is_none() && self.ledger.is_empty();
+                self.write(path, false)?;
             }
-            let base =
-                journal::Base::of(&self.head, &self.ledger).map_err(|error| Error::io(path, "write the state file")(error.into()))?;
+            let base = journal::Base::of(&self.head, &self.ledger).map_err(Error::io(path, "write the state file"))?;
             self.journal = Some(journal::Journal::create(path, &base)?);
         }
         self.journal.as_mut().ok_or_else(|| Error::io(path, "write")(io::Error::other("no journal")))
     }
 
-    /// What is in the journal goes into the file. It is read back: the file gets what is on the disk and nothing else.
+    fn record(&mut self, path: &Path, changes: Vec<LedgerChange>) -> Result<(), Error> {
+        self.journal(path)?.append(&changes)?;
+        changes.into_iter().for_each(|change| self.ledger.apply(change));
+        Ok(())
+    }
+
+    /// What is in the journal goes into the file.
     fn finish(&mut self, path: &Path) -> Result<(), Error> {
         let Some(journal) = self.journal.take() else { return Ok(()) };
         let journal::Counts { lines, bytes, syncs } = journal.counts;
         tracing::debug!("the journal of the state took {lines} lines, {bytes} bytes and {syncs} syncs");
         drop(journal);
-        if let Some((head, ledger)) = settled(path)? {
-            (self.head, self.ledger, self.written) = (head.clone(), ledger, Some(head));
-        }
-        Ok(())
+        let begun = std::mem::take(&mut self.begun);
+        self.write(path, begun)?;
+        journal::remove(path)
     }
 }
 

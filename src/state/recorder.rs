@@ -76,7 +76,7 @@ impl Held {
             let mut waiting = self.recorder.waiting();
             (std::mem::take(&mut waiting.changes), waiting.came)
         };
-        let outcome = self.book().journal(&self.path).and_then(|journal| journal.append(&changes)).map_err(|error| error.to_string());
+        let outcome = self.book().record(&self.path, changes).map_err(|error| error.to_string());
         let mut waiting = self.recorder.waiting();
         match &outcome {
             Ok(()) => waiting.saved = came,

@@ -5,7 +5,7 @@ use super::{
         desired::Intent,
         event::{Event, working_on},
         fault::Fault,
-        input::{Known, resolve},
+        input::{Known, Outputs, resolve},
         key::Key,
         ledger::{Ledger, LedgerChange, Origin},
         plan::{Act, Action},
@@ -64,7 +64,7 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     let kind = run.kinds.of(&action.kind)?;
     let node = action.work.node.as_ref().ok_or_else(|| Fault::Bug(format!("{} has no node", action.key)))?;
     let placed = match action.act {
-        Act::Delete | Act::HandOver => action.work.placed.clone(),
+        Act::Delete | Act::HandOver => Value::clone(&action.work.placed),
         _ => resolve(&node.spec, &book.lock().await.known),
     };
     let lane = kind.lane(&placed)?.map(|name| {
@@ -91,7 +91,7 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     };
     (run.tell)(Event::Started { key: action.key.clone(), act: action.act });
     let mut left = left_of(action);
-    let before = action.work.actual.clone();
+    let before = action.work.actual.as_deref().cloned();
     let ahead =
         if matches!(action.act, Act::Delete | Act::HandOver) { BTreeMap::new() } else { kind.ahead(&placed, around, before.as_ref())? };
     let line = Line { placed: &placed, outputs: ahead, left: left.clone(), doing: Some(action.act) };
@@ -113,7 +113,7 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     // where the new one is there already, as it should be, only the old one is left to do
     let mut origin = action.origin;
     let outputs = if action.act == Act::Replace && before.is_some() && action.changes.is_empty() {
-        action.work.outputs.clone()
+        Outputs::clone(&action.work.outputs)
     } else {
         let seen = kind.put(placed.clone(), around, before, &run.writer).await?;
         origin = match kind.owner(&placed, around, &seen.actual)? {
@@ -123,7 +123,7 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
             Owner::Others if action.act == Act::Create => Origin::Adopted,
             Owner::Others | Owner::Untold => origin,
         };
-        seen.outputs
+        Arc::unwrap_or_clone(seen.outputs)
     };
     let action = &Action { origin, ..action.clone() };
     if action.act == Act::Replace {
@@ -134,7 +134,7 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     }
     let line = Line { placed: &placed, outputs: outputs.clone(), left, doing: None };
     save(run, book, |ledger| written(ledger, app, action, line)).await?;
-    book.lock().await.known.insert(action.key.clone(), outputs);
+    book.lock().await.known.insert(action.key.clone(), Arc::new(outputs));
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use super::super::{
     plan::{Act, Action, Heir, Plan},
 };
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Keeps, adoptions and things that are gone change only the ledger. All that they change is returned, so that it is saved together.
 pub(super) fn remember_what_stays(plan: &Plan, ledger: &mut Ledger) -> Vec<LedgerChange> {
@@ -34,7 +35,7 @@ pub fn remember(ledger: &mut Ledger, app: &str, action: &Action) {
 }
 
 fn as_seen(ledger: &Ledger, app: &str, action: &Action) -> Vec<LedgerChange> {
-    let line = Line { placed: &action.work.placed, outputs: action.work.outputs.clone(), left: left_of(action), doing: None };
+    let line = Line { placed: &action.work.placed, outputs: Outputs::clone(&action.work.outputs), left: left_of(action), doing: None };
     written(ledger, app, action, line)
 }
 
@@ -59,7 +60,7 @@ pub(super) fn written(ledger: &Ledger, app: &str, action: &Action, line: Line<'_
     let mut changes = handed_over(ledger, action);
     let mut outputs = action.work.recorded.clone();
     outputs.extend(line.outputs);
-    changes.push(LedgerChange::Put(Entry {
+    changes.push(LedgerChange::Put(Arc::new(Entry {
         app: app.to_owned(),
         key: action.key.clone(),
         kind: action.kind.clone(),
@@ -71,7 +72,7 @@ pub(super) fn written(ledger: &Ledger, app: &str, action: &Action, line: Line<'_
         outputs,
         left: line.left,
         doing: line.doing,
-    }));
+    })));
     changes
 }
 
@@ -96,7 +97,7 @@ fn taken_over(ledger: &Ledger, action: &Action, heir: &Heir) -> Option<LedgerCha
         by: By::Command,
         origin: Origin::Adopted,
         spec: heir.spec.clone(),
-        placed: action.work.placed.clone(),
+        placed: Value::clone(&action.work.placed),
         outputs: Outputs::new(),
         left: Vec::new(),
         doing: None,
@@ -109,5 +110,5 @@ fn taken_over(ledger: &Ledger, action: &Action, heir: &Heir) -> Option<LedgerCha
     for (field, value) in &heir.outputs {
         entry.outputs.entry(field.clone()).or_insert_with(|| value.clone());
     }
-    Some(LedgerChange::Put(entry))
+    Some(LedgerChange::Put(Arc::new(entry)))
 }

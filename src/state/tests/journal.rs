@@ -4,7 +4,7 @@ use super::{
     super::{Error, State, file::beside, load},
     Entry, Ledger, entry, json_of, ledger, room, world,
 };
-use crate::engine::ledger::LedgerChange::{self, Forget, Put};
+use crate::engine::ledger::LedgerChange::{self, Forget};
 use serde_json::json;
 use std::{
     fs,
@@ -25,6 +25,10 @@ fn journal_of(path: &Path) -> PathBuf {
 
 fn numbered(n: usize) -> Entry {
     Entry { spec: json!({ "name": format!("n{n}") }), ..entry("shop", &format!("identity/n{n:04}")) }
+}
+
+fn put(entry: Entry) -> LedgerChange {
+    LedgerChange::Put(entry.into())
 }
 
 fn forget(n: usize) -> LedgerChange {
@@ -60,7 +64,7 @@ async fn killed(path: &Path, changes: &[LedgerChange]) -> Vec<Ledger> {
 
 fn some_changes() -> Vec<LedgerChange> {
     let begun = Entry { doing: Some(crate::engine::plan::Act::Create), ..numbered(1) };
-    vec![Put(begun), Put(numbered(1)), Put(numbered(2)), Put(entry("other", "identity/n")), forget(2)]
+    vec![put(begun), put(numbered(1)), put(numbered(2)), put(entry("other", "identity/n")), forget(2)]
 }
 
 /// What stands beside the state file, but for the lock.
@@ -91,7 +95,7 @@ async fn what_a_run_records_is_seen_at_once_and_is_in_the_file_at_its_end() {
 
     // a second run: the state of the first is the copy
     let before = fs::read(&path).unwrap();
-    record(&state, &[Put(numbered(7))]).await;
+    record(&state, &[put(numbered(7))]).await;
     state.keeper().finish().await.unwrap();
     assert_eq!(left(&path), ["", ".bak"]);
     assert_eq!(fs::read(beside(&path, ".bak")).unwrap(), before);
@@ -119,7 +123,7 @@ async fn a_journal_cut_at_any_byte_is_the_state_after_some_of_its_changes() {
         assert_eq!(opened.world(), Some(world("s1")));
         assert!(left(&copy).iter().all(|name| ["", ".bak"].contains(&name.as_str())), "{:?}", left(&copy));
         // and it goes on
-        record(&opened, &[Put(numbered(9))]).await;
+        record(&opened, &[put(numbered(9))]).await;
         opened.keeper().finish().await.unwrap();
         let mut after = peeked;
         after.put(numbered(9));
@@ -290,7 +294,7 @@ async fn each_change_costs_a_line_however_many_there_are() {
     for n in [10, 300] {
         let (_room, path) = room();
         let state = open(&path).unwrap();
-        let changes: Vec<LedgerChange> = (0..n).map(|i| Put(numbered(i))).collect();
+        let changes: Vec<LedgerChange> = (0..n).map(|i| put(numbered(i))).collect();
         record(&state, &changes).await;
         let counts = state.0.book().journal.as_ref().unwrap().counts;
         let n = u64::try_from(n).unwrap();
@@ -309,7 +313,7 @@ async fn changes_that_come_together_share_a_write() {
     let (_room, path) = room();
     let state = open(&path).unwrap();
     let keeper = state.keeper();
-    let changes = (0..64).map(|i| keeper.record(vec![Put(numbered(i))]));
+    let changes = (0..64).map(|i| keeper.record(vec![put(numbered(i))]));
     assert!(futures::future::join_all(changes).await.iter().all(Result::is_ok));
     let counts = state.0.book().journal.as_ref().unwrap().counts;
     assert_eq!(counts.lines, 2, "all came before the first was written");
@@ -323,10 +327,10 @@ async fn after_a_failed_write_nothing_more_is_recorded() {
     let state = open(&path).unwrap();
     let keeper = state.keeper();
     fs::create_dir(journal_of(&path)).unwrap();
-    let why = keeper.record(vec![Put(numbered(1))]).await.unwrap_err();
+    let why = keeper.record(vec![put(numbered(1))]).await.unwrap_err();
     assert!(why.contains("podid.state.json.journal"), "{why}");
     fs::remove_dir(journal_of(&path)).unwrap();
-    assert_eq!(keeper.record(vec![Put(numbered(2))]).await.unwrap_err(), why);
+    assert_eq!(keeper.record(vec![put(numbered(2))]).await.unwrap_err(), why);
     drop((keeper, state));
     assert!(open(&path).unwrap().ledger().is_empty());
     drop(room);
@@ -338,7 +342,7 @@ async fn records_where_a_parent_asks_for_it() {
     let Ok(path) = std::env::var("PODID_TEST_RECORDS") else { return };
     let state = open(Path::new(&path)).unwrap();
     for n in 0.. {
-        state.keeper().record(vec![Put(numbered(n))]).await.unwrap();
+        state.keeper().record(vec![put(numbered(n))]).await.unwrap();
         println!("recorded {n} end");
         if n % 40 == 39 {
             state.keeper().finish().await.unwrap();
