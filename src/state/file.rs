@@ -120,6 +120,7 @@ pub fn set_aside(path: &Path) -> Result<(), Error> {
 
 /// Takes away what killed processes staged and never put in place. Only for the holder of the lock.
 pub fn sweep(path: &Path) {
+    let _ = unused(path);
     let prefix = staged_prefix(path);
     let Ok(entries) = fs::read_dir(folder(path)) else { return };
     for entry in entries.flatten() {

@@ -82,7 +82,8 @@ impl State {
             Some((head, ledger)) => (head.clone(), ledger, Some(head)),
             None => (Head::fresh(), Ledger::default(), None),
         };
-        Ok(Self::held(path, lock, Book { head, ledger, written, replaced: None, journal: None, begun: false }))
+        let begun = head.serial == 1 && ledger.is_empty();
+        Ok(Self::held(path, lock, Book { head, ledger, written, replaced: None, journal: None, begun }))
     }
 
     /// As `open`, for a rebuild: begins an empty ledger whatever the file holds. The lineage of a readable file lives on;
@@ -90,14 +91,17 @@ impl State {
     pub fn renew(path: &Path, lock_timeout: Duration, command: &str) -> Result<Self, Error> {
         let (path, lock) = Self::take(path, lock_timeout, command)?;
         let found = match settled(&path) {
+            Err(Error::Journal { .. }) => {
+                journal::set_aside(&path)?;
+                settled(&path)
+            }
+            other => other,
+        };
+        let found = match found {
             Err(Error::Damaged { .. }) => {
                 file::set_aside(&path)?;
                 journal::set_aside(&path)?;
                 None
-            }
-            Err(Error::Journal { .. }) => {
-                journal::set_aside(&path)?;
-                settled(&path)?
             }
             other => other?,
         };
@@ -200,7 +204,7 @@ impl Book {
     fn journal(&mut self, path: &Path) -> Result<&mut journal::Journal, Error> {
         if self.journal.is_none() {
             if self.written.as_ref() != Some(&self.head) || self.replaced.is_some() {
-                self.begun = self.written.is_none() && self.ledger.is_empty();
+                self.begun |= self.written.is_none() && self.ledger.is_empty();
                 self.write(path, false)?;
             }
             let base = journal::Base::of(&self.head, &self.ledger).map_err(Error::io(path, "write the state file"))?;

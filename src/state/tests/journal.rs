@@ -178,8 +178,11 @@ async fn damage_is_refused_and_left_alone_until_a_rebuild() {
         }
         assert_eq!((fs::read(&path).unwrap(), fs::read(journal_of(&path)).unwrap()), (file.clone(), bytes.clone()));
     }
+    // both are unreadable
+    fs::write(&path, "scribble").unwrap();
     let state = State::renew(&path, Duration::from_secs(20), "podid state rebuild").unwrap();
     assert!(state.ledger().is_empty());
+    assert_eq!(fs::read_to_string(beside(&path, ".damaged")).unwrap(), "scribble");
     state.save(&ledger(&[("shop", "identity/found")])).unwrap();
     assert_eq!(fs::read(beside(&path, ".journal.old")).unwrap(), *damaged.last().unwrap());
     assert!(!journal_of(&path).exists());
