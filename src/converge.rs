@@ -14,6 +14,7 @@ use crate::{
         desired::{Desired, Intent},
         event::{Event, Tell, at_work},
         execute::{Report, Run, execute},
+        input::Known,
         key::Key,
         ledger::Ledger,
         observe::{Observed, observe},
@@ -66,15 +67,18 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     if session.global.dry_run == DryRun::Server {
         return rehearsal::rehearse(session, &looked).await;
     }
-    let observed = looked.observed;
+    // what was seen is in the plan: while that is done it would only take room
+    let Looked { plan, observed: Observed { known, .. }, values, azure, reader } = looked;
+    let plan = &plan;
+    drop(reader);
     if to_do {
         session.terminal.say(&human::plan(plan, session.terminal.color_err, session.terminal.verbose));
         let (terminal, yes) = (session.terminal.clone(), session.global.yes);
         let asked = tokio::task::spawn_blocking(move || prompt::consent(&terminal, "Do it?", yes)).await;
         asked.map_err(|e| Failure::new(Exit::Bug, e.to_string()))??;
-        ask_for_values(session, plan, &looked.values).await?;
+        ask_for_values(session, plan, &values).await?;
     }
-    let report = run(session, &scene, plan, &looked.values, observed, looked.azure).await?;
+    let report = run(session, &scene, plan, &values, known, azure).await?;
     finish(session, &goal, &scene, plan, report).await
 }
 
@@ -89,14 +93,14 @@ pub(crate) struct Looked {
 }
 
 pub(crate) async fn look(session: &Session, goal: &Goal, scene: &Scene) -> Result<Looked, Failure> {
-    let mut desired = scene.desired.clone();
-    if let Some(only) = session.global.only {
-        keep_side(&mut desired, only)?;
-    }
+    let desired = match session.global.only {
+        Some(only) => &keep_side(scene.desired.clone(), only)?,
+        None => &scene.desired,
+    };
     let values = Arc::new(Values::default());
-    give_stdin(session, &desired, &values)?;
+    give_stdin(session, desired, &values)?;
     if goal.makes() {
-        check_values(&desired, &values)?;
+        check_values(desired, &values)?;
     }
     let azure = scene.azure.clone();
     let global = &session.global;
@@ -105,10 +109,10 @@ pub(crate) async fn look(session: &Session, goal: &Goal, scene: &Scene) -> Resul
     let begun = Instant::now();
     let progress = teller(session)?;
     progress(Event::Observing { nodes: desired.nodes.len() });
-    let observed = observe(&desired, &scene.ledger, KINDS, &reader, recover).await.map_err(|faults| all_faults(&desired, &faults))?;
+    let observed = observe(desired, &scene.ledger, KINDS, &reader, recover).await.map_err(|faults| all_faults(desired, &faults))?;
     progress(Event::Observed { took: begun.elapsed() });
     let consent = Consent { adopt: global.adopt, recover, delete_data: global.delete_data.iter().cloned().collect() };
-    let plan = planner::plan(&desired, &scene.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
+    let plan = planner::plan(desired, &scene.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
     goal.check_removal(&plan)?;
     Ok(Looked { plan, observed, values, azure, reader })
 }
@@ -179,7 +183,7 @@ fn check_values(desired: &Desired, values: &Values) -> Result<(), Failure> {
 }
 
 /// The other half is not looked at: what it published comes from the state.
-fn keep_side(desired: &mut Desired, only: Only) -> Result<(), Failure> {
+fn keep_side(mut desired: Desired, only: Only) -> Result<Desired, Failure> {
     let side = match only {
         Only::Azure => Side::Azure,
         Only::Kubernetes => Side::Kubernetes,
@@ -201,7 +205,7 @@ fn keep_side(desired: &mut Desired, only: Only) -> Result<(), Failure> {
             desired.nodes.remove(&key);
         }
     }
-    Ok(())
+    Ok(desired)
 }
 
 fn secrets(desired: &Desired) -> impl Iterator<Item = (&Key, Secret)> {
@@ -273,7 +277,7 @@ async fn run(
     scene: &Scene,
     plan: &Plan,
     values: &Arc<Values>,
-    observed: Observed,
+    known: Known,
     look: azure::Read,
 ) -> Result<Done, Failure> {
     let state = scene.state.as_ref().ok_or_else(|| Failure::new(Exit::Bug, "a change without a state"))?;
@@ -298,7 +302,7 @@ async fn run(
         tell,
         stop: session.stop.clone(),
     };
-    let report = execute(plan, scene.ledger.clone(), observed.known, run).await;
+    let report = execute(plan, scene.ledger.clone(), known, run).await;
     Ok(Done { report, took: begun.elapsed() })
 }
 

@@ -384,3 +384,49 @@ fn a_deleted_vault_is_recovered_with_what_was_in_it() {
         same("after `down`", &before, &world.export());
     }
 }
+
+/// What the state recorded of a resource, made wrong.
+fn stale(name: &str, value: &Value) -> Value {
+    match (name, value) {
+        ("uri", _) => json!("https://stale.vault.azure.net/"),
+        ("hosts", _) => json!(["stale.azmk8s.io"]),
+        ("model", _) => json!("rbac"),
+        ("id" | "node_group", Value::String(id)) => json!(format!("{id}-stale")),
+        (_, Value::String(_)) => json!("00000000-0000-4000-8000-00000000057a"),
+        _ => value.clone(),
+    }
+}
+
+#[test]
+fn a_stale_record_changes_no_plan_and_no_token_goes_where_it_says() {
+    const KINDS: [&str; 5] = ["caller", "cluster", "group", "identity", "vault"];
+    for spec in [LAB_000, LAB_004] {
+        let world = World::served();
+        world.up(spec, &[]).ok();
+        let good = world.read(".podid/state.json");
+        for wrong in KINDS {
+            let mut state: Value = serde_json::from_str(&good).unwrap();
+            let mut count = 0;
+            for entry in state["entries"].as_array_mut().unwrap().iter_mut().filter(|e| e["kind"] == wrong) {
+                for (name, value) in entry["outputs"].as_object_mut().unwrap() {
+                    *value = stale(name, value);
+                    count += 1;
+                }
+            }
+            assert!(count > 1, "{wrong}");
+            world.write(".podid/state.json", &state.to_string());
+            let mark = world.mark();
+            world.plan(spec).ok();
+            let asked = world.since(mark);
+            assert!(asked.len() >= 17, "{spec}, {wrong}: {} requests only", asked.len());
+            assert!(asked.iter().all(|l| !l.host.starts_with("stale")), "{spec}, {wrong}: {asked:?}");
+        }
+        // and `up` records what is there
+        world.up(spec, &[]).ok().says("nothing to do");
+        let outputs = |text: &str| -> Vec<Value> {
+            let state: Value = serde_json::from_str(text).unwrap();
+            state["entries"].as_array().unwrap().iter().map(|e| e["outputs"].clone()).collect()
+        };
+        assert_eq!(outputs(&world.read(".podid/state.json")), outputs(&good), "{spec}");
+    }
+}

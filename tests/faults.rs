@@ -147,3 +147,46 @@ fn a_down_survives_a_kill_at_every_request() {
     println!("down: {kills} kills");
     assert!(kills >= 40, "{kills} kills only");
 }
+
+/// Killed in the middle of a line of the journal, too: what was about to begin is then known to nobody.
+#[test]
+fn a_lab_survives_a_kill_in_the_middle_of_any_line_of_the_journal() {
+    let spec = LAB_004;
+    let unbroken = unbroken(spec);
+    let torn = AtomicU64::new(0);
+    let kills = at_every_request(|world, n, when| {
+        let world = world.get_or_insert_with(World::served);
+        world.control("POST", "/reset", None).ok();
+        // one action at a time: the last line is of the one that is held
+        let held = killed_at(world, &["up", "--yes", "--verify", "--parallelism", "1", "-f", spec], n, "before");
+        let journal = world.path(".podid/state.json.journal");
+        if let (true, Ok(bytes)) = (held, std::fs::read(&journal)) {
+            let begin = bytes[..bytes.len().saturating_sub(1)].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+            let cut = if when == "before" { begin + (bytes.len() - begin) / 2 } else { bytes.len() - 1 };
+            std::fs::write(&journal, &bytes[..cut]).unwrap();
+            torn.fetch_add(1, Ordering::SeqCst);
+        }
+        if held {
+            is_finished_by_the_next_run(world, spec, &unbroken, &format!("{spec}, a line torn at request {n}"));
+        }
+        held
+    });
+    let torn = torn.into_inner();
+    println!("{spec}: {kills} kills, {torn} torn lines");
+    assert!(torn >= 24, "{torn} torn lines only");
+}
+
+/// A limit of the file's size stands for a full disk.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_gets_full_stops_the_run_and_the_next_one_goes_on() {
+    let unbroken = unbroken(LAB_004);
+    let world = World::served();
+    for blocks in ["1", "4", "12"] {
+        let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let words = ["-c", &limited, common::PODID, "up", "--yes", "-f", LAB_004];
+        let output = common::Output::of(&words, world.program("/bin/sh", &words).output().unwrap());
+        output.exits(70).says("the state could not be saved").says("state.json.journal");
+    }
+    is_finished_by_the_next_run(&world, LAB_004, &unbroken, "after a full disk");
+}

@@ -1,10 +1,10 @@
 //! One pass of looking: each thing is asked for at most once, however many want to know it at the same time.
 
 use super::{
-    ArmId, Caller, Cluster, Core, DeletedSecret, DeletedVault, Group, Identity, Result, RoleAssignment, RoleDefinition, Secret, SecretInfo,
-    ServicePrincipal, Vault, clusters, directory, groups, identities, memory::Memo, roles, vaults,
+    ArmId, Caller, Cluster, Core, DeletedSecret, DeletedVault, Group, Identity, PolicyEntry, Result, RoleAssignment, RoleDefinition,
+    Secret, SecretInfo, ServicePrincipal, Vault, clusters, directory, groups, identities, memory::Memo, roles, vaults,
 };
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 #[derive(Clone)]
 pub struct Read {
@@ -17,9 +17,9 @@ struct Seen {
     group: Memo<Option<Group>>,
     identity: Memo<Option<Identity>>,
     identities: Memo<Vec<Identity>>,
-    role_assignments: Memo<Vec<RoleAssignment>>,
+    role_assignments: Memo<Arc<Assignments>>,
     role_definition: Memo<Option<RoleDefinition>>,
-    vault: Memo<Option<Vault>>,
+    vault: Memo<Option<Arc<Vault>>>,
     vaults: Memo<Vec<Vault>>,
     deleted_vault: Memo<Option<DeletedVault>>,
     cluster: Memo<Option<Cluster>>,
@@ -37,6 +37,33 @@ macro_rules! remembered {
         let $core = $self.core.clone();
         $self.seen.$memo.get($key, move || async move { $ask.await }).await
     }};
+}
+
+/// The assignments of a scope, each found by its principal.
+struct Assignments {
+    all: Vec<RoleAssignment>,
+    /// Places in `all`, by the principal's id in lower case.
+    by_principal: HashMap<String, Vec<usize>>,
+}
+
+impl Assignments {
+    async fn of(asking: impl Future<Output = Result<Vec<RoleAssignment>>>) -> Result<Arc<Self>> {
+        let all = asking.await?;
+        let mut by_principal: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, assignment) in all.iter().enumerate() {
+            by_principal.entry(assignment.principal_id.to_ascii_lowercase()).or_default().push(at);
+        }
+        Ok(Arc::new(Self { all, by_principal }))
+    }
+
+    fn of_principal(&self, principal: &str) -> Vec<RoleAssignment> {
+        let places = self.by_principal.get(&principal.to_ascii_lowercase());
+        places.into_iter().flatten().map(|at| self.all[*at].clone()).collect()
+    }
+}
+
+async fn shared<T>(asking: impl Future<Output = Result<Option<T>>>) -> Result<Option<Arc<T>>> {
+    Ok(asking.await?.map(Arc::new))
 }
 
 fn folded(parts: &[&str]) -> String {
@@ -71,13 +98,23 @@ impl Read {
     /// All that hold at this scope and were made exactly there (inherited ones left out); `[]` where the scope is gone.
     pub async fn role_assignments(&self, scope: &ArmId) -> Result<Vec<RoleAssignment>> {
         let asked = scope.clone();
-        remembered!(self.role_assignments, scope.folded(), |core| roles::assignments(&core.arm, &asked))
+        let found = remembered!(self.role_assignments, scope.folded(), |core| Assignments::of(roles::assignments(&core.arm, &asked)));
+        found.map(|found| found.all.clone())
+    }
+
+    /// Of these, those of one principal: of a scope with many they are found without copying all.
+    pub async fn role_assignments_of(&self, scope: &ArmId, principal: &str) -> Result<Vec<RoleAssignment>> {
+        let asked = scope.clone();
+        let found = remembered!(self.role_assignments, scope.folded(), |core| Assignments::of(roles::assignments(&core.arm, &asked)));
+        found.map(|found| found.of_principal(principal))
     }
 
     /// All of a subscription, at whatever scope below it.
     pub async fn role_assignments_below(&self, subscription: &ArmId) -> Result<Vec<RoleAssignment>> {
         let asked = subscription.clone();
-        remembered!(self.role_assignments, format!("below {}", subscription.folded()), |core| roles::below(&core.arm, &asked))
+        let key = format!("below {}", subscription.folded());
+        let found = remembered!(self.role_assignments, key, |core| Assignments::of(roles::below(&core.arm, &asked)));
+        found.map(|found| found.all.clone())
     }
 
     /// A role that is not in the built-in table, by its name, as the scope sees it.
@@ -88,7 +125,16 @@ impl Read {
 
     pub async fn vault(&self, id: &ArmId) -> Result<Option<Vault>> {
         let asked = id.clone();
-        remembered!(self.vault, id.folded(), |core| vaults::get(&core.arm, &asked))
+        let found = remembered!(self.vault, id.folded(), |core| shared(vaults::get(&core.arm, &asked)));
+        found.map(|found| found.map(|vault| Vault::clone(&vault)))
+    }
+
+    /// The vault's policy entry for a principal itself, not for one of its applications.
+    pub async fn vault_policy(&self, id: &ArmId, object_id: &str) -> Result<Option<PolicyEntry>> {
+        let asked = id.clone();
+        let found = remembered!(self.vault, id.folded(), |core| shared(vaults::get(&core.arm, &asked)));
+        let of = |entry: &&PolicyEntry| entry.object_id.eq_ignore_ascii_case(object_id) && entry.application_id.is_none();
+        found.map(|found| found.and_then(|vault| vault.policies.iter().find(of).cloned()))
     }
 
     pub async fn vaults(&self, scope: &ArmId) -> Result<Vec<Vault>> {

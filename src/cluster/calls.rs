@@ -132,8 +132,13 @@ impl Link {
 
     /// A successful answer as JSON; a refusal as what it means.
     pub(super) async fn json(&self, call: &Call, asked: Asked<'_>) -> Result<Value> {
+        self.parse(&self.text(call, asked).await?)
+    }
+
+    /// As `json`, before it is read.
+    pub(super) async fn text(&self, call: &Call, asked: Asked<'_>) -> Result<Bytes> {
         let answer = self.answer(call).await?;
-        if answer.ok() { self.parse(&answer.body) } else { Err(self.refusal(asked, &answer).await) }
+        if answer.ok() { Ok(answer.body) } else { Err(self.refusal(asked, &answer).await) }
     }
 
     pub(super) fn parse(&self, body: &[u8]) -> Result<Value> {

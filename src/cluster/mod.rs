@@ -157,6 +157,10 @@ impl Read {
     pub async fn preview(&self, at: &At, manifest: &Value, force: bool) -> Result<Preview> {
         read::preview(&self.link, &self.pass, at, manifest, force).await
     }
+    /// Asks for a preview before it is known whether it will be wanted; it is remembered.
+    pub async fn preview_ahead(&self, at: &At, manifest: &Value, force: bool) {
+        read::preview_ahead(&self.link, &self.pass, at, manifest, force).await;
+    }
 }
 
 impl Write {

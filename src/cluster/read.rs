@@ -6,6 +6,7 @@ use super::error::{Error, Result};
 use super::list::{Listed, list_all};
 use super::status::{Asked, Status};
 use super::{Api, At, Preview};
+use bytes::Bytes;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -20,11 +21,23 @@ type ListKey = (Api, Option<String>, Option<String>);
 
 #[derive(Default)]
 pub(super) struct Pass {
-    objects: Memory<At, Option<Value>>,
+    /// As texts: of many objects the trees would take several times the room.
+    objects: Memory<At, Option<Bytes>>,
     lists: Memory<ListKey, Vec<Value>>,
     kinds: Memory<Api, bool>,
     /// By place, manifest and force.
-    previews: Memory<(At, String, bool), Preview>,
+    previews: Memory<(At, String, bool), Foreseen>,
+}
+
+#[derive(Clone)]
+enum Foreseen {
+    Would(Bytes),
+    Conflicts(Vec<(String, String)>),
+}
+
+/// Not a part of the buffer that it was read into, which is many times as long.
+fn copied(body: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(body)
 }
 
 async fn once<K: Eq + Hash, T: Clone>(memory: &Memory<K, T>, key: K, ask: impl Future<Output = Result<T>>) -> Result<T> {
@@ -33,15 +46,15 @@ async fn once<K: Eq + Hash, T: Clone>(memory: &Memory<K, T>, key: K, ask: impl F
 }
 
 pub(super) async fn get(link: &Shared, pass: &Pass, at: &At) -> Result<Option<Value>> {
-    once(&pass.objects, at.clone(), async {
+    let found = once(&pass.objects, at.clone(), async {
         let asked = Asked::of("get", at);
         let answer = link.answer(&Call::get(object_path(at)?)).await?;
         if answer.ok() {
-            return link.parse(&answer.body).map(Some);
+            return Ok(Some(copied(&answer.body)));
         }
         absent_or(link, pass, asked, answer).await.map(|()| None)
-    })
-    .await
+    });
+    found.await?.map(|text| link.parse(&text)).transpose()
 }
 
 pub(super) async fn list(link: &Shared, pass: &Pass, api: &Api, namespace: Option<&str>, labels: Option<&str>) -> Result<Vec<Value>> {
@@ -71,10 +84,22 @@ async fn absent_or(link: &Shared, pass: &Pass, asked: Asked<'_>, answer: Answer)
 }
 
 pub(super) async fn preview(link: &Shared, pass: &Pass, at: &At, manifest: &Value, force: bool) -> Result<Preview> {
+    Ok(match foresee(link, pass, at, manifest, force).await? {
+        Foreseen::Would(text) => Preview::Would(link.parse(&text)?),
+        Foreseen::Conflicts(fields) => Preview::Conflicts(fields),
+    })
+}
+
+/// Asks for a preview that somebody will want to see.
+pub(super) async fn preview_ahead(link: &Shared, pass: &Pass, at: &At, manifest: &Value, force: bool) {
+    let _ = foresee(link, pass, at, manifest, force).await;
+}
+
+async fn foresee(link: &Shared, pass: &Pass, at: &At, manifest: &Value, force: bool) -> Result<Foreseen> {
     once(&pass.previews, (at.clone(), manifest.to_string(), force), async {
-        match super::write::patch(link, at, manifest, true, force).await {
-            Ok(would) => Ok(Preview::Would(would)),
-            Err(Error::Conflicts(fields)) => Ok(Preview::Conflicts(fields)),
+        match super::write::patched(link, at, manifest, true, force).await {
+            Ok(would) => Ok(Foreseen::Would(copied(&would))),
+            Err(Error::Conflicts(fields)) => Ok(Foreseen::Conflicts(fields)),
             Err(e) => Err(e),
         }
     })

@@ -6,6 +6,7 @@ use super::list::{Listed, list_all};
 use super::status::Asked;
 use super::watch::passes;
 use super::{Api, At, FIELD_MANAGER};
+use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -18,6 +19,11 @@ const FIRST_LOOK: Duration = Duration::from_millis(50);
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
 pub(super) async fn patch(link: &Link, at: &At, manifest: &Value, dry: bool, force: bool) -> Result<Value> {
+    link.parse(&patched(link, at, manifest, dry, force).await?)
+}
+
+/// The object as the server wrote it.
+pub(super) async fn patched(link: &Link, at: &At, manifest: &Value, dry: bool, force: bool) -> Result<Bytes> {
     let parts = [
         ("fieldManager", Some(FIELD_MANAGER)),
         ("fieldValidation", Some("Strict")),
@@ -30,7 +36,7 @@ pub(super) async fn patch(link: &Link, at: &At, manifest: &Value, dry: bool, for
         content_type: "application/apply-patch+yaml", // JSON is YAML
         body: manifest.to_string().into_bytes(),
     };
-    link.json(&call, Asked::of("patch", at)).await
+    link.text(&call, Asked::of("patch", at)).await
 }
 
 /// A JSON patch (RFC 6902).

@@ -87,13 +87,13 @@ async fn attempt(plan: &Plan, action: &Action, writer: &Writer, recover: bool) -
         ours: Some(action.origin == Origin::Created),
         recover,
     };
-    let (placed, before) = (&action.work.placed, action.work.actual.clone());
+    let (placed, before) = (Value::clone(&action.work.placed), action.work.actual.as_deref().cloned());
     if action.act == Act::Delete {
         if let Some(before) = before {
-            kind.remove(placed.clone(), around, before, writer).await?;
+            kind.remove(placed, around, before, writer).await?;
         }
     } else {
-        kind.put(placed.clone(), around, before, writer).await?;
+        kind.put(placed, around, before, writer).await?;
     }
     for (left, actual) in &action.work.left {
         let Some(actual) = actual.clone() else { continue };

@@ -4,6 +4,7 @@ use super::{
     fault::Fault,
     input::needs,
     key::Key,
+    nodes::Nodes,
     resource::{Kind, World},
 };
 use serde::{Deserialize, Serialize};
@@ -70,18 +71,18 @@ impl Node {
 pub struct Desired {
     pub app: String,
     pub by: By,
-    pub nodes: BTreeMap<Key, Node>,
+    pub nodes: Nodes,
 }
 
 impl Desired {
     pub fn new(app: &str, by: By) -> Self {
-        Self { app: app.to_owned(), by, nodes: BTreeMap::new() }
+        Self { app: app.to_owned(), by, nodes: Nodes::default() }
     }
 
     /// The same key twice is fine if it says the same; otherwise two things would share a name.
     pub fn add<W: World, K: Kind<W>>(&mut self, key: Key, kind: &K, intent: Intent) -> Result<&mut Node, Fault> {
         let spec = serde_json::to_value(kind)?;
-        let node = self.nodes.entry(key.clone()).or_insert_with(|| Node {
+        let node = self.nodes.get_or_insert_with(&key, || Node {
             key: key.clone(),
             kind: K::KIND.to_owned(),
             spec: spec.clone(),
@@ -113,19 +114,31 @@ impl Desired {
     }
 }
 
-/// Keys so that each stands after what it needs.
+/// Keys so that each stands after what it needs: those that need nothing first, then those that need only these, and so on.
 pub fn order(edges: &BTreeMap<Key, BTreeSet<Key>>) -> Result<Vec<Key>, Fault> {
-    let mut sorted = Vec::with_capacity(edges.len());
-    let mut done = BTreeSet::new();
-    while done.len() < edges.len() {
-        let ready: Vec<&Key> = edges.iter().filter(|(k, needs)| !done.contains(*k) && needs.is_subset(&done)).map(|(k, _)| k).collect();
-        if ready.is_empty() {
-            return Err(Fault::Bug("the graph of resources has a circle".into()));
-        }
-        for key in ready {
-            done.insert(key.clone());
-            sorted.push(key.clone());
+    let mut lacking: BTreeMap<&Key, usize> = edges.iter().map(|(key, needs)| (key, needs.len())).collect();
+    let mut dependents: BTreeMap<&Key, Vec<&Key>> = BTreeMap::new();
+    for (key, needs) in edges {
+        for need in needs {
+            dependents.entry(need).or_default().push(key);
         }
     }
-    Ok(sorted)
+    let mut sorted = Vec::with_capacity(edges.len());
+    let mut ready: BTreeSet<&Key> = edges.iter().filter(|(_, needs)| needs.is_empty()).map(|(key, _)| key).collect();
+    while !ready.is_empty() {
+        let mut next = BTreeSet::new();
+        for key in ready {
+            sorted.push(key.clone());
+            for dependent in dependents.get(key).into_iter().flatten() {
+                if let Some(count) = lacking.get_mut(dependent) {
+                    *count -= 1;
+                    if *count == 0 {
+                        next.insert(*dependent);
+                    }
+                }
+            }
+        }
+        ready = next;
+    }
+    if sorted.len() == edges.len() { Ok(sorted) } else { Err(Fault::Bug("the graph of resources has a circle".into())) }
 }

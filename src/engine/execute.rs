@@ -1,7 +1,8 @@
-//! Does a plan: ready nodes at once, one at a time within a lane, the ledger saved before and after every action.
+//! Does a plan: ready nodes at once, one at a time within a lane, each change of the ledger saved before and after every action.
 //! A failure stops only what depends on it; an interrupt starts nothing more and lets finish what runs.
 
 mod perform;
+mod queue;
 mod record;
 
 use super::{
@@ -14,12 +15,9 @@ use super::{
     resource::{Kinds, World},
 };
 use perform::{Book, Cut, INTERRUPTED, Lanes, UNSAVED, one};
+use queue::Queue;
 pub use record::remember;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{Mutex, watch},
     task::JoinSet,
@@ -60,40 +58,28 @@ impl Report {
 
 pub async fn execute<W: World>(plan: &Plan, ledger: Ledger, known: Known, run: Run<W>) -> Report {
     let mut ledger = ledger;
-    let unsaved = record::remember_what_stays(plan, &mut ledger, run.keeper.as_ref()).err();
+    let changes = record::remember_what_stays(plan, &mut ledger);
+    let unsaved = if changes.is_empty() { None } else { run.keeper.record(changes).await.err() };
     let book = Arc::new(Mutex::new(Book { ledger, known, unsaved }));
-    let mut waiting: Vec<&Action> = plan.actions.iter().filter(|a| a.act.changes()).collect();
+    let mut queue = Queue::new(plan);
     let (mut done, mut failed, mut not_started) = (Vec::new(), Vec::new(), Vec::new());
-    let mut finished: BTreeSet<Key> = BTreeSet::new();
-    let mut lost: BTreeMap<Key, String> = BTreeMap::new();
     let lanes = Lanes::default();
     let run = Arc::new(run);
     let mut running: JoinSet<(Key, Act, Duration, Result<(), Cut>)> = JoinSet::new();
-    let mut names: BTreeMap<tokio::task::Id, (Key, Act)> = BTreeMap::new();
+    let mut started: BTreeMap<tokio::task::Id, &Action> = BTreeMap::new();
     let mut interrupted = false;
     loop {
         interrupted |= *run.stop.borrow();
         let stopped = interrupted || book.lock().await.unsaved.is_some();
         // what depends on something lost cannot start any more
-        while let Some(at) = waiting.iter().position(|a| a.after.iter().any(|k| lost.contains_key(k))) {
-            let action = waiting.remove(at);
-            let because = action.after.iter().find(|k| lost.contains_key(*k)).map(|k| format!("{k} {}", lost[k])).unwrap_or_default();
-            lost.insert(action.key.clone(), "was not done".into());
+        while let Some((action, because)) = queue.next_lost() {
             (run.tell)(Event::NotStarted { key: action.key.clone(), act: action.act, because: because.clone() });
             not_started.push((action.key.clone(), action.act, because));
         }
-        let puts_left = waiting.iter().any(|a| !a.act.removes()) || names.values().any(|(_, act)| !act.removes());
-        let mut at = 0;
-        while !stopped && at < waiting.len() && running.len() < run.parallelism.max(1) {
-            let action = waiting[at];
-            let ready = action.after.iter().all(|k| finished.contains(k)) && (action.act != Act::Delete || !puts_left);
-            if !ready {
-                at += 1;
-                continue;
-            }
-            waiting.remove(at);
+        while !stopped && running.len() < run.parallelism.max(1) {
+            let Some(action) = queue.next_ready() else { break };
             let handle = running.spawn(one(Arc::clone(&run), action.clone(), plan.app.clone(), Arc::clone(&book), Arc::clone(&lanes)));
-            names.insert(handle.id(), (action.key.clone(), action.act));
+            started.insert(handle.id(), action);
         }
         // an interrupt is seen when the next action ends: until then nothing would start anyway
         let ended = running.join_next_with_id().await;
@@ -101,34 +87,37 @@ pub async fn execute<W: World>(plan: &Plan, ledger: Ledger, known: Known, run: R
             None => break,
             Some(Ok(ended)) => ended,
             Some(Err(panic)) => {
-                let (key, act) = names.get(&panic.id()).cloned().unwrap_or((Key::from("?"), Act::Keep));
+                let (key, act) = started.get(&panic.id()).map_or((Key::from("?"), Act::Keep), |a| (a.key.clone(), a.act));
                 (panic.id(), (key, act, Duration::ZERO, Err(Fault::Bug(format!("a task ended by itself: {panic}")).into())))
             }
         };
-        names.remove(&id);
+        started.remove(&id);
         match outcome {
             Ok(()) => {
                 (run.tell)(Event::Done { key: key.clone(), act, took });
-                finished.insert(key.clone());
+                queue.ended(&key, None);
                 done.push((key, act, took));
             }
             Err(Cut::NotStarted(because)) => {
                 (run.tell)(Event::NotStarted { key: key.clone(), act, because: because.into() });
-                lost.insert(key.clone(), "was not done".into());
+                queue.ended(&key, Some("was not done"));
                 not_started.push((key, act, because.into()));
             }
             Err(Cut::Failed(fault)) => {
                 (run.tell)(Event::Failed { key: key.clone(), act, fault: fault.clone() });
-                lost.insert(key.clone(), "failed".into());
+                queue.ended(&key, Some("failed"));
                 failed.push((key, act, fault));
             }
         }
     }
-    for action in waiting {
+    for action in queue.left() {
         let because = if interrupted { INTERRUPTED } else { UNSAVED }.to_owned();
         (run.tell)(Event::NotStarted { key: action.key.clone(), act: action.act, because: because.clone() });
         not_started.push((action.key.clone(), action.act, because));
     }
-    let book = book.lock().await;
-    Report { done, failed, not_started, ledger: book.ledger.clone(), unsaved: book.unsaved.clone(), interrupted }
+    let mut book = book.lock().await;
+    if let Err(why) = run.keeper.finish().await {
+        book.unsaved.get_or_insert(why);
+    }
+    Report { done, failed, not_started, ledger: std::mem::take(&mut book.ledger), unsaved: book.unsaved.take(), interrupted }
 }

@@ -9,12 +9,13 @@ use serde_json::{Value, from_value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     marker::PhantomData,
+    sync::Arc,
 };
 
 /// What a resource publishes, by field name.
 pub type Outputs = BTreeMap<String, Value>;
 /// What is known so far, by resource.
-pub type Known = BTreeMap<Key, Outputs>;
+pub type Known = BTreeMap<Key, Arc<Outputs>>;
 
 /// A published field and its type: `Identity::CLIENT_ID`.
 pub struct Field<T>(pub &'static str, PhantomData<fn() -> T>);
@@ -120,17 +121,31 @@ fn walk(spec: &mut Value, see: &mut dyn FnMut(Key, &str) -> Option<Value>) {
 /// The keys that a spec refers to.
 pub fn needs(spec: &Value) -> BTreeSet<Key> {
     let mut keys = BTreeSet::new();
-    walk(&mut spec.clone(), &mut |key, _| {
-        keys.insert(key);
-        None
-    });
+    collect(spec, &mut keys);
     keys
+}
+
+fn collect(spec: &Value, keys: &mut BTreeSet<Key>) {
+    if let Some(reference) = spec.get("$from").or_else(|| spec.get("$in")).and_then(Value::as_str) {
+        keys.insert(split(reference).0);
+        return;
+    }
+    match spec {
+        Value::Object(map) => map.values().for_each(|v| collect(v, keys)),
+        Value::Array(list) => list.iter().for_each(|v| collect(v, keys)),
+        _ => {}
+    }
 }
 
 /// The spec with every known reference replaced by its value; unknown ones stay.
 pub fn resolve(spec: &Value, known: &Known) -> Value {
+    resolve_by(spec, |key| known.get(key).map(Arc::as_ref))
+}
+
+/// As `resolve`, where what is known lies elsewhere.
+pub fn resolve_by<'a>(spec: &Value, known: impl Fn(&Key) -> Option<&'a Outputs>) -> Value {
     let mut resolved = spec.clone();
-    walk(&mut resolved, &mut |key, field| known.get(&key)?.get(field).cloned());
+    walk(&mut resolved, &mut |key, field| known(&key)?.get(field).cloned());
     resolved
 }
 

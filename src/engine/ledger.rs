@@ -6,9 +6,10 @@ use super::{
     key::Key,
     plan::Act,
 };
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -64,34 +65,78 @@ impl Entry {
     }
 }
 
-/// Entries by app and key.
+/// Entries by app and key. Copies share them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Ledger(BTreeMap<(String, Key), Entry>);
+pub struct Ledger(BTreeMap<String, BTreeMap<Key, Arc<Entry>>>);
+
+/// One entry that is written or removed: what a ledger is saved by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LedgerChange {
+    Put(#[serde(with = "shared")] Arc<Entry>),
+    Forget { app: String, key: Key },
+}
+
+/// An entry as it is, however many have it.
+mod shared {
+    use super::Entry;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::sync::Arc;
+
+    pub fn serialize<S: Serializer>(entry: &Arc<Entry>, serializer: S) -> Result<S::Ok, S::Error> {
+        Entry::serialize(entry, serializer)
+    }
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Entry>, D::Error> {
+        Entry::deserialize(deserializer).map(Arc::new)
+    }
+}
 
 impl Ledger {
     pub fn get(&self, app: &str, key: &Key) -> Option<&Entry> {
-        self.0.get(&(app.to_owned(), key.clone()))
+        self.0.get(app)?.get(key).map(Arc::as_ref)
     }
-    pub fn put(&mut self, entry: Entry) {
-        self.0.insert((entry.app.clone(), entry.key.clone()), entry);
+    pub fn put(&mut self, entry: impl Into<Arc<Entry>>) {
+        let entry = entry.into();
+        // the app's name is copied for its first entry only
+        let entries = match self.0.get_mut(&entry.app) {
+            Some(entries) => entries,
+            None => self.0.entry(entry.app.clone()).or_default(),
+        };
+        entries.insert(entry.key.clone(), entry);
     }
-    pub fn forget(&mut self, app: &str, key: &Key) -> Option<Entry> {
-        self.0.remove(&(app.to_owned(), key.clone()))
+    pub fn forget(&mut self, app: &str, key: &Key) -> Option<Arc<Entry>> {
+        let entries = self.0.get_mut(app)?;
+        let forgotten = entries.remove(key);
+        if entries.is_empty() {
+            self.0.remove(app);
+        }
+        forgotten
+    }
+    pub fn apply(&mut self, change: LedgerChange) {
+        match change {
+            LedgerChange::Put(entry) => self.put(entry),
+            LedgerChange::Forget { app, key } => drop(self.forget(&app, &key)),
+        }
+    }
+    /// Whether the ledger is as it is after that change already.
+    pub fn holds(&self, change: &LedgerChange) -> bool {
+        match change {
+            LedgerChange::Put(entry) => self.get(&entry.app, &entry.key) == Some(&**entry),
+            LedgerChange::Forget { app, key } => self.get(app, key).is_none(),
+        }
     }
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.0.values()
+        self.0.values().flat_map(BTreeMap::values).map(Arc::as_ref)
     }
-    pub fn of_app<'a>(&'a self, app: &'a str) -> impl Iterator<Item = &'a Entry> {
-        self.0.values().filter(move |e| e.app == app)
+    pub fn of_app(&self, app: &str) -> impl Iterator<Item = &Entry> {
+        self.0.get(app).into_iter().flat_map(BTreeMap::values).map(Arc::as_ref)
     }
     pub fn apps(&self) -> Vec<&str> {
-        let mut apps: Vec<&str> = self.0.keys().map(|(app, _)| app.as_str()).collect();
-        apps.dedup();
-        apps
+        self.0.keys().map(String::as_str).collect()
     }
     /// What the app's resources published when they were last seen.
     pub fn known(&self, app: &str) -> Known {
-        self.of_app(app).map(|e| (e.key.clone(), e.outputs.clone())).collect()
+        self.of_app(app).map(|e| (e.key.clone(), Arc::new(e.outputs.clone()))).collect()
     }
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -106,7 +151,11 @@ impl FromIterator<Entry> for Ledger {
     }
 }
 
-/// Where a ledger is saved; the state room writes a file.
+/// Where a ledger is saved; the state room writes files.
 pub trait Keeper: Send + Sync {
-    fn save(&self, ledger: &Ledger) -> Result<(), String>;
+    /// Saves these changes together. They are taken in the order of the calls; the future ends when they are on the disk.
+    /// Once it has failed, it fails for every later change.
+    fn record(&self, changes: Vec<LedgerChange>) -> BoxFuture<'static, Result<(), String>>;
+    /// Called once, after the last change of a run.
+    fn finish(&self) -> BoxFuture<'static, Result<(), String>>;
 }

@@ -10,6 +10,7 @@ pub mod fault;
 pub mod input;
 pub mod key;
 pub mod ledger;
+pub mod nodes;
 pub mod observe;
 pub mod plan;
 pub mod planner;

@@ -1,23 +1,30 @@
-//! Looks at every node of a graph, each as soon as what it refers to has been looked at. Writes nothing.
+//! Looks at every node of a graph. Writes nothing.
+//!
+//! What counts is what is seen with the values that the nodes before it published. So as not to wait for them, a node is looked at at once
+//! with what the ledger recorded of them, and that is taken where they turn out to publish the same; where they do not, it is looked at again.
+//! A recorded value is never taken for an observed one, and a fault of a look that turns out to be wrong is nobody's fault.
 
 use super::{
-    desired::{Desired, Intent},
+    desired::{Desired, Intent, Node},
     fault::Fault,
-    input::{Known, Outputs, resolve},
+    input::{Known, Outputs, resolve, resolve_by},
     key::Key,
     ledger::{Entry, Ledger, Left, Origin},
     plan::Act,
-    resource::{Around, Erased, Kinds, Seen, World},
+    resource::{Around, Erased, Kinds, Seen, Side, World},
 };
-use futures::{StreamExt, stream::FuturesUnordered};
+use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 /// What was seen of each node, and the spec with which it was looked for.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     pub seen: BTreeMap<Key, Option<Seen>>,
-    pub placed: BTreeMap<Key, Value>,
+    pub placed: BTreeMap<Key, Arc<Value>>,
     /// What could not be looked at for want of a right.
     pub blind: BTreeMap<Key, Fault>,
     /// What is at the places where the ledger says that a node was put before, where those are others than it is looked for now.
@@ -43,57 +50,233 @@ pub async fn observe<W: World>(
     recover: bool,
 ) -> Result<Observed, Faults> {
     let edges = desired.edges();
-    let mut waiting: BTreeSet<&Key> = desired.nodes.keys().collect();
-    let mut observed = Observed::default();
-    let mut faults = Faults::new();
-    let mut running = FuturesUnordered::new();
-    loop {
-        let ready: Vec<&Key> = waiting
-            .iter()
-            .copied()
-            .filter(|k| edges.get(*k).is_none_or(|needs| needs.iter().all(|n| observed.seen.contains_key(n))))
-            .collect();
-        for key in ready {
-            waiting.remove(key);
-            match look(desired, ledger, kinds, reader, key, &observed, recover) {
-                Ok(looking) => running.push(looking),
-                Err(fault) => faults.push((key.clone(), fault)),
-            }
-        }
-        let Some((key, placed, outcome)) = running.next().await else { break };
-        match outcome {
-            Ok((seen, old)) => {
-                if !old.is_empty() {
-                    observed.old.insert(key.clone(), old);
-                }
-                let outputs = known_of(desired, ledger, &key, seen.as_ref());
-                observed.known.insert(key.clone(), outputs);
-                observed.placed.insert(key.clone(), placed);
-                observed.seen.insert(key, seen);
-            }
-            Err(Fault::Blind(fault)) => {
-                observed.blind.insert(key.clone(), *fault);
-                observed.known.insert(key.clone(), known_of(desired, ledger, &key, None));
-                observed.placed.insert(key.clone(), placed);
-                observed.seen.insert(key, None);
-            }
-            Err(fault) => faults.push((key, fault)),
+    let mut pass = Pass::new(Graph { desired, ledger, kinds, reader, recover }, &edges);
+    for (key, needs) in &edges {
+        if needs.is_empty() {
+            pass.settle(key);
+        } else {
+            pass.look_early(key);
         }
     }
-    if faults.is_empty() && !waiting.is_empty() {
-        return Err(vec![((*waiting.iter().next().unwrap_or(&&Key::from("?"))).clone(), Fault::Bug("the graph has a circle".into()))]);
+    pass.start();
+    // a look that nothing settled by now can only be about something behind a fault
+    while pass.counting > 0 {
+        let Some(looked) = pass.running.next().await else { break };
+        pass.take(looked);
+        pass.start();
+    }
+    let Pass { observed, faults, .. } = pass;
+    if faults.is_empty() && observed.seen.len() < desired.nodes.len() {
+        let first = desired.nodes.keys().find(|key| !observed.seen.contains_key(*key)).cloned();
+        return Err(vec![(first.unwrap_or_else(|| Key::from("?")), Fault::Bug("the graph has a circle".into()))]);
     }
     if faults.is_empty() { Ok(observed) } else { Err(faults) }
 }
 
+/// What is looked at, and by what.
+struct Graph<'a, W: World> {
+    desired: &'a Desired,
+    ledger: &'a Ledger,
+    kinds: Kinds<W>,
+    reader: &'a W::Reader,
+    recover: bool,
+}
+
+/// How many looks run at once on each side: enough to hide the network, few enough that their memory does not count.
+const AT_ONCE: usize = 64;
+
+/// The looks of one side that have not begun, and how many run.
+struct Lane<'a> {
+    settled: VecDeque<(&'a Node, Value)>,
+    early: VecDeque<&'a Node>,
+    running: usize,
+}
+
+/// A look that has ended.
+struct Looked {
+    key: Key,
+    side: Side,
+    /// The spec that it was looked for with.
+    placed: Value,
+    outcome: Result<Found, Fault>,
+    early: bool,
+}
+
+/// How far an early look is, by its node.
+enum Early {
+    Running(Value),
+    Ended(Value, Result<Found, Fault>),
+    /// It runs, and what it finds will count.
+    Counts,
+}
+
+struct Pass<'a, W: World> {
+    graph: Graph<'a, W>,
+    /// How many of its needs have not been seen, by node.
+    lacking: BTreeMap<&'a Key, usize>,
+    dependents: BTreeMap<&'a Key, Vec<&'a Key>>,
+    early: BTreeMap<Key, Early>,
+    lanes: [Lane<'a>; 2],
+    running: FuturesUnordered<BoxFuture<'a, Looked>>,
+    /// How many looks, running or not begun, count in any case.
+    counting: usize,
+    observed: Observed,
+    faults: Faults,
+}
+
+impl<'a, W: World> Pass<'a, W> {
+    fn new(graph: Graph<'a, W>, edges: &'a BTreeMap<Key, BTreeSet<Key>>) -> Self {
+        let mut dependents: BTreeMap<&Key, Vec<&Key>> = BTreeMap::new();
+        for (key, needs) in edges {
+            for need in needs {
+                dependents.entry(need).or_default().push(key);
+            }
+        }
+        Self {
+            lacking: edges.iter().map(|(key, needs)| (key, needs.len())).collect(),
+            dependents,
+            graph,
+            early: BTreeMap::new(),
+            lanes: [(); 2].map(|()| Lane { settled: VecDeque::new(), early: VecDeque::new(), running: 0 }),
+            running: FuturesUnordered::new(),
+            counting: 0,
+            observed: Observed::default(),
+            faults: Faults::new(),
+        }
+    }
+
+    fn look_early(&mut self, key: &Key) {
+        let Some(node) = self.graph.desired.nodes.get(key).filter(|_| self.lacking.get(key) != Some(&0)) else { return };
+        let looked_for = matches!(node.intent, Intent::Present | Intent::Existing | Intent::Optional);
+        if let Ok(kind) = self.graph.kinds.of(&node.kind)
+            && looked_for
+            && kind.looks_early()
+        {
+            self.lanes[kind.side() as usize].early.push_back(node);
+        }
+    }
+
+    /// Begins as many looks as may run, those that count in any case first.
+    fn start(&mut self) {
+        for side in [Side::Azure, Side::Kubernetes] {
+            while self.lanes[side as usize].running < AT_ONCE {
+                let lane = &mut self.lanes[side as usize];
+                let (node, placed, early) = if let Some((node, placed)) = lane.settled.pop_front() {
+                    (node, placed, false)
+                } else if let Some(node) = lane.early.pop_front() {
+                    // by now it may be settled
+                    if self.lacking.get(&node.key) == Some(&0) {
+                        continue;
+                    }
+                    (node, self.graph.as_recorded(node), true)
+                } else {
+                    break;
+                };
+                match self.graph.look(node, placed.clone(), early) {
+                    Ok(looking) => {
+                        self.lanes[side as usize].running += 1;
+                        self.running.push(looking);
+                        if early {
+                            self.early.insert(node.key.clone(), Early::Running(placed));
+                        }
+                    }
+                    // what goes wrong early goes wrong again when it counts
+                    Err(_) if early => {}
+                    Err(fault) => {
+                        self.counting -= 1;
+                        self.faults.push((node.key.clone(), fault));
+                    }
+                }
+            }
+        }
+    }
+
+    /// All that a node needs has been seen: what it is to be looked for with is known.
+    fn settle(&mut self, key: &Key) {
+        let Some(node) = self.graph.desired.nodes.get(key) else { return };
+        let entry = self.graph.ledger.get(&self.graph.desired.app, key);
+        // what goes away is looked for where it was put, even when its parents are gone
+        let placed = match (node.intent, entry) {
+            (Intent::Absent, Some(entry)) => entry.placed.clone(),
+            _ => resolve(&node.spec, &self.observed.known),
+        };
+        match self.early.remove(key) {
+            Some(Early::Ended(early, outcome)) if early == placed => {
+                return self.ended(key, placed, outcome);
+            }
+            Some(Early::Running(early)) if early == placed => {
+                self.counting += 1;
+                self.early.insert(key.clone(), Early::Counts);
+                return;
+            }
+            _ => {}
+        }
+        match self.graph.where_to_look(node, &placed, &self.observed) {
+            Ok(None) => self.ended(key, placed, Ok((None, Vec::new()))),
+            Ok(Some(side)) => {
+                self.counting += 1;
+                self.lanes[side as usize].settled.push_back((node, placed));
+            }
+            Err(fault) => self.faults.push((key.clone(), fault)),
+        }
+    }
+
+    fn take(&mut self, looked: Looked) {
+        let Looked { key, side, placed, outcome, early } = looked;
+        self.lanes[side as usize].running -= 1;
+        if !early {
+            self.counting -= 1;
+            return self.ended(&key, placed, outcome);
+        }
+        match self.early.remove(&key) {
+            Some(Early::Counts) => {
+                self.counting -= 1;
+                self.ended(&key, placed, outcome);
+            }
+            Some(_) => drop(self.early.insert(key, Early::Ended(placed, outcome))),
+            // it was looked for in the wrong place
+            None => {}
+        }
+    }
+
+    fn ended(&mut self, key: &Key, placed: Value, outcome: Result<Found, Fault>) {
+        let graph = &self.graph;
+        match outcome {
+            Ok((seen, old)) => {
+                if !old.is_empty() {
+                    self.observed.old.insert(key.clone(), old);
+                }
+                let outputs = known_of(graph.desired, graph.ledger, key, seen.as_ref());
+                self.observed.known.insert(key.clone(), outputs);
+                self.observed.seen.insert(key.clone(), seen);
+            }
+            Err(Fault::Blind(fault)) => {
+                self.observed.blind.insert(key.clone(), *fault);
+                self.observed.known.insert(key.clone(), known_of(graph.desired, graph.ledger, key, None));
+                self.observed.seen.insert(key.clone(), None);
+            }
+            Err(fault) => return self.faults.push((key.clone(), fault)),
+        }
+        self.observed.placed.insert(key.clone(), Arc::new(placed));
+        for dependent in self.dependents.remove(key).unwrap_or_default() {
+            if let Some(count) = self.lacking.get_mut(dependent) {
+                *count -= 1;
+                if *count == 0 {
+                    self.settle(dependent);
+                }
+            }
+        }
+    }
+}
+
 /// A parent that is wanted and was not seen publishes nothing; one that goes away or is assumed publishes what the ledger recorded.
-fn known_of(desired: &Desired, ledger: &Ledger, key: &Key, seen: Option<&Seen>) -> Outputs {
+fn known_of(desired: &Desired, ledger: &Ledger, key: &Key, seen: Option<&Seen>) -> Arc<Outputs> {
     if let Some(seen) = seen {
         return seen.outputs.clone();
     }
     match desired.nodes.get(key).map(|n| n.intent) {
-        Some(Intent::Absent | Intent::Assumed) => ledger.get(&desired.app, key).map(|e| e.outputs.clone()).unwrap_or_default(),
-        _ => Outputs::new(),
+        Some(Intent::Absent | Intent::Assumed) => ledger.get(&desired.app, key).map(|e| Arc::new(e.outputs.clone())).unwrap_or_default(),
+        _ => Arc::default(),
     }
 }
 
@@ -104,66 +287,64 @@ fn is_gone(desired: &Desired, observed: &Observed, holder: &Key) -> bool {
 }
 
 type Found = (Option<Seen>, Vec<Old>);
-type Looking<'a> = futures::future::BoxFuture<'a, (Key, Value, Result<Found, Fault>)>;
 
 static NOTHING: Outputs = Outputs::new();
 
-fn look<'a, W: World>(
-    desired: &'a Desired,
-    ledger: &'a Ledger,
-    kinds: Kinds<W>,
-    reader: &'a W::Reader,
-    key: &Key,
-    observed: &Observed,
-    recover: bool,
-) -> Result<Looking<'a>, Fault> {
-    let node = desired.nodes.get(key).ok_or_else(|| Fault::Bug(format!("{key} is not in the graph")))?;
-    let entry = ledger.get(&desired.app, key);
-    // what goes away is looked for where it was put, even when its parents are gone
-    let placed = match (node.intent, entry) {
-        (Intent::Absent, Some(entry)) => entry.placed.clone(),
-        _ => resolve(&node.spec, &observed.known),
-    };
-    let key = key.clone();
-    if node.intent == Intent::Assumed {
-        return Ok(Box::pin(async move { (key, placed, Ok((None, Vec::new()))) }));
+impl<'a, W: World> Graph<'a, W> {
+    /// The spec with what the ledger recorded of the other nodes of the graph.
+    fn as_recorded(&self, node: &Node) -> Value {
+        let looked_for = |key: &Key| self.desired.nodes.get(key).is_some_and(|n| n.intent != Intent::Absent);
+        let recorded = |key: &Key| self.ledger.get(&self.desired.app, key).map(|e| &e.outputs);
+        resolve_by(&node.spec, |key| recorded(key).filter(|_| looked_for(key)))
     }
-    let kind = kinds.of(&node.kind)?;
-    if node.intent == Intent::Absent && kind.within(&placed)?.is_some_and(|holder| is_gone(desired, observed, &holder)) {
-        return Ok(Box::pin(async move { (key, placed, Ok((None, Vec::new()))) }));
+
+    /// None: there is nothing to look for.
+    fn where_to_look(&self, node: &Node, placed: &Value, observed: &Observed) -> Result<Option<Side>, Fault> {
+        if node.intent == Intent::Assumed {
+            return Ok(None);
+        }
+        let kind = self.kinds.of(&node.kind)?;
+        let gone = node.intent == Intent::Absent && kind.within(placed)?.is_some_and(|holder| is_gone(self.desired, observed, &holder));
+        Ok((!gone).then(|| kind.side()))
     }
-    let here = entry.map(|e| said(kind, e, &placed)).transpose()?.flatten();
-    let around = Around {
-        app: &desired.app,
-        intent: node.intent,
-        origin: here.map(|s| s.origin),
-        recorded: here.map_or(&NOTHING, |s| s.outputs),
-        ours: None,
-        recover,
-    };
-    let left = match entry {
-        Some(entry) if matches!(node.intent, Intent::Present | Intent::Absent) => former(kind, entry, &placed)?,
-        _ => Vec::new(),
-    };
-    Ok(Box::pin(async move {
-        let looked = async {
-            let seen = match kind.observe(placed.clone(), around, reader).await {
-                // what locates it is not known yet: it cannot be there yet
-                Err(Fault::Unresolved(_)) => None,
-                other => other?,
-            };
-            let mut old = Vec::new();
-            for left in left {
-                let around = Around { intent: Intent::Absent, origin: Some(left.origin), recorded: &left.outputs, ..around };
-                if let Some(seen) = kind.observe(left.placed.clone(), around, reader).await? {
-                    old.push(Old { left, seen });
-                }
-            }
-            Ok((seen, old))
+
+    fn look(&self, node: &'a Node, placed: Value, early: bool) -> Result<BoxFuture<'a, Looked>, Fault> {
+        let (app, reader) = (self.desired.app.as_str(), self.reader);
+        let entry = self.ledger.get(app, &node.key);
+        let kind = self.kinds.of(&node.kind)?;
+        let here = entry.map(|e| said(kind, e, &placed)).transpose()?.flatten();
+        let around = Around {
+            app,
+            intent: node.intent,
+            origin: here.map(|s| s.origin),
+            recorded: here.map_or(&NOTHING, |s| s.outputs),
+            ours: None,
+            recover: self.recover,
         };
-        let outcome = looked.await;
-        (key, placed, outcome)
-    }))
+        let left = match entry {
+            Some(entry) if matches!(node.intent, Intent::Present | Intent::Absent) => former(kind, entry, &placed)?,
+            _ => Vec::new(),
+        };
+        Ok(Box::pin(async move {
+            let looked = async {
+                let seen = match kind.observe(placed.clone(), around, reader).await {
+                    // what locates it is not known yet: it cannot be there yet
+                    Err(Fault::Unresolved(_)) => None,
+                    other => other?,
+                };
+                let mut old = Vec::new();
+                for left in left {
+                    let around = Around { intent: Intent::Absent, origin: Some(left.origin), recorded: &left.outputs, ..around };
+                    if let Some(seen) = kind.observe(left.placed.clone(), around, reader).await? {
+                        old.push(Old { left, seen });
+                    }
+                }
+                Ok((seen, old))
+            };
+            let outcome = looked.await;
+            Looked { key: node.key.clone(), side: kind.side(), placed, outcome, early }
+        }))
+    }
 }
 
 /// Whether an entry speaks of the place at which the thing is looked for now. A kind without places has one for each key.

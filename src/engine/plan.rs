@@ -9,6 +9,7 @@ use super::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::sync::Arc;
 
 pub const FORMAT: u32 = 1;
 
@@ -84,11 +85,11 @@ pub struct Action {
 
 #[derive(Clone, Debug, Default)]
 pub struct Work {
-    pub node: Option<Node>,
+    pub node: Option<Arc<Node>>,
     /// The spec with the values known when it was planned.
-    pub placed: Value,
-    pub actual: Option<Value>,
-    pub outputs: Outputs,
+    pub placed: Arc<Value>,
+    pub actual: Option<Arc<Value>>,
+    pub outputs: Arc<Outputs>,
     /// Where it was put before, and what was seen there; what could not be looked at in this pass is kept for the next.
     pub left: Vec<(Left, Option<Value>)>,
     pub recorded: Outputs,

@@ -17,7 +17,10 @@ use super::{
 };
 pub use recall::{all_absent, prune, remembered};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// What the caller consented to.
 #[derive(Clone, Debug, Default)]
@@ -92,7 +95,7 @@ static NOTHING: Outputs = Outputs::new();
 impl<W: World> Planner<'_, W> {
     fn wanted(&mut self, node: &Node) -> Result<(), Fault> {
         let kind = self.kinds.of(&node.kind)?;
-        let placed = self.observed.placed.get(&node.key).cloned().unwrap_or_else(|| node.spec.clone());
+        let placed = self.observed.placed.get(&node.key).cloned().unwrap_or_else(|| Arc::new(node.spec.clone()));
         let seen = self.observed.seen.get(&node.key).and_then(Option::as_ref);
         match node.intent {
             Intent::Existing | Intent::Optional => {
@@ -119,7 +122,7 @@ impl<W: World> Planner<'_, W> {
                 return Ok(());
             }
             Intent::Assumed => {
-                if self.observed.known.get(&node.key).is_none_or(Outputs::is_empty) {
+                if self.observed.known.get(&node.key).is_none_or(|o| o.is_empty()) {
                     self.refuse(
                         node,
                         format!("{} is not in the state, and this run may not look for it", node.key),
@@ -147,7 +150,7 @@ impl<W: World> Planner<'_, W> {
         self.ours.get(&when.ours).copied().unwrap_or(false) || published == Some(&Value::Bool(true))
     }
 
-    fn present(&mut self, node: &Node, kind: &dyn Erased<W>, placed: Value, seen: Option<&Seen>) -> Result<(), Fault> {
+    fn present(&mut self, node: &Node, kind: &dyn Erased<W>, placed: Arc<Value>, seen: Option<&Seen>) -> Result<(), Fault> {
         if let Some(fault) = self.observed.blind.get(&node.key) {
             return self.unseen(node, kind, placed, fault);
         }
@@ -215,7 +218,7 @@ impl<W: World> Planner<'_, W> {
     }
 
     /// It cannot be looked at for want of a right: fine where the right is about to be given or was just given, else a fault.
-    fn unseen(&mut self, node: &Node, kind: &dyn Erased<W>, placed: Value, fault: &Fault) -> Result<(), Fault> {
+    fn unseen(&mut self, node: &Node, kind: &dyn Erased<W>, placed: Arc<Value>, fault: &Fault) -> Result<(), Fault> {
         let granted =
             node.needs().iter().all(|k| self.actions.contains_key(k) || self.observed.known.get(k).is_some_and(|o| !o.is_empty()));
         if !granted {
@@ -230,8 +233,8 @@ impl<W: World> Planner<'_, W> {
         let kind = self.kinds.of(&node.kind)?;
         let entry = self.ledger.get(&self.desired.app, &node.key);
         let placed = match entry {
-            Some(entry) => entry.placed.clone(),
-            None => self.observed.placed.get(&node.key).cloned().unwrap_or_else(|| node.spec.clone()),
+            Some(entry) => Arc::new(entry.placed.clone()),
+            None => self.observed.placed.get(&node.key).cloned().unwrap_or_else(|| Arc::new(node.spec.clone())),
         };
         let recorded = entry.map(|e| e.origin);
         let holder = kind.within(&placed)?.filter(|k| self.desired.nodes.get(k).is_some_and(|n| n.intent == Intent::Absent));
@@ -287,7 +290,7 @@ impl<W: World> Planner<'_, W> {
         if let Some(other) = self.claimed_by(kind, node, &placed)? {
             let why = format!("app {other} uses it too, and owns it from now on");
             let mut outputs = entry.map(|e| e.outputs.clone()).unwrap_or_default();
-            outputs.extend(seen.outputs.clone());
+            outputs.extend(Outputs::clone(&seen.outputs));
             let spec = kind.inherited(entry.map_or(&node.spec, |e| &e.spec))?;
             let heir = Heir { app: other, origin, outputs, spec };
             if left.is_empty() {
@@ -317,7 +320,7 @@ impl<W: World> Planner<'_, W> {
     }
 
     /// The thing itself stays or is gone; what a replacement left at a former place still goes.
-    fn left_behind(&mut self, node: &Node, kind: &dyn Erased<W>, origin: Origin, placed: Value) -> Result<(), Fault> {
+    fn left_behind(&mut self, node: &Node, kind: &dyn Erased<W>, origin: Origin, placed: Arc<Value>) -> Result<(), Fault> {
         let why = Some("what a replacement left behind".into());
         self.act(node, kind, Act::Delete, origin, Vec::new(), why, placed, None)
     }
@@ -335,7 +338,7 @@ impl<W: World> Planner<'_, W> {
         origin: Origin,
         changes: Vec<Change>,
         why: Option<String>,
-        placed: Value,
+        placed: Arc<Value>,
         seen: Option<&Seen>,
     ) -> Result<(), Fault> {
         let said = self.said(node, kind, &placed)?;
@@ -359,7 +362,7 @@ impl<W: World> Planner<'_, W> {
             cluster: node.cluster.clone(),
             origin,
             work: Work {
-                node: Some(node.clone()),
+                node: self.desired.nodes.shared(&node.key),
                 placed,
                 actual: seen.map(|s| s.actual.clone()),
                 outputs: seen.map(|s| s.outputs.clone()).unwrap_or_default(),

@@ -10,7 +10,7 @@ use super::{
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, from_value, to_value};
-use std::{collections::BTreeSet, future::Future, marker::PhantomData};
+use std::{collections::BTreeSet, future::Future, marker::PhantomData, sync::Arc};
 
 /// What kinds look with and write with; the engine names no cloud.
 pub trait World: Send + Sync + 'static {
@@ -84,6 +84,8 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Which of the two worlds it lies in: `azure` or `kubernetes` (`--only`).
     const SIDE: Side;
     const DATA: Data = Data::None;
+    /// Whether it may be looked for with what the ledger recorded of the resources before it, while these are looked at themselves.
+    const LOOKS_EARLY: bool = true;
     type Actual: Serialize + DeserializeOwned + Send + Sync;
 
     /// Writes that must not run at once share a lane.
@@ -191,8 +193,8 @@ pub enum Side {
 /// What an observation found.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    pub actual: Value,
-    pub outputs: Outputs,
+    pub actual: Arc<Value>,
+    pub outputs: Arc<Outputs>,
 }
 
 /// The face that the engine sees: specs and actuals as JSON.
@@ -200,6 +202,7 @@ pub trait Erased<W: World>: Send + Sync {
     fn kind(&self) -> &'static str;
     fn side(&self) -> Side;
     fn data(&self) -> Data;
+    fn looks_early(&self) -> bool;
     fn lane(&self, spec: &Value) -> Result<Option<String>, Fault>;
     fn place(&self, spec: &Value) -> Result<Option<String>, Fault>;
     fn within(&self, spec: &Value) -> Result<Option<Key>, Fault>;
@@ -254,6 +257,9 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
     fn data(&self) -> Data {
         K::DATA
     }
+    fn looks_early(&self) -> bool {
+        K::LOOKS_EARLY
+    }
     fn lane(&self, spec: &Value) -> Result<Option<String>, Fault> {
         Ok(typed::<K>(spec)?.lane())
     }
@@ -272,7 +278,7 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
         Box::pin(async move {
             let kind: K = typed(&spec)?;
             let Some(actual) = kind.observe(around, reader).await? else { return Ok(None) };
-            Ok(Some(Seen { outputs: kind.publish(&actual), actual: to_value(&actual)? }))
+            Ok(Some(Seen { outputs: Arc::new(kind.publish(&actual)), actual: Arc::new(to_value(&actual)?) }))
         })
     }
     fn diff(&self, spec: &Value, around: Around<'_>, actual: &Value) -> Result<Diff, Fault> {
@@ -320,7 +326,7 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
             let kind: K = typed(&spec)?;
             let before = before.map(from_value).transpose()?;
             let actual = kind.put(around, before, writer).await?;
-            Ok(Seen { outputs: kind.publish(&actual), actual: to_value(&actual)? })
+            Ok(Seen { outputs: Arc::new(kind.publish(&actual)), actual: Arc::new(to_value(&actual)?) })
         })
     }
     fn remove<'a>(&'a self, spec: Value, around: Around<'a>, before: Value, writer: &'a W::Writer) -> BoxFuture<'a, Result<(), Fault>> {

@@ -2,6 +2,7 @@
 
 mod fields;
 mod graphs;
+mod killed_writes;
 mod kills;
 mod kinds;
 mod lab;

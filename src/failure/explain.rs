@@ -98,6 +98,9 @@ impl From<StateError> for Failure {
                 };
                 failure.hint("Or make it again from what there is: `podid state rebuild -f SPEC`.")
             }
+            StateError::Journal { state, .. } => failure
+                .hint(format!("To go on with the state file as it is, move the journal away: `{}`.", moved(state)))
+                .hint("Or make the state again from what there is: `podid state rebuild`."),
             StateError::Newer { .. } => failure.hint("Use the podid that wrote it, or a newer one."),
             StateError::OtherWorld { .. } => {
                 failure.hint("Name the right subscription with `--subscription`, log in to the right tenant, or use another state file with `--state FILE`.")
@@ -105,6 +108,16 @@ impl From<StateError> for Failure {
             StateError::Io { .. } => failure.hint("Check that the folder is there and may be written, or use another one with `--state FILE`."),
         }
     }
+}
+
+/// A command for any shell of Unix, whatever is in the path.
+fn moved(state: &std::path::Path) -> String {
+    let quoted = |text: String| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+        if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    };
+    let journal = format!("{}.journal", state.display());
+    format!("mv {} {}", quoted(journal.clone()), quoted(format!("{journal}.old")))
 }
 
 impl From<crate::spec::load::Error> for Failure {

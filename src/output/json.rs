@@ -4,6 +4,7 @@ use super::human::Explain;
 use crate::{
     engine::{
         execute::Report,
+        fault::Fault,
         key::Key,
         plan::{Act, Plan, Summary},
     },
@@ -11,7 +12,7 @@ use crate::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 pub const VERSION: u32 = 1;
 
@@ -21,13 +22,14 @@ pub fn plan(plan: &Plan) -> Value {
 
 /// The plan, and beside each action what became of it.
 pub fn report(report: &Report, plan: &Plan, explain: Explain<'_>, took: Duration) -> Value {
+    let results = Results::of(report, explain);
     let actions = plan
         .actions
         .iter()
         .map(|action| {
             let mut shown = object(action);
             if let Some(fields) = shown.as_object_mut() {
-                fields.extend(result(report, explain, &action.key, action.act));
+                fields.extend(results.of_action(&action.key, action.act));
             }
             shown
         })
@@ -46,22 +48,41 @@ fn document(plan: &Plan, actions: Vec<Value>, summary: Summary) -> Value {
     json!({ "version": VERSION, "app": plan.app, "actions": actions, "refused": refused, "summary": object(&summary) })
 }
 
-fn result(report: &Report, explain: Explain<'_>, key: &Key, act: Act) -> Map<String, Value> {
-    let mut fields = Map::new();
-    let mut say = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
-    if let Some((.., took)) = report.done.iter().find(|(k, ..)| k == key) {
-        say("result", json!("done"));
-        say("seconds", json!(rounded(*took)));
-    } else if let Some((.., fault)) = report.failed.iter().find(|(k, ..)| k == key) {
-        say("result", json!("failed"));
-        say("error", error(&explain(key, fault)));
-    } else if let Some((.., because)) = report.not_started.iter().find(|(k, ..)| k == key) {
-        say("result", json!("not_started"));
-        say("because", json!(because));
-    } else {
-        say("result", json!(if act == Act::Keep { "kept" } else { "recorded" }));
+/// What became of the actions of a run, by key.
+struct Results<'a> {
+    done: BTreeMap<&'a Key, Duration>,
+    failed: BTreeMap<&'a Key, &'a Fault>,
+    not_started: BTreeMap<&'a Key, &'a str>,
+    explain: Explain<'a>,
+}
+
+impl<'a> Results<'a> {
+    fn of(report: &'a Report, explain: Explain<'a>) -> Self {
+        Self {
+            done: report.done.iter().map(|(key, _, took)| (key, *took)).collect(),
+            failed: report.failed.iter().map(|(key, _, fault)| (key, fault)).collect(),
+            not_started: report.not_started.iter().map(|(key, _, because)| (key, because.as_str())).collect(),
+            explain,
+        }
     }
-    fields
+
+    fn of_action(&self, key: &Key, act: Act) -> Map<String, Value> {
+        let mut fields = Map::new();
+        let mut say = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
+        if let Some(took) = self.done.get(key) {
+            say("result", json!("done"));
+            say("seconds", json!(rounded(*took)));
+        } else if let Some(fault) = self.failed.get(key) {
+            say("result", json!("failed"));
+            say("error", error(&(self.explain)(key, fault)));
+        } else if let Some(because) = self.not_started.get(key) {
+            say("result", json!("not_started"));
+            say("because", json!(because));
+        } else {
+            say("result", json!(if act == Act::Keep { "kept" } else { "recorded" }));
+        }
+        fields
+    }
 }
 
 /// On `-o json` a failure is a document too.

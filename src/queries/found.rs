@@ -20,7 +20,7 @@ use crate::{
     },
 };
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// One graph for each app that left a mark in the subscription or in a cluster that the kubeconfig leads to.
 pub async fn found(session: &Session, azure: &azure::Read, subscription: &str) -> Result<Vec<Desired>, Failure> {
@@ -306,16 +306,16 @@ async fn secrets<'a>(session: &Session, azure: &azure::Read, there: &There, app:
 /// What is wished for wins over what is only referred to.
 fn graph(app: &str, subscription: &str, wishes: Vec<Wished<'_>>) -> Result<Desired, Failure> {
     let memory = Memory::default();
-    let mut nodes = BTreeMap::new();
+    let mut desired = Desired::new(app, By::Command);
     for (wish, cluster) in wishes {
         let context = expand::Context { app, subscription, group: None, default_group: None, location: None, cluster, memory: &memory };
         let part = expand::wish(&wish, false, &context).map_err(|f| Failure::from(&f))?;
         for (key, node) in part.nodes {
-            let there = nodes.get(&key).map(|n: &crate::engine::desired::Node| n.intent);
+            let there = desired.nodes.get(&key).map(|n| n.intent);
             if there.is_none() || (there != Some(Intent::Present) && node.intent == Intent::Present) {
-                nodes.insert(key, node);
+                desired.nodes.insert(key, node);
             }
         }
     }
-    Ok(Desired { app: app.to_owned(), by: By::Command, nodes })
+    Ok(desired)
 }

@@ -147,16 +147,11 @@ impl Kind<Cloud> for Grant {
         }
         let (vault, principal) = (self.vault_id()?, self.principal.get()?);
         if model == RBAC {
-            let assignments = reader.azure.role_assignments(&vault).await.map_err(Fault::cloud)?;
+            let assignments = reader.azure.role_assignments_of(&vault, principal).await.map_err(Fault::cloud)?;
             let assignment = role::find(&assignments, self.role().1, principal).cloned();
             return Ok(assignment.map(|a| Actual { assignment: Some(a), entry: None, added: None }));
         }
-        let entry = reader
-            .azure
-            .vault(&vault)
-            .await
-            .map_err(Fault::cloud)?
-            .and_then(|v| v.policies.into_iter().find(|p| p.object_id.eq_ignore_ascii_case(principal) && p.application_id.is_none()));
+        let entry = reader.azure.vault_policy(&vault, principal).await.map_err(Fault::cloud)?;
         Ok(entry.map(|e| Actual { assignment: None, entry: Some(e), added: None }))
     }
     fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {

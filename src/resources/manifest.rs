@@ -14,6 +14,7 @@ use crate::{
         fault::Fault,
         input::Outputs,
         key::Key,
+        ledger::Origin,
         resource::{Around, Change, Diff, Kind, Owner, Side},
     },
 };
@@ -175,7 +176,8 @@ pub async fn observe(
     make: impl Fn(bool) -> Result<Value, Fault>,
 ) -> Result<Option<Actual>, Fault> {
     let cluster = reader.cluster(&place.lies).await?;
-    let found = match cluster.get(&place.at).await {
+    let (found, ()) = futures::join!(cluster.get(&place.at), foresee(&cluster, place, around, reader, &make));
+    let found = match found {
         // what goes away is gone where its kind is
         Err(cluster::Error::KindMissing { .. }) if around.intent == Intent::Absent => return Ok(None),
         other => other.map_err(Fault::cloud)?,
@@ -213,6 +215,29 @@ pub async fn observe(
         }
     }
     Ok(Some(actual))
+}
+
+/// Asks for the preview while the object is read, where the ledger knows the object and so what is wanted of it. The pass remembers the
+/// answer for when it is asked for, and nobody else looks at it.
+async fn foresee(
+    cluster: &cluster::Read,
+    place: &Place,
+    around: Around<'_>,
+    reader: &Reader,
+    make: &impl Fn(bool) -> Result<Value, Fault>,
+) {
+    let mine = match around.origin {
+        Some(Origin::Created) => true,
+        Some(Origin::Adopted | Origin::Extended) => false,
+        Some(Origin::Existing) | None => return,
+    };
+    if around.intent != Intent::Present || place.shared {
+        return;
+    }
+    let terms = Terms { adopt: reader.adopt, force_conflicts: reader.force_conflicts, mine };
+    if let Ok(wanted) = make(mine) {
+        cluster.preview_ahead(&place.at, &wanted, terms.force()).await;
+    }
 }
 
 /// A namespace that is being deleted takes everything in it along, sooner or later: what is still there is as good as gone. It was looked at

@@ -170,7 +170,7 @@ impl Kind<Cloud> for Role {
     async fn observe(&self, around: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         let (scope, principal) = (self.scope_id()?, self.principal.get()?);
         let definition = self.definition(&scope, &reader.azure).await?;
-        let assignments = reader.azure.role_assignments(&scope).await.map_err(Fault::cloud)?;
+        let assignments = reader.azure.role_assignments_of(&scope, principal).await.map_err(Fault::cloud)?;
         let Some(assignment) = find(&assignments, &definition, principal).cloned() else { return Ok(None) };
         let needed = if around.intent == Intent::Absent { self.needed(around.app, reader).await } else { None };
         Ok(Some(Actual { assignment, needed }))

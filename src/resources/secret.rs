@@ -74,6 +74,8 @@ impl Kind<Cloud> for Secret {
     const KIND: &'static str = "secret";
     const SIDE: Side = Side::Azure;
     const DATA: Data = Data::Content;
+    /// A token for vaults goes to the address that Azure gives for the vault, never to one that is only in a state file.
+    const LOOKS_EARLY: bool = false;
     type Actual = Actual;
 
     fn within(&self) -> Option<Key> {

@@ -25,7 +25,7 @@ pub struct Reader {
     /// Foreign things that differ may be taken over: their fields are looked at as if they were ours to set.
     pub adopt: bool,
     pub force_conflicts: bool,
-    reads: Mutex<BTreeMap<String, Arc<OnceCell<cluster::Read>>>>,
+    reads: Mutex<BTreeMap<String, cluster::Read>>,
 }
 
 impl Reader {
@@ -33,11 +33,10 @@ impl Reader {
         Self { azure, clusters, values, adopt, force_conflicts, reads: Mutex::default() }
     }
 
-    /// One memory per cluster and pass.
+    /// One memory per cluster and pass. Whether it is the right cluster is asked each time: what is known of it may change in a pass.
     pub async fn cluster(&self, lies: &Lies) -> Result<cluster::Read, Fault> {
-        let cell = Arc::clone(self.reads.lock().await.entry(lies.context.clone()).or_default());
-        let read = cell.get_or_try_init(|| async { self.clusters.reader(lies).await }).await?;
-        Ok(read.clone())
+        let cluster = self.clusters.checked(lies).await?;
+        Ok(self.reads.lock().await.entry(lies.context.clone()).or_insert_with(|| cluster.read()).clone())
     }
 }
 

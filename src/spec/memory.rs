@@ -25,16 +25,23 @@ pub struct ClusterRef {
 /// Entries of the own app come first; those of other apps are a second best.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    own: Vec<Entry>,
-    others: Vec<Entry>,
+    ledger: Ledger,
+    app: String,
     /// What the spec names: the word of the kind, and the id.
     spec: Vec<(&'static str, ArmId)>,
 }
 
 impl Memory {
     pub fn new(ledger: &Ledger, app: &str) -> Self {
-        let (own, others) = ledger.entries().cloned().partition(|e| e.app == app);
-        Self { own, others, spec: Vec::new() }
+        Self { ledger: ledger.clone(), app: app.to_owned(), spec: Vec::new() }
+    }
+
+    fn own(&self) -> Vec<&Entry> {
+        self.ledger.of_app(&self.app).collect()
+    }
+
+    fn others(&self) -> Vec<&Entry> {
+        self.ledger.entries().filter(|e| e.app != self.app).collect()
     }
 
     /// What a spec names comes before what the state remembers.
@@ -64,9 +71,9 @@ impl Memory {
     }
 
     fn remembered(&self, kind: &str) -> Vec<ArmId> {
-        let of = |entries: &[Entry]| {
+        let of = |entries: Vec<&Entry>| {
             let mut ids: Vec<ArmId> = Vec::new();
-            for entry in entries.iter().filter(|e| e.kind == kind) {
+            for entry in entries.into_iter().filter(|e| e.kind == kind) {
                 if let Some(id) = text(entry, "id").and_then(ArmId::parse)
                     && !ids.contains(&id)
                 {
@@ -75,8 +82,8 @@ impl Memory {
             }
             ids
         };
-        let own = of(&self.own);
-        if own.is_empty() { of(&self.others) } else { own }
+        let own = of(self.own());
+        if own.is_empty() { of(self.others()) } else { own }
     }
 
     fn word(kind: &str) -> &'static str {
@@ -85,14 +92,15 @@ impl Memory {
 
     /// Where a resource of that name was: None if no command named one, refused if several did.
     pub fn id_of(&self, kind: &str, name: &str) -> Result<Option<ArmId>, Fault> {
-        let called = |ids: Vec<ArmId>| ids.into_iter().filter(|id| id.name().eq_ignore_ascii_case(name)).collect::<Vec<_>>();
-        let mut ids = called(self.ids(Self::word(kind)));
+        let word = Self::word(kind);
+        let called = |id: &ArmId| id.name().eq_ignore_ascii_case(name);
+        let mut ids: Vec<ArmId> = self.spec.iter().filter(|(of, id)| *of == word && called(id)).map(|(_, id)| id.clone()).collect();
         if ids.is_empty() {
-            ids = called(self.remembered(Self::word(kind)));
+            ids = self.remembered(word).into_iter().filter(called).collect();
         }
         match ids.len() {
             0 | 1 => Ok(ids.pop()),
-            _ => Err(several(Self::word(kind), &ids)),
+            _ => Err(several(word, &ids)),
         }
     }
 
@@ -126,7 +134,7 @@ impl Memory {
 
     /// Clusters that earlier commands named.
     pub fn clusters(&self) -> Vec<ClusterRef> {
-        let of = |entries: &[Entry]| -> Vec<ClusterRef> {
+        let of = |entries: Vec<&Entry>| -> Vec<ClusterRef> {
             let read = |entry: &Entry| {
                 Some(ClusterRef {
                     id: text(entry, "id").and_then(ArmId::parse)?,
@@ -134,15 +142,15 @@ impl Memory {
                     principal_id: text(entry, "principal_id").map(str::to_owned),
                 })
             };
-            entries.iter().filter(|e| e.kind == "cluster").filter_map(read).collect()
+            entries.into_iter().filter(|e| e.kind == "cluster").filter_map(read).collect()
         };
-        let own = of(&self.own);
-        if own.is_empty() { of(&self.others) } else { own }
+        let own = of(self.own());
+        if own.is_empty() { of(self.others()) } else { own }
     }
 
     /// The spec with which this app wrote a resource last.
     pub fn recorded<K: DeserializeOwned>(&self, key: &Key) -> Option<K> {
-        let entry = self.own.iter().find(|e| e.key == *key)?;
+        let entry = self.ledger.get(&self.app, key)?;
         K::deserialize(&entry.spec).ok()
     }
 
@@ -152,7 +160,7 @@ impl Memory {
             let in_it = e.cluster.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(cluster.name()));
             e.kind == "azureidentitybinding" && in_it && text(e, "namespace") == Some(namespace)
         };
-        let mut selectors: Vec<&str> = self.own.iter().filter(here).filter_map(|e| text(e, "selector")).collect();
+        let mut selectors: Vec<&str> = self.ledger.of_app(&self.app).filter(here).filter_map(|e| text(e, "selector")).collect();
         selectors.dedup();
         (selectors.len() == 1).then(|| selectors[0].to_owned())
     }

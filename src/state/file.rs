@@ -53,9 +53,10 @@ pub fn read(path: &Path) -> Result<Option<(Head, Ledger)>, Error> {
 /// The new file under another name in the same folder, whole and on the disk. 0600 by `tempfile`: ids are not for everyone.
 pub(super) fn stage(path: &Path, head: &Head, ledger: &Ledger) -> Result<NamedTempFile, Error> {
     let failed = |error: io::Error| Error::Io { path: path.to_owned(), doing: "write the state file", source: error };
-    let text = format::print(head, ledger).map_err(|e| failed(e.into()))?;
-    let mut staged = tempfile::Builder::new().prefix(&staged_prefix(path)).suffix(STAGED).tempfile_in(folder(path)).map_err(failed)?;
-    staged.write_all(text.as_bytes()).map_err(failed)?;
+    let staged = tempfile::Builder::new().prefix(&staged_prefix(path)).suffix(STAGED).tempfile_in(folder(path)).map_err(failed)?;
+    let mut text = io::BufWriter::with_capacity(1 << 16, staged.as_file());
+    format::print(head, ledger, &mut text).and_then(|()| text.flush()).map_err(failed)?;
+    drop(text);
     staged.as_file().sync_all().map_err(failed)?;
     Ok(staged)
 }
@@ -67,24 +68,40 @@ fn staged_prefix(path: &Path) -> String {
 }
 
 /// The old one becomes `FILE.bak`, the new one takes its place in one step: at no moment is there no `FILE`.
-pub(super) fn commit(path: &Path, staged: NamedTempFile) -> Result<(), Error> {
-    if path.exists() {
-        back_up(path).map_err(Error::io(path, "keep a copy of the state file"))?;
+/// `begun`: the old one holds nothing; then the copy is one of the new one.
+pub(super) fn commit(path: &Path, staged: NamedTempFile, begun: bool) -> Result<(), Error> {
+    let kept = Error::io(path, "keep a copy of the state file");
+    if begun || !path.exists() {
+        staged.persist(path).map_err(|e| Error::io(path, "replace the state file")(e.error))?;
+        sync_folder(path).map_err(Error::io(path, "write the state file"))?;
+        return if begun { copy(path).map_err(kept) } else { Ok(()) };
     }
+    back_up(path).map_err(kept)?;
     staged.persist(path).map_err(|e| Error::io(path, "replace the state file")(e.error))?;
     sync_folder(path).map_err(Error::io(path, "write the state file"))
 }
 
-pub fn write(path: &Path, head: &Head, ledger: &Ledger) -> Result<(), Error> {
-    commit(path, stage(path, head, ledger)?)
+pub fn write(path: &Path, head: &Head, ledger: &Ledger, begun: bool) -> Result<(), Error> {
+    commit(path, stage(path, head, ledger)?, begun)
+}
+
+fn copy(path: &Path) -> io::Result<()> {
+    let next = unused(path)?;
+    fs::copy(path, &next)?;
+    fs::rename(&next, beside(path, ".bak"))
+}
+
+/// `FILE.bak.next`, without what a killed process, or somebody else, left there.
+fn unused(path: &Path) -> io::Result<PathBuf> {
+    let next = beside(path, ".bak.next");
+    match fs::remove_file(&next) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(next),
+    }
 }
 
 fn back_up(path: &Path) -> io::Result<()> {
-    let next = beside(path, ".bak.next");
-    match fs::remove_file(&next) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    let next = unused(path)?;
     // a second name for the same bytes; file systems without hard links get a copy
     if fs::hard_link(path, &next).is_err() {
         fs::copy(path, &next)?;
@@ -93,7 +110,7 @@ fn back_up(path: &Path) -> io::Result<()> {
 }
 
 /// A rename is on the disk when its folder is; other systems than Unix do not open folders.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) { fs::File::open(folder(path))?.sync_all() } else { Ok(()) }
 }
 
@@ -103,6 +120,7 @@ pub fn set_aside(path: &Path) -> Result<(), Error> {
 
 /// Takes away what killed processes staged and never put in place. Only for the holder of the lock.
 pub fn sweep(path: &Path) {
+    let _ = unused(path);
     let prefix = staged_prefix(path);
     let Ok(entries) = fs::read_dir(folder(path)) else { return };
     for entry in entries.flatten() {

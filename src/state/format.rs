@@ -3,7 +3,11 @@
 use crate::engine::ledger::{Entry, Ledger, Origin};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    io::{self, Write},
+};
 
 pub const VERSION: u64 = 1;
 
@@ -57,6 +61,13 @@ struct Paper<E> {
     entries: Vec<E>,
 }
 
+/// Of any version.
+#[derive(Deserialize)]
+struct Versioned {
+    #[serde(default)]
+    version: Value,
+}
+
 /// Why a text is no state of this version.
 #[derive(Debug, PartialEq)]
 pub enum Unread {
@@ -65,7 +76,7 @@ pub enum Unread {
 }
 
 /// Entries by app, then key: the same ledger gives the same bytes.
-pub fn print(head: &Head, ledger: &Ledger) -> Result<String, serde_json::Error> {
+pub fn print(head: &Head, ledger: &Ledger, mut to: impl Write) -> io::Result<()> {
     let paper = Paper {
         version: VERSION,
         lineage: head.lineage.clone(),
@@ -73,7 +84,8 @@ pub fn print(head: &Head, ledger: &Ledger) -> Result<String, serde_json::Error> 
         world: head.world.clone(),
         entries: ledger.entries().collect::<Vec<&Entry>>(),
     };
-    Ok(serde_json::to_string_pretty(&paper)? + "\n")
+    serde_json::to_writer_pretty(&mut to, &paper)?;
+    to.write_all(b"\n")
 }
 
 pub fn parse(text: &str) -> Result<(Head, Ledger), Unread> {
@@ -81,14 +93,14 @@ pub fn parse(text: &str) -> Result<(Head, Ledger), Unread> {
         return Err(Unread::Damaged("it is empty".into()));
     }
     let damaged = |error: serde_json::Error| Unread::Damaged(error.to_string());
-    let value: Value = serde_json::from_str(text).map_err(damaged)?;
     // the version first: a newer format may differ in anything else
-    match value.get("version").and_then(Value::as_u64) {
+    let versioned: Versioned = serde_json::from_str(text).map_err(damaged)?;
+    match versioned.version.as_u64() {
         Some(VERSION) => {}
         Some(newer) if newer > VERSION => return Err(Unread::Newer(newer)),
         _ => return Err(Unread::Damaged("it has no version that podid knows".into())),
     }
-    let paper: Paper<Entry> = serde_json::from_value(value).map_err(damaged)?;
+    let paper: Paper<Entry> = serde_json::from_str(text).map_err(damaged)?;
     let mut seen = BTreeSet::new();
     for entry in &paper.entries {
         if !seen.insert((&entry.app, entry.key.as_str())) {

@@ -1,14 +1,22 @@
-//! The state file: what podid remembers between commands. Written whole or not at all, by one process at a time.
+//! The state file: what podid remembers between commands. Written whole or not at all, by one process at a time; what a run changes goes
+//! into a journal beside it first (`FILE.journal`), and into the file when the run ends or the next one begins.
 //! It knows the engine's ledger and nothing of Azure, Kubernetes or the terminal. No secret value is ever in it.
+//!
+//! `format` the text · `file` reading and replacing it · `journal` the file of changes · `load` the two together · `lock` one process at a
+//! time · `recorder` what the engine saves by.
 
 pub mod file;
 pub mod format;
+mod journal;
+mod load;
 pub mod lock;
+mod recorder;
 
 pub use format::World;
 
-use crate::engine::ledger::{Keeper, Ledger};
+use crate::engine::ledger::{Keeper, Ledger, LedgerChange};
 use format::Head;
+use load::{Leftover, Loaded};
 use std::{
     fmt, io,
     path::{Path, PathBuf},
@@ -26,6 +34,8 @@ pub enum Error {
     Newer { path: PathBuf, found: u64, known: u64 },
     #[error("the state file {} belongs to another world: it holds {file}, this command is for {wanted}", path.display())]
     OtherWorld { path: PathBuf, file: Box<World>, wanted: Box<World> },
+    #[error("the journal of the state file, {}.journal, cannot be used: {why}", state.display())]
+    Journal { state: PathBuf, why: String },
     #[error("could not {doing} {}: {source}", path.display())]
     Io { path: PathBuf, doing: &'static str, source: io::Error },
 }
@@ -43,47 +53,68 @@ pub struct State(Arc<Held>);
 struct Held {
     path: PathBuf,
     book: Mutex<Book>,
+    recorder: recorder::Recorder,
     _lock: lock::Lock,
 }
 
 struct Book {
     head: Head,
+    /// What file and journal hold together.
     ledger: Ledger,
-    /// What the file holds; None: there is none, or one that could not be read.
-    written: Option<(Head, Ledger)>,
+    /// The head of the file; None: there is no file, or one that could not be read.
+    written: Option<Head>,
+    /// What the file holds where that is not `ledger`: a rebuild begins with an empty one.
+    replaced: Option<Ledger>,
+    /// Open while a run writes it.
+    journal: Option<journal::Journal>,
+    /// The file holds nothing but what a journal builds on.
+    begun: bool,
 }
 
 impl State {
     /// Takes the lock, waiting for it up to `lock_timeout`; reads the file, or begins an empty state where there is none.
+    /// What a run that was killed left in the journal is in the file afterwards.
     /// `command` is shown to those who find the lock taken; it must hold no secret.
     pub fn open(path: &Path, lock_timeout: Duration, command: &str) -> Result<Self, Error> {
         let (path, lock) = Self::take(path, lock_timeout, command)?;
-        let (head, ledger, written) = match file::read(&path)? {
-            Some((head, ledger)) => (head.clone(), ledger.clone(), Some((head, ledger))),
+        let found = settled(&path)?;
+        let (head, ledger, written) = match found {
+            Some((head, ledger)) => (head.clone(), ledger, Some(head)),
             None => (Head::fresh(), Ledger::default(), None),
         };
-        Ok(Self::held(path, lock, head, ledger, written))
+        let begun = head.serial == 1 && ledger.is_empty();
+        Ok(Self::held(path, lock, Book { head, ledger, written, replaced: None, journal: None, begun }))
     }
 
     /// As `open`, for a rebuild: begins an empty ledger whatever the file holds. The lineage of a readable file lives on;
     /// an unreadable one is moved aside to `FILE.damaged`, so that nothing is lost and `FILE.bak` stays what it is.
     pub fn renew(path: &Path, lock_timeout: Duration, command: &str) -> Result<Self, Error> {
         let (path, lock) = Self::take(path, lock_timeout, command)?;
-        let (head, written) = match file::read(&path) {
-            Ok(Some((head, ledger))) => (head.clone(), Some((head, ledger))),
-            Ok(None) => (Head::fresh(), None),
+        let found = match settled(&path) {
+            Err(Error::Journal { .. }) => {
+                journal::set_aside(&path)?;
+                settled(&path)
+            }
+            other => other,
+        };
+        let found = match found {
             Err(Error::Damaged { .. }) => {
                 file::set_aside(&path)?;
-                (Head::fresh(), None)
+                journal::set_aside(&path)?;
+                None
             }
-            Err(other) => return Err(other),
+            other => other?,
         };
-        Ok(Self::held(path, lock, head, Ledger::default(), written))
+        let (head, written, replaced) = match found {
+            Some((head, ledger)) => (head.clone(), Some(head), Some(ledger)),
+            None => (Head::fresh(), None, None),
+        };
+        Ok(Self::held(path, lock, Book { head, ledger: Ledger::default(), written, replaced, journal: None, begun: false }))
     }
 
     /// Without the lock, for commands that only look. A file that is not there is an empty state of no world.
     pub fn peek(path: &Path) -> Result<(Option<World>, Ledger), Error> {
-        Ok(file::read(&file::resolved(path))?.map_or_else(Default::default, |(head, ledger)| (head.world, ledger)))
+        Ok(load::load(&file::resolved(path))?.state.map_or_else(Default::default, |(head, ledger)| (head.world, ledger)))
     }
 
     fn take(path: &Path, lock_timeout: Duration, command: &str) -> Result<(PathBuf, lock::Lock), Error> {
@@ -95,14 +126,15 @@ impl State {
         Ok((path, lock))
     }
 
-    fn held(path: PathBuf, lock: lock::Lock, head: Head, ledger: Ledger, written: Option<(Head, Ledger)>) -> Self {
-        Self(Arc::new(Held { path, book: Mutex::new(Book { head, ledger, written }), _lock: lock }))
+    fn held(path: PathBuf, lock: lock::Lock, book: Book) -> Self {
+        Self(Arc::new(Held { path, book: Mutex::new(book), recorder: recorder::Recorder::default(), _lock: lock }))
     }
 
     pub fn path(&self) -> &Path {
         &self.0.path
     }
 
+    /// What was read, and what was saved and recorded since.
     pub fn ledger(&self) -> Ledger {
         self.0.book().ledger.clone()
     }
@@ -128,11 +160,20 @@ impl State {
 
     /// Writes the file if anything in it changes; what was there stays as `FILE.bak`.
     pub fn save(&self, ledger: &Ledger) -> Result<(), Error> {
-        self.0.save_ledger(ledger)
+        let mut book = self.0.book();
+        book.finish(&self.0.path)?;
+        let same = match &book.written {
+            Some(head) => *head == book.head && book.replaced.as_ref().unwrap_or(&book.ledger) == ledger,
+            // a state that never held anything needs no file
+            None => ledger.is_empty() && book.head.serial == 0,
+        };
+        book.ledger = ledger.clone();
+        if same { Ok(()) } else { book.write(&self.0.path, false) }
     }
 
+    /// What a run saves its changes by.
     pub fn keeper(&self) -> Arc<dyn Keeper> {
-        Arc::clone(&self.0) as Arc<dyn Keeper>
+        Arc::new(recorder::StateKeeper(Arc::clone(&self.0)))
     }
 }
 
@@ -146,30 +187,66 @@ impl Held {
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn save_ledger(&self, ledger: &Ledger) -> Result<(), Error> {
-        let mut book = self.book();
-        let same = match &book.written {
-            Some((head, written)) => *head == book.head && written == ledger,
-            // a state that never held anything needs no file
-            None => ledger.is_empty() && book.head.serial == 0,
-        };
-        book.ledger = ledger.clone();
-        if same {
-            return Ok(());
-        }
-        let head = Head { serial: book.head.serial + 1, ..book.head.clone() };
-        file::write(&self.path, &head, ledger)?;
-        book.head = head.clone();
-        book.written = Some((head, ledger.clone()));
+impl Book {
+    /// The whole file, one serial later.
+    fn write(&mut self, path: &Path, begun: bool) -> Result<(), Error> {
+        let head = Head { serial: self.head.serial + 1, ..self.head.clone() };
+        file::write(path, &head, &self.ledger, begun)?;
+        self.head = head.clone();
+        self.written = Some(head);
+        self.replaced = None;
         Ok(())
+    }
+
+    /// The journal builds on a file: where there is none yet, or another one, that is written first.
+    fn journal(&mut self, path: &Path) -> Result<&mut journal::Journal, Error> {
+        if self.journal.is_none() {
+            if self.written.as_ref() != Some(&self.head) || self.replaced.is_some() {
+                self.begun |= self.written.is_none() && self.ledger.is_empty();
+                self.write(path, false)?;
+            }
+            let base = journal::Base::of(&self.head, &self.ledger).map_err(Error::io(path, "write the state file"))?;
+            self.journal = Some(journal::Journal::create(path, &base)?);
+        }
+        self.journal.as_mut().ok_or_else(|| Error::io(path, "write")(io::Error::other("no journal")))
+    }
+
+    fn record(&mut self, path: &Path, changes: Vec<LedgerChange>) -> Result<(), Error> {
+        self.journal(path)?.append(&changes)?;
+        changes.into_iter().for_each(|change| self.ledger.apply(change));
+        Ok(())
+    }
+
+    /// What is in the journal goes into the file.
+    fn finish(&mut self, path: &Path) -> Result<(), Error> {
+        let Some(journal) = self.journal.take() else { return Ok(()) };
+        let journal::Counts { lines, bytes, syncs } = journal.counts;
+        tracing::debug!("the journal of the state took {lines} lines, {bytes} bytes and {syncs} syncs");
+        drop(journal);
+        let begun = std::mem::take(&mut self.begun);
+        self.write(path, begun)?;
+        journal::remove(path)
     }
 }
 
-impl Keeper for Held {
-    fn save(&self, ledger: &Ledger) -> Result<(), String> {
-        self.save_ledger(ledger).map_err(|error| error.to_string())
+/// For the holder of the lock: afterwards the file holds everything, and there is no journal.
+fn settled(path: &Path) -> Result<Option<(Head, Ledger)>, Error> {
+    let Loaded { state, leftover, begun } = load::load(path)?;
+    match leftover {
+        Leftover::Nothing => {}
+        Leftover::Spent => journal::remove(path)?,
+        Leftover::Foreign => journal::set_aside(path)?,
+        Leftover::Unfolded => {
+            let Some((head, ledger)) = state else { return Ok(None) };
+            let head = Head { serial: head.serial + 1, ..head };
+            file::write(path, &head, &ledger, begun)?;
+            journal::remove(path)?;
+            return Ok(Some((head, ledger)));
+        }
     }
+    Ok(state)
 }
 
 #[cfg(test)]

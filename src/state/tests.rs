@@ -1,5 +1,7 @@
 //! The state file under everything that happens to files: kills, edits, newer versions, other worlds, two processes.
 
+mod journal;
+
 use super::{
     Error, State,
     file::{beside, stage},

@@ -40,6 +40,26 @@ fn a_damaged_state_names_its_backup_and_the_rebuild() {
 }
 
 #[test]
+fn a_damaged_journal_is_refused_with_both_ways_on() {
+    let lab = Lab::made();
+    lab.write(".podid/state.json.journal", "0123456789abcdef {}\n");
+    assert_snapshot!(lab.fails("up -f app.yaml --yes"), @r#"
+    exit 5
+    error: the journal of the state file, [DIR]/.podid/state.json.journal, cannot be used: line 1 is damaged
+    hint: To go on with the state file as it is, move the journal away: `mv [DIR]/.podid/state.json.journal [DIR]/.podid/state.json.journal.old`.
+    hint: Or make the state again from what there is: `podid state rebuild`.
+    "#);
+    assert_snapshot!(lab.fails("state list"), @r#"
+    exit 5
+    error: the journal of the state file, [DIR]/.podid/state.json.journal, cannot be used: line 1 is damaged
+    hint: To go on with the state file as it is, move the journal away: `mv [DIR]/.podid/state.json.journal [DIR]/.podid/state.json.journal.old`.
+    hint: Or make the state again from what there is: `podid state rebuild`.
+    "#);
+    lab.done("state rebuild -f app.yaml");
+    lab.done("plan -f app.yaml --exit-code");
+}
+
+#[test]
 fn a_newer_state_is_refused() {
     let lab = Lab::made();
     lab.edit(".podid/state.json", |state| state["version"] = json!(99));

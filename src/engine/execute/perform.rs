@@ -5,14 +5,14 @@ use super::{
         desired::Intent,
         event::{Event, working_on},
         fault::Fault,
-        input::{Known, resolve},
+        input::{Known, Outputs, resolve},
         key::Key,
-        ledger::{Ledger, Origin},
+        ledger::{Ledger, LedgerChange, Origin},
         plan::{Act, Action},
         resource::{Around, Erased, Owner, World},
     },
     Run,
-    record::{Line, forget, left_of, write},
+    record::{Line, forgotten, left_of, written},
 };
 use serde_json::Value;
 use std::{
@@ -64,7 +64,7 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     let kind = run.kinds.of(&action.kind)?;
     let node = action.work.node.as_ref().ok_or_else(|| Fault::Bug(format!("{} has no node", action.key)))?;
     let placed = match action.act {
-        Act::Delete | Act::HandOver => action.work.placed.clone(),
+        Act::Delete | Act::HandOver => Value::clone(&action.work.placed),
         _ => resolve(&node.spec, &book.lock().await.known),
     };
     let lane = kind.lane(&placed)?.map(|name| {
@@ -91,29 +91,29 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     };
     (run.tell)(Event::Started { key: action.key.clone(), act: action.act });
     let mut left = left_of(action);
-    let before = action.work.actual.clone();
+    let before = action.work.actual.as_deref().cloned();
     let ahead =
         if matches!(action.act, Act::Delete | Act::HandOver) { BTreeMap::new() } else { kind.ahead(&placed, around, before.as_ref())? };
     let line = Line { placed: &placed, outputs: ahead, left: left.clone(), doing: Some(action.act) };
-    save(run, book, |ledger| write(ledger, app, action, line)).await?;
+    save(run, book, |ledger| written(ledger, app, action, line)).await?;
     if action.act == Act::HandOver {
         if let (Some(heir), Some(actual)) = (action.work.heirs.first(), before) {
             let around = Around { app: &heir.app, intent: Intent::Present, ours: Some(true), ..around };
             kind.hand_over(placed.clone(), around, actual, &run.writer).await?;
         }
-        return Ok(save(run, book, |ledger| forget(ledger, app, action)).await?);
+        return Ok(save(run, book, |ledger| forgotten(ledger, app, action)).await?);
     }
     if action.act == Act::Delete {
         if let Some(actual) = before {
             kind.remove(placed.clone(), around, actual, &run.writer).await?;
         }
         clear(run, kind, action, around, None).await?;
-        return Ok(save(run, book, |ledger| forget(ledger, app, action)).await?);
+        return Ok(save(run, book, |ledger| forgotten(ledger, app, action)).await?);
     }
     // where the new one is there already, as it should be, only the old one is left to do
     let mut origin = action.origin;
     let outputs = if action.act == Act::Replace && before.is_some() && action.changes.is_empty() {
-        action.work.outputs.clone()
+        Outputs::clone(&action.work.outputs)
     } else {
         let seen = kind.put(placed.clone(), around, before, &run.writer).await?;
         origin = match kind.owner(&placed, around, &seen.actual)? {
@@ -123,18 +123,18 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
             Owner::Others if action.act == Act::Create => Origin::Adopted,
             Owner::Others | Owner::Untold => origin,
         };
-        seen.outputs
+        Arc::unwrap_or_clone(seen.outputs)
     };
     let action = &Action { origin, ..action.clone() };
     if action.act == Act::Replace {
         let line = Line { placed: &placed, outputs: outputs.clone(), left: left.clone(), doing: Some(action.act) };
-        save(run, book, |ledger| write(ledger, app, action, line)).await?;
+        save(run, book, |ledger| written(ledger, app, action, line)).await?;
         clear(run, kind, action, around, Some(&placed)).await?;
         left = action.work.left.iter().filter(|(_, actual)| actual.is_none()).map(|(left, _)| left.clone()).collect();
     }
     let line = Line { placed: &placed, outputs: outputs.clone(), left, doing: None };
-    save(run, book, |ledger| write(ledger, app, action, line)).await?;
-    book.lock().await.known.insert(action.key.clone(), outputs);
+    save(run, book, |ledger| written(ledger, app, action, line)).await?;
+    book.lock().await.known.insert(action.key.clone(), Arc::new(outputs));
     Ok(())
 }
 
@@ -164,15 +164,18 @@ async fn clear<W: World>(
     Ok(())
 }
 
-async fn save<W: World>(run: &Run<W>, book: &Mutex<Book>, change: impl FnOnce(&mut Ledger)) -> Result<(), Fault> {
-    let mut book = book.lock().await;
-    change(&mut book.ledger);
-    if let Some(why) = &book.unsaved {
-        return Err(Fault::Unsaved(why.clone()));
-    }
-    if let Err(why) = run.keeper.save(&book.ledger) {
-        book.unsaved = Some(why.clone());
-        return Err(Fault::Unsaved(why));
-    }
-    Ok(())
+/// Returns when the change is on the disk; other actions go on meanwhile.
+async fn save<W: World>(run: &Run<W>, book: &Mutex<Book>, change: impl FnOnce(&Ledger) -> Vec<LedgerChange>) -> Result<(), Fault> {
+    let saved = {
+        let mut book = book.lock().await;
+        let changes = change(&book.ledger);
+        changes.iter().cloned().for_each(|change| book.ledger.apply(change));
+        if let Some(why) = &book.unsaved {
+            return Err(Fault::Unsaved(why.clone()));
+        }
+        run.keeper.record(changes)
+    };
+    let Err(why) = saved.await else { return Ok(()) };
+    book.lock().await.unsaved.get_or_insert_with(|| why.clone());
+    Err(Fault::Unsaved(why))
 }

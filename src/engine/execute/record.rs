@@ -3,36 +3,40 @@
 use super::super::{
     desired::{By, Intent},
     input::Outputs,
-    ledger::{Entry, Keeper, Ledger, Left, Origin},
-    plan::{Act, Action, Plan},
+    ledger::{Entry, Ledger, LedgerChange, Left, Origin},
+    plan::{Act, Action, Heir, Plan},
 };
 use serde_json::Value;
+use std::sync::Arc;
 
-/// Keeps, adoptions and things that are gone change only the ledger; one write for all of them, and none if nothing is new.
-pub(super) fn remember_what_stays(plan: &Plan, ledger: &mut Ledger, keeper: &dyn Keeper) -> Result<(), String> {
-    let before = ledger.clone();
+/// Keeps, adoptions and things that are gone change only the ledger. All that they change is returned, so that it is saved together.
+pub(super) fn remember_what_stays(plan: &Plan, ledger: &mut Ledger) -> Vec<LedgerChange> {
+    let mut all = Vec::new();
     for action in plan.actions.iter().filter(|a| !a.act.changes()) {
         let absent = action.work.node.as_ref().is_some_and(|n| n.intent == Intent::Absent);
-        match action.act {
-            Act::Forget => forget(ledger, &plan.app, action),
+        let mut changes = match action.act {
+            Act::Forget => forgotten(ledger, &plan.app, action),
             // what stays although it was to go: remembered only while something of it is ours
-            Act::Keep if absent && action.origin == Origin::Adopted => forget(ledger, &plan.app, action),
+            Act::Keep if absent && action.origin == Origin::Adopted => forgotten(ledger, &plan.app, action),
             // what is only read does not change whose it is
-            Act::Keep if reads(action) && ledger.get(&plan.app, &action.key).is_some_and(|e| e.origin != Origin::Existing) => {}
-            _ => remember(ledger, &plan.app, action),
-        }
+            Act::Keep if reads(action) && ledger.get(&plan.app, &action.key).is_some_and(|e| e.origin != Origin::Existing) => continue,
+            _ => as_seen(ledger, &plan.app, action),
+        };
+        changes.retain(|change| !ledger.holds(change));
+        changes.iter().cloned().for_each(|change| ledger.apply(change));
+        all.append(&mut changes);
     }
-    if *ledger == before { Ok(()) } else { keeper.save(ledger) }
+    all
 }
 
 /// The ledger knows a thing as it was seen.
 pub fn remember(ledger: &mut Ledger, app: &str, action: &Action) {
-    write(
-        ledger,
-        app,
-        action,
-        Line { placed: &action.work.placed, outputs: action.work.outputs.clone(), left: left_of(action), doing: None },
-    );
+    as_seen(ledger, app, action).into_iter().for_each(|change| ledger.apply(change));
+}
+
+fn as_seen(ledger: &Ledger, app: &str, action: &Action) -> Vec<LedgerChange> {
+    let line = Line { placed: &action.work.placed, outputs: Outputs::clone(&action.work.outputs), left: left_of(action), doing: None };
+    written(ledger, app, action, line)
 }
 
 fn reads(action: &Action) -> bool {
@@ -52,11 +56,11 @@ pub(super) fn left_of(action: &Action) -> Vec<Left> {
 }
 
 /// Outputs that only a write knows (what was added to something shared) survive a pass that only looked.
-pub(super) fn write(ledger: &mut Ledger, app: &str, action: &Action, line: Line<'_>) {
-    hand_over(ledger, action);
+pub(super) fn written(ledger: &Ledger, app: &str, action: &Action, line: Line<'_>) -> Vec<LedgerChange> {
+    let mut changes = handed_over(ledger, action);
     let mut outputs = action.work.recorded.clone();
     outputs.extend(line.outputs);
-    ledger.put(Entry {
+    changes.push(LedgerChange::Put(Arc::new(Entry {
         app: app.to_owned(),
         key: action.key.clone(),
         kind: action.kind.clone(),
@@ -68,39 +72,43 @@ pub(super) fn write(ledger: &mut Ledger, app: &str, action: &Action, line: Line<
         outputs,
         left: line.left,
         doing: line.doing,
-    });
+    })));
+    changes
 }
 
-pub(super) fn forget(ledger: &mut Ledger, app: &str, action: &Action) {
-    hand_over(ledger, action);
-    ledger.forget(app, &action.key);
+pub(super) fn forgotten(ledger: &Ledger, app: &str, action: &Action) -> Vec<LedgerChange> {
+    let mut changes = handed_over(ledger, action);
+    changes.push(LedgerChange::Forget { app: app.to_owned(), key: action.key.clone() });
+    changes
 }
 
 /// A resource that another app has or reads is owned by that app from now on. An app that had no entry for it gets one; its next run must
 /// not take that for something which its spec brought and no longer names.
-fn hand_over(ledger: &mut Ledger, action: &Action) {
-    for heir in &action.work.heirs {
-        let inherited = || Entry {
-            app: heir.app.clone(),
-            key: action.key.clone(),
-            kind: action.kind.clone(),
-            cluster: action.cluster.clone(),
-            by: By::Command,
-            origin: Origin::Adopted,
-            spec: heir.spec.clone(),
-            placed: action.work.placed.clone(),
-            outputs: Outputs::new(),
-            left: Vec::new(),
-            doing: None,
-        };
-        let mut entry = ledger.get(&heir.app, &action.key).cloned().unwrap_or_else(inherited);
-        if matches!(entry.origin, Origin::Created | Origin::Extended) {
-            continue;
-        }
-        entry.origin = heir.origin;
-        for (field, value) in &heir.outputs {
-            entry.outputs.entry(field.clone()).or_insert_with(|| value.clone());
-        }
-        ledger.put(entry);
+fn handed_over(ledger: &Ledger, action: &Action) -> Vec<LedgerChange> {
+    action.work.heirs.iter().filter_map(|heir| taken_over(ledger, action, heir)).collect()
+}
+
+fn taken_over(ledger: &Ledger, action: &Action, heir: &Heir) -> Option<LedgerChange> {
+    let inherited = || Entry {
+        app: heir.app.clone(),
+        key: action.key.clone(),
+        kind: action.kind.clone(),
+        cluster: action.cluster.clone(),
+        by: By::Command,
+        origin: Origin::Adopted,
+        spec: heir.spec.clone(),
+        placed: Value::clone(&action.work.placed),
+        outputs: Outputs::new(),
+        left: Vec::new(),
+        doing: None,
+    };
+    let mut entry = ledger.get(&heir.app, &action.key).cloned().unwrap_or_else(inherited);
+    if matches!(entry.origin, Origin::Created | Origin::Extended) {
+        return None;
     }
+    entry.origin = heir.origin;
+    for (field, value) in &heir.outputs {
+        entry.outputs.entry(field.clone()).or_insert_with(|| value.clone());
+    }
+    Some(LedgerChange::Put(Arc::new(entry)))
 }

@@ -96,7 +96,7 @@ impl<'a, W: World> Planner<'a, W> {
                     let spec = kind.inherited(&left.placed)?;
                     heirs.push(Heir { app, origin: left.origin, outputs: left.outputs.clone(), spec });
                 }
-                None => away.push((left.clone(), Some(old.seen.actual.clone()))),
+                None => away.push((left.clone(), Some(Value::clone(&old.seen.actual)))),
             }
         }
         Ok((away, heirs))

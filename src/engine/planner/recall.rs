@@ -19,7 +19,7 @@ pub fn all_absent<W: World>(app: &str, ledger: &Ledger, wanted: Option<Desired>,
     }
     for entry in ledger.of_app(app) {
         let node = absent_node(entry);
-        let existing = desired.nodes.entry(entry.key.clone()).or_insert(node);
+        let existing = desired.nodes.get_or_insert_with(&entry.key, || node);
         if entry.origin != Origin::Existing {
             existing.spec = entry.spec.clone();
             existing.intent = Intent::Absent;
@@ -28,9 +28,10 @@ pub fn all_absent<W: World>(app: &str, ledger: &Ledger, wanted: Option<Desired>,
     // what is only read is read only where something has to be found by it
     let needed: BTreeSet<Key> =
         closure(&desired, desired.nodes.values().filter(|n| n.intent == Intent::Absent && ledger.get(app, &n.key).is_none()));
-    for (key, node) in &mut desired.nodes {
+    for node in desired.nodes.values_mut() {
+        let key = node.key.clone();
         if matches!(node.intent, Intent::Existing | Intent::Optional) {
-            node.intent = if ledger.get(app, key).is_none() && needed.contains(key) { Intent::Optional } else { Intent::Absent };
+            node.intent = if ledger.get(app, &key).is_none() && needed.contains(&key) { Intent::Optional } else { Intent::Absent };
         }
         let _ = kinds.of(&node.kind)?;
     }

@@ -1,7 +1,7 @@
 //! References, as they stand in specs.
 
 use crate::engine::{
-    input::{After, Input, needs, resolve, shown},
+    input::{After, Input, Outputs, needs, resolve, shown},
     key::Key,
 };
 use serde_json::json;
@@ -26,7 +26,8 @@ fn both_forms_of_a_reference_make_an_edge_wherever_they_stand() {
 #[test]
 fn what_is_known_is_put_in_and_what_is_not_stays_and_is_shown_as_to_come() {
     let spec = json!({ "a": { "$from": "host/a#id" }, "b": { "$from": "host/b#id" } });
-    let known = [(Key::from("host/a"), [("id".to_owned(), json!("1"))].into())].into();
+    let outputs = Outputs::from([("id".to_owned(), json!("1"))]);
+    let known = [(Key::from("host/a"), outputs.into())].into();
     let resolved = resolve(&spec, &known);
     assert_eq!(resolved, json!({ "a": "1", "b": { "$from": "host/b#id" } }));
     assert_eq!(shown(&resolved), json!({ "a": "1", "b": "(after host/b)" }));

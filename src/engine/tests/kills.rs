@@ -10,7 +10,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 /// One of everything, in a store that only lets in who has a right.
-fn everything(colour: &str, on: &str) -> Graph {
+pub(super) fn everything(colour: &str, on: &str) -> Graph {
     let read = Right { what: "read".into(), on: ID.of(&Store::key("kv")), level: 1 };
     let leaf = Leaf { after: Some(After::of(&Right::key("read"))), ..Leaf::of("kv", "pw", colour) };
     graph()

@@ -10,7 +10,7 @@ use crate::engine::{
     execute::{Report, Run, execute},
     fault::Fault,
     key::Key,
-    ledger::{Entry, Ledger, Origin},
+    ledger::{Entry, Keeper, Ledger, Origin},
     observe::{Faults, Observed, observe},
     plan::Plan,
     planner::{Consent, all_absent, plan},
@@ -57,6 +57,8 @@ pub struct Lab {
     pub consent: Consent,
     pub parallelism: usize,
     pub events: Arc<Mutex<Vec<String>>>,
+    /// Where the next runs save; None: the land remembers.
+    pub keeper: Option<Arc<dyn Keeper>>,
     /// What others do between the next plan and its execution.
     pub between: Option<fn(&Land)>,
 }
@@ -69,6 +71,7 @@ impl Default for Lab {
             consent: Consent::default(),
             parallelism: 4,
             events: Arc::default(),
+            keeper: None,
             between: None,
         }
     }
@@ -112,7 +115,7 @@ impl Lab {
         let run = Run {
             kinds: KINDS,
             writer: Arc::clone(&self.land),
-            keeper: Arc::clone(&self.land) as _,
+            keeper: self.keeper.clone().unwrap_or_else(|| Arc::clone(&self.land) as _),
             parallelism: self.parallelism,
             recover: self.consent.recover,
             tell: Arc::new(move |event| events.lock().unwrap().push(told(&event))),

@@ -3,9 +3,10 @@
 
 use crate::engine::{
     fault::Fault,
-    ledger::{Keeper, Ledger},
+    ledger::{Keeper, Ledger, LedgerChange},
     resource::World,
 };
+use futures::future::{BoxFuture, ready};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
@@ -194,6 +195,18 @@ impl Ground {
         let ledger = ledger.or_else(|| self.moments.last().map(|m| &m.ledger)).cloned().unwrap_or_default();
         self.moments.push(Moment { ledger, things: self.things.clone(), made: self.made.clone() });
     }
+    fn save(&mut self, changes: Vec<LedgerChange>) -> Result<(), String> {
+        match &mut self.saves_left {
+            Some(0) => return Err("the disk is full".into()),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        self.saves += 1;
+        let mut ledger = self.moments.last().map(|m| m.ledger.clone()).unwrap_or_default();
+        changes.into_iter().for_each(|change| ledger.apply(change));
+        self.moment(Some(&ledger));
+        Ok(())
+    }
     pub fn begin(&mut self, ledger: &Ledger) {
         self.moments.clear();
         self.moment(Some(ledger));
@@ -201,15 +214,10 @@ impl Ground {
 }
 
 impl Keeper for Land {
-    fn save(&self, ledger: &Ledger) -> Result<(), String> {
-        let mut ground = self.ground();
-        match &mut ground.saves_left {
-            Some(0) => return Err("the disk is full".into()),
-            Some(left) => *left -= 1,
-            None => {}
-        }
-        ground.saves += 1;
-        ground.moment(Some(ledger));
-        Ok(())
+    fn record(&self, changes: Vec<LedgerChange>) -> BoxFuture<'static, Result<(), String>> {
+        Box::pin(ready(self.ground().save(changes)))
+    }
+    fn finish(&self) -> BoxFuture<'static, Result<(), String>> {
+        Box::pin(ready(Ok(())))
     }
 }

@@ -1,0 +1,103 @@
+//! Which action is next: each as soon as what it waits for is done, in the plan's order, deletions after everything else.
+//! Each action is touched a few times however long the plan is.
+
+use super::super::{
+    key::Key,
+    plan::{Act, Action, Plan},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) struct Queue<'a> {
+    /// In the plan's order; numbers below are places in it.
+    actions: Vec<&'a Action>,
+    by_key: BTreeMap<&'a Key, usize>,
+    dependents: BTreeMap<&'a Key, Vec<usize>>,
+    /// How much each still waits for.
+    lacking: Vec<usize>,
+    /// Neither started nor lost.
+    waiting: BTreeSet<usize>,
+    ready: BTreeSet<usize>,
+    ready_deletions: BTreeSet<usize>,
+    /// They wait for something lost.
+    hopeless: BTreeSet<usize>,
+    /// What became of those that were not done.
+    lost: BTreeMap<&'a Key, &'static str>,
+    /// How many that put something have not ended.
+    puts: usize,
+}
+
+impl<'a> Queue<'a> {
+    pub fn new(plan: &'a Plan) -> Self {
+        let actions: Vec<&Action> = plan.actions.iter().filter(|a| a.act.changes()).collect();
+        let mut queue = Self {
+            by_key: actions.iter().enumerate().map(|(at, a)| (&a.key, at)).collect(),
+            dependents: BTreeMap::new(),
+            lacking: actions.iter().map(|a| a.after.len()).collect(),
+            waiting: (0..actions.len()).collect(),
+            ready: BTreeSet::new(),
+            ready_deletions: BTreeSet::new(),
+            hopeless: BTreeSet::new(),
+            lost: BTreeMap::new(),
+            puts: actions.iter().filter(|a| !a.act.removes()).count(),
+            actions,
+        };
+        for at in 0..queue.actions.len() {
+            for key in &queue.actions[at].after {
+                queue.dependents.entry(key).or_default().push(at);
+            }
+            if queue.lacking[at] == 0 {
+                queue.is_ready(at);
+            }
+        }
+        queue
+    }
+
+    fn is_ready(&mut self, at: usize) {
+        let deletion = self.actions[at].act == Act::Delete;
+        if deletion { &mut self.ready_deletions } else { &mut self.ready }.insert(at);
+    }
+
+    pub fn next_ready(&mut self) -> Option<&'a Action> {
+        let at = match self.ready.pop_first() {
+            Some(at) => at,
+            None if self.puts == 0 => self.ready_deletions.pop_first()?,
+            None => return None,
+        };
+        self.waiting.remove(&at);
+        Some(self.actions[at])
+    }
+
+    /// An action that cannot start any more, and why; what waits for it is lost with it.
+    pub fn next_lost(&mut self) -> Option<(&'a Action, String)> {
+        let action = self.actions[self.hopeless.pop_first()?];
+        let why = action.after.iter().find_map(|key| self.lost.get(key).map(|what| format!("{key} {what}"))).unwrap_or_default();
+        self.ended(&action.key, Some("was not done"));
+        Some((action, why))
+    }
+
+    /// `lost`: it was not done, and what became of it.
+    pub fn ended(&mut self, key: &Key, lost: Option<&'static str>) {
+        let Some(at) = self.by_key.get(key).copied() else { return };
+        let action = self.actions[at];
+        self.waiting.remove(&at);
+        if !action.act.removes() {
+            self.puts -= 1;
+        }
+        if let Some(what) = lost {
+            self.lost.insert(&action.key, what);
+        }
+        for dependent in self.dependents.remove(key).unwrap_or_default() {
+            self.lacking[dependent] -= 1;
+            if lost.is_some() && self.waiting.contains(&dependent) {
+                self.hopeless.insert(dependent);
+            } else if self.lacking[dependent] == 0 && self.waiting.contains(&dependent) && !self.hopeless.contains(&dependent) {
+                self.is_ready(dependent);
+            }
+        }
+    }
+
+    /// What was never started.
+    pub fn left(&self) -> impl Iterator<Item = &'a Action> {
+        self.waiting.iter().map(|at| self.actions[*at])
+    }
+}

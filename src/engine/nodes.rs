@@ -1,0 +1,66 @@
+//! The nodes of a graph by key. A plan shares them with the graph that it was made from.
+
+use super::{desired::Node, key::Key};
+use std::{
+    collections::{BTreeMap, btree_map},
+    ops::Index,
+    sync::Arc,
+};
+
+#[derive(Clone, Debug, Default)]
+pub struct Nodes(BTreeMap<Key, Arc<Node>>);
+
+impl Nodes {
+    pub fn get(&self, key: &Key) -> Option<&Node> {
+        self.0.get(key).map(Arc::as_ref)
+    }
+    /// The node itself, not a copy.
+    pub fn shared(&self, key: &Key) -> Option<Arc<Node>> {
+        self.0.get(key).cloned()
+    }
+    pub fn get_mut(&mut self, key: &Key) -> Option<&mut Node> {
+        self.0.get_mut(key).map(Arc::make_mut)
+    }
+    pub fn get_or_insert_with(&mut self, key: &Key, make: impl FnOnce() -> Node) -> &mut Node {
+        Arc::make_mut(self.0.entry(key.clone()).or_insert_with(|| Arc::new(make())))
+    }
+    pub fn insert(&mut self, key: Key, node: Node) {
+        self.0.insert(key, Arc::new(node));
+    }
+    pub fn remove(&mut self, key: &Key) {
+        self.0.remove(key);
+    }
+    pub fn contains_key(&self, key: &Key) -> bool {
+        self.0.contains_key(key)
+    }
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.0.keys()
+    }
+    pub fn values(&self) -> impl Iterator<Item = &Node> {
+        self.0.values().map(Arc::as_ref)
+    }
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Node> {
+        self.0.values_mut().map(Arc::make_mut)
+    }
+}
+
+impl Index<&Key> for Nodes {
+    type Output = Node;
+    fn index(&self, key: &Key) -> &Node {
+        &self.0[key]
+    }
+}
+
+impl IntoIterator for Nodes {
+    type Item = (Key, Node);
+    type IntoIter = std::iter::Map<btree_map::IntoIter<Key, Arc<Node>>, fn((Key, Arc<Node>)) -> (Key, Node)>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter().map(|(key, node)| (key, Arc::unwrap_or_clone(node)))
+    }
+}

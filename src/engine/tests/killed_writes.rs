@@ -1,0 +1,151 @@
+//! A run that is killed at any write of its state, on real files: before a line of the journal, in the middle of it, after it, and while
+//! the journal goes into the state file. The next run makes what an unbroken one makes.
+
+use super::{
+    kills::everything,
+    lab::{Graph, Lab},
+    toy::{Land, Moment},
+};
+use crate::{
+    engine::ledger::{Keeper, LedgerChange},
+    state::State,
+};
+use futures::future::BoxFuture;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// What a killed run leaves: the files beside each other, and the world.
+#[derive(Clone)]
+struct Left {
+    files: BTreeMap<String, Vec<u8>>,
+    world: Moment,
+    when: &'static str,
+}
+
+/// Saves in a real state, and remembers what there was around each write.
+struct Witness {
+    state: Arc<dyn Keeper>,
+    path: PathBuf,
+    land: Arc<Land>,
+    left: Arc<Mutex<Vec<Left>>>,
+}
+
+const STATE: &str = "podid.state.json";
+const JOURNAL: &str = "podid.state.json.journal";
+
+fn files(path: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(path.parent().unwrap()).unwrap().map(Result::unwrap);
+    let read = entries.map(|e| (e.file_name().into_string().unwrap(), fs::read(e.path()).unwrap()));
+    read.filter(|(name, _)| !name.ends_with(".lock")).collect()
+}
+
+fn world(land: &Land) -> Moment {
+    let ground = land.ground();
+    Moment { ledger: Default::default(), things: ground.things.clone(), made: ground.made.clone() }
+}
+
+/// Waits: a process that another test starts holds the lock of this one for a moment.
+fn state(path: &Path) -> State {
+    State::open(path, Duration::from_secs(20), "podid up").unwrap()
+}
+
+impl Keeper for Witness {
+    fn record(&self, changes: Vec<LedgerChange>) -> BoxFuture<'static, Result<(), String>> {
+        let (path, world, left) = (self.path.clone(), world(&self.land), Arc::clone(&self.left));
+        let before = files(&path);
+        let saving = self.state.record(changes);
+        Box::pin(async move {
+            saving.await?;
+            let after = files(&path);
+            let add = |files: BTreeMap<String, Vec<u8>>, when| left.lock().unwrap().push(Left { files, world: world.clone(), when });
+            add(before.clone(), "before a line");
+            let begin = before.get(JOURNAL).map_or(0, Vec::len);
+            for part in 1..4 {
+                let mut torn = after.clone();
+                let journal = torn.get_mut(JOURNAL).unwrap();
+                journal.truncate(begin + (journal.len() - begin) * part / 4);
+                add(torn, "in the middle of a line");
+            }
+            add(after, "after a line");
+            Ok(())
+        })
+    }
+
+    fn finish(&self) -> BoxFuture<'static, Result<(), String>> {
+        let (path, world, left) = (self.path.clone(), world(&self.land), Arc::clone(&self.left));
+        let before = files(&path);
+        let finishing = self.state.finish();
+        Box::pin(async move {
+            finishing.await?;
+            let after = files(&path);
+            let add = |files, when| left.lock().unwrap().push(Left { files, world: world.clone(), when });
+            add(before.clone(), "before the journal goes into the file");
+            let mut both = after.clone();
+            both.extend(before.get(JOURNAL).map(|journal| (JOURNAL.to_owned(), journal.clone())));
+            add(both, "before the journal is removed");
+            let mut staged = before.clone();
+            staged.insert(format!(".{STATE}.abc.tmp"), after.get(STATE).cloned().unwrap_or_default());
+            add(staged, "before the new file is in its place");
+            add(after, "at the end");
+            Ok(())
+        })
+    }
+}
+
+fn lab(path: &Path, world: &Moment) -> Lab {
+    let mut lab = Lab { parallelism: 1, ..Lab::after(&Moment { ledger: state(path).ledger(), ..world.clone() }) };
+    lab.land.ground().strict = true;
+    lab.consent.delete_data.insert("kv".into());
+    lab
+}
+
+fn witnessed(path: &Path, world: &Moment) -> (Lab, Arc<Mutex<Vec<Left>>>) {
+    let left = Arc::default();
+    let mut lab = lab(path, world);
+    let state = state(path).keeper();
+    lab.keeper = Some(Arc::new(Witness { state, path: path.to_owned(), land: Arc::clone(&lab.land), left: Arc::clone(&left) }));
+    (lab, left)
+}
+
+/// Runs `run` in a world, and again from each thing that it may leave when it is killed.
+async fn killed(begin: &Left, wanted: impl Fn(&Lab) -> Graph, at_least: usize) -> Left {
+    let room = tempfile::tempdir().unwrap();
+    let path = room.path().join(STATE);
+    begin.files.iter().for_each(|(name, bytes)| fs::write(room.path().join(name), bytes).unwrap());
+    let (mut whole, left) = witnessed(&path, &begin.world);
+    let graph = wanted(&whole);
+    let (_, report) = whole.run(&graph).await;
+    assert!(report.failed.is_empty() && report.unsaved.is_none(), "{report:?}");
+    let left = std::mem::take(&mut *left.lock().unwrap());
+    assert!(left.len() >= at_least, "{} places only", left.len());
+    for at in &left {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join(STATE);
+        at.files.iter().for_each(|(name, bytes)| fs::write(room.path().join(name), bytes).unwrap());
+        let mut again = lab(&path, &at.world);
+        again.keeper = Some(state(&path).keeper());
+        let graph = wanted(&again);
+        let (_, report) = again.run(&graph).await;
+        assert!(report.failed.is_empty() && report.unsaved.is_none(), "{}: {report:?}", at.when);
+        assert_eq!(again.things(), whole.things(), "killed {}", at.when);
+        assert_eq!(again.ledger, whole.ledger, "killed {}", at.when);
+        again.keeper = None;
+        assert_eq!(state(&path).ledger(), whole.ledger, "killed {}: the files", at.when);
+    }
+    Left { files: files(&path), world: world(&whole.land), when: "" }
+}
+
+#[tokio::test]
+async fn a_run_that_is_killed_at_any_write_of_its_state_is_finished_by_the_next() {
+    let nothing = Moment { ledger: Default::default(), things: BTreeMap::new(), made: BTreeMap::new() };
+    let empty = Left { files: BTreeMap::new(), world: nothing, when: "" };
+    let made = killed(&empty, |_| everything("red", "a"), 60).await;
+    let changed = killed(&made, |_| everything("blue", "b"), 40).await;
+    let removed = killed(&changed, Lab::nothing, 60).await;
+    assert!(removed.world.things.is_empty());
+}

@@ -1,0 +1,232 @@
+//! The journal beside the state file: what a run changed since the file was written. Each group of changes is one line that is on the disk
+//! before the run goes on, so that the whole file is written once for a run and not once for a change.
+//!
+//! The first line says on which version of the file the changes build (lineage, serial, and a digest of the content). Each line begins with a
+//! checksum over itself and the lines before it. A line that a killed process did not finish is ignored; any other damage is an error.
+
+use super::{
+    Error,
+    file::{beside, sync_folder},
+    format::Head,
+};
+use crate::engine::ledger::{Ledger, LedgerChange};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+pub const VERSION: u64 = 1;
+
+/// The version of the state file on which the changes build.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Base {
+    journal: u64,
+    pub lineage: String,
+    pub serial: u64,
+    digest: String,
+}
+
+impl Base {
+    pub fn of(head: &Head, ledger: &Ledger) -> io::Result<Self> {
+        let mut digest = Sha256::new();
+        super::format::print(head, ledger, io::BufWriter::new(&mut digest))?;
+        Ok(Self { journal: VERSION, lineage: head.lineage.clone(), serial: head.serial, digest: hex(&digest.finalize()) })
+    }
+}
+
+pub fn path(state: &Path) -> PathBuf {
+    beside(state, ".journal")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Of a line, given the checksum of the line before it: a line that is missing or out of place is noticed, too.
+fn checksum(before: &str, text: &[u8]) -> String {
+    let digest = Sha256::new().chain_update(before).chain_update(text).finalize();
+    hex(&digest[..8])
+}
+
+/// A journal that this process writes.
+pub struct Journal {
+    file: File,
+    state: PathBuf,
+    last: String,
+    /// The file may end in half a line: nothing may follow it.
+    broken: bool,
+    pub counts: Counts,
+}
+
+/// What was written so far: the cost of a run must grow with its changes and with nothing else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub lines: u64,
+    pub bytes: u64,
+    pub syncs: u64,
+}
+
+impl Journal {
+    /// There must be none yet. What lies in its place, a link included, is never opened for writing.
+    pub fn create(state: &Path, base: &Base) -> Result<Self, Error> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path(state)).map_err(Error::io(&path(state), "create"))?;
+        let mut journal = Self { file, state: state.to_owned(), last: String::new(), broken: false, counts: Counts::default() };
+        journal.line(base)?;
+        sync_folder(state).map_err(Error::io(&path(state), "write"))?;
+        Ok(journal)
+    }
+
+    pub fn append(&mut self, changes: &[LedgerChange]) -> Result<(), Error> {
+        self.line(&changes)
+    }
+
+    fn line(&mut self, content: &impl Serialize) -> Result<(), Error> {
+        let failed = |state: &Path, error: io::Error| Error::io(&path(state), "write")(error);
+        if self.broken {
+            return Err(failed(&self.state, io::Error::other("an earlier write failed")));
+        }
+        let text = serde_json::to_vec(content).map_err(|error| failed(&self.state, error.into()))?;
+        let sum = checksum(&self.last, &text);
+        let mut line = format!("{sum} ").into_bytes();
+        line.extend_from_slice(&text);
+        line.push(b'\n');
+        self.broken = true;
+        self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(|error| failed(&self.state, error))?;
+        self.broken = false;
+        self.last = sum;
+        self.counts.lines += 1;
+        self.counts.bytes += u64::try_from(line.len()).unwrap_or_default();
+        self.counts.syncs += 1;
+        Ok(())
+    }
+}
+
+/// A journal as it was found.
+#[derive(Debug, PartialEq)]
+pub struct Found {
+    /// None: its writer was killed before the first line was whole.
+    pub base: Option<Base>,
+    pub changes: Vec<LedgerChange>,
+    /// Why the rest cannot be read.
+    pub damage: Option<String>,
+}
+
+impl Found {
+    /// Whether the ledger has all of it already.
+    pub fn is_in(&self, ledger: &Ledger) -> bool {
+        self.damage.is_none() && {
+            let mut after = ledger.clone();
+            self.changes.iter().cloned().for_each(|change| after.apply(change));
+            after == *ledger
+        }
+    }
+}
+
+/// None: there is none.
+pub fn read(state: &Path) -> Result<Option<Found>, Error> {
+    let Some(mut file) = open(state)? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(Error::io(&path(state), "read"))?;
+    parse(&bytes).map(Some).map_err(|why| Error::Journal { state: state.to_owned(), why })
+}
+
+/// Only a regular file, of this user or of the owner of the state file, and never through a link: the folder may come from anybody.
+fn open(state: &Path) -> Result<Option<File>, Error> {
+    let refused = |why: &str| Err(Error::Journal { state: state.to_owned(), why: why.to_owned() });
+    let path = path(state);
+    match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io(&path, "read")(error)),
+        Ok(found) if found.is_symlink() => return refused("it is a symbolic link"),
+        Ok(found) if !found.is_file() => return refused("it is not a regular file"),
+        Ok(_) => {}
+    }
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.bits().cast_signed());
+    }
+    let file = match options.open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(Error::io(&path, "read"))?,
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let found = file.metadata().map_err(Error::io(&path, "read"))?;
+        if !found.is_file() {
+            return refused("it is not a regular file");
+        }
+        let owners = [Some(rustix::process::geteuid().as_raw()), fs::metadata(state).ok().map(|m| m.uid())];
+        if !owners.contains(&Some(found.uid())) {
+            return refused("it belongs to another user");
+        }
+    }
+    Ok(Some(file))
+}
+
+/// The text of an error quotes nothing of the journal.
+fn parse(bytes: &[u8]) -> Result<Found, String> {
+    let mut found = Found { base: None, changes: Vec::new(), damage: None };
+    let mut last = String::new();
+    let mut rest = bytes;
+    for number in 1_u64.. {
+        let Some(end) = rest.iter().position(|byte| *byte == b'\n') else { break };
+        let (line, after) = (&rest[..end], &rest[end + 1..]);
+        rest = after;
+        // blocks that never reached the disk are zeros
+        if after.is_empty() && line.contains(&0) {
+            break;
+        }
+        let text = line.split_at_checked(17).filter(|(sum, text)| *sum == format!("{} ", checksum(&last, text)).as_bytes());
+        let Some((sum, text)) = text else {
+            let why = format!("line {number} is damaged");
+            return if number == 1 { Err(why) } else { Ok(Found { damage: Some(why), ..found }) };
+        };
+        last = String::from_utf8_lossy(&sum[..16]).into_owned();
+        if number == 1 {
+            found.base = Some(base(text)?);
+            continue;
+        }
+        match serde_json::from_slice::<Vec<LedgerChange>>(text) {
+            Ok(changes) => found.changes.extend(changes),
+            Err(why) => return Ok(Found { damage: Some(format!("line {number}, column {} is not understood", why.column())), ..found }),
+        }
+    }
+    Ok(found)
+}
+
+fn base(text: &[u8]) -> Result<Base, String> {
+    let value: Value = serde_json::from_slice(text).map_err(|_| "line 1 is not understood".to_owned())?;
+    match value.get("journal").and_then(Value::as_u64) {
+        Some(VERSION) => serde_json::from_value(value).map_err(|_| "line 1 is not understood".to_owned()),
+        Some(newer) => Err(format!("it was written by a newer podid (journal format {newer}; this one knows {VERSION})")),
+        None => Err("line 1 is not understood".to_owned()),
+    }
+}
+
+/// Absent is success.
+pub fn remove(state: &Path) -> Result<(), Error> {
+    match fs::remove_file(path(state)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io(&path(state), "remove")(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Nothing of it is used any more, and nothing of it is lost: `FILE.journal.old`.
+pub fn set_aside(state: &Path) -> Result<(), Error> {
+    match fs::rename(path(state), beside(state, ".journal.old")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io(&path(state), "move aside")(error)),
+        _ => Ok(()),
+    }
+}

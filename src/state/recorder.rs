@@ -1,0 +1,87 @@
+//! Saves the changes of a run in the journal. Actions that run at once share a write: whoever comes while one is written goes into the next.
+
+use super::Held;
+use crate::engine::ledger::{Keeper, LedgerChange};
+use futures::future::BoxFuture;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What waits for its write.
+#[derive(Default)]
+pub struct Recorder {
+    waiting: Mutex<Waiting>,
+    /// Held by the one that writes.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    changes: Vec<LedgerChange>,
+    /// How many groups of changes came so far, and how many of them are on the disk.
+    came: u64,
+    saved: u64,
+    failed: Option<String>,
+}
+
+impl Recorder {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub struct StateKeeper(pub Arc<Held>);
+
+impl Keeper for StateKeeper {
+    fn record(&self, changes: Vec<LedgerChange>) -> BoxFuture<'static, Result<(), String>> {
+        let held = Arc::clone(&self.0);
+        let mine = {
+            let mut waiting = held.recorder.waiting();
+            waiting.changes.extend(changes);
+            waiting.came += 1;
+            waiting.came
+        };
+        Box::pin(async move {
+            let _turn = held.recorder.turn.lock().await;
+            {
+                let waiting = held.recorder.waiting();
+                if let Some(why) = &waiting.failed {
+                    return Err(why.clone());
+                }
+                if waiting.saved >= mine {
+                    return Ok(());
+                }
+            }
+            let writer = Arc::clone(&held);
+            in_the_background(move || writer.write_waiting()).await
+        })
+    }
+
+    fn finish(&self) -> BoxFuture<'static, Result<(), String>> {
+        let held = Arc::clone(&self.0);
+        Box::pin(async move {
+            let _turn = held.recorder.turn.lock().await;
+            let writer = Arc::clone(&held);
+            in_the_background(move || writer.book().finish(&writer.path).map_err(|error| error.to_string())).await
+        })
+    }
+}
+
+/// Waiting for the disk must not keep the network waiting.
+async fn in_the_background(work: impl FnOnce() -> Result<(), String> + Send + 'static) -> Result<(), String> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))
+}
+
+impl Held {
+    fn write_waiting(&self) -> Result<(), String> {
+        let (changes, came) = {
+            let mut waiting = self.recorder.waiting();
+            (std::mem::take(&mut waiting.changes), waiting.came)
+        };
+        let outcome = self.book().record(&self.path, changes).map_err(|error| error.to_string());
+        let mut waiting = self.recorder.waiting();
+        match &outcome {
+            Ok(()) => waiting.saved = came,
+            Err(why) => waiting.failed = Some(why.clone()),
+        }
+        outcome
+    }
+}
