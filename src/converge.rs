@@ -41,7 +41,7 @@ use std::{sync::Arc, time::Instant};
 /// Does what the goal wants.
 pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     let scene = session.unless_interrupted(scene(session, &goal)).await??;
-    let looked = session.unless_interrupted(look(session, &goal, &scene)).await??;
+    let looked = session.unless_interrupted(look_and_forget(session, &goal, &scene)).await??;
     let plan = &looked.plan;
     goal.check_saved(plan)?;
     if let Goal::Plan { out, exit_code, .. } = &goal {
@@ -93,6 +93,15 @@ pub(crate) struct Looked {
 }
 
 pub(crate) async fn look(session: &Session, goal: &Goal, scene: &Scene) -> Result<Looked, Failure> {
+    look_with(session, goal, scene, true).await
+}
+
+/// The objects of a large app take much room: who needs no more than the plan lets go of them before it is made.
+async fn look_and_forget(session: &Session, goal: &Goal, scene: &Scene) -> Result<Looked, Failure> {
+    look_with(session, goal, scene, false).await
+}
+
+async fn look_with(session: &Session, goal: &Goal, scene: &Scene, keep_objects: bool) -> Result<Looked, Failure> {
     let desired = match session.global.only {
         Some(only) => &keep_side(scene.desired.clone(), only)?,
         None => &scene.desired,
@@ -111,6 +120,9 @@ pub(crate) async fn look(session: &Session, goal: &Goal, scene: &Scene) -> Resul
     progress(Event::Observing { nodes: desired.nodes.len() });
     let observed = observe(desired, &scene.ledger, KINDS, &reader, recover).await.map_err(|faults| all_faults(desired, &faults))?;
     progress(Event::Observed { took: begun.elapsed() });
+    if !keep_objects {
+        reader.forget().await;
+    }
     let consent = Consent { adopt: global.adopt, recover, delete_data: global.delete_data.iter().cloned().collect() };
     let plan = planner::plan(desired, &scene.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
     goal.check_removal(&plan)?;

@@ -116,7 +116,8 @@ impl Link {
         }
         let end = Instant::now() + self.timeout;
         for pause in PAUSES {
-            let answer = self.once(call).await;
+            // most of what waits for its place on the wire is large; boxed, it is not there before it has one
+            let answer = Box::pin(self.once(call)).await;
             let pause = match &answer {
                 Ok(answer) if matches!(answer.code, 429 | 503) => answer.wait.unwrap_or(pause).min(LONGEST),
                 Err(Error::Unreachable { .. }) if call.method == Method::GET && self.answered.load(Ordering::Relaxed) => pause,
@@ -127,7 +128,7 @@ impl Link {
             }
             tokio::time::sleep(pause).await;
         }
-        self.once(call).await
+        Box::pin(self.once(call)).await
     }
 
     /// A successful answer as JSON; a refusal as what it means.

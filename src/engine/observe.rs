@@ -82,8 +82,9 @@ struct Graph<'a, W: World> {
     recover: bool,
 }
 
-/// How many looks run at once on each side: enough to hide the network, few enough that their memory does not count.
-const AT_ONCE: usize = 64;
+/// How many looks run at once on each side: enough to hide the network, few enough that their memory does not count. An API server is
+/// asked by fewer at once anyway (`--parallelism`).
+const AT_ONCE: [usize; 2] = [32, 16];
 
 /// The looks of one side that have not begun, and how many run.
 struct Lane<'a> {
@@ -159,7 +160,7 @@ impl<'a, W: World> Pass<'a, W> {
     /// Begins as many looks as may run, those that count in any case first.
     fn start(&mut self) {
         for side in [Side::Azure, Side::Kubernetes] {
-            while self.lanes[side as usize].running < AT_ONCE {
+            while self.lanes[side as usize].running < AT_ONCE[side as usize] {
                 let lane = &mut self.lanes[side as usize];
                 let (node, placed, early) = if let Some((node, placed)) = lane.settled.pop_front() {
                     (node, placed, false)

@@ -38,6 +38,11 @@ impl Reader {
         let cluster = self.clusters.checked(lies).await?;
         Ok(self.reads.lock().await.entry(lies.context.clone()).or_insert_with(|| cluster.read()).clone())
     }
+
+    /// Lets go of all objects that were read.
+    pub async fn forget(&self) {
+        self.reads.lock().await.clear();
+    }
 }
 
 pub struct Writer {
