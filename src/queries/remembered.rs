@@ -22,7 +22,7 @@ pub fn app_ledger(session: &Session, file: Option<&Path>) -> Result<(Option<Stri
     let default = Path::new(DEFAULT_SPEC);
     let spec = match file {
         Some(file) => Some(load::load(file)?),
-        None if default.exists() && session.global.app.is_none() => Some(load::load(default)?),
+        None if default.exists() && session.global.app.is_none() => Some(load::load_beside(default)?),
         None => None,
     };
     let (_, ledger) = State::peek(&session.state_path(spec.as_ref().map(|s| s.path.as_path())))?;

@@ -86,3 +86,11 @@ fn a_spec_that_cannot_be_read_is_named_by_the_command_beside_it() {
     hint: Single commands read podid.yaml in the working directory for the app, resource group and cluster: correct it, or run the command in another folder.
     "#);
 }
+
+#[test]
+fn a_proof_takes_only_the_app_from_the_spec_beside_it() {
+    let lab = Lab::made();
+    let text = lab.read("app.yaml");
+    lab.write("podid.yaml", &text.replacen("    namespace: shop\n", "    namespace: Not A Name\n", 1));
+    lab.done("verify --timeout 20s");
+}
