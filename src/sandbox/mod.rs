@@ -201,7 +201,8 @@ pub async fn open(options: Options) -> Result<Sandbox, Error> {
 
 /// Who serves decides for all clients.
 async fn same_lateness(folder: &Folder, served: &Served, asked: Lateness) -> Result<(), Error> {
-    let (_, settings) = remote::ask(served.address, "GET", "/settings", None, ASK)
+    let token = keys::Keys::load(folder)?.control_token;
+    let (_, settings) = remote::ask(served.address, &token, "GET", "/settings", None, ASK)
         .await
         .map_err(|error| Error::Unreachable { dir: folder.dir().to_owned(), why: error.to_string() })?;
     if settings["lateness"] == json!(asked) {
