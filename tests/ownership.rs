@@ -162,6 +162,8 @@ both! { what_another_app_mounts_is_handed_over_to_it, |side| {
     world.write("two.yaml", &spec("two", ""));
     world.up("one.yaml", &[]).ok();
     world.up("two.yaml", &["--verify"]).ok().says("proved two/web");
+    let delete = ["vault", "secret", "delete", "conn", "--vault", "kv-shop-x1", "--app", "one", "--yes"];
+    world.podid(&delete).exits(4).says("secretproviderclass/aks-mi/one/web needs it");
     let down = world.down("one.yaml", &["--delete-data", "kv-shop-x1"]).ok();
     let down = down.says("hand over secret/kv-shop-x1/conn (app two uses it too, and owns it from now on)").says("hand over vault/kv-shop-x1");
     assert!(!down.stderr.contains("delete  secret/"), "{}", down.stderr);

@@ -78,12 +78,15 @@ fn every_changing_command_can_be_rehearsed(side: Side) {
     let world = World::on(side, "aks-sp");
     world.up(LAB_000, &[]).ok();
     let app = ["--app", "lab-000", "-g", "podid-lab"];
+    // one that nothing mounts
+    let spare = ["vault", "secret", "set", "spare", "--vault", "claims-api-kv", "--generate", "--yes"];
+    world.podid(&[&spare[..], &app].concat()).ok();
     for words in [
         &["identity", "create", "-n", "other-mid"][..],
         &["role", "assign", "Reader", "--to", "identity/claims-api-mid", "--scope", "subscription"],
         &["vault", "create", "-n", "kv-other"],
         &["vault", "secret", "set", "other", "--vault", "claims-api-kv", "--generate"],
-        &["vault", "secret", "delete", "sqldbconn", "--vault", "claims-api-kv"],
+        &["vault", "secret", "delete", "spare", "--vault", "claims-api-kv"],
         &["vault", "grant", "--vault", "claims-api-kv", "--to", "identity/claims-api-mid", "--secrets", "get,list"],
     ] {
         let (output, asked) = dry(&world, &[words, &app].concat(), 0);
