@@ -40,6 +40,9 @@ pub enum Error {
     Failed { status: u16, code: String, message: String },
     #[error("time ran out after {0:?}")]
     TimedOut(Duration),
+    /// Azure answered that it was done, and reading back shows that it was not.
+    #[error("{message}")]
+    NotDone { message: String, way_out: String },
     /// An answer that podid does not understand.
     #[error("an answer of Azure could not be read: {0}")]
     Protocol(String),

@@ -96,6 +96,13 @@ pub struct Vault {
     pub purge_protection: bool,
 }
 
+impl Vault {
+    /// The entry of a principal itself; one for a principal by way of an application is another.
+    pub fn policy_of(&self, object_id: &str) -> Option<&PolicyEntry> {
+        self.policies.iter().find(|p| p.object_id.eq_ignore_ascii_case(object_id) && p.application_id.is_none())
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeletedVault {
     /// The id that the vault had.

@@ -11,6 +11,7 @@ use super::{
 use azure_mgmt_keyvault::package_preview_2022_02::models;
 use serde::Deserialize;
 use serde_json::json;
+use std::{sync::Mutex, time::Duration};
 
 pub async fn get(arm: &Arm, id: &ArmId) -> Result<Option<Vault>> {
     let (subscription, group, name) = arm::parts(id)?;
@@ -147,6 +148,57 @@ pub async fn policy(arm: &Arm, patience: &Patience, vault: &ArmId, operation: &s
     };
     let answer = unconflicted(patience, name, write).await;
     if operation == "remove" { absent(answer).map(drop) } else { answer }
+}
+
+/// An answer may come from a cache that the removal has not reached yet; what stays for longer than this was not removed.
+const READ_BACK: Duration = Duration::from_secs(15);
+
+/// Reads the vault until none of these secret permissions is in the principal's entry. Azure answers 200 also to a removal that removed
+/// nothing: <https://github.com/Azure/azure-rest-api-specs/issues/42963>.
+pub async fn revoked(arm: &Arm, patience: &Patience, vault: &ArmId, object_id: &str, permissions: &[String]) -> Result<()> {
+    let (_, _, name) = arm::parts(vault)?;
+    let patience = Patience { limit: patience.limit.min(READ_BACK), on_wait: patience.on_wait.clone() };
+    let last: Mutex<Option<PolicyEntry>> = Mutex::default();
+    let read = patience.until("the removal", REPLICATION, || async {
+        let entry = get(arm, vault).await?.and_then(|vault| vault.policy_of(object_id).cloned());
+        let stays = entry.as_ref().is_some_and(|entry| !of_these(entry, permissions).is_empty());
+        *last.lock().unwrap_or_else(|poison| poison.into_inner()) = entry;
+        match stays {
+            true => Ok(Step::Wait(format!("Waiting until the vault {name} shows that the access policy was removed."))),
+            false => Ok(Step::Done(())),
+        }
+    });
+    match read.await {
+        Err(Error::NotYet { .. }) => {
+            let last = last.into_inner().unwrap_or_else(|poison| poison.into_inner());
+            Err(last
+                .map_or_else(|| Error::Protocol("a policy that is gone stays".to_owned()), |entry| not_removed(name, &entry, permissions)))
+        }
+        other => other,
+    }
+}
+
+fn of_these(entry: &PolicyEntry, permissions: &[String]) -> Vec<String> {
+    entry.secrets.iter().filter(|word| permissions.iter().any(|p| p.eq_ignore_ascii_case(word))).cloned().collect()
+}
+
+fn not_removed(vault: &str, entry: &PolicyEntry, permissions: &[String]) -> Error {
+    let (stays, object_id) = (of_these(entry, permissions), &entry.object_id);
+    let kept: Vec<&str> = entry.secrets.iter().filter(|word| !stays.contains(word)).map(String::as_str).collect();
+    let others = entry.keys.len() + entry.certificates.len() + entry.storage.len();
+    let command = if kept.is_empty() && others == 0 {
+        format!("az keyvault delete-policy --name {vault} --object-id {object_id}")
+    } else {
+        let kept = if kept.is_empty() { "\"\"".to_owned() } else { kept.join(" ") };
+        format!("az keyvault set-policy --name {vault} --object-id {object_id} --secret-permissions {kept}")
+    };
+    Error::NotDone {
+        message: format!(
+            "the vault {vault} still lets {object_id} use {} of its secrets, although Azure answered that this was removed",
+            stays.join(", ")
+        ),
+        way_out: format!("Remove it with `{command}`, then run the same command again: podid still has it in its state."),
+    }
 }
 
 #[derive(Deserialize)]

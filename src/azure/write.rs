@@ -71,7 +71,7 @@ impl Write {
         vaults::delete(&self.core.arm, id).await
     }
 
-    /// `add` merges, `replace` sets this principal's entry, `remove` takes it away. Never a PUT of the vault.
+    /// `add` merges, `replace` sets this principal's entry. Never a PUT of the vault.
     pub async fn add_policy(&self, vault: &ArmId, entry: &PolicyEntry) -> Result<()> {
         vaults::policy(&self.core.arm, &self.patience, vault, "add", entry).await
     }
@@ -80,10 +80,16 @@ impl Write {
         vaults::policy(&self.core.arm, &self.patience, vault, "replace", entry).await
     }
 
-    /// A vault that is gone is success.
+    /// Takes these permissions out of this principal's entry, and the entry out of the vault when nothing else is in it. They are compared
+    /// letter for letter: send them as the vault spells them, and read back. A vault that is gone is success.
     pub async fn remove_policy(&self, vault: &ArmId, entry: &PolicyEntry) -> Result<()> {
         vaults::policy(&self.core.arm, &self.patience, vault, "remove", entry).await
     }
+    /// Reads back until none of these secret permissions of the principal is left; `NotDone` when some stay.
+    pub async fn await_revoked(&self, vault: &ArmId, object_id: &str, permissions: &[String]) -> Result<()> {
+        vaults::revoked(&self.core.arm, &self.patience, vault, object_id, permissions).await
+    }
+
 
     /// Reads the current version past any memory. `patient`: a 403 is waited out (a grant was just made), else it is an error at once.
     pub async fn secret(&self, vault_uri: &str, name: &str, patient: bool) -> Result<Option<Secret>> {

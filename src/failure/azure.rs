@@ -64,6 +64,7 @@ impl From<&Error> for Failure {
             Error::TimedOut(after) => {
                 Self::new(Exit::Failed, format!("time ran out after {:.0} s", after.as_secs_f64())).hint("Give it longer with `--timeout`.")
             }
+            Error::NotDone { message, way_out } => Self::new(Exit::Failed, message.clone()).hint(way_out.clone()),
             Error::Protocol(what) => Self::new(Exit::Failed, "an answer of Azure could not be read").because(what.clone()),
         }
     }

@@ -249,18 +249,34 @@ impl Kind<Cloud> for Grant {
         if let Some(assignment) = &before.assignment {
             return writer.azure.delete_role_assignment(&assignment.id).await.map_err(Fault::cloud);
         }
-        let Some(mut entry) = before.entry else { return Ok(()) };
+        if before.entry.is_none() {
+            return Ok(());
+        }
         let added: Vec<String> = match around.recorded.get(ADDED) {
             Some(added) => from_value(added.clone())?,
             None => self.wanted(),
         };
-        entry.secrets.retain(|p| !added.iter().any(|a| a.eq_ignore_ascii_case(p)));
-        let left = !(entry.secrets.is_empty() && entry.keys.is_empty() && entry.certificates.is_empty() && entry.storage.is_empty());
-        let done = if left { writer.azure.replace_policy(&vault, &entry).await } else { writer.azure.remove_policy(&vault, &entry).await };
-        match done {
-            Err(azure::Error::NotFound { .. }) => Ok(()),
-            other => other.map_err(Fault::cloud),
+        // as it is now: what goes is sent letter for letter as the vault spells it, and what others added since stays
+        let principal = self.principal.get()?;
+        let now = writer.azure.vault(&vault).await.map_err(Fault::cloud)?.and_then(|v| v.policy_of(principal).cloned());
+        let Some(entry) = now else { return Ok(()) };
+        let (goes, stays): (Vec<String>, Vec<String>) =
+            entry.secrets.iter().cloned().partition(|p| added.iter().any(|a| a.eq_ignore_ascii_case(p)));
+        if goes.is_empty() {
+            return Ok(());
         }
+        let empty = stays.is_empty() && entry.keys.is_empty() && entry.certificates.is_empty() && entry.storage.is_empty();
+        // of a part, `replace` is what is known to do the same in every version: it sets the entry to what is sent
+        let done = if empty {
+            writer.azure.remove_policy(&vault, &entry).await
+        } else {
+            writer.azure.replace_policy(&vault, &PolicyEntry { secrets: stays, ..entry }).await
+        };
+        match done {
+            Err(azure::Error::NotFound { .. }) => return Ok(()),
+            other => other.map_err(Fault::cloud)?,
+        }
+        writer.azure.await_revoked(&vault, principal, &goes).await.map_err(Fault::cloud)
     }
     async fn hand_over(&self, around: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
         match before.assignment {

@@ -1,4 +1,4 @@
-//! Access policies of a vault, entry by entry: `add` merges, `replace` sets, `remove` takes away, all on the server's side.
+//! Access policies of a vault, entry by entry: `add` merges, `replace` sets, `remove` takes out what is named, all on the server's side.
 
 use super::{
     Answer, Call, access, error, ids,
@@ -67,6 +67,19 @@ fn merge(into: &mut Policy, from: &Policy) {
     }
 }
 
+/// Only what is named goes, and only where it is spelled the same: reported of Azure, which answers 200 all the same
+/// (<https://github.com/Azure/azure-rest-api-specs/issues/42963>).
+fn take_out(from: &mut Policy, named: &Policy) {
+    for (kind, words) in &named.permissions {
+        let (Some(there), Some(words)) = (from.permissions.get_mut(kind).and_then(Value::as_array_mut), words.as_array()) else { continue };
+        there.retain(|word| !words.contains(word));
+    }
+}
+
+fn is_empty(policy: &Policy) -> bool {
+    policy.permissions.values().all(|words| words.as_array().is_none_or(Vec::is_empty))
+}
+
 /// Whether the entry allows the operation on secrets.
 pub fn allows(policy: &Policy, operation: &str) -> bool {
     let words = policy.permissions.get("secrets").and_then(Value::as_array);
@@ -104,7 +117,12 @@ pub fn write(call: &mut Call<'_>, group: &Group, name: &str, verb: &str) -> Answ
             ("add", Some(at)) => merge(&mut policies[at], entry),
             ("replace", Some(at)) => policies[at].permissions.clone_from(&entry.permissions),
             ("add" | "replace", None) => policies.push(entry.clone()),
-            ("remove", Some(at)) => drop(policies.remove(at)),
+            ("remove", Some(at)) => {
+                take_out(&mut policies[at], entry);
+                if is_empty(&policies[at]) {
+                    policies.remove(at);
+                }
+            }
             ("remove", None) => {}
             _ => return Err(error::body(400, "BadRequest", format!("The operation kind '{verb}' is not one of add, replace, remove."))),
         }

@@ -94,7 +94,7 @@ async fn a_recovered_vault_has_its_policies_again_but_not_its_role_assignments()
 }
 
 #[tokio::test]
-async fn add_merges_replace_sets_remove_takes_away() {
+async fn add_merges_replace_sets_remove_takes_out_what_is_named() {
     let lab = Lab::new(Lateness::None).await;
     let caller = lab.caller().await;
     lab.new_vault("kv-policies", false).await;
@@ -108,11 +108,18 @@ async fn add_merges_replace_sets_remove_takes_away() {
     assert!(added.body["id"].as_str().unwrap().ends_with("/accessPolicies/"));
     write("add", json!(["get", "list"])).await;
     assert_eq!(there().await[0]["permissions"]["secrets"], json!(["Get", "list"]));
-    write("replace", json!(["set"])).await;
-    assert_eq!(there().await[0]["permissions"]["secrets"], json!(["set"]));
-    write("remove", json!([])).await;
-    assert_eq!(there().await, json!([]));
-    assert_eq!(write("remove", json!([])).await.status, 200);
+    write("replace", json!(["Set", "list", "Get"])).await;
+    assert_eq!(there().await[0]["permissions"]["secrets"], json!(["Set", "list", "Get"]));
+    // only what is named goes, and only where it is spelled the same; the answer is 200 in any case
+    for nothing in [json!([]), json!(["set", "List", "purge"])] {
+        assert_eq!(write("remove", nothing).await.status, 200);
+        assert_eq!(there().await[0]["permissions"]["secrets"], json!(["Set", "list", "Get"]));
+    }
+    write("remove", json!(["list"])).await;
+    assert_eq!(there().await[0]["permissions"]["secrets"], json!(["Set", "Get"]));
+    write("remove", json!(["Get", "Set"])).await;
+    assert_eq!(there().await, json!([]), "an entry goes with the last of its permissions");
+    assert_eq!(write("remove", json!(["Get"])).await.status, 200);
     assert_eq!(write("drop", json!([])).await.status, 400);
 }
 
