@@ -73,9 +73,8 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     drop(reader);
     if to_do {
         session.terminal.say(&human::plan(plan, session.terminal.color_err, session.terminal.verbose));
-        let (terminal, yes) = (session.terminal.clone(), session.global.yes);
-        let asked = tokio::task::spawn_blocking(move || prompt::consent(&terminal, "Do it?", yes)).await;
-        asked.map_err(|e| Failure::new(Exit::Bug, e.to_string()))??;
+        let yes = session.global.yes;
+        session.ask(move |terminal, stopped| prompt::consent(terminal, "Do it?", yes, stopped)).await?;
         ask_for_values(session, plan, &values).await?;
     }
     let report = run(session, &scene, plan, &values, known, azure).await?;
@@ -240,9 +239,8 @@ async fn ask_for_values(session: &Session, plan: &Plan, values: &Arc<Values>) ->
         let Some(node) = &action.work.node else { continue };
         let Ok(secret) = serde_json::from_value::<Secret>(node.spec.clone()) else { continue };
         if secret.value == Some(From::Prompt) {
-            let (terminal, name) = (session.terminal.clone(), secret.name.clone());
-            let asked = tokio::task::spawn_blocking(move || prompt::secret_value(&terminal, &name)).await;
-            values.give(&action.key, asked.map_err(|e| Failure::new(Exit::Bug, e.to_string()))??);
+            let name = secret.name.clone();
+            values.give(&action.key, session.ask(move |terminal, stopped| prompt::secret_value(terminal, &name, stopped)).await?);
         }
     }
     Ok(())

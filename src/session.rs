@@ -101,6 +101,17 @@ impl Session {
         Ok(World { cloud: "AzureCloud".into(), tenant: caller.tenant_id, subscription: subscription.to_owned() })
     }
 
+    /// Asks a person something. Questions block, so each has a thread of its own; the second argument of the question says whether Ctrl-C
+    /// was pressed.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Terminal, &dyn Fn() -> bool) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (terminal, stop) = (self.terminal.clone(), self.stop.clone());
+        let asked = tokio::task::spawn_blocking(move || question(&terminal, &|| *stop.borrow())).await;
+        asked.map_err(|e| Failure::new(Exit::Bug, e.to_string()))?
+    }
+
     /// Runs something that only looks until it ends or Ctrl-C comes.
     pub async fn unless_interrupted<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
         let mut stop = self.stop.clone();

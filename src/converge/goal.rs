@@ -100,9 +100,7 @@ impl Goal {
         if field.is_none() && candidates.len() > 1 {
             let names: Vec<String> =
                 candidates.iter().map(|id| format!("{} ({})", id.name(), id.group_name().unwrap_or_default())).collect();
-            let terminal = session.terminal.clone();
-            let asked = tokio::task::spawn_blocking(move || prompt::select(&terminal, word, &names, flag)).await;
-            let at = asked.map_err(|e| Failure::new(Exit::Bug, e.to_string()))??;
+            let at = session.ask(move |terminal, _| prompt::select(terminal, word, &names, flag)).await?;
             *field = candidates.get(at).map(ToString::to_string);
         }
         Ok(self)

@@ -10,6 +10,7 @@ pub mod prompt;
 pub mod stdin;
 pub mod table;
 mod tell;
+mod typed;
 pub mod unified;
 pub mod yaml;
 

@@ -12,8 +12,8 @@ fn acts_on_a_terminal() {
     let Ok(scene) = env::var("PODID_TEST_SCENE") else { return };
     let terminal = Terminal::of_process(true, false, 0);
     let outcome = match scene.as_str() {
-        "consent" => format!("{:?}", prompt::consent(&terminal, "Do it?", false)),
-        "secret" => match prompt::secret_value(&terminal, "secret/kv/conn") {
+        "consent" => format!("{:?}", prompt::consent(&terminal, "Do it?", false, &|| false)),
+        "secret" => match prompt::secret_value(&terminal, "secret/kv/conn", &|| false) {
             Ok(value) => format!("length {}", value.expose_secret().len()),
             Err(failure) => format!("{failure:?}"),
         },
@@ -46,7 +46,7 @@ fn outcome(mut terminal: PtySession) -> String {
 
 #[test]
 fn consent_is_given_by_a_person_and_not_by_default() {
-    for (typed, taken) in [("y", true), ("n", false), ("\r", false)] {
+    for (typed, taken) in [("y\r", true), ("YES\r", true), ("n\r", false), ("maybe\r", false), ("podid verify\r", false), ("\r", false)] {
         let mut terminal = scene("consent");
         terminal.exp_string("Do it?").unwrap();
         terminal.send(typed).unwrap();

@@ -1,36 +1,52 @@
 //! Questions. Each is asked only where a person can answer, and elsewhere names the flag that answers it.
 //! They block; a task asks from a thread of its own.
 
-use super::Terminal;
+use super::{
+    Terminal,
+    typed::{self, Stopped},
+};
 use crate::{exit::Exit, failure::Failure};
-use dialoguer::{Confirm, Password, Select, console::Term};
-use secrecy::SecretString;
+use dialoguer::{Select, console::Term};
+use secrecy::{ExposeSecret, SecretString};
 use std::io;
 
-/// Consent to what was just shown: `--yes`, or a person who says so. A `CI` variable is no consent.
-pub fn consent(terminal: &Terminal, question: &str, yes: bool) -> Result<(), Failure> {
+/// Consent to what was just shown: `--yes`, or a person who types y or yes. A `CI` variable is not consent.
+pub fn consent(terminal: &Terminal, question: &str, yes: bool, stopped: Stopped<'_>) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
     if !terminal.can_ask() {
         return Err(no_terminal("there is no terminal to ask for consent").hint("Add `--yes` to do it without being asked."));
     }
-    match answered(Confirm::new().with_prompt(question).default(false).interact_on_opt(&Term::stderr()))? {
-        Some(true) => Ok(()),
-        _ => Err(Failure::new(Exit::Refused, "it was not consented to; nothing was changed")),
-    }
+    let answer = answered(typed::line(&format!("{question} [y/N] "), stopped))?;
+    if is_yes(&answer) { Ok(()) } else { Err(Failure::new(Exit::Refused, "it was not consented to; nothing was changed")) }
+}
+
+fn is_yes(answer: &str) -> bool {
+    ["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes))
 }
 
 /// A secret's value, typed twice and shown to nobody. `name` is what it is for.
-pub fn secret_value(terminal: &Terminal, name: &str) -> Result<SecretString, Failure> {
+pub fn secret_value(terminal: &Terminal, name: &str, stopped: Stopped<'_>) -> Result<SecretString, Failure> {
     if !terminal.can_ask() {
         let message = format!("there is no terminal to ask for the value of {name}");
         return Err(
             no_terminal(&message).hint("Give it by `--file FILE`, `--env VARIABLE` or `--stdin`, or let podid make one by `--generate`.")
         );
     }
-    let prompt = Password::new().with_prompt(format!("Value of {name}")).with_confirmation("Again", "They differ.");
-    answered(prompt.interact_on(&Term::stderr())).map(SecretString::from)
+    let mut question = format!("Value of {name}: ");
+    loop {
+        let value = answered(typed::hidden(&question, stopped))?;
+        if value.expose_secret().is_empty() {
+            question = format!("It is empty. Value of {name}: ");
+            continue;
+        }
+        let again = answered(typed::hidden("Again: ", stopped))?;
+        if value.expose_secret() == again.expose_secret() {
+            return Ok(value);
+        }
+        question = format!("They differ. Value of {name}: ");
+    }
 }
 
 /// Which of several: its place among the candidates. `what` as in `identity`, `flag` as in `--identity NAME`.
@@ -39,8 +55,10 @@ pub fn select(terminal: &Terminal, what: &str, candidates: &[String], flag: &str
     if !terminal.can_ask() {
         return Err(unclear().hint(format!("Say which one by `{flag}`.")));
     }
+    typed::drop_what_was_typed();
     let prompt = Select::new().with_prompt(format!("Which {what}?")).items(candidates).default(0);
-    answered(prompt.interact_on_opt(&Term::stderr()))?.ok_or_else(unclear)
+    let answer = prompt.interact_on_opt(&Term::stderr()).map_err(|dialoguer::Error::IO(error)| error);
+    answered(answer)?.ok_or_else(unclear)
 }
 
 fn no_terminal(message: &str) -> Failure {
@@ -48,13 +66,31 @@ fn no_terminal(message: &str) -> Failure {
 }
 
 /// Ctrl-C at a question leaves the cursor hidden if nobody shows it again.
-fn answered<T>(answer: dialoguer::Result<T>) -> Result<T, Failure> {
-    answer.map_err(|dialoguer::Error::IO(error)| {
+fn answered<T>(answer: io::Result<T>) -> Result<T, Failure> {
+    answer.map_err(|error| {
         // the question's line is still open
         let _ = Term::stderr().show_cursor().and_then(|()| Term::stderr().write_line(""));
         match error.kind() {
             io::ErrorKind::Interrupted => Failure::new(Exit::Interrupted, "interrupted at a question; nothing was changed"),
+            io::ErrorKind::InvalidInput => {
+                Failure::new(Exit::Usage, error.to_string()).hint("Give it by `--file FILE` or `--stdin`, which take any number of lines.")
+            }
             _ => Failure::new(Exit::Refused, "the question could not be asked").because(error.to_string()),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_yes;
+
+    #[test]
+    fn only_y_and_yes_are_consent() {
+        for answer in ["y", "Y", "yes", "YES", "Yes", " yes \n", "y\r\n"] {
+            assert!(is_yes(answer), "{answer:?}");
+        }
+        for answer in ["", "\n", "n", "no", "maybe", "yy", "yes please", "ye", "ja", "y n", "podid verify", "j"] {
+            assert!(!is_yes(answer), "{answer:?}");
+        }
+    }
 }

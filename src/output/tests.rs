@@ -311,11 +311,11 @@ fn events_are_json_lines() {
 #[test]
 fn without_a_terminal_every_question_names_its_flag() {
     let terminal = Terminal::piped(io::sink(), io::sink());
-    assert_eq!(prompt::consent(&terminal, "Do it?", true), Ok(()));
-    let failure = prompt::consent(&terminal, "Do it?", false).unwrap_err();
+    assert_eq!(prompt::consent(&terminal, "Do it?", true, &|| false), Ok(()));
+    let failure = prompt::consent(&terminal, "Do it?", false, &|| false).unwrap_err();
     assert_eq!(failure.kind, Exit::Refused);
     assert!(failure.hints[0].contains("--yes"));
-    let failure = prompt::secret_value(&terminal, "secret/kv/conn").unwrap_err();
+    let failure = prompt::secret_value(&terminal, "secret/kv/conn", &|| false).unwrap_err();
     assert!(failure.message.contains("secret/kv/conn") && failure.hints[0].contains("--stdin"));
     let failure = prompt::select(&terminal, "identity", &["a".into(), "b".into()], "--identity NAME").unwrap_err();
     assert!(failure.message.ends_with("which identity is meant: a, b") && failure.hints[0].contains("--identity NAME"));

@@ -151,7 +151,7 @@ fn the_half_that_was_never_done_is_missed_by_the_other() {
 fn a_person_may_say_no_or_walk_away() {
     let lab = Lab::with_app();
     for (typed, code, told) in
-        [("n", 4, "it was not consented to; nothing was changed"), ("\u{3}", 130, "interrupted at a question; nothing was changed")]
+        [("n\r", 4, "it was not consented to; nothing was changed"), ("\u{3}", 130, "interrupted at a question; nothing was changed")]
     {
         let mut command = lab.command("up -f app.yaml");
         command.env("TERM", "xterm").stdin(std::process::Stdio::inherit());
