@@ -6,6 +6,7 @@ mod hints;
 mod proofs;
 mod rehearsal;
 mod saved;
+mod values;
 
 use crate::{
     azure,
@@ -14,6 +15,7 @@ use crate::{
         desired::{Desired, Intent},
         event::{Event, Tell, at_work},
         execute::{Report, Run, execute},
+        fault::Fault,
         input::Known,
         key::Key,
         ledger::Ledger,
@@ -25,12 +27,9 @@ use crate::{
     exit::Exit,
     failure::{Failure, explain},
     output::{events::Events, human, json, progress::Progress, prompt, yaml},
-    resources::{
-        KINDS, Reader, Writer,
-        secret::Secret,
-        values::{From, Values},
-    },
+    resources::{KINDS, Reader, Writer, values::Values},
     session::Session,
+    spec::model::Source,
 };
 pub use goal::Goal;
 pub(crate) use goal::{Scene, scene, spec_beside};
@@ -41,7 +40,13 @@ use std::{sync::Arc, time::Instant};
 /// Does what the goal wants.
 pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     let scene = session.unless_interrupted(scene(session, &goal)).await??;
-    let looked = session.unless_interrupted(look_and_forget(session, &goal, &scene)).await??;
+    let values = Arc::new(Values::default());
+    let mut looked = session.unless_interrupted(look_and_forget(session, &goal, &scene, Arc::clone(&values))).await??;
+    if goal.sets() == Some(&Source::Ask) && !session.global.dry_run.is_on() && looked.plan.refused.is_empty() {
+        // asked for once it is known that it can be set; with it the plan says what it changes
+        values::ask_first(session, &scene.desired, &values).await?;
+        looked = session.unless_interrupted(look_and_forget(session, &goal, &scene, values)).await??;
+    }
     let plan = &looked.plan;
     goal.check_saved(plan)?;
     if let Goal::Plan { out, exit_code, .. } = &goal {
@@ -75,7 +80,7 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
         session.terminal.say(&human::plan(plan, session.terminal.color_err, session.terminal.verbose));
         let yes = session.global.yes;
         session.ask(move |terminal, stopped| prompt::consent(terminal, "Do it?", yes, stopped)).await?;
-        ask_for_values(session, plan, &values).await?;
+        values::ask_for(session, plan, &values).await?;
     }
     let report = run(session, &scene, plan, &values, known, azure).await?;
     finish(session, &goal, &scene, plan, report).await
@@ -92,23 +97,30 @@ pub(crate) struct Looked {
 }
 
 pub(crate) async fn look(session: &Session, goal: &Goal, scene: &Scene) -> Result<Looked, Failure> {
-    look_with(session, goal, scene, true).await
+    look_with(session, goal, scene, Arc::new(Values::default()), true).await
 }
 
-/// The objects of a large app take much room: who needs no more than the plan lets go of them before it is made.
-async fn look_and_forget(session: &Session, goal: &Goal, scene: &Scene) -> Result<Looked, Failure> {
-    look_with(session, goal, scene, false).await
+/// The objects of a large app take much room: who needs no more than the plan lets go of them before it is made. `values`: what was given.
+async fn look_and_forget(session: &Session, goal: &Goal, scene: &Scene, values: Arc<Values>) -> Result<Looked, Failure> {
+    look_with(session, goal, scene, values, false).await
 }
 
-async fn look_with(session: &Session, goal: &Goal, scene: &Scene, keep_objects: bool) -> Result<Looked, Failure> {
+async fn look_with(
+    session: &Session,
+    goal: &Goal,
+    scene: &Scene,
+    values: Arc<Values>,
+    keep_objects: bool,
+) -> Result<Looked, Failure> {
     let desired = match session.global.only {
         Some(only) => &keep_side(scene.desired.clone(), only)?,
         None => &scene.desired,
     };
-    let values = Arc::new(Values::default());
-    give_stdin(session, desired, &values)?;
     if goal.makes() {
-        check_values(desired, &values)?;
+        values::give_stdin(session, desired, &values)?;
+        if goal.sets().is_some() || !session.global.dry_run.is_on() {
+            values::check(desired, &values)?;
+        }
     }
     let azure = scene.azure.clone();
     let global = &session.global;
@@ -123,7 +135,8 @@ async fn look_with(session: &Session, goal: &Goal, scene: &Scene, keep_objects: 
         reader.forget().await;
     }
     let consent = Consent { adopt: global.adopt, recover, delete_data: global.delete_data.iter().cloned().collect() };
-    let plan = planner::plan(desired, &scene.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
+    let mut plan = planner::plan(desired, &scene.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
+    values::remark(&mut plan, goal, &values);
     goal.check_removal(&plan)?;
     Ok(Looked { plan, observed, values, azure, reader })
 }
@@ -179,20 +192,6 @@ fn refused(session: &Session, plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Files and variables that are to give values: better found missing now than half-way.
-fn check_values(desired: &Desired, values: &Values) -> Result<(), Failure> {
-    let mut missing = Vec::new();
-    for node in desired.nodes.values().filter(|n| n.kind == "secret" && n.intent == Intent::Present) {
-        let Ok(Secret { value: Some(source), .. }) = serde_json::from_value(node.spec.clone()) else { continue };
-        if matches!(source, From::File(_) | From::Env(_))
-            && let Err(fault) = values.of(&node.key, &source)
-        {
-            missing.push((&node.key, Failure::from(&fault)));
-        }
-    }
-    if missing.is_empty() { Ok(()) } else { Err(one_failure(missing.into_iter())) }
-}
-
 /// The other half is not looked at: what it published comes from the state.
 fn keep_side(mut desired: Desired, only: Only) -> Result<Desired, Failure> {
     let side = match only {
@@ -217,33 +216,6 @@ fn keep_side(mut desired: Desired, only: Only) -> Result<Desired, Failure> {
         }
     }
     Ok(desired)
-}
-
-fn secrets(desired: &Desired) -> impl Iterator<Item = (&Key, Secret)> {
-    let wanted = desired.nodes.values().filter(|n| n.kind == "secret" && n.intent == Intent::Present);
-    wanted.filter_map(|n| Some((&n.key, serde_json::from_value(n.spec.clone()).ok()?)))
-}
-
-fn give_stdin(session: &Session, desired: &Desired, values: &Values) -> Result<(), Failure> {
-    for (key, secret) in secrets(desired) {
-        if secret.value == Some(From::Stdin) {
-            values.give(key, crate::output::stdin::value(&session.terminal)?);
-        }
-    }
-    Ok(())
-}
-
-/// Only for secrets that are really to be made.
-async fn ask_for_values(session: &Session, plan: &Plan, values: &Arc<Values>) -> Result<(), Failure> {
-    for action in plan.actions.iter().filter(|a| a.kind == "secret" && matches!(a.act, Act::Create | Act::Update)) {
-        let Some(node) = &action.work.node else { continue };
-        let Ok(secret) = serde_json::from_value::<Secret>(node.spec.clone()) else { continue };
-        if secret.value == Some(From::Prompt) {
-            let name = secret.name.clone();
-            values.give(&action.key, session.ask(move |terminal, stopped| prompt::secret_value(terminal, &name, stopped)).await?);
-        }
-    }
-    Ok(())
 }
 
 fn show(session: &Session, plan: &Plan) -> Result<(), Failure> {
@@ -309,6 +281,7 @@ async fn run(
         keeper: state.keeper(),
         parallelism: usize::from(session.global.parallelism),
         recover: session.global.recover,
+        adopt: session.global.adopt,
         tell,
         stop: session.stop.clone(),
     };
@@ -321,10 +294,11 @@ struct Done {
     took: std::time::Duration,
 }
 
-/// A refusal met on the way is a refusal only if it is all there is.
+/// Refusals met on the way are a refusal only if they are all there is.
 fn worst(report: &Report) -> Option<Exit> {
-    let worst = report.failed.iter().map(|(key, _, fault)| explain(key, fault).kind).max()?;
-    Some(if report.failed.len() == 1 && worst == Exit::Refused { Exit::Refused } else { Exit::Failed })
+    let refused = |(key, _, fault): &(Key, Act, Fault)| explain(key, fault).kind == Exit::Refused;
+    let all = report.failed.iter().all(refused);
+    (!report.failed.is_empty()).then_some(if all { Exit::Refused } else { Exit::Failed })
 }
 
 async fn finish(session: &Session, goal: &Goal, scene: &Scene, plan: &Plan, done: Done) -> Result<Exit, Failure> {

@@ -33,7 +33,8 @@ pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Fa
     let scene = session.unless_interrupted(converge::scene(session, &goal)).await??;
     let looked = session.unless_interrupted(converge::look(session, &goal, &scene)).await??;
     let plan = looked.plan;
-    let word = |act: Act| match act {
+    let word = |action: &crate::engine::plan::Action| match action.act {
+        _ if action.unseen => "cannot be read yet",
         Act::Keep | Act::Adopt => "ok",
         Act::Create => "missing",
         Act::Update | Act::Replace => "differs",
@@ -44,29 +45,26 @@ pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Fa
     };
     let detail = |a: &crate::engine::plan::Action| {
         let fields: Vec<&str> = a.changes.iter().map(|c| c.field.as_str()).collect();
-        match a.act {
-            Act::Update => fields.join(", "),
+        let parts = match a.act {
+            Act::Update => vec![fields.join(", ")],
             Act::Replace => {
-                let parts = [fields.join(", "), format!("`up` replaces it: {}", a.why.as_deref().unwrap_or("the old one is deleted"))];
-                parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+                vec![fields.join(", "), format!("`up` replaces it: {}", a.why.as_deref().unwrap_or("the old one is deleted"))]
             }
-            _ => String::new(),
-        }
+            _ => Vec::new(),
+        };
+        parts.into_iter().chain(a.notes.0.iter().cloned()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
     };
     match session.global.output {
         Format::Json | Format::Yaml => {
-            let all: Vec<_> = plan
-                .actions
-                .iter()
-                .map(|a| json!({ "key": a.key, "status": word(a.act), "origin": origin(a), "detail": detail(a) }))
-                .collect();
+            let all: Vec<_> =
+                plan.actions.iter().map(|a| json!({ "key": a.key, "status": word(a), "origin": origin(a), "detail": detail(a) })).collect();
             let refused: Vec<_> = plan.refused.iter().map(|r| json!({ "key": r.key, "reason": r.reason, "changes": r.changes })).collect();
             let document = json!({ "version": 1, "app": plan.app, "resources": all, "refused": refused });
             answer(session, &paper(session, &document))?;
         }
         Format::Table => {
             let mut rows: Vec<Vec<String>> =
-                plan.actions.iter().map(|a| vec![a.key.to_string(), word(a.act).into(), origin(a), detail(a)]).collect();
+                plan.actions.iter().map(|a| vec![a.key.to_string(), word(a).into(), origin(a), detail(a)]).collect();
             rows.extend(plan.refused.iter().map(|r| vec![r.key.to_string(), "needs a decision".into(), String::new(), r.reason.clone()]));
             let text = table::list(&["KEY", "STATUS", "ORIGIN", "DETAIL"], &rows, "nothing is known of this app", session.terminal.width);
             answer(session, &text)?;

@@ -1,11 +1,20 @@
-//! Secrets and access policies that others have a word in.
+//! Secrets and access policies that others have a word in: what a run can see only once it has given itself the right, what a colleague
+//! disabled, dressed or let expire, values that are not at hand or are no text, and what a person types.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends")]
 
 mod common;
 
+#[path = "vault_data/attributes.rs"]
+mod attributes;
 #[path = "vault_data/policies.rs"]
 mod policies;
+#[path = "vault_data/typed.rs"]
+mod typed;
+#[path = "vault_data/unseen.rs"]
+mod unseen;
+#[path = "vault_data/values.rs"]
+mod values;
 
 use common::World;
 use serde_json::{Value, json};

@@ -79,4 +79,11 @@ pub struct RefusedAction {
     pub caller: Option<String>,
 }
 
+impl Error {
+    /// A secret that exists and may not be read because it is disabled. Both codes were seen; neither names an action, as a missing right does.
+    pub fn is_disabled_secret(&self) -> bool {
+        matches!(self, Self::Forbidden { code, action: None, .. } if matches!(code.as_str(), "SecretDisabled" | "AccessDenied"))
+    }
+}
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -171,8 +171,24 @@ pub struct SecretInfo {
     pub created: Option<i64>,
     pub updated: Option<i64>,
     pub content_type: Option<String>,
+    /// Unix seconds, as `not_before`.
+    #[serde(default)]
+    pub expires: Option<i64>,
+    #[serde(default)]
+    pub not_before: Option<i64>,
     #[serde(default)]
     pub tags: Tags,
+}
+
+/// A new version of a secret. What is left out is left out of the version, whatever the one before had.
+#[derive(Clone, Debug, Default)]
+pub struct NewSecret {
+    pub value: SecretString,
+    pub tags: Tags,
+    pub content_type: Option<String>,
+    /// Unix seconds, as `not_before`.
+    pub expires: Option<i64>,
+    pub not_before: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -27,6 +27,7 @@ struct Seen {
     secret: Memo<Option<Secret>>,
     secrets: Memo<Vec<SecretInfo>>,
     secret_version: Memo<Option<SecretInfo>>,
+    latest_secret: Memo<Option<SecretInfo>>,
     deleted_secret: Memo<Option<DeletedSecret>>,
     service_principal: Memo<Option<ServicePrincipal>>,
 }
@@ -173,6 +174,12 @@ impl Read {
     pub async fn secret_version(&self, vault_uri: &str, name: &str) -> Result<Option<SecretInfo>> {
         let (vault, called) = (vault_uri.to_owned(), name.to_owned());
         remembered!(self.secret_version, folded(&[vault_uri, name]), |core| core.secrets.newest(&vault, &called))
+    }
+
+    /// The version that was made last, disabled or not, without its value.
+    pub async fn latest_secret(&self, vault_uri: &str, name: &str) -> Result<Option<SecretInfo>> {
+        let (vault, called) = (vault_uri.to_owned(), name.to_owned());
+        remembered!(self.latest_secret, folded(&[vault_uri, name]), |core| core.secrets.latest(&vault, &called))
     }
 
     pub async fn deleted_secret(&self, vault_uri: &str, name: &str) -> Result<Option<DeletedSecret>> {

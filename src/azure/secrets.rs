@@ -2,7 +2,7 @@
 //! A value is never in an error: bodies that hold one are read here, and an unreadable one names its position only.
 
 use super::{
-    DeletedSecret, Error, Result, Secret, SecretInfo, Tags,
+    DeletedSecret, Error, NewSecret, Result, Secret, SecretInfo, Tags,
     arm::{self, odd_name},
     failures::{self, absent},
     token::Tokens,
@@ -20,6 +20,7 @@ use std::{
     future::Future,
     sync::{Arc, Mutex},
 };
+use time::OffsetDateTime;
 use url::Url;
 
 pub struct Secrets {
@@ -64,10 +65,29 @@ impl Secrets {
         found.into_iter().map(|one| info(one, false)).collect()
     }
 
-    pub async fn newest(&self, vault_uri: &str, name: &str) -> Result<Option<SecretInfo>> {
+    async fn versions(&self, vault_uri: &str, name: &str) -> Result<Vec<SecretInfo>> {
         let pages = self.client(vault_uri)?.list_secret_properties_versions(checked(name)?, None)?;
         let found: Option<Vec<models::SecretProperties>> = absent(pages.try_collect().await.map_err(Error::from))?;
-        let versions: Vec<SecretInfo> = found.unwrap_or_default().into_iter().map(|one| info(one, true)).collect::<Result<_>>()?;
+        found.unwrap_or_default().into_iter().map(|one| info(one, true)).collect()
+    }
+
+    /// The version that was made last, disabled or not.
+    pub async fn latest(&self, vault_uri: &str, name: &str) -> Result<Option<SecretInfo>> {
+        let versions = self.versions(vault_uri, name).await?;
+        let Some(last) = versions.iter().map(|version| version.created).max() else { return Ok(None) };
+        let mut latest: Vec<SecretInfo> = versions.into_iter().filter(|version| version.created == last).collect();
+        if latest.len() > 1 {
+            match self.get(vault_uri, name).await {
+                Ok(current) => return Ok(current.map(|current| current.info)),
+                Err(error) if error.is_disabled_secret() => latest.retain(|version| !version.enabled),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(latest.pop())
+    }
+
+    pub async fn newest(&self, vault_uri: &str, name: &str) -> Result<Option<SecretInfo>> {
+        let versions = self.versions(vault_uri, name).await?;
         let enabled = || versions.iter().filter(|version| version.enabled);
         let Some(newest) = enabled().max_by_key(|version| version.created) else { return Ok(None) };
         // times are whole seconds and the list is in no order: of two of one second only the vault knows the later
@@ -99,22 +119,17 @@ impl Secrets {
         }
     }
 
-    pub async fn set(
-        &self,
-        vault_uri: &str,
-        name: &str,
-        value: &SecretString,
-        tags: &Tags,
-        patience: &Patience,
-        granted: bool,
-    ) -> Result<SecretInfo> {
+    pub async fn set(&self, vault_uri: &str, name: &str, new: &NewSecret, patience: &Patience, granted: bool) -> Result<SecretInfo> {
         let client = self.client(vault_uri)?;
         let name = checked(name)?;
         let set = || async {
+            let (expires, not_before) = (date(new.expires)?, date(new.not_before)?);
+            let dates = models::SecretAttributes { expires, not_before, ..Default::default() };
             let wanted = models::SetSecretParameters {
-                value: Some(value.expose_secret().to_owned()),
-                tags: Some(tags.clone().into_iter().collect()),
-                ..Default::default()
+                value: Some(new.value.expose_secret().to_owned()),
+                tags: Some(new.tags.clone().into_iter().collect()),
+                content_type: new.content_type.clone(),
+                secret_attributes: (expires.is_some() || not_before.is_some()).then_some(dates),
             };
             let made = client.set_secret(name, wanted.try_into()?, None).await?;
             body(vault_uri, made)?.info()
@@ -143,16 +158,23 @@ impl Secrets {
         match patiently(patience, vault_uri, name, granted, start).await {
             // nothing to recover: an earlier call may have done it
             Err(error @ (Error::NotFound { .. } | Error::Refused { .. })) => {
-                return if self.get(vault_uri, name).await.is_ok_and(|found| found.is_some()) { Ok(()) } else { Err(error) };
+                return match self.get(vault_uri, name).await {
+                    Ok(Some(_)) => Ok(()),
+                    Err(now) if now.is_disabled_secret() => Ok(()),
+                    _ => Err(error),
+                };
             }
             other => other?,
         }
         let what = format!("the secret {name}");
         patience
             .until(&what, REPLICATION, || async {
-                match self.get_now(vault_uri, name, granted.then_some(patience)).await? {
-                    Some(_) => Ok(Step::Done(())),
-                    None => Ok(Step::Wait(format!("Waiting until the secret {name} is recovered."))),
+                match self.get_now(vault_uri, name, granted.then_some(patience)).await {
+                    Ok(Some(_)) => Ok(Step::Done(())),
+                    Ok(None) => Ok(Step::Wait(format!("Waiting until the secret {name} is recovered."))),
+                    // it is back as it was: nobody can read it
+                    Err(error) if error.is_disabled_secret() => Ok(Step::Done(())),
+                    Err(error) => Err(error),
                 }
             })
             .await
@@ -216,6 +238,13 @@ struct Attributes {
     enabled: Option<bool>,
     created: Option<i64>,
     updated: Option<i64>,
+    exp: Option<i64>,
+    nbf: Option<i64>,
+}
+
+fn date(seconds: Option<i64>) -> Result<Option<OffsetDateTime>> {
+    let date = seconds.map(OffsetDateTime::from_unix_timestamp).transpose();
+    date.map_err(|_| Error::Protocol("a secret's date is out of range".to_owned()))
 }
 
 fn body(vault_uri: &str, response: Response<models::Secret>) -> Result<Body> {
@@ -237,6 +266,8 @@ impl Body {
             created: self.attributes.created,
             updated: self.attributes.updated,
             content_type: self.content_type,
+            expires: self.attributes.exp,
+            not_before: self.attributes.nbf,
             tags: self.tags.unwrap_or_default(),
         })
     }
@@ -261,6 +292,8 @@ fn info(found: models::SecretProperties, versioned: bool) -> Result<SecretInfo> 
         created: attributes.created.map(|at| at.unix_timestamp()),
         updated: attributes.updated.map(|at| at.unix_timestamp()),
         content_type: found.content_type,
+        expires: attributes.expires.map(|at| at.unix_timestamp()),
+        not_before: attributes.not_before.map(|at| at.unix_timestamp()),
         tags: found.tags.unwrap_or_default().into_iter().collect(),
     })
 }

@@ -1,10 +1,9 @@
 //! Changes, each safe to repeat, each waiting out what Azure is late with.
 
 use super::{
-    ArmId, Core, Identity, NewVault, OnWait, PolicyEntry, PrincipalKind, Result, RoleAssignment, Secret, SecretInfo, Tags, Vault,
-    identities, roles, vaults, wait::Patience,
+    ArmId, Core, Identity, NewSecret, NewVault, OnWait, PolicyEntry, PrincipalKind, Result, RoleAssignment, Secret, SecretInfo, Tags,
+    Vault, identities, roles, vaults, wait::Patience,
 };
-use secrecy::SecretString;
 use std::sync::Arc;
 
 #[derive(Clone)]
@@ -85,11 +84,11 @@ impl Write {
     pub async fn remove_policy(&self, vault: &ArmId, entry: &PolicyEntry) -> Result<()> {
         vaults::policy(&self.core.arm, &self.patience, vault, "remove", entry).await
     }
+
     /// Reads back until none of these secret permissions of the principal is left; `NotDone` when some stay.
     pub async fn await_revoked(&self, vault: &ArmId, object_id: &str, permissions: &[String]) -> Result<()> {
         vaults::revoked(&self.core.arm, &self.patience, vault, object_id, permissions).await
     }
-
 
     /// Reads the current version past any memory. `patient`: a 403 is waited out (a grant was just made), else it is an error at once.
     pub async fn secret(&self, vault_uri: &str, name: &str, patient: bool) -> Result<Option<Secret>> {
@@ -97,8 +96,8 @@ impl Write {
     }
 
     /// A new version. `patient` as above. 409 ObjectIsBeingDeleted/-Recovered are waited out, ObjectIsDeletedButRecoverable is `Conflict`.
-    pub async fn set_secret(&self, vault_uri: &str, name: &str, value: &SecretString, tags: &Tags, patient: bool) -> Result<SecretInfo> {
-        self.core.secrets.set(vault_uri, name, value, tags, &self.patience, patient).await
+    pub async fn set_secret(&self, vault_uri: &str, name: &str, new: &NewSecret, patient: bool) -> Result<SecretInfo> {
+        self.core.secrets.set(vault_uri, name, new, &self.patience, patient).await
     }
 
     /// Tags of the current version; its value stays.

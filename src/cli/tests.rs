@@ -122,8 +122,8 @@ fn a_secret_comes_from_one_place() {
     assert_eq!(source("--generate"), Source::Generate(32));
     assert_eq!(source("--generate=12"), Source::Generate(12));
     assert_eq!(source("--stdin"), Source::Stdin);
-    assert_eq!(source("--prompt"), Source::Prompt(true));
-    assert_eq!(source(""), Source::Prompt(true));
+    assert_eq!(source("--prompt"), Source::Ask);
+    assert_eq!(source(""), Source::Ask);
     assert!(refused("vault secret set s --vault kv1 --stdin --file x").contains("cannot be used with"));
 }
 
@@ -437,7 +437,7 @@ fn every_flag_but_a_consent_has_a_variable() {
         "vault secret set s --vault kv1",
         &[("PODID_FILE", "a.yaml"), ("PODID_ENV", "X"), ("PODID_SANDBOX", "1"), ("AZURE_SUBSCRIPTION_ID", SUB)],
     );
-    for part in ["source: Prompt(true)", "azure_subscription_id: None"] {
+    for part in ["source: Ask", "azure_subscription_id: None"] {
         assert!(told.contains(part), "{part} in {told}");
     }
     let told = in_environment("sandbox serve", &[("PODID_CLUSTER", "aks-mi"), ("PODID_READY_FILE", "r")]);

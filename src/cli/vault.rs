@@ -143,14 +143,14 @@ struct From {
     /// From an environment variable
     #[arg(long, value_name = "VARIABLE", value_parser = check::variable)]
     env: Option<String>,
-    /// Made by podid, once
+    /// Made by podid where there is none yet; a value that is there is kept
     #[arg(long, value_name = "LENGTH", num_args = 0..=1, require_equals = true, default_missing_value = "32",
           value_parser = clap::value_parser!(u32).range(8..=4096))]
     generate: Option<u32>,
     /// From standard input
     #[arg(long)]
     stdin: bool,
-    /// Asked on the terminal (the default)
+    /// Asked on the terminal, also where there is a value (the default)
     #[arg(long)]
     prompt: bool,
 }
@@ -162,7 +162,7 @@ impl From {
             Self { env: Some(variable), .. } => Source::Env(variable),
             Self { generate: Some(length), .. } => Source::Generate(length),
             Self { stdin: true, .. } => Source::Stdin,
-            _ => Source::Prompt(true),
+            _ => Source::Ask,
         }
     }
 }

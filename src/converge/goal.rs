@@ -22,6 +22,7 @@ use crate::{
         expand,
         load::{self, Loaded},
         memory::{ClusterRef, Memory},
+        model::Source,
         wish::Wish,
     },
     state::State,
@@ -106,9 +107,17 @@ impl Goal {
         Ok(self)
     }
 
-    /// Whether what is wanted is to be made, now or by a later `up`; the others only look at what there is.
+    /// Whether what is wanted is made by this very run, so that the values of secrets are needed; the others only look at what there is.
     pub fn makes(&self) -> bool {
-        matches!(self, Self::Up { .. } | Self::Plan { .. } | Self::Wish { remove: false, .. })
+        matches!(self, Self::Up { .. } | Self::Wish { remove: false, .. })
+    }
+
+    /// The secret that a single command sets.
+    pub fn sets(&self) -> Option<&Source> {
+        match self {
+            Self::Wish { wish: Wish::Secret { source, .. }, remove: false } => Some(source),
+            _ => None,
+        }
     }
 
     fn writes(&self) -> bool {

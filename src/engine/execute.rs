@@ -1,6 +1,7 @@
 //! Does a plan: ready nodes at once, one at a time within a lane, each change of the ledger saved before and after every action.
 //! A failure stops only what depends on it; an interrupt starts nothing more and lets finish what runs.
 
+mod again;
 mod perform;
 mod queue;
 mod record;
@@ -29,6 +30,8 @@ pub struct Run<W: World> {
     pub keeper: Arc<dyn Keeper>,
     pub parallelism: usize,
     pub recover: bool,
+    /// Foreign things that differ may be taken over.
+    pub adopt: bool,
     pub tell: Tell,
     /// Turns true on Ctrl-C.
     pub stop: watch::Receiver<bool>,
@@ -65,7 +68,7 @@ pub async fn execute<W: World>(plan: &Plan, ledger: Ledger, known: Known, run: R
     let (mut done, mut failed, mut not_started) = (Vec::new(), Vec::new(), Vec::new());
     let lanes = Lanes::default();
     let run = Arc::new(run);
-    let mut running: JoinSet<(Key, Act, Duration, Result<(), Cut>)> = JoinSet::new();
+    let mut running: JoinSet<(Key, Act, Duration, Result<Act, Cut>)> = JoinSet::new();
     let mut started: BTreeMap<tokio::task::Id, &Action> = BTreeMap::new();
     let mut interrupted = false;
     loop {
@@ -93,7 +96,8 @@ pub async fn execute<W: World>(plan: &Plan, ledger: Ledger, known: Known, run: R
         };
         started.remove(&id);
         match outcome {
-            Ok(()) => {
+            // what was found just before the write may have made another act of it
+            Ok(act) => {
                 (run.tell)(Event::Done { key: key.clone(), act, took });
                 queue.ended(&key, None);
                 done.push((key, act, took));

@@ -67,6 +67,13 @@ pub struct Action {
     pub changes: Vec<Change>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// It could not be read for want of a right that comes earlier in this plan: it is looked at again before it is written, and what is
+    /// somebody else's and differs is refused then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unseen: bool,
+    /// What people should know beside the act.
+    #[serde(default, skip_serializing_if = "Notes::is_empty")]
+    pub notes: Notes,
     /// What has to be done before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<Key>,
@@ -81,6 +88,23 @@ pub struct Action {
     /// What execution needs; not part of the promise that a saved plan makes.
     #[serde(skip)]
     pub work: Work,
+}
+
+/// Remarks for people. They are not part of the promise that a saved plan makes: two plans that differ only in these are equal.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Notes(pub Vec<String>);
+
+impl Notes {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl PartialEq for Notes {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 #[derive(Clone, Debug, Default)]

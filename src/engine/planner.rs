@@ -3,6 +3,7 @@
 mod owners;
 mod recall;
 mod replaced;
+pub(super) mod settle;
 mod spare;
 
 use super::{
@@ -12,11 +13,12 @@ use super::{
     key::Key,
     ledger::{Ledger, Origin},
     observe::{Observed, stays},
-    plan::{Act, Action, FORMAT, Heir, Plan, Refusal, Work},
-    resource::{Around, Change, Data, Diff, Erased, Kinds, Owner, Seen, World},
+    plan::{Act, Action, FORMAT, Heir, Notes, Plan, Refusal, Work},
+    resource::{Around, Change, Data, Erased, Kinds, Owner, Seen, World},
 };
 pub use recall::{all_absent, prune, remembered};
 use serde_json::Value;
+use settle::{Settled, both, settle};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -65,13 +67,6 @@ pub fn plan<W: World>(desired: &Desired, ledger: &Ledger, observed: &Observed, k
         }
     }
     planner.finish()
-}
-
-fn both(one: Option<String>, other: Option<String>) -> Option<String> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(format!("{one}; {other}")),
-        (one, other) => one.or(other),
-    }
 }
 
 struct Planner<'a, W: World> {
@@ -170,63 +165,43 @@ impl<W: World> Planner<'_, W> {
         let around = self.around(node, kind, &placed)?;
         let ours = self.is_ours(node, kind, &placed, seen)?;
         self.ours.insert(node.key.clone(), ours);
-        let recorded = around.origin;
-        let origin = if ours { Origin::Created } else { recorded.filter(|o| *o != Origin::Created).unwrap_or(Origin::Adopted) };
-        match kind.diff(&placed, Around { ours: Some(ours), ..around }, &seen.actual)? {
-            Diff::Same if ours || recorded.is_some_and(|o| o != Origin::Existing) => {
-                let act = replaced(Act::Keep);
-                self.act(node, kind, act, origin, Vec::new(), deletion, placed, Some(seen))
+        match settle(kind, node, &placed, Around { ours: Some(ours), ..around }, &seen.actual, self.consent.adopt)? {
+            Settled::Do { act, origin, changes, why } => {
+                self.act(node, kind, replaced(act), origin, changes, both(deletion, why), placed, Some(seen))
             }
-            Diff::Same => {
-                let act = replaced(Act::Adopt);
-                self.act(node, kind, act, Origin::Adopted, Vec::new(), deletion, placed, Some(seen))
-            }
-            Diff::Update(changes) if ours => {
-                let act = replaced(Act::Update);
-                let why = both(deletion, both(kind.note(&node.spec)?, kind.remark(&placed, &seen.actual)?));
-                self.act(node, kind, act, origin, changes, why, placed, Some(seen))
-            }
-            Diff::Update(changes) if self.consent.adopt => {
-                let act = replaced(Act::Update);
-                let why = both(deletion, both(Some("taken over by --adopt".into()), kind.remark(&placed, &seen.actual)?));
-                self.act(node, kind, act, Origin::Adopted, changes, why, placed, Some(seen))
-            }
-            Diff::Update(changes) => {
-                let fields: Vec<&str> = changes.iter().map(|c| c.field.as_str()).collect();
-                let reason =
-                    format!("{} is there, is not podid's (app {}), and differs in {}", node.key, self.desired.app, fields.join(", "));
-                let usual = || "Take it over as it is wanted with `--adopt`, or choose another name.".to_owned();
-                let way_out = kind.way_out(&placed, &seen.actual)?.unwrap_or_else(usual);
+            Settled::Refused { reason, way_out, changes } => {
                 self.refused.push(Refusal { key: node.key.clone(), reason, changes, way_out: Some(way_out) });
-                Ok(())
-            }
-            Diff::Extend(changes) => {
-                // people's data that is only brought back, or waited for, stays whosever it was
-                let origin = match (ours, kind.data()) {
-                    (true, _) => Origin::Created,
-                    (false, Data::None) => Origin::Extended,
-                    (false, Data::Holder | Data::Content) => Origin::Adopted,
-                };
-                let (act, why) = (replaced(Act::Update), both(deletion, kind.note(&node.spec)?));
-                self.act(node, kind, act, origin, changes, why, placed, Some(seen))
-            }
-            Diff::Refuse { reason, way_out } => {
-                self.refuse(node, reason, way_out);
                 Ok(())
             }
         }
     }
 
-    /// It cannot be looked at for want of a right: fine where the right is about to be given or was just given, else a fault.
+    /// It cannot be looked at for want of a right. Where the right is about to be given, or was just given, it is looked at again before it
+    /// is written; elsewhere that is a fault.
     fn unseen(&mut self, node: &Node, kind: &dyn Erased<W>, placed: Arc<Value>, fault: &Fault) -> Result<(), Fault> {
         let granted =
             node.needs().iter().all(|k| self.actions.contains_key(k) || self.observed.known.get(k).is_some_and(|o| !o.is_empty()));
         if !granted {
             return Err(fault.clone());
         }
-        self.ours.insert(node.key.clone(), true);
-        let change = Change { field: "value".into(), from: Value::String("(cannot be read yet)".into()), to: Value::Null };
-        self.act(node, kind, Act::Update, Origin::Created, vec![change], kind.note(&node.spec)?, placed, None)
+        let recorded = self.said(node, kind, &placed)?.map(|s| s.origin);
+        self.ours.insert(node.key.clone(), recorded == Some(Origin::Created));
+        let when = kind.within(&placed)?.map_or_else(|| "it".to_owned(), |holder| holder.to_string());
+        let wanted = kind.summary(&placed)?.into_iter().filter(|(_, to)| !to.is_null());
+        let compared = |to: Value| match shown(&to) {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let changes = wanted.map(|(field, to)| Change {
+            field: field.into(),
+            from: Value::Null,
+            to: format!("{} (compared once podid may read {when})", compared(to)).into(),
+        });
+        let changes: Vec<Change> = changes.collect();
+        let origin = recorded.filter(|o| *o != Origin::Existing).unwrap_or(Origin::Created);
+        self.act(node, kind, Act::Update, origin, changes, kind.note(&node.spec)?, placed, None)?;
+        self.actions.entry(node.key.clone()).and_modify(|a| a.unseen = true);
+        Ok(())
     }
 
     fn unwanted(&mut self, node: &Node) -> Result<(), Fault> {
@@ -343,6 +318,10 @@ impl<W: World> Planner<'_, W> {
     ) -> Result<(), Fault> {
         let said = self.said(node, kind, &placed)?;
         let (left, heirs) = self.leaving(node, kind)?;
+        let notes = match seen.filter(|_| node.intent == Intent::Present) {
+            Some(seen) => Notes(kind.notes(&placed, &seen.actual)?),
+            None => Notes::default(),
+        };
         let commands = if act.changes() && act != Act::Delete { kind.commands(&shown(&placed)).unwrap_or_default() } else { Vec::new() };
         // what is only kept or taken away is whosever it was
         let by = match (node.intent, self.ledger.get(&self.desired.app, &node.key)) {
@@ -356,6 +335,8 @@ impl<W: World> Planner<'_, W> {
             act,
             changes,
             why,
+            unseen: false,
+            notes,
             after: Vec::new(),
             commands,
             kind: node.kind.clone(),

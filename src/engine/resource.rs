@@ -150,7 +150,16 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn missing(&self) -> (String, String) {
         (format!("the {} is not there", Self::KIND), "Create it first.".into())
     }
-    /// Creates or updates; safe to repeat.
+    /// What people should know about the thing as it was seen, whether it changes or not.
+    fn notes(&self, _actual: &Self::Actual) -> Vec<String> {
+        Vec::new()
+    }
+    /// Asks again what is there, just before the write and past anything remembered. A kind whose `observe` returns `Fault::Blind` must
+    /// implement this: what could not be seen is never written without it.
+    fn look_again(&self, _around: Around<'_>, _writer: &W::Writer) -> impl Future<Output = Result<Again<Self::Actual>, Fault>> + Send {
+        std::future::ready(Ok(Again::NotSupported))
+    }
+    /// Creates or updates; safe to repeat. Where the kind looks again, `before` is what that found.
     fn put(
         &self,
         around: Around<'_>,
@@ -173,6 +182,15 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     }
 }
 
+/// What looking again just before a write found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Again<A> {
+    /// The kind does not look again: what the plan saw is what there is.
+    NotSupported,
+    Absent,
+    Found(A),
+}
+
 /// Whether people's data would go with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Data {
@@ -191,7 +209,7 @@ pub enum Side {
 }
 
 /// What an observation found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
     pub actual: Arc<Value>,
     pub outputs: Arc<Outputs>,
@@ -220,6 +238,8 @@ pub trait Erased<W: World>: Send + Sync {
     fn way_out(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
     fn holds(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
     fn missing(&self, spec: &Value) -> Result<(String, String), Fault>;
+    fn notes(&self, spec: &Value, actual: &Value) -> Result<Vec<String>, Fault>;
+    fn look_again<'a>(&'a self, spec: Value, around: Around<'a>, writer: &'a W::Writer) -> BoxFuture<'a, Result<Again<Seen>, Fault>>;
     fn put<'a>(
         &'a self,
         spec: Value,
@@ -314,6 +334,21 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
     }
     fn missing(&self, spec: &Value) -> Result<(String, String), Fault> {
         Ok(typed::<K>(spec)?.missing())
+    }
+    fn notes(&self, spec: &Value, actual: &Value) -> Result<Vec<String>, Fault> {
+        Ok(typed::<K>(spec)?.notes(&typed(actual)?))
+    }
+    fn look_again<'a>(&'a self, spec: Value, around: Around<'a>, writer: &'a W::Writer) -> BoxFuture<'a, Result<Again<Seen>, Fault>> {
+        Box::pin(async move {
+            let kind: K = typed(&spec)?;
+            Ok(match kind.look_again(around, writer).await? {
+                Again::NotSupported => Again::NotSupported,
+                Again::Absent => Again::Absent,
+                Again::Found(actual) => {
+                    Again::Found(Seen { outputs: Arc::new(kind.publish(&actual)), actual: Arc::new(to_value(&actual)?) })
+                }
+            })
+        })
     }
     fn put<'a>(
         &'a self,

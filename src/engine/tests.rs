@@ -13,3 +13,4 @@ mod plans;
 mod removals;
 mod runs;
 mod toy;
+mod unseen;

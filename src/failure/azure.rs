@@ -123,8 +123,8 @@ fn unnamed(code: &str, message: &str) -> Failure {
             "this login may not look into the directory",
             "The Entra role Directory Readers allows it, as does the Graph permission Application.Read.All: an administrator of the tenant grants either.".to_owned(),
         ),
-        // recorded for a secret with `enabled: false`
-        "AccessDenied" => (
+        // both were seen for a secret with `enabled: false`
+        "AccessDenied" | "SecretDisabled" => (
             "not allowed",
             // `of_node` puts in the names, which the answer does not have
             "A disabled secret answers so: `az keyvault secret set-attributes --vault-name VAULT --name NAME --enabled true`.".to_owned(),

@@ -79,6 +79,7 @@ impl From<&ValueError> for Failure {
                 failure.hint("A relative path is relative to the spec, or on the command line to the working directory.")
             }
             ValueError::Env(name) => failure.hint(format!("Set {name}, or give the value by a file.")),
+            ValueError::NotText(what) => failure.hint(what.way_out()),
             ValueError::TooLong(_) | ValueError::Empty(_) => failure.hint("Give another value."),
             ValueError::NotAsked(_) | ValueError::NoRandom(_) => Self::new(Exit::Bug, error.to_string()),
         }

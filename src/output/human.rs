@@ -44,7 +44,12 @@ pub fn plan(plan: &Plan, paint: Paint, verbose: u8) -> String {
 
 /// What stays is worth a line only if it says why: what is kept although it was to go.
 fn is_listed(action: &Action) -> bool {
-    action.act != Act::Keep || (action.why.is_some() && action.origin != Origin::Existing)
+    action.act != Act::Keep || !action.notes.is_empty() || (action.why.is_some() && action.origin != Origin::Existing)
+}
+
+/// Why something is listed that stays.
+fn reason(action: &Action) -> String {
+    action.why.iter().chain(&action.notes.0).map(String::as_str).collect::<Vec<_>>().join("; ")
 }
 
 fn action(lines: &mut Vec<String>, action: &Action, paint: Paint, verbose: u8) {
@@ -56,9 +61,13 @@ fn action(lines: &mut Vec<String>, action: &Action, paint: Paint, verbose: u8) {
         Act::Keep | Act::Adopt | Act::Forget => paint.dim(&sign),
     };
     let cluster = action.cluster.as_ref().filter(|_| verbose > 0).map(|c| format!(" on {c}")).unwrap_or_default();
-    let why = action.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    let unseen = action.unseen.then(|| "created, adopted or changed, as it is found; refused if it is another's and differs".to_owned());
+    let why: Vec<String> = action.why.iter().cloned().chain(unseen).collect();
+    let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join("; ")) };
     lines.push(format!("  {sign} {}{cluster}{why}", action.key));
-    lines.extend(action.changes.iter().map(|c| format!("              {}", change(c, action.act))));
+    let act = if action.unseen { Act::Create } else { action.act };
+    lines.extend(action.changes.iter().map(|c| format!("              {}", change(c, act))));
+    lines.extend(action.notes.0.iter().map(|note| format!("              {note}")));
     if verbose > 0 {
         lines.extend(action.commands.iter().map(|command| paint.dim(&format!("              $ {command}"))));
     }
@@ -113,7 +122,7 @@ pub fn report(report: &Report, plan: &Plan, took: Duration, paint: Paint, verbos
         lines.push(format!("  {} {key}: {why}", paint.yellow(done(*act))));
     }
     for kept in plan.actions.iter().filter(|a| a.act == Act::Keep && is_listed(a)) {
-        lines.push(format!("  {} {}: {}", paint.dim("kept"), kept.key, kept.why.as_deref().unwrap_or_default()));
+        lines.push(format!("  {} {}: {}", paint.dim("kept"), kept.key, reason(kept)));
     }
     if let Some(why) = &report.unsaved {
         lines.push(paint.red(&format!("the state could not be saved: {why}")));

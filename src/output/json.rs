@@ -50,7 +50,7 @@ fn document(plan: &Plan, actions: Vec<Value>, summary: Summary) -> Value {
 
 /// What became of the actions of a run, by key.
 struct Results<'a> {
-    done: BTreeMap<&'a Key, Duration>,
+    done: BTreeMap<&'a Key, (Act, Duration)>,
     failed: BTreeMap<&'a Key, &'a Fault>,
     not_started: BTreeMap<&'a Key, &'a str>,
     explain: Explain<'a>,
@@ -59,7 +59,7 @@ struct Results<'a> {
 impl<'a> Results<'a> {
     fn of(report: &'a Report, explain: Explain<'a>) -> Self {
         Self {
-            done: report.done.iter().map(|(key, _, took)| (key, *took)).collect(),
+            done: report.done.iter().map(|(key, act, took)| (key, (*act, *took))).collect(),
             failed: report.failed.iter().map(|(key, _, fault)| (key, fault)).collect(),
             not_started: report.not_started.iter().map(|(key, _, because)| (key, because.as_str())).collect(),
             explain,
@@ -69,8 +69,12 @@ impl<'a> Results<'a> {
     fn of_action(&self, key: &Key, act: Act) -> Map<String, Value> {
         let mut fields = Map::new();
         let mut say = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
-        if let Some(took) = self.done.get(key) {
+        if let Some((did, took)) = self.done.get(key) {
             say("result", json!("done"));
+            // what was found just before the write may have made another act of it
+            if *did != act {
+                say("did", json!(did));
+            }
             say("seconds", json!(rounded(*took)));
         } else if let Some(fault) = self.failed.get(key) {
             say("result", json!("failed"));

@@ -10,9 +10,14 @@ pub fn value(terminal: &Terminal) -> Result<SecretString, Failure> {
         return Err(Failure::new(Exit::Refused, "standard input is a terminal, not a value")
             .hint("Pipe the value in, or leave `--stdin` out to be asked for it."));
     }
-    let mut text = String::new();
-    let read = std::io::stdin().read_to_string(&mut text);
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().read_to_end(&mut bytes);
     read.map_err(|e| Failure::new(Exit::Usage, "the value on standard input could not be read").because(e.to_string()))?;
+    if bytes.contains(&0) || std::str::from_utf8(&bytes).is_err() {
+        return Err(Failure::new(Exit::Usage, "the value on standard input is not UTF-8 text, and Key Vault keeps text only")
+            .hint("Keep it as base64, and let the app decode it: pipe it through `base64 -w0`."));
+    }
+    let text = String::from_utf8(bytes).unwrap_or_default();
     let value = text.strip_suffix('\n').map_or(text.as_str(), |t| t.strip_suffix('\r').unwrap_or(t));
     if value.is_empty() {
         return Err(Failure::new(Exit::Usage, "the value on standard input is empty"));

@@ -65,6 +65,9 @@ pub async fn diff(session: &Session, file: Option<PathBuf>, exit_code: bool) -> 
         let way = refusal.way_out.as_ref().map(|way| format!("\nhint: {way}")).unwrap_or_default();
         session.terminal.complain(&format!("refused {}: {}{way}", refusal.key, refusal.reason));
     }
+    for action in plan.actions.iter().filter(|a| !a.notes.is_empty()) {
+        session.terminal.say(&format!("{}: {}", action.key, action.notes.0.join("; ")));
+    }
     let differs = !entries.is_empty() || !plan.refused.is_empty();
     let text = |entry: &Entry| unified::diff(&entry.name, entry.live.as_ref(), entry.merged.as_ref());
     match session.global.output {
@@ -224,5 +227,6 @@ fn of_azure(looked: &Looked, action: &Action) -> Entry {
         _ => (None, summary()),
     };
     let name = format!("azure/{}", action.key);
-    Entry { key: action.key.clone(), act: action.act, by: By::Plan, because: None, name, live, merged }
+    let because = action.unseen.then(|| "it cannot be read yet".to_owned());
+    Entry { key: action.key.clone(), act: action.act, by: By::Plan, because, name, live, merged }
 }

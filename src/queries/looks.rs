@@ -11,7 +11,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     output::table,
-    resources::roles,
+    resources::{roles, secret},
     session::Session,
     spec::memory::Memory,
     state::State,
@@ -257,12 +257,11 @@ impl<'a> Eyes<'a> {
     async fn secrets(&self, vault: &str, group: Option<&str>) -> Result<(), Failure> {
         let vault = self.found_vault(vault, group).await?;
         let all = self.azure.secrets(&vault.uri).await.map_err(failed)?;
-        let rows: Vec<Vec<String>> =
-            all.iter().map(|s| vec![s.name.clone(), s.enabled.to_string(), when(s.updated), owner(&s.tags)]).collect();
+        let rows: Vec<Vec<String>> = all.iter().map(|s| vec![s.name.clone(), status(s), when(s.updated), owner(&s.tags)]).collect();
         let document = json!({ "version": 1, "vault": vault.id.name(), "secrets": all });
         self.say(
             &document,
-            table::list(&["NAME", "ENABLED", "UPDATED", "OWNER"], &rows, "the vault holds no secrets", self.session.terminal.width),
+            table::list(&["NAME", "STATUS", "UPDATED", "OWNER"], &rows, "the vault holds no secrets", self.session.terminal.width),
         )
     }
 
@@ -273,7 +272,14 @@ impl<'a> Eyes<'a> {
                 .hint(format!("`podid vault secret list --vault {}` shows what there is.", vault.id.name()))
         };
         if reveal {
-            let secret = self.azure.secret(&vault.uri, name).await.map_err(failed)?.ok_or_else(absent)?;
+            let secret = match self.azure.secret(&vault.uri, name).await {
+                Err(error) if error.is_disabled_secret() => {
+                    let message = format!("the secret {name} is disabled in the vault {}: nobody can read it", vault.id.name());
+                    let hint = format!("Enable it: `{}`.", secret::enabling(vault.id.name(), name));
+                    return Err(Failure::new(Exit::Refused, message).hint(hint));
+                }
+                found => found.map_err(failed)?.ok_or_else(absent)?,
+            };
             if self.session.global.output != Format::Table {
                 let mut document = json!(secret.info);
                 document["value"] = json!(secret.value.expose_secret());
@@ -281,10 +287,12 @@ impl<'a> Eyes<'a> {
             }
             return answer(self.session, secret.value.expose_secret());
         }
-        let info = self.azure.secret_version(&vault.uri, name).await.map_err(failed)?.ok_or_else(absent)?;
+        let info = self.azure.latest_secret(&vault.uri, name).await.map_err(failed)?.ok_or_else(absent)?;
+        let value = if info.enabled { "(hidden; --reveal shows it)" } else { "(disabled: nobody can read it)" };
         self.record(&json!({
-            "name": info.name, "vault": vault.id.name(), "version": info.version, "enabled": info.enabled,
-            "updated": when(info.updated), "owner": owner(&info.tags), "value": "(hidden; --reveal shows it)",
+            "name": info.name, "vault": vault.id.name(), "version": info.version, "status": status(&info), "enabled": info.enabled,
+            "updated": when(info.updated), "expires": date(info.expires), "not_before": date(info.not_before),
+            "content_type": info.content_type, "owner": owner(&info.tags), "value": value,
         }))
     }
 }
@@ -325,6 +333,18 @@ fn owner(tags: &azure::Tags) -> String {
         (Some(other), _) => other.to_owned(),
         _ => String::new(),
     }
+}
+
+/// Whether apps can read it, and whether they should.
+fn status(secret: &azure::SecretInfo) -> String {
+    if !secret.enabled {
+        return "disabled".to_owned();
+    }
+    secret::dates(secret.not_before, secret.expires, jiff::Timestamp::now()).unwrap_or_else(|| "enabled".to_owned())
+}
+
+fn date(seconds: Option<i64>) -> Option<String> {
+    seconds.map(|_| when(seconds))
 }
 
 fn when(seconds: Option<i64>) -> String {

@@ -62,6 +62,9 @@ async fn look(session: &Session, goal: &Goal, scene: &Scene, ledger: &mut Ledger
             count += 1;
         }
     }
+    for action in plan.actions.iter().filter(|a| !a.notes.is_empty()) {
+        session.terminal.say(&format!("{}: {}", action.key, action.notes.0.join("; ")));
+    }
     for refusal in &plan.refused {
         session.terminal.say(&format!("not found: {}: {}", refusal.key, refusal.reason));
     }

@@ -2,19 +2,20 @@
 
 use super::{
     ownership,
-    values::From as Source,
+    values::{From as Source, Values},
     world::{Cloud, Reader, Writer},
 };
 use crate::{
-    azure::{self, Tags},
+    azure::{self, NewSecret, Tags},
     engine::{
         desired::Intent,
         fault::Fault,
         input::{Field, Input, Outputs},
         key::Key,
-        resource::{Around, Change, Data, Diff, Kind, Owner, Side},
+        resource::{Again, Around, Change, Data, Diff, Kind, Owner, Side},
     },
 };
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -33,20 +34,48 @@ pub struct Secret {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Actual {
-    Live {
-        version: Option<String>,
-        equal: Option<bool>,
-        tags: Tags,
-        enabled: bool,
-    },
+    Live(Live),
+    /// Nobody can read it until it is enabled again, podid included.
+    Disabled,
     /// Soft-deleted: its name is taken until it is recovered or purged.
     Deleted,
+}
+
+/// The current version, without its value.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Live {
+    pub version: Option<String>,
+    /// None: there is nothing to compare it with; `uncompared` says why, where that should be known.
+    pub equal: Option<bool>,
+    pub uncompared: Option<String>,
+    pub tags: Tags,
+    pub content_type: Option<String>,
+    /// Unix seconds, as `not_before`.
+    pub expires: Option<i64>,
+    pub not_before: Option<i64>,
+    /// What the dates mean now, if anything.
+    pub dates: Option<String>,
 }
 
 pub const VERSION: Field<String> = Field::new("version");
 
 pub fn key(vault: &str, name: &str) -> Key {
     Key::of("secret", [vault, name])
+}
+
+/// The command that makes a disabled secret readable again.
+pub fn enabling(vault: &str, name: &str) -> String {
+    format!("az keyvault secret set-attributes --vault-name {vault} --name {name} --enabled true")
+}
+
+/// What the two dates of a secret mean at a moment. Key Vault returns the value all the same: they are for those who read it.
+pub fn dates(not_before: Option<i64>, expires: Option<i64>, now: Timestamp) -> Option<String> {
+    let time = |seconds: i64| Timestamp::from_second(seconds).ok();
+    match (expires.and_then(time).filter(|at| *at <= now), not_before.and_then(time).filter(|at| *at > now)) {
+        (Some(at), _) => Some(format!("expired on {at}")),
+        (None, Some(at)) => Some(format!("not valid before {at}")),
+        (None, None) => None,
+    }
 }
 
 /// Reading compares bytes in constant time: a plan may be run by who can only guess.
@@ -59,14 +88,98 @@ impl Secret {
         key(self.vault_key.names(), &self.name)
     }
 
-    fn live(&self, secret: &azure::Secret, values: &super::values::Values) -> Result<Actual, Fault> {
-        let equal = match &self.value {
+    /// Whether the value is the wanted one; None: there is none to compare it with. Fails where the wanted value cannot be had.
+    fn equal(&self, secret: &azure::Secret, values: &Values) -> Result<Option<bool>, Fault> {
+        match &self.value {
             Some(source) if source.comparable() => {
-                Some(equal(values.of(&self.key(), source)?.expose_secret(), secret.value.expose_secret()))
+                Ok(Some(equal(values.of(&self.key(), source)?.expose_secret(), secret.value.expose_secret())))
             }
-            _ => None,
+            _ => Ok(None),
+        }
+    }
+
+    fn live(secret: &azure::Secret) -> Live {
+        let info = &secret.info;
+        Live {
+            version: info.version.clone(),
+            equal: None,
+            uncompared: None,
+            tags: info.tags.clone(),
+            content_type: info.content_type.clone(),
+            expires: info.expires,
+            not_before: info.not_before,
+            dates: dates(info.not_before, info.expires, Timestamp::now()),
+        }
+    }
+
+    /// Who only looks can do so without the wanted value.
+    fn seen(&self, secret: &azure::Secret, values: &Values) -> Live {
+        match self.equal(secret, values) {
+            Ok(equal) => Live { equal, ..Self::live(secret) },
+            Err(fault) => Live { uncompared: Some(fault.to_string()), ..Self::live(secret) },
+        }
+    }
+
+    fn name_is_taken(&self) -> Fault {
+        let (reason, way_out) = self.taken();
+        Fault::refused(reason, way_out)
+    }
+
+    fn taken(&self) -> (String, String) {
+        (
+            format!("the secret {} is soft-deleted in {}: its name is taken", self.name, self.vault_key),
+            format!(
+                "Bring it back by `--recover`, or purge it: `az keyvault secret purge --vault-name {} -n {}`.",
+                self.vault_key.names(),
+                self.name
+            ),
+        )
+    }
+
+    /// What is there, past any memory.
+    async fn current(&self, writer: &Writer) -> Result<Option<Actual>, Fault> {
+        let patient = self.granted.known().is_some();
+        match writer.azure.secret(self.uri.get()?, &self.name, patient).await {
+            Err(error) if error.is_disabled_secret() => Ok(Some(Actual::Disabled)),
+            Err(error) => Err(Fault::cloud(error)),
+            Ok(None) => Ok(None),
+            Ok(Some(secret)) => {
+                let equal = self.equal(&secret, &writer.values)?;
+                Ok(Some(Actual::Live(Live { equal, ..Self::live(&secret) })))
+            }
+        }
+    }
+
+    /// What was brought back may be somebody else's, which could not be seen before.
+    async fn recovered(&self, around: Around<'_>, writer: &Writer) -> Result<Option<Live>, Fault> {
+        let patient = self.granted.known().is_some();
+        writer.azure.recover_secret(self.uri.get()?, &self.name, patient).await.map_err(Fault::cloud)?;
+        let live = match self.current(writer).await? {
+            Some(Actual::Live(live)) => live,
+            Some(Actual::Disabled) => return Err(self.disabled()),
+            Some(Actual::Deleted) | None => return Ok(None),
         };
-        Ok(Actual::Live { version: secret.info.version.clone(), equal, tags: secret.info.tags.clone(), enabled: secret.info.enabled })
+        let ours = around.ours == Some(true) || ownership::owner(around.app, &live.tags) == Owner::Ours;
+        if live.equal == Some(false) && !ours && !writer.adopt {
+            return Err(Fault::refused(
+                format!("{} was brought back, is not podid's (app {}), and differs in value: its value stays", self.key(), around.app),
+                "Take it over as it is wanted with `--adopt`, or choose another name.",
+            ));
+        }
+        Ok(Some(live))
+    }
+
+    fn disabled(&self) -> Fault {
+        let (reason, way_out) = self.is_disabled();
+        Fault::refused(reason, way_out)
+    }
+
+    fn is_disabled(&self) -> (String, String) {
+        let vault = self.vault_key.names();
+        (
+            format!("the secret {} is disabled in {}: nobody can read it", self.name, self.vault_key),
+            format!("Enable it: `{}`.", enabling(vault, &self.name)),
+        )
     }
 }
 
@@ -87,21 +200,20 @@ impl Kind<Cloud> for Secret {
             let listed = match reader.azure.secrets(uri).await {
                 Ok(listed) => listed,
                 // what cannot be listed is there as far as the ledger knows; its removal will say what right is missing
-                Err(azure::Error::Forbidden { .. }) if around.origin.is_some() => {
-                    return Ok(Some(Actual::Live { version: None, equal: None, tags: Tags::new(), enabled: true }));
-                }
+                Err(azure::Error::Forbidden { .. }) if around.origin.is_some() => return Ok(Some(Actual::Live(Live::default()))),
                 Err(azure::Error::Forbidden { .. }) => return Ok(None),
                 Err(error) => return Err(Fault::cloud(error)),
             };
             let found = listed.into_iter().find(|s| s.name.eq_ignore_ascii_case(&self.name));
-            return Ok(found.map(|s| Actual::Live { version: s.version, equal: None, tags: s.tags, enabled: s.enabled }));
+            return Ok(found.map(|s| Actual::Live(Live { version: s.version, tags: s.tags, ..Live::default() })));
         }
         let found = match reader.azure.secret(uri, &self.name).await {
+            Err(error) if error.is_disabled_secret() => return Ok(Some(Actual::Disabled)),
             Err(error @ azure::Error::Forbidden { .. }) => return Err(Fault::Blind(Box::new(Fault::cloud(error)))),
             other => other.map_err(Fault::cloud)?,
         };
         if let Some(secret) = found {
-            return self.live(&secret, &reader.values).map(Some);
+            return Ok(Some(Actual::Live(self.seen(&secret, &reader.values))));
         }
         match reader.azure.deleted_secret(uri, &self.name).await {
             Ok(deleted) => Ok(deleted.map(|_| Actual::Deleted)),
@@ -110,44 +222,64 @@ impl Kind<Cloud> for Secret {
         }
     }
     fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
-        let Actual::Live { equal, tags, .. } = actual else {
-            if around.recover {
+        let live = match actual {
+            Actual::Live(live) => live,
+            Actual::Disabled => {
+                let (reason, way_out) = self.is_disabled();
+                return Diff::Refuse { reason, way_out };
+            }
+            Actual::Deleted if around.recover => {
                 return Diff::Extend(vec![Change { field: "state".into(), from: json!("soft-deleted"), to: json!("recovered") }]);
             }
-            return Diff::Refuse {
-                reason: format!("the secret {} is soft-deleted in {}: its name is taken", self.name, self.vault_key),
-                way_out: format!(
-                    "Bring it back by `--recover`, or purge it: `az keyvault secret purge --vault-name {} -n {}`.",
-                    self.vault_key.names(),
-                    self.name
-                ),
-            };
+            Actual::Deleted => {
+                let (reason, way_out) = self.taken();
+                return Diff::Refuse { reason, way_out };
+            }
         };
         let mut changes = Vec::new();
-        if *equal == Some(false) {
+        if live.equal == Some(false) {
             let to = self.value.as_ref().map(Source::shown);
             changes.push(Change { field: "value".into(), from: json!("(another value)"), to: json!(to) });
         }
-        let wanted = ownership::marked(around.app, tags);
-        if around.mine(self.owner(around, actual)) && *tags != wanted {
-            changes.push(Change { field: "tags".into(), from: json!(tags), to: json!(wanted) });
+        let wanted = ownership::marked(around.app, &live.tags);
+        if around.mine(self.owner(around, actual)) && live.tags != wanted {
+            changes.push(Change { field: "tags".into(), from: json!(live.tags), to: json!(wanted) });
         }
         if changes.is_empty() { Diff::Same } else { Diff::Update(changes) }
     }
     fn owner(&self, around: Around<'_>, actual: &Actual) -> Owner {
         match actual {
-            Actual::Live { tags, .. } => ownership::owner(around.app, tags),
-            Actual::Deleted => Owner::Untold,
+            Actual::Live(live) => ownership::owner(around.app, &live.tags),
+            Actual::Disabled | Actual::Deleted => Owner::Untold,
         }
     }
     fn publish(&self, actual: &Actual) -> Outputs {
         match actual {
-            Actual::Live { version: Some(version), .. } => [(VERSION.0.into(), json!(version))].into(),
+            Actual::Live(Live { version: Some(version), .. }) => [(VERSION.0.into(), json!(version))].into(),
             _ => Outputs::new(),
         }
     }
     fn summary(&self) -> Vec<(&'static str, Value)> {
         vec![("value", json!(self.value.as_ref().map(Source::shown)))]
+    }
+    fn notes(&self, actual: &Actual) -> Vec<String> {
+        let Actual::Live(live) = actual else { return Vec::new() };
+        let mut notes = Vec::new();
+        match (&live.uncompared, &self.value) {
+            (Some(why), _) => notes.push(format!("value: not compared ({why})")),
+            (None, Some(Source::Prompt)) => notes.push("value: not compared (it is asked for once, and then kept)".into()),
+            (None, _) => {}
+        }
+        if let Some(dates) = &live.dates {
+            let (vault, name) = (self.vault_key.names(), &self.name);
+            let keeps = if live.equal == Some(false) { "; a new version keeps that date" } else { "" };
+            let (flag, date) =
+                if dates.starts_with("expired") { ("--expires", "2030-01-01T00:00:00Z") } else { ("--not-before", "2020-01-01T00:00:00Z") };
+            notes.push(format!(
+                "{dates}{keeps}; another date is set like this: `az keyvault secret set-attributes --vault-name {vault} --name {name} {flag} {date}`"
+            ));
+        }
+        notes
     }
     fn missing(&self) -> (String, String) {
         (
@@ -155,46 +287,66 @@ impl Kind<Cloud> for Secret {
             format!("Set it: `podid vault secret set {} --vault {} --file FILE`.", self.name, self.vault_key.names()),
         )
     }
-    /// Looks once more before it writes: a run that was killed after the write must not make a second version.
+    /// Also finds what a run that was killed after its write left: that must not become a second version.
+    async fn look_again(&self, around: Around<'_>, writer: &Writer) -> Result<Again<Actual>, Fault> {
+        if let Some(actual) = self.current(writer).await? {
+            return Ok(Again::Found(actual));
+        }
+        if !around.recover {
+            return Ok(Again::Absent);
+        }
+        match writer.look.deleted_secret(self.uri.get()?, &self.name).await {
+            Ok(Some(_)) => Ok(Again::Found(Actual::Deleted)),
+            Ok(None) | Err(azure::Error::Forbidden { .. }) => Ok(Again::Absent),
+            Err(error) => Err(Fault::cloud(error)),
+        }
+    }
+    /// A new version keeps what is not podid's to say: content type, dates, tags of others.
     async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
         let uri = self.uri.get()?;
-        let patient = self.granted.known().is_some();
-        if matches!(before, Some(Actual::Deleted)) {
-            writer.azure.recover_secret(uri, &self.name, patient).await.map_err(Fault::cloud)?;
-        }
-        let now = writer.azure.secret(uri, &self.name, patient).await.map_err(Fault::cloud)?;
-        let live = now.map(|secret| self.live(&secret, &writer.values)).transpose()?;
-        if let Some(Actual::Live { version, equal, tags, enabled }) = live
-            && equal != Some(false)
-        {
-            let wanted = ownership::marked(around.app, &tags);
-            if around.ours == Some(true) && tags != wanted {
+        let before = match before {
+            None => None,
+            Some(Actual::Live(live)) => Some(live),
+            Some(Actual::Deleted) => self.recovered(around, writer).await?,
+            Some(Actual::Disabled) => return Err(self.disabled()),
+        };
+        let marked = |live: &Live| match around.ours == Some(true) || ownership::owner(around.app, &live.tags) == Owner::Ours {
+            true => ownership::marked(around.app, &live.tags),
+            false => live.tags.clone(),
+        };
+        let before = match before {
+            Some(live) if live.equal != Some(false) => {
+                let wanted = marked(&live);
+                if live.tags == wanted {
+                    return Ok(Actual::Live(live));
+                }
                 let info = writer.azure.tag_secret(uri, &self.name, &wanted).await.map_err(Fault::cloud)?;
-                return Ok(Actual::Live { version: info.version.or(version), equal: Some(true), tags: wanted, enabled });
+                return Ok(Actual::Live(Live { version: info.version.or(live.version.clone()), tags: wanted, ..live }));
             }
-            return Ok(Actual::Live { version, equal: Some(true), tags, enabled });
-        }
+            other => other,
+        };
         let source = self.value.as_ref().ok_or_else(|| Fault::Bug(format!("{} has no source of a value", self.key())))?;
         let value = writer.values.of(&self.key(), source)?;
-        let tags = if around.ours == Some(true) { ownership::marks(around.app) } else { Tags::new() };
-        let set = writer.azure.set_secret(uri, &self.name, &value, &tags, patient).await;
-        let info = match set {
-            Err(azure::Error::Conflict { code, .. }) if code == "ObjectIsDeletedButRecoverable" => {
-                return Err(Fault::refused(
-                    format!("the secret {} is soft-deleted in {}: its name is taken", self.name, self.vault_key),
-                    "Bring it back by `--recover`, or purge it.",
-                ));
-            }
+        let live = before.unwrap_or_default();
+        let new = NewSecret {
+            value,
+            tags: marked(&live),
+            content_type: live.content_type.clone(),
+            expires: live.expires,
+            not_before: live.not_before,
+        };
+        let info = match writer.azure.set_secret(uri, &self.name, &new, self.granted.known().is_some()).await {
+            Err(azure::Error::Conflict { code, .. }) if code == "ObjectIsDeletedButRecoverable" => return Err(self.name_is_taken()),
             other => other.map_err(Fault::cloud)?,
         };
-        Ok(Actual::Live { version: info.version, equal: Some(true), tags, enabled: true })
+        Ok(Actual::Live(Live { version: info.version, equal: Some(true), tags: new.tags, ..live }))
     }
     async fn remove(&self, _: Around<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
         writer.azure.delete_secret(self.uri.get()?, &self.name).await.map_err(Fault::cloud)
     }
     async fn hand_over(&self, around: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
-        let Actual::Live { tags, .. } = before else { return Ok(()) };
-        let tags = ownership::marked(around.app, &tags);
+        let Actual::Live(live) = before else { return Ok(()) };
+        let tags = ownership::marked(around.app, &live.tags);
         writer.azure.tag_secret(self.uri.get()?, &self.name, &tags).await.map(drop).map_err(Fault::cloud)
     }
     /// Its value came from the app that made it.
@@ -207,5 +359,19 @@ impl Kind<Cloud> for Secret {
             Some(Source::File(path)) => format!("az keyvault secret set --vault-name {name} -n {} --file {}", self.name, path.display()),
             _ => format!("az keyvault secret set --vault-name {name} -n {} --value …", self.name),
         }]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_count_only_once_they_mean_something() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        assert_eq!(dates(None, None, now), None);
+        assert_eq!(dates(Some(999_999), Some(1_000_001), now), None);
+        assert_eq!(dates(None, Some(1_000_000), now).as_deref(), Some("expired on 1970-01-12T13:46:40Z"));
+        assert_eq!(dates(Some(1_000_001), None, now).as_deref(), Some("not valid before 1970-01-12T13:46:41Z"));
     }
 }

@@ -1,10 +1,11 @@
 //! Where the values of secrets come from. They live in memory only, in a type that neither prints nor serialises.
 
 use crate::{engine::fault::Fault, engine::key::Key};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -19,8 +20,10 @@ pub enum From {
     /// Its bytes as they are.
     File(PathBuf),
     Env(String),
-    /// Asked on the terminal.
+    /// Asked on the terminal, where there is none yet.
     Prompt,
+    /// Asked on the terminal by a single command, also where there is one.
+    Ask,
     /// Standard input, without its last line break.
     Stdin,
     /// So many characters.
@@ -30,13 +33,13 @@ pub enum From {
 impl From {
     /// Whether podid can tell at any time what the value should be.
     pub fn comparable(&self) -> bool {
-        matches!(self, Self::File(_) | Self::Env(_) | Self::Stdin)
+        matches!(self, Self::File(_) | Self::Env(_) | Self::Stdin | Self::Ask)
     }
     pub fn shown(&self) -> String {
         match self {
             Self::File(path) => format!("from file {}", path.display()),
             Self::Env(name) => format!("from environment variable {name}"),
-            Self::Prompt => "asked on the terminal".into(),
+            Self::Prompt | Self::Ask => "asked on the terminal".into(),
             Self::Stdin => "from standard input".into(),
             Self::Generate(length) => format!("{length} characters, made by podid"),
         }
@@ -49,14 +52,57 @@ pub enum Error {
     File(PathBuf, String),
     #[error("the environment variable {0}, which has a secret's value, is not set")]
     Env(String),
+    #[error("{0} is not UTF-8 text, and Key Vault keeps text only")]
+    NotText(NotText),
     #[error("a value of {0} bytes is too long: Key Vault takes at most {LIMIT}")]
     TooLong(usize),
     #[error("the value of {0} is empty")]
     Empty(String),
-    #[error("the value of {0} was not asked for")]
+    #[error("{0} was not given")]
     NotAsked(Key),
     #[error("no random bytes: {0}")]
     NoRandom(String),
+}
+
+/// Where a value is that is not text.
+#[derive(Debug)]
+pub enum Holder {
+    File(PathBuf),
+    Env(String),
+}
+
+#[derive(Debug)]
+pub struct NotText {
+    pub of: Holder,
+    pub utf_16: bool,
+}
+
+impl fmt::Display for NotText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.of {
+            Holder::File(path) => write!(f, "the value's file {}", path.display()),
+            Holder::Env(name) => write!(f, "the value of the environment variable {name}"),
+        }
+    }
+}
+
+impl NotText {
+    /// How such a value gets into a vault.
+    pub fn way_out(&self) -> String {
+        match (&self.of, self.utf_16) {
+            (Holder::File(path), true) => {
+                let path = path.display();
+                format!(
+                    "It looks like UTF-16, which PowerShell writes. Write it as UTF-8: `iconv -f UTF-16 -t UTF-8 {path} > {path}.utf8`."
+                )
+            }
+            (Holder::File(path), false) => {
+                let path = path.display();
+                format!("Keep it as base64, and let the app decode it: `base64 -w0 {path} > {path}.b64`, and give that file.")
+            }
+            (Holder::Env(_), _) => "Keep it as base64, and let the app decode it.".to_owned(),
+        }
+    }
 }
 
 /// What was read so far, so that one run sees one value.
@@ -71,11 +117,22 @@ impl Values {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(given(key), value);
     }
 
+    /// What people should know of a value that is about to be set.
+    pub fn remark(&self, key: &Key, from: &From) -> Option<String> {
+        match self.of(key, from) {
+            Ok(value) if value.expose_secret().starts_with(BYTE_ORDER_MARK) => {
+                Some("value: begins with a byte order mark (U+FEFF), which becomes a part of it".to_owned())
+            }
+            Ok(_) => None,
+            Err(fault) => Some(format!("value: needed by `podid up` ({fault})")),
+        }
+    }
+
     pub fn of(&self, key: &Key, from: &From) -> Result<SecretString, Fault> {
         let name = match from {
             From::File(path) => format!("file {}", path.display()),
             From::Env(name) => format!("env {name}"),
-            From::Prompt | From::Stdin => given(key),
+            From::Prompt | From::Ask | From::Stdin => given(key),
             From::Generate(length) => return generate(*length).map_err(Fault::cloud),
         };
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,8 +141,11 @@ impl Values {
         }
         let value = match from {
             From::File(path) => file(path),
-            From::Env(name) => std::env::var(name).map_err(|_| Error::Env(name.clone())),
-            From::Prompt | From::Stdin | From::Generate(_) => Err(Error::NotAsked(key.clone())),
+            From::Env(name) => std::env::var(name).map_err(|error| match error {
+                std::env::VarError::NotPresent => Error::Env(name.clone()),
+                std::env::VarError::NotUnicode(_) => Error::NotText(NotText { of: Holder::Env(name.clone()), utf_16: false }),
+            }),
+            From::Prompt | From::Ask | From::Stdin | From::Generate(_) => Err(Error::NotAsked(key.clone())),
         };
         let value = value.and_then(|v| checked(v, &from.shown())).map_err(Fault::cloud)?;
         read.insert(name, value.clone());
@@ -98,8 +158,21 @@ fn given(key: &Key) -> String {
 }
 
 fn file(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|why| Error::File(path.to_owned(), why.to_string()))
+    let bytes = std::fs::read(path).map_err(|why| Error::File(path.to_owned(), why.to_string()))?;
+    text(bytes).map_err(|utf_16| Error::NotText(NotText { of: Holder::File(path.to_owned()), utf_16 }))
 }
+
+/// Bytes as text. A zero byte is the mark of something that is not text: no environment variable and few programs take it.
+/// The error says whether it looks like UTF-16, which the shell of Windows writes.
+pub fn text(bytes: Vec<u8>) -> Result<String, bool> {
+    if bytes.contains(&0) || std::str::from_utf8(&bytes).is_err() {
+        return Err(bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff"));
+    }
+    String::from_utf8(bytes).map_err(|_| false)
+}
+
+/// Windows editors write it at the beginning of a file. It becomes a part of the value, which programs seldom expect.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 fn checked(value: String, shown: &str) -> Result<SecretString, Error> {
     match value.len() {
@@ -117,4 +190,37 @@ fn generate(length: u32) -> Result<SecretString, Error> {
     getrandom::fill(&mut bytes).map_err(|e| Error::NoRandom(e.to_string()))?;
     let text: String = bytes.iter().map(|b| char::from(ALPHABET[usize::from(b & 63)])).collect();
     Ok(SecretString::from(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_text_is_told_from_text() {
+        assert_eq!(text("pässword\n".into()).as_deref(), Ok("pässword\n"));
+        assert_eq!(text("\u{feff}x".into()).as_deref(), Ok("\u{feff}x"), "its bytes as they are");
+        assert_eq!(text(vec![0x80, 0x81]), Err(false));
+        assert_eq!(text(b"a\0b".to_vec()), Err(false));
+        assert_eq!(text(vec![0xff, 0xfe, b'a', 0]), Err(true));
+    }
+
+    #[test]
+    fn a_file_that_is_not_text_is_named_with_the_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.bin");
+        std::fs::write(&path, [0x80, 0x81]).unwrap();
+        let Error::NotText(why) = file(&path).unwrap_err() else { panic!("it is not text") };
+        assert!(why.to_string().contains("key.bin"), "{why}");
+        assert!(why.way_out().contains(&format!("base64 -w0 {}", path.display())), "{}", why.way_out());
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_remarked_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("conn.txt");
+        std::fs::write(&path, "\u{feff}x").unwrap();
+        let remark = Values::default().remark(&Key::from("secret/kv/conn"), &From::File(path)).unwrap();
+        assert!(remark.contains("byte order mark"), "{remark}");
+    }
 }

@@ -85,6 +85,9 @@ pub enum Source {
     Prompt(bool),
     /// Made by podid, once: this many characters.
     Generate(u32),
+    /// Asked on the terminal by a single command, also where there is a value.
+    #[serde(skip_deserializing)]
+    Ask,
     /// Standard input, of a single command.
     #[serde(skip_deserializing)]
     Stdin,

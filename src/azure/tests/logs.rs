@@ -1,7 +1,7 @@
 //! What gets into a log, at the most talkative level and from every crate.
 
 use super::fake::{Fake, SECRET, SUB, alone, listener, pass, reply};
-use crate::azure::{ArmId, Tags, id};
+use crate::azure::{ArmId, NewSecret, id};
 use secrecy::SecretString;
 use serde_json::json;
 use std::{
@@ -71,7 +71,8 @@ fn child_logs_all_it_can() {
             read.clusters(&ArmId::group(SUB, "g")).await.unwrap();
             let _ = read.identity(&ArmId::resource(SUB, "g", id::IDENTITY, "i")).await;
             let write = azure.write(listener().0);
-            write.set_secret("https://v.vault.azure.net/", "s", &SecretString::from(CANARY), &Tags::new(), false).await.unwrap();
+            let new = NewSecret { value: SecretString::from(CANARY), ..NewSecret::default() };
+            write.set_secret("https://v.vault.azure.net/", "s", &new, false).await.unwrap();
         });
     });
     let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();

@@ -1,7 +1,7 @@
 //! Secrets: values, versions, and what is waited for.
 
 use super::fake::{Fake, Reply, error, listener, pass, reply};
-use crate::azure::{Error, Tags};
+use crate::azure::{Error, NewSecret, Tags};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -71,14 +71,15 @@ async fn a_fresh_grant_is_waited_for_only_when_there_is_one() {
     .await;
     let (on_wait, said) = listener();
     let write = fake.azure().write(on_wait);
-    let value = SecretString::from(CANARY);
-    let refused = write.set_secret(VAULT, "s", &value, &Tags::new(), false).await.unwrap_err();
+    let new = NewSecret { value: SecretString::from(CANARY), ..NewSecret::default() };
+    let refused = write.set_secret(VAULT, "s", &new, false).await.unwrap_err();
     let Error::Forbidden { code, action, scope, caller, .. } = &refused else { panic!("{refused:?}") };
     assert_eq!((code.as_str(), action.as_deref()), ("ForbiddenByRbac", Some("Microsoft.KeyVault/vaults/secrets/setSecret/action")));
     assert_eq!(scope.as_deref(), Some("/subscriptions/s/resourcegroups/rg/providers/microsoft.keyvault/vaults/v/secrets/s"));
     assert_eq!(caller.as_deref(), Some("o-1"));
     assert!(said.lock().unwrap().is_empty());
-    let set = write.set_secret(VAULT, "s", &value, &Tags::from([("managed-by".into(), "podid".into())]), true).await.unwrap();
+    let new = NewSecret { tags: Tags::from([("managed-by".into(), "podid".into())]), ..new };
+    let set = write.set_secret(VAULT, "s", &new, true).await.unwrap();
     assert_eq!(set.version.as_deref(), Some("v1"));
     assert_eq!(*said.lock().unwrap(), ["Waiting until the vault v knows of the new grant."]);
     let body: Value = serde_json::from_str(&fake.on(HOST)[3].body).unwrap();
@@ -116,7 +117,7 @@ async fn a_secret_that_is_being_deleted_is_waited_for_a_deleted_one_is_a_conflic
         _ => pass(),
     })
     .await;
-    let error = fake.azure().write(listener().0).set_secret(VAULT, "s", &SecretString::from("x"), &Tags::new(), false).await.unwrap_err();
+    let error = fake.azure().write(listener().0).set_secret(VAULT, "s", &NewSecret::default(), false).await.unwrap_err();
     assert!(matches!(&error, Error::Conflict { code, .. } if code == "ObjectIsDeletedButRecoverable"), "{error:?}");
     assert_eq!(fake.on(HOST).len(), 3);
 }

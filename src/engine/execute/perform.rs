@@ -11,7 +11,7 @@ use super::{
         plan::{Act, Action},
         resource::{Around, Erased, Owner, World},
     },
-    Run,
+    Run, again,
     record::{Line, forgotten, left_of, written},
 };
 use serde_json::Value;
@@ -53,14 +53,15 @@ pub(super) async fn one<W: World>(
     app: String,
     book: Arc<Mutex<Book>>,
     lanes: Lanes,
-) -> (Key, Act, Duration, Result<(), Cut>) {
+) -> (Key, Act, Duration, Result<Act, Cut>) {
     let (key, act) = (action.key.clone(), action.act);
     let begun = Instant::now();
     let outcome = working_on(key.clone(), perform(&run, &action, &app, &book, &lanes)).await;
     (key, act, begun.elapsed(), outcome)
 }
 
-async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mutex<Book>, lanes: &Lanes) -> Result<(), Cut> {
+/// Returns what was done: the planned act, or what became of it when the thing was looked at again.
+async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mutex<Book>, lanes: &Lanes) -> Result<Act, Cut> {
     let kind = run.kinds.of(&action.kind)?;
     let node = action.work.node.as_ref().ok_or_else(|| Fault::Bug(format!("{} has no node", action.key)))?;
     let placed = match action.act {
@@ -81,6 +82,9 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     if book.lock().await.unsaved.is_some() {
         return Err(Cut::NotStarted(UNSAVED));
     }
+    (run.tell)(Event::Started { key: action.key.clone(), act: action.act });
+    let entry = book.lock().await.ledger.get(app, &action.key).cloned();
+    let action = &again::looked_at(run, kind, action, node, &placed, app, entry.as_ref()).await?;
     let around = Around {
         app,
         intent: node.intent,
@@ -89,7 +93,6 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
         ours: Some(action.origin == Origin::Created),
         recover: run.recover,
     };
-    (run.tell)(Event::Started { key: action.key.clone(), act: action.act });
     let mut left = left_of(action);
     let before = action.work.actual.as_deref().cloned();
     let ahead =
@@ -101,18 +104,21 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
             let around = Around { app: &heir.app, intent: Intent::Present, ours: Some(true), ..around };
             kind.hand_over(placed.clone(), around, actual, &run.writer).await?;
         }
-        return Ok(save(run, book, |ledger| forgotten(ledger, app, action)).await?);
+        save(run, book, |ledger| forgotten(ledger, app, action)).await?;
+        return Ok(action.act);
     }
     if action.act == Act::Delete {
         if let Some(actual) = before {
             kind.remove(placed.clone(), around, actual, &run.writer).await?;
         }
         clear(run, kind, action, around, None).await?;
-        return Ok(save(run, book, |ledger| forgotten(ledger, app, action)).await?);
+        save(run, book, |ledger| forgotten(ledger, app, action)).await?;
+        return Ok(action.act);
     }
     // where the new one is there already, as it should be, only the old one is left to do
     let mut origin = action.origin;
-    let outputs = if action.act == Act::Replace && before.is_some() && action.changes.is_empty() {
+    let is_there = matches!(action.act, Act::Keep | Act::Adopt);
+    let outputs = if is_there || action.act == Act::Replace && before.is_some() && action.changes.is_empty() {
         Outputs::clone(&action.work.outputs)
     } else {
         let seen = kind.put(placed.clone(), around, before, &run.writer).await?;
@@ -135,7 +141,7 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     let line = Line { placed: &placed, outputs: outputs.clone(), left, doing: None };
     save(run, book, |ledger| written(ledger, app, action, line)).await?;
     book.lock().await.known.insert(action.key.clone(), Arc::new(outputs));
-    Ok(())
+    Ok(action.act)
 }
 
 /// Takes away what is at former places; what lies where the new one was put is the new one.

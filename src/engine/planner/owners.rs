@@ -8,10 +8,11 @@ use super::{
         key::Key,
         ledger::{Entry, Ledger, Left, Origin},
         observe::{Said, said},
-        plan::{Act, Heir},
+        plan::Heir,
         resource::{Around, Erased, Kinds, Owner, Seen, World},
     },
     NOTHING, Planner,
+    settle::is_ours_as_said,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -53,14 +54,7 @@ impl<'a, W: World> Planner<'a, W> {
     }
 
     fn ours_as_said(&self, kind: &dyn Erased<W>, said: Said<'_>, owner: Owner, seen: &Seen) -> Result<bool, Fault> {
-        // killed between intent and record: what is recorded is nothing, or is of a predecessor
-        let unsure = said.doing.is_some_and(|act| act.makes() || act == Act::Update && said.outputs.is_empty());
-        Ok(match said.origin {
-            // what the thing itself says decides, and a thing that cannot tell was ours to make
-            Origin::Created if unsure => owner != Owner::Others,
-            Origin::Created => owner == Owner::Ours || kind.same(said.placed, said.outputs, &seen.actual)?,
-            _ => owner == Owner::Ours,
-        })
+        is_ours_as_said(kind, said, owner, &seen.actual)
     }
 
     pub(super) fn follows_ours(&self, key: &Key) -> bool {

@@ -6,7 +6,7 @@ use crate::engine::{
     fault::Fault,
     input::{After, Field, Input, Outputs},
     key::Key,
-    resource::{Around, Change, Data, Diff, Erased, Kind, Kinds, Of, Owner, Side},
+    resource::{Again, Around, Change, Data, Diff, Erased, Kind, Kinds, Of, Owner, Side},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, from_value, json};
@@ -358,6 +358,13 @@ impl Kind<Toy> for Leaf {
     }
     fn publish(&self, thing: &Thing) -> Outputs {
         id_of(thing)
+    }
+    fn summary(&self) -> Vec<(&'static str, Value)> {
+        vec![("value", json!(self.value))]
+    }
+    async fn look_again(&self, _: Around<'_>, land: &Land) -> Result<Again<Thing>, Fault> {
+        land.lets_in(self.store.get()?)?;
+        Ok(land.get(&self.path()?).map_or(Again::Absent, Again::Found))
     }
     async fn put(&self, around: Around<'_>, _: Option<Thing>, land: &Land) -> Result<Thing, Fault> {
         land.lets_in(self.store.get()?)?;

@@ -118,6 +118,7 @@ impl Lab {
             keeper: self.keeper.clone().unwrap_or_else(|| Arc::clone(&self.land) as _),
             parallelism: self.parallelism,
             recover: self.consent.recover,
+            adopt: self.consent.adopt,
             tell: Arc::new(move |event| events.lock().unwrap().push(told(&event))),
             stop: self.land.stop.subscribe(),
         };

@@ -161,7 +161,10 @@ async fn blindness_is_fine_where_the_right_is_about_to_be_given() {
     lab.land.lose(&right);
     let plan = lab.up(&store_and_leaf(true)).await;
     assert_eq!(acts(&plan), ["create right/read", "update leaf/pw"]);
-    assert_eq!(plan.action(&Leaf::key("pw")).unwrap().changes[0].from, json!("(cannot be read yet)"));
+    let action = plan.action(&Leaf::key("pw")).unwrap();
+    assert!(action.unseen);
+    assert_eq!(action.changes[0].from, json!(null));
+    assert_eq!(action.changes[0].to, json!("1 (compared once podid may read store/kv)"));
     assert_eq!(lab.land.get("leaf/store/kv~1/pw").unwrap().id, "leaf/store/kv~1/pw~1", "it is the same leaf");
 }
 

@@ -264,6 +264,7 @@ fn source(source: &Source) -> Option<values::From> {
         Source::File(path) => values::From::File(path.clone()),
         Source::Env(name) => values::From::Env(name.clone()),
         Source::Prompt(_) => values::From::Prompt,
+        Source::Ask => values::From::Ask,
         Source::Generate(length) => values::From::Generate(*length),
         Source::Stdin => values::From::Stdin,
         Source::Kept => return None,

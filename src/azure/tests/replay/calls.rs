@@ -2,7 +2,7 @@
 //! with the reason: one that is in neither list is a failed test.
 
 use super::record::{Record, app_id};
-use crate::azure::{ArmId, Azure, Error, NewVault, OnWait, PolicyEntry, PrincipalKind, Result, Secret, Tags};
+use crate::azure::{ArmId, Azure, Error, NewSecret, NewVault, OnWait, PolicyEntry, PrincipalKind, Result, Secret, Tags};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -131,8 +131,8 @@ pub async fn send(azure: &Azure, record: &Record, patient: bool, on_wait: OnWait
         "secret.GET" => write.secret(&vault, secret, patient).await.map(|found| found.map_or(Value::Null, shown)),
         "secret.PATCH" => plain(write.tag_secret(&vault, secret, &own_tags).await),
         "secret.PUT" => {
-            let value = SecretString::from(text(&asked, "/value"));
-            plain(write.set_secret(&vault, secret, &value, &own_tags, patient).await)
+            let new = NewSecret { value: SecretString::from(text(&asked, "/value")), tags: own_tags, ..NewSecret::default() };
+            plain(write.set_secret(&vault, secret, &new, patient).await)
         }
         "secret.list.GET" => plain(read.secrets(&vault).await),
         "secret.versions.GET" => plain(read.secret_version(&vault, secret).await),

@@ -144,7 +144,8 @@ fn version(of: &Value) -> Value {
     let attributes = &of["attributes"];
     let version = of["id"].as_str().unwrap_or_default().split("/secrets/").nth(1).and_then(|rest| rest.split('/').nth(1));
     json!({ "name": name_of_secret(&of["id"]), "version": version, "enabled": attributes["enabled"], "created": attributes["created"],
-        "updated": attributes["updated"], "content_type": of["contentType"], "tags": tags(of) })
+        "updated": attributes["updated"], "content_type": of["contentType"], "expires": attributes["exp"], "not_before": attributes["nbf"],
+        "tags": tags(of) })
 }
 
 /// Of `https://VAULT/secrets/NAME/VERSION`.

@@ -1,0 +1,98 @@
+//! The values of secrets around a plan: which are needed before anything is changed, which are asked for, and what is said of them.
+
+use super::{Goal, one_failure};
+use crate::{
+    engine::{
+        desired::{Desired, Intent, Node},
+        key::Key,
+        plan::{Act, Action, Plan},
+    },
+    failure::Failure,
+    output::{prompt, stdin},
+    resources::{
+        secret::Secret,
+        values::{From, Values},
+    },
+    session::Session,
+    spec::model::Source,
+};
+use secrecy::SecretString;
+use std::sync::Arc;
+
+fn source(node: &Node) -> Option<(Secret, From)> {
+    let mut secret: Secret = (node.kind == "secret").then(|| serde_json::from_value(node.spec.clone()).ok()).flatten()?;
+    let source = secret.value.take()?;
+    Some((secret, source))
+}
+
+fn wanted(desired: &Desired) -> impl Iterator<Item = (&Key, Secret, From)> {
+    let present = desired.nodes.values().filter(|n| n.intent == Intent::Present);
+    present.filter_map(|node| source(node).map(|(secret, source)| (&node.key, secret, source)))
+}
+
+/// Files and variables that are to give values: better found missing now than half-way.
+pub(super) fn check(desired: &Desired, values: &Values) -> Result<(), Failure> {
+    let mut missing = Vec::new();
+    for (key, _, source) in wanted(desired) {
+        if matches!(source, From::File(_) | From::Env(_))
+            && let Err(fault) = values.of(key, &source)
+        {
+            missing.push((key, Failure::from(&fault)));
+        }
+    }
+    if missing.is_empty() { Ok(()) } else { Err(one_failure(missing.into_iter())) }
+}
+
+pub(super) fn give_stdin(session: &Session, desired: &Desired, values: &Values) -> Result<(), Failure> {
+    for (key, _, source) in wanted(desired) {
+        if source == From::Stdin {
+            values.give(key, stdin::value(&session.terminal)?);
+        }
+    }
+    Ok(())
+}
+
+async fn asked(session: &Session, name: String) -> Result<SecretString, Failure> {
+    session.ask(move |terminal, stopped| prompt::secret_value(terminal, &name, stopped)).await
+}
+
+/// Of a command whose user is there to type the value: also where the secret has one.
+pub(super) async fn ask_first(session: &Session, desired: &Desired, values: &Arc<Values>) -> Result<(), Failure> {
+    for (key, secret, source) in wanted(desired) {
+        if source == From::Ask {
+            values.give(key, asked(session, secret.name).await?);
+        }
+    }
+    Ok(())
+}
+
+/// Of a spec: only for secrets that are really to be made.
+pub(super) async fn ask_for(session: &Session, plan: &Plan, values: &Arc<Values>) -> Result<(), Failure> {
+    for action in plan.actions.iter().filter(|a| sets(a)) {
+        if let Some((secret, From::Prompt)) = action.work.node.as_deref().and_then(source) {
+            values.give(&action.key, asked(session, secret.name).await?);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a value is set by it, as far as can be known.
+fn sets(action: &Action) -> bool {
+    action.act == Act::Create || action.act == Act::Update && (action.unseen || action.changes.iter().any(|c| c.field == "value"))
+}
+
+/// What people should know of the values that a plan sets, or does not set although they asked for it.
+pub(super) fn remark(plan: &mut Plan, goal: &Goal, values: &Values) {
+    for action in &mut plan.actions {
+        let Some((secret, source)) = action.work.node.as_deref().filter(|n| n.intent == Intent::Present).and_then(source) else { continue };
+        if sets(action) && matches!(source, From::File(_) | From::Env(_)) {
+            action.notes.0.extend(values.remark(&action.key, &source));
+        }
+        if !action.act.changes() && matches!(goal.sets(), Some(Source::Generate(_))) {
+            let (vault, name) = (secret.vault_key.names(), &secret.name);
+            action.notes.0.push(format!(
+                "value: kept, as --generate makes one only where there is none; to replace it: `podid vault secret set {name} --vault {vault} --prompt`"
+            ));
+        }
+    }
+}

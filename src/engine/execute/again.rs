@@ -1,0 +1,69 @@
+//! Looks again at what is about to be written. A plan may have taken a thing for absent, or could not read it, because the right to read it
+//! is only given by the same run; what is there is settled here by the rules of the plan, and what is somebody else's stays as it is.
+
+use super::{
+    super::{
+        desired::Node,
+        fault::Fault,
+        input::Outputs,
+        ledger::{Entry, Origin},
+        observe::said,
+        plan::{Act, Action, Work},
+        planner::settle::{Settled, is_ours_as_said, settle},
+        resource::{Again, Around, Erased, Owner, World},
+    },
+    Run,
+};
+use serde_json::Value;
+use std::sync::Arc;
+
+static NOTHING: Outputs = Outputs::new();
+
+/// The action as it is to be done now; `entry` is what the ledger said before it.
+pub(super) async fn looked_at<W: World>(
+    run: &Run<W>,
+    kind: &dyn Erased<W>,
+    action: &Action,
+    node: &Node,
+    placed: &Value,
+    app: &str,
+    entry: Option<&Entry>,
+) -> Result<Action, Fault> {
+    if action.act.removes() {
+        return Ok(action.clone());
+    }
+    let said = entry.map(|e| said(kind, e, placed)).transpose()?.flatten();
+    let around = Around {
+        app,
+        intent: node.intent,
+        origin: said.map(|s| s.origin),
+        recorded: said.map_or(&NOTHING, |s| s.outputs),
+        ours: None,
+        recover: run.recover,
+    };
+    let seen = match kind.look_again(placed.clone(), around, &run.writer).await? {
+        Again::NotSupported if action.unseen => {
+            return Err(Fault::Bug(format!("{} could not be seen, and its kind does not look again", action.key)));
+        }
+        Again::NotSupported => return Ok(action.clone()),
+        Again::Absent => {
+            let act = if action.act == Act::Update { Act::Create } else { action.act };
+            let work = Work { actual: None, outputs: Arc::default(), ..action.work.clone() };
+            return Ok(Action { act, origin: Origin::Created, work, ..action.clone() });
+        }
+        Again::Found(seen) => seen,
+    };
+    let owner = kind.owner(placed, around, &seen.actual)?;
+    let ours = match said {
+        Some(said) => is_ours_as_said(kind, said, owner, &seen.actual)?,
+        None => owner == Owner::Ours,
+    };
+    match settle(kind, node, placed, Around { ours: Some(ours), ..around }, &seen.actual, run.adopt)? {
+        Settled::Refused { reason, way_out, .. } => Err(Fault::refused(reason, way_out)),
+        Settled::Do { act, origin, changes, why } => {
+            let act = if action.act == Act::Replace { Act::Replace } else { act };
+            let work = Work { actual: Some(seen.actual), outputs: seen.outputs, ..action.work.clone() };
+            Ok(Action { act, origin, changes, why, work, ..action.clone() })
+        }
+    }
+}

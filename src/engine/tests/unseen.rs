@@ -1,0 +1,110 @@
+//! What could not be seen when the plan was made is looked at again before it is written, and stays as it is where it is somebody else's.
+
+use super::{
+    kinds::{ID, Leaf, Right, Store},
+    lab::{Graph, Lab, graph},
+};
+use crate::engine::{execute::Report, fault::Fault, input::After, ledger::Origin, plan::Act};
+use serde_json::json;
+
+const PATH: &str = "leaf/store/kv~1/pw";
+
+/// A leaf in a store, and the right to the store.
+fn store_and_leaf() -> Graph {
+    let right = Right { what: "read".into(), on: ID.of(&Store::key("kv")), level: 1 };
+    let leaf = Leaf { after: Some(After::of(&Right::key("read"))), ..Leaf::of("kv", "pw", "1") };
+    graph().present(Store::key("kv"), &Store { name: "kv".into() }).present(Right::key("read"), &right).present(Leaf::key("pw"), &leaf)
+}
+
+/// A store without the right to look into it.
+fn lab() -> Lab {
+    let lab = Lab::default();
+    lab.land.ground().strict = true;
+    lab.land.foreign("store/kv", []);
+    lab
+}
+
+fn refusal(report: &Report) -> &str {
+    match report.failed.as_slice() {
+        [(key, _, Fault::Refused { reason, .. })] if *key == Leaf::key("pw") => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn did(report: &Report) -> Option<Act> {
+    report.done.iter().find(|(key, ..)| *key == Leaf::key("pw")).map(|(_, act, _)| *act)
+}
+
+#[tokio::test]
+async fn what_is_somebody_elses_and_differs_is_refused_once_it_is_seen() {
+    let mut lab = lab();
+    let theirs = lab.land.foreign(PATH, [("value", json!("theirs"))]);
+    let (plan, report) = lab.run(&store_and_leaf()).await;
+    assert!(plan.action(&Leaf::key("pw")).unwrap().unseen);
+    assert_eq!(refusal(&report), "leaf/pw is there, is not podid's (app shop), and differs in value");
+    assert_eq!(lab.land.get(PATH), Some(theirs));
+    assert_eq!(lab.origin(&Leaf::key("pw")), None, "it is not recorded as ours");
+    assert_eq!(lab.origin(&Right::key("read")), Some(Origin::Created));
+    assert_eq!(lab.plan(&store_and_leaf()).await.refused.len(), 1, "the next plan sees it");
+}
+
+#[tokio::test]
+async fn with_consent_it_is_taken_over_and_stays_when_the_app_goes() {
+    let mut lab = lab();
+    lab.land.foreign(PATH, [("value", json!("theirs"))]);
+    lab.consent.adopt = true;
+    let (_, report) = lab.run(&store_and_leaf()).await;
+    assert_eq!(did(&report), Some(Act::Update));
+    assert_eq!(lab.land.get(PATH).unwrap().body["value"], "1");
+    assert_eq!(lab.origin(&Leaf::key("pw")), Some(Origin::Adopted));
+    lab.down().await;
+    assert!(lab.land.get(PATH).is_some());
+}
+
+#[tokio::test]
+async fn what_is_equal_is_adopted_and_not_written() {
+    let mut lab = lab();
+    let theirs = lab.land.foreign(PATH, [("value", json!("1"))]);
+    let (plan, report) = lab.run(&store_and_leaf()).await;
+    assert_eq!(did(&report), Some(Act::Adopt));
+    assert_eq!(report.summary(&plan).adopt, 2, "the store too");
+    assert_eq!(lab.land.get(PATH), Some(theirs));
+    assert_eq!(lab.origin(&Leaf::key("pw")), Some(Origin::Adopted));
+    assert!(!lab.plan(&store_and_leaf()).await.has_changes());
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_made() {
+    let mut lab = lab();
+    let (_, report) = lab.run(&store_and_leaf()).await;
+    assert_eq!(did(&report), Some(Act::Create));
+    assert_eq!(lab.origin(&Leaf::key("pw")), Some(Origin::Created));
+    lab.down().await;
+    assert_eq!(lab.land.get(PATH), None);
+}
+
+#[tokio::test]
+async fn what_is_ours_is_updated() {
+    let mut lab = Lab::default();
+    lab.land.ground().strict = true;
+    lab.up(&store_and_leaf()).await;
+    lab.land.meddle(PATH, "value", json!("2"));
+    lab.land.lose("right/store/kv~1/read");
+    let (plan, report) = lab.run(&store_and_leaf()).await;
+    assert!(plan.action(&Leaf::key("pw")).unwrap().unseen);
+    assert_eq!(did(&report), Some(Act::Update));
+    assert_eq!(lab.land.get(PATH).unwrap().body["value"], "1");
+    assert_eq!(lab.origin(&Leaf::key("pw")), Some(Origin::Created));
+}
+
+#[tokio::test]
+async fn what_the_plan_took_for_absent_is_not_overwritten_either() {
+    let mut lab = Lab::default();
+    lab.land.foreign("store/kv", []);
+    lab.between = Some(|land| drop(land.foreign(PATH, [("value", json!("theirs"))])));
+    let (plan, report) = lab.run(&store_and_leaf()).await;
+    assert_eq!(plan.action(&Leaf::key("pw")).unwrap().act, Act::Create);
+    refusal(&report);
+    assert_eq!(lab.land.get(PATH).unwrap().body["value"], "theirs");
+    assert_eq!(lab.origin(&Leaf::key("pw")), None);
+}
