@@ -105,13 +105,7 @@ async fn look_and_forget(session: &Session, goal: &Goal, scene: &Scene, values: 
     look_with(session, goal, scene, values, false).await
 }
 
-async fn look_with(
-    session: &Session,
-    goal: &Goal,
-    scene: &Scene,
-    values: Arc<Values>,
-    keep_objects: bool,
-) -> Result<Looked, Failure> {
+async fn look_with(session: &Session, goal: &Goal, scene: &Scene, values: Arc<Values>, keep_objects: bool) -> Result<Looked, Failure> {
     let desired = match session.global.only {
         Some(only) => &keep_side(scene.desired.clone(), only)?,
         None => &scene.desired,

@@ -14,9 +14,18 @@ use serde_json::Value;
 /// What is to be done with a thing that is there.
 #[derive(Debug)]
 pub(in crate::engine) enum Settled {
-    Do { act: Act, origin: Origin, changes: Vec<Change>, why: Option<String> },
+    Do {
+        act: Act,
+        origin: Origin,
+        changes: Vec<Change>,
+        why: Option<String>,
+    },
     /// `changes`: how it differs, where that is the reason.
-    Refused { reason: String, way_out: String, changes: Vec<Change> },
+    Refused {
+        reason: String,
+        way_out: String,
+        changes: Vec<Change>,
+    },
 }
 
 /// Both texts, where there are two.
