@@ -7,6 +7,7 @@ mod proofs;
 mod rehearsal;
 mod saved;
 mod values;
+mod warnings;
 
 use crate::{
     azure,
@@ -69,6 +70,12 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
         refused(session, plan)?;
         return Ok(Exit::Refused);
     }
+    // a plan that is shown holds them
+    if (!to_do || session.terminal.quiet)
+        && let Some(text) = human::warnings(plan, session.terminal.color_err)
+    {
+        session.terminal.complain(&text);
+    }
     if session.global.dry_run == DryRun::Server {
         return rehearsal::rehearse(session, &looked).await;
     }
@@ -123,7 +130,10 @@ async fn look_with(session: &Session, goal: &Goal, scene: &Scene, values: Arc<Va
     let begun = Instant::now();
     let progress = teller(session)?;
     progress(Event::Observing { nodes: desired.nodes.len() });
-    let observed = observe(desired, &scene.ledger, KINDS, &reader, recover).await.map_err(|faults| all_faults(desired, &faults))?;
+    // a list that the warnings need takes no time of its own
+    let (observed, ()) =
+        tokio::join!(observe(desired, &scene.ledger, KINDS, &reader, recover), warnings::prepare(goal, desired, &scene.ledger, &reader));
+    let observed = observed.map_err(|faults| all_faults(desired, &faults))?;
     progress(Event::Observed { took: begun.elapsed() });
     if !keep_objects {
         reader.forget().await;
@@ -131,6 +141,7 @@ async fn look_with(session: &Session, goal: &Goal, scene: &Scene, values: Arc<Va
     let consent = Consent { adopt: global.adopt, recover, delete_data: global.delete_data.iter().cloned().collect() };
     let mut plan = planner::plan(desired, &scene.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
     values::remark(&mut plan, goal, &values);
+    warnings::add(goal, desired, &observed, &reader, &mut plan, &commands(session, scene.spec_path.as_deref())).await;
     goal.check_removal(&plan)?;
     Ok(Looked { plan, observed, values, azure, reader })
 }
@@ -230,7 +241,7 @@ pub(crate) fn paper(session: &Session, document: &Value) -> String {
 }
 
 /// Progress for people, and events for programs.
-fn teller(session: &Session) -> Result<Tell, Failure> {
+pub(crate) fn teller(session: &Session) -> Result<Tell, Failure> {
     let progress = Progress::new(&session.terminal);
     let events = match &session.global.events {
         None => None,
@@ -276,16 +287,18 @@ async fn run(
         parallelism: usize::from(session.global.parallelism),
         recover: session.global.recover,
         adopt: session.global.adopt,
-        tell,
+        tell: Arc::clone(&tell),
         stop: session.stop.clone(),
     };
     let report = execute(plan, scene.ledger.clone(), known, run).await;
-    Ok(Done { report, took: begun.elapsed() })
+    Ok(Done { report, took: begun.elapsed(), tell })
 }
 
 struct Done {
     report: Report,
     took: std::time::Duration,
+    /// What happens later goes to where the run's events went.
+    tell: Tell,
 }
 
 /// Refusals met on the way are a refusal only if they are all there is.
@@ -296,7 +309,7 @@ fn worst(report: &Report) -> Option<Exit> {
 }
 
 async fn finish(session: &Session, goal: &Goal, scene: &Scene, plan: &Plan, done: Done) -> Result<Exit, Failure> {
-    let Done { report, took } = done;
+    let Done { report, took, tell } = done;
     let exit = if report.unsaved.is_some() {
         Exit::Bug
     } else if report.interrupted {
@@ -304,33 +317,40 @@ async fn finish(session: &Session, goal: &Goal, scene: &Scene, plan: &Plan, done
     } else {
         worst(&report).unwrap_or(Exit::Done)
     };
-    if let Some(text) = human::troubles(&report, &|key, fault| hints::told(&scene.desired, key, fault), session.terminal.color_err) {
-        session.terminal.complain(&text);
+    let terminal = &session.terminal;
+    if let Some(text) = human::troubles(&report, &|key, fault| hints::told(&scene.desired, key, fault), terminal.color_err) {
+        terminal.complain(&text);
     }
-    let proofs = match goal {
-        Goal::Up { verify: true, .. } if exit == Exit::Done => Some(proofs::prove(session, &scene.azure, &report.ledger, plan).await?),
-        _ => None,
-    };
-    match session.global.output {
-        Format::Json | Format::Yaml => {
-            let mut document = json::report(&report, plan, &explain, took);
-            if let (Some(proofs), Value::Object(map)) = (&proofs, &mut document) {
-                map.insert("proofs".into(), serde_json::to_value(&proofs.0).unwrap_or_default());
-            }
-            answer(session, &paper(session, &document))?;
+    // people read what was done before the proof begins, programs get one document at the end
+    let table = session.global.output == Format::Table;
+    if table {
+        answer(session, &human::report(&report, plan, took, terminal.color_out, terminal.verbose))?;
+    }
+    let wanted = matches!(goal, Goal::Up { verify: true, .. }) && exit == Exit::Done;
+    let proofs = if wanted { Box::pin(proofs::prove(session, scene, &report.ledger, plan, tell)).await } else { Ok(Vec::new()) };
+    if !table {
+        let mut document = json::report(&report, plan, &explain, took);
+        if let (true, Ok(proofs), Value::Object(map)) = (wanted, &proofs, &mut document) {
+            map.insert("proofs".into(), proofs::documents(proofs));
         }
-        Format::Table => {
-            answer(session, &human::report(&report, plan, took, session.terminal.color_out, session.terminal.verbose))?;
-            if let Some(proofs) = &proofs {
-                answer(session, &proofs::shown(&proofs.0))?;
-            }
-        }
+        answer(session, &paper(session, &document))?;
+    } else if let (true, Ok(proofs)) = (wanted, &proofs) {
+        answer(session, &proofs::shown(proofs))?;
     }
     if let Some(why) = &report.unsaved {
         let unsaved = state_text(&report.ledger);
-        session.terminal.complain(&format!("the state could not be saved ({why}); it would hold:\n{unsaved}"));
+        terminal.complain(&format!("the state could not be saved ({why}); it would hold:\n{unsaved}"));
     }
-    Ok(proofs.map_or(exit, |p| if p.1 == Exit::Done { exit } else { p.1 }))
+    let proved = match proofs {
+        Ok(proofs) => proofs::complain(session, &proofs),
+        // the document is out already: its reader gets no second one
+        Err(failure) if !table => {
+            terminal.complain(&human::failure(&failure, terminal.color_err));
+            failure.kind
+        }
+        Err(failure) => return Err(failure),
+    };
+    Ok(if proved == Exit::Done { exit } else { proved })
 }
 
 /// What could not be saved, so that it can be by hand.
@@ -339,7 +359,9 @@ fn state_text(ledger: &Ledger) -> String {
     serde_json::to_string_pretty(&entries).unwrap_or_default()
 }
 
-pub(crate) use proofs::{document as proofs_document, prove_targets, rehearse_targets, shown as shown_proofs};
+pub(crate) use proofs::{
+    Proving, commands, complain as complain_of_proofs, document as proofs_document, prove_targets, rehearse_targets, shown as shown_proofs,
+};
 
 /// For single commands: what a wish made is remembered under this.
 pub(crate) const DEFAULT_APP: &str = "default";

@@ -1,54 +1,46 @@
 //! The proof that a workload reads its secrets: a short-lived pod mounts the SecretProviderClass as the workload would, the driver says
 //! which versions it mounted, and those are the vault's. No value is ever read. The same on every cluster; it knows no terminal.
+//!
+//! `target` what is to be proved · `pod` `run_id` the pod · `attempt` the waits · `diagnosis` `scheduling` `words` what the cluster says is wrong ·
+//! `comparison` what is not as podid wrote it · `link` the links of the chain · `commands` of hints · `rights` what RBAC must allow.
 
-mod broken;
+mod attempt;
+mod commands;
+mod comparison;
+mod diagnosis;
+mod link;
+mod pod;
 pub mod rights;
+mod run_id;
+mod scheduling;
+mod target;
+mod words;
+
+pub use commands::{Commands, Spec};
+pub use link::{Link, NotProved};
+pub use pod::{IMAGE, shown_name};
+pub use target::{Target, targets};
 
 use crate::{
-    azure,
-    cluster::{Api, At, Error as ClusterError, Write},
-    engine::{
-        fault::Fault,
-        ledger::{Entry, Ledger},
-    },
-    resources::{
-        azure_identity_binding::AzureIdentityBinding,
-        manifest, ownership,
-        secret_provider_class::SecretProviderClass,
-        vault,
-        world::{Clusters, Lies},
-    },
+    azure::{self, Azure},
+    cluster::{Api, Error as ClusterError, Write},
+    engine::{event::Tell, fault::Fault, ledger::Ledger},
+    resources::{manifest, world::Clusters},
 };
-use jiff::Timestamp;
+use attempt::{Attempt, Stage};
+use pod::ProofPod;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
 
-use broken::Lack;
-
-/// The pause image: it needs no shell, runs as nobody, and is on most nodes already.
-pub const IMAGE: &str = "mcr.microsoft.com/oss/kubernetes/pause:3.9";
-
 /// What is mounted was assigned before; word of it comes at about the same time.
 const WORD_OF_MIC: Duration = Duration::from_secs(2);
-
-/// What is to be proved, as the state knows it.
-#[derive(Clone, Debug)]
-pub struct Target {
-    pub app: String,
-    pub lies: Lies,
-    pub namespace: String,
-    pub class: SecretProviderClass,
-    pub selector: String,
-    /// The AzureIdentity that the selector leads to.
-    pub identity: String,
-    /// Data plane of the vault, where the state knows it.
-    pub vault_uri: Option<String>,
-}
+/// A proof that has ended waits no longer than this for whether another binding has the same selector.
+const WORD_OF_RIVALS: Duration = Duration::from_secs(3);
 
 /// A step of the chain, and when it was reached, counted from the start.
 #[derive(Clone, Debug, Serialize)]
@@ -71,6 +63,9 @@ pub struct Proof {
     pub hops: Vec<Hop>,
     /// File name and version of each secret that was mounted.
     pub objects: BTreeMap<String, String>,
+    /// What makes the outcome uncertain for the workload's own pods.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     #[serde(skip)]
     pub fault: Option<Fault>,
 }
@@ -79,95 +74,29 @@ impl Proof {
     pub fn proved(&self) -> bool {
         self.fault.is_none()
     }
-}
 
-/// The targets of an app: its SecretProviderClasses, each with the binding of its selector.
-pub fn targets(ledger: &Ledger, app: &str, namespace: Option<&str>, class: Option<&str>) -> Result<Vec<Target>, Fault> {
-    let entries: Vec<&Entry> = ledger.of_app(app).collect();
-    let mut found = Vec::new();
-    for entry in entries.iter().filter(|e| e.kind == "secretproviderclass") {
-        let spc: SecretProviderClass = serde_json::from_value(entry.placed.clone())?;
-        if namespace.is_some_and(|n| n != spc.namespace) || class.is_some_and(|c| c != spc.name) {
-            continue;
+    /// The link of the chain that is broken, where the proof failed at one.
+    pub fn broken_link(&self) -> Option<Link> {
+        match &self.fault {
+            Some(Fault::Cloud(error)) => error.downcast_ref::<NotProved>().map(|found| found.link),
+            _ => None,
         }
-        let mut bindings = Vec::new();
-        for binding in entries.iter().filter(|e| e.kind == "azureidentitybinding" && same_cluster(e, entry)) {
-            let binding: AzureIdentityBinding = serde_json::from_value(binding.placed.clone())?;
-            if binding.namespace == spc.namespace && spc.selector.as_ref().is_none_or(|s| *s == binding.selector) {
-                bindings.push(binding);
-            }
-        }
-        let binding = match bindings.as_slice() {
-            [one] => one,
-            [] => {
-                return Err(Fault::refused(
-                    format!("no binding in namespace {} leads to the SecretProviderClass {}", spc.namespace, spc.name),
-                    format!("Bind an identity first: `podid bind --namespace {}`.", spc.namespace),
-                ));
-            }
-            [_, _, ..] => {
-                return Err(Fault::refused(
-                    format!("several bindings in namespace {} could lead to the SecretProviderClass {}", spc.namespace, spc.name),
-                    "Apply the mount again, now that the bindings are there: `podid mount apply`.",
-                ));
-            }
-        };
-        let vault = ledger.get(app, &vault::key(&spc.vault_name)).and_then(|e| e.outputs.get(vault::URI.0));
-        found.push(Target {
-            app: app.to_owned(),
-            lies: spc.lies.clone(),
-            namespace: spc.namespace.clone(),
-            selector: binding.selector.clone(),
-            identity: binding.azure_identity.clone(),
-            vault_uri: vault.and_then(Value::as_str).map(str::to_owned),
-            class: spc,
-        });
-    }
-    Ok(found)
-}
-
-fn same_cluster(one: &Entry, other: &Entry) -> bool {
-    match (&one.cluster, &other.cluster) {
-        (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
-        (one, other) => one == other,
     }
 }
 
 pub struct Prover {
     pub clusters: Clusters,
-    pub azure: azure::Read,
+    pub azure: Azure,
+    /// What was written, which a proof that fails is compared with.
+    pub ledger: Ledger,
+    pub commands: Commands,
+    /// Whether a run has just written everything, so that Azure may not show all of it yet.
+    pub fresh: bool,
+    pub tell: Tell,
     pub image: String,
     pub limit: Duration,
     /// Turns true on Ctrl-C: the pod is removed all the same.
     pub stop: watch::Receiver<bool>,
-}
-
-/// The pod that proves a SecretProviderClass.
-pub fn pod_name(class: &str) -> String {
-    format!("podid-verify-{class}")
-}
-
-/// As the driver names what it mounted: pod, namespace, class.
-pub fn status_name(namespace: &str, class: &str) -> String {
-    format!("{}-{namespace}-{class}", pod_name(class))
-}
-
-/// The pod of one proof, as it was made. Later ones have its name.
-struct ProofPod {
-    at: At,
-    uid: String,
-    made: Option<Timestamp>,
-}
-
-impl ProofPod {
-    fn new(at: At, made: &Value) -> Self {
-        let text = |pointer: &str| made.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        Self { at, uid: text("/metadata/uid").to_owned(), made: text("/metadata/creationTimestamp").parse().ok() }
-    }
-}
-
-fn pods() -> Api {
-    Api::new("", "v1", "Pod", "pods")
 }
 
 impl Prover {
@@ -178,9 +107,11 @@ impl Prover {
             identity: target.identity.clone(),
             hops: Vec::new(),
             objects: BTreeMap::new(),
+            warnings: Vec::new(),
             fault: None,
         };
-        if let Err(fault) = self.run(target, &mut proof).await {
+        // a proof in progress is large; most of it lives on the heap
+        if let Err(fault) = Box::pin(self.run(target, &mut proof)).await {
             proof.fault = Some(fault);
         }
         proof
@@ -189,11 +120,10 @@ impl Prover {
     /// Only asks whether the pod would be taken; its name.
     pub async fn rehearse(&self, target: &Target) -> Result<String, Fault> {
         let cluster = self.clusters.rehearsing().writer(&target.lies).await?;
-        let name = pod_name(&target.class.name);
-        let pod = manifest::at(&pods(), Some(&target.namespace), &name);
-        match cluster.create(&pod, &self.manifest(target, &pod)).await {
-            // the real run takes away what an earlier one left
-            Ok(_) | Err(ClusterError::Exists { .. }) => Ok(name),
+        let name = pod::name(&target.class.name);
+        let pod = manifest::at(&pod::api(), Some(&target.namespace), &name);
+        match cluster.create(&pod, &pod::manifest(target, &pod, &self.image, self.limit)).await {
+            Ok(_) => Ok(shown_name(&target.class.name)),
             Err(error) => Err(Fault::cloud(error)),
         }
     }
@@ -201,36 +131,47 @@ impl Prover {
     async fn run(&self, target: &Target, proof: &mut Proof) -> Result<(), Fault> {
         let begun = Instant::now();
         let cluster = self.clusters.writer(&target.lies).await?;
-        let name = pod_name(&target.class.name);
-        let pod = manifest::at(&pods(), Some(&target.namespace), &name);
-        // left by a run that was killed
-        self.clear(&cluster, &pod).await?;
-        let made = cluster.create(&pod, &self.manifest(target, &pod)).await.map_err(Fault::cloud)?;
-        let pod = ProofPod::new(pod, &made);
+        let name = pod::name(&target.class.name);
+        let at = manifest::at(&pod::api(), Some(&target.namespace), &name);
+        pod::clear_leftovers(&cluster, &target.namespace).await?;
+        let made = match cluster.create(&at, &pod::manifest(target, &at, &self.image, self.limit)).await {
+            Ok(made) => made,
+            Err(error) => return Err(self.not_created(target, error).await),
+        };
+        let pod = ProofPod::new(at, &made);
         hop(proof, begun, "pod", &format!("{name} with label aadpodidbinding={}", target.selector));
+        let attempt = Attempt::new(self, target, &cluster, &pod, begun);
         let mut stop = self.stop.clone();
+        let work = async {
+            let (outcome, _) = tokio::join!(Box::pin(self.chain(&attempt, begun, proof)), attempt.rivals());
+            outcome
+        };
         let outcome = tokio::select! {
-            outcome = self.chain(target, &cluster, &pod, begun, proof) => outcome,
+            outcome = work => outcome,
             _ = stop.wait_for(|s| *s) => Err(Fault::Interrupted),
         };
+        if !matches!(outcome, Err(Fault::Interrupted)) {
+            let rivals = tokio::time::timeout(WORD_OF_RIVALS, attempt.rivals()).await.unwrap_or_default();
+            proof.warnings.extend(rivals.iter().map(|rival| rival.warning(&target.selector)));
+        }
         let removed = cluster.delete(&pod.at, Some(&pod.uid), Some(0)).await.map_err(Fault::cloud);
         outcome.and(removed)
     }
 
-    async fn clear(&self, cluster: &Write, pod: &At) -> Result<(), Fault> {
-        let Some(old) = cluster.get(pod).await.map_err(Fault::cloud)? else { return Ok(()) };
-        if manifest::labels(&old).get(ownership::MANAGED_BY).map(String::as_str) != Some(ownership::PODID) {
-            return Err(Fault::refused(
-                format!("a pod named {} is there already and is not podid's", pod.name),
-                "Remove or rename it: verify needs that name for a moment.",
-            ));
+    /// A pod that is not accepted: its namespace may be missing.
+    async fn not_created(&self, target: &Target, error: ClusterError) -> Fault {
+        if !matches!(error, ClusterError::NotFound { .. }) {
+            return Fault::cloud(error);
         }
-        cluster.delete(pod, None, Some(0)).await.map_err(Fault::cloud)
+        match Box::pin(comparison::compare(self, target)).await.differences.into_iter().next() {
+            Some(difference) => Fault::cloud(difference.found.because(error.to_string())),
+            None => Fault::cloud(error),
+        }
     }
 
-    async fn chain(&self, target: &Target, cluster: &Write, pod: &ProofPod, begun: Instant, proof: &mut Proof) -> Result<(), Fault> {
-        let mut assigned = std::pin::pin!(self.assigned(target, cluster, pod, begun));
-        let mut mounted = std::pin::pin!(self.mounted(target, cluster, pod, begun));
+    async fn chain(&self, attempt: &Attempt<'_>, begun: Instant, proof: &mut Proof) -> Result<(), Fault> {
+        let mut assigned = std::pin::pin!(self.assigned(attempt, begun));
+        let mut mounted = std::pin::pin!(self.mounted(attempt));
         let objects = tokio::select! {
             biased;
             assigned = &mut assigned => {
@@ -245,52 +186,47 @@ impl Prover {
         };
         let shown: Vec<String> = objects.iter().map(|(file, version)| format!("{file} version {}", short(version))).collect();
         hop(proof, begun, "mounted", &shown.join(", "));
-        self.compare(target, &objects, begun, proof).await?;
+        self.compare(attempt.target, &objects, begun, proof).await?;
         proof.objects = objects;
-        self.synced(target, cluster, pod, begun, proof).await
-    }
-
-    fn left(&self, begun: Instant) -> Duration {
-        self.limit.saturating_sub(begun.elapsed())
+        self.synced(attempt, begun, proof).await
     }
 
     /// MIC's word that the identity is on the node. Not needed for the proof (and podid may not be allowed to look), so nothing fails here.
-    async fn assigned(&self, target: &Target, cluster: &Write, pod: &ProofPod, begun: Instant) -> Option<Hop> {
+    async fn assigned(&self, attempt: &Attempt<'_>, begun: Instant) -> Option<Hop> {
+        let target = attempt.target;
         let api = Api::new("aadpodidentity.k8s.io", "v1", "AzureAssignedIdentity", "azureassignedidentities");
-        let name = format!("{}-{}-{}", pod.at.name, target.namespace, target.identity);
+        let name = format!("{}-{}-{}", attempt.pod.at.name, target.namespace, target.identity);
         let selector = format!("metadata.name={name}");
         let is = |object: &Value| (object.pointer("/status/status").and_then(Value::as_str) == Some("Assigned")).then_some(());
-        match cluster.wait(&api, None, Some(&selector), self.left(begun), is).await {
+        match attempt.cluster.wait(&api, None, Some(&selector), attempt.left(), is).await {
             Ok(Some(())) => Some(Hop { name: "assigned".into(), detail: target.identity.clone(), after: begun.elapsed() }),
             _ => None,
         }
     }
 
-    /// The driver's word on what it mounted; or what it says is wrong. The status has the name of the last proof's, which may still be there: the
-    /// pod that owns it tells them apart.
-    async fn mounted(&self, target: &Target, cluster: &Write, pod: &ProofPod, begun: Instant) -> Result<BTreeMap<String, String>, Fault> {
+    /// The driver's word on what it mounted. A status of an earlier pod of this name belongs to that one.
+    async fn mounted(&self, attempt: &Attempt<'_>) -> Result<BTreeMap<String, String>, Fault> {
+        let target = attempt.target;
         let api = Api::new("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClassPodStatus", "secretproviderclasspodstatuses");
-        let selector = format!("metadata.name={}", status_name(&target.namespace, &target.class.name));
+        let name = pod::status_name(&attempt.pod.at.name, &target.namespace, &target.class.name);
+        let selector = format!("metadata.name={name}");
         let read = |object: &Value| {
             let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array)?;
-            let ours = owners.iter().any(|owner| owner.get("uid").and_then(Value::as_str) == Some(&pod.uid));
+            let ours = owners.iter().any(|owner| owner.get("uid").and_then(Value::as_str) == Some(&attempt.pod.uid));
             (ours && object.pointer("/status/mounted").and_then(Value::as_bool) == Some(true)).then(|| objects_of(object))
         };
-        let ended = cluster.wait(&api, Some(&target.namespace), Some(&selector), self.left(begun), read).await;
-        let ended = match ended {
-            Ok(Some(objects)) => objects,
-            Ok(None) | Err(ClusterError::TimedOut(_)) => {
-                return Err(broken::why(target, cluster, pod, &Lack::Mount, begun.elapsed()).await);
-            }
-            Err(error) => return Err(Fault::cloud(error)),
-        };
+        let wait = attempt.cluster.wait(&api, Some(&target.namespace), Some(&selector), attempt.left(), read);
+        let ended = attempt.until(Stage::Mount, wait).await?;
         // the status names objects as `secret/NAME`; files carry the alias
         let mut files = BTreeMap::new();
         for object in &target.class.objects {
             match ended.get(&object.name) {
                 Some(version) => drop(files.insert(object.file().to_owned(), version.clone())),
                 None => {
-                    return Err(Fault::cloud(NotProved(format!("the driver mounted {} without {}", target.class.name, object.name), None)));
+                    let what = format!("the driver mounted {} without {}", target.class.name, object.name);
+                    let reason = link::Reason::new(link::Heals::Never, NotProved::new(Link::Class, what));
+                    let compared = Box::pin(comparison::compare(self, target)).await;
+                    return Err(attempt.not_proved(&Stage::Mount, Some(reason), &compared.differences));
                 }
             }
         }
@@ -299,9 +235,10 @@ impl Prover {
 
     async fn compare(&self, target: &Target, objects: &BTreeMap<String, String>, begun: Instant, proof: &mut Proof) -> Result<(), Fault> {
         let Some(uri) = &target.vault_uri else { return Ok(()) };
+        let azure = self.azure.read();
         for object in &target.class.objects {
             let mounted = objects.get(object.file()).map(String::as_str).unwrap_or_default();
-            let current = match self.azure.secret_version(uri, &object.name).await {
+            let current = match azure.secret_version(uri, &object.name).await {
                 Ok(Some(info)) => info.version.unwrap_or_default(),
                 Ok(None) => String::new(),
                 Err(azure::Error::Forbidden { .. }) => {
@@ -313,101 +250,57 @@ impl Prover {
             if current != mounted {
                 let text = format!("{} is mounted in version {}, but the vault's is {}", object.name, short(mounted), short(&current));
                 let hint = "Rotation may be off or not have come round yet: a new pod mounts the current version.";
-                return Err(Fault::cloud(NotProved(text, Some(hint.into()))));
+                return Err(Fault::cloud(NotProved::new(Link::Version, text).hint(hint)));
             }
         }
         hop(proof, begun, "version", &format!("the current one in {}", target.class.vault_name));
         Ok(())
     }
 
-    async fn synced(&self, target: &Target, cluster: &Write, pod: &ProofPod, begun: Instant, proof: &mut Proof) -> Result<(), Fault> {
-        if target.class.synced.is_empty() {
+    async fn synced(&self, attempt: &Attempt<'_>, begun: Instant, proof: &mut Proof) -> Result<(), Fault> {
+        let Target { class, namespace, .. } = attempt.target;
+        if class.synced.is_empty() {
             return Ok(());
         }
         let api = Api::new("", "v1", "Secret", "secrets");
-        let mut names: Vec<&str> = target.class.synced.iter().map(|s| s.secret.as_str()).collect();
+        let mut names: Vec<&str> = class.synced.iter().map(|s| s.secret.as_str()).collect();
         names.dedup();
         for name in names {
-            let keys: Vec<&str> = target.class.synced.iter().filter(|s| s.secret == name).map(|s| s.key.as_str()).collect();
+            let keys: Vec<&str> = class.synced.iter().filter(|s| s.secret == name).map(|s| s.key.as_str()).collect();
             // only the keys are looked at
             let has = |secret: &Value| {
                 let data = secret.get("data").and_then(Value::as_object);
                 keys.iter().all(|k| data.is_some_and(|d| d.contains_key(*k))).then_some(())
             };
             let selector = format!("metadata.name={name}");
-            if cluster.wait(&api, Some(&target.namespace), Some(&selector), self.left(begun), has).await.map_err(Fault::cloud)?.is_none() {
-                return Err(broken::why(target, cluster, pod, &Lack::Secret(name), begun.elapsed()).await);
-            }
+            let wait = attempt.cluster.wait(&api, Some(namespace), Some(&selector), attempt.left(), has);
+            attempt.until(Stage::Secret(name), wait).await?;
             hop(proof, begun, "synced", &format!("Secret {name}, key {}", keys.join(", ")));
         }
-        if target.class.synced.iter().any(|s| s.env.is_some()) {
-            let running = |p: &Value| (p.pointer("/status/phase").and_then(Value::as_str) == Some("Running")).then_some(());
-            let selector = format!("metadata.name={}", pod.at.name);
-            let runs = cluster.wait(&pods(), Some(&target.namespace), Some(&selector), self.left(begun), running).await;
-            if runs.map_err(Fault::cloud)?.is_none() {
-                return Err(broken::why(target, cluster, pod, &Lack::Running, begun.elapsed()).await);
-            }
-            let env: Vec<&str> = target.class.synced.iter().filter_map(|s| s.env.as_deref()).collect();
+        if class.synced.iter().any(|s| s.env.is_some()) {
+            attempt.until(Stage::Running, runs(attempt)).await?;
+            let env: Vec<&str> = class.synced.iter().filter_map(|s| s.env.as_deref()).collect();
             hop(proof, begun, "running", &format!("with {} from the Secret", env.join(", ")));
         }
         Ok(())
     }
-
-    /// Runs under the restricted pod security standard, and ends by itself should podid be killed.
-    fn manifest(&self, target: &Target, pod: &At) -> Value {
-        let mut labels = ownership::marks(&target.app);
-        labels.insert("aadpodidbinding".into(), target.selector.clone());
-        let env: Vec<Value> = target
-            .class
-            .synced
-            .iter()
-            .filter_map(|s| {
-                let name = s.env.as_ref()?;
-                Some(json!({ "name": name, "valueFrom": { "secretKeyRef": { "name": s.secret, "key": s.key } } }))
-            })
-            .collect();
-        json!({
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": { "name": pod.name, "namespace": target.namespace, "labels": labels },
-            "spec": {
-                "restartPolicy": "Never",
-                "activeDeadlineSeconds": self.limit.as_secs() + 60,
-                "automountServiceAccountToken": false,
-                "enableServiceLinks": false,
-                "terminationGracePeriodSeconds": 0,
-                "nodeSelector": { "kubernetes.io/os": "linux" },
-                "securityContext": {
-                    "runAsNonRoot": true, "runAsUser": 65534, "runAsGroup": 65534, "fsGroup": 65534,
-                    "seccompProfile": { "type": "RuntimeDefault" },
-                },
-                "containers": [{
-                    "name": "verify",
-                    "image": self.image,
-                    "env": env,
-                    "resources": { "requests": { "cpu": "10m", "memory": "16Mi" }, "limits": { "cpu": "100m", "memory": "32Mi" } },
-                    "securityContext": {
-                        "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": { "drop": ["ALL"] },
-                    },
-                    "volumeMounts": [{ "name": "secrets", "mountPath": "/mnt/secrets", "readOnly": true }],
-                }],
-                "volumes": [{
-                    "name": "secrets",
-                    "csi": {
-                        "driver": "secrets-store.csi.k8s.io",
-                        "readOnly": true,
-                        "volumeAttributes": { "secretProviderClass": target.class.name },
-                    },
-                }],
-            },
-        })
-    }
 }
 
-/// The chain ended before the secret: what was seen, and what to do.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct NotProved(pub String, pub Option<String>);
+/// Asks for the pod again and again: a watch of pods needs a right to all of the namespace's.
+async fn runs(attempt: &Attempt<'_>) -> Result<Option<()>, ClusterError> {
+    const PAUSE: Duration = Duration::from_millis(200);
+    let is_running = |pod: &Value| pod.pointer("/status/phase").and_then(Value::as_str) == Some("Running");
+    let cluster: &Write = attempt.cluster;
+    while !attempt.left().is_zero() {
+        match cluster.get(&attempt.pod.at).await {
+            Ok(Some(pod)) if is_running(&pod) => return Ok(Some(())),
+            // the server may be away for a moment
+            Ok(_) | Err(ClusterError::Unreachable { .. } | ClusterError::Failed { .. }) => tokio::time::sleep(PAUSE).await,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
 
 fn hop(proof: &mut Proof, begun: Instant, name: &str, detail: &str) {
     proof.hops.push(Hop { name: name.into(), detail: detail.into(), after: begun.elapsed() });

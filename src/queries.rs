@@ -59,13 +59,20 @@ pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Fa
             let all: Vec<_> =
                 plan.actions.iter().map(|a| json!({ "key": a.key, "status": word(a), "origin": origin(a), "detail": detail(a) })).collect();
             let refused: Vec<_> = plan.refused.iter().map(|r| json!({ "key": r.key, "reason": r.reason, "changes": r.changes })).collect();
-            let document = json!({ "version": 1, "app": plan.app, "resources": all, "refused": refused });
+            let mut document = json!({ "version": 1, "app": plan.app, "resources": all, "refused": refused });
+            if !plan.warnings.is_empty() {
+                document["warnings"] = json!(plan.warnings);
+            }
             answer(session, &paper(session, &document))?;
         }
         Format::Table => {
             let mut rows: Vec<Vec<String>> =
                 plan.actions.iter().map(|a| vec![a.key.to_string(), word(a).into(), origin(a), detail(a)]).collect();
             rows.extend(plan.refused.iter().map(|r| vec![r.key.to_string(), "needs a decision".into(), String::new(), r.reason.clone()]));
+            rows.extend(plan.warnings.iter().map(|w| {
+                let hint = w.hint.iter().map(|hint| format!(" {hint}")).collect::<String>();
+                vec![w.key.to_string(), "warning".into(), String::new(), format!("{}.{hint}", w.text)]
+            }));
             let text = table::list(&["KEY", "STATUS", "ORIGIN", "DETAIL"], &rows, "nothing is known of this app", session.terminal.width);
             answer(session, &text)?;
         }
@@ -76,7 +83,11 @@ pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Fa
 /// Each workload's proof, from what the state knows.
 pub async fn verify(session: &Session, verify: &Verify) -> Result<Exit, Failure> {
     let (app, ledger) = remembered::app_ledger(session, verify.file.as_deref())?;
-    let find = |app: &str| proof::targets(&ledger, app, verify.namespace.as_deref(), verify.name.as_deref()).map_err(|f| Failure::from(&f));
+    let commands = converge::commands(session, verify.file.as_deref());
+    let find = |app: &str| {
+        let targets = proof::targets(&ledger, app, verify.namespace.as_deref(), verify.name.as_deref(), &commands);
+        targets.map_err(|f| Failure::from(&f))
+    };
     let targets = match app {
         Some(app) => find(&app)?,
         None => ledger.apps().into_iter().map(find).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
@@ -89,14 +100,15 @@ pub async fn verify(session: &Session, verify: &Verify) -> Result<Exit, Failure>
             .hint("`podid state list` shows what podid knows; `podid mount apply` makes a mount."));
     }
     let image = verify.image.as_deref().unwrap_or(proof::IMAGE);
-    let azure = session.azure.read();
+    let proving = converge::Proving { ledger: &ledger, commands: &commands, fresh: false, tell: converge::teller(session)?, image };
     if session.global.dry_run.is_on() {
-        return converge::rehearse_targets(session, &azure, &targets, image).await;
+        return converge::rehearse_targets(session, &proving, &targets).await;
     }
-    let (proofs, exit) = converge::prove_targets(session, &azure, &targets, image).await?;
+    let proofs = converge::prove_targets(session, &proving, &targets).await?;
+    drop(proving);
     match session.global.output {
         Format::Table => answer(session, &converge::shown_proofs(&proofs))?,
         Format::Json | Format::Yaml => answer(session, &paper(session, &converge::proofs_document(&proofs)))?,
     }
-    Ok(exit)
+    Ok(converge::complain_of_proofs(session, &proofs))
 }

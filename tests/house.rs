@@ -25,7 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("resources", &["engine", "azure", "cluster", "crds"]),
     ("state", &["engine", "files"]),
     ("spec", &["resources", "engine", "azure::id", "azure::ArmId", "azure::PrincipalKind"]),
-    ("proof", &["azure", "cluster", "engine", "resources"]),
+    ("proof", &["azure", "cluster", "engine", "resources", "spec::near"]),
     // what people meet
     ("cli", &["spec", "engine::key", "failure", "exit"]),
     ("output", &["failure", "exit", "engine", "files"]),

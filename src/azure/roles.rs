@@ -99,5 +99,6 @@ fn assignment(found: models::RoleAssignment) -> Option<RoleAssignment> {
         principal_kind: kind.and_then(|kind| kind.as_str().map(str::to_owned)),
         description: properties.description,
         condition: properties.condition.filter(|condition| !condition.trim().is_empty()),
+        created_on: properties.created_on.map(|at| at.unix_timestamp()),
     })
 }

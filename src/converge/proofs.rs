@@ -1,47 +1,87 @@
 //! Proofs after a run, or alone: each workload's own pod, all at once, and what is said of them.
 
-use super::{answer, paper};
+use super::{Scene, answer, paper};
 use crate::{
-    azure,
-    cli::{DryRun, Format},
-    engine::{ledger::Ledger, plan::Plan},
+    cli::{DEFAULT_SPEC, DryRun, Format},
+    engine::{event::Tell, ledger::Ledger, plan::Plan},
     exit::Exit,
     failure::Failure,
     output::human,
-    proof::{self, Proof, Prover, Target, pod_name},
+    proof::{self, Commands, Proof, Prover, Spec, Target, shown_name},
     session::Session,
 };
 use futures::future::join_all;
-use std::time::Duration;
+use serde_json::{Value, json};
+use std::{path::Path, sync::Arc, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(300);
 
-pub async fn prove(session: &Session, azure: &azure::Read, ledger: &Ledger, plan: &Plan) -> Result<(Vec<Proof>, Exit), Failure> {
-    let targets = proof::targets(ledger, &plan.app, None, None).map_err(|f| Failure::from(&f))?;
-    prove_targets(session, azure, &targets, proof::IMAGE).await
+/// What a proof works with beside its targets.
+pub struct Proving<'a> {
+    pub ledger: &'a Ledger,
+    pub commands: &'a Commands,
+    /// A run has just written everything.
+    pub fresh: bool,
+    pub tell: Tell,
+    pub image: &'a str,
 }
 
-fn prover(session: &Session, azure: &azure::Read, targets: &[Target], image: &str) -> Result<Prover, Failure> {
+pub async fn prove(session: &Session, scene: &Scene, ledger: &Ledger, plan: &Plan, tell: Tell) -> Result<Vec<Proof>, Failure> {
+    let commands = commands(session, scene.spec_path.as_deref());
+    let targets = proof::targets(ledger, &plan.app, None, None, &commands).map_err(|f| Failure::from(&f))?;
+    let proving = Proving { ledger, commands: &commands, fresh: plan.has_changes(), tell, image: proof::IMAGE };
+    prove_targets(session, &proving, &targets).await
+}
+
+/// How commands are written so that they find this spec, this state and this world.
+pub fn commands(session: &Session, spec: Option<&Path>) -> Commands {
+    let given = |flag: &str| session.command.split(' ').any(|word| word == flag || word.starts_with(&format!("{flag}=")));
+    let global = &session.global;
+    let mut flags = Vec::new();
+    if given("--sandbox") {
+        flags.push("--sandbox".to_owned());
+    }
+    if given("--sandbox-dir") {
+        flags.extend(["--sandbox-dir".to_owned(), global.sandbox_dir.display().to_string()]);
+    }
+    if let Some(state) = global.state.as_ref().filter(|_| given("--state")) {
+        flags.extend(["--state".to_owned(), state.display().to_string()]);
+    }
+    let default = Path::new(DEFAULT_SPEC);
+    let spec = match spec {
+        Some(path) if path != default => Some(Spec::Named(path.display().to_string())),
+        Some(_) => Some(Spec::Default),
+        // with `--app` the spec that lies here may be of another app
+        None => (global.app.is_none() && default.exists()).then_some(Spec::Default),
+    };
+    Commands { flags, spec }
+}
+
+fn prover(session: &Session, proving: &Proving<'_>, targets: &[Target]) -> Result<Prover, Failure> {
     if targets.is_empty() {
         return Err(Failure::new(Exit::Refused, "there is nothing to prove: no workload mounts a secret")
             .hint("Apply a mount first: `podid mount apply`, or `secrets:` of a workload in the spec."));
     }
     Ok(Prover {
         clusters: session.clusters.clone(),
-        azure: azure.clone(),
-        image: image.to_owned(),
+        azure: session.azure.clone(),
+        ledger: proving.ledger.clone(),
+        commands: proving.commands.clone(),
+        fresh: proving.fresh,
+        tell: Arc::clone(&proving.tell),
+        image: proving.image.to_owned(),
         limit: session.global.timeout.unwrap_or(LIMIT),
         stop: session.stop.clone(),
     })
 }
 
 /// What a proof would begin with. With a server's dry run the cluster says whether it takes the pod.
-pub async fn rehearse_targets(session: &Session, azure: &azure::Read, targets: &[Target], image: &str) -> Result<Exit, Failure> {
-    let prover = prover(session, azure, targets, image)?;
+pub async fn rehearse_targets(session: &Session, proving: &Proving<'_>, targets: &[Target]) -> Result<Exit, Failure> {
+    let prover = prover(session, proving, targets)?;
     let server = session.global.dry_run == DryRun::Server;
     let prover = &prover;
     let asked = join_all(targets.iter().map(|target| async move {
-        let name = if server { prover.rehearse(target).await } else { Ok(pod_name(&target.class.name)) };
+        let name = if server { prover.rehearse(target).await } else { Ok(shown_name(&target.class.name)) };
         (target, name)
     }));
     let mut worst = Exit::Done;
@@ -63,24 +103,28 @@ pub async fn rehearse_targets(session: &Session, azure: &azure::Read, targets: &
         session,
         &match session.global.output {
             Format::Table => pods.iter().map(shown).collect::<String>() + "dry run: nothing was changed, and nothing is proved\n",
-            Format::Json | Format::Yaml => paper(session, &serde_json::json!({ "version": 1, "dry_run": how, "pods": pods, "proofs": [] })),
+            Format::Json | Format::Yaml => paper(session, &json!({ "version": 1, "dry_run": how, "pods": pods, "proofs": [] })),
         },
     )?;
     Ok(worst)
 }
 
-pub async fn prove_targets(session: &Session, azure: &azure::Read, targets: &[Target], image: &str) -> Result<(Vec<Proof>, Exit), Failure> {
-    let prover = prover(session, azure, targets, image)?;
-    let proofs = join_all(targets.iter().map(|t| prover.prove(t))).await;
-    for proof in &proofs {
-        if let Some(fault) = &proof.fault {
-            let mut failure = Failure::from(fault);
-            failure.message = format!("could not prove {}: {}", proof.workload, failure.message);
-            session.terminal.complain(&human::failure(&failure, session.terminal.color_err));
-        }
+pub async fn prove_targets(session: &Session, proving: &Proving<'_>, targets: &[Target]) -> Result<Vec<Proof>, Failure> {
+    let prover = prover(session, proving, targets)?;
+    Ok(join_all(targets.iter().map(|t| prover.prove(t))).await)
+}
+
+/// What went wrong, on stderr; the worst exit code.
+pub fn complain(session: &Session, proofs: &[Proof]) -> Exit {
+    let mut worst = Exit::Done;
+    for proof in proofs {
+        let Some(fault) = &proof.fault else { continue };
+        let mut failure = Failure::from(fault);
+        failure.message = format!("could not prove {}: {}", proof.workload, failure.message);
+        worst = worst.max(failure.kind);
+        session.terminal.complain(&human::failure(&failure, session.terminal.color_err));
     }
-    let worst = proofs.iter().filter_map(|p| p.fault.as_ref()).map(|f| Failure::from(f).kind).max();
-    Ok((proofs, worst.unwrap_or(Exit::Done)))
+    worst
 }
 
 /// The hops of each, and a line that begins with `proved ` for each that was.
@@ -91,6 +135,7 @@ pub fn shown(proofs: &[Proof]) -> String {
         for hop in &proof.hops {
             lines.push(format!("  {:>6.1} s  {:<9} {}", hop.after.as_secs_f64(), hop.name, hop.detail));
         }
+        lines.extend(proof.warnings.iter().map(|warning| format!("  warning: {warning}")));
     }
     for proof in proofs.iter().filter(|p| p.proved()) {
         let names: Vec<&str> = proof.objects.keys().map(String::as_str).collect();
@@ -106,13 +151,23 @@ pub fn shown(proofs: &[Proof]) -> String {
     lines.join("\n")
 }
 
-pub fn document(proofs: &[Proof]) -> serde_json::Value {
-    let proved = proofs.iter().map(|p| {
-        let mut value = serde_json::to_value(p).unwrap_or_default();
-        if let serde_json::Value::Object(map) = &mut value {
-            map.insert("proved".into(), p.proved().into());
+pub fn document(proofs: &[Proof]) -> Value {
+    json!({ "version": 1, "proofs": documents(proofs) })
+}
+
+/// Each with whether it is proved; one that is not, with the reason, the way out, and the link of the chain that is broken.
+pub fn documents(proofs: &[Proof]) -> Value {
+    let one = |proof: &Proof| {
+        let mut value = serde_json::to_value(proof).unwrap_or_default();
+        value["proved"] = proof.proved().into();
+        if let Some(fault) = &proof.fault {
+            let failure = Failure::from(fault);
+            value["link"] = json!(proof.broken_link());
+            value["reason"] = json!(failure.message);
+            value["causes"] = json!(failure.causes);
+            value["hints"] = json!(failure.hints);
         }
         value
-    });
-    serde_json::json!({ "version": 1, "proofs": proved.collect::<Vec<_>>() })
+    };
+    proofs.iter().map(one).collect()
 }

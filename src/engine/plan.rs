@@ -156,6 +156,17 @@ pub struct Plan {
     /// In an order in which they can be done one by one.
     pub actions: Vec<Action>,
     pub refused: Vec<Refusal>,
+    /// What will not work as it is, although nothing stands in the way of the plan. Not part of the promise that a saved plan makes.
+    #[serde(skip)]
+    pub warnings: Vec<Warning>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Warning {
+    pub key: Key,
+    pub text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// How many of each; `failed` and `not_started` belong to a run.

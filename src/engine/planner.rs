@@ -386,6 +386,6 @@ impl<W: World> Planner<'_, W> {
         }
         let (puts, gone): (Vec<Key>, Vec<Key>) = sequence.into_iter().partition(|k| !removals.contains(k));
         let actions = puts.into_iter().chain(gone).filter_map(|k| self.actions.remove(&k)).collect();
-        Ok(Plan { version: FORMAT, app: self.desired.app.clone(), actions, refused: self.refused })
+        Ok(Plan { version: FORMAT, app: self.desired.app.clone(), actions, refused: self.refused, warnings: Vec::new() })
     }
 }

@@ -64,9 +64,8 @@ fn cloud(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Failure {
     if let Some(error) = error.downcast_ref::<ValueError>() {
         return Failure::from(error);
     }
-    if let Some(NotProved(what, hint)) = error.downcast_ref::<NotProved>() {
-        let failure = Failure::new(Exit::Failed, what.clone());
-        return hint.iter().fold(failure, |f, h| f.hint(h.clone()));
+    if let Some(NotProved { what, causes, hints, .. }) = error.downcast_ref::<NotProved>() {
+        return Failure { causes: causes.clone(), hints: hints.clone(), ..Failure::new(Exit::Failed, what.clone()) };
     }
     Failure::new(Exit::Failed, error.to_string())
 }

@@ -10,7 +10,7 @@ use crate::{
         fault::Fault,
         key::Key,
         ledger::Origin,
-        plan::{Act, Action, Plan, Summary},
+        plan::{Act, Action, Plan, Summary, Warning},
         resource::Change,
     },
     failure::Failure,
@@ -34,12 +34,26 @@ pub fn plan(plan: &Plan, paint: Paint, verbose: u8) -> String {
         let again = plan.refused.get(at + 1).is_some_and(|next| next.way_out == refusal.way_out);
         lines.extend(refusal.way_out.iter().filter(|_| !again).map(|way| format!("              {way}")));
     }
+    for warning in &plan.warnings {
+        lines.push(format!("  {} {}", paint.yellow("! warning"), paint.bold(warning.key.as_str())));
+        lines.push(format!("              {}", warning.text));
+        lines.extend(warning.hint.iter().map(|hint| format!("              {hint}")));
+    }
     if !lines.is_empty() {
         lines.insert(0, format!("app {}:", plan.app));
         lines.push(String::new());
     }
     lines.push(paint.bold(&summary(plan)));
     lines.join("\n") + "\n"
+}
+
+/// What will not work as it is, for a run that shows no plan. None: nothing is known.
+pub fn warnings(plan: &Plan, paint: Paint) -> Option<String> {
+    let line = |w: &Warning| {
+        let hint = w.hint.iter().map(|hint| format!("\n{} {hint}", paint.green("hint:"))).collect::<String>();
+        format!("{} {}: {}{hint}\n", paint.yellow("warning:"), w.key, w.text)
+    };
+    (!plan.warnings.is_empty()).then(|| plan.warnings.iter().map(line).collect())
 }
 
 /// What stays is worth a line only if it says why: what is kept although it was to go.

@@ -45,7 +45,11 @@ pub fn report(report: &Report, plan: &Plan, explain: Explain<'_>, took: Duration
 
 fn document(plan: &Plan, actions: Vec<Value>, summary: Summary) -> Value {
     let refused: Vec<Value> = plan.refused.iter().map(object).collect();
-    json!({ "version": VERSION, "app": plan.app, "actions": actions, "refused": refused, "summary": object(&summary) })
+    let mut document = json!({ "version": VERSION, "app": plan.app, "actions": actions, "refused": refused, "summary": object(&summary) });
+    if !plan.warnings.is_empty() {
+        document["warnings"] = plan.warnings.iter().map(object).collect();
+    }
+    document
 }
 
 /// What became of the actions of a run, by key.

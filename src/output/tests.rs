@@ -82,7 +82,7 @@ fn a_plan() -> Plan {
         action("secret/kv/old", Act::Delete),
         vault,
     ];
-    Plan { version: FORMAT, app: "claims".into(), actions, refused: Vec::new() }
+    Plan { version: FORMAT, app: "claims".into(), actions, refused: Vec::new(), warnings: Vec::new() }
 }
 
 fn refused() -> Plan {
@@ -92,7 +92,13 @@ fn refused() -> Plan {
         reason: "a soft-deleted vault has this name".into(),
         way_out: Some("Bring it back with `--recover`.".into()),
     };
-    Plan { version: FORMAT, app: "claims".into(), actions: vec![action("identity/claims", Act::Create)], refused: vec![refusal] }
+    Plan {
+        version: FORMAT,
+        app: "claims".into(),
+        actions: vec![action("identity/claims", Act::Create)],
+        refused: vec![refusal],
+        warnings: Vec::new(),
+    }
 }
 
 #[test]
@@ -156,6 +162,7 @@ fn nothing_to_do_is_one_line() {
         app: "claims".into(),
         actions: (0..n).map(|i| action(&format!("identity/i{i}"), Act::Keep)).collect(),
         refused: Vec::new(),
+        warnings: Vec::new(),
     };
     assert_eq!(human::plan(&stay(14), Paint(false), 0), "nothing to do: 14 resources are as they should be\n");
     assert_eq!(human::plan(&stay(1), Paint(false), 0), "nothing to do: 1 resource is as it should be\n");

@@ -1,21 +1,24 @@
-//! What the requests of a proof need of RBAC: one table beside the code that sends them (`proof`, `broken`).
+//! What the requests of a proof need of RBAC: one table beside the code that sends them (`proof`, `diagnosis`, `comparison`).
 //! tests/rbac.rs holds it to what is really sent.
 
-use crate::resources::rights::{Named, POD_IDENTITY, Reach, Right, STORE};
+use crate::resources::rights::{self, Deed, Named, POD_IDENTITY, Reach, Right, STORE};
 
 const fn within(group: &'static str, resource: &'static str, verbs: &'static [&'static str], named: Named) -> Right {
     Right { group, resource, verbs, reach: Reach::Within, named, without: None }
 }
 
-const fn why(group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> Right {
-    Right { without: Some("the reason of a proof that failed is told less well"), ..within(group, resource, verbs, Named::Any) }
+const fn optional(right: Right, without: &'static str) -> Right {
+    Right { without: Some(without), ..right }
 }
 
+const REASON: &str = "the reason of a proof that failed is told less well";
+const RIVALS: &str = "a second binding with the same selector is not noticed";
+
 pub const RIGHTS: &[Right] = &[
-    within("", "pods", &["create"], Named::Any),
-    within("", "pods", &["get", "delete"], Named::ProofPod),
-    within("", "pods", &["list", "watch"], Named::ProofPodWithEnv),
-    within(STORE, "secretproviderclasspodstatuses", &["list", "watch"], Named::MountStatus),
+    // every proof has a pod of its own, whose name is not known beforehand
+    within("", "pods", &["create", "get", "delete"], Named::Any),
+    optional(within("", "pods", &["list"], Named::Any), "what a killed proof left behind is not removed"),
+    within(STORE, "secretproviderclasspodstatuses", &["list", "watch"], Named::Any),
     within("", "secrets", &["list", "watch"], Named::Synced),
     // MIC may keep them in another namespace than the pod's
     Right {
@@ -23,7 +26,17 @@ pub const RIGHTS: &[Right] = &[
         without: Some("a proof does not show when MIC assigned the identity, nor tell whether it did if it failed"),
         ..within(POD_IDENTITY, "azureassignedidentities", &["list", "watch"], Named::Any)
     },
-    why("", "events", &["list"]),
-    why(POD_IDENTITY, "azureidentitybindings", &["list"]),
-    why(POD_IDENTITY, "azureidentities", &["list"]),
+    Right {
+        reach: Reach::Everywhere,
+        without: Some("a second binding of another namespace with the same selector is not noticed"),
+        ..within(POD_IDENTITY, "azureidentitybindings", &["list"], Named::Any)
+    },
+    optional(within(POD_IDENTITY, "azureidentitybindings", &["list"], Named::Any), RIVALS),
+    optional(within("", "events", &["list"], Named::Any), REASON),
 ];
+
+/// What the comparison of a proof that failed looks at: as `plan` does.
+pub fn of_comparison() -> Vec<Right> {
+    let looks = rights::kinds().flat_map(|kind| rights::of(kind, Deed::Look));
+    looks.filter(|right| right.without.is_none()).map(|right| optional(right, REASON)).collect()
+}

@@ -10,7 +10,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     output::{Terminal, json, table, yaml},
-    proof::{self, pod_name, status_name},
+    proof,
     resources::{
         rights::{self, Deed, Named, Reach, Right},
         secret_provider_class::SecretProviderClass,
@@ -140,7 +140,10 @@ fn needs(asked: &Rbac) -> Vec<Right> {
                 needs.extend(class(Deed::Make));
                 needs.extend(class(Deed::Remove));
             }
-            For::Verify => needs.extend(proof::rights::RIGHTS),
+            For::Verify => {
+                needs.extend(proof::rights::RIGHTS);
+                needs.extend(proof::rights::of_comparison());
+            }
             For::Rebuild => {
                 needs.extend(namespace(Deed::Look));
                 needs.extend(all(Deed::Look));
@@ -163,7 +166,18 @@ struct Granted {
 
 fn granted(asked: &Rbac, places: &Places) -> Granted {
     let mut granted = Granted::default();
-    for right in needs(asked) {
+    let needs = needs(asked);
+    // what another of the commands cannot do without is given anyway
+    let is_given = |right: &Right| {
+        let covers = |other: &&Right| {
+            other.without.is_none()
+                && other.named == Named::Any
+                && (other.group, other.resource, other.reach) == (right.group, right.resource, right.reach)
+        };
+        let verbs: BTreeSet<&str> = needs.iter().filter(covers).flat_map(|other| other.verbs).copied().collect();
+        right.verbs.iter().all(|verb| verbs.contains(verb))
+    };
+    for right in needs.iter().copied().filter(|right| right.without.is_none() || !is_given(right)) {
         if right.without.is_some() && !asked.optional {
             if !granted.left_out.contains(&right) {
                 granted.left_out.push(right);
@@ -177,7 +191,7 @@ fn granted(asked: &Rbac, places: &Places) -> Granted {
         for (namespace, known) in places {
             // what is to make the namespace cannot lie in it
             let at = (!asked.make_namespaces).then(|| namespace.clone());
-            match (right.reach, names(&right, namespace, known)) {
+            match (right.reach, names(&right, known)) {
                 (Reach::Itself, _) => granted.give(at, &right, vec![namespace.clone()]),
                 (_, Names::These(names)) if names.is_empty() => {}
                 (_, Names::These(names)) => granted.give(at, &right, names),
@@ -211,24 +225,14 @@ enum Names {
     Unknown,
 }
 
-fn names(right: &Right, namespace: &str, known: &Known) -> Names {
-    fn those(names: impl Iterator<Item = String>) -> Names {
-        Names::These(names.collect::<BTreeSet<_>>().into_iter().collect())
+fn names(right: &Right, known: &Known) -> Names {
+    if right.named == Named::Any {
+        return Names::Any;
     }
-    let Some(classes) = &known.classes else {
-        // Secrets are not asked for on suspicion
-        let suspected = matches!(right.named, Named::Synced | Named::ProofPodWithEnv);
-        return if suspected { Names::Unknown } else { Names::Any };
-    };
-    match right.named {
-        Named::Any => Names::Any,
-        Named::ProofPod => those(classes.iter().map(|class| pod_name(&class.name))),
-        Named::MountStatus => those(classes.iter().map(|class| status_name(namespace, &class.name))),
-        Named::ProofPodWithEnv => {
-            those(classes.iter().filter(|class| class.synced.iter().any(|s| s.env.is_some())).map(|class| pod_name(&class.name)))
-        }
-        Named::Synced => those(classes.iter().flat_map(|class| class.synced.iter().map(|s| s.secret.clone()))),
-    }
+    // Secrets are not asked for on suspicion
+    let Some(classes) = &known.classes else { return Names::Unknown };
+    let synced: BTreeSet<String> = classes.iter().flat_map(|class| class.synced.iter().map(|s| s.secret.clone())).collect();
+    Names::These(synced.into_iter().collect())
 }
 
 fn in_order(verbs: &BTreeSet<&'static str>) -> Vec<&'static str> {

@@ -36,6 +36,17 @@ pub fn key(cluster: &str, namespace: &str, name: &str) -> Key {
     Key::of("azureidentity", [cluster, namespace, name])
 }
 
+pub fn at(namespace: &str, name: &str) -> At {
+    manifest::at(&Api::new("aadpodidentity.k8s.io", "v1", "AzureIdentity", "azureidentities"), Some(namespace), name)
+}
+
+/// Whether only bindings of its own namespace get it.
+pub fn is_namespaced(object: &Value) -> bool {
+    let (name, wanted) = NAMESPACED;
+    let behavior = object.pointer("/metadata/annotations").and_then(|all| all.get(name)).and_then(Value::as_str);
+    behavior.is_some_and(|behavior| behavior.eq_ignore_ascii_case(wanted))
+}
+
 impl Manifested for AzureIdentity {
     const KIND: &'static str = "azureidentity";
 
@@ -43,7 +54,7 @@ impl Manifested for AzureIdentity {
         &self.lies
     }
     fn at(&self) -> At {
-        manifest::at(&Api::new("aadpodidentity.k8s.io", "v1", "AzureIdentity", "azureidentities"), Some(&self.namespace), &self.name)
+        at(&self.namespace, &self.name)
     }
     fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault> {
         let spec = crds::AzureIdentitySpec {

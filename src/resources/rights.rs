@@ -30,12 +30,6 @@ pub enum Reach {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Named {
     Any,
-    /// The pod that proves a mount.
-    ProofPod,
-    /// The same, of workloads that get a variable from a Secret: it must come up.
-    ProofPodWithEnv,
-    /// What the driver says of that pod's mount.
-    MountStatus,
     /// Secrets that the driver keeps in step.
     Synced,
 }
@@ -93,7 +87,13 @@ pub fn of(kind: &str, deed: Deed) -> Vec<Right> {
         Deed::Remove => REMOVE,
     };
     let found = WHOLE.iter().filter(|(word, ..)| *word == kind);
-    found.map(|(_, group, resource)| right(group, resource, verbs, Reach::Within)).collect()
+    let mut rights: Vec<Right> = found.map(|(_, group, resource)| right(group, resource, verbs, Reach::Within)).collect();
+    if kind == "azureidentitybinding" && deed != Deed::Remove {
+        let list = |reach, without| Right { without: Some(without), ..right(POD_IDENTITY, "azureidentitybindings", &["list"], reach) };
+        rights.push(list(Reach::Everywhere, "a second binding of another namespace with the same selector is not noticed"));
+        rights.push(list(Reach::Within, "a second binding with the same selector is not noticed"));
+    }
+    rights
 }
 
 #[cfg(test)]

@@ -251,6 +251,9 @@ fn a_mount_in_a_namespace_that_is_not_there_says_how_to_make_it() {
       ! refused namespace/aks-mi/nowhere
                   the namespace nowhere does not exist in the cluster aks-mi
                   Create it (`kubectl create namespace nowhere`), or bind an identity there first: `podid bind --namespace nowhere`.
+      ! warning secretproviderclass/aks-mi/nowhere/shop
+                  the vault kv-shop-mount has no secret conn, which nowhere/shop mounts: its pods will not start
+                  Correct the name, add the secret to the vault's `secrets:` in the spec, or set it: `podid vault secret set conn --vault kv-shop-mount --prompt`.
 
     plan: 1 to create, 0 to update, 0 to delete, 2 unchanged, 1 refused
     error: nothing was changed: 1 thing needs a decision

@@ -183,6 +183,7 @@ impl Lab {
         let text = after(&text, "port ", |c| c.is_ascii_digit(), "[PORT]");
         let text = after(&text, "process ", |c| c.is_ascii_digit(), "[PID]");
         let text = after(&text, " in use by ", |c| c != ':' && c != '\n', "[HOLDER]");
+        let text = after(&text, "its secrets within ", |c| c.is_ascii_digit() || ". ms".contains(c), "[TIME]");
         let text = after(&text, "since ", |c| c.is_ascii_digit() || "-:TZ".contains(c), "[SINCE]");
         let text = after(&text, "to be purged ", |c| c.is_ascii_digit() || "-:TZ.".contains(c), "[DATE]");
         let text = after(&text, "after ", |c| c.is_ascii_digit() || ".ms ".contains(c), "[TIME] ");

@@ -33,10 +33,12 @@ fn take_the_binding(world: &mut Value) {
 fn a_grant_that_is_gone_breaks_the_proof_at_the_vault() {
     let lab = Lab::made();
     lab.edit_world(take_the_grant);
-    assert_snapshot!(lab.fails("verify --timeout 10s"), @r#"
+    assert_snapshot!(lab.fails("verify -f app.yaml"), @r#"
     exit 1
-    error: could not prove shop/shop: the pod could not mount its secrets within 10s: MountVolume.SetUp failed for volume "secrets" : rpc error: code = Unknown desc = failed to mount secrets store objects for pod shop/podid-verify-shop, err: rpc error: code = Unknown desc = failed to mount objects, error: failed to get objectType:secret, objectName:conn, objectVersion:: GET https://kv-shop-errors.vault.azure.net/secrets/conn/: Caller is not authorized to perform action on resource.
-    hint: The identity may not read the vault (a new role takes up to 10 minutes): `podid vault grant --vault kv-shop-errors --to identity/NAME`.
+    error: could not prove shop/shop: the right of the identity shop-mid to read the secrets of the vault kv-shop-errors is missing: it may not get secrets
+      because the pod did not get its secrets within [TIME]
+      because the identity shop-mid may not read the secrets of the vault kv-shop-errors
+    hint: Write it again: `podid up -f app.yaml`.
     "#);
 }
 
@@ -44,19 +46,24 @@ fn a_grant_that_is_gone_breaks_the_proof_at_the_vault() {
 fn a_binding_that_is_gone_breaks_the_proof_before_azure() {
     let lab = Lab::made();
     lab.edit_world(take_the_binding);
-    assert_snapshot!(lab.fails("verify --timeout 10s"), @r#"
+    assert_snapshot!(lab.fails("verify"), @r#"
     exit 1
-    error: could not prove shop/shop: nothing was mounted within 10s: no AzureIdentityBinding in namespace shop has the selector shop-mid
-    hint: Make it again: `podid up`, or `podid bind`.
+    error: could not prove shop/shop: the AzureIdentityBinding shop/shop-mid-binding does not exist
+      because the pod did not get its secrets within [TIME]
+      because no AzureIdentityBinding in namespace shop has the selector shop-mid
+    hint: Write it again: `podid bind --namespace shop --identity shop-mid --selector shop-mid --cluster aks-mi --context aks-mi --app shop`.
     "#);
+    lab.done("bind --namespace shop --identity shop-mid --selector shop-mid --cluster aks-mi --context aks-mi --app shop --yes");
+    lab.done("verify");
+    lab.done("plan -f app.yaml --exit-code");
 }
 
-/// The pods of two proofs have one name, and events live for an hour.
+/// Events live for an hour.
 #[test]
 fn what_was_said_of_an_earlier_proof_explains_no_later_one() {
     let lab = Lab::made();
     lab.edit_world(take_the_grant);
-    assert!(lab.fails("verify --timeout 10s").contains("Caller is not authorized"));
+    assert!(lab.fails("verify --timeout 10s").contains("may not get secrets"));
     lab.edit_world(take_the_binding);
     assert!(lab.fails("verify --timeout 10s").contains("no AzureIdentityBinding in namespace shop has the selector shop-mid"));
 }
@@ -97,7 +104,9 @@ fn a_cluster_without_its_roles_breaks_the_proof_at_the_nodes() {
     });
     assert_snapshot!(lab.fails("verify --timeout 10s"), @r#"
     exit 1
-    error: could not prove shop/shop: nothing was mounted within 10s: MIC has not put the identity on the node (its AzureAssignedIdentity is Created, not Assigned)
-    hint: The cluster may lack a role on the identity or on its nodes: `podid up` or `podid bind` gives it both. Else look at MIC's log.
+    error: could not prove shop/shop: the role Virtual Machine Contributor of the cluster aks-mi (principal [ID]) at /subscriptions/[ID]/resourceGroups/MC_podid-lab_aks-mi_westeurope is not assigned, so MIC cannot put the identity on the nodes
+      because the pod did not get its secrets within [TIME]
+      because MIC has not put the identity on the node (its AzureAssignedIdentity is Created, not Assigned)
+    hint: Write it again: `podid bind --namespace shop --identity shop-mid --selector shop-mid --cluster aks-mi --context aks-mi --app shop`.
     "#);
 }

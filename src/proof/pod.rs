@@ -1,0 +1,177 @@
+//! The pod of a proof: a name of its own, what it is made of, and what killed runs left of theirs.
+
+use super::{Target, run_id};
+use crate::{
+    cluster::{Api, At, Error as ClusterError, Write},
+    engine::fault::Fault,
+    resources::{manifest, ownership},
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The pause image: it needs no shell, runs as nobody, and is on most nodes already.
+pub const IMAGE: &str = "mcr.microsoft.com/oss/kubernetes/pause:3.9";
+
+const PREFIX: &str = "podid-verify-";
+/// Names of objects that are derived from the pod's name end at 253 characters.
+const LONGEST: usize = 40;
+/// A pod ends by itself so long after the proof's time limit.
+const SPARE: Duration = Duration::from_secs(60);
+/// A pod that never got to a node does not end by itself. It is old when it is there so long after it was to end.
+const OLD: SignedDuration = SignedDuration::from_mins(10);
+
+/// The pod of one proof, as it was made.
+pub(super) struct ProofPod {
+    pub(super) at: At,
+    pub(super) uid: String,
+    pub(super) made: Option<Timestamp>,
+}
+
+pub(super) fn api() -> Api {
+    Api::new("", "v1", "Pod", "pods")
+}
+
+/// Every proof has a pod of its own, so that proofs that run at once do not meet.
+pub(super) fn name(class: &str) -> String {
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    let class: String = class.chars().take(LONGEST).collect();
+    format!("{PREFIX}{}-{}", class.trim_end_matches(['-', '.']), id.get(..8).unwrap_or(&id))
+}
+
+/// As a dry run shows it.
+pub fn shown_name(class: &str) -> String {
+    format!("{PREFIX}{class}-*")
+}
+
+/// The driver names its status by pod, namespace and class.
+pub(super) fn status_name(pod: &str, namespace: &str, class: &str) -> String {
+    format!("{pod}-{namespace}-{class}")
+}
+
+impl ProofPod {
+    pub(super) fn new(at: At, made: &Value) -> Self {
+        let text = |pointer: &str| made.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        Self { at, uid: text("/metadata/uid").to_owned(), made: text("/metadata/creationTimestamp").parse().ok() }
+    }
+}
+
+/// Deletes the pods of proofs whose runs did not live to do that. A login that may not list pods leaves them.
+pub(super) async fn clear_leftovers(cluster: &Write, namespace: &str) -> Result<(), Fault> {
+    let ours = format!("{}={}", ownership::MANAGED_BY, ownership::PODID);
+    let pods = match cluster.list(&api(), Some(namespace), Some(&ours), None).await {
+        Err(ClusterError::Forbidden { .. }) => return Ok(()),
+        other => other.map_err(Fault::cloud)?,
+    };
+    for pod in pods.iter().filter(|pod| is_left_over(pod, Timestamp::now())) {
+        let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let at = manifest::at(&api(), Some(namespace), text("/metadata/name"));
+        cluster.delete(&at, Some(text("/metadata/uid")), Some(0)).await.map_err(Fault::cloud)?;
+    }
+    Ok(())
+}
+
+/// Whether no living run can still need it: it ended, it is old, or its run has ended.
+fn is_left_over(pod: &Value, now: Timestamp) -> bool {
+    let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    if !text("/metadata/name").starts_with(PREFIX) {
+        return false;
+    }
+    if matches!(text("/status/phase"), "Succeeded" | "Failed") {
+        return true;
+    }
+    let run = pod.pointer("/metadata/annotations").and_then(|all| all.get(run_id::RUN)).and_then(Value::as_str);
+    if run.is_some_and(run_id::has_ended) {
+        return true;
+    }
+    let limit = pod.pointer("/spec/activeDeadlineSeconds").and_then(Value::as_i64).unwrap_or_default();
+    let made: Result<Timestamp, _> = text("/metadata/creationTimestamp").parse();
+    made.is_ok_and(|made| now.duration_since(made) > SignedDuration::from_secs(limit) + OLD)
+}
+
+/// Runs under the restricted pod security standard, and ends by itself should podid be killed.
+pub(super) fn manifest(target: &Target, pod: &At, image: &str, limit: Duration) -> Value {
+    let mut labels = ownership::marks(&target.app);
+    labels.insert("aadpodidbinding".into(), target.selector.clone());
+    let env: Vec<Value> = target
+        .class
+        .synced
+        .iter()
+        .filter_map(|s| {
+            let name = s.env.as_ref()?;
+            Some(json!({ "name": name, "valueFrom": { "secretKeyRef": { "name": s.secret, "key": s.key } } }))
+        })
+        .collect();
+    let mut metadata = json!({ "name": pod.name, "namespace": target.namespace, "labels": labels });
+    if let Some(run) = run_id::of_this_process() {
+        metadata["annotations"] = json!({ run_id::RUN: run });
+    }
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": (limit + SPARE).as_secs(),
+            "automountServiceAccountToken": false,
+            "enableServiceLinks": false,
+            "terminationGracePeriodSeconds": 0,
+            "nodeSelector": { "kubernetes.io/os": "linux" },
+            "securityContext": {
+                "runAsNonRoot": true, "runAsUser": 65534, "runAsGroup": 65534, "fsGroup": 65534,
+                "seccompProfile": { "type": "RuntimeDefault" },
+            },
+            "containers": [{
+                "name": "verify",
+                "image": image,
+                "env": env,
+                "resources": { "requests": { "cpu": "10m", "memory": "16Mi" }, "limits": { "cpu": "100m", "memory": "32Mi" } },
+                "securityContext": {
+                    "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": { "drop": ["ALL"] },
+                },
+                "volumeMounts": [{ "name": "secrets", "mountPath": "/mnt/secrets", "readOnly": true }],
+            }],
+            "volumes": [{
+                "name": "secrets",
+                "csi": {
+                    "driver": "secrets-store.csi.k8s.io",
+                    "readOnly": true,
+                    "volumeAttributes": { "secretProviderClass": target.class.name },
+                },
+            }],
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(name: &str, phase: &str, made: &str) -> Value {
+        json!({
+            "metadata": { "name": name, "creationTimestamp": made }, "spec": { "activeDeadlineSeconds": 360 }, "status": { "phase": phase },
+        })
+    }
+
+    #[test]
+    fn two_proofs_of_one_class_have_two_names_that_fit() {
+        let class = "c".repeat(200);
+        let (one, other) = (name(&class), name(&class));
+        assert_ne!(one, other);
+        assert!(one.starts_with("podid-verify-ccc") && one.len() <= 63, "{one}");
+        assert!(!name("a.").contains(".-"));
+    }
+
+    #[test]
+    fn only_what_nobody_needs_any_more_is_left_over() {
+        let now: Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
+        let left = |pod: &Value| is_left_over(pod, now);
+        assert!(left(&pod("podid-verify-shop-0a1b2c3d", "Failed", "2026-11-30T11:59:00Z")));
+        assert!(!left(&pod("podid-verify-shop-0a1b2c3d", "Pending", "2026-11-30T11:59:00Z")), "another run may be at work");
+        assert!(left(&pod("podid-verify-shop-0a1b2c3d", "Pending", "2026-11-30T11:00:00Z")));
+        assert!(!left(&pod("shop", "Failed", "2026-11-30T11:00:00Z")), "it is not a proof's pod");
+        let mut of_a_run = pod("podid-verify-shop-0a1b2c3d", "Pending", "2026-11-30T11:59:00Z");
+        of_a_run["metadata"]["annotations"] = json!({ run_id::RUN: "of another machine" });
+        assert!(!left(&of_a_run));
+    }
+}
