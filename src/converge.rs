@@ -131,7 +131,7 @@ async fn look_with(session: &Session, goal: &Goal, scene: &Scene, values: Arc<Va
     let progress = teller(session)?;
     progress(Event::Observing { nodes: desired.nodes.len() });
     // a list that the warnings need takes no time of its own
-    let (observed, ()) =
+    let (observed, bindings) =
         tokio::join!(observe(desired, &scene.ledger, KINDS, &reader, recover), warnings::prepare(goal, desired, &scene.ledger, &reader));
     let observed = observed.map_err(|faults| all_faults(desired, &faults))?;
     progress(Event::Observed { took: begun.elapsed() });
@@ -141,7 +141,8 @@ async fn look_with(session: &Session, goal: &Goal, scene: &Scene, values: Arc<Va
     let consent = Consent { adopt: global.adopt, recover, delete_data: global.delete_data.iter().cloned().collect() };
     let mut plan = planner::plan(desired, &scene.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
     values::remark(&mut plan, goal, &values);
-    warnings::add(goal, desired, &observed, &reader, &mut plan, &commands(session, scene.spec_path.as_deref())).await;
+    let commands = commands(session, scene.spec_path.as_deref());
+    warnings::add(goal, (desired, &observed), &reader, bindings, &mut plan, &commands).await;
     goal.check_removal(&plan)?;
     Ok(Looked { plan, observed, values, azure, reader })
 }

@@ -3,6 +3,7 @@
 
 use super::Goal;
 use crate::{
+    cluster,
     engine::{
         desired::{Desired, Intent, Node},
         input::resolve,
@@ -15,15 +16,14 @@ use crate::{
     resources::{
         Reader,
         azure_identity::{self, AzureIdentity},
-        azure_identity_binding::{self, AzureIdentityBinding, Own},
+        azure_identity_binding::{self, AzureIdentityBinding, Listed, Own},
         secret::Secret,
         secret_provider_class::SecretProviderClass,
         vault,
     },
     spec::near,
 };
-use futures::future::join_all;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -41,36 +41,61 @@ fn placed<T: DeserializeOwned>(observed: &Observed, node: &Node) -> Option<T> {
     T::deserialize(value).ok()
 }
 
-/// Asks for the bindings of the clusters while everything else is looked at; the reader remembers the answers.
-pub(super) async fn prepare(goal: &Goal, desired: &Desired, ledger: &Ledger, reader: &Reader) {
+/// Bindings of clusters, by context; where a login may only look into namespaces, of these.
+#[derive(Default)]
+pub(super) struct Bindings {
+    everywhere: BTreeMap<String, Vec<Listed>>,
+    within: BTreeMap<(String, String), Vec<Listed>>,
+}
+
+impl Bindings {
+    /// Asks what was not asked before.
+    async fn of(&mut self, cluster: &cluster::Read, context: &str, namespace: &str) -> &[Listed] {
+        let place = (context.to_owned(), namespace.to_owned());
+        if !self.everywhere.contains_key(context) && !self.within.contains_key(&place) {
+            match azure_identity_binding::everywhere(cluster).await {
+                Some(all) => drop(self.everywhere.insert(context.to_owned(), all)),
+                None => drop(self.within.insert(place.clone(), azure_identity_binding::within(cluster, namespace).await)),
+            }
+        }
+        self.everywhere.get(context).or_else(|| self.within.get(&place)).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Asks for the bindings of the clusters while everything else is looked at, as far as the state knows where these are.
+pub(super) async fn prepare(goal: &Goal, desired: &Desired, ledger: &Ledger, reader: &Reader) -> Bindings {
+    let mut bindings = Bindings::default();
     if !applies(goal) {
-        return;
+        return bindings;
     }
     let known = ledger.known(&desired.app);
-    let mut places = BTreeMap::new();
     for node in wanted(desired, AZURE_IDENTITY_BINDING) {
-        if let Ok(binding) = serde_json::from_value::<AzureIdentityBinding>(resolve(&node.spec, &known)) {
-            places.insert((binding.lies.context.clone(), binding.namespace), binding.lies);
+        if let Ok(binding) = serde_json::from_value::<AzureIdentityBinding>(resolve(&node.spec, &known))
+            && binding.lies.hosts.known().is_some()
+            && !bindings.everywhere.contains_key(&binding.lies.context)
+            && let Ok(cluster) = reader.cluster(&binding.lies).await
+        {
+            bindings.of(&cluster, &binding.lies.context, &binding.namespace).await;
         }
     }
-    join_all(places.into_iter().map(|((_, namespace), lies)| async move {
-        if lies.hosts.known().is_some()
-            && let Ok(cluster) = reader.cluster(&lies).await
-        {
-            azure_identity_binding::all(&cluster, &namespace).await;
-        }
-    }))
-    .await;
+    bindings
 }
 
 const AZURE_IDENTITY_BINDING: &str = "azureidentitybinding";
 
-pub(super) async fn add(goal: &Goal, desired: &Desired, observed: &Observed, reader: &Reader, plan: &mut Plan, commands: &Commands) {
+pub(super) async fn add(
+    goal: &Goal,
+    (desired, observed): (&Desired, &Observed),
+    reader: &Reader,
+    listed: Bindings,
+    plan: &mut Plan,
+    commands: &Commands,
+) {
     if !applies(goal) {
         return;
     }
     let (refused, shared) = shared_selectors(desired, observed);
-    let rivals = rivals(desired, observed, reader, plan).await;
+    let rivals = rivals(desired, observed, reader, plan, listed).await;
     let secrets = unknown_secrets(desired, observed, reader, plan, commands).await;
     // what cannot be made as it is needs no decision of its own about this
     plan.refused.extend(refused.into_iter().filter(|r| !plan.refused.iter().any(|other| other.key == r.key)).collect::<Vec<_>>());
@@ -113,7 +138,7 @@ fn shared_selectors(desired: &Desired, observed: &Observed) -> (Vec<Refusal>, Ve
 }
 
 /// Bindings of others with the selector of one of this graph.
-async fn rivals(desired: &Desired, observed: &Observed, reader: &Reader, plan: &Plan) -> Vec<Warning> {
+async fn rivals(desired: &Desired, observed: &Observed, reader: &Reader, plan: &Plan, mut listed: Bindings) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for node in wanted(desired, AZURE_IDENTITY_BINDING) {
         let Some(binding) = placed::<AzureIdentityBinding>(observed, node) else { continue };
@@ -129,7 +154,8 @@ async fn rivals(desired: &Desired, observed: &Observed, reader: &Reader, plan: &
             resource_id: identity.as_ref().and_then(|i| i.resource_id.known()).map(String::as_str),
             client_id: identity.as_ref().and_then(|i| i.client_id.known()).map(String::as_str),
         };
-        for rival in azure_identity_binding::rivals(&cluster, &own).await {
+        let bindings = listed.of(&cluster, &binding.lies.context, &binding.namespace).await;
+        for rival in azure_identity_binding::rivals_among(bindings, &cluster, &own).await {
             let key = azure_identity_binding::key(cluster_name, &rival.namespace, &rival.binding);
             let goes = plan.action(&key).is_some_and(|a| a.act.removes());
             // of two that this graph makes it is said already
@@ -148,15 +174,17 @@ async fn rivals(desired: &Desired, observed: &Observed, reader: &Reader, plan: &
 
 /// Secrets that are mounted, and that neither this graph makes nor the vault has.
 async fn unknown_secrets(desired: &Desired, observed: &Observed, reader: &Reader, plan: &Plan, commands: &Commands) -> Vec<Warning> {
+    let mut made: BTreeMap<Key, Vec<String>> = BTreeMap::new();
+    for node in wanted(desired, "secret") {
+        if let Ok(secret) = Secret::deserialize(&node.spec) {
+            made.entry(secret.vault_key).or_default().push(secret.name);
+        }
+    }
     let mut warnings = Vec::new();
     for node in wanted(desired, "secretproviderclass") {
         let Some(class) = placed::<SecretProviderClass>(observed, node) else { continue };
         let vault = vault::key(&class.vault_name);
-        let made: Vec<String> = wanted(desired, "secret")
-            .filter_map(|n| serde_json::from_value::<Secret>(n.spec.clone()).ok())
-            .filter(|s| s.vault_key.as_str().eq_ignore_ascii_case(vault.as_str()))
-            .map(|s| s.name)
-            .collect();
+        let made = made.get(&vault).map(Vec::as_slice).unwrap_or_default();
         let is_made = |name: &str| made.iter().any(|m| m.eq_ignore_ascii_case(name));
         let open: Vec<&str> = class.objects.iter().map(|o| o.name.as_str()).filter(|name| !is_made(name)).collect();
         if open.is_empty() {

@@ -87,27 +87,60 @@ impl Rival {
     }
 }
 
-/// The bindings of the cluster; where the login may only look into the namespace, those of the namespace.
-pub async fn all(cluster: &cluster::Read, namespace: &str) -> Vec<Value> {
+/// What tells whose pods a binding is for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    pub namespace: String,
+    pub binding: String,
+    pub selector: String,
+    pub azure_identity: String,
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn listed(bindings: &[Value]) -> Vec<Listed> {
+    let one = |binding: &Value| Listed {
+        namespace: text(binding, "/metadata/namespace").to_owned(),
+        binding: text(binding, "/metadata/name").to_owned(),
+        selector: text(binding, "/spec/selector").to_owned(),
+        azure_identity: text(binding, "/spec/azureIdentity").to_owned(),
+    };
+    bindings.iter().map(one).collect()
+}
+
+/// The bindings of the whole cluster; None: this login may not list them there.
+pub async fn everywhere(cluster: &cluster::Read) -> Option<Vec<Listed>> {
     match cluster.list(&api(), None, None).await {
-        Ok(bindings) => bindings,
-        Err(cluster::Error::Forbidden { .. }) => cluster.list(&api(), Some(namespace), None).await.unwrap_or_default(),
-        Err(_) => Vec::new(),
+        Err(cluster::Error::Forbidden { .. }) => None,
+        other => Some(listed(&other.unwrap_or_default())),
     }
+}
+
+/// The bindings of a namespace, as far as this login may see them.
+pub async fn within(cluster: &cluster::Read, namespace: &str) -> Vec<Listed> {
+    listed(&cluster.list(&api(), Some(namespace), None).await.unwrap_or_default())
 }
 
 /// The bindings by which pods of `own` get a second identity. What this login may not see is left out.
 pub async fn rivals(cluster: &cluster::Read, own: &Own<'_>) -> Vec<Rival> {
-    let text = |object: &Value, pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let bindings = match everywhere(cluster).await {
+        Some(bindings) => bindings,
+        None => within(cluster, own.namespace).await,
+    };
+    rivals_among(&bindings, cluster, own).await
+}
+
+/// The same of bindings that were listed before.
+pub async fn rivals_among(bindings: &[Listed], cluster: &cluster::Read, own: &Own<'_>) -> Vec<Rival> {
     let mut rivals = Vec::new();
-    for binding in all(cluster, own.namespace).await {
-        let (namespace, name) = (text(&binding, "/metadata/namespace"), text(&binding, "/metadata/name"));
-        let identity = text(&binding, "/spec/azureIdentity");
-        let itself = namespace == own.namespace && (name == own.binding || identity == own.azure_identity);
-        if itself || text(&binding, "/spec/selector") != own.selector {
+    for Listed { namespace, binding, azure_identity, .. } in bindings.iter().filter(|b| b.selector == own.selector) {
+        let here = namespace == own.namespace;
+        if here && (binding == own.binding || azure_identity == own.azure_identity) {
             continue;
         }
-        let found = match cluster.get(&super::azure_identity::at(&namespace, &identity)).await {
+        let found = match cluster.get(&super::azure_identity::at(namespace, azure_identity)).await {
             // MIC passes over a binding whose AzureIdentity is not there
             Ok(None) => continue,
             Ok(Some(found)) => found,
@@ -115,10 +148,12 @@ pub async fn rivals(cluster: &cluster::Read, own: &Own<'_>) -> Vec<Rival> {
         };
         let (resource_id, client_id) = (text(&found, "/spec/resourceID"), text(&found, "/spec/clientID"));
         let equal = |one: &str, other: Option<&str>| !one.is_empty() && other.is_some_and(|other| other.eq_ignore_ascii_case(one));
-        let same = equal(&resource_id, own.resource_id) || equal(&client_id, own.client_id);
-        let elsewhere = namespace != own.namespace && (found.is_null() || super::azure_identity::is_namespaced(&found));
+        let same = equal(resource_id, own.resource_id) || equal(client_id, own.client_id);
+        let elsewhere = !here && (found.is_null() || super::azure_identity::is_namespaced(&found));
         if !same && !elsewhere {
-            rivals.push(Rival { namespace, binding: name, identity, client_id: Some(client_id).filter(|id| !id.is_empty()) });
+            let client_id = Some(client_id.to_owned()).filter(|id| !id.is_empty());
+            let (namespace, binding, identity) = (namespace.clone(), binding.clone(), azure_identity.clone());
+            rivals.push(Rival { namespace, binding, identity, client_id });
         }
     }
     rivals

@@ -148,7 +148,7 @@ mod tests {
     fn two_new_worlds_have_the_same_ids_and_other_secrets() {
         let (mut a, mut b) = (new(1), new(1));
         let taken = |state: &mut State| {
-            let keys: Vec<String> = state.principals.iter().map(|(key, _)| key.clone()).collect();
+            let keys: Vec<String> = state.principals.keys().cloned().collect();
             keys.iter().filter_map(|key| state.principals.get_mut(key)?.secret.take()).collect::<Vec<_>>()
         };
         let (of_a, of_b) = (taken(&mut a), taken(&mut b));
