@@ -98,7 +98,7 @@ async fn attempt(plan: &Plan, action: &Action, writer: &Writer, recover: bool) -
     for (left, actual) in &action.work.left {
         let Some(actual) = actual.clone() else { continue };
         let around = Around { intent: Intent::Absent, origin: Some(left.origin), recorded: &left.outputs, ..around };
-        kind.remove(left.placed.clone(), around, actual, writer).await?;
+        kind.remove(Value::clone(&left.placed), around, actual, writer).await?;
     }
     Ok(Answer::Accepted)
 }

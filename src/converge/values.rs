@@ -17,10 +17,11 @@ use crate::{
     spec::model::Source,
 };
 use secrecy::SecretString;
+use serde::Deserialize as _;
 use std::sync::Arc;
 
 fn source(node: &Node) -> Option<(Secret, From)> {
-    let mut secret: Secret = (node.kind == "secret").then(|| serde_json::from_value(node.spec.clone()).ok()).flatten()?;
+    let mut secret: Secret = (node.kind == "secret").then(|| Secret::deserialize(&*node.spec).ok()).flatten()?;
     let source = secret.value.take()?;
     Some((secret, source))
 }

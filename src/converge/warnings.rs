@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 
 /// Whether the goal is one that makes things, or tells how they are.
 fn applies(goal: &Goal) -> bool {
-    goal.makes() || matches!(goal, Goal::Status)
+    goal.makes() || matches!(goal, Goal::Plan { .. } | Goal::Status)
 }
 
 fn wanted<'a>(desired: &'a Desired, kind: &'a str) -> impl Iterator<Item = &'a Node> {
@@ -37,8 +37,7 @@ fn wanted<'a>(desired: &'a Desired, kind: &'a str) -> impl Iterator<Item = &'a N
 }
 
 fn placed<T: DeserializeOwned>(observed: &Observed, node: &Node) -> Option<T> {
-    let value = observed.placed.get(&node.key).map_or(&node.spec, AsRef::as_ref);
-    T::deserialize(value).ok()
+    T::deserialize(&**observed.placed.get(&node.key).unwrap_or(&node.spec)).ok()
 }
 
 /// Bindings of clusters, by context; where a login may only look into namespaces, of these.
@@ -110,7 +109,7 @@ fn shared_selectors(desired: &Desired, observed: &Observed) -> (Vec<Refusal>, Ve
         let Some(binding) = placed::<AzureIdentityBinding>(observed, node) else { continue };
         let AzureIdentityBinding { lies, namespace, azure_identity, selector, .. } = binding;
         let object = desired.nodes.get(&azure_identity::key(&lies.cluster, &namespace, &azure_identity));
-        let identity = object.and_then(|n| n.spec.get("resource_id")).cloned().unwrap_or_default();
+        let identity: Value = object.and_then(|n| n.spec.get("resource_id")).cloned().unwrap_or_default();
         let place = (lies.cluster.clone(), namespace.clone(), selector.clone());
         let Some((other, others)) = first.get(&place) else {
             first.insert(place, (azure_identity, identity));
@@ -176,7 +175,7 @@ async fn rivals(desired: &Desired, observed: &Observed, reader: &Reader, plan: &
 async fn unknown_secrets(desired: &Desired, observed: &Observed, reader: &Reader, plan: &Plan, commands: &Commands) -> Vec<Warning> {
     let mut made: BTreeMap<Key, Vec<String>> = BTreeMap::new();
     for node in wanted(desired, "secret") {
-        if let Ok(secret) = Secret::deserialize(&node.spec) {
+        if let Ok(secret) = Secret::deserialize(&*node.spec) {
             made.entry(secret.vault_key).or_default().push(secret.name);
         }
     }

@@ -9,7 +9,10 @@ use super::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -45,7 +48,7 @@ pub struct Node {
     pub key: Key,
     pub kind: String,
     /// With its references.
-    pub spec: Value,
+    pub spec: Arc<Value>,
     pub intent: Intent,
     /// The cluster that it lies in, where it lies in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,11 +84,11 @@ impl Desired {
 
     /// The same key twice is fine if it says the same; otherwise two things would share a name.
     pub fn add<W: World, K: Kind<W>>(&mut self, key: Key, kind: &K, intent: Intent) -> Result<&mut Node, Fault> {
-        let spec = serde_json::to_value(kind)?;
+        let spec = Arc::new(serde_json::to_value(kind)?);
         let node = self.nodes.get_or_insert_with(&key, || Node {
             key: key.clone(),
             kind: K::KIND.to_owned(),
-            spec: spec.clone(),
+            spec: Arc::clone(&spec),
             intent,
             cluster: None,
             when: None,

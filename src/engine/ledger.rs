@@ -34,9 +34,9 @@ pub struct Entry {
     pub by: By,
     pub origin: Origin,
     /// The spec as it was, with its references: removal has an order.
-    pub spec: Value,
+    pub spec: Arc<Value>,
     /// The same with the values that the references had: removal works when a parent is gone.
-    pub placed: Value,
+    pub placed: Arc<Value>,
     #[serde(default)]
     pub outputs: Outputs,
     /// Where it was put before, as long as that is still to be cleared away; more than one after runs that were killed.
@@ -50,7 +50,7 @@ pub struct Entry {
 /// A former place of a thing, and what the ledger said of it there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Left {
-    pub placed: Value,
+    pub placed: Arc<Value>,
     pub origin: Origin,
     #[serde(default)]
     pub outputs: Outputs,

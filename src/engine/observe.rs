@@ -198,7 +198,7 @@ impl<'a, W: World> Pass<'a, W> {
         let entry = self.graph.ledger.get(&self.graph.desired.app, key);
         // what goes away is looked for where it was put, even when its parents are gone
         let placed = match (node.intent, entry) {
-            (Intent::Absent, Some(entry)) => entry.placed.clone(),
+            (Intent::Absent, Some(entry)) => Value::clone(&entry.placed),
             _ => resolve(&node.spec, &self.observed.known),
         };
         match self.early.remove(key) {
@@ -336,7 +336,7 @@ impl<'a, W: World> Graph<'a, W> {
                 let mut old = Vec::new();
                 for left in left {
                     let around = Around { intent: Intent::Absent, origin: Some(left.origin), recorded: &left.outputs, ..around };
-                    if let Some(seen) = kind.observe(left.placed.clone(), around, reader).await? {
+                    if let Some(seen) = kind.observe(Value::clone(&left.placed), around, reader).await? {
                         old.push(Old { left, seen });
                     }
                 }

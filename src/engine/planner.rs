@@ -90,7 +90,7 @@ static NOTHING: Outputs = Outputs::new();
 impl<W: World> Planner<'_, W> {
     fn wanted(&mut self, node: &Node) -> Result<(), Fault> {
         let kind = self.kinds.of(&node.kind)?;
-        let placed = self.observed.placed.get(&node.key).cloned().unwrap_or_else(|| Arc::new(node.spec.clone()));
+        let placed = self.observed.placed.get(&node.key).cloned().unwrap_or_else(|| Arc::clone(&node.spec));
         let seen = self.observed.seen.get(&node.key).and_then(Option::as_ref);
         match node.intent {
             Intent::Existing | Intent::Optional => {
@@ -208,8 +208,8 @@ impl<W: World> Planner<'_, W> {
         let kind = self.kinds.of(&node.kind)?;
         let entry = self.ledger.get(&self.desired.app, &node.key);
         let placed = match entry {
-            Some(entry) => Arc::new(entry.placed.clone()),
-            None => self.observed.placed.get(&node.key).cloned().unwrap_or_else(|| Arc::new(node.spec.clone())),
+            Some(entry) => Arc::clone(&entry.placed),
+            None => self.observed.placed.get(&node.key).cloned().unwrap_or_else(|| Arc::clone(&node.spec)),
         };
         let recorded = entry.map(|e| e.origin);
         let holder = kind.within(&placed)?.filter(|k| self.desired.nodes.get(k).is_some_and(|n| n.intent == Intent::Absent));

@@ -18,6 +18,7 @@ use crate::{
         world::Lies,
     },
 };
+use serde::Deserialize as _;
 use serde_json::Value;
 
 #[derive(Clone, Debug)]
@@ -74,7 +75,7 @@ pub fn targets(
 ) -> Result<Vec<Target>, Fault> {
     let mut found = Vec::new();
     for entry in ledger.of_app(app).filter(|e| e.kind == "secretproviderclass") {
-        let spc: SecretProviderClass = serde_json::from_value(entry.placed.clone())?;
+        let spc: SecretProviderClass = SecretProviderClass::deserialize(&*entry.placed)?;
         if namespace.is_some_and(|n| n != spc.namespace) || class.is_some_and(|c| c != spc.name) {
             continue;
         }
@@ -86,7 +87,7 @@ pub fn targets(
 fn target(ledger: &Ledger, app: &str, entry: &Entry, class: SecretProviderClass, commands: &Commands) -> Result<Target, Fault> {
     let mut bindings = Vec::new();
     for candidate in ledger.of_app(app).filter(|e| e.kind == "azureidentitybinding" && same_cluster(e, entry)) {
-        let binding: AzureIdentityBinding = serde_json::from_value(candidate.placed.clone())?;
+        let binding: AzureIdentityBinding = AzureIdentityBinding::deserialize(&*candidate.placed)?;
         if binding.namespace == class.namespace && class.selector.as_ref().is_none_or(|s| *s == binding.selector) {
             bindings.push((candidate, binding));
         }
@@ -124,7 +125,7 @@ fn target(ledger: &Ledger, app: &str, entry: &Entry, class: SecretProviderClass,
     let group = |id: Option<String>| id.as_deref().and_then(ArmId::parse).and_then(|id| id.group_name().map(str::to_owned));
     let vault = ledger.get(app, &vault::key(&class.vault_name));
     let azure_identity = ledger.get(app, &azure_identity::key(&binding.lies.cluster, &binding.namespace, &binding.azure_identity));
-    let wanted = azure_identity.and_then(|e| serde_json::from_value::<AzureIdentity>(e.spec.clone()).ok());
+    let wanted = azure_identity.and_then(|e| AzureIdentity::deserialize(&*e.spec).ok());
     let identity_key = wanted.and_then(|wanted| wanted.resource_id.source());
     let identity = identity_key.as_ref().and_then(|key| ledger.get(app, key));
     let roles = binding_entry.spec.to_string();

@@ -21,6 +21,7 @@ use crate::{
         memory::{ClusterRef, Memory},
     },
 };
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -94,7 +95,7 @@ fn places(loaded: &Loaded) -> Result<Places, Failure> {
         places.entry(workload.namespace.clone()).or_default().classes.get_or_insert_default();
     }
     for node in desired.nodes.values().filter(|n| n.kind == "secretproviderclass") {
-        let class: SecretProviderClass = serde_json::from_value(node.spec.clone()).map_err(|e| told(e.into()))?;
+        let class = SecretProviderClass::deserialize(&*node.spec).map_err(|e| told(e.into()))?;
         places.entry(class.namespace.clone()).or_default().classes.get_or_insert_default().push(class);
     }
     Ok(places)

@@ -151,7 +151,7 @@ impl Memory {
     /// The spec with which this app wrote a resource last.
     pub fn recorded<K: DeserializeOwned>(&self, key: &Key) -> Option<K> {
         let entry = self.ledger.get(&self.app, key)?;
-        K::deserialize(&entry.spec).ok()
+        K::deserialize(&*entry.spec).ok()
     }
 
     /// The selector of the only binding in a namespace.

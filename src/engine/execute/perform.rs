@@ -165,7 +165,7 @@ async fn clear<W: World>(
             ours: Some(left.origin == Origin::Created),
             ..around
         };
-        kind.remove(left.placed.clone(), around, actual, &run.writer).await?;
+        kind.remove(Value::clone(&left.placed), around, actual, &run.writer).await?;
     }
     Ok(())
 }

@@ -43,6 +43,11 @@ fn reads(action: &Action) -> bool {
     action.work.node.as_ref().is_some_and(|n| matches!(n.intent, Intent::Existing | Intent::Optional | Intent::Assumed))
 }
 
+/// A spec without references is kept once, not twice.
+fn shared(placed: &Value, spec: &Arc<Value>) -> Arc<Value> {
+    if *placed == **spec { Arc::clone(spec) } else { Arc::new(placed.clone()) }
+}
+
 /// What an entry says beside what the plan says.
 pub(super) struct Line<'a> {
     pub placed: &'a Value,
@@ -60,6 +65,7 @@ pub(super) fn written(ledger: &Ledger, app: &str, action: &Action, line: Line<'_
     let mut changes = handed_over(ledger, action);
     let mut outputs = action.work.recorded.clone();
     outputs.extend(line.outputs);
+    let spec = action.work.node.as_ref().map(|n| Arc::clone(&n.spec)).unwrap_or_default();
     changes.push(LedgerChange::Put(Arc::new(Entry {
         app: app.to_owned(),
         key: action.key.clone(),
@@ -67,8 +73,8 @@ pub(super) fn written(ledger: &Ledger, app: &str, action: &Action, line: Line<'_
         cluster: action.cluster.clone(),
         by: action.work.by.unwrap_or(By::Command),
         origin: action.origin,
-        spec: action.work.node.as_ref().map(|n| n.spec.clone()).unwrap_or_default(),
-        placed: line.placed.clone(),
+        placed: shared(line.placed, &spec),
+        spec,
         outputs,
         left: line.left,
         doing: line.doing,
@@ -96,8 +102,8 @@ fn taken_over(ledger: &Ledger, action: &Action, heir: &Heir) -> Option<LedgerCha
         cluster: action.cluster.clone(),
         by: By::Command,
         origin: Origin::Adopted,
-        spec: heir.spec.clone(),
-        placed: Value::clone(&action.work.placed),
+        spec: Arc::new(heir.spec.clone()),
+        placed: Arc::clone(&action.work.placed),
         outputs: Outputs::new(),
         left: Vec::new(),
         doing: None,

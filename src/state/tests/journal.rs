@@ -24,7 +24,7 @@ fn journal_of(path: &Path) -> PathBuf {
 }
 
 fn numbered(n: usize) -> Entry {
-    Entry { spec: json!({ "name": format!("n{n}") }), ..entry("shop", &format!("identity/n{n:04}")) }
+    Entry { spec: json!({ "name": format!("n{n}") }).into(), ..entry("shop", &format!("identity/n{n:04}")) }
 }
 
 fn put(entry: Entry) -> LedgerChange {

@@ -91,6 +91,9 @@ fn assignment(of: &Value) -> Value {
     if let Some(condition) = p.get("condition").filter(|condition| !condition.is_null()) {
         told["condition"] = condition.clone();
     }
+    if let Some(created) = p["createdOn"].as_str() {
+        told["created_on"] = json!(created.parse::<jiff::Timestamp>().unwrap().as_second());
+    }
     told
 }
 
