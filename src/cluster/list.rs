@@ -37,7 +37,7 @@ pub(super) async fn list_all(
         }
         let mut page = link.parse(&answer.body)?;
         if let Some(Value::Array(more)) = page.get_mut("items").map(Value::take) {
-            items.extend(more);
+            items.extend(more.into_iter().map(without_managers));
         }
         let text = |name: &str| page["metadata"][name].as_str().unwrap_or_default().to_owned();
         let more = text("continue");
@@ -48,6 +48,14 @@ pub(super) async fn list_all(
         }
         next = Some(more);
     }
+}
+
+/// Who manages which field is half of an object, and nobody asks it of a list.
+fn without_managers(mut item: Value) -> Value {
+    if let Some(Value::Object(metadata)) = item.get_mut("metadata") {
+        metadata.shift_remove("managedFields");
+    }
+    item
 }
 
 /// The items of a list of a built-in kind come without apiVersion and kind.
