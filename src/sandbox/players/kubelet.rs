@@ -121,7 +121,10 @@ impl Kubelet {
                 self.events.say(pod, "Pod", Weight::Warning, not_ready.event, &not_ready.message).await;
                 let (reason, message) = not_ready.waiting;
                 if !running && waiting_reason(pod) != Some(reason) {
-                    self.set_status(pod, &waiting_status(pod, reason, &message)).await;
+                    // not over what another kubelet of the same cluster has made of it since
+                    let seen = pod["metadata"]["resourceVersion"].clone();
+                    let body = json!({ "metadata": { "uid": uid(pod), "resourceVersion": seen }, "status": waiting_status(pod, reason, &message) });
+                    let _ = self.kube.merge(&format!("{}/status", path(pod)), &body).await;
                 }
                 false
             }
