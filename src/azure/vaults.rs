@@ -171,8 +171,10 @@ pub async fn revoked(arm: &Arm, patience: &Patience, vault: &ArmId, object_id: &
     match read.await {
         Err(Error::NotYet { .. }) => {
             let last = last.into_inner().unwrap_or_else(|poison| poison.into_inner());
-            Err(last
-                .map_or_else(|| Error::Protocol("a policy that is gone stays".to_owned()), |entry| not_removed(name, &entry, permissions)))
+            Err(last.map_or_else(
+                || Error::Protocol("the policy was deleted and is still listed".to_owned()),
+                |entry| not_removed(name, &entry, permissions),
+            ))
         }
         other => other,
     }

@@ -80,7 +80,7 @@ impl Write {
     }
 
     /// Takes these permissions out of this principal's entry, and the entry out of the vault when nothing else is in it. They are compared
-    /// letter for letter: send them as the vault spells them, and read back. A vault that is gone is success.
+    /// letter for letter: send them as the vault spells them, and read back. A vault that does not exist counts as success.
     pub async fn remove_policy(&self, vault: &ArmId, entry: &PolicyEntry) -> Result<()> {
         vaults::policy(&self.core.arm, &self.patience, vault, "remove", entry).await
     }

@@ -105,6 +105,7 @@ impl From<StateError> for Failure {
             StateError::OtherWorld { .. } => {
                 failure.hint("Name the right subscription with `--subscription`, log in to the right tenant, or use another state file with `--state FILE`.")
             }
+            StateError::Files(unsafe_file) => unsafe_file.way_out().into_iter().fold(failure, Failure::hint),
             StateError::Io { .. } => failure.hint("Check that the folder is there and may be written, or use another one with `--state FILE`."),
         }
     }

@@ -1,9 +1,10 @@
 //! One process at a time: an operating system's lock on `FILE.lock`, which ends with its process, and a line in it that says who holds it.
 
 use super::{Error, file::beside};
+use crate::files;
 use std::{
     env, fs,
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, TryLockError},
     io::{Read, Seek, SeekFrom, Write},
     path::Path,
     process, thread,
@@ -21,14 +22,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 impl Lock {
     pub fn take(state: &Path, timeout: Duration, command: &str) -> Result<Self, Error> {
         let path = beside(state, ".lock");
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        // never through a link: what the lock is written into is emptied first
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(Error::io(&path, "open the lock"))?;
+        let file = files::open_lock(&path)?;
         let begun = Instant::now();
         loop {
             match file.try_lock() {

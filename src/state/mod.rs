@@ -36,6 +36,9 @@ pub enum Error {
     OtherWorld { path: PathBuf, file: Box<World>, wanted: Box<World> },
     #[error("the journal of the state file, {}.journal, cannot be used: {why}", state.display())]
     Journal { state: PathBuf, why: String },
+    /// A file that somebody else may have put there.
+    #[error(transparent)]
+    Files(#[from] crate::files::Error),
     #[error("could not {doing} {}: {source}", path.display())]
     Io { path: PathBuf, doing: &'static str, source: io::Error },
 }

@@ -290,3 +290,18 @@ fn two_spellings_of_an_older_version_are_read_as_one_entry() {
     let read: Vec<_> = ledger.entries().map(|e| (e.key.as_str(), e.origin)).collect();
     assert_eq!(read, [("identity/claims", Origin::Created)]);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_lock_that_others_can_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_room, path) = room();
+    let lock = beside(&path, ".lock");
+    fs::write(&lock, "").unwrap();
+    fs::set_permissions(&lock, fs::Permissions::from_mode(0o666)).unwrap();
+    let error = open(&path).map(|_| ()).unwrap_err();
+    assert!(matches!(error, Error::Files(_)), "{error}");
+    assert!(error.to_string().ends_with("can be written by other users (mode 0666)"), "{error}");
+    fs::set_permissions(&lock, fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(open(&path).is_ok());
+}

@@ -67,7 +67,7 @@ pub(in crate::engine) fn settle<W: World>(
             }
         }
         Diff::Extend(changes) => {
-            // people's data that is only brought back, or waited for, stays whosever it was
+            // data that is only recovered, or waited for, keeps its owner
             let origin = match (ours, kind.data()) {
                 (true, _) => Origin::Created,
                 (false, Data::None) => Origin::Extended,

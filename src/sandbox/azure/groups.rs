@@ -69,7 +69,7 @@ pub fn document(subscription: &str, group: &Group) -> Value {
     body
 }
 
-/// As the version of the request tells it.
+/// The document in the form of the requested api-version.
 fn show(call: &Call<'_>, group: &Group) -> Value {
     let mut body = document(&call.state.subscription, group);
     if call.api_version().as_str() < TYPE_SINCE
