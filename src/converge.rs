@@ -35,6 +35,7 @@ use crate::{
 pub use goal::Goal;
 pub(crate) use goal::{Scene, scene, spec_beside};
 pub(crate) use rehearsal::{is_made, missing_namespace};
+use saved::Basis;
 use serde_json::Value;
 use std::{sync::Arc, time::Instant};
 
@@ -49,10 +50,17 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
         looked = session.unless_interrupted(look_and_forget(session, &goal, &scene, values)).await??;
     }
     let plan = &looked.plan;
-    goal.check_saved(plan)?;
+    let basis = Basis {
+        desired: &scene.desired,
+        placed: &looked.observed.placed,
+        values: &looked.values,
+        world: scene.world.as_ref(),
+        flags: &session.global,
+    };
+    goal.check_saved(plan, &basis)?;
     if let Goal::Plan { out, exit_code, .. } = &goal {
         if let Some(out) = out {
-            saved::save(out, plan, scene.spec_path.as_deref())?;
+            saved::save(out, plan, scene.spec_path.as_deref(), &basis)?;
         }
         show(session, plan)?;
         return Ok(match (*exit_code, plan.has_changes() || !plan.refused.is_empty()) {
@@ -138,7 +146,8 @@ async fn look_with(session: &Session, goal: &Goal, scene: &Scene, values: Arc<Va
     if !keep_objects {
         reader.forget().await;
     }
-    let consent = Consent { adopt: global.adopt, recover, delete_data: global.delete_data.iter().cloned().collect() };
+    let delete_data = global.delete_data.iter().cloned().collect();
+    let consent = Consent { adopt: global.adopt, recover, delete_data, named: goal.data_to_delete(desired) };
     let mut plan = planner::plan(desired, &scene.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
     values::remark(&mut plan, goal, &values);
     let commands = commands(session, scene.spec_path.as_deref());

@@ -156,7 +156,7 @@ both! { a_saved_plan_does_just_that, |side| {
     let document: Value = serde_json::from_str(&world.read("plan.json")).unwrap();
     let promised = document["actions"].as_array().unwrap().iter().filter(|a| a["act"] == "create").count();
     assert_eq!(promised, 12);
-    let up = world.podid(&["up", "--yes", "--plan", "plan.json", "-o", "json"]).ok().json();
+    let up = world.podid(&["up", "--yes", "-f", LAB_000, "--plan", "plan.json", "-o", "json"]).ok().json();
     assert_eq!(up["summary"]["create"], 12);
     assert_eq!(up["summary"]["failed"], 0);
     world.plan(LAB_000).ok();
@@ -169,7 +169,7 @@ both! { a_saved_plan_is_not_done_once_reality_has_moved, |side| {
     world.arm("PUT", &identity, Some(json!({ "location": "westeurope", "tags": {} }))).ok();
     let export = world.export();
     let mark = world.mark();
-    world.podid(&["up", "--yes", "--plan", "plan.json"]).exits(4).says("identity/claims-api-mid");
+    world.podid(&["up", "--yes", "-f", LAB_000, "--plan", "plan.json"]).exits(4).says("identity/claims-api-mid");
     assert_eq!(world.writes_since(mark), Vec::<String>::new());
     same("after a plan that was not kept", &export, &world.export());
 } }

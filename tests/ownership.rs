@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends")]
 
+#[path = "ownership/claimed.rs"]
+mod claimed;
 mod common;
 #[path = "ownership/spelling.rs"]
 mod spelling;

@@ -1,5 +1,5 @@
 //! Secrets and access policies that others have a word in: what a run can see only once it has given itself the right, what a colleague
-//! disabled, dressed or let expire, values that are not at hand or are no text, and what a person types.
+//! disabled, dressed or let expire, values that are not at hand or are no text, what a person types, and what a saved plan holds to.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends")]
 
@@ -9,6 +9,8 @@ mod common;
 mod attributes;
 #[path = "vault_data/policies.rs"]
 mod policies;
+#[path = "vault_data/promise.rs"]
+mod promise;
 #[path = "vault_data/typed.rs"]
 mod typed;
 #[path = "vault_data/unseen.rs"]

@@ -81,7 +81,7 @@ pub struct Global {
     /// Bring soft-deleted vaults and secrets back
     #[arg(long, global = true, help_heading = CONSENT, hide_short_help = true)]
     pub recover: bool,
-    /// Delete this vault, or other holder of data, with all that is in it; repeatable
+    /// Delete this data: a vault with all that is in it, or one secret as VAULT/SECRET; repeatable
     #[arg(long, global = true, value_name = "NAME", value_parser = check::filled, help_heading = CONSENT, hide_short_help = true)]
     pub delete_data: Vec<String>,
 

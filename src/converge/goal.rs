@@ -3,12 +3,13 @@
 use super::{
     DEFAULT_APP,
     clusters::{self, Asked},
-    saved::{self, Saved},
+    saved::{self, Basis, Saved},
 };
 use crate::{
     azure,
     engine::{
         desired::{By, Desired, Intent},
+        key::Key,
         ledger::Ledger,
         plan::{Act, Plan},
         planner,
@@ -25,9 +26,12 @@ use crate::{
         model::Source,
         wish::Wish,
     },
-    state::State,
+    state::{State, format::World},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 #[derive(Clone, Debug)]
 pub enum Goal {
@@ -59,13 +63,18 @@ pub enum Goal {
 impl Goal {
     pub fn up(file: Option<PathBuf>, plan: Option<&Path>, verify: bool) -> Result<Self, Failure> {
         let saved = plan.map(saved::read).transpose()?.map(Box::new);
-        let file = file.or_else(|| saved.as_ref().and_then(|s| s.spec.clone()));
+        if let (None, Some(saved), Some(path)) = (&file, &saved, plan)
+            && !Path::new(crate::cli::DEFAULT_SPEC).exists()
+        {
+            let failure = Failure::new(Exit::Usage, format!("no spec was given, and there is no {}", crate::cli::DEFAULT_SPEC));
+            return Err(saved.spec_hint(path).into_iter().fold(failure, Failure::hint));
+        }
         Ok(Self::Up { file, verify, saved })
     }
 
-    pub fn check_saved(&self, now: &Plan) -> Result<(), Failure> {
+    pub fn check_saved(&self, now: &Plan, basis: &Basis<'_>) -> Result<(), Failure> {
         match self {
-            Self::Up { saved: Some(saved), .. } => saved::kept(&saved.plan, now),
+            Self::Up { saved: Some(saved), .. } => saved.check(now, basis),
             _ => Ok(()),
         }
     }
@@ -81,6 +90,13 @@ impl Goal {
         let failure = Failure::new(Exit::Refused, "nothing was removed");
         let because = kept.iter().filter_map(|a| a.why.as_ref().map(|why| format!("{}: {why}", a.key)));
         Err(because.fold(failure, Failure::because).hint("Remove what needs it first, or name the app that made it with `--app`."))
+    }
+
+    /// The data that the command names for deletion: `podid vault secret delete` needs no further consent.
+    pub fn data_to_delete(&self, desired: &Desired) -> BTreeSet<Key> {
+        let named = matches!(self, Self::Wish { remove: true, wish: Wish::Secret { .. } });
+        let absent = desired.nodes.values().filter(|n| named && n.intent == Intent::Absent);
+        absent.map(|n| n.key.clone()).collect()
     }
 
     fn file(&self) -> Option<&PathBuf> {
@@ -134,6 +150,8 @@ pub struct Scene {
     pub state: Option<State>,
     pub azure: azure::Read,
     pub spec_path: Option<PathBuf>,
+    /// None: it is not known to the state, and only the cluster was asked.
+    pub world: Option<World>,
 }
 
 pub async fn scene(session: &Session, goal: &Goal) -> Result<Scene, Failure> {
@@ -159,13 +177,16 @@ pub async fn scene(session: &Session, goal: &Goal) -> Result<Scene, Failure> {
     let subscription = session.subscription(spec.and_then(|s| s.subscription.as_deref()), world.as_ref())?;
     let azure = session.azure.read();
     let kubernetes_only = session.global.only == Some(crate::cli::Only::Kubernetes) && world.is_some();
-    if !kubernetes_only {
+    let world = if kubernetes_only {
+        world
+    } else {
         let now = session.world(&azure, &subscription).await?;
         match &state {
-            Some(state) => state.settle_world(now)?,
-            None => same_world(session, world, now, spec_path.as_deref())?,
+            Some(state) => state.settle_world(now.clone())?,
+            None => same_world(session, world, now.clone(), spec_path.as_deref())?,
         }
-    }
+        Some(now)
+    };
     let mut memory = Memory::new(&ledger, &app);
     if let Some(spec) = spec {
         memory.add_spec(spec, &subscription);
@@ -182,7 +203,7 @@ pub async fn scene(session: &Session, goal: &Goal) -> Result<Scene, Failure> {
         memory: &memory,
     };
     let desired = desired_of(goal, spec, &context, &ledger)?;
-    Ok(Scene { app, desired, ledger, state, azure, spec_path })
+    Ok(Scene { app, desired, ledger, state, azure, spec_path, world })
 }
 
 fn desired_of(
@@ -254,12 +275,7 @@ pub fn only_app(ledger: &Ledger) -> Result<String, Failure> {
     }
 }
 
-fn same_world(
-    session: &Session,
-    file: Option<crate::state::format::World>,
-    now: crate::state::format::World,
-    spec: Option<&Path>,
-) -> Result<(), Failure> {
+fn same_world(session: &Session, file: Option<World>, now: World, spec: Option<&Path>) -> Result<(), Failure> {
     match file {
         Some(file) if !file.is(&now) => {
             let path = session.state_path(spec);

@@ -82,6 +82,16 @@ fn sets(action: &Action) -> bool {
     action.act == Act::Create || action.act == Act::Update && (action.unseen || action.changes.iter().any(|c| c.field == "value"))
 }
 
+/// The secrets that a plan sets, with their values, as far as these can be known now.
+pub(super) fn set_by(plan: &Plan, values: &Values) -> impl Iterator<Item = (Key, SecretString)> {
+    let known = |action: &Action| {
+        let (_, source) = action.work.node.as_deref().and_then(source)?;
+        let value = source.comparable().then(|| values.of(&action.key, &source).ok()).flatten()?;
+        Some((action.key.clone(), value))
+    };
+    plan.actions.iter().filter(|a| sets(a)).filter_map(known)
+}
+
 /// What people should know of the values that a plan sets, or does not set although they asked for it.
 pub(super) fn remark(plan: &mut Plan, goal: &Goal, values: &Values) {
     for action in &mut plan.actions {

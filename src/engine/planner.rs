@@ -5,6 +5,7 @@ mod recall;
 mod replaced;
 pub(super) mod settle;
 mod spare;
+mod unwanted;
 
 use super::{
     desired::{By, Desired, Intent, Node, When, order},
@@ -12,9 +13,9 @@ use super::{
     input::{Outputs, needs, shown},
     key::Key,
     ledger::{Ledger, Origin},
-    observe::{Observed, stays},
-    plan::{Act, Action, FORMAT, Heir, Notes, Plan, Refusal, Work},
-    resource::{Around, Change, Data, Erased, Kinds, Owner, Seen, World},
+    observe::Observed,
+    plan::{Act, Action, FORMAT, Notes, Plan, Refusal, Work},
+    resource::{Around, Change, Erased, Kinds, Seen, World},
 };
 pub use recall::{all_absent, prune, remembered};
 use serde_json::Value;
@@ -31,13 +32,17 @@ pub struct Consent {
     pub adopt: bool,
     /// Bring soft-deleted things back.
     pub recover: bool,
-    /// Names of holders of data that may be deleted.
+    /// Names of data, or of holders of data, that may be deleted: `kv-shop`, `kv-shop/conn`.
     pub delete_data: BTreeSet<String>,
+    /// Data that the command itself names for deletion.
+    pub named: BTreeSet<Key>,
 }
 
 impl Consent {
-    fn may_delete_data(&self, holder: &Key) -> bool {
-        self.delete_data.iter().any(|name| Key::of(holder.kind(), [name.as_str()]) == *holder)
+    /// `holder`: the resource in which the data lies; with it goes all that is in it.
+    fn may_delete_data(&self, data: &Key, holder: Option<&Key>) -> bool {
+        let says = |key: &Key| self.delete_data.iter().any(|name| Key::of(key.kind(), [name.as_str()]) == *key);
+        self.named.contains(data) || says(data) || holder.is_some_and(says)
     }
 }
 
@@ -202,102 +207,6 @@ impl<W: World> Planner<'_, W> {
         self.act(node, kind, Act::Update, origin, changes, kind.note(&node.spec)?, placed, None)?;
         self.actions.entry(node.key.clone()).and_modify(|a| a.unseen = true);
         Ok(())
-    }
-
-    fn unwanted(&mut self, node: &Node) -> Result<(), Fault> {
-        let kind = self.kinds.of(&node.kind)?;
-        let entry = self.ledger.get(&self.desired.app, &node.key);
-        let placed = match entry {
-            Some(entry) => Arc::clone(&entry.placed),
-            None => self.observed.placed.get(&node.key).cloned().unwrap_or_else(|| Arc::clone(&node.spec)),
-        };
-        let recorded = entry.map(|e| e.origin);
-        let holder = kind.within(&placed)?.filter(|k| self.desired.nodes.get(k).is_some_and(|n| n.intent == Intent::Absent));
-        let holder_act = holder.as_ref().and_then(|k| self.actions.get(k)).map(|a| a.act);
-        let holder_ours = holder.as_ref().is_some_and(|k| self.ours.get(k) == Some(&true));
-        let named = |before: &str| holder.as_ref().map(|k| format!("{before} {k}"));
-        if let Some(fault) = self.observed.blind.get(&node.key) {
-            self.ours.insert(node.key.clone(), false);
-            let (act, why) = match holder_act {
-                Some(Act::Delete) => (Act::Forget, named("goes with")),
-                Some(Act::Keep) if holder_ours => (Act::Keep, named("stays in")),
-                _ => return Err(fault.clone()),
-            };
-            return match recorded {
-                Some(origin) => self.act(node, kind, act, origin, Vec::new(), why, placed, None),
-                None => Ok(()),
-            };
-        }
-        let (left, _) = self.leaving(node, kind)?;
-        // a node that lost its reason was looked for where it would be now; the ledger may know it elsewhere
-        let here = match (entry, self.observed.placed.get(&node.key)) {
-            (Some(entry), Some(looked_at)) => stays(kind, entry, looked_at)?,
-            _ => true,
-        };
-        let Some(seen) = self.observed.seen.get(&node.key).and_then(Option::as_ref).filter(|_| here) else {
-            self.ours.insert(node.key.clone(), false);
-            return match recorded {
-                Some(origin) if !left.is_empty() => self.left_behind(node, kind, origin, placed),
-                Some(origin) => self.act(node, kind, Act::Forget, origin, Vec::new(), Some("gone already".into()), placed, None),
-                None => Ok(()),
-            };
-        };
-        let extended = recorded == Some(Origin::Extended);
-        let ours = extended || self.is_ours(node, kind, &placed, seen)?;
-        self.ours.insert(node.key.clone(), ours);
-        if !ours {
-            // an adopted thing stays, and is forgotten; what was never ours or known is not worth a word
-            return match recorded {
-                None => Ok(()),
-                Some(_) if !left.is_empty() => self.left_behind(node, kind, Origin::Adopted, placed),
-                Some(Origin::Existing) => self.act(node, kind, Act::Forget, Origin::Existing, Vec::new(), None, placed, Some(seen)),
-                Some(_) => {
-                    let why = "it was there before podid: not podid's to delete";
-                    self.act(node, kind, Act::Keep, Origin::Adopted, Vec::new(), Some(why.into()), placed, Some(seen))
-                }
-            };
-        }
-        let origin = if extended { Origin::Extended } else { Origin::Created };
-        if let Some(dependent) = self.needed.get(&node.key) {
-            let why = format!("{dependent} needs it");
-            return self.act(node, kind, Act::Keep, origin, Vec::new(), Some(why), placed, Some(seen));
-        }
-        if let Some(other) = self.claimed_by(kind, node, &placed)? {
-            let why = format!("app {other} uses it too, and owns it from now on");
-            let mut outputs = entry.map(|e| e.outputs.clone()).unwrap_or_default();
-            outputs.extend(Outputs::clone(&seen.outputs));
-            let spec = kind.inherited(entry.map_or(&node.spec, |e| &e.spec))?;
-            let heir = Heir { app: other, origin, outputs, spec };
-            if left.is_empty() {
-                // what carries no marks only changes hands in the ledger
-                let marked = kind.owner(&placed, self.around(node, kind, &placed)?, &seen.actual)? != Owner::Untold;
-                let act = if marked { Act::HandOver } else { Act::Forget };
-                self.act(node, kind, act, origin, Vec::new(), Some(why), placed, Some(seen))?;
-            } else {
-                self.left_behind(node, kind, origin, placed)?;
-            }
-            self.actions.entry(node.key.clone()).and_modify(|a| a.work.heirs.push(heir));
-            return Ok(());
-        }
-        let (act, why) = match (kind.data(), holder_act) {
-            (_, Some(Act::Delete)) if left.is_empty() => (Act::Forget, named("goes with")),
-            (Data::Content, Some(Act::Keep)) if holder_ours => (Act::Keep, named("stays in")),
-            (Data::Holder, _) if !self.consent.may_delete_data(&node.key) => {
-                let name = node.key.names();
-                (Act::Keep, Some(format!("it holds data: `--delete-data {name}` deletes it")))
-            }
-            _ => match kind.holds(&placed, &seen.actual)? {
-                Some(what) => (Act::Keep, Some(what)),
-                None => (Act::Delete, None),
-            },
-        };
-        self.act(node, kind, act, origin, Vec::new(), why, placed, Some(seen))
-    }
-
-    /// The thing itself stays or is gone; what a replacement left at a former place still goes.
-    fn left_behind(&mut self, node: &Node, kind: &dyn Erased<W>, origin: Origin, placed: Arc<Value>) -> Result<(), Fault> {
-        let why = Some("what a replacement left behind".into());
-        self.act(node, kind, Act::Delete, origin, Vec::new(), why, placed, None)
     }
 
     fn refuse(&mut self, node: &Node, reason: String, way_out: String) {

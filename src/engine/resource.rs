@@ -41,13 +41,15 @@ pub enum Diff {
 }
 
 /// Whose thing it is, as far as the thing itself tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// It carries the tags of this app.
+    /// It carries the marks of this app.
     Ours,
-    /// It carries no tags of this app.
-    Others,
-    /// Things of this kind carry no tags.
+    /// It carries the marks of another app or of another tool, and this is whose: `app shop`.
+    Others(String),
+    /// It carries no marks, and would carry some if podid had made it.
+    Unmarked,
+    /// Things of this kind carry no marks.
     Untold,
 }
 
@@ -197,7 +199,7 @@ pub enum Data {
     None,
     /// It holds data: deleting it needs its name in `--delete-data`.
     Holder,
-    /// It is the data: kept as long as its holder is kept, where that is ours.
+    /// It is the data: kept as long as its holder is kept, where that is ours; elsewhere, deleting it needs its name, too.
     Content,
 }
 

@@ -42,7 +42,8 @@ async fn without_spec(session: &Session) -> Result<Exit, Failure> {
             continue;
         }
         let app = desired.app.clone();
-        let scene = Scene { app: app.clone(), desired, ledger: Ledger::default(), state: None, azure: azure.clone(), spec_path: None };
+        let scene =
+            Scene { app: app.clone(), desired, ledger: Ledger::default(), state: None, azure: azure.clone(), spec_path: None, world: None };
         let count = look(session, &Goal::Rebuild { file: None }, &scene, &mut ledger).await?;
         counts.push((app, count));
     }

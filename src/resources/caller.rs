@@ -36,7 +36,7 @@ impl Kind<Cloud> for Caller {
         Diff::Same
     }
     fn owner(&self, _: Around<'_>, _: &azure::Caller) -> Owner {
-        Owner::Others
+        Owner::Unmarked
     }
     fn publish(&self, actual: &azure::Caller) -> Outputs {
         [

@@ -60,7 +60,7 @@ impl Kind<Cloud> for Cluster {
         Diff::Same
     }
     fn owner(&self, _: Around<'_>, _: &Actual) -> Owner {
-        Owner::Others
+        Owner::Unmarked
     }
     fn publish(&self, actual: &Actual) -> Outputs {
         let cluster = &actual.cluster;

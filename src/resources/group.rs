@@ -36,7 +36,7 @@ impl Kind<Cloud> for Group {
         Diff::Same
     }
     fn owner(&self, _: Around<'_>, _: &azure::Group) -> Owner {
-        Owner::Others
+        Owner::Unmarked
     }
     fn publish(&self, actual: &azure::Group) -> Outputs {
         [(LOCATION.0.into(), json!(actual.location)), ("id".into(), json!(actual.id))].into()

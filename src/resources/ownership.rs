@@ -12,8 +12,12 @@ pub fn marks(app: &str) -> BTreeMap<String, String> {
 }
 
 pub fn owner(app: &str, tags: &BTreeMap<String, String>) -> Owner {
-    let ours = marked_by_any(tags) && tag(tags, APP).is_some_and(|v| v == app);
-    if ours { Owner::Ours } else { Owner::Others }
+    match (tag(tags, MANAGED_BY), tag(tags, APP)) {
+        (Some(tool), Some(owner)) if tool == PODID && owner == app => Owner::Ours,
+        (Some(tool), _) if tool != PODID => Owner::Others(tool.clone()),
+        (_, Some(other)) => Owner::Others(format!("app {other}")),
+        _ => Owner::Unmarked,
+    }
 }
 
 /// Whether some app's podid made it.
@@ -31,10 +35,10 @@ pub fn description(app: &str) -> String {
     format!("{MANAGED_BY}={PODID} {APP}={app}")
 }
 
+/// As `owner`, for what has a description and no tags.
 pub fn described(app: &str, description: Option<&str>) -> Owner {
-    let words: Vec<&str> = description.unwrap_or_default().split_whitespace().collect();
-    let ours = words.contains(&format!("{MANAGED_BY}={PODID}").as_str()) && words.contains(&format!("{APP}={app}").as_str());
-    if ours { Owner::Ours } else { Owner::Others }
+    let words = description.unwrap_or_default().split_whitespace().filter_map(|word| word.split_once('='));
+    owner(app, &words.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 /// Whether a description says what it should: this app's words, or those of another app that shares the assignment.

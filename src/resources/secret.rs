@@ -39,6 +39,8 @@ pub enum Actual {
     Disabled,
     /// Soft-deleted: its name is taken until it is recovered or purged.
     Deleted,
+    /// It is there as far as the state knows: podid may not list the vault's secrets. Its removal will say which right is missing.
+    Unlisted,
 }
 
 /// The current version, without its value.
@@ -157,7 +159,7 @@ impl Secret {
         let live = match self.current(writer).await? {
             Some(Actual::Live(live)) => live,
             Some(Actual::Disabled) => return Err(self.disabled()),
-            Some(Actual::Deleted) | None => return Ok(None),
+            Some(Actual::Deleted | Actual::Unlisted) | None => return Ok(None),
         };
         let ours = around.ours == Some(true) || ownership::owner(around.app, &live.tags) == Owner::Ours;
         if live.equal == Some(false) && !ours && !writer.adopt {
@@ -199,8 +201,7 @@ impl Kind<Cloud> for Secret {
         if around.intent == Intent::Absent {
             let listed = match reader.azure.secrets(uri).await {
                 Ok(listed) => listed,
-                // what cannot be listed is there as far as the ledger knows; its removal will say what right is missing
-                Err(azure::Error::Forbidden { .. }) if around.origin.is_some() => return Ok(Some(Actual::Live(Live::default()))),
+                Err(azure::Error::Forbidden { .. }) if around.origin.is_some() => return Ok(Some(Actual::Unlisted)),
                 Err(azure::Error::Forbidden { .. }) => return Ok(None),
                 Err(error) => return Err(Fault::cloud(error)),
             };
@@ -224,6 +225,7 @@ impl Kind<Cloud> for Secret {
     fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
         let live = match actual {
             Actual::Live(live) => live,
+            Actual::Unlisted => return Diff::Same,
             Actual::Disabled => {
                 let (reason, way_out) = self.is_disabled();
                 return Diff::Refuse { reason, way_out };
@@ -250,7 +252,7 @@ impl Kind<Cloud> for Secret {
     fn owner(&self, around: Around<'_>, actual: &Actual) -> Owner {
         match actual {
             Actual::Live(live) => ownership::owner(around.app, &live.tags),
-            Actual::Disabled | Actual::Deleted => Owner::Untold,
+            Actual::Disabled | Actual::Deleted | Actual::Unlisted => Owner::Untold,
         }
     }
     fn publish(&self, actual: &Actual) -> Outputs {
@@ -305,7 +307,7 @@ impl Kind<Cloud> for Secret {
     async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
         let uri = self.uri.get()?;
         let before = match before {
-            None => None,
+            None | Some(Actual::Unlisted) => None,
             Some(Actual::Live(live)) => Some(live),
             Some(Actual::Deleted) => self.recovered(around, writer).await?,
             Some(Actual::Disabled) => return Err(self.disabled()),

@@ -48,6 +48,14 @@ impl Object {
     pub fn file(&self) -> &str {
         self.alias.as_deref().unwrap_or(&self.name)
     }
+
+    /// `sqldbconn as db.txt`
+    fn shown(&self) -> String {
+        match &self.alias {
+            Some(alias) if *alias != self.name => format!("{} as {alias}", self.name),
+            _ => self.name.clone(),
+        }
+    }
 }
 
 /// One key of a synced Kubernetes Secret.
@@ -59,6 +67,14 @@ pub struct Synced {
     /// The environment variable in which the app reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<String>,
+}
+
+impl Synced {
+    /// `db.txt to Secret app-secrets, key conn, variable DB_CONN`
+    fn shown(&self) -> String {
+        let env = self.env.as_ref().map(|env| format!(", variable {env}")).unwrap_or_default();
+        format!("{} to Secret {}, key {}{env}", self.file, self.secret, self.key)
+    }
 }
 
 pub fn key(cluster: &str, namespace: &str, name: &str) -> Key {
@@ -133,6 +149,9 @@ impl Manifested for SecretProviderClass {
         self.objects.iter().map(|object| secret::key(&self.vault_name, &object.name)).collect()
     }
     fn summary(&self) -> Vec<(&'static str, Value)> {
-        vec![("vault", json!(self.vault_name)), ("objects", json!(self.objects.iter().map(Object::file).collect::<Vec<_>>()))]
+        let objects: Vec<String> = self.objects.iter().map(Object::shown).collect();
+        let synced: Vec<String> = self.synced.iter().map(Synced::shown).collect();
+        let sync = if synced.is_empty() { Value::Null } else { json!(synced) };
+        vec![("vault", json!(self.vault_name)), ("objects", json!(objects)), ("sync", sync)]
     }
 }

@@ -154,7 +154,7 @@ impl Kind<Cloud> for Vault {
                 vault = writer.azure.await_vault(&self.id).await.map_err(Fault::cloud)?;
             }
             let wanted = ownership::marked(around.app, &vault.tags);
-            let foreign = ownership::marked_by_any(&vault.tags) && ownership::owner(around.app, &vault.tags) == Owner::Others;
+            let foreign = matches!(ownership::owner(around.app, &vault.tags), Owner::Others(_));
             if around.ours == Some(true) && !foreign && wanted != vault.tags {
                 vault = writer.azure.tag_vault(&self.id, &wanted).await.map_err(Fault::cloud)?;
             }

@@ -52,14 +52,15 @@ fn a_saved_plan_that_reality_has_left_behind_is_refused() {
     let lab = Lab::with_app();
     lab.done("plan -f app.yaml --out plan.json");
     lab.done("identity create -n shop-mid --yes --app shop");
-    assert_snapshot!(lab.fails("up --plan plan.json --yes"), @r#"
+    assert_snapshot!(lab.fails("up -f app.yaml --plan plan.json --yes"), @r#"
     exit 4
-    error: reality, or the spec, has moved since the plan was made; nothing was changed
+    error: resources, the spec or a secret's value changed since the plan was saved; nothing was changed
       because identity/shop-mid: was create, is keep
-      because azureidentity/aks-mi/shop/shop-mid: still create, but not the same
-      because grant/kv-shop-errors/shop-mid: still create, but not the same
-      because role/managed-identity-operator/cluster/aks-mi/identity/shop-mid: still create, but not the same
+      because azureidentity/aks-mi/shop/shop-mid: still create, but differs in clientID, resourceID
+      because grant/kv-shop-errors/shop-mid: still create, but differs in principal
+      because role/managed-identity-operator/cluster/aks-mi/identity/shop-mid: still create, but differs in scope
     hint: Plan again: `podid plan --out FILE`, look at it, then `podid up --plan FILE`.
+    hint: The plan file says that it was made from app.yaml; another spec is given with `-f`.
     "#);
 }
 

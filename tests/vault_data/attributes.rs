@@ -68,6 +68,44 @@ fn a_disabled_secret_of_the_app_goes_with_it() {
 }
 
 #[test]
+fn a_secret_that_the_spec_no_longer_names_is_deleted_with_consent_only() {
+    let world = world();
+    world.up("shop.yaml", &[]).ok();
+    world.write(
+        "shop.yaml",
+        &super::SPEC
+            .replace("  secrets:\n    - {name: conn, value: {file: conn.txt}}\n", "")
+            .replace("    secrets:\n      - {name: conn}\n", ""),
+    );
+    let up = world.up("shop.yaml", &[]).ok();
+    assert!(up.stdout.contains("kept secret/kv-shop-x1/conn: it is data: `--delete-data kv-shop-x1/conn` deletes it"), "{}", up.stdout);
+    assert_eq!(world.secret()["value"], "mine");
+    // and it stays podid's, so that it can still go
+    world.up("shop.yaml", &["--delete-data", "KV-Shop-x1/Conn"]).ok();
+    assert_eq!(world.vault("GET", VAULT, "/secrets/conn", None).status, 404);
+}
+
+#[test]
+fn a_secret_in_a_vault_of_others_is_deleted_with_consent_or_by_its_name() {
+    for delete in [
+        &["down", "-f", "shop.yaml", "--yes", "--delete-data", "kv-shop-x1/conn"][..],
+        &["vault", "secret", "delete", "conn", "--vault", VAULT, "--app", "shop", "--yes"],
+    ] {
+        let world = world();
+        world.podid(&[&["vault", "create", "-n", VAULT, "-g", "podid-lab", "--app", "other", "--yes"][..]].concat()).ok();
+        world.write(
+            "shop.yaml",
+            &super::SPEC.replace("    secrets:\n      - {name: conn}\n", "").replace("model: access-policy", "model: rbac"),
+        );
+        world.up("shop.yaml", &["--state", "shop.json"]).ok();
+        let down = world.podid(&["down", "-f", "shop.yaml", "--yes", "--dry-run", "--state", "shop.json"]).ok();
+        assert!(down.stdout.contains("`--delete-data kv-shop-x1/conn` deletes it"), "{}", down.stdout);
+        world.podid(&[delete, &["--state", "shop.json"]].concat()).ok();
+        assert_eq!(world.vault("GET", VAULT, "/secrets/conn", None).status, 404, "{delete:?}");
+    }
+}
+
+#[test]
 fn dates_are_told_where_they_mean_something() {
     let world = world();
     world.up("shop.yaml", &[]).ok();

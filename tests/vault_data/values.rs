@@ -39,9 +39,9 @@ fn a_plan_without_the_value_can_be_kept_by_who_has_it() {
     fs::remove_file(world.path("conn.txt")).unwrap();
     world.shop(&["plan", "--out", "plan.json"]).ok();
     world.write("conn.txt", "mine");
-    world.podid(&["up", "--plan", "plan.json", "--yes"]).ok();
+    world.shop(&["up", "--plan", "plan.json", "--yes"]).ok();
     world.write("conn.txt", "another");
-    world.podid(&["up", "--plan", "plan.json", "--yes"]).exits(4).says("secret/kv-shop-x1/conn");
+    world.shop(&["up", "--plan", "plan.json", "--yes"]).exits(4).says("secret/kv-shop-x1/conn");
     assert_eq!(world.secret()["value"], "mine");
 }
 

@@ -126,8 +126,8 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
             // what was brought back carries its marks: it was ours before
             Owner::Ours => Origin::Created,
             // somebody else was quicker between plan and put: theirs was taken as it is
-            Owner::Others if action.act == Act::Create => Origin::Adopted,
-            Owner::Others | Owner::Untold => origin,
+            Owner::Others(_) | Owner::Unmarked if action.act == Act::Create => Origin::Adopted,
+            Owner::Others(_) | Owner::Unmarked | Owner::Untold => origin,
         };
         Arc::unwrap_or_clone(seen.outputs)
     };

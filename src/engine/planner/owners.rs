@@ -9,7 +9,7 @@ use super::{
         ledger::{Entry, Ledger, Left, Origin},
         observe::{Said, said},
         plan::Heir,
-        resource::{Around, Erased, Kinds, Owner, Seen, World},
+        resource::{Around, Data, Erased, Kinds, Owner, Seen, World},
     },
     NOTHING, Planner,
     settle::is_ours_as_said,
@@ -47,7 +47,7 @@ impl<'a, W: World> Planner<'a, W> {
             Some(said) => self.ours_as_said(kind, said, owner, seen)?,
             None => match owner {
                 Owner::Ours => true,
-                Owner::Others => false,
+                Owner::Others(_) | Owner::Unmarked => false,
                 Owner::Untold => node.follows.as_ref().is_some_and(|k| self.follows_ours(k)),
             },
         })
@@ -83,6 +83,9 @@ impl<'a, W: World> Planner<'a, W> {
             };
             let owner = kind.owner(&left.placed, around, &old.seen.actual)?;
             if left.origin != Origin::Extended && !self.ours_as_said(kind, left.into(), owner, &old.seen)? {
+                continue;
+            }
+            if kind.data() != Data::None && !self.consent.may_delete_data(&node.key, kind.within(&left.placed)?.as_ref()) {
                 continue;
             }
             match self.claimed_by(kind, node, &left.placed)? {

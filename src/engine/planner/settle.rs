@@ -90,7 +90,9 @@ pub(in crate::engine) fn is_ours_as_said<W: World>(
     let unsure = said.doing.is_some_and(|act| act.makes() || act == Act::Update && said.outputs.is_empty());
     Ok(match said.origin {
         // what the thing itself says decides, and a thing that cannot tell was ours to make
-        Origin::Created if unsure => owner != Owner::Others,
+        Origin::Created if unsure => matches!(owner, Owner::Ours | Owner::Untold),
+        // marks that name somebody else outweigh the state, which may have been copied or edited
+        Origin::Created if matches!(owner, Owner::Others(_)) => false,
         Origin::Created => owner == Owner::Ours || kind.same(said.placed, said.outputs, actual)?,
         _ => owner == Owner::Ours,
     })

@@ -20,7 +20,11 @@ static TABLE: &[&dyn Erased<Toy>] =
 pub const ID: Field<String> = Field::new("id");
 
 fn tagged(around: Around<'_>, thing: &Thing) -> Owner {
-    if thing.tag.as_deref() == Some(around.app) { Owner::Ours } else { Owner::Others }
+    match thing.tag.as_deref() {
+        None => Owner::Unmarked,
+        Some(app) if app == around.app => Owner::Ours,
+        Some(app) => Owner::Others(format!("app {app}")),
+    }
 }
 
 fn tag<'a>(around: Around<'a>) -> Option<&'a str> {
@@ -405,7 +409,7 @@ impl Kind<Toy> for Gate {
         Diff::Same
     }
     fn owner(&self, _: Around<'_>, _: &Thing) -> Owner {
-        Owner::Others
+        Owner::Unmarked
     }
     fn publish(&self, thing: &Thing) -> Outputs {
         id_of(thing)

@@ -68,6 +68,25 @@ async fn what_the_ledger_made_is_ours_without_its_mark_unless_it_was_made_again_
 }
 
 #[tokio::test]
+async fn marks_of_another_app_outweigh_the_state() {
+    let red = || Host::new("a", "red");
+    let mut lab = Lab::default();
+    lab.up(&graph().present(Host::key("a"), &red())).await;
+    // the state was copied or edited: it claims what another app made, by its very id
+    lab.land.ground().things.get_mut("host/a").unwrap().tag = Some("bank".into());
+    let plan = lab.plan(&lab.nothing()).await;
+    assert_eq!(acts(&plan), Vec::<String>::new());
+    let said = "it carries the marks of app bank, although the state says that podid made it: not podid's to delete";
+    assert_eq!(why(&plan, &Host::key("a")), said);
+    // nor is it changed, or deleted for a replacement
+    let plan = lab.plan(&graph().present(Host::key("a"), &Host::new("a", "blue"))).await;
+    assert_eq!((acts(&plan), plan.refused.len()), (Vec::new(), 1), "{plan:?}");
+    lab.down().await;
+    assert_eq!(lab.paths(), ["host/a"]);
+    assert!(lab.ledger.is_empty());
+}
+
+#[tokio::test]
 async fn an_entry_of_others_is_extended_without_consent_and_only_what_was_added_goes() {
     let mut lab = Lab::default();
     let host = graph().present(Host::key("a"), &Host::new("a", "red"));

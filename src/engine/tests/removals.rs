@@ -117,12 +117,33 @@ async fn a_holder_of_data_stays_with_its_content_unless_it_is_named() {
 }
 
 #[tokio::test]
-async fn content_of_somebody_elses_holder_is_taken_out() {
+async fn content_of_somebody_elses_holder_is_taken_out_with_consent_only() {
+    for consent in ["pw", "PW", "kv"] {
+        let mut lab = Lab::default();
+        lab.land.foreign("store/kv", []);
+        lab.up(&data()).await;
+        let plan = lab.down().await;
+        assert_eq!(acts(&plan), Vec::<String>::new());
+        assert_eq!(why(&plan, &Leaf::key("pw")), "it is data: `--delete-data pw` deletes it");
+        assert_eq!(lab.origin(&Leaf::key("pw")), Some(Origin::Created), "it is still podid's");
+        lab.consent.delete_data.insert(consent.into());
+        assert_eq!(acts(&lab.down().await), ["delete leaf/pw"], "{consent}");
+        assert_eq!(lab.paths(), ["store/kv"]);
+    }
+}
+
+#[tokio::test]
+async fn content_that_a_spec_no_longer_names_stays_without_consent() {
     let mut lab = Lab::default();
-    lab.land.foreign("store/kv", []);
     lab.up(&data()).await;
-    assert_eq!(acts(&lab.down().await), ["delete leaf/pw"]);
-    assert_eq!(lab.paths(), ["store/kv"]);
+    let mut less = graph().present(Store::key("kv"), &Store { name: "kv".into() });
+    prune(&mut less.0, &lab.ledger);
+    let plan = lab.up(&less).await;
+    assert_eq!((acts(&plan), why(&plan, &Leaf::key("pw"))), (Vec::new(), "it is data: `--delete-data pw` deletes it"));
+    lab.consent.delete_data.insert("other".into());
+    assert_eq!(acts(&lab.up(&less).await), Vec::<String>::new(), "other data");
+    lab.consent.delete_data.insert("pw".into());
+    assert_eq!(acts(&lab.up(&less).await), ["delete leaf/pw"]);
 }
 
 #[tokio::test]
@@ -132,6 +153,7 @@ async fn content_that_is_named_by_a_command_goes_alone() {
     let one = graph_of(APP, By::Command)
         .node(Store::key("kv"), &Store { name: "kv".into() }, Intent::Existing)
         .absent(Leaf::key("pw"), &Leaf::of("kv", "pw", "1"));
+    lab.consent.named.insert(Leaf::key("pw"));
     assert_eq!(acts(&lab.run(&one).await.0), ["delete leaf/pw"]);
     assert_eq!(lab.origin(&Store::key("kv")), Some(Origin::Created));
 }

@@ -79,6 +79,7 @@ async fn what_is_not_there_is_made() {
     let (_, report) = lab.run(&store_and_leaf()).await;
     assert_eq!(did(&report), Some(Act::Create));
     assert_eq!(lab.origin(&Leaf::key("pw")), Some(Origin::Created));
+    lab.consent.delete_data.insert("kv".into());
     lab.down().await;
     assert_eq!(lab.land.get(PATH), None);
 }

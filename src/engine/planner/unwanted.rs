@@ -1,0 +1,123 @@
+//! What becomes of a thing that is to go: it is deleted, handed over, forgotten, or kept with the reason.
+
+use super::{
+    super::{
+        desired::{Intent, Node},
+        fault::Fault,
+        input::Outputs,
+        ledger::Origin,
+        observe::stays,
+        plan::{Act, Heir},
+        resource::{Data, Erased, Owner, World},
+    },
+    Planner,
+};
+use serde_json::Value;
+use std::sync::Arc;
+
+impl<W: World> Planner<'_, W> {
+    pub(super) fn unwanted(&mut self, node: &Node) -> Result<(), Fault> {
+        let kind = self.kinds.of(&node.kind)?;
+        let entry = self.ledger.get(&self.desired.app, &node.key);
+        let placed = match entry {
+            Some(entry) => Arc::clone(&entry.placed),
+            None => self.observed.placed.get(&node.key).cloned().unwrap_or_else(|| Arc::clone(&node.spec)),
+        };
+        let recorded = entry.map(|e| e.origin);
+        let within = kind.within(&placed)?;
+        let holder = within.as_ref().filter(|k| self.desired.nodes.get(k).is_some_and(|n| n.intent == Intent::Absent));
+        let holder_act = holder.and_then(|k| self.actions.get(k)).map(|a| a.act);
+        let holder_ours = holder.is_some_and(|k| self.ours.get(k) == Some(&true));
+        let named = |before: &str| holder.map(|k| format!("{before} {k}"));
+        if let Some(fault) = self.observed.blind.get(&node.key) {
+            self.ours.insert(node.key.clone(), false);
+            let (act, why) = match holder_act {
+                Some(Act::Delete) => (Act::Forget, named("goes with")),
+                Some(Act::Keep) if holder_ours => (Act::Keep, named("stays in")),
+                _ => return Err(fault.clone()),
+            };
+            return match recorded {
+                Some(origin) => self.act(node, kind, act, origin, Vec::new(), why, placed, None),
+                None => Ok(()),
+            };
+        }
+        let (left, _) = self.leaving(node, kind)?;
+        // a node that lost its reason was looked for where it would be now; the ledger may know it elsewhere
+        let here = match (entry, self.observed.placed.get(&node.key)) {
+            (Some(entry), Some(looked_at)) => stays(kind, entry, looked_at)?,
+            _ => true,
+        };
+        let Some(seen) = self.observed.seen.get(&node.key).and_then(Option::as_ref).filter(|_| here) else {
+            self.ours.insert(node.key.clone(), false);
+            return match recorded {
+                Some(origin) if !left.is_empty() => self.left_behind(node, kind, origin, placed),
+                Some(origin) => self.act(node, kind, Act::Forget, origin, Vec::new(), Some("gone already".into()), placed, None),
+                None => Ok(()),
+            };
+        };
+        let extended = recorded == Some(Origin::Extended);
+        let owner = kind.owner(&placed, self.around(node, kind, &placed)?, &seen.actual)?;
+        let ours = extended || self.is_ours(node, kind, &placed, seen)?;
+        self.ours.insert(node.key.clone(), ours);
+        if !ours {
+            // an adopted thing stays, and is forgotten; what was never ours or known is not worth a word
+            return match recorded {
+                None => Ok(()),
+                Some(_) if !left.is_empty() => self.left_behind(node, kind, Origin::Adopted, placed),
+                Some(Origin::Existing) => self.act(node, kind, Act::Forget, Origin::Existing, Vec::new(), None, placed, Some(seen)),
+                Some(origin) => {
+                    let why = match (origin, owner) {
+                        (Origin::Created, Owner::Others(other)) => {
+                            format!("it carries the marks of {other}, although the state says that podid made it: not podid's to delete")
+                        }
+                        _ => "it was there before podid: not podid's to delete".to_owned(),
+                    };
+                    self.act(node, kind, Act::Keep, Origin::Adopted, Vec::new(), Some(why), placed, Some(seen))
+                }
+            };
+        }
+        let origin = if extended { Origin::Extended } else { Origin::Created };
+        if let Some(dependent) = self.needed.get(&node.key) {
+            let why = format!("{dependent} needs it");
+            return self.act(node, kind, Act::Keep, origin, Vec::new(), Some(why), placed, Some(seen));
+        }
+        if let Some(other) = self.claimed_by(kind, node, &placed)? {
+            let why = format!("app {other} uses it too, and owns it from now on");
+            let mut outputs = entry.map(|e| e.outputs.clone()).unwrap_or_default();
+            outputs.extend(Outputs::clone(&seen.outputs));
+            let spec = kind.inherited(entry.map_or(&node.spec, |e| &e.spec))?;
+            let heir = Heir { app: other, origin, outputs, spec };
+            if left.is_empty() {
+                // what carries no marks only changes hands in the ledger
+                let marked = owner != Owner::Untold;
+                let act = if marked { Act::HandOver } else { Act::Forget };
+                self.act(node, kind, act, origin, Vec::new(), Some(why), placed, Some(seen))?;
+            } else {
+                self.left_behind(node, kind, origin, placed)?;
+            }
+            self.actions.entry(node.key.clone()).and_modify(|a| a.work.heirs.push(heir));
+            return Ok(());
+        }
+        let (act, why) = match (kind.data(), holder_act) {
+            (_, Some(Act::Delete)) if left.is_empty() => (Act::Forget, named("goes with")),
+            (Data::Content, Some(Act::Keep)) if holder_ours && !self.consent.may_delete_data(&node.key, None) => {
+                (Act::Keep, named("stays in"))
+            }
+            (data @ (Data::Holder | Data::Content), _) if !self.consent.may_delete_data(&node.key, within.as_ref()) => {
+                let (what, name) = (if data == Data::Holder { "holds" } else { "is" }, node.key.names());
+                (Act::Keep, Some(format!("it {what} data: `--delete-data {name}` deletes it")))
+            }
+            _ => match kind.holds(&placed, &seen.actual)? {
+                Some(what) => (Act::Keep, Some(what)),
+                None => (Act::Delete, None),
+            },
+        };
+        self.act(node, kind, act, origin, Vec::new(), why, placed, Some(seen))
+    }
+
+    /// The thing itself stays or is gone; what a replacement left at a former place still goes.
+    fn left_behind(&mut self, node: &Node, kind: &dyn Erased<W>, origin: Origin, placed: Arc<Value>) -> Result<(), Fault> {
+        let why = Some("what a replacement left behind".into());
+        self.act(node, kind, Act::Delete, origin, Vec::new(), why, placed, None)
+    }
+}
