@@ -7,8 +7,22 @@ use std::fmt;
 /// `/subscriptions/S/resourceGroups/G/providers/NS/TYPE/NAME`, or the id of a resource group or subscription.
 /// The text is kept as it came (Azure answers with other casing than it was asked in); equality ignores case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(into = "String", try_from = "String")]
 pub struct ArmId(String);
+
+impl From<ArmId> for String {
+    fn from(id: ArmId) -> Self {
+        id.0
+    }
+}
+
+impl TryFrom<String> for ArmId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text).ok_or_else(|| format!("{text:?} is not the id of an Azure resource"))
+    }
+}
 
 impl ArmId {
     /// Takes any text that begins with `/subscriptions/`; None otherwise, or when a segment is empty or a dot segment.

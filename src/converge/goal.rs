@@ -12,7 +12,7 @@ use crate::{
         key::Key,
         ledger::Ledger,
         plan::{Act, Plan},
-        planner,
+        planner, shape,
     },
     exit::Exit,
     failure::Failure,
@@ -173,6 +173,7 @@ pub async fn scene(session: &Session, goal: &Goal) -> Result<Scene, Failure> {
         Some(state) => (state.world(), state.ledger()),
         None => State::peek(&session.state_path(spec_path.as_deref()))?,
     };
+    shape::check(&ledger, KINDS).map_err(|fault| Failure::from(&fault))?;
     let app = app_of(session, goal, spec.map(|s| s.metadata.name.as_str()), &ledger)?;
     let subscription = session.subscription(spec.and_then(|s| s.subscription.as_deref()), world.as_ref())?;
     let azure = session.azure.read();

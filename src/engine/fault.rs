@@ -16,6 +16,8 @@ pub enum Fault {
     Unsaved(String),
     /// Ctrl-C came first.
     Interrupted,
+    /// What the state says is not what a state says.
+    State(String),
     /// podid itself is wrong.
     Bug(String),
 }
@@ -38,6 +40,7 @@ impl fmt::Display for Fault {
             Self::Cloud(error) => write!(f, "{error}")?,
             Self::Unsaved(why) => write!(f, "the state could not be saved: {why}")?,
             Self::Interrupted => f.write_str("interrupted")?,
+            Self::State(why) => write!(f, "the state is not understood: {why}")?,
             Self::Bug(what) => write!(f, "a bug of podid: {what}")?,
         }
         Ok(())

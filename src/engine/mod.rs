@@ -15,6 +15,7 @@ pub mod observe;
 pub mod plan;
 pub mod planner;
 pub mod resource;
+pub mod shape;
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use super::{
     ledger::{Ledger, Origin},
     observe::Observed,
     plan::{Act, Action, FORMAT, Notes, Plan, Refusal, Work},
-    resource::{Around, Change, Erased, Kinds, Seen, World},
+    resource::{Around, Change, Erased, Kinds, Owner, Seen, World},
 };
 pub use recall::{all_absent, prune, remembered};
 use serde_json::Value;
@@ -88,6 +88,11 @@ struct Planner<'a, W: World> {
     ours: BTreeMap<Key, bool>,
     actions: BTreeMap<Key, Action>,
     refused: Vec<Refusal>,
+}
+
+/// Why what the state calls podid's own is not.
+fn contradiction(other: &str) -> String {
+    format!("it carries the marks of app {other}, although the state says that podid made it for this app")
 }
 
 static NOTHING: Outputs = Outputs::new();
@@ -170,8 +175,14 @@ impl<W: World> Planner<'_, W> {
         let around = self.around(node, kind, &placed)?;
         let ours = self.is_ours(node, kind, &placed, seen)?;
         self.ours.insert(node.key.clone(), ours);
+        let recorded = around.origin;
         match settle(kind, node, &placed, Around { ours: Some(ours), ..around }, &seen.actual, self.consent.adopt)? {
             Settled::Do { act, origin, changes, why } => {
+                let contradicted = match kind.owner(&placed, around, &seen.actual)? {
+                    Owner::Others(other) if recorded == Some(Origin::Created) => Some(contradiction(&other)),
+                    _ => None,
+                };
+                let why = both(contradicted, why);
                 self.act(node, kind, replaced(act), origin, changes, both(deletion, why), placed, Some(seen))
             }
             Settled::Refused { reason, way_out, changes } => {

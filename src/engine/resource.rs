@@ -45,7 +45,7 @@ pub enum Diff {
 pub enum Owner {
     /// It carries the marks of this app.
     Ours,
-    /// It carries the marks of another app or of another tool, and this is whose: `app shop`.
+    /// It carries the marks of this other app.
     Others(String),
     /// It carries no marks, and would carry some if podid had made it.
     Unmarked,
@@ -223,6 +223,8 @@ pub trait Erased<W: World>: Send + Sync {
     fn side(&self) -> Side;
     fn data(&self) -> Data;
     fn looks_early(&self) -> bool;
+    /// Fails unless it is a spec of this kind.
+    fn check(&self, spec: &Value) -> Result<(), Fault>;
     fn lane(&self, spec: &Value) -> Result<Option<String>, Fault>;
     fn place(&self, spec: &Value) -> Result<Option<String>, Fault>;
     fn within(&self, spec: &Value) -> Result<Option<Key>, Fault>;
@@ -265,8 +267,9 @@ impl<K> Of<K> {
     }
 }
 
+/// Specs are made by `spec::expand` of kinds themselves: one that is none of its kind came from a state file, or from what that says of outputs.
 fn typed<K: DeserializeOwned>(spec: &Value) -> Result<K, Fault> {
-    K::deserialize(spec).map_err(Fault::from)
+    K::deserialize(spec).map_err(|error| Fault::State(error.to_string()))
 }
 
 impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
@@ -281,6 +284,9 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
     }
     fn looks_early(&self) -> bool {
         K::LOOKS_EARLY
+    }
+    fn check(&self, spec: &Value) -> Result<(), Fault> {
+        typed::<K>(spec).map(drop)
     }
     fn lane(&self, spec: &Value) -> Result<Option<String>, Fault> {
         Ok(typed::<K>(spec)?.lane())

@@ -47,6 +47,10 @@ impl From<&Fault> for Failure {
                 .because(why.clone())
                 .hint("Make room for the state file (disk, permissions), then run the same command again: it finds what is there."),
             Fault::Interrupted => Self::new(Exit::Interrupted, "interrupted"),
+            Fault::State(why) => Self::new(Exit::State, "the state is not one that podid wrote")
+                .because(why.clone())
+                .hint("Copy the backup beside the state file over it (`.bak`), or drop the entry: `podid state forget KEY --app APP`.")
+                .hint("Or make the state again from what there is: `podid state rebuild -f SPEC`."),
             Fault::Bug(what) => Self::new(Exit::Bug, "podid itself is wrong here")
                 .because(what.clone())
                 .hint("Please report it with the command and this message."),

@@ -38,6 +38,7 @@ struct Eyes<'a> {
 impl<'a> Eyes<'a> {
     fn open(session: &'a Session) -> Result<Self, Failure> {
         let (world, ledger) = State::peek(&session.state_path(None))?;
+        crate::engine::shape::check(&ledger, crate::resources::KINDS).map_err(|fault| Failure::from(&fault))?;
         let spec = crate::converge::spec_beside()?.map(|loaded| loaded.spec);
         let named = session.global.app.as_deref().or(spec.as_ref().map(|s| s.metadata.name.as_str()));
         let subscription = session.subscription(spec.as_ref().and_then(|s| s.subscription.as_deref()), world.as_ref())?;

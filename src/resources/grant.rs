@@ -84,7 +84,7 @@ impl Grant {
     }
     fn vault_id(&self) -> Result<ArmId, Fault> {
         let id = self.vault.get()?;
-        ArmId::parse(id).ok_or_else(|| Fault::Bug(format!("{id:?} is no vault's id")))
+        ArmId::parse(id).ok_or_else(|| Fault::State(format!("{id:?} is not the id of a vault")))
     }
     fn lacking(&self, entry: &PolicyEntry) -> Vec<String> {
         self.wanted().into_iter().filter(|p| !has(entry, p)).collect()

@@ -12,10 +12,9 @@ pub fn marks(app: &str) -> BTreeMap<String, String> {
 }
 
 pub fn owner(app: &str, tags: &BTreeMap<String, String>) -> Owner {
-    match (tag(tags, MANAGED_BY), tag(tags, APP)) {
-        (Some(tool), Some(owner)) if tool == PODID && owner == app => Owner::Ours,
-        (Some(tool), _) if tool != PODID => Owner::Others(tool.clone()),
-        (_, Some(other)) => Owner::Others(format!("app {other}")),
+    match tag(tags, APP) {
+        Some(other) if other != app => Owner::Others(other.clone()),
+        Some(_) if marked_by_any(tags) => Owner::Ours,
         _ => Owner::Unmarked,
     }
 }

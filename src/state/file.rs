@@ -4,10 +4,10 @@ use super::{
     Error,
     format::{self, Head, Unread, VERSION},
 };
-use crate::engine::ledger::Ledger;
+use crate::{engine::ledger::Ledger, files};
 use std::{
     fs, io,
-    io::Write,
+    io::{Read, Write},
     path::{Path, PathBuf},
 };
 use tempfile::NamedTempFile;
@@ -33,16 +33,25 @@ pub fn make_room(path: &Path) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(Error::io(folder, "create the folder"))
 }
 
+/// A state of the size that podid can hold in memory has less than this: twenty-five thousand resources.
+pub(super) const LIMIT: u64 = 32 << 20;
+
+/// Reads at most `LIMIT` bytes. The error says what is wrong with the file.
+pub(super) fn bounded(file: fs::File) -> io::Result<Result<Vec<u8>, String>> {
+    let mut bytes = Vec::new();
+    file.take(LIMIT + 1).read_to_end(&mut bytes)?;
+    let too_long = u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LIMIT;
+    Ok(if too_long { Err(format!("it is larger than {} MiB, the most that podid reads", LIMIT >> 20)) } else { Ok(bytes) })
+}
+
+/// A regular file of this user, that others cannot write: what is in it decides what podid deletes.
 pub fn read(path: &Path) -> Result<Option<(Head, Ledger)>, Error> {
-    let text = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io(path, "read the state file")(error)),
-    };
-    let parsed = match std::str::from_utf8(&text) {
+    let Some(file) = files::open_existing(path)? else { return Ok(None) };
+    let bytes = bounded(file).map_err(Error::io(path, "read the state file"))?;
+    let parsed = bytes.map_err(Unread::Damaged).and_then(|bytes| match std::str::from_utf8(&bytes) {
         Ok(text) => format::parse(text),
         Err(_) => Err(Unread::Damaged("it is not text".into())),
-    };
+    });
     match parsed {
         Ok(read) => Ok(Some(read)),
         Err(Unread::Newer(found)) => Err(Error::Newer { path: path.to_owned(), found, known: VERSION }),

@@ -93,6 +93,7 @@ pub fn parse(text: &str) -> Result<(Head, Ledger), Unread> {
         return Err(Unread::Damaged("it is empty".into()));
     }
     let damaged = |error: serde_json::Error| Unread::Damaged(error.to_string());
+    weigh(text.as_bytes()).map_err(Unread::Damaged)?;
     // the version first: a newer format may differ in anything else
     let versioned: Versioned = serde_json::from_str(text).map_err(damaged)?;
     match versioned.version.as_u64() {
@@ -109,6 +110,24 @@ pub fn parse(text: &str) -> Result<(Head, Ledger), Unread> {
     }
     let head = Head { lineage: paper.lineage, serial: paper.serial, world: paper.world };
     Ok((head, merged(paper.entries)))
+}
+
+/// Of JSON values in a document. Each takes up to about 100 bytes of memory, however short its text is.
+const VALUES: usize = 1_000_000;
+
+/// Refuses a document with more values than podid can hold, before any of them takes room.
+pub(super) fn weigh(json: &[u8]) -> Result<(), String> {
+    let (mut values, mut quoted, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' | b'[' | b'{' if !quoted => values += 1,
+            _ => {}
+        }
+    }
+    if values <= VALUES { Ok(()) } else { Err(format!("it has more than {VALUES} values, the most that podid reads")) }
 }
 
 /// Older versions of podid took two spellings of a name for two resources. Of such entries the one stays that says most of the resource.

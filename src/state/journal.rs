@@ -6,16 +6,19 @@
 
 use super::{
     Error,
-    file::{beside, sync_folder},
-    format::Head,
+    file::{beside, bounded, sync_folder},
+    format::{Head, weigh},
 };
-use crate::engine::ledger::{Ledger, LedgerChange};
+use crate::{
+    engine::ledger::{Ledger, LedgerChange},
+    files,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -132,47 +135,18 @@ impl Found {
 
 /// None: there is none.
 pub fn read(state: &Path) -> Result<Option<Found>, Error> {
-    let Some(mut file) = open(state)? else { return Ok(None) };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(Error::io(&path(state), "read"))?;
-    parse(&bytes).map(Some).map_err(|why| Error::Journal { state: state.to_owned(), why })
+    let Some(file) = open(state)? else { return Ok(None) };
+    let bytes = bounded(file).map_err(Error::io(&path(state), "read"))?;
+    let parsed = bytes.and_then(|bytes| weigh(&bytes).and_then(|()| parse(&bytes)));
+    parsed.map(Some).map_err(|why| Error::Journal { state: state.to_owned(), why })
 }
 
-/// Only a regular file, of this user or of the owner of the state file, and never through a link: the folder may come from anybody.
+/// As the state file itself: the folder may come from anybody.
 fn open(state: &Path) -> Result<Option<File>, Error> {
-    let refused = |why: &str| Err(Error::Journal { state: state.to_owned(), why: why.to_owned() });
-    let path = path(state);
-    match fs::symlink_metadata(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io(&path, "read")(error)),
-        Ok(found) if found.is_symlink() => return refused("it is a symbolic link"),
-        Ok(found) if !found.is_file() => return refused("it is not a regular file"),
-        Ok(_) => {}
-    }
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.bits().cast_signed());
-    }
-    let file = match options.open(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(Error::io(&path, "read"))?,
-    };
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let found = file.metadata().map_err(Error::io(&path, "read"))?;
-        if !found.is_file() {
-            return refused("it is not a regular file");
-        }
-        let owners = [Some(rustix::process::geteuid().as_raw()), fs::metadata(state).ok().map(|m| m.uid())];
-        if !owners.contains(&Some(found.uid())) {
-            return refused("it belongs to another user");
-        }
-    }
-    Ok(Some(file))
+    files::open_existing(&path(state)).map_err(|error| match error {
+        files::Error::Unsafe { fault, .. } => Error::Journal { state: state.to_owned(), why: format!("it {fault}") },
+        other => other.into(),
+    })
 }
 
 /// The text of an error quotes nothing of the journal.

@@ -305,3 +305,55 @@ fn a_lock_that_others_can_write_is_refused() {
     fs::set_permissions(&lock, fs::Permissions::from_mode(0o600)).unwrap();
     assert!(open(&path).is_ok());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_state_or_journal_that_others_can_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_room, path) = room();
+    open(&path).unwrap().save(&ledger(&[("shop", "identity/claims")])).unwrap();
+    let mode = |file: &Path, mode: u32| fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+    mode(&path, 0o666);
+    for error in [open(&path).map(|_| ()).unwrap_err(), State::peek(&path).map(|_| ()).unwrap_err()] {
+        assert!(matches!(&error, Error::Files(files) if files.way_out().is_some()), "{error}");
+        assert!(error.to_string().ends_with("can be written by other users (mode 0666)"), "{error}");
+    }
+    mode(&path, 0o644);
+    let journal = beside(&path, ".journal");
+    fs::write(&journal, "").unwrap();
+    mode(&journal, 0o622);
+    let error = State::peek(&path).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("it can be written by other users (mode 0622)"), "{error}");
+    mode(&journal, 0o600);
+    assert!(State::peek(&path).is_ok());
+    // only root can give a file away
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&path, Some(12_345), None).unwrap();
+        assert!(State::peek(&path).unwrap_err().to_string().contains("belongs to another user (uid 12345)"));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_the_state_is_not_waited_for() {
+    let (_room, path) = room();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    let error = State::peek(&path).map(|_| ()).unwrap_err();
+    assert!(error.to_string().ends_with("is not a regular file"), "{error}");
+}
+
+#[test]
+fn a_state_that_would_take_too_much_memory_is_refused_before_it_takes_any() {
+    let (_room, path) = room();
+    let refused = |text: String, why: &str| {
+        fs::write(&path, text).unwrap();
+        let error = State::peek(&path).map(|_| ()).unwrap_err();
+        assert!(matches!(&error, Error::Damaged { why: said, .. } if said.contains(why)), "{error}");
+    };
+    refused(format!(r#"{{"version":1,"entries":[{}0]}}"#, "0,".repeat(1_000_001)), "it has more than 1000000 values");
+    refused(" ".repeat((32 << 20) + 1), "it is larger than 32 MiB");
+    // what stands in quotes is one value
+    let text = format!(r#"{{"version":1,"lineage":"{}\\\"","serial":1,"entries":[]}}"#, "[,{".repeat(1_000_000));
+    fs::write(&path, text).unwrap();
+    assert!(State::peek(&path).is_ok());
+}

@@ -117,3 +117,48 @@ fn down_without_any_app_says_where_one_could_come_from() {
     hint: Name the spec with `-f FILE`, the state with `--state FILE`, or rebuild it: `podid state rebuild -f FILE`.
     "#);
 }
+
+/// The entries of the app's state are changed as if by hand; every command that uses them says so, and the state can be made again.
+#[test]
+fn a_state_of_another_shape_is_no_bug_and_can_be_made_again() {
+    type Edit = fn(&mut serde_json::Value);
+    let edits: &[(Edit, &str)] = &[
+        (|entry| entry["kind"] = json!("teapot"), r#"its kind is "teapot""#),
+        (|entry| entry["spec"] = json!([1]), "spec: "),
+        (|entry| entry["placed"] = json!({ "id": 5 }), "placed: "),
+        (|entry| entry["spec"]["id"] = json!("/not/an/id"), "spec: "),
+        (|entry| entry["left"] = json!([{ "placed": "x", "origin": "created" }]), "left.placed: "),
+        (|entry| entry["spec"]["location"] = json!({ "$from": "identity/shop-mid#location" }), "in a circle"),
+    ];
+    for (edit, why) in edits {
+        let lab = Lab::made();
+        lab.edit(".podid/state.json", |state| {
+            let entries = state["entries"].as_array_mut().unwrap();
+            edit(entries.iter_mut().find(|e| e["key"] == "identity/shop-mid").unwrap());
+        });
+        for command in ["up -f app.yaml --yes", "plan -f app.yaml", "status --app shop", "down --yes --app shop", "identity list"] {
+            let told = lab.fails(command);
+            assert!(told.starts_with("exit 5") && told.contains(why) && told.contains("podid state rebuild"), "{command}: {why}\n{told}");
+        }
+        lab.done("state rebuild -f app.yaml");
+        lab.done("plan -f app.yaml --exit-code");
+    }
+}
+
+#[test]
+fn outputs_of_another_shape_are_no_bug_either() {
+    for output in ["id", "client_id", "principal_id", "location", "tenant_id"] {
+        let lab = Lab::made();
+        lab.edit(".podid/state.json", |state| {
+            for entry in state["entries"].as_array_mut().unwrap() {
+                if let Some(value) = entry["outputs"].as_object_mut().and_then(|outputs| outputs.get_mut(output)) {
+                    *value = json!([{ "x": 5 }]);
+                }
+            }
+        });
+        for command in ["status --app shop", "plan -f app.yaml --only kubernetes", "down --yes --app shop --dry-run", "plan -f app.yaml"] {
+            let code = lab.command(command).output().unwrap().status.code();
+            assert!(matches!(code, Some(0 | 4 | 5)), "{command} with another {output}: {code:?}");
+        }
+    }
+}

@@ -41,7 +41,7 @@ fn claimed() -> World {
 #[test]
 fn a_harmless_spec_deletes_nothing_that_carries_another_apps_marks() {
     let world = claimed();
-    let said = "it carries the marks of app bank, although the state says that podid made it: not podid's to delete";
+    let said = "it carries the marks of app bank, although the state says that podid made it for this app: not podid's to delete";
     let up = world.podid(&["up", "--yes", "-f", "shop.yaml", "--state", "shop.json"]).ok();
     for key in ["identity/bank-mid", "azureidentity/aks-mi/bank/bank-mid", "secretproviderclass/aks-mi/bank/web", "vault/kv-bank-x1"] {
         assert!(up.stdout.contains(&format!("kept {key}: {said}")), "{key}\n{}{}", up.stdout, up.stderr);

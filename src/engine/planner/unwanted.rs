@@ -10,7 +10,7 @@ use super::{
         plan::{Act, Heir},
         resource::{Data, Erased, Owner, World},
     },
-    Planner,
+    Planner, contradiction,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl<W: World> Planner<'_, W> {
                 Some(origin) => {
                     let why = match (origin, owner) {
                         (Origin::Created, Owner::Others(other)) => {
-                            format!("it carries the marks of {other}, although the state says that podid made it: not podid's to delete")
+                            format!("{}: not podid's to delete", contradiction(&other))
                         }
                         _ => "it was there before podid: not podid's to delete".to_owned(),
                     };

@@ -23,7 +23,7 @@ fn tagged(around: Around<'_>, thing: &Thing) -> Owner {
     match thing.tag.as_deref() {
         None => Owner::Unmarked,
         Some(app) if app == around.app => Owner::Ours,
-        Some(app) => Owner::Others(format!("app {app}")),
+        Some(app) => Owner::Others(app.to_owned()),
     }
 }
 

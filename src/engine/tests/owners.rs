@@ -76,8 +76,11 @@ async fn marks_of_another_app_outweigh_the_state() {
     lab.land.ground().things.get_mut("host/a").unwrap().tag = Some("bank".into());
     let plan = lab.plan(&lab.nothing()).await;
     assert_eq!(acts(&plan), Vec::<String>::new());
-    let said = "it carries the marks of app bank, although the state says that podid made it: not podid's to delete";
+    let said = "it carries the marks of app bank, although the state says that podid made it for this app: not podid's to delete";
     assert_eq!(why(&plan, &Host::key("a")), said);
+    // where it is wanted and equal, it is only used, and that is said
+    let same = lab.plan(&graph().present(Host::key("a"), &red())).await;
+    assert_eq!((acts(&same), why(&same, &Host::key("a"))), (Vec::new(), said.split(": not").next().unwrap()));
     // nor is it changed, or deleted for a replacement
     let plan = lab.plan(&graph().present(Host::key("a"), &Host::new("a", "blue"))).await;
     assert_eq!((acts(&plan), plan.refused.len()), (Vec::new(), 1), "{plan:?}");

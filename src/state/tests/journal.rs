@@ -268,7 +268,7 @@ async fn it_is_for_this_user_only_and_never_a_link() {
     assert!(error.contains("it is a symbolic link") && State::peek(&path).is_err(), "{error}");
     fs::remove_file(journal_of(&path)).unwrap();
     fs::create_dir(journal_of(&path)).unwrap();
-    assert!(open(&path).unwrap_err().to_string().contains("not a regular file"));
+    assert!(open(&path).unwrap_err().to_string().contains("is not a regular file"));
     fs::remove_dir(journal_of(&path)).unwrap();
 
     // one that is laid there while a run begins is not written through
