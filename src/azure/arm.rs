@@ -2,7 +2,7 @@
 //! Paths are made of `ArmId`s and of segments that are escaped here.
 
 use super::{
-    ArmId, Error, Result, failures,
+    ArmId, Error, Result, failures, limits,
     token::{self, Tokens},
     transport,
     wire::{Ask, Wire},
@@ -83,6 +83,10 @@ impl Arm {
     }
 
     async fn pages<T: DeserializeOwned>(&self, first: Url) -> Result<Vec<T>> {
+        limits::list(self.all_pages(first)).await
+    }
+
+    async fn all_pages<T: DeserializeOwned>(&self, first: Url) -> Result<Vec<T>> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase", bound = "T: DeserializeOwned")]
         struct Page<T> {
@@ -93,6 +97,7 @@ impl Arm {
         let mut all = Vec::new();
         let mut next = Some(first);
         while let Some(url) = next {
+            limits::ask_page(&url)?;
             let page: Page<T> = self.call(Method::GET, url.clone(), None::<&()>).await?;
             all.extend(page.value);
             next = match page.next_link.filter(|link| !link.is_empty()) {
@@ -100,7 +105,7 @@ impl Arm {
                 Some(link) => Some(
                     Url::parse(&link)
                         .ok()
-                        .filter(|link| link.origin() == url.origin())
+                        .filter(|link| link.origin() == url.origin() && link.username().is_empty() && link.password().is_none())
                         .ok_or_else(|| Error::Protocol(format!("{HOST} continues a list elsewhere")))?,
                 ),
             };
@@ -119,6 +124,7 @@ impl Arm {
         ask.bearer(self.tokens.get(scope).await?.secret())?;
         let host = ask.host().to_owned();
         let answer = self.wire.send(ask).await?;
+        limits::page_read(&host, answer.body.len())?;
         if !answer.is_success() {
             return Err(failures::refusal(&host, answer.status, &answer.headers, &answer.body));
         }

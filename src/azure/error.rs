@@ -43,6 +43,15 @@ pub enum Error {
     /// Azure answered that it was done, and reading back shows that it was not.
     #[error("{message}")]
     NotDone { message: String, way_out: String },
+    /// An answer that is larger than anything Azure sends of its kind; `most` as in `32 MiB`.
+    #[error("could not read {what} from {host}: it is larger than {most}")]
+    TooLarge { what: String, host: String, most: String },
+    /// A list that comes back to a page that was read before, or goes on and on.
+    #[error("could not read a list from {host}: {why}")]
+    EndlessList { host: String, why: String },
+    /// An address that Azure named, and that no token is sent to.
+    #[error("could not use {what}: its address {given:?} is not {expected}")]
+    ForeignAddress { what: String, given: String, expected: String },
     /// An answer that podid does not understand.
     #[error("an answer of Azure could not be read: {0}")]
     Protocol(String),

@@ -4,7 +4,7 @@
 use super::{Error, blocked};
 use http::HeaderMap;
 use serde_json::Value;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// The host has no address (yet): a vault's name takes up to a minute to get into the DNS.
 pub const NO_SUCH_NAME: &str = "the name has no address";
@@ -105,20 +105,28 @@ pub(super) fn refused_action(message: &str) -> (Option<String>, Option<String>, 
     (None, None, caller)
 }
 
-/// `Retry-After` (seconds or a date) and its two millisecond forms.
+/// No server is believed that asks for a longer pause: it is a day that nobody waits for, and a number that can be added to a time.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// `Retry-After` (seconds or a date) and its two millisecond forms; at most a day. What is neither says nothing.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    // digits that are too many are a very long time
+    let number = |text: &str| {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| text.parse::<u64>().unwrap_or(u64::MAX))
+    };
     for name in ["retry-after-ms", "x-ms-retry-after-ms"] {
-        if let Some(ms) = text(name).and_then(|t| t.parse().ok()) {
-            return Some(Duration::from_millis(ms));
+        if let Some(ms) = text(name).and_then(number) {
+            return Some(Duration::from_millis(ms).min(LONGEST_PAUSE));
         }
     }
     let value = text("retry-after")?;
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+    if let Some(seconds) = number(value) {
+        return Some(Duration::from_secs(seconds).min(LONGEST_PAUSE));
     }
-    let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
-    Some(SystemTime::from(at).duration_since(SystemTime::now()).unwrap_or_default())
+    let until = jiff::fmt::rfc2822::parse(value).ok()?.timestamp().duration_since(jiff::Timestamp::now());
+    Some(Duration::try_from(until).unwrap_or_default().min(LONGEST_PAUSE))
 }
 
 /// Why no answer came. `refused` may be worth one quick second try.
@@ -129,9 +137,16 @@ pub struct Silence {
     pub broken: bool,
 }
 
+impl Silence {
+    /// What is the same at a second try.
+    pub fn of(error: Error) -> Self {
+        Self { error, refused: false, broken: false }
+    }
+}
+
 pub fn silence(host: &str, error: &reqwest::Error, limit: Duration) -> Silence {
     let host = host.to_owned();
-    let plain = |error| Silence { error, refused: false, broken: false };
+    let plain = Silence::of;
     let (mut io, mut names) = (None, false);
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut last = String::new();

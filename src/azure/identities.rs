@@ -4,6 +4,7 @@ use super::{
     ArmId, Error, Identity, Result, Tags,
     arm::{self, Arm},
     failures::absent,
+    limits,
 };
 use azure_mgmt_msi::package_2023_01_31::models;
 use futures::TryStreamExt;
@@ -21,7 +22,8 @@ pub async fn list(arm: &Arm, scope: &ArmId) -> Result<Vec<Identity>> {
         Some(group) => client.list_by_resource_group(scope.subscription_id(), group).into_stream(),
         None => client.list_by_subscription(scope.subscription_id()).into_stream(),
     };
-    let pages: Vec<models::UserAssignedIdentitiesListResult> = absent(pages.try_collect().await.map_err(Error::from))?.unwrap_or_default();
+    let pages: Vec<models::UserAssignedIdentitiesListResult> =
+        absent(limits::list(async { pages.try_collect().await.map_err(Error::from) }).await)?.unwrap_or_default();
     pages.into_iter().flat_map(|page| page.value).map(identity).collect()
 }
 

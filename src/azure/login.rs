@@ -3,6 +3,7 @@
 
 use super::{
     ClientLogin, Error, Result, failures,
+    program::Program,
     transport::v1_options,
     wire::{Ask, Wire},
 };
@@ -115,6 +116,9 @@ impl Login {
         }
         let mut tried = Vec::new();
         for link in CHAIN {
+            if link == Link::EnvSecret {
+                self.check_environment()?;
+            }
             if link.is_tool() && !self.tools {
                 continue;
             }
@@ -155,6 +159,20 @@ impl Login {
         Err(Error::NotLoggedIn { tried })
     }
 
+    /// A line break at the end of a variable is common by accident. It fits no header and no address, and to go on to the next credential
+    /// would be to log in as somebody else.
+    fn check_environment(&self) -> Result<()> {
+        let folders = ["AZURE_CONFIG_DIR", "HOME", "USERPROFILE"];
+        let odd = |name: &&str| self.env.get(*name).is_some_and(|value| value.chars().any(char::is_control));
+        match VARIABLES.iter().filter(|name| !folders.contains(name)).find(|name| odd(name)) {
+            Some(name) => Err(Error::LoginRefused {
+                code: (*name).to_owned(),
+                message: "the variable holds a line break or another control character".to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+
     fn var(&self, name: &str) -> std::result::Result<&str, String> {
         self.env.get(name).map(String::as_str).ok_or_else(|| format!("{name} is not set"))
     }
@@ -191,11 +209,17 @@ impl Login {
                 }
                 self.managed(client_options)?
             }
-            Link::Az => id::AzureCliCredential::new(None).map_err(|e| reason(&e))?,
-            Link::Azd => id::AzureDeveloperCliCredential::new(None).map_err(|e| reason(&e))?,
+            Link::Az => {
+                let options = id::AzureCliCredentialOptions { executor: Some(Arc::new(Program)), ..Default::default() };
+                id::AzureCliCredential::new(Some(options)).map_err(|e| reason(&e))?
+            }
+            Link::Azd => {
+                let options = id::AzureDeveloperCliCredentialOptions { executor: Some(Arc::new(Program)), ..Default::default() };
+                id::AzureDeveloperCliCredential::new(Some(options)).map_err(|e| reason(&e))?
+            }
             Link::Metadata => {
                 let url = METADATA.parse().map_err(|_| "no address".to_owned())?;
-                let probe = self.wire.send(Ask::new(Method::GET, url));
+                let probe = self.wire.send(Ask::for_token(Method::GET, url));
                 match tokio::time::timeout(METADATA_PROBE, probe).await {
                     // it refuses whoever does not say `Metadata: true`: any answer of its own will do
                     Ok(Ok(answer)) if answer.status == 400 => self.managed(client_options)?,
@@ -287,7 +311,10 @@ impl GitHub {
         let odd = |what: &str| Error::Protocol(format!("GitHub's token endpoint: {what}"));
         let mut url: url::Url = self.url.parse().map_err(|_| odd("no address"))?;
         url.query_pairs_mut().append_pair("audience", "api://AzureADTokenExchange");
-        let mut ask = Ask::new(Method::GET, url);
+        if url.scheme() != "https" {
+            return Err(odd("its address does not begin with https://, and it is asked with a token"));
+        }
+        let mut ask = Ask::for_token(Method::GET, url);
         ask.headers.insert(::http::header::ACCEPT, HeaderValue::from_static("application/json"));
         ask.bearer(self.token.secret())?;
         let host = ask.host().to_owned();

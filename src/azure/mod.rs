@@ -6,6 +6,7 @@
 mod arm;
 mod blocked;
 mod clusters;
+mod deadline;
 mod directory;
 pub mod error;
 mod failures;
@@ -13,9 +14,11 @@ mod groups;
 mod http;
 pub mod id;
 mod identities;
+mod limits;
 mod login;
 mod memory;
 pub mod model;
+mod program;
 mod read;
 mod roles;
 mod secrets;
@@ -23,6 +26,7 @@ mod secrets;
 mod tests;
 mod token;
 mod transport;
+mod vault_uri;
 mod vaults;
 mod wait;
 mod wire;
@@ -47,7 +51,8 @@ pub struct Settings {
     pub ca: Option<PathBuf>,
     /// A client secret login that comes before the environment's.
     pub client: Option<ClientLogin>,
-    /// The bound of each wait (replication of a principal, propagation of a grant, DNS of a vault); default 10 minutes.
+    /// How long one call may take, with its login, its tries, its pages and its waits (replication of a principal, propagation of a grant,
+    /// DNS of a vault); default 10 minutes.
     pub timeout: Option<Duration>,
 }
 
@@ -61,7 +66,7 @@ pub struct ClientLogin {
 /// Told when a write has to wait for Azure: a whole sentence for the progress line.
 pub type OnWait = Arc<dyn Fn(String) + Send + Sync>;
 
-/// A single request may take this long, and all waiting of one call as long as the settings say.
+/// A single request may take this long, and one call with all its requests and waits as long as the settings say.
 const REQUEST: Duration = Duration::from_secs(60);
 const WAIT: Duration = Duration::from_secs(600);
 
@@ -98,7 +103,7 @@ impl Azure {
     pub async fn login(&self) -> Result<String> {
         let tokens = &self.core.arm.tokens;
         if tokens.login.winner().await.is_none() {
-            tokens.get(token::ARM).await?;
+            deadline::within(self.core.limit, tokens.get(token::ARM)).await?;
         }
         Ok(tokens.login.winner().await.unwrap_or_default().to_owned())
     }

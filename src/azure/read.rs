@@ -2,7 +2,7 @@
 
 use super::{
     ArmId, Caller, Cluster, Core, DeletedSecret, DeletedVault, Group, Identity, PolicyEntry, Result, RoleAssignment, RoleDefinition,
-    Secret, SecretInfo, ServicePrincipal, Vault, clusters, directory, groups, identities, memory::Memo, roles, vaults,
+    Secret, SecretInfo, ServicePrincipal, Vault, clusters, deadline, directory, groups, identities, memory::Memo, roles, vaults,
 };
 use std::{collections::HashMap, sync::Arc};
 
@@ -32,11 +32,11 @@ struct Seen {
     service_principal: Memo<Option<ServicePrincipal>>,
 }
 
-/// Asks with the core of its own, as the ask may outlive the one who began it.
+/// Asks with the core of its own, as the ask may outlive the one who began it; within the limit of a call.
 macro_rules! remembered {
     ($self:ident . $memo:ident, $key:expr, |$core:ident| $ask:expr) => {{
         let $core = $self.core.clone();
-        $self.seen.$memo.get($key, move || async move { $ask.await }).await
+        $self.seen.$memo.get($key, move || async move { deadline::within($core.limit, $ask).await }).await
     }};
 }
 
@@ -77,7 +77,7 @@ impl Read {
     }
 
     pub async fn caller(&self) -> Result<Caller> {
-        self.core.arm.tokens.caller().await
+        deadline::within(self.core.limit, self.core.arm.tokens.caller()).await
     }
 
     pub async fn group(&self, id: &ArmId) -> Result<Option<Group>> {

@@ -4,6 +4,7 @@ use super::{
     ArmId, Error, PrincipalKind, Result, RoleAssignment, RoleDefinition,
     arm::{self, Arm},
     failures::absent,
+    limits,
     wait::{Patience, REPLICATION, Step},
 };
 use azure_mgmt_authorization::package_2022_04_01::models;
@@ -18,7 +19,8 @@ fn path(scope: &ArmId) -> Result<&str> {
 /// Those made exactly at `scope`: `atScope()` also answers those of the scopes above.
 pub async fn assignments(arm: &Arm, scope: &ArmId) -> Result<Vec<RoleAssignment>> {
     let pages = arm.authorization.role_assignments_client().list_for_scope(path(scope)?).filter("atScope()").into_stream();
-    let pages: Vec<models::RoleAssignmentListResult> = absent(pages.try_collect().await.map_err(Error::from))?.unwrap_or_default();
+    let pages: Vec<models::RoleAssignmentListResult> =
+        absent(limits::list(async { pages.try_collect().await.map_err(Error::from) }).await)?.unwrap_or_default();
     let all = pages.into_iter().flat_map(|page| page.value).filter_map(assignment);
     Ok(all.filter(|one| one.scope == *scope).collect())
 }
@@ -26,14 +28,16 @@ pub async fn assignments(arm: &Arm, scope: &ArmId) -> Result<Vec<RoleAssignment>
 /// All of a subscription, at whatever scope below it.
 pub async fn below(arm: &Arm, subscription: &ArmId) -> Result<Vec<RoleAssignment>> {
     let pages = arm.authorization.role_assignments_client().list_for_scope(path(subscription)?).into_stream();
-    let pages: Vec<models::RoleAssignmentListResult> = absent(pages.try_collect().await.map_err(Error::from))?.unwrap_or_default();
+    let pages: Vec<models::RoleAssignmentListResult> =
+        absent(limits::list(async { pages.try_collect().await.map_err(Error::from) }).await)?.unwrap_or_default();
     Ok(pages.into_iter().flat_map(|page| page.value).filter_map(assignment).collect())
 }
 
 pub async fn definition(arm: &Arm, scope: &ArmId, name: &str) -> Result<Option<RoleDefinition>> {
     let filter = format!("roleName eq '{}'", name.replace('\'', "''"));
     let pages = arm.authorization.role_definitions_client().list(path(scope)?).filter(filter).into_stream();
-    let pages: Vec<models::RoleDefinitionListResult> = absent(pages.try_collect().await.map_err(Error::from))?.unwrap_or_default();
+    let pages: Vec<models::RoleDefinitionListResult> =
+        absent(limits::list(async { pages.try_collect().await.map_err(Error::from) }).await)?.unwrap_or_default();
     let found = pages.into_iter().flat_map(|page| page.value).find_map(|role| {
         let called = role.properties.and_then(|p| p.role_name)?;
         called.eq_ignore_ascii_case(name).then_some(RoleDefinition { id: role.id?, name: called })

@@ -5,8 +5,9 @@ use super::{
     DeletedSecret, Error, NewSecret, Result, Secret, SecretInfo, Tags,
     arm::{self, odd_name},
     failures::{self, absent},
+    limits,
     token::Tokens,
-    transport,
+    transport, vault_uri,
     wait::{Patience, REPLICATION, Step},
     wire::Wire,
 };
@@ -41,16 +42,15 @@ impl Secrets {
     }
 
     fn client(&self, vault_uri: &str) -> Result<Arc<SecretClient>> {
-        let url = Url::parse(vault_uri).map_err(|_| odd_name(vault_uri))?;
-        let host = url.host_str().filter(|_| url.scheme() == "https" && url.path() == "/").ok_or_else(|| odd_name(vault_uri))?;
+        let host = vault_uri::host(vault_uri).ok_or_else(|| vault_uri::foreign("a vault", vault_uri, "NAME"))?;
         let mut clients = self.clients.lock().unwrap_or_else(|poison| poison.into_inner());
-        if let Some(client) = clients.get(host) {
+        if let Some(client) = clients.get(&host) {
             return Ok(client.clone());
         }
-        let client_options = transport::v1_options_for(&self.wire, host);
+        let client_options = transport::v1_options_for(&self.wire, &host);
         let options = SecretClientOptions { client_options, ..SecretClientOptions::default() };
-        let client = Arc::new(SecretClient::new(url.origin().ascii_serialization().as_str(), self.tokens.clone(), Some(options))?);
-        clients.insert(host.to_owned(), client.clone());
+        let client = Arc::new(SecretClient::new(&format!("https://{host}"), self.tokens.clone(), Some(options))?);
+        clients.insert(host, client.clone());
         Ok(client)
     }
 
@@ -61,13 +61,14 @@ impl Secrets {
 
     pub async fn list(&self, vault_uri: &str) -> Result<Vec<SecretInfo>> {
         let pages = self.client(vault_uri)?.list_secret_properties(None)?;
-        let found: Vec<models::SecretProperties> = pages.try_collect().await.map_err(Error::from)?;
+        let found: Vec<models::SecretProperties> = limits::list(async { pages.try_collect().await.map_err(Error::from) }).await?;
         found.into_iter().map(|one| info(one, false)).collect()
     }
 
     async fn versions(&self, vault_uri: &str, name: &str) -> Result<Vec<SecretInfo>> {
         let pages = self.client(vault_uri)?.list_secret_properties_versions(checked(name)?, None)?;
-        let found: Option<Vec<models::SecretProperties>> = absent(pages.try_collect().await.map_err(Error::from))?;
+        let found: Option<Vec<models::SecretProperties>> =
+            absent(limits::list(async { pages.try_collect().await.map_err(Error::from) }).await)?;
         found.unwrap_or_default().into_iter().map(|one| info(one, true)).collect()
     }
 

@@ -4,7 +4,9 @@
 
 use super::{
     Error, Result, failures,
+    limits::{self, Kind},
     token::{self, Tokens},
+    vault_uri,
     wire::{Answer, Ask, Wire},
 };
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -42,14 +44,15 @@ impl fmt::Debug for V1 {
 impl v1::HttpClient for V1 {
     async fn execute_request(&self, request: &v1::Request) -> azure_core::Result<v1::AsyncRawResponse> {
         let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let asked = ask(request.method().as_ref(), request.url().as_str(), headers);
-        let mut asked = asked.map_err(carried)?;
+        let mut asked = ask(request.method().as_ref(), request.url().as_str(), headers).map_err(carried)?;
         let v1::Body::Bytes(body) = request.body() else {
             return Err(carried(Error::Protocol("a streamed body".to_owned())));
         };
         asked.body = body.clone();
-        if self.only.as_deref().is_some_and(|host| host != asked.host()) {
-            return Err(carried(Error::Protocol(format!("a link to {}", asked.host()))));
+        match self.only.as_deref() {
+            None => asked.kind = Kind::Token,
+            Some(only) if asked.goes_to(only) => {}
+            Some(_) => return Err(carried(elsewhere(&asked.url))),
         }
         let authorized = asked.headers.contains_key(::http::header::AUTHORIZATION);
         if !authorized && let Some(challenge) = challenge(asked.host()) {
@@ -57,8 +60,15 @@ impl v1::HttpClient for V1 {
             headers.insert("www-authenticate", challenge);
             return Ok(v1::AsyncRawResponse::from_bytes(v1::StatusCode::Unauthorized, headers, ""));
         }
+        if authorized {
+            limits::ask_page(&asked.url).map_err(carried)?;
+        }
         let host = asked.host().to_owned();
-        let answer = self.wire.send(asked).await.map_err(carried)?;
+        let mut answer = self.wire.send(asked).await.map_err(carried)?;
+        limits::page_read(&host, answer.body.len()).map_err(carried)?;
+        if self.only.is_none() && answer.is_success() {
+            answer.body = token::with_sane_lifetime(&host, answer.body).map_err(carried)?;
+        }
         let challenged = answer.status == 401 && !authorized && answer.headers.contains_key(::http::header::WWW_AUTHENTICATE);
         if !answer.is_success() && !challenged {
             return Err(carried(failures::refusal(&host, answer.status, &answer.headers, &answer.body)));
@@ -78,8 +88,7 @@ fn carried(error: Error) -> azure_core::Error {
 /// Key Vault's SDK sends the first request to a vault without a token, only to be told the resource that a token must be for.
 /// In the named clouds the host says it too, so the answer is given here: a round trip less for each vault, and no request twice.
 fn challenge(host: &str) -> Option<String> {
-    let clouds = ["vault.azure.net", "vault.azure.cn", "vault.usgovcloudapi.net"];
-    let suffix = clouds.iter().find(|suffix| host.strip_suffix(*suffix).is_some_and(|vault| vault.ends_with('.')))?;
+    let (_, suffix) = vault_uri::parts(host)?;
     Some(format!("Bearer resource=\"https://{suffix}\""))
 }
 
@@ -116,23 +125,29 @@ impl v0::HttpClient for V0 {
 
 impl V0 {
     async fn answer(&self, request: &v0::Request) -> Result<Answer> {
-        if request.url().host_str() != Some(super::arm::HOST) || request.url().scheme() != "https" {
-            return Err(Error::Protocol(format!("a link to {}", request.url().host_str().unwrap_or_default())));
-        }
         let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut asked = ask(request.method().as_ref(), request.url().as_str(), headers)?;
+        if !asked.goes_to(super::arm::HOST) {
+            return Err(elsewhere(&asked.url));
+        }
+        limits::ask_page(&asked.url)?;
         let v0::Body::Bytes(body) = request.body() else {
             return Err(Error::Protocol("a streamed body".to_owned()));
         };
         asked.body = body.clone();
         asked.bearer(self.tokens.get(token::ARM).await?.secret())?;
         let answer = self.wire.send(asked).await?;
+        limits::page_read(super::arm::HOST, answer.body.len())?;
         if answer.is_success() {
             Ok(answer)
         } else {
             Err(failures::refusal(super::arm::HOST, answer.status, &answer.headers, &answer.body))
         }
     }
+}
+
+fn elsewhere(url: &url::Url) -> Error {
+    Error::Protocol(format!("a link to {}", url.origin().ascii_serialization()))
 }
 
 /// azure_core 0.21 writes each request with its headers to its debug log, so the crates never see a token: the transport puts it in.

@@ -6,6 +6,7 @@ use super::{
     arm::{self, Arm, KEY_VAULT_VERSION},
     failures::absent,
     id::VAULT,
+    vault_uri,
     wait::{Patience, REGISTRATION, REPLICATION, Step},
 };
 use azure_mgmt_keyvault::package_preview_2022_02::models;
@@ -17,14 +18,14 @@ pub async fn get(arm: &Arm, id: &ArmId) -> Result<Option<Vault>> {
     let (subscription, group, name) = arm::parts(id)?;
     let answer = arm.keyvault.vaults_client().get(group, name, subscription).send().await;
     match absent(answer.map_err(Error::from))? {
-        Some(found) => Ok(Some(arm::body::<Body>(found.into_raw_response()).await?.into())),
+        Some(found) => vault(id, arm::body(found.into_raw_response()).await?).map(Some),
         None => Ok(None),
     }
 }
 
 pub async fn list(arm: &Arm, scope: &ArmId) -> Result<Vec<Vault>> {
     let found: Vec<Body> = absent(arm.list(scope, VAULT, KEY_VAULT_VERSION).await)?.unwrap_or_default();
-    Ok(found.into_iter().map(Vault::from).collect())
+    found.into_iter().map(|one| vault(&one.id.clone(), one)).collect()
 }
 
 pub async fn deleted(arm: &Arm, subscription: &str, location: &str, name: &str) -> Result<Option<DeletedVault>> {
@@ -64,7 +65,7 @@ pub async fn put(arm: &Arm, patience: &Patience, new: &NewVault) -> Result<Vault
         }
     })
     .await?;
-    settled(arm, patience, &new.id, Some(body.into())).await
+    settled(arm, patience, &new.id, Some(vault(&new.id, body)?)).await
 }
 
 /// Waits until the vault is `Succeeded`; `first`: what is known of it already.
@@ -121,7 +122,7 @@ pub async fn tag(arm: &Arm, patience: &Patience, id: &ArmId, tags: &Tags) -> Res
     let (_, _, name) = arm::parts(id)?;
     let wanted = json!({ "tags": tags });
     let body: Body = unconflicted(patience, name, || arm.patch(id, KEY_VAULT_VERSION, &wanted)).await?;
-    Ok(body.into())
+    vault(id, body)
 }
 
 pub async fn delete(arm: &Arm, id: &ArmId) -> Result<()> {
@@ -270,23 +271,22 @@ fn deleted_properties<'de, D: serde::Deserializer<'de>>(from: D) -> std::result:
     })
 }
 
-impl From<Body> for Vault {
-    fn from(body: Body) -> Self {
-        let properties = body.properties;
-        // the answer of the PUT has no slash at the end, every GET has one
-        let uri = properties.vault_uri.unwrap_or_else(|| format!("https://{}.vault.azure.net", body.id.name()));
-        Vault {
-            location: body.location,
-            tenant_id: properties.tenant_id,
-            uri: format!("{}/", uri.trim_end_matches('/')),
-            rbac: properties.enable_rbac_authorization.unwrap_or(false),
-            provisioning: properties.provisioning_state,
-            policies: properties.access_policies.unwrap_or_default().into_iter().map(PolicyEntry::from).collect(),
-            tags: body.tags.unwrap_or_default(),
-            purge_protection: properties.enable_purge_protection.unwrap_or(false),
-            id: body.id,
-        }
-    }
+/// `asked`: the vault that the answer must be of. Its address is where secrets and a token for vaults go.
+fn vault(asked: &ArmId, body: Body) -> Result<Vault> {
+    let properties = body.properties;
+    // the answer of the PUT has no slash at the end, every GET has one
+    let uri = properties.vault_uri.unwrap_or_else(|| format!("https://{}.vault.azure.net", asked.name()));
+    Ok(Vault {
+        location: body.location,
+        tenant_id: properties.tenant_id,
+        uri: vault_uri::checked(asked, &uri)?,
+        rbac: properties.enable_rbac_authorization.unwrap_or(false),
+        provisioning: properties.provisioning_state,
+        policies: properties.access_policies.unwrap_or_default().into_iter().map(PolicyEntry::from).collect(),
+        tags: body.tags.unwrap_or_default(),
+        purge_protection: properties.enable_purge_protection.unwrap_or(false),
+        id: body.id,
+    })
 }
 
 impl From<Policy> for PolicyEntry {

@@ -1,6 +1,6 @@
 //! Waiting for Azure: short pauses first, since what is late is mostly late by little; bounded; and said in a sentence.
 
-use super::{Error, OnWait, Result, wire};
+use super::{Error, OnWait, Result, deadline::Deadline, wire};
 use std::{
     future::Future,
     time::{Duration, Instant},
@@ -34,21 +34,28 @@ pub struct Patience {
 const AGAIN: Duration = Duration::from_secs(15);
 
 impl Patience {
-    /// Steps until it is done or fails; `NotYet { what }` when the time is up.
+    /// Steps until it is done or fails; `NotYet { what }` when the time is up, that of the whole call included.
     pub async fn until<T, F>(&self, what: &str, pace: Pace, mut step: impl FnMut() -> F) -> Result<T>
     where
         F: Future<Output = Result<Step<T>>>,
     {
         let started = Instant::now();
+        let deadline = Deadline::within(self.limit);
         let mut pause = pace.first;
         let mut told: Option<(String, Instant)> = None;
         loop {
-            let sentence = match step().await? {
-                Step::Done(done) => return Ok(done),
-                Step::Wait(sentence) => sentence,
-            };
+            let stepped = deadline.bounds(Box::pin(step())).await;
             let waited = started.elapsed();
-            if waited + pause > self.limit {
+            let sentence = match stepped {
+                Ok(Step::Done(done)) => return Ok(done),
+                Ok(Step::Wait(sentence)) => sentence,
+                // the last look took too long: what was waited for is what is not there
+                Err(Error::TimedOut(_)) if told.is_some() && deadline.is_over() => {
+                    return Err(Error::NotYet { what: what.to_owned(), waited });
+                }
+                Err(error) => return Err(error),
+            };
+            if deadline.comes_within(pause) {
                 return Err(Error::NotYet { what: what.to_owned(), waited });
             }
             match &told {

@@ -1,9 +1,15 @@
-//! Sends a request and brings the whole answer back: tried again where that makes sense, bounded, logged in one line.
+//! Sends a request and brings the whole answer back: tried again where that makes sense, bounded in time and size, logged in one line.
 //! Knows no token and no API.
 
-use super::{Error, Result, failures, http::Door};
+use super::{
+    Error, Result,
+    deadline::Deadline,
+    failures,
+    http::Door,
+    limits::{self, Kind},
+};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -26,11 +32,26 @@ pub struct Ask {
     pub url: Url,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// What a success is, and so how large it may be.
+    pub kind: Kind,
 }
 
 impl Ask {
+    /// For a page of the list that is being read, or for an object.
     pub fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: HeaderMap::new(), body: Bytes::new() }
+        Self { method, url, headers: HeaderMap::new(), body: Bytes::new(), kind: limits::kind() }
+    }
+
+    /// For a token, or for what leads to one.
+    pub fn for_token(method: Method, url: Url) -> Self {
+        Self { kind: Kind::Token, ..Self::new(method, url) }
+    }
+
+    /// Whether the request goes to this host, encrypted, at the usual port. Whatever a link says beside that, a token does not go along.
+    pub fn goes_to(&self, host: &str) -> bool {
+        let url = &self.url;
+        let plain = url.port().is_none() && url.username().is_empty() && url.password().is_none();
+        url.scheme() == "https" && url.host_str() == Some(host) && plain
     }
 
     pub fn bearer(&mut self, token: &str) -> Result<()> {
@@ -73,34 +94,41 @@ impl Wire {
 
     /// The answer, whatever its status, after the tries that it deserved.
     pub async fn send(&self, mut ask: Ask) -> Result<Answer> {
+        if ask.url.as_str().len() > limits::LONGEST_ADDRESS {
+            return Err(Error::Protocol(format!("{}: a link of {} bytes", ask.host(), ask.url.as_str().len())));
+        }
         if !ask.headers.contains_key(&REQUEST_ID)
             && let Ok(id) = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string())
         {
             ask.headers.insert(REQUEST_ID, id);
         }
         let started = Instant::now();
+        let deadline = Deadline::within(self.budget);
         let mut refused_before = false;
         for nth in 1.. {
-            let tried = self.once(&ask).await;
+            let tried = match tokio::time::timeout_at(deadline.at, Box::pin(self.once(&ask))).await {
+                Ok(tried) => tried,
+                Err(_) => return Err(Error::TimedOut(deadline.limit)),
+            };
             let (after, budget) = match &tried {
                 Ok(answer) => match answer.status {
-                    429 | 503 => {
-                        (failures::retry_after(&answer.headers), if answer.status == 429 { self.budget } else { FAILING.min(self.budget) })
-                    }
-                    408 | 500 | 502 | 504 => (None, FAILING.min(self.budget)),
+                    429 => (failures::retry_after(&answer.headers), self.budget),
+                    503 => (failures::retry_after(&answer.headers), FAILING),
+                    408 | 500 | 502 | 504 => (None, FAILING),
                     _ => return tried.map_err(|silence| silence.error),
                 },
                 Err(silence) if silence.refused && !refused_before => {
                     refused_before = true;
                     (None, self.budget)
                 }
-                Err(silence) if silence.broken => (None, FAILING.min(self.budget)),
+                Err(silence) if silence.broken => (None, FAILING),
                 Err(_) => return tried.map_err(|silence| silence.error),
             };
             let pause = pause(nth, after);
             // the throttled are bounded by time alone: how often they are sent back depends on how many they are
             let throttled = matches!(&tried, Ok(answer) if answer.status == 429);
-            if (nth >= TRIES && !throttled) || started.elapsed() + pause > budget {
+            let late = started.elapsed().saturating_add(pause) > budget || deadline.comes_within(pause);
+            if (nth >= TRIES && !throttled) || late {
                 return tried.map_err(|silence| silence.error);
             }
             tracing::debug!(host = ask.host(), pause_ms = pause.as_millis() as u64, "trying again");
@@ -124,19 +152,21 @@ impl Wire {
             .through(async {
                 let response = self.client.execute(request).await?;
                 let (status, headers) = (response.status().as_u16(), response.headers().clone());
-                Ok(Answer { status, headers, body: response.bytes().await? })
+                let kind = if response.status().is_success() { ask.kind } else { Kind::Refusal };
+                let body = body(response, kind.most()).await?;
+                Ok((Answer { status, headers, body: body.clone().unwrap_or_default() }, kind, body.is_some()))
             })
             .await;
         let ms = started.elapsed().as_millis() as u64;
         let text = |headers: &HeaderMap, name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("-").to_owned();
         match answered {
-            Ok(answer) => {
+            Ok((answer, kind, whole)) => {
                 let id = text(&answer.headers, "x-ms-request-id");
                 tracing::debug!(method = %ask.method, host = ask.host(), path = ask.url.path(), status = answer.status, ms, id, "asked");
                 if let Some(notice) = answer.headers.get("azure-deprecating").and_then(|v| v.to_str().ok()) {
                     tracing::warn!(host = ask.host(), path = ask.url.path(), notice, "this API version is being retired");
                 }
-                Ok(answer)
+                if whole { Ok(answer) } else { Err(failures::Silence::of(kind.too_large(ask.host()))) }
             }
             Err(error) => {
                 let silence = failures::silence(ask.host(), &error, self.limit);
@@ -145,6 +175,21 @@ impl Wire {
             }
         }
     }
+}
+
+/// The decompressed body; None as soon as it is larger than `most`.
+async fn body(mut response: reqwest::Response, most: usize) -> std::result::Result<Option<Bytes>, reqwest::Error> {
+    if response.content_length().is_some_and(|length| usize::try_from(length).is_ok_and(|length| length > most)) {
+        return Ok(None);
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len().saturating_add(chunk.len()) > most {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body.freeze()))
 }
 
 /// Grows, never beyond the cap, and always with some chance in it: all that were throttled together must not come back together.

@@ -2,7 +2,7 @@
 
 use super::{
     ArmId, Core, Identity, NewSecret, NewVault, OnWait, PolicyEntry, PrincipalKind, Result, RoleAssignment, Secret, SecretInfo, Tags,
-    Vault, identities, roles, vaults, wait::Patience,
+    Vault, deadline, identities, roles, vaults, wait::Patience,
 };
 use std::sync::Arc;
 
@@ -18,13 +18,18 @@ impl Write {
         Self { core, patience }
     }
 
+    /// One deadline over all that a call asks for and waits for.
+    async fn call<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        deadline::within(self.core.limit, call).await
+    }
+
     pub async fn put_identity(&self, id: &ArmId, location: &str, tags: &Tags) -> Result<Identity> {
-        identities::put(&self.core.arm, id, location, tags).await
+        self.call(identities::put(&self.core.arm, id, location, tags)).await
     }
 
     /// Absent is success, here and in all `delete_*`.
     pub async fn delete_identity(&self, id: &ArmId) -> Result<()> {
-        identities::delete(&self.core.arm, id).await
+        self.call(identities::delete(&self.core.arm, id)).await
     }
 
     /// Waits out `PrincipalNotFound`. 409 RoleAssignmentExists is `Conflict`.
@@ -38,79 +43,79 @@ impl Write {
         description: &str,
     ) -> Result<RoleAssignment> {
         let new = roles::NewAssignment { scope, name, role_definition_id, principal_id, kind, description };
-        roles::put(&self.core.arm, &self.patience, &new).await
+        self.call(roles::put(&self.core.arm, &self.patience, &new)).await
     }
 
     /// By its full id.
     pub async fn delete_role_assignment(&self, id: &str) -> Result<()> {
-        roles::delete(&self.core.arm, id).await
+        self.call(roles::delete(&self.core.arm, id)).await
     }
 
     /// Creates or recovers, and waits until it is `Succeeded`.
     pub async fn put_vault(&self, vault: &NewVault) -> Result<Vault> {
-        vaults::put(&self.core.arm, &self.patience, vault).await
+        self.call(vaults::put(&self.core.arm, &self.patience, vault)).await
     }
 
     /// Reads past any memory.
     pub async fn vault(&self, id: &ArmId) -> Result<Option<Vault>> {
-        vaults::get(&self.core.arm, id).await
+        self.call(vaults::get(&self.core.arm, id)).await
     }
 
     /// Waits until a vault that is there is `Succeeded`.
     pub async fn await_vault(&self, id: &ArmId) -> Result<Vault> {
-        vaults::settled(&self.core.arm, &self.patience, id, None).await
+        self.call(vaults::settled(&self.core.arm, &self.patience, id, None)).await
     }
 
     /// PATCH of nothing but the tags.
     pub async fn tag_vault(&self, id: &ArmId, tags: &Tags) -> Result<Vault> {
-        vaults::tag(&self.core.arm, &self.patience, id, tags).await
+        self.call(vaults::tag(&self.core.arm, &self.patience, id, tags)).await
     }
 
     pub async fn delete_vault(&self, id: &ArmId) -> Result<()> {
-        vaults::delete(&self.core.arm, id).await
+        self.call(vaults::delete(&self.core.arm, id)).await
     }
 
     /// `add` merges, `replace` sets this principal's entry. Never a PUT of the vault.
     pub async fn add_policy(&self, vault: &ArmId, entry: &PolicyEntry) -> Result<()> {
-        vaults::policy(&self.core.arm, &self.patience, vault, "add", entry).await
+        self.call(vaults::policy(&self.core.arm, &self.patience, vault, "add", entry)).await
     }
 
     pub async fn replace_policy(&self, vault: &ArmId, entry: &PolicyEntry) -> Result<()> {
-        vaults::policy(&self.core.arm, &self.patience, vault, "replace", entry).await
+        self.call(vaults::policy(&self.core.arm, &self.patience, vault, "replace", entry)).await
     }
 
     /// Takes these permissions out of this principal's entry, and the entry out of the vault when nothing else is in it. They are compared
     /// letter for letter: send them as the vault spells them, and read back. A vault that does not exist counts as success.
     pub async fn remove_policy(&self, vault: &ArmId, entry: &PolicyEntry) -> Result<()> {
-        vaults::policy(&self.core.arm, &self.patience, vault, "remove", entry).await
+        self.call(vaults::policy(&self.core.arm, &self.patience, vault, "remove", entry)).await
     }
 
     /// Reads back until none of these secret permissions of the principal is left; `NotDone` when some stay.
     pub async fn await_revoked(&self, vault: &ArmId, object_id: &str, permissions: &[String]) -> Result<()> {
-        vaults::revoked(&self.core.arm, &self.patience, vault, object_id, permissions).await
+        self.call(vaults::revoked(&self.core.arm, &self.patience, vault, object_id, permissions)).await
     }
 
     /// Reads the current version past any memory. `patient`: a 403 is waited out (a grant was just made), else it is an error at once.
     pub async fn secret(&self, vault_uri: &str, name: &str, patient: bool) -> Result<Option<Secret>> {
-        self.core.secrets.get_now(vault_uri, name, patient.then_some(&self.patience)).await
+        self.call(self.core.secrets.get_now(vault_uri, name, patient.then_some(&self.patience))).await
     }
 
     /// A new version. `patient` as above. 409 ObjectIsBeingDeleted/-Recovered are waited out, ObjectIsDeletedButRecoverable is `Conflict`.
     pub async fn set_secret(&self, vault_uri: &str, name: &str, new: &NewSecret, patient: bool) -> Result<SecretInfo> {
-        self.core.secrets.set(vault_uri, name, new, &self.patience, patient).await
+        self.call(self.core.secrets.set(vault_uri, name, new, &self.patience, patient)).await
     }
 
     /// Tags of the current version; its value stays.
     pub async fn tag_secret(&self, vault_uri: &str, name: &str, tags: &Tags) -> Result<SecretInfo> {
-        self.core.secrets.tag(vault_uri, name, tags).await
+        self.call(self.core.secrets.tag(vault_uri, name, tags)).await
     }
 
     pub async fn delete_secret(&self, vault_uri: &str, name: &str) -> Result<()> {
-        self.core.secrets.delete(vault_uri, name, &self.patience).await
+        self.call(self.core.secrets.delete(vault_uri, name, &self.patience)).await
     }
 
     /// Starts the recovery and waits until the secret answers again.
     pub async fn recover_secret(&self, vault_uri: &str, name: &str, patient: bool) -> Result<()> {
-        self.core.secrets.recover(vault_uri, name, &self.patience, patient).await
+        self.call(self.core.secrets.recover(vault_uri, name, &self.patience, patient)).await
     }
 }

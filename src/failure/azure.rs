@@ -65,9 +65,27 @@ impl From<&Error> for Failure {
                 Self::new(Exit::Failed, format!("time ran out after {:.0} s", after.as_secs_f64())).hint("Give it longer with `--timeout`.")
             }
             Error::NotDone { message, way_out } => Self::new(Exit::Failed, message.clone()).hint(way_out.clone()),
+            Error::TooLarge { what, host, most } => Self::new(Exit::Failed, format!("could not read {what} from {host}"))
+                .because(format!("it is larger than {most}, the most that podid reads of its kind"))
+                .hint(not_azure(host)),
+            Error::EndlessList { host, why } => {
+                Self::new(Exit::Failed, format!("could not read a list from {host}")).because(why.clone()).hint(not_azure(host))
+            }
+            Error::ForeignAddress { what, given, expected } => {
+                let name = what.rsplit_once('/').map_or("NAME", |(_, name)| name);
+                Self::new(Exit::Refused, format!("could not use {what}: its address is not its own"))
+                    .because(format!("the address is {given:?}, and {expected} was expected"))
+                    .because("a token for vaults and secrets would go there; nothing was sent")
+                    .hint(format!("Compare it with `az keyvault show --name {name} --query properties.vaultUri`, from another network if you can."))
+                    .hint("If the saved state has it, make the state again: `podid state rebuild`.")
+            }
             Error::Protocol(what) => Self::new(Exit::Failed, "an answer of Azure could not be read").because(what.clone()),
         }
     }
+}
+
+fn not_azure(host: &str) -> String {
+    format!("Azure does not answer so. See what is between this machine and {host} (HTTPS_PROXY, SSL_CERT_FILE); `-vv` shows each request.")
 }
 
 /// Entra's codes for a login that is right and that a Conditional Access policy (or the demand for a second factor) stops.

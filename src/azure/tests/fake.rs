@@ -3,8 +3,13 @@
 use crate::azure::{Azure, ClientLogin, OnWait, Settings, login::Env};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::{Request, Response, body::Incoming, service::service_fn};
+use futures::{StreamExt, stream};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use hyper::{
+    Request, Response,
+    body::{Frame, Incoming},
+    service::service_fn,
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
@@ -39,14 +44,28 @@ pub struct Reply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: String,
+    pub flow: Flow,
+}
+
+/// How the body comes.
+#[derive(Clone, Default)]
+pub enum Flow {
+    #[default]
+    Whole,
+    /// These bytes again and again, for ever.
+    Endless(Bytes),
+    /// These bytes once, as a body that is not text.
+    Bytes(Bytes),
+    /// A space each so long, for ever.
+    Trickle(Duration),
 }
 
 pub fn reply(status: u16, body: Value) -> Reply {
-    Reply { status, headers: vec![], body: body.to_string() }.with("content-type", "application/json; charset=utf-8")
+    Reply { body: body.to_string(), ..empty(status) }.with("content-type", "application/json; charset=utf-8")
 }
 
 pub fn empty(status: u16) -> Reply {
-    Reply { status, headers: vec![], body: String::new() }
+    Reply { status, headers: vec![], body: String::new(), flow: Flow::Whole }
 }
 
 pub fn error(status: u16, code: &str, message: &str) -> Reply {
@@ -57,6 +76,10 @@ impl Reply {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    pub fn flowing(self, flow: Flow) -> Self {
+        Self { flow, ..self }
     }
 }
 
@@ -207,12 +230,27 @@ async fn tunnel(mut socket: TcpStream, world: Arc<World>, tls: tokio_rustls::Tls
     Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), serve).await.ok()
 }
 
-async fn answer(request: Request<Incoming>, host: String, world: Arc<World>) -> Result<Response<Full<Bytes>>, Infallible> {
+type Body = BoxBody<Bytes, Infallible>;
+
+fn body(reply: Reply) -> Body {
+    let endless = |chunk: Bytes| stream::repeat(chunk).map(|chunk| Ok::<_, Infallible>(Frame::data(chunk)));
+    match reply.flow {
+        Flow::Whole => Full::new(reply.body.into()).boxed(),
+        Flow::Bytes(bytes) => Full::new(bytes).boxed(),
+        Flow::Endless(chunk) => BodyExt::boxed(StreamBody::new(endless(chunk))),
+        Flow::Trickle(pause) => BodyExt::boxed(StreamBody::new(endless(Bytes::from_static(b" ")).then(move |frame| async move {
+            tokio::time::sleep(pause).await;
+            frame
+        }))),
+    }
+}
+
+async fn answer(request: Request<Incoming>, host: String, world: Arc<World>) -> Result<Response<Body>, Infallible> {
     let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     let (method, authorized) = (request.method().to_string(), request.headers().contains_key("authorization"));
-    let body =
+    let sent =
         String::from_utf8(request.into_body().collect().await.map(|b| b.to_bytes().to_vec()).unwrap_or_default()).unwrap_or_default();
-    let seen = Seen { host, method, path, body, authorized };
+    let seen = Seen { host, method, path, body: sent, authorized };
     let same = |other: &Seen| {
         other.host == seen.host && other.method == seen.method && other.path.split('?').next() == seen.path.split('?').next()
     };
@@ -232,10 +270,10 @@ async fn answer(request: Request<Incoming>, host: String, world: Arc<World>) -> 
         };
     }
     let mut response = Response::builder().status(reply.status);
-    for (name, value) in reply.headers {
+    for (name, value) in &reply.headers {
         response = response.header(name, value);
     }
-    Ok(response.body(Full::new(reply.body.into())).unwrap())
+    Ok(response.body(body(reply)).unwrap())
 }
 
 /// "Nothing of mine": a token, or 404.

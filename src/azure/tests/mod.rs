@@ -3,6 +3,7 @@
 mod blocked;
 mod errors;
 mod fake;
+mod hostile;
 mod logins;
 mod logs;
 mod reads;

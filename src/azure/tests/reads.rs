@@ -149,8 +149,6 @@ async fn a_name_that_climbs_never_reaches_a_url() {
     assert!(refused(read.group(&ArmId::group(SUB, up)).await.map(drop)));
     assert!(refused(read.deleted_vault(SUB, "westeurope", up).await.map(drop)));
     assert!(refused(read.secret("https://v.vault.azure.net/", up).await.map(drop)));
-    assert!(refused(read.secret("https://v.vault.azure.net/a/../b/", "s").await.map(drop)));
-    assert!(refused(read.secret("http://v.vault.azure.net/", "s").await.map(drop)));
     assert!(fake.on(ARM).is_empty() && fake.on("v.vault.azure.net").is_empty());
 }
 

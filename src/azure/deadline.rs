@@ -1,0 +1,61 @@
+//! One deadline over everything that belongs to one call: its tries, its pages, its waits, its login. A server decides how many of these
+//! there are, and so it must not decide how long they take together.
+
+use super::{Error, Result};
+use std::{future::Future, time::Duration};
+use tokio::time::Instant;
+
+/// Stands for a limit that reaches beyond what an `Instant` can hold.
+const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// When the time of a call is up, and how long it was.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    pub at: Instant,
+    pub limit: Duration,
+}
+
+impl Deadline {
+    /// The end of `limit` from now on, or that of the call that this belongs to, whichever comes first.
+    pub fn within(limit: Duration) -> Self {
+        let now = Instant::now();
+        let own = Self { at: now.checked_add(limit).unwrap_or(now + FAR), limit };
+        match CALL.try_with(|call| *call) {
+            Ok(call) if call.at <= own.at => call,
+            _ => own,
+        }
+    }
+
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.at
+    }
+
+    /// Whether the time is up before a pause of this length ends.
+    pub fn comes_within(&self, pause: Duration) -> bool {
+        self.at.saturating_duration_since(Instant::now()) < pause
+    }
+
+    /// Ends `work` with `TimedOut` when the time is up.
+    pub async fn bounds<T>(self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match tokio::time::timeout_at(self.at, work).await {
+            Ok(done) => done,
+            Err(_) => Err(Error::TimedOut(self.limit)),
+        }
+    }
+}
+
+tokio::task_local! {
+    static CALL: Deadline;
+}
+
+/// Runs what several calls share, such as a login: the deadline of the one that happens to begin it is not that of the others.
+pub async fn apart<T>(work: impl Future<Output = T>) -> T {
+    CALL.scope(Deadline { at: Instant::now() + FAR, limit: FAR }, Box::pin(work)).await
+}
+
+/// Runs one call, and all that it asks for, within `limit`.
+pub async fn within<T>(limit: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
+    let deadline = Deadline::within(limit);
+    // boxed: what a call asks for and waits for is large, and this wraps all of it
+    deadline.bounds(CALL.scope(deadline, Box::pin(call))).await
+}

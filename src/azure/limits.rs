@@ -1,0 +1,119 @@
+//! How much an answer may be, by its kind, and what a list may not do: repeat a page, or never end. Sizes are those of the decompressed
+//! body, counted while it arrives.
+
+use super::{Error, Result};
+use std::{
+    collections::HashSet,
+    future::Future,
+    sync::{Mutex, PoisonError},
+};
+use url::Url;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// What an answer is, for its cap and for the error that names it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// One resource, one secret. A secret has at most 25 KiB, the largest resources have some hundred.
+    Object,
+    /// One page of a list.
+    Page,
+    /// The answer of a token endpoint.
+    Token,
+    /// The body of an answer that is no success.
+    Refusal,
+}
+
+impl Kind {
+    pub fn most(self) -> usize {
+        match self {
+            Self::Object => 8 * MIB,
+            Self::Page => 32 * MIB,
+            Self::Token => MIB,
+            Self::Refusal => 256 * KIB,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Object => "an answer",
+            Self::Page => "a page of a list",
+            Self::Token => "a token",
+            Self::Refusal => "an error",
+        }
+    }
+
+    pub fn too_large(self, host: &str) -> Error {
+        Error::TooLarge { what: self.name().to_owned(), host: host.to_owned(), most: size(self.most()) }
+    }
+}
+
+/// No server takes a longer address, and a link may be as long as an answer.
+pub const LONGEST_ADDRESS: usize = 32 * KIB;
+
+/// Of one list. A vault gives 25 secrets on a page, and a subscription some hundred resources.
+const MOST_PAGES: usize = 10_000;
+const MOST_BYTES: usize = 256 * MIB;
+
+#[derive(Default)]
+struct Pages {
+    asked: HashSet<Url>,
+    bytes: usize,
+}
+
+tokio::task_local! {
+    static LIST: Mutex<Pages>;
+}
+
+/// Reads a list to its end, page by page. The pages are asked for inside the SDKs; `ask_page` and `page_read` are told of each.
+pub async fn list<T>(pages: impl Future<Output = Result<T>>) -> Result<T> {
+    LIST.scope(Mutex::default(), Box::pin(pages)).await
+}
+
+/// What an answer is that is asked for now.
+pub fn kind() -> Kind {
+    if LIST.try_with(|_| ()).is_ok() { Kind::Page } else { Kind::Object }
+}
+
+/// Before each request for a page: its address must be a new one.
+pub fn ask_page(url: &Url) -> Result<()> {
+    let host = url.host_str().unwrap_or_default();
+    in_list(|pages| {
+        if !pages.asked.insert(url.clone()) {
+            return Err(endless(host, format!("page {} leads back to a page that was read before", pages.asked.len())));
+        }
+        if pages.asked.len() > MOST_PAGES {
+            return Err(endless(host, format!("it has more than {MOST_PAGES} pages")));
+        }
+        Ok(())
+    })
+}
+
+/// After each page.
+pub fn page_read(host: &str, bytes: usize) -> Result<()> {
+    in_list(|pages| {
+        pages.bytes = pages.bytes.saturating_add(bytes);
+        if pages.bytes > MOST_BYTES {
+            return Err(endless(host, format!("it is larger than {}", size(MOST_BYTES))));
+        }
+        Ok(())
+    })
+}
+
+fn in_list(act: impl FnOnce(&mut Pages) -> Result<()>) -> Result<()> {
+    LIST.try_with(|pages| act(&mut pages.lock().unwrap_or_else(PoisonError::into_inner))).unwrap_or(Ok(()))
+}
+
+fn endless(host: &str, why: String) -> Error {
+    Error::EndlessList { host: host.to_owned(), why }
+}
+
+/// `256 KiB`, `32 MiB`.
+pub fn size(bytes: usize) -> String {
+    match bytes {
+        bytes if bytes >= MIB => format!("{} MiB", bytes / MIB),
+        bytes if bytes >= KIB => format!("{} KiB", bytes / KIB),
+        bytes => format!("{bytes} bytes"),
+    }
+}

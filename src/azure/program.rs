@@ -1,0 +1,40 @@
+//! Runs az and azd for azure_identity, whose own way to run them reads whatever they print, and asks on the terminal's input.
+
+use super::limits::size;
+use async_trait::async_trait;
+use azure_identity::Executor;
+use std::{
+    ffi::OsStr,
+    io,
+    process::{Output, Stdio},
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    process::Command,
+};
+
+/// A token has some thousand bytes.
+const MOST: usize = 1024 * 1024;
+
+#[derive(Debug)]
+pub struct Program;
+
+#[async_trait]
+impl Executor for Program {
+    async fn run(&self, program: &OsStr, args: &[&OsStr]) -> io::Result<Output> {
+        let mut command = Command::new(program);
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn()?;
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let (stdout, stderr) = tokio::try_join!(all_of(out), all_of(err))?;
+        Ok(Output { status: child.wait().await?, stdout, stderr })
+    }
+}
+
+async fn all_of(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+    let mut all = Vec::new();
+    if let Some(pipe) = pipe {
+        pipe.take(MOST as u64 + 1).read_to_end(&mut all).await?;
+    }
+    if all.len() > MOST { Err(io::Error::other(format!("it printed more than {}", size(MOST)))) } else { Ok(all) }
+}
