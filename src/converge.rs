@@ -152,6 +152,10 @@ async fn look_with(session: &Session, goal: &Goal, scene: &Scene, values: Arc<Va
     values::remark(&mut plan, goal, &values);
     let commands = commands(session, scene.spec_path.as_deref());
     warnings::add(goal, (desired, &observed), &reader, bindings, &mut plan, &commands).await;
+    if global.output != Format::Table {
+        // people read them on stderr before the first request
+        plan.warnings.extend(session.clusters.warnings().await);
+    }
     goal.check_removal(&plan)?;
     Ok(Looked { plan, observed, values, azure, reader })
 }

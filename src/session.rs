@@ -15,6 +15,7 @@ use crate::{
 use secrecy::SecretString;
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 use tokio::sync::watch;
@@ -55,7 +56,13 @@ impl Session {
         let parallelism = usize::from(global.parallelism);
         // a single request that takes as long as the longest wait helps nobody
         let timeout = global.timeout.map(|t| t.min(Duration::from_secs(30)));
-        let clusters = Clusters::new(cluster::Settings { kubeconfig, context: None, timeout, parallelism }, global.any_server);
+        let settings = cluster::Settings { kubeconfig, context: None, timeout, whole: global.timeout, parallelism };
+        let shown = terminal.clone();
+        let warn = move |text: &str, hint: &str| {
+            let paint = shown.color_err;
+            shown.complain(&format!("{} {text}\n{} {hint}", paint.yellow("warning:"), paint.green("hint:")));
+        };
+        let clusters = Clusters::new(settings, global.any_server, Arc::new(warn));
         let azure = Azure::new(azure).map_err(|e| Failure::from(&e))?;
         Ok(Self { global, terminal, azure, clusters, stop: interrupts(), command, sandbox })
     }

@@ -1,11 +1,13 @@
 //! One request to the API server: its URL, its time limit, who may be on the wire at once, what is tried again, and what a failure means.
 
+use super::Api;
 use super::connect::NotConnected;
 use super::error::{Error, Result};
+use super::limits::{self, Kind};
 use super::login::Login;
+use super::paths::group_path;
 use super::status::{Asked, Status, error};
-use super::{Api, At};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request};
 use http_body_util::BodyExt;
@@ -13,7 +15,6 @@ use kube::client::Body;
 use rustls::AlertDescription;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -39,12 +40,24 @@ const OF_A_CERTIFICATE: [AlertDescription; 9] = [
     AlertDescription::UnknownCA,
 ];
 
+/// How long one request may take, and how long all that belong together.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    pub(super) timeout: Duration,
+    pub(super) whole: Duration,
+}
+
 pub(super) struct Link {
     pub(super) context: String,
     /// As errors show it: without a user's name or password.
     pub(super) server: String,
     pub(super) host: String,
+    /// Of one request with its tries.
     pub(super) timeout: Duration,
+    /// Of all requests that belong together: the pages of a list, the looks at what is being deleted.
+    pub(super) whole: Duration,
+    /// Of the server's URL: it comes before each path.
+    base: usize,
     client: kube::Client,
     login: Option<Login>,
     requests: Semaphore,
@@ -60,14 +73,20 @@ pub(super) struct Call {
     pub(super) path: String,
     pub(super) content_type: &'static str,
     pub(super) body: Vec<u8>,
+    /// What a success is, and so how large it may be.
+    pub(super) kind: Kind,
 }
 
 impl Call {
     pub(super) fn get(path: String) -> Self {
-        Self { method: Method::GET, path, content_type: "", body: Vec::new() }
+        Self { method: Method::GET, path, content_type: "", body: Vec::new(), kind: Kind::Object }
+    }
+    /// For one page of a list.
+    pub(super) fn page(path: String) -> Self {
+        Self { kind: Kind::Page, ..Self::get(path) }
     }
     pub(super) fn json(method: Method, path: String, body: &Value) -> Self {
-        Self { method, path, content_type: "application/json", body: body.to_string().into_bytes() }
+        Self { method, content_type: "application/json", body: body.to_string().into_bytes(), ..Self::get(path) }
     }
 }
 
@@ -90,13 +109,16 @@ pub(super) struct Flow<'a> {
 }
 
 impl Link {
-    pub(super) fn new(context: String, config: &kube::Config, login: Option<Login>, parallelism: usize, timeout: Duration) -> Result<Self> {
+    pub(super) fn new(context: String, config: &kube::Config, login: Option<Login>, parallelism: usize, times: Times) -> Result<Self> {
         let most = parallelism.max(1);
+        let Times { timeout, whole } = times;
         Ok(Self {
             context,
             server: shown(&config.cluster_url),
             host: config.cluster_url.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase(),
             timeout,
+            whole,
+            base: config.cluster_url.path().len(),
             client: super::connect::client(config, most, timeout)?,
             login,
             requests: Semaphore::new(most),
@@ -108,16 +130,21 @@ impl Link {
 
     /// The answer, whatever its status.
     pub(super) async fn answer(&self, call: &Call) -> Result<Answer> {
+        self.answer_by(call, after(self.timeout)).await
+    }
+
+    /// The same, until `end` at the latest.
+    pub(super) async fn answer_by(&self, call: &Call, end: Instant) -> Result<Answer> {
         let asked = Instant::now();
         let _place = self.place(&self.requests).await?;
         // those who queued while the cluster turned out to be unreachable need not find that out one after the other
         if let Some(known) = self.down.lock().unwrap_or_else(PoisonError::into_inner).as_ref().filter(|(at, _)| *at >= asked) {
             return Err(known.1.clone());
         }
-        let end = Instant::now() + self.timeout;
+        let mut end = end.min(after(self.timeout));
         for pause in PAUSES {
             // most of what waits for its place on the wire is large; boxed, it is not there before it has one
-            let answer = Box::pin(self.once(call)).await;
+            let answer = Box::pin(self.once(call, &mut end)).await;
             let pause = match &answer {
                 Ok(answer) if matches!(answer.code, 429 | 503) => answer.wait.unwrap_or(pause).min(LONGEST),
                 Err(Error::Unreachable { .. }) if call.method == Method::GET && self.answered.load(Ordering::Relaxed) => pause,
@@ -128,7 +155,7 @@ impl Link {
             }
             tokio::time::sleep(pause).await;
         }
-        Box::pin(self.once(call)).await
+        Box::pin(self.once(call, &mut end)).await
     }
 
     /// A successful answer as JSON; a refusal as what it means.
@@ -165,7 +192,7 @@ impl Link {
 
     /// One GET of the kind's group and version.
     pub(super) async fn knows(&self, api: &Api) -> Result<bool> {
-        let answer = self.answer(&Call::get(group_path(api)?)).await?;
+        let answer = self.answer(&Call { kind: Kind::Discovery, ..Call::get(group_path(api)?) }).await?;
         match answer.code {
             404 => Ok(false),
             _ if answer.ok() => {
@@ -184,11 +211,12 @@ impl Link {
     pub(super) async fn flow(&self, call: &Call) -> Result<Option<Result<Flow<'_>, Answer>>> {
         let Ok(watch) = self.watches.try_acquire() else { return Ok(None) };
         let places = (watch, self.place(&self.requests).await?);
-        let (code, wait, body) = self.open(call).await?;
+        let mut end = after(self.timeout);
+        let (code, wait, body) = self.open(call, &mut end).await?;
         if (200..300).contains(&code) {
             return Ok(Some(Ok(Flow { body, _places: places })));
         }
-        let body = self.collect(body).await?;
+        let body = self.collect(body, Kind::Refusal, end).await?;
         Ok(Some(Err(Answer { code, body, wait })))
     }
 
@@ -196,34 +224,62 @@ impl Link {
         of.acquire().await.map_err(|_| self.unreachable("podid is closing".into()))
     }
 
-    async fn once(&self, call: &Call) -> Result<Answer> {
-        let (code, wait, body) = self.open(call).await?;
-        Ok(Answer { code, body: self.collect(body).await?, wait })
+    async fn once(&self, call: &Call, end: &mut Instant) -> Result<Answer> {
+        let (code, wait, body) = self.open(call, end).await?;
+        let kind = if (200..300).contains(&code) { call.kind } else { Kind::Refusal };
+        Ok(Answer { code, body: self.collect(body, kind, *end).await?, wait })
     }
 
-    async fn collect(&self, body: Body) -> Result<Bytes> {
-        let all = tokio::time::timeout(self.timeout, body.collect()).await.map_err(|_| self.late())?;
-        Ok(all.map_err(|e| self.broken(&e))?.to_bytes())
+    async fn collect(&self, mut body: Body, kind: Kind, end: Instant) -> Result<Bytes> {
+        let most = kind.most();
+        let all = async {
+            let mut all = BytesMut::new();
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(|e| self.broken(&e))?;
+                let Some(data) = frame.data_ref() else { continue };
+                if all.len().saturating_add(data.len()) > most {
+                    return Err(self.too_large(kind));
+                }
+                all.extend_from_slice(data);
+            }
+            Ok(all.freeze())
+        };
+        tokio::time::timeout_at(end, all).await.unwrap_or_else(|_| Err(self.late()))
     }
 
-    /// Until the headers are there. A 401 is answered once with a new token, where a login command gives them.
-    async fn open(&self, call: &Call) -> Result<(u16, Option<Duration>, Body)> {
+    pub(super) fn too_large(&self, kind: Kind) -> Error {
+        let (context, server) = (self.context.clone(), self.server.clone());
+        Error::TooLarge { what: kind.name().to_owned(), context, server, most: limits::size(kind.most()) }
+    }
+
+    /// Until the headers are there. A 401 is answered once with a new token, where a login command gives them. That command has a time limit
+    /// of its own, by which `end` is put off.
+    async fn open(&self, call: &Call, end: &mut Instant) -> Result<(u16, Option<Duration>, Body)> {
+        let begun = Instant::now();
         let token = match &self.login {
             Some(login) => login.token().await?,
             None => None,
         };
-        let mut response = self.send(call, token.as_ref()).await?;
+        *end += begun.elapsed();
+        let mut response = self.send(call, token.as_ref(), *end).await?;
+        let begun = Instant::now();
         if response.status() == 401
             && let (Some(login), Some(refused)) = (&self.login, &token)
             && let Some(token) = login.renew(refused).await?
         {
-            response = self.send(call, Some(&token)).await?;
+            *end += begun.elapsed();
+            response = self.send(call, Some(&token), *end).await?;
         }
-        let wait = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+        let wait = response.headers().get(RETRY_AFTER).and_then(|v| limits::seconds(v.to_str().ok()?));
         Ok((response.status().as_u16(), wait, response.into_body()))
     }
 
-    async fn send(&self, call: &Call, token: Option<&SecretString>) -> Result<http::Response<Body>> {
+    async fn send(&self, call: &Call, token: Option<&SecretString>, end: Instant) -> Result<http::Response<Body>> {
+        // kube puts both into one address, and a longer one is a panic there
+        if self.base.saturating_add(call.path.len()) > limits::LONGEST_PATH {
+            let message = format!("an address of {} bytes is longer than any server takes", call.path.len());
+            return Err(Error::Invalid { message, causes: Vec::new() });
+        }
         let mut request = Request::builder().method(call.method.clone()).uri(&call.path);
         if !call.content_type.is_empty() {
             request = request.header(CONTENT_TYPE, call.content_type);
@@ -239,7 +295,7 @@ impl Link {
             .header(http::header::USER_AGENT, concat!("podid/", env!("CARGO_PKG_VERSION")))
             .body(Body::from(call.body.clone()))
             .map_err(|e| Error::Invalid { message: e.to_string(), causes: Vec::new() })?;
-        let answer = tokio::time::timeout(self.timeout + CONNECTING_FIRST, self.client.send(request)).await.map_err(|_| {
+        let answer = tokio::time::timeout_at(end + CONNECTING_FIRST, self.client.send(request)).await.map_err(|_| {
             let late = self.late();
             self.mark(&late);
             late
@@ -305,6 +361,12 @@ impl Link {
     }
 }
 
+/// So long from now on, as far as there are times.
+pub(super) fn after(limit: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(limit).unwrap_or(now + Duration::from_secs(365 * 24 * 60 * 60))
+}
+
 /// Whether a 404 speaks of the very object (or its namespace), and not of a path that nobody serves.
 pub(super) fn names(status: &Status, asked: Asked<'_>) -> bool {
     let details = &status.details;
@@ -323,55 +385,6 @@ pub(super) fn shown(url: &http::Uri) -> String {
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let path = url.path().trim_end_matches('/');
     format!("{}://{authority}{path}", url.scheme_str().unwrap_or("https"))
-}
-
-fn group_path(api: &Api) -> Result<String> {
-    if api.group.is_empty() {
-        return Ok(format!("/api/{}", segment(&api.version)?));
-    }
-    Ok(format!("/apis/{}/{}", segment(&api.group)?, segment(&api.version)?))
-}
-
-pub(super) fn list_path(api: &Api, namespace: Option<&str>) -> Result<String> {
-    let group = group_path(api)?;
-    let plural = segment(&api.plural)?;
-    Ok(match namespace {
-        Some(namespace) => format!("{group}/namespaces/{}/{plural}", segment(namespace)?),
-        None => format!("{group}/{plural}"),
-    })
-}
-
-pub(super) fn object_path(at: &At) -> Result<String> {
-    Ok(format!("{}/{}", list_path(&at.api, at.namespace.as_deref())?, segment(&at.name)?))
-}
-
-/// A name that could leave its place in the path never reaches the wire.
-fn segment(name: &str) -> Result<String> {
-    if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\']) || name.chars().any(char::is_control) {
-        let message = format!("{name:?} is no name of an object");
-        return Err(Error::Invalid { causes: vec![("metadata.name".into(), message.clone())], message });
-    }
-    let mut out = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    Ok(out)
-}
-
-/// `?a=b&c=d` of those that have a value.
-pub(super) fn query(parts: &[(&str, Option<&str>)]) -> String {
-    let mut out = url::form_urlencoded::Serializer::new(String::new());
-    for (name, value) in parts {
-        if let Some(value) = value {
-            out.append_pair(name, value);
-        }
-    }
-    let text = out.finish();
-    if text.is_empty() { text } else { format!("?{text}") }
 }
 
 pub(super) type Shared = Arc<Link>;

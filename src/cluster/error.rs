@@ -40,6 +40,17 @@ pub enum Error {
     Invalid { message: String, causes: Vec<(String, String)> },
     #[error("the cluster failed with {status} {reason}: {message}")]
     Failed { status: u16, reason: String, message: String },
+    /// An answer that is larger than anything an API server sends of its kind; `most` as in `8 MiB`.
+    #[error("could not read {what} from the cluster of context {context:?} ({server}): it is larger than {most}")]
+    TooLarge { what: String, context: String, server: String, most: String },
+    /// A list that comes back to a page that was read before, or goes on and on.
+    #[error("could not read a list from the cluster of context {context:?} ({server}): {why}")]
+    EndlessList { context: String, server: String, why: String },
+    /// A credential would be sent to a server by plain HTTP.
+    #[error(
+        "could not use context {context:?}: its server {server} is not encrypted, and the credential of user {user:?} would be sent to it"
+    )]
+    Unencrypted { context: String, server: String, cluster: String, user: String, file: String },
     #[error("time ran out after {0:?}")]
     TimedOut(Duration),
     /// A deletion that was accepted and does not end: who holds the object (its finalizers, or what a namespace says of its content).

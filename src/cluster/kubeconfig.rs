@@ -2,6 +2,7 @@
 //! Talks to nobody and runs nothing.
 
 use super::Settings;
+use super::credential;
 use super::error::{Error, Result};
 use super::proxy::{self, Env};
 use base64::Engine;
@@ -18,12 +19,34 @@ pub(super) struct Found {
     pub(super) context: String,
     pub(super) config: Config,
     pub(super) exec: Option<ExecConfig>,
+    /// The file that says so, where the server's certificate is not to be verified.
+    pub(super) unverified: Option<String>,
+}
+
+/// Several files as one, and which file had what: errors name it.
+struct Merged {
+    all: Kubeconfig,
+    files: Vec<Names>,
+}
+
+struct Names {
+    path: PathBuf,
+    users: Vec<String>,
+    clusters: Vec<String>,
+}
+
+impl Merged {
+    fn file_of(&self, names: impl Fn(&Names) -> &[String], name: &str) -> String {
+        // the first file that names a thing wins it
+        let found = self.files.iter().find(|file| names(file).iter().any(|one| one == name));
+        found.or(self.files.first()).map(|file| file.path.display().to_string()).unwrap_or_default()
+    }
 }
 
 /// The contexts, each with the host name of its server.
 pub(super) fn contexts(settings: &Settings, env: &Env) -> Result<Vec<(String, String)>> {
     let (paths, asked_for) = places(settings, env);
-    let Some(kubeconfig) = merged(&paths, asked_for)? else { return Ok(Vec::new()) };
+    let Some(Merged { all: kubeconfig, .. }) = merged(&paths, asked_for)? else { return Ok(Vec::new()) };
     let host = |name: &str| {
         let cluster = kubeconfig.clusters.iter().find(|c| c.name == name)?.cluster.as_ref()?;
         let url: http::Uri = cluster.server.as_deref()?.parse().ok()?;
@@ -33,8 +56,9 @@ pub(super) fn contexts(settings: &Settings, env: &Env) -> Result<Vec<(String, St
     Ok(found.collect())
 }
 
-fn merged(paths: &[PathBuf], asked_for: bool) -> Result<Option<Kubeconfig>> {
+fn merged(paths: &[PathBuf], asked_for: bool) -> Result<Option<Merged>> {
     let mut merged: Option<Kubeconfig> = None;
+    let mut files = Vec::new();
     let must_be_there = asked_for && paths.len() == 1;
     for path in paths {
         // kubectl skips missing files of a list, and so does it with a default one
@@ -44,12 +68,17 @@ fn merged(paths: &[PathBuf], asked_for: bool) -> Result<Option<Kubeconfig>> {
         let mut next = Kubeconfig::read_from(path).map_err(|e| unreadable(path, &e))?;
         // an empty one, as `kubectl config unset` leaves it, gives way to a later file's
         next.current_context.take_if(|name| name.is_empty());
+        files.push(Names {
+            path: path.clone(),
+            users: next.auth_infos.iter().map(|user| user.name.clone()).collect(),
+            clusters: next.clusters.iter().map(|cluster| cluster.name.clone()).collect(),
+        });
         merged = Some(match merged {
             None => next,
             Some(first) => first.merge(next).map_err(|e| unreadable(path, &e))?,
         });
     }
-    Ok(merged)
+    Ok(merged.map(|all| Merged { all, files }))
 }
 
 pub(super) fn find(settings: &Settings, env: &Env) -> Result<Found> {
@@ -93,7 +122,8 @@ fn unreadable(path: &Path, e: &KubeconfigError) -> Error {
     Error::Kubeconfig(format!("{}: {why}", path.display()))
 }
 
-fn from_file(kubeconfig: Kubeconfig, wanted: Option<&str>, env: &Env) -> Result<Found> {
+fn from_file(merged: Merged, wanted: Option<&str>, env: &Env) -> Result<Found> {
+    let kubeconfig = &merged.all;
     let known = || kubeconfig.contexts.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
     let Some(name) = wanted.or(kubeconfig.current_context.as_deref()).filter(|name| !name.is_empty()) else {
         return Err(Error::Kubeconfig(format!("it has no current context (there are: {})", known().join(", "))));
@@ -120,6 +150,15 @@ fn from_file(kubeconfig: Kubeconfig, wanted: Option<&str>, env: &Env) -> Result<
         .and_then(|user| kubeconfig.auth_infos.iter().find(|a| &a.name == user))
         .and_then(|a| a.auth_info.clone())
         .unwrap_or_default();
+    let whose = credential::Whose {
+        context: name,
+        user: context.user.as_deref().unwrap_or_default(),
+        file: &merged.file_of(|file| &file.users, context.user.as_deref().unwrap_or_default()),
+    };
+    credential::check(&mut user, whose)?;
+    if url.scheme_str() != Some("https") {
+        credential::refuse_plain(&user, whose, &url, &context.cluster)?;
+    }
     for (word, data, path) in [
         ("client-certificate", user.client_certificate_data.is_some(), &user.client_certificate),
         ("client-key", user.client_key_data.is_some(), &user.client_key),
@@ -144,14 +183,15 @@ fn from_file(kubeconfig: Kubeconfig, wanted: Option<&str>, env: &Env) -> Result<
     config.tls_server_name = cluster.tls_server_name.clone();
     config.proxy_url = proxy::choose(&config.cluster_url, cluster.proxy_url.as_deref(), env)?;
     config.auth_info = user;
-    Ok(Found { context: name.to_owned(), config, exec })
+    let unverified = config.accept_invalid_certs.then(|| merged.file_of(|file| &file.clusters, &context.cluster));
+    Ok(Found { context: name.to_owned(), config, exec, unverified })
 }
 
 /// The DER of the cluster's own authority; None: the machine's trust store decides.
 fn authority(cluster: &Cluster) -> Result<Option<Vec<Vec<u8>>>, String> {
     let pem = if let Some(text) = &cluster.certificate_authority_data {
         base64::engine::general_purpose::STANDARD
-            .decode(text.trim())
+            .decode(credential::joined(text))
             .map_err(|e| format!("its certificate-authority-data is not base64: {e}"))?
     } else if let Some(path) = &cluster.certificate_authority {
         std::fs::read(path).map_err(|e| format!("its certificate-authority {path} cannot be read: {e}"))?
@@ -194,5 +234,5 @@ pub(super) fn mounted(wanted: Option<&str>, env: &Env, account: &Path) -> Result
     config.root_cert = Some(certificates(&pem).map_err(broken)?);
     config.auth_info.token_file = Some(account.join("token").display().to_string());
     config.proxy_url = proxy::choose(&config.cluster_url, None, env)?;
-    Ok(Found { context: IN_CLUSTER.into(), config, exec: None })
+    Ok(Found { context: IN_CLUSTER.into(), config, exec: None, unverified: None })
 }

@@ -1,9 +1,13 @@
 //! A whole list, page by page, and the resourceVersion at which it was true.
 
 use super::Api;
-use super::calls::{Answer, Call, Link, list_path, query};
-use super::error::Result;
+use super::calls::{Answer, Call, Link, after};
+use super::error::{Error, Result};
+use super::limits::{MOST_BYTES, MOST_PAGES, MOST_RESTARTS, size};
+use super::paths::{list_path, query};
 use serde_json::Value;
+use std::collections::HashSet;
+use tokio::time::Instant;
 
 const PAGE: &str = "500";
 
@@ -23,17 +27,36 @@ pub(super) async fn list_all(
     let path = list_path(api, namespace)?;
     let mut items: Vec<Value> = Vec::new();
     let mut next: Option<String> = None;
+    let end = after(link.whole);
+    let (mut seen, mut bytes, mut restarts) = (HashSet::new(), 0_usize, 0);
+    let endless = |why: String| Error::EndlessList { context: link.context.clone(), server: link.server.clone(), why };
     loop {
         let parts = [("labelSelector", labels), ("fieldSelector", fields), ("limit", Some(PAGE)), ("continue", next.as_deref())];
-        let answer = link.answer(&Call::get(format!("{path}{}", query(&parts)))).await?;
+        if Instant::now() >= end {
+            return Err(Error::TimedOut(link.whole));
+        }
+        let answer = match link.answer_by(&Call::page(format!("{path}{}", query(&parts))), end).await {
+            Err(Error::Unreachable { .. }) if Instant::now() >= end => return Err(Error::TimedOut(link.whole)),
+            answer => answer?,
+        };
         if answer.code == 410 && next.is_some() {
             // the pages were too old to go on with
+            if restarts == MOST_RESTARTS {
+                return Err(endless(format!("its pages expired while they were read, {} times", restarts + 1)));
+            }
+            restarts += 1;
             items.clear();
+            seen.clear();
+            bytes = 0;
             next = None;
             continue;
         }
         if !answer.ok() {
             return Ok(Err(answer));
+        }
+        bytes = bytes.saturating_add(answer.body.len());
+        if bytes > MOST_BYTES {
+            return Err(endless(format!("it is larger than {}", size(MOST_BYTES))));
         }
         let mut page = link.parse(&answer.body)?;
         if let Some(Value::Array(more)) = page.get_mut("items").map(Value::take) {
@@ -45,6 +68,12 @@ pub(super) async fn list_all(
             let version = text("resourceVersion");
             items.iter_mut().for_each(|item| name_kind(api, item));
             return Ok(Ok(Listed { items, version }));
+        }
+        if !seen.insert(more.clone()) {
+            return Err(endless(format!("page {} leads back to a page that was read before", seen.len() + 1)));
+        }
+        if seen.len() >= MOST_PAGES {
+            return Err(endless(format!("it has more than {MOST_PAGES} pages")));
         }
         next = Some(more);
     }

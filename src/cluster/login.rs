@@ -1,8 +1,10 @@
 //! Who podid is to a cluster, where that changes with time: the login command (exec plugin) of a kubeconfig, by the ExecCredential protocol of `client.authentication.k8s.io`: run once, and again
 //! only when what it gave has expired or was refused. kube would run it three times for each client and block the thread meanwhile.
 
-use super::calls::shown;
+use super::calls::{Times, shown};
+use super::credential::unfit;
 use super::error::{Error, Result};
+use super::limits;
 use super::token_file::TokenFile;
 use base64::Engine;
 use jiff::Timestamp;
@@ -12,7 +14,7 @@ use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
@@ -51,14 +53,14 @@ pub(super) struct Plugin {
     context: String,
     server: String,
     exec: ExecConfig,
-    limit: Duration,
+    times: Times,
     now: Mutex<Option<Credential>>,
 }
 
 impl Login {
     /// Runs it.
-    pub(super) async fn by_command(context: &str, server: &http::Uri, exec: ExecConfig, limit: Duration) -> Result<Self> {
-        let plugin = Plugin { context: context.to_owned(), server: shown(server), exec, limit, now: Mutex::new(None) };
+    pub(super) async fn by_command(context: &str, server: &http::Uri, exec: ExecConfig, times: Times) -> Result<Self> {
+        let plugin = Plugin { context: context.to_owned(), server: shown(server), exec, times, now: Mutex::new(None) };
         let first = plugin.run().await?;
         *plugin.now.lock().await = Some(first);
         Ok(Self::Command(Box::new(plugin)))
@@ -114,7 +116,7 @@ impl Plugin {
     }
 
     async fn run(&self) -> Result<Credential> {
-        let (exec, limit) = (&self.exec, self.limit);
+        let exec = &self.exec;
         let failed = |cause: String| Error::Login { context: self.context.clone(), server: self.server.clone(), cause };
         let command = exec.command.as_deref().ok_or_else(|| failed("the kubeconfig names no command".into()))?;
         let version = exec.api_version.as_deref().ok_or_else(|| failed("the kubeconfig gives it no apiVersion".into()))?;
@@ -125,6 +127,7 @@ impl Plugin {
             }
             _ => std::io::stdin().is_terminal(),
         };
+        let limit = if interactive { INTERACTIVE_LIMIT.min(self.times.whole) } else { self.times.timeout };
         let out = call(exec, command, version, interactive, limit).await.map_err(&failed)?;
         // what it printed holds the token, so none of it may go into an error
         read(&out, version).map_err(|cause| failed(format!("{command} {cause}")))
@@ -154,15 +157,14 @@ async fn call(exec: &ExecConfig, command: &str, version: &str, interactive: bool
         _ => format!("{command}: {e}"),
     })?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let limit = if interactive { INTERACTIVE_LIMIT } else { limit };
     let all = async {
-        let (out, err, status) = tokio::join!(all_of(stdout, false), all_of(stderr, interactive), child.wait());
-        status.map(|status| (status, out, err))
+        // one that prints too much is not waited for: it ends with this future
+        let out = async { all_of(stdout).await.ok_or_else(|| format!("{command} printed more than {}", limits::size(limits::LOGIN))) };
+        let status = async { child.wait().await.map_err(|e| format!("{command}: {e}")) };
+        let err = async { Ok(end_of(stderr, interactive).await) };
+        tokio::try_join!(out, err, status)
     };
-    let (status, out, err) = tokio::time::timeout(limit, all)
-        .await
-        .map_err(|_| format!("{command} gave no answer within {limit:?}"))?
-        .map_err(|e| format!("{command}: {e}"))?;
+    let (out, err, status) = tokio::time::timeout(limit, all).await.map_err(|_| format!("{command} gave no answer within {limit:?}"))??;
     if !status.success() {
         let said = String::from_utf8_lossy(&err);
         let said = said.trim();
@@ -172,19 +174,37 @@ async fn call(exec: &ExecConfig, command: &str, version: &str, interactive: bool
     Ok(out)
 }
 
-/// All that comes; `show`: the person must also see it at once (a code to type into a browser). This is the plugin's own voice, not podid's.
-async fn all_of(pipe: Option<impl AsyncReadExt + Unpin>, show: bool) -> Vec<u8> {
+/// All that comes; None where that is more than any credential.
+async fn all_of(pipe: Option<impl AsyncRead + Unpin>) -> Option<Vec<u8>> {
     let mut all = Vec::new();
-    let Some(mut pipe) = pipe else { return all };
+    if let Some(pipe) = pipe {
+        // a pipe that breaks has ended
+        let _ = pipe.take(limits::LOGIN as u64 + 1).read_to_end(&mut all).await;
+    }
+    (all.len() <= limits::LOGIN).then_some(all)
+}
+
+/// The end of what comes, which is where the reason stands; `show`: the person must also see it at once (a code to type into a browser).
+/// This is the plugin's own voice, not podid's.
+async fn end_of(pipe: Option<impl AsyncRead + Unpin>, show: bool) -> Vec<u8> {
+    let mut end = Vec::new();
+    let Some(mut pipe) = pipe else { return end };
     let mut some = [0; 1024];
     while let Ok(n @ 1..) = pipe.read(&mut some).await {
-        all.extend_from_slice(&some[..n]);
+        end.extend_from_slice(&some[..n]);
+        if end.len() > 2 * LAST_WORDS {
+            end.drain(..end.len() - LAST_WORDS);
+        }
         if show {
             let _ = std::io::stderr().write_all(&some[..n]); // a closed terminal is no reason to fail
         }
     }
-    all
+    end.drain(..end.len().saturating_sub(LAST_WORDS));
+    end
 }
+
+/// Of what a plugin that failed printed on stderr.
+const LAST_WORDS: usize = 4096;
 
 fn read(out: &[u8], version: &str) -> Result<Credential, String> {
     let answer: Value = serde_json::from_slice(out).map_err(|_| "printed no JSON".to_owned())?;
@@ -197,6 +217,9 @@ fn read(out: &[u8], version: &str) -> Result<Credential, String> {
     let status = &answer["status"];
     let text = |name: &str| status[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let token = text("token").map(SecretString::from);
+    if let Some(why) = token.as_ref().and_then(|token| unfit(token.expose_secret())) {
+        return Err(format!("gave a token that {why}"));
+    }
     let pair = match (text("clientCertificateData"), text("clientKeyData")) {
         (Some(cert), Some(key)) => Some((cert, SecretString::from(key))),
         (None, None) => None,

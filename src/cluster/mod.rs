@@ -1,15 +1,18 @@
 //! The only place where a kube type may be named: server-side apply as field manager `podid`, reading, watching.
 //! Objects go in and out as JSON trees; this room knows no kind of podid.
 //!
-//! `kubeconfig` which cluster, as whom · `login` the exec plugin · `token_file` a token from a file · `proxy` through whom · `connect` the connections · `calls` one request ·
-//! `status` what a refusal means · `list` `watch` · `read` with a memory for one pass · `write` without.
+//! `kubeconfig` which cluster, as whom · `credential` whether it may be sent · `login` the exec plugin · `token_file` a token from a file ·
+//! `proxy` through whom · `connect` the connections · `calls` one request · `paths` · `limits` how much is read · `status` what a refusal means · `list` `watch` · `read` with a memory for one pass · `write` without.
 
 mod calls;
 mod connect;
+mod credential;
 pub mod error;
 mod kubeconfig;
+mod limits;
 mod list;
 mod login;
+mod paths;
 mod proxy;
 mod read;
 mod status;
@@ -28,6 +31,7 @@ use std::time::Duration;
 
 pub const FIELD_MANAGER: &str = "podid";
 const TIMEOUT: Duration = Duration::from_secs(30);
+const WHOLE: Duration = Duration::from_secs(600);
 
 /// Where the cluster is found. All of it plain data, from flags and environment.
 #[derive(Clone, Debug, Default)]
@@ -35,8 +39,10 @@ pub struct Settings {
     /// A path, or a list of them as in KUBECONFIG; None: KUBECONFIG, then ~/.kube/config, then in-cluster.
     pub kubeconfig: Option<String>,
     pub context: Option<String>,
-    /// Of each request and of the connection; default 30 s.
+    /// Of each request with its tries, and of the connection; default 30 s.
     pub timeout: Option<Duration>,
+    /// Of all requests that belong together (the pages of a list, the looks at what is being deleted); default 10 minutes.
+    pub whole: Option<Duration>,
     /// Most requests (and connections) at once.
     pub parallelism: usize,
 }
@@ -81,6 +87,7 @@ pub enum Preview {
 #[derive(Clone)]
 pub struct Cluster {
     link: calls::Shared,
+    unverified: Option<Arc<str>>,
 }
 
 /// One pass of looking; clones share what was seen.
@@ -104,18 +111,18 @@ impl Cluster {
     }
 
     async fn with_env(settings: Settings, env: &proxy::Env) -> Result<Self> {
-        let timeout = settings.timeout.unwrap_or(TIMEOUT);
-        let kubeconfig::Found { context, mut config, exec } = kubeconfig::find(&settings, env)?;
+        let times = calls::Times { timeout: settings.timeout.unwrap_or(TIMEOUT), whole: settings.whole.unwrap_or(WHOLE) };
+        let kubeconfig::Found { context, mut config, exec, unverified } = kubeconfig::find(&settings, env)?;
         let login = match (exec, config.auth_info.token_file.take()) {
-            (Some(exec), _) => Some(login::Login::by_command(&context, &config.cluster_url, exec, timeout).await?),
+            (Some(exec), _) => Some(login::Login::by_command(&context, &config.cluster_url, exec, times).await?),
             (None, Some(path)) => Some(login::Login::by_file(&context, path.into(), config.auth_info.token.take())?),
             (None, None) => None,
         };
         if let Some(login) = &login {
             login.put_pair(&mut config.auth_info).await;
         }
-        let link = calls::Link::new(context, &config, login, settings.parallelism, timeout)?;
-        Ok(Self { link: Arc::new(link) })
+        let link = calls::Link::new(context, &config, login, settings.parallelism, times)?;
+        Ok(Self { link: Arc::new(link), unverified: unverified.map(Into::into) })
     }
 
     /// The contexts of the kubeconfig, each with the host name of its server. Talks to nobody and runs no plugin.
@@ -130,6 +137,10 @@ impl Cluster {
     /// Of the server's URL: host name, lower case, no port.
     pub fn server_host(&self) -> &str {
         &self.link.host
+    }
+    /// The kubeconfig that says `insecure-skip-tls-verify`: whoever answers there is believed.
+    pub fn unverified(&self) -> Option<&str> {
+        self.unverified.as_deref()
     }
     /// A new pass: nothing is remembered yet.
     pub fn read(&self) -> Read {

@@ -1,9 +1,10 @@
 //! Reading for one pass: each object and each list is asked for once, even by two at the same time, and remembered. Writes nothing:
 //! its only PATCH carries dryRun=All.
 
-use super::calls::{Answer, Call, Shared, missing, names, object_path};
+use super::calls::{Answer, Call, Shared, missing, names};
 use super::error::{Error, Result};
 use super::list::{Listed, list_all};
+use super::paths::object_path;
 use super::status::{Asked, Status};
 use super::{Api, At, Preview};
 use bytes::Bytes;

@@ -8,6 +8,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Status {
+    /// Of the answer: what the body says may be anything.
+    #[serde(skip)]
     pub(super) code: u16,
     pub(super) reason: String,
     pub(super) message: String,

@@ -1,6 +1,7 @@
 //! A token that lies in a file, which somebody else keeps fresh: a pod's own, or a kubeconfig's `tokenFile`. Read again from time to time, and
 //! at once when it was refused. kube would send a line break at its end along, which is no header.
 
+use super::credential::unfit;
 use super::error::{Error, Result};
 use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
@@ -56,5 +57,9 @@ impl TokenFile {
 fn read(path: &std::path::Path) -> std::result::Result<SecretString, String> {
     let text = std::fs::read_to_string(path).map_err(|e| e.to_string())?;
     let token = text.trim();
-    if token.is_empty() { Err("it is empty".into()) } else { Ok(SecretString::from(token.to_owned())) }
+    match unfit(token) {
+        _ if token.is_empty() => Err("it is empty".into()),
+        Some(why) => Err(format!("its token {why}")),
+        None => Ok(SecretString::from(token.to_owned())),
+    }
 }

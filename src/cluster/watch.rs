@@ -1,9 +1,11 @@
 //! Seeing objects as they are and as they change: a list, then a watch from its resourceVersion, again and again until it is enough.
 
 use super::Api;
-use super::calls::{Call, Link, list_path, query};
+use super::calls::{Call, Link, after};
 use super::error::{Error, Result};
+use super::limits::Kind;
 use super::list::list_all;
+use super::paths::{list_path, query};
 use super::status::Asked;
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -41,7 +43,7 @@ pub(super) async fn follow<T: Send>(
     mut see: impl FnMut(&Value) -> Option<T> + Send,
 ) -> Result<Option<T>> {
     let mut trouble = None;
-    let all = rounds(link, view, Instant::now() + limit, &mut see, &mut trouble);
+    let all = rounds(link, view, after(limit), &mut see, &mut trouble);
     match tokio::time::timeout(limit, all).await {
         Ok(found) => found.map(Some),
         Err(_) => trouble.map_or(Ok(None), Err),
@@ -137,7 +139,12 @@ async fn one_watch<T>(
             Ok(Some(Err(_)) | None) | Err(_) => return Ok(End::Cut(version)),
         };
         rest.extend_from_slice(frame.data_ref().map(|data| data.as_ref()).unwrap_or_default());
-        let Some(last) = rest.iter().rposition(|byte| *byte == b'\n') else { continue };
+        let Some(last) = rest.iter().rposition(|byte| *byte == b'\n') else {
+            if rest.len() > Kind::Event.most() {
+                return Err(link.too_large(Kind::Event));
+            }
+            continue;
+        };
         let lines: Vec<u8> = rest.drain(..=last).collect();
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
             let Ok(event) = serde_json::from_slice::<Value>(line) else { return Ok(End::Relist) };

@@ -1,8 +1,10 @@
 //! Changing the cluster: server-side apply, create, delete until gone. Remembers nothing.
 
-use super::calls::{Call, Link, list_path, object_path, query};
+use super::calls::{Call, Link, after};
 use super::error::{Error, Result};
+use super::limits::Kind;
 use super::list::{Listed, list_all};
+use super::paths::{list_path, object_path, query};
 use super::status::Asked;
 use super::watch::passes;
 use super::{Api, At, FIELD_MANAGER};
@@ -35,6 +37,7 @@ pub(super) async fn patched(link: &Link, at: &At, manifest: &Value, dry: bool, f
         path: format!("{}{}", object_path(at)?, query(&parts)),
         content_type: "application/apply-patch+yaml", // JSON is YAML
         body: manifest.to_string().into_bytes(),
+        kind: Kind::Object,
     };
     link.text(&call, Asked::of("patch", at)).await
 }
@@ -47,6 +50,7 @@ pub(super) async fn amend(link: &Link, at: &At, steps: &Value, dry: bool) -> Res
         path: format!("{}{}", object_path(at)?, query(&parts)),
         content_type: "application/json-patch+json",
         body: steps.to_string().into_bytes(),
+        kind: Kind::Object,
     };
     link.json(&call, Asked::of("patch", at)).await
 }
@@ -58,7 +62,12 @@ pub(super) async fn create(link: &Link, at: &At, manifest: &Value, dry: bool) ->
 }
 
 pub(super) async fn get(link: &Link, at: &At) -> Result<Option<Value>> {
-    let answer = link.answer(&Call::get(object_path(at)?)).await?;
+    get_by(link, at, after(link.timeout)).await
+}
+
+/// The same, until `end` at the latest.
+async fn get_by(link: &Link, at: &At, end: Instant) -> Result<Option<Value>> {
+    let answer = link.answer_by(&Call::get(object_path(at)?), end).await?;
     if answer.ok() {
         return link.parse(&answer.body).map(Some);
     }
@@ -124,14 +133,15 @@ pub(super) async fn delete(link: &Link, at: &At, uid: Option<&str>, grace: Optio
 /// Looks from time to time: a watch would tell sooner, but needs two more rights on every kind that is ever deleted.
 async fn gone(link: &Link, at: &At, meant: &str, mut last: Value) -> Result<()> {
     let grace = Duration::from_secs(last["metadata"]["deletionGracePeriodSeconds"].as_u64().unwrap_or_default());
-    let limit = link.timeout + if at.api.kind == "Namespace" { NAMESPACE_GRACE } else { grace };
-    let end = Instant::now() + limit;
+    // the server says how long the grace is, and may say anything
+    let limit = link.timeout.saturating_add(if at.api.kind == "Namespace" { NAMESPACE_GRACE } else { grace }).min(link.whole);
+    let end = after(limit);
     let mut pause = FIRST_LOOK;
     let mut trouble = None;
     while Instant::now() + pause < end {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LAST_LOOK);
-        match get(link, at).await {
+        match get_by(link, at, end).await {
             Ok(Some(now)) if now["metadata"]["uid"] == meant => (last, trouble) = (now, None),
             Ok(_) => return Ok(()),
             Err(e) if passes(&e) => trouble = Some(e),

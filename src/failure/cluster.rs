@@ -49,6 +49,15 @@ impl From<&Error> for Failure {
             Error::Invalid { causes, .. } => {
                 causes.iter().fold(Self::new(Exit::Failed, text), |f, (field, why)| f.because(format!("{field}: {why}")))
             }
+            Error::TooLarge { .. } | Error::EndlessList { .. } => Self::new(Exit::Failed, text)
+                .hint("An API server does not answer so. See what answers in its place with `kubectl get --raw /version`; `-vv` shows each request."),
+            Error::Unencrypted { server, cluster, file, .. } => {
+                let encrypted = server.replacen("http://", "https://", 1);
+                Self::new(Exit::Refused, text)
+                    .because(format!("the kubeconfig is {file}; nothing was sent"))
+                    .hint(format!("Use the server's encrypted address: `kubectl config set-cluster {cluster} --server={encrypted} --kubeconfig {file}`."))
+                    .hint("For a tunnel such as `kubectl proxy`, which logs in by itself, use a context without a user.")
+            }
             Error::TimedOut(_) => Self::new(Exit::Failed, text).hint("Give it longer with `--timeout`."),
             Error::Held { what, .. } => {
                 let look = looked_at_with(what);

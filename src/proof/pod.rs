@@ -86,7 +86,7 @@ fn is_left_over(pod: &Value, now: Timestamp) -> bool {
     }
     let limit = pod.pointer("/spec/activeDeadlineSeconds").and_then(Value::as_i64).unwrap_or_default();
     let made: Result<Timestamp, _> = text("/metadata/creationTimestamp").parse();
-    made.is_ok_and(|made| now.duration_since(made) > SignedDuration::from_secs(limit) + OLD)
+    made.is_ok_and(|made| now.duration_since(made) > SignedDuration::from_secs(limit).saturating_add(OLD))
 }
 
 /// Runs under the restricted pod security standard, and ends by itself should podid be killed.

@@ -4,7 +4,7 @@ use super::values::Values;
 use crate::{
     azure,
     cluster::{self, Error as ClusterError},
-    engine::{fault::Fault, input::Input, resource::World},
+    engine::{fault::Fault, input::Input, key::Key, plan::Warning, resource::World},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
@@ -72,6 +72,9 @@ pub struct Lies {
     pub hosts: Input<Vec<String>>,
 }
 
+/// Told what people must know of a connection before it is used: a text, and what to do.
+pub type OnWarning = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
 /// Connections by context, made when first needed.
 #[derive(Clone)]
 pub struct Clusters {
@@ -79,11 +82,33 @@ pub struct Clusters {
     any_server: bool,
     rehearsing: bool,
     open: Arc<Mutex<BTreeMap<String, Arc<OnceCell<cluster::Cluster>>>>>,
+    on_warning: OnWarning,
+    warnings: Arc<Mutex<Vec<Warning>>>,
 }
 
 impl Clusters {
-    pub fn new(settings: cluster::Settings, any_server: bool) -> Self {
-        Self { settings, any_server, rehearsing: false, open: Arc::default() }
+    pub fn new(settings: cluster::Settings, any_server: bool, on_warning: OnWarning) -> Self {
+        Self { settings, any_server, rehearsing: false, open: Arc::default(), on_warning, warnings: Arc::default() }
+    }
+
+    /// What was warned of so far.
+    pub async fn warnings(&self) -> Vec<Warning> {
+        self.warnings.lock().await.clone()
+    }
+
+    async fn warn_of(&self, cluster: &cluster::Cluster) {
+        let Some(file) = cluster.unverified() else { return };
+        let context = cluster.context();
+        let text = format!(
+            "the context {context} does not verify its server's certificate (insecure-skip-tls-verify in {file}): whoever answers gets the credential"
+        );
+        let hint = "Take insecure-skip-tls-verify out and set certificate-authority-data: `az aks get-credentials --overwrite-existing` writes it.";
+        let warning = Warning { key: Key::of("context", [context]), text, hint: Some(hint.to_owned()) };
+        let mut warnings = self.warnings.lock().await;
+        if !warnings.contains(&warning) {
+            (self.on_warning)(&warning.text, hint);
+            warnings.push(warning);
+        }
     }
 
     /// The same connections; what is written through them is kept by no server.
@@ -98,7 +123,9 @@ impl Clusters {
         let cluster = cell
             .get_or_try_init(|| async {
                 let context = context.map(str::to_owned);
-                cluster::Cluster::new(cluster::Settings { context, ..self.settings.clone() }).await
+                let cluster = cluster::Cluster::new(cluster::Settings { context, ..self.settings.clone() }).await?;
+                self.warn_of(&cluster).await;
+                Ok(cluster)
             })
             .await?;
         Ok(cluster.clone())

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-fn script(dir: &Path, name: &str, text: &str) -> PathBuf {
+pub fn script(dir: &Path, name: &str, text: &str) -> PathBuf {
     let path = dir.join(name);
     std::fs::write(&path, format!("#!/bin/sh\necho run >> {}/runs\n{text}\n", dir.display())).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -19,9 +19,9 @@ fn runs(dir: &Path) -> usize {
     std::fs::read_to_string(dir.join("runs")).unwrap_or_default().lines().count()
 }
 
-const V1: &str = "client.authentication.k8s.io/v1";
+pub const V1: &str = "client.authentication.k8s.io/v1";
 
-fn exec(command: &Path) -> serde_json::Value {
+pub fn exec(command: &Path) -> serde_json::Value {
     json!({ "exec": { "apiVersion": V1, "command": command.display().to_string(), "interactiveMode": "Never", "env": [{ "name": "WHO", "value": "me" }], "args": ["get"] } })
 }
 
@@ -63,9 +63,9 @@ async fn a_refused_token_is_fetched_anew_once() {
 #[tokio::test]
 async fn a_login_command_that_fails_says_what_it_said() {
     let dir = tempfile::tempdir().unwrap();
-    let failed = async |user| match cluster(settings(&kubeconfig(&dir, "http://127.0.0.1:1", user))).await.err().unwrap() {
+    let failed = async |user| match cluster(settings(&kubeconfig(&dir, "https://127.0.0.1:1", user))).await.err().unwrap() {
         Error::Login { context, server, cause } => {
-            assert_eq!((context.as_str(), server.as_str()), ("lab", "http://127.0.0.1:1"));
+            assert_eq!((context.as_str(), server.as_str()), ("lab", "https://127.0.0.1:1"));
             cause
         }
         e => panic!("{e:?}"),
@@ -81,7 +81,7 @@ async fn a_login_command_that_fails_says_what_it_said() {
     assert!(cause.contains("no-such-kubelogin is not installed; get it from the hill"), "{cause}");
     let start = Instant::now();
     let slow = exec(&script(dir.path(), "slow", "exec sleep 60"));
-    let quick = Settings { timeout: Some(Duration::from_millis(300)), ..settings(&kubeconfig(&dir, "http://127.0.0.1:1", slow)) };
+    let quick = Settings { timeout: Some(Duration::from_millis(300)), ..settings(&kubeconfig(&dir, "https://127.0.0.1:1", slow)) };
     assert!(matches!(cluster(quick).await.err().unwrap(), Error::Login { .. }));
     assert!(start.elapsed() < Duration::from_secs(5));
 }
@@ -169,7 +169,7 @@ async fn a_cluster_behind_a_proxy_is_reached_by_a_tunnel() {
     let fake = Fake::start(|_, _| Reply::Json(200, json!({ "metadata": { "name": "a" } }))).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = format!("http://me:p%40ss@{}", listener.local_addr().unwrap());
-    let target = fake.url.trim_start_matches("http://").to_owned();
+    let target = fake.url.trim_start_matches("https://").to_owned();
     let heads = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let kept = heads.clone();
     tokio::spawn(async move {
@@ -185,7 +185,7 @@ async fn a_cluster_behind_a_proxy_is_reached_by_a_tunnel() {
         }
     });
     let dir = tempfile::tempdir().unwrap();
-    let path = kubeconfig(&dir, "http://aks.example:8080", json!({}));
+    let path = kubeconfig(&dir, "https://aks.example:8080", json!({}));
     let text = std::fs::read_to_string(&path).unwrap().replacen("\"server\"", &format!("\"proxy-url\": \"{proxy}\", \"server\""), 1);
     std::fs::write(&path, text).unwrap();
     let cluster = cluster(settings(&path)).await.unwrap();

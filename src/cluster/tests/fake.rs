@@ -1,6 +1,7 @@
-//! A server on loopback that answers as a test says, and remembers what it was asked and over how many connections.
+//! A server on loopback that answers as a test says, over TLS, and remembers what it was asked and over how many connections.
 
-use crate::cluster::{Cluster, Result, Settings};
+use crate::cluster::{Cluster, Settings};
+use base64::Engine;
 use bytes::Bytes;
 use futures::StreamExt;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
@@ -12,10 +13,11 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -33,6 +35,12 @@ pub enum Reply {
     Open(Vec<Value>),
     /// Lines, then the end.
     Ended(Vec<Value>),
+    /// These bytes again and again, for ever.
+    Endless(u16, Bytes),
+    /// A space each so long, for ever.
+    Trickle(Duration),
+    /// With one more header.
+    With(&'static str, String, Box<Reply>),
     /// None: the connection is closed.
     Cut,
     /// So long, then what.
@@ -53,7 +61,7 @@ impl Fake {
     /// `rule` gets the request and how many came before it.
     pub async fn start(rule: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let url = format!("https://{}", listener.local_addr().unwrap());
         let fake = Self { url, seen: Arc::default(), connections: Arc::default(), most: Arc::default() };
         let (seen, connections, most) = (fake.seen.clone(), fake.connections.clone(), fake.most.clone());
         let rule: Arc<Rule> = Arc::new(rule);
@@ -63,7 +71,10 @@ impl Fake {
                 connections.fetch_add(1, SeqCst);
                 let (seen, rule, most, now) = (seen.clone(), rule.clone(), most.clone(), now.clone());
                 let service = service_fn(move |request| answer(request, seen.clone(), rule.clone(), most.clone(), now.clone()));
-                tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tcp), service));
+                tokio::spawn(async move {
+                    let Ok(tls) = AUTHORITY.0.accept(tcp).await else { return };
+                    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tls), service).await;
+                });
             }
         });
         fake
@@ -76,6 +87,21 @@ impl Fake {
     pub fn last(&self) -> Seen {
         self.seen.lock().unwrap().last().unwrap().clone()
     }
+}
+
+/// One for all servers of a test program: a server for its names, and the PEM of its authority.
+static AUTHORITY: LazyLock<(TlsAcceptor, String)> = LazyLock::new(|| {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1", "aks.example"].map(str::to_owned)).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let tls = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+    (TlsAcceptor::from(Arc::new(tls)), made.cert.pem())
+});
+
+/// The cluster entry of a kubeconfig for such a server.
+pub fn entry(server: &str) -> Value {
+    let authority = base64::engine::general_purpose::STANDARD.encode(&AUTHORITY.1);
+    json!({ "server": server, "certificate-authority-data": authority })
 }
 
 async fn answer(
@@ -100,9 +126,22 @@ async fn answer(
         all.len() - 1
     };
     let mut reply = rule(&seen_now, before);
-    while let Reply::Late(pause, then) = reply {
-        tokio::time::sleep(pause).await;
-        reply = *then;
+    let mut response = http::Response::builder();
+    loop {
+        reply = match reply {
+            Reply::Late(pause, then) => {
+                tokio::time::sleep(pause).await;
+                *then
+            }
+            Reply::With(name, value, then) => {
+                response = response.header(name, value);
+                *then
+            }
+            other => {
+                reply = other;
+                break;
+            }
+        }
     }
     now.fetch_sub(1, SeqCst);
     let full = |text: String| Full::new(Bytes::from(text)).boxed();
@@ -114,10 +153,21 @@ async fn answer(
         Reply::Text(code, body) => (code, full(body.to_owned())),
         Reply::Ended(all) => (200, BodyExt::boxed(StreamBody::new(lines(all)))),
         Reply::Open(all) => (200, BodyExt::boxed(StreamBody::new(lines(all).chain(futures::stream::pending())))),
+        Reply::Endless(code, chunk) => (code, BodyExt::boxed(StreamBody::new(for_ever(chunk, Duration::ZERO)))),
+        Reply::Trickle(pause) => (200, BodyExt::boxed(StreamBody::new(for_ever(Bytes::from_static(b" "), pause)))),
         Reply::Cut => return Err(std::io::ErrorKind::ConnectionReset.into()),
-        Reply::Late(..) => unreachable!(),
+        Reply::Late(..) | Reply::With(..) => unreachable!(),
     };
-    Ok(http::Response::builder().status(code).body(body).unwrap())
+    Ok(response.status(code).body(body).unwrap())
+}
+
+fn for_ever(chunk: Bytes, pause: Duration) -> impl futures::Stream<Item = Result<Frame<Bytes>, Infallible>> {
+    futures::stream::repeat(chunk).then(move |chunk| async move {
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        Ok(Frame::data(chunk))
+    })
 }
 
 /// A kubeconfig of one context "lab" for a server, with `user` as its user.
@@ -125,7 +175,7 @@ pub fn kubeconfig(dir: &TempDir, server: &str, user: Value) -> PathBuf {
     let path = dir.path().join("config");
     let text = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "lab",
-        "clusters": [{ "name": "c", "cluster": { "server": server } }],
+        "clusters": [{ "name": "c", "cluster": entry(server) }],
         "users": [{ "name": "u", "user": user }],
         "contexts": [{ "name": "lab", "context": { "cluster": "c", "user": "u" } }],
     });
@@ -143,7 +193,7 @@ pub fn settings(kubeconfig: &std::path::Path) -> Settings {
 }
 
 /// A cluster without any environment.
-pub async fn cluster(settings: Settings) -> Result<Cluster> {
+pub async fn cluster(settings: Settings) -> crate::cluster::Result<Cluster> {
     Cluster::with_env(settings, &|_| None).await
 }
 

@@ -2,6 +2,7 @@
 
 mod config;
 mod fake;
+mod hostile;
 mod reads;
 mod secure;
 mod users;

@@ -117,10 +117,10 @@ async fn forbidden_names_verb_resource_and_namespace() {
 #[tokio::test]
 async fn a_cluster_that_does_not_answer_is_unreachable_in_time_and_named() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let silent = format!("http://{}", listener.local_addr().unwrap());
+    let silent = format!("https://{}", listener.local_addr().unwrap());
     let refused = {
         let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        format!("http://{}", gone.local_addr().unwrap())
+        format!("https://{}", gone.local_addr().unwrap())
     };
     for server in [&silent, &refused] {
         let dir = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! As whom: tokens, token files, a pod's own account, and whose entry wins when several files name one.
 
-use super::fake::{Fake, Reply, cluster, kubeconfig, refusal, settings};
+use super::fake::{Fake, Reply, cluster, entry, kubeconfig, refusal, settings};
 use super::{at, pods};
 use crate::cluster::{Cluster, Error, Settings, kubeconfig as room};
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ fn file(path: &Path, current: &str, contexts: &[(&str, &str, &str)]) {
     let named = |name: &str, what: &str, value: Value| json!({ "name": name, what: value });
     let text = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": current,
-        "clusters": contexts.iter().map(|(name, server, _)| named(name, "cluster", json!({ "server": server }))).collect::<Vec<_>>(),
+        "clusters": contexts.iter().map(|(name, server, _)| named(name, "cluster", entry(server))).collect::<Vec<_>>(),
         "users": contexts.iter().map(|(name, _, token)| named(name, "user", json!({ "tokenFile": token }))).collect::<Vec<_>>(),
         "contexts": contexts.iter().map(|(name, ..)| named(name, "context", json!({ "cluster": name, "user": name }))).collect::<Vec<_>>(),
     });

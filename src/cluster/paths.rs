@@ -1,0 +1,54 @@
+//! Where things are on an API server: paths and queries, in which a name stays what it is.
+
+use super::error::{Error, Result};
+use super::{Api, At};
+use std::fmt::Write as _;
+
+pub(super) fn group_path(api: &Api) -> Result<String> {
+    if api.group.is_empty() {
+        return Ok(format!("/api/{}", segment(&api.version)?));
+    }
+    Ok(format!("/apis/{}/{}", segment(&api.group)?, segment(&api.version)?))
+}
+
+pub(super) fn list_path(api: &Api, namespace: Option<&str>) -> Result<String> {
+    let group = group_path(api)?;
+    let plural = segment(&api.plural)?;
+    Ok(match namespace {
+        Some(namespace) => format!("{group}/namespaces/{}/{plural}", segment(namespace)?),
+        None => format!("{group}/{plural}"),
+    })
+}
+
+pub(super) fn object_path(at: &At) -> Result<String> {
+    Ok(format!("{}/{}", list_path(&at.api, at.namespace.as_deref())?, segment(&at.name)?))
+}
+
+/// A name that could leave its place in the path never reaches the wire.
+fn segment(name: &str) -> Result<String> {
+    if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\']) || name.chars().any(char::is_control) {
+        let message = format!("{name:?} is no name of an object");
+        return Err(Error::Invalid { causes: vec![("metadata.name".into(), message.clone())], message });
+    }
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    Ok(out)
+}
+
+/// `?a=b&c=d` of those that have a value.
+pub(super) fn query(parts: &[(&str, Option<&str>)]) -> String {
+    let mut out = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in parts {
+        if let Some(value) = value {
+            out.append_pair(name, value);
+        }
+    }
+    let text = out.finish();
+    if text.is_empty() { text } else { format!("?{text}") }
+}
