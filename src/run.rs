@@ -4,6 +4,7 @@ use crate::{
     cli::{self, CallerCommand, Command, Format, Invocation, SandboxCommand, StateCommand},
     converge::{Goal, converge},
     crds,
+    descriptors::{self, TooFew},
     exit::Exit,
     failure::Failure,
     output::{Terminal, human, json, table, yaml},
@@ -11,7 +12,10 @@ use crate::{
     session::{Session, interrupts, sandbox_options},
 };
 use serde_json::{Value, json};
-use std::{ffi::OsString, io::IsTerminal};
+use std::{ffi::OsString, io::IsTerminal, time::Duration};
+
+/// How long threads that nobody waits for any more may go on.
+const LEFT_OVER: Duration = Duration::from_secs(1);
 
 /// Runs one command to its end.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> Exit {
@@ -25,12 +29,21 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> Exit {
     log(global.verbose);
     // every TLS connection of every library: one provider, ring
     let _ = rustls::crypto::ring::default_provider().install_default();
+    if let Err(few) = descriptors::check() {
+        return complain(&terminal, global.output, &too_few_files(&few));
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return complain(&terminal, global.output, &Failure::new(Exit::Bug, error.to_string())),
+        Err(error) => {
+            let failure = Failure::new(Exit::Failed, format!("could not start: {error}"));
+            let failure = failure.hint("The machine gave no more threads or memory: see `ulimit -a`, or end other programs.");
+            return complain(&terminal, global.output, &failure);
+        }
     };
     let command = holder(&argv);
     let outcome = runtime.block_on(perform(&invocation, &terminal, command));
+    // what is still asked on a thread of its own, such as a name server that does not answer, is waited for no longer
+    runtime.shutdown_timeout(LEFT_OVER);
     match outcome {
         Ok(exit) => exit,
         Err(failure) => complain(&terminal, global.output, &failure),
@@ -46,6 +59,14 @@ fn no_command(error: cli::Error) -> Exit {
         cli::Error::Usage(failure) => terminal.complain(&human::failure(&failure, terminal.color_err)),
     }
     exit
+}
+
+fn too_few_files(few: &TooFew) -> Failure {
+    let failure = Failure::new(Exit::Failed, format!("could not start: only {} more files can be opened", few.free));
+    let needed = descriptors::NEEDED;
+    failure
+        .because(format!("podid needs {needed} for its state and its connections"))
+        .hint("Allow more with `ulimit -n 1024`, then run the same command again.")
 }
 
 fn complain(terminal: &Terminal, format: Format, failure: &Failure) -> Exit {

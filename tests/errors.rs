@@ -13,6 +13,8 @@ mod blocked;
 mod cluster;
 #[path = "errors/decisions.rs"]
 mod decisions;
+#[path = "errors/hostile.rs"]
+mod hostile;
 #[path = "errors/login.rs"]
 mod login;
 #[path = "errors/names.rs"]

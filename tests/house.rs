@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("azure", &[]),
     ("cluster", &[]),
     ("crds", &[]),
+    ("descriptors", &[]),
     ("exit", &[]),
     ("files", &[]),
     // the same types that podid writes are served by it

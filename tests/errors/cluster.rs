@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 /// As somebody with a kubeconfig of their own, in which `edit` changes the context's cluster and user.
-fn with_kubeconfig(edit: impl FnOnce(&mut Value, &mut Value)) -> Lab {
+pub fn with_kubeconfig(edit: impl FnOnce(&mut Value, &mut Value)) -> Lab {
     let lab = Lab::with_app().served().with_clients_environment();
     let mut kubeconfig = kubeconfig(&lab);
     let (mut cluster, mut user) = (kubeconfig["clusters"][0]["cluster"].take(), kubeconfig["users"][0]["user"].take());

@@ -1,0 +1,50 @@
+//! Open files: whether there are enough of them. The runtime and the libraries below it panic where they cannot open what they need, so it
+//! is looked at before they start.
+
+use std::io::{self, PipeReader, PipeWriter};
+
+/// Free ones that podid wants before it starts: the runtime takes about ten, the state and its journal four, a trust store one, and
+/// each connection one, in a sandbox of the same process two.
+pub const NEEDED: usize = 64;
+
+/// There are so many, and no more.
+#[derive(Debug, PartialEq)]
+pub struct TooFew {
+    pub free: usize,
+}
+
+/// Opens as many as are needed, and closes them again.
+pub fn check() -> Result<(), TooFew> {
+    check_with(io::pipe)
+}
+
+fn check_with(open: impl Fn() -> io::Result<(PipeReader, PipeWriter)>) -> Result<(), TooFew> {
+    let mut held = Vec::with_capacity(NEEDED / 2);
+    while held.len() * 2 < NEEDED {
+        match open() {
+            Ok(pair) => held.push(pair),
+            Err(_) => return Err(TooFew { free: held.len() * 2 }),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn what_cannot_be_opened_is_counted_before_anything_starts() {
+        let left = Cell::new(3);
+        let few = || match left.get() {
+            0 => Err(io::Error::other("too many open files")),
+            n => {
+                left.set(n - 1);
+                io::pipe()
+            }
+        };
+        assert_eq!(check_with(few), Err(TooFew { free: 6 }));
+        assert_eq!(check(), Ok(()));
+    }
+}
