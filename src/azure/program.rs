@@ -38,3 +38,25 @@ async fn all_of(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     }
     if all.len() > MOST { Err(io::Error::other(format!("it printed more than {}", size(MOST)))) } else { Ok(all) }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    async fn shell(line: &str) -> io::Result<Output> {
+        Program.run(OsStr::new("/bin/sh"), &[OsStr::new("-c"), OsStr::new(line)]).await
+    }
+
+    #[tokio::test]
+    async fn what_a_program_prints_is_kept_and_what_has_no_end_is_not_waited_for() {
+        let output = shell("echo token; echo why >&2; exit 3").await.unwrap();
+        assert_eq!((output.stdout.as_slice(), output.stderr.as_slice(), output.status.code()), (&b"token\n"[..], &b"why\n"[..], Some(3)));
+        let begun = Instant::now();
+        for line in ["exec yes", "exec yes >&2"] {
+            let error = shell(line).await.unwrap_err();
+            assert!(error.to_string().contains("more than 1 MiB"), "{line}: {error}");
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
+}

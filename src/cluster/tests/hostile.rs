@@ -95,10 +95,20 @@ async fn a_list_that_always_has_another_page_ends() {
     let answer = cluster(settings).await.unwrap().read().list(&pods(), None, None).await;
     assert!(matches!(&answer, Err(Error::TimedOut(limit)) if *limit == Duration::from_millis(500)), "{answer:?}");
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
-    // what one asks with is not of a server's length
-    let long = Fake::start(|_, _| Reply::Json(200, json!({ "metadata": { "continue": "x".repeat(70_000) }, "items": [] }))).await;
-    let answer = to(&long).await.read().list(&pods(), None, None).await;
-    assert!(matches!(answer, Err(Error::Invalid { .. })), "{answer:?}");
+}
+
+/// kube puts the path of the kubeconfig's server before that of a request, and takes for granted that both together are an address.
+#[tokio::test]
+async fn what_a_server_gives_to_ask_with_is_not_of_any_length() {
+    for (prefix, length) in [("", 70_000), ("/a/prefix/that/makes/it/too/long", 65_450)] {
+        let next = "x".repeat(length);
+        let fake = Fake::start(move |_, _| Reply::Json(200, json!({ "metadata": { "continue": next }, "items": [] }))).await;
+        let dir = tempfile::tempdir().unwrap();
+        let path = kubeconfig(&dir, &format!("{}{prefix}", fake.url), json!({}));
+        let answer = cluster(settings(&path)).await.unwrap().read().list(&pods(), None, None).await;
+        assert!(matches!(answer, Err(Error::Invalid { .. })), "{answer:?}");
+        assert_eq!(fake.asked().len(), 1);
+    }
 }
 
 #[tokio::test]
