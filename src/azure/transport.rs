@@ -60,18 +60,18 @@ impl v1::HttpClient for V1 {
             headers.insert("www-authenticate", challenge);
             return Ok(v1::AsyncRawResponse::from_bytes(v1::StatusCode::Unauthorized, headers, ""));
         }
-        if authorized {
+        let (host, of_a_vault) = (asked.host().to_owned(), self.only.is_some());
+        if of_a_vault {
             limits::ask_page(&asked.url).map_err(carried)?;
         }
-        let host = asked.host().to_owned();
         let mut answer = self.wire.send(asked).await.map_err(carried)?;
-        limits::page_read(&host, answer.body.len()).map_err(carried)?;
-        if self.only.is_none() && answer.is_success() {
-            answer.body = token::with_sane_lifetime(&host, answer.body).map_err(carried)?;
-        }
-        let challenged = answer.status == 401 && !authorized && answer.headers.contains_key(::http::header::WWW_AUTHENTICATE);
-        if !answer.is_success() && !challenged {
+        if !answer.is_success() {
             return Err(carried(failures::refusal(&host, answer.status, &answer.headers, &answer.body)));
+        }
+        if of_a_vault {
+            limits::page_read(&host, answer.body.len()).map_err(carried)?;
+        } else {
+            answer.body = token::with_sane_lifetime(&host, answer.body).map_err(carried)?;
         }
         let mut headers = v1::headers::Headers::new();
         for (name, value) in pairs(&answer.headers) {
@@ -86,7 +86,7 @@ fn carried(error: Error) -> azure_core::Error {
 }
 
 /// Key Vault's SDK sends the first request to a vault without a token, only to be told the resource that a token must be for.
-/// In the named clouds the host says it too, so the answer is given here: a round trip less for each vault, and no request twice.
+/// The host says it too, so the answer is given here: a round trip less for each vault, no request twice, and no server names the resource.
 fn challenge(host: &str) -> Option<String> {
     let (_, suffix) = vault_uri::parts(host)?;
     Some(format!("Bearer resource=\"https://{suffix}\""))

@@ -61,7 +61,7 @@ const KNOWN: &[(&str, &[&str])] = &[
     (
         "sdk-go/TestRecover.json",
         &[
-            "secret.PUT: challenged, then found",
+            "secret.PUT: found",
             "2 × secret.DELETE: done",
             "deletedSecret.GET: absent",
             "deletedSecret.GET: found",
