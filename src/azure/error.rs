@@ -10,6 +10,9 @@ pub enum Error {
     /// The token endpoint refused: AADSTS code and its text.
     #[error("the login was refused: {code}: {message}")]
     LoginRefused { code: String, message: String },
+    /// A variable that the login reads holds what fits no header and no address.
+    #[error("could not use the variable {name}: it holds a line break or another control character")]
+    Variable { name: String },
     #[error("{host} could not be reached: {cause}")]
     Unreachable { host: String, cause: String },
     #[error("{host} shows a certificate that is not trusted: {cause}")]

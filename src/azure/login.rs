@@ -165,10 +165,7 @@ impl Login {
         let folders = ["AZURE_CONFIG_DIR", "HOME", "USERPROFILE"];
         let odd = |name: &&str| self.env.get(*name).is_some_and(|value| value.chars().any(char::is_control));
         match VARIABLES.iter().filter(|name| !folders.contains(name)).find(|name| odd(name)) {
-            Some(name) => Err(Error::LoginRefused {
-                code: (*name).to_owned(),
-                message: "the variable holds a line break or another control character".to_owned(),
-            }),
+            Some(name) => Err(Error::Variable { name: (*name).to_owned() }),
             None => Ok(()),
         }
     }

@@ -29,6 +29,8 @@ impl From<&Error> for Failure {
             Error::LoginRefused { code, message } => Self::new(Exit::Failed, format!("the login was refused: {code}"))
                 .because(message.clone())
                 .hint("Check tenant, client id and secret; a secret may have expired: `az login`, or set the AZURE_ variables anew."),
+            Error::Variable { name } => Self::new(Exit::Usage, error.to_string())
+                .hint(format!("Set it again without: `export {name}=\"$(printf %s \"${name}\" | tr -d '[:cntrl:]')\"`.")),
             Error::Unreachable { host, cause } => Self::new(Exit::Failed, format!("could not reach {host}"))
                 .because(cause.clone())
                 .hint("Check the network, and HTTPS_PROXY and NO_PROXY if there is a proxy."),
