@@ -1,6 +1,8 @@
 //! Files and folders that only their owner may write: made so, and refused where they are not. A repository, or another user of the machine,
 //! may have put something else in their place: links are not followed, and nothing is opened for writing before it is looked at.
 
+pub mod whole;
+
 use std::{
     fmt,
     fs::{self, File, Metadata, OpenOptions},
@@ -13,6 +15,10 @@ use std::{
 pub enum Error {
     #[error("{} {fault}", path.display())]
     Unsafe { path: PathBuf, fault: Fault },
+    #[error("{} is {kind}, not a regular file", path.display())]
+    NotRegular { path: PathBuf, kind: whole::FileKind },
+    #[error("{} is larger than {limit} bytes", path.display())]
+    TooLarge { path: PathBuf, limit: u64 },
     #[error("could not {doing} {}: {source}", path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
 }
@@ -44,6 +50,16 @@ impl Error {
     pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { doing, path, source }
+    }
+
+    /// What is wrong, for a message that names the file itself.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Unsafe { fault, .. } => format!("it {fault}"),
+            Self::NotRegular { kind, .. } => format!("it is {kind}, not a regular file"),
+            Self::TooLarge { limit, .. } => format!("it is larger than {limit} bytes"),
+            Self::Io { source, .. } => source.to_string(),
+        }
     }
 
     /// What to do about it, as a whole sentence.

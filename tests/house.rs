@@ -14,8 +14,8 @@ use std::{
 const ROOMS: &[(&str, &[&str])] = &[
     // know nothing of ours
     ("engine", &[]),
-    ("azure", &[]),
-    ("cluster", &[]),
+    ("azure", &["files"]),
+    ("cluster", &["files"]),
     ("crds", &[]),
     ("descriptors", &[]),
     ("exit", &[]),
@@ -23,9 +23,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     // the same types that podid writes are served by it
     ("sandbox", &["crds", "files"]),
     // plain things around the engine
-    ("resources", &["engine", "azure", "cluster", "crds"]),
+    ("resources", &["engine", "azure", "cluster", "crds", "files"]),
     ("state", &["engine", "files"]),
-    ("spec", &["resources", "engine", "azure::id", "azure::ArmId", "azure::PrincipalKind"]),
+    ("spec", &["resources", "engine", "files", "azure::id", "azure::ArmId", "azure::PrincipalKind"]),
     ("proof", &["azure", "cluster", "engine", "resources", "spec::near"]),
     // what people meet
     ("cli", &["spec", "engine::key", "failure", "exit"]),
@@ -35,6 +35,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "failure",
         &[
             "exit",
+            "files::whole::FileKind",
             "engine::fault",
             "engine::key",
             "azure::Error",
@@ -45,6 +46,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "cluster::Error",
             "state::Error",
             "resources::values::Error",
+            "resources::values::is_variable_name",
             "proof::NotProved",
             "spec::load::Error",
         ],

@@ -2,6 +2,7 @@
 //! and the door that keeps a burst of first requests from opening a connection each.
 
 use super::{Error, Result, Settings};
+use crate::files::whole::{self, Accept};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::{
     future::Future,
@@ -42,7 +43,8 @@ pub fn client(settings: &Settings, limit: Duration) -> Result<reqwest::Client> {
         files.extend(std::env::var_os("SSL_CERT_FILE").map(Into::into));
     }
     for file in files {
-        let pem = std::fs::read(&file).map_err(|e| wrong(&file.display().to_string(), &e))?;
+        let pem = whole::read(&file, whole::CONFIG_LIMIT, Accept::Regular)
+            .map_err(|e| Error::Protocol(format!("{}: {}", file.display(), e.cause())))?;
         let extra = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| wrong(&file.display().to_string(), &e))?;
         builder = builder.tls_certs_merge(extra);
     }

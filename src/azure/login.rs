@@ -7,6 +7,10 @@ use super::{
     transport::v1_options,
     wire::{Ask, Wire},
 };
+use crate::files::{
+    self,
+    whole::{self, Accept},
+};
 use ::http::{HeaderValue, Method};
 use async_trait::async_trait;
 use azure_core::{
@@ -244,7 +248,7 @@ impl Login {
             Some(folder) => PathBuf::from(folder),
             None => PathBuf::from(self.env.get("HOME").or_else(|| self.env.get("USERPROFILE"))?).join(".azure"),
         };
-        let text = std::fs::read_to_string(folder.join("azureProfile.json")).ok()?;
+        let text = whole::read_text(&folder.join("azureProfile.json"), whole::CONFIG_LIMIT, Accept::Regular).ok()?;
         // az writes a byte order mark
         let profile: serde_json::Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
         let default = profile
@@ -273,8 +277,11 @@ struct TokenFile(PathBuf);
 #[async_trait]
 impl id::ClientAssertion for TokenFile {
     async fn secret(&self, _options: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
-        let token = tokio::fs::read_to_string(&self.0).await;
-        let named = |e| azure_core::Error::with_message(azure_core::error::ErrorKind::Credential, format!("{}: {e}", self.0.display()));
+        let token = whole::read_text(&self.0, whole::TOKEN_LIMIT, Accept::Regular);
+        let named = |e: files::Error| {
+            let text = format!("{}: {}", self.0.display(), e.cause());
+            azure_core::Error::with_message(azure_core::error::ErrorKind::Credential, text)
+        };
         Ok(token.map_err(named)?.trim().to_owned())
     }
 }

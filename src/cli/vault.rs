@@ -137,8 +137,8 @@ pub(super) struct Set {
 #[derive(Debug, Args)]
 #[group(id = "source", multiple = false)]
 struct From {
-    /// From a file, its bytes as they are
-    #[arg(long, value_name = "FILE")]
+    /// From a regular file, its bytes as they are; pipes and `-` are for --stdin
+    #[arg(long, value_name = "FILE", value_parser = file)]
     file: Option<PathBuf>,
     /// From an environment variable
     #[arg(long, value_name = "VARIABLE", value_parser = check::variable)]
@@ -203,6 +203,10 @@ impl Secret {
             }
         })
     }
+}
+
+fn file(text: &str) -> Result<PathBuf, String> {
+    if text == "-" { Err("it is no file; `--stdin` reads the value from standard input".into()) } else { Ok(text.into()) }
 }
 
 fn value_given() -> Error {

@@ -5,6 +5,10 @@ use super::Settings;
 use super::credential;
 use super::error::{Error, Result};
 use super::proxy::{self, Env};
+use crate::files::{
+    self,
+    whole::{self, Accept},
+};
 use base64::Engine;
 use kube::Config;
 use kube::config::{Cluster, ExecAuthCluster, ExecConfig, Kubeconfig, KubeconfigError};
@@ -65,7 +69,7 @@ fn merged(paths: &[PathBuf], asked_for: bool) -> Result<Option<Merged>> {
         if !must_be_there && !path.exists() {
             continue;
         }
-        let mut next = Kubeconfig::read_from(path).map_err(|e| unreadable(path, &e))?;
+        let mut next = read(path)?;
         // an empty one, as `kubectl config unset` leaves it, gives way to a later file's
         next.current_context.take_if(|name| name.is_empty());
         files.push(Names {
@@ -79,6 +83,21 @@ fn merged(paths: &[PathBuf], asked_for: bool) -> Result<Option<Merged>> {
         });
     }
     Ok(merged.map(|all| Merged { all, files }))
+}
+
+/// A file is read by kube, which takes the paths in it from where it lies; a pipe, as of `<(command)`, has no such place.
+fn read(path: &Path) -> Result<Kubeconfig> {
+    let limited = |e: files::Error| Error::Kubeconfig(format!("{}: {}", path.display(), e.cause()));
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.is_file() && meta.len() > whole::CONFIG_LIMIT => {
+            Err(limited(files::Error::TooLarge { path: path.to_owned(), limit: whole::CONFIG_LIMIT }))
+        }
+        Ok(meta) if !meta.is_file() => {
+            let text = whole::read_text(path, whole::CONFIG_LIMIT, Accept::Pipes).map_err(limited)?;
+            Kubeconfig::from_yaml(&text).map_err(|e| unreadable(path, &e))
+        }
+        _ => Kubeconfig::read_from(path).map_err(|e| unreadable(path, &e)),
+    }
 }
 
 pub(super) fn find(settings: &Settings, env: &Env) -> Result<Found> {
@@ -164,8 +183,9 @@ fn from_file(merged: Merged, wanted: Option<&str>, env: &Env) -> Result<Found> {
         ("client-key", user.client_key_data.is_some(), &user.client_key),
     ] {
         if let (false, Some(path)) = (data, path) {
-            // kube's own error would not say which file
-            std::fs::File::open(path).map_err(|e| broken(format!("its {word} {path} cannot be read: {e}")))?;
+            // kube's own error would not say which file, and kube would wait for a pipe
+            let read = whole::read(Path::new(path), whole::CONFIG_LIMIT, Accept::Regular);
+            read.map_err(|e| broken(format!("its {word} {path} cannot be read: {}", e.cause())))?;
         }
     }
     let mut exec = user.exec.take();
@@ -194,7 +214,8 @@ fn authority(cluster: &Cluster) -> Result<Option<Vec<Vec<u8>>>, String> {
             .decode(credential::joined(text))
             .map_err(|e| format!("its certificate-authority-data is not base64: {e}"))?
     } else if let Some(path) = &cluster.certificate_authority {
-        std::fs::read(path).map_err(|e| format!("its certificate-authority {path} cannot be read: {e}"))?
+        whole::read(Path::new(path), whole::CONFIG_LIMIT, Accept::Regular)
+            .map_err(|e| format!("its certificate-authority {path} cannot be read: {}", e.cause()))?
     } else {
         return Ok(None);
     };
@@ -229,7 +250,7 @@ pub(super) fn mounted(wanted: Option<&str>, env: &Env, account: &Path) -> Result
     let host = if host.contains(':') { format!("[{host}]") } else { host };
     let url: http::Uri = format!("https://{host}:{port}").parse().map_err(|_| broken(format!("{host}:{port} is no server")))?;
     let ca = account.join("ca.crt");
-    let pem = std::fs::read(&ca).map_err(|e| broken(format!("{}: {e}", ca.display())))?;
+    let pem = whole::read(&ca, whole::CONFIG_LIMIT, Accept::Regular).map_err(|e| broken(format!("{}: {}", ca.display(), e.cause())))?;
     let mut config = Config::new(url);
     config.root_cert = Some(certificates(&pem).map_err(broken)?);
     config.auth_info.token_file = Some(account.join("token").display().to_string());

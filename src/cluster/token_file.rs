@@ -3,6 +3,7 @@
 
 use super::credential::unfit;
 use super::error::{Error, Result};
+use crate::files::whole::{self, Accept};
 use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -55,7 +56,7 @@ impl TokenFile {
 }
 
 fn read(path: &std::path::Path) -> std::result::Result<SecretString, String> {
-    let text = std::fs::read_to_string(path).map_err(|e| e.to_string())?;
+    let text = whole::read_text(path, whole::TOKEN_LIMIT, Accept::Regular).map_err(|e| e.cause())?;
     let token = text.trim();
     match unfit(token) {
         _ if token.is_empty() => Err("it is empty".into()),

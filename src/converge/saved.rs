@@ -6,7 +6,10 @@ use crate::{
     engine::plan::{Action, Plan},
     exit::Exit,
     failure::Failure,
-    files,
+    files::{
+        self,
+        whole::{self, Accept},
+    },
 };
 pub use promise::{Basis, Promise};
 use serde::{Deserialize, Serialize};
@@ -40,7 +43,7 @@ pub fn read(path: &Path) -> Result<Saved, Failure> {
             .because(why)
             .hint("Make it with `podid plan --out FILE`.")
     };
-    let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
+    let text = whole::read_text(path, whole::PLAN_LIMIT, Accept::Pipes).map_err(|e| wrong(e.cause()))?;
     let document: serde_json::Value = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
     if let Some(version) = document.get("version").filter(|v| **v != crate::engine::plan::FORMAT) {
         return Err(wrong(format!("it has format {version}, and this podid reads format {}", crate::engine::plan::FORMAT)));

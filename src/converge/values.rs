@@ -11,7 +11,7 @@ use crate::{
     output::{prompt, stdin},
     resources::{
         secret::Secret,
-        values::{From, Values},
+        values::{self, From, Values},
     },
     session::Session,
     spec::model::Source,
@@ -47,7 +47,9 @@ pub(super) fn check(desired: &Desired, values: &Values) -> Result<(), Failure> {
 pub(super) fn give_stdin(session: &Session, desired: &Desired, values: &Values) -> Result<(), Failure> {
     for (key, _, source) in wanted(desired) {
         if source == From::Stdin {
-            values.give(key, stdin::value(&session.terminal)?);
+            // the line break that a pipe adds is not a part of the value
+            let value = stdin::value(&session.terminal, values::LIMIT + 2)?;
+            values.give(key, &source, value).map_err(|e| Failure::from(&e))?;
         }
     }
     Ok(())
@@ -61,7 +63,7 @@ async fn asked(session: &Session, name: String) -> Result<SecretString, Failure>
 pub(super) async fn ask_first(session: &Session, desired: &Desired, values: &Arc<Values>) -> Result<(), Failure> {
     for (key, secret, source) in wanted(desired) {
         if source == From::Ask {
-            values.give(key, asked(session, secret.name).await?);
+            values.give(key, &source, asked(session, secret.name).await?).map_err(|e| Failure::from(&e))?;
         }
     }
     Ok(())
@@ -70,8 +72,8 @@ pub(super) async fn ask_first(session: &Session, desired: &Desired, values: &Arc
 /// Of a spec: only for secrets that are really to be made.
 pub(super) async fn ask_for(session: &Session, plan: &Plan, values: &Arc<Values>) -> Result<(), Failure> {
     for action in plan.actions.iter().filter(|a| sets(a)) {
-        if let Some((secret, From::Prompt)) = action.work.node.as_deref().and_then(source) {
-            values.give(&action.key, asked(session, secret.name).await?);
+        if let Some((secret, from @ From::Prompt)) = action.work.node.as_deref().and_then(source) {
+            values.give(&action.key, &from, asked(session, secret.name).await?).map_err(|e| Failure::from(&e))?;
         }
     }
     Ok(())

@@ -5,8 +5,9 @@ use crate::{
     cluster::Error as ClusterError,
     engine::{fault::Fault, key::Key},
     exit::Exit,
+    files::whole::FileKind,
     proof::NotProved,
-    resources::values::Error as ValueError,
+    resources::values::{Error as ValueError, is_variable_name},
     state::Error as StateError,
 };
 
@@ -81,7 +82,16 @@ impl From<&ValueError> for Failure {
             ValueError::File(..) => {
                 failure.hint("A relative path is relative to the spec, or on the command line to the working directory.")
             }
-            ValueError::Env(name) => failure.hint(format!("Set {name}, or give the value by a file.")),
+            ValueError::NotRegular { kind, .. } => match kind {
+                FileKind::Pipe => failure.hint("Pipe the value in: `COMMAND | podid vault secret set NAME --vault VAULT --stdin`."),
+                _ => failure.hint(
+                    "Give the file that holds the value, or pipe the value in with `podid vault secret set NAME --vault VAULT --stdin`.",
+                ),
+            },
+            ValueError::Env(name) if is_variable_name(name) => failure.hint(format!("Set {name}, or give the value by a file.")),
+            ValueError::Env(_) => {
+                failure.hint("Give the variable's name without `$`: `--env DB_PASSWORD`, or `{env: DB_PASSWORD}` in a spec.")
+            }
             ValueError::NotText(what) => failure.hint(what.way_out()),
             ValueError::TooLong(_) | ValueError::Empty(_) => failure.hint("Give another value."),
             ValueError::NotAsked(_) | ValueError::NoRandom(_) => Self::new(Exit::Bug, error.to_string()),

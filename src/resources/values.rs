@@ -1,6 +1,12 @@
 //! Where the values of secrets come from. They live in memory only, in a type that neither prints nor serialises.
 
-use crate::{engine::fault::Fault, engine::key::Key};
+use crate::{
+    engine::{fault::Fault, key::Key},
+    files::{
+        self,
+        whole::{self, Accept, FileKind},
+    },
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -11,7 +17,7 @@ use std::{
 };
 
 /// Key Vault's limit for a value.
-const LIMIT: usize = 25 * 1024;
+pub const LIMIT: usize = 25 * 1024;
 
 /// As in a spec, with files by their whole path.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,7 +44,7 @@ impl From {
     pub fn shown(&self) -> String {
         match self {
             Self::File(path) => format!("from file {}", path.display()),
-            Self::Env(name) => format!("from environment variable {name}"),
+            Self::Env(name) => format!("from {}", variable(name)),
             Self::Prompt | Self::Ask => "asked on the terminal".into(),
             Self::Stdin => "from standard input".into(),
             Self::Generate(length) => format!("{length} characters, made by podid"),
@@ -46,16 +52,27 @@ impl From {
     }
 }
 
+/// Whether a name is written as those of variables are. `--env $DB_PASSWORD` gives the value where the name belongs, and that is not repeated.
+pub fn is_variable_name(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+fn variable(name: &str) -> String {
+    if is_variable_name(name) { format!("the environment variable {name}") } else { "the named environment variable".to_owned() }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the value's file {path} cannot be read: {why}", path = .0.display(), why = .1)]
     File(PathBuf, String),
-    #[error("the environment variable {0}, which has a secret's value, is not set")]
+    #[error("could not read the secret's value from {}: it is {kind}, not a regular file", path.display())]
+    NotRegular { path: PathBuf, kind: FileKind },
+    #[error("{}, which has a secret's value, is not set", variable(.0))]
     Env(String),
     #[error("{0} is not UTF-8 text, and Key Vault keeps text only")]
     NotText(NotText),
-    #[error("a value of {0} bytes is too long: Key Vault takes at most {LIMIT}")]
-    TooLong(usize),
+    #[error("the value {0} is too long: Key Vault takes at most {LIMIT} bytes")]
+    TooLong(String),
     #[error("the value of {0} is empty")]
     Empty(String),
     #[error("{0} was not given")]
@@ -81,7 +98,7 @@ impl fmt::Display for NotText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.of {
             Holder::File(path) => write!(f, "the value's file {}", path.display()),
-            Holder::Env(name) => write!(f, "the value of the environment variable {name}"),
+            Holder::Env(name) => write!(f, "the value of {}", variable(name)),
         }
     }
 }
@@ -113,8 +130,12 @@ pub struct Values {
 
 impl Values {
     /// What a prompt or standard input gave, before the run.
-    pub fn give(&self, key: &Key, value: SecretString) {
+    pub fn give(&self, key: &Key, from: &From, value: SecretString) -> Result<(), Error> {
+        if value.expose_secret().len() > LIMIT {
+            return Err(Error::TooLong(from.shown()));
+        }
         self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(given(key), value);
+        Ok(())
     }
 
     /// What people should know of a value that is about to be set.
@@ -147,7 +168,7 @@ impl Values {
             }),
             From::Prompt | From::Ask | From::Stdin | From::Generate(_) => Err(Error::NotAsked(key.clone())),
         };
-        let value = value.and_then(|v| checked(v, &from.shown())).map_err(Fault::cloud)?;
+        let value = value.and_then(|v| checked(v, from)).map_err(Fault::cloud)?;
         read.insert(name, value.clone());
         Ok(value)
     }
@@ -158,7 +179,11 @@ fn given(key: &Key) -> String {
 }
 
 fn file(path: &Path) -> Result<String, Error> {
-    let bytes = std::fs::read(path).map_err(|why| Error::File(path.to_owned(), why.to_string()))?;
+    let bytes = whole::read(path, LIMIT as u64, Accept::Regular).map_err(|error| match error {
+        files::Error::NotRegular { path, kind } => Error::NotRegular { path, kind },
+        files::Error::TooLarge { path, .. } => Error::TooLong(From::File(path).shown()),
+        other => Error::File(path.to_owned(), other.cause()),
+    })?;
     text(bytes).map_err(|utf_16| Error::NotText(NotText { of: Holder::File(path.to_owned()), utf_16 }))
 }
 
@@ -174,10 +199,10 @@ pub fn text(bytes: Vec<u8>) -> Result<String, bool> {
 /// Windows editors write it at the beginning of a file. It becomes a part of the value, which programs seldom expect.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-fn checked(value: String, shown: &str) -> Result<SecretString, Error> {
+fn checked(value: String, from: &From) -> Result<SecretString, Error> {
     match value.len() {
-        0 => Err(Error::Empty(shown.to_owned())),
-        long if long > LIMIT => Err(Error::TooLong(long)),
+        0 => Err(Error::Empty(from.shown())),
+        long if long > LIMIT => Err(Error::TooLong(from.shown())),
         _ => Ok(SecretString::from(value)),
     }
 }
@@ -213,6 +238,49 @@ mod tests {
         let Error::NotText(why) = file(&path).unwrap_err() else { panic!("it is not text") };
         assert!(why.to_string().contains("key.bin"), "{why}");
         assert!(why.way_out().contains(&format!("base64 -w0 {}", path.display())), "{}", why.way_out());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_value_is_read_from_a_regular_file_and_no_further_than_its_limit() {
+        let of = |path: &Path| Values::default().of(&Key::from("secret/kv/conn"), &From::File(path.to_owned())).map(|_| ());
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+        for (path, kind) in [(pipe.as_path(), "a pipe"), (Path::new("/dev/zero"), "a device"), (folder.path(), "a directory")] {
+            let error = of(path).unwrap_err().to_string();
+            assert_eq!(error, format!("could not read the secret's value from {}: it is {kind}, not a regular file", path.display()));
+        }
+        let file = folder.path().join("conn.txt");
+        std::fs::write(&file, "x".repeat(LIMIT)).unwrap();
+        of(&file).unwrap();
+        std::fs::write(&file, "x".repeat(LIMIT + 1)).unwrap();
+        let error = of(&file).unwrap_err().to_string();
+        assert!(error.contains("conn.txt is too long: Key Vault takes at most 25600 bytes"), "{error}");
+        // as Kubernetes mounts them
+        std::os::unix::fs::symlink(&file, folder.path().join("link")).unwrap();
+        std::fs::write(&file, "x").unwrap();
+        of(&folder.path().join("link")).unwrap();
+    }
+
+    #[test]
+    fn a_value_in_the_place_of_a_variable_is_not_repeated() {
+        let error = Values::default().of(&Key::from("secret/kv/conn"), &From::Env("hunter2".into())).unwrap_err().to_string();
+        assert_eq!(error, "the named environment variable, which has a secret's value, is not set");
+        assert!(!From::Env("hunter2".into()).shown().contains("hunter2"));
+        assert_eq!(
+            Error::Env("DB_PASSWORD".into()).to_string(),
+            "the environment variable DB_PASSWORD, which has a secret's value, is not set"
+        );
+    }
+
+    #[test]
+    fn a_value_that_is_typed_or_piped_has_the_same_limit() {
+        let values = Values::default();
+        let key = Key::from("secret/kv/conn");
+        let error = values.give(&key, &From::Stdin, SecretString::from("x".repeat(LIMIT + 1))).unwrap_err();
+        assert!(error.to_string().contains("from standard input is too long"), "{error}");
+        values.give(&key, &From::Stdin, SecretString::from("x".repeat(LIMIT))).unwrap();
     }
 
     #[test]

@@ -6,11 +6,14 @@ use super::{
     model::{API_VERSION, KIND, Places, Source, Spec},
     near::nearest,
 };
+use crate::files::{
+    self,
+    whole::{self, Accept, SPEC_LIMIT},
+};
 use serde_saphyr::Error as Yaml;
 use sha2::{Digest, Sha256};
 use std::{
-    fmt, fs, io,
-    io::Read,
+    fmt, io,
     path::{Path, PathBuf},
 };
 
@@ -93,17 +96,15 @@ pub fn load_beside(path: &Path) -> Result<Loaded, Error> {
 
 fn read(path: &Path) -> Result<String, Error> {
     let unreadable = |why: &str| Error::Unreadable { file: path.to_owned(), why: why.to_owned() };
-    let mut bytes = Vec::new();
-    let read = if is_stdin(path) {
-        io::stdin().lock().read_to_end(&mut bytes)
+    let bytes = if is_stdin(path) {
+        let read = whole::read_within(io::stdin().lock(), SPEC_LIMIT).map_err(|e| unreadable(&e.to_string()))?;
+        read.ok_or_else(|| unreadable(&format!("it is larger than {SPEC_LIMIT} bytes")))?
     } else {
-        fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes))
+        whole::read(path, SPEC_LIMIT, Accept::Pipes).map_err(|error| match error {
+            files::Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Error::Missing { file: path.to_owned() },
+            other => unreadable(&other.cause()),
+        })?
     };
-    match read {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Error::Missing { file: path.to_owned() }),
-        Err(error) => return Err(unreadable(&error.to_string())),
-        Ok(_) => {}
-    }
     String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text"))
 }
 

@@ -3,6 +3,7 @@
 use super::access::{Certificate, KubeAccess, Token};
 use super::plugin::Credential;
 use super::wire::{LIMIT, bad, base};
+use crate::files::whole::{self, Accept};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Identity, Method, Proxy, Response};
 use serde_json::Value;
@@ -68,7 +69,8 @@ impl Kube {
             None => None,
             Some(Token::Fixed(token)) => Some(token.clone()),
             Some(Token::File(path)) => {
-                let text = tokio::fs::read_to_string(path).await.map_err(|e| format!("the token file {}: {e}", path.display()))?;
+                let text = whole::read_text(path, whole::TOKEN_LIMIT, Accept::Regular)
+                    .map_err(|e| format!("the token file {}: {}", path.display(), e.cause()))?;
                 Some(text.trim().to_owned())
             }
         };

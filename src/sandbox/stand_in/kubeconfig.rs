@@ -1,9 +1,12 @@
 //! What a kubeconfig's current context says: how the cluster is reached and as whom, for the players, and the same again as entries of the
 //! kubeconfig that the sandbox writes. Talks to nobody and runs nothing. No text of an error repeats what the file holds.
 
-use crate::sandbox::{
-    azure::clusters::Entry,
-    players::{Certificate, KubeAccess, Plugin, Token},
+use crate::{
+    files::whole::{self, Accept},
+    sandbox::{
+        azure::clusters::Entry,
+        players::{Certificate, KubeAccess, Plugin, Token},
+    },
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -22,7 +25,8 @@ pub struct Chosen {
 
 /// The file alone: no environment, no merging.
 pub fn read(path: &Path) -> Result<Chosen, String> {
-    let text = std::fs::read_to_string(path).map_err(|e| format!("could not read {}: {e}", path.display()))?;
+    let text = whole::read_text(path, whole::CONFIG_LIMIT, Accept::Pipes)
+        .map_err(|e| format!("could not read {}: {}", path.display(), e.cause()))?;
     let config: Value = serde_saphyr::from_str(&text).map_err(|e| match e.location() {
         Some(at) => format!("{} is no kubeconfig at line {}, column {}", path.display(), at.line(), at.column()),
         None => format!("{} is no kubeconfig", path.display()),
@@ -86,7 +90,8 @@ fn pem(entry: &Value, field: &str) -> Result<Option<String>, String> {
         return String::from_utf8(bytes).map(Some).map_err(|_| format!("has a {field}-data that is not PEM"));
     }
     let Some(path) = text(entry, field) else { return Ok(None) };
-    std::fs::read_to_string(path).map(Some).map_err(|e| format!("names a {field} that cannot be read ({path}: {e})"))
+    let pem = whole::read_text(Path::new(path), whole::CONFIG_LIMIT, Accept::Regular);
+    pem.map(Some).map_err(|e| format!("names a {field} that cannot be read ({path}: {})", e.cause()))
 }
 
 fn access(server: &str, cluster: &Value, user: &Value) -> Result<KubeAccess, String> {

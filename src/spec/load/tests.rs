@@ -1,7 +1,7 @@
 //! Specs that are right, and what is said of those that are not: with line and column.
 
 use super::*;
-use std::path::Path;
+use std::{fs, path::Path};
 
 const HEAD: &str = "apiVersion: podid/v1\nkind: App\nmetadata:\n  name: claims\n";
 
