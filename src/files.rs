@@ -1,6 +1,7 @@
 //! Files and folders that only their owner may write: made so, and refused where they are not. A repository, or another user of the machine,
 //! may have put something else in their place: links are not followed, and nothing is opened for writing before it is looked at.
 
+pub mod lock;
 pub mod whole;
 
 use std::{
@@ -110,8 +111,8 @@ pub fn open_existing(path: &Path) -> Result<Option<File>, Error> {
     }
 }
 
-/// A file to lock: made where it is missing, and never emptied.
-pub fn open_lock(path: &Path) -> Result<File, Error> {
+/// A file to lock: made where it is missing, and never emptied. `lock::try_take` locks it.
+fn open_lock(path: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     open(path, &mut options)

@@ -5,7 +5,7 @@ use crate::files;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io::{Read as _, Write as _},
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
@@ -54,19 +54,13 @@ impl Folder {
     /// None while another holds it.
     pub fn lock(&self) -> Result<Option<Lock>, Error> {
         let path = self.path("lock");
-        let mut file = files::open_lock(&path)?;
-        match file.try_lock() {
-            Ok(()) => {
-                let note = file.set_len(0).and_then(|()| file.write_all(std::process::id().to_string().as_bytes()));
-                note.map_err(Error::file("write", &path))?;
-                for name in FILES {
-                    files::sweep(&self.path(name));
-                }
-                Ok(Some(Lock { _file: file }))
-            }
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(source)) => Err(Error::File { what: "lock", path, source }),
+        let Some(mut file) = files::lock::try_take(&path)? else { return Ok(None) };
+        let note = file.set_len(0).and_then(|()| file.write_all(std::process::id().to_string().as_bytes()));
+        note.map_err(Error::file("write", &path))?;
+        for name in FILES {
+            files::sweep(&self.path(name));
         }
+        Ok(Some(Lock { _file: file }))
     }
 
     /// For a message only: 0 where it cannot be read.
@@ -155,6 +149,19 @@ mod tests {
         assert_eq!(folder.holder(), std::process::id());
         drop(held);
         assert!(folder.lock().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_lock_whose_file_was_removed_and_made_again_has_one_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(&dir.path().join("new")).unwrap();
+        let old = folder.lock().unwrap();
+        assert!(old.is_some());
+        fs::remove_file(folder.path("lock")).unwrap();
+        drop(old);
+        let held = folder.lock().unwrap();
+        assert!(held.is_some());
+        assert!(folder.lock().unwrap().is_none(), "two hold it");
     }
 
     #[cfg(unix)]

@@ -4,7 +4,7 @@ use super::{Error, file::beside};
 use crate::files;
 use std::{
     env, fs,
-    fs::{File, TryLockError},
+    fs::File,
     io::{Read, Seek, SeekFrom, Write},
     path::Path,
     process, thread,
@@ -22,16 +22,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 impl Lock {
     pub fn take(state: &Path, timeout: Duration, command: &str) -> Result<Self, Error> {
         let path = beside(state, ".lock");
-        let file = files::open_lock(&path)?;
         let begun = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if begun.elapsed() < timeout => thread::sleep(PAUSE.min(timeout)),
-                Err(TryLockError::WouldBlock) => return Err(held_by(state, &path)),
-                Err(TryLockError::Error(source)) => return Err(Error::io(&path, "lock")(source)),
+        let file = loop {
+            match files::lock::try_take(&path)? {
+                Some(file) => break file,
+                None if begun.elapsed() < timeout => thread::sleep(PAUSE.min(timeout)),
+                None => return Err(held_by(state, &path)),
             }
-        }
+        };
         let mut lock = Self { file };
         lock.sign(command).map_err(Error::io(&path, "write"))?;
         Ok(lock)

@@ -237,6 +237,25 @@ fn who_waits_gets_it_when_it_is_free() {
     assert!(begun.elapsed() >= Duration::from_millis(150));
 }
 
+#[cfg(unix)]
+#[test]
+fn who_waits_for_a_lock_whose_file_was_replaced_waits_for_the_new_one() {
+    let (_room, path) = room();
+    let first = open(&path).unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| State::open(&path, Duration::from_millis(800), "podid up"));
+        // it has opened the old file by now, or will open the new one
+        thread::sleep(Duration::from_millis(200));
+        fs::remove_file(beside(&path, ".lock")).unwrap();
+        let third = open(&path).unwrap();
+        drop(first);
+        let second = waiting.join().unwrap();
+        assert!(matches!(second, Err(Error::Locked { .. })), "two hold the lock");
+        drop(third);
+    });
+    assert!(open(&path).is_ok());
+}
+
 /// Not a test by itself: the other process of the next one.
 #[test]
 fn holds_the_lock_where_a_parent_asks_for_it() {

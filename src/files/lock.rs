@@ -1,0 +1,92 @@
+//! An operating system's lock on a file, which ends with its process. Somebody may remove or replace the file while it is waited for: what
+//! counts is the file that has the name, so that no two processes hold two files of one name.
+
+use super::{Error, open_lock};
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::Path,
+};
+
+/// Locks the file that has this name now, which is made where it is missing. None while another holds it.
+pub fn try_take(path: &Path) -> Result<Option<File>, Error> {
+    loop {
+        let file = open_lock(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(source)) => return Err(Error::io("lock", path)(source)),
+        }
+        if has_name(&file, path).map_err(Error::io("look at", path))? {
+            return Ok(Some(file));
+        }
+    }
+}
+
+/// Whether the open file is the one that has this name; links are not followed.
+#[cfg(unix)]
+fn has_name(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let held = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(named) => Ok((held.dev(), held.ino()) == (named.dev(), named.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Windows does not remove a file that is open.
+#[cfg(not(unix))]
+fn has_name(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+    use std::{
+        sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+        thread,
+        time::{Duration, Instant},
+    };
+
+    #[test]
+    fn a_file_that_lost_its_name_is_told_from_the_one_that_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = try_take(&path).unwrap().unwrap();
+        assert!(has_name(&held, &path).unwrap());
+        assert!(try_take(&path).unwrap().is_none());
+        fs::remove_file(&path).unwrap();
+        assert!(!has_name(&held, &path).unwrap());
+        fs::write(&path, "").unwrap();
+        assert!(!has_name(&held, &path).unwrap(), "another file has the name now");
+    }
+
+    /// The holder removes the file before it lets go, which is when those who opened it would get the lock of a file without a name.
+    #[test]
+    fn a_file_that_each_holder_removes_has_one_holder_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let (holders, broken) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let end = Instant::now() + Duration::from_millis(500);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    while Instant::now() < end {
+                        let Some(file) = try_take(&path).unwrap() else { continue };
+                        if holders.fetch_add(1, Ordering::SeqCst) != 0 {
+                            broken.store(true, Ordering::SeqCst);
+                        }
+                        thread::yield_now();
+                        holders.fetch_sub(1, Ordering::SeqCst);
+                        fs::remove_file(&path).unwrap();
+                        drop(file);
+                    }
+                });
+            }
+        });
+        assert!(!broken.load(Ordering::SeqCst), "two threads held the lock");
+    }
+}
