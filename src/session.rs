@@ -1,6 +1,10 @@
 //! What a command runs in: the world (Azure and clusters, or the sandbox's), the state file's place, the interrupt.
 //! It decides nothing about resources.
 
+mod signals;
+
+pub use signals::interrupts;
+
 use crate::{
     azure::{self, Azure, ClientLogin},
     cli::{Global, Invocation, Lateness},
@@ -25,7 +29,7 @@ pub struct Session {
     pub terminal: Terminal,
     pub azure: Azure,
     pub clusters: Clusters,
-    /// Turns true on the first Ctrl-C.
+    /// Turns true on the first Ctrl-C, SIGTERM or SIGHUP.
     pub stop: watch::Receiver<bool>,
     /// The command line, for the holder text of the lock; it has no secret in it.
     pub command: String,
@@ -163,31 +167,4 @@ impl From<sandbox::Error> for Failure {
             None => Self::new(kind, text),
         }
     }
-}
-
-/// The first Ctrl-C (or SIGTERM) lets what runs finish and be recorded; the second ends the program.
-pub fn interrupts() -> watch::Receiver<bool> {
-    let (send, receive) = watch::channel(false);
-    tokio::spawn(async move {
-        wait_for_one().await;
-        send.send_replace(true);
-        wait_for_one().await;
-        std::process::exit(i32::from(Exit::Interrupted.code()));
-    });
-    receive
-}
-
-async fn wait_for_one() {
-    #[cfg(unix)]
-    {
-        let terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        if let Ok(mut terminated) = terminated {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminated.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -307,7 +307,11 @@ impl Started {
 
     /// SIGINT, as Ctrl-C sends it.
     pub fn interrupt(&self) {
-        let sent = Command::new("kill").args(["-INT", &self.id().to_string()]).status().unwrap();
+        self.signal("-INT");
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
