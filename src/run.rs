@@ -80,9 +80,13 @@ fn complain(terminal: &Terminal, format: Format, failure: &Failure) -> Exit {
     failure.kind
 }
 
-/// What others see who find the lock taken. No flag of podid's takes a secret, so the words may be shown.
+/// What others see who find the lock taken. No flag of podid's takes a secret, but somebody may have written one behind a `=`.
 fn holder(argv: &[OsString]) -> String {
-    let words: Vec<String> = argv.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+    let shown = |word: &OsString| match word.to_string_lossy().split_once('=') {
+        Some((name, _)) => format!("{name}=..."),
+        None => word.to_string_lossy().into_owned(),
+    };
+    let words: Vec<String> = argv.iter().skip(1).map(shown).collect();
     format!("podid {}", words.join(" "))
 }
 
@@ -249,4 +253,15 @@ fn environment(access: &sandbox::Access) -> String {
 /// For `eval`: quoted, so that any path survives the shell.
 fn exports(lines: &[(&str, &str)]) -> String {
     lines.iter().map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', "'\\''"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::holder;
+
+    #[test]
+    fn the_holder_of_a_lock_is_named_without_values() {
+        let argv = ["podid", "mount", "apply", "--secret", "conn=hunter2", "--state=a.json"].map(Into::into);
+        assert_eq!(holder(&argv), "podid mount apply --secret conn=... --state=...");
+    }
 }

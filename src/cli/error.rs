@@ -1,7 +1,9 @@
 //! What comes of a command line that is not a command.
 
+use super::{redact, vault::NO_VALUE};
 use crate::{exit::Exit, failure::Failure};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::ffi::OsString;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Error {
@@ -26,13 +28,23 @@ impl Error {
     }
 }
 
-impl From<clap::Error> for Error {
-    fn from(error: clap::Error) -> Self {
+impl Error {
+    /// An error of clap, without the values that it repeats where one may be a secret's.
+    pub(super) fn of_clap(mut error: clap::Error, argv: &[OsString]) -> Self {
+        let about_secrets = redact::is_about_secrets(argv);
+        let has_value = redact::redact(&mut error, about_secrets);
         let text = error.render().to_string();
         match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Self::Text(text),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Self::Help(text),
-            _ => Self::Usage(failure(&error, &text)),
+            _ => {
+                let mut failure = failure(&error, &text);
+                let is_value = failure.hints.iter().any(|hint| hint == NO_VALUE);
+                if about_secrets && has_value && !is_value {
+                    failure.hints.insert(0, format!("A secret's value is never an argument. {NO_VALUE}"));
+                }
+                Self::Usage(failure)
+            }
         }
     }
 }
@@ -43,7 +55,11 @@ fn failure(error: &clap::Error, text: &str) -> Failure {
     let mut hints = Vec::new();
     for part in text.split("\n\n") {
         if let Some(first) = part.strip_prefix("error: ") {
-            message = first.trim_end().to_owned();
+            // a list of arguments has a line for each
+            let mut lines = first.lines().map(str::trim).filter(|line| !line.is_empty());
+            let lead = lines.next().unwrap_or_default().to_owned();
+            let list = lines.collect::<Vec<_>>().join(", ");
+            message = if list.is_empty() { lead } else { format!("{lead} {list}") };
         } else if let Some(usage) = part.strip_prefix("Usage: ") {
             hints.push(format!("The usage is: {}", usage.split_whitespace().collect::<Vec<_>>().join(" ")));
         } else if part.trim_start().starts_with("tip: ") {
@@ -54,7 +70,7 @@ fn failure(error: &clap::Error, text: &str) -> Failure {
         && error.kind() == ErrorKind::UnknownArgument
         && arg.starts_with("--value")
     {
-        hints.insert(0, super::vault::NO_VALUE.to_owned());
+        hints.insert(0, NO_VALUE.to_owned());
     }
     // clap takes the next word for one of its own: the value of this flag is optional
     if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg).or_else(|| error.get(ContextKind::InvalidSubcommand))

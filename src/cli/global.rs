@@ -178,7 +178,7 @@ impl Global {
             && let Err(rule) = names::guid(&id)
         {
             return Err(Error::usage(
-                format!("AZURE_SUBSCRIPTION_ID is {id:?}: {rule}"),
+                format!("AZURE_SUBSCRIPTION_ID is not valid: {rule}"),
                 "Set it to the subscription's id, or give --subscription.",
             ));
         }

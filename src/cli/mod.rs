@@ -10,6 +10,7 @@ pub mod global;
 mod identity;
 pub mod look;
 mod mount;
+mod redact;
 mod role;
 pub mod sandbox;
 pub mod state;
@@ -139,8 +140,9 @@ enum Noun {
 
 /// `argv` with the program's name first. Reads the environment for flags that are not given.
 pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Result<Invocation, Error> {
-    let matches = command().try_get_matches_from(argv).map_err(Error::from)?;
-    let Argv { mut global, noun } = Argv::from_arg_matches(&matches).map_err(Error::from)?;
+    let argv: Vec<OsString> = argv.into_iter().map(Into::into).collect();
+    let matches = command().try_get_matches_from(&argv).map_err(|error| Error::of_clap(error, &argv))?;
+    let Argv { mut global, noun } = Argv::from_arg_matches(&matches).map_err(|error| Error::of_clap(error, &argv))?;
     global.read_azure_environment()?;
     let command = match noun {
         Noun::Up(up) => Command::Up { file: up.file, plan: up.plan, verify: up.verify },

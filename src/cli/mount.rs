@@ -103,7 +103,8 @@ fn agree(secrets: &[Mounted], sync: &[Sync]) -> Result<(), Error> {
             let meant = nearest(alias, files.iter().copied()).map(|near| format!("Did you mean `{near}`? "));
             let known: Vec<&str> = files.iter().copied().collect();
             let hint = format!("{}The files are: {}.", meant.unwrap_or_default(), known.join(", "));
-            return Err(Error::usage(format!("--sync {secret}:{key}={alias} names a file that no --secret makes"), hint));
+            // the part after `=` may be a value that somebody meant to set
+            return Err(Error::usage(format!("--sync {secret}:{key}=... names a file that no --secret makes"), hint));
         }
         if !keys.insert((secret, key)) {
             return Err(Error::usage(format!("key `{key}` of the Secret `{secret}` is synced twice"), "Give one of them another key."));

@@ -136,6 +136,58 @@ fn a_secret_value_is_never_an_argument_and_never_repeated() {
 }
 
 #[test]
+fn no_error_repeats_a_value_that_may_be_a_secret() {
+    for line in [
+        "vault secret set conn=hunter2 --vault kv1",
+        "vault secret set conn=hunter2",
+        "vault secret set --vault kv1 hunter2!",
+        "vault secret set conn --vault kv1 --env conn=hunter2",
+        "vault secret set conn --vault kv1 --env hunter2!",
+        "vault secret set conn --vault kv1 --generate=hunter2",
+        "vault secret set conn --vault kv1 --stdin=hunter2",
+        "vault secret set conn --vault kv1 --prompt=hunter2",
+        "vault secret set conn --vault kv1 --yes=hunter2",
+        "vault secret set conn --vault kv1 --password=hunter2",
+        "vault secret set conn --vault kv1 --password hunter2",
+        "vault secret set conn --vault kv1 --from-literal=conn=hunter2",
+        "vault secret set conn --vault kv1 -phunter2",
+        "vault secret set conn --vault kv1 -ohunter2",
+        "vault secret set conn --vault hunter2!",
+        "vault secret set conn --vault kv1 --timeout hunter2",
+        "vault secret show conn=hunter2 --vault kv1",
+        "vault secret show conn hunter2 --vault kv1",
+        "vault secret delete conn=hunter2 --vault kv1",
+        "vault secret conn=hunter2",
+        "vault secret sett conn=hunter2",
+        "vault conn=hunter2",
+        "secret set conn=hunter2",
+        "conn=hunter2",
+        "mount apply -n ns --name spc --secret conn=../hunter2",
+        "mount apply -n ns --name spc --secret conn --sync s:K=hunter2",
+        "mount apply -n ns --name spc --secret conn --sync s=hunter2!",
+        "up --conn=hunter2",
+        "up conn=hunter2",
+        "up -f a.yaml --app conn=hunter2",
+        "vault grant --vault kv1 --to claims=hunter2",
+    ] {
+        let told = refused(line);
+        assert!(!told.contains("hunter2"), "{line}: {told}");
+    }
+    insta::assert_snapshot!(refused("vault secret set conn=hunter2 --vault kv1"), @"
+    invalid value 'conn=...' for '<NAME>': a secret's name has 1 to 127 letters, digits and `-`
+    hint: A secret's value is never an argument. Give it by --file FILE, --env VARIABLE, --stdin or --prompt, or let podid make one by --generate=LENGTH.
+    ");
+    insta::assert_snapshot!(refused("vault secret set conn --vault kv1 --env CONN=hunter2"), @"
+    invalid value 'CONN=...' for '--env <VARIABLE>': an environment variable's name has letters, digits, `_`, `-` and `.`, and does not begin with a digit
+    hint: A secret's value is never an argument. Give it by --file FILE, --env VARIABLE, --stdin or --prompt, or let podid make one by --generate=LENGTH.
+    ");
+    // elsewhere what was typed is worth repeating
+    assert!(refused("identity create -n x").contains("'x'"));
+    let told = refused("vault secret set conn --vault kv1 --file -");
+    assert!(told.contains("--stdin"), "{told}");
+}
+
+#[test]
 fn global_flags_stand_anywhere() {
     let before = parsed("--sandbox -g rg --timeout 5m -vv -o json identity list");
     let after = parsed("identity list --sandbox -g rg --timeout 5m -vv -o json");
@@ -233,8 +285,7 @@ fn near_names_are_suggested() {
 #[test]
 fn errors_say_what_is_missing_and_how_it_is_used() {
     insta::assert_snapshot!(refused("role assign Reader --to claims"), @r#"
-    the following required arguments were not provided:
-      --scope <SCOPE>
+    the following required arguments were not provided: --scope <SCOPE>
     hint: The usage is: podid role assign --to <WHO> --scope <SCOPE> <ROLE>
     "#);
     insta::assert_snapshot!(refused("identity create -n x"), @"invalid value 'x' for '--name <NAME>': an identity's name has 3 to 128 letters, digits, `-` and `_`, and begins with a letter or digit");

@@ -148,12 +148,16 @@ fn placed(complaint: check::Complaint, marks: &Marks) -> Wrong {
 fn explained(error: &Yaml, marks: &Marks) -> Wrong {
     let mut at = error.location().map(|l| (l.line(), l.column())).filter(|at| at.0 > 0);
     let path = at.and_then(|at| marks.path_at(at)).unwrap_or_default().to_owned();
-    let within = |path: &str| if path.is_empty() { String::new() } else { format!("{path}: ") };
+    let within = |path: &str| if path.is_empty() { String::new() } else { format!("{}: ", known_part(path)) };
     let mut hint = None;
     let message = match error {
         Yaml::SerdeUnknownField { field, expected, .. } => {
             hint = Some(known("fields here", field, expected));
-            format!("{}unknown field `{field}`", within(&marks.around(&path).0))
+            // a value that stands where a field belongs is not repeated
+            let around = marks.around(&path).0;
+            let is_field = is_word(field) && (!around.contains("secrets[") || nearest(field, expected.iter().copied()).is_some());
+            let shown = if is_field { format!("unknown field `{field}`") } else { "unknown field".to_owned() };
+            format!("{}{shown}", within(&around))
         }
         Yaml::SerdeMissingField { field, .. } => {
             // reported where the last field was read; the fields begin before that
@@ -169,8 +173,17 @@ fn explained(error: &Yaml, marks: &Marks) -> Wrong {
         }
         Yaml::SerdeUnknownVariant { variant, expected, .. } => {
             hint = Some(known("known ones", variant, expected));
-            format!("{}unknown word `{variant}`", within(&path))
+            let shown = if is_word(variant) { format!("unknown word `{variant}`") } else { "unknown word".to_owned() };
+            format!("{}{shown}", within(&path))
         }
+        Yaml::TaggedEnumMismatch { .. } => {
+            hint = Some(SOURCES.into());
+            format!("{}a tag (`!...`) is not a source of a value", within(&path))
+        }
+        Yaml::SerdeInvalidType { expected, .. } | Yaml::SerdeInvalidValue { expected, .. } => {
+            format!("{}expected {expected}", within(&path))
+        }
+        Yaml::NonFiniteFloat { .. } => format!("{}expected a finite number", within(&path)),
         Yaml::DuplicateMappingKey { .. } => format!("{}it stands here twice", within(&path)),
         Yaml::MultipleDocuments { .. } => "a spec is one document; a second one begins here".into(),
         Yaml::Eof { .. } => {
@@ -201,6 +214,25 @@ fn explained(error: &Yaml, marks: &Marks) -> Wrong {
         }
     };
     Wrong { file: PathBuf::new(), line: at.map(|at| at.0), column: at.map(|at| at.1), message, hint }
+}
+
+/// A path up to what cannot be a field of a spec, which may be a value in the place of one.
+fn known_part(path: &str) -> &str {
+    let mut end = 0;
+    for segment in path.split_inclusive('.') {
+        let name = segment.trim_end_matches('.').split('[').next().unwrap_or_default();
+        let is_known = is_word(name) && (!path[..end].ends_with(".value.") || ["file", "env", "prompt", "generate"].contains(&name));
+        if !is_known {
+            return path[..end].trim_end_matches('.');
+        }
+        end += segment.len();
+    }
+    path
+}
+
+/// Whether a text is written as fields and words of a spec are, and not as a password.
+fn is_word(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphabetic() || c == '-' || c == '_')
 }
 
 const SOURCES: &str = "Write one of `{file: PATH}`, `{env: VARIABLE}`, `{prompt: true}` and `{generate: LENGTH}`.";

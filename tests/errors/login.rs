@@ -89,7 +89,7 @@ fn a_subscription_that_is_no_id_is_wrong_use() {
     let lab = Lab::bare().with("AZURE_SUBSCRIPTION_ID", "production");
     assert_snapshot!(lab.fails("identity create -g shop -n shop-mid --yes"), @r#"
     exit 2
-    error: AZURE_SUBSCRIPTION_ID is "production": it must be a GUID, such as `[ID]`
+    error: AZURE_SUBSCRIPTION_ID is not valid: it must be a GUID, such as `[ID]`
     hint: Set it to the subscription's id, or give --subscription.
     "#);
 }

@@ -140,6 +140,46 @@ fn a_value_in_the_spec_is_refused_and_never_repeated() {
         let text = changed("{file: values/conn.txt}", value);
         assert!(text.starts_with("podid.yaml:14:") && !text.contains("hunter2"), "{value}: {text}");
     }
+    // wherever and however it stands
+    for (from, to) in [
+        ("{file: values/conn.txt}", "!hunter2 x"),
+        ("{file: values/conn.txt}", "!!hunter2 x"),
+        ("{file: values/conn.txt}", "*hunter2"),
+        ("{file: values/conn.txt}", "&hunter2 {x: y}"),
+        ("{file: values/conn.txt}", "'hunter2"),
+        ("{file: values/conn.txt}", "{hunter2"),
+        ("{file: values/conn.txt}", "|hunter2"),
+        ("{file: values/conn.txt}", "@hunter2"),
+        ("{file: values/conn.txt}", "`hunter2"),
+        ("{file: values/conn.txt}", "%hunter2"),
+        ("{file: values/conn.txt}", r#""hunter2\q""#),
+        ("{file: values/conn.txt}", "{env: hunter2!}"),
+        ("{file: values/conn.txt}", "{env: {hunter2: x}}"),
+        ("{file: values/conn.txt}", "{prompt: true, hunter2: x}"),
+        ("{file: values/conn.txt}", "{value: hunter2}"),
+        ("name: sqldbconn\n      value: {file: values/conn.txt}", "sqldbconn: hunter2"),
+        ("name: sqldbconn\n      value: {file: values/conn.txt}", "sqldbconn=hunter2"),
+        ("name: sqldbconn\n      value: {file: values/conn.txt}", "hunter2"),
+        ("name: sqldbconn\n      value: {file: values/conn.txt}", "[hunter2]"),
+        ("value: {file: values/conn.txt}", "literal: hunter2"),
+        ("value: {file: values/conn.txt}", "values: {a: hunter2}"),
+        ("value: {file: values/conn.txt}", "hunter2: x"),
+        ("value: {file: values/conn.txt}", "hunter2"),
+        ("- name: sqldbconn\n      value", "- name: sqldbconn=hunter2\n      value"),
+        ("- name: sqldbconn\n        alias", "- name: sqldbconn=hunter2\n        alias"),
+        ("alias: conn.txt", "value: hunter2"),
+        ("env: CONN", "env: CONN=hunter2"),
+        ("env: CONN", "env: {CONN: hunter2}"),
+        ("sync: {secret: claims-api, key: CONN}", "sync: {secret: claims-api, key: CONN=hunter2}"),
+        ("sync: {secret: claims-api, key: CONN}", "sync: CONN=hunter2"),
+        ("      - name: made\n", "      - made=hunter2\n"),
+        ("resourceGroup: podid-lab", "values: {sqldbconn: hunter2}"),
+        ("resourceGroup: podid-lab", "sqldbconn=hunter2"),
+        ("resourceGroup: podid-lab", "hunter2: x"),
+    ] {
+        let text = changed(from, to);
+        assert!(!text.contains("hunter2"), "{from} -> {to}: {text}");
+    }
     insta::assert_snapshot!(changed("{file: values/conn.txt}", "hunter2"), @r#"
     podid.yaml:14:14: vault.secrets[0].value: where the value comes from must be said, never the value itself
     hint: Write one of `{file: PATH}`, `{env: VARIABLE}`, `{prompt: true}` and `{generate: LENGTH}`.
