@@ -27,7 +27,7 @@ use crate::{
     },
     exit::Exit,
     failure::{Failure, explain},
-    output::{events::Events, human, json, progress::Progress, prompt, yaml},
+    output::{Text, human, json, progress::Progress, prompt, yaml},
     resources::{KINDS, Reader, Writer, values::Values},
     session::Session,
     spec::model::Source,
@@ -80,9 +80,9 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     }
     // a plan that is shown holds them
     if (!to_do || session.terminal.quiet)
-        && let Some(text) = human::warnings(plan, session.terminal.color_err)
+        && let Some(text) = human::warnings(plan)
     {
-        session.terminal.complain(&text);
+        session.terminal.complain(text);
     }
     if session.global.dry_run == DryRun::Server {
         return rehearsal::rehearse(session, &looked).await;
@@ -92,7 +92,7 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     let plan = &plan;
     drop(reader);
     if to_do {
-        session.terminal.say(&human::plan(plan, session.terminal.color_err, session.terminal.verbose));
+        session.terminal.say(human::plan(plan, session.terminal.verbose));
         let yes = session.global.yes;
         session.ask(move |terminal, stopped| prompt::consent(terminal, "Do it?", yes, stopped)).await?;
         values::ask_for(session, plan, &values).await?;
@@ -136,7 +136,7 @@ async fn look_with(session: &Session, goal: &Goal, scene: &Scene, values: Arc<Va
     let reader = Reader::new(azure.clone(), session.clusters.clone(), Arc::clone(&values), global.adopt, global.force_conflicts);
     let recover = global.recover;
     let begun = Instant::now();
-    let progress = teller(session)?;
+    let progress = teller(session);
     progress(Event::Observing { nodes: desired.nodes.len() });
     // a list that the warnings need takes no time of its own
     let (observed, bindings) =
@@ -196,7 +196,7 @@ fn one_failure<'a>(failures: impl Iterator<Item = (&'a Key, Failure)>) -> Failur
 fn refused(session: &Session, plan: &Plan) -> Result<(), Failure> {
     let terminal = &session.terminal;
     match session.global.output {
-        Format::Table => terminal.complain(&human::plan(plan, terminal.color_err, terminal.verbose)),
+        Format::Table => terminal.complain(human::plan(plan, terminal.verbose)),
         Format::Json | Format::Yaml => show(session, plan)?,
     }
     let count = plan.refused.len();
@@ -207,7 +207,7 @@ fn refused(session: &Session, plan: &Plan) -> Result<(), Failure> {
     if session.global.output != Format::Table {
         failure = ways.fold(failure, Failure::because);
     }
-    terminal.complain(&human::failure(&failure, terminal.color_err));
+    terminal.fail(&failure);
     Ok(())
 }
 
@@ -239,38 +239,31 @@ fn keep_side(mut desired: Desired, only: Only) -> Result<Desired, Failure> {
 
 fn show(session: &Session, plan: &Plan) -> Result<(), Failure> {
     let text = match session.global.output {
-        Format::Table => human::plan(plan, session.terminal.color_out, session.terminal.verbose),
+        Format::Table => human::plan(plan, session.terminal.verbose),
         Format::Json | Format::Yaml => paper(session, &json::plan(plan)),
     };
-    answer(session, &text)
+    answer(session, text)
 }
 
-pub(crate) fn answer(session: &Session, text: &str) -> Result<(), Failure> {
+pub(crate) fn answer(session: &Session, text: impl Into<Text>) -> Result<(), Failure> {
     session.terminal.answer(text).map_err(|e| Failure::new(Exit::Failed, "could not write the answer").because(e.to_string()))
 }
 
 /// A document for programs, as they want it.
-pub(crate) fn paper(session: &Session, document: &Value) -> String {
+pub(crate) fn paper(session: &Session, document: &Value) -> Text {
     if session.global.output == Format::Yaml { yaml::text(document) } else { json::text(document) }
 }
 
 /// Progress for people, and events for programs.
-pub(crate) fn teller(session: &Session) -> Result<Tell, Failure> {
+pub(crate) fn teller(session: &Session) -> Tell {
     let progress = Progress::new(&session.terminal);
-    let events = match &session.global.events {
-        None => None,
-        Some(crate::cli::Events::Stderr) => Some(Events::to_stderr()),
-        Some(crate::cli::Events::File(path)) => Some(
-            Events::to_file(path)
-                .map_err(|e| Failure::new(Exit::Usage, format!("could not open {} for events", path.display())).because(e.to_string()))?,
-        ),
-    };
-    Ok(Arc::new(move |event: Event| {
+    let events = session.events.clone();
+    Arc::new(move |event: Event| {
         progress.tell(&event);
         if let Some(events) = &events {
             events.tell(&event);
         }
-    }))
+    })
 }
 
 async fn run(
@@ -282,7 +275,7 @@ async fn run(
     look: azure::Read,
 ) -> Result<Done, Failure> {
     let state = scene.state.as_ref().ok_or_else(|| Failure::new(Exit::Bug, "a change without a state"))?;
-    let tell = teller(session)?;
+    let tell = teller(session);
     let waits = Arc::clone(&tell);
     let on_wait: azure::OnWait = Arc::new(move |text| waits(Event::Waiting { key: at_work(), text }));
     let writer = Writer {
@@ -332,13 +325,13 @@ async fn finish(session: &Session, goal: &Goal, scene: &Scene, plan: &Plan, done
         worst(&report).unwrap_or(Exit::Done)
     };
     let terminal = &session.terminal;
-    if let Some(text) = human::troubles(&report, &|key, fault| hints::told(&scene.desired, key, fault), terminal.color_err) {
-        terminal.complain(&text);
+    if let Some(text) = human::troubles(&report, &|key, fault| hints::told(&scene.desired, key, fault)) {
+        terminal.complain(text);
     }
     // people read what was done before the proof begins, programs get one document at the end
     let table = session.global.output == Format::Table;
     if table {
-        answer(session, &human::report(&report, plan, took, terminal.color_out, terminal.verbose))?;
+        answer(session, human::report(&report, plan, took, terminal.verbose))?;
     }
     let wanted = matches!(goal, Goal::Up { verify: true, .. }) && exit == Exit::Done;
     let proofs = if wanted { Box::pin(proofs::prove(session, scene, &report.ledger, plan, tell)).await } else { Ok(Vec::new()) };
@@ -347,19 +340,20 @@ async fn finish(session: &Session, goal: &Goal, scene: &Scene, plan: &Plan, done
         if let (true, Ok(proofs), Value::Object(map)) = (wanted, &proofs, &mut document) {
             map.insert("proofs".into(), proofs::documents(proofs));
         }
-        answer(session, &paper(session, &document))?;
+        answer(session, paper(session, &document))?;
     } else if let (true, Ok(proofs)) = (wanted, &proofs) {
-        answer(session, &proofs::shown(proofs))?;
+        answer(session, proofs::shown(proofs))?;
     }
     if let Some(why) = &report.unsaved {
-        let unsaved = state_text(&report.ledger);
-        terminal.complain(&format!("the state could not be saved ({why}); it would hold:\n{unsaved}"));
+        let mut text = Text::from(format!("the state could not be saved ({why}); it would hold:"));
+        text.append(state_text(&report.ledger));
+        terminal.complain(text);
     }
     let proved = match proofs {
         Ok(proofs) => proofs::complain(session, &proofs),
         // the document is out already: its reader gets no second one
         Err(failure) if !table => {
-            terminal.complain(&human::failure(&failure, terminal.color_err));
+            terminal.fail(&failure);
             failure.kind
         }
         Err(failure) => return Err(failure),
@@ -368,9 +362,9 @@ async fn finish(session: &Session, goal: &Goal, scene: &Scene, plan: &Plan, done
 }
 
 /// What could not be saved, so that it can be by hand.
-fn state_text(ledger: &Ledger) -> String {
+fn state_text(ledger: &Ledger) -> Text {
     let entries: Vec<_> = ledger.entries().collect();
-    serde_json::to_string_pretty(&entries).unwrap_or_default()
+    json::text(&serde_json::to_value(entries).unwrap_or_default())
 }
 
 pub(crate) use proofs::{

@@ -63,7 +63,7 @@ pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Fa
             if !plan.warnings.is_empty() {
                 document["warnings"] = json!(plan.warnings);
             }
-            answer(session, &paper(session, &document))?;
+            answer(session, paper(session, &document))?;
         }
         Format::Table => {
             let mut rows: Vec<Vec<String>> =
@@ -74,7 +74,7 @@ pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Fa
                 vec![w.key.to_string(), "warning".into(), String::new(), format!("{}.{hint}", w.text)]
             }));
             let text = table::list(&["KEY", "STATUS", "ORIGIN", "DETAIL"], &rows, "nothing is known of this app", session.terminal.width);
-            answer(session, &text)?;
+            answer(session, text)?;
         }
     }
     Ok(Exit::Done)
@@ -100,15 +100,15 @@ pub async fn verify(session: &Session, verify: &Verify) -> Result<Exit, Failure>
             .hint("`podid state list` shows what podid knows; `podid mount apply` makes a mount."));
     }
     let image = verify.image.as_deref().unwrap_or(proof::IMAGE);
-    let proving = converge::Proving { ledger: &ledger, commands: &commands, fresh: false, tell: converge::teller(session)?, image };
+    let proving = converge::Proving { ledger: &ledger, commands: &commands, fresh: false, tell: converge::teller(session), image };
     if session.global.dry_run.is_on() {
         return converge::rehearse_targets(session, &proving, &targets).await;
     }
     let proofs = converge::prove_targets(session, &proving, &targets).await?;
     drop(proving);
     match session.global.output {
-        Format::Table => answer(session, &converge::shown_proofs(&proofs))?,
-        Format::Json | Format::Yaml => answer(session, &paper(session, &converge::proofs_document(&proofs)))?,
+        Format::Table => answer(session, converge::shown_proofs(&proofs))?,
+        Format::Json | Format::Yaml => answer(session, paper(session, &converge::proofs_document(&proofs)))?,
     }
     Ok(converge::complain_of_proofs(session, &proofs))
 }

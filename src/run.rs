@@ -7,12 +7,16 @@ use crate::{
     descriptors::{self, TooFew},
     exit::Exit,
     failure::Failure,
-    output::{Terminal, human, json, table, yaml},
+    output::{Options, Terminal, Text, json, log, panics, table, yaml},
     queries, sandbox,
     session::{Session, interrupts, sandbox_options},
 };
 use serde_json::{Value, json};
-use std::{ffi::OsString, io::IsTerminal, time::Duration};
+use std::{
+    ffi::OsString,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 /// How long threads that nobody waits for any more may go on.
 const LEFT_OVER: Duration = Duration::from_secs(1);
@@ -20,13 +24,29 @@ const LEFT_OVER: Duration = Duration::from_secs(1);
 /// Runs one command to its end.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> Exit {
     let argv: Vec<OsString> = argv.into_iter().collect();
+    let before = Terminal::of_process(Options { events_on_stderr: cli::asks_for_events_on_stderr(&argv), ..Options::default() });
+    panics::report_to(&before);
+    match catch_unwind(AssertUnwindSafe(|| run_to_end(&argv, &before))) {
+        Ok(exit) => exit,
+        // it was reported where it was raised
+        Err(_) => Exit::Bug,
+    }
+}
+
+fn run_to_end(argv: &[OsString], before: &Terminal) -> Exit {
     let invocation = match cli::parse(argv.iter().cloned()) {
         Ok(invocation) => invocation,
-        Err(error) => return no_command(error),
+        Err(error) => return no_command(error, before),
     };
     let global = &invocation.global;
-    let terminal = Terminal::of_process(global.no_color, global.quiet, global.verbose);
-    log(global.verbose);
+    let terminal = Terminal::of_process(Options {
+        no_color: global.no_color,
+        quiet: global.quiet,
+        verbose: global.verbose,
+        events_on_stderr: global.events == Some(cli::Events::Stderr),
+    });
+    panics::report_to(&terminal);
+    log::start(&terminal);
     // every TLS connection of every library: one provider, ring
     let _ = rustls::crypto::ring::default_provider().install_default();
     if let Err(few) = descriptors::check() {
@@ -40,23 +60,23 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> Exit {
             return complain(&terminal, global.output, &failure);
         }
     };
-    let command = holder(&argv);
-    let outcome = runtime.block_on(perform(&invocation, &terminal, command));
+    let command = holder(argv);
+    let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(perform(&invocation, &terminal, command))));
     // what is still asked on a thread of its own, such as a name server that does not answer, is waited for no longer
     runtime.shutdown_timeout(LEFT_OVER);
     match outcome {
-        Ok(exit) => exit,
-        Err(failure) => complain(&terminal, global.output, &failure),
+        Ok(Ok(exit)) => exit,
+        Ok(Err(failure)) => complain(&terminal, global.output, &failure),
+        Err(payload) => answer_failure(&terminal, global.output, &panics::failure(payload.as_ref(), None)),
     }
 }
 
-fn no_command(error: cli::Error) -> Exit {
-    let terminal = Terminal::of_process(false, false, 0);
+fn no_command(error: cli::Error, terminal: &Terminal) -> Exit {
     let exit = error.exit();
     match error {
-        cli::Error::Text(text) => drop(terminal.answer(&text)),
-        cli::Error::Help(text) => terminal.complain(&text),
-        cli::Error::Usage(failure) => terminal.complain(&human::failure(&failure, terminal.color_err)),
+        cli::Error::Text(text) => drop(terminal.answer(Text::of_lines(&text))),
+        cli::Error::Help(text) => terminal.complain(Text::of_lines(&text)),
+        cli::Error::Usage(failure) => terminal.fail(&failure),
     }
     exit
 }
@@ -70,12 +90,17 @@ fn too_few_files(few: &TooFew) -> Failure {
 }
 
 fn complain(terminal: &Terminal, format: Format, failure: &Failure) -> Exit {
-    terminal.complain(&human::failure(failure, terminal.color_err));
+    terminal.fail(failure);
+    answer_failure(terminal, format, failure)
+}
+
+/// The document that a program reads in the place of the answer.
+fn answer_failure(terminal: &Terminal, format: Format, failure: &Failure) -> Exit {
     let document = json::failure(failure);
     let _ = match format {
         Format::Table => Ok(()),
-        Format::Json => terminal.answer(&json::text(&document)),
-        Format::Yaml => terminal.answer(&yaml::text(&document)),
+        Format::Json => terminal.answer(json::text(&document)),
+        Format::Yaml => terminal.answer(yaml::text(&document)),
     };
     failure.kind
 }
@@ -88,18 +113,6 @@ fn holder(argv: &[OsString]) -> String {
     };
     let words: Vec<String> = argv.iter().skip(1).map(shown).collect();
     format!("podid {}", words.join(" "))
-}
-
-/// `-vv` and `-vvv`: one line a request, on stderr; never bodies or headers.
-fn log(verbose: u8) {
-    let level = match verbose {
-        0 | 1 => return,
-        2 => "podid=debug",
-        _ => "podid=trace,kube_client=debug",
-    };
-    let filter = tracing_subscriber::EnvFilter::new(level);
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let _ = subscriber.with_ansi(std::io::stderr().is_terminal()).try_init();
 }
 
 async fn perform(invocation: &Invocation, terminal: &Terminal, command: String) -> Result<Exit, Failure> {
@@ -136,7 +149,9 @@ async fn dispatch(session: &Session, command: &Command) -> Result<Exit, Failure>
 
 async fn sandboxed(invocation: &Invocation, command: &SandboxCommand, terminal: &Terminal) -> Result<Exit, Failure> {
     let options = sandbox_options(&invocation.global);
-    let say = |text: String| terminal.answer(&text).map_err(|e| Failure::new(Exit::Failed, e.to_string()));
+    let say = |text: Text| terminal.answer(text).map_err(|e| Failure::new(Exit::Failed, e.to_string()));
+    // for `eval`, so as they are; quoted for the shell
+    let exports = |lines: String| terminal.value(&lines).map_err(|e| Failure::new(Exit::Failed, e.to_string()));
     match command {
         SandboxCommand::Serve { ready_file, listen, clusters, without, imds, log } => {
             let mut stop = interrupts();
@@ -155,17 +170,17 @@ async fn sandboxed(invocation: &Invocation, command: &SandboxCommand, terminal: 
             let options = sandbox::Options { listen: *listen, stand_ins, without, imds, reader, ..options };
             let dir = options.dir.clone();
             sandbox::serve(options, ready_file.clone(), stopped, move |access, notes| {
-                notes.iter().for_each(|note| ready.say(&format!("note: {note}")));
+                notes.iter().for_each(|note| ready.say(format!("note: {note}")));
                 for (cluster, url) in &access.imds {
-                    ready.say(&format!("a node of {cluster} has its metadata service on {url}"));
+                    ready.say(format!("a node of {cluster} has its metadata service on {url}"));
                 }
-                ready.say(&format!("the sandbox of {} serves on {}; Ctrl-C ends it", dir.display(), access.proxy));
+                ready.say(format!("the sandbox of {} serves on {}; Ctrl-C ends it", dir.display(), access.proxy));
             })
             .await?;
         }
         SandboxCommand::Reset => {
             for (name, url) in sandbox::reset(&options.dir).await? {
-                terminal.say(&format!("the cluster at {url}, which stands in for {name}, was left as it is"));
+                terminal.say(format!("the cluster at {url}, which stands in for {name}, was left as it is"));
             }
         }
         SandboxCommand::Caller(command) => {
@@ -178,6 +193,7 @@ async fn sandboxed(invocation: &Invocation, command: &SandboxCommand, terminal: 
             };
             let told = sandbox::callers(&options.dir, &wish).await?;
             match invocation.global.output {
+                Format::Table if matches!(command, CallerCommand::Add { .. }) => exports(credential(&told))?,
                 Format::Table => say(caller(command, &told, terminal))?,
                 Format::Json => say(json::text(&told))?,
                 Format::Yaml => say(yaml::text(&told))?,
@@ -188,32 +204,39 @@ async fn sandboxed(invocation: &Invocation, command: &SandboxCommand, terminal: 
             say(json::text(&sandbox::callers(&options.dir, &wish).await?))?;
         }
         SandboxCommand::Export => say(json::text(&sandbox::export(&options.dir).await?))?,
-        SandboxCommand::Crds => say(definitions()?)?,
-        SandboxCommand::Env => say(environment(&sandbox::access(&options.dir).await?))?,
+        SandboxCommand::Crds => say(Text::of_lines(&definitions()?))?,
+        SandboxCommand::Env => exports(environment(&sandbox::access(&options.dir).await?))?,
     }
     Ok(Exit::Done)
 }
 
-fn caller(command: &CallerCommand, told: &Value, terminal: &Terminal) -> String {
-    let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+fn field(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap_or_default().to_owned()
+}
+
+fn credential(told: &Value) -> String {
+    exports(&[
+        ("AZURE_TENANT_ID", &field(told, "tenantId")),
+        ("AZURE_CLIENT_ID", &field(told, "clientId")),
+        ("AZURE_CLIENT_SECRET", &field(told, "clientSecret")),
+        ("AZURE_SUBSCRIPTION_ID", &field(told, "subscriptionId")),
+    ])
+}
+
+fn caller(command: &CallerCommand, told: &Value, terminal: &Terminal) -> Text {
     match command {
-        CallerCommand::Add { .. } => exports(&[
-            ("AZURE_TENANT_ID", &text(told, "tenantId")),
-            ("AZURE_CLIENT_ID", &text(told, "clientId")),
-            ("AZURE_CLIENT_SECRET", &text(told, "clientSecret")),
-            ("AZURE_SUBSCRIPTION_ID", &text(told, "subscriptionId")),
-        ]),
+        CallerCommand::Add { .. } => Text::new(),
         CallerCommand::List => {
             let mut rows = Vec::new();
             for caller in told.as_array().into_iter().flatten() {
                 for role in caller["roles"].as_array().into_iter().flatten() {
-                    rows.push(vec![text(caller, "name"), text(caller, "clientId"), text(role, "role"), text(role, "scope")]);
+                    rows.push(vec![field(caller, "name"), field(caller, "clientId"), field(role, "role"), field(role, "scope")]);
                 }
             }
             table::list(&["NAME", "CLIENT ID", "ROLE", "SCOPE"], &rows, "there are no callers but the world's own", terminal.width)
         }
-        CallerCommand::Delete { name } if *told == json!(true) => format!("{name} is gone, and its roles are\n"),
-        CallerCommand::Delete { name } => format!("nothing to do: there is no caller {name}\n"),
+        CallerCommand::Delete { name } if *told == json!(true) => format!("{name} is gone, and its roles are").into(),
+        CallerCommand::Delete { name } => format!("nothing to do: there is no caller {name}").into(),
     }
 }
 

@@ -7,11 +7,11 @@ pub use signals::interrupts;
 
 use crate::{
     azure::{self, Azure, ClientLogin},
-    cli::{Global, Invocation, Lateness},
+    cli::{self, Global, Invocation, Lateness},
     cluster,
     exit::Exit,
     failure::Failure,
-    output::Terminal,
+    output::{Terminal, events::Events, human},
     resources::world::Clusters,
     sandbox::{self, Sandbox},
     state::{State, format::World},
@@ -29,6 +29,8 @@ pub struct Session {
     pub terminal: Terminal,
     pub azure: Azure,
     pub clusters: Clusters,
+    /// Where what happens goes for programs; None: nowhere.
+    pub events: Option<Arc<Events>>,
     /// Turns true on the first Ctrl-C, SIGTERM or SIGHUP.
     pub stop: watch::Receiver<bool>,
     /// The command line, for the holder text of the lock; it has no secret in it.
@@ -41,6 +43,11 @@ pub const STATE_FILE: &str = "podid.state.json";
 impl Session {
     pub async fn open(invocation: &Invocation, terminal: Terminal, command: String) -> Result<Self, Failure> {
         let global = invocation.global.clone();
+        let events = match &global.events {
+            None => None,
+            Some(cli::Events::Stderr) => Some(Arc::new(Events::to_stderr(&terminal))),
+            Some(cli::Events::File(path)) => Some(Arc::new(Events::to_file(path)?)),
+        };
         let sandbox = if global.sandbox { Some(sandbox::open(sandbox_options(&global)).await?) } else { None };
         let access = sandbox.as_ref().map(Sandbox::access);
         let azure = azure::Settings {
@@ -60,15 +67,14 @@ impl Session {
         let parallelism = usize::from(global.parallelism);
         // a single request that takes as long as the longest wait helps nobody
         let timeout = global.timeout.map(|t| t.min(Duration::from_secs(30)));
-        let settings = cluster::Settings { kubeconfig, context: None, timeout, whole: global.timeout, parallelism };
+        let person = terminal.clone();
+        let plugin_output = cluster::PluginOutput::to(move |text| person.pass_on(text));
+        let settings = cluster::Settings { kubeconfig, context: None, timeout, whole: global.timeout, parallelism, plugin_output };
         let shown = terminal.clone();
-        let warn = move |text: &str, hint: &str| {
-            let paint = shown.color_err;
-            shown.complain(&format!("{} {text}\n{} {hint}", paint.yellow("warning:"), paint.green("hint:")));
-        };
+        let warn = move |text: &str, hint: &str| shown.complain(&human::warning(text, hint));
         let clusters = Clusters::new(settings, global.any_server, Arc::new(warn));
         let azure = Azure::new(azure).map_err(|e| Failure::from(&e))?;
-        Ok(Self { global, terminal, azure, clusters, stop: interrupts(), command, sandbox })
+        Ok(Self { global, terminal, azure, clusters, events, stop: interrupts(), command, sandbox })
     }
 
     /// Lets the sandbox's players settle and saves its world.

@@ -68,6 +68,8 @@ const CRATES: &[(&str, &[&str])] =
     &[("azure_*", &["azure"]), ("reqwest", &["azure", "sandbox"]), ("kube", &["cluster"]), ("k8s_openapi", &["cluster"])];
 
 const PRINTS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg"];
+const STREAMS: &[(&str, &str)] =
+    &[("io", "stdout"), ("io", "stderr"), ("Term", "stdout"), ("Term", "stderr"), ("tracing_subscriber", "fmt"), ("panic", "set_hook")];
 const LONGEST: usize = 500;
 
 /// A word or a mark of Rust, with its line; comments and what stands in quotes are left out.
@@ -365,6 +367,14 @@ fn only_output_prints() {
         for pair in words(&file.source).windows(2) {
             if PRINTS.contains(&pair[0].text.as_str()) && pair[1].text == "!" {
                 broken.push(Broken { file: &file.name, line: pair[0].line, rule: format!("`{}!` outside `output`", pair[0].text) });
+            }
+        }
+        // what is written past `output` is not cleaned
+        for path in words(&file.source).windows(3).filter(|path| path[1].text == "::") {
+            let [first, _, last] = path else { continue };
+            if STREAMS.contains(&(first.text.as_str(), last.text.as_str())) {
+                let rule = format!("`{}::{}` outside `output`", first.text, last.text);
+                broken.push(Broken { file: &file.name, line: first.line, rule });
             }
         }
     }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends")]
 
 mod common;
+#[path = "proofs/hostile.rs"]
+mod hostile;
 
 use common::{Output, World, until};
 use serde_json::{Value, json};

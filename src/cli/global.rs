@@ -88,7 +88,7 @@ pub struct Global {
     /// How to print answers
     #[arg(short = 'o', long, global = true, value_enum, default_value = "table", help_heading = OUTPUT)]
     pub output: Format,
-    /// Also write what happens as JSON lines to a file; `-`: to stderr
+    /// Also write what happens as JSON lines to a file; `-`: to stderr, which then holds nothing else
     #[arg(long, global = true, value_name = "FILE", value_parser = events, help_heading = OUTPUT, hide_short_help = true)]
     pub events: Option<Events>,
     /// Say more; twice: requests too; thrice: everything but secrets

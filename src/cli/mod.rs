@@ -166,6 +166,15 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
     Ok(Invocation { global, command })
 }
 
+/// Whether stderr is to hold nothing but events, also for a command line that cannot be parsed.
+pub fn asks_for_events_on_stderr(argv: &[OsString]) -> bool {
+    let words: Vec<String> = argv.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).take_while(|word| word != "--").collect();
+    let separate = |pair: &[String]| (pair[0] == "--events").then(|| pair[1].clone());
+    let joined = |word: &String| word.strip_prefix("--events=").map(str::to_owned);
+    let given = words.windows(2).find_map(separate).or_else(|| words.iter().find_map(joined));
+    given.or_else(|| env::var("PODID_EVENTS").ok()).is_some_and(|to| to == "-")
+}
+
 /// Whether a flag was given, by hand or by environment.
 fn said(matches: &clap::ArgMatches, flag: &str) -> bool {
     let mut leaf = matches;

@@ -11,8 +11,10 @@ use jiff::Timestamp;
 use kube::config::{AuthInfo, ExecConfig, ExecInteractiveMode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Write};
+use std::fmt;
+use std::io::IsTerminal;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
@@ -22,6 +24,28 @@ use tokio::sync::Mutex;
 const INTERACTIVE_LIMIT: Duration = Duration::from_secs(600);
 /// A token is renewed this long before its end.
 const SPARE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
+
+/// Shows a person what a login command says while it waits for them, such as a code to type into a browser. By default nobody sees it.
+#[derive(Clone, Default)]
+pub struct PluginOutput(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+
+impl PluginOutput {
+    pub fn to(show: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(show)))
+    }
+
+    fn show(&self, text: &str) {
+        if let Some(show) = &self.0 {
+            show(text);
+        }
+    }
+}
+
+impl fmt::Debug for PluginOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PluginOutput")
+    }
+}
 
 /// What a plugin gave.
 struct Credential {
@@ -54,13 +78,14 @@ pub(super) struct Plugin {
     server: String,
     exec: ExecConfig,
     times: Times,
+    output: PluginOutput,
     now: Mutex<Option<Credential>>,
 }
 
 impl Login {
     /// Runs it.
-    pub(super) async fn by_command(context: &str, server: &http::Uri, exec: ExecConfig, times: Times) -> Result<Self> {
-        let plugin = Plugin { context: context.to_owned(), server: shown(server), exec, times, now: Mutex::new(None) };
+    pub(super) async fn by_command(context: &str, server: &http::Uri, exec: ExecConfig, times: Times, output: PluginOutput) -> Result<Self> {
+        let plugin = Plugin { context: context.to_owned(), server: shown(server), exec, times, output, now: Mutex::new(None) };
         let first = plugin.run().await?;
         *plugin.now.lock().await = Some(first);
         Ok(Self::Command(Box::new(plugin)))
@@ -128,14 +153,22 @@ impl Plugin {
             _ => std::io::stdin().is_terminal(),
         };
         let limit = if interactive { INTERACTIVE_LIMIT.min(self.times.whole) } else { self.times.timeout };
-        let out = call(exec, command, version, interactive, limit).await.map_err(&failed)?;
+        let output = interactive.then_some(&self.output);
+        let out = call(exec, command, version, output, limit).await.map_err(&failed)?;
         // what it printed holds the token, so none of it may go into an error
         read(&out, version).map_err(|cause| failed(format!("{command} {cause}")))
     }
 }
 
-/// What it printed on stdout.
-async fn call(exec: &ExecConfig, command: &str, version: &str, interactive: bool, limit: Duration) -> std::result::Result<Vec<u8>, String> {
+/// What it printed on stdout. `output`: somebody is there to be asked, and sees what it says.
+async fn call(
+    exec: &ExecConfig,
+    command: &str,
+    version: &str,
+    output: Option<&PluginOutput>,
+    limit: Duration,
+) -> std::result::Result<Vec<u8>, String> {
+    let interactive = output.is_some();
     let mut spec = json!({ "interactive": interactive });
     if let Some(cluster) = &exec.cluster {
         spec["cluster"] = serde_json::to_value(cluster).map_err(|e| e.to_string())?;
@@ -161,7 +194,7 @@ async fn call(exec: &ExecConfig, command: &str, version: &str, interactive: bool
         // one that prints too much is not waited for: it ends with this future
         let out = async { all_of(stdout).await.ok_or_else(|| format!("{command} printed more than {}", limits::size(limits::LOGIN))) };
         let status = async { child.wait().await.map_err(|e| format!("{command}: {e}")) };
-        let err = async { Ok(end_of(stderr, interactive).await) };
+        let err = async { Ok(end_of(stderr, output).await) };
         tokio::try_join!(out, err, status)
     };
     let (out, err, status) = tokio::time::timeout(limit, all).await.map_err(|_| format!("{command} gave no answer within {limit:?}"))??;
@@ -185,8 +218,7 @@ async fn all_of(pipe: Option<impl AsyncRead + Unpin>) -> Option<Vec<u8>> {
 }
 
 /// The end of what comes, which is where the reason stands; `show`: the person must also see it at once (a code to type into a browser).
-/// This is the plugin's own voice, not podid's.
-async fn end_of(pipe: Option<impl AsyncRead + Unpin>, show: bool) -> Vec<u8> {
+async fn end_of(pipe: Option<impl AsyncRead + Unpin>, output: Option<&PluginOutput>) -> Vec<u8> {
     let mut end = Vec::new();
     let Some(mut pipe) = pipe else { return end };
     let mut some = [0; 1024];
@@ -195,8 +227,8 @@ async fn end_of(pipe: Option<impl AsyncRead + Unpin>, show: bool) -> Vec<u8> {
         if end.len() > 2 * LAST_WORDS {
             end.drain(..end.len() - LAST_WORDS);
         }
-        if show {
-            let _ = std::io::stderr().write_all(&some[..n]); // a closed terminal is no reason to fail
+        if let Some(output) = output {
+            output.show(&String::from_utf8_lossy(&some[..n]));
         }
     }
     end.drain(..end.len().saturating_sub(LAST_WORDS));

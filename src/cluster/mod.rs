@@ -23,6 +23,7 @@ mod watch;
 mod write;
 
 pub use error::{Error, Result};
+pub use login::PluginOutput;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub whole: Option<Duration>,
     /// Most requests (and connections) at once.
     pub parallelism: usize,
+    /// Where a login command's words to the person at the terminal go.
+    pub plugin_output: PluginOutput,
 }
 
 /// A kind of object, as far as a URL needs it.
@@ -114,7 +117,9 @@ impl Cluster {
         let times = calls::Times { timeout: settings.timeout.unwrap_or(TIMEOUT), whole: settings.whole.unwrap_or(WHOLE) };
         let kubeconfig::Found { context, mut config, exec, unverified } = kubeconfig::find(&settings, env)?;
         let login = match (exec, config.auth_info.token_file.take()) {
-            (Some(exec), _) => Some(login::Login::by_command(&context, &config.cluster_url, exec, times).await?),
+            (Some(exec), _) => {
+                Some(login::Login::by_command(&context, &config.cluster_url, exec, times, settings.plugin_output.clone()).await?)
+            }
             (None, Some(path)) => Some(login::Login::by_file(&context, path.into(), config.auth_info.token.take())?),
             (None, None) => None,
         };

@@ -6,7 +6,7 @@ use crate::{
     engine::{event::Tell, ledger::Ledger, plan::Plan},
     exit::Exit,
     failure::Failure,
-    output::human,
+    output::{Line, Text},
     proof::{self, Commands, Proof, Prover, Spec, Target, shown_name},
     session::Session,
 };
@@ -93,19 +93,21 @@ pub async fn rehearse_targets(session: &Session, proving: &Proving<'_>, targets:
                 let mut failure = Failure::from(&fault);
                 failure.message = format!("could not prove {}/{}: {}", target.namespace, target.class.name, failure.message);
                 worst = worst.max(failure.kind);
-                session.terminal.complain(&human::failure(&failure, session.terminal.color_err));
+                session.terminal.fail(&failure);
             }
         }
     }
     let how = if server { "server" } else { "plan" };
-    let shown = |pod: &String| if server { format!("created pod {pod} (server dry run)\n") } else { format!("would create pod {pod}\n") };
-    answer(
-        session,
-        &match session.global.output {
-            Format::Table => pods.iter().map(shown).collect::<String>() + "dry run: nothing was changed, and nothing is proved\n",
-            Format::Json | Format::Yaml => paper(session, &json!({ "version": 1, "dry_run": how, "pods": pods, "proofs": [] })),
-        },
-    )?;
+    let shown = |pod: &String| if server { format!("created pod {pod} (server dry run)") } else { format!("would create pod {pod}") };
+    let text = match session.global.output {
+        Format::Table => {
+            let mut text: Text = pods.iter().map(shown).map(Line::from).collect();
+            text.push("dry run: nothing was changed, and nothing is proved");
+            text
+        }
+        Format::Json | Format::Yaml => paper(session, &json!({ "version": 1, "dry_run": how, "pods": pods, "proofs": [] })),
+    };
+    answer(session, text)?;
     Ok(worst)
 }
 
@@ -122,20 +124,20 @@ pub fn complain(session: &Session, proofs: &[Proof]) -> Exit {
         let mut failure = Failure::from(fault);
         failure.message = format!("could not prove {}: {}", proof.workload, failure.message);
         worst = worst.max(failure.kind);
-        session.terminal.complain(&human::failure(&failure, session.terminal.color_err));
+        session.terminal.fail(&failure);
     }
     worst
 }
 
 /// The hops of each, and a line that begins with `proved ` for each that was.
-pub fn shown(proofs: &[Proof]) -> String {
-    let mut lines = Vec::new();
+pub fn shown(proofs: &[Proof]) -> Text {
+    let mut lines = Text::new();
     for proof in proofs {
         lines.push(format!("{} by {} from {}", proof.workload, proof.identity, proof.vault));
         for hop in &proof.hops {
             lines.push(format!("  {:>6.1} s  {:<9} {}", hop.after.as_secs_f64(), hop.name, hop.detail));
         }
-        lines.extend(proof.warnings.iter().map(|warning| format!("  warning: {warning}")));
+        lines.extend(proof.warnings.iter().map(|warning| Line::from(format!("  warning: {warning}"))));
     }
     for proof in proofs.iter().filter(|p| p.proved()) {
         let names: Vec<&str> = proof.objects.keys().map(String::as_str).collect();
@@ -148,7 +150,7 @@ pub fn shown(proofs: &[Proof]) -> String {
             proof.identity
         ));
     }
-    lines.join("\n")
+    lines
 }
 
 pub fn document(proofs: &[Proof]) -> Value {

@@ -139,8 +139,8 @@ fn tell(session: &Session, plan: &Plan, answers: &[(&Action, Duration, Answer)])
         }
     }
     let terminal = &session.terminal;
-    if let Some(text) = human::troubles(&report, &|_, fault| Failure::from(fault), terminal.color_err) {
-        terminal.complain(&text);
+    if let Some(text) = human::troubles(&report, &|_, fault| Failure::from(fault)) {
+        terminal.complain(text);
     }
     let planned: Vec<(&Key, Act, &str)> = answers
         .iter()
@@ -151,10 +151,11 @@ fn tell(session: &Session, plan: &Plan, answers: &[(&Action, Duration, Answer)])
         .collect();
     match session.global.output {
         Format::Table => {
-            let plan = human::plan(plan, terminal.color_out, terminal.verbose);
-            answer(session, &(plan + &human::rehearsal(&report, &planned, terminal.color_out)))?;
+            let mut text = human::plan(plan, terminal.verbose);
+            text.append(human::rehearsal(&report, &planned));
+            answer(session, text)?;
         }
-        _ => answer(session, &paper(session, &document(plan, answers)))?,
+        _ => answer(session, paper(session, &document(plan, answers)))?,
     }
     Ok(worst(&report).unwrap_or(Exit::Done))
 }

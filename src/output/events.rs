@@ -1,34 +1,89 @@
-//! What happens, as JSON lines: for programs that watch a run.
+//! What happens, as JSON lines: for programs that watch a run. On stderr they are all that is there: what people would read is an event, too.
 
-use crate::{engine::event::Event, files};
+use super::{Terminal, Text, clean, json::error};
+use crate::{engine::event::Event, exit::Exit, failure::Failure, files};
 use serde_json::{Value, json};
 use std::{
-    io::{self, Write},
+    fs::File,
+    io::{self, IsTerminal, Write},
     path::Path,
     sync::{Mutex, PoisonError},
 };
 
-pub struct Events(Mutex<Box<dyn Write + Send>>);
+pub struct Events(Sink);
+
+enum Sink {
+    Stderr(Terminal),
+    Other(Mutex<Box<dyn Write + Send>>),
+}
 
 impl Events {
-    pub fn to_stderr() -> Self {
-        Self::to(io::stderr())
+    /// The terminal's stderr, which holds nothing else then.
+    pub fn to_stderr(terminal: &Terminal) -> Self {
+        Self(Sink::Stderr(terminal.clone()))
     }
-    /// A new file; one that is there is replaced.
-    pub fn to_file(path: &Path) -> Result<Self, files::Error> {
-        Ok(Self::to(files::create(path)?))
+
+    /// A new file; one that is there is replaced. A file where podid's answers or messages go as well is refused.
+    pub fn to_file(path: &Path) -> Result<Self, Failure> {
+        let failed = || Failure::new(Exit::Usage, format!("could not open {} for events", path.display()));
+        let file = files::create(path).map_err(|e| e.way_out().into_iter().fold(failed().because(e.to_string()), Failure::hint))?;
+        if is_own_stream(&file) {
+            return Err(failed()
+                .because("podid's answers or messages go there as well")
+                .hint("Name a file, or write `--events -`: then stderr holds nothing but events."));
+        }
+        Ok(Self::to(file))
     }
+
     pub fn to(sink: impl Write + Send + 'static) -> Self {
-        Self(Mutex::new(Box::new(sink)))
+        Self(Sink::Other(Mutex::new(Box::new(sink))))
     }
 
     /// A line that cannot be written is lost: a run does not end for its watchers.
     pub fn tell(&self, event: &Event) {
-        let mut line = document(event);
-        line["time"] = json!(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
-        let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = sink.write_all(format!("{line}\n").as_bytes()).and_then(|()| sink.flush());
+        match &self.0 {
+            Sink::Stderr(terminal) => terminal.event(document(event)),
+            Sink::Other(sink) => {
+                let line = line(document(event)) + "\n";
+                let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
+                let _ = sink.write_all(line.as_bytes()).and_then(|()| sink.flush());
+            }
+        }
     }
+}
+
+/// Whether a file is the one that stdout or stderr is. /dev/null may be.
+#[cfg(unix)]
+fn is_own_stream(file: &File) -> bool {
+    let Ok(this) = rustix::fs::fstat(file) else { return false };
+    let is_device = rustix::fs::FileType::from_raw_mode(this.st_mode) == rustix::fs::FileType::CharacterDevice;
+    let is_same =
+        |stream: rustix::io::Result<rustix::fs::Stat>| stream.is_ok_and(|other| (other.st_dev, other.st_ino) == (this.st_dev, this.st_ino));
+    (!is_device || file.is_terminal()) && (is_same(rustix::fs::fstat(io::stdout())) || is_same(rustix::fs::fstat(io::stderr())))
+}
+
+#[cfg(not(unix))]
+fn is_own_stream(_: &File) -> bool {
+    false
+}
+
+/// With its time, without a line break.
+pub(super) fn line(mut document: Value) -> String {
+    document["time"] = json!(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
+    clean::json(&document.to_string())
+}
+
+pub(super) fn message(level: &str, text: &Text) -> Value {
+    json!({ "event": "message", "level": level, "text": text.to_string().trim_end() })
+}
+
+pub(super) fn failure(failure: &Failure) -> Value {
+    let mut document = error(failure);
+    if let Value::Object(fields) = &mut document {
+        fields.insert("exit".into(), json!(failure.kind.code()));
+        fields.shift_insert(0, "event".into(), json!("error"));
+    }
+    document
 }
 
 fn document(event: &Event) -> Value {

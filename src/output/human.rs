@@ -1,7 +1,7 @@
 //! Plans, reports and failures for people. Each gives a text; who prints it where is for the caller to say.
 
 use super::{
-    paint::Paint,
+    Line, Text,
     tell::{count, done, symbol, time, value, verb},
 };
 use crate::{
@@ -15,45 +15,61 @@ use crate::{
     },
     failure::Failure,
 };
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 /// What a fault means to people; `failure` knows.
 pub type Explain<'a> = &'a dyn Fn(&Key, &Fault) -> Failure;
 
 /// Every change with its fields, every refusal with its way out, a line that sums up. What stays is folded to a count unless `verbose`.
-pub fn plan(plan: &Plan, paint: Paint, verbose: u8) -> String {
-    let mut lines = Vec::new();
+pub fn plan(plan: &Plan, verbose: u8) -> Text {
+    let mut lines = Text::new();
     for listed in plan.actions.iter().filter(|a| verbose > 0 || is_listed(a)) {
-        action(&mut lines, listed, paint, verbose);
+        action(&mut lines, listed, verbose);
     }
     for (at, refusal) in plan.refused.iter().enumerate() {
-        lines.push(format!("  {} {}", paint.red("! refused"), paint.bold(refusal.key.as_str())));
-        lines.push(format!("              {}", refusal.reason));
-        lines.extend(refusal.changes.iter().map(|c| format!("                {}", change(c, Act::Update))));
+        lines.push(Line::from("  ").red("! refused").plain(" ").bold(&refusal.key));
+        lines.push(detail(&refusal.reason));
+        lines.extend(refusal.changes.iter().map(|c| detail(format!("  {}", change(c, Act::Update)))));
         // one way out of several refusals stands under the last
         let again = plan.refused.get(at + 1).is_some_and(|next| next.way_out == refusal.way_out);
-        lines.extend(refusal.way_out.iter().filter(|_| !again).map(|way| format!("              {way}")));
+        lines.extend(refusal.way_out.iter().filter(|_| !again).map(detail));
     }
     for warning in &plan.warnings {
-        lines.push(format!("  {} {}", paint.yellow("! warning"), paint.bold(warning.key.as_str())));
-        lines.push(format!("              {}", warning.text));
-        lines.extend(warning.hint.iter().map(|hint| format!("              {hint}")));
+        lines.push(Line::from("  ").yellow("! warning").plain(" ").bold(&warning.key));
+        lines.push(detail(&warning.text));
+        lines.extend(warning.hint.iter().map(detail));
     }
+    let mut text = Text::new();
     if !lines.is_empty() {
-        lines.insert(0, format!("app {}:", plan.app));
-        lines.push(String::new());
+        text.push(format!("app {}:", plan.app));
+        text.append(lines);
+        text.push("");
     }
-    lines.push(paint.bold(&summary(plan)));
-    lines.join("\n") + "\n"
+    text.push(Line::new().bold(summary(plan)));
+    text
+}
+
+/// A line below that of an action.
+fn detail(text: impl Display) -> Line {
+    Line::from("              ").plain(text)
 }
 
 /// What will not work as it is, for a run that shows no plan. None: nothing is known.
-pub fn warnings(plan: &Plan, paint: Paint) -> Option<String> {
-    let line = |w: &Warning| {
-        let hint = w.hint.iter().map(|hint| format!("\n{} {hint}", paint.green("hint:"))).collect::<String>();
-        format!("{} {}: {}{hint}\n", paint.yellow("warning:"), w.key, w.text)
+pub fn warnings(plan: &Plan) -> Option<Text> {
+    let lines = |w: &Warning| {
+        let warning = Line::new().yellow("warning:").plain(format!(" {}: {}", w.key, w.text));
+        std::iter::once(warning).chain(w.hint.iter().map(hint)).collect::<Vec<_>>()
     };
-    (!plan.warnings.is_empty()).then(|| plan.warnings.iter().map(line).collect())
+    (!plan.warnings.is_empty()).then(|| plan.warnings.iter().flat_map(lines).collect())
+}
+
+/// Something that people should know before the run goes on.
+pub fn warning(text: &str, way_out: &str) -> Text {
+    [Line::new().yellow("warning:").plain(" ").plain(text), hint(way_out)].into_iter().collect()
+}
+
+fn hint(text: impl Display) -> Line {
+    Line::new().green("hint:").plain(" ").plain(text)
 }
 
 /// What stays is worth a line only if it says why: what is kept although it was to go.
@@ -66,24 +82,25 @@ fn reason(action: &Action) -> String {
     action.why.iter().chain(&action.notes.0).map(String::as_str).collect::<Vec<_>>().join("; ")
 }
 
-fn action(lines: &mut Vec<String>, action: &Action, paint: Paint, verbose: u8) {
+fn action(lines: &mut Text, action: &Action, verbose: u8) {
     let sign = format!("{} {:<7}", symbol(action.act), verb(action.act));
-    let sign = match action.act {
-        Act::Create => paint.green(&sign),
-        Act::Update | Act::Replace | Act::HandOver => paint.yellow(&sign),
-        Act::Delete => paint.red(&sign),
-        Act::Keep | Act::Adopt | Act::Forget => paint.dim(&sign),
+    let line = Line::from("  ");
+    let line = match action.act {
+        Act::Create => line.green(sign),
+        Act::Update | Act::Replace | Act::HandOver => line.yellow(sign),
+        Act::Delete => line.red(sign),
+        Act::Keep | Act::Adopt | Act::Forget => line.dim(sign),
     };
     let cluster = action.cluster.as_ref().filter(|_| verbose > 0).map(|c| format!(" on {c}")).unwrap_or_default();
     let unseen = action.unseen.then(|| "created, adopted or changed, as it is found; refused if it is another's and differs".to_owned());
     let why: Vec<String> = action.why.iter().cloned().chain(unseen).collect();
     let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join("; ")) };
-    lines.push(format!("  {sign} {}{cluster}{why}", action.key));
+    lines.push(line.plain(format!(" {}{cluster}{why}", action.key)));
     let act = if action.unseen { Act::Create } else { action.act };
-    lines.extend(action.changes.iter().map(|c| format!("              {}", change(c, act))));
-    lines.extend(action.notes.0.iter().map(|note| format!("              {note}")));
+    lines.extend(action.changes.iter().map(|c| detail(change(c, act))));
+    lines.extend(action.notes.0.iter().map(detail));
     if verbose > 0 {
-        lines.extend(action.commands.iter().map(|command| paint.dim(&format!("              $ {command}"))));
+        lines.extend(action.commands.iter().map(|command| Line::new().dim(format!("              $ {command}"))));
     }
 }
 
@@ -123,31 +140,31 @@ fn nothing(plan: &Plan, keep: usize) -> String {
 
 /// What was done, and what was kept although it was to go, with the reason; where something failed, everything that was done.
 /// `troubles` says what failed.
-pub fn report(report: &Report, plan: &Plan, took: Duration, paint: Paint, verbose: u8) -> String {
-    let mut lines = Vec::new();
+pub fn report(report: &Report, plan: &Plan, took: Duration, verbose: u8) -> Text {
+    let mut lines = Text::new();
     let troubled = !report.failed.is_empty() || !report.not_started.is_empty();
     if troubled || verbose > 0 {
         for (key, act, took) in &report.done {
-            lines.push(format!("  {} {} {key} in {}", paint.green("done       "), done(*act), time(*took)));
+            lines.push(Line::from("  ").green("done       ").plain(format!(" {} {key} in {}", done(*act), time(*took))));
         }
     }
     for (key, act, _) in report.done.iter().filter(|(_, act, _)| *act == Act::Replace) {
         let why = plan.action(key).and_then(|a| a.why.as_deref()).unwrap_or_default();
-        lines.push(format!("  {} {key}: {why}", paint.yellow(done(*act))));
+        lines.push(Line::from("  ").yellow(done(*act)).plain(format!(" {key}: {why}")));
     }
     for kept in plan.actions.iter().filter(|a| a.act == Act::Keep && is_listed(a)) {
-        lines.push(format!("  {} {}: {}", paint.dim("kept"), kept.key, reason(kept)));
+        lines.push(Line::from("  ").dim("kept").plain(format!(" {}: {}", kept.key, reason(kept))));
     }
     if let Some(why) = &report.unsaved {
-        lines.push(paint.red(&format!("the state could not be saved: {why}")));
-        lines.push("what the state file does not know:".into());
-        lines.extend(report.done.iter().map(|(key, act, _)| format!("  {} {key}", done(*act))));
+        lines.push(Line::new().red(format!("the state could not be saved: {why}")));
+        lines.push("what the state file does not know:");
+        lines.extend(report.done.iter().map(|(key, act, _)| Line::from(format!("  {} {key}", done(*act)))));
     }
     let Summary { create, update, replace, delete, adopt, keep, failed, not_started } = report.summary(plan);
     let untouched = report.done.is_empty() && adopt == 0 && !plan.has_changes();
     if untouched && !troubled && !report.interrupted && report.unsaved.is_none() {
-        lines.push(paint.bold(&nothing(plan, keep)));
-        return lines.join("\n") + "\n";
+        lines.push(Line::new().bold(nothing(plan, keep)));
+        return lines;
     }
     let mut parts = vec![format!("{create} created"), format!("{update} updated")];
     parts.extend((replace > 0).then(|| format!("{replace} replaced")));
@@ -161,14 +178,14 @@ pub fn report(report: &Report, plan: &Plan, took: Duration, paint: Paint, verbos
         (false, true) => "not done",
         (false, false) => "done",
     };
-    lines.push(paint.bold(&format!("{word}: {}, in {}", parts.join(", "), time(took))));
-    lines.join("\n") + "\n"
+    lines.push(Line::new().bold(format!("{word}: {}, in {}", parts.join(", "), time(took))));
+    lines
 }
 
 /// What a server said to a run of which it kept nothing: `done` is what it would have taken. `planned`: what it could not be asked, and why.
-pub fn rehearsal(report: &Report, planned: &[(&Key, Act, &str)], paint: Paint) -> String {
-    let mut lines: Vec<String> =
-        report.done.iter().map(|(key, act, _)| format!("  {} {key} (server dry run)", paint.green(done(*act)))).collect();
+pub fn rehearsal(report: &Report, planned: &[(&Key, Act, &str)]) -> Text {
+    let accepted = |(key, act, _): &(Key, Act, Duration)| Line::from("  ").green(done(*act)).plain(format!(" {key} (server dry run)"));
+    let mut lines: Text = report.done.iter().map(accepted).collect();
     let mut told: Vec<(&str, Vec<String>)> = Vec::new();
     for (key, act, why) in planned {
         let what = format!("{} {key}", verb(*act));
@@ -178,19 +195,19 @@ pub fn rehearsal(report: &Report, planned: &[(&Key, Act, &str)], paint: Paint) -
         }
     }
     for (why, what) in told {
-        lines.push(format!("  {} to {}: {why}", paint.dim("only planned:"), what.join(", ")));
+        lines.push(Line::from("  ").dim("only planned:").plain(format!(" to {}: {why}", what.join(", "))));
     }
     let (accepted, failed) = (report.done.len(), report.failed.len());
     let mut parts = vec![format!("{accepted} accepted")];
     parts.extend((failed > 0).then(|| format!("{failed} not accepted")));
     parts.extend((!planned.is_empty()).then(|| format!("{} only planned", planned.len())));
-    lines.push(paint.bold(&format!("server dry run: {}; nothing was changed", parts.join(", "))));
-    lines.join("\n") + "\n"
+    lines.push(Line::new().bold(format!("server dry run: {}; nothing was changed", parts.join(", "))));
+    lines
 }
 
 /// What failed, each cause told once however many it stopped, and what was not even begun for it. None: all went well.
 /// `explain` leaves the key out.
-pub fn troubles(report: &Report, explain: Explain<'_>, paint: Paint) -> Option<String> {
+pub fn troubles(report: &Report, explain: Explain<'_>) -> Option<Text> {
     let mut told: Vec<(Vec<String>, Failure)> = Vec::new();
     for (key, act, fault) in &report.failed {
         let (what, failure) = (format!("{} {key}", verb(*act)), explain(key, fault));
@@ -199,10 +216,10 @@ pub fn troubles(report: &Report, explain: Explain<'_>, paint: Paint) -> Option<S
             None => told.push((vec![what], failure)),
         }
     }
-    let mut text = String::new();
+    let mut text = Text::new();
     for (what, mut cause) in told {
         cause.message = format!("could not {}: {}", what.join(", "), cause.message);
-        text += &failure(&cause, paint);
+        text.append(failure(&cause));
     }
     let mut waited: Vec<(&str, Vec<String>)> = Vec::new();
     for (key, act, because) in &report.not_started {
@@ -213,15 +230,20 @@ pub fn troubles(report: &Report, explain: Explain<'_>, paint: Paint) -> Option<S
         }
     }
     for (because, what) in waited {
-        text += &format!("{} {}: {because}\n", paint.yellow("not started: to"), what.join(", "));
+        text.push(Line::new().yellow("not started: to").plain(format!(" {}: {because}", what.join(", "))));
     }
     (!text.is_empty()).then_some(text)
 }
 
 /// `error: could not …`, why, and what to run next.
-pub fn failure(failure: &Failure, paint: Paint) -> String {
-    let mut lines = vec![format!("{} {}", paint.red("error:"), failure.message)];
-    lines.extend(failure.causes.iter().map(|cause| format!("  because {}", cause.replace('\n', "\n  "))));
-    lines.extend(failure.hints.iter().map(|hint| format!("{} {}", paint.green("hint:"), hint.replace('\n', "\n      "))));
-    lines.join("\n") + "\n"
+pub fn failure(failure: &Failure) -> Text {
+    let mut text = Text::new();
+    text.push_message(Line::new().red("error:").plain(" "), "  ", &failure.message);
+    for cause in &failure.causes {
+        text.push_message(Line::from("  because "), "    ", cause);
+    }
+    for hint in &failure.hints {
+        text.push_message(Line::new().green("hint:").plain(" "), "      ", hint);
+    }
+    text
 }

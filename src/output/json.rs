@@ -1,6 +1,6 @@
 //! Plans, reports and failures for programs: one document each, with a version. The summary's names are fixed.
 
-use super::human::Explain;
+use super::{Text, clean, human::Explain};
 use crate::{
     engine::{
         execute::Report,
@@ -113,6 +113,11 @@ fn object(value: &impl Serialize) -> Value {
 }
 
 /// As it is printed.
-pub fn text(document: &Value) -> String {
-    format!("{document:#}\n")
+pub fn text(document: &Value) -> Text {
+    Text::of_lines(&clean::json(&format!("{document:#}")))
+}
+
+/// In one line.
+pub fn line(document: &Value) -> Text {
+    clean::json(&document.to_string()).into()
 }

@@ -1,22 +1,29 @@
 //! The only place that prints or asks. Answers go to stdout, everything else to stderr.
 //! Written over plain data: plans, reports, events, failures; it calls nothing of the rest.
 
+mod clean;
 pub mod events;
 pub mod human;
 pub mod json;
+pub mod log;
 pub mod paint;
+pub mod panics;
 pub mod progress;
 pub mod prompt;
 pub mod stdin;
 pub mod table;
 mod tell;
+pub mod text;
 mod typed;
 pub mod unified;
 pub mod yaml;
 
 pub use paint::Paint;
+pub use text::{Line, Text};
 
+use crate::failure::Failure;
 use dialoguer::console::Term;
+use serde_json::Value;
 use std::{
     env,
     io::{self, IsTerminal, Write},
@@ -25,6 +32,16 @@ use std::{
 
 type Stream = Arc<Mutex<dyn Write + Send>>;
 
+/// How to print, from the command line.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    pub no_color: bool,
+    pub quiet: bool,
+    pub verbose: u8,
+    /// Stderr holds nothing but JSON lines: `--events -`. What people would read there is an event then.
+    pub events_on_stderr: bool,
+}
+
 /// Where to print, and what is on the other side. Cheap to clone.
 #[derive(Clone)]
 pub struct Terminal {
@@ -32,30 +49,32 @@ pub struct Terminal {
     pub stdout_tty: bool,
     pub stderr_tty: bool,
     /// Colour of answers, and of all the rest.
-    pub color_out: Paint,
-    pub color_err: Paint,
+    color_out: Paint,
+    color_err: Paint,
     /// Columns, where stdout is a terminal.
     pub width: Option<u16>,
     pub quiet: bool,
     pub verbose: u8,
+    events_on_stderr: bool,
     out: Stream,
     err: Stream,
 }
 
 impl Terminal {
     /// The process's own.
-    pub fn of_process(no_color: bool, quiet: bool, verbose: u8) -> Self {
+    pub fn of_process(options: Options) -> Self {
         let variable = |name: &str| env::var(name).ok();
         let (stdout_tty, stderr_tty) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         Self {
             stdin_tty: io::stdin().is_terminal(),
             stdout_tty,
             stderr_tty,
-            color_out: Paint(paint::wanted(no_color, stdout_tty, variable)),
-            color_err: Paint(paint::wanted(no_color, stderr_tty, variable)),
+            color_out: Paint(paint::wanted(options.no_color, stdout_tty, variable)),
+            color_err: Paint(paint::wanted(options.no_color, stderr_tty, variable)),
             width: stdout_tty.then(|| Term::stdout().size().1),
-            quiet,
-            verbose,
+            quiet: options.quiet,
+            verbose: options.verbose,
+            events_on_stderr: options.events_on_stderr,
             out: Arc::new(Mutex::new(io::stdout())),
             err: Arc::new(Mutex::new(io::stderr())),
         }
@@ -72,49 +91,100 @@ impl Terminal {
             width: None,
             quiet: false,
             verbose: 0,
+            events_on_stderr: false,
             out: Arc::new(Mutex::new(out)),
             err: Arc::new(Mutex::new(err)),
         }
     }
 
     /// What was asked for, on stdout. A reader that has read enough (`| head`) is no failure.
-    pub fn answer(&self, text: &str) -> io::Result<()> {
-        match write(&self.out, text) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other,
+    pub fn answer(&self, text: impl Into<Text>) -> io::Result<()> {
+        unless_closed(write(&self.out, &text.into().render(self.color_out)))
+    }
+
+    /// A value for scripts, on stdout, byte for byte. On a terminal a person reads it, and it is shown as all else is.
+    pub fn value(&self, value: &str) -> io::Result<()> {
+        if self.stdout_tty {
+            return self.answer(Text::of_lines(value));
         }
+        unless_closed(write(&self.out, value))
     }
 
     /// What happens meanwhile, on stderr, unless `--quiet`. There is nobody to tell if that fails.
-    pub fn say(&self, text: &str) {
+    pub fn say(&self, text: impl Into<Text>) {
         if !self.quiet {
-            let _ = write(&self.err, text);
+            self.message("info", &text.into());
         }
     }
 
     /// What must be seen, on stderr.
-    pub fn complain(&self, text: &str) {
-        let _ = write(&self.err, text);
+    pub fn complain(&self, text: impl Into<Text>) {
+        self.message("warning", &text.into());
+    }
+
+    /// What went wrong, on stderr.
+    pub fn fail(&self, failure: &Failure) {
+        if self.events_on_stderr {
+            return self.event(events::failure(failure));
+        }
+        self.message("error", &human::failure(failure));
+    }
+
+    /// A line of the log that `-vv` asks for, on stderr.
+    fn debug(&self, line: &str) {
+        self.message("debug", &Text::from(line));
+    }
+
+    /// What a program that podid runs says to the person at the terminal, as it comes: the end of a line may come later.
+    pub fn pass_on(&self, text: &str) {
+        if self.events_on_stderr {
+            return self.message("info", &Text::of_lines(text));
+        }
+        let lines: Vec<String> = text.replace("\r\n", "\n").split('\n').map(|line| Line::from(line).to_string()).collect();
+        let mut stream = self.err.lock().unwrap_or_else(PoisonError::into_inner);
+        // a closed terminal is no reason to fail
+        let _ = stream.write_all(lines.join("\n").as_bytes()).and_then(|()| stream.flush());
+    }
+
+    fn message(&self, level: &str, text: &Text) {
+        if !self.events_on_stderr {
+            let _ = write(&self.err, &text.render(self.color_err));
+        } else if !text.is_empty() {
+            self.event(events::message(level, text));
+        }
+    }
+
+    /// A JSON line on stderr.
+    fn event(&self, document: Value) {
+        let _ = write(&self.err, &events::line(document));
     }
 
     /// Whether somebody is there to be asked.
     pub fn can_ask(&self) -> bool {
-        self.stdin_tty && self.stderr_tty
+        self.stdin_tty && self.stderr_tty && !self.events_on_stderr
     }
 }
 
-/// Ends with exactly one line break.
+fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Ends with exactly one line break. All at once, so that another process that shares the stream does not write in between.
 fn write(stream: &Stream, text: &str) -> io::Result<()> {
     let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
     let text = text.trim_end_matches('\n');
     if text.is_empty() {
         return Ok(());
     }
-    stream.write_all(text.as_bytes())?;
-    stream.write_all(b"\n")?;
+    stream.write_all(format!("{text}\n").as_bytes())?;
     stream.flush()
 }
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 #[cfg(unix)]
 mod on_a_terminal;

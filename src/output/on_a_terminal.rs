@@ -1,6 +1,6 @@
 //! Questions and living lines on a real (pseudo) terminal: this test program runs itself in one.
 
-use super::{Terminal, progress::Progress, prompt};
+use super::{Options, Terminal, progress::Progress, prompt};
 use crate::engine::{event::Event, key::Key, plan::Act};
 use rexpect::session::{PtySession, spawn_command};
 use secrecy::ExposeSecret;
@@ -10,7 +10,7 @@ use std::{env, process::Command, thread, time::Duration};
 #[test]
 fn acts_on_a_terminal() {
     let Ok(scene) = env::var("PODID_TEST_SCENE") else { return };
-    let terminal = Terminal::of_process(true, false, 0);
+    let terminal = Terminal::of_process(Options { no_color: true, ..Options::default() });
     let outcome = match scene.as_str() {
         "consent" => format!("{:?}", prompt::consent(&terminal, "Do it?", false, &|| false)),
         "secret" => match prompt::secret_value(&terminal, "secret/kv/conn", &|| false) {
@@ -18,6 +18,18 @@ fn acts_on_a_terminal() {
             Err(failure) => format!("{failure:?}"),
         },
         "select" => format!("{:?}", prompt::select(&terminal, "identity", &["claims".into(), "shop".into()], "--identity NAME")),
+        "hostile" => {
+            let progress = Progress::new(&terminal);
+            let key = || Key::from("identity/\u{1b}[35mbar");
+            progress.tell(&Event::Started { key: key(), act: Act::Create });
+            thread::sleep(Duration::from_millis(300));
+            progress.tell(&Event::Waiting { key: Some(key()), text: "\u{1b}[36mwaits\nplan: x".into() });
+            thread::sleep(Duration::from_millis(300));
+            drop(progress);
+            let consent = prompt::consent(&terminal, "\u{1b}[34mDo it\u{202e}?", false, &|| false);
+            let select = prompt::select(&terminal, "identity", &["\u{1b}[33ma\nb".into(), "c".into()], "--identity NAME");
+            format!("{consent:?} {select:?}")
+        }
         _ => {
             let progress = Progress::new(&terminal);
             let key = || Key::from("identity/claims");
@@ -77,6 +89,21 @@ fn one_of_several_is_chosen() {
     terminal.send("j\r").unwrap();
     terminal.flush().unwrap();
     assert_eq!(outcome(terminal), "Ok(1)");
+}
+
+/// What the terminal gets has podid's own control sequences, and none of these.
+#[test]
+fn names_and_messages_do_not_act_on_a_terminal() {
+    let mut terminal = scene("hostile");
+    let mut seen = terminal.exp_string(r"creating identity/\x1b[35mbar: \x1b[36mwaits\nplan: x").unwrap();
+    seen += &terminal.exp_string(r"\x1b[34mDo it\u{202e}?").unwrap();
+    terminal.send_line("y").unwrap();
+    seen += &terminal.exp_string(r"\x1b[33ma\nb").unwrap();
+    terminal.send("\r").unwrap();
+    terminal.flush().unwrap();
+    seen += &terminal.exp_string("outcome: ").unwrap();
+    assert!(!["\u{1b}[33m", "\u{1b}[34m", "\u{1b}[35m", "\u{1b}[36mwaits", "\u{202e}"].iter().any(|acts| seen.contains(acts)), "{seen:?}");
+    assert_eq!(terminal.exp_string("<end>").unwrap(), "Ok(()) Ok(0)");
 }
 
 #[test]

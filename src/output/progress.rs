@@ -1,7 +1,7 @@
 //! What runs right now, on stderr: on a terminal one living line for each action, elsewhere a plain line when it begins and when it ends.
 
 use super::{
-    Terminal,
+    Line, Terminal,
     tell::{doing, done, time, verb},
 };
 use crate::engine::{event::Event, key::Key, plan::Act};
@@ -31,38 +31,40 @@ const TICK: Duration = Duration::from_millis(100);
 
 impl Progress {
     pub fn new(terminal: &Terminal) -> Self {
-        let living = terminal.stderr_tty && !terminal.quiet;
+        let living = terminal.stderr_tty && !terminal.quiet && !terminal.events_on_stderr;
         let bars = living.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
         Self { terminal: terminal.clone(), bars, running: Mutex::default() }
     }
 
     pub fn tell(&self, event: &Event) {
+        // there the events say the same
+        if self.terminal.events_on_stderr {
+            return;
+        }
         let mut running = self.running();
         match event {
             Event::Observing { nodes } => running.looking = self.bar(&format!("looking at {nodes} resources")),
             Event::Observed { took } => {
                 self.clear(running.looking.take());
                 if self.terminal.verbose > 0 {
-                    self.line(&format!("looked in {}", time(*took)));
+                    self.line(format!("looked in {}", time(*took)));
                 }
             }
             Event::Started { key, act } => {
                 let begun = format!("{} {key}", doing(*act));
                 match self.bar(&begun) {
                     Some(bar) => drop(running.bars.insert(key.clone(), (*act, bar))),
-                    None => self.line(&format!("{begun} ...")),
+                    None => self.line(format!("{begun} ...")),
                 }
             }
             Event::Waiting { key, text } => self.waiting(&mut running, key.as_ref(), text),
             Event::Done { key, act, took } => {
                 self.end(&mut running, key);
-                let what = self.terminal.color_err.green(done(*act));
-                self.line(&format!("{what} {key} in {}", time(*took)));
+                self.line(Line::new().green(done(*act)).plain(format!(" {key} in {}", time(*took))));
             }
             Event::Failed { key, act, fault } => {
                 self.end(&mut running, key);
-                let what = self.terminal.color_err.red("failed");
-                self.line(&format!("{what} to {} {key}: {fault}", verb(*act)));
+                self.line(Line::new().red("failed").plain(format!(" to {} {key}: {fault}", verb(*act))));
             }
             // what waited for something that failed is told at the end, once for all of them
             Event::NotStarted { .. } => {}
@@ -75,10 +77,10 @@ impl Progress {
         }
         running.said.insert(key.cloned(), text.to_owned());
         match key.and_then(|key| running.bars.get(key).map(|found| (key, found))) {
-            Some((key, (act, bar))) => bar.set_message(format!("{} {key}: {text}", doing(*act))),
+            Some((key, (act, bar))) => bar.set_message(Line::from(format!("{} {key}: {text}", doing(*act))).to_string()),
             None => {
                 let whose = key.map(|key| format!("{key}: ")).unwrap_or_default();
-                self.line(&format!("{whose}{text}"));
+                self.line(format!("{whose}{text}"));
             }
         }
     }
@@ -106,7 +108,7 @@ impl Progress {
     fn bar(&self, message: &str) -> Option<ProgressBar> {
         let bars = self.bars.as_ref()?;
         let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let bar = bars.add(ProgressBar::new_spinner().with_style(style).with_message(message.to_owned()));
+        let bar = bars.add(ProgressBar::new_spinner().with_style(style).with_message(Line::from(message).to_string()));
         bar.enable_steady_tick(TICK);
         Some(bar)
     }
@@ -123,8 +125,8 @@ impl Progress {
         }
     }
 
-    fn line(&self, text: &str) {
-        self.suspend(|| self.terminal.say(text));
+    fn line(&self, line: impl Into<Line>) {
+        self.suspend(|| self.terminal.say(line.into()));
     }
 }
 

@@ -2,7 +2,7 @@
 //! They block; a task asks from a thread of its own.
 
 use super::{
-    Terminal,
+    Line, Terminal,
     typed::{self, Stopped},
 };
 use crate::{exit::Exit, failure::Failure};
@@ -56,7 +56,8 @@ pub fn select(terminal: &Terminal, what: &str, candidates: &[String], flag: &str
         return Err(unclear().hint(format!("Say which one by `{flag}`.")));
     }
     typed::drop_what_was_typed();
-    let prompt = Select::new().with_prompt(format!("Which {what}?")).items(candidates).default(0);
+    let shown = candidates.iter().map(|candidate| Line::from(candidate.as_str()).to_string());
+    let prompt = Select::new().with_prompt(format!("Which {what}?")).items(shown).default(0);
     let answer = prompt.interact_on_opt(&Term::stderr()).map_err(|dialoguer::Error::IO(error)| error);
     answered(answer)?.ok_or_else(unclear)
 }

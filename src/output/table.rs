@@ -1,11 +1,12 @@
 //! Lists and single things for people: columns without frames, as kubectl has them.
 
+use super::{Line, Text, clean};
 use comfy_table::{ContentArrangement, Table, presets::NOTHING};
 
 /// Wraps within `width` where that is known; a pipe gets whole lines. An empty list says so by `empty`.
-pub fn list(headers: &[&str], rows: &[Vec<String>], empty: &str, width: Option<u16>) -> String {
+pub fn list(headers: &[&str], rows: &[Vec<String>], empty: &str, width: Option<u16>) -> Text {
     if rows.is_empty() {
-        return format!("{empty}\n");
+        return empty.into();
     }
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(headers.iter().map(|h| h.to_uppercase()));
@@ -13,18 +14,19 @@ pub fn list(headers: &[&str], rows: &[Vec<String>], empty: &str, width: Option<u
         Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
     };
-    table.add_rows(rows);
+    // cleaned before it is wrapped: an escape takes more columns, and a line break in a cell would begin a line
+    table.add_rows(rows.iter().map(|row| row.iter().map(|cell| clean::line(cell).into_owned()).collect::<Vec<_>>()));
     lines(&table)
 }
 
 /// One thing: a line for each field that has a value.
-pub fn record(fields: &[(&str, Option<String>)]) -> String {
+pub fn record(fields: &[(&str, Option<String>)]) -> Text {
     let shown: Vec<(&str, &String)> = fields.iter().filter_map(|(name, value)| value.as_ref().map(|v| (*name, v))).collect();
     let widest = shown.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    shown.iter().map(|(name, value)| format!("{:<1$} {value}\n", format!("{name}:"), widest + 1)).collect()
+    shown.iter().map(|(name, value)| Line::from(format!("{:<1$} {value}", format!("{name}:"), widest + 1))).collect()
 }
 
 /// Without the frame's padding.
-fn lines(table: &Table) -> String {
-    table.lines().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(&line).trim_end())).collect()
+fn lines(table: &Table) -> Text {
+    table.lines().map(|line| Line::from(line.strip_prefix(' ').unwrap_or(&line).trim_end())).collect()
 }

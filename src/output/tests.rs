@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// A stream that can be read again.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
+pub struct Kept(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -32,12 +32,12 @@ impl Write for Kept {
 }
 
 impl Kept {
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
 
-fn action(key: &str, act: Act) -> Action {
+pub fn action(key: &str, act: Act) -> Action {
     Action {
         key: key.into(),
         act,
@@ -54,7 +54,7 @@ fn action(key: &str, act: Act) -> Action {
     }
 }
 
-fn change(field: &str, from: Value, to: Value) -> Change {
+pub fn change(field: &str, from: Value, to: Value) -> Change {
     Change { field: field.into(), from, to }
 }
 
@@ -103,7 +103,7 @@ fn refused() -> Plan {
 
 #[test]
 fn a_plan_shows_changes_field_by_field_and_folds_what_stays() {
-    insta::assert_snapshot!(human::plan(&a_plan(), Paint(false), 0), @r#"
+    insta::assert_snapshot!(human::plan(&a_plan(), 0), @r#"
     app claims:
       + create  identity/claims
                   location: westeurope
@@ -122,7 +122,7 @@ fn a_plan_shows_changes_field_by_field_and_folds_what_stays() {
 
 #[test]
 fn a_verbose_plan_shows_what_stays_and_the_commands_it_stands_for() {
-    insta::assert_snapshot!(human::plan(&a_plan(), Paint(false), 1), @r#"
+    insta::assert_snapshot!(human::plan(&a_plan(), 1), @r#"
     app claims:
       + create  identity/claims
                   location: westeurope
@@ -144,7 +144,7 @@ fn a_verbose_plan_shows_what_stays_and_the_commands_it_stands_for() {
 
 #[test]
 fn a_refusal_has_its_way_out() {
-    insta::assert_snapshot!(human::plan(&refused(), Paint(false), 0), @r#"
+    insta::assert_snapshot!(human::plan(&refused(), 0), @r#"
     app claims:
       + create  identity/claims
       ! refused vault/kv
@@ -164,15 +164,15 @@ fn nothing_to_do_is_one_line() {
         refused: Vec::new(),
         warnings: Vec::new(),
     };
-    assert_eq!(human::plan(&stay(14), Paint(false), 0), "nothing to do: 14 resources are as they should be\n");
-    assert_eq!(human::plan(&stay(1), Paint(false), 0), "nothing to do: 1 resource is as it should be\n");
-    assert_eq!(human::plan(&stay(0), Paint(false), 0), "nothing to do: app claims has no resources\n");
+    assert_eq!(human::plan(&stay(14), 0).to_string(), "nothing to do: 14 resources are as they should be\n");
+    assert_eq!(human::plan(&stay(1), 0).to_string(), "nothing to do: 1 resource is as it should be\n");
+    assert_eq!(human::plan(&stay(0), 0).to_string(), "nothing to do: app claims has no resources\n");
 }
 
 #[test]
 fn colour_changes_no_word() {
-    let plain = human::plan(&a_plan(), Paint(false), 1);
-    let painted = human::plan(&a_plan(), Paint(true), 1);
+    let plain = human::plan(&a_plan(), 1).to_string();
+    let painted = human::plan(&a_plan(), 1).render(Paint(true));
     assert_ne!(plain, painted);
     assert_eq!(dialoguer::console::strip_ansi_codes(&painted), plain);
 }
@@ -194,13 +194,13 @@ fn explain(key: &Key, fault: &Fault) -> Failure {
 
 #[test]
 fn a_report_tells_what_was_done_what_failed_and_what_was_not_started() {
-    insta::assert_snapshot!(human::troubles(&a_report(), &explain, Paint(false)).unwrap(), @r#"
+    insta::assert_snapshot!(human::troubles(&a_report(), &explain).unwrap(), @r#"
     error: could not update grant/kv/claims: a bug of podid: boom
       because the answer was odd
     hint: Look at `podid state show grant/kv/claims`.
     not started: to create azureidentity/dev/claims: grant/kv/claims failed
     "#);
-    insta::assert_snapshot!(human::report(&a_report(), &a_plan(), Duration::from_secs(150), Paint(false), 0), @r#"
+    insta::assert_snapshot!(human::report(&a_report(), &a_plan(), Duration::from_secs(150), 0), @r#"
       done        created identity/claims in 0.3 s
       kept vault/kv: it holds data: `--delete-data kv` deletes it
     not done: 1 created, 0 updated, 0 deleted, 1 adopted, 3 unchanged, 1 failed, 1 not started, in 2 min 30 s
@@ -211,15 +211,15 @@ fn a_report_tells_what_was_done_what_failed_and_what_was_not_started() {
 fn one_cause_of_several_failures_is_told_once() {
     let failed = ["role/a", "role/b"].map(|key| (Key::from(key), Act::Create, Fault::Interrupted)).to_vec();
     let explain = |_: &Key, fault: &Fault| Failure::new(Exit::Failed, fault.to_string()).hint("Look there.");
-    let text = human::troubles(&Report { failed, not_started: Vec::new(), ..a_report() }, &explain, Paint(false)).unwrap();
-    assert_eq!(text, "error: could not create role/a, create role/b: interrupted\nhint: Look there.\n");
+    let text = human::troubles(&Report { failed, not_started: Vec::new(), ..a_report() }, &explain).unwrap();
+    assert_eq!(text.to_string(), "error: could not create role/a, create role/b: interrupted\nhint: Look there.\n");
 }
 
 #[test]
 fn a_report_without_trouble_is_one_line_and_what_was_kept() {
     let report = Report { failed: Vec::new(), not_started: Vec::new(), ..a_report() };
-    assert_eq!(human::troubles(&report, &explain, Paint(false)), None);
-    let text = human::report(&report, &a_plan(), Duration::from_millis(12_345), Paint(false), 0);
+    assert_eq!(human::troubles(&report, &explain), None);
+    let text = human::report(&report, &a_plan(), Duration::from_millis(12_345), 0).to_string();
     let (kept, sum) = text.split_once('\n').unwrap();
     assert_eq!(kept, "  kept vault/kv: it holds data: `--delete-data kv` deletes it");
     assert_eq!(sum, "done: 1 created, 0 updated, 0 deleted, 1 adopted, 3 unchanged, in 12 s\n");
@@ -228,7 +228,7 @@ fn a_report_without_trouble_is_one_line_and_what_was_kept() {
 #[test]
 fn what_the_state_does_not_know_is_printed() {
     let report = Report { unsaved: Some("no space left".into()), failed: Vec::new(), ..a_report() };
-    let text = human::report(&report, &a_plan(), Duration::ZERO, Paint(false), 0);
+    let text = human::report(&report, &a_plan(), Duration::ZERO, 0).to_string();
     assert!(text.contains("could not be saved: no space left\nwhat the state file does not know:\n  created identity/claims\n"), "{text}");
 }
 
@@ -263,7 +263,7 @@ fn a_failure_says_what_why_and_what_next() {
         .because("Azure forbids Microsoft.ManagedIdentity/userAssignedIdentities/write")
         .because("the caller has no role on the group")
         .hint("Ask an owner to run `az role assignment create`.");
-    insta::assert_snapshot!(human::failure(&failure, Paint(false)), @r#"
+    insta::assert_snapshot!(human::failure(&failure), @r#"
     error: could not create identity/claims
       because Azure forbids Microsoft.ManagedIdentity/userAssignedIdentities/write
       because the caller has no role on the group
@@ -335,10 +335,10 @@ fn without_a_terminal_every_question_names_its_flag() {
 fn a_list_has_columns_or_says_that_it_is_empty() {
     let rows = vec![vec!["claims-api-mid".into(), "westeurope".into()], vec!["b".into(), "x".into()]];
     assert_eq!(
-        table::list(&["name", "location"], &rows, "", None),
+        table::list(&["name", "location"], &rows, "", None).to_string(),
         "NAME            LOCATION\nclaims-api-mid  westeurope\nb               x\n"
     );
-    assert_eq!(table::list(&["name"], &[], "no identities in podid-lab", Some(80)), "no identities in podid-lab\n");
+    assert_eq!(table::list(&["name"], &[], "no identities in podid-lab", Some(80)).to_string(), "no identities in podid-lab\n");
     let record = table::record(&[("name", Some("claims".into())), ("clientId", Some("c".into())), ("tags", None)]);
-    assert_eq!(record, "name:     claims\nclientId: c\n");
+    assert_eq!(record.to_string(), "name:     claims\nclientId: c\n");
 }

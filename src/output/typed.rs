@@ -1,6 +1,7 @@
 //! Reads what a person types at a terminal: a line that is shown, or a value that is not. What was typed before a question was shown is
 //! not an answer to it and is dropped. Ctrl-C ends a question at once, although the program keeps the signal for itself.
 
+use super::Line;
 use secrecy::SecretString;
 use std::io;
 
@@ -12,7 +13,7 @@ pub use on_unix::{drop_what_was_typed, hidden, line};
 
 #[cfg(unix)]
 mod on_unix {
-    use super::{SecretString, Stopped, io};
+    use super::{Line, SecretString, Stopped, io};
     use dialoguer::console::Term;
     use rustix::{
         event::{PollFd, PollFlags, Timespec, poll},
@@ -36,7 +37,7 @@ mod on_unix {
     /// One whole line; empty at the end of the input.
     pub fn line(question: &str, stopped: Stopped<'_>) -> io::Result<String> {
         drop_what_was_typed();
-        Term::stderr().write_str(question)?;
+        Term::stderr().write_str(&Line::from(question).to_string())?;
         let mut line = Vec::new();
         while line.last() != Some(&b'\n') {
             let mut more = [0; 256];
@@ -55,7 +56,7 @@ mod on_unix {
     pub fn hidden(question: &str, stopped: Stopped<'_>) -> io::Result<SecretString> {
         let echo = WithoutEcho::begin()?;
         drop_what_was_typed();
-        Term::stderr().write_str(question)?;
+        Term::stderr().write_str(&Line::from(question).to_string())?;
         let mut value = Vec::new();
         loop {
             let mut key = [0; 1];
@@ -144,18 +145,18 @@ pub use elsewhere::{drop_what_was_typed, hidden, line};
 
 #[cfg(not(unix))]
 mod elsewhere {
-    use super::{SecretString, Stopped, io};
+    use super::{Line, SecretString, Stopped, io};
     use dialoguer::console::Term;
 
     pub fn drop_what_was_typed() {}
 
     pub fn line(question: &str, _: Stopped<'_>) -> io::Result<String> {
-        Term::stderr().write_str(question)?;
+        Term::stderr().write_str(&Line::from(question).to_string())?;
         Term::stderr().read_line()
     }
 
     pub fn hidden(question: &str, _: Stopped<'_>) -> io::Result<SecretString> {
-        Term::stderr().write_str(question)?;
+        Term::stderr().write_str(&Line::from(question).to_string())?;
         Term::stderr().read_secure_line().map(SecretString::from)
     }
 }

@@ -1,26 +1,26 @@
 //! Two objects line by line, in the unified format that `diff -u` and `kubectl diff` have. Knows no cluster.
 
-use super::{paint::Paint, yaml};
+use super::{Line, Text, clean, yaml};
 use serde_json::Value;
 use similar::TextDiff;
 
 /// Empty: they are equal. `name` stands behind `live/` and `merged/`; None is what is not there.
 pub fn diff(name: &str, live: Option<&Value>, merged: Option<&Value>) -> String {
     let text = |object: Option<&Value>| object.map(yaml::sorted).unwrap_or_default();
-    let (live, merged) = (text(live), text(merged));
+    let (live, merged, name) = (text(live), text(merged), clean::line(name));
     TextDiff::from_lines(&live, &merged).unified_diff().header(&format!("live/{name}"), &format!("merged/{name}")).to_string()
 }
 
-/// For a terminal; never on a pipe.
-pub fn painted(diff: &str, paint: Paint) -> String {
+/// The same for people.
+pub fn shown(diff: &str) -> Text {
     let line = |line: &str| match line.as_bytes() {
-        [b'-', b'-', b'-', ..] | [b'+', b'+', b'+', ..] => paint.bold(line),
-        [b'-', ..] => paint.red(line),
-        [b'+', ..] => paint.green(line),
-        [b'@', ..] => paint.dim(line),
-        _ => line.to_owned(),
+        [b'-', b'-', b'-', ..] | [b'+', b'+', b'+', ..] => Line::new().bold(line),
+        [b'-', ..] => Line::new().red(line),
+        [b'+', ..] => Line::new().green(line),
+        [b'@', ..] => Line::new().dim(line),
+        _ => Line::from(line),
     };
-    diff.lines().map(|l| line(l) + "\n").collect()
+    diff.lines().map(line).collect()
 }
 
 #[cfg(test)]

@@ -1,17 +1,63 @@
 //! Documents and objects as YAML, as kubectl writes it: block style, strings of several lines as they are, nothing folded.
 
+use super::{Text, clean};
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeMap, SerializeSeq},
+};
 use serde_json::{Map, Value};
+use serde_saphyr::DoubleQuoted;
 
-/// A document, in its own order.
-pub fn text(document: &Value) -> String {
+/// A document as it is printed, in its own order.
+pub fn text(document: &Value) -> Text {
+    Text::of_lines(&written(document))
+}
+
+/// What acts on a reader stands in double quotes, where YAML has escapes for it.
+fn written(document: &Value) -> String {
+    if has_acting_name(document) {
+        // a name cannot be told to be quoted; JSON is YAML, and quotes all of them
+        return clean::yaml(&format!("{document:#}\n"));
+    }
     let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
     // a tree of JSON has nothing that YAML cannot hold
-    serde_saphyr::to_string_with_options(document, options).unwrap_or_default()
+    clean::yaml(&serde_saphyr::to_string_with_options(&Quoting(document), options).unwrap_or_default())
+}
+
+/// Whether a field's name acts on a reader, or could make its line look like a header in a diff.
+fn has_acting_name(value: &Value) -> bool {
+    let acts = |name: &str| clean::acts(name) || name.contains('\n') || name.starts_with(['-', '+', '@', ' ']);
+    match value {
+        Value::Object(map) => map.iter().any(|(name, inner)| acts(name) || has_acting_name(inner)),
+        Value::Array(list) => list.iter().any(has_acting_name),
+        _ => false,
+    }
+}
+
+struct Quoting<'a>(&'a Value);
+
+impl Serialize for Quoting<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::String(text) if clean::acts(text) => DoubleQuoted(text).serialize(serializer),
+            Value::Array(list) => {
+                let mut seq = serializer.serialize_seq(Some(list.len()))?;
+                list.iter().try_for_each(|item| seq.serialize_element(&Quoting(item)))?;
+                seq.end()
+            }
+            Value::Object(fields) => {
+                let mut map = serializer.serialize_map(Some(fields.len()))?;
+                fields.iter().try_for_each(|(name, value)| map.serialize_entry(name, &Quoting(value)))?;
+                map.end()
+            }
+            other => other.serialize(serializer),
+        }
+    }
 }
 
 /// An object with its fields in the order of the alphabet, so that two of them can be compared line by line.
 pub fn sorted(object: &Value) -> String {
-    text(&in_order(object))
+    written(&in_order(object))
 }
 
 fn in_order(value: &Value) -> Value {
@@ -30,6 +76,26 @@ fn in_order(value: &Value) -> Value {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_acts_on_a_reader_is_quoted_and_escaped_and_stays_the_same_value() {
+        let hostile = ["\u{1b}[31m", "a\n::error::b", "x ##[error]y", "\u{202e}\u{e0041}\u{7f}\u{9b}", "a\tb\nc", "a\r\nb", "\u{2028}"];
+        let values = json!({ "list": hostile, "spec": { "text": "a\u{1b}\n::stop-commands::x\n" }, "plain": "a\n  b\n" });
+        let names = json!({ "a\u{202e}": 1, "b": hostile });
+        let header = json!({ "-- live/x": "y", "::error::": "z" });
+        for object in [values, names, header] {
+            let told = text(&object).to_string();
+            assert!(told.chars().all(|c| c == '\n' || clean::is_visible(c)), "{told}");
+            assert!(told.lines().all(|line| clean::commands(line).is_empty() && !line.starts_with("--")), "{told}");
+            assert_eq!(serde_saphyr::from_str::<Value>(&told).unwrap(), object, "{told}");
+        }
+        insta::assert_snapshot!(text(&json!({ "a": "x\n\u{1b}[2K::error::y", "b": "one\ntwo\n" })), @r#"
+        a: "x\n\e[2K::error::y"
+        b: |
+          one
+          two
+        "#);
+    }
 
     #[test]
     fn strings_stay_strings_and_lines_stay_lines() {

@@ -13,7 +13,7 @@ use crate::{
     },
     exit::Exit,
     failure::{Failure, explain},
-    output::unified,
+    output::{Line, Text, unified},
     resources::{
         KINDS,
         manifest::{Outlook, Terms, labels, outlook, shown},
@@ -62,18 +62,20 @@ pub async fn diff(session: &Session, file: Option<PathBuf>, exit_code: bool) -> 
     entries.extend(session.unless_interrupted(refused).await??.into_iter().flatten());
     say_what_is_planned(session, &entries);
     for refusal in &plan.refused {
-        let way = refusal.way_out.as_ref().map(|way| format!("\nhint: {way}")).unwrap_or_default();
-        session.terminal.complain(&format!("refused {}: {}{way}", refusal.key, refusal.reason));
+        let mut text = Text::from(format!("refused {}: {}", refusal.key, refusal.reason));
+        text.extend(refusal.way_out.iter().map(|way| Line::from(format!("hint: {way}"))));
+        session.terminal.complain(text);
     }
     for action in plan.actions.iter().filter(|a| !a.notes.is_empty()) {
-        session.terminal.say(&format!("{}: {}", action.key, action.notes.0.join("; ")));
+        session.terminal.say(format!("{}: {}", action.key, action.notes.0.join("; ")));
     }
     let differs = !entries.is_empty() || !plan.refused.is_empty();
     let text = |entry: &Entry| unified::diff(&entry.name, entry.live.as_ref(), entry.merged.as_ref());
     match session.global.output {
         Format::Table => {
-            let all: String = entries.iter().map(|e| unified::painted(&text(e), session.terminal.color_out)).collect();
-            answer(session, &all)?;
+            let mut all = Text::new();
+            entries.iter().for_each(|entry| all.append(unified::shown(&text(entry))));
+            answer(session, all)?;
         }
         Format::Json | Format::Yaml => {
             let listed: Vec<Value> = entries
@@ -85,7 +87,7 @@ pub async fn diff(session: &Session, file: Option<PathBuf>, exit_code: bool) -> 
                 })
                 .collect();
             let document = json!({ "version": 1, "app": plan.app, "differs": differs, "changes": listed, "refused": json!(plan.refused) });
-            answer(session, &paper(session, &document))?;
+            answer(session, paper(session, &document))?;
         }
     }
     Ok(if exit_code && differs { Exit::Differs } else { Exit::Done })
@@ -102,7 +104,7 @@ fn say_what_is_planned(session: &Session, entries: &[Entry]) {
         }
     }
     for (why, keys) in told {
-        session.terminal.say(&format!("{why}; shown as planned: {}", keys.join(", ")));
+        session.terminal.say(format!("{why}; shown as planned: {}", keys.join(", ")));
     }
 }
 

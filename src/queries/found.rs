@@ -75,7 +75,7 @@ async fn clusters(session: &Session, azure: &azure::Read, whole: &ArmId) -> Resu
     let contexts = match session.clusters.contexts() {
         Ok(contexts) => contexts,
         Err(error) => {
-            session.terminal.say(&format!("no cluster is looked at: {error}"));
+            session.terminal.say(format!("no cluster is looked at: {error}"));
             return Ok(Vec::new());
         }
     };
@@ -89,7 +89,7 @@ async fn clusters(session: &Session, azure: &azure::Read, whole: &ArmId) -> Resu
         let cluster = ClusterRef { id: cluster.id.clone(), context: (*context).to_owned(), principal_id: None };
         match objects(session, cluster).await {
             Ok(objects) => found.push(objects),
-            Err(error) => session.terminal.say(&format!("not looked at: {error}")),
+            Err(error) => session.terminal.say(format!("not looked at: {error}")),
         }
     }
     Ok(found)
@@ -291,7 +291,7 @@ async fn secrets<'a>(session: &Session, azure: &azure::Read, there: &There, app:
         let listed = match azure.secrets(&vault.uri).await {
             Ok(listed) => listed,
             Err(error) => {
-                session.terminal.say(&format!("secrets of {} are not looked at: {error}", vault.id.name()));
+                session.terminal.say(format!("secrets of {} are not looked at: {error}", vault.id.name()));
                 continue;
             }
         };

@@ -10,7 +10,7 @@ use crate::{
     engine::{input::Outputs, key::Key},
     exit::Exit,
     failure::Failure,
-    output::table,
+    output::{Text, table},
     resources::{roles, secret},
     session::Session,
     spec::memory::Memory,
@@ -80,9 +80,9 @@ impl<'a> Eyes<'a> {
         }
     }
 
-    fn say(&self, document: &Value, table: String) -> Result<(), Failure> {
+    fn say(&self, document: &Value, table: Text) -> Result<(), Failure> {
         let text = if self.session.global.output == Format::Table { table } else { paper(self.session, document) };
-        answer(self.session, &text)
+        answer(self.session, text)
     }
 
     fn record(&self, document: &Value) -> Result<(), Failure> {
@@ -284,9 +284,11 @@ impl<'a> Eyes<'a> {
             if self.session.global.output != Format::Table {
                 let mut document = json!(secret.info);
                 document["value"] = json!(secret.value.expose_secret());
-                return answer(self.session, &paper(self.session, &document));
+                return answer(self.session, paper(self.session, &document));
             }
-            return answer(self.session, secret.value.expose_secret());
+            // scripts get it as it is
+            let written = self.session.terminal.value(secret.value.expose_secret());
+            return written.map_err(|e| Failure::new(Exit::Failed, "could not write the answer").because(e.to_string()));
         }
         let info = self.azure.latest_secret(&vault.uri, name).await.map_err(failed)?.ok_or_else(absent)?;
         let value = if info.enabled { "(hidden; --reveal shows it)" } else { "(disabled: nobody can read it)" };

@@ -9,7 +9,7 @@ use crate::{
     engine::fault::Fault,
     exit::Exit,
     failure::Failure,
-    output::{Terminal, json, table, yaml},
+    output::{Line, Terminal, Text, json, table, yaml},
     proof,
     resources::{
         rights::{self, Deed, Named, Reach, Right},
@@ -48,9 +48,13 @@ pub fn rbac(terminal: &Terminal, global: &Global, asked: &Rbac) -> Result<Exit, 
     let text = match format {
         Format::Table => rows(&granted, terminal.width),
         Format::Json => json::text(&json!({ "apiVersion": "v1", "kind": "List", "items": objects(asked, &name, &granted) })),
-        Format::Yaml => preface(asked, &granted) + &documents(&objects(asked, &name, &granted)),
+        Format::Yaml => {
+            let mut text = preface(asked, &granted);
+            text.append(documents(&objects(asked, &name, &granted)));
+            text
+        }
     };
-    terminal.answer(&text).map_err(|e| Failure::new(Exit::Failed, "could not write the answer").because(e.to_string()))?;
+    terminal.answer(text).map_err(|e| Failure::new(Exit::Failed, "could not write the answer").because(e.to_string()))?;
     Ok(Exit::Done)
 }
 
@@ -244,7 +248,7 @@ fn full(group: &str, resource: &str) -> String {
     if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") }
 }
 
-fn rows(granted: &Granted, width: Option<u16>) -> String {
+fn rows(granted: &Granted, width: Option<u16>) -> Text {
     let mut rows: Vec<Vec<String>> = granted
         .rules
         .iter()
@@ -318,7 +322,7 @@ fn subject(subject: &Subject) -> Value {
 }
 
 /// What a reader of the YAML should know.
-fn preface(asked: &Rbac, granted: &Granted) -> String {
+fn preface(asked: &Rbac, granted: &Granted) -> Text {
     let commands: Vec<String> = asked.commands.iter().map(For::word).collect();
     let mut lines = vec![format!("# what podid needs for {}", commands.join(", "))];
     lines.push(if asked.make_namespaces {
@@ -340,10 +344,16 @@ fn preface(asked: &Rbac, granted: &Granted) -> String {
         lines.push(format!("# left out (--optional), without which {without}:"));
         lines.extend(what.iter().map(|what| format!("#   {what}")));
     }
-    lines.join("\n") + "\n"
+    lines.into_iter().map(Line::from).collect()
 }
 
-fn documents(objects: &[Value]) -> String {
-    let all: Vec<String> = objects.iter().map(yaml::text).collect();
-    all.join("---\n")
+fn documents(objects: &[Value]) -> Text {
+    let mut all = Text::new();
+    for object in objects {
+        if !all.is_empty() {
+            all.push("---");
+        }
+        all.append(yaml::text(object));
+    }
+    all
 }

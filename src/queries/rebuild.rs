@@ -64,10 +64,10 @@ async fn look(session: &Session, goal: &Goal, scene: &Scene, ledger: &mut Ledger
         }
     }
     for action in plan.actions.iter().filter(|a| !a.notes.is_empty()) {
-        session.terminal.say(&format!("{}: {}", action.key, action.notes.0.join("; ")));
+        session.terminal.say(format!("{}: {}", action.key, action.notes.0.join("; ")));
     }
     for refusal in &plan.refused {
-        session.terminal.say(&format!("not found: {}: {}", refusal.key, refusal.reason));
+        session.terminal.say(format!("not found: {}: {}", refusal.key, refusal.reason));
     }
     Ok(count)
 }
@@ -80,7 +80,7 @@ fn finish(session: &Session, state: Option<&State>, ledger: &Ledger, counts: &[(
         answer(session, "found nothing that carries podid's marks")?;
     }
     for (app, count) in counts {
-        answer(session, &format!("found {count} resources of app {app}"))?;
+        answer(session, format!("found {count} resources of app {app}"))?;
     }
     Ok(Exit::Done)
 }

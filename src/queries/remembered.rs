@@ -9,7 +9,7 @@ use crate::{
     },
     exit::Exit,
     failure::Failure,
-    output::table,
+    output::{Line, json, table},
     session::Session,
     spec::load,
     state::State,
@@ -60,26 +60,27 @@ fn raw(value: &Value) -> String {
     }
 }
 
-/// A raw value for scripts, or all that a resource published.
+/// A bare value for scripts, or all that a resource published. These are ids, names and addresses, none of which has a character that is
+/// shown as an escape; what has one is no such value, and is not printed as it is.
 pub fn output(session: &Session, key: &Key, field: Option<&str>) -> Result<Exit, Failure> {
     let (_, ledger) = State::peek(&session.state_path(None))?;
     let entry = entry(session, &ledger, key)?;
     let Some(field) = field else {
         let text = match session.global.output {
             Format::Json | Format::Yaml => paper(session, &json!(entry.outputs)),
-            Format::Table => entry.outputs.iter().map(|(name, value)| format!("{name}={}\n", raw(value))).collect(),
+            Format::Table => entry.outputs.iter().map(|(name, value)| Line::from(format!("{name}={}", raw(value)))).collect(),
         };
-        answer(session, &text)?;
+        answer(session, text)?;
         return Ok(Exit::Done);
     };
     match entry.outputs.get(field) {
         Some(value) => {
             let text = match session.global.output {
-                Format::Table => raw(value),
-                Format::Json => value.to_string(),
+                Format::Table => raw(value).into(),
+                Format::Json => json::line(value),
                 Format::Yaml => paper(session, value),
             };
-            answer(session, &text)?;
+            answer(session, text)?;
             Ok(Exit::Done)
         }
         None => {
@@ -117,7 +118,7 @@ fn list(session: &Session) -> Result<Exit, Failure> {
             table::list(&["KEY", "APP", "ORIGIN", "CLUSTER", "UNFINISHED"], &rows, "the state is empty", session.terminal.width)
         }
     };
-    answer(session, &text)?;
+    answer(session, text)?;
     Ok(Exit::Done)
 }
 
@@ -128,7 +129,7 @@ fn show(session: &Session, key: Option<&str>) -> Result<Exit, Failure> {
         None => json!({ "version": 1, "world": world, "entries": ledger.entries().collect::<Vec<_>>() }),
     };
     // a state has no table: its document is what it is
-    answer(session, &paper(session, &document))?;
+    answer(session, paper(session, &document))?;
     Ok(Exit::Done)
 }
 
@@ -137,11 +138,11 @@ fn forget(session: &Session, key: &Key) -> Result<Exit, Failure> {
     let mut ledger = state.ledger();
     let app = entry(session, &ledger, key)?.app.clone();
     if session.global.dry_run.is_on() {
-        session.terminal.say(&format!("would forget {key}; nothing was changed"));
+        session.terminal.say(format!("would forget {key}; nothing was changed"));
         return Ok(Exit::Done);
     }
     ledger.forget(&app, key);
     state.save(&ledger)?;
-    session.terminal.say(&format!("forgot {key}; the thing itself stays"));
+    session.terminal.say(format!("forgot {key}; the thing itself stays"));
     Ok(Exit::Done)
 }

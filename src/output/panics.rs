@@ -1,0 +1,30 @@
+//! A panic is a bug of podid's, and is told as any other failure: cleaned, and as an event where stderr holds events.
+
+use super::{Terminal, Text};
+use crate::{exit::Exit, failure::Failure};
+use std::{
+    any::Any,
+    backtrace::{Backtrace, BacktraceStatus},
+    panic,
+};
+
+/// Reports each panic of this process, in whichever thread, to the terminal.
+pub fn report_to(terminal: &Terminal) {
+    let terminal = terminal.clone();
+    panic::set_hook(Box::new(move |info| {
+        let place = info.location().map(|at| format!("at {}:{}", at.file(), at.line()));
+        terminal.fail(&failure(info.payload(), place));
+        let backtrace = Backtrace::capture();
+        if backtrace.status() == BacktraceStatus::Captured {
+            terminal.complain(Text::of_lines(&backtrace.to_string()));
+        }
+    }));
+}
+
+/// What is said of a panic, by what it was raised with.
+pub fn failure(payload: &(dyn Any + Send), place: Option<String>) -> Failure {
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let failure = Failure::new(Exit::Bug, "internal error (this is a bug in podid)").because(text.unwrap_or("panic without a message"));
+    let failure = place.into_iter().fold(failure, Failure::because);
+    failure.hint("Please report it with the command and this message.")
+}
