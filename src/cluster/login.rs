@@ -27,7 +27,9 @@ const SPARE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
 /// Shows a person what a login command says while it waits for them, such as a code to type into a browser. By default nobody sees it.
 #[derive(Clone, Default)]
-pub struct PluginOutput(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+pub struct PluginOutput(Option<Arc<Show>>);
+
+type Show = dyn Fn(&str) + Send + Sync;
 
 impl PluginOutput {
     pub fn to(show: impl Fn(&str) + Send + Sync + 'static) -> Self {

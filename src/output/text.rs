@@ -1,5 +1,5 @@
-//! Lines for people. A line break or a colour cannot be put in as text: a line is what is added as one, a colour is a style of a part. What
-//! else is in a text is shown by `clean`, whoever wrote it, so no message can forget to.
+//! Lines for people. A text that is added cannot bring a line break or a colour of its own: only `push` begins a line, and a colour is the
+//! style of a part. Every part goes through `clean`, whoever wrote it, so no message can forget to.
 
 use super::{clean, paint::Paint};
 use std::fmt::{self, Display};

@@ -13,7 +13,7 @@ pub fn text(document: &Value) -> Text {
     Text::of_lines(&written(document))
 }
 
-/// What acts on a reader stands in double quotes, where YAML has escapes for it.
+/// Strings that act on a reader are double-quoted: YAML has escapes there only.
 fn written(document: &Value) -> String {
     if has_acting_name(document) {
         // a name cannot be told to be quoted; JSON is YAML, and quotes all of them
