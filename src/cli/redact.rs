@@ -37,7 +37,7 @@ fn value(text: &str, about_secrets: bool) -> String {
     match text.split_once('=') {
         Some((name, _)) => format!("{}={LEFT_OUT}", self::name(name)),
         // an empty one is a missing one, and said to be so
-        None if about_secrets && !text.is_empty() => LEFT_OUT.to_owned(),
+        None if about_secrets && !matches!(text, "" | "-") => LEFT_OUT.to_owned(),
         None => text.to_owned(),
     }
 }

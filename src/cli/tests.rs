@@ -184,7 +184,7 @@ fn no_error_repeats_a_value_that_may_be_a_secret() {
     // elsewhere what was typed is worth repeating
     assert!(refused("identity create -n x").contains("'x'"));
     let told = refused("vault secret set conn --vault kv1 --file -");
-    assert!(told.contains("--stdin"), "{told}");
+    assert!(told.contains("'-'") && told.contains("`--stdin` reads"), "{told}");
 }
 
 #[test]

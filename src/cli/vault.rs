@@ -206,7 +206,7 @@ impl Secret {
 }
 
 fn file(text: &str) -> Result<PathBuf, String> {
-    if text == "-" { Err("it is no file; `--stdin` reads the value from standard input".into()) } else { Ok(text.into()) }
+    if text == "-" { Err("not a file; `--stdin` reads the value from standard input".into()) } else { Ok(text.into()) }
 }
 
 fn value_given() -> Error {

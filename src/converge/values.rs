@@ -47,8 +47,7 @@ pub(super) fn check(desired: &Desired, values: &Values) -> Result<(), Failure> {
 pub(super) fn give_stdin(session: &Session, desired: &Desired, values: &Values) -> Result<(), Failure> {
     for (key, _, source) in wanted(desired) {
         if source == From::Stdin {
-            // the line break that a pipe adds is not a part of the value
-            let value = stdin::value(&session.terminal, values::LIMIT + 2)?;
+            let value = stdin::value(&session.terminal, values::LIMIT)?;
             values.give(key, &source, value).map_err(|e| Failure::from(&e))?;
         }
     }

@@ -3,7 +3,7 @@
 
 use super::{Error, open_lock};
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{File, TryLockError},
     io,
     path::Path,
 };
@@ -28,7 +28,7 @@ pub fn try_take(path: &Path) -> Result<Option<File>, Error> {
 fn has_name(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
     let held = file.metadata()?;
-    match fs::symlink_metadata(path) {
+    match std::fs::symlink_metadata(path) {
         Ok(named) => Ok((held.dev(), held.ino()) == (named.dev(), named.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
@@ -46,6 +46,7 @@ fn has_name(_: &File, _: &Path) -> io::Result<bool> {
 mod tests {
     use super::*;
     use std::{
+        fs,
         sync::atomic::{AtomicBool, AtomicUsize, Ordering},
         thread,
         time::{Duration, Instant},

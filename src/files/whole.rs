@@ -12,7 +12,7 @@ use std::{
 pub const TOKEN_LIMIT: u64 = 1 << 20;
 pub const SPEC_LIMIT: u64 = 16 << 20;
 pub const CONFIG_LIMIT: u64 = 16 << 20;
-pub const PLAN_LIMIT: u64 = 512 << 20;
+pub const PLAN_LIMIT: u64 = 128 << 20;
 
 /// What may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

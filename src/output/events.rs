@@ -5,7 +5,7 @@ use crate::{engine::event::Event, exit::Exit, failure::Failure, files};
 use serde_json::{Value, json};
 use std::{
     fs::File,
-    io::{self, IsTerminal, Write},
+    io::Write,
     path::Path,
     sync::{Mutex, PoisonError},
 };
@@ -55,6 +55,7 @@ impl Events {
 /// Whether a file is the one that stdout or stderr is. /dev/null may be.
 #[cfg(unix)]
 fn is_own_stream(file: &File) -> bool {
+    use std::io::{self, IsTerminal as _};
     let Ok(this) = rustix::fs::fstat(file) else { return false };
     let is_device = rustix::fs::FileType::from_raw_mode(this.st_mode) == rustix::fs::FileType::CharacterDevice;
     let is_same =

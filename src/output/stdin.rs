@@ -4,16 +4,17 @@ use super::Terminal;
 use crate::{exit::Exit, failure::Failure, files::whole};
 use secrecy::SecretString;
 
-/// Reads no further than `limit` bytes.
+/// A value has at most `limit` bytes; no more are read, but for the line break.
 pub fn value(terminal: &Terminal, limit: usize) -> Result<SecretString, Failure> {
     if terminal.stdin_tty {
         return Err(Failure::new(Exit::Refused, "standard input is a terminal, not a value")
             .hint("Pipe the value in, or leave `--stdin` out to be asked for it."));
     }
-    let read = whole::read_within(std::io::stdin(), limit as u64);
-    let bytes = read
-        .map_err(|e| Failure::new(Exit::Usage, "could not read the value from standard input").because(e.to_string()))?
-        .ok_or_else(|| Failure::new(Exit::Usage, format!("the value on standard input is longer than {limit} bytes")))?;
+    let read = whole::read_within(std::io::stdin(), limit as u64 + 2);
+    let bytes =
+        read.map_err(|e| Failure::new(Exit::Usage, "could not read the value from standard input").because(e.to_string()))?.ok_or_else(
+            || Failure::new(Exit::Usage, format!("the value on standard input is too long: Key Vault takes at most {limit} bytes")),
+        )?;
     if bytes.contains(&0) || std::str::from_utf8(&bytes).is_err() {
         return Err(Failure::new(Exit::Usage, "the value on standard input is not UTF-8 text, and Key Vault keeps text only")
             .hint("Keep it as base64, and let the app decode it: pipe it through `base64 -w0`."));

@@ -151,19 +151,6 @@ mod tests {
         assert!(folder.lock().unwrap().is_some());
     }
 
-    #[test]
-    fn a_lock_whose_file_was_removed_and_made_again_has_one_holder() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::open(&dir.path().join("new")).unwrap();
-        let old = folder.lock().unwrap();
-        assert!(old.is_some());
-        fs::remove_file(folder.path("lock")).unwrap();
-        drop(old);
-        let held = folder.lock().unwrap();
-        assert!(held.is_some());
-        assert!(folder.lock().unwrap().is_none(), "two hold it");
-    }
-
     #[cfg(unix)]
     #[test]
     fn files_and_folder_are_for_this_user_only() {

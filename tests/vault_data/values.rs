@@ -45,6 +45,30 @@ fn a_plan_without_the_value_can_be_kept_by_who_has_it() {
     assert_eq!(world.secret()["value"], "mine");
 }
 
+/// Each is refused within moments, and nothing is waited for.
+#[cfg(unix)]
+#[test]
+fn a_value_that_never_ends_or_never_comes_is_refused() {
+    let world = world();
+    assert!(world.program("mkfifo", &["pipe"]).status().unwrap().success());
+    let set = |from: &[&'static str]| [&["vault", "secret", "set", "conn", "--yes"], from, OF_VAULT].concat();
+    for (file, kind) in [("/dev/zero", "it is a device"), ("pipe", "it is a pipe"), (".", "it is a directory")] {
+        world.podid(&set(&["--file", file])).exits(2).says(kind).says("--stdin");
+        world.write("shop.yaml", &SPEC.replace("{file: conn.txt}", &format!("{{file: {file}}}")));
+        world.up("shop.yaml", &[]).exits(2).says(kind);
+    }
+    let endless = || fs::File::open("/dev/zero").unwrap();
+    let output = world.command(&set(&["--stdin"])).stdin(endless()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("too long"), "{output:?}");
+    for words in [&["plan", "-f", "/dev/zero"][..], &["up", "--plan", "/dev/zero"]] {
+        world.podid(words).exits(2).says("it is larger than");
+    }
+    // a spec may come through a pipe
+    let output = piped(&world, &["plan", "-f", "/dev/stdin"], SPEC.as_bytes());
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+}
+
 #[test]
 fn values_of_variables_and_of_standard_input_are_not_needed_either() {
     let mut world = world();
