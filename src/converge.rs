@@ -325,9 +325,8 @@ async fn finish(session: &Session, goal: &Goal, scene: &Scene, plan: &Plan, done
         worst(&report).unwrap_or(Exit::Done)
     };
     let terminal = &session.terminal;
-    if let Some(text) = human::troubles(&report, &|key, fault| hints::told(&scene.desired, key, fault)) {
-        terminal.complain(text);
-    }
+    human::failures(&report, &|key, fault| hints::told(&scene.desired, key, fault)).iter().for_each(|failure| terminal.fail(failure));
+    terminal.complain(human::not_started(&report));
     // people read what was done before the proof begins, programs get one document at the end
     let table = session.global.output == Format::Table;
     if table {

@@ -139,9 +139,7 @@ fn tell(session: &Session, plan: &Plan, answers: &[(&Action, Duration, Answer)])
         }
     }
     let terminal = &session.terminal;
-    if let Some(text) = human::troubles(&report, &|_, fault| Failure::from(fault)) {
-        terminal.complain(text);
-    }
+    human::failures(&report, &|_, fault| Failure::from(fault)).iter().for_each(|failure| terminal.fail(failure));
     let planned: Vec<(&Key, Act, &str)> = answers
         .iter()
         .filter_map(|(action, _, answer)| match answer {

@@ -75,6 +75,11 @@ fn report() -> Report {
     }
 }
 
+fn joined(mut text: Text, more: Text) -> Text {
+    text.append(more);
+    text
+}
+
 fn everything() -> Vec<Text> {
     let rows = [vec![HOSTILE.to_owned(), "::warning::x".into()], vec!["::error::y".into(), format!("{HOSTILE} ").repeat(3)]];
     let object = json!({ "metadata": { "name": HOSTILE }, "list": [HOSTILE], "text": "a\n::error::b\nc" });
@@ -85,7 +90,7 @@ fn everything() -> Vec<Text> {
         human::warnings(&plan()).unwrap(),
         human::report(&report(), &plan(), Duration::ZERO, 2),
         human::rehearsal(&report(), &[(&key(), Act::Create, HOSTILE)]),
-        human::troubles(&report(), &|_, _| failure()).unwrap(),
+        human::failures(&report(), &|_, _| failure()).iter().map(human::failure).fold(human::not_started(&report()), joined),
         human::failure(&failure()),
         human::failure(&panics::failure(&HOSTILE, Some(HOSTILE.into()))),
         table::list(&["NAME", "DETAIL"], &rows, HOSTILE, None),

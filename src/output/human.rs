@@ -139,7 +139,7 @@ fn nothing(plan: &Plan, keep: usize) -> String {
 }
 
 /// What was done, and what was kept although it was to go, with the reason; where something failed, everything that was done.
-/// `troubles` says what failed.
+/// `failures` says what failed.
 pub fn report(report: &Report, plan: &Plan, took: Duration, verbose: u8) -> Text {
     let mut lines = Text::new();
     let troubled = !report.failed.is_empty() || !report.not_started.is_empty();
@@ -205,9 +205,8 @@ pub fn rehearsal(report: &Report, planned: &[(&Key, Act, &str)]) -> Text {
     lines
 }
 
-/// What failed, each cause told once however many it stopped, and what was not even begun for it. None: all went well.
-/// `explain` leaves the key out.
-pub fn troubles(report: &Report, explain: Explain<'_>) -> Option<Text> {
+/// What failed, each cause once however many actions it stopped. `explain` leaves the key out.
+pub fn failures(report: &Report, explain: Explain<'_>) -> Vec<Failure> {
     let mut told: Vec<(Vec<String>, Failure)> = Vec::new();
     for (key, act, fault) in &report.failed {
         let (what, failure) = (format!("{} {key}", verb(*act)), explain(key, fault));
@@ -216,11 +215,15 @@ pub fn troubles(report: &Report, explain: Explain<'_>) -> Option<Text> {
             None => told.push((vec![what], failure)),
         }
     }
-    let mut text = Text::new();
-    for (what, mut cause) in told {
-        cause.message = format!("could not {}: {}", what.join(", "), cause.message);
-        text.append(failure(&cause));
-    }
+    let named = |(what, cause): (Vec<String>, Failure)| {
+        let message = format!("could not {}: {}", what.join(", "), cause.message);
+        Failure { message, ..cause }
+    };
+    told.into_iter().map(named).collect()
+}
+
+/// What was not started for it, a line for each reason.
+pub fn not_started(report: &Report) -> Text {
     let mut waited: Vec<(&str, Vec<String>)> = Vec::new();
     for (key, act, because) in &report.not_started {
         let what = format!("{} {key}", verb(*act));
@@ -229,10 +232,9 @@ pub fn troubles(report: &Report, explain: Explain<'_>) -> Option<Text> {
             None => waited.push((because, vec![what])),
         }
     }
-    for (because, what) in waited {
-        text.push(Line::new().yellow("not started: to").plain(format!(" {}: {because}", what.join(", "))));
-    }
-    (!text.is_empty()).then_some(text)
+    let line =
+        |(because, what): (&str, Vec<String>)| Line::new().yellow("not started: to").plain(format!(" {}: {because}", what.join(", ")));
+    waited.into_iter().map(line).collect()
 }
 
 /// `error: could not …`, why, and what to run next.

@@ -78,7 +78,7 @@ fn a_hostile_answer_of_a_server_is_shown_and_does_not_act() {
             is_harmless(&output);
             if format.contains(&"--events") {
                 let events = are_events(&output.stderr);
-                assert!(events.iter().any(|event| event["event"] == "error" || event["event"] == "failed"), "{events:?}");
+                assert!(events.iter().any(|event| event["event"] == "error" && event["exit"].is_u64()), "{events:?}");
             }
         }
     }
