@@ -71,7 +71,7 @@ impl Session {
         let plugin_output = cluster::PluginOutput::to(move |text| person.pass_on(text));
         let settings = cluster::Settings { kubeconfig, context: None, timeout, whole: global.timeout, parallelism, plugin_output };
         let shown = terminal.clone();
-        let warn = move |text: &str, hint: &str| shown.complain(&human::warning(text, hint));
+        let warn = move |text: &str, hint: &str| shown.complain(human::warning(text, hint));
         let clusters = Clusters::new(settings, global.any_server, Arc::new(warn));
         let azure = Azure::new(azure).map_err(|e| Failure::from(&e))?;
         Ok(Self { global, terminal, azure, clusters, events, stop: interrupts(), command, sandbox })

@@ -86,7 +86,13 @@ pub(super) struct Plugin {
 
 impl Login {
     /// Runs it.
-    pub(super) async fn by_command(context: &str, server: &http::Uri, exec: ExecConfig, times: Times, output: PluginOutput) -> Result<Self> {
+    pub(super) async fn by_command(
+        context: &str,
+        server: &http::Uri,
+        exec: ExecConfig,
+        times: Times,
+        output: PluginOutput,
+    ) -> Result<Self> {
         let plugin = Plugin { context: context.to_owned(), server: shown(server), exec, times, output, now: Mutex::new(None) };
         let first = plugin.run().await?;
         *plugin.now.lock().await = Some(first);
