@@ -1,6 +1,8 @@
-//! One request from its headers to its answer: read, count, hold or fail as the settings say, ask the half of the world that it is for, save, log.
+//! One request from its headers to its answer: refuse who may not ask, read, count, hold or fail as the settings say, ask the half of the world
+//! that it is for, save, log. A request that panics changes nothing and gets an answer like any other.
 
 use super::{
+    attempt::{Panicked, attempt, caught_while},
     azure::{self, Effect},
     control,
     http::{Body, Request, Response},
@@ -57,27 +59,22 @@ fn seal(response: Response) -> Answer {
     answer
 }
 
+/// Who asks: the players say it of themselves.
+fn asked_by(headers: &HeaderMap) -> &'static str {
+    match headers.get("x-podid-player").map(HeaderValue::as_bytes) {
+        Some(b"mic") => "mic",
+        Some(b"nmi") => "nmi",
+        Some(b"csi") => "csi",
+        _ => "client",
+    }
+}
+
 /// `host`: whom the connection is for, as CONNECT or the TLS hello said it.
 pub async fn answer(running: Arc<Running>, conn: Conn, host: String, request: hyper::Request<Incoming>) -> Answer {
     let began = Instant::now();
     let (head, body) = request.into_parts();
-    let of_cluster = running.cluster(&host).is_some();
-    if host == CONTROL_HOST
-        && let Some(refused) = control::refused(&running, conn, &head.headers)
-    {
-        return seal(refused);
-    }
-    let (body, fault) = match unread::read(body, of_cluster).await {
-        Ok(body) => (body, None),
-        Err(fault) => (Bytes::new(), Some(fault)),
-    };
+    let by = asked_by(&head.headers);
     let mut headers = headers(&head.headers);
-    let by = headers.iter().find(|(name, _)| name == "x-podid-player").map_or("client", |(_, value)| match value.as_str() {
-        "mic" => "mic",
-        "nmi" => "nmi",
-        "csi" => "csi",
-        _ => "client",
-    });
     headers.retain(|(name, _)| name != "x-podid-player");
     let request = Request {
         method: head.method.as_str().to_owned(),
@@ -85,34 +82,66 @@ pub async fn answer(running: Arc<Running>, conn: Conn, host: String, request: hy
         path: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
         headers,
-        body,
+        body: Bytes::new(),
     };
-    if let Some(fault) = fault {
-        let response = unread::refusal(&request.host, of_cluster, fault);
+    let answered = caught_while(attended(&running, conn, by, &request, &head.headers, body)).await;
+    seal(answered.unwrap_or_else(|Panicked| {
+        let response = unread::internal(&request.host, running.cluster(&request.host).is_some());
         note(&running, conn, by, &request, response.status, began);
-        return seal(response);
-    }
-    if request.host == CONTROL_HOST {
-        return seal(control::answer(&running, &request).await);
-    }
-    seal(judged(&running, conn, by, &request).await)
+        response
+    }))
 }
 
-async fn judged(running: &Arc<Running>, conn: Conn, by: &str, request: &Request) -> Response {
+/// The body is read only of those who may ask.
+async fn attended(running: &Arc<Running>, conn: Conn, by: &str, head: &Request, headers: &HeaderMap, body: Incoming) -> Response {
+    let began = Instant::now();
+    let control = head.host == CONTROL_HOST;
+    if control && let Some(refused) = control::refused(running, conn, headers) {
+        return refused;
+    }
+    let cluster = running.cluster(&head.host);
+    let refusal = match &cluster {
+        Some(cluster) => cluster.kube.refused(head),
+        None => azure::refused(&mut running.azure(), head, &running.settings.rules(), azure::times::now()),
+    };
+    if refusal.is_some() {
+        return judged(running, conn, by, head, refusal).await;
+    }
+    let whole = match running.room.read(body, &head.method, &head.host, cluster.is_some()).await {
+        Ok(whole) => whole,
+        Err(fault) => {
+            let response = unread::refusal(&head.host, cluster.is_some(), fault);
+            note(running, conn, by, head, response.status, began);
+            return response;
+        }
+    };
+    let request = Request { body: whole.bytes.clone(), ..head.clone() };
+    if control {
+        return control::answer(running, &request).await;
+    }
+    judged(running, conn, by, &request, None).await
+}
+
+/// `refusal`: of one who may not ask.
+async fn judged(running: &Arc<Running>, conn: Conn, by: &str, request: &Request, refusal: Option<Response>) -> Response {
     let began = Instant::now();
     let path = with_query(request);
     let verdict = running.settings.judge(by, &request.method, &request.host, &path);
     if verdict.hold == Some(When::Before) {
         hang(running).await;
     }
+    let truly = async || match refusal {
+        Some(refusal) => refusal,
+        None => truly(running, by, request, &verdict.rules).await,
+    };
     let response = match verdict.fail {
         Some(fail) => {
             if fail.when == Some(When::After) {
-                truly(running, by, request, &verdict.rules).await;
+                truly().await;
             }
             failed(fail)
         }
-        None => truly(running, by, request, &verdict.rules).await,
+        None => truly().await,
     };
     if verdict.hold == Some(When::After) {
         hang(running).await;
@@ -168,12 +197,12 @@ async fn truly(running: &Arc<Running>, by: &str, request: &Request, rules: &azur
             Err(why) => tracing::warn!("{why}"),
         }
     }
-    let (answer, occupied) = {
-        let mut state = running.azure();
-        let answer = azure::answer(&mut state, request, rules, azure::times::now());
-        let occupied = answer.as_ref().and_then(|(response, _)| azure::federated::occupy(&mut state, request, rules, response));
+    let asked = attempt(&mut *running.azure(), |state| {
+        let answer = azure::answer(state, request, rules, azure::times::now());
+        let occupied = answer.as_ref().and_then(|(response, _)| azure::federated::occupy(state, request, rules, response));
         (answer, occupied)
-    };
+    });
+    let Ok((answer, occupied)) = asked else { return unread::internal(&request.host, false) };
     let Some((response, effect)) = answer else { return Response::new(404) };
     let _occupied = match occupied {
         None => None,

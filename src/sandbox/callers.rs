@@ -1,6 +1,8 @@
 //! What can be asked about the callers of a world, of this process or of the one that serves it.
 
-use super::{Embedded, Error, Options, azure::callers as rules, azure::times, command, folder::Folder, open, running::Running};
+use super::{
+    Embedded, Error, Options, attempt::attempt, azure::callers as rules, azure::times, command, folder::Folder, open, running::Running,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -31,9 +33,11 @@ pub async fn done(running: &Running, wish: &CallerWish) -> Result<Value, Error> 
         match wish {
             CallerWish::List => return Ok(rules::list(&azure)),
             CallerWish::Nodes { cluster } => return rules::of_nodes(&azure, cluster).map_err(refused),
-            CallerWish::Delete { name } => json!(rules::remove(&mut azure, name)),
-            CallerWish::Add { name, role, scopes } => rules::add(&mut azure, name, role, scopes, times::now()).map_err(refused)?,
+            CallerWish::Delete { name } => attempt(&mut *azure, |azure| Ok(json!(rules::remove(azure, name)))),
+            CallerWish::Add { name, role, scopes } => attempt(&mut *azure, |azure| rules::add(azure, name, role, scopes, times::now())),
         }
+        .unwrap_or_else(|panicked| std::panic::resume_unwind(Box::new(panicked)))
+        .map_err(refused)?
     };
     running.save().await.map_err(|why| Error::Unreachable { dir: running.folder.dir().to_owned(), why })?;
     Ok(value)

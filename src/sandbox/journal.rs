@@ -48,9 +48,14 @@ impl Journal {
         self.changes.is_none() || self.length > self.world.max(LEAST)
     }
 
+    /// It is not known what the files tell of the last changes: the next save writes all.
+    pub fn forget(&mut self) {
+        (self.changes, self.behind) = (None, true);
+    }
+
     /// Changes could not be put into words.
     pub fn lost(&mut self, why: &serde_json::Error) -> Error {
-        (self.changes, self.behind) = (None, true);
+        self.forget();
         Error::Damaged { path: self.folder.path(Self::FILE), why: why.to_string() }
     }
 

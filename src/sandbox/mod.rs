@@ -1,14 +1,17 @@
 //! An embedded Azure and a small Kubernetes API on loopback, with rules, not scripts. Knows nothing of the rest of podid.
 //!
-//! `http` plain requests and answers · `door` where it listens · `server` the listener, TLS, CONNECT proxy · `answer` one request's way · `running` the world in memory, saved ·
+//! `http` plain requests and answers · `door` where it listens · `server` the listener, TLS, CONNECT proxy · `connections` how many · `unread` bodies ·
+//! `answer` one request's way · `attempt` what fails half-way is undone · `running` the world in memory, saved ·
 //! `azure/` Entra, ARM, Graph, Key Vault, IMDS · `kube/` the API server · `players/` MIC, NMI, CSI driver and kubelet, as HTTP clients ·
 //! `stand_in/` clusters from outside in the place of its own ·
-//! `control` what its users can ask of it while it runs, `remote` asks that of another process.
+//! `measure`, `yaml` bounds of what is sent · `control` what its users can ask of it while it runs, `remote` asks that of another process.
 
 mod access;
 mod answer;
+mod attempt;
 pub mod azure;
 mod callers;
+mod connections;
 mod control;
 mod door;
 mod error;
@@ -22,6 +25,7 @@ pub mod kube;
 mod lateness;
 mod limits;
 mod log;
+mod measure;
 mod play;
 pub mod players;
 mod remote;
@@ -38,6 +42,7 @@ mod tls;
 mod unread;
 mod upgrade;
 mod world;
+mod yaml;
 
 pub use access::Access;
 pub use callers::{CallerWish, callers};

@@ -2,8 +2,10 @@
 //! Saves are grouped: whoever waits for one waits for the next write that begins after it asked.
 
 use super::{
+    attempt::{Panicked, caught, caught_while},
     azure,
     azure::ids,
+    connections::Connections,
     error::Error,
     folder::Folder,
     issuer,
@@ -15,6 +17,7 @@ use super::{
     settings::Settings,
     stand_in::StandIns,
     tls::Authority,
+    unread::Room,
     world::{Change, World},
 };
 use std::{
@@ -33,6 +36,9 @@ pub struct Running {
     pub settings: Arc<Settings>,
     pub log: Log,
     pub stage: Stage,
+    /// For the bodies of all requests together.
+    pub room: Room,
+    pub connections: Connections,
     pub stand_ins: StandIns,
     /// Told at start; for `GET /settings`.
     pub serving: bool,
@@ -102,6 +108,8 @@ impl Running {
             settings: Arc::new(settings),
             log,
             stage: Stage::default(),
+            room: Room::default(),
+            connections: Connections::default(),
             stand_ins,
             serving,
             address: std::sync::OnceLock::new(),
@@ -268,15 +276,22 @@ async fn save_again_and_again(running: std::sync::Weak<Running>, saves: Arc<Save
         let Some(running) = running.upgrade() else { break };
         let upto = saves.wanted.load(Ordering::Acquire);
         let whole = saves.whole.swap(false, Ordering::AcqRel);
-        let change = changes(&running);
-        let changed: Vec<String> = change.iter().flat_map(|change| change.clusters.keys().cloned()).collect();
-        let fault = write(&running, &mut journal, change, whole).err().map(|fault| fault.to_string());
+        let mut changed = Vec::new();
+        let saved = caught(|| {
+            let change = changes(&running);
+            changed = change.iter().flat_map(|change| change.clusters.keys().cloned()).collect();
+            write(&running, &mut journal, change, whole).err().map(|fault| fault.to_string())
+        });
+        let fault = saved.unwrap_or_else(|Panicked| {
+            journal.forget();
+            Some("internal error (this is a bug in podid)".to_owned())
+        });
         saves.done.send_modify(|s| {
             s.upto = upto;
             s.fault = fault;
         });
         // what controllers made may call for players, too; to ask each cluster at each save would cost more than the save
-        running.wake(&changed).await;
+        let _ = caught_while(running.wake(&changed)).await;
     }
     saves.done.send_modify(|s| s.ended = true);
 }

@@ -4,6 +4,7 @@
 use super::{
     answer::{self, Answer, CONTROL_HOST},
     azure::{IMDS_HOST, Known, imds::NODE_HEADER},
+    connections::{Activity, IDLE, PATIENCE},
     door::Door,
     running::Running,
     stream::Peeked,
@@ -37,21 +38,34 @@ pub struct Conn {
     pub from_here: bool,
 }
 
-/// For the first byte, a TLS handshake, and the head of a request.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// An idle connection is kept longer than the pools of clients keep theirs.
-const IDLE: Duration = Duration::from_secs(300);
 const TLS_HANDSHAKE: u8 = 22;
+/// What is read ahead of a connection over HTTP/1, the head of a request with it.
+const AHEAD: usize = 64 << 10;
+/// What a client may send over HTTP/2 before anybody reads it: of one request, of a connection, and the heads of requests.
+const STREAM_AHEAD: u32 = 64 << 10;
+const CONNECTION_AHEAD: u32 = 256 << 10;
+const HEAD: u32 = 64 << 10;
+/// Requests at once over one connection.
+const STREAMS: u32 = 128;
 
 /// Until told to stop; then what runs is finished, but no longer than `drain`.
 pub async fn run(listener: TcpListener, door: Door, running: Arc<Running>, stop: watch::Receiver<bool>, drain: Duration) {
     let mut connections = JoinSet::new();
+    let mut room = None;
     loop {
+        // others wait in the system's own queue, which holds no file of this process
+        let one_more = async {
+            if room.is_none() {
+                room = running.connections.one_more().await;
+            }
+            listener.accept().await
+        };
         tokio::select! {
-            accepted = listener.accept() => match accepted {
+            accepted = one_more => match accepted {
                 Ok((stream, peer)) => {
-                    let (door, running, stop) = (door.clone(), running.clone(), stop.clone());
+                    let (door, running, stop, room) = (door.clone(), running.clone(), stop.clone(), room.take());
                     connections.spawn(async move {
+                        let _room = room;
                         let conn = Conn { number: running.log.connection(), from_here: peer.ip().to_canonical().is_loopback() };
                         let _ = stream.set_nodelay(true);
                         match door {
@@ -132,18 +146,29 @@ enum To {
 async fn proxied(running: Arc<Running>, conn: Conn, stream: TcpStream, stop: watch::Receiver<bool>) {
     let tunnel: Arc<Mutex<Option<Tunnel>>> = Arc::default();
     let (site, slot) = (running.clone(), tunnel.clone());
+    let activity: Arc<Activity> = Arc::default();
+    let seen = activity.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (site, slot) = (site.clone(), slot.clone());
-        async move { Ok::<_, Infallible>(at_the_proxy(site, conn, request, &slot).await) }
+        let (site, slot, asked) = (site.clone(), slot.clone(), seen.asked());
+        async move {
+            let _asked = asked;
+            Ok::<_, Infallible>(at_the_proxy(site, conn, request, &slot).await)
+        }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(IDLE);
+    builder.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(AHEAD);
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let ends = async {
+        tokio::select! {
+            () = stopped(stop.clone()) => {}
+            () = activity.over() => {}
+        }
+    };
     tokio::select! {
         _ = serving.as_mut() => {}
-        () = stopped(stop.clone()) => {
+        () = ends => {
             serving.as_mut().graceful_shutdown();
-            let _ = serving.await;
+            let _ = timeout(PATIENCE, serving).await;
         }
     }
     let tunnel = tunnel.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -241,19 +266,28 @@ async fn requests_with<T>(
 ) where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let activity: Arc<Activity> = Arc::default();
+    let seen = activity.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         mark(&mut request);
-        let (running, host) = (running.clone(), host.clone());
-        async move { Ok::<_, Infallible>(answer::answer(running, conn, host, request).await) }
+        let (running, host, asked) = (running.clone(), host.clone(), seen.asked());
+        async move {
+            let _asked = asked;
+            Ok::<_, Infallible>(answer::answer(running, conn, host, request).await)
+        }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(AHEAD);
+    let mut http2 = builder.http2();
+    http2.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEAD);
+    http2.initial_stream_window_size(STREAM_AHEAD).initial_connection_window_size(CONNECTION_AHEAD);
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
-        _ = serving.as_mut() => {}
-        () = stopped(stop) => {
-            serving.as_mut().graceful_shutdown();
-            let _ = serving.await;
-        }
+        _ = serving.as_mut() => return,
+        () = stopped(stop.clone()) => {}
+        () = activity.over() => {}
     }
+    serving.as_mut().graceful_shutdown();
+    // a watch goes on until it ends by itself
+    let _ = serving.await;
 }

@@ -1,5 +1,6 @@
 //! A map of the world that remembers which of its entries were touched, so that a save writes those and no others.
 //! Reads go through to the map; what may change an entry is a method here, and no other way leads to one.
+//! A change that fails half-way can be undone: between `begin` and `commit` a table also remembers what the touched entries were before.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -12,6 +13,8 @@ use std::{
 pub struct Table<V> {
     entries: BTreeMap<String, V>,
     touched: BTreeSet<String>,
+    /// The entries as they were when the change under way began, of those that it touched. None: no change is under way.
+    before: Option<BTreeMap<String, Option<V>>>,
 }
 
 /// A table, whatever is in it, as the file of changes sees it.
@@ -21,6 +24,12 @@ pub trait Kept {
     fn changes(&mut self) -> serde_json::Result<Map<String, Value>>;
     /// Does again what `changes` told of.
     fn apply(&mut self, changes: Map<String, Value>) -> serde_json::Result<()>;
+    /// A change begins that may have to be undone.
+    fn begin(&mut self);
+    /// The change is kept.
+    fn commit(&mut self);
+    /// All entries are again as they were at `begin`.
+    fn undo(&mut self);
 }
 
 /// What changed in each of these tables, by its name.
@@ -43,7 +52,7 @@ pub fn apply<const N: usize>(tables: [(&'static str, &mut dyn Kept); N], mut all
 
 impl<V> Default for Table<V> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), touched: BTreeSet::new() }
+        Self { entries: BTreeMap::new(), touched: BTreeSet::new(), before: None }
     }
 }
 
@@ -62,27 +71,34 @@ impl<'a, V> IntoIterator for &'a Table<V> {
     }
 }
 
-impl<V> Table<V> {
+impl<V: Clone> Table<V> {
+    /// Called before an entry may change.
+    fn touch(&mut self, key: &str) {
+        if let Some(before) = &mut self.before
+            && !before.contains_key(key)
+        {
+            before.insert(key.to_owned(), self.entries.get(key).cloned());
+        }
+        self.touched.insert(key.to_owned());
+    }
     pub fn insert(&mut self, key: String, value: V) -> Option<V> {
-        self.touched.insert(key.clone());
+        self.touch(&key);
         self.entries.insert(key, value)
     }
     pub fn remove(&mut self, key: &str) -> Option<V> {
-        let gone = self.entries.remove(key);
-        if gone.is_some() {
-            self.touched.insert(key.to_owned());
+        if self.entries.contains_key(key) {
+            self.touch(key);
         }
-        gone
+        self.entries.remove(key)
     }
     pub fn get_mut(&mut self, key: &str) -> Option<&mut V> {
-        let there = self.entries.get_mut(key);
-        if there.is_some() {
-            self.touched.insert(key.to_owned());
+        if self.entries.contains_key(key) {
+            self.touch(key);
         }
-        there
+        self.entries.get_mut(key)
     }
     pub fn entry(&mut self, key: String) -> Entry<'_, String, V> {
-        self.touched.insert(key.clone());
+        self.touch(&key);
         self.entries.entry(key)
     }
     pub fn retain(&mut self, keep: impl Fn(&str, &V) -> bool) {
@@ -92,12 +108,13 @@ impl<V> Table<V> {
         }
     }
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.touched.extend(self.entries.keys().cloned());
+        let all: Vec<String> = self.entries.keys().cloned().collect();
+        all.iter().for_each(|key| self.touch(key));
         self.entries.values_mut()
     }
 }
 
-impl<V: Serialize + DeserializeOwned> Kept for Table<V> {
+impl<V: Clone + Serialize + DeserializeOwned> Kept for Table<V> {
     fn touched(&self) -> bool {
         !self.touched.is_empty()
     }
@@ -114,6 +131,21 @@ impl<V: Serialize + DeserializeOwned> Kept for Table<V> {
         }
         Ok(())
     }
+    fn begin(&mut self) {
+        self.before = Some(BTreeMap::new());
+    }
+    fn commit(&mut self) {
+        self.before = None;
+    }
+    fn undo(&mut self) {
+        // what was undone stays touched: a save writes it as it is, which is as it was
+        for (key, value) in self.before.take().into_iter().flatten() {
+            match value {
+                Some(value) => self.entries.insert(key, value),
+                None => self.entries.remove(&key),
+            };
+        }
+    }
 }
 
 impl<V: Serialize> Serialize for Table<V> {
@@ -124,7 +156,7 @@ impl<V: Serialize> Serialize for Table<V> {
 
 impl<'de, V: Deserialize<'de>> Deserialize<'de> for Table<V> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        BTreeMap::deserialize(from).map(|entries| Self { entries, touched: BTreeSet::new() })
+        BTreeMap::deserialize(from).map(|entries| Self { entries, touched: BTreeSet::new(), before: None })
     }
 }
 
@@ -159,5 +191,31 @@ mod tests {
         let mut table: Table<u64> = Table::default();
         let wrong = json!({"table": {"a": 1}, "other": {"b": 2}});
         assert!(apply([("table", &mut table)], serde_json::from_value(wrong).unwrap()).is_err());
+    }
+    #[test]
+    fn a_change_that_is_undone_leaves_every_entry_as_it_was() {
+        let mut table: Table<u64> = serde_json::from_value(json!({"a": 1, "b": 2, "c": 3, "d": 4})).unwrap();
+        let first = (*table).clone();
+        let change = |table: &mut Table<u64>| {
+            table.insert("new".to_owned(), 6);
+            table.insert("a".to_owned(), 7);
+            table.insert("a".to_owned(), 8);
+            table.remove("b");
+            *table.get_mut("c").unwrap() = 0;
+            *table.entry("other".to_owned()).or_insert(0) += 1;
+            table.values_mut().for_each(|n| *n += 1);
+            table.retain(|key, _| key != "d");
+        };
+        table.begin();
+        change(&mut table);
+        table.undo();
+        assert_eq!(*table, first);
+        table.begin();
+        change(&mut table);
+        table.commit();
+        let second = (*table).clone();
+        assert_ne!(second, first);
+        table.undo();
+        assert_eq!(*table, second, "what was kept is not undone");
     }
 }

@@ -55,7 +55,13 @@ pub fn answer(call: &mut Call<'_>) -> Response {
     dress(call, response)
 }
 
-fn admit(call: &mut Call<'_>) -> Result<(), Response> {
+/// The refusal of a caller who is not known, by the request's head alone.
+pub fn refused(call: &mut Call<'_>) -> Option<Response> {
+    let refusal = authenticate(call).err()?;
+    Some(dress(call, refusal))
+}
+
+fn authenticate(call: &mut Call<'_>) -> Result<(), Response> {
     let tenant = &call.state.tenant;
     let refuse = |code: &str, message: String, description: &str| {
         gateway(401, code, message).with(
@@ -88,6 +94,11 @@ fn admit(call: &mut Call<'_>) -> Result<(), Response> {
             ));
         }
     }
+    Ok(())
+}
+
+fn admit(call: &mut Call<'_>) -> Result<(), Response> {
+    authenticate(call)?;
     if let Some(refusal) = call.rules.spent.and_then(|spent| throttled(call, spent)) {
         return Err(refusal);
     }

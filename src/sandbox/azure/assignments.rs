@@ -1,7 +1,7 @@
 //! Role assignments, at any scope. Scope and id echo the casing of the request; a new principal is not known here at once.
 
 use super::{
-    Answer, Call, access, definitions, directory, error, ids, resources, roles,
+    Answer, Call, access, definitions, directory, error, ids, resources, roles, shape,
     state::{Assignment, State},
     times, vaults,
 };
@@ -166,6 +166,19 @@ fn put(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
     let empty = Map::new();
     let properties =
         body.get("properties").and_then(Value::as_object).unwrap_or(if body.contains_key("principalId") { &body } else { &empty });
+    const TYPES: shape::Table = &[
+        ("roleDefinitionId", shape::Kind::Text),
+        ("principalId", shape::Kind::Text),
+        ("principalType", shape::Kind::Text),
+        ("description", shape::Kind::Text),
+        ("condition", shape::Kind::Text),
+        ("conditionVersion", shape::Kind::Text),
+        ("delegatedManagedIdentityResourceId", shape::Kind::Text),
+    ];
+    if let Some(wrong) = shape::wrong(properties, TYPES) {
+        let text = format!("The request to create a role assignment is not valid: the value of {} is not valid.", wrong.field);
+        return Err(error::body(400, "InvalidCreateRoleAssignmentRequest", text));
+    }
     let text = |field: &str| properties.get(field).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned);
     if !ids::is_guid(name) {
         return Err(error::body(

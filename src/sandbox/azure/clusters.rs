@@ -1,9 +1,10 @@
-//! Managed clusters: listed, read, and how they are reached; `changes` makes and ends them, `shown` has what they tell and
-//! `versions` to whom, `site` what comes with one. AKS writes its answers indented and without a charset, and its own errors without an `error` around them.
+//! Managed clusters: listed, read, and how they are reached; `changes` makes and ends them, `sound` knows what they can be asked for, `shown` has
+//! what they tell and `versions` to whom, `site` what comes with one. AKS writes its answers indented and without a charset, and its own errors without an `error` around them.
 
 mod changes;
 mod shown;
 mod site;
+mod sound;
 mod versions;
 
 pub use changes::{operation, operation_result};
@@ -19,6 +20,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 pub const KIND: &str = "Microsoft.ContainerService/managedClusters";
+
+/// AKS's own refusals have no `error` around them.
+fn refusal(status: u16, code: &str, message: impl Into<String>) -> Response {
+    answer(status, &json!({"code": code, "details": null, "message": message.into(), "subcode": code}))
+}
 
 fn answer(status: u16, body: &Value) -> Response {
     let text = serde_json::to_string_pretty(body).unwrap_or_default();

@@ -38,17 +38,22 @@ impl Verdict {
 
 /// Whether a condition lets the action through at a scope. `secret`: the name, where it is about one.
 pub fn evaluate(condition: &str, action: &str, secret: Option<&str>) -> Verdict {
-    let mut parser = Parser { rest: condition, action, secret };
+    let mut parser = Parser { rest: condition, action, secret, left: DEEPEST };
     match parser.any() {
         Some(verdict) if parser.rest.trim().is_empty() => verdict,
         _ => Unknown,
     }
 }
 
+/// Parentheses and negations within one another.
+const DEEPEST: usize = 64;
+
 struct Parser<'a> {
     rest: &'a str,
     action: &'a str,
     secret: Option<&'a str>,
+    /// How many more may stand within one another.
+    left: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -87,12 +92,20 @@ impl<'a> Parser<'a> {
         Some(verdict)
     }
 
+    /// Something that holds another one. Too many of them are not understood.
+    fn inside(&mut self, what: impl FnOnce(&mut Self) -> Option<Verdict>) -> Option<Verdict> {
+        self.left = self.left.checked_sub(1)?;
+        let verdict = what(self);
+        self.left += 1;
+        verdict
+    }
+
     fn one(&mut self) -> Option<Verdict> {
         if self.take("!") || self.take("NOT") {
-            return self.one().map(Verdict::not);
+            return self.inside(Self::one).map(Verdict::not);
         }
         if self.take("(") {
-            let verdict = self.any()?;
+            let verdict = self.inside(Self::any)?;
             return self.take(")").then_some(verdict);
         }
         if self.take("ActionMatches") {
@@ -179,6 +192,9 @@ mod tests {
         let delegation = "((!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'})) OR (@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {4633458b-17de-408a-b874-0445c86b69e6}))";
         assert_eq!(evaluate(delegation, "Microsoft.Authorization/roleAssignments/write", None), Unknown);
         assert_eq!(evaluate(delegation, "Microsoft.KeyVault/vaults/write", None), Holds);
+        for deep in ["(".repeat(1 << 20), "!".repeat(1 << 20), "NOT ".repeat(1 << 18)] {
+            assert_eq!(evaluate(&deep, GET, Some("a")), Unknown);
+        }
         for odd in ["", "true", "@Resource[x] StringEquals 'a' extra", "(@Resource[x] StringEquals 'a'", "@Resource[x] GuidEquals {"] {
             assert_eq!(evaluate(odd, GET, Some("a")), Unknown, "{odd}");
         }

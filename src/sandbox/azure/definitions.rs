@@ -3,7 +3,7 @@
 use super::{
     Answer, Call, access, error, ids, providers, resources,
     roles::{self, Custom, Permission, Role},
-    times,
+    shape, times,
 };
 use crate::sandbox::http::Response;
 use serde_json::{Map, Value, json};
@@ -131,6 +131,15 @@ fn put(call: &mut Call<'_>, scope: &str, guid: &str) -> Answer {
         ));
     }
     let properties = body.get("properties").and_then(Value::as_object).unwrap_or(&body);
+    const TYPES: shape::Table = &[
+        ("roleName", shape::Kind::Text),
+        ("description", shape::Kind::Text),
+        ("assignableScopes", shape::Kind::Texts),
+        ("permissions", shape::Kind::List),
+    ];
+    if let Some(wrong) = shape::wrong(properties, TYPES) {
+        return Err(invalid(&format!("the value of {} is not valid", wrong.field)));
+    }
     let name = properties.get("roleName").and_then(Value::as_str).filter(|n| !n.trim().is_empty());
     let name = name.ok_or_else(|| invalid("roleName is required"))?;
     let there = roles::find(call.state, guid).cloned();

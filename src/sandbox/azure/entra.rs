@@ -207,7 +207,7 @@ fn issue(call: &mut Call<'_>, tenant: &str, v2: bool) -> Response {
         200,
         JSON,
         &json!({"token_type": "Bearer", "expires_in": seconds.to_string(), "ext_expires_in": seconds.to_string(),
-            "expires_on": (now + seconds).to_string(), "not_before": now.to_string(), "resource": audience, "access_token": access}),
+            "expires_on": now.saturating_add(seconds).to_string(), "not_before": now.to_string(), "resource": audience, "access_token": access}),
     )
 }
 

@@ -1,7 +1,7 @@
 //! Refusals that several services share, in the words of recorded traffic. The texts are for people; clients go by status and code.
 
-use super::{Call, times};
-use crate::sandbox::http::Response;
+use super::{Call, shape, times};
+use crate::sandbox::{http::Response, measure};
 use serde_json::{Value, json};
 
 pub const JSON: &str = "application/json; charset=utf-8";
@@ -91,11 +91,30 @@ pub fn object(call: &Call<'_>) -> Result<serde_json::Map<String, Value>, Respons
             format!("The content media type '{kind}' is not supported. Only 'application/json' is supported."),
         ));
     }
-    match serde_json::from_slice::<Value>(&call.request.body) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(invalid_content("the body is no JSON object")),
-        Err(fault) => Err(invalid_content(&fault.to_string())),
+    let object = match serde_json::from_slice::<Value>(&call.request.body) {
+        Ok(value) if measure::too_deep(&value) => {
+            return Err(invalid_content(&format!("The reader's MaxDepth of {} has been exceeded.", measure::DEEPEST)));
+        }
+        Ok(Value::Object(object)) => object,
+        Ok(_) => return Err(invalid_content("the body is no JSON object")),
+        Err(fault) => return Err(invalid_content(&fault.to_string())),
+    };
+    match shape::wrong(&object, shape::OF_ARM) {
+        None => Ok(object),
+        Some(wrong) => {
+            let (is, due) = (wrong.is, wrong.due);
+            Err(invalid_content(&format!("Error converting a value of type '{is}' to type '{due:?}'. Path '{}'.", wrong.field)))
+        }
     }
+}
+
+/// ARM keeps no resource that is larger than the largest request.
+pub fn small_enough(resource: &Value) -> Result<(), Response> {
+    const LARGEST: usize = 4 << 20;
+    if measure::size(resource) <= LARGEST {
+        return Ok(());
+    }
+    Err(gateway(413, "RequestContentTooLarge", "The size of the resource exceeds the maximum size of 4 MB."))
 }
 
 fn invalid_content(why: &str) -> Response {
@@ -126,7 +145,7 @@ pub fn other_location(name: &str, group: &str, there: &str, asked: &str) -> Resp
 pub fn expired(call: &Call<'_>, expiry: i64) -> String {
     format!(
         "The access token expiry UTC time '{}' is earlier than current UTC time '{}'.",
-        times::american(expiry * times::SECOND),
+        times::american(expiry.saturating_mul(times::SECOND)),
         times::american(call.now)
     )
 }

@@ -4,7 +4,7 @@
 use super::{
     Answer, Call, Rules, State, access, arm,
     error::{self, gateway},
-    identities, ids, providers,
+    identities, ids, providers, shape,
     state::{Federated, Group},
 };
 use crate::sandbox::{
@@ -158,6 +158,10 @@ fn wish(body: &Map<String, Value>) -> Result<Federated, Response> {
         )
     };
     let properties = body.get("properties").and_then(Value::as_object).ok_or_else(empty)?;
+    const TYPES: shape::Table = &[("issuer", shape::Kind::Text), ("subject", shape::Kind::Text), ("audiences", shape::Kind::Texts)];
+    if shape::wrong(properties, TYPES).is_some() {
+        return Err(empty());
+    }
     let text = |name: &str| properties.get(name).and_then(Value::as_str).filter(|v| !v.is_empty()).map(str::to_owned);
     let (issuer, subject) = (text("issuer").ok_or_else(empty)?, text("subject").ok_or_else(empty)?);
     for (what, value) in [("issuer", &issuer), ("subject", &subject)] {

@@ -6,40 +6,50 @@ mod members;
 mod people;
 mod services;
 
-use super::{Call, access, ids, state::Sort, times, token};
-use crate::sandbox::http::Response;
+use super::{Call, access, ids, shape, state::Sort, times, token};
+use crate::sandbox::{http::Response, measure};
 use serde_json::{Map, Value, json};
 
 const ODATA: &str = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
 const CONTEXT: &str = "https://graph.microsoft.com/v1.0/$metadata";
 
+const AUDIENCES: &[&str] = &["https://graph.microsoft.com", "https://graph.microsoft.com/", "00000003-0000-0000-c000-000000000000"];
+
 pub fn answer(call: &mut Call<'_>) -> Response {
     let request_id = ids::random();
-    let response = match token::check(
-        call,
-        &["https://graph.microsoft.com", "https://graph.microsoft.com/", "00000003-0000-0000-c000-000000000000"],
-    ) {
+    let response = match authenticate(call, &request_id) {
+        Ok(()) => route(call, &request_id),
+        Err(refusal) => refusal,
+    };
+    dress(call, &request_id, response)
+}
+
+/// The refusal of a caller who is not known, by the request's head alone.
+pub fn refused(call: &mut Call<'_>) -> Option<Response> {
+    let request_id = ids::random();
+    let refusal = authenticate(call, &request_id).err()?;
+    Some(dress(call, &request_id, refusal))
+}
+
+fn authenticate(call: &mut Call<'_>, request_id: &str) -> Result<(), Response> {
+    let text = match token::check(call, AUDIENCES) {
         Ok(caller) => {
             call.caller = caller;
-            route(call, &request_id)
+            return Ok(());
         }
-        Err(fault) => refusal(
-            call,
-            401,
-            "InvalidAuthenticationToken",
-            match fault {
-                token::Fault::Missing => "Access token is empty.",
-                token::Fault::Malformed => "CompactToken parsing failed with error code: 80049217",
-                token::Fault::Expired(_) => "Lifetime validation failed, the token is expired.",
-                token::Fault::Audience(_) => "Access token validation failure. Invalid audience.",
-            },
-            &request_id,
-        ),
+        Err(token::Fault::Missing) => "Access token is empty.",
+        Err(token::Fault::Malformed) => "CompactToken parsing failed with error code: 80049217",
+        Err(token::Fault::Expired(_)) => "Lifetime validation failed, the token is expired.",
+        Err(token::Fault::Audience(_)) => "Access token validation failure. Invalid audience.",
     };
+    Err(refusal(call, 401, "InvalidAuthenticationToken", text, request_id))
+}
+
+fn dress(call: &Call<'_>, request_id: &str, response: Response) -> Response {
     response
         .with("cache-control", "no-cache")
-        .with("request-id", &request_id)
-        .with("client-request-id", call.request.header("client-request-id").unwrap_or(&request_id))
+        .with("request-id", request_id)
+        .with("client-request-id", call.request.header("client-request-id").unwrap_or(request_id))
         .with("odata-version", "4.0")
         .with("strict-transport-security", "max-age=31536000")
         .with(
@@ -119,7 +129,7 @@ fn no_method(call: &Call<'_>, request_id: &str) -> Response {
 }
 
 fn object(call: &Call<'_>, request_id: &str) -> Result<Map<String, Value>, Response> {
-    serde_json::from_slice(&call.request.body).map_err(|_| {
+    let unreadable = || {
         refusal(
             call,
             400,
@@ -127,7 +137,25 @@ fn object(call: &Call<'_>, request_id: &str) -> Result<Map<String, Value>, Respo
             "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.",
             request_id,
         )
-    })
+    };
+    match serde_json::from_slice::<Value>(&call.request.body) {
+        Ok(value) if measure::too_deep(&value) => Err(unreadable()),
+        Ok(Value::Object(object)) => Ok(object),
+        _ => Err(unreadable()),
+    }
+}
+
+/// As `object`, with the types that the entity has.
+fn typed(call: &Call<'_>, request_id: &str, entity: &str, types: shape::Table) -> Result<Map<String, Value>, Response> {
+    let object = object(call, request_id)?;
+    match shape::wrong(&object, types) {
+        None => Ok(object),
+        Some(wrong) => {
+            let field = wrong.field.replace("[]", "");
+            let message = format!("Invalid value specified for property '{field}' of resource '{entity}'.");
+            Err(refusal(call, 400, "Request_BadRequest", &message, request_id))
+        }
+    }
 }
 
 fn merge(into: &mut Value, from: Value) {

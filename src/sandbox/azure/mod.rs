@@ -36,9 +36,11 @@ pub mod scale_sets;
 pub mod secret_backups;
 pub mod secrets;
 pub mod seed;
+pub mod shape;
 pub mod stand_ins;
 pub mod state;
 pub mod subscriptions;
+mod tables;
 pub mod times;
 pub mod token;
 pub mod vault_body;
@@ -149,6 +151,18 @@ pub fn knows(state: &State, host: &str) -> Known {
     }
 }
 
+/// The refusal of a caller who is not known, by the head of the request alone: the body need not be read. The token endpoint and the
+/// metadata service take no token.
+pub fn refused(state: &mut State, head: &Request, rules: &Rules, now: i64) -> Option<Response> {
+    let mut call = Call { state, request: head, rules, now, caller: Caller::default(), pass: None, effect: Effect::Nothing };
+    match head.host.as_str() {
+        ARM_HOST => arm::refused(&mut call),
+        GRAPH_HOST => graph::refused(&mut call),
+        host if host.ends_with(VAULT_SUFFIX) => vault_gate::refused(&mut call),
+        _ => None,
+    }
+}
+
 /// None where the host is none of Azure's.
 pub fn answer(state: &mut State, request: &Request, rules: &Rules, now: i64) -> Option<(Response, Effect)> {
     let mut call = Call { state, request, rules, now, caller: Caller::default(), pass: None, effect: Effect::Nothing };
@@ -160,5 +174,11 @@ pub fn answer(state: &mut State, request: &Request, rules: &Rules, now: i64) -> 
         host if host.ends_with(VAULT_SUFFIX) => vault_gate::answer(&mut call),
         _ => return None,
     };
+    #[cfg(test)]
+    if request.header("x-podid-test-panic").is_some() {
+        call.state.vaults.retain(|_, _| false);
+        call.state.groups.retain(|_, _| false);
+        crate::sandbox::attempt::panic_if_asked(request);
+    }
     Some((response, call.effect))
 }

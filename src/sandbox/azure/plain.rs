@@ -108,6 +108,7 @@ pub fn route(call: &mut Call<'_>, group: &Group, namespace: &str, words: &[Strin
                 merged(there.clone().ok_or_else(absent)?, &body)
             };
             let answer = document(&plain);
+            error::small_enough(&answer)?;
             call.state.plain.insert(key, plain);
             call.changed();
             Ok(if there.is_some() { error::ok(&answer) } else { error::created(&answer) })

@@ -35,7 +35,11 @@ pub fn parse(list: &Value, now: i64) -> Result<Vec<Policy>, Response> {
             return Err(bad("accessPolicies"));
         };
         let mut permissions = Map::new();
-        for (kind, words) in entry.get("permissions").and_then(Value::as_object).into_iter().flatten() {
+        let permissions_of = entry.get("permissions").unwrap_or(&Value::Null);
+        if !permissions_of.is_null() && !permissions_of.is_object() {
+            return Err(bad("permissions"));
+        }
+        for (kind, words) in permissions_of.as_object().into_iter().flatten() {
             let known = KINDS.iter().find(|k| k.eq_ignore_ascii_case(kind)).ok_or_else(|| bad("permissions"))?;
             match words {
                 Value::Null => {}
@@ -45,13 +49,26 @@ pub fn parse(list: &Value, now: i64) -> Result<Vec<Policy>, Response> {
                 _ => return Err(bad("permissions")),
             }
         }
+        if entry.get("applicationId").is_some_and(|id| !id.is_null() && !id.is_string()) {
+            return Err(bad("accessPolicies"));
+        }
         let policy = Policy { tenant_id, object_id, application_id: text("applicationId"), permissions, since: now };
         match policies.iter_mut().find(|p| same(p, &policy)) {
             Some(there) => merge(there, &policy),
             None => policies.push(policy),
         }
+        few_enough(&policies)?;
     }
     Ok(policies)
+}
+
+/// A vault has 1024 at most (Key Vault documentation, "assign an access policy").
+fn few_enough(policies: &[Policy]) -> Result<(), Response> {
+    const MOST: usize = 1024;
+    if policies.len() <= MOST {
+        return Ok(());
+    }
+    Err(error::body(400, "BadRequest", format!("The number of access policies exceeds the maximum of {MOST}.")))
 }
 
 fn merge(into: &mut Policy, from: &Policy) {
@@ -127,6 +144,7 @@ pub fn write(call: &mut Call<'_>, group: &Group, name: &str, verb: &str) -> Answ
             _ => return Err(error::body(400, "BadRequest", format!("The operation kind '{verb}' is not one of add, replace, remove."))),
         }
     }
+    few_enough(&policies)?;
     let touched: Vec<Value> = entries.iter().map(|entry| document(policies.iter().find(|p| same(p, entry)).unwrap_or(entry))).collect();
     set(call, &mut vault, policies);
     vault.modified = call.now;

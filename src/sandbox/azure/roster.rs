@@ -23,7 +23,7 @@ impl Serialize for Assignments {
 
 impl From<Table<Assignment>> for Assignments {
     fn from(all: Table<Assignment>) -> Self {
-        let by_principal = all.iter().map(|(name, assignment)| (assignment.principal.clone(), name.clone())).collect();
+        let by_principal = index(&all);
         Self { all, by_principal }
     }
 }
@@ -46,6 +46,20 @@ impl Kept for Assignments {
         }
         Ok(())
     }
+    fn begin(&mut self) {
+        self.all.begin();
+    }
+    fn commit(&mut self) {
+        self.all.commit();
+    }
+    fn undo(&mut self) {
+        self.all.undo();
+        self.by_principal = index(&self.all);
+    }
+}
+
+fn index(all: &Table<Assignment>) -> BTreeSet<(String, String)> {
+    all.iter().map(|(name, assignment)| (assignment.principal.clone(), name.clone())).collect()
 }
 
 impl Assignments {

@@ -3,7 +3,7 @@
 use super::{
     Answer, Call, error,
     error::ok,
-    ids,
+    ids, shape,
     state::{DeletedSecret, Secret, Tags, Vault, Version},
     times,
     vault_gate::{self, Visit, bad, permit, refusal, unix, vault},
@@ -11,6 +11,7 @@ use super::{
 use crate::sandbox::{
     http::Response,
     lateness::{Kind, Late},
+    measure,
     table::Table,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -126,19 +127,33 @@ struct Wish {
     tags: Option<Tags>,
 }
 
-fn wish(body: &Map<String, Value>) -> Wish {
+const TYPES: shape::Table = &[
+    ("value", shape::Kind::Text),
+    ("contentType", shape::Kind::Text),
+    ("tags", shape::Kind::Words),
+    ("attributes", shape::Kind::Object),
+    ("attributes.enabled", shape::Kind::Flag),
+    ("attributes.nbf", shape::Kind::Number),
+    ("attributes.exp", shape::Kind::Number),
+];
+
+fn wish(body: &Map<String, Value>) -> Result<Wish, Response> {
+    if let Some(wrong) = shape::wrong(body, TYPES) {
+        return Err(bad(format!("Property {} has invalid value", wrong.field)));
+    }
     let attribute = |name: &str| body.get("attributes").and_then(|a| a.get(name));
-    Wish {
+    Ok(Wish {
         enabled: attribute("enabled").and_then(Value::as_bool),
         not_before: attribute("nbf").and_then(Value::as_i64),
         expires: attribute("exp").and_then(Value::as_i64),
         content_type: body.get("contentType").and_then(Value::as_str).map(str::to_owned),
         tags: error::tags(body),
-    }
+    })
 }
 
 pub fn object(call: &Call<'_>) -> Result<Map<String, Value>, Response> {
-    match serde_json::from_slice(&call.request.body) {
+    match serde_json::from_slice::<Value>(&call.request.body) {
+        Ok(value) if measure::too_deep(&value) => Err(bad("The request body is nested too deeply.")),
         Ok(Value::Object(body)) => Ok(body),
         _ => Err(bad("The request body could not be parsed as JSON.")),
     }
@@ -177,8 +192,8 @@ pub fn put(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     }
     let key = visit.key(name);
     free(call, visit, name)?;
+    let wish = wish(&body)?;
     let run = call.state.next_generation(&format!("version:{key}")).to_string();
-    let wish = wish(&body);
     let version = Version {
         id: ids::hex(&["version", &visit.vault, &ids::fold(name), &run]),
         value,
@@ -205,7 +220,7 @@ pub fn put(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
 pub fn patch(call: &mut Call<'_>, visit: &Visit, name: &str, version: Option<&str>) -> Answer {
     sound(name)?;
     permit(call, visit, vault_gate::UPDATE, Some(name))?;
-    let wish = wish(&object(call)?);
+    let wish = wish(&object(call)?)?;
     let id = pick(find(call, visit, name)?, version)?.id.clone();
     let now = call.now;
     let secret = call.state.secrets.get_mut(&visit.key(name)).ok_or_else(|| not_found(name))?;
@@ -227,7 +242,7 @@ pub fn delete(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     permit(call, visit, vault_gate::DELETE, Some(name))?;
     find(call, visit, name)?;
     let (now, lateness) = (call.now, call.rules.lateness);
-    let purge_at = now + vault(call, visit)?.retention_days * times::DAY;
+    let purge_at = now.saturating_add(vault(call, visit)?.retention_days.saturating_mul(times::DAY));
     let key = visit.key(name);
     let secret = call.state.secrets.remove(&key).ok_or_else(|| not_found(name))?;
     let deleted = DeletedSecret { secret, deleted: now, purge_at, late: Late::new(Kind::Deletion, lateness, now) };

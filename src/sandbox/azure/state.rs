@@ -1,11 +1,8 @@
 //! What there is in the sandbox's Azure. Plain values, saved as they stand; keys are folded, texts are kept as they came.
 //! What changes while it runs is in a table, so that a save knows what to write.
 
-use super::{ids, roles::Role, roster::Assignments};
-use crate::sandbox::{
-    lateness::Late,
-    table::{self, Kept, Table},
-};
+use super::{roles::Role, roster::Assignments};
+use crate::sandbox::{lateness::Late, table::Table};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -400,101 +397,4 @@ pub struct Operation {
     pub polls: u32,
     /// `None` for those that end in an empty 200.
     pub status: Option<String>,
-}
-
-impl State {
-    /// All that a save looks at. The compiler asks for a field that is new; what is no table is never written to once the world is made.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 21] {
-        let Self {
-            tenant: _,
-            subscription: _,
-            groups,
-            identities,
-            federated,
-            federating: _,
-            principals,
-            applications,
-            members,
-            assignments,
-            locks,
-            roles,
-            plain,
-            vaults,
-            deleted_vaults,
-            secrets,
-            deleted_secrets,
-            clusters,
-            scale_sets,
-            providers,
-            features,
-            operations,
-            grants,
-            generations,
-        } = self;
-        [
-            ("groups", groups),
-            ("identities", identities),
-            ("federated", federated),
-            ("principals", principals),
-            ("applications", applications),
-            ("members", members),
-            ("assignments", assignments),
-            ("locks", locks),
-            ("roles", roles),
-            ("plain", plain),
-            ("vaults", vaults),
-            ("deleted_vaults", deleted_vaults),
-            ("secrets", secrets),
-            ("deleted_secrets", deleted_secrets),
-            ("clusters", clusters),
-            ("scale_sets", scale_sets),
-            ("providers", providers),
-            ("features", features),
-            ("operations", operations),
-            ("grants", grants),
-            ("generations", generations),
-        ]
-    }
-
-    /// By table, since this was last asked.
-    pub fn changes(&mut self) -> serde_json::Result<Map<String, Value>> {
-        table::changes(self.tables())
-    }
-
-    pub fn apply(&mut self, changes: Map<String, Value>) -> serde_json::Result<()> {
-        table::apply(self.tables(), changes)
-    }
-
-    pub fn generation(&self, name: &str) -> u64 {
-        self.generations.get(&ids::fold(name)).copied().unwrap_or(0)
-    }
-
-    /// The name was deleted (or written) once more.
-    pub fn next_generation(&mut self, name: &str) -> u64 {
-        let entry = self.generations.entry(ids::fold(name)).or_insert(0);
-        *entry += 1;
-        *entry
-    }
-
-    /// What is late at the data plane for this principal (or all) under this scope is new again when it is granted again.
-    pub fn forget_grants(&mut self, of: impl Fn(&str, &str, &str) -> bool) {
-        self.grants.retain(|key, _| {
-            let mut parts = key.split('|');
-            let (principal, vault, kind) = (parts.next(), parts.next(), parts.next());
-            !of(principal.unwrap_or_default(), vault.unwrap_or_default(), kind.unwrap_or_default())
-        });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn all_that_the_file_has_is_a_table_but_for_the_names_of_the_world() {
-        let mut state = crate::sandbox::azure::seed::new(0);
-        let file = serde_json::to_value(&state).unwrap();
-        let kept: Vec<&str> = ["tenant", "subscription"].into_iter().chain(state.tables().map(|(name, _)| name)).collect();
-        let lost: Vec<&String> = file.as_object().unwrap().keys().filter(|name| !kept.contains(&name.as_str())).collect();
-        assert!(lost.is_empty(), "written with the whole world and with no change: {lost:?}; make them tables of State::tables");
-        assert_eq!(file.as_object().unwrap().len(), kept.len(), "a table that the file lacks");
-    }
 }

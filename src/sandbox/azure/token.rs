@@ -33,7 +33,7 @@ fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
 pub fn issue(call: &Call<'_>, audience: &str, object_id: &str, app_id: &str, resource_id: Option<&str>) -> String {
     let (tenant, now) = (&call.state.tenant, times::unix(call.now));
     let mut claims = json!({
-        "aud": audience, "iss": issuer(tenant), "iat": now, "nbf": now, "exp": now + call.rules.token_seconds,
+        "aud": audience, "iss": issuer(tenant), "iat": now, "nbf": now, "exp": now.saturating_add(call.rules.token_seconds),
         "appid": app_id, "appidacr": "1", "idp": issuer(tenant), "idtyp": "app", "oid": object_id, "sub": object_id, "tid": tenant, "ver": "1.0",
     });
     if let Some(id) = resource_id {

@@ -2,6 +2,7 @@
 
 use super::{
     error, ids, policies,
+    shape::{self, Kind, Table},
     state::{Policy, Vault},
 };
 use crate::sandbox::http::Response;
@@ -36,7 +37,40 @@ pub fn complete(now: i64, vault: &mut Vault, properties: &Map<String, Value>) ->
 }
 
 /// Takes over what the body says; returns the policies if it says any.
+const TYPES: Table = &[
+    ("tenantId", Kind::Text),
+    ("sku", Kind::Object),
+    ("sku.family", Kind::Text),
+    ("sku.name", Kind::Text),
+    ("enabledForDeployment", Kind::Flag),
+    ("enabledForDiskEncryption", Kind::Flag),
+    ("enabledForTemplateDeployment", Kind::Flag),
+    ("enableRbacAuthorization", Kind::Flag),
+    ("enablePurgeProtection", Kind::Flag),
+    ("enableSoftDelete", Kind::Flag),
+    ("softDeleteRetentionInDays", Kind::Number),
+    ("createMode", Kind::Text),
+    ("publicNetworkAccess", Kind::Text),
+    ("accessPolicies", Kind::List),
+    ("networkAcls", Kind::Object),
+    ("networkAcls.bypass", Kind::Text),
+    ("networkAcls.defaultAction", Kind::Text),
+    ("networkAcls.ipRules", Kind::List),
+    ("networkAcls.ipRules[].value", Kind::Text),
+    ("networkAcls.virtualNetworkRules", Kind::List),
+    ("networkAcls.virtualNetworkRules[].id", Kind::Text),
+];
+
+/// Refuses properties of other types than a vault's.
+pub fn check(properties: &Map<String, Value>) -> Result<(), Response> {
+    match shape::wrong(properties, TYPES) {
+        None => Ok(()),
+        Some(wrong) => Err(bad(format!("An invalid value was provided for '{}'.", wrong.field.replace("[]", "")))),
+    }
+}
+
 pub fn settle(now: i64, vault: &mut Vault, p: &Map<String, Value>) -> Result<Option<Vec<Policy>>, Response> {
+    check(p)?;
     let text = |name: &str| p.get(name).and_then(Value::as_str);
     let flag = |name: &str| p.get(name).and_then(Value::as_bool);
     if let Some(tenant) = text("tenantId") {

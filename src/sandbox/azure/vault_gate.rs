@@ -51,11 +51,26 @@ impl Visit {
 }
 
 pub fn answer(call: &mut Call<'_>) -> Response {
-    let host = call.request.host.clone();
-    let name = host.strip_suffix(super::VAULT_SUFFIX).unwrap_or_default().to_owned();
-    let region = call.state.vaults.get(&name).map(|v| v.location.clone()).unwrap_or_default();
-    let visit = Visit { vault: name, host, api_version: call.api_version() };
+    let visit = visit(call);
     let response = admit(call).and_then(|()| route(call, &visit)).unwrap_or_else(|refusal| refusal);
+    dress(call, &visit, response)
+}
+
+/// The refusal of a caller who is not known, by the request's head alone.
+pub fn refused(call: &mut Call<'_>) -> Option<Response> {
+    let refusal = authenticate(call).err()?;
+    let visit = visit(call);
+    Some(dress(call, &visit, refusal))
+}
+
+fn visit(call: &Call<'_>) -> Visit {
+    let host = call.request.host.clone();
+    let vault = host.strip_suffix(super::VAULT_SUFFIX).unwrap_or_default().to_owned();
+    Visit { vault, host, api_version: call.api_version() }
+}
+
+fn dress(call: &mut Call<'_>, visit: &Visit, response: Response) -> Response {
+    let region = call.state.vaults.get(&visit.vault).map(|v| v.location.clone()).unwrap_or_default();
     let response = response
         .with("cache-control", "no-cache")
         .with("pragma", "no-cache")
@@ -88,17 +103,22 @@ pub fn bad(message: impl Into<String>) -> Response {
 }
 
 fn admit(call: &mut Call<'_>) -> Result<(), Response> {
+    authenticate(call)?;
+    if call.rules.spent == Some(Spent::Vault) {
+        let message = "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached";
+        return Err(error::body(429, "Throttled", message).with("retry-after", "1"));
+    }
+    match call.request.query("api-version").filter(|v| !v.is_empty()) {
+        Some(_) => Ok(()),
+        None => Err(bad("api-version must be specified")),
+    }
+}
+
+fn authenticate(call: &mut Call<'_>) -> Result<(), Response> {
     let message = match token::check(call, &["https://vault.azure.net"]) {
         Ok(caller) => {
             call.caller = caller;
-            if call.rules.spent == Some(Spent::Vault) {
-                let message = "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached";
-                return Err(error::body(429, "Throttled", message).with("retry-after", "1"));
-            }
-            return match call.request.query("api-version").filter(|v| !v.is_empty()) {
-                Some(_) => Ok(()),
-                None => Err(bad("api-version must be specified")),
-            };
+            return Ok(());
         }
         Err(token::Fault::Missing) => "AKV10000: Request is missing a Bearer or PoP token.".to_owned(),
         Err(token::Fault::Malformed) => "[BearerReadAccessTokenFailed] Error validating token: 'S2S12005'.".to_owned(),

@@ -204,6 +204,7 @@ fn put(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     let location = subscriptions::place_of(&body)?;
     let properties =
         body.get("properties").and_then(Value::as_object).ok_or_else(|| vault_body::bad("The parameter properties is not specified."))?;
+    vault_body::check(properties)?;
     let recover = properties.get("createMode").and_then(Value::as_str).is_some_and(|m| m.eq_ignore_ascii_case("recover"));
     let key = ids::fold(name);
     if let Some(there) = call.state.vaults.get(&key).cloned() {
@@ -329,7 +330,7 @@ pub fn remove(call: &mut Call<'_>, name: &str) {
     let Some(vault) = call.state.vaults.remove(&key) else { return };
     call.state.assignments.drop_under(&ids::fold(&id(&call.state.subscription, &vault)));
     call.state.forget_grants(|_, of, _| of == key);
-    let purge_at = call.now + vault.retention_days * times::DAY;
+    let purge_at = call.now.saturating_add(vault.retention_days.saturating_mul(times::DAY));
     call.state.deleted_vaults.insert(key, DeletedVault { vault, deleted: call.now, purge_at });
     call.changed();
 }

@@ -4,7 +4,7 @@ use super::auth::User;
 use super::managed::Writer;
 use super::resource::Resource;
 use super::status::{Cause, Outcome, Refusal};
-use crate::sandbox::http::Request;
+use crate::sandbox::{http::Request, measure, yaml};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -138,8 +138,16 @@ pub fn nameless(mut refusal: Refusal) -> Refusal {
     refusal
 }
 
+/// What Go's decoder says of nested values; it takes more of them.
+pub const TOO_DEEP: &str = "exceeded max depth";
+
 /// JSON, YAML or protobuf, by what it is.
 pub fn parse(body: &[u8]) -> Result<Value, String> {
+    let value = undecided(body)?;
+    if measure::too_deep(&value) { Err(TOO_DEEP.to_owned()) } else { Ok(value) }
+}
+
+fn undecided(body: &[u8]) -> Result<Value, String> {
     if super::protobuf::is(body) {
         return super::protobuf::decode(body);
     }
@@ -147,5 +155,5 @@ pub fn parse(body: &[u8]) -> Result<Value, String> {
         return Ok(value);
     }
     let text = std::str::from_utf8(body).map_err(|e| e.to_string())?;
-    serde_saphyr::from_str::<Value>(text).map_err(|e| e.to_string())
+    yaml::read(text).map_err(|e| e.to_string())
 }

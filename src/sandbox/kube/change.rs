@@ -91,6 +91,7 @@ pub fn change(
         store.remove(&at);
         return Ok(new);
     }
+    prepare::small_enough(&new)?;
     let stored = store.put(&at, prepare::kept(&r, new));
     Ok(prepare::shown(&r, &stored))
 }

@@ -22,6 +22,7 @@ pub use revisions::hash;
 use super::Facts;
 use super::erase::finished;
 use super::store::{Store, now, parts};
+use crate::sandbox::attempt::attempt;
 use hand::Hand;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -59,11 +60,14 @@ pub fn add(store: &mut Store, facts: &Facts, at: &str, mut object: Value) -> Val
 pub fn settle(store: &mut Store, facts: &Facts, memory: &mut Memory) -> Next {
     let before = store.state.version;
     memory.begin();
-    pods::end(store);
-    namespaces::empty(store);
-    namespaces::empty_crds(store);
-    garbage::collect(store);
-    namespaces::furnish_all(store, facts);
+    // one that fails is undone and keeps none of the others from its work
+    let alone: [&dyn Fn(&mut Store); 5] =
+        [&pods::end, &namespaces::empty, &namespaces::empty_crds, &garbage::collect, &|store: &mut Store| {
+            namespaces::furnish_all(store, facts)
+        }];
+    for work in alone {
+        let _ = attempt(store, work);
+    }
     let mut hand = Hand { store, facts, memory };
     for _ in 0..TURNS {
         let version = hand.store.state.version;

@@ -139,6 +139,12 @@ fn go_type(ty: &Type) -> String {
     }
 }
 
+/// Whether Go's type of this name can hold the number.
+fn fits(scalar: Scalar, value: &Value) -> bool {
+    let number = value.as_i64();
+    if scalar == Scalar::Int32 { number.is_some_and(|n| i32::try_from(n).is_ok()) } else { number.is_some() }
+}
+
 fn strict(ty: &Type, value: &mut Value, at: &mut Place, out: &mut Decoded) {
     let mut wrong = |at: &Place, value: &Value| {
         if out.error.is_none() {
@@ -161,7 +167,7 @@ fn strict(ty: &Type, value: &mut Value, at: &mut Place, out: &mut Decoded) {
                     }
                 }
             },
-            Scalar::Int32 | Scalar::Int64 if !(value.is_i64() || value.is_u64()) => {
+            Scalar::Int32 | Scalar::Int64 if !fits(scalar, value) => {
                 if let Value::Number(number) = &*value {
                     let text = format!(
                         "json: cannot unmarshal number {number} into Go struct field {}.{} of type {}",

@@ -1,12 +1,13 @@
 //! The sandbox's Kubernetes: an API server and the controllers behind it, over plain data. Knows nothing of HTTP servers, of Azure, of podid.
 //!
-//! `router` what a path means · `serve` one request · `call`, `options` what it asks for · `prepare` body to object · `write`, `apply`, `change`, `erase`, `watch`, `scale`,
+//! `router` what a path means · `admit` whether it may be asked · `serve` one request · `call`, `options` what it asks for · `prepare` body to object · `write`, `apply`, `change`, `erase`, `watch`, `scale`,
 //! `containers` the verbs ·
 //! `schema`, `typed`, `fault`, `fields`, `managed` types and who owns which field · `decode`, `strict`, `check`, `names`, `metadata`, `rules`, `security` what is refused ·
 //! `defaults`, `admission`, `allocate`, `controllers` what a control plane adds · `resource`, `discovery`, `openapi`, `table` how kinds are told ·
 //! `auth`, `tokens`, `rbac`, `grants`, `reviews` who may · `seed`, `components` a new cluster · `export` what is left of it for comparison.
 
 mod admission;
+mod admit;
 mod allocate;
 mod apply;
 mod auth;
@@ -62,6 +63,7 @@ pub use seed::new_cluster;
 pub use store::State;
 pub use tokens::Keys;
 
+use crate::sandbox::attempt::{Panicked, attempt, caught};
 use crate::sandbox::http::{Request, Response};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -71,6 +73,9 @@ use tokio::sync::watch as channel;
 
 /// Controllers let a burst of changes end before they look: a namespace that goes is seen `Terminating` first.
 const CALM: Duration = Duration::from_millis(15);
+
+/// After a panic of the controllers as a whole.
+const RECOVERY: Duration = Duration::from_secs(1);
 
 /// What a cluster is told about itself.
 #[derive(Clone)]
@@ -144,9 +149,15 @@ impl Kube {
         !self.restless.load(Ordering::SeqCst) && !controllers::pending(&self.lock())
     }
 
+    /// A request that panics changes nothing and gets a 500.
     pub async fn answer(self: &Arc<Self>, request: &Request) -> Response {
         self.start();
-        serve::answer(self, request)
+        caught(|| serve::answer(self, request)).unwrap_or_else(|Panicked| status::Refusal::internal().response())
+    }
+
+    /// The refusal of a request that nobody may make, by its head alone: its body need not be read.
+    pub fn refused(self: &Arc<Self>, head: &Request) -> Option<Response> {
+        serve::refused(self, head)
     }
 
     /// All objects, sorted, without what differs from run to run.
@@ -158,8 +169,14 @@ impl Kube {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs something on the store and tells everybody if it changed.
+    /// Runs something on the store and tells everybody if it changed. If it panics, the store is as it was, and the panic goes on.
     fn with<T>(&self, act: impl FnOnce(&mut Store) -> T) -> T {
+        let done = self.hold(|store| attempt(store, act));
+        done.unwrap_or_else(|panicked| std::panic::resume_unwind(Box::new(panicked)))
+    }
+
+    /// Runs something on the store that undoes by itself what fails of it, and tells everybody if the store changed.
+    fn hold<T>(&self, act: impl FnOnce(&mut Store) -> T) -> T {
         let mut store = self.lock();
         let before = store.state.version;
         let out = act(&mut store);
@@ -191,7 +208,8 @@ impl Kube {
                 let Some(kube) = me.upgrade() else { return };
                 version.mark_unchanged();
                 kube.restless.store(false, Ordering::SeqCst);
-                let next = kube.with(|store| controllers::settle(store, &kube.facts, &mut memory));
+                let settled = caught(|| kube.hold(|store| controllers::settle(store, &kube.facts, &mut memory)));
+                let next = settled.unwrap_or(controllers::Next::In(RECOVERY));
                 drop(kube);
                 let changed = version.changed();
                 let gone = match next {

@@ -4,7 +4,13 @@
 use super::schema::{List, Shape, Type};
 use super::status::{Outcome, Refusal};
 use super::typed::same;
+use crate::sandbox::measure;
 use serde_json::{Map, Value};
+
+/// Of one JSON patch.
+const MOST_STEPS: usize = 10_000;
+/// Bytes that the copies of one JSON patch may add.
+const MOST_COPIED: usize = 3 << 20;
 
 /// RFC 7386.
 pub fn merge(target: &mut Value, patch: &Value) {
@@ -25,11 +31,17 @@ pub fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-/// RFC 6902. A failed step is a 422, as the API server has it.
+/// RFC 6902. A failed step is a 422, as the API server has it. What a patch can make of a small body is bounded as there: by the number of
+/// its steps (apiserver, `maxJSONPatchOperations`) and by what its copies add (`JSONPatchMaxCopyBytes`).
 pub fn json(target: &mut Value, steps: &Value) -> Outcome<()> {
     let Some(steps) = steps.as_array() else {
         return Err(Refusal::bad_request("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"));
     };
+    if steps.len() > MOST_STEPS {
+        let why = format!("The allowed maximum operations in a JSON patch is {MOST_STEPS}, got {}", steps.len());
+        return Err(Refusal::too_large(&why));
+    }
+    let mut copied = 0;
     for step in steps {
         let path = step["path"].as_str().unwrap_or_default();
         let done = match step["op"].as_str().unwrap_or_default() {
@@ -37,16 +49,26 @@ pub fn json(target: &mut Value, steps: &Value) -> Outcome<()> {
             "remove" => take(target, path).map(drop),
             // Of a map the server's library replaces what is not there as well.
             "replace" if at(target, split(path).0).is_ok_and(|parent| parent.is_object()) => add(target, path, step["value"].clone()),
-            "replace" => at(target, path).map(|place| *place = step["value"].clone()),
+            "replace" => within(path, &step["value"]).and_then(|()| at(target, path)).map(|place| *place = step["value"].clone()),
             "test" => match at(target, path) {
                 Ok(value) if same(value, &step["value"]) => Ok(()),
                 _ => Err(format!("testing value {path} failed: test failed")),
             },
-            op @ ("move" | "copy") => {
-                let from = step["from"].as_str().unwrap_or_default();
-                let value = if op == "move" { take(target, from) } else { at(target, from).cloned() };
-                value.and_then(|value| add(target, path, value))
-            }
+            "move" => take(target, step["from"].as_str().unwrap_or_default()).and_then(|value| add(target, path, value)),
+            "copy" => match at(target, step["from"].as_str().unwrap_or_default()) {
+                Ok(value) => {
+                    copied += measure::size(value);
+                    if copied > MOST_COPIED {
+                        let why = format!(
+                            "Unable to complete the copy, the accumulated size increase of copy is {copied}, exceeding the limit {MOST_COPIED}"
+                        );
+                        return Err(Refusal { details: serde_json::json!({}), ..Refusal::new(422, "Invalid", why) });
+                    }
+                    let value = value.clone();
+                    add(target, path, value)
+                }
+                Err(why) => Err(why),
+            },
             op => Err(format!("Unexpected kind: {op}")),
         };
         // The server keeps to itself which step it was.
@@ -56,6 +78,12 @@ pub fn json(target: &mut Value, steps: &Value) -> Outcome<()> {
         })?;
     }
     Ok(())
+}
+
+/// Nothing is put deeper than what may be sent: step by step a value could be nested without end.
+fn within(path: &str, value: &Value) -> Result<(), String> {
+    let deep = path.matches('/').count() + measure::depth(value);
+    if deep > measure::DEEPEST { Err(format!("{path}: {}", super::call::TOO_DEEP)) } else { Ok(()) }
 }
 
 fn unescape(part: &str) -> String {
@@ -80,6 +108,7 @@ fn split(path: &str) -> (&str, String) {
 }
 
 fn add(target: &mut Value, path: &str, value: Value) -> Result<(), String> {
+    within(path, &value)?;
     if path.is_empty() {
         *target = value;
         return Ok(());
@@ -273,6 +302,44 @@ mod tests {
         json(&mut it, &json!([{"op": "add", "path": "/l/-", "value": 3}, {"op": "remove", "path": "/m/a~1b"}])).unwrap();
         assert_eq!(it, json!({"l": [1, 2, 3], "m": {}}));
         assert_eq!(json(&mut it, &json!([{"op": "test", "path": "/l/0", "value": 9}])).unwrap_err().code, 422);
+    }
+
+    #[test]
+    fn a_patch_that_copies_itself_ends_where_the_api_server_ends_it() {
+        let mut it = json!({"data": {"a": "x".repeat(1000)}});
+        let steps: Vec<Value> = (0..60).map(|n| json!({"op": "copy", "from": "/data", "path": format!("/data/b{n}")})).collect();
+        let refusal = json(&mut it, &json!(steps)).unwrap_err();
+        assert_eq!(refusal.code, 422);
+        let text = "Unable to complete the copy, the accumulated size increase of copy is ";
+        assert!(refusal.message.starts_with(text) && refusal.message.ends_with(", exceeding the limit 3145728"), "{}", refusal.message);
+        assert!(measure::size(&it) < 8 << 20, "{}", measure::size(&it));
+    }
+
+    #[test]
+    fn a_patch_has_ten_thousand_steps_at_most() {
+        let steps = |n: usize| json!(vec![json!({"op": "add", "path": "/a", "value": 1}); n]);
+        assert!(json(&mut json!({}), &steps(10_000)).is_ok());
+        let refusal = json(&mut json!({}), &steps(10_001)).unwrap_err();
+        assert_eq!((refusal.code, refusal.reason), (413, "RequestEntityTooLarge"));
+        let text = "Request entity too large: The allowed maximum operations in a JSON patch is 10000, got 10001";
+        assert_eq!(refusal.message, text);
+    }
+
+    #[test]
+    fn a_patch_nests_nothing_deeper_than_a_body_may() {
+        let nested = (0..60).fold(json!({}), |inner, _| json!({"a": inner}));
+        let down = "/a".repeat(60);
+        for op in [json!({"op": "copy", "from": "", "path": down}), json!({"op": "add", "path": down, "value": nested})] {
+            let mut it = nested.clone();
+            assert_eq!(json(&mut it, &json!([op])).unwrap_err().code, 422, "{op}");
+            assert!(!measure::too_deep(&it));
+        }
+        let mut it = json!({"a": 1});
+        let steps: Vec<Value> = (0..200)
+            .flat_map(|_| [json!({"op": "copy", "from": "", "path": "/b"}), json!({"op": "move", "from": "/b", "path": "/a"})])
+            .collect();
+        assert_eq!(json(&mut it, &json!(steps)).unwrap_err().code, 422);
+        assert!(!measure::too_deep(&it));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::resource::Resource;
 use super::schema::{Shape, Type};
 use super::status::{Cause, Outcome, Refusal};
 use super::{check, decode, defaults, events, metadata, rules, strict};
+use crate::sandbox::measure;
 use serde_json::{Value, json};
 
 /// Reads the object of a POST or PUT.
@@ -223,6 +224,14 @@ pub fn refuse(resource: &Resource, object: &Value, causes: &[Cause]) -> Outcome<
     }
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     Err(super::call::nameless(Refusal::invalid(&resource.group, &resource.kind, name, causes)))
+}
+
+/// Refuses what etcd would not take (its `--max-request-bytes`), and what is nested so deep that the world's file could not be read again.
+pub fn small_enough(object: &Value) -> Outcome<()> {
+    const MOST: usize = 3 << 19;
+    // who owns which field is told some levels deeper than the field
+    const DEEPEST: usize = measure::DEEPEST + 10;
+    if measure::size(object) > MOST || measure::deeper(object, DEEPEST) { Err(Refusal::too_large_to_keep()) } else { Ok(()) }
 }
 
 /// An object as it is kept, in the version that was asked for.

@@ -78,10 +78,14 @@ pub fn put(store: &mut Store, call: &Call, kind: Option<&str>, body: &[u8], warn
         return Err(Refusal::bad_request(format!("the object provided is no Scale but a {}", scale["kind"])));
     }
     let replicas = scale["spec"].get("replicas").filter(|r| !r.is_null()).cloned().unwrap_or(json!(0));
-    let Some(count) = replicas.as_i64() else {
+    let Some(count) = replicas.as_i64().filter(|count| i32::try_from(*count).is_ok()) else {
+        let is = match &replicas {
+            Value::String(_) => "string".to_owned(),
+            Value::Number(number) => format!("number {number}"),
+            _ => "object".to_owned(),
+        };
         let why = format!(
-            "Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal {} into Go struct field ScaleSpec.spec.replicas of type int32",
-            if replicas.is_string() { "string" } else { "object" }
+            "Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal {is} into Go struct field ScaleSpec.spec.replicas of type int32"
         );
         return Err(Refusal::bad_request(why));
     };
@@ -92,9 +96,9 @@ pub fn put(store: &mut Store, call: &Call, kind: Option<&str>, body: &[u8], warn
     let mut new = old.clone();
     let (wanted, ..) = paths(&call.resource);
     if let Some((parent, name)) = wanted.rsplit_once('/')
-        && let Some(parent) = new.pointer_mut(parent)
+        && let Some(parent) = new.pointer_mut(parent).and_then(Value::as_object_mut)
     {
-        parent[name] = replicas;
+        parent.insert(name.to_owned(), replicas);
     }
     new["metadata"]["resourceVersion"] = scale["metadata"]["resourceVersion"].clone();
     let written = change::change(store, call, &old, new, None, warnings)?;
@@ -111,11 +115,12 @@ pub fn applied(store: &mut Store, call: &Call, body: &[u8], warnings: &mut Vec<S
         let (group, version) = version.split_once('/').unwrap_or(("", version));
         return Err(Refusal::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")));
     }
-    let mut config = json!({"metadata": {"name": call.name}});
+    let mut config = json!({});
     let (wanted, ..) = paths(&call.resource);
     if let (Some(replicas), [.., parent, name]) = (sent["spec"].get("replicas"), wanted.split('/').collect::<Vec<_>>().as_slice()) {
         config[*parent] = json!({ *name: replicas });
     }
+    config["metadata"] = json!({"name": call.name});
     super::prepare::stamp(&call.resource, &mut config);
     if let Some(namespace) = &call.namespace {
         config["metadata"]["namespace"] = json!(namespace);

@@ -3,6 +3,7 @@
 
 use crate::sandbox::http::Response;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// A refusal, on its way out.
 #[derive(Debug, Clone)]
@@ -89,6 +90,19 @@ impl Refusal {
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
         Self { code, reason, message: message.into(), details: Value::Null, plain: false }
     }
+    /// Of a request that panicked. What the panic said stays here: it may quote what was sent.
+    pub fn internal() -> Self {
+        let text = "This request caused apiserver to panic. Look in the logs for more information.";
+        let details = json!({"causes": [{"message": text}]});
+        Self { details, ..Self::new(500, "InternalError", format!("Internal error occurred: {text}")) }
+    }
+    pub fn too_large(why: &str) -> Self {
+        Self { details: json!({}), ..Self::new(413, "RequestEntityTooLarge", format!("Request entity too large: {why}")) }
+    }
+    /// What the API server says of an object that etcd does not take.
+    pub fn too_large_to_keep() -> Self {
+        Self::new(500, "", "etcdserver: request is too large")
+    }
     pub fn page_not_found() -> Self {
         Self { plain: true, ..Self::new(404, "NotFound", "404 page not found\n") }
     }
@@ -115,11 +129,12 @@ impl Refusal {
     pub fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
         let kinded = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
         // Some checks are made twice, and their causes listed twice; the message has each once.
+        let mut seen = BTreeSet::new();
         let mut lines: Vec<String> = Vec::new();
         for cause in causes {
             let field = if cause.field.is_empty() { "<nil>" } else { &cause.field };
             let line = format!("{field}: {}", cause.message);
-            if !lines.contains(&line) {
+            if seen.insert(line.clone()) {
                 lines.push(line);
             }
         }

@@ -1,6 +1,7 @@
 //! All objects, the counter of their versions, and a bounded memory of changes for watches. Knows keys and versions, not what objects mean.
 
 use super::resource::{Catalog, Resource};
+use crate::sandbox::attempt::Undo;
 use crate::sandbox::table::{self, Kept, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -74,6 +75,26 @@ pub struct Store {
     history: VecDeque<Change>,
     /// Changes after this version are all in the history.
     complete_since: u64,
+    /// The version when the change under way began.
+    before: u64,
+}
+
+impl Undo for Store {
+    fn begin(&mut self) {
+        self.before = self.state.version;
+        self.state.tables().into_iter().for_each(|(_, table)| table.begin());
+    }
+    fn commit(&mut self) {
+        self.state.tables().into_iter().for_each(|(_, table)| table.commit());
+    }
+    fn undo(&mut self) {
+        self.state.tables().into_iter().for_each(|(_, table)| table.undo());
+        self.state.version = self.before;
+        let kept = self.history.partition_point(|change| change.version <= self.before);
+        self.history.truncate(kept);
+        self.complete_since = self.complete_since.min(self.before);
+        self.read_catalog();
+    }
 }
 
 pub fn key(resource: &Resource, namespace: Option<&str>, name: &str) -> String {
@@ -94,7 +115,8 @@ pub fn meta<'a>(object: &'a Value, name: &str) -> &'a str {
 
 impl Store {
     pub fn new(state: State) -> Self {
-        let mut store = Self { complete_since: state.version, state, catalog: Arc::default(), history: VecDeque::new() };
+        let mut store =
+            Self { complete_since: state.version, before: state.version, state, catalog: Arc::default(), history: VecDeque::new() };
         store.read_catalog();
         store
     }

@@ -19,6 +19,8 @@ use tokio::time::{Instant, timeout_at};
 const BOOKMARK: Duration = Duration::from_secs(10);
 /// Of a watch that names no end.
 const LONGEST: Duration = Duration::from_secs(1800);
+/// Whatever end it names.
+const DAY: Duration = Duration::from_secs(86_400);
 const END_OF_INITIAL: &str = "k8s.io/initial-events-end";
 
 struct Watch {
@@ -43,7 +45,7 @@ pub fn open(kube: &Arc<Kube>, call: &Call, selector: Selector, request: &Request
     let is = |name: &str| request.query(name).is_some_and(|v| v == "true" || v == "1");
     let initial = is("sendInitialEvents");
     let bookmarks = is("allowWatchBookmarks");
-    let limit = request.query("timeoutSeconds").and_then(|t| t.parse().ok()).map_or(LONGEST, Duration::from_secs);
+    let limit = request.query("timeoutSeconds").and_then(|t| t.parse().ok()).map_or(LONGEST, Duration::from_secs).min(DAY);
     let (out, body) = mpsc::channel(256);
     let watch = Watch {
         call: call.clone(),

@@ -1,12 +1,13 @@
 //! Creating, replacing and patching objects. Knows the store; knows nothing of HTTP but bodies.
 
-use super::call::{Call, Reply};
+use super::call::{Call, Reply, TOO_DEEP};
 use super::change::change;
 use super::managed::{self, Owners};
 use super::schema::Type;
 use super::status::{Cause, Outcome, Refusal};
 use super::store::{Store, key, meta, now};
 use super::{Facts, admission, decode, fault, grants, metadata, patch, prepare, typed, zero};
+use crate::sandbox::measure;
 use serde_json::{Value, json};
 
 /// Metadata that only the server writes.
@@ -132,6 +133,7 @@ pub fn insert(
         }
         return Ok(object);
     }
+    prepare::small_enough(&object)?;
     let stored = store.put(&at, prepare::kept(&r, object));
     if r.kind == "Namespace" && r.group.is_empty() {
         super::controllers::furnish(store, facts, &name);
@@ -191,6 +193,9 @@ pub fn patched(store: &mut Store, call: &Call, kind: &str, body: &[u8], warnings
         let why = if e.is_eof() { "unexpected end of JSON input".to_owned() } else { e.to_string() };
         Refusal::bad_request(format!("error decoding patch: {why}"))
     })?;
+    if measure::too_deep(&decoded) {
+        return Err(Refusal::bad_request(format!("error decoding patch: {TOO_DEEP}")));
+    }
     let old = existing(store, call)?;
     let mut new = old.clone();
     if kind != "application/json-patch+json" && !decoded.is_object() {

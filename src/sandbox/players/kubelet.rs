@@ -11,6 +11,7 @@ use super::nodes::Nodes;
 use super::provider::Access;
 use super::wire::Azure;
 use super::{Config, Leash, Players};
+use crate::sandbox::attempt::caught_while;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,7 +81,8 @@ impl Kubelet {
         let mut unsynced = false;
         loop {
             let Some(pod) = self.pods.get(&place).filter(|pod| uid(pod) == id) else { return };
-            let done = if leaving { self.finish(&pod).await } else { self.start(&pod, &mut unsynced).await };
+            let step = async { if leaving { self.finish(&pod).await } else { self.start(&pod, &mut unsynced).await } };
+            let done = caught_while(step).await.unwrap_or(false);
             if done {
                 return;
             }

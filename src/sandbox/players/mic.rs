@@ -8,6 +8,7 @@ use super::kube::{Kube, Refusal};
 use super::mirror::{Key, Mirror, keep, key};
 use super::wire::Azure;
 use super::{Config, Players};
+use crate::sandbox::attempt::caught_while;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -60,7 +61,7 @@ impl Mic {
         let mut pause = None;
         loop {
             let work = desk.next(pause).await;
-            pause = if self.round().await {
+            pause = if caught_while(self.round()).await.unwrap_or(false) {
                 pauses.reset();
                 None
             } else {

@@ -2,6 +2,7 @@
 
 use super::desk::{Desk, Work};
 use super::kube::{Kube, Refusal};
+use crate::sandbox::attempt::caught_while;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -75,7 +76,8 @@ pub(super) fn keep(kube: &Kube, path: &'static str, desk: &Arc<Desk>, rings: boo
                     desk.ring();
                 }
             };
-            let pause = match follow(&kube, path, &kept, &mut work, &ring).await {
+            let followed = caught_while(follow(&kube, path, &kept, &mut work, &ring)).await;
+            let pause = match followed.unwrap_or(Ok(())) {
                 Ok(()) => BROKEN,
                 Err(e) if e.is_absent() => {
                     kept.change(BTreeMap::clear);

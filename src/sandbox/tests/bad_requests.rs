@@ -85,6 +85,9 @@ async fn what_is_no_request_gets_an_answer_or_an_end() {
     let lab = Lab::new(Lateness::None).await;
     let host = "management.azure.com";
     let within = async |text: &str| exchange(hello(&lab, host).await.unwrap(), text.as_bytes()).await;
+    let token = lab.token("https://management.azure.com/.default").await;
+    let broken =
+        format!("POST /subscriptions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n");
     let huge = format!("GET / HTTP/1.1\r\nhost: {host}\r\nx-huge: {}\r\n\r\n", "x".repeat(1 << 20));
     let many = format!("GET / HTTP/1.1\r\nhost: {host}\r\n{}\r\n", "x-a: b\r\n".repeat(5_000));
     for (text, statuses) in [
@@ -92,7 +95,8 @@ async fn what_is_no_request_gets_an_answer_or_an_end() {
         ("GET /%zz/%/%ff%00?%=%&&=%zz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", &["401"]),
         ("nonsense\r\n\r\n", &["400"]),
         ("GET /a b HTTP/1.1\r\n\r\n", &["400"]),
-        ("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", &["400"]),
+        ("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", &["401"]),
+        (broken.as_str(), &["400"]),
         ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx", &["400"]),
         (huge.as_str(), &["431", "400"]),
         (many.as_str(), &["431", "400"]),

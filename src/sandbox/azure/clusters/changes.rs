@@ -6,9 +6,9 @@ use super::{
         state::{Cluster, Group, Operation},
         subscriptions, times,
     },
-    KIND, Site, answer, document, find, forget, found, key,
+    KIND, Site, answer, document, find, forget, found, key, refusal,
     shown::merge,
-    site,
+    site, sound,
 };
 use crate::sandbox::{http::Response, lateness::Lateness};
 use serde_json::{Map, Value, json};
@@ -30,11 +30,6 @@ const TOLD_OF_POOLS: [&str; 5] = ["provisioningState", "powerState", "currentOrc
 const SECRETS: [&str; 2] = ["adminPassword", "secret"];
 /// What AKS has of each minor that it supports; any other minor gets a patch of 5.
 const PATCHES: [(&str, &str); 3] = [("1.32", "1.32.10"), ("1.33", "1.33.5"), ("1.34", "1.34.2")];
-
-/// AKS's own refusals have no `error` around them.
-fn refusal(status: u16, code: &str, message: impl Into<String>) -> Response {
-    answer(status, &json!({"code": code, "details": null, "message": message.into(), "subcode": code}))
-}
 
 fn without(value: &mut Value, names: &[&str]) {
     match value {
@@ -76,11 +71,13 @@ pub fn put(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     let body = error::object(call)?;
     let location = subscriptions::place_of(&body)?;
     let asked = asked(&body);
+    sound::check_name(name)?;
+    sound::check(&asked)?;
     if let Some(there) = call.state.clusters.get(&key(call, group, name)).filter(|c| c.ending.is_none()).cloned() {
         if there.location != location {
             return Err(error::other_location(name, &group.name, &there.location, &location));
         }
-        return Ok(change(call, there, &body, asked, "Updating", 200));
+        return change(call, there, &body, asked, "Updating", 200);
     }
     // a cluster is known by its name alone on the Kubernetes side
     if let Some(other) = call.state.clusters.values().find(|c| c.name.eq_ignore_ascii_case(name)) {
@@ -88,7 +85,7 @@ pub fn put(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
         return Err(refusal(409, "OperationNotAllowed", message));
     }
     let cluster = create(call, group, name, &location, &body, &asked)?;
-    Ok(change(call, cluster, &body, asked, "Creating", 201))
+    change(call, cluster, &body, asked, "Creating", 201)
 }
 
 fn create(
@@ -164,7 +161,7 @@ fn change(
     asked: Map<String, Value>,
     verb: &str,
     status: u16,
-) -> Response {
+) -> Answer {
     // an issuer stays, once there
     let issuer = asked.get("oidcIssuerProfile").and_then(|p| p.get("enabled")) == Some(&json!(true));
     if issuer && cluster.oidc_issuer.is_none() {
@@ -176,6 +173,7 @@ fn change(
     let mut all = Value::Object(std::mem::take(&mut cluster.asked));
     merge(&mut all, &Value::Object(asked));
     if let Value::Object(all) = all {
+        sound::check_size(&all)?;
         cluster.asked = all;
     }
     if let Some(tags) = error::tags(body) {
@@ -192,7 +190,7 @@ fn change(
     call.state.clusters.insert(key.clone(), cluster);
     call.changed();
     let body = call.state.clusters.get(&key).map(|c| document(call.state, c, &call.api_version())).unwrap_or_default();
-    answer(status, &body).with("azure-asyncoperation", place)
+    Ok(answer(status, &body).with("azure-asyncoperation", place))
 }
 
 /// Only tags can be changed so.

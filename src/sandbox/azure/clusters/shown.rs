@@ -90,7 +90,8 @@ fn pools(cluster: &Cluster) -> Vec<Value> {
     let own = json!([{"name": "nodepool1", "count": 1, "enableAutoScaling": false, "networkPlugin": "azure", "maxPods": 30, "mode": "System",
         "orchestratorVersion": cluster.version}]);
     let asked = cluster.asked.get("agentPoolProfiles").unwrap_or(&own);
-    asked.as_array().into_iter().flatten().map(|pool| self::pool(cluster, pool)).collect()
+    // an older podid kept whatever it was sent
+    asked.as_array().into_iter().flatten().filter(|pool| pool.is_object()).map(|pool| self::pool(cluster, pool)).collect()
 }
 
 fn pool(cluster: &Cluster, asked: &Value) -> Value {
@@ -163,8 +164,9 @@ fn pod_identity(asked: &Value) -> Value {
             body.insert(name.clone(), value.clone());
         }
     }
-    for identity in body.get_mut("userAssignedIdentities").and_then(Value::as_array_mut).into_iter().flatten() {
-        identity["provisioningState"] = json!("Assigned");
+    let identities = body.get_mut("userAssignedIdentities").and_then(Value::as_array_mut).into_iter().flatten();
+    for identity in identities.filter_map(Value::as_object_mut) {
+        identity.insert("provisioningState".into(), json!("Assigned"));
     }
     Value::Object(body)
 }

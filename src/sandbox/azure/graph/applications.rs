@@ -1,9 +1,10 @@
 //! Applications that are registered in the tenant, with their passwords. Whoever has one logs in as the application's service principal.
 
-use super::{CONTEXT, ODATA, absent, merge, no_method, object, refusal};
+use super::{CONTEXT, ODATA, absent, merge, no_method, refusal, typed};
 use crate::sandbox::{
     azure::{
         Call, State, ids,
+        shape::{Kind, Table},
         state::{Application, Password},
         times,
     },
@@ -26,6 +27,30 @@ const SETTABLE: [&str; 12] = [
     "signInAudience",
     "tags",
     "web",
+];
+const TYPES: Table = &[
+    ("displayName", Kind::Text),
+    ("api", Kind::Object),
+    ("api.oauth2PermissionScopes", Kind::List),
+    ("appRoles", Kind::List),
+    ("description", Kind::Text),
+    ("identifierUris", Kind::Texts),
+    ("info", Kind::Object),
+    ("isFallbackPublicClient", Kind::Flag),
+    ("notes", Kind::Text),
+    ("publicClient", Kind::Object),
+    ("publicClient.redirectUris", Kind::Texts),
+    ("requiredResourceAccess", Kind::List),
+    ("signInAudience", Kind::Text),
+    ("tags", Kind::Texts),
+    ("web", Kind::Object),
+    ("web.redirectUris", Kind::Texts),
+];
+const OF_PASSWORDS: Table = &[
+    ("passwordCredential", Kind::Object),
+    ("passwordCredential.displayName", Kind::Text),
+    ("passwordCredential.endDateTime", Kind::Text),
+    ("keyId", Kind::Text),
 ];
 /// Years that a password holds if nobody says until when (Graph reference, "addPassword").
 const YEARS: i64 = 2;
@@ -146,7 +171,7 @@ fn settable(body: &Map<String, Value>) -> Map<String, Value> {
 }
 
 fn create(call: &mut Call<'_>, request_id: &str) -> Result<Response, Response> {
-    let body = object(call, request_id)?;
+    let body = typed(call, request_id, "Application", TYPES)?;
     let Some(name) = body.get("displayName").and_then(Value::as_str).filter(|n| !n.is_empty()) else {
         return Err(refusal(
             call,
@@ -174,7 +199,7 @@ fn create(call: &mut Call<'_>, request_id: &str) -> Result<Response, Response> {
 }
 
 fn patch(call: &mut Call<'_>, request_id: &str, oid: &str) -> Result<Response, Response> {
-    let body = object(call, request_id)?;
+    let body = typed(call, request_id, "Application", TYPES)?;
     if let Some(application) = call.state.applications.get_mut(oid) {
         if let Some(name) = body.get("displayName").and_then(Value::as_str) {
             name.clone_into(&mut application.display_name);
@@ -202,12 +227,12 @@ fn shown(password: &Password, text: Option<&str>) -> Value {
 }
 
 fn add_password(call: &mut Call<'_>, request_id: &str, oid: &str) -> Result<Response, Response> {
-    let body = if call.request.body.is_empty() { Map::new() } else { object(call, request_id)? };
+    let body = if call.request.body.is_empty() { Map::new() } else { typed(call, request_id, "Application", OF_PASSWORDS)? };
     let asked = body.get("passwordCredential").cloned().unwrap_or_default();
     let mut bytes = [0_u8; 30];
     getrandom::fill(&mut bytes)
         .map_err(|_| refusal(call, 500, "InternalServerError", "There is no randomness for a password.", request_id))?;
-    let end = asked["endDateTime"].as_str().and_then(times::read).unwrap_or(call.now + YEARS * 365 * times::DAY);
+    let end = asked["endDateTime"].as_str().and_then(times::read).unwrap_or(call.now.saturating_add(YEARS * 365 * times::DAY));
     let password = Password {
         id: ids::random(),
         name: asked["displayName"].as_str().map(str::to_owned),
@@ -225,7 +250,7 @@ fn add_password(call: &mut Call<'_>, request_id: &str, oid: &str) -> Result<Resp
 }
 
 fn remove_password(call: &mut Call<'_>, request_id: &str, oid: &str) -> Result<Response, Response> {
-    let body = object(call, request_id)?;
+    let body = typed(call, request_id, "Application", OF_PASSWORDS)?;
     let id = body.get("keyId").and_then(Value::as_str).unwrap_or_default().to_owned();
     let known = call.state.applications.get(oid).is_some_and(|a| a.passwords.iter().any(|p| p.id.eq_ignore_ascii_case(&id)));
     if !known {

@@ -1,16 +1,27 @@
 //! Users and groups of the directory: made, read, found and ended, as far as role assignments need them. None of them logs in.
 
-use super::{CONTEXT, ODATA, absent, merge, refusal};
+use super::{CONTEXT, ODATA, absent, merge, refusal, typed};
 use crate::sandbox::{
     azure::{
-        Call, ids,
+        Call, ids, shape,
         state::{Principal, Sort},
         times,
     },
     http::Response,
     lateness::{Kind, Late},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+const TYPES: shape::Table = &[
+    ("displayName", shape::Kind::Text),
+    ("userPrincipalName", shape::Kind::Text),
+    ("mail", shape::Kind::Text),
+    ("mailNickname", shape::Kind::Text),
+    ("givenName", shape::Kind::Text),
+    ("surname", shape::Kind::Text),
+    ("jobTitle", shape::Kind::Text),
+    ("description", shape::Kind::Text),
+];
 
 /// The collection of Graph, where the word names one.
 pub fn sort(word: &str) -> Option<Sort> {
@@ -92,7 +103,11 @@ pub fn list(call: &Call<'_>, request_id: &str, sort: Sort) -> Response {
 
 /// What it was sent of a password is not kept: nobody logs in as a user here.
 pub fn create(call: &mut Call<'_>, request_id: &str, sort: Sort) -> Response {
-    let body: Map<String, Value> = serde_json::from_slice(&call.request.body).unwrap_or_default();
+    let entity_name = if sort == Sort::User { "User" } else { "Group" };
+    let body = match typed(call, request_id, entity_name, TYPES) {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
+    };
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
     let (Some(display_name), Some(nickname)) = (text("displayName"), text("mailNickname")) else {
         return refusal(call, 400, "Request_BadRequest", "A value is required for property 'displayName' of resource.", request_id);

@@ -1,9 +1,9 @@
 //! Service principals: of applications, which are made and ended here, and of managed identities, which their resources make and end.
 
-use super::{CONTEXT, ODATA, absent, applications, first_party, merge, no_method, object, refusal};
+use super::{CONTEXT, ODATA, absent, applications, first_party, merge, no_method, refusal, typed};
 use crate::sandbox::{
     azure::{
-        Call, directory, ids,
+        Call, directory, ids, shape,
         state::{Principal, Sort},
         times,
     },
@@ -17,6 +17,18 @@ use sha2::{Digest, Sha256};
 /// What PATCH takes, and POST beside the `appId`.
 const SETTABLE: [&str; 8] =
     ["accountEnabled", "appRoleAssignmentRequired", "description", "homepage", "loginUrl", "notes", "notificationEmailAddresses", "tags"];
+
+const TYPES: shape::Table = &[
+    ("appId", shape::Kind::Text),
+    ("accountEnabled", shape::Kind::Flag),
+    ("appRoleAssignmentRequired", shape::Kind::Flag),
+    ("description", shape::Kind::Text),
+    ("homepage", shape::Kind::Text),
+    ("loginUrl", shape::Kind::Text),
+    ("notes", shape::Kind::Text),
+    ("notificationEmailAddresses", shape::Kind::Texts),
+    ("tags", shape::Kind::Texts),
+];
 
 /// `key`: the application id of `servicePrincipals(appId='X')`; `rest`: the segments behind the collection.
 pub fn route(call: &mut Call<'_>, request_id: &str, key: Option<&str>, rest: &[&str]) -> Response {
@@ -86,7 +98,7 @@ fn list(call: &Call<'_>, request_id: &str) -> Response {
 
 /// Of an application of this tenant, or of one of Microsoft's.
 fn create(call: &mut Call<'_>, request_id: &str) -> Result<Response, Response> {
-    let body = object(call, request_id)?;
+    let body = typed(call, request_id, "ServicePrincipal", TYPES)?;
     let app = body.get("appId").and_then(Value::as_str).unwrap_or_default().to_owned();
     let name = applications::by_app(call.state, &app).map(|(_, a)| a.display_name.clone());
     let name = name.or_else(|| first_party::find(&app).map(|a| a.name.to_owned())).ok_or_else(|| {
@@ -124,7 +136,7 @@ fn settable(body: &Map<String, Value>) -> Map<String, Value> {
 }
 
 fn patch(call: &mut Call<'_>, request_id: &str, oid: &str) -> Response {
-    let body = match object(call, request_id) {
+    let body = match typed(call, request_id, "ServicePrincipal", TYPES) {
         Ok(body) => body,
         Err(refusal) => return refusal,
     };
@@ -153,7 +165,7 @@ fn credentials(principal: &Principal) -> Value {
     }
     let thumbprint = format!("{}{}", ids::hex(&["certificate", &principal.app_id]), &ids::hex(&["thumbprint", &principal.app_id])[..8]);
     json!([{"customKeyIdentifier": thumbprint.to_ascii_uppercase(), "displayName": format!("CN={}", principal.app_id),
-        "endDateTime": times::seconds(principal.created + 90 * times::DAY), "key": null, "keyId": ids::guid(&["certificate", &principal.app_id]),
+        "endDateTime": times::seconds(principal.created.saturating_add(90 * times::DAY)), "key": null, "keyId": ids::guid(&["certificate", &principal.app_id]),
         "startDateTime": times::seconds(principal.created), "type": "AsymmetricX509Cert", "usage": "Verify"}])
 }
 

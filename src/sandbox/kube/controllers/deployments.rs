@@ -24,15 +24,15 @@ pub fn settle(hand: &mut Hand<'_>) {
     let all: Vec<String> = hand.store.under("deployments.apps/").map(|(at, _)| at.clone()).collect();
     for at in all {
         let Some(deployment) = hand.store.get(&at).cloned() else { continue };
+        let uid = meta(&deployment, "uid").to_owned();
         // None: a write was refused; the next change, or the pause, brings another try
-        let _ = settle_one(hand, deployment);
+        hand.apart(&uid, |hand| {
+            let _ = settle_one(hand, deployment);
+        });
     }
 }
 
 fn settle_one(hand: &mut Hand<'_>, deployment: Value) -> Option<()> {
-    if hand.memory.rests(meta(&deployment, "uid")) {
-        return None;
-    }
     let candidates = hand.list(SETS, meta(&deployment, "namespace"));
     let sets = hand.claim(SETS, &deployment, candidates);
     let (new, old) = revisions::split(&deployment, sets);
@@ -95,7 +95,7 @@ impl Family {
 
     /// Marks the new set with its revision, and the deployment with it; makes the set if asked to and there is none.
     pub fn find_new(&mut self, hand: &mut Hand<'_>, make: bool) -> Option<()> {
-        let next = self.old.iter().map(revisions::revision).max().unwrap_or_default() + 1;
+        let next = self.old.iter().map(revisions::revision).max().unwrap_or_default().saturating_add(1);
         let Some(set) = &self.new else {
             return if make { self.make_new(hand, next) } else { Some(()) };
         };
@@ -161,7 +161,7 @@ impl Family {
             // somebody else's set has the name: another name next time
             Err(refusal) if refusal.reason == "AlreadyExists" => {
                 let collisions = count(&self.deployment["status"]["collisionCount"]);
-                self.deployment["status"]["collisionCount"] = json!(collisions + 1);
+                self.deployment["status"]["collisionCount"] = json!(collisions.saturating_add(1));
                 self.save_status(hand)?;
                 None
             }
@@ -187,7 +187,7 @@ impl Family {
         if !is_rolling(&self.deployment) {
             return wanted;
         }
-        let most = wanted + revisions::surge(&self.deployment);
+        let most = wanted.saturating_add(revisions::surge(&self.deployment));
         let there = revisions::total(self.all());
         if there >= most { replicas(new) } else { replicas(new) + (most - there).min(wanted - replicas(new)) }
     }
@@ -248,7 +248,7 @@ impl Family {
 
     fn shares(&self, mut active: Vec<Value>) -> Vec<(Value, i64)> {
         let wanted = replicas(&self.deployment);
-        let most = if wanted > 0 { wanted + revisions::surge(&self.deployment) } else { 0 };
+        let most = if wanted > 0 { wanted.saturating_add(revisions::surge(&self.deployment)) } else { 0 };
         let change = most - revisions::total(&active);
         let born = |set: &Value| meta(set, "creationTimestamp").to_owned();
         if change > 0 {
@@ -287,9 +287,10 @@ impl Family {
         if before == 0 {
             return 0;
         }
-        let most = wanted + revisions::surge(&self.deployment);
-        // rounded half away from zero
-        (2 * size * most + before).div_euclid(2 * before) - size
+        let most = wanted.saturating_add(revisions::surge(&self.deployment));
+        // rounded half away from zero; the annotation that `before` is of may say any number
+        let (size, most, before) = (i128::from(size), i128::from(most), i128::from(before));
+        i64::try_from((2 * size * most + before).div_euclid(2 * before) - size).unwrap_or_default()
     }
 
     /// Old sets beyond those that are kept for a way back.

@@ -16,15 +16,17 @@ impl Hand<'_> {
         let at = now();
         let namespace = meta(about, "namespace").to_owned();
         let alike: Vec<Value> = self
-            .list("events", &namespace)
-            .into_iter()
+            .store
+            .under(&format!("events/{namespace}/"))
+            .map(|(_, event)| event)
             .filter(|e| {
                 e["involvedObject"]["uid"] == about["metadata"]["uid"] && e["reason"] == reason && e["source"]["component"] == component
             })
+            .cloned()
             .collect();
         let (message, known) = counted(&alike, message);
         if let Some(mut known) = known {
-            known["count"] = json!(known["count"].as_i64().unwrap_or(1) + 1);
+            known["count"] = json!(known["count"].as_i64().unwrap_or(1).clamp(0, i64::from(i32::MAX) - 1) + 1);
             known["lastTimestamp"] = json!(at);
             known["message"] = json!(message);
             let _ = self.update("events", &known);
@@ -45,7 +47,7 @@ impl Hand<'_> {
         let said = |event: &Value| {
             event["involvedObject"]["uid"] == about["metadata"]["uid"] && event["reason"] == reason && event["message"] == message
         };
-        if self.list("events", &namespace).iter().any(said) {
+        if self.store.under(&format!("events/{namespace}/")).any(|(_, event)| said(event)) {
             return;
         }
         let event = json!({

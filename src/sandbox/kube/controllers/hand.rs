@@ -7,6 +7,7 @@ use super::super::erase::{self, Options};
 use super::super::status::{Outcome, Refusal};
 use super::super::store::{Store, meta};
 use super::super::write;
+use crate::sandbox::attempt::{Panicked, Undo as _, caught};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -54,7 +55,7 @@ impl Memory {
         let times = self.failed.get(uid).map_or(0, |(times, _)| *times);
         let pause = PAUSES[0].checked_mul(1 << times.min(16)).unwrap_or(PAUSES[1]).min(PAUSES[1]);
         let until = Timestamp::now() + pause;
-        self.failed.insert(uid.to_owned(), (times + 1, until));
+        self.failed.insert(uid.to_owned(), (times.saturating_add(1), until));
         self.look_at(until);
     }
 
@@ -70,6 +71,25 @@ pub struct Hand<'a> {
 }
 
 impl Hand<'_> {
+    /// Does something for one object, by its uid, unless that failed a moment ago.
+    pub fn apart(&mut self, uid: &str, act: impl FnOnce(&mut Self)) {
+        if !self.memory.rests(uid) {
+            self.alone(act, uid);
+        }
+    }
+
+    /// Does something for one object, by its uid. If that panics, all of it is undone, and no other object has to wait for it.
+    pub fn alone(&mut self, act: impl FnOnce(&mut Self), uid: &str) {
+        self.store.begin();
+        match caught(|| act(self)) {
+            Ok(()) => self.store.commit(),
+            Err(Panicked) => {
+                self.store.undo();
+                self.memory.failed(uid);
+            }
+        }
+    }
+
     fn call(&self, qualified: &str, namespace: &str, name: &str, sub: &str, writer: &str) -> Outcome<Call> {
         let resource = self.store.catalog.stored(qualified).ok_or_else(Refusal::page_not_found)?;
         Ok(Call {
@@ -133,6 +153,11 @@ pub fn selects(selector: &Value, labels: &Value) -> bool {
 
 pub fn count(value: &Value) -> i64 {
     value.as_i64().unwrap_or_default()
+}
+
+/// So many seconds later, or the last time that there is.
+pub fn after(time: Timestamp, seconds: i64) -> Timestamp {
+    time.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
 pub fn time(value: &Value) -> Option<Timestamp> {

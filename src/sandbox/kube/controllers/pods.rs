@@ -52,27 +52,30 @@ pub fn schedule(hand: &mut Hand<'_>) {
     let nodes = hand.list("nodes", "");
     for at in waiting {
         let Some(pod) = hand.store.get(&at).cloned() else { continue };
-        let refusals: Vec<Option<String>> = nodes.iter().map(|node| refusal(&pod, node)).collect();
-        let place = nodes.iter().zip(&refusals).find(|(_, refusal)| refusal.is_none()).map(|(node, _)| meta(node, "name").to_owned());
-        if let Some(node) = place {
-            bind(hand.store, &at, &node);
-            let what = format!("{}/{}", meta(&pod, "namespace"), meta(&pod, "name"));
-            hand.say_anew(&pod, "Normal", "Scheduled", "Binding", &format!("Successfully assigned {what} to {node}"));
-            continue;
-        }
-        let message = message(nodes.len(), refusals.into_iter().flatten());
-        let told = |c: &Value| c["type"] == "PodScheduled" && c["status"] == "False" && c["message"] == message.as_str();
-        if pod["status"]["conditions"].as_array().into_iter().flatten().any(told) {
-            continue;
-        }
-        let mut told = pod.clone();
-        told["status"]["conditions"] = json!([{
-            "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message, "lastProbeTime": null,
-            "lastTransitionTime": now(), "observedGeneration": pod["metadata"]["generation"],
-        }]);
-        let _ = hand.replace("pods", &told, "status", "kube-scheduler");
-        hand.say_anew(&pod, "Warning", "FailedScheduling", "Scheduling", &message);
+        hand.apart(meta(&pod, "uid"), |hand| place(hand, &at, &pod, &nodes));
     }
+}
+
+fn place(hand: &mut Hand<'_>, at: &str, pod: &Value, nodes: &[Value]) {
+    let refusals: Vec<Option<String>> = nodes.iter().map(|node| refusal(pod, node)).collect();
+    let place = nodes.iter().zip(&refusals).find(|(_, refusal)| refusal.is_none()).map(|(node, _)| meta(node, "name").to_owned());
+    if let Some(node) = place {
+        bind(hand.store, at, &node);
+        let what = format!("{}/{}", meta(pod, "namespace"), meta(pod, "name"));
+        return hand.say_anew(pod, "Normal", "Scheduled", "Binding", &format!("Successfully assigned {what} to {node}"));
+    }
+    let message = message(nodes.len(), refusals.into_iter().flatten());
+    let told = |c: &Value| c["type"] == "PodScheduled" && c["status"] == "False" && c["message"] == message.as_str();
+    if pod["status"]["conditions"].as_array().into_iter().flatten().any(told) {
+        return;
+    }
+    let mut told = pod.clone();
+    told["status"]["conditions"] = json!([{
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message, "lastProbeTime": null,
+        "lastTransitionTime": now(), "observedGeneration": pod["metadata"]["generation"],
+    }]);
+    let _ = hand.replace("pods", &told, "status", "kube-scheduler");
+    hand.say_anew(pod, "Warning", "FailedScheduling", "Scheduling", &message);
 }
 
 /// In the words of kube-scheduler's plugins.

@@ -2,9 +2,9 @@
 
 use super::super::store::{meta, now};
 use super::deployments::Family;
-use super::hand::{Hand, count, time};
+use super::hand::{Hand, after, count, time};
 use super::revisions::{self, replicas};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub fn condition<'a>(status: &'a Value, kind: &str) -> Option<&'a Value> {
@@ -106,7 +106,7 @@ fn judge(hand: &mut Hand<'_>, family: &Family, status: &mut Value) {
             .as_ref()
             .map_or_else(|| format!("Deployment {:?}", meta(d, "name")), |new| format!("ReplicaSet {:?}", meta(new, "name")));
         let last = condition(status, "Progressing").and_then(|c| time(&c["lastUpdateTime"]));
-        let due = last.map(|last| last + SignedDuration::from_secs(deadline));
+        let due = last.map(|last| after(last, deadline));
         let late =
             reason == "ProgressDeadlineExceeded" || (reason != "NewReplicaSetAvailable" && due.is_some_and(|due| due < Timestamp::now()));
         if complete(d, status) {
@@ -125,7 +125,7 @@ fn judge(hand: &mut Hand<'_>, family: &Family, status: &mut Value) {
             set(status, "Progressing", "False", "ProgressDeadlineExceeded", &format!("{what} has timed out progressing."));
         } else if let Some(due) = due {
             // conditions tell whole seconds
-            hand.memory.look_at(due + SignedDuration::from_secs(1));
+            hand.memory.look_at(after(due, 1));
         }
     }
     let failure = family.new.iter().chain(&family.old).find_map(|set| condition(&set["status"], "ReplicaFailure"));

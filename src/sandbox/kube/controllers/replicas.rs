@@ -2,19 +2,23 @@
 
 use super::super::status::Outcome;
 use super::super::store::{meta, now};
-use super::hand::{Hand, count, owned_by, selects, time};
-use jiff::{SignedDuration, Timestamp};
+use super::hand::{Hand, after, count, owned_by, selects, time};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
 
 const COMPONENT: &str = "replicaset-controller";
 const SETS: &str = "replicasets.apps";
+/// Pods of one set that are made in one round (kubernetes, `BurstReplicas`).
+const BURST: usize = 500;
+/// Pods of one cluster, beyond which its sets make no more: somebody's billion replicas would be a billion objects.
+const MOST_PODS: usize = 1000;
 
 pub fn settle(hand: &mut Hand<'_>) {
     let all: Vec<String> = hand.store.under("replicasets.apps/").map(|(at, _)| at.clone()).collect();
     for at in all {
         let Some(set) = hand.store.get(&at).cloned() else { continue };
-        settle_one(hand, &set);
+        hand.alone(|hand| settle_one(hand, &set), meta(&set, "uid"));
     }
 }
 
@@ -52,7 +56,13 @@ fn settle_one(hand: &mut Hand<'_>, set: &Value) {
 /// Err: why pods could not be made, in the server's words.
 fn manage(hand: &mut Hand<'_>, set: &Value, pods: &[Value]) -> Result<(), String> {
     let wanted = count(&set["spec"]["replicas"]);
-    for _ in (pods.len() as i64)..wanted {
+    let there = hand.store.under("pods/").take(MOST_PODS).count();
+    for made in 0..usize::try_from(wanted - pods.len() as i64).unwrap_or_default().min(BURST) {
+        if there + made >= MOST_PODS {
+            let why = format!("pods \"{}-\" is forbidden: the sandbox's clusters have {MOST_PODS} pods at most", meta(set, "name"));
+            hand.say(set, COMPONENT, "Warning", "FailedCreate", &format!("Error creating: {why}"));
+            return Err(why);
+        }
         match create(hand, set) {
             Ok(pod) => {
                 hand.say(set, COMPONENT, "Normal", "SuccessfulCreate", &format!("Created pod: {}", meta(&pod, "name")));
@@ -121,13 +131,13 @@ fn ready(pod: &Value) -> Option<Timestamp> {
 }
 
 fn status(hand: &mut Hand<'_>, set: &Value, pods: &[Value]) -> Value {
-    let patience = SignedDuration::from_secs(count(&set["spec"]["minReadySeconds"]));
+    let patience = count(&set["spec"]["minReadySeconds"]);
     let labels = json!({"matchLabels": set["spec"]["template"]["metadata"]["labels"]});
     let since: Vec<Timestamp> = pods.iter().filter_map(ready).collect();
     let now = Timestamp::now();
-    let due = |since: &Timestamp| *since + patience;
-    let available = since.iter().filter(|since| patience.is_zero() || due(since) <= now).count();
-    if let Some(next) = since.iter().map(due).filter(|due| *due > now).min().filter(|_| !patience.is_zero()) {
+    let due = |since: &Timestamp| after(*since, patience);
+    let available = since.iter().filter(|since| patience == 0 || due(since) <= now).count();
+    if let Some(next) = since.iter().map(due).filter(|due| *due > now).min().filter(|_| patience != 0) {
         hand.memory.look_at(next);
     }
     let labelled = pods.iter().filter(|pod| selects(&labels, &pod["metadata"]["labels"])).count();

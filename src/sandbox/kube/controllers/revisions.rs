@@ -106,7 +106,7 @@ pub fn annotate(deployment: &Value, set: &mut Value, next: i64, fresh: bool) -> 
 pub fn mark_replicas(deployment: &Value, set: &mut Value) {
     let wanted = replicas(deployment);
     set["metadata"]["annotations"][DESIRED] = json!(wanted.to_string());
-    set["metadata"]["annotations"][MOST] = json!((wanted + surge(deployment)).to_string());
+    set["metadata"]["annotations"][MOST] = json!(wanted.saturating_add(surge(deployment)).to_string());
 }
 
 pub fn replicas(object: &Value) -> i64 {
@@ -120,8 +120,8 @@ pub fn is_rolling(deployment: &Value) -> bool {
 /// A number, or a share of the replicas.
 fn share(value: &Value, of: i64, up: bool) -> i64 {
     match value.as_str().and_then(|text| text.trim_end_matches('%').parse::<i64>().ok()) {
-        Some(percent) if up => (percent * of + 99).div_euclid(100),
-        Some(percent) => (percent * of).div_euclid(100),
+        Some(percent) if up => percent.saturating_mul(of).saturating_add(99).div_euclid(100),
+        Some(percent) => percent.saturating_mul(of).div_euclid(100),
         None => count(value),
     }
 }
@@ -150,11 +150,11 @@ pub fn active(sets: &[Value]) -> impl Iterator<Item = &Value> {
 }
 
 pub fn total<'a>(sets: impl IntoIterator<Item = &'a Value>) -> i64 {
-    sets.into_iter().map(replicas).sum()
+    sets.into_iter().map(replicas).fold(0, i64::saturating_add)
 }
 
 pub fn sum<'a>(sets: impl IntoIterator<Item = &'a Value>, field: &str) -> i64 {
-    sets.into_iter().map(|set| count(&set["status"][field])).sum()
+    sets.into_iter().map(|set| count(&set["status"][field])).fold(0, i64::saturating_add)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub fn of_kinds<'a>(resources: impl Iterator<Item = &'a Resource>) -> Map<String
             Some(crd) => {
                 let mut own = Value::clone(crd);
                 embedded(&mut own);
+                sound(&mut own);
                 own
             }
             None => of(&r.ty, &mut wanted, true),
@@ -50,6 +51,16 @@ pub fn of_kinds<'a>(resources: impl Iterator<Item = &'a Resource>) -> Map<String
     schemas
 }
 
+/// A place for properties, whatever a CRD has there.
+fn sound(schema: &mut Value) {
+    if !schema.is_object() {
+        *schema = json!({"type": "object"});
+    }
+    if !schema["properties"].is_object() {
+        schema["properties"] = json!({});
+    }
+}
+
 /// An object in an object has what every object has.
 fn embedded(schema: &mut Value) {
     for inner in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
@@ -61,6 +72,7 @@ fn embedded(schema: &mut Value) {
     if schema["x-kubernetes-embedded-resource"] != true {
         return;
     }
+    sound(schema);
     schema["properties"]["apiVersion"] = json!({"type": "string", "description": API_VERSION});
     schema["properties"]["kind"] = json!({"type": "string", "description": KIND});
     schema["properties"]["metadata"] = json!({"allOf": [{"$ref": reference("ObjectMeta")}], "description": METADATA});

@@ -1,6 +1,7 @@
 //! The API server as its clients see it.
 
 mod apply;
+mod hostile;
 mod lives;
 mod refusals;
 mod tokens;
