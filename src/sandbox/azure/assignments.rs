@@ -12,6 +12,8 @@ pub fn id(assignment: &Assignment) -> String {
     format!("{}/providers/Microsoft.Authorization/roleAssignments/{}", assignment.scope.trim_end_matches('/'), assignment.name)
 }
 
+/// 8 KB (Azure RBAC documentation, "limits").
+const LONGEST_CONDITION: usize = 8 << 10;
 const USER_ACCESS_ADMINISTRATOR: &str = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9";
 
 /// What older api-versions do not have.
@@ -180,6 +182,10 @@ fn put(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
         return Err(error::body(400, "InvalidCreateRoleAssignmentRequest", text));
     }
     let text = |field: &str| properties.get(field).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned);
+    if text("condition").is_some_and(|condition| condition.len() > LONGEST_CONDITION) {
+        let text = format!("The request to create a role assignment is not valid: the condition has more than {LONGEST_CONDITION} bytes.");
+        return Err(error::body(400, "InvalidCreateRoleAssignmentRequest", text));
+    }
     if !ids::is_guid(name) {
         return Err(error::body(
             400,

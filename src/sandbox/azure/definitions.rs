@@ -12,6 +12,10 @@ const KIND: &str = "Microsoft.Authorization/roleDefinitions";
 /// Before it, roles had no data actions.
 const WITH_DATA: &str = "2018-01-01-preview";
 
+/// Of one role.
+const MOST_ACTIONS: usize = 2048;
+const LONGEST_ACTION: usize = 512;
+
 /// Subscription-qualified, whatever the scope.
 pub fn id(subscription: &str, guid: &str) -> String {
     format!("/subscriptions/{subscription}/providers/{KIND}/{guid}")
@@ -196,8 +200,12 @@ fn scopes(properties: &Map<String, Value>) -> Result<Vec<String>, Response> {
 fn permissions(properties: &Map<String, Value>) -> Result<Vec<Permission>, Response> {
     let list = properties.get("permissions").cloned().unwrap_or_else(|| json!([]));
     let list: Vec<Permission> = serde_json::from_value(list).map_err(|_| invalid("permissions are not understood"))?;
-    let all = list.iter().flat_map(|p| [&p.actions, &p.not_actions, &p.data_actions, &p.not_data_actions]).flatten();
-    for action in all {
+    let all = || list.iter().flat_map(|p| [&p.actions, &p.not_actions, &p.data_actions, &p.not_data_actions]).flatten();
+    // each request is held against all of them
+    if all().count() > MOST_ACTIONS || all().any(|action| action.len() > LONGEST_ACTION) {
+        return Err(invalid(&format!("it has more than {MOST_ACTIONS} actions, or one of more than {LONGEST_ACTION} characters")));
+    }
+    for action in all() {
         let namespace = action.split('/').next().unwrap_or_default();
         if !namespace.contains('*') && !providers::known(namespace) {
             return Err(error::body(

@@ -3,6 +3,7 @@
 
 use super::status::Cause;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Fills defaults in; drops nulls where the schema does not allow them, unless they are to be `kept`.
 pub fn fill(schema: &Value, value: &mut Value, kept: bool) {
@@ -136,12 +137,12 @@ fn repeated(schema: &Value, items: &[Value], path: &str, out: &mut Vec<Cause>) {
         }
         _ => None,
     };
-    let keys: Vec<Option<Value>> = items.iter().map(key).collect();
-    for (i, this) in keys.iter().enumerate() {
-        if let Some(this) = this
-            && keys[..i].iter().flatten().any(|other| other == this)
+    let mut seen = BTreeSet::new();
+    for (i, item) in items.iter().enumerate() {
+        if let Some(this) = key(item)
+            && !seen.insert(super::typed::sorted(&this).to_string())
         {
-            out.push(Cause::duplicate(&format!("{path}[{i}]"), this));
+            out.push(Cause::duplicate(&format!("{path}[{i}]"), &this));
         }
     }
 }

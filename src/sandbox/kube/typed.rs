@@ -166,6 +166,22 @@ pub fn sorted(value: &Value) -> Value {
     }
 }
 
+/// A text that two values have in common if, and only if, they are the `same`.
+pub fn canonical(value: &Value) -> String {
+    fn plain(value: &Value) -> Value {
+        match value {
+            Value::Object(map) => {
+                let fields: BTreeMap<&String, Value> = map.iter().map(|(name, inner)| (name, plain(inner))).collect();
+                fields.into_iter().map(|(name, inner)| (name.clone(), inner)).collect::<Map<_, _>>().into()
+            }
+            Value::Array(items) => items.iter().map(plain).collect(),
+            Value::Number(number) => number.as_f64().map_or_else(|| value.clone(), Value::from),
+            other => other.clone(),
+        }
+    }
+    plain(value).to_string()
+}
+
 /// Equal but for the order of fields, and 1 equals 1.0.
 pub fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
@@ -273,55 +289,75 @@ fn lay(ty: &Type, old: Option<&Value>, new: Option<&Value>) -> Option<Value> {
 
 /// The order: that of `new`, with what only `old` has between, where it was.
 fn lay_items(list: &List, old: &[Value], new: &[Value]) -> Vec<Value> {
-    let index = |all: &[Value]| -> Vec<String> { all.iter().filter_map(|item| element(list, item)).collect() };
-    let (left, right) = (index(old), index(new));
-    let find = |elements: &[String], all: &[Value], wanted: &str| -> Option<Value> {
-        let mut places = elements.iter().enumerate().filter(|(_, e)| *e == wanted).map(|(i, _)| i);
-        let first = places.next()?;
-        // Of duplicates none is merged into.
-        if places.next().is_some() { None } else { all.get(first).cloned() }
-    };
-    let mut shared = right.iter().filter(|e| left.contains(e));
+    let (left, right) = (Elements::of(list, old), Elements::of(list, new));
+    let mut shared = right.all.iter().filter(|e| left.has(e));
     let mut next = shared.next();
     let mut merged: BTreeSet<&String> = BTreeSet::new();
     let (mut l, mut r) = (0, 0);
     let mut out = Vec::new();
-    let join = |wanted: &String| lay(&list.of, find(&left, old, wanted).as_ref(), find(&right, new, wanted).as_ref());
-    while l < left.len() || r < right.len() {
-        if l < left.len() && r < right.len() {
-            if left[l] == right[r] {
-                merged.insert(&left[l]);
-                out.extend(join(&left[l]));
+    let join = |wanted: &String| lay(&list.of, left.one(old, wanted), right.one(new, wanted));
+    while l < left.all.len() || r < right.all.len() {
+        if let (Some(of_left), Some(of_right)) = (left.all.get(l), right.all.get(r)) {
+            if of_left == of_right {
+                merged.insert(of_left);
+                out.extend(join(of_left));
                 l += 1;
                 r += 1;
                 next = shared.next();
                 continue;
             }
-            if right.contains(&left[l]) && next.is_some_and(|n| *n != left[l]) {
+            if right.has(of_left) && next.is_some_and(|n| n != of_left) {
                 l += 1;
                 continue;
             }
         }
-        if l < left.len() {
-            if !right.contains(&left[l]) {
+        if let Some(of_left) = left.all.get(l) {
+            if !right.has(of_left) {
                 out.extend(lay(&list.of, old.get(l), None));
                 l += 1;
                 continue;
             }
-            if merged.contains(&left[l]) {
+            if merged.contains(of_left) {
                 l += 1;
             }
         }
-        if r < right.len() {
-            merged.insert(&right[r]);
-            out.extend(join(&right[r]));
-            if next == Some(&right[r]) {
+        if let Some(of_right) = right.all.get(r) {
+            merged.insert(of_right);
+            out.extend(join(of_right));
+            if next == Some(of_right) {
                 next = shared.next();
             }
             r += 1;
         }
     }
     out
+}
+
+/// The path elements of a list's items, found by themselves: a list of a megabyte has tens of thousands.
+struct Elements {
+    all: Vec<String>,
+    /// Where each is first, and whether it is there once more.
+    places: BTreeMap<String, (usize, bool)>,
+}
+
+impl Elements {
+    fn of(list: &List, items: &[Value]) -> Self {
+        let all: Vec<String> = items.iter().filter_map(|item| element(list, item)).collect();
+        let mut places: BTreeMap<String, (usize, bool)> = BTreeMap::new();
+        for (at, element) in all.iter().enumerate() {
+            places.entry(element.clone()).and_modify(|place| place.1 = true).or_insert((at, false));
+        }
+        Self { all, places }
+    }
+
+    fn has(&self, element: &str) -> bool {
+        self.places.contains_key(element)
+    }
+
+    /// Of duplicates none is merged into.
+    fn one<'a>(&self, items: &'a [Value], element: &str) -> Option<&'a Value> {
+        self.places.get(element).filter(|(_, again)| !again).and_then(|(at, _)| items.get(*at))
+    }
 }
 
 /// The value without the fields of `gone`.

@@ -43,7 +43,8 @@ fn is_renewed(lease: &Value) -> bool {
     let spec = &lease["spec"];
     let Some(at) = spec["renewTime"].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok()) else { return false };
     let seconds = spec["leaseDurationSeconds"].as_i64().unwrap_or(LEASE_SECONDS);
-    jiff::Timestamp::now() < at + jiff::SignedDuration::from_secs(seconds)
+    // a lease may name any time and any number of seconds
+    at.checked_add(jiff::SignedDuration::from_secs(seconds)).is_ok_and(|until| jiff::Timestamp::now() < until)
 }
 
 #[cfg(test)]
@@ -53,6 +54,7 @@ mod tests {
 
     #[test]
     fn a_lease_counts_as_long_as_it_was_renewed_for() {
+        assert!(!is_renewed(&serde_json::json!({"spec": {"renewTime": "9999-12-30T00:00:00Z", "leaseDurationSeconds": i64::MAX}})));
         let ago = |seconds| (jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds)).to_string();
         assert!(is_renewed(&json!({"spec": {"renewTime": ago(20)}})));
         assert!(!is_renewed(&json!({"spec": {"renewTime": ago(60)}})));

@@ -297,7 +297,7 @@ impl Family {
     pub fn clean_up(&self, hand: &mut Hand<'_>) {
         let Some(kept) = self.deployment["spec"]["revisionHistoryLimit"].as_i64() else { return };
         let mut old: Vec<&Value> = self.old.iter().filter(|set| set["metadata"]["deletionTimestamp"].is_null()).collect();
-        let surplus = usize::try_from(old.len() as i64 - kept).unwrap_or_default();
+        let surplus = usize::try_from((old.len() as i64).saturating_sub(kept)).unwrap_or_default();
         old.sort_by_key(|set| revisions::revision(set));
         for set in old.into_iter().take(surplus) {
             let empty = replicas(set) == 0 && count(&set["status"]["replicas"]) == 0;

@@ -42,7 +42,7 @@ fn settle_one(hand: &mut Hand<'_>, set: &Value) {
     let mut status = status(hand, set, &pods);
     // While it rests, what it failed at still holds.
     if !resting {
-        condition(&mut status, count(&set["spec"]["replicas"]) - pods.len() as i64, failure.as_deref());
+        condition(&mut status, count(&set["spec"]["replicas"]).saturating_sub(pods.len() as i64), failure.as_deref());
     }
     status["observedGeneration"] = set["metadata"]["generation"].clone();
     let status = tidy(status);
@@ -57,7 +57,7 @@ fn settle_one(hand: &mut Hand<'_>, set: &Value) {
 fn manage(hand: &mut Hand<'_>, set: &Value, pods: &[Value]) -> Result<(), String> {
     let wanted = count(&set["spec"]["replicas"]);
     let there = hand.store.under("pods/").take(MOST_PODS).count();
-    for made in 0..usize::try_from(wanted - pods.len() as i64).unwrap_or_default().min(BURST) {
+    for made in 0..usize::try_from(wanted.saturating_sub(pods.len() as i64)).unwrap_or_default().min(BURST) {
         if there + made >= MOST_PODS {
             let why = format!("pods \"{}-\" is forbidden: the sandbox's clusters have {MOST_PODS} pods at most", meta(set, "name"));
             hand.say(set, COMPONENT, "Warning", "FailedCreate", &format!("Error creating: {why}"));
@@ -75,7 +75,7 @@ fn manage(hand: &mut Hand<'_>, set: &Value, pods: &[Value]) -> Result<(), String
             }
         }
     }
-    let surplus = usize::try_from(pods.len() as i64 - wanted).unwrap_or_default();
+    let surplus = usize::try_from((pods.len() as i64).saturating_sub(wanted)).unwrap_or_default();
     let mut ranked: Vec<&Value> = pods.iter().collect();
     ranked.sort_by_cached_key(|pod| rank(pod));
     for pod in ranked.into_iter().take(surplus) {

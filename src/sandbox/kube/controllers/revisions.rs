@@ -89,9 +89,14 @@ pub fn annotate(deployment: &Value, set: &mut Value, next: i64, fresh: bool) -> 
         if let Some(old) = old {
             let mut history: Vec<&str> = all.get(HISTORY).and_then(Value::as_str).into_iter().flat_map(|h| h.split(',')).collect();
             history.push(&old);
-            while history.join(",").len() > LONGEST_HISTORY {
-                history.remove(0);
-            }
+            // the newest that fit, with their commas
+            let mut length = 0;
+            let fit = history.iter().rev().take_while(|revision| {
+                length += revision.len() + 1;
+                length <= LONGEST_HISTORY + 1
+            });
+            let kept = fit.count();
+            history.drain(..history.len() - kept);
             all.insert(HISTORY.into(), json!(history.join(",")));
         }
     }
