@@ -61,13 +61,14 @@ pub fn settle(store: &mut Store, facts: &Facts, memory: &mut Memory) -> Next {
     let before = store.state.version;
     memory.begin();
     // one that fails is undone and keeps none of the others from its work
-    let alone: [&dyn Fn(&mut Store); 5] =
-        [&pods::end, &namespaces::empty, &namespaces::empty_crds, &garbage::collect, &|store: &mut Store| {
-            namespaces::furnish_all(store, facts)
-        }];
-    for work in alone {
+    let mut alone = |work: &dyn Fn(&mut Store)| {
         let _ = attempt(store, work);
-    }
+    };
+    alone(&pods::end);
+    alone(&namespaces::empty);
+    alone(&namespaces::empty_crds);
+    alone(&garbage::collect);
+    alone(&|store| namespaces::furnish_all(store, facts));
     let mut hand = Hand { store, facts, memory };
     for _ in 0..TURNS {
         let version = hand.store.state.version;
