@@ -47,28 +47,40 @@ pub fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Where something is replaced: which of the fields or items, level by level.
-pub fn any_place() -> impl Strategy<Value = Vec<usize>> {
-    prop::collection::vec(any::<usize>(), 0..6)
+/// One value of each kind, and those at the ends of a kind.
+pub fn kinds() -> Vec<Value> {
+    vec![Value::Null, json!(true), json!(-1), json!(u64::MAX), json!(1.5), json!("é"), json!([]), json!(["x"]), json!({}), json!({"a": 1})]
 }
 
-/// The value at a place is another one; where the way ends before, what is there.
-pub fn replace(value: &mut Value, place: &[usize], new: Value) {
-    let Some((first, rest)) = place.split_first() else {
-        *value = new;
-        return;
+/// Where something can be replaced: all fields and items, each as a way of numbers, and the value as a whole.
+pub fn places(value: &Value) -> Vec<Vec<usize>> {
+    let inner: Vec<&Value> = match value {
+        Value::Object(map) => map.values().collect(),
+        Value::Array(items) => items.iter().collect(),
+        _ => Vec::new(),
     };
-    match value {
-        Value::Object(map) if !map.is_empty() => {
-            let at = first % map.len();
-            if let Some(inner) = map.values_mut().nth(at) {
-                replace(inner, rest, new);
-            }
+    let below = inner.into_iter().enumerate().flat_map(|(at, value)| places(value).into_iter().map(move |way| [vec![at], way].concat()));
+    std::iter::once(Vec::new()).chain(below).collect()
+}
+
+/// Any of the places, whatever the value; one of a kind more often than something random.
+pub fn any_change() -> impl Strategy<Value = (prop::sample::Index, Value)> {
+    (any::<prop::sample::Index>(), prop_oneof![3 => prop::sample::select(kinds()), 1 => any_json()])
+}
+
+/// The value with another one at one of its places.
+pub fn replaced(value: &Value, place: &[usize], new: Value) -> Value {
+    fn at<'a>(value: &'a mut Value, place: &[usize]) -> Option<&'a mut Value> {
+        let Some((first, rest)) = place.split_first() else { return Some(value) };
+        match value {
+            Value::Object(map) => at(map.values_mut().nth(*first)?, rest),
+            Value::Array(items) => at(items.get_mut(*first)?, rest),
+            _ => None,
         }
-        Value::Array(items) if !items.is_empty() => {
-            let at = first % items.len();
-            replace(&mut items[at], rest, new);
-        }
-        other => *other = new,
     }
+    let mut value = value.clone();
+    if let Some(place) = at(&mut value, place) {
+        *place = new;
+    }
+    value
 }
