@@ -372,7 +372,9 @@ fn only_output_prints() {
         // what is written past `output` is not cleaned
         for path in words(&file.source).windows(3).filter(|path| path[1].text == "::") {
             let [first, _, last] = path else { continue };
-            if STREAMS.contains(&(first.text.as_str(), last.text.as_str())) {
+            // a panic of one request is told by its place only, and prints nothing
+            let of_a_request = file.room() == "sandbox" && first.text == "panic";
+            if STREAMS.contains(&(first.text.as_str(), last.text.as_str())) && !of_a_request {
                 let rule = format!("`{}::{}` outside `output`", first.text, last.text);
                 broken.push(Broken { file: &file.name, line: first.line, rule });
             }
