@@ -104,6 +104,9 @@ impl From<StateError> for Failure {
         let failure = Self::new(Exit::State, error.to_string());
         match &error {
             StateError::Locked { .. } => failure.hint("Wait for it with `--lock-timeout 5m`, or use another state file with `--state FILE`."),
+            StateError::LockLost { .. } => {
+                failure.hint("Do not remove the lock file: it is free once its holder has ended. See what was done: `podid status`, then run the command again.")
+            }
             StateError::Damaged { path, has_backup, .. } => {
                 let failure = if *has_backup {
                     failure.hint(format!("The state before the last change is in {}.bak: copy it over the file.", path.display()))

@@ -25,7 +25,7 @@ pub fn try_take(path: &Path) -> Result<Option<File>, Error> {
 
 /// Whether the open file is the one that has this name; links are not followed.
 #[cfg(unix)]
-fn has_name(file: &File, path: &Path) -> io::Result<bool> {
+pub fn has_name(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
     let held = file.metadata()?;
     match std::fs::symlink_metadata(path) {
@@ -37,7 +37,7 @@ fn has_name(file: &File, path: &Path) -> io::Result<bool> {
 
 /// Windows does not remove a file that is open.
 #[cfg(not(unix))]
-fn has_name(_: &File, _: &Path) -> io::Result<bool> {
+pub fn has_name(_: &File, _: &Path) -> io::Result<bool> {
     Ok(true)
 }
 

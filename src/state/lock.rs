@@ -6,7 +6,7 @@ use std::{
     env, fs,
     fs::File,
     io::{Read, Seek, SeekFrom, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process, thread,
     time::{Duration, Instant},
 };
@@ -15,6 +15,7 @@ use std::{
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    path: PathBuf,
 }
 
 const PAUSE: Duration = Duration::from_millis(50);
@@ -30,9 +31,17 @@ impl Lock {
                 None => return Err(held_by(state, &path)),
             }
         };
-        let mut lock = Self { file };
-        lock.sign(command).map_err(Error::io(&path, "write"))?;
+        let mut lock = Self { file, path };
+        lock.sign(command).map_err(Error::io(&lock.path, "write"))?;
         Ok(lock)
+    }
+
+    /// Fails once the lock's file was removed or replaced: another process may have locked the new one, so nothing may be written any more.
+    pub fn check(&self) -> Result<(), Error> {
+        if files::lock::has_name(&self.file, &self.path).map_err(Error::io(&self.path, "look at"))? {
+            return Ok(());
+        }
+        Err(Error::LockLost { path: self.path.clone() })
     }
 
     fn sign(&mut self, command: &str) -> std::io::Result<()> {

@@ -28,6 +28,8 @@ use std::{
 pub enum Error {
     #[error("the state file {} is in use by {holder}, since {since}", path.display())]
     Locked { path: PathBuf, holder: String, since: String },
+    #[error("the lock {} was removed or replaced while it was held: another podid may write the state now", path.display())]
+    LockLost { path: PathBuf },
     #[error("the state file {} cannot be read: {why}", path.display())]
     Damaged { path: PathBuf, why: String, has_backup: bool },
     #[error("the state file {} was written by a newer podid (format {found}; this one knows up to {known})", path.display())]
@@ -57,7 +59,7 @@ struct Held {
     path: PathBuf,
     book: Mutex<Book>,
     recorder: recorder::Recorder,
-    _lock: lock::Lock,
+    lock: lock::Lock,
 }
 
 struct Book {
@@ -130,7 +132,7 @@ impl State {
     }
 
     fn held(path: PathBuf, lock: lock::Lock, book: Book) -> Self {
-        Self(Arc::new(Held { path, book: Mutex::new(book), recorder: recorder::Recorder::default(), _lock: lock }))
+        Self(Arc::new(Held { path, book: Mutex::new(book), recorder: recorder::Recorder::default(), lock }))
     }
 
     pub fn path(&self) -> &Path {
@@ -163,6 +165,7 @@ impl State {
 
     /// Writes the file if anything in it changes; what was there stays as `FILE.bak`.
     pub fn save(&self, ledger: &Ledger) -> Result<(), Error> {
+        self.0.lock.check()?;
         let mut book = self.0.book();
         book.finish(&self.0.path)?;
         let same = match &book.written {

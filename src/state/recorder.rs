@@ -60,7 +60,8 @@ impl Keeper for StateKeeper {
         Box::pin(async move {
             let _turn = held.recorder.turn.lock().await;
             let writer = Arc::clone(&held);
-            in_the_background(move || writer.book().finish(&writer.path).map_err(|error| error.to_string())).await
+            let finish = move || writer.lock.check().and_then(|()| writer.book().finish(&writer.path));
+            in_the_background(move || finish().map_err(|error| error.to_string())).await
         })
     }
 }
@@ -76,7 +77,7 @@ impl Held {
             let mut waiting = self.recorder.waiting();
             (std::mem::take(&mut waiting.changes), waiting.came)
         };
-        let outcome = self.book().record(&self.path, changes).map_err(|error| error.to_string());
+        let outcome = self.lock.check().and_then(|()| self.book().record(&self.path, changes)).map_err(|error| error.to_string());
         let mut waiting = self.recorder.waiting();
         match &outcome {
             Ok(()) => waiting.saved = came,

@@ -376,3 +376,24 @@ fn a_state_that_would_take_too_much_memory_is_refused_before_it_takes_any() {
     fs::write(&path, text).unwrap();
     assert!(State::peek(&path).is_ok());
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn who_lost_the_lock_writes_nothing_any_more() {
+    let (_room, path) = room();
+    let first = open(&path).unwrap();
+    first.save(&ledger(&[("shop", "identity/one")])).unwrap();
+    let keeper = first.keeper();
+    fs::remove_file(beside(&path, ".lock")).unwrap();
+    // the next one gets the lock of the new file, and is the only one that writes
+    let second = open(&path).unwrap();
+    let before = fs::read(&path).unwrap();
+    let error = first.save(&ledger(&[("shop", "identity/two")])).unwrap_err();
+    assert!(matches!(error, Error::LockLost { .. }), "{error}");
+    let forget = crate::engine::ledger::LedgerChange::Forget { app: "shop".into(), key: "identity/one".into() };
+    assert!(keeper.record(vec![forget]).await.unwrap_err().contains("was removed or replaced"));
+    assert!(keeper.finish().await.is_err());
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert!(!beside(&path, ".journal").exists());
+    second.save(&ledger(&[("shop", "identity/three")])).unwrap();
+}
