@@ -1,0 +1,18 @@
+//! Every error that a user will meet, with the real program: what it says, what it tells to do next, and its exit code.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod lab;
+
+mod beside;
+mod blocked;
+mod cluster;
+mod decisions;
+mod hostile;
+mod login;
+mod names;
+mod proof;
+mod rights;
+mod sandbox;
+mod spec;
+mod state;

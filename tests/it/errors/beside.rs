@@ -1,0 +1,96 @@
+//! Single commands in the folder of a `podid.yaml`: they take from it what they need, and nothing else of it can stop them.
+
+use crate::errors::lab::Lab;
+use insta::assert_snapshot;
+use serde_json::Value;
+
+/// `podid.yaml` in the folder, and no default group in the environment.
+fn beside(lab: &Lab) -> String {
+    let text = lab.read("app.yaml");
+    lab.write("podid.yaml", &text);
+    text
+}
+
+fn lab() -> Lab {
+    Lab::with_app().without("PODID_RESOURCE_GROUP")
+}
+
+fn entries(lab: &Lab, key: &str) -> Vec<(String, String)> {
+    let state: Value = serde_json::from_str(&lab.read(".podid/state.json")).unwrap();
+    let entries = state["entries"].as_array().unwrap_or_else(|| panic!("{state:#}")).iter().filter(|e| e["key"] == key);
+    entries.map(|e| (e["app"].as_str().unwrap().to_owned(), e["by"].as_str().unwrap().to_owned())).collect()
+}
+
+#[test]
+fn azure_commands_need_no_cluster_and_write_to_the_app_of_the_spec() {
+    let lab = lab();
+    beside(&lab);
+    lab.done("identity create -n other-mid --yes");
+    assert_eq!(entries(&lab, "identity/other-mid"), [("shop".to_owned(), "command".to_owned())]);
+    lab.done("up --yes");
+    lab.done("vault grant --vault kv-shop-errors --to identity/other-mid --yes");
+    lab.done("role assign Reader --to identity/shop-mid --scope vault/kv-shop-errors --yes");
+    lab.done("vault secret set extra --vault kv-shop-errors --file conn.txt --yes");
+    assert!(lab.done("vault secret list --vault kv-shop-errors").contains("extra"));
+    lab.done("vault revoke --vault kv-shop-errors --to identity/other-mid --yes --only azure");
+    lab.done("vault secret delete extra --vault kv-shop-errors --yes");
+    lab.done("identity delete -n other-mid --yes");
+    // what the spec names is the spec's still, also where a single command confirmed it
+    lab.done("vault grant --vault kv-shop-errors --to identity/shop-mid --yes");
+    assert_eq!(entries(&lab, "grant/kv-shop-errors/shop-mid"), [("shop".to_owned(), "spec".to_owned())]);
+}
+
+#[test]
+fn commands_for_a_cluster_take_the_one_of_the_spec() {
+    let lab = lab();
+    let text = beside(&lab);
+    lab.write("podid.yaml", &text.replace("  name: aks-mi\n", "  name: aks-mi\n  context: aks-mi\n"));
+    lab.done("identity create -n shop-mid --yes");
+    assert!(lab.done("bind --namespace shop --yes --dry-run").contains("azureidentity/aks-mi/shop/shop-mid"));
+    assert!(lab.done("bind --namespace shop --cluster aks-mi --yes --dry-run").contains("azureidentity/aks-mi/shop/shop-mid"));
+    assert!(lab.done("vault create -n kv-beside-1 --yes --dry-run").contains("vault/kv-beside-1"));
+}
+
+#[test]
+fn a_fault_in_what_the_command_does_not_use_does_not_stop_it() {
+    let lab = lab();
+    let text = beside(&lab);
+    for (from, to) in [
+        ("    namespace: shop\n", "    namespace: Not A Name\n"),
+        ("      - name: conn\n", "      - name: nowhere_at_all!\n"),
+        ("        file: conn.txt\n", "        file: missing.txt\n"),
+        ("  name: aks-mi\n", "  name: aks-that-is-not-there\n"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        lab.write("podid.yaml", &text.replacen(from, to, 1));
+        lab.done("identity create -n shop-mid --yes");
+        lab.done("identity delete -n shop-mid --yes");
+    }
+}
+
+#[test]
+fn a_spec_that_cannot_be_read_is_named_by_the_command_beside_it() {
+    let lab = lab();
+    let text = beside(&lab);
+    lab.write("podid.yaml", &text.replacen("metadata:\n  name: shop", "metadata:\n  nam: shop", 1));
+    assert_snapshot!(lab.fails("identity create -n shop-mid --yes"), @r#"
+    exit 2
+    error: podid.yaml:4:3: metadata: unknown field `nam`
+    hint: Did you mean `name`? The fields here are: name.
+    hint: Single commands read podid.yaml in the working directory for the app, resource group and cluster: correct it, or run the command in another folder.
+    "#);
+    lab.write("podid.yaml", &text.replacen("vault:\n", "vault: [\n", 1));
+    assert_snapshot!(lab.fails("vault grant --vault kv-shop-errors --to identity/shop-mid --yes"), @r#"
+    exit 2
+    error: podid.yaml:8:8: fields are wanted here
+    hint: Single commands read podid.yaml in the working directory for the app, resource group and cluster: correct it, or run the command in another folder.
+    "#);
+}
+
+#[test]
+fn a_proof_takes_only_the_app_from_the_spec_beside_it() {
+    let lab = Lab::made();
+    let text = lab.read("app.yaml");
+    lab.write("podid.yaml", &text.replacen("    namespace: shop\n", "    namespace: Not A Name\n", 1));
+    lab.done("verify --timeout 20s");
+}

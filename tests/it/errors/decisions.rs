@@ -1,0 +1,170 @@
+//! What podid does not decide for anybody: consent, things of others, reality that moved.
+
+use crate::errors::lab::Lab;
+use insta::assert_snapshot;
+use serde_json::json;
+
+#[test]
+fn no_terminal_and_no_yes_names_the_flag_whatever_ci_says() {
+    let lab = Lab::new().with("CI", "true").with("PODID_YES", "1");
+    assert_snapshot!(lab.fails("identity create -n shop-mid"), @r#"
+    exit 4
+    error: there is no terminal to ask for consent
+    hint: Add `--yes` to do it without being asked.
+    "#);
+}
+
+#[test]
+fn a_value_cannot_be_asked_for_without_a_terminal() {
+    let lab = Lab::new();
+    lab.done("vault create -n kv-shop-ask --yes");
+    assert_snapshot!(lab.fails("vault secret set conn --vault kv-shop-ask --yes"), @r#"
+    exit 4
+    error: there is no terminal to ask for the value of conn
+    hint: Give it by `--file FILE`, `--env VARIABLE` or `--stdin`, or let podid make one by `--generate`.
+    "#);
+}
+
+#[test]
+fn an_object_of_somebody_else_that_differs_is_not_taken_over_unasked() {
+    let lab = Lab::made();
+    lab.edit_object("azureidentitybindings.aadpodidentity.k8s.io/shop/shop-mid-binding", |object| {
+        object["metadata"]["labels"] = json!({});
+        object["spec"]["selector"] = json!("theirs");
+    });
+    assert_snapshot!(lab.fails("up -f app.yaml --yes --state other.json"), @r#"
+    exit 4
+    app shop:
+      ! refused azureidentitybinding/aks-mi/shop/shop-mid-binding
+                  azureidentitybinding/aks-mi/shop/shop-mid-binding is there, is not podid's (app shop), and differs in metadata.labels, spec.selector
+                    metadata.labels: {} -> (none)
+                    spec.selector: theirs -> shop-mid
+                  Take it over as it is wanted with `--adopt`, or choose another name.
+
+    plan: 0 to create, 0 to update, 0 to delete, 13 unchanged, 1 refused
+    error: nothing was changed: 1 thing needs a decision
+    "#);
+    lab.done("up -f app.yaml --yes --state other.json --adopt");
+}
+
+#[test]
+fn a_saved_plan_that_reality_has_left_behind_is_refused() {
+    let lab = Lab::with_app();
+    lab.done("plan -f app.yaml --out plan.json");
+    lab.done("identity create -n shop-mid --yes --app shop");
+    assert_snapshot!(lab.fails("up -f app.yaml --plan plan.json --yes"), @r#"
+    exit 4
+    error: resources, the spec or a secret's value changed since the plan was saved; nothing was changed
+      because identity/shop-mid: was create, is keep
+      because azureidentity/aks-mi/shop/shop-mid: still create, but differs in clientID, resourceID
+      because grant/kv-shop-errors/shop-mid: still create, but differs in principal
+      because role/managed-identity-operator/cluster/aks-mi/identity/shop-mid: still create, but differs in scope
+    hint: Plan again: `podid plan --out FILE`, look at it, then `podid up --plan FILE`.
+    hint: The plan file says that it was made from app.yaml; another spec is given with `-f`.
+    "#);
+}
+
+#[test]
+fn a_refused_plan_is_one_document_for_a_program() {
+    let lab = Lab::new();
+    let output = lab.command("identity create -g nowhere -n shop-mid --yes -o json").output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["refused"][0]["key"], "group/nowhere");
+}
+
+#[test]
+fn removing_what_something_needs_is_refused() {
+    let lab = Lab::made();
+    assert_snapshot!(lab.fails("identity delete -n shop-mid --app shop --yes"), @r#"
+    exit 4
+    error: nothing was removed
+      because identity/shop-mid: azureidentity/aks-mi/shop/shop-mid needs it
+    hint: Remove what needs it first, or name the app that made it with `--app`.
+    "#);
+}
+
+#[test]
+fn a_replacement_says_what_it_deletes_and_is_counted_by_itself() {
+    let lab = Lab::made();
+    let old = lab.done("output identity/shop-mid client_id --app shop").trim().to_owned();
+    let moved = "      name: shop-mid\n      resourceGroup: MC_podid-lab_aks-mi_westeurope\n";
+    lab.write("app.yaml", &lab.read("app.yaml").replacen("      name: shop-mid\n", moved, 1));
+    let deleted = "the old one is deleted: /subscriptions/e76701e5-3b27-571a-a68b-54a47a441782/resourcegroups/podid-lab/providers/Microsoft.ManagedIdentity/userAssignedIdentities/shop-mid";
+    let plan = lab.done("plan -f app.yaml");
+    for line in [
+        format!("  ~ replace identity/shop-mid ({deleted})"),
+        "              resourceGroup: podid-lab -> MC_podid-lab_aks-mi_westeurope".to_owned(),
+        format!("              clientId: {old} -> (new)"),
+    ] {
+        assert!(plan.contains(&line), "{line}\n{plan}");
+    }
+    assert!(plan.ends_with("plan: 0 to create, 1 to update, 3 to replace, 0 to delete, 11 unchanged\n"), "{plan}");
+    let status = lab.done("status -f app.yaml");
+    assert!(status.lines().any(|l| l.starts_with("identity/shop-mid ") && l.contains(&format!("`up` replaces it: {deleted}"))), "{status}");
+    let document: serde_json::Value = serde_json::from_str(&lab.done("plan -f app.yaml -o json")).unwrap();
+    assert_eq!((&document["summary"]["replace"], &document["summary"]["update"]), (&json!(3), &json!(1)));
+    let report = lab.done("up -f app.yaml --yes");
+    assert!(report.contains(&format!("replaced identity/shop-mid: {deleted}")), "{report}");
+    assert!(report.contains("done: 0 created, 1 updated, 3 replaced, 0 deleted, 11 unchanged, in "), "{report}");
+    assert_ne!(lab.done("output identity/shop-mid client_id --app shop").trim(), old);
+    assert!(lab.done("plan -f app.yaml").starts_with("nothing to do"));
+}
+
+#[test]
+fn the_half_that_was_never_done_is_missed_by_the_other() {
+    let lab = Lab::with_app();
+    assert_snapshot!(lab.fails("up -f app.yaml --yes --only kubernetes"), @r#"
+    exit 4
+    app shop:
+      + create  namespace/aks-mi/shop
+      + create  azureidentity/aks-mi/shop/shop-mid
+                  resourceID: (after identity/shop-mid)
+                  clientID: (after identity/shop-mid)
+      + create  secretproviderclass/aks-mi/shop/shop
+                  vault: kv-shop-errors
+                  objects: conn
+      + create  azureidentitybinding/aks-mi/shop/shop-mid-binding
+                  azureIdentity: shop-mid
+                  selector: shop-mid
+      ! refused cluster/aks-mi
+                  cluster/aks-mi is not in the state, and this run may not look for it
+      ! refused identity/shop-mid
+                  identity/shop-mid is not in the state, and this run may not look for it
+      ! refused vault/kv-shop-errors
+                  vault/kv-shop-errors is not in the state, and this run may not look for it
+      ! refused role/managed-identity-operator/cluster/aks-mi/identity/shop-mid
+                  role/managed-identity-operator/cluster/aks-mi/identity/shop-mid is not in the state, and this run may not look for it
+      ! refused role/virtual-machine-contributor/cluster/aks-mi/cluster/aks-mi/nodes
+                  role/virtual-machine-contributor/cluster/aks-mi/cluster/aks-mi/nodes is not in the state, and this run may not look for it
+                  Run the other half first with the same state file (`--only azure`), or run without `--only`.
+
+    plan: 4 to create, 0 to update, 0 to delete, 0 unchanged, 5 refused
+    error: nothing was changed: 5 things need a decision
+    "#);
+    lab.done("up -f app.yaml --yes --only azure");
+    lab.done("up -f app.yaml --yes --only kubernetes");
+    lab.done("verify -f app.yaml");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_person_may_say_no_or_walk_away() {
+    let lab = Lab::with_app();
+    for (typed, code, told) in
+        [("n\r", 4, "it was not consented to; nothing was changed"), ("\u{3}", 130, "interrupted at a question; nothing was changed")]
+    {
+        let mut command = lab.command("up -f app.yaml");
+        command.env("TERM", "xterm").stdin(std::process::Stdio::inherit());
+        let mut terminal = rexpect::session::spawn_command(command, Some(20_000)).unwrap();
+        terminal.exp_string("11 to create").unwrap();
+        terminal.exp_string("Do it?").unwrap();
+        terminal.send(typed).unwrap();
+        terminal.flush().unwrap();
+        terminal.exp_string(told).unwrap();
+        terminal.exp_eof().unwrap();
+        let ended = terminal.process().wait().unwrap();
+        assert_eq!(format!("{ended:?}").rsplit(", ").next(), Some(format!("{code})").as_str()), "{ended:?}");
+    }
+    assert!(!lab.done("identity list").contains("shop-mid"));
+}

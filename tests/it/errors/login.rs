@@ -1,0 +1,117 @@
+//! Who podid is to Azure, and in which subscription.
+
+use crate::errors::lab::{Lab, SUBSCRIPTION};
+use insta::assert_snapshot;
+use std::time::{Duration, Instant};
+
+/// Also on a machine of Azure's own nobody is logged in: its metadata service is out of reach.
+fn nowhere() -> Lab {
+    Lab::bare().with("http_proxy", "http://127.0.0.1:9")
+}
+
+#[test]
+fn no_login_at_all_is_told_at_once_with_what_was_tried() {
+    let lab = nowhere();
+    let begun = Instant::now();
+    let told = lab.fails(&format!("identity create -g shop -n shop-mid --yes --subscription {SUBSCRIPTION}"));
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_snapshot!(told, @r#"
+    exit 1
+    error: no Azure login was found
+      because not set: AZURE_CLIENT_SECRET, AZURE_FEDERATED_TOKEN_FILE, ACTIONS_ID_TOKEN_REQUEST_URL, IDENTITY_ENDPOINT
+      because az: AzureCliCredential authentication failed. az not found on PATH
+      because azd: AzureDeveloperCliCredential authentication failed. azd not found on PATH
+      because managed identity: this machine has no instance metadata service
+    hint: Log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or AZURE_FEDERATED_TOKEN_FILE).
+    hint: To try podid without an account, add `--sandbox`.
+    "#);
+}
+
+#[test]
+fn half_a_login_says_which_variable_is_missing() {
+    let lab = nowhere().with("AZURE_CLIENT_SECRET", "not-a-real-secret");
+    assert_snapshot!(lab.fails(&format!("identity list --subscription {SUBSCRIPTION}")), @r#"
+    exit 1
+    error: no Azure login was found
+      because not set: AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE, ACTIONS_ID_TOKEN_REQUEST_URL, IDENTITY_ENDPOINT
+      because az: AzureCliCredential authentication failed. az not found on PATH
+      because azd: AzureDeveloperCliCredential authentication failed. azd not found on PATH
+      because managed identity: this machine has no instance metadata service
+    hint: Log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or AZURE_FEDERATED_TOKEN_FILE).
+    hint: To try podid without an account, add `--sandbox`.
+    "#);
+}
+
+#[test]
+fn a_wrong_client_secret_is_told_in_entras_words() {
+    let lab = Lab::new().served().with_clients_environment().with("AZURE_CLIENT_SECRET", "not-a-real-secret");
+    assert_snapshot!(lab.fails("identity create -n shop-mid --yes"), @r#"
+    exit 1
+    error: the login was refused: AADSTS7000215
+      because Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '[ID]'.
+    hint: Check tenant, client id and secret; a secret may have expired: `az login`, or set the AZURE_ variables anew.
+    "#);
+}
+
+#[test]
+fn a_wrong_tenant_is_told_in_entras_words() {
+    let lab = Lab::new().served().with_clients_environment().with("AZURE_TENANT_ID", "00000000-0000-4000-8000-000000000001");
+    assert_snapshot!(lab.fails("identity create -n shop-mid --yes"), @r#"
+    exit 1
+    error: the login was refused: AADSTS90002
+      because Tenant '[ID]' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.
+    hint: Check tenant, client id and secret; a secret may have expired: `az login`, or set the AZURE_ variables anew.
+    "#);
+}
+
+#[test]
+fn a_subscription_that_the_login_cannot_see_is_refused() {
+    let lab = Lab::new();
+    assert_snapshot!(lab.fails("identity create -n shop-mid --yes --subscription 00000000-0000-4000-8000-000000000001"), @r#"
+    exit 4
+    error: group/podid-lab: The subscription '[ID]' could not be found.
+    hint: Name a subscription that this login can see with `--subscription` (`az account list -o table` shows them).
+    "#);
+}
+
+#[test]
+fn no_subscription_is_a_decision_to_make() {
+    let lab = Lab::bare();
+    assert_snapshot!(lab.fails("identity create -g shop -n shop-mid --yes"), @r#"
+    exit 4
+    error: which subscription is meant is not known
+    hint: Name it with `--subscription ID`, AZURE_SUBSCRIPTION_ID, `subscription:` in the spec, or `az account set`.
+    "#);
+}
+
+#[test]
+fn a_subscription_that_is_no_id_is_wrong_use() {
+    let lab = Lab::bare().with("AZURE_SUBSCRIPTION_ID", "production");
+    assert_snapshot!(lab.fails("identity create -g shop -n shop-mid --yes"), @r#"
+    exit 2
+    error: AZURE_SUBSCRIPTION_ID is not valid: it must be a GUID, such as `[ID]`
+    hint: Set it to the subscription's id, or give --subscription.
+    "#);
+}
+
+#[test]
+fn azure_out_of_reach_names_the_host_and_the_proxy() {
+    let lab = Lab::new().served().with_clients_environment().with("HTTPS_PROXY", "http://127.0.0.1:9");
+    assert_snapshot!(lab.fails("identity list --timeout 10s"), @r#"
+    exit 1
+    error: could not reach login.microsoftonline.com
+      because Connection refused (os error 111)
+    hint: Check the network, and HTTPS_PROXY and NO_PROXY if there is a proxy.
+    "#);
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_names_the_variable() {
+    let lab = Lab::new().served().with_clients_environment().without("SSL_CERT_FILE");
+    assert_snapshot!(lab.fails("identity list --timeout 10s"), @r#"
+    exit 1
+    error: login.microsoftonline.com shows a certificate that is not trusted
+      because UnknownIssuer
+    hint: If a proxy opens TLS here, name its CA in SSL_CERT_FILE.
+    "#);
+}

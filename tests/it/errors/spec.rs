@@ -1,0 +1,160 @@
+//! The spec and the flags: wrong use, told by file, line and column before anything is asked of any cloud.
+
+use crate::errors::lab::Lab;
+use insta::assert_snapshot;
+
+fn with(from: &str, to: &str) -> String {
+    let lab = Lab::with_app();
+    let text = lab.read("app.yaml");
+    assert!(text.contains(from));
+    lab.write("app.yaml", &text.replacen(from, to, 1));
+    lab.fails("up -f app.yaml --yes")
+}
+
+#[test]
+fn a_missing_spec_is_wrong_use() {
+    let lab = Lab::new();
+    assert_snapshot!(lab.fails("up --yes"), @r#"
+    exit 2
+    error: there is no spec podid.yaml
+    hint: Name a spec with `-f FILE`, or run podid in the folder of one.
+    "#);
+    assert_snapshot!(lab.fails("up --yes -f other.yaml"), @r#"
+    exit 2
+    error: there is no spec other.yaml
+    hint: Name a spec with `-f FILE`, or run podid in the folder of one.
+    "#);
+}
+
+#[test]
+fn a_typo_is_told_by_place_with_the_nearest_name() {
+    assert_snapshot!(with("    identity:", "    idenity:"), @r#"
+    exit 2
+    error: app.yaml:17:5: workloads[0]: unknown field `idenity`
+    hint: Did you mean `identity`? The fields here are: name, namespace, identity, mode, selector, names, secrets, roles, operatorScope.
+    "#);
+}
+
+#[test]
+fn a_name_that_leaves_its_url_never_gets_near_one() {
+    assert_snapshot!(with("name: shop-mid", "name: ../x"), @r#"
+    exit 2
+    error: app.yaml:18:13: workloads[0].identity.name: an identity's name has 3 to 128 letters, digits, `-` and `_`, and begins with a letter or digit
+    "#);
+    assert_snapshot!(Lab::new().fails("identity create -n ../x --yes"), @r#"
+    exit 2
+    error: invalid value '../x' for '--name <NAME>': an identity's name has 3 to 128 letters, digits, `-` and `_`, and begins with a letter or digit
+    "#);
+}
+
+#[test]
+fn a_key_that_stands_twice_is_refused() {
+    assert_snapshot!(with("resourceGroup: podid-lab", "resourceGroup: podid-lab\nresourceGroup: other"), @r#"
+    exit 2
+    error: app.yaml:6:1: resourceGroup: it stands here twice
+    "#);
+}
+
+#[test]
+fn a_value_that_is_typed_inline_is_not_repeated() {
+    assert_snapshot!(with("value:\n        file: conn.txt", "value: not-a-real-secret"), @r#"
+    exit 2
+    error: app.yaml:12:14: vault.secrets[0].value: where the value comes from must be said, never the value itself
+    hint: Write one of `{file: PATH}`, `{env: VARIABLE}`, `{prompt: true}` and `{generate: LENGTH}`.
+    "#);
+}
+
+#[test]
+fn an_unknown_value_source_is_told_with_those_there_are() {
+    assert_snapshot!(with("file: conn.txt", "fiel: conn.txt"), @r#"
+    exit 2
+    error: app.yaml:13:9: vault.secrets[0].value: where the value comes from must be said, never the value itself
+    hint: Did you mean `file`? Write one of `{file: PATH}`, `{env: VARIABLE}`, `{prompt: true}` and `{generate: LENGTH}`.
+    "#);
+}
+
+#[test]
+fn a_field_that_is_missing_is_named() {
+    assert_snapshot!(with("    namespace: shop\n", ""), @r#"
+    exit 2
+    error: app.yaml:15:5: workloads[0]: the field `namespace` is missing
+    "#);
+}
+
+#[test]
+fn a_spec_that_is_no_yaml_is_told_by_place() {
+    assert_snapshot!(with("metadata:\n", "metadata: [\n"), @r#"
+    exit 2
+    error: app.yaml:3:11: fields are wanted here
+    "#);
+}
+
+#[test]
+fn a_secrets_value_is_no_argument() {
+    let lab = Lab::new();
+    assert_snapshot!(lab.fails("vault secret set conn --vault kv-shop --value not-a-real-secret --yes"), @r#"
+    exit 2
+    error: a secret's value is never an argument: every process of this machine could read it there
+    hint: Give it by --file FILE, --env VARIABLE, --stdin or --prompt, or let podid make one by --generate=LENGTH.
+    "#);
+}
+
+#[test]
+fn a_missing_file_of_a_secret_is_found_before_anything_is_changed() {
+    let lab = Lab::with_app();
+    std::fs::remove_file(lab.path("conn.txt")).unwrap();
+    assert_snapshot!(lab.fails("up -f app.yaml --yes"), @r#"
+    exit 2
+    error: secret/kv-shop-errors/conn: the value's file conn.txt cannot be read: No such file or directory (os error 2)
+    hint: A relative path is relative to the spec, or on the command line to the working directory.
+    "#);
+    assert!(!lab.done("identity list").contains("shop-mid"));
+}
+
+#[test]
+fn a_missing_variable_of_a_secret_is_found_before_anything_is_changed() {
+    assert_snapshot!(with("file: conn.txt", "env: CONN"), @r#"
+    exit 2
+    error: secret/kv-shop-errors/conn: the environment variable CONN, which has a secret's value, is not set
+    hint: Set CONN, or give the value by a file.
+    "#);
+}
+
+#[test]
+fn an_unreadable_saved_plan_is_wrong_use() {
+    let lab = Lab::with_app();
+    assert_snapshot!(lab.fails("up --plan none.json --yes"), @r#"
+    exit 2
+    error: could not read the plan none.json
+      because No such file or directory (os error 2)
+    hint: Make it with `podid plan --out FILE`.
+    "#);
+    lab.write("broken.json", "{\"version\": 1");
+    assert_snapshot!(lab.fails("up --plan broken.json --yes"), @r#"
+    exit 2
+    error: could not read the plan broken.json
+      because EOF while parsing an object at line 1 column 13
+    hint: Make it with `podid plan --out FILE`.
+    "#);
+}
+
+#[test]
+fn an_unknown_command_and_an_unknown_flag_are_wrong_use() {
+    let lab = Lab::new();
+    assert_snapshot!(lab.fails("identiy create"), @r#"
+    exit 2
+    error: unrecognized subcommand 'identiy'
+    hint: A similar subcommand exists: 'identity'.
+    hint: The usage is: podid [OPTIONS] <COMMAND>
+    "#);
+    assert_snapshot!(lab.fails("up --fil x"), @r#"
+    exit 2
+    error: unexpected argument '--fil' found
+    hint: A similar argument exists: '--file'.
+    hint: The usage is: podid up --file <SPEC>
+    "#);
+    assert_snapshot!(lab.fails("up --timeout soon"), @r#"
+    exit 2
+    error: invalid value 'soon' for '--timeout <DURATION>': a duration is a number of seconds, or such as `90s`, `5m`, `1h30m`
+    "#);
+}

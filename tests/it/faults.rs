@@ -1,0 +1,188 @@
+//! podid is killed at every request of a lab, before and after its effect, against a sandbox that lives on. The next run ends what was
+//! begun, and the world is the one that an unbroken run makes.
+
+use crate::common::{
+    World, same,
+    specs::{LAB_000, LAB_004, vault_of},
+    until,
+};
+use serde_json::json;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Each with a sandbox of its own: podid spends most of its time in waiting for answers and in starting.
+const AT_ONCE: usize = 3;
+const WHENS: [&str; 2] = ["before", "after"];
+
+/// What a run that nobody breaks makes.
+fn unbroken(spec: &str) -> String {
+    let world = World::served();
+    world.up(spec, &["--verify"]).ok();
+    exported(&world)
+}
+
+fn exported(world: &World) -> String {
+    format!("{:#}\n", world.control("GET", "/export", None).ok())
+}
+
+/// How many versions each secret of the world has.
+fn versions(world: &World) -> Vec<(String, usize)> {
+    let saved = world.saved();
+    let secrets = saved["azure"]["secrets"].as_object().unwrap();
+    secrets.iter().map(|(name, secret)| (name.clone(), secret["versions"].as_array().unwrap().len())).collect()
+}
+
+/// Kills a run at its n-th request. False: the run has fewer.
+fn killed_at(world: &World, words: &[&str], n: u64, when: &str) -> bool {
+    world.hold(n, when);
+    let mut run = world.start(words);
+    let held = until("a request is held, or the run ends", || {
+        let held = world.setting("held") == true;
+        (held || run.ended()).then_some(held)
+    });
+    if held {
+        run.kill();
+        until("the held request is let go of", || (world.setting("holding") == 0).then_some(()));
+    } else {
+        run.wait().ok();
+    }
+    world.settings(&json!({ "hold": null }));
+    held
+}
+
+/// Every request, before and after; several at once, until a run ended before it was held. Answers how many kills there were.
+fn at_every_request(one: impl Fn(&mut Option<World>, u64, &str) -> bool + Sync) -> u64 {
+    let (next, kills, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                let mut world = None;
+                while !over.load(Ordering::SeqCst) {
+                    let turn = next.fetch_add(1, Ordering::SeqCst);
+                    if one(&mut world, turn / 2 + 1, WHENS[usize::try_from(turn % 2).unwrap()]) {
+                        kills.fetch_add(1, Ordering::SeqCst);
+                    } else {
+                        over.store(true, Ordering::SeqCst);
+                    }
+                }
+            });
+        }
+    });
+    kills.into_inner()
+}
+
+fn pods(world: &World) -> usize {
+    let export = world.control("GET", "/export", None).ok();
+    let clusters = export["kubernetes"].as_object().unwrap().values();
+    let all = clusters.flat_map(|c| c["pods"].as_object().into_iter().flatten());
+    all.filter(|(namespace, _)| *namespace != "kube-system").map(|(_, pods)| pods.as_object().unwrap().len()).sum()
+}
+
+fn is_finished_by_the_next_run(world: &World, spec: &str, unbroken: &str, at: &str) {
+    let up = world.up(spec, &[]);
+    assert_eq!(up.code, Some(0), "{at}: the next run\n{}{}", up.stdout, up.stderr);
+    // the pod of a proof goes with the next proof
+    if pods(world) > 0 {
+        let verify = world.podid(&["verify", "-f", spec]);
+        assert_eq!(verify.code, Some(0), "{at}: the next proof\n{}{}", verify.stdout, verify.stderr);
+        assert_eq!(pods(world), 0, "{at}");
+    }
+    let plan = world.plan(spec);
+    assert_eq!(plan.code, Some(0), "{at}: the plan after it\n{}{}", plan.stdout, plan.stderr);
+    same(&format!("{at}: the world"), unbroken, &exported(world));
+    let versions = versions(world);
+    assert!(!versions.is_empty());
+    assert!(versions.iter().all(|(_, count)| *count == 1), "{at}: {versions:?}");
+}
+
+fn survives_a_kill_at_every_request(spec: &'static str) {
+    let unbroken = unbroken(spec);
+    let kills = at_every_request(|world, n, when| {
+        let world = world.get_or_insert_with(World::served);
+        world.control("POST", "/reset", None).ok();
+        let held = killed_at(world, &["up", "--yes", "--verify", "-f", spec], n, when);
+        if held {
+            is_finished_by_the_next_run(world, spec, &unbroken, &format!("{spec}, killed {when} request {n}"));
+        }
+        held
+    });
+    println!("{spec}: {kills} kills");
+    // a count that fell to nothing would prove nothing
+    assert!(kills >= 70, "{kills} kills only");
+}
+
+#[test]
+fn lab_000_survives_a_kill_at_every_request() {
+    survives_a_kill_at_every_request(LAB_000);
+}
+
+#[test]
+fn lab_004_survives_a_kill_at_every_request() {
+    survives_a_kill_at_every_request(LAB_004);
+}
+
+/// The way back, too.
+#[test]
+fn a_down_survives_a_kill_at_every_request() {
+    let spec = LAB_000;
+    let made = World::new();
+    let before = made.export();
+    made.up(spec, &[]).ok();
+    let words = ["down", "--yes", "-f", spec, "--delete-data", vault_of(spec)];
+    let kills = at_every_request(|slot, n, when| {
+        let mut world = World::copy_of(&made);
+        world.serve();
+        let world = slot.insert(world);
+        let held = killed_at(world, &words, n, when);
+        if held {
+            let again = world.podid(&words);
+            assert_eq!(again.code, Some(0), "killed {when} request {n} of `down`\n{}{}", again.stdout, again.stderr);
+            same(&format!("killed {when} request {n} of `down`"), &before, &exported(world));
+        }
+        held
+    });
+    println!("down: {kills} kills");
+    assert!(kills >= 40, "{kills} kills only");
+}
+
+/// Killed in the middle of a line of the journal, too: what was about to begin is then known to nobody.
+#[test]
+fn a_lab_survives_a_kill_in_the_middle_of_any_line_of_the_journal() {
+    let spec = LAB_004;
+    let unbroken = unbroken(spec);
+    let torn = AtomicU64::new(0);
+    let kills = at_every_request(|world, n, when| {
+        let world = world.get_or_insert_with(World::served);
+        world.control("POST", "/reset", None).ok();
+        // one action at a time: the last line is of the one that is held
+        let held = killed_at(world, &["up", "--yes", "--verify", "--parallelism", "1", "-f", spec], n, "before");
+        let journal = world.path(".podid/state.json.journal");
+        if let (true, Ok(bytes)) = (held, std::fs::read(&journal)) {
+            let begin = bytes[..bytes.len().saturating_sub(1)].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+            let cut = if when == "before" { begin + (bytes.len() - begin) / 2 } else { bytes.len() - 1 };
+            std::fs::write(&journal, &bytes[..cut]).unwrap();
+            torn.fetch_add(1, Ordering::SeqCst);
+        }
+        if held {
+            is_finished_by_the_next_run(world, spec, &unbroken, &format!("{spec}, a line torn at request {n}"));
+        }
+        held
+    });
+    let torn = torn.into_inner();
+    println!("{spec}: {kills} kills, {torn} torn lines");
+    assert!(torn >= 24, "{torn} torn lines only");
+}
+
+/// A limit of the file's size stands for a full disk.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_gets_full_stops_the_run_and_the_next_one_goes_on() {
+    let unbroken = unbroken(LAB_004);
+    let world = World::served();
+    for blocks in ["1", "4", "12"] {
+        let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let words = ["-c", &limited, crate::common::PODID, "up", "--yes", "-f", LAB_004];
+        let output = crate::common::Output::of(&words, world.program("/bin/sh", &words).output().unwrap());
+        output.exits(70).says("the state could not be saved").says("state.json.journal");
+    }
+    is_finished_by_the_next_run(&world, LAB_004, &unbroken, "after a full disk");
+}

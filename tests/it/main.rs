@@ -1,0 +1,32 @@
+//! All that runs the real program, in one binary so that it is linked once. `common` makes the worlds; each module says what it is about.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends")]
+
+#[macro_use]
+mod common;
+
+mod api;
+mod az;
+mod callers;
+mod conformance;
+mod control_plane;
+mod counts;
+mod diff;
+mod drift;
+mod errors;
+mod faults;
+mod kubectl;
+mod labs;
+mod lifecycle;
+mod ownership;
+mod proofs;
+mod rbac;
+mod rehearsals;
+mod sdk;
+mod secrets;
+mod service;
+mod stand_ins;
+mod takeover;
+mod together;
+mod trouble;
+mod vault_data;

@@ -1,0 +1,230 @@
+//! A canary for a secret value, looked for in all that podid writes, prints and leaves: it is nowhere but where it must be.
+
+use crate::common::{
+    World,
+    specs::{LAB_000, LAB_004, vault_of},
+    until,
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use std::{fs, io::Write as _, path::Path, process::Stdio};
+
+const CANARY: &str = "kanarienvogel&<\"7f3a91\">+c0ffee";
+
+/// As it is, and as JSON, URLs, and Kubernetes would write it.
+fn shapes() -> Vec<String> {
+    let json = serde_json::to_string(CANARY).unwrap();
+    let url: String = url::form_urlencoded::byte_serialize(CANARY.as_bytes()).collect();
+    vec![CANARY.to_owned(), json.trim_matches('"').to_owned(), url, BASE64_STANDARD.encode(CANARY), "kanarienvogel".to_owned()]
+}
+
+fn holds(text: &[u8]) -> bool {
+    shapes().iter().any(|shape| text.windows(shape.len()).any(|window| window == shape.as_bytes()))
+}
+
+#[track_caller]
+fn clean(what: &str, text: &[u8]) {
+    assert!(!holds(text), "{what} holds the secret's value:\n{}", String::from_utf8_lossy(text));
+}
+
+/// All files but the world's own and the one that the value came from.
+#[track_caller]
+fn folder_is_clean(folder: &Path, source: Option<&str>) {
+    let mut seen = 0;
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !["world.json", ".world.json.tmp", "changes.jsonl"].contains(&name.as_str()) && source != Some(name.as_str()) {
+                seen += 1;
+                clean(&path.display().to_string(), &fs::read(&path).unwrap_or_default());
+            }
+        }
+    }
+    assert!(seen > 10, "{seen} files only");
+}
+
+/// Every command's output goes through here.
+fn run(world: &World, code: i32, words: &[&str]) {
+    let all = [words, &["-vvv"]].concat();
+    let output = world.podid(&all);
+    clean(&format!("stdout of {all:?}"), output.stdout.as_bytes());
+    clean(&format!("stderr of {all:?}"), output.stderr.as_bytes());
+    output.exits(code);
+}
+
+fn world_with_canary(mut world: World) -> World {
+    world.env.push(("RUST_BACKTRACE".into(), "full".into()));
+    world.write("canary.txt", CANARY);
+    let text = world.read(LAB_004).replace("004.ExamplePassword.txt", "canary.txt");
+    world.write("canary.yaml", &text);
+    world
+}
+
+#[test]
+fn the_canary_is_found_where_it_may_be() {
+    let world = world_with_canary(World::new());
+    world.up("canary.yaml", &[]).ok();
+    assert!(holds(&fs::read(world.path(".podid/world.json")).unwrap()), "else the other tests prove nothing");
+    assert!(holds(&fs::read(world.path("canary.txt")).unwrap()));
+    assert!(holds(BASE64_STANDARD.encode(CANARY).as_bytes()));
+    let shown = world.podid(&["vault", "secret", "show", "ExamplePassword", "--vault", "myk8skv", "-g", "podid-lab", "--reveal"]).ok();
+    assert!(holds(shown.stdout.as_bytes()));
+}
+
+#[test]
+fn a_value_from_a_file_is_in_no_output_and_in_no_file() {
+    let world = world_with_canary(World::new());
+    let vault = ["--vault", "myk8skv", "-g", "podid-lab"];
+    run(&world, 0, &["plan", "-f", "canary.yaml", "--out", "plan.json", "-o", "json"]);
+    run(&world, 0, &["up", "--yes", "--verify", "-f", "canary.yaml", "--events", "events.jsonl", "-o", "json"]);
+    run(&world, 0, &["up", "--yes", "--verify", "-f", "canary.yaml", "--events", "-"]);
+    run(&world, 0, &["plan", "-f", "canary.yaml"]);
+    run(&world, 0, &["status", "-f", "canary.yaml", "-o", "json"]);
+    run(&world, 0, &["state", "list"]);
+    run(&world, 0, &["state", "show"]);
+    run(&world, 0, &["state", "show", "secret/myk8skv/ExamplePassword", "-o", "json"]);
+    run(&world, 0, &["output", "secret/myk8skv/ExamplePassword"]);
+    run(&world, 0, &[&["vault", "secret", "list"], &vault[..]].concat());
+    run(&world, 0, &[&["vault", "secret", "show", "ExamplePassword", "-o", "json"], &vault[..]].concat());
+    run(&world, 0, &["verify", "-f", "canary.yaml", "-o", "json"]);
+    // a value that differs is a change, which is shown as one
+    world.write("canary.txt", &format!("{CANARY} second"));
+    run(&world, 3, &["plan", "--exit-code", "-f", "canary.yaml", "-o", "json"]);
+    run(&world, 0, &["up", "--yes", "-f", "canary.yaml"]);
+    run(&world, 0, &["state", "rebuild", "-f", "canary.yaml"]);
+    run(&world, 0, &["sandbox", "export"]);
+    run(&world, 0, &["down", "--yes", "-f", "canary.yaml", "--delete-data", "myk8skv"]);
+    run(&world, 4, &["up", "--yes", "-f", "canary.yaml"]);
+    folder_is_clean(world.dir(), Some("canary.txt"));
+}
+
+#[test]
+fn a_value_that_was_refused_or_failed_is_in_no_error() {
+    let world = world_with_canary(World::served());
+    let echo = |status: u16| {
+        json!({ "fail": [{ "method": "PUT", "path": "/secrets/", "status": status,
+        "body": { "error": { "code": "BadParameter", "message": "The request was not understood." } } }] })
+    };
+    for status in [400, 403, 409, 500] {
+        world.settings(&echo(status));
+        let output = world.podid(&["up", "--yes", "-f", "canary.yaml", "-vvv", "-o", "json", "--timeout", "3s"]);
+        assert_ne!(output.code, Some(0), "{status}");
+        clean(&format!("stdout at {status}"), output.stdout.as_bytes());
+        clean(&format!("stderr at {status}"), output.stderr.as_bytes());
+    }
+    world.settings(&json!({ "fail": null }));
+    // on no terminal, without consent
+    run(&world, 4, &["up", "-f", "canary.yaml"]);
+    run(&world, 0, &["up", "--yes", "-f", "canary.yaml"]);
+    // an answer that never ends in JSON
+    world.settings(&json!({ "fail": [{ "method": "GET", "path": "/secrets/", "status": 200, "body": { "value": 7 } }] }));
+    let output = world.podid(&["up", "--yes", "-f", "canary.yaml", "-vvv"]);
+    clean("stderr", output.stderr.as_bytes());
+    // the value comes back in an answer that cannot be read
+    world.settings(&json!({ "fail": [{ "method": "GET", "path": "/secrets/", "status": 200, "body": { "value": CANARY, "id": 7, "attributes": 7 } }] }));
+    let output = world.podid(&["up", "--yes", "-f", "canary.yaml", "-vvv"]);
+    clean("stdout of an answer of a wrong shape", output.stdout.as_bytes());
+    clean("stderr of an answer of a wrong shape", output.stderr.as_bytes());
+    world.settings(&json!({ "fail": [{ "method": "GET", "path": "/secrets/", "status": 400, "body": { "error": { "code": "Bad", "message": "bad" } , "value": CANARY } }] }));
+    let output = world.podid(&["up", "--yes", "-f", "canary.yaml", "-vvv"]);
+    clean("stderr of an error with a value", output.stderr.as_bytes());
+    folder_is_clean(world.dir(), Some("canary.txt"));
+}
+
+#[test]
+fn a_value_from_the_environment_stays_there() {
+    let mut world = world_with_canary(World::new());
+    fs::remove_file(world.path("canary.txt")).unwrap();
+    world.env.push(("KANARI".into(), CANARY.into()));
+    let vault = ["--vault", "claims-api-kv", "-g", "podid-lab"];
+    run(&world, 0, &["vault", "create", "-g", "podid-lab", "-n", "claims-api-kv", "--yes"]);
+    run(&world, 0, &[&["vault", "secret", "set", "one", "--env", "KANARI", "--yes", "--events", "events.jsonl"], &vault[..]].concat());
+    run(&world, 0, &[&["vault", "secret", "set", "one", "--env", "KANARI", "--yes", "-o", "json"], &vault[..]].concat());
+    run(&world, 2, &[&["vault", "secret", "set", "one", "--env", "NOT_SET", "--yes"], &vault[..]].concat());
+    // a value is never an argument, and is not repeated where somebody tries
+    run(&world, 2, &[&["vault", "secret", "set", "one", "--value", CANARY], &vault[..]].concat());
+    run(&world, 2, &[&["vault", "secret", "set", "one", CANARY], &vault[..]].concat());
+    run(&world, 0, &[&["vault", "secret", "delete", "one", "--yes"], &vault[..]].concat());
+    folder_is_clean(world.dir(), None);
+}
+
+#[test]
+fn a_value_from_standard_input_is_seen_by_no_other_process() {
+    let world = World::served();
+    let vault = vault_of(LAB_000);
+    world.podid(&["vault", "create", "-g", "podid-lab", "-n", vault, "--yes"]).ok();
+    world.settings(&json!({ "delay_ms": 100 }));
+    let words = ["vault", "secret", "set", "one", "--vault", vault, "-g", "podid-lab", "--stdin", "--yes", "-vvv"];
+    let mut child = world.command(&words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(CANARY.as_bytes()).unwrap();
+    let looks = processes_are_clean(&mut child);
+    let output = child.wait_with_output().unwrap();
+    clean("stdout", &output.stdout);
+    clean("stderr", &output.stderr);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(looks > 3, "{looks} looks only");
+    assert!(holds(world.saved().to_string().as_bytes()));
+    folder_is_clean(world.dir(), None);
+}
+
+/// Command line and environment, as any process of the user may read them, until it ends.
+fn processes_are_clean(child: &mut std::process::Child) -> usize {
+    let mut looks = 0;
+    while child.try_wait().unwrap().is_none() {
+        for name in ["cmdline", "environ"] {
+            let path = format!("/proc/{}/{name}", child.id());
+            let text = fs::read(&path).unwrap_or_default();
+            clean(&path, &text);
+            looks += usize::from(!text.is_empty());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    looks
+}
+
+/// Where in a cluster the value is, as paths into its objects.
+fn found_in(value: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(name, inner)| found_in(inner, &format!("{path}/{name}"), found)),
+        Value::Array(all) => all.iter().enumerate().for_each(|(at, inner)| found_in(inner, &format!("{path}/{at}"), found)),
+        Value::String(text) if holds(text.as_bytes()) => found.push(path.to_owned()),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_object_of_a_cluster_holds_it_but_the_synced_secret() {
+    let world = world_with_canary(World::served());
+    world.up("canary.yaml", &[]).ok();
+    // slow enough that the proof's pod is seen with its Secret
+    world.settings(&json!({ "delay_ms": 150 }));
+    let verify = world.start(&["verify", "-f", "canary.yaml"]);
+    let saved = until("the Secret is synced", || {
+        let saved = world.saved();
+        let mut found = Vec::new();
+        found_in(&saved["clusters"], "", &mut found);
+        (!found.is_empty()).then_some(saved)
+    });
+    let secret = world.kube("GET", "aks-mi", "/api/v1/namespaces/default/secrets/test-secret", None);
+    let mut found = Vec::new();
+    found_in(&saved["clusters"], "", &mut found);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].ends_with("/data/key"), "{found:?}");
+    assert_eq!(secret.ok()["data"]["key"], BASE64_STANDARD.encode(CANARY));
+    verify.wait().ok();
+    world.settings(&json!({ "delay_ms": 0 }));
+    let after: Value = until("the Secret goes with the pod", || {
+        let saved = world.saved();
+        let mut found = Vec::new();
+        found_in(&saved["clusters"], "", &mut found);
+        found.is_empty().then_some(saved)
+    });
+    assert!(after["clusters"].is_object());
+    let events = world.kube("GET", "aks-mi", "/api/v1/namespaces/default/events", None).ok();
+    assert!(!events["items"].as_array().unwrap().is_empty());
+    clean("the events", events.to_string().as_bytes());
+}
