@@ -4,28 +4,31 @@
 //! changing command, `queries` is what only looks, `proof` is the pod that proves. `spec` is what a user writes, and how it becomes a graph;
 //! `engine` observes, plans and executes that graph and knows no cloud; `resources` has one file for each kind of node; `azure` and
 //! `cluster` are the only rooms that know an SDK; `state` is the file between commands; `output` prints and asks; `failure` is what people
-//! are told; `descriptors` are the open files that a run needs; `crds` are the custom resources as types; `files` are those that only their owner may write; `sandbox` is an Azure and a Kubernetes of our own, which knows nothing of the rest
-//! but those two. `tests/house.rs` holds who may use whom.
+//! are told; `descriptors` are the open files that a run needs, `signals` end it early; `embedded` is the sandbox as podid uses it. Packages of their own:
+//! `podid-crds`, the custom resources as types; `podid-files`, files that only their owner may write; `podid-sandbox`, an Azure and a
+//! Kubernetes of our own, which knows nothing of podid. `tests/house.rs` holds who may use whom.
 
-pub mod azure;
-pub mod cli;
-pub mod cluster;
-pub mod converge;
-pub mod crds;
-pub mod descriptors;
-pub mod engine;
-pub mod exit;
-pub mod failure;
-pub mod files;
-pub mod output;
-pub mod proof;
-pub mod queries;
-pub mod resources;
-pub mod sandbox;
-pub mod session;
-pub mod spec;
-pub mod state;
+mod azure;
+mod cli;
+mod cluster;
+mod converge;
+mod descriptors;
+mod embedded;
+mod engine;
+mod exit;
+mod failure;
+mod output;
+mod proof;
+mod queries;
+mod resources;
+mod session;
+mod signals;
+mod spec;
+mod state;
 
 mod run;
+
+use podid_crds as crds;
+use podid_files as files;
 
 pub use run::run;

@@ -1,19 +1,16 @@
 //! What a command runs in: the world (Azure and clusters, or the sandbox's), the state file's place, the interrupt.
 //! It decides nothing about resources.
 
-mod signals;
-
-pub use signals::interrupts;
-
 use crate::{
     azure::{self, Azure, ClientLogin},
-    cli::{self, Global, Invocation, Lateness},
+    cli::{self, Global, Invocation},
     cluster,
+    embedded::Sandbox,
     exit::Exit,
     failure::Failure,
     output::{Terminal, events::Events, human},
     resources::world::Clusters,
-    sandbox::{self, Sandbox},
+    signals::interrupts,
     state::{State, format::World},
 };
 use secrecy::SecretString;
@@ -48,7 +45,7 @@ impl Session {
             Some(cli::Events::Stderr) => Some(Arc::new(Events::to_stderr(&terminal))),
             Some(cli::Events::File(path)) => Some(Arc::new(Events::to_file(path)?)),
         };
-        let sandbox = if global.sandbox { Some(sandbox::open(sandbox_options(&global)).await?) } else { None };
+        let sandbox = if global.sandbox { Some(Sandbox::open(&global).await?) } else { None };
         let access = sandbox.as_ref().map(Sandbox::access);
         let azure = azure::Settings {
             proxy: access.map(|a| a.proxy.clone()),
@@ -135,42 +132,6 @@ impl Session {
         tokio::select! {
             done = work => Ok(done),
             _ = stop.wait_for(|s| *s) => Err(Failure::new(Exit::Interrupted, "interrupted; nothing was changed")),
-        }
-    }
-}
-
-pub fn sandbox_options(global: &Global) -> sandbox::Options {
-    sandbox::Options {
-        lateness: global.lateness.map(|lateness| match lateness {
-            Lateness::None => sandbox::Lateness::None,
-            Lateness::Quick => sandbox::Lateness::Quick,
-            Lateness::Realistic => sandbox::Lateness::Realistic,
-        }),
-        wait: global.timeout.unwrap_or(Duration::from_secs(600)),
-        ..sandbox::Options::new(&global.sandbox_dir)
-    }
-}
-
-impl From<sandbox::Error> for Failure {
-    fn from(error: sandbox::Error) -> Self {
-        use sandbox::Error::{Busy, Damaged, Newer, Use};
-        if let sandbox::Error::Files(unsafe_file) = &error {
-            let failure = Self::new(Exit::State, unsafe_file.to_string());
-            return unsafe_file.way_out().into_iter().fold(failure, Self::hint);
-        }
-        let kind = match error {
-            Busy { .. } | Damaged { .. } | Newer { .. } => Exit::State,
-            Use { .. } => Exit::Usage,
-            _ => Exit::Failed,
-        };
-        let text = error.to_string();
-        // the sandbox, which knows nothing of failures, writes what is wrong, then what to do
-        match text.rsplit_once("; ") {
-            Some((wrong, way)) => {
-                let (first, rest) = way.split_at(way.chars().next().map_or(0, char::len_utf8));
-                Self::new(kind, wrong).hint(format!("{}{rest}.", first.to_uppercase()))
-            }
-            None => Self::new(kind, text),
         }
     }
 }

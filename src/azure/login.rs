@@ -108,6 +108,7 @@ impl Login {
     }
 
     /// Which one won, once one has.
+    #[cfg(test)]
     pub async fn winner(&self) -> Option<&'static str> {
         self.winner.lock().await.as_ref().map(|(link, _)| link.name())
     }

@@ -100,6 +100,7 @@ impl Azure {
     }
 
     /// Which credential of the chain won (asks for a token if none was asked yet).
+    #[cfg(test)]
     pub async fn login(&self) -> Result<String> {
         let tokens = &self.core.arm.tokens;
         if tokens.login.winner().await.is_none() {

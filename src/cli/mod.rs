@@ -19,9 +19,13 @@ pub mod verify;
 
 pub use cluster::Rbac;
 pub use error::Error;
-pub use global::{DryRun, Events, Format, Global, Lateness, Only};
+#[cfg(feature = "sandbox")]
+pub use global::Lateness;
+pub use global::{DryRun, Events, Format, Global, Only};
 pub use look::Look;
-pub use sandbox::{CallerCommand, Node, Player, SandboxCommand, StandIn};
+pub use sandbox::SandboxCommand;
+#[cfg(feature = "sandbox")]
+pub use sandbox::{CallerCommand, Player, StandIn};
 pub use state::StateCommand;
 pub use verify::Verify;
 

@@ -1,6 +1,9 @@
 //! The command line as people type it.
 
-use super::*;
+use super::{
+    sandbox::{CallerCommand, Node, StandIn},
+    *,
+};
 use crate::spec::{
     model::{Model, Source},
     wish::{Bind, Mount, Mounted, OperatorScope, Sync},
@@ -407,7 +410,7 @@ fn a_caller_is_named_with_a_role_and_its_scopes() {
 
 #[test]
 fn who_is_not_played_is_named_in_a_list() {
-    use super::Player::{Csi, Mic, Nmi};
+    use super::sandbox::Player::{Csi, Mic, Nmi};
     let without = |text: &str| match parsed(&format!("sandbox serve {text}")).command {
         Command::Sandbox(SandboxCommand::Serve { without, .. }) => without,
         other => panic!("{other:?}"),

@@ -116,11 +116,11 @@ macro_rules! object {
             $( $(#[doc = $doc])* #[serde(rename = $wire, default, skip_serializing_if = "Option::is_none")] pub $field: Option<$type>, )*
         }
 
-        impl $crate::crds::schema::Schema for $name {
+        impl $crate::schema::Schema for $name {
             fn schema() -> serde_json::Value {
-                $crate::crds::schema::fields(
+                $crate::schema::fields(
                     &[$($about),*],
-                    &[$( ($wire, &[$($doc),*], <$type as $crate::crds::schema::Schema>::schema()) ),*],
+                    &[$( ($wire, &[$($doc),*], <$type as $crate::schema::Schema>::schema()) ),*],
                 )
             }
         }

@@ -82,54 +82,6 @@ fn a_value_has_just_the_fields_that_were_set_and_reads_back() {
     assert!(old.unwrap_err().to_string().contains("ClientID"), "casing of before 1.6 is no field");
 }
 
-fn schema(api_version: &str, kind: &str) -> Value {
-    let crds = all();
-    let crd = crds.iter().find(|crd| crd["spec"]["names"]["kind"] == kind).unwrap();
-    let (group, version) = api_version.split_once('/').unwrap();
-    assert_eq!(crd["spec"]["group"], group);
-    let versions = crd["spec"]["versions"].as_array().unwrap();
-    let version = versions.iter().find(|v| v["name"] == version).unwrap();
-    assert_eq!((&version["served"], version.get("deprecated")), (&Value::Bool(true), None));
-    version["schema"]["openAPIV3Schema"].clone()
-}
-
-/// What the API server would drop of an object, or refuse for its type.
-pub(crate) fn astray(object: &Value) -> Vec<String> {
-    let text = |name: &str| object[name].as_str().unwrap();
-    let schema = schema(text("apiVersion"), text("kind"));
-    let mut found = Vec::new();
-    for (name, inner) in object.as_object().unwrap().iter().filter(|(name, _)| *name != "metadata") {
-        walk(inner, &schema["properties"][name], name, &mut found);
-    }
-    found
-}
-
-fn walk(value: &Value, schema: &Value, place: &str, found: &mut Vec<String>) {
-    let fits = match schema["type"].as_str() {
-        Some("string") => value.is_string(),
-        Some("integer") => value.is_i64(),
-        Some("boolean") => value.is_boolean(),
-        Some("array") => value.is_array(),
-        Some("object") => value.is_object(),
-        _ => false,
-    };
-    if !fits {
-        found.push(format!("{place}: {value}"));
-    }
-    // of an object within another one the API server knows the metadata itself
-    let known = |name: &str| name == "metadata" && schema["x-kubernetes-embedded-resource"] == true;
-    for (name, inner) in value.as_object().into_iter().flatten().filter(|(name, _)| !known(name)) {
-        let place = format!("{place}.{name}");
-        match schema["properties"].get(name).or(schema.get("additionalProperties")) {
-            Some(schema) => walk(inner, schema, &place, found),
-            None => found.push(place),
-        }
-    }
-    for inner in value.as_array().into_iter().flatten() {
-        walk(inner, &schema["items"], &format!("{place}[]"), found);
-    }
-}
-
 #[test]
 fn a_field_of_another_casing_is_seen_to_be_in_no_schema() {
     let object =

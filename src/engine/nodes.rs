@@ -36,9 +36,6 @@ impl Nodes {
     pub fn len(&self) -> usize {
         self.0.len()
     }
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
         self.0.keys()
     }

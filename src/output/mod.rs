@@ -81,6 +81,7 @@ impl Terminal {
     }
 
     /// No terminal: what is printed goes to `out` and `err`. For tests and for programs that use this crate.
+    #[cfg(test)]
     pub fn piped(out: impl Write + Send + 'static, err: impl Write + Send + 'static) -> Self {
         Self {
             stdin_tty: false,

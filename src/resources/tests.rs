@@ -8,7 +8,7 @@ use super::{
     world::Lies,
 };
 use crate::{
-    crds::tests::astray,
+    crds::astray,
     engine::input::{After, Input},
 };
 use serde_json::Value;

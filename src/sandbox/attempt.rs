@@ -103,7 +103,7 @@ pub fn attempt<S: Undo, T>(state: &mut S, act: impl FnOnce(&mut S) -> T) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::azure;
+    use crate::azure;
 
     #[test]
     fn nothing_is_left_of_a_change_that_panics() {

@@ -22,7 +22,7 @@ pub enum Error {
     Certificate(String),
     /// A file or folder that somebody else may have put there.
     #[error(transparent)]
-    Files(#[from] crate::files::Error),
+    Files(#[from] podid_files::Error),
     /// What a flag names cannot be used.
     #[error("{why}; {way}")]
     Use { why: String, way: String },

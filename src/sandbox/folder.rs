@@ -1,7 +1,7 @@
 //! The sandbox's folder: who holds it, where it is served, and how a file in it is written whole. Knows not what is in the files.
 
 use super::error::Error;
-use crate::files;
+use podid_files as files;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,

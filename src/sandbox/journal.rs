@@ -6,7 +6,7 @@ use super::{
     folder::{self, Folder},
     world::{self, Change},
 };
-use crate::files;
+use podid_files as files;
 use std::{
     fs::File,
     io::{BufWriter, Write},

@@ -2,7 +2,7 @@
 //! Knows neither bodies nor tokens, and keeps what a query may hide.
 
 use super::{azure::times, error::Error, folder::Folder};
-use crate::files;
+use podid_files as files;
 use serde::Serialize;
 use serde_json::Value;
 use std::{

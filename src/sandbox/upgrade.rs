@@ -43,7 +43,7 @@ fn one(world: &mut Value) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sandbox::{folder::Folder, world::World};
+    use crate::{folder::Folder, world::World};
     use serde_json::Value;
 
     /// Written by podid when version 1 was the newest (labs 000 and 004, then `down`; most objects of the clusters are left out).

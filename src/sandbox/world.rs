@@ -2,7 +2,7 @@
 //! changed. A file of an older version is brought up to date as it is read, one of a newer version is refused.
 
 use super::{azure, error::Error, folder::Folder, journal::Journal, kube, upgrade};
-use crate::files;
+use podid_files as files;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::{

@@ -3,7 +3,7 @@
 use super::{
     check,
     marks::Marks,
-    model::{API_VERSION, KIND, Places, Source, Spec},
+    model::{API_VERSION, KIND, Source, Spec},
     near::nearest,
 };
 use crate::files::{
@@ -11,7 +11,6 @@ use crate::files::{
     whole::{self, Accept, SPEC_LIMIT},
 };
 use serde_saphyr::Error as Yaml;
-use sha2::{Digest, Sha256};
 use std::{
     fmt, io,
     path::{Path, PathBuf},
@@ -22,10 +21,6 @@ pub struct Loaded {
     pub spec: Spec,
     /// As it was given; `-` for standard input.
     pub path: PathBuf,
-    /// SHA-256 of the text, in hex: whether two runs read the same.
-    pub text_digest: String,
-    /// Where each field stands: `workloads[0].identity.name`.
-    pub places: Places,
 }
 
 /// Wrong use, exit 2, whichever it is.
@@ -119,8 +114,7 @@ fn parse_checked(path: &Path, text: &str, check: fn(&Spec) -> Result<(), check::
     let mut spec: Spec = serde_saphyr::from_str(text).map_err(|error| wrong(explained(error.without_snippet(), &marks)))?;
     check(&spec).map_err(|complaint| wrong(placed(complaint, &marks)))?;
     place_files(&mut spec, path);
-    let text_digest = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Loaded { spec, path: path.to_owned(), text_digest, places: marks.values })
+    Ok(Loaded { spec, path: path.to_owned() })
 }
 
 /// Paths in a spec are relative to its folder; from here on, to the working directory.

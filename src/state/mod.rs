@@ -135,10 +135,6 @@ impl State {
         Self(Arc::new(Held { path, book: Mutex::new(book), recorder: recorder::Recorder::default(), lock }))
     }
 
-    pub fn path(&self) -> &Path {
-        &self.0.path
-    }
-
     /// What was read, and what was saved and recorded since.
     pub fn ledger(&self) -> Ledger {
         self.0.book().ledger.clone()

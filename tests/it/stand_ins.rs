@@ -352,7 +352,7 @@ fn the_definitions_can_be_had_as_yaml() {
     let world = World::new();
     let printed = world.podid(&["sandbox", "crds"]).ok().stdout;
     let documents: Vec<Value> = printed.split("---\n").skip(1).map(|text| serde_saphyr::from_str(text).unwrap()).collect();
-    assert_eq!(documents, podid::crds::all());
+    assert_eq!(documents, podid_crds::all());
     assert_eq!(documents.len(), 6);
 }
 

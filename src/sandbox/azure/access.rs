@@ -5,7 +5,7 @@ use super::{
     Call, condition, directory, error, ids, locks, roles,
     state::{Assignment, State},
 };
-use crate::sandbox::http::Response;
+use crate::http::Response;
 
 /// An action pattern of a role: `*` stands for any text, and `/*/` for a single slash too, for the built-in role
 /// Managed Identity Operator says `userAssignedIdentities/*/read` and means `userAssignedIdentities/read`.

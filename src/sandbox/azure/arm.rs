@@ -7,7 +7,7 @@ use super::{
     features, federated, groups, identities, ids, locks, plain, policies, providers, resources, scale_sets, subscriptions, times, token,
     vaults,
 };
-use crate::sandbox::{http::Response, limits::Spent};
+use crate::{http::Response, limits::Spent};
 
 const AUDIENCES: &[&str] = &[
     "https://management.azure.com",
@@ -251,7 +251,7 @@ fn dress(call: &Call<'_>, mut response: Response) -> Response {
         "DELETE" => ("deletes", "799", "11999"),
         _ => ("writes", "799", "11999"),
     };
-    let empty = matches!(&response.body, crate::sandbox::http::Body::Full(bytes) if bytes.is_empty());
+    let empty = matches!(&response.body, crate::http::Body::Full(bytes) if bytes.is_empty());
     // the answer to a HEAD names the type of what it leaves out
     if empty && call.request.method != "HEAD" {
         response.headers.retain(|(name, _)| name != "content-type");

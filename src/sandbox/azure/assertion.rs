@@ -5,7 +5,7 @@
 //! server; any other one is an OIDC endpoint that cannot be reached.
 
 use super::{Call, LOGIN_HOST, federated, ids, state::Federated, times};
-use crate::sandbox::http::Request;
+use crate::http::Request;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 

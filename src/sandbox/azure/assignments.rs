@@ -5,7 +5,7 @@ use super::{
     state::{Assignment, State},
     times, vaults,
 };
-use crate::sandbox::http::Response;
+use crate::http::Response;
 use serde_json::{Map, Value, json};
 
 pub fn id(assignment: &Assignment) -> String {

@@ -15,7 +15,7 @@ use super::{
     Answer, Call, access, directory, error, ids,
     state::{Cluster, Group},
 };
-use crate::sandbox::http::{Body, Response};
+use crate::http::{Body, Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 

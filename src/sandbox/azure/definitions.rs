@@ -5,7 +5,7 @@ use super::{
     roles::{self, Custom, Permission, Role},
     shape, times,
 };
-use crate::sandbox::http::Response;
+use crate::http::Response;
 use serde_json::{Map, Value, json};
 
 const KIND: &str = "Microsoft.Authorization/roleDefinitions";

@@ -7,7 +7,7 @@ use super::{
     state::{DeletedSecret, Vault},
     vault_gate::{self, Visit, permit, refusal, unix, vault},
 };
-use crate::sandbox::{
+use crate::{
     http::Response,
     lateness::{Kind, Late},
 };

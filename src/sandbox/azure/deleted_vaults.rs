@@ -5,7 +5,7 @@ use super::{
     state::{DeletedVault, Operation},
     subscriptions, times, vaults,
 };
-use crate::sandbox::{http::Response, lateness::Lateness};
+use crate::{http::Response, lateness::Lateness};
 use serde_json::{Value, json};
 
 fn document(call: &Call<'_>, deleted: &DeletedVault) -> Value {

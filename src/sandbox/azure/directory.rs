@@ -4,7 +4,7 @@ use super::{
     ids,
     state::{Principal, Sort, State},
 };
-use crate::sandbox::lateness::{Kind, Late, Lateness};
+use crate::lateness::{Kind, Late, Lateness};
 
 /// A new principal for a resource; it gets other ids each time that its resource is made anew.
 /// Returns (client id, object id).

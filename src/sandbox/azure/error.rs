@@ -1,7 +1,7 @@
 //! Refusals that several services share, in the words of recorded traffic. The texts are for people; clients go by status and code.
 
 use super::{Call, shape, times};
-use crate::sandbox::{http::Response, measure};
+use crate::{http::Response, measure};
 use serde_json::{Value, json};
 
 pub const JSON: &str = "application/json; charset=utf-8";

@@ -9,7 +9,7 @@ use super::{
     state::Feature,
     times,
 };
-use crate::sandbox::{http::Response, lateness::Lateness};
+use crate::{http::Response, lateness::Lateness};
 use serde_json::{Value, json};
 
 const NAMESPACE: &str = "Microsoft.Features";

@@ -7,7 +7,7 @@ use super::{
     identities, ids, providers, shape,
     state::{Federated, Group},
 };
-use crate::sandbox::{
+use crate::{
     http::{Request, Response},
     lateness::{Kind, Late, Lateness},
 };

@@ -7,7 +7,7 @@ mod people;
 mod services;
 
 use super::{Call, access, ids, shape, state::Sort, times, token};
-use crate::sandbox::{http::Response, measure};
+use crate::{http::Response, measure};
 use serde_json::{Map, Value, json};
 
 const ODATA: &str = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";

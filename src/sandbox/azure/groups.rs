@@ -7,7 +7,7 @@ use super::{
     state::{Group, Operation},
     subscriptions, times, vaults,
 };
-use crate::sandbox::{http::Response, lateness::Lateness};
+use crate::{http::Response, lateness::Lateness};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
@@ -141,7 +141,7 @@ pub fn one(call: &mut Call<'_>, name: &str) -> Answer {
                     seen(call, &group);
                     Response::new(204)
                 }
-                Err(refusal) => Response { body: crate::sandbox::http::Body::Full(Default::default()), ..refusal },
+                Err(refusal) => Response { body: crate::http::Body::Full(Default::default()), ..refusal },
             })
         }
         "PUT" => {

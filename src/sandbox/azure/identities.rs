@@ -7,7 +7,7 @@ use super::{
     state::{Group, Identity},
     subscriptions,
 };
-use crate::sandbox::http::Response;
+use crate::http::Response;
 use serde_json::{Value, json};
 
 pub const KIND: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";

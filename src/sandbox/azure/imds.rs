@@ -2,7 +2,7 @@
 //! stands in `instance`. Errors of its tokens have OAuth's two fields, all others one.
 
 use super::{Call, ids, instance, scale_sets, state, state::Assigned, times, token};
-use crate::sandbox::http::Response;
+use crate::http::Response;
 use serde_json::{Value, json};
 
 /// Which node asks cannot be read off loopback: this header names its cluster.

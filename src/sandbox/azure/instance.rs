@@ -7,7 +7,7 @@ use super::{
     scale_sets,
     state::{Cluster, ScaleSet},
 };
-use crate::sandbox::http::{Body, Request, Response};
+use crate::http::{Body, Request, Response};
 use serde_json::{Map, Value, json};
 
 /// The newest is last. Any later one is answered as the newest: clients are ahead of this list.
@@ -161,7 +161,7 @@ fn network() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::azure::seed;
+    use crate::azure::seed;
 
     fn ask(way: &[&str], query: &str) -> (u16, String) {
         let state = seed::new(1);

@@ -1,6 +1,6 @@
 //! The keys of issuers whose clusters are not played here, as far as they were fetched. Fetches nothing itself.
 
-use crate::sandbox::rsa::Public;
+use crate::rsa::Public;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},

@@ -2,7 +2,7 @@
 //! They hold for everyone, whatever his role is, and for the control plane only.
 
 use super::{Answer, Call, access, error, ids, resources, state::Lock};
-use crate::sandbox::http::Response;
+use crate::http::Response;
 use serde_json::{Value, json};
 
 pub const NAMESPACE: &str = "Microsoft.Authorization/locks";

@@ -78,7 +78,7 @@ pub struct Rules {
     /// Signs the tokens of this sandbox.
     pub token_key: Vec<u8>,
     /// Where the key is that the sandbox's clusters sign service account tokens with.
-    pub account_keys: Arc<dyn crate::sandbox::kube::Keys>,
+    pub account_keys: Arc<dyn crate::kube::Keys>,
     /// The keys of those that others stand in for.
     pub issuers: Arc<issuers::Issuers>,
     /// For `listClusterUserCredential`.
@@ -178,7 +178,7 @@ pub fn answer(state: &mut State, request: &Request, rules: &Rules, now: i64) -> 
     if request.header("x-podid-test-panic").is_some() {
         call.state.vaults.retain(|_, _| false);
         call.state.groups.retain(|_, _| false);
-        crate::sandbox::attempt::panic_if_asked(request);
+        crate::attempt::panic_if_asked(request);
     }
     Some((response, call.effect))
 }

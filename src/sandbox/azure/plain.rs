@@ -6,7 +6,7 @@ use super::{
     state::{Group, Plain},
     subscriptions,
 };
-use crate::sandbox::http::Response;
+use crate::http::Response;
 use serde_json::{Map, Value, json};
 
 pub fn document(plain: &Plain) -> Value {

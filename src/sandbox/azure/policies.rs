@@ -5,7 +5,7 @@ use super::{
     state::{Group, Policy, Vault},
     vaults,
 };
-use crate::sandbox::http::Response;
+use crate::http::Response;
 use serde_json::{Map, Value, json};
 
 const KINDS: [&str; 4] = ["keys", "secrets", "certificates", "storage"];

@@ -7,7 +7,7 @@ use super::{
     state::Provider,
     subscriptions,
 };
-use crate::sandbox::http::Response;
+use crate::http::Response;
 use serde_json::{Value, json};
 
 /// Namespace, and the types that a client may look for.

@@ -1,7 +1,7 @@
 //! All ARM resources as one list, whatever their kind: for `…/resources?$filter=`, and to tell whether a scope is there.
 
 use super::{Answer, Call, access, clusters, error, groups, identities, ids, scale_sets, state::State, vaults};
-use crate::sandbox::http::Response;
+use crate::http::Response;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! All role assignments, found by name and by principal.
 
 use super::{ids, state::Assignment};
-use crate::sandbox::table::{Kept, Table};
+use crate::table::{Kept, Table};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -101,11 +101,11 @@ impl Assignments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::azure::State;
+    use crate::azure::State;
 
     #[test]
     fn assignments_that_are_done_again_are_found_by_their_principals() {
-        let mut first = crate::sandbox::azure::seed::new(0);
+        let mut first = crate::azure::seed::new(0);
         let mut copy: State = serde_json::from_str(&serde_json::to_string(&first).unwrap()).unwrap();
         let there = first.assignments.iter().next().unwrap().clone();
         let new = Assignment { name: "NEW".to_owned(), principal: "someone".to_owned(), ..there.clone() };

@@ -7,7 +7,7 @@ use super::{
     state::{Assigned, Group, Operation, ScaleSet, State},
     times,
 };
-use crate::sandbox::http::Response;
+use crate::http::Response;
 use serde_json::{Map, Value, json};
 
 pub const KIND: &str = "Microsoft.Compute/virtualMachineScaleSets";

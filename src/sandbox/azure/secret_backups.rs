@@ -6,7 +6,7 @@ use super::{
     state::{Secret, Version},
     vault_gate::{self, Visit, bad, permit, vault},
 };
-use crate::sandbox::{http::Response, lateness::Late};
+use crate::{http::Response, lateness::Late};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use serde_json::{Value, json};

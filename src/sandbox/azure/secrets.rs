@@ -8,7 +8,7 @@ use super::{
     times,
     vault_gate::{self, Visit, bad, permit, refusal, unix, vault},
 };
-use crate::sandbox::{
+use crate::{
     http::Response,
     lateness::{Kind, Late},
     measure,

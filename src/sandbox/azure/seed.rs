@@ -6,7 +6,7 @@ use super::{
     roster::Assignments,
     state::{Assignment, Group, Principal, Provider, State},
 };
-use crate::sandbox::{lateness::Late, table::Table};
+use crate::{lateness::Late, table::Table};
 
 pub const GROUP: &str = "podid-lab";
 const LOCATION: &str = "westeurope";

@@ -2,7 +2,7 @@
 //! What changes while it runs is in a table, so that a save knows what to write.
 
 use super::{roles::Role, roster::Assignments};
-use crate::sandbox::{lateness::Late, table::Table};
+use crate::{lateness::Late, table::Table};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 //! The one subscription and its tenant, and the locations that it offers.
 
 use super::{Answer, Call, access, error, ids};
-use crate::sandbox::http::Response;
+use crate::http::Response;
 use serde_json::{Map, Value, json};
 
 /// Names as ARM writes them, with what people see.

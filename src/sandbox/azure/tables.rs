@@ -2,7 +2,7 @@
 //! several services share.
 
 use super::{ids, state::State};
-use crate::sandbox::{
+use crate::{
     attempt::Undo,
     table::{self, Kept},
 };
@@ -108,7 +108,7 @@ impl State {
 mod tests {
     #[test]
     fn all_that_the_file_has_is_a_table_but_for_the_names_of_the_world() {
-        let mut state = crate::sandbox::azure::seed::new(0);
+        let mut state = crate::azure::seed::new(0);
         let file = serde_json::to_value(&state).unwrap();
         let kept: Vec<&str> = ["tenant", "subscription"].into_iter().chain(state.tables().map(|(name, _)| name)).collect();
         let lost: Vec<&String> = file.as_object().unwrap().keys().filter(|name| !kept.contains(&name.as_str())).collect();

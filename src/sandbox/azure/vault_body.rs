@@ -5,7 +5,7 @@ use super::{
     shape::{self, Kind, Table},
     state::{Policy, Vault},
 };
-use crate::sandbox::http::Response;
+use crate::http::Response;
 use serde_json::{Map, Value, json};
 
 pub fn bad(message: impl Into<String>) -> Response {

@@ -7,7 +7,7 @@ use super::{
     state::Vault,
     times, token, vaults,
 };
-use crate::sandbox::{
+use crate::{
     http::Response,
     lateness::{Kind, Late},
     limits::Spent,

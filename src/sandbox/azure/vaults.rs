@@ -8,7 +8,7 @@ use super::{
     state::{DeletedVault, Group, State, Vault},
     subscriptions, times, vault_body,
 };
-use crate::sandbox::{
+use crate::{
     http::Response,
     lateness::{Kind, Late, Lateness},
 };
@@ -251,7 +251,7 @@ fn registering(call: &Call<'_>) -> Option<Late> {
 /// The answer to the PUT that made it: while its name is not registered, its address has no slash.
 fn fresh(response: Response) -> Response {
     match response.body {
-        crate::sandbox::http::Body::Full(ref bytes) => match serde_json::from_slice::<Value>(bytes) {
+        crate::http::Body::Full(ref bytes) => match serde_json::from_slice::<Value>(bytes) {
             Ok(mut body) if body["properties"]["provisioningState"] == "RegisteringDns" => {
                 if let Some(address) = body["properties"]["vaultUri"].as_str().map(|u| u.trim_end_matches('/').to_owned()) {
                     body["properties"]["vaultUri"] = json!(address);
@@ -260,7 +260,7 @@ fn fresh(response: Response) -> Response {
             }
             _ => response,
         },
-        crate::sandbox::http::Body::Stream(_) => response,
+        crate::http::Body::Stream(_) => response,
     }
 }
 

@@ -7,7 +7,7 @@ use super::rbac::{self, Deed};
 use super::router::{self, Route, Target};
 use super::status::{Outcome, Refusal};
 use super::store::Store;
-use crate::sandbox::http::Request;
+use crate::http::Request;
 use std::sync::Arc;
 
 /// A request that may be made.

@@ -3,7 +3,7 @@
 use super::status::{Outcome, Refusal};
 use super::store::Store;
 use super::{Facts, tokens};
-use crate::sandbox::http::Request;
+use crate::http::Request;
 use serde_json::{Value, json};
 
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,7 @@ use super::auth::User;
 use super::managed::Writer;
 use super::resource::Resource;
 use super::status::{Cause, Outcome, Refusal};
-use crate::sandbox::{http::Request, measure, yaml};
+use crate::{http::Request, measure, yaml};
 use serde_json::{Value, json};
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use super::call::{Call, Reply};
 use super::status::{Outcome, Refusal};
 use super::store::Store;
 use super::write;
-use crate::sandbox::http::Request;
+use crate::http::Request;
 use serde_json::{Value, json};
 
 pub fn asks(call: &Call) -> bool {

@@ -22,7 +22,7 @@ pub use revisions::hash;
 use super::Facts;
 use super::erase::finished;
 use super::store::{Store, now, parts};
-use crate::sandbox::attempt::attempt;
+use crate::attempt::attempt;
 use hand::Hand;
 use serde_json::{Value, json};
 use std::time::Duration;

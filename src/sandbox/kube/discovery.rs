@@ -3,7 +3,7 @@
 
 use super::Facts;
 use super::resource::{Catalog, Resource, group_version};
-use crate::sandbox::http::{Request, Response};
+use crate::http::{Request, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};

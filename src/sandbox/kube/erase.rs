@@ -6,7 +6,7 @@ use super::select::Selector;
 use super::status::{About, Cause, Outcome, Refusal};
 use super::store::{Store, key, meta, now};
 use super::{prepare, write};
-use crate::sandbox::http::Request;
+use crate::http::Request;
 use serde_json::{Value, json};
 
 /// Namespaces that stay.

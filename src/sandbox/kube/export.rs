@@ -46,7 +46,7 @@ pub struct Exported {
 
 /// Of a cluster with nothing but the CRDs that a lab needs.
 pub fn kinds() -> Vec<Exported> {
-    let crds = crate::crds::all();
+    let crds = podid_crds::all();
     let catalog = Catalog::new(crds.iter());
     // events of both groups are the same objects, and are left out
     let listed = catalog.resources.iter().filter(|r| r.verbs.contains(&"list") && r.version == r.storage && r.plural != "events");

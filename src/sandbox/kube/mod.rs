@@ -63,8 +63,8 @@ pub use seed::new_cluster;
 pub use store::State;
 pub use tokens::Keys;
 
-use crate::sandbox::attempt::{Panicked, attempt, caught};
-use crate::sandbox::http::{Request, Response};
+use crate::attempt::{Panicked, attempt, caught};
+use crate::http::{Request, Response};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;

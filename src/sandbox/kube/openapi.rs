@@ -6,7 +6,7 @@ mod v2;
 mod wire;
 
 use super::resource::{Catalog, Resource};
-use crate::sandbox::http::{Body, Request, Response};
+use crate::http::{Body, Request, Response};
 use schemas::{component, served};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};

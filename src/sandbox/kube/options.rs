@@ -3,7 +3,7 @@
 
 use super::call::nameless;
 use super::status::{Cause, Outcome, Refusal};
-use crate::sandbox::http::Request;
+use crate::http::Request;
 use serde_json::json;
 
 const MATCH: &str = "resourceVersionMatch";

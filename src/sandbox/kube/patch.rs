@@ -4,7 +4,7 @@
 use super::schema::{List, Shape, Type};
 use super::status::{Outcome, Refusal};
 use super::typed::{canonical, same};
-use crate::sandbox::measure;
+use crate::measure;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet, VecDeque};
 

@@ -6,7 +6,7 @@ use super::resource::Resource;
 use super::schema::{Shape, Type};
 use super::status::{Cause, Outcome, Refusal};
 use super::{check, decode, defaults, events, metadata, rules, strict};
-use crate::sandbox::measure;
+use crate::measure;
 use serde_json::{Value, json};
 
 /// Reads the object of a POST or PUT.

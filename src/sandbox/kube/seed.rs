@@ -26,7 +26,7 @@ pub fn new_cluster(facts: &Facts) -> State {
         "status": {"loadBalancer": {}},
     });
     put(&mut store, facts, "services", "default", "kubernetes", service);
-    for mut crd in crate::crds::all() {
+    for mut crd in podid_crds::all() {
         let name = crd["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         of_chart(&mut crd);
         resource::established(&mut crd, &now());
@@ -38,7 +38,7 @@ pub fn new_cluster(facts: &Facts) -> State {
 
 /// What the charts add to the definitions.
 fn of_chart(crd: &mut Value) {
-    let pod_identity = crd["spec"]["group"] == crate::crds::POD_IDENTITY.0;
+    let pod_identity = crd["spec"]["group"] == podid_crds::POD_IDENTITY.0;
     crd["metadata"]["annotations"]["controller-gen.kubebuilder.io/version"] = json!(if pod_identity { "v0.5.0" } else { "v0.16.3" });
     if pod_identity {
         crd["metadata"]["labels"] = json!({

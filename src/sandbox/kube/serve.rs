@@ -11,7 +11,7 @@ use super::select::Selector;
 use super::status::{About, Outcome, Refusal};
 use super::store::{Store, key, meta};
 use super::{Kube, apply, containers, discovery, erase, openapi, options, prepare, reviews, scale, table, watch, write};
-use crate::sandbox::http::{Body, Request, Response};
+use crate::http::{Body, Request, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ fn handle(kube: &Arc<Kube>, request: &Request) -> Outcome<Response> {
     kube.with(|store| {
         if request.header("x-podid-test-panic").is_some() {
             store.remove("namespaces//default");
-            crate::sandbox::attempt::panic_if_asked(request);
+            crate::attempt::panic_if_asked(request);
         }
     });
     match route {

@@ -1,7 +1,7 @@
 //! What the API server says when it refuses: `Status` objects, worded as kube-apiserver words them (apimachinery, `api/errors`).
 //! Knows no kinds.
 
-use crate::sandbox::http::Response;
+use crate::http::Response;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -181,7 +181,7 @@ impl Refusal {
     pub fn response(&self) -> Response {
         if self.plain {
             let mut response = Response::new(self.code).with("content-type", "text/plain; charset=utf-8");
-            response.body = crate::sandbox::http::Body::Full(self.message.clone().into());
+            response.body = crate::http::Body::Full(self.message.clone().into());
             return response;
         }
         Response::json(self.code, "application/json", &self.status())

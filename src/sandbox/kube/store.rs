@@ -1,8 +1,8 @@
 //! All objects, the counter of their versions, and a bounded memory of changes for watches. Knows keys and versions, not what objects mean.
 
 use super::resource::{Catalog, Resource};
-use crate::sandbox::attempt::Undo;
-use crate::sandbox::table::{self, Kept, Table};
+use crate::attempt::Undo;
+use crate::table::{self, Kept, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;

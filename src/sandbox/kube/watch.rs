@@ -7,7 +7,7 @@ use super::serve::{View, shape, view};
 use super::status::{Outcome, Refusal};
 use super::store::{Change, parts};
 use super::{prepare, store};
-use crate::sandbox::http::{Body, Request, Response};
+use crate::http::{Body, Request, Response};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use super::schema::Type;
 use super::status::{Cause, Outcome, Refusal};
 use super::store::{Store, key, meta, now};
 use super::{Facts, admission, decode, fault, grants, metadata, patch, prepare, typed, zero};
-use crate::sandbox::measure;
+use crate::measure;
 use serde_json::{Value, json};
 
 /// Metadata that only the server writes.

@@ -3,7 +3,7 @@
 use super::access::{Certificate, KubeAccess, Token};
 use super::plugin::Credential;
 use super::wire::{LIMIT, bad, base};
-use crate::files::whole::{self, Accept};
+use podid_files::whole::{self, Accept};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Identity, Method, Proxy, Response};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-pub(in crate::sandbox) const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 /// Of an API server's key set: asked for JSON alone, it answers 406.
 const KEY_SET: &str = "application/jwk-set+json";
 const MERGE: &str = "application/merge-patch+json";
@@ -19,22 +19,22 @@ const APPLY: &str = "application/apply-patch+yaml";
 
 /// Why something was not answered as wished. `status` 0: no answer at all.
 #[derive(Clone, Debug)]
-pub(in crate::sandbox) struct Refusal {
-    pub(in crate::sandbox) status: u16,
-    pub(in crate::sandbox) text: String,
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) text: String,
 }
 
 impl Refusal {
     pub(super) fn lost(text: impl Into<String>) -> Self {
         Self { status: 0, text: text.into() }
     }
-    pub(in crate::sandbox) fn is_absent(&self) -> bool {
+    pub(crate) fn is_absent(&self) -> bool {
         self.status == 404
     }
 }
 
 #[derive(Clone)]
-pub(in crate::sandbox) struct Kube(Arc<Inner>);
+pub(crate) struct Kube(Arc<Inner>);
 
 struct Inner {
     access: KubeAccess,
@@ -48,7 +48,7 @@ struct Inner {
 
 impl Kube {
     /// `agent`: the program's name and version; its first part becomes the manager of the fields it writes.
-    pub(in crate::sandbox) fn new(access: &KubeAccess, player: &'static str, agent: &'static str) -> Result<Self, String> {
+    pub(crate) fn new(access: &KubeAccess, player: &'static str, agent: &'static str) -> Result<Self, String> {
         let client = client(access, access.certificate.as_ref(), player, agent)?;
         Ok(Self(Arc::new(Inner { access: access.clone(), player, agent, client, plugged: Mutex::default() })))
     }
@@ -138,7 +138,7 @@ impl Kube {
         response.json().await.map_err(|e| Refusal::lost(bad(&e)))
     }
 
-    pub(in crate::sandbox) async fn get(&self, path: &str) -> Result<Value, Refusal> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, Refusal> {
         self.json(Method::GET, path, None).await
     }
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Refusal> {
@@ -151,7 +151,7 @@ impl Kube {
         self.json(Method::PATCH, path, Some((MERGE, body))).await
     }
     /// Server-side; fields of others are left to them by a refusal (409).
-    pub(in crate::sandbox) async fn apply(&self, path: &str, manager: &str, body: &Value) -> Result<Value, Refusal> {
+    pub(crate) async fn apply(&self, path: &str, manager: &str, body: &Value) -> Result<Value, Refusal> {
         self.json(Method::PATCH, &format!("{path}?fieldManager={manager}&fieldValidation=Strict"), Some((APPLY, body))).await
     }
     /// Absent is success.

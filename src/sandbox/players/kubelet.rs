@@ -11,7 +11,7 @@ use super::nodes::Nodes;
 use super::provider::Access;
 use super::wire::Azure;
 use super::{Config, Leash, Players};
-use crate::sandbox::attempt::caught_while;
+use crate::attempt::caught_while;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,7 +8,7 @@ use super::kube::{Kube, Refusal};
 use super::mirror::{Key, Mirror, keep, key};
 use super::wire::Azure;
 use super::{Config, Players};
-use crate::sandbox::attempt::caught_while;
+use crate::attempt::caught_while;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

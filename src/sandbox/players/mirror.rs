@@ -2,7 +2,7 @@
 
 use super::desk::{Desk, Work};
 use super::kube::{Kube, Refusal};
-use crate::sandbox::attempt::caught_while;
+use crate::attempt::caught_while;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

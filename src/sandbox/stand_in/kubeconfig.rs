@@ -2,13 +2,11 @@
 //! kubeconfig that the sandbox writes. Talks to nobody and runs nothing. No text of an error repeats what the file holds.
 
 use crate::{
-    files::whole::{self, Accept},
-    sandbox::{
-        azure::clusters::Entry,
-        players::{Certificate, KubeAccess, Plugin, Token},
-    },
+    azure::clusters::Entry,
+    players::{Certificate, KubeAccess, Plugin, Token},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use podid_files::whole::{self, Accept};
 use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},

@@ -2,12 +2,10 @@
 //! are played from outside, but for those `without` which it is served. What others have put there already stays as it is.
 
 use crate::{
-    crds,
-    sandbox::{
-        kube,
-        players::{Kube, Refusal, Which},
-    },
+    kube,
+    players::{Kube, Refusal, Which},
 };
+use podid_crds as crds;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 

@@ -2,7 +2,7 @@
 //! casing that they use, the api-versions that they have compiled in, the fields that they read. Rows of one component in one test.
 
 use super::*;
-use crate::sandbox::{Options, rsa::Public};
+use crate::{Options, rsa::Public};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 const ARM: &str = "https://management.azure.com";

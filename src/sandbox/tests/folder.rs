@@ -1,7 +1,7 @@
 //! What lasts: the world across processes, turns at it, serve, reset, export.
 
 use super::{Lab, Lateness, READER, options};
-use crate::sandbox::{Error, access, export, open, reset, serve};
+use crate::{Error, access, export, open, reset, serve};
 use serde_json::{Value, json};
 use std::{path::Path, time::Duration};
 
@@ -98,7 +98,7 @@ async fn two_that_embed_the_world_take_turns_and_lose_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_owned();
     let first = open(options(&path, Lateness::None)).await.unwrap();
-    let impatient = crate::sandbox::Options { wait: Duration::from_millis(50), ..options(&path, Lateness::None) };
+    let impatient = crate::Options { wait: Duration::from_millis(50), ..options(&path, Lateness::None) };
     match open(impatient).await.map(|_| ()) {
         Err(Error::Busy { pid, .. }) => assert_eq!(pid, std::process::id()),
         other => panic!("{other:?}"),

@@ -2,7 +2,7 @@
 //! on; and a world that an older podid filled with values of a wrong type can still be read.
 
 use super::{Lab, Lateness, proxy::hello};
-use crate::sandbox::{running::Running, unread};
+use crate::{running::Running, unread};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};

@@ -6,7 +6,7 @@ use super::{
     hostile::running,
     hostile_values::{any_change, kinds, places, replaced},
 };
-use crate::sandbox::{azure, http::Request};
+use crate::{azure, http::Request};
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
 

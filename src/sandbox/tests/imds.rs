@@ -1,7 +1,7 @@
 //! The metadata service of a node on a listener of its own, as a program on that node asks it: plain HTTP, no proxy.
 
 use super::{Lab, claims, options};
-use crate::sandbox::{Access, Error, Lateness, Options, open};
+use crate::{Access, Error, Lateness, Options, open};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 

@@ -58,10 +58,6 @@ fn a_right_spec_is_read_with_places_and_its_files_found() {
     let secrets = &loaded.spec.vault.as_ref().unwrap().secrets;
     assert_eq!(secrets[0].value, Source::File("labs/values/conn.txt".into()));
     assert_eq!(secrets[1].value, Source::Generate(24));
-    assert_eq!(loaded.places["workloads[0].secrets[0].sync.key"], (24, 41));
-    assert_eq!(loaded.places["vault.name"], (10, 9));
-    assert_eq!(loaded.text_digest.len(), 64);
-    assert_ne!(loaded.text_digest, parse(Path::new("x"), &format!("{WHOLE}\n")).unwrap().text_digest);
 }
 
 #[test]

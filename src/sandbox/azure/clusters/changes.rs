@@ -10,7 +10,7 @@ use super::{
     shown::merge,
     site, sound,
 };
-use crate::sandbox::{http::Response, lateness::Lateness};
+use crate::{http::Response, lateness::Lateness};
 use serde_json::{Map, Value, json};
 
 /// What a body may hold and AKS decides, or keeps to itself.

@@ -7,7 +7,7 @@ use super::{
     },
     KIND,
 };
-use crate::sandbox::lateness::Lateness;
+use crate::lateness::Lateness;
 use std::collections::BTreeMap;
 
 /// Longest name of a resource group that AKS gives (AKS documentation, "node resource group").

@@ -3,7 +3,7 @@
 
 use super::super::shape::{self, Kind, Table};
 use super::refusal;
-use crate::sandbox::{http::Response, measure};
+use crate::{http::Response, measure};
 use serde_json::{Map, Value};
 
 /// What AKS takes of one pool (AKS documentation, "limits").

@@ -1,7 +1,7 @@
 //! Applications that are registered in the tenant, with their passwords. Whoever has one logs in as the application's service principal.
 
 use super::{CONTEXT, ODATA, absent, merge, no_method, refusal, typed};
-use crate::sandbox::{
+use crate::{
     azure::{
         Call, State, ids,
         shape::{Kind, Table},

@@ -1,7 +1,7 @@
 //! Who is in which group. What a group may do, its members may.
 
 use super::{CONTEXT, ODATA, absent, merge, no_method, object, people, refusal, services};
-use crate::sandbox::{
+use crate::{
     azure::{Call, ids, state::Sort},
     http::Response,
 };

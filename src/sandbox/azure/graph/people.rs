@@ -1,7 +1,7 @@
 //! Users and groups of the directory: made, read, found and ended, as far as role assignments need them. None of them logs in.
 
 use super::{CONTEXT, ODATA, absent, merge, refusal, typed};
-use crate::sandbox::{
+use crate::{
     azure::{
         Call, ids, shape,
         state::{Principal, Sort},

@@ -1,7 +1,7 @@
 //! Service principals: of applications, which are made and ended here, and of managed identities, which their resources make and end.
 
 use super::{CONTEXT, ODATA, absent, applications, first_party, merge, no_method, refusal, typed};
-use crate::sandbox::{
+use crate::{
     azure::{
         Call, directory, ids, shape,
         state::{Principal, Sort},

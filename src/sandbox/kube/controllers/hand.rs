@@ -7,7 +7,7 @@ use super::super::erase::{self, Options};
 use super::super::status::{Outcome, Refusal};
 use super::super::store::{Store, meta};
 use super::super::write;
-use crate::sandbox::attempt::{Panicked, Undo as _, caught};
+use crate::attempt::{Panicked, Undo as _, caught};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;

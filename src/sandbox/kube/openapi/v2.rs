@@ -5,7 +5,7 @@ use super::super::resource::{Catalog, Resource};
 use super::schemas::{component, of_kinds};
 use super::wire::Message;
 use super::{MANY, ONE, acts, path};
-use crate::sandbox::http::{Body, Request, Response};
+use crate::http::{Body, Request, Response};
 use serde_json::{Map, Value, json};
 
 /// As clients ask for it; not as a media type is written, so the answer says it with a point.

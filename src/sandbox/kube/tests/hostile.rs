@@ -1,9 +1,9 @@
 //! Objects that nobody would write: the API server answers, its controllers go on, and all that is kept can be listed.
 
 use super::{APPLY, CONFIGMAPS, IDENTITIES, MERGE, ask, cluster, cluster_of, get, idle, post, request, send};
-use crate::sandbox::attempt::caught;
-use crate::sandbox::kube::{State, new_cluster};
-use crate::sandbox::tests::hostile_values::{any_change, kinds, places, replaced};
+use crate::attempt::caught;
+use crate::kube::{State, new_cluster};
+use crate::tests::hostile_values::{any_change, kinds, places, replaced};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};

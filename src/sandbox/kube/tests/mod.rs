@@ -9,8 +9,8 @@ mod watches;
 mod workloads;
 
 use super::{Facts, Kube, State, new_cluster};
-use crate::sandbox::http::{Body, Request};
-use crate::sandbox::rsa::{Key, tests::KEY};
+use crate::http::{Body, Request};
+use crate::rsa::{Key, tests::KEY};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;

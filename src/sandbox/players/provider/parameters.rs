@@ -87,7 +87,7 @@ pub(super) fn objects(parameters: &BTreeMap<String, String>) -> Result<Vec<Objec
         return Err("objects is not set".into());
     }
     let failed = |why: String| format!("failed to yaml unmarshal objects, error: yaml: {why}");
-    let array: Array = crate::sandbox::yaml::read(all).map_err(|e| failed(place(&e)))?;
+    let array: Array = crate::yaml::read(all).map_err(|e| failed(place(&e)))?;
     let mut objects = Vec::new();
     for (index, item) in array.array.unwrap_or_default().iter().enumerate() {
         let item = match item {
@@ -104,7 +104,7 @@ pub(super) fn objects(parameters: &BTreeMap<String, String>) -> Result<Vec<Objec
             }
         };
         let why = |e: String| format!("unmarshal failed for keyVaultObjects at index {index}, error: yaml: {e}");
-        let fields: Value = crate::sandbox::yaml::read(item).map_err(|e| why(place(&e)))?;
+        let fields: Value = crate::yaml::read(item).map_err(|e| why(place(&e)))?;
         if !fields.is_object() {
             return Err(why("unmarshal errors: cannot unmarshal into types.KeyVaultObject".into()));
         }

@@ -3,7 +3,7 @@
 use super::Request;
 use super::access::{Access, Login, pretty};
 use super::parameters::{Object, Parameters};
-use crate::sandbox::players::wire::Said;
+use crate::players::wire::Said;
 use base64::Engine;
 use serde_json::Value;
 

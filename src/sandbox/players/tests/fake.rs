@@ -1,7 +1,7 @@
 //! A Kubernetes API that keeps what it gets, and an Azure of one scale set and one vault behind a CONNECT proxy: just enough for the players to
 //! play against, with switches for what may be broken.
 
-use crate::sandbox::players::{Config, KubeAccess, Login, Token};
+use crate::players::{Config, KubeAccess, Login, Token};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use http::{Method, Request, Response};

@@ -110,7 +110,7 @@ async fn a_pod_with_all_links_right_gets_its_secret() {
     assert_eq!(assigned["metadata"]["namespace"], "shop");
     assert_eq!(assigned["spec"]["azureIdentityRef"]["spec"]["clientID"], CLIENT);
     for written in [&assigned, &status] {
-        assert_eq!(crate::crds::tests::astray(written), Vec::<String>::new());
+        assert_eq!(podid_crds::astray(written), Vec::<String>::new());
     }
     until("the binding's event", || fake.events().into_iter().find(|(reason, _)| reason == "binding applied")).await;
     until("the players to be idle", || players.idle().then_some(())).await;

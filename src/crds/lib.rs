@@ -3,13 +3,15 @@
 //!
 //! `schema` how a type becomes a schema · `definition` how schemas become a CRD · `pod_identity`, `secrets_store` the types.
 
+mod astray;
 mod definition;
 mod pod_identity;
 mod schema;
 mod secrets_store;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
+pub use astray::astray;
 pub use pod_identity::{
     AzureAssignedIdentity, AzureIdentity, AzureIdentityBinding, AzureIdentityBindingSpec, AzureIdentitySpec, AzurePodIdentityException,
     AzurePodIdentityExceptionSpec,
