@@ -45,7 +45,6 @@ impl Sandbox {
 }
 
 /// The definitions are podid's own and need no sandbox.
-#[expect(clippy::unused_async, reason = "as where there is a sandbox")]
 pub async fn command(_: &Invocation, command: &SandboxCommand, terminal: &Terminal) -> Result<Exit, Failure> {
     match command {
         SandboxCommand::Crds => {

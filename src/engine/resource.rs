@@ -261,7 +261,6 @@ pub trait Erased<W: World>: Send + Sync {
 pub struct Of<K>(PhantomData<fn() -> K>);
 
 impl<K> Of<K> {
-    #[expect(clippy::new_without_default, reason = "a marker in a static table; nobody makes one by default")]
     pub const fn new() -> Self {
         Self(PhantomData)
     }

@@ -28,9 +28,14 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Makes the folder for this user only where it is missing, whatever the umask is.
 pub fn make_room(path: &Path) -> Result<(), Error> {
     let folder = folder(path);
-    fs::create_dir_all(folder).map_err(Error::io(folder, "create the folder"))
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(Error::io(folder, "create the folder"))
 }
 
 /// A state of the size that podid can hold in memory has less than this: twenty-five thousand resources.

@@ -397,3 +397,15 @@ async fn who_lost_the_lock_writes_nothing_any_more() {
     assert!(!beside(&path, ".journal").exists());
     second.save(&ledger(&[("shop", "identity/three")])).unwrap();
 }
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_is_made_for_it_is_for_this_user_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (room, _) = room();
+    let path = room.path().join("a/b/state.json");
+    open(&path).unwrap().save(&ledger(&[("shop", "identity/one")])).unwrap();
+    for (made, mode) in [("a", 0o700), ("a/b", 0o700), ("a/b/state.json", 0o600), ("a/b/state.json.lock", 0o600)] {
+        assert_eq!(fs::metadata(room.path().join(made)).unwrap().permissions().mode() & 0o777, mode, "{made}");
+    }
+}

@@ -15,7 +15,6 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
-    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -57,8 +56,8 @@ fn nothing_is_left(dir: &Path) {
 
 /// One for the tests of this file that only look, or make things in namespaces of their own.
 async fn client(plane: &Plane) -> kube::Client {
-    static PROVIDER: OnceLock<()> = OnceLock::new();
-    PROVIDER.get_or_init(|| rustls::crypto::ring::default_provider().install_default().unwrap());
+    // another test may have installed it
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let file = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
     let config = kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
     kube::Client::try_from(config).unwrap()

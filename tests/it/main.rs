@@ -1,6 +1,11 @@
 //! All that runs the real program, in one binary so that it is linked once. `common` makes the worlds; each module says what it is about.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on ends, and says how far it came"
+)]
 
 #[macro_use]
 mod common;
