@@ -1,9 +1,7 @@
 //! The command line as people type it.
 
-use super::{
-    sandbox::{CallerCommand, Node, StandIn},
-    *,
-};
+use super::sandbox::{CallerCommand, Node, StandIn};
+use super::*;
 use crate::spec::{
     model::{Model, Source},
     wish::{Bind, Mount, Mounted, OperatorScope, Sync},
@@ -498,6 +496,5 @@ fn every_flag_but_a_consent_has_a_variable() {
     for part in ["clusters: []", "ready_file: Some"] {
         assert!(told.contains(part), "{part} in {told}");
     }
-    let told = in_environment("plan", &[("AZURE_SUBSCRIPTION_ID", "production")]);
-    assert!(told.contains("AZURE_SUBSCRIPTION_ID is"), "{told}");
+    assert!(in_environment("plan", &[("AZURE_SUBSCRIPTION_ID", "production")]).contains("AZURE_SUBSCRIPTION_ID is"));
 }

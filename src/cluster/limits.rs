@@ -43,7 +43,7 @@ impl Kind {
 /// Of one list, with all its pages. With 500 objects on a page these are half a million.
 pub(super) const MOST_PAGES: usize = 1000;
 pub(super) const MOST_BYTES: usize = 512 * MIB;
-/// A list is begun anew where its pages got too old while they were read: so many times.
+/// How often a list may begin again because its pages got too old while they were read.
 pub(super) const MOST_RESTARTS: usize = 3;
 /// `http::Uri` has 16 bits for the length of an address.
 pub(super) const LONGEST_PATH: usize = 60 * KIB;

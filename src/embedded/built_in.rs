@@ -117,7 +117,7 @@ fn caller(command: &CallerCommand, told: &Value, terminal: &Terminal) -> Text {
             }
             table::list(&["NAME", "CLIENT ID", "ROLE", "SCOPE"], &rows, "there are no callers but the world's own", terminal.width)
         }
-        CallerCommand::Delete { name } if *told == json!(true) => format!("{name} is gone, and its roles are").into(),
+        CallerCommand::Delete { name } if *told == json!(true) => format!("deleted {name} and its role assignments").into(),
         CallerCommand::Delete { name } => format!("nothing to do: there is no caller {name}").into(),
     }
 }
