@@ -48,7 +48,7 @@ fn callers_are_listed_without_secrets_and_deleted_once() {
     let as_json = world.podid(&["sandbox", "caller", "list", "-o", "json"]).ok();
     assert_eq!(as_json.json()[0]["name"], "ci");
     assert!(!listed.stdout.contains(secret) && !as_json.stdout.contains(secret));
-    world.podid(&["sandbox", "caller", "delete", "ci"]).ok().says("ci is gone");
+    world.podid(&["sandbox", "caller", "delete", "ci"]).ok().says("deleted ci and its role assignments");
     world.podid(&["sandbox", "caller", "delete", "ci"]).ok().says("nothing to do");
     world.podid(&["sandbox", "caller", "list"]).ok().says("there are no callers");
 }
