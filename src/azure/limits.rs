@@ -1,4 +1,4 @@
-//! How much an answer may be, by its kind, and what a list may not do: repeat a page, or never end. Sizes are those of the decompressed
+//! Limits for answers, by kind, and for lists: a page that comes again, or too many of them, is an error. Sizes are those of the decompressed
 //! body, counted while it arrives.
 
 use super::{Error, Result};

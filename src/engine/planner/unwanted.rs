@@ -67,9 +67,7 @@ impl<W: World> Planner<'_, W> {
                 Some(Origin::Existing) => self.act(node, kind, Act::Forget, Origin::Existing, Vec::new(), None, placed, Some(seen)),
                 Some(origin) => {
                     let why = match (origin, owner) {
-                        (Origin::Created, Owner::Others(other)) => {
-                            format!("{}: not podid's to delete", contradiction(&other))
-                        }
+                        (Origin::Created, Owner::Others(other)) => format!("{}: not podid's to delete", contradiction(&other)),
                         _ => "it was there before podid: not podid's to delete".to_owned(),
                     };
                     self.act(node, kind, Act::Keep, Origin::Adopted, Vec::new(), Some(why), placed, Some(seen))
@@ -115,7 +113,7 @@ impl<W: World> Planner<'_, W> {
         self.act(node, kind, act, origin, Vec::new(), why, placed, Some(seen))
     }
 
-    /// The thing itself stays or is gone; what a replacement left at a former place still goes.
+    /// Deletes what a replacement left at a former place. The resource itself stays, or was deleted before.
     fn left_behind(&mut self, node: &Node, kind: &dyn Erased<W>, origin: Origin, placed: Arc<Value>) -> Result<(), Fault> {
         let why = Some("what a replacement left behind".into());
         self.act(node, kind, Act::Delete, origin, Vec::new(), why, placed, None)
