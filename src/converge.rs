@@ -14,7 +14,7 @@ use crate::{
     cli::{DryRun, Format, Only},
     engine::{
         desired::{Desired, Intent},
-        event::{Event, Tell, at_work},
+        event::{Event, EventSink, at_work},
         execute::{Report, Run, execute},
         fault::Fault,
         input::Known,
@@ -33,7 +33,7 @@ use crate::{
     spec::model::Source,
 };
 pub use goal::Goal;
-pub(crate) use goal::{Scene, scene, spec_beside};
+pub(crate) use goal::{Inputs, inputs, spec_beside};
 pub(crate) use rehearsal::{is_made, missing_namespace};
 use saved::Basis;
 use serde_json::Value;
@@ -41,26 +41,26 @@ use std::{sync::Arc, time::Instant};
 
 /// Does what the goal wants.
 pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
-    let scene = session.unless_interrupted(scene(session, &goal)).await??;
+    let inputs = session.unless_interrupted(inputs(session, &goal)).await??;
     let values = Arc::new(Values::default());
-    let mut looked = session.unless_interrupted(look_and_forget(session, &goal, &scene, Arc::clone(&values))).await??;
+    let mut looked = session.unless_interrupted(look_and_forget(session, &goal, &inputs, Arc::clone(&values))).await??;
     if goal.sets() == Some(&Source::Ask) && !session.global.dry_run.is_on() && looked.plan.refused.is_empty() {
         // asked for once it is known that it can be set; with it the plan says what it changes
-        values::ask_first(session, &scene.desired, &values).await?;
-        looked = session.unless_interrupted(look_and_forget(session, &goal, &scene, values)).await??;
+        values::ask_first(session, &inputs.desired, &values).await?;
+        looked = session.unless_interrupted(look_and_forget(session, &goal, &inputs, values)).await??;
     }
     let plan = &looked.plan;
     let basis = Basis {
-        desired: &scene.desired,
+        desired: &inputs.desired,
         placed: &looked.observed.placed,
         values: &looked.values,
-        world: scene.world.as_ref(),
+        world: inputs.world.as_ref(),
         flags: &session.global,
     };
     goal.check_saved(plan, &basis)?;
     if let Goal::Plan { out, exit_code, .. } = &goal {
         if let Some(out) = out {
-            saved::save(out, plan, scene.spec_path.as_deref(), &basis)?;
+            saved::save(out, plan, inputs.spec_path.as_deref(), &basis)?;
         }
         show(session, plan)?;
         return Ok(match (*exit_code, plan.has_changes() || !plan.refused.is_empty()) {
@@ -97,8 +97,8 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
         session.ask(move |terminal, stopped| prompt::consent(terminal, "Do it?", yes, stopped)).await?;
         values::ask_for(session, plan, &values).await?;
     }
-    let report = run(session, &scene, plan, &values, known, azure).await?;
-    finish(session, &goal, &scene, plan, report).await
+    let report = run(session, &inputs, plan, &values, known, azure).await?;
+    finish(session, &goal, &inputs, plan, report).await
 }
 
 /// Everything up to the plan; writes nothing.
@@ -111,19 +111,19 @@ pub(crate) struct Looked {
     pub reader: Reader,
 }
 
-pub(crate) async fn look(session: &Session, goal: &Goal, scene: &Scene) -> Result<Looked, Failure> {
-    look_with(session, goal, scene, Arc::new(Values::default()), true).await
+pub(crate) async fn look(session: &Session, goal: &Goal, inputs: &Inputs) -> Result<Looked, Failure> {
+    look_with(session, goal, inputs, Arc::new(Values::default()), true).await
 }
 
 /// The objects of a large app take much room: who needs no more than the plan lets go of them before it is made. `values`: what was given.
-async fn look_and_forget(session: &Session, goal: &Goal, scene: &Scene, values: Arc<Values>) -> Result<Looked, Failure> {
-    look_with(session, goal, scene, values, false).await
+async fn look_and_forget(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<Values>) -> Result<Looked, Failure> {
+    look_with(session, goal, inputs, values, false).await
 }
 
-async fn look_with(session: &Session, goal: &Goal, scene: &Scene, values: Arc<Values>, keep_objects: bool) -> Result<Looked, Failure> {
+async fn look_with(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<Values>, keep_objects: bool) -> Result<Looked, Failure> {
     let desired = match session.global.only {
-        Some(only) => &keep_side(scene.desired.clone(), only)?,
-        None => &scene.desired,
+        Some(only) => &keep_side(inputs.desired.clone(), only)?,
+        None => &inputs.desired,
     };
     if goal.makes() {
         values::give_stdin(session, desired, &values)?;
@@ -131,16 +131,16 @@ async fn look_with(session: &Session, goal: &Goal, scene: &Scene, values: Arc<Va
             values::check(desired, &values)?;
         }
     }
-    let azure = scene.azure.clone();
+    let azure = inputs.azure.clone();
     let global = &session.global;
     let reader = Reader::new(azure.clone(), session.clusters.clone(), Arc::clone(&values), global.adopt, global.force_conflicts);
     let recover = global.recover;
     let begun = Instant::now();
-    let progress = teller(session);
+    let progress = event_sink(session);
     progress(Event::Observing { nodes: desired.nodes.len() });
     // a list that the warnings need takes no time of its own
     let (observed, bindings) =
-        tokio::join!(observe(desired, &scene.ledger, KINDS, &reader, recover), warnings::prepare(goal, desired, &scene.ledger, &reader));
+        tokio::join!(observe(desired, &inputs.ledger, KINDS, &reader, recover), warnings::prepare(goal, desired, &inputs.ledger, &reader));
     let observed = observed.map_err(|faults| all_faults(desired, &faults))?;
     progress(Event::Observed { took: begun.elapsed() });
     if !keep_objects {
@@ -148,9 +148,9 @@ async fn look_with(session: &Session, goal: &Goal, scene: &Scene, values: Arc<Va
     }
     let delete_data = global.delete_data.iter().cloned().collect();
     let consent = Consent { adopt: global.adopt, recover, delete_data, named: goal.data_to_delete(desired) };
-    let mut plan = planner::plan(desired, &scene.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
+    let mut plan = planner::plan(desired, &inputs.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
     values::remark(&mut plan, goal, &values);
-    let commands = commands(session, scene.spec_path.as_deref());
+    let commands = commands(session, inputs.spec_path.as_deref());
     warnings::add(goal, (desired, &observed), &reader, bindings, &mut plan, &commands).await;
     if global.output != Format::Table {
         // people read them on stderr before the first request
@@ -240,7 +240,7 @@ fn keep_side(mut desired: Desired, only: Only) -> Result<Desired, Failure> {
 fn show(session: &Session, plan: &Plan) -> Result<(), Failure> {
     let text = match session.global.output {
         Format::Table => human::plan(plan, session.terminal.verbose),
-        Format::Json | Format::Yaml => paper(session, &json::plan(plan)),
+        Format::Json | Format::Yaml => render(session, &json::plan(plan)),
     };
     answer(session, text)
 }
@@ -250,12 +250,12 @@ pub(crate) fn answer(session: &Session, text: impl Into<Text>) -> Result<(), Fai
 }
 
 /// A document for programs, as they want it.
-pub(crate) fn paper(session: &Session, document: &Value) -> Text {
+pub(crate) fn render(session: &Session, document: &Value) -> Text {
     if session.global.output == Format::Yaml { yaml::text(document) } else { json::text(document) }
 }
 
 /// Progress for people, and events for programs.
-pub(crate) fn teller(session: &Session) -> Tell {
+pub(crate) fn event_sink(session: &Session) -> EventSink {
     let progress = Progress::new(&session.terminal);
     let events = session.events.clone();
     Arc::new(move |event: Event| {
@@ -268,14 +268,14 @@ pub(crate) fn teller(session: &Session) -> Tell {
 
 async fn run(
     session: &Session,
-    scene: &Scene,
+    inputs: &Inputs,
     plan: &Plan,
     values: &Arc<Values>,
     known: Known,
     look: azure::Read,
 ) -> Result<Done, Failure> {
-    let state = scene.state.as_ref().ok_or_else(|| Failure::new(Exit::Bug, "a change without a state"))?;
-    let tell = teller(session);
+    let state = inputs.state.as_ref().ok_or_else(|| Failure::new(Exit::Bug, "a change without a state"))?;
+    let tell = event_sink(session);
     let waits = Arc::clone(&tell);
     let on_wait: azure::OnWait = Arc::new(move |text| waits(Event::Waiting { key: at_work(), text }));
     let writer = Writer {
@@ -297,7 +297,7 @@ async fn run(
         tell: Arc::clone(&tell),
         stop: session.stop.clone(),
     };
-    let report = execute(plan, scene.ledger.clone(), known, run).await;
+    let report = execute(plan, inputs.ledger.clone(), known, run).await;
     Ok(Done { report, took: begun.elapsed(), tell })
 }
 
@@ -305,7 +305,7 @@ struct Done {
     report: Report,
     took: std::time::Duration,
     /// What happens later goes to where the run's events went.
-    tell: Tell,
+    tell: EventSink,
 }
 
 /// Refusals met on the way are a refusal only if they are all there is.
@@ -315,7 +315,7 @@ fn worst(report: &Report) -> Option<Exit> {
     (!report.failed.is_empty()).then_some(if all { Exit::Refused } else { Exit::Failed })
 }
 
-async fn finish(session: &Session, goal: &Goal, scene: &Scene, plan: &Plan, done: Done) -> Result<Exit, Failure> {
+async fn finish(session: &Session, goal: &Goal, inputs: &Inputs, plan: &Plan, done: Done) -> Result<Exit, Failure> {
     let Done { report, took, tell } = done;
     let exit = if report.unsaved.is_some() {
         Exit::Bug
@@ -325,7 +325,7 @@ async fn finish(session: &Session, goal: &Goal, scene: &Scene, plan: &Plan, done
         worst(&report).unwrap_or(Exit::Done)
     };
     let terminal = &session.terminal;
-    human::failures(&report, &|key, fault| hints::told(&scene.desired, key, fault)).iter().for_each(|failure| terminal.fail(failure));
+    human::failures(&report, &|key, fault| hints::told(&inputs.desired, key, fault)).iter().for_each(|failure| terminal.fail(failure));
     terminal.complain(human::not_started(&report));
     // people read what was done before the proof begins, programs get one document at the end
     let table = session.global.output == Format::Table;
@@ -333,13 +333,13 @@ async fn finish(session: &Session, goal: &Goal, scene: &Scene, plan: &Plan, done
         answer(session, human::report(&report, plan, took, terminal.verbose))?;
     }
     let wanted = matches!(goal, Goal::Up { verify: true, .. }) && exit == Exit::Done;
-    let proofs = if wanted { Box::pin(proofs::prove(session, scene, &report.ledger, plan, tell)).await } else { Ok(Vec::new()) };
+    let proofs = if wanted { Box::pin(proofs::prove(session, inputs, &report.ledger, plan, tell)).await } else { Ok(Vec::new()) };
     if !table {
         let mut document = json::report(&report, plan, &explain, took);
         if let (true, Ok(proofs), Value::Object(map)) = (wanted, &proofs, &mut document) {
             map.insert("proofs".into(), proofs::documents(proofs));
         }
-        answer(session, paper(session, &document))?;
+        answer(session, render(session, &document))?;
     } else if let (true, Ok(proofs)) = (wanted, &proofs) {
         answer(session, proofs::shown(proofs))?;
     }

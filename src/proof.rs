@@ -24,7 +24,7 @@ pub use target::{Target, targets};
 use crate::{
     azure::{self, Azure},
     cluster::{Api, Error as ClusterError, Write},
-    engine::{event::Tell, fault::Fault, ledger::Ledger},
+    engine::{event::EventSink, fault::Fault, ledger::Ledger},
     resources::{manifest, world::Clusters},
 };
 use attempt::{Attempt, Stage};
@@ -44,7 +44,7 @@ const WORD_OF_RIVALS: Duration = Duration::from_secs(3);
 
 /// A step of the chain, and when it was reached, counted from the start.
 #[derive(Clone, Debug, Serialize)]
-pub struct Hop {
+pub struct Step {
     pub name: String,
     pub detail: String,
     #[serde(serialize_with = "seconds")]
@@ -60,7 +60,7 @@ pub struct Proof {
     pub workload: String,
     pub vault: String,
     pub identity: String,
-    pub hops: Vec<Hop>,
+    pub hops: Vec<Step>,
     /// File name and version of each secret that was mounted.
     pub objects: BTreeMap<String, String>,
     /// What makes the outcome uncertain for the workload's own pods.
@@ -92,7 +92,7 @@ pub struct Prover {
     pub commands: Commands,
     /// Whether a run has just written everything, so that Azure may not show all of it yet.
     pub fresh: bool,
-    pub tell: Tell,
+    pub tell: EventSink,
     pub image: String,
     pub limit: Duration,
     /// Turns true on Ctrl-C: the pod is removed all the same.
@@ -119,7 +119,7 @@ impl Prover {
 
     /// Only asks whether the pod would be taken; its name.
     pub async fn rehearse(&self, target: &Target) -> Result<String, Fault> {
-        let cluster = self.clusters.rehearsing().writer(&target.lies).await?;
+        let cluster = self.clusters.rehearsing().writer(&target.cluster).await?;
         let name = pod::name(&target.class.name);
         let pod = manifest::at(&pod::api(), Some(&target.namespace), &name);
         match cluster.create(&pod, &pod::manifest(target, &pod, &self.image, self.limit)).await {
@@ -130,7 +130,7 @@ impl Prover {
 
     async fn run(&self, target: &Target, proof: &mut Proof) -> Result<(), Fault> {
         let begun = Instant::now();
-        let cluster = self.clusters.writer(&target.lies).await?;
+        let cluster = self.clusters.writer(&target.cluster).await?;
         let name = pod::name(&target.class.name);
         let at = manifest::at(&pod::api(), Some(&target.namespace), &name);
         pod::clear_leftovers(&cluster, &target.namespace).await?;
@@ -192,14 +192,14 @@ impl Prover {
     }
 
     /// MIC's word that the identity is on the node. Not needed for the proof (and podid may not be allowed to look), so nothing fails here.
-    async fn assigned(&self, attempt: &Attempt<'_>, begun: Instant) -> Option<Hop> {
+    async fn assigned(&self, attempt: &Attempt<'_>, begun: Instant) -> Option<Step> {
         let target = attempt.target;
         let api = Api::new("aadpodidentity.k8s.io", "v1", "AzureAssignedIdentity", "azureassignedidentities");
         let name = format!("{}-{}-{}", attempt.pod.at.name, target.namespace, target.identity);
         let selector = format!("metadata.name={name}");
         let is = |object: &Value| (object.pointer("/status/status").and_then(Value::as_str) == Some("Assigned")).then_some(());
         match attempt.cluster.wait(&api, None, Some(&selector), attempt.left(), is).await {
-            Ok(Some(())) => Some(Hop { name: "assigned".into(), detail: target.identity.clone(), after: begun.elapsed() }),
+            Ok(Some(())) => Some(Step { name: "assigned".into(), detail: target.identity.clone(), after: begun.elapsed() }),
             _ => None,
         }
     }
@@ -303,7 +303,7 @@ async fn runs(attempt: &Attempt<'_>) -> Result<Option<()>, ClusterError> {
 }
 
 fn hop(proof: &mut Proof, begun: Instant, name: &str, detail: &str) {
-    proof.hops.push(Hop { name: name.into(), detail: detail.into(), after: begun.elapsed() });
+    proof.hops.push(Step { name: name.into(), detail: detail.into(), after: begun.elapsed() });
 }
 
 fn short(version: &str) -> &str {

@@ -15,7 +15,7 @@ pub use remembered::{output, state};
 
 use crate::{
     cli::{Format, Verify},
-    converge::{self, Goal, answer, paper},
+    converge::{self, Goal, answer, render},
     engine::plan::Act,
     exit::Exit,
     failure::Failure,
@@ -30,8 +30,8 @@ use std::path::PathBuf;
 pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Failure> {
     let goal = Goal::Plan { file: file.clone(), out: None, exit_code: false };
     let goal = if file.is_none() && !std::path::Path::new(crate::cli::DEFAULT_SPEC).exists() { Goal::Status } else { goal };
-    let scene = session.unless_interrupted(converge::scene(session, &goal)).await??;
-    let looked = session.unless_interrupted(converge::look(session, &goal, &scene)).await??;
+    let inputs = session.unless_interrupted(converge::inputs(session, &goal)).await??;
+    let looked = session.unless_interrupted(converge::look(session, &goal, &inputs)).await??;
     let plan = looked.plan;
     let word = |action: &crate::engine::plan::Action| match action.act {
         _ if action.unseen => "cannot be read yet",
@@ -63,7 +63,7 @@ pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Fa
             if !plan.warnings.is_empty() {
                 document["warnings"] = json!(plan.warnings);
             }
-            answer(session, paper(session, &document))?;
+            answer(session, render(session, &document))?;
         }
         Format::Table => {
             let mut rows: Vec<Vec<String>> =
@@ -100,7 +100,7 @@ pub async fn verify(session: &Session, verify: &Verify) -> Result<Exit, Failure>
             .hint("`podid state list` shows what podid knows; `podid mount apply` makes a mount."));
     }
     let image = verify.image.as_deref().unwrap_or(proof::IMAGE);
-    let proving = converge::Proving { ledger: &ledger, commands: &commands, fresh: false, tell: converge::teller(session), image };
+    let proving = converge::Proving { ledger: &ledger, commands: &commands, fresh: false, tell: converge::event_sink(session), image };
     if session.global.dry_run.is_on() {
         return converge::rehearse_targets(session, &proving, &targets).await;
     }
@@ -108,7 +108,7 @@ pub async fn verify(session: &Session, verify: &Verify) -> Result<Exit, Failure>
     drop(proving);
     match session.global.output {
         Format::Table => answer(session, converge::shown_proofs(&proofs))?,
-        Format::Json | Format::Yaml => answer(session, paper(session, &converge::proofs_document(&proofs)))?,
+        Format::Json | Format::Yaml => answer(session, render(session, &converge::proofs_document(&proofs)))?,
     }
     Ok(converge::complain_of_proofs(session, &proofs))
 }

@@ -135,7 +135,7 @@ async fn dispatch(session: &Session, command: &Command) -> Result<Exit, Failure>
         }
         Command::Diff { file, exit_code } => queries::diff(session, file.clone(), *exit_code).await,
         Command::Down { file } => converge(session, Goal::Down { file: file.clone() }).await,
-        Command::Change { wish, remove } => converge(session, Goal::Wish { wish: wish.clone(), remove: *remove }).await,
+        Command::Change { request, remove } => converge(session, Goal::Request { request: request.clone(), remove: *remove }).await,
         Command::Status { file } => queries::status(session, file.clone()).await,
         Command::Verify(verify) => queries::verify(session, verify).await,
         Command::Look(look) => queries::look(session, look).await,

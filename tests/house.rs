@@ -23,7 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("resources", &["engine", "azure", "cluster"]),
     ("state", &["engine"]),
     ("spec", &["resources", "engine", "azure::id", "azure::ArmId", "azure::PrincipalKind"]),
-    ("proof", &["azure", "cluster", "engine", "resources", "spec::near"]),
+    ("proof", &["azure", "cluster", "engine", "resources", "spec::suggest"]),
     // what people meet
     ("cli", &["spec", "engine::key", "failure", "exit"]),
     ("output", &["failure", "exit", "engine"]),

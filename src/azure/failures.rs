@@ -13,7 +13,7 @@ pub const NO_TUNNEL: &str = "the proxy opens no tunnel to it";
 
 /// The codes of one error body. Shapes: ARM and Graph `{"error":{code,message,details,innererror}}`, AKS the same without `error`,
 /// Key Vault with the telling code in `innererror`, Entra `{"error":"invalid_client","error_description":"AADSTS…"}`.
-struct Told {
+struct ErrorBody {
     code: String,
     message: String,
     login: bool,
@@ -22,7 +22,7 @@ struct Told {
 /// The error of an answer that is no success. `host` stands in for an empty text.
 pub fn refusal(host: &str, status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
     let told = read(host, status, body);
-    let Told { code, message, login } = told;
+    let ErrorBody { code, message, login } = told;
     if login && status < 500 && status != 429 {
         return Error::LoginRefused { code, message };
     }
@@ -45,7 +45,7 @@ pub fn refusal(host: &str, status: u16, headers: &HeaderMap, body: &[u8]) -> Err
     }
 }
 
-fn read(host: &str, status: u16, body: &[u8]) -> Told {
+fn read(host: &str, status: u16, body: &[u8]) -> ErrorBody {
     let parsed: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let text = |v: &Value, key: &str| v.get(key).and_then(Value::as_str).map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
     if let Some(short) = text(&parsed, "error") {
@@ -53,8 +53,8 @@ fn read(host: &str, status: u16, body: &[u8]) -> Told {
         // Trace id, correlation id and timestamp follow on lines of their own
         let line = described.lines().next().unwrap_or_default();
         return match line.split_once(": ") {
-            Some((code, rest)) if code.starts_with("AADSTS") => Told { code: code.to_owned(), message: rest.to_owned(), login: true },
-            _ => Told { code: short.clone(), message: if line.is_empty() { short } else { line.to_owned() }, login: true },
+            Some((code, rest)) if code.starts_with("AADSTS") => ErrorBody { code: code.to_owned(), message: rest.to_owned(), login: true },
+            _ => ErrorBody { code: short.clone(), message: if line.is_empty() { short } else { line.to_owned() }, login: true },
         };
     }
     let error = parsed.get("error").filter(|e| e.is_object()).unwrap_or(&parsed);
@@ -68,7 +68,7 @@ fn read(host: &str, status: u16, body: &[u8]) -> Told {
             message = format!("{message} {more}");
         }
     }
-    Told { code, message, login: false }
+    ErrorBody { code, message, login: false }
 }
 
 /// (action, scope, object id of the caller) as far as the text names them.
@@ -130,23 +130,23 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// Why no answer came. `refused` may be worth one quick second try.
-pub struct Silence {
+pub struct TransportError {
     pub error: Error,
     pub refused: bool,
     /// The connection stood, and broke: worth trying again like a 5xx.
     pub broken: bool,
 }
 
-impl Silence {
+impl TransportError {
     /// What is the same at a second try.
     pub fn of(error: Error) -> Self {
         Self { error, refused: false, broken: false }
     }
 }
 
-pub fn silence(host: &str, error: &reqwest::Error, limit: Duration) -> Silence {
+pub fn silence(host: &str, error: &reqwest::Error, limit: Duration) -> TransportError {
     let host = host.to_owned();
-    let plain = Silence::of;
+    let plain = TransportError::of;
     let (mut io, mut names) = (None, false);
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut last = String::new();
@@ -173,7 +173,7 @@ pub fn silence(host: &str, error: &reqwest::Error, limit: Duration) -> Silence {
     }
     if error.is_connect() {
         return match io {
-            Some(kind) => Silence {
+            Some(kind) => TransportError {
                 error: Error::Unreachable { host, cause: last },
                 refused: kind == std::io::ErrorKind::ConnectionRefused,
                 broken: false,
@@ -181,7 +181,7 @@ pub fn silence(host: &str, error: &reqwest::Error, limit: Duration) -> Silence {
             None => plain(Error::Unreachable { host, cause: NO_TUNNEL.to_owned() }),
         };
     }
-    Silence { error: Error::Unreachable { host, cause: last }, refused: false, broken: true }
+    TransportError { error: Error::Unreachable { host, cause: last }, refused: false, broken: true }
 }
 
 /// rustls hands its errors over inside an `io::Error`, whose `source` skips them.

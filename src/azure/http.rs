@@ -32,7 +32,7 @@ pub fn client(settings: &Settings, limit: Duration) -> Result<reqwest::Client> {
         .http2_keep_alive_timeout(CONNECT)
         .http2_keep_alive_while_idle(true)
         .dns_resolver(Arc::new(Names))
-        .connector_layer(DoorLayer);
+        .connector_layer(FirstConnectLayer);
     if let Some(proxy) = &settings.proxy {
         let proxy = reqwest::Proxy::https(proxy).map_err(|e| wrong("the proxy", &e.without_url()))?; // its address may hold a password
         builder = builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_env()));
@@ -80,7 +80,7 @@ impl Resolve for Names {
 /// Of one host. hyper cannot know that a connection will speak HTTP/2 before it stands, so each of a burst of first requests would
 /// open one. The first goes through alone, and the others as soon as its connection stands.
 #[derive(Debug)]
-pub struct Door(watch::Sender<State>);
+pub struct FirstConnectGate(watch::Sender<State>);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
@@ -94,17 +94,17 @@ enum State {
 /// Ample for a spawned task's first turn, short against a round trip.
 const INTO_POOL: Duration = Duration::from_millis(20);
 
-impl Default for Door {
+impl Default for FirstConnectGate {
     fn default() -> Self {
         Self(watch::Sender::new(State::Shut))
     }
 }
 
 tokio::task_local! {
-    static DOOR: Arc<Door>;
+    static DOOR: Arc<FirstConnectGate>;
 }
 
-impl Door {
+impl FirstConnectGate {
     /// Runs `request` when it may go, and tells the door how it went.
     pub async fn through<T, E>(self: &Arc<Self>, request: impl Future<Output = std::result::Result<T, E>>) -> std::result::Result<T, E> {
         let first = self.0.send_if_modified(|state| {
@@ -135,7 +135,7 @@ impl Door {
 
 /// Shuts the door again also when the first request is dropped on its way.
 struct Opening<'a> {
-    door: &'a Door,
+    door: &'a FirstConnectGate,
     outcome: State,
 }
 
@@ -146,9 +146,9 @@ impl Drop for Opening<'_> {
 }
 
 #[derive(Clone)]
-struct DoorLayer;
+struct FirstConnectLayer;
 
-impl<S> tower_layer::Layer<S> for DoorLayer {
+impl<S> tower_layer::Layer<S> for FirstConnectLayer {
     type Service = Watched<S>;
     fn layer(&self, inner: S) -> Watched<S> {
         Watched(inner)

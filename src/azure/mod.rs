@@ -5,6 +5,7 @@
 
 mod arm;
 mod blocked;
+mod cache;
 mod clusters;
 mod deadline;
 mod directory;
@@ -16,7 +17,6 @@ pub mod id;
 mod identities;
 mod limits;
 mod login;
-mod memory;
 pub mod model;
 mod program;
 mod read;
@@ -63,7 +63,7 @@ pub struct ClientLogin {
     pub client_secret: SecretString,
 }
 
-/// Told when a write has to wait for Azure: a whole sentence for the progress line.
+/// ErrorBody when a write has to wait for Azure: a whole sentence for the progress line.
 pub type OnWait = Arc<dyn Fn(String) + Send + Sync>;
 
 /// A single request may take this long, and one call with all its requests and waits as long as the settings say.

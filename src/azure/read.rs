@@ -2,7 +2,7 @@
 
 use super::{
     ArmId, Caller, Cluster, Core, DeletedSecret, DeletedVault, Group, Identity, PolicyEntry, Result, RoleAssignment, RoleDefinition,
-    Secret, SecretInfo, ServicePrincipal, Vault, clusters, deadline, directory, groups, identities, memory::Memo, roles, vaults,
+    Secret, SecretInfo, ServicePrincipal, Vault, cache::Memo, clusters, deadline, directory, groups, identities, roles, vaults,
 };
 use std::{collections::HashMap, sync::Arc};
 

@@ -1,6 +1,6 @@
 //! Tokens: one request per audience, however many ask, and kept until shortly before they end.
 
-use super::{Caller, Error, PrincipalKind, Result, deadline, login::Login, memory::Memo};
+use super::{Caller, Error, PrincipalKind, Result, cache::Memo, deadline, login::Login};
 use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

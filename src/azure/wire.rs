@@ -5,7 +5,7 @@ use super::{
     Error, Result,
     deadline::Deadline,
     failures,
-    http::Door,
+    http::FirstConnectGate,
     limits::{self, Kind},
 };
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -19,7 +19,7 @@ use url::Url;
 
 pub struct Wire {
     client: reqwest::Client,
-    doors: Mutex<HashMap<String, Arc<Door>>>,
+    doors: Mutex<HashMap<String, Arc<FirstConnectGate>>>,
     /// Of a single request.
     limit: Duration,
     /// Of all tries of one request together.
@@ -137,7 +137,7 @@ impl Wire {
         Err(Error::Protocol("no try was made".to_owned()))
     }
 
-    async fn once(&self, ask: &Ask) -> std::result::Result<Answer, failures::Silence> {
+    async fn once(&self, ask: &Ask) -> std::result::Result<Answer, failures::TransportError> {
         let door = {
             let mut doors = self.doors.lock().unwrap_or_else(|poison| poison.into_inner());
             doors.entry(ask.url.authority().to_owned()).or_default().clone()
@@ -166,7 +166,7 @@ impl Wire {
                 if let Some(notice) = answer.headers.get("azure-deprecating").and_then(|v| v.to_str().ok()) {
                     tracing::warn!(host = ask.host(), path = ask.url.path(), notice, "this API version is being retired");
                 }
-                if whole { Ok(answer) } else { Err(failures::Silence::of(kind.too_large(ask.host()))) }
+                if whole { Ok(answer) } else { Err(failures::TransportError::of(kind.too_large(ask.host()))) }
             }
             Err(error) => {
                 let silence = failures::silence(ask.host(), &error, self.limit);

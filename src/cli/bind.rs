@@ -3,7 +3,7 @@
 use super::{Command, Error, Global, check};
 use crate::spec::{
     names,
-    wish::{self, OperatorScope, Wish},
+    request::{self, OperatorScope, Request},
 };
 use clap::{Args, ValueEnum};
 
@@ -63,8 +63,8 @@ enum Scope {
 }
 
 impl Which {
-    fn wish(self, global: &Global) -> wish::Bind {
-        wish::Bind {
+    fn request(self, global: &Global) -> request::Bind {
+        request::Bind {
             namespace: self.namespace,
             identity: self.identity,
             group: global.resource_group.clone(),
@@ -92,13 +92,13 @@ impl Bind {
             Scope::ResourceGroup => OperatorScope::ResourceGroup,
             Scope::Subscription => OperatorScope::Subscription,
         };
-        let wish = wish::Bind { selector: self.selector, operator_scope, ..self.which.wish(global) };
-        Ok(Command::Change { wish: Wish::Bind(wish), remove: false })
+        let request = request::Bind { selector: self.selector, operator_scope, ..self.which.request(global) };
+        Ok(Command::Change { request: Request::Bind(request), remove: false })
     }
 }
 
 impl Unbind {
     pub(super) fn command(self, global: &Global) -> Command {
-        Command::Change { wish: Wish::Bind(self.which.wish(global)), remove: true }
+        Command::Change { request: Request::Bind(self.which.request(global)), remove: true }
     }
 }

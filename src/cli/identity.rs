@@ -1,7 +1,7 @@
 //! `podid identity`.
 
 use super::{Command, Global, Look, check};
-use crate::spec::wish::Wish;
+use crate::spec::request::Request;
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
@@ -37,9 +37,9 @@ impl Identity {
         let group = global.resource_group.clone();
         match self {
             Self::Create(Create { named, location }) => {
-                Command::Change { wish: Wish::Identity { name: named.name, group, location }, remove: false }
+                Command::Change { request: Request::Identity { name: named.name, group, location }, remove: false }
             }
-            Self::Delete(named) => Command::Change { wish: Wish::Identity { name: named.name, group, location: None }, remove: true },
+            Self::Delete(named) => Command::Change { request: Request::Identity { name: named.name, group, location: None }, remove: true },
             Self::Show(named) => Command::Look(Look::Identity { name: named.name, group }),
             Self::List => Command::Look(Look::Identities { group }),
         }

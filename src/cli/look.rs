@@ -10,7 +10,7 @@ pub enum Look {
     Identities {
         group: Option<String>,
     },
-    /// Forms as in `Wish::Role`.
+    /// Forms as in `Request::Role`.
     Roles {
         to: Option<String>,
         scope: Option<String>,

@@ -29,7 +29,7 @@ pub use sandbox::{CallerCommand, Player, StandIn};
 pub use state::StateCommand;
 pub use verify::Verify;
 
-use crate::{engine::key::Key, spec::wish::Wish};
+use crate::{engine::key::Key, spec::request::Request};
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser, parser::ValueSource};
 use std::{env, ffi::OsString, path::PathBuf};
 
@@ -71,7 +71,7 @@ pub enum Command {
     Verify(Verify),
     /// A single command: one wish, to come true or to be taken back.
     Change {
-        wish: Wish,
+        request: Request,
         remove: bool,
     },
     Look(Look),

@@ -3,8 +3,8 @@
 use super::{Command, Error, Global, check};
 use crate::spec::{
     names,
-    near::nearest,
-    wish::{self, Mounted, Sync, Wish},
+    request::{self, Mounted, Request, Sync},
+    suggest::nearest,
 };
 use clap::{Args, Subcommand};
 use std::collections::BTreeSet;
@@ -71,16 +71,16 @@ fn sync(text: &str) -> Result<Sync, String> {
 
 impl Mount {
     pub(super) fn command(self, global: &Global) -> Result<Command, Error> {
-        let wish = |which: Which, secrets, sync| {
+        let request = |which: Which, secrets, sync| {
             let Which { namespace, name, vault, cluster } = which;
-            Wish::Mount(wish::Mount { namespace, name, vault, group: global.resource_group.clone(), secrets, sync, cluster })
+            Request::Mount(request::Mount { namespace, name, vault, group: global.resource_group.clone(), secrets, sync, cluster })
         };
         Ok(match self {
             Self::Apply(Apply { which, secrets, sync }) => {
                 agree(&secrets, &sync)?;
-                Command::Change { wish: wish(which, secrets, sync), remove: false }
+                Command::Change { request: request(which, secrets, sync), remove: false }
             }
-            Self::Delete(which) => Command::Change { wish: wish(which, Vec::new(), Vec::new()), remove: true },
+            Self::Delete(which) => Command::Change { request: request(which, Vec::new(), Vec::new()), remove: true },
         })
     }
 }

@@ -1,7 +1,7 @@
 //! `podid role`.
 
 use super::{Command, Look, check};
-use crate::spec::wish::Wish;
+use crate::spec::request::Request;
 use clap::{Args, Subcommand};
 
 const ASSIGN: &str = "\
@@ -45,7 +45,7 @@ pub(super) struct Filter {
 
 impl Role {
     pub(super) fn command(self) -> Command {
-        let change = |Assignment { role, to, scope }, remove| Command::Change { wish: Wish::Role { role, to, scope }, remove };
+        let change = |Assignment { role, to, scope }, remove| Command::Change { request: Request::Role { role, to, scope }, remove };
         match self {
             Self::Assign(assignment) => change(assignment, false),
             Self::Remove(assignment) => change(assignment, true),

@@ -4,7 +4,7 @@ use super::sandbox::{CallerCommand, Node, StandIn};
 use super::*;
 use crate::spec::{
     model::{Model, Source},
-    wish::{Bind, Mount, Mounted, OperatorScope, Sync},
+    request::{Bind, Mount, Mounted, OperatorScope, Sync},
 };
 use std::time::Duration;
 
@@ -19,9 +19,9 @@ fn parsed(line: &str) -> Invocation {
     }
 }
 
-fn change(line: &str) -> (Wish, bool) {
+fn change(line: &str) -> (Request, bool) {
     match parsed(line).command {
-        Command::Change { wish, remove } => (wish, remove),
+        Command::Change { request, remove } => (request, remove),
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -47,15 +47,15 @@ fn the_tree_of_commands_is_sound() {
 fn every_command_of_the_labs_is_understood() {
     assert_eq!(
         change("identity create -g podid-lab -n claims-api-mid"),
-        (Wish::Identity { name: "claims-api-mid".into(), group: Some("podid-lab".into()), location: None }, false)
+        (Request::Identity { name: "claims-api-mid".into(), group: Some("podid-lab".into()), location: None }, false)
     );
     assert_eq!(
         change("vault create -g podid-lab -n kv-claims --model access-policy").0,
-        Wish::Vault { name: "kv-claims".into(), group: Some("podid-lab".into()), location: None, model: Some(Model::AccessPolicy) }
+        Request::Vault { name: "kv-claims".into(), group: Some("podid-lab".into()), location: None, model: Some(Model::AccessPolicy) }
     );
     assert_eq!(
         change("vault grant --vault kv-claims --to identity/claims-api-mid --secrets get,LIST").0,
-        Wish::Grant {
+        Request::Grant {
             vault: "kv-claims".into(),
             group: None,
             to: "identity/claims-api-mid".into(),
@@ -64,14 +64,14 @@ fn every_command_of_the_labs_is_understood() {
     );
     assert_eq!(
         change("role assign Reader --to identity/claims-api-mid --scope vault/kv-claims").0,
-        Wish::Role { role: "Reader".into(), to: "identity/claims-api-mid".into(), scope: "vault/kv-claims".into() }
+        Request::Role { role: "Reader".into(), to: "identity/claims-api-mid".into(), scope: "vault/kv-claims".into() }
     );
     let bound = parsed("bind --namespace dev-claims-podid --identity claims-api-mid --selector S --context aks-mi");
     assert_eq!(bound.global.context.as_deref(), Some("aks-mi"));
     assert_eq!(
         bound.command,
         Command::Change {
-            wish: Wish::Bind(Bind {
+            request: Request::Bind(Bind {
                 namespace: "dev-claims-podid".into(),
                 identity: Some("claims-api-mid".into()),
                 selector: Some("S".into()),
@@ -83,7 +83,7 @@ fn every_command_of_the_labs_is_understood() {
     );
     assert_eq!(
         change("mount apply --namespace ns --name spc --vault kv1 --secret a --secret b=c.txt --sync k8s:KEY=c.txt").0,
-        Wish::Mount(Mount {
+        Request::Mount(Mount {
             namespace: "ns".into(),
             name: "spc".into(),
             vault: Some("kv1".into()),
@@ -115,7 +115,7 @@ fn what_can_be_made_can_be_taken_back() {
 #[test]
 fn a_secret_comes_from_one_place() {
     let source = |line: &str| match change(&format!("vault secret set s --vault kv1 {line}")).0 {
-        Wish::Secret { source, .. } => source,
+        Request::Secret { source, .. } => source,
         other => panic!("{other:?}"),
     };
     assert_eq!(source("--file v.txt"), Source::File("v.txt".into()));

@@ -3,7 +3,7 @@
 use super::{Command, Error, Global, Look, check};
 use crate::spec::{
     model::{Model, Source},
-    wish::Wish,
+    request::Request,
 };
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -170,19 +170,19 @@ impl From {
 impl Vault {
     pub(super) fn command(self, global: &Global) -> Result<Command, Error> {
         let group = global.resource_group.clone();
-        let grant = |Grant { vault, to, secrets }: Grant, group| Wish::Grant { vault, group, to, secrets };
+        let grant = |Grant { vault, to, secrets }: Grant, group| Request::Grant { vault, group, to, secrets };
         Ok(match self {
             Self::Create(Create { named, location, model }) => {
                 let model = model.map(|model| match model {
                     VaultModel::Rbac => Model::Rbac,
                     VaultModel::AccessPolicy => Model::AccessPolicy,
                 });
-                Command::Change { wish: Wish::Vault { name: named.name, group, location, model }, remove: false }
+                Command::Change { request: Request::Vault { name: named.name, group, location, model }, remove: false }
             }
             Self::Show(named) => Command::Look(Look::Vault { name: named.name, group }),
             Self::List => Command::Look(Look::Vaults { group }),
-            Self::Grant(args) => Command::Change { wish: grant(args, group), remove: false },
-            Self::Revoke(args) => Command::Change { wish: grant(args, group), remove: true },
+            Self::Grant(args) => Command::Change { request: grant(args, group), remove: false },
+            Self::Revoke(args) => Command::Change { request: grant(args, group), remove: true },
             Self::Secret(secret) => secret.command(group)?,
         })
     }
@@ -190,13 +190,14 @@ impl Vault {
 
 impl Secret {
     fn command(self, group: Option<String>) -> Result<Command, Error> {
-        let wish = |Which { secret, place }: Which, source| Wish::Secret { vault: place.vault, group: group.clone(), name: secret, source };
+        let request =
+            |Which { secret, place }: Which, source| Request::Secret { vault: place.vault, group: group.clone(), name: secret, source };
         Ok(match self {
             Self::Set(Set { value: Some(_), .. }) => return Err(value_given()),
             Self::Set(Set { more, .. }) if !more.is_empty() => return Err(value_given()),
-            Self::Set(Set { which, from, .. }) => Command::Change { wish: wish(which, from.source()), remove: false },
+            Self::Set(Set { which, from, .. }) => Command::Change { request: request(which, from.source()), remove: false },
             // where the value came from does not matter to a removal
-            Self::Delete(which) => Command::Change { wish: wish(which, Source::Prompt(true)), remove: true },
+            Self::Delete(which) => Command::Change { request: request(which, Source::Prompt(true)), remove: true },
             Self::List(In { vault }) => Command::Look(Look::Secrets { vault, group }),
             Self::Show(Show { which, reveal }) => {
                 Command::Look(Look::Secret { vault: which.place.vault, group, name: which.secret, reveal })

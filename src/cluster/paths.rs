@@ -2,7 +2,10 @@
 
 use super::error::{Error, Result};
 use super::{Api, At};
-use std::fmt::Write as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// The bytes that a path segment cannot hold as they are.
+const ENCODED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 
 pub(super) fn group_path(api: &Api) -> Result<String> {
     if api.group.is_empty() {
@@ -30,15 +33,7 @@ fn segment(name: &str) -> Result<String> {
         let message = format!("{name:?} is no name of an object");
         return Err(Error::Invalid { causes: vec![("metadata.name".into(), message.clone())], message });
     }
-    let mut out = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    Ok(out)
+    Ok(utf8_percent_encode(name, &ENCODED).to_string())
 }
 
 /// `?a=b&c=d` of those that have a value.

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
 /// Key to answer; errors are remembered too, so that a pass has one view of the world.
-type Memory<K, T> = Mutex<HashMap<K, Arc<OnceCell<Result<T>>>>>;
+type ObjectCache<K, T> = Mutex<HashMap<K, Arc<OnceCell<Result<T>>>>>;
 
 /// Kind, namespace, label selector.
 type ListKey = (Api, Option<String>, Option<String>);
@@ -23,11 +23,11 @@ type ListKey = (Api, Option<String>, Option<String>);
 #[derive(Default)]
 pub(super) struct Pass {
     /// As texts: of many objects the trees would take several times the room.
-    objects: Memory<At, Option<Bytes>>,
-    lists: Memory<ListKey, Vec<Value>>,
-    kinds: Memory<Api, bool>,
+    objects: ObjectCache<At, Option<Bytes>>,
+    lists: ObjectCache<ListKey, Vec<Value>>,
+    kinds: ObjectCache<Api, bool>,
     /// By place, manifest and force.
-    previews: Memory<(At, String, bool), Foreseen>,
+    previews: ObjectCache<(At, String, bool), Foreseen>,
 }
 
 #[derive(Clone)]
@@ -41,7 +41,7 @@ fn copied(body: &Bytes) -> Bytes {
     Bytes::copy_from_slice(body)
 }
 
-async fn once<K: Eq + Hash, T: Clone>(memory: &Memory<K, T>, key: K, ask: impl Future<Output = Result<T>>) -> Result<T> {
+async fn once<K: Eq + Hash, T: Clone>(memory: &ObjectCache<K, T>, key: K, ask: impl Future<Output = Result<T>>) -> Result<T> {
     let cell = memory.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
     cell.get_or_init(|| ask).await.clone()
 }

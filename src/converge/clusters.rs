@@ -7,7 +7,7 @@ use crate::{
     failure::Failure,
     session::Session,
     spec::{
-        memory::{ClusterRef, Memory},
+        known::{ClusterRef, KnownResources},
         model::ClusterSpec,
     },
 };
@@ -21,7 +21,7 @@ pub struct Asked<'a> {
     pub subscription: &'a str,
 }
 
-pub async fn which(session: &Session, azure: &azure::Read, memory: &Memory, asked: &Asked<'_>) -> Result<ClusterRef, Failure> {
+pub async fn which(session: &Session, azure: &azure::Read, memory: &KnownResources, asked: &Asked<'_>) -> Result<ClusterRef, Failure> {
     let context = session.global.context.as_deref();
     let named = asked.flag.or(asked.spec.map(|s| s.name.as_str()));
     let remembered: Vec<ClusterRef> = memory

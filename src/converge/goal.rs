@@ -21,10 +21,10 @@ use crate::{
     session::Session,
     spec::{
         expand,
+        known::{ClusterRef, KnownResources},
         load::{self, Loaded},
-        memory::{ClusterRef, Memory},
         model::Source,
-        wish::Wish,
+        request::Request,
     },
     state::{State, format::World},
 };
@@ -48,8 +48,8 @@ pub enum Goal {
     Down {
         file: Option<PathBuf>,
     },
-    Wish {
-        wish: Wish,
+    Request {
+        request: Request,
         remove: bool,
     },
     /// Looks at what the state knows, without a spec.
@@ -81,10 +81,10 @@ impl Goal {
 
     /// A removal by name that would remove nothing because something needs the thing is a refusal, not a success.
     pub fn check_removal(&self, plan: &Plan) -> Result<(), Failure> {
-        let Self::Wish { remove: true, wish } = self else { return Ok(()) };
+        let Self::Request { remove: true, request } = self else { return Ok(()) };
         let absent = |a: &&crate::engine::plan::Action| a.work.node.as_ref().is_some_and(|n| n.intent == Intent::Absent);
         let kept: Vec<_> = plan.actions.iter().filter(absent).filter(|a| a.act == Act::Keep).collect();
-        if matches!(wish, Wish::Bind(_)) || plan.has_changes() || kept.is_empty() {
+        if matches!(request, Request::Bind(_)) || plan.has_changes() || kept.is_empty() {
             return Ok(());
         }
         let failure = Failure::new(Exit::Refused, "nothing was removed");
@@ -94,7 +94,7 @@ impl Goal {
 
     /// The data that the command names for deletion: `podid vault secret delete` needs no further consent.
     pub fn data_to_delete(&self, desired: &Desired) -> BTreeSet<Key> {
-        let named = matches!(self, Self::Wish { remove: true, wish: Wish::Secret { .. } });
+        let named = matches!(self, Self::Request { remove: true, request: Request::Secret { .. } });
         let absent = desired.nodes.values().filter(|n| named && n.intent == Intent::Absent);
         absent.map(|n| n.key.clone()).collect()
     }
@@ -102,15 +102,15 @@ impl Goal {
     fn file(&self) -> Option<&PathBuf> {
         match self {
             Self::Up { file, .. } | Self::Plan { file, .. } | Self::Down { file } | Self::Rebuild { file } => file.as_ref(),
-            Self::Wish { .. } | Self::Status => None,
+            Self::Request { .. } | Self::Status => None,
         }
     }
 
     /// What is left out and could be one of several is asked of a terminal; without one it is refused with the candidates.
-    async fn settled(mut self, session: &Session, memory: &Memory) -> Result<Self, Failure> {
+    async fn disambiguated(mut self, session: &Session, memory: &KnownResources) -> Result<Self, Failure> {
         let (word, flag, field) = match &mut self {
-            Self::Wish { wish: Wish::Bind(bind), .. } => ("identity", "--identity NAME", &mut bind.identity),
-            Self::Wish { wish: Wish::Mount(mount), .. } => ("vault", "--vault NAME", &mut mount.vault),
+            Self::Request { request: Request::Bind(bind), .. } => ("identity", "--identity NAME", &mut bind.identity),
+            Self::Request { request: Request::Mount(mount), .. } => ("vault", "--vault NAME", &mut mount.vault),
             _ => return Ok(self),
         };
         let candidates = memory.candidates(word);
@@ -125,13 +125,13 @@ impl Goal {
 
     /// Whether what is wanted is made by this very run, so that the values of secrets are needed; the others only look at what there is.
     pub fn makes(&self) -> bool {
-        matches!(self, Self::Up { .. } | Self::Wish { remove: false, .. })
+        matches!(self, Self::Up { .. } | Self::Request { remove: false, .. })
     }
 
     /// The secret that a single command sets.
     pub fn sets(&self) -> Option<&Source> {
         match self {
-            Self::Wish { wish: Wish::Secret { source, .. }, remove: false } => Some(source),
+            Self::Request { request: Request::Secret { source, .. }, remove: false } => Some(source),
             _ => None,
         }
     }
@@ -142,7 +142,7 @@ impl Goal {
 }
 
 /// Everything that a pass starts from.
-pub struct Scene {
+pub struct Inputs {
     pub app: String,
     pub desired: Desired,
     pub ledger: Ledger,
@@ -154,7 +154,7 @@ pub struct Scene {
     pub world: Option<World>,
 }
 
-pub async fn scene(session: &Session, goal: &Goal) -> Result<Scene, Failure> {
+pub async fn inputs(session: &Session, goal: &Goal) -> Result<Inputs, Failure> {
     let loaded = load_spec(goal)?;
     let spec_path = loaded.as_ref().map(|l| l.path.clone());
     let spec = loaded.as_ref().map(|l| &l.spec);
@@ -188,11 +188,11 @@ pub async fn scene(session: &Session, goal: &Goal) -> Result<Scene, Failure> {
         }
         Some(now)
     };
-    let mut memory = Memory::new(&ledger, &app);
+    let mut memory = KnownResources::new(&ledger, &app);
     if let Some(spec) = spec {
         memory.add_spec(spec, &subscription);
     }
-    let goal = &goal.clone().settled(session, &memory).await?;
+    let goal = &goal.clone().disambiguated(session, &memory).await?;
     let cluster = cluster_of(session, goal, spec, &azure, &memory, &subscription).await?;
     let context = expand::Context {
         app: &app,
@@ -204,7 +204,7 @@ pub async fn scene(session: &Session, goal: &Goal) -> Result<Scene, Failure> {
         memory: &memory,
     };
     let desired = desired_of(goal, spec, &context, &ledger)?;
-    Ok(Scene { app, desired, ledger, state, azure, spec_path, world })
+    Ok(Inputs { app, desired, ledger, state, azure, spec_path, world })
 }
 
 fn desired_of(
@@ -217,7 +217,7 @@ fn desired_of(
     // a single command stands beside the spec and does not do what the spec says
     let from_spec = || spec.map(|s| expand::spec(s, context)).transpose().map_err(failed);
     Ok(match goal {
-        Goal::Wish { wish, remove } => expand::wish(wish, *remove, context).map_err(failed)?,
+        Goal::Request { request, remove } => expand::request(request, *remove, context).map_err(failed)?,
         Goal::Down { .. } => planner::all_absent(context.app, ledger, from_spec()?, KINDS).map_err(failed)?,
         Goal::Up { .. } | Goal::Plan { .. } => {
             let mut desired = from_spec()?.unwrap_or_else(|| Desired::new(context.app, By::Spec));
@@ -234,7 +234,7 @@ fn load_spec(goal: &Goal) -> Result<Option<Loaded>, Failure> {
     match (goal, goal.file()) {
         (Goal::Status, _) => Ok(None),
         (_, Some(file)) => Ok(Some(load::load(file)?)),
-        (Goal::Wish { .. }, None) => spec_beside(),
+        (Goal::Request { .. }, None) => spec_beside(),
         // these know from flags and state what there is; a spec that lies there is heard first
         (Goal::Down { .. } | Goal::Rebuild { .. }, None) => {
             default.exists().then(|| load::load(default)).transpose().map_err(Failure::from)
@@ -292,23 +292,23 @@ async fn cluster_of(
     goal: &Goal,
     spec: Option<&crate::spec::model::Spec>,
     azure: &azure::Read,
-    memory: &Memory,
+    memory: &KnownResources,
     subscription: &str,
 ) -> Result<Option<ClusterRef>, Failure> {
     let flag = match goal {
-        Goal::Wish { wish: Wish::Bind(bind), .. } => bind.cluster.as_deref(),
-        Goal::Wish { wish: Wish::Mount(mount), .. } => mount.cluster.as_deref(),
-        Goal::Wish { wish: Wish::Role { to, scope, .. }, .. } => {
+        Goal::Request { request: Request::Bind(bind), .. } => bind.cluster.as_deref(),
+        Goal::Request { request: Request::Mount(mount), .. } => mount.cluster.as_deref(),
+        Goal::Request { request: Request::Role { to, scope, .. }, .. } => {
             match to.strip_prefix("cluster/").or_else(|| scope.strip_prefix("cluster/")) {
                 Some(named) => named.split('/').next(),
                 None => return Ok(None),
             }
         }
-        Goal::Wish { wish: Wish::Grant { to, .. }, .. } => match to.strip_prefix("cluster/") {
+        Goal::Request { request: Request::Grant { to, .. }, .. } => match to.strip_prefix("cluster/") {
             Some(named) => Some(named),
             None => return Ok(None),
         },
-        Goal::Wish { .. } => return Ok(None),
+        Goal::Request { .. } => return Ok(None),
         _ if spec.is_none_or(|s| s.workloads.is_empty()) => return Ok(None),
         _ => None,
     };

@@ -1,9 +1,9 @@
 //! Proofs after a run, or alone: each workload's own pod, all at once, and what is said of them.
 
-use super::{Scene, answer, paper};
+use super::{Inputs, answer, render};
 use crate::{
     cli::{DEFAULT_SPEC, DryRun, Format},
-    engine::{event::Tell, ledger::Ledger, plan::Plan},
+    engine::{event::EventSink, ledger::Ledger, plan::Plan},
     exit::Exit,
     failure::Failure,
     output::{Line, Text},
@@ -22,12 +22,12 @@ pub struct Proving<'a> {
     pub commands: &'a Commands,
     /// A run has just written everything.
     pub fresh: bool,
-    pub tell: Tell,
+    pub tell: EventSink,
     pub image: &'a str,
 }
 
-pub async fn prove(session: &Session, scene: &Scene, ledger: &Ledger, plan: &Plan, tell: Tell) -> Result<Vec<Proof>, Failure> {
-    let commands = commands(session, scene.spec_path.as_deref());
+pub async fn prove(session: &Session, inputs: &Inputs, ledger: &Ledger, plan: &Plan, tell: EventSink) -> Result<Vec<Proof>, Failure> {
+    let commands = commands(session, inputs.spec_path.as_deref());
     let targets = proof::targets(ledger, &plan.app, None, None, &commands).map_err(|f| Failure::from(&f))?;
     let proving = Proving { ledger, commands: &commands, fresh: plan.has_changes(), tell, image: proof::IMAGE };
     prove_targets(session, &proving, &targets).await
@@ -105,7 +105,7 @@ pub async fn rehearse_targets(session: &Session, proving: &Proving<'_>, targets:
             text.push("dry run: nothing was changed, and nothing is proved");
             text
         }
-        Format::Json | Format::Yaml => paper(session, &json!({ "version": 1, "dry_run": how, "pods": pods, "proofs": [] })),
+        Format::Json | Format::Yaml => render(session, &json!({ "version": 1, "dry_run": how, "pods": pods, "proofs": [] })),
     };
     answer(session, text)?;
     Ok(worst)

@@ -1,7 +1,7 @@
 //! `--dry-run=server`: every write to a cluster is sent with dryRun=All, so that admission, validation, RBAC and other managers answer as
 //! they would; nothing is kept anywhere, and nothing is remembered. Azure has no such thing: its changes stay planned.
 
-use super::{Looked, answer, paper, worst};
+use super::{Looked, answer, render, worst};
 use crate::{
     azure,
     cli::Format,
@@ -13,7 +13,7 @@ use crate::{
         key::Key,
         ledger::{Ledger, Origin},
         plan::{Act, Action, Plan},
-        resource::{Around, Side},
+        resource::{NodeContext, Side},
     },
     exit::Exit,
     failure::{Failure, explain},
@@ -79,7 +79,7 @@ async fn attempt(plan: &Plan, action: &Action, writer: &Writer, recover: bool) -
         return Ok(Answer::Planned("Azure has no dry run".into()));
     }
     let node = action.work.node.as_ref().ok_or_else(|| Fault::Bug(format!("{} has no node", action.key)))?;
-    let around = Around {
+    let context = NodeContext {
         app: &plan.app,
         intent: node.intent,
         origin: Some(action.origin),
@@ -90,15 +90,15 @@ async fn attempt(plan: &Plan, action: &Action, writer: &Writer, recover: bool) -
     let (placed, before) = (Value::clone(&action.work.placed), action.work.actual.as_deref().cloned());
     if action.act == Act::Delete {
         if let Some(before) = before {
-            kind.remove(placed, around, before, writer).await?;
+            kind.remove(placed, context, before, writer).await?;
         }
     } else {
-        kind.put(placed, around, before, writer).await?;
+        kind.put(placed, context, before, writer).await?;
     }
     for (left, actual) in &action.work.left {
         let Some(actual) = actual.clone() else { continue };
-        let around = Around { intent: Intent::Absent, origin: Some(left.origin), recorded: &left.outputs, ..around };
-        kind.remove(Value::clone(&left.placed), around, actual, writer).await?;
+        let context = NodeContext { intent: Intent::Absent, origin: Some(left.origin), recorded: &left.outputs, ..context };
+        kind.remove(Value::clone(&left.placed), context, actual, writer).await?;
     }
     Ok(Answer::Accepted)
 }
@@ -153,7 +153,7 @@ fn tell(session: &Session, plan: &Plan, answers: &[(&Action, Duration, Answer)])
             text.append(human::rehearsal(&report, &planned));
             answer(session, text)?;
         }
-        _ => answer(session, paper(session, &document(plan, answers)))?,
+        _ => answer(session, render(session, &document(plan, answers)))?,
     }
     Ok(worst(&report).unwrap_or(Exit::Done))
 }

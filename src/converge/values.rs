@@ -98,7 +98,7 @@ pub(super) fn remark(plan: &mut Plan, goal: &Goal, values: &Values) {
     for action in &mut plan.actions {
         let Some((secret, source)) = action.work.node.as_deref().filter(|n| n.intent == Intent::Present).and_then(source) else { continue };
         if sets(action) && matches!(source, From::File(_) | From::Env(_)) {
-            action.notes.0.extend(values.remark(&action.key, &source));
+            action.notes.0.extend(values.change_note(&action.key, &source));
         }
         if !action.act.changes() && matches!(goal.sets(), Some(Source::Generate(_))) {
             let (vault, name) = (secret.vault_key.names(), &secret.name);

@@ -21,7 +21,7 @@ use crate::{
         secret_provider_class::SecretProviderClass,
         vault,
     },
-    spec::near,
+    spec::suggest,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -70,11 +70,11 @@ pub(super) async fn prepare(goal: &Goal, desired: &Desired, ledger: &Ledger, rea
     let known = ledger.known(&desired.app);
     for node in wanted(desired, AZURE_IDENTITY_BINDING) {
         if let Ok(binding) = serde_json::from_value::<AzureIdentityBinding>(resolve(&node.spec, &known))
-            && binding.lies.hosts.known().is_some()
-            && !bindings.everywhere.contains_key(&binding.lies.context)
-            && let Ok(cluster) = reader.cluster(&binding.lies).await
+            && binding.target.hosts.known().is_some()
+            && !bindings.everywhere.contains_key(&binding.target.context)
+            && let Ok(cluster) = reader.cluster(&binding.target).await
         {
-            bindings.of(&cluster, &binding.lies.context, &binding.namespace).await;
+            bindings.of(&cluster, &binding.target.context, &binding.namespace).await;
         }
     }
     bindings
@@ -107,10 +107,10 @@ fn shared_selectors(desired: &Desired, observed: &Observed) -> (Vec<Refusal>, Ve
     let mut first: BTreeMap<(String, String, String), (String, Value)> = BTreeMap::new();
     for node in wanted(desired, AZURE_IDENTITY_BINDING) {
         let Some(binding) = placed::<AzureIdentityBinding>(observed, node) else { continue };
-        let AzureIdentityBinding { lies, namespace, azure_identity, selector, .. } = binding;
-        let object = desired.nodes.get(&azure_identity::key(&lies.cluster, &namespace, &azure_identity));
+        let AzureIdentityBinding { target, namespace, azure_identity, selector, .. } = binding;
+        let object = desired.nodes.get(&azure_identity::key(&target.name, &namespace, &azure_identity));
         let identity: Value = object.and_then(|n| n.spec.get("resource_id")).cloned().unwrap_or_default();
-        let place = (lies.cluster.clone(), namespace.clone(), selector.clone());
+        let place = (target.name.clone(), namespace.clone(), selector.clone());
         let Some((other, others)) = first.get(&place) else {
             first.insert(place, (azure_identity, identity));
             continue;
@@ -123,7 +123,7 @@ fn shared_selectors(desired: &Desired, observed: &Observed) -> (Vec<Refusal>, Ve
         );
         let way = "Give each workload a `selector` of its own in the spec, and its pods that label.".to_owned();
         let mounts = wanted(desired, "secretproviderclass").filter_map(|n| placed::<SecretProviderClass>(observed, n)).any(|class| {
-            class.lies.cluster == lies.cluster && class.namespace == namespace && class.selector.as_deref().is_none_or(|s| s == selector)
+            class.target.name == target.name && class.namespace == namespace && class.selector.as_deref().is_none_or(|s| s == selector)
         });
         if mounts {
             let reason = format!("{text}, and the CSI driver reads with either of them: a pod cannot choose");
@@ -141,8 +141,8 @@ async fn rivals(desired: &Desired, observed: &Observed, reader: &Reader, plan: &
     let mut warnings = Vec::new();
     for node in wanted(desired, AZURE_IDENTITY_BINDING) {
         let Some(binding) = placed::<AzureIdentityBinding>(observed, node) else { continue };
-        let Ok(cluster) = reader.cluster(&binding.lies).await else { continue };
-        let cluster_name = &binding.lies.cluster;
+        let Ok(cluster) = reader.cluster(&binding.target).await else { continue };
+        let cluster_name = &binding.target.name;
         let object = desired.nodes.get(&azure_identity::key(cluster_name, &binding.namespace, &binding.azure_identity));
         let identity = object.and_then(|n| placed::<AzureIdentity>(observed, n));
         let own = Own {
@@ -153,7 +153,7 @@ async fn rivals(desired: &Desired, observed: &Observed, reader: &Reader, plan: &
             resource_id: identity.as_ref().and_then(|i| i.resource_id.known()).map(String::as_str),
             client_id: identity.as_ref().and_then(|i| i.client_id.known()).map(String::as_str),
         };
-        let bindings = listed.of(&cluster, &binding.lies.context, &binding.namespace).await;
+        let bindings = listed.of(&cluster, &binding.target.context, &binding.namespace).await;
         for rival in azure_identity_binding::rivals_among(bindings, &cluster, &own).await {
             let key = azure_identity_binding::key(cluster_name, &rival.namespace, &rival.binding);
             let goes = plan.action(&key).is_some_and(|a| a.act.removes());
@@ -192,7 +192,7 @@ async fn unknown_secrets(desired: &Desired, observed: &Observed, reader: &Reader
         let Some(there) = in_vault(&vault, observed, reader, plan).await else { continue };
         for name in open.into_iter().filter(|name| !there.iter().any(|t| t.eq_ignore_ascii_case(name))) {
             let known = made.iter().chain(&there).map(String::as_str);
-            let near = near::nearest(name, known).map(|near| format!("Did you mean `{near}`? ")).unwrap_or_default();
+            let near = suggest::nearest(name, known).map(|near| format!("Did you mean `{near}`? ")).unwrap_or_default();
             let vault = &class.vault_name;
             let text =
                 format!("the vault {vault} has no secret {name}, which {}/{} mounts: its pods will not start", class.namespace, class.name);

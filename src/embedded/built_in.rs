@@ -39,13 +39,13 @@ pub async fn command(invocation: &Invocation, command: &SandboxCommand, terminal
             let mut stop = interrupts();
             let stopped = async move { drop(stop.wait_for(|s| *s).await) };
             let ready = terminal.clone();
-            let wish = |c: &cli::StandIn| sandbox::Wish { name: c.name.clone(), kubeconfig: c.kubeconfig.clone() };
+            let request = |c: &cli::StandIn| sandbox::Wish { name: c.name.clone(), kubeconfig: c.kubeconfig.clone() };
             let player = |p: &cli::Player| match p {
                 cli::Player::Mic => sandbox::Player::Mic,
                 cli::Player::Nmi => sandbox::Player::Nmi,
                 cli::Player::Csi => sandbox::Player::Csi,
             };
-            let (stand_ins, without) = (clusters.iter().map(wish).collect(), without.iter().map(player).collect());
+            let (stand_ins, without) = (clusters.iter().map(request).collect(), without.iter().map(player).collect());
             let imds = imds.iter().map(|node| (node.cluster.clone(), node.address)).collect();
             let line = terminal.clone();
             let reader = log.then(|| std::sync::Arc::new(move |text: &str| line.say(text)) as sandbox::Reader);
@@ -66,14 +66,14 @@ pub async fn command(invocation: &Invocation, command: &SandboxCommand, terminal
             }
         }
         SandboxCommand::Caller(command) => {
-            let wish = match command {
+            let request = match command {
                 CallerCommand::Add { name, role, scopes } => {
                     sandbox::CallerWish::Add { name: name.clone(), role: role.clone(), scopes: scopes.clone() }
                 }
                 CallerCommand::List => sandbox::CallerWish::List,
                 CallerCommand::Delete { name } => sandbox::CallerWish::Delete { name: name.clone() },
             };
-            let told = sandbox::callers(&options.dir, &wish).await?;
+            let told = sandbox::callers(&options.dir, &request).await?;
             match invocation.global.output {
                 Format::Table if matches!(command, CallerCommand::Add { .. }) => exports(credential(&told))?,
                 Format::Table => say(caller(command, &told, terminal))?,
@@ -82,8 +82,8 @@ pub async fn command(invocation: &Invocation, command: &SandboxCommand, terminal
             }
         }
         SandboxCommand::CloudConfig { cluster } => {
-            let wish = sandbox::CallerWish::Nodes { cluster: cluster.clone() };
-            say(json::text(&sandbox::callers(&options.dir, &wish).await?))?;
+            let request = sandbox::CallerWish::Nodes { cluster: cluster.clone() };
+            say(json::text(&sandbox::callers(&options.dir, &request).await?))?;
         }
         SandboxCommand::Export => say(json::text(&sandbox::export(&options.dir).await?))?,
         SandboxCommand::Crds => say(Text::of_lines(&definitions()?))?,

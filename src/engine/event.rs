@@ -37,7 +37,7 @@ pub enum Event {
     },
 }
 
-pub type Tell = Arc<dyn Fn(Event) + Send + Sync>;
+pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
 
 tokio::task_local! {
     static AT_WORK: Key;

@@ -7,7 +7,7 @@ mod queue;
 mod record;
 
 use super::{
-    event::{Event, Tell},
+    event::{Event, EventSink},
     fault::Fault,
     input::Known,
     key::Key,
@@ -15,7 +15,7 @@ use super::{
     plan::{Act, Action, Plan, Summary},
     resource::{Kinds, World},
 };
-use perform::{Book, Cut, INTERRUPTED, Lanes, UNSAVED, one};
+use perform::{INTERRUPTED, Lanes, RunState, Stopped, UNSAVED, one};
 use queue::Queue;
 pub use record::remember;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -32,7 +32,7 @@ pub struct Run<W: World> {
     pub recover: bool,
     /// Foreign things that differ may be taken over.
     pub adopt: bool,
-    pub tell: Tell,
+    pub tell: EventSink,
     /// Turns true on Ctrl-C.
     pub stop: watch::Receiver<bool>,
 }
@@ -63,12 +63,12 @@ pub async fn execute<W: World>(plan: &Plan, ledger: Ledger, known: Known, run: R
     let mut ledger = ledger;
     let changes = record::remember_what_stays(plan, &mut ledger);
     let unsaved = if changes.is_empty() { None } else { run.keeper.record(changes).await.err() };
-    let book = Arc::new(Mutex::new(Book { ledger, known, unsaved }));
+    let book = Arc::new(Mutex::new(RunState { ledger, known, unsaved }));
     let mut queue = Queue::new(plan);
     let (mut done, mut failed, mut not_started) = (Vec::new(), Vec::new(), Vec::new());
     let lanes = Lanes::default();
     let run = Arc::new(run);
-    let mut running: JoinSet<(Key, Act, Duration, Result<Act, Cut>)> = JoinSet::new();
+    let mut running: JoinSet<(Key, Act, Duration, Result<Act, Stopped>)> = JoinSet::new();
     let mut started: BTreeMap<tokio::task::Id, &Action> = BTreeMap::new();
     let mut interrupted = false;
     loop {
@@ -102,12 +102,12 @@ pub async fn execute<W: World>(plan: &Plan, ledger: Ledger, known: Known, run: R
                 queue.ended(&key, None);
                 done.push((key, act, took));
             }
-            Err(Cut::NotStarted(because)) => {
+            Err(Stopped::NotStarted(because)) => {
                 (run.tell)(Event::NotStarted { key: key.clone(), act, because: because.into() });
                 queue.ended(&key, Some("was not done"));
                 not_started.push((key, act, because.into()));
             }
-            Err(Cut::Failed(fault)) => {
+            Err(Stopped::Failed(fault)) => {
                 (run.tell)(Event::Failed { key: key.clone(), act, fault: fault.clone() });
                 queue.ended(&key, Some("failed"));
                 failed.push((key, act, fault));

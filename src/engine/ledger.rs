@@ -41,7 +41,7 @@ pub struct Entry {
     pub outputs: Outputs,
     /// Where it was put before, as long as that is still to be cleared away; more than one after runs that were killed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left: Vec<Left>,
+    pub left: Vec<FormerPlace>,
     /// The action that was begun and is not known to have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doing: Option<Act>,
@@ -49,7 +49,7 @@ pub struct Entry {
 
 /// A former place of a thing, and what the ledger said of it there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Left {
+pub struct FormerPlace {
     pub placed: Arc<Value>,
     pub origin: Origin,
     #[serde(default)]
@@ -60,8 +60,8 @@ pub struct Left {
 
 impl Entry {
     /// What this entry says of the place where it is, should the thing go to another one.
-    pub fn leave(&self) -> Left {
-        Left { placed: self.placed.clone(), origin: self.origin, outputs: self.outputs.clone(), doing: self.doing }
+    pub fn leave(&self) -> FormerPlace {
+        FormerPlace { placed: self.placed.clone(), origin: self.origin, outputs: self.outputs.clone(), doing: self.doing }
     }
 }
 
@@ -119,7 +119,7 @@ impl Ledger {
         }
     }
     /// Whether the ledger is as it is after that change already.
-    pub fn holds(&self, change: &LedgerChange) -> bool {
+    pub fn has(&self, change: &LedgerChange) -> bool {
         match change {
             LedgerChange::Put(entry) => self.get(&entry.app, &entry.key) == Some(&**entry),
             LedgerChange::Forget { app, key } => self.get(app, key).is_none(),

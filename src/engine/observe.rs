@@ -9,9 +9,9 @@ use super::{
     fault::Fault,
     input::{Known, Outputs, resolve, resolve_by},
     key::Key,
-    ledger::{Entry, Ledger, Left, Origin},
+    ledger::{Entry, FormerPlace, Ledger, Origin},
     plan::Act,
-    resource::{Around, Erased, Kinds, Seen, Side, World},
+    resource::{Erased, Kinds, NodeContext, Seen, Side, World},
 };
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use serde_json::Value;
@@ -28,14 +28,14 @@ pub struct Observed {
     /// What could not be looked at for want of a right.
     pub blind: BTreeMap<Key, Fault>,
     /// What is at the places where the ledger says that a node was put before, where those are others than it is looked for now.
-    pub old: BTreeMap<Key, Vec<Old>>,
+    pub old: BTreeMap<Key, Vec<FormerObservation>>,
     /// What is known after the pass: what was seen, and for `Assumed` and `Absent` nodes what the ledger holds.
     pub known: Known,
 }
 
 #[derive(Clone, Debug)]
-pub struct Old {
-    pub left: Left,
+pub struct FormerObservation {
+    pub left: FormerPlace,
     pub seen: Seen,
 }
 
@@ -287,7 +287,7 @@ fn is_gone(desired: &Desired, observed: &Observed, holder: &Key) -> bool {
     looked_for && observed.seen.get(holder).is_some_and(|seen| seen.as_ref().is_none_or(|s| s.outputs.is_empty()))
 }
 
-type Found = (Option<Seen>, Vec<Old>);
+type Found = (Option<Seen>, Vec<FormerObservation>);
 
 static NOTHING: Outputs = Outputs::new();
 
@@ -314,7 +314,7 @@ impl<'a, W: World> Graph<'a, W> {
         let entry = self.ledger.get(app, &node.key);
         let kind = self.kinds.of(&node.kind)?;
         let here = entry.map(|e| said(kind, e, &placed)).transpose()?.flatten();
-        let around = Around {
+        let context = NodeContext {
             app,
             intent: node.intent,
             origin: here.map(|s| s.origin),
@@ -328,16 +328,16 @@ impl<'a, W: World> Graph<'a, W> {
         };
         Ok(Box::pin(async move {
             let looked = async {
-                let seen = match kind.observe(placed.clone(), around, reader).await {
+                let seen = match kind.observe(placed.clone(), context, reader).await {
                     // what locates it is not known yet: it cannot be there yet
                     Err(Fault::Unresolved(_)) => None,
                     other => other?,
                 };
                 let mut old = Vec::new();
                 for left in left {
-                    let around = Around { intent: Intent::Absent, origin: Some(left.origin), recorded: &left.outputs, ..around };
-                    if let Some(seen) = kind.observe(Value::clone(&left.placed), around, reader).await? {
-                        old.push(Old { left, seen });
+                    let context = NodeContext { intent: Intent::Absent, origin: Some(left.origin), recorded: &left.outputs, ..context };
+                    if let Some(seen) = kind.observe(Value::clone(&left.placed), context, reader).await? {
+                        old.push(FormerObservation { left, seen });
                     }
                 }
                 Ok((seen, old))
@@ -356,23 +356,23 @@ pub(super) fn stays<W: World>(kind: &dyn Erased<W>, entry: &Entry, placed: &Valu
 
 /// What an entry says of a place.
 #[derive(Clone, Copy)]
-pub(super) struct Said<'a> {
+pub(super) struct Recorded<'a> {
     pub placed: &'a Value,
     pub origin: Origin,
     pub outputs: &'a Outputs,
     pub doing: Option<Act>,
 }
 
-impl<'a> From<&'a Left> for Said<'a> {
-    fn from(left: &'a Left) -> Self {
+impl<'a> From<&'a FormerPlace> for Recorded<'a> {
+    fn from(left: &'a FormerPlace) -> Self {
         Self { placed: &left.placed, origin: left.origin, outputs: &left.outputs, doing: left.doing }
     }
 }
 
 /// What an entry says of the place at which the thing is looked for now: it may be there, or may have been there before.
-pub(super) fn said<'a, W: World>(kind: &dyn Erased<W>, entry: &'a Entry, placed: &Value) -> Result<Option<Said<'a>>, Fault> {
+pub(super) fn said<'a, W: World>(kind: &dyn Erased<W>, entry: &'a Entry, placed: &Value) -> Result<Option<Recorded<'a>>, Fault> {
     if stays(kind, entry, placed)? {
-        return Ok(Some(Said { placed: &entry.placed, origin: entry.origin, outputs: &entry.outputs, doing: entry.doing }));
+        return Ok(Some(Recorded { placed: &entry.placed, origin: entry.origin, outputs: &entry.outputs, doing: entry.doing }));
     }
     let now = kind.place(placed)?;
     for left in &entry.left {
@@ -384,7 +384,7 @@ pub(super) fn said<'a, W: World>(kind: &dyn Erased<W>, entry: &'a Entry, placed:
 }
 
 /// The former places of a thing that is wanted at this one.
-fn former<W: World>(kind: &dyn Erased<W>, entry: &Entry, placed: &Value) -> Result<Vec<Left>, Fault> {
+fn former<W: World>(kind: &dyn Erased<W>, entry: &Entry, placed: &Value) -> Result<Vec<FormerPlace>, Fault> {
     let now = kind.place(placed)?;
     let mut left = Vec::new();
     for former in &entry.left {

@@ -4,7 +4,7 @@ use super::{
     desired::{By, Node},
     input::Outputs,
     key::Key,
-    ledger::{Left, Origin},
+    ledger::{FormerPlace, Origin},
     resource::Change,
 };
 use serde::{Deserialize, Serialize};
@@ -116,7 +116,7 @@ pub struct Work {
     pub actual: Option<Arc<Value>>,
     pub outputs: Arc<Outputs>,
     /// Where it was put before, and what was seen there; what could not be looked at in this pass is kept for the next.
-    pub left: Vec<(Left, Option<Value>)>,
+    pub left: Vec<(FormerPlace, Option<Value>)>,
     pub recorded: Outputs,
     pub by: Option<By>,
     /// Other apps that have the same thing, and own it from now on.

@@ -15,7 +15,7 @@ use super::{
     ledger::{Ledger, Origin},
     observe::Observed,
     plan::{Act, Action, FORMAT, Notes, Plan, Refusal, Work},
-    resource::{Around, Change, Erased, Kinds, Owner, Seen, World},
+    resource::{Change, Erased, Kinds, NodeContext, Owner, Seen, World},
 };
 pub use recall::{all_absent, prune, remembered};
 use serde_json::Value;
@@ -114,12 +114,12 @@ impl<W: World> Planner<'_, W> {
                 self.ours.insert(node.key.clone(), ours);
                 match seen {
                     Some(seen) => {
-                        let origin = self.around(node, kind, &placed)?.origin.unwrap_or(Origin::Existing);
+                        let origin = self.context(node, kind, &placed)?.origin.unwrap_or(Origin::Existing);
                         let why = (origin == Origin::Existing).then(|| "existing".to_owned());
                         self.act(node, kind, Act::Keep, origin, Vec::new(), why, placed, Some(seen))?;
                     }
                     None if node.intent == Intent::Existing => {
-                        let (reason, way_out) = kind.missing(&placed)?;
+                        let (reason, way_out) = kind.not_found(&placed)?;
                         self.refuse(node, reason, way_out);
                     }
                     None => {}
@@ -139,7 +139,7 @@ impl<W: World> Planner<'_, W> {
             }
             Intent::Present | Intent::Absent => {}
         }
-        if node.when.as_ref().is_some_and(|when| !self.holds(when)) {
+        if node.when.as_ref().is_some_and(|when| !self.deletion_blocker(when)) {
             self.ours.insert(node.key.clone(), false);
             // it was needed once, while the holder was ours
             if self.ledger.get(&self.desired.app, &node.key).is_some() {
@@ -150,7 +150,7 @@ impl<W: World> Planner<'_, W> {
         self.present(node, kind, placed, seen)
     }
 
-    fn holds(&self, when: &When) -> bool {
+    fn deletion_blocker(&self, when: &When) -> bool {
         let published = self.observed.known.get(&when.ours).and_then(|outputs| outputs.get(&when.or));
         self.ours.get(&when.ours).copied().unwrap_or(false) || published == Some(&Value::Bool(true))
     }
@@ -164,21 +164,21 @@ impl<W: World> Planner<'_, W> {
         let replaced = |act: Act| if deletion.is_some() { Act::Replace } else { act };
         let Some(seen) = seen else {
             let created = || -> Result<Vec<Change>, Fault> {
-                let fields = kind.summary(&placed)?.into_iter().filter(|(_, to)| !to.is_null());
+                let fields = kind.creation_summary(&placed)?.into_iter().filter(|(_, to)| !to.is_null());
                 Ok(fields.map(|(field, to)| Change { field: field.into(), from: Value::Null, to: shown(&to) }).collect())
             };
             let changes = if deletion.is_some() { replaced::changes(kind, &placed, &left)? } else { created()? };
             self.ours.insert(node.key.clone(), true);
-            let (act, why) = (replaced(Act::Create), both(deletion, kind.note(&node.spec)?));
+            let (act, why) = (replaced(Act::Create), both(deletion, kind.plan_note(&node.spec)?));
             return self.act(node, kind, act, Origin::Created, changes, why, placed, None);
         };
-        let around = self.around(node, kind, &placed)?;
+        let context = self.context(node, kind, &placed)?;
         let ours = self.is_ours(node, kind, &placed, seen)?;
         self.ours.insert(node.key.clone(), ours);
-        let recorded = around.origin;
-        match settle(kind, node, &placed, Around { ours: Some(ours), ..around }, &seen.actual, self.consent.adopt)? {
+        let recorded = context.origin;
+        match settle(kind, node, &placed, NodeContext { ours: Some(ours), ..context }, &seen.actual, self.consent.adopt)? {
             Settled::Do { act, origin, changes, why } => {
-                let contradicted = match kind.owner(&placed, around, &seen.actual)? {
+                let contradicted = match kind.owner(&placed, context, &seen.actual)? {
                     Owner::Others(other) if recorded == Some(Origin::Created) => Some(contradiction(&other)),
                     _ => None,
                 };
@@ -203,7 +203,7 @@ impl<W: World> Planner<'_, W> {
         let recorded = self.said(node, kind, &placed)?.map(|s| s.origin);
         self.ours.insert(node.key.clone(), recorded == Some(Origin::Created));
         let when = kind.within(&placed)?.map_or_else(|| "it".to_owned(), |holder| holder.to_string());
-        let wanted = kind.summary(&placed)?.into_iter().filter(|(_, to)| !to.is_null());
+        let wanted = kind.creation_summary(&placed)?.into_iter().filter(|(_, to)| !to.is_null());
         let compared = |to: Value| match shown(&to) {
             Value::String(text) => text,
             other => other.to_string(),
@@ -215,7 +215,7 @@ impl<W: World> Planner<'_, W> {
         });
         let changes: Vec<Change> = changes.collect();
         let origin = recorded.filter(|o| *o != Origin::Existing).unwrap_or(Origin::Created);
-        self.act(node, kind, Act::Update, origin, changes, kind.note(&node.spec)?, placed, None)?;
+        self.act(node, kind, Act::Update, origin, changes, kind.plan_note(&node.spec)?, placed, None)?;
         self.actions.entry(node.key.clone()).and_modify(|a| a.unseen = true);
         Ok(())
     }

@@ -55,7 +55,7 @@ pub enum Owner {
 
 /// What stands around a node while its kind works on it.
 #[derive(Clone, Copy, Debug)]
-pub struct Around<'a> {
+pub struct NodeContext<'a> {
     pub app: &'a str,
     pub intent: Intent,
     /// What the ledger says; None: nothing.
@@ -68,7 +68,7 @@ pub struct Around<'a> {
     pub recover: bool,
 }
 
-impl Around<'_> {
+impl NodeContext<'_> {
     /// Whether to mark the thing as ours: it is to be made, or was made by us, or says so itself.
     pub fn mine(&self, owner: Owner) -> bool {
         match (self.ours, self.origin) {
@@ -107,10 +107,10 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn uses(&self) -> Vec<Key> {
         Vec::new()
     }
-    fn observe(&self, around: Around<'_>, reader: &W::Reader) -> impl Future<Output = Result<Option<Self::Actual>, Fault>> + Send;
+    fn observe(&self, context: NodeContext<'_>, reader: &W::Reader) -> impl Future<Output = Result<Option<Self::Actual>, Fault>> + Send;
     /// Pure.
-    fn diff(&self, around: Around<'_>, actual: &Self::Actual) -> Diff;
-    fn owner(&self, around: Around<'_>, actual: &Self::Actual) -> Owner;
+    fn diff(&self, context: NodeContext<'_>, actual: &Self::Actual) -> Diff;
+    fn owner(&self, context: NodeContext<'_>, actual: &Self::Actual) -> Owner;
     /// Whether this is the very thing that was recorded, not another one that was made under its name since.
     fn same(&self, _recorded: &Outputs, _actual: &Self::Actual) -> bool {
         true
@@ -121,11 +121,11 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     }
     /// What only the write itself would know afterwards, recorded before it: a run that is killed between the two must not forget
     /// what it added to a thing that others share.
-    fn ahead(&self, _around: Around<'_>, _before: Option<&Self::Actual>) -> Outputs {
+    fn ahead(&self, _around: NodeContext<'_>, _before: Option<&Self::Actual>) -> Outputs {
         Outputs::new()
     }
     /// What a creation sets, for the plan; null values are left out.
-    fn summary(&self) -> Vec<(&'static str, Value)> {
+    fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         Vec::new()
     }
     /// What others may know it by, of what it published: a replacement does not have these any more.
@@ -133,11 +133,11 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
         Vec::new()
     }
     /// What the plan should say beside the act.
-    fn note(&self) -> Option<String> {
+    fn plan_note(&self) -> Option<String> {
         None
     }
     /// What the plan should say beside a change of what was seen.
-    fn remark(&self, _actual: &Self::Actual) -> Option<String> {
+    fn change_note(&self, _actual: &Self::Actual) -> Option<String> {
         None
     }
     /// What to do about a thing of somebody else that differs, where the usual advice does not fit.
@@ -145,11 +145,11 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
         None
     }
     /// Why a deletion is not done although it is ours: something in it that is not.
-    fn holds(&self, _actual: &Self::Actual) -> Option<String> {
+    fn deletion_blocker(&self, _actual: &Self::Actual) -> Option<String> {
         None
     }
     /// Why the run cannot go on when it must be there and is not, and the way out.
-    fn missing(&self) -> (String, String) {
+    fn not_found(&self) -> (String, String) {
         (format!("the {} is not there", Self::KIND), "Create it first.".into())
     }
     /// What people should know about the thing as it was seen, whether it changes or not.
@@ -158,20 +158,25 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     }
     /// Asks again what is there, just before the write and past anything remembered. A kind whose `observe` returns `Fault::Blind` must
     /// implement this: what could not be seen is never written without it.
-    fn look_again(&self, _around: Around<'_>, _writer: &W::Writer) -> impl Future<Output = Result<Again<Self::Actual>, Fault>> + Send {
+    fn look_again(&self, _around: NodeContext<'_>, _writer: &W::Writer) -> impl Future<Output = Result<Again<Self::Actual>, Fault>> + Send {
         std::future::ready(Ok(Again::NotSupported))
     }
     /// Creates or updates; safe to repeat. Where the kind looks again, `before` is what that found.
     fn put(
         &self,
-        around: Around<'_>,
+        context: NodeContext<'_>,
         before: Option<Self::Actual>,
         writer: &W::Writer,
     ) -> impl Future<Output = Result<Self::Actual, Fault>> + Send;
     /// Absent is success.
-    fn remove(&self, around: Around<'_>, before: Self::Actual, writer: &W::Writer) -> impl Future<Output = Result<(), Fault>> + Send;
+    fn remove(&self, context: NodeContext<'_>, before: Self::Actual, writer: &W::Writer) -> impl Future<Output = Result<(), Fault>> + Send;
     /// Replaces the marks of the app that made it by those of `around.app`, which owns it from now on. Kinds without marks do nothing.
-    fn hand_over(&self, _around: Around<'_>, _before: Self::Actual, _writer: &W::Writer) -> impl Future<Output = Result<(), Fault>> + Send {
+    fn hand_over(
+        &self,
+        _around: NodeContext<'_>,
+        _before: Self::Actual,
+        _writer: &W::Writer,
+    ) -> impl Future<Output = Result<(), Fault>> + Send {
         async { Ok(()) }
     }
     /// What an app wants of it that gets it from another app.
@@ -230,29 +235,41 @@ pub trait Erased<W: World>: Send + Sync {
     fn within(&self, spec: &Value) -> Result<Option<Key>, Fault>;
     /// What `Kind::uses` names, and what the spec refers to.
     fn needs(&self, spec: &Value) -> Result<BTreeSet<Key>, Fault>;
-    fn observe<'a>(&'a self, spec: Value, around: Around<'a>, reader: &'a W::Reader) -> BoxFuture<'a, Result<Option<Seen>, Fault>>;
-    fn diff(&self, spec: &Value, around: Around<'_>, actual: &Value) -> Result<Diff, Fault>;
-    fn owner(&self, spec: &Value, around: Around<'_>, actual: &Value) -> Result<Owner, Fault>;
+    fn observe<'a>(&'a self, spec: Value, context: NodeContext<'a>, reader: &'a W::Reader) -> BoxFuture<'a, Result<Option<Seen>, Fault>>;
+    fn diff(&self, spec: &Value, context: NodeContext<'_>, actual: &Value) -> Result<Diff, Fault>;
+    fn owner(&self, spec: &Value, context: NodeContext<'_>, actual: &Value) -> Result<Owner, Fault>;
     fn same(&self, spec: &Value, recorded: &Outputs, actual: &Value) -> Result<bool, Fault>;
-    fn ahead(&self, spec: &Value, around: Around<'_>, before: Option<&Value>) -> Result<Outputs, Fault>;
-    fn summary(&self, spec: &Value) -> Result<Vec<(&'static str, Value)>, Fault>;
+    fn ahead(&self, spec: &Value, context: NodeContext<'_>, before: Option<&Value>) -> Result<Outputs, Fault>;
+    fn creation_summary(&self, spec: &Value) -> Result<Vec<(&'static str, Value)>, Fault>;
     fn identifiers(&self, spec: &Value, published: &Outputs) -> Result<Vec<(&'static str, Value)>, Fault>;
-    fn note(&self, spec: &Value) -> Result<Option<String>, Fault>;
-    fn remark(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
+    fn plan_note(&self, spec: &Value) -> Result<Option<String>, Fault>;
+    fn change_note(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
     fn way_out(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
-    fn holds(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
-    fn missing(&self, spec: &Value) -> Result<(String, String), Fault>;
+    fn deletion_blocker(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
+    fn not_found(&self, spec: &Value) -> Result<(String, String), Fault>;
     fn notes(&self, spec: &Value, actual: &Value) -> Result<Vec<String>, Fault>;
-    fn look_again<'a>(&'a self, spec: Value, around: Around<'a>, writer: &'a W::Writer) -> BoxFuture<'a, Result<Again<Seen>, Fault>>;
+    fn look_again<'a>(&'a self, spec: Value, context: NodeContext<'a>, writer: &'a W::Writer) -> BoxFuture<'a, Result<Again<Seen>, Fault>>;
     fn put<'a>(
         &'a self,
         spec: Value,
-        around: Around<'a>,
+        context: NodeContext<'a>,
         before: Option<Value>,
         writer: &'a W::Writer,
     ) -> BoxFuture<'a, Result<Seen, Fault>>;
-    fn remove<'a>(&'a self, spec: Value, around: Around<'a>, before: Value, writer: &'a W::Writer) -> BoxFuture<'a, Result<(), Fault>>;
-    fn hand_over<'a>(&'a self, spec: Value, around: Around<'a>, before: Value, writer: &'a W::Writer) -> BoxFuture<'a, Result<(), Fault>>;
+    fn remove<'a>(
+        &'a self,
+        spec: Value,
+        context: NodeContext<'a>,
+        before: Value,
+        writer: &'a W::Writer,
+    ) -> BoxFuture<'a, Result<(), Fault>>;
+    fn hand_over<'a>(
+        &'a self,
+        spec: Value,
+        context: NodeContext<'a>,
+        before: Value,
+        writer: &'a W::Writer,
+    ) -> BoxFuture<'a, Result<(), Fault>>;
     fn inherited(&self, spec: &Value) -> Result<Value, Fault>;
     fn commands(&self, spec: &Value) -> Result<Vec<String>, Fault>;
 }
@@ -301,54 +318,54 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
         needs.extend(typed::<K>(spec)?.uses());
         Ok(needs)
     }
-    fn observe<'a>(&'a self, spec: Value, around: Around<'a>, reader: &'a W::Reader) -> BoxFuture<'a, Result<Option<Seen>, Fault>> {
+    fn observe<'a>(&'a self, spec: Value, context: NodeContext<'a>, reader: &'a W::Reader) -> BoxFuture<'a, Result<Option<Seen>, Fault>> {
         Box::pin(async move {
             let kind: K = typed(&spec)?;
-            let Some(actual) = kind.observe(around, reader).await? else { return Ok(None) };
+            let Some(actual) = kind.observe(context, reader).await? else { return Ok(None) };
             Ok(Some(Seen { outputs: Arc::new(kind.publish(&actual)), actual: Arc::new(to_value(&actual)?) }))
         })
     }
-    fn diff(&self, spec: &Value, around: Around<'_>, actual: &Value) -> Result<Diff, Fault> {
-        Ok(typed::<K>(spec)?.diff(around, &typed(actual)?))
+    fn diff(&self, spec: &Value, context: NodeContext<'_>, actual: &Value) -> Result<Diff, Fault> {
+        Ok(typed::<K>(spec)?.diff(context, &typed(actual)?))
     }
-    fn owner(&self, spec: &Value, around: Around<'_>, actual: &Value) -> Result<Owner, Fault> {
-        Ok(typed::<K>(spec)?.owner(around, &typed(actual)?))
+    fn owner(&self, spec: &Value, context: NodeContext<'_>, actual: &Value) -> Result<Owner, Fault> {
+        Ok(typed::<K>(spec)?.owner(context, &typed(actual)?))
     }
     fn same(&self, spec: &Value, recorded: &Outputs, actual: &Value) -> Result<bool, Fault> {
         Ok(typed::<K>(spec)?.same(recorded, &typed(actual)?))
     }
-    fn ahead(&self, spec: &Value, around: Around<'_>, before: Option<&Value>) -> Result<Outputs, Fault> {
+    fn ahead(&self, spec: &Value, context: NodeContext<'_>, before: Option<&Value>) -> Result<Outputs, Fault> {
         let before = before.map(typed).transpose()?;
-        Ok(typed::<K>(spec)?.ahead(around, before.as_ref()))
+        Ok(typed::<K>(spec)?.ahead(context, before.as_ref()))
     }
-    fn summary(&self, spec: &Value) -> Result<Vec<(&'static str, Value)>, Fault> {
-        Ok(typed::<K>(spec)?.summary())
+    fn creation_summary(&self, spec: &Value) -> Result<Vec<(&'static str, Value)>, Fault> {
+        Ok(typed::<K>(spec)?.creation_summary())
     }
     fn identifiers(&self, spec: &Value, published: &Outputs) -> Result<Vec<(&'static str, Value)>, Fault> {
         Ok(typed::<K>(spec)?.identifiers(published))
     }
-    fn note(&self, spec: &Value) -> Result<Option<String>, Fault> {
-        Ok(typed::<K>(spec)?.note())
+    fn plan_note(&self, spec: &Value) -> Result<Option<String>, Fault> {
+        Ok(typed::<K>(spec)?.plan_note())
     }
-    fn remark(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault> {
-        Ok(typed::<K>(spec)?.remark(&typed(actual)?))
+    fn change_note(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault> {
+        Ok(typed::<K>(spec)?.change_note(&typed(actual)?))
     }
     fn way_out(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault> {
         Ok(typed::<K>(spec)?.way_out(&typed(actual)?))
     }
-    fn holds(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault> {
-        Ok(typed::<K>(spec)?.holds(&typed(actual)?))
+    fn deletion_blocker(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault> {
+        Ok(typed::<K>(spec)?.deletion_blocker(&typed(actual)?))
     }
-    fn missing(&self, spec: &Value) -> Result<(String, String), Fault> {
-        Ok(typed::<K>(spec)?.missing())
+    fn not_found(&self, spec: &Value) -> Result<(String, String), Fault> {
+        Ok(typed::<K>(spec)?.not_found())
     }
     fn notes(&self, spec: &Value, actual: &Value) -> Result<Vec<String>, Fault> {
         Ok(typed::<K>(spec)?.notes(&typed(actual)?))
     }
-    fn look_again<'a>(&'a self, spec: Value, around: Around<'a>, writer: &'a W::Writer) -> BoxFuture<'a, Result<Again<Seen>, Fault>> {
+    fn look_again<'a>(&'a self, spec: Value, context: NodeContext<'a>, writer: &'a W::Writer) -> BoxFuture<'a, Result<Again<Seen>, Fault>> {
         Box::pin(async move {
             let kind: K = typed(&spec)?;
-            Ok(match kind.look_again(around, writer).await? {
+            Ok(match kind.look_again(context, writer).await? {
                 Again::NotSupported => Again::NotSupported,
                 Again::Absent => Again::Absent,
                 Again::Found(actual) => {
@@ -360,22 +377,34 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
     fn put<'a>(
         &'a self,
         spec: Value,
-        around: Around<'a>,
+        context: NodeContext<'a>,
         before: Option<Value>,
         writer: &'a W::Writer,
     ) -> BoxFuture<'a, Result<Seen, Fault>> {
         Box::pin(async move {
             let kind: K = typed(&spec)?;
             let before = before.map(from_value).transpose()?;
-            let actual = kind.put(around, before, writer).await?;
+            let actual = kind.put(context, before, writer).await?;
             Ok(Seen { outputs: Arc::new(kind.publish(&actual)), actual: Arc::new(to_value(&actual)?) })
         })
     }
-    fn remove<'a>(&'a self, spec: Value, around: Around<'a>, before: Value, writer: &'a W::Writer) -> BoxFuture<'a, Result<(), Fault>> {
-        Box::pin(async move { typed::<K>(&spec)?.remove(around, from_value(before)?, writer).await })
+    fn remove<'a>(
+        &'a self,
+        spec: Value,
+        context: NodeContext<'a>,
+        before: Value,
+        writer: &'a W::Writer,
+    ) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move { typed::<K>(&spec)?.remove(context, from_value(before)?, writer).await })
     }
-    fn hand_over<'a>(&'a self, spec: Value, around: Around<'a>, before: Value, writer: &'a W::Writer) -> BoxFuture<'a, Result<(), Fault>> {
-        Box::pin(async move { typed::<K>(&spec)?.hand_over(around, from_value(before)?, writer).await })
+    fn hand_over<'a>(
+        &'a self,
+        spec: Value,
+        context: NodeContext<'a>,
+        before: Value,
+        writer: &'a W::Writer,
+    ) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move { typed::<K>(&spec)?.hand_over(context, from_value(before)?, writer).await })
     }
     fn inherited(&self, spec: &Value) -> Result<Value, Fault> {
         Ok(to_value(typed::<K>(spec)?.inherited())?)

@@ -2,7 +2,7 @@
 
 use super::{
     Line, Text,
-    tell::{count, done, symbol, time, value, verb},
+    wording::{count, done, symbol, time, value, verb},
 };
 use crate::{
     engine::{

@@ -12,10 +12,10 @@ pub mod progress;
 pub mod prompt;
 pub mod stdin;
 pub mod table;
-mod tell;
 pub mod text;
 mod typed;
 pub mod unified;
+mod wording;
 pub mod yaml;
 
 pub use paint::Paint;

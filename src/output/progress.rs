@@ -2,7 +2,7 @@
 
 use super::{
     Line, Terminal,
-    tell::{doing, done, time, verb},
+    wording::{doing, done, time, verb},
 };
 use crate::engine::{event::Event, key::Key, plan::Act};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};

@@ -180,7 +180,7 @@ impl<'a> Attempt<'a> {
     /// Other bindings by which the pod gets a second identity. None are known where this login may not look.
     pub(super) async fn rivals(&self) -> Vec<Rival> {
         let look = || async {
-            let Ok(cluster) = self.prover.clusters.reader(&self.target.lies).await else { return Vec::new() };
+            let Ok(cluster) = self.prover.clusters.reader(&self.target.cluster).await else { return Vec::new() };
             rivals(&cluster, &self.target.own_binding()).await
         };
         self.rivals.get_or_init(look).await.clone()

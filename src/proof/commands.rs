@@ -81,7 +81,7 @@ impl Commands {
             owned.extend(target.operator_scope.iter().flat_map(|scope| ["--operator-scope".to_owned(), scope.clone()]));
         }
         if in_cluster {
-            owned.extend(["--cluster".to_owned(), target.lies.cluster.clone(), "--context".to_owned(), target.lies.context.clone()]);
+            owned.extend(["--cluster".to_owned(), target.cluster.name.clone(), "--context".to_owned(), target.cluster.context.clone()]);
         }
         owned.extend(["--app".to_owned(), target.app.clone()]);
         words.extend(owned.iter().map(String::as_str));

@@ -16,7 +16,7 @@ use crate::{
         resource::Change,
     },
     resources::{KINDS, Reader, grant, values::Values, vault},
-    spec::near,
+    spec::suggest,
 };
 use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
@@ -284,7 +284,7 @@ fn thing(target: &Target, key: &Key, kind: &str, placed: &Value) -> String {
         "secretproviderclass" => format!("the SecretProviderClass {}/{}", text("namespace"), text("name")),
         "role" => {
             let to = text("principal");
-            format!("the role {} of the cluster {} (principal {to}) at {}", text("role"), target.lies.cluster, text("scope"))
+            format!("the role {} of the cluster {} (principal {to}) at {}", text("role"), target.cluster.name, text("scope"))
         }
         "grant" => {
             format!("the right of the identity {} to read the secrets of the vault {}", target.identity_name, target.class.vault_name)
@@ -319,7 +319,7 @@ async fn secrets(prover: &Prover, target: &Target, reader: &Reader) -> Vec<Diffe
             }
             None => {
                 let missing = NotProved::new(Link::Secret, format!("the vault {vault} has no secret {name}"));
-                let near = near::nearest(name, listed.iter().map(|s| s.name.as_str())).map(|near| format!("Did you mean `{near}`? "));
+                let near = suggest::nearest(name, listed.iter().map(|s| s.name.as_str())).map(|near| format!("Did you mean `{near}`? "));
                 let set = prover.commands.podid(&["vault", "secret", "set", name, "--vault", vault, "--prompt"]);
                 missing.hint(format!("{}Set it by {set}, or correct the name in what mounts it.", near.unwrap_or_default()))
             }

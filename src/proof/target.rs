@@ -15,7 +15,7 @@ use crate::{
         identity,
         secret_provider_class::SecretProviderClass,
         vault,
-        world::Lies,
+        world::ClusterTarget,
     },
 };
 use serde::Deserialize as _;
@@ -24,7 +24,7 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub struct Target {
     pub app: String,
-    pub lies: Lies,
+    pub cluster: ClusterTarget,
     pub namespace: String,
     pub class: SecretProviderClass,
     pub selector: String,
@@ -124,7 +124,7 @@ fn target(ledger: &Ledger, app: &str, entry: &Entry, class: SecretProviderClass,
     let text = |entry: Option<&Entry>, field: &str| entry.and_then(|e| e.outputs.get(field)).and_then(Value::as_str).map(str::to_owned);
     let group = |id: Option<String>| id.as_deref().and_then(ArmId::parse).and_then(|id| id.group_name().map(str::to_owned));
     let vault = ledger.get(app, &vault::key(&class.vault_name));
-    let azure_identity = ledger.get(app, &azure_identity::key(&binding.lies.cluster, &binding.namespace, &binding.azure_identity));
+    let azure_identity = ledger.get(app, &azure_identity::key(&binding.target.name, &binding.namespace, &binding.azure_identity));
     let wanted = azure_identity.and_then(|e| AzureIdentity::deserialize(&*e.spec).ok());
     let identity_key = wanted.and_then(|wanted| wanted.resource_id.source());
     let identity = identity_key.as_ref().and_then(|key| ledger.get(app, key));
@@ -136,7 +136,7 @@ fn target(ledger: &Ledger, app: &str, entry: &Entry, class: SecretProviderClass,
     };
     Ok(Target {
         app: app.to_owned(),
-        lies: class.lies.clone(),
+        cluster: class.target.clone(),
         namespace: class.namespace.clone(),
         selector: binding.selector.clone(),
         identity: binding.azure_identity.clone(),

@@ -90,7 +90,7 @@ const KNOWN: &[Known] = &[
         hint: |t, _| {
             format!(
                 "Enable the add-on azure-keyvault-secrets-provider of the cluster {}, or install the driver's chart; `kubectl get csinodes` shows which nodes have it.",
-                t.lies.cluster
+                t.cluster.name
             )
         },
     },
@@ -224,7 +224,7 @@ fn refusal(target: &Target, commands: &Commands) -> Reason {
 
 /// Why MIC could not put an identity on the nodes: it repeats the whole refusal of Azure, of which the code is enough.
 pub(super) fn of_mic(text: &str, target: &Target, commands: &Commands) -> Reason {
-    let cluster = &target.lies.cluster;
+    let cluster = &target.cluster.name;
     let again = commands.write_again(target, "azureidentitybinding", target.by, &[]);
     let missing = |role: &str, at: &str| {
         let what = format!("the cluster {cluster} lacks the role {role} at {at}, so MIC cannot put the identity on the nodes");

@@ -3,7 +3,7 @@
 
 use crate::{
     cli::Format,
-    converge::{self, Goal, Looked, answer, is_made, missing_namespace, paper},
+    converge::{self, Goal, Looked, answer, is_made, missing_namespace, render},
     engine::{
         fault::Fault,
         key::Key,
@@ -51,14 +51,14 @@ enum By {
 
 pub async fn diff(session: &Session, file: Option<PathBuf>, exit_code: bool) -> Result<Exit, Failure> {
     let goal = Goal::Plan { file, out: None, exit_code };
-    let scene = session.unless_interrupted(converge::scene(session, &goal)).await??;
-    let looked = session.unless_interrupted(converge::look(session, &goal, &scene)).await??;
+    let inputs = session.unless_interrupted(converge::inputs(session, &goal)).await??;
+    let looked = session.unless_interrupted(converge::look(session, &goal, &inputs)).await??;
     let plan = &looked.plan;
     let actions = plan.actions.iter().filter(|a| a.act.changes());
     let mut entries = session.unless_interrupted(try_join_all(actions.map(|a| of_action(session, &looked, a)))).await??;
     // what needs a decision differs too: shown as it would be, once decided
-    let refused = plan.refused.iter().filter_map(|r| scene.desired.nodes.get(&r.key));
-    let refused = try_join_all(refused.map(|node| of_refused(session, &looked, &scene.ledger, &node.key, &node.kind)));
+    let refused = plan.refused.iter().filter_map(|r| inputs.desired.nodes.get(&r.key));
+    let refused = try_join_all(refused.map(|node| of_refused(session, &looked, &inputs.ledger, &node.key, &node.kind)));
     entries.extend(session.unless_interrupted(refused).await??.into_iter().flatten());
     say_what_is_planned(session, &entries);
     for refusal in &plan.refused {
@@ -87,7 +87,7 @@ pub async fn diff(session: &Session, file: Option<PathBuf>, exit_code: bool) -> 
                 })
                 .collect();
             let document = json!({ "version": 1, "app": plan.app, "differs": differs, "changes": listed, "refused": json!(plan.refused) });
-            answer(session, paper(session, &document))?;
+            answer(session, render(session, &document))?;
         }
     }
     Ok(if exit_code && differs { Exit::Differs } else { Exit::Done })
@@ -181,12 +181,12 @@ fn name(rendered: &Rendered) -> String {
 
 /// As it is there, seen when it was planned.
 async fn live(looked: &Looked, rendered: &Rendered) -> Result<Option<Value>, Fault> {
-    let cluster = looked.reader.cluster(&rendered.place.lies).await?;
+    let cluster = looked.reader.cluster(&rendered.place.target).await?;
     Ok(cluster.get(&rendered.place.at).await.map_err(Fault::cloud)?.map(|live| shown(&live)))
 }
 
 async fn merged(looked: &Looked, rendered: &Rendered, terms: Terms) -> Result<Option<Value>, Fault> {
-    let cluster = looked.reader.cluster(&rendered.place.lies).await?;
+    let cluster = looked.reader.cluster(&rendered.place.target).await?;
     let live = cluster.get(&rendered.place.at).await.map_err(Fault::cloud)?.unwrap_or_default();
     match outlook(&cluster, &rendered.place, &live, &rendered.manifest, terms).await? {
         Outlook::Would { object, .. } => Ok(Some(shown(&object))),
@@ -218,7 +218,7 @@ fn of_azure(looked: &Looked, action: &Action) -> Entry {
     };
     let kind = KINDS.of(&action.kind).ok().filter(|k| k.side() == Side::Azure);
     let summary = || {
-        let summary = kind.and_then(|k| k.summary(&action.work.placed).ok()).unwrap_or_default();
+        let summary = kind.and_then(|k| k.creation_summary(&action.work.placed).ok()).unwrap_or_default();
         Some(Value::Object(summary.into_iter().filter(|(_, v)| !v.is_null()).map(|(name, value)| (name.to_owned(), value)).collect()))
     };
     let there = looked.observed.seen.get(&action.key).is_some_and(Option::is_some);

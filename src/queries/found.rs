@@ -14,9 +14,9 @@ use crate::{
     session::Session,
     spec::{
         expand,
-        memory::{ClusterRef, Memory},
+        known::{ClusterRef, KnownResources},
         model::{Model, Source},
-        wish::{Bind, Mount, Mounted, OperatorScope, Sync, Wish},
+        request::{Bind, Mount, Mounted, OperatorScope, Request, Sync},
     },
 };
 use serde_json::Value;
@@ -26,7 +26,7 @@ use std::collections::BTreeSet;
 pub async fn found(session: &Session, azure: &azure::Read, subscription: &str) -> Result<Vec<Desired>, Failure> {
     let failed = |e: azure::Error| Failure::from(&e);
     let whole = ArmId::subscription(subscription);
-    let there = There {
+    let there = Inventory {
         identities: azure.identities(&whole).await.map_err(failed)?,
         vaults: azure.vaults(&whole).await.map_err(failed)?,
         assignments: azure.role_assignments_below(&whole).await.map_err(failed)?,
@@ -53,25 +53,25 @@ pub const RIGHTS: &[Right] = &[
     everywhere(STORE, "secretproviderclasses"),
 ];
 
-struct There {
+struct Inventory {
     identities: Vec<Identity>,
     vaults: Vec<Vault>,
     assignments: Vec<RoleAssignment>,
-    clusters: Vec<InCluster>,
+    clusters: Vec<ClusterInventory>,
     caller: String,
 }
 
 /// The marked objects of a cluster, and all AzureIdentities, which bindings refer to.
-struct InCluster {
+struct ClusterInventory {
     cluster: ClusterRef,
     identities: Vec<Value>,
     bindings: Vec<Value>,
     classes: Vec<Value>,
 }
 
-type Wished<'a> = (Wish, Option<&'a ClusterRef>);
+type Requested<'a> = (Request, Option<&'a ClusterRef>);
 
-async fn clusters(session: &Session, azure: &azure::Read, whole: &ArmId) -> Result<Vec<InCluster>, Failure> {
+async fn clusters(session: &Session, azure: &azure::Read, whole: &ArmId) -> Result<Vec<ClusterInventory>, Failure> {
     let contexts = match session.clusters.contexts() {
         Ok(contexts) => contexts,
         Err(error) => {
@@ -80,7 +80,7 @@ async fn clusters(session: &Session, azure: &azure::Read, whole: &ArmId) -> Resu
         }
     };
     let managed = azure.clusters(whole).await.map_err(|e| Failure::from(&e))?;
-    let mut found: Vec<InCluster> = Vec::new();
+    let mut found: Vec<ClusterInventory> = Vec::new();
     for cluster in &managed {
         let is = |host: &str| [&cluster.fqdn, &cluster.private_fqdn].into_iter().flatten().any(|h| h.eq_ignore_ascii_case(host));
         let mut leading: Vec<&str> = contexts.iter().filter(|(_, host)| is(host)).map(|(name, _)| name.as_str()).collect();
@@ -95,7 +95,7 @@ async fn clusters(session: &Session, azure: &azure::Read, whole: &ArmId) -> Resu
     Ok(found)
 }
 
-async fn objects(session: &Session, cluster: ClusterRef) -> Result<InCluster, cluster::Error> {
+async fn objects(session: &Session, cluster: ClusterRef) -> Result<ClusterInventory, cluster::Error> {
     let read = session.clusters.open(Some(&cluster.context)).await?.read();
     let marked = format!("{}={}", ownership::MANAGED_BY, ownership::PODID);
     let pod_identity = |kind, plural| Api::new("aadpodidentity.k8s.io", "v1", kind, plural);
@@ -103,7 +103,7 @@ async fn objects(session: &Session, cluster: ClusterRef) -> Result<InCluster, cl
         Err(cluster::Error::KindMissing { .. }) => Ok(Vec::new()),
         other => other,
     };
-    Ok(InCluster {
+    Ok(ClusterInventory {
         identities: list(pod_identity("AzureIdentity", "azureidentities"), None).await?,
         bindings: list(pod_identity("AzureIdentityBinding", "azureidentitybindings"), Some(&marked)).await?,
         classes: list(Api::new("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClass", "secretproviderclasses"), Some(&marked)).await?,
@@ -119,7 +119,7 @@ fn labelled(object: &Value, app: &str) -> bool {
     manifest::labels(object).get(ownership::APP).is_some_and(|a| a == app)
 }
 
-impl There {
+impl Inventory {
     fn apps(&self) -> BTreeSet<String> {
         let tagged = |tags: &azure::Tags| {
             tags.get(ownership::APP).filter(|_| tags.get(ownership::MANAGED_BY).is_some_and(|m| m == ownership::PODID)).cloned()
@@ -134,15 +134,15 @@ impl There {
         apps
     }
 
-    fn wishes(&self, app: &str) -> Vec<Wished<'_>> {
-        let mut wishes: Vec<Wished<'_>> = Vec::new();
+    fn wishes(&self, app: &str) -> Vec<Requested<'_>> {
+        let mut wishes: Vec<Requested<'_>> = Vec::new();
         let ours = |tags: &azure::Tags| ownership::owner(app, tags) == crate::engine::resource::Owner::Ours;
         for identity in self.identities.iter().filter(|i| ours(&i.tags)) {
-            wishes.push((Wish::Identity { name: identity.id.to_string(), group: None, location: None }, None));
+            wishes.push((Request::Identity { name: identity.id.to_string(), group: None, location: None }, None));
         }
         for vault in self.vaults.iter().filter(|v| ours(&v.tags)) {
             let model = Some(if vault.rbac { Model::Rbac } else { Model::AccessPolicy });
-            wishes.push((Wish::Vault { name: vault.id.to_string(), group: None, location: None, model }, None));
+            wishes.push((Request::Vault { name: vault.id.to_string(), group: None, location: None, model }, None));
         }
         for cluster in &self.clusters {
             wishes.extend(self.binds(app, cluster));
@@ -158,7 +158,7 @@ impl There {
     }
 
     /// An AzureIdentity that was made and not bound yet counts as one whose binding is still to come.
-    fn binds<'a>(&'a self, app: &str, cluster: &'a InCluster) -> Vec<Wished<'a>> {
+    fn binds<'a>(&'a self, app: &str, cluster: &'a ClusterInventory) -> Vec<Requested<'a>> {
         let mut wishes = Vec::new();
         for identity in &cluster.identities {
             let (name, namespace) = (text(identity, "/metadata/name"), text(identity, "/metadata/namespace"));
@@ -175,10 +175,10 @@ impl There {
             let bindings: Vec<&Value> = cluster.bindings.iter().filter(to_it).collect();
             for binding in &bindings {
                 let (binding, selector) = (Some(text(binding, "/metadata/name")), Some(text(binding, "/spec/selector")));
-                wishes.push((Wish::Bind(Bind { binding, selector, ..bind.clone() }), Some(&cluster.cluster)));
+                wishes.push((Request::Bind(Bind { binding, selector, ..bind.clone() }), Some(&cluster.cluster)));
             }
             if bindings.is_empty() && labelled(identity, app) {
-                wishes.push((Wish::Bind(bind), Some(&cluster.cluster)));
+                wishes.push((Request::Bind(bind), Some(&cluster.cluster)));
             }
         }
         wishes
@@ -198,7 +198,7 @@ impl There {
         }
     }
 
-    fn mounts<'a>(&'a self, app: &str, cluster: &'a InCluster) -> Vec<Wished<'a>> {
+    fn mounts<'a>(&'a self, app: &str, cluster: &'a ClusterInventory) -> Vec<Requested<'a>> {
         let mut wishes = Vec::new();
         for class in cluster.classes.iter().filter(|c| labelled(c, app)) {
             let name = text(class, "/spec/parameters/keyvaultName");
@@ -216,13 +216,13 @@ impl There {
                 sync: sync.collect(),
                 ..Mount::default()
             };
-            wishes.push((Wish::Mount(mount), Some(&cluster.cluster)));
+            wishes.push((Request::Mount(mount), Some(&cluster.cluster)));
         }
         wishes
     }
 
     /// Entries carry no mark: one is ours if its principal is.
-    fn policies(&self, app: &str) -> Vec<Wished<'_>> {
+    fn policies(&self, app: &str) -> Vec<Requested<'_>> {
         let mut wishes = Vec::new();
         for vault in self.vaults.iter().filter(|v| !v.rbac) {
             for entry in vault.policies.iter().filter(|p| !p.secrets.is_empty()) {
@@ -231,7 +231,7 @@ impl There {
                     let only_get = entry.secrets.iter().all(|p| p.eq_ignore_ascii_case("get"));
                     let secrets = (!only_get).then(|| entry.secrets.clone());
                     let (vault, to) = (vault.id.to_string(), identity.id.to_string());
-                    wishes.push((Wish::Grant { vault, group: None, to, secrets }, None));
+                    wishes.push((Request::Grant { vault, group: None, to, secrets }, None));
                 }
             }
         }
@@ -239,7 +239,7 @@ impl There {
     }
 
     /// Those of bindings and of the caller on a vault of ours come with the wishes for these.
-    fn roles(&self, app: &str) -> Vec<Wished<'_>> {
+    fn roles(&self, app: &str) -> Vec<Requested<'_>> {
         let mut wishes = Vec::new();
         let ours = |tags: &azure::Tags| ownership::owner(app, tags) == crate::engine::resource::Owner::Ours;
         for assignment in self.assignments.iter().filter(|a| ownership::app_of(a.description.as_deref()).is_some_and(|x| x == app)) {
@@ -256,8 +256,8 @@ impl There {
             };
             let data = matches!((name, to.as_str()), (roles::SECRETS_USER, _) | (roles::SECRETS_OFFICER, "caller"));
             wishes.push(match vault {
-                Some(vault) if data => (Wish::Grant { vault: vault.id.to_string(), group: None, to, secrets: None }, None),
-                _ => (Wish::Role { role: name.to_owned(), to, scope: assignment.scope.to_string() }, None),
+                Some(vault) if data => (Request::Grant { vault: vault.id.to_string(), group: None, to, secrets: None }, None),
+                _ => (Request::Role { role: name.to_owned(), to, scope: assignment.scope.to_string() }, None),
             });
         }
         wishes
@@ -277,13 +277,13 @@ fn mounted(objects: &str) -> Vec<Mounted> {
 }
 
 /// Secrets that carry the app's tags, in vaults of ours and in those that the app mounts.
-async fn secrets<'a>(session: &Session, azure: &azure::Read, there: &There, app: &str) -> Result<Vec<Wished<'a>>, Failure> {
+async fn secrets<'a>(session: &Session, azure: &azure::Read, there: &Inventory, app: &str) -> Result<Vec<Requested<'a>>, Failure> {
     let mut wishes = Vec::new();
     let wished = there.wishes(app);
     let used = |vault: &&Vault| {
-        wished.iter().any(|(wish, _)| match wish {
-            Wish::Vault { name, .. } | Wish::Grant { vault: name, .. } => *name == vault.id.to_string(),
-            Wish::Mount(mount) => mount.vault.as_deref() == Some(vault.id.as_str()),
+        wished.iter().any(|(request, _)| match request {
+            Request::Vault { name, .. } | Request::Grant { vault: name, .. } => *name == vault.id.to_string(),
+            Request::Mount(mount) => mount.vault.as_deref() == Some(vault.id.as_str()),
             _ => false,
         })
     };
@@ -297,19 +297,19 @@ async fn secrets<'a>(session: &Session, azure: &azure::Read, there: &There, app:
         };
         for secret in listed.into_iter().filter(|s| ownership::owner(app, &s.tags) == crate::engine::resource::Owner::Ours) {
             let (vault, name) = (vault.id.to_string(), secret.name);
-            wishes.push((Wish::Secret { vault, group: None, name, source: Source::Kept }, None));
+            wishes.push((Request::Secret { vault, group: None, name, source: Source::Kept }, None));
         }
     }
     Ok(wishes)
 }
 
 /// What is wished for wins over what is only referred to.
-fn graph(app: &str, subscription: &str, wishes: Vec<Wished<'_>>) -> Result<Desired, Failure> {
-    let memory = Memory::default();
+fn graph(app: &str, subscription: &str, wishes: Vec<Requested<'_>>) -> Result<Desired, Failure> {
+    let memory = KnownResources::default();
     let mut desired = Desired::new(app, By::Command);
-    for (wish, cluster) in wishes {
+    for (request, cluster) in wishes {
         let context = expand::Context { app, subscription, group: None, default_group: None, location: None, cluster, memory: &memory };
-        let part = expand::wish(&wish, false, &context).map_err(|f| Failure::from(&f))?;
+        let part = expand::request(&request, false, &context).map_err(|f| Failure::from(&f))?;
         for (key, node) in part.nodes {
             let there = desired.nodes.get(&key).map(|n| n.intent);
             if there.is_none() || (there != Some(Intent::Present) && node.intent == Intent::Present) {

@@ -6,43 +6,43 @@ use crate::{
         id::{IDENTITY, VAULT},
     },
     cli::{Format, Look},
-    converge::{answer, paper},
+    converge::{answer, render},
     engine::{input::Outputs, key::Key},
     exit::Exit,
     failure::Failure,
     output::{Text, table},
     resources::{roles, secret},
     session::Session,
-    spec::memory::Memory,
+    spec::known::KnownResources,
     state::State,
 };
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 pub async fn look(session: &Session, look: &Look) -> Result<Exit, Failure> {
-    let eyes = Eyes::open(session)?;
-    session.unless_interrupted(eyes.look(look)).await??;
+    let lookup = Lookup::open(session)?;
+    session.unless_interrupted(lookup.look(look)).await??;
     Ok(Exit::Done)
 }
 
-struct Eyes<'a> {
+struct Lookup<'a> {
     session: &'a Session,
     azure: azure::Read,
     subscription: String,
-    memory: Memory,
+    memory: KnownResources,
     ledger: crate::engine::ledger::Ledger,
     /// The spec's, for a name that neither spec nor state places.
     default_group: Option<String>,
 }
 
-impl<'a> Eyes<'a> {
+impl<'a> Lookup<'a> {
     fn open(session: &'a Session) -> Result<Self, Failure> {
         let (world, ledger) = State::peek(&session.state_path(None))?;
         crate::engine::shape::check(&ledger, crate::resources::KINDS).map_err(|fault| Failure::from(&fault))?;
         let spec = crate::converge::spec_beside()?.map(|loaded| loaded.spec);
         let named = session.global.app.as_deref().or(spec.as_ref().map(|s| s.metadata.name.as_str()));
         let subscription = session.subscription(spec.as_ref().and_then(|s| s.subscription.as_deref()), world.as_ref())?;
-        let mut memory = Memory::new(&ledger, named.unwrap_or(crate::converge::DEFAULT_APP));
+        let mut memory = KnownResources::new(&ledger, named.unwrap_or(crate::converge::DEFAULT_APP));
         if let Some(spec) = &spec {
             memory.add_spec(spec, &subscription);
         }
@@ -64,7 +64,7 @@ impl<'a> Eyes<'a> {
             return Ok(known);
         }
         let group = group.or(self.default_group.as_deref()).ok_or_else(|| {
-            Failure::new(Exit::Refused, format!("which resource group {name} lies in is not known"))
+            Failure::new(Exit::Refused, format!("which resource group {name} target in is not known"))
                 .hint("Name it with `-g GROUP`, or give the full id.")
         })?;
         let group = self.group(Some(group))?;
@@ -81,7 +81,7 @@ impl<'a> Eyes<'a> {
     }
 
     fn say(&self, document: &Value, table: Text) -> Result<(), Failure> {
-        let text = if self.session.global.output == Format::Table { table } else { paper(self.session, document) };
+        let text = if self.session.global.output == Format::Table { table } else { render(self.session, document) };
         answer(self.session, text)
     }
 
@@ -284,7 +284,7 @@ impl<'a> Eyes<'a> {
             if self.session.global.output != Format::Table {
                 let mut document = json!(secret.info);
                 document["value"] = json!(secret.value.expose_secret());
-                return answer(self.session, paper(self.session, &document));
+                return answer(self.session, render(self.session, &document));
             }
             // scripts get it as it is
             let written = self.session.terminal.value(secret.value.expose_secret());

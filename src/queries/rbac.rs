@@ -17,8 +17,8 @@ use crate::{
     },
     spec::{
         expand,
+        known::{ClusterRef, KnownResources},
         load::{self, Loaded},
-        memory::{ClusterRef, Memory},
     },
 };
 use serde::Deserialize as _;
@@ -83,7 +83,7 @@ fn places(loaded: &Loaded) -> Result<Places, Failure> {
     let subscription = "00000000-0000-0000-0000-000000000000";
     let id = ArmId::resource(subscription, "any", crate::azure::id::CLUSTER, "any");
     let cluster = ClusterRef { id, context: String::new(), principal_id: None };
-    let memory = Memory::default();
+    let memory = KnownResources::default();
     let context = expand::Context {
         app: &loaded.spec.metadata.name,
         subscription,

@@ -3,7 +3,7 @@
 
 use super::found::found;
 use crate::{
-    converge::{self, Goal, Scene, answer},
+    converge::{self, Goal, Inputs, answer},
     engine::{desired::Intent, execute::remember, ledger::Ledger, plan::Act},
     exit::Exit,
     failure::Failure,
@@ -17,12 +17,12 @@ pub async fn rebuild(session: &Session, file: Option<PathBuf>) -> Result<Exit, F
         return without_spec(session).await;
     }
     let goal = Goal::Rebuild { file };
-    let scene = session.unless_interrupted(converge::scene(session, &goal)).await??;
+    let inputs = session.unless_interrupted(converge::inputs(session, &goal)).await??;
     // other apps of a state that can be read are none of this spec's business
-    let others = State::peek(&session.state_path(scene.spec_path.as_deref())).map(|(_, ledger)| ledger).unwrap_or_default();
-    let mut ledger: Ledger = others.entries().filter(|e| e.app != scene.app).cloned().collect();
-    let count = look(session, &goal, &scene, &mut ledger).await?;
-    finish(session, scene.state.as_ref(), &ledger, &[(scene.app.clone(), count)])
+    let others = State::peek(&session.state_path(inputs.spec_path.as_deref())).map(|(_, ledger)| ledger).unwrap_or_default();
+    let mut ledger: Ledger = others.entries().filter(|e| e.app != inputs.app).cloned().collect();
+    let count = look(session, &goal, &inputs, &mut ledger).await?;
+    finish(session, inputs.state.as_ref(), &ledger, &[(inputs.app.clone(), count)])
 }
 
 async fn without_spec(session: &Session) -> Result<Exit, Failure> {
@@ -42,17 +42,24 @@ async fn without_spec(session: &Session) -> Result<Exit, Failure> {
             continue;
         }
         let app = desired.app.clone();
-        let scene =
-            Scene { app: app.clone(), desired, ledger: Ledger::default(), state: None, azure: azure.clone(), spec_path: None, world: None };
-        let count = look(session, &Goal::Rebuild { file: None }, &scene, &mut ledger).await?;
+        let inputs = Inputs {
+            app: app.clone(),
+            desired,
+            ledger: Ledger::default(),
+            state: None,
+            azure: azure.clone(),
+            spec_path: None,
+            world: None,
+        };
+        let count = look(session, &Goal::Rebuild { file: None }, &inputs, &mut ledger).await?;
         counts.push((app, count));
     }
     finish(session, state.as_ref(), &ledger, &counts)
 }
 
 /// What is there is known again, also where it differs: the next plan says how.
-async fn look(session: &Session, goal: &Goal, scene: &Scene, ledger: &mut Ledger) -> Result<usize, Failure> {
-    let looked = session.unless_interrupted(converge::look(session, goal, scene)).await??;
+async fn look(session: &Session, goal: &Goal, inputs: &Inputs, ledger: &mut Ledger) -> Result<usize, Failure> {
+    let looked = session.unless_interrupted(converge::look(session, goal, inputs)).await??;
     let mut plan = looked.plan;
     let mut count = 0;
     for action in &mut plan.actions {

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{DEFAULT_SPEC, Format, StateCommand},
-    converge::{answer, paper},
+    converge::{answer, render},
     engine::{
         key::Key,
         ledger::{Entry, Ledger},
@@ -39,7 +39,7 @@ fn entry<'a>(session: &Session, ledger: &'a Ledger, key: &Key) -> Result<&'a Ent
         (0, _) | (_, None) => {
             let failure = Failure::new(Exit::Refused, format!("the state knows no {key}"));
             let keys: Vec<&str> = ledger.entries().map(|e| e.key.as_str()).collect();
-            let failure = match crate::spec::near::nearest(key.as_str(), keys.iter().copied()) {
+            let failure = match crate::spec::suggest::nearest(key.as_str(), keys.iter().copied()) {
                 Some(near) => failure.hint(format!("Did you mean `{near}`?")),
                 None => failure,
             };
@@ -67,7 +67,7 @@ pub fn output(session: &Session, key: &Key, field: Option<&str>) -> Result<Exit,
     let entry = entry(session, &ledger, key)?;
     let Some(field) = field else {
         let text = match session.global.output {
-            Format::Json | Format::Yaml => paper(session, &json!(entry.outputs)),
+            Format::Json | Format::Yaml => render(session, &json!(entry.outputs)),
             Format::Table => entry.outputs.iter().map(|(name, value)| Line::from(format!("{name}={}", raw(value)))).collect(),
         };
         answer(session, text)?;
@@ -78,7 +78,7 @@ pub fn output(session: &Session, key: &Key, field: Option<&str>) -> Result<Exit,
             let text = match session.global.output {
                 Format::Table => raw(value).into(),
                 Format::Json => json::line(value),
-                Format::Yaml => paper(session, value),
+                Format::Yaml => render(session, value),
             };
             answer(session, text)?;
             Ok(Exit::Done)
@@ -108,7 +108,7 @@ fn list(session: &Session) -> Result<Exit, Failure> {
     let (_, ledger) = State::peek(&session.state_path(None))?;
     let entries: Vec<&Entry> = ledger.entries().filter(|e| session.global.app.as_ref().is_none_or(|a| *a == e.app)).collect();
     let text = match session.global.output {
-        Format::Json | Format::Yaml => paper(session, &json!({ "version": 1, "entries": entries })),
+        Format::Json | Format::Yaml => render(session, &json!({ "version": 1, "entries": entries })),
         Format::Table => {
             let row = |e: &&Entry| {
                 let doing = e.doing.map(|act| format!("{} was begun", act.word())).unwrap_or_default();
@@ -129,7 +129,7 @@ fn show(session: &Session, key: Option<&str>) -> Result<Exit, Failure> {
         None => json!({ "version": 1, "world": world, "entries": ledger.entries().collect::<Vec<_>>() }),
     };
     // a state has no table: its document is what it is
-    answer(session, paper(session, &document))?;
+    answer(session, render(session, &document))?;
     Ok(Exit::Done)
 }
 

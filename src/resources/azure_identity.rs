@@ -3,7 +3,7 @@
 
 use super::{
     manifest::{self, Manifested},
-    world::Lies,
+    world::ClusterTarget,
 };
 use crate::{
     cluster::{Api, At},
@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AzureIdentity {
-    pub lies: Lies,
+    #[serde(alias = "lies")]
+    pub target: ClusterTarget,
     pub namespace: String,
     pub name: String,
     /// Exactly as ARM answers it.
@@ -50,8 +51,8 @@ pub fn is_namespaced(object: &Value) -> bool {
 impl Manifested for AzureIdentity {
     const KIND: &'static str = "azureidentity";
 
-    fn lies(&self) -> &Lies {
-        &self.lies
+    fn target(&self) -> &ClusterTarget {
+        &self.target
     }
     fn at(&self) -> At {
         at(&self.namespace, &self.name)
@@ -65,7 +66,7 @@ impl Manifested for AzureIdentity {
         };
         Ok(manifest::manifest(&self.at(), app, mine, &[NAMESPACED], Some(serde_json::to_value(spec)?)))
     }
-    fn summary(&self) -> Vec<(&'static str, Value)> {
+    fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         vec![("resourceID", json!(self.resource_id)), ("clientID", json!(self.client_id))]
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     manifest::{self, Manifested},
-    world::Lies,
+    world::ClusterTarget,
 };
 use crate::{
     cluster::{self, Api, At},
@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AzureIdentityBinding {
-    pub lies: Lies,
+    #[serde(alias = "lies")]
+    pub target: ClusterTarget,
     pub namespace: String,
     pub name: String,
     /// Name of the AzureIdentity, in the same namespace.
@@ -38,8 +39,8 @@ pub fn api() -> Api {
 impl Manifested for AzureIdentityBinding {
     const KIND: &'static str = "azureidentitybinding";
 
-    fn lies(&self) -> &Lies {
-        &self.lies
+    fn target(&self) -> &ClusterTarget {
+        &self.target
     }
     fn at(&self) -> At {
         manifest::at(&api(), Some(&self.namespace), &self.name)
@@ -52,7 +53,7 @@ impl Manifested for AzureIdentityBinding {
         };
         Ok(manifest::manifest(&self.at(), app, mine, &[super::azure_identity::NAMESPACED], Some(serde_json::to_value(spec)?)))
     }
-    fn summary(&self) -> Vec<(&'static str, Value)> {
+    fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         vec![("azureIdentity", json!(self.azure_identity)), ("selector", json!(self.selector))]
     }
 }

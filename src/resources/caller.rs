@@ -7,7 +7,7 @@ use crate::{
         fault::Fault,
         input::{Field, Outputs},
         key::Key,
-        resource::{Around, Diff, Kind, Owner, Side},
+        resource::{Diff, Kind, NodeContext, Owner, Side},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -29,13 +29,13 @@ impl Kind<Cloud> for Caller {
     const SIDE: Side = Side::Azure;
     type Actual = azure::Caller;
 
-    async fn observe(&self, _: Around<'_>, reader: &Reader) -> Result<Option<azure::Caller>, Fault> {
+    async fn observe(&self, _: NodeContext<'_>, reader: &Reader) -> Result<Option<azure::Caller>, Fault> {
         reader.azure.caller().await.map(Some).map_err(Fault::cloud)
     }
-    fn diff(&self, _: Around<'_>, _: &azure::Caller) -> Diff {
+    fn diff(&self, _: NodeContext<'_>, _: &azure::Caller) -> Diff {
         Diff::Same
     }
-    fn owner(&self, _: Around<'_>, _: &azure::Caller) -> Owner {
+    fn owner(&self, _: NodeContext<'_>, _: &azure::Caller) -> Owner {
         Owner::Unmarked
     }
     fn publish(&self, actual: &azure::Caller) -> Outputs {
@@ -46,10 +46,10 @@ impl Kind<Cloud> for Caller {
         ]
         .into()
     }
-    async fn put(&self, _: Around<'_>, _: Option<azure::Caller>, _: &Writer) -> Result<azure::Caller, Fault> {
+    async fn put(&self, _: NodeContext<'_>, _: Option<azure::Caller>, _: &Writer) -> Result<azure::Caller, Fault> {
         Err(Fault::Bug("the caller cannot be made".into()))
     }
-    async fn remove(&self, _: Around<'_>, _: azure::Caller, _: &Writer) -> Result<(), Fault> {
+    async fn remove(&self, _: NodeContext<'_>, _: azure::Caller, _: &Writer) -> Result<(), Fault> {
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use crate::{
         fault::Fault,
         input::{Field, Outputs},
         key::Key,
-        resource::{Around, Diff, Kind, Owner, Side},
+        resource::{Diff, Kind, NodeContext, Owner, Side},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ impl Kind<Cloud> for Cluster {
     const SIDE: Side = Side::Azure;
     type Actual = Actual;
 
-    async fn observe(&self, _: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
+    async fn observe(&self, _: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         let Some(cluster) = reader.azure.cluster(&self.id).await.map_err(Fault::cloud)? else { return Ok(None) };
         let principal_id = match (&self.principal_id, &cluster.kubelet, &cluster.service_principal_client_id) {
             (Some(given), _, _) => Some(given.clone()),
@@ -56,10 +56,10 @@ impl Kind<Cloud> for Cluster {
         };
         Ok(Some(Actual { cluster, principal_id }))
     }
-    fn diff(&self, _: Around<'_>, _: &Actual) -> Diff {
+    fn diff(&self, _: NodeContext<'_>, _: &Actual) -> Diff {
         Diff::Same
     }
-    fn owner(&self, _: Around<'_>, _: &Actual) -> Owner {
+    fn owner(&self, _: NodeContext<'_>, _: &Actual) -> Owner {
         Owner::Unmarked
     }
     fn publish(&self, actual: &Actual) -> Outputs {
@@ -77,7 +77,7 @@ impl Kind<Cloud> for Cluster {
         }
         outputs
     }
-    fn missing(&self) -> (String, String) {
+    fn not_found(&self) -> (String, String) {
         (
             format!(
                 "the cluster {} does not exist in resource group {}",
@@ -87,10 +87,10 @@ impl Kind<Cloud> for Cluster {
             "Name the managed cluster with `--cluster NAME` (or its full id), or `cluster:` in the spec; `az aks list -o table` shows them.".into(),
         )
     }
-    async fn put(&self, _: Around<'_>, _: Option<Actual>, _: &Writer) -> Result<Actual, Fault> {
+    async fn put(&self, _: NodeContext<'_>, _: Option<Actual>, _: &Writer) -> Result<Actual, Fault> {
         Err(Fault::Bug("podid makes no clusters".into()))
     }
-    async fn remove(&self, _: Around<'_>, _: Actual, _: &Writer) -> Result<(), Fault> {
+    async fn remove(&self, _: NodeContext<'_>, _: Actual, _: &Writer) -> Result<(), Fault> {
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         fault::Fault,
         input::{Field, Input, Outputs},
         key::Key,
-        resource::{Around, Change, Diff, Kind, Owner, Side},
+        resource::{Change, Diff, Kind, NodeContext, Owner, Side},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -90,12 +90,12 @@ impl Grant {
         self.wanted().into_iter().filter(|p| !has(entry, p)).collect()
     }
     /// What is podid's of an entry: what it added before, and what it is to add to the one that was seen.
-    fn added(&self, around: Around<'_>, before: Option<&Actual>) -> Vec<String> {
+    fn added(&self, context: NodeContext<'_>, before: Option<&Actual>) -> Vec<String> {
         let lacking = match before.and_then(|b| b.entry.as_ref()) {
             Some(entry) => self.lacking(entry),
             None => self.wanted(),
         };
-        let before = around.recorded.get(ADDED).cloned().and_then(|added| from_value(added).ok());
+        let before = context.recorded.get(ADDED).cloned().and_then(|added| from_value(added).ok());
         let mut added: Vec<String> = before.unwrap_or_default();
         added.extend(lacking);
         added.sort();
@@ -137,7 +137,7 @@ impl Kind<Cloud> for Grant {
     fn within(&self) -> Option<Key> {
         (self.model.known().is_none_or(|m| m != ACCESS_POLICY)).then(|| self.vault_key.clone())
     }
-    async fn observe(&self, _: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
+    async fn observe(&self, _: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         let model = self.model.get()?;
         if model == RBAC && self.permissions.is_some() {
             return Err(Fault::refused(
@@ -154,9 +154,9 @@ impl Kind<Cloud> for Grant {
         let entry = reader.azure.vault_policy(&vault, principal).await.map_err(Fault::cloud)?;
         Ok(entry.map(|e| Actual { assignment: None, entry: Some(e), added: None }))
     }
-    fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
+    fn diff(&self, context: NodeContext<'_>, actual: &Actual) -> Diff {
         if let Some(assignment) = &actual.assignment {
-            let changes = role::changes(around.app, around.mine(self.owner(around, actual)), assignment);
+            let changes = role::changes(context.app, context.mine(self.owner(context, actual)), assignment);
             return if changes.is_empty() { Diff::Same } else { Diff::Update(changes) };
         }
         let Some(entry) = &actual.entry else { return Diff::Same };
@@ -168,9 +168,9 @@ impl Kind<Cloud> for Grant {
         all.extend(lacking);
         Diff::Extend(vec![Change { field: "secrets".into(), from: json!(entry.secrets), to: json!(all) }])
     }
-    fn owner(&self, around: Around<'_>, actual: &Actual) -> Owner {
+    fn owner(&self, context: NodeContext<'_>, actual: &Actual) -> Owner {
         match &actual.assignment {
-            Some(assignment) => ownership::described(around.app, assignment.description.as_deref()),
+            Some(assignment) => ownership::described(context.app, assignment.description.as_deref()),
             None => Owner::Untold,
         }
     }
@@ -193,13 +193,13 @@ impl Kind<Cloud> for Grant {
         }
         outputs
     }
-    fn ahead(&self, around: Around<'_>, before: Option<&Actual>) -> Outputs {
+    fn ahead(&self, context: NodeContext<'_>, before: Option<&Actual>) -> Outputs {
         match self.model.known() {
-            Some(model) if model == ACCESS_POLICY => [(ADDED.into(), json!(self.added(around, before)))].into(),
+            Some(model) if model == ACCESS_POLICY => [(ADDED.into(), json!(self.added(context, before)))].into(),
             _ => Outputs::new(),
         }
     }
-    fn summary(&self) -> Vec<(&'static str, Value)> {
+    fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         let what = match self.model.known().map(String::as_str) {
             Some(RBAC) => ("role", json!(self.role().0)),
             Some(_) => ("secrets", json!(self.wanted().join(", "))),
@@ -208,17 +208,17 @@ impl Kind<Cloud> for Grant {
         };
         vec![what, ("principal", json!(self.principal))]
     }
-    fn note(&self) -> Option<String> {
+    fn plan_note(&self) -> Option<String> {
         (self.purpose == Purpose::Write)
             .then(|| "for podid's own login, which has no right to the secrets of a vault that it makes; `down` takes it away".into())
     }
-    fn remark(&self, actual: &Actual) -> Option<String> {
-        role::remark(actual.assignment.as_ref()?)
+    fn change_note(&self, actual: &Actual) -> Option<String> {
+        role::change_note(actual.assignment.as_ref()?)
     }
     fn way_out(&self, actual: &Actual) -> Option<String> {
         role::way_out(actual.assignment.as_ref()?)
     }
-    async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
+    async fn put(&self, context: NodeContext<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
         let vault = self.vault_id()?;
         let principal = self.principal.get()?;
         if self.model.get()? == RBAC {
@@ -231,20 +231,20 @@ impl Kind<Cloud> for Grant {
             let (_, guid) = self.role();
             let definition = format!("/subscriptions/{}/providers/Microsoft.Authorization/roleDefinitions/{guid}", vault.subscription_id());
             let before = before.and_then(|b| b.assignment);
-            let description = role::description(around.app, around.ours == Some(true), before.as_ref());
+            let description = role::description(context.app, context.ours == Some(true), before.as_ref());
             let name = before.map_or_else(|| roles::assignment_name(vault.as_str(), guid, principal), |assignment| assignment.name);
             let kind = *self.principal_kind.get()?;
             let assignment =
                 writer.azure.put_role_assignment(&vault, &name, &definition, principal, kind, &description).await.map_err(Fault::cloud)?;
             return Ok(Actual { assignment: Some(assignment), entry: None, added: None });
         }
-        let added = self.added(around, before.as_ref());
+        let added = self.added(context, before.as_ref());
         let entry = self.entry(self.wanted())?;
         writer.azure.add_policy(&vault, &entry).await.map_err(Fault::cloud)?;
         Ok(Actual { assignment: None, entry: Some(entry), added: Some(added) })
     }
     /// Of a policy entry only what podid added goes; the entry itself when nothing else is left in it.
-    async fn remove(&self, around: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
+    async fn remove(&self, context: NodeContext<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
         let vault = self.vault_id()?;
         if let Some(assignment) = &before.assignment {
             return writer.azure.delete_role_assignment(&assignment.id).await.map_err(Fault::cloud);
@@ -252,7 +252,7 @@ impl Kind<Cloud> for Grant {
         if before.entry.is_none() {
             return Ok(());
         }
-        let added: Vec<String> = match around.recorded.get(ADDED) {
+        let added: Vec<String> = match context.recorded.get(ADDED) {
             Some(added) => from_value(added.clone())?,
             None => self.wanted(),
         };
@@ -278,9 +278,9 @@ impl Kind<Cloud> for Grant {
         }
         writer.azure.await_revoked(&vault, principal, &goes).await.map_err(Fault::cloud)
     }
-    async fn hand_over(&self, around: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
+    async fn hand_over(&self, context: NodeContext<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
         match before.assignment {
-            Some(_) => self.put(around, Some(before), writer).await.map(drop),
+            Some(_) => self.put(context, Some(before), writer).await.map(drop),
             // entries of access policies carry no marks
             None => Ok(()),
         }

@@ -7,7 +7,7 @@ use crate::{
         fault::Fault,
         input::{Field, Outputs},
         key::Key,
-        resource::{Around, Diff, Kind, Owner, Side},
+        resource::{Diff, Kind, NodeContext, Owner, Side},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -29,28 +29,28 @@ impl Kind<Cloud> for Group {
     const SIDE: Side = Side::Azure;
     type Actual = azure::Group;
 
-    async fn observe(&self, _: Around<'_>, reader: &Reader) -> Result<Option<azure::Group>, Fault> {
+    async fn observe(&self, _: NodeContext<'_>, reader: &Reader) -> Result<Option<azure::Group>, Fault> {
         reader.azure.group(&self.id).await.map_err(Fault::cloud)
     }
-    fn diff(&self, _: Around<'_>, _: &azure::Group) -> Diff {
+    fn diff(&self, _: NodeContext<'_>, _: &azure::Group) -> Diff {
         Diff::Same
     }
-    fn owner(&self, _: Around<'_>, _: &azure::Group) -> Owner {
+    fn owner(&self, _: NodeContext<'_>, _: &azure::Group) -> Owner {
         Owner::Unmarked
     }
     fn publish(&self, actual: &azure::Group) -> Outputs {
         [(LOCATION.0.into(), json!(actual.location)), ("id".into(), json!(actual.id))].into()
     }
-    fn missing(&self) -> (String, String) {
+    fn not_found(&self) -> (String, String) {
         (
             format!("the resource group {} does not exist in subscription {}", self.id.name(), self.id.subscription_id()),
             format!("Create it (`az group create -n {} -l LOCATION`), or name another one with `-g`.", self.id.name()),
         )
     }
-    async fn put(&self, _: Around<'_>, _: Option<azure::Group>, _: &Writer) -> Result<azure::Group, Fault> {
+    async fn put(&self, _: NodeContext<'_>, _: Option<azure::Group>, _: &Writer) -> Result<azure::Group, Fault> {
         Err(Fault::Bug("podid makes no resource groups".into()))
     }
-    async fn remove(&self, _: Around<'_>, _: azure::Group, _: &Writer) -> Result<(), Fault> {
+    async fn remove(&self, _: NodeContext<'_>, _: azure::Group, _: &Writer) -> Result<(), Fault> {
         Ok(())
     }
 }

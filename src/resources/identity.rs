@@ -10,7 +10,7 @@ use crate::{
         fault::Fault,
         input::{Field, Input, Outputs},
         key::Key,
-        resource::{Around, Change, Diff, Kind, Owner, Side},
+        resource::{Change, Diff, Kind, NodeContext, Owner, Side},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -47,19 +47,19 @@ impl Kind<Cloud> for Identity {
     fn place(&self) -> Option<String> {
         Some(self.id.folded())
     }
-    async fn observe(&self, _: Around<'_>, reader: &Reader) -> Result<Option<azure::Identity>, Fault> {
+    async fn observe(&self, _: NodeContext<'_>, reader: &Reader) -> Result<Option<azure::Identity>, Fault> {
         reader.azure.identity(&self.id).await.map_err(Fault::cloud)
     }
     /// Its location cannot change, and is not worth a refusal: an identity works from anywhere. Only our marks can differ.
-    fn diff(&self, around: Around<'_>, actual: &azure::Identity) -> Diff {
-        let wanted = ownership::marked(around.app, &actual.tags);
-        if !around.mine(self.owner(around, actual)) || wanted == actual.tags {
+    fn diff(&self, context: NodeContext<'_>, actual: &azure::Identity) -> Diff {
+        let wanted = ownership::marked(context.app, &actual.tags);
+        if !context.mine(self.owner(context, actual)) || wanted == actual.tags {
             return Diff::Same;
         }
         Diff::Update(vec![Change { field: "tags".into(), from: json!(actual.tags), to: json!(wanted) }])
     }
-    fn owner(&self, around: Around<'_>, actual: &azure::Identity) -> Owner {
-        ownership::owner(around.app, &actual.tags)
+    fn owner(&self, context: NodeContext<'_>, actual: &azure::Identity) -> Owner {
+        ownership::owner(context.app, &actual.tags)
     }
     /// A new principal under the old name is another identity.
     fn same(&self, recorded: &Outputs, actual: &azure::Identity) -> bool {
@@ -75,7 +75,7 @@ impl Kind<Cloud> for Identity {
         ]
         .into()
     }
-    fn summary(&self) -> Vec<(&'static str, Value)> {
+    fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         vec![("resourceGroup", json!(self.id.group_name())), ("location", json!(self.location))]
     }
     fn identifiers(&self, published: &Outputs) -> Vec<(&'static str, Value)> {
@@ -83,24 +83,24 @@ impl Kind<Cloud> for Identity {
         let fields = [("clientId", CLIENT_ID.0), ("principalId", PRINCIPAL_ID.0)];
         fields.into_iter().filter_map(|(name, field)| Some((name, known(field)?))).collect()
     }
-    fn missing(&self) -> (String, String) {
+    fn not_found(&self) -> (String, String) {
         (
             format!("the identity {} does not exist in resource group {}", self.id.name(), self.id.group_name().unwrap_or("?")),
             format!("Create it: `podid identity create -g {} -n {}`.", self.id.group_name().unwrap_or("GROUP"), self.id.name()),
         )
     }
-    async fn put(&self, around: Around<'_>, before: Option<azure::Identity>, writer: &Writer) -> Result<azure::Identity, Fault> {
+    async fn put(&self, context: NodeContext<'_>, before: Option<azure::Identity>, writer: &Writer) -> Result<azure::Identity, Fault> {
         let (location, tags) = match &before {
             Some(before) => (before.location.clone(), before.tags.clone()),
             None => (required(self.location.as_ref())?.clone(), azure::Tags::new()),
         };
-        writer.azure.put_identity(&self.id, &location, &ownership::marked(around.app, &tags)).await.map_err(Fault::cloud)
+        writer.azure.put_identity(&self.id, &location, &ownership::marked(context.app, &tags)).await.map_err(Fault::cloud)
     }
-    async fn remove(&self, _: Around<'_>, _: azure::Identity, writer: &Writer) -> Result<(), Fault> {
+    async fn remove(&self, _: NodeContext<'_>, _: azure::Identity, writer: &Writer) -> Result<(), Fault> {
         writer.azure.delete_identity(&self.id).await.map_err(Fault::cloud)
     }
-    async fn hand_over(&self, around: Around<'_>, before: azure::Identity, writer: &Writer) -> Result<(), Fault> {
-        let tags = ownership::marked(around.app, &before.tags);
+    async fn hand_over(&self, context: NodeContext<'_>, before: azure::Identity, writer: &Writer) -> Result<(), Fault> {
+        let tags = ownership::marked(context.app, &before.tags);
         writer.azure.put_identity(&self.id, &before.location, &tags).await.map(drop).map_err(Fault::cloud)
     }
     fn commands(&self) -> Vec<String> {

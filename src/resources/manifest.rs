@@ -5,7 +5,7 @@ use super::{
     conflict::{self, Conflict},
     ownership,
     takeover::{self, Takeover},
-    world::{Cloud, Lies, Reader, Writer},
+    world::{Cloud, ClusterTarget, Reader, Writer},
 };
 use crate::{
     cluster::{self, Api, At, FIELD_MANAGER, Preview},
@@ -15,7 +15,7 @@ use crate::{
         input::Outputs,
         key::Key,
         ledger::Origin,
-        resource::{Around, Change, Diff, Kind, Owner, Side},
+        resource::{Change, Diff, Kind, NodeContext, Owner, Side},
     },
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -61,7 +61,7 @@ impl Actual {
 /// Where an object lies.
 #[derive(Clone, Debug)]
 pub struct Place {
-    pub lies: Lies,
+    pub target: ClusterTarget,
     pub at: At,
     /// Others have fields of their own in it, which are none of podid's business.
     pub shared: bool,
@@ -106,17 +106,17 @@ pub fn manifest(at: &At, app: &str, mine: bool, annotations: &[(&str, &str)], sp
 pub trait Manifested: Serialize + DeserializeOwned + Send + Sync + 'static {
     const KIND: &'static str;
 
-    fn lies(&self) -> &Lies;
+    fn target(&self) -> &ClusterTarget;
     fn at(&self) -> At;
     fn site(&self) -> Place {
-        Place { lies: self.lies().clone(), at: self.at(), shared: false }
+        Place { target: self.target().clone(), at: self.at(), shared: false }
     }
     /// Unresolved where a value is not known yet.
     fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault>;
     fn uses(&self) -> Vec<Key> {
         Vec::new()
     }
-    fn summary(&self) -> Vec<(&'static str, Value)>;
+    fn creation_summary(&self) -> Vec<(&'static str, Value)>;
 }
 
 impl<M: Manifested> Kind<Cloud> for M {
@@ -126,19 +126,19 @@ impl<M: Manifested> Kind<Cloud> for M {
 
     fn place(&self) -> Option<String> {
         let At { namespace, name, .. } = self.at();
-        Some(format!("{}/{}/{name}", self.lies().cluster.to_ascii_lowercase(), namespace.unwrap_or_default()))
+        Some(format!("{}/{}/{name}", self.target().name.to_ascii_lowercase(), namespace.unwrap_or_default()))
     }
     fn uses(&self) -> Vec<Key> {
         Manifested::uses(self)
     }
-    async fn observe(&self, around: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
-        observe(&self.site(), around, reader, |mine| self.manifest(around.app, mine)).await
+    async fn observe(&self, context: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
+        observe(&self.site(), context, reader, |mine| self.manifest(context.app, mine)).await
     }
-    fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
-        diff(around, actual)
+    fn diff(&self, context: NodeContext<'_>, actual: &Actual) -> Diff {
+        diff(context, actual)
     }
-    fn owner(&self, around: Around<'_>, actual: &Actual) -> Owner {
-        owner(around, actual)
+    fn owner(&self, context: NodeContext<'_>, actual: &Actual) -> Owner {
+        owner(context, actual)
     }
     fn same(&self, recorded: &Outputs, actual: &Actual) -> bool {
         same(recorded, actual)
@@ -146,21 +146,21 @@ impl<M: Manifested> Kind<Cloud> for M {
     fn publish(&self, actual: &Actual) -> Outputs {
         publish(actual)
     }
-    fn summary(&self) -> Vec<(&'static str, Value)> {
-        Manifested::summary(self)
+    fn creation_summary(&self) -> Vec<(&'static str, Value)> {
+        Manifested::creation_summary(self)
     }
-    fn remark(&self, actual: &Actual) -> Option<String> {
-        remark(actual)
+    fn change_note(&self, actual: &Actual) -> Option<String> {
+        change_note(actual)
     }
-    async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
-        let wanted = self.manifest(around.app, around.ours == Some(true))?;
-        put(&self.site(), around, before.as_ref(), writer, wanted).await
+    async fn put(&self, context: NodeContext<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
+        let wanted = self.manifest(context.app, context.ours == Some(true))?;
+        put(&self.site(), context, before.as_ref(), writer, wanted).await
     }
-    async fn remove(&self, _: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
+    async fn remove(&self, _: NodeContext<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
         remove(&self.site(), &before, writer).await
     }
-    async fn hand_over(&self, around: Around<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
-        hand_over(&self.site(), writer, &self.manifest(around.app, true)?).await
+    async fn hand_over(&self, context: NodeContext<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
+        hand_over(&self.site(), writer, &self.manifest(context.app, true)?).await
     }
     fn commands(&self) -> Vec<String> {
         let at = self.at();
@@ -171,26 +171,26 @@ impl<M: Manifested> Kind<Cloud> for M {
 /// `make(mine)` builds the manifest.
 pub async fn observe(
     place: &Place,
-    around: Around<'_>,
+    context: NodeContext<'_>,
     reader: &Reader,
     make: impl Fn(bool) -> Result<Value, Fault>,
 ) -> Result<Option<Actual>, Fault> {
-    let cluster = reader.cluster(&place.lies).await?;
-    let (found, ()) = futures::join!(cluster.get(&place.at), foresee(&cluster, place, around, reader, &make));
+    let cluster = reader.cluster(&place.target).await?;
+    let (found, ()) = futures::join!(cluster.get(&place.at), foresee(&cluster, place, context, reader, &make));
     let found = match found {
         // what goes away is gone where its kind is
-        Err(cluster::Error::KindMissing { .. }) if around.intent == Intent::Absent => return Ok(None),
+        Err(cluster::Error::KindMissing { .. }) if context.intent == Intent::Absent => return Ok(None),
         other => other.map_err(Fault::cloud)?,
     };
     let Some(live) = found else { return Ok(None) };
     let mut actual = Actual::of(&live);
-    if around.intent != Intent::Present || actual.terminating {
+    if context.intent != Intent::Present || actual.terminating {
         return Ok(Some(actual));
     }
     if goes_with_its_namespace(&cluster, &place.at).await? {
         return Ok(None);
     }
-    let mine = around.mine(ownership::owner(around.app, &actual.labels));
+    let mine = context.mine(ownership::owner(context.app, &actual.labels));
     // some of what it is made of is not known yet: the fields that are to come differ in any case
     let wanted = match make(mine) {
         Err(Fault::Unresolved(reference)) => {
@@ -222,16 +222,16 @@ pub async fn observe(
 async fn foresee(
     cluster: &cluster::Read,
     place: &Place,
-    around: Around<'_>,
+    context: NodeContext<'_>,
     reader: &Reader,
     make: &impl Fn(bool) -> Result<Value, Fault>,
 ) {
-    let mine = match around.origin {
+    let mine = match context.origin {
         Some(Origin::Created) => true,
         Some(Origin::Adopted | Origin::Extended) => false,
         Some(Origin::Existing) | None => return,
     };
-    if around.intent != Intent::Present || place.shared {
+    if context.intent != Intent::Present || place.shared {
         return;
     }
     let terms = Terms { adopt: reader.adopt, force_conflicts: reader.force_conflicts, mine };
@@ -296,12 +296,12 @@ pub async fn outlook(cluster: &cluster::Read, place: &Place, live: &Value, wante
     })
 }
 
-pub fn diff(around: Around<'_>, actual: &Actual) -> Diff {
+pub fn diff(context: NodeContext<'_>, actual: &Actual) -> Diff {
     if actual.terminating {
         return Diff::Update(vec![Change { field: "phase".into(), from: json!("Terminating"), to: json!("made anew") }]);
     }
     if !actual.conflicts.is_empty() {
-        let mine = around.mine(ownership::owner(around.app, &actual.labels));
+        let mine = context.mine(ownership::owner(context.app, &actual.labels));
         if !mine {
             return Diff::Update(actual.conflicts.iter().map(Conflict::change).collect());
         }
@@ -310,8 +310,8 @@ pub fn diff(around: Around<'_>, actual: &Actual) -> Diff {
     if actual.changes.is_empty() { Diff::Same } else { Diff::Update(actual.changes.clone()) }
 }
 
-pub fn owner(around: Around<'_>, actual: &Actual) -> Owner {
-    ownership::owner(around.app, &actual.labels)
+pub fn owner(context: NodeContext<'_>, actual: &Actual) -> Owner {
+    ownership::owner(context.app, &actual.labels)
 }
 
 pub fn same(recorded: &Outputs, actual: &Actual) -> bool {
@@ -322,16 +322,22 @@ pub fn publish(actual: &Actual) -> Outputs {
     [("uid".into(), json!(actual.uid))].into()
 }
 
-pub async fn put(place: &Place, around: Around<'_>, before: Option<&Actual>, writer: &Writer, wanted: Value) -> Result<Actual, Fault> {
-    let cluster = writer.cluster(&place.lies).await?;
+pub async fn put(
+    place: &Place,
+    context: NodeContext<'_>,
+    before: Option<&Actual>,
+    writer: &Writer,
+    wanted: Value,
+) -> Result<Actual, Fault> {
+    let cluster = writer.cluster(&place.target).await?;
     if before.is_some_and(|b| b.terminating) {
         cluster.delete(&place.at, None, None).await.map_err(Fault::cloud)?;
     }
-    let terms = Terms { adopt: writer.adopt, force_conflicts: writer.force_conflicts, mine: around.ours == Some(true) };
+    let terms = Terms { adopt: writer.adopt, force_conflicts: writer.force_conflicts, mine: context.ours == Some(true) };
     let mut taken = before.and_then(|b| b.taken.clone());
     if before.is_some_and(|b| b.unsure) {
         // now that all is known, the server says whether there is anything to change at all
-        let read = writer.clusters.reader(&place.lies).await?;
+        let read = writer.clusters.reader(&place.target).await?;
         if let Some(live) = read.get(&place.at).await.map_err(Fault::cloud)? {
             match outlook(&read, place, &live, &wanted, terms).await? {
                 Outlook::Would { object, taken: None } if changes(&live, &object).is_empty() => return Ok(Actual::of(&live)),
@@ -346,7 +352,7 @@ pub async fn put(place: &Place, around: Around<'_>, before: Option<&Actual>, wri
     match cluster.apply(&place.at, &wanted, terms.force()).await {
         // somebody was quicker between plan and write
         Err(cluster::Error::Conflicts(fields)) => {
-            let live = writer.clusters.reader(&place.lies).await?.get(&place.at).await.map_err(Fault::cloud)?.unwrap_or_default();
+            let live = writer.clusters.reader(&place.target).await?.get(&place.at).await.map_err(Fault::cloud)?.unwrap_or_default();
             Err(conflict::fault(&Conflict::all(fields, &live, &wanted), terms.mine))
         }
         applied => Ok(Actual::of(&applied.map_err(Fault::cloud)?)),
@@ -372,14 +378,14 @@ async fn take(cluster: &cluster::Write, place: &Place, mut taken: Takeover) -> R
 }
 
 pub async fn remove(place: &Place, before: &Actual, writer: &Writer) -> Result<(), Fault> {
-    let cluster = writer.cluster(&place.lies).await?;
+    let cluster = writer.cluster(&place.target).await?;
     cluster.delete(&place.at, Some(&before.uid), None).await.map_err(Fault::cloud)
 }
 
 /// Gives an object the labels of the app that gets it. Where that is refused the object keeps its labels, and the other app's next run
 /// writes them.
 pub async fn hand_over(place: &Place, writer: &Writer, wanted: &Value) -> Result<(), Fault> {
-    let cluster = writer.cluster(&place.lies).await?;
+    let cluster = writer.cluster(&place.target).await?;
     match cluster.apply(&place.at, wanted, false).await {
         Ok(_) | Err(cluster::Error::Conflicts(_) | cluster::Error::Forbidden { .. }) => Ok(()),
         Err(error) => Err(Fault::cloud(error)),
@@ -387,7 +393,7 @@ pub async fn hand_over(place: &Place, writer: &Writer, wanted: &Value) -> Result
 }
 
 /// What the plan says beside a change.
-pub fn remark(actual: &Actual) -> Option<String> {
+pub fn change_note(actual: &Actual) -> Option<String> {
     actual.taken.as_ref().map(|taken| format!("takes over the fields of {}", taken.from.join(" and ")))
 }
 

@@ -3,7 +3,7 @@
 use super::{
     manifest::{self, Actual, Place},
     ownership,
-    world::{Cloud, Lies, Reader, Writer},
+    world::{Cloud, ClusterTarget, Reader, Writer},
 };
 use crate::{
     cluster::{self, Api, At},
@@ -12,7 +12,7 @@ use crate::{
         fault::Fault,
         input::Outputs,
         key::Key,
-        resource::{Around, Diff, Kind, Owner, Side},
+        resource::{Diff, Kind, NodeContext, Owner, Side},
     },
 };
 use futures::future::join_all;
@@ -21,7 +21,8 @@ use serde_json::Value;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Namespace {
-    pub lies: Lies,
+    #[serde(alias = "lies")]
+    pub target: ClusterTarget,
     pub name: String,
 }
 
@@ -53,7 +54,7 @@ pub(super) fn at(name: &str) -> At {
 impl Namespace {
     /// Others have labels of their own on it.
     pub(super) fn site(&self) -> Place {
-        Place { lies: self.lies.clone(), at: at(&self.name), shared: true }
+        Place { target: self.target.clone(), at: at(&self.name), shared: true }
     }
 
     pub(super) fn manifest(&self, app: &str, mine: bool) -> Value {
@@ -62,7 +63,7 @@ impl Namespace {
 
     /// What is in it that podid did not make; what the cluster itself puts there is not looked at.
     async fn foreign(&self, app: &str, reader: &Reader) -> Result<Vec<String>, Fault> {
-        let cluster = reader.cluster(&self.lies).await?;
+        let cluster = reader.cluster(&self.target).await?;
         let kinds = CONTENT.map(|(group, version, kind, plural)| Api::new(group, version, kind, plural));
         let listed = join_all(kinds.iter().map(|api| cluster.list(api, Some(&self.name), None))).await;
         let mut foreign = Vec::new();
@@ -98,21 +99,21 @@ impl Kind<Cloud> for Namespace {
     type Actual = Actual;
 
     fn place(&self) -> Option<String> {
-        Some(format!("{}/{}", self.lies.cluster.to_ascii_lowercase(), self.name))
+        Some(format!("{}/{}", self.target.name.to_ascii_lowercase(), self.name))
     }
-    async fn observe(&self, around: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
-        let found = manifest::observe(&self.site(), around, reader, |mine| Ok(self.manifest(around.app, mine))).await?;
+    async fn observe(&self, context: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
+        let found = manifest::observe(&self.site(), context, reader, |mine| Ok(self.manifest(context.app, mine))).await?;
         let Some(mut actual) = found else { return Ok(None) };
-        if around.intent == Intent::Absent && around.mine(manifest::owner(around, &actual)) {
-            actual.foreign = self.foreign(around.app, reader).await?;
+        if context.intent == Intent::Absent && context.mine(manifest::owner(context, &actual)) {
+            actual.foreign = self.foreign(context.app, reader).await?;
         }
         Ok(Some(actual))
     }
-    fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
-        manifest::diff(around, actual)
+    fn diff(&self, context: NodeContext<'_>, actual: &Actual) -> Diff {
+        manifest::diff(context, actual)
     }
-    fn owner(&self, around: Around<'_>, actual: &Actual) -> Owner {
-        manifest::owner(around, actual)
+    fn owner(&self, context: NodeContext<'_>, actual: &Actual) -> Owner {
+        manifest::owner(context, actual)
     }
     fn same(&self, recorded: &Outputs, actual: &Actual) -> bool {
         manifest::same(recorded, actual)
@@ -120,33 +121,33 @@ impl Kind<Cloud> for Namespace {
     fn publish(&self, actual: &Actual) -> Outputs {
         manifest::publish(actual)
     }
-    fn remark(&self, actual: &Actual) -> Option<String> {
-        manifest::remark(actual)
+    fn change_note(&self, actual: &Actual) -> Option<String> {
+        manifest::change_note(actual)
     }
-    fn holds(&self, actual: &Actual) -> Option<String> {
+    fn deletion_blocker(&self, actual: &Actual) -> Option<String> {
         let first = actual.foreign.first()?;
         let more = actual.foreign.len() - 1;
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
         Some(format!("it holds what podid did not make: {first}{more}"))
     }
-    fn missing(&self) -> (String, String) {
+    fn not_found(&self) -> (String, String) {
         (
-            format!("the namespace {} does not exist in the cluster {}", self.name, self.lies.cluster),
+            format!("the namespace {} does not exist in the cluster {}", self.name, self.target.name),
             format!(
                 "Create it (`kubectl create namespace {}`), or bind an identity there first: `podid bind --namespace {}`.",
                 self.name, self.name
             ),
         )
     }
-    async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
-        let wanted = self.manifest(around.app, around.ours == Some(true));
-        manifest::put(&self.site(), around, before.as_ref(), writer, wanted).await
+    async fn put(&self, context: NodeContext<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
+        let wanted = self.manifest(context.app, context.ours == Some(true));
+        manifest::put(&self.site(), context, before.as_ref(), writer, wanted).await
     }
-    async fn remove(&self, _: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
+    async fn remove(&self, _: NodeContext<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
         manifest::remove(&self.site(), &before, writer).await
     }
-    async fn hand_over(&self, around: Around<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
-        manifest::hand_over(&self.site(), writer, &self.manifest(around.app, true)).await
+    async fn hand_over(&self, context: NodeContext<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
+        manifest::hand_over(&self.site(), writer, &self.manifest(context.app, true)).await
     }
     fn commands(&self) -> Vec<String> {
         vec![format!("kubectl create namespace {}", self.name)]

@@ -2,7 +2,7 @@
 
 use super::{
     azure_identity_binding, manifest, ownership, roles,
-    world::{Cloud, Lies, Reader, Writer},
+    world::{Cloud, ClusterTarget, Reader, Writer},
 };
 use crate::{
     azure::{self, ArmId, PrincipalKind, RoleAssignment},
@@ -12,7 +12,7 @@ use crate::{
         fault::Fault,
         input::{Input, Outputs},
         key::Key,
-        resource::{Around, Change, Diff, Kind, Owner, Side},
+        resource::{Change, Diff, Kind, NodeContext, Owner, Side},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ pub struct Role {
     pub at: Option<Key>,
     /// The cluster whose bindings all live on it, whoever made them: it goes only with the last of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub serves: Option<Lies>,
+    pub serves: Option<ClusterTarget>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -67,9 +67,9 @@ impl Role {
 
     /// Bindings of other apps, which may have states of their own, and of people.
     async fn needed(&self, app: &str, reader: &Reader) -> Option<String> {
-        let lies = self.serves.as_ref()?;
+        let target = self.serves.as_ref()?;
         let unseen = |why: &dyn std::fmt::Display| Some(format!("whether bindings of others need it could not be seen: {why}"));
-        let cluster = match reader.cluster(lies).await {
+        let cluster = match reader.cluster(target).await {
             Ok(cluster) => cluster,
             // a cluster that ARM does not know any more has no bindings
             Err(Fault::Unresolved(_)) => return None,
@@ -131,7 +131,7 @@ pub fn one_line(condition: &str) -> String {
 }
 
 /// What the plan says beside a change that takes a condition off.
-pub fn remark(found: &RoleAssignment) -> Option<String> {
+pub fn change_note(found: &RoleAssignment) -> Option<String> {
     found.condition.as_ref().map(|_| "takes its condition off: the role then holds for all of its scope".to_owned())
 }
 
@@ -167,58 +167,58 @@ impl Kind<Cloud> for Role {
     fn within(&self) -> Option<Key> {
         self.at.clone().filter(|k| k.kind() == "vault")
     }
-    async fn observe(&self, around: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
+    async fn observe(&self, context: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         let (scope, principal) = (self.scope_id()?, self.principal.get()?);
         let definition = self.definition(&scope, &reader.azure).await?;
         let assignments = reader.azure.role_assignments_of(&scope, principal).await.map_err(Fault::cloud)?;
         let Some(assignment) = find(&assignments, &definition, principal).cloned() else { return Ok(None) };
-        let needed = if around.intent == Intent::Absent { self.needed(around.app, reader).await } else { None };
+        let needed = if context.intent == Intent::Absent { self.needed(context.app, reader).await } else { None };
         Ok(Some(Actual { assignment, needed }))
     }
-    fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
-        let changes = changes(around.app, around.mine(self.owner(around, actual)), &actual.assignment);
+    fn diff(&self, context: NodeContext<'_>, actual: &Actual) -> Diff {
+        let changes = changes(context.app, context.mine(self.owner(context, actual)), &actual.assignment);
         if changes.is_empty() { Diff::Same } else { Diff::Update(changes) }
     }
-    fn owner(&self, around: Around<'_>, actual: &Actual) -> Owner {
-        ownership::described(around.app, actual.assignment.description.as_deref())
+    fn owner(&self, context: NodeContext<'_>, actual: &Actual) -> Owner {
+        ownership::described(context.app, actual.assignment.description.as_deref())
     }
     fn same(&self, recorded: &Outputs, actual: &Actual) -> bool {
         recorded.get("id").and_then(Value::as_str).is_none_or(|id| id.eq_ignore_ascii_case(&actual.assignment.id))
     }
-    fn holds(&self, actual: &Actual) -> Option<String> {
+    fn deletion_blocker(&self, actual: &Actual) -> Option<String> {
         actual.needed.clone()
     }
     fn publish(&self, actual: &Actual) -> Outputs {
         let found = &actual.assignment;
         [("id".into(), json!(found.id)), ("scope".into(), json!(found.scope)), ("principal_id".into(), json!(found.principal_id))].into()
     }
-    fn summary(&self) -> Vec<(&'static str, Value)> {
+    fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         vec![("role", json!(self.role)), ("scope", json!(self.scope)), ("principal", json!(self.principal))]
     }
-    fn note(&self) -> Option<String> {
+    fn plan_note(&self) -> Option<String> {
         self.note.clone()
     }
-    fn remark(&self, actual: &Actual) -> Option<String> {
-        remark(&actual.assignment)
+    fn change_note(&self, actual: &Actual) -> Option<String> {
+        change_note(&actual.assignment)
     }
     fn way_out(&self, actual: &Actual) -> Option<String> {
         way_out(&actual.assignment)
     }
-    async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
+    async fn put(&self, context: NodeContext<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
         let (scope, principal) = (self.scope_id()?, self.principal.get()?);
         let definition = self.definition(&scope, &writer.look).await?;
         let before = before.map(|b| b.assignment);
-        let description = description(around.app, around.ours == Some(true), before.as_ref());
+        let description = description(context.app, context.ours == Some(true), before.as_ref());
         let name = before.map_or_else(|| roles::assignment_name(scope.as_str(), guid_of(&definition), principal), |b| b.name);
         let kind = *self.principal_kind.get()?;
         let put = writer.azure.put_role_assignment(&scope, &name, &definition, principal, kind, &description).await;
         Ok(Actual { assignment: put.map_err(Fault::cloud)?, needed: None })
     }
-    async fn remove(&self, _: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
+    async fn remove(&self, _: NodeContext<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
         writer.azure.delete_role_assignment(&before.assignment.id).await.map_err(Fault::cloud)
     }
-    async fn hand_over(&self, around: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
-        self.put(around, Some(before), writer).await.map(drop)
+    async fn hand_over(&self, context: NodeContext<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
+        self.put(context, Some(before), writer).await.map(drop)
     }
     fn commands(&self) -> Vec<String> {
         let text = |input: &Input<String>| input.known().cloned().unwrap_or_default();

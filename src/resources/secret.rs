@@ -12,13 +12,14 @@ use crate::{
         fault::Fault,
         input::{Field, Input, Outputs},
         key::Key,
-        resource::{Again, Around, Change, Data, Diff, Kind, Owner, Side},
+        resource::{Again, Change, Data, Diff, Kind, NodeContext, Owner, Side},
     },
 };
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use subtle::ConstantTimeEq as _;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Secret {
@@ -80,9 +81,9 @@ pub fn dates(not_before: Option<i64>, expires: Option<i64>, now: Timestamp) -> O
     }
 }
 
-/// Reading compares bytes in constant time: a plan may be run by who can only guess.
+/// Compares in constant time: whoever runs a plan may only be able to guess the value.
 fn equal(a: &str, b: &str) -> bool {
-    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |acc, (x, y)| acc | (x ^ y)) == 0
+    a.as_bytes().ct_eq(b.as_bytes()).into()
 }
 
 impl Secret {
@@ -153,7 +154,7 @@ impl Secret {
     }
 
     /// What was brought back may be somebody else's, which could not be seen before.
-    async fn recovered(&self, around: Around<'_>, writer: &Writer) -> Result<Option<Live>, Fault> {
+    async fn recovered(&self, context: NodeContext<'_>, writer: &Writer) -> Result<Option<Live>, Fault> {
         let patient = self.granted.known().is_some();
         writer.azure.recover_secret(self.uri.get()?, &self.name, patient).await.map_err(Fault::cloud)?;
         let live = match self.current(writer).await? {
@@ -161,10 +162,10 @@ impl Secret {
             Some(Actual::Disabled) => return Err(self.disabled()),
             Some(Actual::Deleted | Actual::Unlisted) | None => return Ok(None),
         };
-        let ours = around.ours == Some(true) || ownership::owner(around.app, &live.tags) == Owner::Ours;
+        let ours = context.ours == Some(true) || ownership::owner(context.app, &live.tags) == Owner::Ours;
         if live.equal == Some(false) && !ours && !writer.adopt {
             return Err(Fault::refused(
-                format!("{} was brought back, is not podid's (app {}), and differs in value: its value stays", self.key(), around.app),
+                format!("{} was brought back, is not podid's (app {}), and differs in value: its value stays", self.key(), context.app),
                 "Take it over as it is wanted with `--adopt`, or choose another name.",
             ));
         }
@@ -196,12 +197,12 @@ impl Kind<Cloud> for Secret {
     fn within(&self) -> Option<Key> {
         Some(self.vault_key.clone())
     }
-    async fn observe(&self, around: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
+    async fn observe(&self, context: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         let uri = self.uri.get()?;
-        if around.intent == Intent::Absent {
+        if context.intent == Intent::Absent {
             let listed = match reader.azure.secrets(uri).await {
                 Ok(listed) => listed,
-                Err(azure::Error::Forbidden { .. }) if around.origin.is_some() => return Ok(Some(Actual::Unlisted)),
+                Err(azure::Error::Forbidden { .. }) if context.origin.is_some() => return Ok(Some(Actual::Unlisted)),
                 Err(azure::Error::Forbidden { .. }) => return Ok(None),
                 Err(error) => return Err(Fault::cloud(error)),
             };
@@ -222,7 +223,7 @@ impl Kind<Cloud> for Secret {
             Err(error) => Err(Fault::cloud(error)),
         }
     }
-    fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
+    fn diff(&self, context: NodeContext<'_>, actual: &Actual) -> Diff {
         let live = match actual {
             Actual::Live(live) => live,
             Actual::Unlisted => return Diff::Same,
@@ -230,7 +231,7 @@ impl Kind<Cloud> for Secret {
                 let (reason, way_out) = self.is_disabled();
                 return Diff::Refuse { reason, way_out };
             }
-            Actual::Deleted if around.recover => {
+            Actual::Deleted if context.recover => {
                 return Diff::Extend(vec![Change { field: "state".into(), from: json!("soft-deleted"), to: json!("recovered") }]);
             }
             Actual::Deleted => {
@@ -243,15 +244,15 @@ impl Kind<Cloud> for Secret {
             let to = self.value.as_ref().map(Source::shown);
             changes.push(Change { field: "value".into(), from: json!("(another value)"), to: json!(to) });
         }
-        let wanted = ownership::marked(around.app, &live.tags);
-        if around.mine(self.owner(around, actual)) && live.tags != wanted {
+        let wanted = ownership::marked(context.app, &live.tags);
+        if context.mine(self.owner(context, actual)) && live.tags != wanted {
             changes.push(Change { field: "tags".into(), from: json!(live.tags), to: json!(wanted) });
         }
         if changes.is_empty() { Diff::Same } else { Diff::Update(changes) }
     }
-    fn owner(&self, around: Around<'_>, actual: &Actual) -> Owner {
+    fn owner(&self, context: NodeContext<'_>, actual: &Actual) -> Owner {
         match actual {
-            Actual::Live(live) => ownership::owner(around.app, &live.tags),
+            Actual::Live(live) => ownership::owner(context.app, &live.tags),
             Actual::Disabled | Actual::Deleted | Actual::Unlisted => Owner::Untold,
         }
     }
@@ -261,7 +262,7 @@ impl Kind<Cloud> for Secret {
             _ => Outputs::new(),
         }
     }
-    fn summary(&self) -> Vec<(&'static str, Value)> {
+    fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         vec![("value", json!(self.value.as_ref().map(Source::shown)))]
     }
     fn notes(&self, actual: &Actual) -> Vec<String> {
@@ -283,18 +284,18 @@ impl Kind<Cloud> for Secret {
         }
         notes
     }
-    fn missing(&self) -> (String, String) {
+    fn not_found(&self) -> (String, String) {
         (
             format!("the secret {} is not in {}", self.name, self.vault_key),
             format!("Set it: `podid vault secret set {} --vault {} --file FILE`.", self.name, self.vault_key.names()),
         )
     }
     /// Also finds what a run that was killed after its write left: that must not become a second version.
-    async fn look_again(&self, around: Around<'_>, writer: &Writer) -> Result<Again<Actual>, Fault> {
+    async fn look_again(&self, context: NodeContext<'_>, writer: &Writer) -> Result<Again<Actual>, Fault> {
         if let Some(actual) = self.current(writer).await? {
             return Ok(Again::Found(actual));
         }
-        if !around.recover {
+        if !context.recover {
             return Ok(Again::Absent);
         }
         match writer.look.deleted_secret(self.uri.get()?, &self.name).await {
@@ -304,16 +305,16 @@ impl Kind<Cloud> for Secret {
         }
     }
     /// A new version keeps what is not podid's to say: content type, dates, tags of others.
-    async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
+    async fn put(&self, context: NodeContext<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
         let uri = self.uri.get()?;
         let before = match before {
             None | Some(Actual::Unlisted) => None,
             Some(Actual::Live(live)) => Some(live),
-            Some(Actual::Deleted) => self.recovered(around, writer).await?,
+            Some(Actual::Deleted) => self.recovered(context, writer).await?,
             Some(Actual::Disabled) => return Err(self.disabled()),
         };
-        let marked = |live: &Live| match around.ours == Some(true) || ownership::owner(around.app, &live.tags) == Owner::Ours {
-            true => ownership::marked(around.app, &live.tags),
+        let marked = |live: &Live| match context.ours == Some(true) || ownership::owner(context.app, &live.tags) == Owner::Ours {
+            true => ownership::marked(context.app, &live.tags),
             false => live.tags.clone(),
         };
         let before = match before {
@@ -343,12 +344,12 @@ impl Kind<Cloud> for Secret {
         };
         Ok(Actual::Live(Live { version: info.version, equal: Some(true), tags: new.tags, ..live }))
     }
-    async fn remove(&self, _: Around<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
+    async fn remove(&self, _: NodeContext<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
         writer.azure.delete_secret(self.uri.get()?, &self.name).await.map_err(Fault::cloud)
     }
-    async fn hand_over(&self, around: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
+    async fn hand_over(&self, context: NodeContext<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
         let Actual::Live(live) = before else { return Ok(()) };
-        let tags = ownership::marked(around.app, &live.tags);
+        let tags = ownership::marked(context.app, &live.tags);
         writer.azure.tag_secret(self.uri.get()?, &self.name, &tags).await.map(drop).map_err(Fault::cloud)
     }
     /// Its value came from the app that made it.

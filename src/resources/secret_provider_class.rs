@@ -4,7 +4,7 @@
 use super::{
     manifest::{self, Manifested},
     secret,
-    world::Lies,
+    world::ClusterTarget,
 };
 use crate::{
     cluster::{Api, At},
@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SecretProviderClass {
-    pub lies: Lies,
+    #[serde(alias = "lies")]
+    pub target: ClusterTarget,
     pub namespace: String,
     pub name: String,
     pub vault_name: String,
@@ -123,8 +124,8 @@ impl SecretProviderClass {
 impl Manifested for SecretProviderClass {
     const KIND: &'static str = "secretproviderclass";
 
-    fn lies(&self) -> &Lies {
-        &self.lies
+    fn target(&self) -> &ClusterTarget {
+        &self.target
     }
     fn at(&self) -> At {
         let api = Api::new("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClass", "secretproviderclasses");
@@ -148,7 +149,7 @@ impl Manifested for SecretProviderClass {
     fn uses(&self) -> Vec<Key> {
         self.objects.iter().map(|object| secret::key(&self.vault_name, &object.name)).collect()
     }
-    fn summary(&self) -> Vec<(&'static str, Value)> {
+    fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         let objects: Vec<String> = self.objects.iter().map(Object::shown).collect();
         let synced: Vec<String> = self.synced.iter().map(Synced::shown).collect();
         let sync = if synced.is_empty() { Value::Null } else { json!(synced) };

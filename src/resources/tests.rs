@@ -5,7 +5,7 @@ use super::{
     azure_identity_binding::AzureIdentityBinding,
     manifest::Manifested,
     secret_provider_class::{Object, SecretProviderClass, Synced},
-    world::Lies,
+    world::ClusterTarget,
 };
 use crate::{
     crds::astray,
@@ -13,8 +13,8 @@ use crate::{
 };
 use serde_json::Value;
 
-fn lies() -> Lies {
-    Lies { cluster: "c".into(), context: "c".into(), hosts: Input::Known(Vec::new()) }
+fn target() -> ClusterTarget {
+    ClusterTarget { name: "c".into(), context: "c".into(), hosts: Input::Known(Vec::new()) }
 }
 
 fn after() -> After {
@@ -28,7 +28,7 @@ fn written(kind: &impl Manifested) -> Value {
 #[test]
 fn every_field_that_podid_writes_is_in_the_schema_of_its_kind() {
     let identity = AzureIdentity {
-        lies: lies(),
+        target: target(),
         namespace: "shop".into(),
         name: "id".into(),
         resource_id: Input::Known("/subscriptions/s".into()),
@@ -36,7 +36,7 @@ fn every_field_that_podid_writes_is_in_the_schema_of_its_kind() {
         within: after(),
     };
     let binding = AzureIdentityBinding {
-        lies: lies(),
+        target: target(),
         namespace: "shop".into(),
         name: "b".into(),
         azure_identity: "id".into(),
@@ -57,7 +57,7 @@ fn every_field_that_podid_writes_is_in_the_schema_of_its_kind() {
 
 fn class(object: Object, synced: Synced) -> SecretProviderClass {
     SecretProviderClass {
-        lies: lies(),
+        target: target(),
         namespace: "shop".into(),
         name: "spc".into(),
         vault_name: "kv".into(),
@@ -77,4 +77,14 @@ fn the_objects_of_a_class_are_laid_out_as_in_the_providers_documentation() {
     let written = written(&class(object, synced));
     let text = "array:\n  - |\n    objectName: secret1\n    objectType: secret\n    objectVersion: \"\"\n";
     assert_eq!(written["spec"]["parameters"]["objects"], text);
+}
+
+#[test]
+fn a_state_with_the_former_field_names_is_read() {
+    let entry = serde_json::json!({
+        "lies": { "cluster": "aks", "context": "aks", "hosts": [] },
+        "name": "shop",
+    });
+    let namespace: super::namespace::Namespace = serde_json::from_value(entry).unwrap();
+    assert_eq!(namespace.target.name, "aks");
 }

@@ -139,7 +139,7 @@ impl Values {
     }
 
     /// What people should know of a value that is about to be set.
-    pub fn remark(&self, key: &Key, from: &From) -> Option<String> {
+    pub fn change_note(&self, key: &Key, from: &From) -> Option<String> {
         match self.of(key, from) {
             Ok(value) if value.expose_secret().starts_with(BYTE_ORDER_MARK) => {
                 Some("value: begins with a byte order mark (U+FEFF), which becomes a part of it".to_owned())
@@ -288,7 +288,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("conn.txt");
         std::fs::write(&path, "\u{feff}x").unwrap();
-        let remark = Values::default().remark(&Key::from("secret/kv/conn"), &From::File(path)).unwrap();
+        let remark = Values::default().change_note(&Key::from("secret/kv/conn"), &From::File(path)).unwrap();
         assert!(remark.contains("byte order mark"), "{remark}");
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         fault::Fault,
         input::{Field, Input, Outputs},
         key::Key,
-        resource::{Around, Change, Data, Diff, Kind, Owner, Side},
+        resource::{Change, Data, Diff, Kind, NodeContext, Owner, Side},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -67,11 +67,11 @@ impl Kind<Cloud> for Vault {
     fn place(&self) -> Option<String> {
         Some(self.id.folded())
     }
-    async fn observe(&self, around: Around<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
+    async fn observe(&self, context: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         if let Some(vault) = reader.azure.vault(&self.id).await.map_err(Fault::cloud)? {
             return Ok(Some(Actual::Live(vault)));
         }
-        if around.intent != Intent::Present {
+        if context.intent != Intent::Present {
             return Ok(None);
         }
         let Some(location) = self.location.as_ref().and_then(Input::known) else { return Ok(None) };
@@ -83,9 +83,9 @@ impl Kind<Cloud> for Vault {
             Err(error) => Err(Fault::cloud(error)),
         }
     }
-    fn diff(&self, around: Around<'_>, actual: &Actual) -> Diff {
+    fn diff(&self, context: NodeContext<'_>, actual: &Actual) -> Diff {
         match actual {
-            Actual::Deleted(_) if around.recover => {
+            Actual::Deleted(_) if context.recover => {
                 Diff::Extend(vec![Change { field: "state".into(), from: json!("soft-deleted"), to: json!("recovered") }])
             }
             Actual::Deleted(deleted) => Diff::Refuse {
@@ -101,18 +101,18 @@ impl Kind<Cloud> for Vault {
                 if vault.provisioning.as_deref().is_some_and(|p| p != "Succeeded") {
                     changes.push(Change { field: "provisioningState".into(), from: json!(vault.provisioning), to: json!("Succeeded") });
                 }
-                let wanted = ownership::marked(around.app, &vault.tags);
-                if around.mine(self.owner(around, actual)) && wanted != vault.tags {
+                let wanted = ownership::marked(context.app, &vault.tags);
+                if context.mine(self.owner(context, actual)) && wanted != vault.tags {
                     changes.push(Change { field: "tags".into(), from: json!(vault.tags), to: json!(wanted) });
                 }
                 if changes.is_empty() { Diff::Same } else { Diff::Extend(changes) }
             }
         }
     }
-    fn owner(&self, around: Around<'_>, actual: &Actual) -> Owner {
+    fn owner(&self, context: NodeContext<'_>, actual: &Actual) -> Owner {
         match actual {
-            Actual::Live(vault) => ownership::owner(around.app, &vault.tags),
-            Actual::Deleted(deleted) => ownership::owner(around.app, &deleted.tags),
+            Actual::Live(vault) => ownership::owner(context.app, &vault.tags),
+            Actual::Deleted(deleted) => ownership::owner(context.app, &deleted.tags),
         }
     }
     /// A vault that is not `Succeeded` has no host to talk to yet, and a deleted one nothing at all.
@@ -132,17 +132,17 @@ impl Kind<Cloud> for Vault {
         }
         outputs
     }
-    fn summary(&self) -> Vec<(&'static str, Value)> {
+    fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         let model = if self.rbac { RBAC } else { ACCESS_POLICY };
         vec![("resourceGroup", json!(self.id.group_name())), ("location", json!(self.location)), ("model", json!(model))]
     }
-    fn missing(&self) -> (String, String) {
+    fn not_found(&self) -> (String, String) {
         (
             format!("the vault {} does not exist in resource group {}", self.name(), self.id.group_name().unwrap_or("?")),
             format!("Create it: `podid vault create -g {} -n {}`.", self.id.group_name().unwrap_or("GROUP"), self.name()),
         )
     }
-    async fn put(&self, around: Around<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
+    async fn put(&self, context: NodeContext<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
         let recover = matches!(before, Some(Actual::Deleted(_)));
         // two runs of two apps may both have planned it: a PUT would wipe the policies that the other has added since
         let before = match before {
@@ -153,9 +153,9 @@ impl Kind<Cloud> for Vault {
             if vault.provisioning.as_deref().is_some_and(|p| p != "Succeeded") {
                 vault = writer.azure.await_vault(&self.id).await.map_err(Fault::cloud)?;
             }
-            let wanted = ownership::marked(around.app, &vault.tags);
-            let foreign = matches!(ownership::owner(around.app, &vault.tags), Owner::Others(_));
-            if around.ours == Some(true) && !foreign && wanted != vault.tags {
+            let wanted = ownership::marked(context.app, &vault.tags);
+            let foreign = matches!(ownership::owner(context.app, &vault.tags), Owner::Others(_));
+            if context.ours == Some(true) && !foreign && wanted != vault.tags {
                 vault = writer.azure.tag_vault(&self.id, &wanted).await.map_err(Fault::cloud)?;
             }
             return Ok(Actual::Live(vault));
@@ -165,7 +165,7 @@ impl Kind<Cloud> for Vault {
             location: required(self.location.as_ref())?.clone(),
             tenant_id: required(self.tenant.as_ref())?.clone(),
             rbac: self.rbac,
-            tags: ownership::marks(around.app),
+            tags: ownership::marks(context.app),
             recover,
         };
         match writer.azure.put_vault(&new).await {
@@ -180,12 +180,12 @@ impl Kind<Cloud> for Vault {
             Err(error) => Err(Fault::cloud(error)),
         }
     }
-    async fn remove(&self, _: Around<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
+    async fn remove(&self, _: NodeContext<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
         writer.azure.delete_vault(&self.id).await.map_err(Fault::cloud)
     }
-    async fn hand_over(&self, around: Around<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
+    async fn hand_over(&self, context: NodeContext<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
         let Actual::Live(vault) = before else { return Ok(()) };
-        let tags = ownership::marked(around.app, &vault.tags);
+        let tags = ownership::marked(context.app, &vault.tags);
         writer.azure.tag_vault(&self.id, &tags).await.map(drop).map_err(Fault::cloud)
     }
     fn commands(&self) -> Vec<String> {

@@ -34,9 +34,9 @@ impl Reader {
     }
 
     /// One memory per cluster and pass. Whether it is the right cluster is asked each time: what is known of it may change in a pass.
-    pub async fn cluster(&self, lies: &Lies) -> Result<cluster::Read, Fault> {
-        let cluster = self.clusters.checked(lies).await?;
-        Ok(self.reads.lock().await.entry(lies.context.clone()).or_insert_with(|| cluster.read()).clone())
+    pub async fn cluster(&self, target: &ClusterTarget) -> Result<cluster::Read, Fault> {
+        let cluster = self.clusters.checked(target).await?;
+        Ok(self.reads.lock().await.entry(target.context.clone()).or_insert_with(|| cluster.read()).clone())
     }
 
     /// Lets go of all objects that were read.
@@ -56,16 +56,17 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub async fn cluster(&self, lies: &Lies) -> Result<cluster::Write, Fault> {
-        self.clusters.writer(lies).await
+    pub async fn cluster(&self, target: &ClusterTarget) -> Result<cluster::Write, Fault> {
+        self.clusters.writer(target).await
     }
 }
 
 /// In which cluster a Kubernetes object lies, and how it is reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Lies {
+pub struct ClusterTarget {
     /// Name of the managed cluster.
-    pub cluster: String,
+    #[serde(alias = "cluster")]
+    pub name: String,
     /// Context of the kubeconfig.
     pub context: String,
     /// Host names of its API server, as ARM tells them; empty: not known to ARM.
@@ -136,26 +137,26 @@ impl Clusters {
         cluster::Cluster::contexts(&self.settings)
     }
 
-    pub async fn reader(&self, lies: &Lies) -> Result<cluster::Read, Fault> {
-        Ok(self.checked(lies).await?.read())
+    pub async fn reader(&self, target: &ClusterTarget) -> Result<cluster::Read, Fault> {
+        Ok(self.checked(target).await?.read())
     }
 
-    pub async fn writer(&self, lies: &Lies) -> Result<cluster::Write, Fault> {
-        let cluster = self.checked(lies).await?;
+    pub async fn writer(&self, target: &ClusterTarget) -> Result<cluster::Write, Fault> {
+        let cluster = self.checked(target).await?;
         Ok(if self.rehearsing { cluster.rehearse() } else { cluster.write() })
     }
 
     /// The cluster that ARM tells of and the context must be the same one: writing an app's objects into another cluster by a
     /// stale context is the worst that could happen quietly.
-    async fn checked(&self, lies: &Lies) -> Result<cluster::Cluster, Fault> {
-        let cluster = self.open(Some(&lies.context)).await.map_err(Fault::cloud)?;
-        let hosts = lies.hosts.get()?;
+    async fn checked(&self, target: &ClusterTarget) -> Result<cluster::Cluster, Fault> {
+        let cluster = self.open(Some(&target.context)).await.map_err(Fault::cloud)?;
+        let hosts = target.hosts.get()?;
         let server = cluster.server_host();
         if self.any_server || hosts.iter().any(|h| h.eq_ignore_ascii_case(server)) {
             return Ok(cluster);
         }
         Err(Fault::refused(
-            format!("the context {} leads to {server}, but the cluster {} is {}", lies.context, lies.cluster, hosts.join(" or ")),
+            format!("the context {} leads to {server}, but the cluster {} is {}", target.context, target.name, hosts.join(" or ")),
             "Name the right context with `--context`, or pass `--any-server` if you reach the cluster by a tunnel.",
         ))
     }

@@ -3,7 +3,7 @@
 use super::{
     model::{API_VERSION, IdentitySpec, KIND, ObjectNames, Source, Spec, VaultSpec, Workload},
     names::{self, Checked},
-    near::nearest,
+    suggest::nearest,
 };
 use std::collections::{BTreeMap, BTreeSet};
 

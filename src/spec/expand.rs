@@ -1,13 +1,13 @@
-//! From a spec, or one command's wish, to the graph of what is wanted. Pure: what earlier commands named comes in as `Memory`.
+//! From a spec, or one command's wish, to the graph of what is wanted. Pure: what earlier commands named comes in as `KnownResources`.
 //! This is the only place that makes references between resources.
 
 mod parts;
 mod spelling;
 
 use super::{
-    memory::{ClusterRef, Memory},
+    known::{ClusterRef, KnownResources},
     model::{Model, Spec},
-    wish::Wish,
+    request::Request,
 };
 use crate::{
     azure::{
@@ -33,7 +33,7 @@ use crate::{
         secret::{self, Secret},
         values,
         vault::{self, Vault},
-        world::Lies,
+        world::ClusterTarget,
     },
 };
 use spelling::Spelling;
@@ -51,7 +51,7 @@ pub struct Context<'a> {
     pub location: Option<&'a str>,
     /// The cluster that Kubernetes objects go to; None: none could be told.
     pub cluster: Option<&'a ClusterRef>,
-    pub memory: &'a Memory,
+    pub memory: &'a KnownResources,
 }
 
 pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
@@ -72,16 +72,16 @@ pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
 }
 
 /// `remove`: the same things, to be taken away; what they refer to is only read.
-pub fn wish(wish: &Wish, remove: bool, context: &Context<'_>) -> Result<Desired, Fault> {
+pub fn request(request: &Request, remove: bool, context: &Context<'_>) -> Result<Desired, Fault> {
     let group = context.group.or(context.default_group);
     let desired = Desired::new(context.app, By::Command);
     let mut expansion = Expansion { context, group, location: context.location, spelling: Spelling::default(), desired };
-    expansion.wish(wish, remove)?;
+    expansion.request(request, remove)?;
     let mut desired = expansion.desired;
     if remove {
         for node in desired.nodes.values_mut() {
             node.intent = match node.intent {
-                Intent::Present if node.when.is_none() || matches!(wish, Wish::Vault { .. }) => Intent::Absent,
+                Intent::Present if node.when.is_none() || matches!(request, Request::Vault { .. }) => Intent::Absent,
                 _ => Intent::Optional,
             };
         }
@@ -114,7 +114,7 @@ impl<'a> Expansion<'a> {
     fn group_id(&self, group: Option<&str>, of: &str) -> Result<ArmId, Fault> {
         let Some(group) = group.or(self.group) else {
             return Err(Fault::refused(
-                format!("which resource group {of} lies in is not known"),
+                format!("which resource group {of} target in is not known"),
                 "Name it with `-g GROUP` (or PODID_RESOURCE_GROUP), or `resourceGroup:` in the spec.",
             ));
         };
@@ -317,15 +317,15 @@ impl<'a> Expansion<'a> {
         Ok(Principal { id: cluster::PRINCIPAL_ID.of(&key), kind: Input::Known(PrincipalKind::ServicePrincipal), key })
     }
 
-    fn lies(&mut self) -> Result<Lies, Fault> {
+    fn target(&mut self) -> Result<ClusterTarget, Fault> {
         let cluster = self.cluster_ref()?;
         let key = self.add_cluster()?;
-        Ok(Lies { cluster: cluster.id.name().to_owned(), context: cluster.context.clone(), hosts: cluster::HOSTS.of(&key) })
+        Ok(ClusterTarget { name: cluster.id.name().to_owned(), context: cluster.context.clone(), hosts: cluster::HOSTS.of(&key) })
     }
 
-    fn in_cluster(&mut self, key: &Key, lies: &Lies) {
+    fn in_cluster(&mut self, key: &Key, target: &ClusterTarget) {
         if let Some(node) = self.desired.nodes.get_mut(key) {
-            node.cluster = Some(lies.cluster.clone());
+            node.cluster = Some(target.name.clone());
         }
     }
 
@@ -336,7 +336,7 @@ impl<'a> Expansion<'a> {
         let at = scope.key;
         // MIC has this right once for all that it does in a cluster
         let nodes = shown == roles::VIRTUAL_MACHINE_CONTRIBUTOR && at.as_ref().is_some_and(|k| k.kind() == "cluster");
-        let serves = if nodes { Some(self.lies()?) } else { None };
+        let serves = if nodes { Some(self.target()?) } else { None };
         self.add(
             &key,
             &Role { role: shown, scope: scope.id, principal: to.id, principal_kind: to.kind, at, serves, note },

@@ -2,9 +2,9 @@
 
 use super::{
     check,
-    marks::Marks,
     model::{API_VERSION, KIND, Source, Spec},
-    near::nearest,
+    source_map::SourceMap,
+    suggest::nearest,
 };
 use crate::files::{
     self,
@@ -109,7 +109,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Loaded, Error> {
 }
 
 fn parse_checked(path: &Path, text: &str, check: fn(&Spec) -> Result<(), check::Complaint>) -> Result<Loaded, Error> {
-    let marks = Marks::of(text);
+    let marks = SourceMap::of(text);
     let wrong = |wrong: Wrong| Error::Wrong(Box::new(Wrong { file: path.to_owned(), ..wrong }));
     let mut spec: Spec = serde_saphyr::from_str(text).map_err(|error| wrong(explained(error.without_snippet(), &marks)))?;
     check(&spec).map_err(|complaint| wrong(placed(complaint, &marks)))?;
@@ -127,7 +127,7 @@ fn place_files(spec: &mut Spec, path: &Path) {
     }
 }
 
-fn placed(complaint: check::Complaint, marks: &Marks) -> Wrong {
+fn placed(complaint: check::Complaint, marks: &SourceMap) -> Wrong {
     let at = marks.values.get(&complaint.path).copied();
     Wrong {
         file: PathBuf::new(),
@@ -139,7 +139,7 @@ fn placed(complaint: check::Complaint, marks: &Marks) -> Wrong {
 }
 
 /// The parser's complaints in the words of a spec. No scalar is repeated where a secret's value may stand.
-fn explained(error: &Yaml, marks: &Marks) -> Wrong {
+fn explained(error: &Yaml, marks: &SourceMap) -> Wrong {
     let mut at = error.location().map(|l| (l.line(), l.column())).filter(|at| at.0 > 0);
     let path = at.and_then(|at| marks.path_at(at)).unwrap_or_default().to_owned();
     let within = |path: &str| if path.is_empty() { String::new() } else { format!("{}: ", known_part(path)) };

@@ -2,10 +2,10 @@
 
 mod check;
 pub mod expand;
+pub mod known;
 pub mod load;
-mod marks;
-pub mod memory;
 pub mod model;
 pub mod names;
-pub mod near;
-pub mod wish;
+pub mod request;
+mod source_map;
+pub mod suggest;

@@ -1,6 +1,7 @@
 //! Azure's and Kubernetes' own rules for names, checked before any call: a name that breaks them never gets near a URL.
 //! Each answers the rule in words. Sources: Azure "Naming rules and restrictions for Azure resources", Kubernetes "Object Names and IDs".
 
+use jiff::{Span, SpanRelativeTo};
 use std::time::Duration;
 
 pub type Checked = Result<(), String>;
@@ -278,25 +279,13 @@ pub fn key(text: &str) -> Checked {
 
 /// `90` (seconds), `90s`, `5m`, `1h30m`, `500ms`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let rule = || "a duration is a number of seconds, or such as `90s`, `5m`, `1h30m`".to_owned();
     if let Ok(seconds) = text.parse::<u32>() {
         return Ok(Duration::from_secs(seconds.into()));
     }
-    let (mut rest, mut total, mut last) = (text, Duration::ZERO, usize::MAX);
-    if rest.is_empty() {
-        return Err(rule());
-    }
-    let units = [("ms", 1_u64), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(rule)?;
-        let number: u32 = rest[..digits].parse().map_err(|_| rule())?;
-        let unit_ends = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |at| digits + at);
-        let at = units.iter().position(|(unit, _)| *unit == &rest[digits..unit_ends]).filter(|at| *at < last).ok_or_else(rule)?;
-        total += Duration::from_millis(u64::from(number) * units[at].1);
-        last = at;
-        rest = &rest[unit_ends..];
-    }
-    Ok(total)
+    let span: Option<Span> = text.parse().ok();
+    let exact = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+    let duration = exact.and_then(|exact| Duration::try_from(exact).ok());
+    duration.ok_or_else(|| "a duration is a number of seconds, or such as `90s`, `5m`, `1h30m`".to_owned())
 }
 
 #[cfg(test)]

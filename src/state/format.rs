@@ -52,7 +52,7 @@ impl Head {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Paper<E> {
+struct StateDocument<E> {
     version: u64,
     lineage: String,
     serial: u64,
@@ -77,7 +77,7 @@ pub enum Unread {
 
 /// Entries by app, then key: the same ledger gives the same bytes.
 pub fn print(head: &Head, ledger: &Ledger, mut to: impl Write) -> io::Result<()> {
-    let paper = Paper {
+    let paper = StateDocument {
         version: VERSION,
         lineage: head.lineage.clone(),
         serial: head.serial,
@@ -101,7 +101,7 @@ pub fn parse(text: &str) -> Result<(Head, Ledger), Unread> {
         Some(newer) if newer > VERSION => return Err(Unread::Newer(newer)),
         _ => return Err(Unread::Damaged("it has no version that podid knows".into())),
     }
-    let paper: Paper<Entry> = serde_json::from_str(text).map_err(damaged)?;
+    let paper: StateDocument<Entry> = serde_json::from_str(text).map_err(damaged)?;
     let mut seen = BTreeSet::new();
     for entry in &paper.entries {
         if !seen.insert((&entry.app, entry.key.as_str())) {

@@ -10,7 +10,7 @@ use super::{
         observe::said,
         plan::{Act, Action, Work},
         planner::settle::{Settled, is_ours_as_said, settle},
-        resource::{Again, Around, Erased, Owner, World},
+        resource::{Again, Erased, NodeContext, Owner, World},
     },
     Run,
 };
@@ -33,7 +33,7 @@ pub(super) async fn looked_at<W: World>(
         return Ok(action.clone());
     }
     let said = entry.map(|e| said(kind, e, placed)).transpose()?.flatten();
-    let around = Around {
+    let context = NodeContext {
         app,
         intent: node.intent,
         origin: said.map(|s| s.origin),
@@ -41,7 +41,7 @@ pub(super) async fn looked_at<W: World>(
         ours: None,
         recover: run.recover,
     };
-    let seen = match kind.look_again(placed.clone(), around, &run.writer).await? {
+    let seen = match kind.look_again(placed.clone(), context, &run.writer).await? {
         Again::NotSupported if action.unseen => {
             return Err(Fault::Bug(format!("{} could not be seen, and its kind does not look again", action.key)));
         }
@@ -53,12 +53,12 @@ pub(super) async fn looked_at<W: World>(
         }
         Again::Found(seen) => seen,
     };
-    let owner = kind.owner(placed, around, &seen.actual)?;
+    let owner = kind.owner(placed, context, &seen.actual)?;
     let ours = match said {
         Some(said) => is_ours_as_said(kind, said, owner, &seen.actual)?,
         None => owner == Owner::Ours,
     };
-    match settle(kind, node, placed, Around { ours: Some(ours), ..around }, &seen.actual, run.adopt)? {
+    match settle(kind, node, placed, NodeContext { ours: Some(ours), ..context }, &seen.actual, run.adopt)? {
         Settled::Refused { reason, way_out, .. } => Err(Fault::refused(reason, way_out)),
         Settled::Do { act, origin, changes, why } => {
             let act = if action.act == Act::Replace { Act::Replace } else { act };

@@ -9,7 +9,7 @@ use super::{
         key::Key,
         ledger::{Ledger, LedgerChange, Origin},
         plan::{Act, Action},
-        resource::{Around, Erased, Owner, World},
+        resource::{Erased, NodeContext, Owner, World},
     },
     Run, again,
     record::{Line, forgotten, left_of, written},
@@ -23,7 +23,7 @@ use std::{
 use tokio::sync::Mutex;
 
 /// The ledger and what is known, shared by the running actions.
-pub(super) struct Book {
+pub(super) struct RunState {
     pub ledger: Ledger,
     pub known: Known,
     pub unsaved: Option<String>,
@@ -32,13 +32,13 @@ pub(super) struct Book {
 pub(super) type Lanes = Arc<std::sync::Mutex<BTreeMap<String, Arc<Mutex<()>>>>>;
 
 /// Why an action did not come to its end.
-pub(super) enum Cut {
+pub(super) enum Stopped {
     Failed(Fault),
     /// It had not begun.
     NotStarted(&'static str),
 }
 
-impl From<Fault> for Cut {
+impl From<Fault> for Stopped {
     fn from(fault: Fault) -> Self {
         Self::Failed(fault)
     }
@@ -51,9 +51,9 @@ pub(super) async fn one<W: World>(
     run: Arc<Run<W>>,
     action: Action,
     app: String,
-    book: Arc<Mutex<Book>>,
+    book: Arc<Mutex<RunState>>,
     lanes: Lanes,
-) -> (Key, Act, Duration, Result<Act, Cut>) {
+) -> (Key, Act, Duration, Result<Act, Stopped>) {
     let (key, act) = (action.key.clone(), action.act);
     let begun = Instant::now();
     let outcome = working_on(key.clone(), perform(&run, &action, &app, &book, &lanes)).await;
@@ -61,7 +61,7 @@ pub(super) async fn one<W: World>(
 }
 
 /// Returns what was done: the planned act, or what became of it when the thing was looked at again.
-async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mutex<Book>, lanes: &Lanes) -> Result<Act, Cut> {
+async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mutex<RunState>, lanes: &Lanes) -> Result<Act, Stopped> {
     let kind = run.kinds.of(&action.kind)?;
     let node = action.work.node.as_ref().ok_or_else(|| Fault::Bug(format!("{} has no node", action.key)))?;
     let placed = match action.act {
@@ -77,15 +77,15 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
         None => None,
     };
     if *run.stop.borrow() {
-        return Err(Cut::NotStarted(INTERRUPTED));
+        return Err(Stopped::NotStarted(INTERRUPTED));
     }
     if book.lock().await.unsaved.is_some() {
-        return Err(Cut::NotStarted(UNSAVED));
+        return Err(Stopped::NotStarted(UNSAVED));
     }
     (run.tell)(Event::Started { key: action.key.clone(), act: action.act });
     let entry = book.lock().await.ledger.get(app, &action.key).cloned();
     let action = &again::looked_at(run, kind, action, node, &placed, app, entry.as_ref()).await?;
-    let around = Around {
+    let context = NodeContext {
         app,
         intent: node.intent,
         origin: Some(action.origin),
@@ -96,22 +96,22 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     let mut left = left_of(action);
     let before = action.work.actual.as_deref().cloned();
     let ahead =
-        if matches!(action.act, Act::Delete | Act::HandOver) { BTreeMap::new() } else { kind.ahead(&placed, around, before.as_ref())? };
+        if matches!(action.act, Act::Delete | Act::HandOver) { BTreeMap::new() } else { kind.ahead(&placed, context, before.as_ref())? };
     let line = Line { placed: &placed, outputs: ahead, left: left.clone(), doing: Some(action.act) };
     save(run, book, |ledger| written(ledger, app, action, line)).await?;
     if action.act == Act::HandOver {
         if let (Some(heir), Some(actual)) = (action.work.heirs.first(), before) {
-            let around = Around { app: &heir.app, intent: Intent::Present, ours: Some(true), ..around };
-            kind.hand_over(placed.clone(), around, actual, &run.writer).await?;
+            let context = NodeContext { app: &heir.app, intent: Intent::Present, ours: Some(true), ..context };
+            kind.hand_over(placed.clone(), context, actual, &run.writer).await?;
         }
         save(run, book, |ledger| forgotten(ledger, app, action)).await?;
         return Ok(action.act);
     }
     if action.act == Act::Delete {
         if let Some(actual) = before {
-            kind.remove(placed.clone(), around, actual, &run.writer).await?;
+            kind.remove(placed.clone(), context, actual, &run.writer).await?;
         }
-        clear(run, kind, action, around, None).await?;
+        clear(run, kind, action, context, None).await?;
         save(run, book, |ledger| forgotten(ledger, app, action)).await?;
         return Ok(action.act);
     }
@@ -121,8 +121,8 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     let outputs = if is_there || action.act == Act::Replace && before.is_some() && action.changes.is_empty() {
         Outputs::clone(&action.work.outputs)
     } else {
-        let seen = kind.put(placed.clone(), around, before, &run.writer).await?;
-        origin = match kind.owner(&placed, around, &seen.actual)? {
+        let seen = kind.put(placed.clone(), context, before, &run.writer).await?;
+        origin = match kind.owner(&placed, context, &seen.actual)? {
             // what was brought back carries its marks: it was ours before
             Owner::Ours => Origin::Created,
             // somebody else was quicker between plan and put: theirs was taken as it is
@@ -135,7 +135,7 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     if action.act == Act::Replace {
         let line = Line { placed: &placed, outputs: outputs.clone(), left: left.clone(), doing: Some(action.act) };
         save(run, book, |ledger| written(ledger, app, action, line)).await?;
-        clear(run, kind, action, around, Some(&placed)).await?;
+        clear(run, kind, action, context, Some(&placed)).await?;
         left = action.work.left.iter().filter(|(_, actual)| actual.is_none()).map(|(left, _)| left.clone()).collect();
     }
     let line = Line { placed: &placed, outputs: outputs.clone(), left, doing: None };
@@ -149,7 +149,7 @@ async fn clear<W: World>(
     run: &Run<W>,
     kind: &dyn Erased<W>,
     action: &Action,
-    around: Around<'_>,
+    context: NodeContext<'_>,
     placed: Option<&Value>,
 ) -> Result<(), Fault> {
     let now = placed.map(|p| kind.place(p)).transpose()?.flatten();
@@ -158,20 +158,20 @@ async fn clear<W: World>(
         if now.is_some() && kind.place(&left.placed)? == now {
             continue;
         }
-        let around = Around {
+        let context = NodeContext {
             intent: Intent::Absent,
             origin: Some(left.origin),
             recorded: &left.outputs,
             ours: Some(left.origin == Origin::Created),
-            ..around
+            ..context
         };
-        kind.remove(Value::clone(&left.placed), around, actual, &run.writer).await?;
+        kind.remove(Value::clone(&left.placed), context, actual, &run.writer).await?;
     }
     Ok(())
 }
 
 /// Returns when the change is on the disk; other actions go on meanwhile.
-async fn save<W: World>(run: &Run<W>, book: &Mutex<Book>, change: impl FnOnce(&Ledger) -> Vec<LedgerChange>) -> Result<(), Fault> {
+async fn save<W: World>(run: &Run<W>, book: &Mutex<RunState>, change: impl FnOnce(&Ledger) -> Vec<LedgerChange>) -> Result<(), Fault> {
     let saved = {
         let mut book = book.lock().await;
         let changes = change(&book.ledger);

@@ -3,7 +3,7 @@
 use super::super::{
     desired::{By, Intent},
     input::Outputs,
-    ledger::{Entry, Ledger, LedgerChange, Left, Origin},
+    ledger::{Entry, FormerPlace, Ledger, LedgerChange, Origin},
     plan::{Act, Action, Heir, Plan},
 };
 use serde_json::Value;
@@ -22,7 +22,7 @@ pub(super) fn remember_what_stays(plan: &Plan, ledger: &mut Ledger) -> Vec<Ledge
             Act::Keep if reads(action) && ledger.get(&plan.app, &action.key).is_some_and(|e| e.origin != Origin::Existing) => continue,
             _ => as_seen(ledger, &plan.app, action),
         };
-        changes.retain(|change| !ledger.holds(change));
+        changes.retain(|change| !ledger.has(change));
         changes.iter().cloned().for_each(|change| ledger.apply(change));
         all.append(&mut changes);
     }
@@ -52,11 +52,11 @@ fn shared(placed: &Value, spec: &Arc<Value>) -> Arc<Value> {
 pub(super) struct Line<'a> {
     pub placed: &'a Value,
     pub outputs: Outputs,
-    pub left: Vec<Left>,
+    pub left: Vec<FormerPlace>,
     pub doing: Option<Act>,
 }
 
-pub(super) fn left_of(action: &Action) -> Vec<Left> {
+pub(super) fn left_of(action: &Action) -> Vec<FormerPlace> {
     action.work.left.iter().map(|(left, _)| left.clone()).collect()
 }
 

@@ -6,10 +6,10 @@ use super::{
         fault::Fault,
         input::needs,
         key::Key,
-        ledger::{Entry, Ledger, Left, Origin},
-        observe::{Said, said},
+        ledger::{Entry, FormerPlace, Ledger, Origin},
+        observe::{Recorded, said},
         plan::Heir,
-        resource::{Around, Data, Erased, Kinds, Owner, Seen, World},
+        resource::{Data, Erased, Kinds, NodeContext, Owner, Seen, World},
     },
     NOTHING, Planner,
     settle::is_ours_as_said,
@@ -20,18 +20,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// Apps by what they claim.
 pub(super) type Claims = BTreeMap<Key, BTreeSet<String>>;
 /// What is cleared away of former places, and who takes over what was shared there.
-pub(super) type Leaving = (Vec<(Left, Option<Value>)>, Vec<Heir>);
+pub(super) type Leaving = (Vec<(FormerPlace, Option<Value>)>, Vec<Heir>);
 
 impl<'a, W: World> Planner<'a, W> {
     /// What the ledger says of the place at which the thing is looked for now.
-    pub(super) fn said(&self, node: &Node, kind: &dyn Erased<W>, placed: &Value) -> Result<Option<Said<'a>>, Fault> {
+    pub(super) fn said(&self, node: &Node, kind: &dyn Erased<W>, placed: &Value) -> Result<Option<Recorded<'a>>, Fault> {
         let entry = self.ledger.get(&self.desired.app, &node.key);
         Ok(entry.map(|e| said(kind, e, placed)).transpose()?.flatten())
     }
 
-    pub(super) fn around(&self, node: &Node, kind: &dyn Erased<W>, placed: &Value) -> Result<Around<'a>, Fault> {
+    pub(super) fn context(&self, node: &Node, kind: &dyn Erased<W>, placed: &Value) -> Result<NodeContext<'a>, Fault> {
         let said = self.said(node, kind, placed)?;
-        Ok(Around {
+        Ok(NodeContext {
             app: &self.desired.app,
             intent: node.intent,
             origin: said.map(|s| s.origin),
@@ -42,7 +42,7 @@ impl<'a, W: World> Planner<'a, W> {
     }
 
     pub(super) fn is_ours(&self, node: &Node, kind: &dyn Erased<W>, placed: &Value, seen: &Seen) -> Result<bool, Fault> {
-        let owner = kind.owner(placed, self.around(node, kind, placed)?, &seen.actual)?;
+        let owner = kind.owner(placed, self.context(node, kind, placed)?, &seen.actual)?;
         Ok(match self.said(node, kind, placed)? {
             Some(said) => self.ours_as_said(kind, said, owner, seen)?,
             None => match owner {
@@ -53,7 +53,7 @@ impl<'a, W: World> Planner<'a, W> {
         })
     }
 
-    fn ours_as_said(&self, kind: &dyn Erased<W>, said: Said<'_>, owner: Owner, seen: &Seen) -> Result<bool, Fault> {
+    fn ours_as_said(&self, kind: &dyn Erased<W>, said: Recorded<'_>, owner: Owner, seen: &Seen) -> Result<bool, Fault> {
         is_ours_as_said(kind, said, owner, &seen.actual)
     }
 
@@ -73,7 +73,7 @@ impl<'a, W: World> Planner<'a, W> {
         let (mut away, mut heirs) = (Vec::new(), Vec::new());
         for old in self.observed.old.get(&node.key).into_iter().flatten() {
             let left = &old.left;
-            let around = Around {
+            let context = NodeContext {
                 app: &self.desired.app,
                 intent: Intent::Absent,
                 origin: Some(left.origin),
@@ -81,7 +81,7 @@ impl<'a, W: World> Planner<'a, W> {
                 ours: None,
                 recover: false,
             };
-            let owner = kind.owner(&left.placed, around, &old.seen.actual)?;
+            let owner = kind.owner(&left.placed, context, &old.seen.actual)?;
             if left.origin != Origin::Extended && !self.ours_as_said(kind, left.into(), owner, &old.seen)? {
                 continue;
             }

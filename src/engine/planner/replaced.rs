@@ -3,29 +3,29 @@
 use super::super::{
     fault::Fault,
     input::shown,
-    ledger::{Left, Origin},
+    ledger::{FormerPlace, Origin},
     resource::{Change, Erased, World},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The fields that become others, from the old thing's to the new one's. `left`: what is cleared away, the latest last.
-pub(super) fn changes<W: World>(kind: &dyn Erased<W>, placed: &Value, left: &[(Left, Option<Value>)]) -> Result<Vec<Change>, Fault> {
+pub(super) fn changes<W: World>(kind: &dyn Erased<W>, placed: &Value, left: &[(FormerPlace, Option<Value>)]) -> Result<Vec<Change>, Fault> {
     let Some(old) = there(left).last() else { return Ok(Vec::new()) };
-    let before: BTreeMap<&str, Value> = kind.summary(&old.placed)?.into_iter().collect();
+    let before: BTreeMap<&str, Value> = kind.creation_summary(&old.placed)?.into_iter().collect();
     let field = |(field, to): (&'static str, Value)| {
         let from = before.get(field).map(shown).unwrap_or_default();
         Change { field: field.into(), from, to: shown(&to) }
     };
-    let mut changes: Vec<Change> = kind.summary(placed)?.into_iter().map(field).filter(|c| c.from != c.to).collect();
+    let mut changes: Vec<Change> = kind.creation_summary(placed)?.into_iter().map(field).filter(|c| c.from != c.to).collect();
     let known_by = kind.identifiers(placed, &old.outputs)?;
     changes.extend(known_by.into_iter().map(|(field, from)| Change { field: field.into(), from, to: json!("(new)") }));
     Ok(changes)
 }
 
 /// What the plan says of the old things; None where nothing is cleared away.
-pub(super) fn deletion(left: &[(Left, Option<Value>)]) -> Option<String> {
-    let one = |left: &Left| match (left.origin, left.outputs.get("id").and_then(Value::as_str)) {
+pub(super) fn deletion(left: &[(FormerPlace, Option<Value>)]) -> Option<String> {
+    let one = |left: &FormerPlace| match (left.origin, left.outputs.get("id").and_then(Value::as_str)) {
         (Origin::Extended, _) => "what podid added to the old one is taken back".to_owned(),
         (_, Some(id)) => format!("the old one is deleted: {id}"),
         (_, None) => "the old one is deleted".to_owned(),
@@ -35,6 +35,6 @@ pub(super) fn deletion(left: &[(Left, Option<Value>)]) -> Option<String> {
     (!all.is_empty()).then(|| all.join("; "))
 }
 
-fn there(left: &[(Left, Option<Value>)]) -> impl DoubleEndedIterator<Item = &Left> {
+fn there(left: &[(FormerPlace, Option<Value>)]) -> impl DoubleEndedIterator<Item = &FormerPlace> {
     left.iter().filter(|(_, actual)| actual.is_some()).map(|(left, _)| left)
 }

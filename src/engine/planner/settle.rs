@@ -5,9 +5,9 @@ use super::super::{
     desired::Node,
     fault::Fault,
     ledger::Origin,
-    observe::Said,
+    observe::Recorded,
     plan::Act,
-    resource::{Around, Change, Data, Diff, Erased, Owner, World},
+    resource::{Change, Data, Diff, Erased, NodeContext, Owner, World},
 };
 use serde_json::Value;
 
@@ -41,27 +41,27 @@ pub(in crate::engine) fn settle<W: World>(
     kind: &dyn Erased<W>,
     node: &Node,
     placed: &Value,
-    around: Around<'_>,
+    context: NodeContext<'_>,
     actual: &Value,
     adopt: bool,
 ) -> Result<Settled, Fault> {
-    let (ours, recorded) = (around.ours == Some(true), around.origin);
+    let (ours, recorded) = (context.ours == Some(true), context.origin);
     let origin = if ours { Origin::Created } else { recorded.filter(|o| *o != Origin::Created).unwrap_or(Origin::Adopted) };
     let update = |origin, changes, why| Settled::Do { act: Act::Update, origin, changes, why };
-    Ok(match kind.diff(placed, around, actual)? {
+    Ok(match kind.diff(placed, context, actual)? {
         Diff::Same if ours || recorded.is_some_and(|o| o != Origin::Existing) => {
             Settled::Do { act: Act::Keep, origin, changes: Vec::new(), why: None }
         }
         Diff::Same => Settled::Do { act: Act::Adopt, origin: Origin::Adopted, changes: Vec::new(), why: None },
-        Diff::Update(changes) if ours => update(origin, changes, both(kind.note(&node.spec)?, kind.remark(placed, actual)?)),
+        Diff::Update(changes) if ours => update(origin, changes, both(kind.plan_note(&node.spec)?, kind.change_note(placed, actual)?)),
         Diff::Update(changes) if adopt => {
-            update(Origin::Adopted, changes, both(Some("taken over by --adopt".into()), kind.remark(placed, actual)?))
+            update(Origin::Adopted, changes, both(Some("taken over by --adopt".into()), kind.change_note(placed, actual)?))
         }
         Diff::Update(changes) => {
             let fields: Vec<&str> = changes.iter().map(|c| c.field.as_str()).collect();
             let usual = || "Take it over as it is wanted with `--adopt`, or choose another name.".to_owned();
             Settled::Refused {
-                reason: format!("{} is there, is not podid's (app {}), and differs in {}", node.key, around.app, fields.join(", ")),
+                reason: format!("{} is there, is not podid's (app {}), and differs in {}", node.key, context.app, fields.join(", ")),
                 way_out: kind.way_out(placed, actual)?.unwrap_or_else(usual),
                 changes,
             }
@@ -73,7 +73,7 @@ pub(in crate::engine) fn settle<W: World>(
                 (false, Data::None) => Origin::Extended,
                 (false, Data::Holder | Data::Content) => Origin::Adopted,
             };
-            update(origin, changes, kind.note(&node.spec)?)
+            update(origin, changes, kind.plan_note(&node.spec)?)
         }
         Diff::Refuse { reason, way_out } => Settled::Refused { reason, way_out, changes: Vec::new() },
     })
@@ -82,7 +82,7 @@ pub(in crate::engine) fn settle<W: World>(
 /// Whether what was seen is ours, by what the ledger says of it and by what it says itself.
 pub(in crate::engine) fn is_ours_as_said<W: World>(
     kind: &dyn Erased<W>,
-    said: Said<'_>,
+    said: Recorded<'_>,
     owner: Owner,
     actual: &Value,
 ) -> Result<bool, Fault> {

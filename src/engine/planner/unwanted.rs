@@ -56,7 +56,7 @@ impl<W: World> Planner<'_, W> {
             };
         };
         let extended = recorded == Some(Origin::Extended);
-        let owner = kind.owner(&placed, self.around(node, kind, &placed)?, &seen.actual)?;
+        let owner = kind.owner(&placed, self.context(node, kind, &placed)?, &seen.actual)?;
         let ours = extended || self.is_ours(node, kind, &placed, seen)?;
         self.ours.insert(node.key.clone(), ours);
         if !ours {
@@ -105,7 +105,7 @@ impl<W: World> Planner<'_, W> {
                 let (what, name) = (if data == Data::Holder { "holds" } else { "is" }, node.key.names());
                 (Act::Keep, Some(format!("it {what} data: `--delete-data {name}` deletes it")))
             }
-            _ => match kind.holds(&placed, &seen.actual)? {
+            _ => match kind.deletion_blocker(&placed, &seen.actual)? {
                 Some(what) => (Act::Keep, Some(what)),
                 None => (Act::Delete, None),
             },

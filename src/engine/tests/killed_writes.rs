@@ -21,7 +21,7 @@ use std::{
 
 /// What a killed run leaves: the files beside each other, and the world.
 #[derive(Clone)]
-struct Left {
+struct FormerPlace {
     files: BTreeMap<String, Vec<u8>>,
     world: Moment,
     when: &'static str,
@@ -32,7 +32,7 @@ struct Witness {
     state: Arc<dyn Keeper>,
     path: PathBuf,
     land: Arc<Land>,
-    left: Arc<Mutex<Vec<Left>>>,
+    left: Arc<Mutex<Vec<FormerPlace>>>,
 }
 
 const STATE: &str = "podid.state.json";
@@ -62,7 +62,7 @@ impl Keeper for Witness {
         Box::pin(async move {
             saving.await?;
             let after = files(&path);
-            let add = |files: BTreeMap<String, Vec<u8>>, when| left.lock().unwrap().push(Left { files, world: world.clone(), when });
+            let add = |files: BTreeMap<String, Vec<u8>>, when| left.lock().unwrap().push(FormerPlace { files, world: world.clone(), when });
             add(before.clone(), "before a line");
             let begin = before.get(JOURNAL).map_or(0, Vec::len);
             for part in 1..4 {
@@ -83,7 +83,7 @@ impl Keeper for Witness {
         Box::pin(async move {
             finishing.await?;
             let after = files(&path);
-            let add = |files, when| left.lock().unwrap().push(Left { files, world: world.clone(), when });
+            let add = |files, when| left.lock().unwrap().push(FormerPlace { files, world: world.clone(), when });
             add(before.clone(), "before the journal goes into the file");
             let mut both = after.clone();
             both.extend(before.get(JOURNAL).map(|journal| (JOURNAL.to_owned(), journal.clone())));
@@ -104,7 +104,7 @@ fn lab(path: &Path, world: &Moment) -> Lab {
     lab
 }
 
-fn witnessed(path: &Path, world: &Moment) -> (Lab, Arc<Mutex<Vec<Left>>>) {
+fn witnessed(path: &Path, world: &Moment) -> (Lab, Arc<Mutex<Vec<FormerPlace>>>) {
     let left = Arc::default();
     let mut lab = lab(path, world);
     let state = state(path).keeper();
@@ -113,7 +113,7 @@ fn witnessed(path: &Path, world: &Moment) -> (Lab, Arc<Mutex<Vec<Left>>>) {
 }
 
 /// Runs `run` in a world, and again from each thing that it may leave when it is killed.
-async fn killed(begin: &Left, wanted: impl Fn(&Lab) -> Graph, at_least: usize) -> Left {
+async fn killed(begin: &FormerPlace, wanted: impl Fn(&Lab) -> Graph, at_least: usize) -> FormerPlace {
     let room = tempfile::tempdir().unwrap();
     let path = room.path().join(STATE);
     begin.files.iter().for_each(|(name, bytes)| fs::write(room.path().join(name), bytes).unwrap());
@@ -137,13 +137,13 @@ async fn killed(begin: &Left, wanted: impl Fn(&Lab) -> Graph, at_least: usize) -
         again.keeper = None;
         assert_eq!(state(&path).ledger(), whole.ledger, "killed {}: the files", at.when);
     }
-    Left { files: files(&path), world: world(&whole.land), when: "" }
+    FormerPlace { files: files(&path), world: world(&whole.land), when: "" }
 }
 
 #[tokio::test]
 async fn a_run_that_is_killed_at_any_write_of_its_state_is_finished_by_the_next() {
     let nothing = Moment { ledger: Default::default(), things: BTreeMap::new(), made: BTreeMap::new() };
-    let empty = Left { files: BTreeMap::new(), world: nothing, when: "" };
+    let empty = FormerPlace { files: BTreeMap::new(), world: nothing, when: "" };
     let made = killed(&empty, |_| everything("red", "a"), 60).await;
     let changed = killed(&made, |_| everything("blue", "b"), 40).await;
     let removed = killed(&changed, Lab::nothing, 60).await;

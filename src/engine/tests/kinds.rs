@@ -6,7 +6,7 @@ use crate::engine::{
     fault::Fault,
     input::{After, Field, Input, Outputs},
     key::Key,
-    resource::{Again, Around, Change, Data, Diff, Erased, Kind, Kinds, Of, Owner, Side},
+    resource::{Again, Change, Data, Diff, Erased, Kind, Kinds, NodeContext, Of, Owner, Side},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, from_value, json};
@@ -19,16 +19,16 @@ static TABLE: &[&dyn Erased<Toy>] =
 
 pub const ID: Field<String> = Field::new("id");
 
-fn tagged(around: Around<'_>, thing: &Thing) -> Owner {
+fn tagged(context: NodeContext<'_>, thing: &Thing) -> Owner {
     match thing.tag.as_deref() {
         None => Owner::Unmarked,
-        Some(app) if app == around.app => Owner::Ours,
+        Some(app) if app == context.app => Owner::Ours,
         Some(app) => Owner::Others(app.to_owned()),
     }
 }
 
-fn tag<'a>(around: Around<'a>) -> Option<&'a str> {
-    (around.ours == Some(true)).then_some(around.app)
+fn tag<'a>(context: NodeContext<'a>) -> Option<&'a str> {
+    (context.ours == Some(true)).then_some(context.app)
 }
 
 fn same_id(recorded: &Outputs, thing: &Thing) -> bool {
@@ -86,17 +86,17 @@ impl Kind<Toy> for Host {
     fn uses(&self) -> Vec<Key> {
         self.reads.iter().map(|name| Leaf::key(name)).collect()
     }
-    async fn observe(&self, _: Around<'_>, land: &Land) -> Result<Option<Thing>, Fault> {
+    async fn observe(&self, _: NodeContext<'_>, land: &Land) -> Result<Option<Thing>, Fault> {
         Ok(land.get(&self.path()))
     }
-    fn diff(&self, _: Around<'_>, thing: &Thing) -> Diff {
+    fn diff(&self, _: NodeContext<'_>, thing: &Thing) -> Diff {
         update([
             change("colour", thing.body.get("colour"), json!(self.colour)),
             change("on", Some(thing.body.get("on").unwrap_or(&json!([]))), json!(self.on)),
         ])
     }
-    fn owner(&self, around: Around<'_>, thing: &Thing) -> Owner {
-        tagged(around, thing)
+    fn owner(&self, context: NodeContext<'_>, thing: &Thing) -> Owner {
+        tagged(context, thing)
     }
     fn same(&self, recorded: &Outputs, thing: &Thing) -> bool {
         same_id(recorded, thing)
@@ -104,13 +104,13 @@ impl Kind<Toy> for Host {
     fn publish(&self, thing: &Thing) -> Outputs {
         id_of(thing)
     }
-    fn summary(&self) -> Vec<(&'static str, Value)> {
+    fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         vec![("colour", json!(self.colour)), ("on", json!(self.on)), ("lane", json!(self.lane))]
     }
-    fn holds(&self, thing: &Thing) -> Option<String> {
+    fn deletion_blocker(&self, thing: &Thing) -> Option<String> {
         thing.body.get("guest").map(|guest| format!("it holds {guest}"))
     }
-    async fn put(&self, around: Around<'_>, before: Option<Thing>, land: &Land) -> Result<Thing, Fault> {
+    async fn put(&self, context: NodeContext<'_>, before: Option<Thing>, land: &Land) -> Result<Thing, Fault> {
         // made by somebody else since it was looked for
         if let (None, Some(quicker)) = (before, land.get(&self.path())) {
             return Ok(quicker);
@@ -119,13 +119,13 @@ impl Kind<Toy> for Host {
             on.get()?;
         }
         let body = [("colour".to_owned(), json!(self.colour)), ("on".to_owned(), json!(self.on))].into();
-        land.put(&self.path(), body, tag(around), self.lane.clone()).await
+        land.put(&self.path(), body, tag(context), self.lane.clone()).await
     }
-    async fn remove(&self, _: Around<'_>, _: Thing, land: &Land) -> Result<(), Fault> {
+    async fn remove(&self, _: NodeContext<'_>, _: Thing, land: &Land) -> Result<(), Fault> {
         land.remove(&self.path(), self.lane.clone()).await
     }
-    async fn hand_over(&self, around: Around<'_>, before: Thing, land: &Land) -> Result<(), Fault> {
-        land.put(&self.path(), before.body, Some(around.app), None).await.map(drop)
+    async fn hand_over(&self, context: NodeContext<'_>, before: Thing, land: &Land) -> Result<(), Fault> {
+        land.put(&self.path(), before.body, Some(context.app), None).await.map(drop)
     }
     fn commands(&self) -> Vec<String> {
         vec![format!("toy host {} --colour {}", self.name, self.colour)]
@@ -158,13 +158,13 @@ impl Kind<Toy> for Right {
     fn place(&self) -> Option<String> {
         self.path().ok()
     }
-    async fn observe(&self, _: Around<'_>, land: &Land) -> Result<Option<Thing>, Fault> {
+    async fn observe(&self, _: NodeContext<'_>, land: &Land) -> Result<Option<Thing>, Fault> {
         Ok(land.get(&self.path()?))
     }
-    fn diff(&self, _: Around<'_>, thing: &Thing) -> Diff {
+    fn diff(&self, _: NodeContext<'_>, thing: &Thing) -> Diff {
         update([change("level", thing.body.get("level"), json!(self.level))])
     }
-    fn owner(&self, _: Around<'_>, _: &Thing) -> Owner {
+    fn owner(&self, _: NodeContext<'_>, _: &Thing) -> Owner {
         Owner::Untold
     }
     fn same(&self, recorded: &Outputs, thing: &Thing) -> bool {
@@ -173,10 +173,10 @@ impl Kind<Toy> for Right {
     fn publish(&self, thing: &Thing) -> Outputs {
         id_of(thing)
     }
-    async fn put(&self, _: Around<'_>, _: Option<Thing>, land: &Land) -> Result<Thing, Fault> {
+    async fn put(&self, _: NodeContext<'_>, _: Option<Thing>, land: &Land) -> Result<Thing, Fault> {
         land.put(&self.path()?, [("level".to_owned(), json!(self.level))].into(), None, None).await
     }
-    async fn remove(&self, _: Around<'_>, _: Thing, land: &Land) -> Result<(), Fault> {
+    async fn remove(&self, _: NodeContext<'_>, _: Thing, land: &Land) -> Result<(), Fault> {
         land.remove(&self.path()?, None).await
     }
 }
@@ -201,9 +201,9 @@ impl Share {
     fn path(&self) -> Result<String, Fault> {
         Ok(format!("share/{}/{}", self.on.get()?, self.who))
     }
-    fn added(&self, around: Around<'_>, before: Option<&Thing>) -> Vec<String> {
+    fn added(&self, context: NodeContext<'_>, before: Option<&Thing>) -> Vec<String> {
         let there = before.map(words).unwrap_or_default();
-        let mut added: Vec<String> = around.recorded.get(ADDED).map(|a| from_value(a.clone()).unwrap()).unwrap_or_default();
+        let mut added: Vec<String> = context.recorded.get(ADDED).map(|a| from_value(a.clone()).unwrap()).unwrap_or_default();
         added.extend(self.words.iter().filter(|w| !there.contains(w)).cloned());
         added.sort();
         added.dedup();
@@ -231,17 +231,17 @@ impl Kind<Toy> for Share {
     fn place(&self) -> Option<String> {
         self.path().ok()
     }
-    async fn observe(&self, _: Around<'_>, land: &Land) -> Result<Option<Entry>, Fault> {
+    async fn observe(&self, _: NodeContext<'_>, land: &Land) -> Result<Option<Entry>, Fault> {
         Ok(land.get(&self.path()?).map(|thing| Entry { thing, added: None }))
     }
-    fn diff(&self, _: Around<'_>, entry: &Entry) -> Diff {
+    fn diff(&self, _: NodeContext<'_>, entry: &Entry) -> Diff {
         let there = words(&entry.thing);
         if self.words.iter().all(|w| there.contains(w)) {
             return Diff::Same;
         }
         Diff::Extend(vec![Change { field: "words".into(), from: json!(there), to: json!(self.words) }])
     }
-    fn owner(&self, _: Around<'_>, _: &Entry) -> Owner {
+    fn owner(&self, _: NodeContext<'_>, _: &Entry) -> Owner {
         Owner::Untold
     }
     fn publish(&self, entry: &Entry) -> Outputs {
@@ -249,12 +249,12 @@ impl Kind<Toy> for Share {
         outputs.extend(entry.added.as_ref().map(|added| (ADDED.to_owned(), json!(added))));
         outputs
     }
-    fn ahead(&self, around: Around<'_>, before: Option<&Entry>) -> Outputs {
-        [(ADDED.into(), json!(self.added(around, before.map(|e| &e.thing))))].into()
+    fn ahead(&self, context: NodeContext<'_>, before: Option<&Entry>) -> Outputs {
+        [(ADDED.into(), json!(self.added(context, before.map(|e| &e.thing))))].into()
     }
-    async fn put(&self, around: Around<'_>, before: Option<Entry>, land: &Land) -> Result<Entry, Fault> {
+    async fn put(&self, context: NodeContext<'_>, before: Option<Entry>, land: &Land) -> Result<Entry, Fault> {
         let before = before.map(|e| e.thing);
-        let added = self.added(around, before.as_ref());
+        let added = self.added(context, before.as_ref());
         let mut all = land.get(&self.path()?).as_ref().map(words).unwrap_or_default();
         all.extend(self.words.iter().cloned());
         all.sort();
@@ -262,8 +262,8 @@ impl Kind<Toy> for Share {
         let thing = land.put(&self.path()?, [("words".to_owned(), json!(all))].into(), None, self.lane()).await?;
         Ok(Entry { thing, added: Some(added) })
     }
-    async fn remove(&self, around: Around<'_>, before: Entry, land: &Land) -> Result<(), Fault> {
-        let added: Vec<String> = match around.recorded.get(ADDED) {
+    async fn remove(&self, context: NodeContext<'_>, before: Entry, land: &Land) -> Result<(), Fault> {
+        let added: Vec<String> = match context.recorded.get(ADDED) {
             Some(added) => from_value(added.clone())?,
             None => self.words.clone(),
         };
@@ -297,24 +297,24 @@ impl Kind<Toy> for Store {
     const SIDE: Side = Side::Azure;
     const DATA: Data = Data::Holder;
     type Actual = Thing;
-    async fn observe(&self, _: Around<'_>, land: &Land) -> Result<Option<Thing>, Fault> {
+    async fn observe(&self, _: NodeContext<'_>, land: &Land) -> Result<Option<Thing>, Fault> {
         Ok(land.get(&self.path()))
     }
-    fn diff(&self, _: Around<'_>, _: &Thing) -> Diff {
+    fn diff(&self, _: NodeContext<'_>, _: &Thing) -> Diff {
         Diff::Same
     }
-    fn owner(&self, around: Around<'_>, thing: &Thing) -> Owner {
-        tagged(around, thing)
+    fn owner(&self, context: NodeContext<'_>, thing: &Thing) -> Owner {
+        tagged(context, thing)
     }
     fn publish(&self, thing: &Thing) -> Outputs {
         let mut outputs = id_of(thing);
         outputs.extend(thing.body.get(OPEN).map(|open| (OPEN.to_owned(), open.clone())));
         outputs
     }
-    async fn put(&self, around: Around<'_>, _: Option<Thing>, land: &Land) -> Result<Thing, Fault> {
-        land.put(&self.path(), BTreeMap::new(), tag(around), None).await
+    async fn put(&self, context: NodeContext<'_>, _: Option<Thing>, land: &Land) -> Result<Thing, Fault> {
+        land.put(&self.path(), BTreeMap::new(), tag(context), None).await
     }
-    async fn remove(&self, _: Around<'_>, _: Thing, land: &Land) -> Result<(), Fault> {
+    async fn remove(&self, _: NodeContext<'_>, _: Thing, land: &Land) -> Result<(), Fault> {
         land.remove(&self.path(), None).await
     }
 }
@@ -349,38 +349,38 @@ impl Kind<Toy> for Leaf {
     fn within(&self) -> Option<Key> {
         Some(self.store_key.clone())
     }
-    async fn observe(&self, _: Around<'_>, land: &Land) -> Result<Option<Thing>, Fault> {
+    async fn observe(&self, _: NodeContext<'_>, land: &Land) -> Result<Option<Thing>, Fault> {
         let path = self.path()?;
         land.lets_in(self.store.get()?).map_err(|fault| Fault::Blind(Box::new(fault)))?;
         Ok(land.get(&path))
     }
-    fn diff(&self, _: Around<'_>, thing: &Thing) -> Diff {
+    fn diff(&self, _: NodeContext<'_>, thing: &Thing) -> Diff {
         update([change("value", thing.body.get("value"), json!(self.value))])
     }
-    fn owner(&self, around: Around<'_>, thing: &Thing) -> Owner {
-        tagged(around, thing)
+    fn owner(&self, context: NodeContext<'_>, thing: &Thing) -> Owner {
+        tagged(context, thing)
     }
     fn publish(&self, thing: &Thing) -> Outputs {
         id_of(thing)
     }
-    fn summary(&self) -> Vec<(&'static str, Value)> {
+    fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         vec![("value", json!(self.value))]
     }
-    async fn look_again(&self, _: Around<'_>, land: &Land) -> Result<Again<Thing>, Fault> {
+    async fn look_again(&self, _: NodeContext<'_>, land: &Land) -> Result<Again<Thing>, Fault> {
         land.lets_in(self.store.get()?)?;
         Ok(land.get(&self.path()?).map_or(Again::Absent, Again::Found))
     }
-    async fn put(&self, around: Around<'_>, _: Option<Thing>, land: &Land) -> Result<Thing, Fault> {
+    async fn put(&self, context: NodeContext<'_>, _: Option<Thing>, land: &Land) -> Result<Thing, Fault> {
         land.lets_in(self.store.get()?)?;
-        land.put(&self.path()?, [("value".to_owned(), json!(self.value))].into(), tag(around), None).await
+        land.put(&self.path()?, [("value".to_owned(), json!(self.value))].into(), tag(context), None).await
     }
-    async fn hand_over(&self, around: Around<'_>, before: Thing, land: &Land) -> Result<(), Fault> {
-        land.put(&self.path()?, before.body, Some(around.app), None).await.map(drop)
+    async fn hand_over(&self, context: NodeContext<'_>, before: Thing, land: &Land) -> Result<(), Fault> {
+        land.put(&self.path()?, before.body, Some(context.app), None).await.map(drop)
     }
     fn inherited(self) -> Self {
         Self { value: String::new(), ..self }
     }
-    async fn remove(&self, _: Around<'_>, _: Thing, land: &Land) -> Result<(), Fault> {
+    async fn remove(&self, _: NodeContext<'_>, _: Thing, land: &Land) -> Result<(), Fault> {
         land.lets_in(self.store.get()?)?;
         land.remove(&self.path()?, None).await
     }
@@ -402,25 +402,25 @@ impl Kind<Toy> for Gate {
     const KIND: &'static str = "gate";
     const SIDE: Side = Side::Kubernetes;
     type Actual = Thing;
-    async fn observe(&self, _: Around<'_>, land: &Land) -> Result<Option<Thing>, Fault> {
+    async fn observe(&self, _: NodeContext<'_>, land: &Land) -> Result<Option<Thing>, Fault> {
         Ok(land.get(&format!("gate/{}", self.name)))
     }
-    fn diff(&self, _: Around<'_>, _: &Thing) -> Diff {
+    fn diff(&self, _: NodeContext<'_>, _: &Thing) -> Diff {
         Diff::Same
     }
-    fn owner(&self, _: Around<'_>, _: &Thing) -> Owner {
+    fn owner(&self, _: NodeContext<'_>, _: &Thing) -> Owner {
         Owner::Unmarked
     }
     fn publish(&self, thing: &Thing) -> Outputs {
         id_of(thing)
     }
-    fn missing(&self) -> (String, String) {
+    fn not_found(&self) -> (String, String) {
         (format!("the gate {} is not there", self.name), "Build it first.".into())
     }
-    async fn put(&self, _: Around<'_>, _: Option<Thing>, _: &Land) -> Result<Thing, Fault> {
+    async fn put(&self, _: NodeContext<'_>, _: Option<Thing>, _: &Land) -> Result<Thing, Fault> {
         Err(Fault::Bug("a gate is never made".into()))
     }
-    async fn remove(&self, _: Around<'_>, _: Thing, _: &Land) -> Result<(), Fault> {
+    async fn remove(&self, _: NodeContext<'_>, _: Thing, _: &Land) -> Result<(), Fault> {
         Err(Fault::Bug("a gate is never taken away".into()))
     }
 }

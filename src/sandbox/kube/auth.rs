@@ -5,6 +5,7 @@ use super::store::Store;
 use super::{Facts, tokens};
 use crate::http::Request;
 use serde_json::{Value, json};
+use subtle::ConstantTimeEq as _;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct User {
@@ -81,5 +82,5 @@ pub fn impersonated(request: &Request) -> Option<User> {
 }
 
 fn equal(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b)) == 0
+    a.ct_eq(b).into()
 }

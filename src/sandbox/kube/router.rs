@@ -1,7 +1,5 @@
 //! What a path means. Knows no kinds.
 
-use percent::decode;
-
 /// Where a request goes.
 #[derive(Debug, PartialEq)]
 pub enum Route {
@@ -60,27 +58,9 @@ pub fn watched(path: &str) -> Option<String> {
     versioned.then(|| format!("{head}/{rest}"))
 }
 
-mod percent {
-    /// `%41` is `A`; what is no such pair stays.
-    pub fn decode(text: &str) -> String {
-        let bytes = text.as_bytes();
-        let mut out = Vec::with_capacity(bytes.len());
-        let mut i = 0;
-        while let Some(byte) = bytes.get(i) {
-            let pair = (*byte == b'%').then(|| text.get(i + 1..i + 3)).flatten();
-            match pair.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-                Some(decoded) => {
-                    out.push(decoded);
-                    i += 3;
-                }
-                None => {
-                    out.push(*byte);
-                    i += 1;
-                }
-            }
-        }
-        String::from_utf8_lossy(&out).into_owned()
-    }
+/// `%41` is `A`; what is no such pair stays.
+fn decode(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::{
     spec::{
         model::{self, Source, Spec, Workload},
         names::object_name,
-        wish::{Bind, Mount, Mounted, OperatorScope, Sync, Wish},
+        request::{Bind, Mount, Mounted, OperatorScope, Request, Sync},
     },
 };
 
@@ -34,7 +34,7 @@ impl Expansion<'_> {
                 self.known_identity(known.as_str(), None)?
             }
         };
-        let lies = self.lies()?;
+        let target = self.target()?;
         let principal = self.clusters_principal()?;
         let operator = match bind.operator_scope {
             OperatorScope::Identity => Scope { word: identity.to_string(), id: identity::ID.of(&identity), key: Some(identity.clone()) },
@@ -50,12 +50,12 @@ impl Expansion<'_> {
         let (principal, nodes) = (self.clusters_principal()?, self.node_scope()?);
         let contributes = self.add_role(roles::VIRTUAL_MACHINE_CONTRIBUTOR, principal, nodes, None)?;
 
-        let namespace = namespace::key(&lies.cluster, &bind.namespace);
-        self.add(&namespace, &Namespace { lies: lies.clone(), name: bind.namespace.clone() }, Intent::Present)?;
+        let namespace = namespace::key(&target.name, &bind.namespace);
+        self.add(&namespace, &Namespace { target: target.clone(), name: bind.namespace.clone() }, Intent::Present)?;
         let name = bind.name.clone().unwrap_or_else(|| object_name(identity.names()));
-        let azure_identity = azure_identity::key(&lies.cluster, &bind.namespace, &name);
+        let azure_identity = azure_identity::key(&target.name, &bind.namespace, &name);
         let kind = AzureIdentity {
-            lies: lies.clone(),
+            target: target.clone(),
             namespace: bind.namespace.clone(),
             name: name.clone(),
             resource_id: identity::ID.of(&identity),
@@ -64,9 +64,9 @@ impl Expansion<'_> {
         };
         self.add(&azure_identity, &kind, Intent::Present)?;
         let binding_name = bind.binding.clone().unwrap_or_else(|| format!("{name}-binding"));
-        let binding = azure_identity_binding::key(&lies.cluster, &bind.namespace, &binding_name);
+        let binding = azure_identity_binding::key(&target.name, &bind.namespace, &binding_name);
         let kind = AzureIdentityBinding {
-            lies: lies.clone(),
+            target: target.clone(),
             namespace: bind.namespace.clone(),
             name: binding_name,
             selector: bind.selector.clone().unwrap_or_else(|| name.clone()),
@@ -77,7 +77,7 @@ impl Expansion<'_> {
         };
         self.add(&binding, &kind, Intent::Present)?;
         for key in [&namespace, &azure_identity, &binding] {
-            self.in_cluster(key, &lies);
+            self.in_cluster(key, &target);
         }
         Ok(())
     }
@@ -96,17 +96,17 @@ impl Expansion<'_> {
         synced: Vec<Synced>,
         selector: Option<String>,
     ) -> Result<(), Fault> {
-        let lies = self.lies()?;
-        let within = namespace::key(&lies.cluster, namespace);
+        let target = self.target()?;
+        let within = namespace::key(&target.name, namespace);
         if !self.desired.nodes.contains_key(&within) {
-            self.add(&within, &Namespace { lies: lies.clone(), name: namespace.to_owned() }, Intent::Existing)?;
-            self.in_cluster(&within, &lies);
+            self.add(&within, &Namespace { target: target.clone(), name: namespace.to_owned() }, Intent::Existing)?;
+            self.in_cluster(&within, &target);
         }
-        let key = secret_provider_class::key(&lies.cluster, namespace, name);
+        let key = secret_provider_class::key(&target.name, namespace, name);
         let recorded = self.context.memory.recorded::<SecretProviderClass>(&key);
         let (objects, synced) = spelling::of_objects(recorded.as_ref(), objects, synced);
         let kind = SecretProviderClass {
-            lies: lies.clone(),
+            target: target.clone(),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             vault_name: spelling::of_vault(recorded.as_ref(), vault.names()),
@@ -117,7 +117,7 @@ impl Expansion<'_> {
             within: After::of(&within),
         };
         self.add(&key, &kind, Intent::Present)?;
-        self.in_cluster(&key, &lies);
+        self.in_cluster(&key, &target);
         Ok(())
     }
 
@@ -199,31 +199,31 @@ impl Expansion<'_> {
         self.add_role(role, to, scope, note)
     }
 
-    pub(super) fn wish(&mut self, wish: &Wish, remove: bool) -> Result<(), Fault> {
-        match wish {
-            Wish::Identity { name, group, location } => {
+    pub(super) fn request(&mut self, request: &Request, remove: bool) -> Result<(), Fault> {
+        match request {
+            Request::Identity { name, group, location } => {
                 let id = self.arm_id(name, IDENTITY, group.as_deref())?;
                 self.new_identity(id, location.as_deref())?;
             }
-            Wish::Vault { name, group, location, model } => {
+            Request::Vault { name, group, location, model } => {
                 let id = self.arm_id(name, VAULT, group.as_deref())?;
                 self.new_vault(id, location.as_deref(), *model)?;
             }
-            Wish::Grant { vault, group, to, secrets } => {
+            Request::Grant { vault, group, to, secrets } => {
                 let vault = self.known_vault(vault, group.as_deref())?;
                 let to = self.principal(to)?;
                 self.read_grant(&vault, to, secrets.clone())?;
             }
-            Wish::Secret { vault, group, name, source: from } => {
+            Request::Secret { vault, group, name, source: from } => {
                 let vault = self.known_vault(vault, group.as_deref())?;
                 self.add_secret(&vault, name, source(from).filter(|_| !remove))?;
             }
-            Wish::Role { role, to, scope } => {
+            Request::Role { role, to, scope } => {
                 let (to, scope) = (self.principal(to)?, self.scope(scope)?);
                 self.extra_role(role, to, scope)?;
             }
-            Wish::Bind(bind) => self.bind(bind)?,
-            Wish::Mount(mount) => self.wished_mount(mount)?,
+            Request::Bind(bind) => self.bind(bind)?,
+            Request::Mount(mount) => self.wished_mount(mount)?,
         }
         Ok(())
     }

@@ -125,7 +125,7 @@ fn durations_are_seconds_or_have_units_from_large_to_small() {
     for (text, millis) in [("90", 90_000), ("0", 0), ("90s", 90_000), ("5m", 300_000), ("1h30m", 5_400_000), ("1m500ms", 60_500)] {
         assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
     }
-    for text in ["", "s", "5x", "1m1h", "1s1s", "-5", "1.5h", "5 m", "99999999999s"] {
+    for text in ["", "s", "5x", "1m1h", "1s1s", "-5", "-5m", "1mo", "999999999999999s"] {
         assert!(duration(text).is_err(), "{text}");
     }
 }

@@ -16,14 +16,14 @@ enum Node {
 
 /// Lines and columns of keys and values, from 1.
 #[derive(Default)]
-pub(super) struct Marks {
+pub(super) struct SourceMap {
     /// Of each value.
     pub(super) values: Places,
     /// Of each key.
     keys: Places,
 }
 
-impl Marks {
+impl SourceMap {
     /// A text that cannot be read has no marks; whoever reads it typed says why.
     pub(super) fn of(text: &str) -> Self {
         let mut marks = Self::default();

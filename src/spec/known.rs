@@ -24,14 +24,14 @@ pub struct ClusterRef {
 
 /// Entries of the own app come first; those of other apps are a second best.
 #[derive(Clone, Debug, Default)]
-pub struct Memory {
+pub struct KnownResources {
     ledger: Ledger,
     app: String,
     /// What the spec names: the word of the kind, and the id.
     spec: Vec<(&'static str, ArmId)>,
 }
 
-impl Memory {
+impl KnownResources {
     pub fn new(ledger: &Ledger, app: &str) -> Self {
         Self { ledger: ledger.clone(), app: app.to_owned(), spec: Vec::new() }
     }

@@ -4,7 +4,7 @@
 use super::model::{Model, Source};
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Wish {
+pub enum Request {
     Identity {
         name: String,
         group: Option<String>,
