@@ -28,9 +28,11 @@ use crate::{
     exit::Exit,
     failure::{Failure, explain},
     output::{Text, human, json, progress::Progress, prompt, yaml},
-    resources::{KINDS, Reader, Writer, values::Values},
+    resources::{
+        KINDS, Reader, Writer,
+        values::{SecretSource, Values},
+    },
     session::Session,
-    spec::model::Source,
 };
 pub use goal::Goal;
 pub(crate) use goal::{Inputs, inputs, spec_beside};
@@ -44,7 +46,7 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     let inputs = session.unless_interrupted(inputs(session, &goal)).await??;
     let values = Arc::new(Values::default());
     let mut looked = session.unless_interrupted(look_and_forget(session, &goal, &inputs, Arc::clone(&values))).await??;
-    if goal.sets() == Some(&Source::Ask) && !session.global.dry_run.is_on() && looked.plan.refused.is_empty() {
+    if goal.sets() == Some(&SecretSource::Ask) && !session.global.dry_run.is_on() && looked.plan.refused.is_empty() {
         // asked for once it is known that it can be set; with it the plan says what it changes
         values::ask_first(session, &inputs.desired, &values).await?;
         looked = session.unless_interrupted(look_and_forget(session, &goal, &inputs, values)).await??;

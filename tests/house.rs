@@ -25,7 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("spec", &["resources", "engine", "azure::id", "azure::ArmId", "azure::PrincipalKind"]),
     ("proof", &["azure", "cluster", "engine", "resources", "spec::suggest"]),
     // what people meet
-    ("cli", &["spec", "engine::key", "failure", "exit"]),
+    ("cli", &["spec", "engine::key", "resources::values::SecretSource", "failure", "exit"]),
     ("output", &["failure", "exit", "engine"]),
     // opens what the others closed: their errors, and nothing that they can do
     (

@@ -133,18 +133,27 @@ impl Arm {
 
     /// `GET https://graph.microsoft.com/v1.0/{collection}?{query}`, the first page.
     pub async fn graph<T: DeserializeOwned>(&self, collection: &str, query: &[(&str, &str)]) -> Result<Vec<T>> {
-        #[derive(Deserialize)]
-        #[serde(bound = "T: DeserializeOwned")]
-        struct Page<T> {
-            #[serde(default)]
-            value: Vec<T>,
-        }
         let mut url = base(GRAPH)?;
         url.set_path(&format!("/v1.0/{collection}"));
         url.query_pairs_mut().extend_pairs(query);
-        let page: Page<T> = self.call(Method::GET, url, None::<&()>).await?;
+        let page: GraphPage<T> = self.call(Method::GET, url, None::<&()>).await?;
         Ok(page.value)
     }
+
+    /// `POST https://graph.microsoft.com/v1.0/{path}`, for questions that Graph takes in a body.
+    pub async fn graph_post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<Vec<T>> {
+        let mut url = base(GRAPH)?;
+        url.set_path(&format!("/v1.0/{path}"));
+        let page: GraphPage<T> = self.call(Method::POST, url, Some(body)).await?;
+        Ok(page.value)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
+struct GraphPage<T> {
+    #[serde(default)]
+    value: Vec<T>,
 }
 
 pub fn parsed<T: DeserializeOwned>(host: &str, body: &[u8]) -> Result<T> {

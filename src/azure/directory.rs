@@ -1,7 +1,8 @@
-//! Service principals by their application id, from Microsoft Graph.
+//! Principals of the directory, from Microsoft Graph: service principals by application id, and whatever has an object id.
 
-use super::{Result, ServicePrincipal, arm::Arm, failures::absent};
+use super::{DirectoryObject, PrincipalKind, Result, ServicePrincipal, arm::Arm, failures::absent};
 use serde::Deserialize;
+use serde_json::json;
 
 pub async fn service_principal(arm: &Arm, app_id: &str) -> Result<Option<ServicePrincipal>> {
     #[derive(Deserialize)]
@@ -18,5 +19,26 @@ pub async fn service_principal(arm: &Arm, app_id: &str) -> Result<Option<Service
         object_id: body.id,
         app_id: body.app_id,
         display_name: body.display_name,
+    }))
+}
+
+/// Returns the user, group or service principal that has an object id.
+pub async fn object(arm: &Arm, object_id: &str) -> Result<Option<DirectoryObject>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Body {
+        #[serde(rename = "@odata.type")]
+        of_type: String,
+    }
+    let body = json!({ "ids": [object_id], "types": ["user", "group", "servicePrincipal"] });
+    let found: Vec<Body> = arm.graph_post("directoryObjects/getByIds", &body).await?;
+    Ok(found.into_iter().next().map(|body| {
+        let kind = match body.of_type.rsplit('.').next() {
+            Some("user") => PrincipalKind::User,
+            Some("group") => PrincipalKind::Group,
+            Some("servicePrincipal") => PrincipalKind::ServicePrincipal,
+            _ => PrincipalKind::Unknown,
+        };
+        DirectoryObject { kind }
     }))
 }

@@ -30,6 +30,14 @@ pub enum PrincipalKind {
     ServicePrincipal,
     User,
     Group,
+    /// Nobody said it, and the directory could not be asked.
+    Unknown,
+}
+
+/// What the directory says of an object id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DirectoryObject {
+    pub kind: PrincipalKind,
 }
 
 /// Who podid is, read off its own token: `oid`, `tid`, `idtyp`.

@@ -1,8 +1,9 @@
 //! One pass of looking: each thing is asked for at most once, however many want to know it at the same time.
 
 use super::{
-    ArmId, Caller, Cluster, Core, DeletedSecret, DeletedVault, Group, Identity, PolicyEntry, Result, RoleAssignment, RoleDefinition,
-    Secret, SecretInfo, ServicePrincipal, Vault, cache::Memo, clusters, deadline, directory, groups, identities, roles, vaults,
+    ArmId, Caller, Cluster, Core, DeletedSecret, DeletedVault, DirectoryObject, Group, Identity, PolicyEntry, Result, RoleAssignment,
+    RoleDefinition, Secret, SecretInfo, ServicePrincipal, Vault, cache::Memo, clusters, deadline, directory, groups, identities, roles,
+    vaults,
 };
 use std::{collections::HashMap, sync::Arc};
 
@@ -30,6 +31,7 @@ struct Seen {
     latest_secret: Memo<Option<SecretInfo>>,
     deleted_secret: Memo<Option<DeletedSecret>>,
     service_principal: Memo<Option<ServicePrincipal>>,
+    directory_object: Memo<Option<DirectoryObject>>,
 }
 
 /// Asks with the core of its own, as the ask may outlive the one who began it; within the limit of a call.
@@ -190,5 +192,11 @@ impl Read {
     pub async fn service_principal(&self, app_id: &str) -> Result<Option<ServicePrincipal>> {
         let asked = app_id.to_owned();
         remembered!(self.service_principal, folded(&[app_id]), |core| directory::service_principal(&core.arm, &asked))
+    }
+
+    /// The user, group or service principal that has an object id.
+    pub async fn directory_object(&self, object_id: &str) -> Result<Option<DirectoryObject>> {
+        let asked = object_id.to_owned();
+        remembered!(self.directory_object, folded(&[object_id]), |core| directory::object(&core.arm, &asked))
     }
 }

@@ -59,11 +59,13 @@ pub struct NewAssignment<'a> {
 pub async fn put(arm: &Arm, patience: &Patience, new: &NewAssignment<'_>) -> Result<RoleAssignment> {
     let (scope, name) = (path(new.scope)?, arm::segment(new.name)?);
     let mut properties = models::RoleAssignmentProperties::new(new.role_definition_id.to_owned(), new.principal_id.to_owned());
-    properties.principal_type = Some(match new.kind {
-        PrincipalKind::ServicePrincipal => PrincipalType::ServicePrincipal,
-        PrincipalKind::User => PrincipalType::User,
-        PrincipalKind::Group => PrincipalType::Group,
-    });
+    properties.principal_type = match new.kind {
+        PrincipalKind::ServicePrincipal => Some(PrincipalType::ServicePrincipal),
+        PrincipalKind::User => Some(PrincipalType::User),
+        PrincipalKind::Group => Some(PrincipalType::Group),
+        // Azure asks the directory itself
+        PrincipalKind::Unknown => None,
+    };
     properties.description = Some(new.description.to_owned());
     let wanted = models::RoleAssignmentCreateParameters::new(properties);
     let what = format!("the principal {}", new.principal_id);

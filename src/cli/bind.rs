@@ -3,6 +3,7 @@
 use super::{Command, Error, Global, check};
 use crate::spec::{
     names,
+    reference::NameOrId,
     request::{self, OperatorScope, Request},
 };
 use clap::{Args, ValueEnum};
@@ -40,7 +41,7 @@ struct Which {
     namespace: String,
     /// Name or full id of the managed identity; default: the only one that spec and state know
     #[arg(long, value_parser = check::identity_or_id)]
-    identity: Option<String>,
+    identity: Option<NameOrId>,
     /// Name of the AzureIdentity; default: the identity's
     #[arg(long, value_parser = check::dns_subdomain)]
     name: Option<String>,
@@ -49,7 +50,7 @@ struct Which {
     binding: Option<String>,
     /// Name or full id of the managed cluster; default: the context's name, or the only one that is known
     #[arg(long, value_parser = check::cluster_or_id)]
-    cluster: Option<String>,
+    cluster: Option<NameOrId>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -81,9 +82,9 @@ impl Bind {
     pub(super) fn command(self, global: &Global) -> Result<Command, Error> {
         // Azure takes names that Kubernetes does not
         if let (Some(identity), None) = (&self.which.identity, &self.which.name)
-            && let Err(rule) = names::dns_subdomain(names::name_in(identity))
+            && let Err(rule) = names::dns_subdomain(identity.name())
         {
-            let name = names::name_in(identity);
+            let name = identity.name();
             let message = format!("the AzureIdentity cannot be called `{name}` as the identity is: {rule}");
             return Err(Error::usage(message, "Give it a name of its own with --name."));
         }

@@ -1,6 +1,9 @@
 //! The rules of `spec::names` as value parsers.
 
-use crate::spec::names::{self, Checked};
+use crate::spec::{
+    names::{self, Checked},
+    reference::{NameOrId, Principal, Scope},
+};
 use std::time::Duration;
 
 fn checked(rule: fn(&str) -> Checked, text: &str) -> Result<String, String> {
@@ -15,24 +18,25 @@ macro_rules! parsers {
     };
 }
 
-parsers!(
-    cluster_or_id,
-    dns_label,
-    dns_subdomain,
-    group_or_id,
-    guid,
-    identity_or_id,
-    image,
-    key,
-    label_value,
-    location,
-    principal,
-    role,
-    scope,
-    secret,
-    variable,
-    vault_or_id,
-);
+parsers!(dns_label, dns_subdomain, group_or_id, guid, image, key, label_value, location, role, secret, variable,);
+
+macro_rules! references {
+    ($($name:ident),* $(,)?) => {
+        $(pub(super) fn $name(text: &str) -> Result<NameOrId, String> {
+            names::$name(text).map(|()| NameOrId::new(text))
+        })*
+    };
+}
+
+references!(cluster_or_id, identity_or_id, vault_or_id);
+
+pub(super) fn principal(text: &str) -> Result<Principal, String> {
+    text.parse()
+}
+
+pub(super) fn scope(text: &str) -> Result<Scope, String> {
+    text.parse()
+}
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     names::duration(text)

@@ -1,7 +1,7 @@
 //! `podid identity`.
 
 use super::{Command, Global, Look, check};
-use crate::spec::request::Request;
+use crate::spec::{reference::NameOrId, request::Request};
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
@@ -9,24 +9,24 @@ pub(super) enum Identity {
     /// Create a user-assigned managed identity
     Create(Create),
     /// Show an identity and its ids
-    Show(Named),
+    Show(IdentityName),
     /// List the identities of a group or subscription
     List,
     /// Delete an identity that podid made
-    Delete(Named),
+    Delete(IdentityName),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Named {
+pub(super) struct IdentityName {
     /// Name or full id
     #[arg(short, long, value_parser = check::identity_or_id)]
-    name: String,
+    name: NameOrId,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Create {
     #[command(flatten)]
-    named: Named,
+    named: IdentityName,
     /// Location; default: the resource group's
     #[arg(short, long, value_parser = check::location)]
     location: Option<String>,

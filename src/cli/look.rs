@@ -1,34 +1,35 @@
 //! What only looks at single things.
 
+use crate::spec::reference::{NameOrId, Principal, Scope};
+
 /// Names may be full ids; a group of None is taken from spec and state.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Look {
     Identity {
-        name: String,
+        name: NameOrId,
         group: Option<String>,
     },
     Identities {
         group: Option<String>,
     },
-    /// Forms as in `Request::Role`.
     Roles {
-        to: Option<String>,
-        scope: Option<String>,
+        to: Option<Principal>,
+        scope: Option<Scope>,
     },
     Vault {
-        name: String,
+        name: NameOrId,
         group: Option<String>,
     },
     Vaults {
         group: Option<String>,
     },
     Secrets {
-        vault: String,
+        vault: NameOrId,
         group: Option<String>,
     },
     /// The value is read only with `reveal`.
     Secret {
-        vault: String,
+        vault: NameOrId,
         group: Option<String>,
         name: String,
         reveal: bool,

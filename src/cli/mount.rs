@@ -3,6 +3,7 @@
 use super::{Command, Error, Global, check};
 use crate::spec::{
     names,
+    reference::NameOrId,
     request::{self, Mounted, Request, Sync},
     suggest::nearest,
 };
@@ -35,10 +36,10 @@ pub(super) struct Which {
     name: String,
     /// Name or full id of the vault; default: the only one that spec and state know
     #[arg(long, value_parser = check::vault_or_id)]
-    vault: Option<String>,
+    vault: Option<NameOrId>,
     /// Name or full id of the managed cluster; default: the context's name, or the only one that is known
     #[arg(long, value_parser = check::cluster_or_id)]
-    cluster: Option<String>,
+    cluster: Option<NameOrId>,
 }
 
 #[derive(Debug, Args)]

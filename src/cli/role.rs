@@ -1,7 +1,10 @@
 //! `podid role`.
 
 use super::{Command, Look, check};
-use crate::spec::request::Request;
+use crate::spec::{
+    reference::{Principal, Scope},
+    request::Request,
+};
 use clap::{Args, Subcommand};
 
 const ASSIGN: &str = "\
@@ -25,22 +28,22 @@ pub(super) struct Assignment {
     /// The role's name or GUID
     #[arg(value_parser = check::role)]
     role: String,
-    /// Who gets it: `identity/NAME`, an identity's id, `caller`, or the object id of a principal
+    /// Who gets it: `identity/NAME`, an identity's id, `cluster/NAME`, `caller`, an object id, or `user/`, `group/` or `service-principal/` with one
     #[arg(long, value_name = "WHO", value_parser = check::principal)]
-    to: String,
+    to: Principal,
     /// Where: `vault/NAME`, `identity/NAME`, `group/NAME`, `cluster/NAME/nodes`, `subscription`, or a full id
     #[arg(long, value_parser = check::scope)]
-    scope: String,
+    scope: Scope,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Filter {
     /// Only those of this identity or principal
     #[arg(long, value_name = "WHO", value_parser = check::principal)]
-    to: Option<String>,
+    to: Option<Principal>,
     /// Only those on this scope
     #[arg(long, value_parser = check::scope)]
-    scope: Option<String>,
+    scope: Option<Scope>,
 }
 
 impl Role {

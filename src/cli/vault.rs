@@ -1,9 +1,13 @@
 //! `podid vault`, its grants and its secrets. No secret's value is ever an argument: every process of the machine can read those.
 
 use super::{Command, Error, Global, Look, check};
-use crate::spec::{
-    model::{Model, Source},
-    request::Request,
+use crate::{
+    resources::values::SecretSource,
+    spec::{
+        model::Model,
+        reference::{NameOrId, Principal},
+        request::Request,
+    },
 };
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -29,7 +33,7 @@ pub(super) enum Vault {
     /// Create a key vault
     Create(Create),
     /// Show a vault: its model, and who may read it
-    Show(Named),
+    Show(VaultName),
     /// List the vaults of a group or subscription
     List,
     /// Let an identity read a vault's secrets
@@ -43,16 +47,16 @@ pub(super) enum Vault {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Named {
+pub(super) struct VaultName {
     /// Name or full id
     #[arg(short, long, value_parser = check::vault_or_id)]
-    name: String,
+    name: NameOrId,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Create {
     #[command(flatten)]
-    named: Named,
+    named: VaultName,
     /// Location; default: the resource group's
     #[arg(short, long, value_parser = check::location)]
     location: Option<String>,
@@ -73,10 +77,10 @@ enum VaultModel {
 pub(super) struct Grant {
     /// Name or full id of the vault
     #[arg(long, value_parser = check::vault_or_id)]
-    vault: String,
-    /// Who: `identity/NAME`, an identity's id, `caller`, or the object id of a principal
+    vault: NameOrId,
+    /// Who: `identity/NAME`, an identity's id, `cluster/NAME`, `caller`, an object id, or `user/`, `group/` or `service-principal/` with one
     #[arg(long, value_name = "WHO", value_parser = check::principal)]
-    to: String,
+    to: Principal,
     /// Permissions of an access policy: get,list; default: what reading needs
     #[arg(long, value_name = "PERMISSIONS", value_delimiter = ',', value_parser = check::permission)]
     secrets: Option<Vec<String>>,
@@ -86,7 +90,7 @@ pub(super) struct Grant {
 pub(super) struct In {
     /// Name or full id of the vault
     #[arg(long, value_parser = check::vault_or_id)]
-    vault: String,
+    vault: NameOrId,
 }
 
 #[derive(Debug, Subcommand)]
@@ -156,13 +160,13 @@ struct From {
 }
 
 impl From {
-    fn source(self) -> Source {
+    fn source(self) -> SecretSource {
         match self {
-            Self { file: Some(file), .. } => Source::File(file),
-            Self { env: Some(variable), .. } => Source::Env(variable),
-            Self { generate: Some(length), .. } => Source::Generate(length),
-            Self { stdin: true, .. } => Source::Stdin,
-            _ => Source::Ask,
+            Self { file: Some(file), .. } => SecretSource::File(file),
+            Self { env: Some(variable), .. } => SecretSource::Env(variable),
+            Self { generate: Some(length), .. } => SecretSource::Generate(length),
+            Self { stdin: true, .. } => SecretSource::Stdin,
+            _ => SecretSource::Ask,
         }
     }
 }
@@ -195,9 +199,9 @@ impl Secret {
         Ok(match self {
             Self::Set(Set { value: Some(_), .. }) => return Err(value_given()),
             Self::Set(Set { more, .. }) if !more.is_empty() => return Err(value_given()),
-            Self::Set(Set { which, from, .. }) => Command::Change { request: request(which, from.source()), remove: false },
+            Self::Set(Set { which, from, .. }) => Command::Change { request: request(which, Some(from.source())), remove: false },
             // where the value came from does not matter to a removal
-            Self::Delete(which) => Command::Change { request: request(which, Source::Prompt(true)), remove: true },
+            Self::Delete(which) => Command::Change { request: request(which, None), remove: true },
             Self::List(In { vault }) => Command::Look(Look::Secrets { vault, group }),
             Self::Show(Show { which, reveal }) => {
                 Command::Look(Look::Secret { vault: which.place.vault, group, name: which.secret, reveal })

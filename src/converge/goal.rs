@@ -2,7 +2,7 @@
 
 use super::{
     DEFAULT_APP,
-    clusters::{self, Asked},
+    clusters::{self, Clusters},
     saved::{self, Basis, Saved},
 };
 use crate::{
@@ -17,13 +17,13 @@ use crate::{
     exit::Exit,
     failure::Failure,
     output::prompt,
-    resources::KINDS,
+    resources::{KINDS, values::SecretSource},
     session::Session,
     spec::{
         expand,
-        known::{ClusterRef, KnownResources},
+        known::KnownResources,
         load::{self, Loaded},
-        model::Source,
+        reference::NameOrId,
         request::Request,
     },
     state::{State, format::World},
@@ -118,7 +118,7 @@ impl Goal {
             let names: Vec<String> =
                 candidates.iter().map(|id| format!("{} ({})", id.name(), id.group_name().unwrap_or_default())).collect();
             let at = session.ask(move |terminal, _| prompt::select(terminal, word, &names, flag)).await?;
-            *field = candidates.get(at).map(ToString::to_string);
+            *field = candidates.get(at).cloned().map(NameOrId::Id);
         }
         Ok(self)
     }
@@ -129,9 +129,9 @@ impl Goal {
     }
 
     /// The secret that a single command sets.
-    pub fn sets(&self) -> Option<&Source> {
+    pub fn sets(&self) -> Option<&SecretSource> {
         match self {
-            Self::Request { request: Request::Secret { source, .. }, remove: false } => Some(source),
+            Self::Request { request: Request::Secret { source, .. }, remove: false } => source.as_ref(),
             _ => None,
         }
     }
@@ -193,14 +193,16 @@ pub async fn inputs(session: &Session, goal: &Goal) -> Result<Inputs, Failure> {
         memory.add_spec(spec, &subscription);
     }
     let goal = &goal.clone().disambiguated(session, &memory).await?;
-    let cluster = cluster_of(session, goal, spec, &azure, &memory, &subscription).await?;
+    let known = clusters::Known { session, spec, azure: &azure, resources: &memory, subscription: &subscription };
+    let clusters = Clusters::find(&known, goal).await?;
     let context = expand::Context {
         app: &app,
         subscription: &subscription,
         group: session.global.resource_group.as_deref(),
         default_group: spec.and_then(|s| s.resource_group.as_deref()),
         location: spec.and_then(|s| s.location.as_deref()),
-        cluster: cluster.as_ref(),
+        cluster: clusters.own.as_ref(),
+        other_clusters: &clusters.named,
         memory: &memory,
     };
     let desired = desired_of(goal, spec, &context, &ledger)?;
@@ -284,35 +286,4 @@ fn same_world(session: &Session, file: Option<World>, now: World, spec: Option<&
         }
         _ => Ok(()),
     }
-}
-
-/// Asked only where something is to go into a cluster.
-async fn cluster_of(
-    session: &Session,
-    goal: &Goal,
-    spec: Option<&crate::spec::model::Spec>,
-    azure: &azure::Read,
-    memory: &KnownResources,
-    subscription: &str,
-) -> Result<Option<ClusterRef>, Failure> {
-    let flag = match goal {
-        Goal::Request { request: Request::Bind(bind), .. } => bind.cluster.as_deref(),
-        Goal::Request { request: Request::Mount(mount), .. } => mount.cluster.as_deref(),
-        Goal::Request { request: Request::Role { to, scope, .. }, .. } => {
-            match to.strip_prefix("cluster/").or_else(|| scope.strip_prefix("cluster/")) {
-                Some(named) => named.split('/').next(),
-                None => return Ok(None),
-            }
-        }
-        Goal::Request { request: Request::Grant { to, .. }, .. } => match to.strip_prefix("cluster/") {
-            Some(named) => Some(named),
-            None => return Ok(None),
-        },
-        Goal::Request { .. } => return Ok(None),
-        _ if spec.is_none_or(|s| s.workloads.is_empty()) => return Ok(None),
-        _ => None,
-    };
-    let group = session.global.resource_group.as_deref().or(spec.and_then(|s| s.resource_group.as_deref()));
-    let asked = Asked { flag, spec: spec.and_then(|s| s.cluster.as_ref()), group, subscription };
-    clusters::which(session, azure, memory, &asked).await.map(Some)
 }

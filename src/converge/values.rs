@@ -11,22 +11,21 @@ use crate::{
     output::{prompt, stdin},
     resources::{
         secret::Secret,
-        values::{self, From, Values},
+        values::{self, SecretSource, Values},
     },
     session::Session,
-    spec::model::Source,
 };
 use secrecy::SecretString;
 use serde::Deserialize as _;
 use std::sync::Arc;
 
-fn source(node: &Node) -> Option<(Secret, From)> {
+fn source(node: &Node) -> Option<(Secret, SecretSource)> {
     let mut secret: Secret = (node.kind == "secret").then(|| Secret::deserialize(&*node.spec).ok()).flatten()?;
     let source = secret.value.take()?;
     Some((secret, source))
 }
 
-fn wanted(desired: &Desired) -> impl Iterator<Item = (&Key, Secret, From)> {
+fn wanted(desired: &Desired) -> impl Iterator<Item = (&Key, Secret, SecretSource)> {
     let present = desired.nodes.values().filter(|n| n.intent == Intent::Present);
     present.filter_map(|node| source(node).map(|(secret, source)| (&node.key, secret, source)))
 }
@@ -35,7 +34,7 @@ fn wanted(desired: &Desired) -> impl Iterator<Item = (&Key, Secret, From)> {
 pub(super) fn check(desired: &Desired, values: &Values) -> Result<(), Failure> {
     let mut missing = Vec::new();
     for (key, _, source) in wanted(desired) {
-        if matches!(source, From::File(_) | From::Env(_))
+        if matches!(source, SecretSource::File(_) | SecretSource::Env(_))
             && let Err(fault) = values.of(key, &source)
         {
             missing.push((key, Failure::from(&fault)));
@@ -46,7 +45,7 @@ pub(super) fn check(desired: &Desired, values: &Values) -> Result<(), Failure> {
 
 pub(super) fn give_stdin(session: &Session, desired: &Desired, values: &Values) -> Result<(), Failure> {
     for (key, _, source) in wanted(desired) {
-        if source == From::Stdin {
+        if source == SecretSource::Stdin {
             let value = stdin::value(&session.terminal, values::LIMIT)?;
             values.give(key, &source, value).map_err(|e| Failure::from(&e))?;
         }
@@ -61,7 +60,7 @@ async fn asked(session: &Session, name: String) -> Result<SecretString, Failure>
 /// Of a command whose user is there to type the value: also where the secret has one.
 pub(super) async fn ask_first(session: &Session, desired: &Desired, values: &Arc<Values>) -> Result<(), Failure> {
     for (key, secret, source) in wanted(desired) {
-        if source == From::Ask {
+        if source == SecretSource::Ask {
             values.give(key, &source, asked(session, secret.name).await?).map_err(|e| Failure::from(&e))?;
         }
     }
@@ -71,7 +70,7 @@ pub(super) async fn ask_first(session: &Session, desired: &Desired, values: &Arc
 /// Of a spec: only for secrets that are really to be made.
 pub(super) async fn ask_for(session: &Session, plan: &Plan, values: &Arc<Values>) -> Result<(), Failure> {
     for action in plan.actions.iter().filter(|a| sets(a)) {
-        if let Some((secret, from @ From::Prompt)) = action.work.node.as_deref().and_then(source) {
+        if let Some((secret, from @ SecretSource::Prompt)) = action.work.node.as_deref().and_then(source) {
             values.give(&action.key, &from, asked(session, secret.name).await?).map_err(|e| Failure::from(&e))?;
         }
     }
@@ -97,10 +96,10 @@ pub(super) fn set_by(plan: &Plan, values: &Values) -> impl Iterator<Item = (Key,
 pub(super) fn remark(plan: &mut Plan, goal: &Goal, values: &Values) {
     for action in &mut plan.actions {
         let Some((secret, source)) = action.work.node.as_deref().filter(|n| n.intent == Intent::Present).and_then(source) else { continue };
-        if sets(action) && matches!(source, From::File(_) | From::Env(_)) {
+        if sets(action) && matches!(source, SecretSource::File(_) | SecretSource::Env(_)) {
             action.notes.0.extend(values.change_note(&action.key, &source));
         }
-        if !action.act.changes() && matches!(goal.sets(), Some(Source::Generate(_))) {
+        if !action.act.changes() && matches!(goal.sets(), Some(SecretSource::Generate(_))) {
             let (vault, name) = (secret.vault_key.names(), &secret.name);
             action.notes.0.push(format!(
                 "value: kept, as --generate makes one only where there is none; to replace it: `podid vault secret set {name} --vault {vault} --prompt`"

@@ -15,7 +15,8 @@ use crate::{
     spec::{
         expand,
         known::{ClusterRef, KnownResources},
-        model::{Model, Source},
+        model::Model,
+        reference::{NameOrId, Principal},
         request::{Bind, Mount, Mounted, OperatorScope, Request, Sync},
     },
 };
@@ -138,11 +139,11 @@ impl Inventory {
         let mut wishes: Vec<Requested<'_>> = Vec::new();
         let ours = |tags: &azure::Tags| ownership::owner(app, tags) == crate::engine::resource::Owner::Ours;
         for identity in self.identities.iter().filter(|i| ours(&i.tags)) {
-            wishes.push((Request::Identity { name: identity.id.to_string(), group: None, location: None }, None));
+            wishes.push((Request::Identity { name: NameOrId::Id(identity.id.clone()), group: None, location: None }, None));
         }
         for vault in self.vaults.iter().filter(|v| ours(&v.tags)) {
             let model = Some(if vault.rbac { Model::Rbac } else { Model::AccessPolicy });
-            wishes.push((Request::Vault { name: vault.id.to_string(), group: None, location: None, model }, None));
+            wishes.push((Request::Vault { name: NameOrId::Id(vault.id.clone()), group: None, location: None, model }, None));
         }
         for cluster in &self.clusters {
             wishes.extend(self.binds(app, cluster));
@@ -165,7 +166,7 @@ impl Inventory {
             let Some(id) = ArmId::parse(&text(identity, "/spec/resourceID")) else { continue };
             let bind = Bind {
                 namespace: namespace.clone(),
-                identity: Some(id.to_string()),
+                identity: Some(NameOrId::Id(id.clone())),
                 name: Some(name.clone()),
                 operator_scope: self.operator_scope(app, &id),
                 ..Bind::default()
@@ -211,7 +212,7 @@ impl Inventory {
             let mount = Mount {
                 namespace: text(class, "/metadata/namespace"),
                 name: text(class, "/metadata/name"),
-                vault: Some(vault.id.to_string()),
+                vault: Some(NameOrId::Id(vault.id.clone())),
                 secrets: mounted(&text(class, "/spec/parameters/objects")),
                 sync: sync.collect(),
                 ..Mount::default()
@@ -230,7 +231,7 @@ impl Inventory {
                 if ownership::owner(app, &identity.tags) == crate::engine::resource::Owner::Ours {
                     let only_get = entry.secrets.iter().all(|p| p.eq_ignore_ascii_case("get"));
                     let secrets = (!only_get).then(|| entry.secrets.clone());
-                    let (vault, to) = (vault.id.to_string(), identity.id.to_string());
+                    let (vault, to) = (NameOrId::Id(vault.id.clone()), Principal::Identity(NameOrId::Id(identity.id.clone())));
                     wishes.push((Request::Grant { vault, group: None, to, secrets }, None));
                 }
             }
@@ -249,18 +250,27 @@ impl Inventory {
             let nodes = matches!(name, roles::MANAGED_IDENTITY_OPERATOR | roles::VIRTUAL_MACHINE_CONTRIBUTOR);
             let to = match self.identity_of(&assignment.principal_id) {
                 Some(identity) if nodes && !ours(&identity.tags) => continue,
-                Some(identity) => identity.id.to_string(),
-                None if assignment.principal_id.eq_ignore_ascii_case(&self.caller) => "caller".to_owned(),
+                Some(identity) => Principal::Identity(NameOrId::Id(identity.id.clone())),
+                None if assignment.principal_id.eq_ignore_ascii_case(&self.caller) => Principal::Caller,
                 None if nodes => continue,
-                None => assignment.principal_id.clone(),
+                None => principal(assignment),
             };
-            let data = matches!((name, to.as_str()), (roles::SECRETS_USER, _) | (roles::SECRETS_OFFICER, "caller"));
+            let data = matches!((name, &to), (roles::SECRETS_USER, _) | (roles::SECRETS_OFFICER, Principal::Caller));
             wishes.push(match vault {
-                Some(vault) if data => (Request::Grant { vault: vault.id.to_string(), group: None, to, secrets: None }, None),
-                _ => (Request::Role { role: name.to_owned(), to, scope: assignment.scope.to_string() }, None),
+                Some(vault) if data => (Request::Grant { vault: NameOrId::Id(vault.id.clone()), group: None, to, secrets: None }, None),
+                _ => (Request::Role { role: name.to_owned(), to, scope: assignment.scope.clone().into() }, None),
             });
         }
         wishes
+    }
+}
+
+fn principal(assignment: &RoleAssignment) -> Principal {
+    let id = assignment.principal_id.clone();
+    match assignment.principal_kind.as_deref() {
+        Some("User") => Principal::User(id),
+        Some("Group") => Principal::Group(id),
+        _ => Principal::ServicePrincipal(id),
     }
 }
 
@@ -282,8 +292,8 @@ async fn secrets<'a>(session: &Session, azure: &azure::Read, there: &Inventory, 
     let wished = there.wishes(app);
     let used = |vault: &&Vault| {
         wished.iter().any(|(request, _)| match request {
-            Request::Vault { name, .. } | Request::Grant { vault: name, .. } => *name == vault.id.to_string(),
-            Request::Mount(mount) => mount.vault.as_deref() == Some(vault.id.as_str()),
+            Request::Vault { name, .. } | Request::Grant { vault: name, .. } => *name == NameOrId::Id(vault.id.clone()),
+            Request::Mount(mount) => mount.vault == Some(NameOrId::Id(vault.id.clone())),
             _ => false,
         })
     };
@@ -296,8 +306,8 @@ async fn secrets<'a>(session: &Session, azure: &azure::Read, there: &Inventory, 
             }
         };
         for secret in listed.into_iter().filter(|s| ownership::owner(app, &s.tags) == crate::engine::resource::Owner::Ours) {
-            let (vault, name) = (vault.id.to_string(), secret.name);
-            wishes.push((Request::Secret { vault, group: None, name, source: Source::Kept }, None));
+            let (vault, name) = (NameOrId::Id(vault.id.clone()), secret.name);
+            wishes.push((Request::Secret { vault, group: None, name, source: None }, None));
         }
     }
     Ok(wishes)
@@ -308,7 +318,16 @@ fn graph(app: &str, subscription: &str, wishes: Vec<Requested<'_>>) -> Result<De
     let memory = KnownResources::default();
     let mut desired = Desired::new(app, By::Command);
     for (request, cluster) in wishes {
-        let context = expand::Context { app, subscription, group: None, default_group: None, location: None, cluster, memory: &memory };
+        let context = expand::Context {
+            app,
+            subscription,
+            group: None,
+            default_group: None,
+            location: None,
+            cluster,
+            other_clusters: &[],
+            memory: &memory,
+        };
         let part = expand::request(&request, false, &context).map_err(|f| Failure::from(&f))?;
         for (key, node) in part.nodes {
             let there = desired.nodes.get(&key).map(|n| n.intent);

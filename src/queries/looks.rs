@@ -11,9 +11,12 @@ use crate::{
     exit::Exit,
     failure::Failure,
     output::{Text, table},
-    resources::{roles, secret},
+    resources::{caller, cluster, identity, roles, secret},
     session::Session,
-    spec::known::KnownResources,
+    spec::{
+        known::KnownResources,
+        reference::{NameOrId, Principal, Scope},
+    },
     state::State,
 };
 use secrecy::ExposeSecret;
@@ -50,34 +53,36 @@ impl<'a> Lookup<'a> {
         Ok(Self { session, azure: session.azure.read(), subscription, memory, ledger, default_group })
     }
 
-    fn id(&self, kind: &str, name: &str, group: Option<&str>) -> Result<ArmId, Failure> {
+    fn id(&self, kind: &str, named: &NameOrId, group: Option<&str>) -> Result<ArmId, Failure> {
         let group = group.or(self.session.global.resource_group.as_deref());
-        let failed = |f| Failure::from(&f);
-        if name.starts_with('/') {
-            return ArmId::parse(name)
-                .filter(|id| id.is_kind(kind))
-                .ok_or_else(|| Failure::new(Exit::Usage, format!("{name:?} is not the id of a {kind}")));
-        }
+        let name = match named {
+            NameOrId::Id(id) if id.is_kind(kind) => return Ok(id.clone()),
+            NameOrId::Id(id) => return Err(Failure::new(Exit::Usage, format!("{id} is not the id of a {kind}"))),
+            NameOrId::Name(name) => name,
+        };
         if group.is_none()
-            && let Some(known) = self.memory.id_of(kind, name).map_err(failed)?
+            && let Some(known) = self.memory.id_of(kind, name).map_err(|f| Failure::from(&f))?
         {
             return Ok(known);
         }
         let group = group.or(self.default_group.as_deref()).ok_or_else(|| {
-            Failure::new(Exit::Refused, format!("which resource group {name} target in is not known"))
-                .hint("Name it with `-g GROUP`, or give the full id.")
+            Failure::new(Exit::Refused, format!("no resource group given for {name}")).hint("Name it with `-g GROUP`, or give the full id.")
         })?;
-        let group = self.group(Some(group))?;
+        let group = self.group(&NameOrId::new(group));
         Ok(ArmId::resource(group.subscription_id(), group.group_name().unwrap_or_default(), kind, name))
     }
 
-    /// The group that was named, or the whole subscription.
-    fn group(&self, group: Option<&str>) -> Result<ArmId, Failure> {
+    fn group(&self, group: &NameOrId) -> ArmId {
         match group {
-            None => Ok(ArmId::subscription(&self.subscription)),
-            Some(id) if id.starts_with('/') => ArmId::parse(id).ok_or_else(|| Failure::new(Exit::Usage, format!("{id:?} is no ARM id"))),
-            Some(name) => Ok(ArmId::group(&self.subscription, name)),
+            NameOrId::Id(id) => id.clone(),
+            NameOrId::Name(name) => ArmId::group(&self.subscription, name),
         }
+    }
+
+    /// The group that was named, or the whole subscription.
+    fn place(&self, group: Option<&str>) -> ArmId {
+        let group = group.or(self.session.global.resource_group.as_deref());
+        group.map_or_else(|| ArmId::subscription(&self.subscription), |group| self.group(&NameOrId::new(group)))
     }
 
     fn say(&self, document: &Value, table: Text) -> Result<(), Failure> {
@@ -103,22 +108,22 @@ impl<'a> Lookup<'a> {
             Look::Identities { group } => self.identities(group.as_deref()).await,
             Look::Vault { name, group } => self.vault(name, group.as_deref()).await,
             Look::Vaults { group } => self.vaults(group.as_deref()).await,
-            Look::Roles { to, scope } => self.roles(to.as_deref(), scope.as_deref()).await,
+            Look::Roles { to, scope } => self.roles(to.as_ref(), scope.as_ref()).await,
             Look::Secrets { vault, group } => self.secrets(vault, group.as_deref()).await,
             Look::Secret { vault, group, name, reveal } => self.secret(vault, group.as_deref(), name, *reveal).await,
         }
     }
 
-    async fn identity(&self, name: &str, group: Option<&str>) -> Result<(), Failure> {
+    async fn identity(&self, name: &NameOrId, group: Option<&str>) -> Result<(), Failure> {
         let id = self.id(IDENTITY, name, group)?;
         match self.azure.identity(&id).await.map_err(failed)? {
-            Some(found) => self.record(&identity(&found)),
+            Some(found) => self.record(&identity_document(&found)),
             None => Err(missing("identity", &id)),
         }
     }
 
     async fn identities(&self, group: Option<&str>) -> Result<(), Failure> {
-        let scope = self.group(group.or(self.session.global.resource_group.as_deref()))?;
+        let scope = self.place(group);
         let all = self.azure.identities(&scope).await.map_err(failed)?;
         let rows: Vec<Vec<String>> = all
             .iter()
@@ -132,22 +137,22 @@ impl<'a> Lookup<'a> {
                 ]
             })
             .collect();
-        let document = json!({ "version": 1, "identities": all.iter().map(identity).collect::<Vec<_>>() });
+        let document = json!({ "version": 1, "identities": all.iter().map(identity_document).collect::<Vec<_>>() });
         let headers = ["NAME", "GROUP", "LOCATION", "CLIENT ID", "OWNER"];
         self.say(&document, table::list(&headers, &rows, "there are no identities", self.session.terminal.width))
     }
 
-    async fn found_vault(&self, name: &str, group: Option<&str>) -> Result<Vault, Failure> {
-        let id = self.id(VAULT, name.strip_prefix("vault/").unwrap_or(name), group)?;
+    async fn found_vault(&self, name: &NameOrId, group: Option<&str>) -> Result<Vault, Failure> {
+        let id = self.id(VAULT, name, group)?;
         self.azure.vault(&id).await.map_err(failed)?.ok_or_else(|| missing("vault", &id))
     }
 
-    async fn vault(&self, name: &str, group: Option<&str>) -> Result<(), Failure> {
+    async fn vault(&self, name: &NameOrId, group: Option<&str>) -> Result<(), Failure> {
         self.record(&vault(&self.found_vault(name, group).await?))
     }
 
     async fn vaults(&self, group: Option<&str>) -> Result<(), Failure> {
-        let scope = self.group(group.or(self.session.global.resource_group.as_deref()))?;
+        let scope = self.place(group);
         let all = self.azure.vaults(&scope).await.map_err(failed)?;
         let rows: Vec<Vec<String>> = all
             .iter()
@@ -163,7 +168,7 @@ impl<'a> Lookup<'a> {
     }
 
     /// Scopes as keys or ids; without one, those of the principal that the state knows, and the subscription.
-    async fn roles(&self, to: Option<&str>, scope: Option<&str>) -> Result<(), Failure> {
+    async fn roles(&self, to: Option<&Principal>, scope: Option<&Scope>) -> Result<(), Failure> {
         let principal = to.map(|t| self.principal(t)).transpose()?;
         let scopes = match scope {
             Some(scope) => vec![self.scope(scope)?],
@@ -214,48 +219,44 @@ impl<'a> Lookup<'a> {
         )
     }
 
-    fn published(&self, key: &str, field: &str) -> Option<String> {
-        let outputs: Option<&Outputs> = self.ledger.entries().find(|e| e.key == Key::from(key)).map(|e| &e.outputs);
+    fn published(&self, key: &Key, field: &str) -> Option<String> {
+        let outputs: Option<&Outputs> = self.ledger.entries().find(|e| e.key == *key).map(|e| &e.outputs);
         outputs?.get(field)?.as_str().map(str::to_owned)
     }
 
-    fn principal(&self, to: &str) -> Result<String, Failure> {
-        if crate::resources::role::is_guid(to) {
-            return Ok(to.to_owned());
-        }
-        let key = if to.contains('/') || to == "caller" { to.to_owned() } else { format!("identity/{to}") };
-        let field = if to == "caller" { "object_id" } else { "principal_id" };
+    /// The object id of a principal, as far as the state knows it.
+    fn principal(&self, to: &Principal) -> Result<String, Failure> {
+        let (key, field) = match to {
+            Principal::User(id) | Principal::Group(id) | Principal::ServicePrincipal(id) | Principal::Object(id) => return Ok(id.clone()),
+            Principal::Caller => (caller::key(), caller::OBJECT_ID.0),
+            Principal::Identity(named) => (identity::key(named.name()), identity::PRINCIPAL_ID.0),
+            Principal::Cluster(named) => (cluster::key(named.name()), cluster::PRINCIPAL_ID.0),
+        };
         self.published(&key, field).ok_or_else(|| {
             Failure::new(Exit::Refused, format!("the state knows no {key}"))
                 .hint("Give the principal's object id, or make the identity known first: `podid identity create`.")
         })
     }
 
-    fn scope(&self, text: &str) -> Result<ArmId, Failure> {
-        if text == "subscription" {
-            return Ok(ArmId::subscription(&self.subscription));
+    fn scope(&self, scope: &Scope) -> Result<ArmId, Failure> {
+        match scope {
+            Scope::Subscription => Ok(ArmId::subscription(&self.subscription)),
+            Scope::Vault(named) => self.id(VAULT, named, None),
+            Scope::Identity(named) => self.id(IDENTITY, named, None),
+            Scope::ResourceGroup(named) => Ok(self.group(named)),
+            Scope::Id(id) => Ok(id.clone()),
+            Scope::ClusterNodes(named) => {
+                let key = cluster::key(named.name());
+                let group = self.published(&key, cluster::NODE_GROUP.0).and_then(|id| ArmId::parse(&id));
+                group.ok_or_else(|| {
+                    Failure::new(Exit::Refused, format!("the state knows no {key}"))
+                        .hint("Give the full id of the node resource group: `az aks show -g GROUP -n CLUSTER --query nodeResourceGroup`.")
+                })
+            }
         }
-        if let Some(name) = text.strip_prefix("vault/") {
-            return self.id(VAULT, name, None);
-        }
-        if let Some(name) = text.strip_prefix("identity/") {
-            return self.id(IDENTITY, name, None);
-        }
-        if let Some(name) = text.strip_prefix("group/") {
-            return self.group(Some(name));
-        }
-        if let Some(cluster) = text.strip_suffix("/nodes")
-            && let Some(id) = self.published(cluster, "node_group").and_then(|id| ArmId::parse(&id))
-        {
-            return Ok(id);
-        }
-        ArmId::parse(text).ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("{text:?} is no scope"))
-                .hint("A scope is `vault/NAME`, `identity/NAME`, `group/NAME`, `subscription`, `cluster/NAME/nodes`, or an ARM id.")
-        })
     }
 
-    async fn secrets(&self, vault: &str, group: Option<&str>) -> Result<(), Failure> {
+    async fn secrets(&self, vault: &NameOrId, group: Option<&str>) -> Result<(), Failure> {
         let vault = self.found_vault(vault, group).await?;
         let all = self.azure.secrets(&vault.uri).await.map_err(failed)?;
         let rows: Vec<Vec<String>> = all.iter().map(|s| vec![s.name.clone(), status(s), when(s.updated), owner(&s.tags)]).collect();
@@ -266,7 +267,7 @@ impl<'a> Lookup<'a> {
         )
     }
 
-    async fn secret(&self, vault: &str, group: Option<&str>, name: &str, reveal: bool) -> Result<(), Failure> {
+    async fn secret(&self, vault: &NameOrId, group: Option<&str>, name: &str, reveal: bool) -> Result<(), Failure> {
         let vault = self.found_vault(vault, group).await?;
         let absent = || {
             Failure::new(Exit::Refused, format!("the secret {name} is not in the vault {}", vault.id.name()))
@@ -310,7 +311,7 @@ fn missing(word: &str, id: &ArmId) -> Failure {
         .hint(format!("`podid {word} list` shows those of the subscription."))
 }
 
-fn identity(found: &Identity) -> Value {
+fn identity_document(found: &Identity) -> Value {
     json!({
         "name": found.id.name(), "resource_group": found.id.group_name(), "location": found.location, "client_id": found.client_id,
         "principal_id": found.principal_id, "tenant_id": found.tenant_id, "id": found.id, "owner": owner(&found.tags),

@@ -91,6 +91,7 @@ fn places(loaded: &Loaded) -> Result<Places, Failure> {
         default_group: loaded.spec.resource_group.as_deref().or(Some("any")),
         location: loaded.spec.location.as_deref(),
         cluster: Some(&cluster),
+        other_clusters: &[],
         memory: &memory,
     };
     let desired = expand::spec(&loaded.spec, &context).map_err(told)?;

@@ -12,6 +12,7 @@ pub mod identity;
 pub mod manifest;
 pub mod namespace;
 pub mod ownership;
+pub mod principal;
 pub mod rendered;
 pub mod rights;
 pub mod role;
@@ -33,6 +34,7 @@ pub const KINDS: Kinds<Cloud> = Kinds(TABLE);
 
 static TABLE: &[&dyn Erased<Cloud>] = &[
     &Of::<caller::Caller>::new(),
+    &Of::<principal::Principal>::new(),
     &Of::<group::Group>::new(),
     &Of::<cluster::Cluster>::new(),
     &Of::<identity::Identity>::new(),

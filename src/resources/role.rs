@@ -222,8 +222,13 @@ impl Kind<Cloud> for Role {
     }
     fn commands(&self) -> Vec<String> {
         let text = |input: &Input<String>| input.known().cloned().unwrap_or_default();
+        let kind = match self.principal_kind.known() {
+            Some(PrincipalKind::Unknown) => String::new(),
+            Some(kind) => format!(" --assignee-principal-type {kind:?}"),
+            None => " --assignee-principal-type ServicePrincipal".to_owned(),
+        };
         vec![format!(
-            "az role assignment create --role \"{}\" --assignee-object-id {} --assignee-principal-type ServicePrincipal --scope {}",
+            "az role assignment create --role \"{}\" --assignee-object-id {}{kind} --scope {}",
             self.role,
             text(&self.principal),
             text(&self.scope)

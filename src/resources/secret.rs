@@ -2,7 +2,7 @@
 
 use super::{
     ownership,
-    values::{From as Source, Values},
+    values::{SecretSource, Values},
     world::{Cloud, Reader, Writer},
 };
 use crate::{
@@ -28,7 +28,7 @@ pub struct Secret {
     pub name: String,
     /// None: its value is none of this node's business (removal, or it must be there).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<Source>,
+    pub value: Option<SecretSource>,
     /// podid's own right to the vault, where podid gives itself one: known means that a refusal is only lateness.
     pub granted: Input<String>,
 }
@@ -241,7 +241,7 @@ impl Kind<Cloud> for Secret {
         };
         let mut changes = Vec::new();
         if live.equal == Some(false) {
-            let to = self.value.as_ref().map(Source::shown);
+            let to = self.value.as_ref().map(SecretSource::shown);
             changes.push(Change { field: "value".into(), from: json!("(another value)"), to: json!(to) });
         }
         let wanted = ownership::marked(context.app, &live.tags);
@@ -263,14 +263,14 @@ impl Kind<Cloud> for Secret {
         }
     }
     fn creation_summary(&self) -> Vec<(&'static str, Value)> {
-        vec![("value", json!(self.value.as_ref().map(Source::shown)))]
+        vec![("value", json!(self.value.as_ref().map(SecretSource::shown)))]
     }
     fn notes(&self, actual: &Actual) -> Vec<String> {
         let Actual::Live(live) = actual else { return Vec::new() };
         let mut notes = Vec::new();
         match (&live.uncompared, &self.value) {
             (Some(why), _) => notes.push(format!("value: not compared ({why})")),
-            (None, Some(Source::Prompt)) => notes.push("value: not compared (it is asked for once, and then kept)".into()),
+            (None, Some(SecretSource::Prompt)) => notes.push("value: not compared (it is asked for once, and then kept)".into()),
             (None, _) => {}
         }
         if let Some(dates) = &live.dates {
@@ -359,7 +359,9 @@ impl Kind<Cloud> for Secret {
     fn commands(&self) -> Vec<String> {
         let name = self.vault_key.names();
         vec![match &self.value {
-            Some(Source::File(path)) => format!("az keyvault secret set --vault-name {name} -n {} --file {}", self.name, path.display()),
+            Some(SecretSource::File(path)) => {
+                format!("az keyvault secret set --vault-name {name} -n {} --file {}", self.name, path.display())
+            }
             _ => format!("az keyvault secret set --vault-name {name} -n {} --value …", self.name),
         }]
     }

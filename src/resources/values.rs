@@ -19,24 +19,25 @@ use std::{
 /// Key Vault's limit for a value.
 pub const LIMIT: usize = 25 * 1024;
 
-/// As in a spec, with files by their whole path.
+/// Where a secret's value comes from; never the value. Files are given by their whole path.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum From {
-    /// Its bytes as they are.
+pub enum SecretSource {
+    /// The bytes of a file as they are.
     File(PathBuf),
+    /// An environment variable.
     Env(String),
-    /// Asked on the terminal, where there is none yet.
+    /// Asked on the terminal where the secret does not exist yet, and then kept.
     Prompt,
-    /// Asked on the terminal by a single command, also where there is one.
+    /// Asked on the terminal by a single command, also where the secret exists.
     Ask,
-    /// Standard input, without its last line break.
+    /// Standard input without its last line break, of a single command.
     Stdin,
-    /// So many characters.
+    /// Made by podid where the secret does not exist yet: this many characters.
     Generate(u32),
 }
 
-impl From {
+impl SecretSource {
     /// Whether podid can tell at any time what the value should be.
     pub fn comparable(&self) -> bool {
         matches!(self, Self::File(_) | Self::Env(_) | Self::Stdin | Self::Ask)
@@ -130,7 +131,7 @@ pub struct Values {
 
 impl Values {
     /// What a prompt or standard input gave, before the run.
-    pub fn give(&self, key: &Key, from: &From, value: SecretString) -> Result<(), Error> {
+    pub fn give(&self, key: &Key, from: &SecretSource, value: SecretString) -> Result<(), Error> {
         if value.expose_secret().len() > LIMIT {
             return Err(Error::TooLong(from.shown()));
         }
@@ -139,7 +140,7 @@ impl Values {
     }
 
     /// What people should know of a value that is about to be set.
-    pub fn change_note(&self, key: &Key, from: &From) -> Option<String> {
+    pub fn change_note(&self, key: &Key, from: &SecretSource) -> Option<String> {
         match self.of(key, from) {
             Ok(value) if value.expose_secret().starts_with(BYTE_ORDER_MARK) => {
                 Some("value: begins with a byte order mark (U+FEFF), which becomes a part of it".to_owned())
@@ -149,24 +150,24 @@ impl Values {
         }
     }
 
-    pub fn of(&self, key: &Key, from: &From) -> Result<SecretString, Fault> {
+    pub fn of(&self, key: &Key, from: &SecretSource) -> Result<SecretString, Fault> {
         let name = match from {
-            From::File(path) => format!("file {}", path.display()),
-            From::Env(name) => format!("env {name}"),
-            From::Prompt | From::Ask | From::Stdin => given(key),
-            From::Generate(length) => return generate(*length).map_err(Fault::cloud),
+            SecretSource::File(path) => format!("file {}", path.display()),
+            SecretSource::Env(name) => format!("env {name}"),
+            SecretSource::Prompt | SecretSource::Ask | SecretSource::Stdin => given(key),
+            SecretSource::Generate(length) => return generate(*length).map_err(Fault::cloud),
         };
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(value) = read.get(&name) {
             return Ok(value.clone());
         }
         let value = match from {
-            From::File(path) => file(path),
-            From::Env(name) => std::env::var(name).map_err(|error| match error {
+            SecretSource::File(path) => file(path),
+            SecretSource::Env(name) => std::env::var(name).map_err(|error| match error {
                 std::env::VarError::NotPresent => Error::Env(name.clone()),
                 std::env::VarError::NotUnicode(_) => Error::NotText(NotText { of: Holder::Env(name.clone()), utf_16: false }),
             }),
-            From::Prompt | From::Ask | From::Stdin | From::Generate(_) => Err(Error::NotAsked(key.clone())),
+            SecretSource::Prompt | SecretSource::Ask | SecretSource::Stdin | SecretSource::Generate(_) => Err(Error::NotAsked(key.clone())),
         };
         let value = value.and_then(|v| checked(v, from)).map_err(Fault::cloud)?;
         read.insert(name, value.clone());
@@ -181,7 +182,7 @@ fn given(key: &Key) -> String {
 fn file(path: &Path) -> Result<String, Error> {
     let bytes = whole::read(path, LIMIT as u64, Accept::Regular).map_err(|error| match error {
         files::Error::NotRegular { path, kind } => Error::NotRegular { path, kind },
-        files::Error::TooLarge { path, .. } => Error::TooLong(From::File(path).shown()),
+        files::Error::TooLarge { path, .. } => Error::TooLong(SecretSource::File(path).shown()),
         other => Error::File(path.to_owned(), other.cause()),
     })?;
     text(bytes).map_err(|utf_16| Error::NotText(NotText { of: Holder::File(path.to_owned()), utf_16 }))
@@ -199,7 +200,7 @@ pub fn text(bytes: Vec<u8>) -> Result<String, bool> {
 /// Windows editors write it at the beginning of a file. It becomes a part of the value, which programs seldom expect.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-fn checked(value: String, from: &From) -> Result<SecretString, Error> {
+fn checked(value: String, from: &SecretSource) -> Result<SecretString, Error> {
     match value.len() {
         0 => Err(Error::Empty(from.shown())),
         long if long > LIMIT => Err(Error::TooLong(from.shown())),
@@ -243,7 +244,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_value_is_read_from_a_regular_file_and_no_further_than_its_limit() {
-        let of = |path: &Path| Values::default().of(&Key::from("secret/kv/conn"), &From::File(path.to_owned())).map(|_| ());
+        let of = |path: &Path| Values::default().of(&Key::from("secret/kv/conn"), &SecretSource::File(path.to_owned())).map(|_| ());
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
@@ -265,9 +266,9 @@ mod tests {
 
     #[test]
     fn a_value_in_the_place_of_a_variable_is_not_repeated() {
-        let error = Values::default().of(&Key::from("secret/kv/conn"), &From::Env("hunter2".into())).unwrap_err().to_string();
+        let error = Values::default().of(&Key::from("secret/kv/conn"), &SecretSource::Env("hunter2".into())).unwrap_err().to_string();
         assert_eq!(error, "the named environment variable, which has a secret's value, is not set");
-        assert!(!From::Env("hunter2".into()).shown().contains("hunter2"));
+        assert!(!SecretSource::Env("hunter2".into()).shown().contains("hunter2"));
         assert_eq!(
             Error::Env("DB_PASSWORD".into()).to_string(),
             "the environment variable DB_PASSWORD, which has a secret's value, is not set"
@@ -278,9 +279,9 @@ mod tests {
     fn a_value_that_is_typed_or_piped_has_the_same_limit() {
         let values = Values::default();
         let key = Key::from("secret/kv/conn");
-        let error = values.give(&key, &From::Stdin, SecretString::from("x".repeat(LIMIT + 1))).unwrap_err();
+        let error = values.give(&key, &SecretSource::Stdin, SecretString::from("x".repeat(LIMIT + 1))).unwrap_err();
         assert!(error.to_string().contains("from standard input is too long"), "{error}");
-        values.give(&key, &From::Stdin, SecretString::from("x".repeat(LIMIT))).unwrap();
+        values.give(&key, &SecretSource::Stdin, SecretString::from("x".repeat(LIMIT))).unwrap();
     }
 
     #[test]
@@ -288,7 +289,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("conn.txt");
         std::fs::write(&path, "\u{feff}x").unwrap();
-        let remark = Values::default().change_note(&Key::from("secret/kv/conn"), &From::File(path)).unwrap();
+        let remark = Values::default().change_note(&Key::from("secret/kv/conn"), &SecretSource::File(path)).unwrap();
         assert!(remark.contains("byte order mark"), "{remark}");
     }
 }

@@ -1,7 +1,7 @@
 //! What must hold in a spec beyond its shape: names by the rules, references that lead somewhere, nothing twice. Pure.
 
 use super::{
-    model::{API_VERSION, IdentitySpec, KIND, ObjectNames, Source, Spec, VaultSpec, Workload},
+    model::{API_VERSION, IdentitySpec, KIND, ObjectNames, SourceSpec, Spec, VaultSpec, Workload},
     names::{self, Checked},
     suggest::nearest,
 };
@@ -121,12 +121,12 @@ fn vault(path: &str, vault: &VaultSpec) -> Verdict {
     Ok(())
 }
 
-fn source(path: &str, source: &Source) -> Verdict {
+fn source(path: &str, source: &SourceSpec) -> Verdict {
     match source {
-        Source::File(file) if file.as_os_str().is_empty() => Err(wrong(format!("{path}.file"), "it is empty")),
-        Source::Env(variable) => named(&format!("{path}.env"), names::variable, variable),
-        Source::Prompt(false) => Err(wrong(format!("{path}.prompt"), "it can only be `true`")),
-        Source::Generate(length) if !(8..=4096).contains(length) => {
+        SourceSpec::File(file) if file.as_os_str().is_empty() => Err(wrong(format!("{path}.file"), "it is empty")),
+        SourceSpec::Env(variable) => named(&format!("{path}.env"), names::variable, variable),
+        SourceSpec::Prompt(false) => Err(wrong(format!("{path}.prompt"), "it can only be `true`")),
+        SourceSpec::Generate(length) if !(8..=4096).contains(length) => {
             Err(wrong(format!("{path}.generate"), "a generated value has 8 to 4096 characters"))
         }
         _ => Ok(()),
@@ -155,7 +155,7 @@ fn workload<'a>(path: &str, workload: &'a Workload, vaults: &[&'a str], seen: &m
     objects(path, workload, seen)?;
     for (at, role) in workload.roles.iter().enumerate() {
         named(&format!("{path}.roles[{at}].role"), names::role, &role.role)?;
-        named(&format!("{path}.roles[{at}].scope"), names::scope, &role.scope)?;
+        role.scope.as_ref().map_err(|rule| wrong(format!("{path}.roles[{at}].scope"), rule))?;
     }
     let scopes = ["identity", "resourceGroup", "subscription"];
     if let Some(scope) = workload.operator_scope.as_deref().filter(|scope| !scopes.contains(scope)) {

@@ -7,6 +7,7 @@ mod spelling;
 use super::{
     known::{ClusterRef, KnownResources},
     model::{Model, Spec},
+    reference::{NameOrId, Principal, Scope},
     request::Request,
 };
 use crate::{
@@ -28,10 +29,11 @@ use crate::{
         grant::{self, Grant, Purpose},
         group::{self, Group},
         identity::{self, Identity},
+        principal::{self, Principal as DirectoryPrincipal},
         role::{self, Role},
         roles,
         secret::{self, Secret},
-        values,
+        values::SecretSource,
         vault::{self, Vault},
         world::ClusterTarget,
     },
@@ -51,6 +53,8 @@ pub struct Context<'a> {
     pub location: Option<&'a str>,
     /// The cluster that Kubernetes objects go to; None: none could be told.
     pub cluster: Option<&'a ClusterRef>,
+    /// Further clusters that scopes and principals name.
+    pub other_clusters: &'a [(NameOrId, ClusterRef)],
     pub memory: &'a KnownResources,
 }
 
@@ -60,6 +64,7 @@ pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
         group: context.group.or(context.default_group),
         location: context.location,
         spelling: Spelling::default(),
+        removes: false,
         desired: Desired::new(context.app, By::Spec),
     };
     for vault in spec.vault.iter().chain(&spec.vaults) {
@@ -75,8 +80,8 @@ pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
 pub fn request(request: &Request, remove: bool, context: &Context<'_>) -> Result<Desired, Fault> {
     let group = context.group.or(context.default_group);
     let desired = Desired::new(context.app, By::Command);
-    let mut expansion = Expansion { context, group, location: context.location, spelling: Spelling::default(), desired };
-    expansion.request(request, remove)?;
+    let mut expansion = Expansion { context, group, location: context.location, spelling: Spelling::default(), removes: remove, desired };
+    expansion.request(request)?;
     let mut desired = expansion.desired;
     if remove {
         for node in desired.nodes.values_mut() {
@@ -94,14 +99,9 @@ struct Expansion<'a> {
     group: Option<&'a str>,
     location: Option<&'a str>,
     spelling: Spelling,
+    /// What is expanded is taken away.
+    removes: bool,
     desired: Desired,
-}
-
-/// Who gets a role or a grant.
-struct Principal {
-    key: Key,
-    id: Input<String>,
-    kind: Input<PrincipalKind>,
 }
 
 impl<'a> Expansion<'a> {
@@ -111,45 +111,48 @@ impl<'a> Expansion<'a> {
 
     // ---- names to ids ----
 
-    fn group_id(&self, group: Option<&str>, of: &str) -> Result<ArmId, Fault> {
-        let Some(group) = group.or(self.group) else {
+    fn group_id(&self, group: Option<&NameOrId>, of: &str) -> Result<ArmId, Fault> {
+        let Some(group) = group.cloned().or_else(|| self.group.map(NameOrId::new)) else {
             return Err(Fault::refused(
-                format!("which resource group {of} target in is not known"),
+                format!("no resource group given for {of}"),
                 "Name it with `-g GROUP` (or PODID_RESOURCE_GROUP), or `resourceGroup:` in the spec.",
             ));
         };
-        match ArmId::parse(group) {
-            Some(id) if id.group_name().is_some() => Ok(ArmId::group(id.subscription_id(), id.group_name().unwrap_or_default())),
-            Some(id) => Err(Fault::refused(format!("{id} is no resource group"), "Name a resource group.")),
-            None => Ok(ArmId::group(self.context.subscription, group)),
+        match group {
+            NameOrId::Id(id) if id.group_name().is_some() => Ok(ArmId::group(id.subscription_id(), id.group_name().unwrap_or_default())),
+            NameOrId::Id(id) => Err(Fault::refused(format!("{id} is not a resource group"), "Name a resource group.")),
+            NameOrId::Name(name) => Ok(ArmId::group(self.context.subscription, &name)),
         }
     }
 
     /// A full id as it is; a name in the group that was named for it, or where an earlier command had it, or in the default group.
-    fn arm_id(&self, name: &str, kind: &str, group: Option<&str>) -> Result<ArmId, Fault> {
-        if name.starts_with('/') {
-            return match ArmId::parse(name) {
-                Some(id) if id.is_kind(kind) => Ok(id),
-                _ => Err(Fault::refused(format!("{name:?} is not the id of a {kind}"), "Give a name or a full ARM id.")),
-            };
-        }
+    fn arm_id(&self, named: &NameOrId, kind: &str, group: Option<&str>) -> Result<ArmId, Fault> {
+        let name = match named {
+            NameOrId::Id(id) if id.is_kind(kind) => return Ok(id.clone()),
+            NameOrId::Id(id) => return Err(Fault::refused(format!("{id} is not the id of a {kind}"), "Give a name or a full ARM id.")),
+            NameOrId::Name(name) => name,
+        };
         if group.is_none()
             && self.context.group.is_none()
             && let Some(known) = self.context.memory.id_of(kind, name)?
         {
             return Ok(known);
         }
-        let group = self.group_id(group, name)?;
+        let group = self.group_id(group.map(NameOrId::new).as_ref(), name)?;
         Ok(ArmId::resource(group.subscription_id(), group.group_name().unwrap_or_default(), kind, name))
     }
 
+    /// The cluster that Kubernetes objects go to.
     fn cluster_ref(&self) -> Result<&'a ClusterRef, Fault> {
-        self.context.cluster.ok_or_else(|| {
-            Fault::refused(
-                "which cluster is meant is not known",
-                "Name it with `--cluster NAME` (a name or its full id), or `cluster:` in the spec.",
-            )
-        })
+        self.context.cluster.ok_or_else(no_cluster)
+    }
+
+    /// The cluster that a scope or a principal names, which may be another one.
+    fn named_cluster(&self, named: &NameOrId) -> Result<&'a ClusterRef, Fault> {
+        let others = self.context.other_clusters.iter();
+        let found = others.filter(|(name, _)| name == named).map(|(_, cluster)| cluster);
+        let own = self.context.cluster.filter(|own| named.matches(&NameOrId::Id(own.id.clone())));
+        found.chain(own).next().ok_or_else(no_cluster)
     }
 
     // ---- nodes ----
@@ -159,10 +162,10 @@ impl<'a> Expansion<'a> {
         self.desired.nodes.get(&key).map_or(key, |node| node.key.clone())
     }
 
-    fn caller(&mut self) -> Result<Principal, Fault> {
+    fn caller(&mut self) -> Result<Grantee, Fault> {
         let key = caller::key();
         self.add(&key, &Caller {}, Intent::Existing)?;
-        Ok(Principal { id: caller::OBJECT_ID.of(&key), kind: caller::PRINCIPAL_KIND.of(&key), key })
+        Ok(Grantee { id: caller::OBJECT_ID.of(&key), kind: caller::PRINCIPAL_KIND.of(&key), key })
     }
 
     fn location_of(&mut self, id: &ArmId, given: Option<&str>) -> Result<Input<String>, Fault> {
@@ -183,8 +186,8 @@ impl<'a> Expansion<'a> {
         Ok(key)
     }
 
-    fn known_identity(&mut self, name: &str, group: Option<&str>) -> Result<Key, Fault> {
-        let id = self.arm_id(name.strip_prefix("identity/").unwrap_or(name), IDENTITY, group)?;
+    fn known_identity(&mut self, named: &NameOrId, group: Option<&str>) -> Result<Key, Fault> {
+        let id = self.arm_id(named, IDENTITY, group)?;
         let id = self.spelling.of_id(id);
         let key = self.spelled(identity::key(id.name()));
         if !self.desired.nodes.contains_key(&key) {
@@ -204,8 +207,8 @@ impl<'a> Expansion<'a> {
         Ok(key)
     }
 
-    fn known_vault(&mut self, name: &str, group: Option<&str>) -> Result<Key, Fault> {
-        let id = self.arm_id(name.strip_prefix("vault/").unwrap_or(name), VAULT, group)?;
+    fn known_vault(&mut self, named: &NameOrId, group: Option<&str>) -> Result<Key, Fault> {
+        let id = self.arm_id(named, VAULT, group)?;
         let id = self.spelling.of_id(id);
         let key = self.spelled(vault::key(id.name()));
         if !self.desired.nodes.contains_key(&key) {
@@ -226,14 +229,7 @@ impl<'a> Expansion<'a> {
         Ok(key)
     }
 
-    fn add_grant(
-        &mut self,
-        key: &Key,
-        vault: &Key,
-        to: Principal,
-        purpose: Purpose,
-        permissions: Option<Vec<String>>,
-    ) -> Result<(), Fault> {
+    fn add_grant(&mut self, key: &Key, vault: &Key, to: Grantee, purpose: Purpose, permissions: Option<Vec<String>>) -> Result<(), Fault> {
         let grant = Grant {
             vault: vault::ID.of(vault),
             vault_key: vault.clone(),
@@ -251,7 +247,7 @@ impl<'a> Expansion<'a> {
         Ok(())
     }
 
-    fn read_grant(&mut self, vault: &Key, to: Principal, permissions: Option<Vec<String>>) -> Result<Key, Fault> {
+    fn read_grant(&mut self, vault: &Key, to: Grantee, permissions: Option<Vec<String>>) -> Result<Key, Fault> {
         let name = if to.key.kind() == Identity::KIND { to.key.names().to_owned() } else { to.key.to_string() };
         let key = grant::key(vault.names(), &name);
         if to.key == caller::key() {
@@ -262,7 +258,7 @@ impl<'a> Expansion<'a> {
         Ok(key)
     }
 
-    fn add_secret(&mut self, vault: &Key, name: &str, value: Option<values::From>) -> Result<Key, Fault> {
+    fn add_secret(&mut self, vault: &Key, name: &str, value: Option<SecretSource>) -> Result<Key, Fault> {
         let grant = self.callers_grant(vault)?;
         let key = secret::key(vault.names(), name);
         let secret = Secret {
@@ -276,50 +272,56 @@ impl<'a> Expansion<'a> {
         Ok(key)
     }
 
-    /// `identity/NAME`, a name or id of an identity, `caller`, `cluster/NAME`, `user/GUID`, `group/GUID`, or the object id of a service principal.
-    fn principal(&mut self, to: &str) -> Result<Principal, Fault> {
-        let given = |kind: PrincipalKind, id: &str| Principal {
-            key: Key::of("principal", [id]),
-            id: Input::Known(id.to_ascii_lowercase()),
-            kind: Input::Known(kind),
-        };
-        if to == "caller" {
-            return self.caller();
-        }
-        if role::is_guid(to) {
-            return Ok(given(PrincipalKind::ServicePrincipal, to));
-        }
-        for (prefix, kind) in [("user/", PrincipalKind::User), ("group/", PrincipalKind::Group)] {
-            if let Some(id) = to.strip_prefix(prefix) {
-                if !role::is_guid(id) {
-                    return Err(Fault::refused(format!("{to:?} names no object id"), format!("Write `{prefix}OBJECT-ID`.")));
-                }
-                return Ok(given(kind, id));
+    fn principal(&mut self, to: &Principal) -> Result<Grantee, Fault> {
+        match to {
+            Principal::Caller => self.caller(),
+            Principal::Identity(named) => {
+                let key = self.known_identity(named, None)?;
+                Ok(self.grantee(&key))
+            }
+            Principal::Cluster(named) => {
+                let cluster = self.named_cluster(named)?;
+                self.clusters_principal(cluster)
+            }
+            Principal::User(id) => Ok(Grantee::given(PrincipalKind::User, id)),
+            Principal::Group(id) => Ok(Grantee::given(PrincipalKind::Group, id)),
+            Principal::ServicePrincipal(id) => Ok(Grantee::given(PrincipalKind::ServicePrincipal, id)),
+            // what is taken away needs no kind, and the principal may be deleted
+            Principal::Object(id) if self.removes => Ok(Grantee::given(PrincipalKind::Unknown, id)),
+            Principal::Object(id) => {
+                let key = principal::key(id);
+                self.add(&key, &DirectoryPrincipal { object_id: id.clone() }, Intent::Existing)?;
+                Ok(Grantee { kind: principal::KIND.of(&key), ..Grantee::given(PrincipalKind::Unknown, id) })
             }
         }
-        if to.starts_with("cluster/") {
-            return self.clusters_principal();
-        }
-        let key = self.known_identity(to, None)?;
-        Ok(Principal { id: identity::PRINCIPAL_ID.of(&key), kind: Input::Known(PrincipalKind::ServicePrincipal), key })
     }
 
-    fn add_cluster(&mut self) -> Result<Key, Fault> {
-        let cluster = self.cluster_ref()?;
+    /// An identity of the graph as the one who gets a role or a grant.
+    fn grantee(&self, identity: &Key) -> Grantee {
+        let kind = Input::Known(PrincipalKind::ServicePrincipal);
+        Grantee { id: identity::PRINCIPAL_ID.of(identity), kind, key: identity.clone() }
+    }
+
+    fn add_cluster(&mut self, cluster: &ClusterRef) -> Result<Key, Fault> {
         let key = cluster::key(cluster.id.name());
         let kind = Cluster { id: cluster.id.clone(), context: cluster.context.clone(), principal_id: cluster.principal_id.clone() };
         self.add(&key, &kind, Intent::Existing)?;
         Ok(key)
     }
 
-    fn clusters_principal(&mut self) -> Result<Principal, Fault> {
-        let key = self.add_cluster()?;
-        Ok(Principal { id: cluster::PRINCIPAL_ID.of(&key), kind: Input::Known(PrincipalKind::ServicePrincipal), key })
+    fn clusters_principal(&mut self, cluster: &ClusterRef) -> Result<Grantee, Fault> {
+        let key = self.add_cluster(cluster)?;
+        Ok(Grantee { id: cluster::PRINCIPAL_ID.of(&key), kind: Input::Known(PrincipalKind::ServicePrincipal), key })
     }
 
+    /// The cluster that Kubernetes objects go to, as their kinds need it.
     fn target(&mut self) -> Result<ClusterTarget, Fault> {
         let cluster = self.cluster_ref()?;
-        let key = self.add_cluster()?;
+        self.target_of(cluster)
+    }
+
+    fn target_of(&mut self, cluster: &ClusterRef) -> Result<ClusterTarget, Fault> {
+        let key = self.add_cluster(cluster)?;
         Ok(ClusterTarget { name: cluster.id.name().to_owned(), context: cluster.context.clone(), hosts: cluster::HOSTS.of(&key) })
     }
 
@@ -329,68 +331,94 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    fn add_role(&mut self, role: &str, to: Principal, scope: Scope, note: Option<String>) -> Result<Key, Fault> {
+    fn add_role(&mut self, role: &str, to: Grantee, at: RoleScope, note: Option<String>) -> Result<Key, Fault> {
         let shown = roles::canonical(role);
-        let key = role::key(&shown, &to.key, &scope.word);
+        let key = role::key(&shown, &to.key, &at.word);
         let shown = self.spelling.of_role(&shown);
-        let at = scope.key;
         // MIC has this right once for all that it does in a cluster
-        let nodes = shown == roles::VIRTUAL_MACHINE_CONTRIBUTOR && at.as_ref().is_some_and(|k| k.kind() == "cluster");
-        let serves = if nodes { Some(self.target()?) } else { None };
+        let serves = match at.nodes_of.filter(|_| shown == roles::VIRTUAL_MACHINE_CONTRIBUTOR) {
+            Some(cluster) => Some(self.target_of(&cluster)?),
+            None => None,
+        };
         self.add(
             &key,
-            &Role { role: shown, scope: scope.id, principal: to.id, principal_kind: to.kind, at, serves, note },
+            &Role { role: shown, scope: at.id, principal: to.id, principal_kind: to.kind, at: at.key, serves, note },
             Intent::Present,
         )?;
         Ok(key)
     }
 
-    fn scope(&mut self, text: &str) -> Result<Scope, Fault> {
-        let id = ArmId::parse(text).map(|id| self.spelling.of_id(id));
-        if let Some(name) = text.strip_prefix("vault/").or(id.as_ref().filter(|i| i.is_kind(VAULT)).map(|_| text)) {
-            let key = self.known_vault(name, None)?;
-            return Ok(Scope { word: key.to_string(), id: vault::ID.of(&key), key: Some(key) });
+    fn scope(&mut self, scope: &Scope) -> Result<RoleScope, Fault> {
+        match scope {
+            Scope::Vault(named) => {
+                let key = self.known_vault(named, None)?;
+                Ok(RoleScope { word: key.to_string(), id: vault::ID.of(&key), key: Some(key), nodes_of: None })
+            }
+            Scope::Identity(named) => {
+                let key = self.known_identity(named, None)?;
+                Ok(self.identity_scope(&key))
+            }
+            Scope::ClusterNodes(named) => {
+                let cluster = self.named_cluster(named)?;
+                self.node_scope(cluster)
+            }
+            Scope::Subscription => Ok(RoleScope::fixed("subscription", &ArmId::subscription(self.context.subscription))),
+            Scope::ResourceGroup(named) => {
+                let id = self.group_id(Some(named), named.name())?;
+                let id = self.spelling.of_id(id);
+                let own = id.subscription_id().eq_ignore_ascii_case(self.context.subscription);
+                let word = if own { format!("group/{}", id.name()) } else { id.folded().trim_start_matches('/').to_owned() };
+                Ok(RoleScope::fixed(&word, &id))
+            }
+            Scope::Id(id) => {
+                let id = self.spelling.of_id(id.clone());
+                let whole = id == ArmId::subscription(self.context.subscription);
+                let word = if whole { "subscription".to_owned() } else { id.folded().trim_start_matches('/').to_owned() };
+                Ok(RoleScope::fixed(&word, &id))
+            }
         }
-        if let Some(name) = text.strip_prefix("identity/").or(id.as_ref().filter(|i| i.is_kind(IDENTITY)).map(|_| text)) {
-            let key = self.known_identity(name, None)?;
-            return Ok(Scope { word: key.to_string(), id: identity::ID.of(&key), key: Some(key) });
-        }
-        let whole = ArmId::subscription(self.context.subscription);
-        if text == "subscription" || id.as_ref() == Some(&whole) {
-            return Ok(Scope { word: "subscription".to_owned(), id: Input::Known(whole.to_string()), key: None });
-        }
-        if let Some(group) =
-            id.as_ref().filter(|i| i.kind().is_none() && i.subscription_id().eq_ignore_ascii_case(self.context.subscription))
-        {
-            return Ok(Scope { word: format!("group/{}", group.name()), id: Input::Known(group.to_string()), key: None });
-        }
-        if let Some(id) = id {
-            return Ok(Scope { word: id.folded().trim_start_matches('/').to_owned(), id: Input::Known(id.to_string()), key: None });
-        }
-        if let Some(name) = text.strip_prefix("group/") {
-            let id = self.group_id(Some(name), name)?;
-            let id = self.spelling.of_id(id);
-            return Ok(Scope { word: format!("group/{}", id.name()), id: Input::Known(id.to_string()), key: None });
-        }
-        if text.strip_prefix("cluster/").is_some_and(|t| t.ends_with("/nodes")) {
-            return self.node_scope();
-        }
-        Err(Fault::refused(
-            format!("{text:?} is no scope"),
-            "A scope is `vault/NAME`, `identity/NAME`, `group/NAME`, `subscription`, `cluster/NAME/nodes`, or an ARM id.",
-        ))
     }
 
-    fn node_scope(&mut self) -> Result<Scope, Fault> {
-        let key = self.add_cluster()?;
-        Ok(Scope { word: format!("{key}/nodes"), id: cluster::NODE_GROUP.of(&key), key: Some(key) })
+    fn identity_scope(&self, identity: &Key) -> RoleScope {
+        RoleScope { word: identity.to_string(), id: identity::ID.of(identity), key: Some(identity.clone()), nodes_of: None }
+    }
+
+    fn node_scope(&mut self, cluster: &ClusterRef) -> Result<RoleScope, Fault> {
+        let key = self.add_cluster(cluster)?;
+        Ok(RoleScope { word: format!("{key}/nodes"), id: cluster::NODE_GROUP.of(&key), key: Some(key), nodes_of: Some(cluster.clone()) })
     }
 }
 
-/// Where a role holds.
-struct Scope {
+fn no_cluster() -> Fault {
+    Fault::refused("no cluster given", "Name it with `--cluster NAME` (a name or its full id), or `cluster:` in the spec.")
+}
+
+/// Who gets a role or a grant, as a part of the graph.
+struct Grantee {
+    key: Key,
+    id: Input<String>,
+    kind: Input<PrincipalKind>,
+}
+
+impl Grantee {
+    fn given(kind: PrincipalKind, object_id: &str) -> Self {
+        Self { key: principal::key(object_id), id: Input::Known(object_id.to_owned()), kind: Input::Known(kind) }
+    }
+}
+
+/// Where a role holds, as a part of the graph.
+struct RoleScope {
     /// As a part of a key.
     word: String,
     id: Input<String>,
+    /// The resource of the graph at which it holds.
     key: Option<Key>,
+    /// The cluster whose nodes lie in it, where that was said.
+    nodes_of: Option<ClusterRef>,
+}
+
+impl RoleScope {
+    fn fixed(word: &str, id: &ArmId) -> Self {
+        Self { word: word.to_owned(), id: Input::Known(id.to_string()), key: None, nodes_of: None }
+    }
 }

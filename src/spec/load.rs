@@ -2,7 +2,7 @@
 
 use super::{
     check,
-    model::{API_VERSION, KIND, Source, Spec},
+    model::{API_VERSION, KIND, SourceSpec, Spec},
     source_map::SourceMap,
     suggest::nearest,
 };
@@ -121,7 +121,7 @@ fn parse_checked(path: &Path, text: &str, check: fn(&Spec) -> Result<(), check::
 fn place_files(spec: &mut Spec, path: &Path) {
     let Some(folder) = path.parent().filter(|folder| !is_stdin(path) && !folder.as_os_str().is_empty()) else { return };
     for secret in spec.vault.iter_mut().chain(&mut spec.vaults).flat_map(|vault| &mut vault.secrets) {
-        if let Source::File(file) = &mut secret.value {
+        if let SourceSpec::File(file) = &mut secret.value {
             *file = folder.join(&*file);
         }
     }

@@ -1,4 +1,5 @@
-//! What a user wants: `model` (the file), `wish` (one command), `load` (reading, with places), `names` (the rules), `expand` (into a graph, pure).
+//! What a user wants: `model` (the file), `request` (one command), `load` (reading, with positions), `names` (the rules), `reference` (what
+//! a text refers to), `expand` (into a graph, pure).
 
 mod check;
 pub mod expand;
@@ -6,6 +7,7 @@ pub mod known;
 pub mod load;
 pub mod model;
 pub mod names;
+pub mod reference;
 pub mod request;
 mod source_map;
 pub mod suggest;

@@ -1,6 +1,8 @@
 //! What a user writes: `podid.yaml`. Unknown fields are refused by `load`, which also says where.
 
-use serde::{Deserialize, Serialize};
+use super::reference::Scope;
+use crate::resources::values::SecretSource;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
 pub const API_VERSION: &str = "podid/v1";
@@ -70,30 +72,32 @@ pub struct VaultSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretSpec {
     pub name: String,
-    pub value: Source,
+    pub value: SourceSpec,
 }
 
-/// Where a secret's value comes from; never the value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Where a secret's value comes from, in the spec's own words; never the value.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum Source {
-    /// A file; relative to the spec (or, on the command line, to the working directory). Its bytes as they are.
+pub enum SourceSpec {
+    /// A file; relative to the spec. Its bytes are taken as they are.
     File(PathBuf),
     /// An environment variable.
     Env(String),
-    /// Asked on the terminal, once: kept when it is there.
+    /// Asked on the terminal once, and then kept.
     Prompt(bool),
-    /// Made by podid, once: this many characters.
+    /// Made by podid once: this many characters.
     Generate(u32),
-    /// Asked on the terminal by a single command, also where there is a value.
-    #[serde(skip_deserializing)]
-    Ask,
-    /// Standard input, of a single command.
-    #[serde(skip_deserializing)]
-    Stdin,
-    /// Whatever it is: a secret that was found, not asked for.
-    #[serde(skip_deserializing)]
-    Kept,
+}
+
+impl SourceSpec {
+    pub fn source(&self) -> SecretSource {
+        match self {
+            Self::File(path) => SecretSource::File(path.clone()),
+            Self::Env(name) => SecretSource::Env(name.clone()),
+            Self::Prompt(_) => SecretSource::Prompt,
+            Self::Generate(length) => SecretSource::Generate(*length),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -172,8 +176,14 @@ pub struct SyncSpec {
 pub struct ExtraRole {
     /// A built-in role's name, a custom one's name, or a GUID.
     pub role: String,
-    /// As `--scope` of `podid role assign`: `vault/NAME`, `group/NAME`, `subscription`, an ARM id.
-    pub scope: String,
+    /// As `--scope` of `podid role assign`. An error is the rule that the text breaks: `check` reports it with its position, and only where
+    /// the role is used.
+    #[serde(deserialize_with = "scope")]
+    pub scope: Result<Scope, String>,
+}
+
+fn scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Result<Scope, String>, D::Error> {
+    Ok(String::deserialize(deserializer)?.parse())
 }
 
 /// Fields by path to where they were written, for messages of later checks.

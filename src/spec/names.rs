@@ -216,23 +216,8 @@ pub fn group_or_id(text: &str) -> Checked {
     }
 }
 
-/// Where a role is given: `vault/NAME`, `identity/NAME`, `group/NAME`, `subscription`, `cluster/NAME/nodes`, or an ARM id.
-pub fn scope(text: &str) -> Checked {
-    if text.starts_with('/') {
-        return arm_scope(text);
-    }
-    match text.split('/').collect::<Vec<_>>()[..] {
-        ["subscription"] => Ok(()),
-        ["vault", name] => vault(name),
-        ["identity", name] => identity(name),
-        ["group", name] => resource_group(name),
-        ["cluster", name, "nodes"] => cluster(name),
-        _ => Err("a scope is `vault/NAME`, `identity/NAME`, `group/NAME`, `cluster/NAME/nodes`, `subscription`, or a full id".into()),
-    }
-}
-
 /// A subscription, a group, a resource, or a resource in a resource.
-fn arm_scope(text: &str) -> Checked {
+pub fn arm_scope(text: &str) -> Checked {
     let rule = "a full id is `/subscriptions/GUID`, and then `/resourceGroups/GROUP`, and then `/providers/NAMESPACE/TYPE/NAME`";
     let segments: Vec<&str> = text.trim_start_matches('/').split('/').collect();
     let plain = |s: &&str| length(s, 1, 260) && !matches!(*s, "." | "..") && s.chars().all(|c| c.is_alphanumeric() || "-_.() ".contains(c));
@@ -258,16 +243,6 @@ fn arm_scope(text: &str) -> Checked {
         }
         _ => Err(rule.into()),
     }
-}
-
-/// Who gets a right: `identity/NAME`, an identity's name or id, `caller`, or the object id of a principal.
-pub fn principal(text: &str) -> Checked {
-    if text == "caller" || guid(text).is_ok() {
-        return Ok(());
-    }
-    let name = text.strip_prefix("identity/").unwrap_or(text);
-    identity_or_id(name)
-        .map_err(|_| "it is `identity/NAME`, an identity's name or full id, `caller`, or the object id (a GUID) of a principal".to_owned())
 }
 
 /// What a plan, the state and `podid output` call a resource: `identity/claims-api-mid`.

@@ -1,39 +1,42 @@
 //! What one command wants, as a part of a spec: the same things that `podid.yaml` says, one at a time.
-//! Names may be full ARM ids wherever a name is; what is left out is taken from spec, state and defaults by `expand`.
+//! Names may be full ARM ids; what is left out is taken from spec, state and defaults by `expand`.
 
-use super::model::{Model, Source};
+use super::{
+    model::Model,
+    reference::{NameOrId, Principal, Scope},
+};
+use crate::resources::values::SecretSource;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     Identity {
-        name: String,
+        name: NameOrId,
         group: Option<String>,
         location: Option<String>,
     },
     Vault {
-        name: String,
+        name: NameOrId,
         group: Option<String>,
         location: Option<String>,
         model: Option<Model>,
     },
-    /// `to`: `identity/NAME`, an identity's name or id, `caller`, or the object id of a principal.
     Grant {
-        vault: String,
+        vault: NameOrId,
         group: Option<String>,
-        to: String,
+        to: Principal,
         secrets: Option<Vec<String>>,
     },
     Secret {
-        vault: String,
+        vault: NameOrId,
         group: Option<String>,
         name: String,
-        source: Source,
+        /// None: the value does not matter (a removal, or a secret that was found).
+        source: Option<SecretSource>,
     },
-    /// `scope`: `vault/NAME`, `identity/NAME`, `group/NAME`, `subscription`, `cluster/NAME/nodes`, or an ARM id.
     Role {
         role: String,
-        to: String,
-        scope: String,
+        to: Principal,
+        scope: Scope,
     },
     Bind(Bind),
     Mount(Mount),
@@ -43,7 +46,7 @@ pub enum Request {
 pub struct Bind {
     pub namespace: String,
     /// None: the only identity that spec and state know.
-    pub identity: Option<String>,
+    pub identity: Option<NameOrId>,
     pub group: Option<String>,
     /// Of the AzureIdentity; default: the identity's name.
     pub name: Option<String>,
@@ -52,7 +55,7 @@ pub struct Bind {
     /// Value of the pod label `aadpodidbinding`; default: the AzureIdentity's name.
     pub selector: Option<String>,
     /// Name or id of the managed cluster; None: the context's name, or the only one that spec and state know.
-    pub cluster: Option<String>,
+    pub cluster: Option<NameOrId>,
     /// Where Managed Identity Operator is given: the identity itself, or wider where that is asked for.
     pub operator_scope: OperatorScope,
 }
@@ -70,11 +73,11 @@ pub struct Mount {
     pub namespace: String,
     /// Of the SecretProviderClass.
     pub name: String,
-    pub vault: Option<String>,
+    pub vault: Option<NameOrId>,
     pub group: Option<String>,
     pub secrets: Vec<Mounted>,
     pub sync: Vec<Sync>,
-    pub cluster: Option<String>,
+    pub cluster: Option<NameOrId>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

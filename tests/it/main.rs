@@ -26,6 +26,7 @@ mod lifecycle;
 mod ownership;
 mod proofs;
 mod rbac;
+mod references;
 mod rehearsals;
 mod sdk;
 mod secrets;

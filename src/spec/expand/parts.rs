@@ -1,6 +1,6 @@
 //! What belongs together: a binding with its roles, a mount, a spec's vaults and workloads, one command's wish.
 
-use super::{Expansion, Principal, Scope, spelling};
+use super::{Expansion, Grantee, RoleScope, spelling};
 use crate::{
     azure::{
         ArmId,
@@ -15,11 +15,12 @@ use crate::{
         namespace::{self, Namespace},
         roles,
         secret_provider_class::{self, Object, SecretProviderClass, Synced},
-        values, vault,
+        vault,
     },
     spec::{
-        model::{self, Source, Spec, Workload},
+        model::{self, Spec, Workload},
         names::object_name,
+        reference::{NameOrId, Scope},
         request::{Bind, Mount, Mounted, OperatorScope, Request, Sync},
     },
 };
@@ -31,23 +32,25 @@ impl Expansion<'_> {
             Some(name) => self.known_identity(name, bind.group.as_deref())?,
             None => {
                 let known = self.context.memory.only_identity()?;
-                self.known_identity(known.as_str(), None)?
+                self.known_identity(&NameOrId::Id(known), None)?
             }
         };
         let target = self.target()?;
-        let principal = self.clusters_principal()?;
+        let cluster = self.cluster_ref()?;
+        let principal = self.clusters_principal(cluster)?;
         let operator = match bind.operator_scope {
-            OperatorScope::Identity => Scope { word: identity.to_string(), id: identity::ID.of(&identity), key: Some(identity.clone()) },
+            OperatorScope::Identity => self.identity_scope(&identity),
             OperatorScope::ResourceGroup => {
                 let id = self.identity_id(&identity)?;
-                self.scope(&format!("group/{}", id.group_name().unwrap_or_default()))?
+                let group = ArmId::group(id.subscription_id(), id.group_name().unwrap_or_default());
+                self.scope(&Scope::ResourceGroup(NameOrId::Id(group)))?
             }
-            OperatorScope::Subscription => self.scope("subscription")?,
+            OperatorScope::Subscription => self.scope(&Scope::Subscription)?,
         };
         let wide = (bind.operator_scope != OperatorScope::Identity)
             .then(|| "warning: wider than needed; with it the cluster may hand out every identity in that scope".to_owned());
         let operates = self.add_role(roles::MANAGED_IDENTITY_OPERATOR, principal, operator, wide)?;
-        let (principal, nodes) = (self.clusters_principal()?, self.node_scope()?);
+        let (principal, nodes) = (self.clusters_principal(cluster)?, self.node_scope(cluster)?);
         let contributes = self.add_role(roles::VIRTUAL_MACHINE_CONTRIBUTOR, principal, nodes, None)?;
 
         let namespace = namespace::key(&target.name, &bind.namespace);
@@ -124,27 +127,28 @@ impl Expansion<'_> {
     // ---- a spec's parts ----
 
     pub(super) fn spec_vault(&mut self, vault: &model::VaultSpec) -> Result<(), Fault> {
-        let id = self.arm_id(&vault.name, VAULT, vault.resource_group.as_deref())?;
+        let id = self.arm_id(&NameOrId::new(&vault.name), VAULT, vault.resource_group.as_deref())?;
         let key = self.new_vault(id, vault.location.as_deref(), vault.model)?;
         for secret in &vault.secrets {
-            self.add_secret(&key, &secret.name, source(&secret.value))?;
+            self.add_secret(&key, &secret.name, Some(secret.value.source()))?;
         }
         Ok(())
     }
 
     pub(super) fn workload(&mut self, spec: &Spec, workload: &Workload) -> Result<(), Fault> {
         let wanted = &workload.identity;
-        let id = self.arm_id(&wanted.name, IDENTITY, wanted.resource_group.as_deref())?;
+        let id = self.arm_id(&NameOrId::new(&wanted.name), IDENTITY, wanted.resource_group.as_deref())?;
         let identity = self.new_identity(id, wanted.location.as_deref())?;
         for extra in &workload.roles {
-            let (to, scope) = (self.principal(&identity.to_string())?, self.scope(&extra.scope)?);
+            let scope = extra.scope.as_ref().map_err(|rule| Fault::refused(rule.clone(), "Correct the role's `scope` in the spec."))?;
+            let (to, scope) = (self.grantee(&identity), self.scope(scope)?);
             self.extra_role(&extra.role, to, scope)?;
         }
         let name = workload.names.azure_identity.clone();
         let selector = workload.selector.clone().or_else(|| name.clone()).unwrap_or_else(|| object_name(identity.names()));
         self.bind(&Bind {
             namespace: workload.namespace.clone(),
-            identity: Some(identity.names().to_owned()),
+            identity: Some(NameOrId::new(identity.names())),
             group: None,
             name,
             binding: workload.names.azure_identity_binding.clone(),
@@ -168,7 +172,7 @@ impl Expansion<'_> {
         }
         for (at, name) in vaults.iter().enumerate() {
             let vault = self.spelled(vault::key(name));
-            let to = self.principal(&identity.to_string())?;
+            let to = self.grantee(&identity);
             self.read_grant(&vault, to, None)?;
             let reads =
                 |used: &&model::Use| used.vault.as_deref().map(last).or(default.as_deref()).is_some_and(|v| v.eq_ignore_ascii_case(name));
@@ -187,7 +191,7 @@ impl Expansion<'_> {
         Ok(())
     }
 
-    pub(super) fn extra_role(&mut self, role: &str, to: Principal, scope: Scope) -> Result<Key, Fault> {
+    pub(super) fn extra_role(&mut self, role: &str, to: Grantee, scope: RoleScope) -> Result<Key, Fault> {
         let shown = roles::canonical(role);
         let note = (shown.eq_ignore_ascii_case(roles::READER) && to.key.kind() == Identity::KIND)
             .then(|| "not needed to read secrets; it shows the resource in ARM".to_owned());
@@ -199,7 +203,7 @@ impl Expansion<'_> {
         self.add_role(role, to, scope, note)
     }
 
-    pub(super) fn request(&mut self, request: &Request, remove: bool) -> Result<(), Fault> {
+    pub(super) fn request(&mut self, request: &Request) -> Result<(), Fault> {
         match request {
             Request::Identity { name, group, location } => {
                 let id = self.arm_id(name, IDENTITY, group.as_deref())?;
@@ -214,9 +218,9 @@ impl Expansion<'_> {
                 let to = self.principal(to)?;
                 self.read_grant(&vault, to, secrets.clone())?;
             }
-            Request::Secret { vault, group, name, source: from } => {
+            Request::Secret { vault, group, name, source } => {
                 let vault = self.known_vault(vault, group.as_deref())?;
-                self.add_secret(&vault, name, source(from).filter(|_| !remove))?;
+                self.add_secret(&vault, name, source.clone())?;
             }
             Request::Role { role, to, scope } => {
                 let (to, scope) = (self.principal(to)?, self.scope(scope)?);
@@ -233,7 +237,7 @@ impl Expansion<'_> {
             Some(name) => self.known_vault(name, mount.group.as_deref())?,
             None => {
                 let known = self.context.memory.only_vault()?;
-                self.known_vault(known.as_str(), None)?
+                self.known_vault(&NameOrId::Id(known), None)?
             }
         };
         let object = |m: &Mounted| Object { name: m.name.clone(), alias: m.alias.clone() };
@@ -257,16 +261,4 @@ fn operator_scope(text: Option<&str>) -> Result<OperatorScope, Fault> {
             Err(Fault::refused(format!("operatorScope {other:?} is not known"), "Write `identity`, `resourceGroup` or `subscription`."))
         }
     }
-}
-
-fn source(source: &Source) -> Option<values::From> {
-    Some(match source {
-        Source::File(path) => values::From::File(path.clone()),
-        Source::Env(name) => values::From::Env(name.clone()),
-        Source::Prompt(_) => values::From::Prompt,
-        Source::Ask => values::From::Ask,
-        Source::Generate(length) => values::From::Generate(*length),
-        Source::Stdin => values::From::Stdin,
-        Source::Kept => return None,
-    })
 }

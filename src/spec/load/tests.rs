@@ -56,16 +56,16 @@ fn changed(from: &str, to: &str) -> String {
 fn a_right_spec_is_read_with_places_and_its_files_found() {
     let loaded = parse(Path::new("labs/claims.yaml"), WHOLE).unwrap();
     let secrets = &loaded.spec.vault.as_ref().unwrap().secrets;
-    assert_eq!(secrets[0].value, Source::File("labs/values/conn.txt".into()));
-    assert_eq!(secrets[1].value, Source::Generate(24));
+    assert_eq!(secrets[0].value, SourceSpec::File("labs/values/conn.txt".into()));
+    assert_eq!(secrets[1].value, SourceSpec::Generate(24));
 }
 
 #[test]
 fn files_stay_as_they_are_without_a_folder_or_with_one_of_their_own() {
     let source = |path: &str, text: &str| parse(Path::new(path), text).unwrap().spec.vault.unwrap().secrets.remove(0).value;
-    assert_eq!(source("podid.yaml", WHOLE), Source::File("values/conn.txt".into()));
-    assert_eq!(source("-", WHOLE), Source::File("values/conn.txt".into()));
-    assert_eq!(source("a/b.yaml", &WHOLE.replace("values/conn.txt", "/etc/conn.txt")), Source::File("/etc/conn.txt".into()));
+    assert_eq!(source("podid.yaml", WHOLE), SourceSpec::File("values/conn.txt".into()));
+    assert_eq!(source("-", WHOLE), SourceSpec::File("values/conn.txt".into()));
+    assert_eq!(source("a/b.yaml", &WHOLE.replace("values/conn.txt", "/etc/conn.txt")), SourceSpec::File("/etc/conn.txt".into()));
 }
 
 #[test]

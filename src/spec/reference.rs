@@ -1,0 +1,204 @@
+//! What a text refers to: a resource by name or id, the scope of a role, a principal. Each text is parsed once, where it enters
+//! (a flag or a field of the spec); everything after that matches on these enums.
+
+use super::names::{self, guid};
+use crate::azure::ArmId;
+use std::{fmt, str::FromStr};
+
+/// A resource by its name, or by its full ARM id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NameOrId {
+    Name(String),
+    Id(ArmId),
+}
+
+impl NameOrId {
+    /// Takes any text: whoever reads it checks it by the rules of its kind (`names::vault_or_id` and the like).
+    pub fn new(text: &str) -> Self {
+        ArmId::parse(text).map_or_else(|| Self::Name(text.to_owned()), Self::Id)
+    }
+
+    /// Returns the name without the rest of the id.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Name(name) => name,
+            Self::Id(id) => id.name(),
+        }
+    }
+
+    /// Whether both can mean one resource. Azure ignores case, and a name alone matches an id that ends in it.
+    pub fn matches(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Id(one), Self::Id(other)) => one == other,
+            _ => self.name().eq_ignore_ascii_case(other.name()),
+        }
+    }
+}
+
+impl fmt::Display for NameOrId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Id(id) => id.fmt(f),
+        }
+    }
+}
+
+/// Where a role is assigned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Vault(NameOrId),
+    Identity(NameOrId),
+    ResourceGroup(NameOrId),
+    /// The resource group of a cluster's nodes.
+    ClusterNodes(NameOrId),
+    Subscription,
+    /// Any other ARM id.
+    Id(ArmId),
+}
+
+impl From<ArmId> for Scope {
+    fn from(id: ArmId) -> Self {
+        // what lies in a vault is not the vault
+        if names::vault_or_id(id.as_str()).is_ok() {
+            Self::Vault(NameOrId::Id(id))
+        } else if names::identity_or_id(id.as_str()).is_ok() {
+            Self::Identity(NameOrId::Id(id))
+        } else if id.kind().is_none() && id.group_name().is_some() {
+            Self::ResourceGroup(NameOrId::Id(id))
+        } else {
+            Self::Id(id)
+        }
+    }
+}
+
+/// The forms of a scope, for messages and help texts.
+pub const SCOPES: &str = "`vault/NAME`, `identity/NAME`, `group/NAME`, `cluster/NAME/nodes`, `subscription`, or a full id";
+
+impl FromStr for Scope {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with('/') {
+            names::arm_scope(text)?;
+            let id = ArmId::parse(text).ok_or_else(|| format!("{text:?} is not an ARM id"))?;
+            return Ok(Self::from(id));
+        }
+        let named = |rule: fn(&str) -> names::Checked, name: &str| rule(name).map(|()| NameOrId::Name(name.to_owned()));
+        match text.split('/').collect::<Vec<_>>()[..] {
+            ["subscription"] => Ok(Self::Subscription),
+            ["vault", name] => named(names::vault, name).map(Self::Vault),
+            ["identity", name] => named(names::identity, name).map(Self::Identity),
+            ["group", name] => named(names::resource_group, name).map(Self::ResourceGroup),
+            ["cluster", name, "nodes"] => named(names::cluster, name).map(Self::ClusterNodes),
+            _ => Err(format!("a scope is {SCOPES}")),
+        }
+    }
+}
+
+/// Who gets a role or a grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "a service principal is what Azure calls it")]
+pub enum Principal {
+    /// The login that podid itself uses.
+    Caller,
+    Identity(NameOrId),
+    /// The principal that a cluster's node components use.
+    Cluster(NameOrId),
+    /// An object id whose kind the user gave: `user/GUID`, `group/GUID`, `service-principal/GUID`.
+    User(String),
+    Group(String),
+    ServicePrincipal(String),
+    /// An object id alone: the directory knows of which kind it is.
+    Object(String),
+}
+
+/// The forms of a principal, for messages and help texts.
+pub const PRINCIPALS: &str = "`identity/NAME`, an identity's name or full id, `cluster/NAME`, `caller`, an object id (a GUID), or `user/`, `group/` or `service-principal/` with one";
+
+impl FromStr for Principal {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "caller" {
+            return Ok(Self::Caller);
+        }
+        if guid(text).is_ok() {
+            return Ok(Self::Object(text.to_ascii_lowercase()));
+        }
+        let object = |id: &str, kind: &str| match guid(id) {
+            Ok(()) => Ok(id.to_ascii_lowercase()),
+            Err(_) => Err(format!("`{kind}/` takes an object id, a GUID such as 00000000-0000-0000-0000-000000000000")),
+        };
+        match text.split_once('/') {
+            Some((kind @ "user", id)) => object(id, kind).map(Self::User),
+            Some((kind @ "group", id)) => object(id, kind).map(Self::Group),
+            Some((kind @ "service-principal", id)) => object(id, kind).map(Self::ServicePrincipal),
+            Some(("cluster", name)) => names::cluster_or_id(name).map(|()| Self::Cluster(NameOrId::new(name))),
+            _ => {
+                let name = text.strip_prefix("identity/").unwrap_or(text);
+                names::identity_or_id(name).map_err(|_| format!("a principal is {PRINCIPALS}"))?;
+                Ok(Self::Identity(NameOrId::new(name)))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GUID: &str = "6C9F1E0A-0D3B-4E58-9E2B-000000000001";
+    const VAULT_ID: &str =
+        "/subscriptions/6c9f1e0a-0d3b-4e58-9e2b-000000000001/resourceGroups/g/providers/Microsoft.KeyVault/vaults/kv-one";
+
+    fn scope(text: &str) -> Scope {
+        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    fn principal(text: &str) -> Principal {
+        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn a_scope_is_what_its_id_says() {
+        let id = |text| ArmId::parse(text).unwrap();
+        let group = VAULT_ID.split("/providers").next().unwrap();
+        assert_eq!(scope(VAULT_ID), Scope::Vault(NameOrId::Id(id(VAULT_ID))));
+        assert_eq!(scope(group), Scope::ResourceGroup(NameOrId::Id(id(group))));
+        assert_eq!(scope("cluster/aks-mi/nodes"), Scope::ClusterNodes(NameOrId::Name("aks-mi".into())));
+        assert_eq!(scope("subscription"), Scope::Subscription);
+        let other = VAULT_ID.replace("KeyVault/vaults", "Storage/storageAccounts");
+        assert_eq!(scope(&other), Scope::Id(id(&other)));
+        let secret = format!("{VAULT_ID}/secrets/x");
+        assert_eq!(scope(&secret), Scope::Id(id(&secret)));
+    }
+
+    #[test]
+    fn a_principals_kind_is_given_or_left_to_the_directory() {
+        let lower = GUID.to_ascii_lowercase();
+        assert_eq!(principal(GUID), Principal::Object(lower.clone()));
+        assert_eq!(principal(&format!("user/{GUID}")), Principal::User(lower.clone()));
+        assert_eq!(principal(&format!("group/{GUID}")), Principal::Group(lower.clone()));
+        assert_eq!(principal(&format!("service-principal/{GUID}")), Principal::ServicePrincipal(lower));
+        assert_eq!(principal("cluster/aks-mi"), Principal::Cluster(NameOrId::Name("aks-mi".into())));
+        assert_eq!(principal("identity/one"), principal("one"));
+    }
+
+    #[test]
+    fn a_wrong_form_is_answered_with_the_right_ones() {
+        for text in ["", "vault", "vault/", "cluster/aks", "cluster/aks/pods", "group/a/b", "//x", "/subscriptions/not-a-guid"] {
+            assert!(text.parse::<Scope>().is_err(), "{text}");
+        }
+        for text in ["", "user/me", "group/x", "service-principal/", "identity/", "nobody/x", "cluster/"] {
+            assert!(text.parse::<Principal>().is_err(), "{text}");
+        }
+        assert!("user/me".parse::<Principal>().unwrap_err().contains("object id"));
+    }
+
+    #[test]
+    fn a_name_matches_an_id_that_ends_in_it() {
+        assert!(NameOrId::new("KV-one").matches(&NameOrId::new(VAULT_ID)));
+        assert!(!NameOrId::new(VAULT_ID).matches(&NameOrId::new(&VAULT_ID.replace("/g/", "/other/"))));
+    }
+}
