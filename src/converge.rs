@@ -17,7 +17,7 @@ use crate::{
         event::{Event, EventSink, at_work},
         execute::{Report, Run, execute},
         fault::Fault,
-        input::Known,
+        input::KnownOutputs,
         key::Key,
         ledger::Ledger,
         observe::{Observed, observe},
@@ -273,7 +273,7 @@ async fn run(
     inputs: &Inputs,
     plan: &Plan,
     values: &Arc<Values>,
-    known: Known,
+    known: KnownOutputs,
     look: azure::Read,
 ) -> Result<Done, Failure> {
     let state = inputs.state.as_ref().ok_or_else(|| Failure::new(Exit::Bug, "a change without a state"))?;
@@ -292,11 +292,11 @@ async fn run(
     let run = Run {
         kinds: KINDS,
         writer: Arc::new(writer),
-        keeper: state.keeper(),
+        ledger_store: state.ledger_store(),
         parallelism: usize::from(session.global.parallelism),
         recover: session.global.recover,
         adopt: session.global.adopt,
-        tell: Arc::clone(&tell),
+        events: Arc::clone(&tell),
         stop: session.stop.clone(),
     };
     let report = execute(plan, inputs.ledger.clone(), known, run).await;

@@ -92,7 +92,7 @@ pub struct Prover {
     pub commands: Commands,
     /// Whether a run has just written everything, so that Azure may not show all of it yet.
     pub fresh: bool,
-    pub tell: EventSink,
+    pub events: EventSink,
     pub image: String,
     pub limit: Duration,
     /// Turns true on Ctrl-C: the pod is removed all the same.
@@ -119,7 +119,7 @@ impl Prover {
 
     /// Only asks whether the pod would be taken; its name.
     pub async fn rehearse(&self, target: &Target) -> Result<String, Fault> {
-        let cluster = self.clusters.rehearsing().writer(&target.cluster).await?;
+        let cluster = self.clusters.for_dry_run().writer(&target.cluster).await?;
         let name = pod::name(&target.class.name);
         let pod = manifest::at(&pod::api(), Some(&target.namespace), &name);
         match cluster.create(&pod, &pod::manifest(target, &pod, &self.image, self.limit)).await {

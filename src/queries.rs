@@ -100,7 +100,7 @@ pub async fn verify(session: &Session, verify: &Verify) -> Result<Exit, Failure>
             .hint("`podid state list` shows what podid knows; `podid mount apply` makes a mount."));
     }
     let image = verify.image.as_deref().unwrap_or(proof::IMAGE);
-    let proving = converge::Proving { ledger: &ledger, commands: &commands, fresh: false, tell: converge::event_sink(session), image };
+    let proving = converge::Proving { ledger: &ledger, commands: &commands, fresh: false, events: converge::event_sink(session), image };
     if session.global.dry_run.is_on() {
         return converge::rehearse_targets(session, &proving, &targets).await;
     }

@@ -138,7 +138,7 @@ async fn dispatch(session: &Session, command: &Command) -> Result<Exit, Failure>
         Command::Change { request, remove } => converge(session, Goal::Request { request: request.clone(), remove: *remove }).await,
         Command::Status { file } => queries::status(session, file.clone()).await,
         Command::Verify(verify) => queries::verify(session, verify).await,
-        Command::Look(look) => queries::look(session, look).await,
+        Command::Read(look) => queries::look(session, look).await,
         Command::Output { key, field } => queries::output(session, key, field.as_deref()),
         Command::State(StateCommand::Rebuild { file }) => queries::rebuild(session, file.clone()).await,
         Command::State(state) => queries::state(session, state),

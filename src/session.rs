@@ -11,7 +11,7 @@ use crate::{
     output::{Terminal, events::Events, human},
     resources::world::Clusters,
     signals::interrupts,
-    state::{State, format::World},
+    state::{State, format::AzureAccount},
 };
 use secrecy::SecretString;
 use std::{
@@ -98,7 +98,7 @@ impl Session {
     }
 
     /// Flag, environment, spec, state; then what the login's own tool has as its default.
-    pub fn subscription(&self, spec: Option<&str>, state: Option<&World>) -> Result<String, Failure> {
+    pub fn subscription(&self, spec: Option<&str>, state: Option<&AzureAccount>) -> Result<String, Failure> {
         let given = self.global.subscription().or(spec).map(str::to_owned).or_else(|| state.map(|w| w.subscription.clone()));
         let own = || match &self.sandbox {
             Some(sandbox) => Some(sandbox.access().subscription.clone()),
@@ -110,9 +110,9 @@ impl Session {
         })
     }
 
-    pub async fn world(&self, azure: &azure::Read, subscription: &str) -> Result<World, Failure> {
+    pub async fn world(&self, azure: &azure::Read, subscription: &str) -> Result<AzureAccount, Failure> {
         let caller = azure.caller().await.map_err(|e| Failure::from(&e))?;
-        Ok(World { cloud: "AzureCloud".into(), tenant: caller.tenant_id, subscription: subscription.to_owned() })
+        Ok(AzureAccount { cloud: "AzureCloud".into(), tenant: caller.tenant_id, subscription: subscription.to_owned() })
     }
 
     /// Asks a person something. Questions block, so each has a thread of its own; the second argument of the question says whether Ctrl-C

@@ -3,9 +3,9 @@
 
 use super::{
     ArmId, Error, Result, failures, limits,
+    pipeline::{HttpPipeline, HttpRequest},
     token::{self, Tokens},
     transport,
-    wire::{Ask, Wire},
 };
 use ::http::{HeaderValue, Method, header};
 use azure_mgmt_authorization::package_2022_04_01 as authorization;
@@ -23,7 +23,7 @@ pub const GRAPH: &str = "graph.microsoft.com";
 pub const KEY_VAULT_VERSION: &str = "2026-02-01";
 
 pub struct Arm {
-    pub wire: Arc<Wire>,
+    pub pipeline: Arc<HttpPipeline>,
     pub tokens: Arc<Tokens>,
     pub msi: msi::Client,
     pub authorization: authorization::Client,
@@ -31,13 +31,13 @@ pub struct Arm {
 }
 
 impl Arm {
-    pub fn new(wire: Arc<Wire>, tokens: Arc<Tokens>) -> Result<Self> {
+    pub fn new(pipeline: Arc<HttpPipeline>, tokens: Arc<Tokens>) -> Result<Self> {
         let base: Url = base(HOST)?;
         let mut versioned = base.clone();
         // the generated client adds its own, retiring version only where there is none
         versioned.query_pairs_mut().append_pair("api-version", KEY_VAULT_VERSION);
         let none = || azure_core_legacy::RetryOptions::none();
-        let options = || transport::v0_options(&wire, &tokens);
+        let options = || transport::v0_options(&pipeline, &tokens);
         let credential = Arc::new(transport::NoToken);
         Ok(Self {
             msi: msi::Client::builder(credential.clone())
@@ -58,7 +58,7 @@ impl Arm {
                 .transport(options())
                 .retry(none())
                 .build()?,
-            wire,
+            pipeline,
             tokens,
         })
     }
@@ -115,7 +115,7 @@ impl Arm {
 
     async fn call<T: DeserializeOwned>(&self, method: Method, url: Url, body: Option<&impl Serialize>) -> Result<T> {
         let scope = if url.host_str() == Some(GRAPH) { token::GRAPH } else { token::ARM };
-        let mut ask = Ask::new(method, url);
+        let mut ask = HttpRequest::new(method, url);
         ask.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(body) = body {
             ask.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -123,7 +123,7 @@ impl Arm {
         }
         ask.bearer(self.tokens.get(scope).await?.secret())?;
         let host = ask.host().to_owned();
-        let answer = self.wire.send(ask).await?;
+        let answer = self.pipeline.send(ask).await?;
         limits::page_read(&host, answer.body.len())?;
         if !answer.is_success() {
             return Err(failures::refusal(&host, answer.status, &answer.headers, &answer.body));

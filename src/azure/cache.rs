@@ -5,19 +5,19 @@ use super::Result;
 use futures::{FutureExt, future::BoxFuture, future::Shared};
 use std::{collections::HashMap, future::Future, sync::Mutex};
 
-type Asking<T> = Shared<BoxFuture<'static, Result<T>>>;
+type InFlight<T> = Shared<BoxFuture<'static, Result<T>>>;
 
-pub struct Memo<T: Clone> {
-    asked: Mutex<HashMap<String, Asking<T>>>,
+pub struct RequestCache<T: Clone> {
+    asked: Mutex<HashMap<String, InFlight<T>>>,
 }
 
-impl<T: Clone> Default for Memo<T> {
+impl<T: Clone> Default for RequestCache<T> {
     fn default() -> Self {
         Self { asked: Mutex::default() }
     }
 }
 
-impl<T: Clone + Send + Sync + 'static> Memo<T> {
+impl<T: Clone + Send + Sync + 'static> RequestCache<T> {
     /// The answer for `key`, asked for with `ask` unless it is known or just being asked for.
     pub async fn get<F>(&self, key: String, ask: impl FnOnce() -> F) -> Result<T>
     where

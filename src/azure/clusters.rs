@@ -7,17 +7,17 @@ use std::collections::BTreeMap;
 const VERSION: &str = "2025-08-01";
 
 pub async fn get(arm: &Arm, id: &ArmId) -> Result<Option<Cluster>> {
-    let found: Option<Body> = absent(arm.get(id, VERSION).await)?;
+    let found: Option<ClusterBody> = absent(arm.get(id, VERSION).await)?;
     Ok(found.map(Cluster::from))
 }
 
 pub async fn list(arm: &Arm, scope: &ArmId) -> Result<Vec<Cluster>> {
-    let found: Vec<Body> = absent(arm.list(scope, CLUSTER, VERSION).await)?.unwrap_or_default();
+    let found: Vec<ClusterBody> = absent(arm.list(scope, CLUSTER, VERSION).await)?.unwrap_or_default();
     Ok(found.into_iter().map(Cluster::from).collect())
 }
 
 #[derive(Deserialize)]
-struct Body {
+struct ClusterBody {
     id: ArmId,
     #[serde(default)]
     location: String,
@@ -94,8 +94,8 @@ struct PodIdentity {
     enabled: Option<bool>,
 }
 
-impl From<Body> for Cluster {
-    fn from(body: Body) -> Self {
+impl From<ClusterBody> for Cluster {
+    fn from(body: ClusterBody) -> Self {
         let p = body.properties;
         let kubelet = p.identity_profile.and_then(|mut profile| profile.remove("kubeletidentity")).and_then(|kubelet| {
             Some(KubeletIdentity {

@@ -144,7 +144,7 @@ impl TransportError {
     }
 }
 
-pub fn silence(host: &str, error: &reqwest::Error, limit: Duration) -> TransportError {
+pub fn transport_error(host: &str, error: &reqwest::Error, limit: Duration) -> TransportError {
     let host = host.to_owned();
     let plain = TransportError::of;
     let (mut io, mut names) = (None, false);

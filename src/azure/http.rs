@@ -31,7 +31,7 @@ pub fn client(settings: &Settings, limit: Duration) -> Result<reqwest::Client> {
         .http2_keep_alive_interval(KEEP_ALIVE)
         .http2_keep_alive_timeout(CONNECT)
         .http2_keep_alive_while_idle(true)
-        .dns_resolver(Arc::new(Names))
+        .dns_resolver(Arc::new(Resolver))
         .connector_layer(FirstConnectLayer);
     if let Some(proxy) = &settings.proxy {
         let proxy = reqwest::Proxy::https(proxy).map_err(|e| wrong("the proxy", &e.without_url()))?; // its address may hold a password
@@ -66,9 +66,9 @@ fn wrong(what: &str, error: &dyn std::error::Error) -> Error {
 #[error("no such name")]
 pub struct NoSuchName;
 
-struct Names;
+struct Resolver;
 
-impl Resolve for Names {
+impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| NoSuchName)?;
@@ -85,7 +85,7 @@ pub struct FirstConnectGate(watch::Sender<State>);
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
     Shut,
-    Opening,
+    FirstConnect,
     /// The connection stands, but is not in the pool yet; there is no sign for that.
     Standing,
     Open,
@@ -101,7 +101,7 @@ impl Default for FirstConnectGate {
 }
 
 tokio::task_local! {
-    static DOOR: Arc<FirstConnectGate>;
+    static GATE: Arc<FirstConnectGate>;
 }
 
 impl FirstConnectGate {
@@ -110,22 +110,22 @@ impl FirstConnectGate {
         let first = self.0.send_if_modified(|state| {
             let shut = *state == State::Shut;
             if shut {
-                *state = State::Opening;
+                *state = State::FirstConnect;
             }
             shut
         });
         if !first {
             let mut seen = self.0.subscribe();
             // after a failed opening all that waited go at once, so that a dead host is not found dead one by one
-            if let Ok(state) = seen.wait_for(|state| *state != State::Opening).await.map(|state| *state)
+            if let Ok(state) = seen.wait_for(|state| *state != State::FirstConnect).await.map(|state| *state)
                 && state == State::Standing
             {
                 let _ = tokio::time::timeout(INTO_POOL, seen.wait_for(|state| *state != State::Standing)).await;
             }
             return request.await;
         }
-        let mut opening = Opening { door: self, outcome: State::Shut };
-        let answer = DOOR.scope(self.clone(), request).await;
+        let mut opening = FirstConnect { gate: self, outcome: State::Shut };
+        let answer = GATE.scope(self.clone(), request).await;
         if answer.is_ok() {
             opening.outcome = State::Open;
         }
@@ -134,14 +134,14 @@ impl FirstConnectGate {
 }
 
 /// Shuts the door again also when the first request is dropped on its way.
-struct Opening<'a> {
-    door: &'a FirstConnectGate,
+struct FirstConnect<'a> {
+    gate: &'a FirstConnectGate,
     outcome: State,
 }
 
-impl Drop for Opening<'_> {
+impl Drop for FirstConnect<'_> {
     fn drop(&mut self) {
-        self.door.0.send_replace(self.outcome);
+        self.gate.0.send_replace(self.outcome);
     }
 }
 
@@ -149,16 +149,16 @@ impl Drop for Opening<'_> {
 struct FirstConnectLayer;
 
 impl<S> tower_layer::Layer<S> for FirstConnectLayer {
-    type Service = Watched<S>;
-    fn layer(&self, inner: S) -> Watched<S> {
-        Watched(inner)
+    type Service = FirstConnectService<S>;
+    fn layer(&self, inner: S) -> FirstConnectService<S> {
+        FirstConnectService(inner)
     }
 }
 
 #[derive(Clone)]
-struct Watched<S>(S);
+struct FirstConnectService<S>(S);
 
-impl<S, R> tower_service::Service<R> for Watched<S>
+impl<S, R> tower_service::Service<R> for FirstConnectService<S>
 where
     S: tower_service::Service<R>,
     S::Future: Send + 'static,
@@ -172,13 +172,13 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        let door = DOOR.try_with(Arc::clone).ok();
+        let gate = GATE.try_with(Arc::clone).ok();
         let connecting = self.0.call(request);
         Box::pin(async move {
             let connected = connecting.await;
-            if let (Some(door), true) = (door, connected.is_ok()) {
-                door.0.send_if_modified(|state| {
-                    let opening = *state == State::Opening;
+            if let (Some(gate), true) = (gate, connected.is_ok()) {
+                gate.0.send_if_modified(|state| {
+                    let opening = *state == State::FirstConnect;
                     if opening {
                         *state = State::Standing;
                     }

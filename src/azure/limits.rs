@@ -14,7 +14,7 @@ const MIB: usize = 1024 * KIB;
 
 /// What an answer is, for its cap and for the error that names it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
+pub enum BodyKind {
     /// One resource, one secret. A secret has at most 25 KiB, the largest resources have some hundred.
     Object,
     /// One page of a list.
@@ -25,7 +25,7 @@ pub enum Kind {
     Refusal,
 }
 
-impl Kind {
+impl BodyKind {
     pub fn most(self) -> usize {
         match self {
             Self::Object => 8 * MIB,
@@ -72,8 +72,8 @@ pub async fn list<T>(pages: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 /// What an answer is that is asked for now.
-pub fn kind() -> Kind {
-    if LIST.try_with(|_| ()).is_ok() { Kind::Page } else { Kind::Object }
+pub fn kind() -> BodyKind {
+    if LIST.try_with(|_| ()).is_ok() { BodyKind::Page } else { BodyKind::Object }
 }
 
 /// Before each request for a page: its address must be a new one.

@@ -3,9 +3,9 @@
 
 use super::{
     ClientLogin, Error, Result, failures,
+    pipeline::{HttpPipeline, HttpRequest},
     program::Program,
     transport::v1_options,
-    wire::{Ask, Wire},
 };
 use crate::files::{
     self,
@@ -53,7 +53,7 @@ pub fn environment() -> Env {
 type Credential = Arc<dyn TokenCredential>;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Link {
+enum CredentialSource {
     Given,
     EnvSecret,
     EnvFederated,
@@ -64,53 +64,61 @@ enum Link {
     Metadata,
 }
 
-const CHAIN: [Link; 8] =
-    [Link::Given, Link::EnvSecret, Link::EnvFederated, Link::GitHub, Link::ManagedIdentity, Link::Az, Link::Azd, Link::Metadata];
+const CHAIN: [CredentialSource; 8] = [
+    CredentialSource::Given,
+    CredentialSource::EnvSecret,
+    CredentialSource::EnvFederated,
+    CredentialSource::GitHub,
+    CredentialSource::ManagedIdentity,
+    CredentialSource::Az,
+    CredentialSource::Azd,
+    CredentialSource::Metadata,
+];
 
-impl Link {
+impl CredentialSource {
     fn name(self) -> &'static str {
         match self {
-            Link::Given => "the client secret of the settings",
-            Link::EnvSecret => "AZURE_CLIENT_SECRET",
-            Link::EnvFederated => "AZURE_FEDERATED_TOKEN_FILE",
-            Link::GitHub => "GitHub Actions",
-            Link::ManagedIdentity | Link::Metadata => "managed identity",
-            Link::Az => "az",
-            Link::Azd => "azd",
+            CredentialSource::Given => "the client secret of the settings",
+            CredentialSource::EnvSecret => "AZURE_CLIENT_SECRET",
+            CredentialSource::EnvFederated => "AZURE_FEDERATED_TOKEN_FILE",
+            CredentialSource::GitHub => "GitHub Actions",
+            CredentialSource::ManagedIdentity | CredentialSource::Metadata => "managed identity",
+            CredentialSource::Az => "az",
+            CredentialSource::Azd => "azd",
         }
     }
 
     /// A tool that is merely installed is not what somebody asked for.
     fn is_tool(self) -> bool {
-        matches!(self, Link::Az | Link::Azd | Link::Metadata)
+        matches!(self, CredentialSource::Az | CredentialSource::Azd | CredentialSource::Metadata)
     }
 }
 
 pub struct Login {
-    wire: Arc<Wire>,
+    pipeline: Arc<HttpPipeline>,
     client: Option<ClientLogin>,
     env: Env,
-    winner: Mutex<Option<(Link, Credential)>>,
+    winner: Mutex<Option<(CredentialSource, Credential)>>,
     /// Tests leave the programs and the network of the machine alone.
     tools: bool,
 }
 
 impl Login {
-    pub fn new(wire: Arc<Wire>, client: Option<ClientLogin>, env: Env, tools: bool) -> Self {
-        Self { wire, client, env, winner: Mutex::default(), tools }
+    pub fn new(pipeline: Arc<HttpPipeline>, client: Option<ClientLogin>, env: Env, tools: bool) -> Self {
+        Self { pipeline, client, env, winner: Mutex::default(), tools }
     }
 
     /// As if az had won, whose credential keeps no token.
     #[cfg(test)]
     pub fn won_by(mut self, credential: Credential) -> Self {
-        self.winner = Mutex::new(Some((Link::Az, credential)));
+        self.winner = Mutex::new(Some((CredentialSource::Az, credential)));
         self
     }
 
     /// Which one won, once one has.
     #[cfg(test)]
     pub async fn winner(&self) -> Option<&'static str> {
-        self.winner.lock().await.as_ref().map(|(link, _)| link.name())
+        self.winner.lock().await.as_ref().map(|(source, _)| source.name())
     }
 
     pub async fn token(&self, scope: &str) -> Result<AccessToken> {
@@ -120,42 +128,42 @@ impl Login {
             return Ok(credential.get_token(&[scope], None).await?);
         }
         let mut tried = Vec::new();
-        for link in CHAIN {
-            if link == Link::EnvSecret {
+        for source in CHAIN {
+            if source == CredentialSource::EnvSecret {
                 self.check_environment()?;
             }
-            if link.is_tool() && !self.tools {
+            if source.is_tool() && !self.tools {
                 continue;
             }
-            let credential = match self.credential(link).await {
+            let credential = match self.credential(source).await {
                 Ok(credential) => credential,
                 Err(why) => {
-                    tried.push((link.name().to_owned(), why));
+                    tried.push((source.name().to_owned(), why));
                     continue;
                 }
             };
             let scopes = [scope];
             let asked = credential.get_token(&scopes, None);
-            let answered = match link.is_tool() {
+            let answered = match source.is_tool() {
                 false => asked.await,
                 true => match tokio::time::timeout(TOOL, asked).await {
                     Ok(answered) => answered,
                     Err(_) => {
-                        tried.push((link.name().to_owned(), format!("no answer within {} s", TOOL.as_secs())));
+                        tried.push((source.name().to_owned(), format!("no answer within {} s", TOOL.as_secs())));
                         continue;
                     }
                 },
             };
             match answered {
                 Ok(token) => {
-                    tracing::debug!(credential = link.name(), "logged in");
-                    *winner = Some((link, credential));
+                    tracing::debug!(credential = source.name(), "logged in");
+                    *winner = Some((source, credential));
                     return Ok(token);
                 }
-                Err(error) if link.is_tool() => tried.push((link.name().to_owned(), reason(&error))),
+                Err(error) if source.is_tool() => tried.push((source.name().to_owned(), reason(&error))),
                 Err(error) => {
                     return Err(match failures::unwrapped(&error) {
-                        Error::Protocol(_) => Error::LoginRefused { code: link.name().to_owned(), message: reason(&error) },
+                        Error::Protocol(_) => Error::LoginRefused { code: source.name().to_owned(), message: reason(&error) },
                         ours => ours,
                     });
                 }
@@ -180,48 +188,48 @@ impl Login {
     }
 
     /// The credential, or why it is out of the question.
-    async fn credential(&self, link: Link) -> std::result::Result<Credential, String> {
-        let client_options = v1_options(&self.wire);
+    async fn credential(&self, source: CredentialSource) -> std::result::Result<Credential, String> {
+        let client_options = v1_options(&self.pipeline);
         let secret = |tenant: &str, client: &str, secret: &str| -> std::result::Result<Credential, String> {
-            let options = id::ClientSecretCredentialOptions { client_options: v1_options(&self.wire) };
+            let options = id::ClientSecretCredentialOptions { client_options: v1_options(&self.pipeline) };
             let made = id::ClientSecretCredential::new(tenant, client.to_owned(), Secret::new(secret.to_owned()), Some(options));
             Ok(made.map_err(|e| reason(&e))?)
         };
-        Ok(match link {
-            Link::Given => {
+        Ok(match source {
+            CredentialSource::Given => {
                 let client = self.client.as_ref().ok_or("none is given")?;
                 secret(&client.tenant, &client.client_id, client.client_secret.expose_secret())?
             }
-            Link::EnvSecret => {
+            CredentialSource::EnvSecret => {
                 let value = self.var("AZURE_CLIENT_SECRET")?;
                 secret(self.var("AZURE_TENANT_ID")?, self.var("AZURE_CLIENT_ID")?, value)?
             }
-            Link::EnvFederated => {
+            CredentialSource::EnvFederated => {
                 let file = TokenFile(self.var("AZURE_FEDERATED_TOKEN_FILE")?.into());
                 self.asserting(file)?
             }
-            Link::GitHub => {
+            CredentialSource::GitHub => {
                 let url = self.var("ACTIONS_ID_TOKEN_REQUEST_URL")?.to_owned();
                 let token = Secret::new(self.var("ACTIONS_ID_TOKEN_REQUEST_TOKEN")?.to_owned());
-                self.asserting(GitHub { wire: Wired(self.wire.clone()), url, token })?
+                self.asserting(GitHub { pipeline: DebugPipeline(self.pipeline.clone()), url, token })?
             }
-            Link::ManagedIdentity => {
+            CredentialSource::ManagedIdentity => {
                 if self.var("IDENTITY_ENDPOINT").is_err() && self.var("MSI_ENDPOINT").is_err() {
                     return Err("IDENTITY_ENDPOINT is not set".to_owned());
                 }
                 self.managed(client_options)?
             }
-            Link::Az => {
+            CredentialSource::Az => {
                 let options = id::AzureCliCredentialOptions { executor: Some(Arc::new(Program)), ..Default::default() };
                 id::AzureCliCredential::new(Some(options)).map_err(|e| reason(&e))?
             }
-            Link::Azd => {
+            CredentialSource::Azd => {
                 let options = id::AzureDeveloperCliCredentialOptions { executor: Some(Arc::new(Program)), ..Default::default() };
                 id::AzureDeveloperCliCredential::new(Some(options)).map_err(|e| reason(&e))?
             }
-            Link::Metadata => {
+            CredentialSource::Metadata => {
                 let url = METADATA.parse().map_err(|_| "no address".to_owned())?;
-                let probe = self.wire.send(Ask::for_token(Method::GET, url));
+                let probe = self.pipeline.send(HttpRequest::for_token(Method::GET, url));
                 match tokio::time::timeout(METADATA_PROBE, probe).await {
                     // it refuses whoever does not say `Metadata: true`: any answer of its own will do
                     Ok(Ok(answer)) if answer.status == 400 => self.managed(client_options)?,
@@ -233,7 +241,7 @@ impl Login {
 
     fn asserting<A: id::ClientAssertion + 'static>(&self, assertion: A) -> std::result::Result<Credential, String> {
         let (tenant, client) = (self.var("AZURE_TENANT_ID")?.to_owned(), self.var("AZURE_CLIENT_ID")?.to_owned());
-        let options = id::ClientAssertionCredentialOptions { client_options: v1_options(&self.wire) };
+        let options = id::ClientAssertionCredentialOptions { client_options: v1_options(&self.pipeline) };
         Ok(id::ClientAssertionCredential::new(tenant, client, assertion, Some(options)).map_err(|e| reason(&e))?)
     }
 
@@ -290,14 +298,14 @@ impl id::ClientAssertion for TokenFile {
 /// <https://docs.github.com/actions/reference/security/oidc>
 #[derive(Debug)]
 struct GitHub {
-    wire: Wired,
+    pipeline: DebugPipeline,
     url: String,
     token: Secret,
 }
 
-struct Wired(Arc<Wire>);
+struct DebugPipeline(Arc<HttpPipeline>);
 
-impl std::fmt::Debug for Wired {
+impl std::fmt::Debug for DebugPipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Wire")
     }
@@ -319,11 +327,11 @@ impl GitHub {
         if url.scheme() != "https" {
             return Err(odd("its address does not begin with https://, and it is asked with a token"));
         }
-        let mut ask = Ask::for_token(Method::GET, url);
+        let mut ask = HttpRequest::for_token(Method::GET, url);
         ask.headers.insert(::http::header::ACCEPT, HeaderValue::from_static("application/json"));
         ask.bearer(self.token.secret())?;
         let host = ask.host().to_owned();
-        let answer = self.wire.0.send(ask).await?;
+        let answer = self.pipeline.0.send(ask).await?;
         if !answer.is_success() {
             return Err(failures::refusal(&host, answer.status, &answer.headers, &answer.body));
         }

@@ -18,6 +18,7 @@ mod identities;
 mod limits;
 mod login;
 pub mod model;
+mod pipeline;
 mod program;
 mod read;
 mod roles;
@@ -29,7 +30,6 @@ mod transport;
 mod vault_uri;
 mod vaults;
 mod wait;
-mod wire;
 mod write;
 
 pub use error::{Blocked, DisallowingPolicy, Error, RefusedAction, Result};
@@ -92,11 +92,11 @@ impl Azure {
     fn with(settings: Settings, env: login::Env, tools: bool) -> Result<Self> {
         let limit = settings.timeout.unwrap_or(WAIT);
         let request = REQUEST.min(limit);
-        let wire = Arc::new(wire::Wire::new(http::client(&settings, request)?, request, limit));
-        let login = Arc::new(login::Login::new(wire.clone(), settings.client, env, tools));
+        let pipeline = Arc::new(pipeline::HttpPipeline::new(http::client(&settings, request)?, request, limit));
+        let login = Arc::new(login::Login::new(pipeline.clone(), settings.client, env, tools));
         let tokens = Arc::new(token::Tokens::new(login));
-        let secrets = secrets::Secrets::new(wire.clone(), tokens.clone());
-        Ok(Self { core: Arc::new(Core { arm: arm::Arm::new(wire, tokens)?, secrets, limit }) })
+        let secrets = secrets::Secrets::new(pipeline.clone(), tokens.clone());
+        Ok(Self { core: Arc::new(Core { arm: arm::Arm::new(pipeline, tokens)?, secrets, limit }) })
     }
 
     /// Which credential of the chain won (asks for a token if none was asked yet).

@@ -2,7 +2,7 @@
 
 use super::{
     ArmId, Caller, Cluster, Core, DeletedSecret, DeletedVault, DirectoryObject, Group, Identity, PolicyEntry, Result, RoleAssignment,
-    RoleDefinition, Secret, SecretInfo, ServicePrincipal, Vault, cache::Memo, clusters, deadline, directory, groups, identities, roles,
+    RoleDefinition, Secret, SecretInfo, ServicePrincipal, Vault, cache::RequestCache, clusters, deadline, directory, groups, identities, roles,
     vaults,
 };
 use std::{collections::HashMap, sync::Arc};
@@ -10,28 +10,28 @@ use std::{collections::HashMap, sync::Arc};
 #[derive(Clone)]
 pub struct Read {
     core: Arc<Core>,
-    seen: Arc<Seen>,
+    seen: Arc<ReadCache>,
 }
 
 #[derive(Default)]
-struct Seen {
-    group: Memo<Option<Group>>,
-    identity: Memo<Option<Identity>>,
-    identities: Memo<Vec<Identity>>,
-    role_assignments: Memo<Arc<Assignments>>,
-    role_definition: Memo<Option<RoleDefinition>>,
-    vault: Memo<Option<Arc<Vault>>>,
-    vaults: Memo<Vec<Vault>>,
-    deleted_vault: Memo<Option<DeletedVault>>,
-    cluster: Memo<Option<Cluster>>,
-    clusters: Memo<Vec<Cluster>>,
-    secret: Memo<Option<Secret>>,
-    secrets: Memo<Vec<SecretInfo>>,
-    secret_version: Memo<Option<SecretInfo>>,
-    latest_secret: Memo<Option<SecretInfo>>,
-    deleted_secret: Memo<Option<DeletedSecret>>,
-    service_principal: Memo<Option<ServicePrincipal>>,
-    directory_object: Memo<Option<DirectoryObject>>,
+struct ReadCache {
+    group: RequestCache<Option<Group>>,
+    identity: RequestCache<Option<Identity>>,
+    identities: RequestCache<Vec<Identity>>,
+    role_assignments: RequestCache<Arc<Assignments>>,
+    role_definition: RequestCache<Option<RoleDefinition>>,
+    vault: RequestCache<Option<Arc<Vault>>>,
+    vaults: RequestCache<Vec<Vault>>,
+    deleted_vault: RequestCache<Option<DeletedVault>>,
+    cluster: RequestCache<Option<Cluster>>,
+    clusters: RequestCache<Vec<Cluster>>,
+    secret: RequestCache<Option<Secret>>,
+    secrets: RequestCache<Vec<SecretInfo>>,
+    secret_version: RequestCache<Option<SecretInfo>>,
+    latest_secret: RequestCache<Option<SecretInfo>>,
+    deleted_secret: RequestCache<Option<DeletedSecret>>,
+    service_principal: RequestCache<Option<ServicePrincipal>>,
+    directory_object: RequestCache<Option<DirectoryObject>>,
 }
 
 /// Asks with the core of its own, as the ask may outlive the one who began it; within the limit of a call.

@@ -5,7 +5,7 @@ use super::{
     arm::{self, Arm},
     failures::absent,
     limits,
-    wait::{Patience, REPLICATION, Step},
+    wait::{Poll, REPLICATION, Waiter},
 };
 use azure_mgmt_authorization::package_2022_04_01::models;
 use futures::TryStreamExt;
@@ -56,7 +56,7 @@ pub struct NewAssignment<'a> {
 }
 
 /// A principal that was just made is unknown to role assignments for a while, also with `principalType` (recorded: median 26 s, worst 252 s).
-pub async fn put(arm: &Arm, patience: &Patience, new: &NewAssignment<'_>) -> Result<RoleAssignment> {
+pub async fn put(arm: &Arm, patience: &Waiter, new: &NewAssignment<'_>) -> Result<RoleAssignment> {
     let (scope, name) = (path(new.scope)?, arm::segment(new.name)?);
     let mut properties = models::RoleAssignmentProperties::new(new.role_definition_id.to_owned(), new.principal_id.to_owned());
     properties.principal_type = match new.kind {
@@ -74,10 +74,10 @@ pub async fn put(arm: &Arm, patience: &Patience, new: &NewAssignment<'_>) -> Res
             let answer = arm.authorization.role_assignments_client().create(scope, name, wanted.clone()).await;
             match answer.map_err(Error::from) {
                 Ok(made) => {
-                    assignment(made).map(Step::Done).ok_or_else(|| Error::Protocol("a role assignment without properties".to_owned()))
+                    assignment(made).map(Poll::Done).ok_or_else(|| Error::Protocol("a role assignment without properties".to_owned()))
                 }
                 Err(Error::Refused { code, .. }) if code == "PrincipalNotFound" => {
-                    Ok(Step::Wait("Waiting until the new identity is known to role assignments.".to_owned()))
+                    Ok(Poll::Wait("Waiting until the new identity is known to role assignments.".to_owned()))
                 }
                 Err(error) => Err(error),
             }

@@ -6,10 +6,10 @@ use super::{
     arm::{self, odd_name},
     failures::{self, absent},
     limits,
+    pipeline::HttpPipeline,
     token::Tokens,
     transport, vault_uri,
-    wait::{Patience, REPLICATION, Step},
-    wire::Wire,
+    wait::{Poll, REPLICATION, Waiter},
 };
 use azure_core::http::{Response, StatusCode};
 use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions, models};
@@ -25,7 +25,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 pub struct Secrets {
-    wire: Arc<Wire>,
+    pipeline: Arc<HttpPipeline>,
     tokens: Arc<Tokens>,
     clients: Mutex<HashMap<String, Arc<SecretClient>>>,
 }
@@ -37,8 +37,8 @@ fn checked(name: &str) -> Result<&str> {
 }
 
 impl Secrets {
-    pub fn new(wire: Arc<Wire>, tokens: Arc<Tokens>) -> Self {
-        Self { wire, tokens, clients: Mutex::default() }
+    pub fn new(pipeline: Arc<HttpPipeline>, tokens: Arc<Tokens>) -> Self {
+        Self { pipeline, tokens, clients: Mutex::default() }
     }
 
     fn client(&self, vault_uri: &str) -> Result<Arc<SecretClient>> {
@@ -47,7 +47,7 @@ impl Secrets {
         if let Some(client) = clients.get(&host) {
             return Ok(client.clone());
         }
-        let client_options = transport::v1_options_for(&self.wire, &host);
+        let client_options = transport::v1_options_for(&self.pipeline, &host);
         let options = SecretClientOptions { client_options, ..SecretClientOptions::default() };
         let client = Arc::new(SecretClient::new(&format!("https://{host}"), self.tokens.clone(), Some(options))?);
         clients.insert(host, client.clone());
@@ -105,22 +105,22 @@ impl Secrets {
         let answer = client.get_deleted_secret(checked(name)?, None).await.map_err(Error::from);
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
-        struct Body {
+        struct SecretBody {
             scheduled_purge_date: Option<i64>,
         }
-        let found: Option<Body> = absent(answer.and_then(|found| arm::parsed(vault_uri, raw(found).as_ref())))?;
+        let found: Option<SecretBody> = absent(answer.and_then(|found| arm::parsed(vault_uri, raw(found).as_ref())))?;
         Ok(found.map(|found| DeletedSecret { name: name.to_owned(), scheduled_purge_date: found.scheduled_purge_date }))
     }
 
     /// Past any memory; `patience` waits out a grant that was just made, and a vault that was.
-    pub async fn get_now(&self, vault_uri: &str, name: &str, patience: Option<&Patience>) -> Result<Option<Secret>> {
+    pub async fn get_now(&self, vault_uri: &str, name: &str, patience: Option<&Waiter>) -> Result<Option<Secret>> {
         match patience {
             None => self.get(vault_uri, name).await,
             Some(patience) => patiently(patience, vault_uri, name, true, || self.get(vault_uri, name)).await,
         }
     }
 
-    pub async fn set(&self, vault_uri: &str, name: &str, new: &NewSecret, patience: &Patience, granted: bool) -> Result<SecretInfo> {
+    pub async fn set(&self, vault_uri: &str, name: &str, new: &NewSecret, patience: &Waiter, granted: bool) -> Result<SecretInfo> {
         let client = self.client(vault_uri)?;
         let name = checked(name)?;
         let set = || async {
@@ -144,7 +144,7 @@ impl Secrets {
         body(vault_uri, made)?.info()
     }
 
-    pub async fn delete(&self, vault_uri: &str, name: &str, patience: &Patience) -> Result<()> {
+    pub async fn delete(&self, vault_uri: &str, name: &str, patience: &Waiter) -> Result<()> {
         let client = self.client(vault_uri)?;
         let name = checked(name)?;
         let delete = || async { client.delete_secret(name, None).await.map(drop).map_err(Error::from) };
@@ -152,7 +152,7 @@ impl Secrets {
     }
 
     /// The recovery goes on after it was accepted: until the secret answers again.
-    pub async fn recover(&self, vault_uri: &str, name: &str, patience: &Patience, granted: bool) -> Result<()> {
+    pub async fn recover(&self, vault_uri: &str, name: &str, patience: &Waiter, granted: bool) -> Result<()> {
         let client = self.client(vault_uri)?;
         let name = checked(name)?;
         let start = || async { client.recover_deleted_secret(name, None).await.map(drop).map_err(Error::from) };
@@ -171,10 +171,10 @@ impl Secrets {
         patience
             .until(&what, REPLICATION, || async {
                 match self.get_now(vault_uri, name, granted.then_some(patience)).await {
-                    Ok(Some(_)) => Ok(Step::Done(())),
-                    Ok(None) => Ok(Step::Wait(format!("Waiting until the secret {name} is recovered."))),
+                    Ok(Some(_)) => Ok(Poll::Done(())),
+                    Ok(None) => Ok(Poll::Wait(format!("Waiting until the secret {name} is recovered."))),
                     // it is back as it was: nobody can read it
-                    Err(error) if error.is_disabled_secret() => Ok(Step::Done(())),
+                    Err(error) if error.is_disabled_secret() => Ok(Poll::Done(())),
                     Err(error) => Err(error),
                 }
             })
@@ -185,7 +185,7 @@ impl Secrets {
 /// Waits out what passes by itself: always a secret that is being deleted or recovered; after a grant (`granted`) also refusals
 /// that name a missing right, and a vault whose name is not in the DNS yet.
 async fn patiently<T, F: Future<Output = Result<T>>>(
-    patience: &Patience,
+    patience: &Waiter,
     vault_uri: &str,
     name: &str,
     granted: bool,
@@ -199,18 +199,18 @@ async fn patiently<T, F: Future<Output = Result<T>>>(
             async move {
                 match answer.await {
                     Err(Error::Conflict { code, .. }) if matches!(code.as_str(), "ObjectIsBeingDeleted" | "ObjectIsBeingRecovered") => {
-                        Ok(Step::Wait(format!("Waiting until the secret {name} is no longer being deleted or recovered.")))
+                        Ok(Poll::Wait(format!("Waiting until the secret {name} is no longer being deleted or recovered.")))
                     }
                     // a firewall's refusal names no action, and a disabled secret's neither: they do not pass
                     Err(Error::Forbidden { action: Some(_), .. }) if granted => {
-                        Ok(Step::Wait(format!("Waiting until the vault {vault} knows of the new grant.")))
+                        Ok(Poll::Wait(format!("Waiting until the vault {vault} knows of the new grant.")))
                     }
                     Err(Error::Unreachable { cause, .. })
                         if granted && (cause == failures::NO_SUCH_NAME || cause == failures::NO_TUNNEL) =>
                     {
-                        Ok(Step::Wait(format!("Waiting until the vault {vault} can be reached.")))
+                        Ok(Poll::Wait(format!("Waiting until the vault {vault} can be reached.")))
                     }
-                    other => other.map(Step::Done),
+                    other => other.map(Poll::Done),
                 }
             }
         })
@@ -225,17 +225,17 @@ fn raw<T, F>(response: Response<T, F>) -> bytes::Bytes {
 /// Not `Debug`: it holds the value.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Body {
+struct SecretBody {
     value: Option<String>,
     id: String,
     content_type: Option<String>,
     #[serde(default)]
-    attributes: Attributes,
+    attributes: SecretAttributes,
     tags: Option<Tags>,
 }
 
 #[derive(Default, Deserialize)]
-struct Attributes {
+struct SecretAttributes {
     enabled: Option<bool>,
     created: Option<i64>,
     updated: Option<i64>,
@@ -248,11 +248,11 @@ fn date(seconds: Option<i64>) -> Result<Option<OffsetDateTime>> {
     date.map_err(|_| Error::Protocol("a secret's date is out of range".to_owned()))
 }
 
-fn body(vault_uri: &str, response: Response<models::Secret>) -> Result<Body> {
+fn body(vault_uri: &str, response: Response<models::Secret>) -> Result<SecretBody> {
     arm::parsed(vault_uri, raw(response).as_ref())
 }
 
-impl Body {
+impl SecretBody {
     fn with_value(mut self) -> Result<Secret> {
         let value = self.value.take().ok_or_else(|| Error::Protocol("a secret without a value".to_owned()))?;
         Ok(Secret { value: SecretString::from(value), info: self.info()? })

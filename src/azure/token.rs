@@ -1,6 +1,6 @@
 //! Tokens: one request per audience, however many ask, and kept until shortly before they end.
 
-use super::{Caller, Error, PrincipalKind, Result, cache::Memo, deadline, login::Login};
+use super::{Caller, Error, PrincipalKind, Result, cache::RequestCache, deadline, login::Login};
 use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -29,7 +29,7 @@ impl Token {
 
 pub struct Tokens {
     pub login: Arc<Login>,
-    kept: Memo<Token>,
+    kept: RequestCache<Token>,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Tokens {
 
 impl Tokens {
     pub fn new(login: Arc<Login>) -> Self {
-        Self { login, kept: Memo::default() }
+        Self { login, kept: RequestCache::default() }
     }
 
     /// `scope`: `https://…/.default`.

@@ -4,10 +4,10 @@
 
 use super::{
     Error, Result, failures,
-    limits::{self, Kind},
+    limits::{self, BodyKind},
+    pipeline::{HttpPipeline, HttpRequest, HttpResponse},
     token::{self, Tokens},
     vault_uri,
-    wire::{Answer, Ask, Wire},
 };
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use async_trait::async_trait;
@@ -16,32 +16,32 @@ use azure_core_legacy as v0;
 use std::{fmt, sync::Arc};
 
 /// An SDK's own tries and pauses are off: the wire tries again, for all of them alike.
-pub fn v1_options(wire: &Arc<Wire>) -> v1::ClientOptions {
-    v1_over(V1 { wire: wire.clone(), only: None })
+pub fn v1_options(pipeline: &Arc<HttpPipeline>) -> v1::ClientOptions {
+    v1_over(CoreTransport { pipeline: pipeline.clone(), only: None })
 }
 
 /// Of a client for one host: a link that leads elsewhere is not followed, for the token goes along.
-pub fn v1_options_for(wire: &Arc<Wire>, host: &str) -> v1::ClientOptions {
-    v1_over(V1 { wire: wire.clone(), only: Some(host.to_owned()) })
+pub fn v1_options_for(pipeline: &Arc<HttpPipeline>, host: &str) -> v1::ClientOptions {
+    v1_over(CoreTransport { pipeline: pipeline.clone(), only: Some(host.to_owned()) })
 }
 
-fn v1_over(transport: V1) -> v1::ClientOptions {
+fn v1_over(transport: CoreTransport) -> v1::ClientOptions {
     v1::ClientOptions { transport: Some(v1::Transport::new(Arc::new(transport))), retry: v1::RetryOptions::none(), ..Default::default() }
 }
 
-struct V1 {
-    wire: Arc<Wire>,
+struct CoreTransport {
+    pipeline: Arc<HttpPipeline>,
     only: Option<String>,
 }
 
-impl fmt::Debug for V1 {
+impl fmt::Debug for CoreTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("V1")
     }
 }
 
 #[async_trait]
-impl v1::HttpClient for V1 {
+impl v1::HttpClient for CoreTransport {
     async fn execute_request(&self, request: &v1::Request) -> azure_core::Result<v1::AsyncRawResponse> {
         let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut asked = ask(request.method().as_ref(), request.url().as_str(), headers).map_err(carried)?;
@@ -50,7 +50,7 @@ impl v1::HttpClient for V1 {
         };
         asked.body = body.clone();
         match self.only.as_deref() {
-            None => asked.kind = Kind::Token,
+            None => asked.kind = BodyKind::Token,
             Some(only) if asked.goes_to(only) => {}
             Some(_) => return Err(carried(elsewhere(&asked.url))),
         }
@@ -64,7 +64,7 @@ impl v1::HttpClient for V1 {
         if of_a_vault {
             limits::ask_page(&asked.url).map_err(carried)?;
         }
-        let mut answer = self.wire.send(asked).await.map_err(carried)?;
+        let mut answer = self.pipeline.send(asked).await.map_err(carried)?;
         if !answer.is_success() {
             return Err(carried(failures::refusal(&host, answer.status, &answer.headers, &answer.body)));
         }
@@ -93,23 +93,23 @@ fn challenge(host: &str) -> Option<String> {
 }
 
 /// For the azure_mgmt_* crates. Only the host of Azure Resource Manager: a `nextLink` to another one is not followed.
-pub struct V0 {
-    wire: Arc<Wire>,
+pub struct LegacyTransport {
+    pipeline: Arc<HttpPipeline>,
     tokens: Arc<Tokens>,
 }
 
-impl fmt::Debug for V0 {
+impl fmt::Debug for LegacyTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("V0")
     }
 }
 
-pub fn v0_options(wire: &Arc<Wire>, tokens: &Arc<Tokens>) -> v0::TransportOptions {
-    v0::TransportOptions::new(Arc::new(V0 { wire: wire.clone(), tokens: tokens.clone() }))
+pub fn v0_options(pipeline: &Arc<HttpPipeline>, tokens: &Arc<Tokens>) -> v0::TransportOptions {
+    v0::TransportOptions::new(Arc::new(LegacyTransport { pipeline: pipeline.clone(), tokens: tokens.clone() }))
 }
 
 #[async_trait]
-impl v0::HttpClient for V0 {
+impl v0::HttpClient for LegacyTransport {
     async fn execute_request(&self, request: &v0::Request) -> v0::Result<v0::Response> {
         let answer = self.answer(request).await.map_err(|error| v0::Error::new(v0::error::ErrorKind::Other, error))?;
         let mut headers = v0::headers::Headers::new();
@@ -123,8 +123,8 @@ impl v0::HttpClient for V0 {
     }
 }
 
-impl V0 {
-    async fn answer(&self, request: &v0::Request) -> Result<Answer> {
+impl LegacyTransport {
+    async fn answer(&self, request: &v0::Request) -> Result<HttpResponse> {
         let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut asked = ask(request.method().as_ref(), request.url().as_str(), headers)?;
         if !asked.goes_to(super::arm::HOST) {
@@ -136,7 +136,7 @@ impl V0 {
         };
         asked.body = body.clone();
         asked.bearer(self.tokens.get(token::ARM).await?.secret())?;
-        let answer = self.wire.send(asked).await?;
+        let answer = self.pipeline.send(asked).await?;
         limits::page_read(super::arm::HOST, answer.body.len())?;
         if answer.is_success() {
             Ok(answer)
@@ -166,10 +166,10 @@ impl v0::auth::TokenCredential for NoToken {
     }
 }
 
-fn ask<'a>(method: &str, url: &str, headers: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Ask> {
+fn ask<'a>(method: &str, url: &str, headers: impl Iterator<Item = (&'a str, &'a str)>) -> Result<HttpRequest> {
     let odd = |what: &str| Error::Protocol(format!("a request with an odd {what}"));
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| odd("method"))?;
-    let mut ask = Ask::new(method, url.parse().map_err(|_| odd("address"))?);
+    let mut ask = HttpRequest::new(method, url.parse().map_err(|_| odd("address"))?);
     for (name, value) in headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| odd("header"))?;
         let mut value = HeaderValue::from_str(value).map_err(|_| odd("header"))?;

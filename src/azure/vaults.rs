@@ -7,7 +7,7 @@ use super::{
     failures::absent,
     id::VAULT,
     vault_uri,
-    wait::{Patience, REGISTRATION, REPLICATION, Step},
+    wait::{Poll, REGISTRATION, REPLICATION, Waiter},
 };
 use azure_mgmt_keyvault::package_preview_2022_02::models;
 use serde::Deserialize;
@@ -24,7 +24,7 @@ pub async fn get(arm: &Arm, id: &ArmId) -> Result<Option<Vault>> {
 }
 
 pub async fn list(arm: &Arm, scope: &ArmId) -> Result<Vec<Vault>> {
-    let found: Vec<Body> = absent(arm.list(scope, VAULT, KEY_VAULT_VERSION).await)?.unwrap_or_default();
+    let found: Vec<VaultBody> = absent(arm.list(scope, VAULT, KEY_VAULT_VERSION).await)?.unwrap_or_default();
     found.into_iter().map(|one| vault(&one.id.clone(), one)).collect()
 }
 
@@ -37,7 +37,7 @@ pub async fn deleted(arm: &Arm, subscription: &str, location: &str, name: &str) 
     }
 }
 
-pub async fn put(arm: &Arm, patience: &Patience, new: &NewVault) -> Result<Vault> {
+pub async fn put(arm: &Arm, patience: &Waiter, new: &NewVault) -> Result<Vault> {
     let (_, _, name) = arm::parts(&new.id)?;
     let mut properties = json!({
         "tenantId": new.tenant_id,
@@ -53,7 +53,7 @@ pub async fn put(arm: &Arm, patience: &Patience, new: &NewVault) -> Result<Vault
         }
     }
     let wanted = json!({ "location": new.location, "tags": new.tags, "properties": properties });
-    let body: Body = unconflicted(patience, name, || async {
+    let body: VaultBody = unconflicted(patience, name, || async {
         match arm.put(&new.id, KEY_VAULT_VERSION, &wanted).await {
             // the same code says that the name belongs to a deleted vault, and that does not pass
             Err(Error::Conflict { code, message }) if code == "ConflictError" && !new.recover => {
@@ -69,7 +69,7 @@ pub async fn put(arm: &Arm, patience: &Patience, new: &NewVault) -> Result<Vault
 }
 
 /// Waits until the vault is `Succeeded`; `first`: what is known of it already.
-pub async fn settled(arm: &Arm, patience: &Patience, id: &ArmId, first: Option<Vault>) -> Result<Vault> {
+pub async fn settled(arm: &Arm, patience: &Waiter, id: &ArmId, first: Option<Vault>) -> Result<Vault> {
     let name = id.name();
     let made = std::sync::Mutex::new(first);
     let what = format!("the vault {name}");
@@ -81,15 +81,15 @@ pub async fn settled(arm: &Arm, patience: &Patience, id: &ArmId, first: Option<V
                 // a GET right after the PUT may still not find it
                 None => match get(arm, id).await? {
                     Some(vault) => vault,
-                    None => return Ok(Step::Wait(format!("Waiting until the vault {name} is visible."))),
+                    None => return Ok(Poll::Wait(format!("Waiting until the vault {name} is visible."))),
                 },
             };
             match vault.provisioning.as_deref() {
-                None | Some("Succeeded") => Ok(Step::Done(vault)),
+                None | Some("Succeeded") => Ok(Poll::Done(vault)),
                 Some("Failed") => {
                     Err(Error::Refused { status: 200, code: "Failed".to_owned(), message: format!("the vault {name} could not be set up") })
                 }
-                Some(_) => Ok(Step::Wait(format!("Waiting until the name of the vault {name} is registered."))),
+                Some(_) => Ok(Poll::Wait(format!("Waiting until the name of the vault {name} is registered."))),
             }
         })
         .await
@@ -97,7 +97,7 @@ pub async fn settled(arm: &Arm, patience: &Patience, id: &ArmId, first: Option<V
 
 /// Another writer of the same vault was quicker: "The Key Vault '…' changed from the point the operation began".
 /// <https://learn.microsoft.com/azure/key-vault/general/common-error-codes>
-async fn unconflicted<T, F: Future<Output = Result<T>>>(patience: &Patience, vault: &str, mut write: impl FnMut() -> F) -> Result<T> {
+async fn unconflicted<T, F: Future<Output = Result<T>>>(patience: &Waiter, vault: &str, mut write: impl FnMut() -> F) -> Result<T> {
     let what = format!("the vault {vault}");
     patience
         .until(&what, REPLICATION, || {
@@ -105,9 +105,9 @@ async fn unconflicted<T, F: Future<Output = Result<T>>>(patience: &Patience, vau
             async move {
                 match answer.await {
                     Err(Error::Conflict { code, .. }) if transient(&code) => {
-                        Ok(Step::Wait(format!("Waiting for another change of the vault {vault}.")))
+                        Ok(Poll::Wait(format!("Waiting for another change of the vault {vault}.")))
                     }
-                    other => other.map(Step::Done),
+                    other => other.map(Poll::Done),
                 }
             }
         })
@@ -118,10 +118,10 @@ fn transient(code: &str) -> bool {
     matches!(code, "ConflictError" | "AnotherOperationInProgress" | "RetryableErrorDueToAnotherOperation")
 }
 
-pub async fn tag(arm: &Arm, patience: &Patience, id: &ArmId, tags: &Tags) -> Result<Vault> {
+pub async fn tag(arm: &Arm, patience: &Waiter, id: &ArmId, tags: &Tags) -> Result<Vault> {
     let (_, _, name) = arm::parts(id)?;
     let wanted = json!({ "tags": tags });
-    let body: Body = unconflicted(patience, name, || arm.patch(id, KEY_VAULT_VERSION, &wanted)).await?;
+    let body: VaultBody = unconflicted(patience, name, || arm.patch(id, KEY_VAULT_VERSION, &wanted)).await?;
     vault(id, body)
 }
 
@@ -132,7 +132,7 @@ pub async fn delete(arm: &Arm, id: &ArmId) -> Result<()> {
 }
 
 /// `operation`: add, replace or remove.
-pub async fn policy(arm: &Arm, patience: &Patience, vault: &ArmId, operation: &str, entry: &PolicyEntry) -> Result<()> {
+pub async fn policy(arm: &Arm, patience: &Waiter, vault: &ArmId, operation: &str, entry: &PolicyEntry) -> Result<()> {
     let (subscription, group, name) = arm::parts(vault)?;
     let permissions = models::Permissions {
         keys: entry.keys.clone(),
@@ -156,17 +156,17 @@ const READ_BACK: Duration = Duration::from_secs(15);
 
 /// Reads the vault until none of these secret permissions is in the principal's entry. Azure answers 200 also to a removal that removed
 /// nothing: <https://github.com/Azure/azure-rest-api-specs/issues/42963>.
-pub async fn revoked(arm: &Arm, patience: &Patience, vault: &ArmId, object_id: &str, permissions: &[String]) -> Result<()> {
+pub async fn revoked(arm: &Arm, patience: &Waiter, vault: &ArmId, object_id: &str, permissions: &[String]) -> Result<()> {
     let (_, _, name) = arm::parts(vault)?;
-    let patience = Patience { limit: patience.limit.min(READ_BACK), on_wait: patience.on_wait.clone() };
+    let patience = Waiter { limit: patience.limit.min(READ_BACK), on_wait: patience.on_wait.clone() };
     let last: Mutex<Option<PolicyEntry>> = Mutex::default();
     let read = patience.until("the removal", REPLICATION, || async {
         let entry = get(arm, vault).await?.and_then(|vault| vault.policy_of(object_id).cloned());
         let stays = entry.as_ref().is_some_and(|entry| !of_these(entry, permissions).is_empty());
         *last.lock().unwrap_or_else(|poison| poison.into_inner()) = entry;
         match stays {
-            true => Ok(Step::Wait(format!("Waiting until the vault {name} shows that the access policy was removed."))),
-            false => Ok(Step::Done(())),
+            true => Ok(Poll::Wait(format!("Waiting until the vault {name} shows that the access policy was removed."))),
+            false => Ok(Poll::Done(())),
         }
     });
     match read.await {
@@ -205,7 +205,7 @@ fn not_removed(vault: &str, entry: &PolicyEntry, permissions: &[String]) -> Erro
 }
 
 #[derive(Deserialize)]
-struct Body {
+struct VaultBody {
     id: ArmId,
     #[serde(default)]
     location: String,
@@ -222,21 +222,21 @@ struct Properties {
     enable_rbac_authorization: Option<bool>,
     enable_purge_protection: Option<bool>,
     provisioning_state: Option<String>,
-    access_policies: Option<Vec<Policy>>,
+    access_policies: Option<Vec<PolicyBody>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Policy {
+struct PolicyBody {
     tenant_id: String,
     object_id: String,
     application_id: Option<String>,
     #[serde(default)]
-    permissions: Permissions,
+    permissions: PermissionsBody,
 }
 
 #[derive(Default, Deserialize)]
-struct Permissions {
+struct PermissionsBody {
     keys: Option<Vec<String>>,
     secrets: Option<Vec<String>>,
     certificates: Option<Vec<String>>,
@@ -252,7 +252,7 @@ struct DeletedBody {
 fn deleted_properties<'de, D: serde::Deserializer<'de>>(from: D) -> std::result::Result<DeletedVault, D::Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Wire {
+    struct HttpPipeline {
         vault_id: ArmId,
         #[serde(default)]
         location: String,
@@ -261,18 +261,18 @@ fn deleted_properties<'de, D: serde::Deserializer<'de>>(from: D) -> std::result:
         #[serde(default)]
         tags: Option<Tags>,
     }
-    let wire = Wire::deserialize(from)?;
+    let pipeline = HttpPipeline::deserialize(from)?;
     Ok(DeletedVault {
-        vault_id: wire.vault_id,
-        location: wire.location,
-        deletion_date: wire.deletion_date,
-        scheduled_purge_date: wire.scheduled_purge_date,
-        tags: wire.tags.unwrap_or_default(),
+        vault_id: pipeline.vault_id,
+        location: pipeline.location,
+        deletion_date: pipeline.deletion_date,
+        scheduled_purge_date: pipeline.scheduled_purge_date,
+        tags: pipeline.tags.unwrap_or_default(),
     })
 }
 
 /// `asked`: the vault that the answer must be of. Its address is where secrets and a token for vaults go.
-fn vault(asked: &ArmId, body: Body) -> Result<Vault> {
+fn vault(asked: &ArmId, body: VaultBody) -> Result<Vault> {
     let properties = body.properties;
     // the answer of the PUT has no slash at the end, every GET has one
     let uri = properties.vault_uri.unwrap_or_else(|| format!("https://{}.vault.azure.net", asked.name()));
@@ -289,8 +289,8 @@ fn vault(asked: &ArmId, body: Body) -> Result<Vault> {
     })
 }
 
-impl From<Policy> for PolicyEntry {
-    fn from(policy: Policy) -> Self {
+impl From<PolicyBody> for PolicyEntry {
+    fn from(policy: PolicyBody) -> Self {
         let granted = policy.permissions;
         PolicyEntry {
             tenant_id: policy.tenant_id,

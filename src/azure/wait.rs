@@ -1,6 +1,6 @@
 //! Waiting for Azure: short pauses first, since what is late is mostly late by little; bounded; and said in a sentence.
 
-use super::{Error, OnWait, Result, deadline::Deadline, wire};
+use super::{Error, OnWait, Result, deadline::Deadline, pipeline};
 use std::{
     future::Future,
     time::{Duration, Instant},
@@ -8,36 +8,36 @@ use std::{
 
 /// The pauses of one wait.
 #[derive(Clone, Copy)]
-pub struct Pace {
+pub struct Backoff {
     pub first: Duration,
     pub longest: Duration,
 }
 
 /// A new principal on its way through the directory, a new grant on its way to the vault.
-pub const REPLICATION: Pace = Pace { first: Duration::from_millis(200), longest: Duration::from_secs(5) };
+pub const REPLICATION: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(5) };
 /// A new vault on its way into the DNS.
-pub const REGISTRATION: Pace = Pace { first: Duration::from_millis(200), longest: Duration::from_secs(10) };
+pub const REGISTRATION: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(10) };
 
-pub enum Step<T> {
+pub enum Poll<T> {
     Done(T),
     /// Not yet; the sentence says for what is waited.
     Wait(String),
 }
 
 #[derive(Clone)]
-pub struct Patience {
+pub struct Waiter {
     pub limit: Duration,
     pub on_wait: OnWait,
 }
 
 /// The sentence again, with the time that it takes, for those who watch.
-const AGAIN: Duration = Duration::from_secs(15);
+const REPEAT_AFTER: Duration = Duration::from_secs(15);
 
-impl Patience {
+impl Waiter {
     /// Steps until it is done or fails; `NotYet { what }` when the time is up, that of the whole call included.
-    pub async fn until<T, F>(&self, what: &str, pace: Pace, mut step: impl FnMut() -> F) -> Result<T>
+    pub async fn until<T, F>(&self, what: &str, pace: Backoff, mut step: impl FnMut() -> F) -> Result<T>
     where
-        F: Future<Output = Result<Step<T>>>,
+        F: Future<Output = Result<Poll<T>>>,
     {
         let started = Instant::now();
         let deadline = Deadline::within(self.limit);
@@ -47,8 +47,8 @@ impl Patience {
             let stepped = deadline.bounds(Box::pin(step())).await;
             let waited = started.elapsed();
             let sentence = match stepped {
-                Ok(Step::Done(done)) => return Ok(done),
-                Ok(Step::Wait(sentence)) => sentence,
+                Ok(Poll::Done(done)) => return Ok(done),
+                Ok(Poll::Wait(sentence)) => sentence,
                 // the last look took too long: what was waited for is what is not there
                 Err(Error::TimedOut(_)) if told.is_some() && deadline.is_over() => {
                     return Err(Error::NotYet { what: what.to_owned(), waited });
@@ -59,7 +59,7 @@ impl Patience {
                 return Err(Error::NotYet { what: what.to_owned(), waited });
             }
             match &told {
-                Some((before, at)) if *before == sentence && at.elapsed() < AGAIN => {}
+                Some((before, at)) if *before == sentence && at.elapsed() < REPEAT_AFTER => {}
                 Some((before, _)) if *before == sentence => {
                     (self.on_wait)(format!("{sentence} ({} s so far)", waited.as_secs()));
                     told = Some((sentence, Instant::now()));
@@ -69,7 +69,7 @@ impl Patience {
                     told = Some((sentence, Instant::now()));
                 }
             }
-            tokio::time::sleep(pause.mul_f64(0.9 + wire::chance() * 0.2)).await;
+            tokio::time::sleep(pause.mul_f64(0.9 + pipeline::chance() * 0.2)).await;
             pause = pause.mul_f64(1.6).min(pace.longest);
         }
     }

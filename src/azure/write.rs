@@ -2,19 +2,19 @@
 
 use super::{
     ArmId, Core, Identity, NewSecret, NewVault, OnWait, PolicyEntry, PrincipalKind, Result, RoleAssignment, Secret, SecretInfo, Tags,
-    Vault, deadline, identities, roles, vaults, wait::Patience,
+    Vault, deadline, identities, roles, vaults, wait::Waiter,
 };
 use std::sync::Arc;
 
 #[derive(Clone)]
 pub struct Write {
     core: Arc<Core>,
-    patience: Patience,
+    patience: Waiter,
 }
 
 impl Write {
     pub(super) fn new(core: Arc<Core>, on_wait: OnWait) -> Self {
-        let patience = Patience { limit: core.limit, on_wait };
+        let patience = Waiter { limit: core.limit, on_wait };
         Self { core, patience }
     }
 

@@ -18,24 +18,24 @@ Examples:
 #[command(after_help = BIND)]
 pub(super) struct Bind {
     #[command(flatten)]
-    which: Which,
+    which: BindingArgs,
     /// Value of the pod label aadpodidbinding; default: the AzureIdentity's name
     #[arg(long, value_parser = check::label_value)]
     selector: Option<String>,
     /// Where the cluster gets Managed Identity Operator
     #[arg(long, value_enum, default_value = "identity", hide_short_help = true)]
-    operator_scope: Scope,
+    operator_scope: OperatorScopeArg,
 }
 
 /// Take a binding away again
 #[derive(Debug, Args)]
 pub(super) struct Unbind {
     #[command(flatten)]
-    which: Which,
+    which: BindingArgs,
 }
 
 #[derive(Debug, Args)]
-struct Which {
+struct BindingArgs {
     /// Namespace of the pods
     #[arg(short, long, value_parser = check::dns_label)]
     namespace: String,
@@ -54,7 +54,7 @@ struct Which {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Scope {
+enum OperatorScopeArg {
     /// On the identity itself
     Identity,
     /// On the identity's whole group
@@ -63,7 +63,7 @@ enum Scope {
     Subscription,
 }
 
-impl Which {
+impl BindingArgs {
     fn request(self, global: &Global) -> request::Bind {
         request::Bind {
             namespace: self.namespace,
@@ -89,9 +89,9 @@ impl Bind {
             return Err(Error::usage(message, "Give it a name of its own with --name."));
         }
         let operator_scope = match self.operator_scope {
-            Scope::Identity => OperatorScope::Identity,
-            Scope::ResourceGroup => OperatorScope::ResourceGroup,
-            Scope::Subscription => OperatorScope::Subscription,
+            OperatorScopeArg::Identity => OperatorScope::Identity,
+            OperatorScopeArg::ResourceGroup => OperatorScope::ResourceGroup,
+            OperatorScopeArg::Subscription => OperatorScope::Subscription,
         };
         let request = request::Bind { selector: self.selector, operator_scope, ..self.which.request(global) };
         Ok(Command::Change { request: Request::Bind(request), remove: false })

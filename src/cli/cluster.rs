@@ -24,7 +24,7 @@ pub(super) enum Cluster {
 pub struct Rbac {
     /// The commands that are to work
     #[arg(long = "for", value_enum, value_delimiter = ',', value_name = "COMMAND", default_value = "up,verify,down")]
-    pub commands: Vec<For>,
+    pub commands: Vec<RbacCommand>,
     /// The spec: its namespaces, and the names of what is in them; `-`: from stdin
     #[arg(short, long, value_name = "SPEC")]
     pub file: Option<PathBuf>,
@@ -49,7 +49,7 @@ pub struct Rbac {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum For {
+pub enum RbacCommand {
     Up,
     Plan,
     Diff,
@@ -64,7 +64,7 @@ pub enum For {
     Rebuild,
 }
 
-impl For {
+impl RbacCommand {
     /// As it is written on the command line.
     pub fn word(&self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()

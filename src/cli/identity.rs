@@ -1,6 +1,6 @@
 //! `podid identity`.
 
-use super::{Command, Global, Look, check};
+use super::{Command, Global, ReadCommand, check};
 use crate::spec::{reference::NameOrId, request::Request};
 use clap::{Args, Subcommand};
 
@@ -40,8 +40,8 @@ impl Identity {
                 Command::Change { request: Request::Identity { name: named.name, group, location }, remove: false }
             }
             Self::Delete(named) => Command::Change { request: Request::Identity { name: named.name, group, location: None }, remove: true },
-            Self::Show(named) => Command::Look(Look::Identity { name: named.name, group }),
-            Self::List => Command::Look(Look::Identities { group }),
+            Self::Show(named) => Command::Read(ReadCommand::Identity { name: named.name, group }),
+            Self::List => Command::Read(ReadCommand::Identities { group }),
         }
     }
 }

@@ -8,8 +8,8 @@ pub mod cluster;
 mod error;
 pub mod global;
 mod identity;
-pub mod look;
 mod mount;
+pub mod read;
 mod redact;
 mod role;
 pub mod sandbox;
@@ -22,10 +22,10 @@ pub use error::Error;
 #[cfg(feature = "sandbox")]
 pub use global::Lateness;
 pub use global::{DryRun, Events, Format, Global, Only};
-pub use look::Look;
+pub use read::ReadCommand;
 pub use sandbox::SandboxCommand;
 #[cfg(feature = "sandbox")]
-pub use sandbox::{CallerCommand, Player, StandIn};
+pub use sandbox::{CallerCommand, SandboxComponent, StandIn};
 pub use state::StateCommand;
 pub use verify::Verify;
 
@@ -74,7 +74,7 @@ pub enum Command {
         request: Request,
         remove: bool,
     },
-    Look(Look),
+    Read(ReadCommand),
     Output {
         key: Key,
         field: Option<String>,
@@ -105,11 +105,11 @@ struct Argv {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
-    noun: Noun,
+    subcommand: Subcommands,
 }
 
 #[derive(Debug, Subcommand)]
-enum Noun {
+enum Subcommands {
     Up(app::Up),
     Plan(app::Plan),
     Diff(app::Diff),
@@ -146,26 +146,26 @@ enum Noun {
 pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Result<Invocation, Error> {
     let argv: Vec<OsString> = argv.into_iter().map(Into::into).collect();
     let matches = command().try_get_matches_from(&argv).map_err(|error| Error::of_clap(error, &argv))?;
-    let Argv { mut global, noun } = Argv::from_arg_matches(&matches).map_err(|error| Error::of_clap(error, &argv))?;
+    let Argv { mut global, subcommand } = Argv::from_arg_matches(&matches).map_err(|error| Error::of_clap(error, &argv))?;
     global.read_azure_environment()?;
-    let command = match noun {
-        Noun::Up(up) => Command::Up { file: up.file, plan: up.plan, verify: up.verify },
-        Noun::Plan(plan) => Command::Plan { file: plan.file, out: plan.out, exit_code: plan.exit_code },
-        Noun::Diff(diff) => Command::Diff { file: diff.file, exit_code: diff.exit_code },
-        Noun::Down(down) => Command::Down { file: down.file },
-        Noun::Status(status) => Command::Status { file: status.file },
-        Noun::Verify(verify) => Command::Verify(verify),
-        Noun::Identity(identity) => identity.command(&global),
-        Noun::Role(role) => role.command(),
-        Noun::Vault(vault) => vault.command(&global)?,
-        Noun::Bind(bind) => bind.command(&global)?,
-        Noun::Unbind(unbind) => unbind.command(&global),
-        Noun::Mount(mount) => mount.command(&global)?,
-        Noun::Output(output) => Command::Output { key: Key::from(output.key.as_str()), field: output.field },
+    let command = match subcommand {
+        Subcommands::Up(up) => Command::Up { file: up.file, plan: up.plan, verify: up.verify },
+        Subcommands::Plan(plan) => Command::Plan { file: plan.file, out: plan.out, exit_code: plan.exit_code },
+        Subcommands::Diff(diff) => Command::Diff { file: diff.file, exit_code: diff.exit_code },
+        Subcommands::Down(down) => Command::Down { file: down.file },
+        Subcommands::Status(status) => Command::Status { file: status.file },
+        Subcommands::Verify(verify) => Command::Verify(verify),
+        Subcommands::Identity(identity) => identity.command(&global),
+        Subcommands::Role(role) => role.command(),
+        Subcommands::Vault(vault) => vault.command(&global)?,
+        Subcommands::Bind(bind) => bind.command(&global)?,
+        Subcommands::Unbind(unbind) => unbind.command(&global),
+        Subcommands::Mount(mount) => mount.command(&global)?,
+        Subcommands::Output(output) => Command::Output { key: Key::from(output.key.as_str()), field: output.field },
         // to be piped into kubectl, unless somebody says otherwise
-        Noun::Cluster(cluster::Cluster::Rbac(rbac)) => Command::Rbac(Rbac { as_yaml: !said(&matches, "output"), ..rbac }),
-        Noun::State(state) => Command::State(state),
-        Noun::Sandbox(sandbox) => Command::Sandbox(sandbox),
+        Subcommands::Cluster(cluster::Cluster::Rbac(rbac)) => Command::Rbac(Rbac { as_yaml: !said(&matches, "output"), ..rbac }),
+        Subcommands::State(state) => Command::State(state),
+        Subcommands::Sandbox(sandbox) => Command::Sandbox(sandbox),
     };
     Ok(Invocation { global, command })
 }

@@ -23,11 +23,11 @@ pub(super) enum Mount {
     #[command(after_help = APPLY)]
     Apply(Apply),
     /// Delete a SecretProviderClass that podid made
-    Delete(Which),
+    Delete(ClassArgs),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Which {
+pub(super) struct ClassArgs {
     /// Namespace of the pods
     #[arg(short, long, value_parser = check::dns_label)]
     namespace: String,
@@ -45,7 +45,7 @@ pub(super) struct Which {
 #[derive(Debug, Args)]
 pub(super) struct Apply {
     #[command(flatten)]
-    which: Which,
+    which: ClassArgs,
     /// A secret, and the file that it becomes; repeatable
     #[arg(long = "secret", value_name = "NAME[=ALIAS]", required = true, value_parser = mounted)]
     secrets: Vec<Mounted>,
@@ -72,8 +72,8 @@ fn sync(text: &str) -> Result<Sync, String> {
 
 impl Mount {
     pub(super) fn command(self, global: &Global) -> Result<Command, Error> {
-        let request = |which: Which, secrets, sync| {
-            let Which { namespace, name, vault, cluster } = which;
+        let request = |which: ClassArgs, secrets, sync| {
+            let ClassArgs { namespace, name, vault, cluster } = which;
             Request::Mount(request::Mount { namespace, name, vault, group: global.resource_group.clone(), secrets, sync, cluster })
         };
         Ok(match self {

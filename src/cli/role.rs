@@ -1,6 +1,6 @@
 //! `podid role`.
 
-use super::{Command, Look, check};
+use super::{Command, ReadCommand, check};
 use crate::spec::{
     reference::{Principal, Scope},
     request::Request,
@@ -52,7 +52,7 @@ impl Role {
         match self {
             Self::Assign(assignment) => change(assignment, false),
             Self::Remove(assignment) => change(assignment, true),
-            Self::List(Filter { to, scope }) => Command::Look(Look::Roles { to, scope }),
+            Self::List(Filter { to, scope }) => Command::Read(ReadCommand::Roles { to, scope }),
         }
     }
 }

@@ -47,7 +47,7 @@ fn node(text: &str) -> Result<Node, String> {
 
 /// Who is played on the clusters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Player {
+pub enum SandboxComponent {
     Mic,
     Nmi,
     /// The Secrets Store CSI driver with its Azure provider, and kubelet
@@ -109,7 +109,7 @@ pub enum SandboxCommand {
         clusters: Vec<StandIn>,
         /// Do not play these, for real ones to take their place; a list with commas
         #[arg(long, value_name = "PLAYERS", value_delimiter = ',')]
-        without: Vec<Player>,
+        without: Vec<SandboxComponent>,
         /// Say each request in a line: when, who, what, the answer's status, how long it took
         #[arg(long)]
         log: bool,

@@ -209,7 +209,7 @@ fn global_flags_stand_anywhere() {
     assert_eq!(before, after);
     assert_eq!(before.global.timeout, Some(Duration::from_secs(300)));
     assert_eq!((before.global.verbose, before.global.output), (2, Format::Json));
-    assert_eq!(before.command, Command::Look(Look::Identities { group: Some("rg".into()) }));
+    assert_eq!(before.command, Command::Read(ReadCommand::Identities { group: Some("rg".into()) }));
     let down = parsed("down --delete-data kv1 --delete-data kv2 --events -");
     assert_eq!(down.global.delete_data, ["kv1", "kv2"]);
     assert_eq!(down.global.events, Some(Events::Stderr));
@@ -422,7 +422,7 @@ fn a_caller_is_named_with_a_role_and_its_scopes() {
 
 #[test]
 fn who_is_not_played_is_named_in_a_list() {
-    use super::sandbox::Player::{Csi, Mic, Nmi};
+    use super::sandbox::SandboxComponent::{Csi, Mic, Nmi};
     let without = |text: &str| match parsed(&format!("sandbox serve {text}")).command {
         Command::Sandbox(SandboxCommand::Serve { without, .. }) => without,
         other => panic!("{other:?}"),

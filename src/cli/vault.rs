@@ -1,6 +1,6 @@
 //! `podid vault`, its grants and its secrets. No secret's value is ever an argument: every process of the machine can read those.
 
-use super::{Command, Error, Global, Look, check};
+use super::{Command, Error, Global, ReadCommand, check};
 use crate::{
     resources::values::SecretSource,
     spec::{
@@ -31,7 +31,7 @@ pub(super) const NO_VALUE: &str =
 #[derive(Debug, Subcommand)]
 pub(super) enum Vault {
     /// Create a key vault
-    Create(Create),
+    Create(CreateArgs),
     /// Show a vault: its model, and who may read it
     Show(VaultName),
     /// List the vaults of a group or subscription
@@ -54,7 +54,7 @@ pub(super) struct VaultName {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Create {
+pub(super) struct CreateArgs {
     #[command(flatten)]
     named: VaultName,
     /// Location; default: the resource group's
@@ -87,7 +87,7 @@ pub(super) struct Grant {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct In {
+pub(super) struct InVault {
     /// Name or full id of the vault
     #[arg(long, value_parser = check::vault_or_id)]
     vault: NameOrId,
@@ -99,26 +99,26 @@ pub(super) enum Secret {
     #[command(after_help = SET)]
     Set(Set),
     /// List a vault's secrets
-    List(In),
+    List(InVault),
     /// Show a secret, without its value unless it is to be revealed
     Show(Show),
     /// Delete a secret that podid made
-    Delete(Which),
+    Delete(SecretName),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Which {
+pub(super) struct SecretName {
     /// Name of the secret
     #[arg(value_name = "NAME", value_parser = check::secret)]
     secret: String,
     #[command(flatten)]
-    place: In,
+    place: InVault,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
     #[command(flatten)]
-    which: Which,
+    which: SecretName,
     /// Print the value too
     #[arg(long)]
     reveal: bool,
@@ -127,9 +127,9 @@ pub(super) struct Show {
 #[derive(Debug, Args)]
 pub(super) struct Set {
     #[command(flatten)]
-    which: Which,
+    which: SecretName,
     #[command(flatten)]
-    from: From,
+    from: SourceArgs,
     // taken so that it is not printed by a complaint about an unknown argument
     #[arg(long, hide = true, num_args = 0.., allow_hyphen_values = true)]
     value: Option<Vec<std::ffi::OsString>>,
@@ -140,7 +140,7 @@ pub(super) struct Set {
 /// Where the value comes from; none: asked on the terminal.
 #[derive(Debug, Args)]
 #[group(id = "source", multiple = false)]
-struct From {
+struct SourceArgs {
     /// From a regular file, its bytes as they are; pipes and `-` are for --stdin
     #[arg(long, value_name = "FILE", value_parser = file)]
     file: Option<PathBuf>,
@@ -159,7 +159,7 @@ struct From {
     prompt: bool,
 }
 
-impl From {
+impl SourceArgs {
     fn source(self) -> SecretSource {
         match self {
             Self { file: Some(file), .. } => SecretSource::File(file),
@@ -176,15 +176,15 @@ impl Vault {
         let group = global.resource_group.clone();
         let grant = |Grant { vault, to, secrets }: Grant, group| Request::Grant { vault, group, to, secrets };
         Ok(match self {
-            Self::Create(Create { named, location, model }) => {
+            Self::Create(CreateArgs { named, location, model }) => {
                 let model = model.map(|model| match model {
                     VaultModel::Rbac => Model::Rbac,
                     VaultModel::AccessPolicy => Model::AccessPolicy,
                 });
                 Command::Change { request: Request::Vault { name: named.name, group, location, model }, remove: false }
             }
-            Self::Show(named) => Command::Look(Look::Vault { name: named.name, group }),
-            Self::List => Command::Look(Look::Vaults { group }),
+            Self::Show(named) => Command::Read(ReadCommand::Vault { name: named.name, group }),
+            Self::List => Command::Read(ReadCommand::Vaults { group }),
             Self::Grant(args) => Command::Change { request: grant(args, group), remove: false },
             Self::Revoke(args) => Command::Change { request: grant(args, group), remove: true },
             Self::Secret(secret) => secret.command(group)?,
@@ -194,17 +194,21 @@ impl Vault {
 
 impl Secret {
     fn command(self, group: Option<String>) -> Result<Command, Error> {
-        let request =
-            |Which { secret, place }: Which, source| Request::Secret { vault: place.vault, group: group.clone(), name: secret, source };
+        let request = |SecretName { secret, place }: SecretName, source| Request::Secret {
+            vault: place.vault,
+            group: group.clone(),
+            name: secret,
+            source,
+        };
         Ok(match self {
             Self::Set(Set { value: Some(_), .. }) => return Err(value_given()),
             Self::Set(Set { more, .. }) if !more.is_empty() => return Err(value_given()),
             Self::Set(Set { which, from, .. }) => Command::Change { request: request(which, Some(from.source())), remove: false },
             // where the value came from does not matter to a removal
             Self::Delete(which) => Command::Change { request: request(which, None), remove: true },
-            Self::List(In { vault }) => Command::Look(Look::Secrets { vault, group }),
+            Self::List(InVault { vault }) => Command::Read(ReadCommand::Secrets { vault, group }),
             Self::Show(Show { which, reveal }) => {
-                Command::Look(Look::Secret { vault: which.place.vault, group, name: which.secret, reveal })
+                Command::Read(ReadCommand::Secret { vault: which.place.vault, group, name: which.secret, reveal })
             }
         })
     }

@@ -3,10 +3,10 @@
 use super::Api;
 use super::connect::NotConnected;
 use super::error::{Error, Result};
-use super::limits::{self, Kind};
+use super::limits::{self, ResponseKind};
 use super::login::Login;
 use super::paths::group_path;
-use super::status::{Asked, Status, error};
+use super::status::{RequestInfo, Status, error};
 use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request};
@@ -42,12 +42,12 @@ const OF_A_CERTIFICATE: [AlertDescription; 9] = [
 
 /// How long one request may take, and how long all that belong together.
 #[derive(Clone, Copy)]
-pub(super) struct Times {
+pub(super) struct Timeouts {
     pub(super) timeout: Duration,
     pub(super) whole: Duration,
 }
 
-pub(super) struct Link {
+pub(super) struct ServerConnection {
     pub(super) context: String,
     /// As errors show it: without a user's name or password.
     pub(super) server: String,
@@ -67,51 +67,51 @@ pub(super) struct Link {
     down: Mutex<Option<(Instant, Error)>>,
 }
 
-pub(super) struct Call {
+pub(super) struct ApiRequest {
     pub(super) method: Method,
     /// With the query.
     pub(super) path: String,
     pub(super) content_type: &'static str,
     pub(super) body: Vec<u8>,
     /// What a success is, and so how large it may be.
-    pub(super) kind: Kind,
+    pub(super) kind: ResponseKind,
 }
 
-impl Call {
+impl ApiRequest {
     pub(super) fn get(path: String) -> Self {
-        Self { method: Method::GET, path, content_type: "", body: Vec::new(), kind: Kind::Object }
+        Self { method: Method::GET, path, content_type: "", body: Vec::new(), kind: ResponseKind::Object }
     }
     /// For one page of a list.
     pub(super) fn page(path: String) -> Self {
-        Self { kind: Kind::Page, ..Self::get(path) }
+        Self { kind: ResponseKind::Page, ..Self::get(path) }
     }
     pub(super) fn json(method: Method, path: String, body: &Value) -> Self {
         Self { method, content_type: "application/json", body: body.to_string().into_bytes(), ..Self::get(path) }
     }
 }
 
-pub(super) struct Answer {
+pub(super) struct ApiResponse {
     pub(super) code: u16,
     pub(super) body: Bytes,
     wait: Option<Duration>,
 }
 
-impl Answer {
+impl ApiResponse {
     pub(super) fn ok(&self) -> bool {
         (200..300).contains(&self.code)
     }
 }
 
 /// A body that goes on, with its places on the wire.
-pub(super) struct Flow<'a> {
+pub(super) struct BodyStream<'a> {
     pub(super) body: Body,
     _places: (SemaphorePermit<'a>, SemaphorePermit<'a>),
 }
 
-impl Link {
-    pub(super) fn new(context: String, config: &kube::Config, login: Option<Login>, parallelism: usize, times: Times) -> Result<Self> {
+impl ServerConnection {
+    pub(super) fn new(context: String, config: &kube::Config, login: Option<Login>, parallelism: usize, times: Timeouts) -> Result<Self> {
         let most = parallelism.max(1);
-        let Times { timeout, whole } = times;
+        let Timeouts { timeout, whole } = times;
         Ok(Self {
             context,
             server: shown(&config.cluster_url),
@@ -129,12 +129,12 @@ impl Link {
     }
 
     /// The answer, whatever its status.
-    pub(super) async fn answer(&self, call: &Call) -> Result<Answer> {
+    pub(super) async fn answer(&self, call: &ApiRequest) -> Result<ApiResponse> {
         self.answer_by(call, after(self.timeout)).await
     }
 
     /// The same, until `end` at the latest.
-    pub(super) async fn answer_by(&self, call: &Call, end: Instant) -> Result<Answer> {
+    pub(super) async fn answer_by(&self, call: &ApiRequest, end: Instant) -> Result<ApiResponse> {
         let asked = Instant::now();
         let _place = self.place(&self.requests).await?;
         // those who queued while the cluster turned out to be unreachable need not find that out one after the other
@@ -159,12 +159,12 @@ impl Link {
     }
 
     /// A successful answer as JSON; a refusal as what it means.
-    pub(super) async fn json(&self, call: &Call, asked: Asked<'_>) -> Result<Value> {
+    pub(super) async fn json(&self, call: &ApiRequest, asked: RequestInfo<'_>) -> Result<Value> {
         self.parse(&self.text(call, asked).await?)
     }
 
     /// As `json`, before it is read.
-    pub(super) async fn text(&self, call: &Call, asked: Asked<'_>) -> Result<Bytes> {
+    pub(super) async fn text(&self, call: &ApiRequest, asked: RequestInfo<'_>) -> Result<Bytes> {
         let answer = self.answer(call).await?;
         if answer.ok() { Ok(answer.body) } else { Err(self.refusal(asked, &answer).await) }
     }
@@ -175,7 +175,7 @@ impl Link {
     }
 
     /// A 404 without the object's name may also mean that the server does not know the kind.
-    pub(super) async fn refusal(&self, asked: Asked<'_>, answer: &Answer) -> Error {
+    pub(super) async fn refusal(&self, asked: RequestInfo<'_>, answer: &ApiResponse) -> Error {
         let status = Status::read(answer.code, &answer.body);
         if answer.code == 401 {
             return self.unauthorized();
@@ -192,7 +192,7 @@ impl Link {
 
     /// One GET of the kind's group and version.
     pub(super) async fn knows(&self, api: &Api) -> Result<bool> {
-        let answer = self.answer(&Call { kind: Kind::Discovery, ..Call::get(group_path(api)?) }).await?;
+        let answer = self.answer(&ApiRequest { kind: ResponseKind::Discovery, ..ApiRequest::get(group_path(api)?) }).await?;
         match answer.code {
             404 => Ok(false),
             _ if answer.ok() => {
@@ -201,36 +201,36 @@ impl Link {
             }
             401 => Err(self.unauthorized()),
             code => {
-                let asked = Asked { verb: "get", api, namespace: None, name: None };
+                let asked = RequestInfo { verb: "get", api, namespace: None, name: None };
                 Err(error(asked, Status::read(code, &answer.body)))
             }
         }
     }
 
     /// A body that goes on. None: as many watches run as may, the caller has to ask from time to time.
-    pub(super) async fn flow(&self, call: &Call) -> Result<Option<Result<Flow<'_>, Answer>>> {
+    pub(super) async fn stream(&self, call: &ApiRequest) -> Result<Option<Result<BodyStream<'_>, ApiResponse>>> {
         let Ok(watch) = self.watches.try_acquire() else { return Ok(None) };
         let places = (watch, self.place(&self.requests).await?);
         let mut end = after(self.timeout);
         let (code, wait, body) = self.open(call, &mut end).await?;
         if (200..300).contains(&code) {
-            return Ok(Some(Ok(Flow { body, _places: places })));
+            return Ok(Some(Ok(BodyStream { body, _places: places })));
         }
-        let body = self.collect(body, Kind::Refusal, end).await?;
-        Ok(Some(Err(Answer { code, body, wait })))
+        let body = self.collect(body, ResponseKind::Refusal, end).await?;
+        Ok(Some(Err(ApiResponse { code, body, wait })))
     }
 
     async fn place<'a>(&self, of: &'a Semaphore) -> Result<SemaphorePermit<'a>> {
         of.acquire().await.map_err(|_| self.unreachable("podid is closing".into()))
     }
 
-    async fn once(&self, call: &Call, end: &mut Instant) -> Result<Answer> {
+    async fn once(&self, call: &ApiRequest, end: &mut Instant) -> Result<ApiResponse> {
         let (code, wait, body) = self.open(call, end).await?;
-        let kind = if (200..300).contains(&code) { call.kind } else { Kind::Refusal };
-        Ok(Answer { code, body: self.collect(body, kind, *end).await?, wait })
+        let kind = if (200..300).contains(&code) { call.kind } else { ResponseKind::Refusal };
+        Ok(ApiResponse { code, body: self.collect(body, kind, *end).await?, wait })
     }
 
-    async fn collect(&self, mut body: Body, kind: Kind, end: Instant) -> Result<Bytes> {
+    async fn collect(&self, mut body: Body, kind: ResponseKind, end: Instant) -> Result<Bytes> {
         let most = kind.most();
         let all = async {
             let mut all = BytesMut::new();
@@ -247,14 +247,14 @@ impl Link {
         tokio::time::timeout_at(end, all).await.unwrap_or_else(|_| Err(self.late()))
     }
 
-    pub(super) fn too_large(&self, kind: Kind) -> Error {
+    pub(super) fn too_large(&self, kind: ResponseKind) -> Error {
         let (context, server) = (self.context.clone(), self.server.clone());
         Error::TooLarge { what: kind.name().to_owned(), context, server, most: limits::size(kind.most()) }
     }
 
     /// Until the headers are there. A 401 is answered once with a new token, where a login command gives them. That command has a time limit
     /// of its own, by which `end` is put off.
-    async fn open(&self, call: &Call, end: &mut Instant) -> Result<(u16, Option<Duration>, Body)> {
+    async fn open(&self, call: &ApiRequest, end: &mut Instant) -> Result<(u16, Option<Duration>, Body)> {
         let begun = Instant::now();
         let token = match &self.login {
             Some(login) => login.token().await?,
@@ -274,7 +274,7 @@ impl Link {
         Ok((response.status().as_u16(), wait, response.into_body()))
     }
 
-    async fn send(&self, call: &Call, token: Option<&SecretString>, end: Instant) -> Result<http::Response<Body>> {
+    async fn send(&self, call: &ApiRequest, token: Option<&SecretString>, end: Instant) -> Result<http::Response<Body>> {
         // kube puts both into one address, and a longer one is a panic there
         if self.base.saturating_add(call.path.len()) > limits::LONGEST_PATH {
             let message = format!("an address of {} bytes is longer than any server takes", call.path.len());
@@ -368,7 +368,7 @@ pub(super) fn after(limit: Duration) -> Instant {
 }
 
 /// Whether a 404 speaks of the very object (or its namespace), and not of a path that nobody serves.
-pub(super) fn names(status: &Status, asked: Asked<'_>) -> bool {
+pub(super) fn names(status: &Status, asked: RequestInfo<'_>) -> bool {
     let details = &status.details;
     let object = asked.name.is_some_and(|name| name == details.name) && details.kind == asked.api.plural;
     let namespace = details.kind == "namespaces" && asked.namespace.is_some_and(|namespace| namespace == details.name);
@@ -387,4 +387,4 @@ pub(super) fn shown(url: &http::Uri) -> String {
     format!("{}://{authority}{path}", url.scheme_str().unwrap_or("https"))
 }
 
-pub(super) type Shared = Arc<Link>;
+pub(super) type SharedConnection = Arc<ServerConnection>;

@@ -77,13 +77,13 @@ where
     C::Error: Into<BoxError>,
 {
     let secured = config.rustls_https_connector_with_connector(connector).map_err(unusable)?;
-    let counted = Counted { inner: secured, free: Arc::new(Semaphore::new(most)), limit };
+    let counted = LimitedConnector { inner: secured, free: Arc::new(Semaphore::new(most)), limit };
     let http: Http<_, Body> = Http::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(60))
         .pool_max_idle_per_host(most)
         .build(counted);
-    let builder = ClientBuilder::new(Requests(http), config.default_namespace.clone())
+    let builder = ClientBuilder::new(BoxedErrors(http), config.default_namespace.clone())
         .with_layer(&config.base_uri_layer())
         .with_layer(&config.extra_headers_layer().map_err(unusable)?);
     Ok(match config.auth_layer().map_err(unusable)? {
@@ -94,9 +94,9 @@ where
 
 /// The layers above want one error type.
 #[derive(Clone)]
-struct Requests<S>(S);
+struct BoxedErrors<S>(S);
 
-impl<S> Service<http::Request<Body>> for Requests<S>
+impl<S> Service<http::Request<Body>> for BoxedErrors<S>
 where
     S: Service<http::Request<Body>>,
     S::Future: Send + 'static,
@@ -118,19 +118,19 @@ where
 
 /// Makes a connection only while fewer than the most are open; the permit lives as long as the connection.
 #[derive(Clone)]
-struct Counted<C> {
+struct LimitedConnector<C> {
     inner: C,
     free: Arc<Semaphore>,
     limit: Duration,
 }
 
-impl<C> Service<Uri> for Counted<C>
+impl<C> Service<Uri> for LimitedConnector<C>
 where
     C: Service<Uri> + Clone + Send + 'static,
     C::Future: Send,
     C::Error: Into<BoxError>,
 {
-    type Response = Held<C::Response>;
+    type Response = PermittedConnection<C::Response>;
     type Error = NotConnected;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NotConnected>> + Send>>;
 
@@ -147,7 +147,7 @@ where
                 inner.call(uri).await.map_err(Into::into)
             };
             match tokio::time::timeout(limit, made).await {
-                Ok(Ok(io)) => Ok(Held { io, _permit: permit }),
+                Ok(Ok(io)) => Ok(PermittedConnection { io, _permit: permit }),
                 Ok(Err(e)) => Err(NotConnected(e)),
                 Err(_) => Err(NotConnected(format!("no connection within {limit:?}").into())),
             }
@@ -155,24 +155,24 @@ where
     }
 }
 
-struct Held<T> {
+struct PermittedConnection<T> {
     io: T,
     _permit: OwnedSemaphorePermit,
 }
 
-impl<T: Connection> Connection for Held<T> {
+impl<T: Connection> Connection for PermittedConnection<T> {
     fn connected(&self) -> Connected {
         self.io.connected()
     }
 }
 
-impl<T: Read + Unpin> Read for Held<T> {
+impl<T: Read + Unpin> Read for PermittedConnection<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
 
-impl<T: Write + Unpin> Write for Held<T> {
+impl<T: Write + Unpin> Write for PermittedConnection<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }

@@ -10,13 +10,13 @@ use secrecy::{ExposeSecret, SecretString};
 
 /// Whose credential it is, for errors.
 #[derive(Clone, Copy)]
-pub(super) struct Whose<'a> {
+pub(super) struct CredentialOwner<'a> {
     pub(super) context: &'a str,
     pub(super) user: &'a str,
     pub(super) file: &'a str,
 }
 
-impl Whose<'_> {
+impl CredentialOwner<'_> {
     fn wrong(&self, field: &str, why: &str) -> Error {
         Error::Kubeconfig(format!("{}: context {:?}: the {field} of user {:?} {why}", self.file, self.context, self.user))
     }
@@ -35,15 +35,15 @@ pub(super) fn unfit(text: &str) -> Option<&'static str> {
 }
 
 /// Refuses what fits no header or is not base64, field by field; takes line breaks out of base64, as Go does.
-pub(super) fn check(user: &mut AuthInfo, whose: Whose<'_>) -> Result<()> {
-    let fits = |field: &str, text: &str| unfit(text).map_or(Ok(()), |why| Err(whose.wrong(field, why)));
+pub(super) fn check(user: &mut AuthInfo, owner: CredentialOwner<'_>) -> Result<()> {
+    let fits = |field: &str, text: &str| unfit(text).map_or(Ok(()), |why| Err(owner.wrong(field, why)));
     if let Some(token) = &user.token {
         fits("token", token.expose_secret())?;
     }
     if let Some(provider) = &user.auth_provider {
         // the others are gone from kubectl too; kube would run a command for one of them
         if provider.name != "oidc" {
-            return Err(whose.wrong("auth-provider", "is not supported: use an exec plugin (for AKS: `kubelogin convert-kubeconfig`)"));
+            return Err(owner.wrong("auth-provider", "is not supported: use an exec plugin (for AKS: `kubelogin convert-kubeconfig`)"));
         }
         provider.config.iter().try_for_each(|(name, value)| fits(&format!("auth-provider {name}"), value))?;
     }
@@ -56,13 +56,13 @@ pub(super) fn check(user: &mut AuthInfo, whose: Whose<'_>) -> Result<()> {
     if let Some(data) = &mut user.client_certificate_data {
         *data = joined(data);
         if !decodes(data) {
-            return Err(whose.wrong("client-certificate-data", "is not base64"));
+            return Err(owner.wrong("client-certificate-data", "is not base64"));
         }
     }
     if let Some(data) = &mut user.client_key_data {
         let key = joined(data.expose_secret());
         if !decodes(&key) {
-            return Err(whose.wrong("client-key-data", "is not base64"));
+            return Err(owner.wrong("client-key-data", "is not base64"));
         }
         *data = SecretString::from(key);
     }
@@ -75,12 +75,12 @@ pub(super) fn joined(text: &str) -> String {
 }
 
 /// A server that is not encrypted gets no credential. kubectl leaves the credential out then, and asks as nobody; it is better to say so.
-pub(super) fn refuse_plain(user: &AuthInfo, whose: Whose<'_>, url: &Uri, cluster: &str) -> Result<()> {
+pub(super) fn refuse_plain(user: &AuthInfo, owner: CredentialOwner<'_>, url: &Uri, cluster: &str) -> Result<()> {
     let scheme = url.scheme_str().unwrap_or_default();
     if scheme != "http" {
         return Err(Error::Kubeconfig(format!(
             "context {:?}: its server {} begins with neither https:// nor http://",
-            whose.context,
+            owner.context,
             shown(url)
         )));
     }
@@ -96,6 +96,6 @@ pub(super) fn refuse_plain(user: &AuthInfo, whose: Whose<'_>, url: &Uri, cluster
         return Ok(());
     }
     let owned = |text: &str| text.to_owned();
-    let (context, user, file) = (owned(whose.context), owned(whose.user), owned(whose.file));
+    let (context, user, file) = (owned(owner.context), owned(owner.user), owned(owner.file));
     Err(Error::Unencrypted { context, server: shown(url), cluster: owned(cluster), user, file })
 }

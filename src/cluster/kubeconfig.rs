@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub(super) const IN_CLUSTER: &str = "in-cluster";
 
 /// What was found. `exec` is taken out of `config`, so that kube never runs the plugin itself (it would, three times).
-pub(super) struct Found {
+pub(super) struct ResolvedContext {
     pub(super) context: String,
     pub(super) config: Config,
     pub(super) exec: Option<ExecConfig>,
@@ -100,7 +100,7 @@ fn read(path: &Path) -> Result<Kubeconfig> {
     }
 }
 
-pub(super) fn find(settings: &Settings, env: &Env) -> Result<Found> {
+pub(super) fn find(settings: &Settings, env: &Env) -> Result<ResolvedContext> {
     let (paths, asked_for) = places(settings, env);
     match merged(&paths, asked_for)? {
         Some(kubeconfig) => from_file(kubeconfig, settings.context.as_deref(), env),
@@ -141,7 +141,7 @@ fn unreadable(path: &Path, e: &KubeconfigError) -> Error {
     Error::Kubeconfig(format!("{}: {why}", path.display()))
 }
 
-fn from_file(merged: Merged, wanted: Option<&str>, env: &Env) -> Result<Found> {
+fn from_file(merged: Merged, wanted: Option<&str>, env: &Env) -> Result<ResolvedContext> {
     let kubeconfig = &merged.all;
     let known = || kubeconfig.contexts.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
     let Some(name) = wanted.or(kubeconfig.current_context.as_deref()).filter(|name| !name.is_empty()) else {
@@ -169,14 +169,14 @@ fn from_file(merged: Merged, wanted: Option<&str>, env: &Env) -> Result<Found> {
         .and_then(|user| kubeconfig.auth_infos.iter().find(|a| &a.name == user))
         .and_then(|a| a.auth_info.clone())
         .unwrap_or_default();
-    let whose = credential::Whose {
+    let owner = credential::CredentialOwner {
         context: name,
         user: context.user.as_deref().unwrap_or_default(),
         file: &merged.file_of(|file| &file.users, context.user.as_deref().unwrap_or_default()),
     };
-    credential::check(&mut user, whose)?;
+    credential::check(&mut user, owner)?;
     if url.scheme_str() != Some("https") {
-        credential::refuse_plain(&user, whose, &url, &context.cluster)?;
+        credential::refuse_plain(&user, owner, &url, &context.cluster)?;
     }
     for (word, data, path) in [
         ("client-certificate", user.client_certificate_data.is_some(), &user.client_certificate),
@@ -204,7 +204,7 @@ fn from_file(merged: Merged, wanted: Option<&str>, env: &Env) -> Result<Found> {
     config.proxy_url = proxy::choose(&config.cluster_url, cluster.proxy_url.as_deref(), env)?;
     config.auth_info = user;
     let unverified = config.accept_invalid_certs.then(|| merged.file_of(|file| &file.clusters, &context.cluster));
-    Ok(Found { context: name.to_owned(), config, exec, unverified })
+    Ok(ResolvedContext { context: name.to_owned(), config, exec, unverified })
 }
 
 /// The DER of the cluster's own authority; None: the machine's trust store decides.
@@ -236,11 +236,11 @@ fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
 /// Where the kubelet puts what a pod is, and whom it may trust.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-fn in_cluster(wanted: Option<&str>, env: &Env) -> Result<Found> {
+fn in_cluster(wanted: Option<&str>, env: &Env) -> Result<ResolvedContext> {
     mounted(wanted, env, Path::new(ACCOUNT))
 }
 
-pub(super) fn mounted(wanted: Option<&str>, env: &Env, account: &Path) -> Result<Found> {
+pub(super) fn mounted(wanted: Option<&str>, env: &Env, account: &Path) -> Result<ResolvedContext> {
     if let Some(name) = wanted.filter(|name| *name != IN_CLUSTER) {
         return Err(Error::UnknownContext { name: name.to_owned(), known: vec![IN_CLUSTER.into()] });
     }
@@ -255,5 +255,5 @@ pub(super) fn mounted(wanted: Option<&str>, env: &Env, account: &Path) -> Result
     config.root_cert = Some(certificates(&pem).map_err(broken)?);
     config.auth_info.token_file = Some(account.join("token").display().to_string());
     config.proxy_url = proxy::choose(&config.cluster_url, None, env)?;
-    Ok(Found { context: IN_CLUSTER.into(), config, exec: None, unverified: None })
+    Ok(ResolvedContext { context: IN_CLUSTER.into(), config, exec: None, unverified: None })
 }

@@ -6,7 +6,7 @@ const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum ResponseKind {
     /// An API server takes no object of more than 3 MiB (etcd: 1.5 MiB), and writes some more fields into it.
     Object,
     /// Of 500 objects.
@@ -19,7 +19,7 @@ pub(super) enum Kind {
     Refusal,
 }
 
-impl Kind {
+impl ResponseKind {
     pub(super) fn most(self) -> usize {
         match self {
             Self::Object | Self::Event => 8 * MIB,

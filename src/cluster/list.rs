@@ -1,7 +1,7 @@
 //! A whole list, page by page, and the resourceVersion at which it was true.
 
 use super::Api;
-use super::calls::{Answer, Call, Link, after};
+use super::calls::{ApiRequest, ApiResponse, ServerConnection, after};
 use super::error::{Error, Result};
 use super::limits::{MOST_BYTES, MOST_PAGES, MOST_RESTARTS, size};
 use super::paths::{list_path, query};
@@ -11,32 +11,32 @@ use tokio::time::Instant;
 
 const PAGE: &str = "500";
 
-pub(super) struct Listed {
+pub(super) struct ObjectList {
     pub(super) items: Vec<Value>,
     pub(super) version: String,
 }
 
 /// Err inside: what the server refused with, for the caller to judge.
 pub(super) async fn list_all(
-    link: &Link,
+    connection: &ServerConnection,
     api: &Api,
     namespace: Option<&str>,
     labels: Option<&str>,
     fields: Option<&str>,
-) -> Result<Result<Listed, Answer>> {
+) -> Result<Result<ObjectList, ApiResponse>> {
     let path = list_path(api, namespace)?;
     let mut items: Vec<Value> = Vec::new();
     let mut next: Option<String> = None;
-    let end = after(link.whole);
+    let end = after(connection.whole);
     let (mut seen, mut bytes, mut restarts) = (HashSet::new(), 0_usize, 0);
-    let endless = |why: String| Error::EndlessList { context: link.context.clone(), server: link.server.clone(), why };
+    let endless = |why: String| Error::EndlessList { context: connection.context.clone(), server: connection.server.clone(), why };
     loop {
         let parts = [("labelSelector", labels), ("fieldSelector", fields), ("limit", Some(PAGE)), ("continue", next.as_deref())];
         if Instant::now() >= end {
-            return Err(Error::TimedOut(link.whole));
+            return Err(Error::TimedOut(connection.whole));
         }
-        let answer = match link.answer_by(&Call::page(format!("{path}{}", query(&parts))), end).await {
-            Err(Error::Unreachable { .. }) if Instant::now() >= end => return Err(Error::TimedOut(link.whole)),
+        let answer = match connection.answer_by(&ApiRequest::page(format!("{path}{}", query(&parts))), end).await {
+            Err(Error::Unreachable { .. }) if Instant::now() >= end => return Err(Error::TimedOut(connection.whole)),
             answer => answer?,
         };
         if answer.code == 410 && next.is_some() {
@@ -58,7 +58,7 @@ pub(super) async fn list_all(
         if bytes > MOST_BYTES {
             return Err(endless(format!("it is larger than {}", size(MOST_BYTES))));
         }
-        let mut page = link.parse(&answer.body)?;
+        let mut page = connection.parse(&answer.body)?;
         if let Some(Value::Array(more)) = page.get_mut("items").map(Value::take) {
             items.extend(more.into_iter().map(without_managers));
         }
@@ -67,7 +67,7 @@ pub(super) async fn list_all(
         if more.is_empty() {
             let version = text("resourceVersion");
             items.iter_mut().for_each(|item| name_kind(api, item));
-            return Ok(Ok(Listed { items, version }));
+            return Ok(Ok(ObjectList { items, version }));
         }
         if !seen.insert(more.clone()) {
             return Err(endless(format!("page {} leads back to a page that was read before", seen.len() + 1)));

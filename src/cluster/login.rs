@@ -1,7 +1,7 @@
 //! Who podid is to a cluster, where that changes with time: the login command (exec plugin) of a kubeconfig, by the ExecCredential protocol of `client.authentication.k8s.io`: run once, and again
 //! only when what it gave has expired or was refused. kube would run it three times for each client and block the thread meanwhile.
 
-use super::calls::{Times, shown};
+use super::calls::{Timeouts, shown};
 use super::credential::unfit;
 use super::error::{Error, Result};
 use super::limits;
@@ -79,7 +79,7 @@ pub(super) struct Plugin {
     context: String,
     server: String,
     exec: ExecConfig,
-    times: Times,
+    times: Timeouts,
     output: PluginOutput,
     now: Mutex<Option<Credential>>,
 }
@@ -90,7 +90,7 @@ impl Login {
         context: &str,
         server: &http::Uri,
         exec: ExecConfig,
-        times: Times,
+        times: Timeouts,
         output: PluginOutput,
     ) -> Result<Self> {
         let plugin = Plugin { context: context.to_owned(), server: shown(server), exec, times, output, now: Mutex::new(None) };

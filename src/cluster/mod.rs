@@ -71,7 +71,7 @@ impl Api {
 
 /// One object's place.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct At {
+pub struct ObjectRef {
     pub api: Api,
     /// None for cluster-scoped kinds.
     pub namespace: Option<String>,
@@ -82,29 +82,29 @@ pub struct At {
 #[derive(Clone, Debug)]
 pub enum Preview {
     /// The object as it would be.
-    Would(Value),
+    Object(Value),
     /// Fields that others own: (field path, manager).
     Conflicts(Vec<(String, String)>),
 }
 
 #[derive(Clone)]
 pub struct Cluster {
-    link: calls::Shared,
+    connection: calls::SharedConnection,
     unverified: Option<Arc<str>>,
 }
 
 /// One pass of looking; clones share what was seen.
 #[derive(Clone)]
 pub struct Read {
-    link: calls::Shared,
-    pass: Arc<read::Pass>,
+    connection: calls::SharedConnection,
+    pass: Arc<read::ReadCache>,
 }
 
 #[derive(Clone)]
 pub struct Write {
-    link: calls::Shared,
+    connection: calls::SharedConnection,
     /// Every request that would change something carries dryRun=All.
-    dry: bool,
+    dry_run: bool,
 }
 
 impl Cluster {
@@ -114,8 +114,8 @@ impl Cluster {
     }
 
     async fn with_env(settings: Settings, env: &proxy::Env) -> Result<Self> {
-        let times = calls::Times { timeout: settings.timeout.unwrap_or(TIMEOUT), whole: settings.whole.unwrap_or(WHOLE) };
-        let kubeconfig::Found { context, mut config, exec, unverified } = kubeconfig::find(&settings, env)?;
+        let times = calls::Timeouts { timeout: settings.timeout.unwrap_or(TIMEOUT), whole: settings.whole.unwrap_or(WHOLE) };
+        let kubeconfig::ResolvedContext { context, mut config, exec, unverified } = kubeconfig::find(&settings, env)?;
         let login = match (exec, config.auth_info.token_file.take()) {
             (Some(exec), _) => {
                 Some(login::Login::by_command(&context, &config.cluster_url, exec, times, settings.plugin_output.clone()).await?)
@@ -126,8 +126,8 @@ impl Cluster {
         if let Some(login) = &login {
             login.put_pair(&mut config.auth_info).await;
         }
-        let link = calls::Link::new(context, &config, login, settings.parallelism, times)?;
-        Ok(Self { link: Arc::new(link), unverified: unverified.map(Into::into) })
+        let connection = calls::ServerConnection::new(context, &config, login, settings.parallelism, times)?;
+        Ok(Self { connection: Arc::new(connection), unverified: unverified.map(Into::into) })
     }
 
     /// The contexts of the kubeconfig, each with the host name of its server. Talks to nobody and runs no plugin.
@@ -137,11 +137,11 @@ impl Cluster {
 
     /// The context's name ("in-cluster" inside a pod).
     pub fn context(&self) -> &str {
-        &self.link.context
+        &self.connection.context
     }
     /// Of the server's URL: host name, lower case, no port.
     pub fn server_host(&self) -> &str {
-        &self.link.host
+        &self.connection.host
     }
     /// The kubeconfig that says `insecure-skip-tls-verify`: whoever answers there is believed.
     pub fn unverified(&self) -> Option<&str> {
@@ -149,56 +149,56 @@ impl Cluster {
     }
     /// A new pass: nothing is remembered yet.
     pub fn read(&self) -> Read {
-        Read { link: self.link.clone(), pass: Arc::default() }
+        Read { connection: self.connection.clone(), pass: Arc::default() }
     }
     pub fn write(&self) -> Write {
-        Write { link: self.link.clone(), dry: false }
+        Write { connection: self.connection.clone(), dry_run: false }
     }
     /// The same requests, of which the server keeps nothing: admission, validation and RBAC answer as they would.
-    pub fn rehearse(&self) -> Write {
-        Write { link: self.link.clone(), dry: true }
+    pub fn write_dry_run(&self) -> Write {
+        Write { connection: self.connection.clone(), dry_run: true }
     }
 }
 
 impl Read {
     /// Asked at most once per pass. None: not there. A kind that the server does not know is `Error::KindMissing`.
-    pub async fn get(&self, at: &At) -> Result<Option<Value>> {
-        read::get(&self.link, &self.pass, at).await
+    pub async fn get(&self, at: &ObjectRef) -> Result<Option<Value>> {
+        read::get(&self.connection, &self.pass, at).await
     }
     /// Asked at most once per pass.
     pub async fn list(&self, api: &Api, namespace: Option<&str>, label_selector: Option<&str>) -> Result<Vec<Value>> {
-        read::list(&self.link, &self.pass, api, namespace, label_selector).await
+        read::list(&self.connection, &self.pass, api, namespace, label_selector).await
     }
     /// Server-side apply with dryRun=All, fieldValidation=Strict, fieldManager=podid; asked at most once per pass.
-    pub async fn preview(&self, at: &At, manifest: &Value, force: bool) -> Result<Preview> {
-        read::preview(&self.link, &self.pass, at, manifest, force).await
+    pub async fn preview(&self, at: &ObjectRef, manifest: &Value, force: bool) -> Result<Preview> {
+        read::preview(&self.connection, &self.pass, at, manifest, force).await
     }
     /// Asks for a preview before it is known whether it will be wanted; it is remembered.
-    pub async fn preview_ahead(&self, at: &At, manifest: &Value, force: bool) {
-        read::preview_ahead(&self.link, &self.pass, at, manifest, force).await;
+    pub async fn preview_ahead(&self, at: &ObjectRef, manifest: &Value, force: bool) {
+        read::preview_ahead(&self.connection, &self.pass, at, manifest, force).await;
     }
 }
 
 impl Write {
     /// Server-side apply, strict; `Error::Conflicts` unless forced.
-    pub async fn apply(&self, at: &At, manifest: &Value, force: bool) -> Result<Value> {
-        write::patch(&self.link, at, manifest, self.dry, force).await
+    pub async fn apply(&self, at: &ObjectRef, manifest: &Value, force: bool) -> Result<Value> {
+        write::patch(&self.connection, at, manifest, self.dry_run, force).await
     }
     /// A JSON patch; one that sets another resourceVersion than there is now is `Error::Changed`.
-    pub async fn patch(&self, at: &At, steps: &Value) -> Result<Value> {
-        write::amend(&self.link, at, steps, self.dry).await
+    pub async fn patch(&self, at: &ObjectRef, steps: &Value) -> Result<Value> {
+        write::json_patch(&self.connection, at, steps, self.dry_run).await
     }
     /// POST; `AlreadyExists` is `Error::Exists`.
-    pub async fn create(&self, at: &At, manifest: &Value) -> Result<Value> {
-        write::create(&self.link, at, manifest, self.dry).await
+    pub async fn create(&self, at: &ObjectRef, manifest: &Value) -> Result<Value> {
+        write::create(&self.connection, at, manifest, self.dry_run).await
     }
     /// Absent is success; waits until the object is really gone (finalizers), bounded, and needs no more rights for that than to get it. `uid`: only that very object. `grace`: seconds.
-    pub async fn delete(&self, at: &At, uid: Option<&str>, grace: Option<u32>) -> Result<()> {
-        write::delete(&self.link, at, uid, grace, self.dry).await
+    pub async fn delete(&self, at: &ObjectRef, uid: Option<&str>, grace: Option<u32>) -> Result<()> {
+        write::delete(&self.connection, at, uid, grace, self.dry_run).await
     }
     /// Reads past any memory.
-    pub async fn get(&self, at: &At) -> Result<Option<Value>> {
-        write::get(&self.link, at).await
+    pub async fn get(&self, at: &ObjectRef) -> Result<Option<Value>> {
+        write::get(&self.connection, at).await
     }
     pub async fn list(
         &self,
@@ -207,7 +207,7 @@ impl Write {
         label_selector: Option<&str>,
         field_selector: Option<&str>,
     ) -> Result<Vec<Value>> {
-        write::list(&self.link, api, namespace, label_selector, field_selector).await
+        write::list(&self.connection, api, namespace, label_selector, field_selector).await
     }
     /// Watches objects of a kind (all, or one by a field selector such as `metadata.name=x`) from now-or-as-listed on, and calls `see`
     /// with each object as it is first and whenever it changes; ends when `see` answers Some. A cut watch or 410 starts over. None: time ran out.
@@ -219,7 +219,7 @@ impl Write {
         limit: Duration,
         see: impl FnMut(&Value) -> Option<T> + Send,
     ) -> Result<Option<T>> {
-        let view = watch::View { api, namespace, fields: field_selector };
-        watch::follow(&self.link, view, limit, see).await
+        let view = watch::WatchTarget { api, namespace, fields: field_selector };
+        watch::follow(&self.connection, view, limit, see).await
     }
 }

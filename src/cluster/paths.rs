@@ -1,7 +1,7 @@
 //! Where things are on an API server: paths and queries, in which a name stays what it is.
 
 use super::error::{Error, Result};
-use super::{Api, At};
+use super::{Api, ObjectRef};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The bytes that a path segment cannot hold as they are.
@@ -23,7 +23,7 @@ pub(super) fn list_path(api: &Api, namespace: Option<&str>) -> Result<String> {
     })
 }
 
-pub(super) fn object_path(at: &At) -> Result<String> {
+pub(super) fn object_path(at: &ObjectRef) -> Result<String> {
     Ok(format!("{}/{}", list_path(&at.api, at.namespace.as_deref())?, segment(&at.name)?))
 }
 

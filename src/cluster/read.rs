@@ -1,12 +1,12 @@
 //! Reading for one pass: each object and each list is asked for once, even by two at the same time, and remembered. Writes nothing:
 //! its only PATCH carries dryRun=All.
 
-use super::calls::{Answer, Call, Shared, missing, names};
+use super::calls::{ApiRequest, ApiResponse, SharedConnection, missing, names};
 use super::error::{Error, Result};
-use super::list::{Listed, list_all};
+use super::list::{ObjectList, list_all};
 use super::paths::object_path;
-use super::status::{Asked, Status};
-use super::{Api, At, Preview};
+use super::status::{RequestInfo, Status};
+use super::{Api, ObjectRef, Preview};
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -21,17 +21,17 @@ type ObjectCache<K, T> = Mutex<HashMap<K, Arc<OnceCell<Result<T>>>>>;
 type ListKey = (Api, Option<String>, Option<String>);
 
 #[derive(Default)]
-pub(super) struct Pass {
+pub(super) struct ReadCache {
     /// As texts: of many objects the trees would take several times the room.
-    objects: ObjectCache<At, Option<Bytes>>,
+    objects: ObjectCache<ObjectRef, Option<Bytes>>,
     lists: ObjectCache<ListKey, Vec<Value>>,
     kinds: ObjectCache<Api, bool>,
     /// By place, manifest and force.
-    previews: ObjectCache<(At, String, bool), Foreseen>,
+    previews: ObjectCache<(ObjectRef, String, bool), CachedPreview>,
 }
 
 #[derive(Clone)]
-enum Foreseen {
+enum CachedPreview {
     Would(Bytes),
     Conflicts(Vec<(String, String)>),
 }
@@ -46,26 +46,32 @@ async fn once<K: Eq + Hash, T: Clone>(memory: &ObjectCache<K, T>, key: K, ask: i
     cell.get_or_init(|| ask).await.clone()
 }
 
-pub(super) async fn get(link: &Shared, pass: &Pass, at: &At) -> Result<Option<Value>> {
+pub(super) async fn get(connection: &SharedConnection, pass: &ReadCache, at: &ObjectRef) -> Result<Option<Value>> {
     let found = once(&pass.objects, at.clone(), async {
-        let asked = Asked::of("get", at);
-        let answer = link.answer(&Call::get(object_path(at)?)).await?;
+        let asked = RequestInfo::of("get", at);
+        let answer = connection.answer(&ApiRequest::get(object_path(at)?)).await?;
         if answer.ok() {
             return Ok(Some(copied(&answer.body)));
         }
-        absent_or(link, pass, asked, answer).await.map(|()| None)
+        absent_or_error(connection, pass, asked, answer).await.map(|()| None)
     });
-    found.await?.map(|text| link.parse(&text)).transpose()
+    found.await?.map(|text| connection.parse(&text)).transpose()
 }
 
-pub(super) async fn list(link: &Shared, pass: &Pass, api: &Api, namespace: Option<&str>, labels: Option<&str>) -> Result<Vec<Value>> {
+pub(super) async fn list(
+    connection: &SharedConnection,
+    pass: &ReadCache,
+    api: &Api,
+    namespace: Option<&str>,
+    labels: Option<&str>,
+) -> Result<Vec<Value>> {
     let key = (api.clone(), namespace.map(str::to_owned), labels.map(str::to_owned));
     once(&pass.lists, key, async {
-        match list_all(link, api, namespace, labels, None).await? {
-            Ok(Listed { items, .. }) => Ok(items),
+        match list_all(connection, api, namespace, labels, None).await? {
+            Ok(ObjectList { items, .. }) => Ok(items),
             Err(answer) => {
-                let asked = Asked { verb: "list", api, namespace, name: None };
-                absent_or(link, pass, asked, answer).await.map(|()| Vec::new())
+                let asked = RequestInfo { verb: "list", api, namespace, name: None };
+                absent_or_error(connection, pass, asked, answer).await.map(|()| Vec::new())
             }
         }
     })
@@ -73,34 +79,46 @@ pub(super) async fn list(link: &Shared, pass: &Pass, api: &Api, namespace: Optio
 }
 
 /// Ok: the object is not there. A 404 that does not say so is settled by one look at the kind's group per pass.
-async fn absent_or(link: &Shared, pass: &Pass, asked: Asked<'_>, answer: Answer) -> Result<()> {
+async fn absent_or_error(connection: &SharedConnection, pass: &ReadCache, asked: RequestInfo<'_>, answer: ApiResponse) -> Result<()> {
     if answer.code == 404 {
         if names(&Status::read(404, &answer.body), asked) {
             return Ok(());
         }
-        let known = once(&pass.kinds, asked.api.clone(), link.knows(asked.api)).await?;
+        let known = once(&pass.kinds, asked.api.clone(), connection.knows(asked.api)).await?;
         return if known { Ok(()) } else { Err(missing(asked.api)) };
     }
-    Err(link.refusal(asked, &answer).await)
+    Err(connection.refusal(asked, &answer).await)
 }
 
-pub(super) async fn preview(link: &Shared, pass: &Pass, at: &At, manifest: &Value, force: bool) -> Result<Preview> {
-    Ok(match foresee(link, pass, at, manifest, force).await? {
-        Foreseen::Would(text) => Preview::Would(link.parse(&text)?),
-        Foreseen::Conflicts(fields) => Preview::Conflicts(fields),
+pub(super) async fn preview(
+    connection: &SharedConnection,
+    pass: &ReadCache,
+    at: &ObjectRef,
+    manifest: &Value,
+    force: bool,
+) -> Result<Preview> {
+    Ok(match cached_preview(connection, pass, at, manifest, force).await? {
+        CachedPreview::Would(text) => Preview::Object(connection.parse(&text)?),
+        CachedPreview::Conflicts(fields) => Preview::Conflicts(fields),
     })
 }
 
 /// Asks for a preview that somebody will want to see.
-pub(super) async fn preview_ahead(link: &Shared, pass: &Pass, at: &At, manifest: &Value, force: bool) {
-    let _ = foresee(link, pass, at, manifest, force).await;
+pub(super) async fn preview_ahead(connection: &SharedConnection, pass: &ReadCache, at: &ObjectRef, manifest: &Value, force: bool) {
+    let _ = cached_preview(connection, pass, at, manifest, force).await;
 }
 
-async fn foresee(link: &Shared, pass: &Pass, at: &At, manifest: &Value, force: bool) -> Result<Foreseen> {
+async fn cached_preview(
+    connection: &SharedConnection,
+    pass: &ReadCache,
+    at: &ObjectRef,
+    manifest: &Value,
+    force: bool,
+) -> Result<CachedPreview> {
     once(&pass.previews, (at.clone(), manifest.to_string(), force), async {
-        match super::write::patched(link, at, manifest, true, force).await {
-            Ok(would) => Ok(Foreseen::Would(copied(&would))),
-            Err(Error::Conflicts(fields)) => Ok(Foreseen::Conflicts(fields)),
+        match super::write::server_side_apply(connection, at, manifest, true, force).await {
+            Ok(would) => Ok(CachedPreview::Would(copied(&would))),
+            Err(Error::Conflicts(fields)) => Ok(CachedPreview::Conflicts(fields)),
             Err(e) => Err(e),
         }
     })

@@ -1,7 +1,7 @@
 //! What a refusal of the API server means: metav1.Status, by code, reason and causes, as an `Error`. Sends nothing.
 
 use super::error::Error;
-use super::{Api, At};
+use super::{Api, ObjectRef};
 use serde::Deserialize;
 
 /// metav1.Status, as far as it is read here. A body that is none leaves all empty but the message.
@@ -52,7 +52,7 @@ impl Status {
 
 /// What was asked, for the errors that must name it.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct RequestInfo<'a> {
     /// As RBAC calls it: get, list, watch, create, patch, delete.
     pub(super) verb: &'a str,
     pub(super) api: &'a Api,
@@ -60,8 +60,8 @@ pub(super) struct Asked<'a> {
     pub(super) name: Option<&'a str>,
 }
 
-impl<'a> Asked<'a> {
-    pub(super) fn of(verb: &'a str, at: &'a At) -> Self {
+impl<'a> RequestInfo<'a> {
+    pub(super) fn of(verb: &'a str, at: &'a ObjectRef) -> Self {
         Self { verb, api: &at.api, namespace: at.namespace.as_deref(), name: Some(&at.name) }
     }
 
@@ -75,7 +75,7 @@ impl<'a> Asked<'a> {
 }
 
 /// 401 and a 404 that may mean an unknown kind are decided by the caller, who knows the cluster.
-pub(super) fn error(asked: Asked<'_>, status: Status) -> Error {
+pub(super) fn error(asked: RequestInfo<'_>, status: Status) -> Error {
     let message = || if status.message.is_empty() { format!("the cluster answered {}", status.code) } else { status.message.clone() };
     match status.code {
         403 if status.details.causes.iter().any(|c| c.reason == "NamespaceTerminating") => {
@@ -124,7 +124,7 @@ fn owner(cause: &Cause) -> (String, String) {
 }
 
 /// User "u" cannot get resource "secrets" in API group "" in the namespace "n" (or: at the cluster scope).
-fn forbidden(asked: Asked<'_>, message: &str) -> Error {
+fn forbidden(asked: RequestInfo<'_>, message: &str) -> Error {
     let after = |mark: &str| message.split_once(mark).map(|(_, rest)| rest);
     let until = |text: &str, end: char| text.split(end).next().filter(|t| !t.is_empty()).map(str::to_owned);
     let verb = after("cannot ").and_then(|t| until(t, ' '));

@@ -1,12 +1,12 @@
 //! Seeing objects as they are and as they change: a list, then a watch from its resourceVersion, again and again until it is enough.
 
 use super::Api;
-use super::calls::{Call, Link, after};
+use super::calls::{ApiRequest, ServerConnection, after};
 use super::error::{Error, Result};
-use super::limits::Kind;
+use super::limits::ResponseKind;
 use super::list::list_all;
 use super::paths::{list_path, query};
-use super::status::Asked;
+use super::status::RequestInfo;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// What to look at.
 #[derive(Clone, Copy)]
-pub(super) struct View<'a> {
+pub(super) struct WatchTarget<'a> {
     pub(super) api: &'a Api,
     pub(super) namespace: Option<&'a str>,
     pub(super) fields: Option<&'a str>,
@@ -35,15 +35,15 @@ enum End<T> {
 }
 
 /// None: time ran out. An error that may pass (no way through, 5xx) ends it only at the very start,
-/// where `Link::answer` has tried again already, or if it lasts until the end.
+/// where `ServerConnection::answer` has tried again already, or if it lasts until the end.
 pub(super) async fn follow<T: Send>(
-    link: &Link,
-    view: View<'_>,
+    connection: &ServerConnection,
+    view: WatchTarget<'_>,
     limit: Duration,
     mut see: impl FnMut(&Value) -> Option<T> + Send,
 ) -> Result<Option<T>> {
     let mut trouble = None;
-    let all = rounds(link, view, after(limit), &mut see, &mut trouble);
+    let all = rounds(connection, view, after(limit), &mut see, &mut trouble);
     match tokio::time::timeout(limit, all).await {
         Ok(found) => found.map(Some),
         Err(_) => trouble.map_or(Ok(None), Err),
@@ -51,18 +51,18 @@ pub(super) async fn follow<T: Send>(
 }
 
 async fn rounds<T: Send>(
-    link: &Link,
-    view: View<'_>,
+    connection: &ServerConnection,
+    view: WatchTarget<'_>,
     end: Instant,
     see: &mut (impl FnMut(&Value) -> Option<T> + Send),
     trouble: &mut Option<Error>,
 ) -> Result<T> {
     let mut first = true;
     loop {
-        let asked = Asked { verb: "list", api: view.api, namespace: view.namespace, name: None };
-        let listed = match list_all(link, view.api, view.namespace, None, view.fields).await {
+        let asked = RequestInfo { verb: "list", api: view.api, namespace: view.namespace, name: None };
+        let listed = match list_all(connection, view.api, view.namespace, None, view.fields).await {
             Ok(Ok(listed)) => Ok(listed),
-            Ok(Err(answer)) => Err(link.refusal(asked, &answer).await),
+            Ok(Err(answer)) => Err(connection.refusal(asked, &answer).await),
             Err(e) => Err(e),
         };
         let listed = match listed {
@@ -82,7 +82,7 @@ async fn rounds<T: Send>(
         }
         let mut version = listed.version;
         loop {
-            match one_watch(link, view, &version, end, see).await {
+            match one_watch(connection, view, &version, end, see).await {
                 Ok(End::Found(found)) => return Ok(found),
                 Ok(End::Cut(later)) if later != version => version = later,
                 // nothing came: not at once again, the server may be going down
@@ -105,8 +105,8 @@ pub(super) fn passes(e: &Error) -> bool {
 }
 
 async fn one_watch<T>(
-    link: &Link,
-    view: View<'_>,
+    connection: &ServerConnection,
+    view: WatchTarget<'_>,
     version: &str,
     end: Instant,
     see: &mut (impl FnMut(&Value) -> Option<T> + Send),
@@ -120,14 +120,14 @@ async fn one_watch<T>(
         ("timeoutSeconds", Some(seconds.as_str())),
         ("fieldSelector", view.fields),
     ];
-    let call = Call::get(format!("{}{}", list_path(view.api, view.namespace)?, query(&parts)));
-    let mut flow = match link.flow(&call).await? {
+    let call = ApiRequest::get(format!("{}{}", list_path(view.api, view.namespace)?, query(&parts)));
+    let mut flow = match connection.stream(&call).await? {
         None => return Ok(End::Relist),
         Some(Ok(flow)) => flow,
         Some(Err(answer)) if answer.code == 410 => return Ok(End::Relist),
         Some(Err(answer)) => {
-            let asked = Asked { verb: "watch", api: view.api, namespace: view.namespace, name: None };
-            return Err(link.refusal(asked, &answer).await);
+            let asked = RequestInfo { verb: "watch", api: view.api, namespace: view.namespace, name: None };
+            return Err(connection.refusal(asked, &answer).await);
         }
     };
     let mut version = version.to_owned();
@@ -140,8 +140,8 @@ async fn one_watch<T>(
         };
         rest.extend_from_slice(frame.data_ref().map(|data| data.as_ref()).unwrap_or_default());
         let Some(last) = rest.iter().rposition(|byte| *byte == b'\n') else {
-            if rest.len() > Kind::Event.most() {
-                return Err(link.too_large(Kind::Event));
+            if rest.len() > ResponseKind::Event.most() {
+                return Err(connection.too_large(ResponseKind::Event));
             }
             continue;
         };

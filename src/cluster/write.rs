@@ -1,13 +1,13 @@
 //! Changing the cluster: server-side apply, create, delete until gone. Remembers nothing.
 
-use super::calls::{Call, Link, after};
+use super::calls::{ApiRequest, ServerConnection, after};
 use super::error::{Error, Result};
-use super::limits::Kind;
-use super::list::{Listed, list_all};
+use super::limits::ResponseKind;
+use super::list::{ObjectList, list_all};
 use super::paths::{list_path, object_path, query};
-use super::status::Asked;
+use super::status::RequestInfo;
 use super::watch::passes;
-use super::{Api, At, FIELD_MANAGER};
+use super::{Api, FIELD_MANAGER, ObjectRef};
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
@@ -20,77 +20,89 @@ const NAMESPACE_GRACE: Duration = Duration::from_secs(60);
 const FIRST_LOOK: Duration = Duration::from_millis(50);
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
-pub(super) async fn patch(link: &Link, at: &At, manifest: &Value, dry: bool, force: bool) -> Result<Value> {
-    link.parse(&patched(link, at, manifest, dry, force).await?)
+pub(super) async fn patch(connection: &ServerConnection, at: &ObjectRef, manifest: &Value, dry_run: bool, force: bool) -> Result<Value> {
+    connection.parse(&server_side_apply(connection, at, manifest, dry_run, force).await?)
 }
 
 /// The object as the server wrote it.
-pub(super) async fn patched(link: &Link, at: &At, manifest: &Value, dry: bool, force: bool) -> Result<Bytes> {
+pub(super) async fn server_side_apply(
+    connection: &ServerConnection,
+    at: &ObjectRef,
+    manifest: &Value,
+    dry_run: bool,
+    force: bool,
+) -> Result<Bytes> {
     let parts = [
         ("fieldManager", Some(FIELD_MANAGER)),
         ("fieldValidation", Some("Strict")),
         ("force", force.then_some("true")),
-        ("dryRun", dry.then_some("All")),
+        ("dryRun", dry_run.then_some("All")),
     ];
-    let call = Call {
+    let call = ApiRequest {
         method: Method::PATCH,
         path: format!("{}{}", object_path(at)?, query(&parts)),
         content_type: "application/apply-patch+yaml", // JSON is YAML
         body: manifest.to_string().into_bytes(),
-        kind: Kind::Object,
+        kind: ResponseKind::Object,
     };
-    link.text(&call, Asked::of("patch", at)).await
+    connection.text(&call, RequestInfo::of("patch", at)).await
 }
 
 /// A JSON patch (RFC 6902).
-pub(super) async fn amend(link: &Link, at: &At, steps: &Value, dry: bool) -> Result<Value> {
-    let parts = [("fieldManager", Some(FIELD_MANAGER)), ("dryRun", dry.then_some("All"))];
-    let call = Call {
+pub(super) async fn json_patch(connection: &ServerConnection, at: &ObjectRef, steps: &Value, dry_run: bool) -> Result<Value> {
+    let parts = [("fieldManager", Some(FIELD_MANAGER)), ("dryRun", dry_run.then_some("All"))];
+    let call = ApiRequest {
         method: Method::PATCH,
         path: format!("{}{}", object_path(at)?, query(&parts)),
         content_type: "application/json-patch+json",
         body: steps.to_string().into_bytes(),
-        kind: Kind::Object,
+        kind: ResponseKind::Object,
     };
-    link.json(&call, Asked::of("patch", at)).await
+    connection.json(&call, RequestInfo::of("patch", at)).await
 }
 
-pub(super) async fn create(link: &Link, at: &At, manifest: &Value, dry: bool) -> Result<Value> {
-    let parts = [("fieldManager", Some(FIELD_MANAGER)), ("fieldValidation", Some("Strict")), ("dryRun", dry.then_some("All"))];
+pub(super) async fn create(connection: &ServerConnection, at: &ObjectRef, manifest: &Value, dry_run: bool) -> Result<Value> {
+    let parts = [("fieldManager", Some(FIELD_MANAGER)), ("fieldValidation", Some("Strict")), ("dryRun", dry_run.then_some("All"))];
     let path = format!("{}{}", list_path(&at.api, at.namespace.as_deref())?, query(&parts));
-    link.json(&Call::json(Method::POST, path, manifest), Asked::of("create", at)).await
+    connection.json(&ApiRequest::json(Method::POST, path, manifest), RequestInfo::of("create", at)).await
 }
 
-pub(super) async fn get(link: &Link, at: &At) -> Result<Option<Value>> {
-    get_by(link, at, after(link.timeout)).await
+pub(super) async fn get(connection: &ServerConnection, at: &ObjectRef) -> Result<Option<Value>> {
+    get_by(connection, at, after(connection.timeout)).await
 }
 
 /// The same, until `end` at the latest.
-async fn get_by(link: &Link, at: &At, end: Instant) -> Result<Option<Value>> {
-    let answer = link.answer_by(&Call::get(object_path(at)?), end).await?;
+async fn get_by(connection: &ServerConnection, at: &ObjectRef, end: Instant) -> Result<Option<Value>> {
+    let answer = connection.answer_by(&ApiRequest::get(object_path(at)?), end).await?;
     if answer.ok() {
-        return link.parse(&answer.body).map(Some);
+        return connection.parse(&answer.body).map(Some);
     }
-    match link.refusal(Asked::of("get", at), &answer).await {
+    match connection.refusal(RequestInfo::of("get", at), &answer).await {
         Error::NotFound { .. } => Ok(None),
         e => Err(e),
     }
 }
 
 pub(super) async fn list(
-    link: &Link,
+    connection: &ServerConnection,
     api: &Api,
     namespace: Option<&str>,
     labels: Option<&str>,
     fields: Option<&str>,
 ) -> Result<Vec<Value>> {
-    match list_all(link, api, namespace, labels, fields).await? {
-        Ok(Listed { items, .. }) => Ok(items),
-        Err(answer) => Err(link.refusal(Asked { verb: "list", api, namespace, name: None }, &answer).await),
+    match list_all(connection, api, namespace, labels, fields).await? {
+        Ok(ObjectList { items, .. }) => Ok(items),
+        Err(answer) => Err(connection.refusal(RequestInfo { verb: "list", api, namespace, name: None }, &answer).await),
     }
 }
 
-pub(super) async fn delete(link: &Link, at: &At, uid: Option<&str>, grace: Option<u32>, dry: bool) -> Result<()> {
+pub(super) async fn delete(
+    connection: &ServerConnection,
+    at: &ObjectRef,
+    uid: Option<&str>,
+    grace: Option<u32>,
+    dry_run: bool,
+) -> Result<()> {
     let mut options = json!({ "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background" });
     if let Some(uid) = uid {
         options["preconditions"] = json!({ "uid": uid });
@@ -99,21 +111,21 @@ pub(super) async fn delete(link: &Link, at: &At, uid: Option<&str>, grace: Optio
         options["gracePeriodSeconds"] = grace.into();
     }
     let mut path = object_path(at)?;
-    if dry {
+    if dry_run {
         options["dryRun"] = json!(["All"]);
         // the body decides; the query is for who reads the server's log
         path += &query(&[("dryRun", Some("All"))]);
     }
-    let call = Call::json(Method::DELETE, path, &options);
-    match link.json(&call, Asked::of("delete", at)).await {
+    let call = ApiRequest::json(Method::DELETE, path, &options);
+    match connection.json(&call, RequestInfo::of("delete", at)).await {
         // gone at once; an object that stays for a while (finalizers, grace) is answered by itself
-        Ok(answer) if dry || answer["kind"] == "Status" && answer["status"] == "Success" => return Ok(()),
+        Ok(answer) if dry_run || answer["kind"] == "Status" && answer["status"] == "Success" => return Ok(()),
         Ok(_) => {}
         // a kind that nobody serves has no objects
         Err(Error::NotFound { .. } | Error::KindMissing { .. }) => return Ok(()),
         Err(Error::Changed { reason, message }) => {
             // the uid did not match: the object that was meant has gone, another bears its name
-            return match (uid, get(link, at).await?) {
+            return match (uid, get(connection, at).await?) {
                 (Some(uid), Some(now)) if now["metadata"]["uid"] == uid => Err(Error::Changed { reason, message }),
                 (Some(_), _) | (None, None) => Ok(()),
                 (None, Some(_)) => Err(Error::Changed { reason, message }),
@@ -122,26 +134,26 @@ pub(super) async fn delete(link: &Link, at: &At, uid: Option<&str>, grace: Optio
         Err(e) => return Err(e),
     }
     // a pod that goes without grace is answered by itself too, and is gone; so look
-    let Some(now) = get(link, at).await? else { return Ok(()) };
+    let Some(now) = get(connection, at).await? else { return Ok(()) };
     let Some(meant) = uid.or(now["metadata"]["uid"].as_str()).map(str::to_owned) else { return Ok(()) };
     if now["metadata"]["uid"] != meant.as_str() || uid.is_none() && now["metadata"]["deletionTimestamp"].is_null() {
         return Ok(()); // already another one of that name
     }
-    gone(link, at, &meant, now).await
+    wait_until_deleted(connection, at, &meant, now).await
 }
 
 /// Looks from time to time: a watch would tell sooner, but needs two more rights on every kind that is ever deleted.
-async fn gone(link: &Link, at: &At, meant: &str, mut last: Value) -> Result<()> {
+async fn wait_until_deleted(connection: &ServerConnection, at: &ObjectRef, meant: &str, mut last: Value) -> Result<()> {
     let grace = Duration::from_secs(last["metadata"]["deletionGracePeriodSeconds"].as_u64().unwrap_or_default());
     // the server says how long the grace is, and may say anything
-    let limit = link.timeout.saturating_add(if at.api.kind == "Namespace" { NAMESPACE_GRACE } else { grace }).min(link.whole);
+    let limit = connection.timeout.saturating_add(if at.api.kind == "Namespace" { NAMESPACE_GRACE } else { grace }).min(connection.whole);
     let end = after(limit);
     let mut pause = FIRST_LOOK;
     let mut trouble = None;
     while Instant::now() + pause < end {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LAST_LOOK);
-        match get_by(link, at, end).await {
+        match get_by(connection, at, end).await {
             Ok(Some(now)) if now["metadata"]["uid"] == meant => (last, trouble) = (now, None),
             Ok(_) => return Ok(()),
             Err(e) if passes(&e) => trouble = Some(e),
@@ -152,15 +164,15 @@ async fn gone(link: &Link, at: &At, meant: &str, mut last: Value) -> Result<()> 
     if let Some(e) = trouble {
         return Err(e);
     }
-    let by = holders(&last);
+    let by = deletion_blockers(&last);
     if by.is_empty() {
         return Err(Error::TimedOut(limit));
     }
-    Err(Error::Held { what: Asked::of("delete", at).what(), by, after: limit })
+    Err(Error::Held { what: RequestInfo::of("delete", at).what(), by, after: limit })
 }
 
 /// Finalizers, and what a namespace says of the content that it still has.
-fn holders(object: &Value) -> Vec<String> {
+fn deletion_blockers(object: &Value) -> Vec<String> {
     let texts = |list: &Value| list.as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect::<Vec<_>>();
     let mut by = texts(&object["metadata"]["finalizers"]);
     if object["kind"] == "Namespace" {

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     azure,
     engine::{
-        desired::{By, Desired, Intent},
+        desired::{Desired, Intent, Requester},
         key::Key,
         ledger::Ledger,
         plan::{Act, Plan},
@@ -26,7 +26,7 @@ use crate::{
         reference::NameOrId,
         request::Request,
     },
-    state::{State, format::World},
+    state::{State, format::AzureAccount},
 };
 use std::{
     collections::BTreeSet,
@@ -151,7 +151,7 @@ pub struct Inputs {
     pub azure: azure::Read,
     pub spec_path: Option<PathBuf>,
     /// None: it is not known to the state, and only the cluster was asked.
-    pub world: Option<World>,
+    pub world: Option<AzureAccount>,
 }
 
 pub async fn inputs(session: &Session, goal: &Goal) -> Result<Inputs, Failure> {
@@ -183,7 +183,7 @@ pub async fn inputs(session: &Session, goal: &Goal) -> Result<Inputs, Failure> {
     } else {
         let now = session.world(&azure, &subscription).await?;
         match &state {
-            Some(state) => state.settle_world(now.clone())?,
+            Some(state) => state.settle_account(now.clone())?,
             None => same_world(session, world, now.clone(), spec_path.as_deref())?,
         }
         Some(now)
@@ -222,12 +222,12 @@ fn desired_of(
         Goal::Request { request, remove } => expand::request(request, *remove, context).map_err(failed)?,
         Goal::Down { .. } => planner::all_absent(context.app, ledger, from_spec()?, KINDS).map_err(failed)?,
         Goal::Up { .. } | Goal::Plan { .. } => {
-            let mut desired = from_spec()?.unwrap_or_else(|| Desired::new(context.app, By::Spec));
+            let mut desired = from_spec()?.unwrap_or_else(|| Desired::new(context.app, Requester::Spec));
             planner::prune(&mut desired, ledger);
             desired
         }
         Goal::Status => planner::remembered(context.app, ledger),
-        Goal::Rebuild { .. } => from_spec()?.unwrap_or_else(|| Desired::new(context.app, By::Spec)),
+        Goal::Rebuild { .. } => from_spec()?.unwrap_or_else(|| Desired::new(context.app, Requester::Spec)),
     })
 }
 
@@ -278,11 +278,11 @@ pub fn only_app(ledger: &Ledger) -> Result<String, Failure> {
     }
 }
 
-fn same_world(session: &Session, file: Option<World>, now: World, spec: Option<&Path>) -> Result<(), Failure> {
+fn same_world(session: &Session, file: Option<AzureAccount>, now: AzureAccount, spec: Option<&Path>) -> Result<(), Failure> {
     match file {
         Some(file) if !file.is(&now) => {
             let path = session.state_path(spec);
-            Err(crate::state::Error::OtherWorld { path, file: Box::new(file), wanted: Box::new(now) }.into())
+            Err(crate::state::Error::OtherAccount { path, file: Box::new(file), wanted: Box::new(now) }.into())
         }
         _ => Ok(()),
     }

@@ -22,14 +22,14 @@ pub struct Proving<'a> {
     pub commands: &'a Commands,
     /// A run has just written everything.
     pub fresh: bool,
-    pub tell: EventSink,
+    pub events: EventSink,
     pub image: &'a str,
 }
 
 pub async fn prove(session: &Session, inputs: &Inputs, ledger: &Ledger, plan: &Plan, tell: EventSink) -> Result<Vec<Proof>, Failure> {
     let commands = commands(session, inputs.spec_path.as_deref());
     let targets = proof::targets(ledger, &plan.app, None, None, &commands).map_err(|f| Failure::from(&f))?;
-    let proving = Proving { ledger, commands: &commands, fresh: plan.has_changes(), tell, image: proof::IMAGE };
+    let proving = Proving { ledger, commands: &commands, fresh: plan.has_changes(), events: tell, image: proof::IMAGE };
     prove_targets(session, &proving, &targets).await
 }
 
@@ -68,7 +68,7 @@ fn prover(session: &Session, proving: &Proving<'_>, targets: &[Target]) -> Resul
         ledger: proving.ledger.clone(),
         commands: proving.commands.clone(),
         fresh: proving.fresh,
-        tell: Arc::clone(&proving.tell),
+        events: Arc::clone(&proving.events),
         image: proving.image.to_owned(),
         limit: session.global.timeout.unwrap_or(LIMIT),
         stop: session.stop.clone(),

@@ -43,7 +43,7 @@ pub async fn rehearse(session: &Session, looked: &Looked) -> Result<Exit, Failur
         // nothing of Azure is written: who only plans waits for nobody
         azure: session.azure.write(Arc::new(|_| {}) as azure::OnWait),
         look: looked.azure.clone(),
-        clusters: session.clusters.rehearsing(),
+        clusters: session.clusters.for_dry_run(),
         values: Arc::clone(&looked.values),
         force_conflicts: global.force_conflicts,
         adopt: global.adopt,

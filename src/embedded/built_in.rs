@@ -40,10 +40,10 @@ pub async fn command(invocation: &Invocation, command: &SandboxCommand, terminal
             let stopped = async move { drop(stop.wait_for(|s| *s).await) };
             let ready = terminal.clone();
             let request = |c: &cli::StandIn| sandbox::Wish { name: c.name.clone(), kubeconfig: c.kubeconfig.clone() };
-            let player = |p: &cli::Player| match p {
-                cli::Player::Mic => sandbox::Player::Mic,
-                cli::Player::Nmi => sandbox::Player::Nmi,
-                cli::Player::Csi => sandbox::Player::Csi,
+            let player = |p: &cli::SandboxComponent| match p {
+                cli::SandboxComponent::Mic => sandbox::Player::Mic,
+                cli::SandboxComponent::Nmi => sandbox::Player::Nmi,
+                cli::SandboxComponent::Csi => sandbox::Player::Csi,
             };
             let (stand_ins, without) = (clusters.iter().map(request).collect(), without.iter().map(player).collect());
             let imds = imds.iter().map(|node| (node.cluster.clone(), node.address)).collect();

@@ -5,7 +5,7 @@ use super::{
     input::needs,
     key::Key,
     nodes::Nodes,
-    resource::{Kind, World},
+    resource::{Backend, Kind},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,13 +32,13 @@ pub enum Intent {
 /// Who wished for it: `up` prunes only what a spec brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum By {
+pub enum Requester {
     Spec,
     Command,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct When {
+pub struct Condition {
     pub ours: Key,
     pub or: String,
 }
@@ -55,7 +55,7 @@ pub struct Node {
     pub cluster: Option<String>,
     /// Wanted only if that resource is ours, or publishes true in that field (a right of the caller on a vault that some podid made).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub when: Option<When>,
+    pub when: Option<Condition>,
     /// Where things of this kind carry no tags: it is ours if that one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<Key>,
@@ -73,17 +73,17 @@ impl Node {
 #[derive(Clone, Debug)]
 pub struct Desired {
     pub app: String,
-    pub by: By,
+    pub by: Requester,
     pub nodes: Nodes,
 }
 
 impl Desired {
-    pub fn new(app: &str, by: By) -> Self {
+    pub fn new(app: &str, by: Requester) -> Self {
         Self { app: app.to_owned(), by, nodes: Nodes::default() }
     }
 
     /// The same key twice is fine if it says the same; otherwise two things would share a name.
-    pub fn add<W: World, K: Kind<W>>(&mut self, key: Key, kind: &K, intent: Intent) -> Result<&mut Node, Fault> {
+    pub fn add<W: Backend, K: Kind<W>>(&mut self, key: Key, kind: &K, intent: Intent) -> Result<&mut Node, Fault> {
         let spec = Arc::new(serde_json::to_value(kind)?);
         let node = self.nodes.get_or_insert_with(&key, || Node {
             key: key.clone(),

@@ -9,11 +9,11 @@ mod record;
 use super::{
     event::{Event, EventSink},
     fault::Fault,
-    input::Known,
+    input::KnownOutputs,
     key::Key,
-    ledger::{Keeper, Ledger},
+    ledger::{Ledger, LedgerStore},
     plan::{Act, Action, Plan, Summary},
-    resource::{Kinds, World},
+    resource::{Backend, Kinds},
 };
 use perform::{INTERRUPTED, Lanes, RunState, Stopped, UNSAVED, one};
 use queue::Queue;
@@ -24,15 +24,15 @@ use tokio::{
     task::JoinSet,
 };
 
-pub struct Run<W: World> {
+pub struct Run<W: Backend> {
     pub kinds: Kinds<W>,
     pub writer: Arc<W::Writer>,
-    pub keeper: Arc<dyn Keeper>,
+    pub ledger_store: Arc<dyn LedgerStore>,
     pub parallelism: usize,
     pub recover: bool,
     /// Foreign things that differ may be taken over.
     pub adopt: bool,
-    pub tell: EventSink,
+    pub events: EventSink,
     /// Turns true on Ctrl-C.
     pub stop: watch::Receiver<bool>,
 }
@@ -59,11 +59,11 @@ impl Report {
     }
 }
 
-pub async fn execute<W: World>(plan: &Plan, ledger: Ledger, known: Known, run: Run<W>) -> Report {
+pub async fn execute<W: Backend>(plan: &Plan, ledger: Ledger, known: KnownOutputs, run: Run<W>) -> Report {
     let mut ledger = ledger;
     let changes = record::remember_what_stays(plan, &mut ledger);
-    let unsaved = if changes.is_empty() { None } else { run.keeper.record(changes).await.err() };
-    let book = Arc::new(Mutex::new(RunState { ledger, known, unsaved }));
+    let unsaved = if changes.is_empty() { None } else { run.ledger_store.record(changes).await.err() };
+    let state = Arc::new(Mutex::new(RunState { ledger, known, unsaved }));
     let mut queue = Queue::new(plan);
     let (mut done, mut failed, mut not_started) = (Vec::new(), Vec::new(), Vec::new());
     let lanes = Lanes::default();
@@ -73,15 +73,15 @@ pub async fn execute<W: World>(plan: &Plan, ledger: Ledger, known: Known, run: R
     let mut interrupted = false;
     loop {
         interrupted |= *run.stop.borrow();
-        let stopped = interrupted || book.lock().await.unsaved.is_some();
+        let stopped = interrupted || state.lock().await.unsaved.is_some();
         // what depends on something lost cannot start any more
         while let Some((action, because)) = queue.next_lost() {
-            (run.tell)(Event::NotStarted { key: action.key.clone(), act: action.act, because: because.clone() });
+            (run.events)(Event::NotStarted { key: action.key.clone(), act: action.act, because: because.clone() });
             not_started.push((action.key.clone(), action.act, because));
         }
         while !stopped && running.len() < run.parallelism.max(1) {
             let Some(action) = queue.next_ready() else { break };
-            let handle = running.spawn(one(Arc::clone(&run), action.clone(), plan.app.clone(), Arc::clone(&book), Arc::clone(&lanes)));
+            let handle = running.spawn(one(Arc::clone(&run), action.clone(), plan.app.clone(), Arc::clone(&state), Arc::clone(&lanes)));
             started.insert(handle.id(), action);
         }
         // an interrupt is seen when the next action ends: until then nothing would start anyway
@@ -98,17 +98,17 @@ pub async fn execute<W: World>(plan: &Plan, ledger: Ledger, known: Known, run: R
         match outcome {
             // what was found just before the write may have made another act of it
             Ok(act) => {
-                (run.tell)(Event::Done { key: key.clone(), act, took });
+                (run.events)(Event::Done { key: key.clone(), act, took });
                 queue.ended(&key, None);
                 done.push((key, act, took));
             }
             Err(Stopped::NotStarted(because)) => {
-                (run.tell)(Event::NotStarted { key: key.clone(), act, because: because.into() });
+                (run.events)(Event::NotStarted { key: key.clone(), act, because: because.into() });
                 queue.ended(&key, Some("was not done"));
                 not_started.push((key, act, because.into()));
             }
             Err(Stopped::Failed(fault)) => {
-                (run.tell)(Event::Failed { key: key.clone(), act, fault: fault.clone() });
+                (run.events)(Event::Failed { key: key.clone(), act, fault: fault.clone() });
                 queue.ended(&key, Some("failed"));
                 failed.push((key, act, fault));
             }
@@ -116,12 +116,12 @@ pub async fn execute<W: World>(plan: &Plan, ledger: Ledger, known: Known, run: R
     }
     for action in queue.left() {
         let because = if interrupted { INTERRUPTED } else { UNSAVED }.to_owned();
-        (run.tell)(Event::NotStarted { key: action.key.clone(), act: action.act, because: because.clone() });
+        (run.events)(Event::NotStarted { key: action.key.clone(), act: action.act, because: because.clone() });
         not_started.push((action.key.clone(), action.act, because));
     }
-    let mut book = book.lock().await;
-    if let Err(why) = run.keeper.finish().await {
-        book.unsaved.get_or_insert(why);
+    let mut state = state.lock().await;
+    if let Err(why) = run.ledger_store.finish().await {
+        state.unsaved.get_or_insert(why);
     }
-    Report { done, failed, not_started, ledger: std::mem::take(&mut book.ledger), unsaved: book.unsaved.take(), interrupted }
+    Report { done, failed, not_started, ledger: std::mem::take(&mut state.ledger), unsaved: state.unsaved.take(), interrupted }
 }

@@ -9,7 +9,7 @@ pub enum Fault {
     /// Something needs a decision: why, and the way out as a whole sentence.
     Refused { reason: String, way_out: Option<String> },
     /// It cannot be looked at for want of a right; fine where the right is about to be given.
-    Blind(Box<Fault>),
+    Unreadable(Box<Fault>),
     /// What a cloud or cluster answered.
     Cloud(Arc<dyn Error + Send + Sync>),
     /// The state could not be written; nothing more is started.
@@ -36,7 +36,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Unresolved(reference) => write!(f, "{} is not known", reference.replace('#', " "))?,
             Self::Refused { reason, .. } => f.write_str(reason)?,
-            Self::Blind(fault) => write!(f, "{fault}")?,
+            Self::Unreadable(fault) => write!(f, "{fault}")?,
             Self::Cloud(error) => write!(f, "{error}")?,
             Self::Unsaved(why) => write!(f, "the state could not be saved: {why}")?,
             Self::Interrupted => f.write_str("interrupted")?,

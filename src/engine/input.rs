@@ -15,7 +15,7 @@ use std::{
 /// What a resource publishes, by field name.
 pub type Outputs = BTreeMap<String, Value>;
 /// What is known so far, by resource.
-pub type Known = BTreeMap<Key, Arc<Outputs>>;
+pub type KnownOutputs = BTreeMap<Key, Arc<Outputs>>;
 
 /// A published field and its type: `Identity::CLIENT_ID`.
 pub struct Field<T>(pub &'static str, PhantomData<fn() -> T>);
@@ -25,14 +25,14 @@ impl<T> Field<T> {
         Self(name, PhantomData)
     }
     pub fn of(&self, key: &Key) -> Input<T> {
-        Input::From(format!("{key}#{}", self.0))
+        Input::Reference(format!("{key}#{}", self.0))
     }
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input<T> {
     Known(T),
-    From(String),
+    Reference(String),
 }
 
 impl<T> Input<T> {
@@ -40,20 +40,20 @@ impl<T> Input<T> {
     pub fn get(&self) -> Result<&T, Fault> {
         match self {
             Self::Known(value) => Ok(value),
-            Self::From(reference) => Err(Fault::Unresolved(reference.clone())),
+            Self::Reference(reference) => Err(Fault::Unresolved(reference.clone())),
         }
     }
     pub fn known(&self) -> Option<&T> {
         match self {
             Self::Known(value) => Some(value),
-            Self::From(_) => None,
+            Self::Reference(_) => None,
         }
     }
     /// The key that a reference points to.
     pub fn source(&self) -> Option<Key> {
         match self {
             Self::Known(_) => None,
-            Self::From(reference) => Some(split(reference).0),
+            Self::Reference(reference) => Some(split(reference).0),
         }
     }
 }
@@ -68,7 +68,7 @@ impl<T: Serialize> Serialize for Input<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Known(value) => value.serialize(serializer),
-            Self::From(reference) => json!({ "$from": reference }).serialize(serializer),
+            Self::Reference(reference) => json!({ "$from": reference }).serialize(serializer),
         }
     }
 }
@@ -77,7 +77,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Input<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         match value.get("$from").and_then(Value::as_str) {
-            Some(reference) => Ok(Self::From(reference.to_owned())),
+            Some(reference) => Ok(Self::Reference(reference.to_owned())),
             None => from_value(value).map(Self::Known).map_err(D::Error::custom),
         }
     }
@@ -85,12 +85,12 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Input<T> {
 
 /// An edge that carries no value: "only after that one".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct After {
+pub struct DependsOn {
     #[serde(rename = "$in")]
     key: Key,
 }
 
-impl After {
+impl DependsOn {
     pub fn of(key: &Key) -> Self {
         Self { key: key.clone() }
     }
@@ -138,7 +138,7 @@ fn collect(spec: &Value, keys: &mut BTreeSet<Key>) {
 }
 
 /// The spec with every known reference replaced by its value; unknown ones stay.
-pub fn resolve(spec: &Value, known: &Known) -> Value {
+pub fn resolve(spec: &Value, known: &KnownOutputs) -> Value {
     resolve_by(spec, |key| known.get(key).map(Arc::as_ref))
 }
 

@@ -1,8 +1,8 @@
 //! What podid remembers of what it did: a memory, never a truth. It never spares an observation.
 
 use super::{
-    desired::By,
-    input::{Known, Outputs},
+    desired::Requester,
+    input::{KnownOutputs, Outputs},
     key::Key,
     plan::Act,
 };
@@ -31,7 +31,7 @@ pub struct Entry {
     pub kind: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
-    pub by: By,
+    pub by: Requester,
     pub origin: Origin,
     /// The spec as it was, with its references: removal has an order.
     pub spec: Arc<Value>,
@@ -135,7 +135,7 @@ impl Ledger {
         self.0.keys().map(String::as_str).collect()
     }
     /// What the app's resources published when they were last seen.
-    pub fn known(&self, app: &str) -> Known {
+    pub fn known(&self, app: &str) -> KnownOutputs {
         self.of_app(app).map(|e| (e.key.clone(), Arc::new(e.outputs.clone()))).collect()
     }
     pub fn is_empty(&self) -> bool {
@@ -152,7 +152,7 @@ impl FromIterator<Entry> for Ledger {
 }
 
 /// Where a ledger is saved; the state room writes files.
-pub trait Keeper: Send + Sync {
+pub trait LedgerStore: Send + Sync {
     /// Saves these changes together. They are taken in the order of the calls; the future ends when they are on the disk.
     /// Once it has failed, it fails for every later change.
     fn record(&self, changes: Vec<LedgerChange>) -> BoxFuture<'static, Result<(), String>>;

@@ -7,11 +7,11 @@
 use super::{
     desired::{Desired, Intent, Node},
     fault::Fault,
-    input::{Known, Outputs, resolve, resolve_by},
+    input::{KnownOutputs, Outputs, resolve, resolve_by},
     key::Key,
     ledger::{Entry, FormerPlace, Ledger, Origin},
     plan::Act,
-    resource::{Erased, Kinds, NodeContext, Seen, Side, World},
+    resource::{Backend, ErasedKind, Kinds, NodeContext, Observation, Side},
 };
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use serde_json::Value;
@@ -23,26 +23,26 @@ use std::{
 /// What was seen of each node, and the spec with which it was looked for.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
-    pub seen: BTreeMap<Key, Option<Seen>>,
+    pub seen: BTreeMap<Key, Option<Observation>>,
     pub placed: BTreeMap<Key, Arc<Value>>,
     /// What could not be looked at for want of a right.
-    pub blind: BTreeMap<Key, Fault>,
+    pub unreadable: BTreeMap<Key, Fault>,
     /// What is at the places where the ledger says that a node was put before, where those are others than it is looked for now.
     pub old: BTreeMap<Key, Vec<FormerObservation>>,
     /// What is known after the pass: what was seen, and for `Assumed` and `Absent` nodes what the ledger holds.
-    pub known: Known,
+    pub known: KnownOutputs,
 }
 
 #[derive(Clone, Debug)]
 pub struct FormerObservation {
     pub left: FormerPlace,
-    pub seen: Seen,
+    pub seen: Observation,
 }
 
 /// All faults of the pass, each with its node; the nodes behind a fault are not looked at.
 pub type Faults = Vec<(Key, Fault)>;
 
-pub async fn observe<W: World>(
+pub async fn observe<W: Backend>(
     desired: &Desired,
     ledger: &Ledger,
     kinds: Kinds<W>,
@@ -74,7 +74,7 @@ pub async fn observe<W: World>(
 }
 
 /// What is looked at, and by what.
-struct Graph<'a, W: World> {
+struct Graph<'a, W: Backend> {
     desired: &'a Desired,
     ledger: &'a Ledger,
     kinds: Kinds<W>,
@@ -111,7 +111,7 @@ enum Early {
     Counts,
 }
 
-struct Pass<'a, W: World> {
+struct Pass<'a, W: Backend> {
     graph: Graph<'a, W>,
     /// How many of its needs have not been seen, by node.
     lacking: BTreeMap<&'a Key, usize>,
@@ -125,7 +125,7 @@ struct Pass<'a, W: World> {
     faults: Faults,
 }
 
-impl<'a, W: World> Pass<'a, W> {
+impl<'a, W: Backend> Pass<'a, W> {
     fn new(graph: Graph<'a, W>, edges: &'a BTreeMap<Key, BTreeSet<Key>>) -> Self {
         let mut dependents: BTreeMap<&Key, Vec<&Key>> = BTreeMap::new();
         for (key, needs) in edges {
@@ -251,8 +251,8 @@ impl<'a, W: World> Pass<'a, W> {
                 self.observed.known.insert(key.clone(), outputs);
                 self.observed.seen.insert(key.clone(), seen);
             }
-            Err(Fault::Blind(fault)) => {
-                self.observed.blind.insert(key.clone(), *fault);
+            Err(Fault::Unreadable(fault)) => {
+                self.observed.unreadable.insert(key.clone(), *fault);
                 self.observed.known.insert(key.clone(), known_of(graph.desired, graph.ledger, key, None));
                 self.observed.seen.insert(key.clone(), None);
             }
@@ -271,7 +271,7 @@ impl<'a, W: World> Pass<'a, W> {
 }
 
 /// A parent that is wanted and was not seen publishes nothing; one that goes away or is assumed publishes what the ledger recorded.
-fn known_of(desired: &Desired, ledger: &Ledger, key: &Key, seen: Option<&Seen>) -> Arc<Outputs> {
+fn known_of(desired: &Desired, ledger: &Ledger, key: &Key, seen: Option<&Observation>) -> Arc<Outputs> {
     if let Some(seen) = seen {
         return seen.outputs.clone();
     }
@@ -283,15 +283,15 @@ fn known_of(desired: &Desired, ledger: &Ledger, key: &Key, seen: Option<&Seen>) 
 
 /// Looked for, and not there or about to be made again: what lay in it went with it, and there is no place to look for that.
 fn is_gone(desired: &Desired, observed: &Observed, holder: &Key) -> bool {
-    let looked_for = desired.nodes.get(holder).is_some_and(|n| n.intent != Intent::Assumed) && !observed.blind.contains_key(holder);
+    let looked_for = desired.nodes.get(holder).is_some_and(|n| n.intent != Intent::Assumed) && !observed.unreadable.contains_key(holder);
     looked_for && observed.seen.get(holder).is_some_and(|seen| seen.as_ref().is_none_or(|s| s.outputs.is_empty()))
 }
 
-type Found = (Option<Seen>, Vec<FormerObservation>);
+type Found = (Option<Observation>, Vec<FormerObservation>);
 
 static NOTHING: Outputs = Outputs::new();
 
-impl<'a, W: World> Graph<'a, W> {
+impl<'a, W: Backend> Graph<'a, W> {
     /// The spec with what the ledger recorded of the other nodes of the graph.
     fn as_recorded(&self, node: &Node) -> Value {
         let looked_for = |key: &Key| self.desired.nodes.get(key).is_some_and(|n| n.intent != Intent::Absent);
@@ -305,7 +305,7 @@ impl<'a, W: World> Graph<'a, W> {
             return Ok(None);
         }
         let kind = self.kinds.of(&node.kind)?;
-        let gone = node.intent == Intent::Absent && kind.within(placed)?.is_some_and(|holder| is_gone(self.desired, observed, &holder));
+        let gone = node.intent == Intent::Absent && kind.parent(placed)?.is_some_and(|holder| is_gone(self.desired, observed, &holder));
         Ok((!gone).then(|| kind.side()))
     }
 
@@ -349,7 +349,7 @@ impl<'a, W: World> Graph<'a, W> {
 }
 
 /// Whether an entry speaks of the place at which the thing is looked for now. A kind without places has one for each key.
-pub(super) fn stays<W: World>(kind: &dyn Erased<W>, entry: &Entry, placed: &Value) -> Result<bool, Fault> {
+pub(super) fn stays<W: Backend>(kind: &dyn ErasedKind<W>, entry: &Entry, placed: &Value) -> Result<bool, Fault> {
     let was = kind.place(&entry.placed)?;
     Ok(was.is_none() || was == kind.place(placed)?)
 }
@@ -370,7 +370,7 @@ impl<'a> From<&'a FormerPlace> for Recorded<'a> {
 }
 
 /// What an entry says of the place at which the thing is looked for now: it may be there, or may have been there before.
-pub(super) fn said<'a, W: World>(kind: &dyn Erased<W>, entry: &'a Entry, placed: &Value) -> Result<Option<Recorded<'a>>, Fault> {
+pub(super) fn said<'a, W: Backend>(kind: &dyn ErasedKind<W>, entry: &'a Entry, placed: &Value) -> Result<Option<Recorded<'a>>, Fault> {
     if stays(kind, entry, placed)? {
         return Ok(Some(Recorded { placed: &entry.placed, origin: entry.origin, outputs: &entry.outputs, doing: entry.doing }));
     }
@@ -384,7 +384,7 @@ pub(super) fn said<'a, W: World>(kind: &dyn Erased<W>, entry: &'a Entry, placed:
 }
 
 /// The former places of a thing that is wanted at this one.
-fn former<W: World>(kind: &dyn Erased<W>, entry: &Entry, placed: &Value) -> Result<Vec<FormerPlace>, Fault> {
+fn former<W: Backend>(kind: &dyn ErasedKind<W>, entry: &Entry, placed: &Value) -> Result<Vec<FormerPlace>, Fault> {
     let now = kind.place(placed)?;
     let mut left = Vec::new();
     for former in &entry.left {

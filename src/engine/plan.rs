@@ -1,7 +1,7 @@
 //! A plan: a pure value that can be printed, saved, and compared with another. It holds no secret: specs say where a value comes from.
 
 use super::{
-    desired::{By, Node},
+    desired::{Node, Requester},
     input::Outputs,
     key::Key,
     ledger::{FormerPlace, Origin},
@@ -118,14 +118,14 @@ pub struct Work {
     /// Where it was put before, and what was seen there; what could not be looked at in this pass is kept for the next.
     pub left: Vec<(FormerPlace, Option<Value>)>,
     pub recorded: Outputs,
-    pub by: Option<By>,
+    pub by: Option<Requester>,
     /// Other apps that have the same thing, and own it from now on.
-    pub heirs: Vec<Heir>,
+    pub new_owners: Vec<NewOwner>,
 }
 
 /// Who takes over what this app made or added.
 #[derive(Clone, Debug)]
-pub struct Heir {
+pub struct NewOwner {
     pub app: String,
     pub origin: Origin,
     pub outputs: Outputs,

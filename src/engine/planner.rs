@@ -8,14 +8,14 @@ mod spare;
 mod unwanted;
 
 use super::{
-    desired::{By, Desired, Intent, Node, When, order},
+    desired::{Condition, Desired, Intent, Node, Requester, order},
     fault::Fault,
     input::{Outputs, needs, shown},
     key::Key,
     ledger::{Ledger, Origin},
     observe::Observed,
     plan::{Act, Action, FORMAT, Notes, Plan, Refusal, Work},
-    resource::{Change, Erased, Kinds, NodeContext, Owner, Seen, World},
+    resource::{Backend, Change, ErasedKind, Kinds, NodeContext, Observation, Owner},
 };
 pub use recall::{all_absent, prune, remembered};
 use serde_json::Value;
@@ -46,7 +46,13 @@ impl Consent {
     }
 }
 
-pub fn plan<W: World>(desired: &Desired, ledger: &Ledger, observed: &Observed, kinds: Kinds<W>, consent: &Consent) -> Result<Plan, Fault> {
+pub fn plan<W: Backend>(
+    desired: &Desired,
+    ledger: &Ledger,
+    observed: &Observed,
+    kinds: Kinds<W>,
+    consent: &Consent,
+) -> Result<Plan, Fault> {
     let mut planner = Planner {
         desired,
         ledger,
@@ -74,7 +80,7 @@ pub fn plan<W: World>(desired: &Desired, ledger: &Ledger, observed: &Observed, k
     planner.finish()
 }
 
-struct Planner<'a, W: World> {
+struct Planner<'a, W: Backend> {
     desired: &'a Desired,
     ledger: &'a Ledger,
     observed: &'a Observed,
@@ -97,14 +103,14 @@ fn contradiction(other: &str) -> String {
 
 static NOTHING: Outputs = Outputs::new();
 
-impl<W: World> Planner<'_, W> {
+impl<W: Backend> Planner<'_, W> {
     fn wanted(&mut self, node: &Node) -> Result<(), Fault> {
         let kind = self.kinds.of(&node.kind)?;
         let placed = self.observed.placed.get(&node.key).cloned().unwrap_or_else(|| Arc::clone(&node.spec));
         let seen = self.observed.seen.get(&node.key).and_then(Option::as_ref);
         match node.intent {
             Intent::Existing | Intent::Optional => {
-                if let (Intent::Existing, Some(fault)) = (node.intent, self.observed.blind.get(&node.key)) {
+                if let (Intent::Existing, Some(fault)) = (node.intent, self.observed.unreadable.get(&node.key)) {
                     return Err(fault.clone());
                 }
                 let ours = match seen {
@@ -139,7 +145,7 @@ impl<W: World> Planner<'_, W> {
             }
             Intent::Present | Intent::Absent => {}
         }
-        if node.when.as_ref().is_some_and(|when| !self.deletion_blocker(when)) {
+        if node.when.as_ref().is_some_and(|when| !self.condition_holds(when)) {
             self.ours.insert(node.key.clone(), false);
             // it was needed once, while the holder was ours
             if self.ledger.get(&self.desired.app, &node.key).is_some() {
@@ -150,13 +156,13 @@ impl<W: World> Planner<'_, W> {
         self.present(node, kind, placed, seen)
     }
 
-    fn deletion_blocker(&self, when: &When) -> bool {
+    fn condition_holds(&self, when: &Condition) -> bool {
         let published = self.observed.known.get(&when.ours).and_then(|outputs| outputs.get(&when.or));
         self.ours.get(&when.ours).copied().unwrap_or(false) || published == Some(&Value::Bool(true))
     }
 
-    fn present(&mut self, node: &Node, kind: &dyn Erased<W>, placed: Arc<Value>, seen: Option<&Seen>) -> Result<(), Fault> {
-        if let Some(fault) = self.observed.blind.get(&node.key) {
+    fn present(&mut self, node: &Node, kind: &dyn ErasedKind<W>, placed: Arc<Value>, seen: Option<&Observation>) -> Result<(), Fault> {
+        if let Some(fault) = self.observed.unreadable.get(&node.key) {
             return self.unseen(node, kind, placed, fault);
         }
         let (left, _) = self.leaving(node, kind)?;
@@ -179,7 +185,7 @@ impl<W: World> Planner<'_, W> {
         match settle(kind, node, &placed, NodeContext { ours: Some(ours), ..context }, &seen.actual, self.consent.adopt)? {
             Settled::Do { act, origin, changes, why } => {
                 let contradicted = match kind.owner(&placed, context, &seen.actual)? {
-                    Owner::Others(other) if recorded == Some(Origin::Created) => Some(contradiction(&other)),
+                    Owner::OtherApp(other) if recorded == Some(Origin::Created) => Some(contradiction(&other)),
                     _ => None,
                 };
                 let why = both(contradicted, why);
@@ -194,7 +200,7 @@ impl<W: World> Planner<'_, W> {
 
     /// It cannot be looked at for want of a right. Where the right is about to be given, or was just given, it is looked at again before it
     /// is written; elsewhere that is a fault.
-    fn unseen(&mut self, node: &Node, kind: &dyn Erased<W>, placed: Arc<Value>, fault: &Fault) -> Result<(), Fault> {
+    fn unseen(&mut self, node: &Node, kind: &dyn ErasedKind<W>, placed: Arc<Value>, fault: &Fault) -> Result<(), Fault> {
         let granted =
             node.needs().iter().all(|k| self.actions.contains_key(k) || self.observed.known.get(k).is_some_and(|o| !o.is_empty()));
         if !granted {
@@ -202,7 +208,7 @@ impl<W: World> Planner<'_, W> {
         }
         let recorded = self.said(node, kind, &placed)?.map(|s| s.origin);
         self.ours.insert(node.key.clone(), recorded == Some(Origin::Created));
-        let when = kind.within(&placed)?.map_or_else(|| "it".to_owned(), |holder| holder.to_string());
+        let when = kind.parent(&placed)?.map_or_else(|| "it".to_owned(), |holder| holder.to_string());
         let wanted = kind.creation_summary(&placed)?.into_iter().filter(|(_, to)| !to.is_null());
         let compared = |to: Value| match shown(&to) {
             Value::String(text) => text,
@@ -228,16 +234,16 @@ impl<W: World> Planner<'_, W> {
     fn act(
         &mut self,
         node: &Node,
-        kind: &dyn Erased<W>,
+        kind: &dyn ErasedKind<W>,
         act: Act,
         origin: Origin,
         changes: Vec<Change>,
         why: Option<String>,
         placed: Arc<Value>,
-        seen: Option<&Seen>,
+        seen: Option<&Observation>,
     ) -> Result<(), Fault> {
         let said = self.said(node, kind, &placed)?;
-        let (left, heirs) = self.leaving(node, kind)?;
+        let (left, new_owners) = self.leaving(node, kind)?;
         let notes = match seen.filter(|_| node.intent == Intent::Present) {
             Some(seen) => Notes(kind.notes(&placed, &seen.actual)?),
             None => Notes::default(),
@@ -247,7 +253,7 @@ impl<W: World> Planner<'_, W> {
         let by = match (node.intent, self.ledger.get(&self.desired.app, &node.key)) {
             (Intent::Absent, Some(entry)) => entry.by,
             // a single command beside the spec does not take a thing out of the spec's care
-            (_, Some(entry)) if entry.by == By::Spec => By::Spec,
+            (_, Some(entry)) if entry.by == Requester::Spec => Requester::Spec,
             _ => self.desired.by,
         };
         let action = Action {
@@ -270,7 +276,7 @@ impl<W: World> Planner<'_, W> {
                 left,
                 recorded: said.map(|s| s.outputs.clone()).unwrap_or_default(),
                 by: Some(by),
-                heirs,
+                new_owners,
             },
         };
         self.actions.insert(node.key.clone(), action);

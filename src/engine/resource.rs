@@ -13,7 +13,7 @@ use serde_json::{Value, from_value, to_value};
 use std::{collections::BTreeSet, future::Future, marker::PhantomData, sync::Arc};
 
 /// What kinds look with and write with; the engine names no cloud.
-pub trait World: Send + Sync + 'static {
+pub trait Backend: Send + Sync + 'static {
     type Reader: Send + Sync;
     type Writer: Send + Sync;
 }
@@ -46,11 +46,11 @@ pub enum Owner {
     /// It carries the marks of this app.
     Ours,
     /// It carries the marks of this other app.
-    Others(String),
+    OtherApp(String),
     /// It carries no marks, and would carry some if podid had made it.
     Unmarked,
     /// Things of this kind carry no marks.
-    Untold,
+    Unmarkable,
 }
 
 /// What stands around a node while its kind works on it.
@@ -80,7 +80,7 @@ impl NodeContext<'_> {
     }
 }
 
-pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait Kind<W: Backend>: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The key's first word.
     const KIND: &'static str;
     /// Which of the two worlds it lies in: `azure` or `kubernetes` (`--only`).
@@ -100,7 +100,7 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
         None
     }
     /// The resource in which it lies and with which it goes.
-    fn within(&self) -> Option<Key> {
+    fn parent(&self) -> Option<Key> {
         None
     }
     /// Resources that this one reads by name, without a reference in its spec: they stay as long as it does.
@@ -112,7 +112,7 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn diff(&self, context: NodeContext<'_>, actual: &Self::Actual) -> Diff;
     fn owner(&self, context: NodeContext<'_>, actual: &Self::Actual) -> Owner;
     /// Whether this is the very thing that was recorded, not another one that was made under its name since.
-    fn same(&self, _recorded: &Outputs, _actual: &Self::Actual) -> bool {
+    fn is_same_object(&self, _recorded: &Outputs, _actual: &Self::Actual) -> bool {
         true
     }
     /// One source for keep and for create.
@@ -121,7 +121,7 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     }
     /// What only the write itself would know afterwards, recorded before it: a run that is killed between the two must not forget
     /// what it added to a thing that others share.
-    fn ahead(&self, _around: NodeContext<'_>, _before: Option<&Self::Actual>) -> Outputs {
+    fn outputs_before_write(&self, _context: NodeContext<'_>, _before: Option<&Self::Actual>) -> Outputs {
         Outputs::new()
     }
     /// What a creation sets, for the plan; null values are left out.
@@ -156,10 +156,10 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn notes(&self, _actual: &Self::Actual) -> Vec<String> {
         Vec::new()
     }
-    /// Asks again what is there, just before the write and past anything remembered. A kind whose `observe` returns `Fault::Blind` must
+    /// Asks again what is there, just before the write and past anything remembered. A kind whose `observe` returns `Fault::Unreadable` must
     /// implement this: what could not be seen is never written without it.
-    fn look_again(&self, _around: NodeContext<'_>, _writer: &W::Writer) -> impl Future<Output = Result<Again<Self::Actual>, Fault>> + Send {
-        std::future::ready(Ok(Again::NotSupported))
+    fn recheck(&self, _context: NodeContext<'_>, _writer: &W::Writer) -> impl Future<Output = Result<Recheck<Self::Actual>, Fault>> + Send {
+        std::future::ready(Ok(Recheck::NotSupported))
     }
     /// Creates or updates; safe to repeat. Where the kind looks again, `before` is what that found.
     fn put(
@@ -170,17 +170,17 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Actual, Fault>> + Send;
     /// Absent is success.
     fn remove(&self, context: NodeContext<'_>, before: Self::Actual, writer: &W::Writer) -> impl Future<Output = Result<(), Fault>> + Send;
-    /// Replaces the marks of the app that made it by those of `around.app`, which owns it from now on. Kinds without marks do nothing.
+    /// Replaces the marks of the app that made it by those of `context.app`, which owns it from now on. Kinds without marks do nothing.
     fn hand_over(
         &self,
-        _around: NodeContext<'_>,
+        _context: NodeContext<'_>,
         _before: Self::Actual,
         _writer: &W::Writer,
     ) -> impl Future<Output = Result<(), Fault>> + Send {
         async { Ok(()) }
     }
     /// What an app wants of it that gets it from another app.
-    fn inherited(self) -> Self {
+    fn for_new_owner(self) -> Self {
         self
     }
     /// The az and kubectl lines that it stands for.
@@ -191,7 +191,7 @@ pub trait Kind<W: World>: Serialize + DeserializeOwned + Send + Sync + 'static {
 
 /// What looking again just before a write found.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Again<A> {
+pub enum Recheck<A> {
     /// The kind does not look again: what the plan saw is what there is.
     NotSupported,
     Absent,
@@ -217,13 +217,13 @@ pub enum Side {
 
 /// What an observation found.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Seen {
+pub struct Observation {
     pub actual: Arc<Value>,
     pub outputs: Arc<Outputs>,
 }
 
 /// The face that the engine sees: specs and actuals as JSON.
-pub trait Erased<W: World>: Send + Sync {
+pub trait ErasedKind<W: Backend>: Send + Sync {
     fn kind(&self) -> &'static str;
     fn side(&self) -> Side;
     fn data(&self) -> Data;
@@ -232,14 +232,19 @@ pub trait Erased<W: World>: Send + Sync {
     fn check(&self, spec: &Value) -> Result<(), Fault>;
     fn lane(&self, spec: &Value) -> Result<Option<String>, Fault>;
     fn place(&self, spec: &Value) -> Result<Option<String>, Fault>;
-    fn within(&self, spec: &Value) -> Result<Option<Key>, Fault>;
+    fn parent(&self, spec: &Value) -> Result<Option<Key>, Fault>;
     /// What `Kind::uses` names, and what the spec refers to.
     fn needs(&self, spec: &Value) -> Result<BTreeSet<Key>, Fault>;
-    fn observe<'a>(&'a self, spec: Value, context: NodeContext<'a>, reader: &'a W::Reader) -> BoxFuture<'a, Result<Option<Seen>, Fault>>;
+    fn observe<'a>(
+        &'a self,
+        spec: Value,
+        context: NodeContext<'a>,
+        reader: &'a W::Reader,
+    ) -> BoxFuture<'a, Result<Option<Observation>, Fault>>;
     fn diff(&self, spec: &Value, context: NodeContext<'_>, actual: &Value) -> Result<Diff, Fault>;
     fn owner(&self, spec: &Value, context: NodeContext<'_>, actual: &Value) -> Result<Owner, Fault>;
-    fn same(&self, spec: &Value, recorded: &Outputs, actual: &Value) -> Result<bool, Fault>;
-    fn ahead(&self, spec: &Value, context: NodeContext<'_>, before: Option<&Value>) -> Result<Outputs, Fault>;
+    fn is_same_object(&self, spec: &Value, recorded: &Outputs, actual: &Value) -> Result<bool, Fault>;
+    fn outputs_before_write(&self, spec: &Value, context: NodeContext<'_>, before: Option<&Value>) -> Result<Outputs, Fault>;
     fn creation_summary(&self, spec: &Value) -> Result<Vec<(&'static str, Value)>, Fault>;
     fn identifiers(&self, spec: &Value, published: &Outputs) -> Result<Vec<(&'static str, Value)>, Fault>;
     fn plan_note(&self, spec: &Value) -> Result<Option<String>, Fault>;
@@ -248,14 +253,19 @@ pub trait Erased<W: World>: Send + Sync {
     fn deletion_blocker(&self, spec: &Value, actual: &Value) -> Result<Option<String>, Fault>;
     fn not_found(&self, spec: &Value) -> Result<(String, String), Fault>;
     fn notes(&self, spec: &Value, actual: &Value) -> Result<Vec<String>, Fault>;
-    fn look_again<'a>(&'a self, spec: Value, context: NodeContext<'a>, writer: &'a W::Writer) -> BoxFuture<'a, Result<Again<Seen>, Fault>>;
+    fn recheck<'a>(
+        &'a self,
+        spec: Value,
+        context: NodeContext<'a>,
+        writer: &'a W::Writer,
+    ) -> BoxFuture<'a, Result<Recheck<Observation>, Fault>>;
     fn put<'a>(
         &'a self,
         spec: Value,
         context: NodeContext<'a>,
         before: Option<Value>,
         writer: &'a W::Writer,
-    ) -> BoxFuture<'a, Result<Seen, Fault>>;
+    ) -> BoxFuture<'a, Result<Observation, Fault>>;
     fn remove<'a>(
         &'a self,
         spec: Value,
@@ -270,14 +280,14 @@ pub trait Erased<W: World>: Send + Sync {
         before: Value,
         writer: &'a W::Writer,
     ) -> BoxFuture<'a, Result<(), Fault>>;
-    fn inherited(&self, spec: &Value) -> Result<Value, Fault>;
+    fn for_new_owner(&self, spec: &Value) -> Result<Value, Fault>;
     fn commands(&self, spec: &Value) -> Result<Vec<String>, Fault>;
 }
 
-/// `static KINDS: &[&dyn Erased<Cloud>] = &[&Of::<Identity>::new(), …]`
-pub struct Of<K>(PhantomData<fn() -> K>);
+/// `static KINDS: &[&dyn ErasedKind<Cloud>] = &[&KindOf::<Identity>::new(), …]`
+pub struct KindOf<K>(PhantomData<fn() -> K>);
 
-impl<K> Of<K> {
+impl<K> KindOf<K> {
     pub const fn new() -> Self {
         Self(PhantomData)
     }
@@ -288,7 +298,7 @@ fn typed<K: DeserializeOwned>(spec: &Value) -> Result<K, Fault> {
     K::deserialize(spec).map_err(|error| Fault::State(error.to_string()))
 }
 
-impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
+impl<W: Backend, K: Kind<W>> ErasedKind<W> for KindOf<K> {
     fn kind(&self) -> &'static str {
         K::KIND
     }
@@ -310,19 +320,24 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
     fn place(&self, spec: &Value) -> Result<Option<String>, Fault> {
         Ok(typed::<K>(spec)?.place())
     }
-    fn within(&self, spec: &Value) -> Result<Option<Key>, Fault> {
-        Ok(typed::<K>(spec)?.within())
+    fn parent(&self, spec: &Value) -> Result<Option<Key>, Fault> {
+        Ok(typed::<K>(spec)?.parent())
     }
     fn needs(&self, spec: &Value) -> Result<BTreeSet<Key>, Fault> {
         let mut needs = needs(spec);
         needs.extend(typed::<K>(spec)?.uses());
         Ok(needs)
     }
-    fn observe<'a>(&'a self, spec: Value, context: NodeContext<'a>, reader: &'a W::Reader) -> BoxFuture<'a, Result<Option<Seen>, Fault>> {
+    fn observe<'a>(
+        &'a self,
+        spec: Value,
+        context: NodeContext<'a>,
+        reader: &'a W::Reader,
+    ) -> BoxFuture<'a, Result<Option<Observation>, Fault>> {
         Box::pin(async move {
             let kind: K = typed(&spec)?;
             let Some(actual) = kind.observe(context, reader).await? else { return Ok(None) };
-            Ok(Some(Seen { outputs: Arc::new(kind.publish(&actual)), actual: Arc::new(to_value(&actual)?) }))
+            Ok(Some(Observation { outputs: Arc::new(kind.publish(&actual)), actual: Arc::new(to_value(&actual)?) }))
         })
     }
     fn diff(&self, spec: &Value, context: NodeContext<'_>, actual: &Value) -> Result<Diff, Fault> {
@@ -331,12 +346,12 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
     fn owner(&self, spec: &Value, context: NodeContext<'_>, actual: &Value) -> Result<Owner, Fault> {
         Ok(typed::<K>(spec)?.owner(context, &typed(actual)?))
     }
-    fn same(&self, spec: &Value, recorded: &Outputs, actual: &Value) -> Result<bool, Fault> {
-        Ok(typed::<K>(spec)?.same(recorded, &typed(actual)?))
+    fn is_same_object(&self, spec: &Value, recorded: &Outputs, actual: &Value) -> Result<bool, Fault> {
+        Ok(typed::<K>(spec)?.is_same_object(recorded, &typed(actual)?))
     }
-    fn ahead(&self, spec: &Value, context: NodeContext<'_>, before: Option<&Value>) -> Result<Outputs, Fault> {
+    fn outputs_before_write(&self, spec: &Value, context: NodeContext<'_>, before: Option<&Value>) -> Result<Outputs, Fault> {
         let before = before.map(typed).transpose()?;
-        Ok(typed::<K>(spec)?.ahead(context, before.as_ref()))
+        Ok(typed::<K>(spec)?.outputs_before_write(context, before.as_ref()))
     }
     fn creation_summary(&self, spec: &Value) -> Result<Vec<(&'static str, Value)>, Fault> {
         Ok(typed::<K>(spec)?.creation_summary())
@@ -362,14 +377,19 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
     fn notes(&self, spec: &Value, actual: &Value) -> Result<Vec<String>, Fault> {
         Ok(typed::<K>(spec)?.notes(&typed(actual)?))
     }
-    fn look_again<'a>(&'a self, spec: Value, context: NodeContext<'a>, writer: &'a W::Writer) -> BoxFuture<'a, Result<Again<Seen>, Fault>> {
+    fn recheck<'a>(
+        &'a self,
+        spec: Value,
+        context: NodeContext<'a>,
+        writer: &'a W::Writer,
+    ) -> BoxFuture<'a, Result<Recheck<Observation>, Fault>> {
         Box::pin(async move {
             let kind: K = typed(&spec)?;
-            Ok(match kind.look_again(context, writer).await? {
-                Again::NotSupported => Again::NotSupported,
-                Again::Absent => Again::Absent,
-                Again::Found(actual) => {
-                    Again::Found(Seen { outputs: Arc::new(kind.publish(&actual)), actual: Arc::new(to_value(&actual)?) })
+            Ok(match kind.recheck(context, writer).await? {
+                Recheck::NotSupported => Recheck::NotSupported,
+                Recheck::Absent => Recheck::Absent,
+                Recheck::Found(actual) => {
+                    Recheck::Found(Observation { outputs: Arc::new(kind.publish(&actual)), actual: Arc::new(to_value(&actual)?) })
                 }
             })
         })
@@ -380,12 +400,12 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
         context: NodeContext<'a>,
         before: Option<Value>,
         writer: &'a W::Writer,
-    ) -> BoxFuture<'a, Result<Seen, Fault>> {
+    ) -> BoxFuture<'a, Result<Observation, Fault>> {
         Box::pin(async move {
             let kind: K = typed(&spec)?;
             let before = before.map(from_value).transpose()?;
             let actual = kind.put(context, before, writer).await?;
-            Ok(Seen { outputs: Arc::new(kind.publish(&actual)), actual: Arc::new(to_value(&actual)?) })
+            Ok(Observation { outputs: Arc::new(kind.publish(&actual)), actual: Arc::new(to_value(&actual)?) })
         })
     }
     fn remove<'a>(
@@ -406,8 +426,8 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
     ) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move { typed::<K>(&spec)?.hand_over(context, from_value(before)?, writer).await })
     }
-    fn inherited(&self, spec: &Value) -> Result<Value, Fault> {
-        Ok(to_value(typed::<K>(spec)?.inherited())?)
+    fn for_new_owner(&self, spec: &Value) -> Result<Value, Fault> {
+        Ok(to_value(typed::<K>(spec)?.for_new_owner())?)
     }
     fn commands(&self, spec: &Value) -> Result<Vec<String>, Fault> {
         Ok(typed::<K>(spec)?.commands())
@@ -415,17 +435,17 @@ impl<W: World, K: Kind<W>> Erased<W> for Of<K> {
 }
 
 /// The table of kinds.
-pub struct Kinds<W: World>(pub &'static [&'static dyn Erased<W>]);
+pub struct Kinds<W: Backend>(pub &'static [&'static dyn ErasedKind<W>]);
 
-impl<W: World> Clone for Kinds<W> {
+impl<W: Backend> Clone for Kinds<W> {
     fn clone(&self) -> Self {
         *self
     }
 }
-impl<W: World> Copy for Kinds<W> {}
+impl<W: Backend> Copy for Kinds<W> {}
 
-impl<W: World> Kinds<W> {
-    pub fn of(&self, kind: &str) -> Result<&'static dyn Erased<W>, Fault> {
+impl<W: Backend> Kinds<W> {
+    pub fn of(&self, kind: &str) -> Result<&'static dyn ErasedKind<W>, Fault> {
         self.0.iter().copied().find(|k| k.kind() == kind).ok_or_else(|| Fault::Bug(format!("there is no kind {kind:?}")))
     }
 }

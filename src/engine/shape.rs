@@ -7,12 +7,12 @@ use super::{
     fault::Fault,
     input::needs,
     ledger::{Entry, Ledger},
-    resource::{Kinds, World},
+    resource::{Backend, Kinds},
 };
 use std::collections::BTreeMap;
 
 /// Fails with `Fault::State`, which names the first entry that cannot be used.
-pub fn check<W: World>(ledger: &Ledger, kinds: Kinds<W>) -> Result<(), Fault> {
+pub fn check<W: Backend>(ledger: &Ledger, kinds: Kinds<W>) -> Result<(), Fault> {
     for app in ledger.apps() {
         for entry in ledger.of_app(app) {
             one(entry, kinds).map_err(|why| Fault::State(format!("the entry {} of app {app}: {why}", entry.key)))?;
@@ -26,7 +26,7 @@ pub fn check<W: World>(ledger: &Ledger, kinds: Kinds<W>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn one<W: World>(entry: &Entry, kinds: Kinds<W>) -> Result<(), String> {
+fn one<W: Backend>(entry: &Entry, kinds: Kinds<W>) -> Result<(), String> {
     if entry.key.kind() != entry.kind {
         return Err(format!("its kind is {:?}", entry.kind));
     }

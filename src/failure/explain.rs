@@ -42,7 +42,7 @@ impl From<&Fault> for Failure {
                 let failure = Self::new(Exit::Refused, reason.clone());
                 way_out.iter().fold(failure, |f, hint| f.hint(hint.clone()))
             }
-            Fault::Blind(inner) => Self::from(inner.as_ref()),
+            Fault::Unreadable(inner) => Self::from(inner.as_ref()),
             Fault::Cloud(error) => cloud(error.as_ref()),
             Fault::Unsaved(why) => Self::new(Exit::Bug, "the state could not be saved")
                 .because(why.clone())
@@ -119,7 +119,7 @@ impl From<StateError> for Failure {
                 .hint(format!("To go on with the state file as it is, move the journal away: `{}`.", moved(state)))
                 .hint("Or make the state again from what there is: `podid state rebuild`."),
             StateError::Newer { .. } => failure.hint("Use the podid that wrote it, or a newer one."),
-            StateError::OtherWorld { .. } => {
+            StateError::OtherAccount { .. } => {
                 failure.hint("Name the right subscription with `--subscription`, log in to the right tenant, or use another state file with `--state FILE`.")
             }
             StateError::Files(unsafe_file) => unsafe_file.way_out().into_iter().fold(failure, Failure::hint),

@@ -195,7 +195,7 @@ impl<'a> Attempt<'a> {
         if *said != format!("{lead}{rest}") {
             *said = format!("{lead}{rest}");
             let text = format!("{lead} ({}, {rest}", seconds(self.begun.elapsed()));
-            (self.prover.tell)(Event::Waiting { key: Some(key), text });
+            (self.prover.events)(Event::Waiting { key: Some(key), text });
         }
     }
 

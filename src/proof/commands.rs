@@ -1,7 +1,7 @@
 //! The commands that hints name, written so that they work where this podid was run: with its spec, its state and its world.
 
 use super::target::Target;
-use crate::engine::desired::By;
+use crate::engine::desired::Requester;
 use std::fmt::Write as _;
 
 #[derive(Clone, Debug, Default)]
@@ -35,8 +35,8 @@ impl Commands {
     }
 
     /// What writes the app's resources again: `podid up`, or where no spec is known the single command for this kind of resource. `more`: flags of consent.
-    pub(super) fn write_again(&self, target: &Target, kind: &str, by: By, more: &[&str]) -> String {
-        if let (By::Spec, Some(spec)) = (by, &self.spec) {
+    pub(super) fn write_again(&self, target: &Target, kind: &str, by: Requester, more: &[&str]) -> String {
+        if let (Requester::Spec, Some(spec)) = (by, &self.spec) {
             let mut words = vec!["up"];
             if let Spec::Named(path) = spec {
                 words.extend(["-f", path.as_str()]);

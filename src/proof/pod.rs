@@ -2,7 +2,7 @@
 
 use super::{Target, run_id};
 use crate::{
-    cluster::{Api, At, Error as ClusterError, Write},
+    cluster::{Api, Error as ClusterError, ObjectRef, Write},
     engine::fault::Fault,
     resources::{manifest, ownership},
 };
@@ -23,7 +23,7 @@ const OLD: SignedDuration = SignedDuration::from_mins(10);
 
 /// The pod of one proof, as it was made.
 pub(super) struct ProofPod {
-    pub(super) at: At,
+    pub(super) at: ObjectRef,
     pub(super) uid: String,
     pub(super) made: Option<Timestamp>,
 }
@@ -50,7 +50,7 @@ pub(super) fn status_name(pod: &str, namespace: &str, class: &str) -> String {
 }
 
 impl ProofPod {
-    pub(super) fn new(at: At, made: &Value) -> Self {
+    pub(super) fn new(at: ObjectRef, made: &Value) -> Self {
         let text = |pointer: &str| made.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         Self { at, uid: text("/metadata/uid").to_owned(), made: text("/metadata/creationTimestamp").parse().ok() }
     }
@@ -90,7 +90,7 @@ fn is_left_over(pod: &Value, now: Timestamp) -> bool {
 }
 
 /// Runs under the restricted pod security standard, and ends by itself should podid be killed.
-pub(super) fn manifest(target: &Target, pod: &At, image: &str, limit: Duration) -> Value {
+pub(super) fn manifest(target: &Target, pod: &ObjectRef, image: &str, limit: Duration) -> Value {
     let mut labels = ownership::marks(&target.app);
     labels.insert("aadpodidbinding".into(), target.selector.clone());
     let env: Vec<Value> = target

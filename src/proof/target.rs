@@ -4,7 +4,7 @@ use super::commands::Commands;
 use crate::{
     azure::ArmId,
     engine::{
-        desired::By,
+        desired::Requester,
         fault::Fault,
         key::Key,
         ledger::{Entry, Ledger},
@@ -48,7 +48,7 @@ pub struct Target {
     /// As `--operator-scope` has it, where it is not the default.
     pub(super) operator_scope: Option<String>,
     /// Whether a spec or a single command made the class.
-    pub(super) by: By,
+    pub(super) by: Requester,
 }
 
 impl Target {

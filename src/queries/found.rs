@@ -4,7 +4,7 @@
 use crate::{
     azure::{self, ArmId, Identity, RoleAssignment, Vault},
     cluster::{self, Api},
-    engine::desired::{By, Desired, Intent},
+    engine::desired::{Desired, Intent, Requester},
     failure::Failure,
     resources::{
         manifest, ownership,
@@ -316,7 +316,7 @@ async fn secrets<'a>(session: &Session, azure: &azure::Read, there: &Inventory, 
 /// What is wished for wins over what is only referred to.
 fn graph(app: &str, subscription: &str, wishes: Vec<Requested<'_>>) -> Result<Desired, Failure> {
     let memory = KnownResources::default();
-    let mut desired = Desired::new(app, By::Command);
+    let mut desired = Desired::new(app, Requester::Command);
     for (request, cluster) in wishes {
         let context = expand::Context {
             app,

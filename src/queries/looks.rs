@@ -5,7 +5,7 @@ use crate::{
         self, ArmId, Identity, Vault,
         id::{IDENTITY, VAULT},
     },
-    cli::{Format, Look},
+    cli::{Format, ReadCommand},
     converge::{answer, render},
     engine::{input::Outputs, key::Key},
     exit::Exit,
@@ -22,7 +22,7 @@ use crate::{
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-pub async fn look(session: &Session, look: &Look) -> Result<Exit, Failure> {
+pub async fn look(session: &Session, look: &ReadCommand) -> Result<Exit, Failure> {
     let lookup = Lookup::open(session)?;
     session.unless_interrupted(lookup.look(look)).await??;
     Ok(Exit::Done)
@@ -102,15 +102,15 @@ impl<'a> Lookup<'a> {
         self.say(document, table::record(&fields))
     }
 
-    async fn look(&self, look: &Look) -> Result<(), Failure> {
+    async fn look(&self, look: &ReadCommand) -> Result<(), Failure> {
         match look {
-            Look::Identity { name, group } => self.identity(name, group.as_deref()).await,
-            Look::Identities { group } => self.identities(group.as_deref()).await,
-            Look::Vault { name, group } => self.vault(name, group.as_deref()).await,
-            Look::Vaults { group } => self.vaults(group.as_deref()).await,
-            Look::Roles { to, scope } => self.roles(to.as_ref(), scope.as_ref()).await,
-            Look::Secrets { vault, group } => self.secrets(vault, group.as_deref()).await,
-            Look::Secret { vault, group, name, reveal } => self.secret(vault, group.as_deref(), name, *reveal).await,
+            ReadCommand::Identity { name, group } => self.identity(name, group.as_deref()).await,
+            ReadCommand::Identities { group } => self.identities(group.as_deref()).await,
+            ReadCommand::Vault { name, group } => self.vault(name, group.as_deref()).await,
+            ReadCommand::Vaults { group } => self.vaults(group.as_deref()).await,
+            ReadCommand::Roles { to, scope } => self.roles(to.as_ref(), scope.as_ref()).await,
+            ReadCommand::Secrets { vault, group } => self.secrets(vault, group.as_deref()).await,
+            ReadCommand::Secret { vault, group, name, reveal } => self.secret(vault, group.as_deref(), name, *reveal).await,
         }
     }
 

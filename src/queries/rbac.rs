@@ -4,7 +4,7 @@ use crate::{
     azure::ArmId,
     cli::{
         Format, Global, Rbac,
-        cluster::{For, Subject},
+        cluster::{RbacCommand, Subject},
     },
     engine::fault::Fault,
     exit::Exit,
@@ -115,42 +115,42 @@ fn needs(asked: &Rbac) -> Vec<Right> {
     let mut needs = Vec::new();
     for command in &asked.commands {
         match command {
-            For::Plan | For::Status => {
+            RbacCommand::Plan | RbacCommand::Status => {
                 needs.extend(namespace(Deed::Look));
                 needs.extend(all(Deed::Look));
             }
-            For::Diff => {
+            RbacCommand::Diff => {
                 needs.extend(namespace(Deed::Make));
                 needs.extend(all(Deed::Make));
             }
-            For::Up => {
+            RbacCommand::Up => {
                 needs.extend(namespace(Deed::Make));
                 needs.extend(all(Deed::Make));
                 // what the spec no longer names goes
                 needs.extend(all(Deed::Remove));
             }
-            For::Down => {
+            RbacCommand::Down => {
                 needs.extend(namespace(Deed::Remove));
                 needs.extend(all(Deed::Remove));
             }
-            For::Bind => {
+            RbacCommand::Bind => {
                 needs.extend(namespace(Deed::Make));
                 needs.extend(bound(Deed::Make));
             }
-            For::Unbind => {
+            RbacCommand::Unbind => {
                 needs.extend(namespace(Deed::Remove));
                 needs.extend(bound(Deed::Remove));
             }
-            For::Mount => {
+            RbacCommand::Mount => {
                 needs.extend(rights::of("namespace", Deed::Look));
                 needs.extend(class(Deed::Make));
                 needs.extend(class(Deed::Remove));
             }
-            For::Verify => {
+            RbacCommand::Verify => {
                 needs.extend(proof::rights::RIGHTS);
                 needs.extend(proof::rights::of_comparison());
             }
-            For::Rebuild => {
+            RbacCommand::Rebuild => {
                 needs.extend(namespace(Deed::Look));
                 needs.extend(all(Deed::Look));
                 needs.extend(super::found::RIGHTS);
@@ -324,7 +324,7 @@ fn subject(subject: &Subject) -> Value {
 
 /// What a reader of the YAML should know.
 fn preface(asked: &Rbac, granted: &Granted) -> Text {
-    let commands: Vec<String> = asked.commands.iter().map(For::word).collect();
+    let commands: Vec<String> = asked.commands.iter().map(RbacCommand::word).collect();
     let mut lines = vec![format!("# what podid needs for {}", commands.join(", "))];
     lines.push(if asked.make_namespaces {
         "# in the whole cluster, because a Role cannot lie in a namespace that is still to be made".to_owned()

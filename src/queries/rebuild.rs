@@ -33,7 +33,7 @@ async fn without_spec(session: &Session) -> Result<Exit, Failure> {
     let world = state.as_ref().and_then(State::world);
     let subscription = session.subscription(None, world.as_ref())?;
     if let Some(state) = &state {
-        state.settle_world(session.world(&azure, &subscription).await?)?;
+        state.settle_account(session.world(&azure, &subscription).await?)?;
     }
     let mut ledger = Ledger::default();
     let mut counts = Vec::new();

@@ -6,11 +6,11 @@ use super::{
     world::ClusterTarget,
 };
 use crate::{
-    cluster::{Api, At},
+    cluster::{Api, ObjectRef},
     crds,
     engine::{
         fault::Fault,
-        input::{After, Input},
+        input::{DependsOn, Input},
         key::Key,
     },
 };
@@ -27,7 +27,7 @@ pub struct AzureIdentity {
     pub resource_id: Input<String>,
     /// NMI compares it with the request's `client_id` byte by byte.
     pub client_id: Input<String>,
-    pub within: After,
+    pub within: DependsOn,
 }
 
 /// Without it a binding of any namespace with the same selector gets the identity (aad-pod-identity, "namespaced").
@@ -37,7 +37,7 @@ pub fn key(cluster: &str, namespace: &str, name: &str) -> Key {
     Key::of("azureidentity", [cluster, namespace, name])
 }
 
-pub fn at(namespace: &str, name: &str) -> At {
+pub fn at(namespace: &str, name: &str) -> ObjectRef {
     manifest::at(&Api::new("aadpodidentity.k8s.io", "v1", "AzureIdentity", "azureidentities"), Some(namespace), name)
 }
 
@@ -54,7 +54,7 @@ impl Manifested for AzureIdentity {
     fn target(&self) -> &ClusterTarget {
         &self.target
     }
-    fn at(&self) -> At {
+    fn at(&self) -> ObjectRef {
         at(&self.namespace, &self.name)
     }
     fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault> {

@@ -5,9 +5,9 @@ use super::{
     world::ClusterTarget,
 };
 use crate::{
-    cluster::{self, Api, At},
+    cluster::{self, Api, ObjectRef},
     crds,
-    engine::{fault::Fault, input::After, key::Key},
+    engine::{fault::Fault, input::DependsOn, key::Key},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -21,11 +21,11 @@ pub struct AzureIdentityBinding {
     /// Name of the AzureIdentity, in the same namespace.
     pub azure_identity: String,
     pub selector: String,
-    pub within: After,
-    pub identity: After,
+    pub within: DependsOn,
+    pub identity: DependsOn,
     /// The cluster's roles, without which MIC cannot act on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub roles: Vec<After>,
+    pub roles: Vec<DependsOn>,
 }
 
 pub fn key(cluster: &str, namespace: &str, name: &str) -> Key {
@@ -42,7 +42,7 @@ impl Manifested for AzureIdentityBinding {
     fn target(&self) -> &ClusterTarget {
         &self.target
     }
-    fn at(&self) -> At {
+    fn at(&self) -> ObjectRef {
         manifest::at(&api(), Some(&self.namespace), &self.name)
     }
     fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault> {

@@ -134,7 +134,7 @@ impl Kind<Cloud> for Grant {
         Some(format!("{vault}|{model}|{principal}").to_ascii_lowercase())
     }
     /// A soft-deleted vault keeps its policies: an entry that is not taken out comes back with it, for a principal that is gone.
-    fn within(&self) -> Option<Key> {
+    fn parent(&self) -> Option<Key> {
         (self.model.known().is_none_or(|m| m != ACCESS_POLICY)).then(|| self.vault_key.clone())
     }
     async fn observe(&self, _: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
@@ -171,10 +171,10 @@ impl Kind<Cloud> for Grant {
     fn owner(&self, context: NodeContext<'_>, actual: &Actual) -> Owner {
         match &actual.assignment {
             Some(assignment) => ownership::described(context.app, assignment.description.as_deref()),
-            None => Owner::Untold,
+            None => Owner::Unmarkable,
         }
     }
-    fn same(&self, recorded: &Outputs, actual: &Actual) -> bool {
+    fn is_same_object(&self, recorded: &Outputs, actual: &Actual) -> bool {
         match (&actual.assignment, recorded.get("id").and_then(Value::as_str)) {
             (Some(assignment), Some(id)) => id.eq_ignore_ascii_case(&assignment.id),
             _ => true,
@@ -193,7 +193,7 @@ impl Kind<Cloud> for Grant {
         }
         outputs
     }
-    fn ahead(&self, context: NodeContext<'_>, before: Option<&Actual>) -> Outputs {
+    fn outputs_before_write(&self, context: NodeContext<'_>, before: Option<&Actual>) -> Outputs {
         match self.model.known() {
             Some(model) if model == ACCESS_POLICY => [(ADDED.into(), json!(self.added(context, before)))].into(),
             _ => Outputs::new(),

@@ -62,7 +62,7 @@ impl Kind<Cloud> for Identity {
         ownership::owner(context.app, &actual.tags)
     }
     /// A new principal under the old name is another identity.
-    fn same(&self, recorded: &Outputs, actual: &azure::Identity) -> bool {
+    fn is_same_object(&self, recorded: &Outputs, actual: &azure::Identity) -> bool {
         recorded.get(PRINCIPAL_ID.0).and_then(Value::as_str).is_none_or(|p| p == actual.principal_id)
     }
     fn publish(&self, actual: &azure::Identity) -> Outputs {

@@ -8,7 +8,7 @@ use super::{
     world::{Cloud, ClusterTarget, Reader, Writer},
 };
 use crate::{
-    cluster::{self, Api, At, FIELD_MANAGER, Preview},
+    cluster::{self, Api, FIELD_MANAGER, ObjectRef, Preview},
     engine::{
         desired::Intent,
         fault::Fault,
@@ -62,7 +62,7 @@ impl Actual {
 #[derive(Clone, Debug)]
 pub struct Place {
     pub target: ClusterTarget,
-    pub at: At,
+    pub at: ObjectRef,
     /// Others have fields of their own in it, which are none of podid's business.
     pub shared: bool,
 }
@@ -74,12 +74,12 @@ impl Place {
     }
 }
 
-pub fn at(api: &Api, namespace: Option<&str>, name: &str) -> At {
-    At { api: api.clone(), namespace: namespace.map(str::to_owned), name: name.to_owned() }
+pub fn at(api: &Api, namespace: Option<&str>, name: &str) -> ObjectRef {
+    ObjectRef { api: api.clone(), namespace: namespace.map(str::to_owned), name: name.to_owned() }
 }
 
 /// A manifest's frame. `mine`: with the labels that say whose it is.
-pub fn manifest(at: &At, app: &str, mine: bool, annotations: &[(&str, &str)], spec: Option<Value>) -> Value {
+pub fn manifest(at: &ObjectRef, app: &str, mine: bool, annotations: &[(&str, &str)], spec: Option<Value>) -> Value {
     let mut metadata = Map::new();
     metadata.insert("name".into(), json!(at.name));
     if let Some(namespace) = &at.namespace {
@@ -107,7 +107,7 @@ pub trait Manifested: Serialize + DeserializeOwned + Send + Sync + 'static {
     const KIND: &'static str;
 
     fn target(&self) -> &ClusterTarget;
-    fn at(&self) -> At;
+    fn at(&self) -> ObjectRef;
     fn site(&self) -> Place {
         Place { target: self.target().clone(), at: self.at(), shared: false }
     }
@@ -125,7 +125,7 @@ impl<M: Manifested> Kind<Cloud> for M {
     type Actual = Actual;
 
     fn place(&self) -> Option<String> {
-        let At { namespace, name, .. } = self.at();
+        let ObjectRef { namespace, name, .. } = self.at();
         Some(format!("{}/{}/{name}", self.target().name.to_ascii_lowercase(), namespace.unwrap_or_default()))
     }
     fn uses(&self) -> Vec<Key> {
@@ -140,7 +140,7 @@ impl<M: Manifested> Kind<Cloud> for M {
     fn owner(&self, context: NodeContext<'_>, actual: &Actual) -> Owner {
         owner(context, actual)
     }
-    fn same(&self, recorded: &Outputs, actual: &Actual) -> bool {
+    fn is_same_object(&self, recorded: &Outputs, actual: &Actual) -> bool {
         same(recorded, actual)
     }
     fn publish(&self, actual: &Actual) -> Outputs {
@@ -242,7 +242,7 @@ async fn foresee(
 
 /// A namespace that is being deleted takes everything in it along, sooner or later: what is still there is as good as gone. It was looked at
 /// before what lies in it, so this asks nothing more of the server.
-async fn goes_with_its_namespace(cluster: &cluster::Read, at: &At) -> Result<bool, Fault> {
+async fn goes_with_its_namespace(cluster: &cluster::Read, at: &ObjectRef) -> Result<bool, Fault> {
     let Some(namespace) = &at.namespace else { return Ok(false) };
     match cluster.get(&super::namespace::at(namespace)).await {
         // who may not look finds out when it is written
@@ -286,7 +286,7 @@ pub async fn outlook(cluster: &cluster::Read, place: &Place, live: &Value, wante
         return Ok(Outlook::Would { object: live.clone(), taken: None });
     }
     let object = match cluster.preview(&place.at, wanted, terms.force()).await.map_err(Fault::cloud)? {
-        Preview::Would(object) => object,
+        Preview::Object(object) => object,
         Preview::Conflicts(fields) => return Ok(Outlook::Conflicts(Conflict::all(fields, live, wanted))),
     };
     Ok(match takeover::of(live, place.from()).filter(|_| terms.takes_over()) {

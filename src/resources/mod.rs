@@ -26,24 +26,24 @@ pub mod values;
 pub mod vault;
 pub mod world;
 
-use crate::engine::resource::{Erased, Kinds, Of};
+use crate::engine::resource::{ErasedKind, KindOf, Kinds};
 pub use world::{Cloud, Reader, Writer};
 
 /// The table of kinds: a new kind is one file and one line here.
 pub const KINDS: Kinds<Cloud> = Kinds(TABLE);
 
-static TABLE: &[&dyn Erased<Cloud>] = &[
-    &Of::<caller::Caller>::new(),
-    &Of::<principal::Principal>::new(),
-    &Of::<group::Group>::new(),
-    &Of::<cluster::Cluster>::new(),
-    &Of::<identity::Identity>::new(),
-    &Of::<role::Role>::new(),
-    &Of::<vault::Vault>::new(),
-    &Of::<grant::Grant>::new(),
-    &Of::<secret::Secret>::new(),
-    &Of::<namespace::Namespace>::new(),
-    &Of::<azure_identity::AzureIdentity>::new(),
-    &Of::<azure_identity_binding::AzureIdentityBinding>::new(),
-    &Of::<secret_provider_class::SecretProviderClass>::new(),
+static TABLE: &[&dyn ErasedKind<Cloud>] = &[
+    &KindOf::<caller::Caller>::new(),
+    &KindOf::<principal::Principal>::new(),
+    &KindOf::<group::Group>::new(),
+    &KindOf::<cluster::Cluster>::new(),
+    &KindOf::<identity::Identity>::new(),
+    &KindOf::<role::Role>::new(),
+    &KindOf::<vault::Vault>::new(),
+    &KindOf::<grant::Grant>::new(),
+    &KindOf::<secret::Secret>::new(),
+    &KindOf::<namespace::Namespace>::new(),
+    &KindOf::<azure_identity::AzureIdentity>::new(),
+    &KindOf::<azure_identity_binding::AzureIdentityBinding>::new(),
+    &KindOf::<secret_provider_class::SecretProviderClass>::new(),
 ];

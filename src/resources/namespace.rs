@@ -6,7 +6,7 @@ use super::{
     world::{Cloud, ClusterTarget, Reader, Writer},
 };
 use crate::{
-    cluster::{self, Api, At},
+    cluster::{self, Api, ObjectRef},
     engine::{
         desired::Intent,
         fault::Fault,
@@ -47,7 +47,7 @@ pub fn key(cluster: &str, name: &str) -> Key {
     Key::of("namespace", [cluster, name])
 }
 
-pub(super) fn at(name: &str) -> At {
+pub(super) fn at(name: &str) -> ObjectRef {
     manifest::at(&Api::new("", "v1", "Namespace", "namespaces"), None, name)
 }
 
@@ -115,7 +115,7 @@ impl Kind<Cloud> for Namespace {
     fn owner(&self, context: NodeContext<'_>, actual: &Actual) -> Owner {
         manifest::owner(context, actual)
     }
-    fn same(&self, recorded: &Outputs, actual: &Actual) -> bool {
+    fn is_same_object(&self, recorded: &Outputs, actual: &Actual) -> bool {
         manifest::same(recorded, actual)
     }
     fn publish(&self, actual: &Actual) -> Outputs {

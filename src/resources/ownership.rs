@@ -13,7 +13,7 @@ pub fn marks(app: &str) -> BTreeMap<String, String> {
 
 pub fn owner(app: &str, tags: &BTreeMap<String, String>) -> Owner {
     match tag(tags, APP) {
-        Some(other) if other != app => Owner::Others(other.clone()),
+        Some(other) if other != app => Owner::OtherApp(other.clone()),
         Some(_) if marked_by_any(tags) => Owner::Ours,
         _ => Owner::Unmarked,
     }

@@ -164,7 +164,7 @@ impl Kind<Cloud> for Role {
     }
     /// Azure drops the assignments at a resource's scope with the resource; those of an identity go first all the same,
     /// because a vanished identity leaves nothing to list them by.
-    fn within(&self) -> Option<Key> {
+    fn parent(&self) -> Option<Key> {
         self.at.clone().filter(|k| k.kind() == "vault")
     }
     async fn observe(&self, context: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
@@ -182,7 +182,7 @@ impl Kind<Cloud> for Role {
     fn owner(&self, context: NodeContext<'_>, actual: &Actual) -> Owner {
         ownership::described(context.app, actual.assignment.description.as_deref())
     }
-    fn same(&self, recorded: &Outputs, actual: &Actual) -> bool {
+    fn is_same_object(&self, recorded: &Outputs, actual: &Actual) -> bool {
         recorded.get("id").and_then(Value::as_str).is_none_or(|id| id.eq_ignore_ascii_case(&actual.assignment.id))
     }
     fn deletion_blocker(&self, actual: &Actual) -> Option<String> {

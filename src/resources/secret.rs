@@ -12,7 +12,7 @@ use crate::{
         fault::Fault,
         input::{Field, Input, Outputs},
         key::Key,
-        resource::{Again, Change, Data, Diff, Kind, NodeContext, Owner, Side},
+        resource::{Change, Data, Diff, Kind, NodeContext, Owner, Recheck, Side},
     },
 };
 use jiff::Timestamp;
@@ -194,7 +194,7 @@ impl Kind<Cloud> for Secret {
     const LOOKS_EARLY: bool = false;
     type Actual = Actual;
 
-    fn within(&self) -> Option<Key> {
+    fn parent(&self) -> Option<Key> {
         Some(self.vault_key.clone())
     }
     async fn observe(&self, context: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
@@ -211,7 +211,7 @@ impl Kind<Cloud> for Secret {
         }
         let found = match reader.azure.secret(uri, &self.name).await {
             Err(error) if error.is_disabled_secret() => return Ok(Some(Actual::Disabled)),
-            Err(error @ azure::Error::Forbidden { .. }) => return Err(Fault::Blind(Box::new(Fault::cloud(error)))),
+            Err(error @ azure::Error::Forbidden { .. }) => return Err(Fault::Unreadable(Box::new(Fault::cloud(error)))),
             other => other.map_err(Fault::cloud)?,
         };
         if let Some(secret) = found {
@@ -253,7 +253,7 @@ impl Kind<Cloud> for Secret {
     fn owner(&self, context: NodeContext<'_>, actual: &Actual) -> Owner {
         match actual {
             Actual::Live(live) => ownership::owner(context.app, &live.tags),
-            Actual::Disabled | Actual::Deleted | Actual::Unlisted => Owner::Untold,
+            Actual::Disabled | Actual::Deleted | Actual::Unlisted => Owner::Unmarkable,
         }
     }
     fn publish(&self, actual: &Actual) -> Outputs {
@@ -291,16 +291,16 @@ impl Kind<Cloud> for Secret {
         )
     }
     /// Also finds what a run that was killed after its write left: that must not become a second version.
-    async fn look_again(&self, context: NodeContext<'_>, writer: &Writer) -> Result<Again<Actual>, Fault> {
+    async fn recheck(&self, context: NodeContext<'_>, writer: &Writer) -> Result<Recheck<Actual>, Fault> {
         if let Some(actual) = self.current(writer).await? {
-            return Ok(Again::Found(actual));
+            return Ok(Recheck::Found(actual));
         }
         if !context.recover {
-            return Ok(Again::Absent);
+            return Ok(Recheck::Absent);
         }
         match writer.look.deleted_secret(self.uri.get()?, &self.name).await {
-            Ok(Some(_)) => Ok(Again::Found(Actual::Deleted)),
-            Ok(None) | Err(azure::Error::Forbidden { .. }) => Ok(Again::Absent),
+            Ok(Some(_)) => Ok(Recheck::Found(Actual::Deleted)),
+            Ok(None) | Err(azure::Error::Forbidden { .. }) => Ok(Recheck::Absent),
             Err(error) => Err(Fault::cloud(error)),
         }
     }
@@ -353,7 +353,7 @@ impl Kind<Cloud> for Secret {
         writer.azure.tag_secret(self.uri.get()?, &self.name, &tags).await.map(drop).map_err(Fault::cloud)
     }
     /// Its value came from the app that made it.
-    fn inherited(self) -> Self {
+    fn for_new_owner(self) -> Self {
         Self { value: None, ..self }
     }
     fn commands(&self) -> Vec<String> {

@@ -7,11 +7,11 @@ use super::{
     world::ClusterTarget,
 };
 use crate::{
-    cluster::{Api, At},
+    cluster::{Api, ObjectRef},
     crds,
     engine::{
         fault::Fault,
-        input::{After, Input},
+        input::{DependsOn, Input},
         key::Key,
     },
 };
@@ -33,7 +33,7 @@ pub struct SecretProviderClass {
     /// Of the pods that mount it: what `verify` labels its pod with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
-    pub within: After,
+    pub within: DependsOn,
 }
 
 /// A secret as a file of the mount.
@@ -127,7 +127,7 @@ impl Manifested for SecretProviderClass {
     fn target(&self) -> &ClusterTarget {
         &self.target
     }
-    fn at(&self) -> At {
+    fn at(&self) -> ObjectRef {
         let api = Api::new("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClass", "secretproviderclasses");
         manifest::at(&api, Some(&self.namespace), &self.name)
     }

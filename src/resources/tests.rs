@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     crds::astray,
-    engine::input::{After, Input},
+    engine::input::{DependsOn, Input},
 };
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ fn target() -> ClusterTarget {
     ClusterTarget { name: "c".into(), context: "c".into(), hosts: Input::Known(Vec::new()) }
 }
 
-fn after() -> After {
+fn after() -> DependsOn {
     serde_json::from_value(serde_json::json!({"$in": "namespace/c/shop"})).unwrap()
 }
 

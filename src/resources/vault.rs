@@ -154,7 +154,7 @@ impl Kind<Cloud> for Vault {
                 vault = writer.azure.await_vault(&self.id).await.map_err(Fault::cloud)?;
             }
             let wanted = ownership::marked(context.app, &vault.tags);
-            let foreign = matches!(ownership::owner(context.app, &vault.tags), Owner::Others(_));
+            let foreign = matches!(ownership::owner(context.app, &vault.tags), Owner::OtherApp(_));
             if context.ours == Some(true) && !foreign && wanted != vault.tags {
                 vault = writer.azure.tag_vault(&self.id, &wanted).await.map_err(Fault::cloud)?;
             }

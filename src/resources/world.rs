@@ -4,7 +4,7 @@ use super::values::Values;
 use crate::{
     azure,
     cluster::{self, Error as ClusterError},
-    engine::{fault::Fault, input::Input, key::Key, plan::Warning, resource::World},
+    engine::{fault::Fault, input::Input, key::Key, plan::Warning, resource::Backend},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 pub struct Cloud;
 
-impl World for Cloud {
+impl Backend for Cloud {
     type Reader = Reader;
     type Writer = Writer;
 }
@@ -81,7 +81,7 @@ pub type OnWarning = Arc<dyn Fn(&str, &str) + Send + Sync>;
 pub struct Clusters {
     settings: cluster::Settings,
     any_server: bool,
-    rehearsing: bool,
+    dry_run: bool,
     open: Arc<Mutex<BTreeMap<String, Arc<OnceCell<cluster::Cluster>>>>>,
     on_warning: OnWarning,
     warnings: Arc<Mutex<Vec<Warning>>>,
@@ -89,7 +89,7 @@ pub struct Clusters {
 
 impl Clusters {
     pub fn new(settings: cluster::Settings, any_server: bool, on_warning: OnWarning) -> Self {
-        Self { settings, any_server, rehearsing: false, open: Arc::default(), on_warning, warnings: Arc::default() }
+        Self { settings, any_server, dry_run: false, open: Arc::default(), on_warning, warnings: Arc::default() }
     }
 
     /// What was warned of so far.
@@ -114,8 +114,8 @@ impl Clusters {
 
     /// The same connections; what is written through them is kept by no server.
     #[must_use]
-    pub fn rehearsing(&self) -> Self {
-        Self { rehearsing: true, ..self.clone() }
+    pub fn for_dry_run(&self) -> Self {
+        Self { dry_run: true, ..self.clone() }
     }
 
     /// `context`: None is the kubeconfig's current one.
@@ -143,7 +143,7 @@ impl Clusters {
 
     pub async fn writer(&self, target: &ClusterTarget) -> Result<cluster::Write, Fault> {
         let cluster = self.checked(target).await?;
-        Ok(if self.rehearsing { cluster.rehearse() } else { cluster.write() })
+        Ok(if self.dry_run { cluster.write_dry_run() } else { cluster.write() })
     }
 
     /// The cluster that ARM tells of and the context must be the same one: writing an app's objects into another cluster by a

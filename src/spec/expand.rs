@@ -16,7 +16,7 @@ use crate::{
         id::{IDENTITY, VAULT},
     },
     engine::{
-        desired::{By, Desired, Intent, Node, When},
+        desired::{Condition, Desired, Intent, Node, Requester},
         fault::Fault,
         input::Input,
         key::Key,
@@ -65,7 +65,7 @@ pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
         location: context.location,
         spelling: Spelling::default(),
         removes: false,
-        desired: Desired::new(context.app, By::Spec),
+        desired: Desired::new(context.app, Requester::Spec),
     };
     for vault in spec.vault.iter().chain(&spec.vaults) {
         expansion.spec_vault(vault)?;
@@ -79,7 +79,7 @@ pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
 /// `remove`: the same things, to be taken away; what they refer to is only read.
 pub fn request(request: &Request, remove: bool, context: &Context<'_>) -> Result<Desired, Fault> {
     let group = context.group.or(context.default_group);
-    let desired = Desired::new(context.app, By::Command);
+    let desired = Desired::new(context.app, Requester::Command);
     let mut expansion = Expansion { context, group, location: context.location, spelling: Spelling::default(), removes: remove, desired };
     expansion.request(request)?;
     let mut desired = expansion.desired;
@@ -223,7 +223,7 @@ impl<'a> Expansion<'a> {
         let key = grant::key(vault.names(), "caller");
         self.add_grant(&key, vault, caller, Purpose::Write, None)?;
         if let Some(node) = self.desired.nodes.get_mut(&key) {
-            node.when = Some(When { ours: vault.clone(), or: vault::MARKED.0.to_owned() });
+            node.when = Some(Condition { ours: vault.clone(), or: vault::MARKED.0.to_owned() });
             node.follows = Some(vault.clone());
         }
         Ok(key)

@@ -2,7 +2,7 @@
 
 use super::{
     Error,
-    format::{self, Head, Unread, VERSION},
+    format::{self, FormatError, Header, VERSION},
 };
 use crate::{engine::ledger::Ledger, files};
 use std::{
@@ -50,22 +50,22 @@ pub(super) fn bounded(file: fs::File) -> io::Result<Result<Vec<u8>, String>> {
 }
 
 /// A regular file of this user, that others cannot write: what is in it decides what podid deletes.
-pub fn read(path: &Path) -> Result<Option<(Head, Ledger)>, Error> {
+pub fn read(path: &Path) -> Result<Option<(Header, Ledger)>, Error> {
     let Some(file) = files::open_existing(path)? else { return Ok(None) };
     let bytes = bounded(file).map_err(Error::io(path, "read the state file"))?;
-    let parsed = bytes.map_err(Unread::Damaged).and_then(|bytes| match std::str::from_utf8(&bytes) {
+    let parsed = bytes.map_err(FormatError::Damaged).and_then(|bytes| match std::str::from_utf8(&bytes) {
         Ok(text) => format::parse(text),
-        Err(_) => Err(Unread::Damaged("it is not text".into())),
+        Err(_) => Err(FormatError::Damaged("it is not text".into())),
     });
     match parsed {
         Ok(read) => Ok(Some(read)),
-        Err(Unread::Newer(found)) => Err(Error::Newer { path: path.to_owned(), found, known: VERSION }),
-        Err(Unread::Damaged(why)) => Err(Error::Damaged { path: path.to_owned(), why, has_backup: beside(path, ".bak").is_file() }),
+        Err(FormatError::Newer(found)) => Err(Error::Newer { path: path.to_owned(), found, known: VERSION }),
+        Err(FormatError::Damaged(why)) => Err(Error::Damaged { path: path.to_owned(), why, has_backup: beside(path, ".bak").is_file() }),
     }
 }
 
 /// The new file under another name in the same folder, whole and on the disk. 0600 by `tempfile`: ids are not for everyone.
-pub(super) fn stage(path: &Path, head: &Head, ledger: &Ledger) -> Result<NamedTempFile, Error> {
+pub(super) fn stage(path: &Path, head: &Header, ledger: &Ledger) -> Result<NamedTempFile, Error> {
     let failed = |error: io::Error| Error::Io { path: path.to_owned(), doing: "write the state file", source: error };
     let staged = tempfile::Builder::new().prefix(&staged_prefix(path)).suffix(STAGED).tempfile_in(folder(path)).map_err(failed)?;
     let mut text = io::BufWriter::with_capacity(1 << 16, staged.as_file());
@@ -95,7 +95,7 @@ pub(super) fn commit(path: &Path, staged: NamedTempFile, begun: bool) -> Result<
     sync_folder(path).map_err(Error::io(path, "write the state file"))
 }
 
-pub fn write(path: &Path, head: &Head, ledger: &Ledger, begun: bool) -> Result<(), Error> {
+pub fn write(path: &Path, head: &Header, ledger: &Ledger, begun: bool) -> Result<(), Error> {
     commit(path, stage(path, head, ledger)?, begun)
 }
 

@@ -14,14 +14,14 @@ pub const VERSION: u64 = 1;
 /// Cloud, tenant and subscription that a state is about; ids are GUIDs, compared without regard to case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct World {
+pub struct AzureAccount {
     /// `AzureCloud`.
     pub cloud: String,
     pub tenant: String,
     pub subscription: String,
 }
 
-impl World {
+impl AzureAccount {
     pub fn is(&self, other: &Self) -> bool {
         self.cloud.eq_ignore_ascii_case(&other.cloud)
             && self.tenant.eq_ignore_ascii_case(&other.tenant)
@@ -29,22 +29,22 @@ impl World {
     }
 }
 
-impl fmt::Display for World {
+impl fmt::Display for AzureAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} tenant {} subscription {}", self.cloud, self.tenant, self.subscription)
     }
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Head {
+pub struct Header {
     /// A UUID, made once: two files of one lineage are versions of each other.
     pub lineage: String,
     /// One more with each write.
     pub serial: u64,
-    pub world: Option<World>,
+    pub world: Option<AzureAccount>,
 }
 
-impl Head {
+impl Header {
     pub fn fresh() -> Self {
         Self { lineage: uuid::Uuid::new_v4().to_string(), serial: 0, world: None }
     }
@@ -57,7 +57,7 @@ struct StateDocument<E> {
     lineage: String,
     serial: u64,
     #[serde(default)]
-    world: Option<World>,
+    world: Option<AzureAccount>,
     entries: Vec<E>,
 }
 
@@ -70,13 +70,13 @@ struct Versioned {
 
 /// Why a text is no state of this version.
 #[derive(Debug, PartialEq)]
-pub enum Unread {
+pub enum FormatError {
     Newer(u64),
     Damaged(String),
 }
 
 /// Entries by app, then key: the same ledger gives the same bytes.
-pub fn print(head: &Head, ledger: &Ledger, mut to: impl Write) -> io::Result<()> {
+pub fn print(head: &Header, ledger: &Ledger, mut to: impl Write) -> io::Result<()> {
     let paper = StateDocument {
         version: VERSION,
         lineage: head.lineage.clone(),
@@ -88,27 +88,27 @@ pub fn print(head: &Head, ledger: &Ledger, mut to: impl Write) -> io::Result<()>
     to.write_all(b"\n")
 }
 
-pub fn parse(text: &str) -> Result<(Head, Ledger), Unread> {
+pub fn parse(text: &str) -> Result<(Header, Ledger), FormatError> {
     if text.trim().is_empty() {
-        return Err(Unread::Damaged("it is empty".into()));
+        return Err(FormatError::Damaged("it is empty".into()));
     }
-    let damaged = |error: serde_json::Error| Unread::Damaged(error.to_string());
-    weigh(text.as_bytes()).map_err(Unread::Damaged)?;
+    let damaged = |error: serde_json::Error| FormatError::Damaged(error.to_string());
+    weigh(text.as_bytes()).map_err(FormatError::Damaged)?;
     // the version first: a newer format may differ in anything else
     let versioned: Versioned = serde_json::from_str(text).map_err(damaged)?;
     match versioned.version.as_u64() {
         Some(VERSION) => {}
-        Some(newer) if newer > VERSION => return Err(Unread::Newer(newer)),
-        _ => return Err(Unread::Damaged("it has no version that podid knows".into())),
+        Some(newer) if newer > VERSION => return Err(FormatError::Newer(newer)),
+        _ => return Err(FormatError::Damaged("it has no version that podid knows".into())),
     }
     let paper: StateDocument<Entry> = serde_json::from_str(text).map_err(damaged)?;
     let mut seen = BTreeSet::new();
     for entry in &paper.entries {
         if !seen.insert((&entry.app, entry.key.as_str())) {
-            return Err(Unread::Damaged(format!("{} of app {} stands in it twice", entry.key, entry.app)));
+            return Err(FormatError::Damaged(format!("{} of app {} stands in it twice", entry.key, entry.app)));
         }
     }
-    let head = Head { lineage: paper.lineage, serial: paper.serial, world: paper.world };
+    let head = Header { lineage: paper.lineage, serial: paper.serial, world: paper.world };
     Ok((head, merged(paper.entries)))
 }
 

@@ -7,7 +7,7 @@
 use super::{
     Error,
     file::{beside, bounded, sync_folder},
-    format::{Head, weigh},
+    format::{Header, weigh},
 };
 use crate::{
     engine::ledger::{Ledger, LedgerChange},
@@ -26,15 +26,15 @@ pub const VERSION: u64 = 1;
 
 /// The version of the state file on which the changes build.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Base {
+pub struct JournalBase {
     journal: u64,
     pub lineage: String,
     pub serial: u64,
     digest: String,
 }
 
-impl Base {
-    pub fn of(head: &Head, ledger: &Ledger) -> io::Result<Self> {
+impl JournalBase {
+    pub fn of(head: &Header, ledger: &Ledger) -> io::Result<Self> {
         let mut digest = Sha256::new();
         super::format::print(head, ledger, io::BufWriter::new(&mut digest))?;
         Ok(Self { journal: VERSION, lineage: head.lineage.clone(), serial: head.serial, digest: hex(&digest.finalize()) })
@@ -75,7 +75,7 @@ pub struct Counts {
 
 impl Journal {
     /// There must be none yet. What lies in its place, a link included, is never opened for writing.
-    pub fn create(state: &Path, base: &Base) -> Result<Self, Error> {
+    pub fn create(state: &Path, base: &JournalBase) -> Result<Self, Error> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -114,15 +114,15 @@ impl Journal {
 
 /// A journal as it was found.
 #[derive(Debug, PartialEq)]
-pub struct Found {
+pub struct JournalContent {
     /// None: its writer was killed before the first line was whole.
-    pub base: Option<Base>,
+    pub base: Option<JournalBase>,
     pub changes: Vec<LedgerChange>,
     /// Why the rest cannot be read.
     pub damage: Option<String>,
 }
 
-impl Found {
+impl JournalContent {
     /// Whether the ledger has all of it already.
     pub fn is_in(&self, ledger: &Ledger) -> bool {
         self.damage.is_none() && {
@@ -134,7 +134,7 @@ impl Found {
 }
 
 /// None: there is none.
-pub fn read(state: &Path) -> Result<Option<Found>, Error> {
+pub fn read(state: &Path) -> Result<Option<JournalContent>, Error> {
     let Some(file) = open(state)? else { return Ok(None) };
     let bytes = bounded(file).map_err(Error::io(&path(state), "read"))?;
     let parsed = bytes.and_then(|bytes| weigh(&bytes).and_then(|()| parse(&bytes)));
@@ -150,8 +150,8 @@ fn open(state: &Path) -> Result<Option<File>, Error> {
 }
 
 /// The text of an error quotes nothing of the journal.
-fn parse(bytes: &[u8]) -> Result<Found, String> {
-    let mut found = Found { base: None, changes: Vec::new(), damage: None };
+fn parse(bytes: &[u8]) -> Result<JournalContent, String> {
+    let mut found = JournalContent { base: None, changes: Vec::new(), damage: None };
     let mut last = String::new();
     let mut rest = bytes;
     for number in 1_u64.. {
@@ -165,7 +165,7 @@ fn parse(bytes: &[u8]) -> Result<Found, String> {
         let text = line.split_at_checked(17).filter(|(sum, text)| *sum == format!("{} ", checksum(&last, text)).as_bytes());
         let Some((sum, text)) = text else {
             let why = format!("line {number} is damaged");
-            return if number == 1 { Err(why) } else { Ok(Found { damage: Some(why), ..found }) };
+            return if number == 1 { Err(why) } else { Ok(JournalContent { damage: Some(why), ..found }) };
         };
         last = String::from_utf8_lossy(&sum[..16]).into_owned();
         if number == 1 {
@@ -174,13 +174,15 @@ fn parse(bytes: &[u8]) -> Result<Found, String> {
         }
         match serde_json::from_slice::<Vec<LedgerChange>>(text) {
             Ok(changes) => found.changes.extend(changes),
-            Err(why) => return Ok(Found { damage: Some(format!("line {number}, column {} is not understood", why.column())), ..found }),
+            Err(why) => {
+                return Ok(JournalContent { damage: Some(format!("line {number}, column {} is not understood", why.column())), ..found });
+            }
         }
     }
     Ok(found)
 }
 
-fn base(text: &[u8]) -> Result<Base, String> {
+fn base(text: &[u8]) -> Result<JournalBase, String> {
     let value: Value = serde_json::from_slice(text).map_err(|_| "line 1 is not understood".to_owned())?;
     match value.get("journal").and_then(Value::as_u64) {
         Some(VERSION) => serde_json::from_value(value).map_err(|_| "line 1 is not understood".to_owned()),

@@ -12,11 +12,11 @@ mod load;
 pub mod lock;
 mod recorder;
 
-pub use format::World;
+pub use format::AzureAccount;
 
-use crate::engine::ledger::{Keeper, Ledger, LedgerChange};
-use format::Head;
-use load::{Leftover, Loaded};
+use crate::engine::ledger::{Ledger, LedgerChange, LedgerStore};
+use format::Header;
+use load::{JournalStatus, Loaded};
 use std::{
     fmt, io,
     path::{Path, PathBuf},
@@ -35,7 +35,7 @@ pub enum Error {
     #[error("the state file {} was written by a newer podid (format {found}; this one knows up to {known})", path.display())]
     Newer { path: PathBuf, found: u64, known: u64 },
     #[error("the state file {} belongs to another world: it holds {file}, this command is for {wanted}", path.display())]
-    OtherWorld { path: PathBuf, file: Box<World>, wanted: Box<World> },
+    OtherAccount { path: PathBuf, file: Box<AzureAccount>, wanted: Box<AzureAccount> },
     #[error("the journal of the state file, {}.journal, cannot be used: {why}", state.display())]
     Journal { state: PathBuf, why: String },
     /// A file that somebody else may have put there.
@@ -53,21 +53,21 @@ impl Error {
 
 /// A state file that this process holds alone, until the last of its clones and keepers is dropped.
 #[derive(Clone)]
-pub struct State(Arc<Held>);
+pub struct State(Arc<OpenState>);
 
-struct Held {
+struct OpenState {
     path: PathBuf,
-    book: Mutex<Book>,
+    content: Mutex<StateContent>,
     recorder: recorder::Recorder,
     lock: lock::Lock,
 }
 
-struct Book {
-    head: Head,
+struct StateContent {
+    head: Header,
     /// What file and journal hold together.
     ledger: Ledger,
     /// The head of the file; None: there is no file, or one that could not be read.
-    written: Option<Head>,
+    written: Option<Header>,
     /// What the file holds where that is not `ledger`: a rebuild begins with an empty one.
     replaced: Option<Ledger>,
     /// Open while a run writes it.
@@ -85,10 +85,10 @@ impl State {
         let found = settled(&path)?;
         let (head, ledger, written) = match found {
             Some((head, ledger)) => (head.clone(), ledger, Some(head)),
-            None => (Head::fresh(), Ledger::default(), None),
+            None => (Header::fresh(), Ledger::default(), None),
         };
         let begun = head.serial == 1 && ledger.is_empty();
-        Ok(Self::held(path, lock, Book { head, ledger, written, replaced: None, journal: None, begun }))
+        Ok(Self::held(path, lock, StateContent { head, ledger, written, replaced: None, journal: None, begun }))
     }
 
     /// As `open`, for a rebuild: begins an empty ledger whatever the file holds. The lineage of a readable file lives on;
@@ -112,13 +112,13 @@ impl State {
         };
         let (head, written, replaced) = match found {
             Some((head, ledger)) => (head.clone(), Some(head), Some(ledger)),
-            None => (Head::fresh(), None, None),
+            None => (Header::fresh(), None, None),
         };
-        Ok(Self::held(path, lock, Book { head, ledger: Ledger::default(), written, replaced, journal: None, begun: false }))
+        Ok(Self::held(path, lock, StateContent { head, ledger: Ledger::default(), written, replaced, journal: None, begun: false }))
     }
 
     /// Without the lock, for commands that only look. A file that is not there is an empty state of no world.
-    pub fn peek(path: &Path) -> Result<(Option<World>, Ledger), Error> {
+    pub fn peek(path: &Path) -> Result<(Option<AzureAccount>, Ledger), Error> {
         Ok(load::load(&file::resolved(path))?.state.map_or_else(Default::default, |(head, ledger)| (head.world, ledger)))
     }
 
@@ -131,29 +131,29 @@ impl State {
         Ok((path, lock))
     }
 
-    fn held(path: PathBuf, lock: lock::Lock, book: Book) -> Self {
-        Self(Arc::new(Held { path, book: Mutex::new(book), recorder: recorder::Recorder::default(), lock }))
+    fn held(path: PathBuf, lock: lock::Lock, book: StateContent) -> Self {
+        Self(Arc::new(OpenState { path, content: Mutex::new(book), recorder: recorder::Recorder::default(), lock }))
     }
 
     /// What was read, and what was saved and recorded since.
     pub fn ledger(&self) -> Ledger {
-        self.0.book().ledger.clone()
+        self.0.content().ledger.clone()
     }
 
-    pub fn world(&self) -> Option<World> {
-        self.0.book().head.world.clone()
+    pub fn world(&self) -> Option<AzureAccount> {
+        self.0.content().head.world.clone()
     }
 
     /// Fixes the head of a fresh state; refuses one that was fixed for another world.
-    pub fn settle_world(&self, world: World) -> Result<(), Error> {
-        let mut book = self.0.book();
-        match &book.head.world {
+    pub fn settle_account(&self, world: AzureAccount) -> Result<(), Error> {
+        let mut content = self.0.content();
+        match &content.head.world {
             Some(file) if !file.is(&world) => {
-                Err(Error::OtherWorld { path: self.0.path.clone(), file: Box::new(file.clone()), wanted: Box::new(world) })
+                Err(Error::OtherAccount { path: self.0.path.clone(), file: Box::new(file.clone()), wanted: Box::new(world) })
             }
             Some(_) => Ok(()),
             None => {
-                book.head.world = Some(world);
+                content.head.world = Some(world);
                 Ok(())
             }
         }
@@ -162,20 +162,20 @@ impl State {
     /// Writes the file if anything in it changes; what was there stays as `FILE.bak`.
     pub fn save(&self, ledger: &Ledger) -> Result<(), Error> {
         self.0.lock.check()?;
-        let mut book = self.0.book();
-        book.finish(&self.0.path)?;
-        let same = match &book.written {
-            Some(head) => *head == book.head && book.replaced.as_ref().unwrap_or(&book.ledger) == ledger,
+        let mut content = self.0.content();
+        content.finish(&self.0.path)?;
+        let same = match &content.written {
+            Some(head) => *head == content.head && content.replaced.as_ref().unwrap_or(&content.ledger) == ledger,
             // a state that never held anything needs no file
-            None => ledger.is_empty() && book.head.serial == 0,
+            None => ledger.is_empty() && content.head.serial == 0,
         };
-        book.ledger = ledger.clone();
-        if same { Ok(()) } else { book.write(&self.0.path, false) }
+        content.ledger = ledger.clone();
+        if same { Ok(()) } else { content.write(&self.0.path, false) }
     }
 
     /// What a run saves its changes by.
-    pub fn keeper(&self) -> Arc<dyn Keeper> {
-        Arc::new(recorder::StateKeeper(Arc::clone(&self.0)))
+    pub fn ledger_store(&self) -> Arc<dyn LedgerStore> {
+        Arc::new(recorder::StateStore(Arc::clone(&self.0)))
     }
 }
 
@@ -185,16 +185,16 @@ impl fmt::Debug for State {
     }
 }
 
-impl Held {
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+impl OpenState {
+    fn content(&self) -> MutexGuard<'_, StateContent> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Book {
+impl StateContent {
     /// The whole file, one serial later.
     fn write(&mut self, path: &Path, begun: bool) -> Result<(), Error> {
-        let head = Head { serial: self.head.serial + 1, ..self.head.clone() };
+        let head = Header { serial: self.head.serial + 1, ..self.head.clone() };
         file::write(path, &head, &self.ledger, begun)?;
         self.head = head.clone();
         self.written = Some(head);
@@ -209,7 +209,7 @@ impl Book {
                 self.begun |= self.written.is_none() && self.ledger.is_empty();
                 self.write(path, false)?;
             }
-            let base = journal::Base::of(&self.head, &self.ledger).map_err(Error::io(path, "write the state file"))?;
+            let base = journal::JournalBase::of(&self.head, &self.ledger).map_err(Error::io(path, "write the state file"))?;
             self.journal = Some(journal::Journal::create(path, &base)?);
         }
         self.journal.as_mut().ok_or_else(|| Error::io(path, "write")(io::Error::other("no journal")))
@@ -234,15 +234,15 @@ impl Book {
 }
 
 /// For the holder of the lock: afterwards the file holds everything, and there is no journal.
-fn settled(path: &Path) -> Result<Option<(Head, Ledger)>, Error> {
+fn settled(path: &Path) -> Result<Option<(Header, Ledger)>, Error> {
     let Loaded { state, leftover, begun } = load::load(path)?;
     match leftover {
-        Leftover::Nothing => {}
-        Leftover::Spent => journal::remove(path)?,
-        Leftover::Foreign => journal::set_aside(path)?,
-        Leftover::Unfolded => {
+        JournalStatus::Absent => {}
+        JournalStatus::Applied => journal::remove(path)?,
+        JournalStatus::Unrelated => journal::set_aside(path)?,
+        JournalStatus::Pending => {
             let Some((head, ledger)) = state else { return Ok(None) };
-            let head = Head { serial: head.serial + 1, ..head };
+            let head = Header { serial: head.serial + 1, ..head };
             file::write(path, &head, &ledger, begun)?;
             journal::remove(path)?;
             return Ok(Some((head, ledger)));

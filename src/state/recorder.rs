@@ -1,20 +1,20 @@
 //! Saves the changes of a run in the journal. Actions that run at once share a write: whoever comes while one is written goes into the next.
 
-use super::Held;
-use crate::engine::ledger::{Keeper, LedgerChange};
+use super::OpenState;
+use crate::engine::ledger::{LedgerChange, LedgerStore};
 use futures::future::BoxFuture;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What waits for its write.
 #[derive(Default)]
 pub struct Recorder {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<PendingChanges>,
     /// Held by the one that writes.
     turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct PendingChanges {
     changes: Vec<LedgerChange>,
     /// How many groups of changes came so far, and how many of them are on the disk.
     came: u64,
@@ -23,14 +23,14 @@ struct Waiting {
 }
 
 impl Recorder {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, PendingChanges> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-pub struct StateKeeper(pub Arc<Held>);
+pub struct StateStore(pub Arc<OpenState>);
 
-impl Keeper for StateKeeper {
+impl LedgerStore for StateStore {
     fn record(&self, changes: Vec<LedgerChange>) -> BoxFuture<'static, Result<(), String>> {
         let held = Arc::clone(&self.0);
         let mine = {
@@ -60,7 +60,7 @@ impl Keeper for StateKeeper {
         Box::pin(async move {
             let _turn = held.recorder.turn.lock().await;
             let writer = Arc::clone(&held);
-            let finish = move || writer.lock.check().and_then(|()| writer.book().finish(&writer.path));
+            let finish = move || writer.lock.check().and_then(|()| writer.content().finish(&writer.path));
             in_the_background(move || finish().map_err(|error| error.to_string())).await
         })
     }
@@ -71,13 +71,13 @@ async fn in_the_background(work: impl FnOnce() -> Result<(), String> + Send + 's
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
-impl Held {
+impl OpenState {
     fn write_waiting(&self) -> Result<(), String> {
         let (changes, came) = {
             let mut waiting = self.recorder.waiting();
             (std::mem::take(&mut waiting.changes), waiting.came)
         };
-        let outcome = self.lock.check().and_then(|()| self.book().record(&self.path, changes)).map_err(|error| error.to_string());
+        let outcome = self.lock.check().and_then(|()| self.content().record(&self.path, changes)).map_err(|error| error.to_string());
         let mut waiting = self.recorder.waiting();
         match &outcome {
             Ok(()) => waiting.saved = came,

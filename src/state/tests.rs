@@ -5,10 +5,10 @@ mod journal;
 use super::{
     Error, State,
     file::{beside, stage},
-    format::{Head, World},
+    format::{AzureAccount, Header},
 };
 use crate::engine::{
-    desired::By,
+    desired::Requester,
     ledger::{Entry, Ledger, Origin},
 };
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ fn entry(app: &str, key: &str) -> Entry {
         key: key.into(),
         kind: "identity".into(),
         cluster: None,
-        by: By::Spec,
+        by: Requester::Spec,
         origin: Origin::Created,
         spec: json!({"name": "claims"}).into(),
         placed: json!({"name": "claims"}).into(),
@@ -52,8 +52,8 @@ fn ledger(keys: &[(&str, &str)]) -> Ledger {
     keys.iter().map(|(app, key)| entry(app, key)).collect()
 }
 
-fn world(subscription: &str) -> World {
-    World { cloud: "AzureCloud".into(), tenant: "AAAA-1".into(), subscription: subscription.into() }
+fn world(subscription: &str) -> AzureAccount {
+    AzureAccount { cloud: "AzureCloud".into(), tenant: "AAAA-1".into(), subscription: subscription.into() }
 }
 
 fn json_of(path: &Path) -> Value {
@@ -66,7 +66,7 @@ fn what_is_saved_is_read_again() {
     let saved = ledger(&[("shop", "identity/b"), ("claims", "identity/z"), ("shop", "identity/a")]);
     {
         let state = open(&path).unwrap();
-        state.settle_world(world("s1")).unwrap();
+        state.settle_account(world("s1")).unwrap();
         state.save(&saved).unwrap();
     }
     let state = open(&path).unwrap();
@@ -97,7 +97,7 @@ fn the_serial_counts_changes_and_only_changes() {
 fn an_empty_state_makes_no_file() {
     let (_room, path) = room();
     let state = open(&path).unwrap();
-    state.settle_world(world("s1")).unwrap();
+    state.settle_account(world("s1")).unwrap();
     state.save(&Ledger::default()).unwrap();
     assert!(!path.exists());
     assert_eq!(State::peek(&path).unwrap(), (None, Ledger::default()));
@@ -136,7 +136,7 @@ fn a_kill_before_the_rename_leaves_the_old_state() {
     let old = ledger(&[("a", "identity/x")]);
     open(&path).unwrap().save(&old).unwrap();
     // as a kill leaves it: staged, never put in place, never cleaned up
-    let staged = stage(&path, &Head::fresh(), &ledger(&[("a", "identity/new")])).unwrap().keep().unwrap().1;
+    let staged = stage(&path, &Header::fresh(), &ledger(&[("a", "identity/new")])).unwrap().keep().unwrap().1;
     assert!(staged.exists());
     let state = open(&path).unwrap();
     assert_eq!(state.ledger(), old);
@@ -200,10 +200,10 @@ fn a_rebuild_starts_empty_and_keeps_what_it_could_not_read() {
 fn a_state_of_another_world_is_refused_and_both_are_shown() {
     let (_room, path) = room();
     let state = open(&path).unwrap();
-    state.settle_world(world("s1")).unwrap();
-    state.settle_world(World { tenant: "aaaa-1".into(), ..world("S1") }).unwrap();
-    let error = state.settle_world(world("s2")).unwrap_err();
-    assert!(matches!(error, Error::OtherWorld { .. }));
+    state.settle_account(world("s1")).unwrap();
+    state.settle_account(AzureAccount { tenant: "aaaa-1".into(), ..world("S1") }).unwrap();
+    let error = state.settle_account(world("s2")).unwrap_err();
+    assert!(matches!(error, Error::OtherAccount { .. }));
     let text = error.to_string();
     assert!(text.contains("subscription s1") && text.contains("subscription s2"), "{text}");
 }
@@ -216,10 +216,10 @@ fn who_comes_second_is_told_who_was_first() {
     assert!(holder.contains(&format!("pid {}: podid up -f a.yaml", std::process::id())), "{holder}");
     assert!(since.starts_with("20") && since.ends_with('Z'), "{since}");
     assert!(State::peek(&path).is_ok(), "looking needs no lock");
-    let keeper = first.keeper();
+    let ledger_store = first.ledger_store();
     drop(first);
     assert!(open(&path).is_err(), "a keeper still writes");
-    drop(keeper);
+    drop(ledger_store);
     assert!(open(&path).is_ok());
 }
 
@@ -383,7 +383,7 @@ async fn who_lost_the_lock_writes_nothing_any_more() {
     let (_room, path) = room();
     let first = open(&path).unwrap();
     first.save(&ledger(&[("shop", "identity/one")])).unwrap();
-    let keeper = first.keeper();
+    let ledger_store = first.ledger_store();
     fs::remove_file(beside(&path, ".lock")).unwrap();
     // the next one gets the lock of the new file, and is the only one that writes
     let second = open(&path).unwrap();
@@ -391,8 +391,8 @@ async fn who_lost_the_lock_writes_nothing_any_more() {
     let error = first.save(&ledger(&[("shop", "identity/two")])).unwrap_err();
     assert!(matches!(error, Error::LockLost { .. }), "{error}");
     let forget = crate::engine::ledger::LedgerChange::Forget { app: "shop".into(), key: "identity/one".into() };
-    assert!(keeper.record(vec![forget]).await.unwrap_err().contains("was removed or replaced"));
-    assert!(keeper.finish().await.is_err());
+    assert!(ledger_store.record(vec![forget]).await.unwrap_err().contains("was removed or replaced"));
+    assert!(ledger_store.finish().await.is_err());
     assert_eq!(fs::read(&path).unwrap(), before);
     assert!(!beside(&path, ".journal").exists());
     second.save(&ledger(&[("shop", "identity/three")])).unwrap();

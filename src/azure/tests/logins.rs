@@ -4,8 +4,8 @@ use super::fake::{Fake, OID, SECRET, SUB, empty, error, pass, reply};
 use crate::azure::{
     ArmId, Error, PrincipalKind, Settings,
     login::{Env, Login},
+    pipeline::HttpPipeline,
     token::Tokens,
-    wire::Wire,
 };
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use serde_json::json;
@@ -63,8 +63,8 @@ async fn a_credential_that_keeps_nothing_is_asked_once_until_its_token_is_about_
     for (lasting, asked) in [(3600, 2), (60, 4)] {
         let credential = Arc::new(Forgetful { lasting, ..Default::default() });
         let client = crate::azure::http::client(&Settings::default(), Duration::from_secs(1)).unwrap();
-        let wire = Arc::new(Wire::new(client, Duration::from_secs(1), Duration::from_secs(1)));
-        let tokens = Tokens::new(Arc::new(Login::new(wire, None, Env::new(), false).won_by(credential.clone())));
+        let pipeline = Arc::new(HttpPipeline::new(client, Duration::from_secs(1), Duration::from_secs(1)));
+        let tokens = Tokens::new(Arc::new(Login::new(pipeline, None, Env::new(), false).won_by(credential.clone())));
         for _ in 0..2 {
             let many = futures::future::join_all((0..8).map(|_| tokens.get("one")));
             let (many, other) = tokio::join!(many, tokens.get("two"));

@@ -76,7 +76,7 @@ fn child_logs_all_it_can() {
         });
     });
     let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
-    let asked: Vec<&str> = text.lines().filter(|line| line.contains("podid::azure::wire: asked")).collect();
+    let asked: Vec<&str> = text.lines().filter(|line| line.contains("podid::azure::pipeline: asked")).collect();
     // two tokens, three questions to Azure Resource Manager, a read and a write of the secret
     assert_eq!(asked.len(), 7, "{asked:#?}");
     assert!(asked.iter().all(|line| line.contains("status=200") && !line.contains('?')), "{asked:#?}");

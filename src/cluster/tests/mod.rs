@@ -8,7 +8,7 @@ mod secure;
 mod users;
 mod writes;
 
-use super::{Api, At};
+use super::{Api, ObjectRef};
 
 fn pods() -> Api {
     Api::new("", "v1", "Pod", "pods")
@@ -18,6 +18,6 @@ fn identities() -> Api {
     Api::new("aadpodidentity.k8s.io", "v1", "AzureIdentity", "azureidentities")
 }
 
-fn at(api: Api, name: &str) -> At {
-    At { api, namespace: Some("shop".into()), name: name.into() }
+fn at(api: Api, name: &str) -> ObjectRef {
+    ObjectRef { api, namespace: Some("shop".into()), name: name.into() }
 }

@@ -22,7 +22,7 @@ async fn a_preview_is_a_strict_dry_run_apply_and_shows_the_owners_of_fields() {
     let cluster = to(&fake).await;
     let read = cluster.read();
     let manifest = json!({ "spec": { "clientID": "x" } });
-    assert!(matches!(read.preview(&at(identities(), "a"), &manifest, false).await.unwrap(), Preview::Would(_)));
+    assert!(matches!(read.preview(&at(identities(), "a"), &manifest, false).await.unwrap(), Preview::Object(_)));
     let seen = fake.last();
     assert_eq!(seen.method, "PATCH");
     assert_eq!(
@@ -31,7 +31,7 @@ async fn a_preview_is_a_strict_dry_run_apply_and_shows_the_owners_of_fields() {
     );
     assert_eq!(seen.headers["content-type"], "application/apply-patch+yaml");
     assert_eq!(seen.body, manifest);
-    assert!(matches!(read.preview(&at(identities(), "a"), &manifest, false).await.unwrap(), Preview::Would(_)), "one view of the world");
+    assert!(matches!(read.preview(&at(identities(), "a"), &manifest, false).await.unwrap(), Preview::Object(_)), "one view of the world");
     let later = cluster.read().preview(&at(identities(), "a"), &manifest, false).await.unwrap();
     let Preview::Conflicts(fields) = later else { panic!("no conflict") };
     assert_eq!(fields, [(".spec.clientID".to_owned(), "kubectl-client-side-apply".to_owned())]);
@@ -187,7 +187,7 @@ async fn a_deletion_waits_until_the_object_is_gone_and_needs_no_list_for_that() 
 #[tokio::test]
 async fn a_rehearsal_sends_every_write_dry_and_waits_for_nothing() {
     let fake = Fake::start(|_, _| Reply::Json(200, json!({ "metadata": { "uid": "u1", "finalizers": ["x/y"] } }))).await;
-    let (write, place) = (to(&fake).await.rehearse(), at(pods(), "a"));
+    let (write, place) = (to(&fake).await.write_dry_run(), at(pods(), "a"));
     write.apply(&place, &json!({}), true).await.unwrap();
     write.patch(&place, &json!([])).await.unwrap();
     write.create(&place, &json!({})).await.unwrap();

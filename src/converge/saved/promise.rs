@@ -15,7 +15,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     resources::values::Values,
-    state::format::World,
+    state::format::AzureAccount,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ring::pbkdf2;
@@ -35,7 +35,7 @@ pub struct Basis<'a> {
     /// The specs of its nodes with the values that were known when they were looked at.
     pub placed: &'a BTreeMap<Key, Arc<Value>>,
     pub values: &'a Values,
-    pub world: Option<&'a World>,
+    pub world: Option<&'a AzureAccount>,
     pub flags: &'a Global,
 }
 
@@ -44,7 +44,7 @@ pub struct Basis<'a> {
 pub struct Promise {
     /// The version of podid: another one may see the same spec otherwise.
     podid: String,
-    world: Option<World>,
+    world: Option<AzureAccount>,
     /// The flags that change what a run does.
     flags: BTreeSet<String>,
     /// SHA-256 of each resource as it is wanted.

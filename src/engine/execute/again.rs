@@ -10,7 +10,7 @@ use super::{
         observe::said,
         plan::{Act, Action, Work},
         planner::settle::{Settled, is_ours_as_said, settle},
-        resource::{Again, Erased, NodeContext, Owner, World},
+        resource::{Backend, ErasedKind, NodeContext, Owner, Recheck},
     },
     Run,
 };
@@ -20,9 +20,9 @@ use std::sync::Arc;
 static NOTHING: Outputs = Outputs::new();
 
 /// The action as it is to be done now; `entry` is what the ledger said before it.
-pub(super) async fn looked_at<W: World>(
+pub(super) async fn looked_at<W: Backend>(
     run: &Run<W>,
-    kind: &dyn Erased<W>,
+    kind: &dyn ErasedKind<W>,
     action: &Action,
     node: &Node,
     placed: &Value,
@@ -41,17 +41,17 @@ pub(super) async fn looked_at<W: World>(
         ours: None,
         recover: run.recover,
     };
-    let seen = match kind.look_again(placed.clone(), context, &run.writer).await? {
-        Again::NotSupported if action.unseen => {
+    let seen = match kind.recheck(placed.clone(), context, &run.writer).await? {
+        Recheck::NotSupported if action.unseen => {
             return Err(Fault::Bug(format!("{} could not be seen, and its kind does not look again", action.key)));
         }
-        Again::NotSupported => return Ok(action.clone()),
-        Again::Absent => {
+        Recheck::NotSupported => return Ok(action.clone()),
+        Recheck::Absent => {
             let act = if action.act == Act::Update { Act::Create } else { action.act };
             let work = Work { actual: None, outputs: Arc::default(), ..action.work.clone() };
             return Ok(Action { act, origin: Origin::Created, work, ..action.clone() });
         }
-        Again::Found(seen) => seen,
+        Recheck::Found(seen) => seen,
     };
     let owner = kind.owner(placed, context, &seen.actual)?;
     let ours = match said {

@@ -5,14 +5,14 @@ use super::{
         desired::Intent,
         event::{Event, working_on},
         fault::Fault,
-        input::{Known, Outputs, resolve},
+        input::{KnownOutputs, Outputs, resolve},
         key::Key,
         ledger::{Ledger, LedgerChange, Origin},
         plan::{Act, Action},
-        resource::{Erased, NodeContext, Owner, World},
+        resource::{Backend, ErasedKind, NodeContext, Owner},
     },
     Run, again,
-    record::{Line, forgotten, left_of, written},
+    record::{EntryUpdate, forgotten, left_of, written},
 };
 use serde_json::Value;
 use std::{
@@ -25,7 +25,7 @@ use tokio::sync::Mutex;
 /// The ledger and what is known, shared by the running actions.
 pub(super) struct RunState {
     pub ledger: Ledger,
-    pub known: Known,
+    pub known: KnownOutputs,
     pub unsaved: Option<String>,
 }
 
@@ -47,26 +47,26 @@ impl From<Fault> for Stopped {
 pub(super) const INTERRUPTED: &str = "interrupted";
 pub(super) const UNSAVED: &str = "the state could not be saved";
 
-pub(super) async fn one<W: World>(
+pub(super) async fn one<W: Backend>(
     run: Arc<Run<W>>,
     action: Action,
     app: String,
-    book: Arc<Mutex<RunState>>,
+    state: Arc<Mutex<RunState>>,
     lanes: Lanes,
 ) -> (Key, Act, Duration, Result<Act, Stopped>) {
     let (key, act) = (action.key.clone(), action.act);
     let begun = Instant::now();
-    let outcome = working_on(key.clone(), perform(&run, &action, &app, &book, &lanes)).await;
+    let outcome = working_on(key.clone(), perform(&run, &action, &app, &state, &lanes)).await;
     (key, act, begun.elapsed(), outcome)
 }
 
 /// Returns what was done: the planned act, or what became of it when the thing was looked at again.
-async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mutex<RunState>, lanes: &Lanes) -> Result<Act, Stopped> {
+async fn perform<W: Backend>(run: &Run<W>, action: &Action, app: &str, state: &Mutex<RunState>, lanes: &Lanes) -> Result<Act, Stopped> {
     let kind = run.kinds.of(&action.kind)?;
     let node = action.work.node.as_ref().ok_or_else(|| Fault::Bug(format!("{} has no node", action.key)))?;
     let placed = match action.act {
         Act::Delete | Act::HandOver => Value::clone(&action.work.placed),
-        _ => resolve(&node.spec, &book.lock().await.known),
+        _ => resolve(&node.spec, &state.lock().await.known),
     };
     let lane = kind.lane(&placed)?.map(|name| {
         let mut lanes = lanes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -79,11 +79,11 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     if *run.stop.borrow() {
         return Err(Stopped::NotStarted(INTERRUPTED));
     }
-    if book.lock().await.unsaved.is_some() {
+    if state.lock().await.unsaved.is_some() {
         return Err(Stopped::NotStarted(UNSAVED));
     }
-    (run.tell)(Event::Started { key: action.key.clone(), act: action.act });
-    let entry = book.lock().await.ledger.get(app, &action.key).cloned();
+    (run.events)(Event::Started { key: action.key.clone(), act: action.act });
+    let entry = state.lock().await.ledger.get(app, &action.key).cloned();
     let action = &again::looked_at(run, kind, action, node, &placed, app, entry.as_ref()).await?;
     let context = NodeContext {
         app,
@@ -95,16 +95,19 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
     };
     let mut left = left_of(action);
     let before = action.work.actual.as_deref().cloned();
-    let ahead =
-        if matches!(action.act, Act::Delete | Act::HandOver) { BTreeMap::new() } else { kind.ahead(&placed, context, before.as_ref())? };
-    let line = Line { placed: &placed, outputs: ahead, left: left.clone(), doing: Some(action.act) };
-    save(run, book, |ledger| written(ledger, app, action, line)).await?;
+    let ahead = if matches!(action.act, Act::Delete | Act::HandOver) {
+        BTreeMap::new()
+    } else {
+        kind.outputs_before_write(&placed, context, before.as_ref())?
+    };
+    let line = EntryUpdate { placed: &placed, outputs: ahead, left: left.clone(), doing: Some(action.act) };
+    save(run, state, |ledger| written(ledger, app, action, line)).await?;
     if action.act == Act::HandOver {
-        if let (Some(heir), Some(actual)) = (action.work.heirs.first(), before) {
-            let context = NodeContext { app: &heir.app, intent: Intent::Present, ours: Some(true), ..context };
+        if let (Some(new_owner), Some(actual)) = (action.work.new_owners.first(), before) {
+            let context = NodeContext { app: &new_owner.app, intent: Intent::Present, ours: Some(true), ..context };
             kind.hand_over(placed.clone(), context, actual, &run.writer).await?;
         }
-        save(run, book, |ledger| forgotten(ledger, app, action)).await?;
+        save(run, state, |ledger| forgotten(ledger, app, action)).await?;
         return Ok(action.act);
     }
     if action.act == Act::Delete {
@@ -112,7 +115,7 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
             kind.remove(placed.clone(), context, actual, &run.writer).await?;
         }
         clear(run, kind, action, context, None).await?;
-        save(run, book, |ledger| forgotten(ledger, app, action)).await?;
+        save(run, state, |ledger| forgotten(ledger, app, action)).await?;
         return Ok(action.act);
     }
     // where the new one is there already, as it should be, only the old one is left to do
@@ -126,28 +129,28 @@ async fn perform<W: World>(run: &Run<W>, action: &Action, app: &str, book: &Mute
             // what was brought back carries its marks: it was ours before
             Owner::Ours => Origin::Created,
             // somebody else was quicker between plan and put: theirs was taken as it is
-            Owner::Others(_) | Owner::Unmarked if action.act == Act::Create => Origin::Adopted,
-            Owner::Others(_) | Owner::Unmarked | Owner::Untold => origin,
+            Owner::OtherApp(_) | Owner::Unmarked if action.act == Act::Create => Origin::Adopted,
+            Owner::OtherApp(_) | Owner::Unmarked | Owner::Unmarkable => origin,
         };
         Arc::unwrap_or_clone(seen.outputs)
     };
     let action = &Action { origin, ..action.clone() };
     if action.act == Act::Replace {
-        let line = Line { placed: &placed, outputs: outputs.clone(), left: left.clone(), doing: Some(action.act) };
-        save(run, book, |ledger| written(ledger, app, action, line)).await?;
+        let line = EntryUpdate { placed: &placed, outputs: outputs.clone(), left: left.clone(), doing: Some(action.act) };
+        save(run, state, |ledger| written(ledger, app, action, line)).await?;
         clear(run, kind, action, context, Some(&placed)).await?;
         left = action.work.left.iter().filter(|(_, actual)| actual.is_none()).map(|(left, _)| left.clone()).collect();
     }
-    let line = Line { placed: &placed, outputs: outputs.clone(), left, doing: None };
-    save(run, book, |ledger| written(ledger, app, action, line)).await?;
-    book.lock().await.known.insert(action.key.clone(), Arc::new(outputs));
+    let line = EntryUpdate { placed: &placed, outputs: outputs.clone(), left, doing: None };
+    save(run, state, |ledger| written(ledger, app, action, line)).await?;
+    state.lock().await.known.insert(action.key.clone(), Arc::new(outputs));
     Ok(action.act)
 }
 
 /// Takes away what is at former places; what lies where the new one was put is the new one.
-async fn clear<W: World>(
+async fn clear<W: Backend>(
     run: &Run<W>,
-    kind: &dyn Erased<W>,
+    kind: &dyn ErasedKind<W>,
     action: &Action,
     context: NodeContext<'_>,
     placed: Option<&Value>,
@@ -171,17 +174,17 @@ async fn clear<W: World>(
 }
 
 /// Returns when the change is on the disk; other actions go on meanwhile.
-async fn save<W: World>(run: &Run<W>, book: &Mutex<RunState>, change: impl FnOnce(&Ledger) -> Vec<LedgerChange>) -> Result<(), Fault> {
+async fn save<W: Backend>(run: &Run<W>, state: &Mutex<RunState>, change: impl FnOnce(&Ledger) -> Vec<LedgerChange>) -> Result<(), Fault> {
     let saved = {
-        let mut book = book.lock().await;
-        let changes = change(&book.ledger);
-        changes.iter().cloned().for_each(|change| book.ledger.apply(change));
-        if let Some(why) = &book.unsaved {
+        let mut state = state.lock().await;
+        let changes = change(&state.ledger);
+        changes.iter().cloned().for_each(|change| state.ledger.apply(change));
+        if let Some(why) = &state.unsaved {
             return Err(Fault::Unsaved(why.clone()));
         }
-        run.keeper.record(changes)
+        run.ledger_store.record(changes)
     };
     let Err(why) = saved.await else { return Ok(()) };
-    book.lock().await.unsaved.get_or_insert_with(|| why.clone());
+    state.lock().await.unsaved.get_or_insert_with(|| why.clone());
     Err(Fault::Unsaved(why))
 }

@@ -1,10 +1,10 @@
 //! What the ledger is told of an action: before it, after it, and where there is nothing to do.
 
 use super::super::{
-    desired::{By, Intent},
+    desired::{Intent, Requester},
     input::Outputs,
     ledger::{Entry, FormerPlace, Ledger, LedgerChange, Origin},
-    plan::{Act, Action, Heir, Plan},
+    plan::{Act, Action, NewOwner, Plan},
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -35,7 +35,8 @@ pub fn remember(ledger: &mut Ledger, app: &str, action: &Action) {
 }
 
 fn as_seen(ledger: &Ledger, app: &str, action: &Action) -> Vec<LedgerChange> {
-    let line = Line { placed: &action.work.placed, outputs: Outputs::clone(&action.work.outputs), left: left_of(action), doing: None };
+    let line =
+        EntryUpdate { placed: &action.work.placed, outputs: Outputs::clone(&action.work.outputs), left: left_of(action), doing: None };
     written(ledger, app, action, line)
 }
 
@@ -49,7 +50,7 @@ fn shared(placed: &Value, spec: &Arc<Value>) -> Arc<Value> {
 }
 
 /// What an entry says beside what the plan says.
-pub(super) struct Line<'a> {
+pub(super) struct EntryUpdate<'a> {
     pub placed: &'a Value,
     pub outputs: Outputs,
     pub left: Vec<FormerPlace>,
@@ -61,7 +62,7 @@ pub(super) fn left_of(action: &Action) -> Vec<FormerPlace> {
 }
 
 /// Outputs that only a write knows (what was added to something shared) survive a pass that only looked.
-pub(super) fn written(ledger: &Ledger, app: &str, action: &Action, line: Line<'_>) -> Vec<LedgerChange> {
+pub(super) fn written(ledger: &Ledger, app: &str, action: &Action, line: EntryUpdate<'_>) -> Vec<LedgerChange> {
     let mut changes = handed_over(ledger, action);
     let mut outputs = action.work.recorded.clone();
     outputs.extend(line.outputs);
@@ -71,7 +72,7 @@ pub(super) fn written(ledger: &Ledger, app: &str, action: &Action, line: Line<'_
         key: action.key.clone(),
         kind: action.kind.clone(),
         cluster: action.cluster.clone(),
-        by: action.work.by.unwrap_or(By::Command),
+        by: action.work.by.unwrap_or(Requester::Command),
         origin: action.origin,
         placed: shared(line.placed, &spec),
         spec,
@@ -91,29 +92,29 @@ pub(super) fn forgotten(ledger: &Ledger, app: &str, action: &Action) -> Vec<Ledg
 /// A resource that another app has or reads is owned by that app from now on. An app that had no entry for it gets one; its next run must
 /// not take that for something which its spec brought and no longer names.
 fn handed_over(ledger: &Ledger, action: &Action) -> Vec<LedgerChange> {
-    action.work.heirs.iter().filter_map(|heir| taken_over(ledger, action, heir)).collect()
+    action.work.new_owners.iter().filter_map(|new_owner| taken_over(ledger, action, new_owner)).collect()
 }
 
-fn taken_over(ledger: &Ledger, action: &Action, heir: &Heir) -> Option<LedgerChange> {
+fn taken_over(ledger: &Ledger, action: &Action, new_owner: &NewOwner) -> Option<LedgerChange> {
     let inherited = || Entry {
-        app: heir.app.clone(),
+        app: new_owner.app.clone(),
         key: action.key.clone(),
         kind: action.kind.clone(),
         cluster: action.cluster.clone(),
-        by: By::Command,
+        by: Requester::Command,
         origin: Origin::Adopted,
-        spec: Arc::new(heir.spec.clone()),
+        spec: Arc::new(new_owner.spec.clone()),
         placed: Arc::clone(&action.work.placed),
         outputs: Outputs::new(),
         left: Vec::new(),
         doing: None,
     };
-    let mut entry = ledger.get(&heir.app, &action.key).cloned().unwrap_or_else(inherited);
+    let mut entry = ledger.get(&new_owner.app, &action.key).cloned().unwrap_or_else(inherited);
     if matches!(entry.origin, Origin::Created | Origin::Extended) {
         return None;
     }
-    entry.origin = heir.origin;
-    for (field, value) in &heir.outputs {
+    entry.origin = new_owner.origin;
+    for (field, value) in &new_owner.outputs {
         entry.outputs.entry(field.clone()).or_insert_with(|| value.clone());
     }
     Some(LedgerChange::Put(Arc::new(entry)))

@@ -8,8 +8,8 @@ use super::{
         key::Key,
         ledger::{Entry, FormerPlace, Ledger, Origin},
         observe::{Recorded, said},
-        plan::Heir,
-        resource::{Data, Erased, Kinds, NodeContext, Owner, Seen, World},
+        plan::NewOwner,
+        resource::{Backend, Data, ErasedKind, Kinds, NodeContext, Observation, Owner},
     },
     NOTHING, Planner,
     settle::is_ours_as_said,
@@ -20,16 +20,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// Apps by what they claim.
 pub(super) type Claims = BTreeMap<Key, BTreeSet<String>>;
 /// What is cleared away of former places, and who takes over what was shared there.
-pub(super) type Leaving = (Vec<(FormerPlace, Option<Value>)>, Vec<Heir>);
+pub(super) type Leaving = (Vec<(FormerPlace, Option<Value>)>, Vec<NewOwner>);
 
-impl<'a, W: World> Planner<'a, W> {
+impl<'a, W: Backend> Planner<'a, W> {
     /// What the ledger says of the place at which the thing is looked for now.
-    pub(super) fn said(&self, node: &Node, kind: &dyn Erased<W>, placed: &Value) -> Result<Option<Recorded<'a>>, Fault> {
+    pub(super) fn said(&self, node: &Node, kind: &dyn ErasedKind<W>, placed: &Value) -> Result<Option<Recorded<'a>>, Fault> {
         let entry = self.ledger.get(&self.desired.app, &node.key);
         Ok(entry.map(|e| said(kind, e, placed)).transpose()?.flatten())
     }
 
-    pub(super) fn context(&self, node: &Node, kind: &dyn Erased<W>, placed: &Value) -> Result<NodeContext<'a>, Fault> {
+    pub(super) fn context(&self, node: &Node, kind: &dyn ErasedKind<W>, placed: &Value) -> Result<NodeContext<'a>, Fault> {
         let said = self.said(node, kind, placed)?;
         Ok(NodeContext {
             app: &self.desired.app,
@@ -41,19 +41,19 @@ impl<'a, W: World> Planner<'a, W> {
         })
     }
 
-    pub(super) fn is_ours(&self, node: &Node, kind: &dyn Erased<W>, placed: &Value, seen: &Seen) -> Result<bool, Fault> {
+    pub(super) fn is_ours(&self, node: &Node, kind: &dyn ErasedKind<W>, placed: &Value, seen: &Observation) -> Result<bool, Fault> {
         let owner = kind.owner(placed, self.context(node, kind, placed)?, &seen.actual)?;
         Ok(match self.said(node, kind, placed)? {
             Some(said) => self.ours_as_said(kind, said, owner, seen)?,
             None => match owner {
                 Owner::Ours => true,
-                Owner::Others(_) | Owner::Unmarked => false,
-                Owner::Untold => node.follows.as_ref().is_some_and(|k| self.follows_ours(k)),
+                Owner::OtherApp(_) | Owner::Unmarked => false,
+                Owner::Unmarkable => node.follows.as_ref().is_some_and(|k| self.follows_ours(k)),
             },
         })
     }
 
-    fn ours_as_said(&self, kind: &dyn Erased<W>, said: Recorded<'_>, owner: Owner, seen: &Seen) -> Result<bool, Fault> {
+    fn ours_as_said(&self, kind: &dyn ErasedKind<W>, said: Recorded<'_>, owner: Owner, seen: &Observation) -> Result<bool, Fault> {
         is_ours_as_said(kind, said, owner, &seen.actual)
     }
 
@@ -65,12 +65,12 @@ impl<'a, W: World> Planner<'a, W> {
     }
 
     /// Of former places only what podid made or added is cleared away, and only what no other app of this state has.
-    pub(super) fn leaving(&self, node: &Node, kind: &dyn Erased<W>) -> Result<Leaving, Fault> {
-        if self.observed.blind.contains_key(&node.key) {
+    pub(super) fn leaving(&self, node: &Node, kind: &dyn ErasedKind<W>) -> Result<Leaving, Fault> {
+        if self.observed.unreadable.contains_key(&node.key) {
             let entry = self.ledger.get(&self.desired.app, &node.key);
             return Ok((entry.map(|e| e.left.iter().map(|l| (l.clone(), None)).collect()).unwrap_or_default(), Vec::new()));
         }
-        let (mut away, mut heirs) = (Vec::new(), Vec::new());
+        let (mut away, mut new_owners) = (Vec::new(), Vec::new());
         for old in self.observed.old.get(&node.key).into_iter().flatten() {
             let left = &old.left;
             let context = NodeContext {
@@ -85,22 +85,22 @@ impl<'a, W: World> Planner<'a, W> {
             if left.origin != Origin::Extended && !self.ours_as_said(kind, left.into(), owner, &old.seen)? {
                 continue;
             }
-            if kind.data() != Data::None && !self.consent.may_delete_data(&node.key, kind.within(&left.placed)?.as_ref()) {
+            if kind.data() != Data::None && !self.consent.may_delete_data(&node.key, kind.parent(&left.placed)?.as_ref()) {
                 continue;
             }
             match self.claimed_by(kind, node, &left.placed)? {
                 Some(app) => {
-                    let spec = kind.inherited(&left.placed)?;
-                    heirs.push(Heir { app, origin: left.origin, outputs: left.outputs.clone(), spec });
+                    let spec = kind.for_new_owner(&left.placed)?;
+                    new_owners.push(NewOwner { app, origin: left.origin, outputs: left.outputs.clone(), spec });
                 }
                 None => away.push((left.clone(), Some(Value::clone(&old.seen.actual)))),
             }
         }
-        Ok((away, heirs))
+        Ok((away, new_owners))
     }
 
     /// Another app of this state that has the same thing at the same place, or reads it.
-    pub(super) fn claimed_by(&self, kind: &dyn Erased<W>, node: &Node, placed: &Value) -> Result<Option<String>, Fault> {
+    pub(super) fn claimed_by(&self, kind: &dyn ErasedKind<W>, node: &Node, placed: &Value) -> Result<Option<String>, Fault> {
         for app in self.claims.get(&node.key).into_iter().flatten() {
             // it may have another thing of that key, elsewhere
             let same = match self.ledger.get(app, &node.key) {
@@ -116,7 +116,7 @@ impl<'a, W: World> Planner<'a, W> {
 }
 
 /// What other apps of this state made or adopted, and what their resources refer to or read by name, each with the apps that do.
-pub(super) fn claims<W: World>(desired: &Desired, ledger: &Ledger, kinds: Kinds<W>) -> Result<Claims, Fault> {
+pub(super) fn claims<W: Backend>(desired: &Desired, ledger: &Ledger, kinds: Kinds<W>) -> Result<Claims, Fault> {
     let mut claims = Claims::new();
     for entry in ledger.entries().filter(|e| e.app != desired.app && e.origin != Origin::Existing) {
         let mut keys = kinds.of(&entry.kind)?.needs(&entry.spec)?;
@@ -129,7 +129,7 @@ pub(super) fn claims<W: World>(desired: &Desired, ledger: &Ledger, kinds: Kinds<
 }
 
 /// What must not go because something of the same app that stays refers to it, each with who does; and what those need in their turn.
-pub(super) fn needed<W: World>(desired: &Desired, ledger: &Ledger, kinds: Kinds<W>) -> Result<BTreeMap<Key, Key>, Fault> {
+pub(super) fn needed<W: Backend>(desired: &Desired, ledger: &Ledger, kinds: Kinds<W>) -> Result<BTreeMap<Key, Key>, Fault> {
     let intent = |key: &Key| desired.nodes.get(key).map(|n| n.intent);
     let mut todo = VecDeque::new();
     for node in desired.nodes.values().filter(|n| n.intent == Intent::Present) {

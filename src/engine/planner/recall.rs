@@ -1,17 +1,17 @@
 //! Graphs made from what the ledger remembers: everything away, everything as it was, and what a spec no longer names.
 
 use super::super::{
-    desired::{By, Desired, Intent, Node},
+    desired::{Desired, Intent, Node, Requester},
     fault::Fault,
     key::Key,
     ledger::{Entry, Ledger, Origin},
-    resource::{Kinds, World},
+    resource::{Backend, Kinds},
 };
 use std::collections::BTreeSet;
 
 /// The graph of everything that an app has left: what the ledger knows, and what `wanted` names beside that, all to be taken away.
-pub fn all_absent<W: World>(app: &str, ledger: &Ledger, wanted: Option<Desired>, kinds: Kinds<W>) -> Result<Desired, Fault> {
-    let mut desired = wanted.unwrap_or_else(|| Desired::new(app, By::Spec));
+pub fn all_absent<W: Backend>(app: &str, ledger: &Ledger, wanted: Option<Desired>, kinds: Kinds<W>) -> Result<Desired, Fault> {
+    let mut desired = wanted.unwrap_or_else(|| Desired::new(app, Requester::Spec));
     for node in desired.nodes.values_mut() {
         if node.intent == Intent::Present {
             node.intent = Intent::Absent;
@@ -65,7 +65,7 @@ fn absent_node(entry: &Entry) -> Node {
 
 /// The graph of everything that the ledger says an app has, as it was wanted.
 pub fn remembered(app: &str, ledger: &Ledger) -> Desired {
-    let mut desired = Desired::new(app, By::Command);
+    let mut desired = Desired::new(app, Requester::Command);
     for entry in ledger.of_app(app) {
         let intent = if entry.origin == Origin::Existing { Intent::Existing } else { Intent::Present };
         desired.nodes.insert(entry.key.clone(), Node { intent, ..absent_node(entry) });
@@ -75,7 +75,7 @@ pub fn remembered(app: &str, ledger: &Ledger) -> Desired {
 
 /// Adds to a spec's graph what an earlier `up` of the same app brought and the spec no longer names.
 pub fn prune(desired: &mut Desired, ledger: &Ledger) {
-    for entry in ledger.of_app(&desired.app.clone()).filter(|e| e.by == By::Spec) {
+    for entry in ledger.of_app(&desired.app.clone()).filter(|e| e.by == Requester::Spec) {
         if !desired.nodes.contains_key(&entry.key) {
             desired.nodes.insert(entry.key.clone(), absent_node(entry));
         }

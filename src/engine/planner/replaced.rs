@@ -4,13 +4,17 @@ use super::super::{
     fault::Fault,
     input::shown,
     ledger::{FormerPlace, Origin},
-    resource::{Change, Erased, World},
+    resource::{Backend, Change, ErasedKind},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The fields that become others, from the old thing's to the new one's. `left`: what is cleared away, the latest last.
-pub(super) fn changes<W: World>(kind: &dyn Erased<W>, placed: &Value, left: &[(FormerPlace, Option<Value>)]) -> Result<Vec<Change>, Fault> {
+pub(super) fn changes<W: Backend>(
+    kind: &dyn ErasedKind<W>,
+    placed: &Value,
+    left: &[(FormerPlace, Option<Value>)],
+) -> Result<Vec<Change>, Fault> {
     let Some(old) = there(left).last() else { return Ok(Vec::new()) };
     let before: BTreeMap<&str, Value> = kind.creation_summary(&old.placed)?.into_iter().collect();
     let field = |(field, to): (&'static str, Value)| {

@@ -7,7 +7,7 @@ use super::super::{
     ledger::Origin,
     observe::Recorded,
     plan::Act,
-    resource::{Change, Data, Diff, Erased, NodeContext, Owner, World},
+    resource::{Backend, Change, Data, Diff, ErasedKind, NodeContext, Owner},
 };
 use serde_json::Value;
 
@@ -36,9 +36,9 @@ pub(in crate::engine) fn both(one: Option<String>, other: Option<String>) -> Opt
     }
 }
 
-/// `around` says whether the thing is ours, and what the ledger calls it; `adopt`: foreign things that differ may be taken over.
-pub(in crate::engine) fn settle<W: World>(
-    kind: &dyn Erased<W>,
+/// `context` says whether the thing is ours, and what the ledger calls it; `adopt`: foreign things that differ may be taken over.
+pub(in crate::engine) fn settle<W: Backend>(
+    kind: &dyn ErasedKind<W>,
     node: &Node,
     placed: &Value,
     context: NodeContext<'_>,
@@ -80,8 +80,8 @@ pub(in crate::engine) fn settle<W: World>(
 }
 
 /// Whether what was seen is ours, by what the ledger says of it and by what it says itself.
-pub(in crate::engine) fn is_ours_as_said<W: World>(
-    kind: &dyn Erased<W>,
+pub(in crate::engine) fn is_ours_as_said<W: Backend>(
+    kind: &dyn ErasedKind<W>,
     said: Recorded<'_>,
     owner: Owner,
     actual: &Value,
@@ -90,10 +90,10 @@ pub(in crate::engine) fn is_ours_as_said<W: World>(
     let unsure = said.doing.is_some_and(|act| act.makes() || act == Act::Update && said.outputs.is_empty());
     Ok(match said.origin {
         // what the thing itself says decides, and a thing that cannot tell was ours to make
-        Origin::Created if unsure => matches!(owner, Owner::Ours | Owner::Untold),
+        Origin::Created if unsure => matches!(owner, Owner::Ours | Owner::Unmarkable),
         // marks that name somebody else outweigh the state, which may have been copied or edited
-        Origin::Created if matches!(owner, Owner::Others(_)) => false,
-        Origin::Created => owner == Owner::Ours || kind.same(said.placed, said.outputs, actual)?,
+        Origin::Created if matches!(owner, Owner::OtherApp(_)) => false,
+        Origin::Created => owner == Owner::Ours || kind.is_same_object(said.placed, said.outputs, actual)?,
         _ => owner == Owner::Ours,
     })
 }

@@ -6,14 +6,14 @@ use super::{
         input::Outputs,
         key::Key,
         plan::{Act, Action},
-        resource::{Kinds, World},
+        resource::{Backend, Kinds},
     },
     Planner,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-impl<W: World> Planner<'_, W> {
+impl<W: Backend> Planner<'_, W> {
     /// Turns the deletion of a thing that another key leads to as well into a mere forgetting.
     pub(super) fn spare(&mut self) -> Result<(), Fault> {
         if !self.actions.values().any(deletes) {
@@ -80,7 +80,7 @@ fn deletes(action: &Action) -> bool {
 }
 
 /// What a resource is known by: its kind and place, and the id that it published. Azure ignores case in both.
-fn names<W: World>(kinds: Kinds<W>, kind: &str, placed: &Value, outputs: &Outputs) -> Result<Vec<String>, Fault> {
+fn names<W: Backend>(kinds: Kinds<W>, kind: &str, placed: &Value, outputs: &Outputs) -> Result<Vec<String>, Fault> {
     let place = kinds.of(kind)?.place(placed)?.map(|place| format!("{kind} {place}").to_lowercase());
     let id = outputs.get("id").and_then(Value::as_str).map(|id| format!("id {id}").to_lowercase());
     Ok(place.into_iter().chain(id).collect())

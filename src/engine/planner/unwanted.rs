@@ -7,15 +7,15 @@ use super::{
         input::Outputs,
         ledger::Origin,
         observe::stays,
-        plan::{Act, Heir},
-        resource::{Data, Erased, Owner, World},
+        plan::{Act, NewOwner},
+        resource::{Backend, Data, ErasedKind, Owner},
     },
     Planner, contradiction,
 };
 use serde_json::Value;
 use std::sync::Arc;
 
-impl<W: World> Planner<'_, W> {
+impl<W: Backend> Planner<'_, W> {
     pub(super) fn unwanted(&mut self, node: &Node) -> Result<(), Fault> {
         let kind = self.kinds.of(&node.kind)?;
         let entry = self.ledger.get(&self.desired.app, &node.key);
@@ -24,12 +24,12 @@ impl<W: World> Planner<'_, W> {
             None => self.observed.placed.get(&node.key).cloned().unwrap_or_else(|| Arc::clone(&node.spec)),
         };
         let recorded = entry.map(|e| e.origin);
-        let within = kind.within(&placed)?;
+        let within = kind.parent(&placed)?;
         let holder = within.as_ref().filter(|k| self.desired.nodes.get(k).is_some_and(|n| n.intent == Intent::Absent));
         let holder_act = holder.and_then(|k| self.actions.get(k)).map(|a| a.act);
         let holder_ours = holder.is_some_and(|k| self.ours.get(k) == Some(&true));
         let named = |before: &str| holder.map(|k| format!("{before} {k}"));
-        if let Some(fault) = self.observed.blind.get(&node.key) {
+        if let Some(fault) = self.observed.unreadable.get(&node.key) {
             self.ours.insert(node.key.clone(), false);
             let (act, why) = match holder_act {
                 Some(Act::Delete) => (Act::Forget, named("goes with")),
@@ -67,7 +67,7 @@ impl<W: World> Planner<'_, W> {
                 Some(Origin::Existing) => self.act(node, kind, Act::Forget, Origin::Existing, Vec::new(), None, placed, Some(seen)),
                 Some(origin) => {
                     let why = match (origin, owner) {
-                        (Origin::Created, Owner::Others(other)) => format!("{}: not podid's to delete", contradiction(&other)),
+                        (Origin::Created, Owner::OtherApp(other)) => format!("{}: not podid's to delete", contradiction(&other)),
                         _ => "it was there before podid: not podid's to delete".to_owned(),
                     };
                     self.act(node, kind, Act::Keep, Origin::Adopted, Vec::new(), Some(why), placed, Some(seen))
@@ -83,17 +83,17 @@ impl<W: World> Planner<'_, W> {
             let why = format!("app {other} uses it too, and owns it from now on");
             let mut outputs = entry.map(|e| e.outputs.clone()).unwrap_or_default();
             outputs.extend(Outputs::clone(&seen.outputs));
-            let spec = kind.inherited(entry.map_or(&node.spec, |e| &e.spec))?;
-            let heir = Heir { app: other, origin, outputs, spec };
+            let spec = kind.for_new_owner(entry.map_or(&node.spec, |e| &e.spec))?;
+            let new_owner = NewOwner { app: other, origin, outputs, spec };
             if left.is_empty() {
                 // what carries no marks only changes hands in the ledger
-                let marked = owner != Owner::Untold;
+                let marked = owner != Owner::Unmarkable;
                 let act = if marked { Act::HandOver } else { Act::Forget };
                 self.act(node, kind, act, origin, Vec::new(), Some(why), placed, Some(seen))?;
             } else {
                 self.left_behind(node, kind, origin, placed)?;
             }
-            self.actions.entry(node.key.clone()).and_modify(|a| a.work.heirs.push(heir));
+            self.actions.entry(node.key.clone()).and_modify(|a| a.work.new_owners.push(new_owner));
             return Ok(());
         }
         let (act, why) = match (kind.data(), holder_act) {
@@ -114,7 +114,7 @@ impl<W: World> Planner<'_, W> {
     }
 
     /// Deletes what a replacement left at a former place. The resource itself stays, or was deleted before.
-    fn left_behind(&mut self, node: &Node, kind: &dyn Erased<W>, origin: Origin, placed: Arc<Value>) -> Result<(), Fault> {
+    fn left_behind(&mut self, node: &Node, kind: &dyn ErasedKind<W>, origin: Origin, placed: Arc<Value>) -> Result<(), Fault> {
         let why = Some("what a replacement left behind".into());
         self.act(node, kind, Act::Delete, origin, Vec::new(), why, placed, None)
     }

@@ -1,7 +1,7 @@
 //! References, as they stand in specs.
 
 use crate::engine::{
-    input::{After, Input, Outputs, needs, resolve, shown},
+    input::{DependsOn, Input, Outputs, needs, resolve, shown},
     key::Key,
 };
 use serde_json::json;
@@ -9,12 +9,12 @@ use serde_json::json;
 #[test]
 fn a_reference_survives_paper() {
     let value: Input<String> = Input::Known("green".into());
-    let from: Input<String> = Input::From("host/a#id".into());
+    let from: Input<String> = Input::Reference("host/a#id".into());
     for input in [value, from] {
         let paper = serde_json::to_value(&input).unwrap();
         assert_eq!(serde_json::from_value::<Input<String>>(paper).unwrap(), input);
     }
-    assert_eq!(serde_json::to_value(After::of(&Key::from("host/a"))).unwrap(), json!({ "$in": "host/a" }));
+    assert_eq!(serde_json::to_value(DependsOn::of(&Key::from("host/a"))).unwrap(), json!({ "$in": "host/a" }));
 }
 
 #[test]
@@ -41,6 +41,6 @@ fn a_key_is_a_kind_and_names() {
 
 #[test]
 fn a_reference_that_is_not_known_says_which() {
-    let fault = Input::<String>::From("host/a#id".into()).get().unwrap_err();
+    let fault = Input::<String>::Reference("host/a#id".into()).get().unwrap_err();
     assert_eq!(fault.to_string(), "host/a id is not known");
 }

@@ -4,7 +4,7 @@ use super::{
     kinds::{Host, Right},
     lab::{Graph, Lab, graph},
 };
-use crate::engine::{input::After, planner::prune};
+use crate::engine::{input::DependsOn, planner::prune};
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -40,7 +40,7 @@ fn made(wanted: &[Wanted]) -> Graph {
         // what is foreign and equal refers to nothing
         let host =
             w.on.iter().filter(|_| !w.foreign).fold(Host::new(name, if w.blue { "blue" } else { "red" }), |host, j| host.on(NAMES[*j]));
-        let after = w.after.iter().map(|j| After::of(&Host::key(NAMES[*j]))).collect();
+        let after = w.after.iter().map(|j| DependsOn::of(&Host::key(NAMES[*j]))).collect();
         let graph = graph.present(Host::key(name), &Host { after, ..host });
         if w.right { graph.present(Right::key(name), &Right::on(name, name)) } else { graph }
     })

@@ -7,7 +7,7 @@ use super::{
     toy::{Land, Moment},
 };
 use crate::{
-    engine::ledger::{Keeper, LedgerChange},
+    engine::ledger::{LedgerChange, LedgerStore},
     state::State,
 };
 use futures::future::BoxFuture;
@@ -29,7 +29,7 @@ struct FormerPlace {
 
 /// Saves in a real state, and remembers what there was around each write.
 struct Witness {
-    state: Arc<dyn Keeper>,
+    state: Arc<dyn LedgerStore>,
     path: PathBuf,
     land: Arc<Land>,
     left: Arc<Mutex<Vec<FormerPlace>>>,
@@ -54,7 +54,7 @@ fn state(path: &Path) -> State {
     State::open(path, Duration::from_secs(20), "podid up").unwrap()
 }
 
-impl Keeper for Witness {
+impl LedgerStore for Witness {
     fn record(&self, changes: Vec<LedgerChange>) -> BoxFuture<'static, Result<(), String>> {
         let (path, world, left) = (self.path.clone(), world(&self.land), Arc::clone(&self.left));
         let before = files(&path);
@@ -107,8 +107,8 @@ fn lab(path: &Path, world: &Moment) -> Lab {
 fn witnessed(path: &Path, world: &Moment) -> (Lab, Arc<Mutex<Vec<FormerPlace>>>) {
     let left = Arc::default();
     let mut lab = lab(path, world);
-    let state = state(path).keeper();
-    lab.keeper = Some(Arc::new(Witness { state, path: path.to_owned(), land: Arc::clone(&lab.land), left: Arc::clone(&left) }));
+    let state = state(path).ledger_store();
+    lab.ledger_store = Some(Arc::new(Witness { state, path: path.to_owned(), land: Arc::clone(&lab.land), left: Arc::clone(&left) }));
     (lab, left)
 }
 
@@ -128,13 +128,13 @@ async fn killed(begin: &FormerPlace, wanted: impl Fn(&Lab) -> Graph, at_least: u
         let path = room.path().join(STATE);
         at.files.iter().for_each(|(name, bytes)| fs::write(room.path().join(name), bytes).unwrap());
         let mut again = lab(&path, &at.world);
-        again.keeper = Some(state(&path).keeper());
+        again.ledger_store = Some(state(&path).ledger_store());
         let graph = wanted(&again);
         let (_, report) = again.run(&graph).await;
         assert!(report.failed.is_empty() && report.unsaved.is_none(), "{}: {report:?}", at.when);
         assert_eq!(again.things(), whole.things(), "killed {}", at.when);
         assert_eq!(again.ledger, whole.ledger, "killed {}", at.when);
-        again.keeper = None;
+        again.ledger_store = None;
         assert_eq!(state(&path).ledger(), whole.ledger, "killed {}: the files", at.when);
     }
     FormerPlace { files: files(&path), world: world(&whole.land), when: "" }

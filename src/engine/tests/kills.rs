@@ -5,14 +5,14 @@ use super::{
     lab::{Graph, Lab, graph},
     toy::{Moment, Thing},
 };
-use crate::engine::{desired::When, input::After, ledger::Origin, planner::prune};
+use crate::engine::{desired::Condition, input::DependsOn, ledger::Origin, planner::prune};
 use serde_json::json;
 use std::collections::BTreeMap;
 
 /// One of everything, in a store that only lets in who has a right.
 pub(super) fn everything(colour: &str, on: &str) -> Graph {
     let read = Right { what: "read".into(), on: ID.of(&Store::key("kv")), level: 1 };
-    let leaf = Leaf { after: Some(After::of(&Right::key("read"))), ..Leaf::of("kv", "pw", colour) };
+    let leaf = Leaf { after: Some(DependsOn::of(&Right::key("read"))), ..Leaf::of("kv", "pw", colour) };
     graph()
         .present(Host::key("a"), &Host::new("a", colour))
         .present(Host::key("b"), &Host::new("b", colour).on("a"))
@@ -20,7 +20,7 @@ pub(super) fn everything(colour: &str, on: &str) -> Graph {
         .present(Share::key("bob"), &Share::on(on, "bob", &["get", "list"]))
         .present(Store::key("kv"), &Store { name: "kv".into() })
         .present(Right::key("read"), &read)
-        .with(&Right::key("read"), |n| n.when = Some(When { ours: Store::key("kv"), or: "marked".into() }))
+        .with(&Right::key("read"), |n| n.when = Some(Condition { ours: Store::key("kv"), or: "marked".into() }))
         .present(Leaf::key("pw"), &leaf)
 }
 

@@ -4,9 +4,9 @@
 use super::toy::{Land, Thing, Toy};
 use crate::engine::{
     fault::Fault,
-    input::{After, Field, Input, Outputs},
+    input::{DependsOn, Field, Input, Outputs},
     key::Key,
-    resource::{Again, Change, Data, Diff, Erased, Kind, Kinds, NodeContext, Of, Owner, Side},
+    resource::{Change, Data, Diff, ErasedKind, Kind, KindOf, Kinds, NodeContext, Owner, Recheck, Side},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, from_value, json};
@@ -14,8 +14,14 @@ use std::collections::BTreeMap;
 
 pub const KINDS: Kinds<Toy> = Kinds(TABLE);
 
-static TABLE: &[&dyn Erased<Toy>] =
-    &[&Of::<Host>::new(), &Of::<Right>::new(), &Of::<Share>::new(), &Of::<Store>::new(), &Of::<Leaf>::new(), &Of::<Gate>::new()];
+static TABLE: &[&dyn ErasedKind<Toy>] = &[
+    &KindOf::<Host>::new(),
+    &KindOf::<Right>::new(),
+    &KindOf::<Share>::new(),
+    &KindOf::<Store>::new(),
+    &KindOf::<Leaf>::new(),
+    &KindOf::<Gate>::new(),
+];
 
 pub const ID: Field<String> = Field::new("id");
 
@@ -23,7 +29,7 @@ fn tagged(context: NodeContext<'_>, thing: &Thing) -> Owner {
     match thing.tag.as_deref() {
         None => Owner::Unmarked,
         Some(app) if app == context.app => Owner::Ours,
-        Some(app) => Owner::Others(app.to_owned()),
+        Some(app) => Owner::OtherApp(app.to_owned()),
     }
 }
 
@@ -54,7 +60,7 @@ pub struct Host {
     pub name: String,
     pub colour: String,
     pub on: Vec<Input<String>>,
-    pub after: Vec<After>,
+    pub after: Vec<DependsOn>,
     pub lane: Option<String>,
     /// Leaves that it reads by name.
     pub reads: Vec<String>,
@@ -98,7 +104,7 @@ impl Kind<Toy> for Host {
     fn owner(&self, context: NodeContext<'_>, thing: &Thing) -> Owner {
         tagged(context, thing)
     }
-    fn same(&self, recorded: &Outputs, thing: &Thing) -> bool {
+    fn is_same_object(&self, recorded: &Outputs, thing: &Thing) -> bool {
         same_id(recorded, thing)
     }
     fn publish(&self, thing: &Thing) -> Outputs {
@@ -165,9 +171,9 @@ impl Kind<Toy> for Right {
         update([change("level", thing.body.get("level"), json!(self.level))])
     }
     fn owner(&self, _: NodeContext<'_>, _: &Thing) -> Owner {
-        Owner::Untold
+        Owner::Unmarkable
     }
-    fn same(&self, recorded: &Outputs, thing: &Thing) -> bool {
+    fn is_same_object(&self, recorded: &Outputs, thing: &Thing) -> bool {
         same_id(recorded, thing)
     }
     fn publish(&self, thing: &Thing) -> Outputs {
@@ -242,14 +248,14 @@ impl Kind<Toy> for Share {
         Diff::Extend(vec![Change { field: "words".into(), from: json!(there), to: json!(self.words) }])
     }
     fn owner(&self, _: NodeContext<'_>, _: &Entry) -> Owner {
-        Owner::Untold
+        Owner::Unmarkable
     }
     fn publish(&self, entry: &Entry) -> Outputs {
         let mut outputs = id_of(&entry.thing);
         outputs.extend(entry.added.as_ref().map(|added| (ADDED.to_owned(), json!(added))));
         outputs
     }
-    fn ahead(&self, context: NodeContext<'_>, before: Option<&Entry>) -> Outputs {
+    fn outputs_before_write(&self, context: NodeContext<'_>, before: Option<&Entry>) -> Outputs {
         [(ADDED.into(), json!(self.added(context, before.map(|e| &e.thing))))].into()
     }
     async fn put(&self, context: NodeContext<'_>, before: Option<Entry>, land: &Land) -> Result<Entry, Fault> {
@@ -325,7 +331,7 @@ pub struct Leaf {
     pub value: String,
     pub store: Input<String>,
     pub store_key: Key,
-    pub after: Option<After>,
+    pub after: Option<DependsOn>,
 }
 
 impl Leaf {
@@ -346,12 +352,12 @@ impl Kind<Toy> for Leaf {
     const SIDE: Side = Side::Azure;
     const DATA: Data = Data::Content;
     type Actual = Thing;
-    fn within(&self) -> Option<Key> {
+    fn parent(&self) -> Option<Key> {
         Some(self.store_key.clone())
     }
     async fn observe(&self, _: NodeContext<'_>, land: &Land) -> Result<Option<Thing>, Fault> {
         let path = self.path()?;
-        land.lets_in(self.store.get()?).map_err(|fault| Fault::Blind(Box::new(fault)))?;
+        land.lets_in(self.store.get()?).map_err(|fault| Fault::Unreadable(Box::new(fault)))?;
         Ok(land.get(&path))
     }
     fn diff(&self, _: NodeContext<'_>, thing: &Thing) -> Diff {
@@ -366,9 +372,9 @@ impl Kind<Toy> for Leaf {
     fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         vec![("value", json!(self.value))]
     }
-    async fn look_again(&self, _: NodeContext<'_>, land: &Land) -> Result<Again<Thing>, Fault> {
+    async fn recheck(&self, _: NodeContext<'_>, land: &Land) -> Result<Recheck<Thing>, Fault> {
         land.lets_in(self.store.get()?)?;
-        Ok(land.get(&self.path()?).map_or(Again::Absent, Again::Found))
+        Ok(land.get(&self.path()?).map_or(Recheck::Absent, Recheck::Found))
     }
     async fn put(&self, context: NodeContext<'_>, _: Option<Thing>, land: &Land) -> Result<Thing, Fault> {
         land.lets_in(self.store.get()?)?;
@@ -377,7 +383,7 @@ impl Kind<Toy> for Leaf {
     async fn hand_over(&self, context: NodeContext<'_>, before: Thing, land: &Land) -> Result<(), Fault> {
         land.put(&self.path()?, before.body, Some(context.app), None).await.map(drop)
     }
-    fn inherited(self) -> Self {
+    fn for_new_owner(self) -> Self {
         Self { value: String::new(), ..self }
     }
     async fn remove(&self, _: NodeContext<'_>, _: Thing, land: &Land) -> Result<(), Fault> {

@@ -5,12 +5,12 @@ use super::{
     toy::{Land, Moment, Thing, Toy},
 };
 use crate::engine::{
-    desired::{By, Desired, Intent, Node},
+    desired::{Desired, Intent, Node, Requester},
     event::Event,
     execute::{Report, Run, execute},
     fault::Fault,
     key::Key,
-    ledger::{Entry, Keeper, Ledger, Origin},
+    ledger::{Entry, Ledger, LedgerStore, Origin},
     observe::{Faults, Observed, observe},
     plan::Plan,
     planner::{Consent, all_absent, plan},
@@ -27,10 +27,10 @@ pub const APP: &str = "shop";
 pub struct Graph(pub Desired);
 
 pub fn graph() -> Graph {
-    graph_of(APP, By::Spec)
+    graph_of(APP, Requester::Spec)
 }
 
-pub fn graph_of(app: &str, by: By) -> Graph {
+pub fn graph_of(app: &str, by: Requester) -> Graph {
     Graph(Desired::new(app, by))
 }
 
@@ -58,7 +58,7 @@ pub struct Lab {
     pub parallelism: usize,
     pub events: Arc<Mutex<Vec<String>>>,
     /// Where the next runs save; None: the land remembers.
-    pub keeper: Option<Arc<dyn Keeper>>,
+    pub ledger_store: Option<Arc<dyn LedgerStore>>,
     /// What others do between the next plan and its execution.
     pub between: Option<fn(&Land)>,
 }
@@ -71,7 +71,7 @@ impl Default for Lab {
             consent: Consent::default(),
             parallelism: 4,
             events: Arc::default(),
-            keeper: None,
+            ledger_store: None,
             between: None,
         }
     }
@@ -115,11 +115,11 @@ impl Lab {
         let run = Run {
             kinds: KINDS,
             writer: Arc::clone(&self.land),
-            keeper: self.keeper.clone().unwrap_or_else(|| Arc::clone(&self.land) as _),
+            ledger_store: self.ledger_store.clone().unwrap_or_else(|| Arc::clone(&self.land) as _),
             parallelism: self.parallelism,
             recover: self.consent.recover,
             adopt: self.consent.adopt,
-            tell: Arc::new(move |event| events.lock().unwrap().push(told(&event))),
+            events: Arc::new(move |event| events.lock().unwrap().push(told(&event))),
             stop: self.land.stop.subscribe(),
         };
         let report = execute(&plan, self.ledger.clone(), observed.known, run).await;

@@ -5,7 +5,7 @@ use super::{
     lab::{APP, Graph, Lab, acts, graph, graph_of},
     toy::Broken,
 };
-use crate::engine::{desired::By, ledger::Origin, plan::Act};
+use crate::engine::{desired::Requester, ledger::Origin, plan::Act};
 use serde_json::json;
 
 fn on(host: &str) -> Graph {
@@ -76,7 +76,7 @@ async fn an_old_place_that_another_app_shares_is_passed_on() {
     let mut lab = Lab::default();
     lab.up(&on("a")).await;
     let other = Right { on: "host/a~1".to_owned().into(), ..Right::on("a", "read") };
-    lab.up(&graph_of("other", By::Spec).present(Right::key("read"), &other)).await;
+    lab.up(&graph_of("other", Requester::Spec).present(Right::key("read"), &other)).await;
     assert_eq!(acts(&lab.up(&on("b")).await), ["create right/read"]);
     assert_eq!(rights(&lab), ["right/host/a~1/read", "right/host/b~1/read"]);
     assert_eq!(lab.ledger.get("other", &Right::key("read")).unwrap().origin, Origin::Created);
@@ -142,7 +142,7 @@ async fn a_cut_move_leaves_nothing_when_the_app_goes_or_it_moves_on_or_back() {
     assert_eq!(back.paths(), Vec::<String>::new());
 
     let mut kept = cut().await;
-    let removal = graph_of(APP, By::Command).absent(Right::key("read"), &Right::on("b", "read"));
+    let removal = graph_of(APP, Requester::Command).absent(Right::key("read"), &Right::on("b", "read"));
     kept.run(&removal).await;
     assert_eq!(rights(&kept), Vec::<String>::new());
 }

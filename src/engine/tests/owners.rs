@@ -4,7 +4,7 @@ use super::{
     kinds::{Host, Leaf, Right, Share, Store, words},
     lab::{APP, Lab, acts, graph, graph_of, why},
 };
-use crate::engine::{desired::By, ledger::Origin, plan::Act};
+use crate::engine::{desired::Requester, ledger::Origin, plan::Act};
 use serde_json::json;
 
 #[tokio::test]
@@ -123,13 +123,13 @@ async fn an_extended_thing_that_is_kept_for_another_is_not_forgotten() {
     let mut lab = Lab::default();
     lab.up(&graph().present(Host::key("a"), &Host::new("a", "red"))).await;
     lab.land.foreign("share/host/a~1/bob", [("words", json!(["list"]))]);
-    let needs_it = Host { after: vec![crate::engine::input::After::of(&Share::key("bob"))], ..Host::new("b", "red") };
+    let needs_it = Host { after: vec![crate::engine::input::DependsOn::of(&Share::key("bob"))], ..Host::new("b", "red") };
     let all = graph()
         .present(Host::key("a"), &Host::new("a", "red"))
         .present(Share::key("bob"), &Share::on("a", "bob", &["get"]))
         .present(Host::key("b"), &needs_it);
     lab.up(&all).await;
-    let remove = graph_of(APP, By::Command).absent(Share::key("bob"), &Share::on("a", "bob", &["get"]));
+    let remove = graph_of(APP, Requester::Command).absent(Share::key("bob"), &Share::on("a", "bob", &["get"]));
     let (plan, _) = lab.run(&remove).await;
     assert_eq!(why(&plan, &Share::key("bob")), "host/b needs it");
     assert_eq!(lab.origin(&Share::key("bob")), Some(Origin::Extended));
@@ -161,7 +161,7 @@ async fn things_without_marks_follow_the_one_they_belong_to() {
 async fn a_thing_that_two_apps_use_is_passed_on_and_goes_with_the_last() {
     let mut lab = Lab::default();
     let wanted = |app: &str| {
-        graph_of(app, By::Spec).present(Host::key("a"), &Host::new("a", "red")).present(Right::key("read"), &Right::on("a", "read"))
+        graph_of(app, Requester::Spec).present(Host::key("a"), &Host::new("a", "red")).present(Right::key("read"), &Right::on("a", "read"))
     };
     lab.up(&wanted(APP)).await;
     assert_eq!(acts(&lab.up(&wanted("other")).await), ["adopt host/a", "adopt right/read"]);
@@ -183,12 +183,13 @@ async fn a_thing_that_two_apps_use_is_passed_on_and_goes_with_the_last() {
 #[tokio::test]
 async fn only_the_app_at_the_same_place_inherits() {
     let mut lab = Lab::default();
-    let hosts =
-        || graph_of("hosts", By::Spec).present(Host::key("a"), &Host::new("a", "red")).present(Host::key("b"), &Host::new("b", "red"));
+    let hosts = || {
+        graph_of("hosts", Requester::Spec).present(Host::key("a"), &Host::new("a", "red")).present(Host::key("b"), &Host::new("b", "red"))
+    };
     lab.up(&hosts()).await;
     let right = |app: &str, on: &str| {
         let right = Right { on: format!("host/{on}~1").into(), ..Right::on("a", "read") };
-        graph_of(app, By::Spec).present(Right::key("read"), &right)
+        graph_of(app, Requester::Spec).present(Right::key("read"), &right)
     };
     lab.land.foreign("right/host/b~1/read", [("level", json!(1))]);
     // by name, an app elsewhere comes before the one that shares the place
@@ -203,17 +204,17 @@ async fn only_the_app_at_the_same_place_inherits() {
 #[tokio::test]
 async fn what_was_added_is_passed_on_with_the_record_of_it() {
     let mut lab = Lab::default();
-    lab.up(&graph_of("hosts", By::Spec).present(Host::key("a"), &Host::new("a", "red"))).await;
+    lab.up(&graph_of("hosts", Requester::Spec).present(Host::key("a"), &Host::new("a", "red"))).await;
     lab.land.foreign("share/host/a~1/bob", [("words", json!(["list"]))]);
     let share = |app: &str| {
         let share = Share { on: "host/a~1".to_owned().into(), ..Share::on("a", "bob", &["get"]) };
-        graph_of(app, By::Spec).present(Share::key("bob"), &share)
+        graph_of(app, Requester::Spec).present(Share::key("bob"), &share)
     };
     lab.up(&share(APP)).await;
     lab.up(&share("other")).await;
     lab.down().await;
-    let heir = lab.ledger.get("other", &Share::key("bob")).unwrap();
-    assert_eq!((heir.origin, &heir.outputs["added"]), (Origin::Extended, &json!(["get"])));
+    let new_owner = lab.ledger.get("other", &Share::key("bob")).unwrap();
+    assert_eq!((new_owner.origin, &new_owner.outputs["added"]), (Origin::Extended, &json!(["get"])));
     let rest = super::lab::Graph(crate::engine::planner::all_absent("other", &lab.ledger, None, super::kinds::KINDS).unwrap());
     lab.run(&rest).await;
     assert_eq!(words(&lab.land.get("share/host/a~1/bob").unwrap()), ["list"]);
@@ -223,7 +224,7 @@ async fn what_was_added_is_passed_on_with_the_record_of_it() {
 async fn a_run_touches_only_its_own_app() {
     let mut lab = Lab::default();
     lab.up(&graph().present(Host::key("a"), &Host::new("a", "red"))).await;
-    lab.up(&graph_of("other", By::Spec)
+    lab.up(&graph_of("other", Requester::Spec)
         .present(Store::key("kv"), &Store { name: "kv".into() })
         .present(Leaf::key("pw"), &Leaf::of("kv", "pw", "1")))
         .await;
@@ -250,13 +251,13 @@ async fn what_another_app_only_reads_by_name_is_passed_on_to_it() {
     let leaf = graph().present(Store::key("kv"), &store).present(Leaf::key("pw"), &Leaf::of("kv", "pw", "1"));
     lab.up(&leaf).await;
     let reader = Host { reads: vec!["PW".into()], ..Host::new("web", "red") };
-    let other = || graph_of("other", By::Spec).present(Store::key("kv"), &store).present(Host::key("web"), &reader);
+    let other = || graph_of("other", Requester::Spec).present(Store::key("kv"), &store).present(Host::key("web"), &reader);
     lab.up(&other()).await;
     let plan = lab.down().await;
     assert_eq!(why(&plan, &Leaf::key("pw")), "app other uses it too, and owns it from now on");
     assert_eq!(lab.land.get("leaf/store/kv~1/pw").unwrap().tag.as_deref(), Some("other"));
-    let heir = lab.ledger.get("other", &Leaf::key("pw")).unwrap();
-    assert_eq!((heir.origin, heir.by, &heir.spec["value"]), (Origin::Created, By::Command, &json!("")));
+    let new_owner = lab.ledger.get("other", &Leaf::key("pw")).unwrap();
+    assert_eq!((new_owner.origin, new_owner.by, &new_owner.spec["value"]), (Origin::Created, Requester::Command, &json!("")));
 
     // its next run neither changes nor prunes it
     let (plan, _) = lab.run(&other()).await;
@@ -295,7 +296,7 @@ async fn what_another_key_stands_for_is_not_deleted() {
     let mut lab = Lab::default();
     lab.up(&host()).await;
     let right = |app: &str, key: &str| {
-        graph_of(app, By::Spec).present(Right::key(key), &Right { on: "host/a~1".to_owned().into(), ..Right::on("a", "read") })
+        graph_of(app, Requester::Spec).present(Right::key(key), &Right { on: "host/a~1".to_owned().into(), ..Right::on("a", "read") })
     };
     lab.up(&right("one", "by-name")).await;
     lab.up(&right("two", "by-id")).await;

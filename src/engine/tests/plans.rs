@@ -5,9 +5,9 @@ use super::{
     lab::{Lab, acts, graph},
 };
 use crate::engine::{
-    desired::{By, Desired, Intent, When},
+    desired::{Condition, Desired, Intent, Requester},
     fault::Fault,
-    input::After,
+    input::DependsOn,
     ledger::Origin,
     plan::Act,
 };
@@ -16,7 +16,7 @@ use serde_json::json;
 #[tokio::test]
 async fn references_give_the_order_whatever_the_names_are() {
     let mut lab = Lab::default();
-    let last = Host { after: vec![After::of(&Host::key("m"))], ..Host::new("a", "red") };
+    let last = Host { after: vec![DependsOn::of(&Host::key("m"))], ..Host::new("a", "red") };
     let graph = graph()
         .present(Host::key("a"), &last)
         .present(Host::key("m"), &Host::new("m", "red").on("z"))
@@ -146,7 +146,7 @@ async fn what_is_assumed_comes_from_the_ledger_and_is_not_looked_at() {
 fn store_and_leaf(right: bool) -> super::lab::Graph {
     let store = Store { name: "kv".into() };
     let on_store = Right { what: "read".into(), on: ID.of(&Store::key("kv")), level: 1 };
-    let after = right.then(|| After::of(&Right::key("read")));
+    let after = right.then(|| DependsOn::of(&Right::key("read")));
     let graph = graph().present(Store::key("kv"), &store);
     let graph = if right { graph.present(Right::key("read"), &on_store) } else { graph };
     graph.present(Leaf::key("pw"), &Leaf { after, ..Leaf::of("kv", "pw", "1") })
@@ -176,7 +176,7 @@ async fn blindness_without_a_right_to_come_is_a_fault() {
     let graph = graph()
         .node(Store::key("kv"), &Store { name: "kv".into() }, Intent::Existing)
         .present(Host::key("h"), &Host::new("h", "red"))
-        .present(Leaf::key("pw"), &Leaf { after: Some(After::of(&Right::key("unknown"))), ..Leaf::of("kv", "pw", "1") });
+        .present(Leaf::key("pw"), &Leaf { after: Some(DependsOn::of(&Right::key("unknown"))), ..Leaf::of("kv", "pw", "1") });
     let fault = lab.try_plan(&graph).await.err().unwrap();
     assert!(matches!(fault, Fault::Cloud(_)), "{fault}");
 }
@@ -216,7 +216,7 @@ async fn a_circle_is_told_and_does_not_hang() {
 
 #[test]
 fn the_same_key_with_two_meanings_is_refused() {
-    let mut desired = Desired::new("shop", By::Spec);
+    let mut desired = Desired::new("shop", Requester::Spec);
     desired.add(Host::key("a"), &Host::new("a", "red"), Intent::Existing).unwrap();
     desired.add(Host::key("a"), &Host::new("a", "red"), Intent::Present).unwrap();
     assert_eq!(desired.nodes[&Host::key("a")].intent, Intent::Present, "who wants it made has the last word");
@@ -230,7 +230,7 @@ async fn what_is_wanted_only_with_something_of_ours_comes_and_goes_with_it() {
         graph()
             .present(Store::key("kv"), &Store { name: "kv".into() })
             .present(Right::key("read"), &right)
-            .with(&Right::key("read"), |n| n.when = Some(When { ours: Store::key("kv"), or: OPEN.into() }))
+            .with(&Right::key("read"), |n| n.when = Some(Condition { ours: Store::key("kv"), or: OPEN.into() }))
     };
     let mut foreign = Lab::default();
     foreign.land.foreign("store/kv", []);

@@ -5,7 +5,7 @@ use super::{
     lab::{APP, Graph, Lab, acts, graph, graph_of, why},
 };
 use crate::engine::{
-    desired::{By, Intent},
+    desired::{Intent, Requester},
     fault::Fault,
     ledger::Origin,
     plan::Act,
@@ -46,7 +46,7 @@ async fn what_goes_is_found_where_it_was_put_though_its_parent_is_gone() {
 async fn what_something_that_stays_needs_is_kept_with_what_that_needs() {
     let mut lab = Lab::default();
     lab.up(&chain()).await;
-    let hosts = graph_of(APP, By::Command)
+    let hosts = graph_of(APP, Requester::Command)
         .absent(Host::key("a"), &Host::new("a", "red").on("z"))
         .absent(Host::key("m"), &Host::new("m", "red").on("a"))
         .absent(Host::key("z"), &Host::new("z", "red"));
@@ -54,8 +54,8 @@ async fn what_something_that_stays_needs_is_kept_with_what_that_needs() {
     assert_eq!(acts(&plan), Vec::<String>::new());
     assert_eq!(why(&plan, &Host::key("m")), "right/read needs it");
     assert_eq!(why(&plan, &Host::key("z")), "host/a needs it");
-    assert_eq!(lab.entry(&Host::key("z")).by, By::Spec, "to be asked to go does not make it the command's");
-    let right = graph_of(APP, By::Command).absent(Right::key("read"), &Right::on("m", "read"));
+    assert_eq!(lab.entry(&Host::key("z")).by, Requester::Spec, "to be asked to go does not make it the command's");
+    let right = graph_of(APP, Requester::Command).absent(Right::key("read"), &Right::on("m", "read"));
     lab.run(&right).await;
     assert_eq!(acts(&lab.run(&hosts).await.0).len(), 3);
 }
@@ -73,7 +73,7 @@ async fn what_a_changed_spec_no_longer_refers_to_goes_in_the_same_run() {
 async fn only_what_a_spec_brought_is_pruned() {
     let mut lab = Lab::default();
     lab.up(&graph().present(Host::key("a"), &Host::new("a", "red")).present(Host::key("b"), &Host::new("b", "red"))).await;
-    lab.up(&graph_of(APP, By::Command).present(Host::key("c"), &Host::new("c", "red"))).await;
+    lab.up(&graph_of(APP, Requester::Command).present(Host::key("c"), &Host::new("c", "red"))).await;
     let mut less = graph().present(Host::key("a"), &Host::new("a", "red"));
     prune(&mut less.0, &lab.ledger);
     assert_eq!(acts(&lab.up(&less).await), ["delete host/b"]);
@@ -150,7 +150,7 @@ async fn content_that_a_spec_no_longer_names_stays_without_consent() {
 async fn content_that_is_named_by_a_command_goes_alone() {
     let mut lab = Lab::default();
     lab.up(&data()).await;
-    let one = graph_of(APP, By::Command)
+    let one = graph_of(APP, Requester::Command)
         .node(Store::key("kv"), &Store { name: "kv".into() }, Intent::Existing)
         .absent(Leaf::key("pw"), &Leaf::of("kv", "pw", "1"));
     lab.consent.named.insert(Leaf::key("pw"));

@@ -3,8 +3,8 @@
 
 use crate::engine::{
     fault::Fault,
-    ledger::{Keeper, Ledger, LedgerChange},
-    resource::World,
+    ledger::{Ledger, LedgerChange, LedgerStore},
+    resource::Backend,
 };
 use futures::future::{BoxFuture, ready};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use std::{
 
 pub struct Toy;
 
-impl World for Toy {
+impl Backend for Toy {
     type Reader = Land;
     type Writer = Land;
 }
@@ -213,7 +213,7 @@ impl Ground {
     }
 }
 
-impl Keeper for Land {
+impl LedgerStore for Land {
     fn record(&self, changes: Vec<LedgerChange>) -> BoxFuture<'static, Result<(), String>> {
         Box::pin(ready(self.ground().save(changes)))
     }

@@ -4,7 +4,7 @@ use super::{
     kinds::{ID, Leaf, Right, Store},
     lab::{Graph, Lab, graph},
 };
-use crate::engine::{execute::Report, fault::Fault, input::After, ledger::Origin, plan::Act};
+use crate::engine::{execute::Report, fault::Fault, input::DependsOn, ledger::Origin, plan::Act};
 use serde_json::json;
 
 const PATH: &str = "leaf/store/kv~1/pw";
@@ -12,7 +12,7 @@ const PATH: &str = "leaf/store/kv~1/pw";
 /// A leaf in a store, and the right to the store.
 fn store_and_leaf() -> Graph {
     let right = Right { what: "read".into(), on: ID.of(&Store::key("kv")), level: 1 };
-    let leaf = Leaf { after: Some(After::of(&Right::key("read"))), ..Leaf::of("kv", "pw", "1") };
+    let leaf = Leaf { after: Some(DependsOn::of(&Right::key("read"))), ..Leaf::of("kv", "pw", "1") };
     graph().present(Store::key("kv"), &Store { name: "kv".into() }).present(Right::key("read"), &right).present(Leaf::key("pw"), &leaf)
 }
 

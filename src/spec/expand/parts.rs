@@ -6,7 +6,7 @@ use crate::{
         ArmId,
         id::{IDENTITY, VAULT},
     },
-    engine::{desired::Intent, fault::Fault, input::After, key::Key, resource::Kind},
+    engine::{desired::Intent, fault::Fault, input::DependsOn, key::Key, resource::Kind},
     resources::{
         azure_identity::{self, AzureIdentity},
         azure_identity_binding::{self, AzureIdentityBinding},
@@ -63,7 +63,7 @@ impl Expansion<'_> {
             name: name.clone(),
             resource_id: identity::ID.of(&identity),
             client_id: identity::CLIENT_ID.of(&identity),
-            within: After::of(&namespace),
+            within: DependsOn::of(&namespace),
         };
         self.add(&azure_identity, &kind, Intent::Present)?;
         let binding_name = bind.binding.clone().unwrap_or_else(|| format!("{name}-binding"));
@@ -74,9 +74,9 @@ impl Expansion<'_> {
             name: binding_name,
             selector: bind.selector.clone().unwrap_or_else(|| name.clone()),
             azure_identity: name,
-            within: After::of(&namespace),
-            identity: After::of(&azure_identity),
-            roles: vec![After::of(&operates), After::of(&contributes)],
+            within: DependsOn::of(&namespace),
+            identity: DependsOn::of(&azure_identity),
+            roles: vec![DependsOn::of(&operates), DependsOn::of(&contributes)],
         };
         self.add(&binding, &kind, Intent::Present)?;
         for key in [&namespace, &azure_identity, &binding] {
@@ -117,7 +117,7 @@ impl Expansion<'_> {
             objects,
             synced,
             selector,
-            within: After::of(&within),
+            within: DependsOn::of(&within),
         };
         self.add(&key, &kind, Intent::Present)?;
         self.in_cluster(&key, &target);

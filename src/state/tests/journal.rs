@@ -37,7 +37,7 @@ fn forget(n: usize) -> LedgerChange {
 
 async fn record(state: &State, changes: &[LedgerChange]) {
     for change in changes {
-        state.keeper().record(vec![change.clone()]).await.unwrap();
+        state.ledger_store().record(vec![change.clone()]).await.unwrap();
     }
 }
 
@@ -56,7 +56,7 @@ fn steps(begin: &Ledger, changes: &[LedgerChange]) -> Vec<Ledger> {
 async fn killed(path: &Path, changes: &[LedgerChange]) -> Vec<Ledger> {
     let begin = ledger(&[("shop", "identity/first")]);
     let state = open(path).unwrap();
-    state.settle_world(world("s1")).unwrap();
+    state.settle_account(world("s1")).unwrap();
     state.save(&begin).unwrap();
     record(&state, changes).await;
     steps(&begin, changes)
@@ -80,14 +80,14 @@ fn left(path: &Path) -> Vec<String> {
 async fn what_a_run_records_is_seen_at_once_and_is_in_the_file_at_its_end() {
     let (_room, path) = room();
     let state = open(&path).unwrap();
-    state.settle_world(world("s1")).unwrap();
+    state.settle_account(world("s1")).unwrap();
     let steps = steps(&Ledger::default(), &some_changes());
     for (change, after) in some_changes().into_iter().zip(&steps[1..]) {
-        state.keeper().record(vec![change]).await.unwrap();
+        state.ledger_store().record(vec![change]).await.unwrap();
         assert_eq!(State::peek(&path).unwrap(), (Some(world("s1")), after.clone()));
     }
     assert_eq!(json_of(&path)["entries"], json!([]), "the file waits");
-    state.keeper().finish().await.unwrap();
+    state.ledger_store().finish().await.unwrap();
     assert_eq!(left(&path), ["", ".bak"]);
     assert_eq!(fs::read(beside(&path, ".bak")).unwrap(), fs::read(&path).unwrap(), "a copy of an empty state would help nobody");
     assert_eq!(State::peek(&path).unwrap().1, *steps.last().unwrap());
@@ -96,11 +96,11 @@ async fn what_a_run_records_is_seen_at_once_and_is_in_the_file_at_its_end() {
     // a second run: the state of the first is the copy
     let before = fs::read(&path).unwrap();
     record(&state, &[put(numbered(7))]).await;
-    state.keeper().finish().await.unwrap();
+    state.ledger_store().finish().await.unwrap();
     assert_eq!(left(&path), ["", ".bak"]);
     assert_eq!(fs::read(beside(&path, ".bak")).unwrap(), before);
     assert_eq!(json_of(&path)["serial"], 3);
-    state.keeper().finish().await.unwrap();
+    state.ledger_store().finish().await.unwrap();
     assert_eq!(json_of(&path)["serial"], 3, "nothing new is nothing to write");
 }
 
@@ -124,7 +124,7 @@ async fn a_journal_cut_at_any_byte_is_the_state_after_some_of_its_changes() {
         assert!(left(&copy).iter().all(|name| ["", ".bak"].contains(&name.as_str())), "{:?}", left(&copy));
         // and it goes on
         record(&opened, &[put(numbered(9))]).await;
-        opened.keeper().finish().await.unwrap();
+        opened.ledger_store().finish().await.unwrap();
         let mut after = peeked;
         after.put(numbered(9));
         assert_eq!(State::peek(&copy).unwrap().1, after);
@@ -140,7 +140,7 @@ async fn a_kill_while_the_journal_goes_into_the_file_loses_nothing() {
     let before = fs::read(&path).unwrap();
     let (head, after) = load::load(&path).unwrap().state.unwrap();
     // the new file is staged, and not yet in place
-    let next = super::Head { serial: head.serial + 1, ..head };
+    let next = super::Header { serial: head.serial + 1, ..head };
     let staged = super::stage(&path, &next, &after).unwrap().keep().unwrap().1;
     fs::copy(&path, beside(&path, ".bak.next")).unwrap();
     assert_eq!(State::peek(&path).unwrap().1, *steps.last().unwrap());
@@ -276,7 +276,7 @@ async fn it_is_for_this_user_only_and_never_a_link() {
     let victim = room.path().join("victim");
     fs::write(&victim, "precious").unwrap();
     symlink(&victim, journal_of(&path)).unwrap();
-    assert!(state.keeper().record(vec![forget(1)]).await.is_err());
+    assert!(state.ledger_store().record(vec![forget(1)]).await.is_err());
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
     drop(state);
     fs::remove_file(journal_of(&path)).unwrap();
@@ -299,13 +299,13 @@ async fn each_change_costs_a_line_however_many_there_are() {
         let state = open(&path).unwrap();
         let changes: Vec<LedgerChange> = (0..n).map(|i| put(numbered(i))).collect();
         record(&state, &changes).await;
-        let counts = state.0.book().journal.as_ref().unwrap().counts;
+        let counts = state.0.content().journal.as_ref().unwrap().counts;
         let n = u64::try_from(n).unwrap();
         assert_eq!((counts.lines, counts.syncs), (n + 1, n + 1), "the first line, and one for each");
         assert_eq!(counts.bytes, fs::metadata(journal_of(&path)).unwrap().len());
         per_change.push(counts.bytes / n);
         assert_eq!(json_of(&path)["serial"], 1, "the file was not written meanwhile");
-        state.keeper().finish().await.unwrap();
+        state.ledger_store().finish().await.unwrap();
         assert_eq!(json_of(&path)["serial"], 2);
     }
     assert!(per_change[1] <= per_change[0], "bytes for each change: {per_change:?}");
@@ -315,12 +315,12 @@ async fn each_change_costs_a_line_however_many_there_are() {
 async fn changes_that_come_together_share_a_write() {
     let (_room, path) = room();
     let state = open(&path).unwrap();
-    let keeper = state.keeper();
-    let changes = (0..64).map(|i| keeper.record(vec![put(numbered(i))]));
+    let ledger_store = state.ledger_store();
+    let changes = (0..64).map(|i| ledger_store.record(vec![put(numbered(i))]));
     assert!(futures::future::join_all(changes).await.iter().all(Result::is_ok));
-    let counts = state.0.book().journal.as_ref().unwrap().counts;
+    let counts = state.0.content().journal.as_ref().unwrap().counts;
     assert_eq!(counts.lines, 2, "all came before the first was written");
-    keeper.finish().await.unwrap();
+    ledger_store.finish().await.unwrap();
     assert_eq!(State::peek(&path).unwrap().1, (0..64).map(numbered).collect());
 }
 
@@ -328,13 +328,13 @@ async fn changes_that_come_together_share_a_write() {
 async fn after_a_failed_write_nothing_more_is_recorded() {
     let (room, path) = room();
     let state = open(&path).unwrap();
-    let keeper = state.keeper();
+    let ledger_store = state.ledger_store();
     fs::create_dir(journal_of(&path)).unwrap();
-    let why = keeper.record(vec![put(numbered(1))]).await.unwrap_err();
+    let why = ledger_store.record(vec![put(numbered(1))]).await.unwrap_err();
     assert!(why.contains("podid.state.json.journal"), "{why}");
     fs::remove_dir(journal_of(&path)).unwrap();
-    assert_eq!(keeper.record(vec![put(numbered(2))]).await.unwrap_err(), why);
-    drop((keeper, state));
+    assert_eq!(ledger_store.record(vec![put(numbered(2))]).await.unwrap_err(), why);
+    drop((ledger_store, state));
     assert!(open(&path).unwrap().ledger().is_empty());
     drop(room);
 }
@@ -345,10 +345,10 @@ async fn records_where_a_parent_asks_for_it() {
     let Ok(path) = std::env::var("PODID_TEST_RECORDS") else { return };
     let state = open(Path::new(&path)).unwrap();
     for n in 0.. {
-        state.keeper().record(vec![put(numbered(n))]).await.unwrap();
+        state.ledger_store().record(vec![put(numbered(n))]).await.unwrap();
         println!("recorded {n} end");
         if n % 40 == 39 {
-            state.keeper().finish().await.unwrap();
+            state.ledger_store().finish().await.unwrap();
         }
     }
 }

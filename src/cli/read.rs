@@ -4,7 +4,7 @@ use crate::spec::reference::{NameOrId, Principal, Scope};
 
 /// Names may be full ids; a group of None is taken from spec and state.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Look {
+pub enum ReadCommand {
     Identity {
         name: NameOrId,
         group: Option<String>,

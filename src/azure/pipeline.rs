@@ -6,7 +6,7 @@ use super::{
     deadline::Deadline,
     failures,
     http::FirstConnectGate,
-    limits::{self, Kind},
+    limits::{self, BodyKind},
 };
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use bytes::{Bytes, BytesMut};
@@ -17,9 +17,9 @@ use std::{
 };
 use url::Url;
 
-pub struct Wire {
+pub struct HttpPipeline {
     client: reqwest::Client,
-    doors: Mutex<HashMap<String, Arc<FirstConnectGate>>>,
+    gates: Mutex<HashMap<String, Arc<FirstConnectGate>>>,
     /// Of a single request.
     limit: Duration,
     /// Of all tries of one request together.
@@ -27,16 +27,16 @@ pub struct Wire {
 }
 
 /// A request, ready to be sent more than once. Not `Debug`: its headers hold tokens and its body may hold a secret.
-pub struct Ask {
+pub struct HttpRequest {
     pub method: Method,
     pub url: Url,
     pub headers: HeaderMap,
     pub body: Bytes,
     /// What a success is, and so how large it may be.
-    pub kind: Kind,
+    pub kind: BodyKind,
 }
 
-impl Ask {
+impl HttpRequest {
     /// For a page of the list that is being read, or for an object.
     pub fn new(method: Method, url: Url) -> Self {
         Self { method, url, headers: HeaderMap::new(), body: Bytes::new(), kind: limits::kind() }
@@ -44,7 +44,7 @@ impl Ask {
 
     /// For a token, or for what leads to one.
     pub fn for_token(method: Method, url: Url) -> Self {
-        Self { kind: Kind::Token, ..Self::new(method, url) }
+        Self { kind: BodyKind::Token, ..Self::new(method, url) }
     }
 
     /// Whether the request goes to this host, encrypted, at the usual port. Whatever a link says beside that, a token does not go along.
@@ -68,13 +68,13 @@ impl Ask {
 }
 
 /// Any answer at all. Not `Debug`, as its body may hold a secret.
-pub struct Answer {
+pub struct HttpResponse {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
 
-impl Answer {
+impl HttpResponse {
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -87,13 +87,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const FAILING: Duration = Duration::from_secs(60);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 
-impl Wire {
+impl HttpPipeline {
     pub fn new(client: reqwest::Client, limit: Duration, budget: Duration) -> Self {
-        Self { client, doors: Mutex::default(), limit, budget }
+        Self { client, gates: Mutex::default(), limit, budget }
     }
 
     /// The answer, whatever its status, after the tries that it deserved.
-    pub async fn send(&self, mut ask: Ask) -> Result<Answer> {
+    pub async fn send(&self, mut ask: HttpRequest) -> Result<HttpResponse> {
         if ask.url.as_str().len() > limits::LONGEST_ADDRESS {
             return Err(Error::Protocol(format!("{}: a link of {} bytes", ask.host(), ask.url.as_str().len())));
         }
@@ -115,21 +115,21 @@ impl Wire {
                     429 => (failures::retry_after(&answer.headers), self.budget),
                     503 => (failures::retry_after(&answer.headers), FAILING),
                     408 | 500 | 502 | 504 => (None, FAILING),
-                    _ => return tried.map_err(|silence| silence.error),
+                    _ => return tried.map_err(|failure| failure.error),
                 },
-                Err(silence) if silence.refused && !refused_before => {
+                Err(failure) if failure.refused && !refused_before => {
                     refused_before = true;
                     (None, self.budget)
                 }
-                Err(silence) if silence.broken => (None, FAILING),
-                Err(_) => return tried.map_err(|silence| silence.error),
+                Err(failure) if failure.broken => (None, FAILING),
+                Err(_) => return tried.map_err(|failure| failure.error),
             };
             let pause = pause(nth, after);
             // the throttled are bounded by time alone: how often they are sent back depends on how many they are
             let throttled = matches!(&tried, Ok(answer) if answer.status == 429);
             let late = started.elapsed().saturating_add(pause) > budget || deadline.comes_within(pause);
             if (nth >= TRIES && !throttled) || late {
-                return tried.map_err(|silence| silence.error);
+                return tried.map_err(|failure| failure.error);
             }
             tracing::debug!(host = ask.host(), pause_ms = pause.as_millis() as u64, "trying again");
             tokio::time::sleep(pause).await;
@@ -137,10 +137,10 @@ impl Wire {
         Err(Error::Protocol("no try was made".to_owned()))
     }
 
-    async fn once(&self, ask: &Ask) -> std::result::Result<Answer, failures::TransportError> {
-        let door = {
-            let mut doors = self.doors.lock().unwrap_or_else(|poison| poison.into_inner());
-            doors.entry(ask.url.authority().to_owned()).or_default().clone()
+    async fn once(&self, ask: &HttpRequest) -> std::result::Result<HttpResponse, failures::TransportError> {
+        let gate = {
+            let mut gates = self.gates.lock().unwrap_or_else(|poison| poison.into_inner());
+            gates.entry(ask.url.authority().to_owned()).or_default().clone()
         };
         let mut request = reqwest::Request::new(ask.method.clone(), ask.url.clone());
         *request.headers_mut() = ask.headers.clone();
@@ -148,13 +148,13 @@ impl Wire {
             *request.body_mut() = Some(ask.body.clone().into());
         }
         let started = Instant::now();
-        let answered = door
+        let answered = gate
             .through(async {
                 let response = self.client.execute(request).await?;
                 let (status, headers) = (response.status().as_u16(), response.headers().clone());
-                let kind = if response.status().is_success() { ask.kind } else { Kind::Refusal };
+                let kind = if response.status().is_success() { ask.kind } else { BodyKind::Refusal };
                 let body = body(response, kind.most()).await?;
-                Ok((Answer { status, headers, body: body.clone().unwrap_or_default() }, kind, body.is_some()))
+                Ok((HttpResponse { status, headers, body: body.clone().unwrap_or_default() }, kind, body.is_some()))
             })
             .await;
         let ms = started.elapsed().as_millis() as u64;
@@ -169,9 +169,9 @@ impl Wire {
                 if whole { Ok(answer) } else { Err(failures::TransportError::of(kind.too_large(ask.host()))) }
             }
             Err(error) => {
-                let silence = failures::silence(ask.host(), &error, self.limit);
-                tracing::debug!(method = %ask.method, host = ask.host(), path = ask.url.path(), ms, error = %silence.error, "no answer");
-                Err(silence)
+                let failure = failures::transport_error(ask.host(), &error, self.limit);
+                tracing::debug!(method = %ask.method, host = ask.host(), path = ask.url.path(), ms, error = %failure.error, "no answer");
+                Err(failure)
             }
         }
     }
