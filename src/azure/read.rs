@@ -2,8 +2,8 @@
 
 use super::{
     ArmId, Caller, Cluster, Core, DeletedSecret, DeletedVault, DirectoryObject, Group, Identity, PolicyEntry, Result, RoleAssignment,
-    RoleDefinition, Secret, SecretInfo, ServicePrincipal, Vault, cache::RequestCache, clusters, deadline, directory, groups, identities, roles,
-    vaults,
+    RoleDefinition, Secret, SecretInfo, ServicePrincipal, Vault, cache::RequestCache, clusters, deadline, directory, groups, identities,
+    roles, vaults,
 };
 use std::{collections::HashMap, sync::Arc};
 
