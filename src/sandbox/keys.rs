@@ -89,7 +89,7 @@ impl AccountKey {
     }
 }
 
-impl kube::Keys for AccountKey {
+impl kube::TokenKeys for AccountKey {
     fn signing(&self) -> Result<Arc<Key>, String> {
         let mut held = self.key.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = &*held {
@@ -107,7 +107,7 @@ impl kube::Keys for AccountKey {
 
 #[cfg(test)]
 mod tests {
-    use super::kube::Keys as _;
+    use super::kube::TokenKeys as _;
     use super::*;
 
     #[test]

@@ -78,7 +78,7 @@ pub struct Rules {
     /// Signs the tokens of this sandbox.
     pub token_key: Vec<u8>,
     /// Where the key is that the sandbox's clusters sign service account tokens with.
-    pub account_keys: Arc<dyn crate::kube::Keys>,
+    pub account_keys: Arc<dyn crate::kube::TokenKeys>,
     /// The keys of those that others stand in for.
     pub issuers: Arc<issuers::Issuers>,
     /// For `listClusterUserCredential`.

@@ -2,9 +2,10 @@
 //! token volume, tolerations, the node, Pod Security). Knows the store; writes nothing.
 
 use super::call::Call;
+use super::facts::Facts;
 use super::status::{Outcome, Refusal};
 use super::store::{Store, now};
-use super::{Facts, allocate, security};
+use super::{allocate, security};
 use serde_json::{Value, json};
 
 /// The namespace must be there and must not be going.

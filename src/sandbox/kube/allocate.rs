@@ -1,8 +1,8 @@
 //! What the server gives new objects of some kinds because only it can know: addresses and ports of services, the selector of a job, the
 //! protection of a claim (kubernetes, `pkg/registry/*/strategy.go`). Knows the store; writes nothing.
 
-use super::Facts;
 use super::call::Call;
+use super::facts::Facts;
 use super::status::{Cause, Outcome, Refusal};
 use super::store::{Store, key};
 use serde_json::{Value, json};

@@ -1,12 +1,14 @@
 //! Server-side apply: a configuration laid over what is there, by its fields' owners. Knows the store; knows nothing of HTTP but bodies.
 
 use super::call::{Call, Reply, parse};
-use super::change::change;
-use super::managed::{self, Owners, Writer};
+use super::facts::Facts;
+use super::lookup::{existing, place, same_name};
+use super::managed::{self, FieldManager, Owners};
 use super::status::{Outcome, Refusal};
 use super::store::{Store, meta, now};
-use super::write::{clean, existing, insert, place, same_name};
-use super::{Facts, fault, prepare, zero};
+use super::update::update;
+use super::write::{clean, insert};
+use super::{fault, prepare, zero};
 use serde_json::{Value, json};
 
 pub fn applied(store: &mut Store, facts: &Facts, call: &Call, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Reply> {
@@ -41,10 +43,10 @@ pub fn applied(store: &mut Store, facts: &Facts, call: &Call, body: &[u8], warni
 }
 
 /// What becomes of an object, and whose fields they are then.
-pub type Laid = (Value, Owners);
+pub type Merged = (Value, Owners);
 
 /// The configuration laid over an object that is there. `sent`: as the client wrote it.
-pub fn laid(call: &Call, old: &Value, config: &Value, sent: &Value) -> Outcome<Laid> {
+pub fn laid(call: &Call, old: &Value, config: &Value, sent: &Value) -> Outcome<Merged> {
     let r = &call.resource;
     let (now, version) = (now(), r.api_version());
     let writer = call.signature(&version, &now);
@@ -60,10 +62,10 @@ pub fn laid(call: &Call, old: &Value, config: &Value, sent: &Value) -> Outcome<L
     Ok((new, owners))
 }
 
-pub fn finish(store: &mut Store, call: &Call, old: &Value, laid: Laid, warnings: &mut Vec<String>) -> Outcome<Value> {
+pub fn finish(store: &mut Store, call: &Call, old: &Value, laid: Merged, warnings: &mut Vec<String>) -> Outcome<Value> {
     let (mut new, owners) = laid;
     prepare::decode(call, &mut new, warnings)?;
-    change(store, call, old, new, Some(owners), warnings)
+    update(store, call, old, new, Some(owners), warnings)
 }
 
 fn apply_new(
@@ -71,7 +73,7 @@ fn apply_new(
     facts: &Facts,
     call: &Call,
     config: Value,
-    writer: &Writer<'_>,
+    writer: &FieldManager<'_>,
     warnings: &mut Vec<String>,
 ) -> Outcome<Reply> {
     let r = call.resource.clone();

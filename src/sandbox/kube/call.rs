@@ -1,9 +1,9 @@
 //! One request as the API server understands it: what it is about, and its options, checked. Knows no store.
 
-use super::auth::User;
-use super::managed::Writer;
+use super::managed::FieldManager;
 use super::resource::Resource;
 use super::status::{Cause, Outcome, Refusal};
+use super::user::User;
 use crate::{http::Request, measure, yaml};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -89,7 +89,7 @@ impl Call {
             }
         };
         if !causes.is_empty() {
-            return Err(nameless(Refusal::invalid("meta.k8s.io", options, "", &causes)));
+            return Err(Refusal::invalid("meta.k8s.io", options, "", &causes).nameless());
         }
         // Without a name of its own a writer is called by what its User-Agent begins with.
         let agent = request.header("user-agent").unwrap_or("unknown").split('/').next().unwrap_or_default();
@@ -109,8 +109,8 @@ impl Call {
     }
 
     /// Who writes now, for managedFields.
-    pub fn signature<'a>(&'a self, version: &'a str, now: &'a str) -> Writer<'a> {
-        Writer { name: &self.writer, version, subresource: &self.sub, now, ignored: self.ignored() }
+    pub fn signature<'a>(&'a self, version: &'a str, now: &'a str) -> FieldManager<'a> {
+        FieldManager { name: &self.writer, version, subresource: &self.sub, now, ignored: self.ignored() }
     }
 
     /// Fields that this endpoint does not write.
@@ -126,16 +126,6 @@ impl Call {
         let r = &self.resource;
         Refusal::bad_request(format!("{} in version {} cannot be handled as a {}: {why}", r.kind, json!(r.version), r.kind))
     }
-}
-
-/// The server leaves an empty name out of the details.
-pub fn nameless(mut refusal: Refusal) -> Refusal {
-    if refusal.details["name"] == ""
-        && let Some(details) = refusal.details.as_object_mut()
-    {
-        details.shift_remove("name");
-    }
-    refusal
 }
 
 /// What Go's decoder says of nested values; it takes more of them.

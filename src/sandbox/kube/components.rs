@@ -1,9 +1,10 @@
 //! The components of a lab, as their charts install them into `kube-system`: AAD Pod Identity (chart 4.1.18, standard mode) and the Secrets
 //! Store CSI driver with the Azure provider (chart 1.8.2, release `csi`). Objects only; other programs play what they do.
 
-use super::seed::{bind, cluster_role, put};
+use super::facts::Facts;
+use super::install::{bind, cluster_role, put};
 use super::store::{Store, now};
-use super::{Facts, controllers, prepare};
+use super::{controllers, prepare};
 use serde_json::{Value, json};
 
 const NAMESPACE: &str = "kube-system";

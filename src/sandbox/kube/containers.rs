@@ -2,9 +2,9 @@
 //! after all that the API server itself would refuse. Knows the store.
 
 use super::call::{Call, Reply};
+use super::lookup;
 use super::status::{Outcome, Refusal};
 use super::store::Store;
-use super::write;
 use crate::http::Request;
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ pub fn asks(call: &Call) -> bool {
 }
 
 pub fn refuse(store: &Store, call: &Call, request: &Request) -> Outcome<Reply> {
-    let pod = write::existing(store, call)?;
+    let pod = lookup::existing(store, call)?;
     let name = &call.name;
     let all: Vec<&str> = ["containers", "initContainers"]
         .iter()

@@ -3,10 +3,12 @@
 //! `namespaces` furnished and emptied · `garbage` owners and what they own · `pods` scheduler and the end of pods · `deployments` (with `rollout`,
 //! `progress`, `revisions`) and `replicas` workloads · `hand` how all of them write · `events` what they say of it.
 
+mod conditions;
+mod controller_client;
+mod deployment_sets;
 mod deployments;
 mod events;
 mod garbage;
-mod hand;
 mod namespaces;
 mod pods;
 mod progress;
@@ -14,17 +16,15 @@ mod replicas;
 mod revisions;
 mod rollout;
 
-pub use hand::Memory;
-pub use namespaces::furnish;
+pub use controller_client::RetryState;
 pub use pods::bind;
 pub use revisions::hash;
 
-use super::Facts;
-use super::erase::finished;
-use super::store::{Store, now, parts};
+use super::facts::Facts;
+use super::namespace_defaults;
+use super::store::Store;
 use crate::attempt::attempt;
-use hand::Hand;
-use serde_json::{Value, json};
+use controller_client::ControllerClient;
 use std::time::Duration;
 
 /// Workloads follow each other's writes this often in one round.
@@ -32,73 +32,45 @@ const TURNS: usize = 12;
 
 /// When controllers want to look again.
 #[derive(Debug, PartialEq)]
-pub enum Next {
+pub enum NextRound {
     /// Something changed just now.
-    AtOnce,
+    Now,
     /// If nothing changes before.
-    In(Duration),
+    After(Duration),
     OnChange,
 }
 
-/// Stores an object that no client made.
-pub fn add(store: &mut Store, facts: &Facts, at: &str, mut object: Value) -> Value {
-    let (_, namespace, name) = parts(at);
-    let (namespace, name) = (namespace.to_owned(), name.to_owned());
-    if !object["metadata"].is_object() {
-        object["metadata"] = json!({});
-    }
-    object["metadata"]["name"] = json!(name);
-    if !namespace.is_empty() {
-        object["metadata"]["namespace"] = json!(namespace);
-    }
-    object["metadata"]["uid"] = json!(store.uid(&facts.uid_seed, at));
-    object["metadata"]["creationTimestamp"] = json!(now());
-    store.put(at, object)
-}
-
 /// One round of all controllers.
-pub fn settle(store: &mut Store, facts: &Facts, memory: &mut Memory) -> Next {
+pub fn reconcile(store: &mut Store, facts: &Facts, retries: &mut RetryState) -> NextRound {
     let before = store.state.version;
-    memory.begin();
+    retries.begin();
     // one that fails is undone and keeps none of the others from its work
-    let mut alone = |work: &dyn Fn(&mut Store)| {
+    let mut isolated = |work: &dyn Fn(&mut Store)| {
         let _ = attempt(store, work);
     };
-    alone(&pods::end);
-    alone(&namespaces::empty);
-    alone(&namespaces::empty_crds);
-    alone(&garbage::collect);
-    alone(&|store| namespaces::furnish_all(store, facts));
-    let mut hand = Hand { store, facts, memory };
+    isolated(&pods::finish_deleted);
+    isolated(&namespaces::empty);
+    isolated(&namespaces::empty_crds);
+    isolated(&garbage::collect);
+    isolated(&|store| namespace_defaults::create_in_all(store, facts));
+    let mut client = ControllerClient { store, facts, retries };
     for _ in 0..TURNS {
-        let version = hand.store.state.version;
-        deployments::settle(&mut hand);
-        replicas::settle(&mut hand);
-        pods::schedule(&mut hand);
-        if hand.store.state.version == version {
+        let version = client.store.state.version;
+        deployments::reconcile(&mut client);
+        replicas::reconcile(&mut client);
+        pods::schedule(&mut client);
+        if client.store.state.version == version {
             break;
         }
     }
-    events::expire(&mut hand);
-    if hand.store.state.version != before {
-        return Next::AtOnce;
+    events::delete_expired(&mut client);
+    if client.store.state.version != before {
+        return NextRound::Now;
     }
-    hand.memory.wake().map_or(Next::OnChange, Next::In)
+    client.retries.next_run().map_or(NextRound::OnChange, NextRound::After)
 }
 
 /// Something waits for its end.
 pub fn pending(store: &Store) -> bool {
     store.state.objects.values().any(|o| !o["metadata"]["deletionTimestamp"].is_null())
-}
-
-/// Marks an object deleted, or takes it away.
-fn delete(store: &mut Store, at: &str) {
-    let Some(mut object) = store.get(at).cloned() else { return };
-    if finished(&object) {
-        store.remove(at);
-    } else if object["metadata"]["deletionTimestamp"].is_null() {
-        object["metadata"]["deletionTimestamp"] = json!(now());
-        object["metadata"]["deletionGracePeriodSeconds"] = json!(0);
-        store.put(at, object);
-    }
 }

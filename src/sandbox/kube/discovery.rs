@@ -1,7 +1,7 @@
 //! Which groups, versions and kinds there are, in the two forms that clients ask for: lists (old) and one aggregated document
 //! (apidiscovery.k8s.io v2 and v2beta1). Knows the catalog only.
 
-use super::Facts;
+use super::facts::Facts;
 use super::resource::{Catalog, Resource, group_version};
 use crate::http::{Request, Response};
 use base64::Engine as _;

@@ -1,8 +1,8 @@
 //! What is wrong with an applied configuration, in the words of structured-merge-diff (`typed/validate.go`). Knows types, no owners.
 
 use super::fields::show_element;
-use super::schema::{Keyed, Scalar, Shape, Type};
-use super::typed::{element, keyed};
+use super::schema::{ListType, Scalar, Shape, Type};
+use super::typed::{element, list_type};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -47,10 +47,10 @@ pub fn of(ty: &Type, value: &Value) -> Option<String> {
                 let Some(all) = value.as_array() else { return wrong("list") };
                 let mut seen = BTreeSet::new();
                 for (i, item) in all.iter().enumerate() {
-                    let at = if keyed(list) {
+                    let at = if list_type(list) {
                         let Some(element) = element(list, item) else {
-                            let keys = match &list.keyed {
-                                Keyed::By(keys) => keys.iter().map(|k| format!("\"{k}\"")).collect::<Vec<_>>().join(" "),
+                            let keys = match &list.list_type {
+                                ListType::Map(keys) => keys.iter().map(|k| format!("\"{k}\"")).collect::<Vec<_>>().join(" "),
                                 _ => String::new(),
                             };
                             return Some(format!(

@@ -115,7 +115,7 @@ pub fn without(object: &Value) -> Value {
 
 /// Who writes now.
 #[derive(Clone, Debug)]
-pub struct Writer<'a> {
+pub struct FieldManager<'a> {
     pub name: &'a str,
     pub version: &'a str,
     pub subresource: &'a str,
@@ -143,7 +143,7 @@ fn ignore(set: &mut Set, ignored: &[&str]) {
 }
 
 /// After a create, update or patch: the writer owns what changed, others lose it.
-pub fn updated(ty: &Type, old: &Value, new: &Value, owners: Owners, writer: &Writer<'_>) -> Owners {
+pub fn updated(ty: &Type, old: &Value, new: &Value, owners: Owners, writer: &FieldManager<'_>) -> Owners {
     let diff = typed::compare(ty, &without(old), &without(new));
     let (mut touched, mut removed) = (diff.modified.union(&diff.added), diff.removed);
     ignore(&mut touched, writer.ignored);
@@ -251,14 +251,14 @@ pub fn applied(
     zero: &Value,
     live: &Value,
     config: &Value,
-    writer: &Writer<'_>,
+    writer: &FieldManager<'_>,
     force: bool,
 ) -> Result<(Value, Owners), Conflicts> {
     let mut owned;
     let mut live = live;
     if live["metadata"]["uid"].is_string() && of(live).is_empty() {
         // Of an object that nobody was written down for, all fields get one owner at the first apply.
-        let before = Writer { name: "before-first-apply", ..writer.clone() };
+        let before = FieldManager { name: "before-first-apply", ..writer.clone() };
         owned = live.clone();
         let owners = updated(ty, zero, live, Owners::new(), &before);
         write(&mut owned, owners);
@@ -275,7 +275,7 @@ pub fn applied(
     }
 }
 
-fn attempt(ty: &Type, live: &Value, config: &Value, writer: &Writer<'_>, force: bool) -> Result<(Value, Owners), Conflicts> {
+fn attempt(ty: &Type, live: &Value, config: &Value, writer: &FieldManager<'_>, force: bool) -> Result<(Value, Owners), Conflicts> {
     let mut owners = of(live);
     let live = without(live);
     let merged = typed::merge(ty, &live, config);

@@ -8,6 +8,10 @@ use serde_json::{Value, json};
 
 /// All annotations of an object together, bytes.
 const MOST_ANNOTATIONS: usize = 256 * 1024;
+/// The metadata fields that only the server writes.
+pub const SERVER_FIELDS: [&str; 7] =
+    ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "namespace", "selfLink"];
+
 const STANDARD: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
 
 /// Of a whole object. `core`: finalizers without a domain are refused, as built-in kinds do.

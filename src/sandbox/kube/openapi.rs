@@ -1,12 +1,14 @@
 //! The OpenAPI documents: v3 per group and version, v2 in one. kubectl looks for operations in them (does a kind take `fieldValidation`?), and for
 //! the schemas that it merges and explains by. Knows the catalog and the types.
 
+mod actions;
 mod schemas;
 mod v2;
 mod wire;
 
 use super::resource::{Catalog, Resource};
 use crate::http::{Body, Request, Response};
+use actions::{MANY, ONE, acts, path};
 use schemas::{component, served};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -44,27 +46,6 @@ fn documents(catalog: &Catalog) -> BTreeMap<String, (String, String)> {
         }
     }
     out
-}
-
-/// Where objects of a kind are listed and made; one object is at `/{name}` behind it.
-fn path(r: &Resource) -> String {
-    let base = if r.group.is_empty() { format!("/api/{}", r.version) } else { format!("/apis/{}/{}", r.group, r.version) };
-    let scope = if r.namespaced { "/namespaces/{namespace}" } else { "" };
-    format!("{base}{scope}/{}", r.plural)
-}
-
-/// Method and `x-kubernetes-action`.
-const MANY: [(&str, &str); 2] = [("get", "list"), ("post", "post")];
-const ONE: [(&str, &str); 4] = [("get", "get"), ("put", "put"), ("patch", "patch"), ("delete", "delete")];
-
-/// Whether a kind has that action.
-fn acts(r: &Resource, action: &str) -> bool {
-    let verb = match action {
-        "post" => "create",
-        "put" => "update",
-        other => other,
-    };
-    r.verbs.contains(&verb)
 }
 
 fn document(catalog: &Catalog, group: &str, version: &str) -> Value {

@@ -1,7 +1,6 @@
 //! What lists and watches may be asked for, and in which form: the checks that come before them (apimachinery,
 //! `apis/meta/internalversion/validation`; apiserver, `endpoints/handlers/negotiation`). Knows no store.
 
-use super::call::nameless;
 use super::status::{Cause, Outcome, Refusal};
 use crate::http::Request;
 use serde_json::json;
@@ -47,7 +46,7 @@ pub fn list(request: &Request, watching: bool) -> Outcome<()> {
         let allowed: Vec<String> = allowed.iter().map(|a| (*a).to_owned()).collect();
         causes.push(Cause::unsupported(MATCH, &json!(other), &allowed));
     }
-    if causes.is_empty() { Ok(()) } else { Err(nameless(Refusal::invalid("meta.k8s.io", "ListOptions", "", &causes))) }
+    if causes.is_empty() { Ok(()) } else { Err(Refusal::invalid("meta.k8s.io", "ListOptions", "", &causes).nameless()) }
 }
 
 /// A body that can be read here.

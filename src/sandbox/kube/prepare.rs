@@ -223,7 +223,7 @@ pub fn refuse(resource: &Resource, object: &Value, causes: &[Cause]) -> Outcome<
         return Ok(());
     }
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    Err(super::call::nameless(Refusal::invalid(&resource.group, &resource.kind, name, causes)))
+    Err(Refusal::invalid(&resource.group, &resource.kind, name, causes).nameless())
 }
 
 /// Refuses what etcd would not take (its `--max-request-bytes`), and what is nested so deep that the world's file could not be read again.

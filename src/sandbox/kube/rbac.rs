@@ -1,13 +1,13 @@
 //! May a user do this? Roles and bindings as the RBAC authorizer reads them (kubernetes, `plugin/pkg/auth/authorizer/rbac`).
 
-use super::auth::User;
 use super::status::{About, Refusal};
 use super::store::Store;
+use super::user::User;
 use serde_json::Value;
 
 /// What is to be done.
 #[derive(Clone, Debug, Default)]
-pub struct Deed {
+pub struct Attributes {
     pub verb: String,
     pub group: String,
     /// Empty: a path, not a resource.
@@ -19,7 +19,7 @@ pub struct Deed {
     pub path: String,
 }
 
-impl Deed {
+impl Attributes {
     fn resource_path(&self) -> String {
         if self.subresource.is_empty() { self.resource.clone() } else { format!("{}/{}", self.resource, self.subresource) }
     }
@@ -37,11 +37,11 @@ impl Deed {
     }
 }
 
-pub fn allows(store: &Store, user: &User, deed: &Deed) -> bool {
+pub fn allows(store: &Store, user: &User, attributes: &Attributes) -> bool {
     if user.groups.iter().any(|g| g == "system:masters") {
         return true;
     }
-    rules(store, user, &deed.namespace).iter().any(|rule| covers(rule, deed))
+    rules(store, user, &attributes.namespace).iter().any(|rule| covers(rule, attributes))
 }
 
 /// All rules that hold for a user in a namespace (empty: cluster-wide).
@@ -80,21 +80,22 @@ fn is(subject: &Value, user: &User, at: &str) -> bool {
     }
 }
 
-fn covers(rule: &Value, deed: &Deed) -> bool {
+fn covers(rule: &Value, attributes: &Attributes) -> bool {
     let has = |list: &str, wanted: &str| {
         rule[list].as_array().is_some_and(|all| all.iter().filter_map(Value::as_str).any(|one| one == "*" || one == wanted))
     };
-    if deed.resource.is_empty() {
+    if attributes.resource.is_empty() {
         let paths = rule["nonResourceURLs"].as_array().cloned().unwrap_or_default();
-        let fits = |path: &str| path == deed.path || path.strip_suffix('*').is_some_and(|start| deed.path.starts_with(start));
-        return has("verbs", &deed.verb) && paths.iter().filter_map(Value::as_str).any(fits);
+        let fits = |path: &str| path == attributes.path || path.strip_suffix('*').is_some_and(|start| attributes.path.starts_with(start));
+        return has("verbs", &attributes.verb) && paths.iter().filter_map(Value::as_str).any(fits);
     }
-    let resource = deed.resource_path();
-    let any_sub = format!("*/{}", deed.subresource);
-    let named = rule["resourceNames"].as_array().is_none_or(|names| names.is_empty() || names.iter().any(|n| *n == deed.name.as_str()));
-    has("verbs", &deed.verb)
-        && has("apiGroups", &deed.group)
-        && (has("resources", &resource) || (!deed.subresource.is_empty() && has("resources", &any_sub)))
+    let resource = attributes.resource_path();
+    let any_sub = format!("*/{}", attributes.subresource);
+    let named =
+        rule["resourceNames"].as_array().is_none_or(|names| names.is_empty() || names.iter().any(|n| *n == attributes.name.as_str()));
+    has("verbs", &attributes.verb)
+        && has("apiGroups", &attributes.group)
+        && (has("resources", &resource) || (!attributes.subresource.is_empty() && has("resources", &any_sub)))
         && named
 }
 
@@ -115,18 +116,18 @@ mod tests {
             json!({"metadata": {}, "roleRef": {"kind": "Role", "name": "r"}, "subjects": [{"kind": "ServiceAccount", "name": "s"}]});
         store.put("rolebindings.rbac.authorization.k8s.io/a/b", binding);
         let user = User { name: "system:serviceaccount:a:s".into(), uid: String::new(), groups: Vec::new(), extra: Value::Null };
-        let deed = |verb: &str, namespace: &str| Deed {
+        let attributes = |verb: &str, namespace: &str| Attributes {
             verb: verb.into(),
             resource: "pods".into(),
             name: "p".into(),
             namespace: namespace.into(),
-            ..Deed::default()
+            ..Attributes::default()
         };
-        assert!(allows(&store, &user, &deed("get", "a")));
-        assert!(!allows(&store, &user, &deed("list", "a")));
-        assert!(!allows(&store, &user, &deed("get", "b")));
+        assert!(allows(&store, &user, &attributes("get", "a")));
+        assert!(!allows(&store, &user, &attributes("list", "a")));
+        assert!(!allows(&store, &user, &attributes("get", "b")));
         assert_eq!(
-            deed("get", "b").refusal(&user).message,
+            attributes("get", "b").refusal(&user).message,
             "pods \"p\" is forbidden: User \"system:serviceaccount:a:s\" cannot get resource \"pods\" in API group \"\" in the namespace \"b\""
         );
     }

@@ -1,10 +1,11 @@
 //! Questions that are posted: who am I, may I, whose token is this. Nothing is stored.
 
-use super::Facts;
-use super::auth::{self, User};
-use super::rbac::{self, Deed};
+use super::authentication;
+use super::facts::Facts;
+use super::rbac::{self, Attributes};
 use super::status::Cause;
 use super::store::{Store, now};
+use super::user::User;
 use serde_json::{Value, json};
 
 /// Answers a review; `kind` as in the catalog.
@@ -38,7 +39,7 @@ pub fn answer(store: &Store, facts: &Facts, user: &User, kind: &str, mut review:
                 audiences.push(facts.issuer.clone());
             }
             let token = review["spec"]["token"].as_str().unwrap_or_default();
-            match auth::of_token(store, facts, token, &audiences) {
+            match authentication::of_token(store, facts, token, &audiences) {
                 Some((found, spoken)) => json!({"authenticated": true, "user": found.json(), "audiences": spoken}),
                 None => json!({"user": {}, "error": "[invalid bearer token, unknown]"}),
             }
@@ -62,8 +63,8 @@ pub fn causes(review: &Value) -> Vec<Cause> {
 fn access(store: &Store, user: &User, spec: &Value) -> Value {
     let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
     let resource = &spec["resourceAttributes"];
-    let deed = if resource.is_object() {
-        Deed {
+    let attributes = if resource.is_object() {
+        Attributes {
             verb: text(resource, "verb"),
             group: text(resource, "group"),
             resource: text(resource, "resource"),
@@ -74,9 +75,9 @@ fn access(store: &Store, user: &User, spec: &Value) -> Value {
         }
     } else {
         let other = &spec["nonResourceAttributes"];
-        Deed { verb: text(other, "verb"), path: text(other, "path"), ..Deed::default() }
+        Attributes { verb: text(other, "verb"), path: text(other, "path"), ..Attributes::default() }
     };
-    json!({"allowed": rbac::allows(store, user, &deed)})
+    json!({"allowed": rbac::allows(store, user, &attributes)})
 }
 
 fn rules(store: &Store, user: &User, namespace: &str) -> Value {

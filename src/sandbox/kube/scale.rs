@@ -2,10 +2,11 @@
 //! (kubernetes, `pkg/registry/apps/deployment/storage`; of a CRD: the paths that it names). Knows the store through `write`.
 
 use super::call::{Call, Reply};
+use super::label_selector::to_text;
 use super::resource::Resource;
 use super::status::{Cause, Outcome, Refusal};
 use super::store::Store;
-use super::{apply, change, patch, write};
+use super::{apply, lookup, patch, update};
 use serde_json::{Value, json};
 
 /// Where a kind keeps its replicas, those that are, and its selector, as JSON pointers.
@@ -30,43 +31,18 @@ fn of(resource: &Resource, object: &Value) -> Value {
     }
     let mut status = json!({"replicas": object.pointer(&there).cloned().unwrap_or(json!(0))});
     if let Some(selector) = selector.and_then(|path| object.pointer(&path)) {
-        status["selector"] = json!(selector.as_str().map_or_else(|| shown(selector), str::to_owned));
+        status["selector"] = json!(selector.as_str().map_or_else(|| to_text(selector), str::to_owned));
     }
     json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status})
 }
 
-/// A LabelSelector in one line: `a=b,c in (d,e)`.
-pub fn shown(selector: &Value) -> String {
-    let mut terms: Vec<(String, String)> = selector["matchLabels"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, value)| (name.clone(), format!("{name}={}", value.as_str().unwrap_or_default())))
-        .collect();
-    for rule in selector["matchExpressions"].as_array().into_iter().flatten() {
-        let key = rule["key"].as_str().unwrap_or_default();
-        let mut values: Vec<&str> = rule["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        values.sort_unstable();
-        let values = values.join(",");
-        let term = match rule["operator"].as_str() {
-            Some("In") => format!("{key} in ({values})"),
-            Some("NotIn") => format!("{key} notin ({values})"),
-            Some("DoesNotExist") => format!("!{key}"),
-            _ => key.to_owned(),
-        };
-        terms.push((key.to_owned(), term));
-    }
-    terms.sort();
-    terms.into_iter().map(|(_, term)| term).collect::<Vec<_>>().join(",")
-}
-
 pub fn get(store: &Store, call: &Call) -> Outcome<Reply> {
-    write::existing(store, call).map(|object| Reply::ok(of(&call.resource, &object)))
+    lookup::existing(store, call).map(|object| Reply::ok(of(&call.resource, &object)))
 }
 
 /// A whole Scale, or a patch of one (`kind`: its media type).
 pub fn put(store: &mut Store, call: &Call, kind: Option<&str>, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Reply> {
-    let old = write::existing(store, call)?;
+    let old = lookup::existing(store, call)?;
     let sent = super::call::parse(body).map_err(Refusal::bad_request)?;
     let mut scale = of(&call.resource, &old);
     match kind {
@@ -101,13 +77,13 @@ pub fn put(store: &mut Store, call: &Call, kind: Option<&str>, body: &[u8], warn
         parent.insert(name.to_owned(), replicas);
     }
     new["metadata"]["resourceVersion"] = scale["metadata"]["resourceVersion"].clone();
-    let written = change::change(store, call, &old, new, None, warnings)?;
+    let written = update::update(store, call, &old, new, None, warnings)?;
     Ok(Reply::ok(of(&call.resource, &written)))
 }
 
 /// Server-side apply of a Scale: its replicas are the workload's, and owned there.
 pub fn applied(store: &mut Store, call: &Call, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Reply> {
-    let old = write::existing(store, call)?;
+    let old = lookup::existing(store, call)?;
     let sent = super::call::parse(body).map_err(|e| Refusal::bad_request(format!("error decoding YAML: {e}")))?;
     if sent["kind"] != "Scale" {
         let kind = sent["kind"].as_str().unwrap_or_default();
@@ -130,18 +106,4 @@ pub fn applied(store: &mut Store, call: &Call, body: &[u8], warnings: &mut Vec<S
     owners.iter_mut().filter(|o| o.applied && o.subresource == call.sub && o.name == call.writer).for_each(|o| o.time = String::new());
     let written = apply::finish(store, call, &old, (new, owners), warnings)?;
     Ok(Reply::ok(of(&call.resource, &written)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_selector_is_shown_in_one_line() {
-        let selector = json!({
-            "matchLabels": {"b": "1"},
-            "matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["y", "x"]}, {"key": "c", "operator": "DoesNotExist"}],
-        });
-        assert_eq!(shown(&selector), "a notin (x,y),b=1,!c");
-    }
 }

@@ -39,17 +39,17 @@ pub enum Type {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Keyed {
+pub enum ListType {
     /// Owned as a whole.
     Atomic,
     Set,
-    By(Vec<String>),
+    Map(Vec<String>),
 }
 
 #[derive(Clone, Debug)]
 pub struct List {
     pub of: Type,
-    pub keyed: Keyed,
+    pub list_type: ListType,
     /// How a strategic merge patch merges it: the key, empty for scalars; None: it replaces.
     pub patch_key: Option<String>,
 }
@@ -152,12 +152,12 @@ fn read_type(text: &str) -> Type {
             Some((keys, patch)) => (keys, Some(patch.trim_end_matches('&').to_owned())),
             None => (flags, None),
         };
-        let keyed = match keys {
-            "" => Keyed::Atomic,
-            "@@" => Keyed::Set,
-            keys => Keyed::By(keys.trim_start_matches('@').split(',').map(str::to_owned).collect()),
+        let list_type = match keys {
+            "" => ListType::Atomic,
+            "@@" => ListType::Set,
+            keys => ListType::Map(keys.trim_start_matches('@').split(',').map(str::to_owned).collect()),
         };
-        return Type::List(Arc::new(List { of: read_type(of), keyed, patch_key: patch }));
+        return Type::List(Arc::new(List { of: read_type(of), list_type, patch_key: patch }));
     }
     if let Some(rest) = text.strip_prefix('{') {
         let (of, flags) = rest.rsplit_once('}').unwrap_or((rest, ""));
@@ -195,9 +195,9 @@ pub fn of_crd(schema: &Value, root: bool) -> Type {
         Some("number") => Type::Scalar(Scalar::Number),
         Some("integer") => Type::Scalar(Scalar::Int64),
         Some("array") => {
-            let keyed = match schema["x-kubernetes-list-type"].as_str() {
-                Some("set") => Keyed::Set,
-                Some("map") => Keyed::By(
+            let list_type = match schema["x-kubernetes-list-type"].as_str() {
+                Some("set") => ListType::Set,
+                Some("map") => ListType::Map(
                     schema["x-kubernetes-list-map-keys"]
                         .as_array()
                         .into_iter()
@@ -205,9 +205,9 @@ pub fn of_crd(schema: &Value, root: bool) -> Type {
                         .filter_map(|k| Some(k.as_str()?.to_owned()))
                         .collect(),
                 ),
-                _ => Keyed::Atomic,
+                _ => ListType::Atomic,
             };
-            Type::List(Arc::new(List { of: of_crd(&schema["items"], false), keyed, patch_key: None }))
+            Type::List(Arc::new(List { of: of_crd(&schema["items"], false), list_type, patch_key: None }))
         }
         Some("object") => {
             let embedded = root || schema["x-kubernetes-embedded-resource"] == Value::Bool(true);
@@ -248,7 +248,7 @@ mod tests {
     fn containers_are_a_list_keyed_by_name() {
         let pod = built_in("PodSpec").unwrap();
         let Shape::List(list) = pod.fields["containers"].of.shape() else { panic!("no list") };
-        assert_eq!(list.keyed, Keyed::By(vec!["name".into()]));
+        assert_eq!(list.list_type, ListType::Map(vec!["name".into()]));
         assert_eq!(list.patch_key.as_deref(), Some("name"));
         assert!(pod.fields["containers"].required);
     }

@@ -1,8 +1,9 @@
 //! A new cluster: namespaces, the node, default roles, CRDs, and the components of a lab as their charts install them.
 
-use super::managed::{self, Writer};
+use super::facts::Facts;
+use super::install::{RBAC, bind, cluster_role, put};
 use super::store::{State, Store, now};
-use super::{Facts, components, controllers, prepare, resource, zero};
+use super::{components, namespace_defaults, resource};
 use serde_json::{Value, json};
 
 pub fn new_cluster(facts: &Facts) -> State {
@@ -13,7 +14,7 @@ pub fn new_cluster(facts: &Facts) -> State {
             "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"},
         });
         put(&mut store, facts, "namespaces", "", name, namespace);
-        controllers::furnish(&mut store, facts, name);
+        namespace_defaults::create_defaults(&mut store, facts, name);
     }
     roles(&mut store, facts);
     node(&mut store, facts);
@@ -46,43 +47,6 @@ fn of_chart(crd: &mut Value) {
             "app.kubernetes.io/name": "aad-pod-identity", "helm.sh/chart": "aad-pod-identity",
         });
     }
-}
-
-/// Stores an object of a kind that is served, with its defaults.
-pub fn put(store: &mut Store, facts: &Facts, qualified: &str, namespace: &str, name: &str, mut object: Value) -> Value {
-    if let Some(resource) = store.catalog.stored(qualified) {
-        prepare::complete(&resource, &mut object, false);
-        if resource.counted {
-            object["metadata"]["generation"] = json!(1);
-        }
-        let labels = &object["metadata"]["labels"];
-        let writer = if labels["app.kubernetes.io/managed-by"] == "Helm" && resource.kind != "Pod" {
-            "helm"
-        } else if labels["kubernetes.io/bootstrapping"].is_string() {
-            "kube-apiserver"
-        } else {
-            "kube-controller-manager"
-        };
-        let (version, time) = (resource.api_version(), now());
-        let writer = Writer { name: writer, version: &version, subresource: "", now: &time, ignored: &["f:status"] };
-        let owners = managed::updated(&resource.ty, &zero::object(&resource), &object, Vec::new(), &writer);
-        managed::write(&mut object, owners);
-    }
-    controllers::add(store, facts, &format!("{qualified}/{namespace}/{name}"), object)
-}
-
-const RBAC: &str = "rbac.authorization.k8s.io";
-
-pub fn cluster_role(store: &mut Store, facts: &Facts, name: &str, labels: &Value, rules: Value) {
-    let role = json!({"metadata": {"labels": labels}, "rules": rules});
-    put(store, facts, &format!("clusterroles.{RBAC}"), "", name, role);
-}
-
-pub fn bind(store: &mut Store, facts: &Facts, name: &str, labels: &Value, role: &str, subjects: Value) {
-    let binding = json!({
-        "metadata": {"labels": labels}, "subjects": subjects, "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
-    });
-    put(store, facts, &format!("clusterrolebindings.{RBAC}"), "", name, binding);
 }
 
 /// The default roles that somebody could be bound to, and the bindings that let everybody ask what there is.

@@ -1,16 +1,18 @@
 //! One request: who asks, may they, what is it, answer. The only place that joins the parts.
 
-use super::admit::{self, Admitted, allowed};
-use super::auth::User;
+use super::authorization::{self, Authorized, allowed};
 use super::call::{Call, Reply};
-use super::rbac::Deed;
+use super::cluster::Kube;
+use super::rbac::Attributes;
 use super::resource::Resource;
 use super::router::{self, Route, Target};
 use super::schema::Type;
 use super::select::Selector;
 use super::status::{About, Outcome, Refusal};
-use super::store::{Store, key, meta};
-use super::{Kube, apply, containers, discovery, erase, openapi, options, prepare, reviews, scale, table, watch, write};
+use super::store::{Store, key};
+use super::user::User;
+use super::view::{item, shape, view};
+use super::{apply, containers, delete, discovery, lookup, openapi, options, prepare, reviews, scale, watch, write};
 use crate::http::{Body, Request, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,16 +20,16 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub fn answer(kube: &Arc<Kube>, request: &Request) -> Response {
-    finished(request, handle(kube, &admit::as_now(request)))
+    encoded(request, handle(kube, &authorization::normalized(request)))
 }
 
 /// The refusal of a request that its sender may not make. Knows its head only.
 pub fn refused(kube: &Arc<Kube>, head: &Request) -> Option<Response> {
-    let refusal = admit::admitted(kube, &admit::as_now(head)).err()?;
-    Some(finished(head, Err(refusal)))
+    let refusal = authorization::authorize(kube, &authorization::normalized(head)).err()?;
+    Some(encoded(head, Err(refusal)))
 }
 
-fn finished(request: &Request, outcome: Outcome<Response>) -> Response {
+fn encoded(request: &Request, outcome: Outcome<Response>) -> Response {
     let mut response = outcome.unwrap_or_else(|refusal| refusal.response());
     // what goes through the server's encoder ends with a line feed
     let encoded = response.headers.iter().any(|(name, kind)| name == "content-type" && kind.starts_with("application/json"));
@@ -44,7 +46,7 @@ fn finished(request: &Request, outcome: Outcome<Response>) -> Response {
 }
 
 fn handle(kube: &Arc<Kube>, request: &Request) -> Outcome<Response> {
-    let Admitted { user, route, deed } = admit::admitted(kube, request)?;
+    let Authorized { user, route, attributes } = authorization::authorize(kube, request)?;
     #[cfg(test)]
     kube.with(|store| {
         if request.header("x-podid-test-panic").is_some() {
@@ -54,7 +56,7 @@ fn handle(kube: &Arc<Kube>, request: &Request) -> Outcome<Response> {
     });
     match route {
         Route::Path => path(kube, request),
-        Route::Object(target) => object(kube, &user, &target, &deed, request),
+        Route::Object(target) => object(kube, &user, &target, &attributes, request),
     }
 }
 
@@ -84,9 +86,9 @@ fn path(kube: &Arc<Kube>, request: &Request) -> Outcome<Response> {
     }
 }
 
-fn object(kube: &Arc<Kube>, user: &User, target: &Target, deed: &Deed, request: &Request) -> Outcome<Response> {
+fn object(kube: &Arc<Kube>, user: &User, target: &Target, attributes: &Attributes, request: &Request) -> Outcome<Response> {
     let catalog = kube.lock().catalog.clone();
-    let (verb, watching) = (deed.verb.as_str(), deed.verb == "watch");
+    let (verb, watching) = (attributes.verb.as_str(), attributes.verb == "watch");
     let fields = request.query("fieldSelector");
     let Some(resource) = catalog.find(&target.group, &target.version, &target.plural) else {
         // Groups of the server itself say it with a Status, those of CRDs are not even routed.
@@ -151,7 +153,7 @@ fn object(kube: &Arc<Kube>, user: &User, target: &Target, deed: &Deed, request: 
         return watch::open(kube, &call, selector, request);
     }
     let mut warnings = Vec::new();
-    let outcome = act(kube, user, deed, &call, &selector, request, &mut warnings);
+    let outcome = act(kube, user, attributes, &call, &selector, request, &mut warnings);
     warnings.extend(resource.warning.clone());
     let mut response = outcome.map_or_else(|refusal| refusal.response(), |reply| present(&resource, reply, request));
     for warning in warnings {
@@ -164,31 +166,31 @@ fn object(kube: &Arc<Kube>, user: &User, target: &Target, deed: &Deed, request: 
 fn act(
     kube: &Arc<Kube>,
     user: &User,
-    deed: &Deed,
+    attributes: &Attributes,
     call: &Call,
     selector: &Selector,
     request: &Request,
     warnings: &mut Vec<String>,
 ) -> Outcome<Reply> {
     let resource = &call.resource;
-    match deed.verb.as_str() {
+    match attributes.verb.as_str() {
         "list" => list(&kube.lock(), call, selector, request),
         "get" if call.sub == "scale" => scale::get(&kube.lock(), call),
         "get" | "create" if containers::asks(call) => containers::refuse(&kube.lock(), call, request),
-        "get" => write::existing(&kube.lock(), call).map(Reply::ok),
+        "get" => lookup::existing(&kube.lock(), call).map(Reply::ok),
         "create" if resource.verbs == ["create"] => review(kube, user, call, request, warnings),
         "create" if !call.sub.is_empty() => subresource(kube, call, request),
         "create" => kube.with(|store| write::create(store, &kube.facts, call, &request.body, warnings)),
         "update" if call.sub == "scale" => kube.with(|store| scale::put(store, call, None, &request.body, warnings)),
         "update" => kube.with(|store| write::replace(store, call, &request.body, warnings)),
-        "patch" => patch(kube, user, deed, call, request, warnings),
+        "patch" => patch(kube, user, attributes, call, request, warnings),
         "deletecollection" => {
-            let options = erase::Options::read(request)?;
-            Ok(kube.with(|store| erase::many(store, call, selector, &options)))
+            let options = delete::DeleteOptions::read(request)?;
+            Ok(kube.with(|store| delete::delete_collection(store, call, selector, &options)))
         }
         _ => {
-            let options = erase::Options::read(request)?;
-            kube.with(|store| erase::one(store, call, &options))
+            let options = delete::DeleteOptions::read(request)?;
+            kube.with(|store| delete::delete(store, call, &options))
         }
     }
 }
@@ -228,17 +230,6 @@ fn list(store: &Store, call: &Call, selector: &Selector, request: &Request) -> O
     Ok(Reply::ok(json!({"kind": resource.list_kind, "apiVersion": resource.api_version(), "metadata": metadata, "items": items})))
 }
 
-/// Items of a built-in list do not repeat their kind.
-pub fn item(resource: &Resource, mut out: Value) -> Value {
-    if resource.custom.is_none()
-        && let Some(map) = out.as_object_mut()
-    {
-        map.shift_remove("apiVersion");
-        map.shift_remove("kind");
-    }
-    out
-}
-
 /// The last key that was told; Err: what Go says of a token that is none.
 fn resume(token: &str) -> Result<String, String> {
     use base64::DecodeError::{InvalidByte, InvalidLastSymbol};
@@ -251,13 +242,20 @@ fn resume(token: &str) -> Result<String, String> {
     token["start"].as_str().map(str::to_owned).ok_or_else(|| "invalid continue key".to_owned())
 }
 
-fn patch(kube: &Arc<Kube>, user: &User, deed: &Deed, call: &Call, request: &Request, warnings: &mut Vec<String>) -> Outcome<Reply> {
+fn patch(
+    kube: &Arc<Kube>,
+    user: &User,
+    attributes: &Attributes,
+    call: &Call,
+    request: &Request,
+    warnings: &mut Vec<String>,
+) -> Outcome<Reply> {
     let kind = request.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim().to_owned();
     if kind.starts_with("application/apply-patch+") {
         let store = kube.lock();
         let there = store.get(&key(&call.resource, call.namespace.as_deref(), &call.name)).is_some();
         if !there {
-            allowed(&store, user, &Deed { verb: "create".into(), ..deed.clone() })?;
+            allowed(&store, user, &Attributes { verb: "create".into(), ..attributes.clone() })?;
         }
         drop(store);
         return kube.with(|store| match call.sub.as_str() {
@@ -286,10 +284,10 @@ fn patch(kube: &Arc<Kube>, user: &User, deed: &Deed, call: &Call, request: &Requ
 fn review(kube: &Arc<Kube>, user: &User, call: &Call, request: &Request, warnings: &mut Vec<String>) -> Outcome<Reply> {
     let mut review = prepare::read(call, &request.body, warnings)?;
     prepare::stamp(&call.resource, &mut review);
-    write::signed(call, &call.resource.ty, &mut review);
+    write::own_new_fields(call, &call.resource.ty, &mut review);
     let causes = reviews::causes(&review);
     if !causes.is_empty() {
-        return Err(super::call::nameless(Refusal::invalid("authorization.k8s.io", "", "", &causes)));
+        return Err(Refusal::invalid("authorization.k8s.io", "", "", &causes).nameless());
     }
     let body = reviews::answer(&kube.lock(), &kube.facts, user, &call.resource.kind, review);
     Ok(Reply { code: 201, body })
@@ -311,7 +309,7 @@ fn subresource(kube: &Arc<Kube>, call: &Call, request: &Request) -> Outcome<Repl
                 asked["spec"]["expirationSeconds"] = json!(3600);
             }
             let mut body = kube.with(|store| super::tokens::issue(store, &kube.facts, &namespace, &call.name, &body))?;
-            write::signed(call, &ty, &mut asked);
+            write::own_new_fields(call, &ty, &mut asked);
             body["metadata"]["managedFields"] = asked["metadata"]["managedFields"].clone();
             Ok(Reply { code: 201, body })
         }
@@ -319,7 +317,7 @@ fn subresource(kube: &Arc<Kube>, call: &Call, request: &Request) -> Outcome<Repl
             if body["metadata"]["name"] != call.name.as_str() {
                 return Err(Refusal::bad_request("name in URL does not match name in Binding object"));
             }
-            let existing = write::existing(&kube.lock(), call)?;
+            let existing = lookup::existing(&kube.lock(), call)?;
             if let Some(node) = existing["spec"]["nodeName"].as_str() {
                 let why = format!("pod {} is already assigned to node {node:?}", call.name);
                 return Err(Refusal::conflict(About { group: "", plural: "pods/binding" }, &call.name, &why));
@@ -333,39 +331,12 @@ fn subresource(kube: &Arc<Kube>, call: &Call, request: &Request) -> Outcome<Repl
         _ => {
             let mut asked = request.clone();
             asked.body = body["deleteOptions"].to_string().into();
-            let options = erase::Options::read(&asked)?;
+            let options = delete::DeleteOptions::read(&asked)?;
             let pod = Call { sub: String::new(), ..call.clone() };
-            kube.with(|store| erase::one(store, &pod, &options))?;
+            kube.with(|store| delete::delete(store, &pod, &options))?;
             Ok(Reply { code: 201, body: done() })
         }
     }
-}
-
-/// What the client wants to see: the object, its metadata, or a table.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum View {
-    Whole,
-    Table,
-    Metadata,
-}
-
-pub fn view(request: &Request) -> View {
-    for accepted in request.header("accept").unwrap_or_default().split(',') {
-        let has = |wanted: &str| accepted.split(';').any(|p| p.trim() == wanted);
-        if !has("application/json") {
-            continue;
-        }
-        if has("as=Table") && has("v=v1") {
-            return View::Table;
-        }
-        if (has("as=PartialObjectMetadata") || has("as=PartialObjectMetadataList")) && has("v=v1") {
-            return View::Metadata;
-        }
-        if !accepted.contains("as=") {
-            return View::Whole;
-        }
-    }
-    View::Whole
 }
 
 fn present(resource: &Resource, reply: Reply, request: &Request) -> Response {
@@ -374,38 +345,4 @@ fn present(resource: &Resource, reply: Reply, request: &Request) -> Response {
     }
     let body = shape(resource, reply.body, view(request), &request.query("includeObject").unwrap_or_default());
     Response::json(reply.code, "application/json", &body)
-}
-
-pub fn shape(resource: &Resource, body: Value, view: View, include: &str) -> Value {
-    let list = body["items"].is_array() && body["kind"] == resource.list_kind.as_str();
-    if body["kind"] == "Scale" && view == View::Table {
-        return table::scale(&body);
-    }
-    if body["kind"] == "Status" || (!list && body["kind"] != resource.kind.as_str()) {
-        return body;
-    }
-    let partial = |object: &Value| json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]});
-    match (view, list) {
-        (View::Whole, _) => body,
-        (View::Table, true) => {
-            let items = body["items"].as_array().cloned().unwrap_or_default();
-            let mut metadata = body["metadata"].clone();
-            if metadata["continue"] == ""
-                && let Some(metadata) = metadata.as_object_mut()
-            {
-                metadata.shift_remove("continue");
-            }
-            table::table(resource, &items, metadata, include)
-        }
-        (View::Table, false) => {
-            let version = meta(&body, "resourceVersion");
-            let metadata = if version.is_empty() { json!({}) } else { json!({"resourceVersion": version}) };
-            table::table(resource, std::slice::from_ref(&body), metadata, include)
-        }
-        (View::Metadata, true) => {
-            let items: Vec<Value> = body["items"].as_array().into_iter().flatten().map(partial).collect();
-            json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": body["metadata"], "items": items})
-        }
-        (View::Metadata, false) => partial(&body),
-    }
 }

@@ -163,6 +163,16 @@ impl Refusal {
         Self::new(410, "Expired", message)
     }
 
+    /// Without the name in the details: the server leaves an empty name out.
+    pub fn nameless(mut self) -> Self {
+        if self.details["name"] == ""
+            && let Some(details) = self.details.as_object_mut()
+        {
+            details.shift_remove("name");
+        }
+        self
+    }
+
     /// The Status object itself.
     pub fn status(&self) -> Value {
         let mut status = json!({

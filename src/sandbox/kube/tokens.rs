@@ -1,25 +1,18 @@
 //! Service account tokens: issued as JWTs with the claims of real ones (kubernetes, `pkg/serviceaccount/claims.go`), signed RS256, read again,
 //! and the issuer's discovery documents, by which others verify them. Knows the store for what a token is bound to.
 
-use super::auth::User;
+use super::facts::Facts;
 use super::options::acceptable_as;
 use super::status::{About, Cause, Outcome, Refusal};
 use super::store::{Store, meta, now};
-use super::{Facts, call};
+use super::user::User;
+
 use crate::http::{Body, Request, Response};
 use crate::rsa::Key;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use std::sync::Arc;
-
-/// Where the key is that signs the tokens. It is made when it is first needed: that takes a moment.
-pub trait Keys: Send + Sync {
-    /// Made if there is none.
-    fn signing(&self) -> Result<Arc<Key>, String>;
-    /// None: nothing was ever signed.
-    fn known(&self) -> Option<Arc<Key>>;
-}
 
 fn signing(facts: &Facts) -> Outcome<Arc<Key>> {
     facts.keys.signing().map_err(|why| Refusal::new(500, "InternalError", format!("Internal error occurred: no signing key: {why}")))
@@ -61,7 +54,7 @@ pub fn issue(store: &mut Store, facts: &Facts, namespace: &str, account: &str, r
     };
     if !wrong.is_empty() {
         let cause = Cause::invalid("spec.expirationSeconds", &json!(seconds), wrong);
-        return Err(call::nameless(Refusal::invalid("authentication.k8s.io", "TokenRequest", "", &[cause])));
+        return Err(Refusal::invalid("authentication.k8s.io", "TokenRequest", "", &[cause]).nameless());
     }
     let mut about = json!({"namespace": namespace});
     bind(store, namespace, account, &spec["boundObjectRef"], &mut about)?;

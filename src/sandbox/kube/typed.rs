@@ -2,7 +2,7 @@
 //! structured-merge-diff v6 (`typed`), on which server-side apply rests. Knows no owners.
 
 use super::fields::{Set, field};
-use super::schema::{Keyed, List, Shape, Type};
+use super::schema::{List, ListType, Shape, Type};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,9 +65,9 @@ fn empty(value: Option<&Value>) -> bool {
 
 /// The path element of a list's item; None for an item of a keyed list that lacks a key without a default.
 pub fn element(list: &List, item: &Value) -> Option<String> {
-    match &list.keyed {
-        Keyed::Set => Some(format!("v:{item}")),
-        Keyed::By(keys) => {
+    match &list.list_type {
+        ListType::Set => Some(format!("v:{item}")),
+        ListType::Map(keys) => {
             let mut found = BTreeMap::new();
             for key in keys {
                 let default = || match list.of.shape() {
@@ -85,12 +85,12 @@ pub fn element(list: &List, item: &Value) -> Option<String> {
             }
             serde_json::to_string(&found).ok().map(|keys| format!("k:{keys}"))
         }
-        Keyed::Atomic => None,
+        ListType::Atomic => None,
     }
 }
 
-pub fn keyed(list: &List) -> bool {
-    list.keyed != Keyed::Atomic
+pub fn list_type(list: &List) -> bool {
+    list.list_type != ListType::Atomic
 }
 
 fn items(value: Option<&Value>) -> &[Value] {
@@ -117,7 +117,7 @@ fn collect(ty: &Type, value: &Value, path: &mut Vec<String>, set: &mut Set) {
                 path.pop();
             }
         }
-        Atom::List(list) if keyed(list) => {
+        Atom::List(list) if list_type(list) => {
             for item in items(Some(value)) {
                 if let Some(element) = element(list, item) {
                     path.push(element);
@@ -205,7 +205,7 @@ fn walk(ty: &Type, old: Option<&Value>, new: Option<&Value>, path: &mut Vec<Stri
                 path.pop();
             }
         }
-        Atom::List(list) if keyed(list) && !(empty(old) && empty(new)) => walk_items(list, items(old), items(new), path, out),
+        Atom::List(list) if list_type(list) && !(empty(old) && empty(new)) => walk_items(list, items(old), items(new), path, out),
         _ => {
             in_leaf = true;
             leaf(old, new, path, out);
@@ -279,7 +279,7 @@ fn lay(ty: &Type, old: Option<&Value>, new: Option<&Value>) -> Option<Value> {
             }
             (!out.is_empty()).then_some(Value::Object(out))
         }
-        Atom::List(list) if keyed(list) && !(empty(old) && empty(new)) => {
+        Atom::List(list) if list_type(list) && !(empty(old) && empty(new)) => {
             let out = lay_items(list, items(old), items(new));
             (!out.is_empty()).then_some(Value::Array(out))
         }
@@ -379,7 +379,7 @@ pub fn remove(ty: &Type, value: &Value, gone: &Set) -> Value {
             if out.is_empty() { Value::Null } else { Value::Object(out) }
         }
         (Atom::List(list), Value::Array(all)) => {
-            if !keyed(list) {
+            if !list_type(list) {
                 return Value::Null;
             }
             let mut out = Vec::new();

@@ -1,11 +1,11 @@
 //! Watches: what is there, then what changes, as lines of JSON, each watcher at its own pace over the store's memory of changes.
 
-use super::Kube;
 use super::call::Call;
+use super::cluster::Kube;
 use super::select::Selector;
-use super::serve::{View, shape, view};
 use super::status::{Outcome, Refusal};
 use super::store::{Change, parts};
+use super::view::{View, shape, view};
 use super::{prepare, store};
 use crate::http::{Body, Request, Response};
 use bytes::Bytes;

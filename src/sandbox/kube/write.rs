@@ -1,18 +1,16 @@
 //! Creating, replacing and patching objects. Knows the store; knows nothing of HTTP but bodies.
 
 use super::call::{Call, Reply, TOO_DEEP};
-use super::change::change;
+use super::facts::Facts;
+use super::lookup::{existing, place, same_name};
 use super::managed::{self, Owners};
 use super::schema::Type;
 use super::status::{Cause, Outcome, Refusal};
 use super::store::{Store, key, meta, now};
-use super::{Facts, admission, decode, fault, grants, metadata, patch, prepare, typed, zero};
+use super::update::update;
+use super::{admission, decode, escalation, fault, metadata, namespace_defaults, patch, prepare, typed, zero};
 use crate::measure;
 use serde_json::{Value, json};
-
-/// Metadata that only the server writes.
-pub const SERVERS: [&str; 7] =
-    ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "namespace", "selfLink"];
 
 /// `warnings` are sent whatever becomes of the request; so with all that write.
 pub fn create(store: &mut Store, facts: &Facts, call: &Call, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Reply> {
@@ -38,34 +36,12 @@ fn take_managed(object: &mut Value) -> Owners {
 }
 
 /// What a new object that is answered and not kept says of its fields.
-pub fn signed(call: &Call, ty: &Type, object: &mut Value) {
+pub fn own_new_fields(call: &Call, ty: &Type, object: &mut Value) {
     let spec = if object["kind"] == "TokenRequest" { json!({"audiences": null, "boundObjectRef": null}) } else { json!({}) };
     let zero = json!({"metadata": {}, "spec": spec, "apiVersion": object["apiVersion"], "kind": object["kind"]});
     let version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
     let owners = managed::updated(ty, &zero, object, Owners::new(), &call.signature(&version, &now()));
     managed::write(object, owners);
-}
-
-/// The namespace of the path is the object's.
-pub fn place(call: &Call, object: &mut Value) -> Outcome<()> {
-    let wanted = call.namespace.as_deref().unwrap_or_default();
-    match object["metadata"]["namespace"].as_str() {
-        Some(is) if !is.is_empty() && is != wanted => {
-            return Err(Refusal::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
-        }
-        _ => {}
-    }
-    if let Some(metadata) = object["metadata"].as_object_mut() {
-        if wanted.is_empty() {
-            metadata.shift_remove("namespace");
-        } else {
-            metadata.insert("namespace".into(), json!(wanted));
-        }
-        if metadata.get("name").is_some_and(|n| n == "" || n.is_null()) {
-            metadata.shift_remove("name");
-        }
-    }
-    Ok(())
 }
 
 /// Names stay under 63 letters, five of them the suffix.
@@ -85,7 +61,7 @@ fn generate_name(store: &mut Store, facts: &Facts, call: &Call, object: &mut Val
 /// What a new object may not bring along.
 pub fn clean(call: &Call, object: &mut Value) {
     if let Some(metadata) = object["metadata"].as_object_mut() {
-        for name in SERVERS.iter().filter(|n| **n != "namespace") {
+        for name in metadata::SERVER_FIELDS.iter().filter(|n| **n != "namespace") {
             metadata.shift_remove(*name);
         }
     }
@@ -109,7 +85,7 @@ pub fn insert(
     admission::namespace(store, call, &object)?;
     warnings.extend(metadata::finalizer_warnings(&object["metadata"]));
     warnings.extend(admission::create(store, facts, call, &mut object)?);
-    grants::check(store, call, &Value::Null, &object)?;
+    escalation::check(store, call, &Value::Null, &object)?;
     prepare::refuse(&r, &object, &prepare::causes(&r, &object))?;
     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let at = key(&r, call.namespace.as_deref(), &name);
@@ -136,7 +112,7 @@ pub fn insert(
     prepare::small_enough(&object)?;
     let stored = store.put(&at, prepare::kept(&r, object));
     if r.kind == "Namespace" && r.group.is_empty() {
-        super::controllers::furnish(store, facts, &name);
+        namespace_defaults::create_defaults(store, facts, &name);
     }
     Ok(prepare::shown(&r, &stored))
 }
@@ -152,7 +128,7 @@ pub fn replace(store: &mut Store, call: &Call, body: &[u8], warnings: &mut Vec<S
         // Here the server names the resource, not the kind.
         return Err(Refusal::invalid(&call.resource.group, &call.resource.plural, &call.name, &[cause]));
     }
-    let body = change(store, call, &old, new, None, warnings)?;
+    let body = update(store, call, &old, new, None, warnings)?;
     Ok(Reply { code: 200, body })
 }
 
@@ -169,22 +145,6 @@ fn same_uid(call: &Call, old: &Value, new: &Value) -> Outcome<()> {
         "StorageError: invalid object, Code: 4, Key: /registry/{at}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {is}"
     );
     Err(Refusal::conflict(r.about(), &call.name, &why))
-}
-
-pub fn existing(store: &Store, call: &Call) -> Outcome<Value> {
-    let found = store.get(&key(&call.resource, call.namespace.as_deref(), &call.name));
-    found.map(|o| prepare::shown(&call.resource, o)).ok_or_else(|| Refusal::not_found(call.resource.about(), &call.name))
-}
-
-pub fn same_name(call: &Call, object: &Value) -> Outcome<()> {
-    match object["metadata"]["name"].as_str().unwrap_or_default() {
-        "" => Err(Refusal::bad_request(format!(
-            "the name of the object ({} based on URL) was undeterminable: name must be provided",
-            call.name
-        ))),
-        name if name == call.name => Ok(()),
-        name => Err(Refusal::bad_request(format!("the name of the object ({name}) does not match the name on the URL ({})", call.name))),
-    }
 }
 
 /// JSON merge patch, JSON patch, strategic merge patch.
@@ -234,6 +194,6 @@ pub fn patched(store: &mut Store, call: &Call, kind: &str, body: &[u8], warnings
         out.details = json!({"causes": out.details["causes"]});
         out
     })?;
-    let body = change(store, call, &old, new, None, warnings)?;
+    let body = update(store, call, &old, new, None, warnings)?;
     Ok(Reply { code: 200, body })
 }

@@ -2,69 +2,58 @@
 //! whether this is a matter of size or of a new template. `rollout` replaces templates, `progress` tells how far it is.
 
 use super::super::store::meta;
-use super::hand::{Hand, count, owned_by};
-use super::revisions::{self, DESIRED, HASH, REVISION, annotation, is_rolling, replicas};
+use super::conditions::{condition, set_condition};
+use super::controller_client::ControllerClient;
+use super::deployment_sets::{DeploymentSets, SETS};
+use super::revisions::{self, DESIRED, annotation, is_rolling, replicas};
 use super::{progress, rollout};
-use serde_json::{Value, json};
-use std::cmp::Reverse;
+use serde_json::Value;
 
-pub const SETS: &str = "replicasets.apps";
-const DEPLOYMENTS: &str = "deployments.apps";
-const COMPONENT: &str = "deployment-controller";
-
-/// A deployment with its replica sets.
-pub struct Family {
-    pub deployment: Value,
-    pub new: Option<Value>,
-    /// Oldest first.
-    pub old: Vec<Value>,
-}
-
-pub fn settle(hand: &mut Hand<'_>) {
-    let all: Vec<String> = hand.store.under("deployments.apps/").map(|(at, _)| at.clone()).collect();
+pub fn reconcile(client: &mut ControllerClient<'_>) {
+    let all: Vec<String> = client.store.under("deployments.apps/").map(|(at, _)| at.clone()).collect();
     for at in all {
-        let Some(deployment) = hand.store.get(&at).cloned() else { continue };
+        let Some(deployment) = client.store.get(&at).cloned() else { continue };
         let uid = meta(&deployment, "uid").to_owned();
         // None: a write was refused; the next change, or the pause, brings another try
-        hand.apart(&uid, |hand| {
-            let _ = settle_one(hand, deployment);
+        client.unless_backing_off(&uid, |client| {
+            let _ = reconcile_one(client, deployment);
         });
     }
 }
 
-fn settle_one(hand: &mut Hand<'_>, deployment: Value) -> Option<()> {
-    let candidates = hand.list(SETS, meta(&deployment, "namespace"));
-    let sets = hand.claim(SETS, &deployment, candidates);
+fn reconcile_one(client: &mut ControllerClient<'_>, deployment: Value) -> Option<()> {
+    let candidates = client.list(SETS, meta(&deployment, "namespace"));
+    let sets = client.claim(SETS, &deployment, candidates);
     let (new, old) = revisions::split(&deployment, sets);
-    let mut family = Family { deployment, new, old };
-    if !family.deployment["metadata"]["deletionTimestamp"].is_null() {
-        family.find_new(hand, false)?;
-        return progress::write(hand, &mut family, false);
+    let mut sets = DeploymentSets { deployment, new, old };
+    if !sets.deployment["metadata"]["deletionTimestamp"].is_null() {
+        sets.sync_new(client, false)?;
+        return progress::write(client, &mut sets, false);
     }
-    pause(hand, &mut family)?;
-    let paused = family.deployment["spec"]["paused"] == true;
+    pause(client, &mut sets)?;
+    let paused = sets.deployment["spec"]["paused"] == true;
     let scaled = paused || {
-        family.find_new(hand, false)?;
-        let wanted = replicas(&family.deployment);
-        revisions::active(&family.old)
-            .chain(family.new.iter().filter(|set| replicas(set) > 0))
+        sets.sync_new(client, false)?;
+        let wanted = replicas(&sets.deployment);
+        revisions::active(&sets.old)
+            .chain(sets.new.iter().filter(|set| replicas(set) > 0))
             .any(|set| annotation(set, DESIRED).is_some_and(|told| told != wanted))
     };
     if scaled {
-        family.find_new(hand, false)?;
-        family.scale(hand)?;
+        sets.sync_new(client, false)?;
+        sets.scale(client)?;
         if paused {
-            family.clean_up(hand);
+            sets.clean_up(client);
         }
-        return progress::write(hand, &mut family, false);
+        return progress::write(client, &mut sets, false);
     }
-    if is_rolling(&family.deployment) { rollout::rolling(hand, &mut family) } else { rollout::recreate(hand, &mut family) }
+    if is_rolling(&sets.deployment) { rollout::rolling(client, &mut sets) } else { rollout::recreate(client, &mut sets) }
 }
 
 /// A pause, and its end, are told as a condition, so that its time does not count against the deadline.
-fn pause(hand: &mut Hand<'_>, family: &mut Family) -> Option<()> {
-    let deployment = &family.deployment;
-    let reason = progress::condition(&deployment["status"], "Progressing").map(|c| c["reason"].clone()).unwrap_or_default();
+fn pause(client: &mut ControllerClient<'_>, sets: &mut DeploymentSets) -> Option<()> {
+    let deployment = &sets.deployment;
+    let reason = condition(&deployment["status"], "Progressing").map(|c| c["reason"].clone()).unwrap_or_default();
     if deployment["spec"]["progressDeadlineSeconds"].is_null() || reason == "ProgressDeadlineExceeded" {
         return Some(());
     }
@@ -74,236 +63,7 @@ fn pause(hand: &mut Hand<'_>, family: &mut Family) -> Option<()> {
         _ => return Some(()),
     };
     let mut status = deployment["status"].clone();
-    progress::set(&mut status, "Progressing", "Unknown", reason, message);
-    family.deployment["status"] = status;
-    family.save_status(hand)
-}
-
-impl Family {
-    pub fn all(&self) -> impl Iterator<Item = &Value> {
-        self.old.iter().chain(self.new.iter())
-    }
-
-    pub fn save_status(&mut self, hand: &mut Hand<'_>) -> Option<()> {
-        self.deployment = hand.update_status(DEPLOYMENTS, &self.deployment).ok()?;
-        Some(())
-    }
-
-    fn has_deadline(&self) -> bool {
-        !self.deployment["spec"]["progressDeadlineSeconds"].is_null()
-    }
-
-    /// Marks the new set with its revision, and the deployment with it; makes the set if asked to and there is none.
-    pub fn find_new(&mut self, hand: &mut Hand<'_>, make: bool) -> Option<()> {
-        let next = self.old.iter().map(revisions::revision).max().unwrap_or_default().saturating_add(1);
-        let Some(set) = &self.new else {
-            return if make { self.make_new(hand, next) } else { Some(()) };
-        };
-        let mut marked = set.clone();
-        let annotated = revisions::annotate(&self.deployment, &mut marked, next, false);
-        let (patience, wanted) = (count(&marked["spec"]["minReadySeconds"]), count(&self.deployment["spec"]["minReadySeconds"]));
-        if annotated || patience != wanted {
-            marked["spec"]["minReadySeconds"] = self.deployment["spec"]["minReadySeconds"].clone();
-            self.new = Some(hand.update(SETS, &marked).ok()?);
-            return Some(());
-        }
-        let mut status = self.deployment["status"].clone();
-        let found = self.has_deadline() && progress::condition(&status, "Progressing").is_none();
-        if found {
-            let message = format!("Found new replica set {:?}", meta(&marked, "name"));
-            progress::set(&mut status, "Progressing", "True", "FoundNewReplicaSet", &message);
-        }
-        let revision = marked["metadata"]["annotations"][REVISION].clone();
-        if found || self.deployment["metadata"]["annotations"][REVISION] != revision {
-            self.deployment["status"] = status;
-            self.deployment["metadata"]["annotations"][REVISION] = revision;
-            self.save_status(hand)?;
-        }
-        Some(())
-    }
-
-    fn make_new(&mut self, hand: &mut Hand<'_>, revision: i64) -> Option<()> {
-        let d = &self.deployment;
-        let mut template = d["spec"]["template"].clone();
-        let hash = revisions::hash(&template, count(&d["status"]["collisionCount"]));
-        let name = format!("{}-{hash}", meta(d, "name"));
-        template["metadata"]["labels"][HASH] = json!(hash);
-        let mut selector = d["spec"]["selector"].clone();
-        selector["matchLabels"][HASH] = json!(hash);
-        let mut set = json!({
-            "apiVersion": "apps/v1", "kind": "ReplicaSet",
-            "metadata": {
-                "name": name, "namespace": d["metadata"]["namespace"], "labels": template["metadata"]["labels"], "ownerReferences": [owned_by(d)],
-            },
-            "spec": {"replicas": 0, "minReadySeconds": d["spec"]["minReadySeconds"], "selector": selector, "template": template},
-        });
-        let size = self.room_for(&set);
-        set["spec"]["replicas"] = json!(size);
-        revisions::annotate(d, &mut set, revision, true);
-        let namespace = meta(d, "namespace").to_owned();
-        match hand.create(SETS, &namespace, &set) {
-            Ok(made) => {
-                hand.memory.went_well(meta(&self.deployment, "uid"));
-                if size > 0 {
-                    let message = format!("Scaled up replica set {name} from 0 to {size}");
-                    hand.say(&self.deployment, COMPONENT, "Normal", "ScalingReplicaSet", &message);
-                }
-                self.new = Some(made);
-                let mut status = self.deployment["status"].clone();
-                if self.has_deadline() {
-                    let message = format!("Created new replica set {name:?}");
-                    progress::set(&mut status, "Progressing", "True", "NewReplicaSetCreated", &message);
-                }
-                self.deployment["status"] = status;
-                self.deployment["metadata"]["annotations"][REVISION] = json!(revision.to_string());
-                self.save_status(hand)
-            }
-            // somebody else's set has the name: another name next time
-            Err(refusal) if refusal.reason == "AlreadyExists" => {
-                let collisions = count(&self.deployment["status"]["collisionCount"]);
-                self.deployment["status"]["collisionCount"] = json!(collisions.saturating_add(1));
-                self.save_status(hand)?;
-                None
-            }
-            Err(refusal) if refusal.details["causes"][0]["reason"] == "NamespaceTerminating" => None,
-            Err(refusal) => {
-                let message = format!("Failed to create new replica set {name:?}: {}", refusal.message);
-                if self.has_deadline() {
-                    let mut status = self.deployment["status"].clone();
-                    progress::set(&mut status, "Progressing", "False", "ReplicaSetCreateError", &message);
-                    self.deployment["status"] = status;
-                    self.save_status(hand);
-                }
-                hand.say(&self.deployment, COMPONENT, "Warning", "ReplicaSetCreateError", &message);
-                hand.memory.failed(meta(&self.deployment, "uid"));
-                None
-            }
-        }
-    }
-
-    /// How many pods the new set may have now.
-    pub fn room_for(&self, new: &Value) -> i64 {
-        let wanted = replicas(&self.deployment);
-        if !is_rolling(&self.deployment) {
-            return wanted;
-        }
-        let most = wanted.saturating_add(revisions::surge(&self.deployment));
-        let there = revisions::total(self.all());
-        if there >= most { replicas(new) } else { replicas(new) + (most - there).min(wanted - replicas(new)) }
-    }
-
-    /// Of a size that is other than before, with an event; the set as it is then. Some(None): there was nothing to do.
-    pub fn resize(&self, hand: &mut Hand<'_>, set: &Value, size: i64) -> Option<Option<Value>> {
-        let mut sized = set.clone();
-        sized["spec"]["replicas"] = json!(size);
-        revisions::mark_replicas(&self.deployment, &mut sized);
-        if sized == *set {
-            return Some(None);
-        }
-        let written = hand.update(SETS, &sized).ok()?;
-        let before = replicas(set);
-        if before == size {
-            return Some(None);
-        }
-        let how = if before < size { "up" } else { "down" };
-        let message = format!("Scaled {how} replica set {} from {before} to {size}", meta(set, "name"));
-        hand.say(&self.deployment, COMPONENT, "Normal", "ScalingReplicaSet", &message);
-        Some(Some(written))
-    }
-
-    /// Another number of pods, no other template: what is there keeps its shares, so that nothing of a rollout is hastened.
-    fn scale(&mut self, hand: &mut Hand<'_>) -> Option<()> {
-        let wanted = replicas(&self.deployment);
-        let active: Vec<Value> = revisions::active(&self.old).chain(self.new.iter().filter(|s| replicas(s) > 0)).cloned().collect();
-        let latest = match active.as_slice() {
-            [] => self.new.clone().or_else(|| self.old.last().cloned()),
-            [one] => Some(one.clone()),
-            _ => None,
-        };
-        if let Some(set) = latest {
-            if replicas(&set) != wanted {
-                self.resize(hand, &set, wanted)?;
-            }
-            return Some(());
-        }
-        if active.is_empty() {
-            return Some(());
-        }
-        let saturated = |set: &Value| {
-            replicas(set) == wanted && annotation(set, DESIRED) == Some(wanted) && count(&set["status"]["availableReplicas"]) == wanted
-        };
-        if self.new.as_ref().is_some_and(saturated) {
-            for set in revisions::active(&self.old) {
-                self.resize(hand, set, 0)?;
-            }
-            return Some(());
-        }
-        if is_rolling(&self.deployment) {
-            for (set, size) in self.shares(active) {
-                self.resize(hand, &set, size)?;
-            }
-        }
-        Some(())
-    }
-
-    fn shares(&self, mut active: Vec<Value>) -> Vec<(Value, i64)> {
-        let wanted = replicas(&self.deployment);
-        let most = if wanted > 0 { wanted.saturating_add(revisions::surge(&self.deployment)) } else { 0 };
-        let change = most - revisions::total(&active);
-        let born = |set: &Value| meta(set, "creationTimestamp").to_owned();
-        if change > 0 {
-            active.sort_by_key(|set| Reverse((replicas(set), born(set))));
-        } else {
-            active.sort_by_key(|set| (Reverse(replicas(set)), born(set)));
-        }
-        let mut done = 0;
-        let mut sizes: Vec<i64> = active
-            .iter()
-            .map(|set| {
-                let size = replicas(set);
-                let rest = change - done;
-                if change == 0 || rest == 0 {
-                    return size;
-                }
-                let part = self.share(set);
-                let part = if change > 0 { part.min(rest) } else { part.max(rest) };
-                done += part;
-                size + part
-            })
-            .collect();
-        if let Some(largest) = sizes.first_mut() {
-            *largest = (*largest + change - done).max(0);
-        }
-        active.into_iter().zip(sizes).collect()
-    }
-
-    /// By how much a set would change if all changed alike.
-    fn share(&self, set: &Value) -> i64 {
-        let (size, wanted) = (replicas(set), replicas(&self.deployment));
-        if wanted == 0 {
-            return -size;
-        }
-        let before = annotation(set, revisions::MOST).filter(|n| *n > 0).unwrap_or_else(|| count(&self.deployment["status"]["replicas"]));
-        if before == 0 {
-            return 0;
-        }
-        let most = wanted.saturating_add(revisions::surge(&self.deployment));
-        // rounded half away from zero; the annotation that `before` is of may say any number
-        let (size, most, before) = (i128::from(size), i128::from(most), i128::from(before));
-        i64::try_from((2 * size * most + before).div_euclid(2 * before) - size).unwrap_or_default()
-    }
-
-    /// Old sets beyond those that are kept for a way back.
-    pub fn clean_up(&self, hand: &mut Hand<'_>) {
-        let Some(kept) = self.deployment["spec"]["revisionHistoryLimit"].as_i64() else { return };
-        let mut old: Vec<&Value> = self.old.iter().filter(|set| set["metadata"]["deletionTimestamp"].is_null()).collect();
-        let surplus = usize::try_from((old.len() as i64).saturating_sub(kept)).unwrap_or_default();
-        old.sort_by_key(|set| revisions::revision(set));
-        for set in old.into_iter().take(surplus) {
-            let empty = replicas(set) == 0 && count(&set["status"]["replicas"]) == 0;
-            if empty && count(&set["status"]["observedGeneration"]) >= count(&set["metadata"]["generation"]) {
-                let _ = hand.delete(SETS, set);
-            }
-        }
-    }
+    set_condition(&mut status, "Progressing", "Unknown", reason, message);
+    sets.deployment["status"] = status;
+    sets.save_status(client)
 }

@@ -2,7 +2,7 @@
 //! the end of old events.
 
 use super::super::store::{meta, now};
-use super::hand::{Hand, time};
+use super::controller_client::{ControllerClient, time};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 const KEPT: SignedDuration = SignedDuration::from_hours(1);
 const SWEEP: SignedDuration = SignedDuration::from_mins(1);
 
-impl Hand<'_> {
+impl ControllerClient<'_> {
     /// `weight`: Normal or Warning.
-    pub fn say(&mut self, about: &Value, component: &str, weight: &str, reason: &str, message: &str) {
+    pub fn record_event(&mut self, about: &Value, component: &str, weight: &str, reason: &str, message: &str) {
         let at = now();
         let namespace = meta(about, "namespace").to_owned();
         let alike: Vec<Value> = self
@@ -41,7 +41,7 @@ impl Hand<'_> {
     }
 
     /// As the scheduler writes: in the newer form.
-    pub fn say_anew(&mut self, about: &Value, weight: &str, reason: &str, action: &str, message: &str) {
+    pub fn record_scheduler_event(&mut self, about: &Value, weight: &str, reason: &str, action: &str, message: &str) {
         const SCHEDULER: &str = "default-scheduler";
         let namespace = meta(about, "namespace").to_owned();
         let said = |event: &Value| {
@@ -71,14 +71,14 @@ impl Hand<'_> {
 /// all that follow (client-go, `EventAggregator`).
 fn counted(alike: &[Value], message: &str) -> (String, Option<Value>) {
     const COMBINED: &str = "(combined from similar events): ";
-    const MOST: usize = 10;
+    const MAX_REPLICAS: usize = 10;
     let text = |event: &Value| event["message"].as_str().unwrap_or_default().to_owned();
     if let Some(known) = alike.iter().find(|event| text(event) == message) {
         return (message.to_owned(), Some(known.clone()));
     }
     let recent = |event: &&Value| last(event).is_some_and(|at| Timestamp::now().duration_since(at) < SignedDuration::from_mins(10));
     let combined = alike.iter().filter(recent).find(|event| text(event).starts_with(COMBINED));
-    if combined.is_some() || alike.iter().filter(recent).count() + 1 >= MOST {
+    if combined.is_some() || alike.iter().filter(recent).count() + 1 >= MAX_REPLICAS {
         return (format!("{COMBINED}{message}"), combined.cloned());
     }
     (message.to_owned(), None)
@@ -103,19 +103,19 @@ fn written(event: &Value) -> Option<Timestamp> {
 }
 
 /// Takes old events away, not in every round.
-pub fn expire(hand: &mut Hand<'_>) {
+pub fn delete_expired(client: &mut ControllerClient<'_>) {
     let now = Timestamp::now();
-    if hand.memory.swept.is_some_and(|swept| now.duration_since(swept) < SWEEP) {
+    if client.retries.swept.is_some_and(|swept| now.duration_since(swept) < SWEEP) {
         return;
     }
-    hand.memory.swept = Some(now);
-    let old: Vec<String> = hand
+    client.retries.swept = Some(now);
+    let old: Vec<String> = client
         .store
         .under("events/")
         .filter(|(_, event)| written(event).is_some_and(|at| now.duration_since(at) > KEPT))
         .map(|(at, _)| at.clone())
         .collect();
-    old.iter().for_each(|at| drop(hand.store.remove(at)));
+    old.iter().for_each(|at| drop(client.store.remove(at)));
 }
 
 #[cfg(test)]

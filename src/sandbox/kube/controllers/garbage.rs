@@ -1,9 +1,8 @@
 //! The garbage collector: what has lost its owner goes, what is deleted in the foreground waits for what it owns.
 
-use super::super::erase::finished;
+use super::super::lifecycle::{delete, no_finalizers};
 use super::super::store::{Store, meta, now, parts};
 use super::super::{managed, schema};
-use super::delete;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -43,7 +42,7 @@ pub fn collect(store: &mut Store) {
             if let Some(list) = owner["metadata"]["finalizers"].as_array_mut() {
                 list.retain(|f| f != finalizer);
             }
-            if finished(&owner) {
+            if no_finalizers(&owner) {
                 store.remove(&at);
             } else {
                 store.put(&at, owner);
@@ -97,7 +96,7 @@ fn release(object: &mut Value, uid: &str) {
     let kind = schema::Type::named("Pod");
     let now = now();
     let version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
-    let writer = managed::Writer {
+    let writer = managed::FieldManager {
         name: "kube-controller-manager",
         version: &version,
         subresource: "",

@@ -1,43 +1,9 @@
 //! The namespaces' part of a control plane: furnishes new ones, empties those that go, and takes a deleted CRD's objects along.
 
-use super::super::Facts;
-use super::super::erase::finished;
+use super::super::lifecycle::{delete, no_finalizers};
 use super::super::store::{Store, meta, now, parts};
-use super::{add, delete};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-
-/// All that are not on their way out.
-pub fn furnish_all(store: &mut Store, facts: &Facts) {
-    let alive: Vec<String> = store
-        .under("namespaces//")
-        .filter(|(_, n)| n["metadata"]["deletionTimestamp"].is_null())
-        .map(|(_, n)| meta(n, "name").to_owned())
-        .collect();
-    alive.iter().for_each(|name| furnish(store, facts, name));
-}
-
-/// What every namespace has: the `default` service account and the cluster's CA.
-pub fn furnish(store: &mut Store, facts: &Facts, namespace: &str) {
-    let account = format!("serviceaccounts/{namespace}/default");
-    if store.get(&account).is_none() {
-        add(store, facts, &account, json!({"apiVersion": "v1", "kind": "ServiceAccount"}));
-    }
-    let ca = format!("configmaps/{namespace}/kube-root-ca.crt");
-    let data = json!({"ca.crt": facts.ca_pem});
-    match store.get(&ca).cloned() {
-        Some(there) if there["data"] == data => {}
-        Some(mut there) => {
-            there["data"] = data;
-            store.put(&ca, there);
-        }
-        None => {
-            const WHAT: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";
-            let metadata = json!({"annotations": {"kubernetes.io/description": WHAT}});
-            add(store, facts, &ca, json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}));
-        }
-    }
-}
 
 pub fn empty(store: &mut Store) {
     let going: Vec<(String, Value)> = store
@@ -62,7 +28,7 @@ pub fn empty(store: &mut Store) {
                 namespace["spec"] = json!({});
                 namespace = store.put(&at, namespace);
             }
-            if finished(&namespace) {
+            if no_finalizers(&namespace) {
                 store.remove(&at);
             }
             continue;
@@ -121,7 +87,7 @@ pub fn empty_crds(store: &mut Store) {
         if let Some(finalizers) = crd["metadata"]["finalizers"].as_array_mut() {
             finalizers.retain(|f| f != CLEANUP);
         }
-        if finished(&crd) {
+        if no_finalizers(&crd) {
             store.remove(&at);
         }
     }

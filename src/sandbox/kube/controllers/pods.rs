@@ -1,22 +1,23 @@
 //! The scheduler, for a cluster of few nodes, and the end of deleted pods.
 
-use super::super::erase::finished;
+use super::super::label_selector;
+use super::super::lifecycle::no_finalizers;
 use super::super::store::{Store, meta, now};
-use super::hand::{Hand, selects};
+use super::controller_client::ControllerClient;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The kubelet's part: a deleted pod ends at once.
-pub fn end(store: &mut Store) {
+pub fn finish_deleted(store: &mut Store) {
     let ending: Vec<String> = store
         .under("pods/")
         .filter(|(_, p)| !p["metadata"]["deletionTimestamp"].is_null())
-        .filter(|(_, p)| finished(p) || p["metadata"]["deletionGracePeriodSeconds"] != 0)
+        .filter(|(_, p)| no_finalizers(p) || p["metadata"]["deletionGracePeriodSeconds"] != 0)
         .map(|(at, _)| at.clone())
         .collect();
     for at in ending {
         let Some(mut pod) = store.get(&at).cloned() else { continue };
-        if finished(&pod) {
+        if no_finalizers(&pod) {
             store.remove(&at);
         } else {
             pod["metadata"]["deletionGracePeriodSeconds"] = json!(0);
@@ -37,7 +38,7 @@ pub fn bind(store: &mut Store, at: &str, node: &str) {
     store.put(at, pod);
 }
 
-pub fn schedule(hand: &mut Hand<'_>) {
+pub fn schedule(client: &mut ControllerClient<'_>) {
     let waits = |pod: &Value| {
         pod["spec"]["nodeName"].is_null()
             && pod["metadata"]["deletionTimestamp"].is_null()
@@ -45,24 +46,24 @@ pub fn schedule(hand: &mut Hand<'_>) {
             && pod["spec"]["schedulingGates"].as_array().is_none_or(Vec::is_empty)
             && pod["status"]["phase"] == "Pending"
     };
-    let waiting: Vec<String> = hand.store.under("pods/").filter(|(_, pod)| waits(pod)).map(|(at, _)| at.clone()).collect();
+    let waiting: Vec<String> = client.store.under("pods/").filter(|(_, pod)| waits(pod)).map(|(at, _)| at.clone()).collect();
     if waiting.is_empty() {
         return;
     }
-    let nodes = hand.list("nodes", "");
+    let nodes = client.list("nodes", "");
     for at in waiting {
-        let Some(pod) = hand.store.get(&at).cloned() else { continue };
-        hand.apart(meta(&pod, "uid"), |hand| place(hand, &at, &pod, &nodes));
+        let Some(pod) = client.store.get(&at).cloned() else { continue };
+        client.unless_backing_off(meta(&pod, "uid"), |client| place(client, &at, &pod, &nodes));
     }
 }
 
-fn place(hand: &mut Hand<'_>, at: &str, pod: &Value, nodes: &[Value]) {
+fn place(client: &mut ControllerClient<'_>, at: &str, pod: &Value, nodes: &[Value]) {
     let refusals: Vec<Option<String>> = nodes.iter().map(|node| refusal(pod, node)).collect();
     let place = nodes.iter().zip(&refusals).find(|(_, refusal)| refusal.is_none()).map(|(node, _)| meta(node, "name").to_owned());
     if let Some(node) = place {
-        bind(hand.store, at, &node);
+        bind(client.store, at, &node);
         let what = format!("{}/{}", meta(pod, "namespace"), meta(pod, "name"));
-        return hand.say_anew(pod, "Normal", "Scheduled", "Binding", &format!("Successfully assigned {what} to {node}"));
+        return client.record_scheduler_event(pod, "Normal", "Scheduled", "Binding", &format!("Successfully assigned {what} to {node}"));
     }
     let message = message(nodes.len(), refusals.into_iter().flatten());
     let told = |c: &Value| c["type"] == "PodScheduled" && c["status"] == "False" && c["message"] == message.as_str();
@@ -74,8 +75,8 @@ fn place(hand: &mut Hand<'_>, at: &str, pod: &Value, nodes: &[Value]) {
         "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message, "lastProbeTime": null,
         "lastTransitionTime": now(), "observedGeneration": pod["metadata"]["generation"],
     }]);
-    let _ = hand.replace("pods", &told, "status", "kube-scheduler");
-    hand.say_anew(pod, "Warning", "FailedScheduling", "Scheduling", &message);
+    let _ = client.replace("pods", &told, "status", "kube-scheduler");
+    client.record_scheduler_event(pod, "Warning", "FailedScheduling", "Scheduling", &message);
 }
 
 /// In the words of kube-scheduler's plugins.
@@ -99,9 +100,9 @@ fn refusal(pod: &Value, node: &Value) -> Option<String> {
         return Some(format!("node(s) had untolerated taint {{{}: {}}}", text("key"), text("value")));
     }
     let labels = &node["metadata"]["labels"];
-    let selected = selects(&json!({"matchLabels": spec["nodeSelector"]}), labels);
+    let selected = label_selector::matches(&json!({"matchLabels": spec["nodeSelector"]}), labels);
     let terms = spec.pointer("/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms");
-    let wanted = terms.and_then(Value::as_array).is_none_or(|terms| terms.iter().any(|term| selects(term, labels)));
+    let wanted = terms.and_then(Value::as_array).is_none_or(|terms| terms.iter().any(|term| label_selector::matches(term, labels)));
     (!selected || !wanted).then(|| "node(s) didn't match Pod's node affinity/selector".into())
 }
 

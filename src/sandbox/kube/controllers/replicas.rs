@@ -1,8 +1,9 @@
 //! The ReplicaSet controller (kubernetes, `pkg/controller/replicaset`): as many pods as are wanted, and what became of them.
 
+use super::super::label_selector;
 use super::super::status::Outcome;
 use super::super::store::{meta, now};
-use super::hand::{Hand, after, count, owned_by, selects, time};
+use super::controller_client::{ControllerClient, after, count, owned_by, time};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
@@ -12,34 +13,34 @@ const SETS: &str = "replicasets.apps";
 /// Pods of one set that are made in one round (kubernetes, `BurstReplicas`).
 const BURST: usize = 500;
 /// Pods of one cluster, beyond which its sets make no more: somebody's billion replicas would be a billion objects.
-const MOST_PODS: usize = 1000;
+const MAX_PODS: usize = 1000;
 
-pub fn settle(hand: &mut Hand<'_>) {
-    let all: Vec<String> = hand.store.under("replicasets.apps/").map(|(at, _)| at.clone()).collect();
+pub fn reconcile(client: &mut ControllerClient<'_>) {
+    let all: Vec<String> = client.store.under("replicasets.apps/").map(|(at, _)| at.clone()).collect();
     for at in all {
-        let Some(set) = hand.store.get(&at).cloned() else { continue };
-        hand.alone(|hand| settle_one(hand, &set), meta(&set, "uid"));
+        let Some(set) = client.store.get(&at).cloned() else { continue };
+        client.isolated(|client| reconcile_one(client, &set), meta(&set, "uid"));
     }
 }
 
-fn settle_one(hand: &mut Hand<'_>, set: &Value) {
+fn reconcile_one(client: &mut ControllerClient<'_>, set: &Value) {
     let active = |pod: &Value| {
         pod["metadata"]["deletionTimestamp"].is_null() && !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
     };
-    let candidates: Vec<Value> = hand.list("pods", meta(set, "namespace")).into_iter().filter(active).collect();
-    let pods = hand.claim("pods", set, candidates);
+    let candidates: Vec<Value> = client.list("pods", meta(set, "namespace")).into_iter().filter(active).collect();
+    let pods = client.claim("pods", set, candidates);
     let going = !set["metadata"]["deletionTimestamp"].is_null();
     let uid = meta(set, "uid").to_owned();
-    let resting = hand.memory.rests(&uid);
+    let resting = client.retries.is_backing_off(&uid);
     let mut failure = None;
     if !going && !resting {
-        failure = manage(hand, set, &pods).err();
+        failure = manage(client, set, &pods).err();
         match failure {
-            Some(_) => hand.memory.failed(&uid),
-            None => hand.memory.went_well(&uid),
+            Some(_) => client.retries.record_failure(&uid),
+            None => client.retries.forget_failures(&uid),
         }
     }
-    let mut status = status(hand, set, &pods);
+    let mut status = status(client, set, &pods);
     // While it rests, what it failed at still holds.
     if !resting {
         condition(&mut status, count(&set["spec"]["replicas"]).saturating_sub(pods.len() as i64), failure.as_deref());
@@ -49,28 +50,28 @@ fn settle_one(hand: &mut Hand<'_>, set: &Value) {
     if status != set["status"] {
         let mut set = set.clone();
         set["status"] = status;
-        let _ = hand.update_status(SETS, &set);
+        let _ = client.update_status(SETS, &set);
     }
 }
 
 /// Err: why pods could not be made, in the server's words.
-fn manage(hand: &mut Hand<'_>, set: &Value, pods: &[Value]) -> Result<(), String> {
+fn manage(client: &mut ControllerClient<'_>, set: &Value, pods: &[Value]) -> Result<(), String> {
     let wanted = count(&set["spec"]["replicas"]);
-    let there = hand.store.under("pods/").take(MOST_PODS).count();
+    let there = client.store.under("pods/").take(MAX_PODS).count();
     for made in 0..usize::try_from(wanted.saturating_sub(pods.len() as i64)).unwrap_or_default().min(BURST) {
-        if there + made >= MOST_PODS {
-            let why = format!("pods \"{}-\" is forbidden: the sandbox's clusters have {MOST_PODS} pods at most", meta(set, "name"));
-            hand.say(set, COMPONENT, "Warning", "FailedCreate", &format!("Error creating: {why}"));
+        if there + made >= MAX_PODS {
+            let why = format!("pods \"{}-\" is forbidden: the sandbox's clusters have {MAX_PODS} pods at most", meta(set, "name"));
+            client.record_event(set, COMPONENT, "Warning", "FailedCreate", &format!("Error creating: {why}"));
             return Err(why);
         }
-        match create(hand, set) {
+        match create(client, set) {
             Ok(pod) => {
-                hand.say(set, COMPONENT, "Normal", "SuccessfulCreate", &format!("Created pod: {}", meta(&pod, "name")));
+                client.record_event(set, COMPONENT, "Normal", "SuccessfulCreate", &format!("Created pod: {}", meta(&pod, "name")));
             }
             // any creation would fail, and all will be gone soon
             Err(refusal) if refusal.details["causes"][0]["reason"] == "NamespaceTerminating" => return Ok(()),
             Err(refusal) => {
-                hand.say(set, COMPONENT, "Warning", "FailedCreate", &format!("Error creating: {}", refusal.message));
+                client.record_event(set, COMPONENT, "Warning", "FailedCreate", &format!("Error creating: {}", refusal.message));
                 return Err(refusal.message);
             }
         }
@@ -79,14 +80,14 @@ fn manage(hand: &mut Hand<'_>, set: &Value, pods: &[Value]) -> Result<(), String
     let mut ranked: Vec<&Value> = pods.iter().collect();
     ranked.sort_by_cached_key(|pod| rank(pod));
     for pod in ranked.into_iter().take(surplus) {
-        if hand.delete("pods", pod).is_ok() {
-            hand.say(set, COMPONENT, "Normal", "SuccessfulDelete", &format!("Deleted pod: {}", meta(pod, "name")));
+        if client.delete("pods", pod).is_ok() {
+            client.record_event(set, COMPONENT, "Normal", "SuccessfulDelete", &format!("Deleted pod: {}", meta(pod, "name")));
         }
     }
     Ok(())
 }
 
-fn create(hand: &mut Hand<'_>, set: &Value) -> Outcome<Value> {
+fn create(client: &mut ControllerClient<'_>, set: &Value) -> Outcome<Value> {
     let template = &set["spec"]["template"];
     let mut metadata = json!({"generateName": format!("{}-", meta(set, "name")), "ownerReferences": [owned_by(set)]});
     for field in ["labels", "annotations", "finalizers"] {
@@ -94,7 +95,7 @@ fn create(hand: &mut Hand<'_>, set: &Value) -> Outcome<Value> {
             metadata[field] = template["metadata"][field].clone();
         }
     }
-    hand.create("pods", meta(set, "namespace"), &json!({"metadata": metadata, "spec": template["spec"]}))
+    client.create("pods", meta(set, "namespace"), &json!({"metadata": metadata, "spec": template["spec"]}))
 }
 
 /// Which pod goes first (`controller.ActivePodsWithRanks`): not placed, not started, not ready, cheap, young.
@@ -130,7 +131,7 @@ fn ready(pod: &Value) -> Option<Timestamp> {
     time(&ready["lastTransitionTime"]).or(Some(Timestamp::UNIX_EPOCH))
 }
 
-fn status(hand: &mut Hand<'_>, set: &Value, pods: &[Value]) -> Value {
+fn status(client: &mut ControllerClient<'_>, set: &Value, pods: &[Value]) -> Value {
     let patience = count(&set["spec"]["minReadySeconds"]);
     let labels = json!({"matchLabels": set["spec"]["template"]["metadata"]["labels"]});
     let since: Vec<Timestamp> = pods.iter().filter_map(ready).collect();
@@ -138,9 +139,9 @@ fn status(hand: &mut Hand<'_>, set: &Value, pods: &[Value]) -> Value {
     let due = |since: &Timestamp| after(*since, patience);
     let available = since.iter().filter(|since| patience == 0 || due(since) <= now).count();
     if let Some(next) = since.iter().map(due).filter(|due| *due > now).min().filter(|_| patience != 0) {
-        hand.memory.look_at(next);
+        client.retries.run_again_at(next);
     }
-    let labelled = pods.iter().filter(|pod| selects(&labels, &pod["metadata"]["labels"])).count();
+    let labelled = pods.iter().filter(|pod| label_selector::matches(&labels, &pod["metadata"]["labels"])).count();
     json!({
         "replicas": pods.len(), "fullyLabeledReplicas": labelled, "readyReplicas": since.len(), "availableReplicas": available,
         "conditions": set["status"]["conditions"].as_array().cloned().unwrap_or_default(),

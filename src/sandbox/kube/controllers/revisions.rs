@@ -3,18 +3,18 @@
 
 use super::super::store::meta;
 use super::super::typed::same;
-use super::hand::count;
+use super::controller_client::count;
 use serde_json::{Value, json};
 
 pub const REVISION: &str = "deployment.kubernetes.io/revision";
 const HISTORY: &str = "deployment.kubernetes.io/revision-history";
 pub const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
-pub const MOST: &str = "deployment.kubernetes.io/max-replicas";
+pub const MAX_REPLICAS: &str = "deployment.kubernetes.io/max-replicas";
 pub const HASH: &str = "pod-template-hash";
 /// Annotations that are a deployment's own.
 const KEPT: [&str; 6] =
-    ["kubectl.kubernetes.io/last-applied-configuration", REVISION, HISTORY, DESIRED, MOST, "deprecated.deployment.rollback.to"];
-const LONGEST_HISTORY: usize = 2000;
+    ["kubectl.kubernetes.io/last-applied-configuration", REVISION, HISTORY, DESIRED, MAX_REPLICAS, "deprecated.deployment.rollback.to"];
+const MAX_HISTORY_LENGTH: usize = 2000;
 
 /// Of a pod template: FNV-1a of 32 bits in the letters that the API server makes names of. What is hashed is JSON and not, as in the real
 /// one, what Go prints: it only has to be stable.
@@ -93,7 +93,7 @@ pub fn annotate(deployment: &Value, set: &mut Value, next: i64, fresh: bool) -> 
             let mut length = 0;
             let fit = history.iter().rev().take_while(|revision| {
                 length += revision.len() + 1;
-                length <= LONGEST_HISTORY + 1
+                length <= MAX_HISTORY_LENGTH + 1
             });
             let kept = fit.count();
             history.drain(..history.len() - kept);
@@ -111,7 +111,7 @@ pub fn annotate(deployment: &Value, set: &mut Value, next: i64, fresh: bool) -> 
 pub fn mark_replicas(deployment: &Value, set: &mut Value) {
     let wanted = replicas(deployment);
     set["metadata"]["annotations"][DESIRED] = json!(wanted.to_string());
-    set["metadata"]["annotations"][MOST] = json!(wanted.saturating_add(surge(deployment)).to_string());
+    set["metadata"]["annotations"][MAX_REPLICAS] = json!(wanted.saturating_add(max_surge(deployment)).to_string());
 }
 
 pub fn replicas(object: &Value) -> i64 {
@@ -137,15 +137,15 @@ fn bounds(deployment: &Value) -> (i64, i64) {
         return (0, 0);
     }
     let (wanted, rolling) = (replicas(deployment), &deployment["spec"]["strategy"]["rollingUpdate"]);
-    let (surge, missing) = (share(&rolling["maxSurge"], wanted, true), share(&rolling["maxUnavailable"], wanted, false));
-    (surge, if surge == 0 && missing == 0 { 1 } else { missing })
+    let (max_surge, missing) = (share(&rolling["maxSurge"], wanted, true), share(&rolling["maxUnavailable"], wanted, false));
+    (max_surge, if max_surge == 0 && missing == 0 { 1 } else { missing })
 }
 
-pub fn surge(deployment: &Value) -> i64 {
+pub fn max_surge(deployment: &Value) -> i64 {
     bounds(deployment).0
 }
 
-pub fn may_be_missing(deployment: &Value) -> i64 {
+pub fn max_unavailable(deployment: &Value) -> i64 {
     let wanted = replicas(deployment);
     if wanted == 0 { 0 } else { bounds(deployment).1.min(wanted) }
 }
@@ -166,19 +166,19 @@ pub fn sum<'a>(sets: impl IntoIterator<Item = &'a Value>, field: &str) -> i64 {
 mod tests {
     use super::*;
 
-    fn deployment(replicas: i64, surge: Value, missing: Value) -> Value {
-        json!({"spec": {"replicas": replicas, "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": missing}}}})
+    fn deployment(replicas: i64, max_surge: Value, missing: Value) -> Value {
+        json!({"spec": {"replicas": replicas, "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": max_surge, "maxUnavailable": missing}}}})
     }
 
     #[test]
     fn shares_are_rounded_up_for_more_and_down_for_less() {
         let quarter = deployment(2, json!("25%"), json!("25%"));
-        assert_eq!((surge(&quarter), may_be_missing(&quarter)), (1, 0));
+        assert_eq!((max_surge(&quarter), max_unavailable(&quarter)), (1, 0));
         let ten = deployment(10, json!("25%"), json!("25%"));
-        assert_eq!((surge(&ten), may_be_missing(&ten)), (3, 2));
+        assert_eq!((max_surge(&ten), max_unavailable(&ten)), (3, 2));
         let none = deployment(3, json!(0), json!("0%"));
-        assert_eq!((surge(&none), may_be_missing(&none)), (0, 1));
-        assert_eq!(may_be_missing(&deployment(0, json!(1), json!(1))), 0);
+        assert_eq!((max_surge(&none), max_unavailable(&none)), (0, 1));
+        assert_eq!(max_unavailable(&deployment(0, json!(1), json!(1))), 0);
     }
 
     #[test]

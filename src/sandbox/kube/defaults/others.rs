@@ -1,6 +1,7 @@
 //! Defaults of the kinds that a lab has but podid does not need: services, jobs, sets with state, claims, policies.
 
-use super::{pod_spec, set};
+use super::fields::set;
+use super::pods::pod_spec;
 use serde_json::{Value, json};
 
 pub fn fill(group: &str, kind: &str, object: &mut Value) {

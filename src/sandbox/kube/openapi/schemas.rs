@@ -1,7 +1,7 @@
 //! Types as OpenAPI schemas: the same for both versions of the document but for how one refers to another.
 
 use super::super::resource::{Catalog, Resource};
-use super::super::schema::{Keyed, Scalar, Shape, Type};
+use super::super::schema::{ListType, Scalar, Shape, Type};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -132,13 +132,13 @@ fn of(ty: &Type, wanted: &mut BTreeSet<String>, expand: bool) -> Value {
             out
         }
         Shape::List(list) => {
-            let kind = match &list.keyed {
-                Keyed::Atomic => "atomic",
-                Keyed::Set => "set",
-                Keyed::By(_) => "map",
+            let kind = match &list.list_type {
+                ListType::Atomic => "atomic",
+                ListType::Set => "set",
+                ListType::Map(_) => "map",
             };
             let mut out = json!({"type": "array", "items": of(&list.of, wanted, false), "x-kubernetes-list-type": kind});
-            if let Keyed::By(keys) = &list.keyed {
+            if let ListType::Map(keys) = &list.list_type {
                 out["x-kubernetes-list-map-keys"] = json!(keys);
             }
             if let Some(key) = &list.patch_key {

@@ -2,9 +2,9 @@
 
 use super::super::discovery::GIT_VERSION;
 use super::super::resource::{Catalog, Resource};
+use super::actions::{MANY, ONE, acts, path};
 use super::schemas::{component, of_kinds};
 use super::wire::Message;
-use super::{MANY, ONE, acts, path};
 use crate::http::{Body, Request, Response};
 use serde_json::{Map, Value, json};
 

@@ -1,19 +1,10 @@
 //! The columns of each kind, and what stands in them. Knows objects, no store.
 
 use super::super::resource::Resource;
-use super::super::scale;
-use super::{age, human, pods, services};
+use super::age::{age, human};
+use super::cells::{AGE, Cell, Plan, labels, selector, some};
+use super::{pods, services};
 use serde_json::{Value, json};
-
-/// Of nearly every kind.
-pub const AGE: (&str, &str, i64, Cell) = ("Age", "string", 0, created);
-
-pub type Cell = fn(&Value) -> Value;
-pub type Plan = Vec<(&'static str, &'static str, i64, Cell)>;
-
-fn created(object: &Value) -> Value {
-    json!(age(&object["metadata"]["creationTimestamp"]))
-}
 
 fn count(object: &Value, list: &str) -> Value {
     json!(object[list].as_object().map_or(0, serde_json::Map::len))
@@ -241,21 +232,10 @@ fn job_status(job: &Value) -> Value {
     })
 }
 
-/// A LabelSelector as apimachinery's `FormatLabelSelector` has it.
-pub fn selector(selector: &Value) -> Value {
-    some(&json!(scale::shown(selector)))
-}
-
 pub fn containers(object: &Value, field: &str) -> Value {
     let all = object["spec"]["template"]["spec"]["containers"].as_array();
     let all: Vec<&str> = all.into_iter().flatten().filter_map(|c| c[field].as_str()).collect();
     json!(all.join(","))
-}
-
-pub fn labels(value: &Value) -> Value {
-    let all: Vec<String> =
-        value.as_object().into_iter().flatten().map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default())).collect();
-    json!(if all.is_empty() { "<none>".to_owned() } else { all.join(",") })
 }
 
 fn subjects(binding: &Value, kind: &str) -> Value {
@@ -267,8 +247,4 @@ fn subjects(binding: &Value, kind: &str) -> Value {
         })
         .collect();
     json!(all.join(", "))
-}
-
-pub fn some(value: &Value) -> Value {
-    if value.as_str().is_none_or(str::is_empty) { json!("<none>") } else { value.clone() }
 }

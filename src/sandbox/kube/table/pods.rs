@@ -1,7 +1,7 @@
 //! A pod's row: how many of its containers are ready, and in one word how it is.
 
-use super::age;
-use super::plans::{AGE, Plan, some};
+use super::age::age;
+use super::cells::{AGE, Plan, some};
 use serde_json::{Value, json};
 
 pub fn plan() -> Plan {

@@ -1,7 +1,7 @@
 //! The columns of networks, storage and limits.
 
 use super::super::resource::Resource;
-use super::plans::{AGE, Plan, labels, selector, some};
+use super::cells::{AGE, Plan, labels, selector, some};
 use serde_json::{Value, json};
 
 /// What kubectl shows of a list that could be long.

@@ -2,13 +2,14 @@
 
 mod apply;
 mod hostile;
-mod lives;
+mod lifecycle;
 mod refusals;
 mod tokens;
 mod watches;
 mod workloads;
 
-use super::{Facts, Kube, State, new_cluster};
+use super::facts::Facts;
+use super::{Kube, State, new_cluster};
 use crate::http::{Body, Request};
 use crate::rsa::{Key, tests::KEY};
 use serde_json::{Value, json};
@@ -40,7 +41,7 @@ pub fn facts() -> Facts {
 /// Made once for all tests.
 struct OneKey;
 
-impl super::Keys for OneKey {
+impl super::TokenKeys for OneKey {
     fn signing(&self) -> Result<Arc<Key>, String> {
         Ok(KEY.clone())
     }

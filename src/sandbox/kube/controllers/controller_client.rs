@@ -1,9 +1,10 @@
 //! How controllers write: through the API server's own functions, so that defaults, admission, field owners and generations are as for any
 //! client. Also what they remember from round to round: when to look again, and what failed lately.
 
-use super::super::Facts;
 use super::super::call::{Call, Validation};
-use super::super::erase::{self, Options};
+use super::super::delete::{self, DeleteOptions};
+use super::super::facts::Facts;
+use super::super::label_selector;
 use super::super::status::{Outcome, Refusal};
 use super::super::store::{Store, meta};
 use super::super::write;
@@ -19,73 +20,73 @@ const PAUSES: [SignedDuration; 2] = [SignedDuration::from_millis(200), SignedDur
 
 /// Of one cluster, as long as it runs.
 #[derive(Default)]
-pub struct Memory {
-    wake: Option<Timestamp>,
+pub struct RetryState {
+    next_run: Option<Timestamp>,
     /// By uid: how often it failed in a row, and when it may be tried again.
     failed: BTreeMap<String, (u32, Timestamp)>,
     /// When old events were looked for.
     pub swept: Option<Timestamp>,
 }
 
-impl Memory {
+impl RetryState {
     pub fn begin(&mut self) {
-        self.wake = None;
+        self.next_run = None;
     }
 
     /// How long from now; never zero.
-    pub fn wake(&self) -> Option<Duration> {
-        let left = self.wake?.duration_since(Timestamp::now());
+    pub fn next_run(&self) -> Option<Duration> {
+        let left = self.next_run?.duration_since(Timestamp::now());
         Some(Duration::try_from(left).unwrap_or_default().max(Duration::from_millis(1)))
     }
 
-    pub fn look_at(&mut self, time: Timestamp) {
-        self.wake = Some(self.wake.map_or(time, |earlier| earlier.min(time)));
+    pub fn run_again_at(&mut self, time: Timestamp) {
+        self.next_run = Some(self.next_run.map_or(time, |earlier| earlier.min(time)));
     }
 
     /// Whether it is too early to try again what failed.
-    pub fn rests(&mut self, uid: &str) -> bool {
+    pub fn is_backing_off(&mut self, uid: &str) -> bool {
         let until = self.failed.get(uid).map(|(_, until)| *until).filter(|until| *until > Timestamp::now());
         if let Some(until) = until {
-            self.look_at(until);
+            self.run_again_at(until);
         }
         until.is_some()
     }
 
-    pub fn failed(&mut self, uid: &str) {
+    pub fn record_failure(&mut self, uid: &str) {
         let times = self.failed.get(uid).map_or(0, |(times, _)| *times);
         let pause = PAUSES[0].checked_mul(1 << times.min(16)).unwrap_or(PAUSES[1]).min(PAUSES[1]);
         let until = Timestamp::now() + pause;
         self.failed.insert(uid.to_owned(), (times.saturating_add(1), until));
-        self.look_at(until);
+        self.run_again_at(until);
     }
 
-    pub fn went_well(&mut self, uid: &str) {
+    pub fn forget_failures(&mut self, uid: &str) {
         self.failed.remove(uid);
     }
 }
 
-pub struct Hand<'a> {
+pub struct ControllerClient<'a> {
     pub store: &'a mut Store,
     pub facts: &'a Facts,
-    pub memory: &'a mut Memory,
+    pub retries: &'a mut RetryState,
 }
 
-impl Hand<'_> {
+impl ControllerClient<'_> {
     /// Does something for one object, by its uid, unless that failed a moment ago.
-    pub fn apart(&mut self, uid: &str, act: impl FnOnce(&mut Self)) {
-        if !self.memory.rests(uid) {
-            self.alone(act, uid);
+    pub fn unless_backing_off(&mut self, uid: &str, act: impl FnOnce(&mut Self)) {
+        if !self.retries.is_backing_off(uid) {
+            self.isolated(act, uid);
         }
     }
 
     /// Does something for one object, by its uid. If that panics, all of it is undone, and no other object has to wait for it.
-    pub fn alone(&mut self, act: impl FnOnce(&mut Self), uid: &str) {
+    pub fn isolated(&mut self, act: impl FnOnce(&mut Self), uid: &str) {
         self.store.begin();
         match caught(|| act(self)) {
             Ok(()) => self.store.commit(),
             Err(Panicked) => {
                 self.store.undo();
-                self.memory.failed(uid);
+                self.retries.record_failure(uid);
             }
         }
     }
@@ -125,30 +126,13 @@ impl Hand<'_> {
 
     pub fn delete(&mut self, qualified: &str, object: &Value) -> Outcome<()> {
         let call = self.call(qualified, meta(object, "namespace"), meta(object, "name"), "", WRITER)?;
-        erase::one(self.store, &call, &Options::default()).map(drop)
+        delete::delete(self.store, &call, &DeleteOptions::default()).map(drop)
     }
 
     /// Of one namespace; without those that a finalizer still holds if `alive`.
     pub fn list(&self, qualified: &str, namespace: &str) -> Vec<Value> {
         self.store.under(&format!("{qualified}/{namespace}/")).map(|(_, object)| object.clone()).collect()
     }
-}
-
-/// Whether a LabelSelector takes these labels.
-pub fn selects(selector: &Value, labels: &Value) -> bool {
-    let named = selector["matchLabels"].as_object().into_iter().flatten().all(|(name, value)| labels.get(name) == Some(value));
-    let told = selector["matchExpressions"].as_array().into_iter().flatten().all(|rule| {
-        let value = labels.get(rule["key"].as_str().unwrap_or_default());
-        let among = value.is_some_and(|value| rule["values"].as_array().is_some_and(|all| all.contains(value)));
-        match rule["operator"].as_str() {
-            Some("In") => among,
-            Some("NotIn") => !among,
-            Some("Exists") => value.is_some(),
-            Some("DoesNotExist") => value.is_none(),
-            _ => false,
-        }
-    });
-    named && told
 }
 
 pub fn count(value: &Value) -> i64 {
@@ -176,7 +160,7 @@ pub fn owned_by(owner: &Value) -> Value {
     })
 }
 
-impl Hand<'_> {
+impl ControllerClient<'_> {
     /// Those that a selector takes: what is nobody's is taken over, what is ours and no longer selected is let go
     /// (kubernetes, `pkg/controller/controller_ref_manager.go`).
     pub fn claim(&mut self, qualified: &str, owner: &Value, candidates: Vec<Value>) -> Vec<Value> {
@@ -184,7 +168,7 @@ impl Hand<'_> {
         let going = !owner["metadata"]["deletionTimestamp"].is_null();
         let mut ours = Vec::new();
         for object in candidates {
-            let fits = selects(&owner["spec"]["selector"], &object["metadata"]["labels"]);
+            let fits = label_selector::matches(&owner["spec"]["selector"], &object["metadata"]["labels"]);
             let mut changed = object.clone();
             let dying = !object["metadata"]["deletionTimestamp"].is_null();
             match controller(&object).map(|c| c["uid"] == uid.as_str()) {
@@ -214,30 +198,17 @@ impl Hand<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_selector_asks_for_all_that_it_says() {
-        let labels = json!({"app": "a", "tier": "web"});
-        let holds = |selector: Value| selects(&selector, &labels);
-        assert!(holds(json!({"matchLabels": {"app": "a"}, "matchExpressions": [{"key": "tier", "operator": "In", "values": ["web"]}]})));
-        assert!(!holds(json!({"matchLabels": {"app": "b"}})));
-        assert!(holds(
-            json!({"matchExpressions": [{"key": "x", "operator": "NotIn", "values": ["y"]}, {"key": "x", "operator": "DoesNotExist"}]})
-        ));
-        assert!(!holds(json!({"matchExpressions": [{"key": "x", "operator": "Exists"}]})));
-    }
 
     #[test]
     fn what_failed_is_tried_again_later_and_later() {
-        let mut memory = Memory::default();
-        assert!(!memory.rests("u") && memory.wake().is_none());
-        memory.failed("u");
-        assert!(memory.rests("u") && memory.wake().unwrap() <= Duration::from_millis(200));
-        memory.begin();
-        memory.failed("u");
-        assert!(memory.wake().unwrap() > Duration::from_millis(200));
-        memory.went_well("u");
-        assert!(!memory.rests("u"));
+        let mut retries = RetryState::default();
+        assert!(!retries.is_backing_off("u") && retries.next_run().is_none());
+        retries.record_failure("u");
+        assert!(retries.is_backing_off("u") && retries.next_run().unwrap() <= Duration::from_millis(200));
+        retries.begin();
+        retries.record_failure("u");
+        assert!(retries.next_run().unwrap() > Duration::from_millis(200));
+        retries.forget_failures("u");
+        assert!(!retries.is_backing_off("u"));
     }
 }

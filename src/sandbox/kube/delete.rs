@@ -1,11 +1,12 @@
 //! Deleting: preconditions, grace, finalizers, propagation. Knows the store; what follows from a deletion is the controllers' work.
 
-use super::call::{Call, Reply, nameless, parse};
-use super::resource::Resource;
+use super::call::{Call, Reply, parse};
+use super::lifecycle::no_finalizers;
+use super::lookup;
 use super::select::Selector;
 use super::status::{About, Cause, Outcome, Refusal};
 use super::store::{Store, key, meta, now};
-use super::{prepare, write};
+use super::{prepare, view};
 use crate::http::Request;
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 const KEPT: [&str; 3] = ["default", "kube-system", "kube-public"];
 
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct DeleteOptions {
     pub uid: Option<String>,
     pub version: Option<String>,
     pub propagation: Option<String>,
@@ -21,7 +22,7 @@ pub struct Options {
     pub dry_run: bool,
 }
 
-impl Options {
+impl DeleteOptions {
     /// From the body, or from the query.
     pub fn read(request: &Request) -> Outcome<Self> {
         let body = if request.body.is_empty() { Value::Null } else { body(&request.body)? };
@@ -38,12 +39,12 @@ impl Options {
             && let Some(policy) = &options.propagation
         {
             let cause = Cause::invalid("propagationPolicy", &json!(policy), "orphanDependents and deletionPropagation cannot be both set");
-            return Err(nameless(Refusal::invalid("meta.k8s.io", "DeleteOptions", "", &[cause])));
+            return Err(Refusal::invalid("meta.k8s.io", "DeleteOptions", "", &[cause]).nameless());
         }
         if let Some(policy) = options.propagation.as_deref().filter(|p| !["Foreground", "Background", "Orphan"].contains(p)) {
             let allowed = ["Foreground", "Background", "Orphan", "nil"].map(str::to_owned);
             let cause = Cause::unsupported("propagationPolicy", &json!(policy), &allowed);
-            return Err(nameless(Refusal::invalid("meta.k8s.io", "DeleteOptions", "", &[cause])));
+            return Err(Refusal::invalid("meta.k8s.io", "DeleteOptions", "", &[cause]).nameless());
         }
         Ok(options)
     }
@@ -66,23 +67,9 @@ fn body(bytes: &[u8]) -> Outcome<Value> {
     Ok(body)
 }
 
-/// No finalizer holds it.
-pub fn finished(object: &Value) -> bool {
-    object["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty)
-}
-
-/// A namespace also waits for its own finalizer, a pod for the kubelet.
-pub fn finished_otherwise(resource: &Resource, object: &Value) -> bool {
-    match (resource.group.as_str(), resource.kind.as_str()) {
-        ("", "Namespace") => object["spec"]["finalizers"].as_array().is_none_or(Vec::is_empty),
-        ("", "Pod") => object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or_default() == 0,
-        _ => true,
-    }
-}
-
-pub fn one(store: &mut Store, call: &Call, options: &Options) -> Outcome<Reply> {
+pub fn delete(store: &mut Store, call: &Call, options: &DeleteOptions) -> Outcome<Reply> {
     let r = call.resource.clone();
-    let object = write::existing(store, call)?;
+    let object = lookup::existing(store, call)?;
     if r.group.is_empty() && r.kind == "Namespace" && KEPT.contains(&call.name.as_str()) {
         return Err(Refusal::forbidden(r.about(), &call.name, "this namespace may not be deleted"));
     }
@@ -120,7 +107,7 @@ pub fn one(store: &mut Store, call: &Call, options: &Options) -> Outcome<Reply> 
 }
 
 /// Marks an object deleted, or takes it away. The object if it is still there, and as it was last.
-fn begin(store: &mut Store, call: &Call, mut object: Value, options: &Options) -> (Option<Value>, Value) {
+fn begin(store: &mut Store, call: &Call, mut object: Value, options: &DeleteOptions) -> (Option<Value>, Value) {
     let r = &call.resource;
     let at = key(r, call.namespace.as_deref(), &call.name);
     let marked = !object["metadata"]["deletionTimestamp"].is_null();
@@ -141,14 +128,14 @@ fn begin(store: &mut Store, call: &Call, mut object: Value, options: &Options) -
     let pod = r.group.is_empty() && r.kind == "Pod";
     let namespace = r.group.is_empty() && r.kind == "Namespace";
     let grace = if pod { pod_grace(&object, options.grace) } else { 0 };
-    if pod && finished(&object) && grace == 0 && !options.dry_run {
+    if pod && no_finalizers(&object) && grace == 0 && !options.dry_run {
         // A pod is marked all the same, though it goes at once.
         object["metadata"]["deletionTimestamp"] = json!(now());
         object["metadata"]["deletionGracePeriodSeconds"] = json!(0);
         object["metadata"]["generation"] = json!(object["metadata"]["generation"].as_u64().unwrap_or_default() + 1);
         store.put(&at, object.clone());
     }
-    if finished(&object) && !namespace && grace == 0 {
+    if no_finalizers(&object) && !namespace && grace == 0 {
         if !options.dry_run
             && let Some(last) = store.remove(&at)
         {
@@ -190,7 +177,7 @@ fn pod_grace(pod: &Value, asked: Option<i64>) -> i64 {
 }
 
 /// Deletes all that a selector takes; answers with them as they were.
-pub fn many(store: &mut Store, call: &Call, selector: &Selector, options: &Options) -> Reply {
+pub fn delete_collection(store: &mut Store, call: &Call, selector: &Selector, options: &DeleteOptions) -> Reply {
     let r = call.resource.clone();
     let found: Vec<Value> = store
         .list(&r, call.namespace.as_deref())
@@ -210,6 +197,6 @@ pub fn many(store: &mut Store, call: &Call, selector: &Selector, options: &Optio
     if r.custom.is_some() {
         metadata["continue"] = json!("");
     }
-    let items: Vec<Value> = found.into_iter().map(|object| super::serve::item(&r, object)).collect();
+    let items: Vec<Value> = found.into_iter().map(|object| view::item(&r, object)).collect();
     Reply::ok(json!({"kind": r.list_kind, "apiVersion": r.api_version(), "metadata": metadata, "items": items}))
 }

@@ -2,16 +2,17 @@
 //! is left. Knows the store; knows no bodies.
 
 use super::call::Call;
+use super::lifecycle::{no_finalizers, no_other_hold};
 use super::managed::{self, Owners};
+use super::metadata::{self, SERVER_FIELDS};
 use super::resource::Resource;
 use super::status::{Outcome, Refusal};
 use super::store::{Store, key, now};
-use super::write::SERVERS;
-use super::{erase, grants, metadata, prepare, typed};
+use super::{escalation, prepare, typed};
 use serde_json::{Value, json};
 
 /// `owners`: of an apply; None: the writer owns what it changed.
-pub fn change(
+pub fn update(
     store: &mut Store,
     call: &Call,
     old: &Value,
@@ -68,7 +69,7 @@ pub fn change(
         // Whoever wrote it owns it all the same.
         set(&mut new, "spec", old.get("spec").cloned());
     }
-    grants::check(store, call, old, &new)?;
+    escalation::check(store, call, old, &new)?;
     prepare::refuse(&r, &new, &prepare::changes(&r, old, &new))?;
     warnings.extend(
         metadata::finalizer_warnings(&new["metadata"])
@@ -87,7 +88,7 @@ pub fn change(
     }
     let at = key(&r, call.namespace.as_deref(), &call.name);
     // The last finalizer of a deleted object takes it along.
-    if !new["metadata"]["deletionTimestamp"].is_null() && erase::finished(&new) && erase::finished_otherwise(&r, &new) {
+    if !new["metadata"]["deletionTimestamp"].is_null() && no_finalizers(&new) && no_other_hold(&r, &new) {
         store.remove(&at);
         return Ok(new);
     }
@@ -111,7 +112,7 @@ fn owners_of_update(call: &Call, old: &Value, new: &Value, sent: Option<Value>) 
 
 /// What an update cannot change stays; what it may not even try is left, to be refused (apiserver, `registry/rest/update.go`).
 fn keep(old: &Value, new: &mut Value) {
-    for name in SERVERS {
+    for name in SERVER_FIELDS {
         let was = old.get(name).filter(|was| !was.is_null());
         let tried = new.get(name).is_some_and(|is| !is.is_null());
         let refused = match name {

@@ -1,24 +1,25 @@
 //! Whether a request may be made, by its head alone: who asks, for what, and whether RBAC allows it. Its body is not looked at, and need not
 //! have been read.
 
-use super::Kube;
-use super::auth::{self, User};
-use super::rbac::{self, Deed};
+use super::authentication;
+use super::cluster::Kube;
+use super::rbac::{self, Attributes};
 use super::router::{self, Route, Target};
 use super::status::{Outcome, Refusal};
 use super::store::Store;
+use super::user::User;
 use crate::http::Request;
 use std::sync::Arc;
 
 /// A request that may be made.
-pub struct Admitted {
+pub struct Authorized {
     pub user: User,
     pub route: Route,
-    pub deed: Deed,
+    pub attributes: Attributes,
 }
 
 /// The request in the form that is used now: the old way to watch is a word in the path.
-pub fn as_now(request: &Request) -> Request {
+pub fn normalized(request: &Request) -> Request {
     match router::watched(&request.path) {
         None => request.clone(),
         Some(path) => {
@@ -28,30 +29,31 @@ pub fn as_now(request: &Request) -> Request {
     }
 }
 
-pub fn allowed(store: &Store, user: &User, deed: &Deed) -> Outcome<()> {
-    if rbac::allows(store, user, deed) { Ok(()) } else { Err(deed.refusal(user)) }
+pub fn allowed(store: &Store, user: &User, attributes: &Attributes) -> Outcome<()> {
+    if rbac::allows(store, user, attributes) { Ok(()) } else { Err(attributes.refusal(user)) }
 }
 
-pub fn admitted(kube: &Arc<Kube>, request: &Request) -> Outcome<Admitted> {
-    let mut user = auth::user(&kube.lock(), &kube.facts, request)?;
-    if let Some(other) = auth::impersonated(request) {
-        let deed = Deed { verb: "impersonate".into(), resource: "users".into(), name: other.name.clone(), ..Deed::default() };
-        allowed(&kube.lock(), &user, &deed)?;
+pub fn authorize(kube: &Arc<Kube>, request: &Request) -> Outcome<Authorized> {
+    let mut user = authentication::user(&kube.lock(), &kube.facts, request)?;
+    if let Some(other) = authentication::impersonated(request) {
+        let attributes =
+            Attributes { verb: "impersonate".into(), resource: "users".into(), name: other.name.clone(), ..Attributes::default() };
+        allowed(&kube.lock(), &user, &attributes)?;
         user = other;
     }
     let route = router::route(&request.path);
-    let deed = match &route {
+    let attributes = match &route {
         Route::Path => {
             let verb = if request.method == "HEAD" { "get".into() } else { request.method.to_lowercase() };
-            Deed { verb, path: request.path.clone(), ..Deed::default() }
+            Attributes { verb, path: request.path.clone(), ..Attributes::default() }
         }
         Route::Object(target) => of_object(target, request)?,
     };
-    allowed(&kube.lock(), &user, &deed)?;
-    Ok(Admitted { user, route, deed })
+    allowed(&kube.lock(), &user, &attributes)?;
+    Ok(Authorized { user, route, attributes })
 }
 
-fn of_object(target: &Target, request: &Request) -> Outcome<Deed> {
+fn of_object(target: &Target, request: &Request) -> Outcome<Attributes> {
     // One object by its path is read, not watched, whatever the query says.
     let watching = target.name.is_empty() && request.query("watch").is_some_and(|w| w == "1" || w == "true");
     let verb = match (request.method.as_str(), target.name.is_empty()) {
@@ -69,7 +71,7 @@ fn of_object(target: &Target, request: &Request) -> Outcome<Deed> {
     // A list or watch of one object by its name needs the right to that one only.
     let one = |f: &str| f.split(',').find_map(|t| t.strip_prefix("metadata.name=").map(|n| n.trim_start_matches('=').to_owned()));
     let sought = fields.as_deref().filter(|_| matches!(verb, "list" | "watch" | "deletecollection")).and_then(one);
-    Ok(Deed {
+    Ok(Attributes {
         verb: verb.into(),
         group: target.group.clone(),
         resource: target.plural.clone(),

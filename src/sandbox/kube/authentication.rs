@@ -1,52 +1,13 @@
 //! Who asks: the admin token, service account tokens, impersonation. Knows no rights.
 
+use super::facts::Facts;
 use super::status::{Outcome, Refusal};
 use super::store::Store;
-use super::{Facts, tokens};
+use super::tokens;
+use super::user::User;
 use crate::http::Request;
-use serde_json::{Value, json};
+use serde_json::Value;
 use subtle::ConstantTimeEq as _;
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct User {
-    pub name: String,
-    pub uid: String,
-    pub groups: Vec<String>,
-    pub extra: Value,
-}
-
-impl User {
-    fn admin() -> Self {
-        Self {
-            name: "masterclient".into(),
-            uid: String::new(),
-            groups: vec!["system:masters".into(), "system:authenticated".into()],
-            extra: Value::Null,
-        }
-    }
-    fn anonymous() -> Self {
-        Self { name: "system:anonymous".into(), uid: String::new(), groups: vec!["system:unauthenticated".into()], extra: Value::Null }
-    }
-    pub fn account(namespace: &str, name: &str, uid: &str, extra: Value) -> Self {
-        Self {
-            name: format!("system:serviceaccount:{namespace}:{name}"),
-            uid: uid.to_owned(),
-            groups: vec!["system:serviceaccounts".into(), format!("system:serviceaccounts:{namespace}"), "system:authenticated".into()],
-            extra,
-        }
-    }
-    pub fn json(&self) -> Value {
-        let mut out = json!({"username": self.name});
-        if !self.uid.is_empty() {
-            out["uid"] = json!(self.uid);
-        }
-        out["groups"] = json!(self.groups);
-        if !self.extra.is_null() {
-            out["extra"] = self.extra.clone();
-        }
-        out
-    }
-}
 
 /// The user of a request; Err: 401.
 pub fn user(store: &Store, facts: &Facts, request: &Request) -> Outcome<User> {

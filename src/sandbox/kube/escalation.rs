@@ -2,7 +2,7 @@
 //! may `escalate` or `bind` (kubernetes, `pkg/registry/rbac`). Knows the store; writes nothing.
 
 use super::call::Call;
-use super::rbac::{self, Deed};
+use super::rbac::{self, Attributes};
 use super::status::{Outcome, Refusal};
 use super::store::Store;
 use serde_json::{Value, json};
@@ -24,15 +24,15 @@ pub fn check(store: &Store, call: &Call, old: &Value, new: &Value) -> Outcome<()
         let plural = if new["roleRef"]["kind"] == "Role" { "roles" } else { "clusterroles" };
         ("bind", plural, new["roleRef"]["name"].as_str().unwrap_or_default())
     };
-    let deed = Deed {
+    let attributes = Attributes {
         verb: verb.into(),
         group: call.resource.group.clone(),
         resource: plural.into(),
         name: of.into(),
         namespace: namespace.into(),
-        ..Deed::default()
+        ..Attributes::default()
     };
-    if rbac::allows(store, user, &deed) {
+    if rbac::allows(store, user, &attributes) {
         return Ok(());
     }
     let role = || {
@@ -40,7 +40,8 @@ pub fn check(store: &Store, call: &Call, old: &Value, new: &Value) -> Outcome<()
         store.get(&format!("{plural}.rbac.authorization.k8s.io/{at}/{of}"))
     };
     let rules = if roles { &new["rules"] } else { role().map_or(&Value::Null, |role| &role["rules"]) };
-    let missing: Vec<Deed> = deeds(rules, namespace).into_iter().filter(|deed| !rbac::allows(store, user, deed)).collect();
+    let missing: Vec<Attributes> =
+        all_attributes(rules, namespace).into_iter().filter(|attributes| !rbac::allows(store, user, attributes)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -55,14 +56,18 @@ pub fn check(store: &Store, call: &Call, old: &Value, new: &Value) -> Outcome<()
 }
 
 /// Every single thing that rules allow.
-fn deeds(rules: &Value, namespace: &str) -> Vec<Deed> {
+fn all_attributes(rules: &Value, namespace: &str) -> Vec<Attributes> {
     let list = |rule: &Value, name: &str| -> Vec<String> {
         rule[name].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
     };
     let mut out = Vec::new();
     for rule in rules.as_array().into_iter().flatten() {
         for verb in list(rule, "verbs") {
-            out.extend(list(rule, "nonResourceURLs").into_iter().map(|path| Deed { verb: verb.clone(), path, ..Deed::default() }));
+            out.extend(list(rule, "nonResourceURLs").into_iter().map(|path| Attributes {
+                verb: verb.clone(),
+                path,
+                ..Attributes::default()
+            }));
             for group in list(rule, "apiGroups") {
                 for resource in list(rule, "resources") {
                     let (resource, subresource) = resource.split_once('/').unwrap_or((&resource, ""));
@@ -70,7 +75,7 @@ fn deeds(rules: &Value, namespace: &str) -> Vec<Deed> {
                     if names.is_empty() {
                         names.push(String::new());
                     }
-                    out.extend(names.into_iter().map(|name| Deed {
+                    out.extend(names.into_iter().map(|name| Attributes {
                         verb: verb.clone(),
                         group: group.clone(),
                         resource: resource.to_owned(),
@@ -87,18 +92,22 @@ fn deeds(rules: &Value, namespace: &str) -> Vec<Deed> {
 }
 
 /// One line for each resource, sorted.
-fn shown(missing: &[Deed]) -> Vec<String> {
+fn shown(missing: &[Attributes]) -> Vec<String> {
     let mut verbs: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for deed in missing {
-        let resource = if deed.subresource.is_empty() { deed.resource.clone() } else { format!("{}/{}", deed.resource, deed.subresource) };
-        let what = if deed.resource.is_empty() {
-            format!("NonResourceURLs:[{}]", json!(deed.path))
-        } else if deed.name.is_empty() {
-            format!("APIGroups:[{}], Resources:[{}]", json!(deed.group), json!(resource))
+    for attributes in missing {
+        let resource = if attributes.subresource.is_empty() {
+            attributes.resource.clone()
         } else {
-            format!("APIGroups:[{}], Resources:[{}], ResourceNames:[{}]", json!(deed.group), json!(resource), json!(deed.name))
+            format!("{}/{}", attributes.resource, attributes.subresource)
         };
-        verbs.entry(what).or_default().push(json!(deed.verb).to_string());
+        let what = if attributes.resource.is_empty() {
+            format!("NonResourceURLs:[{}]", json!(attributes.path))
+        } else if attributes.name.is_empty() {
+            format!("APIGroups:[{}], Resources:[{}]", json!(attributes.group), json!(resource))
+        } else {
+            format!("APIGroups:[{}], Resources:[{}], ResourceNames:[{}]", json!(attributes.group), json!(resource), json!(attributes.name))
+        };
+        verbs.entry(what).or_default().push(json!(attributes.verb).to_string());
     }
     verbs.into_iter().map(|(what, verbs)| format!("{{{what}, Verbs:[{}]}}", verbs.join(" "))).collect()
 }
@@ -110,7 +119,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_one_line_for_each_resource() {
         let rules = json!([{"verbs": ["get", "list"], "apiGroups": [""], "resources": ["pods", "pods/log"]}]);
-        let lines = shown(&deeds(&rules, "a"));
+        let lines = shown(&all_attributes(&rules, "a"));
         assert_eq!(lines[0], r#"{APIGroups:[""], Resources:["pods"], Verbs:["get" "list"]}"#);
         assert_eq!(lines.len(), 2);
     }
