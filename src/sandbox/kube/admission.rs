@@ -1,5 +1,5 @@
-//! What stands between a valid request and the store: the namespace's life, and what a control plane puts into new pods (service account,
-//! token volume, tolerations, the node, Pod Security). Knows the store; writes nothing.
+//! Checks and additions between a valid request and the store: the namespace must exist and not be terminating, and new pods get a service
+//! account, a token volume, tolerations and Pod Security checks. Reads the store and does not write to it.
 
 use super::call::Call;
 use super::facts::Facts;
@@ -8,7 +8,7 @@ use super::store::{Store, now};
 use super::{allocate, security};
 use serde_json::{Value, json};
 
-/// The namespace must be there and must not be going.
+/// Refuses objects in a namespace that does not exist or is being deleted.
 pub fn namespace(store: &Store, call: &Call, object: &Value) -> Outcome<()> {
     let Some(name) = call.namespace.as_deref() else { return Ok(()) };
     let spaces = super::status::About { group: "", plural: "namespaces" };
@@ -22,7 +22,7 @@ pub fn namespace(store: &Store, call: &Call, object: &Value) -> Outcome<()> {
     Err(refusal)
 }
 
-/// What a new object gets that its client did not say; with warnings.
+/// Adds what a control plane adds to a new object, and returns warnings for the client.
 pub fn create(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> Outcome<Vec<String>> {
     let mut told = added(store, facts, call, object)?;
     if call.resource.inert {
@@ -35,7 +35,7 @@ fn added(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> O
     match (call.resource.group.as_str(), call.resource.kind.as_str()) {
         ("", "Pod") => pod(store, facts, call, object),
         ("", "Namespace") => {
-            // Also where the name was generated, and nobody owns the label then.
+            // The name may have been generated; nobody owns this label then.
             if object["metadata"]["labels"].is_null() {
                 object["metadata"]["labels"] = json!({});
             }
@@ -45,7 +45,7 @@ fn added(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> O
             Ok(Vec::new())
         }
         ("apiextensions.k8s.io", _) => {
-            super::resource::established(object, &now());
+            super::resource::set_established(object, &now());
             Ok(Vec::new())
         }
         ("", "Node") => {
@@ -109,7 +109,7 @@ fn pod(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> Out
     Ok(warnings)
 }
 
-/// The projected token that every pod gets (kubernetes, `plugin/pkg/admission/serviceaccount`).
+/// Adds the projected token volume that every pod gets (kubernetes, `plugin/pkg/admission/serviceaccount`).
 fn token_volume(store: &mut Store, facts: &Facts, pod: &str, object: &mut Value) {
     const PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
     let name = format!("kube-api-access-{}", store.suffix(&facts.uid_seed, &format!("token-volume/{pod}")));

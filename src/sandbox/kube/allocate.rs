@@ -1,5 +1,5 @@
-//! What the server gives new objects of some kinds because only it can know: addresses and ports of services, the selector of a job, the
-//! protection of a claim (kubernetes, `pkg/registry/*/strategy.go`). Knows the store; writes nothing.
+//! Values that only the server can choose for a new object: addresses and ports of services, the selector of a job, the finalizer of a
+//! claim (kubernetes, `pkg/registry/*/strategy.go`). Reads the store and does not write to it.
 
 use super::call::Call;
 use super::facts::Facts;
@@ -8,8 +8,8 @@ use super::store::{Store, key};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Fields of a service that are its own once it has them.
-const KEPT: [&str; 4] = ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"];
+/// The fields of a service that keep their value once they have one.
+const ALLOCATED_FIELDS: [&str; 4] = ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"];
 const FIRST_NODE_PORT: u64 = 30000;
 const NODE_PORTS: u64 = 2768;
 
@@ -33,12 +33,12 @@ pub fn create(store: &Store, facts: &Facts, call: &Call, object: &mut Value) -> 
     Ok(())
 }
 
-/// An update that leaves out what was allocated does not give it back.
+/// Restores allocated values that an update leaves out.
 pub fn update(call: &Call, old: &Value, new: &mut Value) {
     if !call.resource.group.is_empty() || call.resource.kind != "Service" || new["spec"]["type"] == "ExternalName" {
         return;
     }
-    for name in KEPT {
+    for name in ALLOCATED_FIELDS {
         if new["spec"][name].is_null() && !old["spec"][name].is_null() {
             new["spec"][name] = old["spec"][name].clone();
         }
@@ -61,12 +61,12 @@ fn service(store: &Store, facts: &Facts, at: &str, object: &mut Value) -> Outcom
     if kind == "ExternalName" {
         return Ok(());
     }
-    let others = || store.under("services/").map(|(_, other)| other);
+    let others = || store.with_prefix("services/").map(|(_, other)| other);
     let taken: BTreeSet<String> = others().filter_map(|o| o["spec"]["clusterIP"].as_str().map(str::to_owned)).collect();
     let asked = spec["clusterIP"].as_str().unwrap_or_default().to_owned();
     let address = match asked.as_str() {
         "None" => asked,
-        "" => free(&format!("{}/{at}", facts.uid_seed), |address| !taken.contains(address)),
+        "" => free_address(&format!("{}/{at}", facts.uid_seed), |address| !taken.contains(address)),
         _ if !taken.contains(&asked) => asked,
         _ => {
             let why = "failed to allocate IP ".to_owned() + &asked + ": provided IP is already allocated";
@@ -85,7 +85,7 @@ fn service(store: &Store, facts: &Facts, at: &str, object: &mut Value) -> Outcom
         let ports = others().flat_map(|o| o["spec"]["ports"].as_array().into_iter().flatten());
         let mut taken: BTreeSet<u64> = ports.filter_map(|p| p["nodePort"].as_u64()).collect();
         for port in spec["ports"].as_array_mut().into_iter().flatten().filter(|p| p["nodePort"].is_null()) {
-            let from = number(&format!("{at}/{}", port["port"])) % NODE_PORTS;
+            let from = stable_number(&format!("{at}/{}", port["port"])) % NODE_PORTS;
             let next = (0..NODE_PORTS).map(|n| FIRST_NODE_PORT + (from + n) % NODE_PORTS).find(|n| taken.insert(*n));
             port["nodePort"] = json!(next);
         }
@@ -93,14 +93,14 @@ fn service(store: &Store, facts: &Facts, at: &str, object: &mut Value) -> Outcom
     Ok(())
 }
 
-fn number(of: &str) -> u64 {
+fn stable_number(of: &str) -> u64 {
     let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, of.as_bytes());
     id.as_bytes().iter().take(4).fold(0, |n, byte| n << 8 | u64::from(*byte))
 }
 
-/// One of 10.0.0.0/16 for a service of this name; the lowest are kept for those that ask for one.
-fn free(of: &str, fits: impl Fn(&str) -> bool) -> String {
-    let from = number(of);
+/// Returns a free address of 10.0.0.0/16, derived from the service's name. The lowest addresses are left to services that ask for one.
+fn free_address(of: &str, fits: impl Fn(&str) -> bool) -> String {
+    let from = stable_number(of);
     let address = |n: u64| format!("10.0.{}.{}", (from + n) % 255 + 1, (from / 255 + n / 255) % 254 + 1);
     (0..65_000).map(address).find(|a| fits(a)).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Whether a request may be made, by its head alone: who asks, for what, and whether RBAC allows it. Its body is not looked at, and need not
+//! Decides by the head of a request whether it may be made: who sends it, what it asks for, and whether RBAC allows that. The body need not
 //! have been read.
 
 use super::authentication;
@@ -18,9 +18,9 @@ pub struct Authorized {
     pub attributes: Attributes,
 }
 
-/// The request in the form that is used now: the old way to watch is a word in the path.
-pub fn normalized(request: &Request) -> Request {
-    match router::watched(&request.path) {
+/// Rewrites the old form of a watch, a word in the path, to the current one.
+pub fn normalize(request: &Request) -> Request {
+    match router::without_watch(&request.path) {
         None => request.clone(),
         Some(path) => {
             let query = if request.query.is_empty() { "watch=1".to_owned() } else { format!("{}&watch=1", request.query) };
@@ -29,16 +29,16 @@ pub fn normalized(request: &Request) -> Request {
     }
 }
 
-pub fn allowed(store: &Store, user: &User, attributes: &Attributes) -> Outcome<()> {
+pub fn check_allowed(store: &Store, user: &User, attributes: &Attributes) -> Outcome<()> {
     if rbac::allows(store, user, attributes) { Ok(()) } else { Err(attributes.refusal(user)) }
 }
 
 pub fn authorize(kube: &Arc<Kube>, request: &Request) -> Outcome<Authorized> {
-    let mut user = authentication::user(&kube.lock(), &kube.facts, request)?;
+    let mut user = authentication::authenticate(&kube.lock(), &kube.facts, request)?;
     if let Some(other) = authentication::impersonated(request) {
         let attributes =
             Attributes { verb: "impersonate".into(), resource: "users".into(), name: other.name.clone(), ..Attributes::default() };
-        allowed(&kube.lock(), &user, &attributes)?;
+        check_allowed(&kube.lock(), &user, &attributes)?;
         user = other;
     }
     let route = router::route(&request.path);
@@ -47,14 +47,14 @@ pub fn authorize(kube: &Arc<Kube>, request: &Request) -> Outcome<Authorized> {
             let verb = if request.method == "HEAD" { "get".into() } else { request.method.to_lowercase() };
             Attributes { verb, path: request.path.clone(), ..Attributes::default() }
         }
-        Route::Object(target) => of_object(target, request)?,
+        Route::Object(target) => object_attributes(target, request)?,
     };
-    allowed(&kube.lock(), &user, &attributes)?;
+    check_allowed(&kube.lock(), &user, &attributes)?;
     Ok(Authorized { user, route, attributes })
 }
 
-fn of_object(target: &Target, request: &Request) -> Outcome<Attributes> {
-    // One object by its path is read, not watched, whatever the query says.
+fn object_attributes(target: &Target, request: &Request) -> Outcome<Attributes> {
+    // A GET of one object is never a watch, whatever the query says.
     let watching = target.name.is_empty() && request.query("watch").is_some_and(|w| w == "1" || w == "true");
     let verb = match (request.method.as_str(), target.name.is_empty()) {
         ("GET", _) if watching => "watch",
@@ -68,7 +68,7 @@ fn of_object(target: &Target, request: &Request) -> Outcome<Attributes> {
         _ => return Err(Refusal::method_not_allowed()),
     };
     let fields = request.query("fieldSelector");
-    // A list or watch of one object by its name needs the right to that one only.
+    // A list or watch that selects one object by name needs the right to that object only.
     let one = |f: &str| f.split(',').find_map(|t| t.strip_prefix("metadata.name=").map(|n| n.trim_start_matches('=').to_owned()));
     let sought = fields.as_deref().filter(|_| matches!(verb, "list" | "watch" | "deletecollection")).and_then(one);
     Ok(Attributes {

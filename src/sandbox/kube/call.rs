@@ -1,4 +1,4 @@
-//! One request as the API server understands it: what it is about, and its options, checked. Knows no store.
+//! One request as the API server understands it: the object it is about, and its options, checked. Does not use the store.
 
 use super::managed::FieldManager;
 use super::resource::Resource;
@@ -8,8 +8,8 @@ use crate::{http::Request, measure, yaml};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Bytes of a field manager's name.
-const LONGEST_WRITER: usize = 128;
+/// The longest name of a field manager, in bytes.
+const MAX_MANAGER_LENGTH: usize = 128;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Validation {
@@ -18,25 +18,25 @@ pub enum Validation {
     Strict,
 }
 
-/// What a write or read is about.
+/// The object that a request reads or writes, and the options of the request.
 #[derive(Clone, Debug)]
 pub struct Call {
     pub resource: Arc<Resource>,
     pub namespace: Option<String>,
-    /// Empty where the path names none.
+    /// Empty if the path names no object.
     pub name: String,
-    /// `status`, `token`, …; empty: the object itself.
+    /// The subresource (`status`, `token`, …); empty for the object itself.
     pub sub: String,
     pub dry_run: bool,
-    /// Of the fields that are written now.
-    pub writer: String,
+    /// The manager that will own the fields that this request writes.
+    pub manager: String,
     pub validation: Validation,
     pub force: bool,
-    /// None: a control loop.
-    pub by: Option<User>,
+    /// The sender; `None` for a controller.
+    pub user: Option<User>,
 }
 
-/// An answer with an object. It may be a Secret or a token: never shown by Debug.
+/// An answer with an object. It may be a Secret or a token, so it has no `Debug`.
 pub struct Reply {
     pub code: u16,
     pub body: Value,
@@ -74,8 +74,8 @@ impl Call {
                 causes.push(Cause::forbidden("force", "may not be specified for non-apply patch"));
             }
         }
-        if manager.as_deref().is_some_and(|m| m.len() > LONGEST_WRITER) {
-            let message = format!("Too long: may not be more than {LONGEST_WRITER} bytes");
+        if manager.as_deref().is_some_and(|m| m.len() > MAX_MANAGER_LENGTH) {
+            let message = format!("Too long: may not be more than {MAX_MANAGER_LENGTH} bytes");
             causes.push(Cause { field: "fieldManager".into(), reason: "FieldValueTooLong", message });
         }
         let validation = match query("fieldValidation").as_deref() {
@@ -89,11 +89,11 @@ impl Call {
             }
         };
         if !causes.is_empty() {
-            return Err(Refusal::invalid("meta.k8s.io", options, "", &causes).nameless());
+            return Err(Refusal::invalid("meta.k8s.io", options, "", &causes).without_name());
         }
-        // Without a name of its own a writer is called by what its User-Agent begins with.
+        // A client that names no field manager is called by the first part of its User-Agent.
         let agent = request.header("user-agent").unwrap_or("unknown").split('/').next().unwrap_or_default();
-        let writer = manager.unwrap_or_else(|| agent.chars().filter(|c| !c.is_control()).take(LONGEST_WRITER).collect());
+        let manager = manager.unwrap_or_else(|| agent.chars().filter(|c| !c.is_control()).take(MAX_MANAGER_LENGTH).collect());
         let force = query("force").is_some_and(|f| f == "true" || f == "1");
         Ok(Self {
             resource,
@@ -101,19 +101,19 @@ impl Call {
             name: name.to_owned(),
             sub: sub.to_owned(),
             dry_run: dry_run.is_some(),
-            writer,
+            manager,
             validation,
             force,
-            by: None,
+            user: None,
         })
     }
 
-    /// Who writes now, for managedFields.
-    pub fn signature<'a>(&'a self, version: &'a str, now: &'a str) -> FieldManager<'a> {
-        FieldManager { name: &self.writer, version, subresource: &self.sub, now, ignored: self.ignored() }
+    /// Returns the field manager of this request, for managedFields.
+    pub fn field_manager<'a>(&'a self, version: &'a str, now: &'a str) -> FieldManager<'a> {
+        FieldManager { name: &self.manager, version, subresource: &self.sub, now, ignored: self.ignored() }
     }
 
-    /// Fields that this endpoint does not write.
+    /// Returns the fields that this endpoint does not write.
     fn ignored(&self) -> &'static [&'static str] {
         match (self.sub.as_str(), self.resource.has("status")) {
             ("status", _) => &["f:spec"],
@@ -128,16 +128,16 @@ impl Call {
     }
 }
 
-/// What Go's decoder says of nested values; it takes more of them.
+/// The message of Go's decoder for deeply nested values; it accepts more levels than this server.
 pub const TOO_DEEP: &str = "exceeded max depth";
 
-/// JSON, YAML or protobuf, by what it is.
+/// Parses JSON, YAML or protobuf, whichever the body is.
 pub fn parse(body: &[u8]) -> Result<Value, String> {
-    let value = undecided(body)?;
+    let value = parse_any(body)?;
     if measure::too_deep(&value) { Err(TOO_DEEP.to_owned()) } else { Ok(value) }
 }
 
-fn undecided(body: &[u8]) -> Result<Value, String> {
+fn parse_any(body: &[u8]) -> Result<Value, String> {
     if super::protobuf::is(body) {
         return super::protobuf::decode(body);
     }

@@ -1,5 +1,5 @@
-//! The components of a lab, as their charts install them into `kube-system`: AAD Pod Identity (chart 4.1.18, standard mode) and the Secrets
-//! Store CSI driver with the Azure provider (chart 1.8.2, release `csi`). Objects only; other programs play what they do.
+//! The objects that the charts of a lab's components install into `kube-system`: AAD Pod Identity (chart 4.1.18, standard mode) and the
+//! Secrets Store CSI driver with the Azure provider (chart 1.8.2, release `csi`). What the components do is implemented elsewhere.
 
 use super::facts::Facts;
 use super::install::{bind, cluster_role, put};
@@ -14,7 +14,7 @@ pub fn install(store: &mut Store, facts: &Facts) {
     csi(store, facts);
 }
 
-/// One deployment or daemon set, and its running pods.
+/// A deployment or daemon set with its running pods.
 struct Workload<'a> {
     kind: &'a str,
     name: &'a str,
@@ -103,7 +103,7 @@ fn pod_identity(store: &mut Store, facts: &Facts) {
     put(store, facts, "azurepodidentityexceptions.aadpodidentity.k8s.io", NAMESPACE, "mic-exception", exception);
 }
 
-/// Without it MIC's own pods would be served by NMI.
+/// Returns the exception that lets MIC's own pods bypass NMI.
 pub fn mic_exception() -> Value {
     let labels = json!({"app": "mic", "app.kubernetes.io/component": "mic", "component": "mic"});
     json!({
@@ -112,7 +112,7 @@ pub fn mic_exception() -> Value {
     })
 }
 
-/// As the charts of the driver and of the Azure provider together set it.
+/// Returns the CSIDriver object that the charts of the driver and of the Azure provider create together.
 pub fn csi_driver() -> Value {
     json!({
         "apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": {"name": "secrets-store.csi.k8s.io"},
@@ -234,7 +234,7 @@ fn workload(store: &mut Store, facts: &Facts, w: Workload<'_>) {
     }
     let mut filled = json!({"spec": {"template": template}});
     if let Some(resource) = store.catalog.stored("deployments.apps") {
-        prepare::complete(&resource, &mut filled, false);
+        prepare::fill_defaults(&resource, &mut filled, false);
     }
     let hash = controllers::hash(&filled["spec"]["template"], 0);
     let name = format!("{}-{hash}", w.name);

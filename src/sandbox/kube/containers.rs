@@ -1,5 +1,5 @@
-//! What only a running container could answer: its logs, a command in it, its ports. The sandbox plays pods and runs no container: it says so,
-//! after all that the API server itself would refuse. Knows the store.
+//! Answers what only a running container could answer: logs, exec, attach, port-forward. The sandbox runs no containers, so the answer is a
+//! 501, after the checks that the API server itself makes.
 
 use super::call::{Call, Reply};
 use super::lookup;
@@ -8,11 +8,11 @@ use super::store::Store;
 use crate::http::Request;
 use serde_json::{Value, json};
 
-pub fn asks(call: &Call) -> bool {
+pub fn is_container_call(call: &Call) -> bool {
     matches!(call.sub.as_str(), "log" | "exec" | "attach" | "portforward")
 }
 
-pub fn refuse(store: &Store, call: &Call, request: &Request) -> Outcome<Reply> {
+pub fn answer(store: &Store, call: &Call, request: &Request) -> Outcome<Reply> {
     let pod = lookup::existing(store, call)?;
     let name = &call.name;
     let all: Vec<&str> = ["containers", "initContainers"]
@@ -31,7 +31,7 @@ pub fn refuse(store: &Store, call: &Call, request: &Request) -> Outcome<Reply> {
     };
     if !placed {
         return match call.sub.as_str() {
-            // there is no kubelet to ask, and the server answers with nothing
+            // There is no kubelet to ask yet, and the real server answers with an empty body.
             "log" => Ok(Reply::ok(Value::Null)),
             _ => Err(Refusal::bad_request(format!("pod {name} does not have a host assigned"))),
         };

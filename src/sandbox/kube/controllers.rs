@@ -1,7 +1,6 @@
-//! What a control plane does by itself, as against what it is asked: one `settle` after each burst of changes. Answers nobody.
-//!
-//! `namespaces` furnished and emptied · `garbage` owners and what they own · `pods` scheduler and the end of pods · `deployments` (with `rollout`,
-//! `progress`, `revisions`) and `replicas` workloads · `hand` how all of them write · `events` what they say of it.
+//! The controllers of a control plane: one `reconcile` after each burst of changes.
+//! `namespaces` and `garbage` delete what has to go · `pods` is the scheduler · `deployments` (with `deployment_sets`, `rollout`, `progress`,
+//! `revisions`) and `replicas` run workloads · `controller_client` writes for all of them · `events` records what they did.
 
 mod conditions;
 mod controller_client;
@@ -27,30 +26,30 @@ use crate::attempt::attempt;
 use controller_client::ControllerClient;
 use std::time::Duration;
 
-/// Workloads follow each other's writes this often in one round.
+/// How often in one round the workload controllers react to each other's writes.
 const TURNS: usize = 12;
 
-/// When controllers want to look again.
+/// When the controllers run again.
 #[derive(Debug, PartialEq)]
 pub enum NextRound {
-    /// Something changed just now.
+    /// Something changed during this round.
     Now,
-    /// If nothing changes before.
+    /// After this time, if nothing changes before.
     After(Duration),
     OnChange,
 }
 
-/// One round of all controllers.
+/// Runs one round of all controllers.
 pub fn reconcile(store: &mut Store, facts: &Facts, retries: &mut RetryState) -> NextRound {
     let before = store.state.version;
     retries.begin();
-    // one that fails is undone and keeps none of the others from its work
+    // A controller that panics is undone and does not keep the others from running.
     let mut isolated = |work: &dyn Fn(&mut Store)| {
         let _ = attempt(store, work);
     };
-    isolated(&pods::finish_deleted);
-    isolated(&namespaces::empty);
-    isolated(&namespaces::empty_crds);
+    isolated(&pods::remove_deleted);
+    isolated(&namespaces::delete_content);
+    isolated(&namespaces::delete_custom_objects);
     isolated(&garbage::collect);
     isolated(&|store| namespace_defaults::create_in_all(store, facts));
     let mut client = ControllerClient { store, facts, retries };
@@ -70,7 +69,7 @@ pub fn reconcile(store: &mut Store, facts: &Facts, retries: &mut RetryState) -> 
     client.retries.next_run().map_or(NextRound::OnChange, NextRound::After)
 }
 
-/// Something waits for its end.
+/// Returns whether a deletion is still in progress.
 pub fn pending(store: &Store) -> bool {
     store.state.objects.values().any(|o| !o["metadata"]["deletionTimestamp"].is_null())
 }

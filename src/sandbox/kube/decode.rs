@@ -1,21 +1,21 @@
-//! From what a client sent to an object: unknown fields found and dropped, wrong types refused, in the words of the API server's decoders.
-//! Knows no store.
+//! Decodes what a client sent: finds and drops unknown fields and rejects wrong types, with the messages of the API server's decoders.
+//! Does not use the store.
 
 use super::schema::{Scalar, Shape, Struct, Type};
 use base64::Engine as _;
 use serde_json::{Map, Value};
 
-/// What a decoder made of a value.
+/// The result of decoding a value.
 #[derive(Debug, Default)]
 pub struct Decoded {
-    /// Fields that the type does not have, in the order the server lists them.
+    /// Fields that the type does not have, in the order in which the server lists them.
     pub unknown: Vec<String>,
-    /// The first field of a wrong type.
+    /// The message for the first field of a wrong type.
     pub error: Option<String>,
     pub mismatch: Option<Mismatch>,
 }
 
-/// A value of one type where another was due, in Go's names.
+/// A value of another type than expected, by Go's names of both types.
 #[derive(Debug)]
 pub struct Mismatch {
     is: &'static str,
@@ -23,8 +23,8 @@ pub struct Mismatch {
 }
 
 impl Mismatch {
-    /// In the words of apimachinery's converter of unstructured values (`runtime/converter.go`).
-    pub fn restored(&self) -> String {
+    /// Returns the message of apimachinery's converter of unstructured values (`runtime/converter.go`).
+    pub fn conversion_error(&self) -> String {
         let is = match self.is {
             "number" => "int64",
             "object" => "map[string]interface {}",
@@ -32,17 +32,17 @@ impl Mismatch {
             other => other,
         };
         match self.due.as_str() {
-            // Go converts numbers to text, in its own way.
+            // Go's converter has a message of its own for numbers.
             "string" if self.is == "number" => format!("cannot convert {is} to string"),
-            due if due.starts_with("map[") => format!("cannot restore map from {}", go_kind(self.is)),
-            due if due.starts_with("[]") => format!("cannot restore slice from {}", go_kind(self.is)),
-            due if due.starts_with("v1.") => format!("cannot restore struct from: {}", go_kind(self.is)),
+            due if due.starts_with("map[") => format!("cannot restore map from {}", go_type_name(self.is)),
+            due if due.starts_with("[]") => format!("cannot restore slice from {}", go_type_name(self.is)),
+            due if due.starts_with("v1.") => format!("cannot restore struct from: {}", go_type_name(self.is)),
             due => format!("unrecognized type: {due}"),
         }
     }
 }
 
-fn go_kind(json: &str) -> &str {
+fn go_type_name(json: &str) -> &str {
     match json {
         "number" => "int64",
         "object" => "map",
@@ -51,24 +51,24 @@ fn go_kind(json: &str) -> &str {
     }
 }
 
-/// Drops unknown fields and nulls of a built-in object; quantities become strings.
+/// Decodes a built-in object: drops unknown fields and nulls, and turns quantities into strings.
 pub fn built_in(ty: &Type, value: &mut Value) -> Decoded {
     let mut out = Decoded::default();
-    let mut at = Place { path: String::new(), go: String::new(), owner: String::new() };
+    let mut at = Position { path: String::new(), go: String::new(), owner: String::new() };
     strict(ty, value, &mut at, &mut out);
     out
 }
 
-/// Of a custom object only the metadata is typed; the rest is pruned here and validated by its schema.
+/// Decodes a custom object: only its metadata has a type; the rest is pruned here and validated by its schema.
 pub fn custom(ty: &Type, value: &mut Value) -> Decoded {
     let mut out = Decoded::default();
     if let Some(metadata) = value.get_mut("metadata") {
-        let mut at = Place { path: "metadata".into(), go: String::new(), owner: "ObjectMeta".into() };
+        let mut at = Position { path: "metadata".into(), go: String::new(), owner: "ObjectMeta".into() };
         strict(&Type::named("ObjectMeta"), metadata, &mut at, &mut out);
     }
     let mut pruned = Vec::new();
     prune(ty, value, "", &mut pruned, true);
-    // The server looks at the metadata of embedded objects after it has pruned all.
+    // The server reports the metadata of embedded objects after all other pruned fields.
     let (mut embedded, mut plain): (Vec<String>, Vec<String>) = pruned.into_iter().partition(|path| path.starts_with(EMBEDDED));
     plain.sort();
     embedded.sort();
@@ -77,19 +77,19 @@ pub fn custom(ty: &Type, value: &mut Value) -> Decoded {
     out
 }
 
-/// Marks the path of an unknown field in the metadata of an embedded object.
+/// A mark in the path of an unknown field in the metadata of an embedded object.
 const EMBEDDED: &str = "\0";
 
-struct Place {
-    /// `spec.containers[0].name`
+struct Position {
+    /// For example `spec.containers[0].name`.
     path: String,
-    /// `spec.containers.name`: Go's decoder leaves the indexes out.
+    /// For example `spec.containers.name`: Go's decoder leaves out the indexes.
     go: String,
-    /// Go's name of the struct around.
+    /// Go's name of the enclosing struct.
     owner: String,
 }
 
-impl Place {
+impl Position {
     fn down<T>(&mut self, name: &str, owner: &str, indexed: bool, then: impl FnOnce(&mut Self) -> T) -> T {
         let (path, go, before) = (self.path.len(), self.go.len(), std::mem::replace(&mut self.owner, owner.to_owned()));
         if indexed {
@@ -139,14 +139,14 @@ fn go_type(ty: &Type) -> String {
     }
 }
 
-/// Whether Go's type of this name can hold the number.
+/// Returns whether Go's type can hold the number.
 fn fits(scalar: Scalar, value: &Value) -> bool {
     let number = value.as_i64();
     if scalar == Scalar::Int32 { number.is_some_and(|n| i32::try_from(n).is_ok()) } else { number.is_some() }
 }
 
-fn strict(ty: &Type, value: &mut Value, at: &mut Place, out: &mut Decoded) {
-    let mut wrong = |at: &Place, value: &Value| {
+fn strict(ty: &Type, value: &mut Value, at: &mut Position, out: &mut Decoded) {
+    let mut wrong = |at: &Position, value: &Value| {
         if out.error.is_none() {
             out.error = Some(at.mismatch(value, &go_type(ty)));
             out.mismatch = Some(Mismatch { is: json_kind(value), due: go_type(ty) });
@@ -196,7 +196,7 @@ fn strict(ty: &Type, value: &mut Value, at: &mut Place, out: &mut Decoded) {
                 if inner.is_null() && matches!(of.shape(), Shape::Scalar(Scalar::Text)) {
                     *inner = Value::String(String::new());
                 }
-                // Go names the map's own field, not the key.
+                // Go names the map's own field instead of the key.
                 let (path, owner) = (at.path.len(), at.owner.clone());
                 at.path.push_str(&format!(".{name}"));
                 strict(of, inner, at, out);
@@ -214,7 +214,7 @@ fn strict(ty: &Type, value: &mut Value, at: &mut Place, out: &mut Decoded) {
     }
 }
 
-fn fields(of: &Struct, map: &mut Map<String, Value>, at: &mut Place, out: &mut Decoded) {
+fn fields(of: &Struct, map: &mut Map<String, Value>, at: &mut Position, out: &mut Decoded) {
     let names: Vec<String> = map.keys().cloned().collect();
     for name in names {
         let Some(field) = of.fields.get(&name) else {
@@ -277,7 +277,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn unknown_fields_of_a_pod_are_named_in_their_order_and_dropped() {
+    fn unknown_fields_of_a_pod_are_listed_in_order_and_dropped() {
         let mut pod = json!({"metadata": {"name": "p", "foo": 1}, "spec": {"containers": [{"name": "a", "bar": 1}], "zz": 1}});
         let out = built_in(&Type::named("Pod"), &mut pod);
         assert_eq!(out.unknown, ["metadata.foo", "spec.containers[0].bar", "spec.zz"]);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_type_is_told_as_go_tells_it() {
+    fn the_message_for_a_wrong_type_is_that_of_go() {
         let error = |kind: &str, value: Value| built_in(&Type::named(kind), &mut value.clone()).error.unwrap();
         assert_eq!(
             error("Deployment", json!({"spec": {"replicas": "3"}})),

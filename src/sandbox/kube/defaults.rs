@@ -1,4 +1,4 @@
-//! What the API server fills in where a client left it out (kubernetes, `pkg/apis/*/v1/defaults.go`). Knows no store.
+//! Defaults that the API server fills in (kubernetes, `pkg/apis/*/v1/defaults.go`). Does not use the store.
 
 mod fields;
 mod others;
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_gets_what_every_pod_has() {
+    fn a_pod_gets_its_defaults() {
         let pod = filled("", "pods", json!({"spec": {"containers": [{"name": "a", "image": "r/i:1", "ports": [{"containerPort": 80}]}]}}));
         assert_eq!(pod["spec"]["containers"][0]["imagePullPolicy"], "IfNotPresent");
         assert_eq!(pod["spec"]["containers"][0]["ports"][0]["protocol"], "TCP");

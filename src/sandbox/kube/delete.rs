@@ -1,4 +1,4 @@
-//! Deleting: preconditions, grace, finalizers, propagation. Knows the store; what follows from a deletion is the controllers' work.
+//! Deleting objects: preconditions, grace period, finalizers, propagation. Uses the store; the controllers do what follows a deletion.
 
 use super::call::{Call, Reply, parse};
 use super::lifecycle::no_finalizers;
@@ -10,8 +10,8 @@ use super::{prepare, view};
 use crate::http::Request;
 use serde_json::{Value, json};
 
-/// Namespaces that stay.
-const KEPT: [&str; 3] = ["default", "kube-system", "kube-public"];
+/// Namespaces that cannot be deleted.
+const PROTECTED_NAMESPACES: [&str; 3] = ["default", "kube-system", "kube-public"];
 
 #[derive(Clone, Debug, Default)]
 pub struct DeleteOptions {
@@ -23,7 +23,7 @@ pub struct DeleteOptions {
 }
 
 impl DeleteOptions {
-    /// From the body, or from the query.
+    /// Reads the options from the body, or from the query.
     pub fn read(request: &Request) -> Outcome<Self> {
         let body = if request.body.is_empty() { Value::Null } else { body(&request.body)? };
         let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -39,18 +39,18 @@ impl DeleteOptions {
             && let Some(policy) = &options.propagation
         {
             let cause = Cause::invalid("propagationPolicy", &json!(policy), "orphanDependents and deletionPropagation cannot be both set");
-            return Err(Refusal::invalid("meta.k8s.io", "DeleteOptions", "", &[cause]).nameless());
+            return Err(Refusal::invalid("meta.k8s.io", "DeleteOptions", "", &[cause]).without_name());
         }
         if let Some(policy) = options.propagation.as_deref().filter(|p| !["Foreground", "Background", "Orphan"].contains(p)) {
             let allowed = ["Foreground", "Background", "Orphan", "nil"].map(str::to_owned);
             let cause = Cause::unsupported("propagationPolicy", &json!(policy), &allowed);
-            return Err(Refusal::invalid("meta.k8s.io", "DeleteOptions", "", &[cause]).nameless());
+            return Err(Refusal::invalid("meta.k8s.io", "DeleteOptions", "", &[cause]).without_name());
         }
         Ok(options)
     }
 }
 
-/// DeleteOptions; what is none is a fault of the server's own, it says.
+/// Parses DeleteOptions. The real server answers other bodies with a 500.
 fn body(bytes: &[u8]) -> Outcome<Value> {
     let fault = |why: String| Refusal::new(500, "", why);
     let cut = serde_json::from_slice::<Value>(bytes).is_err_and(|e| e.is_eof());
@@ -70,11 +70,11 @@ fn body(bytes: &[u8]) -> Outcome<Value> {
 pub fn delete(store: &mut Store, call: &Call, options: &DeleteOptions) -> Outcome<Reply> {
     let r = call.resource.clone();
     let object = lookup::existing(store, call)?;
-    if r.group.is_empty() && r.kind == "Namespace" && KEPT.contains(&call.name.as_str()) {
+    if r.group.is_empty() && r.kind == "Namespace" && PROTECTED_NAMESPACES.contains(&call.name.as_str()) {
         return Err(Refusal::forbidden(r.about(), &call.name, "this namespace may not be deleted"));
     }
     let uid = meta(&object, "uid").to_owned();
-    // Here the server names the kind, not the resource.
+    // The server puts the kind here instead of the resource.
     let about = About { group: &r.group, plural: &r.kind };
     if let Some(wanted) = options.uid.as_deref().filter(|wanted| *wanted != uid) {
         let why = format!(
@@ -89,7 +89,7 @@ pub fn delete(store: &mut Store, call: &Call, options: &DeleteOptions) -> Outcom
         );
         return Err(Refusal::conflict(about, &call.name, &why));
     }
-    let (left, gone) = begin(store, call, object, options);
+    let (left, gone) = start_deletion(store, call, object, options);
     let body = match left {
         Some(object) => object,
         None if matches!(r.kind.as_str(), "Pod" | "ServiceAccount") && r.group.is_empty() => gone,
@@ -106,15 +106,15 @@ pub fn delete(store: &mut Store, call: &Call, options: &DeleteOptions) -> Outcom
     Ok(Reply::ok(body))
 }
 
-/// Marks an object deleted, or takes it away. The object if it is still there, and as it was last.
-fn begin(store: &mut Store, call: &Call, mut object: Value, options: &DeleteOptions) -> (Option<Value>, Value) {
+/// Marks an object as deleted, or removes it. Returns the object if it still exists, and its last state.
+fn start_deletion(store: &mut Store, call: &Call, mut object: Value, options: &DeleteOptions) -> (Option<Value>, Value) {
     let r = &call.resource;
     let at = key(r, call.namespace.as_deref(), &call.name);
     let marked = !object["metadata"]["deletionTimestamp"].is_null();
     let more = match options.propagation.as_deref() {
         Some("Orphan") => Some("orphan"),
         Some("Foreground") => Some("foregroundDeletion"),
-        // Its objects go first.
+        // The CRD stays until its objects are deleted.
         _ if r.group == "apiextensions.k8s.io" => Some("customresourcecleanup.apiextensions.k8s.io"),
         _ => None,
     };
@@ -129,7 +129,7 @@ fn begin(store: &mut Store, call: &Call, mut object: Value, options: &DeleteOpti
     let namespace = r.group.is_empty() && r.kind == "Namespace";
     let grace = if pod { pod_grace(&object, options.grace) } else { 0 };
     if pod && no_finalizers(&object) && grace == 0 && !options.dry_run {
-        // A pod is marked all the same, though it goes at once.
+        // The server marks a pod as deleted even if it removes it at once.
         object["metadata"]["deletionTimestamp"] = json!(now());
         object["metadata"]["deletionGracePeriodSeconds"] = json!(0);
         object["metadata"]["generation"] = json!(object["metadata"]["generation"].as_u64().unwrap_or_default() + 1);
@@ -139,7 +139,7 @@ fn begin(store: &mut Store, call: &Call, mut object: Value, options: &DeleteOpti
         if !options.dry_run
             && let Some(last) = store.remove(&at)
         {
-            object = prepare::shown(r, &last);
+            object = prepare::requested_version(r, &last);
         }
         return (None, object);
     }
@@ -158,8 +158,8 @@ fn begin(store: &mut Store, call: &Call, mut object: Value, options: &DeleteOpti
     if options.dry_run {
         return (Some(object.clone()), object);
     }
-    let stored = store.put(&at, prepare::kept(r, object));
-    let shown = prepare::shown(r, &stored);
+    let stored = store.put(&at, prepare::storage_version(r, object));
+    let shown = prepare::requested_version(r, &stored);
     (Some(shown.clone()), shown)
 }
 
@@ -168,7 +168,7 @@ fn later(seconds: i64) -> String {
     then.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// A pod that never ran needs no grace.
+/// Returns the grace period of a pod; a pod that never ran has none.
 fn pod_grace(pod: &Value, asked: Option<i64>) -> i64 {
     if pod["spec"]["nodeName"].is_null() || matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
         return 0;
@@ -176,14 +176,14 @@ fn pod_grace(pod: &Value, asked: Option<i64>) -> i64 {
     asked.or_else(|| pod["spec"]["terminationGracePeriodSeconds"].as_i64()).unwrap_or(30).max(0)
 }
 
-/// Deletes all that a selector takes; answers with them as they were.
+/// Deletes all objects that match a selector, and returns them as they were before.
 pub fn delete_collection(store: &mut Store, call: &Call, selector: &Selector, options: &DeleteOptions) -> Reply {
     let r = call.resource.clone();
     let found: Vec<Value> = store
         .list(&r, call.namespace.as_deref())
         .into_iter()
         .filter(|(_, o)| selector.matches(o))
-        .map(|(_, o)| prepare::shown(&r, o))
+        .map(|(_, o)| prepare::requested_version(&r, o))
         .collect();
     for object in &found {
         let single = Call {
@@ -191,7 +191,7 @@ pub fn delete_collection(store: &mut Store, call: &Call, selector: &Selector, op
             name: meta(object, "name").to_owned(),
             ..call.clone()
         };
-        begin(store, &single, object.clone(), options);
+        start_deletion(store, &single, object.clone(), options);
     }
     let mut metadata = json!({"resourceVersion": store.state.version.to_string()});
     if r.custom.is_some() {

@@ -1,5 +1,5 @@
-//! Which groups, versions and kinds there are, in the two forms that clients ask for: lists (old) and one aggregated document
-//! (apidiscovery.k8s.io v2 and v2beta1). Knows the catalog only.
+//! Discovery: the groups, versions and kinds that are served, as lists (the old form) and as one aggregated document (apidiscovery.k8s.io v2
+//! and v2beta1). Uses the catalog only.
 
 use super::facts::Facts;
 use super::resource::{Catalog, Resource, group_version};
@@ -19,7 +19,7 @@ pub fn version() -> Value {
     })
 }
 
-/// `parts`: of the path, `api` or `apis` first, or none at all.
+/// Answers a discovery request. `parts` are the segments of the path: `api` or `apis` first, or none.
 pub fn answer(catalog: &Catalog, parts: &[&str], request: &Request, facts: &Facts) -> Option<Response> {
     let plain = |body: &Value| Response::json(200, "application/json", body);
     match parts {
@@ -61,7 +61,7 @@ pub fn answer(catalog: &Catalog, parts: &[&str], request: &Request, facts: &Fact
     }
 }
 
-/// The first aggregated form that the client takes before the plain one.
+/// Returns the aggregated version that the client prefers to the plain form.
 fn aggregated(request: &Request) -> Option<&'static str> {
     for accepted in request.header("accept").unwrap_or_default().split(',') {
         let has = |wanted: &str| accepted.split(';').any(|p| p.trim() == wanted);
@@ -121,9 +121,9 @@ fn resources(catalog: &Catalog, group: &str, version: &str) -> Option<Value> {
     Some(json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version(group, version), "resources": all}))
 }
 
-/// Changes when objects are stored in another version (apiserver, `discovery.StorageVersionHash`).
+/// Returns a hash that changes when objects are stored in another version (apiserver, `discovery.StorageVersionHash`).
 fn storage_hash(r: &Resource) -> String {
-    // the newer group of events stores the objects of the older one
+    // The newer group of events stores the objects of the older one.
     let group = if r.group == "events.k8s.io" { "" } else { &r.group };
     let hash = Sha256::digest(format!("{group}/{}/{}", r.storage, r.kind));
     STANDARD.encode(&hash[..8])
@@ -151,7 +151,7 @@ fn whole(catalog: &Catalog, core: bool, version: &str) -> Value {
 
 fn entry(r: &Resource) -> Value {
     let kind = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
-    // Of a built-in kind the group is not repeated.
+    // For a built-in kind the group is not repeated.
     let (group, version) = if r.custom.is_some() { (r.group.as_str(), r.version.as_str()) } else { ("", "") };
     let mut out = json!({
         "resource": r.plural, "responseKind": kind(group, version, &r.kind), "scope": if r.namespaced { "Namespaced" } else { "Cluster" },

@@ -1,5 +1,5 @@
-//! Nobody gives what he has not: whoever writes a role has to have its rules himself, and whoever binds one those of the role, unless he
-//! may `escalate` or `bind` (kubernetes, `pkg/registry/rbac`). Knows the store; writes nothing.
+//! Prevents privilege escalation: who writes a role must hold its rules, and who binds a role must hold the rules of that role, unless they
+//! have the verbs `escalate` or `bind` (kubernetes, `pkg/registry/rbac`). Reads the store.
 
 use super::call::Call;
 use super::rbac::{self, Attributes};
@@ -8,9 +8,9 @@ use super::store::Store;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// `old`: what is changed, null for a new object.
+/// Checks a new or changed role or binding. `old` is null for a new object.
 pub fn check(store: &Store, call: &Call, old: &Value, new: &Value) -> Outcome<()> {
-    let Some(user) = call.by.as_ref().filter(|_| call.resource.group == "rbac.authorization.k8s.io") else { return Ok(()) };
+    let Some(user) = call.user.as_ref().filter(|_| call.resource.group == "rbac.authorization.k8s.io") else { return Ok(()) };
     let namespace = call.namespace.as_deref().unwrap_or_default();
     let name = new["metadata"]["name"].as_str().unwrap_or_default();
     let roles = matches!(call.resource.kind.as_str(), "Role" | "ClusterRole");
@@ -55,7 +55,7 @@ pub fn check(store: &Store, call: &Call, old: &Value, new: &Value) -> Outcome<()
     Err(Refusal::forbidden(call.resource.about(), name, &why))
 }
 
-/// Every single thing that rules allow.
+/// Returns every single permission that rules grant.
 fn all_attributes(rules: &Value, namespace: &str) -> Vec<Attributes> {
     let list = |rule: &Value, name: &str| -> Vec<String> {
         rule[name].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
@@ -91,7 +91,7 @@ fn all_attributes(rules: &Value, namespace: &str) -> Vec<Attributes> {
     out
 }
 
-/// One line for each resource, sorted.
+/// Returns one line for each resource, sorted.
 fn shown(missing: &[Attributes]) -> Vec<String> {
     let mut verbs: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for attributes in missing {
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_one_line_for_each_resource() {
+    fn missing_permissions_are_one_line_for_each_resource() {
         let rules = json!([{"verbs": ["get", "list"], "apiGroups": [""], "resources": ["pods", "pods/log"]}]);
         let lines = shown(&all_attributes(&rules, "a"));
         assert_eq!(lines[0], r#"{APIGroups:[""], Resources:["pods"], Verbs:["get" "list"]}"#);

@@ -1,8 +1,8 @@
-//! The events of `events.k8s.io/v1` are those of `v1` under other field names (kubernetes, `pkg/apis/core/v1/conversion.go`). Knows nothing else.
+//! Converts events between `v1` and `events.k8s.io/v1`: the same objects with other field names (kubernetes, `pkg/apis/core/v1/conversion.go`).
 
 use serde_json::{Map, Value, json};
 
-/// (core path, new name)
+/// Pairs of the path in `v1` and the name in `events.k8s.io/v1`.
 const RENAMED: [(&str, &str); 7] = [
     ("message", "note"),
     ("involvedObject", "regarding"),

@@ -1,4 +1,4 @@
-//! The cluster as one sorted document to compare with another: what people and programs wanted, without what differs from run to run.
+//! Exports the cluster as one sorted document for comparison with another cluster, without what differs from run to run.
 
 use super::resource::Catalog;
 use super::store::parts;
@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// Kinds that change by themselves.
-const LEFT_OUT: [&str; 2] = ["events", "leases.coordination.k8s.io"];
-/// Metadata that is no wish.
-const SERVERS: [&str; 8] = [
+/// Kinds that change without anybody's request.
+const EXCLUDED_KINDS: [&str; 2] = ["events", "leases.coordination.k8s.io"];
+/// Metadata that the server writes.
+const SERVER_METADATA: [&str; 8] = [
     "uid",
     "resourceVersion",
     "managedFields",
@@ -19,8 +19,8 @@ const SERVERS: [&str; 8] = [
     "deletionTimestamp",
     "deletionGracePeriodSeconds",
 ];
-/// Fields that hold a time, or count.
-const TIMES: [&str; 9] = [
+/// Fields that hold a time or a counter.
+const VOLATILE_FIELDS: [&str; 9] = [
     "lastTransitionTime",
     "lastHeartbeatTime",
     "lastUpdateTime",
@@ -35,35 +35,35 @@ const TIMES: [&str; 9] = [
 const AUTHORITIES: [&str; 2] = ["kube-root-ca.crt", "extension-apiserver-authentication"];
 const PODS: &str = "/var/lib/kubelet/pods/";
 
-/// A kind that is exported, and where all of it is listed.
-pub struct Exported {
-    /// `plural.group`.
+/// A kind that is exported, and the path that lists all of its objects.
+pub struct ExportedKind {
+    /// The name `plural.group`.
     pub qualified: String,
     pub api_version: String,
     pub kind: String,
     pub path: String,
 }
 
-/// Of a cluster with nothing but the CRDs that a lab needs.
-pub fn kinds() -> Vec<Exported> {
+/// Returns the kinds of a cluster that has no CRDs but those that a lab needs.
+pub fn kinds() -> Vec<ExportedKind> {
     let crds = podid_crds::all();
     let catalog = Catalog::new(crds.iter());
-    // events of both groups are the same objects, and are left out
+    // The events of both groups are the same objects, and they are excluded.
     let listed = catalog.resources.iter().filter(|r| r.verbs.contains(&"list") && r.version == r.storage && r.plural != "events");
     let kinds = listed.map(|r| {
         let root = if r.group.is_empty() { "/api" } else { "/apis" };
         let path = format!("{root}/{}/{}", r.api_version(), r.plural);
-        Exported { qualified: r.qualified(), api_version: r.api_version(), kind: r.kind.clone(), path }
+        ExportedKind { qualified: r.qualified(), api_version: r.api_version(), kind: r.kind.clone(), path }
     });
-    kinds.filter(|kind| !LEFT_OUT.contains(&kind.qualified.as_str())).collect()
+    kinds.filter(|kind| !EXCLUDED_KINDS.contains(&kind.qualified.as_str())).collect()
 }
 
-/// By `plural.group/namespace/name`, to `{kind: {namespace: {name: object}}}`; cluster-scoped kinds have the namespace "".
+/// Turns objects by `plural.group/namespace/name` into `{kind: {namespace: {name: object}}}`; cluster-scoped kinds have the namespace "".
 pub fn export(objects: &BTreeMap<String, Value>) -> Value {
     let mut out: BTreeMap<&str, BTreeMap<&str, BTreeMap<String, Value>>> = BTreeMap::new();
     for (key, object) in objects {
         let (kind, namespace, name) = parts(key);
-        if LEFT_OUT.contains(&kind) {
+        if EXCLUDED_KINDS.contains(&kind) {
             continue;
         }
         let names = out.entry(kind).or_default().entry(namespace).or_default();
@@ -83,15 +83,15 @@ pub fn export(objects: &BTreeMap<String, Value>) -> Value {
         if shown != name {
             clean["metadata"]["name"] = json!(shown);
         }
-        // each cluster has authorities of its own
+        // Each cluster has certificate authorities of its own.
         if kind == "configmaps" && AUTHORITIES.contains(&name) {
             clean["data"].as_object_mut().into_iter().flatten().for_each(|(_, value)| *value = json!("*"));
         }
-        // the API server's own, with the port that it happens to have
+        // The port of the API server's own service differs.
         if key == "services/default/kubernetes" {
             clean["spec"]["ports"] = json!("*");
         }
-        // in the order in which several controllers came to it
+        // The order depends on which controller wrote first.
         if let Some(conditions) = clean["status"]["conditions"].as_array_mut() {
             conditions.sort_by_key(|condition| condition["type"].as_str().map(str::to_owned));
         }
@@ -106,7 +106,7 @@ pub fn export(objects: &BTreeMap<String, Value>) -> Value {
     json!(out)
 }
 
-/// The pod that an object is about and named by, and what its own name was generated from.
+/// Returns the generated pod that an object is named after, and the prefix of the pod's name.
 fn generated_pod<'a>(objects: &'a BTreeMap<String, Value>, kind: &str, object: &'a Value) -> Option<(&'a str, &'a str)> {
     let (namespace, pod) = match kind {
         "azureassignedidentities.aadpodidentity.k8s.io" => ("/spec/podNamespace", "/spec/pod"),
@@ -118,12 +118,12 @@ fn generated_pod<'a>(objects: &'a BTreeMap<String, Value>, kind: &str, object: &
     pod.starts_with(prefix).then_some((pod, prefix))
 }
 
-/// Metadata without what is the server's.
-fn wished(metadata: &Value) -> Value {
+/// Removes the fields that the server writes from metadata.
+fn desired_metadata(metadata: &Value) -> Value {
     match metadata {
         Value::Object(fields) => {
-            let wished = fields.iter().filter(|(name, _)| !SERVERS.contains(&name.as_str()));
-            Value::Object(wished.map(|(name, value)| (name.clone(), value.clone())).collect())
+            let desired_metadata = fields.iter().filter(|(name, _)| !SERVER_METADATA.contains(&name.as_str()));
+            Value::Object(desired_metadata.map(|(name, value)| (name.clone(), value.clone())).collect())
         }
         other => other.clone(),
     }
@@ -141,15 +141,15 @@ fn replace(value: &mut Value, from: &str, to: &str) {
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
-            let fields: BTreeMap<&String, &Value> = map.iter().filter(|(name, _)| !TIMES.contains(&name.as_str())).collect();
-            // also the metadata of an object within an object: MIC copies the identity and the binding into what it assigns
-            let of = |name: &str, value: &Value| if name == "metadata" { sorted(&wished(value)) } else { sorted(value) };
+            let fields: BTreeMap<&String, &Value> = map.iter().filter(|(name, _)| !VOLATILE_FIELDS.contains(&name.as_str())).collect();
+            // This includes metadata of an object within an object: MIC copies the identity and the binding into what it assigns.
+            let of = |name: &str, value: &Value| if name == "metadata" { sorted(&desired_metadata(value)) } else { sorted(value) };
             Value::Object(fields.into_iter().map(|(name, value)| (name.clone(), of(name, value))).collect::<Map<_, _>>())
         }
         Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
-        // The token volume of a pod has a made-up name.
+        // The token volume of a pod has a generated name.
         Value::String(text) if text.starts_with("kube-api-access-") => json!("kube-api-access-*"),
-        // The folder of a pod on its node has the pod's uid.
+        // The path contains the pod's uid.
         Value::String(text) if text.starts_with(PODS) => {
             let rest = text.strip_prefix(PODS).and_then(|rest| rest.split_once('/')).map_or("", |(_, rest)| rest);
             json!(format!("{PODS}*/{rest}"))

@@ -1,33 +1,33 @@
-//! What a cluster is told about itself when it starts. Everything here is given from outside and never changes while the cluster runs.
+//! The facts about a cluster that it gets when it starts: names, credentials, keys. They do not change while the cluster runs.
 
 use crate::rsa::Key;
 use std::sync::Arc;
 
-/// Where the key is that signs the tokens. It is made when it is first needed: that takes a moment.
+/// The key that signs service account tokens. It is generated on first use, which takes a moment.
 pub trait TokenKeys: Send + Sync {
-    /// Made if there is none.
+    /// Returns the key, and generates it if there is none.
     fn signing(&self) -> Result<Arc<Key>, String>;
-    /// None: nothing was ever signed.
+    /// Returns the key if there is one: without it no token was ever signed.
     fn known(&self) -> Option<Arc<Key>>;
 }
 
-/// What a cluster is told about itself.
+/// The facts that a cluster gets when it starts.
 #[derive(Clone)]
 pub struct Facts {
     pub name: String,
     pub fqdn: String,
-    /// The name of its one node.
+    /// The name of the cluster's one node.
     pub node: String,
-    /// The resource group of its nodes.
+    /// The resource group of the nodes.
     pub node_group: String,
-    /// `azure:///subscriptions/…`
+    /// For example `azure:///subscriptions/…`.
     pub provider_id: String,
-    /// A bearer of this token is in `system:masters`.
+    /// The bearer of this token is in `system:masters`.
     pub admin_token: String,
-    /// Of those who sign the server's certificate.
+    /// The certificate authority of the server's certificate.
     pub ca_pem: String,
     pub uid_seed: String,
-    /// Of service account tokens, also their default audience: an `https` URL.
+    /// The issuer of service account tokens, also their default audience: an `https` URL.
     pub issuer: String,
     pub jwks_uri: String,
     pub keys: Arc<dyn TokenKeys>,

@@ -6,15 +6,15 @@ use super::store::{Store, now};
 use super::{lifecycle, prepare, zero};
 use serde_json::{Value, json};
 
-/// Stores an object of a kind that is served, with its defaults.
+/// Stores an object of a kind that is served, with its defaults and its field manager.
 pub fn put(store: &mut Store, facts: &Facts, qualified: &str, namespace: &str, name: &str, mut object: Value) -> Value {
     if let Some(resource) = store.catalog.stored(qualified) {
-        prepare::complete(&resource, &mut object, false);
-        if resource.counted {
+        prepare::fill_defaults(&resource, &mut object, false);
+        if resource.has_generation {
             object["metadata"]["generation"] = json!(1);
         }
         let labels = &object["metadata"]["labels"];
-        let writer = if labels["app.kubernetes.io/managed-by"] == "Helm" && resource.kind != "Pod" {
+        let manager = if labels["app.kubernetes.io/managed-by"] == "Helm" && resource.kind != "Pod" {
             "helm"
         } else if labels["kubernetes.io/bootstrapping"].is_string() {
             "kube-apiserver"
@@ -22,8 +22,8 @@ pub fn put(store: &mut Store, facts: &Facts, qualified: &str, namespace: &str, n
             "kube-controller-manager"
         };
         let (version, time) = (resource.api_version(), now());
-        let writer = FieldManager { name: writer, version: &version, subresource: "", now: &time, ignored: &["f:status"] };
-        let owners = managed::updated(&resource.ty, &zero::object(&resource), &object, Vec::new(), &writer);
+        let manager = FieldManager { name: manager, version: &version, subresource: "", now: &time, ignored: &["f:status"] };
+        let owners = managed::updated(&resource.ty, &zero::object(&resource), &object, Vec::new(), &manager);
         managed::write(&mut object, owners);
     }
     lifecycle::add(store, facts, &format!("{qualified}/{namespace}/{name}"), object)

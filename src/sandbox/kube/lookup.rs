@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 pub fn existing(store: &Store, call: &Call) -> Outcome<Value> {
     let found = store.get(&key(&call.resource, call.namespace.as_deref(), &call.name));
-    found.map(|o| prepare::shown(&call.resource, o)).ok_or_else(|| Refusal::not_found(call.resource.about(), &call.name))
+    found.map(|o| prepare::requested_version(&call.resource, o)).ok_or_else(|| Refusal::not_found(call.resource.about(), &call.name))
 }
 
 pub fn same_name(call: &Call, object: &Value) -> Outcome<()> {
@@ -22,8 +22,8 @@ pub fn same_name(call: &Call, object: &Value) -> Outcome<()> {
     }
 }
 
-/// The namespace of the path is the object's.
-pub fn place(call: &Call, object: &mut Value) -> Outcome<()> {
+/// Gives an object the namespace of the path.
+pub fn set_namespace(call: &Call, object: &mut Value) -> Outcome<()> {
     let wanted = call.namespace.as_deref().unwrap_or_default();
     match object["metadata"]["namespace"].as_str() {
         Some(is) if !is.is_empty() && is != wanted => {

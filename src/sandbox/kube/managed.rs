@@ -1,14 +1,14 @@
-//! Who owns which field of an object: managedFields, kept as the API server keeps them (apimachinery, `managedfields`; structured-merge-diff,
-//! `merge`). Knows no store and no requests.
+//! The owners of an object's fields: managedFields, as the API server keeps them (apimachinery, `managedfields`; structured-merge-diff,
+//! `merge`). Does not depend on the store or on requests.
 
-use super::fields::{Set, show};
+use super::field_set::{FieldSet, path_text};
 use super::schema::Type;
 use super::status::Refusal;
 use super::typed;
 use serde_json::{Value, json};
 
-/// More update entries than this are merged into one.
-const MOST_UPDATERS: usize = 10;
+/// With more update entries than this, the oldest are merged into one.
+const MAX_UPDATERS: usize = 10;
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 #[derive(Clone, Debug, PartialEq)]
@@ -18,12 +18,12 @@ pub struct Owner {
     pub version: String,
     pub subresource: String,
     pub time: String,
-    pub set: Set,
+    pub set: FieldSet,
 }
 
 impl Owner {
-    /// The same writer; an applier is the same whatever version it applied.
-    fn is(&self, other: &Owner) -> bool {
+    /// Returns whether both are the same manager; for server-side apply the version does not matter.
+    fn same_manager(&self, other: &Owner) -> bool {
         self.name == other.name
             && self.applied == other.applied
             && self.subresource == other.subresource
@@ -39,7 +39,7 @@ impl Owner {
         }
         out
     }
-    /// The order in which a server that compares encoded identifiers meets them.
+    /// Returns the text that the server compares to order its entries.
     fn identifier(&self) -> String {
         let operation = if self.applied { "Apply" } else { "Update" };
         let version = if self.applied { "" } else { &self.version };
@@ -49,7 +49,7 @@ impl Owner {
 
 pub type Owners = Vec<Owner>;
 
-/// The entries of a `managedFields`; None: they cannot be read, and the server then takes them for none at all.
+/// Reads the entries of `managedFields`; `None` if they cannot be read: the server then ignores them.
 pub fn read(entries: &Value) -> Option<Owners> {
     let text = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
     let mut owners = Owners::new();
@@ -64,14 +64,14 @@ pub fn read(entries: &Value) -> Option<Owners> {
             version: text(entry, "apiVersion"),
             subresource: text(entry, "subresource"),
             time: text(entry, "time"),
-            set: Set::from_json(&entry["fieldsV1"]),
+            set: FieldSet::from_json(&entry["fieldsV1"]),
         });
     }
     Some(owners)
 }
 
-/// Those of an object.
-pub fn of(object: &Value) -> Owners {
+/// Returns the owners of an object's fields.
+pub fn owners(object: &Value) -> Owners {
     read(&object["metadata"]["managedFields"]).unwrap_or_default()
 }
 
@@ -113,7 +113,7 @@ pub fn without(object: &Value) -> Value {
     out
 }
 
-/// Who writes now.
+/// The manager that writes now.
 #[derive(Clone, Debug)]
 pub struct FieldManager<'a> {
     pub name: &'a str,
@@ -124,48 +124,48 @@ pub struct FieldManager<'a> {
     pub ignored: &'a [&'a str],
 }
 
-/// Fields that nobody owns.
-fn strip(set: &mut Set) {
-    set.forget("f:apiVersion");
-    set.forget("f:kind");
+/// Removes the fields that nobody owns.
+fn remove_unowned(set: &mut FieldSet) {
+    set.remove_element("f:apiVersion");
+    set.remove_element("f:kind");
     set.members.remove("f:metadata");
     if let Some(metadata) = set.children.get_mut("f:metadata") {
         for name in
             ["name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields", "resourceVersion"]
         {
-            metadata.forget(&format!("f:{name}"));
+            metadata.remove_element(&format!("f:{name}"));
         }
     }
 }
 
-fn ignore(set: &mut Set, ignored: &[&str]) {
-    ignored.iter().for_each(|element| set.forget(element));
+fn ignore(set: &mut FieldSet, ignored: &[&str]) {
+    ignored.iter().for_each(|element| set.remove_element(element));
 }
 
-/// After a create, update or patch: the writer owns what changed, others lose it.
-pub fn updated(ty: &Type, old: &Value, new: &Value, owners: Owners, writer: &FieldManager<'_>) -> Owners {
+/// Returns the owners after a create, update or patch: the manager owns what changed, and others lose it.
+pub fn updated(ty: &Type, old: &Value, new: &Value, owners: Owners, manager: &FieldManager<'_>) -> Owners {
     let diff = typed::compare(ty, &without(old), &without(new));
     let (mut touched, mut removed) = (diff.modified.union(&diff.added), diff.removed);
-    ignore(&mut touched, writer.ignored);
-    ignore(&mut removed, writer.ignored);
+    ignore(&mut touched, manager.ignored);
+    ignore(&mut removed, manager.ignored);
     let mut owners: Owners = owners
         .into_iter()
         .map(|o| Owner { set: o.set.difference(&touched).difference(&removed), ..o })
         .filter(|o| !o.set.is_empty())
         .collect();
     let mut taken = touched;
-    strip(&mut taken);
-    owners.iter_mut().for_each(|o| strip(&mut o.set));
+    remove_unowned(&mut taken);
+    owners.iter_mut().for_each(|o| remove_unowned(&mut o.set));
     if !taken.is_empty() {
         let fresh = Owner {
-            name: writer.name.into(),
+            name: manager.name.into(),
             applied: false,
-            version: writer.version.into(),
-            subresource: writer.subresource.into(),
-            time: writer.now.into(),
+            version: manager.version.into(),
+            subresource: manager.subresource.into(),
+            time: manager.now.into(),
             set: taken,
         };
-        match owners.iter_mut().find(|o| o.is(&fresh)) {
+        match owners.iter_mut().find(|o| o.same_manager(&fresh)) {
             Some(before) => {
                 before.set = before.set.union(&fresh.set);
                 before.time = fresh.time;
@@ -173,13 +173,13 @@ pub fn updated(ty: &Type, old: &Value, new: &Value, owners: Owners, writer: &Fie
             None => owners.push(fresh),
         }
     }
-    capped(owners)
+    merge_old_updaters(owners)
 }
 
-/// The oldest updaters of one version become one entry when there are too many.
-fn capped(mut owners: Owners) -> Owners {
+/// Merges the oldest update entries of one version into one when there are too many.
+fn merge_old_updaters(mut owners: Owners) -> Owners {
     let mut updaters: Vec<usize> = (0..owners.len()).filter(|i| !owners[*i].applied).collect();
-    if updaters.len() <= MOST_UPDATERS {
+    if updaters.len() <= MAX_UPDATERS {
         return owners;
     }
     updaters.sort_by_key(|i| (owners[*i].time.clone(), owners[*i].identifier()));
@@ -187,7 +187,7 @@ fn capped(mut owners: Owners) -> Owners {
     let mut buckets: Vec<(String, usize, bool)> = Vec::new();
     let mut gone = Vec::new();
     for i in updaters {
-        if left <= MOST_UPDATERS {
+        if left <= MAX_UPDATERS {
             break;
         }
         let version = owners[i].version.clone();
@@ -214,7 +214,7 @@ fn capped(mut owners: Owners) -> Owners {
     owners
 }
 
-/// Fields in dispute, each with its owner.
+/// Fields in conflict, with their owners.
 pub struct Conflicts(Vec<(Owner, Vec<String>)>);
 
 impl Conflicts {
@@ -222,14 +222,14 @@ impl Conflicts {
         let causes: Vec<Value> = self
             .0
             .iter()
-            .map(|(owner, path)| json!({"reason": "FieldManagerConflict", "message": format!("conflict with {}", owner.shown()), "field": show(path)}))
+            .map(|(owner, path)| json!({"reason": "FieldManagerConflict", "message": format!("conflict with {}", owner.shown()), "field": path_text(path)}))
             .collect();
         let message = if let [(owner, path)] = self.0.as_slice() {
-            format!("Apply failed with 1 conflict: conflict with {}: {}", owner.shown(), show(path))
+            format!("Apply failed with 1 conflict: conflict with {}: {}", owner.shown(), path_text(path))
         } else {
             let mut owners: Vec<&Owner> = Vec::new();
             for (owner, _) in &self.0 {
-                if !owners.iter().any(|o| o.is(owner)) {
+                if !owners.iter().any(|o| o.same_manager(owner)) {
                     owners.push(owner);
                 }
             }
@@ -237,7 +237,7 @@ impl Conflicts {
             let mut lines = Vec::new();
             for owner in owners {
                 lines.push(format!("conflicts with {}:", owner.shown()));
-                lines.extend(self.0.iter().filter(|(o, _)| o.is(owner)).map(|(_, path)| format!("- {}", show(path))));
+                lines.extend(self.0.iter().filter(|(o, _)| o.same_manager(owner)).map(|(_, path)| format!("- {}", path_text(path))));
             }
             format!("Apply failed with {} conflicts: {}", self.0.len(), lines.join("\n"))
         };
@@ -245,61 +245,61 @@ impl Conflicts {
     }
 }
 
-/// Server-side apply: the object as it becomes, and its owners. Nothing changed: the object is equal to `live`.
-pub fn applied(
+/// Applies a configuration: returns the merged object and its owners. If nothing changed, the object equals `live`.
+pub fn apply(
     ty: &Type,
     zero: &Value,
     live: &Value,
     config: &Value,
-    writer: &FieldManager<'_>,
+    manager: &FieldManager<'_>,
     force: bool,
 ) -> Result<(Value, Owners), Conflicts> {
     let mut owned;
     let mut live = live;
-    if live["metadata"]["uid"].is_string() && of(live).is_empty() {
-        // Of an object that nobody was written down for, all fields get one owner at the first apply.
-        let before = FieldManager { name: "before-first-apply", ..writer.clone() };
+    if live["metadata"]["uid"].is_string() && owners(live).is_empty() {
+        // If nobody owns a field yet, one manager gets all fields at the first apply.
+        let before = FieldManager { name: "before-first-apply", ..manager.clone() };
         owned = live.clone();
         let owners = updated(ty, zero, live, Owners::new(), &before);
         write(&mut owned, owners);
         live = &owned;
     }
-    match attempt(ty, live, config, writer, force) {
-        // What kubectl applied on the client's side before is taken over, if nobody changed it since.
-        Err(conflicts) if writer.name == "kubectl" => {
-            let Some(allowed) = last_applied(ty, live, writer.version) else { return Err(conflicts) };
+    match attempt(ty, live, config, manager, force) {
+        // kubectl takes over what it applied on the client side before, if nobody changed it since.
+        Err(conflicts) if manager.name == "kubectl" => {
+            let Some(allowed) = last_applied(ty, live, manager.version) else { return Err(conflicts) };
             let left: Vec<(Owner, Vec<String>)> = conflicts.0.into_iter().filter(|(_, path)| !allowed.has_path(path)).collect();
-            if left.is_empty() { attempt(ty, live, config, writer, true) } else { Err(Conflicts(left)) }
+            if left.is_empty() { attempt(ty, live, config, manager, true) } else { Err(Conflicts(left)) }
         }
         done => done,
     }
 }
 
-fn attempt(ty: &Type, live: &Value, config: &Value, writer: &FieldManager<'_>, force: bool) -> Result<(Value, Owners), Conflicts> {
-    let mut owners = of(live);
+fn attempt(ty: &Type, live: &Value, config: &Value, manager: &FieldManager<'_>, force: bool) -> Result<(Value, Owners), Conflicts> {
+    let mut owners = owners(live);
     let live = without(live);
     let merged = typed::merge(ty, &live, config);
     let mut set = typed::field_set(ty, config);
-    ignore(&mut set, writer.ignored);
+    ignore(&mut set, manager.ignored);
     let mine = Owner {
-        name: writer.name.into(),
+        name: manager.name.into(),
         applied: true,
-        version: writer.version.into(),
-        subresource: writer.subresource.into(),
-        time: writer.now.into(),
+        version: manager.version.into(),
+        subresource: manager.subresource.into(),
+        time: manager.now.into(),
         set,
     };
-    let before = owners.iter().find(|o| o.is(&mine)).cloned();
-    owners.retain(|o| !o.is(&mine));
+    let before = owners.iter().find(|o| o.same_manager(&mine)).cloned();
+    owners.retain(|o| !o.same_manager(&mine));
     let new = match &before {
-        Some(before) if !before.set.is_empty() => pruned(ty, &merged, before, &owners, &mine),
+        Some(before) if !before.set.is_empty() => prune(ty, &merged, before, &owners, &mine),
         _ => merged,
     };
 
     let diff = typed::compare(ty, &live, &new);
     let (mut touched, mut removed) = (diff.modified.union(&diff.added), diff.removed);
-    ignore(&mut touched, writer.ignored);
-    ignore(&mut removed, writer.ignored);
+    ignore(&mut touched, manager.ignored);
+    ignore(&mut removed, manager.ignored);
     if !force {
         let mut conflicts: Vec<(Owner, Vec<String>)> = Vec::new();
         for owner in &owners {
@@ -312,31 +312,31 @@ fn attempt(ty: &Type, live: &Value, config: &Value, writer: &FieldManager<'_>, f
     for owner in &mut owners {
         owner.set = owner.set.difference(&owner.set.intersection(&touched)).difference(&removed);
     }
-    let unchanged = typed::same(&live, &new);
-    // The time is that of the last apply that changed the object; one that never did has none.
-    let time = if unchanged { before.map(|b| b.time).unwrap_or_default() } else { writer.now.to_owned() };
+    let unchanged = typed::equal(&live, &new);
+    // The time is that of the last apply that changed the object; an apply that never did has none.
+    let time = if unchanged { before.map(|b| b.time).unwrap_or_default() } else { manager.now.to_owned() };
     owners.push(Owner { time, ..mine });
-    owners.iter_mut().for_each(|o| strip(&mut o.set));
+    owners.iter_mut().for_each(|o| remove_unowned(&mut o.set));
     owners.retain(|o| !o.set.is_empty());
     Ok((if unchanged { live } else { new }, owners))
 }
 
-/// Takes away what this applier applied last time, does not apply now, and nobody else owns.
-fn pruned(ty: &Type, merged: &Value, before: &Owner, others: &[Owner], mine: &Owner) -> Value {
-    let first = typed::remove(ty, merged, &typed::with_named(ty, &before.set));
+/// Removes what this manager applied last time, does not apply now, and nobody else owns.
+fn prune(ty: &Type, merged: &Value, before: &Owner, others: &[Owner], mine: &Owner) -> Value {
+    let first = typed::remove(ty, merged, &typed::with_struct_fields(ty, &before.set));
     let owned = others.iter().fold(mine.set.clone(), |all, o| all.union(&o.set));
-    let all = typed::with_named(ty, &typed::field_set(ty, merged));
-    let kept = typed::with_named(ty, &typed::field_set(ty, &first)).union(&typed::with_named(ty, &owned));
+    let all = typed::with_struct_fields(ty, &typed::field_set(ty, merged));
+    let kept = typed::with_struct_fields(ty, &typed::field_set(ty, &first)).union(&typed::with_struct_fields(ty, &owned));
     let second = typed::remove(ty, merged, &all.difference(&kept));
-    // Only what this applier had may go.
-    let left = typed::with_named(ty, &typed::field_set(ty, &second));
-    let gone = all.difference(&left).intersection(&typed::with_named(ty, &before.set));
+    // Only fields that this manager owned may be removed.
+    let left = typed::with_struct_fields(ty, &typed::field_set(ty, &second));
+    let gone = all.difference(&left).intersection(&typed::with_struct_fields(ty, &before.set));
     typed::remove(ty, merged, &gone)
 }
 
-/// A client-side apply that comes later is to know of this one.
-pub fn sync_last_applied(new: &mut Value, config: &Value, writer: &str) {
-    if writer != "kubectl" || new["metadata"]["annotations"][LAST_APPLIED].as_str().is_none_or(str::is_empty) {
+/// Writes the annotation that a later client-side apply compares with.
+pub fn sync_last_applied(new: &mut Value, config: &Value, manager: &str) {
+    if manager != "kubectl" || new["metadata"]["annotations"][LAST_APPLIED].as_str().is_none_or(str::is_empty) {
         return;
     }
     let mut config = config.clone();
@@ -346,8 +346,8 @@ pub fn sync_last_applied(new: &mut Value, config: &Value, writer: &str) {
     new["metadata"]["annotations"][LAST_APPLIED] = json!(format!("{}\n", typed::sorted(&config)));
 }
 
-/// The fields of the last client-side apply that are still as they were applied.
-fn last_applied(ty: &Type, live: &Value, version: &str) -> Option<Set> {
+/// Returns the fields of the last client-side apply that still have the applied values.
+fn last_applied(ty: &Type, live: &Value, version: &str) -> Option<FieldSet> {
     let text = live["metadata"]["annotations"][LAST_APPLIED].as_str()?;
     let last: Value = serde_json::from_str(text).ok()?;
     if last["apiVersion"] != version {
@@ -357,13 +357,13 @@ fn last_applied(ty: &Type, live: &Value, version: &str) -> Option<Set> {
     Some(typed::field_set(ty, &last).difference(&diff.modified).difference(&diff.added).difference(&diff.removed))
 }
 
-/// Where only the times of entries would change, nothing changes.
+/// Restores the old entries if only their times differ.
 pub fn keep_times(old: &Value, new: &mut Value) {
     let timeless = |owners: Owners| -> Owners { owners.into_iter().map(|o| Owner { time: String::new(), ..o }).collect() };
-    let (mut was, mut is) = (timeless(of(old)), timeless(of(new)));
+    let (mut was, mut is) = (timeless(owners(old)), timeless(owners(new)));
     was.sort_by_key(Owner::identifier);
     is.sort_by_key(Owner::identifier);
-    if was == is && typed::same(&without(old), &without(new)) {
+    if was == is && typed::equal(&without(old), &without(new)) {
         new["metadata"]["managedFields"] = old["metadata"]["managedFields"].clone();
         if new["metadata"]["managedFields"].is_null() {
             *new = without(new);

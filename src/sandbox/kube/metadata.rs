@@ -1,26 +1,26 @@
-//! What is wrong with an object's metadata, when it is made and when it is changed (apimachinery, `api/validation/objectmeta.go`; what
-//! built-in kinds ask beyond that: kubernetes, `pkg/apis/core/validation`). Knows no kinds and no store.
+//! Validates an object's metadata, when it is created and when it changes (apimachinery, `api/validation/objectmeta.go`; more rules for
+//! built-in kinds: kubernetes, `pkg/apis/core/validation`). Does not depend on kinds or the store.
 
 use super::names::{Naming, labels, name, qualified};
 use super::status::Cause;
-use super::typed::same;
+use super::typed::equal;
 use serde_json::{Value, json};
 
-/// All annotations of an object together, bytes.
-const MOST_ANNOTATIONS: usize = 256 * 1024;
+/// The most bytes that all annotations of an object may have together.
+const MAX_ANNOTATIONS_SIZE: usize = 256 * 1024;
 /// The metadata fields that only the server writes.
 pub const SERVER_FIELDS: [&str; 7] =
     ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "namespace", "selfLink"];
 
 const STANDARD: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
 
-/// Of a whole object. `core`: finalizers without a domain are refused, as built-in kinds do.
+/// Validates the metadata of a whole object. With `core`, finalizers without a domain are refused, as built-in kinds do.
 pub fn causes(metadata: &Value, naming: Naming, core: bool) -> Vec<Cause> {
     let mut causes = Vec::new();
     let text = |name: &str| metadata[name].as_str().unwrap_or_default();
     let generate = text("generateName");
     if !generate.is_empty() {
-        // The server looks at the prefix with a stand-in for what follows.
+        // The server validates the prefix with one more letter in place of the suffix.
         let prefix = generate.strip_suffix('-').map_or_else(|| generate.to_owned(), |p| format!("{p}a"));
         causes.extend(name(&prefix, naming).iter().map(|w| Cause::invalid("metadata.generateName", &json!(generate), w)));
     }
@@ -40,11 +40,11 @@ pub fn causes(metadata: &Value, naming: Naming, core: bool) -> Vec<Cause> {
     causes
 }
 
-/// Of a change.
+/// Validates a change.
 pub fn changes(old: &Value, new: &Value, core: bool) -> Vec<Cause> {
     let mut causes = new_finalizers(old, new);
     for name in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
-        if !same(&old[name], &new[name]) {
+        if !equal(&old[name], &new[name]) {
             causes.push(Cause::invalid(&format!("metadata.{name}"), &new[name], "field is immutable"));
         }
     }
@@ -55,7 +55,7 @@ pub fn changes(old: &Value, new: &Value, core: bool) -> Vec<Cause> {
     causes
 }
 
-/// What is looked at either way.
+/// The checks that are the same for new and changed objects.
 fn shared(metadata: &Value) -> Vec<Cause> {
     let mut causes = labels(&metadata["labels"], "metadata.labels");
     let mut size = 0;
@@ -64,8 +64,8 @@ fn shared(metadata: &Value) -> Vec<Cause> {
         causes.extend(qualified(&key.to_lowercase()).iter().map(|w| Cause::invalid("metadata.annotations", &json!(key), w)));
         size += key.len() + value.as_str().unwrap_or_default().len();
     }
-    if size > MOST_ANNOTATIONS {
-        let message = format!("Too long: may not be more than {MOST_ANNOTATIONS} bytes");
+    if size > MAX_ANNOTATIONS_SIZE {
+        let message = format!("Too long: may not be more than {MAX_ANNOTATIONS_SIZE} bytes");
         causes.push(Cause { field: "metadata.annotations".into(), reason: "FieldValueTooLong", message });
     }
     causes.extend(owners(&metadata["ownerReferences"]));
@@ -103,7 +103,7 @@ fn owners(references: &Value) -> Vec<Cause> {
     causes
 }
 
-/// Owner references as the server prints them, field by field as its struct has them.
+/// Orders the fields of owner references as the server's struct does.
 fn in_order(references: &Value) -> Value {
     let fields = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
     let one = |owner: &Value| -> Value {
@@ -137,7 +137,7 @@ fn domainless(metadata: &Value) -> Vec<Cause> {
     .collect()
 }
 
-/// Warnings on finalizers that are not named after a domain.
+/// Returns warnings about finalizers that are not named after a domain.
 pub fn finalizer_warnings(metadata: &Value) -> Vec<String> {
     let all = metadata["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str);
     all.filter(|f| !f.contains('/') && !STANDARD.contains(f))

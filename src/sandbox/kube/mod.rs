@@ -2,20 +2,21 @@
 //!
 //! A request goes through `router` (what its path means), `authorization` (who asks, and whether RBAC allows it) and `serve`, which calls one verb:
 //! `write`, `update`, `apply`, `delete`, `scale`, `watch` or `containers`. Below them: `prepare` turns a body into an object, `managed` keeps field
-//! owners, `admission`, `defaults` and `allocate` add what a control plane adds, `rules`, `check` and `metadata` validate.
+//! owners, `admission`, `defaults` and `allocate` add what a control plane adds, `validation`, `custom_validation` and `metadata` validate.
 //! `controllers` run after each burst of changes; `seed` and `components` make a new cluster.
 
 mod admission;
 mod allocate;
 mod apply;
+mod apply_errors;
 mod authentication;
 mod authorization;
 mod call;
-mod check;
 mod cluster;
 mod components;
 mod containers;
 mod controllers;
+mod custom_validation;
 mod decode;
 mod defaults;
 mod delete;
@@ -24,8 +25,7 @@ mod escalation;
 mod events;
 mod export;
 mod facts;
-mod fault;
-mod fields;
+mod field_set;
 mod install;
 mod label_selector;
 mod lifecycle;
@@ -43,7 +43,6 @@ mod rbac;
 mod resource;
 mod reviews;
 mod router;
-mod rules;
 mod scale;
 mod schema;
 mod security;
@@ -60,6 +59,7 @@ mod tokens;
 mod typed;
 mod update;
 mod user;
+mod validation;
 mod view;
 mod watch;
 mod write;

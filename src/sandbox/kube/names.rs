@@ -1,5 +1,4 @@
-//! Names and labels: what is valid, and the sentences of the API server where something is not
-//! (apimachinery, `util/validation`). Knows no kinds.
+//! Validates names and labels, with the messages of the API server (apimachinery, `util/validation`).
 
 use super::status::Cause;
 use serde_json::{Value, json};
@@ -10,7 +9,7 @@ const NAME_PART: &str = "name part must consist of alphanumeric characters, '-',
 const QUALIFIED: &str = "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
 const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
-/// How the names of a kind are checked.
+/// How the names of a kind are validated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Naming {
     Subdomain,

@@ -5,17 +5,17 @@ use super::lifecycle::add;
 use super::store::{Store, meta};
 use serde_json::json;
 
-/// All that are not on their way out.
+/// Creates them in all namespaces that are not being deleted.
 pub fn create_in_all(store: &mut Store, facts: &Facts) {
     let alive: Vec<String> = store
-        .under("namespaces//")
+        .with_prefix("namespaces//")
         .filter(|(_, n)| n["metadata"]["deletionTimestamp"].is_null())
         .map(|(_, n)| meta(n, "name").to_owned())
         .collect();
     alive.iter().for_each(|name| create_defaults(store, facts, name));
 }
 
-/// What every namespace has: the `default` service account and the cluster's CA.
+/// Creates the `default` service account and the config map with the CA, if they are missing.
 pub fn create_defaults(store: &mut Store, facts: &Facts, namespace: &str) {
     let account = format!("serviceaccounts/{namespace}/default");
     if store.get(&account).is_none() {

@@ -1,5 +1,5 @@
-//! The OpenAPI documents: v3 per group and version, v2 in one. kubectl looks for operations in them (does a kind take `fieldValidation`?), and for
-//! the schemas that it merges and explains by. Knows the catalog and the types.
+//! The OpenAPI documents: one v3 document per group and version, and one v2 document. kubectl looks up operations in them (does a kind take
+//! `fieldValidation`?), and the schemas for merging and explaining.
 
 mod actions;
 mod schemas;
@@ -14,12 +14,12 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// `rest`: of the path after `/openapi`.
+/// Answers a request below `/openapi`. `rest` is the path after it.
 pub fn answer(catalog: &Catalog, rest: &[&str], request: &Request) -> Option<Response> {
     if rest == ["v2"] {
         return Some(v2::answer(catalog, request));
     }
-    // kubectl asks at each apply: they are put into words once
+    // kubectl asks at each apply, so the documents are rendered once.
     let all = catalog.documents.get_or_init(|| documents(catalog));
     if rest == ["v3"] {
         let path = |(path, (hash, _)): (&String, &(String, String))| {
@@ -34,7 +34,7 @@ pub fn answer(catalog: &Catalog, rest: &[&str], request: &Request) -> Option<Res
     Some(response)
 }
 
-/// Each with its hash, by `v3/api/v1`, `v3/apis/GROUP/VERSION`.
+/// Returns the documents with their hashes, by path: `v3/api/v1`, `v3/apis/GROUP/VERSION`.
 fn documents(catalog: &Catalog) -> BTreeMap<String, (String, String)> {
     let mut out = BTreeMap::new();
     for (group, versions) in catalog.groups() {

@@ -1,5 +1,5 @@
-//! What lists and watches may be asked for, and in which form: the checks that come before them (apimachinery,
-//! `apis/meta/internalversion/validation`; apiserver, `endpoints/handlers/negotiation`). Knows no store.
+//! Checks the options of lists and watches, and the media types of a request (apimachinery, `apis/meta/internalversion/validation`;
+//! apiserver, `endpoints/handlers/negotiation`). Does not use the store.
 
 use super::status::{Cause, Outcome, Refusal};
 use crate::http::Request;
@@ -46,11 +46,11 @@ pub fn list(request: &Request, watching: bool) -> Outcome<()> {
         let allowed: Vec<String> = allowed.iter().map(|a| (*a).to_owned()).collect();
         causes.push(Cause::unsupported(MATCH, &json!(other), &allowed));
     }
-    if causes.is_empty() { Ok(()) } else { Err(Refusal::invalid("meta.k8s.io", "ListOptions", "", &causes).nameless()) }
+    if causes.is_empty() { Ok(()) } else { Err(Refusal::invalid("meta.k8s.io", "ListOptions", "", &causes).without_name()) }
 }
 
-/// A body that can be read here.
-pub fn readable(request: &Request) -> Outcome<()> {
+/// Checks that the body has a media type that the server reads.
+pub fn check_body_type(request: &Request) -> Outcome<()> {
     let kind = request.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if kind.is_empty() || SERVED.split(", ").any(|served| served == kind) {
         return Ok(());
@@ -59,8 +59,8 @@ pub fn readable(request: &Request) -> Outcome<()> {
     Err(Refusal::new(415, "UnsupportedMediaType", why))
 }
 
-/// A form of an object that is served here.
-pub fn acceptable(request: &Request) -> Outcome<()> {
+/// Checks that the client accepts a form that the server writes.
+pub fn check_accept(request: &Request) -> Outcome<()> {
     let Some(accept) = request.header("accept").filter(|a| !a.trim().is_empty()) else { return Ok(()) };
     let mut served = false;
     for clause in accept.split(',') {
@@ -82,8 +82,8 @@ pub fn acceptable(request: &Request) -> Outcome<()> {
     Err(unacceptable(SERVED))
 }
 
-/// What is served in one form only, which a client must name or leave open.
-pub fn acceptable_as(request: &Request, form: &str) -> Outcome<()> {
+/// Checks that the client accepts the one form of a document.
+pub fn check_accept_only(request: &Request, form: &str) -> Outcome<()> {
     let Some(accept) = request.header("accept").filter(|a| !a.trim().is_empty()) else { return Ok(()) };
     let kinds = accept.split(',').map(|clause| clause.split(';').next().unwrap_or_default().trim());
     let fits = |kind: &str| matches!(kind, "*/*" | "application/*") || kind == form;

@@ -1,19 +1,19 @@
-//! The three patches that are no apply: JSON merge patch (RFC 7386), JSON patch (RFC 6902), and the strategic merge patch of built-in kinds.
-//! Knows no store.
+//! The three kinds of patch besides apply: JSON merge patch (RFC 7386), JSON patch (RFC 6902), and the strategic merge patch of built-in
+//! kinds. Does not use the store.
 
 use super::schema::{List, Shape, Type};
 use super::status::{Outcome, Refusal};
-use super::typed::{canonical, same};
+use super::typed::{canonical, equal};
 use crate::measure;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet, VecDeque};
 
-/// Of one JSON patch.
-const MOST_STEPS: usize = 10_000;
-/// Bytes that the copies of one JSON patch may add.
-const MOST_COPIED: usize = 3 << 20;
+/// The most operations of one JSON patch.
+const MAX_STEPS: usize = 10_000;
+/// The most bytes that the copies of one JSON patch may add.
+const MAX_COPIED: usize = 3 << 20;
 
-/// RFC 7386.
+/// Applies a JSON merge patch (RFC 7386).
 pub fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
@@ -32,14 +32,14 @@ pub fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-/// RFC 6902. A failed step is a 422, as the API server has it. What a patch can make of a small body is bounded as there: by the number of
-/// its steps (apiserver, `maxJSONPatchOperations`) and by what its copies add (`JSONPatchMaxCopyBytes`).
+/// Applies a JSON patch (RFC 6902). A failed step is a 422. What a small patch can produce is limited by the number of its steps (apiserver,
+/// `maxJSONPatchOperations`) and by what its copies add (`JSONPatchMaxCopyBytes`).
 pub fn json(target: &mut Value, steps: &Value) -> Outcome<()> {
     let Some(steps) = steps.as_array() else {
         return Err(Refusal::bad_request("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"));
     };
-    if steps.len() > MOST_STEPS {
-        let why = format!("The allowed maximum operations in a JSON patch is {MOST_STEPS}, got {}", steps.len());
+    if steps.len() > MAX_STEPS {
+        let why = format!("The allowed maximum operations in a JSON patch is {MAX_STEPS}, got {}", steps.len());
         return Err(Refusal::too_large(&why));
     }
     let mut copied = 0;
@@ -48,20 +48,20 @@ pub fn json(target: &mut Value, steps: &Value) -> Outcome<()> {
         let done = match step["op"].as_str().unwrap_or_default() {
             "add" => add(target, path, step["value"].clone()),
             "remove" => take(target, path).map(drop),
-            // Of a map the server's library replaces what is not there as well.
+            // In a map, the server's library also accepts a replace of a missing field.
             "replace" if at(target, split(path).0).is_ok_and(|parent| parent.is_object()) => add(target, path, step["value"].clone()),
-            "replace" => within(path, &step["value"]).and_then(|()| at(target, path)).map(|place| *place = step["value"].clone()),
+            "replace" => check_depth(path, &step["value"]).and_then(|()| at(target, path)).map(|place| *place = step["value"].clone()),
             "test" => match at(target, path) {
-                Ok(value) if same(value, &step["value"]) => Ok(()),
+                Ok(value) if equal(value, &step["value"]) => Ok(()),
                 _ => Err(format!("testing value {path} failed: test failed")),
             },
             "move" => take(target, step["from"].as_str().unwrap_or_default()).and_then(|value| add(target, path, value)),
             "copy" => match at(target, step["from"].as_str().unwrap_or_default()) {
                 Ok(value) => {
                     copied += measure::size(value);
-                    if copied > MOST_COPIED {
+                    if copied > MAX_COPIED {
                         let why = format!(
-                            "Unable to complete the copy, the accumulated size increase of copy is {copied}, exceeding the limit {MOST_COPIED}"
+                            "Unable to complete the copy, the accumulated size increase of copy is {copied}, exceeding the limit {MAX_COPIED}"
                         );
                         return Err(Refusal { details: serde_json::json!({}), ..Refusal::new(422, "Invalid", why) });
                     }
@@ -72,7 +72,7 @@ pub fn json(target: &mut Value, steps: &Value) -> Outcome<()> {
             },
             op => Err(format!("Unexpected kind: {op}")),
         };
-        // The server keeps to itself which step it was.
+        // The server does not report which step failed.
         done.map_err(|_| Refusal {
             details: serde_json::json!({}),
             ..Refusal::new(422, "Invalid", "the server rejected our request due to an error in our request")
@@ -81,8 +81,8 @@ pub fn json(target: &mut Value, steps: &Value) -> Outcome<()> {
     Ok(())
 }
 
-/// Nothing is put deeper than what may be sent: step by step a value could be nested without end.
-fn within(path: &str, value: &Value) -> Result<(), String> {
+/// Limits how deep a step may put a value: many steps could nest it without end.
+fn check_depth(path: &str, value: &Value) -> Result<(), String> {
     let deep = path.matches('/').count() + measure::depth(value);
     if deep > measure::DEEPEST { Err(format!("{path}: {}", super::call::TOO_DEEP)) } else { Ok(()) }
 }
@@ -109,7 +109,7 @@ fn split(path: &str) -> (&str, String) {
 }
 
 fn add(target: &mut Value, path: &str, value: Value) -> Result<(), String> {
-    within(path, &value)?;
+    check_depth(path, &value)?;
     if path.is_empty() {
         *target = value;
         return Ok(());
@@ -148,7 +148,7 @@ fn take(target: &mut Value, path: &str) -> Result<Value, String> {
     }
 }
 
-/// Strategic merge patch (apimachinery, `util/strategicpatch`): lists with a merge key are merged by it, `$patch` and its kin are obeyed.
+/// Applies a strategic merge patch (apimachinery, `util/strategicpatch`): lists with a merge key are merged by it, and `$patch` is obeyed.
 pub fn strategic(ty: &Type, target: &mut Value, patch: &Value) -> Outcome<()> {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
@@ -200,7 +200,7 @@ pub fn strategic(ty: &Type, target: &mut Value, patch: &Value) -> Outcome<()> {
                 merge_list(list, &mut old, items, order)?;
                 map.insert(name.clone(), Value::Array(old));
             }
-            // Where there is nothing yet, what holds a directive is left out.
+            // A new field that holds a directive is left out.
             (_, Value::Object(fresh)) if !map.contains_key(name) && fresh.contains_key("$patch") => {}
             (_, Value::Object(_)) => strategic(of, map.entry(name.clone()).or_insert(Value::Null), value)?,
             _ => {
@@ -208,7 +208,7 @@ pub fn strategic(ty: &Type, target: &mut Value, patch: &Value) -> Outcome<()> {
             }
         }
     }
-    // An order may come without items: the list is only sorted.
+    // An order may come without items: the list is only sorted then.
     for (name, order) in patch.iter().filter_map(|(name, order)| Some((name.strip_prefix("$setElementOrder/")?, order.as_array()?))) {
         let Shape::Struct { of, .. } = ty.shape() else { continue };
         if !patch.contains_key(name)
@@ -229,18 +229,18 @@ fn merge_list(list: &List, old: &mut Vec<Value>, patch: &[Value], order: Option<
         *old = patch.iter().filter(|item| item["$patch"] != "replace").cloned().collect();
         return Ok(());
     }
-    // each is found by its key: lists may have tens of thousands
+    // Items are looked up by key: a list may have tens of thousands.
     let mut all: Vec<Option<Value>> = std::mem::take(old).into_iter().map(Some).collect();
-    let mut places: HashMap<String, VecDeque<usize>> = HashMap::new();
+    let mut positions: HashMap<String, VecDeque<usize>> = HashMap::new();
     for (at, item) in before.iter().enumerate() {
-        places.entry(id(list, item)).or_default().push_back(at);
+        positions.entry(item_key(list, item)).or_default().push_back(at);
     }
     for item in patch {
         if !key.is_empty() && item.get(key).is_none() {
-            let message = format!("map: {} does not contain declared merge key: {key}", super::fault::go(item));
+            let message = format!("map: {} does not contain declared merge key: {key}", super::apply_errors::go_format(item));
             return Err(Refusal::new(500, "", message));
         }
-        let found = places.entry(id(list, item)).or_default();
+        let found = positions.entry(item_key(list, item)).or_default();
         match (item["$patch"] == "delete", found.front().copied()) {
             _ if key.is_empty() => {
                 if found.is_empty() {
@@ -267,7 +267,7 @@ fn merge_list(list: &List, old: &mut Vec<Value>, patch: &[Value], order: Option<
         }
     }
     *old = all.into_iter().flatten().collect();
-    // Where no order is given, the patch is one.
+    // Without an order, the patch gives one.
     match order {
         Some(order) => sort(list, old, order, &before),
         None => sort(list, old, patch, &before),
@@ -275,27 +275,27 @@ fn merge_list(list: &List, old: &mut Vec<Value>, patch: &[Value], order: Option<
     Ok(())
 }
 
-/// What tells an item from the others: its merge key, or itself.
-fn id(list: &List, item: &Value) -> String {
+/// Returns what identifies an item: its merge key, or the item itself.
+fn item_key(list: &List, item: &Value) -> String {
     match list.patch_key.as_deref().unwrap_or_default() {
         "" => canonical(item),
         key => canonical(&item[key]),
     }
 }
 
-/// Where each of these is first.
-fn places(list: &List, items: &[Value]) -> HashMap<String, usize> {
-    let mut places = HashMap::new();
+/// Returns the first position of each item.
+fn positions(list: &List, items: &[Value]) -> HashMap<String, usize> {
+    let mut positions = HashMap::new();
     for (at, item) in items.iter().enumerate() {
-        places.entry(id(list, item)).or_insert(at);
+        positions.entry(item_key(list, item)).or_insert(at);
     }
-    places
+    positions
 }
 
-/// Items of `order` come in that order; those that only the server has stay where they were between them.
+/// Sorts the items of `order` in that order; items that only the server has keep their place between them.
 fn sort(list: &List, items: &mut Vec<Value>, order: &[Value], before: &[Value]) {
-    let (wanted, was) = (places(list, order), places(list, before));
-    let known = items.drain(..).map(|item| (id(list, &item), item));
+    let (wanted, was) = (positions(list, order), positions(list, before));
+    let known = items.drain(..).map(|item| (item_key(list, &item), item));
     let (mut listed, only): (Vec<_>, Vec<_>) = known.partition(|(id, _)| wanted.contains_key(id));
     listed.sort_by_key(|(id, _)| wanted.get(id).copied());
     let (mut listed, mut only) = (listed.into_iter().peekable(), only.into_iter().peekable());

@@ -1,12 +1,12 @@
-//! Bodies in protobuf: Go clients of built-in kinds (kubectl's `create namespace`, `auth can-i`, `create token`, …) send them unless they are
-//! told not to. Answers are JSON, which they accept too. The messages are those of `messages.txt`. Knows no kinds beyond it.
+//! Decodes bodies in protobuf: Go clients of built-in kinds (kubectl's `create namespace`, `auth can-i`, `create token`, …) send them by
+//! default. Answers are JSON, which these clients accept too. `messages.txt` lists the messages.
 
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// Before every body of that kind.
+/// Every protobuf body begins with these bytes.
 const MAGIC: &[u8] = b"k8s\0";
 
 struct Field {
@@ -14,7 +14,7 @@ struct Field {
     kind: String,
     repeated: bool,
     map: bool,
-    /// Zero is a value, not absence.
+    /// A zero is a value and does not mean absent.
     kept: bool,
 }
 
@@ -44,7 +44,7 @@ pub fn is(body: &[u8]) -> bool {
     body.starts_with(MAGIC)
 }
 
-/// The object of a body; Err: why not.
+/// Decodes a body to an object.
 pub fn decode(body: &[u8]) -> Result<Value, String> {
     let body = body.strip_prefix(MAGIC).ok_or("provided data does not appear to be a protobuf message")?;
     let (mut version, mut kind, mut raw) = (String::new(), String::new(), &[][..]);
@@ -160,7 +160,7 @@ fn value(kind: &str, wire: Wire<'_>) -> Result<Value, String> {
     Ok(match (kind, wire) {
         ("s", Wire::Bytes(text)) => json!(string(text)),
         ("b", Wire::Number(n)) => json!(n != 0),
-        // Two's complement, also of 32 bits.
+        // Negative numbers are two's complement, also those of 32 bits.
         ("i", Wire::Number(n)) => json!(n.cast_signed()),
         ("d", Wire::Number(n)) => json!(f64::from_bits(n)),
         ("y", Wire::Bytes(bytes)) => json!(base64::engine::general_purpose::STANDARD.encode(bytes)),
@@ -201,7 +201,7 @@ fn int_or_string(inner: &[u8]) -> Result<Value, String> {
     Ok(if is_text { json!(text) } else { json!(number) })
 }
 
-/// Seconds and nanoseconds; nothing at all is no time.
+/// Reads seconds and nanoseconds; an empty message means no time.
 fn time(micro: bool, inner: &[u8]) -> Result<Value, String> {
     let (mut seconds, mut nanos) = (None, 0);
     for (field, wire) in wires(inner)? {
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_message_of_the_table_is_in_it() {
+    fn every_referenced_message_is_in_the_table() {
         for (name, fields) in MESSAGES.iter() {
             for field in fields.values().filter(|f| f.kind.len() > 1) {
                 assert!(MESSAGES.contains_key(&field.kind), "{name}.{}: {} is missing", field.name, field.kind);
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_cut_is_refused() {
+    fn a_truncated_body_is_rejected() {
         assert!(decode(b"k8s\0\x0a\x0f\x0a").is_err());
     }
 }

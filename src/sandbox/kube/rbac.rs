@@ -1,20 +1,20 @@
-//! May a user do this? Roles and bindings as the RBAC authorizer reads them (kubernetes, `plugin/pkg/auth/authorizer/rbac`).
+//! Decides whether a user may do something: roles and bindings as the RBAC authorizer reads them (kubernetes, `plugin/pkg/auth/authorizer/rbac`).
 
 use super::status::{About, Refusal};
 use super::store::Store;
 use super::user::User;
 use serde_json::Value;
 
-/// What is to be done.
+/// What a user wants to do, as the authorizer sees it.
 #[derive(Clone, Debug, Default)]
 pub struct Attributes {
     pub verb: String,
     pub group: String,
-    /// Empty: a path, not a resource.
+    /// Empty for a path that is not a resource.
     pub resource: String,
     pub subresource: String,
     pub name: String,
-    /// Empty: cluster-wide.
+    /// Empty for the whole cluster.
     pub namespace: String,
     pub path: String,
 }
@@ -23,7 +23,7 @@ impl Attributes {
     fn resource_path(&self) -> String {
         if self.subresource.is_empty() { self.resource.clone() } else { format!("{}/{}", self.resource, self.subresource) }
     }
-    /// The 403 of this deed.
+    /// Returns the 403 of this request.
     pub fn refusal(&self, user: &User) -> Refusal {
         if self.resource.is_empty() {
             let message = format!("forbidden: User {:?} cannot {} path {:?}", user.name, self.verb, self.path);
@@ -44,11 +44,11 @@ pub fn allows(store: &Store, user: &User, attributes: &Attributes) -> bool {
     rules(store, user, &attributes.namespace).iter().any(|rule| covers(rule, attributes))
 }
 
-/// All rules that hold for a user in a namespace (empty: cluster-wide).
+/// Returns all rules that apply to a user in a namespace (empty: cluster-wide).
 pub fn rules(store: &Store, user: &User, namespace: &str) -> Vec<Value> {
     let mut out = Vec::new();
     let mut add = |binding: &Value, at: &str| {
-        let bound = binding["subjects"].as_array().into_iter().flatten().any(|s| is(s, user, at));
+        let bound = binding["subjects"].as_array().into_iter().flatten().any(|s| includes(s, user, at));
         if !bound {
             return;
         }
@@ -60,14 +60,14 @@ pub fn rules(store: &Store, user: &User, namespace: &str) -> Vec<Value> {
         };
         out.extend(role.and_then(|r| r["rules"].as_array()).into_iter().flatten().cloned());
     };
-    store.under("clusterrolebindings.rbac.authorization.k8s.io//").for_each(|(_, binding)| add(binding, ""));
+    store.with_prefix("clusterrolebindings.rbac.authorization.k8s.io//").for_each(|(_, binding)| add(binding, ""));
     if !namespace.is_empty() {
-        store.under(&format!("rolebindings.rbac.authorization.k8s.io/{namespace}/")).for_each(|(_, binding)| add(binding, namespace));
+        store.with_prefix(&format!("rolebindings.rbac.authorization.k8s.io/{namespace}/")).for_each(|(_, binding)| add(binding, namespace));
     }
     out
 }
 
-fn is(subject: &Value, user: &User, at: &str) -> bool {
+fn includes(subject: &Value, user: &User, at: &str) -> bool {
     let name = subject["name"].as_str().unwrap_or_default();
     match subject["kind"].as_str() {
         Some("User") => name == "*" || name == user.name,

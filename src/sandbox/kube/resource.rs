@@ -1,4 +1,4 @@
-//! Which kinds there are: the built-in ones, and those that CRD objects define. Knows no objects but CRDs.
+//! The kinds that are served: the built-in ones, and those that CRDs define. Does not look at other objects.
 
 use super::names::Naming;
 use super::schema::{self, Type};
@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-pub const ALL: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
-/// The order in which the API server lists the verbs of custom kinds.
-const CUSTOM: &[&str] = &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
-const REVIEW: &[&str] = &["create"];
+pub const ALL_VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+/// The verbs of custom kinds, in the order in which the API server lists them.
+const CUSTOM_VERBS: &[&str] = &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+const REVIEW_VERBS: &[&str] = &["create"];
 
 #[derive(Clone, Debug)]
 pub struct Resource {
     pub group: String,
     pub version: String,
-    /// The version that objects are kept in.
+    /// The version that objects are stored in.
     pub storage: String,
     pub kind: String,
     pub list_kind: String,
@@ -29,13 +29,13 @@ pub struct Resource {
     pub subresources: Vec<Subresource>,
     pub naming: Naming,
     pub ty: Type,
-    /// Of a custom kind: the version's entry in the CRD.
+    /// The version's entry in the CRD, for a custom kind.
     pub custom: Option<Arc<Value>>,
-    /// Spec changes are counted.
-    pub counted: bool,
-    /// Of a deprecated version.
+    /// Whether `metadata.generation` counts changes of the spec.
+    pub has_generation: bool,
+    /// The warning of a deprecated version.
     pub warning: Option<String>,
-    /// Objects are stored, and nothing in the sandbox acts on them: who makes one is told.
+    /// Objects are stored, but nothing in the sandbox acts on them; clients that create one get a warning.
     pub inert: bool,
 }
 
@@ -52,7 +52,7 @@ impl Resource {
     pub fn about(&self) -> About<'_> {
         About { group: &self.group, plural: &self.plural }
     }
-    /// `pods`, `azureidentities.aadpodidentity.k8s.io`: the first part of storage keys.
+    /// For example `pods` or `azureidentities.aadpodidentity.k8s.io`: the first part of storage keys.
     pub fn qualified(&self) -> String {
         self.about().qualified()
     }
@@ -79,7 +79,7 @@ pub fn group_version(group: &str, version: &str) -> String {
 pub struct Catalog {
     pub resources: Vec<Arc<Resource>>,
     by_path: BTreeMap<(String, String, String), usize>,
-    /// The OpenAPI documents of these kinds, once somebody asked: by path after `/openapi/`, with their hashes.
+    /// The OpenAPI documents of these kinds with their hashes, by path after `/openapi/`; rendered on first use.
     pub documents: OnceLock<BTreeMap<String, (String, String)>>,
 }
 
@@ -87,7 +87,7 @@ impl Catalog {
     pub fn new<'a>(crds: impl Iterator<Item = &'a Value>) -> Self {
         let mut resources = built_in();
         for crd in crds {
-            resources.extend(of_crd(crd));
+            resources.extend(from_crd(crd));
         }
         let by_path = resources.iter().enumerate().map(|(i, r)| ((r.group.clone(), r.version.clone(), r.plural.clone()), i)).collect();
         Self { resources: resources.into_iter().map(Arc::new).collect(), by_path, documents: OnceLock::new() }
@@ -96,9 +96,9 @@ impl Catalog {
         let i = self.by_path.get(&(group.to_owned(), version.to_owned(), plural.to_owned()))?;
         self.resources.get(*i).cloned()
     }
-    /// By `plural.group`, in the storage version.
+    /// Finds a kind by `plural.group`, in its storage version.
     pub fn stored(&self, qualified: &str) -> Option<Arc<Resource>> {
-        self.resources.iter().find(|r| r.version == r.storage && r.qualified() == qualified && r.verbs != REVIEW).cloned()
+        self.resources.iter().find(|r| r.version == r.storage && r.qualified() == qualified && r.verbs != REVIEW_VERBS).cloned()
     }
     pub fn kind(&self, api_version: &str, kind: &str) -> Option<Arc<Resource>> {
         self.resources.iter().find(|r| r.kind == kind && r.api_version() == api_version).cloned()
@@ -106,7 +106,7 @@ impl Catalog {
     pub fn serves(&self, group: &str, version: &str) -> bool {
         self.resources.iter().any(|r| r.group == group && r.version == version)
     }
-    /// Groups with their versions, the preferred one first.
+    /// Returns the groups with their versions, the preferred one first.
     pub fn groups(&self) -> Vec<(String, Vec<String>)> {
         let mut groups: Vec<(String, Vec<String>)> = Vec::new();
         for r in &self.resources {
@@ -123,7 +123,7 @@ impl Catalog {
     }
 }
 
-/// v1 before v1beta1 before v1alpha1 (apimachinery, `version.CompareKubeAwareVersionStrings`).
+/// Orders v1 before v1beta1 before v1alpha1 (apimachinery, `version.CompareKubeAwareVersionStrings`).
 fn rank(version: &str) -> (u8, String) {
     let stage = if version.contains("alpha") { 2 } else { u8::from(version.contains("beta")) };
     (stage, version.to_owned())
@@ -139,10 +139,10 @@ fn sub(name: &str, kind: &str, verbs: &'static [&'static str]) -> Subresource {
     Subresource { name: name.into(), group: group.into(), version: version.into(), kind: kind.into(), verbs }
 }
 
-const STATUS: &[&str] = &["get", "patch", "update"];
+const STATUS_VERBS: &[&str] = &["get", "patch", "update"];
 
-/// One row: group, version, kind, plural, short names, namespaced, type.
-fn row(group: &str, version: &str, kind: &str, plural: &str, short: &[&str], namespaced: bool, ty: &str) -> Resource {
+/// Describes a kind: group, version, kind, plural, short names, namespaced, type.
+fn resource(group: &str, version: &str, kind: &str, plural: &str, short: &[&str], namespaced: bool, ty: &str) -> Resource {
     Resource {
         group: group.into(),
         version: version.into(),
@@ -154,46 +154,46 @@ fn row(group: &str, version: &str, kind: &str, plural: &str, short: &[&str], nam
         short: short.iter().map(|s| (*s).to_owned()).collect(),
         categories: Vec::new(),
         namespaced,
-        verbs: ALL,
+        verbs: ALL_VERBS,
         subresources: Vec::new(),
         naming: Naming::Subdomain,
         ty: Type::named(ty),
         custom: None,
-        counted: false,
+        has_generation: false,
         warning: None,
         inert: false,
     }
 }
 
 fn built_in() -> Vec<Resource> {
-    let core = |kind: &str, plural: &str, short: &[&str], namespaced| row("", "v1", kind, plural, short, namespaced, kind);
+    let core = |kind: &str, plural: &str, short: &[&str], namespaced| resource("", "v1", kind, plural, short, namespaced, kind);
     let with_status = |r: Resource| {
-        let status = sub("status", &r.kind, STATUS);
+        let status = sub("status", &r.kind, STATUS_VERBS);
         Resource { subresources: vec![status], ..r }
     };
     let review = |group: &str, kind: &str, plural: &str, namespaced| Resource {
-        verbs: REVIEW,
-        ..row(group, "v1", kind, plural, &[], namespaced, kind)
+        verbs: REVIEW_VERBS,
+        ..resource(group, "v1", kind, plural, &[], namespaced, kind)
     };
     let rbac = |kind: &str, plural: &str, namespaced| Resource {
         naming: Naming::Segment,
-        ..row("rbac.authorization.k8s.io", "v1", kind, plural, &[], namespaced, kind)
+        ..resource("rbac.authorization.k8s.io", "v1", kind, plural, &[], namespaced, kind)
     };
     let apps = |kind: &str, plural: &str, short: &[&str]| {
-        let mut r = with_status(row("apps", "v1", kind, plural, short, true, kind));
+        let mut r = with_status(resource("apps", "v1", kind, plural, short, true, kind));
         if kind != "DaemonSet" {
-            r.subresources.insert(0, sub("scale", "Scale", STATUS));
+            r.subresources.insert(0, sub("scale", "Scale", STATUS_VERBS));
         }
-        Resource { counted: true, categories: vec!["all".into()], ..r }
+        Resource { has_generation: true, categories: vec!["all".into()], ..r }
     };
     let mut namespaces = with_status(core("Namespace", "namespaces", &["ns"], false));
     namespaces.naming = Naming::Label;
     namespaces.subresources.push(sub("finalize", "Namespace", &["update"]));
-    // No deletecollection on namespaces.
+    // Namespaces have no deletecollection.
     namespaces.verbs = &["create", "delete", "get", "list", "patch", "update", "watch"];
     let mut pods = with_status(core("Pod", "pods", &["po"], true));
     pods.categories = vec!["all".into()];
-    pods.counted = true;
+    pods.has_generation = true;
     pods.subresources.extend([
         sub("attach", "PodAttachOptions", &["create", "get"]),
         sub("binding", "Binding", &["create"]),
@@ -205,7 +205,7 @@ fn built_in() -> Vec<Resource> {
     pods.subresources.sort_by(|a, b| a.name.cmp(&b.name));
     let mut accounts = core("ServiceAccount", "serviceaccounts", &["sa"], true);
     accounts.subresources.push(sub("token", "TokenRequest", &["create"]));
-    let mut crds = with_status(row(
+    let mut crds = with_status(resource(
         "apiextensions.k8s.io",
         "v1",
         "CustomResourceDefinition",
@@ -215,16 +215,16 @@ fn built_in() -> Vec<Resource> {
         "CustomResourceDefinition",
     ));
     crds.categories = vec!["api-extensions".into()];
-    crds.counted = true;
-    let events = Resource { storage: "v1".into(), ..row("events.k8s.io", "v1", "Event", "events", &["ev"], true, "EventsEvent") };
-    let inert = |r: Resource| Resource { inert: true, counted: true, ..with_status(r) };
+    crds.has_generation = true;
+    let events = Resource { storage: "v1".into(), ..resource("events.k8s.io", "v1", "Event", "events", &["ev"], true, "EventsEvent") };
+    let inert = |r: Resource| Resource { inert: true, has_generation: true, ..with_status(r) };
     let batch = |kind: &str, plural: &str, short: &[&str]| Resource {
         categories: vec!["all".into()],
-        ..inert(row("batch", "v1", kind, plural, short, true, kind))
+        ..inert(resource("batch", "v1", kind, plural, short, true, kind))
     };
     let network =
-        |kind: &str, plural: &str, short: &[&str], namespaced| row("networking.k8s.io", "v1", kind, plural, short, namespaced, kind);
-    // Limits that would not be kept are not taken: these can only be looked for.
+        |kind: &str, plural: &str, short: &[&str], namespaced| resource("networking.k8s.io", "v1", kind, plural, short, namespaced, kind);
+    // The sandbox does not enforce these limits, so clients can only read them.
     let read = |r: Resource| Resource { verbs: &["get", "list", "watch"], ..r };
     let mut services = with_status(core("Service", "services", &["svc"], true));
     services.categories = vec!["all".into()];
@@ -234,13 +234,13 @@ fn built_in() -> Vec<Resource> {
     let mut daemons = apps("DaemonSet", "daemonsets", &["ds"]);
     daemons.inert = true;
     let mut ingresses = inert(network("Ingress", "ingresses", &["ing"], true));
-    ingresses.counted = true;
-    let mut policies = Resource { inert: true, counted: true, ..network("NetworkPolicy", "networkpolicies", &["netpol"], true) };
+    ingresses.has_generation = true;
+    let mut policies = Resource { inert: true, has_generation: true, ..network("NetworkPolicy", "networkpolicies", &["netpol"], true) };
     policies.subresources.clear();
-    let mut slices = row("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", &[], true, "EndpointSlice");
-    slices.counted = true;
-    let budgets = inert(row("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", &["pdb"], true, "PodDisruptionBudget"));
-    let claims = Resource { counted: false, ..inert(core("PersistentVolumeClaim", "persistentvolumeclaims", &["pvc"], true)) };
+    let mut slices = resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", &[], true, "EndpointSlice");
+    slices.has_generation = true;
+    let budgets = inert(resource("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", &["pdb"], true, "PodDisruptionBudget"));
+    let claims = Resource { has_generation: false, ..inert(core("PersistentVolumeClaim", "persistentvolumeclaims", &["pvc"], true)) };
     vec![
         core("ConfigMap", "configmaps", &["cm"], true),
         core("Endpoints", "endpoints", &["ep"], true),
@@ -254,7 +254,7 @@ fn built_in() -> Vec<Resource> {
         core("Secret", "secrets", &[], true),
         accounts,
         services,
-        row("apps", "v1", "ControllerRevision", "controllerrevisions", &[], true, "ControllerRevision"),
+        resource("apps", "v1", "ControllerRevision", "controllerrevisions", &[], true, "ControllerRevision"),
         daemons,
         apps("Deployment", "deployments", &["deploy"]),
         apps("ReplicaSet", "replicasets", &["rs"]),
@@ -276,15 +276,15 @@ fn built_in() -> Vec<Resource> {
         rbac("ClusterRole", "clusterroles", false),
         rbac("RoleBinding", "rolebindings", true),
         rbac("Role", "roles", true),
-        row("storage.k8s.io", "v1", "CSIDriver", "csidrivers", &[], false, "CSIDriver"),
-        row("storage.k8s.io", "v1", "StorageClass", "storageclasses", &["sc"], false, "StorageClass"),
+        resource("storage.k8s.io", "v1", "CSIDriver", "csidrivers", &[], false, "CSIDriver"),
+        resource("storage.k8s.io", "v1", "StorageClass", "storageclasses", &["sc"], false, "StorageClass"),
         crds,
-        row("coordination.k8s.io", "v1", "Lease", "leases", &[], true, "Lease"),
+        resource("coordination.k8s.io", "v1", "Lease", "leases", &[], true, "Lease"),
         slices,
     ]
 }
 
-fn of_crd(crd: &Value) -> Vec<Resource> {
+fn from_crd(crd: &Value) -> Vec<Resource> {
     let spec = &crd["spec"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let list = |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<String>>();
@@ -307,10 +307,10 @@ fn of_crd(crd: &Value) -> Vec<Resource> {
             });
             let mut subresources = Vec::new();
             if version["subresources"]["status"].is_object() {
-                subresources.push(sub("status", &kind, STATUS));
+                subresources.push(sub("status", &kind, STATUS_VERBS));
             }
             if version["subresources"]["scale"].is_object() {
-                subresources.push(sub("scale", "Scale", STATUS));
+                subresources.push(sub("scale", "Scale", STATUS_VERBS));
             }
             Resource {
                 version: name,
@@ -321,12 +321,12 @@ fn of_crd(crd: &Value) -> Vec<Resource> {
                 short: list(&spec["names"]["shortNames"]),
                 categories: list(&spec["names"]["categories"]),
                 namespaced: spec["scope"] == "Namespaced",
-                verbs: CUSTOM,
+                verbs: CUSTOM_VERBS,
                 subresources,
                 naming: Naming::Subdomain,
                 ty: schema::of_crd(&version["schema"]["openAPIV3Schema"], true),
                 custom: Some(Arc::new(version.clone())),
-                counted: true,
+                has_generation: true,
                 warning,
                 inert: false,
                 kind: kind.clone(),
@@ -336,16 +336,16 @@ fn of_crd(crd: &Value) -> Vec<Resource> {
         .collect()
 }
 
-/// The annotation that says who allowed a CRD in a group of the Kubernetes project.
+/// The annotation that approves a CRD in a group of the Kubernetes project.
 pub const APPROVED: &str = "api-approved.kubernetes.io";
 
-/// A group of the Kubernetes project.
+/// Returns whether a group belongs to the Kubernetes project.
 pub fn protected(group: &str) -> bool {
     ["k8s.io", "kubernetes.io"].iter().any(|own| group == *own || group.strip_suffix(own).is_some_and(|rest| rest.ends_with('.')))
 }
 
-/// What the API server writes into a CRD's status once it serves it.
-pub fn established(crd: &mut Value, now: &str) {
+/// Writes the status that a CRD has once it is served.
+pub fn set_established(crd: &mut Value, now: &str) {
     let spec = crd["spec"].clone();
     if crd["status"]["conditions"].as_array().is_some_and(|c| !c.is_empty()) {
         return;

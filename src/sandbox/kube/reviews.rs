@@ -1,4 +1,4 @@
-//! Questions that are posted: who am I, may I, whose token is this. Nothing is stored.
+//! Answers reviews: who am I, may I, whose token is this. Stores nothing.
 
 use super::authentication;
 use super::facts::Facts;
@@ -8,7 +8,7 @@ use super::store::{Store, now};
 use super::user::User;
 use serde_json::{Value, json};
 
-/// Answers a review; `kind` as in the catalog.
+/// Answers a review. `kind` is the kind's name in the catalog.
 pub fn answer(store: &Store, facts: &Facts, user: &User, kind: &str, mut review: Value) -> Value {
     if !review["metadata"].is_object() {
         review["metadata"] = json!({});
@@ -27,7 +27,7 @@ pub fn answer(store: &Store, facts: &Facts, user: &User, kind: &str, mut review:
         }
         "SelfSubjectRulesReview" => {
             let namespace = review["spec"]["namespace"].as_str().unwrap_or_default().to_owned();
-            // Answered by a new object, with nothing of the question.
+            // The server answers with a new object that repeats nothing of the request.
             review["metadata"] = json!({});
             review["spec"] = json!({});
             rules(store, user, &namespace)
@@ -39,7 +39,7 @@ pub fn answer(store: &Store, facts: &Facts, user: &User, kind: &str, mut review:
                 audiences.push(facts.issuer.clone());
             }
             let token = review["spec"]["token"].as_str().unwrap_or_default();
-            match authentication::of_token(store, facts, token, &audiences) {
+            match authentication::token_user(store, facts, token, &audiences) {
                 Some((found, spoken)) => json!({"authenticated": true, "user": found.json(), "audiences": spoken}),
                 None => json!({"user": {}, "error": "[invalid bearer token, unknown]"}),
             }
@@ -49,7 +49,7 @@ pub fn answer(store: &Store, facts: &Facts, user: &User, kind: &str, mut review:
     review
 }
 
-/// What is wrong with a question.
+/// Returns the causes that make a review invalid.
 pub fn causes(review: &Value) -> Vec<Cause> {
     let spec = &review["spec"];
     let asked = ["resourceAttributes", "nonResourceAttributes"].iter().filter(|name| spec[**name].is_object()).count();

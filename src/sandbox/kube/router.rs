@@ -1,9 +1,9 @@
-//! What a path means. Knows no kinds.
+//! Splits a path into group, version, namespace, resource, name and subresource. Does not know which kinds exist.
 
 /// Where a request goes.
 #[derive(Debug, PartialEq)]
 pub enum Route {
-    /// `/version`, `/openapi/v3/…`, `/healthz`, discovery: by path.
+    /// A path that is no object: `/version`, `/openapi/v3/…`, `/healthz`, discovery.
     Path,
     Object(Target),
 }
@@ -18,7 +18,7 @@ pub struct Target {
     pub sub: String,
 }
 
-/// Doubled slashes count as one.
+/// Splits a path into segments; doubled slashes count as one.
 pub fn segments(path: &str) -> Vec<String> {
     path.split('/').filter(|s| !s.is_empty()).map(decode).collect()
 }
@@ -43,22 +43,22 @@ pub fn route(path: &str) -> Route {
         })
     };
     match rest {
-        // A namespace itself, and its own subresources.
+        // A namespace itself, and its subresources.
         ["namespaces"] | ["namespaces", _] | ["namespaces", _, "status" | "finalize"] => target(None, rest),
         ["namespaces", namespace, rest @ ..] => target(Some(namespace), rest),
         rest => target(None, rest),
     }
 }
 
-/// `/api/v1/watch/pods` without its `watch`.
-pub fn watched(path: &str) -> Option<String> {
+/// Returns `/api/v1/watch/pods` without its `watch`.
+pub fn without_watch(path: &str) -> Option<String> {
     let (head, rest) = path.split_once("/watch/")?;
     let depth = head.split('/').filter(|s| !s.is_empty()).count();
     let versioned = head.starts_with("/api/") && depth == 2 || head.starts_with("/apis/") && depth == 3;
     versioned.then(|| format!("{head}/{rest}"))
 }
 
-/// `%41` is `A`; what is no such pair stays.
+/// Decodes percent-encoding: `%41` is `A`; other text stays.
 fn decode(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_is_an_object_and_a_place() {
+    fn a_namespace_is_an_object_and_contains_objects() {
         assert_eq!((target("/api/v1/namespaces/a").plural.as_str(), target("/api/v1/namespaces/a").name.as_str()), ("namespaces", "a"));
         assert_eq!(target("/api/v1/namespaces/a/status").sub, "status");
         let pods = target("/api/v1/namespaces/a/pods/b/log");

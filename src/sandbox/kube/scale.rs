@@ -1,5 +1,5 @@
-//! The subresource `scale` (autoscaling/v1): how many replicas a workload has, read and written without knowing its kind
-//! (kubernetes, `pkg/registry/apps/deployment/storage`; of a CRD: the paths that it names). Knows the store through `write`.
+//! The subresource `scale` (autoscaling/v1): reads and writes the number of replicas of a workload without knowing its kind (kubernetes,
+//! `pkg/registry/apps/deployment/storage`; for custom kinds, by the paths in the CRD).
 
 use super::call::{Call, Reply};
 use super::label_selector::to_text;
@@ -9,7 +9,7 @@ use super::store::Store;
 use super::{apply, lookup, patch, update};
 use serde_json::{Value, json};
 
-/// Where a kind keeps its replicas, those that are, and its selector, as JSON pointers.
+/// Returns the JSON pointers to the wanted replicas, the current replicas and the selector of a kind.
 fn paths(resource: &Resource) -> (String, String, Option<String>) {
     let Some(version) = &resource.custom else {
         return ("/spec/replicas".into(), "/status/replicas".into(), Some("/spec/selector".into()));
@@ -19,8 +19,8 @@ fn paths(resource: &Resource) -> (String, String, Option<String>) {
     (pointer("specReplicasPath").unwrap_or_default(), pointer("statusReplicasPath").unwrap_or_default(), pointer("labelSelectorPath"))
 }
 
-fn of(resource: &Resource, object: &Value) -> Value {
-    let (wanted, there, selector) = paths(resource);
+fn scale_of(resource: &Resource, object: &Value) -> Value {
+    let (wanted, current, selector) = paths(resource);
     let mut metadata = json!({});
     for name in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
         metadata[name] = object["metadata"][name].clone();
@@ -29,7 +29,7 @@ fn of(resource: &Resource, object: &Value) -> Value {
     if let Some(replicas) = object.pointer(&wanted).filter(|replicas| **replicas != 0) {
         spec["replicas"] = replicas.clone();
     }
-    let mut status = json!({"replicas": object.pointer(&there).cloned().unwrap_or(json!(0))});
+    let mut status = json!({"replicas": object.pointer(&current).cloned().unwrap_or(json!(0))});
     if let Some(selector) = selector.and_then(|path| object.pointer(&path)) {
         status["selector"] = json!(selector.as_str().map_or_else(|| to_text(selector), str::to_owned));
     }
@@ -37,14 +37,14 @@ fn of(resource: &Resource, object: &Value) -> Value {
 }
 
 pub fn get(store: &Store, call: &Call) -> Outcome<Reply> {
-    lookup::existing(store, call).map(|object| Reply::ok(of(&call.resource, &object)))
+    lookup::existing(store, call).map(|object| Reply::ok(scale_of(&call.resource, &object)))
 }
 
-/// A whole Scale, or a patch of one (`kind`: its media type).
+/// Writes a whole Scale, or a patch of one (`kind`: its media type).
 pub fn put(store: &mut Store, call: &Call, kind: Option<&str>, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Reply> {
     let old = lookup::existing(store, call)?;
     let sent = super::call::parse(body).map_err(Refusal::bad_request)?;
-    let mut scale = of(&call.resource, &old);
+    let mut scale = scale_of(&call.resource, &old);
     match kind {
         None => scale = sent,
         Some("application/json-patch+json") => patch::json(&mut scale, &sent)?,
@@ -78,11 +78,11 @@ pub fn put(store: &mut Store, call: &Call, kind: Option<&str>, body: &[u8], warn
     }
     new["metadata"]["resourceVersion"] = scale["metadata"]["resourceVersion"].clone();
     let written = update::update(store, call, &old, new, None, warnings)?;
-    Ok(Reply::ok(of(&call.resource, &written)))
+    Ok(Reply::ok(scale_of(&call.resource, &written)))
 }
 
-/// Server-side apply of a Scale: its replicas are the workload's, and owned there.
-pub fn applied(store: &mut Store, call: &Call, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Reply> {
+/// Applies a Scale on the server side: its replicas are written to the workload and owned there.
+pub fn apply(store: &mut Store, call: &Call, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Reply> {
     let old = lookup::existing(store, call)?;
     let sent = super::call::parse(body).map_err(|e| Refusal::bad_request(format!("error decoding YAML: {e}")))?;
     if sent["kind"] != "Scale" {
@@ -97,13 +97,13 @@ pub fn applied(store: &mut Store, call: &Call, body: &[u8], warnings: &mut Vec<S
         config[*parent] = json!({ *name: replicas });
     }
     config["metadata"] = json!({"name": call.name});
-    super::prepare::stamp(&call.resource, &mut config);
+    super::prepare::set_type(&call.resource, &mut config);
     if let Some(namespace) = &call.namespace {
         config["metadata"]["namespace"] = json!(namespace);
     }
-    let (new, mut owners) = apply::laid(call, &old, &config, &config)?;
-    // The server tells of no time here.
-    owners.iter_mut().filter(|o| o.applied && o.subresource == call.sub && o.name == call.writer).for_each(|o| o.time = String::new());
+    let (new, mut owners) = apply::merge_config(call, &old, &config, &config)?;
+    // The server writes no time here.
+    owners.iter_mut().filter(|o| o.applied && o.subresource == call.sub && o.name == call.manager).for_each(|o| o.time = String::new());
     let written = apply::finish(store, call, &old, (new, owners), warnings)?;
-    Ok(Reply::ok(of(&call.resource, &written)))
+    Ok(Reply::ok(scale_of(&call.resource, &written)))
 }

@@ -1,5 +1,5 @@
-//! The shapes of objects: which fields a type has, which lists are keyed, what is atomic. Built-in types come from `types.txt`
-//! (the published OpenAPI documents of Kubernetes 1.34, one line a type), custom ones from their CRD. Knows no objects.
+//! The types of objects: their fields, which lists are keyed, what is atomic. Built-in types come from `types.txt` (the published OpenAPI
+//! documents of Kubernetes 1.34, one line a type), custom ones from their CRD.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ pub enum Scalar {
 #[derive(Clone, Debug)]
 pub enum Type {
     Scalar(Scalar),
-    /// Anything: merged field by field (`x-kubernetes-preserve-unknown-fields`), or as one piece (RawExtension).
+    /// Anything: merged field by field (`x-kubernetes-preserve-unknown-fields`), or as a whole (RawExtension).
     Any {
         atomic: bool,
     },
@@ -50,7 +50,7 @@ pub enum ListType {
 pub struct List {
     pub of: Type,
     pub list_type: ListType,
-    /// How a strategic merge patch merges it: the key, empty for scalars; None: it replaces.
+    /// The key by which a strategic merge patch merges the list, empty for scalars; `None` if it replaces the list.
     pub patch_key: Option<String>,
 }
 
@@ -63,15 +63,15 @@ pub struct Field {
 
 #[derive(Clone, Debug, Default)]
 pub struct Struct {
-    /// Go's name of a built-in type; empty for custom ones.
+    /// Go's name of a built-in type; empty for custom types.
     pub name: String,
     pub fields: BTreeMap<String, Field>,
     pub atomic: bool,
-    /// Unknown fields are kept.
+    /// Whether unknown fields are kept.
     pub open: bool,
 }
 
-/// What a type comes down to.
+/// The structure behind a type.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape<'a> {
     Scalar(Scalar),
@@ -129,7 +129,7 @@ fn read(text: &str) -> BTreeMap<String, Struct> {
         .collect()
 }
 
-/// `name:type!=default`, the flags optional.
+/// Reads a field of the table: `name:type!=default`, with optional flags.
 fn read_field(word: &str) -> Option<(String, Field)> {
     let (name, rest) = word.split_once(':')?;
     let (rest, default) = match rest.split_once('=') {
@@ -182,7 +182,7 @@ fn read_type(text: &str) -> Type {
     }
 }
 
-/// A CRD's `openAPIV3Schema` as a type. At the root (and in an embedded resource) apiVersion, kind and metadata are implied.
+/// Turns a CRD's `openAPIV3Schema` into a type. At the root (and in an embedded resource) apiVersion, kind and metadata are implied.
 pub fn of_crd(schema: &Value, root: bool) -> Type {
     let open = schema["x-kubernetes-preserve-unknown-fields"] == Value::Bool(true);
     if schema["x-kubernetes-int-or-string"] == Value::Bool(true) {
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_schema_without_properties_knows_no_field() {
+    fn an_object_schema_without_properties_has_no_fields() {
         let of = of_crd(&json!({"type": "object"}), false);
         assert!(matches!(of.shape(), Shape::Struct { of, .. } if of.fields.is_empty() && !of.open));
     }

@@ -1,11 +1,11 @@
-//! Pod Security: what the labels `pod-security.kubernetes.io/enforce` and `…/warn` of a namespace ask of its pods (pod-security-admission,
-//! the checks `baseline` and `restricted` as far as the pods of a lab can break them). Knows namespaces and pods.
+//! Pod Security: what the labels `pod-security.kubernetes.io/enforce` and `…/warn` of a namespace require of its pods (pod-security-admission,
+//! the checks `baseline` and `restricted`, as far as the pods of a lab can violate them).
 
 use super::status::{About, Outcome, Refusal};
 use super::store::Store;
 use serde_json::{Value, json};
 
-/// Refuses a pod that the namespace does not take; returns what it warns of.
+/// Refuses a pod that violates the enforced level, and returns the warnings of the warn level.
 pub fn pod(store: &Store, namespace: &str, name: &str, pod: &Value) -> Outcome<Vec<String>> {
     let labels = store.namespace(namespace).map(|n| n["metadata"]["labels"].clone()).unwrap_or_default();
     let level = |mode: &str| labels[format!("pod-security.kubernetes.io/{mode}")].as_str().unwrap_or("privileged").to_owned();
@@ -19,7 +19,7 @@ pub fn pod(store: &Store, namespace: &str, name: &str, pod: &Value) -> Outcome<V
     Ok(template(store, namespace, pod))
 }
 
-/// What a namespace warns of where a pod is described, be it in a workload.
+/// Returns the warnings of a namespace for the pod template of a workload.
 pub fn template(store: &Store, namespace: &str, pod: &Value) -> Vec<String> {
     let labels = store.namespace(namespace).map(|n| n["metadata"]["labels"].clone()).unwrap_or_default();
     let level = labels["pod-security.kubernetes.io/warn"].as_str().unwrap_or("privileged");
@@ -79,7 +79,7 @@ fn violations(level: &str, pod: &Value) -> Vec<String> {
         out.push(format!("runAsNonRoot != true (pod or {} must set securityContext.runAsNonRoot=true)", named(&rooted)));
     }
     let ok = |profile: &Value| matches!(profile["type"].as_str(), Some("RuntimeDefault" | "Localhost"));
-    // A container's own profile, else the pod's.
+    // The container's own profile, or else that of the pod.
     let open = bad(&|s| !ok(if s["seccompProfile"].is_null() { &pod_level["seccompProfile"] } else { &s["seccompProfile"] }));
     if !open.is_empty() {
         out.push(format!(
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_restricted_pod_sets_four_things() {
+    fn a_restricted_pod_sets_four_fields() {
         let bare = json!({"spec": {"containers": [{"name": "a"}]}});
         assert_eq!(violations("restricted", &bare).len(), 4);
         let good = json!({"spec": {

@@ -29,16 +29,16 @@ pub fn new_cluster(facts: &Facts) -> State {
     put(&mut store, facts, "services", "default", "kubernetes", service);
     for mut crd in podid_crds::all() {
         let name = crd["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        of_chart(&mut crd);
-        resource::established(&mut crd, &now());
+        add_chart_metadata(&mut crd);
+        resource::set_established(&mut crd, &now());
         put(&mut store, facts, "customresourcedefinitions.apiextensions.k8s.io", "", &name, crd);
     }
     components::install(&mut store, facts);
     store.state
 }
 
-/// What the charts add to the definitions.
-fn of_chart(crd: &mut Value) {
+/// Adds the labels and annotations of the charts to a CRD.
+fn add_chart_metadata(crd: &mut Value) {
     let pod_identity = crd["spec"]["group"] == podid_crds::POD_IDENTITY.0;
     crd["metadata"]["annotations"]["controller-gen.kubebuilder.io/version"] = json!(if pod_identity { "v0.5.0" } else { "v0.16.3" });
     if pod_identity {
@@ -49,7 +49,7 @@ fn of_chart(crd: &mut Value) {
     }
 }
 
-/// The default roles that somebody could be bound to, and the bindings that let everybody ask what there is.
+/// Creates the default roles that users can be bound to, and the bindings that let everybody use discovery and reviews.
 fn roles(store: &mut Store, facts: &Facts) {
     let labels = json!({"kubernetes.io/bootstrapping": "rbac-defaults"});
     let group = |name: &str| json!({"apiGroup": RBAC, "kind": "Group", "name": name});

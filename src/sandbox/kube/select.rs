@@ -1,4 +1,4 @@
-//! Label and field selectors. Knows which fields can be selected by, per kind; knows no store.
+//! Label selectors and field selectors. Has the list of fields that each kind can be selected by; does not use the store.
 
 mod labels;
 
@@ -13,7 +13,7 @@ pub struct Selector {
 }
 
 impl Selector {
-    /// `qualified`: `plural.group`; `custom`: of a CRD.
+    /// Parses both selectors. `qualified` is `plural.group`; `custom` is true for the kind of a CRD.
     pub fn new(qualified: &str, custom: bool, labels: Option<&str>, fields: Option<&str>) -> Outcome<Self> {
         let labels = labels::parse(labels.unwrap_or_default()).map_err(Refusal::bad_request)?;
         let fields = parse_fields(qualified, custom, fields.unwrap_or_default())?;
@@ -26,7 +26,7 @@ impl Selector {
     }
 }
 
-/// A field as a selector sees it; absent is empty.
+/// Returns a field as a selector compares it; an absent field is empty.
 fn field(object: &Value, path: &str) -> String {
     let path = match path {
         "involvedObject.kind" | "involvedObject.namespace" => path,
@@ -88,7 +88,7 @@ fn parse_fields(qualified: &str, custom: bool, text: &str) -> Outcome<Vec<(Strin
             return Err(Refusal::bad_request(format!("invalid selector: '{text}'; can't understand '{term}'")));
         };
         if !allowed(qualified, path) {
-            // in the words of a conversion of its own, or of the one for all others
+            // Some kinds have a conversion with its own message; all others share one.
             let own =
                 ["pods", "nodes", "events", "events.events.k8s.io", "namespaces", "secrets", "services", "jobs.batch"].contains(&qualified);
             let why = if !custom && !own {
@@ -109,7 +109,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn all_terms_of_a_label_selector_must_hold() {
+    fn all_terms_of_a_label_selector_must_match() {
         let pod = json!({"metadata": {"labels": {"app": "a", "tier": "web"}}});
         let holds = |text: &str| Selector::new("pods", false, Some(text), None).unwrap().matches(&pod);
         assert!(holds("app=a,tier in (web,db),!gone"));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_is_not_indexed_cannot_be_selected_by() {
+    fn a_field_without_an_index_cannot_be_selected_by() {
         let refusal = Selector::new("azureidentities.aadpodidentity.k8s.io", true, None, Some("spec.x=1")).unwrap_err();
         assert_eq!((refusal.code, refusal.message.as_str()), (400, "field label not supported: spec.x"));
         let pod = json!({"spec": {"nodeName": "n"}, "status": {"phase": "Running"}});

@@ -1,6 +1,6 @@
-//! One request: who asks, may they, what is it, answer. The only place that joins the parts.
+//! Serves one request: authorizes it, finds its kind, checks its options, runs the verb and renders the answer.
 
-use super::authorization::{self, Authorized, allowed};
+use super::authorization::{self, Authorized, check_allowed};
 use super::call::{Call, Reply};
 use super::cluster::Kube;
 use super::rbac::Attributes;
@@ -20,18 +20,18 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub fn answer(kube: &Arc<Kube>, request: &Request) -> Response {
-    encoded(request, handle(kube, &authorization::normalized(request)))
+    encoded(request, handle(kube, &authorization::normalize(request)))
 }
 
-/// The refusal of a request that its sender may not make. Knows its head only.
+/// Returns the refusal of a request that its sender may not make, by its head alone.
 pub fn refused(kube: &Arc<Kube>, head: &Request) -> Option<Response> {
-    let refusal = authorization::authorize(kube, &authorization::normalized(head)).err()?;
+    let refusal = authorization::authorize(kube, &authorization::normalize(head)).err()?;
     Some(encoded(head, Err(refusal)))
 }
 
 fn encoded(request: &Request, outcome: Outcome<Response>) -> Response {
     let mut response = outcome.unwrap_or_else(|refusal| refusal.response());
-    // what goes through the server's encoder ends with a line feed
+    // The server's encoder ends its output with a line feed.
     let encoded = response.headers.iter().any(|(name, kind)| name == "content-type" && kind.starts_with("application/json"));
     if let Body::Full(bytes) = &response.body
         && encoded
@@ -69,13 +69,13 @@ fn path(kube: &Arc<Kube>, request: &Request) -> Outcome<Response> {
         response.body = Body::Full(text.to_owned().into());
         response
     };
-    if let Some(document) = super::tokens::document(&kube.facts, &parts, request) {
+    if let Some(document) = super::tokens::discovery_document(&kube.facts, &parts, request) {
         return document;
     }
     match parts.as_slice() {
         ["version"] => {
             let mut response = Response::new(200).with("content-type", "application/json");
-            // the one answer that is indented
+            // This is the only answer that is indented.
             response.body = Body::Full(serde_json::to_string_pretty(&discovery::version()).unwrap_or_default().into());
             Ok(response)
         }
@@ -91,7 +91,7 @@ fn object(kube: &Arc<Kube>, user: &User, target: &Target, attributes: &Attribute
     let (verb, watching) = (attributes.verb.as_str(), attributes.verb == "watch");
     let fields = request.query("fieldSelector");
     let Some(resource) = catalog.find(&target.group, &target.version, &target.plural) else {
-        // Groups of the server itself say it with a Status, those of CRDs are not even routed.
+        // For its own groups the server answers with a Status; the groups of CRDs are not even routed.
         let own = catalog.resources.iter().any(|r| r.custom.is_none() && r.group == target.group);
         let unknown = Refusal { details: json!({}), ..Refusal::new(404, "NotFound", "the server could not find the requested resource") };
         return Err(if own { unknown } else { Refusal::page_not_found() });
@@ -122,7 +122,7 @@ fn object(kube: &Arc<Kube>, user: &User, target: &Target, attributes: &Attribute
             }
         }
     };
-    // Paths of custom kinds are not told apart that closely.
+    // The server distinguishes the paths of custom kinds less closely.
     let custom = resource.custom.is_some();
     let named_create = verb == "create" && !target.name.is_empty() && target.sub.is_empty() && !custom;
     let unnamed_change = matches!(verb, "update" | "patch") && target.name.is_empty();
@@ -139,12 +139,12 @@ fn object(kube: &Arc<Kube>, user: &User, target: &Target, attributes: &Attribute
         _ => "",
     };
     let mut call = Call::new(resource.clone(), target.namespace.clone(), &target.name, &target.sub, request, named)?;
-    call.by = Some(user.clone());
+    call.user = Some(user.clone());
     let selector =
         Selector::new(&resource.qualified(), resource.custom.is_some(), request.query("labelSelector").as_deref(), fields.as_deref())?;
-    options::acceptable(request)?;
+    options::check_accept(request)?;
     if matches!(verb, "create" | "update") {
-        options::readable(request)?;
+        options::check_body_type(request)?;
     }
     if matches!(verb, "list" | "watch" | "deletecollection") {
         options::list(request, watching)?;
@@ -153,17 +153,17 @@ fn object(kube: &Arc<Kube>, user: &User, target: &Target, attributes: &Attribute
         return watch::open(kube, &call, selector, request);
     }
     let mut warnings = Vec::new();
-    let outcome = act(kube, user, attributes, &call, &selector, request, &mut warnings);
+    let outcome = run_verb(kube, user, attributes, &call, &selector, request, &mut warnings);
     warnings.extend(resource.warning.clone());
-    let mut response = outcome.map_or_else(|refusal| refusal.response(), |reply| present(&resource, reply, request));
+    let mut response = outcome.map_or_else(|refusal| refusal.response(), |reply| render(&resource, reply, request));
     for warning in warnings {
         response = response.with("warning", format!("299 - {}", json!(warning)));
     }
     Ok(response)
 }
 
-/// Does what is asked, now that it may be.
-fn act(
+/// Runs the verb of an authorized request.
+fn run_verb(
     kube: &Arc<Kube>,
     user: &User,
     attributes: &Attributes,
@@ -176,7 +176,7 @@ fn act(
     match attributes.verb.as_str() {
         "list" => list(&kube.lock(), call, selector, request),
         "get" if call.sub == "scale" => scale::get(&kube.lock(), call),
-        "get" | "create" if containers::asks(call) => containers::refuse(&kube.lock(), call, request),
+        "get" | "create" if containers::is_container_call(call) => containers::answer(&kube.lock(), call, request),
         "get" => lookup::existing(&kube.lock(), call).map(Reply::ok),
         "create" if resource.verbs == ["create"] => review(kube, user, call, request, warnings),
         "create" if !call.sub.is_empty() => subresource(kube, call, request),
@@ -205,9 +205,10 @@ fn list(store: &Store, call: &Call, selector: &Selector, request: &Request) -> O
         return Err(refusal);
     }
     let after = match request.query("continue").filter(|c| !c.is_empty()) {
-        Some(token) => {
-            Some(resume(&token).map_err(|why| Refusal::bad_request(format!("invalid continue token: continue key is not valid: {why}")))?)
-        }
+        Some(token) => Some(
+            continue_key(&token)
+                .map_err(|why| Refusal::bad_request(format!("invalid continue token: continue key is not valid: {why}")))?,
+        ),
         None => None,
     };
     let limit = request.query("limit").and_then(|l| l.parse::<usize>().ok()).filter(|l| *l > 0).unwrap_or(usize::MAX);
@@ -226,12 +227,13 @@ fn list(store: &Store, call: &Call, selector: &Selector, request: &Request) -> O
     } else if resource.custom.is_some() {
         metadata["continue"] = json!("");
     }
-    let items: Vec<Value> = all.into_iter().take(limit).map(|(_, object)| item(resource, prepare::shown(resource, object))).collect();
+    let items: Vec<Value> =
+        all.into_iter().take(limit).map(|(_, object)| item(resource, prepare::requested_version(resource, object))).collect();
     Ok(Reply::ok(json!({"kind": resource.list_kind, "apiVersion": resource.api_version(), "metadata": metadata, "items": items})))
 }
 
-/// The last key that was told; Err: what Go says of a token that is none.
-fn resume(token: &str) -> Result<String, String> {
+/// Returns the key after which a list continues, or Go's message for an invalid token.
+fn continue_key(token: &str) -> Result<String, String> {
     use base64::DecodeError::{InvalidByte, InvalidLastSymbol};
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|why| {
         let at = if let InvalidByte(at, _) | InvalidLastSymbol(at, _) = why { at } else { token.len() };
@@ -253,14 +255,14 @@ fn patch(
     let kind = request.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim().to_owned();
     if kind.starts_with("application/apply-patch+") {
         let store = kube.lock();
-        let there = store.get(&key(&call.resource, call.namespace.as_deref(), &call.name)).is_some();
-        if !there {
-            allowed(&store, user, &Attributes { verb: "create".into(), ..attributes.clone() })?;
+        let exists = store.get(&key(&call.resource, call.namespace.as_deref(), &call.name)).is_some();
+        if !exists {
+            check_allowed(&store, user, &Attributes { verb: "create".into(), ..attributes.clone() })?;
         }
         drop(store);
         return kube.with(|store| match call.sub.as_str() {
-            "scale" => scale::applied(store, call, &request.body, warnings),
-            _ => apply::applied(store, &kube.facts, call, &request.body, warnings),
+            "scale" => scale::apply(store, call, &request.body, warnings),
+            _ => apply::apply(store, &kube.facts, call, &request.body, warnings),
         });
     }
     let mut known = vec!["application/json-patch+json", "application/merge-patch+json"];
@@ -278,16 +280,16 @@ fn patch(
     if call.sub == "scale" {
         return kube.with(|store| scale::put(store, call, Some(&kind), &request.body, warnings));
     }
-    kube.with(|store| write::patched(store, call, &kind, &request.body, warnings))
+    kube.with(|store| write::patch(store, call, &kind, &request.body, warnings))
 }
 
 fn review(kube: &Arc<Kube>, user: &User, call: &Call, request: &Request, warnings: &mut Vec<String>) -> Outcome<Reply> {
     let mut review = prepare::read(call, &request.body, warnings)?;
-    prepare::stamp(&call.resource, &mut review);
-    write::own_new_fields(call, &call.resource.ty, &mut review);
+    prepare::set_type(&call.resource, &mut review);
+    write::set_managed_fields(call, &call.resource.ty, &mut review);
     let causes = reviews::causes(&review);
     if !causes.is_empty() {
-        return Err(Refusal::invalid("authorization.k8s.io", "", "", &causes).nameless());
+        return Err(Refusal::invalid("authorization.k8s.io", "", "", &causes).without_name());
     }
     let body = reviews::answer(&kube.lock(), &kube.facts, user, &call.resource.kind, review);
     Ok(Reply { code: 201, body })
@@ -309,7 +311,7 @@ fn subresource(kube: &Arc<Kube>, call: &Call, request: &Request) -> Outcome<Repl
                 asked["spec"]["expirationSeconds"] = json!(3600);
             }
             let mut body = kube.with(|store| super::tokens::issue(store, &kube.facts, &namespace, &call.name, &body))?;
-            write::own_new_fields(call, &ty, &mut asked);
+            write::set_managed_fields(call, &ty, &mut asked);
             body["metadata"]["managedFields"] = asked["metadata"]["managedFields"].clone();
             Ok(Reply { code: 201, body })
         }
@@ -339,7 +341,7 @@ fn subresource(kube: &Arc<Kube>, call: &Call, request: &Request) -> Outcome<Repl
     }
 }
 
-fn present(resource: &Resource, reply: Reply, request: &Request) -> Response {
+fn render(resource: &Resource, reply: Reply, request: &Request) -> Response {
     if reply.body.is_null() {
         return Response::new(200).with("content-type", "text/plain");
     }

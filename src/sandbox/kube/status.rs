@@ -1,18 +1,17 @@
-//! What the API server says when it refuses: `Status` objects, worded as kube-apiserver words them (apimachinery, `api/errors`).
-//! Knows no kinds.
+//! Refusals of the API server: `Status` objects with the texts of kube-apiserver (apimachinery, `api/errors`).
 
 use crate::http::Response;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// A refusal, on its way out.
+/// An answer that refuses a request.
 #[derive(Debug, Clone)]
 pub struct Refusal {
     pub code: u16,
     pub reason: &'static str,
     pub message: String,
     pub details: Value,
-    /// Sent as plain text, not as a Status: what the mux itself answers.
+    /// Whether it is sent as plain text instead of a Status, as the server's mux does.
     pub plain: bool,
 }
 
@@ -42,7 +41,7 @@ impl About<'_> {
     }
 }
 
-/// One cause of a 422: field, reason, text without the field.
+/// One cause of a 422: field, reason, and the text without the field.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cause {
     pub field: String,
@@ -81,7 +80,7 @@ impl Cause {
     }
 }
 
-/// Go prints a value that is no scalar as JSON, unquoted.
+/// Go prints a value that is not a scalar as JSON, without quotes.
 fn quote_json(value: &Value) -> String {
     value.to_string()
 }
@@ -90,7 +89,7 @@ impl Refusal {
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
         Self { code, reason, message: message.into(), details: Value::Null, plain: false }
     }
-    /// Of a request that panicked. What the panic said stays here: it may quote what was sent.
+    /// Answers a request that panicked. The text of the panic is left out: it may quote what was sent.
     pub fn internal() -> Self {
         let text = "This request caused apiserver to panic. Look in the logs for more information.";
         let details = json!({"causes": [{"message": text}]});
@@ -99,8 +98,8 @@ impl Refusal {
     pub fn too_large(why: &str) -> Self {
         Self { details: json!({}), ..Self::new(413, "RequestEntityTooLarge", format!("Request entity too large: {why}")) }
     }
-    /// What the API server says of an object that etcd does not take.
-    pub fn too_large_to_keep() -> Self {
+    /// Returns the answer to an object that is too large for etcd.
+    pub fn too_large_to_store() -> Self {
         Self::new(500, "", "etcdserver: request is too large")
     }
     pub fn page_not_found() -> Self {
@@ -128,7 +127,7 @@ impl Refusal {
     }
     pub fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
         let kinded = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
-        // Some checks are made twice, and their causes listed twice; the message has each once.
+        // Some checks run twice and list their causes twice; the message has each once.
         let mut seen = BTreeSet::new();
         let mut lines: Vec<String> = Vec::new();
         for cause in causes {
@@ -163,8 +162,8 @@ impl Refusal {
         Self::new(410, "Expired", message)
     }
 
-    /// Without the name in the details: the server leaves an empty name out.
-    pub fn nameless(mut self) -> Self {
+    /// Removes an empty name from the details, as the server does.
+    pub fn without_name(mut self) -> Self {
         if self.details["name"] == ""
             && let Some(details) = self.details.as_object_mut()
         {
@@ -173,7 +172,7 @@ impl Refusal {
         self
     }
 
-    /// The Status object itself.
+    /// Returns the Status object.
     pub fn status(&self) -> Value {
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message,

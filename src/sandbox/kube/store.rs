@@ -1,4 +1,4 @@
-//! All objects, the counter of their versions, and a bounded memory of changes for watches. Knows keys and versions, not what objects mean.
+//! All objects, the counter of their versions, and a bounded history of changes for watches. Does not look into objects.
 
 use super::resource::{Catalog, Resource};
 use crate::attempt::Undo;
@@ -8,20 +8,20 @@ use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Changes that a watch can still be given.
-const HISTORY: usize = 2000;
+/// The number of changes that a watch can still get.
+const MAX_HISTORY: usize = 2000;
 
-/// Everything that outlives the process. It holds Secrets: Debug shows counts only.
+/// The state that outlives the process. It holds Secrets: `Debug` shows counts only.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct State {
-    /// By `plural.group/namespace/name`, in the storage version.
+    /// Objects by `plural.group/namespace/name`, in the storage version.
     pub objects: Table<Value>,
-    /// The last resourceVersion given.
+    /// The last resourceVersion that was assigned.
     pub version: u64,
-    /// How often an object of that key was deleted: its next uid depends on it.
+    /// How often an object of each key was deleted: its next uid depends on it.
     #[serde(default)]
     pub generations: Table<u64>,
-    /// How many names were generated from a prefix, tokens from a service account.
+    /// How many names were generated from each prefix, and how many tokens for each service account.
     #[serde(default)]
     pub counters: Table<u64>,
 }
@@ -32,12 +32,12 @@ impl State {
         [("objects", objects), ("generations", generations), ("counters", counters)]
     }
 
-    /// Whether there are changes that no save was told of.
+    /// Returns whether there are changes since the last save.
     pub fn touched(&mut self) -> bool {
         self.tables().iter().any(|(_, table)| table.touched())
     }
 
-    /// By table, since this was last asked; the version with them.
+    /// Returns the changes since the last call, by table, with the version.
     pub fn changes(&mut self) -> serde_json::Result<Map<String, Value>> {
         let mut all = table::changes(self.tables())?;
         if !all.is_empty() {
@@ -73,9 +73,9 @@ pub struct Store {
     pub state: State,
     pub catalog: Arc<Catalog>,
     history: VecDeque<Change>,
-    /// Changes after this version are all in the history.
+    /// The history holds all changes after this version.
     complete_since: u64,
-    /// The version when the change under way began.
+    /// The version before the current transaction.
     before: u64,
 }
 
@@ -103,7 +103,7 @@ pub fn key(resource: &Resource, namespace: Option<&str>, name: &str) -> String {
     format!("{qualified}/{}/{name}", namespace.unwrap_or_default())
 }
 
-/// `plural.group`, namespace, name.
+/// Splits a key into `plural.group`, namespace and name.
 pub fn parts(key: &str) -> (&str, &str, &str) {
     let mut parts = key.splitn(3, '/');
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
@@ -122,23 +122,23 @@ impl Store {
     }
 
     fn read_catalog(&mut self) {
-        self.catalog = Arc::new(Catalog::new(self.under("customresourcedefinitions.apiextensions.k8s.io/").map(|(_, crd)| crd)));
+        self.catalog = Arc::new(Catalog::new(self.with_prefix("customresourcedefinitions.apiextensions.k8s.io/").map(|(_, crd)| crd)));
     }
 
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.state.objects.get(key)
     }
 
-    /// All objects whose key starts with `prefix`, in the order of keys.
-    pub fn under<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    /// Returns all objects whose key starts with `prefix`, in the order of keys.
+    pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a String, &'a Value)> {
         self.state.objects.range(prefix.to_owned()..).take_while(move |(key, _)| key.starts_with(prefix))
     }
 
-    /// Objects of a kind, of one namespace or of all.
+    /// Returns the objects of a kind, in one namespace or in all.
     pub fn list<'a>(&'a self, resource: &Resource, namespace: Option<&str>) -> Vec<(&'a String, &'a Value)> {
         let mut prefix = key(resource, namespace, "");
         if namespace.is_none() {
-            // `plural.group/` + empty namespace + `/`: drop the last slash.
+            // The prefix is `plural.group/` + empty namespace + `/`: drop the last slash.
             prefix.pop();
         }
         let end = prefix.clone();
@@ -149,29 +149,29 @@ impl Store {
         self.get(&format!("namespaces//{name}"))
     }
 
-    /// Stores an object, gives it its version, and returns it as it is now.
+    /// Stores an object with a new version, and returns it.
     pub fn put(&mut self, key: &str, mut object: Value) -> Value {
         self.state.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.state.version.to_string());
         let old = self.state.objects.insert(key.to_owned(), object.clone()).map(Arc::new);
-        self.remember(key, old, Some(Arc::new(object.clone())));
+        self.record(key, old, Some(Arc::new(object.clone())));
         object
     }
 
-    /// Takes an object away; returned with the version of its deletion.
+    /// Removes an object, and returns it with the version of its deletion.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         let old = self.state.objects.remove(key)?;
         self.state.version += 1;
         *self.state.generations.entry(key.to_owned()).or_default() += 1;
         let mut last = old.clone();
         last["metadata"]["resourceVersion"] = json!(self.state.version.to_string());
-        self.remember(key, Some(Arc::new(last.clone())), None);
+        self.record(key, Some(Arc::new(last.clone())), None);
         Some(last)
     }
 
-    fn remember(&mut self, key: &str, old: Option<Arc<Value>>, new: Option<Arc<Value>>) {
+    fn record(&mut self, key: &str, old: Option<Arc<Value>>, new: Option<Arc<Value>>) {
         self.history.push_back(Change { version: self.state.version, key: key.to_owned(), old, new });
-        if self.history.len() > HISTORY
+        if self.history.len() > MAX_HISTORY
             && let Some(dropped) = self.history.pop_front()
         {
             self.complete_since = dropped.version;
@@ -181,7 +181,7 @@ impl Store {
         }
     }
 
-    /// Changes after a version; None: they are no longer known. A version that is still to come has no changes yet.
+    /// Returns the changes after a version, or `None` if the history no longer has them. A version in the future has no changes yet.
     pub fn since(&self, version: u64) -> Option<Vec<Change>> {
         if version < self.complete_since {
             return None;
@@ -200,13 +200,13 @@ impl Store {
         *counter
     }
 
-    /// Derived from what the object is called and how often it was deleted before.
+    /// Derives a uid from the object's key and from how often it was deleted before.
     pub fn uid(&self, seed: &str, key: &str) -> String {
         let generation = self.state.generations.get(key).copied().unwrap_or_default();
         uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, format!("{seed}/{key}#{generation}").as_bytes()).to_string()
     }
 
-    /// Five letters as the API server puts them after a `generateName`.
+    /// Returns the five letters that the API server appends to a `generateName`.
     pub fn suffix(&mut self, seed: &str, what: &str) -> String {
         const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
         let n = self.count(&format!("name/{what}"));
@@ -234,9 +234,9 @@ mod tests {
     }
 
     #[test]
-    fn changes_that_were_forgotten_are_expired() {
+    fn a_version_older_than_the_history_is_expired() {
         let mut store = Store::new(State::default());
-        for _ in 0..HISTORY + 5 {
+        for _ in 0..MAX_HISTORY + 5 {
             store.put("pods/ns/a", json!({"metadata": {}}));
         }
         assert!(store.since(4).is_none());

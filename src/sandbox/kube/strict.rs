@@ -1,11 +1,11 @@
-//! Fields that stand twice in a JSON text: parsed, only the last one is left, and the API server tells of the others. Knows no types.
+//! Finds duplicate fields in a JSON text: a parser keeps only the last one, and the API server reports the others.
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// `duplicate field "data.a"`, in the order of the text; nothing where it is no JSON.
-pub fn repeated(body: &[u8]) -> Vec<String> {
+/// Returns messages such as `duplicate field "data.a"`, in the order of the text; none if the text is not JSON.
+pub fn duplicate_fields(body: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     let mut text = serde_json::Deserializer::from_slice(body);
     let read = Walk { path: String::new(), found: &mut found }.deserialize(&mut text);
@@ -72,8 +72,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_that_stands_twice_is_found_wherever_it_is() {
-        assert_eq!(repeated(br#"{"a":{"b":1,"b":2},"c":[{"d":1,"d":2}]}"#), ["duplicate field \"a.b\"", "duplicate field \"c[0].d\""]);
-        assert_eq!(repeated(b"a: b"), Vec::<String>::new());
+    fn a_duplicate_field_is_found_at_any_depth() {
+        assert_eq!(
+            duplicate_fields(br#"{"a":{"b":1,"b":2},"c":[{"d":1,"d":2}]}"#),
+            ["duplicate field \"a.b\"", "duplicate field \"c[0].d\""]
+        );
+        assert_eq!(duplicate_fields(b"a: b"), Vec::<String>::new());
     }
 }

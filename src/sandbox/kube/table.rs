@@ -1,31 +1,31 @@
 //! Lists as kubectl prints them: `Table` objects with the columns of each kind (kubernetes, `pkg/printers/internalversion`), or of its CRD.
-//! `plans` columns and cells by kind, `pods` what a pod's row tells, `services` those of networks and storage.
+//! `printers` has the columns and cells of most kinds, `pods` those of pods, `services` those of networks and storage.
 
 mod age;
 mod cells;
-mod plans;
 mod pods;
+mod printers;
 mod services;
 
 use super::resource::Resource;
 use age::age;
-use plans::plan;
+use printers::columns;
 use serde_json::{Value, json};
 
 const NAME: &str = "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";
 
 const CREATED: &str = "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
 
-/// What goes with each row: `Metadata` (default), `Object`, `None`.
+/// Renders objects as a Table. `include` says what goes with each row: `Metadata` (default), `Object`, `None`.
 pub fn table(resource: &Resource, objects: &[Value], metadata: Value, include: &str) -> Value {
     let rows: Vec<Value> = objects.iter().map(|object| row(resource, object, include)).collect();
-    // Kinds that have no printer of their own have no rows where others have none of them.
-    let own = resource.custom.is_some() || plan(resource).first().is_none_or(|(name, ..)| *name != "Created At");
+    // An empty list of a kind without a printer of its own has null instead of rows.
+    let own = resource.custom.is_some() || columns(resource).first().is_none_or(|(name, ..)| *name != "Created At");
     let rows = if rows.is_empty() && !own { Value::Null } else { json!(rows) };
-    json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": columns(resource), "rows": rows})
+    json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": definitions(resource), "rows": rows})
 }
 
-/// Of a workload's subresource.
+/// Renders the Scale of a workload as a Table.
 pub fn scale(scale: &Value) -> Value {
     let count = |of: &Value| json!(of["replicas"].as_u64().unwrap_or_default());
     let cells =
@@ -45,17 +45,17 @@ pub fn scale(scale: &Value) -> Value {
 
 fn row(resource: &Resource, object: &Value, include: &str) -> Value {
     let shown = match include {
-        // an item of a list does not repeat its kind, a row does
+        // An item of a list does not repeat its kind, but a row does.
         "Object" => {
             let mut object = object.clone();
-            super::prepare::stamp(resource, &mut object);
+            super::prepare::set_type(resource, &mut object);
             object
         }
         "None" => Value::Null,
         _ => json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]}),
     };
     let mut row = json!({"cells": cells(resource, object), "object": shown});
-    // kubectl may leave those that are over out
+    // kubectl can hide pods that have finished.
     let over = match object["status"]["phase"].as_str() {
         Some("Succeeded") => ("Succeeded", "The pod has completed successfully."),
         Some("Failed") => ("Failed", "The pod failed."),
@@ -71,7 +71,7 @@ fn column(name: &str, kind: &str, format: &str, description: &str, priority: i64
     json!({"name": name, "type": kind, "format": format, "description": description, "priority": priority})
 }
 
-pub fn columns(resource: &Resource) -> Vec<Value> {
+fn definitions(resource: &Resource) -> Vec<Value> {
     let mut out = vec![column("Name", "string", "name", NAME, 0)];
     if resource.custom.is_some() {
         for c in custom_columns(resource) {
@@ -85,7 +85,9 @@ pub fn columns(resource: &Resource) -> Vec<Value> {
         return out;
     }
     out.extend(
-        plan(resource).iter().map(|(name, kind, priority, _)| column(name, kind, if *name == "Name" { "name" } else { "" }, "", *priority)),
+        columns(resource)
+            .iter()
+            .map(|(name, kind, priority, _)| column(name, kind, if *name == "Name" { "name" } else { "" }, "", *priority)),
     );
     if resource.kind == "Event" {
         out.remove(0);
@@ -115,7 +117,7 @@ fn cells(resource: &Resource, object: &Value) -> Vec<Value> {
         }));
         return out;
     }
-    out.extend(plan(resource).iter().map(|(.., cell)| cell(object)));
+    out.extend(columns(resource).iter().map(|(.., cell)| cell(object)));
     match resource.kind.as_str() {
         "Event" => drop(out.remove(0)),
         "StorageClass" => {
@@ -132,7 +134,7 @@ fn cells(resource: &Resource, object: &Value) -> Vec<Value> {
     out
 }
 
-/// A JSONPath of names only, as printer columns have them.
+/// Resolves a JSONPath that consists of names only, as printer columns have them.
 fn path(object: &Value, path: &str) -> Value {
     path.trim_start_matches('.').split('.').fold(object, |value, name| &value[name]).clone()
 }

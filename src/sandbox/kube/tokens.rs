@@ -1,8 +1,8 @@
-//! Service account tokens: issued as JWTs with the claims of real ones (kubernetes, `pkg/serviceaccount/claims.go`), signed RS256, read again,
-//! and the issuer's discovery documents, by which others verify them. Knows the store for what a token is bound to.
+//! Service account tokens: issues JWTs with the claims of real ones (kubernetes, `pkg/serviceaccount/claims.go`), signed RS256, verifies them,
+//! and serves the issuer's discovery documents. Reads the store for the objects that a token is bound to.
 
 use super::facts::Facts;
-use super::options::acceptable_as;
+use super::options::check_accept_only;
 use super::status::{About, Cause, Outcome, Refusal};
 use super::store::{Store, meta, now};
 use super::user::User;
@@ -20,9 +20,9 @@ fn signing(facts: &Facts) -> Outcome<Arc<Key>> {
 
 const JSON: &str = "application/json";
 const KEY_SET: &str = "application/jwk-set+json";
-const LONGEST: i64 = 1 << 32;
+const MAX_SECONDS: i64 = 1 << 32;
 
-/// TokenRequest: the answer's body.
+/// Answers a TokenRequest with the body of the answer.
 pub fn issue(store: &mut Store, facts: &Facts, namespace: &str, account: &str, request: &Value) -> Outcome<Value> {
     let accounts = About { group: "", plural: "serviceaccounts" };
     let named = &request["metadata"];
@@ -49,15 +49,15 @@ pub fn issue(store: &mut Store, facts: &Facts, namespace: &str, account: &str, r
     let seconds = spec["expirationSeconds"].as_i64().unwrap_or(3600);
     let wrong = match seconds {
         ..600 => "may not specify a duration less than 10 minutes",
-        LONGEST.. if seconds > LONGEST => "may not specify a duration larger than 2^32 seconds",
+        MAX_SECONDS.. if seconds > MAX_SECONDS => "may not specify a duration larger than 2^32 seconds",
         _ => "",
     };
     if !wrong.is_empty() {
         let cause = Cause::invalid("spec.expirationSeconds", &json!(seconds), wrong);
-        return Err(Refusal::invalid("authentication.k8s.io", "TokenRequest", "", &[cause]).nameless());
+        return Err(Refusal::invalid("authentication.k8s.io", "TokenRequest", "", &[cause]).without_name());
     }
     let mut about = json!({"namespace": namespace});
-    bind(store, namespace, account, &spec["boundObjectRef"], &mut about)?;
+    bind_to_object(store, namespace, account, &spec["boundObjectRef"], &mut about)?;
     about["serviceaccount"] = json!({"name": account, "uid": uid});
     let key = signing(facts)?;
     let at = jiff::Timestamp::now();
@@ -80,8 +80,8 @@ pub fn issue(store: &mut Store, facts: &Facts, namespace: &str, account: &str, r
     }))
 }
 
-/// What the token is to die with.
-fn bind(store: &Store, namespace: &str, account: &str, bound: &Value, about: &mut Value) -> Outcome<()> {
+/// Adds the object that the token is bound to: the token ends when the object is deleted.
+fn bind_to_object(store: &Store, namespace: &str, account: &str, bound: &Value, about: &mut Value) -> Outcome<()> {
     if !bound.is_object() {
         return Ok(());
     }
@@ -108,7 +108,7 @@ fn bind(store: &Store, namespace: &str, account: &str, bound: &Value, about: &mu
         let why = format!(
             "the UID in the bound object reference ({wanted}) does not match the UID in record. The object might have been deleted and then recreated"
         );
-        // here the server names the kind
+        // The server puts the kind here instead of the resource.
         return Err(Refusal::conflict(About { group: "", plural: kind }, name, &why));
     }
     if let Some(node) = object["spec"]["nodeName"].as_str().filter(|_| kind == "Pod") {
@@ -121,8 +121,8 @@ fn bind(store: &Store, namespace: &str, account: &str, bound: &Value, about: &mu
     Ok(())
 }
 
-/// Whose token it is, and to which of these audiences it speaks. None: nobody's, or not any more.
-pub fn read(store: &Store, facts: &Facts, token: &str, audiences: &[String]) -> Option<(User, Vec<String>)> {
+/// Verifies a token: returns its user, and those of the audiences that it is for.
+pub fn verify(store: &Store, facts: &Facts, token: &str, audiences: &[String]) -> Option<(User, Vec<String>)> {
     let (signed, signature) = token.rsplit_once('.')?;
     let (head, body) = signed.split_once('.')?;
     let json = |part: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();
@@ -134,24 +134,24 @@ pub fn read(store: &Store, facts: &Facts, token: &str, audiences: &[String]) -> 
     let spoken: Vec<String> =
         audiences.iter().filter(|a| claims["aud"].as_array().is_some_and(|aud| aud.contains(&json!(a)))).cloned().collect();
     let times = claims["exp"].as_i64()? > jiff::Timestamp::now().as_second();
-    // both clusters of a sandbox sign with one key
+    // Both clusters of a sandbox sign with the same key.
     if !times || spoken.is_empty() || claims["iss"] != facts.issuer.as_str() {
         return None;
     }
     let about = &claims["kubernetes.io"];
     let namespace = about["namespace"].as_str()?;
     let account = &about["serviceaccount"];
-    let lives = |kind: &str, namespace: &str, bound: &Value| {
+    let exists = |kind: &str, namespace: &str, bound: &Value| {
         let at = format!("{kind}/{namespace}/{}", bound["name"].as_str().unwrap_or_default());
         bound.is_null() || store.get(&at).is_some_and(|o| meta(o, "uid") == bound["uid"].as_str().unwrap_or_default())
     };
-    // the node of a pod's token is only told
+    // The token of a pod names its node, but it does not end with it.
     let node = if about["pod"].is_null() { &about["node"] } else { &Value::Null };
     let alive = account.is_object()
-        && lives("serviceaccounts", namespace, account)
-        && lives("pods", namespace, &about["pod"])
-        && lives("secrets", namespace, &about["secret"])
-        && lives("nodes", "", node);
+        && exists("serviceaccounts", namespace, account)
+        && exists("pods", namespace, &about["pod"])
+        && exists("secrets", namespace, &about["secret"])
+        && exists("nodes", "", node);
     if !alive {
         return None;
     }
@@ -164,14 +164,14 @@ pub fn read(store: &Store, facts: &Facts, token: &str, audiences: &[String]) -> 
     Some((User::account(namespace, name, account["uid"].as_str().unwrap_or_default(), extra), spoken))
 }
 
-/// `/.well-known/openid-configuration` and `/openid/v1/jwks`, each in one form only.
-pub fn document(facts: &Facts, parts: &[&str], request: &Request) -> Option<Outcome<Response>> {
+/// Answers `/.well-known/openid-configuration` and `/openid/v1/jwks`, each in one form only.
+pub fn discovery_document(facts: &Facts, parts: &[&str], request: &Request) -> Option<Outcome<Response>> {
     let form = match parts {
         [".well-known", "openid-configuration"] => JSON,
         ["openid", "v1", "jwks"] => KEY_SET,
         _ => return None,
     };
-    Some(acceptable_as(request, form).and_then(|()| {
+    Some(check_accept_only(request, form).and_then(|()| {
         let body = if form == KEY_SET { json!({"keys": [signing(facts)?.jwk()]}) } else { configuration(facts) };
         let mut response = Response::new(200).with("content-type", form).with("cache-control", "public, max-age=3600");
         response.body = Body::Full(body.to_string().into());

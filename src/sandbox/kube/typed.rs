@@ -1,14 +1,14 @@
-//! Typed values: their fields as a set, what differs between two, merging one into another, taking fields away. The rules are those of
-//! structured-merge-diff v6 (`typed`), on which server-side apply rests. Knows no owners.
+//! Operations on typed values: their fields as a set, comparing, merging, removing fields. The rules are those of structured-merge-diff v6
+//! (`typed`), on which server-side apply is built. Does not depend on owners.
 
-use super::fields::{Set, field};
+use super::field_set::{FieldSet, field};
 use super::schema::{List, ListType, Shape, Type};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 static DEDUCED: Type = Type::Any { atomic: false };
 
-/// What a value is merged as.
+/// How a value is merged.
 enum Atom<'a> {
     Leaf,
     Map { of: &'a dyn Fields, atomic: bool },
@@ -18,7 +18,7 @@ enum Atom<'a> {
 /// The type of a field by its name.
 trait Fields {
     fn of(&self, name: &str) -> &Type;
-    /// A field of a struct, as against a key of a map.
+    /// Whether the name is a field of a struct, and not a key of a map.
     fn declared(&self, name: &str) -> bool;
 }
 
@@ -40,7 +40,7 @@ impl Fields for Type {
     }
 }
 
-/// `value` decides where the type leaves it open.
+/// Returns how a value is merged. `value` decides where the type leaves it open.
 fn atom<'a>(ty: &'a Type, value: Option<&Value>) -> Atom<'a> {
     match ty.shape() {
         Shape::Scalar(_) => Atom::Leaf,
@@ -63,7 +63,7 @@ fn empty(value: Option<&Value>) -> bool {
     }
 }
 
-/// The path element of a list's item; None for an item of a keyed list that lacks a key without a default.
+/// Returns the path element of a list's item; `None` for an item of a keyed list that lacks a key without a default.
 pub fn element(list: &List, item: &Value) -> Option<String> {
     match &list.list_type {
         ListType::Set => Some(format!("v:{item}")),
@@ -74,7 +74,7 @@ pub fn element(list: &List, item: &Value) -> Option<String> {
                     Shape::Struct { of, .. } => of.fields.get(key).and_then(|f| f.default.clone()),
                     _ => None,
                 };
-                // A key that is absent altogether counts as null when another one is there.
+                // An absent key counts as null if another key is present.
                 let value = item.get(key).cloned().or_else(default);
                 if let Some(value) = value {
                     found.insert(key.clone(), value);
@@ -89,7 +89,7 @@ pub fn element(list: &List, item: &Value) -> Option<String> {
     }
 }
 
-pub fn list_type(list: &List) -> bool {
+pub fn is_associative(list: &List) -> bool {
     list.list_type != ListType::Atomic
 }
 
@@ -97,14 +97,14 @@ fn items(value: Option<&Value>) -> &[Value] {
     value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// All fields of a value, as an applier owns them.
-pub fn field_set(ty: &Type, value: &Value) -> Set {
-    let mut set = Set::default();
+/// Returns all fields of a value, as a manager owns them after an apply.
+pub fn field_set(ty: &Type, value: &Value) -> FieldSet {
+    let mut set = FieldSet::default();
     collect(ty, value, &mut Vec::new(), &mut set);
     set
 }
 
-fn collect(ty: &Type, value: &Value, path: &mut Vec<String>, set: &mut Set) {
+fn collect(ty: &Type, value: &Value, path: &mut Vec<String>, set: &mut FieldSet) {
     match atom(ty, Some(value)) {
         Atom::Map { of, atomic: false } => {
             for (name, inner) in value.as_object().into_iter().flatten() {
@@ -117,7 +117,7 @@ fn collect(ty: &Type, value: &Value, path: &mut Vec<String>, set: &mut Set) {
                 path.pop();
             }
         }
-        Atom::List(list) if list_type(list) => {
+        Atom::List(list) if is_associative(list) => {
             for item in items(Some(value)) {
                 if let Some(element) = element(list, item) {
                     path.push(element);
@@ -133,12 +133,12 @@ fn collect(ty: &Type, value: &Value, path: &mut Vec<String>, set: &mut Set) {
 
 #[derive(Debug, Default, PartialEq)]
 pub struct Comparison {
-    pub added: Set,
-    pub removed: Set,
-    pub modified: Set,
+    pub added: FieldSet,
+    pub removed: FieldSet,
+    pub modified: FieldSet,
 }
 
-/// What changes from `old` to `new`.
+/// Compares two values.
 pub fn compare(ty: &Type, old: &Value, new: &Value) -> Comparison {
     let mut out = Comparison::default();
     walk(ty, Some(old), Some(new), &mut Vec::new(), &mut out);
@@ -149,12 +149,12 @@ fn leaf(old: Option<&Value>, new: Option<&Value>, path: &[String], out: &mut Com
     match (old, new) {
         (None, Some(_)) => out.added.insert(path),
         (Some(_), None) => out.removed.insert(path),
-        (Some(old), Some(new)) if !same(old, new) => out.modified.insert(path),
+        (Some(old), Some(new)) if !equal(old, new) => out.modified.insert(path),
         _ => {}
     }
 }
 
-/// With the fields of every map in the order of their names, as Go writes maps.
+/// Sorts the fields of every map by name, as Go writes maps.
 pub fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
@@ -166,7 +166,7 @@ pub fn sorted(value: &Value) -> Value {
     }
 }
 
-/// A text that two values have in common if, and only if, they are the `same`.
+/// Returns a text that is equal for two values if, and only if, they are the `same`.
 pub fn canonical(value: &Value) -> String {
     fn plain(value: &Value) -> Value {
         match value {
@@ -182,13 +182,13 @@ pub fn canonical(value: &Value) -> String {
     plain(value).to_string()
 }
 
-/// Equal but for the order of fields, and 1 equals 1.0.
-pub fn same(a: &Value, b: &Value) -> bool {
+/// Returns whether two values are equal, apart from the order of fields; 1 equals 1.0.
+pub fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(name, value)| b.get(name).is_some_and(|other| same(value, other)))
+            a.len() == b.len() && a.iter().all(|(name, value)| b.get(name).is_some_and(|other| equal(value, other)))
         }
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
         _ => a == b,
     }
@@ -205,7 +205,7 @@ fn walk(ty: &Type, old: Option<&Value>, new: Option<&Value>, path: &mut Vec<Stri
                 path.pop();
             }
         }
-        Atom::List(list) if list_type(list) && !(empty(old) && empty(new)) => walk_items(list, items(old), items(new), path, out),
+        Atom::List(list) if is_associative(list) && !(empty(old) && empty(new)) => walk_items(list, items(old), items(new), path, out),
         _ => {
             in_leaf = true;
             leaf(old, new, path, out);
@@ -238,7 +238,7 @@ fn walk_items(list: &List, old: &[Value], new: &[Value], path: &mut Vec<String>,
         match (was.len(), is.len()) {
             (0 | 1, 0 | 1) => walk(&list.of, was.first(), is.first(), path, out),
             (2.., 2..) => {
-                if was.len() != is.len() || was.iter().zip(is).any(|(a, b)| !same(a, b)) {
+                if was.len() != is.len() || was.iter().zip(is).any(|(a, b)| !equal(a, b)) {
                     out.modified.insert(path);
                 }
             }
@@ -259,12 +259,12 @@ fn walk_items(list: &List, old: &[Value], new: &[Value], path: &mut Vec<String>,
     }
 }
 
-/// `new` laid over `old`: what `new` does not name stays.
+/// Merges `new` into `old`: fields that `new` does not name stay.
 pub fn merge(ty: &Type, old: &Value, new: &Value) -> Value {
-    lay(ty, Some(old), Some(new)).unwrap_or(Value::Null)
+    merge_values(ty, Some(old), Some(new)).unwrap_or(Value::Null)
 }
 
-fn lay(ty: &Type, old: Option<&Value>, new: Option<&Value>) -> Option<Value> {
+fn merge_values(ty: &Type, old: Option<&Value>, new: Option<&Value>) -> Option<Value> {
     let keep = || new.or(old).cloned();
     match atom(ty, new.or(old)) {
         Atom::Map { of, atomic: false } if !(empty(old) && empty(new)) => {
@@ -273,29 +273,29 @@ fn lay(ty: &Type, old: Option<&Value>, new: Option<&Value>) -> Option<Value> {
             let new_map = new.and_then(Value::as_object);
             let fresh = new_map.into_iter().flat_map(Map::keys).filter(|k| old_map.is_none_or(|o| !o.contains_key(*k)));
             for name in old_map.into_iter().flat_map(Map::keys).chain(fresh) {
-                if let Some(value) = lay(of.of(name), old_map.and_then(|m| m.get(name)), new_map.and_then(|m| m.get(name))) {
+                if let Some(value) = merge_values(of.of(name), old_map.and_then(|m| m.get(name)), new_map.and_then(|m| m.get(name))) {
                     out.insert(name.clone(), value);
                 }
             }
             (!out.is_empty()).then_some(Value::Object(out))
         }
-        Atom::List(list) if list_type(list) && !(empty(old) && empty(new)) => {
-            let out = lay_items(list, items(old), items(new));
+        Atom::List(list) if is_associative(list) && !(empty(old) && empty(new)) => {
+            let out = merge_items(list, items(old), items(new));
             (!out.is_empty()).then_some(Value::Array(out))
         }
         _ => keep(),
     }
 }
 
-/// The order: that of `new`, with what only `old` has between, where it was.
-fn lay_items(list: &List, old: &[Value], new: &[Value]) -> Vec<Value> {
-    let (left, right) = (Elements::of(list, old), Elements::of(list, new));
+/// The order is that of `new`; items that only `old` has keep their place between them.
+fn merge_items(list: &List, old: &[Value], new: &[Value]) -> Vec<Value> {
+    let (left, right) = (ItemIndex::of(list, old), ItemIndex::of(list, new));
     let mut shared = right.all.iter().filter(|e| left.has(e));
     let mut next = shared.next();
     let mut merged: BTreeSet<&String> = BTreeSet::new();
     let (mut l, mut r) = (0, 0);
     let mut out = Vec::new();
-    let join = |wanted: &String| lay(&list.of, left.one(old, wanted), right.one(new, wanted));
+    let join = |wanted: &String| merge_values(&list.of, left.unique_item(old, wanted), right.unique_item(new, wanted));
     while l < left.all.len() || r < right.all.len() {
         if let (Some(of_left), Some(of_right)) = (left.all.get(l), right.all.get(r)) {
             if of_left == of_right {
@@ -313,7 +313,7 @@ fn lay_items(list: &List, old: &[Value], new: &[Value]) -> Vec<Value> {
         }
         if let Some(of_left) = left.all.get(l) {
             if !right.has(of_left) {
-                out.extend(lay(&list.of, old.get(l), None));
+                out.extend(merge_values(&list.of, old.get(l), None));
                 l += 1;
                 continue;
             }
@@ -333,35 +333,35 @@ fn lay_items(list: &List, old: &[Value], new: &[Value]) -> Vec<Value> {
     out
 }
 
-/// The path elements of a list's items, found by themselves: a list of a megabyte has tens of thousands.
-struct Elements {
+/// An index of a list's items by path element: a list of a megabyte has tens of thousands.
+struct ItemIndex {
     all: Vec<String>,
-    /// Where each is first, and whether it is there once more.
-    places: BTreeMap<String, (usize, bool)>,
+    /// The first position of each element, and whether there are duplicates.
+    positions: BTreeMap<String, (usize, bool)>,
 }
 
-impl Elements {
+impl ItemIndex {
     fn of(list: &List, items: &[Value]) -> Self {
         let all: Vec<String> = items.iter().filter_map(|item| element(list, item)).collect();
-        let mut places: BTreeMap<String, (usize, bool)> = BTreeMap::new();
+        let mut positions: BTreeMap<String, (usize, bool)> = BTreeMap::new();
         for (at, element) in all.iter().enumerate() {
-            places.entry(element.clone()).and_modify(|place| place.1 = true).or_insert((at, false));
+            positions.entry(element.clone()).and_modify(|position| position.1 = true).or_insert((at, false));
         }
-        Self { all, places }
+        Self { all, positions }
     }
 
     fn has(&self, element: &str) -> bool {
-        self.places.contains_key(element)
+        self.positions.contains_key(element)
     }
 
-    /// Of duplicates none is merged into.
-    fn one<'a>(&self, items: &'a [Value], element: &str) -> Option<&'a Value> {
-        self.places.get(element).filter(|(_, again)| !again).and_then(|(at, _)| items.get(*at))
+    /// Returns the item of an element; nothing is merged into duplicates.
+    fn unique_item<'a>(&self, items: &'a [Value], element: &str) -> Option<&'a Value> {
+        self.positions.get(element).filter(|(_, again)| !again).and_then(|(at, _)| items.get(*at))
     }
 }
 
-/// The value without the fields of `gone`.
-pub fn remove(ty: &Type, value: &Value, gone: &Set) -> Value {
+/// Returns the value without the fields of `removed_fields`.
+pub fn remove(ty: &Type, value: &Value, removed_fields: &FieldSet) -> Value {
     match (atom(ty, Some(value)), value) {
         (Atom::Map { of, atomic }, Value::Object(map)) => {
             if atomic {
@@ -370,16 +370,16 @@ pub fn remove(ty: &Type, value: &Value, gone: &Set) -> Value {
             let mut out = Map::new();
             for (name, inner) in map {
                 let element = field(name);
-                if gone.has(&element) {
+                if removed_fields.has(&element) {
                     continue;
                 }
-                let left = gone.below(&element).map_or_else(|| inner.clone(), |below| remove(of.of(name), inner, below));
+                let left = removed_fields.below(&element).map_or_else(|| inner.clone(), |below| remove(of.of(name), inner, below));
                 out.insert(name.clone(), left);
             }
             if out.is_empty() { Value::Null } else { Value::Object(out) }
         }
         (Atom::List(list), Value::Array(all)) => {
-            if !list_type(list) {
+            if !is_associative(list) {
                 return Value::Null;
             }
             let mut out = Vec::new();
@@ -388,10 +388,10 @@ pub fn remove(ty: &Type, value: &Value, gone: &Set) -> Value {
                     out.push(item.clone());
                     continue;
                 };
-                if gone.has(&element) {
+                if removed_fields.has(&element) {
                     continue;
                 }
-                out.push(gone.below(&element).map_or_else(|| item.clone(), |below| remove(&list.of, item, below)));
+                out.push(removed_fields.below(&element).map_or_else(|| item.clone(), |below| remove(&list.of, item, below)));
             }
             if out.is_empty() { Value::Null } else { Value::Array(out) }
         }
@@ -399,9 +399,9 @@ pub fn remove(ty: &Type, value: &Value, gone: &Set) -> Value {
     }
 }
 
-/// Fields of structs that have something below them count as members too.
-pub fn with_named(ty: &Type, set: &Set) -> Set {
-    let mut out = Set { members: set.members.clone(), children: BTreeMap::new() };
+/// Adds the fields of structs that have something below them as members.
+pub fn with_struct_fields(ty: &Type, set: &FieldSet) -> FieldSet {
+    let mut out = FieldSet { members: set.members.clone(), children: BTreeMap::new() };
     for (element, below) in &set.children {
         let inner = match (ty.shape(), element.strip_prefix("f:")) {
             (Shape::Struct { of, .. }, Some(name)) => {
@@ -414,7 +414,7 @@ pub fn with_named(ty: &Type, set: &Set) -> Set {
             (Shape::List(list), _) => &list.of,
             _ => &DEDUCED,
         };
-        out.children.insert(element.clone(), with_named(inner, below));
+        out.children.insert(element.clone(), with_struct_fields(inner, below));
     }
     out
 }
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn items_of_a_keyed_list_are_merged_by_key_and_keep_the_order_of_the_applier() {
+    fn items_of_a_keyed_list_are_merged_by_key_in_the_order_of_the_applied_list() {
         let old = json!({"spec": {"containers": [{"name": "a", "image": "1"}, {"name": "x", "image": "x"}, {"name": "b", "image": "2"}]}});
         let new = json!({"spec": {"containers": [{"name": "b", "image": "3"}, {"name": "a", "tty": true}]}});
         let merged = merge(&pod(), &old, &new);
@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_united() {
+    fn sets_are_merged_by_union() {
         let old = json!({"metadata": {"finalizers": ["a/1"]}});
         let new = json!({"metadata": {"finalizers": ["a/2"]}});
         assert_eq!(merge(&pod(), &old, &new)["metadata"]["finalizers"], json!(["a/1", "a/2"]));
@@ -456,7 +456,7 @@ mod tests {
     #[test]
     fn a_port_without_protocol_has_the_default_in_its_key() {
         let value = json!({"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 80}]}]}});
-        let shown: Vec<String> = field_set(&pod(), &value).paths().iter().map(|p| super::super::fields::show(p)).collect();
+        let shown: Vec<String> = field_set(&pod(), &value).paths().iter().map(|p| super::super::field_set::path_text(p)).collect();
         assert!(
             shown.contains(&".spec.containers[name=\"a\"].ports[containerPort=80,protocol=\"TCP\"].containerPort".to_owned()),
             "{shown:?}"
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_map_is_added_with_itself_as_a_member() {
+    fn a_new_map_is_itself_a_member_of_the_field_set() {
         let diff = compare(&pod(), &json!({"metadata": {}}), &json!({"metadata": {"labels": {"a": "b"}}}));
         assert_eq!(diff.added.to_json(), json!({"f:metadata": {"f:labels": {".": {}, "f:a": {}}}}));
     }

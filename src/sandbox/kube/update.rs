@@ -1,8 +1,8 @@
-//! The second half of every change of an object that is there: what stays as it was, whose fields they are, what is wrong with it, and what
-//! is left. Knows the store; knows no bodies.
+//! The second half of every change of an existing object: fields that stay as they were, field owners, validation, and storing. Uses the
+//! store; does not read bodies.
 
 use super::call::Call;
-use super::lifecycle::{no_finalizers, no_other_hold};
+use super::lifecycle::{no_finalizers, no_other_blocker};
 use super::managed::{self, Owners};
 use super::metadata::{self, SERVER_FIELDS};
 use super::resource::Resource;
@@ -11,7 +11,7 @@ use super::store::{Store, key, now};
 use super::{escalation, prepare, typed};
 use serde_json::{Value, json};
 
-/// `owners`: of an apply; None: the writer owns what it changed.
+/// Updates an object. `owners` comes from an apply; with `None`, the manager owns what it changed.
 pub fn update(
     store: &mut Store,
     call: &Call,
@@ -27,38 +27,38 @@ pub fn update(
     }
     let sent = new["metadata"].get("managedFields").cloned();
     new = managed::without(&new);
-    // Fields are owned by whoever asked for them, also where this endpoint then leaves them as they were.
+    // A manager owns the fields that it sent, even if this endpoint then leaves them unchanged.
     let mut owners = owners;
     if call.sub == "status" {
         owners = owners.or_else(|| {
             let mut asked = new.clone();
-            keep(&old["metadata"], &mut asked["metadata"]);
+            keep_server_fields(&old["metadata"], &mut asked["metadata"]);
             if r.custom.is_none() {
-                prepare::tidy(&r, &mut asked);
+                prepare::normalize(&r, &mut asked);
             }
             Some(owners_of_update(call, old, &asked, None))
         });
         let mut kept = managed::without(old);
         set(&mut kept, "status", new.get("status").cloned());
-        // Of built-in kinds labels and annotations may be written along; a deployment keeps its labels.
+        // Built-in kinds accept labels and annotations along with the status; a deployment keeps its labels.
         if r.custom.is_none() && r.group != "apiextensions.k8s.io" {
             for name in ["labels", "annotations"].iter().filter(|name| r.kind != "Deployment" || **name != "labels") {
                 set(&mut kept["metadata"], name, new["metadata"].get(name).cloned());
             }
         }
         if r.custom.is_none() {
-            prepare::tidy(&r, &mut kept);
+            prepare::normalize(&r, &mut kept);
         }
         new = kept;
     } else {
         if r.has("status") {
             set(&mut new, "status", old.get("status").cloned());
         }
-        keep(&old["metadata"], &mut new["metadata"]);
+        keep_server_fields(&old["metadata"], &mut new["metadata"]);
         super::allocate::update(call, old, &mut new);
-        prepare::complete(&r, &mut new, owners.is_some());
+        prepare::fill_defaults(&r, &mut new, owners.is_some());
         if r.group == "apiextensions.k8s.io" {
-            super::resource::established(&mut new, &now());
+            super::resource::set_established(&mut new, &now());
         }
     }
     let owners = match owners {
@@ -66,7 +66,7 @@ pub fn update(
         None => owners_of_update(call, old, &new, sent),
     };
     if r.group.is_empty() && r.kind == "Namespace" && call.sub.is_empty() {
-        // Whoever wrote it owns it all the same.
+        // The manager still owns the spec that it sent.
         set(&mut new, "spec", old.get("spec").cloned());
     }
     escalation::check(store, call, old, &new)?;
@@ -77,41 +77,41 @@ pub fn update(
             .filter(|_| old["metadata"]["finalizers"] != new["metadata"]["finalizers"]),
     );
 
-    if r.counted && call.sub != "status" && !typed::same(&intent(&r, old), &intent(&r, &new)) {
+    if r.has_generation && call.sub != "status" && !typed::equal(&spec_fields(&r, old), &spec_fields(&r, &new)) {
         new["metadata"]["generation"] = json!(old["metadata"]["generation"].as_u64().unwrap_or_default() + 1);
     }
     new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
     managed::write(&mut new, owners);
     managed::keep_times(old, &mut new);
-    if call.dry_run || typed::same(old, &new) {
+    if call.dry_run || typed::equal(old, &new) {
         return Ok(new);
     }
     let at = key(&r, call.namespace.as_deref(), &call.name);
-    // The last finalizer of a deleted object takes it along.
-    if !new["metadata"]["deletionTimestamp"].is_null() && no_finalizers(&new) && no_other_hold(&r, &new) {
+    // A deleted object is removed with its last finalizer.
+    if !new["metadata"]["deletionTimestamp"].is_null() && no_finalizers(&new) && no_other_blocker(&r, &new) {
         store.remove(&at);
         return Ok(new);
     }
-    prepare::small_enough(&new)?;
-    let stored = store.put(&at, prepare::kept(&r, new));
-    Ok(prepare::shown(&r, &stored))
+    prepare::check_size(&new)?;
+    let stored = store.put(&at, prepare::storage_version(&r, new));
+    Ok(prepare::requested_version(&r, &stored))
 }
 
 fn owners_of_update(call: &Call, old: &Value, new: &Value, sent: Option<Value>) -> Owners {
-    let live = || managed::of(old);
-    // A client that sends managedFields edits them; an empty list, or one empty entry, resets them; what cannot be read counts as not sent.
+    let live = || managed::owners(old);
+    // A client that sends managedFields edits them; an empty list, or one empty entry, resets them; unreadable ones count as not sent.
     let before = match sent.filter(|_| call.sub.is_empty()) {
         Some(Value::Array(entries)) if entries.is_empty() || entries == [json!({})] => Owners::new(),
         Some(sent) => managed::read(&sent).filter(|owners| !owners.is_empty()).unwrap_or_else(live),
         None => live(),
     };
     let (api_version, time) = (call.resource.api_version(), now());
-    // Where nobody was written down before, updates are not either; an apply begins it.
-    if before.is_empty() { before } else { managed::updated(&call.resource.ty, old, new, before, &call.signature(&api_version, &time)) }
+    // If nobody owned a field before, an update records no owner; only an apply does.
+    if before.is_empty() { before } else { managed::updated(&call.resource.ty, old, new, before, &call.field_manager(&api_version, &time)) }
 }
 
-/// What an update cannot change stays; what it may not even try is left, to be refused (apiserver, `registry/rest/update.go`).
-fn keep(old: &Value, new: &mut Value) {
+/// Restores fields that an update cannot change. Fields that it must not even send stay, to be refused (apiserver, `registry/rest/update.go`).
+fn keep_server_fields(old: &Value, new: &mut Value) {
     for name in SERVER_FIELDS {
         let was = old.get(name).filter(|was| !was.is_null());
         let tried = new.get(name).is_some_and(|is| !is.is_null());
@@ -138,8 +138,8 @@ fn set(object: &mut Value, name: &str, value: Option<Value>) {
     }
 }
 
-/// All but metadata and status; a status that is no subresource counts.
-fn intent(resource: &Resource, object: &Value) -> Value {
+/// Returns all but metadata and status; a status that is not a subresource counts.
+fn spec_fields(resource: &Resource, object: &Value) -> Value {
     let mut out = object.clone();
     if let Some(map) = out.as_object_mut() {
         map.shift_remove("metadata");

@@ -1,4 +1,4 @@
-//! The form of an answer that a client asks for: the whole object, its metadata only, or a table.
+//! The form in which a client asks for an answer: the whole object, its metadata only, or a table.
 
 use super::resource::Resource;
 use super::store::meta;
@@ -6,7 +6,7 @@ use super::table;
 use crate::http::Request;
 use serde_json::{Value, json};
 
-/// What the client wants to see: the object, its metadata, or a table.
+/// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum View {
     Whole,
@@ -67,7 +67,7 @@ pub fn shape(resource: &Resource, body: Value, view: View, include: &str) -> Val
     }
 }
 
-/// Items of a built-in list do not repeat their kind.
+/// Removes kind and apiVersion: items of a built-in list do not repeat them.
 pub fn item(resource: &Resource, mut out: Value) -> Value {
     if resource.custom.is_none()
         && let Some(map) = out.as_object_mut()

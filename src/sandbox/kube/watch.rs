@@ -1,4 +1,4 @@
-//! Watches: what is there, then what changes, as lines of JSON, each watcher at its own pace over the store's memory of changes.
+//! Watches: the current objects, then changes, as lines of JSON. Each watch reads the store's history at its own pace.
 
 use super::call::Call;
 use super::cluster::Kube;
@@ -15,12 +15,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-/// How often a quiet watch says where it stands, if it may.
-const BOOKMARK: Duration = Duration::from_secs(10);
-/// Of a watch that names no end.
-const LONGEST: Duration = Duration::from_secs(1800);
-/// Whatever end it names.
-const DAY: Duration = Duration::from_secs(86_400);
+/// The interval of bookmarks on a watch without changes.
+const BOOKMARK_INTERVAL: Duration = Duration::from_secs(10);
+/// The timeout of a watch that names none.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1800);
+/// The longest timeout that a watch may name.
+const MAX_TIMEOUT: Duration = Duration::from_secs(86_400);
 const END_OF_INITIAL: &str = "k8s.io/initial-events-end";
 
 struct Watch {
@@ -45,7 +45,7 @@ pub fn open(kube: &Arc<Kube>, call: &Call, selector: Selector, request: &Request
     let is = |name: &str| request.query(name).is_some_and(|v| v == "true" || v == "1");
     let initial = is("sendInitialEvents");
     let bookmarks = is("allowWatchBookmarks");
-    let limit = request.query("timeoutSeconds").and_then(|t| t.parse().ok()).map_or(LONGEST, Duration::from_secs).min(DAY);
+    let limit = request.query("timeoutSeconds").and_then(|t| t.parse().ok()).map_or(DEFAULT_TIMEOUT, Duration::from_secs).min(MAX_TIMEOUT);
     let (out, body) = mpsc::channel(256);
     let watch = Watch {
         call: call.clone(),
@@ -99,13 +99,13 @@ pub fn open(kube: &Arc<Kube>, call: &Call, selector: Selector, request: &Request
             };
             for change in &changes {
                 version = change.version;
-                if let Some(line) = watch.told(change)
+                if let Some(line) = watch.event_line(change)
                     && watch.out.send(line).await.is_err()
                 {
                     return;
                 }
             }
-            let next = Instant::now() + BOOKMARK;
+            let next = Instant::now() + BOOKMARK_INTERVAL;
             tokio::select! {
                 () = watch.out.closed() => return,
                 changed = timeout_at(next.min(end), versions.changed()) => match changed {
@@ -133,7 +133,7 @@ pub fn open(kube: &Arc<Kube>, call: &Call, selector: Selector, request: &Request
 
 impl Watch {
     fn line(&self, kind: &str, stored: &Value) -> Bytes {
-        let object = shape(&self.call.resource, prepare::shown(&self.call.resource, stored), self.view, &self.include);
+        let object = shape(&self.call.resource, prepare::requested_version(&self.call.resource, stored), self.view, &self.include);
         format!("{}\n", json!({"type": kind, "object": object})).into()
     }
 
@@ -146,8 +146,8 @@ impl Watch {
         format!("{}\n", json!({"type": "BOOKMARK", "object": object})).into()
     }
 
-    /// What a change means to those who see only what the selector takes.
-    fn told(&self, change: &Change) -> Option<Bytes> {
+    /// Returns the event of a change, for a client that sees only what the selector matches.
+    fn event_line(&self, change: &Change) -> Option<Bytes> {
         let (qualified, namespace, _) = parts(&change.key);
         let mine = store::key(&self.call.resource, None, "");
         if parts(&mine).0 != qualified || self.call.namespace.as_deref().is_some_and(|wanted| wanted != namespace) {

@@ -1,50 +1,50 @@
-//! Creating, replacing and patching objects. Knows the store; knows nothing of HTTP but bodies.
+//! Creates, replaces and patches objects. Uses the store; of HTTP it sees bodies only.
 
 use super::call::{Call, Reply, TOO_DEEP};
 use super::facts::Facts;
-use super::lookup::{existing, place, same_name};
+use super::lookup::{existing, same_name, set_namespace};
 use super::managed::{self, Owners};
 use super::schema::Type;
 use super::status::{Cause, Outcome, Refusal};
 use super::store::{Store, key, meta, now};
 use super::update::update;
-use super::{admission, decode, escalation, fault, metadata, namespace_defaults, patch, prepare, typed, zero};
+use super::{admission, apply_errors, decode, escalation, metadata, namespace_defaults, patch, prepare, typed, zero};
 use crate::measure;
 use serde_json::{Value, json};
 
-/// `warnings` are sent whatever becomes of the request; so with all that write.
+/// Creates an object. `warnings` are sent whether the request succeeds or not; this holds for all functions that write.
 pub fn create(store: &mut Store, facts: &Facts, call: &Call, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Reply> {
     let mut object = prepare::read(call, body, warnings)?;
-    prepare::complete(&call.resource, &mut object, false);
-    place(call, &mut object)?;
+    prepare::fill_defaults(&call.resource, &mut object, false);
+    set_namespace(call, &mut object)?;
     if object["metadata"]["name"].is_null() {
         generate_name(store, facts, call, &mut object);
     }
     let managed = take_managed(&mut object);
-    clean(call, &mut object);
+    remove_server_fields(call, &mut object);
     let live = zero::object(&call.resource);
-    let owners = managed::updated(&call.resource.ty, &live, &object, managed, &call.signature(&call.resource.api_version(), &now()));
+    let owners = managed::updated(&call.resource.ty, &live, &object, managed, &call.field_manager(&call.resource.api_version(), &now()));
     let body = insert(store, facts, call, object, owners, warnings)?;
     Ok(Reply { code: 201, body })
 }
 
-/// managedFields that a client sends are taken over, if they can be read.
+/// Takes over the managedFields that a client sends, if they can be read.
 fn take_managed(object: &mut Value) -> Owners {
     let owners = managed::read(&object["metadata"]["managedFields"]).unwrap_or_default();
     *object = managed::without(object);
     owners
 }
 
-/// What a new object that is answered and not kept says of its fields.
-pub fn own_new_fields(call: &Call, ty: &Type, object: &mut Value) {
+/// Writes the managedFields of a new object that is returned and not stored.
+pub fn set_managed_fields(call: &Call, ty: &Type, object: &mut Value) {
     let spec = if object["kind"] == "TokenRequest" { json!({"audiences": null, "boundObjectRef": null}) } else { json!({}) };
     let zero = json!({"metadata": {}, "spec": spec, "apiVersion": object["apiVersion"], "kind": object["kind"]});
     let version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
-    let owners = managed::updated(ty, &zero, object, Owners::new(), &call.signature(&version, &now()));
+    let owners = managed::updated(ty, &zero, object, Owners::new(), &call.field_manager(&version, &now()));
     managed::write(object, owners);
 }
 
-/// Names stay under 63 letters, five of them the suffix.
+/// Generates a name of at most 63 letters; five of them are the suffix.
 fn generate_name(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) {
     let Some(prefix) = object["metadata"]["generateName"].as_str().filter(|p| !p.is_empty()).map(str::to_owned) else {
         if let Some(metadata) = object["metadata"].as_object_mut() {
@@ -58,8 +58,8 @@ fn generate_name(store: &mut Store, facts: &Facts, call: &Call, object: &mut Val
     object["metadata"]["name"] = json!(format!("{base}{suffix}"));
 }
 
-/// What a new object may not bring along.
-pub fn clean(call: &Call, object: &mut Value) {
+/// Removes what a new object may not contain.
+pub fn remove_server_fields(call: &Call, object: &mut Value) {
     if let Some(metadata) = object["metadata"].as_object_mut() {
         for name in metadata::SERVER_FIELDS.iter().filter(|n| **n != "namespace") {
             metadata.shift_remove(*name);
@@ -100,7 +100,7 @@ pub fn insert(
     let uid = if call.dry_run { uuid::Uuid::new_v4().to_string() } else { store.uid(&facts.uid_seed, &at) };
     object["metadata"]["uid"] = json!(uid);
     object["metadata"]["creationTimestamp"] = json!(now());
-    if r.counted {
+    if r.has_generation {
         object["metadata"]["generation"] = json!(1);
     }
     if call.dry_run {
@@ -109,30 +109,30 @@ pub fn insert(
         }
         return Ok(object);
     }
-    prepare::small_enough(&object)?;
-    let stored = store.put(&at, prepare::kept(&r, object));
+    prepare::check_size(&object)?;
+    let stored = store.put(&at, prepare::storage_version(&r, object));
     if r.kind == "Namespace" && r.group.is_empty() {
         namespace_defaults::create_defaults(store, facts, &name);
     }
-    Ok(prepare::shown(&r, &stored))
+    Ok(prepare::requested_version(&r, &stored))
 }
 
 pub fn replace(store: &mut Store, call: &Call, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Reply> {
     let mut new = prepare::read(call, body, warnings)?;
     same_name(call, &new)?;
-    place(call, &mut new)?;
+    set_namespace(call, &mut new)?;
     let old = existing(store, call)?;
     same_uid(call, &old, &new)?;
     if call.resource.custom.is_some() && new["metadata"]["resourceVersion"].as_str().unwrap_or_default().is_empty() {
         let cause = Cause::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
-        // Here the server names the resource, not the kind.
+        // The server puts the resource here instead of the kind.
         return Err(Refusal::invalid(&call.resource.group, &call.resource.plural, &call.name, &[cause]));
     }
     let body = update(store, call, &old, new, None, warnings)?;
     Ok(Reply { code: 200, body })
 }
 
-/// A uid that is sent is a precondition.
+/// A uid in the body is a precondition.
 fn same_uid(call: &Call, old: &Value, new: &Value) -> Outcome<()> {
     let r = &call.resource;
     let (is, wanted) = (meta(old, "uid"), meta(new, "uid"));
@@ -147,8 +147,8 @@ fn same_uid(call: &Call, old: &Value, new: &Value) -> Outcome<()> {
     Err(Refusal::conflict(r.about(), &call.name, &why))
 }
 
-/// JSON merge patch, JSON patch, strategic merge patch.
-pub fn patched(store: &mut Store, call: &Call, kind: &str, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Reply> {
+/// Applies a JSON merge patch, JSON patch or strategic merge patch.
+pub fn patch(store: &mut Store, call: &Call, kind: &str, body: &[u8], warnings: &mut Vec<String>) -> Outcome<Reply> {
     let decoded: Value = serde_json::from_slice(body).map_err(|e| {
         let why = if e.is_eof() { "unexpected end of JSON input".to_owned() } else { e.to_string() };
         Refusal::bad_request(format!("error decoding patch: {why}"))
@@ -175,15 +175,15 @@ pub fn patched(store: &mut Store, call: &Call, kind: &str, body: &[u8], warnings
         _ => patch::merge(&mut new, &decoded),
     }
     same_name(call, &new)?;
-    place(call, &mut new)?;
-    // What a patch makes of an object is refused as a fault of the patch.
-    let shown = if kind.starts_with("application/strategic") { fault::go(&decoded) } else { typed::sorted(&new).to_string() };
+    set_namespace(call, &mut new)?;
+    // An invalid result is reported as an error of the patch.
+    let shown = if kind.starts_with("application/strategic") { apply_errors::go_format(&decoded) } else { typed::sorted(&new).to_string() };
     let strategic = kind.starts_with("application/strategic");
     let mismatch = decode::built_in(&call.resource.ty, &mut new.clone()).mismatch.filter(|_| strategic);
     prepare::decode(call, &mut new, warnings).map_err(|refusal| {
         let why = match &mismatch {
-            // This patch is not decoded from text, but put together from values.
-            Some(mismatch) => mismatch.restored(),
+            // A strategic merge patch is not decoded from text but converted from values.
+            Some(mismatch) => mismatch.conversion_error(),
             None => {
                 let all = refusal.message.split_once(&format!("cannot be handled as a {}: ", call.resource.kind));
                 all.map_or(refusal.message.as_str(), |(_, why)| why).to_owned()

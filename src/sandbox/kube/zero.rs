@@ -1,10 +1,10 @@
-//! Objects with nothing in them. Knows kinds, no store.
+//! Objects without content, by kind.
 
 use super::prepare;
 use super::resource::Resource;
 use serde_json::{Value, json};
 
-/// An object of a kind with nothing in it, as the server has it before a create: Go's zero value, with the structs that it always writes.
+/// Returns an empty object of a kind, as the server has it before a create: Go's zero value, with the structs that Go always writes.
 pub fn object(resource: &Resource) -> Value {
     let template = json!({"metadata": {}, "spec": {"containers": null}});
     let mut out = match (resource.group.as_str(), resource.kind.as_str()) {
@@ -39,6 +39,6 @@ pub fn object(resource: &Resource) -> Value {
         _ => json!({}),
     };
     out["metadata"] = json!({});
-    prepare::stamp(resource, &mut out);
+    prepare::set_type(resource, &mut out);
     out
 }

@@ -7,7 +7,7 @@ pub fn condition<'a>(status: &'a Value, kind: &str) -> Option<&'a Value> {
     status["conditions"].as_array()?.iter().find(|c| c["type"] == kind)
 }
 
-/// Nothing happens if status and reason are as they were.
+/// Sets a condition. Nothing changes if status and reason are as they were.
 pub fn set_condition(status: &mut Value, kind: &str, value: &str, reason: &str, message: &str) {
     let mut since = json!(now());
     if let Some(there) = condition(status, kind).filter(|there| there["status"] == value) {

@@ -1,5 +1,5 @@
-//! How controllers write: through the API server's own functions, so that defaults, admission, field owners and generations are as for any
-//! client. Also what they remember from round to round: when to look again, and what failed lately.
+//! How controllers write: through the API server's own functions, so that defaults, admission, field owners and generations are the same as
+//! for any client. Also keeps what failed recently, and when the controllers have to run again.
 
 use super::super::call::{Call, Validation};
 use super::super::delete::{self, DeleteOptions};
@@ -14,17 +14,17 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const WRITER: &str = "kube-controller-manager";
-/// A controller that failed waits this long at first, then longer, up to the second.
-const PAUSES: [SignedDuration; 2] = [SignedDuration::from_millis(200), SignedDuration::from_secs(30)];
+const MANAGER: &str = "kube-controller-manager";
+/// The first pause after a failure, and the longest one; each pause is twice the last.
+const BACKOFF: [SignedDuration; 2] = [SignedDuration::from_millis(200), SignedDuration::from_secs(30)];
 
-/// Of one cluster, as long as it runs.
+/// When the controllers of one cluster run again, and which objects wait for a retry.
 #[derive(Default)]
 pub struct RetryState {
     next_run: Option<Timestamp>,
-    /// By uid: how often it failed in a row, and when it may be tried again.
+    /// By uid: the number of failures in a row, and the time of the next attempt.
     failed: BTreeMap<String, (u32, Timestamp)>,
-    /// When old events were looked for.
+    /// The time of the last search for old events.
     pub swept: Option<Timestamp>,
 }
 
@@ -33,7 +33,7 @@ impl RetryState {
         self.next_run = None;
     }
 
-    /// How long from now; never zero.
+    /// Returns the time until the next run; never zero.
     pub fn next_run(&self) -> Option<Duration> {
         let left = self.next_run?.duration_since(Timestamp::now());
         Some(Duration::try_from(left).unwrap_or_default().max(Duration::from_millis(1)))
@@ -43,7 +43,7 @@ impl RetryState {
         self.next_run = Some(self.next_run.map_or(time, |earlier| earlier.min(time)));
     }
 
-    /// Whether it is too early to try again what failed.
+    /// Returns whether it is too early to retry an object.
     pub fn is_backing_off(&mut self, uid: &str) -> bool {
         let until = self.failed.get(uid).map(|(_, until)| *until).filter(|until| *until > Timestamp::now());
         if let Some(until) = until {
@@ -54,7 +54,7 @@ impl RetryState {
 
     pub fn record_failure(&mut self, uid: &str) {
         let times = self.failed.get(uid).map_or(0, |(times, _)| *times);
-        let pause = PAUSES[0].checked_mul(1 << times.min(16)).unwrap_or(PAUSES[1]).min(PAUSES[1]);
+        let pause = BACKOFF[0].checked_mul(1 << times.min(16)).unwrap_or(BACKOFF[1]).min(BACKOFF[1]);
         let until = Timestamp::now() + pause;
         self.failed.insert(uid.to_owned(), (times.saturating_add(1), until));
         self.run_again_at(until);
@@ -72,14 +72,14 @@ pub struct ControllerClient<'a> {
 }
 
 impl ControllerClient<'_> {
-    /// Does something for one object, by its uid, unless that failed a moment ago.
+    /// Works on one object, given by its uid, unless it is backing off.
     pub fn unless_backing_off(&mut self, uid: &str, act: impl FnOnce(&mut Self)) {
         if !self.retries.is_backing_off(uid) {
             self.isolated(act, uid);
         }
     }
 
-    /// Does something for one object, by its uid. If that panics, all of it is undone, and no other object has to wait for it.
+    /// Works on one object, given by its uid. A panic is undone and does not affect other objects.
     pub fn isolated(&mut self, act: impl FnOnce(&mut Self), uid: &str) {
         self.store.begin();
         match caught(|| act(self)) {
@@ -91,7 +91,7 @@ impl ControllerClient<'_> {
         }
     }
 
-    fn call(&self, qualified: &str, namespace: &str, name: &str, sub: &str, writer: &str) -> Outcome<Call> {
+    fn call(&self, qualified: &str, namespace: &str, name: &str, sub: &str, manager: &str) -> Outcome<Call> {
         let resource = self.store.catalog.stored(qualified).ok_or_else(Refusal::page_not_found)?;
         Ok(Call {
             resource,
@@ -99,39 +99,39 @@ impl ControllerClient<'_> {
             name: name.to_owned(),
             sub: sub.to_owned(),
             dry_run: false,
-            writer: writer.to_owned(),
+            manager: manager.to_owned(),
             validation: Validation::Ignore,
             force: false,
-            by: None,
+            user: None,
         })
     }
 
     pub fn create(&mut self, qualified: &str, namespace: &str, object: &Value) -> Outcome<Value> {
-        let call = self.call(qualified, namespace, "", "", WRITER)?;
+        let call = self.call(qualified, namespace, "", "", MANAGER)?;
         write::create(self.store, self.facts, &call, object.to_string().as_bytes(), &mut Vec::new()).map(|reply| reply.body)
     }
 
     pub fn update(&mut self, qualified: &str, object: &Value) -> Outcome<Value> {
-        self.replace(qualified, object, "", WRITER)
+        self.replace(qualified, object, "", MANAGER)
     }
 
     pub fn update_status(&mut self, qualified: &str, object: &Value) -> Outcome<Value> {
-        self.replace(qualified, object, "status", WRITER)
+        self.replace(qualified, object, "status", MANAGER)
     }
 
-    pub fn replace(&mut self, qualified: &str, object: &Value, sub: &str, writer: &str) -> Outcome<Value> {
-        let call = self.call(qualified, meta(object, "namespace"), meta(object, "name"), sub, writer)?;
+    pub fn replace(&mut self, qualified: &str, object: &Value, sub: &str, manager: &str) -> Outcome<Value> {
+        let call = self.call(qualified, meta(object, "namespace"), meta(object, "name"), sub, manager)?;
         write::replace(self.store, &call, object.to_string().as_bytes(), &mut Vec::new()).map(|reply| reply.body)
     }
 
     pub fn delete(&mut self, qualified: &str, object: &Value) -> Outcome<()> {
-        let call = self.call(qualified, meta(object, "namespace"), meta(object, "name"), "", WRITER)?;
+        let call = self.call(qualified, meta(object, "namespace"), meta(object, "name"), "", MANAGER)?;
         delete::delete(self.store, &call, &DeleteOptions::default()).map(drop)
     }
 
-    /// Of one namespace; without those that a finalizer still holds if `alive`.
+    /// Lists the objects of a kind in one namespace.
     pub fn list(&self, qualified: &str, namespace: &str) -> Vec<Value> {
-        self.store.under(&format!("{qualified}/{namespace}/")).map(|(_, object)| object.clone()).collect()
+        self.store.with_prefix(&format!("{qualified}/{namespace}/")).map(|(_, object)| object.clone()).collect()
     }
 }
 
@@ -139,7 +139,7 @@ pub fn count(value: &Value) -> i64 {
     value.as_i64().unwrap_or_default()
 }
 
-/// So many seconds later, or the last time that there is.
+/// Adds seconds to a time, and stops at the last time that can be represented.
 pub fn after(time: Timestamp, seconds: i64) -> Timestamp {
     time.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
@@ -152,7 +152,7 @@ pub fn controller(object: &Value) -> Option<&Value> {
     object["metadata"]["ownerReferences"].as_array()?.iter().find(|owner| owner["controller"] == true)
 }
 
-/// The reference of a controller to what it makes.
+/// Returns the owner reference from an object to its controller.
 pub fn owned_by(owner: &Value) -> Value {
     serde_json::json!({
         "apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"],
@@ -161,28 +161,28 @@ pub fn owned_by(owner: &Value) -> Value {
 }
 
 impl ControllerClient<'_> {
-    /// Those that a selector takes: what is nobody's is taken over, what is ours and no longer selected is let go
+    /// Claims objects for an owner: adopts matching objects without a controller, and releases own objects that no longer match
     /// (kubernetes, `pkg/controller/controller_ref_manager.go`).
     pub fn claim(&mut self, qualified: &str, owner: &Value, candidates: Vec<Value>) -> Vec<Value> {
         let uid = meta(owner, "uid").to_owned();
-        let going = !owner["metadata"]["deletionTimestamp"].is_null();
+        let owner_deleted = !owner["metadata"]["deletionTimestamp"].is_null();
         let mut ours = Vec::new();
         for object in candidates {
             let fits = label_selector::matches(&owner["spec"]["selector"], &object["metadata"]["labels"]);
             let mut changed = object.clone();
-            let dying = !object["metadata"]["deletionTimestamp"].is_null();
+            let deleted = !object["metadata"]["deletionTimestamp"].is_null();
             match controller(&object).map(|c| c["uid"] == uid.as_str()) {
                 Some(true) if fits => {
                     ours.push(object);
                     continue;
                 }
-                Some(true) if !going => {
+                Some(true) if !owner_deleted => {
                     if let Some(owners) = changed["metadata"]["ownerReferences"].as_array_mut() {
                         owners.retain(|reference| reference["uid"] != uid.as_str());
                     }
                     let _ = self.update(qualified, &changed);
                 }
-                None if fits && !going && !dying => {
+                None if fits && !owner_deleted && !deleted => {
                     let mut owners = object["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
                     owners.push(owned_by(owner));
                     changed["metadata"]["ownerReferences"] = owners.into();
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_failed_is_tried_again_later_and_later() {
+    fn pauses_after_failures_get_longer() {
         let mut retries = RetryState::default();
         assert!(!retries.is_backing_off("u") && retries.next_run().is_none());
         retries.record_failure("u");

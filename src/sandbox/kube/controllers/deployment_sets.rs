@@ -15,7 +15,7 @@ const COMPONENT: &str = "deployment-controller";
 pub struct DeploymentSets {
     pub deployment: Value,
     pub new: Option<Value>,
-    /// Oldest first.
+    /// The oldest set comes first.
     pub old: Vec<Value>,
 }
 
@@ -33,7 +33,7 @@ impl DeploymentSets {
         !self.deployment["spec"]["progressDeadlineSeconds"].is_null()
     }
 
-    /// Marks the new set with its revision, and the deployment with it; makes the set if asked to and there is none.
+    /// Writes the revision to the new set and to the deployment. Creates the set if `make` is true and there is none.
     pub fn sync_new(&mut self, client: &mut ControllerClient<'_>, make: bool) -> Option<()> {
         let next = self.old.iter().map(revisions::revision).max().unwrap_or_default().saturating_add(1);
         let Some(set) = &self.new else {
@@ -98,7 +98,7 @@ impl DeploymentSets {
                 self.deployment["metadata"]["annotations"][REVISION] = json!(revision.to_string());
                 self.save_status(client)
             }
-            // somebody else's set has the name: another name next time
+            // Another owner's set has this name: the next attempt uses another name.
             Err(refusal) if refusal.reason == "AlreadyExists" => {
                 let collisions = count(&self.deployment["status"]["collisionCount"]);
                 self.deployment["status"]["collisionCount"] = json!(collisions.saturating_add(1));
@@ -121,18 +121,18 @@ impl DeploymentSets {
         }
     }
 
-    /// How many pods the new set may have now.
+    /// Returns how many pods the new set may have now.
     pub fn allowed_replicas(&self, new: &Value) -> i64 {
         let wanted = replicas(&self.deployment);
         if !is_rolling(&self.deployment) {
             return wanted;
         }
         let most = wanted.saturating_add(revisions::max_surge(&self.deployment));
-        let there = revisions::total(self.all());
-        if there >= most { replicas(new) } else { replicas(new) + (most - there).min(wanted - replicas(new)) }
+        let existing = revisions::total(self.all());
+        if existing >= most { replicas(new) } else { replicas(new) + (most - existing).min(wanted - replicas(new)) }
     }
 
-    /// Of a size that is other than before, with an event; the set as it is then. Some(None): there was nothing to do.
+    /// Scales a set and records an event. Returns the changed set, or `Some(None)` if there was nothing to do.
     pub fn resize(&self, client: &mut ControllerClient<'_>, set: &Value, size: i64) -> Option<Option<Value>> {
         let mut sized = set.clone();
         sized["spec"]["replicas"] = json!(size);
@@ -151,7 +151,7 @@ impl DeploymentSets {
         Some(Some(written))
     }
 
-    /// Another number of pods, no other template: what is there keeps its shares, so that nothing of a rollout is hastened.
+    /// Changes the number of pods without a new template. Each set keeps its share, so that a rollout does not speed up.
     pub fn scale(&mut self, client: &mut ControllerClient<'_>) -> Option<()> {
         let wanted = replicas(&self.deployment);
         let active: Vec<Value> = revisions::active(&self.old).chain(self.new.iter().filter(|s| replicas(s) > 0)).cloned().collect();
@@ -217,7 +217,7 @@ impl DeploymentSets {
         active.into_iter().zip(sizes).collect()
     }
 
-    /// By how much a set would change if all changed alike.
+    /// Returns the change of a set if all sets change in proportion.
     fn share(&self, set: &Value) -> i64 {
         let (size, wanted) = (replicas(set), replicas(&self.deployment));
         if wanted == 0 {
@@ -229,12 +229,12 @@ impl DeploymentSets {
             return 0;
         }
         let most = wanted.saturating_add(revisions::max_surge(&self.deployment));
-        // rounded half away from zero; the annotation that `before` is of may say any number
+        // Rounded half away from zero. The annotation that `before` comes from may hold any number.
         let (size, most, before) = (i128::from(size), i128::from(most), i128::from(before));
         i64::try_from((2 * size * most + before).div_euclid(2 * before) - size).unwrap_or_default()
     }
 
-    /// Old sets beyond those that are kept for a way back.
+    /// Deletes old sets beyond the revision history limit.
     pub fn clean_up(&self, client: &mut ControllerClient<'_>) {
         let Some(kept) = self.deployment["spec"]["revisionHistoryLimit"].as_i64() else { return };
         let mut old: Vec<&Value> = self.old.iter().filter(|set| set["metadata"]["deletionTimestamp"].is_null()).collect();

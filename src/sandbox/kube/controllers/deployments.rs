@@ -1,5 +1,5 @@
-//! The deployment controller (kubernetes, `pkg/controller/deployment`): finds the replica sets of each deployment, makes the new one, and decides
-//! whether this is a matter of size or of a new template. `rollout` replaces templates, `progress` tells how far it is.
+//! The deployment controller (kubernetes, `pkg/controller/deployment`): finds the replica sets of each deployment and decides whether to scale
+//! them or to roll out a new template. `rollout` replaces templates, `progress` writes the status.
 
 use super::super::store::meta;
 use super::conditions::{condition, set_condition};
@@ -10,11 +10,11 @@ use super::{progress, rollout};
 use serde_json::Value;
 
 pub fn reconcile(client: &mut ControllerClient<'_>) {
-    let all: Vec<String> = client.store.under("deployments.apps/").map(|(at, _)| at.clone()).collect();
+    let all: Vec<String> = client.store.with_prefix("deployments.apps/").map(|(at, _)| at.clone()).collect();
     for at in all {
         let Some(deployment) = client.store.get(&at).cloned() else { continue };
         let uid = meta(&deployment, "uid").to_owned();
-        // None: a write was refused; the next change, or the pause, brings another try
+        // `None` means that a write was refused; the next change, or the next retry, tries again.
         client.unless_backing_off(&uid, |client| {
             let _ = reconcile_one(client, deployment);
         });
@@ -50,7 +50,7 @@ fn reconcile_one(client: &mut ControllerClient<'_>, deployment: Value) -> Option
     if is_rolling(&sets.deployment) { rollout::rolling(client, &mut sets) } else { rollout::recreate(client, &mut sets) }
 }
 
-/// A pause, and its end, are told as a condition, so that its time does not count against the deadline.
+/// Records a pause, and its end, as a condition, so that the time does not count against the deadline.
 fn pause(client: &mut ControllerClient<'_>, sets: &mut DeploymentSets) -> Option<()> {
     let deployment = &sets.deployment;
     let reason = condition(&deployment["status"], "Progressing").map(|c| c["reason"].clone()).unwrap_or_default();

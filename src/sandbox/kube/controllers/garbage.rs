@@ -1,4 +1,4 @@
-//! The garbage collector: what has lost its owner goes, what is deleted in the foreground waits for what it owns.
+//! The garbage collector: deletes objects without an owner, and keeps owners that are deleted in the foreground until their dependents are gone.
 
 use super::super::lifecycle::{delete, no_finalizers};
 use super::super::store::{Store, meta, now, parts};
@@ -6,7 +6,7 @@ use super::super::{managed, schema};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Owners by uid.
+/// Runs the collector once.
 pub fn collect(store: &mut Store) {
     let uids: BTreeMap<String, (String, String)> =
         store.state.objects.iter().map(|(at, o)| (meta(o, "uid").to_owned(), (parts(at).1.to_owned(), at.clone()))).collect();
@@ -17,9 +17,9 @@ pub fn collect(store: &mut Store) {
         .filter(|(_, o)| o["metadata"]["ownerReferences"].as_array().is_some_and(|r| !r.is_empty()))
         .map(|(at, _)| at.clone())
         .collect();
-    // Owners that are deleted in the foreground, or let go of what they own.
-    let mut owners: Vec<(String, bool)> = held_by(store, "foregroundDeletion").into_iter().map(|at| (at, true)).collect();
-    owners.extend(held_by(store, "orphan").into_iter().map(|at| (at, false)));
+    // Owners that are deleted in the foreground (true), or that leave their dependents behind (false).
+    let mut owners: Vec<(String, bool)> = with_finalizer(store, "foregroundDeletion").into_iter().map(|at| (at, true)).collect();
+    owners.extend(with_finalizer(store, "orphan").into_iter().map(|at| (at, false)));
     for (at, waits) in owners {
         let Some(owner) = store.get(&at).cloned() else { continue };
         let uid = meta(&owner, "uid").to_owned();
@@ -32,7 +32,7 @@ pub fn collect(store: &mut Store) {
                 delete(store, dependent);
                 blocking |= own["blockOwnerDeletion"] == true && store.get(dependent).is_some();
             } else {
-                release(&mut object, &uid);
+                remove_owner(&mut object, &uid);
                 store.put(dependent, object);
             }
         }
@@ -56,7 +56,7 @@ pub fn collect(store: &mut Store) {
         }
         let namespace = parts(&at).1.to_owned();
         let refs = object["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
-        // Of kinds that are not served nothing can be said.
+        // The collector does not judge references to kinds that are not served.
         let known =
             |r: &Value| store.catalog.kind(r["apiVersion"].as_str().unwrap_or_default(), r["kind"].as_str().unwrap_or_default()).is_some();
         let alive = |r: &Value| {
@@ -71,18 +71,18 @@ pub fn collect(store: &mut Store) {
             delete(store, &at);
         } else {
             let uids: Vec<String> = lost.iter().map(|r| r["uid"].as_str().unwrap_or_default().to_owned()).collect();
-            uids.iter().for_each(|uid| release(&mut object, uid));
+            uids.iter().for_each(|uid| remove_owner(&mut object, uid));
             store.put(&at, object);
         }
     }
 }
 
-fn held_by(store: &Store, finalizer: &str) -> Vec<String> {
+fn with_finalizer(store: &Store, finalizer: &str) -> Vec<String> {
     let held = |o: &Value| o["metadata"]["finalizers"].as_array().is_some_and(|f| f.iter().any(|f| f == finalizer));
     store.state.objects.iter().filter(|(_, o)| !o["metadata"]["deletionTimestamp"].is_null() && held(o)).map(|(at, _)| at.clone()).collect()
 }
 
-fn release(object: &mut Value, uid: &str) {
+fn remove_owner(object: &mut Value, uid: &str) {
     let before = object.clone();
     if let Some(refs) = object["metadata"]["ownerReferences"].as_array_mut() {
         refs.retain(|r| r["uid"] != uid);
@@ -92,17 +92,17 @@ fn release(object: &mut Value, uid: &str) {
             metadata.shift_remove("ownerReferences");
         }
     }
-    // The collector writes as a manager of its own.
+    // The collector has a field manager of its own.
     let kind = schema::Type::named("Pod");
     let now = now();
     let version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
-    let writer = managed::FieldManager {
+    let manager = managed::FieldManager {
         name: "kube-controller-manager",
         version: &version,
         subresource: "",
         now: &now,
         ignored: &["f:spec", "f:status"],
     };
-    let owners = managed::updated(&kind, &before, object, managed::of(&before), &writer);
+    let owners = managed::updated(&kind, &before, object, managed::owners(&before), &manager);
     managed::write(object, owners);
 }

@@ -1,17 +1,17 @@
-//! The namespaces' part of a control plane: furnishes new ones, empties those that go, and takes a deleted CRD's objects along.
+//! Empties deleted namespaces, and deletes the objects of a deleted CRD.
 
 use super::super::lifecycle::{delete, no_finalizers};
 use super::super::store::{Store, meta, now, parts};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-pub fn empty(store: &mut Store) {
-    let going: Vec<(String, Value)> = store
-        .under("namespaces//")
+pub fn delete_content(store: &mut Store) {
+    let deleting: Vec<(String, Value)> = store
+        .with_prefix("namespaces//")
         .filter(|(_, n)| !n["metadata"]["deletionTimestamp"].is_null())
         .map(|(at, n)| (at.clone(), n.clone()))
         .collect();
-    for (at, mut namespace) in going {
+    for (at, mut namespace) in deleting {
         let name = meta(&namespace, "name").to_owned();
         let content: Vec<String> = store.state.objects.keys().filter(|k| parts(k).1 == name).cloned().collect();
         content.iter().for_each(|k| delete(store, k));
@@ -34,13 +34,13 @@ pub fn empty(store: &mut Store) {
             continue;
         }
         let conditions = conditions(&left, &held);
-        let told = |n: &Value| -> Vec<(Value, Value)> {
+        let summary = |n: &Value| -> Vec<(Value, Value)> {
             n["status"]["conditions"].as_array().into_iter().flatten().map(|c| (c["type"].clone(), c["message"].clone())).collect()
         };
-        let mut told_now = namespace.clone();
-        told_now["status"]["conditions"] = conditions;
-        if told(&told_now) != told(&namespace) {
-            store.put(&at, told_now);
+        let mut updated = namespace.clone();
+        updated["status"]["conditions"] = conditions;
+        if summary(&updated) != summary(&namespace) {
+            store.put(&at, updated);
         }
     }
 }
@@ -68,19 +68,19 @@ fn conditions(left: &BTreeMap<String, usize>, held: &BTreeMap<String, usize>) ->
     ])
 }
 
-/// A deleted CRD goes when none of its objects is left.
-pub fn empty_crds(store: &mut Store) {
+/// Removes a deleted CRD when none of its objects is left.
+pub fn delete_custom_objects(store: &mut Store) {
     const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
-    let going: Vec<(String, String)> = store
-        .under("customresourcedefinitions.apiextensions.k8s.io/")
+    let deleting: Vec<(String, String)> = store
+        .with_prefix("customresourcedefinitions.apiextensions.k8s.io/")
         .filter(|(_, crd)| !crd["metadata"]["deletionTimestamp"].is_null())
         .map(|(at, crd)| (at.clone(), meta(crd, "name").to_owned()))
         .collect();
-    for (at, name) in going {
+    for (at, name) in deleting {
         let prefix = format!("{name}/");
-        let objects: Vec<String> = store.under(&prefix).map(|(k, _)| k.clone()).collect();
+        let objects: Vec<String> = store.with_prefix(&prefix).map(|(k, _)| k.clone()).collect();
         objects.iter().for_each(|k| delete(store, k));
-        if store.under(&prefix).next().is_some() {
+        if store.with_prefix(&prefix).next().is_some() {
             continue;
         }
         let Some(mut crd) = store.get(&at).cloned() else { continue };

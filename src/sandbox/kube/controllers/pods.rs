@@ -1,4 +1,4 @@
-//! The scheduler, for a cluster of few nodes, and the end of deleted pods.
+//! The scheduler, for a cluster of few nodes, and the removal of deleted pods.
 
 use super::super::label_selector;
 use super::super::lifecycle::no_finalizers;
@@ -7,10 +7,10 @@ use super::controller_client::ControllerClient;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The kubelet's part: a deleted pod ends at once.
-pub fn finish_deleted(store: &mut Store) {
+/// Removes deleted pods at once, in place of the kubelet.
+pub fn remove_deleted(store: &mut Store) {
     let ending: Vec<String> = store
-        .under("pods/")
+        .with_prefix("pods/")
         .filter(|(_, p)| !p["metadata"]["deletionTimestamp"].is_null())
         .filter(|(_, p)| no_finalizers(p) || p["metadata"]["deletionGracePeriodSeconds"] != 0)
         .map(|(at, _)| at.clone())
@@ -26,7 +26,7 @@ pub fn finish_deleted(store: &mut Store) {
     }
 }
 
-/// Puts a pod on a node, as `pods/binding` does. No field owner is written down for it.
+/// Assigns a pod to a node, as `pods/binding` does. It records no field owner.
 pub fn bind(store: &mut Store, at: &str, node: &str) {
     let Some(mut pod) = store.get(at).cloned() else { return };
     pod["spec"]["nodeName"] = json!(node);
@@ -46,21 +46,21 @@ pub fn schedule(client: &mut ControllerClient<'_>) {
             && pod["spec"]["schedulingGates"].as_array().is_none_or(Vec::is_empty)
             && pod["status"]["phase"] == "Pending"
     };
-    let waiting: Vec<String> = client.store.under("pods/").filter(|(_, pod)| waits(pod)).map(|(at, _)| at.clone()).collect();
+    let waiting: Vec<String> = client.store.with_prefix("pods/").filter(|(_, pod)| waits(pod)).map(|(at, _)| at.clone()).collect();
     if waiting.is_empty() {
         return;
     }
     let nodes = client.list("nodes", "");
     for at in waiting {
         let Some(pod) = client.store.get(&at).cloned() else { continue };
-        client.unless_backing_off(meta(&pod, "uid"), |client| place(client, &at, &pod, &nodes));
+        client.unless_backing_off(meta(&pod, "uid"), |client| schedule_one(client, &at, &pod, &nodes));
     }
 }
 
-fn place(client: &mut ControllerClient<'_>, at: &str, pod: &Value, nodes: &[Value]) {
+fn schedule_one(client: &mut ControllerClient<'_>, at: &str, pod: &Value, nodes: &[Value]) {
     let refusals: Vec<Option<String>> = nodes.iter().map(|node| refusal(pod, node)).collect();
-    let place = nodes.iter().zip(&refusals).find(|(_, refusal)| refusal.is_none()).map(|(node, _)| meta(node, "name").to_owned());
-    if let Some(node) = place {
+    let schedule_one = nodes.iter().zip(&refusals).find(|(_, refusal)| refusal.is_none()).map(|(node, _)| meta(node, "name").to_owned());
+    if let Some(node) = schedule_one {
         bind(client.store, at, &node);
         let what = format!("{}/{}", meta(pod, "namespace"), meta(pod, "name"));
         return client.record_scheduler_event(pod, "Normal", "Scheduled", "Binding", &format!("Successfully assigned {what} to {node}"));
@@ -79,7 +79,7 @@ fn place(client: &mut ControllerClient<'_>, at: &str, pod: &Value, nodes: &[Valu
     client.record_scheduler_event(pod, "Warning", "FailedScheduling", "Scheduling", &message);
 }
 
-/// In the words of kube-scheduler's plugins.
+/// Returns why a node does not fit, in the words of kube-scheduler's plugins.
 fn refusal(pod: &Value, node: &Value) -> Option<String> {
     let spec = &pod["spec"];
     let tolerated = |taint: &Value| {

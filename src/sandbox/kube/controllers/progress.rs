@@ -1,4 +1,4 @@
-//! How far a deployment is: its counts and conditions (kubernetes, `pkg/controller/deployment/progress.go`).
+//! The status of a deployment: its counts and conditions (kubernetes, `pkg/controller/deployment/progress.go`).
 
 use super::super::store::{meta, now};
 use super::conditions::{condition, put_condition, remove_condition, set_condition};
@@ -35,7 +35,7 @@ fn counted(sets: &DeploymentSets) -> Value {
     status
 }
 
-/// Writes the status down if it changed. `estimates`: whether this is a rollout, whose progress is judged.
+/// Writes the status if it changed. `estimates` is true for a rollout, whose progress counts against the deadline.
 pub fn write(client: &mut ControllerClient<'_>, sets: &mut DeploymentSets, estimates: bool) -> Option<()> {
     let mut status = counted(sets);
     if estimates {
@@ -44,14 +44,14 @@ pub fn write(client: &mut ControllerClient<'_>, sets: &mut DeploymentSets, estim
     if let Some(map) = status.as_object_mut() {
         map.retain(|_, value| !(*value == 0 || value.as_array().is_some_and(Vec::is_empty)));
     }
-    if same(&status, &sets.deployment["status"]) {
+    if equal(&status, &sets.deployment["status"]) {
         return Some(());
     }
     sets.deployment["status"] = status;
     sets.save_status(client)
 }
 
-fn same(one: &Value, other: &Value) -> bool {
+fn equal(one: &Value, other: &Value) -> bool {
     let empty = |value: &Value| value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
     one == other || (empty(one) && empty(other))
 }
@@ -78,7 +78,7 @@ fn update_progressing(client: &mut ControllerClient<'_>, sets: &DeploymentSets, 
         if complete(d, status) {
             set_condition(status, "Progressing", "True", "NewReplicaSetAvailable", &format!("{what} has successfully progressed."));
         } else if has_progressed(&d["status"], status) {
-            // told anew each time, and since when it is so only once
+            // Each progress updates this condition, but keeps the time of its last transition.
             let since = current.filter(|c| c["status"] == "True").map_or_else(|| json!(now()), |c| c["lastTransitionTime"].clone());
             put_condition(
                 status,
@@ -90,7 +90,7 @@ fn update_progressing(client: &mut ControllerClient<'_>, sets: &DeploymentSets, 
         } else if late {
             set_condition(status, "Progressing", "False", "ProgressDeadlineExceeded", &format!("{what} has timed out progressing."));
         } else if let Some(due) = due {
-            // conditions tell whole seconds
+            // Conditions contain whole seconds.
             client.retries.run_again_at(after(due, 1));
         }
     }
@@ -98,9 +98,9 @@ fn update_progressing(client: &mut ControllerClient<'_>, sets: &DeploymentSets, 
     match failure {
         Some(failure) => {
             let text = |field: &str| failure[field].as_str().unwrap_or_default();
-            let same =
+            let equal =
                 condition(status, "ReplicaFailure").is_some_and(|c| c["status"] == failure["status"] && c["reason"] == failure["reason"]);
-            if !same {
+            if !equal {
                 let at = &failure["lastTransitionTime"];
                 put_condition(
                     status,

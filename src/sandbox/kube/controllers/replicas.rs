@@ -1,4 +1,4 @@
-//! The ReplicaSet controller (kubernetes, `pkg/controller/replicaset`): as many pods as are wanted, and what became of them.
+//! The ReplicaSet controller (kubernetes, `pkg/controller/replicaset`): creates and deletes pods until their number is right, and counts them.
 
 use super::super::label_selector;
 use super::super::status::Outcome;
@@ -10,13 +10,13 @@ use std::cmp::Reverse;
 
 const COMPONENT: &str = "replicaset-controller";
 const SETS: &str = "replicasets.apps";
-/// Pods of one set that are made in one round (kubernetes, `BurstReplicas`).
+/// The most pods that one set creates in one round (kubernetes, `BurstReplicas`).
 const BURST: usize = 500;
-/// Pods of one cluster, beyond which its sets make no more: somebody's billion replicas would be a billion objects.
+/// The most pods of one cluster: a billion replicas would be a billion objects.
 const MAX_PODS: usize = 1000;
 
 pub fn reconcile(client: &mut ControllerClient<'_>) {
-    let all: Vec<String> = client.store.under("replicasets.apps/").map(|(at, _)| at.clone()).collect();
+    let all: Vec<String> = client.store.with_prefix("replicasets.apps/").map(|(at, _)| at.clone()).collect();
     for at in all {
         let Some(set) = client.store.get(&at).cloned() else { continue };
         client.isolated(|client| reconcile_one(client, &set), meta(&set, "uid"));
@@ -29,11 +29,11 @@ fn reconcile_one(client: &mut ControllerClient<'_>, set: &Value) {
     };
     let candidates: Vec<Value> = client.list("pods", meta(set, "namespace")).into_iter().filter(active).collect();
     let pods = client.claim("pods", set, candidates);
-    let going = !set["metadata"]["deletionTimestamp"].is_null();
+    let deleting = !set["metadata"]["deletionTimestamp"].is_null();
     let uid = meta(set, "uid").to_owned();
-    let resting = client.retries.is_backing_off(&uid);
+    let backing_off = client.retries.is_backing_off(&uid);
     let mut failure = None;
-    if !going && !resting {
+    if !deleting && !backing_off {
         failure = manage(client, set, &pods).err();
         match failure {
             Some(_) => client.retries.record_failure(&uid),
@@ -41,12 +41,12 @@ fn reconcile_one(client: &mut ControllerClient<'_>, set: &Value) {
         }
     }
     let mut status = status(client, set, &pods);
-    // While it rests, what it failed at still holds.
-    if !resting {
+    // During the pause the last failure still applies.
+    if !backing_off {
         condition(&mut status, count(&set["spec"]["replicas"]).saturating_sub(pods.len() as i64), failure.as_deref());
     }
     status["observedGeneration"] = set["metadata"]["generation"].clone();
-    let status = tidy(status);
+    let status = without_zeros(status);
     if status != set["status"] {
         let mut set = set.clone();
         set["status"] = status;
@@ -54,12 +54,12 @@ fn reconcile_one(client: &mut ControllerClient<'_>, set: &Value) {
     }
 }
 
-/// Err: why pods could not be made, in the server's words.
+/// Creates or deletes pods. Returns the server's message if pods could not be created.
 fn manage(client: &mut ControllerClient<'_>, set: &Value, pods: &[Value]) -> Result<(), String> {
     let wanted = count(&set["spec"]["replicas"]);
-    let there = client.store.under("pods/").take(MAX_PODS).count();
+    let existing = client.store.with_prefix("pods/").take(MAX_PODS).count();
     for made in 0..usize::try_from(wanted.saturating_sub(pods.len() as i64)).unwrap_or_default().min(BURST) {
-        if there + made >= MAX_PODS {
+        if existing + made >= MAX_PODS {
             let why = format!("pods \"{}-\" is forbidden: the sandbox's clusters have {MAX_PODS} pods at most", meta(set, "name"));
             client.record_event(set, COMPONENT, "Warning", "FailedCreate", &format!("Error creating: {why}"));
             return Err(why);
@@ -68,7 +68,7 @@ fn manage(client: &mut ControllerClient<'_>, set: &Value, pods: &[Value]) -> Res
             Ok(pod) => {
                 client.record_event(set, COMPONENT, "Normal", "SuccessfulCreate", &format!("Created pod: {}", meta(&pod, "name")));
             }
-            // any creation would fail, and all will be gone soon
+            // Every creation would fail, and the set will be deleted soon.
             Err(refusal) if refusal.details["causes"][0]["reason"] == "NamespaceTerminating" => return Ok(()),
             Err(refusal) => {
                 client.record_event(set, COMPONENT, "Warning", "FailedCreate", &format!("Error creating: {}", refusal.message));
@@ -78,7 +78,7 @@ fn manage(client: &mut ControllerClient<'_>, set: &Value, pods: &[Value]) -> Res
     }
     let surplus = usize::try_from((pods.len() as i64).saturating_sub(wanted)).unwrap_or_default();
     let mut ranked: Vec<&Value> = pods.iter().collect();
-    ranked.sort_by_cached_key(|pod| rank(pod));
+    ranked.sort_by_cached_key(|pod| deletion_rank(pod));
     for pod in ranked.into_iter().take(surplus) {
         if client.delete("pods", pod).is_ok() {
             client.record_event(set, COMPONENT, "Normal", "SuccessfulDelete", &format!("Deleted pod: {}", meta(pod, "name")));
@@ -98,8 +98,8 @@ fn create(client: &mut ControllerClient<'_>, set: &Value) -> Outcome<Value> {
     client.create("pods", meta(set, "namespace"), &json!({"metadata": metadata, "spec": template["spec"]}))
 }
 
-/// Which pod goes first (`controller.ActivePodsWithRanks`): not placed, not started, not ready, cheap, young.
-fn rank(pod: &Value) -> impl Ord + use<> {
+/// Orders pods for deletion (`controller.ActivePodsWithRanks`): not placed, not started, not ready, cheap, young.
+fn deletion_rank(pod: &Value) -> impl Ord + use<> {
     let placed = !pod["spec"]["nodeName"].is_null();
     let phase = match pod["status"]["phase"].as_str() {
         Some("Pending") | None => 0,
@@ -108,33 +108,33 @@ fn rank(pod: &Value) -> impl Ord + use<> {
     };
     let cost = &pod["metadata"]["annotations"]["controller.kubernetes.io/pod-deletion-cost"];
     let cost: i64 = cost.as_str().and_then(|c| c.parse().ok()).unwrap_or_default();
-    let ready = ready(pod);
+    let ready_since = ready_since(pod);
     let restarts: i64 =
         pod["status"]["containerStatuses"].as_array().into_iter().flatten().map(|c| count(&c["restartCount"])).max().unwrap_or_default();
     let name = meta(pod, "name").to_owned();
     (
         placed,
         phase,
-        ready.is_some(),
+        ready_since.is_some(),
         cost,
-        Reverse(ready.map(|t| t.as_second())),
+        Reverse(ready_since.map(|t| t.as_second())),
         Reverse(restarts),
         Reverse(meta(pod, "creationTimestamp").to_owned()),
         name,
     )
 }
 
-/// Since when.
-fn ready(pod: &Value) -> Option<Timestamp> {
+/// Returns since when a pod is ready.
+fn ready_since(pod: &Value) -> Option<Timestamp> {
     let conditions = pod["status"]["conditions"].as_array()?;
-    let ready = conditions.iter().find(|c| c["type"] == "Ready" && c["status"] == "True")?;
-    time(&ready["lastTransitionTime"]).or(Some(Timestamp::UNIX_EPOCH))
+    let ready_since = conditions.iter().find(|c| c["type"] == "Ready" && c["status"] == "True")?;
+    time(&ready_since["lastTransitionTime"]).or(Some(Timestamp::UNIX_EPOCH))
 }
 
 fn status(client: &mut ControllerClient<'_>, set: &Value, pods: &[Value]) -> Value {
     let patience = count(&set["spec"]["minReadySeconds"]);
     let labels = json!({"matchLabels": set["spec"]["template"]["metadata"]["labels"]});
-    let since: Vec<Timestamp> = pods.iter().filter_map(ready).collect();
+    let since: Vec<Timestamp> = pods.iter().filter_map(ready_since).collect();
     let now = Timestamp::now();
     let due = |since: &Timestamp| after(*since, patience);
     let available = since.iter().filter(|since| patience == 0 || due(since) <= now).count();
@@ -148,12 +148,12 @@ fn status(client: &mut ControllerClient<'_>, set: &Value, pods: &[Value]) -> Val
     })
 }
 
-fn condition(status: &mut Value, lacking: i64, failure: Option<&str>) {
+fn condition(status: &mut Value, missing: i64, failure: Option<&str>) {
     let Some(conditions) = status["conditions"].as_array_mut() else { return };
-    let there = conditions.iter().any(|c| c["type"] == "ReplicaFailure");
+    let existing = conditions.iter().any(|c| c["type"] == "ReplicaFailure");
     match failure {
-        Some(message) if !there => {
-            let reason = if lacking > 0 { "FailedCreate" } else { "FailedDelete" };
+        Some(message) if !existing => {
+            let reason = if missing > 0 { "FailedCreate" } else { "FailedDelete" };
             conditions.push(json!({
                 "type": "ReplicaFailure", "status": "True", "lastTransitionTime": now(), "reason": reason, "message": message,
             }));
@@ -163,8 +163,8 @@ fn condition(status: &mut Value, lacking: i64, failure: Option<&str>) {
     }
 }
 
-/// Zeros and empty lists are not written, but for the count of replicas.
-fn tidy(mut status: Value) -> Value {
+/// Removes zeros and empty lists, except for the count of replicas.
+fn without_zeros(mut status: Value) -> Value {
     if let Some(map) = status.as_object_mut() {
         map.retain(|name, value| name == "replicas" || !(*value == 0 || value.as_array().is_some_and(Vec::is_empty)));
     }

@@ -1,8 +1,8 @@
-//! The revisions of a deployment: its replica sets, which of them is the new one, how they are named and marked
-//! (kubernetes, `pkg/controller/deployment/util`).
+//! The revisions of a deployment: which of its replica sets is the new one, and how sets are named and annotated (kubernetes,
+//! `pkg/controller/deployment/util`).
 
 use super::super::store::meta;
-use super::super::typed::same;
+use super::super::typed::equal;
 use super::controller_client::count;
 use serde_json::{Value, json};
 
@@ -11,13 +11,13 @@ const HISTORY: &str = "deployment.kubernetes.io/revision-history";
 pub const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
 pub const MAX_REPLICAS: &str = "deployment.kubernetes.io/max-replicas";
 pub const HASH: &str = "pod-template-hash";
-/// Annotations that are a deployment's own.
-const KEPT: [&str; 6] =
+/// The deployment's annotations that its sets do not copy.
+const NOT_COPIED: [&str; 6] =
     ["kubectl.kubernetes.io/last-applied-configuration", REVISION, HISTORY, DESIRED, MAX_REPLICAS, "deprecated.deployment.rollback.to"];
 const MAX_HISTORY_LENGTH: usize = 2000;
 
-/// Of a pod template: FNV-1a of 32 bits in the letters that the API server makes names of. What is hashed is JSON and not, as in the real
-/// one, what Go prints: it only has to be stable.
+/// Hashes a pod template: 32-bit FNV-1a in the letters that the API server uses for names. It hashes JSON and not Go's text, as the
+/// real one does: it only has to be stable.
 pub fn hash(template: &Value, collisions: i64) -> String {
     const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let mut text = String::new();
@@ -49,7 +49,7 @@ fn sorted(value: &Value, out: &mut String) {
     }
 }
 
-/// The new set of a deployment, if there is one, and the old ones, oldest first.
+/// Returns the new set of a deployment, if there is one, and the old ones, oldest first.
 pub fn split(deployment: &Value, mut sets: Vec<Value>) -> (Option<Value>, Vec<Value>) {
     sets.sort_by_key(|set| (meta(set, "creationTimestamp").to_owned(), meta(set, "name").to_owned()));
     let plain = |template: &Value| {
@@ -60,7 +60,7 @@ pub fn split(deployment: &Value, mut sets: Vec<Value>) -> (Option<Value>, Vec<Va
         template
     };
     let wanted = plain(&deployment["spec"]["template"]);
-    let new = sets.iter().position(|set| same(&plain(&set["spec"]["template"]), &wanted));
+    let new = sets.iter().position(|set| equal(&plain(&set["spec"]["template"]), &wanted));
     let new = new.map(|at| sets.remove(at));
     (new, sets)
 }
@@ -73,12 +73,12 @@ pub fn annotation(set: &Value, name: &str) -> Option<i64> {
     set["metadata"]["annotations"][name].as_str()?.parse().ok().filter(|n| *n >= 0)
 }
 
-/// Marks the new set; whether anything changed.
+/// Copies annotations to the new set and sets its revision. Returns whether anything changed.
 pub fn annotate(deployment: &Value, set: &mut Value, next: i64, fresh: bool) -> bool {
     let before = set["metadata"]["annotations"].clone();
     let mut all = before.as_object().cloned().unwrap_or_default();
     for (name, value) in deployment["metadata"]["annotations"].as_object().into_iter().flatten() {
-        if !KEPT.contains(&name.as_str()) {
+        if !NOT_COPIED.contains(&name.as_str()) {
             all.insert(name.clone(), value.clone());
         }
     }
@@ -89,7 +89,7 @@ pub fn annotate(deployment: &Value, set: &mut Value, next: i64, fresh: bool) -> 
         if let Some(old) = old {
             let mut history: Vec<&str> = all.get(HISTORY).and_then(Value::as_str).into_iter().flat_map(|h| h.split(',')).collect();
             history.push(&old);
-            // the newest that fit, with their commas
+            // As many of the newest revisions as fit, with their commas.
             let mut length = 0;
             let fit = history.iter().rev().take_while(|revision| {
                 length += revision.len() + 1;
@@ -107,7 +107,7 @@ pub fn annotate(deployment: &Value, set: &mut Value, next: i64, fresh: bool) -> 
     set["metadata"]["annotations"] != before
 }
 
-/// How many a deployment wanted, and could have had, when this set was last scaled.
+/// Records the wanted and the highest number of replicas of the deployment at the last scaling of this set.
 pub fn mark_replicas(deployment: &Value, set: &mut Value) {
     let wanted = replicas(deployment);
     set["metadata"]["annotations"][DESIRED] = json!(wanted.to_string());
@@ -122,7 +122,7 @@ pub fn is_rolling(deployment: &Value) -> bool {
     deployment["spec"]["strategy"]["type"] == "RollingUpdate"
 }
 
-/// A number, or a share of the replicas.
+/// Evaluates a number, or a percentage of the replicas.
 fn share(value: &Value, of: i64, up: bool) -> i64 {
     match value.as_str().and_then(|text| text.trim_end_matches('%').parse::<i64>().ok()) {
         Some(percent) if up => percent.saturating_mul(of).saturating_add(99).div_euclid(100),
@@ -131,7 +131,7 @@ fn share(value: &Value, of: i64, up: bool) -> i64 {
     }
 }
 
-/// Pods above the wanted number, and pods that may be missing, during a rolling update. Never both zero.
+/// Returns how many pods may exist above the wanted number, and how many may be unavailable, during a rolling update. Never both zero.
 fn bounds(deployment: &Value) -> (i64, i64) {
     if !is_rolling(deployment) {
         return (0, 0);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_rounded_up_for_more_and_down_for_less() {
+    fn percentages_are_rounded_up_for_surge_and_down_for_unavailable() {
         let quarter = deployment(2, json!("25%"), json!("25%"));
         assert_eq!((max_surge(&quarter), max_unavailable(&quarter)), (1, 0));
         let ten = deployment(10, json!("25%"), json!("25%"));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_depends_on_what_is_said_not_on_its_order() {
+    fn a_hash_depends_on_the_values_and_not_on_their_order() {
         let (one, two) = (json!({"a": 1, "b": [2, {"c": "d"}]}), json!({"b": [2, {"c": "d"}], "a": 1}));
         assert_eq!(hash(&one, 0), hash(&two, 0));
         assert_ne!(hash(&one, 0), hash(&one, 1));
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn revisions_that_come_again_are_remembered() {
+    fn former_revisions_are_kept_in_the_history() {
         let deployment = deployment(1, json!(1), json!(0));
         let mut set = json!({"metadata": {"annotations": {REVISION: "1"}}});
         assert!(annotate(&deployment, &mut set, 3, false));

@@ -1,5 +1,5 @@
-//! From an old template to a new one: step by step within what may be missing and what may be too many, or all at once
-//! (kubernetes, `pkg/controller/deployment/{rolling,recreate}.go`).
+//! Rolls out a new template: step by step within maxUnavailable and maxSurge, or all pods at once (kubernetes,
+//! `pkg/controller/deployment/{rolling,recreate}.go`).
 
 use super::super::store::meta;
 use super::controller_client::{ControllerClient, controller, count};
@@ -17,7 +17,7 @@ pub fn rolling(client: &mut ControllerClient<'_>, sets: &mut DeploymentSets) -> 
     progress::write(client, sets, true)
 }
 
-/// The new set towards its size; whether it changed.
+/// Scales the new set towards its final size; returns whether it changed.
 fn scale_new(client: &mut ControllerClient<'_>, sets: &mut DeploymentSets) -> Option<bool> {
     let Some(new) = sets.new.clone() else { return Some(false) };
     let (size, wanted) = (replicas(&new), replicas(&sets.deployment));
@@ -31,7 +31,7 @@ fn scale_new(client: &mut ControllerClient<'_>, sets: &mut DeploymentSets) -> Op
     Some(did)
 }
 
-/// The old sets towards nothing: first what does not run, then what is not needed any more.
+/// Scales the old sets down: first unavailable pods, then pods that are no longer needed.
 fn scale_down_old(client: &mut ControllerClient<'_>, sets: &mut DeploymentSets) -> Option<bool> {
     let Some(new) = sets.new.clone() else { return Some(false) };
     if revisions::total(&sets.old) == 0 {

@@ -1,4 +1,4 @@
-//! Filling in single fields.
+//! Helpers that set or drop one field.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ pub fn set(value: &mut Value, name: &str, default: Value) {
     }
 }
 
-/// Reading by index puts a null where nothing was.
+/// Drops a field that is null: reading a missing field by index inserts a null.
 pub fn drop_null(value: &mut Value, name: &str) {
     if value.get(name).is_some_and(Value::is_null)
         && let Some(map) = value.as_object_mut()

@@ -1,4 +1,4 @@
-//! Defaults of the kinds that a lab has but podid does not need: services, jobs, sets with state, claims, policies.
+//! Defaults of kinds that a lab contains but podid does not use: services, jobs, stateful sets, claims, policies.
 
 use super::fields::set;
 use super::pods::pod_spec;
@@ -111,7 +111,7 @@ fn job(spec: &mut Value) {
     pod_spec(&mut spec["template"]["spec"]);
 }
 
-/// Looking at a field by index has put a null there.
+/// Sets a field that is null: reading a missing field by index inserts a null.
 fn set_null(value: &mut Value, name: &str, default: Value) {
     if value[name].is_null() {
         value[name] = default;

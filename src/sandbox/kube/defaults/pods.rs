@@ -25,7 +25,7 @@ pub fn pod_spec(spec: &mut Value) {
     set(spec, "dnsPolicy", json!("ClusterFirst"));
     set(spec, "securityContext", json!({}));
     set(spec, "schedulerName", json!("default-scheduler"));
-    // The old name of the field is kept equal.
+    // The deprecated field has the same value.
     match (spec["serviceAccountName"].as_str().map(str::to_owned), spec["serviceAccount"].as_str().map(str::to_owned)) {
         (Some(name), _) => spec["serviceAccount"] = json!(name),
         (None, Some(name)) => spec["serviceAccountName"] = json!(name),
@@ -36,7 +36,7 @@ pub fn pod_spec(spec: &mut Value) {
     }
 }
 
-/// What a pod's containers may use at most they also ask for.
+/// Sets the requests of containers that only have limits.
 pub fn requests(spec: &mut Value) {
     for list in ["containers", "initContainers"] {
         for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {

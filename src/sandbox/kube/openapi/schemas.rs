@@ -1,18 +1,18 @@
-//! Types as OpenAPI schemas: the same for both versions of the document but for how one refers to another.
+//! Types as OpenAPI schemas; the two versions of the document differ only in how one schema refers to another.
 
 use super::super::resource::{Catalog, Resource};
 use super::super::schema::{ListType, Scalar, Shape, Type};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
-/// What `kubectl explain` shall say where Kubernetes' own documents have a text.
+/// The description of types whose text the sandbox does not have; `kubectl explain` prints it.
 const UNDESCRIBED: &str = "The sandbox has the fields of this type as Kubernetes 1.34 has them, without the descriptions. These are at https://kubernetes.io/docs/reference/kubernetes-api/";
 const API_VERSION: &str = "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources";
 const KIND: &str = "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds";
 const METADATA: &str =
     "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
 
-/// The schemas of some kinds and of all that they refer to, by name.
+/// Returns the schemas of some kinds and of all types that they refer to, by name.
 pub fn of_kinds<'a>(resources: impl Iterator<Item = &'a Resource>) -> Map<String, Value> {
     let mut schemas = Map::new();
     let mut wanted = BTreeSet::new();
@@ -21,7 +21,7 @@ pub fn of_kinds<'a>(resources: impl Iterator<Item = &'a Resource>) -> Map<String
             Some(crd) => {
                 let mut own = Value::clone(crd);
                 embedded(&mut own);
-                sound(&mut own);
+                ensure_properties(&mut own);
                 own
             }
             None => of(&r.ty, &mut wanted, true),
@@ -51,8 +51,8 @@ pub fn of_kinds<'a>(resources: impl Iterator<Item = &'a Resource>) -> Map<String
     schemas
 }
 
-/// A place for properties, whatever a CRD has there.
-fn sound(schema: &mut Value) {
+/// Ensures that a schema is an object with properties, whatever the CRD contains.
+fn ensure_properties(schema: &mut Value) {
     if !schema.is_object() {
         *schema = json!({"type": "object"});
     }
@@ -61,7 +61,7 @@ fn sound(schema: &mut Value) {
     }
 }
 
-/// An object in an object has what every object has.
+/// Adds the fields of every object to an embedded object.
 fn embedded(schema: &mut Value) {
     for inner in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
         embedded(inner);
@@ -72,7 +72,7 @@ fn embedded(schema: &mut Value) {
     if schema["x-kubernetes-embedded-resource"] != true {
         return;
     }
-    sound(schema);
+    ensure_properties(schema);
     schema["properties"]["apiVersion"] = json!({"type": "string", "description": API_VERSION});
     schema["properties"]["kind"] = json!({"type": "string", "description": KIND});
     schema["properties"]["metadata"] = json!({"allOf": [{"$ref": reference("ObjectMeta")}], "description": METADATA});

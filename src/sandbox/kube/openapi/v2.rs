@@ -8,7 +8,7 @@ use super::wire::Message;
 use crate::http::{Body, Request, Response};
 use serde_json::{Map, Value, json};
 
-/// As clients ask for it; not as a media type is written, so the answer says it with a point.
+/// The type that clients ask for. `@` is not valid in a media type, so the answer has a point instead.
 const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 
 pub fn answer(catalog: &Catalog, request: &Request) -> Response {
@@ -55,7 +55,7 @@ fn operations(r: &Resource, wanted: &[(&str, &str)]) -> Value {
     Value::Object(out)
 }
 
-/// A schema without what version 2 does not know.
+/// Removes from a schema what version 2 does not have.
 fn plain(schema: &Value) -> Value {
     let referred = schema["allOf"][0]["$ref"].as_str().or_else(|| schema["$ref"].as_str());
     if let Some(target) = referred {
@@ -73,7 +73,7 @@ fn plain(schema: &Value) -> Value {
                 Value::Object(all.map(|(name, inner)| (name.clone(), plain(inner))).collect())
             }
             "items" | "additionalProperties" if value.is_object() => plain(value),
-            // a value of several types is told as the first of them
+            // A value of several types gets the first of them.
             "oneOf" => {
                 out.insert("type".to_owned(), value[0]["type"].clone());
                 continue;
@@ -83,7 +83,7 @@ fn plain(schema: &Value) -> Value {
         };
         out.insert(name.clone(), value);
     }
-    // neither text nor number may be said to be both
+    // A value that is text or number has no type.
     if schema["x-kubernetes-int-or-string"] == true {
         out.shift_remove("type");
     }
@@ -124,7 +124,7 @@ fn fields(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
 }
 
-/// NamedSchema, NamedPathItem, …
+/// Writes a pair: NamedSchema, NamedPathItem, …
 fn named(out: &mut Message, field: u64, name: &str, value: impl FnOnce(&mut Message)) {
     out.message(field, |pair| {
         pair.text(1, name);
@@ -132,7 +132,7 @@ fn named(out: &mut Message, field: u64, name: &str, value: impl FnOnce(&mut Mess
     });
 }
 
-/// An Any holds YAML, which JSON is.
+/// Writes extensions. An Any holds YAML, and JSON is YAML.
 fn extensions(out: &mut Message, field: u64, value: &Value) {
     for (name, inner) in fields(value).filter(|(name, _)| name.starts_with("x-")) {
         named(out, field, name, |any| any.text(2, &inner.to_string()));
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reference_leads_somewhere_and_no_schema_says_what_version_2_does_not_know() {
+    fn every_reference_resolves_and_no_schema_uses_keywords_that_version_2_does_not_have() {
         let document = document(&Catalog::new(std::iter::empty()));
         let shown = document.to_string();
         for part in shown.split("#/definitions/").skip(1) {

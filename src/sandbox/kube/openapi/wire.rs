@@ -1,4 +1,4 @@
-//! Protobuf, written: just what a message of texts, flags and other messages needs.
+//! Writes protobuf: as much as a message of texts, flags and other messages needs.
 
 #[derive(Default)]
 pub struct Message(pub Vec<u8>);
@@ -18,7 +18,7 @@ impl Message {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Empty is absent.
+    /// Writes a text; an empty one is left out.
     pub fn text(&mut self, field: u64, text: &str) {
         if !text.is_empty() {
             self.bytes(field, text.as_bytes());
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_go_on_after_seven_bits() {
+    fn a_length_above_seven_bits_takes_two_bytes() {
         let mut message = Message::default();
         message.message(19, |inner| inner.text(1, &"a".repeat(200)));
         message.flag(2, true);

@@ -1,4 +1,4 @@
-//! Label selectors as text: `a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1`; read, and refused, as apimachinery's `labels.Parse` does.
+//! Label selectors as text: `a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1`, parsed with the messages of apimachinery's `labels.Parse`.
 
 use super::super::names;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ impl Requirement {
 
 const SYMBOLS: [&str; 9] = ["(", ")", ",", "!", "!=", "=", "==", ">", "<"];
 
-/// Symbols and words; what is no symbol and no space is a word.
+/// Splits a text into symbols and words.
 fn tokens(text: &str) -> Result<Vec<String>, String> {
     let mut out: Vec<String> = Vec::new();
     let mut chars = text.chars().peekable();
@@ -43,7 +43,7 @@ fn tokens(text: &str) -> Result<Vec<String>, String> {
         }
         let mut token = c.to_string();
         if special(c) {
-            // the longest of what follows that is a symbol
+            // The longest symbol that matches.
             while let Some(next) = chars.next_if(|next| special(*next) && SYMBOLS.contains(&format!("{token}{next}").as_str())) {
                 token.push(next);
             }
@@ -66,7 +66,7 @@ fn is_word(token: &str) -> bool {
 }
 
 impl Parser {
-    /// Empty at the end.
+    /// Returns the next token, empty at the end.
     fn next(&mut self) -> String {
         self.rest.next().unwrap_or_default()
     }
@@ -160,7 +160,7 @@ impl Parser {
             if token != "," {
                 return Err(format!("found '{token}', expected: ',', or identifier"));
             }
-            // between two commas, and at an end, stands the empty value
+            // A missing value between two commas, or at an end, is empty.
             if all.is_empty() {
                 all.insert(String::new());
             }
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_is_read() {
+    fn every_form_is_parsed() {
         let words = |all: &[&str]| all.iter().map(|w| (*w).to_owned()).collect::<Vec<String>>();
         let all = parse("a=b, c!=d,e in (g,f),h notin (i),j,!k,l>1,m==n,o=,p<2").unwrap();
         assert_eq!(all[2], Requirement::In("e".into(), words(&["f", "g"])));
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_told_in_the_words_of_the_real_parser() {
+    fn the_messages_for_invalid_selectors_are_those_of_the_real_parser() {
         let cases = [
             ("a b", "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"),
             ("a==b==c", "found '==', expected: ',' or 'end of string'"),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// As kubectl says how long ago something was (apimachinery, `duration.HumanDuration`).
+/// Formats how long ago a time was, as kubectl does (apimachinery, `duration.HumanDuration`).
 pub fn age(time: &Value) -> String {
     let Some(then) = time.as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok()) else { return "<unknown>".into() };
     human(jiff::Timestamp::now().as_second() - then.as_second())
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_are_told_as_kubectl_tells_them() {
+    fn ages_are_formatted_as_kubectl_does() {
         let told: Vec<String> = [5, 119, 125, 660, 10860, 90000, 200_000].into_iter().map(human).collect();
         assert_eq!(told, ["5s", "119s", "2m5s", "11m", "3h1m", "25h", "2d7h"]);
     }

@@ -1,22 +1,22 @@
-//! What the columns of several kinds have in common: the type of a cell, ages, labels and selectors.
+//! What the columns of several kinds share: the type of a cell, ages, labels and selectors.
 
 use super::super::label_selector::to_text;
 use super::age::age;
 use serde_json::{Value, json};
 
 pub type Cell = fn(&Value) -> Value;
-pub type Plan = Vec<(&'static str, &'static str, i64, Cell)>;
+pub type Columns = Vec<(&'static str, &'static str, i64, Cell)>;
 
-/// Of nearly every kind.
+/// The column of nearly every kind.
 pub const AGE: (&str, &str, i64, Cell) = ("Age", "string", 0, created);
 
 fn created(object: &Value) -> Value {
     json!(age(&object["metadata"]["creationTimestamp"]))
 }
 
-/// A LabelSelector as apimachinery's `FormatLabelSelector` has it.
+/// Formats a LabelSelector as apimachinery's `FormatLabelSelector` does.
 pub fn selector(selector: &Value) -> Value {
-    some(&json!(to_text(selector)))
+    or_none(&json!(to_text(selector)))
 }
 
 pub fn labels(value: &Value) -> Value {
@@ -25,6 +25,6 @@ pub fn labels(value: &Value) -> Value {
     json!(if all.is_empty() { "<none>".to_owned() } else { all.join(",") })
 }
 
-pub fn some(value: &Value) -> Value {
+pub fn or_none(value: &Value) -> Value {
     if value.as_str().is_none_or(str::is_empty) { json!("<none>") } else { value.clone() }
 }

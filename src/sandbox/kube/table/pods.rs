@@ -1,27 +1,27 @@
-//! A pod's row: how many of its containers are ready, and in one word how it is.
+//! The columns of a pod: how many of its containers are ready, and its status in one word.
 
 use super::age::age;
-use super::cells::{AGE, Plan, some};
+use super::cells::{AGE, Columns, or_none};
 use serde_json::{Value, json};
 
-pub fn plan() -> Plan {
+pub fn columns() -> Columns {
     vec![
         ("Ready", "string", 0, |o| {
-            let look = Look::new(o);
-            json!(format!("{}/{}", look.ready, look.containers))
+            let summary = PodSummary::new(o);
+            json!(format!("{}/{}", summary.ready, summary.containers))
         }),
-        ("Status", "string", 0, |o| json!(Look::new(o).reason)),
+        ("Status", "string", 0, |o| json!(PodSummary::new(o).reason)),
         ("Restarts", "string", 0, |o| {
-            let look = Look::new(o);
-            json!(match look.last_restart {
-                Some(last) if look.restarts > 0 => format!("{} ({} ago)", look.restarts, age(&json!(last))),
-                _ => look.restarts.to_string(),
+            let summary = PodSummary::new(o);
+            json!(match summary.last_restart {
+                Some(last) if summary.restarts > 0 => format!("{} ({} ago)", summary.restarts, age(&json!(last))),
+                _ => summary.restarts.to_string(),
             })
         }),
         AGE,
-        ("IP", "string", 1, |o| some(&o["status"]["podIPs"][0]["ip"])),
-        ("Node", "string", 1, |o| some(&o["spec"]["nodeName"])),
-        ("Nominated Node", "string", 1, |o| some(&o["status"]["nominatedNodeName"])),
+        ("IP", "string", 1, |o| or_none(&o["status"]["podIPs"][0]["ip"])),
+        ("Node", "string", 1, |o| or_none(&o["spec"]["nodeName"])),
+        ("Nominated Node", "string", 1, |o| or_none(&o["status"]["nominatedNodeName"])),
         ("Readiness Gates", "string", 1, |o| {
             let Some(gates) = o["spec"]["readinessGates"].as_array().filter(|g| !g.is_empty()) else { return json!("<none>") };
             let open = gates.iter().filter(|gate| has(o, gate["conditionType"].as_str().unwrap_or_default())).count();
@@ -34,8 +34,8 @@ fn has(pod: &Value, condition: &str) -> bool {
     pod["status"]["conditions"].as_array().into_iter().flatten().any(|c| c["type"] == condition && c["status"] == "True")
 }
 
-/// One look at a pod (kubernetes, `printPod`).
-struct Look {
+/// What the columns of a pod need to know (kubernetes, `printPod`).
+struct PodSummary {
     ready: usize,
     containers: usize,
     restarts: u64,
@@ -43,11 +43,11 @@ struct Look {
     reason: String,
 }
 
-impl Look {
+impl PodSummary {
     fn new(pod: &Value) -> Self {
         let list = |of: &str, name: &str| pod[of][name].as_array().cloned().unwrap_or_default();
         let phase = pod["status"]["phase"].as_str().unwrap_or_default();
-        let mut look = Self {
+        let mut summary = Self {
             ready: 0,
             containers: list("spec", "containers").len(),
             restarts: 0,
@@ -56,21 +56,21 @@ impl Look {
         };
         let gated = |c: &Value| c["type"] == "PodScheduled" && c["reason"] == "SchedulingGated";
         if list("status", "conditions").iter().any(gated) {
-            "SchedulingGated".clone_into(&mut look.reason);
+            "SchedulingGated".clone_into(&mut summary.reason);
         }
         let init = list("spec", "initContainers");
         let sidecar = |name: &Value| init.iter().any(|c| c["name"] == *name && c["restartPolicy"] == "Always");
-        look.containers += init.iter().filter(|c| c["restartPolicy"] == "Always").count();
+        summary.containers += init.iter().filter(|c| c["restartPolicy"] == "Always").count();
         let statuses = list("status", "initContainerStatuses");
         let waits = statuses.iter().enumerate().find_map(|(i, status)| {
             let ended = &status["state"]["terminated"];
             let waiting = status["state"]["waiting"]["reason"].as_str().filter(|r| !r.is_empty() && *r != "PodInitializing");
-            look.restarted(status);
+            summary.restarted(status);
             if ended.is_object() && ended["exitCode"] == 0 {
                 return None;
             }
             if sidecar(&status["name"]) && status["started"] == true {
-                look.ready += usize::from(status["ready"] == true);
+                summary.ready += usize::from(status["ready"] == true);
                 return None;
             }
             Some(match (ended.is_object(), waiting) {
@@ -80,26 +80,26 @@ impl Look {
             })
         });
         let initializing = waits.is_some();
-        look.reason = waits.unwrap_or(look.reason);
+        summary.reason = waits.unwrap_or(summary.reason);
         if !initializing || has(pod, "Initialized") {
-            (look.restarts, look.last_restart) = (0, None);
-            statuses.iter().filter(|s| sidecar(&s["name"])).for_each(|s| look.restarted(s));
-            look.run(pod, &list("status", "containerStatuses"));
+            (summary.restarts, summary.last_restart) = (0, None);
+            statuses.iter().filter(|s| sidecar(&s["name"])).for_each(|s| summary.restarted(s));
+            summary.run(pod, &list("status", "containerStatuses"));
         }
         if !pod["metadata"]["deletionTimestamp"].is_null() {
             if pod["status"]["reason"] == "NodeLost" {
-                "Unknown".clone_into(&mut look.reason);
+                "Unknown".clone_into(&mut summary.reason);
             } else if !matches!(phase, "Succeeded" | "Failed") {
-                "Terminating".clone_into(&mut look.reason);
+                "Terminating".clone_into(&mut summary.reason);
             }
         }
-        look
+        summary
     }
 
     fn restarted(&mut self, status: &Value) {
         self.restarts += status["restartCount"].as_u64().unwrap_or_default();
         let last = status["lastState"]["terminated"]["finishedAt"].as_str().map(str::to_owned);
-        // times of one form order as their texts do
+        // Times of one format order like their texts.
         self.last_restart = self.last_restart.take().max(last);
     }
 
@@ -135,29 +135,29 @@ fn ended_by(state: &Value) -> String {
 mod tests {
     use super::*;
 
-    fn look(status: Value) -> (String, String) {
+    fn summary(status: Value) -> (String, String) {
         let pod = json!({
             "metadata": {}, "spec": {"initContainers": [{"name": "i"}, {"name": "s", "restartPolicy": "Always"}], "containers": [{"name": "a"}]}, "status": status,
         });
-        let look = Look::new(&pod);
-        (format!("{}/{}", look.ready, look.containers), look.reason)
+        let summary = PodSummary::new(&pod);
+        (format!("{}/{}", summary.ready, summary.containers), summary.reason)
     }
 
     #[test]
-    fn the_first_init_container_that_has_not_ended_is_told() {
+    fn the_status_names_the_first_init_container_that_has_not_ended() {
         let init = json!([{"name": "i", "state": {"terminated": {"exitCode": 0}}}, {"name": "s", "state": {"waiting": {"reason": "PodInitializing"}}}]);
-        assert_eq!(look(json!({"phase": "Pending", "initContainerStatuses": init})), ("0/2".into(), "Init:1/2".into()));
+        assert_eq!(summary(json!({"phase": "Pending", "initContainerStatuses": init})), ("0/2".into(), "Init:1/2".into()));
         let failed = json!([{"name": "i", "state": {"terminated": {"exitCode": 3}}}]);
-        assert_eq!(look(json!({"phase": "Pending", "initContainerStatuses": failed})).1, "Init:ExitCode:3");
+        assert_eq!(summary(json!({"phase": "Pending", "initContainerStatuses": failed})).1, "Init:ExitCode:3");
     }
 
     #[test]
-    fn a_container_that_waits_or_ended_is_told_before_the_phase() {
+    fn the_state_of_a_container_takes_precedence_over_the_phase() {
         let waiting = json!([{"name": "a", "state": {"waiting": {"reason": "CreateContainerConfigError"}}}]);
-        assert_eq!(look(json!({"phase": "Pending", "containerStatuses": waiting})).1, "CreateContainerConfigError");
+        assert_eq!(summary(json!({"phase": "Pending", "containerStatuses": waiting})).1, "CreateContainerConfigError");
         let sidecar = json!([{"name": "s", "started": true, "ready": true, "state": {"running": {}}}]);
         let running = json!([{"name": "a", "ready": true, "state": {"running": {}}}]);
         let both = json!({"phase": "Running", "initContainerStatuses": sidecar, "containerStatuses": running});
-        assert_eq!(look(both), ("2/2".into(), "Running".into()));
+        assert_eq!(summary(both), ("2/2".into(), "Running".into()));
     }
 }

@@ -1,19 +1,19 @@
-//! The columns of networks, storage and limits.
+//! The columns of kinds for networks, storage and limits.
 
 use super::super::resource::Resource;
-use super::cells::{AGE, Plan, labels, selector, some};
+use super::cells::{AGE, Columns, labels, or_none, selector};
 use serde_json::{Value, json};
 
-/// What kubectl shows of a list that could be long.
+/// How many items of a list kubectl shows.
 const SHOWN: usize = 3;
 
-pub fn plan(resource: &Resource) -> Plan {
+pub fn columns(resource: &Resource) -> Columns {
     match resource.kind.as_str() {
         "Service" => vec![
             ("Type", "string", 0, |o| o["spec"]["type"].clone()),
-            ("Cluster-IP", "string", 0, |o| some(&o["spec"]["clusterIPs"][0])),
+            ("Cluster-IP", "string", 0, |o| or_none(&o["spec"]["clusterIPs"][0])),
             ("External-IP", "string", 0, external),
-            ("Port(s)", "string", 0, |o| some(&json!(ports(o)))),
+            ("Port(s)", "string", 0, |o| or_none(&json!(ports(o)))),
             AGE,
             ("Selector", "string", 1, |o| labels(&o["spec"]["selector"])),
         ],
@@ -32,7 +32,7 @@ pub fn plan(resource: &Resource) -> Plan {
             AGE,
         ],
         "Ingress" => vec![
-            ("Class", "string", 0, |o| some(&o["spec"]["ingressClassName"])),
+            ("Class", "string", 0, |o| or_none(&o["spec"]["ingressClassName"])),
             ("Hosts", "string", 0, |o| {
                 let all = o["spec"]["rules"].as_array().into_iter().flatten().filter_map(|r| r["host"].as_str());
                 json!(first(all.filter(|h| !h.is_empty()).map(str::to_owned).collect(), "*"))

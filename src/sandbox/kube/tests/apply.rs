@@ -1,4 +1,4 @@
-//! Server-side apply: who owns what, who may change it, what goes away.
+//! Server-side apply: who owns which field, who may change it, and which fields are removed.
 
 use super::*;
 
@@ -16,7 +16,7 @@ async fn apply_map(kube: &Arc<Kube>, manager: &str, body: Value) -> Answer {
 }
 
 #[tokio::test]
-async fn an_apply_of_something_absent_creates_it_and_owns_just_what_it_names() {
+async fn an_apply_of_a_missing_object_creates_it_and_owns_what_it_names() {
     let kube = cluster();
     let made = apply(&kube, "podid", identity(json!({"type": 0, "clientID": "c"})), "").await;
     assert_eq!(made.code, 201);
@@ -49,7 +49,7 @@ async fn a_dry_run_stores_nothing_and_changes_no_version() {
 }
 
 #[tokio::test]
-async fn a_field_that_another_patched_is_a_conflict_with_its_name_and_version() {
+async fn a_field_that_another_manager_patched_is_a_conflict_with_its_name_and_version() {
     let kube = cluster();
     apply(&kube, "podid", identity(json!({"clientID": "c"})), "").await;
     ask(&kube, "PATCH", &format!("{IDENTITIES}/a?fieldManager=kubectl-patch"), MERGE, json!({"spec": {"clientID": "x"}})).await;
@@ -92,7 +92,7 @@ async fn equal_values_are_shared_and_stay_until_the_last_owner_drops_them() {
 }
 
 #[tokio::test]
-async fn a_field_that_an_updater_owns_is_not_dropped_by_an_applier() {
+async fn a_field_owned_by_an_updater_is_not_removed_by_an_applier() {
     let kube = cluster();
     apply(&kube, "podid", identity(json!({"clientID": "c"})), "").await;
     ask(&kube, "PATCH", &format!("{IDENTITIES}/a"), MERGE, json!({"spec": {"type": 1}})).await;
@@ -101,7 +101,7 @@ async fn a_field_that_an_updater_owns_is_not_dropped_by_an_applier() {
 }
 
 #[tokio::test]
-async fn an_atomic_list_belongs_to_one_and_a_keyed_list_to_many() {
+async fn an_atomic_list_has_one_owner_and_a_keyed_list_many() {
     let kube = cluster();
     let class = |body: Value| json!({"apiVersion": "secrets-store.csi.x-k8s.io/v1", "kind": "SecretProviderClass", "metadata": {"name": "s"}, "spec": body});
     let path = "/apis/secrets-store.csi.x-k8s.io/v1/namespaces/default/secretproviderclasses/s?fieldManager=";
@@ -130,7 +130,7 @@ async fn finalizers_are_a_set_of_many_owners() {
 }
 
 #[tokio::test]
-async fn what_kubectl_applied_on_its_side_is_taken_over_by_kubectl_alone() {
+async fn only_kubectl_takes_over_what_kubectl_applied_on_the_client_side() {
     let kube = cluster();
     let last = configmap(json!({"a": "1"})).to_string();
     let mut made = configmap(json!({"a": "1"}));
@@ -166,7 +166,7 @@ async fn more_than_ten_updaters_become_ancient_changes() {
 }
 
 #[tokio::test]
-async fn status_is_written_by_its_own_endpoint_only() {
+async fn the_status_is_written_by_its_own_endpoint_only() {
     let kube = cluster();
     let pods = "/api/v1/namespaces/default/pods";
     post(&kube, pods, json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a", "image": "i"}]}})).await;
@@ -184,7 +184,7 @@ async fn status_is_written_by_its_own_endpoint_only() {
 }
 
 #[tokio::test]
-async fn an_apply_names_its_manager_and_the_object_of_the_path() {
+async fn an_apply_must_name_its_manager_and_the_object_of_the_path() {
     let kube = cluster();
     let send = async |query: &str, body: Value| ask(&kube, "PATCH", &format!("{IDENTITIES}/a{query}"), APPLY, body).await;
     let unnamed = send("", identity(json!({}))).await;
@@ -209,7 +209,7 @@ async fn an_apply_names_its_manager_and_the_object_of_the_path() {
 }
 
 #[tokio::test]
-async fn yaml_is_applied_too() {
+async fn yaml_can_be_applied() {
     let kube = cluster();
     let body = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: m\ndata:\n  a: |\n    one\n    two\n";
     let path = format!("{CONFIGMAPS}/m?fieldManager=x");

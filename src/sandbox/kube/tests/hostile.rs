@@ -1,4 +1,4 @@
-//! Objects that nobody would write: the API server answers, its controllers go on, and all that is kept can be listed.
+//! Objects that no real client writes: the API server answers, its controllers continue, and everything that is stored can be listed.
 
 use super::{APPLY, CONFIGMAPS, IDENTITIES, MERGE, ask, cluster, cluster_of, get, idle, post, request, send};
 use crate::attempt::caught;
@@ -28,7 +28,7 @@ fn crd(schema: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_change_that_panics_is_undone_and_the_server_goes_on() {
+async fn a_change_that_panics_is_undone_and_the_server_continues() {
     let kube = cluster();
     idle(&kube).await;
     let (before, version) = (kube.export(), kube.snapshot().version);
@@ -47,7 +47,7 @@ async fn a_change_that_panics_is_undone_and_the_server_goes_on() {
 }
 
 #[tokio::test]
-async fn objects_are_as_large_and_as_deep_as_the_api_server_keeps_them() {
+async fn objects_are_limited_in_size_and_depth_as_in_the_api_server() {
     let kube = cluster();
     let map = |name: &str, bytes: usize| json!({"metadata": {"name": name}, "data": {"a": "x".repeat(bytes)}});
     assert_eq!(post(&kube, CONFIGMAPS, map("small", 1 << 20)).await.code, 201);
@@ -91,7 +91,7 @@ async fn objects_are_as_large_and_as_deep_as_the_api_server_keeps_them() {
 }
 
 #[tokio::test]
-async fn numbers_that_go_has_no_type_for_are_refused() {
+async fn numbers_that_no_go_type_can_hold_are_refused() {
     let kube = cluster();
     for replicas in [json!(1_u64 << 31), json!(i64::MAX), json!(u64::MAX), json!(1.5), json!("3")] {
         let answer = post(&kube, DEPLOYMENTS, deployment(replicas.clone())).await;
@@ -135,7 +135,7 @@ async fn a_billion_replicas_are_not_a_billion_pods() {
 }
 
 #[tokio::test]
-async fn annotations_and_times_at_their_limits_keep_no_controller_from_its_work() {
+async fn annotations_and_times_at_their_limits_do_not_stop_a_controller() {
     let kube = cluster();
     let mut first = deployment(json!(1));
     first["spec"]["minReadySeconds"] = json!(i32::MAX);
@@ -158,7 +158,7 @@ async fn annotations_and_times_at_their_limits_keep_no_controller_from_its_work(
     assert_eq!(ask(&kube, "PATCH", &format!("/api/v1/namespaces/default/pods/{pod}/status"), MERGE, ready).await.code, 200);
     let more = json!({"spec": {"replicas": 3, "template": {"metadata": {"labels": {"b": "c"}}}}});
     assert_eq!(ask(&kube, "PATCH", &format!("{DEPLOYMENTS}/a"), MERGE, more).await.code, 200);
-    // another one is not kept waiting
+    // Another deployment still makes progress.
     let mut other = deployment(json!(2));
     other["metadata"]["name"] = json!("other");
     other["spec"]["selector"] = json!({"matchLabels": {"app": "other"}});
@@ -175,7 +175,7 @@ async fn annotations_and_times_at_their_limits_keep_no_controller_from_its_work(
 }
 
 #[tokio::test]
-async fn an_object_of_an_older_podid_that_no_controller_understands_stops_none_of_them() {
+async fn an_object_that_no_controller_understands_does_not_stop_the_controllers() {
     let mut state: State = new_cluster(&super::facts());
     let odd = [
         (
@@ -216,7 +216,7 @@ async fn table(kube: &std::sync::Arc<super::Kube>, path: &str) -> u16 {
     send(kube, &asked).await.code
 }
 
-/// Collections, and an object of each.
+/// Returns collections, with a valid object of each.
 fn sound() -> Vec<(&'static str, Value)> {
     let namespace = |kind: &str, more: Value| {
         let mut object = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "a", "labels": {"a": "b"}, "annotations": {"c": "d"},
@@ -285,9 +285,9 @@ fn sound() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Each part of each object is once of each kind.
+/// Replaces each part of each object by a value of each wrong type.
 #[tokio::test]
-async fn no_value_of_a_wrong_kind_is_more_than_refused() {
+async fn a_value_of_a_wrong_type_is_refused_or_accepted_but_breaks_nothing() {
     let state = new_cluster(&super::facts());
     for (path, object) in sound() {
         let kube = cluster_of(state.clone());
@@ -319,7 +319,7 @@ async fn no_value_of_a_wrong_kind_is_more_than_refused() {
 }
 
 #[test]
-fn whatever_an_api_server_is_sent_it_can_list_afterwards() {
+fn everything_that_an_api_server_stores_can_be_listed() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let all = sound();
     let ways = [

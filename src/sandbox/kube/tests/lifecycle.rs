@@ -1,9 +1,9 @@
-//! How objects come and go: namespaces, finalizers, owners, pods, CRDs, and what of it outlives the process.
+//! How objects are created and deleted: namespaces, finalizers, owners, pods, CRDs, and what outlives the process.
 
 use super::*;
 
 #[tokio::test]
-async fn a_namespace_is_furnished_and_takes_its_content_along() {
+async fn a_namespace_gets_default_objects_and_is_deleted_with_its_content() {
     let kube = cluster();
     post(&kube, "/api/v1/namespaces", json!({"metadata": {"name": "app"}})).await;
     assert_eq!(get(&kube, "/api/v1/namespaces/app/serviceaccounts/default").await.code, 200);
@@ -42,14 +42,14 @@ async fn a_namespace_waits_for_the_finalizers_of_its_content() {
 }
 
 #[tokio::test]
-async fn namespaces_of_the_system_stay() {
+async fn system_namespaces_cannot_be_deleted() {
     let kube = cluster();
     let refused = delete(&kube, "/api/v1/namespaces/kube-system").await;
     assert_eq!((refused.code, refused.message()), (403, "namespaces \"kube-system\" is forbidden: this namespace may not be deleted"));
 }
 
 #[tokio::test]
-async fn an_object_with_a_finalizer_is_marked_and_goes_with_its_last_finalizer() {
+async fn an_object_with_a_finalizer_is_marked_and_removed_with_its_last_finalizer() {
     let kube = cluster();
     let path = format!("{CONFIGMAPS}/m");
     post(&kube, CONFIGMAPS, json!({"metadata": {"name": "m", "finalizers": ["a.b/c"]}})).await;
@@ -62,7 +62,7 @@ async fn an_object_with_a_finalizer_is_marked_and_goes_with_its_last_finalizer()
 }
 
 #[tokio::test]
-async fn what_has_lost_its_owner_is_collected() {
+async fn objects_without_an_owner_are_collected() {
     let kube = cluster();
     let owner = post(&kube, CONFIGMAPS, json!({"metadata": {"name": "owner"}})).await;
     let refs = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner.body["metadata"]["uid"]}]);
@@ -76,7 +76,7 @@ async fn what_has_lost_its_owner_is_collected() {
 }
 
 #[tokio::test]
-async fn orphans_are_let_go_when_asked() {
+async fn dependents_stay_when_orphaning_is_requested() {
     let kube = cluster();
     let owner = post(&kube, CONFIGMAPS, json!({"metadata": {"name": "owner"}})).await;
     let refs = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner.body["metadata"]["uid"]}]);
@@ -89,7 +89,7 @@ async fn orphans_are_let_go_when_asked() {
 }
 
 #[tokio::test]
-async fn a_pod_gets_a_node_a_service_account_and_a_token_and_ends_when_deleted() {
+async fn a_pod_gets_a_node_a_service_account_and_a_token_and_is_removed_when_deleted() {
     let kube = cluster();
     let pods = "/api/v1/namespaces/default/pods";
     let pod = json!({"metadata": {"generateName": "verify-"}, "spec": {"containers": [{"name": "a", "image": "i"}]}});
@@ -113,7 +113,7 @@ async fn a_pod_gets_a_node_a_service_account_and_a_token_and_ends_when_deleted()
 }
 
 #[tokio::test]
-async fn a_kind_is_there_as_long_as_its_crd() {
+async fn a_custom_kind_exists_as_long_as_its_crd() {
     let kube = cluster();
     let crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     let crd = format!("{crds}/azureidentities.aadpodidentity.k8s.io");
@@ -129,7 +129,7 @@ async fn a_kind_is_there_as_long_as_its_crd() {
 }
 
 #[tokio::test]
-async fn equal_wishes_give_equal_ids_and_an_equal_export() {
+async fn equal_requests_give_equal_ids_and_an_equal_export() {
     let build = async || {
         let kube = cluster();
         post(&kube, "/api/v1/namespaces", json!({"metadata": {"name": "app"}})).await;
@@ -149,7 +149,7 @@ async fn equal_wishes_give_equal_ids_and_an_equal_export() {
 }
 
 #[test]
-fn an_assignment_to_a_generated_pod_is_exported_without_what_was_made_up() {
+fn an_assignment_to_a_generated_pod_is_exported_without_generated_names() {
     let build = |pod: &str, version: &str| {
         let assigned = format!("{pod}-app-web");
         let objects = [
@@ -172,7 +172,7 @@ fn an_assignment_to_a_generated_pod_is_exported_without_what_was_made_up() {
 }
 
 #[tokio::test]
-async fn a_cluster_goes_on_where_it_was_left() {
+async fn a_cluster_continues_from_its_saved_state() {
     let kube = cluster();
     post(&kube, CONFIGMAPS, json!({"metadata": {"name": "m"}})).await;
     post(&kube, "/api/v1/namespaces", json!({"metadata": {"name": "app"}})).await;
@@ -186,7 +186,7 @@ async fn a_cluster_goes_on_where_it_was_left() {
 }
 
 #[tokio::test]
-async fn the_components_of_a_lab_look_well() {
+async fn the_components_of_a_lab_are_healthy() {
     let kube = cluster();
     let pods = get(&kube, "/api/v1/namespaces/kube-system/pods?fieldSelector=status.phase=Running").await;
     assert_eq!(pods.body["items"].as_array().unwrap().len(), 5);
@@ -213,7 +213,7 @@ async fn a_long_list_comes_in_pages() {
 }
 
 #[tokio::test]
-async fn all_that_a_selector_takes_is_deleted() {
+async fn all_objects_that_match_a_selector_are_deleted() {
     let kube = cluster();
     for (name, label) in [("a", "x"), ("b", "x"), ("c", "y")] {
         post(&kube, CONFIGMAPS, json!({"metadata": {"name": name, "labels": {"l": label}}})).await;

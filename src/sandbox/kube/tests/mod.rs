@@ -38,7 +38,7 @@ pub fn facts() -> Facts {
     }
 }
 
-/// Made once for all tests.
+/// The signing key of all tests, made once.
 struct OneKey;
 
 impl super::TokenKeys for OneKey {
@@ -114,7 +114,7 @@ pub async fn delete(kube: &Arc<Kube>, path: &str) -> Answer {
     ask(kube, "DELETE", path, "application/json", Value::Null).await
 }
 
-/// An identity named `a`.
+/// Returns an identity named `a`.
 pub fn identity(spec: Value) -> Value {
     json!({"apiVersion": "aadpodidentity.k8s.io/v1", "kind": "AzureIdentity", "metadata": {"name": "a"}, "spec": spec})
 }
@@ -124,7 +124,7 @@ pub async fn apply(kube: &Arc<Kube>, manager: &str, body: Value, more: &str) -> 
     ask(kube, "PATCH", &path, APPLY, body).await
 }
 
-/// Waits until the controllers have done what there is to do.
+/// Waits until the controllers have nothing to do.
 pub async fn idle(kube: &Arc<Kube>) {
     for _ in 0..200 {
         if kube.idle() {

@@ -1,9 +1,9 @@
-//! What is refused, and in which words.
+//! What is refused, and with which message.
 
 use super::*;
 
 #[tokio::test]
-async fn unknown_fields_are_refused_warned_of_or_dropped_as_asked() {
+async fn unknown_fields_are_refused_warned_about_or_dropped_as_requested() {
     let kube = cluster();
     let wrong = || identity(json!({"ClientID": "c", "zz": 1, "type": 0}));
     let strict = post(&kube, &format!("{IDENTITIES}?fieldValidation=Strict"), wrong()).await;
@@ -55,7 +55,7 @@ async fn booleans_among_the_parameters_of_a_secret_provider_class_are_refused() 
 }
 
 #[tokio::test]
-async fn missing_things_are_named_with_their_group() {
+async fn missing_objects_are_named_with_their_group() {
     let kube = cluster();
     let missing = get(&kube, &format!("{IDENTITIES}/x")).await;
     assert_eq!((missing.code, missing.message()), (404, "azureidentities.aadpodidentity.k8s.io \"x\" not found"));
@@ -70,7 +70,7 @@ async fn missing_things_are_named_with_their_group() {
 }
 
 #[tokio::test]
-async fn a_stale_version_and_another_uid_are_conflicts() {
+async fn a_stale_version_and_a_wrong_uid_are_conflicts() {
     let kube = cluster();
     post(&kube, CONFIGMAPS, json!({"metadata": {"name": "m"}})).await;
     let path = format!("{CONFIGMAPS}/m");
@@ -88,14 +88,14 @@ async fn a_stale_version_and_another_uid_are_conflicts() {
 }
 
 #[tokio::test]
-async fn a_token_that_nobody_made_is_unauthorized() {
+async fn a_made_up_token_is_unauthorized() {
     let kube = cluster();
     let refused = send(&kube, &request("bogus", "GET", "/api/v1/pods", "", "")).await;
     assert_eq!((refused.code, refused.message()), (401, "Unauthorized"));
 }
 
 #[tokio::test]
-async fn a_service_account_may_do_what_its_roles_allow_and_is_told_what_not() {
+async fn a_service_account_may_do_what_its_roles_allow_and_learns_what_they_do_not() {
     let kube = cluster();
     let token = post(&kube, "/api/v1/namespaces/default/serviceaccounts/default/token", json!({})).await;
     let token = token.body["status"]["token"].as_str().unwrap().to_owned();
@@ -137,7 +137,7 @@ async fn an_apply_that_creates_needs_the_right_to_create() {
 }
 
 #[tokio::test]
-async fn a_namespace_that_asks_for_restricted_pods_gets_no_other() {
+async fn a_namespace_with_the_restricted_level_refuses_other_pods() {
     let kube = cluster();
     let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
     post(&kube, "/api/v1/namespaces", json!({"metadata": {"name": "safe", "labels": labels}})).await;
@@ -152,7 +152,7 @@ async fn a_namespace_that_asks_for_restricted_pods_gets_no_other() {
 }
 
 #[tokio::test]
-async fn secrets_are_in_no_debug_output() {
+async fn debug_output_contains_no_secrets() {
     let mut facts = facts();
     facts.admin_token = "canary".into();
     assert!(!format!("{facts:?}").contains("canary"));

@@ -1,4 +1,4 @@
-//! Service account tokens: what is in them, who they are, when they end, and how others verify them.
+//! Service account tokens: their claims, their user, their end, and how others verify them.
 
 use super::*;
 use base64::Engine as _;
@@ -23,7 +23,7 @@ async fn review(kube: &Arc<Kube>, token: &str, audiences: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_token_is_verified_by_what_its_issuer_publishes() {
+async fn a_token_can_be_verified_with_the_documents_of_its_issuer() {
     let kube = cluster();
     let token = token(&kube, DEFAULT, json!({"audiences": ["api://AzureADTokenExchange"]})).await;
     let about = get(&kube, "/.well-known/openid-configuration").await;
@@ -44,7 +44,7 @@ async fn a_token_is_verified_by_what_its_issuer_publishes() {
 }
 
 #[tokio::test]
-async fn a_token_of_a_pod_tells_pod_and_node_and_ends_with_the_pod() {
+async fn a_token_of_a_pod_names_pod_and_node_and_ends_with_the_pod() {
     let kube = cluster();
     let pods = "/api/v1/namespaces/default/pods";
     let pod = post(&kube, pods, json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a", "image": "i"}]}})).await.body;
@@ -61,7 +61,7 @@ async fn a_token_of_a_pod_tells_pod_and_node_and_ends_with_the_pod() {
 }
 
 #[tokio::test]
-async fn a_token_for_another_audience_does_not_open_the_api_server() {
+async fn a_token_for_another_audience_is_rejected_by_the_api_server() {
     let kube = cluster();
     let own = token(&kube, DEFAULT, json!({})).await;
     let other = token(&kube, DEFAULT, json!({"audiences": ["x", "y"]})).await;
@@ -74,7 +74,7 @@ async fn a_token_for_another_audience_does_not_open_the_api_server() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_tampered_with_is_nobodys() {
+async fn a_tampered_token_is_rejected() {
     let kube = cluster();
     let token = token(&kube, DEFAULT, json!({})).await;
     let parts: Vec<&str> = token.split('.').collect();
@@ -89,7 +89,7 @@ async fn a_token_that_was_tampered_with_is_nobodys() {
 }
 
 #[tokio::test]
-async fn a_token_is_asked_for_as_the_real_server_takes_it() {
+async fn token_requests_are_checked_as_the_real_server_checks_them() {
     let kube = cluster();
     let refused = async |body: Value| post(&kube, DEFAULT, body).await.message().to_owned();
     let short = refused(json!({"spec": {"expirationSeconds": 60}})).await;

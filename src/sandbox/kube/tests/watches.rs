@@ -1,4 +1,4 @@
-//! Watches: what is there, what changes, what is too old.
+//! Watches: current objects, changes, and versions that are too old.
 
 use super::*;
 use bytes::Bytes;
@@ -11,7 +11,7 @@ async fn watch(kube: &Arc<Kube>, path: &str) -> mpsc::Receiver<Bytes> {
     }
 }
 
-/// Type and name of the next event; the object.
+/// Returns type and name of the next event, and its object.
 async fn next(stream: &mut mpsc::Receiver<Bytes>) -> Option<(String, Value)> {
     let line = tokio::time::timeout(Duration::from_secs(5), stream.recv()).await.expect("an event in time")?;
     let event: Value = serde_json::from_slice(&line).unwrap();
@@ -26,7 +26,7 @@ fn map(name: &str, label: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_watch_tells_what_is_there_and_then_what_changes() {
+async fn a_watch_sends_the_current_objects_and_then_changes() {
     let kube = cluster();
     post(&kube, CONFIGMAPS, map("a", "x")).await;
     let mut stream = watch(&kube, &format!("{CONFIGMAPS}?watch=1&labelSelector=l%3Dx")).await;
@@ -36,7 +36,7 @@ async fn a_watch_tells_what_is_there_and_then_what_changes() {
     assert_eq!(next(&mut stream).await.unwrap().0, "ADDED b");
     ask(&kube, "PATCH", &format!("{CONFIGMAPS}/b"), MERGE, json!({"data": {"k": "v"}})).await;
     assert_eq!(next(&mut stream).await.unwrap().0, "MODIFIED b");
-    // What leaves the selector is deleted to its watchers; what enters it is added.
+    // An object that no longer matches the selector is deleted for its watchers; one that begins to match is added.
     ask(&kube, "PATCH", &format!("{CONFIGMAPS}/b"), MERGE, json!({"metadata": {"labels": {"l": "y"}}})).await;
     assert_eq!(next(&mut stream).await.unwrap().0, "DELETED b");
     ask(&kube, "PATCH", &format!("{CONFIGMAPS}/c"), MERGE, json!({"metadata": {"labels": {"l": "x"}}})).await;
@@ -46,7 +46,7 @@ async fn a_watch_tells_what_is_there_and_then_what_changes() {
 }
 
 #[tokio::test]
-async fn a_watch_goes_on_from_a_version() {
+async fn a_watch_continues_from_a_version() {
     let kube = cluster();
     let made = post(&kube, CONFIGMAPS, map("a", "x")).await;
     let version = made.body["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
@@ -68,7 +68,7 @@ async fn a_version_that_is_too_old_is_expired() {
 }
 
 #[tokio::test]
-async fn a_watch_ends_when_its_time_is_up_and_says_where_it_stands() {
+async fn a_watch_ends_at_its_timeout_with_a_bookmark() {
     let kube = cluster();
     let path =
         format!("{CONFIGMAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1");

@@ -1,4 +1,4 @@
-//! Deployments and replica sets: pods made, scaled, rolled, counted, told of; and where pods are put.
+//! Deployments and replica sets: pods are created, scaled, rolled out, counted and reported; and how pods are scheduled.
 
 use super::*;
 
@@ -20,7 +20,7 @@ async fn items(kube: &Arc<Kube>, path: &str) -> Vec<Value> {
     get(kube, path).await.body["items"].as_array().unwrap().clone()
 }
 
-/// A kubelet that lets all pods run but those of the image `broken`, until all is at rest.
+/// Acts as a kubelet that runs all pods but those of the image `broken`, until nothing changes any more.
 async fn play(kube: &Arc<Kube>) {
     let mut quiet = 0;
     while quiet < 3 {
@@ -60,7 +60,7 @@ async fn said(kube: &Arc<Kube>, kind: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_new_cluster_is_at_rest() {
+async fn a_new_cluster_is_idle() {
     let kube = cluster();
     let before = kube.snapshot();
     idle(&kube).await;
@@ -69,7 +69,7 @@ async fn a_new_cluster_is_at_rest() {
 }
 
 #[tokio::test]
-async fn a_deployment_makes_a_set_and_the_set_makes_pods() {
+async fn a_deployment_creates_a_replica_set_and_the_set_creates_pods() {
     let kube = cluster();
     post(&kube, DEPLOYMENTS, deployment(2, "i:1", json!({}))).await;
     idle(&kube).await;
@@ -108,7 +108,7 @@ async fn a_deployment_makes_a_set_and_the_set_makes_pods() {
 }
 
 #[tokio::test]
-async fn a_pod_that_goes_is_replaced_and_a_smaller_wish_takes_pods_away() {
+async fn a_deleted_pod_is_replaced_and_scaling_down_deletes_pods() {
     let kube = cluster();
     post(&kube, DEPLOYMENTS, deployment(3, "i:1", json!({}))).await;
     play(&kube).await;
@@ -141,7 +141,7 @@ async fn a_new_template_is_rolled_out_within_its_bounds_and_can_be_rolled_back()
         sets.sort_by_key(|s| s["metadata"]["annotations"]["deployment.kubernetes.io/revision"].to_string());
         sets.iter().map(|s| (s["spec"]["replicas"].clone(), s["status"]["readyReplicas"].clone())).collect()
     };
-    // one too many at most, one missing at most
+    // At most one too many, and at most one missing.
     assert_eq!(counts, [(json!(3), json!(3)), (json!(2), Value::Null)]);
     assert_eq!(web(&kube).await["status"]["updatedReplicas"], 2);
     image("i:1").await;
@@ -159,7 +159,7 @@ async fn a_new_template_is_rolled_out_within_its_bounds_and_can_be_rolled_back()
 }
 
 #[tokio::test]
-async fn recreate_ends_the_old_before_it_begins_the_new() {
+async fn recreate_deletes_old_pods_before_it_creates_new_ones() {
     let kube = cluster();
     post(&kube, DEPLOYMENTS, deployment(2, "i:1", json!({"strategy": {"type": "Recreate"}}))).await;
     play(&kube).await;
@@ -173,7 +173,7 @@ async fn recreate_ends_the_old_before_it_begins_the_new() {
 }
 
 #[tokio::test]
-async fn a_paused_deployment_is_scaled_but_not_rolled() {
+async fn a_paused_deployment_is_scaled_but_not_rolled_out() {
     let kube = cluster();
     post(&kube, DEPLOYMENTS, deployment(1, "i:1", json!({}))).await;
     play(&kube).await;
@@ -189,7 +189,7 @@ async fn a_paused_deployment_is_scaled_but_not_rolled() {
 }
 
 #[tokio::test]
-async fn what_a_deployment_made_goes_with_it_or_stays_when_asked() {
+async fn dependents_of_a_deployment_are_deleted_with_it_or_stay_when_orphaned() {
     let kube = cluster();
     post(&kube, DEPLOYMENTS, deployment(2, "i:1", json!({}))).await;
     play(&kube).await;
@@ -197,7 +197,7 @@ async fn what_a_deployment_made_goes_with_it_or_stays_when_asked() {
     idle(&kube).await;
     let left = items(&kube, SETS).await;
     assert!(left.len() == 1 && left[0]["metadata"].get("ownerReferences").is_none(), "{left:?}");
-    // one that fits takes up what is nobody's
+    // A deployment that matches adopts objects without an owner.
     post(&kube, DEPLOYMENTS, deployment(2, "i:1", json!({}))).await;
     play(&kube).await;
     assert_eq!((items(&kube, SETS).await.len(), items(&kube, PODS).await.len()), (1, 2));
@@ -207,7 +207,7 @@ async fn what_a_deployment_made_goes_with_it_or_stays_when_asked() {
 }
 
 #[tokio::test]
-async fn pods_that_may_not_be_made_are_told_of_and_tried_again() {
+async fn pods_that_are_forbidden_are_reported_and_retried() {
     let kube = cluster();
     let spec = json!({"serviceAccountName": "absent", "containers": [{"name": "a", "image": "i"}]});
     let template = json!({"metadata": {"labels": {"app": "web"}}, "spec": spec});
@@ -235,7 +235,7 @@ async fn a_pod_is_available_when_it_was_ready_for_long_enough() {
 }
 
 #[tokio::test]
-async fn a_rollout_that_gets_nowhere_is_told_of_when_its_time_is_over() {
+async fn a_rollout_without_progress_is_reported_after_its_deadline() {
     let kube = cluster();
     post(&kube, DEPLOYMENTS, deployment(1, "broken", json!({"progressDeadlineSeconds": 4}))).await;
     idle(&kube).await;
@@ -245,7 +245,7 @@ async fn a_rollout_that_gets_nowhere_is_told_of_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn a_pod_without_a_place_waits_and_says_why() {
+async fn a_pod_that_fits_no_node_waits_and_says_why() {
     let kube = cluster();
     let pod = json!({"metadata": {"name": "p"}, "spec": {"nodeSelector": {"a": "b"}, "containers": [{"name": "a", "image": "i"}]}});
     post(&kube, PODS, pod).await;
@@ -264,7 +264,7 @@ async fn a_pod_without_a_place_waits_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_client_may_place_a_pod_that_the_scheduler_leaves_alone() {
+async fn a_client_may_bind_a_pod_that_the_scheduler_ignores() {
     let kube = cluster();
     let pod = json!({"metadata": {"name": "p"}, "spec": {"schedulerName": "mine", "containers": [{"name": "a", "image": "i"}]}});
     post(&kube, PODS, pod).await;

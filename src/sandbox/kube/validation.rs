@@ -1,16 +1,16 @@
-//! What makes an object of a built-in kind invalid, on its own and against what it was (kubernetes, `pkg/apis/*/validation`), as far as
-//! the sandbox needs it. Knows no store.
+//! Validates objects of built-in kinds, on their own and against their former state (kubernetes, `pkg/apis/*/validation`), as far as the
+//! sandbox needs it. Does not use the store.
 
 use super::names;
 use super::resource::{self, Resource};
 use super::status::Cause;
-use super::typed::same;
+use super::typed::equal;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const IMMUTABLE: &str = "field is immutable";
 
-/// Of a new object, and of every update.
+/// Validates a new or updated object.
 pub fn causes(resource: &Resource, object: &Value) -> Vec<Cause> {
     let mut out = Vec::new();
     match (resource.group.as_str(), resource.kind.as_str()) {
@@ -82,12 +82,12 @@ pub fn causes(resource: &Resource, object: &Value) -> Vec<Cause> {
     out
 }
 
-/// What may not change.
+/// Validates a change: some fields are immutable.
 pub fn changes(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
     let mut out = Vec::new();
     let mut fixed = |path: &str, field: &str| {
         let (was, is) = (old.pointer(path).unwrap_or(&Value::Null), new.pointer(path).unwrap_or(&Value::Null));
-        if !same(was, is) {
+        if !equal(was, is) {
             out.push(Cause::invalid(field, is, IMMUTABLE));
         }
     };
@@ -108,7 +108,7 @@ pub fn changes(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
             }
         }
         ("apps", "Deployment" | "ReplicaSet" | "DaemonSet" | "StatefulSet") => fixed("/spec/selector", "spec.selector"),
-        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") if !same(&old["roleRef"], &new["roleRef"]) => {
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") if !equal(&old["roleRef"], &new["roleRef"]) => {
             // The server prints the field names of its Go struct.
             let reference = &new["roleRef"];
             let shown = json!({"APIGroup": reference["apiGroup"], "Kind": reference["kind"], "Name": reference["name"]});
@@ -129,7 +129,8 @@ pub fn changes(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
                 }
                 spec
             };
-            if !same(&fixed(old), &fixed(new)) || (!old["spec"]["nodeName"].is_null() && old["spec"]["nodeName"] != new["spec"]["nodeName"])
+            if !equal(&fixed(old), &fixed(new))
+                || (!old["spec"]["nodeName"].is_null() && old["spec"]["nodeName"] != new["spec"]["nodeName"])
             {
                 let allowed = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
                 out.push(Cause::forbidden("spec", allowed));
@@ -144,7 +145,7 @@ fn frozen(old: &Value, new: &Value, out: &mut Vec<Cause>) {
     if new["immutable"] != true {
         out.push(Cause::forbidden("immutable", "field is immutable when `immutable` is set"));
     }
-    if !same(&old["data"], &new["data"]) {
+    if !equal(&old["data"], &new["data"]) {
         out.push(Cause::forbidden("data", "field is immutable when `immutable` is set"));
     }
 }
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn the_type_of_a_secret_does_not_change() {
+    fn the_type_of_a_secret_is_immutable() {
         let secrets = Catalog::new(std::iter::empty()).find("", "v1", "secrets").unwrap();
         let causes = changes(&secrets, &json!({"type": "Opaque"}), &json!({"type": "x"}));
         assert_eq!(causes[0].message, "Invalid value: \"x\": field is immutable");

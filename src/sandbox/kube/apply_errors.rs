@@ -1,13 +1,13 @@
-//! What is wrong with an applied configuration, in the words of structured-merge-diff (`typed/validate.go`). Knows types, no owners.
+//! Finds the first error in an applied configuration, with the messages of structured-merge-diff (`typed/validate.go`). Uses types only.
 
-use super::fields::show_element;
+use super::field_set::element_text;
 use super::schema::{ListType, Scalar, Shape, Type};
-use super::typed::{element, list_type};
+use super::typed::{element, is_associative};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What is wrong with a value as an applied configuration: the first fault, worded as the server words it; None: nothing.
-pub fn of(ty: &Type, value: &Value) -> Option<String> {
+/// Returns the first error of a configuration, in the server's words.
+pub fn first_error(ty: &Type, value: &Value) -> Option<String> {
     fn walk(ty: &Type, value: &Value, path: &str) -> Option<String> {
         if value.is_null() {
             return None;
@@ -47,7 +47,7 @@ pub fn of(ty: &Type, value: &Value) -> Option<String> {
                 let Some(all) = value.as_array() else { return wrong("list") };
                 let mut seen = BTreeSet::new();
                 for (i, item) in all.iter().enumerate() {
-                    let at = if list_type(list) {
+                    let at = if is_associative(list) {
                         let Some(element) = element(list, item) else {
                             let keys = match &list.list_type {
                                 ListType::Map(keys) => keys.iter().map(|k| format!("\"{k}\"")).collect::<Vec<_>>().join(" "),
@@ -57,7 +57,7 @@ pub fn of(ty: &Type, value: &Value) -> Option<String> {
                                 "{path}: element {i}: associative list with keys has an element that omits all key fields [{keys}] (and doesn't have default values for any key fields)"
                             ));
                         };
-                        let shown = show_element(&element);
+                        let shown = element_text(&element);
                         if !seen.insert(element) {
                             return Some(format!("{path}: duplicate entries for key {shown}"));
                         }
@@ -76,7 +76,7 @@ pub fn of(ty: &Type, value: &Value) -> Option<String> {
     walk(ty, value, "")
 }
 
-/// What Go prints of a value of a wrong type: `%T` where a number was due, `%v` of the value's wrapper elsewhere.
+/// Returns what Go prints for a value of a wrong type: `%T` where a number is expected, `%v` of the value's wrapper elsewhere.
 fn shown(value: &Value, expected: &str) -> String {
     if expected.starts_with("numeric") {
         return match value {
@@ -90,19 +90,19 @@ fn shown(value: &Value, expected: &str) -> String {
     if expected == "string" {
         return format!("&value.valueUnstructured{{Value:{value}}}");
     }
-    format!("&{{{}}}", go(value))
+    format!("&{{{}}}", go_format(value))
 }
 
-/// Go's `%v` of decoded JSON.
-pub fn go(value: &Value) -> String {
+/// Formats decoded JSON as Go's `%v` does.
+pub fn go_format(value: &Value) -> String {
     match value {
         Value::Object(map) => {
             let mut names: Vec<&String> = map.keys().collect();
             names.sort();
-            let inner: Vec<String> = names.iter().map(|n| format!("{n}:{}", go(&map[*n]))).collect();
+            let inner: Vec<String> = names.iter().map(|n| format!("{n}:{}", go_format(&map[*n]))).collect();
             format!("map[{}]", inner.join(" "))
         }
-        Value::Array(items) => format!("[{}]", items.iter().map(go).collect::<Vec<_>>().join(" ")),
+        Value::Array(items) => format!("[{}]", items.iter().map(go_format).collect::<Vec<_>>().join(" ")),
         Value::String(text) => text.clone(),
         Value::Null => "<nil>".into(),
         other => other.to_string(),
@@ -119,9 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn an_undeclared_field_is_a_fault() {
-        assert_eq!(of(&pod(), &json!({"spec": {"zz": 1}})).unwrap(), ".spec.zz: field not declared in schema");
-        assert_eq!(of(&pod(), &json!({"spec": {"priority": "1"}})).unwrap(), ".spec.priority: expected numeric (int or float), got string");
-        assert_eq!(of(&pod(), &json!({"metadata": {"labels": {"a": "b"}}})), None);
+    fn an_undeclared_field_is_an_error() {
+        assert_eq!(first_error(&pod(), &json!({"spec": {"zz": 1}})).unwrap(), ".spec.zz: field not declared in schema");
+        assert_eq!(
+            first_error(&pod(), &json!({"spec": {"priority": "1"}})).unwrap(),
+            ".spec.priority: expected numeric (int or float), got string"
+        );
+        assert_eq!(first_error(&pod(), &json!({"metadata": {"labels": {"a": "b"}}})), None);
     }
 }

@@ -1,11 +1,11 @@
-//! Custom objects against the schema of their CRD: nulls, defaults, and the causes of a 422 (apiextensions-apiserver, structural schemas).
-//! Knows no store.
+//! Validates custom objects against the schema of their CRD: nulls, defaults, and the causes of a 422 (apiextensions-apiserver, structural
+//! schemas). Does not use the store.
 
 use super::status::Cause;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Fills defaults in; drops nulls where the schema does not allow them, unless they are to be `kept`.
+/// Fills in defaults, and drops nulls that the schema does not allow unless `kept` is set.
 pub fn fill(schema: &Value, value: &mut Value, kept: bool) {
     match value {
         Value::Object(map) => {
@@ -32,7 +32,7 @@ pub fn fill(schema: &Value, value: &mut Value, kept: bool) {
     }
 }
 
-/// What is wrong with a value, field by field.
+/// Returns the causes of a 422, field by field.
 pub fn causes(schema: &Value, value: &Value) -> Vec<Cause> {
     let mut out = Vec::new();
     check(schema, value, "", &mut out);
@@ -59,7 +59,7 @@ fn check(schema: &Value, value: &Value, path: &str, out: &mut Vec<Cause>) {
     }
     if schema["x-kubernetes-int-or-string"] == true {
         if !matches!(is, "integer" | "string") {
-            out.push(mistyped(path, shown, "integer,string", is));
+            out.push(wrong_type(path, shown, "integer,string", is));
         }
         return;
     }
@@ -67,7 +67,7 @@ fn check(schema: &Value, value: &Value, path: &str, out: &mut Vec<Cause>) {
         && wanted != is
         && !(wanted == "number" && is == "integer")
     {
-        out.push(mistyped(path, shown, wanted, is));
+        out.push(wrong_type(path, shown, wanted, is));
         return;
     }
     if let Some(allowed) = schema["enum"].as_array()
@@ -100,7 +100,7 @@ fn check(schema: &Value, value: &Value, path: &str, out: &mut Vec<Cause>) {
             for (i, item) in items.iter().enumerate() {
                 check(&schema["items"], item, &format!("{path}[{i}]"), out);
             }
-            repeated(schema, items, path, out);
+            duplicates(schema, items, path, out);
         }
         Value::Object(map) => {
             let join = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
@@ -127,8 +127,8 @@ fn check(schema: &Value, value: &Value, path: &str, out: &mut Vec<Cause>) {
     }
 }
 
-/// Sets hold each item once, lists by key each key.
-fn repeated(schema: &Value, items: &[Value], path: &str, out: &mut Vec<Cause>) {
+/// Finds duplicate items of a set and duplicate keys of a keyed list.
+fn duplicates(schema: &Value, items: &[Value], path: &str, out: &mut Vec<Cause>) {
     let key = |item: &Value| match schema["x-kubernetes-list-type"].as_str() {
         Some("set") => Some(item.clone()),
         Some("map") => {
@@ -147,7 +147,7 @@ fn repeated(schema: &Value, items: &[Value], path: &str, out: &mut Vec<Cause>) {
     }
 }
 
-fn mistyped(path: &str, shown: &str, wanted: &str, is: &str) -> Cause {
+fn wrong_type(path: &str, shown: &str, wanted: &str, is: &str) -> Cause {
     let message = format!("Invalid value: {}: {shown} in body must be of type {wanted}: {}", json!(is), json!(is));
     Cause { field: path.into(), reason: "FieldValueTypeInvalid", message }
 }
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_type_is_told_with_both_types() {
+    fn the_message_for_a_wrong_type_names_both_types() {
         let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {"type": {"type": "integer"}}}}});
         let causes = causes(&schema, &json!({"spec": {"type": "0"}}));
         assert_eq!(causes[0].field, "spec.type");
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_null_goes_unless_it_is_allowed() {
+    fn a_null_is_dropped_unless_the_schema_allows_it() {
         let schema = json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "array", "nullable": true}}});
         let mut value = json!({"a": null, "b": null});
         fill(&schema, &mut value, false);

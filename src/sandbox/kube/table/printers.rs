@@ -1,8 +1,8 @@
-//! The columns of each kind, and what stands in them. Knows objects, no store.
+//! The columns of each kind, and the values of their cells.
 
 use super::super::resource::Resource;
 use super::age::{age, human};
-use super::cells::{AGE, Cell, Plan, labels, selector, some};
+use super::cells::{AGE, Cell, Columns, labels, or_none, selector};
 use super::{pods, services};
 use serde_json::{Value, json};
 
@@ -10,12 +10,12 @@ fn count(object: &Value, list: &str) -> Value {
     json!(object[list].as_object().map_or(0, serde_json::Map::len))
 }
 
-pub fn plan(resource: &Resource) -> Plan {
+pub fn columns(resource: &Resource) -> Columns {
     const CONTAINERS: (&str, &str, i64, Cell) = ("Containers", "string", 1, |o| containers(o, "name"));
     const IMAGES: (&str, &str, i64, Cell) = ("Images", "string", 1, |o| containers(o, "image"));
     const SELECTOR: (&str, &str, i64, Cell) = ("Selector", "string", 1, |o| selector(&o["spec"]["selector"]));
     match (resource.group.as_str(), resource.kind.as_str()) {
-        ("", "Pod") => pods::plan(),
+        ("", "Pod") => pods::columns(),
         ("", "Namespace") => vec![("Status", "string", 0, |o| o["status"]["phase"].clone()), AGE],
         ("", "Secret") => vec![("Type", "string", 0, |o| o["type"].clone()), ("Data", "string", 0, |o| count(o, "data")), AGE],
         ("", "ConfigMap") => {
@@ -115,7 +115,7 @@ pub fn plan(resource: &Resource) -> Plan {
         ],
         ("batch", "CronJob") => vec![
             ("Schedule", "string", 0, |o| o["spec"]["schedule"].clone()),
-            ("Timezone", "string", 0, |o| some(&o["spec"]["timeZone"])),
+            ("Timezone", "string", 0, |o| or_none(&o["spec"]["timeZone"])),
             ("Suspend", "boolean", 0, |o| {
                 json!(match o["spec"]["suspend"].as_bool() {
                     Some(true) => "True",
@@ -176,14 +176,14 @@ pub fn plan(resource: &Resource) -> Plan {
             AGE,
         ],
         ("coordination.k8s.io", _) => vec![("Holder", "string", 0, |o| o["spec"]["holderIdentity"].clone()), AGE],
-        _ => services::plan(resource),
+        _ => services::columns(resource),
     }
 }
 
-fn nodes() -> Plan {
+fn nodes() -> Columns {
     fn address(node: &Value, kind: &str) -> Value {
         let all = node["status"]["addresses"].as_array();
-        some(all.into_iter().flatten().find(|a| a["type"] == kind).map_or(&Value::Null, |a| &a["address"]))
+        or_none(all.into_iter().flatten().find(|a| a["type"] == kind).map_or(&Value::Null, |a| &a["address"]))
     }
     fn known(value: &Value) -> Value {
         if value.as_str().is_none_or(str::is_empty) { json!("<unknown>") } else { value.clone() }
@@ -207,7 +207,7 @@ fn nodes() -> Plan {
                 .collect();
             roles.sort_unstable();
             roles.dedup();
-            some(&json!(roles.join(",")))
+            or_none(&json!(roles.join(",")))
         }),
         AGE,
         ("Version", "string", 0, |o| o["status"]["nodeInfo"]["kubeletVersion"].clone()),
