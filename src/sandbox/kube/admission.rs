@@ -24,14 +24,14 @@ pub fn namespace(store: &Store, call: &Call, object: &Value) -> Outcome<()> {
 
 /// Adds what a control plane adds to a new object, and returns warnings for the client.
 pub fn create(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> Outcome<Vec<String>> {
-    let mut told = added(store, facts, call, object)?;
+    let mut warnings = add_defaults(store, facts, call, object)?;
     if call.resource.inert {
-        told.push(format!("the sandbox stores {}, but nothing in it acts on them", call.resource.plural));
+        warnings.push(format!("the sandbox stores {}, but does nothing with them", call.resource.plural));
     }
-    Ok(told)
+    Ok(warnings)
 }
 
-fn added(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> Outcome<Vec<String>> {
+fn add_defaults(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> Outcome<Vec<String>> {
     match (call.resource.group.as_str(), call.resource.kind.as_str()) {
         ("", "Pod") => pod(store, facts, call, object),
         ("", "Namespace") => {
@@ -53,10 +53,10 @@ fn added(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> O
                 object["spec"] = json!({});
             }
             if object["status"].is_null() {
-                let told = ["architecture", "bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion", "kubeletVersion"];
-                let told = told.into_iter().chain(["machineID", "operatingSystem", "osImage", "systemUUID"]);
-                let told: serde_json::Map<String, Value> = told.map(|name| (name.to_owned(), json!(""))).collect();
-                object["status"] = json!({"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}, "nodeInfo": told});
+                let names = ["architecture", "bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion", "kubeletVersion"];
+                let names = names.into_iter().chain(["machineID", "operatingSystem", "osImage", "systemUUID"]);
+                let info: serde_json::Map<String, Value> = names.map(|name| (name.to_owned(), json!(""))).collect();
+                object["status"] = json!({"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}, "nodeInfo": info});
             }
             Ok(Vec::new())
         }
@@ -105,7 +105,7 @@ fn pod(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> Out
         }
     }
     let warnings = security::pod(store, namespace, &name, object)?;
-    object["status"] = json!({"phase": "Pending", "qosClass": quality(object)});
+    object["status"] = json!({"phase": "Pending", "qosClass": qos_class(object)});
     Ok(warnings)
 }
 
@@ -142,7 +142,7 @@ fn token_volume(store: &mut Store, facts: &Facts, pod: &str, object: &mut Value)
     }
 }
 
-fn quality(pod: &Value) -> &'static str {
+fn qos_class(pod: &Value) -> &'static str {
     let containers = || ["containers", "initContainers"].into_iter().flat_map(|list| pod["spec"][list].as_array().into_iter().flatten());
     let some = |kind: &str| containers().any(|c| c["resources"][kind].as_object().is_some_and(|r| !r.is_empty()));
     if !some("requests") && !some("limits") {

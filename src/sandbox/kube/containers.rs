@@ -47,8 +47,8 @@ pub fn answer(store: &Store, call: &Call, request: &Request) -> Outcome<Reply> {
             }
             format!("there are no logs of container {} in pod {}", json!(container), json!(name))
         }
-        "portforward" => format!("no port of pod {} can be reached", json!(name)),
-        _ => format!("nothing can be run in container {} of pod {}", json!(container), json!(name)),
+        "portforward" => format!("the ports of pod {} are not reachable", json!(name)),
+        _ => format!("commands cannot run in container {} of pod {}", json!(container), json!(name)),
     };
-    Err(Refusal::new(501, "NotImplemented", format!("the sandbox plays pods but runs no containers: {subject}")))
+    Err(Refusal::new(501, "NotImplemented", format!("the sandbox simulates pods and runs no containers: {subject}")))
 }

@@ -89,10 +89,10 @@ pub fn delete(store: &mut Store, call: &Call, options: &DeleteOptions) -> Outcom
         );
         return Err(Refusal::conflict(about, &call.name, &why));
     }
-    let (left, gone) = start_deletion(store, call, object, options);
-    let body = match left {
+    let (remaining, last) = start_deletion(store, call, object, options);
+    let body = match remaining {
         Some(object) => object,
-        None if matches!(r.kind.as_str(), "Pod" | "ServiceAccount") && r.group.is_empty() => gone,
+        None if matches!(r.kind.as_str(), "Pod" | "ServiceAccount") && r.group.is_empty() => last,
         None => {
             let mut details = json!({"name": call.name});
             if !r.group.is_empty() {

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 /// Returns whether labels match a selector.
 pub fn matches(selector: &Value, labels: &Value) -> bool {
-    let named = selector["matchLabels"].as_object().into_iter().flatten().all(|(name, value)| labels.get(name) == Some(value));
-    let told = selector["matchExpressions"].as_array().into_iter().flatten().all(|rule| {
+    let labels_match = selector["matchLabels"].as_object().into_iter().flatten().all(|(name, value)| labels.get(name) == Some(value));
+    let expressions = selector["matchExpressions"].as_array().into_iter().flatten().all(|rule| {
         let value = labels.get(rule["key"].as_str().unwrap_or_default());
         let among = value.is_some_and(|value| rule["values"].as_array().is_some_and(|all| all.contains(value)));
         match rule["operator"].as_str() {
@@ -16,7 +16,7 @@ pub fn matches(selector: &Value, labels: &Value) -> bool {
             _ => false,
         }
     });
-    named && told
+    labels_match && expressions
 }
 
 /// Writes a selector in one line: `a=b,c in (d,e)`.

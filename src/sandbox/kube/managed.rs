@@ -185,7 +185,7 @@ fn merge_old_updaters(mut owners: Owners) -> Owners {
     updaters.sort_by_key(|i| (owners[*i].time.clone(), owners[*i].identifier()));
     let mut left = updaters.len();
     let mut buckets: Vec<(String, usize, bool)> = Vec::new();
-    let mut gone = Vec::new();
+    let mut merged = Vec::new();
     for i in updaters {
         if left <= MAX_UPDATERS {
             break;
@@ -204,11 +204,11 @@ fn merge_old_updaters(mut owners: Owners) -> Owners {
         }
         into.set = into.set.union(&set);
         into.time = time;
-        gone.push(i);
+        merged.push(i);
         left -= 1;
     }
-    gone.sort_unstable();
-    gone.into_iter().rev().for_each(|i| {
+    merged.sort_unstable();
+    merged.into_iter().rev().for_each(|i| {
         owners.remove(i);
     });
     owners
@@ -330,8 +330,8 @@ fn prune(ty: &Type, merged: &Value, before: &Owner, others: &[Owner], mine: &Own
     let second = typed::remove(ty, merged, &all.difference(&kept));
     // Only fields that this manager owned may be removed.
     let left = typed::with_struct_fields(ty, &typed::field_set(ty, &second));
-    let gone = all.difference(&left).intersection(&typed::with_struct_fields(ty, &before.set));
-    typed::remove(ty, merged, &gone)
+    let dropped = all.difference(&left).intersection(&typed::with_struct_fields(ty, &before.set));
+    typed::remove(ty, merged, &dropped)
 }
 
 /// Writes the annotation that a later client-side apply compares with.

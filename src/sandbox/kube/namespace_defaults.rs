@@ -24,10 +24,10 @@ pub fn create_defaults(store: &mut Store, facts: &Facts, namespace: &str) {
     let ca = format!("configmaps/{namespace}/kube-root-ca.crt");
     let data = json!({"ca.crt": facts.ca_pem});
     match store.get(&ca).cloned() {
-        Some(there) if there["data"] == data => {}
-        Some(mut there) => {
-            there["data"] = data;
-            store.put(&ca, there);
+        Some(existing) if existing["data"] == data => {}
+        Some(mut existing) => {
+            existing["data"] = data;
+            store.put(&ca, existing);
         }
         None => {
             const WHAT: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";

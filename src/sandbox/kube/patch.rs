@@ -176,8 +176,8 @@ pub fn strategic(ty: &Type, target: &mut Value, patch: &Value) -> Outcome<()> {
     for (name, value) in patch {
         if let Some(list) = name.strip_prefix("$deleteFromPrimitiveList/") {
             if let Some(items) = map.get_mut(list).and_then(Value::as_array_mut) {
-                let gone: HashSet<String> = value.as_array().into_iter().flatten().map(canonical).collect();
-                items.retain(|item| !gone.contains(&canonical(item)));
+                let removed: HashSet<String> = value.as_array().into_iter().flatten().map(canonical).collect();
+                items.retain(|item| !removed.contains(&canonical(item)));
             }
             continue;
         }

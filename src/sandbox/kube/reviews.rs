@@ -40,7 +40,7 @@ pub fn answer(store: &Store, facts: &Facts, user: &User, kind: &str, mut review:
             }
             let token = review["spec"]["token"].as_str().unwrap_or_default();
             match authentication::token_user(store, facts, token, &audiences) {
-                Some((found, spoken)) => json!({"authenticated": true, "user": found.json(), "audiences": spoken}),
+                Some((found, audiences_of_token)) => json!({"authenticated": true, "user": found.json(), "audiences": audiences_of_token}),
                 None => json!({"user": {}, "error": "[invalid bearer token, unknown]"}),
             }
         }

@@ -14,8 +14,8 @@ fn paths(resource: &Resource) -> (String, String, Option<String>) {
     let Some(version) = &resource.custom else {
         return ("/spec/replicas".into(), "/status/replicas".into(), Some("/spec/selector".into()));
     };
-    let told = &version["subresources"]["scale"];
-    let pointer = |name: &str| told[name].as_str().map(|path| path.replace('.', "/"));
+    let scale = &version["subresources"]["scale"];
+    let pointer = |name: &str| scale[name].as_str().map(|path| path.replace('.', "/"));
     (pointer("specReplicasPath").unwrap_or_default(), pointer("statusReplicasPath").unwrap_or_default(), pointer("labelSelectorPath"))
 }
 
@@ -51,7 +51,7 @@ pub fn put(store: &mut Store, call: &Call, kind: Option<&str>, body: &[u8], warn
         Some(_) => patch::merge(&mut scale, &sent),
     }
     if scale["kind"].as_str().is_some_and(|kind| kind != "Scale") {
-        return Err(Refusal::bad_request(format!("the object provided is no Scale but a {}", scale["kind"])));
+        return Err(Refusal::bad_request(format!("the object provided is a {}, expected a Scale", scale["kind"])));
     }
     let replicas = scale["spec"].get("replicas").filter(|r| !r.is_null()).cloned().unwrap_or(json!(0));
     let Some(count) = replicas.as_i64().filter(|count| i32::try_from(*count).is_ok()) else {

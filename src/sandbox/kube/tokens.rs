@@ -113,7 +113,7 @@ fn bind_to_object(store: &Store, namespace: &str, account: &str, bound: &Value, 
     }
     if let Some(node) = object["spec"]["nodeName"].as_str().filter(|_| kind == "Pod") {
         about["node"] = match store.get(&format!("nodes//{node}")) {
-            Some(there) => json!({"name": node, "uid": meta(there, "uid")}),
+            Some(found) => json!({"name": node, "uid": meta(found, "uid")}),
             None => json!({"name": node}),
         };
     }
@@ -131,11 +131,11 @@ pub fn verify(store: &Store, facts: &Facts, token: &str, audiences: &[String]) -
         return None;
     }
     let claims = json(body)?;
-    let spoken: Vec<String> =
+    let matching: Vec<String> =
         audiences.iter().filter(|a| claims["aud"].as_array().is_some_and(|aud| aud.contains(&json!(a)))).cloned().collect();
-    let times = claims["exp"].as_i64()? > jiff::Timestamp::now().as_second();
+    let current = claims["exp"].as_i64()? > jiff::Timestamp::now().as_second();
     // Both clusters of a sandbox sign with the same key.
-    if !times || spoken.is_empty() || claims["iss"] != facts.issuer.as_str() {
+    if !current || matching.is_empty() || claims["iss"] != facts.issuer.as_str() {
         return None;
     }
     let about = &claims["kubernetes.io"];
@@ -161,7 +161,7 @@ pub fn verify(store: &Store, facts: &Facts, token: &str, audiences: &[String]) -
         extra[format!("authentication.kubernetes.io/{kind}-uid")] = json!([about[kind]["uid"]]);
     }
     let name = account["name"].as_str()?;
-    Some((User::account(namespace, name, account["uid"].as_str().unwrap_or_default(), extra), spoken))
+    Some((User::account(namespace, name, account["uid"].as_str().unwrap_or_default(), extra), matching))
 }
 
 /// Answers `/.well-known/openid-configuration` and `/openid/v1/jwks`, each in one form only.

@@ -102,8 +102,8 @@ pub fn changes(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
         ("", "Service") => {
             let is = &new["spec"]["clusterIPs"][0];
             let was = &old["spec"]["clusterIPs"][0];
-            let gone = new["spec"]["type"] == "ExternalName" || old["spec"]["type"] == "ExternalName";
-            if !gone && (was != is || new["spec"]["clusterIP"] != *is) {
+            let external = new["spec"]["type"] == "ExternalName" || old["spec"]["type"] == "ExternalName";
+            if !external && (was != is || new["spec"]["clusterIP"] != *is) {
                 out.push(Cause::invalid("spec.clusterIPs[0]", &json!([new["spec"]["clusterIP"]]), "may not change once set"));
             }
         }

@@ -92,8 +92,8 @@ pub fn open(kube: &Arc<Kube>, call: &Call, selector: Selector, request: &Request
             };
             drop(kube);
             let Some(changes) = changes else {
-                let gone = Refusal::expired(format!("too old resource version: {version} ({oldest})"));
-                let line = format!("{}\n", json!({"type": "ERROR", "object": gone.status()}));
+                let expired = Refusal::expired(format!("too old resource version: {version} ({oldest})"));
+                let line = format!("{}\n", json!({"type": "ERROR", "object": expired.status()}));
                 let _ = watch.out.send(line.into()).await;
                 return;
             };

@@ -10,11 +10,11 @@ pub fn condition<'a>(status: &'a Value, kind: &str) -> Option<&'a Value> {
 /// Sets a condition. Nothing changes if status and reason are as they were.
 pub fn set_condition(status: &mut Value, kind: &str, value: &str, reason: &str, message: &str) {
     let mut since = json!(now());
-    if let Some(there) = condition(status, kind).filter(|there| there["status"] == value) {
-        if there["reason"] == reason {
+    if let Some(current) = condition(status, kind).filter(|current| current["status"] == value) {
+        if current["reason"] == reason {
             return;
         }
-        since = there["lastTransitionTime"].clone();
+        since = current["lastTransitionTime"].clone();
     }
     put_condition(
         status,

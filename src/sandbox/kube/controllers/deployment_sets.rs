@@ -190,11 +190,11 @@ impl DeploymentSets {
         let wanted = replicas(&self.deployment);
         let most = if wanted > 0 { wanted.saturating_add(revisions::max_surge(&self.deployment)) } else { 0 };
         let change = most - revisions::total(&active);
-        let born = |set: &Value| meta(set, "creationTimestamp").to_owned();
+        let created = |set: &Value| meta(set, "creationTimestamp").to_owned();
         if change > 0 {
-            active.sort_by_key(|set| Reverse((replicas(set), born(set))));
+            active.sort_by_key(|set| Reverse((replicas(set), created(set))));
         } else {
-            active.sort_by_key(|set| (Reverse(replicas(set)), born(set)));
+            active.sort_by_key(|set| (Reverse(replicas(set)), created(set)));
         }
         let mut done = 0;
         let mut sizes: Vec<i64> = active

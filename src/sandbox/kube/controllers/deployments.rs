@@ -37,7 +37,7 @@ fn reconcile_one(client: &mut ControllerClient<'_>, deployment: Value) -> Option
         let wanted = replicas(&sets.deployment);
         revisions::active(&sets.old)
             .chain(sets.new.iter().filter(|set| replicas(set) > 0))
-            .any(|set| annotation(set, DESIRED).is_some_and(|told| told != wanted))
+            .any(|set| annotation(set, DESIRED).is_some_and(|recorded| recorded != wanted))
     };
     if scaled {
         sets.sync_new(client, false)?;

@@ -44,10 +44,10 @@ impl ControllerClient<'_> {
     pub fn record_scheduler_event(&mut self, about: &Value, event_type: &str, reason: &str, action: &str, message: &str) {
         const SCHEDULER: &str = "default-scheduler";
         let namespace = meta(about, "namespace").to_owned();
-        let said = |event: &Value| {
+        let same = |event: &Value| {
             event["involvedObject"]["uid"] == about["metadata"]["uid"] && event["reason"] == reason && event["message"] == message
         };
-        if self.store.with_prefix(&format!("events/{namespace}/")).any(|(_, event)| said(event)) {
+        if self.store.with_prefix(&format!("events/{namespace}/")).any(|(_, event)| same(event)) {
             return;
         }
         let event = json!({
@@ -125,8 +125,8 @@ mod tests {
     #[test]
     fn an_event_ages_from_its_last_write_whatever_time_it_contains() {
         let (made, again) = ("2026-01-01T00:00:00Z", "2026-01-01T00:30:00Z");
-        let told = json!({"metadata": {"creationTimestamp": made}, "lastTimestamp": "2020-01-01T00:00:00Z"});
-        assert_eq!(last_write(&told), time(&json!(made)));
+        let event = json!({"metadata": {"creationTimestamp": made}, "lastTimestamp": "2020-01-01T00:00:00Z"});
+        assert_eq!(last_write(&event), time(&json!(made)));
         let aggregate = json!({"metadata": {"creationTimestamp": made, "managedFields": [{"time": made}, {"time": again}]}});
         assert_eq!(last_write(&aggregate), time(&json!(again)));
     }

@@ -66,16 +66,16 @@ fn schedule_one(client: &mut ControllerClient<'_>, at: &str, pod: &Value, nodes:
         return client.record_scheduler_event(pod, "Normal", "Scheduled", "Binding", &format!("Successfully assigned {what} to {node}"));
     }
     let message = message(nodes.len(), refusals.into_iter().flatten());
-    let told = |c: &Value| c["type"] == "PodScheduled" && c["status"] == "False" && c["message"] == message.as_str();
-    if pod["status"]["conditions"].as_array().into_iter().flatten().any(told) {
+    let known = |c: &Value| c["type"] == "PodScheduled" && c["status"] == "False" && c["message"] == message.as_str();
+    if pod["status"]["conditions"].as_array().into_iter().flatten().any(known) {
         return;
     }
-    let mut told = pod.clone();
-    told["status"]["conditions"] = json!([{
+    let mut updated = pod.clone();
+    updated["status"]["conditions"] = json!([{
         "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message, "lastProbeTime": null,
         "lastTransitionTime": now(), "observedGeneration": pod["metadata"]["generation"],
     }]);
-    let _ = client.replace("pods", &told, "status", "kube-scheduler");
+    let _ = client.replace("pods", &updated, "status", "kube-scheduler");
     client.record_scheduler_event(pod, "Warning", "FailedScheduling", "Scheduling", &message);
 }
 

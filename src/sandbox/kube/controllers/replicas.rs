@@ -60,7 +60,7 @@ fn manage(client: &mut ControllerClient<'_>, set: &Value, pods: &[Value]) -> Res
     let existing = client.store.with_prefix("pods/").take(MAX_PODS).count();
     for made in 0..usize::try_from(wanted.saturating_sub(pods.len() as i64)).unwrap_or_default().min(BURST) {
         if existing + made >= MAX_PODS {
-            let why = format!("pods \"{}-\" is forbidden: the sandbox's clusters have {MAX_PODS} pods at most", meta(set, "name"));
+            let why = format!("pods \"{}-\" is forbidden: a cluster of the sandbox has at most {MAX_PODS} pods", meta(set, "name"));
             client.record_event(set, COMPONENT, "Warning", "FailedCreate", &format!("Error creating: {why}"));
             return Err(why);
         }

@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn ages_are_formatted_as_kubectl_does() {
-        let told: Vec<String> = [5, 119, 125, 660, 10860, 90000, 200_000].into_iter().map(human).collect();
-        assert_eq!(told, ["5s", "119s", "2m5s", "11m", "3h1m", "25h", "2d7h"]);
+        let ages: Vec<String> = [5, 119, 125, 660, 10860, 90000, 200_000].into_iter().map(human).collect();
+        assert_eq!(ages, ["5s", "119s", "2m5s", "11m", "3h1m", "25h", "2d7h"]);
     }
 }
