@@ -1,5 +1,5 @@
-//! Holds the house to its plan: which room may use which, where foreign crates may be named, who prints, how long a file may be.
-//! It reads the sources as words and knows nothing of what they do.
+//! Checks rules of the source that the compiler does not check: which module may use which, where foreign crates are named, who prints, and
+//! how long a file may be. It reads the sources as tokens and does not parse Rust.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
@@ -9,25 +9,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What a room may use of the others. `engine` is the whole room, `engine::key` one module of it; a room may always use itself.
-/// `lib.rs`, `main.rs` and `run.rs` join the rooms and may use all.
+/// What each top-level module may use of the others. `engine` is the whole module, `engine::key` a part of it; a module may always use itself.
+/// `lib.rs`, `main.rs` and `run.rs` connect the modules and may use all of them.
 const ROOMS: &[(&str, &[&str])] = &[
-    // know nothing of ours
+    // These use nothing else of podid.
     ("engine", &[]),
     ("azure", &[]),
     ("cluster", &[]),
     ("descriptors", &[]),
     ("exit", &[]),
     ("signals", &["exit"]),
-    // plain things around the engine
+    // The parts around the engine.
     ("resources", &["engine", "azure", "cluster"]),
     ("state", &["engine"]),
     ("spec", &["resources", "engine", "azure::id", "azure::ArmId", "azure::PrincipalKind"]),
     ("proof", &["azure", "cluster", "engine", "resources", "spec::suggest"]),
-    // what people meet
+    // The interface to users.
     ("cli", &["spec", "engine::key", "resources::values::SecretSource", "failure", "exit"]),
     ("output", &["failure", "exit", "engine"]),
-    // opens what the others closed: their errors, and nothing that they can do
+    // Knows the errors of all modules, but none of their operations.
     (
         "failure",
         &[
@@ -35,7 +35,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "engine::fault",
             "engine::key",
             "azure::Error",
-            // what an error of Azure is made of
+            // The parts of an Azure error.
             "azure::Blocked",
             "azure::DisallowingPolicy",
             "azure::RefusedAction",
@@ -47,7 +47,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "spec::load::Error",
         ],
     ),
-    // where it comes together
+    // The modules that connect the others.
     ("embedded", &["cli", "exit", "failure", "output", "signals"]),
     ("session", &["cli", "azure", "cluster", "embedded", "signals", "state", "resources", "output", "failure", "exit"]),
     ("converge", &["spec", "engine", "resources", "state", "output", "azure", "cluster", "failure", "session", "cli", "exit", "proof"]),
@@ -57,10 +57,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Packages of their own: the compiler holds what they use.
+/// These are packages of their own: the compiler checks what they use.
 const PACKAGES: &[&str] = &["crds", "files", "sandbox"];
 
-/// Foreign crates and the rooms that may name them; a name ends in `*` where a family is meant.
+/// Foreign crates and the modules that may name them; `*` at the end of a name stands for a family of crates.
 const CRATES: &[(&str, &[&str])] =
     &[("azure_*", &["azure"]), ("reqwest", &["azure", "sandbox"]), ("kube", &["cluster"]), ("k8s_openapi", &["cluster"])];
 
@@ -69,7 +69,7 @@ const STREAMS: &[(&str, &str)] =
     &[("io", "stdout"), ("io", "stderr"), ("Term", "stdout"), ("Term", "stderr"), ("tracing_subscriber", "fmt"), ("panic", "set_hook")];
 const LONGEST: usize = 500;
 
-/// A word or a mark of Rust, with its line; comments and what stands in quotes are left out.
+/// A word or symbol of Rust, with its line; comments and quoted text are left out.
 #[derive(Clone, Debug, PartialEq)]
 struct Word {
     text: String,
@@ -116,7 +116,7 @@ fn words(source: &str) -> Vec<Word> {
             }
             at += 1;
         } else if chars[at] == '\'' && (starts(at + 1, "\\") || chars.get(at + 2) == Some(&'\'')) {
-            // a character, not a lifetime
+            // This is a character and not a lifetime.
             at += if chars[at + 1] == '\\' { 3 } else { 2 };
             while at < chars.len() && chars[at] != '\'' {
                 at += 1;
@@ -138,7 +138,7 @@ fn words(source: &str) -> Vec<Word> {
     words
 }
 
-/// How many hashes a raw string has that begins here; a name that ends in `r` is none.
+/// Returns the number of hashes of a raw string that begins here; a name that ends in `r` is not one.
 fn raw_string(rest: &[char]) -> Option<usize> {
     let after = match rest {
         ['b', 'r', after @ ..] | ['r', after @ ..] => after,
@@ -156,7 +156,7 @@ struct Use {
 }
 
 struct File {
-    /// From the root of the project, with slashes.
+    /// The path from the root of the project, with slashes.
     name: String,
     source: String,
     module: Vec<String>,
@@ -170,12 +170,12 @@ impl File {
         self.module.iter().any(|m| m == "tests")
     }
 
-    /// Everything named by `crate::…` and by enough `super::` to leave the module; what stands in `mod tests { }` is left out.
+    /// Returns everything named by `crate::…` and by enough `super::` to leave the module; `mod tests { }` is left out.
     fn uses(&self) -> Vec<Use> {
         let words = words(&self.source);
         let text = |at: usize| words.get(at).map_or("", |w| w.text.as_str());
         let mut uses = Vec::new();
-        // inline modules that are open, each with the depth of its braces
+        // The open inline modules, each with the depth of its braces.
         let (mut inside, mut depth): (Vec<(String, usize)>, usize) = (Vec::new(), 0);
         let mut at = 0;
         while at < words.len() {
@@ -213,7 +213,7 @@ impl File {
     }
 }
 
-/// Reads `a::{b, c::d}` into its paths; answers where it ends.
+/// Reads `a::{b, c::d}` into its paths; returns where it ends.
 fn tree(words: &[Word], mut at: usize, mut path: Vec<String>, found: &mut Vec<Vec<String>>) -> usize {
     let text = |at: usize| words.get(at).map_or("", |w| w.text.as_str());
     loop {
@@ -295,13 +295,13 @@ fn hold(broken: &[Broken<'_>]) {
     assert!(told.is_empty(), "{} rules are broken:\n{}", told.len(), told.join("\n"));
 }
 
-/// Whether a path lies in what a rule names: `engine::key` allows `engine::key::Key`.
+/// Returns whether a rule covers a path: `engine::key` allows `engine::key::Key`.
 fn allowed(path: &[String], rules: &[&str]) -> bool {
     rules.iter().any(|rule| rule.split("::").eq(path.iter().take(rule.split("::").count()).map(String::as_str)))
 }
 
 #[test]
-fn each_room_uses_only_what_its_line_of_the_table_names() {
+fn each_module_uses_only_what_the_table_allows() {
     let files = files();
     let rooms: BTreeSet<&str> = ROOMS.iter().map(|(room, _)| *room).collect();
     let mut broken = Vec::new();
@@ -319,7 +319,7 @@ fn each_room_uses_only_what_its_line_of_the_table_names() {
 }
 
 #[test]
-fn every_room_stands_in_the_table_and_only_rooms_do() {
+fn the_table_lists_exactly_the_modules() {
     let files = files();
     let there: BTreeSet<&str> =
         files.iter().map(File::room).filter(|room| !matches!(*room, "" | "run") && !PACKAGES.contains(room)).collect();
@@ -337,7 +337,7 @@ fn foreign_crates_are_named_only_where_they_belong() {
     let files = files();
     let mut broken = Vec::new();
     for file in &files {
-        // a module of ours may be called like a crate: one of this room, or one that the file brings in
+        // A module of podid may have the name of a crate: one of this module, or one that the file imports.
         let brought = file.uses();
         let room = files.iter().filter(|f| f.room() == file.room()).flat_map(|f| &f.module);
         let own: BTreeSet<&str> = brought.iter().flat_map(|u| &u.path).chain(room).map(String::as_str).collect();
@@ -367,10 +367,10 @@ fn only_output_prints() {
                 broken.push(Broken { file: &file.name, line: pair[0].line, rule: format!("`{}!` outside `output`", pair[0].text) });
             }
         }
-        // what is written past `output` is not cleaned
+        // Text that bypasses `output` is not sanitized.
         for path in words(&file.source).windows(3).filter(|path| path[1].text == "::") {
             let [first, _, last] = path else { continue };
-            // a panic of one request is told by its place only, and prints nothing
+            // A panic of one request is reported by its place only, and prints nothing.
             let of_a_request = file.room() == "sandbox" && first.text == "panic";
             if STREAMS.contains(&(first.text.as_str(), last.text.as_str())) && !of_a_request {
                 let rule = format!("`{}::{}` outside `output`", first.text, last.text);
@@ -402,7 +402,7 @@ fn a_lint_is_expected_with_a_reason_and_never_allowed() {
 }
 
 #[test]
-fn every_file_says_first_what_it_is_for_and_is_short_enough_to_be_read() {
+fn every_file_begins_with_its_purpose_and_is_short_enough() {
     let files = files();
     let mut broken = Vec::new();
     for file in &files {
@@ -431,7 +431,7 @@ mod the_reader_of_sources {
     }
 
     #[test]
-    fn leaves_out_comments_and_quotes() {
+    fn comments_and_quotes_are_left_out() {
         assert_eq!(texts("a // crate::b\n/* c /* d */ e */ f"), ["a", "f"]);
         assert_eq!(
             texts(r####"x("crate::a \" b", r#"print"ln"#, 'c', '\'', b"d") 'life"####),
@@ -441,21 +441,21 @@ mod the_reader_of_sources {
     }
 
     #[test]
-    fn finds_uses_in_braces_and_in_the_middle_of_code() {
+    fn uses_in_braces_and_within_code_are_found() {
         let source = "use crate::{a::b, c::{self, d::E as F}, g};\nfn f() { crate::h::i(x); }\npub(crate) fn j() {}";
         let found: Vec<String> = uses(&["room", "file"], source).into_iter().map(|(path, line)| format!("{path} {line}")).collect();
         assert_eq!(found, ["a::b 1", "c::self 1", "c::d::E 1", "g 1", "h::i 2"]);
     }
 
     #[test]
-    fn follows_super_out_of_the_room_and_past_inline_modules() {
+    fn super_is_followed_out_of_modules_and_past_inline_ones() {
         assert_eq!(uses(&["room", "file"], "use super::super::other::X;"), [("other::X".into(), 1)]);
         assert_eq!(uses(&["room"], "mod inner { use super::x; use super::super::other; }"), [("room::x".into(), 1), ("other".into(), 1)]);
         assert_eq!(uses(&["room"], "mod tests { use crate::other; }\nuse crate::after;"), [("after".into(), 2)]);
     }
 
     #[test]
-    fn takes_a_rule_by_whole_modules() {
+    fn rules_match_whole_modules() {
         let path = |text: &str| text.split("::").map(str::to_owned).collect::<Vec<_>>();
         assert!(allowed(&path("engine::key::Key"), &["engine::key"]));
         assert!(!allowed(&path("engine::keys"), &["engine::key"]));

@@ -1,5 +1,5 @@
-//! The Kubernetes API, request by request: every tape of `tests/api/` was recorded from a real kube-apiserver and is played against
-//! both worlds.
+//! The Kubernetes API, request by request: every tape of `tests/api/` was recorded from a real kube-apiserver and is replayed against the
+//! sandbox and against a control plane.
 
 mod discovery;
 
@@ -10,7 +10,7 @@ macro_rules! tapes {
         both! { $($name, |side| tape::play(side, &format!("api/{}.tape", stringify!($name).replace('_', "-"))));+ }
 
         #[test]
-        fn every_tape_is_played() {
+        fn every_tape_is_replayed() {
             let known = [$(stringify!($name)),+].map(|name| format!("{}.tape", name.replace('_', "-")));
             let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api");
             let mut found: Vec<String> = folder.read_dir().unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();

@@ -1,5 +1,5 @@
-//! Unmodified az, with its stock cloud, on the sandbox: by the proxy, the CA and the login that `podid sandbox env` prints, and nothing else. What
-//! it prints and refuses is held by meaning; what az says by itself is left to az.
+//! The unmodified az, with its default cloud, against the sandbox. It gets the proxy, the CA and the login that `podid sandbox env` prints, and
+//! nothing else. The tests compare the meaning of its output and not its wording.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 

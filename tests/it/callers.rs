@@ -1,9 +1,9 @@
-//! More callers of a sandbox: made by a command, on a world that is served and on one that nobody serves.
+//! Additional callers of a sandbox, created by a command, with and without a running server.
 
 use crate::common::World;
 use serde_json::{Value, json};
 
-/// Status of what a program asks of ARM with these exports.
+/// Returns the status of an ARM request with these exported variables.
 fn reads(world: &World, exports: &str, path: &str) -> (u16, Value) {
     let of = |name: &str| {
         let line = exports.lines().find_map(|line| line.strip_prefix(&format!("export {name}='")));
@@ -23,7 +23,7 @@ fn reads(world: &World, exports: &str, path: &str) -> (u16, Value) {
 }
 
 #[test]
-fn a_caller_may_what_its_role_says_on_a_served_world_and_on_one_that_was_not_served_when_it_was_made() {
+fn a_caller_has_the_rights_of_its_role_with_and_without_a_server() {
     let mut world = World::new();
     let embedded = world.podid(&["sandbox", "caller", "add", "ci", "--role", "Reader"]).ok().stdout;
     world.serve();
@@ -54,7 +54,7 @@ fn callers_are_listed_without_secrets_and_deleted_once() {
 }
 
 #[test]
-fn a_role_or_a_scope_that_is_none_is_refused_alike_on_both() {
+fn an_invalid_role_or_scope_is_refused_with_and_without_a_server() {
     let mut world = World::new();
     for served in [false, true] {
         if served {
@@ -68,7 +68,7 @@ fn a_role_or_a_scope_that_is_none_is_refused_alike_on_both() {
 }
 
 #[test]
-fn the_nodes_of_a_cluster_log_in_as_their_file_says() {
+fn the_nodes_of_a_cluster_log_in_with_their_credential_file() {
     let mut world = World::new();
     let file = |world: &World, cluster: &str| world.podid(&["sandbox", "cloud-config", cluster]).ok().json();
     let embedded = file(&world, "aks-sp");
@@ -83,7 +83,7 @@ fn the_nodes_of_a_cluster_log_in_as_their_file_says() {
         text("aadClientId"),
         text("aadClientSecret")
     );
-    // a login, though one without a role
+    // The login succeeds, but it has no role.
     let (status, body) = reads(&world, &nodes, &group);
     assert_eq!((status, &body["error"]["code"]), (403, &json!("AuthorizationFailed")));
     let managed = world.podid(&["sandbox", "cloud-config"]).ok().json();

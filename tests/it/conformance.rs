@@ -1,5 +1,5 @@
-//! The sandbox's Azure beside the real one: each recorded answer (`PODID_RECORDINGS` names the folder) is asked of the sandbox, in the state
-//! that it supposes, and compared. `scripts/conformance` runs this.
+//! Compares the sandbox's Azure with the real one: each recorded request (`PODID_RECORDINGS` names the folder) is sent to the sandbox, in the
+//! state that the recording implies, and the answers are compared. `scripts/conformance` runs this.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "in a test a panic is the report, and this one prints its findings")]
 
@@ -19,10 +19,10 @@ use record::Record;
 use std::path::PathBuf;
 use world::World;
 
-/// Of the records, the part that may differ by what is accepted.
-const MOST_ACCEPTED: (usize, usize) = (6, 100);
+/// The largest share of records whose differences may be accepted.
+const MAX_ACCEPTED: (usize, usize) = (6, 100);
 
-/// What became of a list of records.
+/// The result of a list of records.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Count {
     pub equal: usize,
@@ -37,14 +37,14 @@ impl std::iter::Sum for Count {
 }
 
 impl Count {
-    /// Whether each is equal or accepted.
+    /// Returns whether each record is equal or accepted.
     pub fn complete(&self) -> bool {
         self.equal + self.accepted == self.all
     }
 
-    /// Whether no more is accepted than may be.
-    pub fn sparing(&self) -> bool {
-        let (part, whole) = MOST_ACCEPTED;
+    /// Returns whether not too many are accepted.
+    pub fn within_limit(&self) -> bool {
+        let (part, whole) = MAX_ACCEPTED;
         self.accepted * whole <= self.all * part
     }
 
@@ -53,7 +53,7 @@ impl Count {
     }
 }
 
-/// Plays them all, each world a part of them, and prints each difference.
+/// Replays all records, divided among the worlds, and prints each difference.
 pub fn play(worlds: &mut [World], records: &[Record], accepted: &mut Accepted) -> Count {
     let found = differences(worlds, records);
     let mut count = Count { all: records.len(), ..Count::default() };
@@ -97,11 +97,11 @@ fn of(world: &World, record: &Record) -> Vec<Difference> {
     }
 }
 
-/// Where the recordings are; without them this says that nothing was compared.
+/// Returns the folder of the recordings; without one, prints that nothing was compared.
 fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os("PODID_RECORDINGS").filter(|folder| !folder.is_empty());
     if folder.is_none() {
-        // past the capture of the test runner
+        // This bypasses the capture of the test runner.
         use std::io::Write as _;
         let _ = writeln!(std::io::stderr(), "not run: the recorded answers of Azure at the sandbox (`scripts/conformance DIR` plays them)");
     }
@@ -109,7 +109,7 @@ fn folder() -> Option<PathBuf> {
 }
 
 #[test]
-fn recorded_answers_are_those_of_the_sandbox() {
+fn the_sandbox_gives_the_recorded_answers() {
     let Some(folder) = folder() else { return };
     let (examples, sequences) = (record::examples(&folder), record::sequences(&folder));
     assert!(!examples.is_empty() || !sequences.is_empty(), "{} holds neither examples.jsonl nor sequences/", folder.display());
@@ -124,10 +124,10 @@ fn recorded_answers_are_those_of_the_sandbox() {
     for (name, count) in &parts {
         println!("{}", count.line(name));
     }
-    let sparing = parts.iter().all(|(_, count)| count.sparing());
+    let within_limit = parts.iter().all(|(_, count)| count.within_limit());
     let whole = parts.map(|(_, count)| count).into_iter().sum::<Count>();
     println!("{}", whole.line("conformance"));
     assert!(whole.complete(), "the sandbox differs from recorded answers");
-    // of each part, and so of the whole
-    assert!(sparing, "more is accepted than may be");
+    // The limit holds for each part, and so for the whole.
+    assert!(within_limit, "more is accepted than may be");
 }

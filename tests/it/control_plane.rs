@@ -1,4 +1,4 @@
-//! scripts/with-control-plane itself: what a command finds in it, and that nothing of it is left, however it ends.
+//! scripts/with-control-plane itself: what a command finds in it, and that nothing is left of it, however it ends.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -24,9 +24,9 @@ fn wanted() -> bool {
     Plane::wanted() == Wanted::Yes
 }
 
-/// What the script came to, the folder that it had, and how long it took to end after `then`, which gets its id and that folder.
+/// Runs the script. Returns its status, its folder, and how long it took to end after `then`, which gets its process id and the folder.
 fn run(command: &str, then: impl FnOnce(u32, &Path)) -> (ExitStatus, PathBuf, Duration) {
-    // who runs the tests in the background has signals ignored for all that they start
+    // A shell that runs the tests in the background makes its children ignore signals.
     let mut started = Command::new("env");
     started.arg("--default-signal=HUP,INT,QUIT,TERM").arg(script()).args(["bash", "-c", &format!("{READY} {command}")]);
     let mut child = started.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
@@ -40,7 +40,7 @@ fn send(signal: &str, pid: impl ToString) {
     assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
 }
 
-/// The command lines that name the folder.
+/// Returns the command lines that contain the folder.
 fn programs_in(dir: &Path) -> Vec<String> {
     let dir = dir.to_str().unwrap();
     let lines = fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read(entry.unwrap().path().join("cmdline")).ok());
@@ -54,9 +54,9 @@ fn nothing_is_left(dir: &Path) {
     assert!(!dir.exists(), "{} is left", dir.display());
 }
 
-/// One for the tests of this file that only look, or make things in namespaces of their own.
+/// Returns a client for tests that only read, or that create objects in namespaces of their own.
 async fn client(plane: &Plane) -> kube::Client {
-    // another test may have installed it
+    // Another test may have installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let file = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
     let config = kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
@@ -75,8 +75,8 @@ async fn raw(client: &kube::Client, path: &str) -> Value {
     client.request(http::Request::get(path).body(Vec::new()).unwrap()).await.unwrap()
 }
 
-/// Looks again until it is so.
-async fn comes(client: &kube::Client, what: &str, path: &str, so: impl Fn(&Value) -> bool) -> Value {
+/// Polls until the condition holds.
+async fn poll_until(client: &kube::Client, what: &str, path: &str, so: impl Fn(&Value) -> bool) -> Value {
     let began = Instant::now();
     loop {
         let seen = client.request::<Value>(http::Request::get(path).body(Vec::new()).unwrap()).await;
@@ -112,14 +112,14 @@ async fn a_cluster_admin_finds_a_cluster_that_works() {
     let driver = json!([{ "name": "secrets", "csi": { "driver": "secrets-store.csi.k8s.io", "readOnly": true } }]);
     pods.create(&PostParams::default(), &pod("mounts", &driver)).await.unwrap();
     let at = "/api/v1/namespaces/default/pods";
-    comes(&client, "a plain pod runs", &format!("{at}/plain"), |pod| pod["status"]["phase"] == "Running").await;
+    poll_until(&client, "a plain pod runs", &format!("{at}/plain"), |pod| pod["status"]["phase"] == "Running").await;
     let waiting = |pod: &Value| pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] == "ContainerCreating";
-    comes(&client, "a pod with secrets waits for its volume", &format!("{at}/mounts"), waiting).await;
+    poll_until(&client, "a pod with secrets waits for its volume", &format!("{at}/mounts"), waiting).await;
 
     for name in ["plain", "mounts"] {
         pods.delete(name, &DeleteParams::default()).await.unwrap();
     }
-    comes(&client, "both pods are gone", at, |list| list["items"].as_array().is_some_and(Vec::is_empty)).await;
+    poll_until(&client, "both pods are gone", at, |list| list["items"].as_array().is_some_and(Vec::is_empty)).await;
 
     let token = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": { "audiences": ["api://AzureADTokenExchange"] } });
     let asked = http::Request::post("/api/v1/namespaces/default/serviceaccounts/default/token");
@@ -137,7 +137,7 @@ async fn a_cluster_admin_finds_a_cluster_that_works() {
 }
 
 #[tokio::test]
-async fn two_at_once_are_two_worlds_and_what_is_killed_comes_again() {
+async fn two_control_planes_are_independent_and_killed_programs_restart() {
     if !wanted() {
         return;
     }
@@ -160,7 +160,8 @@ async fn two_at_once_are_two_worlds_and_what_is_killed_comes_again() {
             let now = fs::read_to_string(one.dir().join(program).with_extension("pid")).ok()?;
             (now != killed).then_some(())
         });
-        comes(&here, "the API server answers again", "/api/v1/namespaces/only-here", |space| space["status"]["phase"] == "Active").await;
+        poll_until(&here, "the API server answers again", "/api/v1/namespaces/only-here", |space| space["status"]["phase"] == "Active")
+            .await;
     }
 
     let dirs = [one.dir().to_owned(), other.dir().to_owned()];
@@ -169,7 +170,7 @@ async fn two_at_once_are_two_worlds_and_what_is_killed_comes_again() {
 }
 
 #[test]
-fn the_commands_status_is_the_scripts_and_nothing_is_left() {
+fn the_script_returns_the_status_of_its_command_and_leaves_nothing() {
     if !wanted() {
         return;
     }
@@ -190,11 +191,11 @@ fn a_terminated_script_terminates_its_command_and_leaves_nothing() {
 }
 
 #[test]
-fn an_interrupted_script_lets_its_command_end_in_its_own_way() {
+fn an_interrupted_script_lets_its_command_finish() {
     if !wanted() {
         return;
     }
-    // the command still has its cluster while it ends
+    // The command still has its cluster while it ends.
     let (status, dir, _) =
         run("trap 'test -d $PODID_CONTROL_PLANE_DIR/etcd && exit 9' INT; while :; do sleep 0.05; done", |pid, _| send("-INT", pid));
     assert_eq!(status.code(), Some(9));
@@ -202,7 +203,7 @@ fn an_interrupted_script_lets_its_command_end_in_its_own_way() {
 }
 
 #[test]
-fn a_killed_script_leaves_nothing_either() {
+fn a_killed_script_leaves_nothing() {
     if !wanted() {
         return;
     }
@@ -216,9 +217,9 @@ fn a_killed_script_leaves_nothing_either() {
     until("all of it is gone", || (programs_in(&dir).is_empty() && !dir.exists() && !proc.exists()).then_some(()));
 }
 
-/// The tests of other files get theirs one after another.
+/// Other tests reuse a control plane one after another.
 #[test]
-fn one_is_handed_on_as_it_was_or_not_at_all() {
+fn a_control_plane_is_reused_only_if_it_is_unchanged() {
     if Plane::wanted() == Wanted::No {
         return;
     }

@@ -1,4 +1,4 @@
-//! How many requests a lab costs, fresh and again: held, so that no change makes podid talk more without somebody seeing it.
+//! The number of requests that a lab costs, on the first run and again: no change may add requests without being noticed.
 
 use crate::common::{
     World,
@@ -7,7 +7,7 @@ use crate::common::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-fn whose(host: &str) -> &'static str {
+fn owner(host: &str) -> &'static str {
     match host {
         "login.microsoftonline.com" => "entra",
         "management.azure.com" => "arm",
@@ -22,7 +22,7 @@ fn counted(lines: &[Line]) -> Vec<(String, usize)> {
     let mut counts = BTreeMap::new();
     for line in lines {
         let dry = if line.path.contains("dryRun=All") { " (dry run)" } else { "" };
-        *counts.entry(format!("{} {}{dry}", whose(&line.host), line.method)).or_insert(0) += 1;
+        *counts.entry(format!("{} {}{dry}", owner(&line.host), line.method)).or_insert(0) += 1;
     }
     counts.into_iter().collect()
 }
@@ -43,22 +43,22 @@ fn nothing_is_asked_twice(lines: &[Line]) {
     }
 }
 
-/// One token an audience, one connection an Azure host, no more connections to an API server than are allowed.
+/// Checks: one token per audience, one connection per Azure host, and no more connections to an API server than allowed.
 #[track_caller]
-fn are_frugal(lines: &[Line], parallelism: usize) {
-    let audiences: BTreeSet<&str> = lines.iter().map(|l| whose(&l.host)).filter(|h| !["entra", "cluster"].contains(h)).collect();
+fn check_limits(lines: &[Line], parallelism: usize) {
+    let audiences: BTreeSet<&str> = lines.iter().map(|l| owner(&l.host)).filter(|h| !["entra", "cluster"].contains(h)).collect();
     assert_eq!(lines.iter().filter(|l| l.is_token()).count(), audiences.len(), "tokens for {audiences:?}");
     let mut connections: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
     for line in lines {
         connections.entry(&line.host).or_default().insert(line.conn);
     }
     for (host, used) in connections {
-        let most = if whose(host) == "cluster" { parallelism } else { 1 };
+        let most = if owner(host) == "cluster" { parallelism } else { 1 };
         assert!(used.len() <= most, "{} connections to {host}", used.len());
     }
 }
 
-/// Requests of a fresh `up` and of a second one.
+/// Returns the requests of a first `up` and of a second one.
 fn twice(spec: &str) -> (Vec<Line>, Vec<Line>) {
     let world = World::served();
     world.up(spec, &[]).ok();
@@ -71,7 +71,7 @@ fn twice(spec: &str) -> (Vec<Line>, Vec<Line>) {
 }
 
 #[test]
-fn lab_000_costs_so_many_requests() {
+fn lab_000_has_a_fixed_number_of_requests() {
     let (first, second) = twice(LAB_000);
     are(
         &first,
@@ -90,27 +90,27 @@ fn lab_000_costs_so_many_requests() {
         &second,
         &[("arm GET", 7), ("cluster GET", 5), ("cluster PATCH (dry run)", 3), ("entra POST", 3), ("graph GET", 1), ("vault GET", 1)],
     );
-    are_frugal(&first, 8);
-    are_frugal(&second, 8);
+    check_limits(&first, 8);
+    check_limits(&second, 8);
     nothing_is_asked_twice(&second);
 }
 
 #[test]
-fn lab_004_costs_so_many_requests() {
+fn lab_004_has_a_fixed_number_of_requests() {
     let (first, second) = twice(LAB_004);
     are(
         &first,
         &[("arm GET", 7), ("arm PUT", 7), ("cluster GET", 5), ("cluster PATCH", 3), ("entra POST", 2), ("vault GET", 1), ("vault PUT", 1)],
     );
     are(&second, &[("arm GET", 7), ("cluster GET", 5), ("cluster PATCH (dry run)", 3), ("entra POST", 2), ("vault GET", 1)]);
-    are_frugal(&first, 8);
-    are_frugal(&second, 8);
+    check_limits(&first, 8);
+    check_limits(&second, 8);
     nothing_is_asked_twice(&second);
 }
 
-/// `plan` looks once, at each thing.
+/// `plan` reads each object once.
 #[test]
-fn a_plan_asks_nothing_twice() {
+fn a_plan_reads_nothing_twice() {
     let world = World::served();
     world.plan(LAB_000).exits(3);
     nothing_is_asked_twice(&world.requests());
@@ -121,23 +121,23 @@ fn a_plan_asks_nothing_twice() {
     world.plan(LAB_000).ok();
     let lines = world.since(mark_of_plan);
     nothing_is_asked_twice(&lines);
-    are_frugal(&lines, 8);
+    check_limits(&lines, 8);
 }
 
 #[test]
-fn parallelism_bounds_the_connections_to_the_api_server() {
+fn parallelism_limits_the_connections_to_the_api_server() {
     for parallelism in [1, 2, 3] {
         let world = World::served();
         let words = parallelism.to_string();
         world.up(LAB_000, &["--parallelism", &words]).ok();
-        are_frugal(&world.requests(), parallelism);
+        check_limits(&world.requests(), parallelism);
         let mark = world.mark();
         world.up(LAB_000, &["--parallelism", &words]).ok();
-        are_frugal(&world.since(mark), parallelism);
+        check_limits(&world.since(mark), parallelism);
     }
 }
 
-/// A spec of `n` workloads, each with an identity of its own, in twenty namespaces, that read one secret.
+/// Returns a spec of `n` workloads in twenty namespaces, each with its own identity, that read one secret.
 fn many(n: usize) -> String {
     let workload =
         |i: usize| format!("  - {{name: w{i}, namespace: ns{}, identity: {{name: mid-{i}}}, secrets: [{{name: s0}}]}}\n", i % 20);
@@ -148,7 +148,7 @@ fn many(n: usize) -> String {
     )
 }
 
-/// Resources made, requests, and what the journal of the state took: lines, bytes, syncs.
+/// Created resources, requests, and the lines, bytes and syncs of the state's journal.
 struct Cost {
     made: usize,
     requests: usize,
@@ -174,9 +174,9 @@ fn cost_of(n: usize) -> Cost {
     Cost { made, requests, journal: numbers.try_into().unwrap() }
 }
 
-/// What a run costs for each resource must not grow with their number.
+/// The cost per resource must not grow with the number of resources.
 #[test]
-fn a_run_costs_the_same_for_each_resource_however_many_there_are() {
+fn the_cost_per_resource_does_not_grow_with_their_number() {
     let (few, many) = (cost_of(6), cost_of(48));
     let each = |cost: &Cost, what: usize| f64::from(u32::try_from(what).unwrap()) / f64::from(u32::try_from(cost.made).unwrap());
     for (cost, [lines, _, syncs]) in [(&few, few.journal), (&many, many.journal)] {
@@ -191,7 +191,7 @@ fn a_run_costs_the_same_for_each_resource_however_many_there_are() {
     }
 }
 
-/// How many of the requests of a run come one after the other, at most.
+/// Returns the longest chain of requests of a run that follow one another.
 fn depth(spec: &str) -> (usize, usize) {
     let mut world = World::new();
     world.serve_with(&["--log"]);
@@ -211,7 +211,7 @@ fn depth(spec: &str) -> (usize, usize) {
     (count, all.len())
 }
 
-/// When the request of a line began and ended, in seconds.
+/// Returns when the request of a line began and ended, in seconds.
 fn interval(line: &str) -> (f64, f64) {
     let words: Vec<&str> = line.split(' ').collect();
     let time: Vec<f64> = words[0].split('T').nth(1).unwrap().trim_end_matches('Z').split(':').map(|n| n.parse().unwrap()).collect();
@@ -219,9 +219,9 @@ fn interval(line: &str) -> (f64, f64) {
     (ended - took / 1000.0, ended)
 }
 
-/// A token, what ARM has, a token for the vault, the secret; what is in the cluster is looked at meanwhile.
+/// The chain: a token, ARM, a token for the vault, the secret; the cluster is read in parallel.
 #[test]
-fn a_second_run_waits_for_few_requests_one_after_the_other() {
+fn a_second_run_has_a_short_chain_of_requests() {
     for spec in [LAB_004, LAB_000] {
         let (depth, requests) = depth(spec);
         assert!(requests >= 17, "{spec}: {requests} requests only");

@@ -1,4 +1,4 @@
-//! `podid diff` shows line by line what `up` would change, changes nothing, and asks the server itself wherever that can answer.
+//! `podid diff` shows line by line what `up` would change. It changes nothing, and uses the server's dry run wherever that is possible.
 
 use crate::common::{
     World,
@@ -8,13 +8,13 @@ use crate::common::{
 use serde_json::{Value, json};
 
 both! {
-    all_is_shown_that_would_be_made_and_nothing_is_changed,
-    nothing_is_shown_of_what_is_as_it_should_be,
-    a_change_of_the_spec_stands_among_what_stays,
-    what_the_spec_no_longer_names_is_shown_to_go,
-    what_others_own_is_refused_with_their_name_and_shown_as_force_would_make_it,
-    fields_that_are_taken_over_are_shown_to_go,
-    an_identity_that_is_made_anew_leaves_its_ids_open,
+    everything_to_be_created_is_shown_and_nothing_is_changed,
+    unchanged_objects_are_not_shown,
+    a_change_of_the_spec_is_shown_in_context,
+    resources_removed_from_the_spec_are_shown_as_deleted,
+    foreign_fields_are_refused_with_their_manager_and_shown_as_with_force,
+    fields_that_will_be_adopted_are_shown_as_removed,
+    a_new_identity_leaves_its_ids_open,
 }
 
 const CONTEXT: &str = "aks-mi";
@@ -33,14 +33,14 @@ fn without_noise(text: &str) {
     }
 }
 
-/// The part of one object.
+/// Returns the part about one object.
 fn part<'a>(text: &'a str, name: &str) -> &'a str {
     let from = text.find(&format!("--- live/{name}\n")).unwrap_or_else(|| panic!("{name} is not in\n{text}"));
     let rest = &text[from..];
     &rest[..rest[4..].find("\n--- live/").map_or(rest.len(), |at| at + 5)]
 }
 
-fn all_is_shown_that_would_be_made_and_nothing_is_changed(side: Side) {
+fn everything_to_be_created_is_shown_and_nothing_is_changed(side: Side) {
     let world = World::on(side, "aks-sp");
     let before = world.export();
     let mark = world.mark();
@@ -78,7 +78,7 @@ fn all_is_shown_that_would_be_made_and_nothing_is_changed(side: Side) {
     crate::common::same("after a diff", &before, &world.export());
 }
 
-fn nothing_is_shown_of_what_is_as_it_should_be(side: Side) {
+fn unchanged_objects_are_not_shown(side: Side) {
     let world = World::on(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let mark = world.mark();
@@ -90,7 +90,7 @@ fn nothing_is_shown_of_what_is_as_it_should_be(side: Side) {
     assert_eq!(asked, world.since(mark).len(), "a diff asks what a plan asks");
 }
 
-fn a_change_of_the_spec_stands_among_what_stays(side: Side) {
+fn a_change_of_the_spec_is_shown_in_context(side: Side) {
     let world = World::on(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     world.write("changed.yaml", &world.read(LAB_004).replace("key: key", "key: other"));
@@ -114,7 +114,7 @@ fn a_change_of_the_spec_stands_among_what_stays(side: Side) {
     assert!(yaml.contains("differs: true"), "{yaml}");
 }
 
-fn what_the_spec_no_longer_names_is_shown_to_go(side: Side) {
+fn resources_removed_from_the_spec_are_shown_as_deleted(side: Side) {
     let world = World::on(side, "aks-sp");
     let more =
         "  - name: reports\n    namespace: dev-reports\n    identity:\n      name: reports-mid\n    secrets:\n      - name: sqldbconn\n";
@@ -134,7 +134,7 @@ fn what_the_spec_no_longer_names_is_shown_to_go(side: Side) {
     assert!(!shown.contains("claims-api-podid"), "{shown}");
 }
 
-fn what_others_own_is_refused_with_their_name_and_shown_as_force_would_make_it(side: Side) {
+fn foreign_fields_are_refused_with_their_manager_and_shown_as_with_force(side: Side) {
     let world = World::on(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let theirs = json!({ "spec": { "parameters": { "keyvaultName": "theirs" } } });
@@ -152,7 +152,7 @@ fn what_others_own_is_refused_with_their_name_and_shown_as_force_would_make_it(s
     diff(&world, LAB_004, &["--exit-code"]).ok();
 }
 
-fn fields_that_are_taken_over_are_shown_to_go(side: Side) {
+fn fields_that_will_be_adopted_are_shown_as_removed(side: Side) {
     let world = World::on(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let applied = json!({ "metadata": { "annotations": { "team": "claims" } } });
@@ -175,8 +175,8 @@ fn the_value_of_a_secret_is_never_shown() {
     }
 }
 
-/// Of an object whose values are still to come only those are left open.
-fn an_identity_that_is_made_anew_leaves_its_ids_open(side: Side) {
+/// Only values that are not known yet are left open.
+fn a_new_identity_leaves_its_ids_open(side: Side) {
     let world = World::on(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let identity = format!("{}?api-version=2023-01-31", world.identity_id("aks2kvIdentity"));

@@ -1,4 +1,4 @@
-//! Each object of the labs is changed or removed by hand: `plan` tells, `up` mends it and what depends on it, and writes nothing else.
+//! Each object of the labs is changed or deleted by hand: `plan` reports it, `up` repairs it with what depends on it, and writes nothing else.
 
 use crate::common::{
     World,
@@ -56,15 +56,15 @@ impl Lab {
         }
     }
 
-    /// The plan tells it, `up` does these writes and no others, and then all is well.
+    /// Checks that the plan reports the change, that `up` does these writes and no others, and that nothing is left to do.
     #[track_caller]
-    fn mended(&self, what: &str, writes: &[&str]) {
-        self.mended_with(what, None, writes);
+    fn repaired(&self, what: &str, writes: &[&str]) {
+        self.repaired_with(what, None, writes);
     }
 
-    /// As above; and without the flag it is refused, naming the flag, with nothing written.
+    /// Like `mended`; without the flag, `up` is refused with the name of the flag, and writes nothing.
     #[track_caller]
-    fn mended_with(&self, what: &str, flag: Option<&str>, writes: &[&str]) {
+    fn repaired_with(&self, what: &str, flag: Option<&str>, writes: &[&str]) {
         println!("{}: {what}", self.spec);
         let world = &self.world;
         world.plan(self.spec).exits(3);
@@ -95,7 +95,7 @@ impl Lab {
         assert_eq!(gone, 1, "{role} at {scope}: {all:#?}");
     }
 
-    /// The resource group of the cluster's nodes: that of a real cluster's own, if one stands in.
+    /// Returns the resource group of the cluster's nodes; a cluster that stands in has its own.
     fn node_group(&self) -> String {
         let path = format!(
             "{}/providers/Microsoft.ContainerService/managedClusters/{}?api-version=2024-09-01",
@@ -105,7 +105,7 @@ impl Lab {
         self.world.arm("GET", &path, None).ok()["properties"]["nodeResourceGroup"].as_str().unwrap().to_owned()
     }
 
-    /// A policy that Azure has for this object id, through what it answers.
+    /// Changes a policy of this object id, through Azure's own API.
     fn policy(&self, how: &str, object_id: &str, permissions: &[&str]) {
         let path = format!("{}/accessPolicies/{how}{VAULTS_VERSION}", self.world.vault_id(self.vault));
         let tenant = &self.world.environment().into_iter().find(|(n, _)| n == "AZURE_TENANT_ID").unwrap().1;
@@ -140,40 +140,40 @@ fn kubernetes(lab: &Lab) {
     let (api, kind, name) = (IDENTITIES, "azureidentities", lab.azure_identity);
     let written = format!("PATCH {kind}/{name}");
     lab.patch(api, kind, name, json!({ "spec": { "clientID": "11111111-2222-3333-4444-555555555555" } }));
-    lab.mended_with("the AzureIdentity names another client", Some("--force-conflicts"), &[&written]);
+    lab.repaired_with("the AzureIdentity names another client", Some("--force-conflicts"), &[&written]);
     lab.delete(api, kind, name);
-    lab.mended("the AzureIdentity is gone", &[&written]);
+    lab.repaired("the AzureIdentity is gone", &[&written]);
     lab.patch(api, kind, name, json!({ "metadata": { "annotations": { "aadpodidentity.k8s.io/Behavior": null } } }));
-    lab.mended("the AzureIdentity is not namespaced any more", &[&written]);
+    lab.repaired("the AzureIdentity is not namespaced any more", &[&written]);
 
     let (kind, name) = ("azureidentitybindings", lab.binding);
     let written = format!("PATCH {kind}/{name}");
     lab.patch(api, kind, name, json!({ "spec": { "selector": "another" } }));
-    lab.mended_with("the binding selects others", Some("--force-conflicts"), &[&written]);
+    lab.repaired_with("the binding selects others", Some("--force-conflicts"), &[&written]);
     lab.delete(api, kind, name);
-    lab.mended("the binding is gone", &[&written]);
+    lab.repaired("the binding is gone", &[&written]);
 
     let (api, kind, name) = (CLASSES, "secretproviderclasses", lab.class);
     let written = format!("PATCH {kind}/{name}");
     lab.patch(api, kind, name, json!({ "spec": { "parameters": { "keyvaultName": "another" } } }));
-    lab.mended_with("the SecretProviderClass names another vault", Some("--force-conflicts"), &[&written]);
+    lab.repaired_with("the SecretProviderClass names another vault", Some("--force-conflicts"), &[&written]);
     lab.patch(api, kind, name, json!({ "spec": { "parameters": { "objects": null } } }));
-    lab.mended("the SecretProviderClass names no objects", &[&written]);
+    lab.repaired("the SecretProviderClass names no objects", &[&written]);
     lab.delete(api, kind, name);
-    lab.mended("the SecretProviderClass is gone", &[&written]);
+    lab.repaired("the SecretProviderClass is gone", &[&written]);
 }
 
 fn secret(lab: &Lab) {
     let path = format!("/secrets/{}", lab.secret);
     let written = format!("PUT secrets/{}", lab.secret);
     lab.world.vault("PUT", lab.vault, &path, Some(json!({ "value": "by hand", "tags": { "managed-by": "podid" } }))).ok();
-    lab.mended("the secret has another value", &[&written]);
+    lab.repaired("the secret has another value", &[&written]);
 
     let current = lab.world.vault("GET", lab.vault, &path, None).ok();
     let version = current["id"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
     let tags = format!("{path}/{version}");
     lab.world.vault("PATCH", lab.vault, &tags, Some(json!({ "tags": { "colour": "blue" } }))).ok();
-    lab.mended("the secret's tags are gone", &[&format!("PATCH secrets/{}", lab.secret)]);
+    lab.repaired("the secret's tags are gone", &[&format!("PATCH secrets/{}", lab.secret)]);
     let tags = lab.world.vault("GET", lab.vault, &path, None).ok()["tags"].clone();
     assert_eq!(tags["colour"], "blue", "tags of others stay");
     lab.world
@@ -187,55 +187,55 @@ fn secret(lab: &Lab) {
 
     lab.world.vault("DELETE", lab.vault, &path, None).ok();
     let recovered = format!("POST {}/recover", lab.secret);
-    lab.mended_with("the secret is deleted", Some("--recover"), &[&recovered]);
+    lab.repaired_with("the secret is deleted", Some("--recover"), &[&recovered]);
 }
 
 fn roles(lab: &Lab, reader_scope: &str) {
     let identity = lab.world.identity_id(lab.identity);
     lab.remove_role(&identity, OPERATOR);
-    lab.mended("MIC may not use the identity", &[&format!("PUT roleAssignments at {}", lab.identity)]);
+    lab.repaired("MIC may not use the identity", &[&format!("PUT roleAssignments at {}", lab.identity)]);
     let nodes = lab.node_group();
     lab.remove_role(&format!("/subscriptions/{}/resourceGroups/{nodes}", lab.world.subscription()), CONTRIBUTOR);
-    lab.mended("MIC may not change the nodes", &[&format!("PUT roleAssignments at {nodes}")]);
+    lab.repaired("MIC may not change the nodes", &[&format!("PUT roleAssignments at {nodes}")]);
     lab.remove_role(reader_scope, READER);
     let last = reader_scope.rsplit('/').next().unwrap();
-    lab.mended("the identity is no Reader", &[&format!("PUT roleAssignments at {last}")]);
+    lab.repaired("the identity is no Reader", &[&format!("PUT roleAssignments at {last}")]);
 }
 
 fn policies(lab: &Lab) {
     let added = format!("PUT {}/accessPolicies/add", lab.vault);
     let principal = lab.published(&format!("identity/{}", lab.identity), "principal_id");
     lab.policy("replace", &principal, &["list"]);
-    lab.mended("the grant has another permission", &[&added]);
-    // what a hand added stays: it is not podid's
+    lab.repaired("the grant has another permission", &[&added]);
+    // A permission that somebody added by hand stays.
     lab.policy("replace", &principal, &["get"]);
     lab.world.plan(lab.spec).ok();
     lab.policy("remove", &principal, &["get"]);
-    lab.mended("the grant is gone", &[&added]);
+    lab.repaired("the grant is gone", &[&added]);
     let caller = lab.published("caller", "object_id");
     lab.policy("remove", &caller, &["get"]);
-    lab.mended("podid's own grant is gone", &[&added]);
+    lab.repaired("podid's own grant is gone", &[&added]);
 }
 
 fn rights_by_role(lab: &Lab) {
     let vault = lab.world.vault_id(lab.vault);
     let written = format!("PUT roleAssignments at {}", lab.vault);
     lab.remove_role(&vault, "4633458b-17de-408a-b874-0445c86b69e6");
-    lab.mended("the identity is no Key Vault Secrets User", &[&written]);
+    lab.repaired("the identity is no Key Vault Secrets User", &[&written]);
     lab.remove_role(&vault, "b86a8fe4-44ce-4948-aee5-eccb2c155cd7");
-    lab.mended("podid is no Key Vault Secrets Officer", &[&written]);
+    lab.repaired("podid is no Key Vault Secrets Officer", &[&written]);
 }
 
 fn tags(lab: &Lab) {
     let identity = format!("{}?api-version=2023-01-31", lab.world.identity_id(lab.identity));
     lab.world.arm("PATCH", &identity, Some(json!({ "tags": { "managed-by": "another" } }))).ok();
-    lab.mended("the identity's tags are gone", &[&format!("PUT userAssignedIdentities/{}", lab.identity)]);
+    lab.repaired("the identity's tags are gone", &[&format!("PUT userAssignedIdentities/{}", lab.identity)]);
     let vault = format!("{}{VAULTS_VERSION}", lab.world.vault_id(lab.vault));
     lab.world.arm("PATCH", &vault, Some(json!({ "tags": {} }))).ok();
-    lab.mended("the vault's tags are gone", &[&format!("PATCH vaults/{}", lab.vault)]);
+    lab.repaired("the vault's tags are gone", &[&format!("PATCH vaults/{}", lab.vault)]);
 }
 
-fn lab_000_is_mended(side: Side) {
+fn lab_000_is_repaired(side: Side) {
     let lab = Lab::of(LAB_000, World::on(side, "aks-sp"));
     let world = &lab.world;
     let before = world.export();
@@ -251,7 +251,7 @@ fn lab_000_is_mended(side: Side) {
         format!("PATCH namespaces/{}", lab.namespace),
         format!("PATCH secretproviderclasses/{}", lab.class),
     ];
-    lab.mended("the namespace is gone", &all.each_ref().map(String::as_str));
+    lab.repaired("the namespace is gone", &all.each_ref().map(String::as_str));
     roles(&lab, &world.vault_id(lab.vault));
     policies(&lab);
     secret(&lab);
@@ -262,7 +262,7 @@ fn lab_000_is_mended(side: Side) {
     same("after `down`", &before, &world.export());
 }
 
-fn lab_004_is_mended(side: Side) {
+fn lab_004_is_repaired(side: Side) {
     let lab = Lab::of(LAB_004, World::on(side, "aks-mi"));
     let world = &lab.world;
     let before = world.export();
@@ -280,12 +280,12 @@ fn lab_004_is_mended(side: Side) {
 }
 
 both! {
-    lab_000_is_mended_piece_by_piece_and_then_goes_without_a_trace, lab_000_is_mended;
-    lab_004_is_mended_piece_by_piece_and_then_goes_without_a_trace, lab_004_is_mended
+    lab_000_is_mended_piece_by_piece_and_then_goes_without_a_trace, lab_000_is_repaired;
+    lab_004_is_mended_piece_by_piece_and_then_goes_without_a_trace, lab_004_is_repaired
 }
 
 #[test]
-fn a_vault_with_roles_is_mended_and_then_goes_without_a_trace() {
+fn a_vault_with_roles_is_repaired_and_deleted_completely() {
     let world = World::served();
     let spec = world.with_rbac(LAB_000);
     let lab = Lab::of(spec, world);
@@ -302,13 +302,13 @@ fn a_vault_with_roles_is_mended_and_then_goes_without_a_trace() {
     same("after `down`", &before, &world.export());
 }
 
-/// What is still in it is as good as gone, and is made again when the namespace is.
-fn a_namespace_is_on_its_way_out(side: Side) {
+/// What is still in the namespace counts as deleted, and is created again with it.
+fn a_namespace_is_terminating(side: Side) {
     let lab = Lab::of(LAB_000, World::on(side, "aks-sp"));
     let world = &lab.world;
     world.up(lab.spec, &[]).ok();
     let made = world.export();
-    // held until podid has looked at it
+    // A finalizer holds it until podid has seen it.
     let path = lab.object(IDENTITIES, "azureidentities", lab.azure_identity);
     let finalizers = |list: Value| world.kube("PATCH", lab.context, &path, Some(json!({ "metadata": { "finalizers": list } })));
     finalizers(json!(["podid.test/held"])).ok();
@@ -324,10 +324,10 @@ fn a_namespace_is_on_its_way_out(side: Side) {
     same("after it went and came again", &made, &world.export());
 }
 
-both! { a_namespace_that_is_on_its_way_out_is_made_again_with_all_that_was_in_it, a_namespace_is_on_its_way_out }
+both! { a_terminating_namespace_is_created_again_with_its_content, a_namespace_is_terminating }
 
-/// A new identity has new ids, so all that names them is made anew.
-fn the_identity_is_gone(side: Side, spec: &'static str, more: &[&str]) {
+/// A new identity has new ids, so everything that refers to them is created again.
+fn the_identity_is_deleted(side: Side, spec: &'static str, more: &[&str]) {
     let lab = Lab::of(spec, World::on(side, context_of(spec)));
     let world = &lab.world;
     let before = world.export();
@@ -346,7 +346,7 @@ fn the_identity_is_gone(side: Side, spec: &'static str, more: &[&str]) {
         writes.extend([format!("PUT roleAssignments at {scope}"), format!("DELETE roleAssignments at {scope}")]);
     }
     writes.sort();
-    lab.mended("the identity is gone", &writes.iter().map(String::as_str).collect::<Vec<_>>());
+    lab.repaired("the identity is gone", &writes.iter().map(String::as_str).collect::<Vec<_>>());
     world.podid(&["verify", "-f", lab.spec]).ok().says("proved ");
     world.down(lab.spec, &["--delete-data", lab.vault]).ok();
     world.collected(lab.context);
@@ -354,14 +354,14 @@ fn the_identity_is_gone(side: Side, spec: &'static str, more: &[&str]) {
 }
 
 both! {
-    lab_000_gets_a_new_identity_and_all_that_names_it,
-        |side| the_identity_is_gone(side, LAB_000, &["DELETE roleAssignments at claims-api-kv", "PUT roleAssignments at claims-api-kv"]);
-    lab_004_gets_a_new_identity_and_all_that_names_it, |side| the_identity_is_gone(side, LAB_004, &[])
+    lab_000_gets_a_new_identity_with_all_references,
+        |side| the_identity_is_deleted(side, LAB_000, &["DELETE roleAssignments at claims-api-kv", "PUT roleAssignments at claims-api-kv"]);
+    lab_004_gets_a_new_identity_and_all_that_names_it, |side| the_identity_is_deleted(side, LAB_004, &[])
 }
 
-/// Recovered, it has its policies and secrets (writing the policies again changes nothing); assignments at a deleted resource are gone.
+/// A recovered vault has its policies and secrets, so writing the policies changes nothing; assignments at a deleted resource are deleted.
 #[test]
-fn a_deleted_vault_is_recovered_with_what_was_in_it() {
+fn a_deleted_vault_is_recovered_with_its_content() {
     for (spec, more) in [(LAB_000, vec!["PUT roleAssignments at claims-api-kv"]), (LAB_004, vec![])] {
         let lab = Lab::of(spec, World::served());
         let world = &lab.world;
@@ -374,15 +374,15 @@ fn a_deleted_vault_is_recovered_with_what_was_in_it() {
         let mut writes = more;
         writes.extend([policy.as_str(), &policy, &vault]);
         writes.sort_unstable();
-        lab.mended_with("the vault is deleted", Some("--recover"), &writes);
+        lab.repaired_with("the vault is deleted", Some("--recover"), &writes);
         same("after the vault was recovered", &made, &world.export());
         world.down(lab.spec, &["--delete-data", lab.vault]).ok();
         same("after `down`", &before, &world.export());
     }
 }
 
-/// What the state recorded of a resource, made wrong.
-fn stale(name: &str, value: &Value) -> Value {
+/// Returns a recorded value of a resource, made wrong.
+fn wrong_value(name: &str, value: &Value) -> Value {
     match (name, value) {
         ("uri", _) => json!("https://stale.vault.azure.net/"),
         ("hosts", _) => json!(["stale.azmk8s.io"]),
@@ -394,7 +394,7 @@ fn stale(name: &str, value: &Value) -> Value {
 }
 
 #[test]
-fn a_stale_record_changes_no_plan_and_no_token_goes_where_it_says() {
+fn a_stale_record_changes_no_plan_and_receives_no_token() {
     const KINDS: [&str; 5] = ["caller", "cluster", "group", "identity", "vault"];
     for spec in [LAB_000, LAB_004] {
         let world = World::served();
@@ -405,7 +405,7 @@ fn a_stale_record_changes_no_plan_and_no_token_goes_where_it_says() {
             let mut count = 0;
             for entry in state["entries"].as_array_mut().unwrap().iter_mut().filter(|e| e["kind"] == wrong) {
                 for (name, value) in entry["outputs"].as_object_mut().unwrap() {
-                    *value = stale(name, value);
+                    *value = wrong_value(name, value);
                     count += 1;
                 }
             }
@@ -417,7 +417,7 @@ fn a_stale_record_changes_no_plan_and_no_token_goes_where_it_says() {
             assert!(asked.len() >= 17, "{spec}, {wrong}: {} requests only", asked.len());
             assert!(asked.iter().all(|l| !l.host.starts_with("stale")), "{spec}, {wrong}: {asked:?}");
         }
-        // and `up` records what is there
+        // `up` records the current values.
         world.up(spec, &[]).ok().says("nothing to do");
         let outputs = |text: &str| -> Vec<Value> {
             let state: Value = serde_json::from_str(text).unwrap();

@@ -1,4 +1,4 @@
-//! Every error that a user will meet, with the real program: what it says, what it tells to do next, and its exit code.
+//! Every error that a user can meet, with the real program: its message, its hint, and its exit code.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 

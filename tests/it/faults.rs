@@ -1,5 +1,5 @@
-//! podid is killed at every request of a lab, before and after its effect, against a sandbox that lives on. The next run ends what was
-//! begun, and the world is the one that an unbroken run makes.
+//! podid is killed at every request of a lab, before and after its effect, against a sandbox that keeps running. The next run finishes the
+//! work, and the result equals that of a run without interruption.
 
 use crate::common::{
     World, same,
@@ -9,11 +9,11 @@ use crate::common::{
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Each with a sandbox of its own: podid spends most of its time in waiting for answers and in starting.
+/// How many sandboxes run at once: podid mostly waits for answers and for processes to start.
 const AT_ONCE: usize = 3;
 const WHENS: [&str; 2] = ["before", "after"];
 
-/// What a run that nobody breaks makes.
+/// Returns the result of a run without interruption.
 fn unbroken(spec: &str) -> String {
     let world = World::served();
     world.up(spec, &["--verify"]).ok();
@@ -24,14 +24,14 @@ fn exported(world: &World) -> String {
     format!("{:#}\n", world.control("GET", "/export", None).ok())
 }
 
-/// How many versions each secret of the world has.
+/// Returns how many versions each secret of the world has.
 fn versions(world: &World) -> Vec<(String, usize)> {
     let saved = world.saved();
     let secrets = saved["azure"]["secrets"].as_object().unwrap();
     secrets.iter().map(|(name, secret)| (name.clone(), secret["versions"].as_array().unwrap().len())).collect()
 }
 
-/// Kills a run at its n-th request. False: the run has fewer.
+/// Kills a run at its n-th request. Returns false if the run has fewer requests.
 fn killed_at(world: &World, words: &[&str], n: u64, when: &str) -> bool {
     world.hold(n, when);
     let mut run = world.start(words);
@@ -49,7 +49,7 @@ fn killed_at(world: &World, words: &[&str], n: u64, when: &str) -> bool {
     held
 }
 
-/// Every request, before and after; several at once, until a run ended before it was held. Answers how many kills there were.
+/// Runs a test at every request, before and after it, several at once, until a run ends before it is held. Returns the number of kills.
 fn at_every_request(one: impl Fn(&mut Option<World>, u64, &str) -> bool + Sync) -> u64 {
     let (next, kills, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {
@@ -80,7 +80,7 @@ fn pods(world: &World) -> usize {
 fn is_finished_by_the_next_run(world: &World, spec: &str, unbroken: &str, at: &str) {
     let up = world.up(spec, &[]);
     assert_eq!(up.code, Some(0), "{at}: the next run\n{}{}", up.stdout, up.stderr);
-    // the pod of a proof goes with the next proof
+    // The pod of a proof is deleted by the next proof.
     if pods(world) > 0 {
         let verify = world.podid(&["verify", "-f", spec]);
         assert_eq!(verify.code, Some(0), "{at}: the next proof\n{}{}", verify.stdout, verify.stderr);
@@ -106,7 +106,7 @@ fn survives_a_kill_at_every_request(spec: &'static str) {
         held
     });
     println!("{spec}: {kills} kills");
-    // a count that fell to nothing would prove nothing
+    // A count of nearly zero would prove nothing.
     assert!(kills >= 70, "{kills} kills only");
 }
 
@@ -120,7 +120,7 @@ fn lab_004_survives_a_kill_at_every_request() {
     survives_a_kill_at_every_request(LAB_004);
 }
 
-/// The way back, too.
+/// The same for `down`.
 #[test]
 fn a_down_survives_a_kill_at_every_request() {
     let spec = LAB_000;
@@ -144,16 +144,16 @@ fn a_down_survives_a_kill_at_every_request() {
     assert!(kills >= 40, "{kills} kills only");
 }
 
-/// Killed in the middle of a line of the journal, too: what was about to begin is then known to nobody.
+/// Kills in the middle of a line of the journal as well: then nothing records what was about to begin.
 #[test]
-fn a_lab_survives_a_kill_in_the_middle_of_any_line_of_the_journal() {
+fn a_lab_survives_a_kill_within_any_line_of_the_journal() {
     let spec = LAB_004;
     let unbroken = unbroken(spec);
     let torn = AtomicU64::new(0);
     let kills = at_every_request(|world, n, when| {
         let world = world.get_or_insert_with(World::served);
         world.control("POST", "/reset", None).ok();
-        // one action at a time: the last line is of the one that is held
+        // With one action at a time, the last line is about the action that is held.
         let held = killed_at(world, &["up", "--yes", "--verify", "--parallelism", "1", "-f", spec], n, "before");
         let journal = world.path(".podid/state.json.journal");
         if let (true, Ok(bytes)) = (held, std::fs::read(&journal)) {
@@ -172,10 +172,10 @@ fn a_lab_survives_a_kill_in_the_middle_of_any_line_of_the_journal() {
     assert!(torn >= 24, "{torn} torn lines only");
 }
 
-/// A limit of the file's size stands for a full disk.
+/// A limit of the file size simulates a full disk.
 #[cfg(unix)]
 #[test]
-fn a_disk_that_gets_full_stops_the_run_and_the_next_one_goes_on() {
+fn a_full_disk_stops_the_run_and_the_next_one_continues() {
     let unbroken = unbroken(LAB_004);
     let world = World::served();
     for blocks in ["1", "4", "12"] {

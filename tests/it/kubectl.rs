@@ -1,5 +1,5 @@
-//! Unmodified kubectl, every minor that this machine has: the sessions of `tests/kubectl/` were recorded against a real API server and are played
-//! against the sandbox through its kubeconfig, and against a control plane.
+//! Unmodified kubectl, every minor version on this machine: the sessions of `tests/kubectl/` were recorded against a real API server. They are
+//! replayed against the sandbox through its kubeconfig, and against a control plane.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -16,7 +16,7 @@ macro_rules! sessions {
         both! { $($name, |side| play::play(side, stringify!($name)));+ }
 
         #[test]
-        fn every_session_is_played() {
+        fn every_session_is_replayed() {
             let known = [$(stringify!($name)),+];
             let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kubectl");
             let files = folder.read_dir().unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
@@ -42,9 +42,9 @@ sessions! {
     tokens
 }
 
-/// The one of PATH may be a dispatcher that asks the server which of them to start.
+/// The program in PATH may be a dispatcher that asks the server which kubectl to start.
 #[test]
-fn the_kubectl_of_the_path_works_as_it_is() {
+fn the_kubectl_in_the_path_works_unmodified() {
     programs::all();
     let Some(program) = programs::first() else { return };
     let cluster = Cluster::shared(Side::Sandbox);

@@ -1,5 +1,5 @@
-//! Labs 000, 001 and 004 as their users see them on the cluster: what podid makes there equals tests/labs/NNN.expected.yaml, and what the labs' own
-//! commands made (NNN.lab.yaml) is adopted as it stands. On the sandbox's own cluster, and on a real control plane with the sandbox's Azure.
+//! Labs 000, 001 and 004 as their users see them in the cluster: podid creates what tests/labs/NNN.expected.yaml shows, and adopts what the labs' own
+//! commands created (NNN.lab.yaml). On the sandbox's own cluster, and on a real control plane with the sandbox's Azure.
 
 use crate::common::{
     World,
@@ -27,7 +27,7 @@ const LAB_000: Lab = Lab { spec: "000.yaml", context: "aks-sp", identity: "claim
 const LAB_001: Lab = Lab { spec: "001.yaml", context: "aks-sp", identity: "demo-mid" };
 const LAB_004: Lab = Lab { spec: "004.yaml", context: "aks-mi", identity: "aks2kvIdentity" };
 
-/// The documents of a file of tests/labs, with what Azure answers in place of what is in angle brackets.
+/// Returns the documents of a file of tests/labs; values of Azure replace the placeholders in angle brackets.
 fn documents(world: &World, lab: &Lab, kind: &str) -> Vec<Value> {
     let name = lab.spec.replace(".yaml", &format!(".{kind}.yaml"));
     let mut all = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/labs").join(name)).unwrap();
@@ -48,7 +48,7 @@ fn place(object: &Value) -> (&str, &str, &str) {
     (text(object, "/kind"), text(object, "/metadata/namespace"), text(object, "/metadata/name"))
 }
 
-/// Without what the server counts and remembers.
+/// Removes what the server counts and records.
 fn shown(mut object: Value) -> String {
     for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields"] {
         object["metadata"].as_object_mut().unwrap().shift_remove(field);
@@ -67,7 +67,7 @@ fn sorted(value: Value) -> Value {
     }
 }
 
-/// Of the kinds that podid writes: what there is that was not there before.
+/// Returns the new objects of the kinds that podid writes.
 fn new_since(world: &World, context: &str, before: &BTreeMap<String, Value>) -> BTreeSet<String> {
     let kinds = ["Namespace", "AzureIdentity", "AzureIdentityBinding", "SecretProviderClass", "Secret"];
     let now = world.metadata(context, "uid").into_iter().filter(|(key, uid)| before.get(key) != Some(uid));
@@ -90,7 +90,7 @@ fn is_as_expected(lab: &Lab, world: &World) {
         format!("{kind} {namespace}/{name}")
     });
     let all: BTreeSet<String> = all.collect();
-    // a Secret that was synced for the pod of the proof goes after it
+    // A Secret that was synced for the proof's pod is deleted after it.
     until("nothing else is there", || (new_since(world, lab.context, &before) == all).then_some(()));
     a_second_run_writes_nothing(lab, world);
     world.down(lab.spec, &["--delete-data", vault_of(lab.spec)]).ok();
@@ -115,7 +115,7 @@ both! {
     lab_004_makes_what_the_lab_wants, |side| is_as_expected(&LAB_004, &World::on(side, LAB_004.context).without_the_flag())
 }
 
-fn is_no_proof_until_it_mounts(side: Side) {
+fn a_pod_that_does_not_mount_is_no_proof(side: Side) {
     let mut world = World::on(side, LAB_004.context);
     world.up(LAB_004.spec, &["--verify"]).ok();
     let verify = ["verify", "-n", "default", "--app", "lab-004", "--timeout", "20s"];
@@ -140,24 +140,24 @@ fn is_no_proof_until_it_mounts(side: Side) {
     world.podid(&["verify", "-n", "default", "--app", "lab-004"]).ok().says("proved default/spc-myk8skv");
 }
 
-both! { a_mount_that_fails_is_no_proof_and_the_players_outlive_the_api_server, is_no_proof_until_it_mounts }
+both! { a_failing_mount_is_no_proof_and_components_survive_the_api_server, a_pod_that_does_not_mount_is_no_proof }
 
-/// Of an object that nobody is to touch, and of one whose metadata may change.
-fn told(object: &Value) -> Value {
+/// Removes fields that may change: of an object that must not be touched, or whose metadata may change.
+fn stable_fields(object: &Value) -> Value {
     json!({"uid": object["metadata"]["uid"], "created": object["metadata"]["creationTimestamp"], "generation": object["metadata"]["generation"],
         "spec": object["spec"]})
 }
 
 fn is_adopted(lab: &Lab, world: &World) {
     let context = lab.context;
-    // Azure as the lab's az commands leave it, remembered by nobody
+    // This is Azure as the lab's az commands leave it, recorded in no state.
     world.podid(&["up", "--yes", "-f", lab.spec, "--only", "azure", "--state", "azure.json"]).ok();
     let objects = documents(world, lab, "lab");
     world.kubectl_apply(context, &objects);
     let pods = until("the lab's pods run", || {
         let pods: Vec<Value> = world.all(context, "Pod").into_iter().filter(|p| text(p, "/metadata/namespace") != "kube-system").collect();
         let run = pods.iter().all(|pod| pod["status"]["phase"] == "Running");
-        // until then its status is written
+        // Until then its status still changes.
         let available = |d: &Value| d["status"]["availableReplicas"] == d["spec"]["replicas"];
         let settled = world.all(context, "Deployment").iter().filter(|d| text(d, "/metadata/namespace") != "kube-system").all(available);
         (run && settled && !pods.is_empty()).then_some(pods)
@@ -183,7 +183,7 @@ fn is_adopted(lab: &Lab, world: &World) {
         found.collect()
     };
     let before = seen();
-    // what differs is refused first
+    // An object that differs is refused first.
     world.up(lab.spec, &[]).exits(4).says("--adopt");
     assert_eq!(
         seen().values().map(|o| &o["metadata"]["resourceVersion"]).collect::<Vec<_>>(),
@@ -194,7 +194,7 @@ fn is_adopted(lab: &Lab, world: &World) {
     for (key, now) in seen() {
         let was = &before[&key];
         if key.0 == "SecretProviderClass" {
-            // the deprecated tenantId gets its successor beside it
+            // The deprecated tenantId gets its successor beside it.
             assert_eq!(
                 (&now["metadata"]["uid"], &now["metadata"]["creationTimestamp"]),
                 (&was["metadata"]["uid"], &was["metadata"]["creationTimestamp"])
@@ -202,7 +202,7 @@ fn is_adopted(lab: &Lab, world: &World) {
             assert_eq!(now["spec"]["parameters"]["tenantID"], was["spec"]["parameters"]["tenantId"]);
             continue;
         }
-        assert_eq!(told(&now), told(was), "{key:?}");
+        assert_eq!(stable_fields(&now), stable_fields(was), "{key:?}");
         if !matches!(key.0.as_str(), "AzureIdentity" | "AzureIdentityBinding") {
             assert_eq!(now["metadata"]["resourceVersion"], was["metadata"]["resourceVersion"], "{key:?} was written");
         }
@@ -211,7 +211,7 @@ fn is_adopted(lab: &Lab, world: &World) {
         same("the app goes on as it was", &format!("{pod:#}\n"), &format!("{:#}\n", again(&pod)));
     }
     a_second_run_writes_nothing(lab, world);
-    // what was adopted stays, as it is
+    // Adopted objects stay as they are.
     let kept = seen();
     world.down(lab.spec, &[]).ok();
     for (key, now) in seen() {
@@ -226,7 +226,7 @@ both! {
 }
 
 #[test]
-fn the_files_of_the_labs_name_kinds_that_are_compared() {
+fn the_lab_files_contain_only_kinds_that_are_compared() {
     let world = World::served();
     for lab in [&LAB_000, &LAB_001, &LAB_004] {
         world.podid(&["identity", "create", "-g", "podid-lab", "-n", lab.identity, "--yes"]).ok();

@@ -1,4 +1,4 @@
-//! The labs from nothing to a proof, again, back to nothing, by single commands, and after a hand has been at them.
+//! The labs from nothing to a proof, a second time, back to nothing, by single commands, and after changes by hand.
 
 use crate::common::{
     World,
@@ -8,7 +8,7 @@ use crate::common::{
 };
 use serde_json::{Value, json};
 
-fn proves_and_is_quiet_the_second_time(side: Side, spec: &str) {
+fn proves_and_a_second_run_does_nothing(side: Side, spec: &str) {
     let world = World::on(side, context_of(spec));
     let up = world.up(spec, &["--verify"]).ok();
     assert!(up.last_line().starts_with("proved "), "{}", up.stdout);
@@ -23,11 +23,11 @@ fn proves_and_is_quiet_the_second_time(side: Side, spec: &str) {
     same("the world after a second run", &export, &world.export());
 }
 
-both! { lab_000_is_proved_and_a_second_run_has_nothing_to_do, |side| proves_and_is_quiet_the_second_time(side, LAB_000) }
+both! { lab_000_is_proved_and_a_second_run_has_nothing_to_do, |side| proves_and_a_second_run_does_nothing(side, LAB_000) }
 
-both! { lab_001_is_proved_and_a_second_run_has_nothing_to_do, |side| proves_and_is_quiet_the_second_time(side, LAB_001) }
+both! { lab_001_is_proved_and_a_second_run_has_nothing_to_do, |side| proves_and_a_second_run_does_nothing(side, LAB_001) }
 
-both! { lab_004_is_proved_and_a_second_run_has_nothing_to_do, |side| proves_and_is_quiet_the_second_time(side, LAB_004) }
+both! { lab_004_is_proved_and_a_second_run_has_nothing_to_do, |side| proves_and_a_second_run_does_nothing(side, LAB_004) }
 
 fn single_commands_do_the_same(side: Side, spec: &str) {
     let (whole, steps) = (World::on(side, context_of(spec)), World::on(side, context_of(spec)));
@@ -57,11 +57,11 @@ fn down_leaves_the_world_as_it_was(side: Side, spec: &str) {
     same("after `down`", &before, &world.export());
 }
 
-both! { lab_000_down_leaves_the_world_as_it_was, |side| down_leaves_the_world_as_it_was(side, LAB_000) }
+both! { lab_000_down_restores_the_initial_world, |side| down_leaves_the_world_as_it_was(side, LAB_000) }
 
-both! { lab_001_down_leaves_the_world_as_it_was, |side| down_leaves_the_world_as_it_was(side, LAB_001) }
+both! { lab_001_down_restores_the_initial_world, |side| down_leaves_the_world_as_it_was(side, LAB_001) }
 
-both! { lab_004_down_leaves_the_world_as_it_was, |side| down_leaves_the_world_as_it_was(side, LAB_004) }
+both! { lab_004_down_restores_the_initial_world, |side| down_leaves_the_world_as_it_was(side, LAB_004) }
 
 both! { a_plain_down_keeps_the_vault_with_its_secrets_and_says_so, |side| {
     let world = World::on(side, context_of(LAB_000));
@@ -73,13 +73,13 @@ both! { a_plain_down_keeps_the_vault_with_its_secrets_and_says_so, |side| {
     assert_eq!(secrets, ["https://claims-api-kv.vault.azure.net/secrets/sqldbconn"]);
     let resources: Vec<&String> = left["resources"].as_object().unwrap().keys().filter(|id| id.contains("claims-api")).collect();
     assert_eq!(resources.len(), 1, "{resources:?}");
-    // without the spec, from the state alone
+    // This run has no spec, only the state.
     world.podid(&["down", "--yes", "--delete-data", "claims-api-kv"]).ok();
     same("after the second `down`", &before, &world.export());
     assert_eq!(world.listed()["entries"], json!([]));
 } }
 
-/// Ids derive from how often a name was deleted: without them, and in any order, two exports tell whether the worlds are alike.
+/// Removes ids, which depend on how often a name was deleted: without them, two exports show whether the worlds are equal.
 fn without_ids(export: &str) -> String {
     let mut lines: Vec<String> = export.lines().map(|line| crate::common::without_guids(line).trim_end_matches(',').to_owned()).collect();
     lines.sort();
@@ -111,7 +111,7 @@ fn keys_and_origins(listed: &Value) -> Vec<(String, String, String)> {
     entries.iter().map(|e| (word(e, "app"), word(e, "key"), word(e, "origin"))).collect()
 }
 
-both! { a_lost_state_is_rebuilt_by_looking, |side| {
+both! { a_lost_state_is_rebuilt_from_the_resources, |side| {
     for spec in [LAB_000, LAB_001, LAB_004] {
         let world = World::on(side, context_of(spec));
         let before = world.export();
@@ -132,7 +132,7 @@ both! { a_lost_state_is_rebuilt_by_looking, |side| {
     }
 } }
 
-// A pipeline without a state file knows its own by marks and names alone.
+// A pipeline without a state file recognizes its own objects by marks and names alone.
 both! { a_lost_state_does_not_stop_an_up, |side| {
     let world = World::on(side, context_of(LAB_000));
     let before = world.export();
@@ -146,7 +146,7 @@ both! { a_lost_state_does_not_stop_an_up, |side| {
     same("after `down`", &before, &world.export());
 } }
 
-both! { a_saved_plan_does_just_that, |side| {
+both! { a_saved_plan_is_applied_exactly, |side| {
     let world = World::on(side, context_of(LAB_000));
     world.podid(&["plan", "-f", LAB_000, "--out", "plan.json"]).ok();
     let document: Value = serde_json::from_str(&world.read("plan.json")).unwrap();
@@ -158,7 +158,7 @@ both! { a_saved_plan_does_just_that, |side| {
     world.plan(LAB_000).ok();
 } }
 
-both! { a_saved_plan_is_not_done_once_reality_has_moved, |side| {
+both! { an_outdated_saved_plan_is_not_applied, |side| {
     let world = World::on(side, context_of(LAB_000));
     world.podid(&["plan", "-f", LAB_000, "--out", "plan.json"]).ok();
     let identity = format!("{}?api-version=2023-01-31", world.identity_id("claims-api-mid"));
@@ -185,7 +185,7 @@ both! { a_dry_run_writes_nothing_at_all, |side| {
     same("the state after a dry `down`", &state, &world.read(".podid/state.json"));
 } }
 
-both! { one_half_and_then_the_other_are_the_whole, |side| {
+both! { both_halves_one_after_the_other_equal_a_full_run, |side| {
     for spec in [LAB_000, LAB_001, LAB_004] {
         let (whole, halves) = (World::on(side, context_of(spec)), World::on(side, context_of(spec)));
         whole.up(spec, &[]).ok();
@@ -202,7 +202,7 @@ both! { one_half_and_then_the_other_are_the_whole, |side| {
     }
 } }
 
-both! { a_workload_that_left_the_spec_is_pruned, |side| {
+both! { a_workload_removed_from_the_spec_is_pruned, |side| {
     let world = World::on(side, context_of(LAB_000));
     world.up(LAB_000, &[]).ok();
     let with_one = world.export();
@@ -217,7 +217,7 @@ both! { a_workload_that_left_the_spec_is_pruned, |side| {
     world.plan(LAB_000).ok();
 } }
 
-both! { the_documents_for_programs_have_the_shape_that_is_promised, |side| {
+both! { json_documents_have_the_documented_shape, |side| {
     let world = World::on(side, context_of(LAB_000));
     let act_counts = |document: &Value, act: &str| document["actions"].as_array().unwrap().iter().filter(|a| a["act"] == act).count();
     let plan = world.podid(&["plan", "-f", LAB_000, "-o", "json"]).ok().json();
@@ -239,7 +239,7 @@ both! { the_documents_for_programs_have_the_shape_that_is_promised, |side| {
 } }
 
 #[test]
-fn what_a_resource_published_is_printed_raw() {
+fn an_output_of_a_resource_is_printed_raw() {
     let world = World::new();
     world.up(LAB_004, &[]).ok();
     let id = world.podid(&["output", "identity/aks2kvIdentity", "client_id"]).ok().stdout;

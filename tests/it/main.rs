@@ -1,4 +1,4 @@
-//! All that runs the real program, in one binary so that it is linked once. `common` makes the worlds; each module says what it is about.
+//! All tests that run the real program, in one binary so that it is linked once. `common` makes the worlds.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Whose a thing is: what was there before podid is used, never quietly changed, never taken away; what several share stays until the last.
+//! Ownership: what existed before podid is used, but never changed silently and never deleted; shared things stay until the last user is gone.
 
 mod claimed;
 mod spelling;
@@ -34,7 +34,7 @@ both! { a_foreign_identity_and_a_foreign_namespace_are_used_and_stay, |side| {
     same("after `down`", &before, &world.export());
 } }
 
-both! { a_foreign_thing_that_differs_is_taken_over_only_by_consent, |side| {
+both! { a_foreign_object_that_differs_is_adopted_only_with_consent, |side| {
     let world = World::on(side, context_of(LAB_000));
     make_namespace(&world, NAMESPACE);
     let foreign = json!({
@@ -44,20 +44,20 @@ both! { a_foreign_thing_that_differs_is_taken_over_only_by_consent, |side| {
         "spec": { "type": 0, "resourceID": "/subscriptions/another", "clientID": "another" }
     });
     world.kube("POST", CONTEXT, &format!("{IDENTITIES}/{NAMESPACE}/azureidentities"), Some(foreign)).ok();
-    // its ids are compared once the identity has some
+    // Its ids are compared once the identity has some.
     world.podid(&["identity", "create", "--app", "lab-000", "-g", "podid-lab", "-n", "claims-api-mid", "--yes"]).ok();
     let mark = world.mark();
     world.up(LAB_000, &[]).exits(4).says("--adopt");
     assert_eq!(world.writes_since(mark), Vec::<String>::new());
     world.up(LAB_000, &["--adopt", "--verify"]).ok().says("proved ");
     world.plan(LAB_000).ok();
-    // taken over is not made: it stays
+    // An adopted object was not created by podid, so it stays.
     world.down(LAB_000, &["--delete-data", vault_of(LAB_000)]).ok();
     let left = world.kube("GET", CONTEXT, &format!("{IDENTITIES}/{NAMESPACE}/azureidentities/claims-api-podid"), None);
     assert_eq!(left.status, 200);
 } }
 
-// Bringing a vault back does not make it podid's, however plainly `down` is told to delete data.
+// Recovering a vault does not make it podid's, even if `down` is told to delete data.
 both! { a_foreign_vault_that_was_recovered_stays, |side| {
     let world = World::on(side, context_of(LAB_000));
     let vault = format!("{}?api-version=2026-02-01", world.vault_id("claims-api-kv"));
@@ -75,7 +75,7 @@ both! { a_foreign_vault_that_was_recovered_stays, |side| {
     same("after `down`", &before, &world.export());
 } }
 
-both! { what_another_app_made_is_not_taken_away, |side| {
+both! { resources_of_another_app_are_not_deleted, |side| {
     let world = World::on(side, context_of(LAB_000));
     world.podid(&["identity", "create", "--app", "another", "-g", "podid-lab", "-n", "claims-api-mid", "--yes"]).ok();
     let before = world.export();
@@ -102,7 +102,7 @@ both! { a_state_of_another_world_is_refused, |side| {
     assert_eq!(world.read("other.json"), other.to_string());
 } }
 
-both! { roles_that_two_bindings_need_stay_until_the_last_is_gone, |side| {
+both! { roles_of_two_bindings_stay_until_the_last_is_deleted, |side| {
     let world = World::on(side, context_of(LAB_000));
     let before = world.export();
     world.podid(&["identity", "create", "-g", "podid-lab", "-n", "shared-mid", "--yes"]).ok();
@@ -122,7 +122,7 @@ both! { roles_that_two_bindings_need_stay_until_the_last_is_gone, |side| {
     same("after the identity went too", &before, &world.export());
 } }
 
-both! { a_namespace_that_others_use_stays_and_why_is_said, |side| {
+both! { a_namespace_in_use_stays_with_a_reason, |side| {
     for (path, body) in [
         ("/api/v1/namespaces/one/configmaps", json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "theirs" } })),
         (
@@ -146,8 +146,8 @@ both! { a_namespace_that_others_use_stays_and_why_is_said, |side| {
     }
 } }
 
-// The vault and its secret go over to the app that still reads it, with the marks that say so.
-both! { what_another_app_mounts_is_handed_over_to_it, |side| {
+// The vault and its secret are handed over to the app that still reads it, with its marks.
+both! { resources_that_another_app_mounts_are_handed_over_to_it, |side| {
     let world = World::on(side, "aks-mi");
     world.write("conn.txt", "x");
     let spec = |app: &str, secrets: &str| format!(
@@ -170,7 +170,7 @@ both! { what_another_app_mounts_is_handed_over_to_it, |side| {
     assert!(!status.contains("differs") && !status.contains("missing"), "{status}");
     let vault = world.arm("GET", &format!("{}?api-version=2023-07-01", world.vault_id("kv-shop-x1")), None).ok();
     assert_eq!(vault["tags"]["podid-app"], "two");
-    // its owner takes it away
+    // Its owner deletes it.
     world.down("two.yaml", &["--delete-data", "kv-shop-x1"]).ok();
     assert!(!world.export().contains("\"podid-app\": \"two\""));
 } }

@@ -1,4 +1,4 @@
-//! Proofs that fail: each link of the chain is broken behind podid's back, and the proof names it within seconds, with commands that mend it.
+//! Proofs that fail: each link of the chain is broken behind podid's back, and the proof names it within seconds, with commands that repair it.
 
 mod hostile;
 
@@ -21,7 +21,7 @@ workloads:
   - {name: web, namespace: shop, identity: {name: shop-mid}, secrets: [{name: conn, alias: conn.txt}]}
 ";
 
-/// A served world in which everything is made and proved.
+/// Returns a served world in which everything is created and proved.
 fn made() -> World {
     let world = World::served();
     world.write("podid.yaml", SPEC);
@@ -30,7 +30,7 @@ fn made() -> World {
     world
 }
 
-/// A proof with the default time limit of 5 minutes, which must not be needed.
+/// Runs a proof with the default time limit of 5 minutes, which must not be needed.
 #[track_caller]
 fn fails(world: &World, words: &[&str]) -> Output {
     let begun = Instant::now();
@@ -40,7 +40,7 @@ fn fails(world: &World, words: &[&str]) -> Output {
     output
 }
 
-/// As somebody with kubectl.
+/// Changes an object, as somebody with kubectl would.
 fn edited(world: &World, path: &str, patch: Value) {
     world.kube("PATCH", CONTEXT, path, Some(patch)).ok();
 }
@@ -55,14 +55,14 @@ fn role_of_cluster(world: &World, role: &str) -> Value {
     all.as_array().unwrap().iter().find(|a| a["properties"]["roleDefinitionId"].as_str().unwrap().ends_with(role)).unwrap().clone()
 }
 
-/// Takes a role away, and makes MIC need it again: the identity goes off the nodes with the last pod.
+/// Deletes a role assignment, and makes MIC need it again: the identity leaves the nodes with the last pod.
 fn without_role(world: &World, role: &str) -> String {
     let assignment = role_of_cluster(world, role);
     world.arm("DELETE", &format!("{}?api-version=2022-04-01", assignment["id"].as_str().unwrap()), None).ok();
     assignment["properties"]["scope"].as_str().unwrap().to_owned()
 }
 
-/// What a hint says in backquotes, run as it stands.
+/// Runs the command in backquotes of a hint.
 fn run_hint(world: &World, output: &Output, starts: &str) -> Output {
     let commands: Vec<&str> = output.stderr.split('`').skip(1).step_by(2).filter(|c| c.starts_with(starts)).collect();
     let command = commands.first().unwrap_or_else(|| panic!("no hint {starts:?} in {}", output.stderr));
@@ -70,9 +70,9 @@ fn run_hint(world: &World, output: &Output, starts: &str) -> Output {
     world.podid(&[&words[..], &["--yes"]].concat())
 }
 
-/// What is broken in the cluster by hand is named with both values, and the hint takes it back.
+/// A change in the cluster is reported with both values, and the hint undoes it.
 #[test]
-fn an_object_that_somebody_changed_is_named_with_both_values() {
+fn a_changed_object_is_named_with_both_values() {
     let world = made();
     let cases: [(&str, Value, &[&str]); 6] = [
         (
@@ -119,7 +119,7 @@ fn an_object_that_somebody_changed_is_named_with_both_values() {
 }
 
 #[test]
-fn what_somebody_deleted_is_named_and_made_again_by_the_hint() {
+fn a_deleted_object_is_named_and_created_again_by_the_hint() {
     let world = made();
     let binding = format!("{BASE}/azureidentitybindings/shop-mid-binding");
     let identity = format!("{BASE}/azureidentities/shop-mid");
@@ -139,7 +139,7 @@ fn what_somebody_deleted_is_named_and_made_again_by_the_hint() {
 }
 
 #[test]
-fn a_role_that_is_missing_is_named_with_its_scope() {
+fn a_missing_role_is_named_with_its_scope() {
     let world = made();
     for (role, name, at) in [
         ("f1a07417-d97a-45cb-824c-7a7467783830", "Managed Identity Operator", "userassignedidentities/shop-mid"),
@@ -157,7 +157,7 @@ fn a_role_that_is_missing_is_named_with_its_scope() {
 }
 
 #[test]
-fn an_identity_that_was_deleted_or_made_again_is_told_apart() {
+fn a_deleted_identity_and_a_recreated_one_are_distinguished() {
     let world = made();
     let id = format!("{}?api-version=2023-01-31", world.identity_id("shop-mid"));
     world.arm("DELETE", &id, None).ok();
@@ -175,7 +175,7 @@ fn an_identity_that_was_deleted_or_made_again_is_told_apart() {
 }
 
 #[test]
-fn a_vault_and_a_secret_that_are_not_there_are_named() {
+fn a_missing_vault_and_a_missing_secret_are_named() {
     let world = made();
     let secret = |method: &str, body: Option<Value>| world.vault(method, VAULT, "/secrets/conn", body);
     secret("PATCH", Some(json!({ "attributes": { "enabled": false } }))).ok();
@@ -194,18 +194,18 @@ fn a_vault_and_a_secret_that_are_not_there_are_named() {
 }
 
 #[test]
-fn the_provider_without_a_state_of_azure_is_decoded_all_the_same() {
+fn errors_of_the_provider_are_decoded_without_access_to_azure() {
     let world = made();
-    // podid's own login may look at nothing in Azure, the driver meets a vault that refuses it
+    // podid's own login may not read Azure, and the driver's vault refuses it.
     world.settings(&json!({ "fail": [{ "host": "management.azure.com", "status": 403, "body": { "error": { "code": "AuthorizationFailed", "message": "no" } } }] }));
     world.kube("DELETE", CONTEXT, &format!("{BASE}/azureidentitybindings/shop-mid-binding"), None).ok();
     let output = fails(&world, &[]);
     assert!(output.stderr.contains("AzureIdentityBinding shop/shop-mid-binding does not exist"), "{}", output.stderr);
 }
 
-/// Kubelet repeats that the Secret is missing; the driver has said once why.
+/// Kubelet repeats that the Secret is missing; the driver gave the reason once.
 #[test]
-fn a_driver_that_may_not_write_secrets_is_named() {
+fn a_driver_without_the_right_to_write_secrets_is_named() {
     let world = World::served();
     world.write("conn.txt", "not-a-real-secret");
     let sync = "{name: conn, alias: conn.txt, sync: {secret: web, key: CONN}, env: CONN}";
@@ -225,9 +225,9 @@ fn a_driver_that_may_not_write_secrets_is_named() {
     world.podid(&["verify"]).ok();
 }
 
-/// What cannot pass by itself is not waited for, however long the time limit is.
+/// podid does not wait for what cannot heal by itself, however long the time limit is.
 #[test]
-fn nmi_that_does_not_run_is_named_after_a_restart_could_have_helped() {
+fn a_stopped_nmi_is_named_once_a_restart_would_have_helped() {
     let mut world = World::new();
     world.serve_with(&["--without", "nmi"]);
     world.write("conn.txt", "not-a-real-secret");
@@ -239,7 +239,7 @@ fn nmi_that_does_not_run_is_named_after_a_restart_could_have_helped() {
 }
 
 #[test]
-fn three_proofs_of_one_workload_at_once_all_prove() {
+fn three_proofs_of_one_workload_at_once_all_succeed() {
     let world = made();
     let runs: Vec<_> = (0..3).map(|_| world.start(&["verify"])).collect();
     for run in runs {
@@ -263,7 +263,7 @@ fn a_proof_shows_what_it_waits_for() {
 const TWO: &str = "  - {name: api, namespace: shop, identity: {name: api-mid}, selector: shop-mid, secrets: [{name: conn}]}\n";
 
 #[test]
-fn two_workloads_that_share_a_selector_and_not_an_identity_are_refused() {
+fn two_workloads_with_one_selector_and_different_identities_are_refused() {
     let world = World::served();
     world.write("conn.txt", "not-a-real-secret");
     world.write("podid.yaml", &format!("{SPEC}{TWO}"));
@@ -274,17 +274,17 @@ fn two_workloads_that_share_a_selector_and_not_an_identity_are_refused() {
             .says("would get two identities, api-mid and shop-mid")
             .says("Give each workload a `selector` of its own");
     }
-    // the same identity is fine
+    // The same identity is fine.
     world.write("podid.yaml", &format!("{SPEC}{}", TWO.replace("api-mid", "shop-mid")));
     let up = world.podid(&["up", "--yes", "--verify"]).ok();
     assert!(!up.stderr.contains("warning"), "{}", up.stderr);
 }
 
 #[test]
-fn a_binding_of_somebody_else_with_the_same_selector_is_noticed() {
+fn a_foreign_binding_with_the_same_selector_is_reported() {
     let world = World::served();
     world.write("conn.txt", "not-a-real-secret");
-    // single commands take a spec that lies there for theirs
+    // Single commands use a spec in the folder.
     world.write("shop.yaml", SPEC);
     for name in ["aaa-mid", "zzz-mid"] {
         let bind = [
@@ -308,7 +308,7 @@ fn a_binding_of_somebody_else_with_the_same_selector_is_noticed() {
         let said = format!("the binding shop/{name}-binding has the selector shop-mid too");
         world.podid(&["plan", "-f", "shop.yaml"]).ok().says(&said);
         let up = world.podid(&["up", "-f", "shop.yaml", "--yes", "--quiet", "--verify"]).says(&said);
-        // which of them NMI takes is luck
+        // Which of them NMI uses is chance.
         if up.code != Some(0) {
             let named = format!("refused the token of the identity {name}");
             assert!(up.stderr.contains(&named) && up.stderr.contains("not of shop-mid"), "{}", up.stderr);
@@ -336,7 +336,7 @@ fn a_binding_of_somebody_else_with_the_same_selector_is_noticed() {
 }
 
 #[test]
-fn a_secret_that_nobody_has_is_noticed_before_it_is_mounted() {
+fn a_nonexistent_secret_is_reported_before_it_is_mounted() {
     let world = World::served();
     world.write("conn.txt", "not-a-real-secret");
     world.write("podid.yaml", &SPEC.replace("secrets: [{name: conn, alias: conn.txt}]", "secrets: [{name: con}]"));
@@ -369,7 +369,7 @@ fn a_secret_that_nobody_has_is_noticed_before_it_is_mounted() {
 }
 
 #[test]
-fn what_was_done_comes_first_then_the_proof_then_the_error() {
+fn the_output_is_first_the_changes_then_the_proof_then_the_error() {
     let world = World::served();
     world.write("conn.txt", "not-a-real-secret");
     world.write("podid.yaml", &SPEC.replace("secrets: [{name: conn, alias: conn.txt}]", "secrets: [{name: typo}]"));

@@ -1,5 +1,5 @@
-//! `podid cluster rbac` prints what podid needs of a cluster, no more and no less: held to the requests that the labs really send, and to
-//! what RBAC lets through.
+//! `podid cluster rbac` prints exactly the rights that podid needs in a cluster: compared with the requests that the labs really send, and with
+//! what RBAC allows.
 
 use crate::common::{
     World,
@@ -12,7 +12,7 @@ use crate::common::{
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// `list pods`, `get azureidentities.aadpodidentity.k8s.io`.
+/// For example `list pods`, `get azureidentities.aadpodidentity.k8s.io`.
 type Rights = BTreeSet<String>;
 
 fn printed(world: &World, words: &[&str]) -> Vec<Value> {
@@ -39,7 +39,7 @@ fn granted(objects: &[Value]) -> Rights {
     rights
 }
 
-/// What a request to an API server needs, as its authorizer sees it. None: discovery, which everybody may do.
+/// Returns the rights that a request to an API server needs; none for discovery, which everybody may do.
 fn needed(line: &Line) -> Vec<String> {
     let (path, query) = line.path.split_once('?').unwrap_or((&line.path, ""));
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
@@ -57,7 +57,7 @@ fn needed(line: &Line) -> Vec<String> {
     let verbs: &[&str] = match (line.method.as_str(), name) {
         ("GET", Some(_)) => &["get"],
         ("GET", None) if query.contains("watch=true") => &["watch"],
-        // a wait lists, and watches if that was not enough
+        // A wait lists first, and watches if that was not enough.
         ("GET", None) if named => &["list", "watch"],
         ("GET", None) => &["list"],
         ("POST", _) => &["create"],
@@ -80,9 +80,9 @@ fn equal(what: &str, granted: &Rights, used: &Rights) {
     assert!(more.is_empty() && less.is_empty(), "{what}: printed and not used {more:?}, used and not printed {less:?}");
 }
 
-/// Everything that the commands can ask of a cluster: the labs from nothing to nothing, looked at, pruned, and once broken.
-fn what_is_printed_is_what_the_labs_use(side: Side) {
-    // lab 004 is on a cluster of the sandbox on both sides
+/// Runs everything that the commands can ask of a cluster: the labs from nothing to nothing, read, pruned, and once broken.
+fn the_printed_rights_are_those_that_the_labs_use(side: Side) {
+    // On both sides lab 004 runs on a cluster of the sandbox.
     let world = World::on(side, "aks-sp");
     let more = "  - name: reports\n    namespace: dev-claims-podid\n    identity:\n      name: reports-mid\n    secrets:\n      - name: sqldbconn\n";
     world.write("two.yaml", &format!("{}{more}", world.read(LAB_000)));
@@ -105,7 +105,7 @@ fn what_is_printed_is_what_the_labs_use(side: Side) {
     }
     let (commands, verified) = by("verify", &|| {
         world.podid(&["verify", "-f", LAB_004, "--state", "004.json"]).ok();
-        // a proof that fails looks at everything that it depends on
+        // A failing proof reads everything that it depends on.
         let identity = world.arm("GET", &format!("{}?api-version=2023-01-31", world.identity_id("aks2kvIdentity")), None).ok();
         let properties = &identity["properties"];
         let entry =
@@ -128,7 +128,7 @@ fn what_is_printed_is_what_the_labs_use(side: Side) {
     equal(&commands, &prints(LAB_000, &commands), &diffed);
 }
 
-fn single_commands_need_less(side: Side) {
+fn single_commands_need_fewer_rights(side: Side) {
     let world = World::on(side, "aks-mi");
     world.podid(&["identity", "create", "-g", "podid-lab", "-n", "shop-mid", "--yes"]).ok();
     world.podid(&["vault", "create", "-g", "podid-lab", "-n", "kv-shop-rbac", "--yes"]).ok();
@@ -154,7 +154,7 @@ fn single_commands_need_less(side: Side) {
 
 const ACCOUNT: &str = "serviceaccount/podid-ci/podid";
 
-/// The cluster of lab 000 with a service account that has only what `objects` give it, and podid's kubeconfig for it.
+/// Creates a service account with only the rights in `objects` in the cluster of lab 000, and a kubeconfig for it.
 fn as_account(world: &mut World, context: &str) {
     let kube = |method: &str, path: &str, body: Value| world.kube(method, context, path, Some(body)).ok();
     kube("POST", NAMESPACES, json!({ "metadata": { "name": "podid-ci" } }));
@@ -188,7 +188,7 @@ fn put(world: &World, context: &str, object: &Value) {
     world.apply(context, &path, object).ok();
 }
 
-/// The rules without one verb of one resource.
+/// Returns the rules without one verb of one resource.
 fn without(role: &Value, at: usize, resource: &str, verb: &str) -> Value {
     let mut less = role.clone();
     let rules = less["rules"].as_array_mut().unwrap();
@@ -205,8 +205,8 @@ fn without(role: &Value, at: usize, resource: &str, verb: &str) -> Value {
     less
 }
 
-/// What an authorizer that looks at the roles from time to time makes of them by now.
-fn settled(world: &World, context: &str, namespace: &str, right: (&str, &str, &str, &str), allowed: bool) {
+/// Waits until the authorizer, which reads the roles from time to time, sees the change.
+fn wait_for_right(world: &World, context: &str, namespace: &str, right: (&str, &str, &str, &str), allowed: bool) {
     let (group, resource, name, verb) = right;
     let attributes = json!({ "namespace": namespace, "group": group, "resource": resource, "name": name, "verb": verb });
     let review = json!({
@@ -219,7 +219,7 @@ fn settled(world: &World, context: &str, namespace: &str, right: (&str, &str, &s
     });
 }
 
-/// The lab as a service account that may do just that; then with one verb less, each in turn.
+/// Runs the lab as a service account with these rights; then without each verb in turn.
 fn least_privilege(side: Side, spec: &str, context: &str, namespace: &str) {
     let mut world = World::on(side, context);
     as_account(&mut world, context);
@@ -231,7 +231,7 @@ fn least_privilege(side: Side, spec: &str, context: &str, namespace: &str) {
     let [role, binding] = objects.as_slice() else { panic!("{objects:#?}") };
     put(&world, context, role);
     put(&world, context, binding);
-    settled(&world, context, namespace, ("", "namespaces", namespace, "get"), true);
+    wait_for_right(&world, context, namespace, ("", "namespaces", namespace, "get"), true);
     let lab: [&[&str]; 5] =
         [&["up", "--yes", "--verify"], &["plan", "--exit-code"], &["diff", "--exit-code"], &["status"], &["down", "--yes"]];
     let run = |words: &[&str]| world.podid(&[words, &["-f", spec]].concat());
@@ -243,10 +243,10 @@ fn least_privilege(side: Side, spec: &str, context: &str, namespace: &str) {
         let group = words(&rule["apiGroups"])[0];
         let name = words(&rule["resourceNames"]).first().copied().unwrap_or_default();
         for resource in words(&rule["resources"]) {
-            // whether the list of a wait was not enough, so that it watches, depends on who is quicker
+            // Whether a wait needs to watch depends on timing.
             for verb in words(&rule["verbs"]).into_iter().filter(|verb| *verb != "watch") {
                 put(&world, context, &without(role, at, resource, verb));
-                settled(&world, context, namespace, (group, resource, name, verb), false);
+                wait_for_right(&world, context, namespace, (group, resource, name, verb), false);
                 let what = format!("may not {verb} {} in namespace {namespace}", full(group, resource));
                 let told = |words: &[&str]| {
                     let output = run(words);
@@ -254,8 +254,8 @@ fn least_privilege(side: Side, spec: &str, context: &str, namespace: &str) {
                 };
                 assert!(lab.into_iter().any(told), "without {verb} {resource} nobody says that this login {what}");
                 put(&world, context, role);
-                settled(&world, context, namespace, (group, resource, name, verb), true);
-                // what was left half done is finished
+                wait_for_right(&world, context, namespace, (group, resource, name, verb), true);
+                // This finishes what was left incomplete.
                 run(&["down", "--yes"]).ok();
                 tried += 1;
             }
@@ -264,15 +264,15 @@ fn least_privilege(side: Side, spec: &str, context: &str, namespace: &str) {
     assert!(tried >= 10, "{tried}");
 }
 
-fn lab_000_needs_just_that_and_nothing_outside_of_its_namespace(side: Side) {
+fn lab_000_needs_exactly_these_rights_within_its_namespace(side: Side) {
     least_privilege(side, LAB_000, "aks-sp", "dev-claims-podid");
 }
 
-fn lab_004_needs_just_that_and_nothing_outside_of_its_namespace(side: Side) {
+fn lab_004_needs_exactly_these_rights_within_its_namespace(side: Side) {
     least_privilege(side, LAB_004, "aks-mi", "default");
 }
 
-fn namespaces_are_made_and_deleted_only_by_who_may(side: Side) {
+fn namespaces_are_created_and_deleted_only_with_the_right(side: Side) {
     let mut world = World::on(side, "aks-sp");
     as_account(&mut world, "aks-sp");
     let before = world.export();
@@ -283,14 +283,14 @@ fn namespaces_are_made_and_deleted_only_by_who_may(side: Side) {
         assert_eq!(object["metadata"].get("namespace"), None);
         put(&world, "aks-sp", object);
     }
-    settled(&world, "aks-sp", "", ("", "namespaces", "dev-claims-podid", "create"), true);
+    wait_for_right(&world, "aks-sp", "", ("", "namespaces", "dev-claims-podid", "create"), true);
     world.up(LAB_000, &["--verify"]).ok().says("proved ");
     let down = world.down(LAB_000, &["--delete-data", vault_of(LAB_000)]).ok();
     down.says("kept namespace/aks-sp/dev-claims-podid").says("may not list pods in namespace dev-claims-podid");
     for object in printed(&world, &[&spec[..], &["--optional"]].concat()) {
         put(&world, "aks-sp", &object);
     }
-    settled(&world, "aks-sp", "dev-claims-podid", ("", "pods", "", "list"), true);
+    wait_for_right(&world, "aks-sp", "dev-claims-podid", ("", "pods", "", "list"), true);
     world.down(LAB_000, &[]).ok();
     for kind in ["clusterroles", "clusterrolebindings"] {
         world.kube("DELETE", "aks-sp", &format!("/apis/rbac.authorization.k8s.io/v1/{kind}/podid-lab-000"), None).ok();
@@ -299,19 +299,19 @@ fn namespaces_are_made_and_deleted_only_by_who_may(side: Side) {
 }
 
 both! {
-    lab_000_needs_just_that_and_nothing_outside_of_its_namespace,
-    lab_004_needs_just_that_and_nothing_outside_of_its_namespace,
-    namespaces_are_made_and_deleted_only_by_who_may,
-    what_is_printed_is_what_the_labs_use,
-    single_commands_need_less,
+    lab_000_needs_exactly_these_rights_within_its_namespace,
+    lab_004_needs_exactly_these_rights_within_its_namespace,
+    namespaces_are_created_and_deleted_only_with_the_right,
+    the_printed_rights_are_those_that_the_labs_use,
+    single_commands_need_fewer_rights,
 }
 
 #[test]
-fn names_narrow_it_down_and_a_format_is_only_a_format() {
+fn names_restrict_the_rules_and_a_format_changes_nothing_else() {
     let world = World::new();
     let role = &printed(&world, &["-f", LAB_004, "--for", "verify"])[0];
     for rule in role["rules"].as_array().unwrap() {
-        // the names of a proof's pod, and of what the driver says of it, are not known beforehand
+        // The names of a proof's pod, and of the driver's status for it, are not known in advance.
         let named = words(&rule["resources"]) == ["secrets"];
         assert_eq!(named, !rule["resourceNames"].is_null(), "{rule}");
     }

@@ -1,4 +1,4 @@
-//! `--dry-run=server`: the cluster checks every write and keeps none, Azure is only planned, and nothing is remembered.
+//! `--dry-run=server`: the cluster checks every write and stores none, Azure is only planned, and no state is saved.
 
 use crate::common::{
     Output, World,
@@ -10,14 +10,14 @@ use crate::common::{
 use serde_json::json;
 
 both! {
-    the_cluster_is_asked_and_nothing_is_written_anywhere,
-    a_namespace_that_is_not_there_yet_is_told_and_planned,
+    the_cluster_is_asked_and_nothing_is_written,
+    a_missing_namespace_is_reported_and_planned,
     every_changing_command_can_be_rehearsed,
-    a_conflict_is_refused_as_it_would_be,
+    a_conflict_is_refused_as_in_a_real_run,
 }
 
-/// Nothing is written but with dryRun=All, nothing is different afterwards; what a cluster was asked.
-fn dry(world: &World, words: &[&str], code: i32) -> (Output, Vec<String>) {
+/// Checks that all writes have dryRun=All and that nothing differs afterwards; returns the requests to the cluster.
+fn dry_run(world: &World, words: &[&str], code: i32) -> (Output, Vec<String>) {
     let (export, mark) = (world.export(), world.mark());
     let state = std::fs::read(world.path(".podid/state.json")).ok();
     let output = world.podid(&[words, &["--dry-run=server"]].concat()).exits(code);
@@ -30,15 +30,15 @@ fn dry(world: &World, words: &[&str], code: i32) -> (Output, Vec<String>) {
     (output, asked)
 }
 
-fn the_cluster_is_asked_and_nothing_is_written_anywhere(side: Side) {
+fn the_cluster_is_asked_and_nothing_is_written(side: Side) {
     let world = World::on(side, "aks-mi");
-    let (output, asked) = dry(&world, &["up", "-f", LAB_004], 0);
-    // the namespace is there; the ids of the identity, and the vault's tenant, are not yet
+    let (output, asked) = dry_run(&world, &["up", "-f", LAB_004], 0);
+    // The namespace exists; the ids of the identity and the vault's tenant do not yet.
     assert_eq!(asked, ["PATCH azureidentitybindings/azure-pod-identity-binding"]);
     let output = output.says("created azureidentitybinding/aks-mi/default/azure-pod-identity-binding (server dry run)");
     output.says("Azure has no dry run").says("what identity/aks2kvIdentity publishes is not known yet").says("nothing was changed");
     world.up(LAB_004, &["--only", "azure"]).ok();
-    let (output, asked) = dry(&world, &["up", "-f", LAB_004], 0);
+    let (output, asked) = dry_run(&world, &["up", "-f", LAB_004], 0);
     assert_eq!(
         asked,
         [
@@ -49,23 +49,23 @@ fn the_cluster_is_asked_and_nothing_is_written_anywhere(side: Side) {
     );
     output.says("server dry run: 3 accepted; nothing was changed");
     world.up(LAB_004, &[]).ok();
-    let (_, asked) = dry(&world, &["down", "-f", LAB_004], 0);
+    let (_, asked) = dry_run(&world, &["down", "-f", LAB_004], 0);
     assert_eq!(asked.iter().filter(|a| a.starts_with("DELETE ")).count(), 3, "{asked:?}");
-    let (_, asked) = dry(&world, &["verify", "-f", LAB_004], 0);
+    let (_, asked) = dry_run(&world, &["verify", "-f", LAB_004], 0);
     assert_eq!(asked, ["POST default/pods"]);
 }
 
-fn a_namespace_that_is_not_there_yet_is_told_and_planned(side: Side) {
+fn a_missing_namespace_is_reported_and_planned(side: Side) {
     let world = World::on(side, "aks-mi");
     world.podid(&["identity", "create", "-g", "podid-lab", "-n", "shop-mid", "--yes"]).ok();
     let bind = ["bind", "-n", "shop", "--identity", "shop-mid", "-g", "podid-lab", "--context", "aks-mi"];
-    let (output, asked) = dry(&world, &bind, 0);
-    // RBAC answers all the same
+    let (output, asked) = dry_run(&world, &bind, 0);
+    // RBAC still answers.
     assert_eq!(asked, ["PATCH azureidentities/shop-mid", "PATCH azureidentitybindings/shop-mid-binding", "PATCH namespaces/shop"]);
     let output = output.says("created namespace/aks-mi/shop (server dry run)");
     output.says("create azureidentity/aks-mi/shop/shop-mid, create azureidentitybinding/aks-mi/shop/shop-mid-binding: the namespace shop is not there yet");
     world.podid(&[&bind[..], &["--yes"]].concat()).ok();
-    let (output, asked) = dry(&world, &["unbind", "-n", "shop"], 0);
+    let (output, asked) = dry_run(&world, &["unbind", "-n", "shop"], 0);
     assert_eq!(asked, ["DELETE azureidentities/shop-mid", "DELETE azureidentitybindings/shop-mid-binding", "DELETE namespaces/shop"]);
     output.says("server dry run: 3 accepted");
 }
@@ -74,7 +74,7 @@ fn every_changing_command_can_be_rehearsed(side: Side) {
     let world = World::on(side, "aks-sp");
     world.up(LAB_000, &[]).ok();
     let app = ["--app", "lab-000", "-g", "podid-lab"];
-    // one that nothing mounts
+    // Nothing mounts this one.
     let spare = ["vault", "secret", "set", "spare", "--vault", "claims-api-kv", "--generate", "--yes"];
     world.podid(&[&spare[..], &app].concat()).ok();
     for words in [
@@ -85,28 +85,28 @@ fn every_changing_command_can_be_rehearsed(side: Side) {
         &["vault", "secret", "delete", "spare", "--vault", "claims-api-kv"],
         &["vault", "grant", "--vault", "claims-api-kv", "--to", "identity/claims-api-mid", "--secrets", "get,list"],
     ] {
-        let (output, asked) = dry(&world, &[words, &app].concat(), 0);
+        let (output, asked) = dry_run(&world, &[words, &app].concat(), 0);
         assert_eq!(asked, Vec::<String>::new(), "{words:?}");
         output.says("Azure has no dry run");
     }
     let mount = ["mount", "apply", "-n", "dev-claims-podid", "--name", "more", "--vault", "claims-api-kv", "--secret", "sqldbconn"];
-    let (output, asked) = dry(&world, &[&mount[..], &app, &["--context", "aks-sp"]].concat(), 0);
+    let (output, asked) = dry_run(&world, &[&mount[..], &app, &["--context", "aks-sp"]].concat(), 0);
     assert_eq!(asked, ["PATCH secretproviderclasses/more"]);
     output.says("created secretproviderclass/aks-sp/dev-claims-podid/more (server dry run)");
     let words = ["mount", "delete", "-n", "dev-claims-podid", "--name", "claims-api", "--vault", "claims-api-kv", "--context", "aks-sp"];
-    let (_, asked) = dry(&world, &[&words[..], &app].concat(), 0);
+    let (_, asked) = dry_run(&world, &[&words[..], &app].concat(), 0);
     assert_eq!(asked, ["DELETE secretproviderclasses/claims-api"]);
     world.podid(&["state", "forget", "identity/claims-api-mid", "--app", "lab-000", "--dry-run"]).ok().says("nothing was changed");
     world.plan(LAB_000).ok();
 }
 
-/// What stands in stderr from the error on.
-fn trouble(output: &Output) -> String {
+/// Returns stderr from the error on.
+fn error_text(output: &Output) -> String {
     output.stderr[output.stderr.find("error:").unwrap_or_else(|| panic!("{}", output.stderr))..].to_owned()
 }
 
 #[test]
-fn a_refusal_is_told_as_the_real_run_tells_it() {
+fn a_refusal_reads_like_that_of_a_real_run() {
     let forbidden = "azureidentitybindings.aadpodidentity.k8s.io \"azure-pod-identity-binding\" is forbidden: User \"dev\" cannot patch resource \"azureidentitybindings\" in API group \"aadpodidentity.k8s.io\" in the namespace \"default\"";
     let denied = "admission webhook \"validation.gatekeeper.sh\" denied the request: [names] the selector is not of the team";
     for (status, reason, message) in [(403, "Forbidden", forbidden), (400, "BadRequest", denied)] {
@@ -116,7 +116,7 @@ fn a_refusal_is_told_as_the_real_run_tells_it() {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": reason, "code": status, "message": message,
         });
         world.settings(&json!({ "fail": [{ "method": "PATCH", "path": "/azureidentitybindings/", "status": status, "body": body }] }));
-        let (output, _) = dry(&world, &["up", "-f", LAB_004], 1);
+        let (output, _) = dry_run(&world, &["up", "-f", LAB_004], 1);
         assert!(output.stdout.contains("2 accepted, 1 not accepted"), "{}", output.stdout);
         let document = world.podid(&["up", "-f", LAB_004, "--dry-run=server", "-o", "json"]).exits(1).json();
         assert_eq!(document["dry_run"], "server");
@@ -126,25 +126,25 @@ fn a_refusal_is_told_as_the_real_run_tells_it() {
         };
         assert_eq!((result("azureidentitybinding/"), result("azureidentity/")), (json!("failed"), json!("accepted")));
         let real = world.podid(&["up", "-f", LAB_004, "--yes", "--quiet"]).exits(1);
-        assert_eq!(trouble(&output), trouble(&real));
+        assert_eq!(error_text(&output), error_text(&real));
     }
 }
 
-fn a_conflict_is_refused_as_it_would_be(side: Side) {
+fn a_conflict_is_refused_as_in_a_real_run(side: Side) {
     let world = World::on(side, "aks-mi");
     world.up(LAB_004, &[]).ok();
     let theirs = json!({ "spec": { "parameters": { "keyvaultName": "theirs" } } });
     let path = format!("{CLASSES}/default/secretproviderclasses/spc-myk8skv?fieldManager=helm");
     world.kube("PATCH", "aks-mi", &path, Some(theirs)).ok();
-    let (output, _) = dry(&world, &["up", "-f", LAB_004], 4);
+    let (output, _) = dry_run(&world, &["up", "-f", LAB_004], 4);
     output.says(".spec.parameters.keyvaultName is owned by helm").says("--force-conflicts");
-    let (output, asked) = dry(&world, &["up", "-f", LAB_004, "--force-conflicts"], 0);
+    let (output, asked) = dry_run(&world, &["up", "-f", LAB_004, "--force-conflicts"], 0);
     output.says("updated secretproviderclass/aks-mi/default/spc-myk8skv (server dry run)");
     assert!(asked.contains(&"PATCH secretproviderclasses/spc-myk8skv".to_owned()), "{asked:?}");
 }
 
 #[test]
-fn a_bare_dry_run_plans_and_the_words_of_kubectl_are_understood() {
+fn a_plain_dry_run_only_plans_and_accepts_the_values_of_kubectl() {
     let world = World::on(Side::Sandbox, "aks-mi");
     for how in ["--dry-run", "--dry-run=plan", "--dry-run=client"] {
         let mark = world.mark();

@@ -1,6 +1,6 @@
-//! The Azure SDKs for Python and Go, unmodified, on a sandbox that is served: tests/sdk has a program for each, which prints what it saw at
-//! every step, in rounds.jsonl what both must have seen (`with`: only with that credential), and in late.jsonl what one sees that waits.
-//! PODID_SDKS decides: `required` (missing is a failure), `off`, or unset: used where they are installed, else one line says what was not run.
+//! The Azure SDKs for Python and Go, unmodified, against a served sandbox. tests/sdk has a program for each, which prints what it saw at every
+//! step. rounds.jsonl has what both must see (`with`: only with that credential), late.jsonl what a program sees that waits.
+//! PODID_SDKS decides: `required` (missing is a failure), `off`, or unset: used if they are installed, else one line says what was not run.
 
 use crate::common::{
     World,
@@ -17,7 +17,7 @@ use std::{
 };
 
 const ROUNDS: &[&str] = &["login", "identities", "roles", "vaults", "secrets", "backup", "credentials"];
-/// Only the SDK for Python lets its caller say how long a page of secrets is; the one for Go refuses an empty
+/// Only the SDK for Python lets its caller set the page size of secrets; the one for Go refuses an empty
 /// token by itself.
 const OF_PYTHON: &[&str] = &["secret.list by tens", "login.no token"];
 const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
@@ -28,14 +28,14 @@ enum Sdk {
     Go,
 }
 
-/// The Python and the Go program.
+/// The Python program and the Go program.
 type Programs = (PathBuf, PathBuf);
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Asked once per process; what is not run is said then.
+/// Looked up once per process; prints what is not run.
 fn programs() -> Option<&'static Programs> {
     static ANSWER: OnceLock<Option<Programs>> = OnceLock::new();
     let script = root().join("scripts/with-sdks");
@@ -59,13 +59,13 @@ fn programs() -> Option<&'static Programs> {
     ANSWER.get_or_init(|| wanted().then(find)).as_ref()
 }
 
-/// Not by eprintln: libtest would keep it for itself.
+/// Bypasses eprintln, which libtest captures.
 fn say(why: &str) -> bool {
     let _ = std::io::stderr().write_all(format!("not run: the tests with the Azure SDKs ({why})\n").as_bytes());
     false
 }
 
-/// How a program signs in: the word that the programs know it by, and what they find in their environment.
+/// How a program signs in: the name of the credential, and the variables of its environment.
 struct Login {
     credential: &'static str,
     environment: Vec<(String, String)>,
@@ -76,7 +76,7 @@ impl Login {
         Self { credential: "secret", environment: world.environment() }
     }
 
-    /// As an identity that owns the subscription, without any secret.
+    /// Signs in as an identity that owns the subscription, without a secret.
     fn of_identity(world: &World, credential: &'static str) -> (Self, String) {
         let id = world.identity_id("sdk-caller");
         let identity = world.arm("PUT", &format!("{id}?api-version=2024-11-30"), Some(json!({"location": "westeurope"}))).ok();
@@ -95,7 +95,7 @@ impl Login {
         (Self { credential, environment }, id)
     }
 
-    /// By a token of the account default/default of the sandbox's own cluster; one of kube-system/default is beside it.
+    /// Signs in with a token of the account default/default of the sandbox's own cluster, and also returns one of kube-system/default.
     fn federated(world: &World) -> Self {
         let (mut login, id) = Self::of_identity(world, "federated");
         let cluster = format!("{}/providers/Microsoft.ContainerService/managedClusters/aks-mi?api-version=2026-02-01", world.group_id());
@@ -114,7 +114,7 @@ impl Login {
         login
     }
 
-    /// By the metadata service of a node that carries the identity beside its kubelet's.
+    /// Signs in through the metadata service of a node that has the identity besides its kubelet's.
     fn managed(world: &World) -> Self {
         let (login, id) = Self::of_identity(world, "managed");
         let nodes = format!("/subscriptions/{}/resourceGroups/MC_{GROUP}_aks-mi_westeurope", world.subscription());
@@ -126,7 +126,7 @@ impl Login {
     }
 }
 
-/// What the program saw, one step a line, with names in the place of what is of this world.
+/// Returns what the program saw, one step per line, with names in place of values of this world.
 fn play(world: &World, sdk: Sdk, programs: &Programs, login: &Login, rounds: &[&str]) -> String {
     let tag = &format!("{}-{}", if sdk == Sdk::Python { "py" } else { "go" }, login.credential);
     let words = [&[login.credential, tag, GROUP], rounds].concat();
@@ -144,7 +144,7 @@ fn play(world: &World, sdk: Sdk, programs: &Programs, login: &Login, rounds: &[&
     versions_named(&without_guids(&text.lines().map(|line| sorted(line) + "\n").collect::<String>()))
 }
 
-/// With its keys in order.
+/// Sorts the keys of a line.
 fn sorted(line: &str) -> String {
     fn sort(value: Value) -> Value {
         match value {
@@ -160,7 +160,7 @@ fn sorted(line: &str) -> String {
     sort(serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"))).to_string()
 }
 
-/// The first version of a secret that is met is VERSION-1, and so on.
+/// Replaces versions of secrets by VERSION-1 and so on, in the order of their appearance.
 fn versions_named(text: &str) -> String {
     let shape = regex::Regex::new(r"\b[0-9a-f]{32}\b").unwrap();
     let mut known: Vec<String> = Vec::new();
@@ -174,7 +174,7 @@ fn versions_named(text: &str) -> String {
     shape.replace_all(text, name).into_owned()
 }
 
-/// What must have been seen with this credential: of the SDK for Go without the types of Python's errors.
+/// Returns what must be seen with this credential; for Go without the types of Python's errors.
 fn expected(sdk: Sdk, credential: &str) -> String {
     let text = std::fs::read_to_string(root().join("tests/sdk/rounds.jsonl")).unwrap();
     let mut lines = String::new();
@@ -191,7 +191,7 @@ fn expected(sdk: Sdk, credential: &str) -> String {
             if let Some(refused) = step["saw"].get_mut("refused").and_then(Value::as_object_mut) {
                 refused.shift_remove("type");
             }
-            // Entra's own words reach the caller; MSAL for Python has others
+            // Entra's own text reaches the caller; MSAL for Python has another one.
             if name == "login.unknown tenant" {
                 step["saw"]["refused"]["says"] = "AADSTS90002".into();
             }
@@ -201,7 +201,7 @@ fn expected(sdk: Sdk, credential: &str) -> String {
     lines
 }
 
-/// Every step of every round, as it is written down.
+/// Compares every step of every round with the expected one.
 fn sees_azure(world: &World, sdk: Sdk, programs: &Programs, login: &Login) {
     same("what the SDK saw", &expected(sdk, login.credential), &play(world, sdk, programs, login, ROUNDS));
 }
@@ -235,7 +235,7 @@ fn the_sdk_for_go_sees_azure_with_a_service_account_token() {
 }
 
 #[test]
-fn a_program_that_waits_gets_through_where_azure_is_late() {
+fn a_program_that_retries_succeeds_despite_propagation_delays() {
     let Some(programs) = programs() else { return };
     let mut world = World::new();
     world.env.retain(|(name, _)| name != "PODID_LATENESS");

@@ -1,4 +1,4 @@
-//! A canary for a secret value, looked for in all that podid writes, prints and leaves: it is nowhere but where it must be.
+//! Searches for a canary secret value in everything that podid writes, prints and leaves behind: it is only where it must be.
 
 use crate::common::{
     World,
@@ -11,7 +11,7 @@ use std::{fs, io::Write as _, path::Path, process::Stdio};
 
 const CANARY: &str = "kanarienvogel&<\"7f3a91\">+c0ffee";
 
-/// As it is, and as JSON, URLs, and Kubernetes would write it.
+/// The canary as it is, and in the encodings of JSON, URLs and Kubernetes.
 fn shapes() -> Vec<String> {
     let json = serde_json::to_string(CANARY).unwrap();
     let url: String = url::form_urlencoded::byte_serialize(CANARY.as_bytes()).collect();
@@ -23,11 +23,11 @@ fn holds(text: &[u8]) -> bool {
 }
 
 #[track_caller]
-fn clean(what: &str, text: &[u8]) {
+fn check_no_canary(what: &str, text: &[u8]) {
     assert!(!holds(text), "{what} holds the secret's value:\n{}", String::from_utf8_lossy(text));
 }
 
-/// All files but the world's own and the one that the value came from.
+/// Searches all files but the world's own and the source of the value.
 #[track_caller]
 fn folder_is_clean(folder: &Path, source: Option<&str>) {
     let mut seen = 0;
@@ -40,19 +40,19 @@ fn folder_is_clean(folder: &Path, source: Option<&str>) {
                 folders.push(path);
             } else if !["world.json", ".world.json.tmp", "changes.jsonl"].contains(&name.as_str()) && source != Some(name.as_str()) {
                 seen += 1;
-                clean(&path.display().to_string(), &fs::read(&path).unwrap_or_default());
+                check_no_canary(&path.display().to_string(), &fs::read(&path).unwrap_or_default());
             }
         }
     }
     assert!(seen > 10, "{seen} files only");
 }
 
-/// Every command's output goes through here.
+/// Runs a command and checks its output.
 fn run(world: &World, code: i32, words: &[&str]) {
     let all = [words, &["-vvv"]].concat();
     let output = world.podid(&all);
-    clean(&format!("stdout of {all:?}"), output.stdout.as_bytes());
-    clean(&format!("stderr of {all:?}"), output.stderr.as_bytes());
+    check_no_canary(&format!("stdout of {all:?}"), output.stdout.as_bytes());
+    check_no_canary(&format!("stderr of {all:?}"), output.stderr.as_bytes());
     output.exits(code);
 }
 
@@ -65,7 +65,7 @@ fn world_with_canary(mut world: World) -> World {
 }
 
 #[test]
-fn the_canary_is_found_where_it_may_be() {
+fn the_search_finds_the_canary_where_it_may_be() {
     let world = world_with_canary(World::new());
     world.up("canary.yaml", &[]).ok();
     assert!(holds(&fs::read(world.path(".podid/world.json")).unwrap()), "else the other tests prove nothing");
@@ -91,7 +91,7 @@ fn a_value_from_a_file_is_in_no_output_and_in_no_file() {
     run(&world, 0, &[&["vault", "secret", "list"], &vault[..]].concat());
     run(&world, 0, &[&["vault", "secret", "show", "ExamplePassword", "-o", "json"], &vault[..]].concat());
     run(&world, 0, &["verify", "-f", "canary.yaml", "-o", "json"]);
-    // a value that differs is a change, which is shown as one
+    // A different value is a change and is shown as one.
     world.write("canary.txt", &format!("{CANARY} second"));
     run(&world, 3, &["plan", "--exit-code", "-f", "canary.yaml", "-o", "json"]);
     run(&world, 0, &["up", "--yes", "-f", "canary.yaml"]);
@@ -103,7 +103,7 @@ fn a_value_from_a_file_is_in_no_output_and_in_no_file() {
 }
 
 #[test]
-fn a_value_that_was_refused_or_failed_is_in_no_error() {
+fn no_error_contains_a_refused_or_failed_value() {
     let world = world_with_canary(World::served());
     let echo = |status: u16| {
         json!({ "fail": [{ "method": "PUT", "path": "/secrets/", "status": status,
@@ -113,30 +113,30 @@ fn a_value_that_was_refused_or_failed_is_in_no_error() {
         world.settings(&echo(status));
         let output = world.podid(&["up", "--yes", "-f", "canary.yaml", "-vvv", "-o", "json", "--timeout", "3s"]);
         assert_ne!(output.code, Some(0), "{status}");
-        clean(&format!("stdout at {status}"), output.stdout.as_bytes());
-        clean(&format!("stderr at {status}"), output.stderr.as_bytes());
+        check_no_canary(&format!("stdout at {status}"), output.stdout.as_bytes());
+        check_no_canary(&format!("stderr at {status}"), output.stderr.as_bytes());
     }
     world.settings(&json!({ "fail": null }));
-    // on no terminal, without consent
+    // There is no terminal and no consent.
     run(&world, 4, &["up", "-f", "canary.yaml"]);
     run(&world, 0, &["up", "--yes", "-f", "canary.yaml"]);
-    // an answer that never ends in JSON
+    // This answer is not valid JSON.
     world.settings(&json!({ "fail": [{ "method": "GET", "path": "/secrets/", "status": 200, "body": { "value": 7 } }] }));
     let output = world.podid(&["up", "--yes", "-f", "canary.yaml", "-vvv"]);
-    clean("stderr", output.stderr.as_bytes());
-    // the value comes back in an answer that cannot be read
+    check_no_canary("stderr", output.stderr.as_bytes());
+    // The value is in an answer that cannot be parsed.
     world.settings(&json!({ "fail": [{ "method": "GET", "path": "/secrets/", "status": 200, "body": { "value": CANARY, "id": 7, "attributes": 7 } }] }));
     let output = world.podid(&["up", "--yes", "-f", "canary.yaml", "-vvv"]);
-    clean("stdout of an answer of a wrong shape", output.stdout.as_bytes());
-    clean("stderr of an answer of a wrong shape", output.stderr.as_bytes());
+    check_no_canary("stdout of an answer of a wrong shape", output.stdout.as_bytes());
+    check_no_canary("stderr of an answer of a wrong shape", output.stderr.as_bytes());
     world.settings(&json!({ "fail": [{ "method": "GET", "path": "/secrets/", "status": 400, "body": { "error": { "code": "Bad", "message": "bad" } , "value": CANARY } }] }));
     let output = world.podid(&["up", "--yes", "-f", "canary.yaml", "-vvv"]);
-    clean("stderr of an error with a value", output.stderr.as_bytes());
+    check_no_canary("stderr of an error with a value", output.stderr.as_bytes());
     folder_is_clean(world.dir(), Some("canary.txt"));
 }
 
 #[test]
-fn a_value_from_the_environment_stays_there() {
+fn a_value_from_the_environment_is_written_nowhere() {
     let mut world = world_with_canary(World::new());
     fs::remove_file(world.path("canary.txt")).unwrap();
     world.env.push(("KANARI".into(), CANARY.into()));
@@ -145,7 +145,7 @@ fn a_value_from_the_environment_stays_there() {
     run(&world, 0, &[&["vault", "secret", "set", "one", "--env", "KANARI", "--yes", "--events", "events.jsonl"], &vault[..]].concat());
     run(&world, 0, &[&["vault", "secret", "set", "one", "--env", "KANARI", "--yes", "-o", "json"], &vault[..]].concat());
     run(&world, 2, &[&["vault", "secret", "set", "one", "--env", "NOT_SET", "--yes"], &vault[..]].concat());
-    // a value is never an argument, and is not repeated where somebody tries
+    // A value is never an argument, and is not repeated if somebody tries.
     run(&world, 2, &[&["vault", "secret", "set", "one", "--value", CANARY], &vault[..]].concat());
     run(&world, 2, &[&["vault", "secret", "set", "one", CANARY], &vault[..]].concat());
     run(&world, 0, &[&["vault", "secret", "delete", "one", "--yes"], &vault[..]].concat());
@@ -153,7 +153,7 @@ fn a_value_from_the_environment_stays_there() {
 }
 
 #[test]
-fn a_value_from_standard_input_is_seen_by_no_other_process() {
+fn no_other_process_can_see_a_value_from_standard_input() {
     let world = World::served();
     let vault = vault_of(LAB_000);
     world.podid(&["vault", "create", "-g", "podid-lab", "-n", vault, "--yes"]).ok();
@@ -163,22 +163,22 @@ fn a_value_from_standard_input_is_seen_by_no_other_process() {
     child.stdin.take().unwrap().write_all(CANARY.as_bytes()).unwrap();
     let looks = processes_are_clean(&mut child);
     let output = child.wait_with_output().unwrap();
-    clean("stdout", &output.stdout);
-    clean("stderr", &output.stderr);
+    check_no_canary("stdout", &output.stdout);
+    check_no_canary("stderr", &output.stderr);
     assert_eq!(output.status.code(), Some(0));
     assert!(looks > 3, "{looks} looks only");
     assert!(holds(world.saved().to_string().as_bytes()));
     folder_is_clean(world.dir(), None);
 }
 
-/// Command line and environment, as any process of the user may read them, until it ends.
+/// Reads command line and environment of the process, as any process of the user may, until it ends.
 fn processes_are_clean(child: &mut std::process::Child) -> usize {
     let mut looks = 0;
     while child.try_wait().unwrap().is_none() {
         for name in ["cmdline", "environ"] {
             let path = format!("/proc/{}/{name}", child.id());
             let text = fs::read(&path).unwrap_or_default();
-            clean(&path, &text);
+            check_no_canary(&path, &text);
             looks += usize::from(!text.is_empty());
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
@@ -186,7 +186,7 @@ fn processes_are_clean(child: &mut std::process::Child) -> usize {
     looks
 }
 
-/// Where in a cluster the value is, as paths into its objects.
+/// Finds the value in objects of a cluster, and returns the paths.
 fn found_in(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(map) => map.iter().for_each(|(name, inner)| found_in(inner, &format!("{path}/{name}"), found)),
@@ -197,10 +197,10 @@ fn found_in(value: &Value, path: &str, found: &mut Vec<String>) {
 }
 
 #[test]
-fn no_object_of_a_cluster_holds_it_but_the_synced_secret() {
+fn only_the_synced_secret_of_a_cluster_contains_the_value() {
     let world = world_with_canary(World::served());
     world.up("canary.yaml", &[]).ok();
-    // slow enough that the proof's pod is seen with its Secret
+    // The delay is long enough to see the proof's pod with its Secret.
     world.settings(&json!({ "delay_ms": 150 }));
     let verify = world.start(&["verify", "-f", "canary.yaml"]);
     let saved = until("the Secret is synced", || {
@@ -226,5 +226,5 @@ fn no_object_of_a_cluster_holds_it_but_the_synced_secret() {
     assert!(after["clusters"].is_object());
     let events = world.kube("GET", "aks-mi", "/api/v1/namespaces/default/events", None).ok();
     assert!(!events["items"].as_array().unwrap().is_empty());
-    clean("the events", events.to_string().as_bytes());
+    check_no_canary("the events", events.to_string().as_bytes());
 }

@@ -1,4 +1,4 @@
-//! `podid sandbox serve` as a service: several clients at once, ends of every sort, worlds of other versions.
+//! `podid sandbox serve` as a service: several clients at once, all ways to end it, worlds of other versions.
 
 use crate::common::{
     World,
@@ -16,11 +16,11 @@ use std::{
     },
 };
 
-/// How many clients there are at once.
+/// The number of clients at once.
 const CLIENTS: usize = 8;
 const VAULT: &str = "kv-service";
 
-/// A client with a login and connections of its own.
+/// A client with its own login and connections.
 #[derive(Clone)]
 struct Session {
     client: Client,
@@ -36,7 +36,7 @@ impl Session {
         Self { client, group: world.group_id(), arm, vault }
     }
 
-    /// None where no answer came.
+    /// Sends a request; `None` if no answer came.
     async fn ask(&self, method: &str, url: &str, token: &str, body: Option<Value>) -> Option<(u16, Value)> {
         let mut request = self.client.request(method.parse().unwrap(), url).bearer_auth(token);
         if let Some(body) = body {
@@ -64,7 +64,7 @@ fn tagged(n: u64) -> Value {
     json!({"location": "westeurope", "tags": {"n": n.to_string()}})
 }
 
-/// A vault in which the caller may do all that secrets allow.
+/// Creates a vault in which the caller has all rights to secrets.
 fn with_vault(world: &World) {
     let tenant = world.environment().into_iter().find(|(name, _)| name == "AZURE_TENANT_ID").unwrap().1;
     let caller = {
@@ -84,7 +84,7 @@ fn signal(name: &str, pid: u32) {
 }
 
 #[test]
-fn eight_clients_at_once_get_their_own_answers_and_lose_nothing() {
+fn eight_clients_at_once_get_their_own_answers() {
     const ROUNDS: u64 = 25;
     let world = World::served();
     with_vault(&world);
@@ -107,7 +107,7 @@ fn eight_clients_at_once_get_their_own_answers_and_lose_nothing() {
     })));
     let lines = world.requests();
     assert_eq!(lines.len() - before, CLIENTS * usize::try_from(ROUNDS).unwrap() * 5);
-    // each request has its own number, and each client its own connection to each host
+    // Each request has its own number, and each client its own connection to each host.
     assert_eq!(lines.iter().map(|l| l.n).collect::<Vec<_>>(), (1..=lines.len() as u64).collect::<Vec<_>>());
     let connections: BTreeSet<u64> = lines[before..].iter().map(|l| l.conn).collect();
     assert_eq!(connections.len(), CLIENTS * 2);
@@ -119,16 +119,16 @@ fn eight_clients_at_once_get_their_own_answers_and_lose_nothing() {
     }
 }
 
-/// What a writer was told, by secret or identity: None is a deletion. Beside it, what it asked for last, which may have been done or not.
+/// What a writer was told, by secret or identity: `None` is a deletion. Also its last request, which may have succeeded or not.
 #[derive(Default)]
-struct Told {
+struct Answered {
     answered: BTreeMap<String, Option<String>>,
     asked: Option<(String, Option<String>)>,
 }
 
-/// Until no answer comes any more.
-async fn write_on(session: Session, at: usize, round: usize, answers: Arc<AtomicUsize>) -> Told {
-    let mut told = Told::default();
+/// Writes until no answer comes.
+async fn write_on(session: Session, at: usize, round: usize, answers: Arc<AtomicUsize>) -> Answered {
+    let mut told = Answered::default();
     for n in 0_u64.. {
         let name = format!("w{at}-{}", n % 5);
         let (identity, value) = (n % 3 != 0, format!("{round}/{n}"));
@@ -139,7 +139,7 @@ async fn write_on(session: Session, at: usize, round: usize, answers: Arc<Atomic
         let answer = match (identity, gone) {
             (true, true) => session.identity("DELETE", &name, None).await,
             (true, false) => session.identity("PUT", &name, Some(json!({"location": "westeurope", "tags": {"n": value}}))).await,
-            // large enough that the changes outgrow the world, and all is written anew under load
+            // The values are large, so that the saved changes outgrow the world and the file is rewritten under load.
             (false, _) => session.secret("PUT", &name, Some(json!({"value": format!("{value} {}", "x".repeat(20_000))}))).await,
         };
         let Some((status, _)) = answer else { break };
@@ -152,7 +152,7 @@ async fn write_on(session: Session, at: usize, round: usize, answers: Arc<Atomic
 }
 
 #[test]
-fn every_write_that_was_answered_is_there_again_after_a_kill() {
+fn every_answered_write_survives_a_kill() {
     let mut world = World::served();
     with_vault(&world);
     let mut rewritten = 0;
@@ -161,7 +161,7 @@ fn every_write_that_was_answered_is_there_again_after_a_kill() {
         let writers: Vec<_> = (0..CLIENTS).map(|at| runtime().spawn(write_on(Session::new(&world), at, round, answers.clone()))).collect();
         until("there are answers", || (answers.load(Ordering::Relaxed) >= enough).then_some(()));
         world.unserve();
-        let told: Vec<Told> = writers.into_iter().map(|w| runtime().block_on(w).unwrap()).collect();
+        let told: Vec<Answered> = writers.into_iter().map(|w| runtime().block_on(w).unwrap()).collect();
         rewritten += world.saved()["saves"].as_u64().unwrap();
         world.serve();
         let session = Session::new(&world);
@@ -184,7 +184,7 @@ fn every_write_that_was_answered_is_there_again_after_a_kill() {
 }
 
 #[test]
-fn a_sandbox_that_is_told_to_end_answers_what_runs_and_leaves_one_file() {
+fn a_terminated_sandbox_finishes_running_requests_and_leaves_one_file() {
     let mut world = World::served();
     let session = Session::new(&world);
     world.settings(&json!({ "delay_ms": 400 }));
@@ -204,7 +204,7 @@ fn a_sandbox_that_is_told_to_end_answers_what_runs_and_leaves_one_file() {
 }
 
 #[test]
-fn the_log_has_a_line_for_each_answer_and_nothing_that_is_secret() {
+fn the_log_has_a_line_for_each_answer_and_no_secrets() {
     let mut world = World::new();
     world.serve_with(&["--log"]);
     with_vault(&world);
@@ -229,7 +229,7 @@ fn the_log_has_a_line_for_each_answer_and_nothing_that_is_secret() {
 }
 
 #[test]
-fn two_that_serve_at_once_know_nothing_of_each_other() {
+fn two_served_sandboxes_are_independent() {
     let (one, two) = (World::served(), World::served());
     assert_ne!(one.port(), two.port());
     let (first, second) = (Session::new(&one), Session::new(&two));
@@ -246,7 +246,7 @@ fn two_that_serve_at_once_know_nothing_of_each_other() {
 }
 
 #[test]
-fn a_world_of_version_1_goes_on_as_one_of_today() {
+fn a_world_of_version_1_is_upgraded() {
     let mut world = World::new();
     std::fs::create_dir(world.path(".podid")).unwrap();
     let old = include_str!("../../src/sandbox/tests/world-1.json");
@@ -264,7 +264,7 @@ fn a_world_of_version_1_goes_on_as_one_of_today() {
 }
 
 #[test]
-fn a_world_of_no_known_version_is_refused_with_the_way_out() {
+fn a_world_of_an_unknown_version_is_refused_with_a_hint() {
     let world = World::new();
     std::fs::create_dir(world.path(".podid")).unwrap();
     for (text, why) in [
@@ -276,7 +276,7 @@ fn a_world_of_no_known_version_is_refused_with_the_way_out() {
         world.write(".podid/world.json", text);
         let refused = world.podid(&["sandbox", "serve"]).exits(5);
         assert!(refused.stderr.contains(why) && refused.stderr.contains("podid sandbox reset"), "{}", refused.stderr);
-        // nothing was touched
+        // Nothing was touched.
         assert_eq!(world.read(".podid/world.json"), text);
     }
     world.podid(&["sandbox", "reset"]).ok();

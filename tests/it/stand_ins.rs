@@ -1,5 +1,5 @@
-//! A cluster from outside stands in for one of the sandbox's own. Here it is the cluster of another sandbox, reached as any API server is:
-//! by address, authority, server name and credential. On a real control plane: tests/labs.rs.
+//! An external cluster stands in for one of the sandbox's own. Here it is the cluster of another sandbox, reached like any API server: by
+//! address, authority, server name and credential. tests/labs.rs does the same with a real control plane.
 
 use crate::common::{
     World,
@@ -16,7 +16,7 @@ use std::{
 
 const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
-/// What the other sandbox says of its cluster: host name, authority, token.
+/// Returns the other sandbox's data about its cluster: host name, authority, token.
 fn entry(other: &World) -> (String, String, String) {
     let config: Value = serde_json::from_str(&other.read(".podid/kubeconfig")).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -25,7 +25,7 @@ fn entry(other: &World) -> (String, String, String) {
     (host, text(&config["clusters"][0]["cluster"]["certificate-authority-data"]), text(&config["users"][0]["user"]["token"]))
 }
 
-/// A kubeconfig that leads to the other sandbox's `aks-mi` without its proxy, as `user`.
+/// Returns a kubeconfig that leads to the other sandbox's `aks-mi` without its proxy, as `user`.
 fn kubeconfig(other: &World, user: &Value) -> Value {
     let (host, authority, _) = entry(other);
     let cluster = json!({
@@ -41,7 +41,7 @@ fn admin(other: &World) -> Value {
     json!({ "token": entry(other).2 })
 }
 
-/// A served world whose `aks-mi` is the other's.
+/// Returns a served world whose `aks-mi` is the other's.
 fn standing_in(other: &World) -> World {
     let mut world = World::new();
     world.write("theirs", &kubeconfig(other, &admin(other)).to_string());
@@ -60,14 +60,14 @@ fn of_cluster(export: &str) -> String {
 }
 
 #[test]
-fn a_lab_is_proved_on_a_cluster_from_outside_and_leaves_it_as_it_was() {
+fn a_lab_is_proved_on_an_external_cluster_and_leaves_it_unchanged() {
     let other = World::served();
     let world = standing_in(&other);
     assert_eq!(managed(&world)["properties"]["fqdn"], "127.0.0.1");
     let before = world.export();
     let up = world.up(LAB_004, &["--verify"]).ok();
     assert!(up.last_line().starts_with("proved default/spc-myk8skv"), "{}", up.stdout);
-    // it is there, and nowhere else
+    // The object is there, and nowhere else.
     let path = "/apis/aadpodidentity.k8s.io/v1/namespaces/default/azureidentities/aks-kv-identity";
     other.kube("GET", "aks-mi", path, None).ok();
     assert_eq!(world.up(LAB_004, &[]).ok().last_line(), "nothing to do: 15 resources are as they should be");
@@ -76,7 +76,7 @@ fn a_lab_is_proved_on_a_cluster_from_outside_and_leaves_it_as_it_was() {
 }
 
 #[test]
-fn an_export_of_a_cluster_from_outside_has_the_form_of_the_sandboxs_own() {
+fn the_export_of_an_external_cluster_has_the_same_form() {
     let other = World::served();
     let world = standing_in(&other);
     world.up(LAB_004, &[]).ok();
@@ -84,7 +84,7 @@ fn an_export_of_a_cluster_from_outside_has_the_form_of_the_sandboxs_own() {
 }
 
 #[test]
-fn the_crds_are_there_when_it_serves_and_what_others_set_stays() {
+fn serving_installs_the_crds_and_keeps_what_others_set() {
     let other = World::served();
     other.kube("DELETE", "aks-mi", &format!("{CRDS}/azureidentities.aadpodidentity.k8s.io"), None).ok();
     let driver = "/apis/storage.k8s.io/v1/csidrivers/secrets-store.csi.k8s.io";
@@ -100,7 +100,7 @@ fn the_crds_are_there_when_it_serves_and_what_others_set_stays() {
 }
 
 #[test]
-fn the_sandboxs_own_cluster_comes_back() {
+fn the_sandboxs_own_cluster_is_restored() {
     let other = World::served();
     let mut world = World::new();
     world.up(LAB_004, &[]).ok();
@@ -108,7 +108,7 @@ fn the_sandboxs_own_cluster_comes_back() {
     world.write("theirs", &kubeconfig(&other, &admin(&other)).to_string());
     world.serve_with(&["--cluster", "aks-mi=theirs"]);
     assert_ne!(of_cluster(&own), of_cluster(&world.export()), "the lab is not on the other cluster");
-    // the state says where the objects were
+    // The state records where the objects were.
     world.podid(&["plan", "--exit-code", "-f", LAB_004]).exits(3);
     world.unserve();
     same("without the other cluster", &own, &world.export());
@@ -116,7 +116,7 @@ fn the_sandboxs_own_cluster_comes_back() {
 }
 
 #[test]
-fn reset_leaves_the_other_cluster_alone_and_says_so() {
+fn reset_does_not_touch_the_external_cluster_and_says_so() {
     let other = World::served();
     let world = standing_in(&other);
     world.up(LAB_004, &[]).ok();
@@ -131,7 +131,7 @@ fn reset_leaves_the_other_cluster_alone_and_says_so() {
 }
 
 #[test]
-fn arm_tells_where_the_other_cluster_is_and_not_how_to_log_in() {
+fn arm_returns_the_address_of_the_external_cluster_but_no_credential() {
     let other = World::served();
     let world = standing_in(&other);
     let path = format!("{}/providers/Microsoft.ContainerService/managedClusters/aks-mi", world.group_id());
@@ -143,7 +143,7 @@ fn arm_tells_where_the_other_cluster_is_and_not_how_to_log_in() {
     assert_eq!(config["clusters"][0]["cluster"]["server"], format!("https://127.0.0.1:{}", other.port()));
 }
 
-/// One CONNECT, and what comes through the tunnel for a plain request to the control host.
+/// Sends one CONNECT, and returns what comes through the tunnel for a plain request to the control host.
 fn through(other: &World, proxy: u16, target: &str) -> (String, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", proxy)).unwrap();
     write!(stream, "CONNECT {target} HTTP/1.1\r\nhost: {target}\r\n\r\n").unwrap();
@@ -165,7 +165,7 @@ fn through(other: &World, proxy: u16, target: &str) -> (String, String) {
 }
 
 #[test]
-fn the_proxy_leads_to_the_other_cluster_and_to_no_other_address() {
+fn the_proxy_connects_to_the_external_cluster_and_nowhere_else() {
     let other = World::served();
     let world = standing_in(&other);
     let (_, answer) = through(&other, world.port(), &format!("127.0.0.1:{}", other.port()));
@@ -182,14 +182,14 @@ fn a_token_may_come_from_a_file() {
     world.write("token", &format!("{}\n", entry(&other).2));
     world.write("theirs", &kubeconfig(&other, &json!({"tokenFile": "token"})).to_string());
     world.serve_with(&["--cluster", "theirs"]);
-    // read anew for each request
+    // The file is read again for each request.
     world.write("token", &entry(&other).2);
     world.up(LAB_004, &["--verify"]).ok().says("proved ");
 }
 
 #[cfg(unix)]
 #[test]
-fn a_login_command_is_run_once_and_again_when_its_token_is_refused() {
+fn a_login_command_runs_again_only_when_its_token_is_refused() {
     use std::os::unix::fs::PermissionsExt as _;
     let other = World::served();
     let mut world = World::new();
@@ -206,7 +206,7 @@ fn a_login_command_is_run_once_and_again_when_its_token_is_refused() {
     let before = runs(&world);
     assert!(before <= 2, "and one of podid's own");
     world.unserve();
-    // wrong at first: the command is asked once more, then it is said
+    // The first token is wrong: the command runs once more, then an error is reported.
     world.write("token", "wrong");
     let file = world.path("theirs");
     let said = world.podid(&["sandbox", "serve", "--cluster", file.to_str().unwrap()]).exits(1);
@@ -215,7 +215,7 @@ fn a_login_command_is_run_once_and_again_when_its_token_is_refused() {
 }
 
 #[test]
-fn what_cannot_stand_in_is_refused_before_it_serves() {
+fn an_unsuitable_cluster_is_refused_before_serving() {
     let other = World::served();
     let world = World::new();
     let refused = |arguments: &[&str], code: i32, words: &str| {
@@ -246,14 +246,14 @@ fn what_cannot_stand_in_is_refused_before_it_serves() {
     untrusted["clusters"][0]["cluster"].as_object_mut().unwrap().remove("certificate-authority-data");
     world.write("untrusted", &untrusted.to_string());
     refused(&["--cluster", "untrusted"], 1, "could not be reached");
-    // a service account that may look around, and nothing else
+    // This service account may read and nothing else.
     let token = "/api/v1/namespaces/default/serviceaccounts/default/token";
     let token = other.kube("POST", "aks-mi", token, Some(json!({"spec": {}}))).ok()["status"]["token"].clone();
     world.write("guest", &kubeconfig(&other, &json!({"token": token})).to_string());
     refused(&["--cluster", "guest"], 1, "customresourcedefinitions");
 }
 
-/// An identity `claims` that trusts the account `default/SUBJECT` of the cluster, whose issuer is the one that ARM tells.
+/// Creates an identity `claims` that trusts the account `default/SUBJECT` of the cluster, whose issuer is the one that ARM returns.
 fn trusting(world: &World, subject: &str) -> String {
     let issuer = managed(world)["properties"]["oidcIssuerProfile"]["issuerURL"].clone();
     let id = world.identity_id("claims");
@@ -270,7 +270,7 @@ fn exchange() -> Value {
     json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": ["api://AzureADTokenExchange"]}})
 }
 
-/// Status of the token endpoint, and its AADSTS number (0: a token).
+/// Returns the status of the token endpoint, and its AADSTS number (0: a token).
 fn presented(world: &World, client: &str, assertion: &Value) -> (u16, u64) {
     let form = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("grant_type", "client_credentials")
@@ -286,13 +286,13 @@ fn presented(world: &World, client: &str, assertion: &Value) -> (u16, u64) {
 }
 
 #[test]
-fn a_service_account_token_of_a_cluster_from_outside_is_taken_by_that_clusters_keys() {
+fn a_service_account_token_of_an_external_cluster_is_verified_with_its_keys() {
     let other = World::served();
     let world = standing_in(&other);
     let client = trusting(&world, "default");
     let token = |of: &World| of.kube("POST", "aks-mi", ACCOUNT, Some(exchange())).ok()["status"]["token"].clone();
     assert_eq!(presented(&world, &client, &token(&other)), (200, 0));
-    // a third one has the same names, and so the same issuer, but another key
+    // A third sandbox has the same names, and so the same issuer, but another key.
     let third = World::served();
     assert_eq!(presented(&world, &client, &token(&third)), (401, 50_013));
     trusting(&world, "Default");
@@ -300,14 +300,14 @@ fn a_service_account_token_of_a_cluster_from_outside_is_taken_by_that_clusters_k
 }
 
 #[test]
-fn keys_are_fetched_again_for_one_that_is_new_and_not_told_means_not_taken() {
+fn keys_are_fetched_again_for_an_unknown_key_and_unavailable_keys_mean_rejection() {
     let mut other = World::served();
     let world = standing_in(&other);
     let client = trusting(&world, "default");
     let port = other.port().to_string();
     let token = |of: &World| of.kube("POST", "aks-mi", ACCOUNT, Some(exchange())).ok()["status"]["token"].clone();
     assert_eq!(presented(&world, &client, &token(&other)), (200, 0));
-    // the cluster gets another key, as a rotation brings it
+    // The cluster gets another key, as in a rotation.
     other.unserve();
     let mut keys: Value = serde_json::from_str(&other.read(".podid/keys.json")).unwrap();
     keys.as_object_mut().unwrap().shift_remove("account_key");
@@ -315,7 +315,7 @@ fn keys_are_fetched_again_for_one_that_is_new_and_not_told_means_not_taken() {
     other.serve_with(&["--listen", &format!("127.0.0.1:{port}")]);
     let new = token(&other);
     assert_eq!(presented(&world, &client, &new), (200, 0));
-    // and is gone when the next one comes
+    // The old key is gone when the next one comes.
     other.unserve();
     other.write(".podid/keys.json", &keys.to_string());
     other.serve_with(&["--listen", &format!("127.0.0.1:{port}")]);
@@ -325,7 +325,7 @@ fn keys_are_fetched_again_for_one_that_is_new_and_not_told_means_not_taken() {
 }
 
 #[test]
-fn a_service_account_token_of_a_real_cluster_is_taken() {
+fn a_service_account_token_of_a_real_cluster_is_accepted() {
     let Some(plane) = Plane::if_wanted() else { return };
     let mut world = World::new();
     world.serve_with(&["--cluster", plane.kubeconfig().to_str().unwrap()]);
@@ -338,17 +338,17 @@ fn a_service_account_token_of_a_real_cluster_is_taken() {
 }
 
 #[test]
-fn a_cluster_from_outside_is_found_by_its_own_address() {
+fn an_external_cluster_is_found_by_its_address() {
     let other = World::served();
     let world = standing_in(&other);
-    // without naming a cluster: by whom the context leads to
+    // The command names no cluster: the context identifies it.
     let bind = ["bind", "-n", "default", "--identity", "shop-id", "--context", "aks-mi", "--resource-group", "podid-lab", "--yes"];
     world.podid(&["identity", "create", "-g", "podid-lab", "-n", "shop-id", "--yes"]).ok();
     world.podid(&bind).ok().says("azureidentity/aks-mi/default/shop-id");
 }
 
 #[test]
-fn the_definitions_can_be_had_as_yaml() {
+fn the_definitions_are_available_as_yaml() {
     let world = World::new();
     let printed = world.podid(&["sandbox", "crds"]).ok().stdout;
     let documents: Vec<Value> = printed.split("---\n").skip(1).map(|text| serde_saphyr::from_str(text).unwrap()).collect();
@@ -356,14 +356,14 @@ fn the_definitions_can_be_had_as_yaml() {
     assert_eq!(documents.len(), 6);
 }
 
-/// A certificate of a cluster-admin, as files `me.crt` and `me.key` of the world.
+/// Writes a certificate of a cluster-admin, as files `me.crt` and `me.key` of the world.
 fn certificate(world: &World, plane: &Plane) {
     let at = |name: &str| plane.dir().join(name).display().to_string();
     let openssl = |line: &str| {
         let words: Vec<&str> = line.split(' ').collect();
         assert!(world.program("openssl", &words).output().unwrap().status.success(), "{line}");
     };
-    // without extensions it would be of version 1, which rustls does not take
+    // Without extensions the certificate would be of version 1, which rustls rejects.
     world.write("me.ext", "extendedKeyUsage=clientAuth\n");
     openssl("req -new -newkey rsa:2048 -nodes -keyout me.key -out me.csr -subj /O=system:masters/CN=me");
     let (ca, key) = (at("ca.crt"), at("ca.key"));
@@ -372,7 +372,7 @@ fn certificate(world: &World, plane: &Plane) {
 
 #[cfg(unix)]
 #[test]
-fn a_client_certificate_lets_the_sandbox_into_a_real_cluster_from_a_file_and_from_a_login_command() {
+fn a_client_certificate_from_a_file_or_a_login_command_opens_a_real_cluster() {
     use std::os::unix::fs::PermissionsExt as _;
     let Some(plane) = Plane::if_wanted() else { return };
     let mut world = World::new();

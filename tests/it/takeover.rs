@@ -1,5 +1,5 @@
-//! Objects that `kubectl apply` made on the client's side: podid takes their fields over, once, so that what is not wanted goes away;
-//! what other managers own stays theirs until somebody says otherwise.
+//! Objects that `kubectl apply` created on the client side: podid takes over their fields once, so that unwanted ones are removed; fields of
+//! other managers stay until the user decides otherwise.
 
 use crate::common::{
     Output, World,
@@ -12,13 +12,13 @@ use crate::common::{
 use serde_json::{Value, json};
 
 both! {
-    what_kubectl_applied_is_adopted_with_one_more_write_and_never_again,
-    an_object_in_the_old_casing_is_mended,
-    what_is_podids_already_is_taken_over_without_being_asked,
-    what_was_created_or_edited_by_hand_stays_its_writers,
-    the_labels_that_somebody_applied_to_a_namespace_stay,
-    a_field_that_another_manager_owns_is_refused_by_every_command_and_taken_by_force,
-    a_field_with_the_same_value_is_shared_in_peace,
+    objects_applied_by_kubectl_are_adopted_with_one_write,
+    an_object_in_the_old_casing_is_repaired,
+    podids_own_objects_are_adopted_without_consent,
+    fields_created_or_edited_by_hand_keep_their_manager,
+    foreign_labels_of_a_namespace_stay,
+    a_field_of_another_manager_is_refused_by_every_command_unless_forced,
+    a_field_with_the_same_value_is_shared,
 }
 
 const CONTEXT: &str = "aks-mi";
@@ -37,7 +37,7 @@ fn class() -> String {
     format!("{CLASSES}/default/secretproviderclasses/spc-myk8skv")
 }
 
-/// As kubectl makes an object: signed by its manager, with the configuration in an annotation.
+/// Creates an object as kubectl does: with its field manager, and the configuration in an annotation.
 fn made(world: &World, manager: &str, list: &str, mut object: Value) -> Value {
     object["metadata"]["namespace"] = json!("default");
     let applied = object.to_string();
@@ -59,7 +59,7 @@ fn managers(object: &Value) -> Vec<String> {
     all
 }
 
-/// The managed identity of lab 004, and its ids.
+/// Creates the managed identity of lab 004, and returns its ids.
 fn with_identity(world: &World) -> (String, String) {
     world.podid(&["identity", "create", "--app", "lab-004", "-g", "podid-lab", "-n", "aks2kvIdentity", "--yes"]).ok();
     let of = |field: &str| {
@@ -76,7 +76,7 @@ fn azure_identity(spec: Value) -> Value {
     })
 }
 
-/// Lab 004's own objects, made as the lab makes them, with what podid would leave out.
+/// Creates lab 004's own objects as the lab does, with fields that podid would leave out.
 fn as_the_lab_does(world: &World, manager: &str) {
     let (id, client_id) = with_identity(world);
     made(world, manager, &identities(), azure_identity(json!({ "type": 0, "resourceID": id, "clientID": client_id })));
@@ -98,7 +98,7 @@ fn patches(world: &World, mark: Mark, of: &str) -> Vec<String> {
     lines.iter().filter(|l| l.is_write() && l.path.contains(of)).map(Line::short).collect()
 }
 
-fn what_kubectl_applied_is_adopted_with_one_more_write_and_never_again(side: Side) {
+fn objects_applied_by_kubectl_are_adopted_with_one_write(side: Side) {
     let world = World::on(side, CONTEXT);
     as_the_lab_does(&world, CSA);
     let uids = || [identity(), class()].map(|path| get(&world, &path)["metadata"]["uid"].clone());
@@ -125,11 +125,11 @@ fn what_kubectl_applied_is_adopted_with_one_more_write_and_never_again(side: Sid
     }
     assert_eq!(world.writes_since(mark), Vec::<String>::new());
     same("after further runs", &export, &world.export());
-    // taken over is not made: it stays
+    // An adopted object was not created by podid, so it stays.
     world.down(LAB_004, &["--delete-data", vault_of(LAB_004)]).ok().says("not podid's to delete");
 }
 
-fn an_object_in_the_old_casing_is_mended(side: Side) {
+fn an_object_in_the_old_casing_is_repaired(side: Side) {
     let world = World::on(side, CONTEXT);
     let (id, client_id) = with_identity(&world);
     let object = made(&world, CSA, &identities(), azure_identity(json!({ "type": 0, "ResourceID": id, "ClientID": client_id })));
@@ -142,7 +142,7 @@ fn an_object_in_the_old_casing_is_mended(side: Side) {
     world.plan(LAB_004).ok();
 }
 
-fn what_is_podids_already_is_taken_over_without_being_asked(side: Side) {
+fn podids_own_objects_are_adopted_without_consent(side: Side) {
     let world = World::on(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let mut applied = get(&world, &class());
@@ -161,21 +161,21 @@ fn what_is_podids_already_is_taken_over_without_being_asked(side: Side) {
 }
 
 #[test]
-fn somebody_who_writes_in_between_is_not_overwritten() {
+fn a_concurrent_write_is_not_overwritten() {
     let world = World::served();
     as_the_lab_does(&world, CSA);
     let conflict = json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "Conflict", "code": 409,
         "message": "Operation cannot be fulfilled: the object has been modified; please apply your changes to the latest version and try again",
     });
-    // of the three requests with PATCH the first is the dry run
+    // Of the three PATCH requests the first is the dry run.
     world.settings(&json!({ "fail": [{ "method": "PATCH", "path": "/azureidentities/aks-kv-identity?fieldManager=podid", "status": 409, "body": conflict, "skip": 1, "times": 2 }] }));
     world.up(LAB_004, &["--adopt"]).ok();
     assert_eq!(managers(&get(&world, &identity())), ["podid Apply"]);
     world.plan(LAB_004).ok();
 }
 
-fn what_was_created_or_edited_by_hand_stays_its_writers(side: Side) {
+fn fields_created_or_edited_by_hand_keep_their_manager(side: Side) {
     for manager in ["kubectl-create", "kubectl-edit", "helm"] {
         let world = World::on(side, CONTEXT);
         as_the_lab_does(&world, manager);
@@ -187,7 +187,7 @@ fn what_was_created_or_edited_by_hand_stays_its_writers(side: Side) {
     }
 }
 
-fn the_labels_that_somebody_applied_to_a_namespace_stay(side: Side) {
+fn foreign_labels_of_a_namespace_stay(side: Side) {
     let world = World::on(side, "aks-sp");
     let mut namespace = json!({
         "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "dev-claims-podid", "labels": { "team": "claims" } },
@@ -200,7 +200,7 @@ fn the_labels_that_somebody_applied_to_a_namespace_stay(side: Side) {
     assert_eq!(world.kube("GET", "aks-sp", &path, None).ok(), before);
 }
 
-/// One command in a world whose object has a field set by helm.
+/// Runs one command in a world whose object has a field set by helm.
 fn refused(world: &World, words: &[&str], path: &str) -> Output {
     let mark = world.mark();
     let output = world.podid(words).exits(4).says(path).says("helm").says("--force-conflicts");
@@ -208,7 +208,7 @@ fn refused(world: &World, words: &[&str], path: &str) -> Output {
     output
 }
 
-fn a_field_that_another_manager_owns_is_refused_by_every_command_and_taken_by_force(side: Side) {
+fn a_field_of_another_manager_is_refused_by_every_command_unless_forced(side: Side) {
     let world = World::on(side, CONTEXT);
     world.podid(&["identity", "create", "-g", "podid-lab", "-n", "shop-mid", "--yes"]).ok();
     world.podid(&["vault", "create", "-g", "podid-lab", "-n", "kv-takeover", "--yes"]).ok();
@@ -234,7 +234,7 @@ fn a_field_that_another_manager_owns_is_refused_by_every_command_and_taken_by_fo
     }
 }
 
-fn a_field_with_the_same_value_is_shared_in_peace(side: Side) {
+fn a_field_with_the_same_value_is_shared(side: Side) {
     let world = World::on(side, CONTEXT);
     world.up(LAB_004, &[]).ok();
     let path = format!("{}?fieldManager=helm&force=true", class());

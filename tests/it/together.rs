@@ -1,4 +1,4 @@
-//! Several podids at once, and one that is interrupted: nothing is lost, nobody waits for nothing, and what ran is known.
+//! Several podids at once, and one that is interrupted: nothing is lost, nobody waits in vain, and the state records what was done.
 
 use crate::common::{
     World, same,
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 #[test]
 fn a_second_up_on_one_state_is_refused_or_waits() {
     let world = World::served();
-    // slow enough that the first is still at work
+    // The delay is long enough for the first to be still running.
     world.settings(&json!({ "delay_ms": 150 }));
     let first = world.start(&["up", "--yes", "-f", LAB_000]);
     until("the first has begun", || (world.requests().len() > 3).then_some(()));
@@ -29,7 +29,7 @@ fn a_second_up_on_one_state_is_refused_or_waits() {
     same("after two at once", &alone.export(), &world.export());
 }
 
-/// Who reads may look while another writes.
+/// Readers do not wait for a writer.
 #[test]
 fn a_plan_needs_no_lock() {
     let world = World::served();
@@ -42,7 +42,7 @@ fn a_plan_needs_no_lock() {
 }
 
 #[test]
-fn embedded_sandboxes_take_turns_and_lose_nothing() {
+fn embedded_sandboxes_take_turns() {
     let world = World::new();
     let names = ["one", "two", "three", "four"];
     let all: Vec<_> = names
@@ -60,12 +60,12 @@ fn embedded_sandboxes_take_turns_and_lose_nothing() {
     found.retain(|name| names.contains(name));
     found.sort_unstable();
     assert_eq!(found, ["four", "one", "three", "two"]);
-    // each request has its own number
+    // Each request has its own number.
     let numbers: Vec<u64> = world.requests().iter().map(|l| l.n).collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
 }
 
-/// Another app with an identity, a namespace and a secret of its own, on the vault of lab 000.
+/// Another app with its own identity, namespace and secret, on the vault of lab 000.
 fn neighbour(world: &World) -> &'static str {
     let text = world.read(LAB_000);
     let text = text.replace("name: lab-000", "name: neighbour").replace("claims-api-mid", "neighbour-mid");
@@ -81,7 +81,7 @@ fn readers(world: &World, vault: &str) -> usize {
 }
 
 #[test]
-fn two_apps_on_one_vault_at_once_lose_no_grant() {
+fn two_apps_on_one_vault_at_once_keep_all_grants() {
     let world = World::served();
     let other = neighbour(&world);
     let vault = vault_of(LAB_000);
@@ -95,17 +95,17 @@ fn two_apps_on_one_vault_at_once_lose_no_grant() {
         assert_eq!(up.code, Some(0), "{}{}", up.stdout, up.stderr);
     }
     assert_eq!(readers(&world, vault), 2);
-    // one goes, the other goes on
+    // One app is deleted, the other stays.
     world.podid(&["down", "--yes", "-f", other, "--state", "other.json"]).ok();
     assert_eq!(readers(&world, vault), 1);
     world.podid(&["verify", "-f", LAB_000]).ok().says("proved ");
-    // the right to the nodes was made by both at once, and bears the mark of one
+    // Both created the right to the nodes at once, and it has the mark of one.
     world.up(LAB_000, &["--verify"]).ok().says("proved ");
     world.plan(LAB_000).ok();
 }
 
 #[test]
-fn the_app_that_made_the_vault_goes_and_the_other_goes_on() {
+fn deleting_the_app_that_created_the_vault_keeps_the_other_working() {
     let world = World::served();
     let other = neighbour(&world);
     world.up(LAB_000, &[]).ok();
@@ -115,15 +115,15 @@ fn the_app_that_made_the_vault_goes_and_the_other_goes_on() {
     world.down(LAB_000, &[]).ok().says("needs it");
     assert_eq!(readers(&world, vault), 1);
     let pod = world.podid(&["verify", "-f", other, "--state", "other.json", "--timeout", "30s"]);
-    // the pod reads all the same; podid's own right, to compare versions, went with the app that had given it
+    // The pod can still read; podid's own right, to compare versions, was deleted with the app that had created it.
     assert!(pod.stdout.contains("mounted"), "{}{}", pod.stdout, pod.stderr);
     let again = world.podid(&["up", "--yes", "--verify", "-f", other, "--state", "other.json"]).ok();
     assert!(again.last_line().starts_with("proved "), "{}", again.stdout);
 }
 
-/// From nothing, both at once: whoever comes second finds the vault made.
+/// Both start from nothing at once: the second one finds the vault.
 #[test]
-fn two_apps_make_one_vault_at_once() {
+fn two_apps_create_one_vault_at_once() {
     let world = World::served();
     let other = neighbour(&world);
     let ups = [world.start(&["up", "--yes", "-f", LAB_000]), world.start(&["up", "--yes", "-f", other, "--state", "other.json"])];
@@ -137,7 +137,7 @@ fn two_apps_make_one_vault_at_once() {
 }
 
 #[test]
-fn two_labs_at_once_on_two_states_are_both_there() {
+fn two_labs_at_once_on_two_states_both_succeed() {
     let world = World::served();
     let ups = [
         world.start(&["up", "--yes", "--verify", "-f", LAB_000, "--state", "a.json"]),
@@ -159,13 +159,13 @@ fn pods(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn an_interrupted_proof_takes_its_pod_away() {
+fn an_interrupted_proof_deletes_its_pod() {
     let world = World::served();
     world.up(LAB_000, &[]).ok();
-    // the identity may not read the secret: the proof waits for what does not come
+    // The identity may not read the secret: the proof waits in vain.
     let path = "/apis/aadpodidentity.k8s.io/v1/namespaces/dev-claims-podid/azureidentitybindings/claims-api-podid-binding";
     world.kube("PATCH", "aks-sp", path, Some(json!({ "spec": { "azureIdentity": "none" } }))).ok();
-    // a closed terminal sends SIGHUP more than once; under `nohup` it is ignored, here as by podid
+    // A closed terminal sends SIGHUP more than once; under `nohup` it is ignored, here as in podid.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().any(|line| line.starts_with("SigIgn:") && line.ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f']));
     for signals in [&["-INT"][..], &["-TERM"], &["-HUP", "-HUP"]] {
@@ -181,7 +181,7 @@ fn an_interrupted_proof_takes_its_pod_away() {
 }
 
 #[test]
-fn an_interrupted_up_knows_what_it_did_and_the_next_one_ends_it() {
+fn an_interrupted_up_records_what_it_did_and_the_next_one_finishes() {
     let world = World::served();
     world.settings(&json!({ "delay_ms": 150 }));
     let up = world.start(&["up", "--yes", "-f", LAB_000, "-o", "json"]);
@@ -203,7 +203,7 @@ fn an_interrupted_up_knows_what_it_did_and_the_next_one_ends_it() {
         assert!(known.iter().any(|k| *k == key), "{key} is done and not known");
     }
     let again = world.up(LAB_000, &["-o", "json"]).ok().json();
-    // a secret that cannot be read for want of podid's own right counts as one to be changed
+    // A secret that cannot be read because podid's own right is missing counts as changed.
     let summed = ["create", "update"].map(|act| again["summary"][act].as_u64().unwrap()).iter().sum::<u64>();
     assert_eq!(usize::try_from(summed).unwrap() + done.len(), 12, "nothing is made twice: {again:#}");
     let alone = World::new();

@@ -1,4 +1,4 @@
-//! A cluster in trouble while podid is at work: its API server ends and comes again, says nothing for a while, or takes the token no more.
+//! A cluster in trouble while podid runs: its API server restarts, does not answer for a while, or no longer accepts the token.
 //! On the sandbox's own cluster, and on a real control plane.
 
 use crate::common::{
@@ -16,7 +16,7 @@ use std::{
 
 const CONTEXT: &str = "aks-mi";
 
-fn is_back(world: &World) {
+fn recovers(world: &World) {
     until("the API server is back", || world.kubectl(CONTEXT, &["get", "--raw", "/readyz"]).code.filter(|code| *code == 0));
 }
 
@@ -24,7 +24,7 @@ fn is_of_a_proof(pod: &Value) -> bool {
     pod["name"].as_str().is_some_and(|name| name.starts_with("podid-verify-"))
 }
 
-/// Killed when podid has begun to write to it: what was not done is known, and the next run ends it.
+/// The server is killed after podid began to write to it: the state records what was not done, and the next run finishes it.
 fn restarted(side: Side) {
     let mut world = World::on(side, CONTEXT).without_the_flag();
     let before = world.export();
@@ -40,7 +40,7 @@ fn restarted(side: Side) {
         let up = up.says("hint: ");
         assert!(up.stderr.contains(CONTEXT) || up.stderr.contains("could not be reached"), "{}", up.stderr);
     }
-    is_back(&world);
+    recovers(&world);
     let again = world.up(LAB_004, &["--verify"]).ok();
     assert!(again.last_line().starts_with("proved "), "{}", again.stdout);
     world.up(LAB_004, &[]).ok().says("nothing to do");
@@ -49,11 +49,11 @@ fn restarted(side: Side) {
     same("after `down`", &before, &world.export());
 }
 
-/// The watch of a proof is cut and the server is away for a moment; the proof goes on where it was.
+/// The watch of a proof is cut and the server is away for a moment; the proof continues.
 fn cut(side: Side) {
     let mut world = World::on(side, CONTEXT).without_the_flag();
     world.up(LAB_004, &["--verify"]).ok();
-    // as a grant that Azure has not spread yet, which waiting heals
+    // This looks like a grant that Azure has not propagated yet; waiting helps.
     let late = json!({ "error": {
         "code": "Forbidden", "message": "The application does not have secrets get permission on key vault 'myk8skv'",
         "innererror": { "code": "ForbiddenByPolicy" },
@@ -65,12 +65,12 @@ fn cut(side: Side) {
         events.as_array()?.iter().any(|e| e["reason"] == "FailedMount" && is_of_a_proof(&e["involvedObject"])).then_some(())
     });
     world.kill_api_server();
-    is_back(&world);
+    recovers(&world);
     world.settings(&json!({ "fail": null }));
     verify.wait().ok().says("proved default/spc-myk8skv");
 }
 
-/// It takes connections and answers nothing: waited for, but no longer than was said.
+/// The server accepts connections and answers nothing: podid waits, but no longer than the time limit.
 fn slow(side: Side) {
     let world = World::on(side, CONTEXT).without_the_flag();
     world.up(LAB_004, &[]).ok();
@@ -90,7 +90,7 @@ fn slow(side: Side) {
     world.up(LAB_004, &[]).ok().says("nothing to do");
 }
 
-/// The process that serves the cluster, stopped in the middle of what it does until this is dropped.
+/// The process that serves the cluster, suspended until this value is dropped.
 struct Frozen(String);
 
 impl Frozen {
@@ -115,7 +115,7 @@ impl Drop for Frozen {
     }
 }
 
-/// A service account's token ends with its account.
+/// The token of a service account ends with its account.
 fn expired(side: Side) {
     let world = World::on(side, CONTEXT).without_the_flag();
     world.up(LAB_004, &[]).ok();
@@ -133,7 +133,7 @@ fn expired(side: Side) {
     let plan = ["plan", "--exit-code", "-f", LAB_004, "--kubeconfig", "ci.kubeconfig"];
     world.podid(&plan).ok();
     world.kube("DELETE", CONTEXT, &format!("{account}/ci"), None).ok();
-    // a server may remember for some seconds that a token was good
+    // A server may cache for some seconds that a token was valid.
     let refused = until("the token is refused", || Some(world.podid(&plan)).filter(|plan| plan.code != Some(0))).exits(1);
     refused.says("hint: The token or client certificate may have expired").says(CONTEXT);
 }

@@ -1,5 +1,5 @@
-//! Secrets and access policies that others have a word in: what a run can see only once it has given itself the right, what a colleague
-//! disabled, dressed or let expire, values that are not at hand or are no text, what a person types, and what a saved plan holds to.
+//! Secrets and access policies that others change too: what a run can read only after its own grant, secrets that a colleague disabled, tagged
+//! or let expire, values that are missing or not text, typed answers, and what a saved plan guarantees.
 
 mod attributes;
 mod policies;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 const VAULT: &str = "kv-shop-x1";
 const API: &str = "api-version=2026-02-01";
-/// How a vault and its secret are named on the command line.
+/// The flags that name the vault on the command line.
 const OF_VAULT: &[&str] = &["--vault", VAULT, "-g", "podid-lab"];
 
 const SPEC: &str = "\
@@ -35,7 +35,7 @@ workloads:
       - {name: conn}
 ";
 
-/// Served, with the spec above and the value of its secret.
+/// Returns a served world with the spec above and the value of its secret.
 fn world() -> World {
     let world = World::served();
     world.write("shop.yaml", SPEC);
@@ -52,7 +52,7 @@ impl World {
         self.environment().into_iter().find(|(name, _)| name == "AZURE_TENANT_ID").unwrap().1
     }
 
-    /// The object id of podid's own login.
+    /// Returns the object id of podid's own login.
     fn login(&self) -> String {
         self.podid(&["state", "show", "caller", "--app", "shop", "-o", "json"]).ok().json()["outputs"]["object_id"]
             .as_str()
@@ -60,7 +60,7 @@ impl World {
             .to_owned()
     }
 
-    /// As a template or `az keyvault create` writes it: every policy that is not in it goes.
+    /// Writes the vault as a template or `az keyvault create` does: policies that are not listed are removed.
     fn write_vault(&self, policies: &Value) {
         let properties = json!({ "tenantId": self.tenant(), "sku": { "family": "A", "name": "standard" },
             "enableRbacAuthorization": false, "accessPolicies": policies });
@@ -68,7 +68,7 @@ impl World {
         self.arm("PUT", &self.vault_path(), Some(json!({ "location": "westeurope", "tags": tags, "properties": properties }))).ok();
     }
 
-    /// An entry of a vault's access policies.
+    /// Returns an entry of a vault's access policies.
     fn entry(&self, object_id: &str, permissions: &Value) -> Value {
         json!({ "tenantId": self.tenant(), "objectId": object_id, "permissions": permissions })
     }
@@ -77,7 +77,7 @@ impl World {
         self.arm("GET", &self.vault_path(), None).ok()["properties"]["accessPolicies"].as_array().unwrap().clone()
     }
 
-    /// The secret as the vault has it.
+    /// Returns the secret as the vault has it.
     fn secret(&self) -> Value {
         self.vault("GET", VAULT, "/secrets/conn", None).ok()
     }

@@ -1,5 +1,5 @@
-//! What is told of the kinds that are served: discovery in its forms, and OpenAPI. A real API server serves more; of what the sandbox
-//! serves it has to say the same. The snapshots were recorded from a real one (`PODID_RECORD=1`).
+//! Discovery in all its forms, and OpenAPI. A real API server serves more kinds; for the kinds of the sandbox both must answer the same. The
+//! snapshots were recorded from a real server (`PODID_RECORD=1`).
 
 use crate::common::both::Side;
 use crate::common::cluster::Cluster;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// The sandbox has them to be looked for only: limits that it would not keep it does not take.
+/// The sandbox serves these read-only, because it does not enforce such limits.
 const READ_ONLY: [&str; 2] = ["limitranges", "resourcequotas"];
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
 
@@ -25,7 +25,7 @@ fn hold(side: Side, file: &str, told: &str) {
     same(&format!("{file}: - as recorded from a real API server, + now"), &std::fs::read_to_string(&path).unwrap(), told);
 }
 
-/// `group/version` and plural, with the subresources, of all that the sandbox serves.
+/// Returns group/version and plural, with the subresources, of all that the sandbox serves.
 fn served() -> BTreeMap<(String, String), BTreeSet<String>> {
     let sandbox = Cluster::shared(Side::Sandbox);
     let mut out = BTreeMap::new();
@@ -40,7 +40,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// The resources of an aggregated document, each with its `group/version`.
+/// Returns the resources of an aggregated document, each with its `group/version`.
 fn entries(document: &Value) -> Vec<(String, Value)> {
     let mut out = Vec::new();
     for group in document["items"].as_array().into_iter().flatten() {
@@ -49,7 +49,7 @@ fn entries(document: &Value) -> Vec<(String, Value)> {
                 Some(group) => format!("{group}/{}", text(&version["version"])),
                 None => text(&version["version"]),
             };
-            // A tape that defines a kind may be playing.
+            // Another tape that defines a kind may be running.
             if name.contains(".podid.test/") {
                 continue;
             }
@@ -90,7 +90,7 @@ pub fn old_resources(side: Side) {
             let known = served.get(&(version.clone(), plural.to_owned())).is_some_and(|subs| sub.is_empty() || subs.contains(sub));
             if known && !READ_ONLY.contains(&plural) {
                 let mut resource = resource.clone();
-                // A hash of the group, version and kind that objects are kept in; the sandbox keeps them otherwise.
+                // This hash depends on the stored group, version and kind, which differ in the sandbox.
                 resource.as_object_mut().unwrap().shift_remove("storageVersionHash");
                 told.insert(format!("{version} {name}"), resource);
             }
@@ -117,7 +117,7 @@ pub fn groups(side: Side) {
     hold(side, "discovery-groups.yaml", &yaml::print(&json!(told)));
 }
 
-/// Paths with their methods; types with their fields.
+/// Compares paths with their methods, and types with their fields.
 pub fn openapi(side: Side) {
     let cluster = Cluster::shared(side);
     let sandbox = Cluster::shared(Side::Sandbox);
@@ -132,7 +132,7 @@ pub fn openapi(side: Side) {
             .iter()
             .map(|(path, known)| (path.clone(), operations(known, &document["paths"][path])))
             .collect();
-        // Types have the names of Go packages, which the sandbox does not follow where no client reads them: their last part counts.
+        // The names of types contain Go packages, which the sandbox does not imitate: only the last part is compared.
         let named: BTreeMap<&str, &Value> =
             document["components"]["schemas"].as_object().unwrap().iter().map(|(name, schema)| (last(name), schema)).collect();
         let wanted: BTreeSet<&str> = known["components"]["schemas"].as_object().unwrap().keys().map(|name| last(name)).collect();
@@ -147,7 +147,7 @@ pub fn openapi(side: Side) {
 
 fn last(name: &str) -> &str {
     match name.rsplit('.').next().unwrap_or_default() {
-        // Of two packages' types of one name the sandbox calls one otherwise.
+        // Where two packages have a type of the same name, the sandbox renames one.
         "SliceEndpoint" => "Endpoint",
         "SlicePort" => "EndpointPort",
         "EventsEventSeries" => "EventSeries",
@@ -168,7 +168,7 @@ fn operations(known: &Value, there: &Value) -> Value {
     Value::Object(out)
 }
 
-/// In one line: `name:type`, with `!` where it is due.
+/// Formats fields in one line: `name:type`, with `!` for required ones.
 fn fields(schema: &Value, named: &BTreeMap<&str, &Value>) -> String {
     let due: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let all: BTreeMap<&String, &Value> = schema["properties"].as_object().into_iter().flatten().collect();
@@ -180,7 +180,7 @@ fn fields(schema: &Value, named: &BTreeMap<&str, &Value>) -> String {
     all.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
-/// A reference to what has no fields is as good as what stands there.
+/// Resolves a reference to a type without fields.
 fn kind(of: &Value, named: &BTreeMap<&str, &Value>) -> String {
     let of = if of["allOf"].is_array() { &of["allOf"][0] } else { of };
     if let Some(reference) = of["$ref"].as_str() {

@@ -6,7 +6,7 @@ use serde_json::json;
 use std::process::Command;
 
 #[test]
-fn a_user_signs_in_with_what_the_sandbox_prints() {
+fn a_user_signs_in_with_the_printed_variables() {
     let world = World::served();
     let Some(az) = Az::of(&world) else { return };
     let refused = az.fails(1, r#"login --service-principal -u "$AZURE_CLIENT_ID" -p wrong --tenant "$AZURE_TENANT_ID""#);
@@ -24,7 +24,7 @@ fn a_user_signs_in_with_what_the_sandbox_prints() {
 }
 
 #[test]
-fn groups_are_made_tagged_and_taken_away() {
+fn groups_are_created_tagged_and_deleted() {
     let world = World::served();
     let Some(az) = Az::signed_in(&world) else { return };
     let group = az.json("group create -n shop -l northeurope --tags team=shop");
@@ -49,7 +49,7 @@ fn groups_are_made_tagged_and_taken_away() {
 }
 
 #[test]
-fn identities_are_made_listed_and_taken_away() {
+fn identities_are_created_listed_and_deleted() {
     let world = World::served();
     let Some(az) = Az::signed_in(&world) else { return };
     let made = az.json("identity create -g podid-lab -n one --tags a=b");
@@ -79,7 +79,7 @@ fn identities_are_made_listed_and_taken_away() {
 }
 
 #[test]
-fn roles_are_assigned_listed_and_taken_away() {
+fn roles_are_assigned_listed_and_removed() {
     let world = World::served();
     let Some(az) = Az::signed_in(&world) else { return };
     let reader = az.json("role definition list -n Reader");
@@ -118,7 +118,7 @@ fn roles_are_assigned_listed_and_taken_away() {
 }
 
 #[test]
-fn clusters_are_shown_and_reached() {
+fn clusters_are_shown_and_reachable() {
     let world = World::served();
     let Some(az) = Az::signed_in(&world) else { return };
     let names = az.json("aks list --query [].name");
@@ -142,7 +142,7 @@ fn clusters_are_shown_and_reached() {
 }
 
 #[test]
-fn federated_credentials_are_made_changed_and_taken_away() {
+fn federated_credentials_are_created_changed_and_deleted() {
     let world = World::served();
     let Some(az) = Az::signed_in(&world) else { return };
     az.json("identity create -g podid-lab -n one");

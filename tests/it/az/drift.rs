@@ -1,4 +1,4 @@
-//! az reads what podid made, and changes it: `plan` tells each change by its field, `up` mends it, and what else az wrote stays.
+//! az reads what podid created, and changes it: `plan` reports each change by its field, `up` repairs it, and what else az wrote stays.
 
 use crate::az::program::Az;
 use crate::common::{World, objects::text};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 const LAB: &str = "004.yaml";
 
 #[test]
-fn what_az_changes_of_podids_is_told_and_mended() {
+fn changes_by_az_are_reported_and_repaired() {
     let world = World::served();
     let Some(az) = Az::signed_in(&world) else { return };
     world.up(LAB, &[]).ok();
@@ -22,7 +22,7 @@ fn what_az_changes_of_podids_is_told_and_mended() {
     let roles = az.json(&format!("role assignment list --all --assignee {principal} --query [].[roleDefinitionName,scope,description]"));
     assert_eq!(roles, json!([["Reader", format!("/subscriptions/{}", world.subscription()), "managed-by=podid podid-app=lab-004"]]));
 
-    // without podid's marks: az writes all the tags
+    // This removes podid's marks: az writes all the tags.
     az.json("identity create -g podid-lab -n aks2kvIdentity --tags team=shop");
     az.json("keyvault secret set --vault-name myk8skv -n ExamplePassword --value other");
     az.run(&format!("role assignment delete --role Reader --assignee {principal} --scope /subscriptions/{}", world.subscription())).ok();
@@ -55,13 +55,13 @@ fn what_az_changes_of_podids_is_told_and_mended() {
         az.text("keyvault secret show --vault-name myk8skv -n ExamplePassword --query value"),
         world.read("004.ExamplePassword.txt")
     );
-    // what az gave beside it is not podid's to take
+    // What az granted besides stays.
     let entry = format!("properties.accessPolicies[?objectId=='{principal}'].permissions.secrets[] | sort(@)");
     assert_eq!(az.json(&format!("keyvault show -n myk8skv --query \"{entry}\"")), json!(["get", "list"]));
 }
 
 #[test]
-fn what_az_deletes_of_podids_is_made_again() {
+fn objects_that_az_deletes_are_created_again() {
     let world = World::served();
     let Some(az) = Az::signed_in(&world) else { return };
     world.up(LAB, &[]).ok();

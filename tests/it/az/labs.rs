@@ -1,12 +1,12 @@
-//! Labs 000, 001 and 004 by their own az commands, in their order (tests/labs/NNN.az.sh): what those leave is what podid would
-//! have made, and is adopted.
+//! Labs 000, 001 and 004 by their own az commands, in order (tests/labs/NNN.az.sh): the result equals what podid would have created, and
+//! podid adopts it.
 
 use crate::az::{program::Az, roads};
 use crate::common::{World, objects::text, specs::context_of, until};
 use serde_json::Value;
 use std::{fs, path::Path};
 
-/// Runs tests/labs/NNN.az.sh in a folder with the lab's files; the documents for the cluster as it filled them in.
+/// Runs tests/labs/NNN.az.sh in a folder with the lab's files; returns the filled-in documents for the cluster.
 pub fn by_az(az: &Az<'_>, spec: &str) -> Vec<Value> {
     let world = az.world;
     for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/labs")).unwrap() {
@@ -23,7 +23,7 @@ pub fn by_az(az: &Az<'_>, spec: &str) -> Vec<Value> {
     documents
 }
 
-/// The application's pods run, and each has the identity that is bound to it.
+/// Checks that the application's pods run, and that each has the identity that is bound to it.
 pub fn runs(world: &World, spec: &str) {
     let context = context_of(spec);
     until("the lab's pods run with their identity", || {
@@ -42,7 +42,7 @@ pub fn runs(world: &World, spec: &str) {
     });
 }
 
-/// What `up --adopt` does that is more than to remember: each act, its key, and for a change the fields.
+/// Returns what `up --adopt` does besides recording: each act, its key, and the fields of a change.
 fn done_by_adoption(world: &World, spec: &str) -> Vec<String> {
     world.up(spec, &[]).exits(4).says("--adopt");
     let up = world.up(spec, &["--adopt", "-o", "json"]).ok().json();
@@ -59,19 +59,19 @@ fn done_by_adoption(world: &World, spec: &str) -> Vec<String> {
     told
 }
 
-/// What podid writes into an object that kubectl applied: the pods of other namespaces are kept out, and kubectl's own note goes.
+/// What podid writes into an object that kubectl applied: it excludes pods of other namespaces, and removes kubectl's annotation.
 const NAMESPACED: &str = "metadata.annotations.aadpodidentity.k8s.io/Behavior \
     metadata.annotations.kubectl.kubernetes.io/last-applied-configuration metadata.managedFields";
 
 #[test]
-fn lab_000_by_az_is_what_podid_makes_and_is_adopted() {
+fn lab_000_by_az_equals_podids_and_is_adopted() {
     let world = World::served();
     let Some(az) = Az::of(&world) else { return };
     let documents = by_az(&az, "000.yaml");
     runs(&world, "000.yaml");
-    roads::lead_to_the_same("000.yaml", &world, documents.last().unwrap());
+    roads::compare_exports("000.yaml", &world, documents.last().unwrap());
     let expected = [
-        // the lab mounts by the FlexVolume driver, which is retired
+        // The lab mounts by the FlexVolume driver, which is retired.
         "create secretproviderclass/aks-sp/dev-claims-podid/claims-api".to_owned(),
         format!("update azureidentity/aks-sp/dev-claims-podid/claims-api-podid {NAMESPACED}"),
         format!("update azureidentitybinding/aks-sp/dev-claims-podid/claims-api-podid-binding {NAMESPACED}"),
@@ -86,7 +86,7 @@ fn lab_001_by_az_is_adopted() {
     by_az(&az, "001.yaml");
     runs(&world, "001.yaml");
     let expected = [
-        // the lab's service asks the vault by itself
+        // The lab's service calls the vault itself.
         "create secretproviderclass/aks-sp/default/aadpodidentitydemoapi".to_owned(),
         format!("update azureidentity/aks-sp/default/demoidentity {NAMESPACED}"),
         format!("update azureidentitybinding/aks-sp/default/demo1-azure-identity-binding {NAMESPACED}"),
@@ -95,21 +95,21 @@ fn lab_001_by_az_is_adopted() {
 }
 
 #[test]
-fn lab_004_by_az_is_what_podid_makes_and_is_adopted_with_narrower_roles() {
+fn lab_004_by_az_equals_podids_and_is_adopted_with_narrower_roles() {
     let world = World::served();
     let Some(az) = Az::of(&world) else { return };
     let documents = by_az(&az, "004.yaml");
     runs(&world, "004.yaml");
-    roads::lead_to_the_same("004.yaml", &world, documents.last().unwrap());
+    roads::compare_exports("004.yaml", &world, documents.last().unwrap());
     let parameters = ["resourceGroup", "subscriptionId", "tenantID", "tenantId", "useVMManagedIdentity", "userAssignedIdentityID"];
     let parameters = parameters.map(|name| format!("spec.parameters.{name}")).join(" ");
     let expected = [
-        // the lab gives both on the whole subscription
+        // The lab assigns both at the subscription.
         "create role/managed-identity-operator/cluster/aks-mi/identity/aks2kvIdentity".to_owned(),
         "create role/virtual-machine-contributor/cluster/aks-mi/cluster/aks-mi/nodes".to_owned(),
         format!("update azureidentity/aks-mi/default/aks-kv-identity {NAMESPACED}"),
         format!("update azureidentitybinding/aks-mi/default/azure-pod-identity-binding {NAMESPACED}"),
-        // the deprecated tenantId gets its successor, and what nothing reads goes
+        // The deprecated tenantId gets its successor, and unused parameters are removed.
         format!("update secretproviderclass/aks-mi/default/spc-myk8skv metadata.annotations {parameters} metadata.managedFields"),
     ];
     assert_eq!(done_by_adoption(&world, "004.yaml"), expected);

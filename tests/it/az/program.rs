@@ -1,5 +1,5 @@
-//! The unmodified az of scripts/with-az, signed in to a world by what `podid sandbox env` prints, as its user would. PODID_AZ decides: `required`
-//! (it is installed if it is not there), `off`, or unset: used where it is installed, else one line says what was not run.
+//! The unmodified az of scripts/with-az, signed in to a world with what `podid sandbox env` prints. PODID_AZ decides: `required` (installed if
+//! missing), `off`, or unset: used if it is installed, else one line says what was not run.
 
 use crate::common::{Output, World, words::words};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use std::{
     },
 };
 
-/// An az takes half a second of a core, and there are other tests.
+/// An az takes half a second of CPU time, and there are other tests.
 const AT_ONCE: u32 = 2;
 
 static RUN: AtomicU32 = AtomicU32::new(0);
@@ -27,7 +27,7 @@ pub struct Az<'a> {
 
 struct Program {
     version: String,
-    /// As with-az gives it to a command.
+    /// The variables that with-az gives to a command.
     env: Vec<(String, String)>,
 }
 
@@ -35,7 +35,7 @@ fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/with-az")
 }
 
-/// Not by eprintln: libtest would keep it for itself.
+/// Bypasses eprintln, which libtest captures.
 fn say(line: &str) {
     let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
@@ -74,7 +74,7 @@ fn find() -> Program {
 }
 
 impl<'a> Az<'a> {
-    /// With nobody signed in; None where there is to be no az.
+    /// Returns az with nobody signed in; `None` if az is not to be used.
     pub fn of(world: &'a World) -> Option<Self> {
         Some(Self { world, program: program()?, run: Cell::new(0) })
     }
@@ -85,7 +85,7 @@ impl<'a> Az<'a> {
         Some(az)
     }
 
-    /// What a user types after `az`. A `$NAME` is of `podid sandbox env`.
+    /// Runs what a user types after `az`. A `$NAME` is a variable of `podid sandbox env`.
     pub fn run(&self, line: &str) -> Output {
         let mut typed = words(line);
         let environment = self.world.environment();
@@ -97,9 +97,9 @@ impl<'a> Az<'a> {
         self.started("az", &typed, environment)
     }
 
-    /// A shell script of the world's folder, which signs in by itself.
+    /// Runs a shell script of the world's folder, which signs in by itself.
     pub fn script(&self, name: &str) -> Output {
-        // its commands are counted; where there is no kubectl, its part is left to the caller
+        // The commands are counted; without kubectl, the caller does its part.
         let script = format!(
             "az() {{ echo az >>az.count; command az \"$@\"; }}\n\
              command -v kubectl >/dev/null || kubectl() {{ :; }}\n\
@@ -119,20 +119,20 @@ impl<'a> Az<'a> {
         Output::of(words, output)
     }
 
-    /// Exit code 0, and what it prints; null if that is nothing.
+    /// Checks exit code 0 and returns the printed JSON; null if nothing was printed.
     #[track_caller]
     pub fn json(&self, line: &str) -> Value {
         let output = self.run(&format!("{line} -o json")).ok();
         if output.stdout.trim().is_empty() { Value::Null } else { output.json() }
     }
 
-    /// A value as a script takes it: `--query … -o tsv`.
+    /// Returns a value as a script reads it: `--query … -o tsv`.
     #[track_caller]
     pub fn text(&self, line: &str) -> String {
         self.run(&format!("{line} -o tsv")).ok().stdout.trim_end().to_owned()
     }
 
-    /// What it says on stderr.
+    /// Checks the exit code and returns stderr.
     #[track_caller]
     pub fn fails(&self, code: i32, line: &str) -> String {
         self.run(line).exits(code).stderr

@@ -1,5 +1,5 @@
-//! The same lab by two roads, by its own az and kubectl steps and by podid: what the two worlds export is the same, but for the differences
-//! of tests/az/NNN.differences.txt, which has a reason for each.
+//! The same lab in two ways, by its own az and kubectl steps and by podid: the two exports are equal, apart from the differences of
+//! tests/az/NNN.differences.txt, which has a reason for each.
 
 use crate::az::labs::runs;
 use crate::common::{World, specs::context_of};
@@ -10,16 +10,16 @@ use std::{
     path::Path,
 };
 
-/// Longer values are told by their place alone.
+/// Longer values are reported by their place only.
 const SHOWN: usize = 100;
 
-/// `world` has the lab by az; `application` is what nobody but its user makes, on either road.
-pub fn lead_to_the_same(spec: &str, world: &World, application: &Value) {
+/// `world` has the lab by az; `application` holds the objects that the user creates in both cases.
+pub fn compare_exports(spec: &str, world: &World, application: &Value) {
     let other = World::served();
     other.up(spec, &[]).ok();
     other.kubectl_apply(context_of(spec), std::slice::from_ref(application));
     runs(&other, spec);
-    let found = differences(&told(world), &told(&other));
+    let found = differences(&normalized(world), &normalized(&other));
     let name = format!("tests/az/{}", spec.replace(".yaml", ".differences.txt"));
     let listed = listed(&fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&name)).unwrap());
     let lines = |of: &BTreeSet<String>, but: &BTreeSet<String>| of.difference(but).map(|line| format!("  {line}\n")).collect::<String>();
@@ -27,7 +27,7 @@ pub fn lead_to_the_same(spec: &str, world: &World, application: &Value) {
     assert!(found == listed, "not in {name}:\n{more}in {name}, and not there:\n{fewer}");
 }
 
-/// Each difference; above them, at the margin, their reason.
+/// Returns the listed differences; each group has its reason above it, at the margin.
 fn listed(text: &str) -> BTreeSet<String> {
     let mut reason = None;
     let mut listed = BTreeSet::new();
@@ -43,8 +43,8 @@ fn listed(text: &str) -> BTreeSet<String> {
     listed
 }
 
-/// The export in words: ids as the names behind them, and what has no order or no name of its own by what it says.
-fn told(world: &World) -> Value {
+/// Returns the export with names in place of ids, and with unordered or unnamed entries keyed by their content.
+fn normalized(world: &World) -> Value {
     let mut text = world.export();
     let export: Value = serde_json::from_str(&text).unwrap();
     let principals = export["principals"].as_object().unwrap().iter();
@@ -71,7 +71,7 @@ fn resource((id, mut resource): (String, Value)) -> (String, Value) {
     if let Some((scope, name)) = id.split_once("/providers/Microsoft.Authorization/roleAssignments/") {
         let properties = &resource["properties"];
         let of = |field: &str| properties[field].as_str().unwrap();
-        // of a UUID's version: 4 is random, 5 is made of what is named
+        // The version of a UUID: 4 is random, 5 is derived from a name.
         let name = if name.as_bytes()[14] == b'4' { "random" } else { "of its content" };
         let assignment = json!({"name": name, "description": properties["description"], "condition": properties["condition"]});
         return (format!("{} of {} at {scope}", of("roleName"), of("principalName")), assignment);
@@ -90,7 +90,7 @@ fn resource((id, mut resource): (String, Value)) -> (String, Value) {
     (id, resource)
 }
 
-/// `-` is by az alone, `+` by podid alone, `~` differs.
+/// Returns the differences: `-` is by az only, `+` by podid only, `~` differs.
 fn differences(az: &Value, podid: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     differ("", az, podid, &mut found);

@@ -5,17 +5,17 @@ use crate::common::{World, objects::text};
 use serde_json::{Value, json};
 
 #[test]
-fn a_vault_is_made_as_az_makes_it_today() {
+fn a_vault_has_the_defaults_of_the_current_az() {
     let world = World::served();
     let Some(az) = Az::signed_in(&world) else { return };
     let vault = az.json("keyvault create -g podid-lab -n by-roles");
     assert_eq!(vault["properties"]["enableRbacAuthorization"], true);
     assert_eq!(vault["properties"]["accessPolicies"], json!([]));
     assert_eq!(text(&vault, "/properties/provisioningState"), "Succeeded");
-    // az decides this by itself
+    // az itself refuses this.
     let refused = az.fails(1, r#"keyvault set-policy -n by-roles --secret-permissions get --spn "$AZURE_CLIENT_ID""#);
     assert!(refused.contains("Cannot set policies to a vault with '--enable-rbac-authorization' specified"), "{refused}");
-    // who makes a vault may not read it by that
+    // Creating a vault does not grant access to its secrets.
     let refused = az.fails(1, "keyvault secret set --vault-name by-roles -n a --value b");
     assert!(refused.contains("ForbiddenByRbac") && refused.contains("vaults/secrets/setSecret/action"), "{refused}");
     let role = r#"--role "Key Vault Secrets Officer" --assignee "$AZURE_CLIENT_ID""#;
@@ -25,7 +25,7 @@ fn a_vault_is_made_as_az_makes_it_today() {
     assert_eq!(az.text(&format!("rest --method get --resource https://vault.azure.net --url {url} --query value")), "b");
 }
 
-/// The permissions of one principal, sorted: az keeps them in a set of Python and sends them in an order of the moment.
+/// Returns the permissions of one principal, sorted: az sends them in a random order.
 fn policies(value: &Value, principal: &str) -> Value {
     let entries = value["properties"]["accessPolicies"].as_array().unwrap();
     let entry = entries.iter().find(|entry| text(entry, "/objectId") == principal);
@@ -37,11 +37,11 @@ fn policies(value: &Value, principal: &str) -> Value {
 }
 
 #[test]
-fn policies_are_set_kind_by_kind_and_taken_away() {
+fn policies_are_set_by_kind_and_removed() {
     let world = World::served();
     let Some(az) = Az::signed_in(&world) else { return };
     let vault = az.json("keyvault create -g podid-lab -n by-policies --enable-rbac-authorization false");
-    // az gives the caller everything
+    // az grants the caller everything.
     let caller = text(&vault, "/properties/accessPolicies/0/objectId").to_owned();
     assert_eq!(policies(&vault, &caller)["secrets"], json!(["all"]));
     let twice = az.fails(1, "keyvault create -g podid-lab -n by-policies");
@@ -50,7 +50,7 @@ fn policies_are_set_kind_by_kind_and_taken_away() {
     let (client, principal) = (text(&identity, "/clientId"), text(&identity, "/principalId"));
     az.json(&format!("keyvault set-policy -n by-policies --secret-permissions get --spn {client}"));
     let vault = az.json(&format!("keyvault set-policy -n by-policies --key-permissions get list --object-id {principal}"));
-    // a kind that is not named stays, one that is named is replaced
+    // A kind that is not named stays, one that is named is replaced.
     assert_eq!(policies(&vault, principal), json!({"certificates": null, "keys": ["get", "list"], "secrets": ["get"], "storage": null}));
     let vault = az.json(&format!("keyvault set-policy -n by-policies --secret-permissions list --object-id {principal}"));
     assert_eq!(policies(&vault, principal)["secrets"], json!(["list"]));
@@ -61,7 +61,7 @@ fn policies_are_set_kind_by_kind_and_taken_away() {
 }
 
 #[test]
-fn secrets_have_versions_attributes_and_come_back() {
+fn secrets_have_versions_and_attributes_and_can_be_recovered() {
     let world = World::served();
     let Some(az) = Az::signed_in(&world) else { return };
     az.json("keyvault create -g podid-lab -n by-policies --enable-rbac-authorization false");

@@ -1,5 +1,5 @@
-//! Tests that are written once and run on both worlds, the sandbox's Kubernetes and a real control plane: `both!` makes two tests of one
-//! body, `Side` says which it is now. Knows neither world.
+//! Tests that are written once and run on both sides, the sandbox's Kubernetes and a real control plane: `both!` makes two tests of one
+//! body, and `Side` says which one runs.
 
 use super::plane;
 use std::io::Write as _;
@@ -11,8 +11,8 @@ pub enum Side {
     ControlPlane,
 }
 
-/// `both! { a_statement, |side| … }`: the tests `a_statement::sandbox` and `a_statement::control_plane`; `both! { a_statement }`: the same
-/// of `fn a_statement(side: Side)`.
+/// `both! { a_statement, |side| … }` defines the tests `a_statement::sandbox` and `a_statement::control_plane`; `both! { a_statement }` does the
+/// same for `fn a_statement(side: Side)`.
 #[macro_export]
 macro_rules! both {
     ($($name:ident, $test:expr);+ $(;)?) => {
@@ -32,7 +32,7 @@ macro_rules! both {
             }
         )+
     };
-    // tests that are functions of these names already
+    // These tests are functions of these names already.
     ($($name:ident),+ $(,)?) => {
         $(
             mod $name {
@@ -50,7 +50,7 @@ macro_rules! both {
     };
 }
 
-/// Runs the test, unless its side is missing here and may be.
+/// Runs the test, unless its side is missing on this machine and is optional.
 pub fn run(name: &str, side: Side, test: impl FnOnce(Side)) {
     match side {
         Side::Sandbox => record("sandbox", name),
@@ -60,7 +60,7 @@ pub fn run(name: &str, side: Side, test: impl FnOnce(Side)) {
     test(side);
 }
 
-/// For the line `suite: …` of scripts/check. A line is written at once, so that many tests can share the file.
+/// Writes a line for the summary `suite: …` of scripts/check, in one write, so that many tests can share the file.
 fn record(what: &str, name: &str) {
     static FILE: OnceLock<Option<std::fs::File>> = OnceLock::new();
     let file = FILE.get_or_init(|| {

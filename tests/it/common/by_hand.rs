@@ -1,5 +1,5 @@
-//! Azure and the clusters as others use them, behind podid's back: with the caller's own token, with the kubeconfig's, and the
-//! sandbox's settings. Only for a world that is served.
+//! Azure and the clusters as others use them, behind podid's back: with the caller's own token, with the kubeconfig's, and with the
+//! sandbox's settings. It needs a served world.
 
 use super::World;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -23,7 +23,7 @@ pub fn runtime() -> &'static Runtime {
     })
 }
 
-/// A status and a JSON body, null where there is none.
+/// A status and a JSON body; null without a body.
 pub struct Answer {
     pub status: u16,
     pub body: Value,
@@ -48,7 +48,7 @@ fn answered(request: reqwest::RequestBuilder, content_type: &str, body: Option<S
 }
 
 impl World {
-    /// As `podid sandbox env` prints it.
+    /// Returns what `podid sandbox env` prints.
     pub fn environment(&self) -> Vec<(String, String)> {
         let text = self.podid(&["sandbox", "env"]).ok().stdout;
         let lines = text.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
@@ -75,7 +75,7 @@ impl World {
         format!("{}/providers/Microsoft.KeyVault/vaults/{name}", self.group_id())
     }
 
-    /// Over the proxy, with its CA; made once, it keeps its connections.
+    /// Returns a client that uses the proxy and its CA; created once, it keeps its connections.
     pub fn client(&self) -> Client {
         let ca = std::fs::read(self.path(".podid/ca.pem")).unwrap();
         let proxy = Proxy::all(format!("http://127.0.0.1:{}", self.port())).unwrap();
@@ -83,7 +83,7 @@ impl World {
         Client::builder().proxy(proxy).tls_certs_only([ca]).build().unwrap()
     }
 
-    /// `token`: none is sent if empty.
+    /// Sends a request. An empty `token` is not sent.
     pub fn send(&self, method: &str, url: &str, token: &str, content_type: &str, body: Option<String>) -> Answer {
         let client = runtime().block_on(async { self.client() });
         let mut request = client.request(method.parse::<Method>().unwrap(), url);
@@ -93,14 +93,14 @@ impl World {
         answered(request, content_type, body)
     }
 
-    /// Past the sandbox, to a server of this authority.
+    /// Sends a request past the sandbox, to a server of this authority.
     pub fn direct(&self, method: &str, url: &str, authority: &[u8], token: &str, body: Option<&Value>) -> Answer {
         let authority = reqwest::Certificate::from_pem(authority).unwrap();
         let client = runtime().block_on(async { Client::builder().no_proxy().tls_certs_only([authority]).build().unwrap() });
         answered(client.request(method.parse::<Method>().unwrap(), url).bearer_auth(token), "application/json", body.map(Value::to_string))
     }
 
-    /// The caller's own, for an audience such as `https://vault.azure.net`.
+    /// Returns the caller's own token for an audience such as `https://vault.azure.net`.
     pub fn token(&self, audience: &str) -> String {
         let all = self.environment();
         let of = |name: &str| all.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()).unwrap();
@@ -115,7 +115,7 @@ impl World {
         answer["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// `path` from the id on, with its api-version.
+    /// Sends an ARM request. `path` is an id with its api-version.
     pub fn arm(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
         let token = self.token("https://management.azure.com");
         let url = format!("https://management.azure.com{path}");
@@ -128,13 +128,13 @@ impl World {
         self.send(method, &url, &token, "application/json", body.map(|b| b.to_string()))
     }
 
-    /// As the kubeconfig's cluster admin. A PATCH is a merge patch.
+    /// Sends a request as the kubeconfig's cluster admin. A PATCH is a merge patch.
     pub fn kube(&self, method: &str, context: &str, path: &str, body: Option<Value>) -> Answer {
         let content_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
         self.of_kube(method, context, path, content_type, body)
     }
 
-    /// Server-side apply; the field manager is in the path's query.
+    /// Sends a server-side apply; the field manager is in the path's query.
     pub fn apply(&self, context: &str, path: &str, body: &Value) -> Answer {
         self.of_kube("PATCH", context, path, "application/apply-patch+yaml", Some(body.clone()))
     }
@@ -146,7 +146,7 @@ impl World {
         let token = named("users")["user"]["token"].as_str().unwrap();
         let url = format!("{}{path}", cluster["server"].as_str().unwrap());
         let body = body.map(|b| b.to_string());
-        // the sandbox's own clusters; one that stands in is reached past it
+        // The sandbox's own clusters have a proxy; one that stands in is reached directly.
         if cluster["proxy-url"].is_string() {
             return self.send(method, &url, token, content_type, body);
         }
@@ -156,7 +156,7 @@ impl World {
         answered(client.request(method.parse::<Method>().unwrap(), url).bearer_auth(token), content_type, body)
     }
 
-    /// Role assignments at a scope, without those that it inherits.
+    /// Returns the role assignments at a scope, without inherited ones.
     pub fn assignments(&self, scope: &str) -> Vec<Value> {
         let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01&$filter=atScope()");
         let all = self.arm("GET", &path, None).ok()["value"].as_array().unwrap().clone();
@@ -175,19 +175,19 @@ impl World {
         self.control("GET", "/settings", None).ok()[name].clone()
     }
 
-    /// The n-th request of a client from now on hangs until its connection is closed.
+    /// Makes the n-th client request from now on hang until its connection is closed.
     pub fn hold(&self, n: u64, when: &str) {
         self.settings(&json!({ "hold": { "n": n, "when": when } }));
     }
 }
 
-/// Who knows this may steer the sandbox of a folder.
+/// Returns the token that allows control of the sandbox of a folder.
 pub fn control_token(dir: &Path) -> String {
     let keys: Value = serde_json::from_slice(&std::fs::read(dir.join(".podid/keys.json")).unwrap()).unwrap();
     keys["control_token"].as_str().unwrap().to_owned()
 }
 
-/// What a sandbox itself can be asked at its control host. `dir`: where its folder lies.
+/// Sends a request to the control host of a sandbox. `dir` contains its folder.
 pub fn control(dir: &Path, port: u16, method: &str, path: &str, body: Option<&Value>) -> Answer {
     let body = body.map(Value::to_string).unwrap_or_default();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();

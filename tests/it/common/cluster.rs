@@ -1,5 +1,5 @@
-//! A Kubernetes API server to talk to over plain HTTP, of either side: one per test binary, with a namespace of its own for each test.
-//! Knows no type of podid's.
+//! A Kubernetes API server of either side to talk to over plain HTTP: one per test binary, with a namespace of its own for each test.
+//! Does not use podid's types.
 
 use super::both::Side;
 use super::by_hand::{control, runtime};
@@ -14,18 +14,18 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// What a request has beside method, path and body.
+/// The headers of a request.
 pub type Headers<'a> = &'a [(String, String)];
 
 pub struct Cluster {
     pub side: Side,
     pub kubeconfig: PathBuf,
     pub server: String,
-    /// With the credential of the kubeconfig, and without any.
+    /// A client with the kubeconfig's credential, and one without.
     admin: Client,
     nobody: Client,
     token: Option<String>,
-    /// What runs it ends with its standard input: when this process is gone, however that came about.
+    /// The process that runs the server ends with its standard input, whenever this process ends.
     _runs: Option<Child>,
 }
 
@@ -48,7 +48,7 @@ impl Reply {
 }
 
 impl Cluster {
-    /// That of this test binary, started for the first who asks.
+    /// Returns the server of this test binary, started on first use.
     pub fn shared(side: Side) -> &'static Self {
         static SANDBOX: OnceLock<Cluster> = OnceLock::new();
         static CONTROL_PLANE: OnceLock<Cluster> = OnceLock::new();
@@ -60,25 +60,25 @@ impl Cluster {
 
     fn sandbox() -> Self {
         let folder = tempfile::tempdir().unwrap().keep();
-        // The shell outlives this process just long enough to stop the sandbox and to sweep.
+        // The shell outlives this process just long enough to stop the sandbox and to clean up.
         let script = r#"cd "$1" && { "$2" sandbox serve --ready-file ready.json >serve.log 2>&1 & child=$!; cat; kill $child; wait; cd /; rm -rf "$1"; }"#;
         let mut command = Command::new("sh");
         command.args(["-c", script, "sh"]).arg(&folder).arg(PODID).env_clear().stdin(Stdio::piped()).stdout(Stdio::null());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", &folder).env("PODID_LATENESS", "none");
         let child = command.spawn().unwrap();
         let note = until("the sandbox serves", || serde_json::from_slice::<Value>(&fs::read(folder.join("ready.json")).ok()?).ok());
-        // There is no MIC on the control plane, so it is kept from working here: it takes away what belongs to no pod.
+        // The control plane has no MIC, so it is stopped here: it would delete what belongs to no pod.
         let port = u16::try_from(note["port"].as_u64().unwrap()).unwrap();
         control(&folder, port, "POST", "/settings", Some(&json!({ "fail": [{ "by": "mic", "status": 503 }] }))).ok();
         Self::of(Side::Sandbox, &folder.join(".podid/kubeconfig"), Some(child))
     }
 
-    /// To look at one that is another's, as its admin.
+    /// Connects to another test's control plane, as its admin.
     pub fn of_plane(plane: &Plane) -> Self {
         Self::of(Side::ControlPlane, plane.kubeconfig(), None)
     }
 
-    /// With the same kinds as the sandbox has.
+    /// Starts a control plane with the same kinds as the sandbox.
     fn control_plane(crds: &[Value]) -> Self {
         let plane = Box::leak(Box::new(Plane::start()));
         let cluster = Self::of_plane(plane);
@@ -132,7 +132,7 @@ impl Cluster {
         }
     }
 
-    /// The definitions of custom kinds, as a client would write them.
+    /// Returns the CRDs as a client would write them.
     fn crds(&self) -> Vec<Value> {
         let mut list = self.ask("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &[], None).ok();
         let all = list["items"].take();
@@ -145,7 +145,7 @@ impl Cluster {
         all.as_array().unwrap().iter().map(plain).collect()
     }
 
-    /// As the admin, unless the headers hold an `authorization`; an empty one is nobody's.
+    /// Sends a request as the admin, unless the headers hold an `authorization`; an empty one sends none.
     pub fn ask(&self, method: &str, path: &str, headers: Headers<'_>, body: Option<String>) -> Reply {
         runtime().block_on(async {
             let named = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
@@ -174,7 +174,7 @@ impl Cluster {
         })
     }
 
-    /// A new namespace that has its service account, so that pods can be made.
+    /// Creates a namespace and waits for its service account, so that pods can be created.
     pub fn namespace(&self) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("suite-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));

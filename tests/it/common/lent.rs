@@ -1,6 +1,6 @@
-//! Control planes that are handed on from test to test: to start one takes seconds of both cores, and its collector of garbage looks for new kinds
-//! only every half minute. One is handed on only when all that came during the test is gone again and all that was there is as it was; else it
-//! is ended and the next test starts its own. Knows no type of podid's.
+//! Control planes that tests reuse: starting one takes seconds of both cores, and its garbage collector looks for new kinds only every half
+//! minute. One is reused only if everything that a test created is gone and everything else is unchanged; otherwise it is stopped and the next
+//! test starts its own. Does not use podid's types.
 
 use super::cluster::Cluster;
 use super::objects::text;
@@ -12,43 +12,43 @@ use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// As long as a new one takes, twice.
+/// Twice the time that a new one takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 static IDLE: Mutex<Vec<Lent>> = Mutex::new(Vec::new());
 
 pub struct Lent {
     plane: Option<Plane>,
-    /// What is there when a test begins, once it is known.
-    furniture: Option<Objects>,
-    /// Where the audit log of this test begins.
+    /// The objects at the beginning of a test, once they are known.
+    initial: Option<Objects>,
+    /// The position in the audit log where this test begins.
     begins: usize,
 }
 
-/// By path, without what a server counts.
+/// Objects by path, without what a server counts.
 type Objects = BTreeMap<String, Value>;
 
 impl Lent {
-    /// One that is as if nobody had used it.
+    /// Returns a control plane that looks unused.
     pub fn any() -> Self {
         let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.unwrap_or_else(|| Self { plane: Some(Plane::start()), furniture: None, begins: 0 })
+        idle.unwrap_or_else(|| Self { plane: Some(Plane::start()), initial: None, begins: 0 })
     }
 
-    /// One that is ended after its test.
+    /// Returns one that is stopped after its test.
     pub fn alone(plane: Plane) -> Self {
         plane.strike();
-        Self { plane: Some(plane), furniture: None, begins: 0 }
+        Self { plane: Some(plane), initial: None, begins: 0 }
     }
 
-    /// What is there now was brought for every test.
+    /// Takes the current objects as those of every test.
     pub fn is_furnished(&mut self) {
-        if self.furniture.is_none() {
-            self.furniture = Some(objects(&Cluster::of_plane(self)));
+        if self.initial.is_none() {
+            self.initial = Some(objects(&Cluster::of_plane(self)));
         }
     }
 
-    /// The audit log, from the beginning of this test.
+    /// Returns the audit log from the beginning of this test.
     pub fn audit(&self) -> String {
         let log = fs::read(self.dir().join("audit.log")).unwrap();
         String::from_utf8_lossy(&log[self.begins..]).into_owned()
@@ -66,36 +66,36 @@ impl Deref for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let Some(plane) = self.plane.take() else { return };
-        let Some(furniture) = self.furniture.take() else { return };
-        if plane.is_struck() || std::thread::panicking() || !clean(&Cluster::of_plane(&plane), &furniture) {
+        let Some(initial) = self.initial.take() else { return };
+        if plane.is_struck() || std::thread::panicking() || !restore(&Cluster::of_plane(&plane), &initial) {
             return;
         }
         let begins = fs::metadata(plane.dir().join("audit.log")).map_or(0, |log| usize::try_from(log.len()).unwrap());
-        let next = Self { plane: Some(plane), furniture: Some(furniture), begins };
+        let next = Self { plane: Some(plane), initial: Some(initial), begins };
         IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(next);
     }
 }
 
-/// Whether all is as it was.
-fn clean(cluster: &Cluster, furniture: &Objects) -> bool {
+/// Restores the initial objects; returns whether that succeeded.
+fn restore(cluster: &Cluster, initial: &Objects) -> bool {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
         for namespace in ["default", "kube-system"] {
             cluster.ask("DELETE", &format!("/api/v1/namespaces/{namespace}/events"), &[], None);
         }
         let now = objects(cluster);
-        if now == *furniture {
+        if now == *initial {
             return true;
         }
-        let new: Vec<(&String, &Value)> = now.iter().filter(|(path, _)| !furniture.contains_key(*path)).collect();
+        let new: Vec<(&String, &Value)> = now.iter().filter(|(path, _)| !initial.contains_key(*path)).collect();
         let is_namespace = |path: &str| path.starts_with("/api/v1/namespaces/") && path.matches('/').count() == 4;
-        // first, so that nothing is made in them again
+        // Namespaces go first, so that nothing is created in them again.
         let (namespaces, others): (Vec<_>, Vec<_>) = new.into_iter().partition(|(path, _)| is_namespace(path));
         for (path, _) in namespaces.iter().chain(&others) {
             take_away(cluster, path, &now[*path]);
         }
         for (path, _) in &namespaces {
-            // its own controller would wait for five seconds before it looks
+            // The namespace controller would wait for five seconds.
             let name = path.rsplit('/').next().unwrap();
             let none = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "spec": {"finalizers": []}});
             cluster.ask("PUT", &format!("{path}/finalize"), &[], Some(none.to_string()));
@@ -113,7 +113,7 @@ fn take_away(cluster: &Cluster, path: &str, object: &Value) {
     }
 }
 
-/// All there is but events and leases, which come and go by themselves.
+/// Returns all objects but events and leases, which change by themselves.
 fn objects(cluster: &Cluster) -> Objects {
     let groups = cluster.ask("GET", "/apis", &[], None).ok();
     let preferred = groups["groups"].as_array().unwrap().iter().map(|group| text(group, "/preferredVersion/groupVersion"));
@@ -131,15 +131,15 @@ fn objects(cluster: &Cluster) -> Objects {
             for object in list["items"].as_array().into_iter().flatten() {
                 let metadata = &object["metadata"];
                 let within = metadata["namespace"].as_str().map_or_else(String::new, |namespace| format!("/namespaces/{namespace}"));
-                found.insert(format!("{root}{within}/{name}/{}", text(metadata, "/name")), told(object.clone()));
+                found.insert(format!("{root}{within}/{name}/{}", text(metadata, "/name")), stable_fields(object.clone()));
             }
         }
     }
     found
 }
 
-/// Without what changes while nobody does anything.
-fn told(mut object: Value) -> Value {
+/// Removes what changes without anybody's request.
+fn stable_fields(mut object: Value) -> Value {
     object.as_object_mut().unwrap().shift_remove("status");
     let metadata = object["metadata"].as_object_mut().unwrap();
     metadata.shift_remove("resourceVersion");

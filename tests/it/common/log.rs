@@ -1,13 +1,13 @@
-//! What was asked since a moment, and which of it writes: of the sandbox as `requests.jsonl` has it, of a real API server as its audit log has.
+//! The requests since a given moment, and which of them write: from the sandbox's `requests.jsonl` or a real API server's audit log.
 
 use super::{World, until};
 use serde_json::Value;
 use std::fs;
 
-/// Stands for the host of a real API server.
+/// A placeholder for the host of a real API server.
 const CONTROL_PLANE: &str = "control-plane.azmk8s.io";
 
-/// How many requests there were, of the sandbox and of the control plane.
+/// The numbers of requests to the sandbox and to the control plane.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mark(usize, usize);
 
@@ -16,7 +16,7 @@ pub struct Line {
     pub n: u64,
     pub host: String,
     pub method: String,
-    /// With its query.
+    /// The path with its query.
     pub path: String,
     pub status: u64,
     pub conn: u64,
@@ -39,7 +39,7 @@ impl Line {
         }
     }
 
-    /// An event of the audit log, if podid asked.
+    /// Parses an event of the audit log, if podid sent the request.
     fn audited(text: &str) -> Option<Self> {
         let event: Value = serde_json::from_str(text).ok()?;
         let word = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
@@ -76,7 +76,7 @@ impl Line {
         self.by == "client" && self.method != "GET" && !self.is_token() && !self.path.contains("dryRun=All")
     }
 
-    /// Method and the end of the path that says what it is, without ids that only a reader of UUIDs could tell apart.
+    /// Returns the method and the end of the path, without ids.
     pub fn short(&self) -> String {
         let path = self.path.split('?').next().unwrap_or_default();
         let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
@@ -102,7 +102,7 @@ impl World {
         fs::read_to_string(self.path(".podid/requests.jsonl")).unwrap_or_default().lines().map(Line::of).collect()
     }
 
-    /// An event is written when its answer is on its way: a moment later than who asked has it.
+    /// The audit log gets an event a moment after its answer was sent.
     fn of_control_plane(&self) -> Vec<Line> {
         let Some(plane) = &self.plane else { return Vec::new() };
         let mut last = plane.audit();
@@ -116,7 +116,7 @@ impl World {
         last.lines().filter_map(Line::audited).collect()
     }
 
-    /// How many requests there are by now; for `since`.
+    /// Returns the number of requests so far, for `since`.
     pub fn mark(&self) -> Mark {
         Mark(self.of_sandbox().len(), self.of_control_plane().len())
     }
@@ -127,7 +127,7 @@ impl World {
         lines
     }
 
-    /// What clients wrote since then, in short, sorted.
+    /// Returns the writes of clients since then, in short form, sorted.
     pub fn writes_since(&self, mark: Mark) -> Vec<String> {
         let mut writes: Vec<String> = self.since(mark).iter().filter(|l| l.is_write()).map(Line::short).collect();
         writes.sort();

@@ -1,11 +1,11 @@
-//! Takes out of an answer what no two clusters have in common: ids, versions, times, generated names. The same value gets the same
-//! placeholder, so that "the version did not change" can still be read. Knows Kubernetes objects, no requests.
+//! Replaces what differs between any two clusters: ids, versions, times, generated names. The same value gets the same placeholder, so that
+//! "the version did not change" can still be checked.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
-/// What control loops write, they write when they get to it: their entries in managedFields come and go.
+/// Controllers write when they get to it, so their entries in managedFields come and go.
 const LOOPS: [&str; 7] =
     ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kwok", "kwok-controller", "secrets-store-csi"];
 
@@ -13,7 +13,7 @@ pub struct Masks {
     namespace: String,
     uids: Vec<String>,
     versions: Vec<String>,
-    /// Text and what stands for it.
+    /// Pairs of a text and its placeholder.
     names: Vec<(String, String)>,
 }
 
@@ -27,7 +27,7 @@ impl Masks {
         self.value("", answer)
     }
 
-    /// Texts first, so that a placeholder does not depend on where the text is met.
+    /// Collects texts first, so that a placeholder does not depend on where the text occurs.
     fn learn(&mut self, value: &Value) {
         match value {
             Value::Object(map) => {
@@ -62,7 +62,7 @@ impl Masks {
     fn value(&mut self, key: &str, value: &Value) -> Value {
         match value {
             Value::Object(map) => {
-                // A list's version is the whole store's: everybody's writes move it.
+                // The version of a list is that of the whole store: everybody's writes change it.
                 let list = map.get("kind").and_then(Value::as_str).is_some_and(|k| k.ends_with("List") || k == "Table")
                     || map.get("type").is_some_and(|t| t == "BOOKMARK");
                 let mut names: Vec<&String> = map.keys().collect();
@@ -90,7 +90,7 @@ impl Masks {
             Value::Array(items) if key == "managedFields" => {
                 let of_loop = |entry: &Value| entry["manager"].as_str().is_some_and(|m| LOOPS.contains(&m));
                 let mut entries: Vec<Value> = items.iter().filter(|e| !of_loop(e)).map(|e| self.value("", e)).collect();
-                // The server orders them by time first, in whole seconds: by chance, where two were written in one second.
+                // The server orders them by time, in whole seconds: by chance, if two were written in one second.
                 entries.sort_by_key(|e| (e["operation"].to_string(), e["manager"].to_string(), e.to_string()));
                 Value::Array(entries)
             }
@@ -109,7 +109,7 @@ impl Masks {
         }
     }
 
-    /// A token is shown by its claims, times as they lie to each other.
+    /// Shows a token by its claims, with times relative to each other.
     fn token(&mut self, mut claims: Value) -> Value {
         let issued = claims["iat"].as_i64().unwrap_or_default();
         for name in ["exp", "nbf"] {
@@ -142,7 +142,7 @@ impl Masks {
     }
 }
 
-/// From 1.
+/// Returns the number of a text, from 1.
 fn place(known: &mut Vec<String>, text: &str) -> usize {
     let at = known.iter().position(|k| k == text).unwrap_or_else(|| {
         known.push(text.to_owned());
@@ -151,7 +151,7 @@ fn place(known: &mut Vec<String>, text: &str) -> usize {
     at + 1
 }
 
-/// Words that look like a UUID, a time, or the number of a version: start, length, which.
+/// Finds words that look like a UUID, a time, or a version: start, length, kind.
 fn shapes(text: &str) -> Vec<(usize, usize, &'static str)> {
     const SHAPES: [(&str, &str); 4] = [
         ("hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh", "uid"),

@@ -1,5 +1,5 @@
 //! A world of its own for each test: a temporary folder, the real binary in a clean environment, and a sandbox, embedded or served.
-//! `by_hand` changes that world behind podid's back, `log` reads what was asked of it. Knows no type of podid's.
+//! `by_hand` changes that world behind podid's back, `log` reads its requests.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "a test that cannot go on ends")]
@@ -33,19 +33,19 @@ use std::{
 use tempfile::TempDir;
 
 pub const PODID: &str = env!("CARGO_BIN_EXE_podid");
-/// Longer than anything here takes on a busy machine.
+/// Longer than anything takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct World {
     folder: TempDir,
     served: Option<Served>,
-    /// Stands in for one of the sandbox's clusters.
+    /// The control plane that stands in for one of the sandbox's clusters.
     pub plane: Option<Lent>,
-    /// Beside PATH, HOME and the sandbox's own.
+    /// Variables besides PATH, HOME and the sandbox's own.
     pub env: Vec<(String, String)>,
 }
 
-/// A `podid sandbox serve` that ends with the test.
+/// A `podid sandbox serve` that is stopped after the test.
 struct Served {
     child: Child,
     port: u16,
@@ -116,7 +116,7 @@ impl Output {
 }
 
 impl World {
-    /// Embedded: each command takes the world up where the last one left it.
+    /// Creates a world with an embedded sandbox: each command continues where the last one stopped.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let labs = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/labs");
@@ -128,7 +128,7 @@ impl World {
         Self { folder, served: None, plane: None, env }
     }
 
-    /// Served; on the other side, the cluster of this context is a real one.
+    /// Creates a served world; on the control plane side, the cluster of this context is a real one.
     pub fn on(side: Side, context: &str) -> Self {
         match side {
             Side::Sandbox => Self::served(),
@@ -143,7 +143,7 @@ impl World {
         }
     }
 
-    /// From now on as a user of any cluster: by the environment that `sandbox env` prints, without `--sandbox`.
+    /// Uses the variables that `sandbox env` prints from now on, as for any cluster, instead of `--sandbox`.
     pub fn without_the_flag(mut self) -> Self {
         let environment = self.environment();
         self.env.retain(|(name, _)| name != "PODID_SANDBOX");
@@ -157,7 +157,7 @@ impl World {
         world
     }
 
-    /// The folder of another, as it is now; nobody may be at work in it.
+    /// Copies the folder of another world as it is now; nothing may be running in it.
     pub fn copy_of(other: &Self) -> Self {
         let world = Self::new();
         fs::create_dir(world.path(".podid")).unwrap();
@@ -172,7 +172,7 @@ impl World {
         self.serve_with(&[]);
     }
 
-    /// `podid sandbox serve` and more words.
+    /// Runs `podid sandbox serve` with more arguments.
     pub fn serve_with(&mut self, more: &[&str]) {
         let ready = self.path("ready.json");
         let _ = fs::remove_file(&ready);
@@ -188,7 +188,7 @@ impl World {
         self.served = Some(served);
     }
 
-    /// As a crash would; it comes again, the control plane's on the same port.
+    /// Kills the API server, as a crash would, and starts it again; the control plane's gets the same port.
     pub fn kill_api_server(&mut self) {
         match &self.plane {
             Some(plane) => plane.kill("kube-apiserver"),
@@ -199,12 +199,12 @@ impl World {
         }
     }
 
-    /// The server is killed; its world stays.
+    /// Kills the server and keeps its world.
     pub fn unserve(&mut self) {
         self.served = None;
     }
 
-    /// The process that serves it.
+    /// Returns the id of the process that serves the world.
     pub fn server_id(&self) -> u32 {
         self.served.as_ref().expect("the world is served").child.id()
     }
@@ -229,7 +229,7 @@ impl World {
         fs::read_to_string(self.path(name)).unwrap_or_else(|why| panic!("{name}: {why}"))
     }
 
-    /// With nothing of the machine's environment but PATH.
+    /// Returns a command with nothing of this machine's environment but PATH.
     pub fn command(&self, words: &[&str]) -> Command {
         self.program(PODID, words)
     }
@@ -246,14 +246,14 @@ impl World {
         Output::of(words, self.command(words).output().unwrap())
     }
 
-    /// Started, not waited for.
+    /// Starts a command without waiting for it.
     pub fn start(&self, words: &[&str]) -> Started {
         let mut command = self.command(words);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         Started { child: Some(child), words: words.iter().map(|w| (*w).to_owned()).collect() }
     }
 
-    /// `podid up --yes -f SPEC` and more words.
+    /// Runs `podid up --yes -f SPEC` with more arguments.
     pub fn up(&self, spec: &str, more: &[&str]) -> Output {
         self.podid(&[&["up", "--yes", "-f", spec], more].concat())
     }
@@ -262,28 +262,28 @@ impl World {
         self.podid(&[&["down", "--yes", "-f", spec], more].concat())
     }
 
-    /// Exit code of `plan --exit-code`.
+    /// Runs `plan --exit-code`.
     pub fn plan(&self, spec: &str) -> Output {
         self.podid(&["plan", "--exit-code", "-f", spec])
     }
 
-    /// The world as sorted JSON text.
+    /// Returns the world as sorted JSON text.
     pub fn export(&self) -> String {
         let export = || self.podid(&["sandbox", "export"]).ok().stdout;
         if self.plane.is_none() {
             return export();
         }
-        // what the proof's pod leaves is collected by a controller that looks for new kinds every half minute
+        // The garbage collector looks for new kinds only every half minute before it deletes what the proof's pod left.
         until("the pod of the proof is forgotten", || Some(export()).filter(|export| !export.contains("\"podid-verify-")))
     }
 
-    /// The state as `state list -o json` tells it.
+    /// Returns the output of `state list -o json`.
     pub fn listed(&self) -> Value {
         self.podid(&["state", "list", "-o", "json"]).ok().json()
     }
 }
 
-/// A child that is killed if the test gives up on it.
+/// A child process that is killed when it is dropped.
 pub struct Started {
     child: Option<Child>,
     words: Vec<String>,
@@ -298,14 +298,14 @@ impl Started {
         self.child.as_mut().unwrap().try_wait().unwrap().is_some()
     }
 
-    /// SIGKILL, as a power cut would.
+    /// Sends SIGKILL, like a power cut.
     pub fn kill(mut self) {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
-    /// SIGINT, as Ctrl-C sends it.
+    /// Sends SIGINT, like Ctrl-C.
     pub fn interrupt(&self) {
         self.signal("-INT");
     }
@@ -330,7 +330,7 @@ impl Drop for Started {
     }
 }
 
-/// Looks again until it is so.
+/// Polls until the condition holds.
 #[track_caller]
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
@@ -343,7 +343,7 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Two texts, byte for byte; where they differ, only the lines that do are shown.
+/// Compares two texts; if they differ, only the lines that differ are shown.
 #[track_caller]
 pub fn same(what: &str, left: &str, right: &str) {
     if left != right {
@@ -352,7 +352,7 @@ pub fn same(what: &str, left: &str, right: &str) {
     }
 }
 
-/// Each GUID, and each UUID-shaped name, is `*`.
+/// Replaces each GUID, and each UUID-shaped name, by `*`.
 pub fn without_guids(text: &str) -> String {
     let shape = |word: &str| {
         let parts: Vec<usize> = word.split('-').map(str::len).collect();

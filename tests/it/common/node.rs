@@ -1,5 +1,5 @@
-//! A test that is played on a node: again, in a network namespace of its own, where the address of the metadata service is one of this
-//! machine's. Linux alone has those; who may not make one says so.
+//! Runs a test on a node: in a second process in its own network namespace, where the address of the metadata service belongs to this machine.
+//! This needs Linux; a user who may not create a namespace gets a message.
 
 use std::process::{Command, Stdio};
 
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 pub const IMDS: &str = "169.254.169.254:80";
 const INSIDE: &str = "PODID_TEST_ON_NODE";
 const SETUP: &str = "ip link set lo up && ip addr add 169.254.169.254/32 dev lo && exec \"$@\"";
-/// As root, and as anybody who may be root of a user namespace.
+/// The ways to create the namespace: as root, or as root of a user namespace.
 const WAYS: [&[&str]; 2] = [&["--net"], &["--map-root-user", "--net"]];
 
 fn unshare(way: &[&str], words: &[&str]) -> Command {
@@ -16,7 +16,7 @@ fn unshare(way: &[&str], words: &[&str]) -> Command {
     command
 }
 
-/// Plays it, once it is inside. `name`: of the test, as its binary lists it. False: this machine has no such place for it.
+/// Runs the test inside the namespace. `name` is that of the test in its binary. Returns false if this machine cannot do that.
 #[track_caller]
 pub fn on_a_node(name: &str, play: impl FnOnce()) -> bool {
     if std::env::var_os(INSIDE).is_some() {

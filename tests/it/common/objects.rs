@@ -1,11 +1,11 @@
-//! A cluster as its users see it, whichever the kubeconfig of `sandbox env` leads to: by kubectl, and by plain requests where that is not
-//! there or would say too little. Knows no type of podid's.
+//! A cluster as its users see it, wherever the kubeconfig of `sandbox env` leads: by kubectl, and by plain requests if kubectl is missing or
+//! would show too little.
 
 use super::{Output, World, by_hand::Answer, until};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, io::Write as _, sync::OnceLock};
 
-/// Group and version, plural, kind of what a lab could touch.
+/// Group and version, plural and kind of everything that a lab could touch.
 pub const KINDS: &[(&str, &str, &str)] = &[
     ("v1", "namespaces", "Namespace"),
     ("v1", "configmaps", "ConfigMap"),
@@ -41,7 +41,7 @@ pub fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Whether kubectl is here; said once if it is not.
+/// Returns whether kubectl is installed; prints once if it is not.
 pub fn have_kubectl() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {
@@ -61,7 +61,7 @@ impl World {
         Output::of(&words, command.output().unwrap())
     }
 
-    /// A request of the context's user.
+    /// Sends a request as the context's user.
     pub fn request(&self, method: &str, context: &str, path: &str, body: Option<&Value>) -> Answer {
         let config: Value = serde_json::from_str(&self.read(".podid/kubeconfig")).unwrap();
         let named = |list: &str| config[list].as_array().unwrap().iter().find(|e| e["name"].as_str().unwrap().ends_with(context)).unwrap();
@@ -75,14 +75,14 @@ impl World {
         self.direct(method, &format!("{}{path}", text(cluster, "/server")), &authority, text(user, "/token"), body)
     }
 
-    /// All objects of a kind in the whole cluster.
+    /// Returns all objects of a kind in the whole cluster.
     pub fn all(&self, context: &str, kind: &str) -> Vec<Value> {
         let (version, plural) = row(kind);
         let list = self.request("GET", context, &format!("{}/{plural}", root(version)), None).ok();
         list["items"].as_array().cloned().unwrap_or_default()
     }
 
-    /// As kubectl shows it; None: there is none.
+    /// Returns an object as kubectl shows it, or `None`.
     pub fn get(&self, context: &str, kind: &str, namespace: &str, name: &str) -> Option<Value> {
         let (version, plural) = row(kind);
         if have_kubectl() {
@@ -100,12 +100,12 @@ impl World {
         (answer.status != 404).then(|| answer.ok())
     }
 
-    /// `kubectl apply -f`, client-side.
+    /// Runs `kubectl apply -f`, on the client side.
     pub fn kubectl_apply(&self, context: &str, objects: &[Value]) {
         if have_kubectl() {
             let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
             self.write("applied.json", &list.to_string());
-            // old ones validate by a document that the sandbox does not serve; the server validates all the same
+            // Old versions validate with a document that the sandbox does not serve; the server validates in any case.
             self.kubectl(context, &["apply", "--validate=false", "-f", "applied.json"]).ok();
             return;
         }
@@ -122,7 +122,7 @@ impl World {
         }
     }
 
-    /// `Kind namespace/name` of everything there is, with a field of its metadata.
+    /// Returns `Kind namespace/name` of all objects, with a field of their metadata.
     pub fn metadata(&self, context: &str, field: &str) -> BTreeMap<String, Value> {
         let mut found = BTreeMap::new();
         for (_, _, kind) in KINDS {
@@ -134,7 +134,7 @@ impl World {
         found
     }
 
-    /// Waits until what pods owned is collected: a new control plane looks for new kinds only every 30 s.
+    /// Waits until the dependents of pods are collected: a new control plane looks for new kinds only every 30 s.
     pub fn collected(&self, context: &str) {
         until("what pods owned is collected", || {
             let pods: Vec<Value> = self.all(context, "Pod").iter().map(|pod| pod["metadata"]["uid"].clone()).collect();

@@ -1,6 +1,6 @@
-//! A real control plane for a test, by scripts/with-control-plane; gone when it is dropped, or when the test's process is.
-//! PODID_CONTROL_PLANE decides: `required` (missing is a failure), `off`, or unset: used where it is there without a build, else one line
-//! says what was not run. Knows no type of podid's.
+//! A real control plane for a test, by scripts/with-control-plane; it is stopped when it is dropped, or when the test's process ends.
+//! PODID_CONTROL_PLANE decides: `required` (missing is a failure), `off`, or unset: used if no build is needed, else one line says what was
+//! not run.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Whether the tests of this run are to have a control plane.
+/// Whether the tests of this run use a control plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
     Yes,
@@ -22,11 +22,11 @@ pub enum Wanted {
 
 pub struct Plane {
     child: Child,
-    /// Its end is the control plane's.
+    /// Closing this stops the control plane.
     stdin: Option<ChildStdin>,
     kubeconfig: PathBuf,
     dir: PathBuf,
-    /// Something was done to it that the next test is not to find.
+    /// Whether a test did something to it that the next test must not find.
     struck: AtomicBool,
 }
 
@@ -35,7 +35,7 @@ pub fn script() -> PathBuf {
 }
 
 impl Plane {
-    /// Asked once per process; what is not run is said then.
+    /// Looked up once per process; prints what is not run.
     pub fn wanted() -> Wanted {
         static ANSWER: OnceLock<Wanted> = OnceLock::new();
         *ANSWER.get_or_init(|| match std::env::var("PODID_CONTROL_PLANE").as_deref() {
@@ -57,12 +57,12 @@ impl Plane {
         })
     }
 
-    /// A control plane of its own, or none if none is wanted.
+    /// Starts a control plane, or returns `None` if none is to be used.
     pub fn if_wanted() -> Option<Self> {
         (Self::wanted() == Wanted::Yes).then(Self::start)
     }
 
-    /// A control plane of its own, ready.
+    /// Starts a control plane and waits until it is ready.
     #[track_caller]
     pub fn start() -> Self {
         let mut command = Command::new(script());
@@ -77,22 +77,22 @@ impl Plane {
         Self { child, stdin, kubeconfig: kubeconfig.into(), dir: dir.into(), struck: AtomicBool::new(false) }
     }
 
-    /// Of a cluster-admin.
+    /// Returns the kubeconfig of a cluster-admin.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
 
-    /// With NAME.pid and NAME.log of each program, audit.log, ca.crt and ca.key.
+    /// Returns its folder, with NAME.pid and NAME.log of each program, audit.log, ca.crt and ca.key.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Of the script.
+    /// Returns the process id of the script.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// It is for no other test.
+    /// Marks it as unusable for other tests.
     pub fn strike(&self) {
         self.struck.store(true, Ordering::Relaxed);
     }
@@ -101,7 +101,7 @@ impl Plane {
         self.struck.load(Ordering::Relaxed)
     }
 
-    /// SIGKILL to a program, as a crash would be; it comes again by itself.
+    /// Sends SIGKILL to a program, like a crash; it is started again.
     pub fn kill(&self, program: &str) {
         self.strike();
         let pid = std::fs::read_to_string(self.dir.join(program).with_extension("pid")).unwrap();
@@ -125,7 +125,7 @@ impl Drop for Plane {
     }
 }
 
-/// Not by eprintln: libtest would keep it for itself.
+/// Bypasses eprintln, which libtest captures.
 fn say(why: &str) {
     let line = format!("not run: the tests on a real control plane ({why})\n");
     let _ = std::io::stderr().write_all(line.as_bytes());

@@ -1,15 +1,15 @@
-//! The world as a killed sandbox would find it again: its one file, with what the saves since then changed.
+//! The world as a killed sandbox would load it: its file, with the changes that were saved since.
 
 use super::World;
 use serde_json::Value;
 
 impl World {
-    /// Also while it is served.
+    /// Returns the saved world, also while it is served.
     pub fn saved(&self) -> Value {
         loop {
             let text = self.read(".podid/world.json");
             let changes = self.read(".podid/changes.jsonl");
-            // else the file was written anew between the two looks
+            // Otherwise the file was rewritten between the two reads.
             if text == self.read(".podid/world.json") {
                 return merged(&text, &changes);
             }
@@ -34,7 +34,7 @@ fn merged(text: &str, changes: &str) -> Value {
 
 fn apply(part: &mut Value, tables: &Value) {
     for (name, entries) in tables.as_object().into_iter().flatten() {
-        // all else is a number, the version of a cluster's objects
+        // All other entries are numbers, the versions of a cluster's objects.
         let Some(entries) = entries.as_object() else { continue };
         let table = part[name].as_object_mut().unwrap();
         for (key, value) in entries {

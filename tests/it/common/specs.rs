@@ -6,7 +6,7 @@ pub const LAB_000: &str = "000.yaml";
 pub const LAB_001: &str = "001.yaml";
 pub const LAB_004: &str = "004.yaml";
 
-/// What a `down` of the lab needs to be told to take everything.
+/// Returns the argument that lets `down` of the lab delete everything.
 pub fn vault_of(spec: &str) -> &'static str {
     match spec {
         LAB_000 => "claims-api-kv",
@@ -20,7 +20,7 @@ pub const IDENTITIES: &str = "/apis/aadpodidentity.k8s.io/v1/namespaces";
 pub const CLASSES: &str = "/apis/secrets-store.csi.x-k8s.io/v1/namespaces";
 
 impl World {
-    /// The same lab on a vault that gives rights by roles.
+    /// Returns the same lab on a vault with Azure RBAC.
     pub fn with_rbac(&self, spec: &str) -> &'static str {
         let text = self.read(spec);
         assert!(text.contains("model: access-policy"));
@@ -29,7 +29,7 @@ impl World {
     }
 }
 
-/// The cluster of a lab.
+/// Returns the cluster of a lab.
 pub fn context_of(spec: &str) -> &'static str {
     if spec == LAB_000 || spec == LAB_001 { "aks-sp" } else { "aks-mi" }
 }

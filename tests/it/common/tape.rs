@@ -1,13 +1,13 @@
-//! A tape: requests written down with the answers that a real API server gave. It is played against either side, and what comes back has
-//! to be the tape again, letter by letter. `PODID_RECORD=1` writes the answers of the control plane (never the sandbox's) down anew.
+//! A tape: requests with the answers that a real API server gave. It is replayed against either side, and the answers have to equal the tape
+//! byte for byte. `PODID_RECORD=1` records the answers of the control plane (never the sandbox's) again.
 //!
 //! A tape is text: what it is about, lines `let NAME = VALUE`, then one part per request: `## what it shows`, `METHOD path`, lines
 //! `header: value` and `@directive words`, an empty line, the body as YAML; then `--- status`, headers and body of the answer.
 //! `$NAME` is a `let`, `$NS` the test's own namespace, `${saved.metadata.uid}` a value of an answer that was saved before.
 //!
-//! `@save NAME` · `@until 404`, `@until a.b=c` ask again until the answer is so · `@settle` … until it stays the same · `@omit a.b, c`
-//! leaves fields out · `@sort a.b` a list whose order is chance · `@unordered` an error list whose order is chance · `@raw` the body is
-//! sent as it stands · `@pause MS` before asking · `@quiet` only the status counts.
+//! `@save NAME` · `@until 404`, `@until a.b=c` repeats until the answer matches · `@settle` … until it stays the same · `@omit a.b, c`
+//! leaves fields out · `@sort a.b` a list in random order · `@unordered` an error list in random order · `@raw` the body is
+//! sent as it is · `@pause MS` before the request · `@quiet` compares the status only.
 
 use super::both::Side;
 use super::cluster::{Cluster, Reply};
@@ -19,11 +19,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// One request as the tape has it, without its answer.
+/// One request of the tape, without its answer.
 #[derive(Default)]
 struct Part {
     title: String,
-    /// The lines of the request, as they stand.
+    /// The lines of the request, as they are.
     lines: Vec<String>,
     method: String,
     path: String,
@@ -63,12 +63,12 @@ impl Tape {
         tape
     }
 
-    /// Asks all of it; the tape as this cluster would have it.
+    /// Replays all requests; returns the tape with the answers of this cluster.
     fn play(&self, cluster: &Cluster, namespace: &str) -> String {
         let mut lets: Vec<(String, String)> =
             self.lets.iter().map(|(name, value)| (name.clone(), value.replace("$NS", namespace))).collect();
         lets.push(("NS".into(), namespace.into()));
-        // Of two names that begin alike the longer one is meant.
+        // If one name begins with another, the longer one is meant.
         lets.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
         let mut deck = Deck { cluster, lets, masks: Masks::new(namespace), saved: BTreeMap::new() };
         let mut out = self.head.join("\n");
@@ -162,7 +162,9 @@ impl Deck<'_> {
         }
         let ask = || self.cluster.ask(&part.method, &path, &headers, body.clone());
         let reply = match (part.directive("until"), part.directive("settle")) {
-            (Some(wanted), _) => until(&format!("{}: {wanted}", part.title), || Some(ask()).filter(|reply| fits(reply, wanted))),
+            (Some(wanted), _) => {
+                until(&format!("{}: {wanted}", part.title), || Some(ask()).filter(|reply| matches_condition(reply, wanted)))
+            }
             (None, Some(_)) => {
                 let mut last = ask();
                 until(&format!("{}: it settles", part.title), || {
@@ -176,15 +178,15 @@ impl Deck<'_> {
             }
             (None, None) => ask(),
         };
-        self.told(part, &reply)
+        self.format_answer(part, &reply)
     }
 
-    fn told(&mut self, part: &Part, reply: &Reply) -> String {
+    fn format_answer(&mut self, part: &Part, reply: &Reply) -> String {
         let mut out = format!("--- {}\n", reply.status);
         let watching = part.path.contains("watch=") || part.path.contains("/watch/");
         let mut answer = if watching && reply.status == 200 {
             let events = reply.text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-            // A bookmark comes when the server likes, but for the one that ends what was there.
+            // A server sends bookmarks at any time; only the one that ends the initial objects counts.
             events.filter(|e| e["type"] != "BOOKMARK" || !e["object"]["metadata"]["annotations"].is_null()).collect()
         } else {
             serde_json::from_str(&reply.text).unwrap_or_else(|_| json!(reply.text))
@@ -207,7 +209,7 @@ impl Deck<'_> {
             unorder(&mut answer);
         }
         for (name, value) in &reply.headers {
-            // Where it stores what nothing acts on, the sandbox says so.
+            // The sandbox adds a warning about objects that nothing acts on.
             if name == "warning" && value.starts_with("299 - \"the sandbox ") {
                 continue;
             }
@@ -224,7 +226,7 @@ impl Deck<'_> {
     }
 }
 
-/// A value by `a.b.0.c`.
+/// Returns a value by a path such as `a.b.0.c`.
 fn at<'a>(value: &'a Value, path: &str) -> &'a Value {
     path.split('.').fold(value, |value, name| match name.parse::<usize>() {
         Ok(i) if value.is_array() => &value[i],
@@ -232,7 +234,7 @@ fn at<'a>(value: &'a Value, path: &str) -> &'a Value {
     })
 }
 
-fn fits(reply: &Reply, wanted: &str) -> bool {
+fn matches_condition(reply: &Reply, wanted: &str) -> bool {
     match wanted.split_once('=') {
         None => reply.status.to_string() == wanted,
         Some((path, wanted)) => {
@@ -243,7 +245,7 @@ fn fits(reply: &Reply, wanted: &str) -> bool {
     }
 }
 
-/// `*` is every item of a list or every field of a map.
+/// Removes a field. `*` is every item of a list or every field of a map.
 fn omit(value: &mut Value, path: &[&str]) {
     let [first, rest @ ..] = path else { return };
     match value {
@@ -261,7 +263,7 @@ fn omit(value: &mut Value, path: &[&str]) {
     }
 }
 
-/// The API server walks maps of Go while it collects what is wrong: causes come in any order, and so do the parts of the message.
+/// Sorts causes: the API server collects them from Go maps, so they and the parts of the message come in any order.
 fn unorder(status: &mut Value) {
     if let Some(causes) = status.pointer_mut("/details/causes").and_then(Value::as_array_mut) {
         causes.sort_by_key(Value::to_string);
@@ -274,7 +276,7 @@ fn unorder(status: &mut Value) {
     }
 }
 
-/// Plays a tape of `tests/`, and holds what comes back against it.
+/// Replays a tape of `tests/`, and compares the answers.
 pub fn play(side: Side, file: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{file}: {why}"));
@@ -292,7 +294,7 @@ pub fn play(side: Side, file: &str) {
         Side::ControlPlane => "this control plane",
     };
     if played != text {
-        // The whole of it, to be looked at beside the tape.
+        // Writes the whole tape, to compare it with the recorded one.
         let name = format!("{}.{side:?}", file.replace('/', "-"));
         std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), &played).unwrap();
     }

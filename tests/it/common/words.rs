@@ -1,4 +1,4 @@
-//! A line as a shell splits it, without more.
+//! Splits a line as a shell does, as far as the tests need it.
 
 pub fn words(line: &str) -> Vec<String> {
     let (mut out, mut word, mut quote) = (Vec::new(), None::<String>, None);

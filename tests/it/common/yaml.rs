@@ -1,9 +1,8 @@
-//! JSON as YAML that reads well and differs only where the values do: sorted fields, one line per scalar, sets of owned fields on one line.
-//! Knows nothing of what it prints.
+//! Writes JSON as YAML in which only changed values differ: sorted fields, one line per scalar, sets of owned fields on one line.
 
 use serde_json::Value;
 
-/// Each item of this list is JSON on one line, however big.
+/// Each item of this list is JSON on one line.
 const FLAT: &str = "managedFields";
 
 pub fn print(value: &Value) -> String {
@@ -77,7 +76,7 @@ fn scalar(value: &Value) -> String {
     }
 }
 
-/// Bare where no reader could take it for anything but this text.
+/// Writes a text bare if no reader could take it for something else.
 fn text(text: &str) -> String {
     let plain = text.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || "<./$".contains(c))
         && text.chars().all(|c| !c.is_control())

@@ -1,5 +1,5 @@
-//! The differences that are accepted, each with its reason: a newer record or a document that it contradicts, or what the sandbox is not.
-//! They stand in `accepted.yaml`, by what they are of and never by a record, so that they hold for records that nobody here has seen.
+//! The accepted differences, each with its reason: a newer record or a document that it contradicts, or something that the sandbox does not
+//! do. `accepted.yaml` lists them by operation and place, never by record, so that they also hold for records that are not in the repository.
 
 use super::{compare::Difference, record::Record};
 use serde::Deserialize;
@@ -7,14 +7,14 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// With `*` for any text.
+    /// The operation, with `*` for any text.
     pub op: String,
     pub status: Option<u16>,
-    /// api-versions before this one.
+    /// Only api-versions before this one.
     pub before: Option<String>,
-    /// api-versions from this one on.
+    /// Only api-versions from this one on.
     pub from: Option<String>,
-    /// Places of differences, with `*` for any text.
+    /// The places of differences, with `*` for any text.
     pub places: Vec<String>,
     pub reason: String,
 }
@@ -32,7 +32,7 @@ impl Accepted {
         Self { entries, used }
     }
 
-    /// Whether all of the differences are accepted.
+    /// Returns whether all of the differences are accepted.
     pub fn all(&mut self, record: &Record, differences: &[Difference]) -> bool {
         let mut needed = Vec::new();
         for difference in differences {

@@ -1,4 +1,4 @@
-//! Two answers, the recorded one and the sandbox's, and where they differ: status, codes, shape of the body. Headers are in `headers`.
+//! Compares two answers, the recorded one and the sandbox's: status, codes, shape of the body. `headers` compares the headers.
 
 use super::{
     headers,
@@ -12,7 +12,7 @@ use std::fmt;
 #[derive(Debug, Default)]
 pub struct Reply {
     pub status: u16,
-    /// Names in lower case.
+    /// Header names in lower case.
     pub headers: Vec<(String, String)>,
     pub text: String,
 }
@@ -28,7 +28,7 @@ impl Reply {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// `status`, `codes`, `state`, `header NAME`, `body`, or `body.` and the way to the value; `[]` is any element.
+    /// `status`, `codes`, `state`, `header NAME`, `body`, or `body.` with the path of the value; `[]` is any element.
     pub place: String,
     pub what: String,
 }
@@ -43,12 +43,12 @@ pub fn difference(place: impl Into<String>, what: impl Into<String>) -> Differen
     Difference { place: place.into(), what: what.into() }
 }
 
-/// Keys that users choose: their values are of one kind, and which there are is no shape.
+/// Objects with keys that users choose: only the kind of their values is compared.
 const CHOSEN: [&str; 2] = ["tags", "userAssignedIdentities"];
 const MORE: &str = "is there, and was not";
 const NOT_EMPTY: &str = "is not empty, and was";
 const OVERWRITTEN: &str = "00000000-0000-0000-0000-000000000001";
-/// Texts that are part of the contract, letter by letter.
+/// Fields whose texts are part of the contract and compared exactly.
 const WORDS: [&str; 8] = ["type", "code", "Code", "subcode", "reason", "@odata.context", "@odata.type", "namespace"];
 
 pub fn answers(recorded: &Record, given: &Reply) -> Vec<Difference> {
@@ -70,7 +70,7 @@ pub fn answers(recorded: &Record, given: &Reply) -> Vec<Difference> {
         (false, false) if recorded.body.is_null() != body.is_null() => found.push(difference("body", "one of the two is no JSON")),
         (false, false) => values("body", &recorded.body, &body, &mut found),
     }
-    // of a body that is not whole only what is there proves something
+    // If a body is not complete, only what is there is compared.
     if recorded.shortened() {
         found.retain(|d| d.what != MORE && d.what != NOT_EMPTY);
     }
@@ -89,7 +89,7 @@ fn last(place: &str) -> &str {
     name
 }
 
-/// `was`: recorded; `is`: the sandbox's.
+/// Compares values: `was` is recorded, `is` is the sandbox's.
 pub fn values(place: &str, was: &Value, is: &Value, found: &mut Vec<Difference>) {
     match (was, is) {
         (Value::Object(was), Value::Object(is)) if CHOSEN.contains(&last(place)) => chosen(place, was, is, found),
@@ -123,7 +123,7 @@ fn chosen(place: &str, was: &Map<String, Value>, is: &Map<String, Value>, found:
     found.extend(other.map(|kind| difference(format!("{place}.*"), format!("is {kind}, and was {}", shape::kind(was)))));
 }
 
-/// Each recorded element against the one that is most like it; and no element has a key that none had.
+/// Compares each recorded element with the most similar one; no element may have a key that no recorded element has.
 fn elements(place: &str, was: &[Value], is: &[Value], found: &mut Vec<Difference>) {
     if was.is_empty() != is.is_empty() {
         found.push(difference(place, if is.is_empty() { "is empty, and was not" } else { NOT_EMPTY }));
@@ -139,7 +139,7 @@ fn elements(place: &str, was: &[Value], is: &[Value], found: &mut Vec<Difference
             if least.as_ref().is_none_or(|least| differences.len() < least.len()) {
                 least = Some(differences);
             }
-            // lists of hundreds are alike in the first already
+            // This stops early: lists of hundreds are often equal in the first element.
             if least.as_ref().is_some_and(Vec::is_empty) {
                 break;
             }
@@ -156,14 +156,14 @@ fn elements(place: &str, was: &[Value], is: &[Value], found: &mut Vec<Difference
 }
 
 fn texts(place: &str, was: &str, is: &str, found: &mut Vec<Difference>) {
-    // a `type` of a principal or of a location is a word of few letters, that of a resource has a slash: both are part of the contract
+    // The `type` of a principal or location is a single word, that of a resource has a slash: both are part of the contract.
     if WORDS.contains(&last(place)) {
         if was != is {
             found.push(difference(place, format!("is {is:?}, and was {was:?}")));
         }
         return;
     }
-    // a recorder writes it over client ids of any kind, `msi` too
+    // A recorder overwrites client ids of any kind with this, `msi` too.
     if was == OVERWRITTEN && last(place) == "clientId" {
         return;
     }

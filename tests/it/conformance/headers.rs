@@ -1,50 +1,50 @@
-//! Which headers of a recorded answer prove something, and what. A header that is not in a record proves nothing: recorders strip them.
+//! Which headers of a recorded answer are compared, and how. A missing header proves nothing: recorders remove headers.
 
 use super::{
     compare::{Difference, difference},
     shape,
 };
 
-/// What a header tells of the contract.
+/// How a header is compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rule {
-    /// Nothing, for the reason that stands beside it in `RULES`.
+    /// Not compared, for the reason in `RULES`.
     Nothing,
-    /// That it is there: its value is an id, a place or a count.
+    /// Only its presence: the value is an id, a place or a count.
     There,
-    /// Its value, with blanks and case left out.
+    /// Its value, ignoring blanks and case.
     Value,
-    /// A place: absolute or relative, and its fixed words.
+    /// A URL: absolute or relative, and its fixed words.
     Place,
-    /// A challenge: the scheme and the parameters by name and order.
+    /// A challenge: the scheme, and the parameters by name and order.
     Challenge,
-    /// How long to wait.
+    /// The time to wait.
     Wait,
 }
 
-/// By the beginning of the name; the first that fits holds, and a name that fits none is compared by value.
+/// Rules by prefix of the name; the first match counts, and a name without a rule is compared by value.
 const RULES: &[(&str, Rule)] = &[
-    // the connection that it came over: HTTP/1.1 then, HTTP/2 or another length now
+    // These belong to the connection: HTTP/1.1 then, HTTP/2 or another length now.
     ("date", Rule::Nothing),
     ("content-length", Rule::Nothing),
     ("content-encoding", Rule::Nothing),
     ("transfer-encoding", Rule::Nothing),
     ("connection", Rule::Nothing),
     ("vary", Rule::Nothing),
-    // the web server of the one instance that answered: newer records of the same operation have none, or another
+    // The web server of one instance: newer records of the same operation have none, or another one.
     ("server", Rule::Nothing),
     ("x-powered-by", Rule::Nothing),
     ("x-aspnet-version", Rule::Nothing),
-    // the slice of the front door that a browser is to come back to
+    // The instance of the front door that a browser is sent back to.
     ("set-cookie", Rule::Nothing),
-    // as many empty ones as the front door asked regions, their values taken out by the recorder
+    // One empty value for each region that the front door asked; the recorder removed the values.
     ("x-ms-original-request-ids", Rule::Nothing),
-    // the address that the recorder called from
+    // The address that the recorder called from.
     ("x-ms-keyvault-network-info", Rule::There),
     ("x-ms-keyvault-region", Rule::There),
     ("x-ms-keyvault-service-version", Rule::There),
     ("x-ms-keyvault-rbac-assignment-id", Rule::There),
-    // ages of caches, in seconds
+    // Ages of caches, in seconds.
     ("x-ms-keyvault-rbac-cache", Rule::There),
     ("x-msedge-ref", Rule::There),
     ("x-ms-request-id", Rule::There),
@@ -75,7 +75,7 @@ pub fn compare(was: &[(String, String)], is: &[(String, String)]) -> Vec<Differe
     let mut found = Vec::new();
     for (name, value) in was {
         let rule = rule(name);
-        // the playback of some SDKs writes this, so as not to wait; no service of Azure does
+        // The playback of some SDKs writes this to avoid waiting; Azure does not.
         let of_the_recorder = rule == Rule::Wait && value == "0";
         if rule == Rule::Nothing || of_the_recorder {
             continue;
@@ -88,7 +88,7 @@ pub fn compare(was: &[(String, String)], is: &[(String, String)]) -> Vec<Differe
         let (old, new) = match rule {
             Rule::Nothing | Rule::There => continue,
             Rule::Value | Rule::Wait => (plain(value), plain(there)),
-            Rule::Place => (spot(value), spot(there)),
+            Rule::Place => (url_shape(value), url_shape(there)),
             Rule::Challenge => (challenge(value), challenge(there)),
         };
         if old != new {
@@ -102,8 +102,8 @@ fn plain(value: &str) -> String {
     value.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase()
 }
 
-/// The casing of an id in a place is that of the path which it names, so it counts; the parameters are the signature's, and cut.
-fn spot(value: &str) -> String {
+/// Reduces a URL to its shape. The casing of an id in it is that of the named path, so it counts; the parameters are a signature and are cut.
+fn url_shape(value: &str) -> String {
     let path = value.split('?').next().unwrap_or_default();
     match path.strip_prefix("https://") {
         Some(rest) => {
@@ -121,7 +121,7 @@ fn fixed(path: &str) -> String {
     })
 }
 
-/// `Bearer authorization="https://login…/TENANT", resource="https://vault.azure.net"`: the URLs by their shape, for the login host was another
+/// Reduces `Bearer authorization="https://login…/TENANT", resource="https://vault.azure.net"` to its shape: the login host was another one
 /// before 2023 (`login.windows.net`).
 fn challenge(value: &str) -> String {
     let mut parts = value.split('"');

@@ -1,10 +1,9 @@
-//! The recordings as they are read: one interaction each, with what the README of the recordings says of its fields.
-//! Knows neither the sandbox nor what is compared.
+//! Reads the recordings: one interaction each, with the fields that the README of the recordings describes.
 
 use serde_json::Value;
 use std::{fs, path::Path};
 
-/// What podid answers for. An operation is of a family if its name begins with it.
+/// The operations that podid uses: an operation belongs to a family if its name begins with it.
 const FAMILIES: [&str; 13] = [
     "subscription",
     "rg",
@@ -21,17 +20,17 @@ const FAMILIES: [&str; 13] = [
     "graph",
 ];
 const SINGLE: [&str; 2] = ["aks.GET", "aks.list.GET"];
-/// Where the recorder cut.
+/// The recorder truncated bodies at this length.
 const LONGEST_BODY: u64 = 8_000;
 const LONGEST_REQUEST: usize = 4_000;
-/// Beside this, the spaces between the parts of a body do not count.
+/// Differences of this many bytes are spaces between the parts of a body.
 const SHORTENED: usize = 4;
-/// What cloud-custodian's recorder writes in the place of a request body.
+/// cloud-custodian's recorder writes this instead of a request body.
 const NO_BODY: &str = "mock_body";
 
 #[derive(Clone, Debug, Default)]
 pub struct Record {
-    /// Where it comes from, for people.
+    /// Where the record comes from, for people.
     pub label: String,
     pub op: String,
     pub status: u16,
@@ -41,10 +40,10 @@ pub struct Record {
     pub path: String,
     pub query: String,
     pub request: String,
-    /// Names in lower case.
+    /// Header names in lower case.
     pub headers: Vec<(String, String)>,
     pub text: String,
-    /// Null where there is none, or where it is no JSON.
+    /// Null if there is none, or if it is not JSON.
     pub body: Value,
     pub codes: Vec<String>,
 }
@@ -97,13 +96,13 @@ impl Record {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
-    /// The day of the answer, where the recorder left it: of its `Date`, or of the front door's reference.
+    /// Returns the day of the answer, from its `Date` or the front door's reference, if the recorder kept one.
     pub fn day(&self) -> Option<jiff::civil::Date> {
         let dated = self.header("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|at| at.date());
         dated.or_else(|| self.header("x-msedge-ref")?.rsplit("Ref C: ").next()?.get(..10)?.parse().ok())
     }
 
-    /// Whether the recorder left out most of the body: its length on the wire was many times what is here.
+    /// Returns whether the recorder removed most of the body: its original length was many times the recorded one.
     pub fn shortened(&self) -> bool {
         let length = self.header("content-length").and_then(|length| length.parse::<usize>().ok()).unwrap_or(0);
         !self.text.is_empty() && length > self.text.len() * SHORTENED
@@ -113,13 +112,13 @@ impl Record {
         self.codes.iter().any(|c| c == code)
     }
 
-    /// The request's body, null where there is none.
+    /// Returns the request's body, null if there is none.
     pub fn asked(&self) -> Value {
         serde_json::from_str(&self.request).unwrap_or_default()
     }
 }
 
-/// The codes of a refusal, outermost first: ARM's in `error`, AKS's own without it, a group's deletion with capitals, and what is inside.
+/// Returns the codes of a refusal, outermost first: ARM's in `error`, AKS's own without it, capitals for a group's deletion, and inner ones.
 pub fn codes(body: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let error = ["error", "Error"].iter().find_map(|name| body.get(name).filter(|e| e.is_object())).unwrap_or(body);
@@ -143,7 +142,7 @@ fn collect(error: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// The records of a file that podid answers for.
+/// Returns the records of a file whose operations podid uses.
 fn read(path: &Path, label: &str) -> Vec<Record> {
     let text = fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
@@ -153,13 +152,13 @@ fn read(path: &Path, label: &str) -> Vec<Record> {
     lines.filter_map(read).collect()
 }
 
-/// `examples.jsonl`, if it is there.
+/// Reads `examples.jsonl`, if it exists.
 pub fn examples(folder: &Path) -> Vec<Record> {
     let path = folder.join("examples.jsonl");
     if path.is_file() { read(&path, "") } else { Vec::new() }
 }
 
-/// Each answer of `sequences/`, if there are some, as if it stood alone.
+/// Reads each answer of `sequences/`, if it exists, as a record of its own.
 pub fn sequences(folder: &Path) -> Vec<Record> {
     let Ok(entries) = fs::read_dir(folder.join("sequences")) else { return Vec::new() };
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "jsonl")).collect();

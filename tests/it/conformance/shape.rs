@@ -1,8 +1,8 @@
-//! What of a value is shape: the kind, the pattern of a date, the fixed words of an id and of a URL. Names, numbers and texts are not.
+//! The shape of a value: its kind, the pattern of a date, the fixed words of an id and of a URL. Names, numbers and texts are ignored.
 
 use serde_json::Value;
 
-/// What the recorder of Azure Service Operator writes over every date.
+/// The recorder of Azure Service Operator replaces every date by this.
 const ANY_DATE: &str = "2001-02-03T04:05:06Z";
 
 pub fn kind(value: &Value) -> &'static str {
@@ -16,7 +16,7 @@ pub fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// A text by its pattern; None where it has none.
+/// Returns the pattern of a text, or `None`.
 pub fn pattern(text: &str) -> Option<String> {
     date(text).or_else(|| id(text)).or_else(|| url(text)).or_else(|| guid(text).then(|| "a GUID".to_owned()))
 }
@@ -26,8 +26,8 @@ pub fn guid(text: &str) -> bool {
     parts == [8, 4, 4, 4, 12] && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
 }
 
-/// `2023-08-23T13:05:57.6621925Z`: what parts it from the time, how many digits the fraction has, and the zone. One to three digits are one
-/// pattern, none among them: those services drop zeros at the end.
+/// The pattern of `2023-08-23T13:05:57.6621925Z`: the separator, the digits of the fraction, and the zone. One to three digits are one
+/// pattern, also no digits: those services drop zeros at the end.
 fn date(text: &str) -> Option<String> {
     if text == ANY_DATE {
         return Some("a date".to_owned());
@@ -50,7 +50,7 @@ fn date(text: &str) -> Option<String> {
     Some(format!("a date with '{}', {fraction}, '{zone}'", &text[10..11]))
 }
 
-/// An ARM id: its fixed words in their casing, each name a star.
+/// Returns the shape of an ARM id: its fixed words with their casing, and each name as a star.
 pub fn id(text: &str) -> Option<String> {
     let rest = text.strip_prefix('/')?;
     let mut out = String::new();
@@ -64,7 +64,7 @@ pub fn id(text: &str) -> Option<String> {
         out.push_str(word);
         match word.to_ascii_lowercase().as_str() {
             "" => {}
-            // a namespace is a fixed word, but there are as many as kinds that a scope may have
+            // A namespace is a fixed word, but there are as many as kinds that a scope may have.
             "providers" => {
                 if let Some(namespace) = words.next() {
                     out.push('/');
@@ -81,11 +81,11 @@ pub fn id(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// Scheme, port, how many names the path has, whether it ends in a slash, and the parameters by name.
+/// Returns the shape of a URL: scheme, port, number of path segments, a slash at the end, and the parameters by name.
 fn url(text: &str) -> Option<String> {
     let url = url::Url::parse(text).ok().filter(|u| matches!(u.scheme(), "http" | "https"))?;
     if url.host_str() == Some("identity.azure.net") {
-        // base64, in which a slash is a letter
+        // This is base64, in which a slash is a letter.
         return Some("the name of a managed identity".to_owned());
     }
     let port = text.split('/').nth(2).is_some_and(|host| host.contains(':'));
@@ -99,7 +99,7 @@ fn url(text: &str) -> Option<String> {
         }
         words.join("/")
     });
-    // a URL without a path has the same one as with a slash, for the parser
+    // The parser gives a URL without a path the same path as one with a slash.
     let place = if text.trim_end_matches('/') == text && url.path() == "/" { "" } else { place.as_str() };
     Some(format!("{}://host{}{place}", url.scheme(), if port { ":port" } else { "" }))
 }

@@ -1,4 +1,4 @@
-//! The comparer is held to what it is for: whatever a client could notice is a difference, and names are none.
+//! Tests of the comparison itself: everything that a client could notice is a difference, and names are not.
 
 use super::{
     compare::{Reply, answers},
@@ -62,7 +62,7 @@ fn an_equal_answer_has_no_difference() {
 }
 
 #[test]
-fn names_numbers_and_texts_are_no_difference() {
+fn names_numbers_and_texts_do_not_differ() {
     let mut body = document();
     body["id"] = json!(ID.replace("/g/", "/other/").replace("subscriptions/0", "subscriptions/1"));
     body["location"] = json!("eastus");
@@ -73,14 +73,14 @@ fn names_numbers_and_texts_are_no_difference() {
 }
 
 #[test]
-fn a_status_is_a_difference_and_says_what_was_answered() {
+fn a_different_status_is_reported_with_the_answer() {
     let found = answers(&record(), &Reply { status: 404, text: "gone".to_owned(), ..reply() });
     assert_eq!(found.len(), 1);
     assert!(found[0].to_string().contains("404 for 200: gone"), "{}", found[0]);
 }
 
 #[test]
-fn a_key_more_or_less_is_a_difference() {
+fn an_extra_or_missing_key_is_a_difference() {
     differs("body.properties.more", |b| b["properties"]["more"] = json!(1));
     differs("body.location", |b| drop(b.as_object_mut().unwrap().remove("location")));
     differs("body.properties.list[].b", |b| b["properties"]["list"][0]["b"] = json!(1));
@@ -115,14 +115,14 @@ fn the_pattern_of_a_date_is_a_difference() {
 }
 
 #[test]
-fn a_slash_and_a_port_of_a_url_are_a_difference_and_so_is_what_is_no_guid() {
+fn the_slash_and_port_of_a_url_and_an_invalid_guid_are_differences() {
     differs("body.properties.uri", |b| b["properties"]["uri"] = json!("https://w.vault.azure.net"));
     differs("body.properties.uri", |b| b["properties"]["uri"] = json!("https://w.vault.azure.net:443/"));
     differs("body.properties.principalId", |b| b["properties"]["principalId"] = json!("5550c40321e34459b61aa8ef0bede613"));
 }
 
 #[test]
-fn a_date_that_the_recorder_wrote_over_proves_only_that_there_is_one() {
+fn an_overwritten_date_only_has_to_be_present() {
     let mut record = record();
     record.body["properties"]["createdOn"] = json!("2001-02-03T04:05:06Z");
     assert_eq!(answers(&record, &reply()), []);
@@ -132,7 +132,7 @@ fn a_date_that_the_recorder_wrote_over_proves_only_that_there_is_one() {
 }
 
 #[test]
-fn a_header_that_is_missing_or_means_another_thing_is_a_difference() {
+fn a_missing_header_or_another_meaning_is_a_difference() {
     differs_in("location", None);
     differs_in(
         "location",
@@ -146,21 +146,21 @@ fn a_header_that_is_missing_or_means_another_thing_is_a_difference() {
 }
 
 #[test]
-fn what_belongs_to_the_connection_is_no_difference() {
+fn headers_of_the_connection_do_not_differ() {
     let mut reply = reply();
     reply.headers.retain(|(n, _)| n != "date");
     assert_eq!(answers(&record(), &reply), []);
 }
 
 #[test]
-fn a_body_that_is_not_there_is_a_difference() {
+fn a_missing_body_is_a_difference() {
     assert_eq!(answers(&record(), &Reply { text: String::new(), ..reply() })[0].place, "body");
     let none = Record { text: String::new(), body: Value::Null, ..record() };
     assert_eq!(answers(&none, &reply())[0].place, "body");
 }
 
 #[test]
-fn a_body_that_the_recorder_shortened_proves_only_what_is_left_of_it() {
+fn only_the_rest_of_a_shortened_body_is_compared() {
     let mut record = record();
     record.body["properties"]["list"] = json!([]);
     record.text = record.body.to_string();
@@ -176,7 +176,7 @@ fn a_body_that_the_recorder_shortened_proves_only_what_is_left_of_it() {
 }
 
 #[test]
-fn codes_are_read_off_every_form_of_refusal() {
+fn codes_are_read_from_every_form_of_refusal() {
     assert_eq!(
         codes(&json!({"error": {"code": "Conflict", "innererror": {"code": "ObjectIsBeingDeleted"}}})),
         ["Conflict", "ObjectIsBeingDeleted"]

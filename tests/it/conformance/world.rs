@@ -1,4 +1,4 @@
-//! The sandbox that the records are played at: served, begun anew for each record, spoken to as any client does, and by its control host.
+//! The sandbox for the records: served, reset for each record, and used through its normal endpoints and its control host.
 
 use super::compare::Reply;
 use crate::common::{World as Served, by_hand};
@@ -10,10 +10,10 @@ use std::{cell::RefCell, collections::HashMap};
 pub const ARM: &str = "https://management.azure.com";
 pub const GRAPH: &str = "https://graph.microsoft.com";
 pub const VAULT: &str = "https://vault.azure.net";
-/// A group of the sandbox's own, for what a record needs and does not name.
+/// A group of the sandbox's own, for resources that a record needs and does not name.
 pub const GROUP: &str = by_hand::GROUP;
 
-/// With whose token a request is sent.
+/// Whose token a request carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Caller {
     /// The owner of the subscription.
@@ -21,9 +21,9 @@ pub enum Caller {
     Owner,
     /// No token at all.
     Nobody,
-    /// The owner's, run out.
+    /// The owner's token, expired.
     Late,
-    /// What is no token.
+    /// A text that is not a token.
     Garbage,
 }
 
@@ -34,7 +34,7 @@ pub struct World {
     pub subscription: String,
     pub tenant: String,
     login: (String, String),
-    /// By audience and caller: keys and names stay when a world begins anew.
+    /// Tokens by audience and caller: keys and names stay when a world is reset.
     tokens: RefCell<HashMap<(String, Caller), String>>,
     /// The object id of the owner.
     pub owner: String,
@@ -70,8 +70,8 @@ impl World {
         world
     }
 
-    /// A new world, with nothing late in it.
-    pub fn anew(&self) {
+    /// Resets the world, without delays.
+    pub fn reset(&self) {
         by_hand::control(self.served.dir(), self.port, "POST", "/reset", None).ok();
         self.set(&json!({ "lateness": "none" }));
     }
@@ -135,7 +135,7 @@ impl World {
         self.send(method, url, &self.token(audience, caller), "application/json", body.map(Value::to_string))
     }
 
-    /// `path` with its query.
+    /// Sends an ARM request; `path` includes the query.
     pub fn arm(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
         self.ask(ARM, Caller::Owner, method, &format!("{ARM}{path}"), body)
     }

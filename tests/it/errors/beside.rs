@@ -1,11 +1,11 @@
-//! Single commands in the folder of a `podid.yaml`: they take from it what they need, and nothing else of it can stop them.
+//! Single commands in the folder of a `podid.yaml`: they use the parts that they need, and errors in other parts do not stop them.
 
 use crate::errors::lab::Lab;
 use insta::assert_snapshot;
 use serde_json::Value;
 
-/// `podid.yaml` in the folder, and no default group in the environment.
-fn beside(lab: &Lab) -> String {
+/// Writes `podid.yaml`, and removes the default group from the environment.
+fn with_podid_yaml(lab: &Lab) -> String {
     let text = lab.read("app.yaml");
     lab.write("podid.yaml", &text);
     text
@@ -24,7 +24,7 @@ fn entries(lab: &Lab, key: &str) -> Vec<(String, String)> {
 #[test]
 fn azure_commands_need_no_cluster_and_write_to_the_app_of_the_spec() {
     let lab = lab();
-    beside(&lab);
+    with_podid_yaml(&lab);
     lab.done("identity create -n other-mid --yes");
     assert_eq!(entries(&lab, "identity/other-mid"), [("shop".to_owned(), "command".to_owned())]);
     lab.done("up --yes");
@@ -35,15 +35,15 @@ fn azure_commands_need_no_cluster_and_write_to_the_app_of_the_spec() {
     lab.done("vault revoke --vault kv-shop-errors --to identity/other-mid --yes --only azure");
     lab.done("vault secret delete extra --vault kv-shop-errors --yes");
     lab.done("identity delete -n other-mid --yes");
-    // what the spec names is the spec's still, also where a single command confirmed it
+    // What the spec names still belongs to the spec, even if a single command confirmed it.
     lab.done("vault grant --vault kv-shop-errors --to identity/shop-mid --yes");
     assert_eq!(entries(&lab, "grant/kv-shop-errors/shop-mid"), [("shop".to_owned(), "spec".to_owned())]);
 }
 
 #[test]
-fn commands_for_a_cluster_take_the_one_of_the_spec() {
+fn cluster_commands_use_the_cluster_of_the_spec() {
     let lab = lab();
-    let text = beside(&lab);
+    let text = with_podid_yaml(&lab);
     lab.write("podid.yaml", &text.replace("  name: aks-mi\n", "  name: aks-mi\n  context: aks-mi\n"));
     lab.done("identity create -n shop-mid --yes");
     assert!(lab.done("bind --namespace shop --yes --dry-run").contains("azureidentity/aks-mi/shop/shop-mid"));
@@ -52,9 +52,9 @@ fn commands_for_a_cluster_take_the_one_of_the_spec() {
 }
 
 #[test]
-fn a_fault_in_what_the_command_does_not_use_does_not_stop_it() {
+fn an_error_in_an_unused_part_of_the_spec_does_not_stop_a_command() {
     let lab = lab();
-    let text = beside(&lab);
+    let text = with_podid_yaml(&lab);
     for (from, to) in [
         ("    namespace: shop\n", "    namespace: Not A Name\n"),
         ("      - name: conn\n", "      - name: nowhere_at_all!\n"),
@@ -69,9 +69,9 @@ fn a_fault_in_what_the_command_does_not_use_does_not_stop_it() {
 }
 
 #[test]
-fn a_spec_that_cannot_be_read_is_named_by_the_command_beside_it() {
+fn an_unreadable_spec_is_named_by_single_commands() {
     let lab = lab();
-    let text = beside(&lab);
+    let text = with_podid_yaml(&lab);
     lab.write("podid.yaml", &text.replacen("metadata:\n  name: shop", "metadata:\n  nam: shop", 1));
     assert_snapshot!(lab.fails("identity create -n shop-mid --yes"), @r#"
     exit 2
@@ -88,7 +88,7 @@ fn a_spec_that_cannot_be_read_is_named_by_the_command_beside_it() {
 }
 
 #[test]
-fn a_proof_takes_only_the_app_from_the_spec_beside_it() {
+fn a_proof_takes_only_the_app_from_the_spec() {
     let lab = Lab::made();
     let text = lab.read("app.yaml");
     lab.write("podid.yaml", &text.replacen("    namespace: shop\n", "    namespace: Not A Name\n", 1));

@@ -1,4 +1,4 @@
-//! Refusals that no role helps against: who refuses is named, and nobody is told to get a role.
+//! Refusals that no role would fix: the message names who refuses, and does not suggest a role.
 
 use crate::errors::lab::Lab;
 use insta::assert_snapshot;
@@ -8,7 +8,7 @@ const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 const SECRETS_USER: &str = "4633458b-17de-408a-b874-0445c86b69e6";
 const OTHER_SECRET: &str = "@Resource[Microsoft.KeyVault/vaults/secrets:name] StringEquals 'other'";
 
-/// The first assignment of the role in the world, behind podid's back.
+/// Changes the first assignment of the role in the world, behind podid's back.
 fn assignment(lab: &Lab, role: &str, edit: impl Fn(&mut Value)) {
     lab.edit_world(|world| {
         let assignments = world["azure"]["assignments"].as_object_mut().unwrap();
@@ -24,7 +24,7 @@ fn conditional(lab: &Lab, role: &str, condition: &str) {
     });
 }
 
-/// Somebody else made it, under a name of their own.
+/// Makes it somebody else's assignment, with a name of their own.
 fn of_somebody(lab: &Lab, role: &str) {
     lab.edit_world(|world| {
         let assignments = world["azure"]["assignments"].as_object_mut().unwrap();
@@ -52,7 +52,7 @@ fn a_policy_that_forbids_an_identity_is_named() {
 }
 
 #[test]
-fn a_role_that_may_be_assigned_only_under_a_condition_is_told_so() {
+fn a_role_that_needs_a_condition_to_be_assigned_is_explained() {
     let lab = Lab::with_app();
     lab.done("plan -f app.yaml");
     conditional(
@@ -72,7 +72,7 @@ fn a_role_that_may_be_assigned_only_under_a_condition_is_told_so() {
 }
 
 #[test]
-fn a_condition_of_somebody_else_is_shown_and_stays_without_consent() {
+fn a_foreign_condition_is_shown_and_stays_without_consent() {
     let lab = Lab::made();
     of_somebody(&lab, SECRETS_USER);
     conditional(&lab, SECRETS_USER, OTHER_SECRET);
@@ -114,7 +114,7 @@ fn a_condition_on_podids_own_assignment_is_drift() {
 }
 
 #[test]
-fn a_condition_on_podids_own_right_to_the_secrets_is_taken_off() {
+fn a_condition_on_podids_own_right_to_the_secrets_is_removed() {
     const SECRETS_OFFICER: &str = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7";
     let lab = Lab::made();
     conditional(&lab, SECRETS_OFFICER, OTHER_SECRET);
@@ -126,7 +126,7 @@ fn a_condition_on_podids_own_right_to_the_secrets_is_taken_off() {
 }
 
 #[test]
-fn an_extra_role_with_a_condition_is_not_taken_for_the_one_that_is_wanted() {
+fn an_extra_role_with_a_condition_does_not_count_as_the_wanted_one() {
     let lab = Lab::new();
     lab.done("identity create -n shop-mid --yes");
     lab.done("vault create -n kv-shop-cond --yes");

@@ -1,10 +1,10 @@
-//! The Kubernetes half: reaching the cluster, being let in, and finding there what is needed.
+//! The Kubernetes part: reaching the cluster, signing in, and finding the required objects.
 
 use crate::errors::lab::Lab;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-/// As somebody with a kubeconfig of their own, in which `edit` changes the context's cluster and user.
+/// Returns a lab whose user has a kubeconfig of their own; `edit` changes the context's cluster and user.
 pub fn with_kubeconfig(edit: impl FnOnce(&mut Value, &mut Value)) -> Lab {
     let lab = Lab::with_app().served().with_clients_environment();
     let mut kubeconfig = kubeconfig(&lab);
@@ -21,7 +21,7 @@ fn kubeconfig(lab: &Lab) -> Value {
 }
 
 #[test]
-fn an_unknown_context_lists_those_there_are() {
+fn an_unknown_context_lists_the_existing_ones() {
     assert_snapshot!(Lab::with_app().fails("up -f app.yaml --yes --context aks-zz"), @r#"
     exit 4
     error: namespace/aks-mi/shop: there is no context "aks-zz" in the kubeconfig
@@ -41,7 +41,7 @@ fn no_kubeconfig_says_how_to_get_one() {
 }
 
 #[test]
-fn the_context_of_another_cluster_is_refused_unless_any_server_is_fine() {
+fn the_context_of_another_cluster_is_refused_unless_any_server_is_allowed() {
     let lab = Lab::with_app();
     assert_snapshot!(lab.fails("up -f app.yaml --yes --context aks-sp"), @r#"
     exit 4
@@ -52,8 +52,8 @@ fn the_context_of_another_cluster_is_refused_unless_any_server_is_fine() {
 }
 
 #[test]
-fn a_cluster_out_of_reach_is_told_once_and_within_the_time_limit() {
-    // the proxy of the kubeconfig is a port where nobody listens
+fn an_unreachable_cluster_is_reported_once_within_the_time_limit() {
+    // The proxy of the kubeconfig is a port where nothing listens.
     let lab = with_kubeconfig(|cluster, _| cluster["proxy-url"] = json!("http://127.0.0.1:9"));
     assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 5s"), @r#"
     exit 1
@@ -74,7 +74,7 @@ fn a_cluster_with_another_ca_is_not_trusted() {
 }
 
 #[test]
-fn a_token_that_is_not_accepted_may_have_expired() {
+fn a_rejected_token_may_have_expired() {
     let lab = with_kubeconfig(|_, user| user["token"] = json!("expired"));
     assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 10s"), @r#"
     exit 1
@@ -83,7 +83,7 @@ fn a_token_that_is_not_accepted_may_have_expired() {
     "#);
 }
 
-/// As `with_kubeconfig`, with a login command: a script of these lines, which counts how often it runs.
+/// Like `with_kubeconfig`, with a login command: a script of these lines, which counts its runs.
 fn with_plugin(lines: &str) -> Lab {
     let lab = with_kubeconfig(|_, user| {
         let token = user["token"].take();
@@ -110,7 +110,7 @@ fn a_login_command_runs_once_for_a_whole_run() {
 }
 
 #[test]
-fn a_login_command_that_is_missing_says_where_to_get_it() {
+fn a_missing_login_command_says_where_to_get_it() {
     assert_snapshot!(with_plugin("").fails("up -f app.yaml --yes"), @r#"
     exit 1
     error: namespace/aks-mi/shop: the login command of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) failed: [DIR]/./kubelogin is not installed; kubelogin is at https://azure.github.io/kubelogin
@@ -119,7 +119,7 @@ fn a_login_command_that_is_missing_says_where_to_get_it() {
 }
 
 #[test]
-fn a_login_command_that_fails_is_quoted_and_one_that_babbles_is_not() {
+fn a_failing_login_command_is_quoted_and_invalid_output_is_not() {
     assert_snapshot!(with_plugin("echo not-a-real-secret; echo 'AADSTS700082: the refresh token has expired' >&2; exit 1").fails("up -f app.yaml --yes"), @r#"
     exit 1
     error: namespace/aks-mi/shop: the login command of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) failed: [DIR]/./kubelogin ended with exit status: 1: AADSTS700082: the refresh token has expired
@@ -133,7 +133,7 @@ fn a_login_command_that_fails_is_quoted_and_one_that_babbles_is_not() {
 }
 
 #[test]
-fn a_login_command_that_never_ends_is_given_up_within_the_time_limit() {
+fn a_login_command_that_hangs_is_stopped_at_the_time_limit() {
     let lab = with_plugin("exec sleep 300");
     let begun = std::time::Instant::now();
     assert_snapshot!(lab.fails("up -f app.yaml --yes --timeout 1s"), @r#"
@@ -145,8 +145,8 @@ fn a_login_command_that_never_ends_is_given_up_within_the_time_limit() {
 }
 
 #[test]
-fn a_cluster_that_takes_the_connection_and_says_nothing_is_given_up_within_the_time_limit() {
-    // as a proxy in front of a private cluster may
+fn a_cluster_that_never_answers_fails_at_the_time_limit() {
+    // A proxy in front of a private cluster may do this.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = format!("http://{}", silent.local_addr().unwrap());
     let lab = with_kubeconfig(|cluster, _| cluster["proxy-url"] = json!(proxy));
@@ -160,10 +160,10 @@ fn a_cluster_that_takes_the_connection_and_says_nothing_is_given_up_within_the_t
 }
 
 #[test]
-fn several_kubeconfigs_are_one() {
+fn several_kubeconfigs_are_merged() {
     let lab = with_kubeconfig(|_, _| {});
     let mine = kubeconfig(&lab);
-    // another user's token under the same names comes too late
+    // Another user's token under the same names comes second and is ignored.
     let mut theirs = mine.clone();
     theirs["users"][0]["user"] = json!({ "token": "theirs" });
     theirs["current-context"] = json!("aks-sp");
@@ -184,7 +184,7 @@ fn several_kubeconfigs_are_one() {
 }
 
 #[test]
-fn a_token_file_with_a_line_break_is_a_token() {
+fn a_token_file_may_end_with_a_line_break() {
     let lab = with_kubeconfig(|_, _| {});
     let token = kubeconfig(&lab)["users"][0]["user"]["token"].as_str().unwrap().to_owned();
     lab.write("token", &format!("{token}\n"));
@@ -239,7 +239,7 @@ fn a_cluster_without_the_csi_driver_says_what_to_install() {
 }
 
 #[test]
-fn a_mount_in_a_namespace_that_is_not_there_says_how_to_make_it() {
+fn a_mount_in_a_missing_namespace_says_how_to_create_it() {
     let lab = Lab::new();
     lab.done("vault create -n kv-shop-mount --yes");
     assert_snapshot!(lab.fails("mount apply --namespace nowhere --name shop --vault kv-shop-mount --secret conn --context aks-mi --yes"), @r#"
@@ -261,7 +261,7 @@ fn a_mount_in_a_namespace_that_is_not_there_says_how_to_make_it() {
 }
 
 #[test]
-fn a_field_that_somebody_else_set_is_theirs_unless_forced() {
+fn a_field_of_another_manager_stays_unless_forced() {
     let lab = Lab::made();
     lab.edit_object("secretproviderclasses.secrets-store.csi.x-k8s.io/shop/shop", |object| {
         object["spec"]["parameters"]["keyvaultName"] = json!("kv-of-somebody");
@@ -284,7 +284,7 @@ fn a_field_that_somebody_else_set_is_theirs_unless_forced() {
 }
 
 #[test]
-fn a_foreign_object_with_fields_of_another_manager_is_taken_over_by_the_flag_that_is_named() {
+fn a_foreign_object_with_fields_of_another_manager_is_adopted_with_the_named_flag() {
     let lab = Lab::made();
     lab.edit_object("azureidentitybindings.aadpodidentity.k8s.io/shop/shop-mid-binding", |object| {
         object["metadata"]["labels"] = json!({});
@@ -310,7 +310,7 @@ fn a_foreign_object_with_fields_of_another_manager_is_taken_over_by_the_flag_tha
 }
 
 #[test]
-fn a_single_command_that_meets_fields_of_another_manager_names_the_flag_and_both_values() {
+fn a_single_command_names_the_flag_and_both_values_of_a_conflict() {
     let lab = Lab::made();
     lab.edit_object("azureidentitybindings.aadpodidentity.k8s.io/shop/shop-mid-binding", |object| {
         object["spec"]["selector"] = json!("theirs");
@@ -326,7 +326,7 @@ fn a_single_command_that_meets_fields_of_another_manager_names_the_flag_and_both
 }
 
 #[test]
-fn a_cluster_that_forbids_names_verb_resource_and_place() {
+fn a_forbidden_request_is_reported_with_verb_resource_and_namespace() {
     let lab = Lab::with_app().served();
     let message = "secretproviderclasses.secrets-store.csi.x-k8s.io is forbidden: User \"dev\" cannot create resource \"secretproviderclasses\" in API group \"secrets-store.csi.x-k8s.io\" in the namespace \"shop\"";
     let status = json!({

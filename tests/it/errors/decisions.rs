@@ -1,11 +1,11 @@
-//! What podid does not decide for anybody: consent, things of others, reality that moved.
+//! Decisions that podid leaves to the user: consent, objects of others, resources that changed since the plan.
 
 use crate::errors::lab::Lab;
 use insta::assert_snapshot;
 use serde_json::json;
 
 #[test]
-fn no_terminal_and_no_yes_names_the_flag_whatever_ci_says() {
+fn without_terminal_and_yes_the_flag_is_named_even_in_ci() {
     let lab = Lab::new().with("CI", "true").with("PODID_YES", "1");
     assert_snapshot!(lab.fails("identity create -n shop-mid"), @r#"
     exit 4
@@ -15,7 +15,7 @@ fn no_terminal_and_no_yes_names_the_flag_whatever_ci_says() {
 }
 
 #[test]
-fn a_value_cannot_be_asked_for_without_a_terminal() {
+fn without_a_terminal_no_value_can_be_typed() {
     let lab = Lab::new();
     lab.done("vault create -n kv-shop-ask --yes");
     assert_snapshot!(lab.fails("vault secret set conn --vault kv-shop-ask --yes"), @r#"
@@ -26,7 +26,7 @@ fn a_value_cannot_be_asked_for_without_a_terminal() {
 }
 
 #[test]
-fn an_object_of_somebody_else_that_differs_is_not_taken_over_unasked() {
+fn a_foreign_object_that_differs_is_not_adopted_without_consent() {
     let lab = Lab::made();
     lab.edit_object("azureidentitybindings.aadpodidentity.k8s.io/shop/shop-mid-binding", |object| {
         object["metadata"]["labels"] = json!({});
@@ -48,7 +48,7 @@ fn an_object_of_somebody_else_that_differs_is_not_taken_over_unasked() {
 }
 
 #[test]
-fn a_saved_plan_that_reality_has_left_behind_is_refused() {
+fn an_outdated_saved_plan_is_refused() {
     let lab = Lab::with_app();
     lab.done("plan -f app.yaml --out plan.json");
     lab.done("identity create -n shop-mid --yes --app shop");
@@ -65,7 +65,7 @@ fn a_saved_plan_that_reality_has_left_behind_is_refused() {
 }
 
 #[test]
-fn a_refused_plan_is_one_document_for_a_program() {
+fn a_refused_plan_is_one_json_document() {
     let lab = Lab::new();
     let output = lab.command("identity create -g nowhere -n shop-mid --yes -o json").output().unwrap();
     assert_eq!(output.status.code(), Some(4));
@@ -74,7 +74,7 @@ fn a_refused_plan_is_one_document_for_a_program() {
 }
 
 #[test]
-fn removing_what_something_needs_is_refused() {
+fn removing_a_needed_resource_is_refused() {
     let lab = Lab::made();
     assert_snapshot!(lab.fails("identity delete -n shop-mid --app shop --yes"), @r#"
     exit 4
@@ -112,7 +112,7 @@ fn a_replacement_says_what_it_deletes_and_is_counted_by_itself() {
 }
 
 #[test]
-fn the_half_that_was_never_done_is_missed_by_the_other() {
+fn one_half_reports_that_the_other_was_never_done() {
     let lab = Lab::with_app();
     assert_snapshot!(lab.fails("up -f app.yaml --yes --only kubernetes"), @r#"
     exit 4
@@ -149,7 +149,7 @@ fn the_half_that_was_never_done_is_missed_by_the_other() {
 
 #[cfg(unix)]
 #[test]
-fn a_person_may_say_no_or_walk_away() {
+fn a_user_may_decline_or_close_the_terminal() {
     let lab = Lab::with_app();
     for (typed, code, told) in
         [("n\r", 4, "it was not consented to; nothing was changed"), ("\u{3}", 130, "interrupted at a question; nothing was changed")]

@@ -1,4 +1,4 @@
-//! What a kubeconfig must not lead to, and a machine that gives too little.
+//! Dangerous kubeconfigs, and a machine with too few open files.
 
 use crate::errors::{cluster::with_kubeconfig, lab::Lab};
 use insta::assert_snapshot;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::process::Command;
 
 #[test]
-fn no_token_goes_to_a_server_that_is_not_encrypted() {
+fn no_token_is_sent_to_an_unencrypted_server() {
     let lab = with_kubeconfig(|cluster, _| cluster["server"] = json!("http://127.0.0.1:9"));
     assert_snapshot!(lab.fails("up -f app.yaml --yes --any-server"), @r#"
     exit 4
@@ -18,7 +18,7 @@ fn no_token_goes_to_a_server_that_is_not_encrypted() {
 }
 
 #[test]
-fn a_token_that_ends_in_a_line_break_is_told_with_its_file_and_user() {
+fn a_token_with_a_line_break_is_reported_with_its_file_and_user() {
     let lab = with_kubeconfig(|_, user| user["token"] = json!(format!("{}\n", user["token"].as_str().unwrap())));
     assert_snapshot!(lab.fails("up -f app.yaml --yes"), @r#"
     exit 1
@@ -28,7 +28,7 @@ fn a_token_that_ends_in_a_line_break_is_told_with_its_file_and_user() {
 }
 
 #[test]
-fn a_server_whose_certificate_is_not_verified_is_warned_of() {
+fn an_unverified_server_certificate_gets_a_warning() {
     let lab = with_kubeconfig(|cluster, _| {
         cluster.as_object_mut().unwrap().remove("certificate-authority-data");
         cluster["insecure-skip-tls-verify"] = json!(true);
@@ -43,7 +43,7 @@ fn a_server_whose_certificate_is_not_verified_is_warned_of() {
 }
 
 #[test]
-fn too_few_open_files_are_an_error_that_says_what_to_do() {
+fn too_few_open_files_are_an_error_with_a_hint() {
     let lab = Lab::with_app();
     for files in ["6", "9", "12", "20", "40", "60"] {
         let mut shell = Command::new("/bin/sh");

@@ -1,4 +1,4 @@
-//! A folder with a sandbox in it, in which the real program runs and is read back: exit code and stderr, with what differs from run to run taken out.
+//! A folder with a sandbox, in which the real program runs: its exit code and stderr, with what differs from run to run replaced.
 
 use serde_json::Value;
 use std::{
@@ -20,7 +20,7 @@ pub struct Lab {
     serve: Option<Child>,
 }
 
-/// Nothing of the machine's: no login, no variables, a home of its own.
+/// Returns a command without anything of this machine: no login, no variables, a home of its own.
 fn clean(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_podid"));
     command.current_dir(dir).env_clear().env("PATH", dir.join("bin")).env("HOME", dir.join("home")).stdin(Stdio::null());
@@ -28,20 +28,20 @@ fn clean(dir: &Path) -> Command {
 }
 
 impl Lab {
-    /// Outside of any sandbox.
+    /// Creates a lab outside of any sandbox.
     pub fn bare() -> Self {
         let dir = tempfile::tempdir().unwrap();
         ["bin", "home"].iter().for_each(|name| fs::create_dir(dir.path().join(name)).unwrap());
         Self { dir, env: BTreeMap::new(), serve: None }
     }
 
-    /// In a sandbox that is never late, embedded in each command.
+    /// Creates a lab with a sandbox without delays, embedded in each command.
     pub fn new() -> Self {
         let lab = Self::bare();
         lab.with("PODID_SANDBOX", "1").with("PODID_LATENESS", "none").with("PODID_RESOURCE_GROUP", "podid-lab")
     }
 
-    /// As `new`, with `app.yaml`: one workload that reads one secret.
+    /// Like `new`, with `app.yaml`: one workload that reads one secret.
     pub fn with_app() -> Self {
         let lab = Self::new();
         lab.write("app.yaml", APP);
@@ -49,7 +49,7 @@ impl Lab {
         lab
     }
 
-    /// As `with_app`, and everything is made.
+    /// Like `with_app`, with everything created.
     pub fn made() -> Self {
         let lab = Self::with_app();
         lab.done("up -f app.yaml --yes");
@@ -66,7 +66,7 @@ impl Lab {
         self
     }
 
-    /// From now on a process of its own serves the sandbox.
+    /// Serves the sandbox in a process of its own from now on.
     pub fn served(mut self) -> Self {
         let ready = self.path("ready.json");
         let mut command = clean(self.dir.path());
@@ -80,13 +80,13 @@ impl Lab {
         self
     }
 
-    /// Where the served sandbox listens.
+    /// Returns the address of the served sandbox.
     pub fn address(&self) -> String {
         let ready: Value = serde_json::from_str(&self.read("ready.json")).unwrap();
         format!("127.0.0.1:{}", ready["port"])
     }
 
-    /// What a client of the served sandbox has in its environment, as `podid sandbox env` says it, instead of `--sandbox`.
+    /// Uses the variables that `podid sandbox env` prints for clients, instead of `--sandbox`.
     pub fn with_clients_environment(self) -> Self {
         let output = clean(self.dir.path()).args(["sandbox", "env"]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
@@ -97,12 +97,12 @@ impl Lab {
         pairs.into_iter().fold(lab, |lab, (name, value)| lab.with(&name, value))
     }
 
-    /// Faults and refusals of the served sandbox.
+    /// Sets faults and refusals of the served sandbox.
     pub fn set(&self, settings: &Value) {
         self.control("POST", "/settings", &settings.to_string());
     }
 
-    /// What the served sandbox says of itself.
+    /// Returns the answer of the served sandbox's control host.
     pub fn asked(&self, method: &str, path: &str) -> Value {
         self.control(method, path, "")
     }
@@ -122,7 +122,7 @@ impl Lab {
         serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap_or_default()
     }
 
-    /// Behind podid's back: the world's file while nobody has it.
+    /// Changes the world's file behind podid's back, while nobody uses it.
     pub fn edit_world(&self, edit: impl FnOnce(&mut Value)) {
         assert!(self.serve.is_none(), "a served world is not read from its file");
         self.edit(".podid/world.json", edit);
@@ -134,7 +134,7 @@ impl Lab {
         self.write(name, &document.to_string());
     }
 
-    /// A Kubernetes object of `aks-mi`, by `resource.group/namespace/name`.
+    /// Changes a Kubernetes object of `aks-mi`, given as `resource.group/namespace/name`.
     pub fn edit_object(&self, name: &str, edit: impl FnOnce(&mut Value)) {
         self.edit_world(|world| edit(world["clusters"]["aks-mi"]["objects"].get_mut(name).unwrap()));
     }
@@ -157,14 +157,14 @@ impl Lab {
         command
     }
 
-    /// Must succeed.
+    /// Runs a command that must succeed.
     pub fn done(&self, line: &str) -> String {
         let output = self.command(line).output().unwrap();
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Exit code and what was said on stderr, progress left out.
+    /// Runs a command; returns its exit code and stderr without progress.
     pub fn fails(&self, line: &str) -> String {
         let mut command = self.command(line);
         let begun = Instant::now();
@@ -200,7 +200,7 @@ impl Drop for Lab {
     }
 }
 
-/// What follows `lead` and is of these characters becomes `shown`.
+/// Replaces what follows `lead` and consists of these characters by `shown`.
 fn after(text: &str, lead: &str, of: impl Fn(char) -> bool, shown: &str) -> String {
     let mut parts = text.split(lead);
     let mut plain = parts.next().unwrap_or_default().to_owned();
@@ -213,7 +213,7 @@ fn after(text: &str, lead: &str, of: impl Fn(char) -> bool, shown: &str) -> Stri
     plain
 }
 
-/// Ids of the sandbox are long and say nothing to a reader of a test.
+/// Replaces ids of the sandbox, which say nothing to a reader.
 fn guids(text: &str) -> String {
     let is_guid = |word: &str| {
         word.len() == 36 && word.char_indices().all(|(at, c)| if [8, 13, 18, 23].contains(&at) { c == '-' } else { c.is_ascii_hexdigit() })

@@ -1,17 +1,17 @@
-//! Who podid is to Azure, and in which subscription.
+//! The login to Azure, and the choice of the subscription.
 
 use crate::errors::lab::{Lab, SUBSCRIPTION};
 use insta::assert_snapshot;
 use std::time::{Duration, Instant};
 
-/// Also on a machine of Azure's own nobody is logged in: its metadata service is out of reach.
-fn nowhere() -> Lab {
+/// Returns a lab that no credential works in, even on a machine of Azure: its metadata service is out of reach.
+fn without_any_login() -> Lab {
     Lab::bare().with("http_proxy", "http://127.0.0.1:9")
 }
 
 #[test]
-fn no_login_at_all_is_told_at_once_with_what_was_tried() {
-    let lab = nowhere();
+fn a_missing_login_is_reported_at_once_with_everything_that_was_tried() {
+    let lab = without_any_login();
     let begun = Instant::now();
     let told = lab.fails(&format!("identity create -g shop -n shop-mid --yes --subscription {SUBSCRIPTION}"));
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
@@ -28,8 +28,8 @@ fn no_login_at_all_is_told_at_once_with_what_was_tried() {
 }
 
 #[test]
-fn half_a_login_says_which_variable_is_missing() {
-    let lab = nowhere().with("AZURE_CLIENT_SECRET", "not-a-real-secret");
+fn an_incomplete_login_names_the_missing_variable() {
+    let lab = without_any_login().with("AZURE_CLIENT_SECRET", "not-a-real-secret");
     assert_snapshot!(lab.fails(&format!("identity list --subscription {SUBSCRIPTION}")), @r#"
     exit 1
     error: no Azure login was found
@@ -43,7 +43,7 @@ fn half_a_login_says_which_variable_is_missing() {
 }
 
 #[test]
-fn a_wrong_client_secret_is_told_in_entras_words() {
+fn a_wrong_client_secret_is_reported_with_entras_message() {
     let lab = Lab::new().served().with_clients_environment().with("AZURE_CLIENT_SECRET", "not-a-real-secret");
     assert_snapshot!(lab.fails("identity create -n shop-mid --yes"), @r#"
     exit 1
@@ -54,7 +54,7 @@ fn a_wrong_client_secret_is_told_in_entras_words() {
 }
 
 #[test]
-fn a_wrong_tenant_is_told_in_entras_words() {
+fn a_wrong_tenant_is_reported_with_entras_message() {
     let lab = Lab::new().served().with_clients_environment().with("AZURE_TENANT_ID", "00000000-0000-4000-8000-000000000001");
     assert_snapshot!(lab.fails("identity create -n shop-mid --yes"), @r#"
     exit 1
@@ -75,7 +75,7 @@ fn a_subscription_that_the_login_cannot_see_is_refused() {
 }
 
 #[test]
-fn no_subscription_is_a_decision_to_make() {
+fn without_a_subscription_the_user_has_to_choose() {
     let lab = Lab::bare();
     assert_snapshot!(lab.fails("identity create -g shop -n shop-mid --yes"), @r#"
     exit 4
@@ -85,7 +85,7 @@ fn no_subscription_is_a_decision_to_make() {
 }
 
 #[test]
-fn a_subscription_that_is_no_id_is_wrong_use() {
+fn an_invalid_subscription_id_is_wrong_use() {
     let lab = Lab::bare().with("AZURE_SUBSCRIPTION_ID", "production");
     assert_snapshot!(lab.fails("identity create -g shop -n shop-mid --yes"), @r#"
     exit 2
@@ -95,7 +95,7 @@ fn a_subscription_that_is_no_id_is_wrong_use() {
 }
 
 #[test]
-fn azure_out_of_reach_names_the_host_and_the_proxy() {
+fn unreachable_azure_is_reported_with_host_and_proxy() {
     let lab = Lab::new().served().with_clients_environment().with("HTTPS_PROXY", "http://127.0.0.1:9");
     assert_snapshot!(lab.fails("identity list --timeout 10s"), @r#"
     exit 1
@@ -106,7 +106,7 @@ fn azure_out_of_reach_names_the_host_and_the_proxy() {
 }
 
 #[test]
-fn a_certificate_that_is_not_trusted_names_the_variable() {
+fn an_untrusted_certificate_names_the_variable() {
     let lab = Lab::new().served().with_clients_environment().without("SSL_CERT_FILE");
     assert_snapshot!(lab.fails("identity list --timeout 10s"), @r#"
     exit 1

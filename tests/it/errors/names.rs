@@ -1,11 +1,11 @@
-//! Things that are not there, and names that are taken.
+//! Things that do not exist, and names that are taken.
 
 use crate::errors::lab::Lab;
 use insta::assert_snapshot;
 use serde_json::json;
 
 #[test]
-fn a_missing_resource_group_is_a_decision_to_make() {
+fn without_a_resource_group_the_user_has_to_choose() {
     assert_snapshot!(Lab::new().fails("identity create -g nowhere -n shop-mid --yes"), @r#"
     exit 4
     app default:
@@ -71,7 +71,7 @@ fn an_unknown_cluster_is_named() {
 }
 
 #[test]
-fn an_unknown_identity_is_named_with_the_command_that_makes_it() {
+fn an_unknown_identity_is_named_with_the_command_that_creates_it() {
     assert_snapshot!(Lab::new().fails("bind --namespace shop --identity nobody --context aks-mi --yes"), @r#"
     exit 4
     app default:
@@ -100,7 +100,7 @@ fn an_unknown_identity_is_named_with_the_command_that_makes_it() {
 }
 
 #[test]
-fn no_identity_at_all_names_the_flag() {
+fn a_missing_identity_names_the_flag() {
     assert_snapshot!(Lab::new().fails("bind --namespace shop --context aks-mi --yes"), @r#"
     exit 4
     error: which identity is meant is not known: no earlier command named one
@@ -109,7 +109,7 @@ fn no_identity_at_all_names_the_flag() {
 }
 
 #[test]
-fn an_unknown_vault_is_named_with_the_command_that_makes_it() {
+fn an_unknown_vault_is_named_with_the_command_that_creates_it() {
     assert_snapshot!(Lab::new().fails("vault secret set conn --vault kv-nowhere --generate --yes"), @r#"
     exit 4
     app default:
@@ -125,7 +125,7 @@ fn an_unknown_vault_is_named_with_the_command_that_makes_it() {
 }
 
 #[test]
-fn showing_what_is_not_there_is_refused() {
+fn showing_a_missing_resource_is_refused() {
     let lab = Lab::new();
     assert_snapshot!(lab.fails("identity show -n nobody"), @r#"
     exit 4
@@ -151,7 +151,7 @@ fn an_unknown_role_is_refused() {
 }
 
 #[test]
-fn a_vault_name_that_somebody_else_has_is_taken() {
+fn a_vault_name_of_another_tenant_is_taken() {
     let lab = Lab::new();
     lab.done("vault create -n kv-shop-taken --yes");
     lab.edit_world(|world| world["azure"]["vaults"]["kv-shop-taken"]["group"] = json!("MC_podid-lab_aks-mi_westeurope"));
@@ -164,7 +164,7 @@ fn a_vault_name_that_somebody_else_has_is_taken() {
 }
 
 #[test]
-fn a_soft_deleted_vault_keeps_its_name_and_recover_is_named() {
+fn a_soft_deleted_vault_keeps_its_name_and_the_hint_is_recover() {
     let lab = Lab::new();
     lab.done("vault create -n kv-shop-gone --yes");
     lab.done("down --yes --delete-data kv-shop-gone");
@@ -184,7 +184,7 @@ fn a_soft_deleted_vault_keeps_its_name_and_recover_is_named() {
 }
 
 #[test]
-fn a_soft_deleted_secret_keeps_its_name_and_recover_is_named() {
+fn a_soft_deleted_secret_keeps_its_name_and_the_hint_is_recover() {
     let lab = Lab::new();
     lab.done("vault create -n kv-shop-gone --yes");
     lab.done("vault secret set conn --vault kv-shop-gone --generate --yes");
@@ -214,7 +214,7 @@ fn more_than_one_identity_is_ambiguous_and_the_candidates_are_listed() {
 }
 
 #[test]
-fn what_the_state_does_not_know_is_told_with_the_nearest_key() {
+fn an_unknown_state_key_is_reported_with_the_nearest_key() {
     let lab = Lab::new();
     lab.done("identity create -n shop-mid --yes");
     assert_snapshot!(lab.fails("output identity/shop-mit client_id"), @r#"

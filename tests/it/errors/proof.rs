@@ -1,11 +1,11 @@
-//! Proofs that cannot be given: nothing to prove, and each broken link with the way to mend it.
+//! Proofs that fail: nothing to prove, and each broken link with the command that repairs it.
 
 use crate::errors::lab::Lab;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 #[test]
-fn nothing_to_prove_is_no_proof() {
+fn nothing_to_prove_is_an_error() {
     assert_snapshot!(Lab::new().fails("verify"), @r#"
     exit 4
     error: there is nothing to prove: no workload mounts a secret
@@ -18,21 +18,21 @@ fn nothing_to_prove_is_no_proof() {
     "#);
 }
 
-fn take_the_grant(world: &mut Value) {
+fn delete_grant(world: &mut Value) {
     let assignments = world["azure"]["assignments"].as_object_mut().unwrap();
     // Key Vault Secrets User
     assignments.retain(|_, a| a["role"] != "4633458b-17de-408a-b874-0445c86b69e6");
 }
 
-fn take_the_binding(world: &mut Value) {
+fn delete_binding(world: &mut Value) {
     let objects = world["clusters"]["aks-mi"]["objects"].as_object_mut().unwrap();
     assert!(objects.remove("azureidentitybindings.aadpodidentity.k8s.io/shop/shop-mid-binding").is_some());
 }
 
 #[test]
-fn a_grant_that_is_gone_breaks_the_proof_at_the_vault() {
+fn a_missing_grant_breaks_the_proof_at_the_vault() {
     let lab = Lab::made();
-    lab.edit_world(take_the_grant);
+    lab.edit_world(delete_grant);
     assert_snapshot!(lab.fails("verify -f app.yaml"), @r#"
     exit 1
     error: could not prove shop/shop: the right of the identity shop-mid to read the secrets of the vault kv-shop-errors is missing: it may not get secrets
@@ -43,9 +43,9 @@ fn a_grant_that_is_gone_breaks_the_proof_at_the_vault() {
 }
 
 #[test]
-fn a_binding_that_is_gone_breaks_the_proof_before_azure() {
+fn a_missing_binding_breaks_the_proof_before_azure() {
     let lab = Lab::made();
-    lab.edit_world(take_the_binding);
+    lab.edit_world(delete_binding);
     assert_snapshot!(lab.fails("verify"), @r#"
     exit 1
     error: could not prove shop/shop: the AzureIdentityBinding shop/shop-mid-binding does not exist
@@ -58,22 +58,22 @@ fn a_binding_that_is_gone_breaks_the_proof_before_azure() {
     lab.done("plan -f app.yaml --exit-code");
 }
 
-/// Events live for an hour.
+/// Events are kept for an hour.
 #[test]
-fn what_was_said_of_an_earlier_proof_explains_no_later_one() {
+fn events_of_an_earlier_proof_do_not_explain_a_later_one() {
     let lab = Lab::made();
-    lab.edit_world(take_the_grant);
+    lab.edit_world(delete_grant);
     assert!(lab.fails("verify --timeout 10s").contains("may not get secrets"));
-    lab.edit_world(take_the_binding);
+    lab.edit_world(delete_binding);
     assert!(lab.fails("verify --timeout 10s").contains("no AzureIdentityBinding in namespace shop has the selector shop-mid"));
 }
 
-/// As after a proof whose status nobody has collected yet.
+/// This is the state after a proof whose status was not collected yet.
 #[test]
-fn what_another_pod_mounted_proves_nothing() {
+fn a_mount_of_another_pod_proves_nothing() {
     let lab = Lab::made();
     lab.edit_world(|world| {
-        take_the_binding(world);
+        delete_binding(world);
         let objects = world["clusters"]["aks-mi"]["objects"].as_object_mut().unwrap();
         let owner =
             json!({ "apiVersion": "v1", "kind": "Namespace", "name": "shop", "uid": objects["namespaces//shop"]["metadata"]["uid"] });

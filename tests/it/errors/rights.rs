@@ -1,4 +1,4 @@
-//! What the caller may not do: action, scope and the role that would allow it.
+//! Missing rights: the action, the scope and the role that would allow it.
 
 use crate::errors::lab::Lab;
 use insta::assert_snapshot;
@@ -8,7 +8,7 @@ const CONTRIBUTOR: &str = "b24988ac-6180-42a0-ab88-20f7382dd24c";
 const READER: &str = "acdd72a7-3385-48ef-bd42-f606fba81ae7";
 const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 
-/// The caller's only role, Owner of the subscription, becomes another one.
+/// Replaces the caller's only role, Owner of the subscription, by another one.
 fn demoted(lab: &Lab, role: &str) {
     lab.edit_world(|world| {
         let assignments = world["azure"]["assignments"].as_object_mut().unwrap();
@@ -18,7 +18,7 @@ fn demoted(lab: &Lab, role: &str) {
 }
 
 #[test]
-fn a_contributor_may_not_assign_roles_and_is_told_who_may() {
+fn a_contributor_may_not_assign_roles_and_learns_who_may() {
     let lab = Lab::with_app();
     lab.done("plan -f app.yaml");
     demoted(&lab, CONTRIBUTOR);
@@ -36,7 +36,7 @@ fn a_contributor_may_not_assign_roles_and_is_told_who_may() {
 }
 
 #[test]
-fn a_reader_may_not_make_an_identity() {
+fn a_reader_may_not_create_an_identity() {
     let lab = Lab::new();
     lab.done("identity list");
     demoted(&lab, READER);
@@ -49,7 +49,7 @@ fn a_reader_may_not_make_an_identity() {
 }
 
 #[test]
-fn a_secret_of_a_vault_that_is_not_podids_needs_a_data_right() {
+fn a_secret_of_a_foreign_vault_needs_a_data_plane_right() {
     let lab = Lab::new();
     lab.done("vault create -n kv-foreign --yes");
     lab.edit_world(|world| {
@@ -84,7 +84,7 @@ fn an_access_policy_on_an_rbac_vault_is_refused() {
 }
 
 #[test]
-fn throttling_that_does_not_end_says_when_to_come_back() {
+fn endless_throttling_says_when_to_retry() {
     let lab = Lab::new().served();
     let throttled = json!({ "error": { "code": "TooManyRequests", "message": "The request was throttled." } });
     lab.set(&json!({ "fail": [{ "method": "PUT", "host": "management.azure.com", "status": 429, "body": throttled, "headers": { "Retry-After": "1" } }] }));
@@ -96,7 +96,7 @@ fn throttling_that_does_not_end_says_when_to_come_back() {
 }
 
 #[test]
-fn an_azure_that_fails_is_quoted() {
+fn errors_of_azure_are_quoted() {
     let lab = Lab::new().served();
     let broken = json!({ "error": { "code": "InternalServerError", "message": "The server encountered an unexpected condition." } });
     lab.set(&json!({ "fail": [{ "method": "PUT", "host": "management.azure.com", "status": 500, "body": broken }] }));

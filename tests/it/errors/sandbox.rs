@@ -1,4 +1,4 @@
-//! The sandbox itself: not served, served twice, newer, damaged, its port taken.
+//! The sandbox itself: not served, served twice, of a newer version, damaged, with its port taken.
 
 use crate::errors::lab::Lab;
 use insta::assert_snapshot;
@@ -24,7 +24,7 @@ fn a_second_serve_of_one_folder_is_refused() {
 }
 
 #[test]
-fn a_port_that_is_taken_names_the_flag() {
+fn an_occupied_port_names_the_flag() {
     let lab = Lab::bare();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     assert_snapshot!(lab.fails(&format!("sandbox serve --listen {}", taken.local_addr().unwrap())), @r#"
@@ -47,7 +47,7 @@ fn a_newer_world_is_refused() {
 }
 
 #[test]
-fn a_damaged_world_says_how_to_begin_anew() {
+fn a_damaged_world_says_how_to_start_over() {
     let lab = Lab::new();
     lab.done("identity list");
     lab.write(".podid/world.json", "{\"version\": 1, ");
@@ -60,10 +60,10 @@ fn a_damaged_world_says_how_to_begin_anew() {
     lab.done("identity list");
 }
 
-/// A cloned repository may hold anything where the sandbox keeps its files.
+/// A cloned repository may contain anything in the sandbox's place.
 #[cfg(unix)]
 #[test]
-fn a_link_in_the_folder_is_not_written_through() {
+fn a_symlink_in_the_folder_is_not_followed() {
     use std::os::unix::fs::symlink;
     for name in [
         ".world.json.tmp",
@@ -96,7 +96,7 @@ fn a_link_in_the_folder_is_not_written_through() {
 
 #[cfg(unix)]
 #[test]
-fn a_folder_that_others_can_write_is_refused() {
+fn a_folder_writable_by_others_is_refused() {
     use std::os::unix::fs::PermissionsExt as _;
     let lab = Lab::new();
     lab.done("identity list");
@@ -109,7 +109,7 @@ fn a_folder_that_others_can_write_is_refused() {
 }
 
 #[test]
-fn the_settings_of_a_served_sandbox_are_its_own() {
+fn a_served_sandbox_keeps_its_own_settings() {
     let lab = Lab::new().served();
     let quiet = lab.without("PODID_LATENESS");
     let lateness = |lab: &Lab| lab.asked("GET", "/settings")["lateness"].clone();

@@ -1,4 +1,4 @@
-//! The spec and the flags: wrong use, told by file, line and column before anything is asked of any cloud.
+//! The spec and the flags: wrong use is reported with file, line and column before any cloud is asked.
 
 use crate::errors::lab::Lab;
 use insta::assert_snapshot;
@@ -27,7 +27,7 @@ fn a_missing_spec_is_wrong_use() {
 }
 
 #[test]
-fn a_typo_is_told_by_place_with_the_nearest_name() {
+fn a_typo_is_reported_with_its_place_and_the_nearest_name() {
     assert_snapshot!(with("    identity:", "    idenity:"), @r#"
     exit 2
     error: app.yaml:17:5: workloads[0]: unknown field `idenity`
@@ -36,7 +36,7 @@ fn a_typo_is_told_by_place_with_the_nearest_name() {
 }
 
 #[test]
-fn a_name_that_leaves_its_url_never_gets_near_one() {
+fn a_name_that_would_escape_its_url_is_refused() {
     assert_snapshot!(with("name: shop-mid", "name: ../x"), @r#"
     exit 2
     error: app.yaml:18:13: workloads[0].identity.name: an identity's name has 3 to 128 letters, digits, `-` and `_`, and begins with a letter or digit
@@ -48,7 +48,7 @@ fn a_name_that_leaves_its_url_never_gets_near_one() {
 }
 
 #[test]
-fn a_key_that_stands_twice_is_refused() {
+fn a_duplicate_key_is_refused() {
     assert_snapshot!(with("resourceGroup: podid-lab", "resourceGroup: podid-lab\nresourceGroup: other"), @r#"
     exit 2
     error: app.yaml:6:1: resourceGroup: it stands here twice
@@ -56,7 +56,7 @@ fn a_key_that_stands_twice_is_refused() {
 }
 
 #[test]
-fn a_value_that_is_typed_inline_is_not_repeated() {
+fn an_inline_value_is_not_repeated() {
     assert_snapshot!(with("value:\n        file: conn.txt", "value: not-a-real-secret"), @r#"
     exit 2
     error: app.yaml:12:14: vault.secrets[0].value: where the value comes from must be said, never the value itself
@@ -65,7 +65,7 @@ fn a_value_that_is_typed_inline_is_not_repeated() {
 }
 
 #[test]
-fn an_unknown_value_source_is_told_with_those_there_are() {
+fn an_unknown_value_source_lists_the_existing_ones() {
     assert_snapshot!(with("file: conn.txt", "fiel: conn.txt"), @r#"
     exit 2
     error: app.yaml:13:9: vault.secrets[0].value: where the value comes from must be said, never the value itself
@@ -74,7 +74,7 @@ fn an_unknown_value_source_is_told_with_those_there_are() {
 }
 
 #[test]
-fn a_field_that_is_missing_is_named() {
+fn a_missing_field_is_named() {
     assert_snapshot!(with("    namespace: shop\n", ""), @r#"
     exit 2
     error: app.yaml:15:5: workloads[0]: the field `namespace` is missing
@@ -82,7 +82,7 @@ fn a_field_that_is_missing_is_named() {
 }
 
 #[test]
-fn a_spec_that_is_no_yaml_is_told_by_place() {
+fn invalid_yaml_is_reported_with_its_place() {
     assert_snapshot!(with("metadata:\n", "metadata: [\n"), @r#"
     exit 2
     error: app.yaml:3:11: fields are wanted here
@@ -90,7 +90,7 @@ fn a_spec_that_is_no_yaml_is_told_by_place() {
 }
 
 #[test]
-fn a_secrets_value_is_no_argument() {
+fn a_secret_value_cannot_be_an_argument() {
     let lab = Lab::new();
     assert_snapshot!(lab.fails("vault secret set conn --vault kv-shop --value not-a-real-secret --yes"), @r#"
     exit 2
@@ -100,7 +100,7 @@ fn a_secrets_value_is_no_argument() {
 }
 
 #[test]
-fn a_missing_file_of_a_secret_is_found_before_anything_is_changed() {
+fn a_missing_file_of_a_secret_is_reported_before_any_change() {
     let lab = Lab::with_app();
     std::fs::remove_file(lab.path("conn.txt")).unwrap();
     assert_snapshot!(lab.fails("up -f app.yaml --yes"), @r#"
@@ -112,7 +112,7 @@ fn a_missing_file_of_a_secret_is_found_before_anything_is_changed() {
 }
 
 #[test]
-fn a_missing_variable_of_a_secret_is_found_before_anything_is_changed() {
+fn a_missing_variable_of_a_secret_is_reported_before_any_change() {
     assert_snapshot!(with("file: conn.txt", "env: CONN"), @r#"
     exit 2
     error: secret/kv-shop-errors/conn: the environment variable CONN, which has a secret's value, is not set

@@ -1,4 +1,4 @@
-//! The state file: locked, damaged, newer, of another world, in a place that cannot be written.
+//! The state file: locked, damaged, newer, of another world, in a place that is not writable.
 
 use crate::errors::lab::Lab;
 use insta::assert_snapshot;
@@ -6,9 +6,9 @@ use serde_json::json;
 use std::{fs, process::Stdio, time::Duration};
 
 #[test]
-fn a_locked_state_names_its_holder_and_since_when() {
+fn a_locked_state_names_its_holder_and_the_start_time() {
     let lab = Lab::with_app().served();
-    // one request that hangs keeps the first run, and with it the lock
+    // One request that hangs keeps the first run busy, and with it the lock.
     lab.set(&json!({ "hold": { "n": 3, "when": "before" } }));
     let mut first = lab.command("up -f app.yaml --yes").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     while !fs::read_to_string(lab.path(".podid/state.json.lock")).is_ok_and(|text| text.contains("pid")) {
@@ -40,7 +40,7 @@ fn a_damaged_state_names_its_backup_and_the_rebuild() {
 }
 
 #[test]
-fn a_damaged_journal_is_refused_with_both_ways_on() {
+fn a_damaged_journal_is_refused_with_two_hints() {
     let lab = Lab::made();
     lab.write(".podid/state.json.journal", "0123456789abcdef {}\n");
     assert_snapshot!(lab.fails("up -f app.yaml --yes"), @r#"
@@ -87,7 +87,7 @@ fn a_state_of_another_world_is_refused() {
 }
 
 #[test]
-fn a_state_that_has_no_place_is_refused_before_anything_is_changed() {
+fn a_state_in_an_unwritable_place_is_refused_before_any_change() {
     let lab = Lab::with_app();
     lab.write("file", "");
     assert_snapshot!(lab.fails("up -f app.yaml --yes --state file/state.json"), @r#"
@@ -110,7 +110,7 @@ fn down_with_several_apps_asks_which() {
 }
 
 #[test]
-fn down_without_any_app_says_where_one_could_come_from() {
+fn down_without_an_app_says_how_to_name_one() {
     assert_snapshot!(Lab::new().fails("down --yes"), @r#"
     exit 4
     error: the state holds no app, and no spec was given
@@ -118,9 +118,9 @@ fn down_without_any_app_says_where_one_could_come_from() {
     "#);
 }
 
-/// The entries of the app's state are changed as if by hand; every command that uses them says so, and the state can be made again.
+/// Entries of the app's state are edited by hand; every command that uses them reports it, and the state can be rebuilt.
 #[test]
-fn a_state_of_another_shape_is_no_bug_and_can_be_made_again() {
+fn a_malformed_state_is_reported_and_can_be_rebuilt() {
     type Edit = fn(&mut serde_json::Value);
     let edits: &[(Edit, &str)] = &[
         (|entry| entry["kind"] = json!("teapot"), r#"its kind is "teapot""#),
@@ -146,7 +146,7 @@ fn a_state_of_another_shape_is_no_bug_and_can_be_made_again() {
 }
 
 #[test]
-fn outputs_of_another_shape_are_no_bug_either() {
+fn malformed_outputs_are_reported() {
     for output in ["id", "client_id", "principal_id", "location", "tenant_id"] {
         let lab = Lab::made();
         lab.edit(".podid/state.json", |state| {

@@ -1,9 +1,9 @@
-//! Takes out of kubectl's output what no two runs have in common: ages, ids, versions, hashes, addresses, the widths of columns.
+//! Replaces what differs between any two runs of kubectl: ages, ids, versions, hashes, addresses, widths of columns.
 
 use regex::{Captures, Regex};
 use std::sync::LazyLock;
 
-/// In this order; `$1` is what stays.
+/// Applied in this order; `$1` is what stays.
 const RULES: [(&str, &str); 21] = [
     (r"eyJ[\w-]+\.[\w-]+\.[\w-]+", "<token>"),
     (r"kube-api-access-\w{5}", "kube-api-access-<5>"),
@@ -15,7 +15,7 @@ const RULES: [(&str, &str); 21] = [
     (r"10\.0\.\d+\.\d+", "<service address>"),
     (r"https://(127\.0\.0\.1:\d+|[\w.-]+\.azmk8s\.io(:443)?)", "<server>"),
     (r"\x1b\[[\d;]*m", ""),
-    // names that a controller, or the server, made up
+    // Names that a controller or the server generated.
     (r"\b((?:[a-z0-9]+-)+?)[bcdf-hj-np-tv-z2456789]{8,10}-[bcdf-hj-np-tv-z2456789]{5}\b", "$1<hash>-<5>"),
     (r"\b((?:[a-z0-9]+-)+?)[bcdf-hj-np-tv-z2456789]{8,10}\b", "$1<hash>"),
     (r"(pod-template-hash[=:] ?)[bcdf-hj-np-tv-z2456789]{8,10}", "$1<hash>"),

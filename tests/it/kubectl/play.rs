@@ -1,6 +1,6 @@
-//! Plays a session: with each kubectl of the machine against the sandbox, with the newest against a real control plane. What is printed has to
-//! be what is written down. `PODID_RECORD=1` writes down anew what all of them print against the control plane (never the sandbox);
-//! `PODID_RECORD=sandbox` does so for the parts that only the sandbox plays.
+//! Replays a session: with each kubectl of this machine against the sandbox, with the newest against a real control plane. The output must equal
+//! the recorded one. `PODID_RECORD=1` records the output of all of them against the control plane (never the sandbox) again;
+//! `PODID_RECORD=sandbox` does so for the parts that run on the sandbox only.
 
 use crate::common::both::Side;
 use crate::common::cluster::Cluster;
@@ -32,7 +32,7 @@ impl Desk<'_> {
         command.env_clear().current_dir(self.folder).stdin(Stdio::null());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder).env("TZ", "UTC");
         command.env("KUBECONFIG", self.folder.join("kubeconfig")).env("TMPDIR", self.folder);
-        // else a third of its work is to collect garbage just before it ends
+        // Without this, a third of its work is garbage collection just before it ends.
         command.env("GOGC", "400");
         for assignment in words.drain(..=end).filter(|w| w != "kubectl") {
             let (name, value) = assignment.split_once('=').unwrap();
@@ -43,7 +43,7 @@ impl Desk<'_> {
         (output.status.code().unwrap_or(-1), text)
     }
 
-    /// As it is written down.
+    /// Runs a part; returns it in the form of the file.
     fn play(&self, part: &Part) -> String {
         let began = Instant::now();
         let (code, text) = loop {
@@ -57,7 +57,7 @@ impl Desk<'_> {
         let text = mask(&text, self.namespace);
         let mut omitted = part.omitted();
         if part.command.starts_with("kubectl diff") {
-            // the names of temporary files
+            // The names of temporary files.
             omitted.extend(["diff -u -N ", "--- <LIVE>", "+++ <MERGED>"]);
         }
         let mut lines: Vec<&str> = text.lines().filter(|line| !omitted.iter().any(|o| line.contains(o))).collect();
@@ -119,7 +119,7 @@ fn record(side: Side, file: &Path, all: &[Program]) {
     fs::write(file, session.write()).unwrap();
 }
 
-/// All of a session, in a namespace of its own: what each part printed.
+/// Runs a whole session in a namespace of its own; returns the output of each part.
 fn through(side: Side, session: &Session, program: &Program) -> Vec<(usize, String)> {
     let cluster = Cluster::shared(side);
     let namespace = cluster.namespace();
@@ -132,7 +132,7 @@ fn through(side: Side, session: &Session, program: &Program) -> Vec<(usize, Stri
     printed
 }
 
-/// The session's files, and a kubeconfig whose namespace is the session's.
+/// Writes the session's files, and a kubeconfig whose namespace is the session's.
 fn prepare(session: &Session, folder: &Path, cluster: &Cluster, namespace: &str) {
     for (name, content) in &session.files {
         let path: PathBuf = folder.join(name);

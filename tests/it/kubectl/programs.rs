@@ -1,4 +1,4 @@
-//! The kubectl programs that this machine has: those of PATH, and the siblings of the one that it leads to (a dispatcher picks among them).
+//! The kubectl programs of this machine: those in PATH, and the siblings of the one that it leads to (a dispatcher chooses among them).
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -7,12 +7,12 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 pub struct Program {
-    /// Of 1.MINOR.
+    /// The minor version: 1.MINOR.
     pub minor: u32,
     pub path: PathBuf,
 }
 
-/// By minor, the newest last. What was found is said once, past the test runner's capture, so that it is seen.
+/// Returns them by minor version, the newest last. The list is printed once, past the test runner's capture.
 pub fn all() -> &'static [Program] {
     static ALL: OnceLock<Vec<Program>> = OnceLock::new();
     ALL.get_or_init(|| {
@@ -27,7 +27,7 @@ pub fn all() -> &'static [Program] {
     })
 }
 
-/// What PATH leads to, whichever it is.
+/// Returns the program that PATH leads to, whatever it is.
 pub fn first() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).map(|folder| folder.join("kubectl")).find(|program| program.is_file())
@@ -49,7 +49,7 @@ fn find() -> (Vec<Program>, Vec<String>) {
         let Ok(told) = serde_json::from_slice::<serde_json::Value>(&output.stdout) else { continue };
         let version = told["clientVersion"]["gitVersion"].as_str().unwrap_or_default().to_owned();
         let minor = version.trim_start_matches("v1.").split('.').next().and_then(|minor| minor.parse().ok());
-        // a dispatcher is none of the programs, it only starts them
+        // A dispatcher only starts other programs.
         if let Some(minor) = minor.filter(|_| !version.contains("dispatcher")) {
             found.entry(minor).or_insert((entry.path(), version));
         }

@@ -1,9 +1,9 @@
-//! A session as it is written down: kubectl commands, and what each minor of kubectl printed against a real API server. Knows no clusters.
+//! A recorded session: kubectl commands, and what each minor version of kubectl printed against a real API server.
 //!
 //! It is text: what it is about, `@file NAME` with indented lines, then parts of `$ kubectl …` and their output; `? N` is an exit code other than
-//! 0. The output is that of the newest kubectl; where others print something else, it stands behind a line `[1.27..1.29]`.
-//! Before a `$` line stand `@` lines: `@until TEXT` again until it is printed · `@first`, `@last` only that line counts · `@sort` the order is
-//! chance · `@omit TEXT` lines with it are left out · `@from 1.N`, `@to 1.N` for these minors only · `@sandbox` has no equal on a real one.
+//! 0. The output is that of the newest kubectl; where others print something else, it follows a line `[1.27..1.29]`.
+//! Before a `$` line come `@` lines: `@until TEXT` repeats until it is printed · `@first`, `@last` only that line counts · `@sort` ignores the
+//! order · `@omit TEXT` leaves out lines with it · `@from 1.N`, `@to 1.N` for these minors only · `@sandbox` has no equivalent on a real one.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,15 +14,15 @@ const DIRECTIVES: [&str; 8] = ["until", "first", "last", "sort", "omit", "from",
 pub struct Part {
     directives: Vec<(String, String)>,
     pub command: String,
-    /// Of the newest.
+    /// The output of the newest kubectl.
     expected: String,
-    /// From and to a minor.
+    /// The outputs of other versions, from and to a minor.
     others: Vec<(u32, u32, String)>,
 }
 
 pub struct Session {
     head: String,
-    /// Name and content.
+    /// Pairs of name and content.
     pub files: Vec<(String, String)>,
     pub parts: Vec<Part>,
 }
@@ -31,7 +31,7 @@ fn minor(text: &str) -> u32 {
     text.strip_prefix("1.").and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{text:?} is no version 1.N"))
 }
 
-/// `[1.27..1.29]`, `[1.30]`.
+/// Parses `[1.27..1.29]` or `[1.30]`.
 fn range(line: &str) -> Option<(u32, u32)> {
     let inner = line.strip_prefix("[1.")?.strip_suffix(']')?;
     let (from, to) = inner.split_once("..1.").unwrap_or((inner, inner));
@@ -107,13 +107,13 @@ impl Part {
         self.directive("from").is_none_or(|from| minor(from) <= of) && self.directive("to").is_none_or(|to| of <= minor(to))
     }
 
-    /// What kubectl of that minor is to print.
+    /// Returns the expected output of a minor version.
     pub fn expected(&self, of: u32) -> String {
         let other = self.others.iter().find(|(from, to, _)| (*from..=*to).contains(&of));
         plain(other.map_or(&self.expected, |(.., text)| text))
     }
 
-    /// Takes what was printed in place of what was expected.
+    /// Replaces the expected output by the printed one.
     pub fn record(&mut self, printed: &BTreeMap<u32, String>) {
         let Some((_, newest)) = printed.last_key_value() else { return };
         self.expected.clone_from(newest);
@@ -126,7 +126,7 @@ impl Part {
         }
     }
 
-    /// For that minor alone.
+    /// Replaces the output of one minor version.
     pub fn print(&mut self, of: u32, text: &str) {
         match self.others.iter_mut().find(|(from, to, _)| (*from..=*to).contains(&of)) {
             Some((.., known)) => text.clone_into(known),
@@ -143,7 +143,7 @@ mod tests {
         "About.\n\n@file a\n  b\n   c\n\n@sort\n@from 1.28\n$ kubectl x\n? 1\none\n@@ no directive\n[1.28..1.29]\ntwo\n\n$ kubectl y\n\n";
 
     #[test]
-    fn what_is_read_is_written_again() {
+    fn a_parsed_session_is_written_unchanged() {
         let session = Session::read(TEXT);
         assert_eq!(session.files, [("a".to_owned(), "b\n c\n".to_owned())]);
         assert_eq!(session.write(), format!("{}\n", TEXT.trim_end()));
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_output_of_neighbours_is_recorded_once() {
+    fn equal_output_of_adjacent_versions_is_recorded_once() {
         let mut part = Part::default();
         let printed = [(27, "a"), (28, "a"), (29, "b"), (30, "b\n"), (31, "b")].map(|(of, text)| (of, text.to_owned()));
         part.record(&printed.into());

@@ -1,4 +1,4 @@
-//! A state file that was edited, or copied from elsewhere, claims what another app made: the marks of that app decide, and nothing is deleted.
+//! A state file that was edited or copied claims what another app created: the marks of that app decide, and nothing is deleted.
 
 use crate::common::World;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ fn spec(app: &str) -> String {
     )
 }
 
-/// Two apps with a state of their own each; in the second one's state stands all that the first one made, as if the second had.
+/// Creates two apps with a state each; the second state claims everything that the first app created.
 fn claimed() -> World {
     let world = World::served();
     world.write("conn.txt", "x");
@@ -39,7 +39,7 @@ fn claimed() -> World {
 }
 
 #[test]
-fn a_harmless_spec_deletes_nothing_that_carries_another_apps_marks() {
+fn a_claimed_object_with_another_apps_marks_is_not_deleted() {
     let world = claimed();
     let said = "it carries the marks of app bank, although the state says that podid made it for this app: not podid's to delete";
     let up = world.podid(&["up", "--yes", "-f", "shop.yaml", "--state", "shop.json"]).ok();
@@ -50,7 +50,7 @@ fn a_harmless_spec_deletes_nothing_that_carries_another_apps_marks() {
 }
 
 #[test]
-fn nor_does_down_with_all_consents() {
+fn down_with_all_consents_does_not_delete_claimed_objects() {
     let world = claimed();
     let data = ["--delete-data", "kv-bank-x1", "--delete-data", "kv-shop-x1", "--delete-data", "kv-bank-x1/conn"];
     let down = [&["down", "--yes", "-f", "shop.yaml", "--state", "shop.json", "--adopt", "--recover"], &data[..]].concat();

@@ -1,4 +1,4 @@
-//! Azure ignores case in names: a spec that is only respelled asks for nothing new, and nothing of it, or of another app, is deleted.
+//! Azure ignores case in names: a spec with other casing changes nothing, and nothing of it, or of another app, is deleted.
 
 use crate::common::{World, same};
 use proptest::{
@@ -44,7 +44,7 @@ workloads:
   - {name: job, namespace: jobs, identity: {name: ~shop-mid~}, secrets: [{name: ~conn~}, {name: ~Other-One~}]}
 ";
 
-/// The spec with each marked name as it is, or with each of its letters in a case of its own.
+/// Returns the spec with each marked name as it is, or with the case of each letter changed.
 fn spelled(spec: &str, mut upper: impl FnMut() -> Option<bool>) -> String {
     let mut text = String::new();
     for (at, part) in spec.split('~').enumerate() {
@@ -75,7 +75,7 @@ fn a_respelled_spec_changes_nothing() {
     let before = world.export();
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(Default::default()));
     for round in 0..12 {
-        // a few names, or many
+        // A few names, or many.
         let share = [5, 60][round % 2];
         let rng = runner.rng();
         let (mut one, mut two) = (TestRng::clone(rng), rng.clone());
@@ -90,14 +90,14 @@ fn a_respelled_spec_changes_nothing() {
         }
     }
     same("respelled", &before, &world.export());
-    // and back
+    // Back to the first spelling.
     world.plan("one.yaml").ok();
     world.plan("two.yaml").ok();
 }
 
-/// Two apps that spell what they share differently: the first one goes, the other one keeps all that it needs.
+/// Two apps spell shared resources differently: the first one is deleted, and the other one keeps all that it needs.
 #[test]
-fn an_app_that_goes_leaves_what_another_one_spells_differently() {
+fn deleting_an_app_keeps_what_another_app_spells_differently() {
     let world = World::served();
     world.write("conn.txt", "x");
     world.write("one.yaml", &spelled(ONE, || None));
@@ -112,7 +112,7 @@ fn an_app_that_goes_leaves_what_another_one_spells_differently() {
 }
 
 #[test]
-fn flags_may_spell_names_in_any_way() {
+fn flags_ignore_the_case_of_names() {
     let world = World::served();
     let (group, yes) = (["-g", "podid-lab"], ["--yes"]);
     let podid = |words: &[&str]| world.podid(&[words, &yes[..]].concat());

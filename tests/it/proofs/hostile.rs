@@ -1,4 +1,4 @@
-//! What a spec, a server and the objects of a cluster say acts on neither a terminal nor a CI, whatever podid prints of it and how.
+//! Texts of a spec, a server or objects of a cluster must not control a terminal or a CI, whatever podid prints of them.
 
 use super::{CLASS, SPEC, edited, made};
 use crate::common::{Output, World};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const HOSTILE: &str = "x\n::error::forged\r\n  ::set-output name=a::b\nproved shop/web\n##[error]forged ##vso[task.x]\u{1b}[2K\u{1b}[1A\u{1b}[32m\u{9b}0m\u{202e}\u{200b}\u{2028}\u{7f}";
 
 #[track_caller]
-fn is_harmless(output: &Output) {
+fn check_harmless(output: &Output) {
     for line in output.stdout.split('\n').chain(output.stderr.split('\n')) {
         let acts = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         assert!(!line.chars().any(acts), "{line:?} in\n{output:?}");
@@ -25,9 +25,9 @@ fn are_events(text: &str) -> Vec<Value> {
 const FORMATS: [&[&str]; 5] = [&[], &["-o", "json"], &["-o", "yaml"], &["-vvv"], &["--events", "-"]];
 
 #[test]
-fn a_hostile_spec_is_shown_and_does_not_act() {
+fn a_hostile_spec_is_escaped() {
     let world = World::new();
-    // YAML takes these characters only as escapes
+    // YAML allows these characters only as escapes.
     let escaped = |c: char| if matches!(c, ' '..='~') { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) };
     let quoted: String = json!(HOSTILE).to_string().chars().map(escaped).collect();
     for (from, to) in [("kind: App", "kind: "), ("{name: shop}", "{name: "), ("alias: conn.txt}", "alias: ")] {
@@ -37,30 +37,30 @@ fn a_hostile_spec_is_shown_and_does_not_act() {
             for command in ["plan", "up", "status", "verify", "diff"] {
                 let output = world.podid(&[&[command, "-f", "podid.yaml"], format].concat());
                 assert_ne!(output.code, Some(101));
-                is_harmless(&output);
+                check_harmless(&output);
             }
         }
     }
     world.write("podid.yaml", &SPEC.replace("alias: conn.txt", &format!("alias: conn.txt, vault: {quoted}")));
     let output = world.podid(&["plan"]).exits(2).says("the spec has no vault `x\n  | ::error::forged\n");
-    is_harmless(&output);
+    check_harmless(&output);
 }
 
 #[test]
-fn a_hostile_argument_is_shown_and_does_not_act() {
+fn a_hostile_argument_is_escaped() {
     let world = World::new();
     for words in [&[HOSTILE][..], &["up", HOSTILE], &["identity", "create", "-n", HOSTILE], &["output", HOSTILE], &["-f", HOSTILE, "plan"]]
     {
-        is_harmless(&world.podid(words).exits(2));
+        check_harmless(&world.podid(words).exits(2));
     }
     let words = ["vault", "secret", "set", "conn=hunter2\n::error::forged", "--vault", "kv1", "-vvv"];
     let output = world.podid(&words).exits(2);
-    is_harmless(&output);
+    check_harmless(&output);
     assert!(!output.stderr.contains("hunter2") && output.stderr.contains("conn=...") && output.stderr.contains("--stdin"), "{output:?}");
 }
 
 #[test]
-fn a_hostile_answer_of_a_server_is_shown_and_does_not_act() {
+fn a_hostile_answer_of_a_server_is_escaped() {
     let world = World::served();
     world.write("podid.yaml", SPEC);
     world.write("conn.txt", "not-a-real-secret");
@@ -75,7 +75,7 @@ fn a_hostile_answer_of_a_server_is_shown_and_does_not_act() {
         for format in FORMATS {
             let output = world.podid(&[&["up", "--yes"], format].concat());
             assert!(output.code != Some(0) && output.stderr.contains("forged"), "{output:?}");
-            is_harmless(&output);
+            check_harmless(&output);
             if format.contains(&"--events") {
                 let events = are_events(&output.stderr);
                 assert!(events.iter().any(|event| event["event"] == "error" && event["exit"].is_u64()), "{events:?}");
@@ -85,7 +85,7 @@ fn a_hostile_answer_of_a_server_is_shown_and_does_not_act() {
 }
 
 #[test]
-fn a_hostile_object_is_shown_and_does_not_act() {
+fn a_hostile_object_is_escaped() {
     let world = made();
     edited(
         &world,
@@ -95,7 +95,7 @@ fn a_hostile_object_is_shown_and_does_not_act() {
     for format in FORMATS {
         for command in [&["verify", "--timeout", "20s"][..], &["plan"], &["status"], &["diff"], &["up", "--dry-run"]] {
             let output = world.podid(&[command, format].concat());
-            is_harmless(&output);
+            check_harmless(&output);
             if command[0] == "verify" {
                 assert!(output.code == Some(1) && !output.stdout.contains("\"proved\": true"), "{output:?}");
             }
@@ -126,7 +126,7 @@ fn events_do_not_share_stderr_with_text() {
     let kinds: Vec<Value> = events(&["verify", "--events", "-"], 0).into_iter().map(|event| event["event"].clone()).collect();
     assert!(!kinds.contains(&json!("error")), "{kinds:?}");
     world.write("conn.txt", "another");
-    // nobody is asked: a question would be text
+    // podid asks nobody: a question would be text.
     assert_eq!(last(&["up", "--events", "-"], 4)["exit"], 4);
     let up = events(&["up", "--yes", "--events", "-", "-vv"], 0);
     for kind in ["observing", "started", "done", "message"] {
@@ -138,10 +138,10 @@ fn events_do_not_share_stderr_with_text() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("`--events -`"));
 }
 
-/// A reader that went away is no bug.
+/// A reader that closes the pipe is not a bug.
 #[cfg(unix)]
 #[test]
-fn a_closed_stream_is_no_panic() {
+fn a_closed_stream_causes_no_panic() {
     let world = World::new();
     for words in [&["--help"][..], &["nonsense"], &["sandbox", "crds"], &["identity", "list"], &["plan"], &["plan", "-o", "json", "-vv"]] {
         for stream in ["out", "err"] {

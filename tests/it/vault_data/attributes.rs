@@ -1,4 +1,4 @@
-//! What a secret has beside its value: content type, dates, tags of others, and whether it is enabled.
+//! The attributes of a secret: content type, dates, tags of others, and whether it is enabled.
 
 use super::{OF_VAULT, VAULT, World, world};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn show(world: &World, more: &[&str]) -> crate::common::Output {
 }
 
 #[test]
-fn a_new_version_keeps_what_is_not_podids_to_say() {
+fn a_new_version_keeps_foreign_attributes() {
     let world = world();
     world.up("shop.yaml", &[]).ok();
     let attributes = json!({ "exp": FUTURE, "nbf": PAST });
@@ -30,7 +30,7 @@ fn a_new_version_keeps_what_is_not_podids_to_say() {
 }
 
 #[test]
-fn a_disabled_secret_is_found_as_such_whichever_way_azure_says_it() {
+fn a_disabled_secret_is_recognized_in_every_form_of_azures_answer() {
     let world = world();
     world.up("shop.yaml", &[]).ok();
     let enable = format!("`az keyvault secret set-attributes --vault-name {VAULT} --name conn --enabled true`");
@@ -59,7 +59,7 @@ fn a_disabled_secret_is_found_as_such_whichever_way_azure_says_it() {
 }
 
 #[test]
-fn a_disabled_secret_of_the_app_goes_with_it() {
+fn a_disabled_secret_of_the_app_is_deleted_with_it() {
     let world = world();
     world.up("shop.yaml", &[]).ok();
     patch(&world, json!({ "attributes": { "enabled": false } }));
@@ -80,7 +80,7 @@ fn a_secret_that_the_spec_no_longer_names_is_deleted_with_consent_only() {
     let up = world.up("shop.yaml", &[]).ok();
     assert!(up.stdout.contains("kept secret/kv-shop-x1/conn: it is data: `--delete-data kv-shop-x1/conn` deletes it"), "{}", up.stdout);
     assert_eq!(world.secret()["value"], "mine");
-    // and it stays podid's, so that it can still go
+    // The secret stays podid's, so that it can still be deleted.
     world.up("shop.yaml", &["--delete-data", "KV-Shop-x1/Conn"]).ok();
     assert_eq!(world.vault("GET", VAULT, "/secrets/conn", None).status, 404);
 }
@@ -106,7 +106,7 @@ fn a_secret_in_a_vault_of_others_is_deleted_with_consent_or_by_its_name() {
 }
 
 #[test]
-fn dates_are_told_where_they_mean_something() {
+fn dates_are_reported_where_they_matter() {
     let world = world();
     world.up("shop.yaml", &[]).ok();
     patch(&world, json!({ "attributes": { "exp": FUTURE, "nbf": PAST } }));

@@ -1,4 +1,4 @@
-//! Access policies are taken away as the vault spells them, and read back.
+//! Entries of access policies are removed in the vault's own spelling, and the result is read back.
 
 use super::{VAULT, World, world};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn replace(world: &World, object_id: &str, permissions: &Value) {
 }
 
 #[test]
-fn an_entry_that_is_spelled_otherwise_goes_as_it_is_spelled() {
+fn an_entry_with_another_spelling_is_removed_in_that_spelling() {
     let world = world();
     world.up("shop.yaml", &[]).ok();
     let id = identity(&world);
@@ -25,7 +25,7 @@ fn an_entry_that_is_spelled_otherwise_goes_as_it_is_spelled() {
 }
 
 #[test]
-fn of_an_entry_that_others_extended_only_what_podid_added_goes() {
+fn only_podids_part_of_an_extended_entry_is_removed() {
     let world = world();
     world.up("shop.yaml", &[]).ok();
     let id = identity(&world);

@@ -1,4 +1,4 @@
-//! What is done by a saved plan is what was planned, whatever became of the spec, the values and the flags since.
+//! Applying a saved plan does what was planned, whatever changed in the spec, the values and the flags since.
 
 use super::{SPEC, VAULT, world};
 use crate::common::World;
@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 const KEPT: &str = "changed since the plan was saved; nothing was changed";
 
-/// With a plan of the spec as it is, which is then changed.
+/// Returns a world with a plan of the spec as it is; then the spec is changed.
 fn planned(change: impl FnOnce(&World)) -> World {
     let world = world();
     world.shop(&["plan", "--out", "plan.json"]).ok();
@@ -15,7 +15,7 @@ fn planned(change: impl FnOnce(&World)) -> World {
     world
 }
 
-/// Doing the plan is refused, names the resource, and writes nothing.
+/// Checks that applying the plan is refused, names the resource, and writes nothing.
 #[track_caller]
 fn refused(world: &World, flags: &[&str], why: &str) {
     let mark = world.mark();
@@ -25,7 +25,7 @@ fn refused(world: &World, flags: &[&str], why: &str) {
 }
 
 #[test]
-fn another_value_of_the_same_source_is_not_set() {
+fn a_changed_value_of_the_same_source_is_not_set() {
     let world = planned(|world| world.write("conn.txt", "another"));
     refused(&world, &[], "secret/kv-shop-x1/conn: its source has another value now");
     world.write("conn.txt", "mine");
@@ -34,14 +34,14 @@ fn another_value_of_the_same_source_is_not_set() {
 }
 
 #[test]
-fn a_plan_tells_nothing_of_the_values() {
+fn a_plan_reveals_nothing_about_values() {
     let world = planned(|_| {});
     let (plan, digest) = (world.read("plan.json"), Sha256::digest(b"mine"));
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     for telling in ["mine", &hex, &STANDARD.encode(digest)] {
         assert!(!plan.contains(telling), "{telling}");
     }
-    // nor whether two plans, or two secrets, have the same
+    // Not even whether two plans, or two secrets, have the same value.
     let value = || serde_json::from_str::<serde_json::Value>(&world.read("plan.json")).unwrap()["promise"]["values"].clone();
     let before = value();
     assert_eq!(before.as_object().unwrap().len(), 1);
@@ -50,7 +50,7 @@ fn a_plan_tells_nothing_of_the_values() {
 }
 
 #[test]
-fn a_synced_secret_that_no_plan_showed_is_not_made() {
+fn a_synced_secret_outside_the_plan_is_not_created() {
     let synced = SPEC.replace("- {name: conn}\n", "- {name: conn, sync: {secret: leak, key: conn}}\n");
     let world = planned(|world| world.write("shop.yaml", &synced));
     refused(&world, &[], "secretproviderclass/aks-mi/shop/web: still create, but differs in sync");
@@ -73,28 +73,28 @@ fn another_secret_under_the_same_file_name_is_not_mounted() {
     refused(&world, &[], "secretproviderclass/aks-mi/shop/web: still create, but differs in objects");
     world.write("shop.yaml", &aliased);
     world.shop(&["up", "--plan", "plan.json", "--yes"]).ok();
-    // what changes nothing in the cluster is a change, too: the proof reads by it
+    // A change that changes nothing in the cluster still counts: the proof reads by it.
     world.shop(&["plan", "--out", "plan.json"]).ok().says("nothing to do");
     world.write("shop.yaml", &aliased.replace("metadata: {name: shop}", "metadata: {name: shop}\nlocation: northeurope"));
     refused(&world, &[], "is wanted with other fields");
 }
 
 #[test]
-fn a_plan_file_does_not_choose_its_spec() {
+fn a_plan_file_does_not_select_the_spec() {
     let world = planned(|_| {});
     let mark = world.mark();
     world
         .podid(&["up", "--plan", "plan.json", "--yes"])
         .exits(2)
         .says("shop.yaml. If that is the spec you want: `podid up --plan plan.json -f ");
-    // a spec that lies there is used, not the one that the file names
+    // A spec in the folder is used, and not the one that the file names.
     world.write("podid.yaml", &SPEC.replace("name: shop}", "name: bank}"));
     world.podid(&["up", "--plan", "plan.json", "--yes"]).exits(4).says(KEPT);
     assert_eq!(world.writes_since(mark), Vec::<String>::new());
 }
 
 #[test]
-fn other_flags_are_another_plan() {
+fn other_flags_invalidate_a_saved_plan() {
     let world = planned(|_| {});
     refused(&world, &["--adopt"], "the plan was saved without --adopt");
     refused(&world, &["--delete-data", VAULT], "the plan was saved without --delete-data kv-shop-x1");
@@ -103,7 +103,7 @@ fn other_flags_are_another_plan() {
 }
 
 #[test]
-fn a_plan_of_an_older_podid_is_refused_with_the_way_out() {
+fn a_plan_of_an_older_podid_is_refused_with_a_hint() {
     let world = world();
     world.write("plan.json", r#"{"version":1,"app":"shop","actions":[],"refused":[]}"#);
     world

@@ -1,4 +1,4 @@
-//! Questions at a real (pseudo) terminal.
+//! Questions at a (pseudo) terminal.
 
 use super::{OF_VAULT, VAULT, World, world};
 use rexpect::session::{PtySession, spawn_command};
@@ -13,7 +13,7 @@ fn at_a_terminal(world: &World, words: &[&str]) -> PtySession {
     spawn_command(command, Some(20_000)).unwrap()
 }
 
-/// What was printed up to the end, and the exit code.
+/// Returns the output up to the end, and the exit code.
 fn ended(mut terminal: PtySession) -> (String, i32) {
     let text = terminal.exp_eof().unwrap();
     let ended = format!("{:?}", terminal.process().wait().unwrap());
@@ -33,7 +33,7 @@ fn type_twice(terminal: &mut PtySession, value: &str) {
 }
 
 #[test]
-fn set_asks_for_a_new_value_also_where_there_is_one() {
+fn set_asks_for_a_new_value_even_if_one_exists() {
     let world = world();
     world.up("shop.yaml", &[]).ok();
     for (flags, value) in [(&[][..], "typed one"), (&["--prompt"], "typed two")] {
@@ -47,12 +47,12 @@ fn set_asks_for_a_new_value_also_where_there_is_one() {
         assert!(!text.contains(value), "{text}");
         assert_eq!(world.secret()["value"], value);
     }
-    // the same value is no new version
+    // The same value makes no new version.
     let mut terminal = set(&world, &[]);
     type_twice(&mut terminal, "typed two");
     let (text, code) = ended(terminal);
     assert!(code == 0 && text.contains("nothing to do"), "{code}: {text}");
-    // without a terminal the flags are named
+    // Without a terminal, the message names the flags.
     let output = world.podid(&[&["vault", "secret", "set", "conn", "--app", "shop", "--yes"], OF_VAULT].concat()).exits(4);
     output.says("--file FILE").says("--stdin");
     assert_eq!(world.secret()["value"], "typed two");
@@ -74,7 +74,7 @@ fn ctrl_c_at_the_hidden_question_ends_at_once() {
 }
 
 #[test]
-fn a_value_of_several_lines_is_not_taken_by_its_first() {
+fn a_value_of_several_lines_is_not_cut_after_the_first() {
     let world = world();
     world.up("shop.yaml", &[]).ok();
     let mut terminal = set(&world, &["--yes"]);
@@ -88,7 +88,7 @@ fn a_value_of_several_lines_is_not_taken_by_its_first() {
 }
 
 #[test]
-fn a_value_may_be_longer_than_a_terminals_line() {
+fn a_value_may_be_longer_than_a_line_of_the_terminal() {
     let world = world();
     world.up("shop.yaml", &[]).ok();
     let value = "long".repeat(1500);
@@ -100,12 +100,12 @@ fn a_value_may_be_longer_than_a_terminals_line() {
 }
 
 #[test]
-fn consent_is_a_line_of_its_own_and_no_word_that_was_typed_before() {
+fn consent_must_be_typed_after_the_question() {
     let world = world();
     world.up("shop.yaml", &[]).ok();
     for (answer, code) in [("maybe", 4), ("podid verify", 4), ("", 4), ("no", 4), ("Yes", 0)] {
         let mut terminal = at_a_terminal(&world, &["down", "-f", "shop.yaml"]);
-        // as a paste of two commands: the second is there before the question
+        // This is like a paste of two commands: the second is there before the question.
         terminal.send_line("y").unwrap();
         terminal.exp_string("Do it? [y/N] ").unwrap();
         thread::sleep(Duration::from_millis(300));

@@ -1,9 +1,9 @@
-//! A secret of a colleague in a vault that podid may only read once the run has made its grant.
+//! A colleague's secret in a vault that podid can read only after the run has made its grant.
 
 use super::{SPEC, VAULT, World, world};
 use serde_json::{Value, json};
 
-/// Made by podid, but its right to read was lost, and a colleague keeps a secret there under the name that the spec now wants.
+/// podid created the vault, but its right to read was lost, and a colleague has a secret under the name that the spec now uses.
 fn with_a_colleagues_secret(value: &str) -> World {
     let world = world();
     let without =
@@ -38,7 +38,7 @@ fn a_secret_that_could_not_be_read_is_not_overwritten_without_consent() {
     );
     assert_eq!(versions(&world), 1);
     assert_eq!(world.origin_of("secret/kv-shop-x1/conn"), None);
-    // it can be seen from now on
+    // The secret can be read from now on.
     world.shop(&["plan"]).exits(4).says("--adopt");
 
     world.down("shop.yaml", &[]).ok();
@@ -46,7 +46,7 @@ fn a_secret_that_could_not_be_read_is_not_overwritten_without_consent() {
     assert_eq!(world.secret()["value"], "COLLEAGUE");
 }
 
-/// Also after the app went, and with it what the state knew of the login.
+/// Returns the object id of the login, also after the app was deleted with its state.
 fn login_of(world: &World) -> String {
     world.write(
         "login.yaml",
@@ -57,7 +57,7 @@ fn login_of(world: &World) -> String {
 }
 
 #[test]
-fn with_consent_it_is_taken_over_in_the_same_run_and_keeps_what_is_not_podids() {
+fn with_consent_it_is_adopted_in_the_same_run_and_keeps_foreign_attributes() {
     let world = with_a_colleagues_secret("COLLEAGUE");
     world.up("shop.yaml", &["--adopt"]).ok();
     let taken = world.secret();
@@ -70,7 +70,7 @@ fn with_consent_it_is_taken_over_in_the_same_run_and_keeps_what_is_not_podids() 
 }
 
 #[test]
-fn one_that_is_equal_is_adopted_and_stays_when_the_spec_drops_it() {
+fn an_equal_secret_is_adopted_and_stays_when_the_spec_drops_it() {
     let world = with_a_colleagues_secret("mine");
     let up = world.up("shop.yaml", &["-o", "json"]).ok().json();
     assert_eq!(up["summary"]["adopt"], 1, "{up:#}");
@@ -84,7 +84,7 @@ fn one_that_is_equal_is_adopted_and_stays_when_the_spec_drops_it() {
 }
 
 #[test]
-fn one_that_came_back_with_its_vault_is_not_overwritten_either() {
+fn a_secret_recovered_with_its_vault_is_not_overwritten() {
     let world = with_a_colleagues_secret("COLLEAGUE");
     world.arm("DELETE", &world.vault_path(), None);
     let up = world.up("shop.yaml", &["--recover"]).exits(4);
@@ -93,7 +93,7 @@ fn one_that_came_back_with_its_vault_is_not_overwritten_either() {
 }
 
 #[test]
-fn a_deleted_one_that_is_brought_back_keeps_its_value_without_consent() {
+fn a_recovered_secret_keeps_its_value_without_consent() {
     let world = world();
     world.write(
         "shop.yaml",

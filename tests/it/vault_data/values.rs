@@ -1,11 +1,11 @@
-//! Who only looks needs no value; who sets one is told in time what is wrong with it.
+//! Commands that only read need no value; commands that set one report in time what is wrong with it.
 
 use super::{OF_VAULT, SPEC, VAULT, World, world};
 use serde_json::json;
 use std::fs;
 
 #[test]
-fn who_only_looks_needs_no_value_and_is_told_that_it_was_not_compared() {
+fn read_only_commands_need_no_value_and_say_that_it_was_not_compared() {
     let world = world();
     world.up("shop.yaml", &[]).ok();
     fs::remove_file(world.path("conn.txt")).unwrap();
@@ -19,21 +19,21 @@ fn who_only_looks_needs_no_value_and_is_told_that_it_was_not_compared() {
     world.podid(&["cluster", "rbac", "-f", "shop.yaml"]).ok();
     world.shop(&["verify"]).ok().says("proved ");
 
-    // who writes finds it missing before anything is written
+    // A run that writes reports the missing value before it writes anything.
     let mark = world.mark();
     world.up("shop.yaml", &[]).exits(2).says("conn.txt cannot be read");
     assert_eq!(world.writes_since(mark), Vec::<String>::new());
 }
 
 #[test]
-fn a_value_that_is_needed_for_a_new_secret_is_missed_by_the_plan() {
+fn a_plan_reports_a_missing_value_of_a_new_secret() {
     let world = world();
     fs::remove_file(world.path("conn.txt")).unwrap();
     world.shop(&["plan"]).ok().says("+ create  secret/kv-shop-x1/conn").says("value: needed by `podid up`").says("conn.txt");
 }
 
 #[test]
-fn a_plan_without_the_value_can_be_kept_by_who_has_it() {
+fn a_plan_without_the_value_can_be_applied_with_it() {
     let world = world();
     world.up("shop.yaml", &[]).ok();
     fs::remove_file(world.path("conn.txt")).unwrap();
@@ -45,10 +45,10 @@ fn a_plan_without_the_value_can_be_kept_by_who_has_it() {
     assert_eq!(world.secret()["value"], "mine");
 }
 
-/// Each is refused within moments, and nothing is waited for.
+/// Each is refused at once, without waiting.
 #[cfg(unix)]
 #[test]
-fn a_value_that_never_ends_or_never_comes_is_refused() {
+fn an_endless_or_missing_value_is_refused() {
     let world = world();
     assert!(world.program("mkfifo", &["pipe"]).status().unwrap().success());
     let set = |from: &[&'static str]| [&["vault", "secret", "set", "conn", "--yes"], from, OF_VAULT].concat();
@@ -64,20 +64,20 @@ fn a_value_that_never_ends_or_never_comes_is_refused() {
     for words in [&["plan", "-f", "/dev/zero"][..], &["up", "--plan", "/dev/zero"]] {
         world.podid(words).exits(2).says("it is larger than");
     }
-    // a spec may come through a pipe
+    // A spec may come through a pipe.
     let output = piped(&world, &["plan", "-f", "/dev/stdin"], SPEC.as_bytes());
     assert_eq!(output.code, Some(0), "{}", output.stderr);
 }
 
 #[test]
-fn values_of_variables_and_of_standard_input_are_not_needed_either() {
+fn read_only_commands_need_no_values_of_variables_or_standard_input() {
     let mut world = world();
     world.write("shop.yaml", &SPEC.replace("{file: conn.txt}", "{env: CONN}"));
     world.env.push(("CONN".into(), "mine".into()));
     world.up("shop.yaml", &[]).ok();
     world.env.pop();
     world.shop(&["status"]).ok().says("value: not compared").says("CONN");
-    // what a single command set from standard input, looked at without a spec
+    // The value was set from standard input by a single command; this reads it without a spec.
     world.podid(&["status", "--app", "shop"]).ok();
     let set = [&["vault", "secret", "set", "piped", "--stdin", "--yes", "--app", "other"], OF_VAULT].concat();
     let output = piped(&world, &set, b"value");
@@ -93,7 +93,7 @@ fn piped(world: &World, words: &[&str], bytes: &[u8]) -> crate::common::Output {
 }
 
 #[test]
-fn a_value_that_is_not_text_is_refused_with_the_way_out() {
+fn a_value_that_is_not_text_is_refused_with_a_hint() {
     let world = world();
     for bytes in [&[0x80, 0x81, 0x82][..], b"a\0b"] {
         fs::write(world.path("conn.txt"), bytes).unwrap();
@@ -106,7 +106,7 @@ fn a_value_that_is_not_text_is_refused_with_the_way_out() {
     }
     fs::write(world.path("conn.txt"), [0xff, 0xfe, b'a', 0]).unwrap();
     world.up("shop.yaml", &[]).exits(2).says("UTF-16").says("iconv");
-    // its bytes as they are, but it is said
+    // The bytes are kept, but there is a warning.
     world.write("conn.txt", "\u{feff}mine");
     world.shop(&["plan"]).ok().says("byte order mark");
     world.up("shop.yaml", &[]).ok();
@@ -114,7 +114,7 @@ fn a_value_that_is_not_text_is_refused_with_the_way_out() {
 }
 
 #[test]
-fn a_generated_value_is_made_once_and_that_is_said() {
+fn a_generated_value_is_created_once_and_reported() {
     let world = world();
     world.up("shop.yaml", &[]).ok();
     let set = [&["vault", "secret", "set", "conn", "--generate=20", "--yes", "--app", "shop"], OF_VAULT].concat();

@@ -1,4 +1,4 @@
-//! What makes state in the sandbox, by its own interfaces, from the documents that a record shows; and the names of both worlds.
+//! Creates state in the sandbox, through its own interfaces, from the documents of a record, and maps the names of both worlds.
 
 use super::{
     super::{
@@ -12,7 +12,7 @@ use super::{
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
-/// Known to the sandbox at all times: they stand for roles that it does not have, each for another.
+/// Roles that the sandbox has: they stand for roles of the record that it does not have.
 const STAND_INS: [&str; 8] = [
     "acdd72a7-3385-48ef-bd42-f606fba81ae7",
     "43d0d8ad-25c7-4714-9337-8ba259a9fe05",
@@ -24,30 +24,30 @@ const STAND_INS: [&str; 8] = [
     "39bc4728-0917-49c7-9d2c-d95423bc2eb4",
 ];
 const LOCATION: &str = "westus2";
-/// The last version that does not fill soft delete in.
+/// The last version that does not fill in soft delete.
 const OLD_VAULTS: &str = "2018-02-14";
 
 pub struct Build<'a> {
     pub world: &'a World,
     pub version: String,
-    /// Record's principals, applications and roles, folded, and the sandbox's.
+    /// The record's principals, applications and roles in lower case, with those of the sandbox.
     ids: HashMap<String, String>,
     /// Parts of paths that have another name in the sandbox, as `/kind/name`.
     renamed: Vec<(String, String)>,
-    /// The record is about a location that nobody offers.
-    nowhere: bool,
+    /// The record is about a location that does not exist.
+    unknown_location: bool,
     /// How many roles of the record have a stand-in.
-    played: usize,
+    stand_ins: usize,
 }
 
 impl<'a> Build<'a> {
     pub fn new(world: &'a World, record: &Record) -> Self {
         let version = if record.api_version.is_empty() { "2022-04-01".to_owned() } else { record.api_version.clone() };
-        let nowhere = record.codes.iter().any(|code| code.contains("LocationNotAvailable"));
-        Self { world, version, ids: HashMap::new(), renamed: Vec::new(), nowhere, played: 0 }
+        let unknown_location = record.codes.iter().any(|code| code.contains("LocationNotAvailable"));
+        Self { world, version, ids: HashMap::new(), renamed: Vec::new(), unknown_location, stand_ins: 0 }
     }
 
-    /// From now on what the record calls so has this name.
+    /// Gives a name of the record another name in the sandbox.
     pub fn rename(&mut self, was: &str, is: &str) {
         self.renamed.push((was.to_owned(), is.to_owned()));
     }
@@ -56,7 +56,7 @@ impl<'a> Build<'a> {
         self.ids.insert(was.to_ascii_lowercase(), is.to_owned());
     }
 
-    /// A path, or an id, of the record as one of the sandbox.
+    /// Returns a path, or an id, of the record with the names of the sandbox.
     pub fn path(&self, path: &str) -> String {
         let mut path = path.to_owned();
         for (was, is) in &self.renamed {
@@ -77,13 +77,13 @@ impl<'a> Build<'a> {
         words.join("/")
     }
 
-    /// A location that the sandbox offers: a canary region is none.
+    /// Returns a location that the sandbox offers: it has no canary regions.
     pub fn location(&self, location: &str) -> String {
         let plain = location.to_ascii_lowercase().replace(' ', "");
-        if self.nowhere || self.world.locations.contains(&plain) { location.to_owned() } else { LOCATION.to_owned() }
+        if self.unknown_location || self.world.locations.contains(&plain) { location.to_owned() } else { LOCATION.to_owned() }
     }
 
-    /// A body of the record with the names of the sandbox.
+    /// Returns a body of the record with the names of the sandbox.
     pub fn mapped(&self, value: &Value) -> Value {
         match value {
             Value::Object(object) => {
@@ -112,7 +112,7 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// `id` of the record; `body` of the sandbox.
+    /// Creates a resource. `id` is the record's; `body` has the names of the sandbox.
     pub fn put(&self, id: &str, version: &str, body: &Value) -> Made<Value> {
         let path = self.path(id);
         self.must(&path, &self.world.arm("PUT", &format!("{path}?api-version={version}"), Some(body)))
@@ -137,7 +137,7 @@ impl<'a> Build<'a> {
         self.put(&id, "2022-09-01", body).map(drop)
     }
 
-    /// The group of a path, unless the record says that it is not there.
+    /// Creates the group of a path, unless the record says that it does not exist.
     pub fn group_for(&self, record: &Record) -> Made<()> {
         match Place::of(&record.path).group {
             Some(group) if !record.has("ResourceGroupNotFound") => self.group(&group),
@@ -145,7 +145,7 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// Of a document or of an id: location and tags are those of the document.
+    /// Creates an identity from a document or an id: location and tags come from the document.
     pub fn identity(&self, id: &str, document: &Value) -> Made<Value> {
         if let Some(group) = Place::of(id).group {
             self.group(&group)?;
@@ -161,7 +161,7 @@ impl<'a> Build<'a> {
         self.put(id, "2024-11-30", &body)
     }
 
-    /// As a scope, whatever it is: a subscription, a group, a resource of any kind, or what is below one.
+    /// Creates what a scope names: a subscription, a group, a resource of any kind, or what is below one.
     pub fn scope(&mut self, scope: &str) -> Made<()> {
         let place = Place::of(scope);
         let Some(group) = place.group.clone() else { return Ok(()) };
@@ -192,14 +192,14 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// As a scope, with what a cluster must have.
+    /// Creates a cluster as a scope, with the required properties.
     fn cluster(&self, id: &str) -> Made<()> {
         let body = json!({"location": LOCATION, "identity": {"type": "SystemAssigned"},
             "properties": {"dnsPrefix": "lab", "agentPoolProfiles": [{"name": "nodepool1", "mode": "System", "count": 1}]}});
         self.put(id, "2024-09-01", &body).map(drop)
     }
 
-    /// An application with its service principal, for a cluster that runs as one.
+    /// Creates an application with its service principal, for a cluster that runs as one.
     pub fn login(&mut self, app_id: &str) -> Made<String> {
         let made = self.must("an application", &self.world.graph("POST", "/applications", Some(&json!({"displayName": "cluster"}))))?;
         let app = made["appId"].as_str().unwrap_or_default().to_owned();
@@ -208,7 +208,7 @@ impl<'a> Build<'a> {
         Ok(app)
     }
 
-    /// The scale sets of the sandbox are given: those of the nodes.
+    /// Finds a scale set: the sandbox has only those of its nodes.
     fn scale_set(&mut self, group: &str, name: &str) -> Made<()> {
         let path = format!(
             "/subscriptions/{}/providers/Microsoft.Compute/virtualMachineScaleSets?api-version=2022-08-01",
@@ -224,7 +224,7 @@ impl<'a> Build<'a> {
         Ok(())
     }
 
-    /// Properties that a vault tells and nobody sets.
+    /// Returns the properties that a client may set: a vault returns others too.
     fn settable(&self, document: &Value) -> Map<String, Value> {
         let mut properties = match self.mapped(&document["properties"]) {
             Value::Object(properties) => properties,
@@ -233,7 +233,7 @@ impl<'a> Build<'a> {
         for told in ["provisioningState", "vaultUri", "hsmPoolResourceId", "privateEndpointConnections"] {
             properties.remove(told);
         }
-        // a principal of the recorder may be named by no GUID
+        // A recorder may replace a principal by a text that is not a GUID.
         let empty = json!([]);
         properties.entry("accessPolicies").or_insert(empty);
         properties.entry("tenantId").or_insert(json!(self.world.tenant));
@@ -241,7 +241,7 @@ impl<'a> Build<'a> {
         properties
     }
 
-    /// Of a document or of an id.
+    /// Creates a vault from a document or an id.
     pub fn vault(&mut self, id: &str, document: &Value) -> Made<Value> {
         let place = Place::of(id);
         if let Some(group) = &place.group {
@@ -252,7 +252,7 @@ impl<'a> Build<'a> {
         if let Some(tags) = document.get("tags") {
             body["tags"] = tags.clone();
         }
-        // a document that is silent about soft delete is of a vault that an old client made
+        // A document without soft delete is about a vault that an old client created.
         let told = &document["properties"];
         let silent = told["vaultUri"].is_string() && told.get("enableSoftDelete").is_none();
         let version = match self.version.as_str() {
@@ -263,7 +263,7 @@ impl<'a> Build<'a> {
         self.put(id, version, &body)
     }
 
-    /// The principal of the sandbox that plays this one, made if it is new.
+    /// Returns the principal of the sandbox that stands for this one; creates it on first use.
     pub fn principal(&mut self, id: &str, kind: &str) -> Made<String> {
         if let Some(known) = self.ids.get(&id.to_ascii_lowercase()) {
             return Ok(known.clone());
@@ -290,7 +290,7 @@ impl<'a> Build<'a> {
         Ok(made)
     }
 
-    /// Puts a principal of the sandbox into a group of the record.
+    /// Adds a principal of the sandbox to a group of the record.
     pub fn member(&mut self, group: &str, member: &str) -> Made<()> {
         let group = self.principal(group, "Group")?;
         let body = json!({ "@odata.id": format!("https://graph.microsoft.com/v1.0/directoryObjects/{member}") });
@@ -298,7 +298,7 @@ impl<'a> Build<'a> {
         self.must("a member", &reply).map(drop)
     }
 
-    /// The role of this GUID, or one that stands for it where the sandbox does not have it.
+    /// Returns the role of this GUID, or one that stands for it if the sandbox does not have it.
     pub fn role(&mut self, id: &str) -> String {
         let guid = id.rsplit('/').next().unwrap_or_default().to_owned();
         let path = format!("/subscriptions/{}/providers/Microsoft.Authorization/roleDefinitions/{guid}", self.world.subscription);
@@ -306,13 +306,13 @@ impl<'a> Build<'a> {
         if let Some(plays) = self.ids.get(&guid.to_ascii_lowercase()) {
             return plays.clone();
         }
-        let plays = if known { guid.clone() } else { STAND_INS[self.played.min(STAND_INS.len() - 1)].to_owned() };
-        self.played += usize::from(!known);
+        let plays = if known { guid.clone() } else { STAND_INS[self.stand_ins.min(STAND_INS.len() - 1)].to_owned() };
+        self.stand_ins += usize::from(!known);
         self.same(&guid, &plays);
         plays
     }
 
-    /// As its document says; `name` other than its own makes an equal one.
+    /// Creates an assignment as its document says; another `name` creates an equal one.
     pub fn assignment(&mut self, document: &Value, name: Option<&str>) -> Made<Value> {
         let properties = &document["properties"];
         let id = document["id"].as_str().unwrap_or_default();
@@ -356,13 +356,13 @@ impl<'a> Build<'a> {
         self.must("a registration", &self.world.arm("POST", &path, None)).map(drop)
     }
 
-    /// The owner's access to all there is, which directory administrators may take.
+    /// Grants the owner access to everything, as directory administrators can.
     pub fn elevate(&self) -> Made<()> {
         let path = "/providers/Microsoft.Authorization/elevateAccess?api-version=2017-05-01";
         self.must("elevated access", &self.world.arm("POST", path, None)).map(drop)
     }
 
-    /// A limit that is used up, as a setting.
+    /// Returns a setting that uses up a limit.
     pub fn throttled(&self, record: &Record) -> Value {
         if record.host.contains("vault") {
             json!({"limits": {"vault": 0}})
@@ -373,7 +373,7 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// The host of a vault: recorders write others, and names longer than a vault's may be.
+    /// Returns the host of a vault: recorders write other hosts, and names that are too long for a vault.
     pub fn host(&self, host: &str) -> String {
         let name = host.split('.').next().unwrap_or_default();
         let short: String = name.chars().take(24).collect();
@@ -381,12 +381,12 @@ impl<'a> Build<'a> {
     }
 }
 
-/// Without regard to case, whole words only.
+/// Replaces whole words, ignoring case.
 fn replace(path: &str, was: &str, is: &str) -> String {
     let folded = path.to_ascii_lowercase();
     match folded.find(&was.to_ascii_lowercase()) {
         Some(at) if folded[at + was.len()..].is_empty() || folded[at + was.len()..].starts_with('/') => {
-            // the fixed word keeps the casing of the request
+            // The fixed word keeps the casing of the request.
             let word = was.trim_start_matches('/').split('/').next().unwrap_or_default().len() + 1;
             let name = is.trim_start_matches('/').split_once('/').map_or("", |(_, name)| name);
             format!("{}/{name}{}", &path[..at + word], &path[at + was.len()..])

@@ -1,15 +1,15 @@
-//! Managed clusters: made as their documents say that they were asked for, and read. What AKS fills in is left to the sandbox.
+//! Managed clusters: created as their documents say that they were requested, and read. What AKS fills in is left to the sandbox.
 
 use super::{super::record::Record, Ask, Made, build::Build, place::Place};
 use serde_json::{Map, Value, json};
 
-/// What a user says of a cluster, and of a pool; the rest of a document is AKS's.
+/// The fields of a cluster, and of a pool, that a user sets; AKS fills in the rest.
 const ASKED: [&str; 24] = [
     "dnsPrefix",
     "fqdnSubdomain",
     "kubernetesVersion",
     "enableRBAC",
-    // AKS repeats it where it was asked for, and never fills it in
+    // AKS returns this if it was requested, and never fills it in.
     "enablePodSecurityPolicy",
     "linuxProfile",
     "windowsProfile",
@@ -31,7 +31,7 @@ const ASKED: [&str; 24] = [
     "serviceMeshProfile",
     "upgradeSettings",
 ];
-/// Of a profile that AKS fills in, what it leaves to the user.
+/// The fields that a user sets in a profile that AKS fills in.
 const ASKED_OF: [(&str, &str); 3] =
     [("storageProfile", "blobCSIDriver"), ("workloadAutoScalerProfile", "keda"), ("workloadAutoScalerProfile", "verticalPodAutoscaler")];
 const ASKED_OF_POOLS: [&str; 37] = [
@@ -76,8 +76,8 @@ const ASKED_OF_POOLS: [&str; 37] = [
 const ASKED_OF_NETWORK: [&str; 6] =
     ["networkPlugin", "networkPluginMode", "loadBalancerSku", "outboundType", "advancedNetworking", "natGatewayProfile"];
 
-/// A field that AKS fills in: in which part of the document, since which day, and from which stable and which preview version on it is told.
-/// A document of such a version without the field is of a cluster that was made before the day.
+/// A field that AKS fills in: its part of the document, the day since when, and the first stable and preview version that returns it.
+/// A document of such a version without the field is about a cluster that was created before that day.
 struct Filled {
     part: &'static str,
     field: &'static str,
@@ -105,16 +105,16 @@ const FILLED: [Filled; 7] = [
 ];
 
 impl Filled {
-    fn told_by(&self, version: &str) -> bool {
+    fn returned_by(&self, version: &str) -> bool {
         version >= if version.ends_with("-preview") { self.preview } else { self.stable }
     }
 }
 
-/// How long it takes from the date in a version's name until clients ask with it.
+/// How many days pass from the date in a version's name until clients use it.
 const UNTIL_SERVED: i64 = 45;
 
-/// The version that was asked with. A recorder may write a newer one into the URL; one that is younger than the answer itself shows this,
-/// and then the newest that clients had on that day stands for it.
+/// Returns the version of the request. A recorder may write a newer one into the URL; a version that is younger than the answer shows this,
+/// and then the newest version of that day is used.
 fn version(record: &Record) -> String {
     let Some(day) = record.day() else { return record.api_version.clone() };
     if record.api_version.as_str() <= day.to_string().as_str() {
@@ -125,20 +125,20 @@ fn version(record: &Record) -> String {
     format!("{served}{kind}")
 }
 
-/// The day before the first that would have filled in what this document lacks.
+/// Returns the day before the first one that would have filled in what this document lacks.
 fn day_of(version: &str, document: &Value) -> Option<String> {
     let told = document.get("properties")?;
     let lacks = |f: &&Filled| {
         let part = told.pointer(f.part).filter(|part| part.is_object());
-        f.told_by(version) && part.is_some_and(|part| part.get(f.field).is_none())
+        f.returned_by(version) && part.is_some_and(|part| part.get(f.field).is_none())
     };
     let first = FILLED.iter().filter(lacks).map(|f| f.day).min()?;
     let first: jiff::civil::Date = first.parse().ok()?;
     Some(first.yesterday().ok()?.to_string())
 }
 
-/// What AKS did not fill in yet on this day and the document has: the user said it.
-fn said_before(day: Option<&str>, part: &str) -> impl Iterator<Item = &'static str> {
+/// Returns fields of the document that AKS did not fill in yet on this day: the user set them.
+fn set_by_user(day: Option<&str>, part: &str) -> impl Iterator<Item = &'static str> {
     let day = day.unwrap_or(NEVER).to_owned();
     let part = part.to_owned();
     FILLED.iter().filter(move |f| f.part == part && f.day > day.as_str()).map(|f| f.field)
@@ -155,7 +155,7 @@ pub fn suppose(record: &Record, build: &mut Build<'_>) -> Made<Ask> {
             }
         }
         200 => make(build, &group, &record.path, &record.body, &version)?,
-        404 if record.has("NotFound") => ended(build, &group, &record.path)?,
+        404 if record.has("NotFound") => delete_completely(build, &group, &record.path)?,
         401 | 403 | 404 | 429 => build.group_for(record)?,
         status => return Err(format!("a cluster that answers {status} is not understood")),
     }
@@ -168,13 +168,13 @@ fn part(from: &Value, names: &[&str]) -> Map<String, Value> {
     from.as_object().into_iter().flatten().filter(|(n, _)| names.contains(&n.as_str())).map(|(n, v)| (n.clone(), v.clone())).collect()
 }
 
-/// The request that made it, as far as its document tells.
+/// Sends the request that created it, as far as its document shows.
 fn make(build: &mut Build<'_>, group: &str, id: &str, document: &Value, version: &str) -> Made<()> {
     build.group(group)?;
     let told = &document["properties"];
     let day = day_of(version, document);
     build.world.set(&json!({ "aks_day": day }));
-    let asked = |of: &str, names: &[&'static str]| names.iter().copied().chain(said_before(day.as_deref(), of)).collect::<Vec<_>>();
+    let asked = |of: &str, names: &[&'static str]| names.iter().copied().chain(set_by_user(day.as_deref(), of)).collect::<Vec<_>>();
     let mut properties = part(told, &asked("", &ASKED));
     for (profile, field) in ASKED_OF {
         if let Some(value) = told[profile].get(field) {
@@ -188,7 +188,7 @@ fn make(build: &mut Build<'_>, group: &str, id: &str, document: &Value, version:
     if told["oidcIssuerProfile"]["enabled"] == json!(true) {
         properties.insert("oidcIssuerProfile".into(), json!({ "enabled": true }));
     }
-    // a recorder writes one GUID over every client id, `msi` too: who has an identity runs as no service principal
+    // A recorder writes one GUID over every client id, `msi` too: a cluster with an identity does not run as a service principal.
     let client = told["servicePrincipalProfile"]["clientId"].as_str().filter(|_| document.get("identity").is_none()).unwrap_or("msi");
     let mut body = json!({"location": build.location(document["location"].as_str().unwrap_or("westus2"))});
     if client == "msi" {
@@ -206,13 +206,13 @@ fn make(build: &mut Build<'_>, group: &str, id: &str, document: &Value, version:
     if body["properties"].get("dnsPrefix").is_none() {
         body["properties"]["dnsPrefix"] = json!("lab");
     }
-    // one that is still being made
+    // A cluster that is still being created.
     let fresh = told["provisioningState"] == json!("Creating");
     build.world.set(&json!({ "lateness": if fresh { "quick" } else { "none" } }));
     build.put(id, "2024-09-01", &body).map(drop)
 }
 
-/// Its own identity, or those that were made before.
+/// Returns its own identity, or those that were created before.
 fn identity(build: &Build<'_>, told: &Value) -> Made<Value> {
     if told["type"] != json!("UserAssigned") {
         return Ok(json!({ "type": "SystemAssigned" }));
@@ -225,8 +225,8 @@ fn identity(build: &Build<'_>, told: &Value) -> Made<Value> {
     Ok(json!({ "type": "UserAssigned", "userAssignedIdentities": ids }))
 }
 
-/// Deleted, and looked at until AKS knows it no more: at the next look ARM still asks it.
-fn ended(build: &mut Build<'_>, group: &str, path: &str) -> Made<()> {
+/// Deletes a cluster and waits until AKS no longer knows it; ARM still asks it the next time.
+fn delete_completely(build: &mut Build<'_>, group: &str, path: &str) -> Made<()> {
     make(build, group, path, &json!({"properties": {"agentPoolProfiles": [{"name": "nodepool1", "mode": "System"}]}}), "2024-09-01")?;
     build.world.set(&json!({ "lateness": "quick" }));
     build.delete(path, "2024-09-01")?;

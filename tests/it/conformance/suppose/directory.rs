@@ -1,4 +1,4 @@
-//! Principals as Microsoft Graph tells of them.
+//! Principals as Microsoft Graph returns them.
 
 use super::{super::record::Record, Ask, Made, build::Build};
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ fn filter(record: &Record, build: &Build<'_>) -> String {
     query.finish()
 }
 
-/// An application, with its principal or (for the request that makes it) without.
+/// Creates an application, with its principal or (for the request that creates it) without.
 fn application(build: &mut Build<'_>, record: &Record) -> Made<()> {
     let made = registered(build, &record.body)?;
     let was = record.asked()["appId"].as_str().unwrap_or_default().to_owned();
@@ -50,7 +50,7 @@ fn application(build: &mut Build<'_>, record: &Record) -> Made<()> {
     Ok(())
 }
 
-/// What a service principal tells of its application.
+/// Creates the application that a service principal describes.
 fn registered(build: &Build<'_>, principal: &Value) -> Made<Value> {
     let name = principal["appDisplayName"].as_str().or_else(|| principal["displayName"].as_str()).unwrap_or("made");
     let own = principal["appId"].as_str().unwrap_or_default();
@@ -65,8 +65,8 @@ fn registered(build: &Build<'_>, principal: &Value) -> Made<Value> {
     build.must("an application", &build.world.graph("POST", "/applications", Some(&body)))
 }
 
-/// What was set of a principal beyond its application.
-fn settled(build: &Build<'_>, id: &str, principal: &Value) -> Made<()> {
+/// Sets the fields of a principal that its application does not have.
+fn set_remaining_fields(build: &Build<'_>, id: &str, principal: &Value) -> Made<()> {
     let mut body = json!({});
     for said in ["tags", "notes", "description", "accountEnabled", "appRoleAssignmentRequired"] {
         if let Some(value) = principal.get(said).filter(|v| !v.is_null()) {
@@ -91,7 +91,7 @@ fn make(build: &mut Build<'_>, document: &Value) -> Made<()> {
             build.same(name, told["displayName"].as_str().unwrap_or_default());
         }
         _ => {
-            // Microsoft's own applications are registered in a tenant of its own
+            // Microsoft's own applications are registered in a tenant of their own.
             let app_id = if document["appOwnerOrganizationId"] == json!(MICROSOFT) {
                 app.to_owned()
             } else {
@@ -99,7 +99,7 @@ fn make(build: &mut Build<'_>, document: &Value) -> Made<()> {
             };
             let made = build.must("a principal", &build.world.graph("POST", "/servicePrincipals", Some(&json!({ "appId": app_id }))))?;
             let own = made["id"].as_str().unwrap_or_default();
-            settled(build, own, document)?;
+            set_remaining_fields(build, own, document)?;
             build.same(id, own);
             if !app.is_empty() {
                 build.same(app, &app_id);

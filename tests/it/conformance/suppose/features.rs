@@ -1,4 +1,4 @@
-//! Resource providers and preview features, and the state that each is in.
+//! Resource providers and preview features, and the state of each.
 
 use super::{super::record::Record, Ask, Made, build::Build, place::Place};
 
@@ -26,7 +26,7 @@ fn provider(record: &Record, build: &Build<'_>) -> Made<()> {
     Ok(())
 }
 
-/// `Microsoft.Features/providers/NS/features/NAME` and `Microsoft.Features/featureProviders/NS/subscriptionFeatureRegistrations/NAME`.
+/// Handles `Microsoft.Features/providers/NS/features/NAME` and `Microsoft.Features/featureProviders/NS/subscriptionFeatureRegistrations/NAME`.
 fn feature(record: &Record, build: &Build<'_>) -> Made<()> {
     if record.status >= 300 || record.op.contains(".list.") {
         return Ok(());
@@ -39,7 +39,7 @@ fn feature(record: &Record, build: &Build<'_>) -> Made<()> {
     };
     let state = record.body["properties"]["state"].as_str().unwrap_or_default();
     let last = record.path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-    // what the request itself does is left to it
+    // The change itself is left to the request.
     let verb = match (record.method.as_str(), last.as_str(), state) {
         ("POST", "unregister", _) | ("DELETE", _, _) | ("GET", _, "Registered" | "Registering" | "Pending") => Some("register"),
         _ => None,

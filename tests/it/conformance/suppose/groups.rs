@@ -1,4 +1,4 @@
-//! Resource groups and the operation that ends one.
+//! Resource groups and the operation that deletes one.
 
 use super::{super::record::Record, Ask, Made, build::Build, place::Place};
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ pub fn suppose(record: &Record, build: &mut Build<'_>) -> Made<Ask> {
     }
     let mut ask = Ask::of(record, build);
     if record.method == "DELETE" && record.status == 202 {
-        // with the waits of the service, which its answers name
+        // This uses the delays of the service, which its answers name.
         ask.settings = json!({ "lateness": "realistic" });
     }
     Ok(ask)
@@ -53,7 +53,7 @@ fn of(build: &Build<'_>, document: &Value) -> Made<()> {
     build.group_of(document["name"].as_str().unwrap_or_default(), &body)
 }
 
-/// A group whose deletion is under way; answers where that is polled.
+/// Starts the deletion of a group; returns the URL to poll.
 fn ending(build: &Build<'_>, name: &str) -> Made<()> {
     deletion(build, name).map(drop)
 }
@@ -68,7 +68,7 @@ fn deletion(build: &Build<'_>, name: &str) -> Made<String> {
 fn poll(record: &Record, build: &mut Build<'_>) -> Made<Ask> {
     let mut ask = Ask::of(record, build);
     match record.status {
-        // of what is over, or of what the sandbox never did
+        // The operation is over, or the sandbox never had it.
         204 | 404 => return Ok(ask),
         200 | 202 => {}
         status => return Err(format!("an operation that ends in {status} {:?} is not understood", record.codes)),
@@ -90,7 +90,7 @@ pub fn finished(build: &Build<'_>, mut place: String) -> Made<String> {
         let path = place.trim_start_matches("https://management.azure.com").to_owned();
         let reply = build.world.arm("GET", &path, None);
         if reply.status != 202 {
-            // a poll that has ended can be asked again
+            // A finished operation can be polled again.
             return Ok(place);
         }
         if let Some(next) = reply.header("location") {

@@ -54,7 +54,7 @@ fn credentials(record: &Record, build: &Build<'_>) -> Made<()> {
             Ok(())
         }
         ("GET", 200) => credential(build, &record.path, &record.body),
-        // one that was there: with another subject, so that the request changes something
+        // It existed with another subject, so that the request changes something.
         ("PUT", 200) => {
             let mut before = record.body.clone();
             before["properties"]["subject"] = json!(format!("{}-before", before["properties"]["subject"].as_str().unwrap_or_default()));

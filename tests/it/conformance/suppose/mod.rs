@@ -1,7 +1,7 @@
-//! The state that a record supposes, derived from its operation, request, status, codes and body, and never from which record it is; made in
-//! the sandbox by its own interfaces. Then the record's request, with the names of the sandbox.
+//! The state that a record implies, derived from its operation, request, status, codes and body, and never from which record it is. It is
+//! created in the sandbox through its own interfaces; then the record's request is sent, with the names of the sandbox.
 //!
-//! `place` reads a path · `build` makes groups, identities, vaults, principals, assignments … · one file for each family of operations.
+//! `place` parses a path · `build` creates groups, identities, vaults, principals, assignments … · one file for each family of operations.
 
 mod build;
 mod clusters;
@@ -22,18 +22,18 @@ use super::{
 use build::Build;
 use serde_json::{Value, json};
 
-/// What cannot be derived or made, for people.
+/// The error says what cannot be derived or created, for people.
 pub type Made<T> = Result<T, String>;
 
 /// The record's request as it is sent to the sandbox.
 pub struct Ask {
     pub method: String,
-    /// With the host, without the query.
+    /// The URL with the host, without the query.
     pub url: String,
     pub query: String,
     pub body: String,
     pub caller: Caller,
-    /// Set for this one request.
+    /// Settings for this one request.
     pub settings: Value,
 }
 
@@ -42,7 +42,7 @@ impl Ask {
         let host = match record.op.split('.').next().unwrap_or_default() {
             "graph" => GRAPH.to_owned(),
             "secret" | "deletedSecret" => format!("https://{}", build.host(&record.host)),
-            // a region's own front door, and the recorder of the SDKs for Java
+            // A region's own front door, and the recorder of the SDKs for Java.
             _ => ARM.to_owned(),
         };
         let asked = record.asked();
@@ -65,9 +65,9 @@ impl Ask {
     }
 }
 
-/// Brings a new world into the state and asks.
+/// Brings a new world into the state and sends the request.
 pub fn play(world: &World, record: &Record) -> Made<Reply> {
-    world.anew();
+    world.reset();
     let mut build = Build::new(world, record);
     let mut ask = match record.op.split('.').next().unwrap_or_default() {
         "rg" => groups::suppose(record, &mut build)?,
@@ -91,7 +91,7 @@ pub fn play(world: &World, record: &Record) -> Made<Reply> {
     Ok(world.send(&ask.method, &format!("{}{query}", ask.url), &token, "application/json", body))
 }
 
-/// What stands before every operation: the token, the right, the rate, the registration, the subscription.
+/// Sets what every operation depends on: the token, the right, the rate, the registration, the subscription.
 fn gate(record: &Record, ask: &mut Ask, build: &Build<'_>) -> Made<()> {
     let code = record.codes.first().map_or("", String::as_str);
     match (record.status, code) {

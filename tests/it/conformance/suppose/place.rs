@@ -1,10 +1,10 @@
-//! A path of ARM, or an id, in its parts.
+//! Splits an ARM path, or an id, into its parts.
 
-/// What a path names below its subscription.
+/// The parts of a path below its subscription.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
     pub group: Option<String>,
-    /// Of the last `providers` of it.
+    /// The namespace after the last `providers`.
     pub namespace: String,
     /// Types and names in turn after that namespace; the last may be a type alone.
     pub parts: Vec<String>,
@@ -30,7 +30,7 @@ impl Place {
         }
     }
 
-    /// The name that follows the type.
+    /// Returns the name that follows the type.
     pub fn name(&self, kind: &str) -> Option<&str> {
         let at = self.parts.iter().position(|p| p.eq_ignore_ascii_case(kind))?;
         self.parts.get(at + 1).map(String::as_str)

@@ -31,7 +31,7 @@ pub fn suppose(record: &Record, build: &mut Build<'_>) -> Made<Ask> {
     Ok(ask)
 }
 
-/// The query with the sandbox's principals and roles in its filter.
+/// Returns the query with the sandbox's principals and roles in its filter.
 fn filter(record: &Record, build: &Build<'_>) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in url::form_urlencoded::parse(record.query.as_bytes()) {
@@ -44,7 +44,7 @@ fn filter(record: &Record, build: &Build<'_>) -> String {
 
 fn assignments(record: &Record, build: &mut Build<'_>) -> Made<()> {
     for document in record.body["value"].as_array().into_iter().flatten() {
-        // what is inherited from above the subscription is made there: in the one management group, or at the root
+        // Inherited assignments are made above the subscription: in the one management group, or at the root.
         let mut document = document.clone();
         let id = document["id"].as_str().unwrap_or_default().to_owned();
         if !id.to_ascii_lowercase().starts_with("/subscriptions/") {
@@ -62,7 +62,7 @@ fn assignments(record: &Record, build: &mut Build<'_>) -> Made<()> {
         }
         let name = document["name"].as_str().unwrap_or_default().to_owned();
         match build.assignment(&document, Some(&name)) {
-            // two that differ in what a recorder wrote over: they were of two principals
+            // Two assignments that differ only in what a recorder overwrote belonged to two principals.
             Err(why) if why.contains("RoleAssignmentExists") => {
                 document["properties"]["principalId"] = json!(format!("other-{name}"));
                 build.assignment(&document, Some(&name))?;
@@ -70,7 +70,7 @@ fn assignments(record: &Record, build: &mut Build<'_>) -> Made<()> {
             other => drop(other?),
         }
     }
-    // a filter by one who is assigned nothing, or is what a group that he is in is
+    // The filter names a principal without assignments, or a member of a group that has them.
     for (name, value) in url::form_urlencoded::parse(record.query.as_bytes()) {
         let who = value.split('\'').nth(1).unwrap_or_default().to_owned();
         if name.eq_ignore_ascii_case("$filter") && !who.is_empty() && record.status == 200 {
@@ -89,7 +89,7 @@ fn assignments(record: &Record, build: &mut Build<'_>) -> Made<()> {
     Ok(())
 }
 
-/// The assignment that a request asks for, as a document.
+/// Returns the assignment that a request asks for, as a document.
 fn wanted(record: &Record, scope: &str) -> Value {
     let asked = record.asked();
     let properties = if asked["properties"].is_object() { asked["properties"].clone() } else { asked };
@@ -142,14 +142,14 @@ fn custom(document: &Value) -> bool {
     document["properties"]["type"].as_str().is_some_and(|t| t.eq_ignore_ascii_case("CustomRole"))
 }
 
-/// A custom role as its document says, at the first of its scopes.
+/// Creates a custom role as its document says, at the first of its scopes.
 fn make(build: &mut Build<'_>, document: &Value) -> Made<()> {
     let scopes: Vec<String> =
         document["properties"]["assignableScopes"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     for scope in scopes.iter().filter(|scope| scope.to_ascii_lowercase().starts_with("/subscriptions/")) {
         build.scope(scope)?;
     }
-    // above the subscription only Microsoft can make one here
+    // Above the subscription only Microsoft can create one.
     let above = |scope: &String| !scope.to_ascii_lowercase().starts_with("/subscriptions/");
     let scope = scopes.first().filter(|scope| !above(scope)).map_or("/subscriptions/-", String::as_str).to_owned();
     let name = document["name"].as_str().unwrap_or_default();
@@ -178,7 +178,7 @@ fn definitions(record: &Record, build: &mut Build<'_>) -> Made<()> {
             continue;
         }
         let plays = build.role(document["name"].as_str().unwrap_or_default());
-        // the filter goes by the name, so one that is played by another is asked for by that one's name
+        // The filter uses the name, so a stand-in is requested by its own name.
         let path = format!(
             "/subscriptions/{}/providers/Microsoft.Authorization/roleDefinitions/{plays}?api-version=2022-04-01",
             build.world.subscription
@@ -196,7 +196,7 @@ fn definition(record: &Record, build: &mut Build<'_>) -> Made<()> {
             build.role(record.body["name"].as_str().unwrap_or_default());
             Ok(())
         }
-        // an update is 201, too, and shows who made it
+        // An update is a 201, too, and shows who created it.
         ("PUT", 200 | 201) if record.body["properties"]["createdBy"].is_string() => make(build, &record.body),
         ("PUT", 200 | 201) | ("DELETE", 204) | (_, 400..500) => Ok(()),
         (method, status) => Err(format!("a role definition that answers {status} to {method} is not understood")),

@@ -1,4 +1,4 @@
-//! Secrets in a vault of access policies, or of roles where the record tells which assignment let it through; and deleted ones.
+//! Secrets in a vault of access policies, or of roles if the record shows which assignment allowed it; and deleted secrets.
 
 use super::{
     super::{
@@ -11,7 +11,7 @@ use super::{
 use serde_json::{Map, Value, json};
 
 const SECRETS_OFFICER: &str = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7";
-/// A version of the data plane in which all that a secret has can be said.
+/// A version of the data plane that can set all fields of a secret.
 const VERSION: &str = "7.4";
 const RIGHTS: [&str; 8] = ["get", "list", "set", "delete", "backup", "restore", "recover", "purge"];
 
@@ -44,7 +44,7 @@ pub fn suppose(record: &Record, build: &mut Build<'_>) -> Made<Ask> {
     Ok(ask)
 }
 
-/// Retention and purge protection are read off what a secret of it tells; access off the headers and the refusal.
+/// Creates the vault: retention and purge protection come from its secrets, access from the headers and the refusal.
 fn vault(record: &Record, build: &mut Build<'_>, host: &str) -> Made<()> {
     let name = host.split('.').next().unwrap_or_default();
     let id = format!("/subscriptions/-/resourceGroups/{GROUP}/providers/Microsoft.KeyVault/vaults/{name}");
@@ -84,13 +84,13 @@ fn call(build: &Build<'_>, host: &str, method: &str, path: &str, body: Option<&V
     build.must(path, &build.world.vault(host, method, &format!("{path}?api-version={VERSION}"), body))
 }
 
-/// The name in the id of a secret, deleted or not.
+/// Returns the name in the id of a secret, deleted or not.
 fn named(document: &Value) -> Option<String> {
     let id = document["id"].as_str().or_else(|| document["recoveryId"].as_str())?;
     id.split('/').nth(4).map(str::to_owned)
 }
 
-/// As a document tells; enabled whatever it says if `usable`.
+/// Sets a secret as a document says; `usable` enables it in any case.
 fn set(build: &Build<'_>, host: &str, name: &str, document: &Value, usable: bool) -> Made<Value> {
     let mut body = json!({ "value": document["value"].as_str().unwrap_or("a value") });
     for said in ["contentType", "tags"] {
@@ -111,7 +111,7 @@ fn set(build: &Build<'_>, host: &str, name: &str, document: &Value, usable: bool
     call(build, host, "PUT", &format!("/secrets/{name}"), Some(&body))
 }
 
-/// A body for the request where the record's own cannot be: a backup is sealed by who made it.
+/// Creates the secret. Returns a body for the request if the record's own cannot be used: a backup is sealed by who made it.
 fn secret(record: &Record, build: &mut Build<'_>, host: &str, name: &str, list: bool) -> Made<Option<Value>> {
     let documents = record.body["value"].as_array().cloned().unwrap_or_default();
     match (record.method.as_str(), record.status) {
@@ -133,7 +133,7 @@ fn secret(record: &Record, build: &mut Build<'_>, host: &str, name: &str, list: 
         }
         ("POST", 200) => drop(set(build, host, name, &Value::Null, false)?),
         ("GET" | "PATCH" | "DELETE", 200) => {
-            // an attribute that the request itself sets is not there before
+            // An attribute that the request sets is not there before.
             let made = set(build, host, name, &record.body, record.method == "PATCH")?;
             version(record, build, &made);
         }
@@ -154,7 +154,7 @@ fn secret(record: &Record, build: &mut Build<'_>, host: &str, name: &str, list: 
     Ok(None)
 }
 
-/// As many as make another page before or after this one, where the record is of such a page.
+/// Creates enough secrets for another page before or after this one, if the record is about such a page.
 fn more(record: &Record, build: &Build<'_>, host: &str, name: &str, like: &Value) -> Made<()> {
     if !paged(record) && record.body["nextLink"].is_null() {
         return Ok(());
@@ -175,7 +175,7 @@ fn paged(record: &Record) -> bool {
     parameter(record, "$skiptoken").is_some()
 }
 
-/// The place of a page that is not the first, as the first one names it.
+/// Returns the URL of a later page, as the first one names it.
 fn next_page(record: &Record, build: &Build<'_>, ask: &mut Ask) -> Made<()> {
     let host = build.host(&record.host);
     let most = parameter(record, "maxresults").map_or(String::new(), |n| format!("&maxresults={n}"));
@@ -186,7 +186,7 @@ fn next_page(record: &Record, build: &Build<'_>, ask: &mut Ask) -> Made<()> {
     Ok(())
 }
 
-/// The version that a path names is the one that was made.
+/// Replaces the version in a path by the one that was created.
 fn version(record: &Record, build: &mut Build<'_>, made: &Value) {
     let id = |text: &str| text.split('/').filter(|w| !w.is_empty()).nth(2).map(str::to_owned);
     let made = made["id"].as_str().and_then(|id| id.rsplit('/').next());
@@ -196,7 +196,7 @@ fn version(record: &Record, build: &mut Build<'_>, made: &Value) {
 }
 
 fn deleted(record: &Record, build: &Build<'_>, host: &str, name: &str, list: bool) -> Made<()> {
-    let gone = |name: &str, document: &Value| {
+    let create_deleted = |name: &str, document: &Value| {
         set(build, host, name, document, false)?;
         if record.has("ObjectIsBeingDeleted") {
             build.world.set(&json!({ "lateness": "realistic" }));
@@ -206,14 +206,14 @@ fn deleted(record: &Record, build: &Build<'_>, host: &str, name: &str, list: boo
     match (record.method.as_str(), record.status) {
         ("GET", 200) if list => {
             for document in record.body["value"].as_array().into_iter().flatten() {
-                gone(&named(document).ok_or("a deleted secret without a name is not understood")?, document)?;
+                create_deleted(&named(document).ok_or("a deleted secret without a name is not understood")?, document)?;
             }
             Ok(())
         }
         ("POST", 400) if record.has("RequestNotAllowedOnNonDeletedObject") => set(build, host, name, &Value::Null, false).map(drop),
-        (_, 403) if record.has("AccessDenied") => gone(name, &json!({ "attributes": { "enabled": false } })),
-        (_, 409) => gone(name, &Value::Null),
-        (_, 200 | 204) => gone(name, &record.body),
+        (_, 403) if record.has("AccessDenied") => create_deleted(name, &json!({ "attributes": { "enabled": false } })),
+        (_, 409) => create_deleted(name, &Value::Null),
+        (_, 200 | 204) => create_deleted(name, &record.body),
         (_, 400..=404 | 429) => Ok(()),
         (method, status) => Err(format!("a deleted secret that answers {status} to {method} is not understood")),
     }

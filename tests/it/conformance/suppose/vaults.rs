@@ -1,4 +1,4 @@
-//! Vaults at the control plane, deleted ones, and the operation that purges one.
+//! Vaults at the control plane, deleted vaults, and the operation that purges one.
 
 use super::{super::record::Record, Ask, Made, build::Build, groups, place::Place};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ pub fn suppose(record: &Record, build: &mut Build<'_>) -> Made<Ask> {
         ("POST", 200, _) if record.op.starts_with("vault.checkName") => {
             let name = record.asked()["name"].as_str().unwrap_or_default().to_owned();
             if record.body["reason"] == json!("AlreadyExists") {
-                elsewhere(build, &name)?;
+                vault_of_another_subscription(build, &name)?;
             }
         }
         ("GET", 200, _) if record.op.contains(".list.") => {
@@ -43,7 +43,7 @@ pub fn suppose(record: &Record, build: &mut Build<'_>) -> Made<Ask> {
         ("DELETE", 200, _) => drop(build.vault(&record.path, &Value::Null)?),
         ("PUT", 409, "VaultAlreadyExists") => {
             let name = Place::of(&record.path).name("vaults").unwrap_or_default().to_owned();
-            elsewhere(build, &name)?;
+            vault_of_another_subscription(build, &name)?;
         }
         ("DELETE", 204, _) | (_, 400..=404, _) | ("PUT" | "DELETE" | "POST", 409 | 429, _) => {}
         (method, status, code) => return Err(format!("a vault that answers {status} {code} to {method} is not understood")),
@@ -51,7 +51,7 @@ pub fn suppose(record: &Record, build: &mut Build<'_>) -> Made<Ask> {
     Ok(ask)
 }
 
-/// A new one tells that its name is being registered, one that was there has it; a deleted one comes back.
+/// A new vault is being registered, an existing one has its name; a deleted one is recovered.
 fn put(record: &Record, build: &mut Build<'_>, ask: &mut Ask) -> Made<()> {
     let asked = record.asked();
     let recover = asked["properties"]["createMode"].as_str().is_some_and(|m| m.eq_ignore_ascii_case("recover"));
@@ -68,13 +68,13 @@ fn put(record: &Record, build: &mut Build<'_>, ask: &mut Ask) -> Made<()> {
     Ok(())
 }
 
-/// Another's, by this name.
-fn elsewhere(build: &mut Build<'_>, name: &str) -> Made<()> {
+/// Creates a vault of this name in another subscription.
+fn vault_of_another_subscription(build: &mut Build<'_>, name: &str) -> Made<()> {
     build.vault(&format!("/subscriptions/-/resourceGroups/others/providers/Microsoft.KeyVault/vaults/{name}"), &Value::Null).map(drop)
 }
 
-/// A deleted vault, as its document says.
-fn gone(build: &mut Build<'_>, document: &Value) -> Made<()> {
+/// Creates a deleted vault, as its document says.
+fn create_deleted(build: &mut Build<'_>, document: &Value) -> Made<()> {
     let properties = &document["properties"];
     let id = properties["vaultId"].as_str().unwrap_or_default().to_owned();
     let vault = json!({"location": properties["location"], "tags": properties["tags"].as_object().cloned().unwrap_or_default(),
@@ -83,13 +83,13 @@ fn gone(build: &mut Build<'_>, document: &Value) -> Made<()> {
     build.delete(&id, "2023-07-01").map(drop)
 }
 
-/// A vault of this name and place, deleted; answers the path that purges it.
-fn gone_by_name(build: &mut Build<'_>, path: &str) -> Made<()> {
+/// Creates a deleted vault of this name and location; returns the path that purges it.
+fn create_deleted_by_name(build: &mut Build<'_>, path: &str) -> Made<()> {
     let place = Place::of(path);
     let (name, location) =
         (place.name("deletedVaults").unwrap_or_default().to_owned(), place.name("locations").unwrap_or_default().to_owned());
     let id = format!("/subscriptions/-/resourceGroups/vaults/providers/Microsoft.KeyVault/vaults/{name}");
-    gone(build, &json!({ "properties": { "vaultId": id, "location": location } }))
+    create_deleted(build, &json!({ "properties": { "vaultId": id, "location": location } }))
 }
 
 fn deleted(record: &Record, build: &mut Build<'_>) -> Made<Ask> {
@@ -97,12 +97,12 @@ fn deleted(record: &Record, build: &mut Build<'_>) -> Made<Ask> {
     match (record.method.as_str(), record.status) {
         ("GET", 200) if record.op.contains(".list.") => {
             for document in record.body["value"].as_array().into_iter().flatten() {
-                gone(build, document)?;
+                create_deleted(build, document)?;
             }
         }
-        ("GET", 200) => gone(build, &record.body)?,
+        ("GET", 200) => create_deleted(build, &record.body)?,
         ("POST", 202) => {
-            gone_by_name(build, &record.path)?;
+            create_deleted_by_name(build, &record.path)?;
             ask.settings = json!({ "lateness": "realistic" });
         }
         (_, 400..=404 | 429) => {}
@@ -117,7 +117,7 @@ fn poll(record: &Record, build: &mut Build<'_>) -> Made<Ask> {
         return Ok(ask);
     }
     let path = format!("/subscriptions/-/providers/Microsoft.KeyVault/locations/westus2/deletedVaults/{}", "purged-by-name");
-    gone_by_name(build, &path)?;
+    create_deleted_by_name(build, &path)?;
     build.world.set(&json!({ "lateness": "realistic" }));
     let purge = format!("{}/purge?api-version={}", build.path(&path), build.version);
     let reply = build.world.arm("POST", &purge, None);
