@@ -3,16 +3,16 @@
 
 use super::{
     attempt::{Panicked, attempt, caught_while},
-    azure::{self, Effect},
-    control,
+    azure::{self, call::Effect},
+    body_limits,
+    connections::Conn,
+    control::{self, CONTROL_HOST},
     http::{Body, Request, Response},
     issuer,
     log::Answered,
-    running::{Cluster, Running},
-    server::Conn,
+    running::{Running, RunningCluster},
     settings::{Fail, When},
     stream::Chunks,
-    unread,
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
@@ -22,9 +22,6 @@ use hyper::{
     header::{HeaderName, HeaderValue},
 };
 use std::{convert::Infallible, sync::Arc, time::Instant};
-
-/// The host under which the sandbox itself is spoken to.
-pub const CONTROL_HOST: &str = "sandbox.podid";
 
 pub type Answer = hyper::Response<BoxBody<Bytes, Infallible>>;
 
@@ -86,7 +83,7 @@ pub async fn answer(running: Arc<Running>, conn: Conn, host: String, request: hy
     };
     let answered = caught_while(attended(&running, conn, by, &request, &head.headers, body)).await;
     seal(answered.unwrap_or_else(|Panicked| {
-        let response = unread::internal(&request.host, running.cluster(&request.host).is_some());
+        let response = body_limits::internal(&request.host, running.cluster(&request.host).is_some());
         note(&running, conn, by, &request, response.status, began);
         response
     }))
@@ -107,10 +104,10 @@ async fn attended(running: &Arc<Running>, conn: Conn, by: &str, head: &Request, 
     if refusal.is_some() {
         return judged(running, conn, by, head, refusal).await;
     }
-    let whole = match running.room.read(body, &head.method, &head.host, cluster.is_some()).await {
+    let whole = match running.bodies.read(body, &head.method, &head.host, cluster.is_some()).await {
         Ok(whole) => whole,
         Err(fault) => {
-            let response = unread::refusal(&head.host, cluster.is_some(), fault);
+            let response = body_limits::refusal(&head.host, cluster.is_some(), fault);
             note(running, conn, by, head, response.status, began);
             return response;
         }
@@ -181,11 +178,11 @@ fn failed(fail: Fail) -> Response {
 }
 
 /// With its effect, saved before the answer is given.
-async fn truly(running: &Arc<Running>, by: &str, request: &Request, rules: &azure::Rules) -> Response {
+async fn truly(running: &Arc<Running>, by: &str, request: &Request, rules: &azure::call::Rules) -> Response {
     if let Some(cluster) = running.cluster(&request.host) {
         return of_cluster(running, by, request, &cluster).await;
     }
-    if issuer::is_host(&request.host) {
+    if azure::hosts::is_oidc_issuer(&request.host) {
         return issuer::answer(running, request).await;
     }
     if let Some((issuer, key)) = azure::assertion::presented(request)
@@ -202,7 +199,7 @@ async fn truly(running: &Arc<Running>, by: &str, request: &Request, rules: &azur
         let occupied = answer.as_ref().and_then(|(response, _)| azure::federated::occupy(state, request, rules, response));
         (answer, occupied)
     });
-    let Ok((answer, occupied)) = asked else { return unread::internal(&request.host, false) };
+    let Ok((answer, occupied)) = asked else { return body_limits::internal(&request.host, false) };
     let Some((response, effect)) = answer else { return Response::new(404) };
     let _occupied = match occupied {
         None => None,
@@ -212,7 +209,7 @@ async fn truly(running: &Arc<Running>, by: &str, request: &Request, rules: &azur
             Some(guard)
         }
     };
-    if effect == Effect::Changed && request.host == azure::ARM_HOST {
+    if effect == Effect::Changed && request.host == azure::hosts::ARM_HOST {
         running.follow();
     }
     match effect {
@@ -237,7 +234,7 @@ impl Drop for Occupied<'_> {
     }
 }
 
-async fn of_cluster(running: &Arc<Running>, by: &str, request: &Request, cluster: &Cluster) -> Response {
+async fn of_cluster(running: &Arc<Running>, by: &str, request: &Request, cluster: &RunningCluster) -> Response {
     let response = cluster.kube.answer(request).await;
     let reads = matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS");
     if reads || request.query("dryRun").is_some() || response.status >= 300 {
@@ -245,7 +242,7 @@ async fn of_cluster(running: &Arc<Running>, by: &str, request: &Request, cluster
     }
     let response = saved(running, response).await;
     if by == "client" {
-        running.stage.wake(running, cluster).await;
+        running.wake_cluster(cluster).await;
     }
     response
 }

@@ -1,11 +1,8 @@
 //! What can be asked about the callers of a world, of this process or of the one that serves it.
 
-use super::{
-    Embedded, Error, Options, attempt::attempt, azure::callers as rules, azure::times, command, folder::Folder, open, running::Running,
-};
+use super::{attempt::attempt, azure::callers as rules, azure::times, error::Error, running::Running};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::path::Path;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -41,23 +38,4 @@ pub async fn done(running: &Running, wish: &CallerWish) -> Result<Value, Error> 
     };
     running.save().await.map_err(|why| Error::Unreachable { dir: running.folder.dir().to_owned(), why })?;
     Ok(value)
-}
-
-/// For a served world and for one that nobody serves.
-pub async fn callers(dir: &Path, wish: &CallerWish) -> Result<Value, Error> {
-    let sandbox = open(Options::new(dir)).await?;
-    match &sandbox.embedded {
-        Some(Embedded { running, .. }) => {
-            let value = done(running, wish).await;
-            sandbox.close().await;
-            value
-        }
-        None => match Folder::open(dir)?.served() {
-            Some(served) => {
-                let body = serde_json::to_value(wish).unwrap_or_default();
-                command(&Folder::open(dir)?, served.address, "/callers", Some(&body)).await
-            }
-            None => Err(Error::NotServing { dir: dir.to_owned() }),
-        },
-    }
 }

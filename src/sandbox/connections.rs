@@ -23,6 +23,15 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// An idle connection is kept longer than the pools of clients keep theirs.
 pub const IDLE: Duration = Duration::from_secs(300);
 
+/// A connection of a client.
+#[derive(Clone, Copy)]
+pub struct Conn {
+    /// For the log.
+    pub number: u64,
+    /// Whether the client runs on this machine.
+    pub from_here: bool,
+}
+
 /// Room for the connections of all listeners.
 pub struct Connections {
     free: Arc<Semaphore>,
@@ -60,7 +69,7 @@ fn open_files() -> u64 {
 }
 
 /// Whether anything is asked on a connection.
-pub struct Activity {
+pub struct IdleTimer {
     running: AtomicUsize,
     /// When the last request began or ended, and how long nothing may follow.
     last: Mutex<(Instant, Duration)>,
@@ -68,23 +77,23 @@ pub struct Activity {
 }
 
 /// A request on its way, until this is dropped.
-pub struct Asked(Arc<Activity>);
+pub struct ActiveRequest(Arc<IdleTimer>);
 
-impl Default for Activity {
+impl Default for IdleTimer {
     fn default() -> Self {
         Self::new(PATIENCE, IDLE)
     }
 }
 
-impl Activity {
+impl IdleTimer {
     fn new(patience: Duration, idle: Duration) -> Self {
         Self { running: AtomicUsize::new(0), last: Mutex::new((Instant::now(), patience)), idle }
     }
 
-    pub fn asked(self: &Arc<Self>) -> Asked {
+    pub fn request(self: &Arc<Self>) -> ActiveRequest {
         self.running.fetch_add(1, Ordering::AcqRel);
         self.now();
-        Asked(self.clone())
+        ActiveRequest(self.clone())
     }
 
     fn now(&self) {
@@ -105,7 +114,7 @@ impl Activity {
     }
 }
 
-impl Drop for Asked {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
         self.0.now();
         self.0.running.fetch_sub(1, Ordering::AcqRel);
@@ -124,15 +133,15 @@ mod tests {
     #[tokio::test]
     async fn a_connection_is_over_when_nothing_is_asked_for_too_long() {
         let (patience, idle) = (Duration::from_millis(20), Duration::from_millis(100));
-        let (began, activity) = (Instant::now(), Arc::new(Activity::new(patience, idle)));
-        activity.over().await;
+        let (began, timer) = (Instant::now(), Arc::new(IdleTimer::new(patience, idle)));
+        timer.over().await;
         assert!(began.elapsed() >= patience);
-        let (began, asked) = (Instant::now(), activity.asked());
+        let (began, asked) = (Instant::now(), timer.request());
         let later = async {
             tokio::time::sleep(idle * 3).await;
             drop(asked);
         };
-        tokio::join!(activity.over(), later);
+        tokio::join!(timer.over(), later);
         assert!(began.elapsed() >= idle * 4, "{:?}", began.elapsed());
     }
 }

@@ -3,17 +3,19 @@
 use super::{
     azure::error::JSON,
     callers::{self, CallerWish},
+    connections::Conn,
     error::Error,
     export,
     http::{Request, Response},
     running::Running,
-    server::Conn,
 };
 use hyper::{HeaderMap, header::AUTHORIZATION};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::{sync::Arc, time::Duration};
 
+/// The host under which the sandbox itself is spoken to.
+pub const CONTROL_HOST: &str = "sandbox.podid";
 /// How long an export waits for the players.
 const SETTLE: Duration = Duration::from_secs(10);
 

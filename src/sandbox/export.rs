@@ -1,7 +1,7 @@
 //! The world as sorted JSON, to compare two of them byte for byte: what there is, without ids of versions, times, and what is on its way.
 
 use super::{
-    azure::{self, clusters, features, federated, groups, identities, ids, policies, resources, scale_sets, vaults},
+    azure::{self, clusters, features, federated, groups, identities, ids, policies, resource_ids, resources, scale_sets, vaults},
     error::Error,
     running::Running,
 };
@@ -22,7 +22,7 @@ pub async fn world(running: &Running) -> Result<Value, Error> {
     Ok(sorted(Value::Object(all)))
 }
 
-fn arm(state: &azure::State) -> Map<String, Value> {
+fn arm(state: &azure::state::State) -> Map<String, Value> {
     let subscription = &state.subscription;
     let mut all = Map::new();
     for group in state.groups.values().filter(|g| g.ending.is_none()) {
@@ -30,7 +30,7 @@ fn arm(state: &azure::State) -> Map<String, Value> {
     }
     for identity in state.identities.values() {
         put(&mut all, identities::document(&state.tenant, subscription, identity, ""));
-        let id = identities::id(subscription, identity);
+        let id = resource_ids::identity(subscription, identity);
         for (_, credential) in federated::of(state, &ids::fold(&id)) {
             put(&mut all, federated::document(&id, credential));
         }
@@ -75,7 +75,7 @@ fn arm(state: &azure::State) -> Map<String, Value> {
     for a in state.assignments.iter() {
         let scope = resources::canonical(&names, &a.scope);
         let id = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{}", ids::fold(&a.name));
-        let role = azure::roles::find(state, &a.role).map_or("", |r| r.name.as_str());
+        let role = azure::roles::find(&state.roles, &a.role).map_or("", |r| r.name.as_str());
         let principal = state.principals.get(&a.principal).map(|p| p.display_name.clone());
         put(
             &mut all,
@@ -121,7 +121,7 @@ fn settled(mut entry: Value) -> Value {
 }
 
 /// By address, without version; the value as a digest.
-fn secrets(state: &azure::State) -> Map<String, Value> {
+fn secrets(state: &azure::state::State) -> Map<String, Value> {
     let mut all = Map::new();
     for (key, secret) in &state.secrets {
         let vault = key.split_once('/').and_then(|(vault, _)| state.vaults.get(vault));
@@ -137,7 +137,7 @@ fn secrets(state: &azure::State) -> Map<String, Value> {
 }
 
 /// Those of applications; an identity's own is told with the identity.
-fn principals(state: &azure::State) -> Map<String, Value> {
+fn principals(state: &azure::state::State) -> Map<String, Value> {
     let own = state.principals.iter().filter(|(_, p)| p.resource_id.is_none());
     own.map(|(oid, p)| (oid.clone(), json!({"appId": p.app_id, "displayName": p.display_name}))).collect()
 }

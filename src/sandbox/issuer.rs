@@ -3,16 +3,11 @@
 
 use super::{
     http::{Request, Response},
-    running::{Cluster, Running},
+    running::{Running, RunningCluster},
 };
 use std::sync::Arc;
 
-const SUFFIX: &str = ".oic.prod-aks.azure.com";
 const DOCUMENTS: &[&str] = &["/.well-known/openid-configuration", "/openid/v1/jwks"];
-
-pub fn is_host(host: &str) -> bool {
-    host.ends_with(SUFFIX)
-}
 
 pub async fn answer(running: &Running, request: &Request) -> Response {
     let Some((cluster, document)) = found(running, request) else { return Response::new(404) };
@@ -30,7 +25,7 @@ pub async fn answer(running: &Running, request: &Request) -> Response {
 }
 
 /// The cluster that is played here and has this issuer, and which of the documents is asked for.
-fn found(running: &Running, request: &Request) -> Option<(Arc<Cluster>, &'static str)> {
+fn found(running: &Running, request: &Request) -> Option<(Arc<RunningCluster>, &'static str)> {
     let url = format!("https://{}{}", request.host, request.path);
     let fqdn_and_document = running.azure().clusters.values().find_map(|cluster| {
         let rest = url.strip_prefix(cluster.oidc_issuer.as_deref()?.trim_end_matches('/'))?;

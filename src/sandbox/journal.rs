@@ -27,8 +27,6 @@ pub struct Journal {
 }
 
 impl Journal {
-    pub const FILE: &str = "changes.jsonl";
-
     /// `behind`: the files do not tell all that is in memory. What another process left is never gone on with: the first save writes all.
     pub fn new(folder: Folder, n: u64, behind: bool) -> Self {
         Self { folder, n, behind, changes: None, length: 0, world: 0 }
@@ -56,11 +54,11 @@ impl Journal {
     /// Changes could not be put into words.
     pub fn lost(&mut self, why: &serde_json::Error) -> Error {
         self.forget();
-        Error::Damaged { path: self.folder.path(Self::FILE), why: why.to_string() }
+        Error::Damaged { path: self.folder.path(world::CHANGES_FILE), why: why.to_string() }
     }
 
     pub fn append(&mut self, mut change: Change) -> Result<(), Error> {
-        let path = self.folder.path(Self::FILE);
+        let path = self.folder.path(world::CHANGES_FILE);
         change.n = self.n + 1;
         let mut line = serde_json::to_vec(&change).map_err(|why| self.lost(&why))?;
         line.push(b'\n');
@@ -87,7 +85,7 @@ impl Journal {
             out.flush()
         };
         self.world = folder::write_by(&path, all)?;
-        let path = self.folder.path(Self::FILE);
+        let path = self.folder.path(world::CHANGES_FILE);
         self.changes = Some(files::create(&path)?);
         (self.length, self.behind) = (0, false);
         Ok(())

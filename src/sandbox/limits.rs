@@ -28,9 +28,9 @@ impl Limits {
     /// Counts the request; the gateway's limit comes before that of a provider.
     pub fn count(&mut self, method: &str, host: &str, path: &str) -> Option<Spent> {
         let mut wanted = Vec::new();
-        if host.ends_with(super::azure::VAULT_SUFFIX) {
+        if host.ends_with(super::azure::hosts::VAULT_SUFFIX) {
             wanted.push((&mut self.vault, Spent::Vault));
-        } else if host == super::azure::ARM_HOST {
+        } else if host == super::azure::hosts::ARM_HOST {
             let read = matches!(method, "GET" | "HEAD");
             wanted.push(match method {
                 _ if read => (&mut self.reads, Spent::Reads),
@@ -60,7 +60,7 @@ mod tests {
     fn each_limit_counts_what_it_is_of() {
         let mut limits = Limits { writes: Some(2), identity: Some(1), vault: Some(0), ..Limits::default() };
         let identity = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/n";
-        let arm = super::super::azure::ARM_HOST;
+        let arm = super::super::azure::hosts::ARM_HOST;
         assert_eq!(limits.count("GET", arm, identity), None);
         assert_eq!(limits.count("PUT", arm, identity), None);
         assert_eq!(limits.count("PUT", arm, identity), Some(Spent::Identity));

@@ -1,5 +1,6 @@
 //! Asks a sandbox that another process serves, by its control host. A request and its answer, no more: no pool, no TLS.
 
+use super::control::CONTROL_HOST;
 use serde_json::Value;
 use std::{io, net::SocketAddr, time::Duration};
 use tokio::{
@@ -26,7 +27,7 @@ async fn exchange(address: SocketAddr, token: &str, method: &str, path: &str, bo
     let head = format!(
         "{method} http://{host}{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len(),
-        host = super::answer::CONTROL_HOST
+        host = CONTROL_HOST
     );
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body.as_bytes()).await?;

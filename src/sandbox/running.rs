@@ -1,23 +1,25 @@
 //! A sandbox that runs in this process: the world in memory, its clusters, its settings, and the task that saves it.
-//! Saves are grouped: whoever waits for one waits for the next write that begins after it asked.
+//! SaveQueue are grouped: whoever waits for one waits for the next write that begins after it asked.
 
 use super::{
     attempt::{Panicked, caught, caught_while},
     azure,
-    azure::ids,
+    azure::{
+        ids,
+        kubeconfig::{KubeconfigEntry, kubeconfig},
+    },
+    body_limits::BodyBudget,
+    components::ComponentRunner,
     connections::Connections,
     error::Error,
     folder::Folder,
-    issuer,
     journal::Journal,
     keys::Keys,
     kube::{self, Kube},
     log::Log,
-    play::Stage,
     settings::Settings,
     stand_in::StandIns,
     tls::Authority,
-    unread::Room,
     world::{Change, World},
 };
 use std::{
@@ -35,48 +37,48 @@ pub struct Running {
     pub authority: Authority,
     pub settings: Arc<Settings>,
     pub log: Log,
-    pub stage: Stage,
+    pub components: ComponentRunner,
     /// For the bodies of all requests together.
-    pub room: Room,
+    pub bodies: BodyBudget,
     pub connections: Connections,
     pub stand_ins: StandIns,
     /// Told at start; for `GET /settings`.
     pub serving: bool,
     /// Where a client on this machine reaches it.
     pub address: std::sync::OnceLock<std::net::SocketAddr>,
-    azure: Mutex<azure::State>,
+    azure: Mutex<azure::state::State>,
     /// By fqdn.
-    clusters: RwLock<BTreeMap<String, Arc<Cluster>>>,
+    clusters: RwLock<BTreeMap<String, Arc<RunningCluster>>>,
     /// The texts of clusters that another stands in for: they are there again when it does not.
     covered: Mutex<BTreeMap<String, String>>,
-    saves: Arc<Saves>,
-    saved: watch::Receiver<Saved>,
+    saves: Arc<SaveQueue>,
+    saved: watch::Receiver<SaveStatus>,
 }
 
-pub struct Cluster {
+pub struct RunningCluster {
     pub name: String,
     pub fqdn: String,
     pub kube: Arc<Kube>,
 }
 
 /// What is asked of the task that saves.
-struct Saves {
+struct SaveQueue {
     wanted: AtomicU64,
     /// The next one writes all.
     whole: AtomicBool,
     wake: Notify,
-    done: watch::Sender<Saved>,
+    done: watch::Sender<SaveStatus>,
 }
 
 #[derive(Clone, Default)]
-struct Saved {
+struct SaveStatus {
     upto: u64,
     /// Why the last write failed.
     fault: Option<String>,
     ended: bool,
 }
 
-impl Saves {
+impl SaveQueue {
     fn ask(&self) -> u64 {
         let mine = self.wanted.fetch_add(1, Ordering::AcqRel) + 1;
         self.wake.notify_one();
@@ -95,7 +97,7 @@ impl Running {
         serving: bool,
     ) -> Result<Arc<Self>, Error> {
         let log = Log::open(&folder)?;
-        let (done, saved) = watch::channel(Saved::default());
+        let (done, saved) = watch::channel(SaveStatus::default());
         let texts = stand_ins.keys().filter_map(|name| {
             let state = world.clusters.remove(name)?;
             Some((name.clone(), serde_json::to_string(&state).ok()?))
@@ -107,8 +109,8 @@ impl Running {
             authority,
             settings: Arc::new(settings),
             log,
-            stage: Stage::default(),
-            room: Room::default(),
+            components: ComponentRunner::default(),
+            bodies: BodyBudget::default(),
             connections: Connections::default(),
             stand_ins,
             serving,
@@ -116,7 +118,7 @@ impl Running {
             azure: Mutex::new(world.azure),
             clusters: RwLock::default(),
             covered: Mutex::new(covered),
-            saves: Arc::new(Saves { wanted: AtomicU64::new(0), whole: AtomicBool::new(false), wake: Notify::new(), done }),
+            saves: Arc::new(SaveQueue { wanted: AtomicU64::new(0), whole: AtomicBool::new(false), wake: Notify::new(), done }),
             saved,
         });
         running.found(world.clusters);
@@ -125,7 +127,7 @@ impl Running {
         Ok(running)
     }
 
-    pub fn azure(&self) -> MutexGuard<'_, azure::State> {
+    pub fn azure(&self) -> MutexGuard<'_, azure::state::State> {
         self.azure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -147,20 +149,20 @@ impl Running {
         drop((azure, clusters));
         if !all {
             self.saves.whole.store(true, Ordering::Release);
-            if let Err(fault) = super::kubeconfig(self) {
+            if let Err(fault) = self.write_kubeconfig() {
                 tracing::error!("{fault}");
             }
         }
     }
 
-    fn set_up(&self, azure: &azure::State, cluster: &azure::state::Cluster, saved: Option<kube::State>) -> Cluster {
+    fn set_up(&self, azure: &azure::state::State, cluster: &azure::state::Cluster, saved: Option<kube::State>) -> RunningCluster {
         let facts = self.facts(azure, cluster);
         let state = saved.unwrap_or_else(|| kube::new_cluster(&facts));
         let saves = self.saves.clone();
         let changed = Arc::new(move || {
             saves.ask();
         });
-        Cluster { name: cluster.name.clone(), fqdn: cluster.fqdn.clone(), kube: Kube::new(state, facts, changed) }
+        RunningCluster { name: cluster.name.clone(), fqdn: cluster.fqdn.clone(), kube: Kube::new(state, facts, changed) }
     }
 
     /// Sets the clusters up, with what was saved of them.
@@ -179,11 +181,32 @@ impl Running {
         *self.clusters.write().unwrap_or_else(PoisonError::into_inner) = clusters;
     }
 
+    /// Writes the kubeconfig of all clusters into the folder.
+    pub fn write_kubeconfig(&self) -> Result<(), Error> {
+        let azure = self.azure();
+        // by folded id, and so by name: aks-mi is first and so the current one
+        let entries: Vec<(&azure::state::Cluster, KubeconfigEntry)> = azure
+            .clusters
+            .values()
+            .filter(|cluster| cluster.ending.is_none())
+            .map(|cluster| {
+                let own = || KubeconfigEntry::of_sandbox(cluster, &self.authority.ca_pem, &self.keys.admin_token, Some(&self.proxy()));
+                (cluster, self.stand_ins.get(&cluster.name).map_or_else(own, |s| s.entry.clone()))
+            })
+            .collect();
+        self.folder.write("kubeconfig", kubeconfig(&entries, "clusterUser").as_bytes())
+    }
+
+    /// `http://ADDR:PORT`.
+    pub fn proxy(&self) -> String {
+        self.address.get().map_or_else(String::new, |address| format!("http://{address}"))
+    }
+
     /// What the Kubernetes half is told of its cluster.
-    fn facts(&self, azure: &azure::State, cluster: &azure::state::Cluster) -> kube::Facts {
+    fn facts(&self, azure: &azure::state::State, cluster: &azure::state::Cluster) -> kube::Facts {
         let set = azure.scale_sets.get(&cluster.scale_set);
         let name = set.map_or_else(String::new, |s| s.name.clone());
-        let id = set.map_or_else(String::new, |s| azure::scale_sets::id(&azure.subscription, s));
+        let id = set.map_or_else(String::new, |s| azure::resource_ids::scale_set(&azure.subscription, s));
         // AKS writes the group in lower case here
         let id = id.replace(&cluster.node_group, &ids::fold(&cluster.node_group));
         let server = format!("https://{}", cluster.fqdn);
@@ -206,18 +229,18 @@ impl Running {
         }
     }
 
-    pub fn cluster(&self, fqdn: &str) -> Option<Arc<Cluster>> {
+    pub fn cluster(&self, fqdn: &str) -> Option<Arc<RunningCluster>> {
         self.clusters.read().unwrap_or_else(PoisonError::into_inner).get(fqdn).cloned()
     }
 
-    pub fn clusters(&self) -> Vec<Arc<Cluster>> {
+    pub fn clusters(&self) -> Vec<Arc<RunningCluster>> {
         self.clusters.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// Whether a TLS end for this host is played here.
     pub fn knows(&self, host: &str) -> azure::Known {
         let known = azure::knows(&self.azure(), host);
-        let cluster = known == azure::Known::No && (self.cluster(host).is_some() || issuer::is_host(host));
+        let cluster = known == azure::Known::No && (self.cluster(host).is_some() || azure::hosts::is_oidc_issuer(host));
         if cluster { azure::Known::Yes } else { known }
     }
 
@@ -246,7 +269,7 @@ impl Running {
 
     /// A new world in place of this one; keys, CA and lateness stay, and clusters from outside are left as they are.
     pub async fn reset(self: &Arc<Self>) -> Result<(), Error> {
-        self.stage.clear().await;
+        self.components.clear().await;
         self.settings.reset();
         let mut azure = World::new().azure;
         azure::seed::admit_caller(&mut azure, &self.keys.caller_secret);
@@ -256,14 +279,14 @@ impl Running {
         *self.azure() = azure;
         self.covered.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.found(BTreeMap::new());
-        self.stage.open();
+        self.components.open();
         self.log.reset()?;
         self.folder.remove_states()?;
         self.save_whole().await.map_err(|why| Error::Unreachable { dir: self.folder.dir().to_owned(), why })
     }
 }
 
-async fn save_again_and_again(running: std::sync::Weak<Running>, saves: Arc<Saves>, mut journal: Journal) {
+async fn save_again_and_again(running: std::sync::Weak<Running>, saves: Arc<SaveQueue>, mut journal: Journal) {
     loop {
         // the world is let go of while there is nothing to do, so that it can end
         tokio::select! {

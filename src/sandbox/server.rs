@@ -2,10 +2,11 @@
 //! service and for the sandbox itself; or all for the metadata service of one node. Whatever comes in, it gets an answer or an end, and the listener goes on.
 
 use super::{
-    answer::{self, Answer, CONTROL_HOST},
-    azure::{IMDS_HOST, Known, imds::NODE_HEADER},
-    connections::{Activity, IDLE, PATIENCE},
-    door::Door,
+    answer::{self, Answer},
+    azure::{Known, hosts::IMDS_HOST, imds::NODE_HEADER},
+    connections::{Conn, IDLE, IdleTimer, PATIENCE},
+    control::CONTROL_HOST,
+    listeners::ListenerKind,
     running::Running,
     stream::Peeked,
 };
@@ -29,15 +30,6 @@ use tokio::{
 };
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
-/// A connection of a client.
-#[derive(Clone, Copy)]
-pub struct Conn {
-    /// For the log.
-    pub number: u64,
-    /// Whether the client runs on this machine.
-    pub from_here: bool,
-}
-
 const TLS_HANDSHAKE: u8 = 22;
 /// What is read ahead of a connection over HTTP/1, the head of a request with it.
 const AHEAD: usize = 64 << 10;
@@ -49,7 +41,7 @@ const HEAD: u32 = 64 << 10;
 const STREAMS: u32 = 128;
 
 /// Until told to stop; then what runs is finished, but no longer than `drain`.
-pub async fn run(listener: TcpListener, door: Door, running: Arc<Running>, stop: watch::Receiver<bool>, drain: Duration) {
+pub async fn run(listener: TcpListener, kind: ListenerKind, running: Arc<Running>, stop: watch::Receiver<bool>, drain: Duration) {
     let mut connections = JoinSet::new();
     let mut room = None;
     loop {
@@ -63,14 +55,14 @@ pub async fn run(listener: TcpListener, door: Door, running: Arc<Running>, stop:
         tokio::select! {
             accepted = one_more => match accepted {
                 Ok((stream, peer)) => {
-                    let (door, running, stop, room) = (door.clone(), running.clone(), stop.clone(), room.take());
+                    let (kind, running, stop, room) = (kind.clone(), running.clone(), stop.clone(), room.take());
                     connections.spawn(async move {
                         let _room = room;
                         let conn = Conn { number: running.log.connection(), from_here: peer.ip().to_canonical().is_loopback() };
                         let _ = stream.set_nodelay(true);
-                        match door {
-                            Door::Proxy => connection(running, conn, stream, stop).await,
-                            Door::Node(cluster) => metadata(running, conn, &cluster, stream, stop).await,
+                        match kind {
+                            ListenerKind::Proxy => connection(running, conn, stream, stop).await,
+                            ListenerKind::Node(cluster) => metadata(running, conn, &cluster, stream, stop).await,
                         }
                     });
                 }
@@ -101,7 +93,7 @@ async fn connection(running: Arc<Running>, conn: Conn, stream: TcpStream, stop: 
     }
 }
 
-/// Whoever comes in by a node's own door is on that node, whatever its headers say.
+/// Whoever comes in by a node's own kind is on that node, whatever its headers say.
 async fn metadata(running: Arc<Running>, conn: Conn, cluster: &str, stream: TcpStream, stop: watch::Receiver<bool>) {
     let Ok(node) = HeaderValue::from_str(cluster) else { return };
     requests_with(running, conn, IMDS_HOST.to_owned(), stream, stop, move |request| {
@@ -146,10 +138,10 @@ enum To {
 async fn proxied(running: Arc<Running>, conn: Conn, stream: TcpStream, stop: watch::Receiver<bool>) {
     let tunnel: Arc<Mutex<Option<Tunnel>>> = Arc::default();
     let (site, slot) = (running.clone(), tunnel.clone());
-    let activity: Arc<Activity> = Arc::default();
-    let seen = activity.clone();
+    let timer: Arc<IdleTimer> = Arc::default();
+    let seen = timer.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (site, slot, asked) = (site.clone(), slot.clone(), seen.asked());
+        let (site, slot, asked) = (site.clone(), slot.clone(), seen.request());
         async move {
             let _asked = asked;
             Ok::<_, Infallible>(at_the_proxy(site, conn, request, &slot).await)
@@ -161,7 +153,7 @@ async fn proxied(running: Arc<Running>, conn: Conn, stream: TcpStream, stop: wat
     let ends = async {
         tokio::select! {
             () = stopped(stop.clone()) => {}
-            () = activity.over() => {}
+            () = timer.over() => {}
         }
     };
     tokio::select! {
@@ -266,11 +258,11 @@ async fn requests_with<T>(
 ) where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let activity: Arc<Activity> = Arc::default();
-    let seen = activity.clone();
+    let timer: Arc<IdleTimer> = Arc::default();
+    let seen = timer.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         mark(&mut request);
-        let (running, host, asked) = (running.clone(), host.clone(), seen.asked());
+        let (running, host, asked) = (running.clone(), host.clone(), seen.request());
         async move {
             let _asked = asked;
             Ok::<_, Infallible>(answer::answer(running, conn, host, request).await)
@@ -285,7 +277,7 @@ async fn requests_with<T>(
     tokio::select! {
         _ = serving.as_mut() => return,
         () = stopped(stop.clone()) => {}
-        () = activity.over() => {}
+        () = timer.over() => {}
     }
     serving.as_mut().graceful_shutdown();
     // a watch goes on until it ends by itself

@@ -1,6 +1,6 @@
 //! What can be changed while the sandbox runs: lateness, delays, and faults for those who test a client against it.
 
-use super::{azure::Rules, limits::Limits};
+use super::{azure::call::Rules, limits::Limits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::{
@@ -8,6 +8,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+
+/// Entra gives tokens of this lifetime to applications that ask for a long one.
+pub const TOKEN_SECONDS: i64 = 86_399;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -157,7 +160,7 @@ impl Settings {
             match name.as_str() {
                 "lateness" => rules.lateness = value.as_str().unwrap_or_default().parse()?,
                 "deny" => rules.deny = parse(name, value)?.unwrap_or_default(),
-                "token_seconds" => rules.token_seconds = parse(name, value)?.unwrap_or(super::TOKEN_SECONDS),
+                "token_seconds" => rules.token_seconds = parse(name, value)?.unwrap_or(TOKEN_SECONDS),
                 "scale_set_polls" => rules.scale_set_polls = parse(name, value)?.unwrap_or(0),
                 "aks_day" => rules.aks_day = parse(name, value)?,
                 "delay_ms" => {
@@ -197,8 +200,7 @@ impl Settings {
     /// As after a start; the lateness stays.
     pub fn reset(&self) {
         let mut inner = self.lock();
-        let rules =
-            Rules { deny: Vec::new(), token_seconds: super::TOKEN_SECONDS, scale_set_polls: 0, aks_day: None, ..(*inner.rules).clone() };
+        let rules = Rules { deny: Vec::new(), token_seconds: TOKEN_SECONDS, scale_set_polls: 0, aks_day: None, ..(*inner.rules).clone() };
         *inner = Inner {
             rules: Arc::new(rules),
             delay: Duration::ZERO,

@@ -1,7 +1,7 @@
 //! What there is in the sandbox, in two files: `world.json`, all of it as it was at some save, and `changes.jsonl`, what each save since then
 //! changed. A file of an older version is brought up to date as it is read, one of a newer version is refused.
 
-use super::{azure, error::Error, folder::Folder, journal::Journal, kube, upgrade};
+use super::{azure, error::Error, folder::Folder, kube, upgrade};
 use podid_files as files;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -13,13 +13,14 @@ use std::{
 
 pub const VERSION: u32 = 2;
 pub const FILE: &str = "world.json";
+pub const CHANGES_FILE: &str = "changes.jsonl";
 
 pub struct World {
     /// Not from a file of this version alone: all of it is to be written first.
     pub new: bool,
     /// The number of the last save that is in it.
     pub saves: u64,
-    pub azure: azure::State,
+    pub azure: azure::state::State,
     /// By cluster name.
     pub clusters: BTreeMap<String, kube::State>,
 }
@@ -32,7 +33,7 @@ struct Head {
 #[derive(Deserialize)]
 struct Saved {
     saves: u64,
-    azure: azure::State,
+    azure: azure::state::State,
     clusters: BTreeMap<String, kube::State>,
 }
 
@@ -93,7 +94,7 @@ impl World {
 
     /// Does again what was saved after the file was written. A line without an end was not answered yet when its writer was killed.
     fn go_on(&mut self, folder: &Folder) -> Result<(), Error> {
-        let path = folder.path(Journal::FILE);
+        let path = folder.path(CHANGES_FILE);
         let Some(file) = files::open_existing(&path)? else { return Ok(()) };
         let mut changes = BufReader::new(file);
         // one at a time: together they may be as long as the world

@@ -2,37 +2,15 @@
 //! Paths are matched without regard to case, empty segments are skipped, and any api-version is taken.
 
 use super::{
-    Answer, Call, assignments, clusters, definitions, deleted_vaults,
+    assignments,
+    call::{Answer, Call},
+    clusters, definitions, deleted_vaults,
     error::{self, gateway},
-    features, federated, groups, identities, ids, locks, plain, policies, providers, resources, scale_sets, subscriptions, times, token,
-    vaults,
+    features, federated, groups, hosts, identities, ids, locks,
+    path::Path,
+    plain, policy_updates, providers, resources, scale_sets, subscriptions, times, token, vaults,
 };
 use crate::{http::Response, limits::Spent};
-
-const AUDIENCES: &[&str] = &[
-    "https://management.azure.com",
-    "https://management.azure.com/",
-    "https://management.core.windows.net",
-    "https://management.core.windows.net/",
-];
-
-/// The segments of a path, decoded, and the same folded.
-pub struct Path {
-    pub parts: Vec<String>,
-    pub low: Vec<String>,
-}
-
-impl Path {
-    pub fn of(path: &str) -> Self {
-        let parts: Vec<String> = path.split('/').filter(|p| !p.is_empty()).map(decode).collect();
-        let low = parts.iter().map(|p| ids::fold(p)).collect();
-        Self { parts, low }
-    }
-}
-
-pub fn decode(segment: &str) -> String {
-    percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned()
-}
 
 pub fn answer(call: &mut Call<'_>) -> Response {
     let response = admit(call).and_then(|()| route(call)).unwrap_or_else(|refusal| refusal);
@@ -53,7 +31,7 @@ fn authenticate(call: &mut Call<'_>) -> Result<(), Response> {
             format!("Bearer authorization_uri=\"https://login.windows.net/{tenant}\", error=\"invalid_token\", error_description=\"{description}\""),
         )
     };
-    match token::check(call, AUDIENCES) {
+    match token::check(call, hosts::ARM_AUDIENCES) {
         Ok(caller) => call.caller = caller,
         Err(token::Fault::Missing) => {
             return Err(refuse(
@@ -132,7 +110,7 @@ fn route(call: &mut Call<'_>) -> Answer {
             ["elevateaccess"] if at == 0 => return assignments::elevate(call),
             ["permissions"] => return definitions::permissions_at(call, &scope),
             [] | ["register"] => {}
-            _ => return Err(no_type("Microsoft.Authorization", part(at + 2), call)),
+            _ => return Err(providers::no_type("Microsoft.Authorization", part(at + 2), call)),
         }
     }
     match low.as_slice() {
@@ -194,7 +172,7 @@ fn route(call: &mut Call<'_>) -> Answer {
                 }
                 ("microsoft.keyvault", "vaults", []) => vaults::list(call, Some(&group.name)),
                 ("microsoft.keyvault", "vaults", [_]) => vaults::one(call, &group, part(7)),
-                ("microsoft.keyvault", "vaults", [_, "accesspolicies", verb]) => policies::write(call, &group, part(7), verb),
+                ("microsoft.keyvault", "vaults", [_, "accesspolicies", verb]) => policy_updates::write(call, &group, part(7), verb),
                 ("microsoft.containerservice", "managedclusters", []) => clusters::list(call, Some(&group.name)),
                 ("microsoft.containerservice", "managedclusters", [_]) => clusters::one(call, &group, part(7)),
                 ("microsoft.containerservice", "managedclusters", [_, verb]) => clusters::credential(call, &group, part(7), verb),
@@ -204,25 +182,11 @@ fn route(call: &mut Call<'_>) -> Answer {
             }
         }
         ["subscriptions", _, "providers", namespace, _] if providers::known(namespace) => plain::list(call, None, part(3), part(4)),
-        ["subscriptions", _, "providers", _, ..] => Err(no_type(part(3), part(4), call)),
+        ["subscriptions", _, "providers", _, ..] => Err(providers::no_type(part(3), part(4), call)),
         _ => {
             Err(gateway(404, "InvalidResourceType", format!("The resource type could not be found for the path '{}'.", call.request.path)))
         }
     }
-}
-
-pub fn no_type(namespace: &str, kind: &str, call: &Call<'_>) -> Response {
-    if !providers::known(namespace) {
-        return gateway(404, "InvalidResourceNamespace", format!("The resource namespace '{namespace}' is invalid."));
-    }
-    gateway(
-        404,
-        "InvalidResourceType",
-        format!(
-            "The resource type '{kind}' could not be found in the namespace '{namespace}' for api version '{}'. The supported api-versions are ''.",
-            call.api_version()
-        ),
-    )
 }
 
 /// The header set of an unscrubbed recorded answer.
@@ -282,17 +246,4 @@ fn operates(call: &Call<'_>, response: &Response) -> bool {
     let path = ids::fold(&call.request.path);
     let all = path.contains("/microsoft.authorization/") || path.contains("/deletedvaults");
     all || (call.request.method != "GET" && (path.contains("/microsoft.keyvault/") || path.contains("/microsoft.managedidentity/")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_decoded_by_segment_and_doubled_slashes_are_skipped() {
-        let path = Path::of("//subscriptions/S/resourceGroups/a%20b/");
-        assert_eq!(path.parts, ["subscriptions", "S", "resourceGroups", "a b"]);
-        assert_eq!(path.low[2], "resourcegroups");
-        assert_eq!(decode("a%2Fb%zz%"), "a/b%zz%");
-    }
 }

@@ -4,7 +4,7 @@
 //! The issuers of the sandbox's own clusters have their key here, those of clusters from outside the keys that were fetched of their API
 //! server; any other one is an OIDC endpoint that cannot be reached.
 
-use super::{Call, LOGIN_HOST, federated, ids, state::Federated, times};
+use super::{call::Call, federated, hosts::LOGIN_HOST, ids, state::Federated, times};
 use crate::http::Request;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;

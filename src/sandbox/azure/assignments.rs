@@ -1,9 +1,12 @@
 //! Role assignments, at any scope. Scope and id echo the casing of the request; a new principal is not known here at once.
 
 use super::{
-    Answer, Call, access, definitions, directory, error, ids, resources, roles, shape,
-    state::{Assignment, State},
-    times, vaults,
+    access,
+    assignment_index::Assignment,
+    call::{Answer, Call},
+    definitions, directory, error, ids, resource_ids, resources, roles, shape,
+    state::State,
+    times,
 };
 use crate::http::Response;
 use serde_json::{Map, Value, json};
@@ -156,7 +159,7 @@ pub fn forget(state: &mut State, gone: &Assignment) {
     let under: Vec<String> = state
         .vaults
         .iter()
-        .filter(|(_, v)| ids::covers(&scope, &ids::fold(&vaults::id(subscription, v))))
+        .filter(|(_, v)| ids::covers(&scope, &ids::fold(&resource_ids::vault(subscription, v))))
         .map(|(name, _)| name.clone())
         .collect();
     state.forget_grants(|principal, vault, kind| kind == "rbac" && principal == gone.principal && under.iter().any(|v| v == vault));
@@ -202,7 +205,7 @@ fn put(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
     };
     let guid = role_id.rsplit('/').next().unwrap_or_default();
     // what cannot be assigned here is not seen from here
-    let role = roles::find(call.state, guid).filter(|r| r.is_for(scope)).ok_or_else(|| definitions::absent(guid))?.guid.clone();
+    let role = roles::find(&call.state.roles, guid).filter(|r| r.is_for(scope)).ok_or_else(|| definitions::absent(guid))?.guid.clone();
     if !ids::is_guid(&principal) {
         return Err(error::body(
             400,

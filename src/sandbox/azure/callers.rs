@@ -2,8 +2,9 @@
 //! from their names, so that a caller who is made again has the same.
 
 use super::{
+    assignment_index::Assignment,
     directory, ids, roles, seed,
-    state::{Assignment, Cluster, State},
+    state::{Cluster, State},
 };
 use serde_json::{Value, json};
 
@@ -26,7 +27,7 @@ fn application(name: &str) -> String {
 /// The caller has the role at the scopes, beside what it had. All scopes are those of the one subscription; none means all of it.
 pub fn add(state: &mut State, name: &str, role: &str, scopes: &[String], now: i64) -> Result<Value, Fault> {
     let all = format!("/subscriptions/{}", state.subscription);
-    let found = roles::find(state, role).or_else(|| roles::all(state).find(|r| r.name.eq_ignore_ascii_case(role)));
+    let found = roles::find(&state.roles, role).or_else(|| roles::all(&state.roles).find(|r| r.name.eq_ignore_ascii_case(role)));
     let Some(guid) = found.map(|role| role.guid.clone()) else {
         let way = "give its name or its GUID, as `az role definition list` tells them".to_owned();
         return Err(Fault { why: format!("the sandbox has no role {role:?}"), way });
@@ -109,7 +110,7 @@ fn told(state: &State, name: &str, object: &str) -> Value {
     let roles: Vec<Value> = state
         .assignments
         .of(object)
-        .map(|a| json!({"role": roles::find(state, &a.role).map_or(a.role.as_str(), |role| role.name.as_str()), "scope": a.scope}))
+        .map(|a| json!({"role": roles::find(&state.roles, &a.role).map_or(a.role.as_str(), |role| role.name.as_str()), "scope": a.scope}))
         .collect();
     let client = state.principals.get(object).map(|p| p.app_id.as_str());
     json!({"name": name, "tenantId": state.tenant, "subscriptionId": state.subscription, "clientId": client, "objectId": object, "roles": roles})

@@ -1,7 +1,7 @@
 //! Conditions of role assignments (ABAC), as far as they are about the name of a secret: Key Vault's attribute `secrets:name`, `ActionMatches`,
 //! and how they are joined. What is not understood holds for nobody, unless the rest decides without it.
 
-use super::ids;
+use super::{action, ids};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -111,7 +111,7 @@ impl<'a> Parser<'a> {
         if self.take("ActionMatches") {
             self.take("{").then_some(())?;
             let pattern = self.literal()?;
-            return self.take("}").then(|| Verdict::of(super::access::matches(pattern, self.action)));
+            return self.take("}").then(|| Verdict::of(action::matches(pattern, self.action)));
         }
         if self.take("SubOperationMatches") {
             self.take("{").then_some(())?;

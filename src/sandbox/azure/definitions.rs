@@ -1,7 +1,9 @@
 //! Role definitions: the built-in ones, seen from any scope, and those that are made here; and what the caller may do.
 
 use super::{
-    Answer, Call, access, error, ids, providers, resources,
+    access,
+    call::{Answer, Call},
+    error, ids, providers, resources,
     roles::{self, Custom, Permission, Role},
     shape, times,
 };
@@ -76,7 +78,7 @@ pub fn list(call: &Call<'_>, scope: &str) -> Answer {
             && kind.as_ref().is_none_or(|k| of.eq_ignore_ascii_case(k))
             && (role.is_for(scope) || (below && role.custom.as_ref().is_some_and(under)))
     };
-    Ok(error::list(roles::all(call.state).filter(fits).map(|r| document(call, scope, r, false)).collect()))
+    Ok(error::list(roles::all(&call.state.roles).filter(fits).map(|r| document(call, scope, r, false)).collect()))
 }
 
 pub fn absent(guid: &str) -> Response {
@@ -89,7 +91,7 @@ pub fn one(call: &mut Call<'_>, scope: &str, guid: &str) -> Answer {
         "GET" => {
             may_read(call, scope)?;
             resources::require_scope(call, scope)?;
-            let role = roles::find(call.state, guid).ok_or_else(|| absent(guid))?;
+            let role = roles::find(&call.state.roles, guid).ok_or_else(|| absent(guid))?;
             Ok(error::ok(&document(call, scope, role, false)))
         }
         "PUT" => {
@@ -100,7 +102,7 @@ pub fn one(call: &mut Call<'_>, scope: &str, guid: &str) -> Answer {
         "DELETE" => {
             access::require(call, "Microsoft.Authorization/roleDefinitions/delete", &full)?;
             resources::require_scope(call, scope)?;
-            let Some(role) = roles::find(call.state, guid).cloned() else { return Ok(Response::new(204)) };
+            let Some(role) = roles::find(&call.state.roles, guid).cloned() else { return Ok(Response::new(204)) };
             if role.custom.is_none() {
                 return Err(built_in(&role));
             }
@@ -146,11 +148,11 @@ fn put(call: &mut Call<'_>, scope: &str, guid: &str) -> Answer {
     }
     let name = properties.get("roleName").and_then(Value::as_str).filter(|n| !n.trim().is_empty());
     let name = name.ok_or_else(|| invalid("roleName is required"))?;
-    let there = roles::find(call.state, guid).cloned();
+    let there = roles::find(&call.state.roles, guid).cloned();
     if let Some(role) = there.as_ref().filter(|r| r.custom.is_none()) {
         return Err(built_in(role));
     }
-    if roles::all(call.state).any(|r| r.name.eq_ignore_ascii_case(name) && !r.guid.eq_ignore_ascii_case(guid)) {
+    if roles::all(&call.state.roles).any(|r| r.name.eq_ignore_ascii_case(name) && !r.guid.eq_ignore_ascii_case(guid)) {
         return Err(error::body(
             409,
             "RoleDefinitionWithSameNameExists",
@@ -227,7 +229,7 @@ pub fn permissions_at(call: &Call<'_>, scope: &str) -> Answer {
         .assignments
         .of(&call.caller.object_id)
         .filter(|a| ids::covers(&ids::fold(&a.scope), &folded))
-        .filter_map(|a| roles::find(call.state, &a.role))
+        .filter_map(|a| roles::find(&call.state.roles, &a.role))
         .flat_map(|r| &r.permissions)
         .map(|p| permission(p, WITH_DATA))
         .collect();

@@ -1,28 +1,17 @@
 //! Soft-deleted secrets: seen, recovered, purged.
 
 use super::{
-    Answer, Call, error,
-    error::ok,
+    call::{Answer, Call},
+    error::{self, ok},
     secrets,
-    state::{DeletedSecret, Vault},
-    vault_gate::{self, Visit, permit, refusal, unix, vault},
+    state::DeletedSecret,
+    vault_request::{self, Visit, permit, refusal, vault},
 };
 use crate::{
     http::Response,
     lateness::{Kind, Late},
 };
-use serde_json::{Map, Value, json};
-
-pub fn document(visit: &Visit, vault: &Vault, deleted: &DeletedSecret) -> Value {
-    let mut body = Map::new();
-    body.insert("recoveryId".into(), json!(format!("https://{}/deletedsecrets/{}", visit.host, deleted.secret.name)));
-    body.insert("deletedDate".into(), json!(unix(deleted.deleted)));
-    body.insert("scheduledPurgeDate".into(), json!(unix(deleted.purge_at)));
-    if let Some(version) = deleted.secret.versions.last() {
-        body.extend(secrets::bundle(visit, vault, &secrets::version_id(visit, &deleted.secret, version), version));
-    }
-    Value::Object(body)
-}
+use serde_json::{Value, json};
 
 fn not_found(name: &str) -> Response {
     error::body(404, "SecretNotFound", format!("Deleted Secret not found: {name}"))
@@ -36,19 +25,19 @@ fn find<'a>(call: &'a Call<'_>, visit: &Visit, name: &str) -> Result<&'a Deleted
 
 pub fn get(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     secrets::sound(name)?;
-    permit(call, visit, vault_gate::GET_DELETED, Some(name))?;
+    permit(call, visit, vault_request::GET_DELETED, Some(name))?;
     let deleted = find(call, visit, name)?;
     if deleted.secret.versions.last().is_some_and(|version| !version.enabled) {
         return Err(secrets::disabled());
     }
-    Ok(ok(&document(visit, vault(call, visit)?, deleted)))
+    Ok(ok(&secrets::deleted_document(visit, vault(call, visit)?, deleted)))
 }
 
 pub fn list(call: &mut Call<'_>, visit: &Visit) -> Answer {
-    permit(call, visit, vault_gate::LIST, None)?;
+    permit(call, visit, vault_request::LIST, None)?;
     let vault = vault(call, visit)?;
     let show = |deleted: &DeletedSecret| {
-        let mut body = document(visit, vault, deleted);
+        let mut body = secrets::deleted_document(visit, vault, deleted);
         body["id"] = json!(format!("https://{}/secrets/{}", visit.host, deleted.secret.name));
         body
     };
@@ -57,7 +46,7 @@ pub fn list(call: &mut Call<'_>, visit: &Visit) -> Answer {
 
 pub fn recover(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     secrets::sound(name)?;
-    permit(call, visit, vault_gate::RECOVER, Some(name))?;
+    permit(call, visit, vault_request::RECOVER, Some(name))?;
     let key = visit.key(name);
     let (now, lateness) = (call.now, call.rules.lateness);
     if call.state.secrets.contains_key(&key) {
@@ -83,7 +72,7 @@ pub fn recover(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
 
 pub fn purge(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     secrets::sound(name)?;
-    permit(call, visit, vault_gate::PURGE, Some(name))?;
+    permit(call, visit, vault_request::PURGE, Some(name))?;
     let there = vault(call, visit)?;
     if there.purge_protection {
         return Err(refusal(403, "Forbidden", "Operation \"purge\" is not enabled for this vault.", "AccessDenied"));

@@ -1,7 +1,9 @@
 //! Soft-deleted vaults: seen by subscription and location, recovered by a PUT of the vault, purged here.
 
 use super::{
-    Answer, Call, access, error, groups, ids,
+    access,
+    call::{Answer, Call},
+    error, ids, operations, resource_ids,
     state::{DeletedVault, Operation},
     subscriptions, times, vaults,
 };
@@ -13,7 +15,7 @@ fn document(call: &Call<'_>, deleted: &DeletedVault) -> Value {
     let mut body = json!({
         "id": format!("/subscriptions/{subscription}/providers/Microsoft.KeyVault/locations/{}/deletedVaults/{}", vault.location, vault.name),
         "name": vault.name, "type": "Microsoft.KeyVault/deletedVaults",
-        "properties": {"vaultId": vaults::id(subscription, vault), "location": vault.location, "tags": vault.tags,
+        "properties": {"vaultId": resource_ids::vault(subscription, vault), "location": vault.location, "tags": vault.tags,
             "deletionDate": times::seconds(deleted.deleted), "scheduledPurgeDate": times::seconds(deleted.purge_at)},
     });
     if vault.purge_protection {
@@ -72,7 +74,7 @@ pub fn purge(call: &mut Call<'_>, location: &str, name: &str) -> Answer {
             "Operation \"DeletedVaultPurge\" is not allowed because purge protection is enabled for this vault. Key Vault service will automatically purge it after the retention period has passed.",
         ));
     }
-    let (place, id) = (deleted.vault.location.clone(), vaults::id(&call.state.subscription, &deleted.vault));
+    let (place, id) = (deleted.vault.location.clone(), resource_ids::vault(&call.state.subscription, &deleted.vault));
     let key = ids::fold(name);
     call.state.deleted_vaults.remove(&key);
     let elsewhere = |at: &str| at.split_once('/').is_none_or(|(vault, _)| vault != key);
@@ -83,8 +85,8 @@ pub fn purge(call: &mut Call<'_>, location: &str, name: &str) -> Answer {
     let polls = u32::from(call.rules.lateness != Lateness::None);
     call.state.operations.insert(operation.clone(), Operation { created: call.now, polls, status: Some("Succeeded".to_owned()) });
     call.changed();
-    let url = groups::poll_url(call, &format!("providers/Microsoft.KeyVault/locations/{place}/operationResults/{operation}"));
-    Ok(vaults::dress(call, Response::new(202).with("location", url).with("retry-after", groups::pause(call, "5"))))
+    let url = operations::poll_url(call, &format!("providers/Microsoft.KeyVault/locations/{place}/operationResults/{operation}"));
+    Ok(vaults::dress(call, Response::new(202).with("location", url).with("retry-after", operations::pause(call, "5"))))
 }
 
 pub fn poll(call: &mut Call<'_>, operation: &str) -> Answer {
@@ -99,7 +101,7 @@ pub fn poll(call: &mut Call<'_>, operation: &str) -> Answer {
     }
     running.polls -= 1;
     call.counted();
-    let url = groups::poll_url(call, call.request.path.trim_start_matches('/').splitn(3, '/').nth(2).unwrap_or_default());
+    let url = operations::poll_url(call, call.request.path.trim_start_matches('/').splitn(3, '/').nth(2).unwrap_or_default());
     let body = json!({"createdDateTime": created, "status": "NotStarted"});
-    Ok(vaults::dress(call, Response::json(202, error::JSON, &body).with("location", url).with("retry-after", groups::pause(call, "5"))))
+    Ok(vaults::dress(call, Response::json(202, error::JSON, &body).with("location", url).with("retry-after", operations::pause(call, "5"))))
 }

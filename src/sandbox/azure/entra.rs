@@ -1,6 +1,6 @@
 //! Entra: the token endpoints (v1 with a resource, v2 with scopes), OpenID configuration and instance discovery.
 
-use super::{Call, LOGIN_HOST, assertion, directory, ids, times, token};
+use super::{assertion, call::Call, directory, hosts::LOGIN_HOST, ids, times, token};
 use crate::http::Response;
 use serde_json::json;
 use std::collections::HashMap;

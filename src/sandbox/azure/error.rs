@@ -1,6 +1,6 @@
 //! Refusals that several services share, in the words of recorded traffic. The texts are for people; clients go by status and code.
 
-use super::{Call, shape, times};
+use super::{call::Call, shape, state::Tags, times};
 use crate::{http::Response, measure};
 use serde_json::{Value, json};
 
@@ -122,7 +122,7 @@ fn invalid_content(why: &str) -> Response {
 }
 
 /// Tags as text; null where none were sent.
-pub fn tags(object: &serde_json::Map<String, Value>) -> Option<super::state::Tags> {
+pub fn tags(object: &serde_json::Map<String, Value>) -> Option<Tags> {
     object.get("tags")?.as_object().map(|tags| {
         tags.iter().map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect()
     })

@@ -3,7 +3,8 @@
 //! provider is one here.
 
 use super::{
-    Answer, Call, access,
+    access,
+    call::{Answer, Call},
     error::{self, gateway},
     ids, providers,
     state::Feature,

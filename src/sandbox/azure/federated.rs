@@ -2,10 +2,13 @@
 //! Writes under one identity are refused while another is on its way. Limits and texts: Entra's page on federation, and recorded refusals.
 
 use super::{
-    Answer, Call, Rules, State, access, arm,
+    access,
+    call::{Answer, Call, Rules},
     error::{self, gateway},
-    identities, ids, providers, shape,
-    state::{Federated, Group},
+    hosts, ids,
+    path::Path,
+    providers, resource_ids, shape,
+    state::{Federated, Group, State},
 };
 use crate::{
     http::{Request, Response},
@@ -38,15 +41,15 @@ pub fn document(identity_id: &str, credential: &Federated) -> Value {
 
 /// ARM looks for the identity before its provider sees the request.
 fn parent(call: &Call<'_>, group: &Group, identity: &str, verb: &str) -> Result<(String, String), Response> {
-    let folded = identities::key(&call.state.subscription, &group.name, identity);
+    let folded = resource_ids::identity_key(&call.state.subscription, &group.name, identity);
     match call.state.identities.get(&folded) {
-        Some(there) => Ok((folded, identities::id(&call.state.subscription, there))),
+        Some(there) => Ok((folded, resource_ids::identity(&call.state.subscription, there))),
         None => Err(gateway(
             404,
             "ParentResourceNotFound",
             format!(
                 "Failed to perform '{verb}' on resource(s) of type 'userAssignedIdentities/{SEGMENT}', because the parent resource '{}' could not be found.",
-                ids::resource_id(&call.state.subscription, &group.name, identities::KIND, identity)
+                ids::resource_id(&call.state.subscription, &group.name, resource_ids::IDENTITY, identity)
             ),
         )),
     }
@@ -56,7 +59,7 @@ pub fn list(call: &Call<'_>, group: &Group, identity: &str) -> Answer {
     if call.request.method != "GET" {
         return Err(error::method_not_allowed(call));
     }
-    let scope = ids::resource_id(&call.state.subscription, &group.name, identities::KIND, identity);
+    let scope = ids::resource_id(&call.state.subscription, &group.name, resource_ids::IDENTITY, identity);
     access::require(call, &format!("{KIND}/read"), &scope)?;
     let (folded, id) = parent(call, group, identity, "read")?;
     let all: Vec<&Federated> = of(call.state, &folded).map(|(_, credential)| credential).collect();
@@ -68,7 +71,7 @@ pub fn list(call: &Call<'_>, group: &Group, identity: &str) -> Answer {
     }
     let next = format!(
         "https://{}{id}/{SEGMENT}?api-version={}&$top={most}&$skiptoken={}",
-        super::ARM_HOST,
+        hosts::ARM_HOST,
         call.api_version(),
         from.saturating_add(most)
     );
@@ -82,7 +85,7 @@ pub fn one(call: &mut Call<'_>, group: &Group, identity: &str, name: &str) -> An
         "DELETE" => "delete",
         _ => return Err(error::method_not_allowed(call)),
     };
-    let scope = format!("{}/{SEGMENT}/{name}", ids::resource_id(&call.state.subscription, &group.name, identities::KIND, identity));
+    let scope = format!("{}/{SEGMENT}/{name}", ids::resource_id(&call.state.subscription, &group.name, resource_ids::IDENTITY, identity));
     access::require(call, &format!("{KIND}/{verb}"), &scope)?;
     let (folded, id) = parent(call, group, identity, verb)?;
     let key = key(&folded, name);
@@ -223,25 +226,17 @@ pub fn occupy(state: &mut State, request: &Request, rules: &Rules, response: &Re
     if way.is_zero() || !matches!(request.method.as_str(), "PUT" | "DELETE") || !matches!(response.status, 200 | 201) {
         return None;
     }
-    let path = arm::Path::of(&request.path);
+    let path = Path::of(&request.path);
     let low: Vec<&str> = path.low.iter().map(String::as_str).collect();
     let ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.managedidentity", "userassignedidentities", _, kind, _] =
         low.as_slice()
     else {
         return None;
     };
-    if request.host != super::ARM_HOST || *kind != ids::fold(SEGMENT) {
+    if request.host != hosts::ARM_HOST || *kind != ids::fold(SEGMENT) {
         return None;
     }
     let identity = format!("/{}", path.low[..8].join("/"));
     state.federating.insert(identity.clone());
     Some((identity, way))
-}
-
-/// They go with their identity.
-pub fn remove_of(state: &mut State, identity: &str) {
-    let keys: Vec<String> = of(state, identity).map(|(key, _)| key.clone()).collect();
-    for key in keys {
-        state.federated.remove(&key);
-    }
 }

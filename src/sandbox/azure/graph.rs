@@ -4,16 +4,19 @@ mod applications;
 mod first_party;
 mod members;
 mod people;
+mod replies;
 mod services;
 
-use super::{Call, access, ids, shape, state::Sort, times, token};
-use crate::{http::Response, measure};
-use serde_json::{Map, Value, json};
-
-const ODATA: &str = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
-const CONTEXT: &str = "https://graph.microsoft.com/v1.0/$metadata";
-
-const AUDIENCES: &[&str] = &["https://graph.microsoft.com", "https://graph.microsoft.com/", "00000003-0000-0000-c000-000000000000"];
+use super::{
+    access,
+    call::Call,
+    graph::replies::{CONTEXT, ODATA, merge, object, refusal},
+    hosts, ids,
+    state::Sort,
+    token,
+};
+use crate::http::Response;
+use serde_json::{Value, json};
 
 pub fn answer(call: &mut Call<'_>) -> Response {
     let request_id = ids::random();
@@ -32,7 +35,7 @@ pub fn refused(call: &mut Call<'_>) -> Option<Response> {
 }
 
 fn authenticate(call: &mut Call<'_>, request_id: &str) -> Result<(), Response> {
-    let text = match token::check(call, AUDIENCES) {
+    let text = match token::check(call, hosts::GRAPH_AUDIENCES) {
         Ok(caller) => {
             call.caller = caller;
             return Ok(());
@@ -57,18 +60,6 @@ fn dress(call: &Call<'_>, request_id: &str, response: Response) -> Response {
             r#"{"ServerInfo":{"DataCenter":"West Europe","Slice":"E","Ring":"5","ScaleUnit":"001","RoleInstance":"AM1PEPF000166AB"}}"#,
         )
         .with("x-ms-resource-unit", "1")
-}
-
-/// `innerError.date` has no zone.
-fn refusal(call: &Call<'_>, status: u16, code: &str, message: &str, request_id: &str) -> Response {
-    let date = times::seconds(call.now);
-    let client = call.request.header("client-request-id").unwrap_or(request_id);
-    Response::json(
-        status,
-        "application/json",
-        &json!({"error": {"code": code, "message": message,
-            "innerError": {"date": date.trim_end_matches('Z'), "request-id": request_id, "client-request-id": client}}}),
-    )
 }
 
 fn route(call: &mut Call<'_>, request_id: &str) -> Response {
@@ -110,57 +101,6 @@ fn route(call: &mut Call<'_>, request_id: &str) -> Response {
         }
         (_, [kind, ..]) => refusal(call, 400, "BadRequest", &format!("Resource not found for the segment '{kind}'."), request_id),
         _ => refusal(call, 400, "BadRequest", "Empty Path", request_id),
-    }
-}
-
-fn absent(call: &Call<'_>, asked: &str, request_id: &str) -> Response {
-    refusal(
-        call,
-        404,
-        "Request_ResourceNotFound",
-        &format!("Resource '{asked}' does not exist or one of its queried reference-property objects are not present."),
-        request_id,
-    )
-}
-
-/// What was asked of a kind that has it not.
-fn no_method(call: &Call<'_>, request_id: &str) -> Response {
-    refusal(call, 405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.", request_id)
-}
-
-fn object(call: &Call<'_>, request_id: &str) -> Result<Map<String, Value>, Response> {
-    let unreadable = || {
-        refusal(
-            call,
-            400,
-            "BadRequest",
-            "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.",
-            request_id,
-        )
-    };
-    match serde_json::from_slice::<Value>(&call.request.body) {
-        Ok(value) if measure::too_deep(&value) => Err(unreadable()),
-        Ok(Value::Object(object)) => Ok(object),
-        _ => Err(unreadable()),
-    }
-}
-
-/// As `object`, with the types that the entity has.
-fn typed(call: &Call<'_>, request_id: &str, entity: &str, types: shape::Table) -> Result<Map<String, Value>, Response> {
-    let object = object(call, request_id)?;
-    match shape::wrong(&object, types) {
-        None => Ok(object),
-        Some(wrong) => {
-            let field = wrong.field.replace("[]", "");
-            let message = format!("Invalid value specified for property '{field}' of resource '{entity}'.");
-            Err(refusal(call, 400, "Request_BadRequest", &message, request_id))
-        }
-    }
-}
-
-fn merge(into: &mut Value, from: Value) {
-    if let (Value::Object(into), Value::Object(from)) = (into, from) {
-        into.extend(from);
     }
 }
 

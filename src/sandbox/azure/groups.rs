@@ -1,11 +1,12 @@
 //! Resource groups. Their deletion takes all that is in them, at once, and is then polled as a long-running operation.
 
 use super::{
-    Answer, Call, access, clusters,
+    access,
+    call::{Answer, Call},
     error::{self, gateway},
-    identities, ids, plain, resources, scale_sets,
+    filter, ids, operations, removal,
     state::{Group, Operation},
-    subscriptions, times, vaults,
+    subscriptions, times,
 };
 use crate::{http::Response, lateness::Lateness};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -90,13 +91,13 @@ impl Wanted {
     fn of(call: &Call<'_>) -> Result<Self, Response> {
         let filter = call.request.query("$filter").unwrap_or_default();
         let mut wanted = Self { name: None, value: None };
-        for clause in resources::split_and(&filter) {
+        for clause in filter::split_and(&filter) {
             let (head, rest) = clause.split_once('\'').unwrap_or((clause, ""));
             let value = rest.strip_suffix('\'').map(|value| value.replace("''", "'"));
             match (ids::fold(head).split_whitespace().collect::<Vec<_>>().as_slice(), value) {
                 (["tagname", "eq"], Some(name)) => wanted.name = Some(name),
                 (["tagvalue", "eq"], Some(value)) => wanted.value = Some(value),
-                _ => return Err(resources::bad_filter(&filter)),
+                _ => return Err(filter::bad_filter(&filter)),
             }
         }
         Ok(wanted)
@@ -229,7 +230,7 @@ fn put(call: &mut Call<'_>, name: &str) -> Answer {
 }
 
 fn delete(call: &mut Call<'_>, group: &Group) -> Response {
-    remove(call, &group.name);
+    removal::group(call, &group.name);
     let job = json!({"jobId": format!("RESOURCEGROUPDELETIONJOB-{}-{}", group.name.to_ascii_uppercase(), group.location.to_ascii_uppercase()),
         "jobLocation": group.location, "run": call.state.next_generation(&id(call, &group.name))});
     let operation = URL_SAFE_NO_PAD.encode(job.to_string());
@@ -240,29 +241,9 @@ fn delete(call: &mut Call<'_>, group: &Group) -> Response {
         call.state.groups.insert(ids::fold(&group.name), ending);
     }
     call.changed();
-    Response::new(202).with("location", poll_url(call, &format!("operationresults/{operation}"))).with("retry-after", pause(call, "15"))
-}
-
-/// Seconds between polls: as recorded where the delays are, else without waiting.
-pub fn pause(call: &Call<'_>, recorded: &str) -> String {
-    match call.rules.lateness {
-        Lateness::Realistic => recorded.to_owned(),
-        Lateness::Quick | Lateness::None => "0".to_owned(),
-    }
-}
-
-/// Absolute, with the signature parameters that a client must hand back as they are.
-pub fn poll_url(call: &Call<'_>, rest: &str) -> String {
-    signed_url(call, rest, &call.api_version())
-}
-
-pub fn signed_url(call: &Call<'_>, rest: &str, version: &str) -> String {
-    let now = call.now / 100;
-    let sign = ids::hex(&["signature", rest, &now.to_string()]);
-    format!(
-        "https://management.azure.com/subscriptions/{}/{rest}?api-version={version}&t={now}&c=podid-sandbox&s={sign}&h={sign}",
-        call.state.subscription
-    )
+    Response::new(202)
+        .with("location", operations::poll_url(call, &format!("operationresults/{operation}")))
+        .with("retry-after", operations::pause(call, "15"))
 }
 
 /// Every unfinished poll names a new place.
@@ -273,22 +254,7 @@ pub fn poll(call: &mut Call<'_>, operation: &str) -> Answer {
     }
     running.polls -= 1;
     call.counted();
-    Ok(Response::new(202).with("location", poll_url(call, &format!("operationresults/{operation}"))).with("retry-after", pause(call, "15")))
-}
-
-/// Ends all that is in the group, and the node groups of its clusters.
-pub fn remove(call: &mut Call<'_>, name: &str) {
-    let folded = ids::fold(name);
-    let Some(group) = call.state.groups.remove(&folded) else { return };
-    let node_groups: Vec<String> =
-        call.state.clusters.values().filter(|c| c.group.eq_ignore_ascii_case(name)).map(|c| c.node_group.clone()).collect();
-    clusters::remove_in(call, &group.name);
-    scale_sets::remove_in(call, &group.name);
-    vaults::remove_in(call, &group.name);
-    identities::remove_in(call, &group.name);
-    plain::remove_in(call, &group.name);
-    call.state.assignments.drop_under(&ids::fold(&id(call, name)));
-    for node_group in node_groups {
-        remove(call, &node_group);
-    }
+    Ok(Response::new(202)
+        .with("location", operations::poll_url(call, &format!("operationresults/{operation}")))
+        .with("retry-after", operations::pause(call, "15")))
 }

@@ -1,7 +1,12 @@
 //! The instance metadata service of a node: tokens for what is assigned to the node's scale set, and for nothing else; what the node is
 //! stands in `instance`. Errors of its tokens have OAuth's two fields, all others one.
 
-use super::{Call, ids, instance, scale_sets, state, state::Assigned, times, token};
+use super::{
+    call::Call,
+    ids, instance, resource_ids,
+    state::{self, Assigned},
+    times, token,
+};
 use crate::http::Response;
 use serde_json::{Value, json};
 
@@ -18,10 +23,6 @@ fn refusal(status: u16, error: &str, text: &str) -> Response {
     Response::json(status, JSON, &json!({"error": error, "error_description": text}))
 }
 
-pub fn plain_refusal(status: u16, text: &str) -> Response {
-    Response::json(status, JSON, &json!({ "error": text }))
-}
-
 pub fn answer(call: &mut Call<'_>) -> Response {
     let path = ids::fold(&call.request.path);
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
@@ -29,7 +30,7 @@ pub fn answer(call: &mut Call<'_>) -> Response {
         ["metadata", "identity", "oauth2", "token"] => identity(call),
         ["metadata", "versions"] => unless_misled(call).unwrap_or_else(instance::versions),
         ["metadata", "instance", rest @ ..] => unless_misled(call).unwrap_or_else(|| described(call, rest)),
-        _ => unless_misled(call).unwrap_or_else(|| plain_refusal(404, "Not found")),
+        _ => unless_misled(call).unwrap_or_else(|| instance::plain_refusal(404, "Not found")),
     };
     response.with("server", "IMDS/150.870.65.1854")
 }
@@ -44,9 +45,9 @@ fn misled(call: &Call<'_>) -> Option<&'static str> {
 
 fn unless_misled(call: &Call<'_>) -> Option<Response> {
     if let Some(why) = misled(call) {
-        return Some(plain_refusal(400, &format!("Bad request. {why}")));
+        return Some(instance::plain_refusal(400, &format!("Bad request. {why}")));
     }
-    (call.request.method != "GET").then(|| plain_refusal(405, "Method not allowed"))
+    (call.request.method != "GET").then(|| instance::plain_refusal(405, "Method not allowed"))
 }
 
 /// The node's cluster and its scale set.
@@ -59,7 +60,7 @@ fn place<'a>(call: &'a Call<'_>) -> Option<(&'a state::Cluster, &'a state::Scale
 fn described(call: &Call<'_>, rest: &[&str]) -> Response {
     match place(call) {
         Some((cluster, set)) => instance::answer(call.request, &call.state.subscription, cluster, set, rest),
-        None => plain_refusal(404, "Not found"),
+        None => instance::plain_refusal(404, "Not found"),
     }
 }
 
@@ -110,7 +111,7 @@ fn chosen(call: &Call<'_>) -> Vec<Assigned> {
     let resource = asked("mi_res_id").or_else(|| asked("msi_res_id"));
     let own = set.principal_id.as_ref().and_then(|id| {
         let principal = call.state.principals.get(id)?;
-        let id_of_set = scale_sets::id(&call.state.subscription, set);
+        let id_of_set = resource_ids::scale_set(&call.state.subscription, set);
         Some(Assigned { id: id_of_set, client_id: principal.app_id.clone(), principal_id: id.clone() })
     });
     if client.is_none()

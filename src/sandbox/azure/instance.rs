@@ -2,9 +2,7 @@
 //! Fields and their first versions: the reference of the Azure Instance Metadata Service. All values are texts there.
 
 use super::{
-    ids,
-    imds::plain_refusal,
-    scale_sets,
+    ids, resource_ids,
     state::{Cluster, ScaleSet},
 };
 use crate::http::{Body, Request, Response};
@@ -76,6 +74,10 @@ const SINCE: &[(&str, &str)] = &[
     ("zone", "2017-12-01"),
 ];
 
+pub fn plain_refusal(status: u16, text: &str) -> Response {
+    Response::json(status, "application/json; charset=utf-8", &json!({ "error": text }))
+}
+
 /// `2018-02-01`
 pub fn is_version(text: &str) -> bool {
     let shape = |(at, byte): (usize, u8)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
@@ -129,7 +131,7 @@ fn text(value: &Value) -> Response {
 fn compute(subscription: &str, cluster: &Cluster, set: &ScaleSet, version: &str) -> Map<String, Value> {
     let tags: Vec<String> = set.tags.iter().map(|(name, value)| format!("{name}:{value}")).collect();
     let list: Vec<Value> = set.tags.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
-    let id = scale_sets::id(subscription, set);
+    let id = resource_ids::scale_set(subscription, set);
     let all = json!({
         "azEnvironment": "AzurePublicCloud", "customData": "", "evictionPolicy": "",
         "extendedLocation": {"name": "", "type": ""}, "host": {"id": ""}, "hostGroup": {"id": ""},

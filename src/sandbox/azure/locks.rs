@@ -1,14 +1,17 @@
 //! Management locks, at any scope: what is locked, or lies under what is locked, cannot be deleted, and with `ReadOnly` not written.
 //! They hold for everyone, whatever his role is, and for the control plane only.
 
-use super::{Answer, Call, access, error, ids, resources, state::Lock};
+use super::{
+    access::{self, LOCKS},
+    call::{Answer, Call},
+    error, ids, resources,
+    state::Lock,
+};
 use crate::http::Response;
 use serde_json::{Value, json};
 
-pub const NAMESPACE: &str = "Microsoft.Authorization/locks";
-
 fn id(lock: &Lock) -> String {
-    format!("{}/providers/{NAMESPACE}/{}", lock.scope.trim_end_matches('/'), lock.name)
+    format!("{}/providers/{LOCKS}/{}", lock.scope.trim_end_matches('/'), lock.name)
 }
 
 pub fn document(lock: &Lock) -> Value {
@@ -16,37 +19,7 @@ pub fn document(lock: &Lock) -> Value {
     if let Some(notes) = &lock.notes {
         properties["notes"] = json!(notes);
     }
-    json!({"properties": properties, "id": id(lock), "type": NAMESPACE, "name": lock.name})
-}
-
-/// ScopeLocked if the action is one that a lock stands in the way of. A group goes with all that is in it, so what is locked there counts.
-pub fn check(call: &Call<'_>, action: &str, scope: &str) -> Result<(), Response> {
-    if call.state.locks.is_empty() || ids::fold(action).starts_with(&ids::fold(NAMESPACE)) {
-        return Ok(());
-    }
-    let verb = match ids::fold(action).rsplit('/').next() {
-        Some("delete") => "delete",
-        Some("write") => "write",
-        _ => return Ok(()),
-    };
-    let here = ids::fold(scope);
-    let stands = |lock: &&Lock| {
-        let there = ids::fold(&lock.scope);
-        let hard = verb == "delete" || lock.level == "ReadOnly";
-        hard && (ids::covers(&there, &here) || (verb == "delete" && ids::covers(&here, &there)))
-    };
-    let locked: Vec<&str> = call.state.locks.values().filter(stands).map(|lock| lock.scope.as_str()).collect();
-    if locked.is_empty() {
-        return Ok(());
-    }
-    Err(error::gateway(
-        409,
-        "ScopeLocked",
-        format!(
-            "The scope '{scope}' cannot perform {verb} operation because following scope(s) are locked: '{}'. Please remove the lock and try again.",
-            locked.join(",")
-        ),
-    ))
+    json!({"properties": properties, "id": id(lock), "type": LOCKS, "name": lock.name})
 }
 
 /// At the scope and under it; with `atScope()`, at it and above it.
@@ -54,7 +27,7 @@ pub fn list(call: &Call<'_>, scope: &str) -> Answer {
     if call.request.method != "GET" {
         return Err(error::method_not_allowed(call));
     }
-    access::require(call, &format!("{NAMESPACE}/read"), scope)?;
+    access::require(call, &format!("{LOCKS}/read"), scope)?;
     resources::require_scope(call, scope)?;
     let above = call.request.query("$filter").is_some_and(|f| ids::fold(&f).contains("atscope()"));
     let here = ids::fold(scope);
@@ -70,7 +43,7 @@ pub fn one(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
     let full = id(&lock);
     let key = ids::fold(&full);
     let there = call.state.locks.get(&key).cloned();
-    let action = |verb: &str| format!("{NAMESPACE}/{verb}");
+    let action = |verb: &str| format!("{LOCKS}/{verb}");
     match call.request.method.as_str() {
         "GET" => {
             access::require(call, &action("read"), &full)?;

@@ -2,7 +2,9 @@
 //! deleted, and be the scope of a role assignment.
 
 use super::{
-    Answer, Call, access, arm, error, ids, providers, resources,
+    access,
+    call::{Answer, Call},
+    error, ids, providers, resources,
     state::{Group, Plain},
     subscriptions,
 };
@@ -63,7 +65,7 @@ pub fn route(call: &mut Call<'_>, group: &Group, namespace: &str, words: &[Strin
     let id = format!("{base}/{}", words.join("/"));
     // what lies in a vault has its own door
     if !providers::known(&namespace) || kind.eq_ignore_ascii_case("Microsoft.KeyVault/vaults/secrets") {
-        return Err(arm::no_type(&namespace, kinds.last().unwrap_or(&""), call));
+        return Err(providers::no_type(&namespace, kinds.last().unwrap_or(&""), call));
     }
     let parent = words[..words.len() - (2 - words.len() % 2)].join("/");
     let orphan = !parent.is_empty() && !resources::is_there(call.state, &ids::fold(&format!("{base}/{parent}")));
@@ -193,8 +195,4 @@ fn settle(rest: &mut Map<String, Value>) {
     if let Some(properties) = properties.as_object_mut() {
         properties.insert("provisioningState".into(), json!("Succeeded"));
     }
-}
-
-pub fn remove_in(call: &mut Call<'_>, group: &str) {
-    call.state.plain.retain(|_, p| !p.group.eq_ignore_ascii_case(group));
 }

@@ -1,9 +1,9 @@
 //! Access policies of a vault, entry by entry: `add` merges, `replace` sets, `remove` takes out what is named, all on the server's side.
 
 use super::{
-    Answer, Call, access, error, ids,
-    state::{Group, Policy, Vault},
-    vaults,
+    call::Call,
+    error, ids,
+    state::{Policy, Vault},
 };
 use crate::http::Response;
 use serde_json::{Map, Value, json};
@@ -19,7 +19,7 @@ pub fn document(policy: &Policy) -> Value {
     body
 }
 
-fn same(a: &Policy, b: &Policy) -> bool {
+pub fn same(a: &Policy, b: &Policy) -> bool {
     let application = |p: &Policy| p.application_id.as_deref().map(ids::fold);
     a.tenant_id.eq_ignore_ascii_case(&b.tenant_id) && a.object_id.eq_ignore_ascii_case(&b.object_id) && application(a) == application(b)
 }
@@ -63,7 +63,7 @@ pub fn parse(list: &Value, now: i64) -> Result<Vec<Policy>, Response> {
 }
 
 /// A vault has 1024 at most (Key Vault documentation, "assign an access policy").
-fn few_enough(policies: &[Policy]) -> Result<(), Response> {
+pub fn few_enough(policies: &[Policy]) -> Result<(), Response> {
     const MOST: usize = 1024;
     if policies.len() <= MOST {
         return Ok(());
@@ -71,7 +71,7 @@ fn few_enough(policies: &[Policy]) -> Result<(), Response> {
     Err(error::body(400, "BadRequest", format!("The number of access policies exceeds the maximum of {MOST}.")))
 }
 
-fn merge(into: &mut Policy, from: &Policy) {
+pub fn merge(into: &mut Policy, from: &Policy) {
     for (kind, words) in &from.permissions {
         let there = into.permissions.entry(kind.clone()).or_insert_with(|| json!([]));
         let (Some(there), Some(words)) = (there.as_array_mut(), words.as_array()) else { continue };
@@ -86,14 +86,14 @@ fn merge(into: &mut Policy, from: &Policy) {
 
 /// Only what is named goes, and only where it is spelled the same: reported of Azure, which answers 200 all the same
 /// (<https://github.com/Azure/azure-rest-api-specs/issues/42963>).
-fn take_out(from: &mut Policy, named: &Policy) {
+pub fn take_out(from: &mut Policy, named: &Policy) {
     for (kind, words) in &named.permissions {
         let (Some(there), Some(words)) = (from.permissions.get_mut(kind).and_then(Value::as_array_mut), words.as_array()) else { continue };
         there.retain(|word| !words.contains(word));
     }
 }
 
-fn is_empty(policy: &Policy) -> bool {
+pub fn is_empty(policy: &Policy) -> bool {
     policy.permissions.values().all(|words| words.as_array().is_none_or(Vec::is_empty))
 }
 
@@ -115,44 +115,4 @@ pub fn set(call: &mut Call<'_>, vault: &mut Vault, mut list: Vec<Policy>) {
     let name = ids::fold(&vault.name);
     call.state.forget_grants(|principal, of, kind| kind == "policy" && of == name && gone.iter().any(|g| g == principal));
     vault.policies = list;
-}
-
-pub fn write(call: &mut Call<'_>, group: &Group, name: &str, verb: &str) -> Answer {
-    if call.request.method != "PUT" {
-        return Err(error::method_not_allowed(call));
-    }
-    let scope = ids::resource_id(&call.state.subscription, &group.name, vaults::KIND, name);
-    access::require(call, "Microsoft.KeyVault/vaults/accessPolicies/write", &scope)?;
-    let mut vault = vaults::find(call, group, name)?;
-    let body = error::object(call)?;
-    let list = body.get("properties").and_then(|p| p.get("accessPolicies")).unwrap_or(&Value::Null);
-    let entries = parse(list, call.now)?;
-    let mut policies = vault.policies.clone();
-    for entry in &entries {
-        let at = policies.iter().position(|p| same(p, entry));
-        match (verb, at) {
-            ("add", Some(at)) => merge(&mut policies[at], entry),
-            ("replace", Some(at)) => policies[at].permissions.clone_from(&entry.permissions),
-            ("add" | "replace", None) => policies.push(entry.clone()),
-            ("remove", Some(at)) => {
-                take_out(&mut policies[at], entry);
-                if is_empty(&policies[at]) {
-                    policies.remove(at);
-                }
-            }
-            ("remove", None) => {}
-            _ => return Err(error::body(400, "BadRequest", format!("The operation kind '{verb}' is not one of add, replace, remove."))),
-        }
-    }
-    few_enough(&policies)?;
-    let touched: Vec<Value> = entries.iter().map(|entry| document(policies.iter().find(|p| same(p, entry)).unwrap_or(entry))).collect();
-    set(call, &mut vault, policies);
-    vault.modified = call.now;
-    vault.modified_by.clone_from(&call.caller.app_id);
-    // the id ends in a slash, and there is no name
-    let answer = json!({"id": format!("{}/accessPolicies/", vaults::id(&call.state.subscription, &vault)),
-        "type": "Microsoft.KeyVault/vaults/accessPolicies", "properties": {"accessPolicies": touched}});
-    call.state.vaults.insert(ids::fold(name), vault);
-    call.changed();
-    Ok(vaults::dress(call, error::ok(&answer)))
 }

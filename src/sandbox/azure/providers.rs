@@ -1,7 +1,8 @@
 //! Resource providers and their registration with the subscription. A new world has those of the labs registered.
 
 use super::{
-    Answer, Call, access,
+    access,
+    call::{Answer, Call},
     error::{self, gateway},
     ids,
     state::Provider,
@@ -254,4 +255,18 @@ pub fn register(call: &mut Call<'_>, namespace: &str, register: bool) -> Answer 
 pub fn require(call: &Call<'_>, namespace: &str) -> Result<(), Response> {
     let state = call.state.providers.get(&ids::fold(namespace)).map_or("NotRegistered", |p| p.registration.as_str());
     if matches!(state, "Registered" | "Registering") { Ok(()) } else { Err(error::not_registered(namespace)) }
+}
+
+pub fn no_type(namespace: &str, kind: &str, call: &Call<'_>) -> Response {
+    if !known(namespace) {
+        return gateway(404, "InvalidResourceNamespace", format!("The resource namespace '{namespace}' is invalid."));
+    }
+    gateway(
+        404,
+        "InvalidResourceType",
+        format!(
+            "The resource type '{kind}' could not be found in the namespace '{namespace}' for api version '{}'. The supported api-versions are ''.",
+            call.api_version()
+        ),
+    )
 }

@@ -1,6 +1,13 @@
 //! All ARM resources as one list, whatever their kind: for `…/resources?$filter=`, and to tell whether a scope is there.
 
-use super::{Answer, Call, access, clusters, error, groups, identities, ids, scale_sets, state::State, vaults};
+use super::{
+    access,
+    call::{Answer, Call},
+    error, filter, groups, ids,
+    path::Path,
+    resource_ids,
+    state::State,
+};
 use crate::http::Response;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -17,33 +24,33 @@ pub struct Entry {
 pub fn all(state: &State) -> Vec<Entry> {
     let subscription = &state.subscription;
     let clusters = state.clusters.values().map(|c| Entry {
-        id: ids::resource_id(subscription, &c.group, clusters::KIND, &c.name),
+        id: ids::resource_id(subscription, &c.group, resource_ids::CLUSTER, &c.name),
         name: c.name.clone(),
-        kind: clusters::KIND.to_owned(),
+        kind: resource_ids::CLUSTER.to_owned(),
         group: c.group.clone(),
         location: c.location.clone(),
         tags: None,
     });
     let identities = state.identities.values().map(|i| Entry {
-        id: ids::resource_id(subscription, &i.group, identities::KIND, &i.name),
+        id: ids::resource_id(subscription, &i.group, resource_ids::IDENTITY, &i.name),
         name: i.name.clone(),
-        kind: identities::KIND.to_owned(),
+        kind: resource_ids::IDENTITY.to_owned(),
         group: i.group.clone(),
         location: i.location.clone(),
         tags: Some(json!(i.tags)),
     });
     let vaults = state.vaults.values().map(|v| Entry {
-        id: vaults::id(subscription, v),
+        id: resource_ids::vault(subscription, v),
         name: v.name.clone(),
-        kind: vaults::KIND.to_owned(),
+        kind: resource_ids::VAULT.to_owned(),
         group: v.group.clone(),
         location: v.location.clone(),
         tags: Some(json!(v.tags)),
     });
     let sets = state.scale_sets.values().map(|s| Entry {
-        id: scale_sets::id(subscription, s),
+        id: resource_ids::scale_set(subscription, s),
         name: s.name.clone(),
-        kind: scale_sets::KIND.to_owned(),
+        kind: resource_ids::SCALE_SET.to_owned(),
         group: s.group.clone(),
         location: s.location.clone(),
         tags: Some(json!(s.tags)),
@@ -69,7 +76,7 @@ pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
     let whole = access::sees_all(call, "Microsoft.Resources/subscriptions/resources/read", &scope)?;
     let filter = call.request.query("$filter").unwrap_or_default();
     let mut wanted = Vec::new();
-    for clause in split_and(&filter) {
+    for clause in filter::split_and(&filter) {
         let mut quoted = clause.split('\'');
         let (head, value) = (quoted.next().unwrap_or_default(), quoted.next());
         let words: Vec<String> = head.split_whitespace().map(ids::fold).collect();
@@ -77,7 +84,7 @@ pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
             ([field @ ("resourcetype" | "name" | "resourcegroup" | "location"), "eq"], Some(value)) => {
                 wanted.push(((*field).to_owned(), value.to_owned()))
             }
-            _ => return Err(bad_filter(&filter)),
+            _ => return Err(filter::bad_filter(&filter)),
         }
     }
     let fits = |e: &Entry| {
@@ -107,32 +114,9 @@ pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
     Ok(error::list(value))
 }
 
-pub fn bad_filter(filter: &str) -> Response {
-    error::gateway(400, "InvalidFilterInQueryString", format!("Invalid $filter '{filter}' specified in the query string."))
-}
-
-/// The clauses of a filter.
-pub fn split_and(filter: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let (mut from, mut quoted) = (0, false);
-    let folded = ids::fold(filter);
-    for (at, c) in filter.char_indices() {
-        if c == '\'' {
-            quoted = !quoted;
-        }
-        if !quoted && folded[at..].starts_with(" and ") {
-            parts.push(filter[from..at].trim());
-            from = at + 5;
-        }
-    }
-    parts.push(filter[from.min(filter.len())..].trim());
-    parts.retain(|p| !p.is_empty());
-    parts
-}
-
 /// Whether a scope is there: a subscription, a group, a resource, or something below a resource.
 pub fn require_scope(call: &Call<'_>, scope: &str) -> Result<(), Response> {
-    let path = super::arm::Path::of(scope);
+    let path = Path::of(scope);
     let low: Vec<&str> = path.low.iter().map(String::as_str).collect();
     match low.as_slice() {
         ["subscriptions", _, "resourcegroups", group] => groups::find(call, group).map(|_| ()),
@@ -156,7 +140,7 @@ pub fn require_scope(call: &Call<'_>, scope: &str) -> Result<(), Response> {
 /// By folded id.
 pub fn is_there(state: &State, id: &str) -> bool {
     let own = state.identities.contains_key(id) || state.clusters.contains_key(id) || state.scale_sets.contains_key(id);
-    let vault = || state.vaults.get(id.rsplit('/').next()?).filter(|v| ids::fold(&vaults::id(&state.subscription, v)) == id);
+    let vault = || state.vaults.get(id.rsplit('/').next()?).filter(|v| ids::fold(&resource_ids::vault(&state.subscription, v)) == id);
     own || state.plain.contains_key(id) || vault().is_some()
 }
 

@@ -1,7 +1,8 @@
 //! Roles: the built-in ones with their real GUIDs and permissions (Azure RBAC documentation, "Azure built-in roles"),
 //! and those that were made here.
 
-use super::{ids, state::State};
+use super::ids;
+use crate::table::Table;
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -64,14 +65,14 @@ static BUILT_IN: LazyLock<Vec<Role>> = LazyLock::new(|| {
 static BY_GUID: LazyLock<HashMap<&str, &Role>> = LazyLock::new(|| BUILT_IN.iter().map(|role| (role.guid.as_str(), role)).collect());
 
 /// By GUID, in any case.
-pub fn find<'a>(state: &'a State, guid: &str) -> Option<&'a Role> {
+pub fn find<'a>(roles: &'a Table<Role>, guid: &str) -> Option<&'a Role> {
     let guid = ids::fold(guid);
-    BY_GUID.get(guid.as_str()).copied().or_else(|| state.roles.get(&guid))
+    BY_GUID.get(guid.as_str()).copied().or_else(|| roles.get(&guid))
 }
 
 /// Those that were made here first, as Azure lists them.
-pub fn all(state: &State) -> impl Iterator<Item = &Role> {
-    state.roles.values().chain(BUILT_IN.iter())
+pub fn all(roles: &Table<Role>) -> impl Iterator<Item = &Role> {
+    roles.values().chain(BUILT_IN.iter())
 }
 
 #[cfg(test)]

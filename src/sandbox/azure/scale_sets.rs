@@ -3,18 +3,16 @@
 //! polled (`scale_set_polls`), as Azure's is; what it does is seen at once.
 
 use super::{
-    Answer, Call, access, directory, error, groups, identities, ids,
+    access,
+    call::{Answer, Call},
+    directory, error, identities, ids, operations, removal, resource_ids,
     state::{Assigned, Group, Operation, ScaleSet, State},
     times,
 };
 use crate::http::Response;
 use serde_json::{Map, Value, json};
 
-pub const KIND: &str = "Microsoft.Compute/virtualMachineScaleSets";
-
-pub fn id(subscription: &str, set: &ScaleSet) -> String {
-    ids::resource_id(subscription, &set.group, KIND, &set.name)
-}
+const KIND: &str = resource_ids::SCALE_SET;
 
 /// As ARM shows it; an operation that nobody polls is over after a minute.
 fn provisioning(state: &State, set: &ScaleSet, now: i64) -> &'static str {
@@ -32,7 +30,7 @@ fn over(operation: &Operation, now: i64) -> bool {
 }
 
 pub fn document(state: &State, set: &ScaleSet, now: i64) -> Value {
-    let mut body = json!({"name": set.name, "id": id(&state.subscription, set), "type": KIND, "location": set.location, "tags": set.tags});
+    let mut body = json!({"name": set.name, "id": resource_ids::scale_set(&state.subscription, set), "type": KIND, "location": set.location, "tags": set.tags});
     let kind = match (&set.principal_id, set.identities.is_empty()) {
         (Some(_), true) => "SystemAssigned",
         (Some(_), false) => "SystemAssigned, UserAssigned",
@@ -104,7 +102,7 @@ pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
             let location = set.location.clone();
             call.changed();
             let Some(operation) = begin(call, &scope) else {
-                remove(call, &key);
+                removal::scale_set(call, &key);
                 return Ok(Response::new(200));
             };
             (set.operation, set.deleting) = (Some(operation.clone()), true);
@@ -128,8 +126,8 @@ fn begin(call: &mut Call<'_>, scope: &str) -> Option<String> {
 }
 
 fn polled(call: &Call<'_>, location: &str, operation: &str, answer: Response) -> Response {
-    let url = groups::poll_url(call, &format!("providers/Microsoft.Compute/locations/{location}/operations/{operation}"));
-    answer.with("azure-asyncoperation", url).with("azure-asyncnotification", "Enabled").with("retry-after", groups::pause(call, "5"))
+    let url = operations::poll_url(call, &format!("providers/Microsoft.Compute/locations/{location}/operations/{operation}"));
+    answer.with("azure-asyncoperation", url).with("azure-asyncnotification", "Enabled").with("retry-after", operations::pause(call, "5"))
 }
 
 /// What an Azure-AsyncOperation leads to.
@@ -144,24 +142,15 @@ pub fn poll(call: &mut Call<'_>, operation: &str) -> Answer {
         running.polls -= 1;
         call.counted();
         let answer = error::ok(&json!({"startTime": started, "status": "InProgress", "name": operation}));
-        return Ok(answer.with("retry-after", groups::pause(call, "5")));
+        return Ok(answer.with("retry-after", operations::pause(call, "5")));
     }
     let status = running.status.clone().unwrap_or_else(|| "Succeeded".to_owned());
     let gone = call.state.scale_sets.iter().find(|(_, s)| s.deleting && s.operation.as_ref() == Some(&key)).map(|(id, _)| id.clone());
     if let Some(id) = gone {
-        remove(call, &id);
+        removal::scale_set(call, &id);
         call.changed();
     }
     Ok(error::ok(&json!({"startTime": started, "endTime": times::millis(now), "status": status, "name": operation})))
-}
-
-/// The identity of its own goes with it.
-fn remove(call: &mut Call<'_>, key: &str) {
-    if let Some(set) = call.state.scale_sets.remove(key)
-        && let Some(principal) = set.principal_id
-    {
-        directory::remove(call.state, key, &principal);
-    }
 }
 
 /// `SystemAssigned, UserAssigned` and the like: whether each of the two is meant.
@@ -237,12 +226,4 @@ fn failed(scope: &str, id: &str) -> Response {
             "Identity operation for resource '{scope}' failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: '{inner}'.'."
         ),
     )
-}
-
-pub fn remove_in(call: &mut Call<'_>, group: &str) {
-    let gone: Vec<String> =
-        call.state.scale_sets.iter().filter(|(_, s)| s.group.eq_ignore_ascii_case(group)).map(|(key, _)| key.clone()).collect();
-    for key in gone {
-        remove(call, &key);
-    }
 }

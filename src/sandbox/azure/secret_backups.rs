@@ -2,9 +2,10 @@
 //! geography only; here that is any vault of the sandbox that made it.
 
 use super::{
-    Answer, Call, error, secrets,
+    call::{Answer, Call},
+    error, secrets,
     state::{Secret, Version},
-    vault_gate::{self, Visit, bad, permit, vault},
+    vault_request::{self, Visit, bad, permit, vault},
 };
 use crate::{http::Response, lateness::Late};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -39,7 +40,7 @@ fn open(call: &Call<'_>, blob: &str) -> Option<Secret> {
 
 pub fn backup(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     secrets::sound(name)?;
-    permit(call, visit, vault_gate::BACKUP, Some(name))?;
+    permit(call, visit, vault_request::BACKUP, Some(name))?;
     let blob = seal(call, secrets::find(call, visit, name)?);
     let blob = blob.ok_or_else(|| error::body(500, "InternalServerError", "The backup could not be sealed."))?;
     Ok(error::ok(&json!({ "value": blob })))
@@ -58,7 +59,7 @@ fn conflict(visit: &Visit, secret: &Secret, version: &Version) -> Response {
 
 /// All its versions, under the ids that they had.
 pub fn restore(call: &mut Call<'_>, visit: &Visit) -> Answer {
-    permit(call, visit, vault_gate::RESTORE, None)?;
+    permit(call, visit, vault_request::RESTORE, None)?;
     let body = secrets::object(call)?;
     let blob = body.get("value").and_then(Value::as_str).ok_or_else(|| bad("Property value is required."))?;
     let mut secret = open(call, blob).ok_or_else(|| bad("Backup blob contains invalid or corrupt version."))?;

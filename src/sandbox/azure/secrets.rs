@@ -1,12 +1,12 @@
 //! Secrets of a vault: versions, the current one, attributes and tags. The value leaves only by GET and by the answer to its own PUT.
 
 use super::{
-    Answer, Call, error,
-    error::ok,
+    call::{Answer, Call},
+    error::{self, ok},
     ids, shape,
     state::{DeletedSecret, Secret, Tags, Vault, Version},
     times,
-    vault_gate::{self, Visit, bad, permit, refusal, unix, vault},
+    vault_request::{self, Visit, bad, permit, refusal, unix, vault},
 };
 use crate::{
     http::Response,
@@ -74,6 +74,17 @@ pub fn version_id(visit: &Visit, secret: &Secret, version: &Version) -> String {
     format!("https://{}/secrets/{}/{}", visit.host, secret.name, version.id)
 }
 
+pub fn deleted_document(visit: &Visit, vault: &Vault, deleted: &DeletedSecret) -> Value {
+    let mut body = Map::new();
+    body.insert("recoveryId".into(), json!(format!("https://{}/deletedsecrets/{}", visit.host, deleted.secret.name)));
+    body.insert("deletedDate".into(), json!(unix(deleted.deleted)));
+    body.insert("scheduledPurgeDate".into(), json!(unix(deleted.purge_at)));
+    if let Some(version) = deleted.secret.versions.last() {
+        body.extend(bundle(visit, vault, &version_id(visit, &deleted.secret, version), version));
+    }
+    Value::Object(body)
+}
+
 pub fn not_found(what: &str) -> Response {
     error::body(
         404,
@@ -110,7 +121,7 @@ pub fn disabled() -> Response {
 
 pub fn get(call: &mut Call<'_>, visit: &Visit, name: &str, version: Option<&str>) -> Answer {
     sound(name)?;
-    permit(call, visit, vault_gate::GET, Some(name))?;
+    permit(call, visit, vault_request::GET, Some(name))?;
     let secret = find(call, visit, name)?;
     let version = pick(secret, version)?;
     if !version.enabled {
@@ -184,7 +195,7 @@ pub fn free(call: &Call<'_>, visit: &Visit, name: &str) -> Result<(), Response> 
 /// Each PUT is a new version, equal or not.
 pub fn put(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     sound(name)?;
-    permit(call, visit, vault_gate::SET, Some(name))?;
+    permit(call, visit, vault_request::SET, Some(name))?;
     let body = object(call)?;
     let value = body.get("value").and_then(Value::as_str).ok_or_else(|| bad("Property value is required."))?.to_owned();
     if value.len() > MOST_BYTES {
@@ -219,7 +230,7 @@ pub fn put(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
 /// Attributes and tags of a version; what is not said stays.
 pub fn patch(call: &mut Call<'_>, visit: &Visit, name: &str, version: Option<&str>) -> Answer {
     sound(name)?;
-    permit(call, visit, vault_gate::UPDATE, Some(name))?;
+    permit(call, visit, vault_request::UPDATE, Some(name))?;
     let wish = wish(&object(call)?)?;
     let id = pick(find(call, visit, name)?, version)?.id.clone();
     let now = call.now;
@@ -239,7 +250,7 @@ pub fn patch(call: &mut Call<'_>, visit: &Visit, name: &str, version: Option<&st
 
 pub fn delete(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     sound(name)?;
-    permit(call, visit, vault_gate::DELETE, Some(name))?;
+    permit(call, visit, vault_request::DELETE, Some(name))?;
     find(call, visit, name)?;
     let (now, lateness) = (call.now, call.rules.lateness);
     let purge_at = now.saturating_add(vault(call, visit)?.retention_days.saturating_mul(times::DAY));
@@ -248,7 +259,7 @@ pub fn delete(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     let deleted = DeletedSecret { secret, deleted: now, purge_at, late: Late::new(Kind::Deletion, lateness, now) };
     call.state.deleted_secrets.insert(key, deleted.clone());
     call.changed();
-    Ok(ok(&super::deleted_secrets::document(visit, vault(call, visit)?, &deleted)))
+    Ok(ok(&deleted_document(visit, vault(call, visit)?, &deleted)))
 }
 
 /// What the vault has of a table, by name.
@@ -285,7 +296,7 @@ pub fn page<'a, T: 'a>(call: &Call<'_>, visit: &Visit, all: impl Iterator<Item =
 }
 
 pub fn list(call: &mut Call<'_>, visit: &Visit) -> Answer {
-    permit(call, visit, vault_gate::LIST, None)?;
+    permit(call, visit, vault_request::LIST, None)?;
     let vault = vault(call, visit)?;
     let current = within(&call.state.secrets, visit).filter_map(|(name, s)| Some((name, (s, s.versions.last()?))));
     let show = |(secret, version): (&Secret, &Version)| {
@@ -296,7 +307,7 @@ pub fn list(call: &mut Call<'_>, visit: &Visit) -> Answer {
 
 pub fn versions(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
     sound(name)?;
-    permit(call, visit, vault_gate::LIST, Some(name))?;
+    permit(call, visit, vault_request::LIST, Some(name))?;
     let vault = vault(call, visit)?;
     // a name that is not there has no versions: an empty list
     let mut all: Vec<(&Secret, &Version)> =

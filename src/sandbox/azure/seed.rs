@@ -2,9 +2,9 @@
 //! but may read no secret. All ids derive from names.
 
 use super::{
-    clusters, ids, providers, roles,
-    roster::Assignments,
-    state::{Assignment, Group, Principal, Provider, State},
+    assignment_index::{Assignment, Assignments},
+    clusters, ids, providers, resource_ids, roles,
+    state::{Group, Principal, Provider, State},
 };
 use crate::{lateness::Late, table::Table};
 
@@ -124,7 +124,7 @@ fn by_service_principal(state: &mut State, name: &str, now: i64) {
 }
 
 fn cluster(state: &mut State, name: &str, client_id: Option<&str>, now: i64) {
-    let site = clusters::Site {
+    let spec = clusters::ClusterSpec {
         name,
         group: GROUP,
         location: LOCATION,
@@ -135,8 +135,8 @@ fn cluster(state: &mut State, name: &str, client_id: Option<&str>, now: i64) {
         own_identity: true,
         issuer: client_id.is_none(),
     };
-    let cluster = clusters::found(state, &site, now);
-    let key = ids::fold(&ids::resource_id(&state.subscription, &cluster.group, clusters::KIND, &cluster.name));
+    let cluster = clusters::provision(state, &spec, now);
+    let key = resource_ids::cluster_key(&state.subscription, &cluster.group, &cluster.name);
     state.clusters.insert(key, cluster);
 }
 

@@ -2,7 +2,7 @@
 //! beside it and comes back. Knows nothing of how that cluster is reached.
 
 use super::{
-    ids, scale_sets,
+    ids, resource_ids,
     state::{Cluster, Group, Own, ScaleSet, State},
 };
 
@@ -92,7 +92,7 @@ pub fn leave(state: &mut State, but: &[&str]) -> bool {
 
 /// The node resource group and the scale set are those of the nodes; made where they are not there.
 fn follow(state: &mut State, cluster: &mut Cluster, place: &Place, count: u32) {
-    let owner = ids::low_group_id(&state.subscription, &cluster.group, super::clusters::KIND, &cluster.name);
+    let owner = ids::low_group_id(&state.subscription, &cluster.group, super::resource_ids::CLUSTER, &cluster.name);
     let group = state.groups.entry(ids::fold(&place.group)).or_insert_with(|| Group {
         name: place.group.clone(),
         location: cluster.location.clone(),
@@ -113,7 +113,7 @@ fn follow(state: &mut State, cluster: &mut Cluster, place: &Place, count: u32) {
         deleting: false,
         identities: Default::default(),
     };
-    let key = ids::fold(&scale_sets::id(&state.subscription, &set));
+    let key = ids::fold(&resource_ids::scale_set(&state.subscription, &set));
     // AKS assigns the kubelet's identity to every scale set of the cluster
     if let (Some(kubelet), Some(own)) = (&cluster.kubelet, state.scale_sets.get(&cluster.scale_set))
         && let Some(assigned) = own.identities.get(kubelet)
@@ -178,8 +178,10 @@ mod tests {
     fn the_own_scale_set_is_found_again_in_any_case() {
         let mut state = seed::new(1);
         let own = cluster(&state).clone();
-        let id =
-            format!("azure://{}/virtualMachines/0", scale_sets::id(&state.subscription, &state.scale_sets[&own.scale_set]).to_lowercase());
+        let id = format!(
+            "azure://{}/virtualMachines/0",
+            resource_ids::scale_set(&state.subscription, &state.scale_sets[&own.scale_set]).to_lowercase()
+        );
         let (groups, sets) = (state.groups.len(), state.scale_sets.len());
         assert!(take(&mut state, "aks-mi", &other(&id)));
         assert_eq!((state.groups.len(), state.scale_sets.len()), (groups, sets));

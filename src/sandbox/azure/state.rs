@@ -1,7 +1,7 @@
 //! What there is in the sandbox's Azure. Plain values, saved as they stand; keys are folded, texts are kept as they came.
 //! What changes while it runs is in a table, so that a save knows what to write.
 
-use super::{roles::Role, roster::Assignments};
+use super::{assignment_index::Assignments, roles::Role};
 use crate::{lateness::Late, table::Table};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -185,24 +185,6 @@ pub struct Plain {
     pub tags: Option<Tags>,
     /// All else that a resource has at its top: `sku`, `kind`, `properties`.
     pub rest: Map<String, Value>,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Assignment {
-    pub name: String,
-    /// In the casing of the request.
-    pub scope: String,
-    pub role: String,
-    pub principal: String,
-    pub principal_type: String,
-    pub description: Option<String>,
-    pub condition: Option<String>,
-    pub condition_version: Option<String>,
-    pub delegated: Option<String>,
-    pub created: i64,
-    pub updated: i64,
-    pub created_by: String,
-    pub updated_by: String,
 }
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -1,6 +1,10 @@
 //! The one subscription and its tenant, and the locations that it offers.
 
-use super::{Answer, Call, access, error, ids};
+use super::{
+    access,
+    call::{Answer, Call},
+    error, ids,
+};
 use crate::http::Response;
 use serde_json::{Map, Value, json};
 

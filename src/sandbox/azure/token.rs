@@ -1,6 +1,10 @@
 //! Tokens of the sandbox: JWTs, signed with the sandbox's own key (HS256), with the claims that clients and services read.
 
-use super::{Call, Caller, State, times};
+use super::{
+    call::{Call, Caller},
+    state::State,
+    times,
+};
 use crate::http::Request;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};

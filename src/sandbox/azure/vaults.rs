@@ -2,9 +2,10 @@
 //! Access policies as entries are in `policies`, what is inside a vault in `secrets`.
 
 use super::{
-    Answer, Call, access,
+    access,
+    call::{Answer, Call},
     error::{self, gateway},
-    ids, policies, providers,
+    hosts, ids, policies, providers, removal, resource_ids,
     state::{DeletedVault, Group, State, Vault},
     subscriptions, times, vault_body,
 };
@@ -15,7 +16,8 @@ use crate::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
-pub const KIND: &str = "Microsoft.KeyVault/vaults";
+const KIND: &str = resource_ids::VAULT;
+
 /// From here on a vault that does not say which is one of roles (Key Vault documentation, "access control default").
 const RBAC_DEFAULT: &str = "2026-02-01";
 /// From here on a new vault that does not say whether it has soft delete tells that it does: the first version whose swagger
@@ -24,12 +26,8 @@ const SOFT_DELETE_DEFAULT: &str = "2019-09-01";
 /// From here on it tells the days as well (recorded: a vault that was made with 2019-09-01 does not).
 const DAYS_DEFAULT: &str = "2020-01-01";
 
-pub fn id(subscription: &str, vault: &Vault) -> String {
-    ids::resource_id(subscription, &vault.group, KIND, &vault.name)
-}
-
 pub fn uri(vault: &Vault) -> String {
-    format!("https://{}{}/", ids::fold(&vault.name), super::VAULT_SUFFIX)
+    format!("https://{}{}/", ids::fold(&vault.name), hosts::VAULT_SUFFIX)
 }
 
 pub fn document(state: &State, vault: &Vault, api_version: &str) -> Value {
@@ -63,8 +61,7 @@ pub fn document(state: &State, vault: &Vault, api_version: &str) -> Value {
     if api_version >= "2021-06-01" {
         p.insert("publicNetworkAccess".into(), json!(vault.public_network_access));
     }
-    let mut body =
-        json!({"id": id(&state.subscription, vault), "name": vault.name, "type": KIND, "location": vault.location, "tags": vault.tags});
+    let mut body = json!({"id": resource_ids::vault(&state.subscription, vault), "name": vault.name, "type": KIND, "location": vault.location, "tags": vault.tags});
     if api_version >= "2020-04-01" {
         body["systemData"] = json!({"createdBy": vault.created_by, "createdByType": "Application", "createdAt": times::millis(vault.created),
             "lastModifiedBy": vault.modified_by, "lastModifiedByType": "Application", "lastModifiedAt": times::millis(vault.modified)});
@@ -111,7 +108,7 @@ fn page<'a>(call: &Call<'_>, all: impl Iterator<Item = &'a Vault>) -> Response {
     let Some(last) = shown.last() else { return error::list(values) };
     let (path, version, token) = (&call.request.path, call.api_version(), URL_SAFE_NO_PAD.encode(ids::fold(&last.name)));
     let top = most.map_or(String::new(), |most| format!("&$top={most}"));
-    let link = format!("https://{}{path}?api-version={version}{top}&$skiptoken={token}", super::ARM_HOST);
+    let link = format!("https://{}{path}?api-version={version}{top}&$skiptoken={token}", hosts::ARM_HOST);
     error::ok(&json!({"value": values, "nextLink": link}))
 }
 
@@ -164,7 +161,7 @@ pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
             if find(call, group, name).is_err() {
                 return Ok(dress(call, Response::new(204)));
             }
-            remove(call, name);
+            removal::vault(call, name);
             Ok(dress(call, Response::new(200)))
         }
         _ => Err(error::method_not_allowed(call)),
@@ -322,24 +319,6 @@ fn update(call: &mut Call<'_>, mut vault: Vault, body: &Map<String, Value>, prop
     let list = vault_body::complete(call.now, &mut vault, properties)?;
     policies::set(call, &mut vault, list);
     Ok(keep(call, vault))
-}
-
-/// Soft delete, always: the name stays taken, the secrets stay inside, the role assignments at it go.
-pub fn remove(call: &mut Call<'_>, name: &str) {
-    let key = ids::fold(name);
-    let Some(vault) = call.state.vaults.remove(&key) else { return };
-    call.state.assignments.drop_under(&ids::fold(&id(&call.state.subscription, &vault)));
-    call.state.forget_grants(|_, of, _| of == key);
-    let purge_at = call.now.saturating_add(vault.retention_days.saturating_mul(times::DAY));
-    call.state.deleted_vaults.insert(key, DeletedVault { vault, deleted: call.now, purge_at });
-    call.changed();
-}
-
-pub fn remove_in(call: &mut Call<'_>, group: &str) {
-    let names: Vec<String> = call.state.vaults.values().filter(|v| v.group.eq_ignore_ascii_case(group)).map(|v| v.name.clone()).collect();
-    for name in names {
-        remove(call, &name);
-    }
 }
 
 pub fn check_name(call: &Call<'_>) -> Answer {

@@ -1,6 +1,6 @@
 //! How a cluster's API server is reached, and as whom: what a kubeconfig says of it. Holds credentials, so no Debug.
 
-use super::plugin::Plugin;
+use super::plugin::{Certificate, Plugin};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,13 +28,6 @@ pub enum Token {
     Fixed(String),
     /// Read again now and then: who writes it renews it.
     File(PathBuf),
-}
-
-/// PEM.
-#[derive(Clone, PartialEq)]
-pub struct Certificate {
-    pub certificate: String,
-    pub key: String,
 }
 
 impl KubeAccess {

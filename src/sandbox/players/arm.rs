@@ -1,7 +1,7 @@
 //! What MIC does in Azure: its token, and the user-assigned identities of the nodes' scale set.
 
-use super::wire::{Azure, METADATA, Said};
-use super::{Config, Login};
+use super::config::{Config, Login};
+use super::wire::{Azure, AzureResponse, METADATA};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -88,7 +88,7 @@ impl Arm {
         Ok(token.to_owned())
     }
 
-    async fn forget_if_refused(&self, said: &Said) {
+    async fn forget_if_refused(&self, said: &AzureResponse) {
         if said.status == 401 {
             *self.token.lock().await = None;
         }
@@ -184,14 +184,14 @@ fn code_and_message(error: &Value) -> (String, String) {
 }
 
 /// As go-autorest writes a service error.
-fn original(said: &Said) -> (String, String) {
+fn original(said: &AzureResponse) -> (String, String) {
     let body = said.json();
     let (code, text) = code_and_message(if body["error"].is_object() { &body["error"] } else { &body });
     (code, format!("StatusCode={} -- Original Error: Code={text}", said.status))
 }
 
 /// As adal writes a refused token request; the body of a refusal holds no token.
-pub(super) fn refused_token(said: &Said, endpoint: &str) -> String {
+pub(super) fn refused_token(said: &AzureResponse, endpoint: &str) -> String {
     format!("adal: Refresh request failed. Status Code = '{}'. Response body: {} Endpoint {endpoint}", said.status, said.text)
 }
 

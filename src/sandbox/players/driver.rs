@@ -1,7 +1,7 @@
 //! The Secrets Store CSI driver 1.6: mounts a SecretProviderClass for a pod through the provider, records it in a SecretProviderClassPodStatus, and
 //! keeps the Secrets that it is to sync. Its refusals are the texts that kubelet then shows.
 
-use super::events::{Events, Weight};
+use super::events::{EventType, Events};
 use super::kube::Refusal;
 use super::provider::{self, Access, File};
 use base64::Engine;
@@ -161,7 +161,7 @@ impl Driver {
         let mut well = true;
         for wanted in mounted.class["spec"]["secretObjects"].as_array().into_iter().flatten() {
             if let Err(text) = self.sync_one(volume, mounted, wanted).await {
-                self.events.say(volume.pod, "Pod", Weight::Warning, "FailedToCreateSecret", &text).await;
+                self.events.say(volume.pod, "Pod", EventType::Warning, "FailedToCreateSecret", &text).await;
                 well = false;
             }
         }

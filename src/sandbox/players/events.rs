@@ -24,7 +24,7 @@ struct Written {
     at: Instant,
 }
 
-pub(super) enum Weight {
+pub(super) enum EventType {
     Normal,
     Warning,
 }
@@ -39,7 +39,7 @@ impl Events {
     }
 
     /// `kind`: as it is to be shown in `involvedObject`.
-    pub(super) async fn say(&self, about: &Value, kind: &str, weight: Weight, reason: &str, message: &str) {
+    pub(super) async fn say(&self, about: &Value, kind: &str, weight: EventType, reason: &str, message: &str) {
         let text = |name: &str| about["metadata"][name].as_str().unwrap_or_default();
         let (namespace, name, uid) = (text("namespace"), text("name"), text("uid"));
         let path = format!("/api/v1/namespaces/{namespace}/events");
@@ -73,7 +73,7 @@ impl Events {
             },
             "reason": reason,
             "message": message,
-            "type": match weight { Weight::Normal => "Normal", Weight::Warning => "Warning" },
+            "type": match weight { EventType::Normal => "Normal", EventType::Warning => "Warning" },
             "source": { "component": self.component },
             "firstTimestamp": at,
             "lastTimestamp": at,

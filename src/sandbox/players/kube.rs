@@ -1,7 +1,7 @@
 //! The way to a cluster's API server. Every request says which player asks. Holds tokens, so no Debug.
 
-use super::access::{Certificate, KubeAccess, Token};
-use super::plugin::Credential;
+use super::access::{KubeAccess, Token};
+use super::plugin::{Certificate, Credential};
 use super::wire::{LIMIT, bad, base};
 use podid_files::whole::{self, Accept};
 use reqwest::header::CONTENT_TYPE;

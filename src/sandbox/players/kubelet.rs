@@ -1,16 +1,17 @@
 //! Kubelet, as far as a lab sees it: volumes are mounted, then the environment is checked, then the pod runs; what fails is an event of the pod and
 //! is tried again. Pods that already run, and those of a node that has a kubelet of its own (or kwok), only get their volumes.
 
-use super::desk::{Desk, Pauses, Work};
+use super::activity::{Activity, Busy, Pauses};
+use super::config::Config;
 use super::driver::{DRIVER, Driver, Volume};
-use super::events::{Events, Weight, now};
+use super::events::{EventType, Events, now};
 use super::kube::{Kube, Refusal};
 use super::mirror::{Key, Mirror, keep, key};
 use super::nmi::Nmi;
 use super::nodes::Nodes;
 use super::provider::Access;
+use super::tasks::{AbortOnDrop, Players};
 use super::wire::Azure;
-use super::{Config, Leash, Players};
 use crate::attempt::caught_while;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -40,23 +41,23 @@ struct NotReady {
 pub(super) fn start(config: &Config, nmi: Option<Arc<Nmi>>, players: &mut Players) -> Result<(), String> {
     let (kube, azure) = (Kube::new(&config.kube, "csi", "kubelet/v1.34.4")?, Azure::new(config, "csi")?);
     let driver = Kube::new(&config.kube, "csi", "secrets-store-csi/v1.6.0")?;
-    let desk = players.desk();
-    let (pods, keeping) = keep(&kube, "/api/v1/pods", &desk, true);
+    let activity = players.activity();
+    let (pods, keeping) = keep(&kube, "/api/v1/pods", &activity, true);
     players.play(keeping);
     let events = Events::new(&driver, "csi-secrets-store-controller");
-    let driver = Driver { access: Access { kube: driver, azure, nmi, desk: desk.clone() }, events };
+    let driver = Driver { access: Access { kube: driver, azure, nmi, activity: activity.clone() }, events };
     let nodes = config.foreign.then(|| Nodes::new(&kube));
     let kubelet = Arc::new(Kubelet { events: Events::new(&kube, "kubelet"), kube, driver, pods, nodes });
-    players.play(kubelet.run(desk));
+    players.play(kubelet.run(activity));
     Ok(())
 }
 
 impl Kubelet {
-    async fn run(self: Arc<Self>, desk: Arc<Desk>) {
+    async fn run(self: Arc<Self>, activity: Arc<Activity>) {
         // by uid: a pod that comes again under its name is another one
-        let mut cared_for: BTreeMap<String, (bool, Leash)> = BTreeMap::new();
+        let mut cared_for: BTreeMap<String, (bool, AbortOnDrop)> = BTreeMap::new();
         loop {
-            let work = desk.next(None).await;
+            let work = activity.next(None).await;
             let pods = self.pods.all();
             let there: BTreeSet<&str> = pods.iter().map(|pod| uid(pod)).collect();
             cared_for.retain(|uid, _| there.contains(uid.as_str()));
@@ -67,16 +68,16 @@ impl Kubelet {
                 if !on_a_node || over && !leaving || cared_for.get(uid(pod)).is_some_and(|(left, _)| *left == leaving) {
                     continue;
                 }
-                let (kubelet, place, work) = (self.clone(), (key(pod), uid(pod).to_owned()), desk.work());
+                let (kubelet, place, work) = (self.clone(), (key(pod), uid(pod).to_owned()), activity.busy());
                 let task = tokio::spawn(async move { kubelet.care(place, leaving, work).await });
                 // the old task, if any, ends with its leash
-                cared_for.insert(uid(pod).to_owned(), (leaving, Leash(task)));
+                cared_for.insert(uid(pod).to_owned(), (leaving, AbortOnDrop(task)));
             }
             drop(work);
         }
     }
 
-    async fn care(&self, (place, id): (Key, String), leaving: bool, mut work: Work) {
+    async fn care(&self, (place, id): (Key, String), leaving: bool, mut work: Busy) {
         let mut pauses = Pauses::default();
         let mut unsynced = false;
         loop {
@@ -86,7 +87,7 @@ impl Kubelet {
             if done {
                 return;
             }
-            work.rest(tokio::time::sleep(pauses.next())).await;
+            work.while_idle(tokio::time::sleep(pauses.next())).await;
         }
     }
 
@@ -120,7 +121,7 @@ impl Kubelet {
                 (running || self.set_status(pod, &running_status(pod)).await) && synced
             }
             Err(not_ready) => {
-                self.events.say(pod, "Pod", Weight::Warning, not_ready.event, &not_ready.message).await;
+                self.events.say(pod, "Pod", EventType::Warning, not_ready.event, &not_ready.message).await;
                 let (reason, message) = not_ready.waiting;
                 if !running && waiting_reason(pod) != Some(reason) {
                     // not over what another kubelet of the same cluster has made of it since

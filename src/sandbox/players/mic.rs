@@ -1,13 +1,14 @@
 //! MIC of AAD Pod Identity 1.8 in standard mode: matches pods with bindings, writes AzureAssignedIdentities, and has the scale set carry just the
 //! identities that some pod needs. What it cannot match it passes over without a word, as the real one does.
 
+use super::activity::{Activity, Pauses};
 use super::arm::{Arm, Failed};
-use super::desk::{Desk, Pauses};
-use super::events::{Events, Weight};
+use super::config::Config;
+use super::events::{EventType, Events};
 use super::kube::{Kube, Refusal};
 use super::mirror::{Key, Mirror, keep, key};
+use super::tasks::Players;
 use super::wire::Azure;
-use super::{Config, Players};
 use crate::attempt::caught_while;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,9 +40,9 @@ struct Wish {
 
 pub(super) fn start(config: &Config, players: &mut Players) -> Result<(), String> {
     let (kube, azure) = (Kube::new(&config.kube, "mic", "mic/v1.8.17")?, Azure::new(config, "mic")?);
-    let desk = players.desk();
+    let activity = players.activity();
     let mut mirror = |path| {
-        let (mirror, keeping) = keep(&kube, path, &desk, true);
+        let (mirror, keeping) = keep(&kube, path, &activity, true);
         players.play(keeping);
         mirror
     };
@@ -51,16 +52,16 @@ pub(super) fn start(config: &Config, players: &mut Players) -> Result<(), String
     let assigned = mirror("/apis/aadpodidentity.k8s.io/v1/azureassignedidentities");
     let events = Events::new(&kube, "azureassignedidentitiescontroller");
     let mic = Mic { arm: Arm::new(config, azure), events, kube, pods, identities, bindings, assigned };
-    players.play(mic.run(desk));
+    players.play(mic.run(activity));
     Ok(())
 }
 
 impl Mic {
-    async fn run(self, desk: Arc<Desk>) {
+    async fn run(self, activity: Arc<Activity>) {
         let mut pauses = Pauses::default();
         let mut pause = None;
         loop {
-            let work = desk.next(pause).await;
+            let work = activity.next(pause).await;
             pause = if caught_while(self.round()).await.unwrap_or(false) {
                 pauses.reset();
                 None
@@ -92,7 +93,7 @@ impl Mic {
                 other => {
                     if let Err(e) = self.write(name, wish, other.map(Arc::as_ref)).await {
                         let text = format!("Creating assigned identity for pod {name} resulted in error {}", e.text);
-                        self.events.say(&wish.binding, BINDING_KIND, Weight::Warning, "binding apply error", &text).await;
+                        self.events.say(&wish.binding, BINDING_KIND, EventType::Warning, "binding apply error", &text).await;
                         well = false;
                         continue;
                     }
@@ -196,7 +197,7 @@ impl Mic {
                     "failed to apply binding {binding_namespace}/{binding} node {} for pod {}/{}, error: {}",
                     wish.node, wish.pod.0, wish.pod.1, failed.text
                 );
-                self.events.say(&wish.binding, BINDING_KIND, Weight::Warning, "binding apply error", &text).await;
+                self.events.say(&wish.binding, BINDING_KIND, EventType::Warning, "binding apply error", &text).await;
             } else {
                 tracing::debug!("MIC: {}", failed.text);
             }
@@ -206,7 +207,7 @@ impl Mic {
         match self.kube.merge(&path, &json!({ "status": { "status": "Assigned" } })).await {
             Ok(_) => {
                 let text = format!("Binding {binding} applied on node {} for pod {name}", wish.node);
-                self.events.say(&wish.binding, BINDING_KIND, Weight::Normal, "binding applied", &text).await;
+                self.events.say(&wish.binding, BINDING_KIND, EventType::Normal, "binding applied", &text).await;
                 true
             }
             Err(e) => e.is_absent(),

@@ -1,6 +1,6 @@
 //! What there is of one kind in all namespaces, kept by list and watch as the real components' informers do.
 
-use super::desk::{Desk, Work};
+use super::activity::{Activity, Busy};
 use super::kube::{Kube, Refusal};
 use crate::attempt::caught_while;
 use serde_json::Value;
@@ -63,17 +63,22 @@ impl Mirror {
     }
 }
 
-/// Starts to keep a mirror of `path` (such as `/api/v1/pods`). `rings`: whether a change is work for the player of this desk.
-pub(super) fn keep(kube: &Kube, path: &'static str, desk: &Arc<Desk>, rings: bool) -> (Arc<Mirror>, impl Future<Output = ()> + use<>) {
+/// Starts to keep a mirror of `path` (such as `/api/v1/pods`). `rings`: whether a change is work for the player of this activity.
+pub(super) fn keep(
+    kube: &Kube,
+    path: &'static str,
+    activity: &Arc<Activity>,
+    rings: bool,
+) -> (Arc<Mirror>, impl Future<Output = ()> + use<>) {
     let mirror = Mirror::new();
-    let (kube, desk, kept) = (kube.clone(), desk.clone(), mirror.clone());
-    let work = desk.work(); // from the very start: before the first list nothing is known, so nobody is idle
+    let (kube, activity, kept) = (kube.clone(), activity.clone(), mirror.clone());
+    let work = activity.busy(); // from the very start: before the first list nothing is known, so nobody is idle
     let keeping = async move {
         let mut work = work;
         loop {
             let ring = || {
                 if rings {
-                    desk.ring();
+                    activity.wake();
                 }
             };
             let followed = caught_while(follow(&kube, path, &kept, &mut work, &ring)).await;
@@ -89,14 +94,14 @@ pub(super) fn keep(kube: &Kube, path: &'static str, desk: &Arc<Desk>, rings: boo
                     if e.status == 0 { BROKEN } else { ABSENT }
                 }
             };
-            work.rest(tokio::time::sleep(pause)).await;
+            work.while_idle(tokio::time::sleep(pause)).await;
         }
     };
     (mirror, keeping)
 }
 
 /// One list and one watch from it, until that ends or is forgotten by the server.
-async fn follow(kube: &Kube, path: &str, mirror: &Mirror, work: &mut Work, ring: &impl Fn()) -> Result<(), Refusal> {
+async fn follow(kube: &Kube, path: &str, mirror: &Mirror, work: &mut Busy, ring: &impl Fn()) -> Result<(), Refusal> {
     let mut list = kube.get(path).await?;
     let version = list["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
     let items = match list["items"].take() {
@@ -109,7 +114,7 @@ async fn follow(kube: &Kube, path: &str, mirror: &Mirror, work: &mut Work, ring:
     let mut flow = kube.stream(&format!("{path}?{query}")).await?;
     let mut rest: Vec<u8> = Vec::new();
     loop {
-        let chunk = work.rest(tokio::time::timeout(WATCH + ABSENT, flow.chunk())).await;
+        let chunk = work.while_idle(tokio::time::timeout(WATCH + ABSENT, flow.chunk())).await;
         let Ok(Ok(Some(chunk))) = chunk else { return Ok(()) };
         rest.extend_from_slice(&chunk);
         let Some(last) = rest.iter().rposition(|byte| *byte == b'\n') else { continue };

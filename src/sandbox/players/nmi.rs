@@ -1,13 +1,14 @@
 //! NMI of AAD Pod Identity 1.8: a token for a pod, from the metadata service, by the identity that MIC has assigned to that pod.
 //! Its host endpoint is a method here; who calls it is the CSI provider.
 
+use super::activity::Activity;
 use super::arm::refused_token;
-use super::desk::Desk;
+use super::config::Config;
 use super::kube::Kube;
 use super::mic::is_namespaced;
 use super::mirror::{Mirror, keep};
+use super::tasks::Players;
 use super::wire::{Azure, METADATA};
-use super::{Config, Players};
 use base64::Engine;
 use serde_json::Value;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ const ASSIGNED: Duration = Duration::from_secs(5);
 pub(super) struct Nmi {
     kube: Kube,
     azure: Azure,
-    desk: Arc<Desk>,
+    activity: Arc<Activity>,
     assigned: Arc<Mirror>,
     /// For one in any state, and then for one that is assigned.
     waits: (Duration, Duration),
@@ -43,16 +44,16 @@ impl No {
 impl Nmi {
     pub(super) fn start(config: &Config, players: &mut Players) -> Result<Arc<Self>, String> {
         let (kube, azure) = (Kube::new(&config.kube, "nmi", "nmi/v1.8.17")?, Azure::new(config, "nmi")?);
-        let desk = players.desk();
-        let (assigned, keeping) = keep(&kube, "/apis/aadpodidentity.k8s.io/v1/azureassignedidentities", &desk, false);
+        let activity = players.activity();
+        let (assigned, keeping) = keep(&kube, "/apis/aadpodidentity.k8s.io/v1/azureassignedidentities", &activity, false);
         players.play(keeping);
-        Ok(Arc::new(Self { kube, azure, desk, assigned, waits: (CREATED, ASSIGNED) }))
+        Ok(Arc::new(Self { kube, azure, activity, assigned, waits: (CREATED, ASSIGNED) }))
     }
 
     /// GET /host/token/?resource=… with the headers podname and podns. May take as long as the waits above; the caller is not busy meanwhile.
-    pub(super) async fn token(&self, caller: &Desk, namespace: &str, pod: &str, resource: &str) -> Result<String, No> {
-        let identity = caller.away(self.identity(namespace, pod)).await?;
-        let _work = self.desk.work();
+    pub(super) async fn token(&self, caller: &Activity, namespace: &str, pod: &str, resource: &str) -> Result<String, No> {
+        let identity = caller.while_idle(self.identity(namespace, pod)).await?;
+        let _work = self.activity.busy();
         let spec = &identity["spec"];
         let client_id = spec["clientID"].as_str().unwrap_or_default();
         let said = match spec["type"].as_i64().unwrap_or_default() {
@@ -152,7 +153,7 @@ mod tests {
         };
         let (kube, azure) = (Kube::new(&config.kube, "nmi", "nmi").unwrap(), Azure::new(&config, "nmi").unwrap());
         let waits = (Duration::from_millis(60), Duration::from_millis(60));
-        Nmi { kube, azure, desk: Arc::default(), assigned: Mirror::new(), waits }
+        Nmi { kube, azure, activity: Arc::default(), assigned: Mirror::new(), waits }
     }
 
     fn assigned(state: &str) -> Value {
@@ -164,13 +165,13 @@ mod tests {
     #[tokio::test]
     async fn a_pod_without_an_identity_is_refused_after_a_while_in_the_words_of_nmi() {
         let nmi = alone();
-        let desk = Arc::new(Desk::default());
-        let _work = desk.work();
-        let no = nmi.token(&desk, "shop", "app", "r").await.err().unwrap();
+        let activity = Arc::new(Activity::default());
+        let _work = activity.busy();
+        let no = nmi.token(&activity, "shop", "app", "r").await.err().unwrap();
         let text = "getting assigned identities for pod shop/app in CREATED state failed after 16 attempts, retry duration [5]s, error: <nil>. Check MIC pod logs for identity assignment errors\n";
         assert_eq!((no.status, no.body.as_str()), (404, text));
         nmi.assigned.see(assigned("Created"));
-        let no = nmi.token(&desk, "shop", "app", "r").await.err().unwrap();
+        let no = nmi.token(&activity, "shop", "app", "r").await.err().unwrap();
         assert!(no.status == 403 && no.body.contains("in ASSIGNED state failed after 20 attempts"), "{}", no.body);
     }
 

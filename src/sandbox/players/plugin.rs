@@ -1,7 +1,6 @@
 //! The login command (exec plugin) of a kubeconfig, by the ExecCredential protocol of `client.authentication.k8s.io`. It is run when a
 //! credential is first needed, and again when that has expired or was refused. Nobody is at a terminal here.
 
-use super::access::Certificate;
 use serde_json::{Value, json};
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,6 +10,13 @@ use tokio::sync::Mutex;
 const LIMIT: Duration = Duration::from_secs(60);
 /// A credential is renewed this long before its end.
 const SPARE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
+
+/// PEM.
+#[derive(Clone, PartialEq)]
+pub struct Certificate {
+    pub certificate: String,
+    pub key: String,
+}
 
 pub struct Plugin {
     /// With its folder, or to be found on PATH.

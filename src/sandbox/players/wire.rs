@@ -1,6 +1,6 @@
 //! The way out to Azure, through its proxy. Every request says which player asks. Holds tokens, so no Debug.
 
-use super::Config;
+use super::config::Config;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, ClientBuilder, Proxy};
 use serde_json::Value;
@@ -32,13 +32,13 @@ pub(super) fn bad(e: &reqwest::Error) -> String {
 }
 
 /// An answer of Azure, whatever its status.
-pub(super) struct Said {
+pub(super) struct AzureResponse {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) text: String,
 }
 
-impl Said {
+impl AzureResponse {
     pub(super) fn ok(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -67,30 +67,30 @@ impl Azure {
     }
 
     /// Err: no answer at all (a vault that does not exist has no name that could be looked up).
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Said, String> {
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<AzureResponse, String> {
         let response = request.send().await.map_err(|e| bad(&e))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.map_err(|e| bad(&e))?;
-        Ok(Said { status, headers, text })
+        Ok(AzureResponse { status, headers, text })
     }
 
-    pub(super) async fn get(&self, url: &str, token: Option<&str>) -> Result<Said, String> {
+    pub(super) async fn get(&self, url: &str, token: Option<&str>) -> Result<AzureResponse, String> {
         let request = self.client.get(url);
         self.send(if let Some(token) = token { request.bearer_auth(token) } else { request }).await
     }
 
-    pub(super) async fn patch(&self, url: &str, token: &str, body: &Value) -> Result<Said, String> {
+    pub(super) async fn patch(&self, url: &str, token: &str, body: &Value) -> Result<AzureResponse, String> {
         self.send(self.client.patch(url).bearer_auth(token).header(CONTENT_TYPE, "application/json; charset=utf-8").body(body.to_string()))
             .await
     }
 
-    pub(super) async fn form(&self, url: &str, fields: &[(&str, &str)]) -> Result<Said, String> {
+    pub(super) async fn form(&self, url: &str, fields: &[(&str, &str)]) -> Result<AzureResponse, String> {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.send(self.client.post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)).await
     }
 
     /// `query`: encoded, without `?`.
-    pub(super) async fn metadata(&self, query: &str) -> Result<Said, String> {
+    pub(super) async fn metadata(&self, query: &str) -> Result<AzureResponse, String> {
         let url = format!("{METADATA}?{query}");
         self.send(self.client.get(url).header("metadata", "true").header("x-podid-node", &self.node)).await
     }

@@ -2,7 +2,7 @@
 //! kubeconfig that the sandbox writes. Talks to nobody and runs nothing. No text of an error repeats what the file holds.
 
 use crate::{
-    azure::clusters::Entry,
+    azure::kubeconfig::KubeconfigEntry,
     players::{Certificate, KubeAccess, Plugin, Token},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -17,7 +17,7 @@ use url::Url;
 pub struct Chosen {
     pub context: String,
     pub url: Url,
-    pub entry: Entry,
+    pub entry: KubeconfigEntry,
     pub access: KubeAccess,
 }
 
@@ -64,7 +64,7 @@ fn of(config: &Value, folder: &Path) -> Result<Chosen, String> {
         user["exec"]["command"] = within(folder, command).display().to_string().into();
     }
     let access = access(server, &cluster, &user)?;
-    Ok(Chosen { context: context.to_owned(), url, entry: Entry { cluster, user }, access })
+    Ok(Chosen { context: context.to_owned(), url, entry: KubeconfigEntry { cluster, user }, access })
 }
 
 fn within(folder: &Path, path: &str) -> PathBuf {

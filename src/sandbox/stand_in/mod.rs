@@ -9,7 +9,7 @@ mod outfit;
 use super::{
     azure::{
         self,
-        clusters::Entry,
+        kubeconfig::KubeconfigEntry,
         stand_ins::{Place, StandIn as Told},
     },
     error::Error,
@@ -37,7 +37,7 @@ pub struct StandIn {
     /// Whom a CONNECT would name.
     pub host: String,
     pub port: u16,
-    pub entry: Entry,
+    pub entry: KubeconfigEntry,
     pub access: KubeAccess,
     told: Told,
     kube: Kube,
@@ -47,7 +47,7 @@ pub struct StandIn {
 pub type StandIns = BTreeMap<String, Arc<StandIn>>;
 
 /// Opens each cluster, brings it its outfit, and has ARM tell of it. The texts are what a user should know of how that went.
-pub async fn join(wishes: &[Wish], without: &[Which], azure: &mut azure::State) -> Result<(StandIns, Vec<String>), Error> {
+pub async fn join(wishes: &[Wish], without: &[Which], azure: &mut azure::state::State) -> Result<(StandIns, Vec<String>), Error> {
     let mut all = StandIns::new();
     let mut notes = Vec::new();
     for wish in wishes {
@@ -144,7 +144,7 @@ impl StandIn {
     }
 
     /// Has ARM tell of this cluster.
-    pub fn tell(&self, azure: &mut azure::State) {
+    pub fn tell(&self, azure: &mut azure::state::State) {
         azure::stand_ins::take(azure, &self.name, &self.told);
     }
 

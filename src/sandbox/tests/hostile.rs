@@ -2,7 +2,7 @@
 //! on; and a world that an older podid filled with values of a wrong type can still be read.
 
 use super::{Lab, Lateness, proxy::hello};
-use crate::{running::Running, unread};
+use crate::{body_limits, running::Running};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
@@ -53,7 +53,7 @@ async fn who_has_no_login_is_refused_before_its_body_is_read() {
         stream.flush().await.unwrap();
         assert_eq!(status(&mut stream).await, due, "{host}");
         open.push(stream);
-        assert_eq!(running(&lab).room.taken(), 0, "no body is read");
+        assert_eq!(running(&lab).bodies.taken(), 0, "no body is read");
     }
     assert_eq!(lab.arm("GET", &lab.group(), None).await.status, 200);
     // who logs in is not known before its body is read
@@ -79,7 +79,7 @@ async fn all_bodies_together_have_so_much_room_and_no_more() {
             stream
         }));
     }
-    let room = &running(&lab).room;
+    let room = &running(&lab).bodies;
     let mut most = 0;
     for _ in 0..600 {
         most = most.max(room.taken());
@@ -88,7 +88,7 @@ async fn all_bodies_together_have_so_much_room_and_no_more() {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert!((48 << 20..=unread::ALL_BYTES).contains(&most), "{most}");
+    assert!((48 << 20..=body_limits::ALL_BYTES).contains(&most), "{most}");
     let mut refused = 0;
     let mut streams = Vec::new();
     for task in open {

@@ -220,7 +220,7 @@ async fn whatever_azure_is_sent_it_can_list_afterwards() {
     let templates = sound(&group, &subscription, &lab.sandbox.access().tenant, &caller);
     let lists = lists(&group, &subscription);
     let (rules, first) = (running(&lab).settings.rules(), serde_json::to_value(&*running(&lab).azure()).unwrap());
-    let ask = |state: &mut azure::State, method: &str, host: &str, path: &str, version: &str, body: &str| {
+    let ask = |state: &mut azure::state::State, method: &str, host: &str, path: &str, version: &str, body: &str| {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let token = tokens.get(host).map_or("", String::as_str);
         let request = Request {
@@ -234,11 +234,11 @@ async fn whatever_azure_is_sent_it_can_list_afterwards() {
         azure::answer(state, &request, &rules, azure::times::now()).map_or(404, |(response, _)| response.status)
     };
     for (method, host, path, body) in &templates {
-        let mut state: azure::State = serde_json::from_value(first.clone()).unwrap();
+        let mut state: azure::state::State = serde_json::from_value(first.clone()).unwrap();
         let status = ask(&mut state, method, host, path, "2025-08-01", &body.to_string());
         assert!(status < 500, "{method} {host}{path}: {status}");
     }
-    let lists_all = |state: &mut azure::State| -> Result<(), String> {
+    let lists_all = |state: &mut azure::state::State| -> Result<(), String> {
         for (host, path) in &lists {
             let status = ask(state, "GET", host, path, "2025-08-01", "");
             if status >= 500 {
@@ -246,11 +246,11 @@ async fn whatever_azure_is_sent_it_can_list_afterwards() {
             }
         }
         let text = serde_json::to_string(&*state).map_err(|why| why.to_string())?;
-        serde_json::from_str::<azure::State>(&text).map(drop).map_err(|why| format!("the world cannot be read again: {why}"))
+        serde_json::from_str::<azure::state::State>(&text).map(drop).map_err(|why| format!("the world cannot be read again: {why}"))
     };
     // each part of each body, of each kind
     for (method, host, path, body) in &templates {
-        let mut state: azure::State = serde_json::from_value(first.clone()).unwrap();
+        let mut state: azure::state::State = serde_json::from_value(first.clone()).unwrap();
         for place in places(body) {
             for value in kinds() {
                 let body = replaced(body, &place, value);
@@ -266,7 +266,7 @@ async fn whatever_azure_is_sent_it_can_list_afterwards() {
     let change = (0..templates.len(), any_change(), any::<bool>());
     let mut runner = TestRunner::new(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() });
     let done = runner.run(&prop::collection::vec(change, 1..8), |changes| {
-        let mut state: azure::State = serde_json::from_value(first.clone()).unwrap();
+        let mut state: azure::state::State = serde_json::from_value(first.clone()).unwrap();
         // what is there first: the vault, the identity and the network that others are about
         for (method, host, path, body) in templates.iter().filter(|(method, ..)| *method == "PUT") {
             ask(&mut state, method, host, path, "2025-08-01", &body.to_string());

@@ -1,16 +1,21 @@
 //! A cluster is made, changed and ended. Each of these answers at once and goes on as an operation, which is polled.
 
 use super::{
-    super::{
-        Answer, Call, directory, error, groups, identities, ids, providers,
+    document::{document, merge},
+    provision::{self, ClusterSpec},
+    replies::{answer, find, refusal},
+    validation,
+};
+use crate::{
+    azure::{
+        call::{Answer, Call},
+        directory, error, ids, operations, providers, removal, resource_ids,
         state::{Cluster, Group, Operation},
         subscriptions, times,
     },
-    KIND, Site, answer, document, find, forget, found, key, refusal,
-    shown::merge,
-    site, sound,
+    http::Response,
+    lateness::Lateness,
 };
-use crate::{http::Response, lateness::Lateness};
 use serde_json::{Map, Value, json};
 
 /// What a body may hold and AKS decides, or keeps to itself.
@@ -71,9 +76,15 @@ pub fn put(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     let body = error::object(call)?;
     let location = subscriptions::place_of(&body)?;
     let asked = asked(&body);
-    sound::check_name(name)?;
-    sound::check(&asked)?;
-    if let Some(there) = call.state.clusters.get(&key(call, group, name)).filter(|c| c.ending.is_none()).cloned() {
+    validation::check_name(name)?;
+    validation::check(&asked)?;
+    if let Some(there) = call
+        .state
+        .clusters
+        .get(&resource_ids::cluster_key(&call.state.subscription, &group.name, name))
+        .filter(|c| c.ending.is_none())
+        .cloned()
+    {
         if there.location != location {
             return Err(error::other_location(name, &group.name, &there.location, &location));
         }
@@ -118,7 +129,7 @@ fn create(
     for id in user_assigned(body) {
         if !call.state.identities.contains_key(&ids::fold(&id)) {
             let identity = id.rsplit('/').next().unwrap_or_default();
-            return Err(error::resource_not_found(identities::KIND, identity, id.split('/').nth(4).unwrap_or_default()));
+            return Err(error::resource_not_found(resource_ids::IDENTITY, identity, id.split('/').nth(4).unwrap_or_default()));
         }
     }
     let pool = Value::Object(asked.clone()).pointer("/agentPoolProfiles/0").cloned().unwrap_or_default();
@@ -131,7 +142,7 @@ fn create(
     };
     let version = patch_of(&text("/kubernetesVersion").unwrap_or_else(|| PATCHES[1].0.to_owned()));
     let now = call.now;
-    let site = Site {
+    let spec = ClusterSpec {
         name,
         group: &group.name,
         location,
@@ -142,7 +153,7 @@ fn create(
         own_identity: kind == "SystemAssigned",
         issuer: false,
     };
-    let mut cluster = found(call.state, &site, now);
+    let mut cluster = provision::provision(call.state, &spec, now);
     cluster.identities = user_assigned(body);
     cluster.filled.clone_from(&call.rules.aks_day);
     Ok(cluster)
@@ -165,7 +176,7 @@ fn change(
     // an issuer stays, once there
     let issuer = asked.get("oidcIssuerProfile").and_then(|p| p.get("enabled")) == Some(&json!(true));
     if issuer && cluster.oidc_issuer.is_none() {
-        cluster.oidc_issuer = Some(site::issuer(call.state, &cluster.name, &cluster.location));
+        cluster.oidc_issuer = Some(provision::issuer(call.state, &cluster.name, &cluster.location));
     }
     if let Some(version) = asked.get("kubernetesVersion").and_then(Value::as_str) {
         cluster.version = patch_of(version);
@@ -173,7 +184,7 @@ fn change(
     let mut all = Value::Object(std::mem::take(&mut cluster.asked));
     merge(&mut all, &Value::Object(asked));
     if let Value::Object(all) = all {
-        sound::check_size(&all)?;
+        validation::check_size(&all)?;
         cluster.asked = all;
     }
     if let Some(tags) = error::tags(body) {
@@ -185,8 +196,8 @@ fn change(
     let operation = begin(call, &cluster.name);
     verb.clone_into(&mut cluster.verb);
     cluster.changing = Some(operation.clone());
-    let place = poll_url(call, &cluster.location, "operations", &operation);
-    let key = ids::fold(&ids::resource_id(&call.state.subscription, &cluster.group, KIND, &cluster.name));
+    let place = operation_url(call, &cluster.location, "operations", &operation);
+    let key = resource_ids::cluster_key(&call.state.subscription, &cluster.group, &cluster.name);
     call.state.clusters.insert(key.clone(), cluster);
     call.changed();
     let body = call.state.clusters.get(&key).map(|c| document(call.state, c, &call.api_version())).unwrap_or_default();
@@ -200,38 +211,38 @@ pub fn patch(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
         cluster.tags = tags;
     }
     let body = document(call.state, &cluster, &call.api_version());
-    let key = key(call, group, name);
+    let key = resource_ids::cluster_key(&call.state.subscription, &group.name, name);
     call.state.clusters.insert(key, cluster);
     call.changed();
     Ok(answer(200, &body))
 }
 
 fn begin(call: &mut Call<'_>, name: &str) -> String {
-    let run = call.state.next_generation(&format!("{KIND}/operation/{name}")).to_string();
-    let operation = ids::guid(&["operation", KIND, name, &run]);
+    let run = call.state.next_generation(&format!("{}/operation/{name}", resource_ids::CLUSTER)).to_string();
+    let operation = ids::guid(&["operation", resource_ids::CLUSTER, name, &run]);
     let polls = u32::from(call.rules.lateness != Lateness::None);
     call.state.operations.insert(operation.clone(), Operation { created: call.now, polls, status: None });
     operation
 }
 
-fn poll_url(call: &Call<'_>, location: &str, word: &str, operation: &str) -> String {
+fn operation_url(call: &Call<'_>, location: &str, word: &str, operation: &str) -> String {
     // the api-version of these is not the request's (recorded)
-    groups::signed_url(call, &format!("providers/Microsoft.ContainerService/locations/{location}/{word}/{operation}"), "2025-03-01")
+    operations::signed_url(call, &format!("providers/Microsoft.ContainerService/locations/{location}/{word}/{operation}"), "2025-03-01")
 }
 
 pub fn delete(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     let Ok(cluster) = find(call, group, name).cloned() else { return Ok(Response::new(204)) };
-    let key = key(call, group, name);
-    groups::remove(call, &cluster.node_group);
+    let key = resource_ids::cluster_key(&call.state.subscription, &group.name, name);
+    removal::group(call, &cluster.node_group);
     call.state.assignments.drop_under(&key);
     let operation = begin(call, name);
     if call.rules.lateness == Lateness::None {
-        forget(call, &key);
+        removal::cluster(call, &key);
     } else if let Some(cluster) = call.state.clusters.get_mut(&key) {
         cluster.ending = Some(operation.clone());
     }
     call.changed();
-    let place = |word: &str| poll_url(call, &cluster.location, word, &operation);
+    let place = |word: &str| operation_url(call, &cluster.location, word, &operation);
     Ok(Response::new(202).with("azure-asyncoperation", place("operations")).with("location", place("operationresults")))
 }
 
@@ -243,8 +254,8 @@ pub fn look(call: &mut Call<'_>, group: &Group, name: &str) -> Result<(), Respon
         poll(call, &ending);
         return Ok(());
     }
-    let key = key(call, group, name);
-    forget(call, &key);
+    let key = resource_ids::cluster_key(&call.state.subscription, &group.name, name);
+    removal::cluster(call, &key);
     call.changed();
     let (subscription, its_group) = (&call.state.subscription, &group.name);
     Err(answer(
@@ -284,11 +295,11 @@ pub fn operation_result(call: &mut Call<'_>, location: &str, id: &str) -> Answer
     if poll(call, id) {
         let gone = call.state.clusters.iter().find(|(_, c)| c.ending.as_deref() == Some(id)).map(|(key, _)| key.clone());
         if let Some(key) = gone {
-            forget(call, &key);
+            removal::cluster(call, &key);
             call.changed();
         }
         return Ok(Response::new(204));
     }
-    let place = poll_url(call, location, "operationresults", id);
+    let place = operation_url(call, location, "operationresults", id);
     Ok(Response::new(202).with("location", place))
 }

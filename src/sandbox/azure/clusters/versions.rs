@@ -5,7 +5,6 @@
 //! Three rows follow recorded answers where these differ: `eTag` is defined in 2024-09-01, and that version does not answer it;
 //! `controlPlanePluginProfiles` is in no swagger, and previews answer it; `enableFIPS` of a cluster was answered before it was defined.
 
-use super::shown::take;
 use serde_json::Value;
 
 const NEVER: &str = "9999";
@@ -165,6 +164,21 @@ pub fn take_field(document: &mut Value, field: &str) {
         pools.into_iter().flatten().for_each(|pool| take(pool, field));
     } else {
         take(&mut document["properties"], field);
+    }
+}
+
+pub fn take(from: &mut Value, way: &str) {
+    match way.split_once('.') {
+        Some((at, rest)) => {
+            if let Some(inner) = from.get_mut(at) {
+                take(inner, rest);
+            }
+        }
+        None => {
+            if let Some(object) = from.as_object_mut() {
+                object.shift_remove(way);
+            }
+        }
     }
 }
 

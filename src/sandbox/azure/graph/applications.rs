@@ -1,11 +1,12 @@
 //! Applications that are registered in the tenant, with their passwords. Whoever has one logs in as the application's service principal.
 
-use super::{CONTEXT, ODATA, absent, merge, no_method, refusal, typed};
+use super::replies::{CONTEXT, ODATA, absent, merge, no_method, refusal, typed};
 use crate::{
     azure::{
-        Call, State, ids,
+        call::Call,
+        directory, ids,
         shape::{Kind, Table},
-        state::{Application, Password},
+        state::{Application, Password, State},
         times,
     },
     http::Response,
@@ -213,7 +214,7 @@ fn patch(call: &mut Call<'_>, request_id: &str, oid: &str) -> Result<Response, R
 /// Its service principal goes with it.
 fn delete(call: &mut Call<'_>, oid: &str) {
     let Some(gone) = call.state.applications.remove(oid) else { return };
-    let principal = super::super::directory::by_app(call.state, &gone.app_id).map(|(oid, _)| oid.clone());
+    let principal = directory::by_app(call.state, &gone.app_id).map(|(oid, _)| oid.clone());
     if let Some(principal) = principal {
         call.state.principals.remove(&principal);
     }

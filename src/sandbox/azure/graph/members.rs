@@ -1,8 +1,12 @@
 //! Who is in which group. What a group may do, its members may.
 
-use super::{CONTEXT, ODATA, absent, merge, no_method, object, people, refusal, services};
+use super::{
+    people,
+    replies::{CONTEXT, ODATA, absent, merge, no_method, object, refusal},
+    services,
+};
 use crate::{
-    azure::{Call, ids, state::Sort},
+    azure::{call::Call, ids, state::Sort},
     http::Response,
 };
 use serde_json::{Value, json};

@@ -1,9 +1,10 @@
 //! Users and groups of the directory: made, read, found and ended, as far as role assignments need them. None of them logs in.
 
-use super::{CONTEXT, ODATA, absent, merge, refusal, typed};
+use super::replies::{CONTEXT, ODATA, absent, merge, refusal, typed};
 use crate::{
     azure::{
-        Call, ids, shape,
+        call::Call,
+        ids, shape,
         state::{Principal, Sort},
         times,
     },

@@ -1,9 +1,13 @@
 //! Service principals: of applications, which are made and ended here, and of managed identities, which their resources make and end.
 
-use super::{CONTEXT, ODATA, absent, applications, first_party, merge, no_method, refusal, typed};
+use super::{
+    applications, first_party,
+    replies::{CONTEXT, ODATA, absent, merge, no_method, refusal, typed},
+};
 use crate::{
     azure::{
-        Call, directory, ids, shape,
+        call::Call,
+        directory, ids, shape,
         state::{Principal, Sort},
         times,
     },

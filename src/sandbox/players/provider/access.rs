@@ -1,11 +1,11 @@
 //! As whom the provider reads Key Vault: one of five ways, chosen by the parameters, and how each gets its token.
 
-use super::super::desk::Desk;
+use super::super::activity::Activity;
 use super::super::kube::Kube;
 use super::super::nmi::Nmi;
-use super::super::wire::{Azure, Said};
-use super::Request;
+use super::super::wire::{Azure, AzureResponse};
 use super::parameters::Parameters;
+use super::request::Request;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ const RESOURCE: &str = "https://vault.azure.net";
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const LOGIN: &str = "https://login.microsoftonline.com";
 
-pub(in super::super) struct Access {
-    pub(in super::super) kube: Kube,
-    pub(in super::super) azure: Azure,
+pub(crate) struct Access {
+    pub(crate) kube: Kube,
+    pub(crate) azure: Azure,
     /// None: NMI does not run on this node.
-    pub(in super::super) nmi: Option<Arc<Nmi>>,
+    pub(crate) nmi: Option<Arc<Nmi>>,
     /// Of whom the provider works for.
-    pub(in super::super) desk: Arc<Desk>,
+    pub(crate) activity: Arc<Activity>,
 }
 
 pub(super) enum Login {
@@ -77,7 +77,7 @@ impl Login {
                     let url = format!("http://localhost:2579/host/token/?resource={RESOURCE}");
                     return Err(format!("Get {url:?}: dial tcp 127.0.0.1:2579: connect: connection refused"));
                 };
-                nmi.token(&access.desk, request.namespace, request.pod, RESOURCE)
+                nmi.token(&access.activity, request.namespace, request.pod, RESOURCE)
                     .await
                     .map_err(|no| format!("nmi response failed with status code: {}, response body: {}", no.status, no.body))
             }
@@ -142,13 +142,13 @@ async fn entra(access: &Access, who: &str, tenant: &str, client_id: &str, proof:
     token_of(who, &format!("POST {endpoint}"), access.azure.form(&endpoint, &form).await)
 }
 
-fn token_of(who: &str, what: &str, said: Result<Said, String>) -> Result<String, String> {
+fn token_of(who: &str, what: &str, said: Result<AzureResponse, String>) -> Result<String, String> {
     let body = checked(who, what, said)?;
     body["access_token"].as_str().map(str::to_owned).ok_or_else(|| format!("{who}: the answer holds no access token"))
 }
 
 /// A refusal as azidentity prints it. Its body names what is wrong and holds no secret.
-fn checked(who: &str, what: &str, said: Result<Said, String>) -> Result<Value, String> {
+fn checked(who: &str, what: &str, said: Result<AzureResponse, String>) -> Result<Value, String> {
     let said = said.map_err(|e| format!("{who}: {what}: {e}"))?;
     if said.ok() {
         return Ok(said.json());
@@ -157,7 +157,7 @@ fn checked(who: &str, what: &str, said: Result<Said, String>) -> Result<Value, S
     Err(format!("{who} authentication failed\n{what}\n{line}\nRESPONSE {}\n{line}\n{body}\n{line}", said.status_text()))
 }
 
-pub(super) fn pretty(said: &Said) -> String {
+pub(super) fn pretty(said: &AzureResponse) -> String {
     match serde_json::from_str::<Value>(&said.text) {
         Ok(body) => serde_json::to_string_pretty(&body).unwrap_or_default(),
         Err(_) if said.text.is_empty() => "Response contained no body".into(),

@@ -3,23 +3,12 @@
 
 mod access;
 mod parameters;
+mod request;
 mod vault;
 
 pub(super) use access::Access;
+pub(super) use request::Request;
 pub(super) use vault::File;
-
-use std::collections::BTreeMap;
-
-/// What the driver hands over.
-pub(super) struct Request<'a> {
-    pub(super) namespace: &'a str,
-    pub(super) pod: &'a str,
-    pub(super) pod_uid: &'a str,
-    pub(super) service_account: &'a str,
-    pub(super) parameters: &'a BTreeMap<String, String>,
-    /// Of nodePublishSecretRef.
-    pub(super) secret: Option<BTreeMap<String, String>>,
-}
 
 pub(super) async fn mount(access: &Access, request: &Request<'_>) -> Result<Vec<File>, String> {
     let read = parameters::Parameters::read(request.parameters)?;

@@ -1,22 +1,22 @@
 //! One object out of Key Vault, as azsecrets asks for it: first without a token, for the challenge, then with one.
 
-use super::Request;
+use super::super::wire::AzureResponse;
 use super::access::{Access, Login, pretty};
 use super::parameters::{Object, Parameters};
-use crate::players::wire::Said;
+use super::request::Request;
 use base64::Engine;
 use serde_json::Value;
 
 const API: &str = "api-version=7.4";
 
 /// A file of the volume. Holds a secret, so no Debug.
-pub(in super::super) struct File {
+pub(crate) struct File {
     /// Alias or name.
-    pub(in super::super) path: String,
+    pub(crate) path: String,
     /// `secret/name`, as the pod's status has it.
-    pub(in super::super) uid: String,
-    pub(in super::super) version: String,
-    pub(in super::super) content: Vec<u8>,
+    pub(crate) uid: String,
+    pub(crate) version: String,
+    pub(crate) content: Vec<u8>,
 }
 
 /// `token` is shared by the objects of one mount.
@@ -67,7 +67,7 @@ pub(super) async fn fetch(
 }
 
 /// As azcore's ResponseError prints itself.
-fn refused(path: &str, said: &Said) -> String {
+fn refused(path: &str, said: &AzureResponse) -> String {
     let code = said.json()["error"]["code"].as_str().map_or_else(|| "UNAVAILABLE".to_owned(), str::to_owned);
     let line = "-".repeat(80);
     format!("GET {path}\n{line}\nRESPONSE {}: {}\nERROR CODE: {code}\n{line}\n{}\n{line}\n", said.status, said.status_text(), pretty(said))

@@ -6,17 +6,17 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 #[derive(Default)]
-pub(super) struct Desk {
+pub(super) struct Activity {
     rung: AtomicBool,
     busy: AtomicUsize,
     bell: Notify,
 }
 
 /// Something in hand, until it is dropped.
-pub(super) struct Work(Arc<Desk>);
+pub(super) struct Busy(Arc<Activity>);
 
-impl Desk {
-    pub(super) fn ring(&self) {
+impl Activity {
+    pub(super) fn wake(&self) {
         self.rung.store(true, SeqCst);
         self.bell.notify_one();
     }
@@ -25,14 +25,14 @@ impl Desk {
         self.busy.load(SeqCst) == 0 && !self.rung.load(SeqCst)
     }
 
-    pub(super) fn work(self: &Arc<Self>) -> Work {
+    pub(super) fn busy(self: &Arc<Self>) -> Busy {
         self.busy.fetch_add(1, SeqCst);
-        Work(self.clone())
+        Busy(self.clone())
     }
 
-    /// As `Work::rest`, for who is called by one that has work in hand here.
-    pub(super) async fn away<T>(&self, what: impl Future<Output = T>) -> T {
-        struct Back<'a>(&'a Desk);
+    /// As `Busy::rest`, for who is called by one that has work in hand here.
+    pub(super) async fn while_idle<T>(&self, what: impl Future<Output = T>) -> T {
+        struct Back<'a>(&'a Activity);
         impl Drop for Back<'_> {
             fn drop(&mut self) {
                 self.0.busy.fetch_add(1, SeqCst); // also when the waiting is aborted: the work itself is dropped after it
@@ -44,25 +44,25 @@ impl Desk {
     }
 
     /// Waits for the bell, or for `pause` where something must be tried again.
-    pub(super) async fn next(self: &Arc<Self>, pause: Option<Duration>) -> Work {
+    pub(super) async fn next(self: &Arc<Self>, pause: Option<Duration>) -> Busy {
         match pause {
             Some(pause) => drop(tokio::time::timeout(pause, self.bell.notified()).await),
             None => self.bell.notified().await,
         }
-        let work = self.work(); // before the bell is reset, so that nobody sees an idle desk in between
+        let work = self.busy(); // before the bell is reset, so that nobody sees an idle activity in between
         self.rung.store(false, SeqCst);
         work
     }
 }
 
-impl Work {
+impl Busy {
     /// Waits without counting as busy: for somebody else, or before the next try.
-    pub(super) async fn rest<T>(&mut self, what: impl Future<Output = T>) -> T {
-        self.0.away(what).await
+    pub(super) async fn while_idle<T>(&mut self, what: impl Future<Output = T>) -> T {
+        self.0.while_idle(what).await
     }
 }
 
-impl Drop for Work {
+impl Drop for Busy {
     fn drop(&mut self) {
         self.0.busy.fetch_sub(1, SeqCst);
     }

@@ -1,9 +1,12 @@
 //! What a managed cluster can be asked for: the types of its properties, as AKS decodes them, and their bounds. What is not named here is
 //! taken as it comes and told again, and nothing else is done with it.
 
-use super::super::shape::{self, Kind, Table};
-use super::refusal;
-use crate::{http::Response, measure};
+use super::replies::refusal;
+use crate::{
+    azure::shape::{self, Kind, Table},
+    http::Response,
+    measure,
+};
 use serde_json::{Map, Value};
 
 /// What AKS takes of one pool (AKS documentation, "limits").

@@ -1,13 +1,10 @@
 //! What a cluster tells of itself: what it was asked for, and what AKS fills in, by api-version.
 //! Ids have a lower-case `resourcegroups`, the type a capital M.
 
-use super::{
-    super::{
-        identities, ids,
-        state::{Cluster, State},
-    },
-    KIND,
-    versions::{keep_known, take_field},
+use super::versions::{keep_known, take, take_field};
+use crate::azure::{
+    ids, resource_ids,
+    state::{Cluster, State},
 };
 use serde_json::{Map, Value, json};
 
@@ -46,21 +43,6 @@ pub fn document(state: &State, cluster: &Cluster, api_version: &str) -> Value {
 
 fn tag(of: &str, name: &str) -> Value {
     json!(ids::guid(&["etag", of, name]))
-}
-
-pub fn take(from: &mut Value, way: &str) {
-    match way.split_once('.') {
-        Some((at, rest)) => {
-            if let Some(inner) = from.get_mut(at) {
-                take(inner, rest);
-            }
-        }
-        None => {
-            if let Some(object) = from.as_object_mut() {
-                object.shift_remove(way);
-            }
-        }
-    }
 }
 
 /// Takes away of this part what was not filled in yet when the cluster was made.
@@ -191,7 +173,7 @@ fn whole(state: &State, cluster: &Cluster) -> Value {
         "maxAgentPools": if availability { 1 } else { 100 },
     });
     if let Some(kubelet) = cluster.kubelet.as_ref().and_then(|key| state.identities.get(key)) {
-        properties["identityProfile"] = json!({"kubeletidentity": {"resourceId": identities::id(&state.subscription, kubelet),
+        properties["identityProfile"] = json!({"kubeletidentity": {"resourceId": resource_ids::identity(&state.subscription, kubelet),
             "clientId": kubelet.client_id, "objectId": kubelet.principal_id}});
     }
     let more = json!({
@@ -224,7 +206,7 @@ fn whole(state: &State, cluster: &Cluster) -> Value {
         Some(url) => json!({"enabled": true, "issuerURL": url}),
         None => json!({"enabled": false}),
     };
-    let mut body = json!({"id": ids::low_group_id(&state.subscription, &cluster.group, KIND, &cluster.name), "location": cluster.location,
+    let mut body = json!({"id": ids::low_group_id(&state.subscription, &cluster.group, resource_ids::CLUSTER, &cluster.name), "location": cluster.location,
         "name": cluster.name, "type": "Microsoft.ContainerService/ManagedClusters", "kind": "Base"});
     if !cluster.tags.is_empty() {
         body["tags"] = json!(cluster.tags);

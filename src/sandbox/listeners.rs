@@ -1,4 +1,4 @@
-//! Where the sandbox listens: the one door for all of it, and one for each node whose metadata service was asked for.
+//! Where the sandbox listens: the one kind for all of it, and one for each node whose metadata service was asked for.
 
 use super::{azure, error::Error, folder::Folder};
 use std::{
@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 /// Whom a connection is for.
 #[derive(Clone)]
-pub enum Door {
+pub enum ListenerKind {
     /// Whoever the client names, by CONNECT or in its TLS hello.
     Proxy,
     /// The metadata service of a node of this cluster, as a pod or a program on that node reaches it.
@@ -53,7 +53,7 @@ pub async fn listen(folder: &Folder, wish: Option<SocketAddr>) -> Result<(TcpLis
 }
 
 /// The name of the cluster, the listener, and where it is reached.
-pub async fn nodes(wishes: &[(String, SocketAddr)], azure: &azure::State) -> Result<Vec<(String, TcpListener, SocketAddr)>, Error> {
+pub async fn nodes(wishes: &[(String, SocketAddr)], azure: &azure::state::State) -> Result<Vec<(String, TcpListener, SocketAddr)>, Error> {
     let mut all = Vec::new();
     let mut named = BTreeSet::new();
     for (cluster, address) in wishes {

@@ -1,10 +1,28 @@
 //! All role assignments, found by name and by principal.
 
-use super::{ids, state::Assignment};
+use super::ids;
 use crate::table::{Kept, Table};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Assignment {
+    pub name: String,
+    /// In the casing of the request.
+    pub scope: String,
+    pub role: String,
+    pub principal: String,
+    pub principal_type: String,
+    pub description: Option<String>,
+    pub condition: Option<String>,
+    pub condition_version: Option<String>,
+    pub delegated: Option<String>,
+    pub created: i64,
+    pub updated: i64,
+    pub created_by: String,
+    pub updated_by: String,
+}
 
 /// By folded name (a GUID; unique in the tenant), with an index by principal, which every permission check asks.
 #[derive(Default, Deserialize)]

@@ -1,20 +1,19 @@
 //! What comes with a cluster: the node resource group, the scale set of the nodes, the identities of control plane and kubelet, the issuer.
 
-use super::{
-    super::{
-        directory, identities, ids, scale_sets,
+use crate::{
+    azure::{
+        directory, ids, resource_ids,
         state::{Assigned, Cluster, Group, Identity, ScaleSet, State},
     },
-    KIND,
+    lateness::Lateness,
 };
-use crate::lateness::Lateness;
 use std::collections::BTreeMap;
 
 /// Longest name of a resource group that AKS gives (AKS documentation, "node resource group").
 const LONGEST: usize = 80;
 
 /// Where and as whom a cluster runs.
-pub struct Site<'a> {
+pub struct ClusterSpec<'a> {
     pub name: &'a str,
     pub group: &'a str,
     pub location: &'a str,
@@ -30,15 +29,15 @@ pub struct Site<'a> {
 }
 
 /// The cluster with all that comes with it; it is not among the clusters yet.
-pub fn found(state: &mut State, site: &Site<'_>, now: i64) -> Cluster {
-    let mut cluster = nodes(state, site);
-    if let Some(client_id) = site.client_id {
+pub fn provision(state: &mut State, spec: &ClusterSpec<'_>, now: i64) -> Cluster {
+    let mut cluster = nodes(state, spec);
+    if let Some(client_id) = spec.client_id {
         client_id.clone_into(&mut cluster.client_id);
     } else {
-        managed(state, site, &mut cluster, now);
+        managed(state, spec, &mut cluster, now);
     }
-    if site.issuer {
-        cluster.oidc_issuer = Some(issuer(state, site.name, site.location));
+    if spec.issuer {
+        cluster.oidc_issuer = Some(issuer(state, spec.name, spec.location));
     }
     cluster
 }
@@ -47,22 +46,22 @@ pub fn issuer(state: &State, name: &str, location: &str) -> String {
     format!("https://{location}.oic.prod-aks.azure.com/{}/{}/", state.tenant, ids::guid(&["issuer", name]))
 }
 
-fn managed(state: &mut State, site: &Site<'_>, cluster: &mut Cluster, now: i64) {
-    let name = site.name;
-    if site.own_identity {
-        let id = ids::low_group_id(&state.subscription, site.group, KIND, name);
+fn managed(state: &mut State, spec: &ClusterSpec<'_>, cluster: &mut Cluster, now: i64) {
+    let name = spec.name;
+    if spec.own_identity {
+        let id = ids::low_group_id(&state.subscription, spec.group, resource_ids::CLUSTER, name);
         let (_, principal) = directory::create(state, &id, name, Lateness::None, now);
         cluster.principal_id = Some(principal);
     }
     let kubelet = format!("{name}-agentpool");
-    let full = ids::low_group_id(&state.subscription, &cluster.node_group, identities::KIND, &kubelet);
+    let full = ids::low_group_id(&state.subscription, &cluster.node_group, resource_ids::IDENTITY, &kubelet);
     let (client_id, principal_id) = directory::create(state, &full, &kubelet, Lateness::None, now);
     let key = ids::fold(&full);
-    let id = ids::resource_id(&state.subscription, &cluster.node_group, identities::KIND, &kubelet);
+    let id = ids::resource_id(&state.subscription, &cluster.node_group, resource_ids::IDENTITY, &kubelet);
     let identity = Identity {
         name: kubelet,
         group: cluster.node_group.clone(),
-        location: site.location.to_owned(),
+        location: spec.location.to_owned(),
         tags: BTreeMap::new(),
         client_id: client_id.clone(),
         principal_id: principal_id.clone(),
@@ -75,11 +74,11 @@ fn managed(state: &mut State, site: &Site<'_>, cluster: &mut Cluster, now: i64) 
     "msi".clone_into(&mut cluster.client_id);
 }
 
-fn nodes(state: &mut State, site: &Site<'_>) -> Cluster {
-    let Site { name, group, location, .. } = *site;
-    let (pool, count) = site.pool;
+fn nodes(state: &mut State, spec: &ClusterSpec<'_>) -> Cluster {
+    let ClusterSpec { name, group, location, .. } = *spec;
+    let (pool, count) = spec.pool;
     let node_group: String = format!("MC_{group}_{name}_{location}").chars().take(LONGEST).collect();
-    let owner = ids::low_group_id(&state.subscription, group, KIND, name);
+    let owner = ids::low_group_id(&state.subscription, group, resource_ids::CLUSTER, name);
     let its_group = Group { name: node_group.clone(), location: location.to_owned(), tags: None, managed_by: Some(owner), ending: None };
     state.groups.insert(ids::fold(&node_group), its_group);
     let digits: String = ids::hex(&["scale set", name]).chars().filter(char::is_ascii_digit).take(8).collect();
@@ -95,7 +94,7 @@ fn nodes(state: &mut State, site: &Site<'_>) -> Cluster {
         deleting: false,
         identities: BTreeMap::new(),
     };
-    let key = ids::fold(&scale_sets::id(&state.subscription, &set));
+    let key = ids::fold(&resource_ids::scale_set(&state.subscription, &set));
     state.scale_sets.insert(key.clone(), set);
     Cluster {
         name: name.to_owned(),
@@ -103,9 +102,9 @@ fn nodes(state: &mut State, site: &Site<'_>) -> Cluster {
         location: location.to_owned(),
         node_group,
         scale_set: key,
-        fqdn: format!("{}-{}.hcp.{location}.azmk8s.io", site.dns_prefix, &ids::hex(&["fqdn", name])[..8]),
-        dns_prefix: site.dns_prefix.to_owned(),
-        version: site.version.to_owned(),
+        fqdn: format!("{}-{}.hcp.{location}.azmk8s.io", spec.dns_prefix, &ids::hex(&["fqdn", name])[..8]),
+        dns_prefix: spec.dns_prefix.to_owned(),
+        version: spec.version.to_owned(),
         principal_id: None,
         kubelet: None,
         client_id: String::new(),

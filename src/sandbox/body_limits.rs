@@ -3,9 +3,11 @@
 //! behind them.
 
 use super::{
-    azure::{ARM_HOST, IMDS_HOST, LOGIN_HOST, error},
+    azure::{
+        error,
+        hosts::{self, ARM_HOST, IMDS_HOST, LOGIN_HOST},
+    },
     http::Response,
-    issuer,
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
@@ -31,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum BodyError {
     TooLarge,
     /// It broke off, or its chunks are none.
     Broken,
@@ -40,12 +42,12 @@ pub enum Fault {
     NoRoom,
 }
 
-/// Room for the bodies of all requests: each takes as much as has arrived of it.
-pub struct Room {
+/// BodyBudget for the bodies of all requests: each takes as much as has arrived of it.
+pub struct BodyBudget {
     free: Arc<Semaphore>,
 }
 
-impl Default for Room {
+impl Default for BodyBudget {
     fn default() -> Self {
         Self { free: Arc::new(Semaphore::new(ALL_BYTES)) }
     }
@@ -53,43 +55,43 @@ impl Default for Room {
 
 /// A body, and its room until this is dropped.
 #[derive(Default)]
-pub struct Whole {
+pub struct ReadBody {
     pub bytes: Bytes,
     _room: Option<OwnedSemaphorePermit>,
 }
 
-impl Room {
+impl BodyBudget {
     /// Bytes of all bodies that are held now.
     #[cfg(test)]
     pub fn taken(&self) -> usize {
         ALL_BYTES - self.free.available_permits()
     }
 
-    async fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Fault> {
-        let bytes = u32::try_from(bytes).map_err(|_| Fault::TooLarge)?;
+    async fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, BodyError> {
+        let bytes = u32::try_from(bytes).map_err(|_| BodyError::TooLarge)?;
         match timeout(WAIT, self.free.clone().acquire_many_owned(bytes)).await {
             Ok(Ok(room)) => Ok(room),
-            Ok(Err(_)) | Err(_) => Err(Fault::NoRoom),
+            Ok(Err(_)) | Err(_) => Err(BodyError::NoRoom),
         }
     }
 
     /// The body of a request to this host, which is one of its sender's, if the sender is to be known there.
-    pub async fn read(&self, body: Incoming, method: &str, host: &str, of_cluster: bool) -> Result<Whole, Fault> {
+    pub async fn read(&self, body: Incoming, method: &str, host: &str, of_cluster: bool) -> Result<ReadBody, BodyError> {
         let most = most(host, of_cluster);
         // nobody reads what a GET brings along
         if most == 0 || matches!(method, "GET" | "HEAD") || body.is_end_stream() {
-            return Ok(Whole::default());
+            return Ok(ReadBody::default());
         }
-        timeout(PATIENCE, self.gather(body, most)).await.unwrap_or(Err(Fault::Slow))
+        timeout(PATIENCE, self.gather(body, most)).await.unwrap_or(Err(BodyError::Slow))
     }
 
-    async fn gather(&self, mut body: Incoming, most: usize) -> Result<Whole, Fault> {
+    async fn gather(&self, mut body: Incoming, most: usize) -> Result<ReadBody, BodyError> {
         let mut held: Option<OwnedSemaphorePermit> = None;
         let mut all = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| Fault::Broken)?.into_data() else { continue };
+            let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
             if all.len() + data.len() > most {
-                return Err(Fault::TooLarge);
+                return Err(BodyError::TooLarge);
             }
             let room = self.take(data.len()).await?;
             match &mut held {
@@ -98,7 +100,7 @@ impl Room {
             }
             all.extend_from_slice(&data);
         }
-        Ok(Whole { bytes: all.freeze(), _room: held })
+        Ok(ReadBody { bytes: all.freeze(), _room: held })
     }
 }
 
@@ -108,41 +110,41 @@ fn most(host: &str, of_cluster: bool) -> usize {
         LOGIN_HOST => LOGIN_BYTES,
         // only asked
         IMDS_HOST => 0,
-        _ if issuer::is_host(host) => 0,
+        _ if hosts::is_oidc_issuer(host) => 0,
         _ => ARM_BYTES,
     }
 }
 
 /// ARM's and the API server's words; those of the other services are not recorded.
-pub fn refusal(host: &str, of_cluster: bool, fault: Fault) -> Response {
+pub fn refusal(host: &str, of_cluster: bool, fault: BodyError) -> Response {
     let (status, code, text) = match fault {
-        Fault::TooLarge => (413, "RequestEntityTooLarge", "The request body is too large."),
-        Fault::Broken => (400, "BadRequest", "The request body could not be read."),
-        Fault::Slow => (408, "RequestTimeout", "The request body did not arrive in time."),
-        Fault::NoRoom => (503, "ServerBusy", "The server is busy with the bodies of other requests. Please retry."),
+        BodyError::TooLarge => (413, "RequestEntityTooLarge", "The request body is too large."),
+        BodyError::Broken => (400, "BadRequest", "The request body could not be read."),
+        BodyError::Slow => (408, "RequestTimeout", "The request body did not arrive in time."),
+        BodyError::NoRoom => (503, "ServerBusy", "The server is busy with the bodies of other requests. Please retry."),
     };
     let response = if of_cluster { of_api_server(status, code, text, fault) } else { of_azure(host, status, code, text, fault) };
-    if fault == Fault::NoRoom { response.with("retry-after", "1") } else { response }
+    if fault == BodyError::NoRoom { response.with("retry-after", "1") } else { response }
 }
 
-fn of_api_server(status: u16, code: &str, text: &str, fault: Fault) -> Response {
+fn of_api_server(status: u16, code: &str, text: &str, fault: BodyError) -> Response {
     let (status, reason, message) = match fault {
-        Fault::TooLarge => (status, code, format!("Request entity too large: limit is {CLUSTER_BYTES}")),
-        Fault::Broken => (status, code, text.to_owned()),
-        Fault::Slow => (status, "Timeout", text.to_owned()),
-        Fault::NoRoom => (429, "TooManyRequests", "Too many requests, please try again later.".to_owned()),
+        BodyError::TooLarge => (status, code, format!("Request entity too large: limit is {CLUSTER_BYTES}")),
+        BodyError::Broken => (status, code, text.to_owned()),
+        BodyError::Slow => (status, "Timeout", text.to_owned()),
+        BodyError::NoRoom => (429, "TooManyRequests", "Too many requests, please try again later.".to_owned()),
     };
     let mut body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason});
-    if fault == Fault::NoRoom {
+    if fault == BodyError::NoRoom {
         body["details"] = json!({"retryAfterSeconds": 1});
     }
     body["code"] = json!(status);
     Response::json(status, "application/json", &body)
 }
 
-fn of_azure(host: &str, status: u16, code: &str, text: &str, fault: Fault) -> Response {
+fn of_azure(host: &str, status: u16, code: &str, text: &str, fault: BodyError) -> Response {
     match (host, fault) {
-        (ARM_HOST, Fault::TooLarge) => {
+        (ARM_HOST, BodyError::TooLarge) => {
             error::gateway(status, "RequestContentTooLarge", "The request content size exceeds the maximum size of 4 MB.")
         }
         (ARM_HOST, _) => error::gateway(status, code, text),
