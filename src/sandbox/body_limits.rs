@@ -1,6 +1,5 @@
-//! How the body of a request is read: not before it is known who sends it, only so much of it as its service takes, with room for all bodies
-//! together, and in time. What a request gets whose body could not be read, in the shape of whom it was for. Knows the hosts, not what is
-//! behind them.
+//! How the body of a request is read: only from known callers, up to the service's limit, within a time limit, and within a memory limit
+//! for all bodies together. If a body cannot be read, the answer has the form of the service that the request is for.
 
 use super::{
     azure::{
@@ -19,30 +18,30 @@ use tokio::{
     time::timeout,
 };
 
-/// ARM's limit, which the others are given, too.
+/// ARM's limit; the sandbox uses it for the other services, too.
 const ARM_BYTES: usize = 4 << 20;
-/// kube-apiserver's (`MaxRequestBodyBytes`).
+/// kube-apiserver's limit (`MaxRequestBodyBytes`).
 const CLUSTER_BYTES: usize = 3 << 20;
-/// A form with a client assertion is some KB; whoever sends it is not known yet.
+/// A form with a client assertion has some KB, and its sender is not authenticated yet.
 const LOGIN_BYTES: usize = 64 << 10;
-/// All bodies together, while they are read and answered.
+/// The limit for all bodies together, while they are read and answered.
 pub const ALL_BYTES: usize = 64 << 20;
-/// From the head to the end of the body.
+/// The time limit from the head to the end of the body.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long a body waits for others to make room.
+/// How long a body waits for memory.
 const WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
     TooLarge,
-    /// It broke off, or its chunks are none.
+    /// The body ended early, or its chunks are malformed.
     Broken,
     Slow,
-    /// The others hold all that there is for bodies.
+    /// Other bodies use all the memory for bodies.
     NoRoom,
 }
 
-/// BodyBudget for the bodies of all requests: each takes as much as has arrived of it.
+/// The memory for the bodies of all requests. Each body takes as much as has arrived of it.
 pub struct BodyBudget {
     free: Arc<Semaphore>,
 }
@@ -53,7 +52,7 @@ impl Default for BodyBudget {
     }
 }
 
-/// A body, and its room until this is dropped.
+/// A body, and its memory until this is dropped.
 #[derive(Default)]
 pub struct ReadBody {
     pub bytes: Bytes,
@@ -61,7 +60,7 @@ pub struct ReadBody {
 }
 
 impl BodyBudget {
-    /// Bytes of all bodies that are held now.
+    /// Returns the bytes of all bodies that are held now.
     #[cfg(test)]
     pub fn taken(&self) -> usize {
         ALL_BYTES - self.free.available_permits()
@@ -75,10 +74,10 @@ impl BodyBudget {
         }
     }
 
-    /// The body of a request to this host, which is one of its sender's, if the sender is to be known there.
+    /// Reads the body of a request to this host. The caller is authenticated already, where the host requires that.
     pub async fn read(&self, body: Incoming, method: &str, host: &str, of_cluster: bool) -> Result<ReadBody, BodyError> {
         let most = most(host, of_cluster);
-        // nobody reads what a GET brings along
+        // the body of a GET is not used
         if most == 0 || matches!(method, "GET" | "HEAD") || body.is_end_stream() {
             return Ok(ReadBody::default());
         }
@@ -108,14 +107,14 @@ fn most(host: &str, of_cluster: bool) -> usize {
     match host {
         _ if of_cluster => CLUSTER_BYTES,
         LOGIN_HOST => LOGIN_BYTES,
-        // only asked
+        // the metadata service only answers GET
         IMDS_HOST => 0,
         _ if hosts::is_oidc_issuer(host) => 0,
         _ => ARM_BYTES,
     }
 }
 
-/// ARM's and the API server's words; those of the other services are not recorded.
+/// The texts are those of ARM and the API server; those of the other services are not recorded.
 pub fn refusal(host: &str, of_cluster: bool, fault: BodyError) -> Response {
     let (status, code, text) = match fault {
         BodyError::TooLarge => (413, "RequestEntityTooLarge", "The request body is too large."),
@@ -156,7 +155,8 @@ fn of_azure(host: &str, status: u16, code: &str, text: &str, fault: BodyError) -
     }
 }
 
-/// The answer to a request that panicked, in the shape of whom it was for. It tells nothing of the panic, whose text may quote the request.
+/// Returns the answer to a request that panicked, in the form of its service. It does not contain the message of the panic, which may quote
+/// the request.
 pub fn internal(host: &str, of_cluster: bool) -> Response {
     const TEXT: &str = "The server encountered an internal error and has changed nothing. Please retry after some time.";
     match host {

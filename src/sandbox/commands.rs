@@ -1,13 +1,13 @@
-//! What the commands of `podid sandbox` do with the sandbox of a folder, whether this process or another one serves it.
+//! The operations behind the `podid sandbox` commands, for a folder that this process or another one serves.
 
 use super::{
     access::Access,
-    callers::{self, CallerWish},
+    callers::{self, CallerRequest},
     error::Error,
     export::world as exported_world,
     folder::{self, Folder, Served},
     keys, remote,
-    sandbox::{Embedded, Holder, Options, SETTLE, living, open, start, take},
+    sandbox::{Embedded, Holder, Options, SETTLE, open, running_serve, start, take},
     world,
 };
 use serde_json::{Value, json};
@@ -20,20 +20,20 @@ use std::{
 async fn command(folder: &Folder, address: SocketAddr, path: &str, body: Option<&Value>) -> Result<Value, Error> {
     let method = if path == "/export" { "GET" } else { "POST" };
     let unreachable = |why: String| Error::Unreachable { dir: folder.dir().to_owned(), why };
-    let token = keys::Keys::load(folder)?.control_token;
+    let token = keys::SandboxKeys::load(folder)?.control_token;
     match remote::ask(address, &token, method, path, body, Duration::from_secs(30)).await {
         Ok((200, value)) => Ok(value),
         Ok((400, value)) if value["way"].is_string() => {
             let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
-            Err(Error::Use { why: text("error"), way: text("way") })
+            Err(Error::Use { why: text("error"), hint: text("way") })
         }
         Ok((status, value)) => Err(unreachable(value["error"].as_str().map_or_else(|| format!("status {status}"), str::to_owned))),
         Err(why) => Err(unreachable(why.to_string())),
     }
 }
 
-/// Serves until `stop` comes true. `ready_file` and `on_ready` are told when the listener answers; the texts are what a user should know
-/// of the clusters from outside.
+/// Serves until `stop` completes. `ready_file` is written and `on_ready` is called when the listener answers; the texts are notes for the
+/// user about external clusters.
 pub async fn serve(
     options: Options,
     ready_file: Option<PathBuf>,
@@ -59,7 +59,7 @@ pub async fn serve(
         folder::write_whole(path, note.to_string().as_bytes())?;
     }
     let open = served.open_to_all.map(|address| {
-        format!("it listens on {address}: other machines that reach this address can use its Azure and its clusters, but not steer it")
+        format!("it listens on {address}: other machines that reach this address can use its Azure and its clusters, but not its control interface")
     });
     on_ready(&access, &open.into_iter().chain(notes).collect::<Vec<_>>());
     stop.await;
@@ -68,8 +68,8 @@ pub async fn serve(
     Ok(())
 }
 
-/// A new world. Keys and CA stay, so that what trusts the sandbox goes on trusting it. Answers name and URL of the clusters from outside
-/// that are left as they are.
+/// Replaces the world by a new one. Keys and CA stay, so that clients still trust the sandbox. Returns name and URL of the external
+/// clusters, which are not changed.
 pub async fn reset(dir: &Path) -> Result<Vec<(String, String)>, Error> {
     let folder = Folder::open(dir)?;
     match take(&folder, SETTLE).await? {
@@ -79,7 +79,7 @@ pub async fn reset(dir: &Path) -> Result<Vec<(String, String)>, Error> {
             Ok(left.map(|(name, url)| (name.clone(), url.as_str().unwrap_or_default().to_owned())).collect())
         }
         Holder::Me(_lock) => {
-            // the changes first: without a world they are none
+            // the changes first, because they are ignored without a world
             for name in [world::CHANGES_FILE, world::FILE, "requests.jsonl", "serve.json"] {
                 folder.remove(name)?;
             }
@@ -89,7 +89,7 @@ pub async fn reset(dir: &Path) -> Result<Vec<(String, String)>, Error> {
     }
 }
 
-/// The world as sorted JSON.
+/// Returns the world as sorted JSON.
 pub async fn export(dir: &Path) -> Result<Value, Error> {
     let folder = Folder::open(dir)?;
     let sandbox = open(Options::new(dir)).await?;
@@ -107,27 +107,27 @@ pub async fn export(dir: &Path) -> Result<Value, Error> {
     }
 }
 
-/// For those who only want to be told how to reach what runs already.
+/// Returns how to reach a sandbox that is being served.
 pub async fn access(dir: &Path) -> Result<Access, Error> {
     let folder = Folder::open(dir)?;
-    match living(&folder).await {
-        Some(served) => Ok(Access::of(&folder, &served, &keys::Keys::load(&folder)?)),
+    match running_serve(&folder).await {
+        Some(served) => Ok(Access::of(&folder, &served, &keys::SandboxKeys::load(&folder)?)),
         None => Err(Error::NotServing { dir: folder.dir().to_owned() }),
     }
 }
 
-/// For a served world and for one that nobody serves.
-pub async fn callers(dir: &Path, wish: &CallerWish) -> Result<Value, Error> {
+/// Carries out a request about callers, in a served world or in one that is not served.
+pub async fn callers(dir: &Path, request: &CallerRequest) -> Result<Value, Error> {
     let sandbox = open(Options::new(dir)).await?;
     match &sandbox.embedded {
         Some(Embedded { running, .. }) => {
-            let value = callers::done(running, wish).await;
+            let value = callers::done(running, request).await;
             sandbox.close().await;
             value
         }
         None => match Folder::open(dir)?.served() {
             Some(served) => {
-                let body = serde_json::to_value(wish).unwrap_or_default();
+                let body = serde_json::to_value(request).unwrap_or_default();
                 command(&Folder::open(dir)?, served.address, "/callers", Some(&body)).await
             }
             None => Err(Error::NotServing { dir: dir.to_owned() }),

@@ -10,11 +10,11 @@ use bytes::Bytes;
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
-/// What calls for the players: a pod outside of kube-system or one that nobody runs yet, or an assignment that MIC has yet to undo.
-const CALLS: [&str; 2] = ["/api/v1/pods", "/apis/aadpodidentity.k8s.io/v1/azureassignedidentities"];
+/// Lists whose entries mean work: a pod outside of kube-system or a pending one, or an assigned identity that MIC must remove.
+const WORK_LISTS: [&str; 2] = ["/api/v1/pods", "/apis/aadpodidentity.k8s.io/v1/azureassignedidentities"];
 
-async fn wanted(running: &Running, cluster: &RunningCluster) -> bool {
-    for path in CALLS {
+async fn has_work(running: &Running, cluster: &RunningCluster) -> bool {
+    for path in WORK_LISTS {
         let request = Request {
             method: "GET".to_owned(),
             host: cluster.fqdn.clone(),
@@ -37,8 +37,8 @@ async fn wanted(running: &Running, cluster: &RunningCluster) -> bool {
 
 fn config(running: &Running, cluster: &str, kube: players::KubeAccess, foreign: bool) -> Option<players::Config> {
     let azure = running.azure();
-    let there = azure.clusters.values().find(|c| c.name == cluster)?;
-    let login = match azure::callers::login_of_nodes(&azure, there)? {
+    let existing = azure.clusters.values().find(|c| c.name == cluster)?;
+    let login = match azure::callers::login_of_nodes(&azure, existing)? {
         (client_id, None) => players::Login::Managed { client_id },
         (client_id, Some(client_secret)) => players::Login::ServicePrincipal { client_id, client_secret },
     };
@@ -50,8 +50,8 @@ fn config(running: &Running, cluster: &str, kube: players::KubeAccess, foreign: 
         foreign,
         tenant: azure.tenant.clone(),
         subscription: azure.subscription.clone(),
-        node_group: there.node_group.clone(),
-        scale_set: azure.scale_sets.get(&there.scale_set)?.name.clone(),
+        node_group: existing.node_group.clone(),
+        scale_set: azure.scale_sets.get(&existing.scale_set)?.name.clone(),
         login,
     })
 }
@@ -62,7 +62,7 @@ impl Running {
         self.wake(&names).await;
     }
 
-    /// Those of these clusters, and those from outside.
+    /// Starts the components of these clusters, if needed, and those of external clusters.
     pub async fn wake(self: &Arc<Self>, names: &[String]) {
         // the components of clusters from outside run all the time: nothing reports when there is work for them
         for (name, stand_in) in &self.stand_ins {
@@ -77,7 +77,7 @@ impl Running {
     /// Starts the components of a cluster that has work for them.
     pub async fn wake_cluster(self: &Arc<Self>, cluster: &RunningCluster) {
         let config = async {
-            if !wanted(self, cluster).await {
+            if !has_work(self, cluster).await {
                 return None;
             }
             let kube = players::KubeAccess {
@@ -92,7 +92,7 @@ impl Running {
         self.components.start(&cluster.name, config).await;
     }
 
-    /// Waits until nobody has anything left to do, for two looks in a row, but no longer than this.
+    /// Waits until nothing has work left in two consecutive checks, or until the time is over. Returns whether all are idle.
     pub async fn settle(self: &Arc<Self>, most: Duration) -> bool {
         let end = tokio::time::Instant::now() + most;
         let mut quiet = 0;

@@ -1,6 +1,6 @@
-//! Who plays on which cluster. Nobody does until there is a pod to play for, so that a plain command pays nothing.
+//! Runs the simulated components of each cluster. They start only when there is a pod for them, so that other commands stay fast.
 
-use super::players::{self, Config, Players, Which};
+use super::players::{self, Config, Player, Players};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -10,28 +10,28 @@ use std::{
 };
 use tokio::sync::Mutex;
 
-const ALL: [Which; 3] = [Which::Mic, Which::Nmi, Which::Csi];
+const ALL: [Player; 3] = [Player::Mic, Player::Nmi, Player::Csi];
 
 #[derive(Default)]
 pub struct ComponentRunner {
     /// By cluster name.
     running: Mutex<BTreeMap<String, Players>>,
     shut: AtomicBool,
-    /// Who plays; all, so long as nothing was said.
-    enabled: OnceLock<Vec<Which>>,
+    /// The components to run; all of them by default.
+    enabled: OnceLock<Vec<Player>>,
 }
 
 impl ComponentRunner {
-    /// Others are in the place of these. Said once, before anybody plays.
-    pub fn without(&self, absent: &[Which]) {
+    /// Disables components that the user runs. It is called once, before any component starts.
+    pub fn without(&self, absent: &[Player]) {
         let _ = self.enabled.set(ALL.into_iter().filter(|which| !absent.contains(which)).collect());
     }
 
-    fn enabled(&self) -> &[Which] {
+    fn enabled(&self) -> &[Player] {
         self.enabled.get().map_or(&ALL, Vec::as_slice)
     }
 
-    /// Nobody plays, and nobody is let in until it is open again.
+    /// Stops all components and prevents new ones until `open` is called.
     pub async fn clear(&self) {
         self.shut.store(true, Ordering::Release);
         let all = std::mem::take(&mut *self.running.lock().await);
@@ -44,7 +44,7 @@ impl ComponentRunner {
         self.shut.store(false, Ordering::Release);
     }
 
-    /// Whether nobody has anything left to do.
+    /// Returns whether no component has work.
     pub async fn idle(&self) -> bool {
         self.running.lock().await.values().all(Players::idle)
     }

@@ -1,4 +1,4 @@
-//! The world as sorted JSON, to compare two of them byte for byte: what there is, without ids of versions, times, and what is on its way.
+//! The world as sorted JSON, so that two worlds can be compared byte for byte. Version ids, times and operations in progress are left out.
 
 use super::{
     azure::{self, clusters, features, federated, groups, identities, ids, policies, resource_ids, resources, scale_sets, vaults},
@@ -37,7 +37,7 @@ fn arm(state: &azure::state::State) -> Map<String, Value> {
     }
     for cluster in state.clusters.values() {
         let mut body = clusters::document(state, cluster, "2024-09-01");
-        // the address of a cluster from outside, which is of the moment
+        // the address of an external cluster differs each time
         if cluster.own.is_some()
             && let Some(issuer) = body["properties"]["oidcIssuerProfile"].as_object_mut()
         {
@@ -45,7 +45,7 @@ fn arm(state: &azure::state::State) -> Map<String, Value> {
         }
         put(&mut all, body);
     }
-    // as when all that runs is over
+    // as if all operations were finished
     for set in state.scale_sets.values() {
         put(&mut all, scale_sets::document(state, set, i64::MAX));
     }
@@ -62,7 +62,7 @@ fn arm(state: &azure::state::State) -> Map<String, Value> {
     }
     for vault in state.vaults.values() {
         let mut body = vaults::document(state, vault, "2026-02-01");
-        // the order of entries and words tells only who came first
+        // the order of entries and permissions depends only on the order of requests
         let mut entries: Vec<Value> = vault.policies.iter().map(|p| settled(policies::document(p))).collect();
         entries.sort_by_key(Value::to_string);
         body["properties"]["accessPolicies"] = Value::Array(entries);
@@ -99,7 +99,7 @@ fn arm(state: &azure::state::State) -> Map<String, Value> {
     [("resources".to_owned(), Value::Object(all)), ("providers".to_owned(), Value::Object(registered))].into_iter().collect()
 }
 
-/// Under its id, without what passes.
+/// Adds a document under its id, without its provisioning state.
 fn put(all: &mut Map<String, Value>, mut body: Value) {
     if let Some(properties) = body.get_mut("properties").and_then(Value::as_object_mut) {
         properties.remove("provisioningState");
@@ -120,7 +120,7 @@ fn settled(mut entry: Value) -> Value {
     entry
 }
 
-/// By address, without version; the value as a digest.
+/// Returns secrets by URL without version, with a digest instead of the value.
 fn secrets(state: &azure::state::State) -> Map<String, Value> {
     let mut all = Map::new();
     for (key, secret) in &state.secrets {
@@ -136,13 +136,13 @@ fn secrets(state: &azure::state::State) -> Map<String, Value> {
     all
 }
 
-/// Those of applications; an identity's own is told with the identity.
+/// Returns the principals of applications. An identity's principal is part of the identity.
 fn principals(state: &azure::state::State) -> Map<String, Value> {
     let own = state.principals.iter().filter(|(_, p)| p.resource_id.is_none());
     own.map(|(oid, p)| (oid.clone(), json!({"appId": p.app_id, "displayName": p.display_name}))).collect()
 }
 
-/// Keys in order, all the way down.
+/// Sorts the keys of all objects.
 pub fn sorted(value: Value) -> Value {
     match value {
         Value::Object(map) => {

@@ -1,10 +1,10 @@
-//! An embedded Azure and a small Kubernetes API on loopback, with rules, not scripts. Knows nothing of the rest of podid.
+//! An embedded Azure and a small Kubernetes API on loopback. They follow rules and keep state, and do not depend on the rest of podid.
 //!
-//! `http` plain requests and answers · `kind` where it listens · `server` the listener, TLS, CONNECT proxy · `connections` how many · `body_limits` bodies ·
-//! `answer` one request's way · `attempt` what fails half-way is undone · `running` the world in memory, saved ·
-//! `azure/` Entra, ARM, Graph, Key Vault, IMDS · `kube/` the API server · `players/` MIC, NMI, CSI driver and kubelet, as HTTP clients ·
-//! `stand_in/` clusters from outside in the place of its own ·
-//! `measure`, `yaml` bounds of what is sent · `control` what its users can ask of it while it runs, `remote` asks that of another process.
+//! - `sandbox` opens it, `commands` and `control` operate it.
+//! - `listeners`, `server` and `connections` accept connections; `answer` and `body_limits` handle one request, `attempt` undoes a failed one.
+//! - `running`, `world` and `journal` hold and save the world; `components` runs the simulated components of the clusters.
+//! - `azure/` has Entra, ARM, Graph, Key Vault and IMDS, `kube/` the API server, `players/` MIC, NMI, the CSI driver and kubelet as HTTP
+//!   clients, `stand_in/` external clusters.
 
 mod access;
 mod answer;
@@ -48,11 +48,11 @@ mod world;
 mod yaml;
 
 pub use access::Access;
-pub use callers::CallerWish;
+pub use callers::CallerRequest;
 pub use commands::{access, callers, export, reset, serve};
 pub use error::Error;
 pub use lateness::Lateness;
 pub use log::Reader;
-pub use players::Which as Player;
+pub use players::Player;
 pub use sandbox::{Options, Sandbox, open};
-pub use stand_in::Wish;
+pub use stand_in::StandInRequest;

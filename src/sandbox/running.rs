@@ -1,5 +1,5 @@
-//! A sandbox that runs in this process: the world in memory, its clusters, its settings, and the task that saves it.
-//! SaveQueue are grouped: whoever waits for one waits for the next write that begins after it asked.
+//! The sandbox in this process: the world in memory, its clusters, its settings, and the task that saves it. Saves are grouped: a caller
+//! waits for the next write that begins after its request.
 
 use super::{
     attempt::{Panicked, caught, caught_while},
@@ -14,7 +14,7 @@ use super::{
     error::Error,
     folder::Folder,
     journal::Journal,
-    keys::Keys,
+    keys::SandboxKeys,
     kube::{self, Kube},
     log::Log,
     settings::Settings,
@@ -33,23 +33,23 @@ use tokio::sync::{Notify, watch};
 
 pub struct Running {
     pub folder: Folder,
-    pub keys: Keys,
+    pub keys: SandboxKeys,
     pub authority: Authority,
     pub settings: Arc<Settings>,
     pub log: Log,
     pub components: ComponentRunner,
-    /// For the bodies of all requests together.
+    /// The memory for the bodies of all requests.
     pub bodies: BodyBudget,
     pub connections: Connections,
     pub stand_ins: StandIns,
-    /// Told at start; for `GET /settings`.
+    /// Set at start; part of `GET /settings`.
     pub serving: bool,
-    /// Where a client on this machine reaches it.
+    /// The address for clients on this machine.
     pub address: std::sync::OnceLock<std::net::SocketAddr>,
     azure: Mutex<azure::state::State>,
-    /// By fqdn.
+    /// By FQDN.
     clusters: RwLock<BTreeMap<String, Arc<RunningCluster>>>,
-    /// The texts of clusters that another stands in for: they are there again when it does not.
+    /// The saved states of clusters that external ones stand in for. They are used again when no external cluster stands in for them.
     covered: Mutex<BTreeMap<String, String>>,
     saves: Arc<SaveQueue>,
     saved: watch::Receiver<SaveStatus>,
@@ -61,10 +61,10 @@ pub struct RunningCluster {
     pub kube: Arc<Kube>,
 }
 
-/// What is asked of the task that saves.
+/// The requests to the task that saves.
 struct SaveQueue {
     wanted: AtomicU64,
-    /// The next one writes all.
+    /// Makes the next save write the whole world.
     whole: AtomicBool,
     wake: Notify,
     done: watch::Sender<SaveStatus>,
@@ -72,7 +72,7 @@ struct SaveQueue {
 
 #[derive(Clone, Default)]
 struct SaveStatus {
-    upto: u64,
+    up_to: u64,
     /// Why the last write failed.
     fault: Option<String>,
     ended: bool,
@@ -80,16 +80,16 @@ struct SaveStatus {
 
 impl SaveQueue {
     fn ask(&self) -> u64 {
-        let mine = self.wanted.fetch_add(1, Ordering::AcqRel) + 1;
+        let ticket = self.wanted.fetch_add(1, Ordering::AcqRel) + 1;
         self.wake.notify_one();
-        mine
+        ticket
     }
 }
 
 impl Running {
     pub fn new(
         folder: Folder,
-        keys: Keys,
+        keys: SandboxKeys,
         settings: Settings,
         authority: Authority,
         mut world: World,
@@ -121,9 +121,9 @@ impl Running {
             saves: Arc::new(SaveQueue { wanted: AtomicU64::new(0), whole: AtomicBool::new(false), wake: Notify::new(), done }),
             saved,
         });
-        running.found(world.clusters);
+        running.create_clusters(world.clusters);
         let journal = Journal::new(running.folder.clone(), world.saves, world.new);
-        tokio::spawn(save_again_and_again(Arc::downgrade(&running), running.saves.clone(), journal));
+        tokio::spawn(save_loop(Arc::downgrade(&running), running.saves.clone(), journal));
         Ok(running)
     }
 
@@ -131,8 +131,8 @@ impl Running {
         self.azure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After a change at Azure: clusters that are new there are set up, those that are gone are let go of.
-    pub fn follow(&self) {
+    /// Follows a change in Azure: creates the API servers of new clusters and drops those of deleted ones.
+    pub fn follow_azure(&self) {
         let azure = self.azure();
         let mut clusters = self.clusters.write().unwrap_or_else(PoisonError::into_inner);
         let wanted = || azure.clusters.values().filter(|c| c.ending.is_none() && !self.stand_ins.contains_key(&c.name));
@@ -165,8 +165,8 @@ impl Running {
         RunningCluster { name: cluster.name.clone(), fqdn: cluster.fqdn.clone(), kube: Kube::new(state, facts, changed) }
     }
 
-    /// Sets the clusters up, with what was saved of them.
-    fn found(&self, mut saved: BTreeMap<String, kube::State>) {
+    /// Creates the API servers of all clusters with their saved states.
+    fn create_clusters(&self, mut saved: BTreeMap<String, kube::State>) {
         let mut clusters = BTreeMap::new();
         let azure = self.azure();
         for cluster in azure.clusters.values().filter(|c| c.ending.is_none() && !self.stand_ins.contains_key(&c.name)) {
@@ -184,7 +184,7 @@ impl Running {
     /// Writes the kubeconfig of all clusters into the folder.
     pub fn write_kubeconfig(&self) -> Result<(), Error> {
         let azure = self.azure();
-        // by folded id, and so by name: aks-mi is first and so the current one
+        // in the order of ids, and so of names: aks-mi comes first and is the current context
         let entries: Vec<(&azure::state::Cluster, KubeconfigEntry)> = azure
             .clusters
             .values()
@@ -202,7 +202,7 @@ impl Running {
         self.address.get().map_or_else(String::new, |address| format!("http://{address}"))
     }
 
-    /// What the Kubernetes half is told of its cluster.
+    /// Returns what the Kubernetes API must know about its cluster.
     fn facts(&self, azure: &azure::state::State, cluster: &azure::state::Cluster) -> kube::Facts {
         let set = azure.scale_sets.get(&cluster.scale_set);
         let name = set.map_or_else(String::new, |s| s.name.clone());
@@ -237,48 +237,48 @@ impl Running {
         self.clusters.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Whether a TLS end for this host is played here.
+    /// Returns whether the sandbox answers for this host.
     pub fn knows(&self, host: &str) -> azure::Known {
         let known = azure::knows(&self.azure(), host);
         let cluster = known == azure::Known::No && (self.cluster(host).is_some() || azure::hosts::is_oidc_issuer(host));
         if cluster { azure::Known::Yes } else { known }
     }
 
-    /// Worth keeping, not worth waiting for.
+    /// Requests a save without waiting for it.
     pub fn save_soon(&self) {
         self.saves.ask();
     }
 
-    /// Returns when all that changed until now is in the file.
+    /// Returns when all changes until now are in the file.
     pub async fn save(&self) -> Result<(), String> {
-        let mine = self.saves.ask();
+        let ticket = self.saves.ask();
         let mut saved = self.saved.clone();
-        let reached = saved.wait_for(|s| s.upto >= mine || s.ended).await.map_err(|_| "the sandbox has ended".to_owned())?;
+        let reached = saved.wait_for(|s| s.up_to >= ticket || s.ended).await.map_err(|_| "the sandbox has ended".to_owned())?;
         match &reached.fault {
             Some(fault) => Err(fault.clone()),
-            None if reached.upto < mine => Err("the sandbox has ended".to_owned()),
+            None if reached.up_to < ticket => Err("the sandbox has ended".to_owned()),
             None => Ok(()),
         }
     }
 
-    /// As `save`, and all that there is is in the one file.
+    /// Saves the whole world into one file.
     pub async fn save_whole(&self) -> Result<(), String> {
         self.saves.whole.store(true, Ordering::Release);
         self.save().await
     }
 
-    /// A new world in place of this one; keys, CA and lateness stay, and clusters from outside are left as they are.
+    /// Replaces the world by a new one. Keys, CA and delays stay, and external clusters are not changed.
     pub async fn reset(self: &Arc<Self>) -> Result<(), Error> {
         self.components.clear().await;
         self.settings.reset();
         let mut azure = World::new().azure;
-        azure::seed::admit_caller(&mut azure, &self.keys.caller_secret);
+        azure::seed::set_caller_secret(&mut azure, &self.keys.caller_secret);
         for stand_in in self.stand_ins.values() {
-            stand_in.tell(&mut azure);
+            stand_in.report(&mut azure);
         }
         *self.azure() = azure;
         self.covered.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.found(BTreeMap::new());
+        self.create_clusters(BTreeMap::new());
         self.components.open();
         self.log.reset()?;
         self.folder.remove_states()?;
@@ -286,9 +286,9 @@ impl Running {
     }
 }
 
-async fn save_again_and_again(running: std::sync::Weak<Running>, saves: Arc<SaveQueue>, mut journal: Journal) {
+async fn save_loop(running: std::sync::Weak<Running>, saves: Arc<SaveQueue>, mut journal: Journal) {
     loop {
-        // the world is let go of while there is nothing to do, so that it can end
+        // the world is released while there is nothing to do, so that it can be dropped
         tokio::select! {
             () = saves.wake.notified() => {}
             () = tokio::time::sleep(std::time::Duration::from_millis(500)) => {
@@ -297,7 +297,7 @@ async fn save_again_and_again(running: std::sync::Weak<Running>, saves: Arc<Save
             }
         }
         let Some(running) = running.upgrade() else { break };
-        let upto = saves.wanted.load(Ordering::Acquire);
+        let up_to = saves.wanted.load(Ordering::Acquire);
         let whole = saves.whole.swap(false, Ordering::AcqRel);
         let mut changed = Vec::new();
         let saved = caught(|| {
@@ -306,26 +306,26 @@ async fn save_again_and_again(running: std::sync::Weak<Running>, saves: Arc<Save
             write(&running, &mut journal, change, whole).err().map(|fault| fault.to_string())
         });
         let fault = saved.unwrap_or_else(|Panicked| {
-            journal.forget();
+            journal.invalidate();
             Some("internal error (this is a bug in podid)".to_owned())
         });
         saves.done.send_modify(|s| {
-            s.upto = upto;
+            s.up_to = up_to;
             s.fault = fault;
         });
-        // what controllers made may call for players, too; to ask each cluster at each save would cost more than the save
+        // controllers may have created pods that need components; checking all clusters at each save would cost more than the save
         let _ = caught_while(running.wake(&changed)).await;
     }
     saves.done.send_modify(|s| s.ended = true);
 }
 
-/// What changed since the last save, or all.
+/// Writes the changes since the last save, or the whole world.
 fn write(running: &Running, journal: &mut Journal, change: serde_json::Result<Change>, whole: bool) -> Result<(), Error> {
-    let change = change.map_err(|why| journal.lost(&why))?;
-    if change.is_empty() && !journal.behind() && !(whole && journal.begun()) {
+    let change = change.map_err(|why| journal.serialization_error(&why))?;
+    if change.is_empty() && !journal.behind() && !(whole && journal.has_changes()) {
         return Ok(());
     }
-    if !whole && !journal.due() {
+    if !whole && !journal.must_rewrite() {
         return journal.append(change);
     }
     let covered = running.covered.lock().unwrap_or_else(PoisonError::into_inner).clone();

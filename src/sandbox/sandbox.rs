@@ -1,19 +1,19 @@
-//! A sandbox in use: how it is opened, and how the world is embedded in this process.
+//! Opens a sandbox: uses the one that another process serves, or embeds the world in this process.
 
 use super::{
     access::Access,
     azure,
     error::Error,
-    folder::{Folder, Lock, Served},
+    folder::{Folder, FolderLock, Served},
     keys,
     lateness::Lateness,
     listeners::{self, ListenerKind},
     log::Reader,
-    players::Which as Player,
+    players::Player,
     remote,
     running::Running,
     server, settings,
-    stand_in::{self, Wish},
+    stand_in::{self, StandInRequest},
     tls, world,
 };
 use serde_json::json;
@@ -25,33 +25,33 @@ use std::{
 };
 use tokio::{sync::watch, task::JoinSet};
 
-/// How long a command that ends lets the players finish.
+/// How long a command that ends waits for the components.
 pub(super) const SETTLE: Duration = Duration::from_secs(3);
-/// What still runs when a command ends is its own; what runs at a `serve` is another's, and may finish.
+/// How long requests may still run at the end: those of a command are its own; those at a `serve` belong to others and get more time.
 const DRAIN: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(3)];
 const ASK: Duration = Duration::from_secs(5);
 
 pub struct Options {
-    /// `.podid` or what takes its place; made if missing.
+    /// `.podid` or its replacement; created if it does not exist.
     pub dir: PathBuf,
-    /// None: quick, or what a running `serve` has. Another one than a running `serve` has is refused: its settings are its own.
+    /// None means quick, or the setting of a running `serve`. A value that differs from that of a running `serve` is rejected.
     pub lateness: Option<Lateness>,
-    /// None: loopback, the port that the folder had last, or any.
+    /// None means loopback with the folder's last port, or with any free port.
     pub listen: Option<SocketAddr>,
-    /// How long to wait for another process to let go of the folder.
+    /// How long to wait for another process that uses the folder.
     pub wait: Duration,
-    /// Clusters from outside that stand in for the sandbox's own; only where it serves.
-    pub stand_ins: Vec<Wish>,
-    /// Who is not played on any cluster; only where it serves.
+    /// External clusters that stand in for the sandbox's own; only for `serve`.
+    pub stand_ins: Vec<StandInRequest>,
+    /// Components that are not simulated on any cluster; only for `serve`.
     pub without: Vec<Player>,
-    /// The metadata service of a cluster's node, on a listener of its own: by the cluster's name; only where it serves.
+    /// Listeners for the metadata service of a node, by cluster name; only for `serve`.
     pub imds: Vec<(String, SocketAddr)>,
-    /// Told each answered request in a line; only where it serves.
+    /// Receives a line for each request; only for `serve`.
     pub reader: Option<Reader>,
 }
 
 impl Options {
-    /// Nothing asked for but the folder.
+    /// Returns the defaults for a folder.
     pub fn new(dir: &Path) -> Self {
         Self {
             dir: dir.to_owned(),
@@ -66,7 +66,7 @@ impl Options {
     }
 }
 
-/// A sandbox in use: embedded in this process, or served by another.
+/// A sandbox in use: embedded in this process, or served by another one.
 pub struct Sandbox {
     access: Access,
     pub(super) embedded: Option<Embedded>,
@@ -76,7 +76,7 @@ pub(super) struct Embedded {
     pub(super) running: Arc<Running>,
     stop: watch::Sender<bool>,
     servers: JoinSet<()>,
-    _lock: Lock,
+    _lock: FolderLock,
 }
 
 impl Sandbox {
@@ -84,7 +84,7 @@ impl Sandbox {
         &self.access
     }
 
-    /// Lets the players finish (for some seconds), saves, stops. A served sandbox goes on.
+    /// Waits some seconds for the components, saves, and stops. A served sandbox keeps running.
     pub async fn close(self) {
         if let Some(embedded) = self.embedded {
             embedded.running.settle(SETTLE).await;
@@ -99,14 +99,14 @@ impl Embedded {
         let _ = self.stop.send(true);
         while self.servers.join_next().await.is_some() {}
         if let Err(why) = self.running.save_whole().await {
-            tracing::error!("the sandbox could not save its world: {why}");
+            tracing::error!("could not save the sandbox's world: {why}");
         }
     }
 }
 
 /// Who holds the folder.
 pub(super) enum Holder {
-    Me(Lock),
+    Me(FolderLock),
     Serve(Served),
     Other,
 }
@@ -115,22 +115,23 @@ async fn holder(folder: &Folder) -> Result<Holder, Error> {
     if let Some(lock) = folder.lock()? {
         return Ok(Holder::Me(lock));
     }
-    Ok(match living(folder).await {
+    Ok(match running_serve(folder).await {
         Some(served) => Holder::Serve(served),
         None => Holder::Other,
     })
 }
 
-/// The `serve` of the folder, if it answers and is the one that `serve.json` names: a file left behind may name a port that is another's now.
-pub(super) async fn living(folder: &Folder) -> Option<Served> {
+/// Returns the `serve` of the folder if it answers and is the process that `serve.json` names. An outdated file may name a port that
+/// another program uses now.
+pub(super) async fn running_serve(folder: &Folder) -> Option<Served> {
     let served = folder.served()?;
-    let token = keys::Keys::load(folder).ok()?.control_token;
+    let token = keys::SandboxKeys::load(folder).ok()?.control_token;
     let (status, settings) = remote::ask(served.address, &token, "GET", "/settings", None, ASK).await.ok()?;
     let same = status == 200 && settings["serving"] == json!(true) && settings["pid"] == json!(served.pid);
     same.then_some(served)
 }
 
-/// Takes the folder, or finds its `serve`; waits while another command has it.
+/// Locks the folder or finds its `serve`, and waits while another command uses it.
 pub(super) async fn take(folder: &Folder, wait: Duration) -> Result<Holder, Error> {
     let began = Instant::now();
     loop {
@@ -150,7 +151,7 @@ pub async fn open(options: Options) -> Result<Sandbox, Error> {
             if let Some(lateness) = options.lateness {
                 same_lateness(&folder, &served, lateness).await?;
             }
-            Ok(Sandbox { access: Access::of(&folder, &served, &keys::Keys::load(&folder)?), embedded: None })
+            Ok(Sandbox { access: Access::of(&folder, &served, &keys::SandboxKeys::load(&folder)?), embedded: None })
         }
         Holder::Me(lock) => {
             folder.remove("serve.json")?;
@@ -162,9 +163,9 @@ pub async fn open(options: Options) -> Result<Sandbox, Error> {
     }
 }
 
-/// Who serves decides for all clients.
+/// Only the process that serves can set the delays for all clients.
 async fn same_lateness(folder: &Folder, served: &Served, asked: Lateness) -> Result<(), Error> {
-    let token = keys::Keys::load(folder)?.control_token;
+    let token = keys::SandboxKeys::load(folder)?.control_token;
     let (_, settings) = remote::ask(served.address, &token, "GET", "/settings", None, ASK)
         .await
         .map_err(|error| Error::Unreachable { dir: folder.dir().to_owned(), why: error.to_string() })?;
@@ -173,22 +174,24 @@ async fn same_lateness(folder: &Folder, served: &Served, asked: Lateness) -> Res
     }
     let has = settings["lateness"].as_str().unwrap_or_default();
     Err(Error::Use {
-        why: format!(
-            "the sandbox in {} is served with --lateness {has}, and a client cannot change that to {asked}",
-            folder.dir().display()
-        ),
-        way: format!("leave --lateness (or PODID_LATENESS) out, or serve it again with `podid sandbox serve --lateness {asked}`"),
+        why: format!("the sandbox in {} is served with --lateness {has}, which a client cannot change to {asked}", folder.dir().display()),
+        hint: format!("leave --lateness (or PODID_LATENESS) out, or serve it again with `podid sandbox serve --lateness {asked}`"),
     })
 }
 
-/// The texts are what a user should know of the clusters from outside.
-pub(super) async fn start(folder: &Folder, lock: Lock, options: &Options, serving: bool) -> Result<(Served, Embedded, Vec<String>), Error> {
-    let keys = keys::Keys::load(folder)?;
+/// The returned texts are notes for the user about external clusters.
+pub(super) async fn start(
+    folder: &Folder,
+    lock: FolderLock,
+    options: &Options,
+    serving: bool,
+) -> Result<(Served, Embedded, Vec<String>), Error> {
+    let keys = keys::SandboxKeys::load(folder)?;
     let authority = tls::Authority::load(folder, &keys)?;
     let mut world = world::World::load(folder)?;
-    azure::seed::admit_caller(&mut world.azure, &keys.caller_secret);
-    let names: Vec<&str> = options.stand_ins.iter().map(|wish| wish.name.as_str()).collect();
-    let left = azure::stand_ins::leave(&mut world.azure, &names);
+    azure::seed::set_caller_secret(&mut world.azure, &keys.caller_secret);
+    let names: Vec<&str> = options.stand_ins.iter().map(|request| request.name.as_str()).collect();
+    let left = azure::stand_ins::restore(&mut world.azure, &names);
     let (stand_ins, notes) = stand_in::join(&options.stand_ins, &options.without, &mut world.azure).await?;
     let fresh = world.new || left || !stand_ins.is_empty();
     let rules = azure::call::Rules {

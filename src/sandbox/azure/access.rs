@@ -1,4 +1,4 @@
-//! Who may do what where: role assignments (inherited) against actions, as Azure RBAC does.
+//! Decides whether a caller may perform an action at a scope, from inherited role assignments and locks, as Azure RBAC does.
 
 pub use super::condition::Verdict;
 use super::{
@@ -19,7 +19,7 @@ pub enum Plane {
     Data,
 }
 
-/// The first assignment whose role has the action, and that fits.
+/// Returns the first assignment whose role has the action and that `fits`.
 fn assigned<'a>(
     state: &'a State,
     principal: &str,
@@ -29,7 +29,7 @@ fn assigned<'a>(
     fits: impl Fn(&Assignment) -> bool,
 ) -> Option<&'a Assignment> {
     let folded = ids::fold(scope);
-    let mut all = directory::as_whom(state, principal).into_iter().flat_map(|who| state.assignments.of(who));
+    let mut all = directory::with_groups(state, principal).into_iter().flat_map(|who| state.assignments.of(who));
     all.find(|a| {
         ids::covers(&ids::fold(&a.scope), &folded)
             && roles::find(&state.roles, &a.role).is_some_and(|role| {
@@ -45,25 +45,25 @@ fn assigned<'a>(
     })
 }
 
-/// What an assignment's condition says of the action at the scope.
+/// Evaluates the assignment's condition for the action at the scope.
 pub fn verdict(assignment: &Assignment, action: &str, scope: &str) -> Verdict {
     let secret = scope.split_once("/secrets/").map(|(_, name)| name);
     assignment.condition.as_ref().map_or(Verdict::Holds, |condition| condition::evaluate(condition, action, secret))
 }
 
-/// The assignment that lets the principal do the action at the scope.
+/// Returns the assignment that allows the principal to perform the action at the scope.
 pub fn granting<'a>(state: &'a State, principal: &str, action: &str, scope: &str, plane: Plane) -> Option<&'a Assignment> {
     assigned(state, principal, action, scope, plane, |a| verdict(a, action, scope) == Verdict::Holds)
 }
 
-/// An assignment that would let the principal do it, if its condition were fulfilled.
-pub fn withheld<'a>(state: &'a State, principal: &str, action: &str, scope: &str, plane: Plane) -> Option<&'a Assignment> {
+/// Returns an assignment that would allow the action if its condition were met.
+pub fn unmet_assignment<'a>(state: &'a State, principal: &str, action: &str, scope: &str, plane: Plane) -> Option<&'a Assignment> {
     assigned(state, principal, action, scope, plane, |a| verdict(a, action, scope) != Verdict::Holds)
 }
 
 fn authorization_failed(call: &Call<'_>, action: &str, scope: &str) -> Response {
     let caller = &call.caller.object_id;
-    if !denied(call, action) && withheld(call.state, caller, action, scope, Plane::Control).is_some() {
+    if !denied(call, action) && unmet_assignment(call.state, caller, action, scope, Plane::Control).is_some() {
         return error::condition_not_fulfilled(caller, action, scope);
     }
     error::authorization_failed(caller, action, scope)
@@ -77,7 +77,7 @@ pub fn may(call: &Call<'_>, action: &str, scope: &str) -> bool {
     !denied(call, action) && granting(call.state, &call.caller.object_id, action, scope, Plane::Control).is_some()
 }
 
-/// AuthorizationFailed unless the caller may, ScopeLocked if nobody may.
+/// Returns AuthorizationFailed if the caller has no role for the action, and ScopeLocked if a lock prevents it.
 pub fn require(call: &Call<'_>, action: &str, scope: &str) -> Result<(), Response> {
     if !may(call, action, scope) {
         return Err(authorization_failed(call, action, scope));
@@ -85,15 +85,15 @@ pub fn require(call: &Call<'_>, action: &str, scope: &str) -> Result<(), Respons
     check_locks(call, action, scope)
 }
 
-/// Whether the caller may see all of a list: if not, ARM leaves out what the caller may not read, and refuses nothing.
-pub fn sees_all(call: &Call<'_>, action: &str, scope: &str) -> Result<bool, Response> {
+/// Returns whether the caller may read the whole list. If not, ARM leaves out the entries that the caller may not read.
+pub fn may_list_all(call: &Call<'_>, action: &str, scope: &str) -> Result<bool, Response> {
     if denied(call, action) {
         return Err(authorization_failed(call, action, scope));
     }
     Ok(may(call, action, scope))
 }
 
-/// ScopeLocked if the action is one that a lock stands in the way of. A group goes with all that is in it, so what is locked there counts.
+/// Returns ScopeLocked if a lock prevents the action. Deleting a group deletes its resources, so locks below the scope count as well.
 fn check_locks(call: &Call<'_>, action: &str, scope: &str) -> Result<(), Response> {
     if call.state.locks.is_empty() || ids::fold(action).starts_with(&ids::fold(LOCKS)) {
         return Ok(());
@@ -105,9 +105,9 @@ fn check_locks(call: &Call<'_>, action: &str, scope: &str) -> Result<(), Respons
     };
     let here = ids::fold(scope);
     let stands = |lock: &&Lock| {
-        let there = ids::fold(&lock.scope);
+        let existing = ids::fold(&lock.scope);
         let hard = verb == "delete" || lock.level == "ReadOnly";
-        hard && (ids::covers(&there, &here) || (verb == "delete" && ids::covers(&here, &there)))
+        hard && (ids::covers(&existing, &here) || (verb == "delete" && ids::covers(&here, &existing)))
     };
     let locked: Vec<&str> = call.state.locks.values().filter(stands).map(|lock| lock.scope.as_str()).collect();
     if locked.is_empty() {

@@ -1,13 +1,13 @@
-//! Patterns of actions, as role definitions write them.
+//! Matches actions against the patterns of role definitions.
 
-/// An action pattern of a role: `*` stands for any text, and `/*/` for a single slash too, for the built-in role
-/// Managed Identity Operator says `userAssignedIdentities/*/read` and means `userAssignedIdentities/read`.
+/// Matches an action against a pattern: `*` stands for any text. `/*/` also stands for a single slash, because the built-in role Managed
+/// Identity Operator has `userAssignedIdentities/*/read` and means `userAssignedIdentities/read`.
 pub fn matches(pattern: &str, action: &str) -> bool {
-    wild(pattern.as_bytes(), action.as_bytes())
-        || (pattern.contains("/*/") && wild(pattern.replace("/*/", "/").as_bytes(), action.as_bytes()))
+    matches_wildcard(pattern.as_bytes(), action.as_bytes())
+        || (pattern.contains("/*/") && matches_wildcard(pattern.replace("/*/", "/").as_bytes(), action.as_bytes()))
 }
 
-fn wild(pattern: &[u8], text: &[u8]) -> bool {
+fn matches_wildcard(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {

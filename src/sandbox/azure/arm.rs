@@ -1,5 +1,5 @@
-//! Azure Resource Manager's front door: the token, the path, the headers. What lies behind a path is in the file of its kind.
-//! Paths are matched without regard to case, empty segments are skipped, and any api-version is taken.
+//! The entry point of Azure Resource Manager: checks the token, routes the path, and adds the headers. Each resource type is in a file of
+//! its own. Paths are matched without regard to case, empty segments are skipped, and any api-version is accepted.
 
 use super::{
     assignments,
@@ -10,17 +10,17 @@ use super::{
     path::Path,
     plain, policy_updates, providers, resources, scale_sets, subscriptions, times, token, vaults,
 };
-use crate::{http::Response, limits::Spent};
+use crate::{http::Response, limits::ExceededLimit};
 
 pub fn answer(call: &mut Call<'_>) -> Response {
     let response = admit(call).and_then(|()| route(call)).unwrap_or_else(|refusal| refusal);
-    dress(call, response)
+    add_headers(call, response)
 }
 
-/// The refusal of a caller who is not known, by the request's head alone.
+/// Rejects an unknown caller by the request's head alone.
 pub fn refused(call: &mut Call<'_>) -> Option<Response> {
     let refusal = authenticate(call).err()?;
-    Some(dress(call, refusal))
+    Some(add_headers(call, refusal))
 }
 
 fn authenticate(call: &mut Call<'_>) -> Result<(), Response> {
@@ -33,20 +33,20 @@ fn authenticate(call: &mut Call<'_>) -> Result<(), Response> {
     };
     match token::check(call, hosts::ARM_AUDIENCES) {
         Ok(caller) => call.caller = caller,
-        Err(token::Fault::Missing) => {
+        Err(token::TokenError::Missing) => {
             return Err(refuse(
                 "AuthenticationFailed",
                 "Authentication failed. The 'Authorization' header is missing.".to_owned(),
                 "The authentication failed because of missing 'Authorization' header.",
             ));
         }
-        Err(token::Fault::Malformed) => {
+        Err(token::TokenError::Malformed) => {
             return Err(refuse("InvalidAuthenticationToken", "The access token is invalid.".to_owned(), "The access token is invalid."));
         }
-        Err(token::Fault::Expired(at)) => {
+        Err(token::TokenError::Expired(at)) => {
             return Err(refuse("ExpiredAuthenticationToken", error::expired(call, at), "The access token has expired."));
         }
-        Err(token::Fault::Audience(found)) => {
+        Err(token::TokenError::Audience(found)) => {
             return Err(refuse(
                 "InvalidAuthenticationTokenAudience",
                 format!(
@@ -74,13 +74,13 @@ fn admit(call: &mut Call<'_>) -> Result<(), Response> {
     Ok(())
 }
 
-/// The gateway's own limit: a bucket for each verb.
-fn throttled(call: &Call<'_>, spent: Spent) -> Option<Response> {
+/// The gateway's own limit, with one counter for each kind of request.
+fn throttled(call: &Call<'_>, spent: ExceededLimit) -> Option<Response> {
     let (word, limit) = match spent {
-        Spent::Reads => ("read", 12_000),
-        Spent::Writes => ("write", 1_200),
-        Spent::Deletes => ("delete", 15_000),
-        Spent::Identity | Spent::Vault => return None,
+        ExceededLimit::Reads => ("read", 12_000),
+        ExceededLimit::Writes => ("write", 1_200),
+        ExceededLimit::Deletes => ("delete", 15_000),
+        ExceededLimit::Identity | ExceededLimit::Vault => return None,
     };
     let message = format!(
         "Number of {word} requests for subscription '{}' exceeded the limit of '{limit}' for time interval '01:00:00'. Please try again after '17' seconds.",
@@ -96,7 +96,7 @@ fn route(call: &mut Call<'_>) -> Answer {
     if low.first() == Some(&"subscriptions") && low.len() > 1 {
         subscriptions::check(call, part(1))?;
     }
-    // authorization hangs below any scope, so it is looked for from the end
+    // authorization resources are nested below any scope, so they are looked for from the end
     let authorization = low.windows(2).rposition(|pair| pair == ["providers", "microsoft.authorization"]);
     if let Some(at) = authorization {
         let scope = format!("/{}", path.parts[..at].join("/"));
@@ -158,7 +158,7 @@ fn route(call: &mut Call<'_>) -> Answer {
         ["subscriptions", _, "resourcegroups", _, "providers", namespace, kind, rest @ ..] => {
             let group = groups::find(call, part(3))?;
             groups::writable(call, &group)?;
-            if *namespace == "microsoft.managedidentity" && call.rules.spent == Some(Spent::Identity) {
+            if *namespace == "microsoft.managedidentity" && call.rules.spent == Some(ExceededLimit::Identity) {
                 return Err(identities::throttled(call));
             }
             match (*namespace, *kind, rest) {
@@ -189,10 +189,10 @@ fn route(call: &mut Call<'_>) -> Answer {
     }
 }
 
-/// The header set of an unscrubbed recorded answer.
-fn dress(call: &Call<'_>, mut response: Response) -> Response {
+/// Adds the headers that recorded ARM answers have.
+fn add_headers(call: &Call<'_>, mut response: Response) -> Response {
     let id = ids::random();
-    // a caller's traceparent decides the correlation id, then without hyphens
+    // the correlation id comes from the caller's traceparent, which has no hyphens
     let correlation = call.request.header("traceparent").and_then(|t| t.split('-').nth(1)).map_or_else(|| id.clone(), str::to_owned);
     let (word, left, global) = match call.request.method.as_str() {
         "GET" | "HEAD" => ("reads", "1099", "16499"),
@@ -200,7 +200,7 @@ fn dress(call: &Call<'_>, mut response: Response) -> Response {
         _ => ("writes", "799", "11999"),
     };
     let empty = matches!(&response.body, crate::http::Body::Full(bytes) if bytes.is_empty());
-    // the answer to a HEAD names the type of what it leaves out
+    // the answer to a HEAD names the type of the body that it leaves out
     if empty && call.request.method != "HEAD" {
         response.headers.retain(|(name, _)| name != "content-type");
     }
@@ -238,7 +238,8 @@ fn dress(call: &Call<'_>, mut response: Response) -> Response {
     response
 }
 
-/// Which answers name the operation at the provider, as recorded: all of authorization and of deleted vaults, the writes of others.
+/// Returns whether the answer names the provider's operation, as recorded: all requests for authorization and deleted vaults, and the
+/// writes of other types.
 fn operates(call: &Call<'_>, response: &Response) -> bool {
     if response.headers.iter().any(|(name, _)| name == "x-ms-failure-cause") {
         return false;

@@ -1,4 +1,4 @@
-//! All role assignments, found by name and by principal.
+//! The index of role assignments by name and by principal.
 
 use super::ids;
 use crate::table::{Kept, Table};
@@ -24,12 +24,13 @@ pub struct Assignment {
     pub updated_by: String,
 }
 
-/// By folded name (a GUID; unique in the tenant), with an index by principal, which every permission check asks.
+/// Role assignments by lower-case name (a GUID, unique in the tenant), with an index by principal, because every permission check looks
+/// them up by principal.
 #[derive(Default, Deserialize)]
 #[serde(from = "Table<Assignment>")]
 pub struct Assignments {
     all: Table<Assignment>,
-    /// Principal and name; one set for all, as most principals have few.
+    /// Pairs of principal and name. One set for all principals, because most of them have few assignments.
     by_principal: BTreeSet<(String, String)>,
 }
 
@@ -54,7 +55,7 @@ impl Kept for Assignments {
         self.all.changes()
     }
     fn apply(&mut self, changes: Map<String, Value>) -> serde_json::Result<()> {
-        // one by one: to index all anew for each save that is done again would take minutes in a large world
+        // update the index entry by entry: rebuilding it for every replayed save would take minutes in a large world
         for (name, value) in changes {
             self.unindex(&name);
             self.all.apply(Map::from_iter([(name.clone(), value)]))?;
@@ -82,8 +83,8 @@ fn index(all: &Table<Assignment>) -> BTreeSet<(String, String)> {
 
 impl Assignments {
     fn unindex(&mut self, name: &str) {
-        if let Some(there) = self.all.get(name) {
-            self.by_principal.remove(&(there.principal.clone(), name.to_owned()));
+        if let Some(existing) = self.all.get(name) {
+            self.by_principal.remove(&(existing.principal.clone(), name.to_owned()));
         }
     }
     pub fn get(&self, name: &str) -> Option<&Assignment> {
@@ -109,7 +110,7 @@ impl Assignments {
         let own = self.by_principal.range(first..).take_while(move |(of, _)| *of == principal);
         own.filter_map(|(_, name)| self.all.get(name))
     }
-    /// Takes away those at the (folded) scope and under it, as the deletion of a resource does.
+    /// Removes the assignments at the (lower-case) scope and below it, as the deletion of a resource does.
     pub fn drop_under(&mut self, scope: &str) -> Vec<Assignment> {
         let names: Vec<String> = self.all.values().filter(|a| ids::covers(scope, &ids::fold(&a.scope))).map(|a| a.name.clone()).collect();
         names.iter().filter_map(|name| self.remove(name)).collect()
@@ -122,18 +123,18 @@ mod tests {
     use crate::azure::State;
 
     #[test]
-    fn assignments_that_are_done_again_are_found_by_their_principals() {
+    fn replayed_assignments_are_found_by_principal() {
         let mut first = crate::azure::seed::new(0);
         let mut copy: State = serde_json::from_str(&serde_json::to_string(&first).unwrap()).unwrap();
-        let there = first.assignments.iter().next().unwrap().clone();
-        let new = Assignment { name: "NEW".to_owned(), principal: "someone".to_owned(), ..there.clone() };
+        let existing = first.assignments.iter().next().unwrap().clone();
+        let new = Assignment { name: "NEW".to_owned(), principal: "someone".to_owned(), ..existing.clone() };
         first.changes().unwrap();
-        first.assignments.remove(&there.name);
+        first.assignments.remove(&existing.name);
         first.assignments.insert(new);
         copy.apply(first.changes().unwrap()).unwrap();
         for state in [&first, &copy] {
             assert_eq!(state.assignments.of("someone").count(), 1);
-            assert!(state.assignments.of(&there.principal).all(|a| a.name != there.name));
+            assert!(state.assignments.of(&existing.principal).all(|a| a.name != existing.name));
         }
         assert!(first.changes().unwrap().is_empty() && copy.changes().unwrap().is_empty());
     }

@@ -1,60 +1,60 @@
-//! One request to the sandbox's Azure on its way through the rules: what every service gets and gives back.
+//! One request to the sandbox's Azure: what every service receives and returns.
 
 use super::{issuers::Issuers, kubeconfig::KubeconfigEntry, state::State};
 use crate::{
     http::{Request, Response},
     kube,
     lateness::Lateness,
-    limits::Spent,
+    limits::ExceededLimit,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-/// What holds for all requests until it is changed by a setting.
+/// Rules for all requests, until a setting changes them.
 #[derive(Clone)]
 pub struct Rules {
     pub lateness: Lateness,
-    /// Actions (with `*`) that are refused to everyone, whatever the role assignments say.
+    /// Actions (with `*`) that nobody may perform, whatever the role assignments are.
     pub deny: Vec<String>,
     pub token_seconds: i64,
-    /// How often a write of a scale set is looked at before it is done; 0: it is done when it is answered.
+    /// How many polls report a write of a scale set as running; with 0, the write is done when it is answered.
     pub scale_set_polls: u32,
-    /// New clusters are filled in as AKS did on this day (`2024-06-01`); None: as it does today.
+    /// The day (`2024-06-01`) whose AKS defaults new clusters get; None means today's.
     pub aks_day: Option<String>,
-    /// The limit that this one request is over.
-    pub spent: Option<Spent>,
-    /// Signs the tokens of this sandbox.
+    /// The limit that this request exceeds.
+    pub spent: Option<ExceededLimit>,
+    /// The key that signs the tokens of this sandbox.
     pub token_key: Vec<u8>,
-    /// Where the key is that the sandbox's clusters sign service account tokens with.
+    /// The key that the sandbox's clusters sign service account tokens with.
     pub account_keys: Arc<dyn kube::TokenKeys>,
-    /// The keys of those that others stand in for.
+    /// The keys of the issuers of external clusters.
     pub issuers: Arc<Issuers>,
-    /// For `listClusterUserCredential`.
+    /// Part of the answer to `listClusterUserCredential`.
     pub ca_pem: String,
     pub admin_token: String,
-    /// Of the clusters that another stands in for, by name.
+    /// Kubeconfig entries of external clusters, by cluster name.
     pub entries: Arc<BTreeMap<String, KubeconfigEntry>>,
 }
 
-/// What a request did to the state.
+/// The effect of a request on the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
     Nothing,
-    /// A lateness was counted: worth keeping, not worth waiting for.
+    /// A simulated delay was counted. The state is saved, but the answer does not wait for that.
     Counted,
     Changed,
 }
 
-/// Either the answer or the refusal; both are answers.
+/// The answer or the refusal; both are responses.
 pub type Answer = Result<Response, Response>;
 
-/// Who asks, read off the bearer token.
+/// The caller that the bearer token names.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
     pub object_id: String,
     pub app_id: String,
 }
 
-/// One request on its way through the rules.
+/// One request and what is needed to answer it.
 pub struct Call<'a> {
     pub state: &'a mut State,
     pub request: &'a Request,
@@ -62,7 +62,7 @@ pub struct Call<'a> {
     /// Unix nanoseconds.
     pub now: i64,
     pub caller: Caller,
-    /// The role assignment that let the caller at a vault's data, on a vault of roles.
+    /// The role assignment that allowed the caller to read or write the data of a vault with Azure RBAC.
     pub pass: Option<String>,
     pub effect: Effect,
 }

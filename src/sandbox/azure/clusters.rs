@@ -1,5 +1,5 @@
-//! Managed clusters: listed, read, and how they are reached; `changes` makes and ends them, `sound` knows what they can be asked for, `shown` has
-//! what they tell and `versions` to whom, `site` what comes with one. AKS writes its answers indented and without a charset, and its own errors without an `error` around them.
+//! Managed clusters: list, read, and credentials. `changes` creates, updates and deletes them, `validation` checks requests, `document`
+//! builds the answers and `versions` filters them by api-version, `provision` creates what belongs to a cluster.
 
 mod changes;
 mod document;
@@ -43,7 +43,7 @@ pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     match call.request.method.as_str() {
         "GET" => {
             access::require(call, &action("read"), &scope)?;
-            changes::look(call, group, name)?;
+            changes::advance(call, group, name)?;
             Ok(replies::answer(200, &document(call.state, replies::find(call, group, name)?, &call.api_version())))
         }
         "PUT" => {
@@ -62,7 +62,7 @@ pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     }
 }
 
-/// `listClusterUserCredential` and `listClusterAdminCredential`: a kubeconfig, in base64.
+/// Answers `listClusterUserCredential` and `listClusterAdminCredential` with a kubeconfig in base64.
 pub fn credential(call: &Call<'_>, group: &Group, name: &str, verb: &str) -> Answer {
     let (action, user) = match verb {
         "listclusterusercredential" => ("listClusterUserCredential", "clusterUser"),
@@ -82,7 +82,7 @@ pub fn credential(call: &Call<'_>, group: &Group, name: &str, verb: &str) -> Ans
     access::require(call, &format!("{KIND}/{action}/action"), &scope)?;
     let cluster = replies::find(call, group, name)?;
     let own = || KubeconfigEntry::of_sandbox(cluster, &call.rules.ca_pem, &call.rules.admin_token, None);
-    // the credential of a cluster from outside is the user's own, and lies in the sandbox's folder only
+    // the credential of an external cluster is the user's own and only in the sandbox's folder
     let entry = call.rules.entries.get(&cluster.name).map_or_else(own, |entry| KubeconfigEntry { user: json!({}), ..entry.clone() });
     let config = kubeconfig::kubeconfig(&[(cluster, entry)], user);
     Ok(replies::answer(200, &json!({"kubeconfigs": [{"name": user, "value": STANDARD.encode(config)}]})))

@@ -7,7 +7,7 @@ pub fn bad_filter(filter: &str) -> Response {
     error::gateway(400, "InvalidFilterInQueryString", format!("Invalid $filter '{filter}' specified in the query string."))
 }
 
-/// The clauses of a filter.
+/// Splits a filter into the clauses that `and` joins.
 pub fn split_and(filter: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let (mut from, mut quoted) = (0, false);

@@ -1,4 +1,4 @@
-//! User-assigned managed identities. Their ids come back with a lower-case `resourcegroups`.
+//! User-assigned managed identities. Their ids have a lower-case `resourcegroups`.
 
 use super::{
     access,
@@ -37,7 +37,7 @@ pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
     Ok(error::list(all.map(|i| show(call, i)).collect()))
 }
 
-/// The service's own limit on writes, as recorded: its code is the status.
+/// The service's own write limit, as recorded: the code is the status.
 pub fn throttled(call: &Call<'_>) -> Response {
     let message = format!(
         "Request is temporarily throttled because subscription {} has issued too many requests. Retry after 2 seconds.",
@@ -85,10 +85,10 @@ pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
 fn put(call: &mut Call<'_>, group: &Group, name: &str, key: &str) -> Answer {
     providers::require(call, "Microsoft.ManagedIdentity")?;
     let body = error::object(call)?;
-    let sound = (3..=128).contains(&name.len())
+    let valid = (3..=128).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    if !sound {
+    if !valid {
         return Err(error::body(
             400,
             "InvalidResourceName",
@@ -114,11 +114,11 @@ fn put(call: &mut Call<'_>, group: &Group, name: &str, key: &str) -> Answer {
     let body = show(call, &identity);
     call.state.identities.insert(key.to_owned(), identity);
     call.changed();
-    // the place is a path, without scheme and host
+    // the location is a path without scheme and host
     Ok(error::created(&body).with("location", full))
 }
 
-/// An id as others refer to it (a scale set, a cluster): the identity, or why not.
+/// Returns the identity that another resource refers to by its id.
 pub fn by_id<'a>(call: &'a Call<'_>, id: &str) -> Result<&'a Identity, Response> {
     call.state
         .identities

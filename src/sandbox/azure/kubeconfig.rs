@@ -1,10 +1,10 @@
-//! The kubeconfigs that the sandbox writes: for `listClusterUserCredential`, and the file in its folder.
+//! The kubeconfigs that the sandbox writes: the answer to `listClusterUserCredential`, and the file in its folder.
 
 use super::state::Cluster;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-/// What a kubeconfig says of one cluster: how it is reached, and as whom. Holds a credential, so no Debug.
+/// The cluster and user of a kubeconfig. It holds a credential, so it has no Debug.
 #[derive(Clone)]
 pub struct KubeconfigEntry {
     pub cluster: Value,
@@ -12,7 +12,7 @@ pub struct KubeconfigEntry {
 }
 
 impl KubeconfigEntry {
-    /// Of a cluster that is served here.
+    /// Returns the entry of a cluster that this sandbox serves.
     pub fn of_sandbox(cluster: &Cluster, ca_pem: &str, token: &str, proxy: Option<&str>) -> Self {
         let mut entry = json!({"server": format!("https://{}:443", cluster.fqdn), "certificate-authority-data": STANDARD.encode(ca_pem)});
         if let Some(proxy) = proxy {
@@ -22,8 +22,8 @@ impl KubeconfigEntry {
     }
 }
 
-/// A kubeconfig (JSON is YAML) with a context for each; the first is current. `role` is `clusterUser` or `clusterAdmin`: az names the context of
-/// an admin by it.
+/// Returns a kubeconfig (JSON is YAML) with one context for each cluster; the first one is current. `role` is `clusterUser` or
+/// `clusterAdmin`; az uses it in user names.
 pub fn kubeconfig(clusters: &[(&Cluster, KubeconfigEntry)], role: &str) -> String {
     let user = |cluster: &Cluster| format!("{role}_{}_{}", cluster.group, cluster.name);
     let of = |make: &dyn Fn(&Cluster, &KubeconfigEntry) -> Value| {

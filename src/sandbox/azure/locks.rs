@@ -1,5 +1,5 @@
-//! Management locks, at any scope: what is locked, or lies under what is locked, cannot be deleted, and with `ReadOnly` not written.
-//! They hold for everyone, whatever his role is, and for the control plane only.
+//! Management locks at any scope. A locked scope and everything below it cannot be deleted, and with `ReadOnly` not changed. Locks apply to
+//! every caller, and only to the control plane.
 
 use super::{
     access::{self, LOCKS},
@@ -22,7 +22,7 @@ pub fn document(lock: &Lock) -> Value {
     json!({"properties": properties, "id": id(lock), "type": LOCKS, "name": lock.name})
 }
 
-/// At the scope and under it; with `atScope()`, at it and above it.
+/// Lists locks at and below the scope; with `atScope()`, at and above it.
 pub fn list(call: &Call<'_>, scope: &str) -> Answer {
     if call.request.method != "GET" {
         return Err(error::method_not_allowed(call));
@@ -32,8 +32,8 @@ pub fn list(call: &Call<'_>, scope: &str) -> Answer {
     let above = call.request.query("$filter").is_some_and(|f| ids::fold(&f).contains("atscope()"));
     let here = ids::fold(scope);
     let fits = |lock: &&Lock| {
-        let there = ids::fold(&lock.scope);
-        if above { ids::covers(&there, &here) } else { ids::covers(&here, &there) }
+        let existing = ids::fold(&lock.scope);
+        if above { ids::covers(&existing, &here) } else { ids::covers(&here, &existing) }
     };
     Ok(error::list(call.state.locks.values().filter(fits).map(document).collect()))
 }
@@ -42,13 +42,13 @@ pub fn one(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
     let lock = Lock { name: name.to_owned(), scope: scope.to_owned(), level: String::new(), notes: None };
     let full = id(&lock);
     let key = ids::fold(&full);
-    let there = call.state.locks.get(&key).cloned();
+    let existing = call.state.locks.get(&key).cloned();
     let action = |verb: &str| format!("{LOCKS}/{verb}");
     match call.request.method.as_str() {
         "GET" => {
             access::require(call, &action("read"), &full)?;
             resources::require_scope(call, scope)?;
-            let lock = there.ok_or_else(|| error::gateway(404, "LockNotFound", format!("The lock '{name}' could not be found.")))?;
+            let lock = existing.ok_or_else(|| error::gateway(404, "LockNotFound", format!("The lock '{name}' could not be found.")))?;
             Ok(error::ok(&document(&lock)))
         }
         "PUT" => {
@@ -65,15 +65,15 @@ pub fn one(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
                     format!("The lock level '{level}' is invalid. Valid levels are 'CanNotDelete' and 'ReadOnly'."),
                 )
             })?;
-            let lock = Lock { level: level.to_owned(), notes: text("notes"), ..there.clone().unwrap_or(lock) };
+            let lock = Lock { level: level.to_owned(), notes: text("notes"), ..existing.clone().unwrap_or(lock) };
             let body = document(&lock);
             call.state.locks.insert(key, lock);
             call.changed();
-            Ok(if there.is_some() { error::ok(&body) } else { error::created(&body) })
+            Ok(if existing.is_some() { error::ok(&body) } else { error::created(&body) })
         }
         "DELETE" => {
             access::require(call, &action("delete"), &full)?;
-            if there.is_none() {
+            if existing.is_none() {
                 return Ok(Response::new(204));
             }
             call.state.locks.remove(&key);

@@ -1,7 +1,7 @@
-//! The Azure half of the sandbox: Entra, ARM, Graph, Key Vault and IMDS over one state.
+//! The sandbox's Azure: Entra, ARM, Graph, Key Vault and IMDS over one state.
 //!
-//! No I/O and no clock of its own: a request, the time and the rules go in, an answer and what became of the state come out.
-//! Shapes and refusals are those of recorded traffic with the real service and of its public reference; none is scripted.
+//! It has no I/O and no clock of its own: a request, the time and the rules go in, and an answer and the effect on the state come out. The
+//! answers follow recorded traffic with the real service and its public reference.
 
 pub mod access;
 pub mod action;
@@ -22,6 +22,7 @@ pub mod entra;
 pub mod error;
 pub mod features;
 pub mod federated;
+pub mod field_types;
 pub mod filter;
 pub mod graph;
 pub mod groups;
@@ -47,7 +48,6 @@ pub mod scale_sets;
 pub mod secret_backups;
 pub mod secrets;
 pub mod seed;
-pub mod shape;
 pub mod stand_ins;
 pub mod state;
 pub mod subscriptions;
@@ -67,7 +67,7 @@ use super::{
     http::{Request, Response},
 };
 
-/// Whether a TLS end for this host is played here. A vault that is not there has no name in DNS.
+/// Whether the sandbox answers for a host. A vault that does not exist has no DNS name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
     Yes,
@@ -86,8 +86,8 @@ pub fn knows(state: &State, host: &str) -> Known {
     }
 }
 
-/// The refusal of a caller who is not known, by the head of the request alone: the body need not be read. The token endpoint and the
-/// metadata service take no token.
+/// Rejects an unknown caller by the head of the request, without reading the body. The token endpoint and the metadata service need no
+/// token.
 pub fn refused(state: &mut State, head: &Request, rules: &Rules, now: i64) -> Option<Response> {
     let mut call = Call { state, request: head, rules, now, caller: Caller::default(), pass: None, effect: Effect::Nothing };
     match head.host.as_str() {
@@ -98,7 +98,7 @@ pub fn refused(state: &mut State, head: &Request, rules: &Rules, now: i64) -> Op
     }
 }
 
-/// None where the host is none of Azure's.
+/// Returns None if the host does not belong to Azure.
 pub fn answer(state: &mut State, request: &Request, rules: &Rules, now: i64) -> Option<(Response, Effect)> {
     let mut call = Call { state, request, rules, now, caller: Caller::default(), pass: None, effect: Effect::Nothing };
     let response = match request.host.as_str() {

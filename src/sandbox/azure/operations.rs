@@ -1,9 +1,9 @@
-//! What the answers about a long-running operation have in common: where it is polled, and how often.
+//! The common parts of long-running operations: the URL to poll, and how often.
 
 use super::{call::Call, ids};
 use crate::lateness::Lateness;
 
-/// Seconds between polls: as recorded where the delays are, else without waiting.
+/// Returns the seconds between polls: the recorded number with realistic delays, otherwise 0.
 pub fn pause(call: &Call<'_>, recorded: &str) -> String {
     match call.rules.lateness {
         Lateness::Realistic => recorded.to_owned(),
@@ -11,7 +11,7 @@ pub fn pause(call: &Call<'_>, recorded: &str) -> String {
     }
 }
 
-/// Absolute, with the signature parameters that a client must hand back as they are.
+/// Returns an absolute URL with the signature parameters that a client must send back unchanged.
 pub fn poll_url(call: &Call<'_>, rest: &str) -> String {
     signed_url(call, rest, &call.api_version())
 }

@@ -2,7 +2,7 @@
 
 use super::ids;
 
-/// The segments of a path, decoded, and the same folded.
+/// The decoded segments of a path, and the same in lower case.
 pub struct Path {
     pub parts: Vec<String>,
     pub low: Vec<String>,

@@ -1,4 +1,4 @@
-//! Access policies of a vault, entry by entry: `add` merges, `replace` sets, `remove` takes out what is named, all on the server's side.
+//! The access policies of a vault: parsing, comparing and merging them.
 
 use super::{
     call::Call,
@@ -24,7 +24,7 @@ pub fn same(a: &Policy, b: &Policy) -> bool {
     a.tenant_id.eq_ignore_ascii_case(&b.tenant_id) && a.object_id.eq_ignore_ascii_case(&b.object_id) && application(a) == application(b)
 }
 
-/// The permissions are echoed in the casing that was sent.
+/// Permissions keep the casing of the request.
 pub fn parse(list: &Value, now: i64) -> Result<Vec<Policy>, Response> {
     let bad = |what: &str| error::body(400, "BadRequest", format!("An invalid value was provided for '{what}'."));
     let mut policies: Vec<Policy> = Vec::new();
@@ -54,16 +54,16 @@ pub fn parse(list: &Value, now: i64) -> Result<Vec<Policy>, Response> {
         }
         let policy = Policy { tenant_id, object_id, application_id: text("applicationId"), permissions, since: now };
         match policies.iter_mut().find(|p| same(p, &policy)) {
-            Some(there) => merge(there, &policy),
+            Some(existing) => merge(existing, &policy),
             None => policies.push(policy),
         }
-        few_enough(&policies)?;
+        check_count(&policies)?;
     }
     Ok(policies)
 }
 
-/// A vault has 1024 at most (Key Vault documentation, "assign an access policy").
-pub fn few_enough(policies: &[Policy]) -> Result<(), Response> {
+/// A vault has at most 1024 policies (Key Vault documentation, "assign an access policy").
+pub fn check_count(policies: &[Policy]) -> Result<(), Response> {
     const MOST: usize = 1024;
     if policies.len() <= MOST {
         return Ok(());
@@ -73,23 +73,25 @@ pub fn few_enough(policies: &[Policy]) -> Result<(), Response> {
 
 pub fn merge(into: &mut Policy, from: &Policy) {
     for (kind, words) in &from.permissions {
-        let there = into.permissions.entry(kind.clone()).or_insert_with(|| json!([]));
-        let (Some(there), Some(words)) = (there.as_array_mut(), words.as_array()) else { continue };
+        let existing = into.permissions.entry(kind.clone()).or_insert_with(|| json!([]));
+        let (Some(existing), Some(words)) = (existing.as_array_mut(), words.as_array()) else { continue };
         for word in words {
-            let known = there.iter().any(|w| w.as_str().unwrap_or_default().eq_ignore_ascii_case(word.as_str().unwrap_or_default()));
+            let known = existing.iter().any(|w| w.as_str().unwrap_or_default().eq_ignore_ascii_case(word.as_str().unwrap_or_default()));
             if !known {
-                there.push(word.clone());
+                existing.push(word.clone());
             }
         }
     }
 }
 
-/// Only what is named goes, and only where it is spelled the same: reported of Azure, which answers 200 all the same
+/// Removes only the named permissions, and only if they are spelled the same, as reported of Azure, which answers 200 in any case
 /// (<https://github.com/Azure/azure-rest-api-specs/issues/42963>).
 pub fn take_out(from: &mut Policy, named: &Policy) {
     for (kind, words) in &named.permissions {
-        let (Some(there), Some(words)) = (from.permissions.get_mut(kind).and_then(Value::as_array_mut), words.as_array()) else { continue };
-        there.retain(|word| !words.contains(word));
+        let (Some(existing), Some(words)) = (from.permissions.get_mut(kind).and_then(Value::as_array_mut), words.as_array()) else {
+            continue;
+        };
+        existing.retain(|word| !words.contains(word));
     }
 }
 
@@ -97,13 +99,13 @@ pub fn is_empty(policy: &Policy) -> bool {
     policy.permissions.values().all(|words| words.as_array().is_none_or(Vec::is_empty))
 }
 
-/// Whether the entry allows the operation on secrets.
+/// Returns whether the policy allows the operation on secrets.
 pub fn allows(policy: &Policy, operation: &str) -> bool {
     let words = policy.permissions.get("secrets").and_then(Value::as_array);
     words.into_iter().flatten().filter_map(Value::as_str).any(|w| w.eq_ignore_ascii_case(operation) || w.eq_ignore_ascii_case("all"))
 }
 
-/// Puts a whole list in; one that was there already is not late again.
+/// Replaces all policies of a vault. An unchanged policy keeps its time, so it is not delayed again.
 pub fn set(call: &mut Call<'_>, vault: &mut Vault, mut list: Vec<Policy>) {
     for policy in &mut list {
         if let Some(old) = vault.policies.iter().find(|p| same(p, policy)) {

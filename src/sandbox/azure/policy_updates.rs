@@ -1,10 +1,10 @@
-//! Updates of a vault's access policies, entry by entry: `add` merges, `replace` sets, `remove` takes out what is named.
+//! Updates of a vault's access policies on the server: `add` merges, `replace` sets, and `remove` takes out the named permissions.
 
 use super::{
     access,
     call::{Answer, Call},
     error, ids,
-    policies::{document, few_enough, is_empty, merge, parse, same, set, take_out},
+    policies::{check_count, document, is_empty, merge, parse, same, set, take_out},
     resource_ids,
     state::Group,
     vaults,
@@ -38,15 +38,15 @@ pub fn write(call: &mut Call<'_>, group: &Group, name: &str, verb: &str) -> Answ
             _ => return Err(error::body(400, "BadRequest", format!("The operation kind '{verb}' is not one of add, replace, remove."))),
         }
     }
-    few_enough(&policies)?;
+    check_count(&policies)?;
     let touched: Vec<Value> = entries.iter().map(|entry| document(policies.iter().find(|p| same(p, entry)).unwrap_or(entry))).collect();
     set(call, &mut vault, policies);
     vault.modified = call.now;
     vault.modified_by.clone_from(&call.caller.app_id);
-    // the id ends in a slash, and there is no name
+    // the id ends in a slash, and the answer has no name
     let answer = json!({"id": format!("{}/accessPolicies/", resource_ids::vault(&call.state.subscription, &vault)),
         "type": "Microsoft.KeyVault/vaults/accessPolicies", "properties": {"accessPolicies": touched}});
     call.state.vaults.insert(ids::fold(name), vault);
     call.changed();
-    Ok(vaults::dress(call, error::ok(&answer)))
+    Ok(vaults::add_headers(call, error::ok(&answer)))
 }

@@ -1,8 +1,8 @@
-//! What goes when a resource is deleted: its principal, its credentials, the role assignments at it, and, with a group, all that is in it.
+//! Deletes a resource and what depends on it: its principal, its credentials, the role assignments at it, and the resources of a group.
 
 use super::{call::Call, directory, federated, ids, resource_ids, state::DeletedVault, times};
 
-/// Deletes a group, all that is in it, and the node groups of its clusters.
+/// Deletes a group, its resources, and the node groups of its clusters.
 pub fn group(call: &mut Call<'_>, name: &str) {
     let folded = ids::fold(name);
     let Some(group) = call.state.groups.remove(&folded) else { return };
@@ -44,7 +44,7 @@ pub fn scale_set(call: &mut Call<'_>, key: &str) {
     }
 }
 
-/// Moves a vault to the deleted ones. Its name stays taken and its secrets stay inside; the role assignments at it go.
+/// Moves a vault to the deleted vaults. Its name stays taken and its secrets are kept; the role assignments at it are deleted.
 pub fn vault(call: &mut Call<'_>, name: &str) {
     let key = ids::fold(name);
     let Some(vault) = call.state.vaults.remove(&key) else { return };

@@ -1,5 +1,4 @@
-//! Types and ids of the resources that have rules of their own here. The services write their ids differently: Managed Identity and AKS
-//! answer with a lower-case `resourcegroups`.
+//! Types and ids of the modelled resources. Managed Identity and AKS return ids with a lower-case `resourcegroups`, other services do not.
 
 use super::{
     ids,

@@ -1,4 +1,4 @@
-//! All ARM resources as one list, whatever their kind: for `…/resources?$filter=`, and to tell whether a scope is there.
+//! All ARM resources in one list, for `…/resources?$filter=` and for checking scopes.
 
 use super::{
     access,
@@ -12,7 +12,7 @@ use crate::http::Response;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-pub struct Entry {
+pub struct ListedResource {
     pub id: String,
     pub name: String,
     pub kind: String,
@@ -21,9 +21,9 @@ pub struct Entry {
     pub tags: Option<Value>,
 }
 
-pub fn all(state: &State) -> Vec<Entry> {
+pub fn all(state: &State) -> Vec<ListedResource> {
     let subscription = &state.subscription;
-    let clusters = state.clusters.values().map(|c| Entry {
+    let clusters = state.clusters.values().map(|c| ListedResource {
         id: ids::resource_id(subscription, &c.group, resource_ids::CLUSTER, &c.name),
         name: c.name.clone(),
         kind: resource_ids::CLUSTER.to_owned(),
@@ -31,7 +31,7 @@ pub fn all(state: &State) -> Vec<Entry> {
         location: c.location.clone(),
         tags: None,
     });
-    let identities = state.identities.values().map(|i| Entry {
+    let identities = state.identities.values().map(|i| ListedResource {
         id: ids::resource_id(subscription, &i.group, resource_ids::IDENTITY, &i.name),
         name: i.name.clone(),
         kind: resource_ids::IDENTITY.to_owned(),
@@ -39,7 +39,7 @@ pub fn all(state: &State) -> Vec<Entry> {
         location: i.location.clone(),
         tags: Some(json!(i.tags)),
     });
-    let vaults = state.vaults.values().map(|v| Entry {
+    let vaults = state.vaults.values().map(|v| ListedResource {
         id: resource_ids::vault(subscription, v),
         name: v.name.clone(),
         kind: resource_ids::VAULT.to_owned(),
@@ -47,7 +47,7 @@ pub fn all(state: &State) -> Vec<Entry> {
         location: v.location.clone(),
         tags: Some(json!(v.tags)),
     });
-    let sets = state.scale_sets.values().map(|s| Entry {
+    let sets = state.scale_sets.values().map(|s| ListedResource {
         id: resource_ids::scale_set(subscription, s),
         name: s.name.clone(),
         kind: resource_ids::SCALE_SET.to_owned(),
@@ -55,7 +55,7 @@ pub fn all(state: &State) -> Vec<Entry> {
         location: s.location.clone(),
         tags: Some(json!(s.tags)),
     });
-    let plain = state.plain.values().filter(|p| p.kind.matches('/').count() == 1).map(|p| Entry {
+    let plain = state.plain.values().filter(|p| p.kind.matches('/').count() == 1).map(|p| ListedResource {
         id: p.id.clone(),
         name: p.name.clone(),
         kind: p.kind.clone(),
@@ -66,14 +66,14 @@ pub fn all(state: &State) -> Vec<Entry> {
     clusters.chain(identities).chain(vaults).chain(sets).chain(plain).collect()
 }
 
-/// `resourceType eq 'X'`, `name eq 'X'`, `resourceGroup eq 'X'`, joined by `and`.
+/// Supports `resourceType eq 'X'`, `name eq 'X'`, `resourceGroup eq 'X'` and `location eq 'X'`, joined by `and`.
 pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
     if call.request.method != "GET" {
         return Err(error::method_not_allowed(call));
     }
     let subscription = &call.state.subscription;
     let scope = group.map_or_else(|| format!("/subscriptions/{subscription}"), |g| groups::id(call, g));
-    let whole = access::sees_all(call, "Microsoft.Resources/subscriptions/resources/read", &scope)?;
+    let whole = access::may_list_all(call, "Microsoft.Resources/subscriptions/resources/read", &scope)?;
     let filter = call.request.query("$filter").unwrap_or_default();
     let mut wanted = Vec::new();
     for clause in filter::split_and(&filter) {
@@ -87,16 +87,16 @@ pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
             _ => return Err(filter::bad_filter(&filter)),
         }
     }
-    let fits = |e: &Entry| {
+    let fits = |e: &ListedResource| {
         group.is_none_or(|g| e.group.eq_ignore_ascii_case(g))
             && wanted.iter().all(|(field, value)| {
-                let there = match field.as_str() {
+                let existing = match field.as_str() {
                     "resourcetype" => &e.kind,
                     "name" => &e.name,
                     "location" => &e.location,
                     _ => &e.group,
                 };
-                there.eq_ignore_ascii_case(value)
+                existing.eq_ignore_ascii_case(value)
             })
     };
     let value = all(call.state)
@@ -114,7 +114,7 @@ pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
     Ok(error::list(value))
 }
 
-/// Whether a scope is there: a subscription, a group, a resource, or something below a resource.
+/// Returns an error unless the scope exists: a subscription, a group, a resource, or something below a resource.
 pub fn require_scope(call: &Call<'_>, scope: &str) -> Result<(), Response> {
     let path = Path::of(scope);
     let low: Vec<&str> = path.low.iter().map(String::as_str).collect();
@@ -124,7 +124,7 @@ pub fn require_scope(call: &Call<'_>, scope: &str) -> Result<(), Response> {
             let group = groups::find(call, &path.parts[3])?;
             let key = ids::fold(&ids::group_id(&call.state.subscription, &group.name));
             let id = format!("{key}/providers/{namespace}/{kind}/{name}");
-            if is_there(call.state, &id) {
+            if exists(call.state, &id) {
                 Ok(())
             } else {
                 Err(error::resource_not_found(&format!("{}/{}", path.parts[5], path.parts[6]), &path.parts[7], &group.name))
@@ -137,21 +137,21 @@ pub fn require_scope(call: &Call<'_>, scope: &str) -> Result<(), Response> {
     }
 }
 
-/// By folded id.
-pub fn is_there(state: &State, id: &str) -> bool {
+/// `id` is in lower case.
+pub fn exists(state: &State, id: &str) -> bool {
     let own = state.identities.contains_key(id) || state.clusters.contains_key(id) || state.scale_sets.contains_key(id);
     let vault = || state.vaults.get(id.rsplit('/').next()?).filter(|v| ids::fold(&resource_ids::vault(&state.subscription, v)) == id);
     own || state.plain.contains_key(id) || vault().is_some()
 }
 
-/// Folded ids of groups and resources, with those ids as they are.
+/// Returns the ids of groups and resources by their lower-case form.
 pub fn names(state: &State) -> BTreeMap<String, String> {
     let groups = state.groups.values().filter(|g| g.ending.is_none()).map(|g| ids::group_id(&state.subscription, &g.name));
     let resources = all(state).into_iter().map(|e| e.id);
     groups.chain(resources).map(|id| (ids::fold(&id), id)).collect()
 }
 
-/// A scope in the casing that the resources themselves have; what is below a resource stays as it came.
+/// Returns a scope in the casing of the resources themselves; the part below a resource stays as it is.
 pub fn canonical(names: &BTreeMap<String, String>, scope: &str) -> String {
     let folded = ids::fold(scope);
     let mut above = folded.as_str();

@@ -1,6 +1,6 @@
-//! The virtual machine scale sets of the nodes, and the identities that are assigned to them.
-//! A PATCH of `identity` is a merge: an id with an object is added, one with null is taken away. By a setting it is an operation that must be
-//! polled (`scale_set_polls`), as Azure's is; what it does is seen at once.
+//! The virtual machine scale sets of the nodes, and the identities assigned to them. A PATCH of `identity` is a merge: an id with an object
+//! is added, one with null is removed. With the setting `scale_set_polls` a write is an operation that must be polled, as in Azure, but its
+//! effect is visible at once.
 
 use super::{
     access,
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 const KIND: &str = resource_ids::SCALE_SET;
 
-/// As ARM shows it; an operation that nobody polls is over after a minute.
+/// Returns the provisioning state. An operation that nobody polls ends after a minute.
 fn provisioning(state: &State, set: &ScaleSet, now: i64) -> &'static str {
     let running = set.operation.as_ref().and_then(|operation| state.operations.get(operation));
     match running {
@@ -113,7 +113,7 @@ pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     }
 }
 
-/// None where the setting says that all is done at once.
+/// Starts an operation. Returns None if the settings make writes finish at once.
 fn begin(call: &mut Call<'_>, scope: &str) -> Option<String> {
     let polls = call.rules.scale_set_polls;
     if polls == 0 {
@@ -130,7 +130,7 @@ fn polled(call: &Call<'_>, location: &str, operation: &str, answer: Response) ->
     answer.with("azure-asyncoperation", url).with("azure-asyncnotification", "Enabled").with("retry-after", operations::pause(call, "5"))
 }
 
-/// What an Azure-AsyncOperation leads to.
+/// Answers the URL of an Azure-AsyncOperation.
 pub fn poll(call: &mut Call<'_>, operation: &str) -> Answer {
     let key = ids::fold(operation);
     let now = call.now;
@@ -153,7 +153,7 @@ pub fn poll(call: &mut Call<'_>, operation: &str) -> Answer {
     Ok(error::ok(&json!({"startTime": started, "endTime": times::millis(now), "status": status, "name": operation})))
 }
 
-/// `SystemAssigned, UserAssigned` and the like: whether each of the two is meant.
+/// Parses `SystemAssigned, UserAssigned` and the like into two flags.
 fn kinds(text: &str) -> Option<(bool, bool)> {
     let words: Vec<String> = text.split(',').map(|word| word.trim().to_ascii_lowercase()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -189,9 +189,9 @@ fn merge(call: &mut Call<'_>, mut set: ScaleSet, scope: &str, body: &Map<String,
 }
 
 fn assign(call: &Call<'_>, set: &mut ScaleSet, scope: &str, identity: &Map<String, Value>) -> Result<(), Response> {
-    for (id, wish) in identity.get("userAssignedIdentities").and_then(Value::as_object).into_iter().flatten() {
+    for (id, value) in identity.get("userAssignedIdentities").and_then(Value::as_object).into_iter().flatten() {
         let key = ids::fold(id);
-        if wish.is_null() {
+        if value.is_null() {
             set.identities.remove(&key);
             continue;
         }
@@ -206,7 +206,7 @@ fn assign(call: &Call<'_>, set: &mut ScaleSet, scope: &str, identity: &Map<Strin
     Ok(())
 }
 
-/// MIC takes the failing id out of this text by a pattern that needs it in single quotes.
+/// MIC extracts the failing id from this text by a pattern that needs it in single quotes.
 fn linked(object_id: &str, scope: &str, action: &str, id: &str) -> Response {
     error::gateway(
         403,

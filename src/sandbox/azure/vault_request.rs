@@ -1,4 +1,4 @@
-//! A request to a vault's data plane, and whether a grant (by role or by policy) lets its caller through.
+//! A request to a vault's data plane, and the check whether a role or a policy allows it.
 
 use super::{
     access::{self, Plane},
@@ -11,41 +11,41 @@ use super::{
 };
 use crate::{
     http::Response,
-    lateness::{Kind, Late},
+    lateness::{DelayKind, Late},
 };
 use serde_json::json;
 
-/// What one does to secrets, in the words of both models.
+/// An operation on secrets, as both permission models name it.
 #[derive(Clone, Copy)]
-pub struct Operation {
+pub struct SecretOperation {
     pub policy: &'static str,
     pub action: &'static str,
 }
 
-const fn operation(policy: &'static str, action: &'static str) -> Operation {
-    Operation { policy, action }
+const fn operation(policy: &'static str, action: &'static str) -> SecretOperation {
+    SecretOperation { policy, action }
 }
 
-pub const GET: Operation = operation("get", "Microsoft.KeyVault/vaults/secrets/getSecret/action");
-pub const LIST: Operation = operation("list", "Microsoft.KeyVault/vaults/secrets/readMetadata/action");
-pub const SET: Operation = operation("set", "Microsoft.KeyVault/vaults/secrets/setSecret/action");
-pub const UPDATE: Operation = operation("set", "Microsoft.KeyVault/vaults/secrets/update/action");
-pub const DELETE: Operation = operation("delete", "Microsoft.KeyVault/vaults/secrets/delete");
-pub const GET_DELETED: Operation = operation("get", "Microsoft.KeyVault/vaults/secrets/readMetadata/action");
-pub const RECOVER: Operation = operation("recover", "Microsoft.KeyVault/vaults/secrets/recover/action");
-pub const BACKUP: Operation = operation("backup", "Microsoft.KeyVault/vaults/secrets/backup/action");
-pub const RESTORE: Operation = operation("restore", "Microsoft.KeyVault/vaults/secrets/restore/action");
-pub const PURGE: Operation = operation("purge", "Microsoft.KeyVault/vaults/secrets/purge/action");
+pub const GET: SecretOperation = operation("get", "Microsoft.KeyVault/vaults/secrets/getSecret/action");
+pub const LIST: SecretOperation = operation("list", "Microsoft.KeyVault/vaults/secrets/readMetadata/action");
+pub const SET: SecretOperation = operation("set", "Microsoft.KeyVault/vaults/secrets/setSecret/action");
+pub const UPDATE: SecretOperation = operation("set", "Microsoft.KeyVault/vaults/secrets/update/action");
+pub const DELETE: SecretOperation = operation("delete", "Microsoft.KeyVault/vaults/secrets/delete");
+pub const GET_DELETED: SecretOperation = operation("get", "Microsoft.KeyVault/vaults/secrets/readMetadata/action");
+pub const RECOVER: SecretOperation = operation("recover", "Microsoft.KeyVault/vaults/secrets/recover/action");
+pub const BACKUP: SecretOperation = operation("backup", "Microsoft.KeyVault/vaults/secrets/backup/action");
+pub const RESTORE: SecretOperation = operation("restore", "Microsoft.KeyVault/vaults/secrets/restore/action");
+pub const PURGE: SecretOperation = operation("purge", "Microsoft.KeyVault/vaults/secrets/purge/action");
 
-/// A request that came to a vault: its key in the state, and the decoded path.
-pub struct Visit {
+/// The vault that a request is for.
+pub struct VaultRequest {
     pub vault: String,
     pub host: String,
     pub api_version: String,
 }
 
-impl Visit {
-    /// Of a secret, in the state.
+impl VaultRequest {
+    /// Returns the key of a secret in the state.
     pub fn key(&self, secret: &str) -> String {
         format!("{}/{}", self.vault, ids::fold(secret))
     }
@@ -59,13 +59,13 @@ pub fn bad(message: impl Into<String>) -> Response {
     error::body(400, "BadParameter", message)
 }
 
-pub fn vault<'a>(call: &'a Call<'_>, visit: &Visit) -> Result<&'a Vault, Response> {
-    call.state.vaults.get(&visit.vault).ok_or_else(|| error::body(404, "NotFound", "The vault is not there."))
+pub fn vault<'a>(call: &'a Call<'_>, request: &VaultRequest) -> Result<&'a Vault, Response> {
+    call.state.vaults.get(&request.vault).ok_or_else(|| error::body(404, "NotFound", "The vault does not exist."))
 }
 
-/// Lets the caller through, or says which of the two models does not. A new grant is late here.
-pub fn permit(call: &mut Call<'_>, visit: &Visit, operation: Operation, secret: Option<&str>) -> Result<(), Response> {
-    let vault = vault(call, visit)?;
+/// Allows the request, or returns the error of the vault's permission model. A new grant is delayed here.
+pub fn permit(call: &mut Call<'_>, request: &VaultRequest, operation: SecretOperation, secret: Option<&str>) -> Result<(), Response> {
+    let vault = vault(call, request)?;
     let (id, location, rbac) = (resource_ids::vault(&call.state.subscription, vault), vault.location.clone(), vault.rbac == Some(true));
     let caller = call.caller.clone();
     let target = secret.map_or_else(|| id.clone(), |s| format!("{id}/secrets/{s}"));
@@ -78,7 +78,7 @@ pub fn permit(call: &mut Call<'_>, visit: &Visit, operation: Operation, secret: 
         vault.policies.iter().find(fits).map(|p| (p.since, None))
     };
     if let Some((since, pass)) = grant.filter(|_| open)
-        && !late(call, &visit.vault, if rbac { "rbac" } else { "policy" }, since)
+        && !late(call, &request.vault, if rbac { "rbac" } else { "policy" }, since)
     {
         call.pass = pass;
         return Ok(());
@@ -86,14 +86,14 @@ pub fn permit(call: &mut Call<'_>, visit: &Visit, operation: Operation, secret: 
     let who = token::describe(call.state, &caller);
     if rbac {
         let resource = ids::fold(&target);
-        let withheld = access::withheld(call.state, &caller.object_id, operation.action, &target, Plane::Data);
+        let withheld = access::unmet_assignment(call.state, &caller.object_id, operation.action, &target, Plane::Data);
         let reason = withheld.filter(|_| open).map_or_else(|| "null ".to_owned(), |a| reason(a, operation.action, &target));
         return Err(refusal(
             403,
             "Forbidden",
             format!(
                 "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role definitions were changed recently, please observe propagation time.\r\nCaller: {who}\r\nAction: '{}'\r\nResource: '{resource}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: {reason}\r\nVault: {};location={location}\r\n",
-                operation.action, visit.vault
+                operation.action, request.vault
             ),
             "ForbiddenByRbac",
         ));
@@ -103,19 +103,19 @@ pub fn permit(call: &mut Call<'_>, visit: &Visit, operation: Operation, secret: 
         "Forbidden",
         format!(
             "The user, group or application '{who}' does not have secrets {} permission on key vault '{};location={location}'. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287",
-            operation.policy, visit.vault
+            operation.policy, request.vault
         ),
         "ForbiddenByPolicy",
     ))
 }
 
-/// Why a role that has the action does not grant it.
+/// Explains why a role that has the action does not grant it.
 fn reason(assignment: &Assignment, action: &str, target: &str) -> String {
     let name = ids::fold(&assignment.name);
     let condition = assignment.condition.as_deref().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
     match access::verdict(assignment, action, target) {
         Verdict::Unknown => {
-            format!("the sandbox does not evaluate this condition of the role assignment {name}, and so does not grant it: {condition}")
+            format!("the sandbox does not support the condition of the role assignment {name}, so it grants nothing: {condition}")
         }
         _ => format!("the condition of the role assignment {name} is not fulfilled: {condition}"),
     }
@@ -125,7 +125,7 @@ fn late(call: &mut Call<'_>, vault: &str, kind: &str, since: i64) -> bool {
     let key = format!("{}|{vault}|{kind}", call.caller.object_id);
     let (lateness, now) = (call.rules.lateness, call.now);
     let new = !call.state.grants.contains_key(&key);
-    let refuses = call.state.grants.entry(key).or_insert_with(|| Late::new(Kind::Grant, lateness, since)).refuses(lateness, now);
+    let refuses = call.state.grants.entry(key).or_insert_with(|| Late::new(DelayKind::Grant, lateness, since)).refuses(lateness, now);
     if new || refuses {
         call.counted();
     }

@@ -1,4 +1,4 @@
-//! How a cluster's API server is reached, and as whom: what a kubeconfig says of it. Holds credentials, so no Debug.
+//! How the API server of a cluster is reached, and with which credentials, as a kubeconfig says. It holds credentials, so it has no Debug.
 
 use super::plugin::{Certificate, Plugin};
 use std::net::SocketAddr;
@@ -9,29 +9,29 @@ use std::sync::Arc;
 pub struct KubeAccess {
     /// `https://HOST:PORT`.
     pub server: String,
-    /// None: the machine's trust store decides.
+    /// If None, the system's trust store is used.
     pub ca_pem: Option<String>,
-    /// Whatever certificate it shows.
+    /// Accepts any certificate of the server.
     pub insecure: bool,
-    /// The name in its certificate, where that is not its host's, and the addresses of that host.
+    /// The name in the server's certificate, if it differs from the host, and the addresses of the host.
     pub named: Option<(String, Vec<SocketAddr>)>,
     pub proxy: Option<String>,
     pub token: Option<Token>,
     pub certificate: Option<Certificate>,
     pub plugin: Option<Arc<Plugin>>,
-    /// Of somebody else, by `Impersonate-…`.
+    /// `Impersonate-…` headers.
     pub headers: Vec<(String, String)>,
 }
 
 #[derive(Clone)]
 pub enum Token {
     Fixed(String),
-    /// Read again now and then: who writes it renews it.
+    /// Read again from time to time, because another program may renew it.
     File(PathBuf),
 }
 
 impl KubeAccess {
-    /// The server's URL as requests are sent to it, without a slash at its end: by the name that its certificate has.
+    /// Returns the server's URL for requests, without a slash at its end and with the name that its certificate has.
     pub(super) fn address(&self) -> String {
         let server = self.server.trim_end_matches('/');
         let Some((name, _)) = &self.named else { return server.to_owned() };

@@ -1,4 +1,4 @@
-//! Whether a player has anything to do: the bell that wakes it, and the count of what it has in hand. Knows nothing of what the work is.
+//! Whether a component has work: a wake-up signal, and a count of the tasks in progress.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -12,7 +12,7 @@ pub(super) struct Activity {
     bell: Notify,
 }
 
-/// Something in hand, until it is dropped.
+/// A task in progress, until this is dropped.
 pub(super) struct Busy(Arc<Activity>);
 
 impl Activity {
@@ -30,12 +30,12 @@ impl Activity {
         Busy(self.clone())
     }
 
-    /// As `Busy::rest`, for who is called by one that has work in hand here.
+    /// Does the same as `Busy::while_idle`, for a callee of a task that is counted here.
     pub(super) async fn while_idle<T>(&self, what: impl Future<Output = T>) -> T {
         struct Back<'a>(&'a Activity);
         impl Drop for Back<'_> {
             fn drop(&mut self) {
-                self.0.busy.fetch_add(1, SeqCst); // also when the waiting is aborted: the work itself is dropped after it
+                self.0.busy.fetch_add(1, SeqCst); // also if the wait is aborted, because the task itself is dropped after it
             }
         }
         self.busy.fetch_sub(1, SeqCst);
@@ -43,20 +43,20 @@ impl Activity {
         what.await
     }
 
-    /// Waits for the bell, or for `pause` where something must be tried again.
+    /// Waits for the wake-up signal, or for `pause` before a retry.
     pub(super) async fn next(self: &Arc<Self>, pause: Option<Duration>) -> Busy {
         match pause {
             Some(pause) => drop(tokio::time::timeout(pause, self.bell.notified()).await),
             None => self.bell.notified().await,
         }
-        let work = self.busy(); // before the bell is reset, so that nobody sees an idle activity in between
+        let work = self.busy(); // before the signal is reset, so that the component never looks idle in between
         self.rung.store(false, SeqCst);
         work
     }
 }
 
 impl Busy {
-    /// Waits without counting as busy: for somebody else, or before the next try.
+    /// Waits without counting as busy: for another component, or before a retry.
     pub(super) async fn while_idle<T>(&mut self, what: impl Future<Output = T>) -> T {
         self.0.while_idle(what).await
     }
@@ -68,11 +68,11 @@ impl Drop for Busy {
     }
 }
 
-/// Growing pauses between tries, and back to the first after a success. Kubelet's and MIC's own are minutes long; a lab cannot wait.
+/// Growing pauses between retries, reset after a success. The real kubelet and MIC wait for minutes, which is too long for a lab.
 #[derive(Default)]
-pub(super) struct Pauses(u32);
+pub(super) struct Backoff(u32);
 
-impl Pauses {
+impl Backoff {
     const FIRST: Duration = Duration::from_millis(200);
     const LONGEST: Duration = Duration::from_secs(2);
 

@@ -1,7 +1,7 @@
-//! What MIC does in Azure: its token, and the user-assigned identities of the nodes' scale set.
+//! What MIC does in Azure: it gets a token and assigns identities to the scale set of the nodes.
 
 use super::config::{Config, Login};
-use super::wire::{Azure, AzureResponse, METADATA};
+use super::wire::{AzureClient, AzureResponse, METADATA};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,32 +9,32 @@ use tokio::sync::Mutex;
 
 const RESOURCE: &str = "https://management.azure.com/";
 const API: &str = "api-version=2019-12-01";
-/// MIC's own: 5 s, one request more than needed.
+/// The real MIC waits 5 s, and one request more than needed.
 const POLL: Duration = Duration::from_millis(200);
 const POLLS: usize = 300;
-/// `--update-user-msi-max-retry` and `-retry-interval` (1 s).
+/// The values of `--update-user-msi-max-retry` and `-retry-interval` (1 s).
 const RETRIES: usize = 2;
 const RETRY: Duration = Duration::from_millis(100);
 
-pub(super) struct Arm {
-    azure: Azure,
+pub(super) struct ArmClient {
+    azure: AzureClient,
     login: Login,
     tenant: String,
     group: String,
     set: String,
     url: String,
-    /// Token and the second it ends.
+    /// A token and the unix second of its expiry.
     token: Mutex<Option<(String, u64)>>,
 }
 
-/// `present`: what the scale set has after all (ids in lower case), if it could be read.
-pub(super) struct Failed {
+/// `present` are the identities that the scale set has after all (in lower case), if it could be read.
+pub(super) struct UpdateError {
     pub(super) text: String,
     pub(super) present: Option<BTreeSet<String>>,
 }
 
-impl Arm {
-    pub(super) fn new(config: &Config, azure: Azure) -> Self {
+impl ArmClient {
+    pub(super) fn new(config: &Config, azure: AzureClient) -> Self {
         let url = format!(
             "https://management.azure.com/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/virtualMachineScaleSets/{}?{API}",
             config.subscription, config.node_group, config.scale_set
@@ -58,7 +58,7 @@ impl Arm {
         {
             return Ok(token.clone());
         }
-        let (endpoint, said) = match &self.login {
+        let (endpoint, reply) = match &self.login {
             Login::Managed { client_id } => {
                 let query = url::form_urlencoded::Serializer::new(String::new())
                     .extend_pairs([("api-version", "2018-02-01"), ("client_id", client_id), ("resource", RESOURCE)])
@@ -73,23 +73,23 @@ impl Arm {
                     ("grant_type", "client_credentials"),
                     ("resource", RESOURCE),
                 ];
-                let said = self.azure.form(&endpoint, &form).await;
-                (endpoint, said)
+                let reply = self.azure.form(&endpoint, &form).await;
+                (endpoint, reply)
             }
         };
-        let said = said.map_err(|e| format!("adal: Failed to execute the refresh request. Error = '{e}'"))?;
-        let body = said.json();
-        let Some(token) = body["access_token"].as_str().filter(|_| said.ok()) else {
-            return Err(refused_token(&said, &endpoint));
+        let reply = reply.map_err(|e| format!("adal: Failed to execute the refresh request. Error = '{e}'"))?;
+        let body = reply.json();
+        let Some(token) = body["access_token"].as_str().filter(|_| reply.ok()) else {
+            return Err(refused_token(&reply, &endpoint));
         };
-        // numbers come as strings from here
+        // this API returns numbers as strings
         let end = body["expires_on"].as_str().and_then(|s| s.parse().ok()).or(body["expires_on"].as_u64()).unwrap_or(now + 300);
         *kept = Some((token.to_owned(), end));
         Ok(token.to_owned())
     }
 
-    async fn forget_if_refused(&self, said: &AzureResponse) {
-        if said.status == 401 {
+    async fn forget_if_refused(&self, reply: &AzureResponse) {
+        if reply.status == 401 {
             *self.token.lock().await = None;
         }
     }
@@ -97,12 +97,12 @@ impl Arm {
     async fn present(&self) -> Result<BTreeSet<String>, String> {
         let token = self.token().await?;
         let what = |e: String| format!("compute.VirtualMachineScaleSetsClient#Get: Failure responding to request: {e}");
-        let said = self.azure.get(&self.url, Some(&token)).await.map_err(what)?;
-        self.forget_if_refused(&said).await;
-        if !said.ok() {
-            return Err(what(original(&said).1));
+        let reply = self.azure.get(&self.url, Some(&token)).await.map_err(what)?;
+        self.forget_if_refused(&reply).await;
+        if !reply.ok() {
+            return Err(what(original(&reply).1));
         }
-        let set = said.json();
+        let set = reply.json();
         if set["properties"]["provisioningState"] == "Deleting" {
             return Err(format!("scale set {} is being deleted", self.set));
         }
@@ -110,9 +110,9 @@ impl Arm {
         Ok(map.into_iter().flat_map(Map::keys).map(|id| id.to_lowercase()).collect())
     }
 
-    /// Gives the scale set these identities and takes those away; ids in any case.
-    pub(super) async fn update(&self, add: &BTreeSet<String>, remove: &BTreeSet<String>) -> Result<(), Failed> {
-        let have = self.present().await.map_err(|text| Failed { text, present: None })?;
+    /// Assigns and removes identities of the scale set; ids may have any case.
+    pub(super) async fn update(&self, add: &BTreeSet<String>, remove: &BTreeSet<String>) -> Result<(), UpdateError> {
+        let have = self.present().await.map_err(|text| UpdateError { text, present: None })?;
         let mut add: BTreeSet<String> = add.iter().map(|id| id.to_lowercase()).filter(|id| !have.contains(id)).collect();
         let remove: BTreeSet<String> = remove.iter().map(|id| id.to_lowercase()).filter(|id| have.contains(id)).collect();
         let mut first_refusal = None;
@@ -138,12 +138,12 @@ impl Arm {
             None => Ok(()),
             Some(text) => {
                 let text = format!("failed to update identities for {} in {}, error: {text}", self.set, self.group);
-                Err(Failed { text, present: self.present().await.ok() })
+                Err(UpdateError { text, present: self.present().await.ok() })
             }
         }
     }
 
-    /// Code and text of the refusal.
+    /// An error has the code and the text of the refusal.
     async fn patch(&self, have: &BTreeSet<String>, add: &BTreeSet<String>, remove: &BTreeSet<String>) -> Result<(), (String, String)> {
         let what = |e: String| format!("compute.VirtualMachineScaleSetsClient#Update: Failure sending request: {e}");
         let lost = |e: String| (String::new(), what(e));
@@ -153,24 +153,24 @@ impl Arm {
         let left = have.iter().any(|id| !remove.contains(id)) || !add.is_empty();
         let identity = json!({ "type": if left { "UserAssigned" } else { "None" }, "userAssignedIdentities": map });
         let token = self.token().await.map_err(lost)?;
-        let said = self.azure.patch(&self.url, &token, &json!({ "identity": identity })).await.map_err(lost)?;
-        self.forget_if_refused(&said).await;
-        if !said.ok() {
-            let (code, text) = original(&said);
+        let reply = self.azure.patch(&self.url, &token, &json!({ "identity": identity })).await.map_err(lost)?;
+        self.forget_if_refused(&reply).await;
+        if !reply.ok() {
+            let (code, text) = original(&reply);
             return Err((code, what(text)));
         }
-        let Some(operation) = said.header("azure-asyncoperation").map(str::to_owned) else { return Ok(()) };
+        let Some(operation) = reply.header("azure-asyncoperation").map(str::to_owned) else { return Ok(()) };
         for _ in 0..POLLS {
             let token = self.token().await.map_err(lost)?;
-            let said = self.azure.get(&operation, Some(&token)).await.map_err(lost)?;
-            let body = said.json();
+            let reply = self.azure.get(&operation, Some(&token)).await.map_err(lost)?;
+            let body = reply.json();
             match body["status"].as_str() {
                 Some("Succeeded") => return Ok(()),
                 Some("Failed" | "Canceled") => {
                     let (code, text) = code_and_message(&body["error"]);
                     return Err((code, what(format!("Code={text}"))));
                 }
-                // an operation that is not over may be refused for a moment, and is asked again
+                // a poll may fail for a moment, and is repeated
                 _ => tokio::time::sleep(POLL).await,
             }
         }
@@ -183,19 +183,19 @@ fn code_and_message(error: &Value) -> (String, String) {
     (text("code").to_owned(), format!("{:?} Message={:?}", text("code"), text("message")))
 }
 
-/// As go-autorest writes a service error.
-fn original(said: &AzureResponse) -> (String, String) {
-    let body = said.json();
+/// Formats a service error as go-autorest does.
+fn original(reply: &AzureResponse) -> (String, String) {
+    let body = reply.json();
     let (code, text) = code_and_message(if body["error"].is_object() { &body["error"] } else { &body });
-    (code, format!("StatusCode={} -- Original Error: Code={text}", said.status))
+    (code, format!("StatusCode={} -- Original Error: Code={text}", reply.status))
 }
 
-/// As adal writes a refused token request; the body of a refusal holds no token.
-pub(super) fn refused_token(said: &AzureResponse, endpoint: &str) -> String {
-    format!("adal: Refresh request failed. Status Code = '{}'. Response body: {} Endpoint {endpoint}", said.status, said.text)
+/// Formats a refused token request as adal does. The body of a refusal holds no token.
+pub(super) fn refused_token(reply: &AzureResponse, endpoint: &str) -> String {
+    format!("adal: Refresh request failed. Status Code = '{}'. Response body: {} Endpoint {endpoint}", reply.status, reply.text)
 }
 
-/// The identities that a refusal names. MIC finds them by their single quotes.
+/// Returns the identities that a refusal names in single quotes, as MIC finds them.
 fn quoted_identities(text: &str) -> BTreeSet<String> {
     let pieces: Vec<&str> = text.split('\'').collect();
     let between = pieces.get(1..pieces.len().saturating_sub(1)).unwrap_or_default();

@@ -1,31 +1,31 @@
-//! What the players of one cluster are told at start.
+//! The configuration of the components of one cluster.
 
 use super::access::KubeAccess;
 
-/// One cluster and the Azure it belongs to. Holds credentials: neither Debug nor Serialize.
+/// One cluster and its Azure. It holds credentials, so it is neither Debug nor Serialize.
 #[derive(Clone)]
 pub struct Config {
-    /// The managed cluster's name.
+    /// The name of the managed cluster.
     pub cluster: String,
-    /// URL of the proxy that leads to Azure: CONNECT for its hosts, absolute form for the metadata service.
+    /// The URL of the proxy to Azure: CONNECT for its hosts, absolute form for the metadata service.
     pub proxy: String,
-    /// Who signs for Azure's hosts behind that proxy.
+    /// The CA of Azure's hosts behind that proxy.
     pub ca_pem: String,
     pub kube: KubeAccess,
-    /// Somebody else's: a node there may have a kubelet of its own.
+    /// Whether this is an external cluster, whose nodes may have a kubelet of their own.
     pub foreign: bool,
     pub tenant: String,
     pub subscription: String,
     /// The resource group of the nodes.
     pub node_group: String,
     pub scale_set: String,
-    /// As whom MIC calls ARM.
+    /// The identity that MIC uses for ARM.
     pub login: Login,
 }
 
 #[derive(Clone)]
 pub enum Login {
-    /// The kubelet identity, by its client id.
+    /// The kubelet's identity, by its client id.
     Managed {
         client_id: String,
     },

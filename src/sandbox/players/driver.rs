@@ -1,9 +1,9 @@
-//! The Secrets Store CSI driver 1.6: mounts a SecretProviderClass for a pod through the provider, records it in a SecretProviderClassPodStatus, and
-//! keeps the Secrets that it is to sync. Its refusals are the texts that kubelet then shows.
+//! The Secrets Store CSI driver 1.6: mounts a SecretProviderClass for a pod through the provider, records it in a
+//! SecretProviderClassPodStatus, and creates the synced Secrets. Its errors are the texts that kubelet shows.
 
 use super::events::{EventType, Events};
-use super::kube::Refusal;
-use super::provider::{self, Access, File};
+use super::kube::KubeError;
+use super::provider::{self, File, ProviderContext};
 use base64::Engine;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -14,17 +14,17 @@ const MANAGED: &str = "secrets-store.csi.k8s.io/managed";
 const NODE: &str = "internal.secrets-store.csi.k8s.io/node-name";
 
 pub(super) struct Driver {
-    pub(super) access: Access,
+    pub(super) access: ProviderContext,
     pub(super) events: Events,
 }
 
-/// A pod and one of its volumes, as the driver is told of them.
+/// A volume of a pod.
 pub(super) struct Volume<'a> {
     pub(super) pod: &'a Value,
     pub(super) volume: &'a Value,
 }
 
-/// What a mount left behind: the class it was made of and its files.
+/// The result of a mount: its class and its files.
 pub(super) struct Mounted {
     class: Value,
     files: Vec<File>,
@@ -52,17 +52,17 @@ fn unknown(text: impl std::fmt::Display) -> String {
 }
 
 impl Driver {
-    pub(super) async fn is_recorded(&self, volume: &Volume<'_>) -> Result<bool, Refusal> {
+    pub(super) async fn is_recorded(&self, volume: &Volume<'_>) -> Result<bool, KubeError> {
         let path = format!("{GROUP}/namespaces/{}/secretproviderclasspodstatuses/{}", volume.pod_text("namespace"), volume.status_name());
         match self.access.kube.get(&path).await {
-            // one of an earlier pod of the same name is not this pod's
+            // the status may belong to an earlier pod of the same name
             Ok(status) => Ok(owned_by(&status, volume.pod_text("uid"))),
             Err(e) if e.is_absent() => Ok(false),
             Err(e) => Err(e),
         }
     }
 
-    /// NodePublishVolume.
+    /// Does what NodePublishVolume does.
     pub(super) async fn publish(&self, volume: &Volume<'_>) -> Result<Mounted, String> {
         let (namespace, pod) = (volume.pod_text("namespace"), volume.pod_text("name"));
         let secret = self.publish_secret(volume).await?;
@@ -83,7 +83,7 @@ impl Driver {
             return Err(failed(format!("error connecting to provider {provider:?}: provider not found: provider {provider:?}")));
         }
         let parameters: BTreeMap<String, String> = strings(&class["spec"]["parameters"]);
-        let request = provider::Request {
+        let request = provider::MountRequest {
             namespace,
             pod,
             pod_uid: volume.pod_text("uid"),
@@ -115,7 +115,7 @@ impl Driver {
         Ok(Some(values.collect()))
     }
 
-    async fn record(&self, volume: &Volume<'_>, files: &[File]) -> Result<(), Refusal> {
+    async fn record(&self, volume: &Volume<'_>, files: &[File]) -> Result<(), KubeError> {
         let (namespace, name) = (volume.pod_text("namespace"), volume.status_name());
         let mut objects: Vec<_> = files.iter().map(|f| json!({ "id": f.uid, "version": f.version })).collect();
         objects.sort_by_key(|o| o["id"].as_str().unwrap_or_default().to_owned());
@@ -156,16 +156,16 @@ impl Driver {
         }
     }
 
-    /// The Secrets of `secretObjects`. False: one could not be made, and an event says why.
+    /// Creates the Secrets of `secretObjects`. Returns false if one could not be created; an event has the reason.
     pub(super) async fn sync(&self, volume: &Volume<'_>, mounted: &Mounted) -> bool {
-        let mut well = true;
+        let mut complete = true;
         for wanted in mounted.class["spec"]["secretObjects"].as_array().into_iter().flatten() {
             if let Err(text) = self.sync_one(volume, mounted, wanted).await {
-                self.events.say(volume.pod, "Pod", EventType::Warning, "FailedToCreateSecret", &text).await;
-                well = false;
+                self.events.record(volume.pod, "Pod", EventType::Warning, "FailedToCreateSecret", &text).await;
+                complete = false;
             }
         }
-        well
+        complete
     }
 
     async fn sync_one(&self, volume: &Volume<'_>, mounted: &Mounted, wanted: &Value) -> Result<(), String> {
@@ -183,8 +183,8 @@ impl Driver {
         let owner = owner(volume.pod);
         let path = format!("/api/v1/namespaces/{namespace}/secrets");
         match self.access.kube.get(&format!("{path}/{name}")).await {
-            // what is there is left as it is; one of ours gets one more owner
-            Ok(there) if there["metadata"]["labels"][MANAGED] == "true" => return self.add_owner(&path, &there, owner).await,
+            // existing Secrets are not changed; those of the driver get another owner
+            Ok(existing) if existing["metadata"]["labels"][MANAGED] == "true" => return self.add_owner(&path, &existing, owner).await,
             Ok(_) => return Ok(()),
             Err(e) if e.is_absent() => {}
             Err(e) => return Err(format!("failed to check if secret {name} exists, err: {}", e.text)),
@@ -228,7 +228,7 @@ impl Driver {
     }
 }
 
-/// Who keeps the synced Secret alive: what made the pod, or the pod.
+/// Returns the owner of the synced Secret: the owner of the pod, or the pod.
 fn owner(pod: &Value) -> Value {
     match pod["metadata"]["ownerReferences"].as_array().and_then(|owners| owners.first()) {
         Some(owner) => json!({ "apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["name"], "uid": owner["uid"] }),

@@ -1,24 +1,25 @@
-//! Kubernetes events as the components' recorders write them: one object per message, counted up when it comes again. No secret may be in a message.
+//! Kubernetes events as the components' recorders write them: one object for each message, with a count of its repetitions. Messages must
+//! not contain secrets.
 
-use super::kube::Kube;
+use super::kube::KubeClient;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A message that comes again is counted at most this often.
+/// A repeated message is counted at most this often.
 const QUIET: Duration = Duration::from_secs(5);
 
 pub(super) struct Events {
-    kube: Kube,
+    kube: KubeClient,
     component: &'static str,
-    seen: Mutex<HashMap<(String, String, String), Written>>,
+    seen: Mutex<HashMap<(String, String, String), WrittenEvent>>,
     serial: AtomicU64,
 }
 
 #[derive(Clone)]
-struct Written {
+struct WrittenEvent {
     name: String,
     count: u64,
     at: Instant,
@@ -34,12 +35,12 @@ pub(super) fn now() -> String {
 }
 
 impl Events {
-    pub(super) fn new(kube: &Kube, component: &'static str) -> Self {
+    pub(super) fn new(kube: &KubeClient, component: &'static str) -> Self {
         Self { kube: kube.clone(), component, seen: Mutex::default(), serial: AtomicU64::new(0) }
     }
 
-    /// `kind`: as it is to be shown in `involvedObject`.
-    pub(super) async fn say(&self, about: &Value, kind: &str, weight: EventType, reason: &str, message: &str) {
+    /// `kind` is shown in `involvedObject`.
+    pub(super) async fn record(&self, about: &Value, kind: &str, event_type: EventType, reason: &str, message: &str) {
         let text = |name: &str| about["metadata"][name].as_str().unwrap_or_default();
         let (namespace, name, uid) = (text("namespace"), text("name"), text("uid"));
         let path = format!("/api/v1/namespaces/{namespace}/events");
@@ -51,11 +52,11 @@ impl Events {
             }
             let more = json!({ "count": before.count + 1, "lastTimestamp": now() });
             if self.kube.merge(&format!("{path}/{}", before.name), &more).await.is_ok() {
-                self.remember(key, Written { count: before.count + 1, at: Instant::now(), ..before });
+                self.remember(key, WrittenEvent { count: before.count + 1, at: Instant::now(), ..before });
                 return;
             }
         }
-        // as client-go: the object's name and a time in hexadecimal
+        // client-go uses the object's name and a time in hexadecimal
         let nanos = jiff::Timestamp::now().as_nanosecond() as u64;
         let event_name = format!("{name}.{:x}", nanos.wrapping_add(self.serial.fetch_add(1, Ordering::Relaxed)));
         let at = now();
@@ -73,19 +74,19 @@ impl Events {
             },
             "reason": reason,
             "message": message,
-            "type": match weight { EventType::Normal => "Normal", EventType::Warning => "Warning" },
+            "type": match event_type { EventType::Normal => "Normal", EventType::Warning => "Warning" },
             "source": { "component": self.component },
             "firstTimestamp": at,
             "lastTimestamp": at,
             "count": 1,
         });
         match self.kube.post(&path, &event).await {
-            Ok(_) => self.remember(key, Written { name: event_name, count: 1, at: Instant::now() }),
-            Err(e) => tracing::debug!(reason, "an event could not be written: {}", e.text),
+            Ok(_) => self.remember(key, WrittenEvent { name: event_name, count: 1, at: Instant::now() }),
+            Err(e) => tracing::debug!(reason, "could not write an event: {}", e.text),
         }
     }
 
-    fn remember(&self, key: (String, String, String), written: Written) {
+    fn remember(&self, key: (String, String, String), written: WrittenEvent) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(key, written);
     }
 }

@@ -1,8 +1,8 @@
-//! The way to a cluster's API server. Every request says which player asks. Holds tokens, so no Debug.
+//! The client of a cluster's API server. Every request has a header with the name of the component. It holds tokens, so it has no Debug.
 
 use super::access::{KubeAccess, Token};
 use super::plugin::{Certificate, Credential};
-use super::wire::{LIMIT, bad, base};
+use super::wire::{LIMIT, base, innermost_cause};
 use podid_files::whole::{self, Accept};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Identity, Method, Proxy, Response};
@@ -12,19 +12,19 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 pub(crate) const JSON: &str = "application/json";
-/// Of an API server's key set: asked for JSON alone, it answers 406.
+/// The type of an API server's key set. With plain JSON, the server answers 406.
 const KEY_SET: &str = "application/jwk-set+json";
 const MERGE: &str = "application/merge-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
 
-/// Why something was not answered as wished. `status` 0: no answer at all.
+/// Why a request failed. `status` is 0 if there was no answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct KubeError {
     pub(crate) status: u16,
     pub(crate) text: String,
 }
 
-impl Refusal {
+impl KubeError {
     pub(super) fn lost(text: impl Into<String>) -> Self {
         Self { status: 0, text: text.into() }
     }
@@ -34,33 +34,33 @@ impl Refusal {
 }
 
 #[derive(Clone)]
-pub(crate) struct Kube(Arc<Inner>);
+pub(crate) struct KubeClient(Arc<Inner>);
 
 struct Inner {
     access: KubeAccess,
     player: &'static str,
     agent: &'static str,
-    /// With the certificate of the access, or none.
+    /// Uses the certificate of the access, if there is one.
     client: Client,
-    /// With the certificate that the plugin gave last.
-    plugged: Mutex<Option<(Certificate, Client)>>,
+    /// Uses the last certificate of the plugin.
+    plugin_client: Mutex<Option<(Certificate, Client)>>,
 }
 
-impl Kube {
-    /// `agent`: the program's name and version; its first part becomes the manager of the fields it writes.
+impl KubeClient {
+    /// `agent` is the program's name and version; its first part becomes the field manager.
     pub(crate) fn new(access: &KubeAccess, player: &'static str, agent: &'static str) -> Result<Self, String> {
         let client = client(access, access.certificate.as_ref(), player, agent)?;
-        Ok(Self(Arc::new(Inner { access: access.clone(), player, agent, client, plugged: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { access: access.clone(), player, agent, client, plugin_client: Mutex::default() })))
     }
 
-    /// The client and the token for the next request, and what a plugin gave for it.
+    /// Returns the client and the token for the next request, and the credential of the plugin, if there is one.
     async fn ready(&self) -> Result<(Client, Option<String>, Option<Credential>), String> {
         let inner = &self.0;
         if let Some(plugin) = &inner.access.plugin {
             let credential = plugin.credential().await?;
             let token = credential.token.clone();
             let client = match &credential.certificate {
-                Some(certificate) => self.plugged(certificate).await?,
+                Some(certificate) => self.plugin_client(certificate).await?,
                 None => inner.client.clone(),
             };
             return Ok((client, token, Some(credential)));
@@ -70,41 +70,41 @@ impl Kube {
             Some(Token::Fixed(token)) => Some(token.clone()),
             Some(Token::File(path)) => {
                 let text = whole::read_text(path, whole::TOKEN_LIMIT, Accept::Regular)
-                    .map_err(|e| format!("the token file {}: {}", path.display(), e.cause()))?;
+                    .map_err(|e| format!("could not read the token file {}: {}", path.display(), e.cause()))?;
                 Some(text.trim().to_owned())
             }
         };
         Ok((inner.client.clone(), token, None))
     }
 
-    async fn plugged(&self, certificate: &Certificate) -> Result<Client, String> {
-        let mut plugged = self.0.plugged.lock().await;
-        if let Some((old, client)) = plugged.as_ref()
+    async fn plugin_client(&self, certificate: &Certificate) -> Result<Client, String> {
+        let mut plugin_client = self.0.plugin_client.lock().await;
+        if let Some((old, client)) = plugin_client.as_ref()
             && old == certificate
         {
             return Ok(client.clone());
         }
         let client = client(&self.0.access, Some(certificate), self.0.player, self.0.agent)?;
-        *plugged = Some((certificate.clone(), client.clone()));
+        *plugin_client = Some((certificate.clone(), client.clone()));
         Ok(client)
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<(&str, &Value)>, limit: Option<Duration>) -> Result<Response, Refusal> {
-        let (said, credential) = self.ask(method.clone(), path, body, limit).await?;
+    async fn send(&self, method: Method, path: &str, body: Option<(&str, &Value)>, limit: Option<Duration>) -> Result<Response, KubeError> {
+        let (reply, credential) = self.ask(method.clone(), path, body, limit).await?;
         let response = match (&self.0.access.plugin, credential) {
-            (Some(plugin), Some(credential)) if said.status().as_u16() == 401 => {
+            (Some(plugin), Some(credential)) if reply.status().as_u16() == 401 => {
                 plugin.refused(&credential).await;
                 self.ask(method, path, body, limit).await?.0
             }
-            _ => said,
+            _ => reply,
         };
         let status = response.status().as_u16();
         if response.status().is_success() {
             return Ok(response);
         }
         let text = response.text().await.unwrap_or_default();
-        let said: Value = serde_json::from_str(&text).unwrap_or_default();
-        Err(Refusal { status, text: said["message"].as_str().map_or(text, str::to_owned) })
+        let reply: Value = serde_json::from_str(&text).unwrap_or_default();
+        Err(KubeError { status, text: reply["message"].as_str().map_or(text, str::to_owned) })
     }
 
     async fn ask(
@@ -113,9 +113,9 @@ impl Kube {
         path: &str,
         body: Option<(&str, &Value)>,
         limit: Option<Duration>,
-    ) -> Result<(Response, Option<Credential>), Refusal> {
-        // no credential is as good as a wrong one
-        let (client, token, credential) = self.ready().await.map_err(|text| Refusal { status: 401, text })?;
+    ) -> Result<(Response, Option<Credential>), KubeError> {
+        // a missing credential is handled like a wrong one
+        let (client, token, credential) = self.ready().await.map_err(|text| KubeError { status: 401, text })?;
         let accept = if path.starts_with("/openid/") { KEY_SET } else { JSON };
         let mut request = client.request(method, format!("{}{path}", self.0.access.address())).header("accept", accept);
         for (name, value) in &self.0.access.headers {
@@ -130,39 +130,39 @@ impl Kube {
         if let Some(limit) = limit {
             request = request.timeout(limit);
         }
-        Ok((request.send().await.map_err(|e| Refusal::lost(bad(&e)))?, credential))
+        Ok((request.send().await.map_err(|e| KubeError::lost(innermost_cause(&e)))?, credential))
     }
 
-    async fn json(&self, method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<Value, Refusal> {
+    async fn json(&self, method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<Value, KubeError> {
         let response = self.send(method, path, body, Some(LIMIT)).await?;
-        response.json().await.map_err(|e| Refusal::lost(bad(&e)))
+        response.json().await.map_err(|e| KubeError::lost(innermost_cause(&e)))
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Result<Value, Refusal> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, KubeError> {
         self.json(Method::GET, path, None).await
     }
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Refusal> {
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, KubeError> {
         self.json(Method::POST, path, Some((JSON, body))).await
     }
-    pub(super) async fn put(&self, path: &str, body: &Value) -> Result<Value, Refusal> {
+    pub(super) async fn put(&self, path: &str, body: &Value) -> Result<Value, KubeError> {
         self.json(Method::PUT, path, Some((JSON, body))).await
     }
-    pub(super) async fn merge(&self, path: &str, body: &Value) -> Result<Value, Refusal> {
+    pub(super) async fn merge(&self, path: &str, body: &Value) -> Result<Value, KubeError> {
         self.json(Method::PATCH, path, Some((MERGE, body))).await
     }
-    /// Server-side; fields of others are left to them by a refusal (409).
-    pub(crate) async fn apply(&self, path: &str, manager: &str, body: &Value) -> Result<Value, Refusal> {
+    /// Applies on the server. Fields of other managers cause a 409.
+    pub(crate) async fn apply(&self, path: &str, manager: &str, body: &Value) -> Result<Value, KubeError> {
         self.json(Method::PATCH, &format!("{path}?fieldManager={manager}&fieldValidation=Strict"), Some((APPLY, body))).await
     }
-    /// Absent is success.
-    pub(super) async fn delete(&self, path: &str, options: &Value) -> Result<(), Refusal> {
+    /// A missing object is not an error.
+    pub(super) async fn delete(&self, path: &str, options: &Value) -> Result<(), KubeError> {
         match self.json(Method::DELETE, path, Some((JSON, options))).await {
             Err(e) if !e.is_absent() => Err(e),
             _ => Ok(()),
         }
     }
-    /// A watch: the caller reads its chunks for as long as it likes.
-    pub(super) async fn stream(&self, path: &str) -> Result<Response, Refusal> {
+    /// Starts a watch; the caller reads its chunks.
+    pub(super) async fn stream(&self, path: &str) -> Result<Response, KubeError> {
         self.send(Method::GET, path, None, None).await
     }
 }
@@ -170,7 +170,7 @@ impl Kube {
 fn client(access: &KubeAccess, certificate: Option<&Certificate>, player: &'static str, agent: &'static str) -> Result<Client, String> {
     let mut client = base(player).user_agent(agent);
     if let Some(ca) = &access.ca_pem {
-        client = client.tls_certs_only(reqwest::Certificate::from_pem_bundle(ca.as_bytes()).map_err(|e| bad(&e))?);
+        client = client.tls_certs_only(reqwest::Certificate::from_pem_bundle(ca.as_bytes()).map_err(|e| innermost_cause(&e))?);
     }
     if access.insecure {
         client = client.tls_danger_accept_invalid_certs(true);
@@ -179,10 +179,10 @@ fn client(access: &KubeAccess, certificate: Option<&Certificate>, player: &'stat
         client = client.resolve_to_addrs(name, addresses);
     }
     if let Some(Certificate { certificate, key }) = certificate {
-        client = client.identity(Identity::from_pem(format!("{key}\n{certificate}").as_bytes()).map_err(|e| bad(&e))?);
+        client = client.identity(Identity::from_pem(format!("{key}\n{certificate}").as_bytes()).map_err(|e| innermost_cause(&e))?);
     }
     if let Some(proxy) = &access.proxy {
-        client = client.proxy(Proxy::all(proxy).map_err(|e| bad(&e))?);
+        client = client.proxy(Proxy::all(proxy).map_err(|e| innermost_cause(&e))?);
     }
-    client.build().map_err(|e| bad(&e))
+    client.build().map_err(|e| innermost_cause(&e))
 }

@@ -1,36 +1,36 @@
-//! Kubelet, as far as a lab sees it: volumes are mounted, then the environment is checked, then the pod runs; what fails is an event of the pod and
-//! is tried again. Pods that already run, and those of a node that has a kubelet of its own (or kwok), only get their volumes.
+//! Kubelet, as far as a lab sees it: it mounts volumes, checks the environment, and sets the pod to running. Failures become events of the
+//! pod and are retried. Running pods, and pods of nodes with a kubelet of their own (or kwok), only get their volumes.
 
-use super::activity::{Activity, Busy, Pauses};
+use super::activity::{Activity, Backoff, Busy};
 use super::config::Config;
 use super::driver::{DRIVER, Driver, Volume};
 use super::events::{EventType, Events, now};
-use super::kube::{Kube, Refusal};
-use super::mirror::{Key, Mirror, keep, key};
+use super::kube::{KubeClient, KubeError};
+use super::mirror::{Mirror, ObjectKey, keep, key};
 use super::nmi::Nmi;
 use super::nodes::Nodes;
-use super::provider::Access;
+use super::provider::ProviderContext;
 use super::tasks::{AbortOnDrop, Players};
-use super::wire::Azure;
+use super::wire::AzureClient;
 use crate::attempt::caught_while;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The node's own address.
+/// The address of the node.
 const HOST: &str = "10.224.0.4";
 
 struct Kubelet {
-    kube: Kube,
+    kube: KubeClient,
     driver: Driver,
     events: Events,
     pods: Arc<Mirror>,
-    /// None: every node of this cluster is played.
+    /// If None, all nodes of this cluster are simulated.
     nodes: Option<Nodes>,
 }
 
-/// What keeps a container from starting.
+/// Why a container cannot start.
 struct NotReady {
     event: &'static str,
     message: String,
@@ -39,46 +39,46 @@ struct NotReady {
 }
 
 pub(super) fn start(config: &Config, nmi: Option<Arc<Nmi>>, players: &mut Players) -> Result<(), String> {
-    let (kube, azure) = (Kube::new(&config.kube, "csi", "kubelet/v1.34.4")?, Azure::new(config, "csi")?);
-    let driver = Kube::new(&config.kube, "csi", "secrets-store-csi/v1.6.0")?;
+    let (kube, azure) = (KubeClient::new(&config.kube, "csi", "kubelet/v1.34.4")?, AzureClient::new(config, "csi")?);
+    let driver = KubeClient::new(&config.kube, "csi", "secrets-store-csi/v1.6.0")?;
     let activity = players.activity();
     let (pods, keeping) = keep(&kube, "/api/v1/pods", &activity, true);
-    players.play(keeping);
+    players.spawn(keeping);
     let events = Events::new(&driver, "csi-secrets-store-controller");
-    let driver = Driver { access: Access { kube: driver, azure, nmi, activity: activity.clone() }, events };
+    let driver = Driver { access: ProviderContext { kube: driver, azure, nmi, activity: activity.clone() }, events };
     let nodes = config.foreign.then(|| Nodes::new(&kube));
     let kubelet = Arc::new(Kubelet { events: Events::new(&kube, "kubelet"), kube, driver, pods, nodes });
-    players.play(kubelet.run(activity));
+    players.spawn(kubelet.run(activity));
     Ok(())
 }
 
 impl Kubelet {
     async fn run(self: Arc<Self>, activity: Arc<Activity>) {
-        // by uid: a pod that comes again under its name is another one
-        let mut cared_for: BTreeMap<String, (bool, AbortOnDrop)> = BTreeMap::new();
+        // by uid, because a new pod may have the same name
+        let mut tasks: BTreeMap<String, (bool, AbortOnDrop)> = BTreeMap::new();
         loop {
             let work = activity.next(None).await;
             let pods = self.pods.all();
-            let there: BTreeSet<&str> = pods.iter().map(|pod| uid(pod)).collect();
-            cared_for.retain(|uid, _| there.contains(uid.as_str()));
+            let existing: BTreeSet<&str> = pods.iter().map(|pod| uid(pod)).collect();
+            tasks.retain(|uid, _| existing.contains(uid.as_str()));
             for pod in &pods {
                 let leaving = !pod["metadata"]["deletionTimestamp"].is_null();
                 let on_a_node = pod["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty());
                 let over = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-                if !on_a_node || over && !leaving || cared_for.get(uid(pod)).is_some_and(|(left, _)| *left == leaving) {
+                if !on_a_node || over && !leaving || tasks.get(uid(pod)).is_some_and(|(left, _)| *left == leaving) {
                     continue;
                 }
                 let (kubelet, place, work) = (self.clone(), (key(pod), uid(pod).to_owned()), activity.busy());
-                let task = tokio::spawn(async move { kubelet.care(place, leaving, work).await });
-                // the old task, if any, ends with its leash
-                cared_for.insert(uid(pod).to_owned(), (leaving, AbortOnDrop(task)));
+                let task = tokio::spawn(async move { kubelet.reconcile(place, leaving, work).await });
+                // replacing the entry aborts the old task, if there is one
+                tasks.insert(uid(pod).to_owned(), (leaving, AbortOnDrop(task)));
             }
             drop(work);
         }
     }
 
-    async fn care(&self, (place, id): (Key, String), leaving: bool, mut work: Busy) {
-        let mut pauses = Pauses::default();
+    async fn reconcile(&self, (place, id): (ObjectKey, String), leaving: bool, mut work: Busy) {
+        let mut pauses = Backoff::default();
         let mut unsynced = false;
         loop {
             let Some(pod) = self.pods.get(&place).filter(|pod| uid(pod) == id) else { return };
@@ -91,40 +91,40 @@ impl Kubelet {
         }
     }
 
-    /// Whether a kubelet of its own runs the pods of its node.
-    async fn is_anothers(&self, pod: &Value) -> bool {
+    /// Returns whether the pod's node has a kubelet of its own.
+    async fn is_run_elsewhere(&self, pod: &Value) -> bool {
         match (&self.nodes, pod["spec"]["nodeName"].as_str()) {
-            (Some(nodes), Some(node)) => nodes.lives(node).await,
+            (Some(nodes), Some(node)) => nodes.has_kubelet(node).await,
             _ => false,
         }
     }
 
-    /// The containers have stopped: nothing is left to wait for.
+    /// The containers have stopped, so the pod can be deleted at once.
     async fn finish(&self, pod: &Value) -> bool {
-        if self.is_anothers(pod).await {
+        if self.is_run_elsewhere(pod).await {
             return true;
         }
         let options = json!({ "gracePeriodSeconds": 0, "preconditions": { "uid": uid(pod) } });
         match self.kube.delete(&path(pod), &options).await {
-            // another pod has the name now
+            // the name belongs to another pod now
             Err(e) => e.status == 409,
             Ok(()) => true,
         }
     }
 
-    /// True: the pod runs and has all it should have, or there is no such pod any more. `unsynced`: a Secret was still to be made last time.
+    /// Returns true if the pod runs with all its Secrets, or does not exist any more. `unsynced` means that a Secret was missing last time.
     async fn start(&self, pod: &Value, unsynced: &mut bool) -> bool {
-        let running = pod["status"]["phase"] == "Running" || self.is_anothers(pod).await;
+        let running = pod["status"]["phase"] == "Running" || self.is_run_elsewhere(pod).await;
         match self.prepare(pod, running, *unsynced).await {
             Ok(synced) => {
                 *unsynced = !synced;
                 (running || self.set_status(pod, &running_status(pod)).await) && synced
             }
             Err(not_ready) => {
-                self.events.say(pod, "Pod", EventType::Warning, not_ready.event, &not_ready.message).await;
+                self.events.record(pod, "Pod", EventType::Warning, not_ready.event, &not_ready.message).await;
                 let (reason, message) = not_ready.waiting;
                 if !running && waiting_reason(pod) != Some(reason) {
-                    // not over what another kubelet of the same cluster has made of it since
+                    // the resourceVersion keeps changes of another kubelet of the same cluster
                     let seen = pod["metadata"]["resourceVersion"].clone();
                     let body = json!({ "metadata": { "uid": uid(pod), "resourceVersion": seen }, "status": waiting_status(pod, reason, &message) });
                     let _ = self.kube.merge(&format!("{}/status", path(pod)), &body).await;
@@ -134,9 +134,10 @@ impl Kubelet {
         }
     }
 
-    /// Volumes, then environment. `running`: it does, or somebody else sees to that. Ok(false): the pod may run, but a Secret could not be synced.
+    /// Prepares volumes and environment. `running` means that the pod runs already or that another kubelet starts it. Returns false if a
+    /// Secret could not be synced.
     async fn prepare(&self, pod: &Value, running: bool, unsynced: bool) -> Result<bool, NotReady> {
-        let mut well = true;
+        let mut complete = true;
         let volumes = || pod["spec"]["volumes"].as_array().into_iter().flatten();
         for volume in volumes().filter(|v| v["csi"].is_object()) {
             let at = Volume { pod, volume };
@@ -145,15 +146,15 @@ impl Kubelet {
                 let text = format!("driver name {driver} not found in the list of registered CSI drivers");
                 return Err(mount_failed(volume, &format!("kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: {text}")));
             }
-            // a pod that ran before this process did has its volume
+            // a pod that ran before this process started has its volume
             if running && !unsynced && self.driver.is_recorded(&at).await.unwrap_or(false) {
                 continue;
             }
             let mounted = self.driver.publish(&at).await.map_err(|e| mount_failed(volume, &e))?;
-            well &= self.driver.sync(&at, &mounted).await;
+            complete &= self.driver.sync(&at, &mounted).await;
         }
         if running {
-            return Ok(well);
+            return Ok(complete);
         }
         let namespace = text(pod, "namespace");
         for volume in volumes() {
@@ -164,18 +165,18 @@ impl Kubelet {
             }
         }
         self.environment(pod).await?;
-        Ok(well)
+        Ok(complete)
     }
 
-    /// Kubelet's own store says it in the singular.
-    async fn secret(&self, namespace: &str, name: &str) -> Result<Value, Refusal> {
-        let there = self.kube.get(&format!("/api/v1/namespaces/{namespace}/secrets/{name}")).await;
-        there.map_err(|e| if e.is_absent() { Refusal { text: format!("secret {name:?} not found"), ..e } } else { e })
+    /// Kubelet's own store uses the singular in this message.
+    async fn secret(&self, namespace: &str, name: &str) -> Result<Value, KubeError> {
+        let existing = self.kube.get(&format!("/api/v1/namespaces/{namespace}/secrets/{name}")).await;
+        existing.map_err(|e| if e.is_absent() { KubeError { text: format!("secret {name:?} not found"), ..e } } else { e })
     }
 
     async fn environment(&self, pod: &Value) -> Result<(), NotReady> {
         let namespace = text(pod, "namespace");
-        let mut seen: BTreeMap<&str, Result<Value, Refusal>> = BTreeMap::new();
+        let mut seen: BTreeMap<&str, Result<Value, KubeError>> = BTreeMap::new();
         let containers = ["initContainers", "containers"].into_iter().flat_map(|list| pod["spec"][list].as_array().into_iter().flatten());
         for container in containers {
             let env = container["env"].as_array().into_iter().flatten().map(|e| &e["valueFrom"]["secretKeyRef"]);
@@ -233,7 +234,7 @@ fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
     pod["spec"]["containers"].as_array().into_iter().flatten()
 }
 
-/// Kubelet's are new, the scheduler's stays.
+/// Returns new conditions of kubelet and keeps those of the scheduler.
 fn conditions(pod: &Value, ready: bool) -> Vec<Value> {
     let ours = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"];
     let old = pod["status"]["conditions"].as_array().into_iter().flatten();
@@ -282,7 +283,7 @@ fn running_status(pod: &Value) -> Value {
     let before = pod["spec"]["initContainers"].as_array().into_iter().flatten().map(|c| {
         let (name, image) = (c["name"].as_str().unwrap_or_default(), c["image"].as_str().unwrap_or_default());
         let id = format!("containerd://{}", digest(&format!("{}/{name}", uid(pod))));
-        // a sidecar runs on
+        // a sidecar keeps running
         let on = c["restartPolicy"] == "Always";
         let ended = json!({ "exitCode": 0, "reason": "Completed", "startedAt": now(), "finishedAt": now(), "containerID": id });
         let state = if on { json!({ "running": { "startedAt": now() } }) } else { json!({ "terminated": ended }) };

@@ -1,7 +1,7 @@
-//! What there is of one kind in all namespaces, kept by list and watch as the real components' informers do.
+//! All objects of one kind in all namespaces, kept by list and watch as the informers of the real components do.
 
 use super::activity::{Activity, Busy};
-use super::kube::{Kube, Refusal};
+use super::kube::{KubeClient, KubeError};
 use crate::attempt::caught_while;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -10,21 +10,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// A kind that is not installed, or a server that is away, is looked for again after this.
+/// The pause before a kind that is not installed, or an unreachable server, is tried again.
 const ABSENT: Duration = Duration::from_secs(2);
 const BROKEN: Duration = Duration::from_millis(300);
 const WATCH: Duration = Duration::from_secs(300);
 
 /// Namespace and name.
-pub(super) type Key = (String, String);
+pub(super) type ObjectKey = (String, String);
 
 pub(super) struct Mirror {
-    objects: Mutex<BTreeMap<Key, Arc<Value>>>,
+    objects: Mutex<BTreeMap<ObjectKey, Arc<Value>>>,
     listed: AtomicBool,
     turn: watch::Sender<u64>,
 }
 
-pub(super) fn key(object: &Value) -> Key {
+pub(super) fn key(object: &Value) -> ObjectKey {
     let text = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
     (text("namespace"), text("name"))
 }
@@ -38,11 +38,11 @@ impl Mirror {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    pub(super) fn get(&self, key: &Key) -> Option<Arc<Value>> {
+    pub(super) fn get(&self, key: &ObjectKey) -> Option<Arc<Value>> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    /// Whether the server has answered with a list (also: that it does not know the kind).
+    /// Returns whether the server has answered the list, also if it does not know the kind.
     pub(super) fn listed(&self) -> bool {
         self.listed.load(SeqCst)
     }
@@ -51,28 +51,28 @@ impl Mirror {
         self.turn.subscribe()
     }
 
-    /// One object as it is now.
-    pub(super) fn see(&self, object: Value) {
+    /// Stores the current version of an object.
+    pub(super) fn store(&self, object: Value) {
         self.change(|objects| drop(objects.insert(key(&object), Arc::new(object))));
     }
 
-    fn change(&self, with: impl FnOnce(&mut BTreeMap<Key, Arc<Value>>)) {
+    fn change(&self, with: impl FnOnce(&mut BTreeMap<ObjectKey, Arc<Value>>)) {
         with(&mut self.objects.lock().unwrap_or_else(PoisonError::into_inner));
         self.listed.store(true, SeqCst);
         self.turn.send_modify(|turn| *turn += 1);
     }
 }
 
-/// Starts to keep a mirror of `path` (such as `/api/v1/pods`). `rings`: whether a change is work for the player of this activity.
+/// Starts to mirror `path` (such as `/api/v1/pods`). `rings` means that a change is work for the component.
 pub(super) fn keep(
-    kube: &Kube,
+    kube: &KubeClient,
     path: &'static str,
     activity: &Arc<Activity>,
     rings: bool,
 ) -> (Arc<Mirror>, impl Future<Output = ()> + use<>) {
     let mirror = Mirror::new();
     let (kube, activity, kept) = (kube.clone(), activity.clone(), mirror.clone());
-    let work = activity.busy(); // from the very start: before the first list nothing is known, so nobody is idle
+    let work = activity.busy(); // busy from the start: before the first list nothing is known, so the component is not idle
     let keeping = async move {
         let mut work = work;
         loop {
@@ -81,7 +81,7 @@ pub(super) fn keep(
                     activity.wake();
                 }
             };
-            let followed = caught_while(follow(&kube, path, &kept, &mut work, &ring)).await;
+            let followed = caught_while(list_and_watch(&kube, path, &kept, &mut work, &ring)).await;
             let pause = match followed.unwrap_or(Ok(())) {
                 Ok(()) => BROKEN,
                 Err(e) if e.is_absent() => {
@@ -90,7 +90,7 @@ pub(super) fn keep(
                     ABSENT
                 }
                 Err(e) => {
-                    tracing::debug!(path, status = e.status, "cannot watch: {}", e.text);
+                    tracing::debug!(path, status = e.status, "could not watch: {}", e.text);
                     if e.status == 0 { BROKEN } else { ABSENT }
                 }
             };
@@ -100,8 +100,8 @@ pub(super) fn keep(
     (mirror, keeping)
 }
 
-/// One list and one watch from it, until that ends or is forgotten by the server.
-async fn follow(kube: &Kube, path: &str, mirror: &Mirror, work: &mut Busy, ring: &impl Fn()) -> Result<(), Refusal> {
+/// Lists and then watches, until the watch ends or expires.
+async fn list_and_watch(kube: &KubeClient, path: &str, mirror: &Mirror, work: &mut Busy, ring: &impl Fn()) -> Result<(), KubeError> {
     let mut list = kube.get(path).await?;
     let version = list["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
     let items = match list["items"].take() {
@@ -123,10 +123,10 @@ async fn follow(kube: &Kube, path: &str, mirror: &Mirror, work: &mut Busy, ring:
             let Ok(mut event) = serde_json::from_slice::<Value>(line) else { return Ok(()) };
             let object = event["object"].take();
             match event["type"].as_str() {
-                Some("ADDED" | "MODIFIED") => mirror.see(object),
+                Some("ADDED" | "MODIFIED") => mirror.store(object),
                 Some("DELETED") => mirror.change(|objects| drop(objects.remove(&key(&object)))),
                 Some("BOOKMARK") => continue,
-                _ => return Ok(()), // mostly 410
+                _ => return Ok(()), // usually 410
             }
             ring();
         }

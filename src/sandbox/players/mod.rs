@@ -1,8 +1,9 @@
-//! MIC, NMI, the CSI driver with its Azure provider, and kubelet, played as HTTP clients of the Kubernetes API and of Azure, as the real ones
-//! are: so they also work on a cluster that is a real one. They know nothing of the sandbox's insides.
+//! MIC, NMI, the CSI driver with its Azure provider, and kubelet, simulated as HTTP clients of the Kubernetes API and of Azure, like the
+//! real ones. They therefore also work on a real cluster, and do not depend on the rest of the sandbox.
 //!
-//! `wire` the way to Azure · `kube` `access` `plugin` the way to the cluster · `mirror` list and watch · `activity` who has work · `events` · `arm` `mic` the identities of the nodes ·
-//! `nmi` tokens for pods · `provider` Key Vault · `driver` SecretProviderClasses · `kubelet` pods · `nodes` whose nodes are played.
+//! `wire` is the client of Azure, `kube`, `access` and `plugin` that of the cluster. `mirror` lists and watches, `activity` tracks work,
+//! `events` writes events. `mic` and `arm` assign identities, `nmi` gets tokens, `driver` and `provider` mount secrets, `kubelet` and
+//! `nodes` run pods.
 
 mod access;
 mod activity;
@@ -25,28 +26,28 @@ mod wire;
 
 pub use access::{KubeAccess, Token};
 pub use config::{Config, Login};
-pub(super) use kube::{Kube, Refusal};
+pub(super) use kube::{KubeClient, KubeError};
 pub use plugin::{Certificate, Plugin};
 pub use tasks::Players;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
+pub enum Player {
     Mic,
     Nmi,
     /// The driver, its provider and kubelet.
     Csi,
 }
 
-/// Within a tokio runtime, and after a TLS provider has been installed. A setting that cannot be used (a CA that is no PEM) is logged, and that
-/// player stays away.
-pub fn start(config: Config, which: &[Which]) -> Players {
+/// Starts components. It requires a tokio runtime and an installed TLS provider. A component with an invalid configuration (such as a CA
+/// that is not PEM) is not started, and an error is logged.
+pub fn start(config: Config, which: &[Player]) -> Players {
     let mut players = Players::new();
-    let nmi = if which.contains(&Which::Nmi) { players.enter("nmi", |p| nmi::Nmi::start(&config, p)) } else { None };
-    if which.contains(&Which::Mic) {
-        players.enter("mic", |p| mic::start(&config, p));
+    let nmi = if which.contains(&Player::Nmi) { players.start_component("nmi", |p| nmi::Nmi::start(&config, p)) } else { None };
+    if which.contains(&Player::Mic) {
+        players.start_component("mic", |p| mic::start(&config, p));
     }
-    if which.contains(&Which::Csi) {
-        players.enter("csi", |p| kubelet::start(&config, nmi, p));
+    if which.contains(&Player::Csi) {
+        players.start_component("csi", |p| kubelet::start(&config, nmi, p));
     }
     players
 }

@@ -1,5 +1,5 @@
-//! The login command (exec plugin) of a kubeconfig, by the ExecCredential protocol of `client.authentication.k8s.io`. It is run when a
-//! credential is first needed, and again when that has expired or was refused. Nobody is at a terminal here.
+//! The exec plugin of a kubeconfig, by the ExecCredential protocol of `client.authentication.k8s.io`. It runs when a credential is first
+//! needed, and again when the credential has expired or was refused. It cannot ask the user.
 
 use serde_json::{Value, json};
 use std::process::Stdio;
@@ -8,10 +8,10 @@ use tokio::process::Command;
 use tokio::sync::Mutex;
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// A credential is renewed this long before its end.
+/// A credential is renewed this long before it expires.
 const SPARE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
-/// PEM.
+/// Certificate and key in PEM.
 #[derive(Clone, PartialEq)]
 pub struct Certificate {
     pub certificate: String,
@@ -19,7 +19,7 @@ pub struct Certificate {
 }
 
 pub struct Plugin {
-    /// With its folder, or to be found on PATH.
+    /// A path, or a name that is looked up in PATH.
     pub command: String,
     pub args: Vec<String>,
     pub env: Vec<(String, String)>,
@@ -52,7 +52,7 @@ impl Plugin {
         Ok(credential)
     }
 
-    /// After a 401: the next one is a new one, unless somebody has fetched that already.
+    /// Discards the credential after a 401, unless another request has renewed it already.
     pub(super) async fn refused(&self, credential: &Credential) {
         let mut kept = self.kept.lock().await;
         if kept.as_ref().is_some_and(|now| now.token == credential.token && now.certificate == credential.certificate) {
@@ -72,33 +72,33 @@ impl Plugin {
         command.env("KUBERNETES_EXEC_INFO", question.to_string());
         command.stdin(Stdio::null()).kill_on_drop(true);
         let output = tokio::time::timeout(LIMIT, command.output()).await;
-        let output = output.map_err(|_| format!("the login command {name} gave no answer within {LIMIT:?}"))?;
-        let output = output.map_err(|e| format!("the login command {name} could not be run: {e}"))?;
+        let output = output.map_err(|_| format!("the exec plugin {name} timed out after {LIMIT:?}"))?;
+        let output = output.map_err(|e| format!("could not run the exec plugin {name}: {e}"))?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("the login command {name} ended with {}: {}", output.status, said.trim()));
+            let reply = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("the exec plugin {name} failed with {}: {}", output.status, reply.trim()));
         }
-        // what it printed holds the credential, so none of it may go into an error
-        self.read(&output.stdout).map_err(|why| format!("the login command {name} {why}"))
+        // the output holds the credential, so errors must not contain it
+        self.read(&output.stdout).map_err(|why| format!("the exec plugin {name} {why}"))
     }
 
     fn read(&self, printed: &[u8]) -> Result<Credential, String> {
-        let answer: Value = serde_json::from_slice(printed).map_err(|_| "printed no JSON".to_owned())?;
+        let answer: Value = serde_json::from_slice(printed).map_err(|_| "did not print valid JSON".to_owned())?;
         if answer["kind"] != "ExecCredential" || answer["apiVersion"] != self.api_version.as_str() {
-            return Err(format!("printed no ExecCredential of {}", self.api_version));
+            return Err(format!("did not print an ExecCredential of {}", self.api_version));
         }
         let text = |name: &str| answer["status"][name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         let certificate = match (text("clientCertificateData"), text("clientKeyData")) {
             (Some(certificate), Some(key)) => Some(Certificate { certificate, key }),
             (None, None) => None,
-            _ => return Err("gave a certificate without a key, or a key without a certificate".into()),
+            _ => return Err("returned a certificate without a key, or a key without a certificate".into()),
         };
         let token = text("token");
         if token.is_none() && certificate.is_none() {
-            return Err("gave neither a token nor a certificate".into());
+            return Err("returned neither a token nor a certificate".into());
         }
         let expires = match text("expirationTimestamp") {
-            Some(end) => Some(end.parse().map_err(|_| "gave an expirationTimestamp that is no time".to_owned())?),
+            Some(end) => Some(end.parse().map_err(|_| "returned an expirationTimestamp that is not a valid time".to_owned())?),
             None => None,
         };
         Ok(Credential { token, certificate, expires })

@@ -1,17 +1,17 @@
-//! The tasks of the players of one cluster, and whether they have work.
+//! The tasks of the components of one cluster, and whether they have work.
 
 use super::activity::Activity;
 use std::sync::Arc;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// Those who play, until they are stopped or dropped.
+/// Running components, until they are stopped or dropped.
 pub struct Players {
     activities: Vec<Arc<Activity>>,
     tasks: JoinSet<()>,
 }
 
 impl Players {
-    /// Nothing is in flight and all that was seen is dealt with, or waits for the next try at a broken link.
+    /// Returns whether all components have handled everything that they saw, or wait for a retry.
     pub fn idle(&self) -> bool {
         self.activities.iter().all(|activity| activity.idle())
     }
@@ -24,8 +24,8 @@ impl Players {
         self.tasks.shutdown().await;
     }
 
-    pub(super) fn enter<T>(&mut self, name: &str, start: impl FnOnce(&mut Self) -> Result<T, String>) -> Option<T> {
-        start(self).map_err(|e| tracing::error!("{name} cannot play: {e}")).ok()
+    pub(super) fn start_component<T>(&mut self, name: &str, start: impl FnOnce(&mut Self) -> Result<T, String>) -> Option<T> {
+        start(self).map_err(|e| tracing::error!("could not start {name}: {e}")).ok()
     }
 
     pub(super) fn activity(&mut self) -> Arc<Activity> {
@@ -34,12 +34,12 @@ impl Players {
         activity
     }
 
-    pub(super) fn play(&mut self, what: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(&mut self, what: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(what);
     }
 }
 
-/// A task that ends when this is dropped.
+/// A task that is aborted when this is dropped.
 pub(super) struct AbortOnDrop(pub(super) JoinHandle<()>);
 
 impl Drop for AbortOnDrop {

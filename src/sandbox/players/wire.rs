@@ -1,4 +1,5 @@
-//! The way out to Azure, through its proxy. Every request says which player asks. Holds tokens, so no Debug.
+//! The HTTP client of Azure, through its proxy. Every request has a header with the name of the component. It holds tokens, so it has no
+//! Debug.
 
 use super::config::Config;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -10,9 +11,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
-pub(super) struct Azure {
+pub(super) struct AzureClient {
     client: Client,
-    /// The cluster whose node it is that asks the metadata service.
+    /// The cluster of the node that calls the metadata service.
     node: String,
 }
 
@@ -22,8 +23,8 @@ pub(super) fn base(player: &'static str) -> ClientBuilder {
     Client::builder().default_headers(headers).no_proxy().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_LIMIT)
 }
 
-pub(super) fn bad(e: &reqwest::Error) -> String {
-    // the innermost cause is the one that says something
+pub(super) fn innermost_cause(e: &reqwest::Error) -> String {
+    // the innermost cause has the useful message
     let mut cause: &dyn std::error::Error = e;
     while let Some(next) = cause.source() {
         cause = next;
@@ -31,7 +32,7 @@ pub(super) fn bad(e: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// An answer of Azure, whatever its status.
+/// A response of Azure with any status.
 pub(super) struct AzureResponse {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
@@ -48,29 +49,29 @@ impl AzureResponse {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|v| v.to_str().ok())
     }
-    /// "403 Forbidden", as Go prints a status.
+    /// Returns a text such as "403 Forbidden", as Go prints a status.
     pub(super) fn status_text(&self) -> String {
         let reason = reqwest::StatusCode::from_u16(self.status).ok().and_then(|s| s.canonical_reason());
         format!("{} {}", self.status, reason.unwrap_or_default())
     }
 }
 
-impl Azure {
+impl AzureClient {
     pub(super) fn new(config: &Config, player: &'static str) -> Result<Self, String> {
         let client = base(player)
-            .tls_certs_only(Certificate::from_pem_bundle(config.ca_pem.as_bytes()).map_err(|e| bad(&e))?)
-            .proxy(Proxy::all(&config.proxy).map_err(|e| bad(&e))?)
+            .tls_certs_only(Certificate::from_pem_bundle(config.ca_pem.as_bytes()).map_err(|e| innermost_cause(&e))?)
+            .proxy(Proxy::all(&config.proxy).map_err(|e| innermost_cause(&e))?)
             .timeout(LIMIT)
             .build()
-            .map_err(|e| bad(&e))?;
+            .map_err(|e| innermost_cause(&e))?;
         Ok(Self { client, node: config.cluster.clone() })
     }
 
-    /// Err: no answer at all (a vault that does not exist has no name that could be looked up).
+    /// Returns an error if there was no answer (a vault that does not exist has no DNS name).
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<AzureResponse, String> {
-        let response = request.send().await.map_err(|e| bad(&e))?;
+        let response = request.send().await.map_err(|e| innermost_cause(&e))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.map_err(|e| bad(&e))?;
+        let text = response.text().await.map_err(|e| innermost_cause(&e))?;
         Ok(AzureResponse { status, headers, text })
     }
 
@@ -89,7 +90,7 @@ impl Azure {
         self.send(self.client.post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)).await
     }
 
-    /// `query`: encoded, without `?`.
+    /// `query` is encoded and has no `?`.
     pub(super) async fn metadata(&self, query: &str) -> Result<AzureResponse, String> {
         let url = format!("{METADATA}?{query}");
         self.send(self.client.get(url).header("metadata", "true").header("x-podid-node", &self.node)).await

@@ -1,4 +1,4 @@
-//! A cluster is made, changed and ended. Each of these answers at once and goes on as an operation, which is polled.
+//! Creates, updates and deletes clusters. Each of these is answered at once and continues as an operation that is polled.
 
 use super::{
     document::{document, merge},
@@ -18,8 +18,8 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 
-/// What a body may hold and AKS decides, or keeps to itself.
-const TOLD: [&str; 9] = [
+/// Fields that a request may hold but only AKS sets.
+const AKS_ONLY: [&str; 9] = [
     "provisioningState",
     "powerState",
     "fqdn",
@@ -30,10 +30,10 @@ const TOLD: [&str; 9] = [
     "maxAgentPools",
     "resourceUID",
 ];
-const TOLD_OF_POOLS: [&str; 5] = ["provisioningState", "powerState", "currentOrchestratorVersion", "nodeImageVersion", "eTag"];
-/// Never told again.
+const AKS_ONLY_OF_POOLS: [&str; 5] = ["provisioningState", "powerState", "currentOrchestratorVersion", "nodeImageVersion", "eTag"];
+/// Fields that no answer contains.
 const SECRETS: [&str; 2] = ["adminPassword", "secret"];
-/// What AKS has of each minor that it supports; any other minor gets a patch of 5.
+/// The newest patch version of each supported minor version; any other minor version gets patch 5.
 const PATCHES: [(&str, &str); 3] = [("1.32", "1.32.10"), ("1.33", "1.33.5"), ("1.34", "1.34.2")];
 
 fn without(value: &mut Value, names: &[&str]) {
@@ -47,23 +47,23 @@ fn without(value: &mut Value, names: &[&str]) {
     }
 }
 
-/// What is asked of a cluster, without what nobody can ask.
+/// Returns the properties that the client asks for, without the fields that only AKS sets.
 fn asked(body: &Map<String, Value>) -> Map<String, Value> {
     let mut all = body.get("properties").cloned().unwrap_or_default();
     without(&mut all, &SECRETS);
     let Value::Object(mut all) = all else { return Map::new() };
-    // az sends an empty version where nobody gave one
-    let said = |value: &Value| !value.is_null() && value.as_str() != Some("");
-    all.retain(|name, value| !TOLD.contains(&name.as_str()) && said(value));
+    // az sends an empty version if the user gave none
+    let is_set = |value: &Value| !value.is_null() && value.as_str() != Some("");
+    all.retain(|name, value| !AKS_ONLY.contains(&name.as_str()) && is_set(value));
     for pool in all.get_mut("agentPoolProfiles").and_then(Value::as_array_mut).into_iter().flatten() {
         if let Some(pool) = pool.as_object_mut() {
-            pool.retain(|name, value| !TOLD_OF_POOLS.contains(&name.as_str()) && said(value));
+            pool.retain(|name, value| !AKS_ONLY_OF_POOLS.contains(&name.as_str()) && is_set(value));
         }
     }
     all
 }
 
-/// A minor stands for its newest patch.
+/// Returns the newest patch version for a minor version.
 fn patch_of(version: &str) -> String {
     match version.matches('.').count() {
         1 => PATCHES.iter().find(|(minor, _)| *minor == version).map_or_else(|| format!("{version}.5"), |(_, patch)| (*patch).to_owned()),
@@ -78,21 +78,21 @@ pub fn put(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     let asked = asked(&body);
     validation::check_name(name)?;
     validation::check(&asked)?;
-    if let Some(there) = call
+    if let Some(existing) = call
         .state
         .clusters
         .get(&resource_ids::cluster_key(&call.state.subscription, &group.name, name))
         .filter(|c| c.ending.is_none())
         .cloned()
     {
-        if there.location != location {
-            return Err(error::other_location(name, &group.name, &there.location, &location));
+        if existing.location != location {
+            return Err(error::other_location(name, &group.name, &existing.location, &location));
         }
-        return change(call, there, &body, asked, "Updating", 200);
+        return change(call, existing, &body, asked, "Updating", 200);
     }
-    // a cluster is known by its name alone on the Kubernetes side
+    // the Kubernetes API knows a cluster by its name alone
     if let Some(other) = call.state.clusters.values().find(|c| c.name.eq_ignore_ascii_case(name)) {
-        let message = format!("The sandbox has one cluster of a name, and '{name}' is in resource group '{}'.", other.group);
+        let message = format!("The sandbox supports one cluster of a name, and '{name}' exists in resource group '{}'.", other.group);
         return Err(refusal(409, "OperationNotAllowed", message));
     }
     let cluster = create(call, group, name, &location, &body, &asked)?;
@@ -164,7 +164,7 @@ fn user_assigned(body: &Map<String, Value>) -> Vec<String> {
     all.into_iter().flatten().map(|(id, _)| id.clone()).collect()
 }
 
-/// Takes over what is asked, and begins the operation.
+/// Applies the requested properties and starts the operation.
 fn change(
     call: &mut Call<'_>,
     mut cluster: Cluster,
@@ -173,7 +173,7 @@ fn change(
     verb: &str,
     status: u16,
 ) -> Answer {
-    // an issuer stays, once there
+    // an issuer cannot be disabled again
     let issuer = asked.get("oidcIssuerProfile").and_then(|p| p.get("enabled")) == Some(&json!(true));
     if issuer && cluster.oidc_issuer.is_none() {
         cluster.oidc_issuer = Some(provision::issuer(call.state, &cluster.name, &cluster.location));
@@ -204,7 +204,7 @@ fn change(
     Ok(answer(status, &body).with("azure-asyncoperation", place))
 }
 
-/// Only tags can be changed so.
+/// PATCH changes only tags.
 pub fn patch(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     let mut cluster = find(call, group, name)?.clone();
     if let Some(tags) = error::tags(&error::object(call)?) {
@@ -226,7 +226,7 @@ fn begin(call: &mut Call<'_>, name: &str) -> String {
 }
 
 fn operation_url(call: &Call<'_>, location: &str, word: &str, operation: &str) -> String {
-    // the api-version of these is not the request's (recorded)
+    // the api-version of these URLs is not the request's (recorded)
     operations::signed_url(call, &format!("providers/Microsoft.ContainerService/locations/{location}/{word}/{operation}"), "2025-03-01")
 }
 
@@ -246,8 +246,9 @@ pub fn delete(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     Ok(Response::new(202).with("azure-asyncoperation", place("operations")).with("location", place("operationresults")))
 }
 
-/// What is ending is seen to be so, then AKS knows it no more while ARM still does, then neither.
-pub fn look(call: &mut Call<'_>, group: &Group, name: &str) -> Result<(), Response> {
+/// Advances a deletion: the cluster is shown as deleting first, then AKS answers that it is not found while ARM still knows it, then it is
+/// deleted.
+pub fn advance(call: &mut Call<'_>, group: &Group, name: &str) -> Result<(), Response> {
     let Some(ending) = find(call, group, name)?.ending.clone() else { return Ok(()) };
     let left = call.state.operations.get(&ending).map_or(0, |o| o.polls);
     if left > 0 {
@@ -266,7 +267,7 @@ pub fn look(call: &mut Call<'_>, group: &Group, name: &str) -> Result<(), Respon
     ))
 }
 
-/// Whether it is over.
+/// Returns whether the operation is finished.
 fn poll(call: &mut Call<'_>, operation: &str) -> bool {
     let Some(running) = call.state.operations.get_mut(operation) else { return true };
     if running.polls == 0 {
@@ -277,7 +278,7 @@ fn poll(call: &mut Call<'_>, operation: &str) -> bool {
     false
 }
 
-/// `operations/ID`: 200 while it runs and when it is done.
+/// Answers `operations/ID` with 200 while it runs and when it is done.
 pub fn operation(call: &mut Call<'_>, id: &str) -> Answer {
     let Some(started) = call.state.operations.get(id).map(|o| o.created) else {
         return Err(refusal(404, "NotFound", format!("The entity was not found: operation {id}.")));
@@ -290,7 +291,7 @@ pub fn operation(call: &mut Call<'_>, id: &str) -> Answer {
     Ok(answer(200, &body))
 }
 
-/// `operationresults/ID`, which only a deletion names: 202 while it runs, then 204.
+/// Answers `operationresults/ID`, which only a deletion names, with 202 while it runs and then with 204.
 pub fn operation_result(call: &mut Call<'_>, location: &str, id: &str) -> Answer {
     if poll(call, id) {
         let gone = call.state.clusters.iter().find(|(_, c)| c.ending.as_deref() == Some(id)).map(|(key, _)| key.clone());

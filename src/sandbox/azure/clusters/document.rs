@@ -1,5 +1,5 @@
-//! What a cluster tells of itself: what it was asked for, and what AKS fills in, by api-version.
-//! Ids have a lower-case `resourcegroups`, the type a capital M.
+//! Builds the document of a cluster by api-version, from the requested properties and AKS's defaults. Ids have a lower-case
+//! `resourcegroups`, and the type has a capital M.
 
 use super::versions::{keep_known, take, take_field};
 use crate::azure::{
@@ -8,8 +8,8 @@ use crate::azure::{
 };
 use serde_json::{Map, Value, json};
 
-/// What AKS fills in where it was not asked for, and since which day: a cluster that was made before does not get it later. Of a pool after
-/// `pool.`, of the network after `network.`. Each day lies between the newest document that is known without the field and the oldest with it.
+/// Defaults that AKS adds, and the day since when: a cluster created earlier does not get them later. `pool.` marks fields of a node pool,
+/// `network.` fields of the network profile. Each day lies between the newest known document without the field and the oldest one with it.
 const FILLED: &[(&str, &str)] = &[
     ("autoUpgradeProfile", "2023-06-01"),
     ("pool.securityProfile", "2023-10-01"),
@@ -22,10 +22,10 @@ const FILLED: &[(&str, &str)] = &[
     ("pool.scaleDownMode", "2025-01-01"),
 ];
 
-/// What a cluster has only when it is made (recorded).
+/// Fields that a cluster has only after it is created (recorded).
 const NOT_YET: &[&str] = &["top.eTag", "pool.eTag", "identityProfile", "networkProfile.loadBalancerProfile.effectiveOutboundIPs"];
 
-/// As this version tells it.
+/// Returns the document as this api-version shows it.
 pub fn document(state: &State, cluster: &Cluster, api_version: &str) -> Value {
     let mut body = whole(state, cluster);
     if api_version < "2022-03-01" {
@@ -45,20 +45,20 @@ fn tag(of: &str, name: &str) -> Value {
     json!(ids::guid(&["etag", of, name]))
 }
 
-/// Takes away of this part what was not filled in yet when the cluster was made.
+/// Removes the defaults of this part that AKS did not have yet when the cluster was created.
 fn unfilled(cluster: &Cluster, part: &str, body: &mut Value) {
     let Some(day) = &cluster.filled else { return };
-    let later = FILLED.iter().filter(|(_, since)| day.as_str() < *since).filter_map(|(way, _)| way.strip_prefix(part));
-    later.for_each(|way| take(body, way));
+    let later = FILLED.iter().filter(|(_, since)| day.as_str() < *since).filter_map(|(path, _)| path.strip_prefix(part));
+    later.for_each(|path| take(body, path));
 }
 
-/// `over` wins, below objects too.
+/// Merges objects recursively; values of `over` win.
 pub fn merge(into: &mut Value, over: &Value) {
     match (into, over) {
         (Value::Object(into), Value::Object(over)) => {
             for (name, value) in over {
                 match into.get_mut(name) {
-                    Some(there) if there.is_object() && value.is_object() => merge(there, value),
+                    Some(existing) if existing.is_object() && value.is_object() => merge(existing, value),
                     _ => drop(into.insert(name.clone(), value.clone())),
                 }
             }
@@ -67,19 +67,19 @@ pub fn merge(into: &mut Value, over: &Value) {
     }
 }
 
-/// One that was not asked for is one of the sandbox's own clusters: `az aks create` of some time ago.
+/// A cluster without requested pools is one of the sandbox's own and looks like one made by an older `az aks create`.
 fn pools(cluster: &Cluster) -> Vec<Value> {
     let own = json!([{"name": "nodepool1", "count": 1, "enableAutoScaling": false, "networkPlugin": "azure", "maxPods": 30, "mode": "System",
         "orchestratorVersion": cluster.version}]);
     let asked = cluster.asked.get("agentPoolProfiles").unwrap_or(&own);
-    // an older podid kept whatever it was sent
+    // older podid versions stored whatever was sent
     asked.as_array().into_iter().flatten().filter(|pool| pool.is_object()).map(|pool| self::pool(cluster, pool)).collect()
 }
 
 fn pool(cluster: &Cluster, asked: &Value) -> Value {
     let sets = asked["type"].as_str() != Some("AvailabilitySet");
     let network = |name: &str| cluster.asked.get("networkProfile").and_then(|n| n.get(name)).and_then(Value::as_str);
-    // pods of an overlay take no addresses of the network
+    // pods of an overlay use no addresses of the virtual network
     let most = match (network("networkPlugin"), network("networkPluginMode")) {
         (_, Some("overlay")) => 250,
         (Some("azure"), _) => 30,
@@ -108,7 +108,7 @@ fn network(state: &State, cluster: &Cluster) -> Value {
     let asked = cluster.asked.get("networkProfile").unwrap_or(if cluster.asked.is_empty() { &own } else { &Value::Null });
     let azure = asked["networkPlugin"] == "azure";
     let mut body = json!({ "networkPlugin": if azure { "azure" } else { "kubenet" } });
-    // the default of both plugins, as the swagger says
+    // the default of both plugins in the swagger
     body["networkPolicy"] = json!("none");
     if azure {
         body["networkDataplane"] = json!("azure");
@@ -137,7 +137,7 @@ fn network(state: &State, cluster: &Cluster) -> Value {
     body
 }
 
-/// `{"enabled": false}` and empty lists are not told (recorded); who is enabled tells of each identity that it is assigned.
+/// `{"enabled": false}` and empty lists are left out (recorded). Each assigned identity has a provisioning state.
 fn pod_identity(asked: &Value) -> Value {
     let mut body = Map::new();
     for (name, value) in asked.as_object().into_iter().flatten() {
@@ -187,7 +187,7 @@ fn whole(state: &State, cluster: &Cluster) -> Value {
         "hostedSystemProfile": {"enabled": false}, "enableFIPS": false,
     });
     merge(&mut properties, &more);
-    // nodes that are no scale set are not upgraded by AKS
+    // AKS does not upgrade nodes outside of scale sets
     if availability {
         take(&mut properties, "autoUpgradeProfile");
     }
@@ -197,7 +197,7 @@ fn whole(state: &State, cluster: &Cluster) -> Value {
             "agentPoolProfiles" | "networkProfile" | "kubernetesVersion" | "servicePrincipalProfile" | "oidcIssuerProfile" => {}
             "podIdentityProfile" => properties[name] = pod_identity(value),
             _ => match properties.get_mut(name) {
-                Some(there) => merge(there, value),
+                Some(existing) => merge(existing, value),
                 None => properties[name] = value.clone(),
             },
         }

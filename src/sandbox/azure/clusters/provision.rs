@@ -1,4 +1,5 @@
-//! What comes with a cluster: the node resource group, the scale set of the nodes, the identities of control plane and kubelet, the issuer.
+//! Creates what belongs to a cluster: the node resource group, the scale set of the nodes, the identities of the control plane and the
+//! kubelet, and the issuer.
 
 use crate::{
     azure::{
@@ -9,26 +10,26 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Longest name of a resource group that AKS gives (AKS documentation, "node resource group").
+/// The longest name of a node resource group (AKS documentation, "node resource group").
 const LONGEST: usize = 80;
 
-/// Where and as whom a cluster runs.
+/// The placement and the identities of a new cluster.
 pub struct ClusterSpec<'a> {
     pub name: &'a str,
     pub group: &'a str,
     pub location: &'a str,
     pub dns_prefix: &'a str,
     pub version: &'a str,
-    /// Name and count of the nodes of its first pool.
+    /// Name and node count of the first pool.
     pub pool: (&'a str, u32),
-    /// The client id of a service principal; None for identities.
+    /// The client id of a service principal; None for managed identities.
     pub client_id: Option<&'a str>,
-    /// Whether the control plane has an identity of its own; else it is one that was made before.
+    /// Whether the control plane gets a system-assigned identity; otherwise it uses an existing one.
     pub own_identity: bool,
     pub issuer: bool,
 }
 
-/// The cluster with all that comes with it; it is not among the clusters yet.
+/// Creates everything that belongs to the cluster and returns the cluster, which the caller adds to the state.
 pub fn provision(state: &mut State, spec: &ClusterSpec<'_>, now: i64) -> Cluster {
     let mut cluster = nodes(state, spec);
     if let Some(client_id) = spec.client_id {

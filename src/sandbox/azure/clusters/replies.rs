@@ -1,4 +1,4 @@
-//! What the answers of AKS have in common: they are indented and name no charset, and its own errors have no `error` around them.
+//! The form of AKS answers: they are indented, have no charset, and errors are not wrapped in `error`.
 
 use crate::{
     azure::{
@@ -10,7 +10,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// AKS's own refusals have no `error` around them.
+/// AKS does not wrap its own errors in `error`.
 pub fn refusal(status: u16, code: &str, message: impl Into<String>) -> Response {
     answer(status, &json!({"code": code, "details": null, "message": message.into(), "subcode": code}))
 }

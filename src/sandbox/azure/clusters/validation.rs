@@ -1,113 +1,113 @@
-//! What a managed cluster can be asked for: the types of its properties, as AKS decodes them, and their bounds. What is not named here is
-//! taken as it comes and told again, and nothing else is done with it.
+//! Validates the properties of a managed cluster: their types, as AKS decodes them, and their limits. Fields that are not named here are
+//! stored and returned as they were sent.
 
 use super::replies::refusal;
 use crate::{
-    azure::shape::{self, Kind, Table},
+    azure::field_types::{self, FieldType, FieldTypes},
     http::Response,
     measure,
 };
 use serde_json::{Map, Value};
 
-/// What AKS takes of one pool (AKS documentation, "limits").
+/// The limits of one pool (AKS documentation, "limits").
 const MOST_NODES: i64 = 1000;
 const PODS: std::ops::RangeInclusive<i64> = 10..=250;
-/// Of all that one cluster was ever asked for: what ARM takes of one request.
+/// The largest size of a cluster's properties together, which is ARM's limit for one request.
 const LARGEST: usize = 4 << 20;
 
-const TYPES: Table = &[
-    ("kubernetesVersion", Kind::Text),
-    ("dnsPrefix", Kind::Text),
-    ("fqdnSubdomain", Kind::Text),
-    ("nodeResourceGroup", Kind::Text),
-    ("diskEncryptionSetID", Kind::Text),
-    ("publicNetworkAccess", Kind::Text),
-    ("supportPlan", Kind::Text),
-    ("enableRBAC", Kind::Flag),
-    ("enablePodSecurityPolicy", Kind::Flag),
-    ("enableFIPS", Kind::Flag),
-    ("disableLocalAccounts", Kind::Flag),
-    ("agentPoolProfiles", Kind::List),
-    ("agentPoolProfiles[].name", Kind::Text),
-    ("agentPoolProfiles[].count", Kind::Number),
-    ("agentPoolProfiles[].minCount", Kind::Number),
-    ("agentPoolProfiles[].maxCount", Kind::Number),
-    ("agentPoolProfiles[].maxPods", Kind::Number),
-    ("agentPoolProfiles[].osDiskSizeGB", Kind::Number),
-    ("agentPoolProfiles[].vmSize", Kind::Text),
-    ("agentPoolProfiles[].type", Kind::Text),
-    ("agentPoolProfiles[].mode", Kind::Text),
-    ("agentPoolProfiles[].osType", Kind::Text),
-    ("agentPoolProfiles[].osSKU", Kind::Text),
-    ("agentPoolProfiles[].orchestratorVersion", Kind::Text),
-    ("agentPoolProfiles[].vnetSubnetID", Kind::Text),
-    ("agentPoolProfiles[].enableAutoScaling", Kind::Flag),
-    ("agentPoolProfiles[].enableNodePublicIP", Kind::Flag),
-    ("agentPoolProfiles[].enableFIPS", Kind::Flag),
-    ("agentPoolProfiles[].availabilityZones", Kind::Texts),
-    ("agentPoolProfiles[].nodeTaints", Kind::Texts),
-    ("agentPoolProfiles[].nodeLabels", Kind::Words),
-    ("agentPoolProfiles[].tags", Kind::Words),
-    ("agentPoolProfiles[].upgradeSettings", Kind::Object),
-    ("agentPoolProfiles[].securityProfile", Kind::Object),
-    ("networkProfile", Kind::Object),
-    ("networkProfile.networkPlugin", Kind::Text),
-    ("networkProfile.networkPluginMode", Kind::Text),
-    ("networkProfile.networkPolicy", Kind::Text),
-    ("networkProfile.loadBalancerSku", Kind::Text),
-    ("networkProfile.loadBalancerProfile", Kind::Object),
-    ("networkProfile.natGatewayProfile", Kind::Object),
-    ("networkProfile.podCidr", Kind::Text),
-    ("networkProfile.serviceCidr", Kind::Text),
-    ("networkProfile.dnsServiceIP", Kind::Text),
-    ("networkProfile.podCidrs", Kind::Texts),
-    ("networkProfile.serviceCidrs", Kind::Texts),
-    ("networkProfile.ipFamilies", Kind::Texts),
-    ("podIdentityProfile", Kind::Object),
-    ("podIdentityProfile.enabled", Kind::Flag),
-    ("podIdentityProfile.allowNetworkPluginKubenet", Kind::Flag),
-    ("podIdentityProfile.userAssignedIdentities", Kind::List),
-    ("podIdentityProfile.userAssignedIdentityExceptions", Kind::List),
-    ("servicePrincipalProfile", Kind::Object),
-    ("servicePrincipalProfile.clientId", Kind::Text),
-    ("oidcIssuerProfile", Kind::Object),
-    ("oidcIssuerProfile.enabled", Kind::Flag),
-    ("addonProfiles", Kind::Objects),
-    ("addonProfiles.*.enabled", Kind::Flag),
-    ("addonProfiles.*.config", Kind::Words),
-    ("privateLinkResources", Kind::List),
-    ("aadProfile", Kind::Object),
-    ("aiToolchainOperatorProfile", Kind::Object),
-    ("apiServerAccessProfile", Kind::Object),
-    ("apiServerAccessProfile.authorizedIPRanges", Kind::Texts),
-    ("autoScalerProfile", Kind::Words),
-    ("autoUpgradeProfile", Kind::Object),
-    ("azureMonitorProfile", Kind::Object),
-    ("bootstrapProfile", Kind::Object),
-    ("controlPlanePluginProfiles", Kind::Objects),
-    ("hostedSystemProfile", Kind::Object),
-    ("httpProxyConfig", Kind::Object),
-    ("ingressProfile", Kind::Object),
-    ("linuxProfile", Kind::Object),
-    ("metricsProfile", Kind::Object),
-    ("nodeProvisioningProfile", Kind::Object),
-    ("nodeResourceGroupProfile", Kind::Object),
-    ("securityProfile", Kind::Object),
-    ("serviceMeshProfile", Kind::Object),
-    ("storageProfile", Kind::Object),
-    ("upgradeSettings", Kind::Object),
-    ("windowsProfile", Kind::Object),
-    ("workloadAutoScalerProfile", Kind::Object),
+const TYPES: FieldTypes = &[
+    ("kubernetesVersion", FieldType::Text),
+    ("dnsPrefix", FieldType::Text),
+    ("fqdnSubdomain", FieldType::Text),
+    ("nodeResourceGroup", FieldType::Text),
+    ("diskEncryptionSetID", FieldType::Text),
+    ("publicNetworkAccess", FieldType::Text),
+    ("supportPlan", FieldType::Text),
+    ("enableRBAC", FieldType::Flag),
+    ("enablePodSecurityPolicy", FieldType::Flag),
+    ("enableFIPS", FieldType::Flag),
+    ("disableLocalAccounts", FieldType::Flag),
+    ("agentPoolProfiles", FieldType::List),
+    ("agentPoolProfiles[].name", FieldType::Text),
+    ("agentPoolProfiles[].count", FieldType::Number),
+    ("agentPoolProfiles[].minCount", FieldType::Number),
+    ("agentPoolProfiles[].maxCount", FieldType::Number),
+    ("agentPoolProfiles[].maxPods", FieldType::Number),
+    ("agentPoolProfiles[].osDiskSizeGB", FieldType::Number),
+    ("agentPoolProfiles[].vmSize", FieldType::Text),
+    ("agentPoolProfiles[].type", FieldType::Text),
+    ("agentPoolProfiles[].mode", FieldType::Text),
+    ("agentPoolProfiles[].osType", FieldType::Text),
+    ("agentPoolProfiles[].osSKU", FieldType::Text),
+    ("agentPoolProfiles[].orchestratorVersion", FieldType::Text),
+    ("agentPoolProfiles[].vnetSubnetID", FieldType::Text),
+    ("agentPoolProfiles[].enableAutoScaling", FieldType::Flag),
+    ("agentPoolProfiles[].enableNodePublicIP", FieldType::Flag),
+    ("agentPoolProfiles[].enableFIPS", FieldType::Flag),
+    ("agentPoolProfiles[].availabilityZones", FieldType::Texts),
+    ("agentPoolProfiles[].nodeTaints", FieldType::Texts),
+    ("agentPoolProfiles[].nodeLabels", FieldType::Words),
+    ("agentPoolProfiles[].tags", FieldType::Words),
+    ("agentPoolProfiles[].upgradeSettings", FieldType::Object),
+    ("agentPoolProfiles[].securityProfile", FieldType::Object),
+    ("networkProfile", FieldType::Object),
+    ("networkProfile.networkPlugin", FieldType::Text),
+    ("networkProfile.networkPluginMode", FieldType::Text),
+    ("networkProfile.networkPolicy", FieldType::Text),
+    ("networkProfile.loadBalancerSku", FieldType::Text),
+    ("networkProfile.loadBalancerProfile", FieldType::Object),
+    ("networkProfile.natGatewayProfile", FieldType::Object),
+    ("networkProfile.podCidr", FieldType::Text),
+    ("networkProfile.serviceCidr", FieldType::Text),
+    ("networkProfile.dnsServiceIP", FieldType::Text),
+    ("networkProfile.podCidrs", FieldType::Texts),
+    ("networkProfile.serviceCidrs", FieldType::Texts),
+    ("networkProfile.ipFamilies", FieldType::Texts),
+    ("podIdentityProfile", FieldType::Object),
+    ("podIdentityProfile.enabled", FieldType::Flag),
+    ("podIdentityProfile.allowNetworkPluginKubenet", FieldType::Flag),
+    ("podIdentityProfile.userAssignedIdentities", FieldType::List),
+    ("podIdentityProfile.userAssignedIdentityExceptions", FieldType::List),
+    ("servicePrincipalProfile", FieldType::Object),
+    ("servicePrincipalProfile.clientId", FieldType::Text),
+    ("oidcIssuerProfile", FieldType::Object),
+    ("oidcIssuerProfile.enabled", FieldType::Flag),
+    ("addonProfiles", FieldType::Objects),
+    ("addonProfiles.*.enabled", FieldType::Flag),
+    ("addonProfiles.*.config", FieldType::Words),
+    ("privateLinkResources", FieldType::List),
+    ("aadProfile", FieldType::Object),
+    ("aiToolchainOperatorProfile", FieldType::Object),
+    ("apiServerAccessProfile", FieldType::Object),
+    ("apiServerAccessProfile.authorizedIPRanges", FieldType::Texts),
+    ("autoScalerProfile", FieldType::Words),
+    ("autoUpgradeProfile", FieldType::Object),
+    ("azureMonitorProfile", FieldType::Object),
+    ("bootstrapProfile", FieldType::Object),
+    ("controlPlanePluginProfiles", FieldType::Objects),
+    ("hostedSystemProfile", FieldType::Object),
+    ("httpProxyConfig", FieldType::Object),
+    ("ingressProfile", FieldType::Object),
+    ("linuxProfile", FieldType::Object),
+    ("metricsProfile", FieldType::Object),
+    ("nodeProvisioningProfile", FieldType::Object),
+    ("nodeResourceGroupProfile", FieldType::Object),
+    ("securityProfile", FieldType::Object),
+    ("serviceMeshProfile", FieldType::Object),
+    ("storageProfile", FieldType::Object),
+    ("upgradeSettings", FieldType::Object),
+    ("windowsProfile", FieldType::Object),
+    ("workloadAutoScalerProfile", FieldType::Object),
 ];
 
 fn invalid(parameter: &str, why: &str) -> Response {
     refusal(400, "InvalidParameter", format!("The value of parameter {parameter} is invalid. Error details: {why}"))
 }
 
-/// Refuses properties that no cluster can have.
+/// Rejects properties with wrong types or values.
 pub fn check(asked: &Map<String, Value>) -> Result<(), Response> {
-    if let Some(wrong) = shape::wrong(asked, TYPES) {
-        let (is, field, due) = (wrong.is, wrong.field.replace("[]", "").replace(".*", ""), wrong.due.in_go());
+    if let Some(wrong) = field_types::mismatch(asked, TYPES) {
+        let (is, field, due) = (wrong.actual, wrong.field.replace("[]", "").replace(".*", ""), wrong.expected.go_name());
         let text = format!(
             "UnmarshalEntity encountered error: json: cannot unmarshal {is} into Go struct field Properties.properties.{field} of type {due}."
         );
@@ -132,10 +132,10 @@ pub fn check(asked: &Map<String, Value>) -> Result<(), Response> {
 
 fn check_pool(pool: &Value) -> Result<(), Response> {
     let name = pool["name"].as_str().unwrap_or_default();
-    let sound = (1..=12).contains(&name.len())
+    let valid = (1..=12).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    if !sound {
+    if !valid {
         let why = "an agent pool's name must have 1 to 12 characters, only lowercase letters and digits, and start with a letter.";
         return Err(invalid("agentPoolProfile.name", why));
     }
@@ -161,21 +161,21 @@ fn is_version(text: &str) -> bool {
     (2..=3).contains(&parts.len()) && parts.iter().all(|part| (1..=4).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// A name that is also one of a host, a user and a context in a kubeconfig.
+/// The name is also used as host name, user and context of a kubeconfig.
 pub fn check_name(name: &str) -> Result<(), Response> {
     let ends = |c: char| c.is_ascii_alphanumeric();
-    let sound = (1..=63).contains(&name.len())
+    let valid = (1..=63).contains(&name.len())
         && name.starts_with(ends)
         && name.ends_with(ends)
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    if sound {
+    if valid {
         return Ok(());
     }
     let why = "it must have 1 to 63 characters, only alphanumeric characters, underscores and hyphens, and start and end with an alphanumeric character.";
     Err(invalid("resourceName", why))
 }
 
-/// Refuses what a cluster would become by one change more, if that is too much for one resource.
+/// Rejects a change that would make the resource too large.
 pub fn check_size(asked: &Map<String, Value>) -> Result<(), Response> {
     if asked.values().map(measure::size).sum::<usize>() <= LARGEST {
         return Ok(());

@@ -1,7 +1,7 @@
-//! What the answers of Graph have in common: its content type, its refusals, and how it reads a body.
+//! The common parts of Graph answers: the content type, the errors, and the parsing of bodies.
 
 use crate::{
-    azure::{call::Call, shape, times},
+    azure::{call::Call, field_types, times},
     http::Response,
     measure,
 };
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 pub const ODATA: &str = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
 pub const CONTEXT: &str = "https://graph.microsoft.com/v1.0/$metadata";
 
-/// `innerError.date` has no zone.
+/// `innerError.date` has no time zone.
 pub fn refusal(call: &Call<'_>, status: u16, code: &str, message: &str, request_id: &str) -> Response {
     let date = times::seconds(call.now);
     let client = call.request.header("client-request-id").unwrap_or(request_id);
@@ -32,7 +32,7 @@ pub fn absent(call: &Call<'_>, asked: &str, request_id: &str) -> Response {
     )
 }
 
-/// What was asked of a kind that has it not.
+/// The resource exists but does not support the method.
 pub fn no_method(call: &Call<'_>, request_id: &str) -> Response {
     refusal(call, 405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.", request_id)
 }
@@ -54,10 +54,10 @@ pub fn object(call: &Call<'_>, request_id: &str) -> Result<Map<String, Value>, R
     }
 }
 
-/// As `object`, with the types that the entity has.
-pub fn typed(call: &Call<'_>, request_id: &str, entity: &str, types: shape::Table) -> Result<Map<String, Value>, Response> {
+/// Parses the body as `object` does and checks the types of the entity.
+pub fn typed(call: &Call<'_>, request_id: &str, entity: &str, types: field_types::FieldTypes) -> Result<Map<String, Value>, Response> {
     let object = object(call, request_id)?;
-    match shape::wrong(&object, types) {
+    match field_types::mismatch(&object, types) {
         None => Ok(object),
         Some(wrong) => {
             let field = wrong.field.replace("[]", "");

@@ -1,11 +1,11 @@
-//! As whom the provider reads Key Vault: one of five ways, chosen by the parameters, and how each gets its token.
+//! The login of the provider at Key Vault: one of several ways, chosen by the parameters, and how each gets its token.
 
 use super::super::activity::Activity;
-use super::super::kube::Kube;
+use super::super::kube::KubeClient;
 use super::super::nmi::Nmi;
-use super::super::wire::{Azure, AzureResponse};
+use super::super::wire::{AzureClient, AzureResponse};
 use super::parameters::Parameters;
-use super::request::Request;
+use super::request::MountRequest;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -14,39 +14,39 @@ const RESOURCE: &str = "https://vault.azure.net";
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const LOGIN: &str = "https://login.microsoftonline.com";
 
-pub(crate) struct Access {
-    pub(crate) kube: Kube,
-    pub(crate) azure: Azure,
-    /// None: NMI does not run on this node.
+pub(crate) struct ProviderContext {
+    pub(crate) kube: KubeClient,
+    pub(crate) azure: AzureClient,
+    /// None if NMI does not run on this node.
     pub(crate) nmi: Option<Arc<Nmi>>,
-    /// Of whom the provider works for.
+    /// The activity of the caller.
     pub(crate) activity: Arc<Activity>,
 }
 
-pub(super) enum Login {
+pub(super) enum TokenSource {
     Pod,
     Machine { client_id: String },
     Workload { client_id: String, assertion: String },
     Principal { client_id: String, secret: String },
 }
 
-pub(super) enum No {
+pub(super) enum LoginError {
     Plain(String),
-    /// Of the provider's auth.NewConfig.
+    /// An error of the provider's auth.NewConfig.
     Config(String),
 }
 
-impl Login {
-    pub(super) async fn choose(access: &Access, read: &Parameters, request: &Request<'_>) -> Result<Self, No> {
+impl TokenSource {
+    pub(super) async fn choose(access: &ProviderContext, read: &Parameters, request: &MountRequest<'_>) -> Result<Self, LoginError> {
         if [read.pod_identity, read.vm_identity, read.token_proxy].into_iter().filter(|on| *on).count() > 1 {
             let text = "only one identity mode can be enabled at a time: usePodIdentity, useVMManagedIdentity, or useAzureTokenProxy";
-            return Err(No::Config(text.into()));
+            return Err(LoginError::Config(text.into()));
         }
         if read.token_proxy {
             if read.client_id.is_empty() {
-                return Err(No::Config("clientID is required for identity binding".into()));
+                return Err(LoginError::Config("clientID is required for identity binding".into()));
             }
-            return Err(No::Config("no identity binding proxy is set up on this cluster".into()));
+            return Err(LoginError::Config("no identity binding proxy is set up on this cluster".into()));
         }
         if read.pod_identity {
             return Ok(Self::Pod);
@@ -57,20 +57,20 @@ impl Login {
         if !read.client_id.is_empty() {
             let assertion = token_request(&access.kube, request)
                 .await
-                .map_err(|e| No::Plain(format!("failed to parse workload identity tokens, error: {e}")))?;
+                .map_err(|e| LoginError::Plain(format!("failed to parse workload identity tokens, error: {e}")))?;
             return Ok(Self::Workload { client_id: read.client_id.clone(), assertion });
         }
         let Some(secret) = &request.secret else {
-            return Err(No::Config("failed to get credentials, nodePublishSecretRef secret is not set".into()));
+            return Err(LoginError::Config("failed to get credentials, nodePublishSecretRef secret is not set".into()));
         };
         let value = |name: &str| secret.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
-        // the real text goes on with what the Secret holds; that must not be repeated here
-        let client_id = value("clientid").ok_or_else(|| No::Config("could not find clientid in secrets".into()))?;
-        let secret = value("clientsecret").ok_or_else(|| No::Config("could not find clientsecret in secrets".into()))?;
+        // the real message continues with the contents of the Secret, which must not be repeated
+        let client_id = value("clientid").ok_or_else(|| LoginError::Config("could not find clientid in secrets".into()))?;
+        let secret = value("clientsecret").ok_or_else(|| LoginError::Config("could not find clientsecret in secrets".into()))?;
         Ok(Self::Principal { client_id, secret })
     }
 
-    pub(super) async fn token(&self, access: &Access, read: &Parameters, request: &Request<'_>) -> Result<String, String> {
+    pub(super) async fn token(&self, access: &ProviderContext, read: &Parameters, request: &MountRequest<'_>) -> Result<String, String> {
         match self {
             Self::Pod => {
                 let Some(nmi) = &access.nmi else {
@@ -86,8 +86,8 @@ impl Login {
                 let query = url::form_urlencoded::Serializer::new(String::new())
                     .extend_pairs([("api-version", "2018-02-01"), ("resource", RESOURCE)].into_iter().chain(id))
                     .finish();
-                let said = access.azure.metadata(&query).await;
-                token_of("ManagedIdentityCredential", "GET http://169.254.169.254/metadata/identity/oauth2/token", said)
+                let reply = access.azure.metadata(&query).await;
+                token_of("ManagedIdentityCredential", "GET http://169.254.169.254/metadata/identity/oauth2/token", reply)
             }
             Self::Workload { client_id, assertion } => {
                 let form = [("client_assertion_type", ASSERTION), ("client_assertion", assertion.as_str())];
@@ -100,8 +100,8 @@ impl Login {
     }
 }
 
-/// Kubelet asks for the driver's tokenRequests on behalf of the pod.
-async fn token_request(kube: &Kube, request: &Request<'_>) -> Result<String, String> {
+/// Requests a service account token on behalf of the pod, as kubelet does for the driver's tokenRequests.
+async fn token_request(kube: &KubeClient, request: &MountRequest<'_>) -> Result<String, String> {
     let path = format!("/api/v1/namespaces/{}/serviceaccounts/{}/token", request.namespace, request.service_account);
     let body = json!({
         "apiVersion": "authentication.k8s.io/v1",
@@ -120,8 +120,8 @@ async fn token_request(kube: &Kube, request: &Request<'_>) -> Result<String, Str
     }
 }
 
-/// As MSAL does it: is the authority a known one, where are its endpoints, and only then the token.
-async fn entra(access: &Access, who: &str, tenant: &str, client_id: &str, proof: &[(&str, &str)]) -> Result<String, String> {
+/// Does what MSAL does: checks the authority, fetches its endpoints, and requests the token.
+async fn entra(access: &ProviderContext, who: &str, tenant: &str, client_id: &str, proof: &[(&str, &str)]) -> Result<String, String> {
     let ask = |what: String| async move { access.azure.get(&what, None).await };
     let authority = format!("{LOGIN}/{tenant}/oauth2/v2.0/authorize");
     let query = url::form_urlencoded::Serializer::new(String::new())
@@ -142,25 +142,25 @@ async fn entra(access: &Access, who: &str, tenant: &str, client_id: &str, proof:
     token_of(who, &format!("POST {endpoint}"), access.azure.form(&endpoint, &form).await)
 }
 
-fn token_of(who: &str, what: &str, said: Result<AzureResponse, String>) -> Result<String, String> {
-    let body = checked(who, what, said)?;
+fn token_of(who: &str, what: &str, reply: Result<AzureResponse, String>) -> Result<String, String> {
+    let body = checked(who, what, reply)?;
     body["access_token"].as_str().map(str::to_owned).ok_or_else(|| format!("{who}: the answer holds no access token"))
 }
 
-/// A refusal as azidentity prints it. Its body names what is wrong and holds no secret.
-fn checked(who: &str, what: &str, said: Result<AzureResponse, String>) -> Result<Value, String> {
-    let said = said.map_err(|e| format!("{who}: {what}: {e}"))?;
-    if said.ok() {
-        return Ok(said.json());
+/// Formats a refusal as azidentity does. Its body contains no secret.
+fn checked(who: &str, what: &str, reply: Result<AzureResponse, String>) -> Result<Value, String> {
+    let reply = reply.map_err(|e| format!("{who}: {what}: {e}"))?;
+    if reply.ok() {
+        return Ok(reply.json());
     }
-    let (line, body) = ("-".repeat(80), pretty(&said));
-    Err(format!("{who} authentication failed\n{what}\n{line}\nRESPONSE {}\n{line}\n{body}\n{line}", said.status_text()))
+    let (line, body) = ("-".repeat(80), pretty(&reply));
+    Err(format!("{who} authentication failed\n{what}\n{line}\nRESPONSE {}\n{line}\n{body}\n{line}", reply.status_text()))
 }
 
-pub(super) fn pretty(said: &AzureResponse) -> String {
-    match serde_json::from_str::<Value>(&said.text) {
+pub(super) fn pretty(reply: &AzureResponse) -> String {
+    match serde_json::from_str::<Value>(&reply.text) {
         Ok(body) => serde_json::to_string_pretty(&body).unwrap_or_default(),
-        Err(_) if said.text.is_empty() => "Response contained no body".into(),
-        Err(_) => said.text.clone(),
+        Err(_) if reply.text.is_empty() => "Response contained no body".into(),
+        Err(_) => reply.text.clone(),
     }
 }

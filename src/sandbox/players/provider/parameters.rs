@@ -1,4 +1,4 @@
-//! The parameters of a SecretProviderClass as the provider reads them: strings, case-sensitive names, unknown ones ignored.
+//! The parameters of a SecretProviderClass as the provider reads them: strings with case-sensitive names; unknown ones are ignored.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -26,7 +26,7 @@ fn text<'a>(parameters: &'a BTreeMap<String, String>, name: &str) -> &'a str {
     parameters.get(name).map_or("", |value| value.trim())
 }
 
-/// Go's strconv.ParseBool.
+/// Does what Go's strconv.ParseBool does.
 fn flag(parameters: &BTreeMap<String, String>, name: &str) -> Result<bool, String> {
     match text(parameters, name) {
         "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
@@ -80,7 +80,7 @@ struct Array {
     array: Option<Vec<Value>>,
 }
 
-/// A YAML string with `array:`, whose items are YAML strings themselves.
+/// Parses a YAML string with `array:`, whose items are YAML strings, too.
 pub(super) fn objects(parameters: &BTreeMap<String, String>) -> Result<Vec<Object>, String> {
     let all = text(parameters, "objects");
     if all.is_empty() {

@@ -1,14 +1,14 @@
-//! What the driver asks of the provider.
+//! The request of the driver to the provider.
 
 use std::collections::BTreeMap;
 
-/// What the driver hands over.
-pub(crate) struct Request<'a> {
+/// What the provider must know about the pod and its volume.
+pub(crate) struct MountRequest<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) pod: &'a str,
     pub(crate) pod_uid: &'a str,
     pub(crate) service_account: &'a str,
     pub(crate) parameters: &'a BTreeMap<String, String>,
-    /// Of nodePublishSecretRef.
+    /// The contents of nodePublishSecretRef.
     pub(crate) secret: Option<BTreeMap<String, String>>,
 }

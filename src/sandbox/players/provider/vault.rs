@@ -1,19 +1,19 @@
-//! One object out of Key Vault, as azsecrets asks for it: first without a token, for the challenge, then with one.
+//! Fetches one object from Key Vault as azsecrets does: first without a token, for the challenge, then with one.
 
 use super::super::wire::AzureResponse;
-use super::access::{Access, Login, pretty};
+use super::access::{ProviderContext, TokenSource, pretty};
 use super::parameters::{Object, Parameters};
-use super::request::Request;
+use super::request::MountRequest;
 use base64::Engine;
 use serde_json::Value;
 
 const API: &str = "api-version=7.4";
 
-/// A file of the volume. Holds a secret, so no Debug.
+/// A file of the volume. It holds a secret, so it has no Debug.
 pub(crate) struct File {
     /// Alias or name.
     pub(crate) path: String,
-    /// `secret/name`, as the pod's status has it.
+    /// `secret/name`, as in the pod's status.
     pub(crate) uid: String,
     pub(crate) version: String,
     pub(crate) content: Vec<u8>,
@@ -21,10 +21,10 @@ pub(crate) struct File {
 
 /// `token` is shared by the objects of one mount.
 pub(super) async fn fetch(
-    access: &Access,
-    login: &Login,
+    access: &ProviderContext,
+    login: &TokenSource,
     read: &Parameters,
-    request: &Request<'_>,
+    request: &MountRequest<'_>,
     host: &str,
     object: &Object,
     token: &mut Option<String>,
@@ -37,7 +37,7 @@ pub(super) async fn fetch(
     };
     let path = format!("https://{host}/{folder}/{}/{}", escaped(&object.name), escaped(&object.version));
     let url = format!("{path}?{API}");
-    // a vault that does not exist has no name: behind a proxy that shows as a refused CONNECT
+    // a vault that does not exist has no DNS name: behind a proxy that shows as a refused CONNECT
     let lost = |_: String| format!("Get {url:?}: dial tcp: lookup {host}: no such host");
     let token = match token {
         Some(token) => token,
@@ -49,11 +49,11 @@ pub(super) async fn fetch(
             token.insert(login.token(access, read, request).await?)
         }
     };
-    let said = access.azure.get(&url, Some(token)).await.map_err(lost)?;
-    if !said.ok() {
-        return Err(refused(&path, &said));
+    let reply = access.azure.get(&url, Some(token)).await.map_err(lost)?;
+    if !reply.ok() {
+        return Err(refused(&path, &reply));
     }
-    let body = said.json();
+    let body = reply.json();
     let (id, content) = match object.kind.as_str() {
         "secret" => (&body["id"], decoded(body["value"].as_str().unwrap_or_default(), object)?),
         "cert" => (&body["id"], pem(&body).ok_or("failed to get certificate. certificate value is nil")?),
@@ -66,11 +66,16 @@ pub(super) async fn fetch(
     Ok(File { path: object.file().to_owned(), uid: object.uid(), version, content })
 }
 
-/// As azcore's ResponseError prints itself.
-fn refused(path: &str, said: &AzureResponse) -> String {
-    let code = said.json()["error"]["code"].as_str().map_or_else(|| "UNAVAILABLE".to_owned(), str::to_owned);
+/// Formats an error as azcore's ResponseError does.
+fn refused(path: &str, reply: &AzureResponse) -> String {
+    let code = reply.json()["error"]["code"].as_str().map_or_else(|| "UNAVAILABLE".to_owned(), str::to_owned);
     let line = "-".repeat(80);
-    format!("GET {path}\n{line}\nRESPONSE {}: {}\nERROR CODE: {code}\n{line}\n{}\n{line}\n", said.status, said.status_text(), pretty(said))
+    format!(
+        "GET {path}\n{line}\nRESPONSE {}: {}\nERROR CODE: {code}\n{line}\n{}\n{line}\n",
+        reply.status,
+        reply.status_text(),
+        pretty(reply)
+    )
 }
 
 fn escaped(segment: &str) -> String {

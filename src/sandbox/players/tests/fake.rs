@@ -1,5 +1,5 @@
-//! A Kubernetes API that keeps what it gets, and an Azure of one scale set and one vault behind a CONNECT proxy: just enough for the players to
-//! play against, with switches for what may be broken.
+//! A Kubernetes API that stores objects, and an Azure with one scale set and one vault behind a CONNECT proxy: just enough for the
+//! components, with switches for failures.
 
 use crate::players::{Config, KubeAccess, Login, Token};
 use bytes::Bytes;
@@ -21,7 +21,7 @@ pub const IDENTITY: &str = "/subscriptions/s/resourcegroups/rg/providers/Microso
 pub const CLIENT: &str = "11111111-1111-1111-1111-111111111111";
 pub const CANARY: &str = "canary-value-of-the-secret";
 
-/// Plural, namespace, name.
+/// Plural, namespace and name.
 type Place = (String, String, String);
 
 #[derive(Default)]
@@ -29,7 +29,7 @@ pub struct World {
     pub objects: BTreeMap<Place, Value>,
     version: u64,
     pub on_nodes: BTreeSet<String>,
-    /// `METHOD host/path player`.
+    /// Lines of `METHOD host/path component`.
     pub log: Vec<String>,
     pub operator: bool,
     pub contributor: bool,
@@ -141,14 +141,14 @@ impl Fake {
         self.world().log.push(line);
         let query: BTreeMap<String, String> =
             url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-        let said: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let sent: Value = serde_json::from_slice(&body).unwrap_or_default();
         let bearer = header("authorization").trim_start_matches("Bearer ").to_owned();
         Ok(match host.as_str() {
             "169.254.169.254" => self.metadata(&query, &header("x-podid-node")),
-            "management.azure.com" => self.arm(&parts.method, parts.uri.path(), &said),
+            "management.azure.com" => self.arm(&parts.method, parts.uri.path(), &sent),
             "login.microsoftonline.com" => entra(parts.uri.path(), &body),
             "kv1.vault.azure.net" => self.vault(parts.uri.path(), &bearer),
-            _ => self.kube(&parts.method, parts.uri.path(), &query, said),
+            _ => self.kube(&parts.method, parts.uri.path(), &query, sent),
         })
     }
 
@@ -161,7 +161,7 @@ impl Fake {
         answer(200, &json!({ "access_token": format!("token-of-{client}"), "expires_on": "4102444800", "token_type": "Bearer" }))
     }
 
-    fn arm(&self, method: &Method, path: &str, said: &Value) -> Answer {
+    fn arm(&self, method: &Method, path: &str, sent: &Value) -> Answer {
         if path.contains("/operations/") {
             return answer(200, &json!({ "status": "Succeeded" }));
         }
@@ -171,7 +171,7 @@ impl Fake {
             return refused("AuthorizationFailed", "The client 'kubelet' does not have authorization".into());
         }
         if method == Method::PATCH {
-            for (id, value) in said["identity"]["userAssignedIdentities"].as_object().unwrap() {
+            for (id, value) in sent["identity"]["userAssignedIdentities"].as_object().unwrap() {
                 if value.is_null() {
                     world.on_nodes.remove(id);
                 } else if !world.operator {
@@ -204,7 +204,7 @@ impl Fake {
         answer(200, &json!({ "value": CANARY, "id": "https://kv1.vault.azure.net/secrets/sqldbconn/v1" }))
     }
 
-    /// As a user puts an object there.
+    /// Stores an object as a user would.
     pub fn put(&self, plural: &str, object: Value) -> Value {
         let text = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
         let place = (plural.to_owned(), text("namespace"), text("name"));
@@ -248,7 +248,7 @@ impl Fake {
         world.objects.iter().filter(|((p, ..), _)| p == "events").map(|(_, o)| (text(o, "reason"), text(o, "message"))).collect()
     }
 
-    fn kube(&self, method: &Method, path: &str, query: &BTreeMap<String, String>, said: Value) -> Answer {
+    fn kube(&self, method: &Method, path: &str, query: &BTreeMap<String, String>, sent: Value) -> Answer {
         let mut parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         parts.drain(..if parts[0] == "api" { 2 } else { 3 });
         let (namespace, parts) = if parts[0] == "namespaces" && parts.len() > 2 { (parts[1], parts[2..].to_vec()) } else { ("", parts) };
@@ -258,11 +258,11 @@ impl Fake {
         }
         let Some(name) = parts.get(1).map(|n| (*n).to_owned()) else {
             if method == Method::POST {
-                let place = (plural, namespace.to_owned(), said["metadata"]["name"].as_str().unwrap().to_owned());
+                let place = (plural, namespace.to_owned(), sent["metadata"]["name"].as_str().unwrap().to_owned());
                 if self.world().objects.contains_key(&place) {
                     return answer(409, &json!({ "kind": "Status", "message": "already exists" }));
                 }
-                return answer(201, &self.store(place, said));
+                return answer(201, &self.store(place, sent));
             }
             if query.contains_key("watch") {
                 return self.watch(plural, query["resourceVersion"].parse().unwrap());
@@ -272,8 +272,8 @@ impl Fake {
             return answer(200, &json!({ "metadata": { "resourceVersion": world.version.to_string() }, "items": items }));
         };
         let place = (plural.clone(), namespace.to_owned(), name.clone());
-        let there = self.world().objects.get(&place).cloned();
-        let Some(mut object) = there else {
+        let existing = self.world().objects.get(&place).cloned();
+        let Some(mut object) = existing else {
             return answer(404, &json!({ "kind": "Status", "message": format!("{plural} \"{name}\" not found") }));
         };
         match *method {
@@ -281,8 +281,8 @@ impl Fake {
                 self.remove(&plural, namespace, &name);
                 return answer(200, &json!({}));
             }
-            Method::PATCH => merge(&mut object, &said),
-            Method::PUT => object = said,
+            Method::PATCH => merge(&mut object, &sent),
+            Method::PUT => object = sent,
             _ => return answer(200, &object),
         }
         answer(200, &self.store(place, object))
@@ -319,7 +319,7 @@ fn entra(path: &str, body: &[u8]) -> Answer {
     answer(200, &json!({ "token_endpoint": "https://login.microsoftonline.com/tenant/oauth2/v2.0/token" }))
 }
 
-/// BoxBody wants Sync, which a stream of a channel is not.
+/// BoxBody requires Sync, which a stream of a channel is not.
 struct SyncBody<B>(Mutex<std::pin::Pin<Box<B>>>);
 
 impl<B: hyper::body::Body> hyper::body::Body for SyncBody<B> {

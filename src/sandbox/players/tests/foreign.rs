@@ -1,4 +1,4 @@
-//! On a cluster that is somebody else's: a node may have a kubelet of its own.
+//! Components on an external cluster, whose nodes may have a kubelet of their own.
 
 use super::{ALL, Fake, is_running, json, start, until, whole};
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn play(fake: &Fake) -> super::Players {
 }
 
 #[tokio::test]
-async fn a_pod_of_a_node_with_a_kubelet_gets_its_volume_and_nothing_else() {
+async fn a_pod_on_a_node_with_a_kubelet_only_gets_its_volume() {
     let fake = Fake::start().await;
     lease(&fake, 5);
     let players = play(&fake);
@@ -26,7 +26,7 @@ async fn a_pod_of_a_node_with_a_kubelet_gets_its_volume_and_nothing_else() {
     until("idle players", || players.idle().then_some(())).await;
     let pod = fake.find("pods", "app").unwrap();
     assert_eq!(pod["status"], json!({ "phase": "Pending", "conditions": [{ "type": "PodScheduled", "status": "True" }] }));
-    // nor is it taken away before that kubelet does it
+    // it is also not deleted before that kubelet does it
     let mut pod = pod;
     pod["metadata"]["finalizers"] = json!(["example.com/hold"]);
     fake.put("pods", pod);
@@ -37,7 +37,7 @@ async fn a_pod_of_a_node_with_a_kubelet_gets_its_volume_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_pod_that_was_moved_to_running_before_its_volume_was_there_gets_it_all_the_same() {
+async fn a_running_pod_without_its_volume_still_gets_it() {
     let fake = Fake::start().await;
     lease(&fake, 5);
     fake.world().granted = false;
@@ -47,7 +47,7 @@ async fn a_pod_that_was_moved_to_running_before_its_volume_was_there_gets_it_all
     pod["status"] = json!({ "phase": "Running", "hostIP": "10.0.0.1", "podIP": "10.0.0.2" });
     fake.put("pods", pod);
     until("the refused mount", || fake.events().into_iter().find(|(reason, _)| reason == "FailedMount")).await;
-    assert!(fake.find("secretproviderclasspodstatuses", "app-shop-spc").is_none(), "Running is no proof");
+    assert!(fake.find("secretproviderclasspodstatuses", "app-shop-spc").is_none(), "Running alone does not prove the mount");
     fake.world().granted = true;
     until("the mount", || fake.find("secretproviderclasspodstatuses", "app-shop-spc")).await;
     assert_eq!(fake.find("pods", "app").unwrap()["status"]["podIP"], "10.0.0.2");
@@ -55,7 +55,7 @@ async fn a_pod_that_was_moved_to_running_before_its_volume_was_there_gets_it_all
 }
 
 #[tokio::test]
-async fn a_node_whose_lease_has_run_out_or_was_never_there_is_played() {
+async fn a_node_without_a_valid_lease_is_simulated() {
     for ran_out in [true, false] {
         let fake = Fake::start().await;
         if ran_out {

@@ -1,14 +1,14 @@
-//! The players against a small Kubernetes API and a small Azure.
+//! Tests of the components against a small Kubernetes API and a small Azure.
 
 mod fake;
 mod foreign;
 
-use super::{Players, Which, start};
+use super::{Player, Players, start};
 use fake::{CANARY, CLIENT, Fake, IDENTITY};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-const ALL: [Which; 3] = [Which::Mic, Which::Nmi, Which::Csi];
+const ALL: [Player; 3] = [Player::Mic, Player::Nmi, Player::Csi];
 
 async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -16,7 +16,7 @@ async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < Duration::from_secs(10), "waited in vain for {what}");
+        assert!(start.elapsed() < Duration::from_secs(10), "timed out waiting for {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -67,7 +67,7 @@ fn pod(fake: &Fake, change: impl FnOnce(&mut Value)) {
     fake.put("pods", pod);
 }
 
-/// All links, and the pod that needs them.
+/// Stores everything that a pod needs to read its secret, and the pod.
 fn whole(fake: &Fake) {
     identity(fake);
     binding(fake);
@@ -90,7 +90,7 @@ fn never_leaked(fake: &Fake) {
 }
 
 #[tokio::test]
-async fn a_pod_with_all_links_right_gets_its_secret() {
+async fn a_pod_with_everything_in_place_gets_its_secret() {
     let fake = Fake::start().await;
     let players = play(&fake);
     whole(&fake);
@@ -117,12 +117,12 @@ async fn a_pod_with_all_links_right_gets_its_secret() {
     never_leaked(&fake);
     let asked = fake.world().log.len();
     tokio::time::sleep(Duration::from_millis(700)).await;
-    assert_eq!(fake.world().log.len(), asked, "who is idle asks nothing");
+    assert_eq!(fake.world().log.len(), asked, "an idle component makes no requests");
     players.stop().await;
 }
 
 #[tokio::test]
-async fn the_identity_leaves_the_nodes_with_its_last_pod() {
+async fn the_identity_is_removed_from_the_nodes_with_its_last_pod() {
     let fake = Fake::start().await;
     fake.world().asynchronous = true;
     let players = play(&fake);
@@ -143,7 +143,7 @@ async fn failed_mount(fake: &Fake, text: &str) {
 }
 
 #[tokio::test]
-async fn a_grant_that_comes_late_mends_the_mount() {
+async fn a_late_grant_fixes_the_mount() {
     let fake = Fake::start().await;
     fake.world().granted = false;
     let players = play(&fake);
@@ -172,7 +172,7 @@ async fn a_grant_that_comes_late_mends_the_mount() {
 }
 
 #[tokio::test]
-async fn without_the_operator_role_the_binding_says_so_and_the_role_mends_it() {
+async fn a_missing_operator_role_is_an_event_of_the_binding_and_adding_it_fixes_the_pod() {
     let fake = Fake::start().await;
     fake.world().operator = false;
     let players = play(&fake);
@@ -204,7 +204,7 @@ async fn without_access_to_the_scale_set_there_is_no_event() {
 }
 
 #[tokio::test]
-async fn what_does_not_match_is_passed_over() {
+async fn objects_that_do_not_match_are_ignored() {
     let fake = Fake::start().await;
     let players = play(&fake);
     identity(&fake);
@@ -242,7 +242,7 @@ async fn refused(text: &str, change: impl FnOnce(&mut Value)) {
 }
 
 #[tokio::test]
-async fn the_provider_refuses_in_its_own_words() {
+async fn the_provider_returns_its_own_messages() {
     fn parameter(name: &'static str, value: Value) -> impl FnOnce(&mut Value) {
         move |class| class["spec"]["parameters"][name] = value
     }
@@ -298,21 +298,21 @@ async fn a_wrong_client_id_is_assigned_and_gets_no_token() {
 }
 
 #[tokio::test]
-async fn workload_identity_mounts_by_a_token_of_the_service_account() {
+async fn workload_identity_mounts_with_a_service_account_token() {
     let fake = Fake::start().await;
     class(&fake, |class| {
         class["spec"]["parameters"]["usePodIdentity"] = "false".into();
         class["spec"]["parameters"]["clientID"] = CLIENT.into();
     });
     pod(&fake, |_| {});
-    let players = start((*fake.config).clone(), &[Which::Csi]);
+    let players = start((*fake.config).clone(), &[Player::Csi]);
     until("the pod to run", || is_running(&fake)).await;
     assert!(fake.world().log.iter().any(|l| l == "POST login.microsoftonline.com/tenant/oauth2/v2.0/token csi"));
     players.stop().await;
 }
 
 #[tokio::test]
-async fn a_missing_key_keeps_the_container_from_starting_and_the_alias_is_the_files_name() {
+async fn a_missing_key_prevents_the_start_and_the_alias_is_the_file_name() {
     let fake = Fake::start().await;
     identity(&fake);
     binding(&fake);
@@ -335,7 +335,7 @@ async fn a_missing_key_keeps_the_container_from_starting_and_the_alias_is_the_fi
 }
 
 #[tokio::test]
-async fn who_waits_for_an_identity_that_nobody_assigns_is_idle() {
+async fn a_component_that_waits_for_an_identity_is_idle() {
     let fake = Fake::start().await;
     class(&fake, |_| {});
     pod(&fake, |_| {});

@@ -1,11 +1,11 @@
-//! The JSON types of what is sent, before any of it is kept: who reads it later may rely on them. A table names the fields that have a type
-//! here; what it does not name may be anything. Null stands for a field that was not sent.
+//! Checks the JSON types of a request before anything of it is stored, so that later code can rely on them. A table lists the typed fields;
+//! other fields may have any type. Null stands for a missing field.
 
 use serde_json::{Map, Value};
 
 /// The type of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FieldType {
     Text,
     Flag,
     /// A whole number that fits in 64 bits.
@@ -13,7 +13,7 @@ pub enum Kind {
     Object,
     /// An object whose values are objects.
     Objects,
-    /// An object whose values are texts, numbers or flags.
+    /// An object whose values are texts, numbers or booleans.
     Words,
     /// A list of texts.
     Texts,
@@ -21,20 +21,20 @@ pub enum Kind {
     List,
 }
 
-/// `a.b` is field `b` of `a`, `a[].b` field `b` of each item of `a`, and `a.*.b` that of each value of `a`.
-pub type Table = &'static [(&'static str, Kind)];
+/// `a.b` is field `b` of `a`, `a[].b` is field `b` of each item of `a`, and `a.*.b` is field `b` of each value of `a`.
+pub type FieldTypes = &'static [(&'static str, FieldType)];
 
-/// A field of another type than its own.
+/// A field with the wrong type.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Wrong {
-    /// As the table has it.
+pub struct Mismatch {
+    /// The field as the table writes it.
     pub field: &'static str,
-    pub due: Kind,
-    /// `string`, `number`, `bool`, `array`, `object`.
-    pub is: &'static str,
+    pub expected: FieldType,
+    /// The actual type: `string`, `number`, `bool`, `array` or `object`.
+    pub actual: &'static str,
 }
 
-fn word(value: &Value) -> &'static str {
+fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",
@@ -45,9 +45,9 @@ fn word(value: &Value) -> &'static str {
     }
 }
 
-impl Kind {
-    /// The part of a value that is of another type.
-    fn unfit(self, value: &Value) -> Option<&Value> {
+impl FieldType {
+    /// Returns the part of the value that has the wrong type.
+    fn wrong_part(self, value: &Value) -> Option<&Value> {
         let all = |fits: fn(&Value) -> bool| {
             let mut inner: Box<dyn Iterator<Item = &Value>> = match value {
                 Value::Object(map) => Box::new(map.values()),
@@ -70,8 +70,8 @@ impl Kind {
         (!value.is_null() && !fits).then_some(value)
     }
 
-    /// As Go names the type.
-    pub const fn in_go(self) -> &'static str {
+    /// Returns the name of the type in Go.
+    pub const fn go_name(self) -> &'static str {
         match self {
             Self::Text => "string",
             Self::Flag => "bool",
@@ -85,46 +85,46 @@ impl Kind {
     }
 }
 
-/// The first field of the table that is of another type.
-pub fn wrong(object: &Map<String, Value>, table: Table) -> Option<Wrong> {
-    table.iter().find_map(|(field, due)| {
+/// Returns the first field of the table that has the wrong type.
+pub fn mismatch(object: &Map<String, Value>, table: FieldTypes) -> Option<Mismatch> {
+    table.iter().find_map(|(field, expected)| {
         let (first, rest) = field.split_once('.').map_or((*field, None), |(first, rest)| (first, Some(rest)));
         let value = object.get(first.trim_end_matches("[]"))?;
-        let unfit = if first.ends_with("[]") { each(value, rest, *due) } else { below(value, rest, *due) };
-        unfit.map(|value| Wrong { field, due: *due, is: word(value) })
+        let wrong_part = if first.ends_with("[]") { each(value, rest, *expected) } else { below(value, rest, *expected) };
+        wrong_part.map(|value| Mismatch { field, expected: *expected, actual: type_name(value) })
     })
 }
 
-/// `rest`: the way on from here. What cannot be gone on from is the fault of another row.
-fn below<'a>(value: &'a Value, rest: Option<&str>, due: Kind) -> Option<&'a Value> {
-    let Some(rest) = rest else { return due.unfit(value) };
+/// `rest` is the remaining path. A value that has no such path is reported by another row.
+fn below<'a>(value: &'a Value, rest: Option<&str>, expected: FieldType) -> Option<&'a Value> {
+    let Some(rest) = rest else { return expected.wrong_part(value) };
     let (first, rest) = rest.split_once('.').map_or((rest, None), |(first, rest)| (first, Some(rest)));
     match first.strip_suffix("[]") {
-        _ if first == "*" => value.as_object()?.values().find_map(|inner| below(inner, rest, due)),
-        Some(list) => each(value.get(list)?, rest, due),
-        None => below(value.get(first)?, rest, due),
+        _ if first == "*" => value.as_object()?.values().find_map(|inner| below(inner, rest, expected)),
+        Some(list) => each(value.get(list)?, rest, expected),
+        None => below(value.get(first)?, rest, expected),
     }
 }
 
-fn each<'a>(value: &'a Value, rest: Option<&str>, due: Kind) -> Option<&'a Value> {
-    value.as_array()?.iter().find_map(|item| below(item, rest, due))
+fn each<'a>(value: &'a Value, rest: Option<&str>, expected: FieldType) -> Option<&'a Value> {
+    value.as_array()?.iter().find_map(|item| below(item, rest, expected))
 }
 
-/// What every body of ARM that has these fields has in them.
-pub const OF_ARM: Table = &[
-    ("properties", Kind::Object),
-    ("location", Kind::Text),
-    ("tags", Kind::Words),
-    ("sku", Kind::Object),
-    ("sku.name", Kind::Text),
-    ("sku.tier", Kind::Text),
-    ("kind", Kind::Text),
-    ("managedBy", Kind::Text),
-    ("plan", Kind::Object),
-    ("zones", Kind::Texts),
-    ("identity", Kind::Object),
-    ("identity.type", Kind::Text),
-    ("identity.userAssignedIdentities", Kind::Objects),
+/// The typed fields that all ARM bodies share.
+pub const ARM_BODY: FieldTypes = &[
+    ("properties", FieldType::Object),
+    ("location", FieldType::Text),
+    ("tags", FieldType::Words),
+    ("sku", FieldType::Object),
+    ("sku.name", FieldType::Text),
+    ("sku.tier", FieldType::Text),
+    ("kind", FieldType::Text),
+    ("managedBy", FieldType::Text),
+    ("plan", FieldType::Object),
+    ("zones", FieldType::Texts),
+    ("identity", FieldType::Object),
+    ("identity.type", FieldType::Text),
+    ("identity.userAssignedIdentities", FieldType::Objects),
 ];
 
 #[cfg(test)]
@@ -132,25 +132,25 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const TABLE: Table = &[
-        ("name", Kind::Text),
-        ("pools", Kind::List),
-        ("pools[].count", Kind::Number),
-        ("pools[].labels", Kind::Words),
-        ("addons", Kind::Objects),
-        ("addons.*.enabled", Kind::Flag),
-        ("deep.list[].names", Kind::Texts),
+    const TABLE: FieldTypes = &[
+        ("name", FieldType::Text),
+        ("pools", FieldType::List),
+        ("pools[].count", FieldType::Number),
+        ("pools[].labels", FieldType::Words),
+        ("addons", FieldType::Objects),
+        ("addons.*.enabled", FieldType::Flag),
+        ("deep.list[].names", FieldType::Texts),
     ];
 
     fn found(value: Value) -> Option<(&'static str, &'static str)> {
-        wrong(value.as_object().unwrap(), TABLE).map(|wrong| (wrong.field, wrong.is))
+        mismatch(value.as_object().unwrap(), TABLE).map(|mismatch| (mismatch.field, mismatch.actual))
     }
 
     #[test]
-    fn a_field_of_another_type_is_found_wherever_it_is() {
-        let sound = json!({"name": "n", "pools": [{"count": -1, "labels": {"a": "b", "c": 1}}, {"count": null}], "addons": {"x": {"enabled": true}, "y": null},
+    fn a_field_with_a_wrong_type_is_found_at_any_depth() {
+        let valid = json!({"name": "n", "pools": [{"count": -1, "labels": {"a": "b", "c": 1}}, {"count": null}], "addons": {"x": {"enabled": true}, "y": null},
             "deep": {"list": [{"names": ["a"]}]}, "other": [[1]]});
-        assert_eq!(found(sound), None);
+        assert_eq!(found(valid), None);
         assert_eq!(found(json!({"name": null, "pools": null, "deep": null})), None);
         for (value, field, is) in [
             (json!({"name": ["n"]}), "name", "array"),
