@@ -23,7 +23,7 @@ impl Sandbox {
         self.0.access()
     }
 
-    /// Lets the sandbox's players settle and saves its world.
+    /// Waits for the sandbox's components and saves its world.
     pub async fn close(self) {
         self.0.close().await;
     }

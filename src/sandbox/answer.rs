@@ -103,7 +103,7 @@ async fn handle(running: &Arc<Running>, conn: Conn, by: &str, head: &Request, he
         None => azure::refused(&mut running.azure(), head, &running.settings.rules(), azure::times::now()),
     };
     if refusal.is_some() {
-        return handled(running, conn, by, head, refusal).await;
+        return apply_settings(running, conn, by, head, refusal).await;
     }
     let whole = match running.bodies.read(body, &head.method, &head.host, cluster.is_some()).await {
         Ok(whole) => whole,
@@ -117,11 +117,11 @@ async fn handle(running: &Arc<Running>, conn: Conn, by: &str, head: &Request, he
     if control {
         return control::answer(running, &request).await;
     }
-    handled(running, conn, by, &request, None).await
+    apply_settings(running, conn, by, &request, None).await
 }
 
 /// `refusal` is the answer for a caller who may not make the request.
-async fn handled(running: &Arc<Running>, conn: Conn, by: &str, request: &Request, refusal: Option<Response>) -> Response {
+async fn apply_settings(running: &Arc<Running>, conn: Conn, by: &str, request: &Request, refusal: Option<Response>) -> Response {
     let began = Instant::now();
     let path = with_query(request);
     let handling = running.settings.handling(by, &request.method, &request.host, &path);

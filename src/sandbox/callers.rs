@@ -23,7 +23,7 @@ pub enum CallerRequest {
 }
 
 /// Carries the request out and saves the result.
-pub async fn done(running: &Running, request: &CallerRequest) -> Result<Value, Error> {
+pub async fn carry_out(running: &Running, request: &CallerRequest) -> Result<Value, Error> {
     let value = {
         let mut azure = running.azure();
         let refused = |fault: rules::CallerError| Error::Use { why: fault.why, hint: fault.hint };

@@ -121,7 +121,7 @@ pub async fn callers(dir: &Path, request: &CallerRequest) -> Result<Value, Error
     let sandbox = open(Options::new(dir)).await?;
     match &sandbox.embedded {
         Some(Embedded { running, .. }) => {
-            let value = callers::done(running, request).await;
+            let value = callers::carry_out(running, request).await;
             sandbox.close().await;
             value
         }

@@ -2,8 +2,8 @@
 
 use super::{
     azure,
+    components::{self, Token},
     http::{Body, Request},
-    players::{self, Token},
     running::{Running, RunningCluster},
 };
 use bytes::Bytes;
@@ -35,14 +35,14 @@ async fn has_work(running: &Running, cluster: &RunningCluster) -> bool {
     false
 }
 
-fn config(running: &Running, cluster: &str, kube: players::KubeAccess, foreign: bool) -> Option<players::Config> {
+fn config(running: &Running, cluster: &str, kube: components::KubeAccess, foreign: bool) -> Option<components::Config> {
     let azure = running.azure();
     let existing = azure.clusters.values().find(|c| c.name == cluster)?;
     let login = match azure::callers::login_of_nodes(&azure, existing)? {
-        (client_id, None) => players::Login::Managed { client_id },
-        (client_id, Some(client_secret)) => players::Login::ServicePrincipal { client_id, client_secret },
+        (client_id, None) => components::Login::Managed { client_id },
+        (client_id, Some(client_secret)) => components::Login::ServicePrincipal { client_id, client_secret },
     };
-    Some(players::Config {
+    Some(components::Config {
         cluster: cluster.to_owned(),
         proxy: running.proxy(),
         ca_pem: running.authority.ca_pem.clone(),
@@ -80,12 +80,12 @@ impl Running {
             if !has_work(self, cluster).await {
                 return None;
             }
-            let kube = players::KubeAccess {
+            let kube = components::KubeAccess {
                 server: format!("https://{}:443", cluster.fqdn),
                 token: Some(Token::Fixed(self.keys.admin_token.clone())),
                 ca_pem: Some(self.authority.ca_pem.clone()),
                 proxy: Some(self.proxy()),
-                ..players::KubeAccess::default()
+                ..components::KubeAccess::default()
             };
             config(self, &cluster.name, kube, false)
         };

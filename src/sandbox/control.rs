@@ -46,7 +46,7 @@ pub async fn answer(running: &Arc<Running>, request: &Request) -> Response {
         },
         ("POST", "/callers") => match serde_json::from_slice::<CallerRequest>(&request.body) {
             Err(why) => refusal(400, &format!("the request is not valid: {why}")),
-            Ok(requested) => match callers::done(running, &requested).await {
+            Ok(requested) => match callers::carry_out(running, &requested).await {
                 Ok(value) => Response::json(200, JSON, &value),
                 Err(Error::Use { why, hint }) => Response::json(400, JSON, &json!({"error": why, "way": hint})),
                 Err(fault) => refusal(500, &fault.to_string()),

@@ -2,8 +2,8 @@
 //!
 //! - `sandbox` opens it, `commands` and `control` operate it.
 //! - `listeners`, `server` and `connections` accept connections; `answer` and `body_limits` handle one request, `attempt` undoes a failed one.
-//! - `running`, `world` and `journal` hold and save the world; `components` runs the simulated components of the clusters.
-//! - `azure/` has Entra, ARM, Graph, Key Vault and IMDS, `kube/` the API server, `players/` MIC, NMI, the CSI driver and kubelet as HTTP
+//! - `running`, `world` and `journal` hold and save the world; `component_runner` runs the simulated components of the clusters.
+//! - `azure/` has Entra, ARM, Graph, Key Vault and IMDS, `kube/` the API server, `components/` MIC, NMI, the CSI driver and kubelet as HTTP
 //!   clients, `stand_in/` external clusters.
 
 mod access;
@@ -13,8 +13,9 @@ pub mod azure;
 mod body_limits;
 mod callers;
 mod commands;
+mod component_runner;
 mod component_start;
-mod components;
+pub mod components;
 mod connections;
 mod control;
 mod error;
@@ -30,7 +31,6 @@ mod limits;
 mod listeners;
 mod log;
 mod measure;
-pub mod players;
 mod remote;
 mod rsa;
 mod running;
@@ -50,9 +50,9 @@ mod yaml;
 pub use access::Access;
 pub use callers::CallerRequest;
 pub use commands::{access, callers, export, reset, serve};
+pub use components::Component;
 pub use error::Error;
 pub use lateness::Lateness;
 pub use log::Reader;
-pub use players::Player;
 pub use sandbox::{Options, Sandbox, open};
 pub use stand_in::StandInRequest;

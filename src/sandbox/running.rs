@@ -9,7 +9,7 @@ use super::{
         kubeconfig::{KubeconfigEntry, kubeconfig},
     },
     body_limits::BodyBudget,
-    components::ComponentRunner,
+    component_runner::ComponentRunner,
     connections::Connections,
     error::Error,
     folder::Folder,

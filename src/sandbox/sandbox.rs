@@ -3,13 +3,13 @@
 use super::{
     access::Access,
     azure,
+    components::Component,
     error::Error,
     folder::{Folder, FolderLock, Served},
     keys,
     lateness::Lateness,
     listeners::{self, ListenerKind},
     log::Reader,
-    players::Player,
     remote,
     running::Running,
     server, settings,
@@ -43,7 +43,7 @@ pub struct Options {
     /// External clusters that stand in for the sandbox's own; only for `serve`.
     pub stand_ins: Vec<StandInRequest>,
     /// Components that are not simulated on any cluster; only for `serve`.
-    pub without: Vec<Player>,
+    pub without: Vec<Component>,
     /// Listeners for the metadata service of a node, by cluster name; only for `serve`.
     pub imds: Vec<(String, SocketAddr)>,
     /// Receives a line for each request; only for `serve`.

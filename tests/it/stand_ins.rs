@@ -201,7 +201,7 @@ fn a_login_command_runs_again_only_when_its_token_is_refused() {
     let exec = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "./login", "interactiveMode": "IfAvailable"}});
     world.write("theirs", &kubeconfig(&other, &exec).to_string());
     world.serve_with(&["--cluster", "theirs"]);
-    assert_eq!(runs(&world), 1, "one login for all players");
+    assert_eq!(runs(&world), 1, "one login for all components");
     world.up(LAB_004, &["--verify"]).ok().says("proved ");
     let before = runs(&world);
     assert!(before <= 2, "and one of podid's own");

@@ -86,7 +86,7 @@ pub fn merge(into: &mut Policy, from: &Policy) {
 
 /// Removes only the named permissions, and only if they are spelled the same, as reported of Azure, which answers 200 in any case
 /// (<https://github.com/Azure/azure-rest-api-specs/issues/42963>).
-pub fn take_out(from: &mut Policy, named: &Policy) {
+pub fn remove_named(from: &mut Policy, named: &Policy) {
     for (kind, words) in &named.permissions {
         let (Some(existing), Some(words)) = (from.permissions.get_mut(kind).and_then(Value::as_array_mut), words.as_array()) else {
             continue;
@@ -112,9 +112,9 @@ pub fn set(call: &mut Call<'_>, vault: &mut Vault, mut list: Vec<Policy>) {
             policy.since = old.since;
         }
     }
-    let gone: Vec<String> =
+    let removed: Vec<String> =
         vault.policies.iter().filter(|old| !list.iter().any(|p| same(p, old))).map(|p| ids::fold(&p.object_id)).collect();
     let name = ids::fold(&vault.name);
-    call.state.forget_grants(|principal, of, kind| kind == "policy" && of == name && gone.iter().any(|g| g == principal));
+    call.state.forget_grants(|principal, of, kind| kind == "policy" && of == name && removed.iter().any(|g| g == principal));
     vault.policies = list;
 }

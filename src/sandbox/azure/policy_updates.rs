@@ -4,7 +4,7 @@ use super::{
     access,
     call::{Answer, Call},
     error, ids,
-    policies::{check_count, document, is_empty, merge, parse, same, set, take_out},
+    policies::{check_count, document, is_empty, merge, parse, remove_named, same, set},
     resource_ids,
     state::Group,
     vaults,
@@ -29,7 +29,7 @@ pub fn write(call: &mut Call<'_>, group: &Group, name: &str, verb: &str) -> Answ
             ("replace", Some(at)) => policies[at].permissions.clone_from(&entry.permissions),
             ("add" | "replace", None) => policies.push(entry.clone()),
             ("remove", Some(at)) => {
-                take_out(&mut policies[at], entry);
+                remove_named(&mut policies[at], entry);
                 if is_empty(&policies[at]) {
                     policies.remove(at);
                 }

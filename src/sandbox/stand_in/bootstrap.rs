@@ -2,8 +2,8 @@
 //! outside of it, except for those in `without`. Existing objects of other owners are not changed.
 
 use crate::{
+    components::{Component, KubeClient, KubeError},
     kube,
-    players::{KubeClient, KubeError, Player},
 };
 use podid_crds as crds;
 use serde_json::Value;
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Returns notes about objects that existed already.
-pub async fn install(kube: &KubeClient, without: &[Player]) -> Result<Vec<String>, KubeError> {
+pub async fn install(kube: &KubeClient, without: &[Component]) -> Result<Vec<String>, KubeError> {
     let mut notes = Vec::new();
     let crds = crds::all();
     for crd in &crds {
@@ -26,11 +26,11 @@ pub async fn install(kube: &KubeClient, without: &[Player]) -> Result<Vec<String
         served(kube, crd).await?;
     }
     // the Helm charts of the real components create these and reject objects of other owners
-    if !without.contains(&Player::Csi) {
+    if !without.contains(&Component::Csi) {
         let driver = kube::csi_driver();
         notes.extend(apply_object(kube, &format!("/apis/storage.k8s.io/v1/csidrivers/{}", name(&driver)), &driver).await?);
     }
-    if !without.contains(&Player::Mic) {
+    if !without.contains(&Component::Mic) {
         let exception = kube::mic_exception();
         let path = "/apis/aadpodidentity.k8s.io/v1/namespaces/kube-system/azurepodidentityexceptions";
         notes.extend(apply_object(kube, &format!("{path}/{}", name(&exception)), &exception).await?);

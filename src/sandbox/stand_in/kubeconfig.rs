@@ -3,7 +3,7 @@
 
 use crate::{
     azure::kubeconfig::KubeconfigEntry,
-    players::{Certificate, KubeAccess, Plugin, Token},
+    components::{Certificate, KubeAccess, Plugin, Token},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use podid_files::whole::{self, Accept};

@@ -12,9 +12,9 @@ use super::{
         kubeconfig::KubeconfigEntry,
         stand_ins::{ReportedCluster, ScaleSetRef},
     },
+    components::{Component, KubeAccess, KubeClient, KubeError},
     error::Error,
     kube,
-    players::{KubeAccess, KubeClient, KubeError, Player},
     rsa::Public,
 };
 use serde_json::{Map, Value};
@@ -49,7 +49,7 @@ pub type StandIns = BTreeMap<String, Arc<StandIn>>;
 /// Opens each cluster, installs what a lab needs, and makes ARM report it. The returned texts are notes for the user.
 pub async fn join(
     requests: &[StandInRequest],
-    without: &[Player],
+    without: &[Component],
     azure: &mut azure::state::State,
 ) -> Result<(StandIns, Vec<String>), Error> {
     let mut all = StandIns::new();

@@ -25,10 +25,10 @@ async fn components_are_distinguished_and_not_held() {
     let set = lab.control("POST", "/settings", Some(json!({"hold": {"n": 1, "when": "before"}}))).await;
     assert_eq!(set.body["held"], false);
     let url = "https://management.azure.com/subscriptions?api-version=1";
-    for player in ["mic", "nmi", "csi"] {
-        let answer = lab.client.get(url).header("x-podid-player", player).send().await.unwrap();
+    for component in ["mic", "nmi", "csi"] {
+        let answer = lab.client.get(url).header("x-podid-player", component).send().await.unwrap();
         assert_eq!(answer.status(), 401);
-        assert_eq!(lab.lines().last().unwrap()["by"], player);
+        assert_eq!(lab.lines().last().unwrap()["by"], component);
     }
     assert_eq!(lab.control("GET", "/settings", None).await.body["counts"], json!({"mic": 1, "nmi": 1, "csi": 1}));
 }

@@ -1,6 +1,6 @@
 //! The whole lab step by step: identity, roles, vault, grant, secret, binding, mount, pod; the components do the rest. Then it is undone.
 
-use super::super::{Options, Player};
+use super::super::{Component, Options};
 use super::{Answer, Lab, Lateness, OPERATOR, SECRETS_OFFICER, SECRETS_USER, VM_CONTRIBUTOR, old_client, options};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -174,9 +174,9 @@ async fn an_existing_pod_starts_the_components() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disabled_component_makes_no_requests_and_the_others_work() {
     for (absent, silent, heard) in [
-        (vec![Player::Mic], vec!["mic"], vec!["csi"]),
-        (vec![Player::Csi], vec!["csi"], vec!["mic", "nmi"]),
-        (vec![Player::Mic, Player::Nmi, Player::Csi], vec!["mic", "nmi", "csi"], vec![]),
+        (vec![Component::Mic], vec!["mic"], vec!["csi"]),
+        (vec![Component::Csi], vec!["csi"], vec!["mic", "nmi"]),
+        (vec![Component::Mic, Component::Nmi, Component::Csi], vec!["mic", "nmi", "csi"], vec![]),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let options = Options { without: absent, ..options(dir.path(), Lateness::None) };

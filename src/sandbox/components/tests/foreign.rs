@@ -9,7 +9,7 @@ fn lease(fake: &Fake, seconds_ago: i64) {
     fake.put("leases", json!({ "metadata": { "name": "node-0", "namespace": "kube-node-lease" }, "spec": spec }));
 }
 
-fn play(fake: &Fake) -> super::Players {
+fn play(fake: &Fake) -> super::RunningComponents {
     let mut config = (*fake.config).clone();
     config.foreign = true;
     start(config, &ALL)
@@ -19,11 +19,11 @@ fn play(fake: &Fake) -> super::Players {
 async fn a_pod_on_a_node_with_a_kubelet_only_gets_its_volume() {
     let fake = Fake::start().await;
     lease(&fake, 5);
-    let players = play(&fake);
+    let components = play(&fake);
     whole(&fake);
     until("the mount", || fake.find("secretproviderclasspodstatuses", "app-shop-spc")).await;
     until("the synced Secret", || fake.find("secrets", "synced")).await;
-    until("idle players", || players.idle().then_some(())).await;
+    until("idle components", || components.idle().then_some(())).await;
     let pod = fake.find("pods", "app").unwrap();
     assert_eq!(pod["status"], json!({ "phase": "Pending", "conditions": [{ "type": "PodScheduled", "status": "True" }] }));
     // it is also not deleted before that kubelet does it
@@ -33,7 +33,7 @@ async fn a_pod_on_a_node_with_a_kubelet_only_gets_its_volume() {
     fake.remove("pods", "shop", "app");
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!fake.world().log.iter().any(|l| l.starts_with("DELETE") && l.contains("/pods/")), "{:?}", fake.world().log);
-    players.stop().await;
+    components.stop().await;
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn a_running_pod_without_its_volume_still_gets_it() {
     let fake = Fake::start().await;
     lease(&fake, 5);
     fake.world().granted = false;
-    let players = play(&fake);
+    let components = play(&fake);
     whole(&fake);
     let mut pod = fake.find("pods", "app").unwrap();
     pod["status"] = json!({ "phase": "Running", "hostIP": "10.0.0.1", "podIP": "10.0.0.2" });
@@ -51,7 +51,7 @@ async fn a_running_pod_without_its_volume_still_gets_it() {
     fake.world().granted = true;
     until("the mount", || fake.find("secretproviderclasspodstatuses", "app-shop-spc")).await;
     assert_eq!(fake.find("pods", "app").unwrap()["status"]["podIP"], "10.0.0.2");
-    players.stop().await;
+    components.stop().await;
 }
 
 #[tokio::test]
@@ -61,9 +61,9 @@ async fn a_node_without_a_valid_lease_is_simulated() {
         if ran_out {
             lease(&fake, 3600);
         }
-        let players = play(&fake);
+        let components = play(&fake);
         whole(&fake);
         until("the pod to run", || is_running(&fake)).await;
-        players.stop().await;
+        components.stop().await;
     }
 }

@@ -3,12 +3,12 @@
 mod fake;
 mod foreign;
 
-use super::{Player, Players, start};
+use super::{Component, RunningComponents, start};
 use fake::{CANARY, CLIENT, Fake, IDENTITY};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-const ALL: [Player; 3] = [Player::Mic, Player::Nmi, Player::Csi];
+const ALL: [Component; 3] = [Component::Mic, Component::Nmi, Component::Csi];
 
 async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -75,7 +75,7 @@ fn whole(fake: &Fake) {
     pod(fake, |_| {});
 }
 
-fn play(fake: &Fake) -> Players {
+fn play(fake: &Fake) -> RunningComponents {
     start((*fake.config).clone(), &ALL)
 }
 
@@ -92,7 +92,7 @@ fn never_leaked(fake: &Fake) {
 #[tokio::test]
 async fn a_pod_with_everything_in_place_gets_its_secret() {
     let fake = Fake::start().await;
-    let players = play(&fake);
+    let components = play(&fake);
     whole(&fake);
     let pod = until("the pod to run", || is_running(&fake)).await;
     assert!(pod["status"]["conditions"].as_array().unwrap().iter().any(|c| c["type"] == "Ready" && c["status"] == "True"));
@@ -113,26 +113,26 @@ async fn a_pod_with_everything_in_place_gets_its_secret() {
         assert_eq!(podid_crds::astray(written), Vec::<String>::new());
     }
     until("the binding's event", || fake.events().into_iter().find(|(reason, _)| reason == "binding applied")).await;
-    until("the players to be idle", || players.idle().then_some(())).await;
+    until("the components to be idle", || components.idle().then_some(())).await;
     never_leaked(&fake);
     let asked = fake.world().log.len();
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert_eq!(fake.world().log.len(), asked, "an idle component makes no requests");
-    players.stop().await;
+    components.stop().await;
 }
 
 #[tokio::test]
 async fn the_identity_is_removed_from_the_nodes_with_its_last_pod() {
     let fake = Fake::start().await;
     fake.world().asynchronous = true;
-    let players = play(&fake);
+    let components = play(&fake);
     whole(&fake);
     until("the pod to run", || is_running(&fake)).await;
     assert_eq!(fake.world().on_nodes.iter().collect::<Vec<_>>(), [&IDENTITY.to_lowercase()]);
     fake.remove("pods", "shop", "app");
     until("the identity to go", || fake.find("azureassignedidentities", "app-shop-claims").is_none().then_some(())).await;
     assert!(fake.world().on_nodes.is_empty());
-    players.stop().await;
+    components.stop().await;
 }
 
 async fn failed_mount(fake: &Fake, text: &str) {
@@ -146,7 +146,7 @@ async fn failed_mount(fake: &Fake, text: &str) {
 async fn a_late_grant_fixes_the_mount() {
     let fake = Fake::start().await;
     fake.world().granted = false;
-    let players = play(&fake);
+    let components = play(&fake);
     whole(&fake);
     failed_mount(
         &fake,
@@ -161,21 +161,21 @@ async fn a_late_grant_fixes_the_mount() {
             && message.contains("ForbiddenByRbac"),
         "{message}"
     );
-    until("an idle player while it waits for the next try", || players.idle().then_some(())).await;
+    until("an idle player while it waits for the next try", || components.idle().then_some(())).await;
     let container = until("a container that is being created", || {
         Some(fake.find("pods", "app").unwrap()["status"]["containerStatuses"][0].clone()).filter(|c| !c.is_null())
     });
     assert_eq!(container.await["state"]["waiting"]["reason"], "ContainerCreating");
     fake.world().granted = true;
     until("the pod to run", || is_running(&fake)).await;
-    players.stop().await;
+    components.stop().await;
 }
 
 #[tokio::test]
 async fn a_missing_operator_role_is_an_event_of_the_binding_and_adding_it_fixes_the_pod() {
     let fake = Fake::start().await;
     fake.world().operator = false;
-    let players = play(&fake);
+    let components = play(&fake);
     whole(&fake);
     let (_, text) = until("the event", || fake.events().into_iter().find(|(reason, _)| reason == "binding apply error")).await;
     assert!(
@@ -186,27 +186,27 @@ async fn a_missing_operator_role_is_an_event_of_the_binding_and_adding_it_fixes_
     assert_eq!(fake.find("azureassignedidentities", "app-shop-claims").unwrap()["status"]["status"], "Created");
     fake.world().operator = true;
     until("the pod to run", || is_running(&fake)).await;
-    players.stop().await;
+    components.stop().await;
 }
 
 #[tokio::test]
 async fn without_access_to_the_scale_set_there_is_no_event() {
     let fake = Fake::start().await;
     fake.world().contributor = false;
-    let players = play(&fake);
+    let components = play(&fake);
     identity(&fake);
     binding(&fake);
     pod(&fake, |_| {});
     until("MIC's try", || fake.world().log.iter().any(|l| l.starts_with("GET management") && l.ends_with(" mic")).then_some(())).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!fake.events().iter().any(|(reason, _)| reason.starts_with("binding")), "{:?}", fake.events());
-    players.stop().await;
+    components.stop().await;
 }
 
 #[tokio::test]
 async fn objects_that_do_not_match_are_ignored() {
     let fake = Fake::start().await;
-    let players = play(&fake);
+    let components = play(&fake);
     identity(&fake);
     binding(&fake);
     let bad = json!({ "metadata": metadata("bad"), "spec": { "resourceID": "claims", "clientID": CLIENT } });
@@ -227,7 +227,7 @@ async fn objects_that_do_not_match_are_ignored() {
     assert_eq!(all, ["right-shop-claims"]);
     assert_eq!(fake.find("pods", "nowhere").unwrap()["status"]["phase"], "Pending", "a pod without a node does not run");
     until("a pod without volumes to run", || fake.find("pods", "right").filter(|p| p["status"]["phase"] == "Running")).await;
-    players.stop().await;
+    components.stop().await;
 }
 
 async fn refused(text: &str, change: impl FnOnce(&mut Value)) {
@@ -236,9 +236,9 @@ async fn refused(text: &str, change: impl FnOnce(&mut Value)) {
     binding(&fake);
     class(&fake, change);
     pod(&fake, |_| {});
-    let players = play(&fake);
+    let components = play(&fake);
     failed_mount(&fake, text).await;
-    players.stop().await;
+    components.stop().await;
 }
 
 #[tokio::test]
@@ -286,7 +286,7 @@ async fn a_wrong_client_id_is_assigned_and_gets_no_token() {
     binding(&fake);
     class(&fake, |_| {});
     pod(&fake, |_| {});
-    let players = play(&fake);
+    let components = play(&fake);
     failed_mount(&fake, "nmi response failed with status code: 403, response body: adal: Refresh request failed. Status Code = '400'")
         .await;
     assert!(fake.events().iter().any(|(_, message)| message.contains("Identity not found")));
@@ -294,7 +294,7 @@ async fn a_wrong_client_id_is_assigned_and_gets_no_token() {
         fake.find("azureassignedidentities", "app-shop-claims").filter(|a| a["status"]["status"] == "Assigned")
     })
     .await;
-    players.stop().await;
+    components.stop().await;
 }
 
 #[tokio::test]
@@ -305,10 +305,10 @@ async fn workload_identity_mounts_with_a_service_account_token() {
         class["spec"]["parameters"]["clientID"] = CLIENT.into();
     });
     pod(&fake, |_| {});
-    let players = start((*fake.config).clone(), &[Player::Csi]);
+    let components = start((*fake.config).clone(), &[Component::Csi]);
     until("the pod to run", || is_running(&fake)).await;
     assert!(fake.world().log.iter().any(|l| l == "POST login.microsoftonline.com/tenant/oauth2/v2.0/token csi"));
-    players.stop().await;
+    components.stop().await;
 }
 
 #[tokio::test]
@@ -318,7 +318,7 @@ async fn a_missing_key_prevents_the_start_and_the_alias_is_the_file_name() {
     binding(&fake);
     class(&fake, |class| class["spec"]["secretObjects"][0]["data"][0]["objectName"] = "sqldbconn".into());
     pod(&fake, |_| {});
-    let players = play(&fake);
+    let components = play(&fake);
     let text = "failed to get data in spc shop/spc for secret synced, err: file matching objectName sqldbconn not found in the pod";
     until("the sync's event", || fake.events().into_iter().find(|(r, m)| r == "FailedToCreateSecret" && m == text)).await;
     let waiting = until("the container's reason", || {
@@ -331,7 +331,7 @@ async fn a_missing_key_prevents_the_start_and_the_alias_is_the_file_name() {
     class["spec"]["secretObjects"][0]["data"][0]["objectName"] = "conn".into();
     fake.put("secretproviderclasses", class);
     until("the pod to run", || is_running(&fake)).await;
-    players.stop().await;
+    components.stop().await;
 }
 
 #[tokio::test]
@@ -339,12 +339,12 @@ async fn a_component_that_waits_for_an_identity_is_idle() {
     let fake = Fake::start().await;
     class(&fake, |_| {});
     pod(&fake, |_| {});
-    let players = play(&fake);
+    let components = play(&fake);
     until("the provider's challenge", || {
         fake.world().log.iter().any(|l| l == "GET kv1.vault.azure.net/secrets/sqldbconn/ csi").then_some(())
     })
     .await;
-    until("idle players", || players.idle().then_some(())).await;
+    until("idle components", || components.idle().then_some(())).await;
     assert!(fake.events().is_empty(), "NMI still looks");
-    players.stop().await;
+    components.stop().await;
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// Running components, until they are stopped or dropped.
-pub struct Players {
+pub struct RunningComponents {
     activities: Vec<Arc<Activity>>,
     tasks: JoinSet<()>,
 }
 
-impl Players {
+impl RunningComponents {
     /// Returns whether all components have handled everything that they saw, or wait for a retry.
     pub fn idle(&self) -> bool {
         self.activities.iter().all(|activity| activity.idle())

@@ -1,7 +1,7 @@
 //! A Kubernetes API that stores objects, and an Azure with one scale set and one vault behind a CONNECT proxy: just enough for the
 //! components, with switches for failures.
 
-use crate::players::{Config, KubeAccess, Login, Token};
+use crate::components::{Config, KubeAccess, Login, Token};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use http::{Method, Request, Response};

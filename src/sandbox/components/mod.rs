@@ -28,10 +28,10 @@ pub use access::{KubeAccess, Token};
 pub use config::{Config, Login};
 pub(super) use kube::{KubeClient, KubeError};
 pub use plugin::{Certificate, Plugin};
-pub use tasks::Players;
+pub use tasks::RunningComponents;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Player {
+pub enum Component {
     Mic,
     Nmi,
     /// The driver, its provider and kubelet.
@@ -40,14 +40,14 @@ pub enum Player {
 
 /// Starts components. It requires a tokio runtime and an installed TLS provider. A component with an invalid configuration (such as a CA
 /// that is not PEM) is not started, and an error is logged.
-pub fn start(config: Config, which: &[Player]) -> Players {
-    let mut players = Players::new();
-    let nmi = if which.contains(&Player::Nmi) { players.start_component("nmi", |p| nmi::Nmi::start(&config, p)) } else { None };
-    if which.contains(&Player::Mic) {
-        players.start_component("mic", |p| mic::start(&config, p));
+pub fn start(config: Config, which: &[Component]) -> RunningComponents {
+    let mut components = RunningComponents::new();
+    let nmi = if which.contains(&Component::Nmi) { components.start_component("nmi", |p| nmi::Nmi::start(&config, p)) } else { None };
+    if which.contains(&Component::Mic) {
+        components.start_component("mic", |p| mic::start(&config, p));
     }
-    if which.contains(&Player::Csi) {
-        players.start_component("csi", |p| kubelet::start(&config, nmi, p));
+    if which.contains(&Component::Csi) {
+        components.start_component("csi", |p| kubelet::start(&config, nmi, p));
     }
-    players
+    components
 }

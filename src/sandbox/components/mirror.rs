@@ -76,17 +76,17 @@ pub(super) fn keep(
     let keeping = async move {
         let mut work = work;
         loop {
-            let ring = || {
+            let wake = || {
                 if rings {
                     activity.wake();
                 }
             };
-            let followed = caught_while(list_and_watch(&kube, path, &kept, &mut work, &ring)).await;
+            let followed = caught_while(list_and_watch(&kube, path, &kept, &mut work, &wake)).await;
             let pause = match followed.unwrap_or(Ok(())) {
                 Ok(()) => BROKEN,
                 Err(e) if e.is_absent() => {
                     kept.change(BTreeMap::clear);
-                    ring();
+                    wake();
                     ABSENT
                 }
                 Err(e) => {
@@ -101,7 +101,7 @@ pub(super) fn keep(
 }
 
 /// Lists and then watches, until the watch ends or expires.
-async fn list_and_watch(kube: &KubeClient, path: &str, mirror: &Mirror, work: &mut Busy, ring: &impl Fn()) -> Result<(), KubeError> {
+async fn list_and_watch(kube: &KubeClient, path: &str, mirror: &Mirror, work: &mut Busy, wake: &impl Fn()) -> Result<(), KubeError> {
     let mut list = kube.get(path).await?;
     let version = list["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
     let items = match list["items"].take() {
@@ -109,7 +109,7 @@ async fn list_and_watch(kube: &KubeClient, path: &str, mirror: &Mirror, work: &m
         _ => Vec::new(),
     };
     mirror.change(|objects| *objects = items.into_iter().map(|item| (key(&item), Arc::new(item))).collect());
-    ring();
+    wake();
     let query = format!("watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={}", WATCH.as_secs());
     let mut flow = kube.stream(&format!("{path}?{query}")).await?;
     let mut rest: Vec<u8> = Vec::new();
@@ -128,7 +128,7 @@ async fn list_and_watch(kube: &KubeClient, path: &str, mirror: &Mirror, work: &m
                 Some("BOOKMARK") => continue,
                 _ => return Ok(()), // usually 410
             }
-            ring();
+            wake();
         }
     }
 }

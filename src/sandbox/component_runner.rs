@@ -1,6 +1,6 @@
 //! Runs the simulated components of each cluster. They start only when there is a pod for them, so that other commands stay fast.
 
-use super::players::{self, Config, Player, Players};
+use super::components::{self, Component, Config, RunningComponents};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -10,24 +10,24 @@ use std::{
 };
 use tokio::sync::Mutex;
 
-const ALL: [Player; 3] = [Player::Mic, Player::Nmi, Player::Csi];
+const ALL: [Component; 3] = [Component::Mic, Component::Nmi, Component::Csi];
 
 #[derive(Default)]
 pub struct ComponentRunner {
     /// By cluster name.
-    running: Mutex<BTreeMap<String, Players>>,
+    running: Mutex<BTreeMap<String, RunningComponents>>,
     shut: AtomicBool,
     /// The components to run; all of them by default.
-    enabled: OnceLock<Vec<Player>>,
+    enabled: OnceLock<Vec<Component>>,
 }
 
 impl ComponentRunner {
     /// Disables components that the user runs. It is called once, before any component starts.
-    pub fn without(&self, absent: &[Player]) {
+    pub fn without(&self, absent: &[Component]) {
         let _ = self.enabled.set(ALL.into_iter().filter(|which| !absent.contains(which)).collect());
     }
 
-    fn enabled(&self) -> &[Player] {
+    fn enabled(&self) -> &[Component] {
         self.enabled.get().map_or(&ALL, Vec::as_slice)
     }
 
@@ -35,8 +35,8 @@ impl ComponentRunner {
     pub async fn clear(&self) {
         self.shut.store(true, Ordering::Release);
         let all = std::mem::take(&mut *self.running.lock().await);
-        for (_, players) in all {
-            players.stop().await;
+        for (_, components) in all {
+            components.stop().await;
         }
     }
 
@@ -46,7 +46,7 @@ impl ComponentRunner {
 
     /// Returns whether no component has work.
     pub async fn idle(&self) -> bool {
-        self.running.lock().await.values().all(Players::idle)
+        self.running.lock().await.values().all(RunningComponents::idle)
     }
 
     /// Starts the components of a cluster unless they run already. `config` is awaited only then; it returns None if there is no work.
@@ -56,7 +56,7 @@ impl ComponentRunner {
             return;
         }
         if let Some(config) = config.await {
-            running.insert(cluster.to_owned(), players::start(config, self.enabled()));
+            running.insert(cluster.to_owned(), components::start(config, self.enabled()));
         }
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct KubeClient(Arc<Inner>);
 
 struct Inner {
     access: KubeAccess,
-    player: &'static str,
+    component: &'static str,
     agent: &'static str,
     /// Uses the certificate of the access, if there is one.
     client: Client,
@@ -48,9 +48,9 @@ struct Inner {
 
 impl KubeClient {
     /// `agent` is the program's name and version; its first part becomes the field manager.
-    pub(crate) fn new(access: &KubeAccess, player: &'static str, agent: &'static str) -> Result<Self, String> {
-        let client = client(access, access.certificate.as_ref(), player, agent)?;
-        Ok(Self(Arc::new(Inner { access: access.clone(), player, agent, client, plugin_client: Mutex::default() })))
+    pub(crate) fn new(access: &KubeAccess, component: &'static str, agent: &'static str) -> Result<Self, String> {
+        let client = client(access, access.certificate.as_ref(), component, agent)?;
+        Ok(Self(Arc::new(Inner { access: access.clone(), component, agent, client, plugin_client: Mutex::default() })))
     }
 
     /// Returns the client and the token for the next request, and the credential of the plugin, if there is one.
@@ -84,7 +84,7 @@ impl KubeClient {
         {
             return Ok(client.clone());
         }
-        let client = client(&self.0.access, Some(certificate), self.0.player, self.0.agent)?;
+        let client = client(&self.0.access, Some(certificate), self.0.component, self.0.agent)?;
         *plugin_client = Some((certificate.clone(), client.clone()));
         Ok(client)
     }
@@ -167,8 +167,8 @@ impl KubeClient {
     }
 }
 
-fn client(access: &KubeAccess, certificate: Option<&Certificate>, player: &'static str, agent: &'static str) -> Result<Client, String> {
-    let mut client = base(player).user_agent(agent);
+fn client(access: &KubeAccess, certificate: Option<&Certificate>, component: &'static str, agent: &'static str) -> Result<Client, String> {
+    let mut client = base(component).user_agent(agent);
     if let Some(ca) = &access.ca_pem {
         client = client.tls_certs_only(reqwest::Certificate::from_pem_bundle(ca.as_bytes()).map_err(|e| innermost_cause(&e))?);
     }

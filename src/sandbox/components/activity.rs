@@ -7,9 +7,9 @@ use tokio::sync::Notify;
 
 #[derive(Default)]
 pub(super) struct Activity {
-    rung: AtomicBool,
+    woken: AtomicBool,
     busy: AtomicUsize,
-    bell: Notify,
+    signal: Notify,
 }
 
 /// A task in progress, until this is dropped.
@@ -17,12 +17,12 @@ pub(super) struct Busy(Arc<Activity>);
 
 impl Activity {
     pub(super) fn wake(&self) {
-        self.rung.store(true, SeqCst);
-        self.bell.notify_one();
+        self.woken.store(true, SeqCst);
+        self.signal.notify_one();
     }
 
     pub(super) fn idle(&self) -> bool {
-        self.busy.load(SeqCst) == 0 && !self.rung.load(SeqCst)
+        self.busy.load(SeqCst) == 0 && !self.woken.load(SeqCst)
     }
 
     pub(super) fn busy(self: &Arc<Self>) -> Busy {
@@ -32,25 +32,25 @@ impl Activity {
 
     /// Does the same as `Busy::while_idle`, for a callee of a task that is counted here.
     pub(super) async fn while_idle<T>(&self, what: impl Future<Output = T>) -> T {
-        struct Back<'a>(&'a Activity);
-        impl Drop for Back<'_> {
+        struct BusyAgain<'a>(&'a Activity);
+        impl Drop for BusyAgain<'_> {
             fn drop(&mut self) {
                 self.0.busy.fetch_add(1, SeqCst); // also if the wait is aborted, because the task itself is dropped after it
             }
         }
         self.busy.fetch_sub(1, SeqCst);
-        let _back = Back(self);
+        let _busy_again = BusyAgain(self);
         what.await
     }
 
     /// Waits for the wake-up signal, or for `pause` before a retry.
     pub(super) async fn next(self: &Arc<Self>, pause: Option<Duration>) -> Busy {
         match pause {
-            Some(pause) => drop(tokio::time::timeout(pause, self.bell.notified()).await),
-            None => self.bell.notified().await,
+            Some(pause) => drop(tokio::time::timeout(pause, self.signal.notified()).await),
+            None => self.signal.notified().await,
         }
         let work = self.busy(); // before the signal is reset, so that the component never looks idle in between
-        self.rung.store(false, SeqCst);
+        self.woken.store(false, SeqCst);
         work
     }
 }

@@ -7,7 +7,7 @@ use super::config::Config;
 use super::kube::KubeClient;
 use super::mic::is_namespaced;
 use super::mirror::{Mirror, keep};
-use super::tasks::Players;
+use super::tasks::RunningComponents;
 use super::wire::{AzureClient, METADATA};
 use base64::Engine;
 use serde_json::Value;
@@ -42,11 +42,11 @@ impl NmiError {
 }
 
 impl Nmi {
-    pub(super) fn start(config: &Config, players: &mut Players) -> Result<Arc<Self>, String> {
+    pub(super) fn start(config: &Config, components: &mut RunningComponents) -> Result<Arc<Self>, String> {
         let (kube, azure) = (KubeClient::new(&config.kube, "nmi", "nmi/v1.8.17")?, AzureClient::new(config, "nmi")?);
-        let activity = players.activity();
+        let activity = components.activity();
         let (assigned, keeping) = keep(&kube, "/apis/aadpodidentity.k8s.io/v1/azureassignedidentities", &activity, false);
-        players.spawn(keeping);
+        components.spawn(keeping);
         Ok(Arc::new(Self { kube, azure, activity, assigned, waits: (CREATED, ASSIGNED) }))
     }
 

@@ -7,7 +7,7 @@ use super::config::Config;
 use super::events::{EventType, Events};
 use super::kube::{KubeClient, KubeError};
 use super::mirror::{Mirror, ObjectKey, keep, key};
-use super::tasks::Players;
+use super::tasks::RunningComponents;
 use super::wire::AzureClient;
 use crate::attempt::caught_while;
 use serde_json::{Value, json};
@@ -38,12 +38,12 @@ struct DesiredAssignment {
     binding: Arc<Value>,
 }
 
-pub(super) fn start(config: &Config, players: &mut Players) -> Result<(), String> {
+pub(super) fn start(config: &Config, components: &mut RunningComponents) -> Result<(), String> {
     let (kube, azure) = (KubeClient::new(&config.kube, "mic", "mic/v1.8.17")?, AzureClient::new(config, "mic")?);
-    let activity = players.activity();
+    let activity = components.activity();
     let mut mirror = |path| {
         let (mirror, keeping) = keep(&kube, path, &activity, true);
-        players.spawn(keeping);
+        components.spawn(keeping);
         mirror
     };
     let pods = mirror("/api/v1/pods");
@@ -52,7 +52,7 @@ pub(super) fn start(config: &Config, players: &mut Players) -> Result<(), String
     let assigned = mirror("/apis/aadpodidentity.k8s.io/v1/azureassignedidentities");
     let events = Events::new(&kube, "azureassignedidentitiescontroller");
     let mic = Mic { arm: ArmClient::new(config, azure), events, kube, pods, identities, bindings, assigned };
-    players.spawn(mic.run(activity));
+    components.spawn(mic.run(activity));
     Ok(())
 }
 

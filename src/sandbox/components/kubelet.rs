@@ -10,7 +10,7 @@ use super::mirror::{Mirror, ObjectKey, keep, key};
 use super::nmi::Nmi;
 use super::nodes::Nodes;
 use super::provider::ProviderContext;
-use super::tasks::{AbortOnDrop, Players};
+use super::tasks::{AbortOnDrop, RunningComponents};
 use super::wire::AzureClient;
 use crate::attempt::caught_while;
 use serde_json::{Value, json};
@@ -38,17 +38,17 @@ struct NotReady {
     waiting: (&'static str, String),
 }
 
-pub(super) fn start(config: &Config, nmi: Option<Arc<Nmi>>, players: &mut Players) -> Result<(), String> {
+pub(super) fn start(config: &Config, nmi: Option<Arc<Nmi>>, components: &mut RunningComponents) -> Result<(), String> {
     let (kube, azure) = (KubeClient::new(&config.kube, "csi", "kubelet/v1.34.4")?, AzureClient::new(config, "csi")?);
     let driver = KubeClient::new(&config.kube, "csi", "secrets-store-csi/v1.6.0")?;
-    let activity = players.activity();
+    let activity = components.activity();
     let (pods, keeping) = keep(&kube, "/api/v1/pods", &activity, true);
-    players.spawn(keeping);
+    components.spawn(keeping);
     let events = Events::new(&driver, "csi-secrets-store-controller");
     let driver = Driver { access: ProviderContext { kube: driver, azure, nmi, activity: activity.clone() }, events };
     let nodes = config.foreign.then(|| Nodes::new(&kube));
     let kubelet = Arc::new(Kubelet { events: Events::new(&kube, "kubelet"), kube, driver, pods, nodes });
-    players.spawn(kubelet.run(activity));
+    components.spawn(kubelet.run(activity));
     Ok(())
 }
 

@@ -17,9 +17,9 @@ pub(super) struct AzureClient {
     node: String,
 }
 
-pub(super) fn base(player: &'static str) -> ClientBuilder {
+pub(super) fn base(component: &'static str) -> ClientBuilder {
     let mut headers = HeaderMap::new();
-    headers.insert("x-podid-player", HeaderValue::from_static(player));
+    headers.insert("x-podid-player", HeaderValue::from_static(component));
     Client::builder().default_headers(headers).no_proxy().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_LIMIT)
 }
 
@@ -57,8 +57,8 @@ impl AzureResponse {
 }
 
 impl AzureClient {
-    pub(super) fn new(config: &Config, player: &'static str) -> Result<Self, String> {
-        let client = base(player)
+    pub(super) fn new(config: &Config, component: &'static str) -> Result<Self, String> {
+        let client = base(component)
             .tls_certs_only(Certificate::from_pem_bundle(config.ca_pem.as_bytes()).map_err(|e| innermost_cause(&e))?)
             .proxy(Proxy::all(&config.proxy).map_err(|e| innermost_cause(&e))?)
             .timeout(LIMIT)
