@@ -29,7 +29,7 @@ use crate::{
     failure::{Failure, explain},
     output::{Text, human, json, progress::Progress, prompt, yaml},
     resources::{
-        KINDS, Reader, Writer,
+        self, KINDS, Reader, Writer, caller,
         values::{SecretSource, Values},
     },
     session::Session,
@@ -39,7 +39,13 @@ pub(crate) use goal::{Inputs, inputs, spec_beside};
 pub(crate) use rehearsal::{is_made, missing_namespace};
 use saved::Basis;
 use serde_json::Value;
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How long one wait may take where no `--timeout` is given.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// Does what the goal wants.
 pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
@@ -135,7 +141,8 @@ async fn look_with(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<
     }
     let azure = inputs.azure.clone();
     let global = &session.global;
-    let reader = Reader::new(azure.clone(), session.clusters.clone(), Arc::clone(&values), global.adopt, global.force_conflicts);
+    let reader = Reader::new(azure.clone(), session.clusters.clone(), Arc::clone(&values), resources::content())
+        .consenting(global.adopt, global.force_conflicts);
     let recover = global.recover;
     let begun = Instant::now();
     let progress = event_sink(session);
@@ -177,7 +184,7 @@ fn one_failure<'a>(failures: impl Iterator<Item = (&'a Key, Failure)>) -> Failur
     }
     let mut told = told.into_iter().map(|(keys, mut failure)| {
         match keys.as_slice() {
-            [one] if one.as_str() != "caller" => failure.message = format!("{one}: {}", failure.message),
+            [one] if **one != caller::key() => failure.message = format!("{one}: {}", failure.message),
             [_] | [] => {}
             [first, second] => failure.causes.push(format!("it stops {first} and {second}")),
             [first, second, rest @ ..] => failure.causes.push(format!("it stops {first}, {second} and {} more", rest.len())),
@@ -281,12 +288,14 @@ async fn run(
     let waits = Arc::clone(&tell);
     let on_wait: azure::OnWait = Arc::new(move |text| waits(Event::Waiting { key: at_work(), text }));
     let writer = Writer {
-        azure: session.azure.write(on_wait),
+        azure: session.azure.write(Arc::clone(&on_wait)),
         look,
         clusters: session.clusters.clone(),
         values: Arc::clone(values),
         force_conflicts: session.global.force_conflicts,
         adopt: session.global.adopt,
+        on_wait,
+        limit: session.global.timeout.unwrap_or(LONGEST_WAIT),
     };
     let begun = Instant::now();
     let run = Run {
@@ -305,7 +314,7 @@ async fn run(
 
 struct Done {
     report: Report,
-    took: std::time::Duration,
+    took: Duration,
     /// What happens later goes to where the run's events went.
     tell: EventSink,
 }

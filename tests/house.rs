@@ -41,6 +41,12 @@ const ROOMS: &[(&str, &[&str])] = &[
             "azure::RefusedAction",
             "cluster::Error",
             "state::Error",
+            "engine::resource::Kind",
+            "resources::caller",
+            "resources::secret::Secret",
+            // which role a kind says would allow what was refused
+            "resources::kind::HintScope",
+            "resources::role_for",
             "resources::values::Error",
             "resources::values::is_variable_name",
             "proof::NotProved",

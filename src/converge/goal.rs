@@ -12,12 +12,14 @@ use crate::{
         key::Key,
         ledger::Ledger,
         plan::{Act, Plan},
-        planner, shape,
+        planner,
+        resource::Kind as _,
+        shape,
     },
     exit::Exit,
     failure::Failure,
     output::prompt,
-    resources::{KINDS, values::SecretSource},
+    resources::{KINDS, identity::Identity, values::SecretSource, vault::Vault},
     session::Session,
     spec::{
         expand,
@@ -109,8 +111,8 @@ impl Goal {
     /// What is left out and could be one of several is asked of a terminal; without one it is refused with the candidates.
     async fn disambiguated(mut self, session: &Session, memory: &KnownResources) -> Result<Self, Failure> {
         let (word, flag, field) = match &mut self {
-            Self::Request { request: Request::Bind(bind), .. } => ("identity", "--identity NAME", &mut bind.identity),
-            Self::Request { request: Request::Mount(mount), .. } => ("vault", "--vault NAME", &mut mount.vault),
+            Self::Request { request: Request::Bind(bind), .. } => (Identity::KIND, "--identity NAME", &mut bind.identity),
+            Self::Request { request: Request::Mount(mount), .. } => (Vault::KIND, "--vault NAME", &mut mount.vault),
             _ => return Ok(self),
         };
         let candidates = memory.candidates(word);

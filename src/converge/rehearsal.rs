@@ -47,6 +47,8 @@ pub async fn rehearse(session: &Session, looked: &Looked) -> Result<Exit, Failur
         values: Arc::clone(&looked.values),
         force_conflicts: global.force_conflicts,
         adopt: global.adopt,
+        on_wait: Arc::new(|_| {}),
+        limit: Duration::ZERO,
     };
     let acting = plan.actions.iter().filter(|a| a.act.changes());
     let writer = &writer;

@@ -10,17 +10,17 @@ use crate::{
     failure::Failure,
     output::{prompt, stdin},
     resources::{
+        kind::spec_of,
         secret::Secret,
         values::{self, SecretSource, Values},
     },
     session::Session,
 };
 use secrecy::SecretString;
-use serde::Deserialize as _;
 use std::sync::Arc;
 
 fn source(node: &Node) -> Option<(Secret, SecretSource)> {
-    let mut secret: Secret = (node.kind == "secret").then(|| Secret::deserialize(&*node.spec).ok()).flatten()?;
+    let mut secret: Secret = spec_of(&node.kind, &node.spec)?;
     let source = secret.value.take()?;
     Some((secret, source))
 }

@@ -11,10 +11,11 @@ use crate::{
         ledger::Ledger,
         observe::Observed,
         plan::{Act, Plan, Refusal, Warning},
+        resource::Kind,
     },
     proof::Commands,
     resources::{
-        Reader,
+        Cloud, Reader,
         azure_identity::{self, AzureIdentity},
         azure_identity_binding::{self, AzureIdentityBinding, Listed, Own},
         secret::Secret,
@@ -32,8 +33,8 @@ fn applies(goal: &Goal) -> bool {
     goal.makes() || matches!(goal, Goal::Plan { .. } | Goal::Status)
 }
 
-fn wanted<'a>(desired: &'a Desired, kind: &'a str) -> impl Iterator<Item = &'a Node> {
-    desired.nodes.values().filter(move |n| n.kind == kind && n.intent == Intent::Present)
+fn wanted<K: Kind<Cloud>>(desired: &Desired) -> impl Iterator<Item = &Node> {
+    desired.nodes.values().filter(|n| n.kind == K::KIND && n.intent == Intent::Present)
 }
 
 fn placed<T: DeserializeOwned>(observed: &Observed, node: &Node) -> Option<T> {
@@ -68,7 +69,7 @@ pub(super) async fn prepare(goal: &Goal, desired: &Desired, ledger: &Ledger, rea
         return bindings;
     }
     let known = ledger.known(&desired.app);
-    for node in wanted(desired, AZURE_IDENTITY_BINDING) {
+    for node in wanted::<AzureIdentityBinding>(desired) {
         if let Ok(binding) = serde_json::from_value::<AzureIdentityBinding>(resolve(&node.spec, &known))
             && binding.target.hosts.known().is_some()
             && !bindings.everywhere.contains_key(&binding.target.context)
@@ -79,8 +80,6 @@ pub(super) async fn prepare(goal: &Goal, desired: &Desired, ledger: &Ledger, rea
     }
     bindings
 }
-
-const AZURE_IDENTITY_BINDING: &str = "azureidentitybinding";
 
 pub(super) async fn add(
     goal: &Goal,
@@ -105,7 +104,7 @@ pub(super) async fn add(
 fn shared_selectors(desired: &Desired, observed: &Observed) -> (Vec<Refusal>, Vec<Warning>) {
     let (mut refused, mut warnings) = (Vec::new(), Vec::new());
     let mut first: BTreeMap<(String, String, String), (String, Value)> = BTreeMap::new();
-    for node in wanted(desired, AZURE_IDENTITY_BINDING) {
+    for node in wanted::<AzureIdentityBinding>(desired) {
         let Some(binding) = placed::<AzureIdentityBinding>(observed, node) else { continue };
         let AzureIdentityBinding { target, namespace, azure_identity, selector, .. } = binding;
         let object = desired.nodes.get(&azure_identity::key(&target.name, &namespace, &azure_identity));
@@ -122,7 +121,7 @@ fn shared_selectors(desired: &Desired, observed: &Observed) -> (Vec<Refusal>, Ve
             "pods with the label aadpodidbinding={selector} in namespace {namespace} would get two identities, {other} and {azure_identity}"
         );
         let way = "Give each workload a `selector` of its own in the spec, and its pods that label.".to_owned();
-        let mounts = wanted(desired, "secretproviderclass").filter_map(|n| placed::<SecretProviderClass>(observed, n)).any(|class| {
+        let mounts = wanted::<SecretProviderClass>(desired).filter_map(|n| placed::<SecretProviderClass>(observed, n)).any(|class| {
             class.target.name == target.name && class.namespace == namespace && class.selector.as_deref().is_none_or(|s| s == selector)
         });
         if mounts {
@@ -139,7 +138,7 @@ fn shared_selectors(desired: &Desired, observed: &Observed) -> (Vec<Refusal>, Ve
 /// Bindings of others with the selector of one of this graph.
 async fn rivals(desired: &Desired, observed: &Observed, reader: &Reader, plan: &Plan, mut listed: Bindings) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    for node in wanted(desired, AZURE_IDENTITY_BINDING) {
+    for node in wanted::<AzureIdentityBinding>(desired) {
         let Some(binding) = placed::<AzureIdentityBinding>(observed, node) else { continue };
         let Ok(cluster) = reader.cluster(&binding.target).await else { continue };
         let cluster_name = &binding.target.name;
@@ -174,13 +173,13 @@ async fn rivals(desired: &Desired, observed: &Observed, reader: &Reader, plan: &
 /// Secrets that are mounted, and that neither this graph makes nor the vault has.
 async fn unknown_secrets(desired: &Desired, observed: &Observed, reader: &Reader, plan: &Plan, commands: &Commands) -> Vec<Warning> {
     let mut made: BTreeMap<Key, Vec<String>> = BTreeMap::new();
-    for node in wanted(desired, "secret") {
+    for node in wanted::<Secret>(desired) {
         if let Ok(secret) = Secret::deserialize(&*node.spec) {
             made.entry(secret.vault_key).or_default().push(secret.name);
         }
     }
     let mut warnings = Vec::new();
-    for node in wanted(desired, "secretproviderclass") {
+    for node in wanted::<SecretProviderClass>(desired) {
         let Some(class) = placed::<SecretProviderClass>(observed, node) else { continue };
         let vault = vault::key(&class.vault_name);
         let made = made.get(&vault).map(Vec::as_slice).unwrap_or_default();

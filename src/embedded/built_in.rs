@@ -23,7 +23,7 @@ impl Sandbox {
         self.0.access()
     }
 
-    /// Waits for the sandbox's components and saves its world.
+    /// Lets the sandbox's players settle and saves its world.
     pub async fn close(self) {
         self.0.close().await;
     }
@@ -39,13 +39,13 @@ pub async fn command(invocation: &Invocation, command: &SandboxCommand, terminal
             let mut stop = interrupts();
             let stopped = async move { drop(stop.wait_for(|s| *s).await) };
             let ready = terminal.clone();
-            let request = |c: &cli::StandIn| sandbox::StandInRequest { name: c.name.clone(), kubeconfig: c.kubeconfig.clone() };
-            let component = |c: &cli::SandboxComponent| match c {
-                cli::SandboxComponent::Mic => sandbox::Component::Mic,
-                cli::SandboxComponent::Nmi => sandbox::Component::Nmi,
-                cli::SandboxComponent::Csi => sandbox::Component::Csi,
+            let request = |c: &cli::StandIn| sandbox::Wish { name: c.name.clone(), kubeconfig: c.kubeconfig.clone() };
+            let player = |p: &cli::SandboxComponent| match p {
+                cli::SandboxComponent::Mic => sandbox::Player::Mic,
+                cli::SandboxComponent::Nmi => sandbox::Player::Nmi,
+                cli::SandboxComponent::Csi => sandbox::Player::Csi,
             };
-            let (stand_ins, without) = (clusters.iter().map(request).collect(), without.iter().map(component).collect());
+            let (stand_ins, without) = (clusters.iter().map(request).collect(), without.iter().map(player).collect());
             let imds = imds.iter().map(|node| (node.cluster.clone(), node.address)).collect();
             let line = terminal.clone();
             let reader = log.then(|| std::sync::Arc::new(move |text: &str| line.say(text)) as sandbox::Reader);
@@ -68,10 +68,10 @@ pub async fn command(invocation: &Invocation, command: &SandboxCommand, terminal
         SandboxCommand::Caller(command) => {
             let request = match command {
                 CallerCommand::Add { name, role, scopes } => {
-                    sandbox::CallerRequest::Add { name: name.clone(), role: role.clone(), scopes: scopes.clone() }
+                    sandbox::CallerWish::Add { name: name.clone(), role: role.clone(), scopes: scopes.clone() }
                 }
-                CallerCommand::List => sandbox::CallerRequest::List,
-                CallerCommand::Delete { name } => sandbox::CallerRequest::Delete { name: name.clone() },
+                CallerCommand::List => sandbox::CallerWish::List,
+                CallerCommand::Delete { name } => sandbox::CallerWish::Delete { name: name.clone() },
             };
             let told = sandbox::callers(&options.dir, &request).await?;
             match invocation.global.output {
@@ -82,7 +82,7 @@ pub async fn command(invocation: &Invocation, command: &SandboxCommand, terminal
             }
         }
         SandboxCommand::CloudConfig { cluster } => {
-            let request = sandbox::CallerRequest::Nodes { cluster: cluster.clone() };
+            let request = sandbox::CallerWish::Nodes { cluster: cluster.clone() };
             say(json::text(&sandbox::callers(&options.dir, &request).await?))?;
         }
         SandboxCommand::Export => say(json::text(&sandbox::export(&options.dir).await?))?,

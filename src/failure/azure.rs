@@ -4,6 +4,7 @@ use super::Failure;
 use crate::{
     azure::{Error, RefusedAction},
     exit::Exit,
+    resources::{kind::HintScope, role_for},
 };
 
 impl From<&Error> for Failure {
@@ -200,13 +201,15 @@ fn forbidden(message: &str, action: &str, scope: Option<&str>, caller: Option<&s
     let failure = Failure::new(Exit::Failed, format!("{who} may not do {action}"));
     let Some(scope) = scope else { return failure.because(first_line(message)).hint("Ask for a role that allows it.") };
     let failure = failure.because(format!("no role of it allows that at {}", assigned_to(scope)));
-    let at = grantable(action, scope);
-    match (role_for(action), caller) {
-        (Some(role), Some(caller)) => failure.hint(format!(
+    let Some(known) = role_for(action) else {
+        return failure.hint("Ask for a role that allows it. A new role takes up to 10 minutes.");
+    };
+    let (role, at) = (known.role, grantable(known.scope, scope));
+    match caller {
+        Some(caller) => failure.hint(format!(
             "The role {role} allows it: `az role assignment create --role \"{role}\" --assignee {caller} --scope {at}`. A new role takes up to 10 minutes."
         )),
-        (Some(role), None) => failure.hint(format!("The role {role} at {at} allows it. A new role takes up to 10 minutes.")),
-        (None, _) => failure.hint("Ask for a role that allows it. A new role takes up to 10 minutes."),
+        None => failure.hint(format!("The role {role} at {at} allows it. A new role takes up to 10 minutes.")),
     }
 }
 
@@ -216,32 +219,19 @@ pub(super) fn assigned_to(scope: &str) -> &str {
     scope.to_ascii_lowercase().find(ASSIGNMENT).and_then(|at| scope.get(..at)).unwrap_or(scope)
 }
 
-/// Where the role is to be asked for: for secrets the vault, for what may not be there yet its resource group.
-fn grantable<'a>(action: &str, scope: &'a str) -> &'a str {
+/// The scope to ask for a role at, as a part of the scope that was refused.
+fn grantable(at: HintScope, scope: &str) -> &str {
     let scope = assigned_to(scope);
     let segments = |count: usize| scope.match_indices('/').nth(count + 1).and_then(|(at, _)| scope.get(..at)).unwrap_or(scope);
     // /subscriptions/ID/resourceGroups/NAME/providers/Microsoft.KeyVault/vaults/NAME
-    if action.to_ascii_lowercase().starts_with("microsoft.keyvault/vaults/secrets/") { segments(7) } else { segments(3) }
+    match at {
+        HintScope::Group => segments(3),
+        HintScope::Resource => segments(7),
+    }
 }
 
 pub(super) fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().trim_end().to_owned()
-}
-
-/// The narrowest built-in role of those that podid's users know.
-fn role_for(action: &str) -> Option<&'static str> {
-    let action = action.to_ascii_lowercase();
-    let begins = |prefix: &str| action.starts_with(prefix);
-    Some(match () {
-        () if begins("microsoft.authorization/roleassignments/") && !action.ends_with("/read") => "Role Based Access Control Administrator",
-        () if begins("microsoft.managedidentity/userassignedidentities/assign") => "Managed Identity Operator",
-        () if begins("microsoft.managedidentity/") && !action.ends_with("/read") => "Managed Identity Contributor",
-        () if begins("microsoft.keyvault/vaults/secrets/") => "Key Vault Secrets Officer",
-        () if begins("microsoft.keyvault/") && !action.ends_with("/read") => "Key Vault Contributor",
-        () if begins("microsoft.compute/") && !action.ends_with("/read") => "Virtual Machine Contributor",
-        () if action.ends_with("/read") => "Reader",
-        () => return None,
-    })
 }
 
 #[cfg(test)]

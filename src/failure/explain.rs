@@ -3,18 +3,24 @@
 use super::Failure;
 use crate::{
     cluster::Error as ClusterError,
-    engine::{fault::Fault, key::Key},
+    engine::{fault::Fault, key::Key, resource::Kind as _},
     exit::Exit,
     files::whole::FileKind,
     proof::NotProved,
-    resources::values::{Error as ValueError, is_variable_name},
+    resources::{
+        caller,
+        secret::Secret,
+        values::{Error as ValueError, is_variable_name},
+    },
     state::Error as StateError,
 };
 
 /// What went wrong with a node; `key` says which, and gives hints the names that the answer did not have.
 pub fn of_node(key: &Key, fault: &Fault) -> Failure {
     let mut failure = Failure::from(fault);
-    if let ("secret", Some((vault, name))) = (key.kind(), key.names().split_once('/')) {
+    if key.kind() == Secret::KIND
+        && let Some((vault, name)) = key.names().split_once('/')
+    {
         let filled = format!("--vault-name {vault} --name {name}");
         failure.hints.iter_mut().for_each(|hint| *hint = hint.replace("--vault-name VAULT --name NAME", &filled));
     }
@@ -24,7 +30,7 @@ pub fn of_node(key: &Key, fault: &Fault) -> Failure {
 /// The same, with the key before the message.
 pub fn explain(key: &Key, fault: &Fault) -> Failure {
     let mut failure = of_node(key, fault);
-    if key.as_str() != "caller" {
+    if *key != caller::key() {
         failure.message = format!("{key}: {}", failure.message);
     }
     failure

@@ -13,9 +13,9 @@ use crate::{
         observe::{Observed, observe},
         plan::{Act, Action, Plan},
         planner::{self, Consent},
-        resource::Change,
+        resource::{Change, Side},
     },
-    resources::{KINDS, Reader, grant, values::Values, vault},
+    resources::{self, KINDS, Reader, grant, manifest, values::Values, vault},
     spec::suggest,
 };
 use serde_json::Value;
@@ -59,7 +59,7 @@ impl Comparison {
 pub(super) async fn compare(prover: &Prover, target: &Target) -> Comparison {
     let reader = |force| {
         let values = Arc::new(Values::default());
-        Reader::new(prover.azure.read(), prover.clusters.clone(), values, false, force)
+        Reader::new(prover.azure.read(), prover.clusters.clone(), values, resources::content()).consenting(false, force)
     };
     let looks = reader(false);
     let Some(pass) = Box::pin(pass(prover, target, &looks)).await else { return Comparison::default() };
@@ -100,7 +100,7 @@ fn rank(link: Link) -> usize {
 
 fn has_conflicts(observed: &Observed, key: &Key) -> bool {
     let seen = observed.seen.get(key).and_then(Option::as_ref);
-    seen.and_then(|s| s.actual.get("conflicts")).and_then(Value::as_array).is_some_and(|all| !all.is_empty())
+    seen.is_some_and(|seen| manifest::has_conflicts(&seen.actual))
 }
 
 /// One look at everything that the proof depends on.
@@ -238,11 +238,11 @@ fn write(again: &str) -> String {
 
 /// Some of what it is made of was not known: that is the difference of something else.
 fn is_unsure(action: &Action) -> bool {
-    action.work.actual.as_ref().and_then(|a| a.get("unsure")).and_then(Value::as_bool).unwrap_or_default()
+    action.work.actual.as_ref().is_some_and(|actual| manifest::is_unknown(actual))
 }
 
 fn is_kubernetes(kind: &str) -> bool {
-    matches!(kind, "namespace" | "azureidentity" | "azureidentitybinding" | "secretproviderclass")
+    resources::of(kind).is_ok_and(|kind| kind.side() == Side::Kubernetes)
 }
 
 fn link_of(kind: &str) -> Option<Link> {

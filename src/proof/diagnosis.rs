@@ -10,7 +10,7 @@ use super::{
 use crate::{
     azure::{ArmId, id::IDENTITY},
     cluster::{Api, Write},
-    resources::{azure_identity, azure_identity_binding},
+    resources::{azure_identity, azure_identity_binding::AzureIdentityBinding, manifested::Manifested as _},
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -123,7 +123,7 @@ impl Attempt<'_> {
         let commands = &self.prover.commands;
         let never = |found| Some(Reason::new(Heals::Never, found));
         let again = |kind| format!("Write it again: {}.", commands.write_again(self.target, kind, self.target.by, &[]));
-        let api = azure_identity_binding::api();
+        let api = AzureIdentityBinding::api();
         if let Ok(bindings) = self.cluster.list(&api, Some(namespace), None, None).await {
             let binding = bindings.iter().find(|b| text(b, "/spec/selector") == selector);
             let Some(binding) = binding else {

@@ -1,42 +1,38 @@
-//! What the requests of a proof need of RBAC: one table beside the code that sends them (`proof`, `diagnosis`, `comparison`).
-//! tests/rbac.rs holds it to what is really sent.
+//! What the requests of a proof need of RBAC, beside the code that sends them (`proof`, `diagnosis`, `comparison`). tests/it/rbac.rs holds it to
+//! what is really sent.
 
-use crate::resources::rights::{self, Deed, Named, POD_IDENTITY, Reach, Right, STORE};
+use crate::resources::{
+    self,
+    access::{Access, Named, Reach, Right},
+};
 
-const fn within(group: &'static str, resource: &'static str, verbs: &'static [&'static str], named: Named) -> Right {
-    Right { group, resource, verbs, reach: Reach::Within, named, without: None }
-}
-
-const fn optional(right: Right, without: &'static str) -> Right {
-    Right { without: Some(without), ..right }
-}
+const POD_IDENTITY: &str = "aadpodidentity.k8s.io";
+const STORE: &str = "secrets-store.csi.x-k8s.io";
 
 const REASON: &str = "the reason of a proof that failed is told less well";
-const RIVALS: &str = "a second binding with the same selector is not noticed";
 
-pub const RIGHTS: &[Right] = &[
-    // every proof has a pod of its own, whose name is not known beforehand
-    within("", "pods", &["create", "get", "delete"], Named::Any),
-    optional(within("", "pods", &["list"], Named::Any), "what a killed proof left behind is not removed"),
-    within(STORE, "secretproviderclasspodstatuses", &["list", "watch"], Named::Any),
-    within("", "secrets", &["list", "watch"], Named::Synced),
-    // MIC may keep them in another namespace than the pod's
-    Right {
-        reach: Reach::Everywhere,
-        without: Some("a proof does not show when MIC assigned the identity, nor tell whether it did if it failed"),
-        ..within(POD_IDENTITY, "azureassignedidentities", &["list", "watch"], Named::Any)
-    },
-    Right {
-        reach: Reach::Everywhere,
-        without: Some("a second binding of another namespace with the same selector is not noticed"),
-        ..within(POD_IDENTITY, "azureidentitybindings", &["list"], Named::Any)
-    },
-    optional(within(POD_IDENTITY, "azureidentitybindings", &["list"], Named::Any), RIVALS),
-    optional(within("", "events", &["list"], Named::Any), REASON),
-];
+pub fn of_proof() -> Vec<Right> {
+    let right = Right::new;
+    let watch: &[&str] = &["list", "watch"];
+    vec![
+        // every proof has a pod of its own, whose name is not known beforehand
+        right("", "pods", &["create", "get", "delete"], Reach::Within),
+        right("", "pods", &["list"], Reach::Within).optional("what a killed proof left behind is not removed"),
+        right(STORE, "secretproviderclasspodstatuses", watch, Reach::Within),
+        right("", "secrets", watch, Reach::Within).named(Named::Synced),
+        // MIC may keep them in another namespace than the pod's
+        right(POD_IDENTITY, "azureassignedidentities", watch, Reach::Everywhere)
+            .optional("a proof does not show when MIC assigned the identity, nor tell whether it did if it failed"),
+        right(POD_IDENTITY, "azureidentitybindings", &["list"], Reach::Everywhere)
+            .optional("a second binding of another namespace with the same selector is not noticed"),
+        right(POD_IDENTITY, "azureidentitybindings", &["list"], Reach::Within)
+            .optional("a second binding with the same selector is not noticed"),
+        right("", "events", &["list"], Reach::Within).optional(REASON),
+    ]
+}
 
 /// What the comparison of a proof that failed looks at: as `plan` does.
 pub fn of_comparison() -> Vec<Right> {
-    let looks = rights::kinds().flat_map(|kind| rights::of(kind, Deed::Look));
-    looks.filter(|right| right.without.is_none()).map(|right| optional(right, REASON)).collect()
+    let reads = resources::all().flat_map(|kind| kind.access(Access::Read));
+    reads.filter(|right| right.without.is_none()).map(|right| right.optional(REASON)).collect()
 }

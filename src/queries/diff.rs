@@ -3,6 +3,7 @@
 
 use crate::{
     cli::Format,
+    cluster,
     converge::{self, Goal, Looked, answer, is_made, missing_namespace, render},
     engine::{
         fault::Fault,
@@ -15,10 +16,9 @@ use crate::{
     failure::{Failure, explain},
     output::{Line, Text, unified},
     resources::{
-        KINDS,
-        manifest::{Outlook, Terms, labels, outlook, shown},
+        self,
+        manifest::{Outlook, Rendered, Terms, labels, outlook, shown},
         ownership,
-        rendered::{Rendered, rendered},
     },
     session::Session,
 };
@@ -115,7 +115,7 @@ fn failed(key: &Key, fault: &Fault) -> Failure {
 async fn of_action(session: &Session, looked: &Looked, action: &Action) -> Result<Entry, Failure> {
     let told = |fault: Fault| failed(&action.key, &fault);
     let mine = action.origin == Origin::Created;
-    let Some(rendered) = rendered(&action.kind, &action.work.placed, &looked.plan.app, mine).map_err(told)? else {
+    let Some(rendered) = rendered(looked, &action.kind, &action.work.placed, mine).await.map_err(told)? else {
         return Ok(of_azure(looked, action));
     };
     let entry =
@@ -138,6 +138,10 @@ async fn of_action(session: &Session, looked: &Looked, action: &Action) -> Resul
     let merged = match merged(looked, &rendered, terms).await {
         Err(fault) => match missing_namespace(&fault).filter(|name| is_made(&looked.plan, action, name)) {
             Some(name) => return Ok(entry(By::Plan, Some(not_there(&name)), live, Some(rendered.manifest.clone()))),
+            None if is_kind_missing(&fault) => {
+                let because = format!("the kind {} is not defined yet", rendered.place.at.api.kind);
+                return Ok(entry(By::Plan, Some(because), live, Some(rendered.manifest.clone())));
+            }
             None => return Err(told(fault)),
         },
         Ok(merged) => merged,
@@ -150,19 +154,23 @@ async fn of_refused(session: &Session, looked: &Looked, ledger: &Ledger, key: &K
     let told = |fault: Fault| failed(key, &fault);
     let app = &looked.plan.app;
     let Some(placed) = looked.observed.placed.get(key) else { return Ok(None) };
-    let plain = |mine| rendered(kind, placed, app, mine).map(|r| r.filter(|r| r.unknown.is_none()));
-    let Some(rendered) = plain(false).map_err(told)? else { return Ok(None) };
+    let plain = async |mine| rendered(looked, kind, placed, mine).await.map(|r| r.filter(|r| r.unknown.is_none()));
+    let Some(rendered) = plain(false).await.map_err(told)? else { return Ok(None) };
     let Some(live) = live(looked, &rendered).await.map_err(told)? else { return Ok(None) };
     let mine = match ledger.get(app, key).map(|e| e.origin) {
         Some(Origin::Created) => true,
         Some(Origin::Adopted | Origin::Extended) => false,
         Some(Origin::Existing) | None => ownership::owner(app, &labels(&live)) == Owner::Ours,
     };
-    let Some(rendered) = plain(mine).map_err(told)? else { return Ok(None) };
+    let Some(rendered) = plain(mine).await.map_err(told)? else { return Ok(None) };
     let terms = Terms { force_conflicts: true, ..terms(session, mine) };
     let merged = merged(looked, &rendered, terms).await.map_err(told)?;
     let because = Some("refused".to_owned());
     Ok(Some(Entry { key: key.clone(), act: Act::Update, by: By::Server, because, name: name(&rendered), live: Some(live), merged }))
+}
+
+fn is_kind_missing(fault: &Fault) -> bool {
+    matches!(fault, Fault::Cloud(error) if matches!(error.downcast_ref(), Some(cluster::Error::KindMissing { .. })))
 }
 
 fn not_there(namespace: &str) -> String {
@@ -179,10 +187,18 @@ fn name(rendered: &Rendered) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
+async fn rendered(looked: &Looked, kind: &str, placed: &Value, mine: bool) -> Result<Option<Rendered>, Fault> {
+    resources::of(kind)?.rendered(placed.clone(), &looked.plan.app, mine, &looked.reader).await
+}
+
 /// As it is there, seen when it was planned.
 async fn live(looked: &Looked, rendered: &Rendered) -> Result<Option<Value>, Fault> {
     let cluster = looked.reader.cluster(&rendered.place.target).await?;
-    Ok(cluster.get(&rendered.place.at).await.map_err(Fault::cloud)?.map(|live| shown(&live)))
+    match cluster.get(&rendered.place.at).await {
+        // a plan with such a kind defines it before
+        Err(cluster::Error::KindMissing { .. }) => Ok(None),
+        found => Ok(found.map_err(Fault::cloud)?.map(|live| shown(&live))),
+    }
 }
 
 async fn merged(looked: &Looked, rendered: &Rendered, terms: Terms) -> Result<Option<Value>, Fault> {
@@ -216,7 +232,7 @@ fn of_azure(looked: &Looked, action: &Action) -> Entry {
             action.changes.iter().filter(|c| !of(c).is_null()).map(|c| (c.field.clone(), of(c).clone())).collect();
         Some(Value::Object(fields))
     };
-    let kind = KINDS.of(&action.kind).ok().filter(|k| k.side() == Side::Azure);
+    let kind = resources::of(&action.kind).ok().filter(|k| k.side() == Side::Azure);
     let summary = || {
         let summary = kind.and_then(|k| k.creation_summary(&action.work.placed).ok()).unwrap_or_default();
         Some(Value::Object(summary.into_iter().filter(|(_, v)| !v.is_null()).map(|(name, value)| (name.to_owned(), value)).collect()))

@@ -1,15 +1,17 @@
-//! What podid's marks say that there is: read off tags, descriptions and labels, put back into the wishes that would have made it.
-//! So a lost state needs no spec. What carries no mark (adopted things) is found only where something marked refers to it.
+//! What podid's marks say that exists: read from tags, descriptions and labels, and turned back into the requests that would have made it.
+//! So a lost state needs no spec. What carries no mark (adopted resources) is found only where something marked refers to it.
 
 use crate::{
     azure::{self, ArmId, Identity, RoleAssignment, Vault},
-    cluster::{self, Api},
-    engine::desired::{Desired, Intent, Requester},
+    cluster,
+    engine::{
+        desired::{Desired, Intent, Requester},
+        resource::{Kind, Owner},
+    },
     failure::Failure,
     resources::{
-        manifest, ownership,
-        rights::{Named, POD_IDENTITY, Reach, Right, STORE},
-        role, roles,
+        self, Cloud, azure_identity::AzureIdentity, azure_identity_binding::AzureIdentityBinding, kind::Listed, manifest, ownership, role,
+        role::Role, roles, secret_provider_class::SecretProviderClass,
     },
     session::Session,
     spec::{
@@ -20,19 +22,25 @@ use crate::{
         request::{Bind, Mount, Mounted, OperatorScope, Request, Sync},
     },
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One graph for each app that left a mark in the subscription or in a cluster that the kubeconfig leads to.
 pub async fn found(session: &Session, azure: &azure::Read, subscription: &str) -> Result<Vec<Desired>, Failure> {
     let failed = |e: azure::Error| Failure::from(&e);
     let whole = ArmId::subscription(subscription);
+    let mut listing = ByKind::default();
+    for kind in resources::all() {
+        listing.0.insert(kind.kind(), kind.list(azure, &whole).await.map_err(failed)?);
+    }
     let there = Inventory {
-        identities: azure.identities(&whole).await.map_err(failed)?,
-        vaults: azure.vaults(&whole).await.map_err(failed)?,
-        assignments: azure.role_assignments_below(&whole).await.map_err(failed)?,
+        identities: listing.read::<resources::identity::Identity, _>(),
+        vaults: listing.read::<resources::vault::Vault, _>(),
+        assignments: listing.read::<Role, _>(),
         clusters: clusters(session, azure, &whole).await?,
         caller: azure.caller().await.map_err(failed)?.object_id,
+        listing,
     };
     let mut graphs = Vec::new();
     for app in there.apps() {
@@ -43,18 +51,23 @@ pub async fn found(session: &Session, azure: &azure::Read, subscription: &str) -
     Ok(graphs)
 }
 
-const fn everywhere(group: &'static str, resource: &'static str) -> Right {
-    Right { group, resource, verbs: &["list"], reach: Reach::Everywhere, named: Named::Any, without: None }
+/// What the kinds listed, by kind.
+#[derive(Default)]
+struct ByKind(BTreeMap<&'static str, Vec<Listed>>);
+
+impl ByKind {
+    /// Those of one kind, as its client returned them.
+    fn read<K: Kind<Cloud>, T: DeserializeOwned>(&self) -> Vec<T> {
+        self.0.get(K::KIND).into_iter().flatten().filter_map(|listed| T::deserialize(&listed.actual).ok()).collect()
+    }
+
+    fn apps(&self) -> impl Iterator<Item = String> {
+        self.0.values().flatten().filter_map(|listed| listed.app.clone())
+    }
 }
 
-/// What `objects` needs of a cluster's RBAC.
-pub const RIGHTS: &[Right] = &[
-    everywhere(POD_IDENTITY, "azureidentities"),
-    everywhere(POD_IDENTITY, "azureidentitybindings"),
-    everywhere(STORE, "secretproviderclasses"),
-];
-
 struct Inventory {
+    listing: ByKind,
     identities: Vec<Identity>,
     vaults: Vec<Vault>,
     assignments: Vec<RoleAssignment>,
@@ -65,6 +78,7 @@ struct Inventory {
 /// The marked objects of a cluster, and all AzureIdentities, which bindings refer to.
 struct ClusterInventory {
     cluster: ClusterRef,
+    listing: ByKind,
     identities: Vec<Value>,
     bindings: Vec<Value>,
     classes: Vec<Value>,
@@ -98,17 +112,16 @@ async fn clusters(session: &Session, azure: &azure::Read, whole: &ArmId) -> Resu
 
 async fn objects(session: &Session, cluster: ClusterRef) -> Result<ClusterInventory, cluster::Error> {
     let read = session.clusters.open(Some(&cluster.context)).await?.read();
-    let marked = format!("{}={}", ownership::MANAGED_BY, ownership::PODID);
-    let pod_identity = |kind, plural| Api::new("aadpodidentity.k8s.io", "v1", kind, plural);
-    let list = async |api: Api, selector: Option<&str>| match read.list(&api, None, selector).await {
-        Err(cluster::Error::KindMissing { .. }) => Ok(Vec::new()),
-        other => other,
-    };
+    let mut listing = ByKind::default();
+    for kind in resources::all() {
+        listing.0.insert(kind.kind(), kind.list_in(&read).await?);
+    }
     Ok(ClusterInventory {
-        identities: list(pod_identity("AzureIdentity", "azureidentities"), None).await?,
-        bindings: list(pod_identity("AzureIdentityBinding", "azureidentitybindings"), Some(&marked)).await?,
-        classes: list(Api::new("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClass", "secretproviderclasses"), Some(&marked)).await?,
+        identities: listing.read::<AzureIdentity, _>(),
+        bindings: listing.read::<AzureIdentityBinding, _>(),
+        classes: listing.read::<SecretProviderClass, _>(),
         cluster,
+        listing,
     })
 }
 
@@ -122,22 +135,12 @@ fn labelled(object: &Value, app: &str) -> bool {
 
 impl Inventory {
     fn apps(&self) -> BTreeSet<String> {
-        let tagged = |tags: &azure::Tags| {
-            tags.get(ownership::APP).filter(|_| tags.get(ownership::MANAGED_BY).is_some_and(|m| m == ownership::PODID)).cloned()
-        };
-        let mut apps: BTreeSet<String> = self.identities.iter().filter_map(|i| tagged(&i.tags)).collect();
-        apps.extend(self.vaults.iter().filter_map(|v| tagged(&v.tags)));
-        apps.extend(self.assignments.iter().filter_map(|a| ownership::app_of(a.description.as_deref())));
-        for cluster in &self.clusters {
-            let objects = cluster.identities.iter().chain(&cluster.bindings).chain(&cluster.classes);
-            apps.extend(objects.filter_map(|o| tagged(&manifest::labels(o))));
-        }
-        apps
+        self.listing.apps().chain(self.clusters.iter().flat_map(|cluster| cluster.listing.apps())).collect()
     }
 
     fn wishes(&self, app: &str) -> Vec<Requested<'_>> {
         let mut wishes: Vec<Requested<'_>> = Vec::new();
-        let ours = |tags: &azure::Tags| ownership::owner(app, tags) == crate::engine::resource::Owner::Ours;
+        let ours = |tags: &azure::Tags| ownership::owner(app, tags) == Owner::Ours;
         for identity in self.identities.iter().filter(|i| ours(&i.tags)) {
             wishes.push((Request::Identity { name: NameOrId::Id(identity.id.clone()), group: None, location: None }, None));
         }
@@ -228,7 +231,7 @@ impl Inventory {
         for vault in self.vaults.iter().filter(|v| !v.rbac) {
             for entry in vault.policies.iter().filter(|p| !p.secrets.is_empty()) {
                 let Some(identity) = self.identity_of(&entry.object_id) else { continue };
-                if ownership::owner(app, &identity.tags) == crate::engine::resource::Owner::Ours {
+                if ownership::owner(app, &identity.tags) == Owner::Ours {
                     let only_get = entry.secrets.iter().all(|p| p.eq_ignore_ascii_case("get"));
                     let secrets = (!only_get).then(|| entry.secrets.clone());
                     let (vault, to) = (NameOrId::Id(vault.id.clone()), Principal::Identity(NameOrId::Id(identity.id.clone())));
@@ -242,7 +245,7 @@ impl Inventory {
     /// Those of bindings and of the caller on a vault of ours come with the wishes for these.
     fn roles(&self, app: &str) -> Vec<Requested<'_>> {
         let mut wishes = Vec::new();
-        let ours = |tags: &azure::Tags| ownership::owner(app, tags) == crate::engine::resource::Owner::Ours;
+        let ours = |tags: &azure::Tags| ownership::owner(app, tags) == Owner::Ours;
         for assignment in self.assignments.iter().filter(|a| ownership::app_of(a.description.as_deref()).is_some_and(|x| x == app)) {
             let guid = role::guid_of(&assignment.role_definition_id);
             let name = roles::name(guid).unwrap_or(guid);
@@ -305,7 +308,7 @@ async fn secrets<'a>(session: &Session, azure: &azure::Read, there: &Inventory, 
                 continue;
             }
         };
-        for secret in listed.into_iter().filter(|s| ownership::owner(app, &s.tags) == crate::engine::resource::Owner::Ours) {
+        for secret in listed.into_iter().filter(|s| ownership::owner(app, &s.tags) == Owner::Ours) {
             let (vault, name) = (NameOrId::Id(vault.id.clone()), secret.name);
             wishes.push((Request::Secret { vault, group: None, name, source: None }, None));
         }

@@ -7,11 +7,11 @@ use crate::{
     },
     cli::{Format, ReadCommand},
     converge::{answer, render},
-    engine::{input::Outputs, key::Key},
+    engine::{input::Outputs, key::Key, resource::Kind as _},
     exit::Exit,
     failure::Failure,
     output::{Text, table},
-    resources::{caller, cluster, identity, roles, secret},
+    resources::{caller, cluster, identity, role::Role, roles, secret},
     session::Session,
     spec::{
         known::KnownResources,
@@ -177,7 +177,7 @@ impl<'a> Lookup<'a> {
                 let placed = self
                     .ledger
                     .entries()
-                    .filter(|e| e.kind == "role")
+                    .filter(|e| e.kind == Role::KIND)
                     .filter_map(|e| e.outputs.get("scope")?.as_str().and_then(ArmId::parse));
                 for scope in placed {
                     if !scopes.contains(&scope) {

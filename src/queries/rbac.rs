@@ -6,13 +6,18 @@ use crate::{
         Format, Global, Rbac,
         cluster::{RbacCommand, Subject},
     },
-    engine::fault::Fault,
+    engine::{nodes::Nodes, resource::Kind},
     exit::Exit,
     failure::Failure,
     output::{Line, Terminal, Text, json, table, yaml},
     proof,
     resources::{
-        rights::{self, Deed, Named, Reach, Right},
+        self, Cloud,
+        access::{Access, Named, Reach, Right},
+        azure_identity::AzureIdentity,
+        azure_identity_binding::AzureIdentityBinding,
+        kind::{Resource, spec_of},
+        namespace::Namespace,
         secret_provider_class::SecretProviderClass,
     },
     spec::{
@@ -21,7 +26,6 @@ use crate::{
         load::{self, Loaded},
     },
 };
-use serde::Deserialize as _;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,11 +34,12 @@ use std::{
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 /// As Roles list them: what looks, then what changes.
-const VERBS: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
+const VERBS: [&str; 8] = ["get", "list", "watch", "create", "patch", "delete", "bind", "escalate"];
 
 pub fn rbac(terminal: &Terminal, global: &Global, asked: &Rbac) -> Result<Exit, Failure> {
     let loaded = loaded(asked)?;
-    let mut places = loaded.as_ref().map(places).transpose()?.unwrap_or_default();
+    let nodes = loaded.as_ref().map(nodes).transpose()?.unwrap_or_default();
+    let mut places = loaded.as_ref().map(|loaded| places(loaded, &nodes)).unwrap_or_default();
     for namespace in &asked.namespaces {
         places.entry(namespace.clone()).or_default();
     }
@@ -43,7 +48,7 @@ pub fn rbac(terminal: &Terminal, global: &Global, asked: &Rbac) -> Result<Exit, 
     }
     let app = global.app.clone().or_else(|| loaded.map(|l| l.spec.metadata.name));
     let name = asked.name.clone().unwrap_or_else(|| app.map_or_else(|| "podid".to_owned(), |app| format!("podid-{app}")));
-    let granted = granted(asked, &places);
+    let granted = granted(asked, &places, &needs(asked, &nodes)?);
     let format = if asked.as_yaml { Format::Yaml } else { global.output };
     let text = match format {
         Format::Table => rows(&granted, terminal.width),
@@ -78,8 +83,7 @@ fn loaded(asked: &Rbac) -> Result<Option<Loaded>, Failure> {
 }
 
 /// The spec's own expansion says where things lie; the cluster and the groups do not matter for that.
-fn places(loaded: &Loaded) -> Result<Places, Failure> {
-    let told = |fault: Fault| Failure::from(&fault);
+fn nodes(loaded: &Loaded) -> Result<Nodes, Failure> {
     let subscription = "00000000-0000-0000-0000-000000000000";
     let id = ArmId::resource(subscription, "any", crate::azure::id::CLUSTER, "any");
     let cluster = ClusterRef { id, context: String::new(), principal_id: None };
@@ -94,74 +98,103 @@ fn places(loaded: &Loaded) -> Result<Places, Failure> {
         other_clusters: &[],
         memory: &memory,
     };
-    let desired = expand::spec(&loaded.spec, &context).map_err(told)?;
+    Ok(expand::spec(&loaded.spec, &context).map_err(|fault| Failure::from(&fault))?.nodes)
+}
+
+fn places(loaded: &Loaded, nodes: &Nodes) -> Places {
     let mut places = Places::new();
     for workload in &loaded.spec.workloads {
         places.entry(workload.namespace.clone()).or_default().classes.get_or_insert_default();
     }
-    for node in desired.nodes.values().filter(|n| n.kind == "secretproviderclass") {
-        let class = SecretProviderClass::deserialize(&*node.spec).map_err(|e| told(e.into()))?;
+    for class in nodes.values().filter_map(|n| spec_of::<SecretProviderClass>(&n.kind, &n.spec)) {
         places.entry(class.namespace.clone()).or_default().classes.get_or_insert_default().push(class);
     }
-    Ok(places)
+    places
 }
 
-fn needs(asked: &Rbac) -> Vec<Right> {
+fn needs(asked: &Rbac, nodes: &Nodes) -> Result<Vec<Right>, Failure> {
+    let all = |access| resources::all().filter(|kind| !is_namespace(kind.kind())).flat_map(move |kind| kind.access(access));
     // of namespaces that are somebody else's podid only sees whether they are there
-    let namespace = |deed| rights::of("namespace", if asked.make_namespaces { deed } else { Deed::Look });
-    let all = |deed: Deed| rights::kinds().filter(|k| *k != "namespace").flat_map(move |kind| rights::of(kind, deed));
-    let bound = |deed| ["azureidentity", "azureidentitybinding"].into_iter().flat_map(move |kind| rights::of(kind, deed));
-    let class = |deed| rights::of("secretproviderclass", deed);
+    let namespace = |access| <Namespace as Resource>::access(if asked.make_namespaces { access } else { Access::Read });
+    let emptied = || resources::all().filter(|_| asked.make_namespaces).flat_map(|kind| kind.access(Access::Content));
+    let bound =
+        |access| [<AzureIdentity as Resource>::access(access), <AzureIdentityBinding as Resource>::access(access)].into_iter().flatten();
+    let class = <SecretProviderClass as Resource>::access;
+    let mut own = BTreeMap::new();
+    for access in [Access::Read, Access::Write, Access::Delete] {
+        own.insert(access, own_access(nodes, access)?);
+    }
+    let own = |access| own.get(&access).into_iter().flatten().cloned();
     let mut needs = Vec::new();
     for command in &asked.commands {
         match command {
             RbacCommand::Plan | RbacCommand::Status => {
-                needs.extend(namespace(Deed::Look));
-                needs.extend(all(Deed::Look));
+                needs.extend(namespace(Access::Read));
+                needs.extend(all(Access::Read));
+                needs.extend(own(Access::Read));
             }
             RbacCommand::Diff => {
-                needs.extend(namespace(Deed::Make));
-                needs.extend(all(Deed::Make));
+                needs.extend(namespace(Access::Write));
+                needs.extend(all(Access::Write));
+                needs.extend(own(Access::Write));
             }
             RbacCommand::Up => {
-                needs.extend(namespace(Deed::Make));
-                needs.extend(all(Deed::Make));
+                needs.extend(namespace(Access::Write));
+                needs.extend(all(Access::Write));
                 // what the spec no longer names goes
-                needs.extend(all(Deed::Remove));
+                needs.extend(all(Access::Delete));
+                needs.extend(own(Access::Write).chain(own(Access::Delete)));
             }
             RbacCommand::Down => {
-                needs.extend(namespace(Deed::Remove));
-                needs.extend(all(Deed::Remove));
+                needs.extend(namespace(Access::Delete));
+                needs.extend(emptied());
+                needs.extend(all(Access::Delete));
+                needs.extend(own(Access::Delete));
             }
             RbacCommand::Bind => {
-                needs.extend(namespace(Deed::Make));
-                needs.extend(bound(Deed::Make));
+                needs.extend(namespace(Access::Write));
+                needs.extend(bound(Access::Write));
             }
             RbacCommand::Unbind => {
-                needs.extend(namespace(Deed::Remove));
-                needs.extend(bound(Deed::Remove));
+                needs.extend(namespace(Access::Delete));
+                needs.extend(emptied());
+                needs.extend(bound(Access::Delete));
             }
             RbacCommand::Mount => {
-                needs.extend(rights::of("namespace", Deed::Look));
-                needs.extend(class(Deed::Make));
-                needs.extend(class(Deed::Remove));
+                needs.extend(<Namespace as Resource>::access(Access::Read));
+                needs.extend(class(Access::Write));
+                needs.extend(class(Access::Delete));
             }
             RbacCommand::Verify => {
-                needs.extend(proof::rights::RIGHTS);
+                needs.extend(proof::rights::of_proof());
                 needs.extend(proof::rights::of_comparison());
             }
             RbacCommand::Rebuild => {
-                needs.extend(namespace(Deed::Look));
-                needs.extend(all(Deed::Look));
-                needs.extend(super::found::RIGHTS);
+                needs.extend(namespace(Access::Read));
+                needs.extend(all(Access::Read));
+                needs.extend(all(Access::List));
             }
         }
     }
-    needs
+    Ok(needs)
+}
+
+fn is_namespace(kind: &str) -> bool {
+    kind == <Namespace as Kind<Cloud>>::KIND
+}
+
+/// What access to the spec's own objects needs, where that depends on the objects.
+fn own_access(nodes: &Nodes, access: Access) -> Result<Vec<Right>, Failure> {
+    let mut rights = Vec::new();
+    for node in nodes.values() {
+        let own = resources::of(&node.kind).and_then(|kind| kind.own_access(&node.spec, access));
+        rights.extend(own.map_err(|fault| Failure::from(&fault))?);
+    }
+    Ok(rights)
 }
 
 /// Namespace (None: the whole cluster), group, resource and names.
-type On = (Option<String>, &'static str, &'static str, Vec<String>);
+type On = (Option<String>, String, String, Vec<String>);
 
 /// What is given where.
 #[derive(Default)]
@@ -170,48 +203,49 @@ struct Granted {
     left_out: Vec<Right>,
 }
 
-fn granted(asked: &Rbac, places: &Places) -> Granted {
+fn granted(asked: &Rbac, places: &Places, needs: &[Right]) -> Granted {
     let mut granted = Granted::default();
-    let needs = needs(asked);
     // what another of the commands cannot do without is given anyway
     let is_given = |right: &Right| {
         let covers = |other: &&Right| {
             other.without.is_none()
                 && other.named == Named::Any
-                && (other.group, other.resource, other.reach) == (right.group, right.resource, right.reach)
+                && (&other.group, &other.resource, &other.reach) == (&right.group, &right.resource, &right.reach)
         };
         let verbs: BTreeSet<&str> = needs.iter().filter(covers).flat_map(|other| other.verbs).copied().collect();
         right.verbs.iter().all(|verb| verbs.contains(verb))
     };
-    for right in needs.iter().copied().filter(|right| right.without.is_none() || !is_given(right)) {
+    for right in needs.iter().filter(|right| right.without.is_none() || !is_given(right)) {
         if right.without.is_some() && !asked.optional {
-            if !granted.left_out.contains(&right) {
-                granted.left_out.push(right);
-            }
+            granted.leave_out(right.clone());
             continue;
         }
-        if right.reach == Reach::Everywhere {
-            granted.give(None, &right, Vec::new());
-            continue;
+        let own_names = || if let Named::These(names) = &right.named { names.clone() } else { Vec::new() };
+        match &right.reach {
+            Reach::Everywhere => {
+                granted.give(None, right, own_names());
+                continue;
+            }
+            Reach::Namespace(namespace) => {
+                granted.give((!asked.make_namespaces).then(|| namespace.clone()), right, own_names());
+                continue;
+            }
+            Reach::Itself | Reach::Within => {}
         }
         for (namespace, known) in places {
             // what is to make the namespace cannot lie in it
             let at = (!asked.make_namespaces).then(|| namespace.clone());
-            match (right.reach, names(&right, known)) {
-                (Reach::Itself, _) => granted.give(at, &right, vec![namespace.clone()]),
+            match (&right.reach, names(right, known)) {
+                (Reach::Itself, _) => granted.give(at, right, vec![namespace.clone()]),
                 (_, Names::These(names)) if names.is_empty() => {}
-                (_, Names::These(names)) => granted.give(at, &right, names),
-                (_, Names::Any) => granted.give(at, &right, Vec::new()),
-                (_, Names::Unknown) if asked.optional => granted.give(at, &right, Vec::new()),
-                (_, Names::Unknown) => {
-                    let left = Right {
-                        without: Some("a workload that reads a secret through a Kubernetes Secret is not proved; name the spec with -f"),
-                        ..right
-                    };
-                    if !granted.left_out.contains(&left) {
-                        granted.left_out.push(left);
-                    }
-                }
+                (_, Names::These(names)) => granted.give(at, right, names),
+                (_, Names::Any) => granted.give(at, right, Vec::new()),
+                (_, Names::Unknown) if asked.optional => granted.give(at, right, Vec::new()),
+                (_, Names::Unknown) => granted.leave_out(
+                    right
+                        .clone()
+                        .optional("a workload that reads a secret through a Kubernetes Secret is not proved; name the spec with -f"),
+                ),
             }
         }
     }
@@ -220,7 +254,13 @@ fn granted(asked: &Rbac, places: &Places) -> Granted {
 
 impl Granted {
     fn give(&mut self, namespace: Option<String>, right: &Right, names: Vec<String>) {
-        self.rules.entry((namespace, right.group, right.resource, names)).or_default().extend(right.verbs);
+        self.rules.entry((namespace, right.group.to_string(), right.resource.to_string(), names)).or_default().extend(right.verbs);
+    }
+
+    fn leave_out(&mut self, right: Right) {
+        if !self.left_out.contains(&right) {
+            self.left_out.push(right);
+        }
     }
 }
 
@@ -232,8 +272,10 @@ enum Names {
 }
 
 fn names(right: &Right, known: &Known) -> Names {
-    if right.named == Named::Any {
-        return Names::Any;
+    match &right.named {
+        Named::Any => return Names::Any,
+        Named::These(names) => return Names::These(names.clone()),
+        Named::Synced => {}
     }
     // Secrets are not asked for on suspicion
     let Some(classes) = &known.classes else { return Names::Unknown };
@@ -261,7 +303,7 @@ fn rows(granted: &Granted, width: Option<u16>) -> Text {
     rows.extend(granted.left_out.iter().map(|right| {
         let place = if right.reach == Reach::Everywhere { "(all)" } else { "" };
         let lost = format!("left out (--optional): {}", right.without.unwrap_or_default());
-        vec![place.to_owned(), full(right.group, right.resource), right.verbs.join(", "), String::new(), lost]
+        vec![place.to_owned(), full(&right.group, &right.resource), right.verbs.join(", "), String::new(), lost]
     }));
     table::list(&["NAMESPACE", "RESOURCE", "VERBS", "NAMES", "NOTE"], &rows, "nothing is needed", width)
 }
@@ -334,7 +376,7 @@ fn preface(asked: &Rbac, granted: &Granted) -> Text {
     let mut lost: Vec<(&str, Vec<String>)> = Vec::new();
     for right in &granted.left_out {
         let place = if right.reach == Reach::Everywhere { " in all namespaces" } else { "" };
-        let what = format!("{} {}{place}", right.verbs.join(", "), full(right.group, right.resource));
+        let what = format!("{} {}{place}", right.verbs.join(", "), full(&right.group, &right.resource));
         let without = right.without.unwrap_or_default();
         match lost.iter_mut().find(|(w, _)| *w == without) {
             Some((_, all)) => all.push(what),

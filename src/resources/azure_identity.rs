@@ -2,7 +2,8 @@
 //! other casing is pruned without a word.
 
 use super::{
-    manifest::{self, Manifested},
+    manifest,
+    manifested::{Listing, Manifested},
     world::ClusterTarget,
 };
 use crate::{
@@ -38,7 +39,7 @@ pub fn key(cluster: &str, namespace: &str, name: &str) -> Key {
 }
 
 pub fn at(namespace: &str, name: &str) -> ObjectRef {
-    manifest::at(&Api::new("aadpodidentity.k8s.io", "v1", "AzureIdentity", "azureidentities"), Some(namespace), name)
+    manifest::at(&AzureIdentity::api(), Some(namespace), name)
 }
 
 /// Whether only bindings of its own namespace get it.
@@ -50,12 +51,20 @@ pub fn is_namespaced(object: &Value) -> bool {
 
 impl Manifested for AzureIdentity {
     const KIND: &'static str = "azureidentity";
+    /// Bindings refer to AzureIdentities that somebody else made.
+    const LISTING: Listing = Listing::All;
 
+    fn api() -> Api {
+        Api::new("aadpodidentity.k8s.io", "v1", "AzureIdentity", "azureidentities")
+    }
     fn target(&self) -> &ClusterTarget {
         &self.target
     }
-    fn at(&self) -> ObjectRef {
-        at(&self.namespace, &self.name)
+    fn namespace(&self) -> Option<&str> {
+        Some(&self.namespace)
+    }
+    fn name(&self) -> &str {
+        &self.name
     }
     fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault> {
         let spec = crds::AzureIdentitySpec {
@@ -64,7 +73,7 @@ impl Manifested for AzureIdentity {
             client_id: Some(self.client_id.get()?.clone()),
             ..crds::AzureIdentitySpec::default()
         };
-        Ok(manifest::manifest(&self.at(), app, mine, &[NAMESPACED], Some(serde_json::to_value(spec)?)))
+        Ok(manifest::manifest(&at(&self.namespace, &self.name), app, mine, &[NAMESPACED], Some(serde_json::to_value(spec)?)))
     }
     fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         vec![("resourceID", json!(self.resource_id)), ("clientID", json!(self.client_id))]

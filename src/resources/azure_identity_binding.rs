@@ -1,11 +1,13 @@
 //! AzureIdentityBinding (aadpodidentity.k8s.io/v1): pods with the label `aadpodidbinding: SELECTOR` get the AzureIdentity of that name.
 
 use super::{
-    manifest::{self, Manifested},
+    access::{Access, Reach, Right},
+    manifest,
+    manifested::{Manifested, access_to_objects},
     world::ClusterTarget,
 };
 use crate::{
-    cluster::{self, Api, ObjectRef},
+    cluster::{self, Api},
     crds,
     engine::{fault::Fault, input::DependsOn, key::Key},
 };
@@ -32,29 +34,42 @@ pub fn key(cluster: &str, namespace: &str, name: &str) -> Key {
     Key::of("azureidentitybinding", [cluster, namespace, name])
 }
 
-pub fn api() -> Api {
-    Api::new("aadpodidentity.k8s.io", "v1", "AzureIdentityBinding", "azureidentitybindings")
-}
-
 impl Manifested for AzureIdentityBinding {
     const KIND: &'static str = "azureidentitybinding";
 
+    fn api() -> Api {
+        Api::new("aadpodidentity.k8s.io", "v1", "AzureIdentityBinding", "azureidentitybindings")
+    }
     fn target(&self) -> &ClusterTarget {
         &self.target
     }
-    fn at(&self) -> ObjectRef {
-        manifest::at(&api(), Some(&self.namespace), &self.name)
+    fn namespace(&self) -> Option<&str> {
+        Some(&self.namespace)
+    }
+    fn name(&self) -> &str {
+        &self.name
     }
     fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault> {
+        let at = manifest::at(&Self::api(), Some(&self.namespace), &self.name);
         let spec = crds::AzureIdentityBindingSpec {
             azure_identity: Some(self.azure_identity.clone()),
             selector: Some(self.selector.clone()),
             ..crds::AzureIdentityBindingSpec::default()
         };
-        Ok(manifest::manifest(&self.at(), app, mine, &[super::azure_identity::NAMESPACED], Some(serde_json::to_value(spec)?)))
+        Ok(manifest::manifest(&at, app, mine, &[super::azure_identity::NAMESPACED], Some(serde_json::to_value(spec)?)))
     }
     fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         vec![("azureIdentity", json!(self.azure_identity)), ("selector", json!(self.selector))]
+    }
+    fn access(access: Access) -> Vec<Right> {
+        let mut rights = access_to_objects::<Self>(access);
+        if matches!(access, Access::Read | Access::Write) {
+            let list = |reach| Right::new("aadpodidentity.k8s.io", "azureidentitybindings", &["list"], reach);
+            let everywhere = "a second binding of another namespace with the same selector is not noticed";
+            rights.push(list(Reach::Everywhere).optional(everywhere));
+            rights.push(list(Reach::Within).optional("a second binding with the same selector is not noticed"));
+        }
+        rights
     }
 }
 
@@ -113,7 +128,7 @@ fn listed(bindings: &[Value]) -> Vec<Listed> {
 
 /// The bindings of the whole cluster; None: this login may not list them there.
 pub async fn everywhere(cluster: &cluster::Read) -> Option<Vec<Listed>> {
-    match cluster.list(&api(), None, None).await {
+    match cluster.list(&AzureIdentityBinding::api(), None, None).await {
         Err(cluster::Error::Forbidden { .. }) => None,
         other => Some(listed(&other.unwrap_or_default())),
     }
@@ -121,7 +136,7 @@ pub async fn everywhere(cluster: &cluster::Read) -> Option<Vec<Listed>> {
 
 /// The bindings of a namespace, as far as this login may see them.
 pub async fn within(cluster: &cluster::Read, namespace: &str) -> Vec<Listed> {
-    listed(&cluster.list(&api(), Some(namespace), None).await.unwrap_or_default())
+    listed(&cluster.list(&AzureIdentityBinding::api(), Some(namespace), None).await.unwrap_or_default())
 }
 
 /// The bindings by which pods of `own` get a second identity. What this login may not see is left out.

@@ -1,13 +1,16 @@
-//! Who podid is: read off its own token. Never made, never removed.
+//! The principal that podid is logged in as, read from its own token. It is never made or removed.
 
-use super::world::{Cloud, Reader, Writer};
+use super::{
+    kind::Resource,
+    read_only::{ReadOnly, read_only},
+    world::Reader,
+};
 use crate::{
     azure::{self, PrincipalKind},
     engine::{
         fault::Fault,
         input::{Field, Outputs},
         key::Key,
-        resource::{Diff, Kind, NodeContext, Owner, Side},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -24,19 +27,12 @@ pub fn key() -> Key {
     Key::from("caller")
 }
 
-impl Kind<Cloud> for Caller {
+impl ReadOnly for Caller {
     const KIND: &'static str = "caller";
-    const SIDE: Side = Side::Azure;
     type Actual = azure::Caller;
 
-    async fn observe(&self, _: NodeContext<'_>, reader: &Reader) -> Result<Option<azure::Caller>, Fault> {
+    async fn read(&self, reader: &Reader) -> Result<Option<azure::Caller>, Fault> {
         reader.azure.caller().await.map(Some).map_err(Fault::cloud)
-    }
-    fn diff(&self, _: NodeContext<'_>, _: &azure::Caller) -> Diff {
-        Diff::Same
-    }
-    fn owner(&self, _: NodeContext<'_>, _: &azure::Caller) -> Owner {
-        Owner::Unmarked
     }
     fn publish(&self, actual: &azure::Caller) -> Outputs {
         [
@@ -46,10 +42,6 @@ impl Kind<Cloud> for Caller {
         ]
         .into()
     }
-    async fn put(&self, _: NodeContext<'_>, _: Option<azure::Caller>, _: &Writer) -> Result<azure::Caller, Fault> {
-        Err(Fault::Bug("the caller cannot be made".into()))
-    }
-    async fn remove(&self, _: NodeContext<'_>, _: azure::Caller, _: &Writer) -> Result<(), Fault> {
-        Ok(())
-    }
 }
+read_only!(Caller);
+impl Resource for Caller {}

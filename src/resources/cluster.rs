@@ -1,13 +1,17 @@
-//! A managed cluster that must be there: podid reads of it whose rights the node components act with, and where they act.
+//! A managed cluster that must be there: podid reads which principal the node components act as, and where the nodes are.
 
-use super::world::{Cloud, Reader, Writer};
+use super::{
+    kind::{AzureRole, HintScope, Resource},
+    read_only::{ReadOnly, read_only},
+    roles,
+    world::Reader,
+};
 use crate::{
-    azure::{self, ArmId},
+    azure::{self, ArmId, id::CLUSTER},
     engine::{
         fault::Fault,
         input::{Field, Outputs},
         key::Key,
-        resource::{Diff, Kind, NodeContext, Owner, Side},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -41,12 +45,11 @@ pub fn key(name: &str) -> Key {
     Key::of("cluster", [name])
 }
 
-impl Kind<Cloud> for Cluster {
+impl ReadOnly for Cluster {
     const KIND: &'static str = "cluster";
-    const SIDE: Side = Side::Azure;
     type Actual = Actual;
 
-    async fn observe(&self, _: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
+    async fn read(&self, reader: &Reader) -> Result<Option<Actual>, Fault> {
         let Some(cluster) = reader.azure.cluster(&self.id).await.map_err(Fault::cloud)? else { return Ok(None) };
         let principal_id = match (&self.principal_id, &cluster.kubelet, &cluster.service_principal_client_id) {
             (Some(given), _, _) => Some(given.clone()),
@@ -55,12 +58,6 @@ impl Kind<Cloud> for Cluster {
             (None, None, None) => None,
         };
         Ok(Some(Actual { cluster, principal_id }))
-    }
-    fn diff(&self, _: NodeContext<'_>, _: &Actual) -> Diff {
-        Diff::Same
-    }
-    fn owner(&self, _: NodeContext<'_>, _: &Actual) -> Owner {
-        Owner::Unmarked
     }
     fn publish(&self, actual: &Actual) -> Outputs {
         let cluster = &actual.cluster;
@@ -87,10 +84,13 @@ impl Kind<Cloud> for Cluster {
             "Name the managed cluster with `--cluster NAME` (or its full id), or `cluster:` in the spec; `az aks list -o table` shows them.".into(),
         )
     }
-    async fn put(&self, _: NodeContext<'_>, _: Option<Actual>, _: &Writer) -> Result<Actual, Fault> {
-        Err(Fault::Bug("podid makes no clusters".into()))
-    }
-    async fn remove(&self, _: NodeContext<'_>, _: Actual, _: &Writer) -> Result<(), Fault> {
-        Ok(())
-    }
+}
+read_only!(Cluster);
+
+impl Resource for Cluster {
+    const ARM_TYPE: Option<&'static str> = Some(CLUSTER);
+    const ROLES: &'static [AzureRole] = &[
+        // the nodes
+        AzureRole { actions: "Microsoft.Compute/", reads: false, role: roles::VIRTUAL_MACHINE_CONTRIBUTOR, scope: HintScope::Group },
+    ];
 }

@@ -2,6 +2,7 @@
 //! Never a PUT of the vault: entries are merged in and taken out by `accessPolicies/add|replace|remove`.
 
 use super::{
+    kind::Resource,
     ownership, role, roles,
     vault::{ACCESS_POLICY, RBAC},
     world::{Cloud, Reader, Writer},
@@ -303,3 +304,6 @@ impl Kind<Cloud> for Grant {
         }]
     }
 }
+
+/// The role assignment is listed with those of `role`; an access policy carries no marks and is found in its vault.
+impl Resource for Grant {}

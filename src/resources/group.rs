@@ -1,13 +1,16 @@
 //! A resource group that must be there: podid reads its location and never makes or removes one.
 
-use super::world::{Cloud, Reader, Writer};
+use super::{
+    kind::Resource,
+    read_only::{ReadOnly, read_only},
+    world::Reader,
+};
 use crate::{
     azure::{self, ArmId},
     engine::{
         fault::Fault,
         input::{Field, Outputs},
         key::Key,
-        resource::{Diff, Kind, NodeContext, Owner, Side},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -24,19 +27,12 @@ pub fn key(id: &ArmId) -> Key {
     Key::of("group", [id.name()])
 }
 
-impl Kind<Cloud> for Group {
+impl ReadOnly for Group {
     const KIND: &'static str = "group";
-    const SIDE: Side = Side::Azure;
     type Actual = azure::Group;
 
-    async fn observe(&self, _: NodeContext<'_>, reader: &Reader) -> Result<Option<azure::Group>, Fault> {
+    async fn read(&self, reader: &Reader) -> Result<Option<azure::Group>, Fault> {
         reader.azure.group(&self.id).await.map_err(Fault::cloud)
-    }
-    fn diff(&self, _: NodeContext<'_>, _: &azure::Group) -> Diff {
-        Diff::Same
-    }
-    fn owner(&self, _: NodeContext<'_>, _: &azure::Group) -> Owner {
-        Owner::Unmarked
     }
     fn publish(&self, actual: &azure::Group) -> Outputs {
         [(LOCATION.0.into(), json!(actual.location)), ("id".into(), json!(actual.id))].into()
@@ -47,10 +43,6 @@ impl Kind<Cloud> for Group {
             format!("Create it (`az group create -n {} -l LOCATION`), or name another one with `-g`.", self.id.name()),
         )
     }
-    async fn put(&self, _: NodeContext<'_>, _: Option<azure::Group>, _: &Writer) -> Result<azure::Group, Fault> {
-        Err(Fault::Bug("podid makes no resource groups".into()))
-    }
-    async fn remove(&self, _: NodeContext<'_>, _: azure::Group, _: &Writer) -> Result<(), Fault> {
-        Ok(())
-    }
 }
+read_only!(Group);
+impl Resource for Group {}

@@ -1,11 +1,12 @@
-//! A user-assigned managed identity. Whole: another's of the same name is adopted as it is, or refused.
+//! A user-assigned managed identity. One of the same name that somebody else made is adopted as it is.
 
 use super::{
-    ownership,
+    kind::{AzureRole, HintScope, Listed, Resource},
+    ownership, roles,
     world::{Cloud, Reader, Writer},
 };
 use crate::{
-    azure::{self, ArmId},
+    azure::{self, ArmId, id::IDENTITY},
     engine::{
         fault::Fault,
         input::{Field, Input, Outputs},
@@ -105,5 +106,28 @@ impl Kind<Cloud> for Identity {
     }
     fn commands(&self) -> Vec<String> {
         vec![format!("az identity create -g {} -n {}", self.id.group_name().unwrap_or_default(), self.id.name())]
+    }
+}
+
+impl Resource for Identity {
+    const ARM_TYPE: Option<&'static str> = Some(IDENTITY);
+    const ROLES: &'static [AzureRole] = &[
+        AzureRole {
+            actions: "Microsoft.ManagedIdentity/userAssignedIdentities/assign",
+            reads: true,
+            role: roles::MANAGED_IDENTITY_OPERATOR,
+            scope: HintScope::Group,
+        },
+        AzureRole {
+            actions: "Microsoft.ManagedIdentity/",
+            reads: false,
+            role: roles::MANAGED_IDENTITY_CONTRIBUTOR,
+            scope: HintScope::Group,
+        },
+    ];
+
+    async fn list(azure: &azure::Read, subscription: &ArmId) -> Result<Vec<Listed>, azure::Error> {
+        let listed = |identity: azure::Identity| Listed { app: ownership::app(&identity.tags), actual: json!(identity) };
+        Ok(azure.identities(subscription).await?.into_iter().map(listed).collect())
     }
 }

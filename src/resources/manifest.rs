@@ -1,81 +1,119 @@
-//! What the Kubernetes kinds share: a manifest is previewed by the server itself (a dry run of the very apply), so that what would
-//! change is what would change, defaults, pruning and other managers' fields included. It knows no kind.
+//! What the Kubernetes kinds share when they look: the server itself previews a manifest (a dry run of the very apply), so that a plan shows
+//! what will really change, with defaults, pruning and other managers' fields. It knows no kind. `apply` writes.
 
 use super::{
     conflict::{self, Conflict},
     ownership,
     takeover::{self, Takeover},
-    world::{Cloud, ClusterTarget, Reader, Writer},
+    world::{ClusterTarget, Reader},
 };
 use crate::{
-    cluster::{self, Api, FIELD_MANAGER, ObjectRef, Preview},
+    cluster::{self, Api, FIELD_MANAGER, ObjectRef},
     engine::{
         desired::Intent,
         fault::Fault,
-        input::Outputs,
-        key::Key,
+        input::{Outputs, shown as shown_input},
         ledger::Origin,
-        resource::{Change, Diff, Kind, NodeContext, Owner, Side},
+        resource::{Change, Diff, NodeContext, Owner},
     },
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// What is there, as far as podid compares it.
+/// What is there, and what the server would make of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Actual {
     pub uid: String,
     pub labels: BTreeMap<String, String>,
-    /// What an apply would change.
-    pub changes: Vec<Change>,
-    /// Fields that others own with other values.
-    pub conflicts: Vec<Conflict>,
     pub terminating: bool,
-    /// Some of what it is made of was not known when it was looked at: whether it differs is seen when it is written.
-    #[serde(default)]
-    pub unsure: bool,
-    /// Things in it that podid did not make (namespaces).
-    #[serde(default)]
-    pub foreign: Vec<String>,
+    pub preview: Preview,
     /// Whose fields an apply takes over first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken: Option<Takeover>,
+    /// Things in it that podid did not make (namespaces).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<String>,
+}
+
+/// What an apply would make of an object.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Preview {
+    /// Nobody asked: the object is only read, or is about to go.
+    Unasked,
+    /// Some of what it is made of was not known when it was looked at: whether it differs is seen when it is written.
+    Unknown { reference: String },
+    /// The server would leave it as it is.
+    Same,
+    /// The object before and after, without what the server keeps for itself.
+    Changed { live: Value, would: Value },
+    /// Fields that others own with other values.
+    Conflicts(Vec<Conflict>),
 }
 
 impl Actual {
-    fn of(live: &Value) -> Self {
+    pub(super) fn of(live: &Value) -> Self {
         Self {
             uid: text(live, "/metadata/uid"),
             labels: labels(live),
-            changes: Vec::new(),
-            conflicts: Vec::new(),
             terminating: live.pointer("/metadata/deletionTimestamp").is_some(),
-            unsure: false,
-            foreign: Vec::new(),
+            preview: Preview::Unasked,
             taken: None,
+            foreign: Vec::new(),
         }
     }
 }
 
-/// Where an object lies.
+/// Whether others own fields of an object with other values. `actual`: as the engine keeps it.
+pub fn has_conflicts(actual: &Value) -> bool {
+    Actual::deserialize(actual).is_ok_and(|actual| matches!(actual.preview, Preview::Conflicts(_)))
+}
+
+/// Whether it could not be seen yet how an object differs.
+pub fn is_unknown(actual: &Value) -> bool {
+    Actual::deserialize(actual).is_ok_and(|actual| matches!(actual.preview, Preview::Unknown { .. }))
+}
+
+/// Where an object is.
 #[derive(Clone, Debug)]
 pub struct Place {
     pub target: ClusterTarget,
     pub at: ObjectRef,
-    /// Others have fields of their own in it, which are none of podid's business.
+    /// Others have fields of their own in it, which podid leaves alone.
     pub shared: bool,
 }
 
 impl Place {
-    /// Whose fields may be taken over.
-    fn from(&self) -> &'static [&'static str] {
+    /// What tells it from objects of the same kind elsewhere.
+    pub fn text(&self) -> String {
+        let ObjectRef { namespace, name, .. } = &self.at;
+        format!("{}/{}/{name}", self.target.name.to_ascii_lowercase(), namespace.as_deref().unwrap_or_default())
+    }
+    /// The field managers whose fields may be taken over.
+    pub(super) fn managers(&self) -> &'static [&'static str] {
         if self.shared { takeover::OF_SHARED } else { takeover::OF_WHOLE }
     }
 }
 
+/// The manifest of a Kubernetes object: what is shown and compared where nothing is to be done.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    pub place: Place,
+    pub manifest: Value,
+    /// The resource whose value the manifest has only words for, `(after identity/claims)`.
+    pub unknown: Option<String>,
+}
+
 pub fn at(api: &Api, namespace: Option<&str>, name: &str) -> ObjectRef {
     ObjectRef { api: api.clone(), namespace: namespace.map(str::to_owned), name: name.to_owned() }
+}
+
+pub fn namespace_at(name: &str) -> ObjectRef {
+    at(&namespace_api(), None, name)
+}
+
+pub fn namespace_api() -> Api {
+    Api::new("", "v1", "Namespace", "namespaces")
 }
 
 /// A manifest's frame. `mine`: with the labels that say whose it is.
@@ -102,72 +140,6 @@ pub fn manifest(at: &ObjectRef, app: &str, mine: bool, annotations: &[(&str, &st
     Value::Object(manifest)
 }
 
-/// A namespaced object that is nothing but its manifest: it lies in a cluster, and is previewed, applied and removed like any other.
-pub trait Manifested: Serialize + DeserializeOwned + Send + Sync + 'static {
-    const KIND: &'static str;
-
-    fn target(&self) -> &ClusterTarget;
-    fn at(&self) -> ObjectRef;
-    fn site(&self) -> Place {
-        Place { target: self.target().clone(), at: self.at(), shared: false }
-    }
-    /// Unresolved where a value is not known yet.
-    fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault>;
-    fn uses(&self) -> Vec<Key> {
-        Vec::new()
-    }
-    fn creation_summary(&self) -> Vec<(&'static str, Value)>;
-}
-
-impl<M: Manifested> Kind<Cloud> for M {
-    const KIND: &'static str = M::KIND;
-    const SIDE: Side = Side::Kubernetes;
-    type Actual = Actual;
-
-    fn place(&self) -> Option<String> {
-        let ObjectRef { namespace, name, .. } = self.at();
-        Some(format!("{}/{}/{name}", self.target().name.to_ascii_lowercase(), namespace.unwrap_or_default()))
-    }
-    fn uses(&self) -> Vec<Key> {
-        Manifested::uses(self)
-    }
-    async fn observe(&self, context: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
-        observe(&self.site(), context, reader, |mine| self.manifest(context.app, mine)).await
-    }
-    fn diff(&self, context: NodeContext<'_>, actual: &Actual) -> Diff {
-        diff(context, actual)
-    }
-    fn owner(&self, context: NodeContext<'_>, actual: &Actual) -> Owner {
-        owner(context, actual)
-    }
-    fn is_same_object(&self, recorded: &Outputs, actual: &Actual) -> bool {
-        same(recorded, actual)
-    }
-    fn publish(&self, actual: &Actual) -> Outputs {
-        publish(actual)
-    }
-    fn creation_summary(&self) -> Vec<(&'static str, Value)> {
-        Manifested::creation_summary(self)
-    }
-    fn change_note(&self, actual: &Actual) -> Option<String> {
-        change_note(actual)
-    }
-    async fn put(&self, context: NodeContext<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
-        let wanted = self.manifest(context.app, context.ours == Some(true))?;
-        put(&self.site(), context, before.as_ref(), writer, wanted).await
-    }
-    async fn remove(&self, _: NodeContext<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
-        remove(&self.site(), &before, writer).await
-    }
-    async fn hand_over(&self, context: NodeContext<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
-        hand_over(&self.site(), writer, &self.manifest(context.app, true)?).await
-    }
-    fn commands(&self) -> Vec<String> {
-        let at = self.at();
-        vec![format!("kubectl apply -n {} -f {}.yaml # {}", at.namespace.as_deref().unwrap_or_default(), at.name, at.api.kind)]
-    }
-}
-
 /// `make(mine)` builds the manifest.
 pub async fn observe(
     place: &Place,
@@ -191,26 +163,19 @@ pub async fn observe(
         return Ok(None);
     }
     let mine = context.mine(ownership::owner(context.app, &actual.labels));
-    // some of what it is made of is not known yet: the fields that are to come differ in any case
     let wanted = match make(mine) {
         Err(Fault::Unresolved(reference)) => {
-            let to = json!({ "$from": reference });
-            actual.unsure = true;
-            actual.changes.push(Change { field: "spec".into(), from: Value::Null, to: crate::engine::input::shown(&to) });
+            actual.preview = Preview::Unknown { reference };
             return Ok(Some(actual));
         }
         other => other?,
     };
     let terms = Terms { adopt: reader.adopt, force_conflicts: reader.force_conflicts, mine };
     match outlook(&cluster, place, &live, &wanted, terms).await? {
-        Outlook::Conflicts(conflicts) => actual.conflicts = conflicts,
+        Outlook::Conflicts(conflicts) => actual.preview = Preview::Conflicts(conflicts),
         Outlook::Would { object, taken } => {
-            actual.changes = changes(&live, &object);
-            actual.changes.extend(taken.as_ref().map(|t| Change {
-                field: "metadata.managedFields".into(),
-                from: json!(t.from),
-                to: json!(FIELD_MANAGER),
-            }));
+            let (live, would) = (shown(&live), shown(&object));
+            actual.preview = if live == would { Preview::Same } else { Preview::Changed { live, would } };
             actual.taken = taken;
         }
     }
@@ -244,7 +209,7 @@ async fn foresee(
 /// before what lies in it, so this asks nothing more of the server.
 async fn goes_with_its_namespace(cluster: &cluster::Read, at: &ObjectRef) -> Result<bool, Fault> {
     let Some(namespace) = &at.namespace else { return Ok(false) };
-    match cluster.get(&super::namespace::at(namespace)).await {
+    match cluster.get(&namespace_at(namespace)).await {
         // who may not look finds out when it is written
         Err(cluster::Error::Forbidden { .. }) => Ok(false),
         other => Ok(other.map_err(Fault::cloud)?.is_some_and(|live| Actual::of(&live).terminating)),
@@ -280,34 +245,51 @@ pub enum Outlook {
 }
 
 pub async fn outlook(cluster: &cluster::Read, place: &Place, live: &Value, wanted: &Value, terms: Terms) -> Result<Outlook, Fault> {
-    // of what others share podid wants labels and nothing else, ever: if they are there, the server need not be asked, nor have given
-    // the right to be
-    if place.shared && holds(live, wanted) && takeover::of(live, place.from()).is_none() {
+    // of what others share podid wants a few fields and nothing else: where they are there, the server need not be asked, and need not
+    // allow to be asked
+    if place.shared && holds(live, wanted) && takeover::of(live, place.managers()).is_none() {
         return Ok(Outlook::Would { object: live.clone(), taken: None });
     }
     let object = match cluster.preview(&place.at, wanted, terms.force()).await.map_err(Fault::cloud)? {
-        Preview::Object(object) => object,
-        Preview::Conflicts(fields) => return Ok(Outlook::Conflicts(Conflict::all(fields, live, wanted))),
+        cluster::Preview::Object(object) => object,
+        cluster::Preview::Conflicts(fields) => return Ok(Outlook::Conflicts(Conflict::all(fields, live, wanted))),
     };
-    Ok(match takeover::of(live, place.from()).filter(|_| terms.takes_over()) {
+    Ok(match takeover::of(live, place.managers()).filter(|_| terms.takes_over()) {
         // the server's dry run knows nothing of the write before it
-        Some(taken) => Outlook::Would { object: takeover::left(live, place.from(), wanted, object), taken: Some(taken) },
+        Some(taken) => Outlook::Would { object: takeover::left(live, place.managers(), wanted, object), taken: Some(taken) },
         None => Outlook::Would { object, taken: None },
     })
 }
 
-pub fn diff(context: NodeContext<'_>, actual: &Actual) -> Diff {
+/// Pure: what was seen holds the server's own preview. `shared`: as in `Place`.
+pub fn diff(context: NodeContext<'_>, actual: &Actual, shared: bool) -> Diff {
     if actual.terminating {
         return Diff::Update(vec![Change { field: "phase".into(), from: json!("Terminating"), to: json!("made anew") }]);
     }
-    if !actual.conflicts.is_empty() {
-        let mine = context.mine(ownership::owner(context.app, &actual.labels));
-        if !mine {
-            return Diff::Update(actual.conflicts.iter().map(Conflict::change).collect());
+    let mine = context.mine(ownership::owner(context.app, &actual.labels));
+    let mut found = match &actual.preview {
+        Preview::Unasked | Preview::Same => Vec::new(),
+        // the fields that are to come differ in any case
+        Preview::Unknown { reference } => {
+            let to = shown_input(&json!({ "$from": reference }));
+            return Diff::Update(vec![Change { field: "spec".into(), from: Value::Null, to }]);
         }
-        return Diff::Refuse { reason: conflict::reason(&actual.conflicts), way_out: conflict::way_out(true) };
+        Preview::Changed { live, would } => changes(live, would),
+        Preview::Conflicts(conflicts) if mine => {
+            return Diff::Refuse { reason: conflict::reason(conflicts), way_out: conflict::way_out(true) };
+        }
+        Preview::Conflicts(conflicts) => return Diff::Update(conflicts.iter().map(Conflict::change).collect()),
+    };
+    // of what others share, fields are added without asking
+    if shared && !mine && actual.taken.is_none() && !found.is_empty() && found.iter().all(|change| change.from.is_null()) {
+        return Diff::Extend(found);
     }
-    if actual.changes.is_empty() { Diff::Same } else { Diff::Update(actual.changes.clone()) }
+    found.extend(actual.taken.as_ref().map(|taken| Change {
+        field: "metadata.managedFields".into(),
+        from: json!(taken.from),
+        to: json!(FIELD_MANAGER),
+    }));
+    if found.is_empty() { Diff::Same } else { Diff::Update(found) }
 }
 
 pub fn owner(context: NodeContext<'_>, actual: &Actual) -> Owner {
@@ -322,79 +304,17 @@ pub fn publish(actual: &Actual) -> Outputs {
     [("uid".into(), json!(actual.uid))].into()
 }
 
-pub async fn put(
-    place: &Place,
-    context: NodeContext<'_>,
-    before: Option<&Actual>,
-    writer: &Writer,
-    wanted: Value,
-) -> Result<Actual, Fault> {
-    let cluster = writer.cluster(&place.target).await?;
-    if before.is_some_and(|b| b.terminating) {
-        cluster.delete(&place.at, None, None).await.map_err(Fault::cloud)?;
-    }
-    let terms = Terms { adopt: writer.adopt, force_conflicts: writer.force_conflicts, mine: context.ours == Some(true) };
-    let mut taken = before.and_then(|b| b.taken.clone());
-    if before.is_some_and(|b| b.unsure) {
-        // now that all is known, the server says whether there is anything to change at all
-        let read = writer.clusters.reader(&place.target).await?;
-        if let Some(live) = read.get(&place.at).await.map_err(Fault::cloud)? {
-            match outlook(&read, place, &live, &wanted, terms).await? {
-                Outlook::Would { object, taken: None } if changes(&live, &object).is_empty() => return Ok(Actual::of(&live)),
-                Outlook::Would { taken: found, .. } => taken = found,
-                Outlook::Conflicts(conflicts) => return Err(conflict::fault(&conflicts, terms.mine)),
-            }
-        }
-    }
-    if let Some(taken) = taken {
-        take(&cluster, place, taken).await?;
-    }
-    match cluster.apply(&place.at, &wanted, terms.force()).await {
-        // somebody was quicker between plan and write
-        Err(cluster::Error::Conflicts(fields)) => {
-            let live = writer.clusters.reader(&place.target).await?.get(&place.at).await.map_err(Fault::cloud)?.unwrap_or_default();
-            Err(conflict::fault(&Conflict::all(fields, &live, &wanted), terms.mine))
-        }
-        applied => Ok(Actual::of(&applied.map_err(Fault::cloud)?)),
-    }
-}
-
-/// How often somebody else may come in between.
-const TRIES: usize = 5;
-
-async fn take(cluster: &cluster::Write, place: &Place, mut taken: Takeover) -> Result<(), Fault> {
-    for _ in 1..TRIES {
-        match cluster.patch(&place.at, &taken.steps()).await {
-            Err(cluster::Error::Changed { .. }) => {}
-            other => return other.map(drop).map_err(Fault::cloud),
-        }
-        let live = cluster.get(&place.at).await.map_err(Fault::cloud)?;
-        match live.and_then(|live| takeover::of(&live, place.from())) {
-            Some(again) => taken = again,
-            None => return Ok(()),
-        }
-    }
-    cluster.patch(&place.at, &taken.steps()).await.map(drop).map_err(Fault::cloud)
-}
-
-pub async fn remove(place: &Place, before: &Actual, writer: &Writer) -> Result<(), Fault> {
-    let cluster = writer.cluster(&place.target).await?;
-    cluster.delete(&place.at, Some(&before.uid), None).await.map_err(Fault::cloud)
-}
-
-/// Gives an object the labels of the app that gets it. Where that is refused the object keeps its labels, and the other app's next run
-/// writes them.
-pub async fn hand_over(place: &Place, writer: &Writer, wanted: &Value) -> Result<(), Fault> {
-    let cluster = writer.cluster(&place.target).await?;
-    match cluster.apply(&place.at, wanted, false).await {
-        Ok(_) | Err(cluster::Error::Conflicts(_) | cluster::Error::Forbidden { .. }) => Ok(()),
-        Err(error) => Err(Fault::cloud(error)),
-    }
-}
-
 /// What the plan says beside a change.
 pub fn change_note(actual: &Actual) -> Option<String> {
     actual.taken.as_ref().map(|taken| format!("takes over the fields of {}", taken.from.join(" and ")))
+}
+
+/// Why an object stays although it is podid's: what is in it.
+pub fn deletion_blocker(actual: &Actual) -> Option<String> {
+    let first = actual.foreign.first()?;
+    let more = actual.foreign.len() - 1;
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    Some(format!("it holds what podid did not make: {first}{more}"))
 }
 
 fn text(value: &Value, pointer: &str) -> String {

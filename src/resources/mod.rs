@@ -1,6 +1,8 @@
 //! One file = one kind. Kinds know the engine and the two clouds, not the terminal, the spec file or each other's insides
-//! (only what another publishes: `identity::CLIENT_ID`).
+//! (only what another publishes: `identity::CLIENT_ID`). All that is true of a kind is said in its file (`kind::Resource`).
 
+pub mod access;
+mod apply;
 pub mod azure_identity;
 pub mod azure_identity_binding;
 pub mod caller;
@@ -9,12 +11,13 @@ pub mod conflict;
 pub mod grant;
 pub mod group;
 pub mod identity;
+pub mod kind;
 pub mod manifest;
+pub mod manifested;
 pub mod namespace;
 pub mod ownership;
 pub mod principal;
-pub mod rendered;
-pub mod rights;
+mod read_only;
 pub mod role;
 pub mod roles;
 pub mod secret;
@@ -26,24 +29,65 @@ pub mod values;
 pub mod vault;
 pub mod world;
 
-use crate::engine::resource::{ErasedKind, KindOf, Kinds};
+use crate::{
+    cluster::Api,
+    engine::{
+        fault::Fault,
+        resource::{ErasedKind, KindOf, Kinds},
+    },
+};
+use kind::{AnyResource, AzureRole};
 pub use world::{Cloud, Reader, Writer};
 
-/// The table of kinds: a new kind is one file and one line here.
-pub const KINDS: Kinds<Cloud> = Kinds(TABLE);
+/// Makes the table twice: as the engine sees it, and as the rest of podid does.
+macro_rules! table {
+    ($($kind:ty),* $(,)?) => {
+        static OF_ENGINE: &[&dyn ErasedKind<Cloud>] = &[$(&KindOf::<$kind>::new()),*];
+        static TABLE: &[&dyn AnyResource] = &[$(&KindOf::<$kind>::new()),*];
+    };
+}
 
-static TABLE: &[&dyn ErasedKind<Cloud>] = &[
-    &KindOf::<caller::Caller>::new(),
-    &KindOf::<principal::Principal>::new(),
-    &KindOf::<group::Group>::new(),
-    &KindOf::<cluster::Cluster>::new(),
-    &KindOf::<identity::Identity>::new(),
-    &KindOf::<role::Role>::new(),
-    &KindOf::<vault::Vault>::new(),
-    &KindOf::<grant::Grant>::new(),
-    &KindOf::<secret::Secret>::new(),
-    &KindOf::<namespace::Namespace>::new(),
-    &KindOf::<azure_identity::AzureIdentity>::new(),
-    &KindOf::<azure_identity_binding::AzureIdentityBinding>::new(),
-    &KindOf::<secret_provider_class::SecretProviderClass>::new(),
+// a new kind is one file and one line here
+table![
+    caller::Caller,
+    principal::Principal,
+    group::Group,
+    cluster::Cluster,
+    identity::Identity,
+    role::Role,
+    vault::Vault,
+    grant::Grant,
+    secret::Secret,
+    namespace::Namespace,
+    azure_identity::AzureIdentity,
+    azure_identity_binding::AzureIdentityBinding,
+    secret_provider_class::SecretProviderClass,
 ];
+
+/// The table of kinds for the engine.
+pub const KINDS: Kinds<Cloud> = Kinds(OF_ENGINE);
+
+/// All kinds.
+pub fn all() -> impl Iterator<Item = &'static dyn AnyResource> {
+    TABLE.iter().copied()
+}
+
+/// The kind of this name.
+pub fn of(kind: &str) -> Result<&'static dyn AnyResource, Fault> {
+    all().find(|k| k.kind() == kind).ok_or_else(|| Fault::Bug(format!("there is no kind {kind:?}")))
+}
+
+/// The kinds of objects that count as a namespace's content.
+pub fn content() -> Vec<Api> {
+    all().filter_map(AnyResource::content).collect()
+}
+
+/// The narrowest role that allows an action which Azure refused. What no kind names and only reads is for a Reader.
+pub fn role_for(action: &str) -> Option<&'static AzureRole> {
+    const READER: AzureRole = AzureRole { actions: "", reads: true, role: roles::READER, scope: kind::HintScope::Group };
+    let action = action.to_ascii_lowercase();
+    let only_reads = action.ends_with("/read");
+    let known = all().flat_map(|kind| kind.roles()).filter(|role| role.reads || !only_reads);
+    let narrowest = known.filter(|role| action.starts_with(&role.actions.to_ascii_lowercase())).max_by_key(|role| role.actions.len());
+    narrowest.or(only_reads.then_some(&READER))
+}

@@ -19,6 +19,11 @@ pub fn owner(app: &str, tags: &BTreeMap<String, String>) -> Owner {
     }
 }
 
+/// The app whose marks these tags are.
+pub fn app(tags: &BTreeMap<String, String>) -> Option<String> {
+    tag(tags, APP).filter(|_| marked_by_any(tags)).cloned()
+}
+
 /// Whether some app's podid made it.
 pub fn marked_by_any(tags: &BTreeMap<String, String>) -> bool {
     tag(tags, MANAGED_BY).is_some_and(|v| v == PODID)

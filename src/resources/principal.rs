@@ -1,14 +1,17 @@
 //! A principal that was named by its object id alone. The directory says whether it is a user, a group or a service principal; podid only
 //! reads it.
 
-use super::world::{Cloud, Reader, Writer};
+use super::{
+    kind::Resource,
+    read_only::{ReadOnly, read_only},
+    world::Reader,
+};
 use crate::{
     azure::{self, PrincipalKind},
     engine::{
         fault::Fault,
         input::{Field, Outputs},
         key::Key,
-        resource::{Diff, Kind, NodeContext, Owner, Side},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -33,12 +36,11 @@ pub fn key(object_id: &str) -> Key {
     Key::of("principal", [object_id])
 }
 
-impl Kind<Cloud> for Principal {
+impl ReadOnly for Principal {
     const KIND: &'static str = "principal";
-    const SIDE: Side = Side::Azure;
     type Actual = Actual;
 
-    async fn observe(&self, _: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
+    async fn read(&self, reader: &Reader) -> Result<Option<Actual>, Fault> {
         match reader.azure.directory_object(&self.object_id).await {
             Ok(Some(found)) => Ok(Some(Actual { kind: found.kind, unread: None })),
             Ok(None) => match reader.azure.service_principal(&self.object_id).await.map_err(Fault::cloud)? {
@@ -51,12 +53,6 @@ impl Kind<Cloud> for Principal {
             }
             Err(error) => Err(Fault::cloud(error)),
         }
-    }
-    fn diff(&self, _: NodeContext<'_>, _: &Actual) -> Diff {
-        Diff::Same
-    }
-    fn owner(&self, _: NodeContext<'_>, _: &Actual) -> Owner {
-        Owner::Unmarked
     }
     fn publish(&self, actual: &Actual) -> Outputs {
         [(KIND.0.into(), json!(actual.kind))].into()
@@ -79,13 +75,9 @@ impl Kind<Cloud> for Principal {
             ),
         )
     }
-    async fn put(&self, _: NodeContext<'_>, _: Option<Actual>, _: &Writer) -> Result<Actual, Fault> {
-        Err(Fault::Bug("podid does not make principals".into()))
-    }
-    async fn remove(&self, _: NodeContext<'_>, _: Actual, _: &Writer) -> Result<(), Fault> {
-        Ok(())
-    }
 }
+read_only!(Principal);
+impl Resource for Principal {}
 
 /// The two ids of a service principal are easily mixed up; Azure would take the wrong one and the role would never count.
 fn is_client_id(given: &str, found: &azure::ServicePrincipal) -> Fault {

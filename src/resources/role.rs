@@ -1,7 +1,12 @@
 //! A role assignment, found by listing its scope. Its name derives from scope, role and principal; an equal one under another name is adopted.
 
 use super::{
-    azure_identity_binding, manifest, ownership, roles,
+    azure_identity_binding::AzureIdentityBinding,
+    kind::{AzureRole, HintScope, Listed, Resource},
+    manifest,
+    manifested::Manifested,
+    ownership, roles,
+    vault::Vault,
     world::{Cloud, ClusterTarget, Reader, Writer},
 };
 use crate::{
@@ -75,7 +80,7 @@ impl Role {
             Err(Fault::Unresolved(_)) => return None,
             Err(fault) => return unseen(&fault),
         };
-        let bindings = match cluster.list(&azure_identity_binding::api(), None, None).await {
+        let bindings = match cluster.list(&AzureIdentityBinding::api(), None, None).await {
             Ok(bindings) => bindings,
             Err(cluster::Error::KindMissing { .. }) => return None,
             Err(error) => return unseen(&error),
@@ -165,7 +170,7 @@ impl Kind<Cloud> for Role {
     /// Azure drops the assignments at a resource's scope with the resource; those of an identity go first all the same,
     /// because a vanished identity leaves nothing to list them by.
     fn parent(&self) -> Option<Key> {
-        self.at.clone().filter(|k| k.kind() == "vault")
+        self.at.clone().filter(|k| k.kind() == Vault::KIND)
     }
     async fn observe(&self, context: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         let (scope, principal) = (self.scope_id()?, self.principal.get()?);
@@ -233,5 +238,19 @@ impl Kind<Cloud> for Role {
             text(&self.principal),
             text(&self.scope)
         )]
+    }
+}
+
+impl Resource for Role {
+    const ROLES: &'static [AzureRole] = &[AzureRole {
+        actions: "Microsoft.Authorization/roleAssignments/",
+        reads: false,
+        role: roles::RBAC_ADMINISTRATOR,
+        scope: HintScope::Group,
+    }];
+
+    async fn list(azure: &azure::Read, subscription: &ArmId) -> Result<Vec<Listed>, azure::Error> {
+        let listed = |found: RoleAssignment| Listed { app: ownership::app_of(found.description.as_deref()), actual: json!(found) };
+        Ok(azure.role_assignments_below(subscription).await?.into_iter().map(listed).collect())
     }
 }

@@ -7,15 +7,18 @@ pub const VIRTUAL_MACHINE_CONTRIBUTOR: &str = "Virtual Machine Contributor";
 pub const SECRETS_USER: &str = "Key Vault Secrets User";
 pub const SECRETS_OFFICER: &str = "Key Vault Secrets Officer";
 pub const READER: &str = "Reader";
+pub const MANAGED_IDENTITY_CONTRIBUTOR: &str = "Managed Identity Contributor";
+pub const RBAC_ADMINISTRATOR: &str = "Role Based Access Control Administrator";
+pub const KEY_VAULT_CONTRIBUTOR: &str = "Key Vault Contributor";
 
 const BUILT_IN: &[(&str, &str)] = &[
     ("Owner", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"),
     ("Contributor", "b24988ac-6180-42a0-ab88-20f7382dd24c"),
     (READER, "acdd72a7-3385-48ef-bd42-f606fba81ae7"),
     ("User Access Administrator", "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"),
-    ("Role Based Access Control Administrator", "f58310d9-a9f6-439a-9e8d-f62e7b41a168"),
+    (RBAC_ADMINISTRATOR, "f58310d9-a9f6-439a-9e8d-f62e7b41a168"),
     (MANAGED_IDENTITY_OPERATOR, "f1a07417-d97a-45cb-824c-7a7467783830"),
-    ("Managed Identity Contributor", "e40ec5ca-96e0-45a2-b4ff-59039f2c2b59"),
+    (MANAGED_IDENTITY_CONTRIBUTOR, "e40ec5ca-96e0-45a2-b4ff-59039f2c2b59"),
     (VIRTUAL_MACHINE_CONTRIBUTOR, "9980e02c-c2be-4d73-94e8-173b1dc7cf3c"),
     ("Network Contributor", "4d97b98b-1d4f-4787-a291-c67834d212e7"),
     ("AcrPull", "7f951dda-4ed3-4680-a7ca-43fe172d538d"),

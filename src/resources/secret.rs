@@ -1,7 +1,8 @@
 //! A secret in a vault. Its spec says where the value comes from; what is seen of it is version and equal or not, never the value.
 
 use super::{
-    ownership,
+    kind::{AzureRole, HintScope, Resource},
+    ownership, roles,
     values::{SecretSource, Values},
     world::{Cloud, Reader, Writer},
 };
@@ -365,6 +366,15 @@ impl Kind<Cloud> for Secret {
             _ => format!("az keyvault secret set --vault-name {name} -n {} --value …", self.name),
         }]
     }
+}
+
+impl Resource for Secret {
+    const ROLES: &'static [AzureRole] = &[AzureRole {
+        actions: "Microsoft.KeyVault/vaults/secrets/",
+        reads: true,
+        role: roles::SECRETS_OFFICER,
+        scope: HintScope::Resource,
+    }];
 }
 
 #[cfg(test)]

@@ -1,13 +1,9 @@
 //! SecretProviderClass (secrets-store.csi.x-k8s.io/v1) for the Azure provider. All parameters are strings: the CRD refuses others,
 //! and parameters of another spelling are silently not read (azure.md 4.2).
 
-use super::{
-    manifest::{self, Manifested},
-    secret,
-    world::ClusterTarget,
-};
+use super::{manifest, manifested::Manifested, secret, world::ClusterTarget};
 use crate::{
-    cluster::{Api, ObjectRef},
+    cluster::Api,
     crds,
     engine::{
         fault::Fault,
@@ -124,12 +120,17 @@ impl SecretProviderClass {
 impl Manifested for SecretProviderClass {
     const KIND: &'static str = "secretproviderclass";
 
+    fn api() -> Api {
+        Api::new("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClass", "secretproviderclasses")
+    }
     fn target(&self) -> &ClusterTarget {
         &self.target
     }
-    fn at(&self) -> ObjectRef {
-        let api = Api::new("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClass", "secretproviderclasses");
-        manifest::at(&api, Some(&self.namespace), &self.name)
+    fn namespace(&self) -> Option<&str> {
+        Some(&self.namespace)
+    }
+    fn name(&self) -> &str {
+        &self.name
     }
     fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault> {
         let parameters = [
@@ -144,7 +145,8 @@ impl Manifested for SecretProviderClass {
             parameters: Some(parameters.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
             secret_objects: Some(self.secret_objects()).filter(|all| !all.is_empty()),
         };
-        Ok(manifest::manifest(&self.at(), app, mine, &[], Some(serde_json::to_value(spec)?)))
+        let at = manifest::at(&Self::api(), Some(&self.namespace), &self.name);
+        Ok(manifest::manifest(&at, app, mine, &[], Some(serde_json::to_value(spec)?)))
     }
     fn uses(&self) -> Vec<Key> {
         self.objects.iter().map(|object| secret::key(&self.vault_name, &object.name)).collect()

@@ -2,11 +2,12 @@
 
 use super::{
     identity::required,
-    ownership,
+    kind::{AzureRole, HintScope, Listed, Resource},
+    ownership, roles,
     world::{Cloud, Reader, Writer},
 };
 use crate::{
-    azure::{self, ArmId, DeletedVault, NewVault},
+    azure::{self, ArmId, DeletedVault, NewVault, id::VAULT},
     engine::{
         desired::Intent,
         fault::Fault,
@@ -195,5 +196,16 @@ impl Kind<Cloud> for Vault {
             self.name(),
             self.rbac
         )]
+    }
+}
+
+impl Resource for Vault {
+    const ARM_TYPE: Option<&'static str> = Some(VAULT);
+    const ROLES: &'static [AzureRole] =
+        &[AzureRole { actions: "Microsoft.KeyVault/", reads: false, role: roles::KEY_VAULT_CONTRIBUTOR, scope: HintScope::Group }];
+
+    async fn list(azure: &azure::Read, subscription: &ArmId) -> Result<Vec<Listed>, azure::Error> {
+        let listed = |vault: azure::Vault| Listed { app: ownership::app(&vault.tags), actual: json!(vault) };
+        Ok(azure.vaults(subscription).await?.into_iter().map(listed).collect())
     }
 }

@@ -1,13 +1,13 @@
-//! What kinds look with and write with: Azure, the clusters by context, and the sources of secret values.
+//! What kinds read and write with: Azure, the clusters by context, and the sources of secret values.
 
 use super::values::Values;
 use crate::{
     azure,
-    cluster::{self, Error as ClusterError},
+    cluster::{self, Api, Error as ClusterError},
     engine::{fault::Fault, input::Input, key::Key, plan::Warning, resource::Backend},
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::{Mutex, OnceCell};
 
 pub struct Cloud;
@@ -25,12 +25,20 @@ pub struct Reader {
     /// Foreign things that differ may be taken over: their fields are looked at as if they were ours to set.
     pub adopt: bool,
     pub force_conflicts: bool,
+    /// podid's own kinds of objects that count as a namespace's content.
+    pub content: Vec<Api>,
     reads: Mutex<BTreeMap<String, cluster::Read>>,
 }
 
 impl Reader {
-    pub fn new(azure: azure::Read, clusters: Clusters, values: Arc<Values>, adopt: bool, force_conflicts: bool) -> Self {
-        Self { azure, clusters, values, adopt, force_conflicts, reads: Mutex::default() }
+    pub fn new(azure: azure::Read, clusters: Clusters, values: Arc<Values>, content: Vec<Api>) -> Self {
+        Self { azure, clusters, values, adopt: false, force_conflicts: false, content, reads: Mutex::default() }
+    }
+
+    /// The same, looking with what the user consented to.
+    #[must_use]
+    pub fn consenting(self, adopt: bool, force_conflicts: bool) -> Self {
+        Self { adopt, force_conflicts, ..self }
     }
 
     /// One memory per cluster and pass. Whether it is the right cluster is asked each time: what is known of it may change in a pass.
@@ -53,6 +61,10 @@ pub struct Writer {
     pub values: Arc<Values>,
     pub force_conflicts: bool,
     pub adopt: bool,
+    /// Gets a sentence when a write has to wait for a cluster.
+    pub on_wait: azure::OnWait,
+    /// How long an object may take to become ready.
+    pub limit: Duration,
 }
 
 impl Writer {
@@ -116,6 +128,11 @@ impl Clusters {
     #[must_use]
     pub fn for_dry_run(&self) -> Self {
         Self { dry_run: true, ..self.clone() }
+    }
+
+    /// Whether every write is a dry run, of which the server keeps nothing.
+    pub fn is_dry_run(&self) -> bool {
+        self.dry_run
     }
 
     /// `context`: None is the kubeconfig's current one.

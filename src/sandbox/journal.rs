@@ -1,5 +1,5 @@
-//! Writes the files of the world: a line of `changes.jsonl` for each save, and from time to time the whole world, by rename. If the process
-//! is killed, `world.json` is complete and `changes.jsonl` has all answered changes since then.
+//! The files of the world as they are written: a line of `changes.jsonl` for each save, and now and then all of it anew, by rename.
+//! A process killed anywhere leaves a whole `world.json` and, line by line, all that was answered since.
 
 use super::{
     error::Error,
@@ -12,23 +12,24 @@ use std::{
     io::{BufWriter, Write},
 };
 
-/// The largest length of the changes of a small world; for a large world it is the world's own length.
+/// How long the changes may get beside a small world; beside a large one, as long as it is.
 const LEAST: u64 = 1 << 20;
 
 pub struct Journal {
     folder: Folder,
-    /// The number of the last save.
+    /// Of the last save.
     n: u64,
     behind: bool,
-    /// If None, the next save writes the whole world.
+    /// None: the next save writes all.
     changes: Option<File>,
     length: u64,
     world: u64,
 }
 
 impl Journal {
-    /// `behind` means that the files lack changes that are in memory. The first save always writes the whole world, because another process
-    /// may have left the files.
+    pub const FILE: &str = "changes.jsonl";
+
+    /// `behind`: the files do not tell all that is in memory. What another process left is never gone on with: the first save writes all.
     pub fn new(folder: Folder, n: u64, behind: bool) -> Self {
         Self { folder, n, behind, changes: None, length: 0, world: 0 }
     }
@@ -37,35 +38,35 @@ impl Journal {
         self.behind
     }
 
-    /// Returns whether there are changes beside the world's file.
-    pub fn has_changes(&self) -> bool {
+    /// Whether there is anything beside the one file.
+    pub fn begun(&self) -> bool {
         self.length > 0
     }
 
-    /// Returns whether the next save must write the whole world.
-    pub fn must_rewrite(&self) -> bool {
+    /// Whether the next save is to write all.
+    pub fn due(&self) -> bool {
         self.changes.is_none() || self.length > self.world.max(LEAST)
     }
 
-    /// Makes the next save write the whole world, because it is unknown what the files contain of the last changes.
-    pub fn invalidate(&mut self) {
+    /// It is not known what the files tell of the last changes: the next save writes all.
+    pub fn forget(&mut self) {
         (self.changes, self.behind) = (None, true);
     }
 
-    /// Returns the error for changes that could not be serialized.
-    pub fn serialization_error(&mut self, why: &serde_json::Error) -> Error {
-        self.invalidate();
-        Error::Damaged { path: self.folder.path(world::CHANGES_FILE), why: why.to_string() }
+    /// Changes could not be put into words.
+    pub fn lost(&mut self, why: &serde_json::Error) -> Error {
+        self.forget();
+        Error::Damaged { path: self.folder.path(Self::FILE), why: why.to_string() }
     }
 
     pub fn append(&mut self, mut change: Change) -> Result<(), Error> {
-        let path = self.folder.path(world::CHANGES_FILE);
+        let path = self.folder.path(Self::FILE);
         change.n = self.n + 1;
-        let mut line = serde_json::to_vec(&change).map_err(|why| self.serialization_error(&why))?;
+        let mut line = serde_json::to_vec(&change).map_err(|why| self.lost(&why))?;
         line.push(b'\n');
-        // after an error the file is not used again, because a part of the line may have been written
+        // not gone on with after a fault: it is not known how much of the line is there
         let (file, behind) = (self.changes.take(), std::mem::replace(&mut self.behind, true));
-        let mut file = file.ok_or_else(|| Error::Damaged { path: path.clone(), why: "it was not opened".to_owned() })?;
+        let mut file = file.ok_or_else(|| Error::Damaged { path: path.clone(), why: "it was not begun".to_owned() })?;
         file.write_all(&line).map_err(Error::file("write", path))?;
         (self.changes, self.behind) = (Some(file), behind);
         self.n = change.n;
@@ -73,7 +74,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Replaces the world's file. `write` serializes the parts of the world.
+    /// `write` puts the parts of the world into words; what was saved until now is in them.
     pub fn rewrite(&mut self, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Error> {
         (self.changes, self.behind) = (None, true);
         self.n += 1;
@@ -86,7 +87,7 @@ impl Journal {
             out.flush()
         };
         self.world = folder::write_by(&path, all)?;
-        let path = self.folder.path(world::CHANGES_FILE);
+        let path = self.folder.path(Self::FILE);
         self.changes = Some(files::create(&path)?);
         (self.length, self.behind) = (0, false);
         Ok(())

@@ -1,6 +1,6 @@
-//! Settings that can be changed while the sandbox runs: delays, and faults for testing clients.
+//! What can be changed while the sandbox runs: lateness, delays, and faults for those who test a client against it.
 
-use super::{azure::call::Rules, limits::Limits};
+use super::{azure::Rules, limits::Limits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::{
@@ -9,19 +9,16 @@ use std::{
     time::Duration,
 };
 
-/// The lifetime of Entra's long-lived application tokens.
-pub const TOKEN_SECONDS: i64 = 86_399;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum When {
     /// The request has no effect.
     Before,
-    /// The request has its effect, but is never answered.
+    /// It has, and its answer never comes.
     After,
 }
 
-/// The n-th client request after the setting hangs until its connection is closed.
+/// The n-th request of a client, counted from the setting on, hangs until its connection is closed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {
@@ -29,7 +26,7 @@ pub struct Hold {
     pub when: When,
 }
 
-/// An answer that replaces the true one for the matching requests.
+/// An answer that is given instead of the true one, to those requests that fit all that is said.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fail {
@@ -37,18 +34,18 @@ pub struct Fail {
     pub host: Option<String>,
     /// A part of path and query, in any case.
     pub path: Option<String>,
-    /// `client` by default; `any` matches all requests.
+    /// `client` unless said; `any` is for all.
     pub by: Option<String>,
     pub status: u16,
     pub body: Option<Value>,
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// How many matching requests are answered normally first.
+    /// How many of those that fit are let through first.
     #[serde(default)]
     pub skip: u32,
-    /// None means always.
+    /// None: always.
     pub times: Option<u32>,
-    /// With `after`, the request still has its effect.
+    /// `after`: the request has its effect all the same.
     pub when: Option<When>,
 }
 
@@ -68,8 +65,8 @@ struct Inner {
     counts: BTreeMap<String, u64>,
 }
 
-/// How to handle one request.
-pub struct Handling {
+/// What is to be done with one request.
+pub struct Verdict {
     pub rules: Arc<Rules>,
     pub delay: Duration,
     pub hold: Option<When>,
@@ -101,8 +98,8 @@ impl Settings {
         self.lock().rules.clone()
     }
 
-    /// Counts the request and returns how to handle it. `path` includes the query.
-    pub fn handling(&self, by: &str, method: &str, host: &str, path: &str) -> Handling {
+    /// Counts the request and says what becomes of it. `path` with its query.
+    pub fn judge(&self, by: &str, method: &str, host: &str, path: &str) -> Verdict {
         let mut inner = self.lock();
         *inner.counts.entry(by.to_owned()).or_insert(0) += 1;
         let client = by == "client";
@@ -139,10 +136,10 @@ impl Settings {
             Some(_) => Arc::new(Rules { spent, ..(*inner.rules).clone() }),
             None => inner.rules.clone(),
         };
-        Handling { rules, delay: if client { inner.delay } else { Duration::ZERO }, hold, fail }
+        Verdict { rules, delay: if client { inner.delay } else { Duration::ZERO }, hold, fail }
     }
 
-    /// Counts a hanging request until the result is dropped.
+    /// While it lives, a request hangs.
     pub fn hold(self: &Arc<Self>) -> Held {
         let mut inner = self.lock();
         inner.held = true;
@@ -150,17 +147,17 @@ impl Settings {
         Held(self.clone())
     }
 
-    /// Changes the named settings and keeps the others. Null removes a hold or a fault.
-    pub fn apply(&self, changes: &Value) -> Result<(), String> {
-        let changes = changes.as_object().ok_or("the settings must be a JSON object")?;
+    /// Takes over what is named, leaves the rest. Null takes a hold or a fault away.
+    pub fn apply(&self, wish: &Value) -> Result<(), String> {
+        let wish = wish.as_object().ok_or("the settings are a JSON object")?;
         let mut inner = self.lock();
         let mut rules = (*inner.rules).clone();
-        let mut later: Vec<SettingChange> = Vec::new();
-        for (name, value) in changes {
+        let mut later: Vec<Change> = Vec::new();
+        for (name, value) in wish {
             match name.as_str() {
                 "lateness" => rules.lateness = value.as_str().unwrap_or_default().parse()?,
                 "deny" => rules.deny = parse(name, value)?.unwrap_or_default(),
-                "token_seconds" => rules.token_seconds = parse(name, value)?.unwrap_or(TOKEN_SECONDS),
+                "token_seconds" => rules.token_seconds = parse(name, value)?.unwrap_or(super::TOKEN_SECONDS),
                 "scale_set_polls" => rules.scale_set_polls = parse(name, value)?.unwrap_or(0),
                 "aks_day" => rules.aks_day = parse(name, value)?,
                 "delay_ms" => {
@@ -185,7 +182,7 @@ impl Settings {
                 }
                 _ => {
                     return Err(format!(
-                        "unknown setting '{name}'; use lateness, delay_ms, hold, deny, fail, limits, token_seconds, scale_set_polls or aks_day"
+                        "there is no setting '{name}': lateness, delay_ms, hold, deny, fail, limits, token_seconds, scale_set_polls and aks_day can be set"
                     ));
                 }
             }
@@ -197,10 +194,11 @@ impl Settings {
         Ok(())
     }
 
-    /// Restores the initial settings, except for the delays.
+    /// As after a start; the lateness stays.
     pub fn reset(&self) {
         let mut inner = self.lock();
-        let rules = Rules { deny: Vec::new(), token_seconds: TOKEN_SECONDS, scale_set_polls: 0, aks_day: None, ..(*inner.rules).clone() };
+        let rules =
+            Rules { deny: Vec::new(), token_seconds: super::TOKEN_SECONDS, scale_set_polls: 0, aks_day: None, ..(*inner.rules).clone() };
         *inner = Inner {
             rules: Arc::new(rules),
             delay: Duration::ZERO,
@@ -234,11 +232,11 @@ impl Settings {
     }
 }
 
-/// The change of one setting, made after all of them were parsed.
-type SettingChange = Box<dyn FnOnce(&mut Inner)>;
+/// What one named setting does, once all of them are understood.
+type Change = Box<dyn FnOnce(&mut Inner)>;
 
 fn parse<T: serde::de::DeserializeOwned>(name: &str, value: &Value) -> Result<Option<T>, String> {
-    serde_json::from_value(value.clone()).map_err(|why| format!("the value of the setting '{name}' is not valid: {why}"))
+    serde_json::from_value(value.clone()).map_err(|why| format!("the setting '{name}' is not understood: {why}"))
 }
 
 pub struct Held(Arc<Settings>);

@@ -10,7 +10,9 @@ use crate::{
         fault::Fault,
         key::Key,
         ledger::{Entry, Ledger},
+        resource::Kind as _,
     },
+    resources::{self, azure_identity_binding::AzureIdentityBinding, cluster::Cluster, identity::Identity, kind::spec_of, vault::Vault},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -27,7 +29,7 @@ pub struct ClusterRef {
 pub struct KnownResources {
     ledger: Ledger,
     app: String,
-    /// What the spec names: the word of the kind, and the id.
+    /// What the spec names: the kind, and the id.
     spec: Vec<(&'static str, ArmId)>,
 }
 
@@ -46,24 +48,24 @@ impl KnownResources {
 
     /// What a spec names comes before what the state remembers.
     pub fn add_spec(&mut self, spec: &Spec, subscription: &str) {
-        let identities = spec.workloads.iter().map(|w| ("identity", IDENTITY, &w.identity.name, &w.identity.resource_group));
-        let vaults = spec.vault.iter().chain(&spec.vaults).map(|v| ("vault", VAULT, &v.name, &v.resource_group));
-        for (word, kind, name, group) in identities.chain(vaults) {
+        let identities = spec.workloads.iter().map(|w| (Identity::KIND, IDENTITY, &w.identity.name, &w.identity.resource_group));
+        let vaults = spec.vault.iter().chain(&spec.vaults).map(|v| (Vault::KIND, VAULT, &v.name, &v.resource_group));
+        for (kind, arm_type, name, group) in identities.chain(vaults) {
             let group = group.as_ref().or(spec.resource_group.as_ref());
             let id = match (ArmId::parse(name), group) {
                 (Some(id), _) => Some(id),
                 (None, Some(group)) => {
                     let group = ArmId::parse(group).unwrap_or_else(|| ArmId::group(subscription, group));
-                    Some(ArmId::resource(group.subscription_id(), group.group_name().unwrap_or_default(), kind, name))
+                    Some(ArmId::resource(group.subscription_id(), group.group_name().unwrap_or_default(), arm_type, name))
                 }
                 (None, None) => None,
             };
-            self.spec.extend(id.filter(|id| !self.spec.contains(&(word, id.clone()))).map(|id| (word, id)));
+            self.spec.extend(id.filter(|id| !self.spec.contains(&(kind, id.clone()))).map(|id| (kind, id)));
         }
     }
 
     fn ids(&self, kind: &str) -> Vec<ArmId> {
-        let named: Vec<ArmId> = self.spec.iter().filter(|(word, _)| *word == kind).map(|(_, id)| id.clone()).collect();
+        let named: Vec<ArmId> = self.spec.iter().filter(|(of, _)| *of == kind).map(|(_, id)| id.clone()).collect();
         if !named.is_empty() {
             return named;
         }
@@ -86,63 +88,57 @@ impl KnownResources {
         if own.is_empty() { of(self.others()) } else { own }
     }
 
-    fn word(kind: &str) -> &'static str {
-        if kind.eq_ignore_ascii_case(VAULT) { "vault" } else { "identity" }
-    }
-
-    /// Where a resource of that name was: None if no command named one, refused if several did.
-    pub fn id_of(&self, kind: &str, name: &str) -> Result<Option<ArmId>, Fault> {
-        let word = Self::word(kind);
+    /// Where a resource of that name was: None if no command named one, refused if several did. `arm_type`: as `Microsoft.KeyVault/vaults`.
+    pub fn id_of(&self, arm_type: &str, name: &str) -> Result<Option<ArmId>, Fault> {
+        let is = |known: &str| known.eq_ignore_ascii_case(arm_type);
+        let Some(kind) = resources::all().find(|kind| kind.arm_type().is_some_and(is)).map(|kind| kind.kind()) else { return Ok(None) };
         let called = |id: &ArmId| id.name().eq_ignore_ascii_case(name);
-        let mut ids: Vec<ArmId> = self.spec.iter().filter(|(of, id)| *of == word && called(id)).map(|(_, id)| id.clone()).collect();
+        let mut ids: Vec<ArmId> = self.spec.iter().filter(|(of, id)| *of == kind && called(id)).map(|(_, id)| id.clone()).collect();
         if ids.is_empty() {
-            ids = self.remembered(word).into_iter().filter(called).collect();
+            ids = self.remembered(kind).into_iter().filter(called).collect();
         }
         match ids.len() {
             0 | 1 => Ok(ids.pop()),
-            _ => Err(several(word, &ids)),
+            _ => Err(several(kind, &ids)),
         }
     }
 
     pub fn only_identity(&self) -> Result<ArmId, Fault> {
-        self.only(IDENTITY, "--identity")
+        self.only(Identity::KIND)
     }
 
     pub fn only_vault(&self) -> Result<ArmId, Fault> {
-        self.only(VAULT, "--vault")
+        self.only(Vault::KIND)
     }
 
-    fn only(&self, kind: &str, flag: &str) -> Result<ArmId, Fault> {
-        let mut ids = self.ids(Self::word(kind));
+    fn only(&self, kind: &str) -> Result<ArmId, Fault> {
+        let mut ids = self.ids(kind);
         match (ids.len(), ids.pop()) {
             (1, Some(id)) => Ok(id),
             (0, _) | (_, None) => Err(Fault::refused(
-                format!("which {} is meant is not known: no earlier command named one", Self::word(kind)),
-                format!("Name it with `{flag} NAME`."),
+                format!("which {kind} is meant is not known: no earlier command named one"),
+                format!("Name it with `--{kind} NAME`."),
             )),
             (_, Some(last)) => {
                 ids.push(last);
-                Err(several(Self::word(kind), &ids))
+                Err(several(kind, &ids))
             }
         }
     }
 
     /// The identities, or vaults, that could be meant.
-    pub fn candidates(&self, word: &str) -> Vec<ArmId> {
-        self.ids(word)
+    pub fn candidates(&self, kind: &str) -> Vec<ArmId> {
+        self.ids(kind)
     }
 
     /// Clusters that earlier commands named.
     pub fn clusters(&self) -> Vec<ClusterRef> {
         let of = |entries: Vec<&Entry>| -> Vec<ClusterRef> {
             let read = |entry: &Entry| {
-                Some(ClusterRef {
-                    id: text(entry, "id").and_then(ArmId::parse)?,
-                    context: text(entry, "context")?.to_owned(),
-                    principal_id: text(entry, "principal_id").map(str::to_owned),
-                })
+                let Cluster { id, context, principal_id } = spec_of(&entry.kind, &entry.spec)?;
+                Some(ClusterRef { id, context, principal_id })
             };
-            entries.into_iter().filter(|e| e.kind == "cluster").filter_map(read).collect()
+            entries.into_iter().filter_map(read).collect()
         };
         let own = of(self.own());
         if own.is_empty() { of(self.others()) } else { own }
@@ -156,13 +152,11 @@ impl KnownResources {
 
     /// The selector of the only binding in a namespace.
     pub fn only_selector(&self, cluster: &ArmId, namespace: &str) -> Option<String> {
-        let here = |e: &&Entry| {
-            let in_it = e.cluster.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(cluster.name()));
-            e.kind == "azureidentitybinding" && in_it && text(e, "namespace") == Some(namespace)
-        };
-        let mut selectors: Vec<&str> = self.ledger.of_app(&self.app).filter(here).filter_map(|e| text(e, "selector")).collect();
+        let in_it = |e: &&Entry| e.cluster.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(cluster.name()));
+        let bindings = self.ledger.of_app(&self.app).filter(in_it).filter_map(|e| spec_of::<AzureIdentityBinding>(&e.kind, &e.spec));
+        let mut selectors: Vec<String> = bindings.filter(|b| b.namespace == namespace).map(|b| b.selector).collect();
         selectors.dedup();
-        (selectors.len() == 1).then(|| selectors[0].to_owned())
+        if selectors.len() == 1 { selectors.pop() } else { None }
     }
 }
 
@@ -170,10 +164,10 @@ fn text<'a>(entry: &'a Entry, field: &str) -> Option<&'a str> {
     entry.spec.get(field).and_then(Value::as_str)
 }
 
-fn several(word: &str, ids: &[ArmId]) -> Fault {
+fn several(kind: &str, ids: &[ArmId]) -> Fault {
     let list: Vec<String> = ids.iter().map(|id| format!("{} ({})", id.name(), id.group_name().unwrap_or("?"))).collect();
     Fault::refused(
-        format!("more than one {word} could be meant: {}", list.join(", ")),
-        format!("Name one, or give its full id: --{word} NAME."),
+        format!("more than one {kind} could be meant: {}", list.join(", ")),
+        format!("Name one, or give its full id: --{kind} NAME."),
     )
 }

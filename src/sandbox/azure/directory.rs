@@ -1,12 +1,13 @@
-//! Service principals of applications and of managed identities. Entra and Graph read them; identities create and delete them.
+//! Principals: the service principals of applications and of identities. Entra and Graph read them, identities make and end them.
 
 use super::{
     ids,
-    state::{Principal, PrincipalType, State},
+    state::{Principal, Sort, State},
 };
-use crate::lateness::{DelayKind, Late, Lateness};
+use crate::lateness::{Kind, Late, Lateness};
 
-/// Creates a principal for a resource and returns its client id and object id. They differ each time the resource is created again.
+/// A new principal for a resource; it gets other ids each time that its resource is made anew.
+/// Returns (client id, object id).
 pub fn create(state: &mut State, resource_id: &str, name: &str, lateness: Lateness, now: i64) -> (String, String) {
     let folded = ids::fold(resource_id);
     let generation = state.generation(&folded).to_string();
@@ -15,31 +16,31 @@ pub fn create(state: &mut State, resource_id: &str, name: &str, lateness: Latene
     state.principals.insert(
         object_id.clone(),
         Principal {
-            principal_type: Default::default(),
+            sort: Default::default(),
             more: Default::default(),
             app_id: client_id.clone(),
             display_name: name.to_owned(),
             created: now,
             resource_id: Some(resource_id.to_owned()),
             secret: None,
-            late: Late::new(DelayKind::Principal, lateness, now),
+            late: Late::new(Kind::Principal, lateness, now),
         },
     );
     (client_id, object_id)
 }
 
-/// Deletes the principal of a resource. Its role assignments elsewhere stay as orphans, as in Azure.
+/// The principal goes with its resource; what it was granted elsewhere stays behind as an orphan, as in Azure.
 pub fn remove(state: &mut State, resource_id: &str, object_id: &str) {
     state.principals.remove(object_id);
     state.next_generation(resource_id);
 }
 
-/// Returns the object id and the principal of an application id.
+/// (object id, principal) of an application id.
 pub fn by_app<'a>(state: &'a State, app_id: &str) -> Option<(&'a String, &'a Principal)> {
-    state.principals.iter().find(|(_, p)| p.principal_type == PrincipalType::ServicePrincipal && p.app_id.eq_ignore_ascii_case(app_id))
+    state.principals.iter().find(|(_, p)| p.sort == Sort::ServicePrincipal && p.app_id.eq_ignore_ascii_case(app_id))
 }
 
-/// Checks the initial secret and the unexpired passwords of the application.
+/// By the one that it was seeded with, or by a password of its application that has not run out.
 pub fn has_secret(state: &State, principal: &Principal, secret: &str, now: i64) -> bool {
     let added = || {
         let application = state.applications.values().find(|a| a.app_id.eq_ignore_ascii_case(&principal.app_id));
@@ -48,8 +49,8 @@ pub fn has_secret(state: &State, principal: &Principal, secret: &str, now: i64) 
     principal.secret.as_deref() == Some(secret) || added()
 }
 
-/// Returns the principal and all groups that contain it, directly or through other groups.
-pub fn with_groups<'a>(state: &'a State, object_id: &'a str) -> Vec<&'a str> {
+/// The principal and all groups that it is in, also by another group.
+pub fn as_whom<'a>(state: &'a State, object_id: &'a str) -> Vec<&'a str> {
     let mut all = vec![object_id];
     let mut at = 0;
     while let Some(who) = all.get(at).copied() {

@@ -1,7 +1,7 @@
-//! The state of the sandbox's Azure: plain values that are saved as they are. Keys are in lower case, other texts keep their casing.
-//! Everything that changes is in a table, so that a save knows what to write.
+//! What there is in the sandbox's Azure. Plain values, saved as they stand; keys are folded, texts are kept as they came.
+//! What changes while it runs is in a table, so that a save knows what to write.
 
-use super::{assignment_index::Assignments, roles::Role};
+use super::{roles::Role, roster::Assignments};
 use crate::{lateness::Late, table::Table};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -13,51 +13,51 @@ pub type Tags = BTreeMap<String, String>;
 pub struct State {
     pub tenant: String,
     pub subscription: String,
-    /// By lower-case name.
+    /// By folded name.
     pub groups: Table<Group>,
-    /// By lower-case id.
+    /// By folded id.
     pub identities: Table<Identity>,
-    /// Federated identity credentials by lower-case id.
+    /// Federated identity credentials, by folded id.
     #[serde(default)]
-    pub federated: Table<FederatedCredential>,
-    /// Keys of the identities whose credentials are being written at this moment.
+    pub federated: Table<Federated>,
+    /// Folded ids of identities, one of whose credentials is being written this moment.
     #[serde(skip)]
     pub federating: BTreeSet<String>,
     /// By object id.
     pub principals: Table<Principal>,
-    /// Registered applications by object id.
+    /// Registered applications, by object id.
     #[serde(default)]
     pub applications: Table<Application>,
-    /// Object ids of the members of each group that has members, by the group's object id.
+    /// Object ids of the members of each group that has some, by the group's.
     #[serde(default)]
     pub members: Table<Vec<String>>,
     pub assignments: Assignments,
-    /// Locks by lower-case id.
+    /// Locks, by folded id.
     #[serde(default)]
     pub locks: Table<Lock>,
-    /// Custom roles by GUID.
+    /// Roles that were made here, by GUID.
     #[serde(default)]
     pub roles: Table<Role>,
-    /// Resources of other types, by lower-case id.
+    /// Of kinds that have no rules of their own here, by folded id.
     #[serde(default)]
     pub plain: Table<Plain>,
-    /// By lower-case name, because vault names are global.
+    /// By folded name: vault names are one space for all the world.
     pub vaults: Table<Vault>,
     pub deleted_vaults: Table<DeletedVault>,
-    /// By `vault/name` in lower case. The secrets of a deleted vault stay here.
+    /// By `vault/name`, folded; those of a deleted vault stay, as its name does.
     pub secrets: Table<Secret>,
     pub deleted_secrets: Table<DeletedSecret>,
-    /// By lower-case id.
+    /// By folded id.
     pub clusters: Table<Cluster>,
     pub scale_sets: Table<ScaleSet>,
-    /// By lower-case namespace; other providers are not registered.
+    /// By folded namespace; what is not here is not known.
     pub providers: Table<Provider>,
-    /// Features with a state, by lower-case `namespace/name`.
+    /// By folded `namespace/name`; those that somebody asked for.
     #[serde(default)]
     pub features: Table<Feature>,
-    /// Long-running operations by id.
+    /// Of long-running operations: polls that are still answered with 202.
     pub operations: Table<Operation>,
-    /// Simulated delays of data plane grants, by `principal|vault|kind`.
+    /// A grant at the data plane, as `principal|vault|kind`, and how late it still is.
     pub grants: Table<Late>,
     /// How often a name was deleted, or (`version:`) written.
     pub generations: Table<u64>,
@@ -68,7 +68,7 @@ pub struct State {
 pub struct Feature {
     pub namespace: String,
     pub name: String,
-    /// `NotRegistered`, `Registering`, `Registered`, `Unregistering` or `Unregistered`.
+    /// `NotRegistered`, `Registering`, `Registered`, `Unregistering`, `Unregistered`.
     pub state: String,
     pub registered: Option<i64>,
 }
@@ -79,7 +79,7 @@ pub struct Group {
     pub location: String,
     pub tags: Option<Tags>,
     pub managed_by: Option<String>,
-    /// The operation that deletes the group. Until it ends, the group is listed but empty.
+    /// The operation that ends it: until that is over, its name is still there, and nothing in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<String>,
 }
@@ -94,18 +94,18 @@ pub struct Identity {
     pub principal_id: String,
 }
 
-/// The type of a principal.
+/// What a principal is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PrincipalType {
+pub enum Sort {
     #[default]
     ServicePrincipal,
     User,
     Group,
 }
 
-impl PrincipalType {
-    /// Returns the name that role assignments use.
-    pub const fn name(self) -> &'static str {
+impl Sort {
+    /// As a role assignment names it.
+    pub const fn word(self) -> &'static str {
         match self {
             Self::ServicePrincipal => "ServicePrincipal",
             Self::User => "User",
@@ -115,27 +115,27 @@ impl PrincipalType {
 }
 
 #[derive(Clone, Serialize, Deserialize)]
-pub struct FederatedCredential {
+pub struct Federated {
     pub name: String,
     pub issuer: String,
     pub subject: String,
     pub audiences: Vec<String>,
-    /// The simulated delay until Entra knows the credential.
+    /// Until Entra knows it.
     pub late: Late,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Principal {
-    #[serde(default, rename = "sort")]
-    pub principal_type: PrincipalType,
-    /// Further fields, as Graph names them.
+    #[serde(default)]
+    pub sort: Sort,
+    /// What Graph was told of it beyond the rest, by the names of Graph.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub more: Map<String, Value>,
-    /// Empty if there is no application.
+    /// Empty where there is no application.
     pub app_id: String,
     pub display_name: String,
     pub created: i64,
-    /// The resource of a managed identity, user-assigned or system-assigned.
+    /// Of a managed identity, user-assigned or a resource's own.
     pub resource_id: Option<String>,
     pub secret: Option<String>,
     pub late: Late,
@@ -146,12 +146,12 @@ pub struct Application {
     pub app_id: String,
     pub display_name: String,
     pub created: i64,
-    /// Further fields, as Graph names them.
+    /// What Graph was told of it beyond the rest, by the names of Graph.
     pub more: Map<String, Value>,
     pub passwords: Vec<Password>,
 }
 
-/// It holds a credential, so it has no Debug.
+/// Holds a credential, so no Debug.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Password {
     pub id: String,
@@ -161,7 +161,7 @@ pub struct Password {
     pub end: i64,
 }
 
-/// A lock on a scope and everything below it.
+/// What must not be deleted, or not be changed.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Lock {
     pub name: String,
@@ -172,19 +172,37 @@ pub struct Lock {
     pub notes: Option<String>,
 }
 
-/// A resource that is stored as it was sent.
+/// A resource that is kept as it was sent.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Plain {
     pub id: String,
-    /// The last segment of the id.
+    /// Its own, without those of its parents.
     pub name: String,
-    /// Such as `Microsoft.Network/virtualNetworks/subnets`.
+    /// `Microsoft.Network/virtualNetworks/subnets`.
     pub kind: String,
     pub group: String,
     pub location: Option<String>,
     pub tags: Option<Tags>,
-    /// All other top-level fields: `sku`, `kind`, `properties`.
+    /// All else that a resource has at its top: `sku`, `kind`, `properties`.
     pub rest: Map<String, Value>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Assignment {
+    pub name: String,
+    /// In the casing of the request.
+    pub scope: String,
+    pub role: String,
+    pub principal: String,
+    pub principal_type: String,
+    pub description: Option<String>,
+    pub condition: Option<String>,
+    pub condition_version: Option<String>,
+    pub delegated: Option<String>,
+    pub created: i64,
+    pub updated: i64,
+    pub created_by: String,
+    pub updated_by: String,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -197,16 +215,16 @@ pub struct Vault {
     pub tenant_id: String,
     pub policies: Vec<Policy>,
     pub network_acls: Option<Value>,
-    /// `enabledForDeployment`, `…DiskEncryption` and `…TemplateDeployment`, if they were ever set.
+    /// `enabledForDeployment`, `…DiskEncryption`, `…TemplateDeployment`, as far as they were ever said.
     pub enabled_for: BTreeMap<String, bool>,
     pub retention_days: i64,
-    /// The vault was created by a client of an old version that did not mention soft delete. Its document then does not mention it either.
+    /// A client of an old version made it, without a word of soft delete: then it does not tell that it has it.
     #[serde(default)]
     pub hides_soft_delete: bool,
-    /// Soft delete was requested without a number of days, or by a client of an old version. The document then has no number of days.
+    /// Soft delete was asked for without the days, or such a client made it: then it does not tell them.
     #[serde(default)]
     pub hides_days: bool,
-    /// None (never set, an old vault) means access policies.
+    /// None (never said, an old vault) means access policies.
     pub rbac: Option<bool>,
     pub purge_protection: bool,
     pub public_network_access: String,
@@ -214,7 +232,7 @@ pub struct Vault {
     pub created_by: String,
     pub modified: i64,
     pub modified_by: String,
-    /// None when the DNS name is registered.
+    /// None once its name is registered.
     pub registering: Option<Late>,
 }
 
@@ -223,25 +241,25 @@ pub struct Policy {
     pub tenant_id: String,
     pub object_id: String,
     pub application_id: Option<String>,
-    /// `keys`, `secrets`, `certificates` and `storage` as they were sent, in the casing of the request.
+    /// `keys`, `secrets`, `certificates`, `storage` as far as they were sent, in the casing that was sent.
     pub permissions: Map<String, Value>,
-    /// When the policy was added; a new policy is delayed.
+    /// When it came: a new policy is late.
     pub since: i64,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Secret {
     pub name: String,
-    /// The newest version is last.
-    #[serde(deserialize_with = "shrunk")]
+    /// The newest last.
+    #[serde(deserialize_with = "tight")]
     pub versions: Vec<Version>,
-    /// The simulated delay after a recovery.
+    /// After a recovery.
     #[serde(default)]
     pub late: Late,
 }
 
-/// Most secrets have one version, and a list that grew while it was read would reserve space for four.
-fn shrunk<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Version>, D::Error> {
+/// Most secrets have one version: a list that grew as it was read keeps room for four.
+fn tight<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Version>, D::Error> {
     let mut all = Vec::deserialize(from)?;
     all.shrink_to_fit();
     Ok(all)
@@ -286,41 +304,41 @@ pub struct Cluster {
     pub fqdn: String,
     pub dns_prefix: String,
     pub version: String,
-    /// The principal of the control plane; None on a cluster with a service principal.
+    /// The control plane's own principal; None on a cluster that runs as a service principal.
     pub principal_id: Option<String>,
-    /// The key of the kubelet's identity.
+    /// Folded id of the kubelet's identity.
     pub kubelet: Option<String>,
     /// `msi`, or the client id of the service principal.
     pub client_id: String,
     pub oidc_issuer: Option<String>,
-    /// The original values of a cluster that an external one stands in for.
+    /// What was here before another cluster stood in for this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub own: Option<OriginalCluster>,
-    /// The requested `properties`; empty for the clusters of a new world.
+    pub own: Option<Own>,
+    /// The `properties` that it was asked for; nothing for the clusters of a new world.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub asked: Map<String, Value>,
-    /// The day (`2024-06-01`) whose AKS defaults the cluster has; None means today's.
+    /// The day (`2024-06-01`) as of which AKS filled in what was not asked for; None: today.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filled: Option<String>,
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
-    /// Ids of the user-assigned identities of the control plane.
+    /// Ids of the identities that its control plane was given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<String>,
-    /// The operation that creates or updates the cluster, and the provisioning state during it.
+    /// The operation that makes or changes it, and the state that it is in meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changing: Option<String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub verb: String,
-    /// The operation that deletes the cluster.
+    /// The operation that ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<String>,
 }
 
 impl Cluster {
-    /// Returns the requested version, or the minor version if none was requested.
+    /// Which version it follows: a minor if nobody said.
     pub fn asked_version(&self) -> String {
         match self.asked.get("kubernetesVersion").and_then(Value::as_str) {
             Some(version) => version.to_owned(),
@@ -330,7 +348,7 @@ impl Cluster {
 }
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct OriginalCluster {
+pub struct Own {
     pub fqdn: String,
     pub version: String,
     pub node_group: String,
@@ -347,20 +365,20 @@ pub struct ScaleSet {
     pub tags: Tags,
     pub capacity: u32,
     pub unique_id: String,
-    /// The principal of the system-assigned identity, if there is one.
+    /// Of the SystemAssigned identity, where there is one.
     pub principal_id: Option<String>,
-    /// The operation that last changed or deletes the set, finished or not.
+    /// That changes or ends it, done or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
     #[serde(default)]
     pub deleting: bool,
-    /// By lower-case identity id, with the identity as it was when it was assigned.
+    /// By folded identity id, with what the identity was when it was assigned.
     pub identities: BTreeMap<String, Assigned>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Assigned {
-    /// In the casing of the request.
+    /// As it was sent.
     pub id: String,
     pub client_id: String,
     pub principal_id: String,
@@ -369,7 +387,7 @@ pub struct Assigned {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Provider {
     pub namespace: String,
-    /// `Registered`, `Registering`, `NotRegistered`, `Unregistering` or `Unregistered`.
+    /// Registered, Registering, NotRegistered, Unregistering, Unregistered.
     pub registration: String,
 }
 
@@ -377,6 +395,6 @@ pub struct Provider {
 pub struct Operation {
     pub created: i64,
     pub polls: u32,
-    /// None if the operation ends with an empty 200.
+    /// `None` for those that end in an empty 200.
     pub status: Option<String>,
 }

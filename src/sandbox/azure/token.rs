@@ -1,23 +1,19 @@
-//! The tokens of the sandbox: JWTs signed with the sandbox's own key (HS256), with the claims that clients and services read.
+//! Tokens of the sandbox: JWTs, signed with the sandbox's own key (HS256), with the claims that clients and services read.
 
-use super::{
-    call::{Call, Caller},
-    state::State,
-    times,
-};
+use super::{Call, Caller, State, times};
 use crate::http::Request;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// Why a service rejects a token.
+/// Why a service does not take a token.
 #[derive(Debug, PartialEq, Eq)]
-pub enum TokenError {
+pub enum Fault {
     Missing,
     Malformed,
-    /// The expiry in unix seconds.
+    /// Unix seconds of the expiry.
     Expired(i64),
-    /// The audience of the token.
+    /// What the token is for.
     Audience(String),
 }
 
@@ -33,7 +29,7 @@ fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(block.map(|b| b ^ 0x5c)).chain_update(inner).finalize().into()
 }
 
-/// `audience` is used as it was requested, because the services differ in whether they accept a trailing slash.
+/// `audience` as it was asked for: the services differ in whether they take a trailing slash.
 pub fn issue(call: &Call<'_>, audience: &str, object_id: &str, app_id: &str, resource_id: Option<&str>) -> String {
     let (tenant, now) = (&call.state.tenant, times::unix(call.now));
     let mut claims = json!({
@@ -61,7 +57,7 @@ fn open(key: &[u8], token: &str) -> Option<Value> {
     let (signed, signature) = token.rsplit_once('.')?;
     let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
     let right = hmac(key, signed.as_bytes());
-    // digests are compared, so that the time of the comparison reveals nothing about the signature
+    // compared as digests: the time that it takes tells nothing of the signature
     if Sha256::digest(right) != Sha256::digest(signature) {
         return None;
     }
@@ -75,26 +71,26 @@ pub fn bearer(request: &Request) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-/// Returns the caller if the token was issued here, is valid now, and has one of these audiences.
-pub fn check(call: &Call<'_>, audiences: &[&str]) -> Result<Caller, TokenError> {
-    let token = bearer(call.request).ok_or(TokenError::Missing)?;
-    let claims = open(&call.rules.token_key, token).ok_or(TokenError::Malformed)?;
+/// The caller, if the token is ours, valid now, and for one of these audiences.
+pub fn check(call: &Call<'_>, audiences: &[&str]) -> Result<Caller, Fault> {
+    let token = bearer(call.request).ok_or(Fault::Missing)?;
+    let claims = open(&call.rules.token_key, token).ok_or(Fault::Malformed)?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let expiry = claims.get("exp").and_then(Value::as_i64).unwrap_or(0);
     if expiry <= times::unix(call.now) {
-        return Err(TokenError::Expired(expiry));
+        return Err(Fault::Expired(expiry));
     }
     let audience = text("aud");
     if text("tid") != call.state.tenant {
-        return Err(TokenError::Malformed);
+        return Err(Fault::Malformed);
     }
     if !audiences.contains(&audience.as_str()) {
-        return Err(TokenError::Audience(audience));
+        return Err(Fault::Audience(audience));
     }
     Ok(Caller { object_id: text("oid"), app_id: text("appid") })
 }
 
-/// Returns the caller as Key Vault's errors name it.
+/// As Key Vault names a caller in its refusals.
 pub fn describe(state: &State, caller: &Caller) -> String {
     format!("appid={};oid={};iss={}", caller.app_id, caller.object_id, issuer(&state.tenant))
 }
@@ -104,14 +100,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hmac_matches_rfc_4231() {
+    fn hmac_is_that_of_rfc_4231() {
         let digest = hmac(b"Jefe", b"what do ya want for nothing?");
         let hex: String = digest.iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     }
 
     #[test]
-    fn a_modified_token_is_rejected() {
+    fn a_token_that_was_changed_does_not_open() {
         let token = seal(b"key", &json!({"oid": "a"}));
         assert_eq!(open(b"key", &token).unwrap()["oid"], "a");
         assert!(open(b"other", &token).is_none());

@@ -1,25 +1,20 @@
-//! Creates, updates and deletes clusters. Each of these is answered at once and continues as an operation that is polled.
+//! A cluster is made, changed and ended. Each of these answers at once and goes on as an operation, which is polled.
 
 use super::{
-    document::{document, merge},
-    provision::{self, ClusterSpec},
-    replies::{answer, find, refusal},
-    validation,
-};
-use crate::{
-    azure::{
-        call::{Answer, Call},
-        directory, error, ids, operations, providers, removal, resource_ids,
+    super::{
+        Answer, Call, directory, error, groups, identities, ids, providers,
         state::{Cluster, Group, Operation},
         subscriptions, times,
     },
-    http::Response,
-    lateness::Lateness,
+    KIND, Site, answer, document, find, forget, found, key, refusal,
+    shown::merge,
+    site, sound,
 };
+use crate::{http::Response, lateness::Lateness};
 use serde_json::{Map, Value, json};
 
-/// Fields that a request may hold but only AKS sets.
-const AKS_ONLY: [&str; 9] = [
+/// What a body may hold and AKS decides, or keeps to itself.
+const TOLD: [&str; 9] = [
     "provisioningState",
     "powerState",
     "fqdn",
@@ -30,10 +25,10 @@ const AKS_ONLY: [&str; 9] = [
     "maxAgentPools",
     "resourceUID",
 ];
-const AKS_ONLY_OF_POOLS: [&str; 5] = ["provisioningState", "powerState", "currentOrchestratorVersion", "nodeImageVersion", "eTag"];
-/// Fields that no answer contains.
+const TOLD_OF_POOLS: [&str; 5] = ["provisioningState", "powerState", "currentOrchestratorVersion", "nodeImageVersion", "eTag"];
+/// Never told again.
 const SECRETS: [&str; 2] = ["adminPassword", "secret"];
-/// The newest patch version of each supported minor version; any other minor version gets patch 5.
+/// What AKS has of each minor that it supports; any other minor gets a patch of 5.
 const PATCHES: [(&str, &str); 3] = [("1.32", "1.32.10"), ("1.33", "1.33.5"), ("1.34", "1.34.2")];
 
 fn without(value: &mut Value, names: &[&str]) {
@@ -47,23 +42,23 @@ fn without(value: &mut Value, names: &[&str]) {
     }
 }
 
-/// Returns the properties that the client asks for, without the fields that only AKS sets.
+/// What is asked of a cluster, without what nobody can ask.
 fn asked(body: &Map<String, Value>) -> Map<String, Value> {
     let mut all = body.get("properties").cloned().unwrap_or_default();
     without(&mut all, &SECRETS);
     let Value::Object(mut all) = all else { return Map::new() };
-    // az sends an empty version if the user gave none
-    let is_set = |value: &Value| !value.is_null() && value.as_str() != Some("");
-    all.retain(|name, value| !AKS_ONLY.contains(&name.as_str()) && is_set(value));
+    // az sends an empty version where nobody gave one
+    let said = |value: &Value| !value.is_null() && value.as_str() != Some("");
+    all.retain(|name, value| !TOLD.contains(&name.as_str()) && said(value));
     for pool in all.get_mut("agentPoolProfiles").and_then(Value::as_array_mut).into_iter().flatten() {
         if let Some(pool) = pool.as_object_mut() {
-            pool.retain(|name, value| !AKS_ONLY_OF_POOLS.contains(&name.as_str()) && is_set(value));
+            pool.retain(|name, value| !TOLD_OF_POOLS.contains(&name.as_str()) && said(value));
         }
     }
     all
 }
 
-/// Returns the newest patch version for a minor version.
+/// A minor stands for its newest patch.
 fn patch_of(version: &str) -> String {
     match version.matches('.').count() {
         1 => PATCHES.iter().find(|(minor, _)| *minor == version).map_or_else(|| format!("{version}.5"), |(_, patch)| (*patch).to_owned()),
@@ -76,23 +71,17 @@ pub fn put(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     let body = error::object(call)?;
     let location = subscriptions::place_of(&body)?;
     let asked = asked(&body);
-    validation::check_name(name)?;
-    validation::check(&asked)?;
-    if let Some(existing) = call
-        .state
-        .clusters
-        .get(&resource_ids::cluster_key(&call.state.subscription, &group.name, name))
-        .filter(|c| c.ending.is_none())
-        .cloned()
-    {
-        if existing.location != location {
-            return Err(error::other_location(name, &group.name, &existing.location, &location));
+    sound::check_name(name)?;
+    sound::check(&asked)?;
+    if let Some(there) = call.state.clusters.get(&key(call, group, name)).filter(|c| c.ending.is_none()).cloned() {
+        if there.location != location {
+            return Err(error::other_location(name, &group.name, &there.location, &location));
         }
-        return change(call, existing, &body, asked, "Updating", 200);
+        return change(call, there, &body, asked, "Updating", 200);
     }
-    // the Kubernetes API knows a cluster by its name alone
+    // a cluster is known by its name alone on the Kubernetes side
     if let Some(other) = call.state.clusters.values().find(|c| c.name.eq_ignore_ascii_case(name)) {
-        let message = format!("The sandbox supports one cluster of a name, and '{name}' exists in resource group '{}'.", other.group);
+        let message = format!("The sandbox has one cluster of a name, and '{name}' is in resource group '{}'.", other.group);
         return Err(refusal(409, "OperationNotAllowed", message));
     }
     let cluster = create(call, group, name, &location, &body, &asked)?;
@@ -129,7 +118,7 @@ fn create(
     for id in user_assigned(body) {
         if !call.state.identities.contains_key(&ids::fold(&id)) {
             let identity = id.rsplit('/').next().unwrap_or_default();
-            return Err(error::resource_not_found(resource_ids::IDENTITY, identity, id.split('/').nth(4).unwrap_or_default()));
+            return Err(error::resource_not_found(identities::KIND, identity, id.split('/').nth(4).unwrap_or_default()));
         }
     }
     let pool = Value::Object(asked.clone()).pointer("/agentPoolProfiles/0").cloned().unwrap_or_default();
@@ -142,7 +131,7 @@ fn create(
     };
     let version = patch_of(&text("/kubernetesVersion").unwrap_or_else(|| PATCHES[1].0.to_owned()));
     let now = call.now;
-    let spec = ClusterSpec {
+    let site = Site {
         name,
         group: &group.name,
         location,
@@ -153,7 +142,7 @@ fn create(
         own_identity: kind == "SystemAssigned",
         issuer: false,
     };
-    let mut cluster = provision::provision(call.state, &spec, now);
+    let mut cluster = found(call.state, &site, now);
     cluster.identities = user_assigned(body);
     cluster.filled.clone_from(&call.rules.aks_day);
     Ok(cluster)
@@ -164,7 +153,7 @@ fn user_assigned(body: &Map<String, Value>) -> Vec<String> {
     all.into_iter().flatten().map(|(id, _)| id.clone()).collect()
 }
 
-/// Applies the requested properties and starts the operation.
+/// Takes over what is asked, and begins the operation.
 fn change(
     call: &mut Call<'_>,
     mut cluster: Cluster,
@@ -173,10 +162,10 @@ fn change(
     verb: &str,
     status: u16,
 ) -> Answer {
-    // an issuer cannot be disabled again
+    // an issuer stays, once there
     let issuer = asked.get("oidcIssuerProfile").and_then(|p| p.get("enabled")) == Some(&json!(true));
     if issuer && cluster.oidc_issuer.is_none() {
-        cluster.oidc_issuer = Some(provision::issuer(call.state, &cluster.name, &cluster.location));
+        cluster.oidc_issuer = Some(site::issuer(call.state, &cluster.name, &cluster.location));
     }
     if let Some(version) = asked.get("kubernetesVersion").and_then(Value::as_str) {
         cluster.version = patch_of(version);
@@ -184,7 +173,7 @@ fn change(
     let mut all = Value::Object(std::mem::take(&mut cluster.asked));
     merge(&mut all, &Value::Object(asked));
     if let Value::Object(all) = all {
-        validation::check_size(&all)?;
+        sound::check_size(&all)?;
         cluster.asked = all;
     }
     if let Some(tags) = error::tags(body) {
@@ -196,67 +185,66 @@ fn change(
     let operation = begin(call, &cluster.name);
     verb.clone_into(&mut cluster.verb);
     cluster.changing = Some(operation.clone());
-    let place = operation_url(call, &cluster.location, "operations", &operation);
-    let key = resource_ids::cluster_key(&call.state.subscription, &cluster.group, &cluster.name);
+    let place = poll_url(call, &cluster.location, "operations", &operation);
+    let key = ids::fold(&ids::resource_id(&call.state.subscription, &cluster.group, KIND, &cluster.name));
     call.state.clusters.insert(key.clone(), cluster);
     call.changed();
     let body = call.state.clusters.get(&key).map(|c| document(call.state, c, &call.api_version())).unwrap_or_default();
     Ok(answer(status, &body).with("azure-asyncoperation", place))
 }
 
-/// PATCH changes only tags.
+/// Only tags can be changed so.
 pub fn patch(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     let mut cluster = find(call, group, name)?.clone();
     if let Some(tags) = error::tags(&error::object(call)?) {
         cluster.tags = tags;
     }
     let body = document(call.state, &cluster, &call.api_version());
-    let key = resource_ids::cluster_key(&call.state.subscription, &group.name, name);
+    let key = key(call, group, name);
     call.state.clusters.insert(key, cluster);
     call.changed();
     Ok(answer(200, &body))
 }
 
 fn begin(call: &mut Call<'_>, name: &str) -> String {
-    let run = call.state.next_generation(&format!("{}/operation/{name}", resource_ids::CLUSTER)).to_string();
-    let operation = ids::guid(&["operation", resource_ids::CLUSTER, name, &run]);
+    let run = call.state.next_generation(&format!("{KIND}/operation/{name}")).to_string();
+    let operation = ids::guid(&["operation", KIND, name, &run]);
     let polls = u32::from(call.rules.lateness != Lateness::None);
     call.state.operations.insert(operation.clone(), Operation { created: call.now, polls, status: None });
     operation
 }
 
-fn operation_url(call: &Call<'_>, location: &str, word: &str, operation: &str) -> String {
-    // the api-version of these URLs is not the request's (recorded)
-    operations::signed_url(call, &format!("providers/Microsoft.ContainerService/locations/{location}/{word}/{operation}"), "2025-03-01")
+fn poll_url(call: &Call<'_>, location: &str, word: &str, operation: &str) -> String {
+    // the api-version of these is not the request's (recorded)
+    groups::signed_url(call, &format!("providers/Microsoft.ContainerService/locations/{location}/{word}/{operation}"), "2025-03-01")
 }
 
 pub fn delete(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     let Ok(cluster) = find(call, group, name).cloned() else { return Ok(Response::new(204)) };
-    let key = resource_ids::cluster_key(&call.state.subscription, &group.name, name);
-    removal::group(call, &cluster.node_group);
+    let key = key(call, group, name);
+    groups::remove(call, &cluster.node_group);
     call.state.assignments.drop_under(&key);
     let operation = begin(call, name);
     if call.rules.lateness == Lateness::None {
-        removal::cluster(call, &key);
+        forget(call, &key);
     } else if let Some(cluster) = call.state.clusters.get_mut(&key) {
         cluster.ending = Some(operation.clone());
     }
     call.changed();
-    let place = |word: &str| operation_url(call, &cluster.location, word, &operation);
+    let place = |word: &str| poll_url(call, &cluster.location, word, &operation);
     Ok(Response::new(202).with("azure-asyncoperation", place("operations")).with("location", place("operationresults")))
 }
 
-/// Advances a deletion: the cluster is shown as deleting first, then AKS answers that it is not found while ARM still knows it, then it is
-/// deleted.
-pub fn advance(call: &mut Call<'_>, group: &Group, name: &str) -> Result<(), Response> {
+/// What is ending is seen to be so, then AKS knows it no more while ARM still does, then neither.
+pub fn look(call: &mut Call<'_>, group: &Group, name: &str) -> Result<(), Response> {
     let Some(ending) = find(call, group, name)?.ending.clone() else { return Ok(()) };
     let left = call.state.operations.get(&ending).map_or(0, |o| o.polls);
     if left > 0 {
         poll(call, &ending);
         return Ok(());
     }
-    let key = resource_ids::cluster_key(&call.state.subscription, &group.name, name);
-    removal::cluster(call, &key);
+    let key = key(call, group, name);
+    forget(call, &key);
     call.changed();
     let (subscription, its_group) = (&call.state.subscription, &group.name);
     Err(answer(
@@ -267,7 +255,7 @@ pub fn advance(call: &mut Call<'_>, group: &Group, name: &str) -> Result<(), Res
     ))
 }
 
-/// Returns whether the operation is finished.
+/// Whether it is over.
 fn poll(call: &mut Call<'_>, operation: &str) -> bool {
     let Some(running) = call.state.operations.get_mut(operation) else { return true };
     if running.polls == 0 {
@@ -278,7 +266,7 @@ fn poll(call: &mut Call<'_>, operation: &str) -> bool {
     false
 }
 
-/// Answers `operations/ID` with 200 while it runs and when it is done.
+/// `operations/ID`: 200 while it runs and when it is done.
 pub fn operation(call: &mut Call<'_>, id: &str) -> Answer {
     let Some(started) = call.state.operations.get(id).map(|o| o.created) else {
         return Err(refusal(404, "NotFound", format!("The entity was not found: operation {id}.")));
@@ -291,16 +279,16 @@ pub fn operation(call: &mut Call<'_>, id: &str) -> Answer {
     Ok(answer(200, &body))
 }
 
-/// Answers `operationresults/ID`, which only a deletion names, with 202 while it runs and then with 204.
+/// `operationresults/ID`, which only a deletion names: 202 while it runs, then 204.
 pub fn operation_result(call: &mut Call<'_>, location: &str, id: &str) -> Answer {
     if poll(call, id) {
         let gone = call.state.clusters.iter().find(|(_, c)| c.ending.as_deref() == Some(id)).map(|(key, _)| key.clone());
         if let Some(key) = gone {
-            removal::cluster(call, &key);
+            forget(call, &key);
             call.changed();
         }
         return Ok(Response::new(204));
     }
-    let place = operation_url(call, location, "operationresults", id);
+    let place = poll_url(call, location, "operationresults", id);
     Ok(Response::new(202).with("location", place))
 }

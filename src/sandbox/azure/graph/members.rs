@@ -1,20 +1,16 @@
-//! Members of groups. Members have the permissions of their group.
+//! Who is in which group. What a group may do, its members may.
 
-use super::{
-    people,
-    replies::{CONTEXT, ODATA, absent, merge, no_method, object, refusal},
-    services,
-};
+use super::{CONTEXT, ODATA, absent, merge, no_method, object, people, refusal, services};
 use crate::{
-    azure::{call::Call, ids, state::PrincipalType},
+    azure::{Call, ids, state::Sort},
     http::Response,
 };
 use serde_json::{Value, json};
 
-/// `rest` are the segments after `members`.
+/// `rest`: the segments behind `members`.
 pub fn route(call: &mut Call<'_>, request_id: &str, group: &str, rest: &[&str]) -> Response {
     let key = ids::fold(group);
-    if call.state.principals.get(&key).is_none_or(|p| p.principal_type != PrincipalType::Group) {
+    if call.state.principals.get(&key).is_none_or(|p| p.sort != Sort::Group) {
         return absent(call, group, request_id);
     }
     match (call.request.method.as_str(), rest) {
@@ -34,10 +30,10 @@ fn list(call: &Call<'_>, group: &str) -> Response {
     let value: Vec<Value> = members
         .filter_map(|oid| call.state.principals.get(oid).map(|p| (oid, p)))
         .map(|(oid, p)| {
-            let (word, document) = match p.principal_type {
-                PrincipalType::ServicePrincipal => ("servicePrincipal", services::document(call, oid, p)),
-                PrincipalType::User => ("user", people::document(oid, p)),
-                PrincipalType::Group => ("group", people::document(oid, p)),
+            let (word, document) = match p.sort {
+                Sort::ServicePrincipal => ("servicePrincipal", services::document(call, oid, p)),
+                Sort::User => ("user", people::document(oid, p)),
+                Sort::Group => ("group", people::document(oid, p)),
             };
             let mut body = json!({"@odata.type": format!("#microsoft.graph.{word}")});
             merge(&mut body, document);

@@ -1,0 +1,136 @@
+//! What a kind says of itself beyond what the engine asks: the rights that its requests need, how it is listed, how it is shown.
+//! Each kind implements `Resource` in its own file; the table of kinds (`resources::KINDS`) is asked through `AnyResource`.
+
+use super::{
+    access::{Access, Right},
+    manifest::Rendered,
+    world::{Cloud, Reader},
+};
+use crate::{
+    azure::{self, ArmId},
+    cluster::{self, Api},
+    engine::{
+        fault::Fault,
+        resource::{ErasedKind, Kind, KindOf},
+    },
+};
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+/// An Azure role that allows requests, for the hint after a 403.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AzureRole {
+    /// The beginning of the actions that it allows, as ARM and Key Vault name them in a refusal; compared without regard to case.
+    pub actions: &'static str,
+    /// Whether it is also the one to ask for where the action only reads.
+    pub reads: bool,
+    pub role: &'static str,
+    pub scope: HintScope,
+}
+
+/// Where an Azure role is best asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HintScope {
+    /// At the resource group: the resource itself may not exist yet.
+    Group,
+    /// At the resource: what lies in it is data.
+    Resource,
+}
+
+/// Something that a listing found.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The app whose marks it carries.
+    pub app: Option<String>,
+    /// As the client of its service returned it.
+    pub actual: Value,
+}
+
+/// What a kind says of itself. The defaults are those of a kind in Azure that nobody lists.
+pub trait Resource: Kind<Cloud> {
+    /// The type of its ARM resources, such as `Microsoft.KeyVault/vaults`, where users name them by name or id.
+    const ARM_TYPE: Option<&'static str> = None;
+    /// The roles that allow its requests to Azure.
+    const ROLES: &'static [AzureRole] = &[];
+
+    /// Where its objects count as what people would miss of a namespace: how they are listed.
+    fn content() -> Option<Api> {
+        None
+    }
+    /// What access to any object of this kind needs of a cluster's RBAC.
+    fn access(_: Access) -> Vec<Right> {
+        Vec::new()
+    }
+    /// What access to this very object needs, where that is only known from its spec.
+    fn own_access(&self, _: Access) -> Vec<Right> {
+        Vec::new()
+    }
+    /// The manifest of a Kubernetes object; None: it is none. `mine`: with the labels that say whose it is.
+    fn rendered(&self, _app: &str, _mine: bool, _: &Reader) -> impl Future<Output = Result<Option<Rendered>, Fault>> + Send {
+        std::future::ready(Ok(None))
+    }
+    /// Those of a subscription.
+    fn list(_: &azure::Read, _subscription: &ArmId) -> impl Future<Output = Result<Vec<Listed>, azure::Error>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
+    /// Those of a cluster.
+    fn list_in(_: &cluster::Read) -> impl Future<Output = Result<Vec<Listed>, cluster::Error>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
+}
+
+/// The face that the table of kinds has.
+pub trait AnyResource: ErasedKind<Cloud> {
+    fn arm_type(&self) -> Option<&'static str>;
+    fn roles(&self) -> &'static [AzureRole];
+    fn content(&self) -> Option<Api>;
+    fn access(&self, access: Access) -> Vec<Right>;
+    fn own_access(&self, spec: &Value, access: Access) -> Result<Vec<Right>, Fault>;
+    fn rendered<'a>(
+        &'a self,
+        placed: Value,
+        app: &'a str,
+        mine: bool,
+        reader: &'a Reader,
+    ) -> BoxFuture<'a, Result<Option<Rendered>, Fault>>;
+    fn list<'a>(&'a self, azure: &'a azure::Read, subscription: &'a ArmId) -> BoxFuture<'a, Result<Vec<Listed>, azure::Error>>;
+    fn list_in<'a>(&'a self, cluster: &'a cluster::Read) -> BoxFuture<'a, Result<Vec<Listed>, cluster::Error>>;
+}
+
+impl<K: Resource> AnyResource for KindOf<K> {
+    fn arm_type(&self) -> Option<&'static str> {
+        K::ARM_TYPE
+    }
+    fn roles(&self) -> &'static [AzureRole] {
+        K::ROLES
+    }
+    fn content(&self) -> Option<Api> {
+        K::content()
+    }
+    fn access(&self, access: Access) -> Vec<Right> {
+        K::access(access)
+    }
+    fn own_access(&self, spec: &Value, access: Access) -> Result<Vec<Right>, Fault> {
+        Ok(K::deserialize(spec)?.own_access(access))
+    }
+    fn rendered<'a>(
+        &'a self,
+        placed: Value,
+        app: &'a str,
+        mine: bool,
+        reader: &'a Reader,
+    ) -> BoxFuture<'a, Result<Option<Rendered>, Fault>> {
+        Box::pin(async move { K::deserialize(&placed)?.rendered(app, mine, reader).await })
+    }
+    fn list<'a>(&'a self, azure: &'a azure::Read, subscription: &'a ArmId) -> BoxFuture<'a, Result<Vec<Listed>, azure::Error>> {
+        Box::pin(K::list(azure, subscription))
+    }
+    fn list_in<'a>(&'a self, cluster: &'a cluster::Read) -> BoxFuture<'a, Result<Vec<Listed>, cluster::Error>> {
+        Box::pin(K::list_in(cluster))
+    }
+}
+
+/// A spec of this kind, where it is one: of a node or an entry of the ledger.
+pub fn spec_of<K: Kind<Cloud>>(kind: &str, spec: &Value) -> Option<K> {
+    (kind == K::KIND).then(|| K::deserialize(spec).ok()).flatten()
+}
