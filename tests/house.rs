@@ -44,6 +44,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "engine::resource::Kind",
             "resources::caller",
             "resources::secret::Secret",
+            "resources::readiness::NotReady",
             // which role a kind says would allow what was refused
             "resources::kind::HintScope",
             "resources::role_for",

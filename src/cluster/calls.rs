@@ -1,12 +1,12 @@
 //! One request to the API server: its URL, its time limit, who may be on the wire at once, what is tried again, and what a failure means.
 
-use super::Api;
 use super::connect::NotConnected;
 use super::error::{Error, Result};
 use super::limits::{self, ResponseKind};
 use super::login::Login;
 use super::paths::group_path;
 use super::status::{RequestInfo, Status, error};
+use super::{Api, Served};
 use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request};
@@ -15,6 +15,7 @@ use kube::client::Body;
 use rustls::AlertDescription;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -64,6 +65,8 @@ pub(super) struct ServerConnection {
     /// One fewer: watches last long, and a request must always get through.
     watches: Semaphore,
     answered: AtomicBool,
+    /// The kinds that the server was seen to have, by group and version. Locked while it is asked, so that many who want to know ask once.
+    pub(super) discovery: tokio::sync::Mutex<HashMap<(String, String), Vec<Served>>>,
     down: Mutex<Option<(Instant, Error)>>,
 }
 
@@ -124,6 +127,7 @@ impl ServerConnection {
             requests: Semaphore::new(most),
             watches: Semaphore::new(most - 1),
             answered: AtomicBool::new(false),
+            discovery: tokio::sync::Mutex::default(),
             down: Mutex::new(None),
         })
     }
@@ -193,18 +197,23 @@ impl ServerConnection {
     /// One GET of the kind's group and version.
     pub(super) async fn knows(&self, api: &Api) -> Result<bool> {
         let answer = self.answer(&ApiRequest { kind: ResponseKind::Discovery, ..ApiRequest::get(group_path(api)?) }).await?;
-        match answer.code {
-            404 => Ok(false),
+        let known = match answer.code {
+            404 => false,
             _ if answer.ok() => {
                 let list = self.parse(&answer.body)?;
-                Ok(list["resources"].as_array().into_iter().flatten().any(|r| r["name"] == api.plural.as_str()))
+                list["resources"].as_array().into_iter().flatten().any(|r| r["name"] == api.plural.as_str())
             }
-            401 => Err(self.unauthorized()),
+            401 => return Err(self.unauthorized()),
             code => {
                 let asked = RequestInfo { verb: "get", api, namespace: None, name: None };
-                Err(error(asked, Status::read(code, &answer.body)))
+                return Err(error(asked, Status::read(code, &answer.body)));
             }
+        };
+        if !known {
+            // what was known of the group's kinds is out of date
+            self.discovery.lock().await.remove(&(api.group.clone(), api.version.clone()));
         }
+        Ok(known)
     }
 
     /// A body that goes on. None: as many watches run as may, the caller has to ask from time to time.
@@ -322,7 +331,7 @@ impl ServerConnection {
         Error::Unreachable { context: self.context.clone(), server: self.server.clone(), cause }
     }
 
-    fn unauthorized(&self) -> Error {
+    pub(super) fn unauthorized(&self) -> Error {
         Error::Unauthorized { context: self.context.clone(), server: self.server.clone() }
     }
 

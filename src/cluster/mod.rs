@@ -7,6 +7,7 @@
 mod calls;
 mod connect;
 mod credential;
+mod discovery;
 pub mod error;
 mod kubeconfig;
 mod limits;
@@ -17,7 +18,7 @@ mod proxy;
 mod read;
 mod status;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod token_file;
 mod watch;
 mod write;
@@ -67,6 +68,13 @@ impl Api {
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
+}
+
+/// A kind as a server has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    pub api: Api,
+    pub namespaced: bool,
 }
 
 /// One object's place.
@@ -169,6 +177,10 @@ impl Read {
     pub async fn list(&self, api: &Api, namespace: Option<&str>, label_selector: Option<&str>) -> Result<Vec<Value>> {
         read::list(&self.connection, &self.pass, api, namespace, label_selector).await
     }
+    /// The plural and scope of a kind; asked at most once per pass, and for all kinds of a group and version at once.
+    pub async fn served(&self, group: &str, version: &str, kind: &str) -> Result<Served> {
+        read::served(&self.connection, &self.pass, group, version, kind).await
+    }
     /// Server-side apply with dryRun=All, fieldValidation=Strict, fieldManager=podid; asked at most once per pass.
     pub async fn preview(&self, at: &ObjectRef, manifest: &Value, force: bool) -> Result<Preview> {
         read::preview(&self.connection, &self.pass, at, manifest, force).await
@@ -183,6 +195,10 @@ impl Write {
     /// Server-side apply, strict; `Error::Conflicts` unless forced.
     pub async fn apply(&self, at: &ObjectRef, manifest: &Value, force: bool) -> Result<Value> {
         write::patch(&self.connection, at, manifest, self.dry_run, force).await
+    }
+    /// The plural and scope of a kind. A kind that was not there before is asked for again.
+    pub async fn served(&self, group: &str, version: &str, kind: &str) -> Result<Served> {
+        discovery::served(&self.connection, group, version, kind).await
     }
     /// A JSON patch; one that sets another resourceVersion than there is now is `Error::Changed`.
     pub async fn patch(&self, at: &ObjectRef, steps: &Value) -> Result<Value> {

@@ -6,7 +6,7 @@ use super::error::{Error, Result};
 use super::list::{ObjectList, list_all};
 use super::paths::object_path;
 use super::status::{RequestInfo, Status};
-use super::{Api, ObjectRef, Preview};
+use super::{Api, ObjectRef, Preview, Served, discovery};
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -26,6 +26,8 @@ pub(super) struct ReadCache {
     objects: ObjectCache<ObjectRef, Option<Bytes>>,
     lists: ObjectCache<ListKey, Vec<Value>>,
     kinds: ObjectCache<Api, bool>,
+    /// By group, version and kind.
+    served: ObjectCache<(String, String, String), Served>,
     /// By place, manifest and force.
     previews: ObjectCache<(ObjectRef, String, bool), CachedPreview>,
 }
@@ -56,6 +58,11 @@ pub(super) async fn get(connection: &SharedConnection, pass: &ReadCache, at: &Ob
         absent_or_error(connection, pass, asked, answer).await.map(|()| None)
     });
     found.await?.map(|text| connection.parse(&text)).transpose()
+}
+
+pub(super) async fn served(connection: &SharedConnection, pass: &ReadCache, group: &str, version: &str, kind: &str) -> Result<Served> {
+    let key = (group.to_owned(), version.to_owned(), kind.to_owned());
+    once(&pass.served, key, discovery::served(connection, group, version, kind)).await
 }
 
 pub(super) async fn list(

@@ -94,6 +94,9 @@ impl DependsOn {
     pub fn of(key: &Key) -> Self {
         Self { key: key.clone() }
     }
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
 }
 
 fn split(reference: &str) -> (Key, &str) {
@@ -134,6 +137,18 @@ fn collect(spec: &Value, keys: &mut BTreeSet<Key>) {
         Value::Object(map) => map.values().for_each(|v| collect(v, keys)),
         Value::Array(list) => list.iter().for_each(|v| collect(v, keys)),
         _ => {}
+    }
+}
+
+/// The first reference whose value is not known.
+pub fn unresolved(spec: &Value) -> Option<&str> {
+    match spec {
+        Value::Object(map) => match map.get("$from").and_then(Value::as_str) {
+            Some(reference) => Some(reference),
+            None => map.values().find_map(unresolved),
+        },
+        Value::Array(list) => list.iter().find_map(unresolved),
+        _ => None,
     }
 }
 

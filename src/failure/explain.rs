@@ -9,6 +9,7 @@ use crate::{
     proof::NotProved,
     resources::{
         caller,
+        readiness::NotReady,
         secret::Secret,
         values::{Error as ValueError, is_variable_name},
     },
@@ -76,6 +77,9 @@ fn cloud(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Failure {
         return Failure::from(error);
     }
     if let Some(NotProved { what, causes, hints, .. }) = error.downcast_ref::<NotProved>() {
+        return Failure { causes: causes.clone(), hints: hints.clone(), ..Failure::new(Exit::Failed, what.clone()) };
+    }
+    if let Some(NotReady { what, causes, hints }) = error.downcast_ref::<NotReady>() {
         return Failure { causes: causes.clone(), hints: hints.clone(), ..Failure::new(Exit::Failed, what.clone()) };
     }
     Failure::new(Exit::Failed, error.to_string())

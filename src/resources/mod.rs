@@ -15,9 +15,11 @@ pub mod kind;
 pub mod manifest;
 pub mod manifested;
 pub mod namespace;
+pub mod object;
 pub mod ownership;
 pub mod principal;
 mod read_only;
+pub mod readiness;
 pub mod role;
 pub mod roles;
 pub mod secret;
@@ -62,6 +64,7 @@ table![
     azure_identity::AzureIdentity,
     azure_identity_binding::AzureIdentityBinding,
     secret_provider_class::SecretProviderClass,
+    object::Object,
 ];
 
 /// The table of kinds for the engine.

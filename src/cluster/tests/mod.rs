@@ -1,7 +1,7 @@
 //! The room against servers on loopback.
 
 mod config;
-mod fake;
+pub(crate) mod fake;
 mod hostile;
 mod reads;
 mod secure;

@@ -1,9 +1,16 @@
-//! What the kinds write, against the definitions that a cluster serves them by.
+//! What the kinds write, against the definitions that a cluster serves them by; and objects in clusters.
+
+mod kinds;
+mod lab;
+mod objects;
+#[cfg(feature = "sandbox")]
+mod sandboxed;
+mod server;
 
 use super::{
     azure_identity::AzureIdentity,
     azure_identity_binding::AzureIdentityBinding,
-    manifest::Manifested,
+    manifested::Manifested,
     secret_provider_class::{Object, SecretProviderClass, Synced},
     world::ClusterTarget,
 };
