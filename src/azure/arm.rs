@@ -3,7 +3,7 @@
 
 use super::{
     ArmId, Error, Result, failures, limits,
-    pipeline::{HttpPipeline, HttpRequest},
+    pipeline::{HttpPipeline, HttpRequest, HttpResponse},
     token::{self, Tokens},
     transport,
 };
@@ -71,10 +71,6 @@ impl Arm {
         self.call(Method::PUT, url(id, &[], version)?, Some(body)).await
     }
 
-    pub async fn patch<T: DeserializeOwned>(&self, id: &ArmId, version: &str, body: &impl Serialize) -> Result<T> {
-        self.call(Method::PATCH, url(id, &[], version)?, Some(body)).await
-    }
-
     /// All pages of `{scope}/providers/{kind}`.
     pub async fn list<T: DeserializeOwned>(&self, scope: &ArmId, kind: &str, version: &str) -> Result<Vec<T>> {
         let mut segments = vec!["providers"];
@@ -102,18 +98,19 @@ impl Arm {
             all.extend(page.value);
             next = match page.next_link.filter(|link| !link.is_empty()) {
                 None => None,
-                Some(link) => Some(
-                    Url::parse(&link)
-                        .ok()
-                        .filter(|link| link.origin() == url.origin() && link.username().is_empty() && link.password().is_none())
-                        .ok_or_else(|| Error::Protocol(format!("{HOST} continues a list elsewhere")))?,
-                ),
+                Some(link) => Some(limits::link(&url, &link).ok_or_else(|| Error::Protocol(format!("{HOST} continues a list elsewhere")))?),
             };
         }
         Ok(all)
     }
 
     async fn call<T: DeserializeOwned>(&self, method: Method, url: Url, body: Option<&impl Serialize>) -> Result<T> {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        parsed(&host, &self.exchange(method, url, body).await?.body)
+    }
+
+    /// One request with its token; an answer that is no success is an error.
+    pub async fn exchange(&self, method: Method, url: Url, body: Option<&impl Serialize>) -> Result<HttpResponse> {
         let scope = if url.host_str() == Some(GRAPH) { token::GRAPH } else { token::ARM };
         let mut ask = HttpRequest::new(method, url);
         ask.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -128,7 +125,7 @@ impl Arm {
         if !answer.is_success() {
             return Err(failures::refusal(&host, answer.status, &answer.headers, &answer.body));
         }
-        parsed(&host, &answer.body)
+        Ok(answer)
     }
 
     /// `GET https://graph.microsoft.com/v1.0/{collection}?{query}`, the first page.
@@ -172,7 +169,7 @@ fn base(host: &str) -> Result<Url> {
     Url::parse(&format!("https://{host}/")).map_err(|e| Error::Protocol(e.to_string()))
 }
 
-fn url(id: &ArmId, more: &[&str], version: &str) -> Result<Url> {
+pub fn url(id: &ArmId, more: &[&str], version: &str) -> Result<Url> {
     let mut url = base(HOST)?;
     let id = checked(id)?;
     if let Ok(mut path) = url.path_segments_mut() {

@@ -45,6 +45,26 @@ pub fn refusal(host: &str, status: u16, headers: &HeaderMap, body: &[u8]) -> Err
     }
 }
 
+/// The error of an operation that was accepted and has failed since. `status`: its last word, such as `Failed`.
+pub fn failed_operation(host: &str, status: &str, body: &[u8]) -> Error {
+    let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
+    // in the operation's record, or in the resource
+    let error = [parsed.get("error"), parsed.pointer("/properties/error")].into_iter().flatten().find(|error| error.is_object());
+    let told = error.map(|error| read(host, 200, error.to_string().as_bytes()));
+    let (code, message) = match told {
+        Some(ErrorBody { code, message, .. }) if code != "200" => (code, message),
+        _ => (status.to_owned(), format!("{host} ended the operation with {status}")),
+    };
+    if let Some(by) = blocked::of(&code, &message, body) {
+        return Error::Blocked { code, message, by: Box::new(by) };
+    }
+    let (action, scope, caller) = refused_action(&message);
+    match action {
+        Some(action) => Error::Forbidden { code, message, action: Some(action), scope, caller },
+        None => Error::Refused { status: 200, code, message },
+    }
+}
+
 fn read(host: &str, status: u16, body: &[u8]) -> ErrorBody {
     let parsed: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let text = |v: &Value, key: &str| v.get(key).and_then(Value::as_str).map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);

@@ -1,10 +1,9 @@
-//! ARM resource ids: parsed, validated, compared without regard to case, kept as received.
-//! Nothing here talks to anyone.
+//! ARM resource ids: parsed, validated, compared without regard to case, kept as received. Sends nothing.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// `/subscriptions/S/resourceGroups/G/providers/NS/TYPE/NAME`, or the id of a resource group or subscription.
+/// `/subscriptions/S/resourceGroups/G/providers/NS/TYPE/NAME[/TYPE/NAME…]`, or the id of a resource group or subscription.
 /// The text is kept as it came (Azure answers with other casing than it was asked in); equality ignores case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -75,11 +74,40 @@ impl ArmId {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 
-    /// `Microsoft.KeyVault/vaults`, where it is a resource's id.
+    /// The id of a resource in this one, such as an agent pool of a cluster: `child("agentPools", "pool1")`.
+    #[must_use]
+    pub fn child(&self, kind: &str, name: &str) -> Self {
+        Self(format!("{self}/{kind}/{name}"))
+    }
+
+    /// The resource that this one is nested in, where it is nested.
+    pub fn parent(&self) -> Option<Self> {
+        let (_, nested) = self.types()?;
+        let (parent, _) = self.0.rsplit_once('/').filter(|_| nested > 1)?.0.rsplit_once('/')?;
+        Some(Self(parent.to_owned()))
+    }
+
+    /// `Microsoft.KeyVault/vaults`, where it is a resource's id; of a nested resource with all types on the way, as in
+    /// `Microsoft.ContainerService/managedClusters/agentPools`. What is attached to a resource (`…/providers/Microsoft.Authorization/locks/x`)
+    /// has its own type.
     pub fn kind(&self) -> Option<String> {
-        let mut parts = self.0.split('/');
-        parts.find(|p| p.eq_ignore_ascii_case("providers"))?;
-        Some(format!("{}/{}", parts.next()?, parts.next()?))
+        self.types().map(|(kind, _)| kind)
+    }
+
+    /// The type, and how many names it has.
+    fn types(&self) -> Option<(String, usize)> {
+        let segments: Vec<&str> = self.0.split('/').collect();
+        let at = segments.iter().rposition(|segment| segment.eq_ignore_ascii_case("providers"))?;
+        let mut rest = segments[at + 1..].iter();
+        let mut kind = (*rest.next()?).to_owned();
+        let mut names = 0;
+        while let Some(part) = rest.next() {
+            kind.push('/');
+            kind.push_str(part);
+            rest.next()?;
+            names += 1;
+        }
+        (names > 0).then_some((kind, names))
     }
 
     pub fn is_kind(&self, kind: &str) -> bool {
@@ -108,3 +136,38 @@ impl fmt::Display for ArmId {
 pub const IDENTITY: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 pub const VAULT: &str = "Microsoft.KeyVault/vaults";
 pub const CLUSTER: &str = "Microsoft.ContainerService/managedClusters";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLUSTER_ID: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/aks";
+
+    #[test]
+    fn a_nested_resource_is_of_the_type_of_all_its_names() {
+        let cluster = ArmId::parse(CLUSTER_ID).unwrap();
+        let pool = cluster.child("agentPools", "pool1");
+        assert_eq!(pool.kind().as_deref(), Some("Microsoft.ContainerService/managedClusters/agentPools"));
+        assert_eq!((pool.name(), pool.group_name()), ("pool1", Some("g")));
+        assert!(pool.is_kind("microsoft.containerservice/managedclusters/agentpools") && !pool.is_kind(CLUSTER));
+        assert!(cluster.is_kind(CLUSTER));
+        assert_eq!(pool.parent(), Some(cluster.clone()));
+        assert_eq!(cluster.parent(), None);
+        let respelled = format!("{}/AGENTPOOLS/Pool1", CLUSTER_ID.replace("resourceGroups", "resourcegroups"));
+        assert_eq!(ArmId::parse(&respelled), Some(pool));
+    }
+
+    #[test]
+    fn what_is_attached_to_a_resource_has_its_own_type_and_a_collection_none() {
+        let lock = ArmId::parse(&format!("{CLUSTER_ID}/providers/Microsoft.Authorization/locks/l")).unwrap();
+        assert_eq!(lock.kind().as_deref(), Some("Microsoft.Authorization/locks"));
+        for none in [
+            "/subscriptions/s",
+            "/subscriptions/s/resourceGroups/g",
+            &format!("{CLUSTER_ID}/agentPools"),
+            "/subscriptions/s/providers/Microsoft.KeyVault",
+        ] {
+            assert_eq!(ArmId::parse(none).unwrap().kind(), None, "{none}");
+        }
+    }
+}

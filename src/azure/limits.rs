@@ -52,6 +52,12 @@ impl BodyKind {
 /// No server takes a longer address, and a link may be as long as an answer.
 pub const LONGEST_ADDRESS: usize = 32 * KIB;
 
+/// A link in an answer to a request, absolute or relative. None where it leads to another server: a token goes along with each request.
+pub fn link(asked: &Url, link: &str) -> Option<Url> {
+    let link = asked.join(link).ok()?;
+    (link.origin() == asked.origin() && link.username().is_empty() && link.password().is_none()).then_some(link)
+}
+
 /// Of one list. A vault gives 25 secrets on a page, and a subscription some hundred resources.
 const MOST_PAGES: usize = 10_000;
 const MOST_BYTES: usize = 256 * MIB;

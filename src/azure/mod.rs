@@ -18,6 +18,7 @@ mod identities;
 mod limits;
 mod login;
 pub mod model;
+mod operations;
 mod pipeline;
 mod program;
 mod read;

@@ -6,6 +6,7 @@ use super::{
     arm::{self, Arm, KEY_VAULT_VERSION},
     failures::absent,
     id::VAULT,
+    operations::{self, Target},
     vault_uri,
     wait::{Poll, REGISTRATION, REPLICATION, Waiter},
 };
@@ -121,14 +122,16 @@ fn transient(code: &str) -> bool {
 pub async fn tag(arm: &Arm, patience: &Waiter, id: &ArmId, tags: &Tags) -> Result<Vault> {
     let (_, _, name) = arm::parts(id)?;
     let wanted = json!({ "tags": tags });
-    let body: VaultBody = unconflicted(patience, name, || arm.patch(id, KEY_VAULT_VERSION, &wanted)).await?;
+    let what = format!("the vault {name}");
+    let target = Target { id, version: KEY_VAULT_VERSION, what: &what };
+    let body: VaultBody = unconflicted(patience, name, || operations::patch(arm, patience, target, &wanted)).await?;
     vault(id, body)
 }
 
-pub async fn delete(arm: &Arm, id: &ArmId) -> Result<()> {
-    let (subscription, group, name) = arm::parts(id)?;
-    let answer = arm.keyvault.vaults_client().delete(group, name, subscription).send().await;
-    absent(answer.map_err(Error::from)).map(drop)
+pub async fn delete(arm: &Arm, patience: &Waiter, id: &ArmId) -> Result<()> {
+    let (_, _, name) = arm::parts(id)?;
+    let what = format!("the vault {name}");
+    operations::delete(arm, patience, Target { id, version: KEY_VAULT_VERSION, what: &what }).await
 }
 
 /// `operation`: add, replace or remove.

@@ -1,4 +1,4 @@
-//! Waiting for Azure: short pauses first, since what is late is mostly late by little; bounded; and said in a sentence.
+//! Waiting for Azure: with short pauses first, since most delays are short; bounded in time; and reported in a sentence.
 
 use super::{Error, OnWait, Result, deadline::Deadline, pipeline};
 use std::{
@@ -15,6 +15,8 @@ pub struct Backoff {
 
 /// A new principal on its way through the directory, a new grant on its way to the vault.
 pub const REPLICATION: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(5) };
+/// A long-running operation of Azure Resource Manager.
+pub const OPERATION: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(10) };
 /// A new vault on its way into the DNS.
 pub const REGISTRATION: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(10) };
 
@@ -22,6 +24,8 @@ pub enum Poll<T> {
     Done(T),
     /// Not yet; the sentence says for what is waited.
     Wait(String),
+    /// The same, where the server says after how long to ask again.
+    WaitFor(String, Duration),
 }
 
 #[derive(Clone)]
@@ -46,16 +50,19 @@ impl Waiter {
         loop {
             let stepped = deadline.bounds(Box::pin(step())).await;
             let waited = started.elapsed();
-            let sentence = match stepped {
+            let (sentence, asked) = match stepped {
                 Ok(Poll::Done(done)) => return Ok(done),
-                Ok(Poll::Wait(sentence)) => sentence,
+                Ok(Poll::Wait(sentence)) => (sentence, Duration::ZERO),
+                Ok(Poll::WaitFor(sentence, pause)) => (sentence, pause),
                 // the last look took too long: what was waited for is what is not there
                 Err(Error::TimedOut(_)) if told.is_some() && deadline.is_over() => {
                     return Err(Error::NotYet { what: what.to_owned(), waited });
                 }
                 Err(error) => return Err(error),
             };
-            if deadline.comes_within(pause) {
+            // sooner than the server asks for is in vain
+            let now = pause.mul_f64(0.9 + pipeline::chance() * 0.2).max(asked);
+            if deadline.comes_within(now) {
                 return Err(Error::NotYet { what: what.to_owned(), waited });
             }
             match &told {
@@ -69,7 +76,7 @@ impl Waiter {
                     told = Some((sentence, Instant::now()));
                 }
             }
-            tokio::time::sleep(pause.mul_f64(0.9 + pipeline::chance() * 0.2)).await;
+            tokio::time::sleep(now).await;
             pause = pause.mul_f64(1.6).min(pace.longest);
         }
     }

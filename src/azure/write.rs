@@ -72,7 +72,7 @@ impl Write {
     }
 
     pub async fn delete_vault(&self, id: &ArmId) -> Result<()> {
-        self.call(vaults::delete(&self.core.arm, id)).await
+        self.call(vaults::delete(&self.core.arm, &self.patience, id)).await
     }
 
     /// `add` merges, `replace` sets this principal's entry. Never a PUT of the vault.

@@ -6,6 +6,7 @@ mod fake;
 mod hostile;
 mod logins;
 mod logs;
+mod operations;
 mod reads;
 mod replay;
 mod vault_secrets;

@@ -1,0 +1,199 @@
+//! Writes that Azure Resource Manager answers before they are done: it names an address to ask (`Azure-AsyncOperation`, or `Location` with a
+//! 202), or the resource itself says how far it is (`provisioningState`).
+//! <https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations>
+
+use super::{
+    ArmId, Error, Result,
+    arm::{self, Arm, HOST},
+    failures::{self, absent},
+    limits,
+    pipeline::HttpResponse,
+    wait::{OPERATION, Poll, Waiter},
+};
+use ::http::{HeaderMap, Method};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::sync::Mutex;
+use url::Url;
+
+/// What is written: a resource, and how it is called in sentences for people (`the cluster aks`).
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    pub id: &'a ArmId,
+    pub version: &'a str,
+    pub what: &'a str,
+}
+
+/// Where to ask how far an operation is.
+#[derive(Clone, Debug, PartialEq)]
+enum Tracker {
+    /// Answers a body with a `status`.
+    Operation(Url),
+    /// Answers 202 until it is done.
+    Location(Url),
+    /// The resource itself.
+    Resource,
+}
+
+/// PUT, and what there is once the operation is done.
+#[cfg_attr(not(test), expect(dead_code, reason = "clusters and their agent pools stand on it"))]
+pub async fn put<T: DeserializeOwned>(arm: &Arm, patience: &Waiter, target: Target<'_>, body: &impl Serialize) -> Result<T> {
+    write(arm, patience, target, Method::PUT, body).await
+}
+
+/// PATCH, and what there is once the operation is done.
+pub async fn patch<T: DeserializeOwned>(arm: &Arm, patience: &Waiter, target: Target<'_>, body: &impl Serialize) -> Result<T> {
+    write(arm, patience, target, Method::PATCH, body).await
+}
+
+/// DELETE, until the resource is gone. Absent is success.
+pub async fn delete(arm: &Arm, patience: &Waiter, target: Target<'_>) -> Result<()> {
+    let url = arm::url(target.id, &[], target.version)?;
+    let Some(answer) = absent(arm.exchange(Method::DELETE, url.clone(), None::<&()>).await)? else { return Ok(()) };
+    let tracker = match tracker(&url, &answer)? {
+        Some(tracker) => tracker,
+        // done, whether or not there is a body
+        None if answer.status != 202 => return Ok(()),
+        None => Tracker::Resource,
+    };
+    follow(arm, patience, target, Method::DELETE, tracker, answer).await.map(drop)
+}
+
+async fn write<T: DeserializeOwned>(arm: &Arm, patience: &Waiter, target: Target<'_>, method: Method, body: &impl Serialize) -> Result<T> {
+    let url = arm::url(target.id, &[], target.version)?;
+    let answer = arm.exchange(method.clone(), url.clone(), Some(body)).await?;
+    let tracker = match tracker(&url, &answer)? {
+        Some(tracker) => tracker,
+        None => match state(&answer) {
+            State::Done if answer.status != 202 && !answer.body.is_empty() => return arm::parsed(HOST, &answer.body),
+            State::Failed(error) => return Err(error),
+            State::Done | State::Running(_) => Tracker::Resource,
+        },
+    };
+    let last = follow(arm, patience, target, method, tracker, answer).await?;
+    match last {
+        Some(body) => arm::parsed(HOST, &body),
+        None => arm::parsed(HOST, &arm.exchange(Method::GET, url, None::<&()>).await?.body),
+    }
+}
+
+/// `Azure-AsyncOperation` goes first. A `Location` counts only with a 202: with a 201 it is the address of the new resource.
+fn tracker(asked: &Url, answer: &HttpResponse) -> Result<Option<Tracker>> {
+    if let Some(url) = address(asked, &answer.headers, "azure-asyncoperation")? {
+        return Ok(Some(Tracker::Operation(url)));
+    }
+    match answer.status {
+        202 => Ok(address(asked, &answer.headers, "location")?.map(Tracker::Location)),
+        _ => Ok(None),
+    }
+}
+
+fn address(asked: &Url, headers: &HeaderMap, name: &str) -> Result<Option<Url>> {
+    let Some(link) = headers.get(name).and_then(|value| value.to_str().ok()).filter(|link| !link.trim().is_empty()) else {
+        return Ok(None);
+    };
+    // the address is signed: it is asked as it is, and stays out of messages
+    let url = limits::link(asked, link.trim()).ok_or_else(|| Error::Protocol(format!("{HOST} continues an operation elsewhere")))?;
+    Ok(Some(url))
+}
+
+enum State {
+    Done,
+    /// In the service's own word; which words there are is not fixed.
+    Running(String),
+    Failed(Error),
+}
+
+fn word<'a>(body: &'a Value, pointer: &str) -> Option<&'a str> {
+    body.pointer(pointer).and_then(Value::as_str).filter(|word| !word.is_empty())
+}
+
+/// Only three words end an operation. One that goes on may carry an error, which counts only at the end.
+fn ended(word: Option<&str>, answer: &HttpResponse) -> State {
+    match word {
+        None => State::Done,
+        Some(word) if word.eq_ignore_ascii_case("Succeeded") => State::Done,
+        Some(word) if ["Failed", "Canceled", "Cancelled"].iter().any(|end| word.eq_ignore_ascii_case(end)) => {
+            State::Failed(failures::failed_operation(HOST, word, &answer.body))
+        }
+        Some(word) => State::Running(word.to_owned()),
+    }
+}
+
+fn json(answer: &HttpResponse) -> Value {
+    serde_json::from_slice(&answer.body).unwrap_or_default()
+}
+
+/// What a resource says of itself. A missing `provisioningState` means that it is done.
+fn state(answer: &HttpResponse) -> State {
+    ended(word(&json(answer), "/properties/provisioningState"), answer)
+}
+
+/// Asks until the operation is done. Returns the resource where the last answer was one.
+async fn follow(
+    arm: &Arm,
+    patience: &Waiter,
+    target: Target<'_>,
+    method: Method,
+    tracker: Tracker,
+    first: HttpResponse,
+) -> Result<Option<bytes::Bytes>> {
+    let deletes = method == Method::DELETE;
+    let doing = if deletes { "deleted" } else { "ready" };
+    let sentence = |word: Option<String>| {
+        let word = word.map(|word| format!(" ({word})")).unwrap_or_default();
+        format!("Waiting until {} is {doing}{word}.", target.what)
+    };
+    let wait = |word: Option<String>, headers: &HeaderMap| match failures::retry_after(headers) {
+        Some(pause) => Poll::WaitFor(sentence(word), pause),
+        None => Poll::Wait(sentence(word)),
+    };
+    let resource = arm::url(target.id, &[], target.version)?;
+    // the first answer says when to ask for the first time
+    let first = Mutex::new(Some(wait(None, &first.headers)));
+    let tracker = Mutex::new(tracker);
+    let lock = |of: &Mutex<Tracker>| of.lock().unwrap_or_else(|poison| poison.into_inner()).clone();
+    let what = if deletes { format!("the deletion of {}", target.what) } else { target.what.to_owned() };
+    let step = || async {
+        if let Some(step) = first.lock().unwrap_or_else(|poison| poison.into_inner()).take() {
+            return Ok(step);
+        }
+        let now = lock(&tracker);
+        let url = match &now {
+            Tracker::Operation(url) | Tracker::Location(url) => url.clone(),
+            Tracker::Resource => resource.clone(),
+        };
+        let answer = arm.exchange(Method::GET, url.clone(), None::<&()>).await;
+        // the record of a deletion may go with what it deletes
+        let answer = if deletes { absent(answer)? } else { Some(answer?) };
+        let Some(answer) = answer else { return Ok(Poll::Done(None)) };
+        let (state, body) = match now {
+            Tracker::Operation(_) => (ended(word(&json(&answer), "/status"), &answer), None),
+            Tracker::Location(_) if answer.status == 202 => {
+                // each answer may name a new address
+                if let Some(next) = address(&url, &answer.headers, "location")? {
+                    *tracker.lock().unwrap_or_else(|poison| poison.into_inner()) = Tracker::Location(next);
+                }
+                let state = word(&json(&answer), "/status").map_or_else(|| "InProgress".to_owned(), str::to_owned);
+                (State::Running(state), None)
+            }
+            Tracker::Location(_) => (state(&answer), is_resource(&answer).then(|| answer.body.clone())),
+            Tracker::Resource if deletes => match state(&answer) {
+                State::Done => (State::Running("Deleting".to_owned()), None),
+                state => (state, None),
+            },
+            Tracker::Resource => (state(&answer), Some(answer.body.clone())),
+        };
+        match state {
+            State::Done => Ok(Poll::Done(body)),
+            State::Failed(error) => Err(error),
+            State::Running(state) => Ok(wait(Some(state), &answer.headers)),
+        }
+    };
+    patience.until(&what, OPERATION, step).await
+}
+
+/// Some operations end with their own record in the place of the resource.
+fn is_resource(answer: &HttpResponse) -> bool {
+    word(&json(answer), "/id").is_some() && json(answer).get("status").is_none()
+}
