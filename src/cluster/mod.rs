@@ -169,6 +169,10 @@ impl Read {
     pub async fn list(&self, api: &Api, namespace: Option<&str>, label_selector: Option<&str>) -> Result<Vec<Value>> {
         read::list(&self.connection, &self.pass, api, namespace, label_selector).await
     }
+    /// Lists by a field selector such as `metadata.name=x`; asked each time.
+    pub async fn selected(&self, api: &Api, namespace: Option<&str>, field_selector: &str) -> Result<Vec<Value>> {
+        write::list(&self.connection, api, namespace, None, Some(field_selector)).await
+    }
     /// Server-side apply with dryRun=All, fieldValidation=Strict, fieldManager=podid; asked at most once per pass.
     pub async fn preview(&self, at: &ObjectRef, manifest: &Value, force: bool) -> Result<Preview> {
         read::preview(&self.connection, &self.pass, at, manifest, force).await

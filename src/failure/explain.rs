@@ -2,11 +2,11 @@
 
 use super::Failure;
 use crate::{
+    chain::link::MissingLink,
     cluster::Error as ClusterError,
     engine::{fault::Fault, key::Key},
     exit::Exit,
     files::whole::FileKind,
-    proof::NotProved,
     resources::values::{Error as ValueError, is_variable_name},
     state::Error as StateError,
 };
@@ -69,7 +69,7 @@ fn cloud(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Failure {
     if let Some(error) = error.downcast_ref::<ValueError>() {
         return Failure::from(error);
     }
-    if let Some(NotProved { what, causes, hints, .. }) = error.downcast_ref::<NotProved>() {
+    if let Some(MissingLink { what, causes, hints, .. }) = error.downcast_ref::<MissingLink>() {
         return Failure { causes: causes.clone(), hints: hints.clone(), ..Failure::new(Exit::Failed, what.clone()) };
     }
     Failure::new(Exit::Failed, error.to_string())

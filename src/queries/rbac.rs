@@ -6,9 +6,11 @@ use crate::{
         Format, Global, Rbac,
         cluster::{RbacCommand, Subject},
     },
+    deliveries,
     engine::fault::Fault,
     exit::Exit,
     failure::Failure,
+    modes::{self, Mode},
     output::{Line, Terminal, Text, json, table, yaml},
     proof,
     resources::{
@@ -41,9 +43,10 @@ pub fn rbac(terminal: &Terminal, global: &Global, asked: &Rbac) -> Result<Exit, 
     if places.is_empty() {
         return Err(Failure::new(Exit::Usage, "the spec has no workloads, so there is no namespace").hint("Name one with `--namespace`."));
     }
+    let modes = modes_of(loaded.as_ref())?;
     let app = global.app.clone().or_else(|| loaded.map(|l| l.spec.metadata.name));
     let name = asked.name.clone().unwrap_or_else(|| app.map_or_else(|| "podid".to_owned(), |app| format!("podid-{app}")));
-    let granted = granted(asked, &places);
+    let granted = granted(asked, &modes, &places);
     let format = if asked.as_yaml { Format::Yaml } else { global.output };
     let text = match format {
         Format::Table => rows(&granted, terminal.width),
@@ -65,6 +68,19 @@ struct Known {
 }
 
 type Places = BTreeMap<String, Known>;
+
+/// The modes of the spec's workloads; without a spec, all that there are.
+fn modes_of(loaded: Option<&Loaded>) -> Result<Vec<&'static dyn Mode>, Failure> {
+    let Some(loaded) = loaded else { return Ok(modes::all().collect()) };
+    let mut used: Vec<&'static dyn Mode> = Vec::new();
+    for workload in &loaded.spec.workloads {
+        let mode = modes::named(workload.mode.as_deref()).map_err(|fault| Failure::from(&fault))?;
+        if !used.iter().any(|other| other.name() == mode.name()) {
+            used.push(mode);
+        }
+    }
+    Ok(used)
+}
 
 fn loaded(asked: &Rbac) -> Result<Option<Loaded>, Failure> {
     let default = Path::new(crate::cli::DEFAULT_SPEC);
@@ -106,12 +122,12 @@ fn places(loaded: &Loaded) -> Result<Places, Failure> {
     Ok(places)
 }
 
-fn needs(asked: &Rbac) -> Vec<Right> {
+fn needs(asked: &Rbac, modes: &[&'static dyn Mode]) -> Vec<Right> {
     // of namespaces that are somebody else's podid only sees whether they are there
     let namespace = |deed| rights::of("namespace", if asked.make_namespaces { deed } else { Deed::Look });
     let all = |deed: Deed| rights::kinds().filter(|k| *k != "namespace").flat_map(move |kind| rights::of(kind, deed));
-    let bound = |deed| ["azureidentity", "azureidentitybinding"].into_iter().flat_map(move |kind| rights::of(kind, deed));
-    let class = |deed| rights::of("secretproviderclass", deed);
+    let bound = |deed| modes.iter().flat_map(|mode| mode.kinds()).flat_map(move |kind| rights::of(kind, deed));
+    let delivered = |deed| deliveries::all().flat_map(|delivery| delivery.kinds()).flat_map(move |kind| rights::of(kind, deed));
     let mut needs = Vec::new();
     for command in &asked.commands {
         match command {
@@ -143,12 +159,11 @@ fn needs(asked: &Rbac) -> Vec<Right> {
             }
             RbacCommand::Mount => {
                 needs.extend(rights::of("namespace", Deed::Look));
-                needs.extend(class(Deed::Make));
-                needs.extend(class(Deed::Remove));
+                needs.extend(delivered(Deed::Make));
+                needs.extend(delivered(Deed::Remove));
             }
             RbacCommand::Verify => {
-                needs.extend(proof::rights::RIGHTS);
-                needs.extend(proof::rights::of_comparison());
+                needs.extend(proof::rights(modes, &deliveries::all().collect::<Vec<_>>()));
             }
             RbacCommand::Rebuild => {
                 needs.extend(namespace(Deed::Look));
@@ -170,9 +185,9 @@ struct Granted {
     left_out: Vec<Right>,
 }
 
-fn granted(asked: &Rbac, places: &Places) -> Granted {
+fn granted(asked: &Rbac, modes: &[&'static dyn Mode], places: &Places) -> Granted {
     let mut granted = Granted::default();
-    let needs = needs(asked);
+    let needs = needs(asked, modes);
     // what another of the commands cannot do without is given anyway
     let is_given = |right: &Right| {
         let covers = |other: &&Right| {

@@ -36,6 +36,14 @@ impl KnownResources {
         Self { ledger: ledger.clone(), app: app.to_owned(), spec: Vec::new() }
     }
 
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub fn app(&self) -> &str {
+        &self.app
+    }
+
     fn own(&self) -> Vec<&Entry> {
         self.ledger.of_app(&self.app).collect()
     }
@@ -152,17 +160,6 @@ impl KnownResources {
     pub fn recorded<K: DeserializeOwned>(&self, key: &Key) -> Option<K> {
         let entry = self.ledger.get(&self.app, key)?;
         K::deserialize(&*entry.spec).ok()
-    }
-
-    /// The selector of the only binding in a namespace.
-    pub fn only_selector(&self, cluster: &ArmId, namespace: &str) -> Option<String> {
-        let here = |e: &&Entry| {
-            let in_it = e.cluster.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(cluster.name()));
-            e.kind == "azureidentitybinding" && in_it && text(e, "namespace") == Some(namespace)
-        };
-        let mut selectors: Vec<&str> = self.ledger.of_app(&self.app).filter(here).filter_map(|e| text(e, "selector")).collect();
-        selectors.dedup();
-        (selectors.len() == 1).then(|| selectors[0].to_owned())
     }
 }
 
