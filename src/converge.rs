@@ -11,6 +11,7 @@ mod warnings;
 
 use crate::{
     azure,
+    chain::remarks::Planned,
     cli::{DryRun, Format, Only},
     engine::{
         desired::{Desired, Intent},
@@ -148,7 +149,7 @@ async fn look_with(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<
     let progress = event_sink(session);
     progress(Event::Observing { nodes: desired.nodes.len() });
     // a list that the warnings need takes no time of its own
-    let (observed, bindings) =
+    let (observed, lists) =
         tokio::join!(observe(desired, &inputs.ledger, KINDS, &reader, recover), warnings::prepare(goal, desired, &inputs.ledger, &reader));
     let observed = observed.map_err(|faults| all_faults(desired, &faults))?;
     progress(Event::Observed { took: begun.elapsed() });
@@ -160,7 +161,9 @@ async fn look_with(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<
     let mut plan = planner::plan(desired, &inputs.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
     values::remark(&mut plan, goal, &values);
     let commands = commands(session, inputs.spec_path.as_deref());
-    warnings::add(goal, (desired, &observed), &reader, bindings, &mut plan, &commands).await;
+    let planned = Planned { desired, observed: &observed, plan: &plan, reader: &reader, commands: &commands };
+    let remarks = warnings::find(goal, &planned, lists).await;
+    warnings::add(&mut plan, remarks);
     if global.output != Format::Table {
         // people read them on stderr before the first request
         plan.warnings.extend(session.clusters.warnings().await);

@@ -22,10 +22,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     // The parts around the engine.
     ("resources", &["engine", "azure", "cluster"]),
     ("state", &["engine"]),
-    ("spec", &["resources", "engine", "azure::id", "azure::ArmId", "azure::PrincipalKind"]),
-    ("proof", &["azure", "cluster", "engine", "resources", "spec::suggest"]),
+    ("chain", &["azure", "cluster", "engine", "resources", "spec::suggest"]),
+    // They build with `spec::graph`; `spec::expand` and `spec::check` ask them.
+    ("modes", &["chain", "azure", "cluster", "engine", "resources", "spec"]),
+    ("deliveries", &["chain", "azure", "cluster", "engine", "resources", "spec"]),
+    ("spec", &["modes", "deliveries", "chain", "resources", "engine", "azure::id", "azure::ArmId", "azure::PrincipalKind"]),
+    ("proof", &["modes", "deliveries", "chain", "azure", "cluster", "engine", "resources"]),
     // The interface to users.
-    ("cli", &["spec", "engine::key", "resources::values::SecretSource", "failure", "exit"]),
+    ("cli", &["spec", "modes", "engine::key", "resources::values::SecretSource", "failure", "exit"]),
     ("output", &["failure", "exit", "engine"]),
     // Knows the errors of all modules, but none of their operations.
     (
@@ -50,17 +54,52 @@ const ROOMS: &[(&str, &[&str])] = &[
             "resources::role_for",
             "resources::values::Error",
             "resources::values::is_variable_name",
-            "proof::NotProved",
+            "chain::link::MissingLink",
             "spec::load::Error",
         ],
     ),
     // The modules that connect the others.
     ("embedded", &["cli", "exit", "failure", "output", "signals"]),
     ("session", &["cli", "azure", "cluster", "embedded", "signals", "state", "resources", "output", "failure", "exit"]),
-    ("converge", &["spec", "engine", "resources", "state", "output", "azure", "cluster", "failure", "session", "cli", "exit", "proof"]),
+    (
+        "converge",
+        &[
+            "spec",
+            "modes",
+            "deliveries",
+            "chain",
+            "engine",
+            "resources",
+            "state",
+            "output",
+            "azure",
+            "cluster",
+            "failure",
+            "session",
+            "cli",
+            "exit",
+            "proof",
+        ],
+    ),
     (
         "queries",
-        &["spec", "engine", "resources", "state", "output", "azure", "cluster", "failure", "session", "cli", "converge", "proof", "exit"],
+        &[
+            "spec",
+            "modes",
+            "deliveries",
+            "engine",
+            "resources",
+            "state",
+            "output",
+            "azure",
+            "cluster",
+            "failure",
+            "session",
+            "cli",
+            "converge",
+            "proof",
+            "exit",
+        ],
     ),
 ];
 

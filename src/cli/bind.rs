@@ -1,12 +1,14 @@
 //! `podid bind` and `podid unbind`.
 
 use super::{Command, Error, Global, check};
-use crate::spec::{
-    names,
-    reference::NameOrId,
-    request::{self, OperatorScope, Request},
+use crate::{
+    modes,
+    spec::{
+        reference::NameOrId,
+        request::{self, OperatorScope, Request},
+    },
 };
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::PossibleValuesParser};
 
 const BIND: &str = "\
 Examples:
@@ -27,7 +29,7 @@ pub(super) struct Bind {
     operator_scope: OperatorScopeArg,
 }
 
-/// Take a binding away again
+/// Remove a binding, and the roles that only it needed
 #[derive(Debug, Args)]
 pub(super) struct Unbind {
     #[command(flatten)]
@@ -36,6 +38,9 @@ pub(super) struct Unbind {
 
 #[derive(Debug, Args)]
 struct BindingArgs {
+    /// How pods get their identity; default: pod-identity
+    #[arg(long, value_name = "MODE", value_parser = PossibleValuesParser::new(modes::names()), hide_short_help = true)]
+    mode: Option<String>,
     /// Namespace of the pods
     #[arg(short, long, value_parser = check::dns_label)]
     namespace: String,
@@ -66,6 +71,7 @@ enum OperatorScopeArg {
 impl BindingArgs {
     fn request(self, global: &Global) -> request::Bind {
         request::Bind {
+            mode: self.mode,
             namespace: self.namespace,
             identity: self.identity,
             group: global.resource_group.clone(),
@@ -80,20 +86,15 @@ impl BindingArgs {
 
 impl Bind {
     pub(super) fn command(self, global: &Global) -> Result<Command, Error> {
-        // Azure takes names that Kubernetes does not
-        if let (Some(identity), None) = (&self.which.identity, &self.which.name)
-            && let Err(rule) = names::dns_subdomain(identity.name())
-        {
-            let name = identity.name();
-            let message = format!("the AzureIdentity cannot be called `{name}` as the identity is: {rule}");
-            return Err(Error::usage(message, "Give it a name of its own with --name."));
-        }
         let operator_scope = match self.operator_scope {
             OperatorScopeArg::Identity => OperatorScope::Identity,
             OperatorScopeArg::ResourceGroup => OperatorScope::ResourceGroup,
             OperatorScopeArg::Subscription => OperatorScope::Subscription,
         };
         let request = request::Bind { selector: self.selector, operator_scope, ..self.which.request(global) };
+        if let Some(mode) = modes::all().find(|mode| request.mode.as_deref().is_none_or(|name| name == mode.name())) {
+            mode.check_bind(&request).map_err(|wrong| Error::usage(wrong.message, wrong.hint.unwrap_or_default()))?;
+        }
         Ok(Command::Change { request: Request::Bind(request), remove: false })
     }
 }

@@ -95,6 +95,8 @@ fn every_command_of_the_labs_is_understood() {
             remove: false
         }
     );
+    let Request::Bind(bound) = change("bind --namespace ns --mode pod-identity").0 else { panic!("it binds") };
+    assert_eq!(bound.mode.as_deref(), Some("pod-identity"));
     assert_eq!(
         change("mount apply --namespace ns --name spc --vault kv1 --secret a --secret b=c.txt --sync k8s:KEY=c.txt").0,
         Request::Mount(Mount {
@@ -325,7 +327,7 @@ fn help_of_the_top() {
       role      Role assignments: assign, list, remove
       vault     Key vaults, who may read them, and their secrets
       bind      Bind an identity to the pods of a namespace, with the roles that this needs
-      unbind    Take a binding away again
+      unbind    Remove a binding, and the roles that only it needed
       mount     What pods mount: the SecretProviderClass
       output    Print what a resource published, raw, for scripts
       cluster   What podid needs of a cluster: the Roles

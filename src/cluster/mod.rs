@@ -181,6 +181,10 @@ impl Read {
     pub async fn served(&self, group: &str, version: &str, kind: &str) -> Result<Served> {
         read::served(&self.connection, &self.pass, group, version, kind).await
     }
+    /// Lists by a field selector such as `metadata.name=x`; asked each time.
+    pub async fn selected(&self, api: &Api, namespace: Option<&str>, field_selector: &str) -> Result<Vec<Value>> {
+        write::list(&self.connection, api, namespace, None, Some(field_selector)).await
+    }
     /// Server-side apply with dryRun=All, fieldValidation=Strict, fieldManager=podid; asked at most once per pass.
     pub async fn preview(&self, at: &ObjectRef, manifest: &Value, force: bool) -> Result<Preview> {
         read::preview(&self.connection, &self.pass, at, manifest, force).await

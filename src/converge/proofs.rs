@@ -2,12 +2,13 @@
 
 use super::{Inputs, answer, render};
 use crate::{
+    chain::commands::{Commands, Spec},
     cli::{DEFAULT_SPEC, DryRun, Format},
     engine::{event::EventSink, ledger::Ledger, plan::Plan},
     exit::Exit,
     failure::Failure,
     output::{Line, Text},
-    proof::{self, Commands, Proof, Prover, Spec, Target, shown_name},
+    proof::{self, Proof, Prover, Target, shown_name},
     session::Session,
 };
 use futures::future::join_all;
@@ -81,17 +82,17 @@ pub async fn rehearse_targets(session: &Session, proving: &Proving<'_>, targets:
     let server = session.global.dry_run == DryRun::Server;
     let prover = &prover;
     let asked = join_all(targets.iter().map(|target| async move {
-        let name = if server { prover.rehearse(target).await } else { Ok(shown_name(&target.class.name)) };
+        let name = if server { prover.rehearse(target).await } else { Ok(shown_name(&target.delivered.name)) };
         (target, name)
     }));
     let mut worst = Exit::Done;
     let mut pods = Vec::new();
     for (target, name) in session.unless_interrupted(asked).await? {
         match name {
-            Ok(name) => pods.push(format!("{}/{name}", target.namespace)),
+            Ok(name) => pods.push(format!("{}/{name}", target.delivered.namespace)),
             Err(fault) => {
                 let mut failure = Failure::from(&fault);
-                failure.message = format!("could not prove {}/{}: {}", target.namespace, target.class.name, failure.message);
+                failure.message = format!("could not prove {}: {}", target.shown(), failure.message);
                 worst = worst.max(failure.kind);
                 session.terminal.fail(&failure);
             }
@@ -129,13 +130,13 @@ pub fn complain(session: &Session, proofs: &[Proof]) -> Exit {
     worst
 }
 
-/// The hops of each, and a line that begins with `proved ` for each that was.
+/// The steps of each, and a line that begins with `proved ` for each that was.
 pub fn shown(proofs: &[Proof]) -> Text {
     let mut lines = Text::new();
     for proof in proofs {
         lines.push(format!("{} by {} from {}", proof.workload, proof.identity, proof.vault));
-        for hop in &proof.hops {
-            lines.push(format!("  {:>6.1} s  {:<9} {}", hop.after.as_secs_f64(), hop.name, hop.detail));
+        for step in &proof.hops {
+            lines.push(format!("  {:>6.1} s  {:<9} {}", step.after.as_secs_f64(), step.name, step.detail));
         }
         lines.extend(proof.warnings.iter().map(|warning| Line::from(format!("  warning: {warning}"))));
     }

@@ -2,11 +2,11 @@
 
 use super::Failure;
 use crate::{
+    chain::link::MissingLink,
     cluster::Error as ClusterError,
     engine::{fault::Fault, key::Key, resource::Kind as _},
     exit::Exit,
     files::whole::FileKind,
-    proof::NotProved,
     resources::{
         caller,
         readiness::NotReady,
@@ -76,7 +76,7 @@ fn cloud(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Failure {
     if let Some(error) = error.downcast_ref::<ValueError>() {
         return Failure::from(error);
     }
-    if let Some(NotProved { what, causes, hints, .. }) = error.downcast_ref::<NotProved>() {
+    if let Some(MissingLink { what, causes, hints, .. }) = error.downcast_ref::<MissingLink>() {
         return Failure { causes: causes.clone(), hints: hints.clone(), ..Failure::new(Exit::Failed, what.clone()) };
     }
     if let Some(NotReady { what, causes, hints }) = error.downcast_ref::<NotReady>() {

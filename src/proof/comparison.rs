@@ -1,22 +1,28 @@
 //! The plan's own comparison, for what one proof depends on: what is missing, or differs from what podid wrote, is the cause of a failed proof
 //! more often than not, and is named before any text of a component is read. What this login may not look at is left out.
 
-use super::{
-    Prover, Target,
-    link::{Link, NotProved},
-    words,
-};
+use super::{prover::Prover, target::Target};
 use crate::{
+    chain::{
+        link::{Link, LinkName, MissingLink, VAULT},
+        texts::shown,
+        view::View,
+    },
     engine::{
         desired::{Desired, Intent},
         key::Key,
         observe::{Observed, observe},
         plan::{Act, Action, Plan},
         planner::{self, Consent},
-        resource::{Change, Side},
+        resource::{Change, Kind as _, Side},
     },
-    resources::{self, KINDS, Reader, grant, manifest, values::Values, vault},
-    spec::suggest,
+    resources::{
+        self, KINDS, Reader,
+        grant::{self, Grant},
+        manifest,
+        values::Values,
+        vault,
+    },
 };
 use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
@@ -27,7 +33,7 @@ const SPREAD: i64 = 600;
 /// Something that is not as podid wrote it.
 #[derive(Clone, Debug)]
 pub(super) struct Difference {
-    pub(super) found: NotProved,
+    pub(super) missing: MissingLink,
     /// False for what Azure may only not show yet.
     pub(super) certain: bool,
     /// Nothing can work without it. What only differs may work all the same: it is a cause once a component reports a problem.
@@ -39,19 +45,14 @@ pub(super) struct Difference {
 pub(super) struct Comparison {
     /// In the order of the chain; what follows from another difference is left out.
     pub(super) differences: Vec<Difference>,
-    /// Kinds whose role assignments are so old that Azure has spread them long since.
-    spread: Vec<&'static str>,
+    /// Links whose role assignments are so old that Azure has spread them long since.
+    spread: Vec<LinkName>,
 }
 
 impl Comparison {
     /// Whether a refusal at this link cannot be a right that is on its way.
-    pub(super) fn is_spread(&self, link: Link) -> bool {
-        let kind = match link {
-            Link::Grant => "grant",
-            Link::Role => "role",
-            _ => return false,
-        };
-        self.differences.is_empty() && self.spread.contains(&kind)
+    pub(super) fn is_spread(&self, link: LinkName) -> bool {
+        self.differences.is_empty() && self.spread.contains(&link)
     }
 }
 
@@ -75,27 +76,31 @@ pub(super) async fn compare(prover: &Prover, target: &Target) -> Comparison {
     let keys: BTreeSet<Key> = found.iter().map(|(key, _)| key.clone()).collect();
     let mut causes: Vec<Difference> =
         found.into_iter().filter(|(key, _)| pass.behind(key).is_disjoint(&keys)).map(|(_, difference)| difference).collect();
-    if !causes.iter().any(|d| d.found.link == Link::Vault) {
-        causes.extend(secrets(prover, target, &looks).await);
+    if !causes.iter().any(|d| d.missing.link == VAULT) {
+        causes.extend(seen_in_azure(prover, target, &looks).await);
     }
-    causes.sort_by_key(|d| rank(d.found.link));
-    Comparison { differences: causes, spread: ["grant", "role"].into_iter().filter(|kind| pass.is_spread(kind)).collect() }
+    causes.sort_by_key(|d| target.rank(d.missing.link));
+    Comparison { differences: causes, spread: pass.spread(target) }
 }
 
-/// From the ground up: what comes first may be why the rest is broken.
-fn rank(link: Link) -> usize {
-    let order = [
-        Link::Cluster,
-        Link::Identity,
-        Link::Role,
-        Link::AzureIdentity,
-        Link::Binding,
-        Link::Vault,
-        Link::Grant,
-        Link::Secret,
-        Link::Class,
-    ];
-    order.iter().position(|one| *one == link).unwrap_or(order.len())
+/// What the links that look into Azure find there.
+async fn seen_in_azure(prover: &Prover, target: &Target, reader: &Reader) -> Vec<Difference> {
+    let Ok(cluster) = prover.clusters.reader(&target.bound.cluster).await else { return Vec::new() };
+    let view = View {
+        cluster: &cluster,
+        azure: Some(&reader.azure),
+        bound: &target.bound,
+        delivered: Some(&target.delivered),
+        pod: None,
+        commands: &prover.commands,
+    };
+    let mut found = Vec::new();
+    for link in &target.links {
+        if let Some(check) = link.check.filter(|check| check.side == Side::Azure) {
+            found.extend((check.look)(&view, link).await);
+        }
+    }
+    found.into_iter().map(|reason| Difference { missing: reason.missing, certain: true, breaks: true }).collect()
 }
 
 fn has_conflicts(observed: &Observed, key: &Key) -> bool {
@@ -112,7 +117,7 @@ struct Pass {
 
 async fn pass(prover: &Prover, target: &Target, reader: &Reader) -> Option<Pass> {
     let ledger = &prover.ledger;
-    let mut desired = planner::remembered(&target.app, ledger);
+    let mut desired = planner::remembered(&target.bound.app, ledger);
     let relevant = relevant(&desired, target);
     let others: Vec<Key> = desired.nodes.keys().filter(|key| !relevant.contains(key)).cloned().collect();
     others.iter().for_each(|key| desired.nodes.remove(key));
@@ -134,14 +139,14 @@ async fn pass(prover: &Prover, target: &Target, reader: &Reader) -> Option<Pass>
     Some(Pass { desired, observed, plan })
 }
 
-/// The class, the binding, all that they refer to, and the identity's rights to the vault. Secrets are looked at by a list of the vault.
+/// The objects of mode and delivery, all that they refer to, and the identity's rights to the vault. Secrets are looked at by a list of the vault.
 fn relevant(desired: &Desired, target: &Target) -> BTreeSet<Key> {
-    let mut todo = vec![target.class_key.clone(), target.binding_key.clone()];
-    let vault = vault::key(&target.class.vault_name);
-    if let Some(identity) = &target.identity_key {
+    let mut todo: Vec<Key> = target.delivered.keys.iter().chain(&target.bound.keys).cloned().collect();
+    let vault = vault::key(&target.delivered.vault.name);
+    if let Some(identity) = &target.bound.identity.key {
         let own = grant::key(vault.names(), identity.names());
         let reads = |needs: &BTreeSet<Key>| needs.contains(&vault) && needs.contains(identity);
-        let grants = desired.nodes.values().filter(|n| n.kind == "grant" && (n.key == own || reads(&n.needs())));
+        let grants = desired.nodes.values().filter(|n| n.kind == Grant::KIND && (n.key == own || reads(&n.needs())));
         todo.extend(grants.map(|n| n.key.clone()));
     }
     closure(desired, todo)
@@ -160,11 +165,20 @@ fn closure(desired: &Desired, mut todo: Vec<Key>) -> BTreeSet<Key> {
 }
 
 impl Pass {
-    fn is_spread(&self, kind: &str) -> bool {
+    /// The links all of whose role assignments are old.
+    fn spread(&self, target: &Target) -> Vec<LinkName> {
         let created = |key: &Key| self.observed.seen.get(key)?.as_ref()?.actual.pointer("/assignment/created_on")?.as_i64();
         let now = jiff::Timestamp::now().as_second();
-        let mut all = self.desired.nodes.values().filter(|n| n.kind == kind).peekable();
-        all.peek().is_some() && all.all(|n| created(&n.key).is_some_and(|at| now - at > SPREAD))
+        let is_old = |key: &Key| created(key).is_some_and(|at| now - at > SPREAD);
+        let spreading = target.links.iter().filter(|link| link.resource.as_ref().is_some_and(|resource| resource.spreads));
+        let names: BTreeSet<&str> = spreading.map(|link| link.name.0).collect();
+        let all_old = |name: &&str| {
+            let nodes =
+                self.desired.nodes.values().filter(|node| link_of(target, &node.kind, &node.key).is_some_and(|l| l.name.0 == *name));
+            let mut nodes = nodes.peekable();
+            nodes.peek().is_some() && nodes.all(|node| is_old(&node.key))
+        };
+        names.into_iter().filter(all_old).map(LinkName).collect()
     }
 
     /// Everything that a node refers to, directly or not.
@@ -175,53 +189,39 @@ impl Pass {
 
     fn difference(&self, prover: &Prover, target: &Target, key: &Key, forced: Option<&Self>) -> Option<Difference> {
         let node = self.desired.nodes.get(key).filter(|n| n.intent != Intent::Assumed)?;
-        let link = link_of(&node.kind)?;
-        let by = prover.ledger.get(&target.app, key).map_or(target.by, |e| e.by);
-        let again = |more: &[&str]| prover.commands.write_again(target, &node.kind, by, more);
-        let certain = !prover.fresh && !matches!(node.kind.as_str(), "role" | "grant") || is_kubernetes(&node.kind);
-        let thing = thing(target, key, &node.kind, self.placed(key));
-        let found = |what: String, hint: String| Some(Difference { found: NotProved::new(link, what).hint(hint), certain, breaks: true });
+        let link = link_of(target, &node.kind, key)?;
+        let resource = link.resource.as_ref()?;
+        let app = &target.bound.app;
+        let by = prover.ledger.get(app, key).map_or(target.delivered.by, |e| e.by);
+        let write = |more: &[&str]| format!("Write it again: {}.", prover.commands.write_again(app, by, &link.again, more));
+        let in_cluster = KINDS.of(&node.kind).is_ok_and(|kind| kind.side() == Side::Kubernetes);
+        let certain = !prover.fresh && !resource.spreads || in_cluster;
+        let title = format!("{}{}", link.title, (resource.place)(self.placed(key)));
+        let found =
+            |what: String, hint: String| Some(Difference { missing: MissingLink::new(link.name, what).hint(hint), certain, breaks: true });
         let differs = |changes: &[String], hint: String| {
-            let what = format!("{thing} differs from what podid wrote: {}", changes.join(", "));
-            Some(Difference { found: NotProved::new(link, what).hint(hint), certain, breaks: false })
+            let what = format!("{title} differs from what podid wrote: {}", changes.join(", "));
+            Some(Difference { missing: MissingLink::new(link.name, what).hint(hint), certain, breaks: false })
         };
         if let Some(refusal) = self.plan.refused.iter().find(|r| r.key == *key) {
             let way = refusal.way_out.clone().unwrap_or_default();
             let flags: Vec<&str> = ["--force-conflicts", "--adopt", "--recover"].into_iter().filter(|f| way.contains(f)).collect();
             let changes = forced.and_then(|f| f.plan.action(key)).map(|a| changed(&a.changes)).unwrap_or_default();
             return match (has_conflicts(&self.observed, key), flags.is_empty()) {
-                (true, _) if !changes.is_empty() => differs(&changes, write(&again(&flags))),
+                (true, _) if !changes.is_empty() => differs(&changes, write(&flags)),
                 // only labels or annotations
                 (true, _) if forced.is_some() => None,
-                (_, false) => {
-                    found(refusal.reason.clone(), write(&again(&flags))).map(|d| Difference { breaks: !is_kubernetes(&node.kind), ..d })
-                }
+                (_, false) => found(refusal.reason.clone(), write(&flags)).map(|d| Difference { breaks: !in_cluster, ..d }),
                 (_, true) => found(refusal.reason.clone(), way),
             };
         }
         let action = self.plan.action(key)?;
-        match action.act {
-            Act::Create | Act::Replace => found(missing(&node.kind, &thing), write(&again(&[]))),
-            Act::Update if node.kind == "grant" => {
-                // a description is a mark, too
-                let has = action.changes.iter().find(|c| c.field == "secrets").map(|c| shown(&c.from))?;
-                found(
-                    format!("{thing} is not complete: its access policy allows only {has}, so it may not get secrets"),
-                    write(&again(&[])),
-                )
-            }
-            Act::Update if is_kubernetes(&node.kind) && !is_unsure(action) => {
+        match (action.act, resource.judge) {
+            (Act::Create | Act::Replace, _) => found(format!("{title} {}", resource.missing), write(&[])),
+            (_, Some(judge)) => found(format!("{title} {}", judge(action)?), write(&[])),
+            (Act::Update, None) if in_cluster && !is_unsure(action) => {
                 let changes = changed(&action.changes);
-                if changes.is_empty() {
-                    return None;
-                }
-                differs(&changes, write(&again(&[])))
-            }
-            _ if node.kind == "identity" => {
-                let ids = |outputs: &crate::engine::input::Outputs| outputs.get("principal_id").and_then(Value::as_str).map(str::to_owned);
-                let (was, is) = (ids(&action.work.recorded)?, ids(&action.work.outputs)?);
-                let what = format!("{thing} was deleted and made again under its name: its principal was {was} and is {is} now");
-                if was.eq_ignore_ascii_case(&is) { None } else { found(what, write(&again(&[]))) }
+                if changes.is_empty() { None } else { differs(&changes, write(&[])) }
             }
             _ => None,
         }
@@ -232,8 +232,9 @@ impl Pass {
     }
 }
 
-fn write(again: &str) -> String {
-    format!("Write it again: {again}.")
+/// The link that rests on a resource.
+fn link_of<'a>(target: &'a Target, kind: &str, key: &Key) -> Option<&'a Link> {
+    target.links.iter().find(|link| link.resource.as_ref().is_some_and(|resource| resource.is(kind, key)))
 }
 
 /// Some of what it is made of was not known: that is the difference of something else.
@@ -241,92 +242,10 @@ fn is_unsure(action: &Action) -> bool {
     action.work.actual.as_ref().is_some_and(|actual| manifest::is_unknown(actual))
 }
 
-fn is_kubernetes(kind: &str) -> bool {
-    resources::of(kind).is_ok_and(|kind| kind.side() == Side::Kubernetes)
-}
-
-fn link_of(kind: &str) -> Option<Link> {
-    Some(match kind {
-        "cluster" | "namespace" => Link::Cluster,
-        "identity" => Link::Identity,
-        "role" => Link::Role,
-        "azureidentity" => Link::AzureIdentity,
-        "azureidentitybinding" => Link::Binding,
-        "vault" => Link::Vault,
-        "grant" => Link::Grant,
-        "secretproviderclass" => Link::Class,
-        _ => return None,
-    })
-}
-
 /// Labels and annotations are marks: they keep no pod from its secrets.
 fn changed(changes: &[Change]) -> Vec<String> {
     let counts = changes.iter().filter(|c| c.field.starts_with("spec") || c.field == "phase");
     counts.map(|c| format!("{} is {} instead of {}", c.field, shown(&c.from), shown(&c.to))).collect()
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => "not set".into(),
-        other => words::cut(&other.to_string()),
-    }
-}
-
-fn thing(target: &Target, key: &Key, kind: &str, placed: &Value) -> String {
-    let text = |field: &str| placed.get(field).and_then(Value::as_str).unwrap_or_default();
-    match kind {
-        "cluster" => format!("the cluster {}", key.names()),
-        "namespace" => format!("the namespace {}", text("name")),
-        "identity" => format!("the managed identity {}", key.names()),
-        "vault" => format!("the vault {}", key.names()),
-        "azureidentity" => format!("the AzureIdentity {}/{}", text("namespace"), text("name")),
-        "azureidentitybinding" => format!("the AzureIdentityBinding {}/{}", text("namespace"), text("name")),
-        "secretproviderclass" => format!("the SecretProviderClass {}/{}", text("namespace"), text("name")),
-        "role" => {
-            let to = text("principal");
-            format!("the role {} of the cluster {} (principal {to}) at {}", text("role"), target.cluster.name, text("scope"))
-        }
-        "grant" => {
-            format!("the right of the identity {} to read the secrets of the vault {}", target.identity_name, target.class.vault_name)
-        }
-        _ => key.to_string(),
-    }
-}
-
-fn missing(kind: &str, thing: &str) -> String {
-    match kind {
-        "role" => format!("{thing} is not assigned, so MIC cannot put the identity on the nodes"),
-        "grant" => format!("{thing} is missing: it may not get secrets"),
-        _ => format!("{thing} does not exist"),
-    }
-}
-
-/// Whether the vault has what the class mounts, as far as this login may list it.
-async fn secrets(prover: &Prover, target: &Target, reader: &Reader) -> Vec<Difference> {
-    let vault = &target.class.vault_name;
-    let Some(uri) = &target.vault_uri else { return Vec::new() };
-    let Ok(listed) = reader.azure.secrets(uri).await else { return Vec::new() };
-    let mut found = Vec::new();
-    for object in &target.class.objects {
-        let name = &object.name;
-        let difference = match listed.iter().find(|s| s.name.eq_ignore_ascii_case(name)) {
-            Some(secret) if secret.enabled => continue,
-            Some(_) => NotProved::new(Link::Secret, format!("the secret {name} is disabled in the vault {vault}"))
-                .hint(format!("Enable it: {}.", words::enable(vault, name))),
-            None if matches!(reader.azure.deleted_secret(uri, name).await, Ok(Some(_))) => {
-                NotProved::new(Link::Secret, format!("the secret {name} was deleted from the vault {vault}"))
-                    .hint(format!("Bring it back: `az keyvault secret recover --vault-name {vault} --name {name}`."))
-            }
-            None => {
-                let missing = NotProved::new(Link::Secret, format!("the vault {vault} has no secret {name}"));
-                let near = suggest::nearest(name, listed.iter().map(|s| s.name.as_str())).map(|near| format!("Did you mean `{near}`? "));
-                let set = prover.commands.podid(&["vault", "secret", "set", name, "--vault", vault, "--prompt"]);
-                missing.hint(format!("{}Set it by {set}, or correct the name in what mounts it.", near.unwrap_or_default()))
-            }
-        };
-        found.push(Difference { found: difference, certain: true, breaks: true });
-    }
-    found
 }
 
 #[cfg(test)]
@@ -346,12 +265,5 @@ mod tests {
             changed(&changes),
             [r#"spec.parameters.usePodIdentity is "false" instead of "true""#, "spec.secretObjects is not set instead of []"]
         );
-    }
-
-    #[test]
-    fn the_ground_comes_first() {
-        assert!(rank(Link::Identity) < rank(Link::Role));
-        assert!(rank(Link::Vault) < rank(Link::Secret));
-        assert!(rank(Link::Class) < rank(Link::Unknown));
     }
 }

@@ -1,7 +1,8 @@
 //! The pod of a proof: a name of its own, what it is made of, and what killed runs left of theirs.
 
-use super::{Target, run_id};
+use super::{run_id, target::Target};
 use crate::{
+    chain::{facts::PodPatch, texts::field, view::PodRef},
     cluster::{Api, Error as ClusterError, ObjectRef, Write},
     engine::fault::Fault,
     resources::{manifest, ownership},
@@ -21,13 +22,6 @@ const SPARE: Duration = Duration::from_secs(60);
 /// A pod that never got to a node does not end by itself. It is old when it is there so long after it was to end.
 const OLD: SignedDuration = SignedDuration::from_mins(10);
 
-/// The pod of one proof, as it was made.
-pub(super) struct ProofPod {
-    pub(super) at: ObjectRef,
-    pub(super) uid: String,
-    pub(super) made: Option<Timestamp>,
-}
-
 pub(super) fn api() -> Api {
     Api::new("", "v1", "Pod", "pods")
 }
@@ -44,16 +38,17 @@ pub fn shown_name(class: &str) -> String {
     format!("{PREFIX}{class}-*")
 }
 
-/// The driver names its status by pod, namespace and class.
-pub(super) fn status_name(pod: &str, namespace: &str, class: &str) -> String {
-    format!("{pod}-{namespace}-{class}")
+/// The pod of one proof, as the cluster made it.
+pub(super) fn created(at: ObjectRef, made: &Value) -> PodRef {
+    PodRef { at, uid: field(made, "/metadata/uid").to_owned(), made: field(made, "/metadata/creationTimestamp").parse().ok() }
 }
 
-impl ProofPod {
-    pub(super) fn new(at: ObjectRef, made: &Value) -> Self {
-        let text = |pointer: &str| made.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        Self { at, uid: text("/metadata/uid").to_owned(), made: text("/metadata/creationTimestamp").parse().ok() }
-    }
+/// How the pod is bound: `label aadpodidbinding=web`.
+pub(super) fn shown_binding(patch: &PodPatch) -> String {
+    let labels = patch.labels.iter().map(|(name, value)| format!("label {name}={value}"));
+    let annotations = patch.annotations.iter().map(|(name, value)| format!("annotation {name}={value}"));
+    let account = patch.service_account.iter().map(|name| format!("service account {name}"));
+    labels.chain(annotations).chain(account).collect::<Vec<_>>().join(", ")
 }
 
 /// Deletes the pods of proofs whose runs did not live to do that. A login that may not list pods leaves them.
@@ -64,16 +59,15 @@ pub(super) async fn clear_leftovers(cluster: &Write, namespace: &str) -> Result<
         other => other.map_err(Fault::cloud)?,
     };
     for pod in pods.iter().filter(|pod| is_left_over(pod, Timestamp::now())) {
-        let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        let at = manifest::at(&api(), Some(namespace), text("/metadata/name"));
-        cluster.delete(&at, Some(text("/metadata/uid")), Some(0)).await.map_err(Fault::cloud)?;
+        let at = manifest::at(&api(), Some(namespace), field(pod, "/metadata/name"));
+        cluster.delete(&at, Some(field(pod, "/metadata/uid")), Some(0)).await.map_err(Fault::cloud)?;
     }
     Ok(())
 }
 
 /// Whether no living run can still need it: it ended, it is old, or its run has ended.
 fn is_left_over(pod: &Value, now: Timestamp) -> bool {
-    let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let text = |pointer: &str| field(pod, pointer);
     if !text("/metadata/name").starts_with(PREFIX) {
         return false;
     }
@@ -91,22 +85,15 @@ fn is_left_over(pod: &Value, now: Timestamp) -> bool {
 
 /// Runs under the restricted pod security standard, and ends by itself should podid be killed.
 pub(super) fn manifest(target: &Target, pod: &ObjectRef, image: &str, limit: Duration) -> Value {
-    let mut labels = ownership::marks(&target.app);
-    labels.insert("aadpodidbinding".into(), target.selector.clone());
-    let env: Vec<Value> = target
-        .class
-        .synced
-        .iter()
-        .filter_map(|s| {
-            let name = s.env.as_ref()?;
-            Some(json!({ "name": name, "valueFrom": { "secretKeyRef": { "name": s.secret, "key": s.key } } }))
-        })
-        .collect();
-    let mut metadata = json!({ "name": pod.name, "namespace": target.namespace, "labels": labels });
-    if let Some(run) = run_id::of_this_process() {
-        metadata["annotations"] = json!({ run_id::RUN: run });
+    let PodPatch { labels, mut annotations, service_account, env, volume_mounts, volumes } = target.pod();
+    let mut all_labels = ownership::marks(&target.bound.app);
+    all_labels.extend(labels);
+    let mut metadata = json!({ "name": pod.name, "namespace": target.bound.namespace, "labels": all_labels });
+    annotations.extend(run_id::of_this_process().map(|run| (run_id::RUN.to_owned(), run)));
+    if !annotations.is_empty() {
+        metadata["annotations"] = json!(annotations);
     }
-    json!({
+    let mut manifest = json!({
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": metadata,
@@ -129,18 +116,15 @@ pub(super) fn manifest(target: &Target, pod: &ObjectRef, image: &str, limit: Dur
                 "securityContext": {
                     "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": { "drop": ["ALL"] },
                 },
-                "volumeMounts": [{ "name": "secrets", "mountPath": "/mnt/secrets", "readOnly": true }],
+                "volumeMounts": volume_mounts,
             }],
-            "volumes": [{
-                "name": "secrets",
-                "csi": {
-                    "driver": "secrets-store.csi.k8s.io",
-                    "readOnly": true,
-                    "volumeAttributes": { "secretProviderClass": target.class.name },
-                },
-            }],
+            "volumes": volumes,
         },
-    })
+    });
+    if let Some(name) = service_account {
+        manifest["spec"]["serviceAccountName"] = name.into();
+    }
+    manifest
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Why the scheduler finds no node for the proof's pod, and whether that can change by itself.
 
-use super::{
-    link::{Heals, Link, NotProved, Reason},
-    words,
+use crate::chain::{
+    link::{Heals, MissingLink, POD, Reason},
+    texts::cut,
 };
 use serde_json::Value;
 use std::time::Duration;
 
-/// An autoscaler says within seconds whether it adds a node.
+/// An autoscaler reports within seconds whether it adds a node.
 const SCALER: Duration = Duration::from_secs(20);
 
 /// The condition that the scheduler leaves on a pod.
@@ -16,10 +16,10 @@ pub(super) fn reason(pod: &Value) -> Option<Reason> {
     let text = |c: &Value, field: &str| c.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     let unscheduled = |c: &&Value| text(c, "type") == "PodScheduled" && text(c, "status") == "False";
     let message = text(conditions.iter().find(unscheduled)?, "message");
-    let found = NotProved::new(Link::Pod, "no node takes the pod of the proof").because(words::cut(&message)).hint(
+    let missing = MissingLink::new(POD, "no node takes the pod of the proof").because(cut(&message)).hint(
         "It needs a Linux node without taints that has 10m of CPU and 16Mi of memory left: `kubectl describe nodes` shows what each has.",
     );
-    Some(Reason::new(if never_fits(&message) { Heals::Within(SCALER) } else { Heals::Perhaps }, found))
+    Some(Reason::new(if never_fits(&message) { Heals::Within(SCALER) } else { Heals::Perhaps }, missing))
 }
 
 /// Whether every node is ruled out by what it is, and not by what runs on it now.

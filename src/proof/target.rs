@@ -1,165 +1,185 @@
-//! What is to be proved: the SecretProviderClasses of an app, each with the binding that its pods get their identity by, as the state knows them.
+//! What is to be proved: what an app's deliveries bring to its pods, each with the identity that these pods are bound to, as the state
+//! knows them.
 
-use super::commands::Commands;
 use crate::{
-    azure::ArmId,
-    engine::{
-        desired::Requester,
-        fault::Fault,
-        key::Key,
-        ledger::{Entry, Ledger},
+    chain::{
+        commands::Commands,
+        facts::{Bound, Delivered, PodPatch},
+        link::{Link, LinkName, Meaning, Symptom},
     },
-    resources::{
-        azure_identity::{self, AzureIdentity},
-        azure_identity_binding::{AzureIdentityBinding, Own},
-        identity,
-        secret_provider_class::SecretProviderClass,
-        vault,
-        world::ClusterTarget,
-    },
+    deliveries::{self, Delivery},
+    engine::{fault::Fault, ledger::Ledger},
+    modes::{self, Mode},
 };
-use serde::Deserialize as _;
-use serde_json::Value;
 
-#[derive(Clone, Debug)]
 pub struct Target {
-    pub app: String,
-    pub cluster: ClusterTarget,
-    pub namespace: String,
-    pub class: SecretProviderClass,
-    pub selector: String,
-    /// The AzureIdentity that the selector leads to.
-    pub identity: String,
-    /// The AzureIdentityBinding.
-    pub binding: String,
-    /// Data plane of the vault, where the state knows it.
-    pub vault_uri: Option<String>,
-    /// Whether the vault asks Azure roles; None: the state does not know.
-    pub vault_rbac: Option<bool>,
-    pub(super) vault_group: Option<String>,
-    pub(super) class_key: Key,
-    pub(super) binding_key: Key,
-    /// The managed identity, as Azure knows it.
-    pub(super) identity_key: Option<Key>,
-    pub(super) identity_name: String,
-    pub(super) identity_group: Option<String>,
-    pub(super) client_id: Option<String>,
-    pub(super) resource_id: Option<String>,
-    /// As `--operator-scope` has it, where it is not the default.
-    pub(super) operator_scope: Option<String>,
-    /// Whether a spec or a single command made the class.
-    pub(super) by: Requester,
+    pub bound: Bound,
+    pub delivered: Delivered,
+    pub(super) mode: &'static dyn Mode,
+    pub(super) delivery: &'static dyn Delivery,
+    /// The whole chain, each link after those that it rests on.
+    pub(super) links: Vec<Link>,
 }
 
 impl Target {
-    /// The binding by which the pod is to get its identity.
-    pub(super) fn own_binding(&self) -> Own<'_> {
-        Own {
-            namespace: &self.namespace,
-            binding: &self.binding,
-            selector: &self.selector,
-            azure_identity: &self.identity,
-            resource_id: self.resource_id.as_deref(),
-            client_id: self.client_id.as_deref(),
-        }
+    fn new(bound: Bound, delivered: Delivered) -> Result<Self, Fault> {
+        let (mode, delivery) = (modes::of(&bound)?, deliveries::of(&delivered)?);
+        let mut links = mode.chain(&bound);
+        links.extend(delivery.chain(&delivered, &bound));
+        Ok(Self { bound, delivered, mode, delivery, links })
+    }
+
+    /// `shop/web`
+    pub fn shown(&self) -> String {
+        format!("{}/{}", self.delivered.namespace, self.delivered.name)
+    }
+
+    /// What the pod of the proof must have.
+    pub(super) fn pod(&self) -> PodPatch {
+        self.mode.pod(&self.bound).and(self.delivery.pod(&self.delivered))
+    }
+
+    /// Where a link stands in the chain.
+    pub(super) fn rank(&self, link: LinkName) -> usize {
+        self.links.iter().position(|one| one.name == link).unwrap_or(self.links.len())
+    }
+
+    /// The first link of the chain that knows a component's text.
+    pub(super) fn symptom(&self, text: &str) -> Option<(&Link, &'static Symptom)> {
+        self.links.iter().find_map(|link| Some((link, link.symptoms.iter().find(|symptom| symptom.fits(text))?)))
+    }
+
+    /// Whether a text only says that its component waited for an earlier link.
+    pub(super) fn is_waiting(&self, text: &str) -> bool {
+        self.symptom(text).is_some_and(|(_, symptom)| matches!(symptom.means, Meaning::Waiting))
+    }
+
+    /// The components that the chain needs, and a pattern for the names of their pods.
+    pub(super) fn components(&self) -> (String, String) {
+        let needs = || self.mode.needs().iter().chain(self.delivery.needs());
+        let names: Vec<&str> = needs().map(|component| component.name).collect();
+        let pods: Vec<&str> = needs().flat_map(|component| component.pods).copied().collect();
+        (names.join(", "), pods.join("|"))
     }
 }
 
-/// The targets of an app; `namespace` and `class` narrow them down.
-pub fn targets(
-    ledger: &Ledger,
-    app: &str,
-    namespace: Option<&str>,
-    class: Option<&str>,
-    commands: &Commands,
-) -> Result<Vec<Target>, Fault> {
+/// The targets of an app; `namespace` and `name` narrow them down.
+pub fn targets(ledger: &Ledger, app: &str, namespace: Option<&str>, name: Option<&str>, commands: &Commands) -> Result<Vec<Target>, Fault> {
+    let bound = modes::recall(ledger, app)?;
     let mut found = Vec::new();
-    for entry in ledger.of_app(app).filter(|e| e.kind == "secretproviderclass") {
-        let spc: SecretProviderClass = SecretProviderClass::deserialize(&*entry.placed)?;
-        if namespace.is_some_and(|n| n != spc.namespace) || class.is_some_and(|c| c != spc.name) {
+    for delivered in deliveries::recall(ledger, app)? {
+        if namespace.is_some_and(|n| n != delivered.namespace) || name.is_some_and(|n| n != delivered.name) {
             continue;
         }
-        found.push(target(ledger, app, entry, spc, commands)?);
+        found.push(Target::new(bound_to(&delivered, &bound, commands)?, delivered)?);
     }
     Ok(found)
 }
 
-fn target(ledger: &Ledger, app: &str, entry: &Entry, class: SecretProviderClass, commands: &Commands) -> Result<Target, Fault> {
-    let mut bindings = Vec::new();
-    for candidate in ledger.of_app(app).filter(|e| e.kind == "azureidentitybinding" && same_cluster(e, entry)) {
-        let binding: AzureIdentityBinding = AzureIdentityBinding::deserialize(&*candidate.placed)?;
-        if binding.namespace == class.namespace && class.selector.as_ref().is_none_or(|s| *s == binding.selector) {
-            bindings.push((candidate, binding));
-        }
-    }
+/// The binding of the pods that get the secrets.
+fn bound_to(delivered: &Delivered, all: &[Bound], commands: &Commands) -> Result<Bound, Fault> {
+    let Delivered { namespace, name, subject, .. } = delivered;
+    let gets = |bound: &&Bound| {
+        bound.cluster.name.eq_ignore_ascii_case(&delivered.cluster.name)
+            && bound.namespace == *namespace
+            && subject.as_ref().is_none_or(|subject| *subject == bound.subject)
+    };
+    let mut bound: Vec<&Bound> = all.iter().filter(gets).collect();
     // several bindings of one identity lead to the same place
-    bindings.dedup_by(|a, b| a.1.azure_identity == b.1.azure_identity && a.1.selector == b.1.selector);
-    let (binding_entry, binding) = match (bindings.len(), bindings.pop()) {
-        (1, Some(one)) => one,
-        (0, _) | (_, None) => {
-            return Err(Fault::refused(
-                format!("no binding in namespace {} leads to the SecretProviderClass {}", class.namespace, class.name),
-                format!("Bind an identity first: {}.", commands.podid(&["bind", "--namespace", &class.namespace, "--app", app])),
-            ));
-        }
-        (_, Some(last)) => {
-            bindings.push(last);
-            let names: Vec<&str> = bindings.iter().map(|(_, b)| b.azure_identity.as_str()).collect();
-            let way = match &class.selector {
-                Some(selector) => {
-                    format!(
-                        "A pod with the label aadpodidbinding={selector} gets all of them, and the CSI driver takes any: give each workload a `selector` of its own in the spec."
-                    )
-                }
+    bound.dedup_by(|a, b| a.mode == b.mode && a.name == b.name && a.subject == b.subject);
+    match bound.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => Err(Fault::refused(
+            format!("no binding in namespace {namespace} leads to the SecretProviderClass {name}"),
+            format!("Bind an identity first: {}.", commands.podid(&["bind", "--namespace", namespace, "--app", &delivered.app])),
+        )),
+        [first, ..] => {
+            let names: Vec<&str> = bound.iter().map(|b| b.name.as_str()).collect();
+            let way = match subject {
+                Some(subject) => modes::of(first)?.one_identity(subject),
                 None => format!(
                     "The class was written before there were two bindings. Delete one of them (`podid unbind`), or write the workloads into a spec, where each names its identity: {}.",
                     commands.podid(&["up"])
                 ),
             };
-            let what =
-                format!("several identities in namespace {} could read for the SecretProviderClass {}: ", class.namespace, class.name);
-            return Err(Fault::refused(what + &names.join(", "), way));
+            let what = format!("several identities in namespace {namespace} could read for the SecretProviderClass {name}: ");
+            Err(Fault::refused(what + &names.join(", "), way))
         }
-    };
-    let text = |entry: Option<&Entry>, field: &str| entry.and_then(|e| e.outputs.get(field)).and_then(Value::as_str).map(str::to_owned);
-    let group = |id: Option<String>| id.as_deref().and_then(ArmId::parse).and_then(|id| id.group_name().map(str::to_owned));
-    let vault = ledger.get(app, &vault::key(&class.vault_name));
-    let azure_identity = ledger.get(app, &azure_identity::key(&binding.target.name, &binding.namespace, &binding.azure_identity));
-    let wanted = azure_identity.and_then(|e| AzureIdentity::deserialize(&*e.spec).ok());
-    let identity_key = wanted.and_then(|wanted| wanted.resource_id.source());
-    let identity = identity_key.as_ref().and_then(|key| ledger.get(app, key));
-    let roles = binding_entry.spec.to_string();
-    let operator_scope = match () {
-        () if roles.contains("role/managed-identity-operator/") && roles.contains("/group/") => Some("resource-group".to_owned()),
-        () if roles.contains("role/managed-identity-operator/") && roles.contains("/subscription\"") => Some("subscription".to_owned()),
-        () => None,
-    };
-    Ok(Target {
-        app: app.to_owned(),
-        cluster: class.target.clone(),
-        namespace: class.namespace.clone(),
-        selector: binding.selector.clone(),
-        identity: binding.azure_identity.clone(),
-        vault_uri: text(vault, vault::URI.0),
-        vault_rbac: text(vault, vault::MODEL.0).map(|model| model == vault::RBAC),
-        vault_group: group(text(vault, vault::ID.0)),
-        class_key: entry.key.clone(),
-        binding_key: binding_entry.key.clone(),
-        identity_name: identity_key.as_ref().map_or_else(|| binding.azure_identity.clone(), |key| key.names().to_owned()),
-        identity_group: group(text(identity, identity::ID.0)),
-        client_id: text(identity, identity::CLIENT_ID.0),
-        resource_id: text(identity, identity::ID.0),
-        identity_key,
-        operator_scope,
-        by: entry.by,
-        binding: binding.name,
-        class,
-    })
+    }
 }
 
-fn same_cluster(one: &Entry, other: &Entry) -> bool {
-    match (&one.cluster, &other.cluster) {
-        (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
-        (one, other) => one == other,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        chain::{
+            facts::{BoundIdentity, VaultFacts},
+            link::{IDENTITY, SECRET, UNKNOWN, VAULT},
+        },
+        engine::{desired::Requester, input::Input},
+        resources::world::ClusterTarget,
+    };
+    use std::collections::BTreeSet;
+
+    fn target(mode: &'static str, delivery: &'static str) -> Target {
+        let cluster = ClusterTarget { name: "aks".into(), context: "aks".into(), hosts: Input::Known(Vec::new()) };
+        let identity = BoundIdentity { key: None, name: "mid".into(), resource_group: None, resource_id: None, client_id: None };
+        let bound = Bound {
+            mode,
+            app: "shop".into(),
+            by: Requester::Spec,
+            cluster: cluster.clone(),
+            namespace: "shop".into(),
+            subject: "web".into(),
+            name: "mid".into(),
+            identity,
+            objects: [].into(),
+            keys: Vec::new(),
+            flags: Vec::new(),
+        };
+        let delivered = Delivered {
+            delivery,
+            app: "shop".into(),
+            by: Requester::Spec,
+            cluster,
+            namespace: "shop".into(),
+            name: "web".into(),
+            subject: None,
+            vault: VaultFacts { name: "kv".into(), resource_group: None, uri: None, rbac: None },
+            objects: Vec::new(),
+            synced: Vec::new(),
+            keys: Vec::new(),
+        };
+        Target::new(bound, delivered).unwrap()
+    }
+
+    #[test]
+    fn every_chain_goes_from_the_identity_to_the_secrets() {
+        for (mode, delivery) in modes::all().flat_map(|mode| deliveries::all().map(move |delivery| (mode, delivery))) {
+            let target = target(mode.name(), delivery.name());
+            assert!(target.rank(IDENTITY) < target.rank(VAULT));
+            assert!(target.rank(VAULT) < target.rank(SECRET));
+            assert!(target.rank(SECRET) < target.rank(UNKNOWN), "a link that the chain does not have comes last");
+            assert!(target.links.iter().all(|link| !link.title.is_empty()));
+        }
+    }
+
+    #[test]
+    fn each_mode_and_each_delivery_has_a_name_of_its_own() {
+        let modes: Vec<&str> = modes::names().collect();
+        let deliveries: Vec<&str> = deliveries::all().map(Delivery::name).collect();
+        assert_eq!(modes.iter().collect::<BTreeSet<_>>().len(), modes.len());
+        assert_eq!(deliveries.iter().collect::<BTreeSet<_>>().len(), deliveries.len());
+        assert_eq!((modes[0], deliveries[0]), ("pod-identity", "csi"), "the defaults");
+    }
+
+    #[test]
+    fn a_text_belongs_to_the_first_link_that_knows_it() {
+        let target = target("pod-identity", "csi");
+        let link = |text: &str| target.symptom(text).map(|(link, _)| link.name.0);
+        assert!(target.is_waiting("nmi: GET http://localhost:2579/host/token: getting assigned identities for pod shop/web"));
+        assert_eq!(link("dial tcp 127.0.0.1:2579: connect: connection refused"), Some("token"));
+        assert_eq!(link("rpc error: code = Unknown desc = failed: Code=\"ForbiddenByPolicy\""), Some("grant"));
+        assert_eq!(link("something else"), None);
     }
 }

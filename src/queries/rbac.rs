@@ -6,16 +6,16 @@ use crate::{
         Format, Global, Rbac,
         cluster::{RbacCommand, Subject},
     },
+    deliveries,
     engine::{nodes::Nodes, resource::Kind},
     exit::Exit,
     failure::Failure,
+    modes::{self, Mode},
     output::{Line, Terminal, Text, json, table, yaml},
     proof,
     resources::{
         self, Cloud,
         access::{Access, Named, Reach, Right},
-        azure_identity::AzureIdentity,
-        azure_identity_binding::AzureIdentityBinding,
         kind::{Resource, spec_of},
         namespace::Namespace,
         secret_provider_class::SecretProviderClass,
@@ -46,9 +46,10 @@ pub fn rbac(terminal: &Terminal, global: &Global, asked: &Rbac) -> Result<Exit, 
     if places.is_empty() {
         return Err(Failure::new(Exit::Usage, "the spec has no workloads, so there is no namespace").hint("Name one with `--namespace`."));
     }
+    let modes = modes_of(loaded.as_ref())?;
     let app = global.app.clone().or_else(|| loaded.map(|l| l.spec.metadata.name));
     let name = asked.name.clone().unwrap_or_else(|| app.map_or_else(|| "podid".to_owned(), |app| format!("podid-{app}")));
-    let granted = granted(asked, &places, &needs(asked, &nodes)?);
+    let granted = granted(asked, &places, &needs(asked, &modes, &nodes)?);
     let format = if asked.as_yaml { Format::Yaml } else { global.output };
     let text = match format {
         Format::Table => rows(&granted, terminal.width),
@@ -70,6 +71,19 @@ struct Known {
 }
 
 type Places = BTreeMap<String, Known>;
+
+/// The modes of the spec's workloads; without a spec, all that there are.
+fn modes_of(loaded: Option<&Loaded>) -> Result<Vec<&'static dyn Mode>, Failure> {
+    let Some(loaded) = loaded else { return Ok(modes::all().collect()) };
+    let mut used: Vec<&'static dyn Mode> = Vec::new();
+    for workload in &loaded.spec.workloads {
+        let mode = modes::named(workload.mode.as_deref()).map_err(|fault| Failure::from(&fault))?;
+        if !used.iter().any(|other| other.name() == mode.name()) {
+            used.push(mode);
+        }
+    }
+    Ok(used)
+}
 
 fn loaded(asked: &Rbac) -> Result<Option<Loaded>, Failure> {
     let default = Path::new(crate::cli::DEFAULT_SPEC);
@@ -112,14 +126,13 @@ fn places(loaded: &Loaded, nodes: &Nodes) -> Places {
     places
 }
 
-fn needs(asked: &Rbac, nodes: &Nodes) -> Result<Vec<Right>, Failure> {
+fn needs(asked: &Rbac, modes: &[&'static dyn Mode], nodes: &Nodes) -> Result<Vec<Right>, Failure> {
     let all = |access| resources::all().filter(|kind| !is_namespace(kind.kind())).flat_map(move |kind| kind.access(access));
     // of namespaces that are somebody else's podid only sees whether they are there
     let namespace = |access| <Namespace as Resource>::access(if asked.make_namespaces { access } else { Access::Read });
     let emptied = || resources::all().filter(|_| asked.make_namespaces).flat_map(|kind| kind.access(Access::Content));
-    let bound =
-        |access| [<AzureIdentity as Resource>::access(access), <AzureIdentityBinding as Resource>::access(access)].into_iter().flatten();
-    let class = <SecretProviderClass as Resource>::access;
+    let bound = |access| modes.iter().flat_map(|mode| mode.kinds()).flat_map(move |kind| resources::access(kind, access));
+    let delivered = |access| deliveries::all().flat_map(|delivery| delivery.kinds()).flat_map(move |kind| resources::access(kind, access));
     let mut own = BTreeMap::new();
     for access in [Access::Read, Access::Write, Access::Delete] {
         own.insert(access, own_access(nodes, access)?);
@@ -162,12 +175,11 @@ fn needs(asked: &Rbac, nodes: &Nodes) -> Result<Vec<Right>, Failure> {
             }
             RbacCommand::Mount => {
                 needs.extend(<Namespace as Resource>::access(Access::Read));
-                needs.extend(class(Access::Write));
-                needs.extend(class(Access::Delete));
+                needs.extend(delivered(Access::Write));
+                needs.extend(delivered(Access::Delete));
             }
             RbacCommand::Verify => {
-                needs.extend(proof::rights::of_proof());
-                needs.extend(proof::rights::of_comparison());
+                needs.extend(proof::rights(modes, &deliveries::all().collect::<Vec<_>>()));
             }
             RbacCommand::Rebuild => {
                 needs.extend(namespace(Access::Read));

@@ -116,7 +116,7 @@ fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn listed(bindings: &[Value]) -> Vec<Listed> {
+pub fn listed(bindings: &[Value]) -> Vec<Listed> {
     let one = |binding: &Value| Listed {
         namespace: text(binding, "/metadata/namespace").to_owned(),
         binding: text(binding, "/metadata/name").to_owned(),
@@ -126,26 +126,13 @@ fn listed(bindings: &[Value]) -> Vec<Listed> {
     bindings.iter().map(one).collect()
 }
 
-/// The bindings of the whole cluster; None: this login may not list them there.
-pub async fn everywhere(cluster: &cluster::Read) -> Option<Vec<Listed>> {
-    match cluster.list(&AzureIdentityBinding::api(), None, None).await {
-        Err(cluster::Error::Forbidden { .. }) => None,
-        other => Some(listed(&other.unwrap_or_default())),
-    }
-}
-
-/// The bindings of a namespace, as far as this login may see them.
-pub async fn within(cluster: &cluster::Read, namespace: &str) -> Vec<Listed> {
-    listed(&cluster.list(&AzureIdentityBinding::api(), Some(namespace), None).await.unwrap_or_default())
-}
-
 /// The bindings by which pods of `own` get a second identity. What this login may not see is left out.
 pub async fn rivals(cluster: &cluster::Read, own: &Own<'_>) -> Vec<Rival> {
-    let bindings = match everywhere(cluster).await {
-        Some(bindings) => bindings,
-        None => within(cluster, own.namespace).await,
+    let bindings = match cluster.list(&AzureIdentityBinding::api(), None, None).await {
+        Err(cluster::Error::Forbidden { .. }) => cluster.list(&AzureIdentityBinding::api(), Some(own.namespace), None).await,
+        everywhere => everywhere,
     };
-    rivals_among(&bindings, cluster, own).await
+    rivals_among(&listed(&bindings.unwrap_or_default()), cluster, own).await
 }
 
 /// The same of bindings that were listed before.

@@ -38,6 +38,7 @@ use crate::{
         resource::{ErasedKind, KindOf, Kinds},
     },
 };
+use access::{Access, Right};
 use kind::{AnyResource, AzureRole};
 pub use world::{Cloud, Reader, Writer};
 
@@ -78,6 +79,11 @@ pub fn all() -> impl Iterator<Item = &'static dyn AnyResource> {
 /// The kind of this name.
 pub fn of(kind: &str) -> Result<&'static dyn AnyResource, Fault> {
     all().find(|k| k.kind() == kind).ok_or_else(|| Fault::Bug(format!("there is no kind {kind:?}")))
+}
+
+/// What requests on objects of a kind need of a cluster's RBAC; nothing for a kind that is not in a cluster.
+pub fn access(kind: &str, access: Access) -> Vec<Right> {
+    of(kind).map(|kind| kind.access(access)).unwrap_or_default()
 }
 
 /// The kinds of objects that count as a namespace's content.

@@ -13,6 +13,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SecretProviderClass {
@@ -23,13 +24,21 @@ pub struct SecretProviderClass {
     pub vault_name: String,
     /// Of the vault.
     pub tenant: Input<String>,
+    /// Parameters by which the provider gets a token, as the identity mode says.
+    #[serde(default = "of_former_states")]
+    pub identity: BTreeMap<String, Input<String>>,
     pub objects: Vec<Object>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub synced: Vec<Synced>,
-    /// Of the pods that mount it: what `verify` labels its pod with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub selector: Option<String>,
+    /// Which bound pods mount it, by the label or the service account that binds them; None: any of the namespace.
+    #[serde(default, rename = "selector", skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     pub within: DependsOn,
+}
+
+/// States that were written before there were modes name none.
+fn of_former_states() -> BTreeMap<String, Input<String>> {
+    [("usePodIdentity".to_owned(), Input::Known("true".to_owned()))].into()
 }
 
 /// A secret as a file of the mount.
@@ -133,16 +142,16 @@ impl Manifested for SecretProviderClass {
         &self.name
     }
     fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault> {
-        let parameters = [
-            ("usePodIdentity", "true"),
-            ("keyvaultName", &self.vault_name),
-            ("cloudName", ""),
-            ("tenantID", self.tenant.get()?),
-            ("objects", &self.objects()?),
-        ];
+        let objects = self.objects()?;
+        let fixed =
+            [("keyvaultName", self.vault_name.as_str()), ("cloudName", ""), ("tenantID", self.tenant.get()?), ("objects", &objects)];
+        let mut parameters: BTreeMap<String, String> = fixed.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        for (name, value) in &self.identity {
+            parameters.insert(name.clone(), value.get()?.clone());
+        }
         let spec = crds::SecretProviderClassSpec {
             provider: Some("azure".to_owned()),
-            parameters: Some(parameters.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
+            parameters: Some(parameters),
             secret_objects: Some(self.secret_objects()).filter(|all| !all.is_empty()),
         };
         let at = manifest::at(&Self::api(), Some(&self.namespace), &self.name);

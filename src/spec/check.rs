@@ -1,39 +1,13 @@
 //! What must hold in a spec beyond its shape: names by the rules, references that lead somewhere, nothing twice. Pure.
 
 use super::{
-    model::{API_VERSION, IdentitySpec, KIND, ObjectNames, SourceSpec, Spec, VaultSpec, Workload},
+    complaint::{Complaint, Verdict, maybe, named, wrong},
+    model::{API_VERSION, IdentitySpec, KIND, SourceSpec, Spec, VaultSpec, Workload},
     names::{self, Checked},
     suggest::nearest,
 };
+use crate::modes;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// A field by its path, what is wrong with it, and the way out.
-pub(super) struct Complaint {
-    pub(super) path: String,
-    pub(super) message: String,
-    pub(super) hint: Option<String>,
-}
-
-type Verdict = Result<(), Complaint>;
-
-fn wrong(path: impl Into<String>, message: impl Into<String>) -> Complaint {
-    Complaint { path: path.into(), message: message.into(), hint: None }
-}
-
-impl Complaint {
-    fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-fn named(path: &str, rule: fn(&str) -> Checked, text: &str) -> Verdict {
-    rule(text).map_err(|rule| wrong(path, rule))
-}
-
-fn maybe(path: &str, rule: fn(&str) -> Checked, text: Option<&String>) -> Verdict {
-    text.map_or(Ok(()), |text| named(path, rule, text))
-}
 
 fn filled(text: &str) -> Checked {
     if text.trim().is_empty() { Err("it is empty".into()) } else { Ok(()) }
@@ -141,8 +115,8 @@ struct Seen<'a> {
     classes: BTreeSet<(&'a str, &'a str)>,
     /// Namespace, Kubernetes Secret, key.
     keys: BTreeSet<(&'a str, &'a str, &'a str)>,
-    /// Namespace and AzureIdentity, and whose it is.
-    identities: BTreeMap<(&'a str, String), &'a str>,
+    /// Namespace, kind and name of what an identity has in a cluster, and which identity.
+    claims: BTreeMap<(&'a str, &'static str, String), &'a str>,
 }
 
 fn workload<'a>(path: &str, workload: &'a Workload, vaults: &[&'a str], seen: &mut Seen<'a>) -> Verdict {
@@ -159,9 +133,7 @@ fn workload<'a>(path: &str, workload: &'a Workload, vaults: &[&'a str], seen: &m
     }
     let scopes = ["identity", "resourceGroup", "subscription"];
     if let Some(scope) = workload.operator_scope.as_deref().filter(|scope| !scopes.contains(scope)) {
-        let meant = nearest(scope, scopes).map(|near| format!("Did you mean `{near}`? ")).unwrap_or_default();
-        let hint = format!("{meant}The known ones are: {}.", scopes.join(", "));
-        return Err(wrong(format!("{path}.operatorScope"), format!("unknown word `{scope}`")).hint(hint));
+        return Err(unknown_word(format!("{path}.operatorScope"), scope, scopes.to_vec()));
     }
     secrets(path, workload, vaults, seen)
 }
@@ -172,32 +144,35 @@ fn identity(path: &str, identity: &IdentitySpec) -> Verdict {
     maybe(&format!("{path}.location"), names::location, identity.location.as_ref())
 }
 
-/// The names of the objects in the cluster; an identity's name may be too long for a label.
+/// The mode by its name, and the names of the objects in the cluster.
 fn objects<'a>(path: &str, workload: &'a Workload, seen: &mut Seen<'a>) -> Verdict {
-    let ObjectNames { azure_identity, azure_identity_binding, secret_provider_class } = &workload.names;
-    maybe(&format!("{path}.names.azureIdentity"), names::dns_subdomain, azure_identity.as_ref())?;
-    maybe(&format!("{path}.names.azureIdentityBinding"), names::dns_subdomain, azure_identity_binding.as_ref())?;
-    maybe(&format!("{path}.names.secretProviderClass"), names::dns_subdomain, secret_provider_class.as_ref())?;
-    maybe(&format!("{path}.selector"), names::label_value, workload.selector.as_ref())?;
-    let name = azure_identity.clone().unwrap_or_else(|| names::object_name(names::name_in(&workload.identity.name)));
-    if workload.selector.is_none()
-        && let Err(rule) = names::label_value(&name)
-    {
-        let message = format!("the pod label cannot be called so: {rule}");
-        return Err(wrong(format!("{path}.identity.name"), message).hint("Give it a value of its own with `selector: VALUE`."));
-    }
     let namespace = workload.namespace.as_str();
-    let message = format!("another identity already has the AzureIdentity `{name}` in the namespace `{namespace}`");
-    let other = seen.identities.insert((namespace, name), &workload.identity.name);
-    if other.is_some_and(|other| !same(other, &workload.identity.name)) {
-        return Err(wrong(format!("{path}.identity.name"), message).hint("Give it another name with `names: {azureIdentity: NAME}`."));
+    let Ok(mode) = modes::named(workload.mode.as_deref()) else {
+        return Err(unknown_word(format!("{path}.mode"), workload.mode.as_deref().unwrap_or_default(), modes::names().collect()));
+    };
+    for claim in mode.check(workload).map_err(|complaint| complaint.below(path))? {
+        let message = format!("another identity already has the {} `{}` in the namespace `{namespace}`", claim.shown, claim.name);
+        let other = seen.claims.insert((namespace, claim.kind, claim.name), &workload.identity.name);
+        if other.is_some_and(|other| !same(other, &workload.identity.name)) {
+            return Err(wrong(format!("{path}.identity.name"), message).hint(claim.hint));
+        }
     }
-    if !seen.classes.insert((namespace, secret_provider_class.as_deref().unwrap_or(&workload.name))) {
-        let field = if secret_provider_class.is_some() { "names.secretProviderClass" } else { "name" };
+    let class = workload.names.secret_provider_class.as_ref();
+    maybe(&format!("{path}.names.secretProviderClass"), names::dns_subdomain, class)?;
+    if !seen.classes.insert((namespace, class.unwrap_or(&workload.name))) {
+        let field = if class.is_some() { "names.secretProviderClass" } else { "name" };
         let message = "another workload of this namespace already has a SecretProviderClass of this name";
         return Err(wrong(format!("{path}.{field}"), message));
     }
     Ok(())
+}
+
+fn unknown_word(path: String, word: &str, known: Vec<&str>) -> Complaint {
+    // what is not written like a word of a spec may be a password
+    let is_word = word.chars().all(|c| c.is_ascii_alphabetic() || c == '-' || c == '_');
+    let shown = if is_word { format!("unknown word `{word}`") } else { "unknown word".to_owned() };
+    let meant = nearest(word, known.iter().copied()).map(|near| format!("Did you mean `{near}`? ")).unwrap_or_default();
+    wrong(path, shown).hint(format!("{meant}The known ones are: {}.", known.join(", ")))
 }
 
 fn secrets<'a>(path: &str, workload: &'a Workload, vaults: &[&'a str], seen: &mut Seen<'a>) -> Verdict {

@@ -1,88 +1,53 @@
-//! From a spec, or one command's wish, to the graph of what is wanted. Pure: what earlier commands named comes in as `KnownResources`.
-//! This is the only place that makes references between resources.
-
-mod parts;
-mod spelling;
+//! From a spec, or from what one command asks for, to the graph of what is wanted. Pure: what earlier commands named comes in as
+//! `KnownResources`. Modes and deliveries add their own resources.
 
 use super::{
-    known::{ClusterRef, KnownResources},
-    model::{Model, Spec},
-    reference::{NameOrId, Principal, Scope},
-    request::Request,
+    graph::{
+        Graph,
+        grantee::{Grantee, RoleScope},
+    },
+    model::{self, Spec, Workload},
+    names::object_name,
+    reference::NameOrId,
+    request::{Bind, Mount, Mounted, OperatorScope, Request, Sync},
 };
 use crate::{
-    azure::{
-        ArmId, PrincipalKind,
-        id::{IDENTITY, VAULT},
-    },
+    azure::id::{IDENTITY, VAULT},
+    chain::facts::Bound,
+    deliveries::{self, delivery::Wanted},
     engine::{
-        desired::{Condition, Desired, Intent, Node, Requester},
+        desired::{Desired, Intent, Requester},
         fault::Fault,
-        input::Input,
         key::Key,
         resource::Kind,
     },
+    modes,
     resources::{
-        Cloud,
-        caller::{self, Caller},
-        cluster::{self, Cluster},
-        grant::{self, Grant, Purpose},
-        group::{self, Group},
-        identity::{self, Identity},
-        principal::{self, Principal as DirectoryPrincipal},
-        role::{self, Role},
+        identity::Identity,
         roles,
-        secret::{self, Secret},
-        values::SecretSource,
-        vault::{self, Vault},
-        world::ClusterTarget,
+        secret_provider_class::{Object, Synced},
+        vault,
     },
 };
-use spelling::Spelling;
 
-/// What stands around an expansion: flags and environment first, then the spec, then what is remembered.
-#[derive(Clone, Debug)]
-pub struct Context<'a> {
-    pub app: &'a str,
-    pub subscription: &'a str,
-    /// Name or id; from `-g` or its environment variable.
-    pub group: Option<&'a str>,
-    /// The spec's, for want of that.
-    pub default_group: Option<&'a str>,
-    /// The spec's default location.
-    pub location: Option<&'a str>,
-    /// The cluster that Kubernetes objects go to; None: none could be told.
-    pub cluster: Option<&'a ClusterRef>,
-    /// Further clusters that scopes and principals name.
-    pub other_clusters: &'a [(NameOrId, ClusterRef)],
-    pub memory: &'a KnownResources,
-}
+pub use super::graph::Context;
 
 pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
-    let mut expansion = Expansion {
-        context,
-        group: context.group.or(context.default_group),
-        location: context.location,
-        spelling: Spelling::default(),
-        removes: false,
-        desired: Desired::new(context.app, Requester::Spec),
-    };
+    let mut graph = Graph::new(context, Requester::Spec, false);
     for vault in spec.vault.iter().chain(&spec.vaults) {
-        expansion.spec_vault(vault)?;
+        graph.spec_vault(vault)?;
     }
     for workload in &spec.workloads {
-        expansion.workload(spec, workload)?;
+        graph.workload(spec, workload)?;
     }
-    Ok(expansion.desired)
+    Ok(graph.desired)
 }
 
 /// `remove`: the same things, to be taken away; what they refer to is only read.
 pub fn request(request: &Request, remove: bool, context: &Context<'_>) -> Result<Desired, Fault> {
-    let group = context.group.or(context.default_group);
-    let desired = Desired::new(context.app, Requester::Command);
-    let mut expansion = Expansion { context, group, location: context.location, spelling: Spelling::default(), removes: remove, desired };
-    expansion.request(request)?;
-    let mut desired = expansion.desired;
+    let mut graph = Graph::new(context, Requester::Command, remove);
+    graph.request(request)?;
+    let mut desired = graph.desired;
     if remove {
         for node in desired.nodes.values_mut() {
             node.intent = match node.intent {
@@ -94,331 +59,168 @@ pub fn request(request: &Request, remove: bool, context: &Context<'_>) -> Result
     Ok(desired)
 }
 
-struct Expansion<'a> {
-    context: &'a Context<'a>,
-    group: Option<&'a str>,
-    location: Option<&'a str>,
-    spelling: Spelling,
-    /// What is expanded is taken away.
-    removes: bool,
-    desired: Desired,
-}
-
-impl<'a> Expansion<'a> {
-    fn add<K: Kind<Cloud>>(&mut self, key: &Key, kind: &K, intent: Intent) -> Result<&mut Node, Fault> {
-        self.desired.add::<Cloud, K>(key.clone(), kind, intent)
-    }
-
-    // ---- names to ids ----
-
-    fn group_id(&self, group: Option<&NameOrId>, of: &str) -> Result<ArmId, Fault> {
-        let Some(group) = group.cloned().or_else(|| self.group.map(NameOrId::new)) else {
-            return Err(Fault::refused(
-                format!("no resource group given for {of}"),
-                "Name it with `-g GROUP` (or PODID_RESOURCE_GROUP), or `resourceGroup:` in the spec.",
-            ));
-        };
-        match group {
-            NameOrId::Id(id) if id.group_name().is_some() => Ok(ArmId::group(id.subscription_id(), id.group_name().unwrap_or_default())),
-            NameOrId::Id(id) => Err(Fault::refused(format!("{id} is not a resource group"), "Name a resource group.")),
-            NameOrId::Name(name) => Ok(ArmId::group(self.context.subscription, &name)),
-        }
-    }
-
-    /// A full id as it is; a name in the group that was named for it, or where an earlier command had it, or in the default group.
-    fn arm_id(&self, named: &NameOrId, kind: &str, group: Option<&str>) -> Result<ArmId, Fault> {
-        let name = match named {
-            NameOrId::Id(id) if id.is_kind(kind) => return Ok(id.clone()),
-            NameOrId::Id(id) => return Err(Fault::refused(format!("{id} is not the id of a {kind}"), "Give a name or a full ARM id.")),
-            NameOrId::Name(name) => name,
-        };
-        if group.is_none()
-            && self.context.group.is_none()
-            && let Some(known) = self.context.memory.id_of(kind, name)?
-        {
-            return Ok(known);
-        }
-        let group = self.group_id(group.map(NameOrId::new).as_ref(), name)?;
-        Ok(ArmId::resource(group.subscription_id(), group.group_name().unwrap_or_default(), kind, name))
-    }
-
-    /// The cluster that Kubernetes objects go to.
-    fn cluster_ref(&self) -> Result<&'a ClusterRef, Fault> {
-        self.context.cluster.ok_or_else(no_cluster)
-    }
-
-    /// The cluster that a scope or a principal names, which may be another one.
-    fn named_cluster(&self, named: &NameOrId) -> Result<&'a ClusterRef, Fault> {
-        let others = self.context.other_clusters.iter();
-        let found = others.filter(|(name, _)| name == named).map(|(_, cluster)| cluster);
-        let own = self.context.cluster.filter(|own| named.matches(&NameOrId::Id(own.id.clone())));
-        found.chain(own).next().ok_or_else(no_cluster)
-    }
-
-    // ---- nodes ----
-
-    /// The key as the graph already has it: a second spelling of a name must not make a second reference.
-    fn spelled(&self, key: Key) -> Key {
-        self.desired.nodes.get(&key).map_or(key, |node| node.key.clone())
-    }
-
-    fn caller(&mut self) -> Result<Grantee, Fault> {
-        let key = caller::key();
-        self.add(&key, &Caller {}, Intent::Existing)?;
-        Ok(Grantee { id: caller::OBJECT_ID.of(&key), kind: caller::PRINCIPAL_KIND.of(&key), key })
-    }
-
-    fn location_of(&mut self, id: &ArmId, given: Option<&str>) -> Result<Input<String>, Fault> {
-        if let Some(location) = given.or(self.location) {
-            return Ok(Input::Known(location.to_ascii_lowercase()));
-        }
-        let group = self.spelling.of_id(ArmId::group(id.subscription_id(), id.group_name().unwrap_or_default()));
-        let key = group::key(&group);
-        self.add(&key, &Group { id: group }, Intent::Existing)?;
-        Ok(group::LOCATION.of(&key))
-    }
-
-    fn new_identity(&mut self, id: ArmId, location: Option<&str>) -> Result<Key, Fault> {
-        let id = self.spelling.of_id(id);
-        let key = self.spelled(identity::key(id.name()));
-        let location = Some(self.location_of(&id, location)?);
-        self.add(&key, &Identity { id, location }, Intent::Present)?;
-        Ok(key)
-    }
-
-    fn known_identity(&mut self, named: &NameOrId, group: Option<&str>) -> Result<Key, Fault> {
-        let id = self.arm_id(named, IDENTITY, group)?;
-        let id = self.spelling.of_id(id);
-        let key = self.spelled(identity::key(id.name()));
-        if !self.desired.nodes.contains_key(&key) {
-            self.add(&key, &Identity { id, location: None }, Intent::Existing)?;
-        }
-        Ok(key)
-    }
-
-    fn new_vault(&mut self, id: ArmId, location: Option<&str>, model: Option<Model>) -> Result<Key, Fault> {
-        let id = self.spelling.of_id(id);
-        let key = self.spelled(vault::key(id.name()));
-        let caller = self.caller()?;
-        let location = Some(self.location_of(&id, location)?);
-        let tenant = Some(caller::TENANT_ID.of(&caller.key));
-        self.add(&key, &Vault { id, location, tenant, rbac: model != Some(Model::AccessPolicy) }, Intent::Present)?;
-        self.callers_grant(&key)?;
-        Ok(key)
-    }
-
-    fn known_vault(&mut self, named: &NameOrId, group: Option<&str>) -> Result<Key, Fault> {
-        let id = self.arm_id(named, VAULT, group)?;
-        let id = self.spelling.of_id(id);
-        let key = self.spelled(vault::key(id.name()));
-        if !self.desired.nodes.contains_key(&key) {
-            self.add(&key, &Vault { id, location: None, tenant: None, rbac: true }, Intent::Existing)?;
-        }
-        Ok(key)
-    }
-
-    /// podid's own right to a vault that podid makes.
-    fn callers_grant(&mut self, vault: &Key) -> Result<Key, Fault> {
-        let caller = self.caller()?;
-        let key = grant::key(vault.names(), "caller");
-        self.add_grant(&key, vault, caller, Purpose::Write, None)?;
-        if let Some(node) = self.desired.nodes.get_mut(&key) {
-            node.when = Some(Condition { ours: vault.clone(), or: vault::MARKED.0.to_owned() });
-            node.follows = Some(vault.clone());
-        }
-        Ok(key)
-    }
-
-    fn add_grant(&mut self, key: &Key, vault: &Key, to: Grantee, purpose: Purpose, permissions: Option<Vec<String>>) -> Result<(), Fault> {
-        let grant = Grant {
-            vault: vault::ID.of(vault),
-            vault_key: vault.clone(),
-            model: vault::MODEL.of(vault),
-            tenant: vault::TENANT_ID.of(vault),
-            principal: to.id,
-            principal_kind: to.kind,
-            purpose,
-            permissions,
-        };
-        let node = self.add(key, &grant, Intent::Present)?;
-        if node.follows.is_none() && to.key.kind() == Identity::KIND {
-            node.follows = Some(to.key);
+impl Graph<'_> {
+    fn spec_vault(&mut self, vault: &model::VaultSpec) -> Result<(), Fault> {
+        let id = self.arm_id(&NameOrId::new(&vault.name), VAULT, vault.resource_group.as_deref())?;
+        let key = self.new_vault(id, vault.location.as_deref(), vault.model)?;
+        for secret in &vault.secrets {
+            self.add_secret(&key, &secret.name, Some(secret.value.source()))?;
         }
         Ok(())
     }
 
-    fn read_grant(&mut self, vault: &Key, to: Grantee, permissions: Option<Vec<String>>) -> Result<Key, Fault> {
-        let name = if to.key.kind() == Identity::KIND { to.key.names().to_owned() } else { to.key.to_string() };
-        let key = grant::key(vault.names(), &name);
-        if to.key == caller::key() {
-            self.add_grant(&key, vault, to, Purpose::Write, permissions)?;
-        } else {
-            self.add_grant(&key, vault, to, Purpose::Read, permissions)?;
+    fn workload(&mut self, spec: &Spec, workload: &Workload) -> Result<(), Fault> {
+        let wanted = &workload.identity;
+        let id = self.arm_id(&NameOrId::new(&wanted.name), IDENTITY, wanted.resource_group.as_deref())?;
+        let identity = self.new_identity(id, wanted.location.as_deref())?;
+        for extra in &workload.roles {
+            let scope = extra.scope.as_ref().map_err(|rule| Fault::refused(rule.clone(), "Correct the role's `scope` in the spec."))?;
+            let (to, scope) = (self.grantee(&identity), self.scope(scope)?);
+            self.extra_role(&extra.role, to, scope)?;
         }
-        Ok(key)
-    }
-
-    fn add_secret(&mut self, vault: &Key, name: &str, value: Option<SecretSource>) -> Result<Key, Fault> {
-        let grant = self.callers_grant(vault)?;
-        let key = secret::key(vault.names(), name);
-        let secret = Secret {
-            uri: vault::URI.of(vault),
-            vault_key: vault.clone(),
-            name: name.to_owned(),
-            value,
-            granted: grant::PRINCIPAL.of(&grant),
+        let mode = modes::named(workload.mode.as_deref())?;
+        let bind = Bind {
+            mode: workload.mode.clone(),
+            namespace: workload.namespace.clone(),
+            identity: Some(NameOrId::new(identity.names())),
+            group: None,
+            name: workload.names.azure_identity.clone(),
+            binding: workload.names.azure_identity_binding.clone(),
+            selector: workload.selector.clone(),
+            cluster: None,
+            operator_scope: operator_scope(workload.operator_scope.as_deref())?,
         };
-        self.add(&key, &secret, Intent::Present)?;
-        Ok(key)
-    }
-
-    fn principal(&mut self, to: &Principal) -> Result<Grantee, Fault> {
-        match to {
-            Principal::Caller => self.caller(),
-            Principal::Identity(named) => {
-                let key = self.known_identity(named, None)?;
-                Ok(self.grantee(&key))
-            }
-            Principal::Cluster(named) => {
-                let cluster = self.named_cluster(named)?;
-                self.clusters_principal(cluster)
-            }
-            Principal::User(id) => Ok(Grantee::given(PrincipalKind::User, id)),
-            Principal::Group(id) => Ok(Grantee::given(PrincipalKind::Group, id)),
-            Principal::ServicePrincipal(id) => Ok(Grantee::given(PrincipalKind::ServicePrincipal, id)),
-            // what is taken away needs no kind, and the principal may be deleted
-            Principal::Object(id) if self.removes => Ok(Grantee::given(PrincipalKind::Unknown, id)),
-            Principal::Object(id) => {
-                let key = principal::key(id);
-                self.add(&key, &DirectoryPrincipal { object_id: id.clone() }, Intent::Existing)?;
-                Ok(Grantee { kind: principal::KIND.of(&key), ..Grantee::given(PrincipalKind::Unknown, id) })
+        let bound = mode.expand(&bind, self)?;
+        let default = spec.vault.iter().chain(&spec.vaults).next().map(|v| last(&v.name).to_owned());
+        let mut vaults: Vec<String> = Vec::new();
+        for used in &workload.secrets {
+            let vault = used.vault.as_deref().map(|v| last(v).to_owned()).or_else(|| default.clone());
+            let vault = vault.ok_or_else(|| {
+                Fault::refused(
+                    format!("workload {} reads {}, but the spec has no vault", workload.name, used.name),
+                    "Add `vault:` to the spec.",
+                )
+            })?;
+            if !vaults.iter().any(|known| known.eq_ignore_ascii_case(&vault)) {
+                vaults.push(vault);
             }
         }
-    }
-
-    /// An identity of the graph as the one who gets a role or a grant.
-    fn grantee(&self, identity: &Key) -> Grantee {
-        let kind = Input::Known(PrincipalKind::ServicePrincipal);
-        Grantee { id: identity::PRINCIPAL_ID.of(identity), kind, key: identity.clone() }
-    }
-
-    fn add_cluster(&mut self, cluster: &ClusterRef) -> Result<Key, Fault> {
-        let key = cluster::key(cluster.id.name());
-        let kind = Cluster { id: cluster.id.clone(), context: cluster.context.clone(), principal_id: cluster.principal_id.clone() };
-        self.add(&key, &kind, Intent::Existing)?;
-        Ok(key)
-    }
-
-    fn clusters_principal(&mut self, cluster: &ClusterRef) -> Result<Grantee, Fault> {
-        let key = self.add_cluster(cluster)?;
-        Ok(Grantee { id: cluster::PRINCIPAL_ID.of(&key), kind: Input::Known(PrincipalKind::ServicePrincipal), key })
-    }
-
-    /// The cluster that Kubernetes objects go to, as their kinds need it.
-    fn target(&mut self) -> Result<ClusterTarget, Fault> {
-        let cluster = self.cluster_ref()?;
-        self.target_of(cluster)
-    }
-
-    fn target_of(&mut self, cluster: &ClusterRef) -> Result<ClusterTarget, Fault> {
-        let key = self.add_cluster(cluster)?;
-        Ok(ClusterTarget { name: cluster.id.name().to_owned(), context: cluster.context.clone(), hosts: cluster::HOSTS.of(&key) })
-    }
-
-    fn in_cluster(&mut self, key: &Key, target: &ClusterTarget) {
-        if let Some(node) = self.desired.nodes.get_mut(key) {
-            node.cluster = Some(target.name.clone());
+        for (at, name) in vaults.iter().enumerate() {
+            let vault = self.spelled(vault::key(name));
+            let to = self.grantee(&identity);
+            self.read_grant(&vault, to, None)?;
+            let reads =
+                |used: &&model::Use| used.vault.as_deref().map(last).or(default.as_deref()).is_some_and(|v| v.eq_ignore_ascii_case(name));
+            let uses: Vec<&model::Use> = workload.secrets.iter().filter(reads).collect();
+            let objects = uses.iter().map(|u| Object { name: u.name.clone(), alias: u.alias.clone() }).collect();
+            let synced = uses.iter().filter_map(|u| {
+                let sync = u.sync.as_ref()?;
+                let file = u.alias.clone().unwrap_or_else(|| u.name.clone());
+                Some(Synced { secret: sync.secret.clone(), key: sync.key.clone(), file, env: u.env.clone() })
+            });
+            let class = workload.names.secret_provider_class.clone().unwrap_or_else(|| workload.name.clone());
+            // a SecretProviderClass reads one vault: further vaults of a workload get a class each
+            let class = if at == 0 { class } else { format!("{class}-{}", object_name(name)) };
+            let wanted = Wanted {
+                namespace: workload.namespace.clone(),
+                name: class,
+                vault,
+                objects,
+                synced: synced.collect(),
+                subject: Some(bound.subject.clone()),
+                identity: mode.class_parameters(Some(&bound))?,
+            };
+            deliveries::named(None)?.expand(wanted, self)?;
         }
+        Ok(())
     }
 
-    fn add_role(&mut self, role: &str, to: Grantee, at: RoleScope, note: Option<String>) -> Result<Key, Fault> {
+    fn extra_role(&mut self, role: &str, to: Grantee, scope: RoleScope) -> Result<Key, Fault> {
         let shown = roles::canonical(role);
-        let key = role::key(&shown, &to.key, &at.word);
-        let shown = self.spelling.of_role(&shown);
-        // MIC has this right once for all that it does in a cluster
-        let serves = match at.nodes_of.filter(|_| shown == roles::VIRTUAL_MACHINE_CONTRIBUTOR) {
-            Some(cluster) => Some(self.target_of(&cluster)?),
-            None => None,
+        let note = (shown.eq_ignore_ascii_case(roles::READER) && to.key.kind() == Identity::KIND)
+            .then(|| "not needed to read secrets; it shows the resource in ARM".to_owned());
+        let wide = (scope.word == "subscription").then(|| "warning: holds for the whole subscription".to_owned());
+        let note = match (note, wide) {
+            (Some(note), Some(wide)) => Some(format!("{note}; {wide}")),
+            (note, wide) => note.or(wide),
         };
-        self.add(
-            &key,
-            &Role { role: shown, scope: at.id, principal: to.id, principal_kind: to.kind, at: at.key, serves, note },
-            Intent::Present,
-        )?;
-        Ok(key)
+        self.add_role(role, to, scope, note)
     }
 
-    fn scope(&mut self, scope: &Scope) -> Result<RoleScope, Fault> {
-        match scope {
-            Scope::Vault(named) => {
-                let key = self.known_vault(named, None)?;
-                Ok(RoleScope { word: key.to_string(), id: vault::ID.of(&key), key: Some(key), nodes_of: None })
+    fn request(&mut self, request: &Request) -> Result<(), Fault> {
+        match request {
+            Request::Identity { name, group, location } => {
+                let id = self.arm_id(name, IDENTITY, group.as_deref())?;
+                self.new_identity(id, location.as_deref())?;
             }
-            Scope::Identity(named) => {
-                let key = self.known_identity(named, None)?;
-                Ok(self.identity_scope(&key))
+            Request::Vault { name, group, location, model } => {
+                let id = self.arm_id(name, VAULT, group.as_deref())?;
+                self.new_vault(id, location.as_deref(), *model)?;
             }
-            Scope::ClusterNodes(named) => {
-                let cluster = self.named_cluster(named)?;
-                self.node_scope(cluster)
+            Request::Grant { vault, group, to, secrets } => {
+                let vault = self.known_vault(vault, group.as_deref())?;
+                let to = self.principal(to)?;
+                self.read_grant(&vault, to, secrets.clone())?;
             }
-            Scope::Subscription => Ok(RoleScope::fixed("subscription", &ArmId::subscription(self.context.subscription))),
-            Scope::ResourceGroup(named) => {
-                let id = self.group_id(Some(named), named.name())?;
-                let id = self.spelling.of_id(id);
-                let own = id.subscription_id().eq_ignore_ascii_case(self.context.subscription);
-                let word = if own { format!("group/{}", id.name()) } else { id.folded().trim_start_matches('/').to_owned() };
-                Ok(RoleScope::fixed(&word, &id))
+            Request::Secret { vault, group, name, source } => {
+                let vault = self.known_vault(vault, group.as_deref())?;
+                self.add_secret(&vault, name, source.clone())?;
             }
-            Scope::Id(id) => {
-                let id = self.spelling.of_id(id.clone());
-                let whole = id == ArmId::subscription(self.context.subscription);
-                let word = if whole { "subscription".to_owned() } else { id.folded().trim_start_matches('/').to_owned() };
-                Ok(RoleScope::fixed(&word, &id))
+            Request::Role { role, to, scope } => {
+                let (to, scope) = (self.principal(to)?, self.scope(scope)?);
+                self.extra_role(role, to, scope)?;
             }
+            Request::Bind(bind) => drop(modes::named(bind.mode.as_deref())?.expand(bind, self)?),
+            Request::Mount(mount) => self.mount(mount)?,
         }
+        Ok(())
     }
 
-    fn identity_scope(&self, identity: &Key) -> RoleScope {
-        RoleScope { word: identity.to_string(), id: identity::ID.of(identity), key: Some(identity.clone()), nodes_of: None }
+    fn mount(&mut self, mount: &Mount) -> Result<(), Fault> {
+        let vault = match &mount.vault {
+            Some(name) => self.known_vault(name, mount.group.as_deref())?,
+            None => {
+                let known = self.context.memory.only_vault()?;
+                self.known_vault(&NameOrId::Id(known), None)?
+            }
+        };
+        let object = |m: &Mounted| Object { name: m.name.clone(), alias: m.alias.clone() };
+        let sync = |s: &Sync| Synced { secret: s.secret.clone(), key: s.key.clone(), file: s.alias.clone(), env: None };
+        let bound = self.only_bound(&mount.namespace)?;
+        let mode = modes::named(bound.as_ref().map(|bound| bound.mode))?;
+        let wanted = Wanted {
+            namespace: mount.namespace.clone(),
+            name: mount.name.clone(),
+            vault,
+            objects: mount.secrets.iter().map(object).collect(),
+            synced: mount.sync.iter().map(sync).collect(),
+            identity: mode.class_parameters(bound.as_ref())?,
+            subject: bound.map(|bound| bound.subject),
+        };
+        deliveries::named(None)?.expand(wanted, self)
     }
 
-    fn node_scope(&mut self, cluster: &ClusterRef) -> Result<RoleScope, Fault> {
-        let key = self.add_cluster(cluster)?;
-        Ok(RoleScope { word: format!("{key}/nodes"), id: cluster::NODE_GROUP.of(&key), key: Some(key), nodes_of: Some(cluster.clone()) })
+    /// The pods of a namespace that are bound, where they are all bound alike.
+    fn only_bound(&self, namespace: &str) -> Result<Option<Bound>, Fault> {
+        let cluster = self.cluster_ref()?.id.name();
+        let mut found = modes::recall(self.context.memory.ledger(), self.context.memory.app())?;
+        found.retain(|bound| bound.cluster.name.eq_ignore_ascii_case(cluster) && bound.namespace == namespace);
+        found.dedup_by(|a, b| a.mode == b.mode && a.subject == b.subject);
+        Ok(if found.len() == 1 { found.pop() } else { None })
     }
 }
 
-fn no_cluster() -> Fault {
-    Fault::refused("no cluster given", "Name it with `--cluster NAME` (a name or its full id), or `cluster:` in the spec.")
+fn last(name_or_id: &str) -> &str {
+    name_or_id.rsplit('/').next().unwrap_or(name_or_id)
 }
 
-/// Who gets a role or a grant, as a part of the graph.
-struct Grantee {
-    key: Key,
-    id: Input<String>,
-    kind: Input<PrincipalKind>,
-}
-
-impl Grantee {
-    fn given(kind: PrincipalKind, object_id: &str) -> Self {
-        Self { key: principal::key(object_id), id: Input::Known(object_id.to_owned()), kind: Input::Known(kind) }
-    }
-}
-
-/// Where a role holds, as a part of the graph.
-struct RoleScope {
-    /// As a part of a key.
-    word: String,
-    id: Input<String>,
-    /// The resource of the graph at which it holds.
-    key: Option<Key>,
-    /// The cluster whose nodes lie in it, where that was said.
-    nodes_of: Option<ClusterRef>,
-}
-
-impl RoleScope {
-    fn fixed(word: &str, id: &ArmId) -> Self {
-        Self { word: word.to_owned(), id: Input::Known(id.to_string()), key: None, nodes_of: None }
+fn operator_scope(text: Option<&str>) -> Result<OperatorScope, Fault> {
+    match text {
+        None | Some("identity") => Ok(OperatorScope::Identity),
+        Some("resourceGroup") => Ok(OperatorScope::ResourceGroup),
+        Some("subscription") => Ok(OperatorScope::Subscription),
+        Some(other) => {
+            Err(Fault::refused(format!("operatorScope {other:?} is not known"), "Write `identity`, `resourceGroup` or `subscription`."))
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         ledger::{Entry, Ledger},
         resource::Kind as _,
     },
-    resources::{self, azure_identity_binding::AzureIdentityBinding, cluster::Cluster, identity::Identity, kind::spec_of, vault::Vault},
+    resources::{self, cluster::Cluster, identity::Identity, kind::spec_of, vault::Vault},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -36,6 +36,14 @@ pub struct KnownResources {
 impl KnownResources {
     pub fn new(ledger: &Ledger, app: &str) -> Self {
         Self { ledger: ledger.clone(), app: app.to_owned(), spec: Vec::new() }
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub fn app(&self) -> &str {
+        &self.app
     }
 
     fn own(&self) -> Vec<&Entry> {
@@ -148,15 +156,6 @@ impl KnownResources {
     pub fn recorded<K: DeserializeOwned>(&self, key: &Key) -> Option<K> {
         let entry = self.ledger.get(&self.app, key)?;
         K::deserialize(&*entry.spec).ok()
-    }
-
-    /// The selector of the only binding in a namespace.
-    pub fn only_selector(&self, cluster: &ArmId, namespace: &str) -> Option<String> {
-        let in_it = |e: &&Entry| e.cluster.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(cluster.name()));
-        let bindings = self.ledger.of_app(&self.app).filter(in_it).filter_map(|e| spec_of::<AzureIdentityBinding>(&e.kind, &e.spec));
-        let mut selectors: Vec<String> = bindings.filter(|b| b.namespace == namespace).map(|b| b.selector).collect();
-        selectors.dedup();
-        if selectors.len() == 1 { selectors.pop() } else { None }
     }
 }
 

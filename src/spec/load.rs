@@ -2,6 +2,7 @@
 
 use super::{
     check,
+    complaint::Complaint,
     model::{API_VERSION, KIND, SourceSpec, Spec},
     source_map::SourceMap,
     suggest::nearest,
@@ -108,7 +109,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Loaded, Error> {
     parse_checked(path, text, check::check)
 }
 
-fn parse_checked(path: &Path, text: &str, check: fn(&Spec) -> Result<(), check::Complaint>) -> Result<Loaded, Error> {
+fn parse_checked(path: &Path, text: &str, check: fn(&Spec) -> Result<(), Complaint>) -> Result<Loaded, Error> {
     let marks = SourceMap::of(text);
     let wrong = |wrong: Wrong| Error::Wrong(Box::new(Wrong { file: path.to_owned(), ..wrong }));
     let mut spec: Spec = serde_saphyr::from_str(text).map_err(|error| wrong(explained(error.without_snippet(), &marks)))?;
@@ -127,7 +128,7 @@ fn place_files(spec: &mut Spec, path: &Path) {
     }
 }
 
-fn placed(complaint: check::Complaint, marks: &SourceMap) -> Wrong {
+fn placed(complaint: Complaint, marks: &SourceMap) -> Wrong {
     let at = marks.values.get(&complaint.path).copied();
     Wrong {
         file: PathBuf::new(),

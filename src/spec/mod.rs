@@ -1,8 +1,10 @@
-//! What a user wants: `model` (the file), `request` (one command), `load` (reading, with positions), `names` (the rules), `reference` (what
-//! a text refers to), `expand` (into a graph, pure).
+//! What a user wants: `model` (the file), `request` (one command), `load` (reading, with positions), `names` and `check` (the rules),
+//! `reference` (what a text refers to), `expand` (into a `graph`, pure).
 
 mod check;
+pub mod complaint;
 pub mod expand;
+pub mod graph;
 pub mod known;
 pub mod load;
 pub mod model;

@@ -106,8 +106,8 @@ pub struct Workload {
     pub name: String,
     pub namespace: String,
     pub identity: IdentitySpec,
-    #[serde(default)]
-    pub mode: Mode,
+    /// Name of the identity mode; `modes` has the table.
+    pub mode: Option<String>,
     /// Value of the pod label `aadpodidbinding`; default: the AzureIdentity's name.
     pub selector: Option<String>,
     /// Names of the objects, where others than the defaults are wanted.
@@ -129,13 +129,6 @@ pub struct IdentitySpec {
     pub name: String,
     pub resource_group: Option<String>,
     pub location: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    #[default]
-    PodIdentity,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

@@ -44,6 +44,8 @@ pub enum Request {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bind {
+    /// Name of the identity mode; None: the default one.
+    pub mode: Option<String>,
     pub namespace: String,
     /// None: the only identity that spec and state know.
     pub identity: Option<NameOrId>,

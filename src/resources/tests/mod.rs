@@ -69,9 +69,10 @@ fn class(object: Object, synced: Synced) -> SecretProviderClass {
         name: "spc".into(),
         vault_name: "kv".into(),
         tenant: Input::Known("t".into()),
+        identity: [("usePodIdentity".into(), Input::Known("true".into()))].into(),
         objects: vec![object],
         synced: vec![synced],
-        selector: Some("s".into()),
+        subject: Some("s".into()),
         within: after(),
     }
 }

@@ -92,6 +92,10 @@ fn unknown_fields_name_the_nearest_known_one() {
     podid.yaml:6:1: unknown field `resource_group`
     hint: Did you mean `resourceGroup`? The fields here are: apiVersion, kind, metadata, subscription, resourceGroup, location, cluster, vault, vaults, workloads.
     "#);
+    insta::assert_snapshot!(changed("    namespace: dev-claims", "    namespace: dev-claims\n    mode: pod-idenity"), @r#"
+    podid.yaml:19:11: workloads[0].mode: unknown word `pod-idenity`
+    hint: Did you mean `pod-identity`? The known ones are: pod-identity.
+    "#);
     insta::assert_snapshot!(changed("{file: values/conn.txt}", "{fil: values/conn.txt}"), @r#"
     podid.yaml:14:15: vault.secrets[0].value: where the value comes from must be said, never the value itself
     hint: Did you mean `file`? Write one of `{file: PATH}`, `{env: VARIABLE}`, `{prompt: true}` and `{generate: LENGTH}`.

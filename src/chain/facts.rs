@@ -1,0 +1,132 @@
+//! What is known of one workload: the identity that its pods are bound to, the secrets that they get, and what its pod template must say.
+//! Modes and deliveries fill these in, from a graph that is being built, from the state, or from the objects of a cluster.
+
+use crate::{
+    engine::{desired::Requester, input::Input, key::Key},
+    resources::{
+        secret_provider_class::{Object, Synced},
+        world::ClusterTarget,
+    },
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The identity of the pods of one namespace, as a mode gives it to them.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    /// Name of the mode.
+    pub mode: &'static str,
+    pub app: String,
+    /// Whether a spec or a single command made it.
+    pub by: Requester,
+    pub cluster: ClusterTarget,
+    pub namespace: String,
+    /// How pods are told apart: the value of their label, or the name of their service account.
+    pub subject: String,
+    /// What the cluster calls the identity.
+    pub name: String,
+    pub identity: BoundIdentity,
+    /// Names of the mode's own objects, by their kinds.
+    pub objects: BTreeMap<&'static str, String>,
+    /// The resources that the pods depend on; whatever these refer to counts, too.
+    pub keys: Vec<Key>,
+    /// Further flags of `podid bind`, where they are not the defaults.
+    pub flags: Vec<String>,
+}
+
+impl Bound {
+    /// The name of the mode's object of a kind; empty if the mode has none.
+    pub fn object(&self, kind: &str) -> &str {
+        self.objects.get(kind).map(String::as_str).unwrap_or_default()
+    }
+}
+
+/// A managed identity, as far as it is known.
+#[derive(Clone, Debug)]
+pub struct BoundIdentity {
+    /// None: it is not podid's to know, only its ids are.
+    pub key: Option<Key>,
+    pub name: String,
+    pub resource_group: Option<String>,
+    pub resource_id: Option<Input<String>>,
+    pub client_id: Option<Input<String>>,
+}
+
+impl BoundIdentity {
+    pub fn client_id(&self) -> Option<&str> {
+        self.client_id.as_ref().and_then(Input::known).map(String::as_str)
+    }
+
+    pub fn resource_id(&self) -> Option<&str> {
+        self.resource_id.as_ref().and_then(Input::known).map(String::as_str)
+    }
+}
+
+/// The secrets of one vault, as a delivery brings them to the pods of a workload.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    /// Name of the delivery.
+    pub delivery: &'static str,
+    pub app: String,
+    /// Whether a spec or a single command made it.
+    pub by: Requester,
+    pub cluster: ClusterTarget,
+    pub namespace: String,
+    /// Name of the workload, or of the object that delivers.
+    pub name: String,
+    /// Which bound pods get them; None: any of the namespace.
+    pub subject: Option<String>,
+    pub vault: VaultFacts,
+    pub objects: Vec<Object>,
+    pub synced: Vec<Synced>,
+    /// The resources that the delivery depends on; whatever these refer to counts, too.
+    pub keys: Vec<Key>,
+}
+
+/// A vault, as far as the state knows it.
+#[derive(Clone, Debug)]
+pub struct VaultFacts {
+    pub name: String,
+    pub resource_group: Option<String>,
+    /// Base URL of its data plane.
+    pub uri: Option<String>,
+    /// Whether it asks Azure roles; None: not known.
+    pub rbac: Option<bool>,
+}
+
+/// What a SecretProviderClass says to get a token.
+pub type Parameters = BTreeMap<String, Input<String>>;
+
+/// What a pod template must have.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PodPatch {
+    pub labels: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
+    pub service_account: Option<String>,
+    /// For each container.
+    pub env: Vec<Value>,
+    pub volume_mounts: Vec<Value>,
+    pub volumes: Vec<Value>,
+}
+
+impl PodPatch {
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.labels.extend(other.labels);
+        self.annotations.extend(other.annotations);
+        self.service_account = self.service_account.or(other.service_account);
+        self.env.extend(other.env);
+        self.volume_mounts.extend(other.volume_mounts);
+        self.volumes.extend(other.volumes);
+        self
+    }
+}
+
+/// What must run in a cluster for a mode or a delivery to work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Component {
+    /// As `podid cluster install` will call it.
+    pub name: &'static str,
+    /// Words in the names of its pods.
+    pub pods: &'static [&'static str],
+}

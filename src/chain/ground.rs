@@ -1,0 +1,225 @@
+//! Links that modes and deliveries have in common: the cluster, the managed identity, the vault, the right to read it, and its secrets.
+
+use super::{
+    facts::{Bound, Delivered},
+    link::{CLUSTER, DNS, GRANT, Heals, IDENTITY, Link, Meaning, MissingLink, POLICY, ROLE, Reason, Resource, SECRET, Symptom, VAULT},
+    texts::shown,
+    view::View,
+};
+use crate::{
+    engine::{
+        input::Outputs,
+        plan::{Act, Action},
+        resource::{Kind, Side},
+    },
+    resources::{cluster::Cluster, grant::Grant, identity::Identity, namespace::Namespace, vault::Vault},
+    spec::suggest::nearest,
+};
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+pub fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
+    words.map(str::to_owned).into()
+}
+
+/// The flags by which a single command finds the cluster.
+pub fn cluster_flags(bound: &Bound) -> Vec<String> {
+    words(["--cluster", &bound.cluster.name, "--context", &bound.cluster.context])
+}
+
+/// What every mode stands on. `again`: the words of the mode's `bind`.
+pub fn of_identity(bound: &Bound, again: &[String]) -> Vec<Link> {
+    let identity = &bound.identity;
+    let group = identity.resource_group.as_deref().unwrap_or_default();
+    let create = words(["identity", "create", "-g", group, "-n", &identity.name]);
+    vec![
+        Link::new(CLUSTER, format!("the cluster {}", bound.cluster.name), again.to_vec()).resource(Resource::of(Cluster::KIND)),
+        Link::new(CLUSTER, format!("the namespace {}", bound.namespace), again.to_vec()).resource(Resource::of(Namespace::KIND)),
+        Link::new(IDENTITY, format!("the managed identity {}", identity.name), create)
+            .resource(Resource { judge: Some(made_again), ..Resource::of(Identity::KIND) }),
+    ]
+}
+
+/// An identity of another principal has the name now.
+fn made_again(action: &Action) -> Option<String> {
+    let principal = |outputs: &Outputs| outputs.get("principal_id").and_then(Value::as_str).map(str::to_owned);
+    let (was, is) = (principal(&action.work.recorded)?, principal(&action.work.outputs)?);
+    let changed = !was.eq_ignore_ascii_case(&is);
+    changed.then(|| format!("was deleted and made again under its name: its principal was {was} and is {is} now"))
+}
+
+/// What every delivery reads from.
+pub fn of_vault(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
+    let (vault, identity) = (&delivered.vault, &bound.identity.name);
+    let group = vault.resource_group.as_deref().unwrap_or_default();
+    let right = format!("the right of the identity {identity} to read the secrets of the vault {}", vault.name);
+    let grant = words(["vault", "grant", "--vault", &vault.name, "--to", &format!("identity/{identity}")]);
+    vec![
+        Link::new(VAULT, format!("the vault {}", vault.name), words(["vault", "create", "-g", group, "-n", &vault.name]))
+            .resource(Resource::of(Vault::KIND))
+            .symptoms(OF_VAULT),
+        Link::new(GRANT, right, grant)
+            .resource(Resource {
+                missing: "is missing: it may not get secrets",
+                spreads: true,
+                judge: Some(incomplete),
+                ..Resource::of(Grant::KIND)
+            })
+            .symptoms(OF_GRANT),
+        Link::new(SECRET, format!("the secrets of the vault {}", vault.name), Vec::new())
+            .check(Side::Azure, |view, _| look_for_secrets(view))
+            .symptoms(OF_SECRET),
+    ]
+}
+
+/// An access policy that allows too little. That its description changes is no fault: this is a mark, too.
+fn incomplete(action: &Action) -> Option<String> {
+    let has = action.changes.iter().find(|c| action.act == Act::Update && c.field == "secrets").map(|c| shown(&c.from))?;
+    Some(format!("is not complete: its access policy allows only {has}, so it may not get secrets"))
+}
+
+const OF_VAULT: &[Symptom] = &[
+    Symptom {
+        any_of: &["ForbiddenByFirewall", "ForbiddenByConnection", "Client address is not authorized"],
+        none_of: &[],
+        means: Meaning::Known {
+            heals: Heals::Never,
+            what: "the vault's firewall blocks the cluster's nodes",
+            hint: |view, _| {
+                format!("Let their network in: `az keyvault network-rule list --name {}` shows which may come in.", view.vault())
+            },
+        },
+    },
+    Symptom {
+        any_of: &["no such host"],
+        none_of: &[],
+        means: Meaning::Known {
+            heals: Heals::Within(DNS),
+            what: "the vault's name does not resolve",
+            hint: |view, _| {
+                format!(
+                    "Look whether the vault is there: `az keyvault show --name {}`; a private vault needs its private DNS zone linked to the cluster's network.",
+                    view.vault()
+                )
+            },
+        },
+    },
+    Symptom {
+        any_of: &["TooManyRequests", "Too Many Requests"],
+        none_of: &[],
+        means: Meaning::Known {
+            heals: Heals::Perhaps,
+            what: "the vault answers that it is asked too often",
+            hint: |_, _| "Fewer pods at once, or a longer rotation interval, ask less.".into(),
+        },
+    },
+];
+
+const OF_GRANT: &[Symptom] = &[Symptom {
+    any_of: &[
+        "ForbiddenByRbac",
+        "ForbiddenByPolicy",
+        "Caller is not authorized to perform action on resource",
+        " does not have secrets get",
+    ],
+    none_of: &[],
+    means: Meaning::Read(|view, link, _| {
+        let (identity, vault) = (&view.bound.identity.name, view.vault());
+        let (heals, takes) = match view.delivered.and_then(|delivered| delivered.vault.rbac) {
+            Some(false) => (Heals::Within(POLICY), "a new access policy takes up to 2 minutes"),
+            _ => (Heals::Within(ROLE), "a new role takes up to 10 minutes"),
+        };
+        let missing = MissingLink::new(GRANT, format!("the identity {identity} may not read the secrets of the vault {vault}"));
+        Reason::new(heals, missing.hint(format!("Give it the right ({takes}): {}.", view.again(&link.again))))
+    }),
+}];
+
+/// Whether a text says that the vault refused the caller.
+pub fn is_refusal(text: &str) -> bool {
+    OF_GRANT.iter().any(|symptom| symptom.fits(text))
+}
+
+/// The application id of the caller that Key Vault refused.
+pub fn refused_caller(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("appid=")?;
+    let end = rest.find(|c: char| !c.is_ascii_hexdigit() && c != '-').unwrap_or(rest.len());
+    rest.get(..end).filter(|id| !id.is_empty())
+}
+
+const OF_SECRET: &[Symptom] = &[
+    Symptom {
+        any_of: &["is not permitted on this object", "SecretDisabled", "disabled secret"],
+        none_of: &[],
+        means: Meaning::Known {
+            heals: Heals::Never,
+            what: "a secret is disabled in the vault",
+            hint: |view, _| {
+                let objects = view.delivered.map(|delivered| delivered.objects.as_slice()).unwrap_or_default();
+                let one = objects.iter().map(|o| enable(view.vault(), &o.name)).collect::<Vec<_>>();
+                format!("Enable it: {}.", one.join(" or "))
+            },
+        },
+    },
+    Symptom {
+        any_of: &["SecretNotFound"],
+        none_of: &[],
+        means: Meaning::Known {
+            heals: Heals::Never,
+            what: "a secret is not in the vault",
+            hint: |view, _| format!("See which there are: {}.", view.commands.podid(&["vault", "secret", "list", "--vault", view.vault()])),
+        },
+    },
+];
+
+/// The command that enables a secret again.
+fn enable(vault: &str, name: &str) -> String {
+    format!("`az keyvault secret set-attributes --vault-name {vault} --name {name} --enabled true`")
+}
+
+/// Looks whether the vault has what the pods get, as far as this login may list it.
+fn look_for_secrets<'a>(view: &'a View<'a>) -> BoxFuture<'a, Vec<Reason>> {
+    Box::pin(async move {
+        let (Some(azure), Some(delivered)) = (view.azure, view.delivered) else { return Vec::new() };
+        let vault = &delivered.vault.name;
+        let Some(uri) = &delivered.vault.uri else { return Vec::new() };
+        let Ok(listed) = azure.secrets(uri).await else { return Vec::new() };
+        let mut found = Vec::new();
+        for object in &delivered.objects {
+            let name = &object.name;
+            let missing = match listed.iter().find(|s| s.name.eq_ignore_ascii_case(name)) {
+                Some(secret) if secret.enabled => continue,
+                Some(_) => MissingLink::new(SECRET, format!("the secret {name} is disabled in the vault {vault}"))
+                    .hint(format!("Enable it: {}.", enable(vault, name))),
+                None if matches!(azure.deleted_secret(uri, name).await, Ok(Some(_))) => {
+                    MissingLink::new(SECRET, format!("the secret {name} was deleted from the vault {vault}"))
+                        .hint(format!("Bring it back: `az keyvault secret recover --vault-name {vault} --name {name}`."))
+                }
+                None => {
+                    let missing = MissingLink::new(SECRET, format!("the vault {vault} has no secret {name}"));
+                    let known = listed.iter().map(|s| s.name.as_str());
+                    let near = nearest(name, known).map(|near| format!("Did you mean `{near}`? ")).unwrap_or_default();
+                    let set = view.commands.podid(&["vault", "secret", "set", name, "--vault", vault, "--prompt"]);
+                    missing.hint(format!("{near}Set it by {set}, or correct the name in what mounts it."))
+                }
+            };
+            found.push(Reason::new(Heals::Never, missing));
+        }
+        found
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caller_that_a_vault_refused_is_read_off_both_of_its_texts() {
+        let rbac = r"Caller is not authorized to perform action on resource.\r\nCaller: appid=1a-2b;oid=3c;iss=https://sts.windows.net/t/\r\nAction: 'x'";
+        let policy =
+            "The user, group or application 'appid=1a-2b;oid=3c' does not have secrets get permission on key vault 'kv;location=x'";
+        for text in [rbac, policy] {
+            assert!(is_refusal(text));
+            assert_eq!(refused_caller(text), Some("1a-2b"));
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! A link of the chain from a pod to its secrets, as data: what it is, what to look at, how to tell right from wrong, and what makes it
+//! right again.
+
+use super::view::View;
+use crate::engine::{key::Key, plan::Action, resource::Side};
+use futures::future::BoxFuture;
+use serde::Serialize;
+use serde_json::Value;
+use std::time::Duration;
+
+/// The stable word of a link for programs (`-o json`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct LinkName(pub &'static str);
+
+/// The cluster, or the namespace.
+pub const CLUSTER: LinkName = LinkName("cluster");
+/// A pod that was not accepted, not scheduled, or deleted.
+pub const POD: LinkName = LinkName("pod");
+/// The managed identity in Azure.
+pub const IDENTITY: LinkName = LinkName("identity");
+/// The pod's token for that identity.
+pub const TOKEN: LinkName = LinkName("token");
+pub const VAULT: LinkName = LinkName("vault");
+/// The identity's right to read the vault's secrets.
+pub const GRANT: LinkName = LinkName("grant");
+pub const SECRET: LinkName = LinkName("secret");
+/// The version that the pod got is not the vault's current one.
+pub const VERSION: LinkName = LinkName("version");
+/// The container starts.
+pub const START: LinkName = LinkName("start");
+/// No component reported anything that tells the link.
+pub const UNKNOWN: LinkName = LinkName("unknown");
+
+pub struct Link {
+    pub name: LinkName,
+    /// What it is, as the subject of a sentence: `the AzureIdentity shop/web`.
+    pub title: String,
+    /// The resource of podid's that it rests on.
+    pub resource: Option<Resource>,
+    /// Looks at the objects themselves, where the resource alone does not tell whether all is well.
+    pub check: Option<Check>,
+    /// What components report when this link is broken.
+    pub symptoms: &'static [Symptom],
+    /// The object that shows that a pod got past this link.
+    pub sign: Option<fn(&View<'_>) -> Option<Sign>>,
+    /// Whether it takes its time where all is well, too.
+    pub slow: bool,
+    /// The words of podid's single command that makes it again.
+    pub again: Vec<String>,
+}
+
+impl Link {
+    pub fn new(name: LinkName, title: impl Into<String>, again: Vec<String>) -> Self {
+        Self { name, title: title.into(), resource: None, check: None, symptoms: &[], sign: None, slow: false, again }
+    }
+
+    #[must_use]
+    pub fn resource(self, resource: Resource) -> Self {
+        Self { resource: Some(resource), ..self }
+    }
+
+    #[must_use]
+    pub fn check(self, side: Side, look: Look) -> Self {
+        Self { check: Some(Check { side, look }), ..self }
+    }
+
+    #[must_use]
+    pub fn symptoms(self, symptoms: &'static [Symptom]) -> Self {
+        Self { symptoms, ..self }
+    }
+}
+
+/// A resource of podid's, which is compared with what podid wrote.
+pub struct Resource {
+    pub kind: &'static str,
+    /// None: any of this kind that the workload depends on.
+    pub key: Option<Key>,
+    /// Says after the title where it is, given its spec with all values.
+    pub place: fn(&Value) -> String,
+    /// What a sentence says of it when it is not there.
+    pub missing: &'static str,
+    /// Whether Azure takes minutes to apply it everywhere: what was just written may not show yet.
+    pub spreads: bool,
+    /// Says what is wrong with one that is there, where a plain comparison does not.
+    pub judge: Option<fn(&Action) -> Option<String>>,
+}
+
+impl Resource {
+    pub fn of(kind: &'static str) -> Self {
+        Self { kind, key: None, place: |_| String::new(), missing: "does not exist", spreads: false, judge: None }
+    }
+
+    pub fn is(&self, kind: &str, key: &Key) -> bool {
+        self.kind == kind && self.key.as_ref().is_none_or(|own| own == key)
+    }
+}
+
+/// Returns what is wrong. A login that may not look learns less.
+pub type Look = for<'a> fn(&'a View<'a>, &'a Link) -> BoxFuture<'a, Vec<Reason>>;
+
+#[derive(Clone, Copy)]
+pub struct Check {
+    /// Where it looks.
+    pub side: Side,
+    pub look: Look,
+}
+
+/// A text of a component that is known.
+pub struct Symptom {
+    /// Parts of the text, any of which is enough.
+    pub any_of: &'static [&'static str],
+    /// Parts with which the text means something else.
+    pub none_of: &'static [&'static str],
+    pub means: Meaning,
+}
+
+impl Symptom {
+    pub fn fits(&self, text: &str) -> bool {
+        self.any_of.iter().any(|part| text.contains(part)) && !self.none_of.iter().any(|part| text.contains(part))
+    }
+}
+
+pub enum Meaning {
+    Known {
+        heals: Heals,
+        what: &'static str,
+        hint: fn(&View<'_>, &Link) -> String,
+    },
+    /// More depends on the text or on the workload.
+    Read(fn(&View<'_>, &Link, &str) -> Reason),
+    /// The component only waited for an earlier link: which one it was, their checks tell.
+    Waiting,
+}
+
+/// An object that shows that a pod got past a link.
+pub struct Sign {
+    pub api: crate::cluster::Api,
+    /// None: objects of this name in any namespace.
+    pub namespace: Option<String>,
+    pub name: String,
+    pub shows: fn(&Value) -> bool,
+    /// What a proof calls the step, and what it says of it.
+    pub step: &'static str,
+    pub detail: String,
+}
+
+/// The chain is broken at a link: what was seen, why, and what to do.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{what}")]
+pub struct MissingLink {
+    pub link: LinkName,
+    pub what: String,
+    pub causes: Vec<String>,
+    pub hints: Vec<String>,
+}
+
+impl MissingLink {
+    pub fn new(link: LinkName, what: impl Into<String>) -> Self {
+        Self { link, what: what.into(), causes: Vec::new(), hints: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+/// How long it may take until a link heals by itself; after that it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heals {
+    Never,
+    Within(Duration),
+    /// It may heal at any time, so a proof waits until its time limit.
+    Perhaps,
+}
+
+impl Heals {
+    /// Whether it is known by now that waiting does not help.
+    pub fn is_over(self, seen_for: Duration) -> bool {
+        match self {
+            Self::Never => true,
+            Self::Within(bound) => seen_for >= bound,
+            Self::Perhaps => false,
+        }
+    }
+}
+
+/// What is wrong right now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reason {
+    pub heals: Heals,
+    pub missing: MissingLink,
+}
+
+impl Reason {
+    pub fn new(heals: Heals, missing: MissingLink) -> Self {
+        Self { heals, missing }
+    }
+}
+
+/// A component that restarts, or a pod of it that starts on the node.
+pub const RESTART: Duration = Duration::from_secs(30);
+/// Azure's own bound for a new role assignment.
+pub const ROLE: Duration = Duration::from_secs(600);
+/// An entry of an access policy takes effect within seconds to minutes.
+pub const POLICY: Duration = Duration::from_secs(120);
+/// The name of a new vault is in the DNS after 30 to 60 s.
+pub const DNS: Duration = Duration::from_secs(90);

@@ -1,0 +1,14 @@
+//! The chain from a pod to its secrets: what modes and deliveries say of its links. It knows none of them by name.
+//!
+//! `facts` what is known of one workload · `link` the links, and what is reported of a broken one · `view` what a link is checked with ·
+//! `stage` what a proof waits for · `remarks` on a plan · `ground` links that all have in common · `commands` of hints · `texts` of
+//! components.
+
+pub mod commands;
+pub mod facts;
+pub mod ground;
+pub mod link;
+pub mod remarks;
+pub mod stage;
+pub mod texts;
+pub mod view;

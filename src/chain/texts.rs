@@ -1,0 +1,57 @@
+//! Texts of components and fields of their objects, made readable.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// A text field of an object; empty if it has none.
+pub fn field<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// When an event was last seen; its writer fills in one of these.
+pub fn last_seen(event: &Value) -> Option<Timestamp> {
+    let times = ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"];
+    times.iter().find_map(|pointer| field(event, pointer).parse().ok())
+}
+
+/// The Azure SDK's errors go on with the whole response; what matters of it is its code and its message.
+pub fn first_lines(message: &str) -> String {
+    let mut lines = message.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("---"));
+    let first = lines.next().unwrap_or_default().to_owned();
+    let Some(more) = lines.find_map(|l| l.strip_prefix("\"message\": \"")) else { return first };
+    let more = more.trim_end_matches([',', '"']);
+    format!("{first}: {}", more.split("\\r\\n").next().unwrap_or(more))
+}
+
+/// A component's text as one readable cause.
+pub fn cut(text: &str) -> String {
+    const MOST: usize = 400;
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{} …", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// A value of a field, as a message shows it.
+pub fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "not set".into(),
+        other => cut(&other.to_string()),
+    }
+}
+
+/// The first digits of a version, which tell it apart.
+pub fn short(version: &str) -> &str {
+    version.get(..8).unwrap_or(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_at_a_character() {
+        assert_eq!(cut("short"), "short");
+        assert!(cut(&"ü".repeat(500)).ends_with("ü …"));
+    }
+}

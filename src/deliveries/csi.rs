@@ -1,0 +1,176 @@
+//! The Secrets Store CSI driver with its Azure provider: a SecretProviderClass names the secrets, and the driver mounts them as files and
+//! may keep Kubernetes Secrets in step with them.
+
+mod links;
+mod names;
+
+use super::delivery::{Delivery, Wanted};
+use crate::{
+    azure::ArmId,
+    chain::{
+        facts::{Bound, Component, Delivered, PodPatch, VaultFacts},
+        link::Link,
+        remarks::{Planned, Remarks, SecretsOf, unknown_secrets, wanted},
+        stage::Stage,
+        view::PodRef,
+    },
+    engine::{
+        desired::Intent,
+        fault::Fault,
+        input::DependsOn,
+        ledger::{Entry, Ledger},
+    },
+    resources::{
+        access::{Named, Reach, Right},
+        secret_provider_class::{self, Object, SecretProviderClass, Synced},
+        vault,
+    },
+    spec::graph::Graph,
+};
+use futures::future::BoxFuture;
+use names::{CLASS, GROUP, STATUS};
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+
+pub struct Csi;
+
+const DRIVER: &str = "secrets-store.csi.k8s.io";
+/// The volume, and where it is mounted.
+const VOLUME: (&str, &str) = ("secrets", "/mnt/secrets");
+
+impl Delivery for Csi {
+    fn name(&self) -> &'static str {
+        "csi"
+    }
+
+    fn expand(&self, wanted: Wanted, graph: &mut Graph<'_>) -> Result<(), Fault> {
+        let Wanted { namespace, name, vault, objects, synced, subject, identity } = wanted;
+        let target = graph.target()?;
+        let within = graph.namespace(&target, &namespace, Intent::Existing)?;
+        let key = secret_provider_class::key(&target.name, &namespace, &name);
+        let recorded = graph.context.memory.recorded::<SecretProviderClass>(&key);
+        let (objects, synced) = respelled(recorded.as_ref(), objects, synced);
+        let kind = SecretProviderClass {
+            target: target.clone(),
+            namespace,
+            name,
+            vault_name: respelled_vault(recorded.as_ref(), vault.names()),
+            tenant: vault::TENANT_ID.of(&vault),
+            identity,
+            objects,
+            synced,
+            subject,
+            within: DependsOn::of(&within),
+        };
+        graph.add_in_cluster(&key, &kind, Intent::Present, &target)
+    }
+
+    fn recall(&self, ledger: &Ledger, app: &str) -> Result<Vec<Delivered>, Fault> {
+        let mut found = Vec::new();
+        for entry in ledger.of_app(app).filter(|e| e.kind == CLASS) {
+            found.push(self.recalled(ledger, entry)?);
+        }
+        Ok(found)
+    }
+
+    fn pod(&self, delivered: &Delivered) -> PodPatch {
+        let (name, path) = VOLUME;
+        let env = delivered.synced.iter().filter_map(|s| {
+            let name = s.env.as_ref()?;
+            Some(json!({ "name": name, "valueFrom": { "secretKeyRef": { "name": s.secret, "key": s.key } } }))
+        });
+        PodPatch {
+            env: env.collect(),
+            volume_mounts: vec![json!({ "name": name, "mountPath": path, "readOnly": true })],
+            volumes: vec![json!({
+                "name": name,
+                "csi": { "driver": DRIVER, "readOnly": true, "volumeAttributes": { "secretProviderClass": delivered.name } },
+            })],
+            ..PodPatch::default()
+        }
+    }
+
+    fn chain(&self, delivered: &Delivered, bound: &Bound) -> Vec<Link> {
+        links::links(delivered, bound)
+    }
+
+    fn stages(&self, delivered: &Delivered, pod: &PodRef) -> Vec<Stage> {
+        links::stages(delivered, pod)
+    }
+
+    fn remarks<'a>(&'a self, planned: &'a Planned<'a>) -> BoxFuture<'a, Remarks> {
+        Box::pin(async move {
+            let mounted = wanted(planned.desired, CLASS).filter_map(|node| {
+                let class = planned.placed::<SecretProviderClass>(node)?;
+                let shown = format!("{}/{}", class.namespace, class.name);
+                let names = class.objects.into_iter().map(|object| object.name).collect();
+                Some(SecretsOf { key: node.key.clone(), shown, vault: class.vault_name, names })
+            });
+            let warnings = unknown_secrets(planned, &mounted.collect::<Vec<_>>()).await;
+            Remarks { refused: Vec::new(), warnings }
+        })
+    }
+
+    fn needs(&self) -> &'static [Component] {
+        &[Component { name: "csi", pods: &["secrets-store"] }]
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        &[CLASS]
+    }
+
+    /// What the stages of a proof wait for.
+    fn rights(&self) -> Vec<Right> {
+        let waits = |group, resource| Right::new(group, resource, &["list", "watch"], Reach::Within);
+        vec![waits(GROUP, STATUS.1), waits("", "secrets").named(Named::Synced)]
+    }
+}
+
+impl Csi {
+    fn recalled(&self, ledger: &Ledger, entry: &Entry) -> Result<Delivered, Fault> {
+        let class = SecretProviderClass::deserialize(&*entry.placed)?;
+        let known = ledger.get(&entry.app, &vault::key(&class.vault_name));
+        let text = |field: &str| known.and_then(|e| e.outputs.get(field)).and_then(Value::as_str);
+        let id = text(vault::ID.0).and_then(ArmId::parse);
+        Ok(Delivered {
+            delivery: self.name(),
+            app: entry.app.clone(),
+            by: entry.by,
+            cluster: class.target,
+            namespace: class.namespace,
+            name: class.name,
+            subject: class.subject,
+            vault: VaultFacts {
+                name: class.vault_name,
+                resource_group: id.and_then(|id| id.group_name().map(str::to_owned)),
+                uri: text(vault::URI.0).map(str::to_owned),
+                rbac: text(vault::MODEL.0).map(|model| model == vault::RBAC),
+            },
+            objects: class.objects,
+            synced: class.synced,
+            keys: vec![entry.key.clone()],
+        })
+    }
+}
+
+// In a SecretProviderClass the spelling is content (a file in the mount is named by it): the recorded one stays.
+
+/// The vault's name as the class had it.
+fn respelled_vault(recorded: Option<&SecretProviderClass>, name: &str) -> String {
+    let recorded = recorded.map(|class| class.vault_name.as_str()).filter(|recorded| recorded.eq_ignore_ascii_case(name));
+    recorded.unwrap_or(name).to_owned()
+}
+
+/// Secrets that are only respelled keep the name that they had in the class, and with it their file; `alias` renames a file.
+fn respelled(recorded: Option<&SecretProviderClass>, mut objects: Vec<Object>, mut synced: Vec<Synced>) -> (Vec<Object>, Vec<Synced>) {
+    let Some(recorded) = recorded else { return (objects, synced) };
+    for object in &mut objects {
+        let before = recorded.objects.iter().find(|o| o.name.eq_ignore_ascii_case(&object.name) && o.alias == object.alias);
+        let Some(before) = before else { continue };
+        if object.alias.is_none() {
+            synced.iter_mut().filter(|s| s.file == object.name).for_each(|s| s.file.clone_from(&before.name));
+        }
+        object.name.clone_from(&before.name);
+    }
+    (objects, synced)
+}

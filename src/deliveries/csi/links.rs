@@ -1,0 +1,262 @@
+//! The links of the CSI driver, from the vault to the synced Secret, and what kubelet, the driver and its Azure provider report when one
+//! is broken (texts of secrets-store-csi-driver 1.6 and its Azure provider 1.8).
+
+use super::names::{CLASS, STATUS};
+use crate::{
+    chain::{
+        facts::{Bound, Delivered},
+        ground,
+        link::{Heals, Link, LinkName, Meaning, MissingLink, RESTART, Reason, Resource, START, Symptom, UNKNOWN, VERSION},
+        stage::{Otherwise, Reached, Stage, Until},
+        texts::{field, short},
+        view::{PodRef, View},
+    },
+    cluster::Api,
+    resources::secret_provider_class::Object,
+};
+use serde_json::Value;
+use std::{collections::BTreeMap, time::Duration};
+
+const CLASS_LINK: LinkName = LinkName("class");
+/// The Secrets Store CSI driver.
+const DRIVER: LinkName = LinkName("driver");
+/// Its Azure provider.
+const PROVIDER: LinkName = LinkName("provider");
+/// The driver keeps a Kubernetes Secret in step.
+const SYNC: LinkName = LinkName("sync");
+
+/// A class that was just written may be unknown to the driver's cache for a moment.
+const CACHE: Duration = Duration::from_secs(10);
+
+pub(super) fn links(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
+    let again = mount(delivered, bound);
+    let mut links = ground::of_vault(delivered, bound);
+    links.extend([
+        Link::new(CLASS_LINK, format!("the SecretProviderClass {}/{}", delivered.namespace, delivered.name), again.clone())
+            .resource(Resource::of(CLASS))
+            .symptoms(OF_CLASS),
+        Link::new(DRIVER, "the Secrets Store CSI driver on the pod's node", Vec::new()).symptoms(OF_DRIVER),
+        Link::new(PROVIDER, "the driver's Azure provider on the pod's node", Vec::new()).symptoms(OF_PROVIDER),
+        Link::new(VERSION, "the mounted versions", again.clone()),
+        Link::new(SYNC, "the synced Secrets", again).symptoms(OF_SYNC),
+    ]);
+    links
+}
+
+/// The command that writes the class again.
+fn mount(delivered: &Delivered, bound: &Bound) -> Vec<String> {
+    let mut words = ground::words(["mount", "apply", "--namespace", &delivered.namespace, "--name", &delivered.name]);
+    words.extend(ground::words(["--vault", &delivered.vault.name]));
+    for Object { name, alias } in &delivered.objects {
+        let alias = alias.as_ref().map(|alias| format!("={alias}")).unwrap_or_default();
+        words.extend(["--secret".to_owned(), format!("{name}{alias}")]);
+    }
+    for synced in &delivered.synced {
+        words.extend(["--sync".to_owned(), format!("{}:{}={}", synced.secret, synced.key, synced.file)]);
+    }
+    words.extend(ground::cluster_flags(bound));
+    words
+}
+
+fn class_again(view: &View<'_>, link: &Link) -> String {
+    format!("Write it again: {}.", view.again(&link.again))
+}
+
+/// A text that means one thing wherever it is reported.
+const fn known(any_of: &'static [&'static str], heals: Heals, what: &'static str, hint: fn(&View<'_>, &Link) -> String) -> Symptom {
+    Symptom { any_of, none_of: &[], means: Meaning::Known { heals, what, hint } }
+}
+
+const OF_CLASS: &[Symptom] = &[
+    known(
+        &["nodePublishSecretRef secret is not set", "only one identity mode", "failed to create auth config"],
+        Heals::Never,
+        "the SecretProviderClass does not set exactly one identity mode",
+        class_again,
+    ),
+    known(&["failed to get secretproviderclass"], Heals::Within(CACHE), "the driver does not find the SecretProviderClass", class_again),
+    known(
+        &[
+            "keyvaultName is not provided",
+            "tenantId is not provided",
+            "objects is not set",
+            "failed to yaml unmarshal",
+            "unmarshal failed for keyVaultObjects",
+            "Invalid vault name",
+            "cloudName",
+            "provider not set",
+            "Invalid vaultObjectTypes",
+            "invalid objectFormat",
+            "invalid objectEncoding",
+            "file name must",
+            "failed to validate secret object",
+            "not found in the pod",
+        ],
+        Heals::Never,
+        "the provider cannot read the SecretProviderClass",
+        class_again,
+    ),
+];
+
+const OF_DRIVER: &[Symptom] = &[
+    known(
+        &["not found in the list of registered CSI drivers"],
+        Heals::Within(RESTART),
+        "the Secrets Store CSI driver is not on the pod's node",
+        |view, _| {
+            format!(
+                "Enable the add-on azure-keyvault-secrets-provider of the cluster {}, or install the driver's chart; `kubectl get csinodes` shows which nodes have it.",
+                view.bound.cluster.name
+            )
+        },
+    ),
+    Symptom {
+        any_of: &["code = Unavailable", "csi.sock"],
+        none_of: PROVIDER_TEXTS,
+        means: Meaning::Known {
+            heals: Heals::Within(RESTART),
+            what: "the CSI driver does not answer on the pod's node",
+            hint: |_, _| "Look whether it runs on that node: `kubectl get pods -A -o wide | grep secrets-store`.".into(),
+        },
+    },
+];
+
+const PROVIDER_TEXTS: &[&str] = &["error connecting to provider", "azure.sock", "provider not found"];
+
+const OF_PROVIDER: &[Symptom] =
+    &[known(PROVIDER_TEXTS, Heals::Within(RESTART), "the driver's Azure provider does not answer on the pod's node", |_, _| {
+        "Look whether it runs on that node: `kubectl get pods -A -o wide | grep provider-azure`.".into()
+    })];
+
+const OF_SYNC: &[Symptom] = &[known(
+    &["secrets is forbidden", "cannot create resource \"secrets\"", "cannot patch resource \"secrets\""],
+    Heals::Never,
+    "the CSI driver may not write Kubernetes Secrets",
+    |_, _| "With its Helm chart set `secrets-store-csi-driver.syncSecret.enabled=true`; the AKS add-on has that right always.".into(),
+)];
+
+/// The mount, then each synced Secret, then the container that reads them.
+pub(super) fn stages(delivered: &Delivered, pod: &PodRef) -> Vec<Stage> {
+    let mut stages = vec![mounted(delivered, pod)];
+    let mut secrets: Vec<&str> = delivered.synced.iter().map(|s| s.secret.as_str()).collect();
+    secrets.dedup();
+    stages.extend(secrets.into_iter().map(|secret| synced(delivered, secret)));
+    let env: Vec<&str> = delivered.synced.iter().filter_map(|s| s.env.as_deref()).collect();
+    if !env.is_empty() {
+        stages.push(Stage {
+            step: "running",
+            waits_for: "waiting until the container runs".into(),
+            in_vain: "the secrets were mounted, but the container did not start".into(),
+            until: Until::Runs { detail: format!("with {} from the Secret", env.join(", ")) },
+            otherwise: Otherwise::Nothing,
+            ..later()
+        });
+    }
+    stages
+}
+
+/// What stages after the mount have in common: what failed before it is over, and the driver has said once why a Secret is missing.
+fn later() -> Stage {
+    Stage {
+        step: "",
+        waits_for: String::new(),
+        in_vain: String::new(),
+        until: Until::Runs { detail: String::new() },
+        link: START,
+        otherwise: Otherwise::Nothing,
+        telling: &["FailedToCreateSecret"],
+        over: &["FailedMount"],
+    }
+}
+
+/// The driver reports in a status what it mounted. A status of an earlier pod of this name belongs to that one.
+fn mounted(delivered: &Delivered, pod: &PodRef) -> Stage {
+    let (uid, class, objects) = (pod.uid.clone(), delivered.name.clone(), delivered.objects.clone());
+    let (kind, plural) = STATUS;
+    Stage {
+        step: "mounted",
+        waits_for: "waiting until the driver has mounted the secrets".into(),
+        in_vain: "the pod did not get its secrets".into(),
+        until: Until::Object {
+            api: Api::new("secrets-store.csi.x-k8s.io", "v1", kind, plural),
+            // the driver names it by pod, namespace and class
+            name: format!("{}-{}-{class}", pod.at.name, delivered.namespace),
+            read: Box::new(move |status| {
+                let owners = status.pointer("/metadata/ownerReferences").and_then(Value::as_array)?;
+                let ours = owners.iter().any(|owner| field(owner, "/uid") == uid);
+                let mounted = status.pointer("/status/mounted").and_then(Value::as_bool) == Some(true);
+                (ours && mounted).then(|| files(status, &class, &objects))
+            }),
+        },
+        link: UNKNOWN,
+        otherwise: Otherwise::Chain,
+        telling: &[],
+        over: &[],
+    }
+}
+
+/// The status names objects as `secret/NAME`; files carry the alias.
+fn files(status: &Value, class: &str, objects: &[Object]) -> Result<Reached, MissingLink> {
+    let reported = status.pointer("/status/objects").and_then(Value::as_array);
+    let pair = |object: &Value| {
+        let id = object.get("id")?.as_str()?;
+        let version = object.get("version")?.as_str()?;
+        Some((id.rsplit('/').next()?.to_owned(), version.to_owned()))
+    };
+    let reported: BTreeMap<String, String> = reported.map(|list| list.iter().filter_map(pair).collect()).unwrap_or_default();
+    let mut versions = BTreeMap::new();
+    for object in objects {
+        let version = reported.get(&object.name);
+        let version = version.ok_or_else(|| MissingLink::new(CLASS_LINK, format!("the driver mounted {class} without {}", object.name)))?;
+        versions.insert(object.file().to_owned(), version.clone());
+    }
+    let shown: Vec<String> = versions.iter().map(|(file, version)| format!("{file} version {}", short(version))).collect();
+    Ok(Reached { detail: shown.join(", "), versions })
+}
+
+/// Only the keys of the Secret are looked at.
+fn synced(delivered: &Delivered, secret: &str) -> Stage {
+    let keys: Vec<String> = delivered.synced.iter().filter(|s| s.secret == secret).map(|s| s.key.clone()).collect();
+    let detail = format!("Secret {secret}, key {}", keys.join(", "));
+    Stage {
+        step: "synced",
+        waits_for: format!("waiting until the driver has made the Secret {secret}"),
+        in_vain: format!("the secrets were mounted, but the Secret {secret} was not made"),
+        until: Until::Object {
+            api: Api::new("", "v1", "Secret", "secrets"),
+            name: secret.to_owned(),
+            read: Box::new(move |object| {
+                let data = object.get("data").and_then(Value::as_object);
+                let all = keys.iter().all(|key| data.is_some_and(|data| data.contains_key(key)));
+                all.then(|| Ok(Reached { detail: detail.clone(), versions: BTreeMap::new() }))
+            }),
+        },
+        otherwise: Otherwise::Reason(unsynced(secret)),
+        ..later()
+    }
+}
+
+fn unsynced(secret: &str) -> Reason {
+    let hint = "If the driver may not write Secrets: with its Helm chart set `secrets-store-csi-driver.syncSecret.enabled=true`; the AKS add-on has that right always.";
+    let missing = MissingLink::new(SYNC, format!("the driver has not made the Secret {secret}")).hint(hint);
+    Reason::new(Heals::Within(RESTART), missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_that_died_is_not_taken_for_the_driver() {
+        let tables = [(CLASS_LINK, OF_CLASS), (DRIVER, OF_DRIVER), (PROVIDER, OF_PROVIDER), (SYNC, OF_SYNC)];
+        let of = |text: &str| tables.iter().find(|(_, table)| table.iter().any(|s| s.fits(text))).map(|(link, _)| *link);
+        let dead = |socket: &str| {
+            format!(
+                "rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial unix {socket}: connect: connection refused\""
+            )
+        };
+        assert_eq!(of(&dead("/var/run/secrets-store-csi-providers/azure.sock")), Some(PROVIDER));
+        assert_eq!(of(&dead("/var/lib/kubelet/plugins/csi-secrets-store/csi.sock")), Some(DRIVER));
+        assert_eq!(of("error connecting to provider \"azure\": provider not found: provider \"azure\""), Some(PROVIDER));
+    }
+}

@@ -1,0 +1,66 @@
+//! What a delivery says about itself: which resources bring secrets into pods, what the pod template must say, and the links from the
+//! token to the bytes in the container.
+
+use crate::{
+    chain::{
+        facts::{Bound, Component, Delivered, Parameters, PodPatch},
+        link::Link,
+        remarks::{Planned, Remarks},
+        stage::Stage,
+        view::PodRef,
+    },
+    engine::{fault::Fault, key::Key, ledger::Ledger},
+    resources::{
+        access::Right,
+        secret_provider_class::{Object, Synced},
+    },
+    spec::graph::Graph,
+};
+
+use futures::future::BoxFuture;
+
+pub trait Delivery: Sync {
+    /// The word of the spec.
+    fn name(&self) -> &'static str;
+
+    /// Adds the resources that bring the secrets into the pods.
+    fn expand(&self, wanted: Wanted, graph: &mut Graph<'_>) -> Result<(), Fault>;
+
+    /// Lists what this delivery brings for an app, from the state.
+    fn recall(&self, ledger: &Ledger, app: &str) -> Result<Vec<Delivered>, Fault>;
+
+    /// Returns what a pod template must have to get the secrets.
+    fn pod(&self, delivered: &Delivered) -> PodPatch;
+
+    /// Lists the links from the token to the bytes in the container, in the order in which each rests on those before it.
+    fn chain(&self, delivered: &Delivered, bound: &Bound) -> Vec<Link>;
+
+    /// Lists what a proof waits for with such a pod, one after the other.
+    fn stages(&self, delivered: &Delivered, pod: &PodRef) -> Vec<Stage>;
+
+    /// Says what makes a plan of this delivery's resources doubtful.
+    fn remarks<'a>(&'a self, planned: &'a Planned<'a>) -> BoxFuture<'a, Remarks>;
+
+    /// Lists the components that must run in the cluster.
+    fn needs(&self) -> &'static [Component];
+
+    /// Lists the kinds of objects that it puts into a cluster.
+    fn kinds(&self) -> &'static [&'static str];
+
+    /// Lists what looking at the chain and waiting for the stages need of the cluster's RBAC.
+    fn rights(&self) -> Vec<Right>;
+}
+
+/// The secrets of one vault that pods of a namespace are to get.
+pub struct Wanted {
+    pub namespace: String,
+    /// Name of the workload, or of the object that delivers.
+    pub name: String,
+    pub vault: Key,
+    pub objects: Vec<Object>,
+    pub synced: Vec<Synced>,
+    /// Which bound pods get them; None: any of the namespace.
+    pub subject: Option<String>,
+    /// How the identity mode gets a token for them.
+    pub identity: Parameters,
+}

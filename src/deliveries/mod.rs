@@ -1,0 +1,43 @@
+//! The table of deliveries: a new way to bring secrets into a pod is one file and one line here. Everybody else asks the table.
+
+mod csi;
+pub mod delivery;
+
+use crate::{
+    chain::facts::Delivered,
+    engine::{fault::Fault, ledger::Ledger},
+};
+pub use delivery::Delivery;
+
+/// The first one is the default.
+static DELIVERIES: &[&dyn Delivery] = &[&csi::Csi];
+
+pub fn all() -> impl Iterator<Item = &'static dyn Delivery> {
+    DELIVERIES.iter().copied()
+}
+
+/// Returns the delivery of that name, or the default one for None.
+pub fn named(name: Option<&str>) -> Result<&'static dyn Delivery, Fault> {
+    let found = all().find(|delivery| name.is_none_or(|name| name == delivery.name()));
+    found.ok_or_else(|| {
+        let known: Vec<&str> = all().map(Delivery::name).collect();
+        Fault::refused(
+            format!("unknown delivery `{}`", name.unwrap_or_default()),
+            format!("The known deliveries are: {}.", known.join(", ")),
+        )
+    })
+}
+
+/// Returns the delivery that brings these secrets.
+pub fn of(delivered: &Delivered) -> Result<&'static dyn Delivery, Fault> {
+    named(Some(delivered.delivery))
+}
+
+/// Lists what the state knows of an app's deliveries, of every kind.
+pub fn recall(ledger: &Ledger, app: &str) -> Result<Vec<Delivered>, Fault> {
+    let mut found = Vec::new();
+    for delivery in all() {
+        found.extend(delivery.recall(ledger, app)?);
+    }
+    Ok(found)
+}

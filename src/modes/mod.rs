@@ -1,0 +1,45 @@
+//! The table of identity modes: a new mode is one file and one line here. Everybody else asks the table.
+
+pub mod mode;
+mod pod_identity;
+
+use crate::{
+    chain::facts::Bound,
+    engine::{fault::Fault, ledger::Ledger},
+};
+pub use mode::Mode;
+
+/// The first one is the default.
+static MODES: &[&dyn Mode] = &[&pod_identity::PodIdentity];
+
+pub fn all() -> impl Iterator<Item = &'static dyn Mode> {
+    MODES.iter().copied()
+}
+
+/// The words of the spec and of `--mode`.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    all().map(Mode::name)
+}
+
+/// Returns the mode of that name, or the default one for None.
+pub fn named(name: Option<&str>) -> Result<&'static dyn Mode, Fault> {
+    let found = all().find(|mode| name.is_none_or(|name| name == mode.name()));
+    found.ok_or_else(|| {
+        let known: Vec<&str> = names().collect();
+        Fault::refused(format!("unknown mode `{}`", name.unwrap_or_default()), format!("The known modes are: {}.", known.join(", ")))
+    })
+}
+
+/// Returns the mode that bound these pods.
+pub fn of(bound: &Bound) -> Result<&'static dyn Mode, Fault> {
+    named(Some(bound.mode))
+}
+
+/// Lists the bindings of an app that the state knows, of every mode.
+pub fn recall(ledger: &Ledger, app: &str) -> Result<Vec<Bound>, Fault> {
+    let mut found = Vec::new();
+    for mode in all() {
+        found.extend(mode.recall(ledger, app)?);
+    }
+    Ok(found)
+}

@@ -1,0 +1,242 @@
+//! AAD Pod Identity: MIC puts the managed identity on the nodes where pods with the label `aadpodidbinding` run, and NMI answers
+//! their token requests. The cluster needs Managed Identity Operator on the identity and Virtual Machine Contributor on its nodes.
+
+mod links;
+mod names;
+mod remarks;
+
+use super::mode::{Claim, Mode};
+use crate::{
+    azure::ArmId,
+    chain::{
+        facts::{Bound, BoundIdentity, Component, Parameters, PodPatch},
+        link::{Link, Reason},
+        remarks::{ListAhead, Lists, Planned, Remarks},
+        view::View,
+    },
+    engine::{
+        desired::{Desired, Intent},
+        fault::Fault,
+        input::{DependsOn, Input, KnownOutputs, needs},
+        ledger::{Entry, Ledger},
+    },
+    resources::{
+        access::{Reach, Right},
+        azure_identity::{self, AzureIdentity},
+        azure_identity_binding::{self, AzureIdentityBinding},
+        identity, roles,
+    },
+    spec::{
+        complaint::{Complaint, maybe, wrong},
+        graph::Graph,
+        model::Workload,
+        names::{dns_subdomain, label_value, name_in, object_name},
+        reference::{NameOrId, Scope},
+        request::{Bind, OperatorScope},
+    },
+};
+use futures::future::BoxFuture;
+use names::{AZURE_IDENTITY, BINDING, GROUP, LABEL, default_binding};
+use serde::Deserialize as _;
+use serde_json::Value;
+
+pub struct PodIdentity;
+
+impl Mode for PodIdentity {
+    fn name(&self) -> &'static str {
+        "pod-identity"
+    }
+
+    fn check(&self, workload: &Workload) -> Result<Vec<Claim>, Complaint> {
+        maybe("names.azureIdentity", dns_subdomain, workload.names.azure_identity.as_ref())?;
+        maybe("names.azureIdentityBinding", dns_subdomain, workload.names.azure_identity_binding.as_ref())?;
+        maybe("selector", label_value, workload.selector.as_ref())?;
+        let name = workload.names.azure_identity.clone().unwrap_or_else(|| object_name(name_in(&workload.identity.name)));
+        if workload.selector.is_none()
+            && let Err(rule) = label_value(&name)
+        {
+            let message = format!("the pod label cannot be called so: {rule}");
+            return Err(wrong("identity.name", message).hint("Give it a value of its own with `selector: VALUE`."));
+        }
+        let hint = "Give it another name with `names: {azureIdentity: NAME}`.";
+        Ok(vec![Claim { kind: AZURE_IDENTITY, name, shown: "AzureIdentity", hint }])
+    }
+
+    fn check_bind(&self, bind: &Bind) -> Result<(), Complaint> {
+        let (Some(identity), None) = (&bind.identity, &bind.name) else { return Ok(()) };
+        // Azure takes names that Kubernetes does not
+        let name = identity.name();
+        dns_subdomain(name).map_err(|rule| {
+            let message = format!("the AzureIdentity cannot be called `{name}` as the identity is: {rule}");
+            wrong("--name", message).hint("Give it a name of its own with --name.")
+        })
+    }
+
+    /// Namespace, AzureIdentity, AzureIdentityBinding, and the two roles that MIC needs (role-assignment page of aad-pod-identity).
+    fn expand(&self, bind: &Bind, graph: &mut Graph<'_>) -> Result<Bound, Fault> {
+        let identity = graph.bound_identity(bind)?;
+        let target = graph.target()?;
+        let cluster = graph.cluster_ref()?;
+        let principal = graph.clusters_principal(cluster)?;
+        let operator = match bind.operator_scope {
+            OperatorScope::Identity => graph.identity_scope(&identity),
+            OperatorScope::ResourceGroup => {
+                let id = graph.id_of(&identity)?;
+                let group = ArmId::group(id.subscription_id(), id.group_name().unwrap_or_default());
+                graph.scope(&Scope::ResourceGroup(NameOrId::Id(group)))?
+            }
+            OperatorScope::Subscription => graph.scope(&Scope::Subscription)?,
+        };
+        let wide = (bind.operator_scope != OperatorScope::Identity)
+            .then(|| "warning: wider than needed; with it the cluster may hand out every identity in that scope".to_owned());
+        let operates = graph.add_role(roles::MANAGED_IDENTITY_OPERATOR, principal, operator, wide)?;
+        let (principal, nodes) = (graph.clusters_principal(cluster)?, graph.node_scope(cluster)?);
+        let contributes = graph.add_role(roles::VIRTUAL_MACHINE_CONTRIBUTOR, principal, nodes, None)?;
+
+        let namespace = graph.namespace(&target, &bind.namespace, Intent::Present)?;
+        let name = bind.name.clone().unwrap_or_else(|| object_name(identity.names()));
+        let azure_identity = azure_identity::key(&target.name, &bind.namespace, &name);
+        let kind = AzureIdentity {
+            target: target.clone(),
+            namespace: bind.namespace.clone(),
+            name: name.clone(),
+            resource_id: identity::ID.of(&identity),
+            client_id: identity::CLIENT_ID.of(&identity),
+            within: DependsOn::of(&namespace),
+        };
+        graph.add_in_cluster(&azure_identity, &kind, Intent::Present, &target)?;
+        let binding_name = bind.binding.clone().unwrap_or_else(|| default_binding(&name));
+        let binding = azure_identity_binding::key(&target.name, &bind.namespace, &binding_name);
+        let kind = AzureIdentityBinding {
+            target: target.clone(),
+            namespace: bind.namespace.clone(),
+            name: binding_name.clone(),
+            selector: bind.selector.clone().unwrap_or_else(|| name.clone()),
+            azure_identity: name.clone(),
+            within: DependsOn::of(&namespace),
+            identity: DependsOn::of(&azure_identity),
+            roles: vec![DependsOn::of(&operates), DependsOn::of(&contributes)],
+        };
+        graph.add_in_cluster(&binding, &kind, Intent::Present, &target)?;
+        Ok(Bound {
+            mode: self.name(),
+            app: graph.context.app.to_owned(),
+            by: graph.desired.by,
+            cluster: target,
+            namespace: kind.namespace,
+            subject: kind.selector,
+            name: name.clone(),
+            identity: BoundIdentity {
+                name: identity.names().to_owned(),
+                resource_group: None,
+                resource_id: Some(identity::ID.of(&identity)),
+                client_id: Some(identity::CLIENT_ID.of(&identity)),
+                key: Some(identity),
+            },
+            objects: [(AZURE_IDENTITY, name), (BINDING, binding_name)].into(),
+            keys: vec![binding, operates, contributes],
+            flags: Vec::new(),
+        })
+    }
+
+    fn recall(&self, ledger: &Ledger, app: &str) -> Result<Vec<Bound>, Fault> {
+        let mut found = Vec::new();
+        for entry in ledger.of_app(app).filter(|e| e.kind == BINDING) {
+            found.push(self.recalled(ledger, entry)?);
+        }
+        Ok(found)
+    }
+
+    fn pod(&self, bound: &Bound) -> PodPatch {
+        PodPatch { labels: [(LABEL.to_owned(), bound.subject.clone())].into(), ..PodPatch::default() }
+    }
+
+    /// The provider asks NMI, which knows the pod: no identity is named.
+    fn class_parameters(&self, _: Option<&Bound>) -> Result<Parameters, Fault> {
+        Ok([("usePodIdentity".to_owned(), Input::Known("true".to_owned()))].into())
+    }
+
+    fn chain(&self, bound: &Bound) -> Vec<Link> {
+        links::links(bound)
+    }
+
+    fn warnings<'a>(&'a self, view: &'a View<'a>) -> BoxFuture<'a, Vec<String>> {
+        Box::pin(async move { links::rivals(view).await.iter().map(|rival| rival.warning(&view.bound.subject)).collect() })
+    }
+
+    fn refused_other<'a>(&'a self, view: &'a View<'a>, client_id: &'a str) -> BoxFuture<'a, Reason> {
+        Box::pin(links::refused_other(view, client_id))
+    }
+
+    fn lists(&self, desired: &Desired, known: &KnownOutputs) -> Vec<ListAhead> {
+        remarks::lists(desired, known)
+    }
+
+    fn remarks<'a>(&'a self, planned: &'a Planned<'a>, lists: &'a mut Lists) -> BoxFuture<'a, Remarks> {
+        Box::pin(remarks::remarks(planned, lists))
+    }
+
+    fn needs(&self) -> &'static [Component] {
+        &[Component { name: "pod-identity", pods: &["mic", "nmi"] }]
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        &[AZURE_IDENTITY, BINDING]
+    }
+
+    /// What the chain is looked at with. MIC may keep its assignments in another namespace than the pod's.
+    fn rights(&self) -> Vec<Right> {
+        let looks = |resource, verbs, reach| Right::new(GROUP, resource, verbs, reach);
+        vec![
+            looks("azureassignedidentities", &["list", "watch"], Reach::Everywhere)
+                .optional("a proof does not show when MIC assigned the identity, nor tell whether it did if it failed"),
+            looks("azureidentitybindings", &["list"], Reach::Everywhere)
+                .optional("a second binding of another namespace with the same selector is not noticed"),
+            looks("azureidentitybindings", &["list"], Reach::Within).optional("a second binding with the same selector is not noticed"),
+        ]
+    }
+
+    fn one_identity(&self, subject: &str) -> String {
+        format!(
+            "A pod with the label {LABEL}={subject} gets all of them, and the CSI driver takes any: give each workload a `selector` of its own in the spec."
+        )
+    }
+}
+
+impl PodIdentity {
+    fn recalled(&self, ledger: &Ledger, entry: &Entry) -> Result<Bound, Fault> {
+        let binding = AzureIdentityBinding::deserialize(&*entry.placed)?;
+        let app = &entry.app;
+        let object = ledger.get(app, &azure_identity::key(&binding.target.name, &binding.namespace, &binding.azure_identity));
+        let wanted = object.and_then(|e| AzureIdentity::deserialize(&*e.spec).ok());
+        let key = wanted.and_then(|wanted| wanted.resource_id.source());
+        let published = key.as_ref().and_then(|key| ledger.get(app, key));
+        let text = |field: &str| published.and_then(|e| e.outputs.get(field)).and_then(Value::as_str).map(str::to_owned);
+        let resource_id = text(identity::ID.0);
+        let roles = entry.spec.to_string();
+        let operator_scope = match () {
+            () if roles.contains("role/managed-identity-operator/") && roles.contains("/group/") => Some("resource-group"),
+            () if roles.contains("role/managed-identity-operator/") && roles.contains("/subscription\"") => Some("subscription"),
+            () => None,
+        };
+        Ok(Bound {
+            mode: self.name(),
+            app: app.clone(),
+            by: entry.by,
+            identity: BoundIdentity {
+                name: key.as_ref().map_or_else(|| binding.azure_identity.clone(), |key| key.names().to_owned()),
+                resource_group: resource_id.as_deref().and_then(ArmId::parse).and_then(|id| id.group_name().map(str::to_owned)),
+                resource_id: resource_id.map(Input::Known),
+                client_id: text(identity::CLIENT_ID.0).map(Input::Known),
+                key,
+            },
+            cluster: binding.target,
+            namespace: binding.namespace,
+            subject: binding.selector,
+            name: binding.azure_identity.clone(),
+            objects: [(AZURE_IDENTITY, binding.azure_identity), (BINDING, binding.name)].into(),
+            keys: std::iter::once(entry.key.clone()).chain(needs(&entry.spec)).collect(),
+            flags: operator_scope.into_iter().flat_map(|scope| ["--operator-scope".to_owned(), scope.to_owned()]).collect(),
+        })
+    }
+}

@@ -1,0 +1,303 @@
+//! The graph of wanted resources while it is built: adds nodes and the references between them, and finds what a name refers to. Pure.
+//! It lies below `expand` (what a spec or a command asks for), `modes` and `deliveries`, which all build with it.
+
+pub mod grantee;
+mod principals;
+mod spelling;
+
+use super::{
+    known::{ClusterRef, KnownResources},
+    model::Model,
+    reference::NameOrId,
+    request::Bind,
+};
+use crate::{
+    azure::{
+        ArmId,
+        id::{IDENTITY, VAULT},
+    },
+    engine::{
+        desired::{Condition, Desired, Intent, Node, Requester},
+        fault::Fault,
+        input::Input,
+        key::Key,
+        resource::Kind,
+    },
+    resources::{
+        Cloud,
+        caller::{self, Caller},
+        cluster::{self, Cluster},
+        grant::{self, Grant, Purpose},
+        group::{self, Group},
+        identity::{self, Identity},
+        namespace::{self, Namespace},
+        secret::{self, Secret},
+        values::SecretSource,
+        vault::{self, Vault},
+        world::ClusterTarget,
+    },
+};
+use grantee::Grantee;
+use spelling::Spelling;
+
+/// The defaults of an expansion: flags and environment first, then the spec, then what the state remembers.
+#[derive(Clone, Debug)]
+pub struct Context<'a> {
+    pub app: &'a str,
+    pub subscription: &'a str,
+    /// Name or id; from `-g` or its environment variable.
+    pub group: Option<&'a str>,
+    /// The spec's, for want of that.
+    pub default_group: Option<&'a str>,
+    /// The spec's default location.
+    pub location: Option<&'a str>,
+    /// The cluster that Kubernetes objects go to; None: none could be told.
+    pub cluster: Option<&'a ClusterRef>,
+    /// Further clusters that scopes and principals name.
+    pub other_clusters: &'a [(NameOrId, ClusterRef)],
+    pub memory: &'a KnownResources,
+}
+
+pub struct Graph<'a> {
+    pub context: &'a Context<'a>,
+    group: Option<&'a str>,
+    location: Option<&'a str>,
+    spelling: Spelling,
+    /// What is added is to be removed.
+    removes: bool,
+    pub desired: Desired,
+}
+
+impl<'a> Graph<'a> {
+    pub fn new(context: &'a Context<'a>, by: Requester, removes: bool) -> Self {
+        Self {
+            context,
+            group: context.group.or(context.default_group),
+            location: context.location,
+            spelling: Spelling::default(),
+            removes,
+            desired: Desired::new(context.app, by),
+        }
+    }
+
+    pub fn add<K: Kind<Cloud>>(&mut self, key: &Key, kind: &K, intent: Intent) -> Result<&mut Node, Fault> {
+        self.desired.add::<Cloud, K>(key.clone(), kind, intent)
+    }
+
+    // ---- names to ids ----
+
+    fn group_id(&self, group: Option<&NameOrId>, of: &str) -> Result<ArmId, Fault> {
+        let Some(group) = group.cloned().or_else(|| self.group.map(NameOrId::new)) else {
+            return Err(Fault::refused(
+                format!("no resource group given for {of}"),
+                "Name it with `-g GROUP` (or PODID_RESOURCE_GROUP), or `resourceGroup:` in the spec.",
+            ));
+        };
+        match group {
+            NameOrId::Id(id) if id.group_name().is_some() => Ok(ArmId::group(id.subscription_id(), id.group_name().unwrap_or_default())),
+            NameOrId::Id(id) => Err(Fault::refused(format!("{id} is not a resource group"), "Name a resource group.")),
+            NameOrId::Name(name) => Ok(ArmId::group(self.context.subscription, &name)),
+        }
+    }
+
+    /// A full id as it is; a name in the group that was named for it, or where an earlier command had it, or in the default group.
+    pub fn arm_id(&self, named: &NameOrId, kind: &str, group: Option<&str>) -> Result<ArmId, Fault> {
+        let name = match named {
+            NameOrId::Id(id) if id.is_kind(kind) => return Ok(id.clone()),
+            NameOrId::Id(id) => return Err(Fault::refused(format!("{id} is not the id of a {kind}"), "Give a name or a full ARM id.")),
+            NameOrId::Name(name) => name,
+        };
+        if group.is_none()
+            && self.context.group.is_none()
+            && let Some(known) = self.context.memory.id_of(kind, name)?
+        {
+            return Ok(known);
+        }
+        let group = self.group_id(group.map(NameOrId::new).as_ref(), name)?;
+        Ok(ArmId::resource(group.subscription_id(), group.group_name().unwrap_or_default(), kind, name))
+    }
+
+    /// The cluster that Kubernetes objects go to.
+    pub fn cluster_ref(&self) -> Result<&'a ClusterRef, Fault> {
+        self.context.cluster.ok_or_else(no_cluster)
+    }
+
+    /// The cluster that a scope or a principal names, which may be another one.
+    fn named_cluster(&self, named: &NameOrId) -> Result<&'a ClusterRef, Fault> {
+        let others = self.context.other_clusters.iter();
+        let found = others.filter(|(name, _)| name == named).map(|(_, cluster)| cluster);
+        let own = self.context.cluster.filter(|own| named.matches(&NameOrId::Id(own.id.clone())));
+        found.chain(own).next().ok_or_else(no_cluster)
+    }
+
+    // ---- nodes ----
+
+    /// The key as the graph already has it: a second spelling of a name must not make a second reference.
+    pub fn spelled(&self, key: Key) -> Key {
+        self.desired.nodes.get(&key).map_or(key, |node| node.key.clone())
+    }
+
+    fn caller(&mut self) -> Result<Grantee, Fault> {
+        let key = caller::key();
+        self.add(&key, &Caller {}, Intent::Existing)?;
+        Ok(Grantee { id: caller::OBJECT_ID.of(&key), kind: caller::PRINCIPAL_KIND.of(&key), key })
+    }
+
+    fn location_of(&mut self, id: &ArmId, given: Option<&str>) -> Result<Input<String>, Fault> {
+        if let Some(location) = given.or(self.location) {
+            return Ok(Input::Known(location.to_ascii_lowercase()));
+        }
+        let group = self.spelling.of_id(ArmId::group(id.subscription_id(), id.group_name().unwrap_or_default()));
+        let key = group::key(&group);
+        self.add(&key, &Group { id: group }, Intent::Existing)?;
+        Ok(group::LOCATION.of(&key))
+    }
+
+    pub fn new_identity(&mut self, id: ArmId, location: Option<&str>) -> Result<Key, Fault> {
+        let id = self.spelling.of_id(id);
+        let key = self.spelled(identity::key(id.name()));
+        let location = Some(self.location_of(&id, location)?);
+        self.add(&key, &Identity { id, location }, Intent::Present)?;
+        Ok(key)
+    }
+
+    pub fn known_identity(&mut self, named: &NameOrId, group: Option<&str>) -> Result<Key, Fault> {
+        let id = self.arm_id(named, IDENTITY, group)?;
+        let id = self.spelling.of_id(id);
+        let key = self.spelled(identity::key(id.name()));
+        if !self.desired.nodes.contains_key(&key) {
+            self.add(&key, &Identity { id, location: None }, Intent::Existing)?;
+        }
+        Ok(key)
+    }
+
+    /// The identity that a binding names, or the only one that spec and state know.
+    pub fn bound_identity(&mut self, bind: &Bind) -> Result<Key, Fault> {
+        match &bind.identity {
+            Some(named) => self.known_identity(named, bind.group.as_deref()),
+            None => {
+                let known = self.context.memory.only_identity()?;
+                self.known_identity(&NameOrId::Id(known), None)
+            }
+        }
+    }
+
+    pub fn new_vault(&mut self, id: ArmId, location: Option<&str>, model: Option<Model>) -> Result<Key, Fault> {
+        let id = self.spelling.of_id(id);
+        let key = self.spelled(vault::key(id.name()));
+        let caller = self.caller()?;
+        let location = Some(self.location_of(&id, location)?);
+        let tenant = Some(caller::TENANT_ID.of(&caller.key));
+        self.add(&key, &Vault { id, location, tenant, rbac: model != Some(Model::AccessPolicy) }, Intent::Present)?;
+        self.callers_grant(&key)?;
+        Ok(key)
+    }
+
+    pub fn known_vault(&mut self, named: &NameOrId, group: Option<&str>) -> Result<Key, Fault> {
+        let id = self.arm_id(named, VAULT, group)?;
+        let id = self.spelling.of_id(id);
+        let key = self.spelled(vault::key(id.name()));
+        if !self.desired.nodes.contains_key(&key) {
+            self.add(&key, &Vault { id, location: None, tenant: None, rbac: true }, Intent::Existing)?;
+        }
+        Ok(key)
+    }
+
+    /// podid's own right to a vault that podid makes.
+    fn callers_grant(&mut self, vault: &Key) -> Result<Key, Fault> {
+        let caller = self.caller()?;
+        let key = grant::key(vault.names(), "caller");
+        self.add_grant(&key, vault, caller, Purpose::Write, None)?;
+        if let Some(node) = self.desired.nodes.get_mut(&key) {
+            node.when = Some(Condition { ours: vault.clone(), or: vault::MARKED.0.to_owned() });
+            node.follows = Some(vault.clone());
+        }
+        Ok(key)
+    }
+
+    fn add_grant(&mut self, key: &Key, vault: &Key, to: Grantee, purpose: Purpose, permissions: Option<Vec<String>>) -> Result<(), Fault> {
+        let grant = Grant {
+            vault: vault::ID.of(vault),
+            vault_key: vault.clone(),
+            model: vault::MODEL.of(vault),
+            tenant: vault::TENANT_ID.of(vault),
+            principal: to.id,
+            principal_kind: to.kind,
+            purpose,
+            permissions,
+        };
+        let node = self.add(key, &grant, Intent::Present)?;
+        if node.follows.is_none() && to.key.kind() == Identity::KIND {
+            node.follows = Some(to.key);
+        }
+        Ok(())
+    }
+
+    pub fn read_grant(&mut self, vault: &Key, to: Grantee, permissions: Option<Vec<String>>) -> Result<Key, Fault> {
+        let name = if to.key.kind() == Identity::KIND { to.key.names().to_owned() } else { to.key.to_string() };
+        let key = grant::key(vault.names(), &name);
+        if to.key == caller::key() {
+            self.add_grant(&key, vault, to, Purpose::Write, permissions)?;
+        } else {
+            self.add_grant(&key, vault, to, Purpose::Read, permissions)?;
+        }
+        Ok(key)
+    }
+
+    pub fn add_secret(&mut self, vault: &Key, name: &str, value: Option<SecretSource>) -> Result<Key, Fault> {
+        let grant = self.callers_grant(vault)?;
+        let key = secret::key(vault.names(), name);
+        let secret = Secret {
+            uri: vault::URI.of(vault),
+            vault_key: vault.clone(),
+            name: name.to_owned(),
+            value,
+            granted: grant::PRINCIPAL.of(&grant),
+        };
+        self.add(&key, &secret, Intent::Present)?;
+        Ok(key)
+    }
+
+    fn add_cluster(&mut self, cluster: &ClusterRef) -> Result<Key, Fault> {
+        let key = cluster::key(cluster.id.name());
+        let kind = Cluster { id: cluster.id.clone(), context: cluster.context.clone(), principal_id: cluster.principal_id.clone() };
+        self.add(&key, &kind, Intent::Existing)?;
+        Ok(key)
+    }
+
+    /// The cluster that Kubernetes objects go to, as their kinds need it.
+    pub fn target(&mut self) -> Result<ClusterTarget, Fault> {
+        let cluster = self.cluster_ref()?;
+        self.target_of(cluster)
+    }
+
+    fn target_of(&mut self, cluster: &ClusterRef) -> Result<ClusterTarget, Fault> {
+        let key = self.add_cluster(cluster)?;
+        Ok(ClusterTarget { name: cluster.id.name().to_owned(), context: cluster.context.clone(), hosts: cluster::HOSTS.of(&key) })
+    }
+
+    /// Adds a Kubernetes object, and notes in which cluster it lies.
+    pub fn add_in_cluster<K: Kind<Cloud>>(&mut self, key: &Key, kind: &K, intent: Intent, target: &ClusterTarget) -> Result<(), Fault> {
+        self.add(key, kind, intent)?.cluster = Some(target.name.clone());
+        Ok(())
+    }
+
+    /// The namespace of other objects: made by who binds an identity there, used by all others.
+    pub fn namespace(&mut self, target: &ClusterTarget, name: &str, intent: Intent) -> Result<Key, Fault> {
+        let key = namespace::key(&target.name, name);
+        if intent == Intent::Present || !self.desired.nodes.contains_key(&key) {
+            self.add_in_cluster(&key, &Namespace { target: target.clone(), name: name.to_owned() }, intent, target)?;
+        }
+        Ok(key)
+    }
+
+    /// The full id of an identity or a vault of this graph.
+    pub fn id_of(&self, key: &Key) -> Result<ArmId, Fault> {
+        let id = self.desired.nodes.get(key).and_then(|n| n.spec.get("id")).and_then(|v| v.as_str()).and_then(ArmId::parse);
+        id.ok_or_else(|| Fault::Bug(format!("{key} has no id")))
+    }
+}
+
+fn no_cluster() -> Fault {
+    Fault::refused("no cluster given", "Name it with `--cluster NAME` (a name or its full id), or `cluster:` in the spec.")
+}

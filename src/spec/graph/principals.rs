@@ -1,0 +1,114 @@
+//! Finds who gets roles and grants and where roles hold, and adds role assignments.
+
+use super::{
+    Graph,
+    grantee::{Grantee, RoleScope},
+};
+use crate::{
+    azure::{ArmId, PrincipalKind},
+    engine::{desired::Intent, fault::Fault, input::Input, key::Key},
+    resources::{
+        cluster, identity,
+        principal::{self, Principal as DirectoryPrincipal},
+        role::{self, Role},
+        roles, vault,
+    },
+    spec::{
+        known::ClusterRef,
+        reference::{Principal, Scope},
+    },
+};
+
+impl Graph<'_> {
+    pub fn principal(&mut self, to: &Principal) -> Result<Grantee, Fault> {
+        match to {
+            Principal::Caller => self.caller(),
+            Principal::Identity(named) => {
+                let key = self.known_identity(named, None)?;
+                Ok(self.grantee(&key))
+            }
+            Principal::Cluster(named) => {
+                let cluster = self.named_cluster(named)?;
+                self.clusters_principal(cluster)
+            }
+            Principal::User(id) => Ok(Grantee::given(PrincipalKind::User, id)),
+            Principal::Group(id) => Ok(Grantee::given(PrincipalKind::Group, id)),
+            Principal::ServicePrincipal(id) => Ok(Grantee::given(PrincipalKind::ServicePrincipal, id)),
+            // what is removed needs no kind, and the principal may be deleted
+            Principal::Object(id) if self.removes => Ok(Grantee::given(PrincipalKind::Unknown, id)),
+            Principal::Object(id) => {
+                let key = principal::key(id);
+                self.add(&key, &DirectoryPrincipal { object_id: id.clone() }, Intent::Existing)?;
+                Ok(Grantee { kind: principal::KIND.of(&key), ..Grantee::given(PrincipalKind::Unknown, id) })
+            }
+        }
+    }
+
+    /// An identity of the graph as the one who gets a role or a grant.
+    pub fn grantee(&self, identity: &Key) -> Grantee {
+        let kind = Input::Known(PrincipalKind::ServicePrincipal);
+        Grantee { id: identity::PRINCIPAL_ID.of(identity), kind, key: identity.clone() }
+    }
+
+    pub fn clusters_principal(&mut self, cluster: &ClusterRef) -> Result<Grantee, Fault> {
+        let key = self.add_cluster(cluster)?;
+        Ok(Grantee { id: cluster::PRINCIPAL_ID.of(&key), kind: Input::Known(PrincipalKind::ServicePrincipal), key })
+    }
+
+    pub fn add_role(&mut self, role: &str, to: Grantee, at: RoleScope, note: Option<String>) -> Result<Key, Fault> {
+        let shown = roles::canonical(role);
+        let key = role::key(&shown, &to.key, &at.word);
+        let shown = self.spelling.of_role(&shown);
+        // MIC has this right once for all that it does in a cluster
+        let serves = match at.nodes_of.filter(|_| shown == roles::VIRTUAL_MACHINE_CONTRIBUTOR) {
+            Some(cluster) => Some(self.target_of(&cluster)?),
+            None => None,
+        };
+        self.add(
+            &key,
+            &Role { role: shown, scope: at.id, principal: to.id, principal_kind: to.kind, at: at.key, serves, note },
+            Intent::Present,
+        )?;
+        Ok(key)
+    }
+
+    pub fn scope(&mut self, scope: &Scope) -> Result<RoleScope, Fault> {
+        match scope {
+            Scope::Vault(named) => {
+                let key = self.known_vault(named, None)?;
+                Ok(RoleScope { word: key.to_string(), id: vault::ID.of(&key), key: Some(key), nodes_of: None })
+            }
+            Scope::Identity(named) => {
+                let key = self.known_identity(named, None)?;
+                Ok(self.identity_scope(&key))
+            }
+            Scope::ClusterNodes(named) => {
+                let cluster = self.named_cluster(named)?;
+                self.node_scope(cluster)
+            }
+            Scope::Subscription => Ok(RoleScope::fixed("subscription", &ArmId::subscription(self.context.subscription))),
+            Scope::ResourceGroup(named) => {
+                let id = self.group_id(Some(named), named.name())?;
+                let id = self.spelling.of_id(id);
+                let own = id.subscription_id().eq_ignore_ascii_case(self.context.subscription);
+                let word = if own { format!("group/{}", id.name()) } else { id.folded().trim_start_matches('/').to_owned() };
+                Ok(RoleScope::fixed(&word, &id))
+            }
+            Scope::Id(id) => {
+                let id = self.spelling.of_id(id.clone());
+                let whole = id == ArmId::subscription(self.context.subscription);
+                let word = if whole { "subscription".to_owned() } else { id.folded().trim_start_matches('/').to_owned() };
+                Ok(RoleScope::fixed(&word, &id))
+            }
+        }
+    }
+
+    pub fn identity_scope(&self, identity: &Key) -> RoleScope {
+        RoleScope { word: identity.to_string(), id: identity::ID.of(identity), key: Some(identity.clone()), nodes_of: None }
+    }
+
+    pub fn node_scope(&mut self, cluster: &ClusterRef) -> Result<RoleScope, Fault> {
+        let key = self.add_cluster(cluster)?;
+        Ok(RoleScope { word: format!("{key}/nodes"), id: cluster::NODE_GROUP.of(&key), key: Some(key), nodes_of: Some(cluster.clone()) })
+    }
+}
