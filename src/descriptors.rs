@@ -1,19 +1,18 @@
-//! Open files: whether there are enough of them. The runtime and the libraries below it panic where they cannot open what they need, so it
-//! is looked at before they start.
+//! Checks that enough files can be opened, before the runtime and its libraries start, which panic if they cannot.
 
 use std::io::{self, PipeReader, PipeWriter};
 
-/// Free ones that podid wants before it starts: the runtime takes about ten, the state and its journal four, a trust store one, and
+/// The number of free file descriptors that podid needs: the runtime takes about ten, the state and its journal four, a trust store one, and
 /// each connection one, in a sandbox of the same process two.
 pub const NEEDED: usize = 64;
 
-/// There are so many, and no more.
+/// Too few file descriptors are free.
 #[derive(Debug, PartialEq)]
 pub struct TooFew {
     pub free: usize,
 }
 
-/// Opens as many as are needed, and closes them again.
+/// Opens as many files as are needed, and closes them again.
 pub fn check() -> Result<(), TooFew> {
     check_with(io::pipe)
 }

@@ -1,6 +1,6 @@
-//! What the program's exit code says. Scripts rely on these numbers.
+//! The exit codes. Scripts rely on these numbers.
 
-/// They do not depend on `-o`, nor on whether there is a terminal.
+/// An exit code. It does not depend on `-o` or on a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Exit {
@@ -8,17 +8,17 @@ pub enum Exit {
     Done = 0,
     /// Failed: an action failed (the rest is done and recorded), no login, forbidden, unreachable, not proved.
     Failed = 1,
-    /// Wrong use: flags, spec.
+    /// A usage error in flags or spec.
     Usage = 2,
     /// There are differences or findings; only with `--exit-code`.
     Differs = 3,
-    /// Refused: something needs a decision (no consent, name taken, missing group, ambiguous, CRD missing, reality moved).
+    /// Refused: something needs a decision (no consent, name taken, missing group, ambiguous, CRD missing, saved plan outdated).
     Refused = 4,
-    /// The state (or the sandbox's world) is locked or unreadable, or it is of another world.
+    /// The state (or the sandbox's data) is locked or unreadable, or is for another subscription.
     State = 5,
-    /// A bug of podid, or a state that could not be saved.
+    /// A bug in podid, or a state that could not be saved.
     Bug = 70,
-    /// Interrupted; what was in flight is recorded.
+    /// Interrupted; actions that were running are recorded.
     Interrupted = 130,
 }
 

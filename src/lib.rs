@@ -1,13 +1,13 @@
-//! podid takes an application on AKS from nothing to reading its Key Vault secrets with an identity of its own, and proves that it does.
+//! podid sets up an AKS app to read Key Vault secrets with its own identity, and proves that it can.
 //!
-//! The map of the house. `cli` turns argv into a command; `session` opens the world that it runs in; `converge` is the one path of every
-//! changing command, `queries` is what only looks, `proof` is the pod that proves. `spec` is what a user writes, and how it becomes a graph;
-//! `modes` and `deliveries` have one file for each way to an identity and to the secrets, `chain` is what they say of the links between;
+//! The modules: `cli` turns argv into a command; `session` opens the clients that it uses; `converge` is the one path of every
+//! changing command, `queries` only reads, `proof` is the pod that proves. `spec` is what a user writes, and how it becomes a graph;
+//! `modes` and `deliveries` have one file for each way to an identity and to the secrets, `chain` is what they know of the links between;
 //! `engine` observes, plans and executes that graph and knows no cloud; `resources` has one file for each kind of node; `azure` and
-//! `cluster` are the only rooms that know an SDK; `state` is the file between commands; `output` prints and asks; `failure` is what people
-//! are told; `descriptors` are the open files that a run needs, `signals` end it early; `embedded` is the sandbox as podid uses it. Packages of their own:
+//! `cluster` are the only modules that know an SDK; `state` is the file between commands; `output` prints and asks; `failure` explains
+//! errors; `descriptors` are the open files that a run needs, `signals` end it early; `embedded` is the sandbox as podid uses it. Other packages:
 //! `podid-crds`, the custom resources as types; `podid-files`, files that only their owner may write; `podid-sandbox`, an Azure and a
-//! Kubernetes of our own, which knows nothing of podid. `tests/house.rs` holds who may use whom.
+//! Kubernetes, which knows nothing of podid. `tests/house` checks rules that the compiler does not.
 
 mod azure;
 mod chain;

@@ -1,4 +1,4 @@
-//! Ten lines: run, exit code.
+//! The program: runs a command and exits with its code.
 
 use std::process::ExitCode;
 

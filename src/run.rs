@@ -1,4 +1,4 @@
-//! From argv to an exit code: parses, opens the world, hands the command to the room that does it, prints what went wrong.
+//! From argv to an exit code: parses, opens a session, runs the command, prints its failure.
 
 use crate::{
     cli::{self, Command, Format, Invocation, StateCommand},
@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-/// How long threads that nobody waits for any more may go on.
+/// How long background threads may go on after the command.
 const LEFT_OVER: Duration = Duration::from_secs(1);
 
 /// Runs one command to its end.
@@ -27,7 +27,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> Exit {
     panics::report_to(&before);
     match catch_unwind(AssertUnwindSafe(|| run_to_end(&argv, &before))) {
         Ok(exit) => exit,
-        // it was reported where it was raised
+        // the panic was reported where it happened
         Err(_) => Exit::Bug,
     }
 }
@@ -46,7 +46,7 @@ fn run_to_end(argv: &[OsString], before: &Terminal) -> Exit {
     });
     panics::report_to(&terminal);
     log::start(&terminal);
-    // every TLS connection of every library: one provider, ring
+    // one provider for every TLS connection of every library
     let _ = rustls::crypto::ring::default_provider().install_default();
     if let Err(few) = descriptors::check() {
         return complain(&terminal, global.output, &too_few_files(&few));
@@ -93,7 +93,7 @@ fn complain(terminal: &Terminal, format: Format, failure: &Failure) -> Exit {
     answer_failure(terminal, format, failure)
 }
 
-/// The document that a program reads in the place of the answer.
+/// Returns the document that a program gets instead of the answer.
 fn answer_failure(terminal: &Terminal, format: Format, failure: &Failure) -> Exit {
     let document = json::failure(failure);
     let _ = match format {
@@ -104,7 +104,7 @@ fn answer_failure(terminal: &Terminal, format: Format, failure: &Failure) -> Exi
     failure.kind
 }
 
-/// What others see who find the lock taken. No flag of podid's takes a secret, but somebody may have written one behind a `=`.
+/// Returns the command line that others see who find the lock taken. Text after a `=` is cut, because it may be a secret.
 fn holder(argv: &[OsString]) -> String {
     let shown = |word: &OsString| match word.to_string_lossy().split_once('=') {
         Some((name, _)) => format!("{name}=..."),

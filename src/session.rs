@@ -1,5 +1,4 @@
-//! What a command runs in: the world (Azure and clusters, or the sandbox's), the state file's place, the interrupt.
-//! It decides nothing about resources.
+//! The context of a command: the clients (of Azure and clusters, or of the sandbox), the path of the state file, the interrupt.
 
 use crate::{
     azure::{self, Azure, ClientLogin},
@@ -26,11 +25,11 @@ pub struct Session {
     pub terminal: Terminal,
     pub azure: Azure,
     pub clusters: Clusters,
-    /// Where what happens goes for programs; None: nowhere.
+    /// Receives events for programs, if requested.
     pub events: Option<Arc<Events>>,
     /// Turns true on the first Ctrl-C, SIGTERM or SIGHUP.
     pub stop: watch::Receiver<bool>,
-    /// The command line, for the holder text of the lock; it has no secret in it.
+    /// The command line without secrets, which the lock shows to others.
     pub command: String,
     sandbox: Option<Sandbox>,
 }
@@ -62,7 +61,7 @@ impl Session {
             None => global.kubeconfig.as_ref().map(|k| k.display().to_string()),
         };
         let parallelism = usize::from(global.parallelism);
-        // a single request that takes as long as the longest wait helps nobody
+        // a single request should not take as long as the longest wait
         let timeout = global.timeout.map(|t| t.min(Duration::from_secs(30)));
         let person = terminal.clone();
         let plugin_output = cluster::PluginOutput::to(move |text| person.pass_on(text));
@@ -74,14 +73,14 @@ impl Session {
         Ok(Self { global, terminal, azure, clusters, events, stop: interrupts(), command, sandbox })
     }
 
-    /// Lets the sandbox's players settle and saves its world.
+    /// Waits until the sandbox's components are idle and saves its data.
     pub async fn close(self) {
         if let Some(sandbox) = self.sandbox {
             sandbox.close().await;
         }
     }
 
-    /// `--state`, then the sandbox's own, then beside the spec, then in the working directory.
+    /// Returns the path of the state: `--state`, then that of the sandbox, then next to the spec, then in the working directory.
     pub fn state_path(&self, spec: Option<&Path>) -> PathBuf {
         if let Some(path) = &self.global.state {
             return path.clone();
@@ -97,7 +96,7 @@ impl Session {
         Ok(State::open(&self.state_path(spec), self.global.lock_timeout, &self.command)?)
     }
 
-    /// Flag, environment, spec, state; then what the login's own tool has as its default.
+    /// Returns the subscription: from flag, environment, spec or state; then the default of the login's own tool.
     pub fn subscription(&self, spec: Option<&str>, state: Option<&AzureAccount>) -> Result<String, Failure> {
         let given = self.global.subscription().or(spec).map(str::to_owned).or_else(|| state.map(|w| w.subscription.clone()));
         let own = || match &self.sandbox {
@@ -126,7 +125,7 @@ impl Session {
         asked.map_err(|e| Failure::new(Exit::Bug, e.to_string()))?
     }
 
-    /// Runs something that only looks until it ends or Ctrl-C comes.
+    /// Runs work that only reads, until it ends or Ctrl-C is pressed.
     pub async fn unless_interrupted<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
         let mut stop = self.stop.clone();
         tokio::select! {

@@ -3,7 +3,7 @@
 use crate::exit::Exit;
 use tokio::sync::watch;
 
-/// The first signal lets what runs finish and be recorded; a second Ctrl-C or SIGTERM ends the program. SIGHUP comes more than once for one
+/// After the first signal, running actions finish and are recorded; a second Ctrl-C or SIGTERM ends the program. SIGHUP comes more than once for one
 /// closed terminal, from the shell and from the kernel, so it never is the second.
 pub fn interrupts() -> watch::Receiver<bool> {
     let (send, receive) = watch::channel(false);
@@ -39,7 +39,7 @@ impl Signals {
         }
     }
 
-    /// Signals that somebody sends on purpose.
+    /// Signals that are sent on purpose.
     async fn by_hand(&mut self) {
         tokio::select! {
             () = first(tokio::signal::ctrl_c()) => {}
@@ -48,7 +48,7 @@ impl Signals {
     }
 }
 
-/// Waits forever for a signal that could not be listened to.
+/// Waits forever, for a signal without a listener.
 #[cfg(unix)]
 async fn received(signal: &mut Option<tokio::signal::unix::Signal>) {
     match signal {
@@ -57,7 +57,7 @@ async fn received(signal: &mut Option<tokio::signal::unix::Signal>) {
     }
 }
 
-/// `nohup` starts a program with SIGHUP ignored. Listening to it would undo that.
+/// Returns whether SIGHUP is ignored, as under `nohup`. A listener would undo that.
 #[cfg(unix)]
 fn hangup_is_ignored() -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status))

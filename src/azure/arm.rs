@@ -2,10 +2,10 @@
 //! Paths are made of `ArmId`s and of segments that are escaped here.
 
 use super::{
-    ArmId, Error, Result, failures, limits,
+    ArmId, Error, Result, failures, hosts, limits,
     pipeline::{HttpPipeline, HttpRequest, HttpResponse},
-    token::{self, Tokens},
-    transport,
+    token::Tokens,
+    transport_legacy,
 };
 use ::http::{HeaderValue, Method, header};
 use azure_mgmt_authorization::package_2022_04_01 as authorization;
@@ -14,9 +14,6 @@ use azure_mgmt_msi::package_2023_01_31 as msi;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::sync::Arc;
 use url::Url;
-
-pub const HOST: &str = "management.azure.com";
-pub const GRAPH: &str = "graph.microsoft.com";
 
 /// All control plane versions of Key Vault before this one retire on 2027-02-27:
 /// <https://learn.microsoft.com/azure/key-vault/general/access-control-default>
@@ -32,29 +29,29 @@ pub struct Arm {
 
 impl Arm {
     pub fn new(pipeline: Arc<HttpPipeline>, tokens: Arc<Tokens>) -> Result<Self> {
-        let base: Url = base(HOST)?;
+        let base: Url = base(hosts::ARM)?;
         let mut versioned = base.clone();
         // the generated client adds its own, retiring version only where there is none
         versioned.query_pairs_mut().append_pair("api-version", KEY_VAULT_VERSION);
         let none = || azure_core_legacy::RetryOptions::none();
-        let options = || transport::v0_options(&pipeline, &tokens);
-        let credential = Arc::new(transport::NoToken);
+        let options = || transport_legacy::v0_options(&pipeline, &tokens);
+        let credential = Arc::new(transport_legacy::NoToken);
         Ok(Self {
             msi: msi::Client::builder(credential.clone())
                 .endpoint(base.clone())
-                .scopes(&[token::ARM])
+                .scopes(&[hosts::ARM_SCOPE])
                 .transport(options())
                 .retry(none())
                 .build()?,
             authorization: authorization::Client::builder(credential.clone())
                 .endpoint(base)
-                .scopes(&[token::ARM])
+                .scopes(&[hosts::ARM_SCOPE])
                 .transport(options())
                 .retry(none())
                 .build()?,
             keyvault: keyvault::Client::builder(credential)
                 .endpoint(versioned)
-                .scopes(&[token::ARM])
+                .scopes(&[hosts::ARM_SCOPE])
                 .transport(options())
                 .retry(none())
                 .build()?,
@@ -98,7 +95,9 @@ impl Arm {
             all.extend(page.value);
             next = match page.next_link.filter(|link| !link.is_empty()) {
                 None => None,
-                Some(link) => Some(limits::link(&url, &link).ok_or_else(|| Error::Protocol(format!("{HOST} continues a list elsewhere")))?),
+                Some(link) => {
+                    Some(limits::link(&url, &link).ok_or_else(|| Error::Protocol(format!("{} continues a list elsewhere", hosts::ARM)))?)
+                }
             };
         }
         Ok(all)
@@ -111,7 +110,7 @@ impl Arm {
 
     /// One request with its token; an answer that is no success is an error.
     pub async fn exchange(&self, method: Method, url: Url, body: Option<&impl Serialize>) -> Result<HttpResponse> {
-        let scope = if url.host_str() == Some(GRAPH) { token::GRAPH } else { token::ARM };
+        let scope = if url.host_str() == Some(hosts::GRAPH) { hosts::GRAPH_SCOPE } else { hosts::ARM_SCOPE };
         let mut ask = HttpRequest::new(method, url);
         ask.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(body) = body {
@@ -130,7 +129,7 @@ impl Arm {
 
     /// `GET https://graph.microsoft.com/v1.0/{collection}?{query}`, the first page.
     pub async fn graph<T: DeserializeOwned>(&self, collection: &str, query: &[(&str, &str)]) -> Result<Vec<T>> {
-        let mut url = base(GRAPH)?;
+        let mut url = base(hosts::GRAPH)?;
         url.set_path(&format!("/v1.0/{collection}"));
         url.query_pairs_mut().extend_pairs(query);
         let page: GraphPage<T> = self.call(Method::GET, url, None::<&()>).await?;
@@ -139,7 +138,7 @@ impl Arm {
 
     /// `POST https://graph.microsoft.com/v1.0/{path}`, for questions that Graph takes in a body.
     pub async fn graph_post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<Vec<T>> {
-        let mut url = base(GRAPH)?;
+        let mut url = base(hosts::GRAPH)?;
         url.set_path(&format!("/v1.0/{path}"));
         let page: GraphPage<T> = self.call(Method::POST, url, Some(body)).await?;
         Ok(page.value)
@@ -162,7 +161,7 @@ pub fn parsed<T: DeserializeOwned>(host: &str, body: &[u8]) -> Result<T> {
 /// Of an answer that an azure_mgmt_* crate would parse more strictly than Azure writes.
 pub async fn body<T: DeserializeOwned>(response: azure_core_legacy::Response) -> Result<T> {
     let bytes = response.into_body().collect().await?;
-    parsed(HOST, &bytes)
+    parsed(hosts::ARM, &bytes)
 }
 
 fn base(host: &str) -> Result<Url> {
@@ -170,7 +169,7 @@ fn base(host: &str) -> Result<Url> {
 }
 
 pub fn url(id: &ArmId, more: &[&str], version: &str) -> Result<Url> {
-    let mut url = base(HOST)?;
+    let mut url = base(hosts::ARM)?;
     let id = checked(id)?;
     if let Ok(mut path) = url.path_segments_mut() {
         path.clear().extend(id.as_str().split('/').skip(1)).extend(more);

@@ -1,10 +1,10 @@
 //! Refusals that no role helps against: Azure Policy, deny assignments, conditions on role assignments, a disabled subscription.
-//! Codes decide; the text is read only for the names that it holds.
+//! They are classified by code; the text is read only for names.
 
 use super::error::{Blocked, DisallowingPolicy, RefusedAction};
 use serde_json::Value;
 
-/// None where another role might allow it.
+/// Returns None if another role might allow it.
 pub fn of(code: &str, message: &str, body: &[u8]) -> Option<Blocked> {
     let parsed: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let error = parsed.get("error").filter(|e| e.is_object()).unwrap_or(&parsed);
@@ -32,11 +32,45 @@ fn of_vault(message: &str) -> Option<Blocked> {
 }
 
 fn refused(message: &str) -> RefusedAction {
-    let (action, scope, caller) = super::failures::refused_action(message);
+    let (action, scope, caller) = refused_action(message);
     RefusedAction { action, scope, caller }
 }
 
-/// The text between two marks, the last time that the first of them is there.
+/// Returns action, scope and object id of the caller, as far as the text names them.
+/// Forms: ARM AuthorizationFailed and LinkedAuthorizationFailed, Key Vault ForbiddenByRbac and ForbiddenByPolicy.
+pub fn refused_action(message: &str) -> (Option<String>, Option<String>, Option<String>) {
+    let quoted = |lead: &str| {
+        let from = message.rfind(lead)? + lead.len();
+        let len = message.get(from..)?.find('\'')?;
+        Some(message.get(from..from + len)?.to_owned()).filter(|t| !t.is_empty())
+    };
+    let oid = message.find("oid=").and_then(|at| {
+        let rest = message.get(at + 4..)?;
+        let end = rest.find([';', '\'', '\r', '\n']).unwrap_or(rest.len());
+        rest.get(..end).map(str::to_owned)
+    });
+    let caller = quoted("with object id '").or(oid);
+    if let Some(action) = quoted("Action: '") {
+        return (Some(action), quoted("Resource: '"), caller);
+    }
+    if let Some(action) = quoted("perform action(s) '") {
+        return (Some(action), quoted("linked scope(s) '"), caller);
+    }
+    if let Some((action, scope)) = quoted("perform action '").zip(quoted("linked scope(s) '")) {
+        return (Some(action), Some(scope), caller);
+    }
+    if let Some(action) = quoted("perform action '") {
+        return (Some(action), quoted("over scope '").or_else(|| quoted("on scope '")), caller);
+    }
+    let permission = message.split_once(" does not have ").and_then(|(_, rest)| rest.split_once(" permission on key vault '"));
+    if let Some((action, rest)) = permission {
+        let scope = rest.split([';', '\'']).next().unwrap_or_default();
+        return (Some(action.to_owned()), Some(scope.to_owned()), caller);
+    }
+    (None, None, caller)
+}
+
+/// Returns the text between the last occurrence of `lead` and `end`.
 fn between(message: &str, lead: &str, end: &str) -> Option<String> {
     let from = message.rfind(lead)? + lead.len();
     let rest = message.get(from..)?;
@@ -55,7 +89,7 @@ fn deny(message: &str) -> Blocked {
     }
 }
 
-/// The assignments and definitions, from `additionalInfo` (which also has what was compared) or else from the text.
+/// Returns the assignments and definitions, from `additionalInfo` (which also has what was compared) or else from the text.
 fn policy(error: &Value, message: &str, by_azure: bool) -> Blocked {
     let details = error.get("details").and_then(Value::as_array).into_iter().flatten();
     let mut policies: Vec<DisallowingPolicy> = std::iter::once(error)

@@ -1,5 +1,4 @@
-//! Asks once, however many want to know at the same time, and keeps the answer. A failed ask is not kept.
-//! Knows nothing of what is asked.
+//! Sends each request once, however many callers want its response at the same time, and keeps the response. A failure is not kept.
 
 use super::Result;
 use futures::{FutureExt, future::BoxFuture, future::Shared};
@@ -18,7 +17,7 @@ impl<T: Clone> Default for RequestCache<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> RequestCache<T> {
-    /// The answer for `key`, asked for with `ask` unless it is known or just being asked for.
+    /// Returns the response for `key`; calls `ask` unless it is cached or in flight.
     pub async fn get<F>(&self, key: String, ask: impl FnOnce() -> F) -> Result<T>
     where
         F: Future<Output = Result<T>> + Send + 'static,
@@ -26,7 +25,7 @@ impl<T: Clone + Send + Sync + 'static> RequestCache<T> {
         self.get_while(key, |_| true, ask).await
     }
 
-    /// As `get`, but an answer that is no longer `good` is asked for anew.
+    /// Like `get`, but a response that is no longer `good` is requested again.
     pub async fn get_while<F>(&self, key: String, good: impl Fn(&T) -> bool, ask: impl FnOnce() -> F) -> Result<T>
     where
         F: Future<Output = Result<T>> + Send + 'static,

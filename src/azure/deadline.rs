@@ -1,14 +1,14 @@
-//! One deadline over everything that belongs to one call: its tries, its pages, its waits, its login. A server decides how many of these
-//! there are, and so it must not decide how long they take together.
+//! One deadline for everything in one call: tries, pages, waits, login. The server decides how many of these there are, so their total
+//! time must be limited.
 
 use super::{Error, Result};
 use std::{future::Future, time::Duration};
 use tokio::time::Instant;
 
-/// Stands for a limit that reaches beyond what an `Instant` can hold.
+/// Replaces a limit that an `Instant` cannot hold.
 const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// When the time of a call is up, and how long it was.
+/// The end of a call, and its limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
     pub at: Instant,
@@ -16,7 +16,7 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// The end of `limit` from now on, or that of the call that this belongs to, whichever comes first.
+    /// Returns the deadline in `limit` from now, or that of the surrounding call if it is earlier.
     pub fn within(limit: Duration) -> Self {
         let now = Instant::now();
         let own = Self { at: now.checked_add(limit).unwrap_or(now + FAR), limit };
@@ -30,7 +30,7 @@ impl Deadline {
         Instant::now() >= self.at
     }
 
-    /// Whether the time is up before a pause of this length ends.
+    /// Returns whether the deadline is before the end of a pause of this length.
     pub fn comes_within(&self, pause: Duration) -> bool {
         self.at.saturating_duration_since(Instant::now()) < pause
     }

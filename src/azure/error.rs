@@ -1,16 +1,16 @@
-//! What can go wrong with Azure, by what the caller would do differently.
+//! The errors of Azure, by what the caller would do differently.
 
 use std::time::Duration;
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// No credential of the chain gave a token: each with why.
+    /// No credential of the chain returned a token; each with its reason.
     #[error("no Azure login was found")]
     NotLoggedIn { tried: Vec<(String, String)> },
     /// The token endpoint refused: AADSTS code and its text.
     #[error("the login was refused: {code}: {message}")]
     LoginRefused { code: String, message: String },
-    /// A variable that the login reads holds what fits no header and no address.
+    /// A variable of the login has a value that is not valid in a header or URL.
     #[error("could not use the variable {name}: it holds a line break or another control character")]
     Variable { name: String },
     #[error("{host} could not be reached: {cause}")]

@@ -1,5 +1,4 @@
-//! Turns what came back (or did not come) into `Error`: by status and code. Text is read only to find the action and the scope
-//! that a refusal names.
+//! Converts error responses and transport errors to `Error`, by status and code. Text is read only for the action and scope of a refusal.
 
 use super::{Error, blocked};
 use http::HeaderMap;
@@ -8,18 +7,18 @@ use std::time::Duration;
 
 /// The host has no address (yet): a vault's name takes up to a minute to get into the DNS.
 pub const NO_SUCH_NAME: &str = "the name has no address";
-/// A proxy answered the CONNECT with something else than 200.
+/// A proxy refused the CONNECT.
 pub const NO_TUNNEL: &str = "the proxy opens no tunnel to it";
 
 /// The codes of one error body. Shapes: ARM and Graph `{"error":{code,message,details,innererror}}`, AKS the same without `error`,
-/// Key Vault with the telling code in `innererror`, Entra `{"error":"invalid_client","error_description":"AADSTS…"}`.
+/// Key Vault with the specific code in `innererror`, Entra `{"error":"invalid_client","error_description":"AADSTS…"}`.
 struct ErrorBody {
     code: String,
     message: String,
     login: bool,
 }
 
-/// The error of an answer that is no success. `host` stands in for an empty text.
+/// Returns the error of an error response. `host` replaces an empty text.
 pub fn refusal(host: &str, status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
     let told = read(host, status, body);
     let ErrorBody { code, message, login } = told;
@@ -34,7 +33,7 @@ pub fn refusal(host: &str, status: u16, headers: &HeaderMap, body: &[u8]) -> Err
     match status {
         401 => Error::LoginRefused { code, message },
         403 => {
-            let (action, scope, caller) = refused_action(&message);
+            let (action, scope, caller) = blocked::refused_action(&message);
             Error::Forbidden { code, message, action, scope, caller }
         }
         404 => Error::NotFound { code, message },
@@ -58,7 +57,7 @@ pub fn failed_operation(host: &str, status: &str, body: &[u8]) -> Error {
     if let Some(by) = blocked::of(&code, &message, body) {
         return Error::Blocked { code, message, by: Box::new(by) };
     }
-    let (action, scope, caller) = refused_action(&message);
+    let (action, scope, caller) = blocked::refused_action(&message);
     match action {
         Some(action) => Error::Forbidden { code, message, action: Some(action), scope, caller },
         None => Error::Refused { status: 200, code, message },
@@ -91,47 +90,13 @@ fn read(host: &str, status: u16, body: &[u8]) -> ErrorBody {
     ErrorBody { code, message, login: false }
 }
 
-/// (action, scope, object id of the caller) as far as the text names them.
-/// Forms: ARM AuthorizationFailed and LinkedAuthorizationFailed, Key Vault ForbiddenByRbac and ForbiddenByPolicy.
-pub(super) fn refused_action(message: &str) -> (Option<String>, Option<String>, Option<String>) {
-    let quoted = |lead: &str| {
-        let from = message.rfind(lead)? + lead.len();
-        let len = message.get(from..)?.find('\'')?;
-        Some(message.get(from..from + len)?.to_owned()).filter(|t| !t.is_empty())
-    };
-    let oid = message.find("oid=").and_then(|at| {
-        let rest = message.get(at + 4..)?;
-        let end = rest.find([';', '\'', '\r', '\n']).unwrap_or(rest.len());
-        rest.get(..end).map(str::to_owned)
-    });
-    let caller = quoted("with object id '").or(oid);
-    if let Some(action) = quoted("Action: '") {
-        return (Some(action), quoted("Resource: '"), caller);
-    }
-    if let Some(action) = quoted("perform action(s) '") {
-        return (Some(action), quoted("linked scope(s) '"), caller);
-    }
-    if let Some((action, scope)) = quoted("perform action '").zip(quoted("linked scope(s) '")) {
-        return (Some(action), Some(scope), caller);
-    }
-    if let Some(action) = quoted("perform action '") {
-        return (Some(action), quoted("over scope '").or_else(|| quoted("on scope '")), caller);
-    }
-    let permission = message.split_once(" does not have ").and_then(|(_, rest)| rest.split_once(" permission on key vault '"));
-    if let Some((action, rest)) = permission {
-        let scope = rest.split([';', '\'']).next().unwrap_or_default();
-        return (Some(action.to_owned()), Some(scope.to_owned()), caller);
-    }
-    (None, None, caller)
-}
-
-/// No server is believed that asks for a longer pause: it is a day that nobody waits for, and a number that can be added to a time.
+/// Longer pauses are cut to a day, which can be added to any time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// `Retry-After` (seconds or a date) and its two millisecond forms; at most a day. What is neither says nothing.
+/// Reads `Retry-After` (seconds or a date) and its two millisecond forms; at most a day. Anything else is ignored.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    // digits that are too many are a very long time
+    // too many digits are a very long time
     let number = |text: &str| {
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         is_number.then(|| text.parse::<u64>().unwrap_or(u64::MAX))
@@ -149,16 +114,16 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::try_from(until).unwrap_or_default().min(LONGEST_PAUSE))
 }
 
-/// Why no answer came. `refused` may be worth one quick second try.
+/// Why there was no response. `refused` may be worth one quick retry.
 pub struct TransportError {
     pub error: Error,
     pub refused: bool,
-    /// The connection stood, and broke: worth trying again like a 5xx.
+    /// The connection was open and broke: worth a retry like a 5xx.
     pub broken: bool,
 }
 
 impl TransportError {
-    /// What is the same at a second try.
+    /// Makes an error that a retry does not help.
     pub fn of(error: Error) -> Self {
         Self { error, refused: false, broken: false }
     }
@@ -216,7 +181,7 @@ fn certificate(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     }
 }
 
-/// Our own error out of what an SDK wrapped around it. The transports put it there.
+/// Returns podid's own error from inside an SDK's error, where the transports put it.
 pub fn unwrapped(error: &(dyn std::error::Error + 'static)) -> Error {
     let mut next = Some(error);
     while let Some(this) = next {
@@ -241,13 +206,13 @@ impl From<azure_core_legacy::Error> for Error {
 }
 
 impl Error {
-    /// 404 of the thing or of its group, not of the subscription: it is not there.
+    /// Returns whether it is a 404 of the resource or its group, not of the subscription.
     pub(super) fn is_absence(&self) -> bool {
         matches!(self, Error::NotFound { code, .. } if code != "SubscriptionNotFound")
     }
 }
 
-/// None where the answer was that the thing is not there.
+/// Returns None if the resource does not exist.
 pub fn absent<T>(answer: super::Result<T>) -> super::Result<Option<T>> {
     match answer {
         Ok(found) => Ok(Some(found)),

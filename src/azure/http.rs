@@ -1,5 +1,5 @@
 //! The one HTTP client: HTTP/2 by ALPN, rustls with ring, gzip, no redirects, proxy and CA from settings or environment;
-//! and the door that keeps a burst of first requests from opening a connection each.
+//! and the gate that keeps a burst of first requests from opening a connection each.
 
 use super::{Error, Result, Settings};
 use crate::files::whole::{self, Accept};
@@ -13,7 +13,7 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// How long a connection may take to be made.
+/// The time limit for making a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(600);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -26,7 +26,7 @@ pub fn client(settings: &Settings, limit: Duration) -> Result<reqwest::Client> {
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT.min(limit))
         .timeout(limit)
-        // waits of minutes lie between the requests of a run: a connection is kept over them, and its death is noticed
+        // a run waits for minutes between requests: connections are kept, and broken ones are noticed
         .pool_idle_timeout(IDLE)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .http2_keep_alive_timeout(CONNECT)
@@ -61,7 +61,7 @@ fn wrong(what: &str, error: &dyn std::error::Error) -> Error {
     Error::Protocol(text)
 }
 
-/// Told apart by its type: the resolver's own error is one of many `io::Error`s.
+/// The name has no address. It has its own type because the resolver only returns an `io::Error`.
 #[derive(Debug, thiserror::Error)]
 #[error("no such name")]
 pub struct NoSuchName;
@@ -77,8 +77,8 @@ impl Resolve for Resolver {
     }
 }
 
-/// Of one host. hyper cannot know that a connection will speak HTTP/2 before it stands, so each of a burst of first requests would
-/// open one. The first goes through alone, and the others as soon as its connection stands.
+/// The gate of one host. hyper cannot know that a connection will use HTTP/2 before it is open, so each of a burst of first requests
+/// would open one. The first request goes alone; the others follow once its connection is open.
 #[derive(Debug)]
 pub struct FirstConnectGate(watch::Sender<State>);
 
@@ -86,12 +86,12 @@ pub struct FirstConnectGate(watch::Sender<State>);
 enum State {
     Shut,
     FirstConnect,
-    /// The connection stands, but is not in the pool yet; there is no sign for that.
+    /// The connection is open, but not in the pool yet, which cannot be observed.
     Standing,
     Open,
 }
 
-/// Ample for a spawned task's first turn, short against a round trip.
+/// Enough time for a spawned task to start, short compared with a round trip.
 const INTO_POOL: Duration = Duration::from_millis(20);
 
 impl Default for FirstConnectGate {
@@ -105,7 +105,7 @@ tokio::task_local! {
 }
 
 impl FirstConnectGate {
-    /// Runs `request` when it may go, and tells the door how it went.
+    /// Runs `request` when it may go, and updates the gate with its result.
     pub async fn through<T, E>(self: &Arc<Self>, request: impl Future<Output = std::result::Result<T, E>>) -> std::result::Result<T, E> {
         let first = self.0.send_if_modified(|state| {
             let shut = *state == State::Shut;
@@ -116,7 +116,7 @@ impl FirstConnectGate {
         });
         if !first {
             let mut seen = self.0.subscribe();
-            // after a failed opening all that waited go at once, so that a dead host is not found dead one by one
+            // if the first one fails, all others go at once, so that they do not time out one after the other
             if let Ok(state) = seen.wait_for(|state| *state != State::FirstConnect).await.map(|state| *state)
                 && state == State::Standing
             {
@@ -133,7 +133,7 @@ impl FirstConnectGate {
     }
 }
 
-/// Shuts the door again also when the first request is dropped on its way.
+/// Closes the gate again, also when the first request is dropped.
 struct FirstConnect<'a> {
     gate: &'a FirstConnectGate,
     outcome: State,

@@ -12,7 +12,7 @@ use url::Url;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// What an answer is, for its cap and for the error that names it.
+/// What a response body contains, for its size limit and for the error that names it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum BodyKind {
     /// One resource, one secret. A secret has at most 25 KiB, the largest resources have some hundred.
@@ -21,7 +21,7 @@ pub enum BodyKind {
     Page,
     /// The answer of a token endpoint.
     Token,
-    /// The body of an answer that is no success.
+    /// The body of an error response.
     Refusal,
 }
 
@@ -49,16 +49,16 @@ impl BodyKind {
     }
 }
 
-/// No server takes a longer address, and a link may be as long as an answer.
+/// No server accepts a longer URL, and a link may be as long as a response.
 pub const LONGEST_ADDRESS: usize = 32 * KIB;
 
-/// A link in an answer to a request, absolute or relative. None where it leads to another server: a token goes along with each request.
+/// Resolves a link in a response, absolute or relative. None if it leads to another server: a token goes along with each request.
 pub fn link(asked: &Url, link: &str) -> Option<Url> {
     let link = asked.join(link).ok()?;
     (link.origin() == asked.origin() && link.username().is_empty() && link.password().is_none()).then_some(link)
 }
 
-/// Of one list. A vault gives 25 secrets on a page, and a subscription some hundred resources.
+/// Limits of one list. A page has 25 secrets of a vault, or some hundred resources of a subscription.
 const MOST_PAGES: usize = 10_000;
 const MOST_BYTES: usize = 256 * MIB;
 
@@ -77,12 +77,12 @@ pub async fn list<T>(pages: impl Future<Output = Result<T>>) -> Result<T> {
     LIST.scope(Mutex::default(), Box::pin(pages)).await
 }
 
-/// What an answer is that is asked for now.
+/// Returns what the response to a request made now contains.
 pub fn kind() -> BodyKind {
     if LIST.try_with(|_| ()).is_ok() { BodyKind::Page } else { BodyKind::Object }
 }
 
-/// Before each request for a page: its address must be a new one.
+/// Checks the URL of a page before its request: it must be a new one.
 pub fn ask_page(url: &Url) -> Result<()> {
     let host = url.host_str().unwrap_or_default();
     in_list(|pages| {
@@ -96,7 +96,7 @@ pub fn ask_page(url: &Url) -> Result<()> {
     })
 }
 
-/// After each page.
+/// Counts a page after it was read.
 pub fn page_read(host: &str, bytes: usize) -> Result<()> {
     in_list(|pages| {
         pages.bytes = pages.bytes.saturating_add(bytes);

@@ -1,20 +1,23 @@
-//! The only place where an Azure SDK type may be named. Knows nothing of podid's kinds, its terminal, or the sandbox.
+//! The client of Azure, and the only module that names an Azure SDK type.
 //!
-//! `Azure` is the connection (one HTTP client, one login). `Read` is one pass of looking: it asks each thing at most once.
-//! `Write` changes things, and waits out what Azure is late with.
+//! `Azure` is the connection (one HTTP client, one login). `Read` reads for one pass, each resource at most once.
+//! `Write` changes resources, and waits for replication and propagation.
 
 mod arm;
 mod blocked;
 mod cache;
+mod clients;
 mod clusters;
 mod deadline;
 mod directory;
 pub mod error;
 mod failures;
 mod groups;
+mod hosts;
 mod http;
 pub mod id;
 mod identities;
+mod lifetime;
 mod limits;
 mod login;
 pub mod model;
@@ -24,10 +27,12 @@ mod program;
 mod read;
 mod roles;
 mod secrets;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod token;
 mod transport;
+mod transport_legacy;
 mod vault_uri;
 mod vaults;
 mod wait;
@@ -36,56 +41,25 @@ mod write;
 pub use error::{Blocked, DisallowingPolicy, Error, RefusedAction, Result};
 pub use id::ArmId;
 pub use model::*;
-
 pub use read::Read;
+pub use settings::{ClientLogin, OnWait, Settings};
 pub use write::Write;
 
-use secrecy::SecretString;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use clients::Clients;
+use std::{sync::Arc, time::Duration};
 
-/// How to reach Azure. All of it plain data, from flags and environment.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// Overrides HTTPS_PROXY of the environment.
-    pub proxy: Option<String>,
-    /// An extra trusted CA (PEM).
-    pub ca: Option<PathBuf>,
-    /// A client secret login that comes before the environment's.
-    pub client: Option<ClientLogin>,
-    /// How long one call may take, with its login, its tries, its pages and its waits (replication of a principal, propagation of a grant,
-    /// DNS of a vault); default 10 minutes.
-    pub timeout: Option<Duration>,
-}
-
-#[derive(Clone, Debug)]
-pub struct ClientLogin {
-    pub tenant: String,
-    pub client_id: String,
-    pub client_secret: SecretString,
-}
-
-/// ErrorBody when a write has to wait for Azure: a whole sentence for the progress line.
-pub type OnWait = Arc<dyn Fn(String) + Send + Sync>;
-
-/// A single request may take this long, and one call with all its requests and waits as long as the settings say.
+/// The limit of a single request, and the default limit of one call with all its requests and waits.
 const REQUEST: Duration = Duration::from_secs(60);
 const WAIT: Duration = Duration::from_secs(600);
 
 /// One HTTP client, one login. Cheap to clone.
 #[derive(Clone)]
 pub struct Azure {
-    core: Arc<Core>,
-}
-
-/// What `Read` and `Write` share.
-struct Core {
-    arm: arm::Arm,
-    secrets: secrets::Secrets,
-    limit: Duration,
+    core: Arc<Clients>,
 }
 
 impl Azure {
-    /// Builds the client; asks for no token yet.
+    /// Builds the client. Requests no token yet.
     pub fn new(settings: Settings) -> Result<Self> {
         Self::with(settings, login::environment(), true)
     }
@@ -97,25 +71,25 @@ impl Azure {
         let login = Arc::new(login::Login::new(pipeline.clone(), settings.client, env, tools));
         let tokens = Arc::new(token::Tokens::new(login));
         let secrets = secrets::Secrets::new(pipeline.clone(), tokens.clone());
-        Ok(Self { core: Arc::new(Core { arm: arm::Arm::new(pipeline, tokens)?, secrets, limit }) })
+        Ok(Self { core: Arc::new(Clients { arm: arm::Arm::new(pipeline, tokens)?, secrets, limit }) })
     }
 
-    /// Which credential of the chain won (asks for a token if none was asked yet).
+    /// Returns which credential of the chain is used. Requests a token if needed.
     #[cfg(test)]
     pub async fn login(&self) -> Result<String> {
         let tokens = &self.core.arm.tokens;
         if tokens.login.winner().await.is_none() {
-            deadline::within(self.core.limit, tokens.get(token::ARM)).await?;
+            deadline::within(self.core.limit, tokens.get(hosts::ARM_SCOPE)).await?;
         }
         Ok(tokens.login.winner().await.unwrap_or_default().to_owned())
     }
 
-    /// The subscription of `az account show` (read from az's own profile file), for want of flag, environment and spec.
+    /// Returns the subscription of `az account show`, read from az's profile file.
     pub fn default_subscription(&self) -> Option<String> {
         self.core.arm.tokens.login.default_subscription()
     }
 
-    /// A new pass: nothing remembered.
+    /// Begins a new pass with an empty cache.
     pub fn read(&self) -> Read {
         Read::new(self.core.clone())
     }

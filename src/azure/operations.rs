@@ -4,9 +4,9 @@
 
 use super::{
     ArmId, Error, Result,
-    arm::{self, Arm, HOST},
+    arm::{self, Arm},
     failures::{self, absent},
-    limits,
+    hosts, limits,
     pipeline::HttpResponse,
     wait::{OPERATION, Poll, Waiter},
 };
@@ -65,15 +65,15 @@ async fn write<T: DeserializeOwned>(arm: &Arm, patience: &Waiter, target: Target
     let tracker = match tracker(&url, &answer)? {
         Some(tracker) => tracker,
         None => match state(&answer) {
-            State::Done if answer.status != 202 && !answer.body.is_empty() => return arm::parsed(HOST, &answer.body),
+            State::Done if answer.status != 202 && !answer.body.is_empty() => return arm::parsed(hosts::ARM, &answer.body),
             State::Failed(error) => return Err(error),
             State::Done | State::Running(_) => Tracker::Resource,
         },
     };
     let last = follow(arm, patience, target, method, tracker, answer).await?;
     match last {
-        Some(body) => arm::parsed(HOST, &body),
-        None => arm::parsed(HOST, &arm.exchange(Method::GET, url, None::<&()>).await?.body),
+        Some(body) => arm::parsed(hosts::ARM, &body),
+        None => arm::parsed(hosts::ARM, &arm.exchange(Method::GET, url, None::<&()>).await?.body),
     }
 }
 
@@ -93,7 +93,8 @@ fn address(asked: &Url, headers: &HeaderMap, name: &str) -> Result<Option<Url>> 
         return Ok(None);
     };
     // the address is signed: it is asked as it is, and stays out of messages
-    let url = limits::link(asked, link.trim()).ok_or_else(|| Error::Protocol(format!("{HOST} continues an operation elsewhere")))?;
+    let url =
+        limits::link(asked, link.trim()).ok_or_else(|| Error::Protocol(format!("{} continues an operation elsewhere", hosts::ARM)))?;
     Ok(Some(url))
 }
 
@@ -114,7 +115,7 @@ fn ended(word: Option<&str>, answer: &HttpResponse) -> State {
         None => State::Done,
         Some(word) if word.eq_ignore_ascii_case("Succeeded") => State::Done,
         Some(word) if ["Failed", "Canceled", "Cancelled"].iter().any(|end| word.eq_ignore_ascii_case(end)) => {
-            State::Failed(failures::failed_operation(HOST, word, &answer.body))
+            State::Failed(failures::failed_operation(hosts::ARM, word, &answer.body))
         }
         Some(word) => State::Running(word.to_owned()),
     }

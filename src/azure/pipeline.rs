@@ -1,5 +1,5 @@
-//! Sends a request and brings the whole answer back: tried again where that makes sense, bounded in time and size, logged in one line.
-//! Knows no token and no API.
+//! Sends a request and returns the whole response: with retries, limits of time and size, and one line in the log.
+//! It knows no tokens and no API.
 
 use super::{
     Error, Result,
@@ -20,9 +20,9 @@ use url::Url;
 pub struct HttpPipeline {
     client: reqwest::Client,
     gates: Mutex<HashMap<String, Arc<FirstConnectGate>>>,
-    /// Of a single request.
+    /// The time limit of a single request.
     limit: Duration,
-    /// Of all tries of one request together.
+    /// The time limit of all tries of one request.
     budget: Duration,
 }
 
@@ -32,22 +32,22 @@ pub struct HttpRequest {
     pub url: Url,
     pub headers: HeaderMap,
     pub body: Bytes,
-    /// What a success is, and so how large it may be.
+    /// What a success contains, which limits its size.
     pub kind: BodyKind,
 }
 
 impl HttpRequest {
-    /// For a page of the list that is being read, or for an object.
+    /// Makes a request for a page of the list that is being read, or for an object.
     pub fn new(method: Method, url: Url) -> Self {
         Self { method, url, headers: HeaderMap::new(), body: Bytes::new(), kind: limits::kind() }
     }
 
-    /// For a token, or for what leads to one.
+    /// Makes a request for a token, or for what is needed to get one.
     pub fn for_token(method: Method, url: Url) -> Self {
         Self { kind: BodyKind::Token, ..Self::new(method, url) }
     }
 
-    /// Whether the request goes to this host, encrypted, at the usual port. Whatever a link says beside that, a token does not go along.
+    /// Returns whether the request goes to this host, encrypted, at the usual port. For any other target no token is sent.
     pub fn goes_to(&self, host: &str) -> bool {
         let url = &self.url;
         let plain = url.port().is_none() && url.username().is_empty() && url.password().is_none();
@@ -67,7 +67,7 @@ impl HttpRequest {
     }
 }
 
-/// Any answer at all. Not `Debug`, as its body may hold a secret.
+/// A response of any status. Not `Debug`, because its body may hold a secret.
 pub struct HttpResponse {
     pub status: u16,
     pub headers: HeaderMap,
@@ -83,7 +83,7 @@ impl HttpResponse {
 const TRIES: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// 5xx are seldom worth longer; throttling is waited out as long as the settings allow.
+/// Retries of 5xx end after this time; those of throttling go on as long as the settings allow.
 const FAILING: Duration = Duration::from_secs(60);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 
@@ -92,7 +92,7 @@ impl HttpPipeline {
         Self { client, gates: Mutex::default(), limit, budget }
     }
 
-    /// The answer, whatever its status, after the tries that it deserved.
+    /// Sends a request, with retries. Returns the response whatever its status.
     pub async fn send(&self, mut ask: HttpRequest) -> Result<HttpResponse> {
         if ask.url.as_str().len() > limits::LONGEST_ADDRESS {
             return Err(Error::Protocol(format!("{}: a link of {} bytes", ask.host(), ask.url.as_str().len())));
@@ -125,7 +125,7 @@ impl HttpPipeline {
                 Err(_) => return tried.map_err(|failure| failure.error),
             };
             let pause = pause(nth, after);
-            // the throttled are bounded by time alone: how often they are sent back depends on how many they are
+            // throttling is bounded by time alone: the number of tries depends on how many callers are throttled
             let throttled = matches!(&tried, Ok(answer) if answer.status == 429);
             let late = started.elapsed().saturating_add(pause) > budget || deadline.comes_within(pause);
             if (nth >= TRIES && !throttled) || late {
@@ -177,7 +177,7 @@ impl HttpPipeline {
     }
 }
 
-/// The decompressed body; None as soon as it is larger than `most`.
+/// Returns the decompressed body; None as soon as it is larger than `most`.
 async fn body(mut response: reqwest::Response, most: usize) -> std::result::Result<Option<Bytes>, reqwest::Error> {
     if response.content_length().is_some_and(|length| usize::try_from(length).is_ok_and(|length| length > most)) {
         return Ok(None);
@@ -192,7 +192,8 @@ async fn body(mut response: reqwest::Response, most: usize) -> std::result::Resu
     Ok(Some(body.freeze()))
 }
 
-/// Grows, never beyond the cap, and always with some chance in it: all that were throttled together must not come back together.
+/// Returns the pause before the next try: it grows up to a cap, with jitter, so that callers that were throttled together do not
+/// return together.
 fn pause(nth: u32, after: Option<Duration>) -> Duration {
     let grown = FIRST_PAUSE.saturating_mul(1 << (nth - 1).min(10)).min(LONGEST_PAUSE);
     let chance = chance();
@@ -202,10 +203,10 @@ fn pause(nth: u32, after: Option<Duration>) -> Duration {
     }
 }
 
-/// 0.0 to 1.0
+/// Returns a random number from 0.0 to 1.0.
 pub fn chance() -> f64 {
     let mut bytes = [0; 2];
-    // without chance the pauses are merely equal
+    // without random bytes the pauses are equal
     let _ = getrandom::fill(&mut bytes);
     f64::from(u16::from_le_bytes(bytes)) / f64::from(u16::MAX)
 }

@@ -1,15 +1,15 @@
 //! One pass of looking: each thing is asked for at most once, however many want to know it at the same time.
 
 use super::{
-    ArmId, Caller, Cluster, Core, DeletedSecret, DeletedVault, DirectoryObject, Group, Identity, PolicyEntry, Result, RoleAssignment,
-    RoleDefinition, Secret, SecretInfo, ServicePrincipal, Vault, cache::RequestCache, clusters, deadline, directory, groups, identities,
-    roles, vaults,
+    ArmId, Caller, Cluster, DeletedSecret, DeletedVault, DirectoryObject, Group, Identity, PolicyEntry, Result, RoleAssignment,
+    RoleDefinition, Secret, SecretInfo, ServicePrincipal, Vault, cache::RequestCache, clients::Clients, clusters, deadline, directory,
+    groups, identities, roles, vaults,
 };
 use std::{collections::HashMap, sync::Arc};
 
 #[derive(Clone)]
 pub struct Read {
-    core: Arc<Core>,
+    core: Arc<Clients>,
     seen: Arc<ReadCache>,
 }
 
@@ -74,7 +74,7 @@ fn folded(parts: &[&str]) -> String {
 }
 
 impl Read {
-    pub(super) fn new(core: Arc<Core>) -> Self {
+    pub(super) fn new(core: Arc<Clients>) -> Self {
         Self { core, seen: Arc::default() }
     }
 

@@ -77,7 +77,7 @@ pub async fn put(arm: &Arm, patience: &Waiter, new: &NewAssignment<'_>) -> Resul
                     assignment(made).map(Poll::Done).ok_or_else(|| Error::Protocol("a role assignment without properties".to_owned()))
                 }
                 Err(Error::Refused { code, .. }) if code == "PrincipalNotFound" => {
-                    Ok(Poll::Wait("Waiting until the new identity is known to role assignments.".to_owned()))
+                    Ok(Poll::Wait("waiting for Entra to replicate the new identity".to_owned()))
                 }
                 Err(error) => Err(error),
             }

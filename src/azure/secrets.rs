@@ -172,7 +172,7 @@ impl Secrets {
             .until(&what, REPLICATION, || async {
                 match self.get_now(vault_uri, name, granted.then_some(patience)).await {
                     Ok(Some(_)) => Ok(Poll::Done(())),
-                    Ok(None) => Ok(Poll::Wait(format!("Waiting until the secret {name} is recovered."))),
+                    Ok(None) => Ok(Poll::Wait(format!("waiting for the secret {name} to be recovered"))),
                     // it is back as it was: nobody can read it
                     Err(error) if error.is_disabled_secret() => Ok(Poll::Done(())),
                     Err(error) => Err(error),
@@ -199,16 +199,16 @@ async fn patiently<T, F: Future<Output = Result<T>>>(
             async move {
                 match answer.await {
                     Err(Error::Conflict { code, .. }) if matches!(code.as_str(), "ObjectIsBeingDeleted" | "ObjectIsBeingRecovered") => {
-                        Ok(Poll::Wait(format!("Waiting until the secret {name} is no longer being deleted or recovered.")))
+                        Ok(Poll::Wait(format!("waiting for Key Vault to finish deleting or recovering the secret {name}")))
                     }
                     // a firewall's refusal names no action, and a disabled secret's neither: they do not pass
                     Err(Error::Forbidden { action: Some(_), .. }) if granted => {
-                        Ok(Poll::Wait(format!("Waiting until the vault {vault} knows of the new grant.")))
+                        Ok(Poll::Wait(format!("waiting for the new permission to reach the vault {vault}")))
                     }
                     Err(Error::Unreachable { cause, .. })
                         if granted && (cause == failures::NO_SUCH_NAME || cause == failures::NO_TUNNEL) =>
                     {
-                        Ok(Poll::Wait(format!("Waiting until the vault {vault} can be reached.")))
+                        Ok(Poll::Wait(format!("waiting for the vault {vault} to be reachable")))
                     }
                     other => other.map(Poll::Done),
                 }

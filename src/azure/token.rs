@@ -1,17 +1,13 @@
 //! Tokens: one request per audience, however many ask, and kept until shortly before they end.
 
-use super::{Caller, Error, PrincipalKind, Result, cache::RequestCache, deadline, login::Login};
+use super::{Caller, Error, PrincipalKind, Result, cache::RequestCache, deadline, hosts, login::Login};
 use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use bytes::Bytes;
 use serde_json::Value;
 use std::sync::Arc;
 
-pub const ARM: &str = "https://management.azure.com/.default";
-pub const GRAPH: &str = "https://graph.microsoft.com/.default";
-
-/// A token that ends sooner than this is asked for anew.
+/// A token that expires sooner than this is renewed.
 const MARGIN: time::Duration = time::Duration::minutes(5);
 
 #[derive(Clone)]
@@ -50,9 +46,9 @@ impl Tokens {
         self.kept.get_while(scope.to_owned(), Token::lasts, ask).await
     }
 
-    /// Who the token of Azure Resource Manager speaks for; no request but the token's.
+    /// Returns the caller that the token of Azure Resource Manager is for. Sends no request but that for the token.
     pub async fn caller(&self) -> Result<Caller> {
-        let token = self.get(ARM).await?;
+        let token = self.get(hosts::ARM_SCOPE).await?;
         claims(token.secret()).ok_or_else(|| Error::Protocol("the access token names no object id".to_owned()))
     }
 }
@@ -74,34 +70,7 @@ fn claims(token: &str) -> Option<Caller> {
     Some(Caller { tenant_id: text("tid")?, object_id, kind, name })
 }
 
-/// The longest that a token is believed to last: the longest of Entra's last 28 hours.
-const LONGEST: i64 = 7 * 24 * 60 * 60;
-
-/// An answer of a token endpoint whose `expires_in` can be added to the time of now: azure_identity does so without a check, and a
-/// number that leads out of the calendar is a panic there.
-pub fn with_sane_lifetime(host: &str, body: Bytes) -> Result<Bytes> {
-    // what is no object, azure_identity refuses
-    let Ok(Value::Object(mut answer)) = serde_json::from_slice(&body) else { return Ok(body) };
-    let seconds = match answer.get("expires_in") {
-        None => return Ok(body),
-        Some(Value::Number(given)) => given.as_f64(),
-        Some(Value::String(given)) => given.trim().parse().ok(),
-        Some(_) => None,
-    };
-    let Some(seconds) = seconds.filter(|seconds: &f64| !seconds.is_nan()) else {
-        return Err(Error::Protocol(format!("{host}: the expires_in of a token is not a number of seconds")));
-    };
-    if answer.get("expires_in").and_then(Value::as_i64).is_some_and(|given| (0..=LONGEST).contains(&given)) {
-        return Ok(body);
-    }
-    // what is too large or too small for an integer becomes the largest or the smallest
-    answer.insert("expires_in".to_owned(), (seconds as i64).clamp(0, LONGEST).into());
-    // it is for the sake of other clients, and may be as wrong
-    answer.remove("ext_expires_in");
-    serde_json::to_vec(&answer).map(Bytes::from).map_err(|_| Error::Protocol(format!("{host}: a token that cannot be kept")))
-}
-
-/// For the Key Vault SDK.
+/// Implements the credential for the Key Vault SDK.
 #[async_trait]
 impl TokenCredential for Tokens {
     async fn get_token(&self, scopes: &[&str], _options: Option<TokenRequestOptions<'_>>) -> azure_core::Result<AccessToken> {

@@ -82,7 +82,7 @@ pub async fn settled(arm: &Arm, patience: &Waiter, id: &ArmId, first: Option<Vau
                 // a GET right after the PUT may still not find it
                 None => match get(arm, id).await? {
                     Some(vault) => vault,
-                    None => return Ok(Poll::Wait(format!("Waiting until the vault {name} is visible."))),
+                    None => return Ok(Poll::Wait(format!("waiting for the vault {name} to appear"))),
                 },
             };
             match vault.provisioning.as_deref() {
@@ -90,7 +90,7 @@ pub async fn settled(arm: &Arm, patience: &Waiter, id: &ArmId, first: Option<Vau
                 Some("Failed") => {
                     Err(Error::Refused { status: 200, code: "Failed".to_owned(), message: format!("the vault {name} could not be set up") })
                 }
-                Some(_) => Ok(Poll::Wait(format!("Waiting until the name of the vault {name} is registered."))),
+                Some(_) => Ok(Poll::Wait(format!("waiting for DNS to publish the name of the vault {name}"))),
             }
         })
         .await
@@ -106,7 +106,7 @@ async fn unconflicted<T, F: Future<Output = Result<T>>>(patience: &Waiter, vault
             async move {
                 match answer.await {
                     Err(Error::Conflict { code, .. }) if transient(&code) => {
-                        Ok(Poll::Wait(format!("Waiting for another change of the vault {vault}.")))
+                        Ok(Poll::Wait(format!("waiting for another change of the vault {vault} to end")))
                     }
                     other => other.map(Poll::Done),
                 }
@@ -168,7 +168,7 @@ pub async fn revoked(arm: &Arm, patience: &Waiter, vault: &ArmId, object_id: &st
         let stays = entry.as_ref().is_some_and(|entry| !of_these(entry, permissions).is_empty());
         *last.lock().unwrap_or_else(|poison| poison.into_inner()) = entry;
         match stays {
-            true => Ok(Poll::Wait(format!("Waiting until the vault {name} shows that the access policy was removed."))),
+            true => Ok(Poll::Wait(format!("waiting for the vault {name} to drop the access policy"))),
             false => Ok(Poll::Done(())),
         }
     });

@@ -13,16 +13,16 @@ pub struct Backoff {
     pub longest: Duration,
 }
 
-/// A new principal on its way through the directory, a new grant on its way to the vault.
+/// For the replication of a new principal, and for a new permission to reach a vault.
 pub const REPLICATION: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(5) };
-/// A long-running operation of Azure Resource Manager.
+/// For a long-running operation of Azure Resource Manager.
 pub const OPERATION: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(10) };
-/// A new vault on its way into the DNS.
+/// For the DNS name of a new vault.
 pub const REGISTRATION: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(10) };
 
 pub enum Poll<T> {
     Done(T),
-    /// Not yet; the sentence says for what is waited.
+    /// Not done yet; the text says what is waited for.
     Wait(String),
     /// The same, where the server says after how long to ask again.
     WaitFor(String, Duration),
@@ -34,11 +34,11 @@ pub struct Waiter {
     pub on_wait: OnWait,
 }
 
-/// The sentence again, with the time that it takes, for those who watch.
+/// The text is repeated after this time, with the time waited so far.
 const REPEAT_AFTER: Duration = Duration::from_secs(15);
 
 impl Waiter {
-    /// Steps until it is done or fails; `NotYet { what }` when the time is up, that of the whole call included.
+    /// Polls until it is done or fails. Returns `NotYet { what }` when the time is up, which includes that of the whole call.
     pub async fn until<T, F>(&self, what: &str, pace: Backoff, mut step: impl FnMut() -> F) -> Result<T>
     where
         F: Future<Output = Result<Poll<T>>>,
@@ -68,7 +68,7 @@ impl Waiter {
             match &told {
                 Some((before, at)) if *before == sentence && at.elapsed() < REPEAT_AFTER => {}
                 Some((before, _)) if *before == sentence => {
-                    (self.on_wait)(format!("{sentence} ({} s so far)", waited.as_secs()));
+                    (self.on_wait)(format!("{sentence} ({} s, up to {})", waited.as_secs(), shown(self.limit)));
                     told = Some((sentence, Instant::now()));
                 }
                 _ => {
@@ -79,5 +79,13 @@ impl Waiter {
             tokio::time::sleep(now).await;
             pause = pause.mul_f64(1.6).min(pace.longest);
         }
+    }
+}
+
+/// `10 min`, `90 s`.
+fn shown(limit: Duration) -> String {
+    match limit.as_secs() {
+        seconds if seconds >= 60 && seconds % 60 == 0 => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
     }
 }

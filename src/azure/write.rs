@@ -1,19 +1,19 @@
 //! Changes, each safe to repeat, each waiting out what Azure is late with.
 
 use super::{
-    ArmId, Core, Identity, NewSecret, NewVault, OnWait, PolicyEntry, PrincipalKind, Result, RoleAssignment, Secret, SecretInfo, Tags,
-    Vault, deadline, identities, roles, vaults, wait::Waiter,
+    ArmId, Identity, NewSecret, NewVault, OnWait, PolicyEntry, PrincipalKind, Result, RoleAssignment, Secret, SecretInfo, Tags, Vault,
+    clients::Clients, deadline, identities, roles, vaults, wait::Waiter,
 };
 use std::sync::Arc;
 
 #[derive(Clone)]
 pub struct Write {
-    core: Arc<Core>,
+    core: Arc<Clients>,
     patience: Waiter,
 }
 
 impl Write {
-    pub(super) fn new(core: Arc<Core>, on_wait: OnWait) -> Self {
+    pub(super) fn new(core: Arc<Clients>, on_wait: OnWait) -> Self {
         let patience = Waiter { limit: core.limit, on_wait };
         Self { core, patience }
     }

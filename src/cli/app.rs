@@ -5,36 +5,36 @@ use std::path::PathBuf;
 
 const UP: &str = "\
 Examples:
-  podid up                                   from podid.yaml in this folder
-  podid up -f shop.yaml --yes --verify       ask nothing, and prove it with a pod
+  podid up                                   use podid.yaml in this folder
+  podid up -f shop.yaml --yes --verify       ask nothing, and prove the result with a pod
   podid plan --out p.json && podid up --plan p.json
-                                             do just what was shown, or nothing";
+                                             apply exactly what was shown, or nothing";
 
-/// Make an app as its spec says: plan, show, ask, do
+/// Create or update an app from its spec: plan, show, ask, apply
 #[derive(Debug, Args)]
 #[command(after_help = UP)]
 pub struct Up {
-    /// The spec; `-`: from stdin; default: podid.yaml
+    /// Path of the spec; `-` reads stdin; default: podid.yaml
     #[arg(short, long, value_name = "SPEC")]
     pub file: Option<PathBuf>,
-    /// Go on only if this saved plan still holds
+    /// Apply this saved plan, and only if it still holds
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
-    /// Then prove that each workload reads its secrets
+    /// Prove afterwards that each workload can read its secrets
     #[arg(long)]
     pub verify: bool,
 }
 
-/// Show what `up` would do
+/// Show what `up` would change
 #[derive(Debug, Args)]
 pub struct Plan {
-    /// The spec; `-`: from stdin; default: podid.yaml
+    /// Path of the spec; `-` reads stdin; default: podid.yaml
     #[arg(short, long, value_name = "SPEC")]
     pub file: Option<PathBuf>,
-    /// Save the plan, for `podid up --plan`
+    /// Save the plan to a file, for `podid up --plan`
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Exit 3 if anything would change
+    /// Exit with 3 if anything would change
     #[arg(long)]
     pub exit_code: bool,
 }
@@ -43,34 +43,34 @@ const DIFF: &str = "\
 Examples:
   podid diff -f shop.yaml
   podid diff --exit-code -q >/dev/null || echo differs
-  podid diff --force-conflicts               with the fields that others own
+  podid diff --force-conflicts               include the fields that other managers own
 
-In the format of `kubectl diff`: live/ is what is there, merged/ what the server would make of it.";
+The format is that of `kubectl diff`: live/ is what exists, merged/ is what the server would store.";
 
-/// Show line by line what `up` would change, as the server itself foretells it
+/// Show a diff of what `up` would change, from a server-side dry run
 #[derive(Debug, Args)]
 #[command(after_help = DIFF)]
 pub struct Diff {
-    /// The spec; `-`: from stdin; default: podid.yaml
+    /// Path of the spec; `-` reads stdin; default: podid.yaml
     #[arg(short, long, value_name = "SPEC")]
     pub file: Option<PathBuf>,
-    /// Exit 3 if anything differs
+    /// Exit with 3 if anything differs
     #[arg(long)]
     pub exit_code: bool,
 }
 
-/// Take away what podid made for an app; data stays unless it is named
+/// Delete what podid created for an app; data is kept unless you name it
 #[derive(Debug, Args)]
 pub struct Down {
-    /// The spec; without one: from the state
+    /// Path of the spec; default: what the state remembers
     #[arg(short, long, value_name = "SPEC")]
     pub file: Option<PathBuf>,
 }
 
-/// Compare what there is with what was made
+/// Compare what exists with what podid created
 #[derive(Debug, Args)]
 pub struct Status {
-    /// The spec; without one: from the state
+    /// Path of the spec; default: what the state remembers
     #[arg(short, long, value_name = "SPEC")]
     pub file: Option<PathBuf>,
 }

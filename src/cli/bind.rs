@@ -12,25 +12,30 @@ use clap::{Args, ValueEnum, builder::PossibleValuesParser};
 
 const BIND: &str = "\
 Examples:
-  podid bind --namespace dev-claims-podid    the only identity that spec and state know
+  podid bind --namespace dev-claims-podid    use the only identity in spec and state
   podid bind -n dev-claims-podid --identity claims-api-mid --selector claims-api --context aks-mi";
 
-/// Bind an identity to the pods of a namespace, with the roles that this needs
+const UNBIND: &str = "\
+Examples:
+  podid unbind --namespace dev-claims-podid";
+
+/// Bind an identity to the pods of a namespace, and assign the roles it needs
 #[derive(Debug, Args)]
 #[command(after_help = BIND)]
 pub(super) struct Bind {
     #[command(flatten)]
     which: BindingArgs,
-    /// Value of the pod label aadpodidbinding; default: the AzureIdentity's name
+    /// Value of the pod label aadpodidbinding; default: name of the AzureIdentity
     #[arg(long, value_parser = check::label_value)]
     selector: Option<String>,
-    /// Where the cluster gets Managed Identity Operator
+    /// Scope at which the cluster gets the role Managed Identity Operator
     #[arg(long, value_enum, default_value = "identity", hide_short_help = true)]
     operator_scope: OperatorScopeArg,
 }
 
 /// Remove a binding, and the roles that only it needed
 #[derive(Debug, Args)]
+#[command(after_help = UNBIND)]
 pub(super) struct Unbind {
     #[command(flatten)]
     which: BindingArgs,
@@ -44,27 +49,27 @@ struct BindingArgs {
     /// Namespace of the pods
     #[arg(short, long, value_parser = check::dns_label)]
     namespace: String,
-    /// Name or full id of the managed identity; default: the only one that spec and state know
+    /// Name or full id of the managed identity; default: the only one in spec and state
     #[arg(long, value_parser = check::identity_or_id)]
     identity: Option<NameOrId>,
-    /// Name of the AzureIdentity; default: the identity's
+    /// Name of the AzureIdentity; default: name of the managed identity
     #[arg(long, value_parser = check::dns_subdomain)]
     name: Option<String>,
     /// Name of the AzureIdentityBinding; default: NAME-binding
     #[arg(long, value_parser = check::dns_subdomain)]
     binding: Option<String>,
-    /// Name or full id of the managed cluster; default: the context's name, or the only one that is known
+    /// Name or full id of the AKS cluster; default: name of the context, or the only one in spec and state
     #[arg(long, value_parser = check::cluster_or_id)]
     cluster: Option<NameOrId>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum OperatorScopeArg {
-    /// On the identity itself
+    /// The identity itself
     Identity,
-    /// On the identity's whole group
+    /// The identity's resource group
     ResourceGroup,
-    /// On the whole subscription
+    /// The subscription
     Subscription,
 }
 

@@ -42,12 +42,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     names::duration(text)
 }
 
-/// As az takes them, in any casing.
+/// Accepts any casing, as az does.
 pub(super) fn permission(text: &str) -> Result<String, String> {
     let text = text.to_ascii_lowercase();
     checked(names::permission, &text)
 }
 
 pub(super) fn filled(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() { Err("it is empty".into()) } else { Ok(text.to_owned()) }
+    if text.trim().is_empty() { Err("the value is empty".into()) } else { Ok(text.to_owned()) }
 }

@@ -8,39 +8,39 @@ const RBAC: &str = "\
 Examples:
   podid cluster rbac -f shop.yaml --subject serviceaccount/ci/podid | kubectl apply -f -
   podid cluster rbac -n dev-claims --for up,verify --name ci -o table
-  podid cluster rbac --for plan,diff         for the namespaces of podid.yaml
+  podid cluster rbac --for plan,diff         use the namespaces of podid.yaml
 
-Without --make-namespaces the namespaces must be there before these Roles are applied: podid then
-uses them, and needs no right outside of them.";
+Without --make-namespaces the namespaces must exist before you apply these Roles: podid then
+uses them, and needs no permission outside of them.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Cluster {
     Rbac(Rbac),
 }
 
-/// Print the Roles that podid needs in a cluster, and no more than that
+/// Print the Kubernetes Roles with exactly the permissions that podid needs
 #[derive(Clone, Debug, PartialEq, Args)]
 #[command(after_help = RBAC)]
 pub struct Rbac {
-    /// The commands that are to work
+    /// Commands that the Roles must allow
     #[arg(long = "for", value_enum, value_delimiter = ',', value_name = "COMMAND", default_value = "up,verify,down")]
     pub commands: Vec<RbacCommand>,
-    /// The spec: its namespaces, and the names of what is in them; `-`: from stdin
+    /// Path of the spec, for its namespaces and names; `-` reads stdin
     #[arg(short, long, value_name = "SPEC")]
     pub file: Option<PathBuf>,
-    /// A namespace; repeatable; default: those of the spec
+    /// Namespace of the app; repeatable; default: those of the spec
     #[arg(short, long = "namespace", value_name = "NAMESPACE", value_parser = check::dns_label)]
     pub namespaces: Vec<String>,
-    /// Name of the Roles and their bindings; default: podid-APP, or podid
+    /// Name of the Roles and RoleBindings; default: podid-APP, or podid
     #[arg(long, value_parser = check::dns_subdomain)]
     pub name: Option<String>,
-    /// Who gets them: user/NAME, group/NAME or serviceaccount/NAMESPACE/NAME; repeatable
+    /// Subject of the RoleBindings: user/NAME, group/NAME or serviceaccount/NAMESPACE/NAME; repeatable
     #[arg(long = "subject", value_name = "SUBJECT", value_parser = subject)]
     pub subjects: Vec<Subject>,
-    /// Also make, and by `down` delete, the namespaces: rights in the whole cluster
+    /// Allow creating and deleting the namespaces, which needs cluster-wide permissions
     #[arg(long)]
     pub make_namespaces: bool,
-    /// Also what podid can do without; what is lost then is said where it is left out
+    /// Include optional permissions
     #[arg(long)]
     pub optional: bool,
     /// Whether somebody asked for a format; set by `parse`
@@ -86,6 +86,6 @@ fn subject(text: &str) -> Result<Subject, String> {
         ("serviceaccount", Some((namespace, name))) => {
             Ok(Subject::ServiceAccount { namespace: check::dns_label(namespace)?, name: check::dns_subdomain(name)? })
         }
-        _ => Err("it is user/NAME, group/NAME or serviceaccount/NAMESPACE/NAME".into()),
+        _ => Err("expected user/NAME, group/NAME or serviceaccount/NAMESPACE/NAME".into()),
     }
 }

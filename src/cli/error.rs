@@ -1,17 +1,21 @@
-//! What comes of a command line that is not a command.
+//! The outcomes of a command line that holds no command: help, version, or a usage error.
 
-use super::{redact, vault::NO_VALUE};
+use super::redact;
 use crate::{exit::Exit, failure::Failure};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
 
+/// How to give the value of a secret.
+pub(super) const NO_VALUE: &str =
+    "Give it with --file FILE, --env VARIABLE, --stdin or --prompt, or let podid generate one with --generate=LENGTH.";
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Error {
-    /// Help or version were asked for: for stdout, exit 0.
+    /// Help or version was requested: print to stdout, exit 0.
     Text(String),
-    /// Nothing was asked for: help, for stderr, exit 2.
+    /// No command was given: print help to stderr, exit 2.
     Help(String),
-    /// Wrong use, exit 2.
+    /// A usage error, exit 2.
     Usage(Failure),
 }
 
@@ -29,7 +33,7 @@ impl Error {
 }
 
 impl Error {
-    /// An error of clap, without the values that it repeats where one may be a secret's.
+    /// Converts an error of clap. Values that clap repeats are left out where one may be a secret.
     pub(super) fn of_clap(mut error: clap::Error, argv: &[OsString]) -> Self {
         let about_secrets = redact::is_about_secrets(argv);
         let has_value = redact::redact(&mut error, about_secrets);
@@ -41,7 +45,7 @@ impl Error {
                 let mut failure = failure(&error, &text);
                 let is_value = failure.hints.iter().any(|hint| hint == NO_VALUE);
                 if about_secrets && has_value && !is_value {
-                    failure.hints.insert(0, format!("A secret's value is never an argument. {NO_VALUE}"));
+                    failure.hints.insert(0, format!("Do not pass a secret's value as an argument. {NO_VALUE}"));
                 }
                 Self::Usage(failure)
             }
@@ -49,19 +53,19 @@ impl Error {
     }
 }
 
-/// clap's text is `error: MESSAGE`, then tips, usage and a pointer to help, each after an empty line.
+/// Splits clap's text: `error: MESSAGE`, then tips, usage and a pointer to help, each after an empty line.
 fn failure(error: &clap::Error, text: &str) -> Failure {
     let mut message = String::new();
     let mut hints = Vec::new();
     for part in text.split("\n\n") {
         if let Some(first) = part.strip_prefix("error: ") {
-            // a list of arguments has a line for each
+            // each argument of a list is on a line of its own
             let mut lines = first.lines().map(str::trim).filter(|line| !line.is_empty());
             let lead = lines.next().unwrap_or_default().to_owned();
             let list = lines.collect::<Vec<_>>().join(", ");
             message = if list.is_empty() { lead } else { format!("{lead} {list}") };
         } else if let Some(usage) = part.strip_prefix("Usage: ") {
-            hints.push(format!("The usage is: {}", usage.split_whitespace().collect::<Vec<_>>().join(" ")));
+            hints.push(format!("Usage: {}", usage.split_whitespace().collect::<Vec<_>>().join(" ")));
         } else if part.trim_start().starts_with("tip: ") {
             hints.extend(part.split("tip: ").map(str::trim).filter(|tip| !tip.is_empty()).map(sentence));
         }
@@ -72,11 +76,11 @@ fn failure(error: &clap::Error, text: &str) -> Failure {
     {
         hints.insert(0, NO_VALUE.to_owned());
     }
-    // clap takes the next word for one of its own: the value of this flag is optional
+    // the value of this flag is optional, so clap reads the next word as a command
     if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg).or_else(|| error.get(ContextKind::InvalidSubcommand))
         && matches!(word.as_str(), "server" | "client" | "plan")
     {
-        hints.insert(0, format!("Write `--dry-run={word}`, with the equals sign."));
+        hints.insert(0, format!("Write `--dry-run={word}` with an equals sign."));
     }
     Failure { kind: Exit::Usage, message, causes: Vec::new(), hints }
 }

@@ -1,15 +1,15 @@
-//! The flags of every command, before and after its name.
+//! The flags that every command has, before or after its name.
 
 use super::{Error, check};
 use crate::spec::names;
 use clap::{Args, ValueEnum};
 use std::{env, path::PathBuf, time::Duration};
 
-const WORLD: &str = "Which world";
+const WORLD: &str = "Target";
 const AZURE: &str = "Azure";
 const KUBERNETES: &str = "Kubernetes";
 const STATE: &str = "State";
-const RUN: &str = "How to run";
+const RUN: &str = "Run";
 const CONSENT: &str = "Consent";
 const OUTPUT: &str = "Output";
 
@@ -18,98 +18,98 @@ pub struct Global {
     /// Use the embedded Azure and cluster
     #[arg(long, global = true, help_heading = WORLD)]
     pub sandbox: bool,
-    /// Where the sandbox keeps its world
+    /// Folder in which the sandbox keeps its data
     #[arg(long, global = true, value_name = "DIR", default_value = ".podid", help_heading = WORLD, hide_short_help = true)]
     pub sandbox_dir: PathBuf,
-    /// Simulated propagation delay of the sandbox [default: quick, or what a sandbox that is served has]
+    /// Simulated propagation delay [default: quick, or that of a served sandbox]
     #[arg(long, global = true, value_enum, help_heading = WORLD, hide_short_help = true)]
     pub lateness: Option<Lateness>,
 
-    /// Resource group, a name or a full id
+    /// Name or full id of the resource group
     #[arg(short = 'g', long, global = true, value_name = "GROUP", value_parser = check::group_or_id, help_heading = AZURE)]
     pub resource_group: Option<String>,
-    /// Id of the subscription; AZURE_SUBSCRIPTION_ID is read too
+    /// Id of the subscription; default: AZURE_SUBSCRIPTION_ID
     #[arg(long, global = true, value_name = "ID", value_parser = check::guid, help_heading = AZURE)]
     pub subscription: Option<String>,
-    /// AZURE_SUBSCRIPTION_ID, where the sandbox is not used
+    /// The value of AZURE_SUBSCRIPTION_ID; None with the sandbox.
     #[arg(skip)]
     pub azure_subscription_id: Option<String>,
 
     /// Context of the kubeconfig
     #[arg(long, global = true, value_name = "CONTEXT", value_parser = check::filled, help_heading = KUBERNETES)]
     pub context: Option<String>,
-    /// The kubeconfig; default: KUBECONFIG, then ~/.kube/config
+    /// Path of the kubeconfig; default: KUBECONFIG, then ~/.kube/config
     #[arg(long, global = true, value_name = "FILE", help_heading = KUBERNETES, hide_short_help = true)]
     pub kubeconfig: Option<PathBuf>,
-    /// Do not compare the context's server with the cluster's address (for tunnels)
+    /// Do not compare the context's server with the cluster's address, for use with tunnels
     #[arg(long, global = true, help_heading = KUBERNETES, hide_short_help = true)]
     pub any_server: bool,
-    /// Take fields of Kubernetes objects that others set
+    /// Take over fields of Kubernetes objects that other managers own
     #[arg(long, global = true, help_heading = CONSENT, hide_short_help = true)]
     pub force_conflicts: bool,
 
-    /// The state file; default: podid.state.json beside the spec or here
+    /// Path of the state file; default: podid.state.json next to the spec, or in this folder
     #[arg(long, global = true, value_name = "FILE", help_heading = STATE)]
     pub state: Option<PathBuf>,
-    /// How long to wait for another podid that holds the state
+    /// Time to wait for another podid that holds the state
     #[arg(long, global = true, value_name = "DURATION", default_value = "0s", value_parser = check::duration, help_heading = STATE, hide_short_help = true)]
     pub lock_timeout: Duration,
-    /// The app whose resources these are; default: the spec's, or `default`
+    /// Name of the app that owns the resources; default: that of the spec, or `default`
     #[arg(long, global = true, value_name = "APP", value_parser = check::dns_label, help_heading = STATE)]
     pub app: Option<String>,
 
-    /// Do only one half; the rest must be there already and is read from spec and state
+    /// Change only one side; the other must exist and is read from spec and state
     #[arg(long, global = true, value_enum, help_heading = RUN, hide_short_help = true)]
     pub only: Option<Only>,
-    /// How long a single thing may take: 90, 90s, 5m, 1h30m
+    /// Time limit of each operation: 90, 90s, 5m, 1h30m
     #[arg(long, global = true, value_name = "DURATION", value_parser = check::duration, help_heading = RUN)]
     pub timeout: Option<Duration>,
-    /// How many things at once
+    /// Number of operations that run at once
     #[arg(long, global = true, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=256), help_heading = RUN, hide_short_help = true)]
     pub parallelism: u16,
-    /// Only show what would be done; `server`: the cluster also checks its part, and keeps nothing
+    /// Show what would change, and change nothing; with `server` the cluster checks its part, too
     #[arg(long, global = true, value_name = "plan|server", num_args = 0..=1, require_equals = true, default_value = "none",
         default_missing_value = "plan", hide_default_value = true, value_parser = dry_run, help_heading = RUN)]
     pub dry_run: DryRun,
 
-    /// Do it without asking
+    /// Answer yes to every question
     #[arg(short = 'y', long, global = true, help_heading = CONSENT)]
     pub yes: bool,
-    /// Take over things that are there, are not podid's, and differ
+    /// Take over existing resources that podid did not create and that differ
     #[arg(long, global = true, help_heading = CONSENT, hide_short_help = true)]
     pub adopt: bool,
-    /// Bring soft-deleted vaults and secrets back
+    /// Recover soft-deleted vaults and secrets
     #[arg(long, global = true, help_heading = CONSENT, hide_short_help = true)]
     pub recover: bool,
-    /// Delete this data: a vault with all that is in it, or one secret as VAULT/SECRET; repeatable
+    /// Delete this data: VAULT with everything in it, or VAULT/SECRET; repeatable
     #[arg(long, global = true, value_name = "NAME", value_parser = check::filled, help_heading = CONSENT, hide_short_help = true)]
     pub delete_data: Vec<String>,
 
-    /// How to print answers
+    /// Output format
     #[arg(short = 'o', long, global = true, value_enum, default_value = "table", help_heading = OUTPUT)]
     pub output: Format,
-    /// Also write what happens as JSON lines to a file; `-`: to stderr, which then holds nothing else
+    /// Write events as JSON lines to a file; `-` writes them to stderr, and nothing else
     #[arg(long, global = true, value_name = "FILE", value_parser = events, help_heading = OUTPUT, hide_short_help = true)]
     pub events: Option<Events>,
-    /// Say more; twice: requests too; thrice: everything but secrets
+    /// Increase verbosity (-vv shows requests, -vvv everything but secrets)
     #[arg(short = 'v', long, global = true, action = clap::ArgAction::Count, help_heading = OUTPUT)]
     pub verbose: u8,
-    /// Say only answers and errors
+    /// Print only answers and errors
     #[arg(short = 'q', long, global = true, help_heading = OUTPUT)]
     pub quiet: bool,
-    /// Print without colour
+    /// Print without color
     #[arg(long, global = true, help_heading = OUTPUT, hide_short_help = true)]
     pub no_color: bool,
 }
 
-/// What is done instead of what would be done.
+/// How far a command goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DryRun {
-    /// It is done.
+    /// Changes are applied.
     None,
-    /// It is planned and shown.
+    /// Changes are planned and shown.
     Plan,
-    /// And every write to a cluster is sent with dryRun=All.
+    /// In addition, every write to a cluster is sent with dryRun=All.
     Server,
 }
 
@@ -119,23 +119,23 @@ impl DryRun {
     }
 }
 
-/// With kubectl's words for it, and those of an environment variable that is a switch.
+/// Accepts the words of kubectl, and those of a boolean environment variable.
 fn dry_run(text: &str) -> Result<DryRun, String> {
     match text.to_ascii_lowercase().as_str() {
         "plan" | "client" | "1" | "true" | "yes" | "on" => Ok(DryRun::Plan),
         "server" => Ok(DryRun::Server),
         "none" | "0" | "false" | "no" | "off" | "" => Ok(DryRun::None),
-        _ => Err("it is `--dry-run` (or `--dry-run=plan`) to only plan, or `--dry-run=server` to let the cluster check it too".into()),
+        _ => Err("expected `--dry-run`, `--dry-run=plan`, or `--dry-run=server` to let the cluster check its part, too".into()),
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Lateness {
-    /// Everything at once
+    /// No delay
     None,
-    /// Late by counts, not by time
+    /// A delay of a few requests
     Quick,
-    /// The delays that Azure has
+    /// The delays of Azure
     Realistic,
 }
 
@@ -147,9 +147,9 @@ pub enum Only {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people
+    /// A table for people
     Table,
-    /// Exactly one document on stdout
+    /// Exactly one JSON document on stdout
     Json,
     /// The same document as YAML
     Yaml,
@@ -166,12 +166,12 @@ fn events(text: &str) -> Result<Events, String> {
 }
 
 impl Global {
-    /// From flag, PODID_SUBSCRIPTION, or AZURE_SUBSCRIPTION_ID.
+    /// Returns the subscription given by flag, PODID_SUBSCRIPTION or AZURE_SUBSCRIPTION_ID.
     pub fn subscription(&self) -> Option<&str> {
         self.subscription.as_deref().or(self.azure_subscription_id.as_deref())
     }
 
-    /// The sandbox has subscriptions of its own: there a variable that is meant for Azure says nothing.
+    /// Reads AZURE_SUBSCRIPTION_ID, except with the sandbox, which has subscriptions of its own.
     pub(super) fn read_azure_environment(&mut self) -> Result<(), Error> {
         let Some(id) = env::var("AZURE_SUBSCRIPTION_ID").ok().filter(|id| !id.is_empty() && !self.sandbox) else { return Ok(()) };
         if self.subscription.is_none()

@@ -4,21 +4,36 @@ use super::{Command, Global, ReadCommand, check};
 use crate::spec::{reference::NameOrId, request::Request};
 use clap::{Args, Subcommand};
 
+const CREATE: &str = "\
+Examples:
+  podid identity create -g podid-lab -n claims-api-mid";
+
+const SHOW: &str = "\
+Examples:
+  podid identity show -g podid-lab -n claims-api-mid -o json";
+
+const DELETE: &str = "\
+Examples:
+  podid identity delete -g podid-lab -n claims-api-mid";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Identity {
     /// Create a user-assigned managed identity
+    #[command(after_help = CREATE)]
     Create(Create),
     /// Show an identity and its ids
+    #[command(after_help = SHOW)]
     Show(IdentityName),
-    /// List the identities of a group or subscription
+    /// List the identities of a resource group or subscription
     List,
-    /// Delete an identity that podid made
+    /// Delete an identity that podid created
+    #[command(after_help = DELETE)]
     Delete(IdentityName),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct IdentityName {
-    /// Name or full id
+    /// Name or full id of the identity
     #[arg(short, long, value_parser = check::identity_or_id)]
     name: NameOrId,
 }
@@ -27,7 +42,7 @@ pub(super) struct IdentityName {
 pub(super) struct Create {
     #[command(flatten)]
     named: IdentityName,
-    /// Location; default: the resource group's
+    /// Azure region; default: that of the resource group
     #[arg(short, long, value_parser = check::location)]
     location: Option<String>,
 }

@@ -1,10 +1,11 @@
-//! argv in, an `Invocation` out. No I/O, no printing; it calls nothing. One file per noun.
-//! Names are checked here, so that a wrong one is wrong use (exit 2) and never gets near a URL.
+//! Parses argv into an `Invocation`. It does no I/O and prints nothing. One file per noun.
+//! Names are checked here, so that an invalid one is a usage error (exit 2) and never reaches a URL.
 
 pub mod app;
 mod bind;
 mod check;
 pub mod cluster;
+mod command;
 mod error;
 pub mod global;
 mod identity;
@@ -18,6 +19,7 @@ mod vault;
 pub mod verify;
 
 pub use cluster::Rbac;
+pub use command::{Command, Invocation};
 pub use error::Error;
 #[cfg(feature = "sandbox")]
 pub use global::Lateness;
@@ -29,76 +31,27 @@ pub use sandbox::{CallerCommand, SandboxComponent, StandIn};
 pub use state::StateCommand;
 pub use verify::Verify;
 
-use crate::{engine::key::Key, spec::request::Request};
+use crate::engine::key::Key;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser, parser::ValueSource};
-use std::{env, ffi::OsString, path::PathBuf};
+use std::{env, ffi::OsString};
 
-/// Where the spec lies if nobody says.
+/// The spec that is read if no other is given.
 pub const DEFAULT_SPEC: &str = "podid.yaml";
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Invocation {
-    pub global: Global,
-    pub command: Command,
-}
-
-/// `file` None: `DEFAULT_SPEC`, if it is there; `-`: standard input.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Command {
-    Up {
-        file: Option<PathBuf>,
-        /// A saved plan that must still hold.
-        plan: Option<PathBuf>,
-        verify: bool,
-    },
-    Plan {
-        file: Option<PathBuf>,
-        out: Option<PathBuf>,
-        /// Exit 3 if something would change.
-        exit_code: bool,
-    },
-    Diff {
-        file: Option<PathBuf>,
-        /// Exit 3 if something differs.
-        exit_code: bool,
-    },
-    Down {
-        file: Option<PathBuf>,
-    },
-    Status {
-        file: Option<PathBuf>,
-    },
-    Verify(Verify),
-    /// A single command: one wish, to come true or to be taken back.
-    Change {
-        request: Request,
-        remove: bool,
-    },
-    Read(ReadCommand),
-    Output {
-        key: Key,
-        field: Option<String>,
-    },
-    State(StateCommand),
-    /// What podid needs of a cluster's RBAC.
-    Rbac(Rbac),
-    Sandbox(SandboxCommand),
-}
 
 const EXAMPLES: &str = "\
 Examples:
-  podid up -f podid.yaml                     identity, roles, vault, secrets, binding, mount
+  podid up -f podid.yaml                     create identity, vault, secrets, binding and mount
   podid up --sandbox --yes --verify -f templates/labs/004.yaml
-                                             the same on an embedded Azure and cluster, and prove it
-  podid plan                                 what `up` would do
-  podid down                                 take away what podid made
+                                             the same on an embedded Azure and cluster, with proof
+  podid plan                                 show what `up` would change
+  podid down                                 delete what podid created
 
-Every flag but a consent can be given by environment: --resource-group as PODID_RESOURCE_GROUP.
-A flag goes before the environment, that before the spec, that before the state.
-Exit codes: 0 done, 1 failed, 2 wrong use, 3 differs (--exit-code), 4 needs a decision,
-5 state, 70 bug, 130 interrupted.";
+Environment variables set every flag except those that consent, such as PODID_RESOURCE_GROUP for
+--resource-group. A flag overrides the environment, which overrides the spec, then the state.
+Exit codes: 0 done, 1 failed, 2 usage error, 3 differences (--exit-code), 4 needs a decision,
+5 state error, 70 bug in podid, 130 interrupted.";
 
-/// Gets an app on AKS to read its Key Vault secrets with an identity of its own, and proves it
+/// Set up an AKS app to read Key Vault secrets with its own identity, and prove that it can
 #[derive(Debug, Parser)]
 #[command(name = "podid", version, max_term_width = 100, after_help = EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
 struct Argv {
@@ -116,33 +69,33 @@ enum Subcommands {
     Down(app::Down),
     Status(app::Status),
     Verify(verify::Verify),
-    /// Managed identities: create, show, list, delete
+    /// Create, show, list and delete managed identities
     #[command(subcommand)]
     Identity(identity::Identity),
-    /// Role assignments: assign, list, remove
+    /// Assign, list and remove roles
     #[command(subcommand)]
     Role(role::Role),
-    /// Key vaults, who may read them, and their secrets
+    /// Create key vaults, grant access to them, and set their secrets
     #[command(subcommand)]
     Vault(vault::Vault),
     Bind(bind::Bind),
     Unbind(bind::Unbind),
-    /// What pods mount: the SecretProviderClass
+    /// Create and delete the SecretProviderClass that pods mount
     #[command(subcommand)]
     Mount(mount::Mount),
     Output(state::Output),
-    /// What podid needs of a cluster: the Roles
+    /// Print the Roles that podid needs in a cluster
     #[command(subcommand)]
     Cluster(cluster::Cluster),
-    /// What podid remembers: list, show, forget, rebuild
+    /// List, show, forget and rebuild what podid remembers
     #[command(subcommand)]
     State(StateCommand),
-    /// An embedded Azure and cluster to try everything on
+    /// Run an embedded Azure and cluster to try everything on
     #[command(subcommand)]
     Sandbox(SandboxCommand),
 }
 
-/// `argv` with the program's name first. Reads the environment for flags that are not given.
+/// Parses `argv`, which begins with the program's name. Flags that are not given are read from the environment.
 pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Result<Invocation, Error> {
     let argv: Vec<OsString> = argv.into_iter().map(Into::into).collect();
     let matches = command().try_get_matches_from(&argv).map_err(|error| Error::of_clap(error, &argv))?;
@@ -162,15 +115,15 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
         Subcommands::Unbind(unbind) => unbind.command(&global),
         Subcommands::Mount(mount) => mount.command(&global)?,
         Subcommands::Output(output) => Command::Output { key: Key::from(output.key.as_str()), field: output.field },
-        // to be piped into kubectl, unless somebody says otherwise
-        Subcommands::Cluster(cluster::Cluster::Rbac(rbac)) => Command::Rbac(Rbac { as_yaml: !said(&matches, "output"), ..rbac }),
+        // YAML by default: it is piped into kubectl
+        Subcommands::Cluster(cluster::Cluster::Rbac(rbac)) => Command::Rbac(Rbac { as_yaml: !is_given(&matches, "output"), ..rbac }),
         Subcommands::State(state) => Command::State(state),
         Subcommands::Sandbox(sandbox) => Command::Sandbox(sandbox),
     };
     Ok(Invocation { global, command })
 }
 
-/// Whether stderr is to hold nothing but events, also for a command line that cannot be parsed.
+/// Returns whether stderr may hold only events. Works for a command line that cannot be parsed, too.
 pub fn asks_for_events_on_stderr(argv: &[OsString]) -> bool {
     let words: Vec<String> = argv.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).take_while(|word| word != "--").collect();
     let separate = |pair: &[String]| (pair[0] == "--events").then(|| pair[1].clone());
@@ -179,8 +132,8 @@ pub fn asks_for_events_on_stderr(argv: &[OsString]) -> bool {
     given.or_else(|| env::var("PODID_EVENTS").ok()).is_some_and(|to| to == "-")
 }
 
-/// Whether a flag was given, by hand or by environment.
-fn said(matches: &clap::ArgMatches, flag: &str) -> bool {
+/// Returns whether a flag was given on the command line or by the environment.
+fn is_given(matches: &clap::ArgMatches, flag: &str) -> bool {
     let mut leaf = matches;
     while let Some((_, sub)) = leaf.subcommand() {
         leaf = sub;
@@ -188,28 +141,28 @@ fn said(matches: &clap::ArgMatches, flag: &str) -> bool {
     leaf.value_source(flag).is_some_and(|source| source != ValueSource::DefaultValue)
 }
 
-/// The whole of the command line, for help, completions and man pages.
+/// Returns the whole command line, for help, completions and man pages.
 pub fn command() -> clap::Command {
     with_environment(Argv::command())
 }
 
-/// Consents are given by hand; where a secret's value comes from is said where it is set.
+/// Flags without an environment variable: those that consent, and the sources of a secret's value.
 const NO_ENVIRONMENT: &[&str] =
     &["yes", "adopt", "reveal", "force-conflicts", "delete-data", "file", "env", "stdin", "prompt", "generate", "value", "help", "version"];
 
-/// `PODID_` and the flag, for every flag that may have one. An empty variable, as pipelines like to set them, says nothing.
+/// Gives every flag that may have one its variable `PODID_FLAG`. An empty variable counts as not set, because pipelines set such.
 fn with_environment(command: clap::Command) -> clap::Command {
-    let of_a_secret = command.get_name() == "set";
+    let sets_secret = command.get_name() == "set";
     command
-        .mut_args(|arg| match environment_of(&arg, of_a_secret).filter(|name| env::var_os(name).is_some_and(|v| !v.is_empty())) {
+        .mut_args(|arg| match environment_of(&arg, sets_secret).filter(|name| env::var_os(name).is_some_and(|v| !v.is_empty())) {
             Some(name) => switch(arg.env(name).hide_env(true)),
             None => arg,
         })
         .mut_subcommands(with_environment)
 }
 
-fn environment_of(arg: &Arg, of_a_secret: bool) -> Option<String> {
-    let spec = |long: &str| long == "file" && !of_a_secret;
+fn environment_of(arg: &Arg, sets_secret: bool) -> Option<String> {
+    let spec = |long: &str| long == "file" && !sets_secret;
     // PODID_CLUSTER is the managed cluster's name, `serve --cluster` a kubeconfig
     if arg.get_id() == sandbox::STAND_INS {
         return None;
@@ -218,7 +171,7 @@ fn environment_of(arg: &Arg, of_a_secret: bool) -> Option<String> {
     Some(format!("PODID_{}", long.replace('-', "_").to_ascii_uppercase()))
 }
 
-/// `PODID_SANDBOX=0` means no.
+/// `PODID_SANDBOX=0` turns the flag off.
 fn switch(arg: Arg) -> Arg {
     if matches!(arg.get_action(), ArgAction::SetTrue) { arg.value_parser(FalseyValueParser::new()) } else { arg }
 }

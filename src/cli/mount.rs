@@ -17,12 +17,17 @@ Examples:
     --secret sqldbconn=conn.txt --sync claims-api:CONN=conn.txt
                                              as the file conn.txt, and as a key of the Secret claims-api";
 
+const DELETE: &str = "\
+Examples:
+  podid mount delete -n dev-claims-podid --name claims-api";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Mount {
-    /// Write a SecretProviderClass: which secrets of which vault pods get as files
+    /// Create a SecretProviderClass: the secrets of a vault that pods get as files
     #[command(after_help = APPLY)]
     Apply(Apply),
-    /// Delete a SecretProviderClass that podid made
+    /// Delete a SecretProviderClass that podid created
+    #[command(after_help = DELETE)]
     Delete(ClassArgs),
 }
 
@@ -34,10 +39,10 @@ pub(super) struct ClassArgs {
     /// Name of the SecretProviderClass
     #[arg(long, value_parser = check::dns_subdomain)]
     name: String,
-    /// Name or full id of the vault; default: the only one that spec and state know
+    /// Name or full id of the vault; default: the only one in spec and state
     #[arg(long, value_parser = check::vault_or_id)]
     vault: Option<NameOrId>,
-    /// Name or full id of the managed cluster; default: the context's name, or the only one that is known
+    /// Name or full id of the AKS cluster; default: name of the context, or the only one in spec and state
     #[arg(long, value_parser = check::cluster_or_id)]
     cluster: Option<NameOrId>,
 }
@@ -46,10 +51,10 @@ pub(super) struct ClassArgs {
 pub(super) struct Apply {
     #[command(flatten)]
     which: ClassArgs,
-    /// A secret, and the file that it becomes; repeatable
+    /// Name of a secret, and of the file that holds it in the pod; repeatable
     #[arg(long = "secret", value_name = "NAME[=ALIAS]", required = true, value_parser = mounted)]
     secrets: Vec<Mounted>,
-    /// A key of a Kubernetes Secret that is kept in step with a file; repeatable
+    /// Sync a file into a key of a Kubernetes Secret; repeatable
     #[arg(long, value_name = "K8SSECRET:KEY=ALIAS", value_parser = sync)]
     sync: Vec<Sync>,
 }
@@ -63,7 +68,7 @@ fn mounted(text: &str) -> Result<Mounted, String> {
 
 fn sync(text: &str) -> Result<Sync, String> {
     let parts = text.split_once(':').and_then(|(secret, rest)| rest.split_once('=').map(|(key, alias)| (secret, key, alias)));
-    let (secret, key, alias) = parts.ok_or("it is K8SSECRET:KEY=ALIAS, such as `claims-api:CONN=sqldbconn`")?;
+    let (secret, key, alias) = parts.ok_or("expected K8SSECRET:KEY=ALIAS, such as `claims-api:CONN=sqldbconn`")?;
     names::dns_subdomain(secret).map_err(|rule| format!("the Secret's name: {rule}"))?;
     names::secret_key(key)?;
     names::alias(alias)?;

@@ -1,8 +1,8 @@
-//! What only looks at single things.
+//! The commands that only read single resources.
 
 use crate::spec::reference::{NameOrId, Principal, Scope};
 
-/// Names may be full ids; a group of None is taken from spec and state.
+/// What to read. A `group` of None is taken from spec and state.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ReadCommand {
     Identity {

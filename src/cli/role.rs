@@ -12,36 +12,41 @@ Examples:
   podid role assign Reader --to identity/claims-api-mid --scope vault/kv-claims
   podid role assign \"Virtual Machine Contributor\" --to identity/claims-api-mid --scope cluster/aks-mi/nodes";
 
+const REMOVE: &str = "\
+Examples:
+  podid role remove Reader --to identity/claims-api-mid --scope vault/kv-claims";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Role {
-    /// Give a role to an identity
+    /// Assign a role to an identity
     #[command(after_help = ASSIGN)]
     Assign(Assignment),
     /// List role assignments
     List(Filter),
-    /// Take a role away again
+    /// Remove a role assignment
+    #[command(after_help = REMOVE)]
     Remove(Assignment),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Assignment {
-    /// The role's name or GUID
+    /// Name or GUID of the role
     #[arg(value_parser = check::role)]
     role: String,
-    /// Who gets it: `identity/NAME`, an identity's id, `cluster/NAME`, `caller`, an object id, or `user/`, `group/` or `service-principal/` with one
+    /// Principal: `identity/NAME`, an identity's id, `cluster/NAME`, `caller`, an object id, or `user/`, `group/` or `service-principal/` with one
     #[arg(long, value_name = "WHO", value_parser = check::principal)]
     to: Principal,
-    /// Where: `vault/NAME`, `identity/NAME`, `group/NAME`, `cluster/NAME/nodes`, `subscription`, or a full id
+    /// Scope: `vault/NAME`, `identity/NAME`, `group/NAME`, `cluster/NAME/nodes`, `subscription`, or a full id
     #[arg(long, value_parser = check::scope)]
     scope: Scope,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Filter {
-    /// Only those of this identity or principal
+    /// List only the assignments of this identity or principal
     #[arg(long, value_name = "WHO", value_parser = check::principal)]
     to: Option<Principal>,
-    /// Only those on this scope
+    /// List only the assignments at this scope
     #[arg(long, value_parser = check::scope)]
     scope: Option<Scope>,
 }

@@ -7,39 +7,44 @@ use std::path::PathBuf;
 const OUTPUT: &str = "\
 Examples:
   podid output identity/claims-api-mid client_id
-  podid output identity/claims-api-mid       all that it published";
+  podid output identity/claims-api-mid       all outputs";
 
-/// Print what a resource published, raw, for scripts
+/// Print the outputs of a resource, unquoted, for scripts
 #[derive(Debug, Args)]
 #[command(after_help = OUTPUT)]
 pub(super) struct Output {
-    /// As `podid state list` shows it: identity/NAME
+    /// Key of the resource as `podid state list` shows it, such as identity/NAME
     #[arg(value_parser = check::key)]
     pub(super) key: String,
-    /// client_id, principal_id, …; default: all of them
+    /// Name of an output, such as client_id or principal_id; default: all
     #[arg(value_parser = check::filled)]
     pub(super) field: Option<String>,
 }
 
+const FORGET: &str = "\
+Examples:
+  podid state forget identity/claims-api-mid";
+
 #[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum StateCommand {
-    /// List what podid remembers
+    /// List the resources in the state
     List,
-    /// Show the whole state, or one entry
+    /// Show the whole state, or one entry of it
     Show {
-        /// As `podid state list` shows it
+        /// Key of the entry as `podid state list` shows it
         #[arg(value_parser = check::key)]
         key: Option<String>,
     },
-    /// Forget an entry; the thing itself stays
+    /// Remove an entry from the state; the resource itself is kept
+    #[command(after_help = FORGET)]
     Forget {
-        /// As `podid state list` shows it
+        /// Key of the entry as `podid state list` shows it
         #[arg(value_parser = check::key)]
         key: String,
     },
-    /// Make the state again from what there is: names, tags and labels
+    /// Rebuild the state from what exists, by names, tags and labels
     Rebuild {
-        /// The spec; default: podid.yaml, if it is there
+        /// Path of the spec; default: podid.yaml if it exists
         #[arg(short, long, value_name = "SPEC")]
         file: Option<PathBuf>,
     },

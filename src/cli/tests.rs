@@ -3,12 +3,13 @@
 use super::sandbox::{CallerCommand, Node, StandIn};
 use super::*;
 use crate::resources::values::SecretSource;
+use crate::spec::request::Request;
 use crate::spec::{
     model::Model,
     reference::{NameOrId, Principal, Scope},
     request::{Bind, Mount, Mounted, OperatorScope, Sync},
 };
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 fn words(line: &str) -> Vec<String> {
     std::iter::once("podid").chain(line.split_whitespace()).map(str::to_owned).collect()
@@ -148,7 +149,7 @@ fn a_secret_comes_from_one_place() {
 fn a_secret_value_is_never_an_argument_and_never_repeated() {
     for line in ["--value hunter2", "--value=hunter2", "hunter2", "--value", "--value -hunter2", "hunter2 --stdin"] {
         let told = refused(&format!("vault secret set s --vault kv1 {line}"));
-        assert!(told.contains("never an argument") && told.contains("--stdin") && !told.contains("hunter2"), "{told}");
+        assert!(told.to_lowercase().contains("as an argument") && told.contains("--stdin") && !told.contains("hunter2"), "{told}");
     }
 }
 
@@ -192,11 +193,11 @@ fn no_error_repeats_a_value_that_may_be_a_secret() {
     }
     insta::assert_snapshot!(refused("vault secret set conn=hunter2 --vault kv1"), @"
     invalid value 'conn=...' for '<NAME>': a secret's name has 1 to 127 letters, digits and `-`
-    hint: A secret's value is never an argument. Give it by --file FILE, --env VARIABLE, --stdin or --prompt, or let podid make one by --generate=LENGTH.
+    hint: Do not pass a secret's value as an argument. Give it with --file FILE, --env VARIABLE, --stdin or --prompt, or let podid generate one with --generate=LENGTH.
     ");
     insta::assert_snapshot!(refused("vault secret set conn --vault kv1 --env CONN=hunter2"), @"
     invalid value 'CONN=...' for '--env <VARIABLE>': an environment variable's name has letters, digits, `_`, `-` and `.`, and does not begin with a digit
-    hint: A secret's value is never an argument. Give it by --file FILE, --env VARIABLE, --stdin or --prompt, or let podid make one by --generate=LENGTH.
+    hint: Do not pass a secret's value as an argument. Give it with --file FILE, --env VARIABLE, --stdin or --prompt, or let podid generate one with --generate=LENGTH.
     ");
     // elsewhere what was typed is worth repeating
     assert!(refused("identity create -n x").contains("'x'"));
@@ -303,7 +304,7 @@ fn near_names_are_suggested() {
 fn errors_say_what_is_missing_and_how_it_is_used() {
     insta::assert_snapshot!(refused("role assign Reader --to claims"), @r#"
     the following required arguments were not provided: --scope <SCOPE>
-    hint: The usage is: podid role assign --to <WHO> --scope <SCOPE> <ROLE>
+    hint: Usage: podid role assign --to <WHO> --scope <SCOPE> <ROLE>
     "#);
     insta::assert_snapshot!(refused("identity create -n x"), @"invalid value 'x' for '--name <NAME>': an identity's name has 3 to 128 letters, digits, `-` and `_`, and begins with a letter or digit");
 }
@@ -312,71 +313,73 @@ fn errors_say_what_is_missing_and_how_it_is_used() {
 fn help_of_the_top() {
     // of a width of its own: the terminal of whoever runs the tests does not matter
     insta::assert_snapshot!(command().term_width(100).render_help(), @r#"
-    Gets an app on AKS to read its Key Vault secrets with an identity of its own, and proves it
+    Set up an AKS app to read Key Vault secrets with its own identity, and prove that it can
 
     Usage: podid [OPTIONS] <COMMAND>
 
     Commands:
-      up        Make an app as its spec says: plan, show, ask, do
-      plan      Show what `up` would do
-      diff      Show line by line what `up` would change, as the server itself foretells it
-      down      Take away what podid made for an app; data stays unless it is named
-      status    Compare what there is with what was made
-      verify    Prove by a short-lived pod that workloads read their secrets
-      identity  Managed identities: create, show, list, delete
-      role      Role assignments: assign, list, remove
-      vault     Key vaults, who may read them, and their secrets
-      bind      Bind an identity to the pods of a namespace, with the roles that this needs
+      up        Create or update an app from its spec: plan, show, ask, apply
+      plan      Show what `up` would change
+      diff      Show a diff of what `up` would change, from a server-side dry run
+      down      Delete what podid created for an app; data is kept unless you name it
+      status    Compare what exists with what podid created
+      verify    Prove with a short-lived pod that workloads can read their secrets
+      identity  Create, show, list and delete managed identities
+      role      Assign, list and remove roles
+      vault     Create key vaults, grant access to them, and set their secrets
+      bind      Bind an identity to the pods of a namespace, and assign the roles it needs
       unbind    Remove a binding, and the roles that only it needed
-      mount     What pods mount: the SecretProviderClass
-      output    Print what a resource published, raw, for scripts
-      cluster   What podid needs of a cluster: the Roles
-      state     What podid remembers: list, show, forget, rebuild
-      sandbox   An embedded Azure and cluster to try everything on
+      mount     Create and delete the SecretProviderClass that pods mount
+      output    Print the outputs of a resource, unquoted, for scripts
+      cluster   Print the Roles that podid needs in a cluster
+      state     List, show, forget and rebuild what podid remembers
+      sandbox   Run an embedded Azure and cluster to try everything on
       help      Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help (see more with '--help')
       -V, --version  Print version
 
-    Which world:
+    Target:
           --sandbox  Use the embedded Azure and cluster
 
     Azure:
-      -g, --resource-group <GROUP>  Resource group, a name or a full id
-          --subscription <ID>       Id of the subscription; AZURE_SUBSCRIPTION_ID is read too
+      -g, --resource-group <GROUP>  Name or full id of the resource group
+          --subscription <ID>       Id of the subscription; default: AZURE_SUBSCRIPTION_ID
 
     Kubernetes:
           --context <CONTEXT>  Context of the kubeconfig
 
     Consent:
-      -y, --yes  Do it without asking
+      -y, --yes  Answer yes to every question
 
     State:
-          --state <FILE>  The state file; default: podid.state.json beside the spec or here
-          --app <APP>     The app whose resources these are; default: the spec's, or `default`
+          --state <FILE>  Path of the state file; default: podid.state.json next to the spec, or in this
+                          folder
+          --app <APP>     Name of the app that owns the resources; default: that of the spec, or
+                          `default`
 
-    How to run:
-          --timeout <DURATION>       How long a single thing may take: 90, 90s, 5m, 1h30m
-          --dry-run[=<plan|server>]  Only show what would be done; `server`: the cluster also checks its
-                                     part, and keeps nothing
+    Run:
+          --timeout <DURATION>       Time limit of each operation: 90, 90s, 5m, 1h30m
+          --dry-run[=<plan|server>]  Show what would change, and change nothing; with `server` the
+                                     cluster checks its part, too
 
     Output:
-      -o, --output <OUTPUT>  How to print answers [default: table] [possible values: table, json, yaml]
-      -v, --verbose...       Say more; twice: requests too; thrice: everything but secrets
-      -q, --quiet            Say only answers and errors
+      -o, --output <OUTPUT>  Output format [default: table] [possible values: table, json, yaml]
+      -v, --verbose...       Increase verbosity (-vv shows requests, -vvv everything but secrets)
+      -q, --quiet            Print only answers and errors
 
     Examples:
-      podid up -f podid.yaml                     identity, roles, vault, secrets, binding, mount
+      podid up -f podid.yaml                     create identity, vault, secrets, binding and mount
       podid up --sandbox --yes --verify -f templates/labs/004.yaml
-                                                 the same on an embedded Azure and cluster, and prove it
-      podid plan                                 what `up` would do
-      podid down                                 take away what podid made
+                                                 the same on an embedded Azure and cluster, with proof
+      podid plan                                 show what `up` would change
+      podid down                                 delete what podid created
 
-    Every flag but a consent can be given by environment: --resource-group as PODID_RESOURCE_GROUP.
-    A flag goes before the environment, that before the spec, that before the state.
-    Exit codes: 0 done, 1 failed, 2 wrong use, 3 differs (--exit-code), 4 needs a decision,
-    5 state, 70 bug, 130 interrupted.
+    Environment variables set every flag except those that consent, such as PODID_RESOURCE_GROUP for
+    --resource-group. A flag overrides the environment, which overrides the spec, then the state.
+    Exit codes: 0 done, 1 failed, 2 usage error, 3 differences (--exit-code), 4 needs a decision,
+    5 state error, 70 bug in podid, 130 interrupted.
     "#);
 }
 
@@ -390,7 +393,7 @@ fn a_cluster_that_stands_in_is_named_before_its_kubeconfig() {
     assert_eq!(served("--cluster kc --cluster aks-sp=dir/kc"), [of("aks-mi", "kc"), of("aks-sp", "dir/kc")]);
     assert_eq!(served("--cluster ./a=b"), [of("aks-mi", "./a=b")]);
     assert_eq!(served(""), []);
-    assert!(refused("sandbox serve --cluster aks-mi=").contains("file is missing"));
+    assert!(refused("sandbox serve --cluster aks-mi=").contains("kubeconfig is missing"));
 }
 
 #[test]
@@ -402,7 +405,7 @@ fn the_cluster_of_a_node_is_named_before_its_address() {
     let of = |name: &str, address: &str| Node { cluster: name.into(), address: address.parse().unwrap() };
     let both = served("--imds 169.254.169.254:80 --imds aks-sp=[::1]:8080");
     assert_eq!(both, [of("aks-mi", "169.254.169.254:80"), of("aks-sp", "[::1]:8080")]);
-    assert!(refused("sandbox serve --imds 169.254.169.254").contains("is no ADDR:PORT"));
+    assert!(refused("sandbox serve --imds 169.254.169.254").contains("is not a valid ADDR:PORT"));
 }
 
 #[test]

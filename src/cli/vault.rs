@@ -1,6 +1,6 @@
 //! `podid vault`, its grants and its secrets. No secret's value is ever an argument: every process of the machine can read those.
 
-use super::{Command, Error, Global, ReadCommand, check};
+use super::{Command, Error, Global, ReadCommand, check, error::NO_VALUE};
 use crate::{
     resources::values::SecretSource,
     spec::{
@@ -15,9 +15,34 @@ use std::path::PathBuf;
 const GRANT: &str = "\
 Examples:
   podid vault grant --vault kv-claims --to identity/claims-api-mid
-                                             to read secrets, in the way that this vault has
+                                             to read secrets, by the permission model of the vault
   podid vault grant --vault kv-claims --to identity/claims-api-mid --secrets get,list
-                                             by an access policy; refused on a vault with Azure RBAC";
+                                             by an access policy; refused for a vault with Azure RBAC";
+
+const CREATE: &str = "\
+Examples:
+  podid vault create -g podid-lab -n kv-claims
+  podid vault create -g podid-lab -n kv-claims --model access-policy";
+
+const SHOW: &str = "\
+Examples:
+  podid vault show -n kv-claims";
+
+const REVOKE: &str = "\
+Examples:
+  podid vault revoke --vault kv-claims --to identity/claims-api-mid";
+
+const LIST_SECRETS: &str = "\
+Examples:
+  podid vault secret list --vault kv-claims";
+
+const SHOW_SECRET: &str = "\
+Examples:
+  podid vault secret show sqldbconn --vault kv-claims";
+
+const DELETE_SECRET: &str = "\
+Examples:
+  podid vault secret delete sqldbconn --vault kv-claims --delete-data kv-claims/sqldbconn";
 
 const SET: &str = "\
 Examples:
@@ -25,30 +50,30 @@ Examples:
   pass show sqldbconn | podid vault secret set sqldbconn --vault kv-claims --stdin
   podid vault secret set sqldbconn --vault kv-claims --generate=40";
 
-pub(super) const NO_VALUE: &str =
-    "Give it by --file FILE, --env VARIABLE, --stdin or --prompt, or let podid make one by --generate=LENGTH.";
-
 #[derive(Debug, Subcommand)]
 pub(super) enum Vault {
     /// Create a key vault
+    #[command(after_help = CREATE)]
     Create(CreateArgs),
-    /// Show a vault: its model, and who may read it
+    /// Show a vault, its permission model, and who can read it
+    #[command(after_help = SHOW)]
     Show(VaultName),
-    /// List the vaults of a group or subscription
+    /// List the vaults of a resource group or subscription
     List,
-    /// Let an identity read a vault's secrets
+    /// Allow an identity to read the secrets of a vault
     #[command(after_help = GRANT)]
     Grant(Grant),
-    /// Take that right away again
+    /// Remove that permission
+    #[command(after_help = REVOKE)]
     Revoke(Grant),
-    /// Secrets: set, list, show, delete
+    /// Set, list, show and delete secrets
     #[command(subcommand)]
     Secret(Secret),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct VaultName {
-    /// Name or full id
+    /// Name or full id of the vault
     #[arg(short, long, value_parser = check::vault_or_id)]
     name: NameOrId,
 }
@@ -57,19 +82,19 @@ pub(super) struct VaultName {
 pub(super) struct CreateArgs {
     #[command(flatten)]
     named: VaultName,
-    /// Location; default: the resource group's
+    /// Azure region; default: that of the resource group
     #[arg(short, long, value_parser = check::location)]
     location: Option<String>,
-    /// How it gives rights; default: rbac
+    /// Permission model; default: rbac
     #[arg(long, value_enum)]
     model: Option<VaultModel>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum VaultModel {
-    /// By Azure roles
+    /// Azure role assignments
     Rbac,
-    /// By access policies
+    /// Access policies
     AccessPolicy,
 }
 
@@ -78,10 +103,10 @@ pub(super) struct Grant {
     /// Name or full id of the vault
     #[arg(long, value_parser = check::vault_or_id)]
     vault: NameOrId,
-    /// Who: `identity/NAME`, an identity's id, `cluster/NAME`, `caller`, an object id, or `user/`, `group/` or `service-principal/` with one
+    /// Principal: `identity/NAME`, an identity's id, `cluster/NAME`, `caller`, an object id, or `user/`, `group/` or `service-principal/` with one
     #[arg(long, value_name = "WHO", value_parser = check::principal)]
     to: Principal,
-    /// Permissions of an access policy: get,list; default: what reading needs
+    /// Secret permissions of the access policy, such as get,list; default: those that reading needs
     #[arg(long, value_name = "PERMISSIONS", value_delimiter = ',', value_parser = check::permission)]
     secrets: Option<Vec<String>>,
 }
@@ -95,14 +120,17 @@ pub(super) struct InVault {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Secret {
-    /// Set a secret; no new version if the value is the same
+    /// Set a secret; the same value makes no new version
     #[command(after_help = SET)]
     Set(Set),
-    /// List a vault's secrets
+    /// List the secrets of a vault
+    #[command(after_help = LIST_SECRETS)]
     List(InVault),
-    /// Show a secret, without its value unless it is to be revealed
+    /// Show a secret, without its value unless --reveal is given
+    #[command(after_help = SHOW_SECRET)]
     Show(Show),
-    /// Delete a secret that podid made
+    /// Delete a secret that podid created
+    #[command(after_help = DELETE_SECRET)]
     Delete(SecretName),
 }
 
@@ -119,7 +147,7 @@ pub(super) struct SecretName {
 pub(super) struct Show {
     #[command(flatten)]
     which: SecretName,
-    /// Print the value too
+    /// Print the value, too
     #[arg(long)]
     reveal: bool,
 }
@@ -137,24 +165,24 @@ pub(super) struct Set {
     more: Vec<std::ffi::OsString>,
 }
 
-/// Where the value comes from; none: asked on the terminal.
+/// The source of the value; without one, podid asks on the terminal.
 #[derive(Debug, Args)]
 #[group(id = "source", multiple = false)]
 struct SourceArgs {
-    /// From a regular file, its bytes as they are; pipes and `-` are for --stdin
+    /// Read the value from a regular file, byte by byte; use --stdin for pipes
     #[arg(long, value_name = "FILE", value_parser = file)]
     file: Option<PathBuf>,
-    /// From an environment variable
+    /// Read the value from an environment variable
     #[arg(long, value_name = "VARIABLE", value_parser = check::variable)]
     env: Option<String>,
-    /// Made by podid where there is none yet; a value that is there is kept
+    /// Generate a value if the secret does not exist; an existing value is kept
     #[arg(long, value_name = "LENGTH", num_args = 0..=1, require_equals = true, default_missing_value = "32",
           value_parser = clap::value_parser!(u32).range(8..=4096))]
     generate: Option<u32>,
-    /// From standard input
+    /// Read the value from stdin
     #[arg(long)]
     stdin: bool,
-    /// Asked on the terminal, also where there is a value (the default)
+    /// Ask for the value on the terminal, even if one exists (the default)
     #[arg(long)]
     prompt: bool,
 }
@@ -219,5 +247,5 @@ fn file(text: &str) -> Result<PathBuf, String> {
 }
 
 fn value_given() -> Error {
-    Error::usage("a secret's value is never an argument: every process of this machine could read it there", NO_VALUE)
+    Error::usage("do not pass a secret's value as an argument: every process of this machine can read it", NO_VALUE)
 }

@@ -1,10 +1,10 @@
-//! One request to the API server: its URL, its time limit, who may be on the wire at once, what is tried again, and what a failure means.
+//! One request to the API server: URL, time limit, parallelism, retries, and what a failure means.
 
 use super::connect::NotConnected;
 use super::error::{Error, Result};
-use super::limits::{self, ResponseKind};
+use super::limits::{self, ResponseKind, Timeouts};
 use super::login::Login;
-use super::paths::group_path;
+use super::paths::{group_path, shown};
 use super::status::{RequestInfo, Status, error};
 use super::{Api, Served};
 use bytes::{Bytes, BytesMut};
@@ -22,11 +22,11 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-/// 429 and 503 are asked again after these pauses (or what Retry-After says, up to `LONGEST`), as long as the request's time allows; so is
-/// what only reads, where a cluster that answered before cannot be reached for a moment (an API server that is started anew).
+/// A request is retried after these pauses (or after Retry-After, up to `LONGEST`) while its time allows: on 429 and 503, and, if it only
+/// reads, when a cluster that responded before cannot be reached (an API server that restarts).
 const PAUSES: [Duration; 4] = [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 const LONGEST: Duration = Duration::from_secs(10);
-/// The limit of connecting is as long as that of an answer, and has the first word: it says more.
+/// Connecting has the same limit as a response, but must time out first, because its error says more.
 const CONNECTING_FIRST: Duration = Duration::from_millis(100);
 
 const OF_A_CERTIFICATE: [AlertDescription; 9] = [
@@ -41,28 +41,21 @@ const OF_A_CERTIFICATE: [AlertDescription; 9] = [
     AlertDescription::UnknownCA,
 ];
 
-/// How long one request may take, and how long all that belong together.
-#[derive(Clone, Copy)]
-pub(super) struct Timeouts {
-    pub(super) timeout: Duration,
-    pub(super) whole: Duration,
-}
-
 pub(super) struct ServerConnection {
     pub(super) context: String,
-    /// As errors show it: without a user's name or password.
+    /// The URL for errors, without user name and password.
     pub(super) server: String,
     pub(super) host: String,
-    /// Of one request with its tries.
+    /// The time limit of one request with its tries.
     pub(super) timeout: Duration,
-    /// Of all requests that belong together: the pages of a list, the looks at what is being deleted.
+    /// The time limit of requests that belong together: the pages of a list, the polls of a deletion.
     pub(super) whole: Duration,
-    /// Of the server's URL: it comes before each path.
+    /// The length of the path in the server's URL, which precedes each request path.
     base: usize,
     client: kube::Client,
     login: Option<Login>,
     requests: Semaphore,
-    /// One fewer: watches last long, and a request must always get through.
+    /// One fewer than requests: watches last long, and a request must always get through.
     watches: Semaphore,
     answered: AtomicBool,
     /// The kinds that the server was seen to have, by group and version. Locked while it is asked, so that many who want to know ask once.
@@ -72,11 +65,11 @@ pub(super) struct ServerConnection {
 
 pub(super) struct ApiRequest {
     pub(super) method: Method,
-    /// With the query.
+    /// The path with the query.
     pub(super) path: String,
     pub(super) content_type: &'static str,
     pub(super) body: Vec<u8>,
-    /// What a success is, and so how large it may be.
+    /// What a success contains, which limits its size.
     pub(super) kind: ResponseKind,
 }
 
@@ -84,7 +77,7 @@ impl ApiRequest {
     pub(super) fn get(path: String) -> Self {
         Self { method: Method::GET, path, content_type: "", body: Vec::new(), kind: ResponseKind::Object }
     }
-    /// For one page of a list.
+    /// Makes a request for one page of a list.
     pub(super) fn page(path: String) -> Self {
         Self { kind: ResponseKind::Page, ..Self::get(path) }
     }
@@ -105,7 +98,7 @@ impl ApiResponse {
     }
 }
 
-/// A body that goes on, with its places on the wire.
+/// A streamed body. It holds its permits until it ends.
 pub(super) struct BodyStream<'a> {
     pub(super) body: Body,
     _places: (SemaphorePermit<'a>, SemaphorePermit<'a>),
@@ -132,22 +125,22 @@ impl ServerConnection {
         })
     }
 
-    /// The answer, whatever its status.
+    /// Returns the response whatever its status.
     pub(super) async fn answer(&self, call: &ApiRequest) -> Result<ApiResponse> {
         self.answer_by(call, after(self.timeout)).await
     }
 
-    /// The same, until `end` at the latest.
+    /// Like `answer`, until `end` at the latest.
     pub(super) async fn answer_by(&self, call: &ApiRequest, end: Instant) -> Result<ApiResponse> {
         let asked = Instant::now();
         let _place = self.place(&self.requests).await?;
-        // those who queued while the cluster turned out to be unreachable need not find that out one after the other
+        // requests that queued while the cluster became unreachable fail at once, not one after the other
         if let Some(known) = self.down.lock().unwrap_or_else(PoisonError::into_inner).as_ref().filter(|(at, _)| *at >= asked) {
             return Err(known.1.clone());
         }
         let mut end = end.min(after(self.timeout));
         for pause in PAUSES {
-            // most of what waits for its place on the wire is large; boxed, it is not there before it has one
+            // the future is large; boxed, it is allocated only when the request has its permit
             let answer = Box::pin(self.once(call, &mut end)).await;
             let pause = match &answer {
                 Ok(answer) if matches!(answer.code, 429 | 503) => answer.wait.unwrap_or(pause).min(LONGEST),
@@ -162,12 +155,12 @@ impl ServerConnection {
         Box::pin(self.once(call, &mut end)).await
     }
 
-    /// A successful answer as JSON; a refusal as what it means.
+    /// Returns a successful response as JSON, or the error that a refusal means.
     pub(super) async fn json(&self, call: &ApiRequest, asked: RequestInfo<'_>) -> Result<Value> {
         self.parse(&self.text(call, asked).await?)
     }
 
-    /// As `json`, before it is read.
+    /// Like `json`, but returns the body unparsed.
     pub(super) async fn text(&self, call: &ApiRequest, asked: RequestInfo<'_>) -> Result<Bytes> {
         let answer = self.answer(call).await?;
         if answer.ok() { Ok(answer.body) } else { Err(self.refusal(asked, &answer).await) }
@@ -175,10 +168,10 @@ impl ServerConnection {
 
     pub(super) fn parse(&self, body: &[u8]) -> Result<Value> {
         serde_json::from_slice(body)
-            .map_err(|e| self.unreachable(format!("it answered something that is no JSON (line {}, column {})", e.line(), e.column())))
+            .map_err(|e| self.unreachable(format!("its response is not JSON (line {}, column {})", e.line(), e.column())))
     }
 
-    /// A 404 without the object's name may also mean that the server does not know the kind.
+    /// Returns the error of a refusal. A 404 without the object's name may also mean that the server does not know the kind.
     pub(super) async fn refusal(&self, asked: RequestInfo<'_>, answer: &ApiResponse) -> Error {
         let status = Status::read(answer.code, &answer.body);
         if answer.code == 401 {
@@ -194,7 +187,7 @@ impl ServerConnection {
         error(asked, status)
     }
 
-    /// One GET of the kind's group and version.
+    /// Returns whether the server knows a kind, by one GET of its group and version.
     pub(super) async fn knows(&self, api: &Api) -> Result<bool> {
         let answer = self.answer(&ApiRequest { kind: ResponseKind::Discovery, ..ApiRequest::get(group_path(api)?) }).await?;
         let known = match answer.code {
@@ -216,7 +209,7 @@ impl ServerConnection {
         Ok(known)
     }
 
-    /// A body that goes on. None: as many watches run as may, the caller has to ask from time to time.
+    /// Opens a streamed body. None if the limit of watches is reached: the caller must poll.
     pub(super) async fn stream(&self, call: &ApiRequest) -> Result<Option<Result<BodyStream<'_>, ApiResponse>>> {
         let Ok(watch) = self.watches.try_acquire() else { return Ok(None) };
         let places = (watch, self.place(&self.requests).await?);
@@ -261,8 +254,8 @@ impl ServerConnection {
         Error::TooLarge { what: kind.name().to_owned(), context, server, most: limits::size(kind.most()) }
     }
 
-    /// Until the headers are there. A 401 is answered once with a new token, where a login command gives them. That command has a time limit
-    /// of its own, by which `end` is put off.
+    /// Sends a request and waits for the headers. After a 401 it is sent once more with a new token, if a login command gives tokens. That
+    /// command has its own time limit, which is added to `end`.
     async fn open(&self, call: &ApiRequest, end: &mut Instant) -> Result<(u16, Option<Duration>, Body)> {
         let begun = Instant::now();
         let token = match &self.login {
@@ -284,7 +277,7 @@ impl ServerConnection {
     }
 
     async fn send(&self, call: &ApiRequest, token: Option<&SecretString>, end: Instant) -> Result<http::Response<Body>> {
-        // kube puts both into one address, and a longer one is a panic there
+        // kube joins both into one URL, and panics if it is too long
         if self.base.saturating_add(call.path.len()) > limits::LONGEST_PATH {
             let message = format!("an address of {} bytes is longer than any server takes", call.path.len());
             return Err(Error::Invalid { message, causes: Vec::new() });
@@ -315,7 +308,7 @@ impl ServerConnection {
         Ok(answer)
     }
 
-    /// Not for a cluster that answered before: it may be back in a moment.
+    /// Remembers that the cluster is unreachable, unless it responded before: then it may be back in a moment.
     fn mark(&self, error: &Error) {
         if self.answered.load(Ordering::Relaxed) {
             return;
@@ -335,7 +328,7 @@ impl ServerConnection {
         Error::Unauthorized { context: self.context.clone(), server: self.server.clone() }
     }
 
-    /// A request that got no answer: no trust, or no way through. The innermost cause is the one that says something.
+    /// Returns the error of a request without response: no trust, or no connection. The innermost cause is the most useful.
     fn broken(&self, e: &kube::Error) -> Error {
         let mut connecting = false;
         let mut untrusted = None;
@@ -346,7 +339,7 @@ impl ServerConnection {
             connecting |= e.is::<NotConnected>();
             match e.downcast_ref() {
                 Some(rustls::Error::InvalidCertificate(why)) => untrusted = Some(why.to_string()),
-                // what a server that looks at client certificates while it shakes hands says of one
+                // sent by a server that rejects a client certificate during the handshake
                 Some(rustls::Error::AlertReceived(alert)) => refused |= OF_A_CERTIFICATE.contains(alert),
                 _ => {}
             }
@@ -386,14 +379,6 @@ pub(super) fn names(status: &Status, asked: RequestInfo<'_>) -> bool {
 
 pub(super) fn missing(api: &Api) -> Error {
     Error::KindMissing { kind: api.kind.clone(), group: api.group.clone(), version: api.version.clone() }
-}
-
-/// Without a user's name or password.
-pub(super) fn shown(url: &http::Uri) -> String {
-    let authority = url.authority().map(|a| a.as_str()).unwrap_or_default();
-    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let path = url.path().trim_end_matches('/');
-    format!("{}://{authority}{path}", url.scheme_str().unwrap_or("https"))
 }
 
 pub(super) type SharedConnection = Arc<ServerConnection>;

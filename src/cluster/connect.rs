@@ -1,5 +1,5 @@
-//! The connections: at most so many at once, each made within a bounded time, through a proxy where one was chosen; and kube's client on top.
-//! kube's own builder bounds neither. Knows no request.
+//! Makes kube's client, with a limited number of connections, a time limit for each, and a proxy if one is set. kube's own builder has
+//! neither limit.
 
 use super::error::{Error, Result};
 use http::Uri;
@@ -34,7 +34,7 @@ pub(super) fn client(config: &Config, most: usize, limit: Duration) -> Result<Cl
     match &config.proxy_url {
         None => stack(config, tcp, most, limit),
         Some(proxy) if proxy.scheme_str() == Some("https") => {
-            // the proxy is judged by the machine's trust store, not by the cluster's authority
+            // the proxy is verified by the machine's trust store, not by the cluster's authority
             let plain = Config::new(proxy.clone());
             let secured = plain.rustls_https_connector_with_connector(tcp).map_err(unusable)?;
             stack(config, tunnel(proxy, secured), most, limit)
@@ -92,7 +92,7 @@ where
     })
 }
 
-/// The layers above want one error type.
+/// Boxes errors, because the layers above need one error type.
 #[derive(Clone)]
 struct BoxedErrors<S>(S);
 
@@ -116,7 +116,7 @@ where
     }
 }
 
-/// Makes a connection only while fewer than the most are open; the permit lives as long as the connection.
+/// Limits open connections. The permit lives as long as the connection.
 #[derive(Clone)]
 struct LimitedConnector<C> {
     inner: C,
@@ -135,7 +135,7 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NotConnected>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NotConnected>> {
-        Poll::Ready(Ok(())) // readiness is awaited in the call, once it is known that a connection is due
+        Poll::Ready(Ok(())) // readiness is awaited in the call, when a connection is needed
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {

@@ -1,14 +1,14 @@
-//! What a kubeconfig says of a user, before it is given to kube, which trusts it: what fits no header is a panic there. And whether a
-//! credential would leave the machine in the clear. Shows no value in an error.
+//! Checks the user of a kubeconfig before kube gets it, because kube panics on a value that is not a valid header. Refuses to send a
+//! credential unencrypted. No error shows a value.
 
-use super::calls::shown;
 use super::error::{Error, Result};
+use super::paths::shown;
 use base64::Engine;
 use http::{HeaderValue, Uri};
 use kube::config::AuthInfo;
 use secrecy::{ExposeSecret, SecretString};
 
-/// Whose credential it is, for errors.
+/// The owner of a credential, for errors.
 #[derive(Clone, Copy)]
 pub(super) struct CredentialOwner<'a> {
     pub(super) context: &'a str,
@@ -22,7 +22,7 @@ impl CredentialOwner<'_> {
     }
 }
 
-/// Why a text can be no header; None where it can.
+/// Returns why a text is not a valid header; None if it is.
 pub(super) fn unfit(text: &str) -> Option<&'static str> {
     if HeaderValue::try_from(text).is_ok() {
         return None;
@@ -34,14 +34,14 @@ pub(super) fn unfit(text: &str) -> Option<&'static str> {
     })
 }
 
-/// Refuses what fits no header or is not base64, field by field; takes line breaks out of base64, as Go does.
+/// Rejects values that are not valid headers or base64, field by field. Removes line breaks from base64, as Go does.
 pub(super) fn check(user: &mut AuthInfo, owner: CredentialOwner<'_>) -> Result<()> {
     let fits = |field: &str, text: &str| unfit(text).map_or(Ok(()), |why| Err(owner.wrong(field, why)));
     if let Some(token) = &user.token {
         fits("token", token.expose_secret())?;
     }
     if let Some(provider) = &user.auth_provider {
-        // the others are gone from kubectl too; kube would run a command for one of them
+        // kubectl dropped the others, too; kube would run a command for one of them
         if provider.name != "oidc" {
             return Err(owner.wrong("auth-provider", "is not supported: use an exec plugin (for AKS: `kubelogin convert-kubeconfig`)"));
         }
@@ -74,7 +74,7 @@ pub(super) fn joined(text: &str) -> String {
     text.split_ascii_whitespace().collect()
 }
 
-/// A server that is not encrypted gets no credential. kubectl leaves the credential out then, and asks as nobody; it is better to say so.
+/// Refuses to send a credential to an unencrypted server. kubectl would leave it out silently and act as anonymous.
 pub(super) fn refuse_plain(user: &AuthInfo, owner: CredentialOwner<'_>, url: &Uri, cluster: &str) -> Result<()> {
     let scheme = url.scheme_str().unwrap_or_default();
     if scheme != "http" {

@@ -1,21 +1,28 @@
-//! How much an API server's answer may be, by its kind. A server that sends more is not the one that was meant, or is broken.
+//! Limits for responses of an API server, by what they contain. A server that sends more is the wrong one, or broken.
 
 use std::time::Duration;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
+/// The time limits of one request, and of all requests that belong together.
+#[derive(Clone, Copy)]
+pub(super) struct Timeouts {
+    pub(super) timeout: Duration,
+    pub(super) whole: Duration,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum ResponseKind {
-    /// An API server takes no object of more than 3 MiB (etcd: 1.5 MiB), and writes some more fields into it.
+    /// One object. An API server accepts at most 3 MiB (etcd: 1.5 MiB), and adds some fields.
     Object,
-    /// Of 500 objects.
+    /// A page of 500 objects.
     Page,
     /// The kinds of one group and version.
     Discovery,
-    /// One event of a watch, which is an object and a few words.
+    /// One event of a watch, which contains an object.
     Event,
-    /// The body of an answer that is no success.
+    /// The body of an error response.
     Refusal,
 }
 
@@ -40,14 +47,14 @@ impl ResponseKind {
     }
 }
 
-/// Of one list, with all its pages. With 500 objects on a page these are half a million.
+/// Limits of one list with all its pages: half a million objects, at 500 on a page.
 pub(super) const MOST_PAGES: usize = 1000;
 pub(super) const MOST_BYTES: usize = 512 * MIB;
-/// How often a list may begin again because its pages got too old while they were read.
+/// How often a list may restart because its pages expired while they were read.
 pub(super) const MOST_RESTARTS: usize = 3;
 /// `http::Uri` has 16 bits for the length of an address.
 pub(super) const LONGEST_PATH: usize = 60 * KIB;
-/// What a login command prints: a token or a certificate.
+/// The output of a login command: a token or a certificate.
 pub(super) const LOGIN: usize = MIB;
 
 /// `256 KiB`, `32 MiB`.
@@ -58,7 +65,7 @@ pub(super) fn size(bytes: usize) -> String {
     }
 }
 
-/// Of a `Retry-After`: digits that are too many are a very long time, and what is no number says nothing.
+/// Parses `Retry-After`. Too many digits are a very long time; anything but a number is ignored.
 pub(super) fn seconds(text: &str) -> Option<Duration> {
     let text = text.trim();
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! A whole list, page by page, and the resourceVersion at which it was true.
+//! Reads a whole list, page by page, with its resourceVersion.
 
 use super::Api;
 use super::calls::{ApiRequest, ApiResponse, ServerConnection, after};
@@ -16,7 +16,7 @@ pub(super) struct ObjectList {
     pub(super) version: String,
 }
 
-/// Err inside: what the server refused with, for the caller to judge.
+/// Returns the list, or the response that refused it, which the caller interprets.
 pub(super) async fn list_all(
     connection: &ServerConnection,
     api: &Api,
@@ -40,7 +40,7 @@ pub(super) async fn list_all(
             answer => answer?,
         };
         if answer.code == 410 && next.is_some() {
-            // the pages were too old to go on with
+            // the pages expired
             if restarts == MOST_RESTARTS {
                 return Err(endless(format!("its pages expired while they were read, {} times", restarts + 1)));
             }

@@ -1,10 +1,10 @@
 //! Who podid is to a cluster, where that changes with time: the login command (exec plugin) of a kubeconfig, by the ExecCredential protocol of `client.authentication.k8s.io`: run once, and again
 //! only when what it gave has expired or was refused. kube would run it three times for each client and block the thread meanwhile.
 
-use super::calls::{Timeouts, shown};
 use super::credential::unfit;
 use super::error::{Error, Result};
-use super::limits;
+use super::limits::{self, Timeouts};
+use super::paths::shown;
 use super::token_file::TokenFile;
 use base64::Engine;
 use jiff::Timestamp;
@@ -247,7 +247,7 @@ async fn end_of(pipe: Option<impl AsyncRead + Unpin>, output: Option<&PluginOutp
 const LAST_WORDS: usize = 4096;
 
 fn read(out: &[u8], version: &str) -> Result<Credential, String> {
-    let answer: Value = serde_json::from_slice(out).map_err(|_| "printed no JSON".to_owned())?;
+    let answer: Value = serde_json::from_slice(out).map_err(|_| "did not print JSON".to_owned())?;
     if answer["kind"] != "ExecCredential" {
         return Err("printed no ExecCredential".into());
     }

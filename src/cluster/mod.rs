@@ -1,8 +1,8 @@
 //! The only place where a kube type may be named: server-side apply as field manager `podid`, reading, watching.
 //! Objects go in and out as JSON trees; this room knows no kind of podid.
 //!
-//! `kubeconfig` which cluster, as whom · `credential` whether it may be sent · `login` the exec plugin · `token_file` a token from a file ·
-//! `proxy` through whom · `connect` the connections · `calls` one request · `paths` · `limits` how much is read · `status` what a refusal means · `list` `watch` · `read` with a memory for one pass · `write` without.
+//! `kubeconfig`, `credential`, `login`, `token_file`, `proxy` how to reach a cluster and as whom · `connect` connections · `calls` one
+//! request · `read` with a cache for one pass · `write` without a cache.
 
 mod calls;
 mod connect;
@@ -13,9 +13,11 @@ mod kubeconfig;
 mod limits;
 mod list;
 mod login;
+mod object;
 mod paths;
 mod proxy;
 mod read;
+mod settings;
 mod status;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -25,75 +27,15 @@ mod write;
 
 pub use error::{Error, Result};
 pub use login::PluginOutput;
+pub use object::{Api, FIELD_MANAGER, ObjectRef, Preview, Served};
+pub use settings::Settings;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub const FIELD_MANAGER: &str = "podid";
 const TIMEOUT: Duration = Duration::from_secs(30);
 const WHOLE: Duration = Duration::from_secs(600);
-
-/// Where the cluster is found. All of it plain data, from flags and environment.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// A path, or a list of them as in KUBECONFIG; None: KUBECONFIG, then ~/.kube/config, then in-cluster.
-    pub kubeconfig: Option<String>,
-    pub context: Option<String>,
-    /// Of each request with its tries, and of the connection; default 30 s.
-    pub timeout: Option<Duration>,
-    /// Of all requests that belong together (the pages of a list, the looks at what is being deleted); default 10 minutes.
-    pub whole: Option<Duration>,
-    /// Most requests (and connections) at once.
-    pub parallelism: usize,
-    /// Where a login command's words to the person at the terminal go.
-    pub plugin_output: PluginOutput,
-}
-
-/// A kind of object, as far as a URL needs it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Api {
-    /// Empty for the core group.
-    pub group: String,
-    pub version: String,
-    pub kind: String,
-    pub plural: String,
-}
-
-impl Api {
-    pub fn new(group: &str, version: &str, kind: &str, plural: &str) -> Self {
-        Self { group: group.into(), version: version.into(), kind: kind.into(), plural: plural.into() }
-    }
-    pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
-    }
-}
-
-/// A kind as a server has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Served {
-    pub api: Api,
-    pub namespaced: bool,
-}
-
-/// One object's place.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ObjectRef {
-    pub api: Api,
-    /// None for cluster-scoped kinds.
-    pub namespace: Option<String>,
-    pub name: String,
-}
-
-/// What a dry run of an apply would make of an object.
-#[derive(Clone, Debug)]
-pub enum Preview {
-    /// The object as it would be.
-    Object(Value),
-    /// Fields that others own: (field path, manager).
-    Conflicts(Vec<(String, String)>),
-}
 
 #[derive(Clone)]
 pub struct Cluster {
@@ -101,7 +43,7 @@ pub struct Cluster {
     unverified: Option<Arc<str>>,
 }
 
-/// One pass of looking; clones share what was seen.
+/// Reads for one pass; clones share one cache.
 #[derive(Clone)]
 pub struct Read {
     connection: calls::SharedConnection,
@@ -116,13 +58,13 @@ pub struct Write {
 }
 
 impl Cluster {
-    /// Reads the kubeconfig (an exec plugin runs once); talks to no server yet.
+    /// Reads the kubeconfig and runs an exec plugin once. Does not connect yet.
     pub async fn new(settings: Settings) -> Result<Self> {
         Self::with_env(settings, &|name| std::env::var(name).ok()).await
     }
 
     async fn with_env(settings: Settings, env: &proxy::Env) -> Result<Self> {
-        let times = calls::Timeouts { timeout: settings.timeout.unwrap_or(TIMEOUT), whole: settings.whole.unwrap_or(WHOLE) };
+        let times = limits::Timeouts { timeout: settings.timeout.unwrap_or(TIMEOUT), whole: settings.whole.unwrap_or(WHOLE) };
         let kubeconfig::ResolvedContext { context, mut config, exec, unverified } = kubeconfig::find(&settings, env)?;
         let login = match (exec, config.auth_info.token_file.take()) {
             (Some(exec), _) => {
@@ -138,7 +80,7 @@ impl Cluster {
         Ok(Self { connection: Arc::new(connection), unverified: unverified.map(Into::into) })
     }
 
-    /// The contexts of the kubeconfig, each with the host name of its server. Talks to nobody and runs no plugin.
+    /// Returns the contexts of the kubeconfig, each with the host name of its server. Does not connect and runs no plugin.
     pub fn contexts(settings: &Settings) -> Result<Vec<(String, String)>> {
         kubeconfig::contexts(settings, &|name| std::env::var(name).ok())
     }
@@ -147,37 +89,37 @@ impl Cluster {
     pub fn context(&self) -> &str {
         &self.connection.context
     }
-    /// Of the server's URL: host name, lower case, no port.
+    /// Returns the host name of the server's URL in lower case, without port.
     pub fn server_host(&self) -> &str {
         &self.connection.host
     }
-    /// The kubeconfig that says `insecure-skip-tls-verify`: whoever answers there is believed.
+    /// Returns the kubeconfig with `insecure-skip-tls-verify`: the server's certificate is not checked.
     pub fn unverified(&self) -> Option<&str> {
         self.unverified.as_deref()
     }
-    /// A new pass: nothing is remembered yet.
+    /// Begins a new pass with an empty cache.
     pub fn read(&self) -> Read {
         Read { connection: self.connection.clone(), pass: Arc::default() }
     }
     pub fn write(&self) -> Write {
         Write { connection: self.connection.clone(), dry_run: false }
     }
-    /// The same requests, of which the server keeps nothing: admission, validation and RBAC answer as they would.
+    /// Returns a writer whose requests are dry runs: admission, validation and RBAC apply, and nothing is stored.
     pub fn write_dry_run(&self) -> Write {
         Write { connection: self.connection.clone(), dry_run: true }
     }
 }
 
 impl Read {
-    /// Asked at most once per pass. None: not there. A kind that the server does not know is `Error::KindMissing`.
+    /// Reads an object, at most once per pass. None if it does not exist. A kind that the server does not know is `Error::KindMissing`.
     pub async fn get(&self, at: &ObjectRef) -> Result<Option<Value>> {
         read::get(&self.connection, &self.pass, at).await
     }
-    /// Asked at most once per pass.
+    /// Lists objects, at most once per pass.
     pub async fn list(&self, api: &Api, namespace: Option<&str>, label_selector: Option<&str>) -> Result<Vec<Value>> {
         read::list(&self.connection, &self.pass, api, namespace, label_selector).await
     }
-    /// The plural and scope of a kind; asked at most once per pass, and for all kinds of a group and version at once.
+    /// Returns plural and scope of a kind, requested at most once per pass, for all kinds of a group and version at once.
     pub async fn served(&self, group: &str, version: &str, kind: &str) -> Result<Served> {
         read::served(&self.connection, &self.pass, group, version, kind).await
     }
@@ -185,11 +127,11 @@ impl Read {
     pub async fn selected(&self, api: &Api, namespace: Option<&str>, field_selector: &str) -> Result<Vec<Value>> {
         write::list(&self.connection, api, namespace, None, Some(field_selector)).await
     }
-    /// Server-side apply with dryRun=All, fieldValidation=Strict, fieldManager=podid; asked at most once per pass.
+    /// Sends a server-side apply with dryRun=All, fieldValidation=Strict, fieldManager=podid, at most once per pass.
     pub async fn preview(&self, at: &ObjectRef, manifest: &Value, force: bool) -> Result<Preview> {
         read::preview(&self.connection, &self.pass, at, manifest, force).await
     }
-    /// Asks for a preview before it is known whether it will be wanted; it is remembered.
+    /// Requests a preview that may be wanted later, and caches it.
     pub async fn preview_ahead(&self, at: &ObjectRef, manifest: &Value, force: bool) {
         read::preview_ahead(&self.connection, &self.pass, at, manifest, force).await;
     }
@@ -212,11 +154,12 @@ impl Write {
     pub async fn create(&self, at: &ObjectRef, manifest: &Value) -> Result<Value> {
         write::create(&self.connection, at, manifest, self.dry_run).await
     }
-    /// Absent is success; waits until the object is really gone (finalizers), bounded, and needs no more rights for that than to get it. `uid`: only that very object. `grace`: seconds.
+    /// Deletes an object and waits until it no longer exists (finalizers), for a limited time; this needs only the permission to get it.
+    /// An absent object is a success. `uid` limits the deletion to that object; `grace` is in seconds.
     pub async fn delete(&self, at: &ObjectRef, uid: Option<&str>, grace: Option<u32>) -> Result<()> {
         write::delete(&self.connection, at, uid, grace, self.dry_run).await
     }
-    /// Reads past any memory.
+    /// Reads an object past all caches.
     pub async fn get(&self, at: &ObjectRef) -> Result<Option<Value>> {
         write::get(&self.connection, at).await
     }

@@ -47,3 +47,11 @@ pub(super) fn query(parts: &[(&str, Option<&str>)]) -> String {
     let text = out.finish();
     if text.is_empty() { text } else { format!("?{text}") }
 }
+
+/// Shows a URL without user name and password.
+pub(super) fn shown(url: &http::Uri) -> String {
+    let authority = url.authority().map(|a| a.as_str()).unwrap_or_default();
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let path = url.path().trim_end_matches('/');
+    format!("{}://{authority}{path}", url.scheme_str().unwrap_or("https"))
+}

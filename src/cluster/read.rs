@@ -1,4 +1,4 @@
-//! Reading for one pass: each object and each list is asked for once, even by two at the same time, and remembered. Writes nothing:
+//! Reads for one pass: each object and each list is requested once, even by two callers at the same time, and cached. It writes nothing:
 //! its only PATCH carries dryRun=All.
 
 use super::calls::{ApiRequest, ApiResponse, SharedConnection, missing, names};
@@ -14,7 +14,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
-/// Key to answer; errors are remembered too, so that a pass has one view of the world.
+/// A response for each key. Errors are cached, too, so that a pass has one view.
 type ObjectCache<K, T> = Mutex<HashMap<K, Arc<OnceCell<Result<T>>>>>;
 
 /// Kind, namespace, label selector.
@@ -22,13 +22,13 @@ type ListKey = (Api, Option<String>, Option<String>);
 
 #[derive(Default)]
 pub(super) struct ReadCache {
-    /// As texts: of many objects the trees would take several times the room.
+    /// As text: parsed trees would take several times the memory.
     objects: ObjectCache<ObjectRef, Option<Bytes>>,
     lists: ObjectCache<ListKey, Vec<Value>>,
     kinds: ObjectCache<Api, bool>,
     /// By group, version and kind.
     served: ObjectCache<(String, String, String), Served>,
-    /// By place, manifest and force.
+    /// By object, manifest and force.
     previews: ObjectCache<(ObjectRef, String, bool), CachedPreview>,
 }
 
@@ -38,7 +38,7 @@ enum CachedPreview {
     Conflicts(Vec<(String, String)>),
 }
 
-/// Not a part of the buffer that it was read into, which is many times as long.
+/// Copies a body out of the much longer buffer that it was read into.
 fn copied(body: &Bytes) -> Bytes {
     Bytes::copy_from_slice(body)
 }
@@ -85,7 +85,7 @@ pub(super) async fn list(
     .await
 }
 
-/// Ok: the object is not there. A 404 that does not say so is settled by one look at the kind's group per pass.
+/// Returns Ok if the object does not exist. For a 404 that is unclear, the kind's group is read once per pass.
 async fn absent_or_error(connection: &SharedConnection, pass: &ReadCache, asked: RequestInfo<'_>, answer: ApiResponse) -> Result<()> {
     if answer.code == 404 {
         if names(&Status::read(404, &answer.body), asked) {
@@ -110,7 +110,7 @@ pub(super) async fn preview(
     })
 }
 
-/// Asks for a preview that somebody will want to see.
+/// Requests a preview that will be wanted later.
 pub(super) async fn preview_ahead(connection: &SharedConnection, pass: &ReadCache, at: &ObjectRef, manifest: &Value, force: bool) {
     let _ = cached_preview(connection, pass, at, manifest, force).await;
 }

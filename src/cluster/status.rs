@@ -1,14 +1,14 @@
-//! What a refusal of the API server means: metav1.Status, by code, reason and causes, as an `Error`. Sends nothing.
+//! Converts a refusal of the API server (metav1.Status) to an `Error`, by code, reason and causes.
 
 use super::error::Error;
 use super::{Api, ObjectRef};
 use serde::Deserialize;
 
-/// metav1.Status, as far as it is read here. A body that is none leaves all empty but the message.
+/// The fields of metav1.Status that are read here. Any other body only sets the message.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Status {
-    /// Of the answer: what the body says may be anything.
+    /// The status of the response; the body may say anything.
     #[serde(skip)]
     pub(super) code: u16,
     pub(super) reason: String,
@@ -50,10 +50,10 @@ impl Status {
     }
 }
 
-/// What was asked, for the errors that must name it.
+/// What was requested, for errors that name it.
 #[derive(Clone, Copy)]
 pub(super) struct RequestInfo<'a> {
-    /// As RBAC calls it: get, list, watch, create, patch, delete.
+    /// The verb of RBAC: get, list, watch, create, patch, delete.
     pub(super) verb: &'a str,
     pub(super) api: &'a Api,
     pub(super) namespace: Option<&'a str>,
@@ -74,7 +74,7 @@ impl<'a> RequestInfo<'a> {
     }
 }
 
-/// 401 and a 404 that may mean an unknown kind are decided by the caller, who knows the cluster.
+/// Returns the error of a status. The caller decides about 401, and about a 404 that may mean an unknown kind.
 pub(super) fn error(asked: RequestInfo<'_>, status: Status) -> Error {
     let message = || if status.message.is_empty() { format!("the cluster answered {}", status.code) } else { status.message.clone() };
     match status.code {
@@ -145,7 +145,7 @@ fn forbidden(asked: RequestInfo<'_>, message: &str) -> Error {
     }
 }
 
-/// By the server's list of causes, or by what strict decoding and typing say in their text (they give no causes).
+/// Returns the causes that the server lists, or those in the text of strict decoding and typing, which list none.
 fn causes(status: &Status) -> Vec<(String, String)> {
     if !status.details.causes.is_empty() {
         return status.details.causes.iter().map(|c| (c.field.clone(), c.message.clone())).collect();

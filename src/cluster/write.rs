@@ -1,4 +1,4 @@
-//! Changing the cluster: server-side apply, create, delete until gone. Remembers nothing.
+//! Changes the cluster: server-side apply, create, delete with a wait. It caches nothing.
 
 use super::calls::{ApiRequest, ServerConnection, after};
 use super::error::{Error, Result};
@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A namespace goes only when its content has gone, which has grace periods of its own.
+/// A namespace is deleted only after its content, which has its own grace periods.
 const NAMESPACE_GRACE: Duration = Duration::from_secs(60);
-/// Between two looks at what is going.
+/// The pauses between two polls of a deletion.
 const FIRST_LOOK: Duration = Duration::from_millis(50);
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
@@ -24,7 +24,7 @@ pub(super) async fn patch(connection: &ServerConnection, at: &ObjectRef, manifes
     connection.parse(&server_side_apply(connection, at, manifest, dry_run, force).await?)
 }
 
-/// The object as the server wrote it.
+/// Applies a manifest and returns the object as the server stored it.
 pub(super) async fn server_side_apply(
     connection: &ServerConnection,
     at: &ObjectRef,
@@ -48,7 +48,7 @@ pub(super) async fn server_side_apply(
     connection.text(&call, RequestInfo::of("patch", at)).await
 }
 
-/// A JSON patch (RFC 6902).
+/// Sends a JSON patch (RFC 6902).
 pub(super) async fn json_patch(connection: &ServerConnection, at: &ObjectRef, steps: &Value, dry_run: bool) -> Result<Value> {
     let parts = [("fieldManager", Some(FIELD_MANAGER)), ("dryRun", dry_run.then_some("All"))];
     let call = ApiRequest {
@@ -113,18 +113,18 @@ pub(super) async fn delete(
     let mut path = object_path(at)?;
     if dry_run {
         options["dryRun"] = json!(["All"]);
-        // the body decides; the query is for who reads the server's log
+        // the body decides; the query is for readers of the server's log
         path += &query(&[("dryRun", Some("All"))]);
     }
     let call = ApiRequest::json(Method::DELETE, path, &options);
     match connection.json(&call, RequestInfo::of("delete", at)).await {
-        // gone at once; an object that stays for a while (finalizers, grace) is answered by itself
+        // deleted at once; for an object that stays for a while (finalizers, grace) the server returns the object
         Ok(answer) if dry_run || answer["kind"] == "Status" && answer["status"] == "Success" => return Ok(()),
         Ok(_) => {}
-        // a kind that nobody serves has no objects
+        // an unknown kind has no objects
         Err(Error::NotFound { .. } | Error::KindMissing { .. }) => return Ok(()),
         Err(Error::Changed { reason, message }) => {
-            // the uid did not match: the object that was meant has gone, another bears its name
+            // the uid did not match: the object no longer exists, and another one has its name
             return match (uid, get(connection, at).await?) {
                 (Some(uid), Some(now)) if now["metadata"]["uid"] == uid => Err(Error::Changed { reason, message }),
                 (Some(_), _) | (None, None) => Ok(()),
@@ -133,19 +133,19 @@ pub(super) async fn delete(
         }
         Err(e) => return Err(e),
     }
-    // a pod that goes without grace is answered by itself too, and is gone; so look
+    // a pod without grace is returned although it is deleted; so read it again
     let Some(now) = get(connection, at).await? else { return Ok(()) };
     let Some(meant) = uid.or(now["metadata"]["uid"].as_str()).map(str::to_owned) else { return Ok(()) };
     if now["metadata"]["uid"] != meant.as_str() || uid.is_none() && now["metadata"]["deletionTimestamp"].is_null() {
-        return Ok(()); // already another one of that name
+        return Ok(()); // another object has its name already
     }
     wait_until_deleted(connection, at, &meant, now).await
 }
 
-/// Looks from time to time: a watch would tell sooner, but needs two more rights on every kind that is ever deleted.
+/// Polls until an object no longer exists: a watch would be faster, but needs two more permissions on every kind.
 async fn wait_until_deleted(connection: &ServerConnection, at: &ObjectRef, meant: &str, mut last: Value) -> Result<()> {
     let grace = Duration::from_secs(last["metadata"]["deletionGracePeriodSeconds"].as_u64().unwrap_or_default());
-    // the server says how long the grace is, and may say anything
+    // the server gives the grace period, which may be anything
     let limit = connection.timeout.saturating_add(if at.api.kind == "Namespace" { NAMESPACE_GRACE } else { grace }).min(connection.whole);
     let end = after(limit);
     let mut pause = FIRST_LOOK;
@@ -171,7 +171,7 @@ async fn wait_until_deleted(connection: &ServerConnection, at: &ObjectRef, meant
     Err(Error::Held { what: RequestInfo::of("delete", at).what(), by, after: limit })
 }
 
-/// Finalizers, and what a namespace says of the content that it still has.
+/// Returns finalizers, and for a namespace the messages about its remaining content.
 fn deletion_blockers(object: &Value) -> Vec<String> {
     let texts = |list: &Value| list.as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect::<Vec<_>>();
     let mut by = texts(&object["metadata"]["finalizers"]);

@@ -66,7 +66,7 @@ async fn ask(plan: &Plan, action: &Action, writer: &Writer, recover: bool) -> An
         Ok(answer) => answer,
         Err(Fault::Unresolved(reference)) => {
             let key = reference.split('#').next().unwrap_or_default();
-            Answer::Planned(format!("what {key} publishes is not known yet"))
+            Answer::Planned(format!("waiting for outputs of {key}"))
         }
         Err(fault) => match missing_namespace(&fault).filter(|name| is_made(plan, action, name)) {
             Some(name) => Answer::Planned(format!("the namespace {name} is not there yet")),

@@ -17,7 +17,7 @@ pub fn astray(object: &Value) -> Vec<String> {
 /// Of a version that is served and not deprecated.
 fn schema(api_version: &str, kind: &str) -> Option<Value> {
     let (group, version) = api_version.split_once('/')?;
-    let crd = super::all().into_iter().find(|crd| crd["spec"]["names"]["kind"] == kind && crd["spec"]["group"] == group)?;
+    let crd = super::all::all().into_iter().find(|crd| crd["spec"]["names"]["kind"] == kind && crd["spec"]["group"] == group)?;
     let version = crd["spec"]["versions"].as_array()?.iter().find(|v| v["name"] == version)?;
     (version["served"] == true && version.get("deprecated").is_none()).then(|| version["schema"]["openAPIV3Schema"].clone())
 }

@@ -2,6 +2,10 @@
 
 use serde_json::{Value, json};
 
+/// Group and version of what podid writes.
+pub const POD_IDENTITY: (&str, &str) = ("aadpodidentity.k8s.io", "v1");
+pub const SECRETS_STORE: (&str, &str) = ("secrets-store.csi.x-k8s.io", "v1");
+
 pub struct Definition {
     pub group: &'static str,
     pub kind: &'static str,

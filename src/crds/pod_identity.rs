@@ -1,7 +1,7 @@
 //! aadpodidentity.k8s.io/v1, as AAD Pod Identity has it since 1.8 (`pkg/apis/aadpodidentity/v1/types.go` and the chart's `crds/crd.yaml`).
 //! The casing is that of 1.6 and later. Nothing is required, nothing has a default, no value is judged.
 
-use super::definition::{Definition, Deprecated, Version};
+use super::definition::{Definition, Deprecated, POD_IDENTITY, Version};
 use super::schema::{Embedded, Metadata, Nullable, Schema, object};
 use std::collections::BTreeMap;
 
@@ -142,12 +142,12 @@ object! {
 pub fn definitions() -> Vec<Definition> {
     const AGE: (&str, &str, &str) = ("Age", "date", ".metadata.creationTimestamp");
     let of = |kind, plural, columns, schema| Definition {
-        group: super::POD_IDENTITY.0,
+        group: POD_IDENTITY.0,
         kind,
         plural,
         unapproved: true,
         columns,
-        versions: vec![Version { name: super::POD_IDENTITY.1, schema, deprecated: Deprecated::No }],
+        versions: vec![Version { name: POD_IDENTITY.1, schema, deprecated: Deprecated::No }],
     };
     vec![
         of("AzureAssignedIdentity", "azureassignedidentities", &[], AzureAssignedIdentity::schema()),

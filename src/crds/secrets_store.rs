@@ -1,7 +1,7 @@
 //! secrets-store.csi.x-k8s.io/v1, as the Secrets Store CSI driver has it (`apis/v1`, `config/crd/bases`); v1alpha1 has the same spec, is
 //! served and deprecated.
 
-use super::definition::{Definition, Deprecated, Version};
+use super::definition::{Definition, Deprecated, SECRETS_STORE, Version};
 use super::schema::{Metadata, Schema, object};
 use std::collections::BTreeMap;
 
@@ -98,12 +98,12 @@ object! {
 
 pub fn definitions() -> Vec<Definition> {
     let of = |kind, plural, v1, old| Definition {
-        group: super::SECRETS_STORE.0,
+        group: SECRETS_STORE.0,
         kind,
         plural,
         unapproved: false,
         columns: &[],
-        versions: vec![Version { name: super::SECRETS_STORE.1, schema: v1, deprecated: Deprecated::No }, old],
+        versions: vec![Version { name: SECRETS_STORE.1, schema: v1, deprecated: Deprecated::No }, old],
     };
     let old = |schema, deprecated| Version { name: "v1alpha1", schema, deprecated };
     let instead = "secrets-store.csi.x-k8s.io/v1alpha1 is deprecated. Use secrets-store.csi.x-k8s.io/v1 instead.";

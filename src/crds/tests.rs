@@ -2,7 +2,7 @@
 //! config/crd/bases of secrets-store-csi-driver 1.5, without descriptions).
 
 use super::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn published() -> Vec<Value> {
     serde_json::from_str(include_str!("tests/published.json")).unwrap()

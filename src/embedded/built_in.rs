@@ -1,6 +1,6 @@
-//! The sandbox in this very program, or served by another process.
+//! The sandbox in this process, or served by another one.
 
-use super::definitions;
+use super::definitions::definitions;
 use crate::{
     cli::{self, CallerCommand, Format, Global, Invocation, Lateness, SandboxCommand},
     exit::Exit,
@@ -23,7 +23,7 @@ impl Sandbox {
         self.0.access()
     }
 
-    /// Lets the sandbox's players settle and saves its world.
+    /// Waits for the sandbox's components and saves its world.
     pub async fn close(self) {
         self.0.close().await;
     }
@@ -32,20 +32,20 @@ impl Sandbox {
 pub async fn command(invocation: &Invocation, command: &SandboxCommand, terminal: &Terminal) -> Result<Exit, Failure> {
     let options = options(&invocation.global);
     let say = |text: Text| terminal.answer(text).map_err(|e| Failure::new(Exit::Failed, e.to_string()));
-    // for `eval`, so as they are; quoted for the shell
+    // printed unchanged for `eval`; quoted for the shell
     let exports = |lines: String| terminal.value(&lines).map_err(|e| Failure::new(Exit::Failed, e.to_string()));
     match command {
         SandboxCommand::Serve { ready_file, listen, clusters, without, imds, log } => {
             let mut stop = interrupts();
             let stopped = async move { drop(stop.wait_for(|s| *s).await) };
             let ready = terminal.clone();
-            let request = |c: &cli::StandIn| sandbox::Wish { name: c.name.clone(), kubeconfig: c.kubeconfig.clone() };
-            let player = |p: &cli::SandboxComponent| match p {
-                cli::SandboxComponent::Mic => sandbox::Player::Mic,
-                cli::SandboxComponent::Nmi => sandbox::Player::Nmi,
-                cli::SandboxComponent::Csi => sandbox::Player::Csi,
+            let request = |c: &cli::StandIn| sandbox::StandInRequest { name: c.name.clone(), kubeconfig: c.kubeconfig.clone() };
+            let component = |c: &cli::SandboxComponent| match c {
+                cli::SandboxComponent::Mic => sandbox::Component::Mic,
+                cli::SandboxComponent::Nmi => sandbox::Component::Nmi,
+                cli::SandboxComponent::Csi => sandbox::Component::Csi,
             };
-            let (stand_ins, without) = (clusters.iter().map(request).collect(), without.iter().map(player).collect());
+            let (stand_ins, without) = (clusters.iter().map(request).collect(), without.iter().map(component).collect());
             let imds = imds.iter().map(|node| (node.cluster.clone(), node.address)).collect();
             let line = terminal.clone();
             let reader = log.then(|| std::sync::Arc::new(move |text: &str| line.say(text)) as sandbox::Reader);
@@ -68,10 +68,10 @@ pub async fn command(invocation: &Invocation, command: &SandboxCommand, terminal
         SandboxCommand::Caller(command) => {
             let request = match command {
                 CallerCommand::Add { name, role, scopes } => {
-                    sandbox::CallerWish::Add { name: name.clone(), role: role.clone(), scopes: scopes.clone() }
+                    sandbox::CallerRequest::Add { name: name.clone(), role: role.clone(), scopes: scopes.clone() }
                 }
-                CallerCommand::List => sandbox::CallerWish::List,
-                CallerCommand::Delete { name } => sandbox::CallerWish::Delete { name: name.clone() },
+                CallerCommand::List => sandbox::CallerRequest::List,
+                CallerCommand::Delete { name } => sandbox::CallerRequest::Delete { name: name.clone() },
             };
             let told = sandbox::callers(&options.dir, &request).await?;
             match invocation.global.output {
@@ -82,7 +82,7 @@ pub async fn command(invocation: &Invocation, command: &SandboxCommand, terminal
             }
         }
         SandboxCommand::CloudConfig { cluster } => {
-            let request = sandbox::CallerWish::Nodes { cluster: cluster.clone() };
+            let request = sandbox::CallerRequest::Nodes { cluster: cluster.clone() };
             say(json::text(&sandbox::callers(&options.dir, &request).await?))?;
         }
         SandboxCommand::Export => say(json::text(&sandbox::export(&options.dir).await?))?,
@@ -115,7 +115,7 @@ fn caller(command: &CallerCommand, told: &Value, terminal: &Terminal) -> Text {
                     rows.push(vec![field(caller, "name"), field(caller, "clientId"), field(role, "role"), field(role, "scope")]);
                 }
             }
-            table::list(&["NAME", "CLIENT ID", "ROLE", "SCOPE"], &rows, "there are no callers but the world's own", terminal.width)
+            table::list(&["NAME", "CLIENT ID", "ROLE", "SCOPE"], &rows, "no callers added", terminal.width)
         }
         CallerCommand::Delete { name } if *told == json!(true) => format!("deleted {name} and its role assignments").into(),
         CallerCommand::Delete { name } => format!("nothing to do: there is no caller {name}").into(),
@@ -127,7 +127,7 @@ fn environment(access: &sandbox::Access) -> String {
     let kubeconfig = access.kubeconfig.display().to_string();
     let mut lines = vec![
         ("HTTPS_PROXY", access.proxy.as_str()),
-        // nothing goes past the proxy: the sandbox's hosts have no addresses
+        // nothing may bypass the proxy: the sandbox's hosts have no addresses
         ("NO_PROXY", ""),
         ("SSL_CERT_FILE", &ca),
         ("REQUESTS_CA_BUNDLE", &ca),
@@ -138,14 +138,14 @@ fn environment(access: &sandbox::Access) -> String {
         ("AZURE_SUBSCRIPTION_ID", &access.subscription),
         ("KUBECONFIG", &kubeconfig),
     ];
-    // for the SDKs that look there in the place of 169.254.169.254
+    // for SDKs that use it instead of 169.254.169.254
     if let Some(url) = access.imds.values().next() {
         lines.push(("AZURE_POD_IDENTITY_AUTHORITY_HOST", url));
     }
     exports(&lines)
 }
 
-/// For `eval`: quoted, so that any path survives the shell.
+/// Formats exports for `eval`, quoted for the shell.
 fn exports(lines: &[(&str, &str)]) -> String {
     lines.iter().map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', "'\\''"))).collect()
 }
@@ -175,7 +175,7 @@ impl From<sandbox::Error> for Failure {
             _ => Exit::Failed,
         };
         let text = error.to_string();
-        // the sandbox, which knows nothing of failures, writes what is wrong, then what to do
+        // the text of a sandbox error is the problem, then the hint
         match text.rsplit_once("; ") {
             Some((wrong, way)) => {
                 let (first, rest) = way.split_at(way.chars().next().map_or(0, char::len_utf8));

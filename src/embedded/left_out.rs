@@ -1,6 +1,6 @@
-//! A podid that was built without the sandbox.
+//! Replaces the sandbox in a podid that was built without it.
 
-use super::definitions;
+use super::definitions::definitions;
 use crate::{
     cli::{Global, Invocation, SandboxCommand},
     exit::Exit,
@@ -9,10 +9,10 @@ use crate::{
 };
 use std::path::PathBuf;
 
-/// There is none.
+/// A sandbox that cannot exist.
 pub enum Sandbox {}
 
-/// How a client reaches the sandbox, and as whom.
+/// How a client reaches the sandbox, with which credentials.
 pub struct Access {
     pub proxy: String,
     pub ca: PathBuf,
@@ -44,7 +44,7 @@ impl Sandbox {
     }
 }
 
-/// The definitions are podid's own and need no sandbox.
+/// Runs `sandbox crds`, which needs no sandbox; every other command fails.
 pub async fn command(_: &Invocation, command: &SandboxCommand, terminal: &Terminal) -> Result<Exit, Failure> {
     match command {
         SandboxCommand::Crds => {

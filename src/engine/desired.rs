@@ -2,73 +2,18 @@
 
 use super::{
     fault::Fault,
-    input::needs,
     key::Key,
     nodes::Nodes,
     resource::{Backend, Kind},
 };
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+pub use super::{
+    nodes::Node,
+    terms::{Condition, Intent, Requester},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Intent {
-    /// Make it so.
-    Present,
-    /// It must be there; hands off.
-    Existing,
-    /// It is read if it is there, for what it publishes.
-    Optional,
-    /// It is not asked for: what it publishes is taken from the ledger, or from the node itself (`--only`).
-    Assumed,
-    /// Take it away if it is ours.
-    Absent,
-}
-
-/// Who wished for it: `up` prunes only what a spec brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Requester {
-    Spec,
-    Command,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Condition {
-    pub ours: Key,
-    pub or: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Node {
-    pub key: Key,
-    pub kind: String,
-    /// With its references.
-    pub spec: Arc<Value>,
-    pub intent: Intent,
-    /// The cluster that it lies in, where it lies in one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cluster: Option<String>,
-    /// Wanted only if that resource is ours, or publishes true in that field (a right of the caller on a vault that some podid made).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub when: Option<Condition>,
-    /// Where things of this kind carry no tags: it is ours if that one is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub follows: Option<Key>,
-}
-
-impl Node {
-    pub fn needs(&self) -> BTreeSet<Key> {
-        let mut keys = needs(&self.spec);
-        keys.extend(self.when.as_ref().map(|w| w.ours.clone()));
-        keys.extend(self.follows.clone());
-        keys
-    }
-}
 
 #[derive(Clone, Debug)]
 pub struct Desired {
@@ -82,7 +27,7 @@ impl Desired {
         Self { app: app.to_owned(), by, nodes: Nodes::default() }
     }
 
-    /// The same key twice is fine if it says the same; otherwise two things would share a name.
+    /// Adds a node. The same key twice must have the same spec; otherwise two resources would share a name.
     pub fn add<W: Backend, K: Kind<W>>(&mut self, key: Key, kind: &K, intent: Intent) -> Result<&mut Node, Fault> {
         let spec = Arc::new(serde_json::to_value(kind)?);
         let node = self.nodes.get_or_insert_with(&key, || Node {
@@ -106,18 +51,18 @@ impl Desired {
         Ok(node)
     }
 
-    /// Needs that stand in the graph itself, for each key.
+    /// Returns for each key the nodes of the graph that it needs.
     pub fn edges(&self) -> BTreeMap<Key, BTreeSet<Key>> {
         self.nodes.values().map(|n| (n.key.clone(), n.needs().into_iter().filter(|k| self.nodes.contains_key(k)).collect())).collect()
     }
 
-    /// Keys so that each stands after what it needs. A circle is a bug of whoever built the graph.
+    /// Returns the keys so that each comes after what it needs. A cycle is a bug of whoever built the graph.
     pub fn order(&self) -> Result<Vec<Key>, Fault> {
         order(&self.edges())
     }
 }
 
-/// Keys so that each stands after what it needs: those that need nothing first, then those that need only these, and so on.
+/// Returns the keys so that each comes after what it needs: those that need nothing first, then those that need only these, and so on.
 pub fn order(edges: &BTreeMap<Key, BTreeSet<Key>>) -> Result<Vec<Key>, Fault> {
     let mut lacking: BTreeMap<&Key, usize> = edges.iter().map(|(key, needs)| (key, needs.len())).collect();
     let mut dependents: BTreeMap<&Key, Vec<&Key>> = BTreeMap::new();

@@ -1,6 +1,6 @@
-//! What happens while a plan runs, told as it happens; who prints it is none of the engine's business.
+//! The events of a run, as they happen. The engine does not print them.
 
-use super::{fault::Fault, key::Key, plan::Act};
+use super::{fault::Fault, key::Key, terms::Act};
 use std::{sync::Arc, time::Duration};
 
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub enum Event {
         key: Key,
         act: Act,
     },
-    /// It has to wait for the cloud: a whole sentence.
+    /// It waits for the cloud; `text` says for what.
     Waiting {
         key: Option<Key>,
         text: String,
@@ -43,7 +43,7 @@ tokio::task_local! {
     static AT_WORK: Key;
 }
 
-/// The node that the running task works on.
+/// Returns the node that the running task works on.
 pub fn at_work() -> Option<Key> {
     AT_WORK.try_with(Clone::clone).ok()
 }

@@ -1,41 +1,27 @@
-//! Does a plan: ready nodes at once, one at a time within a lane, each change of the ledger saved before and after every action.
-//! A failure stops only what depends on it; an interrupt starts nothing more and lets finish what runs.
+//! Executes a plan: ready nodes run at once, one at a time within a lane, each change of the ledger saved before and after every action.
+//! A failure stops only what depends on it; an interrupt starts nothing more and waits for what runs.
 
 mod again;
 mod perform;
 mod queue;
 mod record;
+mod run;
 
 use super::{
-    event::{Event, EventSink},
+    event::Event,
     fault::Fault,
     input::KnownOutputs,
     key::Key,
-    ledger::{Ledger, LedgerStore},
+    ledger::Ledger,
     plan::{Act, Action, Plan, Summary},
-    resource::{Backend, Kinds},
+    resource::Backend,
 };
 use perform::{INTERRUPTED, Lanes, RunState, Stopped, UNSAVED, one};
 use queue::Queue;
 pub use record::remember;
+pub use run::Run;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::{
-    sync::{Mutex, watch},
-    task::JoinSet,
-};
-
-pub struct Run<W: Backend> {
-    pub kinds: Kinds<W>,
-    pub writer: Arc<W::Writer>,
-    pub ledger_store: Arc<dyn LedgerStore>,
-    pub parallelism: usize,
-    pub recover: bool,
-    /// Foreign things that differ may be taken over.
-    pub adopt: bool,
-    pub events: EventSink,
-    /// Turns true on Ctrl-C.
-    pub stop: watch::Receiver<bool>,
-}
+use tokio::{sync::Mutex, task::JoinSet};
 
 #[derive(Debug)]
 pub struct Report {
@@ -43,7 +29,7 @@ pub struct Report {
     pub failed: Vec<(Key, Act, Fault)>,
     pub not_started: Vec<(Key, Act, String)>,
     pub ledger: Ledger,
-    /// The state could not be written: what the file does not know.
+    /// Why the state could not be written.
     pub unsaved: Option<String>,
     pub interrupted: bool,
 }
@@ -74,7 +60,7 @@ pub async fn execute<W: Backend>(plan: &Plan, ledger: Ledger, known: KnownOutput
     loop {
         interrupted |= *run.stop.borrow();
         let stopped = interrupted || state.lock().await.unsaved.is_some();
-        // what depends on something lost cannot start any more
+        // an action whose dependency was not done cannot start
         while let Some((action, because)) = queue.next_lost() {
             (run.events)(Event::NotStarted { key: action.key.clone(), act: action.act, because: because.clone() });
             not_started.push((action.key.clone(), action.act, because));
@@ -96,7 +82,7 @@ pub async fn execute<W: Backend>(plan: &Plan, ledger: Ledger, known: KnownOutput
         };
         started.remove(&id);
         match outcome {
-            // what was found just before the write may have made another act of it
+            // the look just before the write may have changed the act
             Ok(act) => {
                 (run.events)(Event::Done { key: key.clone(), act, took });
                 queue.ended(&key, None);

@@ -1,4 +1,4 @@
-//! Why a node could not be observed, planned or done. What a cloud said stays closed in here; `failure` opens it.
+//! Why a node could not be observed, planned or executed. Errors of clouds are opaque here; `failure` explains them.
 
 use std::{error::Error, fmt, sync::Arc};
 
@@ -6,19 +6,19 @@ use std::{error::Error, fmt, sync::Arc};
 pub enum Fault {
     /// A reference that is not known (yet).
     Unresolved(String),
-    /// Something needs a decision: why, and the way out as a whole sentence.
+    /// It needs a decision. `way_out` is a whole sentence.
     Refused { reason: String, way_out: Option<String> },
-    /// It cannot be looked at for want of a right; fine where the right is about to be given.
+    /// The caller may not read it, which is fine where this run gives the permission.
     Unreadable(Box<Fault>),
-    /// What a cloud or cluster answered.
+    /// The error of a cloud or cluster.
     Cloud(Arc<dyn Error + Send + Sync>),
     /// The state could not be written; nothing more is started.
     Unsaved(String),
-    /// Ctrl-C came first.
+    /// Ctrl-C was pressed before it started.
     Interrupted,
-    /// What the state says is not what a state says.
+    /// The state has content that podid does not write.
     State(String),
-    /// podid itself is wrong.
+    /// A bug in podid.
     Bug(String),
 }
 
@@ -41,7 +41,7 @@ impl fmt::Display for Fault {
             Self::Unsaved(why) => write!(f, "the state could not be saved: {why}")?,
             Self::Interrupted => f.write_str("interrupted")?,
             Self::State(why) => write!(f, "the state is not understood: {why}")?,
-            Self::Bug(what) => write!(f, "a bug of podid: {what}")?,
+            Self::Bug(what) => write!(f, "internal error (this is a bug in podid): {what}")?,
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! A field of a spec is a value, or a typed reference to what another resource publishes.
 //!
-//! On paper: `{"$from": "identity/claims#client_id"}` stands for a value and makes an edge; `{"$in": "namespace/shop"}` only makes the edge.
+//! As JSON, `{"$from": "identity/claims#client_id"}` stands for a value and makes an edge; `{"$in": "namespace/shop"}` only makes the edge.
 //! Only `spec::expand` writes references; a user never does.
 
 use super::{fault::Fault, key::Key};
@@ -14,7 +14,7 @@ use std::{
 
 /// What a resource publishes, by field name.
 pub type Outputs = BTreeMap<String, Value>;
-/// What is known so far, by resource.
+/// The outputs that are known so far, by resource.
 pub type KnownOutputs = BTreeMap<Key, Arc<Outputs>>;
 
 /// A published field and its type: `Identity::CLIENT_ID`.
@@ -36,7 +36,7 @@ pub enum Input<T> {
 }
 
 impl<T> Input<T> {
-    /// The value; what `observe` asks for by this is, by that, what it needs in order to find the thing.
+    /// Returns the value. A value that `observe` asks for is one that it needs to find the object.
     pub fn get(&self) -> Result<&T, Fault> {
         match self {
             Self::Known(value) => Ok(value),
@@ -49,7 +49,7 @@ impl<T> Input<T> {
             Self::Reference(_) => None,
         }
     }
-    /// The key that a reference points to.
+    /// Returns the key that a reference points to.
     pub fn source(&self) -> Option<Key> {
         match self {
             Self::Known(_) => None,
@@ -83,7 +83,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Input<T> {
     }
 }
 
-/// An edge that carries no value: "only after that one".
+/// An edge that carries no value, only an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DependsOn {
     #[serde(rename = "$in")]
@@ -104,7 +104,7 @@ fn split(reference: &str) -> (Key, &str) {
     (Key::from(key), field)
 }
 
-/// Visits every reference of a spec; `see` may answer what to put in its place.
+/// Visits every reference of a spec; `see` may return what to put in its place.
 fn walk(spec: &mut Value, see: &mut dyn FnMut(Key, &str) -> Option<Value>) {
     let reference = spec.get("$from").or_else(|| spec.get("$in")).and_then(Value::as_str).map(str::to_owned);
     if let Some(reference) = reference {
@@ -121,7 +121,7 @@ fn walk(spec: &mut Value, see: &mut dyn FnMut(Key, &str) -> Option<Value>) {
     }
 }
 
-/// The keys that a spec refers to.
+/// Returns the keys that a spec refers to.
 pub fn needs(spec: &Value) -> BTreeSet<Key> {
     let mut keys = BTreeSet::new();
     collect(spec, &mut keys);
@@ -140,7 +140,7 @@ fn collect(spec: &Value, keys: &mut BTreeSet<Key>) {
     }
 }
 
-/// The first reference whose value is not known.
+/// Returns the first reference whose value is not known.
 pub fn unresolved(spec: &Value) -> Option<&str> {
     match spec {
         Value::Object(map) => match map.get("$from").and_then(Value::as_str) {
@@ -152,26 +152,26 @@ pub fn unresolved(spec: &Value) -> Option<&str> {
     }
 }
 
-/// The spec with every known reference replaced by its value; unknown ones stay.
+/// Replaces every known reference of a spec by its value; unknown ones are kept.
 pub fn resolve(spec: &Value, known: &KnownOutputs) -> Value {
     resolve_by(spec, |key| known.get(key).map(Arc::as_ref))
 }
 
-/// As `resolve`, where what is known lies elsewhere.
+/// Like `resolve`, with the known outputs from a function.
 pub fn resolve_by<'a>(spec: &Value, known: impl Fn(&Key) -> Option<&'a Outputs>) -> Value {
     let mut resolved = spec.clone();
     walk(&mut resolved, &mut |key, field| known(&key)?.get(field).cloned());
     resolved
 }
 
-/// The spec with such words wherever a value is not known; what only orders stays, so that the kind can still read it.
+/// Replaces unknown values by `(after KEY)`. References that only order are kept, so that the kind can still read the spec.
 pub fn filled(spec: &Value) -> Value {
     let mut filled = spec.clone();
     walk(&mut filled, &mut |key, field| (!field.is_empty()).then(|| Value::String(format!("(after {key})"))));
     filled
 }
 
-/// For people: `(after identity/claims)` where a value is a reference that is not known yet.
+/// Shows unknown references to people as `(after identity/claims)`.
 pub fn shown(value: &Value) -> Value {
     let mut shown = value.clone();
     walk(&mut shown, &mut |key, _| Some(Value::String(format!("(after {key})"))));

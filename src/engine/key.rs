@@ -1,4 +1,4 @@
-//! What a resource is called in plans, state and references: `identity/claims-api-mid`. Made of names and parents' keys, never of values.
+//! The key of a resource in plans, state and references: `identity/claims-api-mid`. It consists of names and parents' keys, never of values.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{
@@ -7,7 +7,7 @@ use std::{
     hash::{Hash, Hasher},
 };
 
-/// Keeps the spelling that it was made with, and is compared without regard to case: Azure takes `kv-shop` and `KV-Shop` for one vault,
+/// A key keeps its spelling and is compared without regard to case: for Azure, `kv-shop` and `KV-Shop` are one vault,
 /// so both must lead to one node and one entry in the state. Names in Kubernetes are lower case (RFC 1123), so this merges none of them;
 /// a kind whose names are not tells two of them apart by its `place`.
 #[derive(Clone)]
@@ -18,7 +18,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// The kind's word first, then names: `Key::of("secret", ["kv", "sqldbconn"])`.
+    /// Makes a key of the kind's word and names: `Key::of("secret", ["kv", "sqldbconn"])`.
     pub fn of<'a>(kind: &str, names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut text = kind.to_owned();
         for name in names {
@@ -32,17 +32,17 @@ impl Key {
         &self.text
     }
 
-    /// The spelling that all spellings of this key share.
+    /// Returns the spelling that all spellings of this key share.
     pub fn folded(&self) -> &str {
         self.folded.as_deref().unwrap_or(&self.text)
     }
 
-    /// The part before the first slash.
+    /// Returns the part before the first slash.
     pub fn kind(&self) -> &str {
         self.text.split('/').next().unwrap_or_default()
     }
 
-    /// The part after the first slash.
+    /// Returns the part after the first slash.
     pub fn names(&self) -> &str {
         self.text.split_once('/').map_or("", |(_, names)| names)
     }

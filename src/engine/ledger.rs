@@ -1,28 +1,15 @@
-//! What podid remembers of what it did: a memory, never a truth. It never spares an observation.
+//! What podid remembers of its actions. It is never a truth, and never replaces an observation.
 
+pub use super::terms::Origin;
 use super::{
-    desired::Requester,
     input::{KnownOutputs, Outputs},
     key::Key,
-    plan::Act,
+    terms::{Act, Requester},
 };
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Origin {
-    /// podid made it.
-    Created,
-    /// It was there and equal (or taken over by consent); not ours to delete.
-    Adopted,
-    /// Somebody else's, to which podid added something; only that is ours.
-    Extended,
-    /// It must be there and is only read.
-    Existing,
-}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -33,21 +20,21 @@ pub struct Entry {
     pub cluster: Option<String>,
     pub by: Requester,
     pub origin: Origin,
-    /// The spec as it was, with its references: removal has an order.
+    /// The spec with its references, which give removals an order.
     pub spec: Arc<Value>,
-    /// The same with the values that the references had: removal works when a parent is gone.
+    /// The spec with the values of its references: a removal works when a parent no longer exists.
     pub placed: Arc<Value>,
     #[serde(default)]
     pub outputs: Outputs,
-    /// Where it was put before, as long as that is still to be cleared away; more than one after runs that were killed.
+    /// Its former places that are still to be cleared; more than one after killed runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<FormerPlace>,
-    /// The action that was begun and is not known to have ended.
+    /// The action that was started and is not known to have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doing: Option<Act>,
 }
 
-/// A former place of a thing, and what the ledger said of it there.
+/// A former place of an object, with what the ledger said about it there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FormerPlace {
     pub placed: Arc<Value>,
@@ -59,7 +46,7 @@ pub struct FormerPlace {
 }
 
 impl Entry {
-    /// What this entry says of the place where it is, should the thing go to another one.
+    /// Returns this entry as a former place, for an object that moves to another one.
     pub fn leave(&self) -> FormerPlace {
         FormerPlace { placed: self.placed.clone(), origin: self.origin, outputs: self.outputs.clone(), doing: self.doing }
     }
@@ -69,7 +56,7 @@ impl Entry {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ledger(BTreeMap<String, BTreeMap<Key, Arc<Entry>>>);
 
-/// One entry that is written or removed: what a ledger is saved by.
+/// A change of one entry. A ledger is saved change by change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LedgerChange {
@@ -77,7 +64,7 @@ pub enum LedgerChange {
     Forget { app: String, key: Key },
 }
 
-/// An entry as it is, however many have it.
+/// Serializes a shared entry like one that is not shared.
 mod shared {
     use super::Entry;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -118,7 +105,7 @@ impl Ledger {
             LedgerChange::Forget { app, key } => drop(self.forget(&app, &key)),
         }
     }
-    /// Whether the ledger is as it is after that change already.
+    /// Returns whether the ledger already has this change.
     pub fn has(&self, change: &LedgerChange) -> bool {
         match change {
             LedgerChange::Put(entry) => self.get(&entry.app, &entry.key) == Some(&**entry),
@@ -134,7 +121,7 @@ impl Ledger {
     pub fn apps(&self) -> Vec<&str> {
         self.0.keys().map(String::as_str).collect()
     }
-    /// What the app's resources published when they were last seen.
+    /// Returns the outputs of the app's resources when they were last seen.
     pub fn known(&self, app: &str) -> KnownOutputs {
         self.of_app(app).map(|e| (e.key.clone(), Arc::new(e.outputs.clone()))).collect()
     }
@@ -151,7 +138,7 @@ impl FromIterator<Entry> for Ledger {
     }
 }
 
-/// Where a ledger is saved; the state room writes files.
+/// Saves a ledger. The module `state` implements it with files.
 pub trait LedgerStore: Send + Sync {
     /// Saves these changes together. They are taken in the order of the calls; the future ends when they are on the disk.
     /// Once it has failed, it fails for every later change.

@@ -1,9 +1,10 @@
 //! A small resource graph: desired, observed, planned, executed, remembered. It knows neither Azure, nor Kubernetes, nor the terminal.
 //!
-//! `Desired -> observe -> plan (a pure value) -> execute -> ledger`. What there is in the world comes in as kinds (`resource::Kind`);
+//! `Desired -> observe -> plan (a pure value) -> execute -> ledger`. What exists in the world is described by kinds (`resource::Kind`);
 //! one object of a kind is a node of `Desired`, known by its `Key`; edges are read off the references in its spec (`input`).
 
 pub mod desired;
+mod diff;
 pub mod event;
 pub mod execute;
 pub mod fault;
@@ -16,6 +17,7 @@ pub mod plan;
 pub mod planner;
 pub mod resource;
 pub mod shape;
+mod terms;
 
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,44 @@
 //! The nodes of a graph by key. A plan shares them with the graph that it was made from.
 
-use super::{desired::Node, key::Key};
+use super::{
+    input::needs,
+    key::Key,
+    terms::{Condition, Intent},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::{
-    collections::{BTreeMap, btree_map},
+    collections::{BTreeMap, BTreeSet, btree_map},
     ops::Index,
     sync::Arc,
 };
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    pub key: Key,
+    pub kind: String,
+    /// The spec with its references.
+    pub spec: Arc<Value>,
+    pub intent: Intent,
+    /// The cluster that it is in; None for Azure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// It is wanted only if this holds (a permission of the caller on a vault that some podid created).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Condition>,
+    /// For kinds without tags: it is ours if that resource is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Key>,
+}
+
+impl Node {
+    pub fn needs(&self) -> BTreeSet<Key> {
+        let mut keys = needs(&self.spec);
+        keys.extend(self.when.as_ref().map(|w| w.ours.clone()));
+        keys.extend(self.follows.clone());
+        keys
+    }
+}
 
 #[derive(Clone, Debug, Default)]
 pub struct Nodes(BTreeMap<Key, Arc<Node>>);
@@ -14,7 +47,7 @@ impl Nodes {
     pub fn get(&self, key: &Key) -> Option<&Node> {
         self.0.get(key).map(Arc::as_ref)
     }
-    /// The node itself, not a copy.
+    /// Returns the node itself, not a copy.
     pub fn shared(&self, key: &Key) -> Option<Arc<Node>> {
         self.0.get(key).cloned()
     }

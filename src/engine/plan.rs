@@ -1,63 +1,20 @@
-//! A plan: a pure value that can be printed, saved, and compared with another. It holds no secret: specs say where a value comes from.
+//! A plan: a value that can be printed, saved, and compared with another. It holds no secrets: a spec names the source of a secret.
 
+pub use super::terms::Act;
 use super::{
-    desired::{Node, Requester},
     input::Outputs,
     key::Key,
-    ledger::{FormerPlace, Origin},
+    ledger::FormerPlace,
+    nodes::Node,
     resource::Change,
+    terms::{Origin, Requester},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Of a saved plan. 2: with a promise beside the actions.
+/// The version of a saved plan. 2 has a promise beside the actions.
 pub const FORMAT: u32 = 2;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Act {
-    /// It is as it should be, or it is not touched: `why` says so where that is not plain.
-    Keep,
-    /// It is there and equal; from now on the ledger knows it.
-    Adopt,
-    Create,
-    Update,
-    /// What locates it has changed: a new one is made, then the old one is removed.
-    Replace,
-    Delete,
-    /// Another app needs it, and owns it from now on: it gets that app's marks.
-    HandOver,
-    /// It is gone already, or goes with what it lies in: the ledger only.
-    Forget,
-}
-
-impl Act {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Keep => "keep",
-            Self::Adopt => "adopt",
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Replace => "replace",
-            Self::Delete => "delete",
-            Self::HandOver => "hand over",
-            Self::Forget => "forget",
-        }
-    }
-    /// Whether there is a new thing after it.
-    pub fn makes(self) -> bool {
-        matches!(self, Self::Create | Self::Replace)
-    }
-    /// Whether the app has the thing no more after it.
-    pub fn removes(self) -> bool {
-        matches!(self, Self::Delete | Self::HandOver | Self::Forget)
-    }
-    /// Whether the world changes by it.
-    pub fn changes(self) -> bool {
-        matches!(self, Self::Create | Self::Update | Self::Replace | Self::Delete | Self::HandOver)
-    }
-}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Action {
@@ -68,30 +25,30 @@ pub struct Action {
     pub changes: Vec<Change>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// It could not be read for want of a right that comes earlier in this plan: it is looked at again before it is written, and what is
-    /// somebody else's and differs is refused then.
+    /// It could not be read, because an earlier action of this plan gives the permission. It is read again before it is written; if it
+    /// belongs to somebody else and differs, that is refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unseen: bool,
-    /// What people should know beside the act.
+    /// Notes for people.
     #[serde(default, skip_serializing_if = "Notes::is_empty")]
     pub notes: Notes,
-    /// What has to be done before.
+    /// The actions that must be done before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<Key>,
-    /// The az and kubectl lines that it stands for.
+    /// The az and kubectl commands with the same effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<String>,
     pub kind: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
-    /// What the ledger will call it.
+    /// Its origin in the ledger after the action.
     pub origin: Origin,
     /// What execution needs; not part of the promise that a saved plan makes.
     #[serde(skip)]
     pub work: Work,
 }
 
-/// Remarks for people. They are not part of the promise that a saved plan makes: two plans that differ only in these are equal.
+/// Notes for people. They are not part of the promise of a saved plan: two plans that differ only in notes are equal.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Notes(pub Vec<String>);
@@ -115,15 +72,15 @@ pub struct Work {
     pub placed: Arc<Value>,
     pub actual: Option<Arc<Value>>,
     pub outputs: Arc<Outputs>,
-    /// Where it was put before, and what was seen there; what could not be looked at in this pass is kept for the next.
+    /// Its former places, and what was seen there; None if it was not looked at in this pass.
     pub left: Vec<(FormerPlace, Option<Value>)>,
     pub recorded: Outputs,
     pub by: Option<Requester>,
-    /// Other apps that have the same thing, and own it from now on.
+    /// Other apps that have the same object, and own it from now on.
     pub new_owners: Vec<NewOwner>,
 }
 
-/// Who takes over what this app made or added.
+/// An app that takes over what this app created or added.
 #[derive(Clone, Debug)]
 pub struct NewOwner {
     pub app: String,
@@ -143,7 +100,7 @@ impl PartialEq for Work {
 pub struct Refusal {
     pub key: Key,
     pub reason: String,
-    /// How what is there differs from what is wanted, where that is the reason.
+    /// The differences, where they are the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -157,7 +114,7 @@ pub struct Plan {
     /// In an order in which they can be done one by one.
     pub actions: Vec<Action>,
     pub refused: Vec<Refusal>,
-    /// What will not work as it is, although nothing stands in the way of the plan. Not part of the promise that a saved plan makes.
+    /// What will not work although the plan can be executed. Not part of the promise of a saved plan.
     #[serde(skip)]
     pub warnings: Vec<Warning>,
 }
@@ -200,7 +157,7 @@ impl Summary {
 }
 
 impl Plan {
-    /// Whether the world would change.
+    /// Returns whether the plan changes anything but the ledger.
     pub fn has_changes(&self) -> bool {
         self.actions.iter().any(|a| a.act.changes())
     }

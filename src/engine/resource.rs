@@ -1,75 +1,43 @@
 //! A kind of resource: the one trait that its author implements, and the object-safe face that the engine sees.
 
+pub use super::{
+    diff::{Change, Diff, Owner, Recheck},
+    terms::{Data, Side},
+};
 use super::{
-    desired::Intent,
     fault::Fault,
     input::{Outputs, needs},
     key::Key,
-    ledger::Origin,
+    terms::{Intent, Origin},
 };
 use futures::future::BoxFuture;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, from_value, to_value};
 use std::{collections::BTreeSet, future::Future, marker::PhantomData, sync::Arc};
 
-/// What kinds look with and write with; the engine names no cloud.
+/// The clients that kinds read and write with. The engine knows no cloud.
 pub trait Backend: Send + Sync + 'static {
     type Reader: Send + Sync;
     type Writer: Send + Sync;
 }
 
-/// A field that differs. `from` null: not there yet; `to` null: goes away.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Change {
-    pub field: String,
-    pub from: Value,
-    pub to: Value,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Diff {
-    Same,
-    /// Fields have to change.
-    Update(Vec<Change>),
-    /// Something is added to a thing that others share; nothing of theirs changes, so no consent is needed.
-    Extend(Vec<Change>),
-    /// It is here in a form that needs a decision first.
-    Refuse {
-        reason: String,
-        way_out: String,
-    },
-}
-
-/// Whose thing it is, as far as the thing itself tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// It carries the marks of this app.
-    Ours,
-    /// It carries the marks of this other app.
-    OtherApp(String),
-    /// It carries no marks, and would carry some if podid had made it.
-    Unmarked,
-    /// Things of this kind carry no marks.
-    Unmarkable,
-}
-
-/// What stands around a node while its kind works on it.
+/// What a kind is told about the node that it works on.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeContext<'a> {
     pub app: &'a str,
     pub intent: Intent,
-    /// What the ledger says; None: nothing.
+    /// Its origin in the ledger; None if it has no entry.
     pub origin: Option<Origin>,
-    /// What the ledger recorded that it published.
+    /// The outputs that the ledger recorded.
     pub recorded: &'a Outputs,
-    /// Whether it is ours, once the planner has settled that.
+    /// Whether it is ours, once the planner has decided that.
     pub ours: Option<bool>,
-    /// Soft-deleted things may be brought back.
+    /// Soft-deleted resources may be recovered.
     pub recover: bool,
 }
 
 impl NodeContext<'_> {
-    /// Whether to mark the thing as ours: it is to be made, or was made by us, or says so itself.
+    /// Returns whether to mark the object as ours: we create it, or created it, or it carries our marks.
     pub fn mine(&self, owner: Owner) -> bool {
         match (self.ours, self.origin) {
             (Some(ours), _) => ours,
@@ -83,94 +51,94 @@ impl NodeContext<'_> {
 pub trait Kind<W: Backend>: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The key's first word.
     const KIND: &'static str;
-    /// Which of the two worlds it lies in: `azure` or `kubernetes` (`--only`).
+    /// The side on which it is: `azure` or `kubernetes` (`--only`).
     const SIDE: Side;
     const DATA: Data = Data::None;
-    /// Whether it may be looked for with what the ledger recorded of the resources before it, while these are looked at themselves.
+    /// Whether it may be observed with the recorded outputs of the resources that it needs, while these are observed themselves.
     const LOOKS_EARLY: bool = true;
     type Actual: Serialize + DeserializeOwned + Send + Sync;
 
-    /// Writes that must not run at once share a lane.
+    /// Returns the lane of its writes: writes of one lane do not run at once.
     fn lane(&self) -> Option<String> {
         None
     }
-    /// What tells this thing from one of the same key in other circumstances: the ids that locate it, where they come from other resources.
-    /// When it changes, the old thing is removed after the new one is there.
+    /// Returns the ids that locate it, where they come from other resources: two objects of one key can be in two places.
+    /// When the place changes, the old object is removed after the new one exists.
     fn place(&self) -> Option<String> {
         None
     }
-    /// The resource in which it lies and with which it goes.
+    /// Returns the resource that contains it, and with which it is deleted.
     fn parent(&self) -> Option<Key> {
         None
     }
-    /// Resources that this one reads by name, without a reference in its spec: they stay as long as it does.
+    /// Returns resources that it reads by name, without a reference in its spec. They are kept as long as it is.
     fn uses(&self) -> Vec<Key> {
         Vec::new()
     }
     fn observe(&self, context: NodeContext<'_>, reader: &W::Reader) -> impl Future<Output = Result<Option<Self::Actual>, Fault>> + Send;
-    /// Pure.
+    /// Compares the spec with what exists. Pure.
     fn diff(&self, context: NodeContext<'_>, actual: &Self::Actual) -> Diff;
     fn owner(&self, context: NodeContext<'_>, actual: &Self::Actual) -> Owner;
-    /// Whether this is the very thing that was recorded, not another one that was made under its name since.
+    /// Returns whether this is the object that was recorded, and not another one that was created under its name since.
     fn is_same_object(&self, _recorded: &Outputs, _actual: &Self::Actual) -> bool {
         true
     }
-    /// One source for keep and for create.
+    /// Returns the outputs of an object, whether it was kept or created.
     fn publish(&self, _actual: &Self::Actual) -> Outputs {
         Outputs::new()
     }
-    /// What only the write itself would know afterwards, recorded before it: a run that is killed between the two must not forget
-    /// what it added to a thing that others share.
+    /// Returns outputs that are recorded before the write: a run that is killed during it must not forget what it added to a
+    /// shared object.
     fn outputs_before_write(&self, _context: NodeContext<'_>, _before: Option<&Self::Actual>) -> Outputs {
         Outputs::new()
     }
-    /// What a creation sets, for the plan; null values are left out.
+    /// Returns what a creation sets, for the plan. Null values are left out.
     fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         Vec::new()
     }
-    /// What others may know it by, of what it published: a replacement does not have these any more.
+    /// Returns the outputs by which others may know it, and which a replacement changes.
     fn identifiers(&self, _published: &Outputs) -> Vec<(&'static str, Value)> {
         Vec::new()
     }
-    /// What the plan should say beside the act.
+    /// Returns a note that the plan shows beside the action.
     fn plan_note(&self) -> Option<String> {
         None
     }
-    /// What the plan should say beside a change of what was seen.
+    /// Returns a note that the plan shows beside a change of an existing object.
     fn change_note(&self, _actual: &Self::Actual) -> Option<String> {
         None
     }
-    /// What to do about a thing of somebody else that differs, where the usual advice does not fit.
+    /// Returns a hint for an object of somebody else that differs, where the usual hint does not fit.
     fn way_out(&self, _actual: &Self::Actual) -> Option<String> {
         None
     }
-    /// Why a deletion is not done although it is ours: something in it that is not.
+    /// Returns why an object of ours is not deleted: it contains something that is not ours.
     fn deletion_blocker(&self, _actual: &Self::Actual) -> Option<String> {
         None
     }
-    /// Why the run cannot go on when it must be there and is not, and the way out.
+    /// Returns the reason and the hint for an object that must exist and does not.
     fn not_found(&self) -> (String, String) {
         (format!("the {} is not there", Self::KIND), "Create it first.".into())
     }
-    /// What people should know about the thing as it was seen, whether it changes or not.
+    /// Returns notes about the object as it was seen, whether it changes or not.
     fn notes(&self, _actual: &Self::Actual) -> Vec<String> {
         Vec::new()
     }
-    /// Asks again what is there, just before the write and past anything remembered. A kind whose `observe` returns `Fault::Unreadable` must
-    /// implement this: what could not be seen is never written without it.
+    /// Reads the object again just before the write, past all caches. A kind whose `observe` returns `Fault::Unreadable` must implement
+    /// this: an object that could not be read is never written without it.
     fn recheck(&self, _context: NodeContext<'_>, _writer: &W::Writer) -> impl Future<Output = Result<Recheck<Self::Actual>, Fault>> + Send {
         std::future::ready(Ok(Recheck::NotSupported))
     }
-    /// Creates or updates; safe to repeat. Where the kind looks again, `before` is what that found.
+    /// Creates or updates it. This is safe to repeat. Where the kind looks again, `before` is what that found.
     fn put(
         &self,
         context: NodeContext<'_>,
         before: Option<Self::Actual>,
         writer: &W::Writer,
     ) -> impl Future<Output = Result<Self::Actual, Fault>> + Send;
-    /// Absent is success.
+    /// Deletes it. An absent object is a success.
     fn remove(&self, context: NodeContext<'_>, before: Self::Actual, writer: &W::Writer) -> impl Future<Output = Result<(), Fault>> + Send;
-    /// Replaces the marks of the app that made it by those of `context.app`, which owns it from now on. Kinds without marks do nothing.
+    /// Replaces the marks of the app that created it by those of `context.app`, its new owner. Kinds without marks do nothing.
     fn hand_over(
         &self,
         _context: NodeContext<'_>,
@@ -179,40 +147,14 @@ pub trait Kind<W: Backend>: Serialize + DeserializeOwned + Send + Sync + 'static
     ) -> impl Future<Output = Result<(), Fault>> + Send {
         async { Ok(()) }
     }
-    /// What an app wants of it that gets it from another app.
+    /// Returns the spec for an app that takes it over from another app.
     fn for_new_owner(self) -> Self {
         self
     }
-    /// The az and kubectl lines that it stands for.
+    /// Returns the az and kubectl commands with the same effect.
     fn commands(&self) -> Vec<String> {
         Vec::new()
     }
-}
-
-/// What looking again just before a write found.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Recheck<A> {
-    /// The kind does not look again: what the plan saw is what there is.
-    NotSupported,
-    Absent,
-    Found(A),
-}
-
-/// Whether people's data would go with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Data {
-    None,
-    /// It holds data: deleting it needs its name in `--delete-data`.
-    Holder,
-    /// It is the data: kept as long as its holder is kept, where that is ours; elsewhere, deleting it needs its name, too.
-    Content,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    Azure,
-    Kubernetes,
 }
 
 /// What an observation found.
@@ -222,7 +164,7 @@ pub struct Observation {
     pub outputs: Arc<Outputs>,
 }
 
-/// The face that the engine sees: specs and actuals as JSON.
+/// A kind as the engine sees it: specs and observations are JSON.
 pub trait ErasedKind<W: Backend>: Send + Sync {
     fn kind(&self) -> &'static str;
     fn side(&self) -> Side;
@@ -293,7 +235,7 @@ impl<K> KindOf<K> {
     }
 }
 
-/// Specs are made by `spec::expand` of kinds themselves: one that is none of its kind came from a state file, or from what that says of outputs.
+/// `spec::expand` makes specs from kinds: one that cannot be read came from a state file, or from the outputs in it.
 fn typed<K: DeserializeOwned>(spec: &Value) -> Result<K, Fault> {
     K::deserialize(spec).map_err(|error| Fault::State(error.to_string()))
 }

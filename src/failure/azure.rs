@@ -1,6 +1,6 @@
-//! What Azure's errors mean to people. A 403 names the action, the scope, and the role that would allow it.
+//! Explains Azure's errors. For a 403 it names the action, the scope, and a role that allows it.
 
-use super::Failure;
+use super::message::{Failure, first_line};
 use crate::{
     azure::{Error, RefusedAction},
     exit::Exit,
@@ -12,7 +12,7 @@ impl From<&Error> for Failure {
         match error {
             Error::NotLoggedIn { tried } => {
                 let failure = Self::new(Exit::Failed, "no Azure login was found");
-                // what nobody set up is one cause, not one each
+                // credentials that are not configured are one cause together
                 let unset = |why: &str| why.strip_suffix(" is not set").map(str::to_owned);
                 let variables: Vec<String> = tried.iter().filter_map(|(_, why)| unset(why)).collect();
                 let failure = if variables.is_empty() { failure } else { failure.because(format!("not set: {}", variables.join(", "))) };
@@ -91,14 +91,14 @@ fn not_azure(host: &str) -> String {
     format!("Azure does not answer so. See what is between this machine and {host} (HTTPS_PROXY, SSL_CERT_FILE); `-vv` shows each request.")
 }
 
-/// Entra's codes for a login that is right and that a Conditional Access policy (or the demand for a second factor) stops.
+/// Entra's codes for a correct login that a Conditional Access policy or a second factor stops.
 fn is_conditional_access(code: &str) -> bool {
     const CODES: &[&str] =
         &["50005", "50076", "50079", "50097", "50131", "50158", "53000", "53001", "53002", "53003", "53004", "530032", "530034"];
     code.strip_prefix("AADSTS").is_some_and(|number| CODES.contains(&number))
 }
 
-/// Of a 409: what passes by itself, and what somebody has to do first.
+/// Returns the hint for a 409: wait, or do something first.
 fn way_out_of(code: &str, message: &str) -> String {
     match code {
         "MissingSubscriptionRegistration" => {
@@ -131,33 +131,33 @@ fn locked(message: &str) -> String {
     )
 }
 
-/// Key Vault's `DecisionReason: …`, where it is about a condition.
+/// Returns Key Vault's `DecisionReason: …` if it is about a condition.
 fn decision_reason(message: &str) -> Option<&str> {
     let reason = message.lines().find_map(|line| line.trim().strip_prefix("DecisionReason:"))?.trim();
     reason.to_ascii_lowercase().contains("condition").then_some(reason)
 }
 
-/// A 403 whose text names no action.
+/// Explains a 403 whose text names no action.
 fn unnamed(code: &str, message: &str) -> Failure {
     let (what, hint) = match code {
         "Authorization_RequestDenied" => (
             "this login may not look into the directory",
             "The Entra role Directory Readers allows it, as does the Graph permission Application.Read.All: an administrator of the tenant grants either.".to_owned(),
         ),
-        // both were seen for a secret with `enabled: false`
+        // both were observed for a secret with `enabled: false`
         "AccessDenied" | "SecretDisabled" => (
             "not allowed",
-            // `of_node` puts in the names, which the answer does not have
+            // `of_node` inserts the names, which the response does not have
             "A disabled secret answers so: `az keyvault secret set-attributes --vault-name VAULT --name NAME --enabled true`.".to_owned(),
         ),
-        "ForbiddenByFirewall" => ("the vault's firewall lets this machine not in", firewall(message)),
-        "ForbiddenByConnection" => ("the vault's firewall lets this machine not in", no_public_network(message)),
+        "ForbiddenByFirewall" => ("the vault's firewall blocks this machine", firewall(message)),
+        "ForbiddenByConnection" => ("the vault's firewall blocks this machine", no_public_network(message)),
         _ => ("not allowed", "Ask for a role that allows it.".to_owned()),
     };
     Failure::new(Exit::Failed, what).because(first_line(message)).hint(hint)
 }
 
-/// What follows `NAME: ` on a line of its own, up to a semicolon.
+/// Returns the text after `NAME: ` on a line of its own, up to a semicolon.
 fn line<'a>(message: &'a str, name: &str) -> Option<&'a str> {
     let rest = message.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(':'))?;
     rest.split(';').next().map(str::trim).filter(|value| !value.is_empty() && !value.contains(' '))
@@ -172,7 +172,7 @@ fn firewall(message: &str) -> String {
     }
 }
 
-/// A network rule does not help where the vault has no public endpoint at all.
+/// Returns the hint for a vault without a public endpoint, where a network rule does not help.
 fn no_public_network(message: &str) -> String {
     let change = line(message, "Vault")
         .map(|vault| format!(", or open it: `az keyvault update --name {vault} --public-network-access Enabled`"))
@@ -195,12 +195,12 @@ fn no_policy(action: &str, vault: &str, caller: Option<&str>) -> Failure {
     }
 }
 
-/// The scope is a cause and not a part of the message, so that one missing role which stops several things is told once.
+/// Explains a forbidden action. The scope is a cause and not part of the message, so that a missing role is reported once for all actions.
 fn forbidden(message: &str, action: &str, scope: Option<&str>, caller: Option<&str>) -> Failure {
     let who = caller.map_or_else(|| "this login".to_owned(), |id| format!("this login ({id})"));
     let failure = Failure::new(Exit::Failed, format!("{who} may not do {action}"));
     let Some(scope) = scope else { return failure.because(first_line(message)).hint("Ask for a role that allows it.") };
-    let failure = failure.because(format!("no role of it allows that at {}", assigned_to(scope)));
+    let failure = failure.because(format!("none of its role assignments allows this at {}", super::blocked::assigned_to(scope)));
     let Some(known) = role_for(action) else {
         return failure.hint("Ask for a role that allows it. A new role takes up to 10 minutes.");
     };
@@ -213,25 +213,15 @@ fn forbidden(message: &str, action: &str, scope: Option<&str>, caller: Option<&s
     }
 }
 
-/// A role assignment is written at the scope that it is for.
-pub(super) fn assigned_to(scope: &str) -> &str {
-    const ASSIGNMENT: &str = "/providers/microsoft.authorization/roleassignments/";
-    scope.to_ascii_lowercase().find(ASSIGNMENT).and_then(|at| scope.get(..at)).unwrap_or(scope)
-}
-
 /// The scope to ask for a role at, as a part of the scope that was refused.
 fn grantable(at: HintScope, scope: &str) -> &str {
-    let scope = assigned_to(scope);
+    let scope = super::blocked::assigned_to(scope);
     let segments = |count: usize| scope.match_indices('/').nth(count + 1).and_then(|(at, _)| scope.get(..at)).unwrap_or(scope);
     // /subscriptions/ID/resourceGroups/NAME/providers/Microsoft.KeyVault/vaults/NAME
     match at {
         HintScope::Group => segments(3),
         HintScope::Resource => segments(7),
     }
-}
-
-pub(super) fn first_line(message: &str) -> String {
-    message.lines().next().unwrap_or_default().trim_end().to_owned()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! What people are told of a refusal that no role helps against: who or what refuses, and who can change that.
+//! Explains refusals that no role helps against: what refuses, and who can change that.
 
-use super::Failure;
+use super::message::{Failure, first_line};
 use crate::{
     azure::{Blocked, DisallowingPolicy, RefusedAction},
     exit::Exit,
@@ -12,7 +12,7 @@ pub fn blocked(by: &Blocked, message: &str) -> Failure {
         Blocked::Deny { name, id, at, refused } => deny(name.as_deref(), id.as_deref(), at.as_deref(), refused, message),
         Blocked::Condition { refused } => conditional(refused, None, message),
         Blocked::Subscription => Failure::new(Exit::Failed, "the subscription is disabled and can only be read")
-            .because(super::azure::first_line(message))
+            .because(first_line(message))
             .hint("No role changes that: the account owner enables the subscription again (Azure portal, Subscriptions)."),
     }
 }
@@ -28,7 +28,7 @@ fn policy(policies: &[DisallowingPolicy], reasons: Option<&str>, by_azure: bool,
         failure = failure.because(reasons.to_owned());
     }
     if policies.is_empty() || by_azure {
-        failure = failure.because(super::azure::first_line(message));
+        failure = failure.because(first_line(message));
     }
     for id in policies.iter().filter_map(|p| p.assignment_id.as_deref()) {
         if let Some((scope, name)) = split(id, "policyassignments") {
@@ -63,7 +63,7 @@ fn deny(name: Option<&str>, id: Option<&str>, at: Option<&str>, refused: &Refuse
         (Some(one), None) | (None, Some(one)) => {
             failure.because(format!("the deny assignment '{one}' holds at {}", at.or(refused.scope.as_deref()).unwrap_or("this scope")))
         }
-        (None, None) => failure.because(super::azure::first_line(message)),
+        (None, None) => failure.because(first_line(message)),
     };
     let failure = at_scope(failure, refused);
     let failure = match at.and_then(cluster_of) {
@@ -90,12 +90,12 @@ fn cluster_of(scope: &str) -> Option<(String, String)> {
     }
 }
 
-/// `condition`: what the service says of it.
+/// Explains a refusal by a condition. `condition` is the text of the service.
 pub(super) fn conditional(refused: &RefusedAction, condition: Option<&str>, message: &str) -> Failure {
     let failure = Failure::new(Exit::Failed, format!("the condition on a role of {} does not allow {}", who(refused), action(refused)));
     let failure = match condition {
         Some(condition) => failure.because(condition.to_owned()),
-        None if refused.action.is_none() => failure.because(super::azure::first_line(message)),
+        None if refused.action.is_none() => failure.because(first_line(message)),
         None => failure.because("a role allows the action, but only under a condition (ABAC) that this request does not fulfil"),
     };
     let failure = at_scope(failure, refused);
@@ -116,19 +116,25 @@ fn action(refused: &RefusedAction) -> &str {
     refused.action.as_deref().unwrap_or("this")
 }
 
-/// The scope is a cause and not a part of the message: one refusal that stops several things is told once.
+/// Adds the scope as a cause: a refusal is then reported once for all actions that it stops.
 fn at_scope(failure: Failure, refused: &RefusedAction) -> Failure {
     match &refused.scope {
-        Some(scope) => failure.because(format!("the action was refused at {}", super::azure::assigned_to(scope))),
+        Some(scope) => failure.because(format!("the action was refused at {}", assigned_to(scope))),
         None => failure,
     }
 }
 
-/// Scope and name of an id that ends in `/providers/Microsoft.Authorization/KIND/NAME`.
+/// Splits scope and name of an id that ends in `/providers/Microsoft.Authorization/KIND/NAME`.
 fn split<'a>(id: &'a str, kind: &str) -> Option<(&'a str, &'a str)> {
     let lead = format!("/providers/microsoft.authorization/{kind}/");
     let at = id.to_ascii_lowercase().find(&lead)?;
     Some((id.get(..at)?, id.get(at + lead.len()..)?)).filter(|(scope, name)| !scope.is_empty() && !name.is_empty())
+}
+
+/// Returns the scope that a role assignment is for.
+pub(super) fn assigned_to(scope: &str) -> &str {
+    const ASSIGNMENT: &str = "/providers/microsoft.authorization/roleassignments/";
+    scope.to_ascii_lowercase().find(ASSIGNMENT).and_then(|at| scope.get(..at)).unwrap_or(scope)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a cluster's errors mean to people.
+//! Explains the errors of a cluster.
 
 use super::Failure;
 use crate::{cluster::Error, exit::Exit};
@@ -69,7 +69,7 @@ impl From<&Error> for Failure {
     }
 }
 
-/// `AzureIdentity shop/shop-mid` as a command that shows it.
+/// Returns the command that shows an object such as `AzureIdentity shop/shop-mid`.
 fn looked_at_with(what: &str) -> String {
     let (kind, name) = what.split_once(' ').unwrap_or((what, ""));
     let kind = kind.to_lowercase();

@@ -1,4 +1,4 @@
-//! From a fault of the engine, and the errors of the rooms, to a failure. Classified by variant, never by text.
+//! Converts faults of the engine and errors of the other modules to failures, by variant and never by text.
 
 use super::Failure;
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     state::Error as StateError,
 };
 
-/// What went wrong with a node; `key` says which, and gives hints the names that the answer did not have.
+/// Explains the fault of a node. `key` gives hints the names that the response does not have.
 pub fn of_node(key: &Key, fault: &Fault) -> Failure {
     let mut failure = Failure::from(fault);
     if key.kind() == Secret::KIND
@@ -28,7 +28,7 @@ pub fn of_node(key: &Key, fault: &Fault) -> Failure {
     failure
 }
 
-/// The same, with the key before the message.
+/// Like `of_node`, with the key before the message.
 pub fn explain(key: &Key, fault: &Fault) -> Failure {
     let mut failure = of_node(key, fault);
     if *key != caller::key() {
@@ -59,7 +59,7 @@ impl From<&Fault> for Failure {
                 .because(why.clone())
                 .hint("Copy the backup beside the state file over it (`.bak`), or drop the entry: `podid state forget KEY --app APP`.")
                 .hint("Or make the state again from what there is: `podid state rebuild -f SPEC`."),
-            Fault::Bug(what) => Self::new(Exit::Bug, "podid itself is wrong here")
+            Fault::Bug(what) => Self::new(Exit::Bug, "internal error (this is a bug in podid)")
                 .because(what.clone())
                 .hint("Please report it with the command and this message."),
         }
@@ -138,7 +138,7 @@ impl From<StateError> for Failure {
     }
 }
 
-/// A command for any shell of Unix, whatever is in the path.
+/// Returns the command that moves the journal away, quoted for a Unix shell.
 fn moved(state: &std::path::Path) -> String {
     let quoted = |text: String| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);

@@ -1,4 +1,4 @@
-//! What happens, as JSON lines: for programs that watch a run. On stderr they are all that is there: what people would read is an event, too.
+//! Events as JSON lines, for programs that watch a run. With `--events -` messages for people are events, too.
 
 use super::{Terminal, Text, clean, json::error};
 use crate::{engine::event::Event, exit::Exit, failure::Failure, files};
@@ -18,12 +18,12 @@ enum Sink {
 }
 
 impl Events {
-    /// The terminal's stderr, which holds nothing else then.
+    /// The terminal's stderr, which then holds nothing else.
     pub fn to_stderr(terminal: &Terminal) -> Self {
         Self(Sink::Stderr(terminal.clone()))
     }
 
-    /// A new file; one that is there is replaced. A file where podid's answers or messages go as well is refused.
+    /// Creates or replaces a file. A file that is also stdout or stderr is refused.
     pub fn to_file(path: &Path) -> Result<Self, Failure> {
         let failed = || Failure::new(Exit::Usage, format!("could not open {} for events", path.display()));
         let file = files::create(path).map_err(|e| e.way_out().into_iter().fold(failed().because(e.to_string()), Failure::hint))?;
@@ -39,7 +39,7 @@ impl Events {
         Self(Sink::Other(Mutex::new(Box::new(sink))))
     }
 
-    /// A line that cannot be written is lost: a run does not end for its watchers.
+    /// Writes a line. One that cannot be written is lost: a run does not fail because of its watchers.
     pub fn tell(&self, event: &Event) {
         match &self.0 {
             Sink::Stderr(terminal) => terminal.event(document(event)),
@@ -52,7 +52,7 @@ impl Events {
     }
 }
 
-/// Whether a file is the one that stdout or stderr is. /dev/null may be.
+/// Returns whether a file is stdout or stderr. /dev/null does not count.
 #[cfg(unix)]
 fn is_own_stream(file: &File) -> bool {
     use std::io::{self, IsTerminal as _};
@@ -68,7 +68,7 @@ fn is_own_stream(_: &File) -> bool {
     false
 }
 
-/// With its time, without a line break.
+/// Formats an event with its time, without a line break.
 pub(super) fn line(mut document: Value) -> String {
     document["time"] = json!(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
     clean::json(&document.to_string())

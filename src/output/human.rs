@@ -1,4 +1,4 @@
-//! Plans, reports and failures for people. Each gives a text; who prints it where is for the caller to say.
+//! Plans, reports and failures for people. Each function returns a text, which the caller prints.
 
 use super::{
     Line, Text,
@@ -17,10 +17,10 @@ use crate::{
 };
 use std::{fmt::Display, time::Duration};
 
-/// What a fault means to people; `failure` knows.
+/// Explains a fault to people.
 pub type Explain<'a> = &'a dyn Fn(&Key, &Fault) -> Failure;
 
-/// Every change with its fields, every refusal with its way out, a line that sums up. What stays is folded to a count unless `verbose`.
+/// Shows every change with its fields, every refusal with its hint, and a summary. Unchanged resources are only counted unless `verbose`.
 pub fn plan(plan: &Plan, verbose: u8) -> Text {
     let mut lines = Text::new();
     for listed in plan.actions.iter().filter(|a| verbose > 0 || is_listed(a)) {
@@ -30,7 +30,7 @@ pub fn plan(plan: &Plan, verbose: u8) -> Text {
         lines.push(Line::from("  ").red("! refused").plain(" ").bold(&refusal.key));
         lines.push(detail(&refusal.reason));
         lines.extend(refusal.changes.iter().map(|c| detail(format!("  {}", change(c, Act::Update)))));
-        // one way out of several refusals stands under the last
+        // a hint of several refusals is shown under the last one
         let again = plan.refused.get(at + 1).is_some_and(|next| next.way_out == refusal.way_out);
         lines.extend(refusal.way_out.iter().filter(|_| !again).map(detail));
     }
@@ -49,12 +49,12 @@ pub fn plan(plan: &Plan, verbose: u8) -> Text {
     text
 }
 
-/// A line below that of an action.
+/// Indents a line below that of an action.
 fn detail(text: impl Display) -> Line {
     Line::from("              ").plain(text)
 }
 
-/// What will not work as it is, for a run that shows no plan. None: nothing is known.
+/// Shows the warnings of a plan, for a run that does not show the plan. None if it has none.
 pub fn warnings(plan: &Plan) -> Option<Text> {
     let lines = |w: &Warning| {
         let warning = Line::new().yellow("warning:").plain(format!(" {}: {}", w.key, w.text));
@@ -63,7 +63,7 @@ pub fn warnings(plan: &Plan) -> Option<Text> {
     (!plan.warnings.is_empty()).then(|| plan.warnings.iter().flat_map(lines).collect())
 }
 
-/// Something that people should know before the run goes on.
+/// Shows a warning with its hint.
 pub fn warning(text: &str, way_out: &str) -> Text {
     [Line::new().yellow("warning:").plain(" ").plain(text), hint(way_out)].into_iter().collect()
 }
@@ -72,12 +72,12 @@ fn hint(text: impl Display) -> Line {
     Line::new().green("hint:").plain(" ").plain(text)
 }
 
-/// What stays is worth a line only if it says why: what is kept although it was to go.
+/// Returns whether an action is shown. A kept resource is shown only with a reason: it is kept although it was to be deleted.
 fn is_listed(action: &Action) -> bool {
     action.act != Act::Keep || !action.notes.is_empty() || (action.why.is_some() && action.origin != Origin::Existing)
 }
 
-/// Why something is listed that stays.
+/// Returns why a kept resource is shown.
 fn reason(action: &Action) -> String {
     action.why.iter().chain(&action.notes.0).map(String::as_str).collect::<Vec<_>>().join("; ")
 }
@@ -111,7 +111,7 @@ fn change(change: &Change, act: Act) -> String {
     format!("{}: {} -> {}", change.field, value(&change.from), value(&change.to))
 }
 
-/// `plan: 5 to create, 1 to update, 0 to delete, 9 unchanged`, or that there is nothing to do.
+/// Returns `plan: 5 to create, 1 to update, 0 to delete, 9 unchanged`, or that there is nothing to do.
 pub fn summary(plan: &Plan) -> String {
     let Summary { create, update, replace, delete, adopt, keep, .. } = plan.summary();
     let forget = plan.actions.iter().filter(|a| a.act == Act::Forget).count();
@@ -138,8 +138,8 @@ fn nothing(plan: &Plan, keep: usize) -> String {
     }
 }
 
-/// What was done, and what was kept although it was to go, with the reason; where something failed, everything that was done.
-/// `failures` says what failed.
+/// Shows what was done, and what was kept although it was to be deleted, with the reason. If something failed, shows all that was done;
+/// `failures` shows what failed.
 pub fn report(report: &Report, plan: &Plan, took: Duration, verbose: u8) -> Text {
     let mut lines = Text::new();
     let troubled = !report.failed.is_empty() || !report.not_started.is_empty();
@@ -182,7 +182,7 @@ pub fn report(report: &Report, plan: &Plan, took: Duration, verbose: u8) -> Text
     lines
 }
 
-/// What a server said to a run of which it kept nothing: `done` is what it would have taken. `planned`: what it could not be asked, and why.
+/// Shows the result of a server-side dry run: `done` was accepted; `planned` could not be sent, with the reason.
 pub fn rehearsal(report: &Report, planned: &[(&Key, Act, &str)]) -> Text {
     let accepted = |(key, act, _): &(Key, Act, Duration)| Line::from("  ").green(done(*act)).plain(format!(" {key} (server dry run)"));
     let mut lines: Text = report.done.iter().map(accepted).collect();
@@ -205,7 +205,7 @@ pub fn rehearsal(report: &Report, planned: &[(&Key, Act, &str)]) -> Text {
     lines
 }
 
-/// What failed, each cause once however many actions it stopped. `explain` leaves the key out.
+/// Returns the failures, each cause once for all actions that it stopped. `explain` leaves the key out.
 pub fn failures(report: &Report, explain: Explain<'_>) -> Vec<Failure> {
     let mut told: Vec<(Vec<String>, Failure)> = Vec::new();
     for (key, act, fault) in &report.failed {
@@ -222,7 +222,7 @@ pub fn failures(report: &Report, explain: Explain<'_>) -> Vec<Failure> {
     told.into_iter().map(named).collect()
 }
 
-/// What was not started for it, a line for each reason.
+/// Shows what was not started, a line for each reason.
 pub fn not_started(report: &Report) -> Text {
     let mut waited: Vec<(&str, Vec<String>)> = Vec::new();
     for (key, act, because) in &report.not_started {
@@ -237,7 +237,7 @@ pub fn not_started(report: &Report) -> Text {
     waited.into_iter().map(line).collect()
 }
 
-/// `error: could not …`, why, and what to run next.
+/// Shows a failure: `error: could not …`, causes, hints.
 pub fn failure(failure: &Failure) -> Text {
     let mut text = Text::new();
     text.push_message(Line::new().red("error:").plain(" "), "  ", &failure.message);

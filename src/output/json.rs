@@ -20,7 +20,7 @@ pub fn plan(plan: &Plan) -> Value {
     document(plan, plan.actions.iter().map(object).collect(), plan.summary())
 }
 
-/// The plan, and beside each action what became of it.
+/// Returns the plan, with the result of each action.
 pub fn report(report: &Report, plan: &Plan, explain: Explain<'_>, took: Duration) -> Value {
     let results = Results::of(report, explain);
     let actions = plan
@@ -52,7 +52,7 @@ fn document(plan: &Plan, actions: Vec<Value>, summary: Summary) -> Value {
     document
 }
 
-/// What became of the actions of a run, by key.
+/// The results of the actions of a run, by key.
 struct Results<'a> {
     done: BTreeMap<&'a Key, (Act, Duration)>,
     failed: BTreeMap<&'a Key, &'a Fault>,
@@ -75,7 +75,7 @@ impl<'a> Results<'a> {
         let mut say = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
         if let Some((did, took)) = self.done.get(key) {
             say("result", json!("done"));
-            // what was found just before the write may have made another act of it
+            // the look just before the write may have changed the act
             if *did != act {
                 say("did", json!(did));
             }
@@ -93,7 +93,7 @@ impl<'a> Results<'a> {
     }
 }
 
-/// On `-o json` a failure is a document too.
+/// Returns a failure as a document, for `-o json`.
 pub fn failure(failure: &Failure) -> Value {
     json!({ "version": VERSION, "error": error(failure), "exit": failure.kind.code() })
 }
@@ -102,7 +102,7 @@ pub fn error(failure: &Failure) -> Value {
     json!({ "message": failure.message, "causes": failure.causes, "hints": failure.hints })
 }
 
-/// Milliseconds are as fine as anybody reads them.
+/// Returns a duration in seconds, rounded to milliseconds.
 fn rounded(took: Duration) -> f64 {
     (took.as_secs_f64() * 1000.0).round() / 1000.0
 }
@@ -112,12 +112,12 @@ fn object(value: &impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-/// As it is printed.
+/// Returns a document as it is printed.
 pub fn text(document: &Value) -> Text {
     Text::of_lines(&clean::json(&format!("{document:#}")))
 }
 
-/// In one line.
+/// Returns a document in one line.
 pub fn line(document: &Value) -> Text {
     clean::json(&document.to_string()).into()
 }

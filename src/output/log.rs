@@ -1,4 +1,4 @@
-//! The log that `-vv` and `-vvv` ask for: a line for each request, on stderr; never bodies or headers.
+//! The log of `-vv` and `-vvv`: a line for each request, on stderr; never bodies or headers.
 
 use super::Terminal;
 use std::io;
@@ -10,12 +10,12 @@ pub fn start(terminal: &Terminal) {
         2 => "podid=debug",
         _ => "podid=trace,kube_client=debug",
     };
-    // colours would be indistinguishable from those that a server put into its answer
+    // colors could not be told from those in a response of a server
     let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(level)).with_ansi(false);
     let _ = subscriber.with_writer(Log(terminal.clone())).try_init();
 }
 
-/// Gets each line of the log in one piece.
+/// Receives each line of the log in one piece.
 #[derive(Clone)]
 struct Log(Terminal);
 

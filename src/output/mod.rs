@@ -1,5 +1,5 @@
 //! The only place that prints or asks. Answers go to stdout, everything else to stderr.
-//! Written over plain data: plans, reports, events, failures; it calls nothing of the rest.
+//! It takes plain data: plans, reports, events, failures.
 
 mod clean;
 pub mod events;
@@ -38,20 +38,20 @@ pub struct Options {
     pub no_color: bool,
     pub quiet: bool,
     pub verbose: u8,
-    /// Stderr holds nothing but JSON lines: `--events -`. What people would read there is an event then.
+    /// Stderr holds only JSON lines (`--events -`). Messages for people become events.
     pub events_on_stderr: bool,
 }
 
-/// Where to print, and what is on the other side. Cheap to clone.
+/// The streams to print to, and what they are connected to. Cheap to clone.
 #[derive(Clone)]
 pub struct Terminal {
     pub stdin_tty: bool,
     pub stdout_tty: bool,
     pub stderr_tty: bool,
-    /// Colour of answers, and of all the rest.
+    /// Whether answers, and everything else, are colored.
     color_out: Paint,
     color_err: Paint,
-    /// Columns, where stdout is a terminal.
+    /// The number of columns if stdout is a terminal.
     pub width: Option<u16>,
     pub quiet: bool,
     pub verbose: u8,
@@ -61,7 +61,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// The process's own.
+    /// Returns the terminal of this process.
     pub fn of_process(options: Options) -> Self {
         let variable = |name: &str| env::var(name).ok();
         let (stdout_tty, stderr_tty) = (io::stdout().is_terminal(), io::stderr().is_terminal());
@@ -80,7 +80,7 @@ impl Terminal {
         }
     }
 
-    /// No terminal: what is printed goes to `out` and `err`. For tests and for programs that use this crate.
+    /// Returns one that prints to `out` and `err`, for tests.
     #[cfg(test)]
     pub fn piped(out: impl Write + Send + 'static, err: impl Write + Send + 'static) -> Self {
         Self {
@@ -98,12 +98,12 @@ impl Terminal {
         }
     }
 
-    /// What was asked for, on stdout. A reader that has read enough (`| head`) is no failure.
+    /// Prints an answer to stdout. A reader that closes the pipe (`| head`) is not a failure.
     pub fn answer(&self, text: impl Into<Text>) -> io::Result<()> {
         unless_closed(write(&self.out, &text.into().render(self.color_out)))
     }
 
-    /// A value for scripts, on stdout, byte for byte. On a terminal a person reads it, and it is shown as all else is.
+    /// Prints a value for scripts to stdout, byte for byte. On a terminal it is escaped like everything else.
     pub fn value(&self, value: &str) -> io::Result<()> {
         if self.stdout_tty {
             return self.answer(Text::of_lines(value));
@@ -111,19 +111,19 @@ impl Terminal {
         unless_closed(write(&self.out, value))
     }
 
-    /// What happens meanwhile, on stderr, unless `--quiet`. There is nobody to tell if that fails.
+    /// Prints a message to stderr, unless `--quiet`. A failure to print is ignored.
     pub fn say(&self, text: impl Into<Text>) {
         if !self.quiet {
             self.message("info", &text.into());
         }
     }
 
-    /// What must be seen, on stderr.
+    /// Prints a message that must be seen to stderr.
     pub fn complain(&self, text: impl Into<Text>) {
         self.message("warning", &text.into());
     }
 
-    /// What went wrong, on stderr.
+    /// Prints a failure to stderr.
     pub fn fail(&self, failure: &Failure) {
         if self.events_on_stderr {
             return self.event(events::failure(failure));
@@ -131,19 +131,19 @@ impl Terminal {
         self.message("error", &human::failure(failure));
     }
 
-    /// A line of the log that `-vv` asks for, on stderr.
+    /// Prints a line of the `-vv` log to stderr.
     fn debug(&self, line: &str) {
         self.message("debug", &Text::from(line));
     }
 
-    /// What a program that podid runs says to the person at the terminal, as it comes: the end of a line may come later.
+    /// Prints the output of a program that podid runs, as it arrives: the end of a line may come later.
     pub fn pass_on(&self, text: &str) {
         if self.events_on_stderr {
             return self.message("info", &Text::of_lines(text));
         }
         let lines: Vec<String> = text.replace("\r\n", "\n").split('\n').map(|line| Line::from(line).to_string()).collect();
         let mut stream = self.err.lock().unwrap_or_else(PoisonError::into_inner);
-        // a closed terminal is no reason to fail
+        // a closed terminal is not a failure
         let _ = stream.write_all(lines.join("\n").as_bytes()).and_then(|()| stream.flush());
     }
 
@@ -155,12 +155,12 @@ impl Terminal {
         }
     }
 
-    /// A JSON line on stderr.
+    /// Prints a JSON line to stderr.
     fn event(&self, document: Value) {
         let _ = write(&self.err, &events::line(document));
     }
 
-    /// Whether somebody is there to be asked.
+    /// Returns whether a person can be asked.
     pub fn can_ask(&self) -> bool {
         self.stdin_tty && self.stderr_tty && !self.events_on_stderr
     }
@@ -173,7 +173,7 @@ fn unless_closed(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Ends with exactly one line break. All at once, so that another process that shares the stream does not write in between.
+/// Writes a text with exactly one line break at its end, in one write, so that another process cannot write in between.
 fn write(stream: &Stream, text: &str) -> io::Result<()> {
     let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
     let text = text.trim_end_matches('\n');

@@ -35,7 +35,7 @@ fn acts_on_a_terminal() {
             let key = || Key::from("identity/claims");
             progress.tell(&Event::Started { key: key(), act: Act::Create });
             thread::sleep(Duration::from_millis(300));
-            progress.tell(&Event::Waiting { key: Some(key()), text: "Waiting until it is known.".into() });
+            progress.tell(&Event::Waiting { key: Some(key()), text: "waiting for it".into() });
             thread::sleep(Duration::from_millis(300));
             progress.tell(&Event::Done { key: key(), act: Act::Create, took: Duration::from_millis(600) });
             String::new()
@@ -110,7 +110,7 @@ fn names_and_messages_do_not_act_on_a_terminal() {
 fn what_runs_lives_on_one_line_and_ends_with_a_plain_one() {
     let mut terminal = scene("progress");
     terminal.exp_string("creating identity/claims").unwrap();
-    terminal.exp_string("creating identity/claims: Waiting until it is known.").unwrap();
+    terminal.exp_string("creating identity/claims: waiting for it").unwrap();
     terminal.exp_string("created identity/claims in 0.6 s").unwrap();
     assert_eq!(outcome(terminal), "");
 }

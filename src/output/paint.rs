@@ -1,6 +1,6 @@
-//! Colour, where it is wanted. It never carries what the words do not say.
+//! Color, if it is wanted. It never carries information that the words lack.
 
-/// Whether to colour.
+/// Whether to use color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paint(pub bool);
 
@@ -25,7 +25,8 @@ impl Paint {
     }
 }
 
-/// `--no-color`, `NO_COLOR` (no-color.org) and a dumb terminal say no, before `CLICOLOR_FORCE` says yes; else a terminal gets it.
+/// Returns whether to use color: never with `--no-color`, `NO_COLOR` (no-color.org) or a dumb terminal; else with `CLICOLOR_FORCE` or on
+/// a terminal.
 pub(super) fn wanted(no_color: bool, tty: bool, variable: impl Fn(&str) -> Option<String>) -> bool {
     let set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
     if no_color || set("NO_COLOR") || variable("TERM").as_deref() == Some("dumb") {

@@ -1,4 +1,4 @@
-//! A panic is a bug of podid's, and is told as any other failure: cleaned, and as an event where stderr holds events.
+//! Reports a panic, which is a bug in podid, like any other failure: cleaned, and as an event where stderr holds events.
 
 use super::{Terminal, Text};
 use crate::{exit::Exit, failure::Failure};
@@ -21,7 +21,7 @@ pub fn report_to(terminal: &Terminal) {
     }));
 }
 
-/// What is said of a panic, by what it was raised with.
+/// Returns the message of a panic.
 pub fn failure(payload: &(dyn Any + Send), place: Option<String>) -> Failure {
     let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     let failure = Failure::new(Exit::Bug, "internal error (this is a bug in podid)").because(text.unwrap_or("panic without a message"));

@@ -1,4 +1,4 @@
-//! What runs right now, on stderr: on a terminal one living line for each action, elsewhere a plain line when it begins and when it ends.
+//! The progress of a run, on stderr: on a terminal a line for each running action, elsewhere a line when it starts and when it ends.
 
 use super::{
     Line, Terminal,
@@ -14,7 +14,7 @@ use std::{
 
 pub struct Progress {
     terminal: Terminal,
-    /// None: plain lines.
+    /// None for plain lines.
     bars: Option<MultiProgress>,
     running: Mutex<Running>,
 }
@@ -23,7 +23,7 @@ pub struct Progress {
 struct Running {
     bars: BTreeMap<Key, (Act, ProgressBar)>,
     looking: Option<ProgressBar>,
-    /// What was said last of each, so that it is said once.
+    /// The last message of each action, so that it is not repeated.
     said: BTreeMap<Option<Key>, String>,
 }
 
@@ -37,7 +37,7 @@ impl Progress {
     }
 
     pub fn tell(&self, event: &Event) {
-        // there the events say the same
+        // the events say the same
         if self.terminal.events_on_stderr {
             return;
         }
@@ -66,7 +66,7 @@ impl Progress {
                 self.end(&mut running, key);
                 self.line(Line::new().red("failed").plain(format!(" to {} {key}: {fault}", verb(*act))));
             }
-            // what waited for something that failed is told at the end, once for all of them
+            // actions that waited for a failed one are reported at the end, together
             Event::NotStarted { .. } => {}
         }
     }
@@ -85,7 +85,7 @@ impl Progress {
         }
     }
 
-    /// For whoever else writes to stderr while lines live there.
+    /// Returns how others write to stderr while progress is drawn.
     pub fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.bars {
             Some(bars) => bars.suspend(write),
@@ -93,7 +93,7 @@ impl Progress {
         }
     }
 
-    /// Takes away what is still drawn.
+    /// Clears what is still drawn.
     pub fn finish(&self) {
         let mut running = self.running();
         let left = std::mem::take(&mut running.bars);

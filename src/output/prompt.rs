@@ -1,5 +1,4 @@
-//! Questions. Each is asked only where a person can answer, and elsewhere names the flag that answers it.
-//! They block; a task asks from a thread of its own.
+//! Questions. Without a person to answer, each fails with the flag that answers it. Questions block, so a task asks on its own thread.
 
 use super::{
     Line, Terminal,
@@ -10,7 +9,7 @@ use dialoguer::{Select, console::Term};
 use secrecy::{ExposeSecret, SecretString};
 use std::io;
 
-/// Consent to what was just shown: `--yes`, or a person who types y or yes. A `CI` variable is not consent.
+/// Asks for consent to what was just shown: `--yes`, or a person who types y or yes. A `CI` variable is not consent.
 pub fn consent(terminal: &Terminal, question: &str, yes: bool, stopped: Stopped<'_>) -> Result<(), Failure> {
     if yes {
         return Ok(());
@@ -19,20 +18,19 @@ pub fn consent(terminal: &Terminal, question: &str, yes: bool, stopped: Stopped<
         return Err(no_terminal("there is no terminal to ask for consent").hint("Add `--yes` to do it without being asked."));
     }
     let answer = answered(typed::line(&format!("{question} [y/N] "), stopped))?;
-    if is_yes(&answer) { Ok(()) } else { Err(Failure::new(Exit::Refused, "it was not consented to; nothing was changed")) }
+    if is_yes(&answer) { Ok(()) } else { Err(Failure::new(Exit::Refused, "cancelled; nothing was changed")) }
 }
 
 fn is_yes(answer: &str) -> bool {
     ["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes))
 }
 
-/// A secret's value, typed twice and shown to nobody. `name` is what it is for.
+/// Asks for a secret's value, typed twice without echo. `name` says what it is for.
 pub fn secret_value(terminal: &Terminal, name: &str, stopped: Stopped<'_>) -> Result<SecretString, Failure> {
     if !terminal.can_ask() {
         let message = format!("there is no terminal to ask for the value of {name}");
-        return Err(
-            no_terminal(&message).hint("Give it by `--file FILE`, `--env VARIABLE` or `--stdin`, or let podid make one by `--generate`.")
-        );
+        return Err(no_terminal(&message)
+            .hint("Give it with `--file FILE`, `--env VARIABLE` or `--stdin`, or let podid generate one with `--generate`."));
     }
     let mut question = format!("Value of {name}: ");
     loop {
@@ -49,7 +47,7 @@ pub fn secret_value(terminal: &Terminal, name: &str, stopped: Stopped<'_>) -> Re
     }
 }
 
-/// Which of several: its place among the candidates. `what` as in `identity`, `flag` as in `--identity NAME`.
+/// Asks which candidate is meant, and returns its index. `what` is such as `identity`, `flag` such as `--identity NAME`.
 pub fn select(terminal: &Terminal, what: &str, candidates: &[String], flag: &str) -> Result<usize, Failure> {
     let unclear = || Failure::new(Exit::Refused, format!("it is not clear which {what} is meant: {}", candidates.join(", ")));
     if !terminal.can_ask() {
@@ -66,16 +64,15 @@ fn no_terminal(message: &str) -> Failure {
     Failure::new(Exit::Refused, message)
 }
 
-/// Ctrl-C at a question leaves the cursor hidden if nobody shows it again.
+/// Shows the cursor, which Ctrl-C at a question leaves hidden.
 fn answered<T>(answer: io::Result<T>) -> Result<T, Failure> {
     answer.map_err(|error| {
-        // the question's line is still open
+        // the line of the question is still open
         let _ = Term::stderr().show_cursor().and_then(|()| Term::stderr().write_line(""));
         match error.kind() {
             io::ErrorKind::Interrupted => Failure::new(Exit::Interrupted, "interrupted at a question; nothing was changed"),
-            io::ErrorKind::InvalidInput => {
-                Failure::new(Exit::Usage, error.to_string()).hint("Give it by `--file FILE` or `--stdin`, which take any number of lines.")
-            }
+            io::ErrorKind::InvalidInput => Failure::new(Exit::Usage, error.to_string())
+                .hint("Give it with `--file FILE` or `--stdin`, which take any number of lines."),
             _ => Failure::new(Exit::Refused, "the question could not be asked").because(error.to_string()),
         }
     })

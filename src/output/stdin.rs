@@ -1,10 +1,10 @@
-//! A secret's value from standard input: all of it, without one last line break, which a pipe adds and nobody means.
+//! Reads a secret's value from stdin, without one line break at its end, which pipes add.
 
 use super::Terminal;
 use crate::{exit::Exit, failure::Failure, files::whole};
 use secrecy::SecretString;
 
-/// A value has at most `limit` bytes; no more are read, but for the line break.
+/// Reads a value of at most `limit` bytes, plus the line break.
 pub fn value(terminal: &Terminal, limit: usize) -> Result<SecretString, Failure> {
     if terminal.stdin_tty {
         return Err(Failure::new(Exit::Refused, "standard input is a terminal, not a value")

@@ -1,9 +1,9 @@
-//! Lists and single things for people: columns without frames, as kubectl has them.
+//! Lists and single objects for people: columns without frames, as in kubectl.
 
 use super::{Line, Text, clean};
 use comfy_table::{ContentArrangement, Table, presets::NOTHING};
 
-/// Wraps within `width` where that is known; a pipe gets whole lines. An empty list says so by `empty`.
+/// Formats a list. It is wrapped at `width` if that is known; a pipe gets whole lines. `empty` is the text for an empty list.
 pub fn list(headers: &[&str], rows: &[Vec<String>], empty: &str, width: Option<u16>) -> Text {
     if rows.is_empty() {
         return empty.into();
@@ -19,14 +19,14 @@ pub fn list(headers: &[&str], rows: &[Vec<String>], empty: &str, width: Option<u
     lines(&table)
 }
 
-/// One thing: a line for each field that has a value.
+/// Formats one object: a line for each field that has a value.
 pub fn record(fields: &[(&str, Option<String>)]) -> Text {
     let shown: Vec<(&str, &String)> = fields.iter().filter_map(|(name, value)| value.as_ref().map(|v| (*name, v))).collect();
     let widest = shown.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     shown.iter().map(|(name, value)| Line::from(format!("{:<1$} {value}", format!("{name}:"), widest + 1))).collect()
 }
 
-/// Without the frame's padding.
+/// Removes the padding of the frame.
 fn lines(table: &Table) -> Text {
     table.lines().map(|line| Line::from(line.strip_prefix(' ').unwrap_or(&line).trim_end())).collect()
 }

@@ -201,7 +201,7 @@ fn troubles(report: &Report, explain: human::Explain<'_>) -> String {
 #[test]
 fn a_report_tells_what_was_done_what_failed_and_what_was_not_started() {
     insta::assert_snapshot!(troubles(&a_report(), &explain), @r#"
-    error: could not update grant/kv/claims: a bug of podid: boom
+    error: could not update grant/kv/claims: internal error (this is a bug in podid): boom
       because the answer was odd
     hint: Look at `podid state show grant/kv/claims`.
     not started: to create azureidentity/dev/claims: grant/kv/claims failed
@@ -256,7 +256,7 @@ fn a_report_as_json_has_a_result_for_each_action() {
     let result = |key: &str| document["actions"].as_array().unwrap().iter().find(|a| a["key"] == key).cloned().unwrap();
     assert_eq!(result("identity/claims")["result"], "done");
     assert_eq!(result("identity/claims")["seconds"], 0.32);
-    assert_eq!(result("grant/kv/claims")["error"]["message"], "a bug of podid: boom");
+    assert_eq!(result("grant/kv/claims")["error"]["message"], "internal error (this is a bug in podid): boom");
     assert_eq!(result("azureidentity/dev/claims")["because"], "grant/kv/claims failed");
     assert_eq!(result("vault/kv")["result"], "kept");
     assert_eq!(document["summary"]["failed"], 1);
@@ -287,14 +287,14 @@ fn progress_without_a_terminal_is_plain_lines() {
     progress.tell(&Event::Observed { took: Duration::from_millis(5) });
     progress.tell(&Event::Started { key: key(), act: Act::Create });
     for _ in 0..2 {
-        progress.tell(&Event::Waiting { key: Some(key()), text: "Waiting until it is known.".into() });
+        progress.tell(&Event::Waiting { key: Some(key()), text: "waiting for it".into() });
     }
     progress.tell(&Event::Done { key: key(), act: Act::Create, took: Duration::from_millis(321) });
     progress.tell(&Event::Failed { key: "grant/kv/claims".into(), act: Act::Update, fault: Fault::Interrupted });
     progress.tell(&Event::NotStarted { key: "role/x".into(), act: Act::Delete, because: "interrupted".into() });
     insta::assert_snapshot!(err.text(), @r#"
     creating identity/claims ...
-    identity/claims: Waiting until it is known.
+    identity/claims: waiting for it
     created identity/claims in 0.3 s
     failed to update grant/kv/claims: interrupted
     "#);

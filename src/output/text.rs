@@ -27,7 +27,7 @@ impl Style {
     }
 }
 
-/// One line, of parts with a colour each.
+/// One line, of parts that each have a color.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line(Vec<(Style, String)>);
 
@@ -114,7 +114,7 @@ impl Text {
         Self::default()
     }
 
-    /// A text whose line breaks podid itself has made: help, a document, a file that is shown line by line.
+    /// Makes a text whose line breaks are podid's own: help, a document, a file that is shown line by line.
     pub fn of_lines(text: &str) -> Self {
         text.lines().map(Line::from).collect()
     }
@@ -123,7 +123,7 @@ impl Text {
         self.0.push(line.into());
     }
 
-    /// A message of somebody else, which may have several lines. Each further one begins with a bar, so that none looks like one of podid's.
+    /// Adds a message from elsewhere, which may have several lines. Each further line starts with a bar, so that none looks like podid's.
     pub fn push_message(&mut self, first: Line, indent: &str, message: &str) {
         let mut lines = message.lines();
         self.push(first.plain(lines.next().unwrap_or_default()));
@@ -140,7 +140,7 @@ impl Text {
         self.0.is_empty()
     }
 
-    /// Each line ends with a line break.
+    /// Formats the text; each line ends with a line break.
     pub fn render(&self, paint: Paint) -> String {
         self.0.iter().map(|line| line.render(paint) + "\n").collect()
     }
@@ -170,7 +170,7 @@ impl From<Line> for Text {
     }
 }
 
-/// One line; line breaks at its end mean nothing.
+/// Makes one line; line breaks at its end are dropped.
 impl From<&str> for Text {
     fn from(line: &str) -> Self {
         Line::from(line.trim_end_matches('\n')).into()

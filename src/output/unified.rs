@@ -1,17 +1,17 @@
-//! Two objects line by line, in the unified format that `diff -u` and `kubectl diff` have. Knows no cluster.
+//! Compares two objects line by line, in the unified format of `diff -u` and `kubectl diff`.
 
 use super::{Line, Text, clean, yaml};
 use serde_json::Value;
 use similar::TextDiff;
 
-/// Empty: they are equal. `name` stands behind `live/` and `merged/`; None is what is not there.
+/// Returns the diff, empty if they are equal. `name` follows `live/` and `merged/`; None is an object that does not exist.
 pub fn diff(name: &str, live: Option<&Value>, merged: Option<&Value>) -> String {
     let text = |object: Option<&Value>| object.map(yaml::sorted).unwrap_or_default();
     let (live, merged, name) = (text(live), text(merged), clean::line(name));
     TextDiff::from_lines(&live, &merged).unified_diff().header(&format!("live/{name}"), &format!("merged/{name}")).to_string()
 }
 
-/// The same for people.
+/// Returns the diff for people.
 pub fn shown(diff: &str) -> Text {
     let line = |line: &str| match line.as_bytes() {
         [b'-', b'-', b'-', ..] | [b'+', b'+', b'+', ..] => Line::new().bold(line),

@@ -4,7 +4,7 @@ use crate::engine::plan::Act;
 use serde_json::Value;
 use std::time::Duration;
 
-/// The symbol never stands alone: the word stands beside it.
+/// Returns the symbol of an act. It is always shown with the word.
 pub(super) fn symbol(act: Act) -> char {
     match act {
         Act::Create => '+',
@@ -44,7 +44,7 @@ pub(super) fn done(act: Act) -> &'static str {
     }
 }
 
-/// Strings as they are, lists by commas, nothing as `(none)`.
+/// Formats a value: strings as they are, lists with commas, null as `(none)`.
 pub(super) fn value(value: &Value) -> String {
     match value {
         Value::Null => "(none)".into(),
@@ -58,7 +58,7 @@ pub(super) fn value(value: &Value) -> String {
     }
 }
 
-/// `0.3 s`, `42 s`, `3 min 5 s`.
+/// Formats a duration: `0.3 s`, `42 s`, `3 min 5 s`.
 pub(super) fn time(took: Duration) -> String {
     let seconds = took.as_secs();
     match seconds {

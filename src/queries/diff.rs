@@ -127,7 +127,7 @@ async fn of_action(session: &Session, looked: &Looked, action: &Action) -> Resul
     if let Some(unknown) = &rendered.unknown {
         let merged = overlaid(live.as_ref(), &rendered.manifest);
         let namespace = rendered.place.at.namespace.as_deref().filter(|n| live.is_none() && is_made(&looked.plan, action, n));
-        let because = namespace.map_or_else(|| format!("what {unknown} publishes is not known yet"), not_there);
+        let because = namespace.map_or_else(|| format!("waiting for outputs of {unknown}"), not_there);
         return Ok(entry(By::Plan, Some(because), live, Some(merged)));
     }
     if live.as_ref().is_some_and(|l| l.pointer("/metadata/deletionTimestamp").is_some()) {

@@ -205,7 +205,7 @@ impl Kind<Cloud> for Grant {
             Some(RBAC) => ("role", json!(self.role().0)),
             Some(_) => ("secrets", json!(self.wanted().join(", "))),
             None if self.permissions.is_some() => ("secrets", json!(self.wanted().join(", "))),
-            None => ("role or policy", json!(format!("{} or {}", self.role().0, self.wanted().join(", ")))),
+            None => ("access", json!(format!("{}, or policy `{}`", self.role().0, self.wanted().join(", ")))),
         };
         vec![what, ("principal", json!(self.principal))]
     }

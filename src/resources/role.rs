@@ -94,7 +94,8 @@ impl Role {
 
     fn scope_id(&self) -> Result<ArmId, Fault> {
         let scope = self.scope.get()?;
-        ArmId::parse(scope).ok_or_else(|| Fault::refused(format!("{scope:?} is no ARM id"), "A scope begins with /subscriptions/."))
+        ArmId::parse(scope)
+            .ok_or_else(|| Fault::refused(format!("{scope:?} is not a valid ARM id"), "A scope begins with /subscriptions/."))
     }
 }
 

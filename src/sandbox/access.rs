@@ -1,16 +1,16 @@
-//! How a client reaches the sandbox, and as whom.
+//! What a client needs to reach the sandbox and to sign in.
 
 use super::{
     azure,
     folder::{Folder, Served},
-    keys::Keys,
+    keys::SandboxKeys,
 };
 use std::{collections::BTreeMap, path::PathBuf};
 
-/// Its `Debug` keeps the secret.
+/// `Debug` leaves the secret out.
 #[derive(Clone)]
 pub struct Access {
-    /// `http://ADDR:PORT`, of this machine.
+    /// `http://ADDR:PORT` on this machine.
     pub proxy: String,
     pub ca: PathBuf,
     pub tenant: String,
@@ -18,7 +18,7 @@ pub struct Access {
     pub client_secret: String,
     pub subscription: String,
     pub kubeconfig: PathBuf,
-    /// `http://ADDR:PORT` of the metadata services of nodes, by the name of their cluster.
+    /// The metadata services of nodes as `http://ADDR:PORT`, by cluster name.
     pub imds: BTreeMap<String, String>,
 }
 
@@ -33,8 +33,8 @@ impl std::fmt::Debug for Access {
 }
 
 impl Access {
-    pub(super) fn of(folder: &Folder, served: &Served, keys: &Keys) -> Self {
-        // these derive from names alone, so they are those of any world
+    pub(super) fn of(folder: &Folder, served: &Served, keys: &SandboxKeys) -> Self {
+        // these ids derive from names alone, so they are the same in every world
         let state = azure::seed::new(0);
         Self {
             proxy: format!("http://{}", served.address),

@@ -1,18 +1,19 @@
-//! One request from its headers to its answer: refuse who may not ask, read, count, hold or fail as the settings say, ask the half of the world
-//! that it is for, save, log. A request that panics changes nothing and gets an answer like any other.
+//! Handles one request from its headers to its answer: rejects unknown callers, reads the body, applies the settings (counts, holds,
+//! faults), asks the service that the request is for, saves, and logs. A request that panics changes nothing and gets an answer like any
+//! other.
 
 use super::{
     attempt::{Panicked, attempt, caught_while},
-    azure::{self, Effect},
-    control,
+    azure::{self, call::Effect},
+    body_limits,
+    connections::Conn,
+    control::{self, CONTROL_HOST},
     http::{Body, Request, Response},
     issuer,
-    log::Answered,
-    running::{Cluster, Running},
-    server::Conn,
+    log::LogEntry,
+    running::{Running, RunningCluster},
     settings::{Fail, When},
     stream::Chunks,
-    unread,
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
@@ -23,16 +24,13 @@ use hyper::{
 };
 use std::{convert::Infallible, sync::Arc, time::Instant};
 
-/// The host under which the sandbox itself is spoken to.
-pub const CONTROL_HOST: &str = "sandbox.podid";
-
-pub type Answer = hyper::Response<BoxBody<Bytes, Infallible>>;
+pub type HttpAnswer = hyper::Response<BoxBody<Bytes, Infallible>>;
 
 fn headers(map: &HeaderMap) -> Vec<(String, String)> {
     map.iter().map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
 }
 
-pub fn plain(status: u16, text: &str) -> Answer {
+pub fn plain(status: u16, text: &str) -> HttpAnswer {
     seal(Response::new(status).with("content-type", "text/plain; charset=utf-8").with_body(format!("{text}\n")))
 }
 
@@ -44,7 +42,7 @@ impl Response {
 }
 
 /// A header that cannot be sent is left out.
-fn seal(response: Response) -> Answer {
+fn seal(response: Response) -> HttpAnswer {
     let body = match response.body {
         Body::Full(bytes) => Full::new(bytes).boxed(),
         Body::Stream(receiver) => Chunks(receiver).boxed(),
@@ -59,7 +57,7 @@ fn seal(response: Response) -> Answer {
     answer
 }
 
-/// Who asks: the players say it of themselves.
+/// Returns who sent the request. The simulated components name themselves in a header.
 fn asked_by(headers: &HeaderMap) -> &'static str {
     match headers.get("x-podid-player").map(HeaderValue::as_bytes) {
         Some(b"mic") => "mic",
@@ -69,8 +67,8 @@ fn asked_by(headers: &HeaderMap) -> &'static str {
     }
 }
 
-/// `host`: whom the connection is for, as CONNECT or the TLS hello said it.
-pub async fn answer(running: Arc<Running>, conn: Conn, host: String, request: hyper::Request<Incoming>) -> Answer {
+/// `host` is the target of the connection, as CONNECT or the TLS hello named it.
+pub async fn answer(running: Arc<Running>, conn: Conn, host: String, request: hyper::Request<Incoming>) -> HttpAnswer {
     let began = Instant::now();
     let (head, body) = request.into_parts();
     let by = asked_by(&head.headers);
@@ -84,16 +82,16 @@ pub async fn answer(running: Arc<Running>, conn: Conn, host: String, request: hy
         headers,
         body: Bytes::new(),
     };
-    let answered = caught_while(attended(&running, conn, by, &request, &head.headers, body)).await;
+    let answered = caught_while(handle(&running, conn, by, &request, &head.headers, body)).await;
     seal(answered.unwrap_or_else(|Panicked| {
-        let response = unread::internal(&request.host, running.cluster(&request.host).is_some());
-        note(&running, conn, by, &request, response.status, began);
+        let response = body_limits::internal(&request.host, running.cluster(&request.host).is_some());
+        log_answer(&running, conn, by, &request, response.status, began);
         response
     }))
 }
 
-/// The body is read only of those who may ask.
-async fn attended(running: &Arc<Running>, conn: Conn, by: &str, head: &Request, headers: &HeaderMap, body: Incoming) -> Response {
+/// Reads the body only if the caller may make the request.
+async fn handle(running: &Arc<Running>, conn: Conn, by: &str, head: &Request, headers: &HeaderMap, body: Incoming) -> Response {
     let began = Instant::now();
     let control = head.host == CONTROL_HOST;
     if control && let Some(refused) = control::refused(running, conn, headers) {
@@ -105,13 +103,13 @@ async fn attended(running: &Arc<Running>, conn: Conn, by: &str, head: &Request, 
         None => azure::refused(&mut running.azure(), head, &running.settings.rules(), azure::times::now()),
     };
     if refusal.is_some() {
-        return judged(running, conn, by, head, refusal).await;
+        return apply_settings(running, conn, by, head, refusal).await;
     }
-    let whole = match running.room.read(body, &head.method, &head.host, cluster.is_some()).await {
+    let whole = match running.bodies.read(body, &head.method, &head.host, cluster.is_some()).await {
         Ok(whole) => whole,
         Err(fault) => {
-            let response = unread::refusal(&head.host, cluster.is_some(), fault);
-            note(running, conn, by, head, response.status, began);
+            let response = body_limits::refusal(&head.host, cluster.is_some(), fault);
+            log_answer(running, conn, by, head, response.status, began);
             return response;
         }
     };
@@ -119,37 +117,37 @@ async fn attended(running: &Arc<Running>, conn: Conn, by: &str, head: &Request, 
     if control {
         return control::answer(running, &request).await;
     }
-    judged(running, conn, by, &request, None).await
+    apply_settings(running, conn, by, &request, None).await
 }
 
-/// `refusal`: of one who may not ask.
-async fn judged(running: &Arc<Running>, conn: Conn, by: &str, request: &Request, refusal: Option<Response>) -> Response {
+/// `refusal` is the answer for a caller who may not make the request.
+async fn apply_settings(running: &Arc<Running>, conn: Conn, by: &str, request: &Request, refusal: Option<Response>) -> Response {
     let began = Instant::now();
     let path = with_query(request);
-    let verdict = running.settings.judge(by, &request.method, &request.host, &path);
-    if verdict.hold == Some(When::Before) {
+    let handling = running.settings.handling(by, &request.method, &request.host, &path);
+    if handling.hold == Some(When::Before) {
         hang(running).await;
     }
-    let truly = async || match refusal {
+    let true_answer = async || match refusal {
         Some(refusal) => refusal,
-        None => truly(running, by, request, &verdict.rules).await,
+        None => true_answer(running, by, request, &handling.rules).await,
     };
-    let response = match verdict.fail {
+    let response = match handling.fail {
         Some(fail) => {
             if fail.when == Some(When::After) {
-                truly().await;
+                true_answer().await;
             }
             failed(fail)
         }
-        None => truly().await,
+        None => true_answer().await,
     };
-    if verdict.hold == Some(When::After) {
+    if handling.hold == Some(When::After) {
         hang(running).await;
     }
-    if !verdict.delay.is_zero() {
-        tokio::time::sleep(verdict.delay).await;
+    if !handling.delay.is_zero() {
+        tokio::time::sleep(handling.delay).await;
     }
-    note(running, conn, by, request, response.status, began);
+    log_answer(running, conn, by, request, response.status, began);
     response
 }
 
@@ -157,15 +155,15 @@ fn with_query(request: &Request) -> String {
     if request.query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, request.query) }
 }
 
-fn note(running: &Running, conn: Conn, by: &str, request: &Request, status: u16, began: Instant) {
+fn log_answer(running: &Running, conn: Conn, by: &str, request: &Request, status: u16, began: Instant) {
     let Request { method, host, .. } = request;
-    let answered = Answered { conn: conn.number, by, method, host, path: &with_query(request), status, took: began.elapsed() };
+    let answered = LogEntry { conn: conn.number, by, method, host, path: &with_query(request), status, took: began.elapsed() };
     if let Err(fault) = running.log.write(&answered) {
         tracing::error!("{fault}");
     }
 }
 
-/// Until the connection is closed: then hyper drops this.
+/// Waits until the connection is closed; hyper then drops this future.
 async fn hang(running: &Arc<Running>) {
     let _held = running.settings.hold();
     std::future::pending::<()>().await;
@@ -180,12 +178,12 @@ fn failed(fail: Fail) -> Response {
     response
 }
 
-/// With its effect, saved before the answer is given.
-async fn truly(running: &Arc<Running>, by: &str, request: &Request, rules: &azure::Rules) -> Response {
+/// Answers the request and saves its effect before the answer is sent.
+async fn true_answer(running: &Arc<Running>, by: &str, request: &Request, rules: &azure::call::Rules) -> Response {
     if let Some(cluster) = running.cluster(&request.host) {
         return of_cluster(running, by, request, &cluster).await;
     }
-    if issuer::is_host(&request.host) {
+    if azure::hosts::is_oidc_issuer(&request.host) {
         return issuer::answer(running, request).await;
     }
     if let Some((issuer, key)) = azure::assertion::presented(request)
@@ -193,27 +191,27 @@ async fn truly(running: &Arc<Running>, by: &str, request: &Request, rules: &azur
         && !rules.issuers.has(&issuer, &key)
     {
         match stand_in.keys().await {
-            Ok(keys) => rules.issuers.learn(&issuer, keys),
+            Ok(keys) => rules.issuers.store(&issuer, keys),
             Err(why) => tracing::warn!("{why}"),
         }
     }
     let asked = attempt(&mut *running.azure(), |state| {
         let answer = azure::answer(state, request, rules, azure::times::now());
-        let occupied = answer.as_ref().and_then(|(response, _)| azure::federated::occupy(state, request, rules, response));
+        let occupied = answer.as_ref().and_then(|(response, _)| azure::federated::begin_write(state, request, rules, response));
         (answer, occupied)
     });
-    let Ok((answer, occupied)) = asked else { return unread::internal(&request.host, false) };
+    let Ok((answer, occupied)) = asked else { return body_limits::internal(&request.host, false) };
     let Some((response, effect)) = answer else { return Response::new(404) };
     let _occupied = match occupied {
         None => None,
-        Some((identity, way)) => {
+        Some((identity, write_time)) => {
             let guard = Occupied { running, identity };
-            tokio::time::sleep(way).await;
+            tokio::time::sleep(write_time).await;
             Some(guard)
         }
     };
-    if effect == Effect::Changed && request.host == azure::ARM_HOST {
-        running.follow();
+    if effect == Effect::Changed && request.host == azure::hosts::ARM_HOST {
+        running.follow_azure();
     }
     match effect {
         Effect::Nothing => response,
@@ -225,7 +223,7 @@ async fn truly(running: &Arc<Running>, by: &str, request: &Request, rules: &azur
     }
 }
 
-/// Other writes of credentials of the identity are refused until this is dropped, also when the client has gone.
+/// Rejects other writes of the identity's credentials until this is dropped, also if the client has disconnected.
 struct Occupied<'a> {
     running: &'a Running,
     identity: String,
@@ -237,7 +235,7 @@ impl Drop for Occupied<'_> {
     }
 }
 
-async fn of_cluster(running: &Arc<Running>, by: &str, request: &Request, cluster: &Cluster) -> Response {
+async fn of_cluster(running: &Arc<Running>, by: &str, request: &Request, cluster: &RunningCluster) -> Response {
     let response = cluster.kube.answer(request).await;
     let reads = matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS");
     if reads || request.query("dryRun").is_some() || response.status >= 300 {
@@ -245,7 +243,7 @@ async fn of_cluster(running: &Arc<Running>, by: &str, request: &Request, cluster
     }
     let response = saved(running, response).await;
     if by == "client" {
-        running.stage.wake(running, cluster).await;
+        running.wake_cluster(cluster).await;
     }
     response
 }

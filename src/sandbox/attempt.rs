@@ -1,4 +1,4 @@
-//! A change that fails in the middle: what was done of it is undone, and the text of the panic, which may quote a value, is written nowhere.
+//! Undoes a change that fails half-way. The message of a panic may quote a value, so it is written nowhere.
 
 use std::{
     any::Any,
@@ -9,24 +9,24 @@ use std::{
     task::Poll,
 };
 
-/// What can be set back to how it was when a change began.
+/// State that can be set back to how it was when a change began.
 pub trait Undo {
     fn begin(&mut self);
     fn commit(&mut self);
     fn undo(&mut self);
 }
 
-/// There was a panic, and nothing is left of what was under way. Where it happened was logged.
+/// There was a panic, and its changes were undone. The place of the panic was logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Panicked;
 
 thread_local! {
-    /// How many attempts this thread is inside of.
+    /// How many attempts are running on this thread, one inside the other.
     static INSIDE: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Within an attempt only the place of a panic is told: its message may hold a part of what was asked. Elsewhere panics are told as ever.
-fn keep_messages_to_ourselves() {
+/// Within an attempt, a panic logs only its place, because its message may hold a part of the request. Other panics are reported as usual.
+fn hide_panic_messages() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = panic::take_hook();
@@ -44,7 +44,7 @@ struct Inside;
 
 impl Inside {
     fn enter() -> Self {
-        keep_messages_to_ourselves();
+        hide_panic_messages();
         INSIDE.with(|inside| inside.set(inside.get() + 1));
         Self
     }
@@ -56,13 +56,13 @@ impl Drop for Inside {
     }
 }
 
-/// Runs `act`, which changes nothing that outlives it or undoes it itself.
+/// Runs `act`, which must not change anything that outlives it, or must undo its changes itself.
 pub fn caught<T>(act: impl FnOnce() -> T) -> Result<T, Panicked> {
     let _inside = Inside::enter();
     panic::catch_unwind(AssertUnwindSafe(act)).map_err(dropped)
 }
 
-/// As `caught`, of what waits in between.
+/// Does the same as `caught` for a future.
 pub async fn caught_while<T>(what: impl Future<Output = T>) -> Result<T, Panicked> {
     let mut what = pin!(what);
     std::future::poll_fn(move |context| match caught(|| what.as_mut().poll(context)) {
@@ -73,7 +73,7 @@ pub async fn caught_while<T>(what: impl Future<Output = T>) -> Result<T, Panicke
     .await
 }
 
-/// The payload of a panic may panic again when it is dropped, if it is no text.
+/// A payload that is not a text may panic again when it is dropped, so it is leaked.
 fn dropped(payload: Box<dyn Any + Send>) -> Panicked {
     if !(payload.is::<String>() || payload.is::<&str>()) {
         std::mem::forget(payload);
@@ -81,7 +81,7 @@ fn dropped(payload: Box<dyn Any + Send>) -> Panicked {
     Panicked
 }
 
-/// A test asks for a panic in the middle of a change, with a text that nobody is to see.
+/// Panics in the middle of a change if a test asks for it, with a text that must not appear anywhere.
 #[cfg(test)]
 pub fn panic_if_asked(request: &super::http::Request) {
     if let Some(text) = request.header("x-podid-test-panic") {
@@ -89,7 +89,7 @@ pub fn panic_if_asked(request: &super::http::Request) {
     }
 }
 
-/// Runs `act` on the state; after a panic the state is as it was before.
+/// Runs `act` on the state. After a panic the state is as it was before.
 pub fn attempt<S: Undo, T>(state: &mut S, act: impl FnOnce(&mut S) -> T) -> Result<T, Panicked> {
     state.begin();
     let done = caught(|| act(state));
@@ -106,7 +106,7 @@ mod tests {
     use crate::azure;
 
     #[test]
-    fn nothing_is_left_of_a_change_that_panics() {
+    fn a_change_that_panics_is_undone() {
         let mut state = azure::seed::new(0);
         let before = serde_json::to_value(&state).unwrap();
         let assignment = state.assignments.iter().next().unwrap().clone();
@@ -119,7 +119,7 @@ mod tests {
         });
         assert_eq!(done, Err(Panicked));
         assert_eq!(serde_json::to_value(&state).unwrap(), before);
-        assert!(state.assignments.of(&assignment.principal).any(|a| a.name == assignment.name), "the index is set back as well");
+        assert!(state.assignments.of(&assignment.principal).any(|a| a.name == assignment.name), "the index is restored as well");
         assert_eq!(attempt(&mut state, |state| state.next_generation("one more")), Ok(1));
         assert_eq!(state.generation("one more"), 1);
     }

@@ -1,4 +1,4 @@
-//! How many connections are open at once, and how long one may be open with nothing asked on it.
+//! Limits for the number of open connections and for idle connections.
 
 use std::{
     sync::{
@@ -12,18 +12,27 @@ use tokio::{
     time::Instant,
 };
 
-/// No process needs more to be served, whatever the system allows.
+/// One process needs no more connections, whatever the system allows.
 const MOST: u64 = 4096;
-/// For files, the listeners, and what other parts of this process open.
+/// Reserved for files, listeners, and other parts of this process.
 const OTHERS: u64 = 128;
 const LEAST: u64 = 16;
 
-/// For the first byte, a TLS handshake, and the head of the first request.
+/// The time limit for the first byte, a TLS handshake, and the head of the first request.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-/// An idle connection is kept longer than the pools of clients keep theirs.
+/// Idle connections stay open longer than the connection pools of clients keep theirs.
 pub const IDLE: Duration = Duration::from_secs(300);
 
-/// Room for the connections of all listeners.
+/// A connection of a client.
+#[derive(Clone, Copy)]
+pub struct Conn {
+    /// The number in the log.
+    pub number: u64,
+    /// Whether the client runs on this machine.
+    pub from_here: bool,
+}
+
+/// The permits for the connections of all listeners.
 pub struct Connections {
     free: Arc<Semaphore>,
 }
@@ -36,14 +45,14 @@ impl Default for Connections {
 }
 
 impl Connections {
-    /// Waits until one more may be open. None: never again.
-    pub async fn one_more(&self) -> Option<OwnedSemaphorePermit> {
+    /// Waits until another connection may be opened. Returns None if that is never the case again.
+    pub async fn acquire(&self) -> Option<OwnedSemaphorePermit> {
         self.free.clone().acquire_owned().await.ok()
     }
 }
 
-/// Half of the files that this process may open: the players' own end of a connection is here as well, and so is that of a command which
-/// embeds the sandbox.
+/// Half of the files that this process may open, because the components' end of a connection is in this process, too, and so is that of a
+/// command that embeds the sandbox.
 fn most(open_files: u64) -> u64 {
     (open_files.saturating_sub(OTHERS) / 2).clamp(LEAST, MOST)
 }
@@ -53,46 +62,46 @@ fn open_files() -> u64 {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// What systems allow where nobody says what.
+/// A usual default of systems.
 #[cfg(not(unix))]
 fn open_files() -> u64 {
     1024
 }
 
-/// Whether anything is asked on a connection.
-pub struct Activity {
+/// Measures how long a connection has no request.
+pub struct IdleTimer {
     running: AtomicUsize,
-    /// When the last request began or ended, and how long nothing may follow.
+    /// When the last request began or ended, and how long the connection may be idle after it.
     last: Mutex<(Instant, Duration)>,
     idle: Duration,
 }
 
-/// A request on its way, until this is dropped.
-pub struct Asked(Arc<Activity>);
+/// A request in progress, until this is dropped.
+pub struct ActiveRequest(Arc<IdleTimer>);
 
-impl Default for Activity {
+impl Default for IdleTimer {
     fn default() -> Self {
         Self::new(PATIENCE, IDLE)
     }
 }
 
-impl Activity {
+impl IdleTimer {
     fn new(patience: Duration, idle: Duration) -> Self {
         Self { running: AtomicUsize::new(0), last: Mutex::new((Instant::now(), patience)), idle }
     }
 
-    pub fn asked(self: &Arc<Self>) -> Asked {
+    pub fn request(self: &Arc<Self>) -> ActiveRequest {
         self.running.fetch_add(1, Ordering::AcqRel);
         self.now();
-        Asked(self.clone())
+        ActiveRequest(self.clone())
     }
 
     fn now(&self) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), self.idle);
     }
 
-    /// Returns when nothing was asked for too long.
-    pub async fn over(&self) {
+    /// Returns when the connection was idle for too long.
+    pub async fn expired(&self) {
         loop {
             let (last, limit) = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
             let idle = self.running.load(Ordering::Acquire) == 0;
@@ -105,7 +114,7 @@ impl Activity {
     }
 }
 
-impl Drop for Asked {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
         self.0.now();
         self.0.running.fetch_sub(1, Ordering::AcqRel);
@@ -122,17 +131,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_is_over_when_nothing_is_asked_for_too_long() {
+    async fn a_connection_ends_when_it_is_idle_for_too_long() {
         let (patience, idle) = (Duration::from_millis(20), Duration::from_millis(100));
-        let (began, activity) = (Instant::now(), Arc::new(Activity::new(patience, idle)));
-        activity.over().await;
+        let (began, timer) = (Instant::now(), Arc::new(IdleTimer::new(patience, idle)));
+        timer.expired().await;
         assert!(began.elapsed() >= patience);
-        let (began, asked) = (Instant::now(), activity.asked());
+        let (began, asked) = (Instant::now(), timer.request());
         let later = async {
             tokio::time::sleep(idle * 3).await;
             drop(asked);
         };
-        tokio::join!(activity.over(), later);
+        tokio::join!(timer.expired(), later);
         assert!(began.elapsed() >= idle * 4, "{:?}", began.elapsed());
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with the sandbox itself, and what to do then. Refusals of its Azure are answers, not errors.
+//! Errors of the sandbox itself, with what to do. Refusals of its Azure are answers, not errors.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -6,29 +6,31 @@ use std::{net::SocketAddr, path::PathBuf};
 pub enum Error {
     #[error("the sandbox in {} is in use by process {pid}; wait for it, or give --sandbox another folder with PODID_SANDBOX_DIR", .dir.display())]
     Busy { dir: PathBuf, pid: u32 },
-    #[error("a sandbox is already served from {} (process {pid}, {address}); stop it first, or use it as it is", .dir.display())]
+    #[error("a sandbox is already served from {} (process {pid}, {address}); stop it first, or use the running one", .dir.display())]
     AlreadyServing { dir: PathBuf, pid: u32, address: SocketAddr },
     #[error("nothing serves the sandbox in {}; start it with `podid sandbox serve`", .dir.display())]
     NotServing { dir: PathBuf },
-    #[error("{} was written by a newer podid (version {found}, this one knows {known}); use that podid, or begin anew with `podid sandbox reset`", .path.display())]
+    #[error("{} was written by a newer podid (version {found}, this one knows {known}); use that podid, or start over with `podid sandbox reset`", .path.display())]
     Newer { path: PathBuf, found: u32, known: u32 },
-    #[error("{} is damaged ({why}); begin anew with `podid sandbox reset`", .path.display())]
+    #[error("{} is damaged ({why}); start over with `podid sandbox reset`", .path.display())]
     Damaged { path: PathBuf, why: String },
     #[error("could not {what} {}: {source}", .path.display())]
     File { what: &'static str, path: PathBuf, source: std::io::Error },
     #[error("could not listen on {address}: {source}; give another address with {flag}")]
     Listen { address: SocketAddr, flag: &'static str, source: std::io::Error },
-    #[error("could not make the certificates of the sandbox: {0}; remove ca.pem and keys.json from its folder to have them made anew")]
+    #[error(
+        "could not create the certificates of the sandbox: {0}; remove ca.pem and keys.json from its folder, and the next start creates them again"
+    )]
     Certificate(String),
-    /// A file or folder that somebody else may have put there.
+    /// A file or folder that another user may have created.
     #[error(transparent)]
     Files(#[from] podid_files::Error),
-    /// What a flag names cannot be used.
-    #[error("{why}; {way}")]
-    Use { why: String, way: String },
-    /// A cluster from outside.
-    #[error("{why}; {way}")]
-    Cluster { why: String, way: String },
+    /// A flag names something that cannot be used.
+    #[error("{why}; {hint}")]
+    Use { why: String, hint: String },
+    /// An external cluster returned an error.
+    #[error("{why}; {hint}")]
+    Cluster { why: String, hint: String },
     #[error("the sandbox in {} did not answer ({why}); stop it and start it again", .dir.display())]
     Unreachable { dir: PathBuf, why: String },
 }

@@ -1,4 +1,4 @@
-//! The sandbox's folder: who holds it, where it is served, and how a file in it is written whole. Knows not what is in the files.
+//! The sandbox's folder: who holds its lock, where it is served, and how its files are read and written.
 
 use super::error::Error;
 use podid_files as files;
@@ -16,27 +16,27 @@ pub struct Folder {
     dir: PathBuf,
 }
 
-/// Held as long as it lives; the system lets go of it when the process ends, however it ends.
-pub struct Lock {
+/// A lock on the folder. The system releases it when the process ends, for whatever reason.
+pub struct FolderLock {
     _file: File,
 }
 
-/// `serve.json`: that the folder is served by a process of its own.
+/// The content of `serve.json`: the process that serves the folder.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Served {
     pub pid: u32,
-    /// Where a client on this machine reaches it.
+    /// The address for clients on this machine.
     pub address: SocketAddr,
-    /// Where it listens, where other machines reach it, too.
+    /// The address for other machines, if they can reach the listener.
     #[serde(default)]
     pub open_to_all: Option<SocketAddr>,
-    /// The metadata services of nodes, by the name of their cluster.
+    /// The metadata services of nodes by cluster name.
     #[serde(default)]
     pub imds: BTreeMap<String, SocketAddr>,
 }
 
 impl Folder {
-    /// Made if missing, for this user only; one that others may write is refused.
+    /// Opens the folder and creates it for this user only, if it does not exist. A folder that others may write to is rejected.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         files::private_folder(dir)?;
         let dir = fs::canonicalize(dir).map_err(Error::file("find", dir))?;
@@ -51,8 +51,8 @@ impl Folder {
         self.dir.join(name)
     }
 
-    /// None while another holds it.
-    pub fn lock(&self) -> Result<Option<Lock>, Error> {
+    /// Returns None while another process holds the lock.
+    pub fn lock(&self) -> Result<Option<FolderLock>, Error> {
         let path = self.path("lock");
         let Some(mut file) = files::lock::try_take(&path)? else { return Ok(None) };
         let note = file.set_len(0).and_then(|()| file.write_all(std::process::id().to_string().as_bytes()));
@@ -60,26 +60,26 @@ impl Folder {
         for name in FILES {
             files::sweep(&self.path(name));
         }
-        Ok(Some(Lock { _file: file }))
+        Ok(Some(FolderLock { _file: file }))
     }
 
-    /// For a message only: 0 where it cannot be read.
+    /// Returns the process that holds the lock, for messages; 0 if it is unknown.
     pub fn holder(&self) -> u32 {
         self.text("lock").and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
 
     pub fn served(&self) -> Option<Served> {
         let served: Served = serde_json::from_str(&self.text("serve.json")?).ok()?;
-        // a file that somebody else put there must not lead to another machine
+        // a file created by somebody else must not lead to another machine
         is_local(served.address.ip()).then_some(served)
     }
 
-    /// The port that the folder had last, so that a kubeconfig and an environment stay good.
+    /// Returns the last port of the folder, so that kubeconfigs and environments stay valid.
     pub fn last_port(&self) -> u16 {
         self.text("port").and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
 
-    /// None where there is no such file.
+    /// Returns None if the file does not exist.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         let path = self.path(name);
         let Some(mut file) = files::open_existing(&path)? else { return Ok(None) };
@@ -88,7 +88,7 @@ impl Folder {
         Ok(Some(bytes))
     }
 
-    /// None where it cannot be read.
+    /// Returns None if the file cannot be read.
     fn text(&self, name: &str) -> Option<String> {
         String::from_utf8(self.read(name).ok()??).ok()
     }
@@ -97,7 +97,7 @@ impl Folder {
         write_whole(&self.path(name), bytes)
     }
 
-    /// Absent is fine.
+    /// A missing file is not an error.
     pub fn remove(&self, name: &str) -> Result<(), Error> {
         let path = self.path(name);
         match fs::remove_file(&path) {
@@ -106,7 +106,7 @@ impl Folder {
         }
     }
 
-    /// podid's memory of this world goes with the world.
+    /// Removes podid's state files of this world.
     pub fn remove_states(&self) -> Result<(), Error> {
         let entries = fs::read_dir(&self.dir).map_err(Error::file("read", &self.dir))?;
         for entry in entries.flatten() {
@@ -118,10 +118,10 @@ impl Folder {
     }
 }
 
-/// What is replaced as a whole.
+/// Files that are replaced as a whole.
 const FILES: [&str; 6] = ["world.json", "keys.json", "ca.pem", "kubeconfig", "port", "serve.json"];
 
-/// Whether an address is one of this machine's: a loopback one, or one that it can listen on.
+/// Returns whether the address belongs to this machine.
 fn is_local(address: IpAddr) -> bool {
     address.is_loopback() || std::net::UdpSocket::bind((address, 0)).is_ok()
 }
@@ -130,7 +130,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write_by(path, |file| file.write_all(bytes)).map(|_| ())
 }
 
-/// As `files::replace`.
+/// Does the same as `files::replace`.
 pub fn write_by(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<u64, Error> {
     Ok(files::replace(path, write)?)
 }
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_holds_the_folder_and_the_next_is_told_who() {
+    fn only_one_process_holds_the_folder() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open(&dir.path().join("new")).unwrap();
         let held = folder.lock().unwrap();
@@ -153,7 +153,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn files_and_folder_are_for_this_user_only() {
+    fn files_and_folder_are_private_to_the_user() {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open(&dir.path().join("new")).unwrap();

@@ -1,18 +1,18 @@
-//! Requests and answers inside the sandbox, as plain data: what the server read off a connection, what a half of the world answers.
+//! Requests and responses inside the sandbox as plain data.
 
 use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-/// A request as it came. `path` is percent-decoded per segment only by who needs it; `query` is raw, without `?`.
+/// A request. Who needs it decodes `path` segment by segment; `query` is raw and has no `?`.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
-    /// Lower case, no port.
+    /// Lower case, without a port.
     pub host: String,
     pub path: String,
     pub query: String,
-    /// Names in lower case, in order.
+    /// Names are in lower case and in order.
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
 }
@@ -21,7 +21,7 @@ impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
-    /// A query parameter, decoded; names are compared without regard to case (`$filter`, `api-version`).
+    /// Returns a decoded query parameter; names ignore case (`$filter`, `api-version`).
     pub fn query(&self, name: &str) -> Option<String> {
         url::form_urlencoded::parse(self.query.as_bytes()).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.into_owned())
     }

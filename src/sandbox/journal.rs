@@ -1,5 +1,5 @@
-//! The files of the world as they are written: a line of `changes.jsonl` for each save, and now and then all of it anew, by rename.
-//! A process killed anywhere leaves a whole `world.json` and, line by line, all that was answered since.
+//! Writes the files of the world: a line of `changes.jsonl` for each save, and from time to time the whole world, by rename. If the process
+//! is killed, `world.json` is complete and `changes.jsonl` has all answered changes since then.
 
 use super::{
     error::Error,
@@ -12,24 +12,23 @@ use std::{
     io::{BufWriter, Write},
 };
 
-/// How long the changes may get beside a small world; beside a large one, as long as it is.
+/// The largest length of the changes of a small world; for a large world it is the world's own length.
 const LEAST: u64 = 1 << 20;
 
 pub struct Journal {
     folder: Folder,
-    /// Of the last save.
+    /// The number of the last save.
     n: u64,
     behind: bool,
-    /// None: the next save writes all.
+    /// If None, the next save writes the whole world.
     changes: Option<File>,
     length: u64,
     world: u64,
 }
 
 impl Journal {
-    pub const FILE: &str = "changes.jsonl";
-
-    /// `behind`: the files do not tell all that is in memory. What another process left is never gone on with: the first save writes all.
+    /// `behind` means that the files lack changes that are in memory. The first save always writes the whole world, because another process
+    /// may have left the files.
     pub fn new(folder: Folder, n: u64, behind: bool) -> Self {
         Self { folder, n, behind, changes: None, length: 0, world: 0 }
     }
@@ -38,35 +37,35 @@ impl Journal {
         self.behind
     }
 
-    /// Whether there is anything beside the one file.
-    pub fn begun(&self) -> bool {
+    /// Returns whether there are changes beside the world's file.
+    pub fn has_changes(&self) -> bool {
         self.length > 0
     }
 
-    /// Whether the next save is to write all.
-    pub fn due(&self) -> bool {
+    /// Returns whether the next save must write the whole world.
+    pub fn must_rewrite(&self) -> bool {
         self.changes.is_none() || self.length > self.world.max(LEAST)
     }
 
-    /// It is not known what the files tell of the last changes: the next save writes all.
-    pub fn forget(&mut self) {
+    /// Makes the next save write the whole world, because it is unknown what the files contain of the last changes.
+    pub fn invalidate(&mut self) {
         (self.changes, self.behind) = (None, true);
     }
 
-    /// Changes could not be put into words.
-    pub fn lost(&mut self, why: &serde_json::Error) -> Error {
-        self.forget();
-        Error::Damaged { path: self.folder.path(Self::FILE), why: why.to_string() }
+    /// Returns the error for changes that could not be serialized.
+    pub fn serialization_error(&mut self, why: &serde_json::Error) -> Error {
+        self.invalidate();
+        Error::Damaged { path: self.folder.path(world::CHANGES_FILE), why: why.to_string() }
     }
 
     pub fn append(&mut self, mut change: Change) -> Result<(), Error> {
-        let path = self.folder.path(Self::FILE);
+        let path = self.folder.path(world::CHANGES_FILE);
         change.n = self.n + 1;
-        let mut line = serde_json::to_vec(&change).map_err(|why| self.lost(&why))?;
+        let mut line = serde_json::to_vec(&change).map_err(|why| self.serialization_error(&why))?;
         line.push(b'\n');
-        // not gone on with after a fault: it is not known how much of the line is there
+        // after an error the file is not used again, because a part of the line may have been written
         let (file, behind) = (self.changes.take(), std::mem::replace(&mut self.behind, true));
-        let mut file = file.ok_or_else(|| Error::Damaged { path: path.clone(), why: "it was not begun".to_owned() })?;
+        let mut file = file.ok_or_else(|| Error::Damaged { path: path.clone(), why: "it was not opened".to_owned() })?;
         file.write_all(&line).map_err(Error::file("write", path))?;
         (self.changes, self.behind) = (Some(file), behind);
         self.n = change.n;
@@ -74,7 +73,7 @@ impl Journal {
         Ok(())
     }
 
-    /// `write` puts the parts of the world into words; what was saved until now is in them.
+    /// Replaces the world's file. `write` serializes the parts of the world.
     pub fn rewrite(&mut self, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Error> {
         (self.changes, self.behind) = (None, true);
         self.n += 1;
@@ -87,7 +86,7 @@ impl Journal {
             out.flush()
         };
         self.world = folder::write_by(&path, all)?;
-        let path = self.folder.path(Self::FILE);
+        let path = self.folder.path(world::CHANGES_FILE);
         self.changes = Some(files::create(&path)?);
         (self.length, self.behind) = (0, false);
         Ok(())

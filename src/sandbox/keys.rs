@@ -1,4 +1,4 @@
-//! The sandbox's own keys, in `keys.json`: they outlive a reset, so that what trusts this sandbox goes on trusting it.
+//! The sandbox's own keys in `keys.json`. They survive a reset, so that clients still trust this sandbox.
 
 use super::{azure::ids, error::Error, folder::Folder, kube, rsa::Key};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -6,27 +6,28 @@ use rcgen::KeyPair;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Never `Debug`: all of it is secret.
+/// It has no `Debug`, because all of it is secret.
 #[derive(Serialize, Deserialize)]
-pub struct Keys {
-    /// PEM of the CA's private key.
+pub struct SandboxKeys {
+    /// The CA's private key as PEM.
     pub ca_key: String,
-    /// Signs the tokens of its Entra.
+    /// The key that signs the tokens of its Entra.
     pub token_key: String,
-    /// A cluster-admin's bearer token at its clusters.
+    /// The bearer token of a cluster-admin at its clusters.
     pub admin_token: String,
     /// The secret of the world's caller.
     #[serde(default = "random")]
     pub caller_secret: String,
-    /// Whoever steers the sandbox shows it.
+    /// The token for the control interface.
     #[serde(default = "random")]
     pub control_token: String,
-    /// Signs service account tokens; PKCS#1 in base64. Making it takes a while: not before it is needed.
+    /// The key that signs service account tokens, as PKCS#1 in base64. It is generated when it is first needed, because that takes some
+    /// time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account_key: Option<String>,
 }
 
-impl Keys {
+impl SandboxKeys {
     pub fn load(folder: &Folder) -> Result<Self, Error> {
         let path = folder.path("keys.json");
         match folder.read("keys.json")? {
@@ -35,10 +36,10 @@ impl Keys {
                 let file: serde_json::Value = serde_json::from_slice(&bytes).map_err(damaged)?;
                 let whole = ["caller_secret", "control_token"].iter().all(|name| file.get(name).is_some());
                 let keys = serde_json::from_value(file).map_err(damaged)?;
-                // older ones had no secrets of their own
-                if whole { Ok(keys) } else { keys.kept_in(folder) }
+                // older files lack these secrets
+                if whole { Ok(keys) } else { keys.stored_in(folder) }
             }
-            None => Self::new()?.kept_in(folder),
+            None => Self::new()?.stored_in(folder),
         }
     }
 
@@ -54,7 +55,7 @@ impl Keys {
         })
     }
 
-    fn kept_in(self, folder: &Folder) -> Result<Self, Error> {
+    fn stored_in(self, folder: &Folder) -> Result<Self, Error> {
         let text = serde_json::to_vec_pretty(&self).map_err(|why| Error::Certificate(why.to_string()))?;
         folder.write("keys.json", &text)?;
         Ok(self)
@@ -65,14 +66,14 @@ fn random() -> String {
     format!("{}{}", ids::random(), ids::random()).replace('-', "")
 }
 
-/// The key of service account tokens, kept with the others once it is made. Who has one holds the folder.
+/// The key for service account tokens, stored with the others once it is generated. The owner holds the lock of the folder.
 pub struct AccountKey {
     folder: Folder,
     key: Mutex<Option<Arc<Key>>>,
 }
 
 impl AccountKey {
-    pub fn new(folder: &Folder, keys: &Keys) -> Result<Self, Error> {
+    pub fn new(folder: &Folder, keys: &SandboxKeys) -> Result<Self, Error> {
         let damaged = |why: String| Error::Certificate(format!("{}: account_key: {why}", folder.path("keys.json").display()));
         let read = |text: &String| Key::from_der(&STANDARD.decode(text).map_err(|why| why.to_string())?);
         let key = keys.account_key.as_ref().map(read).transpose().map_err(damaged)?;
@@ -81,7 +82,7 @@ impl AccountKey {
 
     fn make(&self) -> Result<Key, String> {
         let key = Key::generate()?;
-        let mut keys = Keys::load(&self.folder).map_err(|why| why.to_string())?;
+        let mut keys = SandboxKeys::load(&self.folder).map_err(|why| why.to_string())?;
         keys.account_key = Some(STANDARD.encode(key.der()?));
         let text = serde_json::to_vec_pretty(&keys).map_err(|why| why.to_string())?;
         self.folder.write("keys.json", &text).map_err(|why| why.to_string())?;
@@ -111,14 +112,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_of_accounts_is_made_when_it_is_needed_and_stays() {
+    fn the_account_key_is_generated_when_needed_and_kept() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open(dir.path()).unwrap();
-        let keys = Keys::load(&folder).unwrap();
+        let keys = SandboxKeys::load(&folder).unwrap();
         let made = AccountKey::new(&folder, &keys).unwrap();
         assert!(made.known().is_none());
         let id = made.signing().unwrap().id().to_owned();
-        let again = Keys::load(&folder).unwrap();
+        let again = SandboxKeys::load(&folder).unwrap();
         assert_eq!((&again.ca_key, &again.admin_token), (&keys.ca_key, &keys.admin_token));
         assert_eq!(AccountKey::new(&folder, &again).unwrap().known().unwrap().id(), id);
     }

@@ -1,10 +1,9 @@
-//! How late the sandbox's Azure is: nothing comes true at once there, and a client must have waited.
-//! Knows no resource; who is late keeps a `Late` of its own in the world.
+//! Simulated propagation delays of Azure: changes do not take effect at once, so clients must wait. Each delayed thing stores a `Late`.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// `quick` refuses by count, so a test is late without waiting; `realistic` by the time that was measured on the real service.
+/// `quick` refuses a number of requests, so tests need not wait; `realistic` uses delays measured on the real service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lateness {
@@ -21,7 +20,7 @@ impl FromStr for Lateness {
             "none" => Ok(Self::None),
             "quick" => Ok(Self::Quick),
             "realistic" => Ok(Self::Realistic),
-            _ => Err(format!("'{text}' is no lateness: give none, quick or realistic")),
+            _ => Err(format!("'{text}' is not a valid lateness; use none, quick or realistic")),
         }
     }
 }
@@ -36,35 +35,35 @@ impl fmt::Display for Lateness {
     }
 }
 
-/// What can be late, with the refusals of `quick` and the seconds of `realistic` (medians of recorded traffic).
+/// What can be delayed, with the refusals for `quick` and the seconds for `realistic` (medians of recorded traffic).
 #[derive(Clone, Copy)]
-pub enum Kind {
-    /// A new principal, unknown to role assignments.
+pub enum DelayKind {
+    /// A new principal is unknown to role assignments.
     Principal,
-    /// The DNS name of a new vault.
+    /// The DNS name of a new vault is being registered.
     VaultName,
-    /// A new grant, at the data plane.
+    /// A new grant has no effect at the data plane.
     Grant,
-    /// A secret that is being deleted or recovered.
+    /// A secret is being deleted or recovered.
     Deletion,
-    /// A new federated credential, at the token endpoint.
+    /// A new federated credential is unknown to the token endpoint.
     Federation,
 }
 
-impl Kind {
+impl DelayKind {
     const fn measure(self) -> (u32, i64) {
         match self {
             Self::Principal => (2, 26),
             Self::VaultName => (2, 31),
             Self::Grant => (2, 11),
             Self::Deletion => (0, 4),
-            // not measured: "seconds to minutes"
+            // not measured; documented as "seconds to minutes"
             Self::Federation => (2, 20),
         }
     }
 }
 
-/// Both measures are kept, so that a change of the setting holds for what is there already.
+/// Both the count and the time are stored, so that a changed setting applies to existing resources.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Late {
     refusals: u32,
@@ -73,8 +72,8 @@ pub struct Late {
 }
 
 impl Late {
-    /// `since`: when the thing came to be, in unix nanoseconds.
-    pub fn new(kind: Kind, lateness: Lateness, since: i64) -> Self {
+    /// `since` is the time of the change in unix nanoseconds.
+    pub fn new(kind: DelayKind, lateness: Lateness, since: i64) -> Self {
         let (refusals, seconds) = kind.measure();
         match lateness {
             Lateness::None => Self::default(),
@@ -82,7 +81,7 @@ impl Late {
         }
     }
 
-    /// True while it is late; a `quick` refusal is counted.
+    /// Returns whether the delay still lasts, and counts a refusal of `quick`.
     pub fn refuses(&mut self, lateness: Lateness, now: i64) -> bool {
         match lateness {
             Lateness::None => false,

@@ -1,9 +1,9 @@
-//! How many requests are still let through before Azure's throttling answers: none is limited until a setting says so.
-//! ARM counts by subscription and verb, Managed Identity its writes, Key Vault what is asked of a vault.
+//! Throttling: how many requests are still allowed. Nothing is limited until a setting says so. ARM counts by subscription and kind of
+//! request, Managed Identity counts its writes, and Key Vault the requests to a vault.
 
 use serde::{Deserialize, Serialize};
 
-/// What is left of each. None: no end.
+/// The remaining requests of each kind; None means no limit.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -14,9 +14,9 @@ pub struct Limits {
     pub vault: Option<u32>,
 }
 
-/// Which limit a request is over.
+/// The limit that a request exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spent {
+pub enum ExceededLimit {
     Reads,
     Writes,
     Deletes,
@@ -25,20 +25,20 @@ pub enum Spent {
 }
 
 impl Limits {
-    /// Counts the request; the gateway's limit comes before that of a provider.
-    pub fn count(&mut self, method: &str, host: &str, path: &str) -> Option<Spent> {
+    /// Counts the request. The gateway's limit is checked before that of a provider.
+    pub fn count(&mut self, method: &str, host: &str, path: &str) -> Option<ExceededLimit> {
         let mut wanted = Vec::new();
-        if host.ends_with(super::azure::VAULT_SUFFIX) {
-            wanted.push((&mut self.vault, Spent::Vault));
-        } else if host == super::azure::ARM_HOST {
+        if host.ends_with(super::azure::hosts::VAULT_SUFFIX) {
+            wanted.push((&mut self.vault, ExceededLimit::Vault));
+        } else if host == super::azure::hosts::ARM_HOST {
             let read = matches!(method, "GET" | "HEAD");
             wanted.push(match method {
-                _ if read => (&mut self.reads, Spent::Reads),
-                "DELETE" => (&mut self.deletes, Spent::Deletes),
-                _ => (&mut self.writes, Spent::Writes),
+                _ if read => (&mut self.reads, ExceededLimit::Reads),
+                "DELETE" => (&mut self.deletes, ExceededLimit::Deletes),
+                _ => (&mut self.writes, ExceededLimit::Writes),
             });
             if !read && path.to_ascii_lowercase().contains("/microsoft.managedidentity/") {
-                wanted.push((&mut self.identity, Spent::Identity));
+                wanted.push((&mut self.identity, ExceededLimit::Identity));
             }
         }
         for (left, spent) in wanted {
@@ -57,15 +57,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_limit_counts_what_it_is_of() {
+    fn each_limit_counts_its_own_requests() {
         let mut limits = Limits { writes: Some(2), identity: Some(1), vault: Some(0), ..Limits::default() };
         let identity = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/n";
-        let arm = super::super::azure::ARM_HOST;
+        let arm = super::super::azure::hosts::ARM_HOST;
         assert_eq!(limits.count("GET", arm, identity), None);
         assert_eq!(limits.count("PUT", arm, identity), None);
-        assert_eq!(limits.count("PUT", arm, identity), Some(Spent::Identity));
-        assert_eq!(limits.count("PUT", arm, "/subscriptions/s/resourceGroups/g"), Some(Spent::Writes));
+        assert_eq!(limits.count("PUT", arm, identity), Some(ExceededLimit::Identity));
+        assert_eq!(limits.count("PUT", arm, "/subscriptions/s/resourceGroups/g"), Some(ExceededLimit::Writes));
         assert_eq!(limits.count("DELETE", arm, "/subscriptions/s/resourceGroups/g"), None);
-        assert_eq!(limits.count("GET", "v.vault.azure.net", "/secrets"), Some(Spent::Vault));
+        assert_eq!(limits.count("GET", "v.vault.azure.net", "/secrets"), Some(ExceededLimit::Vault));
     }
 }

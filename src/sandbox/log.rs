@@ -1,5 +1,5 @@
-//! `requests.jsonl`: one line for each answered request, there before the answer is; and the same in words, for whoever wants to read along.
-//! Knows neither bodies nor tokens, and keeps what a query may hide.
+//! `requests.jsonl`: one line for each request, written before the answer is sent; and the same as text for `--log`. It contains no bodies
+//! and no tokens, and hides secrets in queries.
 
 use super::{azure::times, error::Error, folder::Folder};
 use podid_files as files;
@@ -17,34 +17,34 @@ use std::{
     time::Duration,
 };
 
-/// How much of the end is looked at for the numbers to go on from.
+/// How much of the end of the file is searched for the last numbers.
 const TAIL: u64 = 1 << 20;
 
 pub struct Log {
     path: PathBuf,
-    open: Mutex<Open>,
+    open: Mutex<OpenLog>,
     connections: AtomicU64,
-    /// Told a line of words.
+    /// Receives each line as text.
     reader: OnceLock<Reader>,
 }
 
 pub type Reader = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// One answered request.
-pub struct Answered<'a> {
-    /// The number of its connection.
+/// An answered request.
+pub struct LogEntry<'a> {
+    /// The number of the connection.
     pub conn: u64,
-    /// `client`, or who of the players.
+    /// `client`, or the name of a simulated component.
     pub by: &'a str,
     pub method: &'a str,
     pub host: &'a str,
-    /// With its query.
+    /// With the query.
     pub path: &'a str,
     pub status: u16,
     pub took: Duration,
 }
 
-struct Open {
+struct OpenLog {
     file: File,
     n: u64,
 }
@@ -64,7 +64,7 @@ fn append(path: &Path) -> Result<File, Error> {
     Ok(files::open_to_append(path)?)
 }
 
-/// Of a query, the values of parameters that name a secret are left out: a SAS, a code, a token that a client put in the wrong place.
+/// Hides the values of query parameters that may hold a secret: a SAS, a code, or a misplaced token.
 fn without_secrets(path: &str) -> Cow<'_, str> {
     const NAMES: [&str; 8] = ["secret", "token", "password", "assertion", "sig", "code", "key", "credential"];
     let hides = |pair: &str| pair.split_once('=').is_some_and(|(name, _)| NAMES.iter().any(|n| name.to_ascii_lowercase().contains(n)));
@@ -80,7 +80,7 @@ fn without_secrets(path: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether someone took the file away under us.
+/// Returns whether the file was deleted while it is open.
 #[cfg(unix)]
 fn unlinked(file: &File) -> bool {
     file.metadata().is_ok_and(|m| std::os::unix::fs::MetadataExt::nlink(&m) == 0)
@@ -91,7 +91,7 @@ fn unlinked(_file: &File) -> bool {
 }
 
 impl Log {
-    /// The numbers go on from those of the file.
+    /// The numbers continue those of the file.
     pub fn open(folder: &Folder) -> Result<Self, Error> {
         let path = folder.path("requests.jsonl");
         let mut file = append(&path)?;
@@ -106,25 +106,25 @@ impl Log {
                 conn = line["conn"].as_u64().unwrap_or(0).max(conn);
             }
         }
-        // a line that a killed process left unfinished must not swallow the next one
+        // an unfinished line of a killed process must not swallow the next one
         if tail.last().is_some_and(|b| *b != b'\n') {
             file.write_all(b"\n").map_err(Error::file("write", &path))?;
         }
-        Ok(Self { path, open: Mutex::new(Open { file, n }), connections: AtomicU64::new(conn), reader: OnceLock::new() })
+        Ok(Self { path, open: Mutex::new(OpenLog { file, n }), connections: AtomicU64::new(conn), reader: OnceLock::new() })
     }
 
-    /// The number of a new TCP connection.
+    /// Returns the number of a new TCP connection.
     pub fn connection(&self) -> u64 {
         self.connections.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// From now on; said once.
+    /// Sets the reader; it can be set once.
     pub fn read_by(&self, reader: Reader) {
         let _ = self.reader.set(reader);
     }
 
-    pub fn write(&self, answered: &Answered<'_>) -> Result<(), Error> {
-        let Answered { conn, by, method, host, status, .. } = *answered;
+    pub fn write(&self, answered: &LogEntry<'_>) -> Result<(), Error> {
+        let LogEntry { conn, by, method, host, status, .. } = *answered;
         let path = &*without_secrets(answered.path);
         if let Some(reader) = &self.reader.get() {
             let (at, took) = (times::ticks(times::now()), answered.took.as_secs_f64() * 1000.0);
@@ -141,7 +141,7 @@ impl Log {
         open.file.write_all(text.as_bytes()).map_err(Error::file("write", &self.path))
     }
 
-    /// From 1 again.
+    /// Deletes the file and starts the numbers at 1.
     pub fn reset(&self) -> Result<(), Error> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         match std::fs::remove_file(&self.path) {
@@ -150,7 +150,7 @@ impl Log {
             }
             _ => {}
         }
-        *open = Open { file: append(&self.path)?, n: 0 };
+        *open = OpenLog { file: append(&self.path)?, n: 0 };
         self.connections.store(0, Ordering::Relaxed);
         Ok(())
     }
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_query_hides_is_not_written() {
+    fn secrets_in_queries_are_not_logged() {
         for (path, written) in [
             ("/a/b", "/a/b"),
             ("/a?api-version=7.4&$filter=x eq 'code'", "/a?api-version=7.4&$filter=x eq 'code'"),

@@ -1,12 +1,12 @@
-//! How deep and how large a JSON value is. What is kept of a request is bounded by both: a value that is too deep could be written to the world's
-//! file and never be read again, and would end the process where it is walked.
+//! The depth and the size of JSON values. Stored values are limited in both: one that is nested too deeply could be written to the world's
+//! file but never read again, and could overflow the stack.
 
 use serde_json::Value;
 
-/// Objects and arrays within one another, of anything that is kept. The files of the world put it a few levels deeper, and are read to 127.
+/// The nesting limit for stored values. The files of the world add a few levels, and the parser reads up to 127.
 pub const DEEPEST: usize = 100;
 
-/// 0 for a text or a number. Counts no further than one beyond `most`.
+/// Returns 0 for a text or a number, and stops counting at one more than `most`.
 fn counted(value: &Value, most: usize) -> usize {
     let below = |inner: &Value| match most.checked_sub(1) {
         Some(most) => counted(inner, most),
@@ -19,7 +19,7 @@ fn counted(value: &Value, most: usize) -> usize {
     }
 }
 
-/// No more than one beyond `DEEPEST`.
+/// Returns the depth, but at most one more than `DEEPEST`.
 pub fn depth(value: &Value) -> usize {
     counted(value, DEEPEST)
 }
@@ -32,7 +32,7 @@ pub fn too_deep(value: &Value) -> bool {
     deeper(value, DEEPEST)
 }
 
-/// About as many bytes as its JSON has; a text counts without what JSON must escape in it.
+/// Returns the approximate length of the JSON; escapes are not counted.
 pub fn size(value: &Value) -> usize {
     match value {
         Value::Object(map) => 2 + map.iter().map(|(name, inner)| name.len() + 4 + size(inner)).sum::<usize>(),

@@ -1,5 +1,6 @@
-//! Asks a sandbox that another process serves, by its control host. A request and its answer, no more: no pool, no TLS.
+//! Calls the control interface of a sandbox that another process serves. It sends a single request, without a connection pool and TLS.
 
+use super::control::CONTROL_HOST;
 use serde_json::Value;
 use std::{io, net::SocketAddr, time::Duration};
 use tokio::{
@@ -8,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-/// Status and JSON body. `token`: the folder's control token.
+/// Returns the status and the JSON body. `token` is the folder's control token.
 pub async fn ask(
     address: SocketAddr,
     token: &str,
@@ -26,13 +27,13 @@ async fn exchange(address: SocketAddr, token: &str, method: &str, path: &str, bo
     let head = format!(
         "{method} http://{host}{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len(),
-        host = super::answer::CONTROL_HOST
+        host = CONTROL_HOST
     );
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
-    let strange = || io::Error::new(io::ErrorKind::InvalidData, "the answer is no HTTP");
+    let strange = || io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP");
     let end = answer.windows(4).position(|w| w == b"\r\n\r\n").ok_or_else(strange)?;
     let head = String::from_utf8_lossy(&answer[..end]).into_owned();
     let status = head.split_whitespace().nth(1).and_then(|s| s.parse().ok()).ok_or_else(strange)?;

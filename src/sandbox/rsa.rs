@@ -1,4 +1,4 @@
-//! A key that signs as RS256 (RFC 7518, 3.3): made, kept as PKCS#1, told to others as a JSON web key. Knows nothing of tokens.
+//! RSA keys for RS256 (RFC 7518, 3.3): generated, stored as PKCS#1, and published as JSON web keys.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,13 +13,13 @@ use sha2::{Digest as _, Sha256};
 
 const BITS: usize = 2048;
 
-/// Never `Debug`: it is secret.
+/// It has no `Debug`, because it is secret.
 pub struct Key {
     signing: SigningKey<Sha256>,
     public: Public,
 }
 
-/// The public half, which may be all that is known of another's key.
+/// A public key. Of the keys of others only this half is known.
 pub struct Public {
     key: RsaPublicKey,
     id: String,
@@ -31,14 +31,14 @@ impl Key {
         Self::new(RsaPrivateKey::new(&mut rsa::rand_core::OsRng, BITS).map_err(|why| why.to_string())?)
     }
 
-    /// PKCS#1.
+    /// Reads PKCS#1.
     pub fn from_der(der: &[u8]) -> Result<Self, String> {
         Self::new(RsaPrivateKey::from_pkcs1_der(der).map_err(|why| why.to_string())?)
     }
 
     fn new(key: RsaPrivateKey) -> Result<Self, String> {
         let public = key.to_public_key();
-        // as kube-apiserver names its keys (kubernetes, `pkg/serviceaccount/jwt.go`): of the public key's DER (PKIX)
+        // kube-apiserver names its keys by the DER (PKIX) of the public key (kubernetes, `pkg/serviceaccount/jwt.go`)
         let der = public.to_public_key_der().map_err(|why| why.to_string())?;
         let id = URL_SAFE_NO_PAD.encode(Sha256::digest(der.as_bytes()));
         Ok(Self { signing: SigningKey::new(key), public: Public { key: public, id } })
@@ -68,7 +68,7 @@ impl Key {
 }
 
 impl Public {
-    /// None: it is no RSA key, or not one for RS256.
+    /// Returns None if this is not an RSA key for RS256.
     pub fn from_jwk(jwk: &Value) -> Option<Self> {
         let text = |name: &str| jwk[name].as_str();
         if text("kty")? != "RSA" || text("alg").is_some_and(|alg| alg != "RS256") {
@@ -94,11 +94,11 @@ pub mod tests {
     use super::*;
     use std::sync::{Arc, LazyLock};
 
-    /// One for all tests of the process: making one takes a while.
+    /// Shared by all tests of the process, because generating a key takes some time.
     pub static KEY: LazyLock<Arc<Key>> = LazyLock::new(|| Arc::new(Key::generate().unwrap()));
 
     #[test]
-    fn what_a_key_signs_verifies_and_nothing_else_does() {
+    fn only_what_the_key_signed_verifies() {
         let key = Key::from_der(&KEY.der().unwrap()).unwrap();
         let mut signature = key.sign(b"message").unwrap();
         assert_eq!(signature.len(), 256);
@@ -109,7 +109,7 @@ pub mod tests {
     }
 
     #[test]
-    fn a_web_key_tells_the_public_half() {
+    fn a_web_key_contains_the_public_half() {
         let key = KEY.jwk();
         assert_eq!((key["kty"].as_str(), key["alg"].as_str(), key["e"].as_str()), (Some("RSA"), Some("RS256"), Some("AQAB")));
         assert_eq!(URL_SAFE_NO_PAD.decode(key["n"].as_str().unwrap()).unwrap().len(), 256);
@@ -117,7 +117,7 @@ pub mod tests {
     }
 
     #[test]
-    fn a_web_key_verifies_what_its_private_half_signed() {
+    fn a_web_key_verifies_signatures_of_its_private_half() {
         let public = Public::from_jwk(&KEY.jwk()).unwrap();
         let signature = KEY.sign(b"message").unwrap();
         assert!(public.id() == KEY.id() && public.verifies(b"message", &signature) && !public.verifies(b"massage", &signature));
@@ -130,7 +130,7 @@ pub mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn an_invalid_key_is_refused() {
         assert!(Key::from_der(b"").is_err() && Key::from_der(&[0x30, 0x82, 0xff, 0xff]).is_err());
     }
 }

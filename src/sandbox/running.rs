@@ -1,23 +1,25 @@
-//! A sandbox that runs in this process: the world in memory, its clusters, its settings, and the task that saves it.
-//! Saves are grouped: whoever waits for one waits for the next write that begins after it asked.
+//! The sandbox in this process: the world in memory, its clusters, its settings, and the task that saves it. Saves are grouped: a caller
+//! waits for the next write that begins after its request.
 
 use super::{
     attempt::{Panicked, caught, caught_while},
     azure,
-    azure::ids,
+    azure::{
+        ids,
+        kubeconfig::{KubeconfigEntry, kubeconfig},
+    },
+    body_limits::BodyBudget,
+    component_runner::ComponentRunner,
     connections::Connections,
     error::Error,
     folder::Folder,
-    issuer,
     journal::Journal,
-    keys::Keys,
+    keys::SandboxKeys,
     kube::{self, Kube},
     log::Log,
-    play::Stage,
     settings::Settings,
     stand_in::StandIns,
     tls::Authority,
-    unread::Room,
     world::{Change, World},
 };
 use std::{
@@ -31,63 +33,63 @@ use tokio::sync::{Notify, watch};
 
 pub struct Running {
     pub folder: Folder,
-    pub keys: Keys,
+    pub keys: SandboxKeys,
     pub authority: Authority,
     pub settings: Arc<Settings>,
     pub log: Log,
-    pub stage: Stage,
-    /// For the bodies of all requests together.
-    pub room: Room,
+    pub components: ComponentRunner,
+    /// The memory for the bodies of all requests.
+    pub bodies: BodyBudget,
     pub connections: Connections,
     pub stand_ins: StandIns,
-    /// Told at start; for `GET /settings`.
+    /// Set at start; part of `GET /settings`.
     pub serving: bool,
-    /// Where a client on this machine reaches it.
+    /// The address for clients on this machine.
     pub address: std::sync::OnceLock<std::net::SocketAddr>,
-    azure: Mutex<azure::State>,
-    /// By fqdn.
-    clusters: RwLock<BTreeMap<String, Arc<Cluster>>>,
-    /// The texts of clusters that another stands in for: they are there again when it does not.
+    azure: Mutex<azure::state::State>,
+    /// By FQDN.
+    clusters: RwLock<BTreeMap<String, Arc<RunningCluster>>>,
+    /// The saved states of clusters that external ones stand in for. They are used again when no external cluster stands in for them.
     covered: Mutex<BTreeMap<String, String>>,
-    saves: Arc<Saves>,
-    saved: watch::Receiver<Saved>,
+    saves: Arc<SaveQueue>,
+    saved: watch::Receiver<SaveStatus>,
 }
 
-pub struct Cluster {
+pub struct RunningCluster {
     pub name: String,
     pub fqdn: String,
     pub kube: Arc<Kube>,
 }
 
-/// What is asked of the task that saves.
-struct Saves {
+/// The requests to the task that saves.
+struct SaveQueue {
     wanted: AtomicU64,
-    /// The next one writes all.
+    /// Makes the next save write the whole world.
     whole: AtomicBool,
     wake: Notify,
-    done: watch::Sender<Saved>,
+    done: watch::Sender<SaveStatus>,
 }
 
 #[derive(Clone, Default)]
-struct Saved {
-    upto: u64,
+struct SaveStatus {
+    up_to: u64,
     /// Why the last write failed.
     fault: Option<String>,
     ended: bool,
 }
 
-impl Saves {
+impl SaveQueue {
     fn ask(&self) -> u64 {
-        let mine = self.wanted.fetch_add(1, Ordering::AcqRel) + 1;
+        let ticket = self.wanted.fetch_add(1, Ordering::AcqRel) + 1;
         self.wake.notify_one();
-        mine
+        ticket
     }
 }
 
 impl Running {
     pub fn new(
         folder: Folder,
-        keys: Keys,
+        keys: SandboxKeys,
         settings: Settings,
         authority: Authority,
         mut world: World,
@@ -95,7 +97,7 @@ impl Running {
         serving: bool,
     ) -> Result<Arc<Self>, Error> {
         let log = Log::open(&folder)?;
-        let (done, saved) = watch::channel(Saved::default());
+        let (done, saved) = watch::channel(SaveStatus::default());
         let texts = stand_ins.keys().filter_map(|name| {
             let state = world.clusters.remove(name)?;
             Some((name.clone(), serde_json::to_string(&state).ok()?))
@@ -107,8 +109,8 @@ impl Running {
             authority,
             settings: Arc::new(settings),
             log,
-            stage: Stage::default(),
-            room: Room::default(),
+            components: ComponentRunner::default(),
+            bodies: BodyBudget::default(),
             connections: Connections::default(),
             stand_ins,
             serving,
@@ -116,21 +118,21 @@ impl Running {
             azure: Mutex::new(world.azure),
             clusters: RwLock::default(),
             covered: Mutex::new(covered),
-            saves: Arc::new(Saves { wanted: AtomicU64::new(0), whole: AtomicBool::new(false), wake: Notify::new(), done }),
+            saves: Arc::new(SaveQueue { wanted: AtomicU64::new(0), whole: AtomicBool::new(false), wake: Notify::new(), done }),
             saved,
         });
-        running.found(world.clusters);
+        running.create_clusters(world.clusters);
         let journal = Journal::new(running.folder.clone(), world.saves, world.new);
-        tokio::spawn(save_again_and_again(Arc::downgrade(&running), running.saves.clone(), journal));
+        tokio::spawn(save_loop(Arc::downgrade(&running), running.saves.clone(), journal));
         Ok(running)
     }
 
-    pub fn azure(&self) -> MutexGuard<'_, azure::State> {
+    pub fn azure(&self) -> MutexGuard<'_, azure::state::State> {
         self.azure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After a change at Azure: clusters that are new there are set up, those that are gone are let go of.
-    pub fn follow(&self) {
+    /// Follows a change in Azure: creates the API servers of new clusters and drops those of deleted ones.
+    pub fn follow_azure(&self) {
         let azure = self.azure();
         let mut clusters = self.clusters.write().unwrap_or_else(PoisonError::into_inner);
         let wanted = || azure.clusters.values().filter(|c| c.ending.is_none() && !self.stand_ins.contains_key(&c.name));
@@ -147,24 +149,24 @@ impl Running {
         drop((azure, clusters));
         if !all {
             self.saves.whole.store(true, Ordering::Release);
-            if let Err(fault) = super::kubeconfig(self) {
+            if let Err(fault) = self.write_kubeconfig() {
                 tracing::error!("{fault}");
             }
         }
     }
 
-    fn set_up(&self, azure: &azure::State, cluster: &azure::state::Cluster, saved: Option<kube::State>) -> Cluster {
+    fn set_up(&self, azure: &azure::state::State, cluster: &azure::state::Cluster, saved: Option<kube::State>) -> RunningCluster {
         let facts = self.facts(azure, cluster);
         let state = saved.unwrap_or_else(|| kube::new_cluster(&facts));
         let saves = self.saves.clone();
         let changed = Arc::new(move || {
             saves.ask();
         });
-        Cluster { name: cluster.name.clone(), fqdn: cluster.fqdn.clone(), kube: Kube::new(state, facts, changed) }
+        RunningCluster { name: cluster.name.clone(), fqdn: cluster.fqdn.clone(), kube: Kube::new(state, facts, changed) }
     }
 
-    /// Sets the clusters up, with what was saved of them.
-    fn found(&self, mut saved: BTreeMap<String, kube::State>) {
+    /// Creates the API servers of all clusters with their saved states.
+    fn create_clusters(&self, mut saved: BTreeMap<String, kube::State>) {
         let mut clusters = BTreeMap::new();
         let azure = self.azure();
         for cluster in azure.clusters.values().filter(|c| c.ending.is_none() && !self.stand_ins.contains_key(&c.name)) {
@@ -179,11 +181,32 @@ impl Running {
         *self.clusters.write().unwrap_or_else(PoisonError::into_inner) = clusters;
     }
 
-    /// What the Kubernetes half is told of its cluster.
-    fn facts(&self, azure: &azure::State, cluster: &azure::state::Cluster) -> kube::Facts {
+    /// Writes the kubeconfig of all clusters into the folder.
+    pub fn write_kubeconfig(&self) -> Result<(), Error> {
+        let azure = self.azure();
+        // in the order of ids, and so of names: aks-mi comes first and is the current context
+        let entries: Vec<(&azure::state::Cluster, KubeconfigEntry)> = azure
+            .clusters
+            .values()
+            .filter(|cluster| cluster.ending.is_none())
+            .map(|cluster| {
+                let own = || KubeconfigEntry::of_sandbox(cluster, &self.authority.ca_pem, &self.keys.admin_token, Some(&self.proxy()));
+                (cluster, self.stand_ins.get(&cluster.name).map_or_else(own, |s| s.entry.clone()))
+            })
+            .collect();
+        self.folder.write("kubeconfig", kubeconfig(&entries, "clusterUser").as_bytes())
+    }
+
+    /// `http://ADDR:PORT`.
+    pub fn proxy(&self) -> String {
+        self.address.get().map_or_else(String::new, |address| format!("http://{address}"))
+    }
+
+    /// Returns what the Kubernetes API must know about its cluster.
+    fn facts(&self, azure: &azure::state::State, cluster: &azure::state::Cluster) -> kube::Facts {
         let set = azure.scale_sets.get(&cluster.scale_set);
         let name = set.map_or_else(String::new, |s| s.name.clone());
-        let id = set.map_or_else(String::new, |s| azure::scale_sets::id(&azure.subscription, s));
+        let id = set.map_or_else(String::new, |s| azure::resource_ids::scale_set(&azure.subscription, s));
         // AKS writes the group in lower case here
         let id = id.replace(&cluster.node_group, &ids::fold(&cluster.node_group));
         let server = format!("https://{}", cluster.fqdn);
@@ -206,66 +229,66 @@ impl Running {
         }
     }
 
-    pub fn cluster(&self, fqdn: &str) -> Option<Arc<Cluster>> {
+    pub fn cluster(&self, fqdn: &str) -> Option<Arc<RunningCluster>> {
         self.clusters.read().unwrap_or_else(PoisonError::into_inner).get(fqdn).cloned()
     }
 
-    pub fn clusters(&self) -> Vec<Arc<Cluster>> {
+    pub fn clusters(&self) -> Vec<Arc<RunningCluster>> {
         self.clusters.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Whether a TLS end for this host is played here.
+    /// Returns whether the sandbox answers for this host.
     pub fn knows(&self, host: &str) -> azure::Known {
         let known = azure::knows(&self.azure(), host);
-        let cluster = known == azure::Known::No && (self.cluster(host).is_some() || issuer::is_host(host));
+        let cluster = known == azure::Known::No && (self.cluster(host).is_some() || azure::hosts::is_oidc_issuer(host));
         if cluster { azure::Known::Yes } else { known }
     }
 
-    /// Worth keeping, not worth waiting for.
+    /// Requests a save without waiting for it.
     pub fn save_soon(&self) {
         self.saves.ask();
     }
 
-    /// Returns when all that changed until now is in the file.
+    /// Returns when all changes until now are in the file.
     pub async fn save(&self) -> Result<(), String> {
-        let mine = self.saves.ask();
+        let ticket = self.saves.ask();
         let mut saved = self.saved.clone();
-        let reached = saved.wait_for(|s| s.upto >= mine || s.ended).await.map_err(|_| "the sandbox has ended".to_owned())?;
+        let reached = saved.wait_for(|s| s.up_to >= ticket || s.ended).await.map_err(|_| "the sandbox has ended".to_owned())?;
         match &reached.fault {
             Some(fault) => Err(fault.clone()),
-            None if reached.upto < mine => Err("the sandbox has ended".to_owned()),
+            None if reached.up_to < ticket => Err("the sandbox has ended".to_owned()),
             None => Ok(()),
         }
     }
 
-    /// As `save`, and all that there is is in the one file.
+    /// Saves the whole world into one file.
     pub async fn save_whole(&self) -> Result<(), String> {
         self.saves.whole.store(true, Ordering::Release);
         self.save().await
     }
 
-    /// A new world in place of this one; keys, CA and lateness stay, and clusters from outside are left as they are.
+    /// Replaces the world by a new one. Keys, CA and delays stay, and external clusters are not changed.
     pub async fn reset(self: &Arc<Self>) -> Result<(), Error> {
-        self.stage.clear().await;
+        self.components.clear().await;
         self.settings.reset();
         let mut azure = World::new().azure;
-        azure::seed::admit_caller(&mut azure, &self.keys.caller_secret);
+        azure::seed::set_caller_secret(&mut azure, &self.keys.caller_secret);
         for stand_in in self.stand_ins.values() {
-            stand_in.tell(&mut azure);
+            stand_in.report(&mut azure);
         }
         *self.azure() = azure;
         self.covered.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.found(BTreeMap::new());
-        self.stage.open();
+        self.create_clusters(BTreeMap::new());
+        self.components.open();
         self.log.reset()?;
         self.folder.remove_states()?;
         self.save_whole().await.map_err(|why| Error::Unreachable { dir: self.folder.dir().to_owned(), why })
     }
 }
 
-async fn save_again_and_again(running: std::sync::Weak<Running>, saves: Arc<Saves>, mut journal: Journal) {
+async fn save_loop(running: std::sync::Weak<Running>, saves: Arc<SaveQueue>, mut journal: Journal) {
     loop {
-        // the world is let go of while there is nothing to do, so that it can end
+        // the world is released while there is nothing to do, so that it can be dropped
         tokio::select! {
             () = saves.wake.notified() => {}
             () = tokio::time::sleep(std::time::Duration::from_millis(500)) => {
@@ -274,7 +297,7 @@ async fn save_again_and_again(running: std::sync::Weak<Running>, saves: Arc<Save
             }
         }
         let Some(running) = running.upgrade() else { break };
-        let upto = saves.wanted.load(Ordering::Acquire);
+        let up_to = saves.wanted.load(Ordering::Acquire);
         let whole = saves.whole.swap(false, Ordering::AcqRel);
         let mut changed = Vec::new();
         let saved = caught(|| {
@@ -283,26 +306,26 @@ async fn save_again_and_again(running: std::sync::Weak<Running>, saves: Arc<Save
             write(&running, &mut journal, change, whole).err().map(|fault| fault.to_string())
         });
         let fault = saved.unwrap_or_else(|Panicked| {
-            journal.forget();
+            journal.invalidate();
             Some("internal error (this is a bug in podid)".to_owned())
         });
         saves.done.send_modify(|s| {
-            s.upto = upto;
+            s.up_to = up_to;
             s.fault = fault;
         });
-        // what controllers made may call for players, too; to ask each cluster at each save would cost more than the save
+        // controllers may have created pods that need components; checking all clusters at each save would cost more than the save
         let _ = caught_while(running.wake(&changed)).await;
     }
     saves.done.send_modify(|s| s.ended = true);
 }
 
-/// What changed since the last save, or all.
+/// Writes the changes since the last save, or the whole world.
 fn write(running: &Running, journal: &mut Journal, change: serde_json::Result<Change>, whole: bool) -> Result<(), Error> {
-    let change = change.map_err(|why| journal.lost(&why))?;
-    if change.is_empty() && !journal.behind() && !(whole && journal.begun()) {
+    let change = change.map_err(|why| journal.serialization_error(&why))?;
+    if change.is_empty() && !journal.behind() && !(whole && journal.has_changes()) {
         return Ok(());
     }
-    if !whole && !journal.due() {
+    if !whole && !journal.must_rewrite() {
         return journal.append(change);
     }
     let covered = running.covered.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -1,11 +1,13 @@
-//! A listener: a TLS hello (its name says for whom), CONNECT for the hosts that are played here, plain requests for the metadata
-//! service and for the sandbox itself; or all for the metadata service of one node. Whatever comes in, it gets an answer or an end, and the listener goes on.
+//! The listener: a TLS hello names its host, CONNECT leads to the sandbox's hosts, and the metadata service and the control interface take
+//! plain requests. A listener of a node serves only the metadata service. Every connection gets an answer or is closed, and the listener
+//! keeps running.
 
 use super::{
-    answer::{self, Answer, CONTROL_HOST},
-    azure::{IMDS_HOST, Known, imds::NODE_HEADER},
-    connections::{Activity, IDLE, PATIENCE},
-    door::Door,
+    answer::{self, HttpAnswer},
+    azure::{Known, hosts::IMDS_HOST, imds::NODE_HEADER},
+    connections::{Conn, IDLE, IdleTimer, PATIENCE},
+    control::CONTROL_HOST,
+    listeners::ListenerKind,
     running::Running,
     stream::Peeked,
 };
@@ -29,52 +31,43 @@ use tokio::{
 };
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
-/// A connection of a client.
-#[derive(Clone, Copy)]
-pub struct Conn {
-    /// For the log.
-    pub number: u64,
-    /// Whether the client runs on this machine.
-    pub from_here: bool,
-}
-
 const TLS_HANDSHAKE: u8 = 22;
-/// What is read ahead of a connection over HTTP/1, the head of a request with it.
+/// The buffer for an HTTP/1 connection, including the head of a request.
 const AHEAD: usize = 64 << 10;
-/// What a client may send over HTTP/2 before anybody reads it: of one request, of a connection, and the heads of requests.
+/// Limits for unread HTTP/2 data: of one request, of a connection, and of the head of a request.
 const STREAM_AHEAD: u32 = 64 << 10;
 const CONNECTION_AHEAD: u32 = 256 << 10;
 const HEAD: u32 = 64 << 10;
-/// Requests at once over one connection.
+/// Concurrent requests over one connection.
 const STREAMS: u32 = 128;
 
-/// Until told to stop; then what runs is finished, but no longer than `drain`.
-pub async fn run(listener: TcpListener, door: Door, running: Arc<Running>, stop: watch::Receiver<bool>, drain: Duration) {
+/// Accepts connections until `stop`, then waits at most `drain` for those in progress.
+pub async fn run(listener: TcpListener, kind: ListenerKind, running: Arc<Running>, stop: watch::Receiver<bool>, drain: Duration) {
     let mut connections = JoinSet::new();
     let mut room = None;
     loop {
-        // others wait in the system's own queue, which holds no file of this process
+        // further connections wait in the system's queue, where they use no file of this process
         let one_more = async {
             if room.is_none() {
-                room = running.connections.one_more().await;
+                room = running.connections.acquire().await;
             }
             listener.accept().await
         };
         tokio::select! {
             accepted = one_more => match accepted {
                 Ok((stream, peer)) => {
-                    let (door, running, stop, room) = (door.clone(), running.clone(), stop.clone(), room.take());
+                    let (kind, running, stop, room) = (kind.clone(), running.clone(), stop.clone(), room.take());
                     connections.spawn(async move {
                         let _room = room;
                         let conn = Conn { number: running.log.connection(), from_here: peer.ip().to_canonical().is_loopback() };
                         let _ = stream.set_nodelay(true);
-                        match door {
-                            Door::Proxy => connection(running, conn, stream, stop).await,
-                            Door::Node(cluster) => metadata(running, conn, &cluster, stream, stop).await,
+                        match kind {
+                            ListenerKind::Proxy => connection(running, conn, stream, stop).await,
+                            ListenerKind::Node(cluster) => metadata(running, conn, &cluster, stream, stop).await,
                         }
                     });
                 }
-                // out of files: wait for some to close
+                // out of file descriptors: wait until some are closed
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             },
             Some(_) = connections.join_next() => {}
@@ -101,7 +94,7 @@ async fn connection(running: Arc<Running>, conn: Conn, stream: TcpStream, stop: 
     }
 }
 
-/// Whoever comes in by a node's own door is on that node, whatever its headers say.
+/// All requests to a node's own listener come from that node, whatever their headers are.
 async fn metadata(running: Arc<Running>, conn: Conn, cluster: &str, stream: TcpStream, stop: watch::Receiver<bool>) {
     let Ok(node) = HeaderValue::from_str(cluster) else { return };
     requests_with(running, conn, IMDS_HOST.to_owned(), stream, stop, move |request| {
@@ -114,7 +107,7 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// TLS without CONNECT: the hello names the host.
+/// Serves TLS without CONNECT; the hello names the host.
 async fn direct(running: Arc<Running>, conn: Conn, stream: TcpStream, stop: watch::Receiver<bool>) {
     let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream);
     let Ok(Ok(start)) = timeout(PATIENCE, hello).await else { return };
@@ -130,26 +123,26 @@ async fn direct(running: Arc<Running>, conn: Conn, stream: TcpStream, stop: watc
     }
 }
 
-/// Where a CONNECT that was answered goes on.
+/// The target of an accepted CONNECT.
 struct Tunnel {
-    to: To,
+    to: Target,
     upgrade: OnUpgrade,
 }
 
-enum To {
-    /// A host that is played here.
+enum Target {
+    /// A host of the sandbox.
     Here(String),
-    /// The API server of a cluster from outside: what goes there is none of our business.
+    /// The API server of an external cluster; the data is only forwarded.
     Outside(TcpStream),
 }
 
 async fn proxied(running: Arc<Running>, conn: Conn, stream: TcpStream, stop: watch::Receiver<bool>) {
     let tunnel: Arc<Mutex<Option<Tunnel>>> = Arc::default();
     let (site, slot) = (running.clone(), tunnel.clone());
-    let activity: Arc<Activity> = Arc::default();
-    let seen = activity.clone();
+    let timer: Arc<IdleTimer> = Arc::default();
+    let seen = timer.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (site, slot, asked) = (site.clone(), slot.clone(), seen.asked());
+        let (site, slot, asked) = (site.clone(), slot.clone(), seen.request());
         async move {
             let _asked = asked;
             Ok::<_, Infallible>(at_the_proxy(site, conn, request, &slot).await)
@@ -161,7 +154,7 @@ async fn proxied(running: Arc<Running>, conn: Conn, stream: TcpStream, stop: wat
     let ends = async {
         tokio::select! {
             () = stopped(stop.clone()) => {}
-            () = activity.over() => {}
+            () = timer.expired() => {}
         }
     };
     tokio::select! {
@@ -176,12 +169,12 @@ async fn proxied(running: Arc<Running>, conn: Conn, stream: TcpStream, stop: wat
         && let Ok(Ok(upgraded)) = timeout(PATIENCE, tunnel.upgrade).await
     {
         match tunnel.to {
-            To::Here(host) => within(running, conn, host, TokioIo::new(upgraded), stop).await,
-            To::Outside(mut there) => {
-                let _ = there.set_nodelay(true);
+            Target::Here(host) => within(running, conn, host, TokioIo::new(upgraded), stop).await,
+            Target::Outside(mut remote) => {
+                let _ = remote.set_nodelay(true);
                 let mut here = TokioIo::new(upgraded);
                 tokio::select! {
-                    _ = tokio::io::copy_bidirectional(&mut here, &mut there) => {}
+                    _ = tokio::io::copy_bidirectional(&mut here, &mut remote) => {}
                     () = stopped(stop) => {}
                 }
             }
@@ -198,28 +191,33 @@ fn host_of(authority: &str) -> (String, Option<u16>) {
     }
 }
 
-async fn at_the_proxy(running: Arc<Running>, conn: Conn, mut request: hyper::Request<Incoming>, slot: &Mutex<Option<Tunnel>>) -> Answer {
+async fn at_the_proxy(
+    running: Arc<Running>,
+    conn: Conn,
+    mut request: hyper::Request<Incoming>,
+    slot: &Mutex<Option<Tunnel>>,
+) -> HttpAnswer {
     if request.method() == Method::CONNECT {
         let (host, port) = host_of(request.uri().authority().map_or("", |a| a.as_str()));
         let plain = host == CONTROL_HOST || host == IMDS_HOST;
         if let Some(stand_in) = running.stand_ins.values().find(|s| s.host == host.trim_matches(['[', ']']) && Some(s.port) == port) {
             return match TcpStream::connect((stand_in.host.as_str(), stand_in.port)).await {
-                Ok(there) => {
+                Ok(remote) => {
                     let upgrade = hyper::upgrade::on(&mut request);
-                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Tunnel { to: To::Outside(there), upgrade });
+                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Tunnel { to: Target::Outside(remote), upgrade });
                     hyper::Response::new(http_body_util::Empty::new().boxed())
                 }
-                Err(why) => answer::plain(502, &format!("{host} could not be reached: {why}")),
+                Err(why) => answer::plain(502, &format!("could not reach {host}: {why}")),
             };
         }
         return match running.knows(&host) {
             known if plain || (known == Known::Yes && port == Some(443)) => {
                 let upgrade = hyper::upgrade::on(&mut request);
-                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Tunnel { to: To::Here(host), upgrade });
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Tunnel { to: Target::Here(host), upgrade });
                 hyper::Response::new(http_body_util::Empty::new().boxed())
             }
-            Known::NoSuchVault => answer::plain(502, &format!("{host} has no address: no such vault")),
-            Known::Yes | Known::No => answer::plain(403, &format!("{host} is not played by the sandbox")),
+            Known::NoSuchVault => answer::plain(502, &format!("could not resolve {host}: the vault does not exist")),
+            Known::Yes | Known::No => answer::plain(403, &format!("the sandbox does not serve {host}")),
         };
     }
     let named = request.uri().authority().map(|a| a.as_str().to_owned());
@@ -228,10 +226,10 @@ async fn at_the_proxy(running: Arc<Running>, conn: Conn, mut request: hyper::Req
     if host == CONTROL_HOST || host == IMDS_HOST {
         return answer::answer(running, conn, host, request).await;
     }
-    answer::plain(403, "this is a proxy: ask it for https hosts by CONNECT")
+    answer::plain(403, "this is a proxy: send a CONNECT request for an https host")
 }
 
-/// Inside a tunnel: TLS, or plain HTTP for those that speak it.
+/// Serves a tunnel: TLS, or plain HTTP for the hosts that use it.
 async fn within<T>(running: Arc<Running>, conn: Conn, host: String, stream: T, stop: watch::Receiver<bool>)
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -266,11 +264,11 @@ async fn requests_with<T>(
 ) where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let activity: Arc<Activity> = Arc::default();
-    let seen = activity.clone();
+    let timer: Arc<IdleTimer> = Arc::default();
+    let seen = timer.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         mark(&mut request);
-        let (running, host, asked) = (running.clone(), host.clone(), seen.asked());
+        let (running, host, asked) = (running.clone(), host.clone(), seen.request());
         async move {
             let _asked = asked;
             Ok::<_, Infallible>(answer::answer(running, conn, host, request).await)
@@ -285,9 +283,9 @@ async fn requests_with<T>(
     tokio::select! {
         _ = serving.as_mut() => return,
         () = stopped(stop.clone()) => {}
-        () = activity.over() => {}
+        () = timer.expired() => {}
     }
     serving.as_mut().graceful_shutdown();
-    // a watch goes on until it ends by itself
+    // a watch continues until it ends by itself
     let _ = serving.await;
 }

@@ -1,6 +1,6 @@
-//! What can be changed while the sandbox runs: lateness, delays, and faults for those who test a client against it.
+//! Settings that can be changed while the sandbox runs: delays, and faults for testing clients.
 
-use super::{azure::Rules, limits::Limits};
+use super::{azure::call::Rules, limits::Limits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::{
@@ -9,16 +9,19 @@ use std::{
     time::Duration,
 };
 
+/// The lifetime of Entra's long-lived application tokens.
+pub const TOKEN_SECONDS: i64 = 86_399;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum When {
     /// The request has no effect.
     Before,
-    /// It has, and its answer never comes.
+    /// The request has its effect, but is never answered.
     After,
 }
 
-/// The n-th request of a client, counted from the setting on, hangs until its connection is closed.
+/// The n-th client request after the setting hangs until its connection is closed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {
@@ -26,7 +29,7 @@ pub struct Hold {
     pub when: When,
 }
 
-/// An answer that is given instead of the true one, to those requests that fit all that is said.
+/// An answer that replaces the true one for the matching requests.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fail {
@@ -34,18 +37,18 @@ pub struct Fail {
     pub host: Option<String>,
     /// A part of path and query, in any case.
     pub path: Option<String>,
-    /// `client` unless said; `any` is for all.
+    /// `client` by default; `any` matches all requests.
     pub by: Option<String>,
     pub status: u16,
     pub body: Option<Value>,
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// How many of those that fit are let through first.
+    /// How many matching requests are answered normally first.
     #[serde(default)]
     pub skip: u32,
-    /// None: always.
+    /// None means always.
     pub times: Option<u32>,
-    /// `after`: the request has its effect all the same.
+    /// With `after`, the request still has its effect.
     pub when: Option<When>,
 }
 
@@ -65,8 +68,8 @@ struct Inner {
     counts: BTreeMap<String, u64>,
 }
 
-/// What is to be done with one request.
-pub struct Verdict {
+/// How to handle one request.
+pub struct Handling {
     pub rules: Arc<Rules>,
     pub delay: Duration,
     pub hold: Option<When>,
@@ -98,8 +101,8 @@ impl Settings {
         self.lock().rules.clone()
     }
 
-    /// Counts the request and says what becomes of it. `path` with its query.
-    pub fn judge(&self, by: &str, method: &str, host: &str, path: &str) -> Verdict {
+    /// Counts the request and returns how to handle it. `path` includes the query.
+    pub fn handling(&self, by: &str, method: &str, host: &str, path: &str) -> Handling {
         let mut inner = self.lock();
         *inner.counts.entry(by.to_owned()).or_insert(0) += 1;
         let client = by == "client";
@@ -136,10 +139,10 @@ impl Settings {
             Some(_) => Arc::new(Rules { spent, ..(*inner.rules).clone() }),
             None => inner.rules.clone(),
         };
-        Verdict { rules, delay: if client { inner.delay } else { Duration::ZERO }, hold, fail }
+        Handling { rules, delay: if client { inner.delay } else { Duration::ZERO }, hold, fail }
     }
 
-    /// While it lives, a request hangs.
+    /// Counts a hanging request until the result is dropped.
     pub fn hold(self: &Arc<Self>) -> Held {
         let mut inner = self.lock();
         inner.held = true;
@@ -147,17 +150,17 @@ impl Settings {
         Held(self.clone())
     }
 
-    /// Takes over what is named, leaves the rest. Null takes a hold or a fault away.
-    pub fn apply(&self, wish: &Value) -> Result<(), String> {
-        let wish = wish.as_object().ok_or("the settings are a JSON object")?;
+    /// Changes the named settings and keeps the others. Null removes a hold or a fault.
+    pub fn apply(&self, changes: &Value) -> Result<(), String> {
+        let changes = changes.as_object().ok_or("the settings must be a JSON object")?;
         let mut inner = self.lock();
         let mut rules = (*inner.rules).clone();
-        let mut later: Vec<Change> = Vec::new();
-        for (name, value) in wish {
+        let mut later: Vec<SettingChange> = Vec::new();
+        for (name, value) in changes {
             match name.as_str() {
                 "lateness" => rules.lateness = value.as_str().unwrap_or_default().parse()?,
                 "deny" => rules.deny = parse(name, value)?.unwrap_or_default(),
-                "token_seconds" => rules.token_seconds = parse(name, value)?.unwrap_or(super::TOKEN_SECONDS),
+                "token_seconds" => rules.token_seconds = parse(name, value)?.unwrap_or(TOKEN_SECONDS),
                 "scale_set_polls" => rules.scale_set_polls = parse(name, value)?.unwrap_or(0),
                 "aks_day" => rules.aks_day = parse(name, value)?,
                 "delay_ms" => {
@@ -182,7 +185,7 @@ impl Settings {
                 }
                 _ => {
                     return Err(format!(
-                        "there is no setting '{name}': lateness, delay_ms, hold, deny, fail, limits, token_seconds, scale_set_polls and aks_day can be set"
+                        "unknown setting '{name}'; use lateness, delay_ms, hold, deny, fail, limits, token_seconds, scale_set_polls or aks_day"
                     ));
                 }
             }
@@ -194,11 +197,10 @@ impl Settings {
         Ok(())
     }
 
-    /// As after a start; the lateness stays.
+    /// Restores the initial settings, except for the delays.
     pub fn reset(&self) {
         let mut inner = self.lock();
-        let rules =
-            Rules { deny: Vec::new(), token_seconds: super::TOKEN_SECONDS, scale_set_polls: 0, aks_day: None, ..(*inner.rules).clone() };
+        let rules = Rules { deny: Vec::new(), token_seconds: TOKEN_SECONDS, scale_set_polls: 0, aks_day: None, ..(*inner.rules).clone() };
         *inner = Inner {
             rules: Arc::new(rules),
             delay: Duration::ZERO,
@@ -232,11 +234,11 @@ impl Settings {
     }
 }
 
-/// What one named setting does, once all of them are understood.
-type Change = Box<dyn FnOnce(&mut Inner)>;
+/// The change of one setting, made after all of them were parsed.
+type SettingChange = Box<dyn FnOnce(&mut Inner)>;
 
 fn parse<T: serde::de::DeserializeOwned>(name: &str, value: &Value) -> Result<Option<T>, String> {
-    serde_json::from_value(value.clone()).map_err(|why| format!("the setting '{name}' is not understood: {why}"))
+    serde_json::from_value(value.clone()).map_err(|why| format!("the value of the setting '{name}' is not valid: {why}"))
 }
 
 pub struct Held(Arc<Settings>);

@@ -1,4 +1,4 @@
-//! A byte stream whose first byte was looked at, and a body that comes through a channel.
+//! A byte stream whose first byte is known, and a body that comes from a channel.
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
@@ -19,7 +19,7 @@ pub struct Peeked<T> {
 }
 
 impl<T: AsyncRead + Unpin> Peeked<T> {
-    /// None at the end of the stream.
+    /// Returns None at the end of the stream.
     pub async fn new(mut inner: T) -> io::Result<Option<Self>> {
         let mut first = [0_u8];
         Ok(match inner.read(&mut first).await? {
@@ -57,7 +57,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Peeked<T> {
     }
 }
 
-/// A watch: ends when the sender is dropped.
+/// The body of a watch; it ends when the sender is dropped.
 pub struct Chunks(pub mpsc::Receiver<Bytes>);
 
 impl Body for Chunks {

@@ -1,6 +1,5 @@
-//! A map of the world that remembers which of its entries were touched, so that a save writes those and no others.
-//! Reads go through to the map; what may change an entry is a method here, and no other way leads to one.
-//! A change that fails half-way can be undone: between `begin` and `commit` a table also remembers what the touched entries were before.
+//! A map that remembers which entries were touched, so that a save writes only those. Reads use the map; only the methods here change
+//! entries. Between `begin` and `commit` it also keeps the earlier values of touched entries, so that a failed change can be undone.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -13,26 +12,26 @@ use std::{
 pub struct Table<V> {
     entries: BTreeMap<String, V>,
     touched: BTreeSet<String>,
-    /// The entries as they were when the change under way began, of those that it touched. None: no change is under way.
+    /// The earlier values of the entries that the current change touched; None if there is no change.
     before: Option<BTreeMap<String, Option<V>>>,
 }
 
-/// A table, whatever is in it, as the file of changes sees it.
+/// A table of any type, as the file of changes sees it.
 pub trait Kept {
     fn touched(&self) -> bool;
-    /// The entries that were touched since this was last asked, null for those that are gone.
+    /// Returns the entries touched since the last call, with null for removed ones.
     fn changes(&mut self) -> serde_json::Result<Map<String, Value>>;
-    /// Does again what `changes` told of.
+    /// Replays what `changes` returned.
     fn apply(&mut self, changes: Map<String, Value>) -> serde_json::Result<()>;
-    /// A change begins that may have to be undone.
+    /// Begins a change that may be undone.
     fn begin(&mut self);
-    /// The change is kept.
+    /// Keeps the change.
     fn commit(&mut self);
-    /// All entries are again as they were at `begin`.
+    /// Restores all entries as they were at `begin`.
     fn undo(&mut self);
 }
 
-/// What changed in each of these tables, by its name.
+/// Returns the changes of each table by its name.
 pub fn changes<const N: usize>(tables: [(&'static str, &mut dyn Kept); N]) -> serde_json::Result<Map<String, Value>> {
     let touched = tables.into_iter().filter(|(_, table)| table.touched());
     touched.map(|(name, table)| Ok((name.to_owned(), Value::Object(table.changes()?)))).collect()
@@ -46,7 +45,7 @@ pub fn apply<const N: usize>(tables: [(&'static str, &mut dyn Kept); N], mut all
     }
     match all.keys().next() {
         None => Ok(()),
-        Some(name) => Err(serde::de::Error::custom(format_args!("there is no table '{name}'"))),
+        Some(name) => Err(serde::de::Error::custom(format_args!("unknown table '{name}'"))),
     }
 }
 
@@ -72,7 +71,7 @@ impl<'a, V> IntoIterator for &'a Table<V> {
 }
 
 impl<V: Clone> Table<V> {
-    /// Called before an entry may change.
+    /// Must be called before an entry changes.
     fn touch(&mut self, key: &str) {
         if let Some(before) = &mut self.before
             && !before.contains_key(key)
@@ -138,7 +137,7 @@ impl<V: Clone + Serialize + DeserializeOwned> Kept for Table<V> {
         self.before = None;
     }
     fn undo(&mut self) {
-        // what was undone stays touched: a save writes it as it is, which is as it was
+        // undone entries stay touched: the next save writes their restored values
         for (key, value) in self.before.take().into_iter().flatten() {
             match value {
                 Some(value) => self.entries.insert(key, value),
@@ -166,7 +165,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_was_touched_is_told_once_and_can_be_done_again() {
+    fn changes_are_returned_once_and_can_be_replayed() {
         let mut table: Table<u64> = serde_json::from_value(json!({"a": 1, "b": 2, "c": 3, "d": 4, "e": 5})).unwrap();
         let mut copy = table.clone();
         assert!(!table.touched());
@@ -187,13 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn changes_of_a_table_that_is_not_known_are_an_error() {
+    fn changes_of_an_unknown_table_are_an_error() {
         let mut table: Table<u64> = Table::default();
         let wrong = json!({"table": {"a": 1}, "other": {"b": 2}});
         assert!(apply([("table", &mut table)], serde_json::from_value(wrong).unwrap()).is_err());
     }
     #[test]
-    fn a_change_that_is_undone_leaves_every_entry_as_it_was() {
+    fn undoing_a_change_restores_every_entry() {
         let mut table: Table<u64> = serde_json::from_value(json!({"a": 1, "b": 2, "c": 3, "d": 4})).unwrap();
         let first = (*table).clone();
         let change = |table: &mut Table<u64>| {
@@ -216,6 +215,6 @@ mod tests {
         let second = (*table).clone();
         assert_ne!(second, first);
         table.undo();
-        assert_eq!(*table, second, "what was kept is not undone");
+        assert_eq!(*table, second, "a committed change is not undone");
     }
 }

@@ -1,6 +1,6 @@
-//! TLS ends for the production host names: a CA of the sandbox's own, and a leaf for each host when it is first asked for.
+//! TLS for the production host names: a CA of the sandbox's own, and a certificate for each host when it is first needed.
 
-use super::{error::Error, folder::Folder, keys::Keys};
+use super::{error::Error, folder::Folder, keys::SandboxKeys};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
@@ -18,7 +18,7 @@ use std::{
 pub struct Authority {
     pub ca_pem: String,
     issuer: Issuer<'static, KeyPair>,
-    /// One key for all leaves: making one is the dear part.
+    /// One key for all certificates, because generating one takes long.
     leaf_key: KeyPair,
     leaves: Mutex<HashMap<String, Arc<ServerConfig>>>,
     refusing: Arc<ServerConfig>,
@@ -39,11 +39,11 @@ fn ca_params() -> CertificateParams {
     params
 }
 
-/// Answers a hello for an unknown name with an alert, not with silence.
+/// Answers a hello for an unknown name with an alert.
 #[derive(Debug)]
-struct Nobody;
+struct NoCertificate;
 
-impl ResolvesServerCert for Nobody {
+impl ResolvesServerCert for NoCertificate {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         None
     }
@@ -55,8 +55,8 @@ fn builder() -> Result<rustls::ConfigBuilder<ServerConfig, rustls::server::Wants
 }
 
 impl Authority {
-    /// `ca.pem` is written once and then only read: it stays byte for byte the same.
-    pub fn load(folder: &Folder, keys: &Keys) -> Result<Self, Error> {
+    /// Creates `ca.pem` once; later it is only read, so it stays the same byte for byte.
+    pub fn load(folder: &Folder, keys: &SandboxKeys) -> Result<Self, Error> {
         let key = KeyPair::from_pem(&keys.ca_key).map_err(fault)?;
         let ca_pem = match folder.read("ca.pem")? {
             Some(pem) => String::from_utf8(pem).map_err(|_| Error::Certificate("ca.pem is not text".to_owned()))?,
@@ -71,7 +71,7 @@ impl Authority {
             issuer: Issuer::new(ca_params(), key),
             leaf_key: KeyPair::generate().map_err(fault)?,
             leaves: Mutex::default(),
-            refusing: Arc::new(builder()?.with_cert_resolver(Arc::new(Nobody))),
+            refusing: Arc::new(builder()?.with_cert_resolver(Arc::new(NoCertificate))),
         })
     }
 

@@ -1,19 +1,20 @@
-//! Worlds of older versions, one step a version, on the JSON as it was written: the types of today are not those of then.
+//! Upgrades worlds of older versions, one step for each version, as JSON, because today's types do not match them.
 
 use serde::de::Error as _;
 use serde_json::{Map, Value, json};
 
-/// The text of a world of version `found` as one of today.
+/// Upgrades a world of version `found` to the current version.
 pub fn from(found: u32, mut world: Value) -> serde_json::Result<Value> {
     const STEPS: [fn(&mut Value) -> Option<()>; 1] = [one];
     let first = usize::try_from(found).unwrap_or_default().saturating_sub(1);
     for step in &STEPS[first.min(STEPS.len())..] {
-        step(&mut world).ok_or_else(|| serde_json::Error::custom("something of its version is missing"))?;
+        step(&mut world).ok_or_else(|| serde_json::Error::custom("a field of its version is missing"))?;
     }
     Ok(world)
 }
 
-/// Role assignments were a list; secrets lay inside their vaults; saves were not counted, each wrote all.
+/// In version 1, role assignments were a list, secrets were inside their vaults, and saves were not counted, because each wrote the whole
+/// world.
 fn one(world: &mut Value) -> Option<()> {
     let azure = world.get_mut("azure")?.as_object_mut()?;
     let assignments = std::mem::take(azure.get_mut("assignments")?.as_array_mut()?);
@@ -32,8 +33,8 @@ fn one(world: &mut Value) -> Option<()> {
     for (name, vault) in azure.get_mut("vaults")?.as_object_mut()? {
         empty(name, vault)?;
     }
-    for (name, gone) in azure.get_mut("deleted_vaults")?.as_object_mut()? {
-        empty(name, gone.get_mut("vault")?)?;
+    for (name, deleted_vault) in azure.get_mut("deleted_vaults")?.as_object_mut()? {
+        empty(name, deleted_vault.get_mut("vault")?)?;
     }
     azure.insert("secrets".to_owned(), Value::Object(secrets));
     azure.insert("deleted_secrets".to_owned(), Value::Object(deleted));
@@ -50,12 +51,12 @@ mod tests {
     const ONE: &str = include_str!("tests/world-1.json");
 
     #[test]
-    fn a_world_of_version_1_is_read_with_all_that_is_in_it() {
+    fn a_world_of_version_1_is_read_completely() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open(dir.path()).unwrap();
         folder.write("world.json", ONE.as_bytes()).unwrap();
         let world = World::load(&folder).unwrap();
-        // so that the next save writes it as one of today
+        // so that the next save writes it in the current version
         assert!(world.new);
         let azure = &world.azure;
         let keys: Vec<&str> = azure.secrets.keys().map(String::as_str).collect();
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_lacks_what_its_version_had_is_damaged() {
+    fn a_world_without_a_required_part_is_damaged() {
         for part in ["assignments", "vaults", "deleted_vaults"] {
             let mut world: Value = serde_json::from_str(ONE).unwrap();
             world["azure"].as_object_mut().unwrap().remove(part);

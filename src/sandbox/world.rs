@@ -1,7 +1,7 @@
-//! What there is in the sandbox, in two files: `world.json`, all of it as it was at some save, and `changes.jsonl`, what each save since then
-//! changed. A file of an older version is brought up to date as it is read, one of a newer version is refused.
+//! The saved world in two files: `world.json` has all of it as of some save, and `changes.jsonl` the changes of each save since then. A
+//! file of an older version is upgraded when it is read, one of a newer version is rejected.
 
-use super::{azure, error::Error, folder::Folder, journal::Journal, kube, upgrade};
+use super::{azure, error::Error, folder::Folder, kube, upgrade};
 use podid_files as files;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -13,13 +13,14 @@ use std::{
 
 pub const VERSION: u32 = 2;
 pub const FILE: &str = "world.json";
+pub const CHANGES_FILE: &str = "changes.jsonl";
 
 pub struct World {
-    /// Not from a file of this version alone: all of it is to be written first.
+    /// Whether the next save must write the whole world, because the files are missing or of another version.
     pub new: bool,
-    /// The number of the last save that is in it.
+    /// The number of the last save.
     pub saves: u64,
-    pub azure: azure::State,
+    pub azure: azure::state::State,
     /// By cluster name.
     pub clusters: BTreeMap<String, kube::State>,
 }
@@ -30,13 +31,13 @@ struct Head {
 }
 
 #[derive(Deserialize)]
-struct Saved {
+struct SavedWorld {
     saves: u64,
-    azure: azure::State,
+    azure: azure::state::State,
     clusters: BTreeMap<String, kube::State>,
 }
 
-/// What one save changed: `n` counts the saves, null is for what is gone.
+/// The changes of one save: `n` is the number of the save, and null marks removed entries.
 #[derive(Default, Deserialize, serde::Serialize)]
 pub struct Change {
     pub n: u64,
@@ -52,7 +53,7 @@ impl Change {
     }
 }
 
-/// Where, not what: the text of the fault could quote a secret.
+/// Returns the place of the error only, because its text could quote a secret.
 fn damaged(path: &Path, why: serde_json::Error) -> Error {
     if why.is_io() {
         return Error::File { what: "read", path: path.to_owned(), source: why.into() };
@@ -65,21 +66,21 @@ impl World {
         Self { new: true, saves: 0, azure: azure::seed::new(azure::times::now()), clusters: BTreeMap::new() }
     }
 
-    /// A new world where there is no file.
+    /// Returns a new world if there is no file.
     pub fn load(folder: &Folder) -> Result<Self, Error> {
         let path = folder.path(FILE);
         let Some(mut file) = files::open_existing(&path)? else { return Ok(Self::new()) };
-        // not as a whole: beside the world that it becomes, the text of a large one is much
+        // read as a stream, because the text of a large world needs much memory
         let head: Head = serde_json::from_reader(BufReader::new(&file)).map_err(|why| damaged(&path, why))?;
         file.rewind().map_err(Error::file("read", &path))?;
         if head.version > VERSION {
             return Err(Error::Newer { path, found: head.version, known: VERSION });
         }
         if head.version == 0 {
-            return Err(Error::Damaged { path, why: "no podid wrote version 0".to_owned() });
+            return Err(Error::Damaged { path, why: "version 0 does not exist".to_owned() });
         }
         let older = head.version < VERSION;
-        let saved: Saved = match older {
+        let saved: SavedWorld = match older {
             false => serde_json::from_reader(BufReader::new(&file)),
             true => serde_json::from_reader(BufReader::new(&file))
                 .and_then(|world| upgrade::from(head.version, world))
@@ -87,16 +88,16 @@ impl World {
         }
         .map_err(|why| damaged(&path, why))?;
         let mut world = Self { new: older, saves: saved.saves, azure: saved.azure, clusters: saved.clusters };
-        world.go_on(folder)?;
+        world.replay(folder)?;
         Ok(world)
     }
 
-    /// Does again what was saved after the file was written. A line without an end was not answered yet when its writer was killed.
-    fn go_on(&mut self, folder: &Folder) -> Result<(), Error> {
-        let path = folder.path(Journal::FILE);
+    /// Replays the saves after the file was written. A line without an end was not answered before its writer was killed.
+    fn replay(&mut self, folder: &Folder) -> Result<(), Error> {
+        let path = folder.path(CHANGES_FILE);
         let Some(file) = files::open_existing(&path)? else { return Ok(()) };
         let mut changes = BufReader::new(file);
-        // one at a time: together they may be as long as the world
+        // one line at a time, because together they may be as long as the world
         let mut line = Vec::new();
         for at in 1.. {
             line.clear();
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_newer_world_is_refused_with_the_way_out() {
+    fn a_newer_world_is_refused_with_a_hint() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open(dir.path()).unwrap();
         folder.write(FILE, b"{\"version\": 99, \"what\": []}").unwrap();

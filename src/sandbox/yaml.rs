@@ -1,8 +1,8 @@
-//! YAML that somebody sent: read with narrow bounds, as its aliases make a short text a large value.
+//! Reads YAML from requests with narrow limits, because aliases can make a short text a large value.
 
 use serde::de::DeserializeOwned;
 
-/// A text longer than this may have no aliases at all; a shorter one may have its parts repeated this often.
+/// Longer texts may not use aliases; in shorter ones, aliases may repeat at most this many parts.
 const LONGEST_WITH_ALIASES: usize = 64 << 10;
 const REPEATED: usize = 1000;
 

@@ -164,7 +164,7 @@ fn explained(error: &Yaml, marks: &SourceMap) -> Wrong {
             let meant = nearest(variant, expected.iter().copied()).map(|near| format!("Did you mean `{near}`? ")).unwrap_or_default();
             hint = Some(format!("{meant}{SOURCES}"));
             let path = path.rfind(".value").map_or("", |at| &path[..at + ".value".len()]);
-            format!("{}where the value comes from must be said, never the value itself", within(path))
+            format!("{}do not write the secret here; give its source (file, env, generate, prompt)", within(path))
         }
         Yaml::SerdeUnknownVariant { variant, expected, .. } => {
             hint = Some(known("known ones", variant, expected));
@@ -179,7 +179,7 @@ fn explained(error: &Yaml, marks: &SourceMap) -> Wrong {
             format!("{}expected {expected}", within(&path))
         }
         Yaml::NonFiniteFloat { .. } => format!("{}expected a finite number", within(&path)),
-        Yaml::DuplicateMappingKey { .. } => format!("{}it stands here twice", within(&path)),
+        Yaml::DuplicateMappingKey { .. } => format!("{}duplicate key", within(&path)),
         Yaml::MultipleDocuments { .. } => "a spec is one document; a second one begins here".into(),
         Yaml::Eof { .. } => {
             hint = Some(format!("A spec begins with `apiVersion: {API_VERSION}` and `kind: {KIND}`."));
@@ -188,9 +188,9 @@ fn explained(error: &Yaml, marks: &SourceMap) -> Wrong {
         Yaml::NullIntoString { .. } => format!("{}it has no value", within(&path)),
         Yaml::Unexpected { expected, .. } => {
             let wanted = match *expected {
-                "sequence start" => "a list is wanted here",
-                "mapping start" => "fields are wanted here",
-                "string scalar" => "a single value is wanted here",
+                "sequence start" => "expected a list",
+                "mapping start" => "expected fields",
+                "string scalar" => "expected a single value",
                 other => other,
             };
             if path.contains("].value") {
@@ -200,7 +200,7 @@ fn explained(error: &Yaml, marks: &SourceMap) -> Wrong {
         }
         Yaml::ExpectedMappingEndAfterEnumVariantValue { .. } | Yaml::ExternallyTaggedEnumExpectedScalarOrMapping { .. } => {
             hint = Some(SOURCES.into());
-            format!("{}the value comes from one place", within(&path))
+            format!("{}give exactly one source", within(&path))
         }
         other => {
             let text = other.to_string();

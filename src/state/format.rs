@@ -1,4 +1,4 @@
-//! What stands in a state file, version 1: a head and the ledger's entries, as JSON for people and tools to read.
+//! The format of a state file, version 1: a header and the entries of the ledger, as JSON.
 
 use crate::engine::ledger::{Entry, Ledger, Origin};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use std::{
 
 pub const VERSION: u64 = 1;
 
-/// Cloud, tenant and subscription that a state is about; ids are GUIDs, compared without regard to case.
+/// The cloud, tenant and subscription of a state. Ids are GUIDs, compared without regard to case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AzureAccount {
@@ -37,7 +37,7 @@ impl fmt::Display for AzureAccount {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Header {
-    /// A UUID, made once: two files of one lineage are versions of each other.
+    /// A UUID that never changes: two files of one lineage are versions of each other.
     pub lineage: String,
     /// One more with each write.
     pub serial: u64,
@@ -130,7 +130,7 @@ pub(super) fn weigh(json: &[u8]) -> Result<(), String> {
     if values <= VALUES { Ok(()) } else { Err(format!("it has more than {VALUES} values, the most that podid reads")) }
 }
 
-/// Older versions of podid took two spellings of a name for two resources. Of such entries the one stays that says most of the resource.
+/// Older versions of podid took two spellings of a name for two resources. Of such entries, keeps the most informative one.
 fn merged(entries: Vec<Entry>) -> Ledger {
     let mut ledger = Ledger::default();
     for entry in entries {
@@ -142,7 +142,7 @@ fn merged(entries: Vec<Entry>) -> Ledger {
     ledger
 }
 
-/// What podid made is the last thing to forget.
+/// Ranks origins: that podid created a resource must not be forgotten.
 fn weight(origin: Origin) -> u8 {
     match origin {
         Origin::Existing => 0,

@@ -1,4 +1,4 @@
-//! File and journal together: what the state is, and what is left to do with the journal that was found.
+//! Loads file and journal together, and says what to do with the journal.
 
 use super::{
     Error, file,
@@ -8,32 +8,32 @@ use super::{
 use crate::engine::ledger::Ledger;
 use std::path::Path;
 
-/// What is to be done with the journal by the holder of the lock.
+/// What the holder of the lock must do with the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JournalStatus {
-    /// There is none.
+    /// There is no journal.
     Absent,
-    /// All of it is in the file already, or nothing is in it.
+    /// The file has all of its changes, or it has none.
     Applied,
-    /// It belongs to another version of the file, or to one that was deleted.
+    /// It belongs to another version of the file, or to a deleted one.
     Unrelated,
-    /// The ledger has it, the file has not.
+    /// The loaded ledger has its changes; the file does not.
     Pending,
 }
 
 pub struct Loaded {
-    /// None: there is no file, and so no state.
+    /// None if there is no file.
     pub state: Option<(Header, Ledger)>,
     pub leftover: JournalStatus,
-    /// The file was only begun by the run that left the journal: there is nothing in it to keep a copy of.
+    /// The file was created by the run that left the journal, so no backup of it is needed.
     pub begun: bool,
 }
 
-/// Reads without the lock, too: the journal first, so that one which is folded in meanwhile is found in the file.
+/// Loads the state; this works without the lock, too. The journal is read first: if it is merged meanwhile, the file has its changes.
 pub fn load(path: &Path) -> Result<Loaded, Error> {
     let journal = journal::read(path)?;
     let Some((head, ledger)) = file::read(path)? else {
-        // who deleted the file wants to begin again: half of what was in it must not come back
+        // whoever deleted the file wants to start over: part of its content must not come back
         let leftover = if journal.is_some() { JournalStatus::Unrelated } else { JournalStatus::Absent };
         return Ok(Loaded { state: None, leftover, begun: false });
     };

@@ -1,4 +1,4 @@
-//! One process at a time: an operating system's lock on `FILE.lock`, which ends with its process, and a line in it that says who holds it.
+//! Lets one process at a time use a state: an operating system's lock on `FILE.lock`, and a line in it that names the holder.
 
 use super::{Error, file::beside};
 use crate::files;
@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The file stays when the lock is given back: removing it would let two processes lock two files of one name.
+/// The file is kept when the lock is released: removing it would let two processes lock two files of one name.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
@@ -54,7 +54,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // so that nobody reads a holder that is gone; the lock itself goes with the file
+        // so that nobody reads a former holder; closing the file releases the lock
         let _ = self.file.set_len(0);
     }
 }
@@ -72,7 +72,7 @@ fn holder(command: &str) -> String {
 
 fn held_by(state: &Path, lock: &Path) -> Error {
     let mut text = String::new();
-    // on Windows a locked file cannot be read by others: then nobody is named
+    // on Windows others cannot read a locked file: then no holder is named
     let _ = File::open(lock).and_then(|mut file| file.read_to_string(&mut text));
     let mut lines = text.lines().filter(|line| !line.is_empty());
     let since = lines.next().unwrap_or("a moment ago").to_owned();

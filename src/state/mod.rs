@@ -5,6 +5,7 @@
 //! `format` the text · `file` reading and replacing it · `journal` the file of changes · `load` the two together · `lock` one process at a
 //! time · `recorder` what the engine saves by.
 
+mod error;
 pub mod file;
 pub mod format;
 mod journal;
@@ -12,6 +13,7 @@ mod load;
 pub mod lock;
 mod recorder;
 
+pub use error::Error;
 pub use format::AzureAccount;
 
 use crate::engine::ledger::{Ledger, LedgerChange, LedgerStore};
@@ -24,34 +26,7 @@ use std::{
     time::Duration,
 };
 
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("the state file {} is in use by {holder}, since {since}", path.display())]
-    Locked { path: PathBuf, holder: String, since: String },
-    #[error("the lock {} was removed or replaced while it was held: another podid may write the state now", path.display())]
-    LockLost { path: PathBuf },
-    #[error("the state file {} cannot be read: {why}", path.display())]
-    Damaged { path: PathBuf, why: String, has_backup: bool },
-    #[error("the state file {} was written by a newer podid (format {found}; this one knows up to {known})", path.display())]
-    Newer { path: PathBuf, found: u64, known: u64 },
-    #[error("the state file {} belongs to another world: it holds {file}, this command is for {wanted}", path.display())]
-    OtherAccount { path: PathBuf, file: Box<AzureAccount>, wanted: Box<AzureAccount> },
-    #[error("the journal of the state file, {}.journal, cannot be used: {why}", state.display())]
-    Journal { state: PathBuf, why: String },
-    /// A file that somebody else may have put there.
-    #[error(transparent)]
-    Files(#[from] crate::files::Error),
-    #[error("could not {doing} {}: {source}", path.display())]
-    Io { path: PathBuf, doing: &'static str, source: io::Error },
-}
-
-impl Error {
-    fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { path: path.to_owned(), doing, source }
-    }
-}
-
-/// A state file that this process holds alone, until the last of its clones and keepers is dropped.
+/// A state file that is locked by this process until the last clone and ledger store is dropped.
 #[derive(Clone)]
 pub struct State(Arc<OpenState>);
 
@@ -64,22 +39,22 @@ struct OpenState {
 
 struct StateContent {
     head: Header,
-    /// What file and journal hold together.
+    /// The content of file and journal.
     ledger: Ledger,
-    /// The head of the file; None: there is no file, or one that could not be read.
+    /// The header of the file; None if there is no readable file.
     written: Option<Header>,
-    /// What the file holds where that is not `ledger`: a rebuild begins with an empty one.
+    /// The ledger in the file if it differs from `ledger`: a rebuild starts with an empty one.
     replaced: Option<Ledger>,
-    /// Open while a run writes it.
+    /// The journal, while a run writes it.
     journal: Option<journal::Journal>,
-    /// The file holds nothing but what a journal builds on.
+    /// The file was only created as the base of a journal.
     begun: bool,
 }
 
 impl State {
     /// Takes the lock, waiting for it up to `lock_timeout`; reads the file, or begins an empty state where there is none.
     /// What a run that was killed left in the journal is in the file afterwards.
-    /// `command` is shown to those who find the lock taken; it must hold no secret.
+    /// `command` is shown to others who find the lock taken; it must not hold a secret.
     pub fn open(path: &Path, lock_timeout: Duration, command: &str) -> Result<Self, Error> {
         let (path, lock) = Self::take(path, lock_timeout, command)?;
         let found = settled(&path)?;
@@ -91,7 +66,7 @@ impl State {
         Ok(Self::held(path, lock, StateContent { head, ledger, written, replaced: None, journal: None, begun }))
     }
 
-    /// As `open`, for a rebuild: begins an empty ledger whatever the file holds. The lineage of a readable file lives on;
+    /// Like `open`, for a rebuild: starts with an empty ledger whatever the file holds. The lineage of a readable file is kept;
     /// an unreadable one is moved aside to `FILE.damaged`, so that nothing is lost and `FILE.bak` stays what it is.
     pub fn renew(path: &Path, lock_timeout: Duration, command: &str) -> Result<Self, Error> {
         let (path, lock) = Self::take(path, lock_timeout, command)?;
@@ -117,7 +92,7 @@ impl State {
         Ok(Self::held(path, lock, StateContent { head, ledger: Ledger::default(), written, replaced, journal: None, begun: false }))
     }
 
-    /// Without the lock, for commands that only look. A file that is not there is an empty state of no world.
+    /// Reads the state without the lock, for commands that only read. A missing file is an empty state.
     pub fn peek(path: &Path) -> Result<(Option<AzureAccount>, Ledger), Error> {
         Ok(load::load(&file::resolved(path))?.state.map_or_else(Default::default, |(head, ledger)| (head.world, ledger)))
     }
@@ -135,7 +110,7 @@ impl State {
         Self(Arc::new(OpenState { path, content: Mutex::new(book), recorder: recorder::Recorder::default(), lock }))
     }
 
-    /// What was read, and what was saved and recorded since.
+    /// Returns the ledger with everything saved and recorded since.
     pub fn ledger(&self) -> Ledger {
         self.0.content().ledger.clone()
     }
@@ -144,7 +119,7 @@ impl State {
         self.0.content().head.world.clone()
     }
 
-    /// Fixes the head of a fresh state; refuses one that was fixed for another world.
+    /// Sets the account of a new state. Fails if the state is for another account.
     pub fn settle_account(&self, world: AzureAccount) -> Result<(), Error> {
         let mut content = self.0.content();
         match &content.head.world {
@@ -159,7 +134,7 @@ impl State {
         }
     }
 
-    /// Writes the file if anything in it changes; what was there stays as `FILE.bak`.
+    /// Writes the file if anything in it changes; the former one is kept as `FILE.bak`.
     pub fn save(&self, ledger: &Ledger) -> Result<(), Error> {
         self.0.lock.check()?;
         let mut content = self.0.content();
@@ -173,7 +148,7 @@ impl State {
         if same { Ok(()) } else { content.write(&self.0.path, false) }
     }
 
-    /// What a run saves its changes by.
+    /// Returns the store that a run saves its changes with.
     pub fn ledger_store(&self) -> Arc<dyn LedgerStore> {
         Arc::new(recorder::StateStore(Arc::clone(&self.0)))
     }
@@ -192,7 +167,7 @@ impl OpenState {
 }
 
 impl StateContent {
-    /// The whole file, one serial later.
+    /// Writes the whole file with the next serial.
     fn write(&mut self, path: &Path, begun: bool) -> Result<(), Error> {
         let head = Header { serial: self.head.serial + 1, ..self.head.clone() };
         file::write(path, &head, &self.ledger, begun)?;
@@ -202,7 +177,7 @@ impl StateContent {
         Ok(())
     }
 
-    /// The journal builds on a file: where there is none yet, or another one, that is written first.
+    /// Opens the journal. Its base is the file, which is written first if it is missing or outdated.
     fn journal(&mut self, path: &Path) -> Result<&mut journal::Journal, Error> {
         if self.journal.is_none() {
             if self.written.as_ref() != Some(&self.head) || self.replaced.is_some() {
@@ -221,7 +196,7 @@ impl StateContent {
         Ok(())
     }
 
-    /// What is in the journal goes into the file.
+    /// Merges the journal into the file.
     fn finish(&mut self, path: &Path) -> Result<(), Error> {
         let Some(journal) = self.journal.take() else { return Ok(()) };
         let journal::Counts { lines, bytes, syncs } = journal.counts;
@@ -233,7 +208,7 @@ impl StateContent {
     }
 }
 
-/// For the holder of the lock: afterwards the file holds everything, and there is no journal.
+/// Merges a leftover journal. The caller holds the lock; afterwards there is no journal.
 fn settled(path: &Path) -> Result<Option<(Header, Ledger)>, Error> {
     let Loaded { state, leftover, begun } = load::load(path)?;
     match leftover {

@@ -1,22 +1,22 @@
-//! Saves the changes of a run in the journal. Actions that run at once share a write: whoever comes while one is written goes into the next.
+//! Saves the changes of a run in the journal. Actions that run at once share a write: a change that arrives during a write joins the next.
 
 use super::OpenState;
 use crate::engine::ledger::{LedgerChange, LedgerStore};
 use futures::future::BoxFuture;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What waits for its write.
+/// The changes that wait to be written.
 #[derive(Default)]
 pub struct Recorder {
     waiting: Mutex<PendingChanges>,
-    /// Held by the one that writes.
+    /// Held while one write runs.
     turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct PendingChanges {
     changes: Vec<LedgerChange>,
-    /// How many groups of changes came so far, and how many of them are on the disk.
+    /// The number of groups of changes that arrived, and of those on the disk.
     came: u64,
     saved: u64,
     failed: Option<String>,
@@ -66,7 +66,7 @@ impl LedgerStore for StateStore {
     }
 }
 
-/// Waiting for the disk must not keep the network waiting.
+/// Runs disk I/O on a thread of its own, so that it does not block the network.
 async fn in_the_background(work: impl FnOnce() -> Result<(), String> + Send + 'static) -> Result<(), String> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))
 }

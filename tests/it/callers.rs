@@ -63,7 +63,7 @@ fn an_invalid_role_or_scope_is_refused_with_and_without_a_server() {
         let role = world.podid(&["sandbox", "caller", "add", "ci", "--role", "Rader"]).exits(2);
         role.says("the sandbox has no role \"Rader\"").says("az role definition list");
         let scope = world.podid(&["sandbox", "caller", "add", "ci", "--role", "Reader", "--scope", "podid-lab"]).exits(2);
-        scope.says("\"podid-lab\" is no scope of the sandbox").says("/subscriptions/");
+        scope.says("\"podid-lab\" is not a scope of the sandbox").says("/subscriptions/");
     }
 }
 

@@ -185,7 +185,7 @@ fn a_new_identity_leaves_its_ids_open(side: Side) {
     let part = part(&shown.stdout, "default/AzureIdentity/aks-kv-identity");
     assert!(part.contains("\n+  clientID: (after identity/aks2kvIdentity)\n"), "{part}");
     assert!(part.contains("\n   type: 0\n"), "{part}");
-    assert!(shown.stderr.contains("what identity/aks2kvIdentity publishes is not known yet"), "{}", shown.stderr);
+    assert!(shown.stderr.contains("waiting for outputs of identity/aks2kvIdentity"), "{}", shown.stderr);
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn the_cluster_is_asked_and_nothing_is_written(side: Side) {
     // The namespace exists; the ids of the identity and the vault's tenant do not yet.
     assert_eq!(asked, ["PATCH azureidentitybindings/azure-pod-identity-binding"]);
     let output = output.says("created azureidentitybinding/aks-mi/default/azure-pod-identity-binding (server dry run)");
-    output.says("Azure has no dry run").says("what identity/aks2kvIdentity publishes is not known yet").says("nothing was changed");
+    output.says("Azure has no dry run").says("waiting for outputs of identity/aks2kvIdentity").says("nothing was changed");
     world.up(LAB_004, &["--only", "azure"]).ok();
     let (output, asked) = dry_run(&world, &["up", "-f", LAB_004], 0);
     assert_eq!(

@@ -95,8 +95,8 @@ fn serving_installs_the_crds_and_keeps_what_others_set() {
     assert_eq!(crd["metadata"]["managedFields"][0]["operation"], "Apply");
     assert_eq!(other.kube("GET", "aks-mi", driver, None).ok()["spec"]["requiresRepublish"], false);
     let said = world.read("serve.log");
-    assert!(said.contains("note: the CSIDriver secrets-store.csi.k8s.io is there already"), "{said}");
-    assert!(said.contains("left as it is"), "{said}");
+    assert!(said.contains("note: the CSIDriver secrets-store.csi.k8s.io exists already"), "{said}");
+    assert!(said.contains("was not changed"), "{said}");
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn a_login_command_runs_again_only_when_its_token_is_refused() {
     let exec = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "./login", "interactiveMode": "IfAvailable"}});
     world.write("theirs", &kubeconfig(&other, &exec).to_string());
     world.serve_with(&["--cluster", "theirs"]);
-    assert_eq!(runs(&world), 1, "one login for all players");
+    assert_eq!(runs(&world), 1, "one login for all components");
     world.up(LAB_004, &["--verify"]).ok().says("proved ");
     let before = runs(&world);
     assert!(before <= 2, "and one of podid's own");
@@ -211,7 +211,7 @@ fn a_login_command_runs_again_only_when_its_token_is_refused() {
     let file = world.path("theirs");
     let said = world.podid(&["sandbox", "serve", "--cluster", file.to_str().unwrap()]).exits(1);
     assert_eq!(runs(&world), before + 2);
-    assert!(said.stderr.contains("does not let the kubeconfig's user in"), "{}", said.stderr);
+    assert!(said.stderr.contains("rejected the credential of the kubeconfig"), "{}", said.stderr);
 }
 
 #[test]
@@ -226,26 +226,26 @@ fn an_unsuitable_cluster_is_refused_before_serving() {
     };
     refused(&["--cluster", "nowhere"], 2, "could not read nowhere");
     world.write("broken", "clusters: [");
-    refused(&["--cluster", "broken"], 2, "broken is no kubeconfig at line");
+    refused(&["--cluster", "broken"], 2, "broken is not a valid kubeconfig at line");
     let good = kubeconfig(&other, &admin(&other));
     let mut no_context = good.clone();
     no_context["current-context"] = json!("gone");
     world.write("no-context", &no_context.to_string());
-    refused(&["--cluster", "no-context"], 2, "has no context \"gone\"");
+    refused(&["--cluster", "no-context"], 2, "does not define its current context \"gone\"");
     world.write("good", &good.to_string());
     refused(&["--cluster", "aks-xy=good"], 2, "no managed cluster \"aks-xy\"");
-    refused(&["--cluster", "good", "--cluster", "good"], 2, "names aks-mi twice");
-    refused(&["--cluster", "good", "--cluster", "aks-sp=good"], 2, "would both be the cluster at");
+    refused(&["--cluster", "good", "--cluster", "good"], 2, "duplicate cluster aks-mi in --cluster");
+    refused(&["--cluster", "good", "--cluster", "aks-sp=good"], 2, "both use the cluster at");
     let mut away = good.clone();
     away["clusters"][0]["cluster"]["server"] = json!("https://127.0.0.1:1");
     world.write("away", &away.to_string());
-    refused(&["--cluster", "away"], 1, "https://127.0.0.1:1 for aks-mi could not be reached");
+    refused(&["--cluster", "away"], 1, "could not reach the cluster at https://127.0.0.1:1 for aks-mi");
     world.write("stranger", &kubeconfig(&other, &json!({"token": "s~cret"})).to_string());
-    refused(&["--cluster", "stranger"], 1, "does not let the kubeconfig's user in");
+    refused(&["--cluster", "stranger"], 1, "rejected the credential of the kubeconfig");
     let mut untrusted = good.clone();
     untrusted["clusters"][0]["cluster"].as_object_mut().unwrap().remove("certificate-authority-data");
     world.write("untrusted", &untrusted.to_string());
-    refused(&["--cluster", "untrusted"], 1, "could not be reached");
+    refused(&["--cluster", "untrusted"], 1, "could not reach the cluster");
     // This service account may read and nothing else.
     let token = "/api/v1/namespaces/default/serviceaccounts/default/token";
     let token = other.kube("POST", "aks-mi", token, Some(json!({"spec": {}}))).ok()["status"]["token"].clone();

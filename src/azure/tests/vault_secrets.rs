@@ -81,7 +81,7 @@ async fn a_fresh_grant_is_waited_for_only_when_there_is_one() {
     let new = NewSecret { tags: Tags::from([("managed-by".into(), "podid".into())]), ..new };
     let set = write.set_secret(VAULT, "s", &new, true).await.unwrap();
     assert_eq!(set.version.as_deref(), Some("v1"));
-    assert_eq!(*said.lock().unwrap(), ["Waiting until the vault v knows of the new grant."]);
+    assert_eq!(*said.lock().unwrap(), ["waiting for the new permission to reach the vault v"]);
     let body: Value = serde_json::from_str(&fake.on(HOST)[3].body).unwrap();
     assert_eq!(body, json!({ "value": CANARY, "tags": { "managed-by": "podid" } }));
 }
@@ -104,7 +104,7 @@ async fn a_vault_that_cannot_be_reached_yet_is_waited_for() {
     let write = fake.azure().write(on_wait);
     assert!(matches!(write.secret(VAULT, "s", false).await, Err(Error::Unreachable { .. })));
     assert!(write.secret(VAULT, "s", true).await.unwrap().is_some());
-    assert_eq!(*said.lock().unwrap(), ["Waiting until the vault v can be reached."]);
+    assert_eq!(*said.lock().unwrap(), ["waiting for the vault v to be reachable"]);
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ async fn a_principal_that_is_not_known_yet_is_waited_for() {
         fake.azure().write(on_wait).put_role_assignment(&scope, "n", "/r", "p", PrincipalKind::ServicePrincipal, "podid").await.unwrap();
     assert_eq!(made.name, "n");
     assert!(started.elapsed() < Duration::from_secs(2), "the pauses start short");
-    assert_eq!(*said.lock().unwrap(), ["Waiting until the new identity is known to role assignments."]);
+    assert_eq!(*said.lock().unwrap(), ["waiting for Entra to replicate the new identity"]);
     let asked = fake.on(ARM);
     assert_eq!(asked.len(), 3);
     assert_eq!(sent(&asked[0].body)["properties"]["principalType"], "ServicePrincipal");
@@ -127,7 +127,7 @@ async fn a_vault_is_there_when_its_name_is_registered() {
     let properties = &sent(&asked[0].body)["properties"];
     assert_eq!((&properties["accessPolicies"], &properties["enableRbacAuthorization"]), (&json!([]), &json!(false)));
     assert!(asked[0].path.ends_with("api-version=2026-02-01"));
-    assert_eq!(*said.lock().unwrap(), ["Waiting until the name of the vault v is registered."]);
+    assert_eq!(*said.lock().unwrap(), ["waiting for DNS to publish the name of the vault v"]);
 }
 
 #[tokio::test]

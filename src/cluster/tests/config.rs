@@ -74,7 +74,7 @@ async fn a_login_command_that_fails_says_what_it_said() {
     let cause = failed(exec(&plugin)).await;
     assert!(cause.contains("exit status: 3: please run az login") && !cause.contains("s3cret"), "{cause}");
     let cause = failed(exec(&script(dir.path(), "babbler", "echo s3cret"))).await;
-    assert!(cause.contains("printed no JSON") && !cause.contains("s3cret"), "{cause}");
+    assert!(cause.contains("did not print JSON") && !cause.contains("s3cret"), "{cause}");
     let mut missing = exec(Path::new("no-such-kubelogin"));
     missing["exec"]["installHint"] = "get it from the hill".into();
     let cause = failed(missing).await;

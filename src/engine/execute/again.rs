@@ -1,5 +1,5 @@
-//! Looks again at what is about to be written. A plan may have taken a thing for absent, or could not read it, because the right to read it
-//! is only given by the same run; what is there is settled here by the rules of the plan, and what is somebody else's stays as it is.
+//! Reads an object again just before it is written. The plan may not have been able to read it, because the same run gives the permission.
+//! The rules of the plan decide; an object of somebody else is not changed.
 
 use super::{
     super::{
@@ -12,14 +12,14 @@ use super::{
         planner::settle::{Settled, is_ours_as_said, settle},
         resource::{Backend, ErasedKind, NodeContext, Owner, Recheck},
     },
-    Run,
+    run::Run,
 };
 use serde_json::Value;
 use std::sync::Arc;
 
 static NOTHING: Outputs = Outputs::new();
 
-/// The action as it is to be done now; `entry` is what the ledger said before it.
+/// Returns the action to perform now; `entry` is the ledger's entry before it.
 pub(super) async fn looked_at<W: Backend>(
     run: &Run<W>,
     kind: &dyn ErasedKind<W>,

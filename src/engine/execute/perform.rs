@@ -1,4 +1,4 @@
-//! One action, from its turn in the lane to the last word in the ledger.
+//! Performs one action, from its turn in the lane to its last entry in the ledger.
 
 use super::{
     super::{
@@ -11,8 +11,9 @@ use super::{
         plan::{Act, Action},
         resource::{Backend, ErasedKind, NodeContext, Owner},
     },
-    Run, again,
+    again,
     record::{EntryUpdate, forgotten, left_of, written},
+    run::Run,
 };
 use serde_json::Value;
 use std::{
@@ -22,7 +23,7 @@ use std::{
 };
 use tokio::sync::Mutex;
 
-/// The ledger and what is known, shared by the running actions.
+/// The ledger and the known outputs, which the running actions share.
 pub(super) struct RunState {
     pub ledger: Ledger,
     pub known: KnownOutputs,
@@ -31,7 +32,7 @@ pub(super) struct RunState {
 
 pub(super) type Lanes = Arc<std::sync::Mutex<BTreeMap<String, Arc<Mutex<()>>>>>;
 
-/// Why an action did not come to its end.
+/// Why an action did not complete.
 pub(super) enum Stopped {
     Failed(Fault),
     /// It had not begun.
@@ -60,7 +61,7 @@ pub(super) async fn one<W: Backend>(
     (key, act, begun.elapsed(), outcome)
 }
 
-/// Returns what was done: the planned act, or what became of it when the thing was looked at again.
+/// Returns the act that was done. It differs from the planned one if the object changed since.
 async fn perform<W: Backend>(run: &Run<W>, action: &Action, app: &str, state: &Mutex<RunState>, lanes: &Lanes) -> Result<Act, Stopped> {
     let kind = run.kinds.of(&action.kind)?;
     let node = action.work.node.as_ref().ok_or_else(|| Fault::Bug(format!("{} has no node", action.key)))?;
@@ -118,7 +119,7 @@ async fn perform<W: Backend>(run: &Run<W>, action: &Action, app: &str, state: &M
         save(run, state, |ledger| forgotten(ledger, app, action)).await?;
         return Ok(action.act);
     }
-    // where the new one is there already, as it should be, only the old one is left to do
+    // if the new one already exists as wanted, only the old one is left to delete
     let mut origin = action.origin;
     let is_there = matches!(action.act, Act::Keep | Act::Adopt);
     let outputs = if is_there || action.act == Act::Replace && before.is_some() && action.changes.is_empty() {
@@ -126,9 +127,9 @@ async fn perform<W: Backend>(run: &Run<W>, action: &Action, app: &str, state: &M
     } else {
         let seen = kind.put(placed.clone(), context, before, &run.writer).await?;
         origin = match kind.owner(&placed, context, &seen.actual)? {
-            // what was brought back carries its marks: it was ours before
+            // a recovered object carries its marks: it was ours before
             Owner::Ours => Origin::Created,
-            // somebody else was quicker between plan and put: theirs was taken as it is
+            // somebody else created it between plan and put: it is adopted as it is
             Owner::OtherApp(_) | Owner::Unmarked if action.act == Act::Create => Origin::Adopted,
             Owner::OtherApp(_) | Owner::Unmarked | Owner::Unmarkable => origin,
         };
@@ -147,7 +148,7 @@ async fn perform<W: Backend>(run: &Run<W>, action: &Action, app: &str, state: &M
     Ok(action.act)
 }
 
-/// Takes away what is at former places; what lies where the new one was put is the new one.
+/// Deletes what is at former places, except where the new one is now.
 async fn clear<W: Backend>(
     run: &Run<W>,
     kind: &dyn ErasedKind<W>,
@@ -173,7 +174,7 @@ async fn clear<W: Backend>(
     Ok(())
 }
 
-/// Returns when the change is on the disk; other actions go on meanwhile.
+/// Saves a change. Returns when it is on the disk; other actions go on meanwhile.
 async fn save<W: Backend>(run: &Run<W>, state: &Mutex<RunState>, change: impl FnOnce(&Ledger) -> Vec<LedgerChange>) -> Result<(), Fault> {
     let saved = {
         let mut state = state.lock().await;

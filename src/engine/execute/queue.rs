@@ -1,4 +1,4 @@
-//! Which action is next: each as soon as what it waits for is done, in the plan's order, deletions after everything else.
+//! The order of actions: each starts as soon as what it waits for is done, in the plan's order, deletions after everything else.
 //! Each action is touched a few times however long the plan is.
 
 use super::super::{
@@ -12,13 +12,13 @@ pub(super) struct Queue<'a> {
     actions: Vec<&'a Action>,
     by_key: BTreeMap<&'a Key, usize>,
     dependents: BTreeMap<&'a Key, Vec<usize>>,
-    /// How much each still waits for.
+    /// How many actions each still waits for.
     lacking: Vec<usize>,
     /// Neither started nor lost.
     waiting: BTreeSet<usize>,
     ready: BTreeSet<usize>,
     ready_deletions: BTreeSet<usize>,
-    /// They wait for something lost.
+    /// They wait for an action that was not done.
     hopeless: BTreeSet<usize>,
     /// What became of those that were not done.
     lost: BTreeMap<&'a Key, &'static str>,
@@ -67,7 +67,7 @@ impl<'a> Queue<'a> {
         Some(self.actions[at])
     }
 
-    /// An action that cannot start any more, and why; what waits for it is lost with it.
+    /// Returns an action that cannot start, with the reason. What waits for it cannot start either.
     pub fn next_lost(&mut self) -> Option<(&'a Action, String)> {
         let action = self.actions[self.hopeless.pop_first()?];
         let why = action.after.iter().find_map(|key| self.lost.get(key).map(|what| format!("{key} {what}"))).unwrap_or_default();
@@ -75,7 +75,7 @@ impl<'a> Queue<'a> {
         Some((action, why))
     }
 
-    /// `lost`: it was not done, and what became of it.
+    /// Marks an action as ended. `lost` says what happened if it was not done.
     pub fn ended(&mut self, key: &Key, lost: Option<&'static str>) {
         let Some(at) = self.by_key.get(key).copied() else { return };
         let action = self.actions[at];
@@ -96,7 +96,7 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// What was never started.
+    /// Returns the actions that were never started.
     pub fn left(&self) -> impl Iterator<Item = &'a Action> {
         self.waiting.iter().map(|at| self.actions[*at])
     }

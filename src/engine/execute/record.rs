@@ -1,4 +1,4 @@
-//! What the ledger is told of an action: before it, after it, and where there is nothing to do.
+//! The ledger entries of an action: before it, after it, and where nothing changes.
 
 use super::super::{
     desired::{Intent, Requester},
@@ -9,16 +9,16 @@ use super::super::{
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Keeps, adoptions and things that are gone change only the ledger. All that they change is returned, so that it is saved together.
+/// Keep, adopt and forget change only the ledger. Returns all their changes, so that they are saved together.
 pub(super) fn remember_what_stays(plan: &Plan, ledger: &mut Ledger) -> Vec<LedgerChange> {
     let mut all = Vec::new();
     for action in plan.actions.iter().filter(|a| !a.act.changes()) {
         let absent = action.work.node.as_ref().is_some_and(|n| n.intent == Intent::Absent);
         let mut changes = match action.act {
             Act::Forget => forgotten(ledger, &plan.app, action),
-            // what stays although it was to go: remembered only while something of it is ours
+            // kept although unwanted: remembered only while something of it is ours
             Act::Keep if absent && action.origin == Origin::Adopted => forgotten(ledger, &plan.app, action),
-            // what is only read does not change whose it is
+            // reading does not change the owner
             Act::Keep if reads(action) && ledger.get(&plan.app, &action.key).is_some_and(|e| e.origin != Origin::Existing) => continue,
             _ => as_seen(ledger, &plan.app, action),
         };
@@ -29,7 +29,7 @@ pub(super) fn remember_what_stays(plan: &Plan, ledger: &mut Ledger) -> Vec<Ledge
     all
 }
 
-/// The ledger knows a thing as it was seen.
+/// Records an object as it was seen.
 pub fn remember(ledger: &mut Ledger, app: &str, action: &Action) {
     as_seen(ledger, app, action).into_iter().for_each(|change| ledger.apply(change));
 }
@@ -49,7 +49,7 @@ fn shared(placed: &Value, spec: &Arc<Value>) -> Arc<Value> {
     if *placed == **spec { Arc::clone(spec) } else { Arc::new(placed.clone()) }
 }
 
-/// What an entry says beside what the plan says.
+/// The parts of an entry that the plan does not have.
 pub(super) struct EntryUpdate<'a> {
     pub placed: &'a Value,
     pub outputs: Outputs,
@@ -61,7 +61,7 @@ pub(super) fn left_of(action: &Action) -> Vec<FormerPlace> {
     action.work.left.iter().map(|(left, _)| left.clone()).collect()
 }
 
-/// Outputs that only a write knows (what was added to something shared) survive a pass that only looked.
+/// Returns the changes for an entry. Outputs that only a write knows (what was added to a shared object) are kept.
 pub(super) fn written(ledger: &Ledger, app: &str, action: &Action, line: EntryUpdate<'_>) -> Vec<LedgerChange> {
     let mut changes = handed_over(ledger, action);
     let mut outputs = action.work.recorded.clone();

@@ -1,48 +1,26 @@
-//! Azure Resource Manager's front door: the token, the path, the headers. What lies behind a path is in the file of its kind.
-//! Paths are matched without regard to case, empty segments are skipped, and any api-version is taken.
+//! The entry point of Azure Resource Manager: checks the token, routes the path, and adds the headers. Each resource type is in a file of
+//! its own. Paths are matched without regard to case, empty segments are skipped, and any api-version is accepted.
 
 use super::{
-    Answer, Call, assignments, clusters, definitions, deleted_vaults,
+    assignments,
+    call::{Answer, Call},
+    clusters, definitions, deleted_vaults,
     error::{self, gateway},
-    features, federated, groups, identities, ids, locks, plain, policies, providers, resources, scale_sets, subscriptions, times, token,
-    vaults,
+    features, federated, groups, hosts, identities, ids, locks,
+    path::Path,
+    plain, policy_updates, providers, resources, scale_sets, subscriptions, times, token, vaults,
 };
-use crate::{http::Response, limits::Spent};
-
-const AUDIENCES: &[&str] = &[
-    "https://management.azure.com",
-    "https://management.azure.com/",
-    "https://management.core.windows.net",
-    "https://management.core.windows.net/",
-];
-
-/// The segments of a path, decoded, and the same folded.
-pub struct Path {
-    pub parts: Vec<String>,
-    pub low: Vec<String>,
-}
-
-impl Path {
-    pub fn of(path: &str) -> Self {
-        let parts: Vec<String> = path.split('/').filter(|p| !p.is_empty()).map(decode).collect();
-        let low = parts.iter().map(|p| ids::fold(p)).collect();
-        Self { parts, low }
-    }
-}
-
-pub fn decode(segment: &str) -> String {
-    percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned()
-}
+use crate::{http::Response, limits::ExceededLimit};
 
 pub fn answer(call: &mut Call<'_>) -> Response {
     let response = admit(call).and_then(|()| route(call)).unwrap_or_else(|refusal| refusal);
-    dress(call, response)
+    add_headers(call, response)
 }
 
-/// The refusal of a caller who is not known, by the request's head alone.
+/// Rejects an unknown caller by the request's head alone.
 pub fn refused(call: &mut Call<'_>) -> Option<Response> {
     let refusal = authenticate(call).err()?;
-    Some(dress(call, refusal))
+    Some(add_headers(call, refusal))
 }
 
 fn authenticate(call: &mut Call<'_>) -> Result<(), Response> {
@@ -53,22 +31,22 @@ fn authenticate(call: &mut Call<'_>) -> Result<(), Response> {
             format!("Bearer authorization_uri=\"https://login.windows.net/{tenant}\", error=\"invalid_token\", error_description=\"{description}\""),
         )
     };
-    match token::check(call, AUDIENCES) {
+    match token::check(call, hosts::ARM_AUDIENCES) {
         Ok(caller) => call.caller = caller,
-        Err(token::Fault::Missing) => {
+        Err(token::TokenError::Missing) => {
             return Err(refuse(
                 "AuthenticationFailed",
                 "Authentication failed. The 'Authorization' header is missing.".to_owned(),
                 "The authentication failed because of missing 'Authorization' header.",
             ));
         }
-        Err(token::Fault::Malformed) => {
+        Err(token::TokenError::Malformed) => {
             return Err(refuse("InvalidAuthenticationToken", "The access token is invalid.".to_owned(), "The access token is invalid."));
         }
-        Err(token::Fault::Expired(at)) => {
+        Err(token::TokenError::Expired(at)) => {
             return Err(refuse("ExpiredAuthenticationToken", error::expired(call, at), "The access token has expired."));
         }
-        Err(token::Fault::Audience(found)) => {
+        Err(token::TokenError::Audience(found)) => {
             return Err(refuse(
                 "InvalidAuthenticationTokenAudience",
                 format!(
@@ -96,13 +74,13 @@ fn admit(call: &mut Call<'_>) -> Result<(), Response> {
     Ok(())
 }
 
-/// The gateway's own limit: a bucket for each verb.
-fn throttled(call: &Call<'_>, spent: Spent) -> Option<Response> {
+/// The gateway's own limit, with one counter for each kind of request.
+fn throttled(call: &Call<'_>, spent: ExceededLimit) -> Option<Response> {
     let (word, limit) = match spent {
-        Spent::Reads => ("read", 12_000),
-        Spent::Writes => ("write", 1_200),
-        Spent::Deletes => ("delete", 15_000),
-        Spent::Identity | Spent::Vault => return None,
+        ExceededLimit::Reads => ("read", 12_000),
+        ExceededLimit::Writes => ("write", 1_200),
+        ExceededLimit::Deletes => ("delete", 15_000),
+        ExceededLimit::Identity | ExceededLimit::Vault => return None,
     };
     let message = format!(
         "Number of {word} requests for subscription '{}' exceeded the limit of '{limit}' for time interval '01:00:00'. Please try again after '17' seconds.",
@@ -118,7 +96,7 @@ fn route(call: &mut Call<'_>) -> Answer {
     if low.first() == Some(&"subscriptions") && low.len() > 1 {
         subscriptions::check(call, part(1))?;
     }
-    // authorization hangs below any scope, so it is looked for from the end
+    // authorization resources are nested below any scope, so they are looked for from the end
     let authorization = low.windows(2).rposition(|pair| pair == ["providers", "microsoft.authorization"]);
     if let Some(at) = authorization {
         let scope = format!("/{}", path.parts[..at].join("/"));
@@ -132,7 +110,7 @@ fn route(call: &mut Call<'_>) -> Answer {
             ["elevateaccess"] if at == 0 => return assignments::elevate(call),
             ["permissions"] => return definitions::permissions_at(call, &scope),
             [] | ["register"] => {}
-            _ => return Err(no_type("Microsoft.Authorization", part(at + 2), call)),
+            _ => return Err(providers::no_type("Microsoft.Authorization", part(at + 2), call)),
         }
     }
     match low.as_slice() {
@@ -180,7 +158,7 @@ fn route(call: &mut Call<'_>) -> Answer {
         ["subscriptions", _, "resourcegroups", _, "providers", namespace, kind, rest @ ..] => {
             let group = groups::find(call, part(3))?;
             groups::writable(call, &group)?;
-            if *namespace == "microsoft.managedidentity" && call.rules.spent == Some(Spent::Identity) {
+            if *namespace == "microsoft.managedidentity" && call.rules.spent == Some(ExceededLimit::Identity) {
                 return Err(identities::throttled(call));
             }
             match (*namespace, *kind, rest) {
@@ -194,7 +172,7 @@ fn route(call: &mut Call<'_>) -> Answer {
                 }
                 ("microsoft.keyvault", "vaults", []) => vaults::list(call, Some(&group.name)),
                 ("microsoft.keyvault", "vaults", [_]) => vaults::one(call, &group, part(7)),
-                ("microsoft.keyvault", "vaults", [_, "accesspolicies", verb]) => policies::write(call, &group, part(7), verb),
+                ("microsoft.keyvault", "vaults", [_, "accesspolicies", verb]) => policy_updates::write(call, &group, part(7), verb),
                 ("microsoft.containerservice", "managedclusters", []) => clusters::list(call, Some(&group.name)),
                 ("microsoft.containerservice", "managedclusters", [_]) => clusters::one(call, &group, part(7)),
                 ("microsoft.containerservice", "managedclusters", [_, verb]) => clusters::credential(call, &group, part(7), verb),
@@ -204,31 +182,17 @@ fn route(call: &mut Call<'_>) -> Answer {
             }
         }
         ["subscriptions", _, "providers", namespace, _] if providers::known(namespace) => plain::list(call, None, part(3), part(4)),
-        ["subscriptions", _, "providers", _, ..] => Err(no_type(part(3), part(4), call)),
+        ["subscriptions", _, "providers", _, ..] => Err(providers::no_type(part(3), part(4), call)),
         _ => {
             Err(gateway(404, "InvalidResourceType", format!("The resource type could not be found for the path '{}'.", call.request.path)))
         }
     }
 }
 
-pub fn no_type(namespace: &str, kind: &str, call: &Call<'_>) -> Response {
-    if !providers::known(namespace) {
-        return gateway(404, "InvalidResourceNamespace", format!("The resource namespace '{namespace}' is invalid."));
-    }
-    gateway(
-        404,
-        "InvalidResourceType",
-        format!(
-            "The resource type '{kind}' could not be found in the namespace '{namespace}' for api version '{}'. The supported api-versions are ''.",
-            call.api_version()
-        ),
-    )
-}
-
-/// The header set of an unscrubbed recorded answer.
-fn dress(call: &Call<'_>, mut response: Response) -> Response {
+/// Adds the headers that recorded ARM answers have.
+fn add_headers(call: &Call<'_>, mut response: Response) -> Response {
     let id = ids::random();
-    // a caller's traceparent decides the correlation id, then without hyphens
+    // the correlation id comes from the caller's traceparent, which has no hyphens
     let correlation = call.request.header("traceparent").and_then(|t| t.split('-').nth(1)).map_or_else(|| id.clone(), str::to_owned);
     let (word, left, global) = match call.request.method.as_str() {
         "GET" | "HEAD" => ("reads", "1099", "16499"),
@@ -236,7 +200,7 @@ fn dress(call: &Call<'_>, mut response: Response) -> Response {
         _ => ("writes", "799", "11999"),
     };
     let empty = matches!(&response.body, crate::http::Body::Full(bytes) if bytes.is_empty());
-    // the answer to a HEAD names the type of what it leaves out
+    // the answer to a HEAD names the type of the body that it leaves out
     if empty && call.request.method != "HEAD" {
         response.headers.retain(|(name, _)| name != "content-type");
     }
@@ -274,7 +238,8 @@ fn dress(call: &Call<'_>, mut response: Response) -> Response {
     response
 }
 
-/// Which answers name the operation at the provider, as recorded: all of authorization and of deleted vaults, the writes of others.
+/// Returns whether the answer names the provider's operation, as recorded: all requests for authorization and deleted vaults, and the
+/// writes of other types.
 fn operates(call: &Call<'_>, response: &Response) -> bool {
     if response.headers.iter().any(|(name, _)| name == "x-ms-failure-cause") {
         return false;
@@ -282,17 +247,4 @@ fn operates(call: &Call<'_>, response: &Response) -> bool {
     let path = ids::fold(&call.request.path);
     let all = path.contains("/microsoft.authorization/") || path.contains("/deletedvaults");
     all || (call.request.method != "GET" && (path.contains("/microsoft.keyvault/") || path.contains("/microsoft.managedidentity/")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_decoded_by_segment_and_doubled_slashes_are_skipped() {
-        let path = Path::of("//subscriptions/S/resourceGroups/a%20b/");
-        assert_eq!(path.parts, ["subscriptions", "S", "resourceGroups", "a b"]);
-        assert_eq!(path.low[2], "resourcegroups");
-        assert_eq!(decode("a%2Fb%zz%"), "a/b%zz%");
-    }
 }

@@ -1,29 +1,29 @@
-//! Client assertions (RFC 7523) at the token endpoint: a service account token in the place of a secret, if a federated credential of the
-//! identity names its issuer, subject and audience, and the issuer's key signed it.
+//! Client assertions (RFC 7523) at the token endpoint: a service account token is accepted instead of a secret if a federated credential of
+//! the identity has its issuer, subject and audience, and the issuer's key signed it.
 //!
-//! The issuers of the sandbox's own clusters have their key here, those of clusters from outside the keys that were fetched of their API
-//! server; any other one is an OIDC endpoint that cannot be reached.
+//! The sandbox knows the signing key of its own clusters. For external clusters it uses the keys fetched from their API servers. Any other
+//! issuer counts as an OIDC endpoint that cannot be reached.
 
-use super::{Call, LOGIN_HOST, federated, ids, state::Federated, times};
+use super::{call::Call, federated, hosts::LOGIN_HOST, ids, state::FederatedCredential, times};
 use crate::http::Request;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-/// Why an assertion is not taken: the AADSTS number and its text.
-pub struct Fault {
+/// Why an assertion is rejected: the AADSTS number and its text.
+pub struct AssertionError {
     pub code: u32,
     pub text: String,
 }
 
-fn fault(code: u32, text: impl Into<String>) -> Fault {
-    Fault { code, text: text.into() }
+fn error(code: u32, text: impl Into<String>) -> AssertionError {
+    AssertionError { code, text: text.into() }
 }
 
 struct Assertion {
     signed: String,
     signature: Vec<u8>,
     algorithm: String,
-    /// Empty where its head names none.
+    /// Empty if the header names no key.
     key: String,
     claims: Value,
 }
@@ -44,7 +44,7 @@ impl Assertion {
         self.claims[name].as_str().unwrap_or_default()
     }
 
-    /// One, or a list of them.
+    /// The claim is a text or a list of texts.
     fn audiences(&self) -> Vec<&str> {
         match &self.claims["aud"] {
             Value::String(one) => vec![one],
@@ -54,7 +54,7 @@ impl Assertion {
     }
 }
 
-/// Issuer and key of the assertion in a token request, neither of them believed yet: what must be known to judge it.
+/// Returns the issuer and the key id of the assertion in a token request, before the assertion is verified.
 pub fn presented(request: &Request) -> Option<(String, String)> {
     if request.host != LOGIN_HOST || request.method != "POST" {
         return None;
@@ -64,9 +64,9 @@ pub fn presented(request: &Request) -> Option<(String, String)> {
     Some((assertion.text("iss").to_owned(), assertion.key))
 }
 
-/// `resource_id`: of the identity whose client id was given; an application has no credentials here.
-pub fn check(call: &mut Call<'_>, resource_id: Option<&str>, token: &str) -> Result<(), Fault> {
-    let assertion = Assertion::read(token).ok_or_else(|| fault(50_027, "JWT token is invalid or malformed."))?;
+/// `resource_id` is the identity of the given client id. An application has no federated credentials here.
+pub fn check(call: &mut Call<'_>, resource_id: Option<&str>, token: &str) -> Result<(), AssertionError> {
+    let assertion = Assertion::read(token).ok_or_else(|| error(50_027, "JWT token is invalid or malformed."))?;
     let key = matching(call, resource_id, &assertion)?;
     signed(call, &assertion)?;
     within_its_time(call, &assertion)?;
@@ -79,8 +79,8 @@ pub fn check(call: &mut Call<'_>, resource_id: Option<&str>, token: &str) -> Res
     Ok(())
 }
 
-fn unmatched(assertion: &Assertion) -> Fault {
-    fault(
+fn unmatched(assertion: &Assertion) -> AssertionError {
+    error(
         70_021,
         format!(
             "No matching federated identity record found for presented assertion. Assertion Issuer: '{}'. Assertion Subject: '{}'. Assertion Audience: '{}'. https://learn.microsoft.com/entra/workload-id/workload-identity-federation",
@@ -91,14 +91,16 @@ fn unmatched(assertion: &Assertion) -> Fault {
     )
 }
 
-/// The folded id of the credential that fits. Compared as they stand: case counts, and the slash at an issuer's end.
-fn matching(call: &Call<'_>, resource_id: Option<&str>, assertion: &Assertion) -> Result<String, Fault> {
-    let all: Vec<(&String, &Federated)> = resource_id.map(|id| federated::of(call.state, &ids::fold(id)).collect()).unwrap_or_default();
+/// Returns the key of the matching credential in the state. Values are compared exactly: case matters, and so does a slash at the end of
+/// the issuer.
+fn matching(call: &Call<'_>, resource_id: Option<&str>, assertion: &Assertion) -> Result<String, AssertionError> {
+    let all: Vec<(&String, &FederatedCredential)> =
+        resource_id.map(|id| federated::of(call.state, &ids::fold(id)).collect()).unwrap_or_default();
     if all.is_empty() {
         return Err(unmatched(assertion));
     }
     let no = |code: u32, what: &str, value: &str| {
-        fault(
+        error(
             code,
             format!(
                 "No matching federated identity record found for presented assertion {what} '{value}'. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
@@ -122,8 +124,8 @@ fn matching(call: &Call<'_>, resource_id: Option<&str>, assertion: &Assertion) -
     Ok((*key).clone())
 }
 
-fn other_case(subject: &str) -> Fault {
-    fault(
+fn other_case(subject: &str) -> AssertionError {
+    error(
         7_002_138,
         format!(
             "No matching federated identity record found for presented assertion subject '{subject}'. The subject matches with case-insensitive comparison, but not with case-sensitive comparison. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
@@ -131,12 +133,12 @@ fn other_case(subject: &str) -> Fault {
     )
 }
 
-fn signed(call: &Call<'_>, assertion: &Assertion) -> Result<(), Fault> {
+fn signed(call: &Call<'_>, assertion: &Assertion) -> Result<(), AssertionError> {
     let issuer = assertion.text("iss");
-    let unreachable = || fault(90_061, "Request to External OIDC endpoint failed.");
+    let unreachable = || error(90_061, "Request to External OIDC endpoint failed.");
     let cluster = call.state.clusters.values().find(|c| c.oidc_issuer.as_deref() == Some(issuer)).ok_or_else(unreachable)?;
     let message = assertion.signed.as_bytes();
-    // a cluster that another stands in for signs with keys that are not here
+    // an external cluster signs with keys that the sandbox does not have
     let right = if call.rules.entries.contains_key(&cluster.name) {
         let keys = call.rules.issuers.keys(issuer).ok_or_else(unreachable)?;
         let mut named = keys.iter().filter(|key| assertion.key.is_empty() || key.id() == assertion.key).peekable();
@@ -153,11 +155,11 @@ fn signed(call: &Call<'_>, assertion: &Assertion) -> Result<(), Fault> {
     Err(unsigned("The provided signature value did not match the expected signature value."))
 }
 
-fn unsigned(reason: &str) -> Fault {
-    fault(50_013, format!("Assertion failed signature validation. [Reason - {reason}]"))
+fn unsigned(reason: &str) -> AssertionError {
+    error(50_013, format!("Assertion failed signature validation. [Reason - {reason}]"))
 }
 
-fn within_its_time(call: &Call<'_>, assertion: &Assertion) -> Result<(), Fault> {
+fn within_its_time(call: &Call<'_>, assertion: &Assertion) -> Result<(), AssertionError> {
     let time = |name: &str| assertion.claims[name].as_i64();
     let now = times::unix(call.now);
     let (from, until) = (time("nbf").unwrap_or(0), time("exp").unwrap_or(0));
@@ -165,7 +167,7 @@ fn within_its_time(call: &Call<'_>, assertion: &Assertion) -> Result<(), Fault> 
         return Ok(());
     }
     let say = |at: i64| times::seconds(at.saturating_mul(times::SECOND));
-    Err(fault(
+    Err(error(
         700_024,
         format!(
             "Client assertion is not within its valid time range. Current time: {}, assertion valid from {}, expiry time of assertion {}. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials .",

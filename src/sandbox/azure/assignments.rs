@@ -1,9 +1,12 @@
-//! Role assignments, at any scope. Scope and id echo the casing of the request; a new principal is not known here at once.
+//! Role assignments at any scope. Scope and id keep the casing of the request. A new principal is not known here at once.
 
 use super::{
-    Answer, Call, access, definitions, directory, error, ids, resources, roles, shape,
-    state::{Assignment, State},
-    times, vaults,
+    access,
+    assignment_index::Assignment,
+    call::{Answer, Call},
+    definitions, directory, error, field_types, ids, resource_ids, resources, roles,
+    state::State,
+    times,
 };
 use crate::http::Response;
 use serde_json::{Map, Value, json};
@@ -16,18 +19,18 @@ pub fn id(assignment: &Assignment) -> String {
 const LONGEST_CONDITION: usize = 8 << 10;
 const USER_ACCESS_ADMINISTRATOR: &str = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9";
 
-/// What older api-versions do not have.
+/// Fields that older api-versions do not have.
 const SINCE: [(&str, &[&str]); 2] = [
     ("2018-01-01-preview", &["principalType"]),
     ("2020-03-01-preview", &["condition", "conditionVersion", "description", "delegatedManagedIdentityResourceId"]),
 ];
 
-/// Nobody is named where it was elevated access.
-fn by(principal: &str) -> Value {
+/// An assignment made by elevated access names nobody.
+fn name_or_null(principal: &str) -> Value {
     if principal.is_empty() { Value::Null } else { json!(principal) }
 }
 
-/// `fresh`: the answer to the PUT itself does not say who made it.
+/// `fresh` is true for the answer to the PUT itself, which does not name the creator.
 fn document(call: &Call<'_>, a: &Assignment, fresh: bool) -> Value {
     let api_version = call.api_version();
     let mut body = json!({
@@ -35,7 +38,7 @@ fn document(call: &Call<'_>, a: &Assignment, fresh: bool) -> Value {
             "roleDefinitionId": definitions::id(&call.state.subscription, &a.role), "principalId": a.principal, "principalType": a.principal_type,
             "scope": a.scope, "condition": a.condition, "conditionVersion": a.condition_version,
             "createdOn": times::ticks(a.created), "updatedOn": times::ticks(a.updated),
-            "createdBy": if fresh { Value::Null } else { by(&a.created_by) }, "updatedBy": by(&a.updated_by),
+            "createdBy": if fresh { Value::Null } else { name_or_null(&a.created_by) }, "updatedBy": name_or_null(&a.updated_by),
             "delegatedManagedIdentityResourceId": a.delegated, "description": a.description,
         },
         "id": id(a), "type": "Microsoft.Authorization/roleAssignments", "name": a.name,
@@ -46,7 +49,8 @@ fn document(call: &Call<'_>, a: &Assignment, fresh: bool) -> Value {
     body
 }
 
-/// `atScope()`: at or above the scope. `principalId eq` and `assignedTo()`: above, at and below it. None: the same for all.
+/// `atScope()` selects assignments at or above the scope. `principalId eq` and `assignedTo()` select those above, at and below it, and so
+/// does a missing filter.
 pub fn list(call: &Call<'_>, scope: &str) -> Answer {
     if call.request.method != "GET" {
         return Err(error::method_not_allowed(call));
@@ -69,18 +73,18 @@ pub fn list(call: &Call<'_>, scope: &str) -> Answer {
     } else {
         None
     };
-    // what is assigned to one is also what his groups are assigned
-    let whom: Option<Vec<&str>> =
-        principal.as_deref().map(|p| if low.contains("assignedto(") { directory::as_whom(call.state, p) } else { vec![p] });
+    // a principal is also assigned what its groups are assigned
+    let principals: Option<Vec<&str>> =
+        principal.as_deref().map(|p| if low.contains("assignedto(") { directory::with_groups(call.state, p) } else { vec![p] });
     let here = ids::fold(scope);
     let value = call
         .state
         .assignments
         .iter()
         .filter(|a| {
-            let there = ids::fold(&a.scope);
-            let place = ids::covers(&there, &here) || (!at_scope && ids::covers(&here, &there));
-            place && whom.as_ref().is_none_or(|all| all.iter().any(|p| a.principal.eq_ignore_ascii_case(p)))
+            let existing = ids::fold(&a.scope);
+            let place = ids::covers(&existing, &here) || (!at_scope && ids::covers(&here, &existing));
+            place && principals.as_ref().is_none_or(|all| all.iter().any(|p| a.principal.eq_ignore_ascii_case(p)))
         })
         .map(|a| document(call, a, false))
         .collect();
@@ -118,7 +122,8 @@ pub fn one(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
     }
 }
 
-/// `elevateAccess`: whoever administers the directory, here the owner of the subscription, becomes User Access Administrator of all there is.
+/// `elevateAccess` makes the administrator of the directory, here the owner of the subscription, User Access Administrator of the root
+/// scope.
 pub fn elevate(call: &mut Call<'_>) -> Answer {
     if call.request.method != "POST" {
         return Err(error::method_not_allowed(call));
@@ -126,9 +131,9 @@ pub fn elevate(call: &mut Call<'_>) -> Answer {
     let (action, caller) = ("Microsoft.Authorization/elevateAccess/action", call.caller.object_id.clone());
     access::require(call, action, &format!("/subscriptions/{}", call.state.subscription))
         .map_err(|_| error::authorization_failed(&caller, action, "/"))?;
-    let there = call.state.assignments.of(&caller).any(|a| a.role == USER_ACCESS_ADMINISTRATOR && a.scope == "/");
-    if !there {
-        let principal_type = call.state.principals.get(&caller).map_or("ServicePrincipal", |p| p.sort.word()).to_owned();
+    let existing = call.state.assignments.of(&caller).any(|a| a.role == USER_ACCESS_ADMINISTRATOR && a.scope == "/");
+    if !existing {
+        let principal_type = call.state.principals.get(&caller).map_or("ServicePrincipal", |p| p.principal_type.name()).to_owned();
         call.state.assignments.insert(Assignment {
             name: ids::guid(&["elevated", &caller]),
             scope: "/".to_owned(),
@@ -149,17 +154,17 @@ pub fn elevate(call: &mut Call<'_>) -> Answer {
     Ok(Response::new(200))
 }
 
-/// What is granted anew after this is late anew.
-pub fn forget(state: &mut State, gone: &Assignment) {
-    let scope = ids::fold(&gone.scope);
+/// Forgets the recorded grants of a deleted assignment, so that a new grant is delayed again.
+pub fn forget(state: &mut State, deleted: &Assignment) {
+    let scope = ids::fold(&deleted.scope);
     let subscription = &state.subscription;
     let under: Vec<String> = state
         .vaults
         .iter()
-        .filter(|(_, v)| ids::covers(&scope, &ids::fold(&vaults::id(subscription, v))))
+        .filter(|(_, v)| ids::covers(&scope, &ids::fold(&resource_ids::vault(subscription, v))))
         .map(|(name, _)| name.clone())
         .collect();
-    state.forget_grants(|principal, vault, kind| kind == "rbac" && principal == gone.principal && under.iter().any(|v| v == vault));
+    state.forget_grants(|principal, vault, kind| kind == "rbac" && principal == deleted.principal && under.iter().any(|v| v == vault));
 }
 
 fn put(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
@@ -168,16 +173,16 @@ fn put(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
     let empty = Map::new();
     let properties =
         body.get("properties").and_then(Value::as_object).unwrap_or(if body.contains_key("principalId") { &body } else { &empty });
-    const TYPES: shape::Table = &[
-        ("roleDefinitionId", shape::Kind::Text),
-        ("principalId", shape::Kind::Text),
-        ("principalType", shape::Kind::Text),
-        ("description", shape::Kind::Text),
-        ("condition", shape::Kind::Text),
-        ("conditionVersion", shape::Kind::Text),
-        ("delegatedManagedIdentityResourceId", shape::Kind::Text),
+    const TYPES: field_types::FieldTypes = &[
+        ("roleDefinitionId", field_types::FieldType::Text),
+        ("principalId", field_types::FieldType::Text),
+        ("principalType", field_types::FieldType::Text),
+        ("description", field_types::FieldType::Text),
+        ("condition", field_types::FieldType::Text),
+        ("conditionVersion", field_types::FieldType::Text),
+        ("delegatedManagedIdentityResourceId", field_types::FieldType::Text),
     ];
-    if let Some(wrong) = shape::wrong(properties, TYPES) {
+    if let Some(wrong) = field_types::mismatch(properties, TYPES) {
         let text = format!("The request to create a role assignment is not valid: the value of {} is not valid.", wrong.field);
         return Err(error::body(400, "InvalidCreateRoleAssignmentRequest", text));
     }
@@ -201,8 +206,8 @@ fn put(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
         ));
     };
     let guid = role_id.rsplit('/').next().unwrap_or_default();
-    // what cannot be assigned here is not seen from here
-    let role = roles::find(call.state, guid).filter(|r| r.is_for(scope)).ok_or_else(|| definitions::absent(guid))?.guid.clone();
+    // a role that cannot be assigned at this scope is not visible from it
+    let role = roles::find(&call.state.roles, guid).filter(|r| r.is_for(scope)).ok_or_else(|| definitions::absent(guid))?.guid.clone();
     if !ids::is_guid(&principal) {
         return Err(error::body(
             400,
@@ -212,8 +217,8 @@ fn put(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
     }
     let principal = ids::fold(&principal);
     let kind = known(call, &principal, text("principalType"))?;
-    let there = call.state.assignments.get(name).cloned();
-    if let Some(old) = &there
+    let existing = call.state.assignments.get(name).cloned();
+    if let Some(old) = &existing
         && (old.principal != principal || !old.scope.eq_ignore_ascii_case(scope) || old.role != role)
     {
         return Err(error::body(
@@ -237,8 +242,8 @@ fn put(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
     }
     let caller = call.caller.object_id.clone();
     let assignment = Assignment {
-        name: there.as_ref().map_or_else(|| name.to_owned(), |a| a.name.clone()),
-        scope: there.as_ref().map_or_else(|| scope.to_owned(), |a| a.scope.clone()),
+        name: existing.as_ref().map_or_else(|| name.to_owned(), |a| a.name.clone()),
+        scope: existing.as_ref().map_or_else(|| scope.to_owned(), |a| a.scope.clone()),
         role,
         principal,
         principal_type: kind,
@@ -246,27 +251,27 @@ fn put(call: &mut Call<'_>, scope: &str, name: &str) -> Answer {
         condition: text("condition"),
         condition_version: text("conditionVersion"),
         delegated: text("delegatedManagedIdentityResourceId"),
-        created: there.as_ref().map_or(call.now, |a| a.created),
+        created: existing.as_ref().map_or(call.now, |a| a.created),
         updated: call.now,
-        created_by: there.as_ref().map_or_else(|| caller.clone(), |a| a.created_by.clone()),
+        created_by: existing.as_ref().map_or_else(|| caller.clone(), |a| a.created_by.clone()),
         updated_by: caller,
     };
     let body = document(call, &assignment, true);
     call.state.assignments.insert(assignment);
     call.changed();
-    // 201 also for one that was there
+    // the answer is 201 also for an assignment that exists already
     Ok(error::created(&body))
 }
 
-/// The type of the principal, or PrincipalNotFound: while it is late, and even if the request says what type it is.
-fn known(call: &mut Call<'_>, principal: &str, said: Option<String>) -> Result<String, Response> {
+/// Returns the type of the principal, or PrincipalNotFound while the principal is not replicated, even if the request names its type.
+fn known(call: &mut Call<'_>, principal: &str, requested: Option<String>) -> Result<String, Response> {
     let (lateness, now) = (call.rules.lateness, call.now);
-    let there = match call.state.principals.get_mut(principal) {
-        Some(there) => (!there.late.refuses(lateness, now)).then_some(there.sort),
+    let existing = match call.state.principals.get_mut(principal) {
+        Some(existing) => (!existing.late.refuses(lateness, now)).then_some(existing.principal_type),
         None => None,
     };
     let hex = principal.replace('-', "");
-    let Some(sort) = there else {
+    let Some(principal_type) = existing else {
         call.counted();
         return Err(error::body(
             400,
@@ -277,13 +282,16 @@ fn known(call: &mut Call<'_>, principal: &str, said: Option<String>) -> Result<S
             ),
         ));
     };
-    match said {
-        // "PrinciaplType" is how the service writes it
-        Some(said) if !said.eq_ignore_ascii_case(sort.word()) => Err(error::body(
+    match requested {
+        // the service misspells it as "PrinciaplType"
+        Some(requested) if !requested.eq_ignore_ascii_case(principal_type.name()) => Err(error::body(
             400,
             "UnmatchedPrincipalType",
-            format!("The PrincipalId '{hex}' has type '{}' , which is different from specified PrinciaplType '{said}'.", sort.word()),
+            format!(
+                "The PrincipalId '{hex}' has type '{}' , which is different from specified PrinciaplType '{requested}'.",
+                principal_type.name()
+            ),
         )),
-        _ => Ok(sort.word().to_owned()),
+        _ => Ok(principal_type.name().to_owned()),
     }
 }

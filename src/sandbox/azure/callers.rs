@@ -1,39 +1,43 @@
-//! Callers beside the one that a world begins with: service principals with a secret and roles of their own. Their ids and secrets derive
-//! from their names, so that a caller who is made again has the same.
+//! Additional callers: service principals with a secret and roles of their own. Their ids and secrets derive from their names, so that a
+//! caller who is created again has the same ones.
 
 use super::{
+    assignment_index::Assignment,
     directory, ids, roles, seed,
-    state::{Assignment, Cluster, State},
+    state::{Cluster, State},
 };
 use serde_json::{Value, json};
 
-/// Why a caller cannot be made: what is wrong, and what to do.
-pub struct Fault {
+/// Why a caller cannot be created: the cause, and what to do.
+pub struct CallerError {
     pub why: String,
-    pub way: String,
+    pub hint: String,
 }
 
-/// Of an application that was made here.
+/// Returns the object id of a caller of this name.
 fn object_id(name: &str) -> String {
     ids::guid(&["principal", &application(name)])
 }
 
-/// Apart from the names of the applications of the world itself.
+/// The prefix keeps callers apart from the world's own applications.
 fn application(name: &str) -> String {
     format!("caller {name}")
 }
 
-/// The caller has the role at the scopes, beside what it had. All scopes are those of the one subscription; none means all of it.
-pub fn add(state: &mut State, name: &str, role: &str, scopes: &[String], now: i64) -> Result<Value, Fault> {
+/// Adds a role assignment for the caller at each scope and creates the caller if needed. No scopes means the whole subscription.
+pub fn add(state: &mut State, name: &str, role: &str, scopes: &[String], now: i64) -> Result<Value, CallerError> {
     let all = format!("/subscriptions/{}", state.subscription);
-    let found = roles::find(state, role).or_else(|| roles::all(state).find(|r| r.name.eq_ignore_ascii_case(role)));
+    let found = roles::find(&state.roles, role).or_else(|| roles::all(&state.roles).find(|r| r.name.eq_ignore_ascii_case(role)));
     let Some(guid) = found.map(|role| role.guid.clone()) else {
-        let way = "give its name or its GUID, as `az role definition list` tells them".to_owned();
-        return Err(Fault { why: format!("the sandbox has no role {role:?}"), way });
+        let hint = "give a name or a GUID that `az role definition list` returns".to_owned();
+        return Err(CallerError { why: format!("the sandbox has no role {role:?}"), hint });
     };
     let scopes = if scopes.is_empty() { std::slice::from_ref(&all) } else { scopes };
     if let Some(other) = scopes.iter().find(|scope| !ids::covers(&ids::fold(&all), &ids::fold(scope))) {
-        return Err(Fault { why: format!("{other:?} is no scope of the sandbox"), way: format!("give an id that begins with {all}") });
+        return Err(CallerError {
+            why: format!("{other:?} is not a scope of the sandbox"),
+            hint: format!("give an id that begins with {all}"),
+        });
     }
     let object = object_id(name);
     if !state.principals.contains_key(&object) {
@@ -64,7 +68,7 @@ pub fn add(state: &mut State, name: &str, role: &str, scopes: &[String], now: i6
     Ok(credential(state, name, &object))
 }
 
-/// Client id and, of a service principal, its secret.
+/// Returns the client id and, for a service principal, its secret.
 pub fn login_of_nodes(state: &State, cluster: &Cluster) -> Option<(String, Option<String>)> {
     match cluster.kubelet.as_ref().and_then(|key| state.identities.get(key)) {
         Some(kubelet) => Some((kubelet.client_id.clone(), None)),
@@ -72,23 +76,26 @@ pub fn login_of_nodes(state: &State, cluster: &Cluster) -> Option<(String, Optio
     }
 }
 
-/// The nodes' `/etc/kubernetes/azure.json`, as AKS writes it (cloud-provider-azure, "Cloud provider config").
-pub fn of_nodes(state: &State, cluster: &str) -> Result<Value, Fault> {
-    let Some(there) = state.clusters.values().find(|c| c.name.eq_ignore_ascii_case(cluster)) else {
+/// Returns `/etc/kubernetes/azure.json` of the nodes, as AKS writes it (cloud-provider-azure, "Cloud provider config").
+pub fn of_nodes(state: &State, cluster: &str) -> Result<Value, CallerError> {
+    let Some(existing) = state.clusters.values().find(|c| c.name.eq_ignore_ascii_case(cluster)) else {
         let names: Vec<&str> = state.clusters.values().map(|c| c.name.as_str()).collect();
-        return Err(Fault { why: format!("the sandbox has no cluster {cluster:?}"), way: format!("there are {}", names.join(", ")) });
+        return Err(CallerError {
+            why: format!("the sandbox has no cluster {cluster:?}"),
+            hint: format!("name one of {}", names.join(", ")),
+        });
     };
-    let Some((client_id, secret)) = login_of_nodes(state, there) else {
-        let why = format!("the service principal of {cluster} is gone");
-        return Err(Fault { why, way: "make it again, or take another cluster".to_owned() });
+    let Some((client_id, secret)) = login_of_nodes(state, existing) else {
+        let why = format!("the service principal of {cluster} was deleted");
+        return Err(CallerError { why, hint: "create it again, or name another cluster".to_owned() });
     };
     let mut file = json!({
-        "cloud": "AzurePublicCloud", "tenantId": state.tenant, "subscriptionId": state.subscription, "location": there.location,
-        "resourceGroup": there.node_group, "vmType": "vmss", "primaryScaleSetName": state.scale_sets.get(&there.scale_set).map(|s| &s.name),
+        "cloud": "AzurePublicCloud", "tenantId": state.tenant, "subscriptionId": state.subscription, "location": existing.location,
+        "resourceGroup": existing.node_group, "vmType": "vmss", "primaryScaleSetName": state.scale_sets.get(&existing.scale_set).map(|s| &s.name),
         "useManagedIdentityExtension": secret.is_none(),
     });
     match secret {
-        // with a managed identity AKS writes these words
+        // AKS writes these values for a managed identity
         None => {
             file["userAssignedIdentityID"] = json!(client_id);
             (file["aadClientId"], file["aadClientSecret"]) = (json!("msi"), json!("msi"));
@@ -98,43 +105,43 @@ pub fn of_nodes(state: &State, cluster: &str) -> Result<Value, Fault> {
     Ok(file)
 }
 
-/// With its secret.
+/// Returns the description of a caller with its secret.
 fn credential(state: &State, name: &str, object: &str) -> Value {
-    let mut all = told(state, name, object);
+    let mut all = description(state, name, object);
     all["clientSecret"] = json!(state.principals.get(object).and_then(|p| p.secret.as_deref()));
     all
 }
 
-fn told(state: &State, name: &str, object: &str) -> Value {
+fn description(state: &State, name: &str, object: &str) -> Value {
     let roles: Vec<Value> = state
         .assignments
         .of(object)
-        .map(|a| json!({"role": roles::find(state, &a.role).map_or(a.role.as_str(), |role| role.name.as_str()), "scope": a.scope}))
+        .map(|a| json!({"role": roles::find(&state.roles, &a.role).map_or(a.role.as_str(), |role| role.name.as_str()), "scope": a.scope}))
         .collect();
     let client = state.principals.get(object).map(|p| p.app_id.as_str());
     json!({"name": name, "tenantId": state.tenant, "subscriptionId": state.subscription, "clientId": client, "objectId": object, "roles": roles})
 }
 
-/// By name, without secrets.
+/// Lists the callers by name, without secrets.
 pub fn list(state: &State) -> Value {
     let mut names: Vec<&str> =
         state.principals.iter().filter(|(id, p)| object_id(&p.display_name) == **id).map(|(_, p)| p.display_name.as_str()).collect();
     names.sort_unstable();
-    names.into_iter().map(|name| told(state, name, &object_id(name))).collect()
+    names.into_iter().map(|name| description(state, name, &object_id(name))).collect()
 }
 
-/// False: there is none of this name. Its roles go with it: nobody could tell whose they were.
+/// Deletes a caller and its role assignments. Returns whether there was one.
 pub fn remove(state: &mut State, name: &str) -> bool {
     let object = object_id(name);
-    let there = state.principals.contains_key(&object);
-    if there {
+    let existing = state.principals.contains_key(&object);
+    if existing {
         directory::remove(state, &object, &object);
         let names: Vec<String> = state.assignments.of(&object).map(|a| a.name.clone()).collect();
         for name in names {
             state.assignments.remove(&name);
         }
     }
-    there
+    existing
 }
 
 #[cfg(test)]
@@ -143,11 +150,11 @@ mod tests {
 
     fn added(state: &mut State, name: &str, role: &str, scopes: &[&str]) -> Result<Value, String> {
         let scopes: Vec<String> = scopes.iter().map(|s| (*s).to_owned()).collect();
-        add(state, name, role, &scopes, 1).map_err(|fault| format!("{}; {}", fault.why, fault.way))
+        add(state, name, role, &scopes, 1).map_err(|fault| format!("{}; {}", fault.why, fault.hint))
     }
 
     #[test]
-    fn a_caller_is_the_same_each_time_and_has_each_role_once() {
+    fn adding_a_caller_again_keeps_its_ids_and_roles() {
         let mut state = seed::new(1);
         let group = format!("/subscriptions/{}/resourceGroups/podid-lab", state.subscription);
         let first = added(&mut state, "ci", "Reader", &[]).unwrap();
@@ -163,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_goes_with_its_roles() {
+    fn deleting_a_caller_deletes_its_role_assignments() {
         let mut state = seed::new(1);
         let before = serde_json::to_value(&state.assignments).unwrap();
         added(&mut state, "ci", "Reader", &[]).unwrap();
@@ -173,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_role_or_no_scope_is_refused() {
+    fn an_unknown_role_or_scope_is_refused() {
         let mut state = seed::new(1);
         assert!(added(&mut state, "ci", "Rader", &[]).unwrap_err().contains("no role \"Rader\""));
         assert!(added(&mut state, "ci", "Reader", &["podid-lab"]).unwrap_err().contains("begins with /subscriptions/"));

@@ -1,13 +1,13 @@
-//! Conditions of role assignments (ABAC), as far as they are about the name of a secret: Key Vault's attribute `secrets:name`, `ActionMatches`,
-//! and how they are joined. What is not understood holds for nobody, unless the rest decides without it.
+//! Evaluates conditions of role assignments (ABAC) on the name of a secret: Key Vault's attribute `secrets:name`, `ActionMatches`, and
+//! their combinations. Anything else evaluates to `Unknown`, which grants nothing.
 
-use super::ids;
+use super::{action, ids};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Holds,
     Fails,
-    /// The sandbox does not understand a part that matters.
+    /// The sandbox does not support a relevant part of the condition.
     Unknown,
 }
 
@@ -36,7 +36,7 @@ impl Verdict {
     }
 }
 
-/// Whether a condition lets the action through at a scope. `secret`: the name, where it is about one.
+/// Evaluates a condition for an action. `secret` is the name of the secret, if the request is for one.
 pub fn evaluate(condition: &str, action: &str, secret: Option<&str>) -> Verdict {
     let mut parser = Parser { rest: condition, action, secret, left: DEEPEST };
     match parser.any() {
@@ -45,14 +45,14 @@ pub fn evaluate(condition: &str, action: &str, secret: Option<&str>) -> Verdict 
     }
 }
 
-/// Parentheses and negations within one another.
+/// The limit for nested parentheses and negations.
 const DEEPEST: usize = 64;
 
 struct Parser<'a> {
     rest: &'a str,
     action: &'a str,
     secret: Option<&'a str>,
-    /// How many more may stand within one another.
+    /// How many more levels may be nested.
     left: usize,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Parser<'a> {
         true
     }
 
-    /// Up to the mark, which is taken too.
+    /// Reads up to the mark and skips the mark.
     fn until(&mut self, mark: char) -> Option<&'a str> {
         let (text, rest) = self.rest.split_once(mark)?;
         self.rest = rest;
@@ -92,7 +92,7 @@ impl<'a> Parser<'a> {
         Some(verdict)
     }
 
-    /// Something that holds another one. Too many of them are not understood.
+    /// Parses a nested expression. Conditions that are nested too deeply are not supported.
     fn inside(&mut self, what: impl FnOnce(&mut Self) -> Option<Verdict>) -> Option<Verdict> {
         self.left = self.left.checked_sub(1)?;
         let verdict = what(self);
@@ -111,7 +111,7 @@ impl<'a> Parser<'a> {
         if self.take("ActionMatches") {
             self.take("{").then_some(())?;
             let pattern = self.literal()?;
-            return self.take("}").then(|| Verdict::of(super::access::matches(pattern, self.action)));
+            return self.take("}").then(|| Verdict::of(action::matches(pattern, self.action)));
         }
         if self.take("SubOperationMatches") {
             self.take("{").then_some(())?;
@@ -126,7 +126,7 @@ impl<'a> Parser<'a> {
         self.until('\'')
     }
 
-    /// `@Resource[Microsoft.KeyVault/vaults/secrets:name] StringEquals 'app'`.
+    /// Parses `@Resource[Microsoft.KeyVault/vaults/secrets:name] StringEquals 'app'`.
     fn comparison(&mut self) -> Option<Verdict> {
         self.take("@").then_some(())?;
         let source = self.until('[')?.trim();
@@ -146,7 +146,7 @@ impl<'a> Parser<'a> {
         if !known {
             return Some(Unknown);
         }
-        // an attribute that the request does not have fulfils no comparison, not even a negative one
+        // a missing attribute fails every comparison, also a negative one
         let Some(name) = self.secret else { return Some(Fails) };
         let (name, folded) = (name.to_owned(), ids::fold(name));
         let starts = name.starts_with(value);
@@ -181,14 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn an_action_that_the_condition_leaves_alone_is_free() {
+    fn an_action_outside_of_the_condition_is_allowed() {
         let guarded = "((!(ActionMatches{'Microsoft.KeyVault/vaults/secrets/getSecret/action'})) OR (@Resource[Microsoft.KeyVault/vaults/secrets:name] StringEquals 'app'))";
         assert_eq!(evaluate(guarded, LIST, None), Holds);
         assert_eq!((evaluate(guarded, GET, Some("app")), evaluate(guarded, GET, Some("other"))), (Holds, Fails));
     }
 
     #[test]
-    fn what_is_not_understood_grants_nothing_and_leaves_the_rest_alone() {
+    fn an_unsupported_condition_grants_nothing() {
         let delegation = "((!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'})) OR (@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {4633458b-17de-408a-b874-0445c86b69e6}))";
         assert_eq!(evaluate(delegation, "Microsoft.Authorization/roleAssignments/write", None), Unknown);
         assert_eq!(evaluate(delegation, "Microsoft.KeyVault/vaults/write", None), Holds);

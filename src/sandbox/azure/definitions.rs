@@ -1,22 +1,24 @@
-//! Role definitions: the built-in ones, seen from any scope, and those that are made here; and what the caller may do.
+//! Role definitions, built-in and custom, and the permissions of the caller.
 
 use super::{
-    Answer, Call, access, error, ids, providers, resources,
-    roles::{self, Custom, Permission, Role},
-    shape, times,
+    access,
+    call::{Answer, Call},
+    error, field_types, ids, providers, resources,
+    roles::{self, CustomRole, Permission, Role},
+    times,
 };
 use crate::http::Response;
 use serde_json::{Map, Value, json};
 
 const KIND: &str = "Microsoft.Authorization/roleDefinitions";
-/// Before it, roles had no data actions.
+/// Earlier versions have no data actions.
 const WITH_DATA: &str = "2018-01-01-preview";
 
-/// Of one role.
+/// Limits for one role.
 const MOST_ACTIONS: usize = 2048;
 const LONGEST_ACTION: usize = 512;
 
-/// Subscription-qualified, whatever the scope.
+/// Returns the id with the subscription, whatever the scope is.
 pub fn id(subscription: &str, guid: &str) -> String {
     format!("/subscriptions/{subscription}/providers/{KIND}/{guid}")
 }
@@ -30,7 +32,7 @@ fn permission(p: &Permission, api_version: &str) -> Value {
     body
 }
 
-/// `fresh`: the answer to the PUT itself does not say who made it.
+/// `fresh` is true for the answer to the PUT itself, which does not name the creator.
 fn document(call: &Call<'_>, scope: &str, role: &Role, fresh: bool) -> Value {
     let version = call.api_version();
     let permissions: Vec<Value> = role.permissions.iter().map(|p| permission(p, &version)).collect();
@@ -49,12 +51,12 @@ fn document(call: &Call<'_>, scope: &str, role: &Role, fresh: bool) -> Value {
     json!({"properties": properties, "id": id, "type": KIND, "name": role.guid})
 }
 
-/// Whoever is of the tenant may read what roles there are in it.
+/// Every principal of the tenant may read role definitions at the root scope.
 fn may_read(call: &Call<'_>, scope: &str) -> Result<(), Response> {
     if scope == "/" { Ok(()) } else { access::require(call, "Microsoft.Authorization/roleDefinitions/read", scope) }
 }
 
-/// `roleName eq 'X'`, `type eq 'BuiltInRole'`, `atScopeAndBelow()`, joined by `and`.
+/// Supports `roleName eq 'X'`, `type eq 'BuiltInRole'` and `atScopeAndBelow()`, joined by `and`.
 pub fn list(call: &Call<'_>, scope: &str) -> Answer {
     if call.request.method != "GET" {
         return Err(error::method_not_allowed(call));
@@ -71,12 +73,12 @@ pub fn list(call: &Call<'_>, scope: &str) -> Answer {
     let here = ids::fold(scope);
     let fits = |role: &&Role| {
         let of = if role.custom.is_some() { "CustomRole" } else { "BuiltInRole" };
-        let under = |c: &Custom| c.assignable_scopes.iter().any(|s| ids::covers(&here, &ids::fold(s)));
+        let under = |c: &CustomRole| c.assignable_scopes.iter().any(|s| ids::covers(&here, &ids::fold(s)));
         name.as_ref().is_none_or(|n| role.name.eq_ignore_ascii_case(n))
             && kind.as_ref().is_none_or(|k| of.eq_ignore_ascii_case(k))
             && (role.is_for(scope) || (below && role.custom.as_ref().is_some_and(under)))
     };
-    Ok(error::list(roles::all(call.state).filter(fits).map(|r| document(call, scope, r, false)).collect()))
+    Ok(error::list(roles::all(&call.state.roles).filter(fits).map(|r| document(call, scope, r, false)).collect()))
 }
 
 pub fn absent(guid: &str) -> Response {
@@ -89,7 +91,7 @@ pub fn one(call: &mut Call<'_>, scope: &str, guid: &str) -> Answer {
         "GET" => {
             may_read(call, scope)?;
             resources::require_scope(call, scope)?;
-            let role = roles::find(call.state, guid).ok_or_else(|| absent(guid))?;
+            let role = roles::find(&call.state.roles, guid).ok_or_else(|| absent(guid))?;
             Ok(error::ok(&document(call, scope, role, false)))
         }
         "PUT" => {
@@ -100,7 +102,7 @@ pub fn one(call: &mut Call<'_>, scope: &str, guid: &str) -> Answer {
         "DELETE" => {
             access::require(call, "Microsoft.Authorization/roleDefinitions/delete", &full)?;
             resources::require_scope(call, scope)?;
-            let Some(role) = roles::find(call.state, guid).cloned() else { return Ok(Response::new(204)) };
+            let Some(role) = roles::find(&call.state.roles, guid).cloned() else { return Ok(Response::new(204)) };
             if role.custom.is_none() {
                 return Err(built_in(&role));
             }
@@ -116,7 +118,7 @@ pub fn one(call: &mut Call<'_>, scope: &str, guid: &str) -> Answer {
     }
 }
 
-/// The code is not recorded: a client sees that it is refused.
+/// The code is not recorded; a client only sees that the request is rejected.
 fn built_in(role: &Role) -> Response {
     error::body(400, "RoleDefinitionUpdateNotPermitted", format!("The built-in role '{}' cannot be changed or deleted.", role.name))
 }
@@ -135,22 +137,22 @@ fn put(call: &mut Call<'_>, scope: &str, guid: &str) -> Answer {
         ));
     }
     let properties = body.get("properties").and_then(Value::as_object).unwrap_or(&body);
-    const TYPES: shape::Table = &[
-        ("roleName", shape::Kind::Text),
-        ("description", shape::Kind::Text),
-        ("assignableScopes", shape::Kind::Texts),
-        ("permissions", shape::Kind::List),
+    const TYPES: field_types::FieldTypes = &[
+        ("roleName", field_types::FieldType::Text),
+        ("description", field_types::FieldType::Text),
+        ("assignableScopes", field_types::FieldType::Texts),
+        ("permissions", field_types::FieldType::List),
     ];
-    if let Some(wrong) = shape::wrong(properties, TYPES) {
+    if let Some(wrong) = field_types::mismatch(properties, TYPES) {
         return Err(invalid(&format!("the value of {} is not valid", wrong.field)));
     }
     let name = properties.get("roleName").and_then(Value::as_str).filter(|n| !n.trim().is_empty());
     let name = name.ok_or_else(|| invalid("roleName is required"))?;
-    let there = roles::find(call.state, guid).cloned();
-    if let Some(role) = there.as_ref().filter(|r| r.custom.is_none()) {
+    let existing = roles::find(&call.state.roles, guid).cloned();
+    if let Some(role) = existing.as_ref().filter(|r| r.custom.is_none()) {
         return Err(built_in(role));
     }
-    if roles::all(call.state).any(|r| r.name.eq_ignore_ascii_case(name) && !r.guid.eq_ignore_ascii_case(guid)) {
+    if roles::all(&call.state.roles).any(|r| r.name.eq_ignore_ascii_case(name) && !r.guid.eq_ignore_ascii_case(guid)) {
         return Err(error::body(
             409,
             "RoleDefinitionWithSameNameExists",
@@ -158,13 +160,13 @@ fn put(call: &mut Call<'_>, scope: &str, guid: &str) -> Answer {
         ));
     }
     let (now, caller) = (call.now, call.caller.object_id.clone());
-    let old = there.and_then(|r| r.custom);
+    let old = existing.and_then(|r| r.custom);
     let role = Role {
         guid: ids::fold(guid),
         name: name.to_owned(),
         description: properties.get("description").and_then(Value::as_str).map(str::to_owned),
         permissions: permissions(properties)?,
-        custom: Some(Custom {
+        custom: Some(CustomRole {
             assignable_scopes: scopes(properties)?,
             created: old.as_ref().map_or(now, |c| c.created),
             updated: now,
@@ -185,7 +187,7 @@ fn scopes(properties: &Map<String, Value>) -> Result<Vec<String>, Response> {
         return Err(invalid("assignableScopes is required"));
     }
     match scopes.iter().find(|s| !s.starts_with("/subscriptions/") && !s.starts_with("/providers/Microsoft.Management/managementGroups/")) {
-        // the root is for built-in roles
+        // only built-in roles are assignable at the root scope
         Some(bad) => Err(error::body(
             400,
             "LinkedInvalidPropertyId",
@@ -199,9 +201,9 @@ fn scopes(properties: &Map<String, Value>) -> Result<Vec<String>, Response> {
 
 fn permissions(properties: &Map<String, Value>) -> Result<Vec<Permission>, Response> {
     let list = properties.get("permissions").cloned().unwrap_or_else(|| json!([]));
-    let list: Vec<Permission> = serde_json::from_value(list).map_err(|_| invalid("permissions are not understood"))?;
+    let list: Vec<Permission> = serde_json::from_value(list).map_err(|_| invalid("permissions are not valid"))?;
     let all = || list.iter().flat_map(|p| [&p.actions, &p.not_actions, &p.data_actions, &p.not_data_actions]).flatten();
-    // each request is held against all of them
+    // every permission check goes through all of them
     if all().count() > MOST_ACTIONS || all().any(|action| action.len() > LONGEST_ACTION) {
         return Err(invalid(&format!("it has more than {MOST_ACTIONS} actions, or one of more than {LONGEST_ACTION} characters")));
     }
@@ -218,7 +220,7 @@ fn permissions(properties: &Map<String, Value>) -> Result<Vec<Permission>, Respo
     Ok(list)
 }
 
-/// What the caller may do at a scope, one entry an assignment.
+/// Returns the caller's permissions at a scope, one entry for each assignment.
 pub fn permissions_at(call: &Call<'_>, scope: &str) -> Answer {
     resources::require_scope(call, scope)?;
     let folded = ids::fold(scope);
@@ -227,7 +229,7 @@ pub fn permissions_at(call: &Call<'_>, scope: &str) -> Answer {
         .assignments
         .of(&call.caller.object_id)
         .filter(|a| ids::covers(&ids::fold(&a.scope), &folded))
-        .filter_map(|a| roles::find(call.state, &a.role))
+        .filter_map(|a| roles::find(&call.state.roles, &a.role))
         .flat_map(|r| &r.permissions)
         .map(|p| permission(p, WITH_DATA))
         .collect();

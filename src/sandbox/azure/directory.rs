@@ -1,13 +1,12 @@
-//! Principals: the service principals of applications and of identities. Entra and Graph read them, identities make and end them.
+//! Service principals of applications and of managed identities. Entra and Graph read them; identities create and delete them.
 
 use super::{
     ids,
-    state::{Principal, Sort, State},
+    state::{Principal, PrincipalType, State},
 };
-use crate::lateness::{Kind, Late, Lateness};
+use crate::lateness::{DelayKind, Late, Lateness};
 
-/// A new principal for a resource; it gets other ids each time that its resource is made anew.
-/// Returns (client id, object id).
+/// Creates a principal for a resource and returns its client id and object id. They differ each time the resource is created again.
 pub fn create(state: &mut State, resource_id: &str, name: &str, lateness: Lateness, now: i64) -> (String, String) {
     let folded = ids::fold(resource_id);
     let generation = state.generation(&folded).to_string();
@@ -16,31 +15,31 @@ pub fn create(state: &mut State, resource_id: &str, name: &str, lateness: Latene
     state.principals.insert(
         object_id.clone(),
         Principal {
-            sort: Default::default(),
+            principal_type: Default::default(),
             more: Default::default(),
             app_id: client_id.clone(),
             display_name: name.to_owned(),
             created: now,
             resource_id: Some(resource_id.to_owned()),
             secret: None,
-            late: Late::new(Kind::Principal, lateness, now),
+            late: Late::new(DelayKind::Principal, lateness, now),
         },
     );
     (client_id, object_id)
 }
 
-/// The principal goes with its resource; what it was granted elsewhere stays behind as an orphan, as in Azure.
+/// Deletes the principal of a resource. Its role assignments elsewhere stay as orphans, as in Azure.
 pub fn remove(state: &mut State, resource_id: &str, object_id: &str) {
     state.principals.remove(object_id);
     state.next_generation(resource_id);
 }
 
-/// (object id, principal) of an application id.
+/// Returns the object id and the principal of an application id.
 pub fn by_app<'a>(state: &'a State, app_id: &str) -> Option<(&'a String, &'a Principal)> {
-    state.principals.iter().find(|(_, p)| p.sort == Sort::ServicePrincipal && p.app_id.eq_ignore_ascii_case(app_id))
+    state.principals.iter().find(|(_, p)| p.principal_type == PrincipalType::ServicePrincipal && p.app_id.eq_ignore_ascii_case(app_id))
 }
 
-/// By the one that it was seeded with, or by a password of its application that has not run out.
+/// Checks the initial secret and the unexpired passwords of the application.
 pub fn has_secret(state: &State, principal: &Principal, secret: &str, now: i64) -> bool {
     let added = || {
         let application = state.applications.values().find(|a| a.app_id.eq_ignore_ascii_case(&principal.app_id));
@@ -49,8 +48,8 @@ pub fn has_secret(state: &State, principal: &Principal, secret: &str, now: i64) 
     principal.secret.as_deref() == Some(secret) || added()
 }
 
-/// The principal and all groups that it is in, also by another group.
-pub fn as_whom<'a>(state: &'a State, object_id: &'a str) -> Vec<&'a str> {
+/// Returns the principal and all groups that contain it, directly or through other groups.
+pub fn with_groups<'a>(state: &'a State, object_id: &'a str) -> Vec<&'a str> {
     let mut all = vec![object_id];
     let mut at = 0;
     while let Some(who) = all.get(at).copied() {

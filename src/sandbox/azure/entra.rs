@@ -1,6 +1,6 @@
-//! Entra: the token endpoints (v1 with a resource, v2 with scopes), OpenID configuration and instance discovery.
+//! Entra: token endpoints (v1 with a resource, v2 with scopes), OpenID configuration and instance discovery.
 
-use super::{Call, LOGIN_HOST, assertion, directory, ids, times, token};
+use super::{assertion, call::Call, directory, hosts::LOGIN_HOST, ids, times, token};
 use crate::http::Response;
 use serde_json::json;
 use std::collections::HashMap;
@@ -92,7 +92,7 @@ fn no_tenant(call: &Call<'_>, tenant: &str) -> Response {
     )
 }
 
-/// `code`: the AADSTS number.
+/// `code` is the AADSTS number.
 fn refusal(call: &Call<'_>, status: u16, error: &str, code: u32, text: &str) -> Response {
     let (trace, correlation, stamp) = (ids::random(), ids::random(), times::spaced(call.now));
     Response::json(
@@ -174,7 +174,7 @@ fn issue(call: &mut Call<'_>, tenant: &str, v2: bool) -> Response {
     }
     let audience = if v2 {
         let Some(scope) = field("scope") else { return missing(call, "scope") };
-        // openid, profile, offline_access may stand beside it
+        // openid, profile and offline_access may be given as well
         match scope.split_whitespace().find_map(|s| s.strip_suffix("/.default")) {
             Some(audience) => audience.to_owned(),
             None => {

@@ -1,6 +1,6 @@
-//! Refusals that several services share, in the words of recorded traffic. The texts are for people; clients go by status and code.
+//! Error responses that several services share, with the texts of recorded traffic.
 
-use super::{Call, shape, times};
+use super::{call::Call, field_types, state::Tags, times};
 use crate::{http::Response, measure};
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ pub fn body(status: u16, code: &str, message: impl Into<String>) -> Response {
     Response::json(status, JSON, &json!({"error": {"code": code, "message": message.into()}}))
 }
 
-/// A refusal of ARM's front door, before any provider saw the request.
+/// Returns an error of ARM's gateway, before any provider handled the request.
 pub fn gateway(status: u16, code: &str, message: impl Into<String>) -> Response {
     body(status, code, message).with("x-ms-failure-cause", "gateway")
 }
@@ -45,7 +45,7 @@ pub fn method_not_allowed(call: &Call<'_>) -> Response {
     gateway(405, "MethodNotAllowed", format!("The requested resource does not support http method '{}'.", call.request.method))
 }
 
-/// For a service principal both names are the object id.
+/// For a service principal, both names are the object id.
 pub fn authorization_failed(object_id: &str, action: &str, scope: &str) -> Response {
     gateway(
         403,
@@ -56,7 +56,7 @@ pub fn authorization_failed(object_id: &str, action: &str, scope: &str) -> Respo
     )
 }
 
-/// The caller has a role with the action, and its condition (ABAC) is not fulfilled.
+/// The caller has a role with the action, but its condition (ABAC) is not met.
 pub fn condition_not_fulfilled(object_id: &str, action: &str, scope: &str) -> Response {
     gateway(
         403,
@@ -80,7 +80,7 @@ pub fn not_registered(namespace: &str) -> Response {
     .with("x-ms-failure-cause", "gateway")
 }
 
-/// The JSON object that a PUT, PATCH or POST of ARM carries.
+/// Parses the JSON object in the body of a PUT, PATCH or POST of ARM.
 pub fn object(call: &Call<'_>) -> Result<serde_json::Map<String, Value>, Response> {
     if let Some(kind) = call.request.header("content-type")
         && !kind.to_ascii_lowercase().contains("json")
@@ -96,20 +96,20 @@ pub fn object(call: &Call<'_>) -> Result<serde_json::Map<String, Value>, Respons
             return Err(invalid_content(&format!("The reader's MaxDepth of {} has been exceeded.", measure::DEEPEST)));
         }
         Ok(Value::Object(object)) => object,
-        Ok(_) => return Err(invalid_content("the body is no JSON object")),
+        Ok(_) => return Err(invalid_content("the body is not a JSON object")),
         Err(fault) => return Err(invalid_content(&fault.to_string())),
     };
-    match shape::wrong(&object, shape::OF_ARM) {
+    match field_types::mismatch(&object, field_types::ARM_BODY) {
         None => Ok(object),
         Some(wrong) => {
-            let (is, due) = (wrong.is, wrong.due);
+            let (is, due) = (wrong.actual, wrong.expected);
             Err(invalid_content(&format!("Error converting a value of type '{is}' to type '{due:?}'. Path '{}'.", wrong.field)))
         }
     }
 }
 
-/// ARM keeps no resource that is larger than the largest request.
-pub fn small_enough(resource: &Value) -> Result<(), Response> {
+/// ARM stores no resource that is larger than the largest request.
+pub fn check_size(resource: &Value) -> Result<(), Response> {
     const LARGEST: usize = 4 << 20;
     if measure::size(resource) <= LARGEST {
         return Ok(());
@@ -121,8 +121,8 @@ fn invalid_content(why: &str) -> Response {
     gateway(400, "InvalidRequestContent", format!("The request content was invalid and could not be deserialized: '{why}'."))
 }
 
-/// Tags as text; null where none were sent.
-pub fn tags(object: &serde_json::Map<String, Value>) -> Option<super::state::Tags> {
+/// Returns the tags as texts, or None if the request has none.
+pub fn tags(object: &serde_json::Map<String, Value>) -> Option<Tags> {
     object.get("tags")?.as_object().map(|tags| {
         tags.iter().map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect()
     })
@@ -132,12 +132,12 @@ pub fn location_required() -> Response {
     gateway(400, "LocationRequired", "The location property is required for this definition.")
 }
 
-pub fn other_location(name: &str, group: &str, there: &str, asked: &str) -> Response {
+pub fn other_location(name: &str, group: &str, existing: &str, asked: &str) -> Response {
     gateway(
         409,
         "InvalidResourceLocation",
         format!(
-            "The resource '{name}' already exists in location '{there}' in resource group '{group}'. A resource with the same name cannot be created in location '{asked}'. Please select a new resource name."
+            "The resource '{name}' already exists in location '{existing}' in resource group '{group}'. A resource with the same name cannot be created in location '{asked}'. Please select a new resource name."
         ),
     )
 }

@@ -1,9 +1,9 @@
-//! Preview features of resource providers and their registration with the subscription, in both of Azure's forms: `register` and `unregister`
-//! of a feature, and registrations as resources of their own. Azure's list of features follows no rule, so any sound name of a known
-//! provider is one here.
+//! Preview features of resource providers and their registration, in both of Azure's forms: `register` and `unregister` of a feature, and
+//! registrations as resources. Azure's feature names follow no rule, so any valid name of a known provider is accepted.
 
 use super::{
-    Answer, Call, access,
+    access,
+    call::{Answer, Call},
     error::{self, gateway},
     ids, providers,
     state::Feature,
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 const NAMESPACE: &str = "Microsoft.Features";
 
-/// What the labs and the records of others speak of: all that a list shows of features that nobody asked for yet.
+/// Features that a list contains even if nobody registered them: those of the labs and of recorded traffic.
 const LISTED: &[(&str, &str)] = &[
     ("Microsoft.Compute", "EncryptionAtHost"),
     ("Microsoft.ContainerService", "AKS-KedaPreview"),
@@ -27,10 +27,10 @@ const LISTED: &[(&str, &str)] = &[
     ("Microsoft.Storage", "AllowNFSV3"),
 ];
 
-/// What `releaseDate` says of a feature whose release nobody knows.
+/// The `releaseDate` of features whose release date is unknown.
 const RELEASED: &str = "2016-08-17T21:39:18.0538346Z";
 
-/// Under its id of the first form.
+/// Returns the document of the first form.
 pub fn document(subscription: &str, feature: &Feature) -> Value {
     let (namespace, name) = (&feature.namespace, &feature.name);
     json!({"properties": {"state": feature.state},
@@ -50,7 +50,7 @@ fn registration(subscription: &str, feature: &Feature) -> Value {
         "name": name, "type": "microsoft.features/featureproviders/subscriptionfeatureregistrations", "properties": properties})
 }
 
-/// `rest`: the segments behind `providers/Microsoft.Features`, as they came and folded.
+/// `rest` are the segments after `providers/Microsoft.Features`.
 pub fn answer(call: &mut Call<'_>, rest: &[String]) -> Answer {
     let low: Vec<String> = rest.iter().map(|part| ids::fold(part)).collect();
     let low: Vec<&str> = low.iter().map(String::as_str).collect();
@@ -60,12 +60,12 @@ pub fn answer(call: &mut Call<'_>, rest: &[String]) -> Answer {
         ("GET", ["providers", _, "features"]) => list(call, Some(part(1))),
         ("GET", ["providers", _, "features", _]) => {
             permit(call, "features/read")?;
-            let feature = look(call, part(1), part(3))?;
+            let feature = advance(call, part(1), part(3))?;
             Ok(error::ok(&document(&call.state.subscription, &feature)))
         }
         ("POST", ["providers", _, "features", _, verb @ ("register" | "unregister")]) => {
             permit(call, &format!("providers/features/{verb}/action"))?;
-            let feature = turn(call, part(1), part(3), *verb == "register")?;
+            let feature = set_registration(call, part(1), part(3), *verb == "register")?;
             Ok(error::ok(&document(&call.state.subscription, &feature)))
         }
         ("GET", ["subscriptionfeatureregistrations"]) => registrations(call, None),
@@ -86,15 +86,15 @@ fn key(namespace: &str, name: &str) -> String {
     ids::fold(&format!("{namespace}/{name}"))
 }
 
-/// As it was left, or as one that nobody asked for. Its namespace has the provider's own casing.
+/// Returns the stored feature, or an unregistered one. Its namespace has the provider's own casing.
 fn known(call: &Call<'_>, namespace: &str, name: &str) -> Result<Feature, Response> {
     let provider = call.state.providers.get(&ids::fold(namespace)).ok_or_else(|| providers::unknown(namespace))?;
-    let sound = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    if !sound {
+    let valid = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if !valid {
         return Err(gateway(404, "FeatureNotFound", format!("The feature '{name}' could not be found.")));
     }
-    let there = call.state.features.get(&key(namespace, name)).cloned();
-    Ok(there.unwrap_or_else(|| Feature {
+    let existing = call.state.features.get(&key(namespace, name)).cloned();
+    Ok(existing.unwrap_or_else(|| Feature {
         namespace: provider.namespace.clone(),
         name: name.to_owned(),
         state: "NotRegistered".to_owned(),
@@ -102,8 +102,8 @@ fn known(call: &Call<'_>, namespace: &str, name: &str) -> Result<Feature, Respon
     }))
 }
 
-/// What is under way is seen so once, then it is done.
-fn look(call: &mut Call<'_>, namespace: &str, name: &str) -> Result<Feature, Response> {
+/// Returns the feature. A registration in progress is shown once, then it is finished.
+fn advance(call: &mut Call<'_>, namespace: &str, name: &str) -> Result<Feature, Response> {
     let feature = known(call, namespace, name)?;
     let done = match feature.state.as_str() {
         "Registering" => "Registered",
@@ -116,7 +116,7 @@ fn look(call: &mut Call<'_>, namespace: &str, name: &str) -> Result<Feature, Res
     Ok(if call.rules.lateness == Lateness::None { now } else { feature })
 }
 
-fn turn(call: &mut Call<'_>, namespace: &str, name: &str, on: bool) -> Result<Feature, Response> {
+fn set_registration(call: &mut Call<'_>, namespace: &str, name: &str, on: bool) -> Result<Feature, Response> {
     let mut feature = known(call, namespace, name)?;
     match (on, feature.state.as_str()) {
         (true, "Registered") | (false, "NotRegistered" | "Unregistered") => return Ok(feature),
@@ -134,7 +134,7 @@ fn turn(call: &mut Call<'_>, namespace: &str, name: &str, on: bool) -> Result<Fe
     Ok(feature)
 }
 
-/// Those that have a state, and the listed ones that have none yet.
+/// Lists the stored features and the known ones that are not registered.
 fn list(call: &Call<'_>, of: Option<&str>) -> Answer {
     permit(call, "features/read")?;
     if let Some(namespace) = of {
@@ -156,12 +156,12 @@ fn registrations(call: &Call<'_>, of: Option<&str>) -> Answer {
     Ok(error::list(call.state.features.values().filter(fits).map(|f| registration(&call.state.subscription, f)).collect()))
 }
 
-/// A write that went through the hub of providers says so.
+/// Writes through the provider hub have this header.
 fn by_hub(response: Response) -> Response {
     response.with("x-ms-providerhub-traffic", "True")
 }
 
-/// A registration that is asked for as a resource is there at once.
+/// A registration that is created as a resource is finished at once.
 fn one_registration(call: &mut Call<'_>, method: &str, namespace: &str, name: &str) -> Answer {
     let action = |verb: &str| format!("featureProviders/subscriptionFeatureRegistrations/{verb}");
     match method {
@@ -185,7 +185,7 @@ fn one_registration(call: &mut Call<'_>, method: &str, namespace: &str, name: &s
             if feature.registered.is_none() {
                 return Ok(Response::new(204));
             }
-            turn(call, namespace, name, false)?;
+            set_registration(call, namespace, name, false)?;
             Ok(by_hub(Response::new(200)))
         }
         _ => Err(error::method_not_allowed(call)),

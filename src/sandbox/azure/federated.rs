@@ -1,15 +1,18 @@
-//! Federated identity credentials of user-assigned identities: which issuer's tokens for which subject Entra takes for the identity.
-//! Writes under one identity are refused while another is on its way. Limits and texts: Entra's page on federation, and recorded refusals.
+//! Federated identity credentials of user-assigned identities: which issuer and subject Entra accepts tokens of. Concurrent writes under
+//! one identity are rejected. Limits and texts follow Entra's page on federation and recorded errors.
 
 use super::{
-    Answer, Call, Rules, State, access, arm,
+    access,
+    call::{Answer, Call, Rules},
     error::{self, gateway},
-    identities, ids, providers, shape,
-    state::{Federated, Group},
+    field_types, hosts, ids,
+    path::Path,
+    providers, resource_ids,
+    state::{FederatedCredential, Group, State},
 };
 use crate::{
     http::{Request, Response},
-    lateness::{Kind, Late, Lateness},
+    lateness::{DelayKind, Late, Lateness},
 };
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -19,34 +22,34 @@ const SEGMENT: &str = "federatedIdentityCredentials";
 const MOST: usize = 20;
 const LONGEST: usize = 600;
 
-/// The folded id of a credential, from that of its identity.
+/// Returns the key of a credential in the state, from that of its identity.
 fn key(identity: &str, name: &str) -> String {
     ids::fold(&format!("{identity}/{SEGMENT}/{name}"))
 }
 
-/// Those of the identity with this folded id, by name.
-pub fn of<'a>(state: &'a State, identity: &str) -> impl Iterator<Item = (&'a String, &'a Federated)> + use<'a> {
+/// Iterates over the credentials of an identity, given by its key, in the order of their names.
+pub fn of<'a>(state: &'a State, identity: &str) -> impl Iterator<Item = (&'a String, &'a FederatedCredential)> + use<'a> {
     let from = key(identity, "");
     let mine = from.clone();
     state.federated.range(from..).take_while(move |(key, _)| key.starts_with(&mine))
 }
 
-pub fn document(identity_id: &str, credential: &Federated) -> Value {
+pub fn document(identity_id: &str, credential: &FederatedCredential) -> Value {
     json!({"id": format!("{identity_id}/{SEGMENT}/{}", credential.name), "name": credential.name, "type": KIND,
         "properties": {"issuer": credential.issuer, "subject": credential.subject, "audiences": credential.audiences}})
 }
 
-/// ARM looks for the identity before its provider sees the request.
+/// ARM checks that the identity exists before its provider sees the request.
 fn parent(call: &Call<'_>, group: &Group, identity: &str, verb: &str) -> Result<(String, String), Response> {
-    let folded = identities::key(&call.state.subscription, &group.name, identity);
+    let folded = resource_ids::identity_key(&call.state.subscription, &group.name, identity);
     match call.state.identities.get(&folded) {
-        Some(there) => Ok((folded, identities::id(&call.state.subscription, there))),
+        Some(existing) => Ok((folded, resource_ids::identity(&call.state.subscription, existing))),
         None => Err(gateway(
             404,
             "ParentResourceNotFound",
             format!(
                 "Failed to perform '{verb}' on resource(s) of type 'userAssignedIdentities/{SEGMENT}', because the parent resource '{}' could not be found.",
-                ids::resource_id(&call.state.subscription, &group.name, identities::KIND, identity)
+                ids::resource_id(&call.state.subscription, &group.name, resource_ids::IDENTITY, identity)
             ),
         )),
     }
@@ -56,10 +59,10 @@ pub fn list(call: &Call<'_>, group: &Group, identity: &str) -> Answer {
     if call.request.method != "GET" {
         return Err(error::method_not_allowed(call));
     }
-    let scope = ids::resource_id(&call.state.subscription, &group.name, identities::KIND, identity);
+    let scope = ids::resource_id(&call.state.subscription, &group.name, resource_ids::IDENTITY, identity);
     access::require(call, &format!("{KIND}/read"), &scope)?;
     let (folded, id) = parent(call, group, identity, "read")?;
-    let all: Vec<&Federated> = of(call.state, &folded).map(|(_, credential)| credential).collect();
+    let all: Vec<&FederatedCredential> = of(call.state, &folded).map(|(_, credential)| credential).collect();
     let number = |name: &str| call.request.query(name).and_then(|n| n.parse::<usize>().ok());
     let (from, most) = (number("$skiptoken").unwrap_or(0), number("$top").filter(|n| *n > 0).unwrap_or(MOST));
     let page = all.iter().skip(from).take(most).map(|credential| document(&id, credential)).collect();
@@ -68,7 +71,7 @@ pub fn list(call: &Call<'_>, group: &Group, identity: &str) -> Answer {
     }
     let next = format!(
         "https://{}{id}/{SEGMENT}?api-version={}&$top={most}&$skiptoken={}",
-        super::ARM_HOST,
+        hosts::ARM_HOST,
         call.api_version(),
         from.saturating_add(most)
     );
@@ -82,7 +85,7 @@ pub fn one(call: &mut Call<'_>, group: &Group, identity: &str, name: &str) -> An
         "DELETE" => "delete",
         _ => return Err(error::method_not_allowed(call)),
     };
-    let scope = format!("{}/{SEGMENT}/{name}", ids::resource_id(&call.state.subscription, &group.name, identities::KIND, identity));
+    let scope = format!("{}/{SEGMENT}/{name}", ids::resource_id(&call.state.subscription, &group.name, resource_ids::IDENTITY, identity));
     access::require(call, &format!("{KIND}/{verb}"), &scope)?;
     let (folded, id) = parent(call, group, identity, verb)?;
     let key = key(&folded, name);
@@ -93,7 +96,7 @@ pub fn one(call: &mut Call<'_>, group: &Group, identity: &str, name: &str) -> An
         },
         "write" => put(call, &folded, &id, name, &key),
         _ => {
-            alone(call, &folded, &id)?;
+            reject_concurrent(call, &folded, &id)?;
             if call.state.federated.remove(&key).is_none() {
                 return Ok(Response::new(204));
             }
@@ -106,41 +109,42 @@ pub fn one(call: &mut Call<'_>, group: &Group, identity: &str, name: &str) -> An
 fn put(call: &mut Call<'_>, folded: &str, id: &str, name: &str, key: &str) -> Answer {
     providers::require(call, "Microsoft.ManagedIdentity")?;
     let body = error::object(call)?;
-    let sound = (3..=120).contains(&name.len())
+    let valid = (3..=120).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    if !sound {
+    if !valid {
         return Err(error::body(400, "BadRequest", format!("Federated Identity Credential name '{name}' is invalid.")));
     }
-    let wish = wish(&body)?;
-    alone(call, folded, id)?;
+    let requested = requested(&body)?;
+    reject_concurrent(call, folded, id)?;
     let others = || of(call.state, folded).filter(|(other, _)| *other != key);
-    // the status is that of the page, the code that of public reports;
-    // the pair is compared as it stands: an issuer with a slash at its end is another
-    if others().any(|(_, c)| c.issuer == wish.issuer && c.subject == wish.subject) {
+    // the status is documented, the code comes from public reports; an issuer with a slash at its end is a different issuer
+    if others().any(|(_, c)| c.issuer == requested.issuer && c.subject == requested.subject) {
         return Err(error::body(400, "Conflict", "Issuer and subject combination already exists for this Managed Identity."));
     }
-    let there = call.state.federated.get(key).cloned();
-    if there.is_none() && others().count() >= MOST {
+    let existing = call.state.federated.get(key).cloned();
+    if existing.is_none() && others().count() >= MOST {
         return Err(error::body(
             400,
             "BadRequest",
             format!("Too many Federated Identity Credentials are assigned to the managed identity '{id}'. The maximum is {MOST}."),
         ));
     }
-    let same = there.as_ref().is_some_and(|c| c.issuer == wish.issuer && c.subject == wish.subject && c.audiences == wish.audiences);
-    let credential = Federated {
-        name: there.as_ref().map_or_else(|| name.to_owned(), |c| c.name.clone()),
-        late: match &there {
+    let same = existing
+        .as_ref()
+        .is_some_and(|c| c.issuer == requested.issuer && c.subject == requested.subject && c.audiences == requested.audiences);
+    let credential = FederatedCredential {
+        name: existing.as_ref().map_or_else(|| name.to_owned(), |c| c.name.clone()),
+        late: match &existing {
             Some(before) if same => before.late.clone(),
-            _ => Late::new(Kind::Federation, call.rules.lateness, call.now),
+            _ => Late::new(DelayKind::Federation, call.rules.lateness, call.now),
         },
-        ..wish
+        ..requested
     };
     let body = document(id, &credential);
     call.state.federated.insert(key.to_owned(), credential);
     call.changed();
-    Ok(if there.is_some() {
+    Ok(if existing.is_some() {
         error::ok(&body)
     } else {
         let place = body["id"].as_str().unwrap_or_default().to_owned();
@@ -148,8 +152,8 @@ fn put(call: &mut Call<'_>, folded: &str, id: &str, name: &str, key: &str) -> An
     })
 }
 
-/// What is asked for, still without a name.
-fn wish(body: &Map<String, Value>) -> Result<Federated, Response> {
+/// Parses the requested credential, still without a name.
+fn requested(body: &Map<String, Value>) -> Result<FederatedCredential, Response> {
     let empty = || {
         error::body(
             400,
@@ -158,8 +162,12 @@ fn wish(body: &Map<String, Value>) -> Result<Federated, Response> {
         )
     };
     let properties = body.get("properties").and_then(Value::as_object).ok_or_else(empty)?;
-    const TYPES: shape::Table = &[("issuer", shape::Kind::Text), ("subject", shape::Kind::Text), ("audiences", shape::Kind::Texts)];
-    if shape::wrong(properties, TYPES).is_some() {
+    const TYPES: field_types::FieldTypes = &[
+        ("issuer", field_types::FieldType::Text),
+        ("subject", field_types::FieldType::Text),
+        ("audiences", field_types::FieldType::Texts),
+    ];
+    if field_types::mismatch(properties, TYPES).is_some() {
         return Err(empty());
     }
     let text = |name: &str| properties.get(name).and_then(Value::as_str).filter(|v| !v.is_empty()).map(str::to_owned);
@@ -192,10 +200,10 @@ fn wish(body: &Map<String, Value>) -> Result<Federated, Response> {
             "Federated identity credentials must have exactly 1 audience.",
         ));
     }
-    Ok(Federated { name: String::new(), issuer, subject, audiences, late: Late::default() })
+    Ok(FederatedCredential { name: String::new(), issuer, subject, audiences, late: Late::default() })
 }
 
-fn alone(call: &Call<'_>, folded: &str, id: &str) -> Result<(), Response> {
+fn reject_concurrent(call: &Call<'_>, folded: &str, id: &str) -> Result<(), Response> {
     if !call.state.federating.contains(folded) {
         return Ok(());
     }
@@ -208,8 +216,8 @@ fn alone(call: &Call<'_>, folded: &str, id: &str) -> Result<(), Response> {
     ))
 }
 
-/// How long a write of a credential is on its way; none where nothing is late.
-const fn way(lateness: Lateness) -> Duration {
+/// How long a write of a credential takes; zero without simulated delays.
+const fn write_time(lateness: Lateness) -> Duration {
     match lateness {
         Lateness::None => Duration::ZERO,
         Lateness::Quick => Duration::from_millis(20),
@@ -217,31 +225,23 @@ const fn way(lateness: Lateness) -> Duration {
     }
 }
 
-/// The identity whose other writes are refused until this one, which was just done, is answered; and how long that takes.
-pub fn occupy(state: &mut State, request: &Request, rules: &Rules, response: &Response) -> Option<(String, Duration)> {
-    let way = way(rules.lateness);
-    if way.is_zero() || !matches!(request.method.as_str(), "PUT" | "DELETE") || !matches!(response.status, 200 | 201) {
+/// Marks the identity as being written and returns its key and how long other writes are rejected.
+pub fn begin_write(state: &mut State, request: &Request, rules: &Rules, response: &Response) -> Option<(String, Duration)> {
+    let write_time = write_time(rules.lateness);
+    if write_time.is_zero() || !matches!(request.method.as_str(), "PUT" | "DELETE") || !matches!(response.status, 200 | 201) {
         return None;
     }
-    let path = arm::Path::of(&request.path);
+    let path = Path::of(&request.path);
     let low: Vec<&str> = path.low.iter().map(String::as_str).collect();
     let ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.managedidentity", "userassignedidentities", _, kind, _] =
         low.as_slice()
     else {
         return None;
     };
-    if request.host != super::ARM_HOST || *kind != ids::fold(SEGMENT) {
+    if request.host != hosts::ARM_HOST || *kind != ids::fold(SEGMENT) {
         return None;
     }
     let identity = format!("/{}", path.low[..8].join("/"));
     state.federating.insert(identity.clone());
-    Some((identity, way))
-}
-
-/// They go with their identity.
-pub fn remove_of(state: &mut State, identity: &str) {
-    let keys: Vec<String> = of(state, identity).map(|(key, _)| key.clone()).collect();
-    for key in keys {
-        state.federated.remove(&key);
-    }
+    Some((identity, write_time))
 }

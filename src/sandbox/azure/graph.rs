@@ -1,19 +1,22 @@
-//! Microsoft Graph, as far as role and policy tools ask it: applications and their service principals, users and groups, and objects by ids.
+//! The part of Microsoft Graph that role and policy tools use: applications and their service principals, users, groups, and objects by id.
 
 mod applications;
 mod first_party;
 mod members;
 mod people;
+mod replies;
 mod services;
 
-use super::{Call, access, ids, shape, state::Sort, times, token};
-use crate::{http::Response, measure};
-use serde_json::{Map, Value, json};
-
-const ODATA: &str = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
-const CONTEXT: &str = "https://graph.microsoft.com/v1.0/$metadata";
-
-const AUDIENCES: &[&str] = &["https://graph.microsoft.com", "https://graph.microsoft.com/", "00000003-0000-0000-c000-000000000000"];
+use super::{
+    access,
+    call::Call,
+    graph::replies::{CONTEXT, ODATA, merge, object, refusal},
+    hosts, ids,
+    state::PrincipalType,
+    token,
+};
+use crate::http::Response;
+use serde_json::{Value, json};
 
 pub fn answer(call: &mut Call<'_>) -> Response {
     let request_id = ids::random();
@@ -21,31 +24,31 @@ pub fn answer(call: &mut Call<'_>) -> Response {
         Ok(()) => route(call, &request_id),
         Err(refusal) => refusal,
     };
-    dress(call, &request_id, response)
+    add_headers(call, &request_id, response)
 }
 
-/// The refusal of a caller who is not known, by the request's head alone.
+/// Rejects an unknown caller by the request's head alone.
 pub fn refused(call: &mut Call<'_>) -> Option<Response> {
     let request_id = ids::random();
     let refusal = authenticate(call, &request_id).err()?;
-    Some(dress(call, &request_id, refusal))
+    Some(add_headers(call, &request_id, refusal))
 }
 
 fn authenticate(call: &mut Call<'_>, request_id: &str) -> Result<(), Response> {
-    let text = match token::check(call, AUDIENCES) {
+    let text = match token::check(call, hosts::GRAPH_AUDIENCES) {
         Ok(caller) => {
             call.caller = caller;
             return Ok(());
         }
-        Err(token::Fault::Missing) => "Access token is empty.",
-        Err(token::Fault::Malformed) => "CompactToken parsing failed with error code: 80049217",
-        Err(token::Fault::Expired(_)) => "Lifetime validation failed, the token is expired.",
-        Err(token::Fault::Audience(_)) => "Access token validation failure. Invalid audience.",
+        Err(token::TokenError::Missing) => "Access token is empty.",
+        Err(token::TokenError::Malformed) => "CompactToken parsing failed with error code: 80049217",
+        Err(token::TokenError::Expired(_)) => "Lifetime validation failed, the token is expired.",
+        Err(token::TokenError::Audience(_)) => "Access token validation failure. Invalid audience.",
     };
     Err(refusal(call, 401, "InvalidAuthenticationToken", text, request_id))
 }
 
-fn dress(call: &Call<'_>, request_id: &str, response: Response) -> Response {
+fn add_headers(call: &Call<'_>, request_id: &str, response: Response) -> Response {
     response
         .with("cache-control", "no-cache")
         .with("request-id", request_id)
@@ -59,38 +62,26 @@ fn dress(call: &Call<'_>, request_id: &str, response: Response) -> Response {
         .with("x-ms-resource-unit", "1")
 }
 
-/// `innerError.date` has no zone.
-fn refusal(call: &Call<'_>, status: u16, code: &str, message: &str, request_id: &str) -> Response {
-    let date = times::seconds(call.now);
-    let client = call.request.header("client-request-id").unwrap_or(request_id);
-    Response::json(
-        status,
-        "application/json",
-        &json!({"error": {"code": code, "message": message,
-            "innerError": {"date": date.trim_end_matches('Z'), "request-id": request_id, "client-request-id": client}}}),
-    )
-}
-
 fn route(call: &mut Call<'_>, request_id: &str) -> Response {
-    // the word for `deny`: Graph's permissions are no actions of a role
+    // `deny` names Graph as "graph", because its permissions are not actions of a role
     if access::denied(call, "graph") {
         return refusal(call, 403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.", request_id);
     }
     let parts: Vec<String> = call.request.path.split('/').filter(|p| !p.is_empty()).map(str::to_owned).collect();
     let words: Vec<&str> = parts.iter().skip(1).map(String::as_str).collect();
-    if let Some(sort) = words.first().and_then(|kind| people::sort(kind)) {
+    if let Some(principal_type) = words.first().and_then(|kind| people::principal_type(kind)) {
         match (call.request.method.as_str(), words.as_slice()) {
-            ("GET" | "DELETE", [_, asked]) => return people::one(call, request_id, sort, asked),
-            ("GET", [_]) => return people::list(call, request_id, sort),
-            ("POST", [_]) => return people::create(call, request_id, sort),
-            (_, [_, asked, kind, rest @ ..]) if sort == Sort::Group && kind.eq_ignore_ascii_case("members") => {
+            ("GET" | "DELETE", [_, asked]) => return people::one(call, request_id, principal_type, asked),
+            ("GET", [_]) => return people::list(call, request_id, principal_type),
+            ("POST", [_]) => return people::create(call, request_id, principal_type),
+            (_, [_, asked, kind, rest @ ..]) if principal_type == PrincipalType::Group && kind.eq_ignore_ascii_case("members") => {
                 return members::route(call, request_id, asked, rest);
             }
             _ => {}
         }
     }
     let kind = words.first().map(|kind| ids::fold(kind)).unwrap_or_default();
-    // `applications(appId='X')` is another way to say which
+    // `applications(appId='X')` is another form of the key
     let (kind, key) = match kind.split_once('(') {
         Some((kind, key)) => (kind.to_owned(), key.split('\'').nth(1).map(str::to_owned)),
         None => (kind, None),
@@ -113,57 +104,6 @@ fn route(call: &mut Call<'_>, request_id: &str) -> Response {
     }
 }
 
-fn absent(call: &Call<'_>, asked: &str, request_id: &str) -> Response {
-    refusal(
-        call,
-        404,
-        "Request_ResourceNotFound",
-        &format!("Resource '{asked}' does not exist or one of its queried reference-property objects are not present."),
-        request_id,
-    )
-}
-
-/// What was asked of a kind that has it not.
-fn no_method(call: &Call<'_>, request_id: &str) -> Response {
-    refusal(call, 405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.", request_id)
-}
-
-fn object(call: &Call<'_>, request_id: &str) -> Result<Map<String, Value>, Response> {
-    let unreadable = || {
-        refusal(
-            call,
-            400,
-            "BadRequest",
-            "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.",
-            request_id,
-        )
-    };
-    match serde_json::from_slice::<Value>(&call.request.body) {
-        Ok(value) if measure::too_deep(&value) => Err(unreadable()),
-        Ok(Value::Object(object)) => Ok(object),
-        _ => Err(unreadable()),
-    }
-}
-
-/// As `object`, with the types that the entity has.
-fn typed(call: &Call<'_>, request_id: &str, entity: &str, types: shape::Table) -> Result<Map<String, Value>, Response> {
-    let object = object(call, request_id)?;
-    match shape::wrong(&object, types) {
-        None => Ok(object),
-        Some(wrong) => {
-            let field = wrong.field.replace("[]", "");
-            let message = format!("Invalid value specified for property '{field}' of resource '{entity}'.");
-            Err(refusal(call, 400, "Request_BadRequest", &message, request_id))
-        }
-    }
-}
-
-fn merge(into: &mut Value, from: Value) {
-    if let (Value::Object(into), Value::Object(from)) = (into, from) {
-        into.extend(from);
-    }
-}
-
 fn by_ids(call: &Call<'_>, request_id: &str) -> Response {
     let body = match object(call, request_id) {
         Ok(body) => body,
@@ -173,17 +113,19 @@ fn by_ids(call: &Call<'_>, request_id: &str) -> Response {
         body.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(ids::fold).collect()
     };
     let (asked, types) = (texts("ids"), texts("types"));
-    let typed = |sort: Sort| types.is_empty() || types.iter().any(|t| t.eq_ignore_ascii_case(sort.word()) || t == "directoryobject");
+    let typed = |principal_type: PrincipalType| {
+        types.is_empty() || types.iter().any(|t| t.eq_ignore_ascii_case(principal_type.name()) || t == "directoryobject")
+    };
     let value: Vec<Value> = call
         .state
         .principals
         .iter()
-        .filter(|(oid, p)| typed(p.sort) && asked.contains(oid))
+        .filter(|(oid, p)| typed(p.principal_type) && asked.contains(oid))
         .map(|(oid, p)| {
-            let (word, object) = match p.sort {
-                Sort::ServicePrincipal => ("servicePrincipal", services::document(call, oid, p)),
-                Sort::User => ("user", people::document(oid, p)),
-                Sort::Group => ("group", people::document(oid, p)),
+            let (word, object) = match p.principal_type {
+                PrincipalType::ServicePrincipal => ("servicePrincipal", services::document(call, oid, p)),
+                PrincipalType::User => ("user", people::document(oid, p)),
+                PrincipalType::Group => ("group", people::document(oid, p)),
             };
             let mut body = json!({"@odata.type": format!("#microsoft.graph.{word}")});
             merge(&mut body, object);

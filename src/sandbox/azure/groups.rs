@@ -1,19 +1,20 @@
-//! Resource groups. Their deletion takes all that is in them, at once, and is then polled as a long-running operation.
+//! Resource groups. Deleting a group deletes its resources at once; the deletion is then polled as a long-running operation.
 
 use super::{
-    Answer, Call, access, clusters,
+    access,
+    call::{Answer, Call},
     error::{self, gateway},
-    identities, ids, plain, resources, scale_sets,
+    filter, ids, operations, removal,
     state::{Group, Operation},
-    subscriptions, times, vaults,
+    subscriptions, times,
 };
 use crate::{http::Response, lateness::Lateness};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
-/// A deletion that nobody asks after is over by then.
+/// A deletion that nobody polls ends after this time.
 const LONGEST: i64 = 20 * times::SECOND;
-/// From this version on a group tells its type (`ResourceGroup` in the resource manager's swagger).
+/// The first version that returns the type of a group (`ResourceGroup` in the resource manager's swagger).
 const TYPE_SINCE: &str = "2018-05-01";
 
 pub fn id(call: &Call<'_>, name: &str) -> String {
@@ -21,21 +22,21 @@ pub fn id(call: &Call<'_>, name: &str) -> String {
 }
 
 pub fn find(call: &Call<'_>, name: &str) -> Result<Group, Response> {
-    there(call, name).cloned().ok_or_else(|| error::group_not_found(name))
+    existing(call, name).cloned().ok_or_else(|| error::group_not_found(name))
 }
 
-/// A group that is being deleted is there until somebody has seen that it is not: by the poll, or by looking at it.
-fn there<'a>(call: &'a Call<'_>, name: &str) -> Option<&'a Group> {
-    call.state.groups.get(&ids::fold(name)).filter(|group| is_there(call, group))
+/// A group that is being deleted exists until a poll or a read has counted its deletion down.
+fn existing<'a>(call: &'a Call<'_>, name: &str) -> Option<&'a Group> {
+    call.state.groups.get(&ids::fold(name)).filter(|group| exists(call, group))
 }
 
-fn is_there(call: &Call<'_>, group: &Group) -> bool {
+fn exists(call: &Call<'_>, group: &Group) -> bool {
     let Some(ending) = &group.ending else { return true };
     let running = call.state.operations.get(ending);
     running.is_some_and(|o| o.polls > 0 && call.now - o.created < LONGEST)
 }
 
-/// What writes to a group that is being deleted, or into it, is refused.
+/// Rejects writes to a group that is being deleted, and into it.
 pub fn writable(call: &Call<'_>, group: &Group) -> Result<(), Response> {
     if group.ending.is_none() || !matches!(call.request.method.as_str(), "PUT" | "PATCH" | "POST" | "DELETE") {
         return Ok(());
@@ -47,7 +48,7 @@ pub fn writable(call: &Call<'_>, group: &Group) -> Result<(), Response> {
     ))
 }
 
-/// A look at what is being deleted brings its end nearer, as a poll does.
+/// Reading a group that is being deleted counts like a poll.
 fn seen(call: &mut Call<'_>, group: &Group) {
     if call.rules.lateness == Lateness::Quick
         && let Some(running) = group.ending.as_ref().and_then(|e| call.state.operations.get_mut(e))
@@ -69,7 +70,7 @@ pub fn document(subscription: &str, group: &Group) -> Value {
     body
 }
 
-/// The document in the form of the requested api-version.
+/// Returns the document for the requested api-version.
 fn show(call: &Call<'_>, group: &Group) -> Value {
     let mut body = document(&call.state.subscription, group);
     if call.api_version().as_str() < TYPE_SINCE
@@ -80,29 +81,29 @@ fn show(call: &Call<'_>, group: &Group) -> Value {
     body
 }
 
-/// `$filter=tagName eq 'NAME'`, or `tagName eq 'NAME' and tagValue eq 'VALUE'`: the tag that is asked for.
-struct Wanted {
+/// The tag that `$filter=tagName eq 'NAME'` or `tagName eq 'NAME' and tagValue eq 'VALUE'` selects.
+struct TagFilter {
     name: Option<String>,
     value: Option<String>,
 }
 
-impl Wanted {
+impl TagFilter {
     fn of(call: &Call<'_>) -> Result<Self, Response> {
         let filter = call.request.query("$filter").unwrap_or_default();
         let mut wanted = Self { name: None, value: None };
-        for clause in resources::split_and(&filter) {
+        for clause in filter::split_and(&filter) {
             let (head, rest) = clause.split_once('\'').unwrap_or((clause, ""));
             let value = rest.strip_suffix('\'').map(|value| value.replace("''", "'"));
             match (ids::fold(head).split_whitespace().collect::<Vec<_>>().as_slice(), value) {
                 (["tagname", "eq"], Some(name)) => wanted.name = Some(name),
                 (["tagvalue", "eq"], Some(value)) => wanted.value = Some(value),
-                _ => return Err(resources::bad_filter(&filter)),
+                _ => return Err(filter::bad_filter(&filter)),
             }
         }
         Ok(wanted)
     }
 
-    /// Names of tags ignore case, their values do not.
+    /// Tag names ignore case, tag values do not.
     fn fits(&self, group: &Group) -> bool {
         let fits = |(name, value): (&String, &String)| {
             self.name.as_ref().is_none_or(|n| n.eq_ignore_ascii_case(name)) && self.value.as_ref().is_none_or(|v| v == value)
@@ -118,9 +119,9 @@ pub fn list(call: &Call<'_>) -> Answer {
     }
     let most = call.request.query("$top").and_then(|n| n.parse::<usize>().ok()).filter(|n| *n > 0).unwrap_or(usize::MAX);
     let action = "Microsoft.Resources/subscriptions/resourceGroups/read";
-    let all = access::sees_all(call, action, &format!("/subscriptions/{}", call.state.subscription))?;
-    let wanted = Wanted::of(call)?;
-    let seen = call.state.groups.values().filter(|g| is_there(call, g) && (all || access::may(call, action, &id(call, &g.name))));
+    let all = access::may_list_all(call, action, &format!("/subscriptions/{}", call.state.subscription))?;
+    let wanted = TagFilter::of(call)?;
+    let seen = call.state.groups.values().filter(|g| exists(call, g) && (all || access::may(call, action, &id(call, &g.name))));
     Ok(error::list(seen.filter(|g| wanted.fits(g)).take(most).map(|g| show(call, g)).collect()))
 }
 
@@ -172,16 +173,16 @@ pub fn one(call: &mut Call<'_>, name: &str) -> Answer {
     }
 }
 
-/// The id of the resource that manages the group, as the request says it.
+/// Returns the id of the resource that manages the group, from the request.
 fn managed_by(body: &Map<String, Value>) -> Option<String> {
     body.get("managedBy").and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_owned)
 }
 
 fn put(call: &mut Call<'_>, name: &str) -> Answer {
     let body = error::object(call)?;
-    let sound =
+    let valid =
         !name.is_empty() && name.len() <= 90 && !name.ends_with('.') && name.chars().all(|c| c.is_alphanumeric() || "-_.()".contains(c));
-    if !sound {
+    if !valid {
         return Err(gateway(
             400,
             "InvalidResourceGroup",
@@ -203,11 +204,11 @@ fn put(call: &mut Call<'_>, name: &str) -> Answer {
             ),
         ));
     }
-    let there = there(call, name).cloned();
-    if let Some(group) = &there {
+    let existing = existing(call, name).cloned();
+    if let Some(group) = &existing {
         writable(call, group)?;
     }
-    if let Some(group) = there.as_ref().filter(|g| g.location != location) {
+    if let Some(group) = existing.as_ref().filter(|g| g.location != location) {
         return Err(gateway(
             409,
             "InvalidResourceGroupLocation",
@@ -215,21 +216,21 @@ fn put(call: &mut Call<'_>, name: &str) -> Answer {
         ));
     }
     let group = Group {
-        name: there.as_ref().map_or_else(|| name.to_owned(), |g| g.name.clone()),
+        name: existing.as_ref().map_or_else(|| name.to_owned(), |g| g.name.clone()),
         location,
         // a group that never had tags shows none
-        tags: error::tags(&body).or_else(|| there.as_ref().and_then(|g| g.tags.as_ref()).map(|_| Default::default())),
-        managed_by: managed_by(&body).or_else(|| there.as_ref().and_then(|g| g.managed_by.clone())),
+        tags: error::tags(&body).or_else(|| existing.as_ref().and_then(|g| g.tags.as_ref()).map(|_| Default::default())),
+        managed_by: managed_by(&body).or_else(|| existing.as_ref().and_then(|g| g.managed_by.clone())),
         ending: None,
     };
     let body = show(call, &group);
     call.state.groups.insert(ids::fold(name), group);
     call.changed();
-    Ok(if there.is_some() { error::ok(&body) } else { error::created(&body) })
+    Ok(if existing.is_some() { error::ok(&body) } else { error::created(&body) })
 }
 
 fn delete(call: &mut Call<'_>, group: &Group) -> Response {
-    remove(call, &group.name);
+    removal::group(call, &group.name);
     let job = json!({"jobId": format!("RESOURCEGROUPDELETIONJOB-{}-{}", group.name.to_ascii_uppercase(), group.location.to_ascii_uppercase()),
         "jobLocation": group.location, "run": call.state.next_generation(&id(call, &group.name))});
     let operation = URL_SAFE_NO_PAD.encode(job.to_string());
@@ -240,32 +241,12 @@ fn delete(call: &mut Call<'_>, group: &Group) -> Response {
         call.state.groups.insert(ids::fold(&group.name), ending);
     }
     call.changed();
-    Response::new(202).with("location", poll_url(call, &format!("operationresults/{operation}"))).with("retry-after", pause(call, "15"))
+    Response::new(202)
+        .with("location", operations::poll_url(call, &format!("operationresults/{operation}")))
+        .with("retry-after", operations::pause(call, "15"))
 }
 
-/// Seconds between polls: as recorded where the delays are, else without waiting.
-pub fn pause(call: &Call<'_>, recorded: &str) -> String {
-    match call.rules.lateness {
-        Lateness::Realistic => recorded.to_owned(),
-        Lateness::Quick | Lateness::None => "0".to_owned(),
-    }
-}
-
-/// Absolute, with the signature parameters that a client must hand back as they are.
-pub fn poll_url(call: &Call<'_>, rest: &str) -> String {
-    signed_url(call, rest, &call.api_version())
-}
-
-pub fn signed_url(call: &Call<'_>, rest: &str, version: &str) -> String {
-    let now = call.now / 100;
-    let sign = ids::hex(&["signature", rest, &now.to_string()]);
-    format!(
-        "https://management.azure.com/subscriptions/{}/{rest}?api-version={version}&t={now}&c=podid-sandbox&s={sign}&h={sign}",
-        call.state.subscription
-    )
-}
-
-/// Every unfinished poll names a new place.
+/// Every unfinished poll returns a new URL.
 pub fn poll(call: &mut Call<'_>, operation: &str) -> Answer {
     let Some(running) = call.state.operations.get_mut(operation) else { return Ok(Response::new(204)) };
     if running.polls == 0 {
@@ -273,22 +254,7 @@ pub fn poll(call: &mut Call<'_>, operation: &str) -> Answer {
     }
     running.polls -= 1;
     call.counted();
-    Ok(Response::new(202).with("location", poll_url(call, &format!("operationresults/{operation}"))).with("retry-after", pause(call, "15")))
-}
-
-/// Ends all that is in the group, and the node groups of its clusters.
-pub fn remove(call: &mut Call<'_>, name: &str) {
-    let folded = ids::fold(name);
-    let Some(group) = call.state.groups.remove(&folded) else { return };
-    let node_groups: Vec<String> =
-        call.state.clusters.values().filter(|c| c.group.eq_ignore_ascii_case(name)).map(|c| c.node_group.clone()).collect();
-    clusters::remove_in(call, &group.name);
-    scale_sets::remove_in(call, &group.name);
-    vaults::remove_in(call, &group.name);
-    identities::remove_in(call, &group.name);
-    plain::remove_in(call, &group.name);
-    call.state.assignments.drop_under(&ids::fold(&id(call, name)));
-    for node_group in node_groups {
-        remove(call, &node_group);
-    }
+    Ok(Response::new(202)
+        .with("location", operations::poll_url(call, &format!("operationresults/{operation}")))
+        .with("retry-after", operations::pause(call, "15")))
 }

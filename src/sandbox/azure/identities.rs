@@ -1,31 +1,25 @@
-//! User-assigned managed identities. Their ids come back with a lower-case `resourcegroups`.
+//! User-assigned managed identities. Their ids have a lower-case `resourcegroups`.
 
 use super::{
-    Answer, Call, access, directory,
+    access,
+    call::{Answer, Call},
+    directory,
     error::{self, gateway},
-    federated, ids, providers,
+    ids, providers, removal, resource_ids,
     state::{Group, Identity},
     subscriptions,
 };
 use crate::http::Response;
 use serde_json::{Value, json};
 
-pub const KIND: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
-
-pub fn id(subscription: &str, identity: &Identity) -> String {
-    ids::low_group_id(subscription, &identity.group, KIND, &identity.name)
-}
-
-pub fn key(subscription: &str, group: &str, name: &str) -> String {
-    ids::fold(&ids::low_group_id(subscription, group, KIND, name))
-}
+const KIND: &str = resource_ids::IDENTITY;
 
 pub fn document(tenant: &str, subscription: &str, identity: &Identity, api_version: &str) -> Value {
     let mut properties = json!({"tenantId": tenant, "principalId": identity.principal_id, "clientId": identity.client_id});
     if api_version >= "2024-11-30" {
         properties["isolationScope"] = json!("None");
     }
-    json!({"location": identity.location, "tags": identity.tags, "id": id(subscription, identity), "name": identity.name, "type": KIND, "properties": properties})
+    json!({"location": identity.location, "tags": identity.tags, "id": resource_ids::identity(subscription, identity), "name": identity.name, "type": KIND, "properties": properties})
 }
 
 fn show(call: &Call<'_>, identity: &Identity) -> Value {
@@ -43,7 +37,7 @@ pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
     Ok(error::list(all.map(|i| show(call, i)).collect()))
 }
 
-/// The service's own limit on writes, as recorded: its code is the status.
+/// The service's own write limit, as recorded: the code is the status.
 pub fn throttled(call: &Call<'_>) -> Response {
     let message = format!(
         "Request is temporarily throttled because subscription {} has issued too many requests. Retry after 2 seconds.",
@@ -54,7 +48,7 @@ pub fn throttled(call: &Call<'_>) -> Response {
 
 pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     let scope = ids::resource_id(&call.state.subscription, &group.name, KIND, name);
-    let key = key(&call.state.subscription, &group.name, name);
+    let key = resource_ids::identity_key(&call.state.subscription, &group.name, name);
     let action = |verb: &str| format!("{KIND}/{verb}");
     match call.request.method.as_str() {
         "GET" => {
@@ -79,7 +73,7 @@ pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
         }
         "DELETE" => {
             access::require(call, &action("delete"), &scope)?;
-            if !remove(call, &key) {
+            if !removal::identity(call, &key) {
                 return Ok(Response::new(204));
             }
             Ok(Response::new(200))
@@ -91,10 +85,10 @@ pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
 fn put(call: &mut Call<'_>, group: &Group, name: &str, key: &str) -> Answer {
     providers::require(call, "Microsoft.ManagedIdentity")?;
     let body = error::object(call)?;
-    let sound = (3..=128).contains(&name.len())
+    let valid = (3..=128).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    if !sound {
+    if !valid {
         return Err(error::body(
             400,
             "InvalidResourceName",
@@ -120,29 +114,11 @@ fn put(call: &mut Call<'_>, group: &Group, name: &str, key: &str) -> Answer {
     let body = show(call, &identity);
     call.state.identities.insert(key.to_owned(), identity);
     call.changed();
-    // the place is a path, without scheme and host
+    // the location is a path without scheme and host
     Ok(error::created(&body).with("location", full))
 }
 
-/// False where there is none.
-pub fn remove(call: &mut Call<'_>, key: &str) -> bool {
-    let Some(identity) = call.state.identities.remove(key) else { return false };
-    directory::remove(call.state, key, &identity.principal_id);
-    federated::remove_of(call.state, key);
-    call.state.assignments.drop_under(key);
-    call.changed();
-    true
-}
-
-pub fn remove_in(call: &mut Call<'_>, group: &str) {
-    let keys: Vec<String> =
-        call.state.identities.iter().filter(|(_, i)| i.group.eq_ignore_ascii_case(group)).map(|(key, _)| key.clone()).collect();
-    for key in keys {
-        remove(call, &key);
-    }
-}
-
-/// An id as others refer to it (a scale set, a cluster): the identity, or why not.
+/// Returns the identity that another resource refers to by its id.
 pub fn by_id<'a>(call: &'a Call<'_>, id: &str) -> Result<&'a Identity, Response> {
     call.state
         .identities

@@ -1,16 +1,16 @@
-//! Ids that derive from names: UUID v5, so that equal wishes give equal bytes in every sandbox.
+//! Ids that derive from names (UUID v5), so that equal requests give equal bytes in every sandbox.
 
 use uuid::Uuid;
 
 /// UUID v5 of `sandbox.podid` in the DNS namespace.
 const NAMESPACE: Uuid = Uuid::from_u128(0x5f1c_3a2e_7d0b_5c51_9a46_2b8e_61d4_0f37);
 
-/// A GUID of these words; what was deleted and made again carries its generation among them.
+/// Returns a GUID for these words. A resource that was deleted and created again adds its generation to them.
 pub fn guid(words: &[&str]) -> String {
     Uuid::new_v5(&NAMESPACE, words.join("\n").as_bytes()).hyphenated().to_string()
 }
 
-/// The same, 32 hex digits.
+/// Returns the same id as 32 hex digits.
 pub fn hex(words: &[&str]) -> String {
     Uuid::new_v5(&NAMESPACE, words.join("\n").as_bytes()).simple().to_string()
 }
@@ -35,15 +35,15 @@ pub fn resource_id(subscription: &str, group: &str, kind: &str, name: &str) -> S
     format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{kind}/{name}")
 }
 
-/// As the services of Managed Identity and AKS write it.
+/// Managed Identity and AKS write ids in this form.
 pub fn low_group_id(subscription: &str, group: &str, kind: &str, name: &str) -> String {
     format!("/subscriptions/{subscription}/resourcegroups/{group}/providers/{kind}/{name}")
 }
 
-/// The management group that every subscription is in is named as the tenant; there is no other here.
+/// The root management group has the tenant's id; the sandbox has no other management groups.
 pub const MANAGEMENT_GROUPS: &str = "/providers/microsoft.management/managementgroups/";
 
-/// True for the scope itself and for what lies under it; both folded, `/` is above all.
+/// Returns whether `target` is the scope or below it. Both are lower case, and `/` is above all.
 pub fn covers(scope: &str, target: &str) -> bool {
     let above = scope == "/" || (scope.starts_with(MANAGEMENT_GROUPS) && target.starts_with("/subscriptions/"));
     above || target.strip_prefix(scope).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_words_give_equal_ids() {
+    fn equal_words_give_the_same_id() {
         assert_eq!(guid(&["a", "b"]), guid(&["a", "b"]));
         assert_ne!(guid(&["a", "b"]), guid(&["ab"]));
         assert!(is_guid(&guid(&["a"])));

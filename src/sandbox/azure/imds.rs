@@ -1,15 +1,20 @@
-//! The instance metadata service of a node: tokens for what is assigned to the node's scale set, and for nothing else; what the node is
-//! stands in `instance`. Errors of its tokens have OAuth's two fields, all others one.
+//! The instance metadata service of a node. It issues tokens for the identities assigned to the node's scale set; `instance` describes the
+//! node. Token errors have OAuth's two fields, other errors have one.
 
-use super::{Call, ids, instance, scale_sets, state, state::Assigned, times, token};
+use super::{
+    call::Call,
+    ids, instance, resource_ids,
+    state::{self, Assigned},
+    times, token,
+};
 use crate::http::Response;
 use serde_json::{Value, json};
 
-/// Which node asks cannot be read off loopback: this header names its cluster.
+/// The cluster of the calling node, which cannot be derived from a loopback address.
 pub const NODE_HEADER: &str = "x-podid-node";
 
 const JSON: &str = "application/json; charset=utf-8";
-/// The first that had tokens.
+/// The first version with tokens.
 const FIRST: &str = "2018-02-01";
 const MISSING_HEADER: &str = "Required metadata header not specified";
 const FORWARDED: &str = "Requests with the header X-Forwarded-For are not served";
@@ -18,53 +23,49 @@ fn refusal(status: u16, error: &str, text: &str) -> Response {
     Response::json(status, JSON, &json!({"error": error, "error_description": text}))
 }
 
-pub fn plain_refusal(status: u16, text: &str) -> Response {
-    Response::json(status, JSON, &json!({ "error": text }))
-}
-
 pub fn answer(call: &mut Call<'_>) -> Response {
     let path = ids::fold(&call.request.path);
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let response = match parts.as_slice() {
         ["metadata", "identity", "oauth2", "token"] => identity(call),
-        ["metadata", "versions"] => unless_misled(call).unwrap_or_else(instance::versions),
-        ["metadata", "instance", rest @ ..] => unless_misled(call).unwrap_or_else(|| described(call, rest)),
-        _ => unless_misled(call).unwrap_or_else(|| plain_refusal(404, "Not found")),
+        ["metadata", "versions"] => rejection(call).unwrap_or_else(instance::versions),
+        ["metadata", "instance", rest @ ..] => rejection(call).unwrap_or_else(|| instance(call, rest)),
+        _ => rejection(call).unwrap_or_else(|| instance::plain_refusal(404, "Not found")),
     };
     response.with("server", "IMDS/150.870.65.1854")
 }
 
-/// A browser, a proxy or an application that was made to fetch any address does not set the one header, or sets the other.
-fn misled(call: &Call<'_>) -> Option<&'static str> {
+/// Detects requests that were tricked into calling this address (SSRF): they lack the one header or have the other one.
+fn forgery(call: &Call<'_>) -> Option<&'static str> {
     if !call.request.header("metadata").is_some_and(|v| v.eq_ignore_ascii_case("true")) {
         return Some(MISSING_HEADER);
     }
     call.request.header("x-forwarded-for").map(|_| FORWARDED)
 }
 
-fn unless_misled(call: &Call<'_>) -> Option<Response> {
-    if let Some(why) = misled(call) {
-        return Some(plain_refusal(400, &format!("Bad request. {why}")));
+fn rejection(call: &Call<'_>) -> Option<Response> {
+    if let Some(why) = forgery(call) {
+        return Some(instance::plain_refusal(400, &format!("Bad request. {why}")));
     }
-    (call.request.method != "GET").then(|| plain_refusal(405, "Method not allowed"))
+    (call.request.method != "GET").then(|| instance::plain_refusal(405, "Method not allowed"))
 }
 
-/// The node's cluster and its scale set.
+/// Returns the node's cluster and its scale set.
 fn place<'a>(call: &'a Call<'_>) -> Option<(&'a state::Cluster, &'a state::ScaleSet)> {
     let node = call.request.header(NODE_HEADER).unwrap_or_default();
     let cluster = call.state.clusters.values().find(|c| c.name.eq_ignore_ascii_case(node))?;
     Some((cluster, call.state.scale_sets.get(&cluster.scale_set)?))
 }
 
-fn described(call: &Call<'_>, rest: &[&str]) -> Response {
+fn instance(call: &Call<'_>, rest: &[&str]) -> Response {
     match place(call) {
         Some((cluster, set)) => instance::answer(call.request, &call.state.subscription, cluster, set, rest),
-        None => plain_refusal(404, "Not found"),
+        None => instance::plain_refusal(404, "Not found"),
     }
 }
 
 fn identity(call: &Call<'_>) -> Response {
-    if let Some(why) = misled(call) {
+    if let Some(why) = forgery(call) {
         return refusal(400, "invalid_request", why);
     }
     if call.request.method != "GET" {
@@ -84,7 +85,7 @@ fn identity(call: &Call<'_>) -> Response {
         }
         Some(resource) => resource,
     };
-    let who = match chosen(call).as_slice() {
+    let who = match selected(call).as_slice() {
         [one] => one.clone(),
         [] => return refusal(400, "invalid_request", "Identity not found"),
         _ => {
@@ -101,16 +102,16 @@ fn identity(call: &Call<'_>) -> Response {
     Response::json(200, JSON, &body)
 }
 
-/// By client id, object id or resource id, or all that there are; the scale set's own identity where none is named. An identity that was
-/// deleted since it was assigned is not found, nor is one that was made again under its name.
-fn chosen(call: &Call<'_>) -> Vec<Assigned> {
+/// Selects identities by client id, object id or resource id. Without a parameter, it returns the scale set's own identity or all of them.
+/// An identity that was deleted, or created again, after its assignment is not found.
+fn selected(call: &Call<'_>) -> Vec<Assigned> {
     let Some((_, set)) = place(call) else { return Vec::new() };
     let asked = |name: &str| call.request.query(name).filter(|v| !v.is_empty());
     let (client, object) = (asked("client_id"), asked("object_id").or_else(|| asked("principal_id")));
     let resource = asked("mi_res_id").or_else(|| asked("msi_res_id"));
     let own = set.principal_id.as_ref().and_then(|id| {
         let principal = call.state.principals.get(id)?;
-        let id_of_set = scale_sets::id(&call.state.subscription, set);
+        let id_of_set = resource_ids::scale_set(&call.state.subscription, set);
         Some(Assigned { id: id_of_set, client_id: principal.app_id.clone(), principal_id: id.clone() })
     });
     if client.is_none()

@@ -1,16 +1,14 @@
-//! What the metadata service tells of a node (`/metadata/instance`): one machine of the cluster's scale set, as JSON or leaf by leaf as text.
-//! Fields and their first versions: the reference of the Azure Instance Metadata Service. All values are texts there.
+//! The description of a node (`/metadata/instance`): one machine of the cluster's scale set, as JSON or as text. Fields and their first
+//! versions come from the reference of the Azure Instance Metadata Service. All values are texts.
 
 use super::{
-    ids,
-    imds::plain_refusal,
-    scale_sets,
+    ids, resource_ids,
     state::{Cluster, ScaleSet},
 };
 use crate::http::{Body, Request, Response};
 use serde_json::{Map, Value, json};
 
-/// The newest is last. Any later one is answered as the newest: clients are ahead of this list.
+/// Sorted, newest last. A later version is answered like the newest, because clients may be ahead of this list.
 const VERSIONS: &[&str] = &[
     "2017-03-01",
     "2017-04-02",
@@ -46,7 +44,7 @@ const VERSIONS: &[&str] = &[
     "2025-04-07",
 ];
 
-/// Fields of `compute` that were not there from the beginning.
+/// Fields of `compute` that later versions added.
 const SINCE: &[(&str, &str)] = &[
     ("azEnvironment", "2018-10-01"),
     ("customData", "2019-02-01"),
@@ -76,7 +74,11 @@ const SINCE: &[(&str, &str)] = &[
     ("zone", "2017-12-01"),
 ];
 
-/// `2018-02-01`
+pub fn plain_refusal(status: u16, text: &str) -> Response {
+    Response::json(status, "application/json; charset=utf-8", &json!({ "error": text }))
+}
+
+/// Returns whether the text has the form `2018-02-01`.
 pub fn is_version(text: &str) -> bool {
     let shape = |(at, byte): (usize, u8)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
     text.len() == 10 && text.bytes().enumerate().all(shape)
@@ -86,7 +88,7 @@ pub fn versions() -> Response {
     Response::json(200, "application/json; charset=utf-8", &json!({ "apiVersions": VERSIONS }))
 }
 
-pub fn answer(request: &Request, subscription: &str, cluster: &Cluster, set: &ScaleSet, way: &[&str]) -> Response {
+pub fn answer(request: &Request, subscription: &str, cluster: &Cluster, set: &ScaleSet, path: &[&str]) -> Response {
     let version = request.query("api-version").unwrap_or_default();
     if !is_version(&version) || VERSIONS.first().is_some_and(|first| version.as_str() < *first) {
         let newest: Vec<&&str> = VERSIONS.iter().rev().take(3).collect();
@@ -95,16 +97,16 @@ pub fn answer(request: &Request, subscription: &str, cluster: &Cluster, set: &Sc
         return Response::json(400, "application/json; charset=utf-8", &json!({"error": text, "newest-versions": newest}));
     }
     let all = json!({"compute": compute(subscription, cluster, set, &version), "network": network()});
-    let Some(found) = way.iter().try_fold(&all, |value, name| step(value, name)) else { return plain_refusal(404, "Not found") };
+    let Some(found) = path.iter().try_fold(&all, |value, name| step(value, name)) else { return plain_refusal(404, "Not found") };
     match request.query("format").as_deref() {
         Some(format) if format.eq_ignore_ascii_case("text") => text(found),
-        // a leaf has to be asked for as text (the reference, "Data format")
+        // a single value must be requested as text (the reference, "Data format")
         _ if !(found.is_object() || found.is_array()) => plain_refusal(400, "Bad request. Leaf nodes are served with format=text only"),
         _ => Response::json(200, "application/json; charset=utf-8", found),
     }
 }
 
-/// Names have any case, elements of a list their number.
+/// Names ignore case; list elements are addressed by index.
 fn step<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     match value {
         Value::Object(map) => map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value),
@@ -113,7 +115,7 @@ fn step<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     }
 }
 
-/// A leaf, or the names below, those that have more below them with a slash.
+/// Returns a single value, or the names below, with a slash after those that have further names below them.
 fn text(value: &Value) -> Response {
     let line = |name: String, below: &Value| if below.is_object() || below.is_array() { name + "/" } else { name };
     let lines = match value {
@@ -129,7 +131,7 @@ fn text(value: &Value) -> Response {
 fn compute(subscription: &str, cluster: &Cluster, set: &ScaleSet, version: &str) -> Map<String, Value> {
     let tags: Vec<String> = set.tags.iter().map(|(name, value)| format!("{name}:{value}")).collect();
     let list: Vec<Value> = set.tags.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
-    let id = scale_sets::id(subscription, set);
+    let id = resource_ids::scale_set(subscription, set);
     let all = json!({
         "azEnvironment": "AzurePublicCloud", "customData": "", "evictionPolicy": "",
         "extendedLocation": {"name": "", "type": ""}, "host": {"id": ""}, "hostGroup": {"id": ""},
@@ -163,7 +165,7 @@ mod tests {
     use super::*;
     use crate::azure::seed;
 
-    fn ask(way: &[&str], query: &str) -> (u16, String) {
+    fn ask(path: &[&str], query: &str) -> (u16, String) {
         let state = seed::new(1);
         let cluster = state.clusters.values().find(|c| c.name == "aks-mi").unwrap();
         let request = Request {
@@ -174,13 +176,13 @@ mod tests {
             headers: Vec::new(),
             body: Default::default(),
         };
-        let answer = answer(&request, &state.subscription, cluster, &state.scale_sets[&cluster.scale_set], way);
+        let answer = answer(&request, &state.subscription, cluster, &state.scale_sets[&cluster.scale_set], path);
         let Body::Full(body) = answer.body else { panic!("a stream") };
         (answer.status, String::from_utf8(body.to_vec()).unwrap())
     }
 
     #[test]
-    fn fields_come_with_their_versions() {
+    fn fields_depend_on_the_version() {
         let fields = |version: &str| {
             let (status, body) = ask(&["compute"], &format!("api-version={version}"));
             assert_eq!(status, 200);
@@ -188,13 +190,13 @@ mod tests {
         };
         assert!(!fields("2017-04-02").contains_key("vmScaleSetName") && !fields("2018-02-01").contains_key("resourceId"));
         assert_eq!(fields("2017-12-01")["resourceGroupName"], "MC_podid-lab_aks-mi_westeurope");
-        // one that is newer than any that is known here
+        // a version that is newer than the known ones
         assert_eq!(fields("2030-01-01"), fields("2025-04-07"));
         assert!(fields("2025-04-07")["resourceId"].as_str().unwrap().ends_with("/virtualMachines/0"));
     }
 
     #[test]
-    fn a_leaf_is_text_and_a_folder_of_leaves_is_its_names() {
+    fn a_value_is_text_and_an_object_is_its_names() {
         assert_eq!(ask(&["COMPUTE", "osprofile", "computername"], "api-version=2021-02-01&format=text").1.split('-').next(), Some("aks"));
         assert_eq!(ask(&[], "api-version=2021-02-01&format=text"), (200, "compute/\nnetwork/".into()));
         assert_eq!(ask(&["network", "interface", "0", "ipv4", "ipaddress"], "api-version=2021-02-01&format=text").1, "0/");
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_is_none_is_answered_with_those_that_are() {
+    fn an_invalid_version_is_answered_with_the_newest_ones() {
         for query in ["", "api-version=new", "api-version=2016-01-01"] {
             let (status, body) = ask(&[], query);
             let body: Value = serde_json::from_str(&body).unwrap();

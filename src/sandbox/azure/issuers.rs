@@ -1,4 +1,4 @@
-//! The keys of issuers whose clusters are not played here, as far as they were fetched. Fetches nothing itself.
+//! The signing keys of the issuers of external clusters, as far as they were fetched. This file fetches nothing.
 
 use crate::rsa::Public;
 use std::{
@@ -6,18 +6,18 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// By issuer, as its tokens name it.
+/// Keys by issuer, as tokens name it.
 #[derive(Default)]
 pub struct Issuers(Mutex<BTreeMap<String, Arc<Vec<Public>>>>);
 
 impl Issuers {
-    /// None: they were never fetched.
+    /// Returns None if the keys were never fetched.
     pub fn keys(&self, issuer: &str) -> Option<Arc<Vec<Public>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(issuer).cloned()
     }
 
-    /// In the place of those that it had before: a key that is withdrawn is good no more.
-    pub fn learn(&self, issuer: &str, keys: Vec<Public>) {
+    /// Replaces the keys of an issuer, so that a withdrawn key is no longer accepted.
+    pub fn store(&self, issuer: &str, keys: Vec<Public>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(issuer.to_owned(), Arc::new(keys));
     }
 

@@ -1,8 +1,10 @@
-//! Resources of kinds that have no rules of their own here: kept as they were sent, so that they can be read, listed, tagged,
-//! deleted, and be the scope of a role assignment.
+//! Resources of other types. They are stored as they were sent, so that they can be read, listed, tagged, deleted, and used as the scope of
+//! a role assignment.
 
 use super::{
-    Answer, Call, access, arm, error, ids, providers, resources,
+    access,
+    call::{Answer, Call},
+    error, ids, providers, resources,
     state::{Group, Plain},
     subscriptions,
 };
@@ -23,7 +25,7 @@ pub fn document(plain: &Plain) -> Value {
     body
 }
 
-/// What services take and never tell: it is not even kept.
+/// Returns whether services accept the field but never return it. Such fields are not stored.
 fn is_write_only(name: &str) -> bool {
     let name = ids::fold(name);
     ["password", "secret", "secrets", "protectedsettings", "customdata", "connectionstring", "accesskey", "sharedkey"]
@@ -54,22 +56,22 @@ pub fn list(call: &Call<'_>, group: Option<&str>, namespace: &str, kind: &str) -
     Ok(error::list(call.state.plain.values().filter(fits).map(document).collect()))
 }
 
-/// `words`: what follows the namespace, kinds and names in turn.
+/// `words` are the segments after the namespace: types and names in turn.
 pub fn route(call: &mut Call<'_>, group: &Group, namespace: &str, words: &[String]) -> Answer {
     let namespace = providers::name(namespace).to_owned();
     let kinds: Vec<&str> = words.iter().step_by(2).map(String::as_str).collect();
     let kind = format!("{namespace}/{}", kinds.join("/"));
     let base = format!("{}/providers/{namespace}", ids::group_id(&call.state.subscription, &group.name));
     let id = format!("{base}/{}", words.join("/"));
-    // what lies in a vault has its own door
+    // a vault's secrets have their own service
     if !providers::known(&namespace) || kind.eq_ignore_ascii_case("Microsoft.KeyVault/vaults/secrets") {
-        return Err(arm::no_type(&namespace, kinds.last().unwrap_or(&""), call));
+        return Err(providers::no_type(&namespace, kinds.last().unwrap_or(&""), call));
     }
     let parent = words[..words.len() - (2 - words.len() % 2)].join("/");
-    let orphan = !parent.is_empty() && !resources::is_there(call.state, &ids::fold(&format!("{base}/{parent}")));
+    let orphan = !parent.is_empty() && !resources::exists(call.state, &ids::fold(&format!("{base}/{parent}")));
     if words.len() % 2 == 1 {
         if orphan {
-            return Err(lost(&namespace, &words[..words.len() - 1], group));
+            return Err(parent_not_found(&namespace, &words[..words.len() - 1], group));
         }
         access::require(call, &format!("{kind}/read"), &id)?;
         if call.request.method != "GET" {
@@ -80,7 +82,7 @@ pub fn route(call: &mut Call<'_>, group: &Group, namespace: &str, words: &[Strin
         return Ok(error::list(call.state.plain.iter().filter(fits).map(|(_, p)| document(p)).collect()));
     }
     let key = ids::fold(&id);
-    let there = call.state.plain.get(&key).cloned();
+    let existing = call.state.plain.get(&key).cloned();
     let absent = || match words.len() {
         2 => error::resource_not_found(&kind, &words[1], &group.name),
         _ => error::body(404, "NotFound", format!("Resource '{id}' was not found.")),
@@ -89,9 +91,9 @@ pub fn route(call: &mut Call<'_>, group: &Group, namespace: &str, words: &[Strin
         "GET" => {
             access::require(call, &format!("{kind}/read"), &id)?;
             if orphan {
-                return Err(lost(&namespace, &words[..words.len() - 2], group));
+                return Err(parent_not_found(&namespace, &words[..words.len() - 2], group));
             }
-            Ok(error::ok(&document(&there.ok_or_else(absent)?)))
+            Ok(error::ok(&document(&existing.ok_or_else(absent)?)))
         }
         verb @ ("PUT" | "PATCH") => {
             access::require(call, &format!("{kind}/write"), &id)?;
@@ -103,22 +105,22 @@ pub fn route(call: &mut Call<'_>, group: &Group, namespace: &str, words: &[Strin
             let plain = if verb == "PUT" {
                 let name = words[words.len() - 1].clone();
                 let new = Plain { id, name, kind, group: group.name.clone(), location: None, tags: None, rest: Map::new() };
-                whole(new, there.as_ref(), &body, words.len() == 2)?
+                whole(new, existing.as_ref(), &body, words.len() == 2)?
             } else {
-                merged(there.clone().ok_or_else(absent)?, &body)
+                merged(existing.clone().ok_or_else(absent)?, &body)
             };
             let answer = document(&plain);
-            error::small_enough(&answer)?;
+            error::check_size(&answer)?;
             call.state.plain.insert(key, plain);
             call.changed();
-            Ok(if there.is_some() { error::ok(&answer) } else { error::created(&answer) })
+            Ok(if existing.is_some() { error::ok(&answer) } else { error::created(&answer) })
         }
         "DELETE" => {
             access::require(call, &format!("{kind}/delete"), &id)?;
             if orphan {
                 return Err(no_parent("delete", &kinds, &format!("{base}/{parent}")));
             }
-            if there.is_none() {
+            if existing.is_none() {
                 return Ok(Response::new(204));
             }
             call.state.plain.retain(|other, _| !ids::covers(&key, other));
@@ -130,8 +132,8 @@ pub fn route(call: &mut Call<'_>, group: &Group, namespace: &str, words: &[Strin
     }
 }
 
-/// A parent that is not there, asked of by a read.
-fn lost(namespace: &str, words: &[String], group: &Group) -> Response {
+/// Returns the error for reading below a parent that does not exist.
+fn parent_not_found(namespace: &str, words: &[String], group: &Group) -> Response {
     let kinds: Vec<&str> = words.iter().step_by(2).map(String::as_str).collect();
     let names: Vec<&str> = words.iter().skip(1).step_by(2).map(String::as_str).collect();
     error::resource_not_found(&format!("{namespace}/{}", kinds.join("/")), &names.join("/"), &group.name)
@@ -148,17 +150,17 @@ fn no_parent(verb: &str, kinds: &[&str], parent: &str) -> Response {
     )
 }
 
-fn whole(mut plain: Plain, there: Option<&Plain>, body: &Map<String, Value>, top: bool) -> Result<Plain, Response> {
+fn whole(mut plain: Plain, existing: Option<&Plain>, body: &Map<String, Value>, top: bool) -> Result<Plain, Response> {
     plain.location = body.get("location").and_then(Value::as_str).map(subscriptions::location);
-    if let (Some(old), Some(new)) = (there.and_then(|t| t.location.as_ref()), &plain.location)
+    if let (Some(old), Some(new)) = (existing.and_then(|t| t.location.as_ref()), &plain.location)
         && old != new
     {
         return Err(error::other_location(&plain.name, &plain.group, old, new));
     }
-    if let Some(there) = there {
-        plain.id.clone_from(&there.id);
-        plain.name.clone_from(&there.name);
-        plain.kind.clone_from(&there.kind);
+    if let Some(existing) = existing {
+        plain.id.clone_from(&existing.id);
+        plain.name.clone_from(&existing.name);
+        plain.kind.clone_from(&existing.kind);
     }
     plain.tags = error::tags(body).or_else(|| top.then(Default::default));
     plain.rest = rest(body);
@@ -193,8 +195,4 @@ fn settle(rest: &mut Map<String, Value>) {
     if let Some(properties) = properties.as_object_mut() {
         properties.insert("provisioningState".into(), json!("Succeeded"));
     }
-}
-
-pub fn remove_in(call: &mut Call<'_>, group: &str) {
-    call.state.plain.retain(|_, p| !p.group.eq_ignore_ascii_case(group));
 }

@@ -1,9 +1,9 @@
-//! Access policies of a vault, entry by entry: `add` merges, `replace` sets, `remove` takes out what is named, all on the server's side.
+//! The access policies of a vault: parsing, comparing and merging them.
 
 use super::{
-    Answer, Call, access, error, ids,
-    state::{Group, Policy, Vault},
-    vaults,
+    call::Call,
+    error, ids,
+    state::{Policy, Vault},
 };
 use crate::http::Response;
 use serde_json::{Map, Value, json};
@@ -19,12 +19,12 @@ pub fn document(policy: &Policy) -> Value {
     body
 }
 
-fn same(a: &Policy, b: &Policy) -> bool {
+pub fn same(a: &Policy, b: &Policy) -> bool {
     let application = |p: &Policy| p.application_id.as_deref().map(ids::fold);
     a.tenant_id.eq_ignore_ascii_case(&b.tenant_id) && a.object_id.eq_ignore_ascii_case(&b.object_id) && application(a) == application(b)
 }
 
-/// The permissions are echoed in the casing that was sent.
+/// Permissions keep the casing of the request.
 pub fn parse(list: &Value, now: i64) -> Result<Vec<Policy>, Response> {
     let bad = |what: &str| error::body(400, "BadRequest", format!("An invalid value was provided for '{what}'."));
     let mut policies: Vec<Policy> = Vec::new();
@@ -54,16 +54,16 @@ pub fn parse(list: &Value, now: i64) -> Result<Vec<Policy>, Response> {
         }
         let policy = Policy { tenant_id, object_id, application_id: text("applicationId"), permissions, since: now };
         match policies.iter_mut().find(|p| same(p, &policy)) {
-            Some(there) => merge(there, &policy),
+            Some(existing) => merge(existing, &policy),
             None => policies.push(policy),
         }
-        few_enough(&policies)?;
+        check_count(&policies)?;
     }
     Ok(policies)
 }
 
-/// A vault has 1024 at most (Key Vault documentation, "assign an access policy").
-fn few_enough(policies: &[Policy]) -> Result<(), Response> {
+/// A vault has at most 1024 policies (Key Vault documentation, "assign an access policy").
+pub fn check_count(policies: &[Policy]) -> Result<(), Response> {
     const MOST: usize = 1024;
     if policies.len() <= MOST {
         return Ok(());
@@ -71,88 +71,50 @@ fn few_enough(policies: &[Policy]) -> Result<(), Response> {
     Err(error::body(400, "BadRequest", format!("The number of access policies exceeds the maximum of {MOST}.")))
 }
 
-fn merge(into: &mut Policy, from: &Policy) {
+pub fn merge(into: &mut Policy, from: &Policy) {
     for (kind, words) in &from.permissions {
-        let there = into.permissions.entry(kind.clone()).or_insert_with(|| json!([]));
-        let (Some(there), Some(words)) = (there.as_array_mut(), words.as_array()) else { continue };
+        let existing = into.permissions.entry(kind.clone()).or_insert_with(|| json!([]));
+        let (Some(existing), Some(words)) = (existing.as_array_mut(), words.as_array()) else { continue };
         for word in words {
-            let known = there.iter().any(|w| w.as_str().unwrap_or_default().eq_ignore_ascii_case(word.as_str().unwrap_or_default()));
+            let known = existing.iter().any(|w| w.as_str().unwrap_or_default().eq_ignore_ascii_case(word.as_str().unwrap_or_default()));
             if !known {
-                there.push(word.clone());
+                existing.push(word.clone());
             }
         }
     }
 }
 
-/// Only what is named goes, and only where it is spelled the same: reported of Azure, which answers 200 all the same
+/// Removes only the named permissions, and only if they are spelled the same, as reported of Azure, which answers 200 in any case
 /// (<https://github.com/Azure/azure-rest-api-specs/issues/42963>).
-fn take_out(from: &mut Policy, named: &Policy) {
+pub fn remove_named(from: &mut Policy, named: &Policy) {
     for (kind, words) in &named.permissions {
-        let (Some(there), Some(words)) = (from.permissions.get_mut(kind).and_then(Value::as_array_mut), words.as_array()) else { continue };
-        there.retain(|word| !words.contains(word));
+        let (Some(existing), Some(words)) = (from.permissions.get_mut(kind).and_then(Value::as_array_mut), words.as_array()) else {
+            continue;
+        };
+        existing.retain(|word| !words.contains(word));
     }
 }
 
-fn is_empty(policy: &Policy) -> bool {
+pub fn is_empty(policy: &Policy) -> bool {
     policy.permissions.values().all(|words| words.as_array().is_none_or(Vec::is_empty))
 }
 
-/// Whether the entry allows the operation on secrets.
+/// Returns whether the policy allows the operation on secrets.
 pub fn allows(policy: &Policy, operation: &str) -> bool {
     let words = policy.permissions.get("secrets").and_then(Value::as_array);
     words.into_iter().flatten().filter_map(Value::as_str).any(|w| w.eq_ignore_ascii_case(operation) || w.eq_ignore_ascii_case("all"))
 }
 
-/// Puts a whole list in; one that was there already is not late again.
+/// Replaces all policies of a vault. An unchanged policy keeps its time, so it is not delayed again.
 pub fn set(call: &mut Call<'_>, vault: &mut Vault, mut list: Vec<Policy>) {
     for policy in &mut list {
         if let Some(old) = vault.policies.iter().find(|p| same(p, policy)) {
             policy.since = old.since;
         }
     }
-    let gone: Vec<String> =
+    let removed: Vec<String> =
         vault.policies.iter().filter(|old| !list.iter().any(|p| same(p, old))).map(|p| ids::fold(&p.object_id)).collect();
     let name = ids::fold(&vault.name);
-    call.state.forget_grants(|principal, of, kind| kind == "policy" && of == name && gone.iter().any(|g| g == principal));
+    call.state.forget_grants(|principal, of, kind| kind == "policy" && of == name && removed.iter().any(|g| g == principal));
     vault.policies = list;
-}
-
-pub fn write(call: &mut Call<'_>, group: &Group, name: &str, verb: &str) -> Answer {
-    if call.request.method != "PUT" {
-        return Err(error::method_not_allowed(call));
-    }
-    let scope = ids::resource_id(&call.state.subscription, &group.name, vaults::KIND, name);
-    access::require(call, "Microsoft.KeyVault/vaults/accessPolicies/write", &scope)?;
-    let mut vault = vaults::find(call, group, name)?;
-    let body = error::object(call)?;
-    let list = body.get("properties").and_then(|p| p.get("accessPolicies")).unwrap_or(&Value::Null);
-    let entries = parse(list, call.now)?;
-    let mut policies = vault.policies.clone();
-    for entry in &entries {
-        let at = policies.iter().position(|p| same(p, entry));
-        match (verb, at) {
-            ("add", Some(at)) => merge(&mut policies[at], entry),
-            ("replace", Some(at)) => policies[at].permissions.clone_from(&entry.permissions),
-            ("add" | "replace", None) => policies.push(entry.clone()),
-            ("remove", Some(at)) => {
-                take_out(&mut policies[at], entry);
-                if is_empty(&policies[at]) {
-                    policies.remove(at);
-                }
-            }
-            ("remove", None) => {}
-            _ => return Err(error::body(400, "BadRequest", format!("The operation kind '{verb}' is not one of add, replace, remove."))),
-        }
-    }
-    few_enough(&policies)?;
-    let touched: Vec<Value> = entries.iter().map(|entry| document(policies.iter().find(|p| same(p, entry)).unwrap_or(entry))).collect();
-    set(call, &mut vault, policies);
-    vault.modified = call.now;
-    vault.modified_by.clone_from(&call.caller.app_id);
-    // the id ends in a slash, and there is no name
-    let answer = json!({"id": format!("{}/accessPolicies/", vaults::id(&call.state.subscription, &vault)),
-        "type": "Microsoft.KeyVault/vaults/accessPolicies", "properties": {"accessPolicies": touched}});
-    call.state.vaults.insert(ids::fold(name), vault);
-    call.changed();
-    Ok(vaults::dress(call, error::ok(&answer)))
 }

@@ -1,7 +1,8 @@
-//! Resource providers and their registration with the subscription. A new world has those of the labs registered.
+//! Resource providers and their registration with the subscription. A new world has the providers of the labs registered.
 
 use super::{
-    Answer, Call, access,
+    access,
+    call::{Answer, Call},
     error::{self, gateway},
     ids,
     state::Provider,
@@ -10,7 +11,7 @@ use super::{
 use crate::http::Response;
 use serde_json::{Value, json};
 
-/// Namespace, and the types that a client may look for.
+/// Namespaces and their resource types, registered in a new world.
 pub const ALL: &[(&str, &[&str])] = &[
     ("Microsoft.Authorization", &["roleAssignments", "roleDefinitions", "permissions"]),
     ("Microsoft.Compute", &["virtualMachines", "virtualMachineScaleSets"]),
@@ -28,7 +29,7 @@ pub const ALL: &[(&str, &[&str])] = &[
     ("Microsoft.Storage", &["storageAccounts"]),
 ];
 
-/// Of those that are not registered, the types that a client was seen to look for; the rest tell `operations`, which all have.
+/// Resource types of providers that are not registered; a provider that is not listed has only `operations`.
 const TYPES: &[(&str, &[&str])] = &[
     ("Microsoft.App", &["managedEnvironments", "containerApps", "jobs"]),
     ("Microsoft.AppConfiguration", &["configurationStores"]),
@@ -48,16 +49,16 @@ const TYPES: &[(&str, &[&str])] = &[
     ("Microsoft.Web", &["sites", "serverFarms"]),
 ];
 
-/// One application acts for these, and they tell it by itself; of the others it is a list.
+/// Providers with one application, which they return by itself; other providers return a list.
 const OF_ONE: &[&str] = &["Microsoft.ClassicInfrastructureMigrate", "Microsoft.Management"];
-/// No application acts for these.
+/// Providers without an application.
 const OF_NONE: &[&str] = &["Microsoft.Features"];
-/// The applications of these have no role of their own.
+/// Providers whose applications have no role of their own.
 const WITHOUT_ROLES: &[&str] = &["Microsoft.Authorization", "Microsoft.ManagedIdentity", "Microsoft.Resources"];
-/// These look after resources that are managed by theirs, as AKS does after the group of the nodes.
+/// Providers that manage resources of their users, as AKS manages the node resource group.
 const MANAGING: &[&str] = &["Microsoft.ContainerService", "Microsoft.Monitor"];
-/// Made on the newer hub of providers, whose types tell which of their versions is the usual one: of Microsoft.Monitor it is recorded, the others
-/// follow it.
+/// Providers on the newer provider hub, whose types have a default version. It is recorded for Microsoft.Monitor and assumed for the
+/// others.
 const OF_THE_HUB: &[&str] = &[
     "Microsoft.App",
     "Microsoft.Dashboard",
@@ -66,17 +67,17 @@ const OF_THE_HUB: &[&str] = &[
     "Microsoft.KubernetesConfiguration",
     "Microsoft.Monitor",
 ];
-/// Of no location: what they have is the tenant's or the subscription's.
+/// Providers without locations: their resources belong to the tenant or the subscription.
 const NOWHERE: &[&str] = &["Microsoft.Authorization", "Microsoft.Features", "Microsoft.Management"];
-/// Every subscription may use these (documentation of the resource providers, "registered by default").
+/// Providers that need no registration (documentation of the resource providers, "registered by default").
 const FREE: &[&str] = &["Microsoft.Authorization", "Microsoft.Features", "Microsoft.Resources"];
-/// Which field came with which version of the resource manager's own swagger (`Provider` and `ProviderResourceType` in
+/// The versions that introduced these fields, from the resource manager's swagger (`Provider` and `ProviderResourceType` in
 /// `specification/resources/resource-manager/Microsoft.Resources` of Azure/azure-rest-api-specs).
 const POLICY_SINCE: &str = "2019-03-01";
 const CAPABILITIES_SINCE: &str = "2019-03-01";
 const DEFAULT_VERSION_SINCE: &str = "2020-06-01";
 
-/// Known, and not registered in a new world.
+/// Known providers that are not registered in a new world.
 const OTHERS: &[&str] = &[
     "Microsoft.AlertsManagement",
     "Microsoft.ApiManagement",
@@ -120,24 +121,24 @@ const OTHERS: &[&str] = &[
     "Microsoft.Web",
 ];
 
-fn proper(namespace: &str) -> Option<&'static str> {
+fn canonical(namespace: &str) -> Option<&'static str> {
     let all = ALL.iter().map(|(name, _)| *name).chain(OTHERS.iter().copied());
     all.into_iter().find(|name| name.eq_ignore_ascii_case(namespace))
 }
 
 pub fn known(namespace: &str) -> bool {
-    proper(namespace).is_some()
+    canonical(namespace).is_some()
 }
 
-/// In the casing of its provider.
+/// Returns the namespace in the provider's own casing.
 pub fn name(namespace: &str) -> &str {
-    proper(namespace).unwrap_or(namespace)
+    canonical(namespace).unwrap_or(namespace)
 }
 
-/// Worlds keep what was said of a provider; of the rest it is not registered.
+/// Returns the provider; one that is not in the state is not registered.
 fn find<'a>(call: &'a mut Call<'_>, namespace: &str) -> Result<&'a mut Provider, Response> {
-    let proper = proper(namespace).ok_or_else(|| unknown(namespace))?;
-    let new = || Provider { namespace: proper.to_owned(), registration: "NotRegistered".to_owned() };
+    let canonical = canonical(namespace).ok_or_else(|| unknown(namespace))?;
+    let new = || Provider { namespace: canonical.to_owned(), registration: "NotRegistered".to_owned() };
     Ok(call.state.providers.entry(ids::fold(namespace)).or_insert_with(new))
 }
 
@@ -159,7 +160,7 @@ fn document(call: &Call<'_>, provider: &Provider) -> Value {
     body
 }
 
-/// The applications that act for a provider: with a role, without one, and with one for what it manages.
+/// Returns the applications of a provider: with a role, without one, and with one for managed resources.
 fn applications(namespace: &str) -> Vec<Value> {
     if OF_NONE.contains(&namespace) {
         return Vec::new();
@@ -178,7 +179,7 @@ fn applications(namespace: &str) -> Vec<Value> {
     all
 }
 
-/// The types that a client may look for, and two that providers have beside them: `locations`, which is itself at no location, and `operations`.
+/// Returns the resource types of a provider, and `locations`, which has no location itself, and `operations`.
 fn types(namespace: &str, version: &str) -> Vec<Value> {
     let locations: Vec<&str> = subscriptions::LOCATIONS.iter().map(|(_, display)| *display).collect();
     let named = ALL.iter().chain(TYPES).find(|(name, _)| *name == namespace).map_or(&[][..], |(_, types)| *types);
@@ -210,7 +211,7 @@ pub fn list(call: &Call<'_>) -> Answer {
     Ok(error::list(call.state.providers.values().map(|p| document(call, p)).collect()))
 }
 
-/// A registration is seen under way once, then done.
+/// A registration in progress is shown once, then it is finished.
 pub fn one(call: &mut Call<'_>, namespace: &str) -> Answer {
     if call.request.method != "GET" {
         return Err(error::method_not_allowed(call));
@@ -234,7 +235,7 @@ pub fn register(call: &mut Call<'_>, namespace: &str, register: bool) -> Answer 
     if call.request.method != "POST" {
         return Err(error::method_not_allowed(call));
     }
-    let known = proper(namespace).ok_or_else(|| unknown(namespace))?;
+    let known = canonical(namespace).ok_or_else(|| unknown(namespace))?;
     let verb = if register { "register" } else { "unregister" };
     access::require(call, &format!("{known}/{verb}/action"), &format!("/subscriptions/{}", call.state.subscription))?;
     let provider = find(call, namespace)?;
@@ -250,8 +251,22 @@ pub fn register(call: &mut Call<'_>, namespace: &str, register: bool) -> Answer 
     Ok(error::ok(&document(call, &provider)))
 }
 
-/// MissingSubscriptionRegistration unless the namespace is registered.
+/// Returns MissingSubscriptionRegistration unless the namespace is registered.
 pub fn require(call: &Call<'_>, namespace: &str) -> Result<(), Response> {
     let state = call.state.providers.get(&ids::fold(namespace)).map_or("NotRegistered", |p| p.registration.as_str());
     if matches!(state, "Registered" | "Registering") { Ok(()) } else { Err(error::not_registered(namespace)) }
+}
+
+pub fn no_type(namespace: &str, kind: &str, call: &Call<'_>) -> Response {
+    if !known(namespace) {
+        return gateway(404, "InvalidResourceNamespace", format!("The resource namespace '{namespace}' is invalid."));
+    }
+    gateway(
+        404,
+        "InvalidResourceType",
+        format!(
+            "The resource type '{kind}' could not be found in the namespace '{namespace}' for api version '{}'. The supported api-versions are ''.",
+            call.api_version()
+        ),
+    )
 }

@@ -1,11 +1,11 @@
-//! Roles: the built-in ones with their real GUIDs and permissions (Azure RBAC documentation, "Azure built-in roles"),
-//! and those that were made here.
+//! Roles: the built-in ones with their real GUIDs and permissions (Azure RBAC documentation, "Azure built-in roles"), and custom ones.
 
-use super::{ids, state::State};
+use super::ids;
+use crate::table::Table;
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::LazyLock};
 
-/// One entry of a role: what its `not…` lists take away, they take away from this entry only.
+/// One entry of a role. Its `not…` lists restrict only this entry.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Permission {
@@ -22,12 +22,12 @@ pub struct Role {
     pub description: Option<String>,
     pub permissions: Vec<Permission>,
     /// None for a built-in role.
-    pub custom: Option<Custom>,
+    pub custom: Option<CustomRole>,
 }
 
-/// What a role has that was made here. Times are unix nanoseconds.
+/// The additional fields of a custom role. Times are unix nanoseconds.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Custom {
+pub struct CustomRole {
     pub assignable_scopes: Vec<String>,
     pub created: i64,
     pub updated: i64,
@@ -36,7 +36,7 @@ pub struct Custom {
 }
 
 impl Role {
-    /// Whether it can be assigned at the scope.
+    /// Returns whether the role can be assigned at the scope.
     pub fn is_for(&self, scope: &str) -> bool {
         let scope = ids::fold(scope);
         self.custom.as_ref().is_none_or(|c| c.assignable_scopes.iter().any(|s| ids::covers(&ids::fold(s), &scope)))
@@ -63,15 +63,15 @@ static BUILT_IN: LazyLock<Vec<Role>> = LazyLock::new(|| {
 
 static BY_GUID: LazyLock<HashMap<&str, &Role>> = LazyLock::new(|| BUILT_IN.iter().map(|role| (role.guid.as_str(), role)).collect());
 
-/// By GUID, in any case.
-pub fn find<'a>(state: &'a State, guid: &str) -> Option<&'a Role> {
+/// Finds a role by its GUID in any case.
+pub fn find<'a>(roles: &'a Table<Role>, guid: &str) -> Option<&'a Role> {
     let guid = ids::fold(guid);
-    BY_GUID.get(guid.as_str()).copied().or_else(|| state.roles.get(&guid))
+    BY_GUID.get(guid.as_str()).copied().or_else(|| roles.get(&guid))
 }
 
-/// Those that were made here first, as Azure lists them.
-pub fn all(state: &State) -> impl Iterator<Item = &Role> {
-    state.roles.values().chain(BUILT_IN.iter())
+/// Iterates over custom roles first, as Azure lists them.
+pub fn all(roles: &Table<Role>) -> impl Iterator<Item = &Role> {
+    roles.values().chain(BUILT_IN.iter())
 }
 
 #[cfg(test)]

@@ -1,22 +1,20 @@
-//! The virtual machine scale sets of the nodes, and the identities that are assigned to them.
-//! A PATCH of `identity` is a merge: an id with an object is added, one with null is taken away. By a setting it is an operation that must be
-//! polled (`scale_set_polls`), as Azure's is; what it does is seen at once.
+//! The virtual machine scale sets of the nodes, and the identities assigned to them. A PATCH of `identity` is a merge: an id with an object
+//! is added, one with null is removed. With the setting `scale_set_polls` a write is an operation that must be polled, as in Azure, but its
+//! effect is visible at once.
 
 use super::{
-    Answer, Call, access, directory, error, groups, identities, ids,
+    access,
+    call::{Answer, Call},
+    directory, error, identities, ids, operations, removal, resource_ids,
     state::{Assigned, Group, Operation, ScaleSet, State},
     times,
 };
 use crate::http::Response;
 use serde_json::{Map, Value, json};
 
-pub const KIND: &str = "Microsoft.Compute/virtualMachineScaleSets";
+const KIND: &str = resource_ids::SCALE_SET;
 
-pub fn id(subscription: &str, set: &ScaleSet) -> String {
-    ids::resource_id(subscription, &set.group, KIND, &set.name)
-}
-
-/// As ARM shows it; an operation that nobody polls is over after a minute.
+/// Returns the provisioning state. An operation that nobody polls ends after a minute.
 fn provisioning(state: &State, set: &ScaleSet, now: i64) -> &'static str {
     let running = set.operation.as_ref().and_then(|operation| state.operations.get(operation));
     match running {
@@ -32,7 +30,7 @@ fn over(operation: &Operation, now: i64) -> bool {
 }
 
 pub fn document(state: &State, set: &ScaleSet, now: i64) -> Value {
-    let mut body = json!({"name": set.name, "id": id(&state.subscription, set), "type": KIND, "location": set.location, "tags": set.tags});
+    let mut body = json!({"name": set.name, "id": resource_ids::scale_set(&state.subscription, set), "type": KIND, "location": set.location, "tags": set.tags});
     let kind = match (&set.principal_id, set.identities.is_empty()) {
         (Some(_), true) => "SystemAssigned",
         (Some(_), false) => "SystemAssigned, UserAssigned",
@@ -104,7 +102,7 @@ pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
             let location = set.location.clone();
             call.changed();
             let Some(operation) = begin(call, &scope) else {
-                remove(call, &key);
+                removal::scale_set(call, &key);
                 return Ok(Response::new(200));
             };
             (set.operation, set.deleting) = (Some(operation.clone()), true);
@@ -115,7 +113,7 @@ pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     }
 }
 
-/// None where the setting says that all is done at once.
+/// Starts an operation. Returns None if the settings make writes finish at once.
 fn begin(call: &mut Call<'_>, scope: &str) -> Option<String> {
     let polls = call.rules.scale_set_polls;
     if polls == 0 {
@@ -128,11 +126,11 @@ fn begin(call: &mut Call<'_>, scope: &str) -> Option<String> {
 }
 
 fn polled(call: &Call<'_>, location: &str, operation: &str, answer: Response) -> Response {
-    let url = groups::poll_url(call, &format!("providers/Microsoft.Compute/locations/{location}/operations/{operation}"));
-    answer.with("azure-asyncoperation", url).with("azure-asyncnotification", "Enabled").with("retry-after", groups::pause(call, "5"))
+    let url = operations::poll_url(call, &format!("providers/Microsoft.Compute/locations/{location}/operations/{operation}"));
+    answer.with("azure-asyncoperation", url).with("azure-asyncnotification", "Enabled").with("retry-after", operations::pause(call, "5"))
 }
 
-/// What an Azure-AsyncOperation leads to.
+/// Answers the URL of an Azure-AsyncOperation.
 pub fn poll(call: &mut Call<'_>, operation: &str) -> Answer {
     let key = ids::fold(operation);
     let now = call.now;
@@ -144,27 +142,18 @@ pub fn poll(call: &mut Call<'_>, operation: &str) -> Answer {
         running.polls -= 1;
         call.counted();
         let answer = error::ok(&json!({"startTime": started, "status": "InProgress", "name": operation}));
-        return Ok(answer.with("retry-after", groups::pause(call, "5")));
+        return Ok(answer.with("retry-after", operations::pause(call, "5")));
     }
     let status = running.status.clone().unwrap_or_else(|| "Succeeded".to_owned());
     let gone = call.state.scale_sets.iter().find(|(_, s)| s.deleting && s.operation.as_ref() == Some(&key)).map(|(id, _)| id.clone());
     if let Some(id) = gone {
-        remove(call, &id);
+        removal::scale_set(call, &id);
         call.changed();
     }
     Ok(error::ok(&json!({"startTime": started, "endTime": times::millis(now), "status": status, "name": operation})))
 }
 
-/// The identity of its own goes with it.
-fn remove(call: &mut Call<'_>, key: &str) {
-    if let Some(set) = call.state.scale_sets.remove(key)
-        && let Some(principal) = set.principal_id
-    {
-        directory::remove(call.state, key, &principal);
-    }
-}
-
-/// `SystemAssigned, UserAssigned` and the like: whether each of the two is meant.
+/// Parses `SystemAssigned, UserAssigned` and the like into two flags.
 fn kinds(text: &str) -> Option<(bool, bool)> {
     let words: Vec<String> = text.split(',').map(|word| word.trim().to_ascii_lowercase()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -200,9 +189,9 @@ fn merge(call: &mut Call<'_>, mut set: ScaleSet, scope: &str, body: &Map<String,
 }
 
 fn assign(call: &Call<'_>, set: &mut ScaleSet, scope: &str, identity: &Map<String, Value>) -> Result<(), Response> {
-    for (id, wish) in identity.get("userAssignedIdentities").and_then(Value::as_object).into_iter().flatten() {
+    for (id, value) in identity.get("userAssignedIdentities").and_then(Value::as_object).into_iter().flatten() {
         let key = ids::fold(id);
-        if wish.is_null() {
+        if value.is_null() {
             set.identities.remove(&key);
             continue;
         }
@@ -217,7 +206,7 @@ fn assign(call: &Call<'_>, set: &mut ScaleSet, scope: &str, identity: &Map<Strin
     Ok(())
 }
 
-/// MIC takes the failing id out of this text by a pattern that needs it in single quotes.
+/// MIC extracts the failing id from this text by a pattern that needs it in single quotes.
 fn linked(object_id: &str, scope: &str, action: &str, id: &str) -> Response {
     error::gateway(
         403,
@@ -237,12 +226,4 @@ fn failed(scope: &str, id: &str) -> Response {
             "Identity operation for resource '{scope}' failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: '{inner}'.'."
         ),
     )
-}
-
-pub fn remove_in(call: &mut Call<'_>, group: &str) {
-    let gone: Vec<String> =
-        call.state.scale_sets.iter().filter(|(_, s)| s.group.eq_ignore_ascii_case(group)).map(|(key, _)| key.clone()).collect();
-    for key in gone {
-        remove(call, &key);
-    }
 }

@@ -1,10 +1,11 @@
-//! A secret with all its versions as one sealed text, and the way back. Like Azure's it opens in a vault of the same subscription and
-//! geography only; here that is any vault of the sandbox that made it.
+//! Backups of secrets: a secret with all its versions as one encrypted text. In Azure a backup can be restored in the same subscription and
+//! geography, here in any vault of the sandbox that created it.
 
 use super::{
-    Answer, Call, error, secrets,
+    call::{Answer, Call},
+    error, secrets,
     state::{Secret, Version},
-    vault_gate::{self, Visit, bad, permit, vault},
+    vault_request::{self, VaultRequest, bad, permit, vault},
 };
 use crate::{http::Response, lateness::Late};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -12,7 +13,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// What a backup of Azure begins with.
+/// The beginning of Azure's backups.
 const MAGIC: &str = ")AzureKeyVaultSecretBackupV1.microsoft.com";
 
 fn key(call: &Call<'_>) -> Option<LessSafeKey> {
@@ -37,16 +38,16 @@ fn open(call: &Call<'_>, blob: &str) -> Option<Secret> {
     serde_json::from_slice(text).ok()
 }
 
-pub fn backup(call: &mut Call<'_>, visit: &Visit, name: &str) -> Answer {
-    secrets::sound(name)?;
-    permit(call, visit, vault_gate::BACKUP, Some(name))?;
-    let blob = seal(call, secrets::find(call, visit, name)?);
+pub fn backup(call: &mut Call<'_>, request: &VaultRequest, name: &str) -> Answer {
+    secrets::check_name(name)?;
+    permit(call, request, vault_request::BACKUP, Some(name))?;
+    let blob = seal(call, secrets::find(call, request, name)?);
     let blob = blob.ok_or_else(|| error::body(500, "InternalServerError", "The backup could not be sealed."))?;
     Ok(error::ok(&json!({ "value": blob })))
 }
 
-fn conflict(visit: &Visit, secret: &Secret, version: &Version) -> Response {
-    let id = secrets::version_id(visit, secret, version);
+fn conflict(request: &VaultRequest, secret: &Secret, version: &Version) -> Response {
+    let id = secrets::version_id(request, secret, version);
     error::body(
         409,
         "Conflict",
@@ -56,21 +57,21 @@ fn conflict(visit: &Visit, secret: &Secret, version: &Version) -> Response {
     )
 }
 
-/// All its versions, under the ids that they had.
-pub fn restore(call: &mut Call<'_>, visit: &Visit) -> Answer {
-    permit(call, visit, vault_gate::RESTORE, None)?;
+/// Restores all versions under their original ids.
+pub fn restore(call: &mut Call<'_>, request: &VaultRequest) -> Answer {
+    permit(call, request, vault_request::RESTORE, None)?;
     let body = secrets::object(call)?;
     let blob = body.get("value").and_then(Value::as_str).ok_or_else(|| bad("Property value is required."))?;
     let mut secret = open(call, blob).ok_or_else(|| bad("Backup blob contains invalid or corrupt version."))?;
     secret.late = Late::default();
     let Some(version) = secret.versions.last().cloned() else { return Err(bad("Backup blob contains invalid or corrupt version.")) };
-    let key = visit.key(&secret.name);
+    let key = request.key(&secret.name);
     if call.state.secrets.contains_key(&key) {
-        return Err(conflict(visit, &secret, &version));
+        return Err(conflict(request, &secret, &version));
     }
-    secrets::free(call, visit, &secret.name)?;
-    let id = secrets::version_id(visit, &secret, &version);
+    secrets::check_name_is_free(call, request, &secret.name)?;
+    let id = secrets::version_id(request, &secret, &version);
     call.state.secrets.insert(key, secret);
     call.changed();
-    Ok(error::ok(&Value::Object(secrets::bundle(visit, vault(call, visit)?, &id, &version))))
+    Ok(error::ok(&Value::Object(secrets::bundle(request, vault(call, request)?, &id, &version))))
 }

@@ -1,36 +1,36 @@
-//! A new world: one tenant, one subscription, the group `podid-lab` with two clusters, and a caller who owns the subscription
-//! but may read no secret. All ids derive from names.
+//! A new world: one tenant, one subscription, the group `podid-lab` with two clusters, and a caller who owns the subscription but may not
+//! read secrets. All ids derive from names.
 
 use super::{
-    clusters, ids, providers, roles,
-    roster::Assignments,
-    state::{Assignment, Group, Principal, Provider, State},
+    assignment_index::{Assignment, Assignments},
+    clusters, ids, providers, resource_ids, roles,
+    state::{Group, Principal, Provider, State},
 };
 use crate::{lateness::Late, table::Table};
 
 pub const GROUP: &str = "podid-lab";
 const LOCATION: &str = "westeurope";
 const CALLER: &str = "podid-sandbox-caller";
-/// The same that the API server of the clusters says of itself.
+/// The version that the API server of the clusters reports.
 const VERSION: &str = "1.34.4";
 
-/// A login with a secret: (client id, client secret).
-pub type Login = (String, String);
+/// A client id and its secret.
+pub type AppLogin = (String, String);
 
-/// The client id of the world's caller.
+/// Returns the client id of the world's caller.
 pub fn caller() -> String {
     ids::guid(&["client", CALLER])
 }
 
-/// From now on the caller logs in with this secret.
-pub fn admit_caller(state: &mut State, secret: &str) {
+/// Sets the secret of the world's caller.
+pub fn set_caller_secret(state: &mut State, secret: &str) {
     if let Some(caller) = state.principals.get_mut(&ids::guid(&["principal", CALLER])) {
         caller.secret = Some(secret.to_owned());
     }
 }
 
-/// The secret of an application that was made with the world.
-pub fn login(state: &State, client_id: &str) -> Option<Login> {
+/// Returns the secret of an application that a new world has.
+pub fn login(state: &State, client_id: &str) -> Option<AppLogin> {
     let principal = state.principals.values().find(|p| p.app_id == client_id)?;
     Some((client_id.to_owned(), principal.secret.clone()?))
 }
@@ -94,13 +94,13 @@ fn group(state: &mut State, name: &str, managed_by: Option<String>) {
     state.groups.insert(ids::fold(name), group);
 }
 
-/// Ids derive from `name`, the secret is random. Returns the object id.
+/// Creates an application and returns its object id. Ids derive from `name`, the secret is random.
 pub fn application(state: &mut State, name: &str, display_name: &str, now: i64) -> String {
     let object_id = ids::guid(&["principal", name]);
     state.principals.insert(
         object_id.clone(),
         Principal {
-            sort: Default::default(),
+            principal_type: Default::default(),
             more: Default::default(),
             app_id: ids::guid(&["client", name]),
             display_name: display_name.to_owned(),
@@ -124,7 +124,7 @@ fn by_service_principal(state: &mut State, name: &str, now: i64) {
 }
 
 fn cluster(state: &mut State, name: &str, client_id: Option<&str>, now: i64) {
-    let site = clusters::Site {
+    let spec = clusters::ClusterSpec {
         name,
         group: GROUP,
         location: LOCATION,
@@ -135,8 +135,8 @@ fn cluster(state: &mut State, name: &str, client_id: Option<&str>, now: i64) {
         own_identity: true,
         issuer: client_id.is_none(),
     };
-    let cluster = clusters::found(state, &site, now);
-    let key = ids::fold(&ids::resource_id(&state.subscription, &cluster.group, clusters::KIND, &cluster.name));
+    let cluster = clusters::provision(state, &spec, now);
+    let key = resource_ids::cluster_key(&state.subscription, &cluster.group, &cluster.name);
     state.clusters.insert(key, cluster);
 }
 
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_new_worlds_have_the_same_ids_and_other_secrets() {
+    fn new_worlds_have_the_same_ids_and_different_secrets() {
         let (mut a, mut b) = (new(1), new(1));
         let taken = |state: &mut State| {
             let keys: Vec<String> = state.principals.keys().cloned().collect();
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scale_set_of_the_managed_cluster_carries_the_kubelet_identity_and_the_other_none() {
+    fn only_the_scale_set_of_the_managed_cluster_has_the_kubelet_identity() {
         let state = new(1);
         for cluster in state.clusters.values() {
             let set = &state.scale_sets[&cluster.scale_set];

@@ -1,39 +1,39 @@
-//! A managed cluster whose API server is another's: ARM then tells of that one's host, version and nodes. What was the cluster's own is kept
-//! beside it and comes back. Knows nothing of how that cluster is reached.
+//! Managed clusters that an external cluster stands in for: ARM returns that cluster's host, version and nodes. The original values are
+//! kept and restored later.
 
 use super::{
-    ids, scale_sets,
-    state::{Cluster, Group, Own, ScaleSet, State},
+    ids, resource_ids,
+    state::{Cluster, Group, OriginalCluster, ScaleSet, State},
 };
 
-/// What ARM is to tell.
-pub struct StandIn {
-    /// Host of its API server.
+/// What ARM returns of the external cluster.
+pub struct ReportedCluster {
+    /// The host of its API server.
     pub host: String,
     pub version: String,
-    /// Of its service account tokens, where it tells.
+    /// The issuer of its service account tokens, if it publishes one.
     pub issuer: Option<String>,
-    /// Where its nodes are, and how many.
-    pub nodes: Option<(Place, u32)>,
+    /// The scale set of its nodes, and how many there are.
+    pub nodes: Option<(ScaleSetRef, u32)>,
 }
 
-/// A scale set, as a node's providerID names it.
+/// A scale set, as the providerID of a node names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ScaleSetRef {
     pub subscription: String,
     pub group: String,
     pub scale_set: String,
 }
 
-impl Place {
-    /// Names of Azure's resources have no case.
+impl ScaleSetRef {
+    /// Names of Azure resources ignore case.
     pub fn is(&self, other: &Self) -> bool {
         let pairs = [(&self.subscription, &other.subscription), (&self.group, &other.group), (&self.scale_set, &other.scale_set)];
         pairs.iter().all(|(one, other)| one.eq_ignore_ascii_case(other))
     }
 
-    /// Of `azure:///subscriptions/S/resourceGroups/G/providers/Microsoft.Compute/virtualMachineScaleSets/V/virtualMachines/N`
-    /// (cloud-provider-azure), in any case.
+    /// Parses `azure:///subscriptions/S/resourceGroups/G/providers/Microsoft.Compute/virtualMachineScaleSets/V/virtualMachines/N`
+    /// (cloud-provider-azure) in any case.
     pub fn of(provider_id: &str) -> Option<Self> {
         let id = provider_id.strip_prefix("azure://")?;
         let parts: Vec<&str> = id.split('/').collect();
@@ -51,38 +51,39 @@ fn key_of(state: &State, name: &str) -> Option<String> {
     state.clusters.iter().find(|(_, c)| c.name == name).map(|(key, _)| key.clone())
 }
 
-/// From now on the cluster of this name is that one. False: there is no such managed cluster.
-pub fn take(state: &mut State, name: &str, other: &StandIn) -> bool {
+/// Replaces the values of the cluster by those of the external one. Returns whether the cluster exists.
+pub fn replace(state: &mut State, name: &str, other: &ReportedCluster) -> bool {
     let Some(key) = key_of(state, name) else { return false };
     let Some(mut cluster) = state.clusters.get(&key).cloned() else { return false };
-    let own = cluster.own.clone().unwrap_or_else(|| Own {
+    let own = cluster.own.clone().unwrap_or_else(|| OriginalCluster {
         fqdn: cluster.fqdn.clone(),
         version: cluster.version.clone(),
         node_group: cluster.node_group.clone(),
         scale_set: cluster.scale_set.clone(),
         oidc_issuer: cluster.oidc_issuer.clone(),
     });
-    // where the cluster has its issuer enabled
+    // only if the issuer of the cluster is enabled
     cluster.oidc_issuer = own.oidc_issuer.as_ref().map(|issuer| other.issuer.as_ref().unwrap_or(issuer).clone());
     cluster.fqdn.clone_from(&other.host);
     cluster.version.clone_from(&other.version);
     cluster.node_group.clone_from(&own.node_group);
     cluster.scale_set.clone_from(&own.scale_set);
     if let Some((place, count)) = other.nodes.as_ref().filter(|(place, _)| place.subscription.eq_ignore_ascii_case(&state.subscription)) {
-        follow(state, &mut cluster, place, *count);
+        use_nodes(state, &mut cluster, place, *count);
     }
     cluster.own = Some(own);
     state.clusters.insert(key, cluster);
     true
 }
 
-/// Each cluster is its own again, but for those named. What was made for a stand-in's nodes stays: nothing goes away by itself in Azure.
-pub fn leave(state: &mut State, but: &[&str]) -> bool {
+/// Restores the original values of all clusters except the named ones. Resources created for external nodes stay, because Azure would not
+/// delete them either.
+pub fn restore(state: &mut State, but: &[&str]) -> bool {
     let mut left = false;
     for cluster in state.clusters.values_mut().filter(|c| !but.contains(&c.name.as_str())) {
         if let Some(own) = cluster.own.take() {
             (cluster.fqdn, cluster.version, cluster.node_group, cluster.scale_set) = (own.fqdn, own.version, own.node_group, own.scale_set);
-            // a world of before has none beside it
+            // worlds of older versions do not store it
             cluster.oidc_issuer = own.oidc_issuer.or_else(|| cluster.oidc_issuer.take());
             left = true;
         }
@@ -90,9 +91,9 @@ pub fn leave(state: &mut State, but: &[&str]) -> bool {
     left
 }
 
-/// The node resource group and the scale set are those of the nodes; made where they are not there.
-fn follow(state: &mut State, cluster: &mut Cluster, place: &Place, count: u32) {
-    let owner = ids::low_group_id(&state.subscription, &cluster.group, super::clusters::KIND, &cluster.name);
+/// Uses the resource group and the scale set of the nodes, and creates them if they do not exist.
+fn use_nodes(state: &mut State, cluster: &mut Cluster, place: &ScaleSetRef, count: u32) {
+    let owner = ids::low_group_id(&state.subscription, &cluster.group, super::resource_ids::CLUSTER, &cluster.name);
     let group = state.groups.entry(ids::fold(&place.group)).or_insert_with(|| Group {
         name: place.group.clone(),
         location: cluster.location.clone(),
@@ -113,7 +114,7 @@ fn follow(state: &mut State, cluster: &mut Cluster, place: &Place, count: u32) {
         deleting: false,
         identities: Default::default(),
     };
-    let key = ids::fold(&scale_sets::id(&state.subscription, &set));
+    let key = ids::fold(&resource_ids::scale_set(&state.subscription, &set));
     // AKS assigns the kubelet's identity to every scale set of the cluster
     if let (Some(kubelet), Some(own)) = (&cluster.kubelet, state.scale_sets.get(&cluster.scale_set))
         && let Some(assigned) = own.identities.get(kubelet)
@@ -129,9 +130,9 @@ mod tests {
     use super::super::seed;
     use super::*;
 
-    fn other(provider_id: &str) -> StandIn {
-        let nodes = Place::of(provider_id).map(|place| (place, 3));
-        StandIn { host: "127.0.0.1".into(), version: "1.35.0".into(), issuer: Some("https://theirs/".into()), nodes }
+    fn other(provider_id: &str) -> ReportedCluster {
+        let nodes = ScaleSetRef::of(provider_id).map(|place| (place, 3));
+        ReportedCluster { host: "127.0.0.1".into(), version: "1.35.0".into(), issuer: Some("https://theirs/".into()), nodes }
     }
 
     fn cluster(state: &State) -> &Cluster {
@@ -141,19 +142,19 @@ mod tests {
     #[test]
     fn a_provider_id_names_a_scale_set_or_nothing() {
         let id = "azure:///subscriptions/s/resourceGroups/mc_g/providers/Microsoft.Compute/virtualMachineScaleSets/v/virtualMachines/0";
-        assert_eq!(Place::of(id), Some(Place { subscription: "s".into(), group: "mc_g".into(), scale_set: "v".into() }));
-        assert!(Place::of(&id.to_lowercase()).is_some());
+        assert_eq!(ScaleSetRef::of(id), Some(ScaleSetRef { subscription: "s".into(), group: "mc_g".into(), scale_set: "v".into() }));
+        assert!(ScaleSetRef::of(&id.to_lowercase()).is_some());
         for none in [
             "",
             "kind://docker/kind/kind-control-plane",
             "azure:///subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/n",
         ] {
-            assert_eq!(Place::of(none), None, "{none}");
+            assert_eq!(ScaleSetRef::of(none), None, "{none}");
         }
     }
 
     #[test]
-    fn the_scale_set_follows_the_nodes_and_the_clusters_own_comes_back() {
+    fn the_scale_set_follows_the_nodes_and_the_original_is_restored() {
         let mut state = seed::new(1);
         let before = serde_json::to_string(cluster(&state)).unwrap();
         let kubelet = cluster(&state).kubelet.clone().unwrap();
@@ -162,37 +163,39 @@ mod tests {
             state.subscription
         );
         for _ in 0..2 {
-            assert!(take(&mut state, "aks-mi", &other(&id)));
+            assert!(replace(&mut state, "aks-mi", &other(&id)));
             let now = cluster(&state);
             assert_eq!((now.fqdn.as_str(), now.node_group.as_str(), now.version.as_str()), ("127.0.0.1", "mc_other", "1.35.0"));
             let set = &state.scale_sets[&now.scale_set];
             assert_eq!(now.oidc_issuer.as_deref(), Some("https://theirs/"));
             assert_eq!((set.name.as_str(), set.capacity, set.identities.contains_key(&kubelet)), ("pool", 3, true));
         }
-        assert!(leave(&mut state, &[]));
+        assert!(restore(&mut state, &[]));
         assert_eq!(serde_json::to_string(cluster(&state)).unwrap(), before);
-        assert!(!leave(&mut state, &[]));
+        assert!(!restore(&mut state, &[]));
     }
 
     #[test]
-    fn the_own_scale_set_is_found_again_in_any_case() {
+    fn the_original_scale_set_is_found_in_any_case() {
         let mut state = seed::new(1);
         let own = cluster(&state).clone();
-        let id =
-            format!("azure://{}/virtualMachines/0", scale_sets::id(&state.subscription, &state.scale_sets[&own.scale_set]).to_lowercase());
+        let id = format!(
+            "azure://{}/virtualMachines/0",
+            resource_ids::scale_set(&state.subscription, &state.scale_sets[&own.scale_set]).to_lowercase()
+        );
         let (groups, sets) = (state.groups.len(), state.scale_sets.len());
-        assert!(take(&mut state, "aks-mi", &other(&id)));
+        assert!(replace(&mut state, "aks-mi", &other(&id)));
         assert_eq!((state.groups.len(), state.scale_sets.len()), (groups, sets));
         assert_eq!((&cluster(&state).node_group, &cluster(&state).scale_set), (&own.node_group, &own.scale_set));
     }
 
     #[test]
-    fn nodes_of_another_subscription_have_the_clusters_own_scale_set() {
+    fn nodes_of_another_subscription_use_the_original_scale_set() {
         let mut state = seed::new(1);
         let own = cluster(&state).clone();
         let id = "azure:///subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/v/virtualMachines/0";
-        assert!(take(&mut state, "aks-mi", &other(id)));
+        assert!(replace(&mut state, "aks-mi", &other(id)));
         assert_eq!((&cluster(&state).node_group, &cluster(&state).scale_set), (&own.node_group, &own.scale_set));
-        assert!(!take(&mut state, "no-such", &other(id)));
+        assert!(!replace(&mut state, "no-such", &other(id)));
     }
 }

@@ -1,7 +1,7 @@
-//! What there is in the sandbox's Azure. Plain values, saved as they stand; keys are folded, texts are kept as they came.
-//! What changes while it runs is in a table, so that a save knows what to write.
+//! The state of the sandbox's Azure: plain values that are saved as they are. Keys are in lower case, other texts keep their casing.
+//! Everything that changes is in a table, so that a save knows what to write.
 
-use super::{roles::Role, roster::Assignments};
+use super::{assignment_index::Assignments, roles::Role};
 use crate::{lateness::Late, table::Table};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -13,51 +13,51 @@ pub type Tags = BTreeMap<String, String>;
 pub struct State {
     pub tenant: String,
     pub subscription: String,
-    /// By folded name.
+    /// By lower-case name.
     pub groups: Table<Group>,
-    /// By folded id.
+    /// By lower-case id.
     pub identities: Table<Identity>,
-    /// Federated identity credentials, by folded id.
+    /// Federated identity credentials by lower-case id.
     #[serde(default)]
-    pub federated: Table<Federated>,
-    /// Folded ids of identities, one of whose credentials is being written this moment.
+    pub federated: Table<FederatedCredential>,
+    /// Keys of the identities whose credentials are being written at this moment.
     #[serde(skip)]
     pub federating: BTreeSet<String>,
     /// By object id.
     pub principals: Table<Principal>,
-    /// Registered applications, by object id.
+    /// Registered applications by object id.
     #[serde(default)]
     pub applications: Table<Application>,
-    /// Object ids of the members of each group that has some, by the group's.
+    /// Object ids of the members of each group that has members, by the group's object id.
     #[serde(default)]
     pub members: Table<Vec<String>>,
     pub assignments: Assignments,
-    /// Locks, by folded id.
+    /// Locks by lower-case id.
     #[serde(default)]
     pub locks: Table<Lock>,
-    /// Roles that were made here, by GUID.
+    /// Custom roles by GUID.
     #[serde(default)]
     pub roles: Table<Role>,
-    /// Of kinds that have no rules of their own here, by folded id.
+    /// Resources of other types, by lower-case id.
     #[serde(default)]
     pub plain: Table<Plain>,
-    /// By folded name: vault names are one space for all the world.
+    /// By lower-case name, because vault names are global.
     pub vaults: Table<Vault>,
     pub deleted_vaults: Table<DeletedVault>,
-    /// By `vault/name`, folded; those of a deleted vault stay, as its name does.
+    /// By `vault/name` in lower case. The secrets of a deleted vault stay here.
     pub secrets: Table<Secret>,
     pub deleted_secrets: Table<DeletedSecret>,
-    /// By folded id.
+    /// By lower-case id.
     pub clusters: Table<Cluster>,
     pub scale_sets: Table<ScaleSet>,
-    /// By folded namespace; what is not here is not known.
+    /// By lower-case namespace; other providers are not registered.
     pub providers: Table<Provider>,
-    /// By folded `namespace/name`; those that somebody asked for.
+    /// Features with a state, by lower-case `namespace/name`.
     #[serde(default)]
     pub features: Table<Feature>,
-    /// Of long-running operations: polls that are still answered with 202.
+    /// Long-running operations by id.
     pub operations: Table<Operation>,
-    /// A grant at the data plane, as `principal|vault|kind`, and how late it still is.
+    /// Simulated delays of data plane grants, by `principal|vault|kind`.
     pub grants: Table<Late>,
     /// How often a name was deleted, or (`version:`) written.
     pub generations: Table<u64>,
@@ -68,7 +68,7 @@ pub struct State {
 pub struct Feature {
     pub namespace: String,
     pub name: String,
-    /// `NotRegistered`, `Registering`, `Registered`, `Unregistering`, `Unregistered`.
+    /// `NotRegistered`, `Registering`, `Registered`, `Unregistering` or `Unregistered`.
     pub state: String,
     pub registered: Option<i64>,
 }
@@ -79,7 +79,7 @@ pub struct Group {
     pub location: String,
     pub tags: Option<Tags>,
     pub managed_by: Option<String>,
-    /// The operation that ends it: until that is over, its name is still there, and nothing in it.
+    /// The operation that deletes the group. Until it ends, the group is listed but empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<String>,
 }
@@ -94,18 +94,18 @@ pub struct Identity {
     pub principal_id: String,
 }
 
-/// What a principal is.
+/// The type of a principal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Sort {
+pub enum PrincipalType {
     #[default]
     ServicePrincipal,
     User,
     Group,
 }
 
-impl Sort {
-    /// As a role assignment names it.
-    pub const fn word(self) -> &'static str {
+impl PrincipalType {
+    /// Returns the name that role assignments use.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::ServicePrincipal => "ServicePrincipal",
             Self::User => "User",
@@ -115,27 +115,27 @@ impl Sort {
 }
 
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Federated {
+pub struct FederatedCredential {
     pub name: String,
     pub issuer: String,
     pub subject: String,
     pub audiences: Vec<String>,
-    /// Until Entra knows it.
+    /// The simulated delay until Entra knows the credential.
     pub late: Late,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Principal {
-    #[serde(default)]
-    pub sort: Sort,
-    /// What Graph was told of it beyond the rest, by the names of Graph.
+    #[serde(default, rename = "sort")]
+    pub principal_type: PrincipalType,
+    /// Further fields, as Graph names them.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub more: Map<String, Value>,
-    /// Empty where there is no application.
+    /// Empty if there is no application.
     pub app_id: String,
     pub display_name: String,
     pub created: i64,
-    /// Of a managed identity, user-assigned or a resource's own.
+    /// The resource of a managed identity, user-assigned or system-assigned.
     pub resource_id: Option<String>,
     pub secret: Option<String>,
     pub late: Late,
@@ -146,12 +146,12 @@ pub struct Application {
     pub app_id: String,
     pub display_name: String,
     pub created: i64,
-    /// What Graph was told of it beyond the rest, by the names of Graph.
+    /// Further fields, as Graph names them.
     pub more: Map<String, Value>,
     pub passwords: Vec<Password>,
 }
 
-/// Holds a credential, so no Debug.
+/// It holds a credential, so it has no Debug.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Password {
     pub id: String,
@@ -161,7 +161,7 @@ pub struct Password {
     pub end: i64,
 }
 
-/// What must not be deleted, or not be changed.
+/// A lock on a scope and everything below it.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Lock {
     pub name: String,
@@ -172,37 +172,19 @@ pub struct Lock {
     pub notes: Option<String>,
 }
 
-/// A resource that is kept as it was sent.
+/// A resource that is stored as it was sent.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Plain {
     pub id: String,
-    /// Its own, without those of its parents.
+    /// The last segment of the id.
     pub name: String,
-    /// `Microsoft.Network/virtualNetworks/subnets`.
+    /// Such as `Microsoft.Network/virtualNetworks/subnets`.
     pub kind: String,
     pub group: String,
     pub location: Option<String>,
     pub tags: Option<Tags>,
-    /// All else that a resource has at its top: `sku`, `kind`, `properties`.
+    /// All other top-level fields: `sku`, `kind`, `properties`.
     pub rest: Map<String, Value>,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Assignment {
-    pub name: String,
-    /// In the casing of the request.
-    pub scope: String,
-    pub role: String,
-    pub principal: String,
-    pub principal_type: String,
-    pub description: Option<String>,
-    pub condition: Option<String>,
-    pub condition_version: Option<String>,
-    pub delegated: Option<String>,
-    pub created: i64,
-    pub updated: i64,
-    pub created_by: String,
-    pub updated_by: String,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -215,16 +197,16 @@ pub struct Vault {
     pub tenant_id: String,
     pub policies: Vec<Policy>,
     pub network_acls: Option<Value>,
-    /// `enabledForDeployment`, `…DiskEncryption`, `…TemplateDeployment`, as far as they were ever said.
+    /// `enabledForDeployment`, `…DiskEncryption` and `…TemplateDeployment`, if they were ever set.
     pub enabled_for: BTreeMap<String, bool>,
     pub retention_days: i64,
-    /// A client of an old version made it, without a word of soft delete: then it does not tell that it has it.
+    /// The vault was created by a client of an old version that did not mention soft delete. Its document then does not mention it either.
     #[serde(default)]
     pub hides_soft_delete: bool,
-    /// Soft delete was asked for without the days, or such a client made it: then it does not tell them.
+    /// Soft delete was requested without a number of days, or by a client of an old version. The document then has no number of days.
     #[serde(default)]
     pub hides_days: bool,
-    /// None (never said, an old vault) means access policies.
+    /// None (never set, an old vault) means access policies.
     pub rbac: Option<bool>,
     pub purge_protection: bool,
     pub public_network_access: String,
@@ -232,7 +214,7 @@ pub struct Vault {
     pub created_by: String,
     pub modified: i64,
     pub modified_by: String,
-    /// None once its name is registered.
+    /// None when the DNS name is registered.
     pub registering: Option<Late>,
 }
 
@@ -241,25 +223,25 @@ pub struct Policy {
     pub tenant_id: String,
     pub object_id: String,
     pub application_id: Option<String>,
-    /// `keys`, `secrets`, `certificates`, `storage` as far as they were sent, in the casing that was sent.
+    /// `keys`, `secrets`, `certificates` and `storage` as they were sent, in the casing of the request.
     pub permissions: Map<String, Value>,
-    /// When it came: a new policy is late.
+    /// When the policy was added; a new policy is delayed.
     pub since: i64,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Secret {
     pub name: String,
-    /// The newest last.
-    #[serde(deserialize_with = "tight")]
+    /// The newest version is last.
+    #[serde(deserialize_with = "shrunk")]
     pub versions: Vec<Version>,
-    /// After a recovery.
+    /// The simulated delay after a recovery.
     #[serde(default)]
     pub late: Late,
 }
 
-/// Most secrets have one version: a list that grew as it was read keeps room for four.
-fn tight<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Version>, D::Error> {
+/// Most secrets have one version, and a list that grew while it was read would reserve space for four.
+fn shrunk<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Version>, D::Error> {
     let mut all = Vec::deserialize(from)?;
     all.shrink_to_fit();
     Ok(all)
@@ -304,41 +286,41 @@ pub struct Cluster {
     pub fqdn: String,
     pub dns_prefix: String,
     pub version: String,
-    /// The control plane's own principal; None on a cluster that runs as a service principal.
+    /// The principal of the control plane; None on a cluster with a service principal.
     pub principal_id: Option<String>,
-    /// Folded id of the kubelet's identity.
+    /// The key of the kubelet's identity.
     pub kubelet: Option<String>,
     /// `msi`, or the client id of the service principal.
     pub client_id: String,
     pub oidc_issuer: Option<String>,
-    /// What was here before another cluster stood in for this one.
+    /// The original values of a cluster that an external one stands in for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub own: Option<Own>,
-    /// The `properties` that it was asked for; nothing for the clusters of a new world.
+    pub own: Option<OriginalCluster>,
+    /// The requested `properties`; empty for the clusters of a new world.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub asked: Map<String, Value>,
-    /// The day (`2024-06-01`) as of which AKS filled in what was not asked for; None: today.
+    /// The day (`2024-06-01`) whose AKS defaults the cluster has; None means today's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filled: Option<String>,
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
-    /// Ids of the identities that its control plane was given.
+    /// Ids of the user-assigned identities of the control plane.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<String>,
-    /// The operation that makes or changes it, and the state that it is in meanwhile.
+    /// The operation that creates or updates the cluster, and the provisioning state during it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changing: Option<String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub verb: String,
-    /// The operation that ends it.
+    /// The operation that deletes the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<String>,
 }
 
 impl Cluster {
-    /// Which version it follows: a minor if nobody said.
+    /// Returns the requested version, or the minor version if none was requested.
     pub fn asked_version(&self) -> String {
         match self.asked.get("kubernetesVersion").and_then(Value::as_str) {
             Some(version) => version.to_owned(),
@@ -348,7 +330,7 @@ impl Cluster {
 }
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct Own {
+pub struct OriginalCluster {
     pub fqdn: String,
     pub version: String,
     pub node_group: String,
@@ -365,20 +347,20 @@ pub struct ScaleSet {
     pub tags: Tags,
     pub capacity: u32,
     pub unique_id: String,
-    /// Of the SystemAssigned identity, where there is one.
+    /// The principal of the system-assigned identity, if there is one.
     pub principal_id: Option<String>,
-    /// That changes or ends it, done or not.
+    /// The operation that last changed or deletes the set, finished or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
     #[serde(default)]
     pub deleting: bool,
-    /// By folded identity id, with what the identity was when it was assigned.
+    /// By lower-case identity id, with the identity as it was when it was assigned.
     pub identities: BTreeMap<String, Assigned>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Assigned {
-    /// As it was sent.
+    /// In the casing of the request.
     pub id: String,
     pub client_id: String,
     pub principal_id: String,
@@ -387,7 +369,7 @@ pub struct Assigned {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Provider {
     pub namespace: String,
-    /// Registered, Registering, NotRegistered, Unregistering, Unregistered.
+    /// `Registered`, `Registering`, `NotRegistered`, `Unregistering` or `Unregistered`.
     pub registration: String,
 }
 
@@ -395,6 +377,6 @@ pub struct Provider {
 pub struct Operation {
     pub created: i64,
     pub polls: u32,
-    /// `None` for those that end in an empty 200.
+    /// None if the operation ends with an empty 200.
     pub status: Option<String>,
 }

@@ -1,10 +1,14 @@
-//! The one subscription and its tenant, and the locations that it offers.
+//! The subscription, its tenant, and the locations.
 
-use super::{Answer, Call, access, error, ids};
+use super::{
+    access,
+    call::{Answer, Call},
+    error, ids,
+};
 use crate::http::Response;
 use serde_json::{Map, Value, json};
 
-/// Names as ARM writes them, with what people see.
+/// Names and display names of the locations.
 pub const LOCATIONS: &[(&str, &str)] = &[
     ("centralus", "Central US"),
     ("eastasia", "East Asia"),
@@ -42,7 +46,7 @@ pub const LOCATIONS: &[(&str, &str)] = &[
     ("italynorth", "Italy North"),
 ];
 
-/// `West Europe` and `WestEurope` are `westeurope`.
+/// `West Europe` and `WestEurope` become `westeurope`.
 pub fn location(text: &str) -> String {
     ids::fold(&text.replace(' ', ""))
 }
@@ -51,7 +55,7 @@ pub fn offers(location: &str) -> bool {
     LOCATIONS.iter().any(|(name, _)| *name == location)
 }
 
-/// Where a new resource is to be, by the body that asks for it.
+/// Returns the location of a new resource from the body of its request.
 pub fn place_of(body: &Map<String, Value>) -> Result<String, Response> {
     let asked = body.get("location").and_then(Value::as_str).ok_or_else(error::location_required)?;
     let location = location(asked);
@@ -91,14 +95,14 @@ fn document(call: &Call<'_>) -> Value {
         "subscriptionId": subscription, "tenantId": call.state.tenant, "displayName": "podid sandbox", "state": "Enabled",
         "subscriptionPolicies": {"locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"},
     });
-    // one without tags tells of none before this version, as recorded
+    // older versions return no tags for a subscription without tags, as recorded
     if call.api_version().as_str() >= "2022-12-01" {
         body["tags"] = json!({});
     }
     body
 }
 
-/// Only for those who may do something in it.
+/// Lists the subscription only for callers with a role in it.
 pub fn list(call: &Call<'_>) -> Answer {
     let seen = call.state.assignments.of(&call.caller.object_id).next().is_some();
     let value: Vec<Value> = if seen { vec![document(call)] } else { Vec::new() };

@@ -1,5 +1,4 @@
-//! The tables of the sandbox's Azure as a whole: what a save writes of them, what a failed change undoes, and the counters and grants that
-//! several services share.
+//! The tables of the Azure state: what a save writes, what a failed change undoes, and the counters and grants that several services share.
 
 use super::{ids, state::State};
 use crate::{
@@ -21,7 +20,8 @@ impl Undo for State {
 }
 
 impl State {
-    /// All that a save looks at. The compiler asks for a field that is new; what is no table is never written to once the world is made.
+    /// Returns all tables. The compiler reports a new field that is missing here; fields that are not tables never change after the world
+    /// is created.
     fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 21] {
         let Self {
             tenant: _,
@@ -74,7 +74,7 @@ impl State {
         ]
     }
 
-    /// By table, since this was last asked.
+    /// Returns the changes of each table since the last call.
     pub fn changes(&mut self) -> serde_json::Result<Map<String, Value>> {
         table::changes(self.tables())
     }
@@ -87,14 +87,14 @@ impl State {
         self.generations.get(&ids::fold(name)).copied().unwrap_or(0)
     }
 
-    /// The name was deleted (or written) once more.
+    /// Counts one more deletion (or write) of the name and returns the count.
     pub fn next_generation(&mut self, name: &str) -> u64 {
         let entry = self.generations.entry(ids::fold(name)).or_insert(0);
         *entry += 1;
         *entry
     }
 
-    /// What is late at the data plane for this principal (or all) under this scope is new again when it is granted again.
+    /// Forgets the matching grants, so that they are delayed again when they are granted again.
     pub fn forget_grants(&mut self, of: impl Fn(&str, &str, &str) -> bool) {
         self.grants.retain(|key, _| {
             let mut parts = key.split('|');
@@ -107,7 +107,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn all_that_the_file_has_is_a_table_but_for_the_names_of_the_world() {
+    fn everything_in_the_file_is_a_table_except_the_tenant_and_the_subscription() {
         let mut state = crate::azure::seed::new(0);
         let file = serde_json::to_value(&state).unwrap();
         let kept: Vec<&str> = ["tenant", "subscription"].into_iter().chain(state.tables().map(|(name, _)| name)).collect();

@@ -1,4 +1,4 @@
-//! The date shapes of the several services. Times are unix nanoseconds.
+//! The date formats of the services. Times are unix nanoseconds.
 
 use jiff::Timestamp;
 
@@ -17,12 +17,12 @@ pub fn unix(at: i64) -> i64 {
     at.div_euclid(SECOND)
 }
 
-/// Role assignments: seven fraction digits, trailing zeros kept.
+/// Role assignments: seven fraction digits with trailing zeros.
 pub fn ticks(at: i64) -> String {
     format!("{}.{:07}Z", stamp(at).strftime("%Y-%m-%dT%H:%M:%S"), at.rem_euclid(SECOND) / 100)
 }
 
-/// `systemData` of a vault: up to three fraction digits, trailing zeros dropped.
+/// `systemData` of a vault: up to three fraction digits without trailing zeros.
 pub fn millis(at: i64) -> String {
     let millis = at.rem_euclid(SECOND) / 1_000_000;
     let fraction = format!("{millis:03}");
@@ -35,12 +35,12 @@ pub fn seconds(at: i64) -> String {
     format!("{}Z", stamp(at).strftime("%Y-%m-%dT%H:%M:%S"))
 }
 
-/// Entra's errors and Key Vault's operation results: a space for the T.
+/// Entra's errors and Key Vault's operation results: a space instead of the T.
 pub fn spaced(at: i64) -> String {
     format!("{}Z", stamp(at).strftime("%Y-%m-%d %H:%M:%S"))
 }
 
-/// The error of an expired token: `8/17/2020 3:46:33 AM`.
+/// The error for an expired token: `8/17/2020 3:46:33 AM`.
 pub fn american(at: i64) -> String {
     stamp(at).strftime("%-m/%-d/%Y %-I:%M:%S %p").to_string()
 }
@@ -50,7 +50,7 @@ pub fn compact(at: i64) -> String {
     stamp(at).strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
-/// RFC 3339.
+/// Parses RFC 3339.
 pub fn read(text: &str) -> Option<i64> {
     i64::try_from(text.parse::<Timestamp>().ok()?.as_nanosecond()).ok()
 }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_service_has_its_date_shape() {
+    fn each_service_has_its_date_format() {
         let at = 1_597_635_993 * SECOND + 120_000_000;
         assert_eq!(ticks(at), "2020-08-17T03:46:33.1200000Z");
         assert_eq!(millis(at), "2020-08-17T03:46:33.12Z");

@@ -1,19 +1,23 @@
-//! Tokens of the sandbox: JWTs, signed with the sandbox's own key (HS256), with the claims that clients and services read.
+//! The tokens of the sandbox: JWTs signed with the sandbox's own key (HS256), with the claims that clients and services read.
 
-use super::{Call, Caller, State, times};
+use super::{
+    call::{Call, Caller},
+    state::State,
+    times,
+};
 use crate::http::Request;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// Why a service does not take a token.
+/// Why a service rejects a token.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum TokenError {
     Missing,
     Malformed,
-    /// Unix seconds of the expiry.
+    /// The expiry in unix seconds.
     Expired(i64),
-    /// What the token is for.
+    /// The audience of the token.
     Audience(String),
 }
 
@@ -29,7 +33,7 @@ fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(block.map(|b| b ^ 0x5c)).chain_update(inner).finalize().into()
 }
 
-/// `audience` as it was asked for: the services differ in whether they take a trailing slash.
+/// `audience` is used as it was requested, because the services differ in whether they accept a trailing slash.
 pub fn issue(call: &Call<'_>, audience: &str, object_id: &str, app_id: &str, resource_id: Option<&str>) -> String {
     let (tenant, now) = (&call.state.tenant, times::unix(call.now));
     let mut claims = json!({
@@ -57,7 +61,7 @@ fn open(key: &[u8], token: &str) -> Option<Value> {
     let (signed, signature) = token.rsplit_once('.')?;
     let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
     let right = hmac(key, signed.as_bytes());
-    // compared as digests: the time that it takes tells nothing of the signature
+    // digests are compared, so that the time of the comparison reveals nothing about the signature
     if Sha256::digest(right) != Sha256::digest(signature) {
         return None;
     }
@@ -71,26 +75,26 @@ pub fn bearer(request: &Request) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-/// The caller, if the token is ours, valid now, and for one of these audiences.
-pub fn check(call: &Call<'_>, audiences: &[&str]) -> Result<Caller, Fault> {
-    let token = bearer(call.request).ok_or(Fault::Missing)?;
-    let claims = open(&call.rules.token_key, token).ok_or(Fault::Malformed)?;
+/// Returns the caller if the token was issued here, is valid now, and has one of these audiences.
+pub fn check(call: &Call<'_>, audiences: &[&str]) -> Result<Caller, TokenError> {
+    let token = bearer(call.request).ok_or(TokenError::Missing)?;
+    let claims = open(&call.rules.token_key, token).ok_or(TokenError::Malformed)?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let expiry = claims.get("exp").and_then(Value::as_i64).unwrap_or(0);
     if expiry <= times::unix(call.now) {
-        return Err(Fault::Expired(expiry));
+        return Err(TokenError::Expired(expiry));
     }
     let audience = text("aud");
     if text("tid") != call.state.tenant {
-        return Err(Fault::Malformed);
+        return Err(TokenError::Malformed);
     }
     if !audiences.contains(&audience.as_str()) {
-        return Err(Fault::Audience(audience));
+        return Err(TokenError::Audience(audience));
     }
     Ok(Caller { object_id: text("oid"), app_id: text("appid") })
 }
 
-/// As Key Vault names a caller in its refusals.
+/// Returns the caller as Key Vault's errors name it.
 pub fn describe(state: &State, caller: &Caller) -> String {
     format!("appid={};oid={};iss={}", caller.app_id, caller.object_id, issuer(&state.tenant))
 }
@@ -100,14 +104,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hmac_is_that_of_rfc_4231() {
+    fn hmac_matches_rfc_4231() {
         let digest = hmac(b"Jefe", b"what do ya want for nothing?");
         let hex: String = digest.iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     }
 
     #[test]
-    fn a_token_that_was_changed_does_not_open() {
+    fn a_modified_token_is_rejected() {
         let token = seal(b"key", &json!({"oid": "a"}));
         assert_eq!(open(b"key", &token).unwrap()["oid"], "a");
         assert!(open(b"other", &token).is_none());

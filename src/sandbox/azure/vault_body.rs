@@ -1,8 +1,9 @@
-//! What the body of a vault's PUT or PATCH may say, and what it must.
+//! The body of a vault's PUT or PATCH: its types, its values, and its required fields.
 
 use super::{
-    error, ids, policies,
-    shape::{self, Kind, Table},
+    error,
+    field_types::{self, FieldType, FieldTypes},
+    ids, policies,
     state::{Policy, Vault},
 };
 use crate::http::Response;
@@ -12,7 +13,7 @@ pub fn bad(message: impl Into<String>) -> Response {
     error::body(400, "BadRequest", message)
 }
 
-pub fn name_is_sound(name: &str) -> bool {
+pub fn is_valid_name(name: &str) -> bool {
     (3..=24).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.ends_with(|c: char| c.is_ascii_alphanumeric())
@@ -20,7 +21,8 @@ pub fn name_is_sound(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
-/// What a PUT must hold. An empty list of policies is a list; none at all is refused where policies decide.
+/// Applies a PUT and checks its required fields. An empty list of policies is accepted; a missing one is rejected unless the vault uses
+/// Azure RBAC.
 pub fn complete(now: i64, vault: &mut Vault, properties: &Map<String, Value>) -> Result<Vec<Policy>, Response> {
     let policies = settle(now, vault, properties)?;
     if vault.tenant_id.is_empty() {
@@ -36,34 +38,34 @@ pub fn complete(now: i64, vault: &mut Vault, properties: &Map<String, Value>) ->
     }
 }
 
-/// Takes over what the body says; returns the policies if it says any.
-const TYPES: Table = &[
-    ("tenantId", Kind::Text),
-    ("sku", Kind::Object),
-    ("sku.family", Kind::Text),
-    ("sku.name", Kind::Text),
-    ("enabledForDeployment", Kind::Flag),
-    ("enabledForDiskEncryption", Kind::Flag),
-    ("enabledForTemplateDeployment", Kind::Flag),
-    ("enableRbacAuthorization", Kind::Flag),
-    ("enablePurgeProtection", Kind::Flag),
-    ("enableSoftDelete", Kind::Flag),
-    ("softDeleteRetentionInDays", Kind::Number),
-    ("createMode", Kind::Text),
-    ("publicNetworkAccess", Kind::Text),
-    ("accessPolicies", Kind::List),
-    ("networkAcls", Kind::Object),
-    ("networkAcls.bypass", Kind::Text),
-    ("networkAcls.defaultAction", Kind::Text),
-    ("networkAcls.ipRules", Kind::List),
-    ("networkAcls.ipRules[].value", Kind::Text),
-    ("networkAcls.virtualNetworkRules", Kind::List),
-    ("networkAcls.virtualNetworkRules[].id", Kind::Text),
+/// The types of a vault's properties.
+const TYPES: FieldTypes = &[
+    ("tenantId", FieldType::Text),
+    ("sku", FieldType::Object),
+    ("sku.family", FieldType::Text),
+    ("sku.name", FieldType::Text),
+    ("enabledForDeployment", FieldType::Flag),
+    ("enabledForDiskEncryption", FieldType::Flag),
+    ("enabledForTemplateDeployment", FieldType::Flag),
+    ("enableRbacAuthorization", FieldType::Flag),
+    ("enablePurgeProtection", FieldType::Flag),
+    ("enableSoftDelete", FieldType::Flag),
+    ("softDeleteRetentionInDays", FieldType::Number),
+    ("createMode", FieldType::Text),
+    ("publicNetworkAccess", FieldType::Text),
+    ("accessPolicies", FieldType::List),
+    ("networkAcls", FieldType::Object),
+    ("networkAcls.bypass", FieldType::Text),
+    ("networkAcls.defaultAction", FieldType::Text),
+    ("networkAcls.ipRules", FieldType::List),
+    ("networkAcls.ipRules[].value", FieldType::Text),
+    ("networkAcls.virtualNetworkRules", FieldType::List),
+    ("networkAcls.virtualNetworkRules[].id", FieldType::Text),
 ];
 
-/// Refuses properties of other types than a vault's.
+/// Rejects properties with wrong types.
 pub fn check(properties: &Map<String, Value>) -> Result<(), Response> {
-    match shape::wrong(properties, TYPES) {
+    match field_types::mismatch(properties, TYPES) {
         None => Ok(()),
         Some(wrong) => Err(bad(format!("An invalid value was provided for '{}'.", wrong.field.replace("[]", "")))),
     }
@@ -112,7 +114,7 @@ pub fn settle(now: i64, vault: &mut Vault, p: &Map<String, Value>) -> Result<Opt
         let part = |name: &str, or: Value| acls.get(name).filter(|v| !v.is_null()).cloned().unwrap_or(or);
         let rules = json!({"bypass": part("bypass", json!("AzureServices")), "defaultAction": part("defaultAction", json!("Allow")),
             "ipRules": part("ipRules", json!([])), "virtualNetworkRules": part("virtualNetworkRules", json!([]))});
-        // what lets everyone in is not told, as recorded
+        // rules that allow everyone are not returned, as recorded
         let open = json!({"bypass": "AzureServices", "defaultAction": "Allow", "ipRules": [], "virtualNetworkRules": []});
         vault.network_acls = Some(rules).filter(|rules| *rules != open);
     }

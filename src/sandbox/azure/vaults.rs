@@ -1,35 +1,33 @@
-//! Key vaults at the control plane. A new one registers its name first, a deleted one keeps it.
-//! Access policies as entries are in `policies`, what is inside a vault in `secrets`.
+//! Key vaults in ARM. A new vault registers its DNS name first; a deleted one keeps its name. `policies` has the access policies, `secrets`
+//! the contents.
 
 use super::{
-    Answer, Call, access,
+    access,
+    call::{Answer, Call},
     error::{self, gateway},
-    ids, policies, providers,
+    hosts, ids, policies, providers, removal, resource_ids,
     state::{DeletedVault, Group, State, Vault},
     subscriptions, times, vault_body,
 };
 use crate::{
     http::Response,
-    lateness::{Kind, Late, Lateness},
+    lateness::{DelayKind, Late, Lateness},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
-pub const KIND: &str = "Microsoft.KeyVault/vaults";
-/// From here on a vault that does not say which is one of roles (Key Vault documentation, "access control default").
+const KIND: &str = resource_ids::VAULT;
+
+/// The first version whose new vaults use Azure RBAC by default (Key Vault documentation, "access control default").
 const RBAC_DEFAULT: &str = "2026-02-01";
-/// From here on a new vault that does not say whether it has soft delete tells that it does: the first version whose swagger
-/// (`specification/keyvault/resource-manager/Microsoft.KeyVault` in Azure/azure-rest-api-specs) has a default for it.
+/// The first version whose new vaults return that they have soft delete: the first one with a default in the swagger
+/// (`specification/keyvault/resource-manager/Microsoft.KeyVault` in Azure/azure-rest-api-specs).
 const SOFT_DELETE_DEFAULT: &str = "2019-09-01";
-/// From here on it tells the days as well (recorded: a vault that was made with 2019-09-01 does not).
+/// The first version whose new vaults return the number of days as well (recorded: 2019-09-01 does not).
 const DAYS_DEFAULT: &str = "2020-01-01";
 
-pub fn id(subscription: &str, vault: &Vault) -> String {
-    ids::resource_id(subscription, &vault.group, KIND, &vault.name)
-}
-
 pub fn uri(vault: &Vault) -> String {
-    format!("https://{}{}/", ids::fold(&vault.name), super::VAULT_SUFFIX)
+    format!("https://{}{}/", ids::fold(&vault.name), hosts::VAULT_SUFFIX)
 }
 
 pub fn document(state: &State, vault: &Vault, api_version: &str) -> Value {
@@ -63,8 +61,7 @@ pub fn document(state: &State, vault: &Vault, api_version: &str) -> Value {
     if api_version >= "2021-06-01" {
         p.insert("publicNetworkAccess".into(), json!(vault.public_network_access));
     }
-    let mut body =
-        json!({"id": id(&state.subscription, vault), "name": vault.name, "type": KIND, "location": vault.location, "tags": vault.tags});
+    let mut body = json!({"id": resource_ids::vault(&state.subscription, vault), "name": vault.name, "type": KIND, "location": vault.location, "tags": vault.tags});
     if api_version >= "2020-04-01" {
         body["systemData"] = json!({"createdBy": vault.created_by, "createdByType": "Application", "createdAt": times::millis(vault.created),
             "lastModifiedBy": vault.modified_by, "lastModifiedByType": "Application", "lastModifiedAt": times::millis(vault.modified)});
@@ -77,8 +74,8 @@ fn show(call: &Call<'_>, vault: &Vault) -> Value {
     document(call.state, vault, &call.api_version())
 }
 
-/// The provider's own headers, on what came as far as the provider.
-pub fn dress(call: &Call<'_>, response: Response) -> Response {
+/// Adds the provider's own headers to answers that came from the provider.
+pub fn add_headers(call: &Call<'_>, response: Response) -> Response {
     let response = response.with("x-ms-keyvault-service-version", "2.2.922.0").with("x-aspnet-version", "4.0.30319");
     let response = match call.request.header("x-ms-client-request-id") {
         Some(id) => response.with("x-ms-client-request-id", id),
@@ -98,10 +95,10 @@ pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
     let scope = group.map_or_else(|| format!("/subscriptions/{subscription}"), |g| ids::group_id(subscription, g));
     access::require(call, "Microsoft.KeyVault/vaults/read", &scope)?;
     let all = call.state.vaults.values().filter(|v| group.is_none_or(|g| v.group.eq_ignore_ascii_case(g)));
-    Ok(dress(call, page(call, all)))
+    Ok(add_headers(call, page(call, all)))
 }
 
-/// As many as `$top` asks for, in the order of their names. A page that shows any names a next one, which may be empty, as recorded.
+/// Returns a page of up to `$top` vaults by name. A page with vaults always links to the next one, which may be empty, as recorded.
 fn page<'a>(call: &Call<'_>, all: impl Iterator<Item = &'a Vault>) -> Response {
     let after = call.request.query("$skiptoken").and_then(|t| URL_SAFE_NO_PAD.decode(t).ok()).and_then(|t| String::from_utf8(t).ok());
     let rest = all.skip_while(|v| after.as_ref().is_some_and(|a| ids::fold(&v.name) <= *a));
@@ -111,14 +108,14 @@ fn page<'a>(call: &Call<'_>, all: impl Iterator<Item = &'a Vault>) -> Response {
     let Some(last) = shown.last() else { return error::list(values) };
     let (path, version, token) = (&call.request.path, call.api_version(), URL_SAFE_NO_PAD.encode(ids::fold(&last.name)));
     let top = most.map_or(String::new(), |most| format!("&$top={most}"));
-    let link = format!("https://{}{path}?api-version={version}{top}&$skiptoken={token}", super::ARM_HOST);
+    let link = format!("https://{}{path}?api-version={version}{top}&$skiptoken={token}", hosts::ARM_HOST);
     error::ok(&json!({"value": values, "nextLink": link}))
 }
 
-/// The vault of this name in this group.
+/// Returns the vault of this name in this group.
 pub fn find(call: &Call<'_>, group: &Group, name: &str) -> Result<Vault, Response> {
-    let there = call.state.vaults.get(&ids::fold(name)).filter(|v| v.group.eq_ignore_ascii_case(&group.name));
-    there.cloned().ok_or_else(|| error::resource_not_found(KIND, name, &group.name))
+    let existing = call.state.vaults.get(&ids::fold(name)).filter(|v| v.group.eq_ignore_ascii_case(&group.name));
+    existing.cloned().ok_or_else(|| error::resource_not_found(KIND, name, &group.name))
 }
 
 pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
@@ -135,13 +132,13 @@ pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
                 call.state.vaults.insert(ids::fold(name), vault.clone());
                 call.counted();
             }
-            Ok(dress(call, error::ok(&show(call, &vault))))
+            Ok(add_headers(call, error::ok(&show(call, &vault))))
         }
         "PUT" => {
             access::require(call, &action("write"), &scope)?;
             providers::require(call, "Microsoft.KeyVault")?;
             let response = put(call, group, name).unwrap_or_else(|refusal| refusal);
-            Ok(dress(call, response))
+            Ok(add_headers(call, response))
         }
         "PATCH" => {
             access::require(call, &action("write"), &scope)?;
@@ -157,15 +154,15 @@ pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
                 policies::set(call, &mut vault, list);
             }
             let response = keep(call, vault);
-            Ok(dress(call, response))
+            Ok(add_headers(call, response))
         }
         "DELETE" => {
             access::require(call, &action("delete"), &scope)?;
             if find(call, group, name).is_err() {
-                return Ok(dress(call, Response::new(204)));
+                return Ok(add_headers(call, Response::new(204)));
             }
-            remove(call, name);
-            Ok(dress(call, Response::new(200)))
+            removal::vault(call, name);
+            Ok(add_headers(call, Response::new(200)))
         }
         _ => Err(error::method_not_allowed(call)),
     }
@@ -180,7 +177,7 @@ fn keep(call: &mut Call<'_>, mut vault: Vault) -> Response {
     error::ok(&body)
 }
 
-fn taken(name: &str) -> Response {
+fn name_taken(name: &str) -> Response {
     error::body(
         409,
         "VaultAlreadyExists",
@@ -192,7 +189,7 @@ fn taken(name: &str) -> Response {
 
 fn put(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     let body = error::object(call)?;
-    if !vault_body::name_is_sound(name) {
+    if !vault_body::is_valid_name(name) {
         return Err(error::body(
             400,
             "VaultNameNotValid",
@@ -207,17 +204,17 @@ fn put(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     vault_body::check(properties)?;
     let recover = properties.get("createMode").and_then(Value::as_str).is_some_and(|m| m.eq_ignore_ascii_case("recover"));
     let key = ids::fold(name);
-    if let Some(there) = call.state.vaults.get(&key).cloned() {
-        if !there.group.eq_ignore_ascii_case(&group.name) {
-            return Err(taken(name));
+    if let Some(existing) = call.state.vaults.get(&key).cloned() {
+        if !existing.group.eq_ignore_ascii_case(&group.name) {
+            return Err(name_taken(name));
         }
-        if there.location != location {
-            return Err(error::other_location(name, &group.name, &there.location, &location));
+        if existing.location != location {
+            return Err(error::other_location(name, &group.name, &existing.location, &location));
         }
         if recover {
-            return Ok(error::ok(&show(call, &there)));
+            return Ok(error::ok(&show(call, &existing)));
         }
-        return update(call, there, &body, properties);
+        return update(call, existing, &body, properties);
     }
     match (call.state.deleted_vaults.get(&key).cloned(), recover) {
         (Some(deleted), true) if deleted.vault.group.eq_ignore_ascii_case(&group.name) && deleted.vault.location == location => {
@@ -230,7 +227,7 @@ fn put(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
                 "A soft deleted vault with the given name '{name}' does not exist in location '{location}'. Ensure that the name, the resource group and the location are those of the deleted vault."
             ),
         )),
-        (Some(_), false) => Err(taken(name)),
+        (Some(_), false) => Err(name_taken(name)),
         (None, false) => create(call, group, name, &location, &body, properties),
     }
 }
@@ -239,17 +236,17 @@ fn restore(call: &mut Call<'_>, deleted: DeletedVault) -> Response {
     let mut vault = deleted.vault;
     call.state.deleted_vaults.remove(&ids::fold(&vault.name));
     vault.registering = registering(call);
-    fresh(keep(call, vault))
+    created_answer(keep(call, vault))
 }
 
-/// With no lateness the name is there at once: clients look again only after half a minute.
+/// Without simulated delays the name is registered at once, because clients poll only every half minute.
 fn registering(call: &Call<'_>) -> Option<Late> {
     let lateness = call.rules.lateness;
-    (lateness != Lateness::None).then(|| Late::new(Kind::VaultName, lateness, call.now))
+    (lateness != Lateness::None).then(|| Late::new(DelayKind::VaultName, lateness, call.now))
 }
 
-/// The answer to the PUT that made it: while its name is not registered, its address has no slash.
-fn fresh(response: Response) -> Response {
+/// Adapts the answer to the PUT that creates a vault: until its name is registered, `vaultUri` has no slash at its end.
+fn created_answer(response: Response) -> Response {
     match response.body {
         crate::http::Body::Full(ref bytes) => match serde_json::from_slice::<Value>(bytes) {
             Ok(mut body) if body["properties"]["provisioningState"] == "RegisteringDns" => {
@@ -273,12 +270,12 @@ fn create(
     properties: &Map<String, Value>,
 ) -> Answer {
     let rbac = match properties.get("enableRbacAuthorization").and_then(Value::as_bool) {
-        Some(said) => Some(said),
+        Some(rbac) => Some(rbac),
         None if call.api_version().as_str() >= RBAC_DEFAULT => Some(true),
         None => None,
     };
     let version = call.api_version();
-    let said = |name: &str| properties.get(name).is_some_and(|value| !value.is_null());
+    let is_set = |name: &str| properties.get(name).is_some_and(|value| !value.is_null());
     let mut vault = Vault {
         name: name.to_owned(),
         group: group.name.clone(),
@@ -290,8 +287,8 @@ fn create(
         network_acls: None,
         enabled_for: Default::default(),
         retention_days: 90,
-        hides_soft_delete: !said("enableSoftDelete") && version.as_str() < SOFT_DELETE_DEFAULT,
-        hides_days: !said("softDeleteRetentionInDays") && (said("enableSoftDelete") || version.as_str() < DAYS_DEFAULT),
+        hides_soft_delete: !is_set("enableSoftDelete") && version.as_str() < SOFT_DELETE_DEFAULT,
+        hides_days: !is_set("softDeleteRetentionInDays") && (is_set("enableSoftDelete") || version.as_str() < DAYS_DEFAULT),
         rbac,
         purge_protection: false,
         public_network_access: "Enabled".to_owned(),
@@ -310,10 +307,10 @@ fn create(
     let list = vault_body::complete(call.now, &mut vault, properties)?;
     policies::set(call, &mut vault, list);
     let response = keep(call, vault);
-    Ok(fresh(response))
+    Ok(created_answer(response))
 }
 
-/// A PUT of one that is there: what is not said of tags and policies is taken away, the model of access stays.
+/// Updates an existing vault by PUT: missing tags and policies are removed, the permission model stays.
 fn update(call: &mut Call<'_>, mut vault: Vault, body: &Map<String, Value>, properties: &Map<String, Value>) -> Answer {
     vault.tags = error::tags(body).unwrap_or_default();
     if properties.get("enableSoftDelete").is_some_and(Value::is_boolean) {
@@ -322,24 +319,6 @@ fn update(call: &mut Call<'_>, mut vault: Vault, body: &Map<String, Value>, prop
     let list = vault_body::complete(call.now, &mut vault, properties)?;
     policies::set(call, &mut vault, list);
     Ok(keep(call, vault))
-}
-
-/// Soft delete, always: the name stays taken, the secrets stay inside, the role assignments at it go.
-pub fn remove(call: &mut Call<'_>, name: &str) {
-    let key = ids::fold(name);
-    let Some(vault) = call.state.vaults.remove(&key) else { return };
-    call.state.assignments.drop_under(&ids::fold(&id(&call.state.subscription, &vault)));
-    call.state.forget_grants(|_, of, _| of == key);
-    let purge_at = call.now.saturating_add(vault.retention_days.saturating_mul(times::DAY));
-    call.state.deleted_vaults.insert(key, DeletedVault { vault, deleted: call.now, purge_at });
-    call.changed();
-}
-
-pub fn remove_in(call: &mut Call<'_>, group: &str) {
-    let names: Vec<String> = call.state.vaults.values().filter(|v| v.group.eq_ignore_ascii_case(group)).map(|v| v.name.clone()).collect();
-    for name in names {
-        remove(call, &name);
-    }
 }
 
 pub fn check_name(call: &Call<'_>) -> Answer {
@@ -351,12 +330,12 @@ pub fn check_name(call: &Call<'_>) -> Answer {
     let name =
         body.get("name").and_then(Value::as_str).ok_or_else(|| gateway(400, "BadRequest", "The parameter name is not specified."))?;
     let key = ids::fold(name);
-    let answer = if !vault_body::name_is_sound(name) {
+    let answer = if !vault_body::is_valid_name(name) {
         json!({"nameAvailable": false, "reason": "AccountNameInvalid", "message": format!("The vault name '{name}' is invalid. A vault's name must be between 3-24 alphanumeric characters. The name must begin with a letter, end with a letter or digit, and not contain consecutive hyphens.")})
     } else if call.state.vaults.contains_key(&key) || call.state.deleted_vaults.contains_key(&key) {
         json!({"nameAvailable": false, "reason": "AlreadyExists", "message": format!("The name '{name}' is already in use.")})
     } else {
         json!({"nameAvailable": true})
     };
-    Ok(dress(call, error::ok(&answer)))
+    Ok(add_headers(call, error::ok(&answer)))
 }

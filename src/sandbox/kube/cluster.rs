@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::watch as channel;
 
+/// The API server of one cluster, with its controllers.
 pub struct Kube {
     store: Mutex<Store>,
     pub(super) facts: Facts,

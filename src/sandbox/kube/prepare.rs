@@ -117,7 +117,7 @@ fn drop_empty(ty: &Type, value: &mut Value) {
                     let hollow = match field.of.shape() {
                         Shape::Map { .. } => inner.as_object().is_some_and(serde_json::Map::is_empty),
                         Shape::List(_) => inner.as_array().is_some_and(Vec::is_empty),
-                        // Of texts only these: others may be pointers, where empty is not the same as absent.
+                        // Only these texts: others may be pointers, where empty is not the same as absent.
                         _ => inner == "" && (of.name == "ObjectMeta" || (of.name == "EnvVar" && name == "value")),
                     };
                     field.required || !hollow

@@ -1,9 +1,9 @@
-//! What a kubeconfig's current context says: how the cluster is reached and as whom, for the players, and the same again as entries of the
-//! kubeconfig that the sandbox writes. Talks to nobody and runs nothing. No text of an error repeats what the file holds.
+//! Reads the current context of a kubeconfig: the access for the components, and the same as an entry of the sandbox's own kubeconfig. It
+//! makes no requests and runs no commands, and its errors do not quote the file.
 
 use crate::{
-    azure::clusters::Entry,
-    players::{Certificate, KubeAccess, Plugin, Token},
+    azure::kubeconfig::KubeconfigEntry,
+    components::{Certificate, KubeAccess, Plugin, Token},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use podid_files::whole::{self, Accept};
@@ -14,22 +14,22 @@ use std::{
 };
 use url::Url;
 
-pub struct Chosen {
+pub struct CurrentContext {
     pub context: String,
     pub url: Url,
-    pub entry: Entry,
+    pub entry: KubeconfigEntry,
     pub access: KubeAccess,
 }
 
-/// The file alone: no environment, no merging.
-pub fn read(path: &Path) -> Result<Chosen, String> {
+/// Reads this one file, without the environment and without merging.
+pub fn read(path: &Path) -> Result<CurrentContext, String> {
     let text = whole::read_text(path, whole::CONFIG_LIMIT, Accept::Pipes)
         .map_err(|e| format!("could not read {}: {}", path.display(), e.cause()))?;
     let config: Value = serde_saphyr::from_str(&text).map_err(|e| match e.location() {
-        Some(at) => format!("{} is no kubeconfig at line {}, column {}", path.display(), at.line(), at.column()),
-        None => format!("{} is no kubeconfig", path.display()),
+        Some(at) => format!("{} is not a valid kubeconfig at line {}, column {}", path.display(), at.line(), at.column()),
+        None => format!("{} is not a valid kubeconfig", path.display()),
     })?;
-    // kubectl too takes what a kubeconfig names from where that lies
+    // relative paths start at the kubeconfig's folder, as in kubectl
     let folder = std::path::absolute(path).map_err(|e| format!("could not find {}: {e}", path.display()))?;
     let folder = folder.parent().unwrap_or(Path::new("/"));
     of(&config, folder).map_err(|why| format!("{} {why}", path.display()))
@@ -43,19 +43,18 @@ fn named<'a>(config: &'a Value, list: &str, name: &str, inner: &str) -> Option<&
     config[list].as_array()?.iter().find(|entry| entry["name"] == name).map(|entry| &entry[inner])
 }
 
-fn of(config: &Value, folder: &Path) -> Result<Chosen, String> {
-    let context = text(config, "current-context").ok_or("has no current context")?;
-    let chosen =
-        named(config, "contexts", context, "context").ok_or_else(|| format!("has no context {context:?}, which is its current one"))?;
+fn of(config: &Value, folder: &Path) -> Result<CurrentContext, String> {
+    let context = text(config, "current-context").ok_or("has no current-context")?;
+    let chosen = named(config, "contexts", context, "context").ok_or_else(|| format!("does not define its current context {context:?}"))?;
     let cluster = text(chosen, "cluster").unwrap_or_default();
     let cluster = named(config, "clusters", cluster, "cluster")
         .ok_or_else(|| format!("does not define the cluster {cluster:?} of context {context:?}"))?;
-    // a user that is not defined is nobody, as in client-go
+    // an undefined user has no credentials, as in client-go
     let user = text(chosen, "user").and_then(|user| named(config, "users", user, "user")).cloned().unwrap_or_else(|| json!({}));
-    let server = text(cluster, "server").ok_or_else(|| format!("gives the cluster of context {context:?} no server"))?;
-    let url: Url = server.parse().map_err(|_| format!("gives the cluster of context {context:?} a server that is no URL"))?;
+    let server = text(cluster, "server").ok_or_else(|| format!("has no server for the cluster of context {context:?}"))?;
+    let url: Url = server.parse().map_err(|_| format!("has a server that is not a valid URL for the cluster of context {context:?}"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(format!("gives the cluster of context {context:?} a server that is no URL"));
+        return Err(format!("has a server that is not a valid URL for the cluster of context {context:?}"));
     }
     let (mut cluster, mut user) = (cluster.clone(), user);
     settle(&mut cluster, folder, &["certificate-authority"]);
@@ -64,14 +63,14 @@ fn of(config: &Value, folder: &Path) -> Result<Chosen, String> {
         user["exec"]["command"] = within(folder, command).display().to_string().into();
     }
     let access = access(server, &cluster, &user)?;
-    Ok(Chosen { context: context.to_owned(), url, entry: Entry { cluster, user }, access })
+    Ok(CurrentContext { context: context.to_owned(), url, entry: KubeconfigEntry { cluster, user }, access })
 }
 
 fn within(folder: &Path, path: &str) -> PathBuf {
     folder.join(path)
 }
 
-/// Names of files in full, so that they hold in a kubeconfig that lies elsewhere.
+/// Makes file names absolute, so that they are valid in a kubeconfig in another folder.
 fn settle(entry: &mut Value, folder: &Path, fields: &[&str]) {
     for field in fields {
         if let Some(path) = text(entry, field) {
@@ -81,7 +80,7 @@ fn settle(entry: &mut Value, folder: &Path, fields: &[&str]) {
     }
 }
 
-/// `FIELD-data` in base64, or the file that `FIELD` names.
+/// Returns `FIELD-data` from base64, or the content of the file that `FIELD` names.
 fn pem(entry: &Value, field: &str) -> Result<Option<String>, String> {
     if let Some(data) = text(entry, &format!("{field}-data")) {
         let bytes = STANDARD.decode(data.trim()).map_err(|_| format!("has a {field}-data that is not base64"))?;
@@ -89,7 +88,7 @@ fn pem(entry: &Value, field: &str) -> Result<Option<String>, String> {
     }
     let Some(path) = text(entry, field) else { return Ok(None) };
     let pem = whole::read_text(Path::new(path), whole::CONFIG_LIMIT, Accept::Regular);
-    pem.map(Some).map_err(|e| format!("names a {field} that cannot be read ({path}: {})", e.cause()))
+    pem.map(Some).map_err(|e| format!("names a {field} that could not be read ({path}: {})", e.cause()))
 }
 
 fn access(server: &str, cluster: &Value, user: &Value) -> Result<KubeAccess, String> {
@@ -98,7 +97,7 @@ fn access(server: &str, cluster: &Value, user: &Value) -> Result<KubeAccess, Str
         (None, None) => None,
         _ => return Err("has a client certificate without a key, or a key without a certificate".into()),
     };
-    // client-go: the file wins
+    // client-go prefers the file
     let token = match (text(user, "tokenFile"), text(user, "token")) {
         (Some(path), _) => Some(Token::File(PathBuf::from(path))),
         (None, Some(token)) => Some(Token::Fixed(token.to_owned())),
@@ -106,11 +105,11 @@ fn access(server: &str, cluster: &Value, user: &Value) -> Result<KubeAccess, Str
     };
     if user["auth-provider"].is_object() {
         return Err(
-            "logs in by an auth-provider, which kubectl has given up too: `kubelogin convert-kubeconfig` makes it an exec plugin".into()
+            "uses an auth-provider, which kubectl does not support any more: convert it to an exec plugin with `kubelogin convert-kubeconfig`".into()
         );
     }
     if text(user, "username").is_some() {
-        return Err("logs in by user name and password, which no API server takes since Kubernetes 1.19".into());
+        return Err("uses a user name and a password, which API servers do not accept since Kubernetes 1.19".into());
     }
     let plugin = if user["exec"].is_object() { Some(Arc::new(plugin(&user["exec"], cluster)?)) } else { None };
     Ok(KubeAccess {
@@ -127,28 +126,28 @@ fn access(server: &str, cluster: &Value, user: &Value) -> Result<KubeAccess, Str
 }
 
 fn plugin(exec: &Value, cluster: &Value) -> Result<Plugin, String> {
-    let command = text(exec, "command").ok_or("names no command of its exec plugin")?;
-    let version = text(exec, "apiVersion").ok_or("gives its exec plugin no apiVersion")?;
+    let command = text(exec, "command").ok_or("has an exec plugin without a command")?;
+    let version = text(exec, "apiVersion").ok_or("has an exec plugin without an apiVersion")?;
     if exec["interactiveMode"] == "Always" {
-        return Err(format!("logs in by {command}, which always asks a person, and nobody is asked while the sandbox serves"));
+        return Err(format!("uses the exec plugin {command} with interactiveMode Always, which the sandbox cannot run"));
     }
     let list = |name: &str| exec[name].as_array().into_iter().flatten();
     let args = list("args").filter_map(Value::as_str).map(str::to_owned).collect();
     let env = list("env").filter_map(|pair| Some((text(pair, "name")?.to_owned(), pair["value"].as_str()?.to_owned()))).collect();
-    let told = (exec["provideClusterInfo"] == true).then(|| {
-        // ExecCredential's spec.cluster has the kubeconfig's fields under the same names, but for the authority's file
-        let mut told = json!({ "server": cluster["server"] });
+    let info = (exec["provideClusterInfo"] == true).then(|| {
+        // ExecCredential's spec.cluster has the kubeconfig's field names, except for the CA file
+        let mut info = json!({ "server": cluster["server"] });
         for name in ["tls-server-name", "insecure-skip-tls-verify", "certificate-authority-data", "proxy-url"] {
             if !cluster[name].is_null() {
-                told[name] = cluster[name].clone();
+                info[name] = cluster[name].clone();
             }
         }
-        if let (None, Ok(Some(pem))) = (told.get("certificate-authority-data"), pem(cluster, "certificate-authority")) {
-            told["certificate-authority-data"] = STANDARD.encode(pem).into();
+        if let (None, Ok(Some(pem))) = (info.get("certificate-authority-data"), pem(cluster, "certificate-authority")) {
+            info["certificate-authority-data"] = STANDARD.encode(pem).into();
         }
-        told
+        info
     });
-    Ok(Plugin::new(command.to_owned(), args, env, version.to_owned(), told))
+    Ok(Plugin::new(command.to_owned(), args, env, version.to_owned(), info))
 }
 
 fn impersonation(user: &Value) -> Vec<(String, String)> {
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_and_an_authority_are_taken_over_as_they_are() {
+    fn a_token_and_a_ca_are_taken_over() {
         let cluster = json!({"server": "https://Kube.Example:6443/", "certificate-authority-data": STANDARD.encode("PEM")});
         let chosen = of(&config(cluster.clone(), json!({"token": "t"})), Path::new("/k")).unwrap();
         assert_eq!((chosen.url.host_str(), chosen.url.port()), (Some("kube.example"), Some(6443)));
@@ -195,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_files_are_seen_from_where_the_kubeconfig_lies() {
+    fn file_names_are_relative_to_the_kubeconfig() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("ca.crt"), "CA").unwrap();
         std::fs::write(dir.path().join("me.crt"), "CERT").unwrap();
@@ -226,29 +225,29 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_said_without_what_the_file_holds() {
-        assert_eq!(refusal(&json!({})), "has no current context");
+    fn errors_do_not_quote_the_file() {
+        assert_eq!(refusal(&json!({})), "has no current-context");
         let mut other = config(server(), json!({}));
         other["current-context"] = "d".into();
-        assert_eq!(refusal(&other), "has no context \"d\", which is its current one");
+        assert_eq!(refusal(&other), "does not define its current context \"d\"");
         assert!(refusal(&config(json!({}), json!({}))).contains("no server"));
-        assert!(refusal(&config(json!({"server": "kube:6443"}), json!({}))).contains("no URL"));
+        assert!(refusal(&config(json!({"server": "kube:6443"}), json!({}))).contains("not a valid URL"));
         let secret = refusal(&config(server(), json!({"client-certificate-data": "s~cret!"})));
         assert_eq!(secret, "has a client-certificate-data that is not base64");
         assert!(refusal(&config(server(), json!({"client-key-data": STANDARD.encode("k")}))).contains("without a certificate"));
         assert!(refusal(&config(server(), json!({"auth-provider": {"name": "azure"}}))).contains("kubelogin convert-kubeconfig"));
         let asks = json!({"exec": {"apiVersion": "v", "command": "l", "interactiveMode": "Always"}});
-        assert!(refusal(&config(server(), asks)).contains("asks a person"));
+        assert!(refusal(&config(server(), asks)).contains("interactiveMode Always"));
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config");
         assert!(read(&path).err().unwrap().starts_with("could not read"));
         std::fs::write(&path, "token: [s~cret").unwrap();
         let why = read(&path).err().unwrap();
-        assert!(why.contains("is no kubeconfig") && !why.contains("s~cret"), "{why}");
+        assert!(why.contains("is not a valid kubeconfig") && !why.contains("s~cret"), "{why}");
     }
 
     #[test]
-    fn somebody_else_can_be_played() {
+    fn impersonation_becomes_headers() {
         let user = json!({"as": "jane", "as-groups": ["a", "b"], "as-user-extra": {"scope": ["x"]}});
         let chosen = of(&config(server(), user), Path::new("/k")).unwrap();
         let headers: Vec<String> = chosen.access.headers.iter().map(|(name, value)| format!("{name}={value}")).collect();

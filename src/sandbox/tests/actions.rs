@@ -1,8 +1,8 @@
-//! What each request asks of its caller: the action and the scope that a caller without any role is refused for, as Azure names them.
+//! The action and scope of each request, as Azure names them when it refuses a caller without a role.
 
 use super::*;
 
-/// A caller of the world beside its own, with one role.
+/// An additional caller with one role.
 struct Guest {
     client_id: String,
     secret: String,
@@ -10,8 +10,8 @@ struct Guest {
 
 impl Guest {
     async fn new(lab: &Lab, role: &str, scope: &str) -> Self {
-        let wish = json!({"add": {"name": "guest", "role": role, "scopes": [scope]}});
-        let made = lab.control("POST", "/callers", Some(wish)).await;
+        let requested = json!({"add": {"name": "guest", "role": role, "scopes": [scope]}});
+        let made = lab.control("POST", "/callers", Some(requested)).await;
         assert_eq!(made.status, 200, "{}", made.body);
         let text = |name: &str| made.body[name].as_str().unwrap().to_owned();
         Self { client_id: text("clientId"), secret: text("clientSecret") }
@@ -34,8 +34,8 @@ impl Guest {
     }
 }
 
-/// `S` the subscription, `G` the group podid-lab, `N` the scale sets of aks-mi's nodes, `R` its namesake; method, path, action, scope (the path if none is
-/// said).
+/// `S` is the subscription, `G` the group podid-lab, `N` the scale sets of aks-mi's nodes, `R` the cluster's name; each row has method,
+/// path, action and scope (the path if it is empty).
 const ROUTES: &[(&str, &str, &str, &str)] = &[
     ("GET", "S", "Microsoft.Resources/subscriptions/read", ""),
     ("PUT", "S/resourceGroups/new", "Microsoft.Resources/subscriptions/resourceGroups/write", ""),
@@ -150,7 +150,7 @@ const ROUTES: &[(&str, &str, &str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn each_request_to_arm_asks_for_the_action_that_azure_names() {
+async fn each_request_to_arm_requires_the_action_that_azure_names() {
     let lab = Lab::new(Lateness::None).await;
     lab.new_vault("kv-routes", true).await;
     let guest = Guest::new(&lab, "Reader", &lab.vault_path("none")).await;
@@ -182,10 +182,10 @@ async fn each_request_to_arm_asks_for_the_action_that_azure_names() {
 }
 
 #[tokio::test]
-async fn each_request_to_a_vault_of_roles_asks_for_the_data_action_that_azure_names() {
+async fn each_request_to_an_rbac_vault_requires_the_data_action_that_azure_names() {
     let lab = Lab::new(Lateness::None).await;
     lab.new_vault("kv-routes", true).await;
-    // all of the control plane is not enough for any of the vault's contents
+    // permissions for the whole control plane do not include a vault's contents
     let guest = Guest::new(&lab, "Owner", &lab.vault_path("kv-routes")).await;
     let token = guest.token(&lab, "https://vault.azure.net").await;
     let all = [
@@ -229,16 +229,16 @@ async fn a_list_leaves_out_what_the_caller_may_not_read() {
 }
 
 #[tokio::test]
-async fn what_a_caller_may_is_told_at_every_scope() {
+async fn the_permissions_of_a_caller_are_listed_at_every_scope() {
     let lab = Lab::new(Lateness::None).await;
     let id = lab.identity("one").await["id"].as_str().unwrap().to_owned();
     let guest = Guest::new(&lab, "Reader", &lab.group()).await;
-    let told = async |scope: &str| {
+    let shown = async |scope: &str| {
         let answer = guest.asks(&lab, "GET", &format!("{scope}/providers/Microsoft.Authorization/permissions")).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body["value"].as_array().unwrap().iter().map(|p| p["actions"].clone()).collect::<Vec<_>>()
     };
-    assert_eq!(told(&lab.subscription()).await, Vec::<Value>::new());
-    assert_eq!(told(&lab.group()).await, [json!(["*/read"])]);
-    assert_eq!(told(&id).await, [json!(["*/read"])]);
+    assert_eq!(shown(&lab.subscription()).await, Vec::<Value>::new());
+    assert_eq!(shown(&lab.group()).await, [json!(["*/read"])]);
+    assert_eq!(shown(&id).await, [json!(["*/read"])]);
 }

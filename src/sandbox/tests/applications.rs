@@ -1,4 +1,4 @@
-//! Applications and their service principals in Graph, and logging in with a password that was added there.
+//! Applications and their service principals in Graph, and signing in with an added password.
 
 use super::{Answer, Lab, Lateness, READER};
 use serde_json::{Value, json};
@@ -21,10 +21,10 @@ async fn an_application_gets_a_principal_and_a_password_and_logs_in() {
     assert_eq!((twice.status, twice.code()), (409, "Request_MultipleObjectsWithSameKeyValue"));
     let password = graph(&lab, "POST", &format!("/applications/{id}/addPassword"), None).await;
     let secret = password.body["secretText"].as_str().unwrap();
-    // it is told once
-    let told = graph(&lab, "GET", &format!("/applications(appId='{app}')"), None).await;
-    assert_eq!(told.body["passwordCredentials"][0]["secretText"], Value::Null);
-    assert!(!told.body.to_string().contains(secret));
+    // the secret is returned only once
+    let shown = graph(&lab, "GET", &format!("/applications(appId='{app}')"), None).await;
+    assert_eq!(shown.body["passwordCredentials"][0]["secretText"], Value::Null);
+    assert!(!shown.body.to_string().contains(secret));
     let tenant = lab.sandbox.access().tenant.clone();
     let login = [
         ("grant_type", "client_credentials"),
@@ -41,28 +41,28 @@ async fn an_application_gets_a_principal_and_a_password_and_logs_in() {
     let gone = json!({"keyId": password.body["keyId"]});
     assert_eq!(graph(&lab, "POST", &format!("/applications/{id}/removePassword"), Some(gone)).await.status, 204);
     assert_eq!(lab.form(&format!("{tenant}/oauth2/v2.0/token"), &login).await.status, 401);
-    // the principal goes with its application
+    // deleting an application deletes its principal
     assert_eq!(graph(&lab, "DELETE", &format!("/applications/{id}"), None).await.status, 204);
-    let there = graph(&lab, "GET", &format!("/servicePrincipals/{}", principal.body["id"].as_str().unwrap()), None).await;
-    assert_eq!((there.status, there.code()), (404, "Request_ResourceNotFound"));
+    let existing = graph(&lab, "GET", &format!("/servicePrincipals/{}", principal.body["id"].as_str().unwrap()), None).await;
+    assert_eq!((existing.status, existing.code()), (404, "Request_ResourceNotFound"));
 }
 
 #[tokio::test]
-async fn a_principal_is_changed_and_those_of_microsoft_need_no_registration() {
+async fn a_principal_can_be_changed_and_those_of_microsoft_need_no_registration() {
     let lab = Lab::new(Lateness::None).await;
     let made = graph(&lab, "POST", "/servicePrincipals", Some(json!({"appId": "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"}))).await;
     assert_eq!((made.status, &made.body["displayName"], &made.body["createdDateTime"]), (201, &json!("Azure Key Vault"), &Value::Null));
     let path = format!("/servicePrincipals/{}", made.body["id"].as_str().unwrap());
     assert_eq!(graph(&lab, "PATCH", &path, Some(json!({"tags": ["a"], "id": "other"}))).await.status, 204);
-    let there = graph(&lab, "GET", &path, None).await;
-    assert_eq!((&there.body["tags"], &there.body["id"]), (&json!(["a"]), &made.body["id"]));
+    let existing = graph(&lab, "GET", &path, None).await;
+    assert_eq!((&existing.body["tags"], &existing.body["id"]), (&json!(["a"]), &made.body["id"]));
     assert_eq!(graph(&lab, "POST", "/servicePrincipals", Some(json!({"appId": "5d5f1d0e-0000-4000-8000-00000000c0de"}))).await.status, 400);
     assert_eq!(graph(&lab, "PUT", &path, Some(json!({}))).await.status, 405);
     assert_eq!(graph(&lab, "DELETE", &path, None).await.status, 204);
 }
 
 #[tokio::test]
-async fn who_administers_the_directory_can_take_access_to_all_there_is() {
+async fn a_directory_administrator_can_elevate_access() {
     let lab = Lab::new(Lateness::None).await;
     let caller = lab.caller().await;
     assert_eq!(lab.assign("", READER, &caller).await.code(), "AuthorizationFailed");
@@ -78,7 +78,7 @@ async fn who_administers_the_directory_can_take_access_to_all_there_is() {
 }
 
 #[tokio::test]
-async fn what_a_group_may_do_its_members_may() {
+async fn members_have_the_permissions_of_their_group() {
     let lab = Lab::new(Lateness::None).await;
     let group = graph(&lab, "POST", "/groups", Some(json!({"displayName": "team", "mailNickname": "team"}))).await;
     let group = group.body["id"].as_str().unwrap();

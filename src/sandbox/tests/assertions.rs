@@ -1,4 +1,4 @@
-//! Service account tokens of a sandbox cluster, presented at the token endpoint in the place of a secret.
+//! Service account tokens of a sandbox cluster as client assertions at the token endpoint.
 
 use super::*;
 
@@ -27,7 +27,7 @@ impl Bench {
         assert!(self.lab.arm("PUT", &path, Some(body)).await.status < 300);
     }
 
-    /// Of the account `default` in the namespace `default`.
+    /// Returns a token of the account `default` in the namespace `default`.
     async fn account_token(&self, audience: &str) -> String {
         let config: Value = serde_json::from_slice(&std::fs::read(&self.lab.sandbox.access().kubeconfig).unwrap()).unwrap();
         let server = config["clusters"][0]["cluster"]["server"].as_str().unwrap();
@@ -61,7 +61,7 @@ const SUBJECT: &str = "system:serviceaccount:default:default";
 const EXCHANGE: &str = "api://AzureADTokenExchange";
 
 #[tokio::test]
-async fn an_account_that_is_trusted_gets_a_token_of_the_identity_for_the_scope_that_ends_in_default() {
+async fn a_trusted_account_gets_a_token_of_the_identity_for_a_default_scope() {
     let bench = Bench::new(Lateness::None).await;
     bench.trust(&bench.issuer, SUBJECT).await;
     let answer = bench.present(&bench.account_token(EXCHANGE).await).await;
@@ -71,7 +71,7 @@ async fn an_account_that_is_trusted_gets_a_token_of_the_identity_for_the_scope_t
 }
 
 #[tokio::test]
-async fn each_way_not_to_match_has_its_number() {
+async fn each_mismatch_has_its_error_number() {
     let bench = Bench::new(Lateness::None).await;
     let token = bench.account_token(EXCHANGE).await;
     bench.refused("no.jwt", 50_027).await;
@@ -92,7 +92,7 @@ async fn each_way_not_to_match_has_its_number() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_is_not_played_here_cannot_be_asked_for_its_keys() {
+async fn the_keys_of_an_unknown_issuer_cannot_be_fetched() {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     let bench = Bench::new(Lateness::None).await;
     bench.trust("https://issuer.example/", SUBJECT).await;
@@ -102,7 +102,7 @@ async fn an_issuer_that_is_not_played_here_cannot_be_asked_for_its_keys() {
 }
 
 #[tokio::test]
-async fn a_new_credential_is_late_at_the_token_endpoint() {
+async fn a_new_credential_is_delayed_at_the_token_endpoint() {
     let bench = Bench::new(Lateness::Quick).await;
     bench.trust(&bench.issuer, SUBJECT).await;
     let token = bench.account_token(EXCHANGE).await;

@@ -1,10 +1,10 @@
-//! Groups, identities, role assignments: shapes, refusals, lateness, permissions.
+//! Groups, identities and role assignments: documents, refusals, delays and permissions.
 
 use super::{Lab, Lateness, OPERATOR, READER};
 use serde_json::json;
 
 #[tokio::test]
-async fn an_identity_is_201_then_200_and_writes_its_group_in_lower_case() {
+async fn creating_an_identity_is_201_updating_is_200_and_ids_have_a_lower_case_group() {
     let lab = Lab::new(Lateness::None).await;
     let path = format!("{}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/claims", lab.group());
     let first = lab.arm("PUT", &path, Some(json!({"location": "westeurope", "tags": {"a": "b"}}))).await;
@@ -32,7 +32,7 @@ async fn an_identity_is_201_then_200_and_writes_its_group_in_lower_case() {
 }
 
 #[tokio::test]
-async fn a_missing_group_is_said_before_a_missing_resource() {
+async fn a_missing_group_is_reported_before_a_missing_resource() {
     let lab = Lab::new(Lateness::None).await;
     let path = format!("{}/resourceGroups/nowhere/providers/Microsoft.KeyVault/vaults/x", lab.subscription());
     let answer = lab.arm("GET", &path, None).await;
@@ -46,7 +46,7 @@ async fn a_missing_group_is_said_before_a_missing_resource() {
 }
 
 #[tokio::test]
-async fn a_group_goes_with_all_that_is_in_it() {
+async fn deleting_a_group_deletes_its_resources() {
     let lab = Lab::new(Lateness::Quick).await;
     let path = format!("{}/resourcegroups/brief", lab.subscription());
     assert_eq!(lab.arm("PUT", &path, Some(json!({"location": "nowhere"}))).await.code(), "LocationNotAvailableForResourceGroup");
@@ -67,7 +67,7 @@ async fn a_group_goes_with_all_that_is_in_it() {
 }
 
 #[tokio::test]
-async fn an_assignment_is_always_201_and_echoes_the_casing_of_its_scope() {
+async fn an_assignment_is_always_201_and_keeps_the_casing_of_its_scope() {
     let lab = Lab::new(Lateness::None).await;
     let principal = lab.identity("mid").await["properties"]["principalId"].as_str().unwrap().to_owned();
     let scope = lab.group().replace("podid-lab", "PODID-lab");
@@ -90,7 +90,7 @@ async fn an_assignment_is_always_201_and_echoes_the_casing_of_its_scope() {
 }
 
 #[tokio::test]
-async fn an_assignment_that_cannot_be_is_refused_by_its_code() {
+async fn an_invalid_assignment_is_refused_with_its_code() {
     let lab = Lab::new(Lateness::None).await;
     let principal = lab.identity("mid").await["properties"]["principalId"].as_str().unwrap().to_owned();
     let caller = lab.caller().await;
@@ -133,7 +133,7 @@ async fn a_new_principal_is_unknown_to_its_first_two_assignments() {
 }
 
 #[tokio::test]
-async fn a_realistic_principal_is_unknown_until_its_time() {
+async fn a_realistic_principal_is_unknown_for_its_delay() {
     let lab = Lab::new(Lateness::Realistic).await;
     let principal = lab.identity("late").await["properties"]["principalId"].as_str().unwrap().to_owned();
     for _ in 0..4 {
@@ -144,7 +144,7 @@ async fn a_realistic_principal_is_unknown_until_its_time() {
 }
 
 #[tokio::test]
-async fn lists_go_up_and_down_as_their_filter_says() {
+async fn lists_include_scopes_above_and_below_as_filtered() {
     let lab = Lab::new(Lateness::None).await;
     let identity = lab.identity("mid").await;
     let principal = identity["properties"]["principalId"].as_str().unwrap().to_owned();
@@ -155,14 +155,14 @@ async fn lists_go_up_and_down_as_their_filter_says() {
         let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments?$filter={filter}");
         lab.arm("GET", &path, None).await.body["value"].as_array().unwrap().len()
     };
-    // the caller's Owner at the subscription is seen from everywhere below
+    // the caller's Owner assignment at the subscription is visible at every scope below
     assert_eq!(list(&lab.group(), "atScope()").await, 2);
     assert_eq!(list(&id, "atScope()").await, 3);
     assert_eq!(list(&lab.group(), &format!("principalId%20eq%20'{principal}'")).await, 2);
     assert_eq!(list(&lab.subscription(), &format!("assignedTo('{principal}')")).await, 2);
     assert_eq!(list(&lab.group(), &format!("atScope()%20and%20assignedTo('{principal}')")).await, 1);
     lab.arm("DELETE", &id, None).await;
-    // the one at the identity went with it, the one of its principal stays as an orphan
+    // the assignment at the identity was deleted with it; that of its principal stays as an orphan
     assert_eq!(list(&lab.subscription(), &format!("principalId%20eq%20'{principal}'")).await, 1);
 }
 
@@ -184,7 +184,7 @@ async fn role_definitions_are_found_by_name_with_their_real_ids() {
 }
 
 #[tokio::test]
-async fn what_the_caller_may_not_is_refused_with_action_and_scope() {
+async fn a_forbidden_request_is_refused_with_action_and_scope() {
     let lab = Lab::new(Lateness::None).await;
     lab.control("POST", "/settings", Some(json!({"deny": ["Microsoft.Authorization/roleAssignments/write"]}))).await;
     let caller = lab.caller().await;
@@ -195,7 +195,7 @@ async fn what_the_caller_may_not_is_refused_with_action_and_scope() {
 }
 
 #[tokio::test]
-async fn a_namespace_that_is_not_registered_says_so_until_it_is() {
+async fn an_unregistered_namespace_is_refused_until_it_is_registered() {
     let lab = Lab::new(Lateness::None).await;
     let provider = format!("{}/providers/Microsoft.ManagedIdentity", lab.subscription());
     assert_eq!(lab.arm("GET", &provider, None).await.body["registrationState"], "Registered");
@@ -209,7 +209,7 @@ async fn a_namespace_that_is_not_registered_says_so_until_it_is() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_json_get_arms_answer() {
+async fn invalid_json_gets_arms_error() {
     let lab = Lab::new(Lateness::None).await;
     let token = lab.token("https://management.azure.com/.default").await;
     let url =
@@ -225,7 +225,7 @@ async fn bodies_that_are_no_json_get_arms_answer() {
 }
 
 #[tokio::test]
-async fn a_principal_is_of_its_own_sort() {
+async fn a_principal_has_its_own_type() {
     let lab = Lab::new(Lateness::None).await;
     let token = lab.token("https://graph.microsoft.com/.default").await;
     let body =
@@ -238,9 +238,9 @@ async fn a_principal_is_of_its_own_sort() {
     assert_eq!(found.json::<serde_json::Value>().await.unwrap()["value"][0]["id"], json!(ann));
     let path = |n: u8| format!("{}/providers/Microsoft.Authorization/roleAssignments/88888888-0000-0000-0000-00000000000{n}", lab.group());
     let role = format!("/providers/Microsoft.Authorization/roleDefinitions/{READER}");
-    let wish = |sort: &str| json!({"properties": {"roleDefinitionId": role, "principalId": ann, "principalType": sort}});
-    let refused = lab.arm("PUT", &path(1), Some(wish("Group"))).await;
+    let requested = |sort: &str| json!({"properties": {"roleDefinitionId": role, "principalId": ann, "principalType": sort}});
+    let refused = lab.arm("PUT", &path(1), Some(requested("Group"))).await;
     assert_eq!((refused.status, refused.code()), (400, "UnmatchedPrincipalType"));
     assert!(refused.message().contains("has type 'User' , which"));
-    assert_eq!(lab.arm("PUT", &path(1), Some(wish("User"))).await.body["properties"]["principalType"], "User");
+    assert_eq!(lab.arm("PUT", &path(1), Some(requested("User"))).await.body["properties"]["principalType"], "User");
 }

@@ -1,4 +1,4 @@
-//! Requests that no client should send: each gets the answer of whom it was for, or an end, and the listener goes on.
+//! Malformed requests: each gets the answer of its service or is closed, and the listener keeps running.
 
 use super::{
     Lab, Lateness,
@@ -10,14 +10,14 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 const ARM: &str = "https://management.azure.com";
 
-/// Status and body.
+/// Returns status and body.
 async fn sent(lab: &Lab, method: &str, url: &str, token: &str, kind: &str, body: Vec<u8>) -> (u16, Value) {
     let request = lab.client.request(method.parse().unwrap(), url).bearer_auth(token).header("content-type", kind).body(body);
     let answer = request.send().await.unwrap();
     (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
 }
 
-/// Sends this and reads until the other end has enough.
+/// Sends the bytes and reads until the other end closes.
 async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) -> String {
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
@@ -31,7 +31,7 @@ async fn still_answers(lab: &Lab) {
 }
 
 #[tokio::test]
-async fn each_service_refuses_a_body_in_its_own_words() {
+async fn each_service_refuses_a_body_with_its_own_error() {
     let lab = Lab::new(Lateness::None).await;
     lab.new_vault("kv-bad", true).await;
     let caller = lab.caller().await;
@@ -62,12 +62,12 @@ async fn each_service_refuses_a_body_in_its_own_words() {
     assert_eq!((status, &answer["error"]), (400, &Value::from("invalid_request")));
     assert!(answer["error_description"].as_str().unwrap().starts_with("AADSTS900144"), "{answer}");
     still_answers(&lab).await;
-    // the answered refusals are in the log like any other answer
+    // refusals are in the log like any other answer
     assert!(lab.lines().iter().any(|l| l["status"] == 413 && l["host"] == "management.azure.com"));
 }
 
 #[tokio::test]
-async fn an_api_server_takes_three_megabytes() {
+async fn an_api_server_accepts_three_megabytes() {
     let lab = Lab::new(Lateness::None).await;
     let config: Value = serde_json::from_slice(&std::fs::read(lab.dir.path().join("kubeconfig")).unwrap()).unwrap();
     let (server, token) =
@@ -81,7 +81,7 @@ async fn an_api_server_takes_three_megabytes() {
 }
 
 #[tokio::test]
-async fn what_is_no_request_gets_an_answer_or_an_end() {
+async fn a_malformed_request_is_answered_or_closed() {
     let lab = Lab::new(Lateness::None).await;
     let host = "management.azure.com";
     let within = async |text: &str| exchange(hello(&lab, host).await.unwrap(), text.as_bytes()).await;
@@ -106,7 +106,7 @@ async fn what_is_no_request_gets_an_answer_or_an_end() {
         assert!(statuses.contains(&status), "{:?} got {answer:?}", &text[..text.len().min(60)]);
         still_answers(&lab).await;
     }
-    // a way that was opened, and no TLS on it
+    // a tunnel without TLS in it
     let mut stream = dial(&lab).await;
     stream.write_all(format!("CONNECT {host}:443 HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes()).await.unwrap();
     let mut opened = [0; 12];
@@ -114,13 +114,13 @@ async fn what_is_no_request_gets_an_answer_or_an_end() {
     assert_eq!(&opened, b"HTTP/1.1 200");
     let rest = exchange(stream, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert!(!rest.contains("HTTP/1.1"), "{rest}");
-    // bytes that look like a hello for as long as one byte
+    // a first byte like that of a TLS hello
     exchange(dial(&lab).await, &[22; 4096]).await;
     still_answers(&lab).await;
 }
 
 #[tokio::test]
-async fn who_breaks_off_has_done_nothing_and_who_is_slow_holds_nobody_up() {
+async fn an_aborted_request_has_no_effect_and_a_slow_one_blocks_nobody() {
     let lab = Lab::new(Lateness::None).await;
     let token = lab.token("https://management.azure.com/.default").await;
     let path = format!("{}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/half", lab.group());
@@ -145,7 +145,7 @@ async fn who_breaks_off_has_done_nothing_and_who_is_slow_holds_nobody_up() {
     }
     still_answers(&lab).await;
     assert_eq!(lab.arm("GET", &path, None).await.status, 404);
-    // the one that was only slow is answered when it has said all
+    // the slow request is answered when it is complete
     let mut last = open.pop().unwrap();
     last.write_all(b"}").await.unwrap();
     let mut answer = [0; 12];

@@ -1,4 +1,4 @@
-//! Clusters that are made, changed and ended over ARM, with what comes with them; and their API servers.
+//! Clusters that are created, changed and deleted over ARM, with what belongs to them, and their API servers.
 
 use super::{Lab, Lateness};
 use serde_json::{Value, json};
@@ -15,25 +15,25 @@ fn body() -> Value {
 }
 
 #[tokio::test]
-async fn a_cluster_is_made_with_its_nodes_and_serves_kubernetes() {
+async fn a_new_cluster_has_nodes_and_serves_kubernetes() {
     let lab = Lab::new(Lateness::Quick).await;
     let made = lab.arm("PUT", &path(&lab), Some(body())).await;
     assert_eq!((made.status, &made.body["properties"]["provisioningState"]), (201, &json!("Creating")));
     let outbound = |body: &Value| body["properties"]["networkProfile"]["loadBalancerProfile"]["effectiveOutboundIPs"].is_array();
     let has = |body: &Value| (body["eTag"].is_string(), body["properties"]["identityProfile"].is_object(), outbound(body));
-    assert_eq!(has(&made.body), (false, false, false), "these come while it is made");
+    assert_eq!(has(&made.body), (false, false, false), "these fields come after the creation");
     let poll = made.header("azure-asyncoperation").trim_start_matches("https://management.azure.com").to_owned();
     assert_eq!(lab.arm("GET", &poll, None).await.body["status"], "InProgress");
     let over = lab.arm("GET", &poll, None).await;
     assert_eq!((over.body["status"].as_str(), over.body["endTime"].is_string()), (Some("Succeeded"), true));
-    let there = lab.arm("GET", &path(&lab), None).await;
-    assert_eq!(has(&there.body), (true, true, true));
-    let p = &there.body["properties"];
+    let existing = lab.arm("GET", &path(&lab), None).await;
+    assert_eq!(has(&existing.body), (true, true, true));
+    let p = &existing.body["properties"];
     assert_eq!((&p["provisioningState"], &p["networkProfile"]["podCidr"]), (&json!("Succeeded"), &json!("10.244.0.0/16")));
     assert_eq!((&p["kubernetesVersion"], &p["currentKubernetesVersion"]), (&json!("1.33"), &json!("1.33.5")));
     assert_eq!((&p["agentPoolProfiles"][0]["maxPods"], &p["agentPoolProfiles"][0]["count"]), (&json!(250), &json!(2)));
     assert_eq!((&p["podIdentityProfile"], &p["windowsProfile"]), (&json!({}), &json!({"adminUsername": "azure"})));
-    assert!(there.body["identity"]["principalId"].is_string() && p["identityProfile"]["kubeletidentity"]["clientId"].is_string());
+    assert!(existing.body["identity"]["principalId"].is_string() && p["identityProfile"]["kubeletidentity"]["clientId"].is_string());
     let nodes = format!("{}/resourceGroups/{}", lab.subscription(), p["nodeResourceGroup"].as_str().unwrap());
     let sets = lab.arm("GET", &format!("{nodes}/providers/Microsoft.Compute/virtualMachineScaleSets"), None).await;
     assert_eq!(sets.body["value"][0]["sku"]["capacity"], 2);
@@ -41,23 +41,23 @@ async fn a_cluster_is_made_with_its_nodes_and_serves_kubernetes() {
     let token = lab.sandbox_admin();
     assert_eq!(lab.send("GET", &url, Some(&token), None).await.status, 200);
 
-    // it is there after a restart, with what was changed of it
-    let mut wish = body();
-    wish["properties"]["oidcIssuerProfile"] = json!({"enabled": true});
-    assert_eq!(lab.arm("PUT", &path(&lab), Some(wish)).await.status, 200);
+    // after a restart the cluster has the changed values
+    let mut requested = body();
+    requested["properties"]["oidcIssuerProfile"] = json!({"enabled": true});
+    assert_eq!(lab.arm("PUT", &path(&lab), Some(requested)).await.status, 200);
     let lab = lab.again(Lateness::Quick).await;
     assert!(lab.arm("GET", &path(&lab), None).await.body["properties"]["oidcIssuerProfile"]["issuerURL"].is_string());
     assert_eq!(lab.send("GET", &url, Some(&token), None).await.status, 200);
 }
 
 #[tokio::test]
-async fn an_older_cluster_has_what_aks_filled_in_in_its_day() {
+async fn an_older_cluster_has_the_aks_defaults_of_its_day() {
     let lab = Lab::new(Lateness::None).await;
     assert_eq!(lab.control("POST", "/settings", Some(json!({"aks_day": "2024-06-01"}))).await.status, 200);
-    let mut wish = body();
-    wish["properties"]["agentPoolProfiles"][0]["securityProfile"] = json!({"enableVTPM": true});
+    let mut requested = body();
+    requested["properties"]["agentPoolProfiles"][0]["securityProfile"] = json!({"enableVTPM": true});
     let (path, newer) = (path(&lab), format!("{}er", path(&lab)));
-    assert_eq!(lab.arm("PUT", &path, Some(wish)).await.status, 201);
+    assert_eq!(lab.arm("PUT", &path, Some(requested)).await.status, 201);
     assert_eq!(lab.control("POST", "/settings", Some(json!({"aks_day": null}))).await.status, 200);
     let lab = lab.again(Lateness::None).await;
     assert_eq!(lab.arm("PUT", &newer, Some(body())).await.status, 201);
@@ -69,21 +69,21 @@ async fn an_older_cluster_has_what_aks_filled_in_in_its_day() {
 }
 
 #[tokio::test]
-async fn a_pod_security_policy_is_told_where_it_was_asked_for() {
+async fn a_pod_security_policy_is_shown_if_it_was_requested() {
     let lab = Lab::new(Lateness::None).await;
-    let mut wish = body();
-    assert_eq!(lab.arm("PUT", &format!("{}?api-version=2024-09-01", path(&lab)), Some(wish.clone())).await.status, 201);
+    let mut requested = body();
+    assert_eq!(lab.arm("PUT", &format!("{}?api-version=2024-09-01", path(&lab)), Some(requested.clone())).await.status, 201);
     let seen =
         async |version: &str| lab.arm("GET", &format!("{}?api-version={version}", path(&lab)), None).await.body["properties"].clone();
     assert_eq!(seen("2024-09-01").await.get("enablePodSecurityPolicy"), None);
-    wish["properties"]["enablePodSecurityPolicy"] = json!(false);
-    assert_eq!(lab.arm("PUT", &format!("{}?api-version=2024-09-01", path(&lab)), Some(wish)).await.status, 200);
+    requested["properties"]["enablePodSecurityPolicy"] = json!(false);
+    assert_eq!(lab.arm("PUT", &format!("{}?api-version=2024-09-01", path(&lab)), Some(requested)).await.status, 200);
     assert_eq!(seen("2024-09-01").await["enablePodSecurityPolicy"], false);
     assert_eq!(seen("2025-08-01").await.get("enablePodSecurityPolicy"), None);
 }
 
 #[tokio::test]
-async fn a_cluster_that_is_ended_is_known_to_arm_for_longer_than_to_aks() {
+async fn a_deleted_cluster_is_known_to_arm_longer_than_to_aks() {
     let lab = Lab::new(Lateness::Quick).await;
     let nodes = lab.arm("PUT", &path(&lab), Some(body())).await.body["properties"]["nodeResourceGroup"].as_str().unwrap().to_owned();
     let ended = lab.arm("DELETE", &path(&lab), None).await;
@@ -100,16 +100,16 @@ async fn a_cluster_that_is_ended_is_known_to_arm_for_longer_than_to_aks() {
 }
 
 #[tokio::test]
-async fn a_cluster_that_cannot_be_is_refused_as_aks_does() {
+async fn an_invalid_cluster_is_refused_as_aks_does() {
     let lab = Lab::new(Lateness::None).await;
     let refused = |change: Value| {
-        let mut wish = body();
+        let mut requested = body();
         for (name, value) in change.as_object().unwrap() {
-            wish[name] = value.clone();
+            requested[name] = value.clone();
         }
         let lab = &lab;
         async move {
-            let answer = lab.arm("PUT", &path(lab), Some(wish)).await;
+            let answer = lab.arm("PUT", &path(lab), Some(requested)).await;
             (answer.status, answer.body["code"].as_str().or(answer.body["error"]["code"].as_str()).unwrap_or_default().to_owned())
         }
     };

@@ -1,17 +1,17 @@
-//! What MIC, NMI, the CSI driver's provider and the SDKs were seen to ask of Azure, request by request, by a client of our own: the ids in the
-//! casing that they use, the api-versions that they have compiled in, the fields that they read. Rows of one component in one test.
+//! Recorded requests of MIC, NMI, the CSI driver's provider and the SDKs to Azure, repeated by a client of our own: with their casing of
+//! ids, their api-versions, and the fields that they read. Each test covers one component.
 
 use super::*;
 use crate::{Options, rsa::Public};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 const ARM: &str = "https://management.azure.com";
-/// Of MIC's client for scale sets.
+/// The version of MIC's client for scale sets.
 const COMPUTE: &str = "api-version=2019-12-01";
 
 struct Node {
     lab: Lab,
-    /// `http://ADDR:PORT` in the place of http://169.254.169.254
+    /// `http://ADDR:PORT` instead of http://169.254.169.254.
     imds: String,
     cluster: Value,
     set: String,
@@ -36,7 +36,7 @@ impl Node {
         self.cluster["properties"]["identityProfile"]["kubeletidentity"][name].as_str().unwrap()
     }
 
-    /// As go-autorest asks: no proxy.
+    /// Calls the metadata service as go-autorest does, without a proxy.
     async fn metadata(&self, client_id: &str, resource: &str) -> (u16, Value) {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let query = url::form_urlencoded::Serializer::new(String::new())
@@ -47,7 +47,7 @@ impl Node {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    /// MIC's own token.
+    /// Returns MIC's own token.
     async fn mic(&self) -> String {
         let (status, body) = self.metadata(self.kubelet("clientId"), "https://management.azure.com/").await;
         assert_eq!(status, 200, "{body}");
@@ -66,7 +66,7 @@ impl Node {
         self.of_set(token, "PATCH", Some(json!({ "identity": identity }))).await
     }
 
-    /// The kubelet identity gets what a lab gives it.
+    /// Grants the kubelet identity the roles of a lab.
     async fn grant_mic(&self) {
         let object = self.kubelet("objectId").to_owned();
         let group = self.set.split("/providers/").next().unwrap().to_owned();
@@ -76,7 +76,7 @@ impl Node {
     }
 }
 
-/// As MIC finds the id that failed in a message.
+/// Finds the failed id in a message as MIC does.
 fn quoted_identity(message: &str) -> Option<String> {
     let pattern =
         regex::Regex::new(r"(?i)'(/subscriptions/[^']+/providers/microsoft.managedidentity/userassignedidentities/[^']+)'").unwrap();
@@ -84,7 +84,7 @@ fn quoted_identity(message: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn mic_and_nmi_get_tokens_of_the_metadata_service() {
+async fn mic_and_nmi_get_tokens_from_the_metadata_service() {
     let node = Node::new().await;
     for resource in ["https://management.azure.com/", "https://vault.azure.net"] {
         let (status, body) = node.metadata(node.kubelet("clientId"), resource).await;
@@ -98,7 +98,7 @@ async fn mic_and_nmi_get_tokens_of_the_metadata_service() {
 }
 
 #[tokio::test]
-async fn mic_as_a_service_principal_gets_its_token_of_the_old_endpoint() {
+async fn mic_as_a_service_principal_gets_its_token_from_the_v1_endpoint() {
     let node = Node::new().await;
     let access = node.lab.sandbox.access();
     let form = [
@@ -138,7 +138,7 @@ async fn mic_reads_and_merges_the_identities_of_the_scale_set() {
     assert_eq!((&entry["clientId"], &entry["principalId"]), (&identity["properties"]["clientId"], &identity["properties"]["principalId"]));
     let taken = node.patch(&token, "UserAssigned", json!({id.clone(): null})).await;
     assert_eq!(keys(&taken.body), std::slice::from_ref(&kubelet));
-    // the last one goes without a map
+    // the last identity is removed without a map
     let none = node.patch(&token, "None", Value::Null).await;
     assert_eq!((none.status, none.body.get("identity")), (200, None));
 }
@@ -183,7 +183,7 @@ async fn mic_finds_code_and_failing_id_in_a_refusal() {
 }
 
 #[tokio::test]
-async fn a_client_of_the_vault_is_challenged_and_reads_by_a_trailing_slash() {
+async fn a_vault_client_is_challenged_and_reads_with_a_trailing_slash() {
     let node = Node::new().await;
     let lab = &node.lab;
     lab.new_vault("kv-read", true).await;
@@ -211,7 +211,7 @@ async fn a_client_of_the_vault_is_challenged_and_reads_by_a_trailing_slash() {
     }
     let absent = lab.send("GET", "https://kv-read.vault.azure.net/secrets/none/?api-version=7.4", Some(&token), None).await;
     assert_eq!((absent.status, absent.code()), (404, "SecretNotFound"));
-    // a vault that is not there has no name: the proxy refuses to connect
+    // a vault that does not exist has no DNS name: the proxy refuses to connect
     let unknown = lab.client.get("https://kv-none.vault.azure.net/secrets/s/?api-version=7.4").send().await;
     assert!(unknown.unwrap_err().is_connect());
 }
@@ -238,7 +238,7 @@ async fn msal_discovers_the_instance_and_its_token_endpoint() {
 }
 
 #[tokio::test]
-async fn a_service_account_token_is_exchanged_and_anybody_can_verify_it() {
+async fn a_service_account_token_is_exchanged_and_can_be_verified() {
     let node = Node::new().await;
     let lab = &node.lab;
     let issuer = node.cluster["properties"]["oidcIssuerProfile"]["issuerURL"].as_str().unwrap();
@@ -250,17 +250,17 @@ async fn a_service_account_token_is_exchanged_and_anybody_can_verify_it() {
     let config: Value = serde_json::from_slice(&std::fs::read(&lab.sandbox.access().kubeconfig).unwrap()).unwrap();
     let server = config["clusters"][0]["cluster"]["server"].as_str().unwrap();
     let url = format!("{server}/api/v1/namespaces/default/serviceaccounts/default/token");
-    let wish = json!({"spec": {"audiences": ["api://AzureADTokenExchange"]}});
-    let made = lab.send("POST", &url, config["users"][0]["user"]["token"].as_str(), Some(&wish)).await;
+    let requested = json!({"spec": {"audiences": ["api://AzureADTokenExchange"]}});
+    let made = lab.send("POST", &url, config["users"][0]["user"]["token"].as_str(), Some(&requested)).await;
     let assertion = made.body["status"]["token"].as_str().unwrap();
-    // the issuer's public address tells the key
+    // the issuer's public address returns the key
     let discovery = lab.send("GET", &format!("{issuer}.well-known/openid-configuration"), None, None).await;
     assert_eq!((discovery.status, &discovery.body["issuer"]), (200, &json!(issuer)));
     let keys = lab.send("GET", discovery.body["jwks_uri"].as_str().unwrap(), None, None).await;
     let key = Public::from_jwk(&keys.body["keys"][0]).unwrap();
     let (signed, signature) = assertion.rsplit_once('.').unwrap();
     assert!(key.verifies(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap()));
-    // MSAL for Go asks for several scopes, azure-identity for Python for one
+    // MSAL for Go requests several scopes, azure-identity for Python one
     for scope in ["https://vault.azure.net/.default openid offline_access profile", "https://vault.azure.net/.default"] {
         let form = [
             ("grant_type", "client_credentials"),

@@ -1,11 +1,11 @@
-//! Settings at run time: holds, faults, delays; and the log of requests.
+//! Settings at run time: holds, faults and delays; and the log of requests.
 
 use super::{Lab, Lateness};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
 #[tokio::test]
-async fn each_answered_request_is_a_line_and_the_control_host_is_none() {
+async fn each_request_is_logged_except_those_to_the_control_host() {
     let lab = Lab::new(Lateness::None).await;
     lab.control("GET", "/settings", None).await;
     lab.arm("GET", &format!("{}?api-version=2021-04-01&x=%20y", lab.group()), None).await;
@@ -20,29 +20,29 @@ async fn each_answered_request_is_a_line_and_the_control_host_is_none() {
 }
 
 #[tokio::test]
-async fn players_are_told_apart_and_are_not_held() {
+async fn components_are_distinguished_and_not_held() {
     let lab = Lab::new(Lateness::None).await;
     let set = lab.control("POST", "/settings", Some(json!({"hold": {"n": 1, "when": "before"}}))).await;
     assert_eq!(set.body["held"], false);
     let url = "https://management.azure.com/subscriptions?api-version=1";
-    for player in ["mic", "nmi", "csi"] {
-        let answer = lab.client.get(url).header("x-podid-player", player).send().await.unwrap();
+    for component in ["mic", "nmi", "csi"] {
+        let answer = lab.client.get(url).header("x-podid-player", component).send().await.unwrap();
         assert_eq!(answer.status(), 401);
-        assert_eq!(lab.lines().last().unwrap()["by"], player);
+        assert_eq!(lab.lines().last().unwrap()["by"], component);
     }
     assert_eq!(lab.control("GET", "/settings", None).await.body["counts"], json!({"mic": 1, "nmi": 1, "csi": 1}));
 }
 
 #[tokio::test]
-async fn a_hold_before_has_no_effect_and_a_hold_after_has() {
+async fn a_request_held_before_has_no_effect_and_one_held_after_has() {
     let lab = Lab::new(Lateness::None).await;
     let token = lab.token("https://management.azure.com/.default").await;
-    for (when, http1, there) in [("before", false, 404), ("after", false, 200), ("before", true, 404), ("after", true, 200)] {
+    for (when, http1, existing) in [("before", false, 404), ("after", false, 200), ("before", true, 404), ("after", true, 200)] {
         let path = format!("{}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/held-{when}-{http1}", lab.group());
         let url = format!("https://management.azure.com{path}?api-version=2024-11-30");
         lab.control("POST", "/settings", Some(json!({"hold": {"n": 2, "when": when}}))).await;
         assert_eq!(lab.send("GET", &url, Some(&token), None).await.status, 404);
-        // a client of its own, whose end closes the connection
+        // dropping this client closes the connection
         let own = if http1 { super::old_client(lab.sandbox.access()) } else { super::client(lab.sandbox.access()) };
         let body = json!({"location": "westeurope"});
         let hung = tokio::time::timeout(Duration::from_millis(400), own.put(&url).bearer_auth(&token).json(&body).send()).await;
@@ -57,9 +57,9 @@ async fn a_hold_before_has_no_effect_and_a_hold_after_has() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert_eq!(lab.control("GET", "/settings", None).await.body["holding"], json!(0));
-        assert_eq!(lab.send("GET", &url, Some(&token), None).await.status, there, "{when} {http1}");
+        assert_eq!(lab.send("GET", &url, Some(&token), None).await.status, existing, "{when} {http1}");
     }
-    assert!(lab.lines().iter().all(|line| line["method"] != "PUT"), "an answer that never came is no answered request");
+    assert!(lab.lines().iter().all(|line| line["method"] != "PUT"), "a request without an answer is not logged");
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn answers_can_be_delayed_and_replaced() {
 }
 
 #[tokio::test]
-async fn a_setting_that_is_none_is_refused_by_name() {
+async fn an_unknown_setting_is_refused_by_name() {
     let lab = Lab::new(Lateness::None).await;
     let wrong = lab.control("POST", "/settings", Some(json!({"latenes": "none"}))).await;
     assert_eq!(wrong.status, 400);

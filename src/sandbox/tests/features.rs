@@ -1,4 +1,4 @@
-//! Preview features: asked for, seen under way, and there; and the same as resources.
+//! Preview features: registration, its progress, and the same as resources.
 
 use super::{super::Lateness, Lab};
 use serde_json::json;
@@ -18,7 +18,7 @@ async fn a_feature_is_registered_and_unregistered_in_steps() {
     assert_eq!(state("POST", format!("{at}/register")).await, "Registering");
     assert_eq!(state("GET", at.clone()).await, "Registering");
     assert_eq!(state("GET", at.clone()).await, "Registered");
-    assert_eq!(state("POST", format!("{at}/register")).await, "Registered", "again changes nothing");
+    assert_eq!(state("POST", format!("{at}/register")).await, "Registered", "a second request changes nothing");
     assert_eq!(state("POST", format!("{at}/unregister")).await, "Unregistering");
     assert_eq!(state("GET", at.clone()).await, "Unregistering");
     let lab = lab.again(Lateness::None).await;
@@ -29,7 +29,7 @@ async fn a_feature_is_registered_and_unregistered_in_steps() {
 }
 
 #[tokio::test]
-async fn a_registration_is_a_resource_too() {
+async fn a_registration_is_also_a_resource() {
     let lab = Lab::new(Lateness::Quick).await;
     let of =
         format!("{}/providers/Microsoft.Features/featureProviders/Microsoft.Network/subscriptionFeatureRegistrations", lab.subscription());
@@ -43,7 +43,7 @@ async fn a_registration_is_a_resource_too() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_not_there_has_no_features() {
+async fn an_unknown_provider_has_no_features() {
     let lab = Lab::new(Lateness::None).await;
     let of =
         |namespace: &str, name: &str| format!("{}/providers/Microsoft.Features/providers/{namespace}/features/{name}", lab.subscription());

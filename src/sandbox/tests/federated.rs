@@ -1,4 +1,4 @@
-//! Federated identity credentials: their life, their limits, and two writes at once.
+//! Federated identity credentials: create, update, delete, limits, and concurrent writes.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn path(lab: &Lab, identity: &str, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_credential_is_made_changed_listed_and_deleted_as_recorded() {
+async fn a_credential_is_created_changed_listed_and_deleted_as_recorded() {
     let lab = Lab::new(Lateness::None).await;
     lab.identity("claims").await;
     let one = path(&lab, "claims", "shop");
@@ -44,7 +44,7 @@ async fn a_credential_is_made_changed_listed_and_deleted_as_recorded() {
 }
 
 #[tokio::test]
-async fn credentials_go_with_their_identity_and_are_exported_while_they_are_there() {
+async fn credentials_are_exported_and_deleted_with_their_identity() {
     let lab = Lab::new(Lateness::None).await;
     lab.identity("claims").await;
     let one = path(&lab, "claims", "shop");
@@ -91,14 +91,14 @@ async fn names_audiences_pairs_and_the_twenty_first_are_refused() {
     }
     refused("again", body("s3"), "Conflict").await;
     refused("more", body("s20"), "BadRequest").await;
-    // one that is there can still be written, and an issuer without its slash is another
+    // an existing one can still be written, and an issuer without its slash is a different one
     let mut other = body("s4");
     other["properties"]["issuer"] = json!(ISSUER.trim_end_matches('/'));
     assert_eq!(lab.arm("PUT", &path(&lab, "claims", "shop3"), Some(other)).await.status, 200);
 }
 
 #[tokio::test]
-async fn of_two_writes_at_once_one_is_refused_and_in_turn_both_are_taken() {
+async fn of_two_concurrent_writes_one_is_refused_and_sequential_ones_succeed() {
     let lab = Lab::new(Lateness::Quick).await;
     lab.identity("claims").await;
     lab.identity("other").await;

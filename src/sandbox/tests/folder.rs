@@ -1,4 +1,4 @@
-//! What lasts: the world across processes, turns at it, serve, reset, export.
+//! The world across processes, locking of the folder, serve, reset, and export.
 
 use super::{Lab, Lateness, READER, options};
 use crate::{Error, access, export, open, reset, serve};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::{path::Path, time::Duration};
 
 #[tokio::test]
-async fn what_was_done_is_there_again_and_numbers_go_on() {
+async fn the_world_is_restored_and_request_numbers_continue() {
     let lab = Lab::new(Lateness::Quick).await;
     let identity = lab.identity("lasting").await;
     let principal = identity["properties"]["principalId"].as_str().unwrap().to_owned();
@@ -25,7 +25,7 @@ async fn what_was_done_is_there_again_and_numbers_go_on() {
 }
 
 #[tokio::test]
-async fn a_change_is_in_the_file_before_its_answer_is_given() {
+async fn a_change_is_saved_before_it_is_answered() {
     let lab = Lab::new(Lateness::None).await;
     for name in ["one", "two", "three"] {
         lab.identity(&format!("saved-{name}")).await;
@@ -37,12 +37,12 @@ async fn a_change_is_in_the_file_before_its_answer_is_given() {
     let lab = lab.again(Lateness::None).await;
     let world: Value = serde_json::from_slice(&std::fs::read(dir.join("world.json")).unwrap()).unwrap();
     assert_eq!(world["version"], 2);
-    // what ends of itself leaves one file
+    // a process that ends normally leaves one file
     assert!(world.to_string().contains("saved-three") && std::fs::read(dir.join("changes.jsonl")).unwrap().is_empty());
     lab.sandbox.close().await;
 }
 
-/// All of the world as it lies there.
+/// Returns all files of the world as text.
 fn files(dir: &Path) -> String {
     let read = |name| std::fs::read_to_string(dir.join(name)).unwrap();
     read("world.json") + &read("changes.jsonl")
@@ -50,7 +50,7 @@ fn files(dir: &Path) -> String {
 
 /// A copy of the folder, taken while it is written, is what a killed process leaves.
 #[tokio::test]
-async fn a_world_goes_on_from_what_a_killed_process_left() {
+async fn a_world_continues_after_a_killed_process() {
     let lab = Lab::new(Lateness::None).await;
     for name in ["kept", "gone", "last"] {
         lab.identity(name).await;
@@ -61,7 +61,7 @@ async fn a_world_goes_on_from_what_a_killed_process_left() {
     for name in ["world.json", "changes.jsonl", "keys.json", "ca.pem"] {
         std::fs::copy(lab.dir.path().join(name), left.path().join(name)).unwrap();
     }
-    // killed in the middle of a line, which nobody was told of
+    // killed in the middle of a line, before the request was answered
     let mut changes = std::fs::OpenOptions::new().append(true).open(left.path().join("changes.jsonl")).unwrap();
     std::io::Write::write_all(&mut changes, b"{\"n\":99,\"azure\":{\"identit").unwrap();
     let sandbox = open(options(left.path(), Lateness::None)).await.unwrap();
@@ -74,9 +74,9 @@ async fn a_world_goes_on_from_what_a_killed_process_left() {
     assert_eq!(next.arm("GET", &at("after"), None).await.status, 200);
 }
 
-/// Reads the file all the while that it is written: at no moment is it half of one, so a kill at any moment leaves it whole.
+/// Reads the file while it is being written: it is complete at every moment, so it is complete after a kill at any moment.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_file_is_whole_at_every_moment() {
+async fn the_file_is_complete_at_every_moment() {
     let lab = Lab::new(Lateness::None).await;
     lab.identity("first").await;
     let path = lab.dir.path().join("world.json");
@@ -94,7 +94,7 @@ async fn the_file_is_whole_at_every_moment() {
 }
 
 #[tokio::test]
-async fn two_that_embed_the_world_take_turns_and_lose_nothing() {
+async fn two_processes_that_embed_the_world_take_turns() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_owned();
     let first = open(options(&path, Lateness::None)).await.unwrap();
@@ -116,7 +116,7 @@ async fn two_that_embed_the_world_take_turns_and_lose_nothing() {
 
 async fn serving(dir: &Path) -> (tokio::sync::oneshot::Sender<()>, tokio::task::JoinHandle<Result<(), Error>>) {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let (ready, told) = tokio::sync::oneshot::channel();
+    let (ready, shown) = tokio::sync::oneshot::channel();
     let (options, file) = (options(dir, Lateness::None), dir.join("ready"));
     let server = tokio::spawn(async move {
         let stop = async {
@@ -124,12 +124,12 @@ async fn serving(dir: &Path) -> (tokio::sync::oneshot::Sender<()>, tokio::task::
         };
         serve(options, Some(file), stop, |_, _| ready.send(()).unwrap()).await
     });
-    told.await.unwrap();
+    shown.await.unwrap();
     (stop, server)
 }
 
 #[tokio::test]
-async fn a_served_folder_is_shared_reset_and_left() {
+async fn a_served_folder_is_shared_and_reset() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().to_owned();
     assert!(matches!(access(&folder).await, Err(Error::NotServing { .. })));
@@ -157,7 +157,7 @@ async fn a_served_folder_is_shared_reset_and_left() {
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();
     assert!(matches!(access(&folder).await, Err(Error::NotServing { .. })));
-    // what it left is taken over by the next
+    // the next process continues with what it left
     assert!(export(&folder).await.unwrap().to_string().contains("/after\""));
 }
 
@@ -177,7 +177,7 @@ async fn reset_without_serve_leaves_only_the_keys() {
 }
 
 #[tokio::test]
-async fn an_export_does_not_tell_how_a_world_came_to_be() {
+async fn an_export_does_not_depend_on_the_order_of_requests() {
     let build = async |casing: bool| {
         let lab = Lab::new(Lateness::None).await;
         if casing {

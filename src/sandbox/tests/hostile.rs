@@ -1,8 +1,8 @@
-//! Requests that mean harm: without a login, too many at once, to fail in the middle. The server answers all, keeps nothing of them, and goes
-//! on; and a world that an older podid filled with values of a wrong type can still be read.
+//! Hostile requests: without a login, too many at once, failing in the middle. The server answers all of them, stores nothing, and keeps
+//! running. A world that an older podid filled with values of wrong types can still be read.
 
 use super::{Lab, Lateness, proxy::hello};
-use crate::{running::Running, unread};
+use crate::{body_limits, running::Running};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
@@ -34,7 +34,7 @@ async fn kubernetes(lab: &Lab, method: &str, path: &str, kind: &str, body: Value
 }
 
 #[tokio::test]
-async fn who_has_no_login_is_refused_before_its_body_is_read() {
+async fn an_unknown_caller_is_refused_before_its_body_is_read() {
     let lab = Lab::new(Lateness::None).await;
     lab.new_vault("kv-hostile", true).await;
     let cluster: &'static str = Box::leak(running(&lab).clusters()[0].fqdn.clone().into_boxed_str());
@@ -53,17 +53,17 @@ async fn who_has_no_login_is_refused_before_its_body_is_read() {
         stream.flush().await.unwrap();
         assert_eq!(status(&mut stream).await, due, "{host}");
         open.push(stream);
-        assert_eq!(running(&lab).room.taken(), 0, "no body is read");
+        assert_eq!(running(&lab).bodies.taken(), 0, "no body is read");
     }
     assert_eq!(lab.arm("GET", &lab.group(), None).await.status, 200);
-    // who logs in is not known before its body is read
+    // at the token endpoint the sender is unknown before the body is read
     let large = "x".repeat(70_000);
     let answer = lab.form(&format!("{}/oauth2/v2.0/token", lab.sandbox.access().tenant), &[("grant_type", &large)]).await;
     assert_eq!((answer.status, &answer.body["error"]), (413, &json!("invalid_request")));
 }
 
 #[tokio::test]
-async fn all_bodies_together_have_so_much_room_and_no_more() {
+async fn all_bodies_together_have_a_memory_limit() {
     let lab = Lab::new(Lateness::None).await;
     let token = lab.token("https://management.azure.com/.default").await;
     let path = format!("{}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/half?api-version=2023-01-31", lab.group());
@@ -73,13 +73,13 @@ async fn all_bodies_together_have_so_much_room_and_no_more() {
         let (head, path) = (head(&path, &token, 4 << 20), path.len());
         open.push(tokio::spawn(async move {
             stream.write_all(head.as_bytes()).await.unwrap();
-            // what finds no room is answered while it is still sent
+            // a request without memory is answered while it is still being sent
             let _ = stream.write_all(&vec![b' '; (3 << 20) + path]).await;
             let _ = stream.flush().await;
             stream
         }));
     }
-    let room = &running(&lab).room;
+    let room = &running(&lab).bodies;
     let mut most = 0;
     for _ in 0..600 {
         most = most.max(room.taken());
@@ -88,7 +88,7 @@ async fn all_bodies_together_have_so_much_room_and_no_more() {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert!((48 << 20..=unread::ALL_BYTES).contains(&most), "{most}");
+    assert!((48 << 20..=body_limits::ALL_BYTES).contains(&most), "{most}");
     let mut refused = 0;
     let mut streams = Vec::new();
     for task in open {
@@ -102,7 +102,7 @@ async fn all_bodies_together_have_so_much_room_and_no_more() {
         streams.push(stream);
     }
     assert!(refused > 0, "none had to go");
-    // what needs no room goes on
+    // requests without a body still work
     assert_eq!(lab.arm("GET", &lab.group(), None).await.status, 200);
     drop(streams);
     for _ in 0..200 {
@@ -115,7 +115,7 @@ async fn all_bodies_together_have_so_much_room_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_request_that_panics_gets_an_answer_and_leaves_nothing_behind() {
+async fn a_request_that_panics_gets_an_answer_and_is_undone() {
     let lab = Lab::new(Lateness::None).await;
     lab.new_vault("kv-hostile", true).await;
     let before = serde_json::to_value(&*running(&lab).azure()).unwrap();
@@ -141,14 +141,14 @@ async fn a_request_that_panics_gets_an_answer_and_leaves_nothing_behind() {
     }
     assert_eq!(serde_json::to_value(&*running(&lab).azure()).unwrap(), before);
     assert_eq!(cluster.kube.export(), objects);
-    assert!(lab.lines().iter().any(|line| line["status"] == 500), "it is in the log as any other");
+    assert!(lab.lines().iter().any(|line| line["status"] == 500), "it is logged like any other request");
     let lab = lab.again(Lateness::None).await;
     assert_eq!(lab.arm("GET", &lab.group(), None).await.status, 200);
     assert_eq!(lab.arm("GET", &lab.vault_path("kv-hostile"), None).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_world_of_an_older_podid_with_such_values_can_be_listed() {
+async fn a_world_of_an_older_podid_with_invalid_values_can_be_listed() {
     let lab = Lab::new(Lateness::None).await;
     let names = {
         let mut azure = running(&lab).azure();
@@ -174,7 +174,7 @@ async fn a_world_of_an_older_podid_with_such_values_can_be_listed() {
 }
 
 #[tokio::test]
-async fn a_patch_of_a_few_kilobytes_stays_one() {
+async fn a_small_patch_does_not_create_a_large_resource() {
     let lab = Lab::new(Lateness::None).await;
     let maps = "/api/v1/namespaces/default/configmaps";
     let map = json!({"metadata": {"name": "doubled"}, "data": {"a": "x".repeat(1000)}});

@@ -1,5 +1,5 @@
-//! Values of a wrong type, sent to ARM, Graph and Key Vault: they are refused in the words of their service, nothing of them is kept, and all that
-//! is kept can be listed.
+//! Values of wrong types sent to ARM, Graph and Key Vault: they are refused with the error of the service, nothing is stored, and all
+//! stored resources can still be listed.
 
 use super::{
     Lab, Lateness,
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 const ARM: &str = "management.azure.com";
 
 #[tokio::test]
-async fn values_of_a_wrong_kind_are_refused_in_the_words_of_their_service() {
+async fn values_of_wrong_types_are_refused_with_the_error_of_the_service() {
     let lab = Lab::new(Lateness::None).await;
     lab.new_vault("kv-hostile", true).await;
     assert_eq!(lab.assign(&lab.group(), super::SECRETS_OFFICER, &lab.caller().await).await.status, 201);
@@ -63,7 +63,7 @@ async fn values_of_a_wrong_kind_are_refused_in_the_words_of_their_service() {
         let answer = lab.arm("PUT", path, Some(body.clone())).await;
         let found = answer.body["code"].as_str().unwrap_or(answer.code()).to_owned();
         assert_eq!((answer.status, found.as_str()), (400, code), "{path} {}", body.to_string().chars().take(200).collect::<String>());
-        assert_eq!(lab.arm("GET", path, None).await.status, 404, "nothing of it is kept");
+        assert_eq!(lab.arm("GET", path, None).await.status, 404, "nothing of it is stored");
     }
     for body in [
         json!({"value": "v", "attributes": {"exp": "soon"}}),
@@ -83,8 +83,8 @@ async fn values_of_a_wrong_kind_are_refused_in_the_words_of_their_service() {
     }
 }
 
-/// Sound requests, each of which is sent with something in it that is not.
-fn sound(group: &str, subscription: &str, tenant: &str, caller: &str) -> Vec<(&'static str, &'static str, String, Value)> {
+/// Returns valid requests; each is sent with an invalid value in it.
+fn valid(group: &str, subscription: &str, tenant: &str, caller: &str) -> Vec<(&'static str, &'static str, String, Value)> {
     let provider = |rest: &str| format!("{group}/providers/{rest}");
     let guid = "5d5f1d0e-0000-4000-8000-00000000c0de";
     let role = format!("{subscription}/providers/Microsoft.Authorization/roleDefinitions/{}", super::SECRETS_USER);
@@ -168,7 +168,7 @@ fn sound(group: &str, subscription: &str, tenant: &str, caller: &str) -> Vec<(&'
     ]
 }
 
-/// All that lists.
+/// Returns all lists.
 fn lists(group: &str, subscription: &str) -> Vec<(&'static str, String)> {
     let under = |rest: &str| (ARM, format!("{subscription}/{rest}"));
     let mut all: Vec<_> = [
@@ -203,7 +203,7 @@ fn lists(group: &str, subscription: &str) -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test]
-async fn whatever_azure_is_sent_it_can_list_afterwards() {
+async fn after_any_request_azure_can_still_list() {
     let lab = Lab::new(Lateness::None).await;
     lab.new_vault("kv-hostile", true).await;
     let caller = lab.caller().await;
@@ -217,10 +217,10 @@ async fn whatever_azure_is_sent_it_can_list_afterwards() {
         tokens.insert(host, lab.token(&format!("{scope}/.default")).await);
     }
     let (group, subscription) = (lab.group(), lab.subscription());
-    let templates = sound(&group, &subscription, &lab.sandbox.access().tenant, &caller);
+    let templates = valid(&group, &subscription, &lab.sandbox.access().tenant, &caller);
     let lists = lists(&group, &subscription);
     let (rules, first) = (running(&lab).settings.rules(), serde_json::to_value(&*running(&lab).azure()).unwrap());
-    let ask = |state: &mut azure::State, method: &str, host: &str, path: &str, version: &str, body: &str| {
+    let ask = |state: &mut azure::state::State, method: &str, host: &str, path: &str, version: &str, body: &str| {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let token = tokens.get(host).map_or("", String::as_str);
         let request = Request {
@@ -234,11 +234,11 @@ async fn whatever_azure_is_sent_it_can_list_afterwards() {
         azure::answer(state, &request, &rules, azure::times::now()).map_or(404, |(response, _)| response.status)
     };
     for (method, host, path, body) in &templates {
-        let mut state: azure::State = serde_json::from_value(first.clone()).unwrap();
+        let mut state: azure::state::State = serde_json::from_value(first.clone()).unwrap();
         let status = ask(&mut state, method, host, path, "2025-08-01", &body.to_string());
         assert!(status < 500, "{method} {host}{path}: {status}");
     }
-    let lists_all = |state: &mut azure::State| -> Result<(), String> {
+    let lists_all = |state: &mut azure::state::State| -> Result<(), String> {
         for (host, path) in &lists {
             let status = ask(state, "GET", host, path, "2025-08-01", "");
             if status >= 500 {
@@ -246,11 +246,11 @@ async fn whatever_azure_is_sent_it_can_list_afterwards() {
             }
         }
         let text = serde_json::to_string(&*state).map_err(|why| why.to_string())?;
-        serde_json::from_str::<azure::State>(&text).map(drop).map_err(|why| format!("the world cannot be read again: {why}"))
+        serde_json::from_str::<azure::state::State>(&text).map(drop).map_err(|why| format!("the world cannot be read again: {why}"))
     };
-    // each part of each body, of each kind
+    // each part of each body, with each type
     for (method, host, path, body) in &templates {
-        let mut state: azure::State = serde_json::from_value(first.clone()).unwrap();
+        let mut state: azure::state::State = serde_json::from_value(first.clone()).unwrap();
         for place in places(body) {
             for value in kinds() {
                 let body = replaced(body, &place, value);
@@ -262,12 +262,12 @@ async fn whatever_azure_is_sent_it_can_list_afterwards() {
             }
         }
     }
-    // several, one after the other
+    // several changes one after the other
     let change = (0..templates.len(), any_change(), any::<bool>());
     let mut runner = TestRunner::new(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() });
     let done = runner.run(&prop::collection::vec(change, 1..8), |changes| {
-        let mut state: azure::State = serde_json::from_value(first.clone()).unwrap();
-        // what is there first: the vault, the identity and the network that others are about
+        let mut state: azure::state::State = serde_json::from_value(first.clone()).unwrap();
+        // the vault, the identity and the network must exist first
         for (method, host, path, body) in templates.iter().filter(|(method, ..)| *method == "PUT") {
             ask(&mut state, method, host, path, "2025-08-01", &body.to_string());
         }

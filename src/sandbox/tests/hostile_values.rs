@@ -1,9 +1,9 @@
-//! Bodies that nobody would write: a sound one with some part of it replaced by a value of another kind.
+//! Generated bodies: a valid one with some part replaced by a value of another type.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// Names that the code looks for, so that a random object is not passed over.
+/// Names that the code looks for, so that random objects are not ignored.
 const NAMES: &[&str] = &[
     "name",
     "metadata",
@@ -26,7 +26,7 @@ const NAMES: &[&str] = &[
     "ä/~0~1",
 ];
 
-/// JSON of any kind, small.
+/// Generates small JSON values of any type.
 pub fn any_json() -> impl Strategy<Value = Value> {
     let numbers =
         [json!(0), json!(-1), json!(i64::MIN), json!(i64::MAX), json!(u64::MAX), json!(1.5), json!(1e308), json!(2_147_483_648_u64)];
@@ -47,12 +47,12 @@ pub fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// One value of each kind, and those at the ends of a kind.
+/// Returns a value of each type, and extreme values.
 pub fn kinds() -> Vec<Value> {
     vec![Value::Null, json!(true), json!(-1), json!(u64::MAX), json!(1.5), json!("é"), json!([]), json!(["x"]), json!({}), json!({"a": 1})]
 }
 
-/// Where something can be replaced: all fields and items, each as a way of numbers, and the value as a whole.
+/// Returns the paths of all parts of a value: fields, items, and the value as a whole.
 pub fn places(value: &Value) -> Vec<Vec<usize>> {
     let inner: Vec<&Value> = match value {
         Value::Object(map) => map.values().collect(),
@@ -63,12 +63,12 @@ pub fn places(value: &Value) -> Vec<Vec<usize>> {
     std::iter::once(Vec::new()).chain(below).collect()
 }
 
-/// Any of the places, whatever the value; one of a kind more often than something random.
+/// Generates a place and a value; a value of each type is more frequent than a random one.
 pub fn any_change() -> impl Strategy<Value = (prop::sample::Index, Value)> {
     (any::<prop::sample::Index>(), prop_oneof![3 => prop::sample::select(kinds()), 1 => any_json()])
 }
 
-/// The value with another one at one of its places.
+/// Returns the value with one part replaced.
 pub fn replaced(value: &Value, place: &[usize], new: Value) -> Value {
     fn at<'a>(value: &'a mut Value, place: &[usize]) -> Option<&'a mut Value> {
         let Some((first, rest)) = place.split_first() else { return Some(value) };

@@ -1,4 +1,4 @@
-//! The metadata service of a node on a listener of its own, as a program on that node asks it: plain HTTP, no proxy.
+//! The metadata service of a node on a listener of its own, as a program on that node calls it: plain HTTP without a proxy.
 
 use super::{Lab, claims, options};
 use crate::{Access, Error, Lateness, Options, open};
@@ -18,7 +18,7 @@ async fn lab() -> Lab {
     Lab::with(dir, options).await
 }
 
-/// Status and body, which is a text where it is no JSON.
+/// Returns status and body; a body that is not JSON is a text.
 async fn ask(access: &Access, cluster: &str, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = client.get(format!("{}/{path}", access.imds[cluster]));
@@ -32,7 +32,7 @@ async fn token(lab: &Lab, cluster: &str, more: &str) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn a_node_has_the_tokens_of_its_own_scale_set_by_any_of_their_names() {
+async fn a_node_gets_tokens_of_its_scale_set_by_any_id() {
     let lab = lab().await;
     let path = format!("{}/providers/Microsoft.ContainerService/managedClusters/aks-mi", lab.group());
     let kubelet = lab.arm("GET", &path, None).await.body["properties"]["identityProfile"]["kubeletidentity"].clone();
@@ -47,8 +47,8 @@ async fn a_node_has_the_tokens_of_its_own_scale_set_by_any_of_their_names() {
     for name in &names {
         let (status, body) = token(&lab, "aks-mi", name).await;
         assert_eq!((status, &body["client_id"]), (200, &kubelet["clientId"]), "{name}: {body}");
-        let said = claims(body["access_token"].as_str().unwrap());
-        assert_eq!((&said["oid"], &said["aud"]), (&kubelet["objectId"], &json!("https://vault.azure.net")));
+        let issued = claims(body["access_token"].as_str().unwrap());
+        assert_eq!((&issued["oid"], &issued["aud"]), (&kubelet["objectId"], &json!("https://vault.azure.net")));
         for number in ["expires_in", "expires_on", "not_before", "ext_expires_in"] {
             assert!(body[number].as_str().unwrap().parse::<u64>().is_ok(), "{number}");
         }
@@ -57,13 +57,13 @@ async fn a_node_has_the_tokens_of_its_own_scale_set_by_any_of_their_names() {
             (400, json!({"error": "invalid_request", "error_description": "Identity not found"}))
         );
     }
-    // whoever says that it is another node is on this one all the same
+    // a request that claims to be from another node still counts as from this one
     let headers = [("Metadata", "true"), ("x-podid-node", "aks-mi")];
     assert_eq!(ask(lab.sandbox.access(), "aks-sp", TOKEN, &headers).await.0, 400);
 }
 
 #[tokio::test]
-async fn which_of_several_identities_must_be_said_unless_the_scale_set_has_one_of_its_own() {
+async fn one_of_several_identities_must_be_named_unless_the_scale_set_has_a_system_assigned_one() {
     let lab = lab().await;
     let sets =
         format!("{}/resourceGroups/MC_podid-lab_aks-mi_westeurope/providers/Microsoft.Compute/virtualMachineScaleSets", lab.subscription());
@@ -77,30 +77,30 @@ async fn which_of_several_identities_must_be_said_unless_the_scale_set_has_one_o
 }
 
 #[tokio::test]
-async fn a_request_that_no_program_of_the_node_meant_is_refused() {
+async fn a_forged_request_is_refused() {
     let lab = lab().await;
     let access = lab.sandbox.access();
-    let told = |text: &str| json!({"error": "invalid_request", "error_description": text});
-    // the SDKs look so whether there is a metadata service at all
-    let missing = told("Required metadata header not specified");
+    let shown = |text: &str| json!({"error": "invalid_request", "error_description": text});
+    // the SDKs detect a metadata service in this way
+    let missing = shown("Required metadata header not specified");
     assert_eq!(ask(access, "aks-mi", "metadata/identity/oauth2/token", &[]).await, (400, missing.clone()));
     assert_eq!(ask(access, "aks-mi", TOKEN, &[("Metadata", "yes")]).await, (400, missing));
     let forwarded = ask(access, "aks-mi", TOKEN, &[("Metadata", "true"), ("X-Forwarded-For", "10.0.0.1")]).await;
     assert!(forwarded.0 == 400 && forwarded.1.to_string().contains("X-Forwarded-For"), "{forwarded:?}");
     let meta = [("Metadata", "true")];
     let no_version = ask(access, "aks-mi", "metadata/identity/oauth2/token?resource=x", &meta).await;
-    assert_eq!(no_version, (400, told("Required query variable 'api-version' is missing")));
+    assert_eq!(no_version, (400, shown("Required query variable 'api-version' is missing")));
     let no_resource = ask(access, "aks-mi", "metadata/identity/oauth2/token?api-version=2018-02-01", &meta).await;
-    assert_eq!(no_resource, (400, told("Required query variable 'resource' is missing")));
+    assert_eq!(no_resource, (400, shown("Required query variable 'resource' is missing")));
     let old = ask(access, "aks-mi", "metadata/identity/oauth2/token?api-version=2017-09-01&resource=x", &meta).await;
-    assert_eq!(old, (400, told("The api-version '2017-09-01' is not supported")));
+    assert_eq!(old, (400, shown("The api-version '2017-09-01' is not supported")));
     assert_eq!(ask(access, "aks-mi", "latest/meta-data/", &meta).await, (404, json!({"error": "Not found"})));
     let bare = ask(access, "aks-mi", "metadata/instance?api-version=2021-02-01", &[]).await;
     assert_eq!(bare, (400, json!({"error": "Bad request. Required metadata header not specified"})));
 }
 
 #[tokio::test]
-async fn a_node_is_told_what_it_is() {
+async fn the_instance_of_a_node_is_described() {
     let lab = lab().await;
     let access = lab.sandbox.access();
     let meta = [("Metadata", "true")];
@@ -118,23 +118,23 @@ async fn a_node_is_told_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_door_that_cannot_be_is_refused_with_the_flag_that_asked_for_it() {
+async fn an_invalid_listener_is_refused_with_its_flag() {
     let dir = tempfile::tempdir().unwrap();
     let refused = async |wishes: &[(&str, &str)]| open(doors(wishes, dir.path())).await.err().unwrap();
     let unknown = refused(&[("aks-xy", "127.0.0.1:0")]).await;
-    assert!(matches!(&unknown, Error::Use { way, .. } if way.contains("aks-mi, aks-sp")), "{unknown}");
+    assert!(matches!(&unknown, Error::Use { hint, .. } if hint.contains("aks-mi, aks-sp")), "{unknown}");
     let twice = refused(&[("aks-mi", "127.0.0.1:0"), ("aks-mi", "127.0.0.1:0")]).await;
-    assert!(twice.to_string().contains("names aks-mi twice"), "{twice}");
-    // no address of this machine (RFC 5737)
+    assert!(twice.to_string().contains("duplicate cluster aks-mi in --imds"), "{twice}");
+    // an address of another machine (RFC 5737)
     let away = refused(&[("aks-mi", "192.0.2.1:80")]).await;
     assert!(away.to_string().ends_with("give another address with --imds"), "{away}");
 }
 
 #[tokio::test]
-async fn what_listens_elsewhere_is_reached_there() {
+async fn a_listener_on_another_address_is_reached_there() {
     let dir = tempfile::tempdir().unwrap();
-    let wish = Options { listen: Some("127.0.0.2:0".parse().unwrap()), ..options(dir.path(), Lateness::None) };
-    let lab = Lab::with(dir, wish).await;
+    let requested = Options { listen: Some("127.0.0.2:0".parse().unwrap()), ..options(dir.path(), Lateness::None) };
+    let lab = Lab::with(dir, requested).await;
     assert!(lab.sandbox.access().proxy.starts_with("http://127.0.0.2:"), "{:?}", lab.sandbox.access());
     lab.identity("reached").await;
     let kubeconfig = std::fs::read_to_string(&lab.sandbox.access().kubeconfig).unwrap();

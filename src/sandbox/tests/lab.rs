@@ -1,6 +1,6 @@
-//! The whole lab by hand: identity, roles, vault, grant, secret, binding, mount, pod; the players do the rest. And undone again.
+//! The whole lab step by step: identity, roles, vault, grant, secret, binding, mount, pod; the components do the rest. Then it is undone.
 
-use super::super::{Options, Player};
+use super::super::{Component, Options};
 use super::{Answer, Lab, Lateness, OPERATOR, SECRETS_OFFICER, SECRETS_USER, VM_CONTRIBUTOR, old_client, options};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -40,7 +40,7 @@ impl Cluster {
     }
 }
 
-/// Azure's half of the lab on one cluster; returns the identity.
+/// Creates the Azure resources of the lab on one cluster and returns the identity.
 async fn azure(lab: &Lab, node_principal: &str, node_group: &str) -> Value {
     let identity = lab.identity("claims-api-mid").await;
     let text = |name: &str| identity["properties"][name].as_str().unwrap().to_owned();
@@ -115,7 +115,7 @@ async fn node(lab: &Lab, cluster: &str) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pod_reads_its_secret_on_both_clusters_and_nothing_is_left_afterwards() {
+async fn a_pod_reads_its_secret_on_both_clusters_and_everything_is_removed_afterwards() {
     for (at, name) in ["aks-mi", "aks-sp"].into_iter().enumerate() {
         let lab = Lab::new(Lateness::None).await;
         let before = lab.control("GET", "/export", None).await.body.to_string();
@@ -130,7 +130,7 @@ async fn a_pod_reads_its_secret_on_both_clusters_and_nothing_is_left_afterwards(
         for by in ["mic", "nmi", "csi"] {
             assert!(lab.lines().iter().any(|line| line["by"] == by), "{by} asked for nothing on {name}");
         }
-        // and all of it taken away again, the pod first, as one does
+        // then all of it is deleted, the pod first
         cluster.ask("DELETE", &format!("/api/v1/namespaces/{NAMESPACE}/pods/proof"), None).await;
         cluster.ask("DELETE", &format!("/api/v1/namespaces/{NAMESPACE}"), None).await;
         lab.control("GET", "/export", None).await;
@@ -154,14 +154,14 @@ async fn a_pod_reads_its_secret_on_both_clusters_and_nothing_is_left_afterwards(
     }
 }
 
-/// What an earlier process left is played for when the world is opened again, without a request.
+/// Components start for the pods of an earlier process when the world is opened, without a request.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pod_that_was_left_calls_for_the_players() {
+async fn an_existing_pod_starts_the_components() {
     let lab = Lab::new(Lateness::None).await;
     let counts = async |lab: &Lab| lab.control("GET", "/settings", None).await.body["counts"].clone();
     let cluster = Cluster::new(&lab, 0);
     cluster.ask("GET", "/api/v1/namespaces", None).await;
-    assert_eq!(counts(&lab).await, json!({"client": 1}), "nobody plays without a pod");
+    assert_eq!(counts(&lab).await, json!({"client": 1}), "no component runs without a pod");
     let body = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "plain", "namespace": "default"},
         "spec": {"containers": [{"name": "c", "image": "busybox"}]}});
     cluster.make("/api/v1/namespaces/default/pods", body).await;
@@ -170,13 +170,13 @@ async fn a_pod_that_was_left_calls_for_the_players() {
     assert!(counts(&lab).await["csi"].as_u64() > Some(0));
 }
 
-/// Each of them asks for something in a lab that works; who is not played is not heard of, and the others go on.
+/// In a working lab each component makes requests. A disabled component makes none, and the others keep working.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_left_out_asks_for_nothing_and_the_others_play_on() {
+async fn a_disabled_component_makes_no_requests_and_the_others_work() {
     for (absent, silent, heard) in [
-        (vec![Player::Mic], vec!["mic"], vec!["csi"]),
-        (vec![Player::Csi], vec!["csi"], vec!["mic", "nmi"]),
-        (vec![Player::Mic, Player::Nmi, Player::Csi], vec!["mic", "nmi", "csi"], vec![]),
+        (vec![Component::Mic], vec!["mic"], vec!["csi"]),
+        (vec![Component::Csi], vec!["csi"], vec!["mic", "nmi"]),
+        (vec![Component::Mic, Component::Nmi, Component::Csi], vec!["mic", "nmi", "csi"], vec![]),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let options = Options { without: absent, ..options(dir.path(), Lateness::None) };
@@ -184,7 +184,7 @@ async fn who_is_left_out_asks_for_nothing_and_the_others_play_on() {
         let (principal, group) = node(&lab, "aks-mi").await;
         let identity = azure(&lab, &principal, &group).await;
         kubernetes(&lab, &Cluster::new(&lab, 0), &identity).await;
-        // waits until nobody has anything left to do
+        // an export waits until the components are idle
         lab.control("GET", "/export", None).await;
         let counts = lab.control("GET", "/settings", None).await.body["counts"].clone();
         for by in silent {

@@ -1,4 +1,4 @@
-//! Locks, limits, and groups that are being deleted: what refuses a request that is otherwise in order.
+//! Locks, limits, and groups that are being deleted: they refuse valid requests.
 
 use super::{Lab, Lateness};
 use serde_json::json;
@@ -8,7 +8,7 @@ fn lock(scope: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_is_locked_is_not_deleted_nor_what_it_is_in() {
+async fn a_locked_resource_and_its_group_cannot_be_deleted() {
     let lab = Lab::new(Lateness::None).await;
     let id = lab.identity("one").await["id"].as_str().unwrap().replace("resourcegroups", "resourceGroups");
     let wrong = lab.arm("PUT", &lock(&id), Some(json!({"properties": {"level": "Never"}}))).await;
@@ -21,7 +21,7 @@ async fn what_is_locked_is_not_deleted_nor_what_it_is_in() {
         let text = format!("The scope '{scope}' cannot perform delete operation because following scope(s) are locked: '{id}'.");
         assert!(refused.message().starts_with(&text), "{}", refused.message());
     }
-    // it may still be written
+    // it can still be written
     assert_eq!(lab.arm("PUT", &id, Some(json!({"location": "westeurope"}))).await.status, 200);
     assert_eq!(
         lab.arm("PUT", &lock(&id), Some(json!({"properties": {"level": "readonly"}}))).await.body["properties"]["level"],
@@ -39,7 +39,7 @@ async fn what_is_locked_is_not_deleted_nor_what_it_is_in() {
 }
 
 #[tokio::test]
-async fn who_is_over_a_limit_is_told_to_wait() {
+async fn a_throttled_caller_gets_a_retry_after() {
     let lab = Lab::new(Lateness::None).await;
     let group = lab.group();
     lab.control("POST", "/settings", Some(json!({"limits": {"reads": 1, "identity": 0}}))).await;
@@ -56,7 +56,7 @@ async fn who_is_over_a_limit_is_told_to_wait() {
 }
 
 #[tokio::test]
-async fn a_group_that_is_being_deleted_takes_nothing_in_until_it_is_gone() {
+async fn a_group_that_is_being_deleted_accepts_no_writes() {
     let lab = Lab::new(Lateness::Quick).await;
     let group = format!("{}/resourceGroups/ends", lab.subscription());
     let body = json!({"location": "westeurope"});

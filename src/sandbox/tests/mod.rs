@@ -74,7 +74,7 @@ pub fn client(access: &Access) -> Client {
     builder(access).build().unwrap()
 }
 
-/// As the clients of Kubernetes are: HTTP/1.1 only.
+/// Returns a client with HTTP/1.1 only, like those of Kubernetes.
 pub fn old_client(access: &Access) -> Client {
     builder(access).http1_only().build().unwrap()
 }
@@ -102,7 +102,7 @@ impl Lab {
         Self { dir, sandbox, client }
     }
 
-    /// Closes it, and opens what it left behind.
+    /// Closes the sandbox and opens the same world again.
     pub async fn again(self, lateness: Lateness) -> Self {
         self.sandbox.close().await;
         Self::within(self.dir, lateness).await
@@ -139,7 +139,7 @@ impl Lab {
         Answer { status, headers, body: answer.json().await.unwrap() }
     }
 
-    /// Of the caller, for a scope as a client asks for it.
+    /// Returns the caller's token for a scope.
     pub async fn token(&self, scope: &str) -> String {
         let access = self.sandbox.access();
         let form = [
@@ -183,7 +183,7 @@ impl Lab {
         answer.body
     }
 
-    /// The token of a cluster's administrator, as the kubeconfig has it.
+    /// Returns the token of a cluster's administrator from the kubeconfig.
     pub fn sandbox_admin(&self) -> String {
         let config: Value = serde_json::from_slice(&std::fs::read(&self.sandbox.access().kubeconfig).unwrap()).unwrap();
         config["users"][0]["user"]["token"].as_str().unwrap().to_owned()
@@ -208,7 +208,7 @@ impl Lab {
         self.arm("PUT", &path, Some(json!({ "properties": properties }))).await
     }
 
-    /// The object id of the caller, from its own token.
+    /// Returns the object id of the caller from its own token.
     pub async fn caller(&self) -> String {
         let token = self.token("https://management.azure.com/.default").await;
         claims(&token)["oid"].as_str().unwrap().to_owned()

@@ -21,7 +21,7 @@ async fn imds(lab: &Lab, node: &str, query: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn the_two_clusters_say_who_their_nodes_are() {
+async fn both_clusters_return_the_identities_of_their_nodes() {
     let lab = Lab::new(Lateness::None).await;
     let mi = cluster(&lab, "aks-mi").await;
     assert_eq!(mi["type"], "Microsoft.ContainerService/ManagedClusters");
@@ -46,7 +46,7 @@ async fn the_two_clusters_say_who_their_nodes_are() {
 }
 
 #[tokio::test]
-async fn a_node_gets_tokens_for_what_its_scale_set_carries_and_for_nothing_else() {
+async fn a_node_gets_tokens_only_for_identities_of_its_scale_set() {
     let lab = Lab::new(Lateness::None).await;
     let kubelet = cluster(&lab, "aks-mi").await["properties"]["identityProfile"]["kubeletidentity"].clone();
     let client = kubelet["clientId"].as_str().unwrap().to_owned();
@@ -64,7 +64,7 @@ async fn a_node_gets_tokens_for_what_its_scale_set_carries_and_for_nothing_else(
 }
 
 #[tokio::test]
-async fn a_patch_of_the_scale_set_merges_and_both_roles_are_asked_for() {
+async fn a_patch_of_the_scale_set_merges_and_requires_both_roles() {
     let lab = Lab::new(Lateness::None).await;
     let set = scale_set(&lab, "aks-mi").await;
     let set_id = set["id"].as_str().unwrap().to_owned();
@@ -73,8 +73,8 @@ async fn a_patch_of_the_scale_set_merges_and_both_roles_are_asked_for() {
     let kubelet = cluster(&lab, "aks-mi").await["properties"]["identityProfile"]["kubeletidentity"].clone();
     let query = format!("resource=https://management.azure.com/&client_id={}", kubelet["clientId"].as_str().unwrap());
     let token = imds(&lab, "aks-mi", &query).await.body["access_token"].as_str().unwrap().to_owned();
-    let patch = async |wish: Value| {
-        let body = json!({"identity": {"type": "UserAssigned", "userAssignedIdentities": {id.clone(): wish}}});
+    let patch = async |requested: Value| {
+        let body = json!({"identity": {"type": "UserAssigned", "userAssignedIdentities": {id.clone(): requested}}});
         lab.send("PATCH", &format!("https://management.azure.com{set_id}?api-version=2019-12-01"), Some(&token), Some(&body)).await
     };
     assert_eq!(patch(json!({})).await.code(), "AuthorizationFailed");
@@ -91,7 +91,7 @@ async fn a_patch_of_the_scale_set_merges_and_both_roles_are_asked_for() {
     assert_eq!(merged.body["identity"]["userAssignedIdentities"][&id]["clientId"], identity["properties"]["clientId"]);
     let mine = format!("resource=https://vault.azure.net&client_id={}", identity["properties"]["clientId"].as_str().unwrap());
     assert_eq!(imds(&lab, "aks-mi", &mine).await.status, 200);
-    // deleted and made again it is another, and the node does not have that one
+    // an identity that was deleted and created again is a different one, which the node does not have
     lab.arm("DELETE", identity["id"].as_str().unwrap(), None).await;
     assert_eq!(imds(&lab, "aks-mi", &mine).await.body["error_description"], "Identity not found");
     assert_eq!(lab.assign(&lab.group(), OPERATOR, object).await.status, 201);
@@ -103,7 +103,7 @@ async fn a_patch_of_the_scale_set_merges_and_both_roles_are_asked_for() {
 }
 
 #[tokio::test]
-async fn the_credential_of_a_cluster_is_a_kubeconfig_that_its_api_takes() {
+async fn the_credential_of_a_cluster_is_a_kubeconfig_that_its_api_accepts() {
     use base64::Engine as _;
     let lab = Lab::new(Lateness::None).await;
     let path = format!("{}/providers/Microsoft.ContainerService/managedClusters/aks-mi/listClusterUserCredential", lab.group());
@@ -122,14 +122,14 @@ async fn the_credential_of_a_cluster_is_a_kubeconfig_that_its_api_takes() {
 }
 
 #[tokio::test]
-async fn a_scale_set_has_an_identity_of_its_own_so_long_as_its_type_says_so() {
+async fn a_scale_set_has_a_system_assigned_identity_while_its_type_says_so() {
     let lab = Lab::new(Lateness::None).await;
     let id = scale_set(&lab, "aks-mi").await["id"].as_str().unwrap().to_owned();
     let typed = async |kind: &str| lab.arm("PATCH", &id, Some(json!({"identity": {"type": kind}}))).await;
     let both = typed("SystemAssigned, UserAssigned").await.body;
     assert_eq!(both["identity"]["type"], "SystemAssigned, UserAssigned");
     let principal = both["identity"]["principalId"].as_str().unwrap().to_owned();
-    // where none is named, the node's token is that identity's
+    // without a parameter, the node's token is that identity's
     let token = imds(&lab, "aks-mi", "resource=https://vault.azure.net").await;
     assert_eq!(claims(token.body["access_token"].as_str().unwrap())["oid"], principal);
     assert_eq!(lab.assign(&lab.group(), READER, &principal).await.status, 201);

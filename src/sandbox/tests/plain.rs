@@ -1,4 +1,4 @@
-//! Kinds that have no rules of their own: what is kept of them, what they are a scope of; and roles that are made here.
+//! Generic resources: what is stored of them, and role assignments at them; and custom roles.
 
 use super::{Lab, Lateness, READER};
 use serde_json::json;
@@ -10,7 +10,7 @@ fn vnet(lab: &Lab) -> String {
 }
 
 #[tokio::test]
-async fn a_resource_of_any_known_kind_is_kept_and_is_a_scope() {
+async fn a_resource_of_any_known_type_is_stored_and_is_a_scope() {
     let lab = Lab::new(Lateness::None).await;
     let caller = lab.caller().await;
     let refused = lab.assign(&vnet(&lab), READER, &caller).await;
@@ -33,7 +33,7 @@ async fn a_resource_of_any_known_kind_is_kept_and_is_a_scope() {
 }
 
 #[tokio::test]
-async fn a_namespace_that_was_never_registered_refuses_writes() {
+async fn an_unregistered_namespace_refuses_writes() {
     let lab = Lab::new(Lateness::None).await;
     let path = format!("{}/providers/Microsoft.Dashboard/grafana/g", lab.group());
     let refused = lab.arm("PUT", &path, Some(json!({"location": "westeurope"}))).await;
@@ -45,7 +45,7 @@ async fn a_namespace_that_was_never_registered_refuses_writes() {
 }
 
 #[tokio::test]
-async fn a_role_that_is_made_here_is_assigned_and_kept_while_it_is() {
+async fn a_custom_role_can_be_assigned_and_not_deleted_while_it_is() {
     let lab = Lab::new(Lateness::None).await;
     let path = format!("{}/providers/Microsoft.Authorization/roleDefinitions/{ROLE}", lab.group());
     let body = |name: &str| {
@@ -61,7 +61,7 @@ async fn a_role_that_is_made_here_is_assigned_and_kept_while_it_is() {
     let foreign =
         json!({"properties": {"roleName": "x", "assignableScopes": [lab.group()], "permissions": [{"actions": ["Contoso.None/read"]}]}});
     assert_eq!(lab.arm("PUT", &path, Some(foreign)).await.code(), "InvalidActionOrNotAction");
-    // outside of its scopes it cannot be assigned
+    // it cannot be assigned outside of its scopes
     let caller = lab.caller().await;
     assert_eq!(lab.assign(&lab.subscription(), ROLE, &caller).await.code(), "RoleDefinitionDoesNotExist");
     assert_eq!(lab.assign(&lab.group(), ROLE, &caller).await.status, 201);

@@ -1,4 +1,4 @@
-//! The listener: what it leads to, what it does not, and that nothing sent to it ends it.
+//! The listener: where it leads to, what it refuses, and that nothing stops it.
 
 use super::{Lab, Lateness};
 use serde_json::json;
@@ -22,7 +22,7 @@ fn status(answer: &str) -> &str {
 }
 
 #[tokio::test]
-async fn the_proxy_leads_to_azure_and_to_nothing_else() {
+async fn the_proxy_leads_only_to_the_sandboxs_hosts() {
     let lab = Lab::new(Lateness::None).await;
     lab.new_vault("kv-there", true).await;
     let connect =
@@ -39,7 +39,7 @@ async fn the_proxy_leads_to_azure_and_to_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_is_malformed_gets_an_answer_and_the_listener_goes_on() {
+async fn malformed_data_is_answered_and_the_listener_keeps_running() {
     let lab = Lab::new(Lateness::None).await;
     let token = format!("authorization: Bearer {}", lab.control_token());
     let plain = format!("GET http://sandbox.podid/settings HTTP/1.0\r\n{token}\r\n\r\n");
@@ -57,7 +57,7 @@ async fn what_is_malformed_gets_an_answer_and_the_listener_goes_on() {
 }
 
 #[tokio::test]
-async fn who_does_not_know_the_token_of_the_folder_steers_nothing() {
+async fn the_control_interface_requires_the_token_of_the_folder() {
     let lab = Lab::new(Lateness::None).await;
     for (method, path) in [("GET", "/settings"), ("POST", "/settings"), ("POST", "/callers"), ("POST", "/reset"), ("GET", "/export")] {
         for token in [None, Some("x"), Some("")] {
@@ -66,13 +66,13 @@ async fn who_does_not_know_the_token_of_the_folder_steers_nothing() {
             assert!(answer.body["way"].as_str().unwrap().contains("control_token"));
         }
     }
-    // nor is a body waited for
+    // it also does not wait for a body
     let head = b"POST http://sandbox.podid/reset HTTP/1.1\r\nhost: x\r\ncontent-length: 4000000\r\n\r\n";
     assert_eq!(status(&raw(&lab, head).await), "401");
 }
 
 #[tokio::test]
-async fn two_sandboxes_have_two_logins() {
+async fn two_sandboxes_have_different_logins() {
     let (one, two) = (Lab::new(Lateness::None).await, Lab::new(Lateness::None).await);
     let (mine, theirs) = (one.sandbox.access().clone(), two.sandbox.access().clone());
     assert_eq!(mine.client_id, theirs.client_id);
@@ -94,7 +94,7 @@ async fn two_sandboxes_have_two_logins() {
 }
 
 #[tokio::test]
-async fn tls_without_connect_is_taken_by_the_name_in_its_hello() {
+async fn tls_without_connect_uses_the_name_in_its_hello() {
     let lab = Lab::new(Lateness::None).await;
     let mut tls = hello(&lab, "management.azure.com").await.unwrap();
     tls.write_all(b"GET /subscriptions HTTP/1.1\r\nhost: management.azure.com\r\nconnection: close\r\n\r\n").await.unwrap();
@@ -105,7 +105,7 @@ async fn tls_without_connect_is_taken_by_the_name_in_its_hello() {
     assert!(refused.contains("alert"), "{refused}");
 }
 
-/// A TLS connection to the listener itself.
+/// Opens a TLS connection to the listener itself.
 pub(super) async fn hello(lab: &Lab, name: &'static str) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
     let pem = std::fs::read_to_string(&lab.sandbox.access().ca).unwrap();
@@ -131,7 +131,7 @@ fn pem_body(pem: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn one_connection_serves_many_requests_at_once() {
+async fn one_connection_serves_concurrent_requests() {
     let lab = Lab::new(Lateness::None).await;
     let token = lab.token("https://management.azure.com/.default").await;
     let url = format!("https://management.azure.com{}?api-version=2021-04-01", lab.group());

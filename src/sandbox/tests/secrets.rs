@@ -1,9 +1,9 @@
-//! The data plane: who gets through, versions, attributes, soft delete.
+//! The data plane: permissions, versions, attributes and soft delete.
 
 use super::{Lab, Lateness, SECRETS_OFFICER, SECRETS_USER};
 use serde_json::json;
 
-/// A vault of roles whose caller is Secrets Officer.
+/// Creates a vault with Azure RBAC whose caller is Secrets Officer.
 async fn officer(lateness: Lateness, name: &str) -> Lab {
     let lab = Lab::new(lateness).await;
     lab.new_vault(name, true).await;
@@ -13,7 +13,7 @@ async fn officer(lateness: Lateness, name: &str) -> Lab {
 }
 
 #[tokio::test]
-async fn the_owner_of_a_vault_may_not_read_it_and_is_told_by_which_model() {
+async fn the_owner_of_a_vault_may_not_read_it_and_the_error_names_the_model() {
     let lab = Lab::new(Lateness::None).await;
     lab.new_vault("kv-roles", true).await;
     lab.new_vault("kv-rules", false).await;
@@ -49,14 +49,14 @@ async fn a_new_grant_is_refused_twice_for_each_model() {
     for status in [403, 403, 200] {
         assert_eq!(lab.vault("kv-late2", "PUT", "/secrets/s", Some(json!({"value": "v"}))).await.status, status);
     }
-    // taken away and given again, it is new again
+    // a permission that is removed and granted again is delayed again
     lab.arm("PUT", &add.replace("add", "remove"), Some(policy.clone())).await;
     lab.arm("PUT", &add, Some(policy)).await;
     assert_eq!(lab.vault("kv-late2", "PUT", "/secrets/s", Some(json!({"value": "v"}))).await.status, 403);
 }
 
 #[tokio::test]
-async fn a_put_is_a_new_version_and_a_get_reads_the_current_one() {
+async fn a_put_creates_a_version_and_a_get_reads_the_current_one() {
     let lab = officer(Lateness::None, "kv-versions").await;
     let first = lab.vault("kv-versions", "PUT", "/secrets/name", Some(json!({"value": "one"}))).await;
     assert_eq!((first.status, first.keys()), (200, vec!["value", "id", "attributes"]));
@@ -117,7 +117,7 @@ async fn a_deleted_secret_keeps_its_name_until_it_is_recovered_or_purged() {
 }
 
 #[tokio::test]
-async fn long_lists_come_in_pages_that_carry_on() {
+async fn long_lists_are_paged() {
     let lab = officer(Lateness::None, "kv-pages").await;
     for n in 0..5 {
         lab.vault("kv-pages", "PUT", &format!("/secrets/s{n}"), Some(json!({"value": "v"}))).await;
@@ -150,7 +150,7 @@ async fn secrets_user_reads_but_does_not_write() {
 }
 
 #[tokio::test]
-async fn a_backup_brings_a_secret_back_with_all_its_versions_and_shows_none() {
+async fn a_backup_restores_all_versions_of_a_secret_and_shows_no_value() {
     let lab = officer(Lateness::None, "kv-backup").await;
     let vault = |method: &'static str, path: &'static str, body| lab.vault("kv-backup", method, path, body);
     for value in ["first value", "second value"] {
@@ -161,8 +161,8 @@ async fn a_backup_brings_a_secret_back_with_all_its_versions_and_shows_none() {
     let bytes = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, blob).unwrap();
     assert!(bytes.starts_with(b")AzureKeyVaultSecretBackupV1") && !bytes.windows(5).any(|part| part == b"value"));
     let restore = || vault("POST", "/secrets/restore", Some(json!({ "value": blob })));
-    let there = restore().await;
-    assert_eq!((there.status, there.code()), (409, "Conflict"));
+    let existing = restore().await;
+    assert_eq!((existing.status, existing.code()), (409, "Conflict"));
     vault("DELETE", "/secrets/s", None).await;
     assert_eq!(restore().await.inner(), "ObjectIsDeletedButRecoverable");
     assert_eq!(vault("DELETE", "/deletedsecrets/s", None).await.status, 204);
@@ -172,7 +172,7 @@ async fn a_backup_brings_a_secret_back_with_all_its_versions_and_shows_none() {
 }
 
 #[tokio::test]
-async fn what_is_no_backup_of_this_sandbox_is_refused() {
+async fn an_invalid_backup_is_refused() {
     let lab = officer(Lateness::None, "kv-backup").await;
     for value in ["", "KUF6dXJl", "no base64 !"] {
         let refused = lab.vault("kv-backup", "POST", "/secrets/restore", Some(json!({ "value": value }))).await;

@@ -1,4 +1,4 @@
-//! Entra's endpoints, and how each service takes its tokens.
+//! Entra's endpoints, and how each service checks its tokens.
 
 use super::{Lab, Lateness, claims};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 const ARM: &str = "https://management.azure.com/.default";
 
 #[tokio::test]
-async fn a_token_says_who_and_for_what() {
+async fn a_token_names_its_principal_and_audience() {
     let lab = Lab::new(Lateness::None).await;
     let access = lab.sandbox.access();
     let token = claims(&lab.token("https://vault.azure.net/.default openid offline_access profile").await);
@@ -17,7 +17,7 @@ async fn a_token_says_who_and_for_what() {
 }
 
 #[tokio::test]
-async fn the_old_endpoint_takes_a_resource_and_writes_numbers_as_text() {
+async fn the_v1_endpoint_takes_a_resource_and_returns_numbers_as_text() {
     let lab = Lab::new(Lateness::None).await;
     let access = lab.sandbox.access().clone();
     let form = [
@@ -33,7 +33,7 @@ async fn the_old_endpoint_takes_a_resource_and_writes_numbers_as_text() {
 }
 
 #[tokio::test]
-async fn a_wrong_login_is_refused_with_its_number() {
+async fn a_wrong_login_is_refused_with_its_error_number() {
     let lab = Lab::new(Lateness::None).await;
     let access = lab.sandbox.access().clone();
     let ask = async |tenant: &str, client: &str, secret: &str, scope: &str| {
@@ -65,7 +65,7 @@ async fn discovery_leads_to_the_token_endpoint() {
 }
 
 #[tokio::test]
-async fn arm_tells_a_missing_an_invalid_an_expired_and_a_foreign_token_apart() {
+async fn arm_distinguishes_missing_invalid_expired_and_foreign_tokens() {
     let lab = Lab::new(Lateness::None).await;
     let url = "https://management.azure.com/subscriptions?api-version=2022-12-01";
     let missing = lab.send("GET", url, None, None).await;
@@ -81,7 +81,7 @@ async fn arm_tells_a_missing_an_invalid_an_expired_and_a_foreign_token_apart() {
 }
 
 #[tokio::test]
-async fn a_vault_challenges_and_names_what_is_wrong() {
+async fn a_vault_sends_a_challenge_and_the_reason() {
     let lab = Lab::new(Lateness::None).await;
     lab.new_vault("kv-tokens", true).await;
     let url = "https://kv-tokens.vault.azure.net/secrets/s/?api-version=7.4";

@@ -1,4 +1,4 @@
-//! Vaults at the control plane: creation, the two models, policies, soft delete, recovery, purge.
+//! Vaults in ARM: creation, both permission models, policies, soft delete, recovery and purge.
 
 use super::{Lab, Lateness};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ fn entry(lab: &Lab, principal: &str, secrets: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_new_vault_registers_its_name_for_two_looks() {
+async fn a_new_vault_registers_its_name_for_two_reads() {
     let lab = Lab::new(Lateness::Quick).await;
     let made = lab.new_vault("kv-new", true).await;
     assert_eq!(made.status, 200);
@@ -27,7 +27,7 @@ async fn a_new_vault_registers_its_name_for_two_looks() {
 }
 
 #[tokio::test]
-async fn the_model_defaults_by_api_version_and_policies_must_be_said() {
+async fn the_default_model_depends_on_the_api_version_and_policies_are_required() {
     let lab = Lab::new(Lateness::None).await;
     let tenant = &lab.sandbox.access().tenant;
     let put = async |name: &str, version: &str, extra: Value| {
@@ -48,7 +48,7 @@ async fn the_model_defaults_by_api_version_and_policies_must_be_said() {
 }
 
 #[tokio::test]
-async fn a_name_is_one_in_all_the_world_even_when_deleted() {
+async fn a_vault_name_is_globally_unique_even_when_deleted() {
     let lab = Lab::new(Lateness::None).await;
     lab.new_vault("kv-one", true).await;
     let elsewhere = format!("{}/resourceGroups/other", lab.subscription());
@@ -94,7 +94,7 @@ async fn a_recovered_vault_has_its_policies_again_but_not_its_role_assignments()
 }
 
 #[tokio::test]
-async fn add_merges_replace_sets_remove_takes_out_what_is_named() {
+async fn policy_updates_merge_set_or_remove() {
     let lab = Lab::new(Lateness::None).await;
     let caller = lab.caller().await;
     lab.new_vault("kv-policies", false).await;
@@ -102,23 +102,23 @@ async fn add_merges_replace_sets_remove_takes_out_what_is_named() {
     let write = async |verb: &str, secrets: Value| {
         lab.arm("PUT", &format!("{path}/accessPolicies/{verb}"), Some(entry(&lab, &caller, &secrets))).await
     };
-    let there = async || lab.arm("GET", &path, None).await.body["properties"]["accessPolicies"].clone();
+    let existing = async || lab.arm("GET", &path, None).await.body["properties"]["accessPolicies"].clone();
     let added = write("add", json!(["Get"])).await;
     assert_eq!((added.status, added.keys()), (200, vec!["id", "type", "properties"]));
     assert!(added.body["id"].as_str().unwrap().ends_with("/accessPolicies/"));
     write("add", json!(["get", "list"])).await;
-    assert_eq!(there().await[0]["permissions"]["secrets"], json!(["Get", "list"]));
+    assert_eq!(existing().await[0]["permissions"]["secrets"], json!(["Get", "list"]));
     write("replace", json!(["Set", "list", "Get"])).await;
-    assert_eq!(there().await[0]["permissions"]["secrets"], json!(["Set", "list", "Get"]));
-    // only what is named goes, and only where it is spelled the same; the answer is 200 in any case
+    assert_eq!(existing().await[0]["permissions"]["secrets"], json!(["Set", "list", "Get"]));
+    // only named permissions with the same spelling are removed; the answer is 200 in any case
     for nothing in [json!([]), json!(["set", "List", "purge"])] {
         assert_eq!(write("remove", nothing).await.status, 200);
-        assert_eq!(there().await[0]["permissions"]["secrets"], json!(["Set", "list", "Get"]));
+        assert_eq!(existing().await[0]["permissions"]["secrets"], json!(["Set", "list", "Get"]));
     }
     write("remove", json!(["list"])).await;
-    assert_eq!(there().await[0]["permissions"]["secrets"], json!(["Set", "Get"]));
+    assert_eq!(existing().await[0]["permissions"]["secrets"], json!(["Set", "Get"]));
     write("remove", json!(["Get", "Set"])).await;
-    assert_eq!(there().await, json!([]), "an entry goes with the last of its permissions");
+    assert_eq!(existing().await, json!([]), "a policy without permissions is removed");
     assert_eq!(write("remove", json!(["Get"])).await.status, 200);
     assert_eq!(write("drop", json!([])).await.status, 400);
 }

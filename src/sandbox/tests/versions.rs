@@ -1,4 +1,4 @@
-//! Documents by api-version, and what the requests that make and list them may say.
+//! Documents by api-version, and the contents of requests that create and list them.
 
 use super::{Lab, Lateness};
 use serde_json::{Value, json};
@@ -32,31 +32,31 @@ async fn a_list_of_groups_is_filtered_by_a_tag() {
 }
 
 #[tokio::test]
-async fn a_group_keeps_who_manages_it() {
+async fn a_group_keeps_its_manager() {
     let lab = Lab::new(Lateness::None).await;
     let owner = format!("{}/providers/Microsoft.Example/things/one", lab.group());
     let made = group(&lab, "managed", json!({"location": "westeurope", "managedBy": owner})).await;
     assert_eq!(made["managedBy"], owner);
     let again = group(&lab, "managed", json!({"location": "westeurope", "tags": {"a": "b"}})).await;
-    assert_eq!(again["managedBy"], owner, "an update that is silent about it leaves it");
+    assert_eq!(again["managedBy"], owner, "an update that does not mention it keeps it");
     assert_eq!(group(&lab, "free", json!({"location": "westeurope"})).await.get("managedBy"), None);
     let old = lab.arm("GET", &format!("{}/resourceGroups/managed?api-version=2017-05-10", lab.subscription()), None).await;
     assert_eq!((&old.body["managedBy"], old.body.get("type")), (&json!(owner), None));
 }
 
 #[tokio::test]
-async fn a_provider_tells_by_version_what_its_types_can_do() {
+async fn the_capabilities_of_resource_types_depend_on_the_version() {
     let lab = Lab::new(Lateness::None).await;
     let of = async |namespace: &str, version: &str| {
         lab.arm("GET", &format!("{}/providers/{namespace}?api-version={version}", lab.subscription()), None).await.body
     };
-    let told = |body: &Value, field: &str| body["resourceTypes"].as_array().unwrap().iter().filter(|t| t.get(field).is_some()).count();
+    let shown = |body: &Value, field: &str| body["resourceTypes"].as_array().unwrap().iter().filter(|t| t.get(field).is_some()).count();
     let (old, new) = (of("Microsoft.Monitor", "2018-05-01").await, of("Microsoft.Monitor", "2021-04-01").await);
     assert_eq!((old.get("registrationPolicy"), new["registrationPolicy"].as_str()), (None, Some("RegistrationRequired")));
-    assert_eq!((told(&old, "capabilities"), told(&old, "defaultApiVersion")), (0, 0));
-    assert_eq!(told(&new, "capabilities"), new["resourceTypes"].as_array().unwrap().len());
-    assert!(told(&new, "defaultApiVersion") > 0);
-    assert_eq!(told(&of("Microsoft.Monitor", "2019-10-01").await, "defaultApiVersion"), 0);
+    assert_eq!((shown(&old, "capabilities"), shown(&old, "defaultApiVersion")), (0, 0));
+    assert_eq!(shown(&new, "capabilities"), new["resourceTypes"].as_array().unwrap().len());
+    assert!(shown(&new, "defaultApiVersion") > 0);
+    assert_eq!(shown(&of("Microsoft.Monitor", "2019-10-01").await, "defaultApiVersion"), 0);
 
     let vaults = of("Microsoft.KeyVault", "2021-04-01").await;
     let applications = vaults["authorizations"].as_array().unwrap();
@@ -70,13 +70,13 @@ async fn a_provider_tells_by_version_what_its_types_can_do() {
         .map(|t| t["resourceType"].as_str().unwrap())
         .collect();
     assert_eq!(nowhere, ["locations"]);
-    assert_eq!(told(&vaults, "defaultApiVersion"), 0);
+    assert_eq!(shown(&vaults, "defaultApiVersion"), 0);
     let features = of("Microsoft.Features", "2021-04-01").await;
     assert_eq!((features.get("authorizations"), features["registrationPolicy"].as_str()), (None, Some("RegistrationFree")));
 }
 
 #[tokio::test]
-async fn a_vault_tells_of_soft_delete_what_the_version_that_made_it_fills_in() {
+async fn a_vault_shows_soft_delete_as_the_creating_version_does() {
     let lab = Lab::new(Lateness::None).await;
     let tenant = &lab.sandbox.access().tenant;
     let made = async |name: &str, version: &str, extra: Value| {

@@ -97,7 +97,7 @@ fn unknown_fields_name_the_nearest_known_one() {
     hint: Did you mean `pod-identity`? The known ones are: pod-identity.
     "#);
     insta::assert_snapshot!(changed("{file: values/conn.txt}", "{fil: values/conn.txt}"), @r#"
-    podid.yaml:14:15: vault.secrets[0].value: where the value comes from must be said, never the value itself
+    podid.yaml:14:15: vault.secrets[0].value: do not write the secret here; give its source (file, env, generate, prompt)
     hint: Did you mean `file`? Write one of `{file: PATH}`, `{env: VARIABLE}`, `{prompt: true}` and `{generate: LENGTH}`.
     "#);
 }
@@ -105,9 +105,9 @@ fn unknown_fields_name_the_nearest_known_one() {
 #[test]
 fn missing_fields_and_wrong_shapes_say_where() {
     insta::assert_snapshot!(changed("    namespace: dev-claims\n", ""), @"podid.yaml:17:5: workloads[0]: the field `namespace` is missing");
-    insta::assert_snapshot!(after_head("vaults:\n"), @"podid.yaml:5:7: vaults: a list is wanted here");
-    insta::assert_snapshot!(after_head("vault: kv\n"), @"podid.yaml:5:8: vault: fields are wanted here");
-    insta::assert_snapshot!(after_head("vault:\n  name: [a]\n"), @"podid.yaml:6:9: vault.name: a single value is wanted here");
+    insta::assert_snapshot!(after_head("vaults:\n"), @"podid.yaml:5:7: vaults: expected a list");
+    insta::assert_snapshot!(after_head("vault: kv\n"), @"podid.yaml:5:8: vault: expected fields");
+    insta::assert_snapshot!(after_head("vault:\n  name: [a]\n"), @"podid.yaml:6:9: vault.name: expected a single value");
     insta::assert_snapshot!(after_head("vault:\n  name:\n"), @"podid.yaml:6:7: vault.name: it has no value");
     insta::assert_snapshot!(after_head("vault:\n  name: kv1\n  model: rback\n"), @r#"
     podid.yaml:7:10: vault.model: unknown word `rback`
@@ -120,7 +120,7 @@ fn missing_fields_and_wrong_shapes_say_where() {
 fn text_that_is_no_yaml_says_where() {
     insta::assert_snapshot!(after_head("vault:\n\tname: kv\n"), @"podid.yaml:6:2: tabs disallowed within this context (block indentation)");
     insta::assert_snapshot!(after_head("vault: {name: kv\n"), @"podid.yaml:5:8: unclosed bracket '{'");
-    insta::assert_snapshot!(after_head("kind: App\n"), @"podid.yaml:5:1: kind: it stands here twice");
+    insta::assert_snapshot!(after_head("kind: App\n"), @"podid.yaml:5:1: kind: duplicate key");
     insta::assert_snapshot!(after_head("---\nkind: App\n"), @"podid.yaml:6:1: a spec is one document; a second one begins here");
     insta::assert_snapshot!(told("# nothing yet\n"), @r#"
     podid.yaml:2:1: the spec is empty
@@ -181,15 +181,15 @@ fn a_value_in_the_spec_is_refused_and_never_repeated() {
         assert!(!text.contains("hunter2"), "{from} -> {to}: {text}");
     }
     insta::assert_snapshot!(changed("{file: values/conn.txt}", "hunter2"), @r#"
-    podid.yaml:14:14: vault.secrets[0].value: where the value comes from must be said, never the value itself
+    podid.yaml:14:14: vault.secrets[0].value: do not write the secret here; give its source (file, env, generate, prompt)
     hint: Write one of `{file: PATH}`, `{env: VARIABLE}`, `{prompt: true}` and `{generate: LENGTH}`.
     "#);
     insta::assert_snapshot!(changed("{file: values/conn.txt}", "{file: a, env: B}"), @r#"
-    podid.yaml:14:24: vault.secrets[0].value.env: the value comes from one place
+    podid.yaml:14:24: vault.secrets[0].value.env: give exactly one source
     hint: Write one of `{file: PATH}`, `{env: VARIABLE}`, `{prompt: true}` and `{generate: LENGTH}`.
     "#);
     insta::assert_snapshot!(changed("{file: values/conn.txt}", ""), @r#"
-    podid.yaml:14:12: vault.secrets[0].value: where the value comes from must be said, never the value itself
+    podid.yaml:14:12: vault.secrets[0].value: do not write the secret here; give its source (file, env, generate, prompt)
     hint: Write one of `{file: PATH}`, `{env: VARIABLE}`, `{prompt: true}` and `{generate: LENGTH}`.
     "#);
     insta::assert_snapshot!(changed("{file: values/conn.txt}", "{prompt: false}"), @"podid.yaml:14:23: vault.secrets[0].value.prompt: it can only be `true`");

@@ -38,7 +38,7 @@ fn groups_are_created_tagged_and_deleted() {
     assert_eq!(az.json(&format!("rest --method get --url {url}"))["tags"], json!({"team": "shop"}));
     az.json(&format!(r#"rest --method put --url {url} --body '{{"location":"northeurope","tags":{{"team":"till"}}}}'"#));
     assert_eq!(az.json("group show -n shop")["tags"], json!({"team": "till"}));
-    // without -l a resource goes where its group is
+    // Without -l a resource gets the location of its group.
     assert_eq!(az.json("identity create -g shop -n till")["location"], "northeurope");
 
     az.run("group delete -n shop --yes").ok();
@@ -55,14 +55,14 @@ fn identities_are_created_listed_and_deleted() {
     let made = az.json("identity create -g podid-lab -n one --tags a=b");
     assert_eq!(text(&made, "/type"), "Microsoft.ManagedIdentity/userAssignedIdentities");
     assert_eq!(made["tenantId"], az.json("account show")["tenantId"]);
-    // the same again changes nothing
+    // Creating it again changes nothing.
     assert_eq!(az.json("identity create -g podid-lab -n one --tags a=b"), made);
     assert_eq!(az.json("identity show -g podid-lab -n one"), made);
     assert_eq!(az.json("identity list -g podid-lab"), json!([made]));
     let shown = az.json("resource show -g podid-lab -n one --resource-type Microsoft.ManagedIdentity/userAssignedIdentities");
     assert_eq!((&shown["properties"]["clientId"], &shown["tags"]), (&made["clientId"], &json!({"a": "b"})));
 
-    // it is an object of the directory, by either id
+    // It is an object of the directory, by either id.
     let (client, principal) = (text(&made, "/clientId"), text(&made, "/principalId"));
     let by_app = az.json(&format!("ad sp show --id {client}"));
     assert_eq!((text(&by_app, "/id"), text(&by_app, "/servicePrincipalType")), (principal, "ManagedIdentity"));
@@ -71,7 +71,7 @@ fn identities_are_created_listed_and_deleted() {
     assert_eq!(az.json(&format!("rest --method get --url {url} --query displayName")), "one");
 
     az.run("identity delete -g podid-lab -n one").ok();
-    // taking away what is not there is no failure, as in Azure
+    // Deleting a missing identity succeeds, as in Azure.
     az.run("identity delete -g podid-lab -n one").ok();
     let missing = az.fails(3, "identity show -g podid-lab -n one");
     assert!(missing.contains("(ResourceNotFound)") && missing.contains("'podid-lab'"), "{missing}");
@@ -93,7 +93,7 @@ fn roles_are_assigned_listed_and_removed() {
         (text(&made, "/principalId"), text(&made, "/principalType"), text(&made, "/scope")),
         (principal, "ServicePrincipal", &*scope)
     );
-    // az finds the one that is there by the 409
+    // az finds the existing assignment by the 409.
     let again = az.json(&format!("role assignment create --role Reader --assignee {principal} --scope {scope}"));
     assert_eq!(again["id"], made["id"]);
     az.json(&format!(r#"role assignment create --role "Managed Identity Operator" --assignee {client} --scope {id}"#));
@@ -101,7 +101,7 @@ fn roles_are_assigned_listed_and_removed() {
     let mut all = az.json(&format!("role assignment list --all --assignee {principal} --query [].[roleDefinitionName,scope]"));
     all.as_array_mut().unwrap().sort_by_key(ToString::to_string);
     assert_eq!(all, json!([["Managed Identity Operator", id], ["Reader", scope]]));
-    // a list at a scope has what is given there, not below
+    // A list at a scope contains the assignments there, not those below.
     assert_eq!(az.json(&format!("role assignment list --scope {scope} --query [].id")), json!([made["id"]]));
 
     let refused = az.fails(1, &format!("role assignment create --role Nosuch --assignee {client} --scope {scope}"));
@@ -151,11 +151,11 @@ fn federated_credentials_are_created_changed_and_deleted() {
     let web = format!("--name web --issuer {issuer} --subject system:serviceaccount:shop:web");
     let made = az.json(&credential("create", &web));
     assert_eq!(text(&made, "/type"), "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials");
-    // az's own default
+    // This is az's own default.
     assert_eq!(made["audiences"], json!(["api://AzureADTokenExchange"]));
     assert_eq!((text(&made, "/issuer"), text(&made, "/subject")), (issuer, "system:serviceaccount:shop:web"));
     assert_eq!(az.json(&credential("show", "--name web")), made);
-    // the same again changes nothing; another of the same issuer and subject is one too many
+    // Creating it again changes nothing; another one with the same issuer and subject is refused.
     assert_eq!(az.json(&credential("create", &web)), made);
     let refused = az.fails(1, &credential("create", &web.replace("--name web", "--name again")));
     assert!(refused.contains("(Conflict) Issuer and subject combination already exists for this Managed Identity."), "{refused}");
@@ -186,7 +186,7 @@ fn preview_features_are_registered() {
         ("Microsoft.ContainerService/EnablePodIdentityPreview", "Registering")
     );
     until("it is registered", || (az.text(&format!("{} --query properties.state", feature("show"))) == "Registered").then_some(()));
-    // so that it is propagated
+    // This propagates the registration.
     az.run("provider register -n Microsoft.ContainerService").ok();
     let missing = az.fails(3, "feature show --namespace No.Such --name nosuch");
     assert!(missing.contains("(InvalidResourceNamespace)"), "{missing}");

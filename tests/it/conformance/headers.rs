@@ -51,7 +51,7 @@ const RULES: &[(&str, Rule)] = &[
     ("x-ms-correlation-request-id", Rule::There),
     ("x-ms-routing-request-id", Rule::There),
     ("x-ms-operation-identifier", Rule::There),
-    ("x-ms-client-request-id", Rule::Nothing), // an echo: only of what the recorder sent, which is not in the record
+    ("x-ms-client-request-id", Rule::Nothing), // An echo of the request, which is not in the record.
     ("x-ms-ratelimit-remaining", Rule::There),
     ("x-ms-ags-diagnostic", Rule::There),
     ("x-ms-resource-unit", Rule::There),

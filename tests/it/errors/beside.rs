@@ -82,7 +82,7 @@ fn an_unreadable_spec_is_named_by_single_commands() {
     lab.write("podid.yaml", &text.replacen("vault:\n", "vault: [\n", 1));
     assert_snapshot!(lab.fails("vault grant --vault kv-shop-errors --to identity/shop-mid --yes"), @r#"
     exit 2
-    error: podid.yaml:8:8: fields are wanted here
+    error: podid.yaml:8:8: expected fields
     hint: Single commands read podid.yaml in the working directory for the app, resource group and cluster: correct it, or run the command in another folder.
     "#);
 }

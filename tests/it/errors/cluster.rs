@@ -127,7 +127,7 @@ fn a_failing_login_command_is_quoted_and_invalid_output_is_not() {
     "#);
     assert_snapshot!(with_plugin("echo not-a-real-secret").fails("up -f app.yaml --yes"), @r#"
     exit 1
-    error: namespace/aks-mi/shop: the login command of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) failed: [DIR]/./kubelogin printed no JSON
+    error: namespace/aks-mi/shop: the login command of context "aks-mi" (https://aks-mi-dns-99e806bf.hcp.westeurope.azmk8s.io:443) failed: [DIR]/./kubelogin did not print JSON
     hint: Run the login command of the kubeconfig by hand (`kubectl --context aks-mi get ns`); kubelogin may be missing.
     "#);
 }

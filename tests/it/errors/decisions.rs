@@ -21,7 +21,7 @@ fn without_a_terminal_no_value_can_be_typed() {
     assert_snapshot!(lab.fails("vault secret set conn --vault kv-shop-ask --yes"), @r#"
     exit 4
     error: there is no terminal to ask for the value of conn
-    hint: Give it by `--file FILE`, `--env VARIABLE` or `--stdin`, or let podid make one by `--generate`.
+    hint: Give it with `--file FILE`, `--env VARIABLE` or `--stdin`, or let podid generate one with `--generate`.
     "#);
 }
 
@@ -152,7 +152,7 @@ fn one_half_reports_that_the_other_was_never_done() {
 fn a_user_may_decline_or_close_the_terminal() {
     let lab = Lab::with_app();
     for (typed, code, told) in
-        [("n\r", 4, "it was not consented to; nothing was changed"), ("\u{3}", 130, "interrupted at a question; nothing was changed")]
+        [("n\r", 4, "cancelled; nothing was changed"), ("\u{3}", 130, "interrupted at a question; nothing was changed")]
     {
         let mut command = lab.command("up -f app.yaml");
         command.env("TERM", "xterm").stdin(std::process::Stdio::inherit());

@@ -44,10 +44,10 @@ fn an_unknown_cluster_is_named() {
                   resourceID: (after identity/shop-mid)
                   clientID: (after identity/shop-mid)
       + create  grant/kv-shop-errors/caller (for podid's own login, which has no right to the secrets of a vault that it makes; `down` takes it away)
-                  role or policy: Key Vault Secrets Officer or delete, get, list, recover, set
+                  access: Key Vault Secrets Officer, or policy `delete, get, list, recover, set`
                   principal: [ID]
       + create  grant/kv-shop-errors/shop-mid
-                  role or policy: Key Vault Secrets User or get
+                  access: Key Vault Secrets User, or policy `get`
                   principal: (after identity/shop-mid)
       + create  role/managed-identity-operator/cluster/aks-none/identity/shop-mid
                   role: Managed Identity Operator
@@ -172,7 +172,7 @@ fn a_soft_deleted_vault_keeps_its_name_and_the_hint_is_recover() {
     exit 4
     app default:
       + create  grant/kv-shop-gone/caller (for podid's own login, which has no right to the secrets of a vault that it makes; `down` takes it away)
-                  role or policy: Key Vault Secrets Officer or delete, get, list, recover, set
+                  access: Key Vault Secrets Officer, or policy `delete, get, list, recover, set`
                   principal: [ID]
       ! refused vault/kv-shop-gone
                   the vault kv-shop-gone is soft-deleted (to be purged [DATE]): its name is taken

@@ -25,9 +25,9 @@ fn a_contributor_may_not_assign_roles_and_learns_who_may() {
     assert_snapshot!(lab.fails("up -f app.yaml --yes --parallelism 1"), @r#"
     exit 1
     error: could not create role/virtual-machine-contributor/cluster/aks-mi/cluster/aks-mi/nodes, create grant/kv-shop-errors/caller, create grant/kv-shop-errors/shop-mid, create role/managed-identity-operator/cluster/aks-mi/identity/shop-mid: this login ([ID]) may not do Microsoft.Authorization/roleAssignments/write
-      because no role of it allows that at /subscriptions/[ID]/resourceGroups/MC_podid-lab_aks-mi_westeurope
-      because no role of it allows that at /subscriptions/[ID]/resourceGroups/podid-lab/providers/Microsoft.KeyVault/vaults/kv-shop-errors
-      because no role of it allows that at /subscriptions/[ID]/resourcegroups/podid-lab/providers/Microsoft.ManagedIdentity/userAssignedIdentities/shop-mid
+      because none of its role assignments allows this at /subscriptions/[ID]/resourceGroups/MC_podid-lab_aks-mi_westeurope
+      because none of its role assignments allows this at /subscriptions/[ID]/resourceGroups/podid-lab/providers/Microsoft.KeyVault/vaults/kv-shop-errors
+      because none of its role assignments allows this at /subscriptions/[ID]/resourcegroups/podid-lab/providers/Microsoft.ManagedIdentity/userAssignedIdentities/shop-mid
     hint: The role Role Based Access Control Administrator allows it: `az role assignment create --role "Role Based Access Control Administrator" --assignee [ID] --scope /subscriptions/[ID]/resourceGroups/MC_podid-lab_aks-mi_westeurope`. A new role takes up to 10 minutes.
     hint: The role Role Based Access Control Administrator allows it: `az role assignment create --role "Role Based Access Control Administrator" --assignee [ID] --scope /subscriptions/[ID]/resourceGroups/podid-lab`. A new role takes up to 10 minutes.
     not started: to create azureidentitybinding/aks-mi/shop/shop-mid-binding: role/virtual-machine-contributor/cluster/aks-mi/cluster/aks-mi/nodes failed
@@ -43,7 +43,7 @@ fn a_reader_may_not_create_an_identity() {
     assert_snapshot!(lab.fails("identity create -n shop-mid --yes"), @r#"
     exit 1
     error: could not create identity/shop-mid: this login ([ID]) may not do Microsoft.ManagedIdentity/userAssignedIdentities/write
-      because no role of it allows that at /subscriptions/[ID]/resourceGroups/podid-lab/providers/Microsoft.ManagedIdentity/userAssignedIdentities/shop-mid
+      because none of its role assignments allows this at /subscriptions/[ID]/resourceGroups/podid-lab/providers/Microsoft.ManagedIdentity/userAssignedIdentities/shop-mid
     hint: The role Managed Identity Contributor allows it: `az role assignment create --role "Managed Identity Contributor" --assignee [ID] --scope /subscriptions/[ID]/resourceGroups/podid-lab`. A new role takes up to 10 minutes.
     "#);
 }
@@ -60,13 +60,13 @@ fn a_secret_of_a_foreign_vault_needs_a_data_plane_right() {
     assert_snapshot!(lab.fails("vault secret set conn --vault kv-foreign --generate --yes --state other.json"), @r#"
     exit 1
     error: this login ([ID]) may not do Microsoft.KeyVault/vaults/secrets/getSecret/action
-      because no role of it allows that at /subscriptions/[ID]/resourcegroups/podid-lab/providers/microsoft.keyvault/vaults/kv-foreign/secrets/conn
+      because none of its role assignments allows this at /subscriptions/[ID]/resourcegroups/podid-lab/providers/microsoft.keyvault/vaults/kv-foreign/secrets/conn
     hint: The role Key Vault Secrets Officer allows it: `az role assignment create --role "Key Vault Secrets Officer" --assignee [ID] --scope /subscriptions/[ID]/resourcegroups/podid-lab/providers/microsoft.keyvault/vaults/kv-foreign`. A new role takes up to 10 minutes.
     "#);
     assert_snapshot!(lab.fails("vault secret list --vault kv-foreign"), @r#"
     exit 1
     error: this login ([ID]) may not do Microsoft.KeyVault/vaults/secrets/readMetadata/action
-      because no role of it allows that at /subscriptions/[ID]/resourcegroups/podid-lab/providers/microsoft.keyvault/vaults/kv-foreign
+      because none of its role assignments allows this at /subscriptions/[ID]/resourcegroups/podid-lab/providers/microsoft.keyvault/vaults/kv-foreign
     hint: The role Key Vault Secrets Officer allows it: `az role assignment create --role "Key Vault Secrets Officer" --assignee [ID] --scope /subscriptions/[ID]/resourcegroups/podid-lab/providers/microsoft.keyvault/vaults/kv-foreign`. A new role takes up to 10 minutes.
     "#);
 }

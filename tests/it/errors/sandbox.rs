@@ -19,7 +19,7 @@ fn a_second_serve_of_one_folder_is_refused() {
     assert_snapshot!(lab.fails("sandbox serve"), @r#"
     exit 1
     error: a sandbox is already served from [DIR]/.podid (process [PID], 127.0.0.1:[PORT])
-    hint: Stop it first, or use it as it is.
+    hint: Stop it first, or use the running one.
     "#);
 }
 
@@ -42,7 +42,7 @@ fn a_newer_world_is_refused() {
     assert_snapshot!(lab.fails("identity list"), @r#"
     exit 5
     error: [DIR]/.podid/world.json was written by a newer podid (version 99, this one knows 2)
-    hint: Use that podid, or begin anew with `podid sandbox reset`.
+    hint: Use that podid, or start over with `podid sandbox reset`.
     "#);
 }
 
@@ -54,7 +54,7 @@ fn a_damaged_world_says_how_to_start_over() {
     assert_snapshot!(lab.fails("identity list"), @r#"
     exit 5
     error: [DIR]/.podid/world.json is damaged (line 1, column 15)
-    hint: Begin anew with `podid sandbox reset`.
+    hint: Start over with `podid sandbox reset`.
     "#);
     lab.done("sandbox reset");
     lab.done("identity list");
@@ -118,7 +118,7 @@ fn a_served_sandbox_keeps_its_own_settings() {
     quiet.done("identity create -n shop-mid --yes --lateness none");
     assert_snapshot!(quiet.fails("identity create -n shop-mid --yes --lateness realistic"), @r#"
     exit 2
-    error: the sandbox in [DIR]/.podid is served with --lateness none, and a client cannot change that to realistic
+    error: the sandbox in [DIR]/.podid is served with --lateness none, which a client cannot change to realistic
     hint: Leave --lateness (or PODID_LATENESS) out, or serve it again with `podid sandbox serve --lateness realistic`.
     "#);
     assert_eq!(lateness(&quiet), json!("none"));

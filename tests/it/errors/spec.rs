@@ -51,7 +51,7 @@ fn a_name_that_would_escape_its_url_is_refused() {
 fn a_duplicate_key_is_refused() {
     assert_snapshot!(with("resourceGroup: podid-lab", "resourceGroup: podid-lab\nresourceGroup: other"), @r#"
     exit 2
-    error: app.yaml:6:1: resourceGroup: it stands here twice
+    error: app.yaml:6:1: resourceGroup: duplicate key
     "#);
 }
 
@@ -59,7 +59,7 @@ fn a_duplicate_key_is_refused() {
 fn an_inline_value_is_not_repeated() {
     assert_snapshot!(with("value:\n        file: conn.txt", "value: not-a-real-secret"), @r#"
     exit 2
-    error: app.yaml:12:14: vault.secrets[0].value: where the value comes from must be said, never the value itself
+    error: app.yaml:12:14: vault.secrets[0].value: do not write the secret here; give its source (file, env, generate, prompt)
     hint: Write one of `{file: PATH}`, `{env: VARIABLE}`, `{prompt: true}` and `{generate: LENGTH}`.
     "#);
 }
@@ -68,7 +68,7 @@ fn an_inline_value_is_not_repeated() {
 fn an_unknown_value_source_lists_the_existing_ones() {
     assert_snapshot!(with("file: conn.txt", "fiel: conn.txt"), @r#"
     exit 2
-    error: app.yaml:13:9: vault.secrets[0].value: where the value comes from must be said, never the value itself
+    error: app.yaml:13:9: vault.secrets[0].value: do not write the secret here; give its source (file, env, generate, prompt)
     hint: Did you mean `file`? Write one of `{file: PATH}`, `{env: VARIABLE}`, `{prompt: true}` and `{generate: LENGTH}`.
     "#);
 }
@@ -85,7 +85,7 @@ fn a_missing_field_is_named() {
 fn invalid_yaml_is_reported_with_its_place() {
     assert_snapshot!(with("metadata:\n", "metadata: [\n"), @r#"
     exit 2
-    error: app.yaml:3:11: fields are wanted here
+    error: app.yaml:3:11: expected fields
     "#);
 }
 
@@ -94,8 +94,8 @@ fn a_secret_value_cannot_be_an_argument() {
     let lab = Lab::new();
     assert_snapshot!(lab.fails("vault secret set conn --vault kv-shop --value not-a-real-secret --yes"), @r#"
     exit 2
-    error: a secret's value is never an argument: every process of this machine could read it there
-    hint: Give it by --file FILE, --env VARIABLE, --stdin or --prompt, or let podid make one by --generate=LENGTH.
+    error: do not pass a secret's value as an argument: every process of this machine can read it
+    hint: Give it with --file FILE, --env VARIABLE, --stdin or --prompt, or let podid generate one with --generate=LENGTH.
     "#);
 }
 
@@ -145,13 +145,13 @@ fn an_unknown_command_and_an_unknown_flag_are_wrong_use() {
     exit 2
     error: unrecognized subcommand 'identiy'
     hint: A similar subcommand exists: 'identity'.
-    hint: The usage is: podid [OPTIONS] <COMMAND>
+    hint: Usage: podid [OPTIONS] <COMMAND>
     "#);
     assert_snapshot!(lab.fails("up --fil x"), @r#"
     exit 2
     error: unexpected argument '--fil' found
     hint: A similar argument exists: '--file'.
-    hint: The usage is: podid up --file <SPEC>
+    hint: Usage: podid up --file <SPEC>
     "#);
     assert_snapshot!(lab.fails("up --timeout soon"), @r#"
     exit 2

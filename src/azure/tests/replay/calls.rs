@@ -91,7 +91,7 @@ pub fn unsent(record: &Record) -> Option<&'static str> {
 pub async fn send(azure: &Azure, record: &Record, patient: bool, on_wait: OnWait) -> Result<Value> {
     let (read, write) = (azure.read(), azure.write(on_wait));
     let asked = record.asked();
-    let id = || ArmId::parse(&record.path).unwrap_or_else(|| panic!("{} is no ARM id", record.path));
+    let id = || ArmId::parse(&record.path).unwrap_or_else(|| panic!("{} is not a valid ARM id", record.path));
     let own_tags = tags(&asked).unwrap_or_default();
     let vault = format!("https://{}/", record.host);
     let segments: Vec<&str> = record.path.split('/').filter(|segment| !segment.is_empty()).collect();

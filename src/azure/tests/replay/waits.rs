@@ -12,18 +12,18 @@ pub fn sentence(asked: &Record, answer: &Record, patient: bool) -> Option<String
     let state = answer.answer()["properties"]["provisioningState"].as_str().map(str::to_owned);
     match (asked.op.as_str(), answer.op.as_str(), answer.status) {
         ("vault.PUT", "vault.PUT" | "vault.GET", 200..300) => {
-            state.filter(|state| state != "Succeeded").map(|_| format!("Waiting until the name of the vault {} is registered.", vault()))
+            state.filter(|state| state != "Succeeded").map(|_| format!("waiting for DNS to publish the name of the vault {}", vault()))
         }
-        ("vault.PUT", "vault.GET", 404) => Some(format!("Waiting until the vault {} is visible.", vault())),
-        ("deletedSecret.recover.POST", "secret.GET", 404) => Some(format!("Waiting until the secret {} is recovered.", secret())),
+        ("vault.PUT", "vault.GET", 404) => Some(format!("waiting for the vault {} to appear", vault())),
+        ("deletedSecret.recover.POST", "secret.GET", 404) => Some(format!("waiting for the secret {} to be recovered", secret())),
         (_, _, 400..600) if answer.op == asked.op && means(answer, patient) == Means::Later => {
             Some(match (answer.status, asked.op.as_str()) {
-                (_, "roleAssignment.PUT") => "Waiting until the new identity is known to role assignments.".to_owned(),
+                (_, "roleAssignment.PUT") => "waiting for Entra to replicate the new identity".to_owned(),
                 (403, _) => {
-                    format!("Waiting until the vault {} knows of the new grant.", asked.host.split('.').next().unwrap_or_default())
+                    format!("waiting for the new permission to reach the vault {}", asked.host.split('.').next().unwrap_or_default())
                 }
-                (_, op) if op.starts_with("vault.") => format!("Waiting for another change of the vault {}.", vault()),
-                _ => format!("Waiting until the secret {} is no longer being deleted or recovered.", secret()),
+                (_, op) if op.starts_with("vault.") => format!("waiting for another change of the vault {} to end", vault()),
+                _ => format!("waiting for Key Vault to finish deleting or recovering the secret {}", secret()),
             })
         }
         _ => None,

@@ -1,20 +1,25 @@
-//! A cluster is made, changed and ended. Each of these answers at once and goes on as an operation, which is polled.
+//! Creates, updates and deletes clusters. Each of these is answered at once and continues as an operation that is polled.
 
 use super::{
-    super::{
-        Answer, Call, directory, error, groups, identities, ids, providers,
+    document::{document, merge},
+    provision::{self, ClusterSpec},
+    replies::{answer, find, refusal},
+    validation,
+};
+use crate::{
+    azure::{
+        call::{Answer, Call},
+        directory, error, ids, operations, providers, removal, resource_ids,
         state::{Cluster, Group, Operation},
         subscriptions, times,
     },
-    KIND, Site, answer, document, find, forget, found, key, refusal,
-    shown::merge,
-    site, sound,
+    http::Response,
+    lateness::Lateness,
 };
-use crate::{http::Response, lateness::Lateness};
 use serde_json::{Map, Value, json};
 
-/// What a body may hold and AKS decides, or keeps to itself.
-const TOLD: [&str; 9] = [
+/// Fields that a request may hold but only AKS sets.
+const AKS_ONLY: [&str; 9] = [
     "provisioningState",
     "powerState",
     "fqdn",
@@ -25,10 +30,10 @@ const TOLD: [&str; 9] = [
     "maxAgentPools",
     "resourceUID",
 ];
-const TOLD_OF_POOLS: [&str; 5] = ["provisioningState", "powerState", "currentOrchestratorVersion", "nodeImageVersion", "eTag"];
-/// Never told again.
+const AKS_ONLY_OF_POOLS: [&str; 5] = ["provisioningState", "powerState", "currentOrchestratorVersion", "nodeImageVersion", "eTag"];
+/// Fields that no answer contains.
 const SECRETS: [&str; 2] = ["adminPassword", "secret"];
-/// What AKS has of each minor that it supports; any other minor gets a patch of 5.
+/// The newest patch version of each supported minor version; any other minor version gets patch 5.
 const PATCHES: [(&str, &str); 3] = [("1.32", "1.32.10"), ("1.33", "1.33.5"), ("1.34", "1.34.2")];
 
 fn without(value: &mut Value, names: &[&str]) {
@@ -42,23 +47,23 @@ fn without(value: &mut Value, names: &[&str]) {
     }
 }
 
-/// What is asked of a cluster, without what nobody can ask.
+/// Returns the properties that the client asks for, without the fields that only AKS sets.
 fn asked(body: &Map<String, Value>) -> Map<String, Value> {
     let mut all = body.get("properties").cloned().unwrap_or_default();
     without(&mut all, &SECRETS);
     let Value::Object(mut all) = all else { return Map::new() };
-    // az sends an empty version where nobody gave one
-    let said = |value: &Value| !value.is_null() && value.as_str() != Some("");
-    all.retain(|name, value| !TOLD.contains(&name.as_str()) && said(value));
+    // az sends an empty version if the user gave none
+    let is_set = |value: &Value| !value.is_null() && value.as_str() != Some("");
+    all.retain(|name, value| !AKS_ONLY.contains(&name.as_str()) && is_set(value));
     for pool in all.get_mut("agentPoolProfiles").and_then(Value::as_array_mut).into_iter().flatten() {
         if let Some(pool) = pool.as_object_mut() {
-            pool.retain(|name, value| !TOLD_OF_POOLS.contains(&name.as_str()) && said(value));
+            pool.retain(|name, value| !AKS_ONLY_OF_POOLS.contains(&name.as_str()) && is_set(value));
         }
     }
     all
 }
 
-/// A minor stands for its newest patch.
+/// Returns the newest patch version for a minor version.
 fn patch_of(version: &str) -> String {
     match version.matches('.').count() {
         1 => PATCHES.iter().find(|(minor, _)| *minor == version).map_or_else(|| format!("{version}.5"), |(_, patch)| (*patch).to_owned()),
@@ -71,17 +76,23 @@ pub fn put(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     let body = error::object(call)?;
     let location = subscriptions::place_of(&body)?;
     let asked = asked(&body);
-    sound::check_name(name)?;
-    sound::check(&asked)?;
-    if let Some(there) = call.state.clusters.get(&key(call, group, name)).filter(|c| c.ending.is_none()).cloned() {
-        if there.location != location {
-            return Err(error::other_location(name, &group.name, &there.location, &location));
+    validation::check_name(name)?;
+    validation::check(&asked)?;
+    if let Some(existing) = call
+        .state
+        .clusters
+        .get(&resource_ids::cluster_key(&call.state.subscription, &group.name, name))
+        .filter(|c| c.ending.is_none())
+        .cloned()
+    {
+        if existing.location != location {
+            return Err(error::other_location(name, &group.name, &existing.location, &location));
         }
-        return change(call, there, &body, asked, "Updating", 200);
+        return change(call, existing, &body, asked, "Updating", 200);
     }
-    // a cluster is known by its name alone on the Kubernetes side
+    // the Kubernetes API knows a cluster by its name alone
     if let Some(other) = call.state.clusters.values().find(|c| c.name.eq_ignore_ascii_case(name)) {
-        let message = format!("The sandbox has one cluster of a name, and '{name}' is in resource group '{}'.", other.group);
+        let message = format!("The sandbox supports one cluster of a name, and '{name}' exists in resource group '{}'.", other.group);
         return Err(refusal(409, "OperationNotAllowed", message));
     }
     let cluster = create(call, group, name, &location, &body, &asked)?;
@@ -118,7 +129,7 @@ fn create(
     for id in user_assigned(body) {
         if !call.state.identities.contains_key(&ids::fold(&id)) {
             let identity = id.rsplit('/').next().unwrap_or_default();
-            return Err(error::resource_not_found(identities::KIND, identity, id.split('/').nth(4).unwrap_or_default()));
+            return Err(error::resource_not_found(resource_ids::IDENTITY, identity, id.split('/').nth(4).unwrap_or_default()));
         }
     }
     let pool = Value::Object(asked.clone()).pointer("/agentPoolProfiles/0").cloned().unwrap_or_default();
@@ -131,7 +142,7 @@ fn create(
     };
     let version = patch_of(&text("/kubernetesVersion").unwrap_or_else(|| PATCHES[1].0.to_owned()));
     let now = call.now;
-    let site = Site {
+    let spec = ClusterSpec {
         name,
         group: &group.name,
         location,
@@ -142,7 +153,7 @@ fn create(
         own_identity: kind == "SystemAssigned",
         issuer: false,
     };
-    let mut cluster = found(call.state, &site, now);
+    let mut cluster = provision::provision(call.state, &spec, now);
     cluster.identities = user_assigned(body);
     cluster.filled.clone_from(&call.rules.aks_day);
     Ok(cluster)
@@ -153,7 +164,7 @@ fn user_assigned(body: &Map<String, Value>) -> Vec<String> {
     all.into_iter().flatten().map(|(id, _)| id.clone()).collect()
 }
 
-/// Takes over what is asked, and begins the operation.
+/// Applies the requested properties and starts the operation.
 fn change(
     call: &mut Call<'_>,
     mut cluster: Cluster,
@@ -162,10 +173,10 @@ fn change(
     verb: &str,
     status: u16,
 ) -> Answer {
-    // an issuer stays, once there
+    // an issuer cannot be disabled again
     let issuer = asked.get("oidcIssuerProfile").and_then(|p| p.get("enabled")) == Some(&json!(true));
     if issuer && cluster.oidc_issuer.is_none() {
-        cluster.oidc_issuer = Some(site::issuer(call.state, &cluster.name, &cluster.location));
+        cluster.oidc_issuer = Some(provision::issuer(call.state, &cluster.name, &cluster.location));
     }
     if let Some(version) = asked.get("kubernetesVersion").and_then(Value::as_str) {
         cluster.version = patch_of(version);
@@ -173,7 +184,7 @@ fn change(
     let mut all = Value::Object(std::mem::take(&mut cluster.asked));
     merge(&mut all, &Value::Object(asked));
     if let Value::Object(all) = all {
-        sound::check_size(&all)?;
+        validation::check_size(&all)?;
         cluster.asked = all;
     }
     if let Some(tags) = error::tags(body) {
@@ -185,66 +196,67 @@ fn change(
     let operation = begin(call, &cluster.name);
     verb.clone_into(&mut cluster.verb);
     cluster.changing = Some(operation.clone());
-    let place = poll_url(call, &cluster.location, "operations", &operation);
-    let key = ids::fold(&ids::resource_id(&call.state.subscription, &cluster.group, KIND, &cluster.name));
+    let place = operation_url(call, &cluster.location, "operations", &operation);
+    let key = resource_ids::cluster_key(&call.state.subscription, &cluster.group, &cluster.name);
     call.state.clusters.insert(key.clone(), cluster);
     call.changed();
     let body = call.state.clusters.get(&key).map(|c| document(call.state, c, &call.api_version())).unwrap_or_default();
     Ok(answer(status, &body).with("azure-asyncoperation", place))
 }
 
-/// Only tags can be changed so.
+/// PATCH changes only tags.
 pub fn patch(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     let mut cluster = find(call, group, name)?.clone();
     if let Some(tags) = error::tags(&error::object(call)?) {
         cluster.tags = tags;
     }
     let body = document(call.state, &cluster, &call.api_version());
-    let key = key(call, group, name);
+    let key = resource_ids::cluster_key(&call.state.subscription, &group.name, name);
     call.state.clusters.insert(key, cluster);
     call.changed();
     Ok(answer(200, &body))
 }
 
 fn begin(call: &mut Call<'_>, name: &str) -> String {
-    let run = call.state.next_generation(&format!("{KIND}/operation/{name}")).to_string();
-    let operation = ids::guid(&["operation", KIND, name, &run]);
+    let run = call.state.next_generation(&format!("{}/operation/{name}", resource_ids::CLUSTER)).to_string();
+    let operation = ids::guid(&["operation", resource_ids::CLUSTER, name, &run]);
     let polls = u32::from(call.rules.lateness != Lateness::None);
     call.state.operations.insert(operation.clone(), Operation { created: call.now, polls, status: None });
     operation
 }
 
-fn poll_url(call: &Call<'_>, location: &str, word: &str, operation: &str) -> String {
-    // the api-version of these is not the request's (recorded)
-    groups::signed_url(call, &format!("providers/Microsoft.ContainerService/locations/{location}/{word}/{operation}"), "2025-03-01")
+fn operation_url(call: &Call<'_>, location: &str, word: &str, operation: &str) -> String {
+    // the api-version of these URLs is not the request's (recorded)
+    operations::signed_url(call, &format!("providers/Microsoft.ContainerService/locations/{location}/{word}/{operation}"), "2025-03-01")
 }
 
 pub fn delete(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     let Ok(cluster) = find(call, group, name).cloned() else { return Ok(Response::new(204)) };
-    let key = key(call, group, name);
-    groups::remove(call, &cluster.node_group);
+    let key = resource_ids::cluster_key(&call.state.subscription, &group.name, name);
+    removal::group(call, &cluster.node_group);
     call.state.assignments.drop_under(&key);
     let operation = begin(call, name);
     if call.rules.lateness == Lateness::None {
-        forget(call, &key);
+        removal::cluster(call, &key);
     } else if let Some(cluster) = call.state.clusters.get_mut(&key) {
         cluster.ending = Some(operation.clone());
     }
     call.changed();
-    let place = |word: &str| poll_url(call, &cluster.location, word, &operation);
+    let place = |word: &str| operation_url(call, &cluster.location, word, &operation);
     Ok(Response::new(202).with("azure-asyncoperation", place("operations")).with("location", place("operationresults")))
 }
 
-/// What is ending is seen to be so, then AKS knows it no more while ARM still does, then neither.
-pub fn look(call: &mut Call<'_>, group: &Group, name: &str) -> Result<(), Response> {
+/// Advances a deletion: the cluster is shown as deleting first, then AKS answers that it is not found while ARM still knows it, then it is
+/// deleted.
+pub fn advance(call: &mut Call<'_>, group: &Group, name: &str) -> Result<(), Response> {
     let Some(ending) = find(call, group, name)?.ending.clone() else { return Ok(()) };
     let left = call.state.operations.get(&ending).map_or(0, |o| o.polls);
     if left > 0 {
         poll(call, &ending);
         return Ok(());
     }
-    let key = key(call, group, name);
-    forget(call, &key);
+    let key = resource_ids::cluster_key(&call.state.subscription, &group.name, name);
+    removal::cluster(call, &key);
     call.changed();
     let (subscription, its_group) = (&call.state.subscription, &group.name);
     Err(answer(
@@ -255,7 +267,7 @@ pub fn look(call: &mut Call<'_>, group: &Group, name: &str) -> Result<(), Respon
     ))
 }
 
-/// Whether it is over.
+/// Returns whether the operation is finished.
 fn poll(call: &mut Call<'_>, operation: &str) -> bool {
     let Some(running) = call.state.operations.get_mut(operation) else { return true };
     if running.polls == 0 {
@@ -266,7 +278,7 @@ fn poll(call: &mut Call<'_>, operation: &str) -> bool {
     false
 }
 
-/// `operations/ID`: 200 while it runs and when it is done.
+/// Answers `operations/ID` with 200 while it runs and when it is done.
 pub fn operation(call: &mut Call<'_>, id: &str) -> Answer {
     let Some(started) = call.state.operations.get(id).map(|o| o.created) else {
         return Err(refusal(404, "NotFound", format!("The entity was not found: operation {id}.")));
@@ -279,16 +291,16 @@ pub fn operation(call: &mut Call<'_>, id: &str) -> Answer {
     Ok(answer(200, &body))
 }
 
-/// `operationresults/ID`, which only a deletion names: 202 while it runs, then 204.
+/// Answers `operationresults/ID`, which only a deletion names, with 202 while it runs and then with 204.
 pub fn operation_result(call: &mut Call<'_>, location: &str, id: &str) -> Answer {
     if poll(call, id) {
         let gone = call.state.clusters.iter().find(|(_, c)| c.ending.as_deref() == Some(id)).map(|(key, _)| key.clone());
         if let Some(key) = gone {
-            forget(call, &key);
+            removal::cluster(call, &key);
             call.changed();
         }
         return Ok(Response::new(204));
     }
-    let place = poll_url(call, location, "operationresults", id);
+    let place = operation_url(call, location, "operationresults", id);
     Ok(Response::new(202).with("location", place))
 }

@@ -1,17 +1,16 @@
-//! Which field of a cluster's document came with which api-version. A client of another version does not see it.
+//! Which api-version introduced which field of a cluster's document. Clients of other versions do not see the field.
 //!
 //! The versions are those of the swagger, `specification/containerservice/resource-manager/Microsoft.ContainerService/aks` in
-//! Azure/azure-rest-api-specs: the first stable and the first preview version whose `managedClusters.json` defines the field.
-//! Three rows follow recorded answers where these differ: `eTag` is defined in 2024-09-01, and that version does not answer it;
-//! `controlPlanePluginProfiles` is in no swagger, and previews answer it; `enableFIPS` of a cluster was answered before it was defined.
+//! Azure/azure-rest-api-specs: the first stable and the first preview version whose `managedClusters.json` defines the field. Three rows
+//! follow recorded answers instead: `eTag` is defined in 2024-09-01, but that version does not return it; `controlPlanePluginProfiles` is
+//! in no swagger, but previews return it; `enableFIPS` of a cluster was returned before it was defined.
 
-use super::shown::take;
 use serde_json::Value;
 
 const NEVER: &str = "9999";
 
-/// The field, its first stable version and its first preview. The field is one of `properties`, of each pool after `pool.`, or of the
-/// document itself after `top.`. Where the previews of that time are not in the swagger any more, the stable version stands for both.
+/// A field, its first stable version and its first preview. Fields are those of `properties`; `pool.` marks fields of a node pool and
+/// `top.` fields of the document itself. If the old previews are no longer in the swagger, the stable version is used for both.
 const SINCE: &[(&str, &str, &str)] = &[
     ("top.kind", "2025-07-01", "2024-02-02"),
     ("top.eTag", "2024-10-01", "2024-03-02"),
@@ -141,22 +140,22 @@ const SINCE: &[(&str, &str, &str)] = &[
     ("pool.workloadRuntime", "2021-08-01", "2021-08-01"),
 ];
 
-/// The field, and the first version without it.
+/// A field and the first version without it.
 const UNTIL: &[(&str, &str)] = &[("enablePodSecurityPolicy", "2025-03-01"), ("networkProfile.dockerBridgeCidr", "2023-04-01")];
 
-/// Whether this version has the fields that came with these two.
+/// Returns whether this api-version has the fields introduced with the given versions.
 pub fn has(api_version: &str, stable: &str, preview: &str) -> bool {
     api_version >= if api_version.ends_with("-preview") { preview } else { stable }
 }
 
-/// Takes away what this version does not have.
+/// Removes the fields that this api-version does not have.
 pub fn keep_known(document: &mut Value, api_version: &str) {
     let early = SINCE.iter().filter(|(_, stable, preview)| !has(api_version, stable, preview)).map(|(field, ..)| *field);
     let late = UNTIL.iter().filter(|(_, until)| api_version >= *until).map(|(field, _)| *field);
     early.chain(late).for_each(|field| take_field(document, field));
 }
 
-/// The field as `SINCE` writes it.
+/// `field` is written as in `SINCE`.
 pub fn take_field(document: &mut Value, field: &str) {
     if let Some(field) = field.strip_prefix("top.") {
         take(document, field);
@@ -165,6 +164,21 @@ pub fn take_field(document: &mut Value, field: &str) {
         pools.into_iter().flatten().for_each(|pool| take(pool, field));
     } else {
         take(&mut document["properties"], field);
+    }
+}
+
+pub fn take(from: &mut Value, path: &str) {
+    match path.split_once('.') {
+        Some((at, rest)) => {
+            if let Some(inner) = from.get_mut(at) {
+                take(inner, rest);
+            }
+        }
+        None => {
+            if let Some(object) = from.as_object_mut() {
+                object.shift_remove(path);
+            }
+        }
     }
 }
 
@@ -206,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_was_given_up_is_not_shown_by_later_versions() {
+    fn a_removed_field_is_not_shown_by_later_versions() {
         assert_eq!(seen("2025-02-02-preview")["properties"]["enablePodSecurityPolicy"], false);
         assert_eq!(seen("2025-03-01")["properties"].get("enablePodSecurityPolicy"), None);
     }

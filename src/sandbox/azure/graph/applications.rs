@@ -1,11 +1,13 @@
-//! Applications that are registered in the tenant, with their passwords. Whoever has one logs in as the application's service principal.
+//! Applications registered in the tenant, with their passwords. A password signs in as the application's service principal.
 
-use super::{CONTEXT, ODATA, absent, merge, no_method, refusal, typed};
+use super::replies::{CONTEXT, ODATA, absent, merge, no_method, refusal, typed};
 use crate::{
     azure::{
-        Call, State, ids,
-        shape::{Kind, Table},
-        state::{Application, Password},
+        call::Call,
+        directory,
+        field_types::{FieldType, FieldTypes},
+        ids,
+        state::{Application, Password, State},
         times,
     },
     http::Response,
@@ -13,7 +15,7 @@ use crate::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
-/// What an application is told of itself beyond its name, by the names of Graph.
+/// The writable fields of an application besides its name, as Graph names them.
 const SETTABLE: [&str; 12] = [
     "api",
     "appRoles",
@@ -28,31 +30,31 @@ const SETTABLE: [&str; 12] = [
     "tags",
     "web",
 ];
-const TYPES: Table = &[
-    ("displayName", Kind::Text),
-    ("api", Kind::Object),
-    ("api.oauth2PermissionScopes", Kind::List),
-    ("appRoles", Kind::List),
-    ("description", Kind::Text),
-    ("identifierUris", Kind::Texts),
-    ("info", Kind::Object),
-    ("isFallbackPublicClient", Kind::Flag),
-    ("notes", Kind::Text),
-    ("publicClient", Kind::Object),
-    ("publicClient.redirectUris", Kind::Texts),
-    ("requiredResourceAccess", Kind::List),
-    ("signInAudience", Kind::Text),
-    ("tags", Kind::Texts),
-    ("web", Kind::Object),
-    ("web.redirectUris", Kind::Texts),
+const TYPES: FieldTypes = &[
+    ("displayName", FieldType::Text),
+    ("api", FieldType::Object),
+    ("api.oauth2PermissionScopes", FieldType::List),
+    ("appRoles", FieldType::List),
+    ("description", FieldType::Text),
+    ("identifierUris", FieldType::Texts),
+    ("info", FieldType::Object),
+    ("isFallbackPublicClient", FieldType::Flag),
+    ("notes", FieldType::Text),
+    ("publicClient", FieldType::Object),
+    ("publicClient.redirectUris", FieldType::Texts),
+    ("requiredResourceAccess", FieldType::List),
+    ("signInAudience", FieldType::Text),
+    ("tags", FieldType::Texts),
+    ("web", FieldType::Object),
+    ("web.redirectUris", FieldType::Texts),
 ];
-const OF_PASSWORDS: Table = &[
-    ("passwordCredential", Kind::Object),
-    ("passwordCredential.displayName", Kind::Text),
-    ("passwordCredential.endDateTime", Kind::Text),
-    ("keyId", Kind::Text),
+const OF_PASSWORDS: FieldTypes = &[
+    ("passwordCredential", FieldType::Object),
+    ("passwordCredential.displayName", FieldType::Text),
+    ("passwordCredential.endDateTime", FieldType::Text),
+    ("keyId", FieldType::Text),
 ];
-/// Years that a password holds if nobody says until when (Graph reference, "addPassword").
+/// The default lifetime of a password in years (Graph reference, "addPassword").
 const YEARS: i64 = 2;
 
 impl Application {
@@ -60,7 +62,7 @@ impl Application {
         self.more.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
-    /// What its service principal tells of it.
+    /// Returns the fields that the service principal shows of its application.
     pub fn shown_by_its_principal(&self) -> Value {
         let part = |pointer: &str| Value::Object(self.more.clone()).pointer(pointer).cloned().filter(|v| !v.is_null());
         json!({"appDisplayName": self.display_name, "appDescription": part("/description"), "replyUrls": part("/web/redirectUris").unwrap_or_else(|| json!([])),
@@ -69,12 +71,12 @@ impl Application {
     }
 }
 
-/// (object id, application) of an application id.
+/// Returns the object id and the application of an application id.
 pub fn by_app<'a>(state: &'a State, app_id: &str) -> Option<(&'a String, &'a Application)> {
     state.applications.iter().find(|(_, a)| a.app_id.eq_ignore_ascii_case(app_id))
 }
 
-/// `key`: the application id of `applications(appId='X')`; `rest`: the segments behind the collection.
+/// `key` is the application id of `applications(appId='X')`; `rest` are the segments after the collection.
 pub fn route(call: &mut Call<'_>, request_id: &str, key: Option<&str>, rest: &[&str]) -> Response {
     let asked = key.or_else(|| rest.first().copied()).map(str::to_owned);
     let oid = match key {
@@ -97,7 +99,7 @@ pub fn route(call: &mut Call<'_>, request_id: &str, key: Option<&str>, rest: &[&
         }
         ("POST", Some(_), Some(oid), Some("addpassword")) => add_password(call, request_id, &oid).unwrap_or_else(|refusal| refusal),
         ("POST", Some(_), Some(oid), Some("removepassword")) => remove_password(call, request_id, &oid).unwrap_or_else(|refusal| refusal),
-        // nobody owns one here, and there is no federation of applications
+        // applications have no owners and no federated credentials here
         ("GET", Some(_), Some(_), Some("owners" | "federatedidentitycredentials")) => {
             Response::json(200, ODATA, &json!({"@odata.context": format!("{CONTEXT}#directoryObjects"), "value": []}))
         }
@@ -123,10 +125,10 @@ fn document(oid: &str, application: &Application) -> Value {
         "web": {"homePageUrl": null, "logoutUrl": null, "redirectUris": [], "implicitGrantSettings": {"enableAccessTokenIssuance": false, "enableIdTokenIssuance": false}, "redirectUriSettings": []},
         "spa": {"redirectUris": []},
     });
-    // of `web` and `api` only a part may have been said
+    // a request may set only a part of `web` and `api`
     for (name, value) in &application.more {
         match (body[name].as_object_mut(), value) {
-            (Some(there), Value::Object(said)) => there.extend(said.clone()),
+            (Some(existing), Value::Object(set)) => existing.extend(set.clone()),
             _ => body[name] = value.clone(),
         }
     }
@@ -139,7 +141,7 @@ fn entity(oid: &str, application: &Application, status: u16) -> Response {
     Response::json(status, ODATA, &body)
 }
 
-/// `appId eq 'X'`, `displayName eq 'X'`, `startswith(displayName,'X')`, `identifierUris/any(s:s eq 'X')`.
+/// Supports `appId eq 'X'`, `displayName eq 'X'`, `startswith(displayName,'X')` and `identifierUris/any(s:s eq 'X')`.
 fn list(call: &Call<'_>, request_id: &str) -> Response {
     let filter = call.request.query("$filter").unwrap_or_default();
     let wanted = ids::fold(filter.split('\'').nth(1).unwrap_or_default());
@@ -210,17 +212,17 @@ fn patch(call: &mut Call<'_>, request_id: &str, oid: &str) -> Result<Response, R
     Ok(Response::new(204))
 }
 
-/// Its service principal goes with it.
+/// Deletes an application and its service principal.
 fn delete(call: &mut Call<'_>, oid: &str) {
     let Some(gone) = call.state.applications.remove(oid) else { return };
-    let principal = super::super::directory::by_app(call.state, &gone.app_id).map(|(oid, _)| oid.clone());
+    let principal = directory::by_app(call.state, &gone.app_id).map(|(oid, _)| oid.clone());
     if let Some(principal) = principal {
         call.state.principals.remove(&principal);
     }
     call.changed();
 }
 
-/// `text`: only in the answer to the request that made it.
+/// `text` is given only in the answer to the request that created the password.
 fn shown(password: &Password, text: Option<&str>) -> Value {
     json!({"customKeyIdentifier": null, "displayName": password.name, "endDateTime": times::seconds(password.end),
         "hint": password.text.get(..3), "keyId": password.id, "secretText": text, "startDateTime": times::seconds(password.start)})
@@ -231,7 +233,7 @@ fn add_password(call: &mut Call<'_>, request_id: &str, oid: &str) -> Result<Resp
     let asked = body.get("passwordCredential").cloned().unwrap_or_default();
     let mut bytes = [0_u8; 30];
     getrandom::fill(&mut bytes)
-        .map_err(|_| refusal(call, 500, "InternalServerError", "There is no randomness for a password.", request_id))?;
+        .map_err(|_| refusal(call, 500, "InternalServerError", "The password could not be generated.", request_id))?;
     let end = asked["endDateTime"].as_str().and_then(times::read).unwrap_or(call.now.saturating_add(YEARS * 365 * times::DAY));
     let password = Password {
         id: ids::random(),

@@ -1,16 +1,20 @@
-//! Who is in which group. What a group may do, its members may.
+//! Members of groups. Members have the permissions of their group.
 
-use super::{CONTEXT, ODATA, absent, merge, no_method, object, people, refusal, services};
+use super::{
+    people,
+    replies::{CONTEXT, ODATA, absent, merge, no_method, object, refusal},
+    services,
+};
 use crate::{
-    azure::{Call, ids, state::Sort},
+    azure::{call::Call, ids, state::PrincipalType},
     http::Response,
 };
 use serde_json::{Value, json};
 
-/// `rest`: the segments behind `members`.
+/// `rest` are the segments after `members`.
 pub fn route(call: &mut Call<'_>, request_id: &str, group: &str, rest: &[&str]) -> Response {
     let key = ids::fold(group);
-    if call.state.principals.get(&key).is_none_or(|p| p.sort != Sort::Group) {
+    if call.state.principals.get(&key).is_none_or(|p| p.principal_type != PrincipalType::Group) {
         return absent(call, group, request_id);
     }
     match (call.request.method.as_str(), rest) {
@@ -30,10 +34,10 @@ fn list(call: &Call<'_>, group: &str) -> Response {
     let value: Vec<Value> = members
         .filter_map(|oid| call.state.principals.get(oid).map(|p| (oid, p)))
         .map(|(oid, p)| {
-            let (word, document) = match p.sort {
-                Sort::ServicePrincipal => ("servicePrincipal", services::document(call, oid, p)),
-                Sort::User => ("user", people::document(oid, p)),
-                Sort::Group => ("group", people::document(oid, p)),
+            let (word, document) = match p.principal_type {
+                PrincipalType::ServicePrincipal => ("servicePrincipal", services::document(call, oid, p)),
+                PrincipalType::User => ("user", people::document(oid, p)),
+                PrincipalType::Group => ("group", people::document(oid, p)),
             };
             let mut body = json!({"@odata.type": format!("#microsoft.graph.{word}")});
             merge(&mut body, document);

@@ -1,48 +1,49 @@
-//! Users and groups of the directory: made, read, found and ended, as far as role assignments need them. None of them logs in.
+//! Users and groups of the directory, as far as role assignments need them. None of them can sign in.
 
-use super::{CONTEXT, ODATA, absent, merge, refusal, typed};
+use super::replies::{CONTEXT, ODATA, absent, merge, refusal, typed};
 use crate::{
     azure::{
-        Call, ids, shape,
-        state::{Principal, Sort},
+        call::Call,
+        field_types, ids,
+        state::{Principal, PrincipalType},
         times,
     },
     http::Response,
-    lateness::{Kind, Late},
+    lateness::{DelayKind, Late},
 };
 use serde_json::{Value, json};
 
-const TYPES: shape::Table = &[
-    ("displayName", shape::Kind::Text),
-    ("userPrincipalName", shape::Kind::Text),
-    ("mail", shape::Kind::Text),
-    ("mailNickname", shape::Kind::Text),
-    ("givenName", shape::Kind::Text),
-    ("surname", shape::Kind::Text),
-    ("jobTitle", shape::Kind::Text),
-    ("description", shape::Kind::Text),
+const TYPES: field_types::FieldTypes = &[
+    ("displayName", field_types::FieldType::Text),
+    ("userPrincipalName", field_types::FieldType::Text),
+    ("mail", field_types::FieldType::Text),
+    ("mailNickname", field_types::FieldType::Text),
+    ("givenName", field_types::FieldType::Text),
+    ("surname", field_types::FieldType::Text),
+    ("jobTitle", field_types::FieldType::Text),
+    ("description", field_types::FieldType::Text),
 ];
 
-/// The collection of Graph, where the word names one.
-pub fn sort(word: &str) -> Option<Sort> {
+/// Returns the type that a collection of Graph holds.
+pub fn principal_type(word: &str) -> Option<PrincipalType> {
     match ids::fold(word).as_str() {
-        "users" => Some(Sort::User),
-        "groups" => Some(Sort::Group),
+        "users" => Some(PrincipalType::User),
+        "groups" => Some(PrincipalType::Group),
         _ => None,
     }
 }
 
-const fn collection(sort: Sort) -> &'static str {
-    match sort {
-        Sort::User => "users",
-        Sort::Group => "groups",
-        Sort::ServicePrincipal => "servicePrincipals",
+const fn collection(principal_type: PrincipalType) -> &'static str {
+    match principal_type {
+        PrincipalType::User => "users",
+        PrincipalType::Group => "groups",
+        PrincipalType::ServicePrincipal => "servicePrincipals",
     }
 }
 
 pub fn document(oid: &str, principal: &Principal) -> Value {
     let more = |name: &str| principal.more.get(name).cloned().unwrap_or(Value::Null);
-    if principal.sort == Sort::User {
+    if principal.principal_type == PrincipalType::User {
         return json!({"id": oid, "businessPhones": [], "displayName": principal.display_name, "givenName": more("givenName"),
             "jobTitle": more("jobTitle"), "mail": more("mail"), "mobilePhone": null, "officeLocation": null, "preferredLanguage": null,
             "surname": more("surname"), "userPrincipalName": more("userPrincipalName")});
@@ -55,20 +56,20 @@ pub fn document(oid: &str, principal: &Principal) -> Value {
 }
 
 fn entity(oid: &str, principal: &Principal, status: u16) -> Response {
-    let mut body = json!({"@odata.context": format!("{CONTEXT}#{}/$entity", collection(principal.sort))});
+    let mut body = json!({"@odata.context": format!("{CONTEXT}#{}/$entity", collection(principal.principal_type))});
     merge(&mut body, document(oid, principal));
     Response::json(status, ODATA, &body)
 }
 
 /// A user is also found by its userPrincipalName.
-fn find(call: &Call<'_>, sort: Sort, asked: &str) -> Option<String> {
+fn find(call: &Call<'_>, principal_type: PrincipalType, asked: &str) -> Option<String> {
     let named = |p: &Principal| p.more.get("userPrincipalName").and_then(Value::as_str).is_some_and(|n| n.eq_ignore_ascii_case(asked));
-    let all = call.state.principals.iter().filter(|(_, p)| p.sort == sort);
+    let all = call.state.principals.iter().filter(|(_, p)| p.principal_type == principal_type);
     all.filter(|(oid, p)| oid.eq_ignore_ascii_case(asked) || named(p)).map(|(oid, _)| oid.clone()).next()
 }
 
-pub fn one(call: &mut Call<'_>, request_id: &str, sort: Sort, asked: &str) -> Response {
-    let oid = find(call, sort, asked);
+pub fn one(call: &mut Call<'_>, request_id: &str, principal_type: PrincipalType, asked: &str) -> Response {
+    let oid = find(call, principal_type, asked);
     let Some(oid) = oid.filter(|oid| call.state.principals.contains_key(oid)) else { return absent(call, asked, request_id) };
     if call.request.method == "DELETE" {
         call.state.principals.remove(&oid);
@@ -81,8 +82,8 @@ pub fn one(call: &mut Call<'_>, request_id: &str, sort: Sort, asked: &str) -> Re
     }
 }
 
-/// `userPrincipalName eq 'X'`, `displayName eq 'X'`, `mail eq 'X'`, joined by `or`; or all.
-pub fn list(call: &Call<'_>, request_id: &str, sort: Sort) -> Response {
+/// Supports `userPrincipalName eq 'X'`, `displayName eq 'X'` and `mail eq 'X'`, joined by `or`.
+pub fn list(call: &Call<'_>, request_id: &str, principal_type: PrincipalType) -> Response {
     let filter = call.request.query("$filter").unwrap_or_default();
     let mut wanted = Vec::new();
     for clause in filter.split(" or ").filter(|c| !c.trim().is_empty()) {
@@ -96,14 +97,14 @@ pub fn list(call: &Call<'_>, request_id: &str, sort: Sort) -> Response {
     let fits = |body: &Value| {
         wanted.is_empty() || wanted.iter().any(|(field, value)| body[field].as_str().is_some_and(|v| v.eq_ignore_ascii_case(value)))
     };
-    let all = call.state.principals.iter().filter(|(_, p)| p.sort == sort).map(|(oid, p)| document(oid, p));
+    let all = call.state.principals.iter().filter(|(_, p)| p.principal_type == principal_type).map(|(oid, p)| document(oid, p));
     let value: Vec<Value> = all.filter(fits).collect();
-    Response::json(200, ODATA, &json!({"@odata.context": format!("{CONTEXT}#{}", collection(sort)), "value": value}))
+    Response::json(200, ODATA, &json!({"@odata.context": format!("{CONTEXT}#{}", collection(principal_type)), "value": value}))
 }
 
-/// What it was sent of a password is not kept: nobody logs in as a user here.
-pub fn create(call: &mut Call<'_>, request_id: &str, sort: Sort) -> Response {
-    let entity_name = if sort == Sort::User { "User" } else { "Group" };
+/// Passwords are not stored, because users cannot sign in here.
+pub fn create(call: &mut Call<'_>, request_id: &str, principal_type: PrincipalType) -> Response {
+    let entity_name = if principal_type == PrincipalType::User { "User" } else { "Group" };
     let body = match typed(call, request_id, entity_name, TYPES) {
         Ok(body) => body,
         Err(refusal) => return refusal,
@@ -113,7 +114,7 @@ pub fn create(call: &mut Call<'_>, request_id: &str, sort: Sort) -> Response {
         return refusal(call, 400, "Request_BadRequest", "A value is required for property 'displayName' of resource.", request_id);
     };
     let name = text("userPrincipalName").unwrap_or_else(|| nickname.clone());
-    if sort == Sort::User && find(call, sort, &name).is_some() {
+    if principal_type == PrincipalType::User && find(call, principal_type, &name).is_some() {
         return refusal(
             call,
             400,
@@ -123,17 +124,17 @@ pub fn create(call: &mut Call<'_>, request_id: &str, sort: Sort) -> Response {
         );
     }
     let known = ["userPrincipalName", "mail", "mailNickname", "givenName", "surname", "jobTitle", "description"];
-    let run = call.state.next_generation(&format!("{}/{name}", collection(sort))).to_string();
-    let oid = ids::guid(&["principal", collection(sort), &ids::fold(&name), &run]);
+    let run = call.state.next_generation(&format!("{}/{name}", collection(principal_type))).to_string();
+    let oid = ids::guid(&["principal", collection(principal_type), &ids::fold(&name), &run]);
     let principal = Principal {
-        sort,
+        principal_type,
         more: body.iter().filter(|(n, _)| known.contains(&n.as_str())).map(|(n, v)| (n.clone(), v.clone())).collect(),
         app_id: String::new(),
         display_name,
         created: call.now,
         resource_id: None,
         secret: None,
-        late: Late::new(Kind::Principal, call.rules.lateness, call.now),
+        late: Late::new(DelayKind::Principal, call.rules.lateness, call.now),
     };
     let response = entity(&oid, &principal, 201);
     call.state.principals.insert(oid, principal);

@@ -1,43 +1,48 @@
-//! Service principals: of applications, which are made and ended here, and of managed identities, which their resources make and end.
+//! Service principals of applications, which are created and deleted here, and of managed identities, which their resources create and
+//! delete.
 
-use super::{CONTEXT, ODATA, absent, applications, first_party, merge, no_method, refusal, typed};
+use super::{
+    applications, first_party,
+    replies::{CONTEXT, ODATA, absent, merge, no_method, refusal, typed},
+};
 use crate::{
     azure::{
-        Call, directory, ids, shape,
-        state::{Principal, Sort},
+        call::Call,
+        directory, field_types, ids,
+        state::{Principal, PrincipalType},
         times,
     },
     http::Response,
-    lateness::{Kind, Late},
+    lateness::{DelayKind, Late},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-/// What PATCH takes, and POST beside the `appId`.
+/// The writable fields: PATCH accepts them, and POST besides the `appId`.
 const SETTABLE: [&str; 8] =
     ["accountEnabled", "appRoleAssignmentRequired", "description", "homepage", "loginUrl", "notes", "notificationEmailAddresses", "tags"];
 
-const TYPES: shape::Table = &[
-    ("appId", shape::Kind::Text),
-    ("accountEnabled", shape::Kind::Flag),
-    ("appRoleAssignmentRequired", shape::Kind::Flag),
-    ("description", shape::Kind::Text),
-    ("homepage", shape::Kind::Text),
-    ("loginUrl", shape::Kind::Text),
-    ("notes", shape::Kind::Text),
-    ("notificationEmailAddresses", shape::Kind::Texts),
-    ("tags", shape::Kind::Texts),
+const TYPES: field_types::FieldTypes = &[
+    ("appId", field_types::FieldType::Text),
+    ("accountEnabled", field_types::FieldType::Flag),
+    ("appRoleAssignmentRequired", field_types::FieldType::Flag),
+    ("description", field_types::FieldType::Text),
+    ("homepage", field_types::FieldType::Text),
+    ("loginUrl", field_types::FieldType::Text),
+    ("notes", field_types::FieldType::Text),
+    ("notificationEmailAddresses", field_types::FieldType::Texts),
+    ("tags", field_types::FieldType::Texts),
 ];
 
-/// `key`: the application id of `servicePrincipals(appId='X')`; `rest`: the segments behind the collection.
+/// `key` is the application id of `servicePrincipals(appId='X')`; `rest` are the segments after the collection.
 pub fn route(call: &mut Call<'_>, request_id: &str, key: Option<&str>, rest: &[&str]) -> Response {
     let asked = key.or_else(|| rest.first().copied()).map(str::to_owned);
     let oid = match key {
         Some(app) => directory::by_app(call.state, app).map(|(oid, _)| oid.clone()),
         None => asked.as_ref().map(|id| ids::fold(id)),
     };
-    let oid = oid.filter(|oid| call.state.principals.get(oid).is_some_and(|p| p.sort == Sort::ServicePrincipal));
+    let oid = oid.filter(|oid| call.state.principals.get(oid).is_some_and(|p| p.principal_type == PrincipalType::ServicePrincipal));
     match (call.request.method.as_str(), asked, oid, rest.len()) {
         ("GET", None, ..) => list(call, request_id),
         ("POST", None, ..) => create(call, request_id).unwrap_or_else(|refusal| refusal),
@@ -54,8 +59,8 @@ pub fn route(call: &mut Call<'_>, request_id: &str, key: Option<&str>, rest: &[&
 }
 
 pub fn one(call: &Call<'_>, request_id: &str, oid: &str) -> Response {
-    let there = call.state.principals.get(&ids::fold(oid)).filter(|p| p.sort == Sort::ServicePrincipal);
-    match there {
+    let existing = call.state.principals.get(&ids::fold(oid)).filter(|p| p.principal_type == PrincipalType::ServicePrincipal);
+    match existing {
         Some(principal) => entity(call, &ids::fold(oid), principal, 200),
         None => absent(call, oid, request_id),
     }
@@ -67,7 +72,7 @@ fn entity(call: &Call<'_>, oid: &str, principal: &Principal, status: u16) -> Res
     Response::json(status, ODATA, &body)
 }
 
-/// `appId eq 'X'`, `displayName eq 'X'`, `startswith(displayName,'X')`, `servicePrincipalNames/any(c:c eq 'X')`.
+/// Supports `appId eq 'X'`, `displayName eq 'X'`, `startswith(displayName,'X')` and `servicePrincipalNames/any(c:c eq 'X')`.
 fn list(call: &Call<'_>, request_id: &str) -> Response {
     let filter = call.request.query("$filter").unwrap_or_default();
     let wanted = filter.split('\'').nth(1).unwrap_or_default().to_owned();
@@ -91,12 +96,12 @@ fn list(call: &Call<'_>, request_id: &str) -> Response {
             request_id,
         );
     };
-    let all = call.state.principals.iter().filter(|(_, p)| p.sort == Sort::ServicePrincipal && fits(p));
+    let all = call.state.principals.iter().filter(|(_, p)| p.principal_type == PrincipalType::ServicePrincipal && fits(p));
     let value: Vec<Value> = all.map(|(oid, p)| document(call, oid, p)).collect();
     Response::json(200, ODATA, &json!({"@odata.context": format!("{CONTEXT}#servicePrincipals"), "value": value}))
 }
 
-/// Of an application of this tenant, or of one of Microsoft's.
+/// Creates the service principal of an application of this tenant or of Microsoft.
 fn create(call: &mut Call<'_>, request_id: &str) -> Result<Response, Response> {
     let body = typed(call, request_id, "ServicePrincipal", TYPES)?;
     let app = body.get("appId").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -114,14 +119,14 @@ fn create(call: &mut Call<'_>, request_id: &str) -> Result<Response, Response> {
     let run = call.state.next_generation(&format!("servicePrincipals/{app}")).to_string();
     let oid = ids::guid(&["principal", "application", &ids::fold(&app), &run]);
     let principal = Principal {
-        sort: Sort::ServicePrincipal,
+        principal_type: PrincipalType::ServicePrincipal,
         more: settable(&body),
         app_id: ids::fold(&app),
         display_name: name,
         created: call.now,
         resource_id: None,
         secret: None,
-        late: Late::new(Kind::Principal, call.rules.lateness, call.now),
+        late: Late::new(DelayKind::Principal, call.rules.lateness, call.now),
     };
     let place =
         format!("https://graph.microsoft.com/v2/{}/directoryObjects/{oid}/Microsoft.DirectoryServices.ServicePrincipal", call.state.tenant);
@@ -158,7 +163,7 @@ fn names(call: &Call<'_>, principal: &Principal) -> Vec<String> {
     std::iter::once(principal.app_id.clone()).chain(uris).collect()
 }
 
-/// A managed identity has a certificate that Azure made and turns over every 90 days.
+/// Azure creates the certificate of a managed identity and renews it every 90 days.
 fn credentials(principal: &Principal) -> Value {
     if principal.resource_id.is_none() {
         return json!([]);
@@ -169,7 +174,7 @@ fn credentials(principal: &Principal) -> Value {
         "startDateTime": times::seconds(principal.created), "type": "AsymmetricX509Cert", "usage": "Verify"}])
 }
 
-/// With the many explicit nulls of the real one.
+/// Returns the document with all the nulls of the recorded one.
 pub fn document(call: &Call<'_>, oid: &str, principal: &Principal) -> Value {
     let managed = principal.resource_id.is_some();
     let alternative: Vec<String> = match &principal.resource_id {

@@ -1,0 +1,28 @@
+//! How to reach Azure, and whom to tell about waits.
+
+use secrecy::SecretString;
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+/// How to reach Azure. All of it plain data, from flags and environment.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Overrides HTTPS_PROXY of the environment.
+    pub proxy: Option<String>,
+    /// An extra trusted CA (PEM).
+    pub ca: Option<PathBuf>,
+    /// A client secret login that comes before the environment's.
+    pub client: Option<ClientLogin>,
+    /// How long one call may take, with its login, its tries, its pages and its waits (replication of a principal, propagation of a grant,
+    /// DNS of a vault); default 10 minutes.
+    pub timeout: Option<Duration>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ClientLogin {
+    pub tenant: String,
+    pub client_id: String,
+    pub client_secret: SecretString,
+}
+
+/// Called when a write has to wait for Azure, with a whole sentence for the progress line.
+pub type OnWait = Arc<dyn Fn(String) + Send + Sync>;

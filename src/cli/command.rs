@@ -1,0 +1,54 @@
+//! What a command line asks for, as a value.
+
+use super::{Global, Rbac, ReadCommand, SandboxCommand, StateCommand, Verify};
+use crate::{engine::key::Key, spec::request::Request};
+use std::path::PathBuf;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Invocation {
+    pub global: Global,
+    pub command: Command,
+}
+
+/// A command with its arguments. A `file` of None is `DEFAULT_SPEC` if it exists; `-` is stdin.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    Up {
+        file: Option<PathBuf>,
+        /// A saved plan that must still hold.
+        plan: Option<PathBuf>,
+        verify: bool,
+    },
+    Plan {
+        file: Option<PathBuf>,
+        out: Option<PathBuf>,
+        /// Exit 3 if something would change.
+        exit_code: bool,
+    },
+    Diff {
+        file: Option<PathBuf>,
+        /// Exit 3 if something differs.
+        exit_code: bool,
+    },
+    Down {
+        file: Option<PathBuf>,
+    },
+    Status {
+        file: Option<PathBuf>,
+    },
+    Verify(Verify),
+    /// A single change: a request to fulfil, or to undo.
+    Change {
+        request: Request,
+        remove: bool,
+    },
+    Read(ReadCommand),
+    Output {
+        key: Key,
+        field: Option<String>,
+    },
+    State(StateCommand),
+    /// Print the Kubernetes Roles that podid needs.
+    Rbac(Rbac),
+    Sandbox(SandboxCommand),
+}

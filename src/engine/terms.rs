@@ -1,0 +1,110 @@
+//! The words of the engine that all of its files use: what is wanted, by whom, what is done, and what the ledger calls it.
+
+use super::key::Key;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Intent {
+    /// It must exist as its spec says.
+    Present,
+    /// It must exist, and is only read.
+    Existing,
+    /// It is read for its outputs, if it exists.
+    Optional,
+    /// It is not observed: its outputs are those of the ledger, or of the node itself (`--only`).
+    Assumed,
+    /// It is deleted if it is ours.
+    Absent,
+}
+
+/// What asked for a resource: `up` prunes only what a spec asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Requester {
+    Spec,
+    Command,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Condition {
+    /// The resource that must be ours.
+    pub ours: Key,
+    /// The output of it that may be true instead.
+    pub or: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Act {
+    /// It is not changed; `why` gives the reason unless it is simply up to date.
+    Keep,
+    /// It exists as wanted; it is added to the ledger.
+    Adopt,
+    Create,
+    Update,
+    /// Its place has changed: a new one is created, then the old one is deleted.
+    Replace,
+    Delete,
+    /// Another app needs it and becomes its owner: it gets that app's marks.
+    HandOver,
+    /// It does not exist any more, or is deleted with what contains it: only the ledger changes.
+    Forget,
+}
+
+impl Act {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Adopt => "adopt",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Replace => "replace",
+            Self::Delete => "delete",
+            Self::HandOver => "hand over",
+            Self::Forget => "forget",
+        }
+    }
+    /// Returns whether it creates an object.
+    pub fn makes(self) -> bool {
+        matches!(self, Self::Create | Self::Replace)
+    }
+    /// Returns whether the app no longer has the object after it.
+    pub fn removes(self) -> bool {
+        matches!(self, Self::Delete | Self::HandOver | Self::Forget)
+    }
+    /// Returns whether it changes anything but the ledger.
+    pub fn changes(self) -> bool {
+        matches!(self, Self::Create | Self::Update | Self::Replace | Self::Delete | Self::HandOver)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// podid created it.
+    Created,
+    /// It existed as wanted, or was taken over with consent. It is not ours to delete.
+    Adopted,
+    /// Somebody else owns it, and podid added something; only that is ours.
+    Extended,
+    /// It must exist, and is only read.
+    Existing,
+}
+
+/// Whether a deletion would destroy data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data {
+    None,
+    /// It holds data: deleting it needs its name in `--delete-data`.
+    Holder,
+    /// It is the data: kept as long as its holder is kept, where that is ours; elsewhere, deleting it needs its name, too.
+    Content,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    Azure,
+    Kubernetes,
+}

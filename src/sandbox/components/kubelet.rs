@@ -1,0 +1,317 @@
+//! Kubelet, as far as a lab sees it: it mounts volumes, checks the environment, and sets the pod to running. Failures become events of the
+//! pod and are retried. Running pods, and pods of nodes with a kubelet of their own (or kwok), only get their volumes.
+
+use super::activity::{Activity, Backoff, Busy};
+use super::config::Config;
+use super::driver::{DRIVER, Driver, Volume};
+use super::events::{EventType, Events, now};
+use super::kube::{KubeClient, KubeError};
+use super::mirror::{Mirror, ObjectKey, keep, key};
+use super::nmi::Nmi;
+use super::nodes::Nodes;
+use super::provider::ProviderContext;
+use super::tasks::{AbortOnDrop, RunningComponents};
+use super::wire::AzureClient;
+use crate::attempt::caught_while;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The address of the node.
+const HOST: &str = "10.224.0.4";
+
+struct Kubelet {
+    kube: KubeClient,
+    driver: Driver,
+    events: Events,
+    pods: Arc<Mirror>,
+    /// If None, all nodes of this cluster are simulated.
+    nodes: Option<Nodes>,
+}
+
+/// Why a container cannot start.
+struct NotReady {
+    event: &'static str,
+    message: String,
+    /// Reason and message of the waiting containers.
+    waiting: (&'static str, String),
+}
+
+pub(super) fn start(config: &Config, nmi: Option<Arc<Nmi>>, components: &mut RunningComponents) -> Result<(), String> {
+    let (kube, azure) = (KubeClient::new(&config.kube, "csi", "kubelet/v1.34.4")?, AzureClient::new(config, "csi")?);
+    let driver = KubeClient::new(&config.kube, "csi", "secrets-store-csi/v1.6.0")?;
+    let activity = components.activity();
+    let (pods, keeping) = keep(&kube, "/api/v1/pods", &activity, true);
+    components.spawn(keeping);
+    let events = Events::new(&driver, "csi-secrets-store-controller");
+    let driver = Driver { access: ProviderContext { kube: driver, azure, nmi, activity: activity.clone() }, events };
+    let nodes = config.foreign.then(|| Nodes::new(&kube));
+    let kubelet = Arc::new(Kubelet { events: Events::new(&kube, "kubelet"), kube, driver, pods, nodes });
+    components.spawn(kubelet.run(activity));
+    Ok(())
+}
+
+impl Kubelet {
+    async fn run(self: Arc<Self>, activity: Arc<Activity>) {
+        // by uid, because a new pod may have the same name
+        let mut tasks: BTreeMap<String, (bool, AbortOnDrop)> = BTreeMap::new();
+        loop {
+            let work = activity.next(None).await;
+            let pods = self.pods.all();
+            let existing: BTreeSet<&str> = pods.iter().map(|pod| uid(pod)).collect();
+            tasks.retain(|uid, _| existing.contains(uid.as_str()));
+            for pod in &pods {
+                let leaving = !pod["metadata"]["deletionTimestamp"].is_null();
+                let on_a_node = pod["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty());
+                let over = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+                if !on_a_node || over && !leaving || tasks.get(uid(pod)).is_some_and(|(left, _)| *left == leaving) {
+                    continue;
+                }
+                let (kubelet, place, work) = (self.clone(), (key(pod), uid(pod).to_owned()), activity.busy());
+                let task = tokio::spawn(async move { kubelet.reconcile(place, leaving, work).await });
+                // replacing the entry aborts the old task, if there is one
+                tasks.insert(uid(pod).to_owned(), (leaving, AbortOnDrop(task)));
+            }
+            drop(work);
+        }
+    }
+
+    async fn reconcile(&self, (place, id): (ObjectKey, String), leaving: bool, mut work: Busy) {
+        let mut pauses = Backoff::default();
+        let mut unsynced = false;
+        loop {
+            let Some(pod) = self.pods.get(&place).filter(|pod| uid(pod) == id) else { return };
+            let step = async { if leaving { self.finish(&pod).await } else { self.start(&pod, &mut unsynced).await } };
+            let done = caught_while(step).await.unwrap_or(false);
+            if done {
+                return;
+            }
+            work.while_idle(tokio::time::sleep(pauses.next())).await;
+        }
+    }
+
+    /// Returns whether the pod's node has a kubelet of its own.
+    async fn is_run_elsewhere(&self, pod: &Value) -> bool {
+        match (&self.nodes, pod["spec"]["nodeName"].as_str()) {
+            (Some(nodes), Some(node)) => nodes.has_kubelet(node).await,
+            _ => false,
+        }
+    }
+
+    /// The containers have stopped, so the pod can be deleted at once.
+    async fn finish(&self, pod: &Value) -> bool {
+        if self.is_run_elsewhere(pod).await {
+            return true;
+        }
+        let options = json!({ "gracePeriodSeconds": 0, "preconditions": { "uid": uid(pod) } });
+        match self.kube.delete(&path(pod), &options).await {
+            // the name belongs to another pod now
+            Err(e) => e.status == 409,
+            Ok(()) => true,
+        }
+    }
+
+    /// Returns true if the pod runs with all its Secrets, or does not exist any more. `unsynced` means that a Secret was missing last time.
+    async fn start(&self, pod: &Value, unsynced: &mut bool) -> bool {
+        let running = pod["status"]["phase"] == "Running" || self.is_run_elsewhere(pod).await;
+        match self.prepare(pod, running, *unsynced).await {
+            Ok(synced) => {
+                *unsynced = !synced;
+                (running || self.set_status(pod, &running_status(pod)).await) && synced
+            }
+            Err(not_ready) => {
+                self.events.record(pod, "Pod", EventType::Warning, not_ready.event, &not_ready.message).await;
+                let (reason, message) = not_ready.waiting;
+                if !running && waiting_reason(pod) != Some(reason) {
+                    // the resourceVersion keeps changes of another kubelet of the same cluster
+                    let seen = pod["metadata"]["resourceVersion"].clone();
+                    let body = json!({ "metadata": { "uid": uid(pod), "resourceVersion": seen }, "status": waiting_status(pod, reason, &message) });
+                    let _ = self.kube.merge(&format!("{}/status", path(pod)), &body).await;
+                }
+                false
+            }
+        }
+    }
+
+    /// Prepares volumes and environment. `running` means that the pod runs already or that another kubelet starts it. Returns false if a
+    /// Secret could not be synced.
+    async fn prepare(&self, pod: &Value, running: bool, unsynced: bool) -> Result<bool, NotReady> {
+        let mut complete = true;
+        let volumes = || pod["spec"]["volumes"].as_array().into_iter().flatten();
+        for volume in volumes().filter(|v| v["csi"].is_object()) {
+            let at = Volume { pod, volume };
+            let driver = volume["csi"]["driver"].as_str().unwrap_or_default();
+            if driver != DRIVER {
+                let text = format!("driver name {driver} not found in the list of registered CSI drivers");
+                return Err(mount_failed(volume, &format!("kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: {text}")));
+            }
+            // a pod that ran before this process started has its volume
+            if running && !unsynced && self.driver.is_recorded(&at).await.unwrap_or(false) {
+                continue;
+            }
+            let mounted = self.driver.publish(&at).await.map_err(|e| mount_failed(volume, &e))?;
+            complete &= self.driver.sync(&at, &mounted).await;
+        }
+        if running {
+            return Ok(complete);
+        }
+        let namespace = text(pod, "namespace");
+        for volume in volumes() {
+            let named = &volume["secret"];
+            let Some(name) = named["secretName"].as_str().filter(|_| named["optional"] != true) else { continue };
+            if let Err(e) = self.secret(namespace, name).await {
+                return Err(mount_failed(volume, &e.text));
+            }
+        }
+        self.environment(pod).await?;
+        Ok(complete)
+    }
+
+    /// Kubelet's own store uses the singular in this message.
+    async fn secret(&self, namespace: &str, name: &str) -> Result<Value, KubeError> {
+        let existing = self.kube.get(&format!("/api/v1/namespaces/{namespace}/secrets/{name}")).await;
+        existing.map_err(|e| if e.is_absent() { KubeError { text: format!("secret {name:?} not found"), ..e } } else { e })
+    }
+
+    async fn environment(&self, pod: &Value) -> Result<(), NotReady> {
+        let namespace = text(pod, "namespace");
+        let mut seen: BTreeMap<&str, Result<Value, KubeError>> = BTreeMap::new();
+        let containers = ["initContainers", "containers"].into_iter().flat_map(|list| pod["spec"][list].as_array().into_iter().flatten());
+        for container in containers {
+            let env = container["env"].as_array().into_iter().flatten().map(|e| &e["valueFrom"]["secretKeyRef"]);
+            let all = container["envFrom"].as_array().into_iter().flatten().map(|e| &e["secretRef"]);
+            for named in env.chain(all).filter(|named| named["optional"] != true) {
+                let Some(name) = named["name"].as_str() else { continue };
+                if !seen.contains_key(name) {
+                    seen.insert(name, self.secret(namespace, name).await);
+                }
+                let text = match (&seen[name], named["key"].as_str()) {
+                    (Err(e), _) => e.text.clone(),
+                    (Ok(secret), Some(wanted)) if secret["data"][wanted].is_null() => {
+                        format!("couldn't find key {wanted} in Secret {namespace}/{name}")
+                    }
+                    _ => continue,
+                };
+                let waiting = ("CreateContainerConfigError", text.clone());
+                return Err(NotReady { event: "Failed", message: format!("Error: {text}"), waiting });
+            }
+        }
+        Ok(())
+    }
+
+    async fn set_status(&self, pod: &Value, status: &Value) -> bool {
+        let body = json!({ "metadata": { "uid": uid(pod) }, "status": status });
+        match self.kube.merge(&format!("{}/status", path(pod)), &body).await {
+            Ok(_) => true,
+            Err(e) => e.is_absent(),
+        }
+    }
+}
+
+fn text<'a>(pod: &'a Value, name: &str) -> &'a str {
+    pod["metadata"][name].as_str().unwrap_or_default()
+}
+
+fn uid(pod: &Value) -> &str {
+    text(pod, "uid")
+}
+
+fn path(pod: &Value) -> String {
+    format!("/api/v1/namespaces/{}/pods/{}", text(pod, "namespace"), text(pod, "name"))
+}
+
+fn mount_failed(volume: &Value, why: &str) -> NotReady {
+    let message = format!("MountVolume.SetUp failed for volume {:?} : {why}", volume["name"].as_str().unwrap_or_default());
+    NotReady { event: "FailedMount", message, waiting: ("ContainerCreating", String::new()) }
+}
+
+fn waiting_reason(pod: &Value) -> Option<&str> {
+    pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"].as_str()
+}
+
+fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+    pod["spec"]["containers"].as_array().into_iter().flatten()
+}
+
+/// Returns new conditions of kubelet and keeps those of the scheduler.
+fn conditions(pod: &Value, ready: bool) -> Vec<Value> {
+    let ours = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"];
+    let old = pod["status"]["conditions"].as_array().into_iter().flatten();
+    let kept = old.filter(|c| !ours.iter().any(|name| c["type"] == *name)).cloned();
+    let at = now();
+    let new = ours.iter().map(|name| {
+        if ready || *name == "Initialized" {
+            json!({ "type": name, "status": "True", "lastProbeTime": null, "lastTransitionTime": at })
+        } else {
+            let unready: Vec<&str> = containers(pod).filter_map(|c| c["name"].as_str()).collect();
+            let mut condition = json!({ "type": name, "status": "False", "lastProbeTime": null, "lastTransitionTime": at });
+            if *name != "PodReadyToStartContainers" {
+                condition["reason"] = "ContainersNotReady".into();
+                condition["message"] = format!("containers with unready status: [{}]", unready.join(" ")).into();
+            }
+            condition
+        }
+    });
+    new.chain(kept).collect()
+}
+
+fn waiting_status(pod: &Value, reason: &str, message: &str) -> Value {
+    let mut waiting = json!({ "reason": reason });
+    if !message.is_empty() {
+        waiting["message"] = message.into();
+    }
+    let each = containers(pod).map(|c| {
+        json!({
+            "name": c["name"], "image": c["image"], "imageID": "", "ready": false, "started": false, "restartCount": 0,
+            "state": { "waiting": waiting }, "lastState": {},
+        })
+    });
+    json!({ "phase": "Pending", "conditions": conditions(pod, false), "startTime": started(pod), "containerStatuses": each.collect::<Vec<_>>() })
+}
+
+fn running_status(pod: &Value) -> Value {
+    let each = containers(pod).map(|c| {
+        let name = c["name"].as_str().unwrap_or_default();
+        let image = c["image"].as_str().unwrap_or_default();
+        json!({
+            "name": name, "image": image, "imageID": format!("{image}@sha256:{}", digest(image)), "ready": true, "started": true, "restartCount": 0,
+            "containerID": format!("containerd://{}", digest(&format!("{}/{name}", uid(pod)))),
+            "state": { "running": { "startedAt": now() } }, "lastState": {},
+        })
+    });
+    let before = pod["spec"]["initContainers"].as_array().into_iter().flatten().map(|c| {
+        let (name, image) = (c["name"].as_str().unwrap_or_default(), c["image"].as_str().unwrap_or_default());
+        let id = format!("containerd://{}", digest(&format!("{}/{name}", uid(pod))));
+        // a sidecar keeps running
+        let on = c["restartPolicy"] == "Always";
+        let ended = json!({ "exitCode": 0, "reason": "Completed", "startedAt": now(), "finishedAt": now(), "containerID": id });
+        let state = if on { json!({ "running": { "startedAt": now() } }) } else { json!({ "terminated": ended }) };
+        json!({
+            "name": name, "image": image, "imageID": format!("{image}@sha256:{}", digest(image)), "ready": true, "started": on, "restartCount": 0,
+            "containerID": id, "state": state, "lastState": {},
+        })
+    });
+    let before: Vec<Value> = before.collect();
+    let seed = Sha256::digest(uid(pod));
+    let ip = format!("10.244.{}.{}", seed[0], 2 + u16::from(seed[1]) % 253);
+    let mut status = json!({
+        "phase": "Running", "conditions": conditions(pod, true), "startTime": started(pod), "hostIP": HOST,
+        "hostIPs": [{ "ip": HOST }], "podIP": ip, "podIPs": [{ "ip": ip }], "containerStatuses": each.collect::<Vec<_>>(),
+    });
+    if !before.is_empty() {
+        status["initContainerStatuses"] = before.into();
+    }
+    status
+}
+
+fn started(pod: &Value) -> Value {
+    match &pod["status"]["startTime"] {
+        Value::Null => now().into(),
+        time => time.clone(),
+    }
+}
+
+fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,53 @@
+//! MIC, NMI, the CSI driver with its Azure provider, and kubelet, simulated as HTTP clients of the Kubernetes API and of Azure, like the
+//! real ones. They therefore also work on a real cluster, and do not depend on the rest of the sandbox.
+//!
+//! `wire` is the client of Azure, `kube`, `access` and `plugin` that of the cluster. `mirror` lists and watches, `activity` tracks work,
+//! `events` writes events. `mic` and `arm` assign identities, `nmi` gets tokens, `driver` and `provider` mount secrets, `kubelet` and
+//! `nodes` run pods.
+
+mod access;
+mod activity;
+mod arm;
+mod config;
+mod driver;
+mod events;
+mod kube;
+mod kubelet;
+mod mic;
+mod mirror;
+mod nmi;
+mod nodes;
+mod plugin;
+mod provider;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use access::{KubeAccess, Token};
+pub use config::{Config, Login};
+pub(super) use kube::{KubeClient, KubeError};
+pub use plugin::{Certificate, Plugin};
+pub use tasks::RunningComponents;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Component {
+    Mic,
+    Nmi,
+    /// The driver, its provider and kubelet.
+    Csi,
+}
+
+/// Starts components. It requires a tokio runtime and an installed TLS provider. A component with an invalid configuration (such as a CA
+/// that is not PEM) is not started, and an error is logged.
+pub fn start(config: Config, which: &[Component]) -> RunningComponents {
+    let mut components = RunningComponents::new();
+    let nmi = if which.contains(&Component::Nmi) { components.start_component("nmi", |p| nmi::Nmi::start(&config, p)) } else { None };
+    if which.contains(&Component::Mic) {
+        components.start_component("mic", |p| mic::start(&config, p));
+    }
+    if which.contains(&Component::Csi) {
+        components.start_component("csi", |p| kubelet::start(&config, nmi, p));
+    }
+    components
+}

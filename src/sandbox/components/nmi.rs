@@ -1,0 +1,190 @@
+//! NMI of AAD Pod Identity 1.8: it gets a token for a pod from the metadata service, for the identity that MIC assigned to the pod. Its
+//! host endpoint is a method that the CSI provider calls.
+
+use super::activity::Activity;
+use super::arm::refused_token;
+use super::config::Config;
+use super::kube::KubeClient;
+use super::mic::is_namespaced;
+use super::mirror::{Mirror, keep};
+use super::tasks::RunningComponents;
+use super::wire::{AzureClient, METADATA};
+use base64::Engine;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long NMI looks for an identity in any state, and then for an assigned one. The real one tries 16 and 4 times, 5 s apart, as its
+/// messages say. The times are shorter here, because the simulated MIC is faster.
+const CREATED: Duration = Duration::from_secs(20);
+const ASSIGNED: Duration = Duration::from_secs(5);
+
+pub(super) struct Nmi {
+    kube: KubeClient,
+    azure: AzureClient,
+    activity: Arc<Activity>,
+    assigned: Arc<Mirror>,
+    /// For an identity in any state, and then for an assigned one.
+    waits: (Duration, Duration),
+}
+
+/// The status and body of a refusal of the host endpoint.
+pub(super) struct NmiError {
+    pub(super) status: u16,
+    pub(super) body: String,
+}
+
+impl NmiError {
+    fn new(status: u16, text: impl std::fmt::Display) -> Self {
+        Self { status, body: format!("{text}\n") } // Go's http.Error adds a newline
+    }
+}
+
+impl Nmi {
+    pub(super) fn start(config: &Config, components: &mut RunningComponents) -> Result<Arc<Self>, String> {
+        let (kube, azure) = (KubeClient::new(&config.kube, "nmi", "nmi/v1.8.17")?, AzureClient::new(config, "nmi")?);
+        let activity = components.activity();
+        let (assigned, keeping) = keep(&kube, "/apis/aadpodidentity.k8s.io/v1/azureassignedidentities", &activity, false);
+        components.spawn(keeping);
+        Ok(Arc::new(Self { kube, azure, activity, assigned, waits: (CREATED, ASSIGNED) }))
+    }
+
+    /// Answers GET /host/token/?resource=… with the headers podname and podns. It may take as long as the waits above; the caller does not
+    /// count as busy meanwhile.
+    pub(super) async fn token(&self, caller: &Activity, namespace: &str, pod: &str, resource: &str) -> Result<String, NmiError> {
+        let identity = caller.while_idle(self.identity(namespace, pod)).await?;
+        let _work = self.activity.busy();
+        let spec = &identity["spec"];
+        let client_id = spec["clientID"].as_str().unwrap_or_default();
+        let reply = match spec["type"].as_i64().unwrap_or_default() {
+            0 => {
+                let query = url::form_urlencoded::Serializer::new(String::new())
+                    .extend_pairs([("api-version", "2018-02-01"), ("client_id", client_id), ("resource", resource)])
+                    .finish();
+                let endpoint = format!("{METADATA}?{query}");
+                self.azure.metadata(&query).await.map(|reply| (reply, endpoint))
+            }
+            1 => {
+                let secret = self.password(spec).await?;
+                let tenant = spec["tenantID"].as_str().unwrap_or_default();
+                let endpoint = format!("https://login.microsoftonline.com/{tenant}/oauth2/token?api-version=1.0");
+                let form =
+                    [("client_id", client_id), ("client_secret", &secret), ("grant_type", "client_credentials"), ("resource", resource)];
+                self.azure.form(&endpoint, &form).await.map(|reply| (reply, endpoint))
+            }
+            other => return Err(NmiError::new(403, format!("unsupported identity type {other}"))),
+        };
+        let (reply, endpoint) =
+            reply.map_err(|e| NmiError::new(403, format!("adal: Failed to execute the refresh request. Error = '{e}'")))?;
+        let body = reply.json();
+        match body["access_token"].as_str().filter(|_| reply.ok()) {
+            Some(token) => Ok(token.to_owned()),
+            None => Err(NmiError::new(403, refused_token(&reply, &endpoint))),
+        }
+    }
+
+    async fn identity(&self, namespace: &str, pod: &str) -> Result<Value, NmiError> {
+        let start = Instant::now();
+        let mut changes = self.assigned.changes();
+        loop {
+            let mut created = false;
+            for assigned in self.assigned.all() {
+                let spec = &assigned["spec"];
+                if spec["pod"] != pod || spec["podNamespace"] != namespace {
+                    continue;
+                }
+                match assigned["status"]["status"].as_str().unwrap_or_default() {
+                    "Assigned" | "" => {
+                        let identity = &spec["azureIdentityRef"];
+                        if !is_namespaced(identity) || identity["metadata"]["namespace"] == namespace {
+                            return Ok(identity.clone());
+                        }
+                    }
+                    "Created" => created = true,
+                    _ => {}
+                }
+            }
+            let limit = if created { self.waits.0 + self.waits.1 } else { self.waits.0 };
+            let left = limit.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                let (status, state, tries) = if created { (403, "ASSIGNED", 20) } else { (404, "CREATED", 16) };
+                return Err(NmiError::new(
+                    status,
+                    format!(
+                        "getting assigned identities for pod {namespace}/{pod} in {state} state failed after {tries} attempts, retry duration [5]s, error: <nil>. Check MIC pod logs for identity assignment errors"
+                    ),
+                ));
+            }
+            let _ = tokio::time::timeout(left, changes.changed()).await;
+        }
+    }
+
+    /// Returns the only value of the Secret. NMI uses the first one that it finds.
+    async fn password(&self, spec: &Value) -> Result<String, NmiError> {
+        let text = |name: &str| spec["clientPassword"][name].as_str().unwrap_or_default();
+        let path = format!("/api/v1/namespaces/{}/secrets/{}", text("namespace"), text("name"));
+        let secret = self.kube.get(&path).await.map_err(|e| NmiError::new(403, e.text))?;
+        let value = secret["data"].as_object().and_then(|data| data.values().next()).and_then(Value::as_str).unwrap_or_default();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(value).unwrap_or_default();
+        String::from_utf8(bytes).map_err(|_| NmiError::new(403, "the client secret is not text"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{KubeAccess, Login};
+    use super::*;
+    use serde_json::json;
+
+    fn alone() -> Nmi {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let made = rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap();
+        let url = "http://127.0.0.1:1".to_owned();
+        let config = Config {
+            cluster: "c".into(),
+            proxy: url.clone(),
+            ca_pem: made.cert.pem(),
+            kube: KubeAccess { server: url, ..KubeAccess::default() },
+            foreign: false,
+            tenant: "t".into(),
+            subscription: "s".into(),
+            node_group: "g".into(),
+            scale_set: "v".into(),
+            login: Login::Managed { client_id: "k".into() },
+        };
+        let (kube, azure) = (KubeClient::new(&config.kube, "nmi", "nmi").unwrap(), AzureClient::new(&config, "nmi").unwrap());
+        let waits = (Duration::from_millis(60), Duration::from_millis(60));
+        Nmi { kube, azure, activity: Arc::default(), assigned: Mirror::new(), waits }
+    }
+
+    fn assigned(state: &str) -> Value {
+        let identity = json!({ "metadata": { "name": "id", "namespace": "shop" }, "spec": { "clientID": "x" } });
+        let spec = json!({ "pod": "app", "podNamespace": "shop", "azureIdentityRef": identity });
+        json!({ "metadata": { "name": "app-shop-id", "namespace": "shop" }, "spec": spec, "status": { "status": state } })
+    }
+
+    #[tokio::test]
+    async fn a_pod_without_an_identity_is_refused_after_a_while_with_nmis_message() {
+        let nmi = alone();
+        let activity = Arc::new(Activity::default());
+        let _work = activity.busy();
+        let no = nmi.token(&activity, "shop", "app", "r").await.err().unwrap();
+        let text = "getting assigned identities for pod shop/app in CREATED state failed after 16 attempts, retry duration [5]s, error: <nil>. Check MIC pod logs for identity assignment errors\n";
+        assert_eq!((no.status, no.body.as_str()), (404, text));
+        nmi.assigned.store(assigned("Created"));
+        let no = nmi.token(&activity, "shop", "app", "r").await.err().unwrap();
+        assert!(no.status == 403 && no.body.contains("in ASSIGNED state failed after 20 attempts"), "{}", no.body);
+    }
+
+    #[tokio::test]
+    async fn an_identity_that_is_assigned_during_the_wait_is_found() {
+        let nmi = alone();
+        let late = async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            nmi.assigned.store(assigned("Assigned"));
+        };
+        let (found, ()) = tokio::join!(nmi.identity("shop", "app"), late);
+        assert_eq!(found.ok().unwrap()["spec"]["clientID"], "x");
+    }
+}
