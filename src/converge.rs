@@ -1,8 +1,12 @@
 //! The one path of every changing command: lock, observe, plan, show, ask, execute, report. Commands differ only in what they want.
 
+mod answers;
 mod clusters;
+mod failures;
 mod goal;
 mod hints;
+mod inputs;
+mod look;
 mod proofs;
 mod rehearsal;
 mod saved;
@@ -11,32 +15,30 @@ mod warnings;
 
 use crate::{
     azure,
-    chain::remarks::Planned,
-    cli::{DryRun, Format, Only},
+    cli::{DryRun, Format},
     engine::{
-        desired::{Desired, Intent},
         event::{Event, EventSink, at_work},
         execute::{Report, Run, execute},
-        fault::Fault,
         input::KnownOutputs,
-        key::Key,
         ledger::Ledger,
-        observe::{Observed, observe},
-        plan::{Act, Plan},
-        planner::{self, Consent},
-        resource::Side,
+        observe::Observed,
+        plan::Plan,
     },
     exit::Exit,
     failure::{Failure, explain},
-    output::{Text, human, json, progress::Progress, prompt, yaml},
+    output::{Text, human, json, prompt},
     resources::{
-        self, KINDS, Reader, Writer, caller,
+        KINDS, Writer,
         values::{SecretSource, Values},
     },
     session::Session,
 };
+pub(crate) use answers::{answer, event_sink, render};
+use failures::worst;
 pub use goal::Goal;
-pub(crate) use goal::{Inputs, inputs, spec_beside};
+pub(crate) use inputs::{DEFAULT_APP, Inputs, inputs, spec_beside};
+use look::look_and_forget;
+pub(crate) use look::{Looked, look};
 pub(crate) use rehearsal::{is_made, missing_namespace};
 use saved::Basis;
 use serde_json::Value;
@@ -110,100 +112,6 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     finish(session, &goal, &inputs, plan, report).await
 }
 
-/// Everything up to the plan; writes nothing.
-pub(crate) struct Looked {
-    pub plan: Plan,
-    pub observed: Observed,
-    pub values: Arc<Values>,
-    pub azure: azure::Read,
-    /// What was looked with, and remembers what it saw.
-    pub reader: Reader,
-}
-
-pub(crate) async fn look(session: &Session, goal: &Goal, inputs: &Inputs) -> Result<Looked, Failure> {
-    look_with(session, goal, inputs, Arc::new(Values::default()), true).await
-}
-
-/// The objects of a large app take much room: who needs no more than the plan lets go of them before it is made. `values`: what was given.
-async fn look_and_forget(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<Values>) -> Result<Looked, Failure> {
-    look_with(session, goal, inputs, values, false).await
-}
-
-async fn look_with(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<Values>, keep_objects: bool) -> Result<Looked, Failure> {
-    let desired = match session.global.only {
-        Some(only) => &keep_side(inputs.desired.clone(), only)?,
-        None => &inputs.desired,
-    };
-    if goal.makes() {
-        values::give_stdin(session, desired, &values)?;
-        if goal.sets().is_some() || !session.global.dry_run.is_on() {
-            values::check(desired, &values)?;
-        }
-    }
-    let azure = inputs.azure.clone();
-    let global = &session.global;
-    let reader = Reader::new(azure.clone(), session.clusters.clone(), Arc::clone(&values), resources::content())
-        .consenting(global.adopt, global.force_conflicts);
-    let recover = global.recover;
-    let begun = Instant::now();
-    let progress = event_sink(session);
-    progress(Event::Observing { nodes: desired.nodes.len() });
-    // a list that the warnings need takes no time of its own
-    let (observed, lists) =
-        tokio::join!(observe(desired, &inputs.ledger, KINDS, &reader, recover), warnings::prepare(goal, desired, &inputs.ledger, &reader));
-    let observed = observed.map_err(|faults| all_faults(desired, &faults))?;
-    progress(Event::Observed { took: begun.elapsed() });
-    if !keep_objects {
-        reader.forget().await;
-    }
-    let delete_data = global.delete_data.iter().cloned().collect();
-    let consent = Consent { adopt: global.adopt, recover, delete_data, named: goal.data_to_delete(desired) };
-    let mut plan = planner::plan(desired, &inputs.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
-    values::remark(&mut plan, goal, &values);
-    let commands = commands(session, inputs.spec_path.as_deref());
-    let planned = Planned { desired, observed: &observed, plan: &plan, reader: &reader, commands: &commands };
-    let remarks = warnings::find(goal, &planned, lists).await;
-    warnings::add(&mut plan, remarks);
-    if global.output != Format::Table {
-        // people read them on stderr before the first request
-        plan.warnings.extend(session.clusters.warnings().await);
-    }
-    goal.check_removal(&plan)?;
-    Ok(Looked { plan, observed, values, azure, reader })
-}
-
-fn all_faults(desired: &Desired, faults: &crate::engine::observe::Faults) -> Failure {
-    one_failure(faults.iter().map(|(key, fault)| (key, hints::told(desired, key, fault))))
-}
-
-/// One cause (no login, an unreachable cluster) is told once, not node by node.
-fn one_failure<'a>(failures: impl Iterator<Item = (&'a Key, Failure)>) -> Failure {
-    let mut told: Vec<(Vec<&Key>, Failure)> = Vec::new();
-    for (key, failure) in failures {
-        match told.iter_mut().find_map(|(keys, f)| f.takes(&failure).then_some(keys)) {
-            Some(keys) => keys.push(key),
-            None => told.push((vec![key], failure)),
-        }
-    }
-    let mut told = told.into_iter().map(|(keys, mut failure)| {
-        match keys.as_slice() {
-            [one] if **one != caller::key() => failure.message = format!("{one}: {}", failure.message),
-            [_] | [] => {}
-            [first, second] => failure.causes.push(format!("it stops {first} and {second}")),
-            [first, second, rest @ ..] => failure.causes.push(format!("it stops {first}, {second} and {} more", rest.len())),
-        }
-        failure
-    });
-    let Some(mut first) = told.next() else { return Failure::new(Exit::Bug, "a fault without a cause") };
-    for other in told {
-        first.kind = first.kind.min(other.kind);
-        first.causes.push(other.message);
-        first.causes.extend(other.causes);
-        first.hints.extend(other.hints.into_iter().filter(|h| !first.hints.contains(h)).collect::<Vec<_>>());
-    }
-    first
-}
-
 /// For a program the plan is the answer; a person is told on stderr, where the errors are.
 fn refused(session: &Session, plan: &Plan) -> Result<(), Failure> {
     let terminal = &session.terminal;
@@ -223,59 +131,12 @@ fn refused(session: &Session, plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The other half is not looked at: what it published comes from the state.
-fn keep_side(mut desired: Desired, only: Only) -> Result<Desired, Failure> {
-    let side = match only {
-        Only::Azure => Side::Azure,
-        Only::Kubernetes => Side::Kubernetes,
-    };
-    let mut other = Vec::new();
-    for node in desired.nodes.values() {
-        if KINDS.of(&node.kind).map_err(|f| Failure::from(&f))?.side() != side {
-            other.push(node.key.clone());
-        }
-    }
-    let needed: std::collections::BTreeSet<_> =
-        desired.nodes.values().filter(|n| !other.contains(&n.key)).flat_map(crate::engine::desired::Node::needs).collect();
-    for key in other {
-        if needed.contains(&key) {
-            if let Some(node) = desired.nodes.get_mut(&key) {
-                node.intent = Intent::Assumed;
-            }
-        } else {
-            desired.nodes.remove(&key);
-        }
-    }
-    Ok(desired)
-}
-
 fn show(session: &Session, plan: &Plan) -> Result<(), Failure> {
     let text = match session.global.output {
         Format::Table => human::plan(plan, session.terminal.verbose),
         Format::Json | Format::Yaml => render(session, &json::plan(plan)),
     };
     answer(session, text)
-}
-
-pub(crate) fn answer(session: &Session, text: impl Into<Text>) -> Result<(), Failure> {
-    session.terminal.answer(text).map_err(|e| Failure::new(Exit::Failed, "could not write the answer").because(e.to_string()))
-}
-
-/// A document for programs, as they want it.
-pub(crate) fn render(session: &Session, document: &Value) -> Text {
-    if session.global.output == Format::Yaml { yaml::text(document) } else { json::text(document) }
-}
-
-/// Progress for people, and events for programs.
-pub(crate) fn event_sink(session: &Session) -> EventSink {
-    let progress = Progress::new(&session.terminal);
-    let events = session.events.clone();
-    Arc::new(move |event: Event| {
-        progress.tell(&event);
-        if let Some(events) = &events {
-            events.tell(&event);
-        }
-    })
 }
 
 async fn run(
@@ -320,13 +181,6 @@ struct Done {
     took: Duration,
     /// What happens later goes to where the run's events went.
     tell: EventSink,
-}
-
-/// Refusals met on the way are a refusal only if they are all there is.
-fn worst(report: &Report) -> Option<Exit> {
-    let refused = |(key, _, fault): &(Key, Act, Fault)| explain(key, fault).kind == Exit::Refused;
-    let all = report.failed.iter().all(refused);
-    (!report.failed.is_empty()).then_some(if all { Exit::Refused } else { Exit::Failed })
 }
 
 async fn finish(session: &Session, goal: &Goal, inputs: &Inputs, plan: &Plan, done: Done) -> Result<Exit, Failure> {
@@ -383,6 +237,3 @@ fn state_text(ledger: &Ledger) -> Text {
 pub(crate) use proofs::{
     Proving, commands, complain as complain_of_proofs, document as proofs_document, prove_targets, rehearse_targets, shown as shown_proofs,
 };
-
-/// For single commands: what a wish made is remembered under this.
-pub(crate) const DEFAULT_APP: &str = "default";

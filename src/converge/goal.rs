@@ -1,34 +1,19 @@
-//! What a command wants, and what has to be known before anything is looked at: spec, state, app, subscription, cluster.
+//! What a command wants. Everything else about a run follows from it.
 
-use super::{
-    DEFAULT_APP,
-    clusters::{self, Clusters},
-    saved::{self, Basis, Saved},
-};
+use super::saved::{self, Basis, Saved};
 use crate::{
-    azure,
     engine::{
-        desired::{Desired, Intent, Requester},
+        desired::{Desired, Intent},
         key::Key,
-        ledger::Ledger,
         plan::{Act, Plan},
-        planner,
         resource::Kind as _,
-        shape,
     },
     exit::Exit,
     failure::Failure,
     output::prompt,
-    resources::{KINDS, identity::Identity, values::SecretSource, vault::Vault},
+    resources::{identity::Identity, values::SecretSource, vault::Vault},
     session::Session,
-    spec::{
-        expand,
-        known::KnownResources,
-        load::{self, Loaded},
-        reference::NameOrId,
-        request::Request,
-    },
-    state::{State, format::AzureAccount},
+    spec::{known::KnownResources, reference::NameOrId, request::Request},
 };
 use std::{
     collections::BTreeSet,
@@ -101,7 +86,7 @@ impl Goal {
         absent.map(|n| n.key.clone()).collect()
     }
 
-    fn file(&self) -> Option<&PathBuf> {
+    pub(super) fn file(&self) -> Option<&PathBuf> {
         match self {
             Self::Up { file, .. } | Self::Plan { file, .. } | Self::Down { file } | Self::Rebuild { file } => file.as_ref(),
             Self::Request { .. } | Self::Status => None,
@@ -109,7 +94,7 @@ impl Goal {
     }
 
     /// What is left out and could be one of several is asked of a terminal; without one it is refused with the candidates.
-    async fn disambiguated(mut self, session: &Session, memory: &KnownResources) -> Result<Self, Failure> {
+    pub(super) async fn disambiguated(mut self, session: &Session, memory: &KnownResources) -> Result<Self, Failure> {
         let (word, flag, field) = match &mut self {
             Self::Request { request: Request::Bind(bind), .. } => (Identity::KIND, "--identity NAME", &mut bind.identity),
             Self::Request { request: Request::Mount(mount), .. } => (Vault::KIND, "--vault NAME", &mut mount.vault),
@@ -138,154 +123,7 @@ impl Goal {
         }
     }
 
-    fn writes(&self) -> bool {
+    pub(super) fn writes(&self) -> bool {
         !matches!(self, Self::Plan { .. } | Self::Status)
-    }
-}
-
-/// Everything that a pass starts from.
-pub struct Inputs {
-    pub app: String,
-    pub desired: Desired,
-    pub ledger: Ledger,
-    /// With its lock; None where nothing is written.
-    pub state: Option<State>,
-    pub azure: azure::Read,
-    pub spec_path: Option<PathBuf>,
-    /// None: it is not known to the state, and only the cluster was asked.
-    pub world: Option<AzureAccount>,
-}
-
-pub async fn inputs(session: &Session, goal: &Goal) -> Result<Inputs, Failure> {
-    let loaded = load_spec(goal)?;
-    let spec_path = loaded.as_ref().map(|l| l.path.clone());
-    let spec = loaded.as_ref().map(|l| &l.spec);
-    let state = if goal.writes() && !session.global.dry_run.is_on() {
-        Some(match goal {
-            Goal::Rebuild { .. } => {
-                let path = session.state_path(spec_path.as_deref());
-                State::renew(&path, session.global.lock_timeout, &session.command)?
-            }
-            _ => session.open_state(spec_path.as_deref())?,
-        })
-    } else {
-        None
-    };
-    let (world, ledger) = match &state {
-        Some(state) => (state.world(), state.ledger()),
-        None => State::peek(&session.state_path(spec_path.as_deref()))?,
-    };
-    shape::check(&ledger, KINDS).map_err(|fault| Failure::from(&fault))?;
-    let app = app_of(session, goal, spec.map(|s| s.metadata.name.as_str()), &ledger)?;
-    let subscription = session.subscription(spec.and_then(|s| s.subscription.as_deref()), world.as_ref())?;
-    let azure = session.azure.read();
-    let kubernetes_only = session.global.only == Some(crate::cli::Only::Kubernetes) && world.is_some();
-    let world = if kubernetes_only {
-        world
-    } else {
-        let now = session.world(&azure, &subscription).await?;
-        match &state {
-            Some(state) => state.settle_account(now.clone())?,
-            None => same_world(session, world, now.clone(), spec_path.as_deref())?,
-        }
-        Some(now)
-    };
-    let mut memory = KnownResources::new(&ledger, &app);
-    if let Some(spec) = spec {
-        memory.add_spec(spec, &subscription);
-    }
-    let goal = &goal.clone().disambiguated(session, &memory).await?;
-    let known = clusters::Known { session, spec, azure: &azure, resources: &memory, subscription: &subscription };
-    let clusters = Clusters::find(&known, goal).await?;
-    let context = expand::Context {
-        app: &app,
-        subscription: &subscription,
-        group: session.global.resource_group.as_deref(),
-        default_group: spec.and_then(|s| s.resource_group.as_deref()),
-        location: spec.and_then(|s| s.location.as_deref()),
-        cluster: clusters.own.as_ref(),
-        other_clusters: &clusters.named,
-        memory: &memory,
-    };
-    let desired = desired_of(goal, spec, &context, &ledger)?;
-    Ok(Inputs { app, desired, ledger, state, azure, spec_path, world })
-}
-
-fn desired_of(
-    goal: &Goal,
-    spec: Option<&crate::spec::model::Spec>,
-    context: &expand::Context<'_>,
-    ledger: &Ledger,
-) -> Result<Desired, Failure> {
-    let failed = |fault| Failure::from(&fault);
-    // a single command stands beside the spec and does not do what the spec says
-    let from_spec = || spec.map(|s| expand::spec(s, context)).transpose().map_err(failed);
-    Ok(match goal {
-        Goal::Request { request, remove } => expand::request(request, *remove, context).map_err(failed)?,
-        Goal::Down { .. } => planner::all_absent(context.app, ledger, from_spec()?, KINDS).map_err(failed)?,
-        Goal::Up { .. } | Goal::Plan { .. } => {
-            let mut desired = from_spec()?.unwrap_or_else(|| Desired::new(context.app, Requester::Spec));
-            planner::prune(&mut desired, ledger);
-            desired
-        }
-        Goal::Status => planner::remembered(context.app, ledger),
-        Goal::Rebuild { .. } => from_spec()?.unwrap_or_else(|| Desired::new(context.app, Requester::Spec)),
-    })
-}
-
-fn load_spec(goal: &Goal) -> Result<Option<Loaded>, Failure> {
-    let default = Path::new(crate::cli::DEFAULT_SPEC);
-    match (goal, goal.file()) {
-        (Goal::Status, _) => Ok(None),
-        (_, Some(file)) => Ok(Some(load::load(file)?)),
-        (Goal::Request { .. }, None) => spec_beside(),
-        // these know from flags and state what there is; a spec that lies there is heard first
-        (Goal::Down { .. } | Goal::Rebuild { .. }, None) => {
-            default.exists().then(|| load::load(default)).transpose().map_err(Failure::from)
-        }
-        (_, None) => Ok(Some(load::load(default)?)),
-    }
-}
-
-/// The spec in the working directory, from which a single command takes its app, resource group, location and cluster.
-pub(crate) fn spec_beside() -> Result<Option<Loaded>, Failure> {
-    let default = Path::new(crate::cli::DEFAULT_SPEC);
-    let loaded = default.exists().then(|| load::load_beside(default)).transpose();
-    loaded.map_err(|error| {
-        Failure::from(error).hint(format!(
-            "Single commands read {} in the working directory for the app, resource group and cluster: correct it, or run the command in another folder.",
-            crate::cli::DEFAULT_SPEC
-        ))
-    })
-}
-
-/// `--app`, then the spec's name; single commands have `default`; `down` takes the only app there is.
-fn app_of(session: &Session, goal: &Goal, spec: Option<&str>, ledger: &Ledger) -> Result<String, Failure> {
-    if let Some(app) = session.global.app.as_deref().or(spec) {
-        return Ok(app.to_owned());
-    }
-    match goal {
-        Goal::Down { .. } | Goal::Status => only_app(ledger),
-        _ => Ok(DEFAULT_APP.to_owned()),
-    }
-}
-
-pub fn only_app(ledger: &Ledger) -> Result<String, Failure> {
-    match ledger.apps().as_slice() {
-        [one] => Ok((*one).to_owned()),
-        [] => Err(Failure::new(Exit::Refused, "the state holds no app, and no spec was given")
-            .hint("Name the spec with `-f FILE`, the state with `--state FILE`, or rebuild it: `podid state rebuild -f FILE`.")),
-        several => Err(Failure::new(Exit::Refused, format!("the state holds more than one app: {}", several.join(", ")))
-            .hint("Name one with `--app APP`, or the spec with `-f FILE`.")),
-    }
-}
-
-fn same_world(session: &Session, file: Option<AzureAccount>, now: AzureAccount, spec: Option<&Path>) -> Result<(), Failure> {
-    match file {
-        Some(file) if !file.is(&now) => {
-            let path = session.state_path(spec);
-            Err(crate::state::Error::OtherAccount { path, file: Box::new(file), wanted: Box::new(now) }.into())
-        }
-        _ => Ok(()),
     }
 }

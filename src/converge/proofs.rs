@@ -1,6 +1,9 @@
 //! Proofs after a run, or alone: each workload's own pod, all at once, and what is said of them.
 
-use super::{Inputs, answer, render};
+use super::{
+    answers::{answer, render},
+    inputs::Inputs,
+};
 use crate::{
     chain::commands::{Commands, Spec},
     cli::{DEFAULT_SPEC, DryRun, Format},

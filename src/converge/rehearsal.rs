@@ -1,19 +1,22 @@
-//! `--dry-run=server`: every write to a cluster is sent with dryRun=All, so that admission, validation, RBAC and other managers answer as
-//! they would; nothing is kept anywhere, and nothing is remembered. Azure has no such thing: its changes stay planned.
+//! `--dry-run=server`: sends every write to a cluster with dryRun=All, so that admission, validation, RBAC and other field managers answer.
+//! Nothing is kept in the cluster or in the state. Azure has no dry run: its changes stay planned.
 
-use super::{Looked, answer, render, worst};
+use super::{
+    answers::{answer, render},
+    failures::worst,
+    look::Looked,
+};
 use crate::{
     azure,
     cli::Format,
     cluster::Error as ClusterError,
     engine::{
-        desired::Intent,
-        execute::Report,
+        execute::{self, Report},
         fault::Fault,
         key::Key,
-        ledger::{Ledger, Origin},
+        ledger::Ledger,
         plan::{Act, Action, Plan},
-        resource::{NodeContext, Side},
+        resource::Side,
     },
     exit::Exit,
     failure::{Failure, explain},
@@ -62,8 +65,11 @@ pub async fn rehearse(session: &Session, looked: &Looked) -> Result<Exit, Failur
 }
 
 async fn ask(plan: &Plan, action: &Action, writer: &Writer, recover: bool) -> Answer {
-    match attempt(plan, action, writer, recover).await {
-        Ok(answer) => answer,
+    if KINDS.of(&action.kind).is_ok_and(|kind| kind.side() == Side::Azure) {
+        return Answer::Planned("Azure has no dry run".into());
+    }
+    match execute::rehearse(KINDS, plan, action, writer, recover).await {
+        Ok(()) => Answer::Accepted,
         Err(Fault::Unresolved(reference)) => {
             let key = reference.split('#').next().unwrap_or_default();
             Answer::Planned(format!("waiting for outputs of {key}"))
@@ -73,36 +79,6 @@ async fn ask(plan: &Plan, action: &Action, writer: &Writer, recover: bool) -> An
             None => Answer::Failed(fault),
         },
     }
-}
-
-async fn attempt(plan: &Plan, action: &Action, writer: &Writer, recover: bool) -> Result<Answer, Fault> {
-    let kind = KINDS.of(&action.kind)?;
-    if kind.side() == Side::Azure {
-        return Ok(Answer::Planned("Azure has no dry run".into()));
-    }
-    let node = action.work.node.as_ref().ok_or_else(|| Fault::Bug(format!("{} has no node", action.key)))?;
-    let context = NodeContext {
-        app: &plan.app,
-        intent: node.intent,
-        origin: Some(action.origin),
-        recorded: &action.work.recorded,
-        ours: Some(action.origin == Origin::Created),
-        recover,
-    };
-    let (placed, before) = (Value::clone(&action.work.placed), action.work.actual.as_deref().cloned());
-    if action.act == Act::Delete {
-        if let Some(before) = before {
-            kind.remove(placed, context, before, writer).await?;
-        }
-    } else {
-        kind.put(placed, context, before, writer).await?;
-    }
-    for (left, actual) in &action.work.left {
-        let Some(actual) = actual.clone() else { continue };
-        let context = NodeContext { intent: Intent::Absent, origin: Some(left.origin), recorded: &left.outputs, ..context };
-        kind.remove(Value::clone(&left.placed), context, actual, writer).await?;
-    }
-    Ok(Answer::Accepted)
 }
 
 /// The namespace that a server says is not there, or is on its way out.

@@ -1,6 +1,6 @@
 //! The values of secrets around a plan: which are needed before anything is changed, which are asked for, and what is said of them.
 
-use super::{Goal, one_failure};
+use super::failures::one_failure;
 use crate::{
     engine::{
         desired::{Desired, Intent, Node},
@@ -69,7 +69,7 @@ pub(super) async fn ask_first(session: &Session, desired: &Desired, values: &Arc
 
 /// Of a spec: only for secrets that are really to be made.
 pub(super) async fn ask_for(session: &Session, plan: &Plan, values: &Arc<Values>) -> Result<(), Failure> {
-    for action in plan.actions.iter().filter(|a| sets(a)) {
+    for action in plan.actions.iter().filter(|a| is_set(a)) {
         if let Some((secret, from @ SecretSource::Prompt)) = action.work.node.as_deref().and_then(source) {
             values.give(&action.key, &from, asked(session, secret.name).await?).map_err(|e| Failure::from(&e))?;
         }
@@ -78,7 +78,7 @@ pub(super) async fn ask_for(session: &Session, plan: &Plan, values: &Arc<Values>
 }
 
 /// Whether a value is set by it, as far as can be known.
-fn sets(action: &Action) -> bool {
+fn is_set(action: &Action) -> bool {
     action.act == Act::Create || action.act == Act::Update && (action.unseen || action.changes.iter().any(|c| c.field == "value"))
 }
 
@@ -89,17 +89,17 @@ pub(super) fn set_by(plan: &Plan, values: &Values) -> impl Iterator<Item = (Key,
         let value = source.comparable().then(|| values.of(&action.key, &source).ok()).flatten()?;
         Some((action.key.clone(), value))
     };
-    plan.actions.iter().filter(|a| sets(a)).filter_map(known)
+    plan.actions.iter().filter(|a| is_set(a)).filter_map(known)
 }
 
 /// What people should know of the values that a plan sets, or does not set although they asked for it.
-pub(super) fn remark(plan: &mut Plan, goal: &Goal, values: &Values) {
+pub(super) fn remark(plan: &mut Plan, sets: Option<&SecretSource>, values: &Values) {
     for action in &mut plan.actions {
         let Some((secret, source)) = action.work.node.as_deref().filter(|n| n.intent == Intent::Present).and_then(source) else { continue };
-        if sets(action) && matches!(source, SecretSource::File(_) | SecretSource::Env(_)) {
+        if is_set(action) && matches!(source, SecretSource::File(_) | SecretSource::Env(_)) {
             action.notes.0.extend(values.change_note(&action.key, &source));
         }
-        if !action.act.changes() && matches!(goal.sets(), Some(SecretSource::Generate(_))) {
+        if !action.act.changes() && matches!(sets, Some(SecretSource::Generate(_))) {
             let (vault, name) = (secret.vault_key.names(), &secret.name);
             action.notes.0.push(format!(
                 "value: kept, as --generate makes one only where there is none; to replace it: `podid vault secret set {name} --vault {vault} --prompt`"

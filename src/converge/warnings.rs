@@ -1,6 +1,6 @@
 //! What a plan should say although nothing stands in its way: modes and deliveries know it.
 
-use super::Goal;
+use super::goal::Goal;
 use crate::{
     chain::remarks::{Lists, Planned, Remarks},
     deliveries,

@@ -6,6 +6,7 @@ mod perform;
 mod queue;
 mod record;
 mod run;
+mod writes;
 
 use super::{
     event::Event,
@@ -22,6 +23,7 @@ pub use record::remember;
 pub use run::Run;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{sync::Mutex, task::JoinSet};
+pub use writes::rehearse;
 
 #[derive(Debug)]
 pub struct Report {

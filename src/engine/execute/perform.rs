@@ -2,18 +2,18 @@
 
 use super::{
     super::{
-        desired::Intent,
         event::{Event, working_on},
         fault::Fault,
         input::{KnownOutputs, Outputs, resolve},
         key::Key,
         ledger::{Ledger, LedgerChange, Origin},
         plan::{Act, Action},
-        resource::{Backend, ErasedKind, NodeContext, Owner},
+        resource::{Backend, NodeContext, Owner},
     },
     again,
     record::{EntryUpdate, forgotten, left_of, written},
     run::Run,
+    writes::{clear, give_up},
 };
 use serde_json::Value;
 use std::{
@@ -103,19 +103,8 @@ async fn perform<W: Backend>(run: &Run<W>, action: &Action, app: &str, state: &M
     };
     let line = EntryUpdate { placed: &placed, outputs: ahead, left: left.clone(), doing: Some(action.act) };
     save(run, state, |ledger| written(ledger, app, action, line)).await?;
-    if action.act == Act::HandOver {
-        if let (Some(new_owner), Some(actual)) = (action.work.new_owners.first(), before) {
-            let context = NodeContext { app: &new_owner.app, intent: Intent::Present, ours: Some(true), ..context };
-            kind.hand_over(placed.clone(), context, actual, &run.writer).await?;
-        }
-        save(run, state, |ledger| forgotten(ledger, app, action)).await?;
-        return Ok(action.act);
-    }
-    if action.act == Act::Delete {
-        if let Some(actual) = before {
-            kind.remove(placed.clone(), context, actual, &run.writer).await?;
-        }
-        clear(run, kind, action, context, None).await?;
+    if matches!(action.act, Act::Delete | Act::HandOver) {
+        give_up(kind, action, placed, context, before, &run.writer).await?;
         save(run, state, |ledger| forgotten(ledger, app, action)).await?;
         return Ok(action.act);
     }
@@ -139,39 +128,13 @@ async fn perform<W: Backend>(run: &Run<W>, action: &Action, app: &str, state: &M
     if action.act == Act::Replace {
         let line = EntryUpdate { placed: &placed, outputs: outputs.clone(), left: left.clone(), doing: Some(action.act) };
         save(run, state, |ledger| written(ledger, app, action, line)).await?;
-        clear(run, kind, action, context, Some(&placed)).await?;
+        clear(kind, action, context, Some(&placed), &run.writer).await?;
         left = action.work.left.iter().filter(|(_, actual)| actual.is_none()).map(|(left, _)| left.clone()).collect();
     }
     let line = EntryUpdate { placed: &placed, outputs: outputs.clone(), left, doing: None };
     save(run, state, |ledger| written(ledger, app, action, line)).await?;
     state.lock().await.known.insert(action.key.clone(), Arc::new(outputs));
     Ok(action.act)
-}
-
-/// Deletes what is at former places, except where the new one is now.
-async fn clear<W: Backend>(
-    run: &Run<W>,
-    kind: &dyn ErasedKind<W>,
-    action: &Action,
-    context: NodeContext<'_>,
-    placed: Option<&Value>,
-) -> Result<(), Fault> {
-    let now = placed.map(|p| kind.place(p)).transpose()?.flatten();
-    for (left, actual) in &action.work.left {
-        let Some(actual) = actual.clone() else { continue };
-        if now.is_some() && kind.place(&left.placed)? == now {
-            continue;
-        }
-        let context = NodeContext {
-            intent: Intent::Absent,
-            origin: Some(left.origin),
-            recorded: &left.outputs,
-            ours: Some(left.origin == Origin::Created),
-            ..context
-        };
-        kind.remove(Value::clone(&left.placed), context, actual, &run.writer).await?;
-    }
-    Ok(())
 }
 
 /// Saves a change. Returns when it is on the disk; other actions go on meanwhile.

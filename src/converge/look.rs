@@ -1,0 +1,109 @@
+//! Everything up to the plan: observe, plan, warn. It writes nothing.
+
+use super::{answers::event_sink, failures::all_faults, goal::Goal, inputs::Inputs, proofs, values, warnings};
+use crate::{
+    azure,
+    chain::remarks::Planned,
+    cli::{Format, Only},
+    engine::{
+        desired::{Desired, Intent, Node},
+        event::Event,
+        observe::{Observed, observe},
+        plan::Plan,
+        planner::{self, Consent},
+        resource::Side,
+    },
+    failure::Failure,
+    resources::{self, KINDS, Reader, values::Values},
+    session::Session,
+};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
+
+/// What was observed, and the plan that follows from it.
+pub(crate) struct Looked {
+    pub plan: Plan,
+    pub observed: Observed,
+    pub values: Arc<Values>,
+    pub azure: azure::Read,
+    /// The reader that was used; it remembers what it read.
+    pub reader: Reader,
+}
+
+/// Observes and plans.
+pub(crate) async fn look(session: &Session, goal: &Goal, inputs: &Inputs) -> Result<Looked, Failure> {
+    look_with(session, goal, inputs, Arc::new(Values::default()), true).await
+}
+
+/// Does the same and drops the objects that were read before the plan is made: those of a large app take much memory. `values` are those that
+/// were given before.
+pub(super) async fn look_and_forget(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<Values>) -> Result<Looked, Failure> {
+    look_with(session, goal, inputs, values, false).await
+}
+
+async fn look_with(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<Values>, keep_objects: bool) -> Result<Looked, Failure> {
+    let desired = match session.global.only {
+        Some(only) => &keep_side(inputs.desired.clone(), only)?,
+        None => &inputs.desired,
+    };
+    if goal.makes() {
+        values::give_stdin(session, desired, &values)?;
+        if goal.sets().is_some() || !session.global.dry_run.is_on() {
+            values::check(desired, &values)?;
+        }
+    }
+    let azure = inputs.azure.clone();
+    let global = &session.global;
+    let reader = Reader::new(azure.clone(), session.clusters.clone(), Arc::clone(&values), resources::content())
+        .consenting(global.adopt, global.force_conflicts);
+    let recover = global.recover;
+    let begun = Instant::now();
+    let progress = event_sink(session);
+    progress(Event::Observing { nodes: desired.nodes.len() });
+    // a list that the warnings need is read at the same time
+    let (observed, lists) =
+        tokio::join!(observe(desired, &inputs.ledger, KINDS, &reader, recover), warnings::prepare(goal, desired, &inputs.ledger, &reader));
+    let observed = observed.map_err(|faults| all_faults(desired, &faults))?;
+    progress(Event::Observed { took: begun.elapsed() });
+    if !keep_objects {
+        reader.forget().await;
+    }
+    let delete_data = global.delete_data.iter().cloned().collect();
+    let consent = Consent { adopt: global.adopt, recover, delete_data, named: goal.data_to_delete(desired) };
+    let mut plan = planner::plan(desired, &inputs.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
+    values::remark(&mut plan, goal.sets(), &values);
+    let commands = proofs::commands(session, inputs.spec_path.as_deref());
+    let planned = Planned { desired, observed: &observed, plan: &plan, reader: &reader, commands: &commands };
+    let remarks = warnings::find(goal, &planned, lists).await;
+    warnings::add(&mut plan, remarks);
+    if global.output != Format::Table {
+        // people read these on stderr before the first request
+        plan.warnings.extend(session.clusters.warnings().await);
+    }
+    goal.check_removal(&plan)?;
+    Ok(Looked { plan, observed, values, azure, reader })
+}
+
+/// Leaves out the other side, which is not observed: its outputs come from the state.
+fn keep_side(mut desired: Desired, only: Only) -> Result<Desired, Failure> {
+    let side = match only {
+        Only::Azure => Side::Azure,
+        Only::Kubernetes => Side::Kubernetes,
+    };
+    let mut other = Vec::new();
+    for node in desired.nodes.values() {
+        if KINDS.of(&node.kind).map_err(|f| Failure::from(&f))?.side() != side {
+            other.push(node.key.clone());
+        }
+    }
+    let needed: BTreeSet<_> = desired.nodes.values().filter(|n| !other.contains(&n.key)).flat_map(Node::needs).collect();
+    for key in other {
+        if needed.contains(&key) {
+            if let Some(node) = desired.nodes.get_mut(&key) {
+                node.intent = Intent::Assumed;
+            }
+        } else {
+            desired.nodes.remove(&key);
+        }
+    }
+    Ok(desired)
+}
