@@ -13,7 +13,7 @@ pub fn of(code: &str, message: &str, body: &[u8]) -> Option<Blocked> {
         "RequestDisallowedByAzure" => Some(policy(error, message, true)),
         "ReadOnlyDisabledSubscription" | "SubscriptionDisabled" => Some(Blocked::Subscription),
         "DenyAssignmentAuthorizationFailed" => Some(deny(message)),
-        // of a linked resource, such as an identity that is put on a scale set
+        // the code is about a linked resource, such as an identity that is put on a scale set
         "LinkedAuthorizationFailed" | "LinkedAccessCheckFailed" if message.contains("deny assignment") => Some(deny(message)),
         "AuthorizationFailed" | "LinkedAuthorizationFailed" if message.contains("ABAC condition") => {
             Some(Blocked::Condition { refused: refused(message) })
@@ -23,8 +23,8 @@ pub fn of(code: &str, message: &str, body: &[u8]) -> Option<Blocked> {
     }
 }
 
-/// Key Vault reports a deny assignment on a line of its own: `DenyAssignmentId: null` is none. A condition is no reason to give up: it may
-/// be about to be taken off.
+/// Key Vault reports a deny assignment on a line of its own; `DenyAssignmentId: null` means that there is none. A condition does not end
+/// the wait, because it may be about to be removed.
 fn of_vault(message: &str) -> Option<Blocked> {
     let value = message.lines().find_map(|line| line.trim().strip_prefix("DenyAssignmentId:"))?.trim().trim_matches('\'');
     let id = (!value.is_empty() && value != "null").then(|| value.to_owned())?;

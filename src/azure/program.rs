@@ -1,4 +1,4 @@
-//! Runs az and azd for azure_identity, whose own way to run them reads whatever they print, and asks on the terminal's input.
+//! Runs az and azd for azure_identity, whose own executor reads output of any size and lets the programs prompt on the terminal.
 
 use super::limits::size;
 use async_trait::async_trait;
@@ -13,7 +13,7 @@ use tokio::{
     process::Command,
 };
 
-/// A token has some thousand bytes.
+/// The limit of a program's output in bytes; a token has a few thousand.
 const MOST: usize = 1024 * 1024;
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Tokens: one request per audience, however many ask, and kept until shortly before they end.
+//! Caches tokens: one request per audience, however many callers want the token, until shortly before it expires.
 
 use super::{Caller, Error, PrincipalKind, Result, cache::RequestCache, deadline, hosts, login::Login};
 use async_trait::async_trait;
@@ -39,7 +39,7 @@ impl Tokens {
         Self { login, kept: RequestCache::default() }
     }
 
-    /// `scope`: `https://…/.default`.
+    /// Returns a token for `scope`, such as `https://…/.default`.
     pub async fn get(&self, scope: &str) -> Result<Token> {
         let (login, wanted) = (self.login.clone(), scope.to_owned());
         let ask = move || deadline::apart(async move { login.token(&wanted).await.map(|token| Token(Arc::new(token))) });
@@ -60,7 +60,7 @@ fn claims(token: &str) -> Option<Caller> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     let object_id = text("oid")?;
     let person = text("upn").or_else(|| text("unique_name")).or_else(|| text("preferred_username"));
-    // `idtyp` is optional in user tokens, where the delegated `scp` tells
+    // `idtyp` is optional in user tokens, which have the delegated `scp` instead
     let kind = match text("idtyp").as_deref() {
         Some("user") => PrincipalKind::User,
         None if person.is_some() || claims.get("scp").is_some() => PrincipalKind::User,
