@@ -1,4 +1,4 @@
-//! The one path of every changing command: lock, observe, plan, show, ask, execute, report. Commands differ only in what they want.
+//! The one path of every changing command: lock, observe, plan, show, ask, execute, report. Commands differ only in their goals.
 
 mod clusters;
 mod goal;
@@ -45,16 +45,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long one wait may take where no `--timeout` is given.
+/// The time limit of one wait without `--timeout`.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
-/// Does what the goal wants.
+/// Runs the command of a goal.
 pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     let inputs = session.unless_interrupted(inputs(session, &goal)).await??;
     let values = Arc::new(Values::default());
     let mut looked = session.unless_interrupted(look_and_forget(session, &goal, &inputs, Arc::clone(&values))).await??;
     if goal.sets() == Some(&SecretSource::Ask) && !session.global.dry_run.is_on() && looked.plan.refused.is_empty() {
-        // asked for once it is known that it can be set; with it the plan says what it changes
+        // podid asks only when it is known that the secret can be set; with the value, the plan shows what changes
         values::ask_first(session, &inputs.desired, &values).await?;
         looked = session.unless_interrupted(look_and_forget(session, &goal, &inputs, values)).await??;
     }
@@ -87,7 +87,7 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
         refused(session, plan)?;
         return Ok(Exit::Refused);
     }
-    // a plan that is shown holds them
+    // a plan that is shown includes the warnings
     if (!to_do || session.terminal.quiet)
         && let Some(text) = human::warnings(plan)
     {
@@ -96,7 +96,7 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     if session.global.dry_run == DryRun::Server {
         return rehearsal::rehearse(session, &looked).await;
     }
-    // what was seen is in the plan: while that is done it would only take room
+    // the plan has all that is needed of the observation, which would only use memory during the run
     let Looked { plan, observed: Observed { known, .. }, values, azure, reader } = looked;
     let plan = &plan;
     drop(reader);
@@ -110,13 +110,13 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     finish(session, &goal, &inputs, plan, report).await
 }
 
-/// Everything up to the plan; writes nothing.
+/// The result of everything up to the plan, which writes nothing.
 pub(crate) struct Looked {
     pub plan: Plan,
     pub observed: Observed,
     pub values: Arc<Values>,
     pub azure: azure::Read,
-    /// What was looked with, and remembers what it saw.
+    /// The reader of the observation, with its cache.
     pub reader: Reader,
 }
 
@@ -124,7 +124,7 @@ pub(crate) async fn look(session: &Session, goal: &Goal, inputs: &Inputs) -> Res
     look_with(session, goal, inputs, Arc::new(Values::default()), true).await
 }
 
-/// The objects of a large app take much room: who needs no more than the plan lets go of them before it is made. `values`: what was given.
+/// Makes the plan and drops the observed objects before it, because those of a large app use much memory. `values` are the given values.
 async fn look_and_forget(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<Values>) -> Result<Looked, Failure> {
     look_with(session, goal, inputs, values, false).await
 }
@@ -148,7 +148,7 @@ async fn look_with(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<
     let begun = Instant::now();
     let progress = event_sink(session);
     progress(Event::Observing { nodes: desired.nodes.len() });
-    // a list that the warnings need takes no time of its own
+    // a list for the warnings is requested at the same time, so that it costs no time of its own
     let (observed, lists) =
         tokio::join!(observe(desired, &inputs.ledger, KINDS, &reader, recover), warnings::prepare(goal, desired, &inputs.ledger, &reader));
     let observed = observed.map_err(|faults| all_faults(desired, &faults))?;
@@ -165,7 +165,7 @@ async fn look_with(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<
     let remarks = warnings::find(goal, &planned, lists).await;
     warnings::add(&mut plan, remarks);
     if global.output != Format::Table {
-        // people read them on stderr before the first request
+        // in a table people see these warnings on stderr before the first request
         plan.warnings.extend(session.clusters.warnings().await);
     }
     goal.check_removal(&plan)?;
@@ -176,7 +176,7 @@ fn all_faults(desired: &Desired, faults: &crate::engine::observe::Faults) -> Fai
     one_failure(faults.iter().map(|(key, fault)| (key, hints::told(desired, key, fault))))
 }
 
-/// One cause (no login, an unreachable cluster) is told once, not node by node.
+/// Merges faults with one cause (no login, an unreachable cluster), which is reported once and not for each node.
 fn one_failure<'a>(failures: impl Iterator<Item = (&'a Key, Failure)>) -> Failure {
     let mut told: Vec<(Vec<&Key>, Failure)> = Vec::new();
     for (key, failure) in failures {
@@ -204,7 +204,7 @@ fn one_failure<'a>(failures: impl Iterator<Item = (&'a Key, Failure)>) -> Failur
     first
 }
 
-/// For a program the plan is the answer; a person is told on stderr, where the errors are.
+/// Reports a refused plan. For a program the plan is the answer; people see it on stderr with the error.
 fn refused(session: &Session, plan: &Plan) -> Result<(), Failure> {
     let terminal = &session.terminal;
     match session.global.output {
@@ -223,7 +223,7 @@ fn refused(session: &Session, plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The other half is not looked at: what it published comes from the state.
+/// Keeps one side of the graph. The other side is not observed: its outputs come from the state.
 fn keep_side(mut desired: Desired, only: Only) -> Result<Desired, Failure> {
     let side = match only {
         Only::Azure => Side::Azure,
@@ -261,12 +261,12 @@ pub(crate) fn answer(session: &Session, text: impl Into<Text>) -> Result<(), Fai
     session.terminal.answer(text).map_err(|e| Failure::new(Exit::Failed, "could not write the answer").because(e.to_string()))
 }
 
-/// A document for programs, as they want it.
+/// Formats a document in the requested format, for programs.
 pub(crate) fn render(session: &Session, document: &Value) -> Text {
     if session.global.output == Format::Yaml { yaml::text(document) } else { json::text(document) }
 }
 
-/// Progress for people, and events for programs.
+/// Returns a function that shows the progress to people and sends events to programs.
 pub(crate) fn event_sink(session: &Session) -> EventSink {
     let progress = Progress::new(&session.terminal);
     let events = session.events.clone();
@@ -318,11 +318,11 @@ async fn run(
 struct Done {
     report: Report,
     took: Duration,
-    /// What happens later goes to where the run's events went.
+    /// Receives the events after the run, in the same place as those of the run.
     tell: EventSink,
 }
 
-/// Refusals met on the way are a refusal only if they are all there is.
+/// Returns the exit code of a run with failures: `Refused` only if every failure is a refusal.
 fn worst(report: &Report) -> Option<Exit> {
     let refused = |(key, _, fault): &(Key, Act, Fault)| explain(key, fault).kind == Exit::Refused;
     let all = report.failed.iter().all(refused);
@@ -341,7 +341,7 @@ async fn finish(session: &Session, goal: &Goal, inputs: &Inputs, plan: &Plan, do
     let terminal = &session.terminal;
     human::failures(&report, &|key, fault| hints::told(&inputs.desired, key, fault)).iter().for_each(|failure| terminal.fail(failure));
     terminal.complain(human::not_started(&report));
-    // people read what was done before the proof begins, programs get one document at the end
+    // people read the report before the proof begins; programs get one document at the end
     let table = session.global.output == Format::Table;
     if table {
         answer(session, human::report(&report, plan, took, terminal.verbose))?;
@@ -364,7 +364,7 @@ async fn finish(session: &Session, goal: &Goal, inputs: &Inputs, plan: &Plan, do
     }
     let proved = match proofs {
         Ok(proofs) => proofs::complain(session, &proofs),
-        // the document is out already: its reader gets no second one
+        // the document is printed already, and a program gets only one
         Err(failure) if !table => {
             terminal.fail(&failure);
             failure.kind
@@ -374,7 +374,7 @@ async fn finish(session: &Session, goal: &Goal, inputs: &Inputs, plan: &Plan, do
     Ok(if proved == Exit::Done { exit } else { proved })
 }
 
-/// What could not be saved, so that it can be by hand.
+/// Returns the entries that could not be saved, so that a person can save them.
 fn state_text(ledger: &Ledger) -> Text {
     let entries: Vec<_> = ledger.entries().collect();
     json::text(&serde_json::to_value(entries).unwrap_or_default())
@@ -384,5 +384,5 @@ pub(crate) use proofs::{
     Proving, commands, complain as complain_of_proofs, document as proofs_document, prove_targets, rehearse_targets, shown as shown_proofs,
 };
 
-/// For single commands: what a wish made is remembered under this.
+/// The app of single commands: their resources are recorded under this name.
 pub(crate) const DEFAULT_APP: &str = "default";

@@ -1,4 +1,4 @@
-//! The command line as people type it.
+//! Parses command lines as people type them.
 
 use super::sandbox::{CallerCommand, Node, StandIn};
 use super::*;
@@ -41,7 +41,7 @@ fn change(line: &str) -> (Request, bool) {
     }
 }
 
-/// Message and hints.
+/// Returns the message and the hints.
 fn refused(line: &str) -> String {
     match parse(words(line)) {
         Err(Error::Usage(failure)) => {
@@ -199,7 +199,7 @@ fn no_error_repeats_a_value_that_may_be_a_secret() {
     invalid value 'CONN=...' for '--env <VARIABLE>': an environment variable's name has letters, digits, `_`, `-` and `.`, and does not begin with a digit
     hint: Do not pass a secret's value as an argument. Give it with --file FILE, --env VARIABLE, --stdin or --prompt, or let podid generate one with --generate=LENGTH.
     ");
-    // elsewhere what was typed is worth repeating
+    // other commands repeat what was typed
     assert!(refused("identity create -n x").contains("'x'"));
     let told = refused("vault secret set conn --vault kv1 --file -");
     assert!(told.contains("'-'") && told.contains("`--stdin` reads"), "{told}");
@@ -311,7 +311,7 @@ fn errors_say_what_is_missing_and_how_it_is_used() {
 
 #[test]
 fn help_of_the_top() {
-    // of a width of its own: the terminal of whoever runs the tests does not matter
+    // the width is fixed, so that the terminal of whoever runs the tests does not matter
     insta::assert_snapshot!(command().term_width(100).render_help(), @r#"
     Set up an AKS app to read Key Vault secrets with its own identity, and prove that it can
 
@@ -463,7 +463,7 @@ fn nothing_asked_is_help_and_wrong_use() {
     assert_eq!(parse(words("--version")).unwrap_err(), Error::Text(format!("podid {}\n", env!("CARGO_PKG_VERSION"))));
 }
 
-/// Not a test by itself: the process with another environment of the next one.
+/// Not a test: the child process of the next test, with another environment.
 #[test]
 fn shows_what_the_environment_says() {
     let Ok(line) = std::env::var("PODID_TEST_LINE") else { return };
