@@ -1,4 +1,4 @@
-//! Explains refusals that no role helps against: what refuses, and who can change that.
+//! Explains refusals that no role removes: what refuses, and who can change that.
 
 use super::message::{Failure, first_line};
 use crate::{
@@ -81,7 +81,7 @@ fn deny(name: Option<&str>, id: Option<&str>, at: Option<&str>, refused: &Refuse
     failure.hint("No role helps against a deny assignment: what made it (AKS, a managed application, a deployment stack) has to lift it.")
 }
 
-/// `MC_GROUP_CLUSTER_LOCATION`, as AKS names a node resource group by default. None where an underscore makes that ambiguous.
+/// Splits `MC_GROUP_CLUSTER_LOCATION`, the default name of a node resource group in AKS. None if an underscore makes that ambiguous.
 fn cluster_of(scope: &str) -> Option<(String, String)> {
     let group = scope.split('/').skip_while(|segment| !segment.eq_ignore_ascii_case("resourceGroups")).nth(1)?;
     match group.split('_').collect::<Vec<_>>().as_slice() {

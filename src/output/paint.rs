@@ -1,4 +1,4 @@
-//! Color, if it is wanted. It never carries information that the words lack.
+//! Colors the output if that is wanted. A color never carries information that the words lack.
 
 /// Whether to use color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

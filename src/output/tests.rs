@@ -1,4 +1,4 @@
-//! What people and programs read, word by word.
+//! Checks what people and programs read, word by word.
 
 use super::*;
 use crate::{
@@ -192,7 +192,7 @@ fn explain(key: &Key, fault: &Fault) -> Failure {
     Failure::new(Exit::Failed, format!("{fault}")).because("the answer was odd").hint(format!("Look at `podid state show {key}`."))
 }
 
-/// As they are printed.
+/// Returns the documents as they are printed.
 fn troubles(report: &Report, explain: human::Explain<'_>) -> String {
     let failures: String = human::failures(report, explain).iter().map(|failure| human::failure(failure).to_string()).collect();
     failures + &human::not_started(report).to_string()

@@ -4,7 +4,7 @@ use super::{Line, Text, clean, yaml};
 use serde_json::Value;
 use similar::TextDiff;
 
-/// Returns the diff, empty if they are equal. `name` follows `live/` and `merged/`; None is an object that does not exist.
+/// Returns the diff; it is empty if they are equal. `name` follows `live/` and `merged/`. None is an object that does not exist.
 pub fn diff(name: &str, live: Option<&Value>, merged: Option<&Value>) -> String {
     let text = |object: Option<&Value>| object.map(yaml::sorted).unwrap_or_default();
     let (live, merged, name) = (text(live), text(merged), clean::line(name));
