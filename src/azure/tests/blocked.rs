@@ -1,4 +1,4 @@
-//! Refusals that no role helps against, from the bodies that Azure documents: what they become, and what people are told.
+//! Refusals that no role removes, with bodies from Azure's documentation: the error that they become, and its message.
 
 use crate::{
     azure::{Blocked, Error, failures::refusal},
@@ -131,7 +131,7 @@ fn a_vault_names_the_deny_assignment_and_the_condition() {
     };
     assert!(matches!(refused("null", "null"), Error::Forbidden { .. }), "a missing role is something else");
     assert!(told(&refused("'d-1'", "null")).contains("the deny assignment 'd-1'"));
-    // it may be about to be taken off, so it is waited for like any right that is missing
+    // the condition may be about to be removed, so podid waits as for a missing permission
     let conditional = refused("null", "the condition of the role assignment r is not fulfilled: c");
     assert!(matches!(conditional, Error::Forbidden { .. }), "{conditional:?}");
     let Failure { causes, hints, .. } = Failure::from(&conditional);

@@ -1,4 +1,4 @@
-//! Codes and messages of refusals, whichever SDK asked.
+//! Codes and messages of refusals, through each SDK.
 
 use super::fake::{Fake, SUB, error, listener, pass, reply};
 use crate::azure::{

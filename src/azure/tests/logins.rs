@@ -42,7 +42,7 @@ async fn a_token_is_asked_once_for_an_audience_however_many_ask() {
     assert_eq!(fake.on(LOGIN).len(), 2, "a new pass asks for no new token");
 }
 
-/// Like the credential of az: each ask costs a process.
+/// A credential like that of az, which starts a process for each request.
 #[derive(Debug, Default)]
 struct Forgetful {
     asked: AtomicUsize,

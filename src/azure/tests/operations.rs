@@ -1,4 +1,4 @@
-//! Writes that go on after their answer: nested resources, headers to follow, states to read, deletions without a body.
+//! Writes that go on after their response: nested resources, headers to follow, states to read, deletions without a body.
 
 use super::fake::{Fake, Reply, SUB, empty, error, listener, pass, reply};
 use crate::azure::{
@@ -62,7 +62,7 @@ fn is_operation(path: &str) -> bool {
 async fn an_operation_is_asked_until_it_has_ended_and_then_the_nested_resource() {
     let fake = Fake::new(|seen, nth| match (seen.method.as_str(), is_operation(&seen.path), nth) {
         ("PUT", ..) => reply(201, body("Creating")).with("azure-asyncoperation", OPERATION).with("location", "/subscriptions/s/elsewhere"),
-        // an operation that goes on may carry an error
+        // a running operation may contain an error
         ("GET", true, 0) => {
             reply(200, json!({ "status": "CreatingAgentPools", "error": { "code": "NotLatestOperation", "message": "m" } }))
         }
@@ -157,7 +157,7 @@ async fn a_deletion_ends_with_or_without_a_body_and_absent_is_success() {
         (reply(200, json!({})), 1),
         (empty(204), 1),
         (error(404, "ResourceNotFound", "m"), 1),
-        // no address: the resource is asked for until it is gone
+        // without an address podid polls the resource until it is deleted
         (empty(202), 3),
     ] {
         let fake = Fake::new(move |seen, nth| match (seen.method.as_str(), nth) {

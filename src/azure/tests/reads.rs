@@ -1,4 +1,4 @@
-//! What is read, how often, and what absence is.
+//! What is read, how often, and what a missing resource returns.
 
 use super::fake::{Fake, SUB, error, pass, reply};
 use crate::azure::{ArmId, Error, PolicyEntry, id};

@@ -1,4 +1,4 @@
-//! Secrets: values, versions, and what is waited for.
+//! Secrets: values, versions, and waits.
 
 use super::fake::{Fake, Reply, error, listener, pass, reply};
 use crate::azure::{Error, NewSecret, Tags};

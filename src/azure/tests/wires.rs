@@ -1,4 +1,4 @@
-//! Connections, tries, and hosts that do not answer.
+//! Connections, retries, and hosts that do not respond.
 
 use super::fake::{Fake, SECRET, SUB, alone, empty, error, pass, reply};
 use crate::azure::{ArmId, Error};

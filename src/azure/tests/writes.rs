@@ -1,4 +1,4 @@
-//! What is written, and what is waited for.
+//! Writes and their waits.
 
 use super::fake::{Fake, SUB, empty, error, listener, pass, reply};
 use crate::azure::{ArmId, Error, NewVault, PolicyEntry, PrincipalKind, Tags, id};

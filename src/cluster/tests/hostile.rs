@@ -1,5 +1,5 @@
-//! Servers that are broken or mean, login commands likewise, and kubeconfigs that hold what fits nowhere. Each ends in an error, in time,
-//! and none in a panic; and no credential leaves in the clear.
+//! Broken or malicious servers and login commands, and kubeconfigs with values out of range. Each case must end with an error, in time and
+//! without a panic, and no credential may be sent unencrypted.
 
 use super::config::{V1, exec, script};
 use super::fake::{Fake, Reply, cluster, entry, kubeconfig, refusal, settings, to};
@@ -63,7 +63,7 @@ async fn a_list_that_leads_back_to_one_of_its_pages_ends() {
     let answer = to(&fake).await.read().list(&pods(), None, None).await;
     assert!(matches!(&answer, Err(Error::EndlessList { why, .. }) if why.contains("leads back")), "{answer:?}");
     assert_eq!(fake.asked().len(), 2);
-    // pages that expire whenever the second one is asked for
+    // the pages expire whenever the second one is requested
     let fake = Fake::start(|seen, _| {
         if seen.uri.contains("continue=") {
             refusal(410, "Expired", "too old", json!({}))
@@ -97,7 +97,7 @@ async fn a_list_that_always_has_another_page_ends() {
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
-/// kube puts the path of the kubeconfig's server before that of a request, and takes for granted that both together are an address.
+/// kube prepends the path of the kubeconfig's server to that of a request, and assumes that both together are a valid URL.
 #[tokio::test]
 async fn what_a_server_gives_to_ask_with_is_not_of_any_length() {
     for (prefix, length) in [("", 70_000), ("/a/prefix/that/makes/it/too/long", 65_450)] {
@@ -226,7 +226,7 @@ async fn what_fits_no_header_is_refused_with_file_user_and_field() {
         let names = [path.display().to_string(), format!("the {field} of user \"u\""), "\"lab\"".to_owned()];
         assert!(names.iter().all(|name| why.contains(name)) && !format!("{error:?}").contains("s3c"), "{why}");
     }
-    // what is not even YAML
+    // text that is not even YAML
     for odd in ["s3cret\u{0}", "s3cret\u{7f}", "s3cret\u{1b}"] {
         let error = cluster(settings(&kubeconfig(&dir, "https://127.0.0.1:1", json!({ "token": odd })))).await.err().unwrap();
         assert!(matches!(&error, Error::Kubeconfig(why) if !why.contains("s3c")), "{error:?}");
@@ -234,7 +234,7 @@ async fn what_fits_no_header_is_refused_with_file_user_and_field() {
     std::fs::write(dir.path().join("token"), "s3c\nret\n").unwrap();
     let error = cluster(settings(&kubeconfig(&dir, "https://127.0.0.1:1", json!({ "tokenFile": "token" })))).await.err().unwrap();
     assert!(matches!(&error, Error::Kubeconfig(why) if why.contains("line break") && !why.contains("s3c")), "{error:?}");
-    // what kube reads by itself: base64 of nothing that is a certificate
+    // values that kube decodes itself: base64 of something that is not a certificate
     let pair = json!({ "client-certificate-data": "AAAA", "client-key-data": "AAAA" });
     assert!(matches!(cluster(settings(&kubeconfig(&dir, "https://127.0.0.1:1", pair))).await, Err(Error::Kubeconfig(_))));
     for (field, value) in
@@ -287,7 +287,7 @@ async fn no_credential_goes_to_a_server_that_is_not_encrypted() {
     assert!(!dir.path().join("runs").exists(), "and no login command is run for it");
     let nobody = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;
     assert!(nobody.is_err(), "nobody connected");
-    // as through `kubectl proxy`, which logs in by itself
+    // as through `kubectl proxy`, which adds its own credential
     let own = cluster(settings(&kubeconfig(&dir, &server, json!({})))).await.unwrap();
     assert_eq!(own.unverified(), None);
     let error = cluster(settings(&kubeconfig(&dir, "ftp://127.0.0.1:1", json!({})))).await.err().unwrap();

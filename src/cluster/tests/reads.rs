@@ -1,4 +1,4 @@
-//! Reading, refusals, the wire.
+//! Reads, refusals, and connections.
 
 use super::fake::{Fake, Reply, cluster, kubeconfig, refusal, settings, to};
 use super::{at, identities, pods};

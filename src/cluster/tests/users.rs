@@ -1,4 +1,4 @@
-//! As whom: tokens, token files, a pod's own account, and whose entry wins when several files name one.
+//! The user: tokens, token files, a pod's own account, and which of several files with the same name counts.
 
 use super::fake::{Fake, Reply, cluster, entry, kubeconfig, refusal, settings};
 use super::{at, pods};
@@ -27,7 +27,7 @@ async fn a_token_from_a_file_is_sent_without_its_line_break_and_read_again_when_
     .await;
     let cluster = cluster(settings(&kubeconfig(&dir, &fake.url, json!({ "tokenFile": "token", "token": "older" })))).await.unwrap();
     cluster.write().get(&at(pods(), "a")).await.unwrap();
-    // a file that is gone leaves what it last held
+    // without the file, the last token is kept
     std::fs::remove_file(&file).unwrap();
     cluster.write().get(&at(pods(), "a")).await.unwrap();
     assert_eq!(sent(&fake), ["Bearer first", "Bearer second", "Bearer second"]);
@@ -66,8 +66,8 @@ fn file(path: &Path, current: &str, contexts: &[(&str, &str, &str)]) {
     std::fs::write(path, text.to_string()).unwrap();
 }
 
-/// The rules of client-go's loader: the first file that names a thing wins it whole, the first that has a current context gives it,
-/// missing and empty files are as if they were not in the list, and a relative path is relative to its own file.
+/// Follows the rules of client-go's loader: for each name, and for the current context, the first file that has it counts; missing and
+/// empty files are ignored; a relative path is relative to its own file.
 #[tokio::test]
 async fn the_first_of_several_files_wins_by_name_and_paths_are_relative_to_their_file() {
     let fake = Fake::start(|_, _| Reply::Json(200, json!({}))).await;

@@ -1,4 +1,4 @@
-//! Applying, deleting, waiting.
+//! Applies, deletions, and waits.
 
 use super::fake::{Fake, Reply, cluster, kubeconfig, refusal, settings, to};
 use super::{at, identities, pods};

@@ -1,4 +1,4 @@
-//! References, as they stand in specs.
+//! References in specs.
 
 use crate::engine::{
     input::{DependsOn, Input, Outputs, needs, resolve, shown},

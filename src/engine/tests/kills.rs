@@ -1,4 +1,4 @@
-//! A run that was killed at any moment, before or after an effect, is finished by the next one, and nothing is made twice.
+//! A run that was killed at any moment, before or after an effect, is completed by the next one, and nothing is created twice.
 
 use super::{
     kinds::{Host, ID, Leaf, Right, Share, Store, words},
@@ -9,7 +9,7 @@ use crate::engine::{desired::Condition, input::DependsOn, ledger::Origin, planne
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// One of everything, in a store that only lets in who has a right.
+/// Returns a graph with every kind, and a store that requires a right.
 pub(super) fn everything(colour: &str, on: &str) -> Graph {
     let read = Right { what: "read".into(), on: ID.of(&Store::key("kv")), level: 1 };
     let leaf = Leaf { after: Some(DependsOn::of(&Right::key("read"))), ..Leaf::of("kv", "pw", colour) };
@@ -24,7 +24,7 @@ pub(super) fn everything(colour: &str, on: &str) -> Graph {
         .present(Leaf::key("pw"), &leaf)
 }
 
-/// Ids tell how often a thing was made; two runs that end alike end with the same ids.
+/// Returns all things with their ids, which count creations: two runs with the same result have the same ids.
 fn world(lab: &Lab) -> BTreeMap<String, Thing> {
     lab.things()
 }
@@ -104,7 +104,7 @@ async fn a_killed_change_that_is_taken_back_given_up_or_changed_again() {
         down.down().await;
         assert!(down.paths().is_empty() && down.ledger.is_empty(), "{:?}\nafter {moment:?}", down.paths());
 
-        // killed twice, in two different changes
+        // a run that is killed twice, in two different changes
         let third = || everything("blue", "c").present(Host::key("c"), &Host::new("c", "blue"));
         let mut again = strict(moment, 4);
         again.run(&third()).await;

@@ -1,4 +1,4 @@
-//! Things whose place changes: a new one is made, then the old one goes, whatever happened in between.
+//! Resources whose place changes: a new one is created, then the old one is deleted, whatever happened in between.
 
 use super::{
     kinds::{Host, Right, Share, words},

@@ -1,4 +1,4 @@
-//! Whose things are: made, adopted, extended, taken over, shared, followed.
+//! Ownership: resources that were created, adopted, extended, taken over, shared, or follow another one.
 
 use super::{
     kinds::{Host, Leaf, Right, Share, Store, words},
@@ -72,16 +72,16 @@ async fn marks_of_another_app_outweigh_the_state() {
     let red = || Host::new("a", "red");
     let mut lab = Lab::default();
     lab.up(&graph().present(Host::key("a"), &red())).await;
-    // the state was copied or edited: it claims what another app made, by its very id
+    // the state was copied or edited: it has a resource that another app created, with its id
     lab.land.ground().things.get_mut("host/a").unwrap().tag = Some("bank".into());
     let plan = lab.plan(&lab.nothing()).await;
     assert_eq!(acts(&plan), Vec::<String>::new());
     let said = "it carries the marks of app bank, although the state says that podid made it for this app: not podid's to delete";
     assert_eq!(why(&plan, &Host::key("a")), said);
-    // where it is wanted and equal, it is only used, and that is said
+    // if it is wanted and equal it is only used, and the plan has a note about that
     let same = lab.plan(&graph().present(Host::key("a"), &red())).await;
     assert_eq!((acts(&same), why(&same, &Host::key("a"))), (Vec::new(), said.split(": not").next().unwrap()));
-    // nor is it changed, or deleted for a replacement
+    // it is neither changed nor deleted for a replacement
     let plan = lab.plan(&graph().present(Host::key("a"), &Host::new("a", "blue"))).await;
     assert_eq!((acts(&plan), plan.refused.len()), (Vec::new(), 1), "{plan:?}");
     lab.down().await;
@@ -192,7 +192,7 @@ async fn only_the_app_at_the_same_place_inherits() {
         graph_of(app, Requester::Spec).present(Right::key("read"), &right)
     };
     lab.land.foreign("right/host/b~1/read", [("level", json!(1))]);
-    // by name, an app elsewhere comes before the one that shares the place
+    // sorted by name, the app with another place comes before the one that shares the place
     lab.up(&right("elsewhere", "b")).await;
     lab.up(&right(APP, "a")).await;
     lab.up(&right("here", "a")).await;
@@ -259,7 +259,7 @@ async fn what_another_app_only_reads_by_name_is_passed_on_to_it() {
     let new_owner = lab.ledger.get("other", &Leaf::key("pw")).unwrap();
     assert_eq!((new_owner.origin, new_owner.by, &new_owner.spec["value"]), (Origin::Created, Requester::Command, &json!("")));
 
-    // its next run neither changes nor prunes it
+    // the next run of that app neither changes nor prunes it
     let (plan, _) = lab.run(&other()).await;
     assert_eq!(acts(&plan), Vec::<String>::new());
 }
@@ -292,7 +292,7 @@ async fn what_another_key_stands_for_is_not_deleted() {
     assert_eq!(why(&plan, &Right::key("by-name")), "right/by-id is the same resource and stays");
     assert_eq!(lab.paths(), ["host/a", "right/host/a~1/read"]);
 
-    // nor what another app has by another key
+    // a resource that another app has under another key is kept, too
     let mut lab = Lab::default();
     lab.up(&host()).await;
     let right = |app: &str, key: &str| {

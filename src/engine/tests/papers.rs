@@ -1,4 +1,4 @@
-//! Plans and ledgers on paper.
+//! Plans and ledgers as JSON.
 
 use super::{
     kinds::{Host, Leaf, Right, Store},
@@ -46,7 +46,7 @@ async fn a_plan_on_paper_says_its_version_and_nothing_of_what_execution_needs() 
     assert_eq!(words, ["key", "act", "changes", "commands", "kind", "origin"]);
     assert_eq!((first["key"].clone(), first["act"].clone()), (json!("host/a"), json!("create")));
     lab.up(&wanted()).await;
-    // what was observed is not on the paper either
+    // the document does not contain what was observed either
     assert!(!paper(&lab.plan(&wanted()).await).to_string().contains("host/a~1"));
 }
 
@@ -76,7 +76,7 @@ async fn every_ledger_that_a_run_saves_survives_paper() {
     for moment in &moments {
         assert_eq!(round(&moment.ledger), moment.ledger);
     }
-    // and a run that starts from paper goes on as well
+    // a run that starts from a document goes on as well
     lab.ledger = round(&lab.ledger);
     lab.land.ground().broken.clear();
     lab.up(&away).await;

@@ -1,4 +1,4 @@
-//! From what is wanted and what is there to a plan.
+//! From a desired graph and a world to a plan.
 
 use super::{
     kinds::{Gate, Host, ID, Leaf, OPEN, Right, Store},
@@ -242,7 +242,7 @@ async fn what_is_wanted_only_with_something_of_ours_comes_and_goes_with_it() {
 
     let mut ours = Lab::default();
     assert_eq!(acts(&ours.up(&graph()).await), ["create store/kv", "create right/read"]);
-    // ours no more: the state was told to forget it, and its mark is gone
+    // it is not ours any more: the state forgot it, and its mark was removed
     ours.ledger.forget("shop", &Store::key("kv"));
     ours.land.ground().things.get_mut("store/kv").unwrap().tag = None;
     assert_eq!(acts(&ours.up(&graph()).await), ["adopt store/kv", "delete right/read"]);

@@ -1,4 +1,4 @@
-//! What goes, what stays although it was to go, and in which order.
+//! What is deleted, what is kept although it was to be deleted, and in which order.
 
 use super::{
     kinds::{Gate, Host, ID, KINDS, Leaf, Right, Store},

@@ -1,4 +1,4 @@
-//! Execution: at once and in lanes, failures, panics, Ctrl-C, a state that cannot be saved.
+//! Execution: in parallel and in lanes, failures, panics, Ctrl-C, a state that cannot be saved.
 
 use super::{
     kinds::{Host, Right},
@@ -12,7 +12,7 @@ use crate::engine::{
     plan::{Act, Summary},
 };
 
-/// `n` hosts that know nothing of each other.
+/// Returns a graph of `n` independent hosts.
 fn many(n: usize, lane: impl Fn(usize) -> Option<String>) -> Graph {
     (0..n).fold(graph(), |graph, i| {
         let name = format!("h{i}");
@@ -122,7 +122,7 @@ async fn a_state_that_cannot_be_saved_ends_the_run_and_is_told() {
         lab.land.ground().saves_left = Some(saves);
         let (_, report) = lab.run(&forked()).await;
         assert_eq!(report.unsaved.as_deref(), Some("the disk is full"), "{saves}");
-        // each action is saved before and after: what is in the world is in the ledger that is handed back
+        // each action is saved before and after it, so the returned ledger has everything that exists
         for path in lab.paths() {
             assert!(lab.ledger.get("shop", &Key::from(path.as_str())).is_some(), "{path} after {saves} saves");
         }

@@ -1,4 +1,4 @@
-//! What could not be seen when the plan was made is looked at again before it is written, and stays as it is where it is somebody else's.
+//! Resources that could not be read for the plan are read again before they are written, and are kept if they belong to another owner.
 
 use super::{
     kinds::{ID, Leaf, Right, Store},
@@ -9,14 +9,14 @@ use serde_json::json;
 
 const PATH: &str = "leaf/store/kv~1/pw";
 
-/// A leaf in a store, and the right to the store.
+/// Returns a graph with a leaf in a store, and the right to the store.
 fn store_and_leaf() -> Graph {
     let right = Right { what: "read".into(), on: ID.of(&Store::key("kv")), level: 1 };
     let leaf = Leaf { after: Some(DependsOn::of(&Right::key("read"))), ..Leaf::of("kv", "pw", "1") };
     graph().present(Store::key("kv"), &Store { name: "kv".into() }).present(Right::key("read"), &right).present(Leaf::key("pw"), &leaf)
 }
 
-/// A store without the right to look into it.
+/// Makes a world with a store that the caller may not read.
 fn lab() -> Lab {
     let lab = Lab::default();
     lab.land.ground().strict = true;
