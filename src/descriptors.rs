@@ -34,7 +34,7 @@ mod tests {
     use std::cell::Cell;
 
     #[test]
-    fn what_cannot_be_opened_is_counted_before_anything_starts() {
+    fn free_file_descriptors_are_counted_at_the_start() {
         let left = Cell::new(3);
         let few = || match left.get() {
             0 => Err(io::Error::other("too many open files")),

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ignored_hangup_is_read_off_the_mask() {
+    fn an_ignored_hangup_is_detected_in_the_mask() {
         assert!(ignores_hangup("Name:\tpodid\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t0\n"));
         assert!(!ignores_hangup("SigIgn:\t0000000000001000\n"));
         assert!(!ignores_hangup("SigBlk:\t0000000000000001\n"));

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_attached_to_a_resource_has_its_own_type_and_a_collection_none() {
+    fn an_extension_resource_has_its_own_type_and_a_collection_has_none() {
         let lock = ArmId::parse(&format!("{CLUSTER_ID}/providers/Microsoft.Authorization/locks/l")).unwrap();
         assert_eq!(lock.kind().as_deref(), Some("Microsoft.Authorization/locks"));
         for none in [

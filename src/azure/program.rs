@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_program_prints_is_kept_and_what_has_no_end_is_not_waited_for() {
+    async fn output_of_a_program_is_read_up_to_a_limit() {
         let output = shell("echo token; echo why >&2; exit 3").await.unwrap();
         assert_eq!((output.stdout.as_slice(), output.stderr.as_slice(), output.status.code()), (&b"token\n"[..], &b"why\n"[..], Some(3)));
         let begun = Instant::now();

@@ -83,7 +83,7 @@ fn a_value_has_just_the_fields_that_were_set_and_reads_back() {
 }
 
 #[test]
-fn a_field_of_another_casing_is_seen_to_be_in_no_schema() {
+fn a_field_in_another_casing_is_not_in_the_schema() {
     let object =
         json!({"apiVersion": "aadpodidentity.k8s.io/v1", "kind": "AzureIdentity", "metadata": {}, "spec": {"ClientID": "c", "type": "0"}});
     assert_eq!(astray(&object), ["spec.ClientID", "spec.type: \"0\""]);

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vault_that_asks_its_policies_is_told_by_policies() {
+    fn a_refusal_by_access_policies_has_a_hint_about_policies() {
         let failure = forbidden("ForbiddenByPolicy", Some("secrets get"), Some("kv"));
         assert_eq!(failure.message, "this login (o-1) may not do secrets get");
         assert_eq!(failure.causes, ["no access policy of the vault kv allows that"]);
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_that_is_not_registered_is_registered_and_not_waited_for() {
+    fn an_unregistered_provider_is_reported_with_the_command_that_registers_it() {
         let hint = |code: &str, message: &str| {
             Failure::from(&Error::Conflict { code: code.to_owned(), message: message.to_owned() }).hints.join(" ")
         };

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_node_group_of_a_cluster_is_unlocked_by_name_where_the_name_tells() {
+    fn the_hint_for_a_locked_node_group_names_the_cluster_if_the_group_name_does() {
         let deny = |at: &str| {
             told(&Blocked::Deny {
                 name: Some("lock".into()),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_told_to_get_a_role() {
+    fn no_hint_recommends_a_role() {
         let refused = RefusedAction { action: Some("A/write".into()), scope: Some("/s".into()), caller: Some("o".into()) };
         for by in [
             Blocked::Policy { policies: Vec::new(), reasons: None, by_azure: false },

@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_can_write_or_own_is_refused_with_a_way_out() {
+    fn files_that_others_can_write_or_own_are_refused_with_a_hint() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("lock");
         fs::write(&file, "").unwrap();
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_is_for_this_user_only() {
+    fn new_files_and_folders_are_for_this_user_only() {
         let dir = tempfile::tempdir().unwrap();
         let (made, old) = (dir.path().join("a/b"), dir.path().join("old"));
         private_folder(&made).unwrap();
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_staged_is_swept_away() {
+    fn temporary_files_of_a_killed_process_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("world.json");
         std::mem::forget(stage(&file).unwrap());

@@ -53,7 +53,7 @@ mod tests {
     };
 
     #[test]
-    fn a_file_that_lost_its_name_is_told_from_the_one_that_has_it() {
+    fn an_open_file_is_distinguished_from_a_new_one_with_its_name() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let held = try_take(&path).unwrap().unwrap();

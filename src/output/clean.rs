@@ -138,7 +138,7 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
-    fn what_is_not_seen_is_shown_as_an_escape() {
+    fn invisible_characters_are_shown_as_escapes() {
         for (text, shown) in [
             ("kv-claims", "kv-claims"),
             ("", ""),
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_of_a_ci_is_found_where_the_ci_finds_it() {
+    fn a_ci_command_is_detected_wherever_the_ci_detects_it() {
         for (line, places) in [
             ("::error::x", vec![0]),
             ("  ::set-output name=a::b", vec![2]),

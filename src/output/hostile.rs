@@ -114,7 +114,7 @@ fn everything() -> Vec<Text> {
 }
 
 #[test]
-fn no_text_acts_on_its_reader() {
+fn no_text_affects_a_terminal_or_a_ci() {
     everything().iter().for_each(|text| is_harmless(&text.to_string()));
 }
 
@@ -153,7 +153,7 @@ fn events() -> [Event; 7] {
 }
 
 #[test]
-fn progress_does_not_act_on_its_reader() {
+fn progress_does_not_affect_a_terminal_or_a_ci() {
     let err = Kept::default();
     let progress = Progress::new(&Terminal { verbose: 2, ..Terminal::piped(io::sink(), err.clone()) });
     events().iter().for_each(|event| progress.tell(event));
@@ -162,7 +162,7 @@ fn progress_does_not_act_on_its_reader() {
 }
 
 #[test]
-fn what_a_plugin_says_keeps_its_lines_and_nothing_else() {
+fn output_of_a_plugin_keeps_only_its_line_breaks() {
     let err = Kept::default();
     let terminal = Terminal::piped(io::sink(), err.clone());
     terminal.pass_on("Open https://microsoft.com/devicelogin\r\nand type ");

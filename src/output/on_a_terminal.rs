@@ -107,7 +107,7 @@ fn names_and_messages_do_not_act_on_a_terminal() {
 }
 
 #[test]
-fn what_runs_lives_on_one_line_and_ends_with_a_plain_one() {
+fn a_running_action_has_one_line_that_ends_as_a_plain_one() {
     let mut terminal = scene("progress");
     terminal.exp_string("creating identity/claims").unwrap();
     terminal.exp_string("creating identity/claims: waiting for it").unwrap();

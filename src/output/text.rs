@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_add_up_to_a_command_are_escaped() {
+    fn parts_that_form_a_ci_command_together_are_escaped() {
         assert_eq!(Line::new().plain(" :").green(":error::").to_string(), " \\x3a:error::");
         assert_eq!(Line::new().plain("a #").bold("#[error]").render(Paint(true)), "a #\u{1b}[1m\\x23[error]\u{1b}[0m");
         assert_eq!(Line::from("üü ##vso[x] ##[y]").to_string(), "üü #\\x23vso[x] #\\x23[y]");

@@ -78,7 +78,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_acts_on_a_reader_is_quoted_and_escaped_and_stays_the_same_value() {
+    fn harmful_strings_are_quoted_and_escaped_and_keep_their_value() {
         let hostile = ["\u{1b}[31m", "a\n::error::b", "x ##[error]y", "\u{202e}\u{e0041}\u{7f}\u{9b}", "a\tb\nc", "a\r\nb", "\u{2028}"];
         let values = json!({ "list": hostile, "spec": { "text": "a\u{1b}\n::stop-commands::x\n" }, "plain": "a\n  b\n" });
         let names = json!({ "a\u{202e}": 1, "b": hostile });

@@ -61,7 +61,7 @@ fn json_of(path: &Path) -> Value {
 }
 
 #[test]
-fn what_is_saved_is_read_again() {
+fn a_saved_state_is_read_again() {
     let (_room, path) = room();
     let saved = ledger(&[("shop", "identity/b"), ("claims", "identity/z"), ("shop", "identity/a")]);
     {
@@ -104,7 +104,7 @@ fn an_empty_state_makes_no_file() {
 }
 
 #[test]
-fn the_file_before_stays_as_backup() {
+fn the_former_file_is_kept_as_backup() {
     let (_room, path) = room();
     let state = open(&path).unwrap();
     state.save(&ledger(&[("a", "identity/x")])).unwrap();
@@ -161,7 +161,7 @@ fn a_damaged_file_is_refused_and_left_alone() {
 }
 
 #[test]
-fn an_entry_that_stands_twice_is_damage() {
+fn a_duplicate_entry_is_damage() {
     let (_room, path) = room();
     open(&path).unwrap().save(&ledger(&[("a", "identity/x")])).unwrap();
     let mut paper = json_of(&path);
@@ -197,7 +197,7 @@ fn a_rebuild_starts_empty_and_keeps_what_it_could_not_read() {
 }
 
 #[test]
-fn a_state_of_another_world_is_refused_and_both_are_shown() {
+fn a_state_of_another_account_is_refused_and_both_are_shown() {
     let (_room, path) = room();
     let state = open(&path).unwrap();
     state.settle_account(world("s1")).unwrap();
@@ -209,7 +209,7 @@ fn a_state_of_another_world_is_refused_and_both_are_shown() {
 }
 
 #[test]
-fn who_comes_second_is_told_who_was_first() {
+fn the_second_process_sees_who_holds_the_lock() {
     let (_room, path) = room();
     let first = State::open(&path, Duration::ZERO, "podid up -f a.yaml").unwrap();
     let Err(Error::Locked { holder, since, .. }) = open(&path) else { panic!("two hold it") };
@@ -224,7 +224,7 @@ fn who_comes_second_is_told_who_was_first() {
 }
 
 #[test]
-fn who_waits_gets_it_when_it_is_free() {
+fn a_waiting_process_gets_the_lock_when_it_is_released() {
     let (_room, path) = room();
     let first = open(&path).unwrap();
     let begun = Instant::now();
@@ -239,7 +239,7 @@ fn who_waits_gets_it_when_it_is_free() {
 
 #[cfg(unix)]
 #[test]
-fn who_waits_for_a_lock_whose_file_was_replaced_waits_for_the_new_one() {
+fn a_process_that_waits_for_a_replaced_lock_file_waits_for_the_new_one() {
     let (_room, path) = room();
     let first = open(&path).unwrap();
     thread::scope(|scope| {
@@ -379,7 +379,7 @@ fn a_state_that_would_take_too_much_memory_is_refused_before_it_takes_any() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn who_lost_the_lock_writes_nothing_any_more() {
+async fn a_process_that_lost_the_lock_writes_nothing() {
     let (_room, path) = room();
     let first = open(&path).unwrap();
     first.save(&ledger(&[("shop", "identity/one")])).unwrap();

@@ -140,7 +140,7 @@ fn a_vault_names_the_deny_assignment_and_the_condition() {
 }
 
 #[test]
-fn a_conditional_access_policy_is_not_told_as_a_wrong_secret() {
+fn a_conditional_access_policy_is_not_reported_as_a_wrong_secret() {
     let body = json!({ "error": "interaction_required", "error_description": "AADSTS53003: Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.\r\nTrace ID: t" });
     let failure = Failure::from(&refusal("login.microsoftonline.com", 400, &HeaderMap::new(), body.to_string().as_bytes()));
     assert_eq!(failure.message, "a Conditional Access policy of the tenant refuses the login: AADSTS53003");
@@ -156,7 +156,7 @@ fn a_lock_is_told_with_the_scope_that_has_it() {
 }
 
 #[test]
-fn a_firewall_is_told_with_the_vault_and_the_address() {
+fn a_refusal_by_a_firewall_reports_the_vault_and_the_address() {
     let forbidden = |code: &str, message: &str| {
         let error =
             of("kv.vault.azure.net", &json!({ "error": { "code": "Forbidden", "message": message, "innererror": { "code": code } } }));

@@ -117,7 +117,7 @@ async fn a_client_certificate_is_shown_from_data_and_from_files_beside_the_kubec
 }
 
 #[tokio::test]
-async fn a_server_is_believed_only_under_its_name_or_by_consent() {
+async fn a_server_is_trusted_only_with_its_own_name_or_with_insecure_skip_tls_verify() {
     let authority = Authority::new();
     let port = serve(&authority, false).await;
     let (Pair(cert, key), ..) = authority.signs("me", 60);

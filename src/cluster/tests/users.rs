@@ -34,7 +34,7 @@ async fn a_token_from_a_file_is_sent_without_its_line_break_and_read_again_when_
 }
 
 #[tokio::test]
-async fn a_token_that_stays_refused_is_asked_with_once() {
+async fn an_unchanged_token_file_is_not_sent_again_after_a_401() {
     let fake = Fake::start(|_, _| refusal(401, "Unauthorized", "Unauthorized", json!({}))).await;
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("token"), "old").unwrap();
@@ -45,7 +45,7 @@ async fn a_token_that_stays_refused_is_asked_with_once() {
 }
 
 #[tokio::test]
-async fn a_name_and_a_password_and_somebody_else_to_be_are_sent() {
+async fn user_name_password_and_impersonation_are_sent() {
     let fake = Fake::start(|_, _| Reply::Json(200, json!({}))).await;
     let dir = tempfile::tempdir().unwrap();
     let user = json!({ "username": "me", "password": "p@ss", "as": "somebody", "as-groups": ["devs"] });
@@ -94,7 +94,7 @@ async fn the_first_of_several_files_wins_by_name_and_paths_are_relative_to_their
 }
 
 #[test]
-fn a_pod_is_its_own_account() {
+fn a_pod_uses_its_own_service_account() {
     let made = rcgen::generate_simple_self_signed(["kubernetes".to_owned()]).unwrap();
     let account = tempfile::tempdir().unwrap();
     let env = |name: &str| match name {

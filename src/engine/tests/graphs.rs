@@ -93,7 +93,7 @@ proptest! {
     }
 
     #[test]
-    fn one_graph_after_another_is_as_if_the_first_had_never_been(first in a_graph(), second in a_graph()) {
+    fn a_second_graph_gives_the_same_result_as_without_the_first(first in a_graph(), second in a_graph()) {
         // a host that is foreign must be so in both graphs
         let first: Vec<Wanted> = first.into_iter().map(|w| Wanted { foreign: false, ..w }).collect();
         let second: Vec<Wanted> = second.into_iter().map(|w| Wanted { foreign: false, ..w }).collect();
@@ -111,7 +111,7 @@ proptest! {
     }
 
     #[test]
-    fn killed_anywhere_it_ends_as_if_it_had_not_been(wanted in a_graph(), parallelism in 1usize..5, at in any::<prop::sample::Index>()) {
+    fn a_run_that_is_killed_anywhere_ends_like_an_unbroken_one(wanted in a_graph(), parallelism in 1usize..5, at in any::<prop::sample::Index>()) {
         let mut whole = lab_for(&wanted, parallelism);
         block(whole.run(&made(&wanted)));
         let moments = whole.land.ground().moments.clone();

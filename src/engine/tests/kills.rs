@@ -183,7 +183,7 @@ async fn a_killed_adoption_and_extension_never_takes_what_others_put_there() {
 }
 
 #[tokio::test]
-async fn a_killed_second_making_of_what_was_lost_is_known_as_ours() {
+async fn a_killed_recreation_of_a_lost_resource_is_recognized_as_ours() {
     let wanted = || graph().present(Host::key("a"), &Host::new("a", "red")).present(Right::key("enter"), &Right::on("a", "enter"));
     let mut whole = Lab::default();
     whole.up(&wanted()).await;
@@ -199,7 +199,7 @@ async fn a_killed_second_making_of_what_was_lost_is_known_as_ours() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_makes_after_a_kill_is_not_ours_if_it_can_tell() {
+async fn an_unmarked_resource_after_a_kill_is_not_ours_if_its_kind_has_marks() {
     let wanted = || graph().present(Host::key("a"), &Host::new("a", "red"));
     let mut whole = Lab::default();
     whole.run(&wanted()).await;

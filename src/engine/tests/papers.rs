@@ -37,7 +37,7 @@ async fn a_saved_plan_equals_the_one_that_is_made_again_and_not_another() {
 }
 
 #[tokio::test]
-async fn a_plan_on_paper_says_its_version_and_nothing_of_what_execution_needs() {
+async fn a_serialized_plan_has_its_version_and_no_data_for_the_execution() {
     let mut lab = Lab::default();
     let plan = paper(&lab.plan(&wanted()).await);
     assert_eq!((plan["version"].clone(), plan["app"].clone()), (json!(FORMAT), json!("shop")));
@@ -63,7 +63,7 @@ fn round(ledger: &Ledger) -> Ledger {
 }
 
 #[tokio::test]
-async fn every_ledger_that_a_run_saves_survives_paper() {
+async fn every_ledger_that_a_run_saves_is_unchanged_after_serialization() {
     let mut lab = Lab::default();
     lab.run(&wanted()).await;
     let moved = || wanted().present(Right::key("go"), &Right::on("b", "go"));

@@ -77,7 +77,7 @@ fn left(path: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_a_run_records_is_seen_at_once_and_is_in_the_file_at_its_end() {
+async fn recorded_changes_are_visible_at_once_and_in_the_file_at_the_end() {
     let (_room, path) = room();
     let state = open(&path).unwrap();
     state.settle_account(world("s1")).unwrap();
@@ -202,7 +202,7 @@ async fn blocks_that_never_reached_the_disk_are_an_unfinished_line() {
 }
 
 #[tokio::test]
-async fn a_deleted_state_does_not_come_back_by_half() {
+async fn a_deleted_state_is_not_partly_restored_from_its_journal() {
     let (_room, path) = room();
     killed(&path, &some_changes()).await;
     fs::remove_file(&path).unwrap();
@@ -254,7 +254,7 @@ async fn a_file_that_was_edited_beside_its_journal_needs_a_decision() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn it_is_for_this_user_only_and_never_a_link() {
+async fn the_journal_is_for_this_user_only_and_never_a_link() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let (room, path) = room();
     let steps = killed(&path, &some_changes()).await;

@@ -19,7 +19,7 @@ use std::{sync::Arc, time::Duration};
 const SHORT: Duration = Duration::from_secs(4);
 
 #[tokio::test]
-async fn each_recorded_answer_is_taken_for_what_it_means() {
+async fn each_recorded_response_is_interpreted_correctly() {
     let Some(file) = folder("examples.jsonl") else { return };
     let all: Vec<Record> = read(&file).into_iter().map(at_the_real_host).collect();
     assert!(!all.is_empty(), "{} holds no answer", file.display());
@@ -35,7 +35,7 @@ async fn each_recorded_answer_is_taken_for_what_it_means() {
 
 /// Checks the 403s of all operations, also of those that podid does not send yet.
 #[test]
-fn each_recorded_403_is_told_with_action_scope_and_what_would_allow_it() {
+fn each_recorded_403_is_reported_with_action_scope_and_a_hint() {
     let Some(file) = folder("examples.jsonl") else { return };
     let all = read(&file);
     let refused: Vec<&Record> = all.iter().filter(|record| record.status == 403).collect();

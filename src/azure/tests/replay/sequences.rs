@@ -15,7 +15,7 @@ const NOT_PLAYED: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn each_call_makes_of_recorded_answers_what_azure_means_by_them() {
+async fn each_call_interprets_recorded_responses_as_azure_means_them() {
     let Some(folder) = folder("sequences") else { return };
     let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|e| e == "jsonl"));
