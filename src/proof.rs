@@ -76,7 +76,7 @@ impl Proof {
         self.fault.is_none()
     }
 
-    /// The link of the chain that is broken, if the proof failed at one.
+    /// Returns the broken link of the chain, if the proof failed at one.
     pub fn broken_link(&self) -> Option<LinkName> {
         match &self.fault {
             Some(Fault::Cloud(error)) => error.downcast_ref::<MissingLink>().map(|found| found.link),

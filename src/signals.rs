@@ -3,8 +3,8 @@
 use crate::exit::Exit;
 use tokio::sync::watch;
 
-/// After the first signal, running actions finish and are recorded; a second Ctrl-C or SIGTERM ends the program. SIGHUP comes more than
-/// once for one closed terminal, from the shell and from the kernel, so it never counts as the second.
+/// Listens for signals. After the first one, running actions finish and are recorded; a second Ctrl-C or SIGTERM ends the program. SIGHUP
+/// comes more than once for one closed terminal, from the shell and from the kernel, so it never counts as the second.
 pub fn interrupts() -> watch::Receiver<bool> {
     let (send, receive) = watch::channel(false);
     tokio::spawn(async move {

@@ -127,7 +127,7 @@ impl Arm {
         Ok(answer)
     }
 
-    /// `GET https://graph.microsoft.com/v1.0/{collection}?{query}`, the first page.
+    /// Sends `GET https://graph.microsoft.com/v1.0/{collection}?{query}` and returns the first page.
     pub async fn graph<T: DeserializeOwned>(&self, collection: &str, query: &[(&str, &str)]) -> Result<Vec<T>> {
         let mut url = base(hosts::GRAPH)?;
         url.set_path(&format!("/v1.0/{collection}"));
@@ -136,7 +136,7 @@ impl Arm {
         Ok(page.value)
     }
 
-    /// `POST https://graph.microsoft.com/v1.0/{path}`, for questions that Graph takes in a body.
+    /// Sends `POST https://graph.microsoft.com/v1.0/{path}`, for queries that Graph takes in a body.
     pub async fn graph_post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<Vec<T>> {
         let mut url = base(hosts::GRAPH)?;
         url.set_path(&format!("/v1.0/{path}"));

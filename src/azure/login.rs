@@ -295,7 +295,7 @@ impl id::ClientAssertion for TokenFile {
     }
 }
 
-/// <https://docs.github.com/actions/reference/security/oidc>
+/// Requests the assertion from GitHub Actions: <https://docs.github.com/actions/reference/security/oidc>
 #[derive(Debug)]
 struct GitHub {
     pipeline: DebugPipeline,

@@ -64,7 +64,7 @@ pub async fn put(arm: &Arm, patience: &Waiter, new: &NewAssignment<'_>) -> Resul
         PrincipalKind::ServicePrincipal => Some(PrincipalType::ServicePrincipal),
         PrincipalKind::User => Some(PrincipalType::User),
         PrincipalKind::Group => Some(PrincipalType::Group),
-        // without a type Azure looks the principal up in the directory
+        // without a type Azure itself looks up the principal in the directory
         PrincipalKind::Unknown => None,
     };
     properties.description = Some(new.description.to_owned());

@@ -30,7 +30,7 @@ pub struct Secrets {
     clients: Mutex<HashMap<String, Arc<SecretClient>>>,
 }
 
-/// <https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates>
+/// Checks the name of a secret: <https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates>
 fn checked(name: &str) -> Result<&str> {
     let fits = (1..=127).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if fits { Ok(name) } else { Err(odd_name(name)) }
@@ -274,7 +274,7 @@ impl SecretBody {
     }
 }
 
-/// Of `https://vault/secrets/{name}[/{version}]`.
+/// Returns name and version in a secret's id, `https://vault/secrets/{name}[/{version}]`.
 fn named(id: &str) -> Result<(String, Option<String>)> {
     let odd = || Error::Protocol(format!("a secret's id that is none: {id}"));
     let url = Url::parse(id).map_err(|_| odd())?;

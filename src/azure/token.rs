@@ -46,14 +46,14 @@ impl Tokens {
         self.kept.get_while(scope.to_owned(), Token::lasts, ask).await
     }
 
-    /// Returns the caller that the token of Azure Resource Manager is for. Sends no request but that for the token.
+    /// Returns the caller that the token of Azure Resource Manager was issued to. It sends no other request than that for the token.
     pub async fn caller(&self) -> Result<Caller> {
         let token = self.get(hosts::ARM_SCOPE).await?;
         claims(token.secret()).ok_or_else(|| Error::Protocol("the access token names no object id".to_owned()))
     }
 }
 
-/// Claims of an access token: <https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>
+/// Reads the claims of an access token: <https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>
 fn claims(token: &str) -> Option<Caller> {
     let payload = token.split('.').nth(1)?;
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?).ok()?;

@@ -171,7 +171,7 @@ fn environment_of(arg: &Arg, sets_secret: bool) -> Option<String> {
     Some(format!("PODID_{}", long.replace('-', "_").to_ascii_uppercase()))
 }
 
-/// `PODID_SANDBOX=0` turns the flag off.
+/// Lets `PODID_SANDBOX=0` turn a flag off.
 fn switch(arg: Arg) -> Arg {
     if matches!(arg.get_action(), ArgAction::SetTrue) { arg.value_parser(FalseyValueParser::new()) } else { arg }
 }

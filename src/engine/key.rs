@@ -18,7 +18,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// Makes a key of the kind's word and names: `Key::of("secret", ["kv", "sqldbconn"])`.
+    /// Makes a key of a kind and names: `Key::of("secret", ["kv", "sqldbconn"])`.
     pub fn of<'a>(kind: &str, names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut text = kind.to_owned();
         for name in names {

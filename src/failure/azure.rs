@@ -91,7 +91,7 @@ fn not_azure(host: &str) -> String {
     format!("Azure does not answer so. See what is between this machine and {host} (HTTPS_PROXY, SSL_CERT_FILE); `-vv` shows each request.")
 }
 
-/// Entra's codes for a correct login that a Conditional Access policy or a second factor blocks.
+/// Returns whether a code is one of Entra's for a correct login that a Conditional Access policy or a second factor blocks.
 fn is_conditional_access(code: &str) -> bool {
     const CODES: &[&str] =
         &["50005", "50076", "50079", "50097", "50131", "50158", "53000", "53001", "53002", "53003", "53004", "530032", "530034"];

@@ -18,7 +18,7 @@ enum Sink {
 }
 
 impl Events {
-    /// The terminal's stderr, which then holds nothing else.
+    /// Writes events to the terminal's stderr, which then has no other output.
     pub fn to_stderr(terminal: &Terminal) -> Self {
         Self(Sink::Stderr(terminal.clone()))
     }

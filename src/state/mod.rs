@@ -65,8 +65,8 @@ impl State {
         Ok(Self::held(path, lock, StateContent { head, ledger, written, replaced: None, journal: None, begun }))
     }
 
-    /// Like `open`, for a rebuild: starts with an empty ledger whatever the file holds. The lineage of a readable file is kept;
-    /// an unreadable one is moved aside to `FILE.damaged`, so that nothing is lost and `FILE.bak` stays what it is.
+    /// Opens the state like `open`, but with an empty ledger, for a rebuild. The lineage of a readable file is kept; an unreadable one is
+    /// renamed to `FILE.damaged`, so that nothing is lost and `FILE.bak` stays what it is.
     pub fn renew(path: &Path, lock_timeout: Duration, command: &str) -> Result<Self, Error> {
         let (path, lock) = Self::take(path, lock_timeout, command)?;
         let found = match settled(&path) {
