@@ -88,7 +88,7 @@ impl CredentialSource {
         }
     }
 
-    /// Returns whether the credential comes from a tool or service that is merely present, so that nobody configured it on purpose.
+    /// Returns whether the credential comes from a tool or service that is present on the machine, without being configured for podid.
     fn is_tool(self) -> bool {
         matches!(self, CredentialSource::Az | CredentialSource::Azd | CredentialSource::Metadata)
     }

@@ -52,7 +52,7 @@ pub(super) const MOST_PAGES: usize = 1000;
 pub(super) const MOST_BYTES: usize = 512 * MIB;
 /// How often a list may restart because its pages expired while they were read.
 pub(super) const MOST_RESTARTS: usize = 3;
-/// The longest path of a URL: `http::Uri` stores offsets in 16 bits.
+/// The longest path of a URL, whose length `http::Uri` stores in 16 bits.
 pub(super) const LONGEST_PATH: usize = 60 * KIB;
 /// The longest output of a login command, which is a token or a certificate.
 pub(super) const LOGIN: usize = MIB;

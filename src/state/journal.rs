@@ -65,7 +65,7 @@ pub struct Journal {
     pub counts: Counts,
 }
 
-/// What was written so far, for tests: the cost of a run must grow only with its changes.
+/// What was written so far, for the log and for tests: the cost of a run must grow only with its changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub lines: u64,
