@@ -1,4 +1,4 @@
-//! The one path of every changing command: lock, observe, plan, show, ask, execute, report. Commands differ only in what they want.
+//! The one path of every changing command: lock, observe, plan, show, ask, execute, report. Commands differ only in their goals.
 
 mod answers;
 mod clusters;
@@ -47,16 +47,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long one wait may take where no `--timeout` is given.
+/// The time limit of one wait without `--timeout`.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
-/// Does what the goal wants.
+/// Runs the command of a goal.
 pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     let inputs = session.unless_interrupted(inputs(session, &goal)).await??;
     let values = Arc::new(Values::default());
     let mut looked = session.unless_interrupted(look_and_forget(session, &goal, &inputs, Arc::clone(&values))).await??;
     if goal.sets() == Some(&SecretSource::Ask) && !session.global.dry_run.is_on() && looked.plan.refused.is_empty() {
-        // asked for once it is known that it can be set; with it the plan says what it changes
+        // podid asks only when it is known that the secret can be set; with the value, the plan shows what changes
         values::ask_first(session, &inputs.desired, &values).await?;
         looked = session.unless_interrupted(look_and_forget(session, &goal, &inputs, values)).await??;
     }
@@ -89,7 +89,7 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
         refused(session, plan)?;
         return Ok(Exit::Refused);
     }
-    // a plan that is shown holds them
+    // a plan that is shown includes the warnings
     if (!to_do || session.terminal.quiet)
         && let Some(text) = human::warnings(plan)
     {
@@ -98,7 +98,7 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     if session.global.dry_run == DryRun::Server {
         return rehearsal::rehearse(session, &looked).await;
     }
-    // what was seen is in the plan: while that is done it would only take room
+    // the plan has all that is needed of the observation, which would only use memory during the run
     let Looked { plan, observed: Observed { known, .. }, values, azure, reader } = looked;
     let plan = &plan;
     drop(reader);
@@ -112,7 +112,7 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     finish(session, &goal, &inputs, plan, report).await
 }
 
-/// For a program the plan is the answer; a person is told on stderr, where the errors are.
+/// Reports a refused plan. For a program the plan is the answer; people see it on stderr with the error.
 fn refused(session: &Session, plan: &Plan) -> Result<(), Failure> {
     let terminal = &session.terminal;
     match session.global.output {
@@ -179,7 +179,7 @@ async fn run(
 struct Done {
     report: Report,
     took: Duration,
-    /// What happens later goes to where the run's events went.
+    /// Receives the events after the run, in the same place as those of the run.
     tell: EventSink,
 }
 
@@ -195,7 +195,7 @@ async fn finish(session: &Session, goal: &Goal, inputs: &Inputs, plan: &Plan, do
     let terminal = &session.terminal;
     human::failures(&report, &|key, fault| hints::told(&inputs.desired, key, fault)).iter().for_each(|failure| terminal.fail(failure));
     terminal.complain(human::not_started(&report));
-    // people read what was done before the proof begins, programs get one document at the end
+    // people read the report before the proof begins; programs get one document at the end
     let table = session.global.output == Format::Table;
     if table {
         answer(session, human::report(&report, plan, took, terminal.verbose))?;
@@ -218,7 +218,7 @@ async fn finish(session: &Session, goal: &Goal, inputs: &Inputs, plan: &Plan, do
     }
     let proved = match proofs {
         Ok(proofs) => proofs::complain(session, &proofs),
-        // the document is out already: its reader gets no second one
+        // the document is printed already, and a program gets only one
         Err(failure) if !table => {
             terminal.fail(&failure);
             failure.kind
@@ -228,7 +228,7 @@ async fn finish(session: &Session, goal: &Goal, inputs: &Inputs, plan: &Plan, do
     Ok(if proved == Exit::Done { exit } else { proved })
 }
 
-/// What could not be saved, so that it can be by hand.
+/// Returns the entries that could not be saved, so that a person can save them.
 fn state_text(ledger: &Ledger) -> Text {
     let entries: Vec<_> = ledger.entries().collect();
     json::text(&serde_json::to_value(entries).unwrap_or_default())

@@ -2,11 +2,11 @@
 
 use std::io::{self, PipeReader, PipeWriter};
 
-/// The number of free file descriptors that podid needs: the runtime takes about ten, the state and its journal four, a trust store one, and
-/// each connection one, in a sandbox of the same process two.
+/// The number of free file descriptors that podid needs: about ten for the runtime, four for the state and its journal, one for a trust
+/// store, and one for each connection, or two with a sandbox in the same process.
 pub const NEEDED: usize = 64;
 
-/// Too few file descriptors are free.
+/// There are too few free file descriptors.
 #[derive(Debug, PartialEq)]
 pub struct TooFew {
     pub free: usize,
@@ -34,7 +34,7 @@ mod tests {
     use std::cell::Cell;
 
     #[test]
-    fn what_cannot_be_opened_is_counted_before_anything_starts() {
+    fn free_file_descriptors_are_counted_at_the_start() {
         let left = Cell::new(3);
         let few = || match left.get() {
             0 => Err(io::Error::other("too many open files")),

@@ -6,11 +6,11 @@
 pub enum Exit {
     /// Done, or nothing to do.
     Done = 0,
-    /// Failed: an action failed (the rest is done and recorded), no login, forbidden, unreachable, not proved.
+    /// Failed: an action failed (the others are done and recorded), no login, forbidden, unreachable, not proved.
     Failed = 1,
     /// A usage error in flags or spec.
     Usage = 2,
-    /// There are differences or findings; only with `--exit-code`.
+    /// Differences or findings exist; only with `--exit-code`.
     Differs = 3,
     /// Refused: something needs a decision (no consent, name taken, missing group, ambiguous, CRD missing, saved plan outdated).
     Refused = 4,

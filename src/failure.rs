@@ -1,5 +1,4 @@
-//! Failures as people see them: what went wrong, why, and what to run next.
-//! `explain` converts the errors of all modules.
+//! Failures as people see them: what went wrong, why, and what to run next. `explain` converts the errors of all modules.
 
 mod azure;
 mod blocked;

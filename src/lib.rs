@@ -1,13 +1,13 @@
 //! podid sets up an AKS app to read Key Vault secrets with its own identity, and proves that it can.
 //!
-//! The modules: `cli` turns argv into a command; `session` opens the clients that it uses; `converge` is the one path of every
-//! changing command, `queries` only reads, `proof` is the pod that proves. `spec` is what a user writes, and how it becomes a graph;
-//! `modes` and `deliveries` have one file for each way to an identity and to the secrets, `chain` is what they know of the links between;
-//! `engine` observes, plans and executes that graph and knows no cloud; `resources` has one file for each kind of node; `azure` and
-//! `cluster` are the only modules that know an SDK; `state` is the file between commands; `output` prints and asks; `failure` explains
-//! errors; `descriptors` are the open files that a run needs, `signals` end it early; `embedded` is the sandbox as podid uses it. Other packages:
-//! `podid-crds`, the custom resources as types; `podid-files`, files that only their owner may write; `podid-sandbox`, an Azure and a
-//! Kubernetes, which knows nothing of podid. `tests/house` checks rules that the compiler does not.
+//! `cli` turns argv into a command; `session` opens the clients that it uses; `converge` is the one path of every changing command,
+//! `queries` only reads, `proof` runs the pod that proves. `spec` is what a user writes, and expands to a graph; `modes` and `deliveries`
+//! have one file for each way to an identity and to the secrets, and `chain` describes the links between them. `engine` observes, plans and
+//! executes that graph and knows no cloud; `resources` has one file for each kind of node; only `azure` and `cluster` know an SDK. `state`
+//! is the file between commands; `output` prints and asks; `failure` explains errors; `descriptors` checks the limit of open files;
+//! `signals` handles Ctrl-C; `embedded` is the sandbox as podid uses it. Other packages: `podid-crds` has the custom resources as types,
+//! `podid-files` files that only their owner may write, and `podid-sandbox` an Azure and a Kubernetes that know nothing of podid.
+//! `tests/house` checks rules that the compiler does not.
 
 mod azure;
 mod chain;

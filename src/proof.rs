@@ -1,8 +1,8 @@
-//! The proof that a workload reads its secrets: a short-lived pod gets them as the workload would, and what it got is compared with the
-//! vault. It walks the chain that mode and delivery describe and knows neither by name. No value is ever read.
+//! Proves that a workload can read its secrets: a short-lived pod gets them as the workload would, and the result is compared with the
+//! vault. It follows the chain that mode and delivery describe and knows neither by name. No value is ever read.
 //!
-//! `target` what is to be proved · `prover` what with · `pod` `run_id` the pod · `attempt` the waits · `diagnosis` `scheduling` what the
-//! cluster says is wrong · `comparison` what is not as podid wrote it · `rights` what RBAC must allow.
+//! `target` is what to prove; `prover` has the clients; `pod` and `run_id` make the pod; `attempt` waits for it; `diagnosis` and
+//! `scheduling` find what the cluster reports as wrong; `comparison` finds what podid did not write; `rights` is what RBAC must allow.
 
 mod attempt;
 mod comparison;
@@ -38,12 +38,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Signs of links that the pod must have got past are seen at about the same time as the first stage is reached.
+/// The time limit for signs that the pod passed earlier links, which appear at about the same time as the first stage is reached.
 const SIGN: Duration = Duration::from_secs(2);
-/// A proof that has ended waits no longer than this for warnings.
+/// The time limit for warnings after a proof has ended.
 const WARNINGS: Duration = Duration::from_secs(3);
 
-/// A step of the chain, and when it was reached, counted from the start.
+/// A step of the chain, and the time at which it was reached, counted from the start.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
     pub name: String,
@@ -62,7 +62,7 @@ pub struct Proof {
     pub vault: String,
     pub identity: String,
     pub hops: Vec<Step>,
-    /// File name and version of each secret that was mounted.
+    /// The file name and version of each mounted secret.
     pub objects: BTreeMap<String, String>,
     /// What makes the outcome uncertain for the workload's own pods.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -76,7 +76,7 @@ impl Proof {
         self.fault.is_none()
     }
 
-    /// The link of the chain that is broken, where the proof failed at one.
+    /// Returns the broken link of the chain, if the proof failed at one.
     pub fn broken_link(&self) -> Option<LinkName> {
         match &self.fault {
             Some(Fault::Cloud(error)) => error.downcast_ref::<MissingLink>().map(|found| found.link),
@@ -96,14 +96,14 @@ impl Prover {
             warnings: Vec::new(),
             fault: None,
         };
-        // a proof in progress is large; most of it lives on the heap
+        // a proof in progress is large; boxed, most of it is on the heap
         if let Err(fault) = Box::pin(self.run(target, &mut proof)).await {
             proof.fault = Some(fault);
         }
         proof
     }
 
-    /// Only asks whether the pod would be accepted; returns its name.
+    /// Checks with a dry run whether the pod would be accepted, and returns its name.
     pub async fn rehearse(&self, target: &Target) -> Result<String, Fault> {
         let (name, namespace) = (&target.delivered.name, &target.bound.namespace);
         let cluster = self.clusters.for_dry_run().writer(&target.bound.cluster).await?;
@@ -144,7 +144,7 @@ impl Prover {
         outcome.and(removed)
     }
 
-    /// A pod that is not accepted: its namespace may be missing.
+    /// Explains why a pod was not accepted: its namespace may be missing.
     async fn not_created(&self, target: &Target, error: ClusterError) -> Fault {
         if !matches!(error, ClusterError::NotFound { .. }) {
             return Fault::cloud(error);
@@ -192,8 +192,8 @@ impl Prover {
         Ok(())
     }
 
-    /// Signs that the pod got past links on its way. They are not needed for the proof (and podid may not be allowed to look), so nothing
-    /// fails here.
+    /// Looks for signs that the pod passed links on its way. The proof does not need them (and podid may not be allowed to read them), so a
+    /// failure is ignored.
     async fn signs(&self, attempt: &Attempt<'_>, begun: Instant) -> Vec<Step> {
         let target = attempt.target;
         let Ok(reader) = self.clusters.reader(&target.bound.cluster).await else { return Vec::new() };
@@ -256,7 +256,7 @@ impl Prover {
     }
 }
 
-/// Asks for the pod again and again: a watch of pods needs a right to all of the namespace's.
+/// Polls the pod, because a watch needs the permission to watch all pods of the namespace.
 async fn runs(attempt: &Attempt<'_>) -> Result<Option<()>, ClusterError> {
     const PAUSE: Duration = Duration::from_millis(200);
     let is_running = |pod: &Value| pod.pointer("/status/phase").and_then(Value::as_str) == Some("Running");
@@ -264,7 +264,7 @@ async fn runs(attempt: &Attempt<'_>) -> Result<Option<()>, ClusterError> {
     while !attempt.left().is_zero() {
         match cluster.get(&attempt.pod.at).await {
             Ok(Some(pod)) if is_running(&pod) => return Ok(Some(())),
-            // the server may be away for a moment
+            // the server may be unavailable for a moment
             Ok(_) | Err(ClusterError::Unreachable { .. } | ClusterError::Failed { .. }) => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(error),
         }

@@ -1,4 +1,4 @@
-//! What only looks: show, list, status, verify, output, state. It changes nothing in any world but podid's own state file.
+//! The commands that only read: show, list, status, verify, output, state. They change nothing but podid's own state file.
 
 mod diff;
 mod found;
@@ -26,7 +26,7 @@ use crate::{
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Every resource of an app: as it should be, or how not.
+/// Prints the status of every resource of an app: up to date, or how it differs.
 pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Failure> {
     let goal = Goal::Plan { file: file.clone(), out: None, exit_code: false };
     let goal = if file.is_none() && !std::path::Path::new(crate::cli::DEFAULT_SPEC).exists() { Goal::Status } else { goal };
@@ -80,7 +80,7 @@ pub async fn status(session: &Session, file: Option<PathBuf>) -> Result<Exit, Fa
     Ok(Exit::Done)
 }
 
-/// Each workload's proof, from what the state knows.
+/// Proves each workload in the state.
 pub async fn verify(session: &Session, verify: &Verify) -> Result<Exit, Failure> {
     let (app, ledger) = remembered::app_ledger(session, verify.file.as_deref())?;
     let commands = converge::commands(session, verify.file.as_deref());

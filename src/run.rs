@@ -1,4 +1,4 @@
-//! From argv to an exit code: parses, opens a session, runs the command, prints its failure.
+//! Runs the program from argv to an exit code: parses, opens a session, runs the command, prints its failure.
 
 use crate::{
     cli::{self, Command, Format, Invocation, StateCommand},
@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-/// How long background threads may go on after the command.
+/// The time limit for background threads after the command.
 const LEFT_OVER: Duration = Duration::from_secs(1);
 
 /// Runs one command to its end.
@@ -46,7 +46,7 @@ fn run_to_end(argv: &[OsString], before: &Terminal) -> Exit {
     });
     panics::report_to(&terminal);
     log::start(&terminal);
-    // one provider for every TLS connection of every library
+    // one provider for the TLS connections of all libraries
     let _ = rustls::crypto::ring::default_provider().install_default();
     if let Err(few) = descriptors::check() {
         return complain(&terminal, global.output, &too_few_files(&few));
@@ -61,7 +61,7 @@ fn run_to_end(argv: &[OsString], before: &Terminal) -> Exit {
     };
     let command = holder(argv);
     let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(perform(&invocation, &terminal, command))));
-    // what is still asked on a thread of its own, such as a name server that does not answer, is waited for no longer
+    // requests on threads of their own, such as to a name server that does not respond, are not waited for any longer
     runtime.shutdown_timeout(LEFT_OVER);
     match outcome {
         Ok(Ok(exit)) => exit,

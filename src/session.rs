@@ -27,7 +27,7 @@ pub struct Session {
     pub clusters: Clusters,
     /// Receives events for programs, if requested.
     pub events: Option<Arc<Events>>,
-    /// Turns true on the first Ctrl-C, SIGTERM or SIGHUP.
+    /// Becomes true on the first Ctrl-C, SIGTERM or SIGHUP.
     pub stop: watch::Receiver<bool>,
     /// The command line without secrets, which the lock shows to others.
     pub command: String,
@@ -114,8 +114,8 @@ impl Session {
         Ok(AzureAccount { cloud: "AzureCloud".into(), tenant: caller.tenant_id, subscription: subscription.to_owned() })
     }
 
-    /// Asks a person something. Questions block, so each has a thread of its own; the second argument of the question says whether Ctrl-C
-    /// was pressed.
+    /// Asks a person a question. Questions block, so each runs on a thread of its own; the second argument of the question returns whether
+    /// Ctrl-C was pressed.
     pub async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Terminal, &dyn Fn() -> bool) -> Result<T, Failure> + Send + 'static,

@@ -3,8 +3,8 @@
 use crate::exit::Exit;
 use tokio::sync::watch;
 
-/// After the first signal, running actions finish and are recorded; a second Ctrl-C or SIGTERM ends the program. SIGHUP comes more than once for one
-/// closed terminal, from the shell and from the kernel, so it never is the second.
+/// Listens for signals. After the first one, running actions finish and are recorded; a second Ctrl-C or SIGTERM ends the program. SIGHUP
+/// comes more than once for one closed terminal, from the shell and from the kernel, so it never counts as the second.
 pub fn interrupts() -> watch::Receiver<bool> {
     let (send, receive) = watch::channel(false);
     tokio::spawn(async move {
@@ -39,7 +39,7 @@ impl Signals {
         }
     }
 
-    /// Signals that are sent on purpose.
+    /// Waits for a signal that is sent on purpose.
     async fn by_hand(&mut self) {
         tokio::select! {
             () = first(tokio::signal::ctrl_c()) => {}
@@ -63,7 +63,7 @@ fn hangup_is_ignored() -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status))
 }
 
-/// `SigIgn` is a mask in hex, of which the lowest bit is SIGHUP.
+/// Parses `SigIgn`, a hexadecimal mask whose lowest bit is SIGHUP.
 #[cfg(unix)]
 fn ignores_hangup(status: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ignored_hangup_is_read_off_the_mask() {
+    fn an_ignored_hangup_is_detected_in_the_mask() {
         assert!(ignores_hangup("Name:\tpodid\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t0\n"));
         assert!(!ignores_hangup("SigIgn:\t0000000000001000\n"));
         assert!(!ignores_hangup("SigBlk:\t0000000000000001\n"));

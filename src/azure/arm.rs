@@ -1,5 +1,5 @@
-//! Azure Resource Manager as plain requests, for what the azure_mgmt_* crates lack or get wrong, and Microsoft Graph likewise.
-//! Paths are made of `ArmId`s and of segments that are escaped here.
+//! Sends plain requests to Azure Resource Manager, for what the azure_mgmt_* crates lack or get wrong, and to Microsoft Graph. Paths are
+//! made of `ArmId`s and of segments that are escaped here.
 
 use super::{
     ArmId, Error, Result, failures, hosts, limits,
@@ -31,7 +31,7 @@ impl Arm {
     pub fn new(pipeline: Arc<HttpPipeline>, tokens: Arc<Tokens>) -> Result<Self> {
         let base: Url = base(hosts::ARM)?;
         let mut versioned = base.clone();
-        // the generated client adds its own, retiring version only where there is none
+        // the generated client appends its own version, which retires, only if the URL has none
         versioned.query_pairs_mut().append_pair("api-version", KEY_VAULT_VERSION);
         let none = || azure_core_legacy::RetryOptions::none();
         let options = || transport_legacy::v0_options(&pipeline, &tokens);
@@ -68,7 +68,7 @@ impl Arm {
         self.call(Method::PUT, url(id, &[], version)?, Some(body)).await
     }
 
-    /// All pages of `{scope}/providers/{kind}`.
+    /// Lists `{scope}/providers/{kind}`, with all pages.
     pub async fn list<T: DeserializeOwned>(&self, scope: &ArmId, kind: &str, version: &str) -> Result<Vec<T>> {
         let mut segments = vec!["providers"];
         segments.extend(kind.split('/'));
@@ -108,7 +108,7 @@ impl Arm {
         parsed(&host, &self.exchange(method, url, body).await?.body)
     }
 
-    /// One request with its token; an answer that is no success is an error.
+    /// Sends one request with its token. A response without a success status is an error.
     pub async fn exchange(&self, method: Method, url: Url, body: Option<&impl Serialize>) -> Result<HttpResponse> {
         let scope = if url.host_str() == Some(hosts::GRAPH) { hosts::GRAPH_SCOPE } else { hosts::ARM_SCOPE };
         let mut ask = HttpRequest::new(method, url);
@@ -127,7 +127,7 @@ impl Arm {
         Ok(answer)
     }
 
-    /// `GET https://graph.microsoft.com/v1.0/{collection}?{query}`, the first page.
+    /// Sends `GET https://graph.microsoft.com/v1.0/{collection}?{query}` and returns the first page.
     pub async fn graph<T: DeserializeOwned>(&self, collection: &str, query: &[(&str, &str)]) -> Result<Vec<T>> {
         let mut url = base(hosts::GRAPH)?;
         url.set_path(&format!("/v1.0/{collection}"));
@@ -136,7 +136,7 @@ impl Arm {
         Ok(page.value)
     }
 
-    /// `POST https://graph.microsoft.com/v1.0/{path}`, for questions that Graph takes in a body.
+    /// Sends `POST https://graph.microsoft.com/v1.0/{path}`, for queries that Graph takes in a body.
     pub async fn graph_post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<Vec<T>> {
         let mut url = base(hosts::GRAPH)?;
         url.set_path(&format!("/v1.0/{path}"));
@@ -153,12 +153,12 @@ struct GraphPage<T> {
 }
 
 pub fn parsed<T: DeserializeOwned>(host: &str, body: &[u8]) -> Result<T> {
-    // the position only: the text itself might be a secret
+    // only the position is reported, because the text itself might be a secret
     serde_json::from_slice(body)
         .map_err(|e| Error::Protocol(format!("{host}: line {} column {}, {:?}", e.line(), e.column(), e.classify())))
 }
 
-/// Of an answer that an azure_mgmt_* crate would parse more strictly than Azure writes.
+/// Parses a response that an azure_mgmt_* crate would parse more strictly than Azure writes it.
 pub async fn body<T: DeserializeOwned>(response: azure_core_legacy::Response) -> Result<T> {
     let bytes = response.into_body().collect().await?;
     parsed(hosts::ARM, &bytes)
@@ -178,7 +178,7 @@ pub fn url(id: &ArmId, more: &[&str], version: &str) -> Result<Url> {
     Ok(url)
 }
 
-/// `ArmId`s made of parts were not parsed, and the azure_mgmt_* crates paste segments into the path as they are.
+/// Checks an id. An `ArmId` that was made of parts was never parsed, and the azure_mgmt_* crates paste segments into the path unescaped.
 pub fn checked(id: &ArmId) -> Result<&ArmId> {
     match ArmId::parse(id.as_str()) {
         Some(parsed) if parsed.as_str() == id.as_str() => Ok(id),
@@ -186,7 +186,7 @@ pub fn checked(id: &ArmId) -> Result<&ArmId> {
     }
 }
 
-/// A single segment.
+/// Checks that a name is a single segment of a path.
 pub fn segment(name: &str) -> Result<&str> {
     let odd =
         name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\', '?', '#', '%']) || name.chars().any(char::is_control);
@@ -201,7 +201,7 @@ pub fn odd_name(name: &str) -> Error {
     }
 }
 
-/// (subscription, group, name) of a resource.
+/// Returns subscription, group and name of a resource.
 pub fn parts(id: &ArmId) -> Result<(&str, &str, &str)> {
     let id = checked(id)?;
     let group = id.group_name().ok_or_else(|| odd_name(id.as_str()))?;

@@ -13,7 +13,7 @@ pub fn of(code: &str, message: &str, body: &[u8]) -> Option<Blocked> {
         "RequestDisallowedByAzure" => Some(policy(error, message, true)),
         "ReadOnlyDisabledSubscription" | "SubscriptionDisabled" => Some(Blocked::Subscription),
         "DenyAssignmentAuthorizationFailed" => Some(deny(message)),
-        // of a linked resource, such as an identity that is put on a scale set
+        // the code is about a linked resource, such as an identity that is put on a scale set
         "LinkedAuthorizationFailed" | "LinkedAccessCheckFailed" if message.contains("deny assignment") => Some(deny(message)),
         "AuthorizationFailed" | "LinkedAuthorizationFailed" if message.contains("ABAC condition") => {
             Some(Blocked::Condition { refused: refused(message) })
@@ -23,8 +23,8 @@ pub fn of(code: &str, message: &str, body: &[u8]) -> Option<Blocked> {
     }
 }
 
-/// Key Vault reports a deny assignment on a line of its own: `DenyAssignmentId: null` is none. A condition is no reason to give up: it may
-/// be about to be taken off.
+/// Returns a deny assignment, which Key Vault reports on a line of its own; `DenyAssignmentId: null` means that there is none. A condition
+/// does not end the wait, because it may be about to be removed.
 fn of_vault(message: &str) -> Option<Blocked> {
     let value = message.lines().find_map(|line| line.trim().strip_prefix("DenyAssignmentId:"))?.trim().trim_matches('\'');
     let id = (!value.is_empty() && value != "null").then(|| value.to_owned())?;
@@ -119,7 +119,7 @@ fn of_info(info: &Value) -> DisallowingPolicy {
     }
 }
 
-/// `tags[cost] is missing (Exists false)`: one comparison that made the policy refuse.
+/// Formats one comparison that made the policy refuse, such as `tags[cost] is missing (Exists false)`.
 fn expression(evaluated: &Value) -> Option<String> {
     let path = ["path", "expression"].iter().find_map(|name| evaluated.get(*name)?.as_str())?;
     let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -130,7 +130,8 @@ fn expression(evaluated: &Value) -> Option<String> {
     Some(format!("{path} {is} (rule: {operator} {target})"))
 }
 
-/// `Policy identifiers: '[{"policyAssignment":{"name":…,"id":…},"policyDefinition":{…}}]'.`; some services escape the quotes once more.
+/// Parses `Policy identifiers: '[{"policyAssignment":{"name":…,"id":…},"policyDefinition":{…}}]'.`; some services escape the quotes once
+/// more.
 fn identifiers(message: &str) -> Vec<DisallowingPolicy> {
     let Some(list) = message.find("Policy identifiers: '").and_then(|at| {
         let rest = message.get(at..)?;

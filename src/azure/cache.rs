@@ -1,4 +1,4 @@
-//! Sends each request once, however many callers want its response at the same time, and keeps the response. A failure is not kept.
+//! Sends each request once, however many callers want its response at the same time, and keeps the response. Failures are not kept.
 
 use super::Result;
 use futures::{FutureExt, future::BoxFuture, future::Shared};

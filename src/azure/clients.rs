@@ -1,9 +1,9 @@
-//! The clients of the APIs, which reading and writing share.
+//! The API clients that `Read` and `Write` share.
 
 use super::{arm::Arm, secrets::Secrets};
 use std::time::Duration;
 
-/// What `Read` and `Write` share.
+/// The clients and settings that `Read` and `Write` share.
 pub struct Clients {
     pub arm: Arm,
     pub secrets: Secrets,

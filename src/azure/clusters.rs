@@ -1,4 +1,4 @@
-//! Managed clusters: looked at. No generated crate knows their current API.
+//! Reads managed clusters. No generated crate has their current API version.
 
 use super::{ArmId, Cluster, KubeletIdentity, Result, arm::Arm, failures::absent, id::CLUSTER};
 use serde::Deserialize;
@@ -88,7 +88,7 @@ struct Addon {
     enabled: Option<bool>,
 }
 
-/// `{}` when it is off: AKS leaves out what is false.
+/// The addon's profile. It is `{}` when the addon is off, because AKS omits fields that are false.
 #[derive(Deserialize)]
 struct PodIdentity {
     enabled: Option<bool>,

@@ -1,4 +1,4 @@
-//! One deadline for everything in one call: tries, pages, waits, login. The server decides how many of these there are, so their total
+//! One deadline for everything in one call: tries, pages, waits and login. The server decides how many of these there are, so their total
 //! time must be limited.
 
 use super::{Error, Result};
@@ -48,14 +48,14 @@ tokio::task_local! {
     static CALL: Deadline;
 }
 
-/// Runs what several calls share, such as a login: the deadline of the one that happens to begin it is not that of the others.
+/// Runs work that several calls share, such as a login, without the deadline of the call that happens to start it.
 pub async fn apart<T>(work: impl Future<Output = T>) -> T {
     CALL.scope(Deadline { at: Instant::now() + FAR, limit: FAR }, Box::pin(work)).await
 }
 
-/// Runs one call, and all that it asks for, within `limit`.
+/// Runs one call, with all its requests and waits, within `limit`.
 pub async fn within<T>(limit: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
     let deadline = Deadline::within(limit);
-    // boxed: what a call asks for and waits for is large, and this wraps all of it
+    // boxed, because the future of a call is large and this wraps all of it
     deadline.bounds(CALL.scope(deadline, Box::pin(call))).await
 }

@@ -1,4 +1,4 @@
-//! Principals of the directory, from Microsoft Graph: service principals by application id, and whatever has an object id.
+//! Reads Microsoft Graph: service principals by application id, and any principal by object id.
 
 use super::{DirectoryObject, PrincipalKind, Result, ServicePrincipal, arm::Arm, failures::absent};
 use serde::Deserialize;

@@ -1,13 +1,13 @@
-//! The errors of Azure, by what the caller would do differently.
+//! The errors of Azure, distinguished by what the caller would do differently.
 
 use std::time::Duration;
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// No credential of the chain returned a token; each with its reason.
+    /// No credential of the chain returned a token. `tried` has each credential with its reason.
     #[error("no Azure login was found")]
     NotLoggedIn { tried: Vec<(String, String)> },
-    /// The token endpoint refused: AADSTS code and its text.
+    /// The token endpoint rejected the login, with an AADSTS code and a text.
     #[error("the login was refused: {code}: {message}")]
     LoginRefused { code: String, message: String },
     /// A variable of the login has a value that is not valid in a header or URL.
@@ -17,55 +17,56 @@ pub enum Error {
     Unreachable { host: String, cause: String },
     #[error("{host} shows a certificate that is not trusted: {cause}")]
     Untrusted { host: String, cause: String },
-    /// 403. `action` and `scope` where the answer named them (ARM: both; Key Vault: RBAC names both, a policy refusal names the permission).
+    /// The status was 403. `action` and `scope` are set if the response named them: ARM and RBAC in Key Vault name both, a refusal by a
+    /// vault's access policy names only the permission.
     #[error("{message}")]
     Forbidden { code: String, message: String, action: Option<String>, scope: Option<String>, caller: Option<String> },
-    /// A refusal that no role helps against.
+    /// The request was refused for a reason that no role removes.
     #[error("{message}")]
     Blocked { code: String, message: String, by: Box<Blocked> },
-    /// 404: the thing itself, its group (`ResourceGroupNotFound`), its subscription (`SubscriptionNotFound`).
+    /// The status was 404: the resource, its group (`ResourceGroupNotFound`) or its subscription (`SubscriptionNotFound`) does not exist.
     #[error("{message}")]
     NotFound { code: String, message: String },
-    /// 409, and 412.
+    /// The status was 409 or 412.
     #[error("{message}")]
     Conflict { code: String, message: String },
-    /// 429 after all tries.
+    /// The status was still 429 after all tries.
     #[error("Azure throttles: {message}")]
     Throttled { message: String, after: Option<Duration> },
-    /// Something that was made is still not visible where it must be, after the whole time limit.
+    /// A created resource was still not visible everywhere when the time limit ended.
     #[error("{what} is still not visible after {waited:?}")]
     NotYet { what: String, waited: Duration },
-    /// Any other 4xx.
+    /// The status was any other 4xx.
     #[error("{code}: {message}")]
     Refused { status: u16, code: String, message: String },
-    /// 5xx after all tries.
+    /// The status was still 5xx after all tries.
     #[error("Azure failed with {status} {code}: {message}")]
     Failed { status: u16, code: String, message: String },
     #[error("time ran out after {0:?}")]
     TimedOut(Duration),
-    /// Azure answered that it was done, and reading back shows that it was not.
+    /// Azure reported success, but reading back shows that nothing changed.
     #[error("{message}")]
     NotDone { message: String, way_out: String },
-    /// An answer that is larger than anything Azure sends of its kind; `most` as in `32 MiB`.
+    /// The response is larger than anything Azure sends of its kind. `most` is such as `32 MiB`.
     #[error("could not read {what} from {host}: it is larger than {most}")]
     TooLarge { what: String, host: String, most: String },
-    /// A list that comes back to a page that was read before, or goes on and on.
+    /// A list returned a page that was read before, or has too many pages.
     #[error("could not read a list from {host}: {why}")]
     EndlessList { host: String, why: String },
-    /// An address that Azure named, and that no token is sent to.
+    /// Azure returned an address that podid does not send a token to.
     #[error("could not use {what}: its address {given:?} is not {expected}")]
     ForeignAddress { what: String, given: String, expected: String },
-    /// An answer that podid does not understand.
+    /// podid could not parse the response.
     #[error("an answer of Azure could not be read: {0}")]
     Protocol(String),
 }
 
-/// What stands in the way where no role helps.
+/// The reason of a refusal that no role removes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Blocked {
-    /// Azure Policy, or a rule of Azure itself (`RequestDisallowedByAzure`, such as the demand for a second factor).
+    /// Azure Policy, or a built-in rule of Azure (`RequestDisallowedByAzure`, such as the demand for a second factor).
     Policy { policies: Vec<DisallowingPolicy>, reasons: Option<String>, by_azure: bool },
-    /// A deny assignment: its name, its id, and the scope that it holds at.
+    /// A deny assignment, with its name, its id and its scope.
     Deny { name: Option<String>, id: Option<String>, at: Option<String>, refused: RefusedAction },
     /// A role of the caller allows the action, but its condition (ABAC) is not fulfilled.
     Condition { refused: RefusedAction },
@@ -73,7 +74,7 @@ pub enum Blocked {
     Subscription,
 }
 
-/// Names and ids of a policy assignment and its definition, and the comparisons that made it refuse.
+/// The names and ids of a policy assignment and its definition, and the comparisons that made it refuse.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DisallowingPolicy {
     pub assignment: Option<String>,
@@ -83,7 +84,7 @@ pub struct DisallowingPolicy {
     pub compared: Vec<String>,
 }
 
-/// What was asked for, where, and by whom (object id), as far as the answer names them.
+/// What was requested, at which scope, and by whom (object id), as far as the response names them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RefusedAction {
     pub action: Option<String>,
@@ -92,7 +93,8 @@ pub struct RefusedAction {
 }
 
 impl Error {
-    /// A secret that exists and may not be read because it is disabled. Both codes were seen; neither names an action, as a missing right does.
+    /// Returns whether a secret exists but cannot be read because it is disabled. Both codes were observed. Neither names an action, which
+    /// a missing permission does.
     pub fn is_disabled_secret(&self) -> bool {
         matches!(self, Self::Forbidden { code, action: None, .. } if matches!(code.as_str(), "SecretDisabled" | "AccessDenied"))
     }

@@ -5,9 +5,9 @@ use http::HeaderMap;
 use serde_json::Value;
 use std::time::Duration;
 
-/// The host has no address (yet): a vault's name takes up to a minute to get into the DNS.
+/// The cause when a host has no address (yet): the DNS publishes a vault's name up to a minute after its creation.
 pub const NO_SUCH_NAME: &str = "the name has no address";
-/// A proxy refused the CONNECT.
+/// The cause when a proxy refused the CONNECT.
 pub const NO_TUNNEL: &str = "the proxy opens no tunnel to it";
 
 /// The codes of one error body. Shapes: ARM and Graph `{"error":{code,message,details,innererror}}`, AKS the same without `error`,
@@ -44,10 +44,10 @@ pub fn refusal(host: &str, status: u16, headers: &HeaderMap, body: &[u8]) -> Err
     }
 }
 
-/// The error of an operation that was accepted and has failed since. `status`: its last word, such as `Failed`.
+/// Returns the error of an operation that was accepted and failed later. `status` is its final status, such as `Failed`.
 pub fn failed_operation(host: &str, status: &str, body: &[u8]) -> Error {
     let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
-    // in the operation's record, or in the resource
+    // the error is in the operation's record, or in the resource
     let error = [parsed.get("error"), parsed.pointer("/properties/error")].into_iter().flatten().find(|error| error.is_object());
     let told = error.map(|error| read(host, 200, error.to_string().as_bytes()));
     let (code, message) = match told {
@@ -69,7 +69,7 @@ fn read(host: &str, status: u16, body: &[u8]) -> ErrorBody {
     let text = |v: &Value, key: &str| v.get(key).and_then(Value::as_str).map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
     if let Some(short) = text(&parsed, "error") {
         let described = text(&parsed, "error_description").unwrap_or_default();
-        // Trace id, correlation id and timestamp follow on lines of their own
+        // trace id, correlation id and timestamp follow on lines of their own
         let line = described.lines().next().unwrap_or_default();
         return match line.split_once(": ") {
             Some((code, rest)) if code.starts_with("AADSTS") => ErrorBody { code: code.to_owned(), message: rest.to_owned(), login: true },
@@ -90,13 +90,13 @@ fn read(host: &str, status: u16, body: &[u8]) -> ErrorBody {
     ErrorBody { code, message, login: false }
 }
 
-/// Longer pauses are cut to a day, which can be added to any time.
+/// The longest pause that is returned: one day, which can be added to any time without overflow.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads `Retry-After` (seconds or a date) and its two millisecond forms; at most a day. Anything else is ignored.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    // too many digits are a very long time
+    // a number with too many digits counts as a very long time
     let number = |text: &str| {
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         is_number.then(|| text.parse::<u64>().unwrap_or(u64::MAX))
@@ -114,11 +114,11 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::try_from(until).unwrap_or_default().min(LONGEST_PAUSE))
 }
 
-/// Why there was no response. `refused` may be worth one quick retry.
+/// Why there was no response. `refused` means that one quick retry may help.
 pub struct TransportError {
     pub error: Error,
     pub refused: bool,
-    /// The connection was open and broke: worth a retry like a 5xx.
+    /// The connection was open and broke. It is retried like a 5xx.
     pub broken: bool,
 }
 
@@ -169,7 +169,7 @@ pub fn transport_error(host: &str, error: &reqwest::Error, limit: Duration) -> T
     TransportError { error: Error::Unreachable { host, cause: last }, refused: false, broken: true }
 }
 
-/// rustls hands its errors over inside an `io::Error`, whose `source` skips them.
+/// Returns the error of rustls, which wraps it in an `io::Error` whose `source` skips it.
 fn certificate(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     let tls = match error.downcast_ref::<rustls::Error>() {
         Some(tls) => tls,
@@ -206,7 +206,7 @@ impl From<azure_core_legacy::Error> for Error {
 }
 
 impl Error {
-    /// Returns whether it is a 404 of the resource or its group, not of the subscription.
+    /// Returns whether the error is a 404 of the resource or its group, not of the subscription.
     pub(super) fn is_absence(&self) -> bool {
         matches!(self, Error::NotFound { code, .. } if code != "SubscriptionNotFound")
     }

@@ -1,4 +1,4 @@
-//! Resource groups: looked at, never made.
+//! Reads resource groups. podid never creates one.
 
 use super::{ArmId, Group, Result, arm::Arm, failures::absent};
 

@@ -1,8 +1,8 @@
-//! The hosts that tokens are sent to, and the scopes that tokens are for.
+//! The hosts that podid sends tokens to, and the scopes of these tokens.
 
-/// Azure Resource Manager.
+/// The host of Azure Resource Manager.
 pub const ARM: &str = "management.azure.com";
-/// Microsoft Graph.
+/// The host of Microsoft Graph.
 pub const GRAPH: &str = "graph.microsoft.com";
 
 pub const ARM_SCOPE: &str = "https://management.azure.com/.default";

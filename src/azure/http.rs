@@ -26,7 +26,7 @@ pub fn client(settings: &Settings, limit: Duration) -> Result<reqwest::Client> {
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT.min(limit))
         .timeout(limit)
-        // a run waits for minutes between requests: connections are kept, and broken ones are noticed
+        // a run may wait for minutes between two requests: connections are kept open, and broken ones are detected
         .pool_idle_timeout(IDLE)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .http2_keep_alive_timeout(CONNECT)
@@ -38,7 +38,8 @@ pub fn client(settings: &Settings, limit: Duration) -> Result<reqwest::Client> {
         builder = builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_env()));
     }
     let mut files: Vec<std::path::PathBuf> = settings.ca.iter().cloned().collect();
-    // On Linux the verifier reads the variable itself, and then in place of the system's store; elsewhere it asks the system only.
+    // On Linux the verifier reads the variable itself, and then ignores the system's store; on other systems it uses only the system's
+    // store.
     if !cfg!(target_os = "linux") {
         files.extend(std::env::var_os("SSL_CERT_FILE").map(Into::into));
     }
@@ -61,7 +62,7 @@ fn wrong(what: &str, error: &dyn std::error::Error) -> Error {
     Error::Protocol(text)
 }
 
-/// The name has no address. It has its own type because the resolver only returns an `io::Error`.
+/// The error for a name without an address. It has its own type because the resolver only returns an `io::Error`.
 #[derive(Debug, thiserror::Error)]
 #[error("no such name")]
 pub struct NoSuchName;
@@ -77,8 +78,8 @@ impl Resolve for Resolver {
     }
 }
 
-/// The gate of one host. hyper cannot know that a connection will use HTTP/2 before it is open, so each of a burst of first requests
-/// would open one. The first request goes alone; the others follow once its connection is open.
+/// The gate of one host. hyper cannot know that a connection will use HTTP/2 before it is open, so each of a burst of first requests would
+/// open one. The first request goes alone; the others follow once its connection is open.
 #[derive(Debug)]
 pub struct FirstConnectGate(watch::Sender<State>);
 

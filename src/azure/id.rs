@@ -1,10 +1,10 @@
-//! ARM resource ids: parsed, validated, compared without regard to case, kept as received. Sends nothing.
+//! ARM resource ids: parsed, validated, compared without regard to case, kept as received. This module sends nothing.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// `/subscriptions/S/resourceGroups/G/providers/NS/TYPE/NAME[/TYPE/NAME…]`, or the id of a resource group or subscription.
-/// The text is kept as it came (Azure answers with other casing than it was asked in); equality ignores case.
+/// `/subscriptions/S/resourceGroups/G/providers/NS/TYPE/NAME[/TYPE/NAME…]`, or the id of a resource group or subscription. The text is kept
+/// as received (Azure may return another casing than it was sent); equality ignores case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct ArmId(String);
@@ -24,7 +24,7 @@ impl TryFrom<String> for ArmId {
 }
 
 impl ArmId {
-    /// Takes any text that begins with `/subscriptions/`; None otherwise, or when a segment is empty or a dot segment.
+    /// Parses a text that begins with `/subscriptions/`. Returns None for any other text, and if a segment is empty or a dot segment.
     pub fn parse(text: &str) -> Option<Self> {
         let trimmed = text.trim_end_matches('/');
         let mut parts = trimmed.strip_prefix('/')?.split('/');
@@ -46,7 +46,7 @@ impl ArmId {
         Self(format!("/subscriptions/{subscription}/resourceGroups/{group}"))
     }
 
-    /// `kind` as in `Microsoft.ManagedIdentity/userAssignedIdentities`.
+    /// Makes the id of a resource. `kind` is such as `Microsoft.ManagedIdentity/userAssignedIdentities`.
     pub fn resource(subscription: &str, group: &str, kind: &str, name: &str) -> Self {
         Self(format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{kind}/{name}"))
     }
@@ -69,32 +69,32 @@ impl ArmId {
         self.after("resourceGroups")
     }
 
-    /// The last segment: the resource's name, the group's name, or the subscription id.
+    /// Returns the last segment: the resource's name, the group's name, or the subscription id.
     pub fn name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The id of a resource in this one, such as an agent pool of a cluster: `child("agentPools", "pool1")`.
+    /// Returns the id of a nested resource, such as an agent pool of a cluster: `child("agentPools", "pool1")`.
     #[must_use]
     pub fn child(&self, kind: &str, name: &str) -> Self {
         Self(format!("{self}/{kind}/{name}"))
     }
 
-    /// The resource that this one is nested in, where it is nested.
+    /// Returns the id of the resource that contains this one. None if this one is not nested.
     pub fn parent(&self) -> Option<Self> {
         let (_, nested) = self.types()?;
         let (parent, _) = self.0.rsplit_once('/').filter(|_| nested > 1)?.0.rsplit_once('/')?;
         Some(Self(parent.to_owned()))
     }
 
-    /// `Microsoft.KeyVault/vaults`, where it is a resource's id; of a nested resource with all types on the way, as in
-    /// `Microsoft.ContainerService/managedClusters/agentPools`. What is attached to a resource (`…/providers/Microsoft.Authorization/locks/x`)
+    /// Returns the type of a resource, such as `Microsoft.KeyVault/vaults`. The type of a nested resource has all types on the way, as in
+    /// `Microsoft.ContainerService/managedClusters/agentPools`. An extension of a resource (`…/providers/Microsoft.Authorization/locks/x`)
     /// has its own type.
     pub fn kind(&self) -> Option<String> {
         self.types().map(|(kind, _)| kind)
     }
 
-    /// The type, and how many names it has.
+    /// Returns the type and the number of names in it.
     fn types(&self) -> Option<(String, usize)> {
         let segments: Vec<&str> = self.0.split('/').collect();
         let at = segments.iter().rposition(|segment| segment.eq_ignore_ascii_case("providers"))?;
@@ -114,7 +114,7 @@ impl ArmId {
         self.kind().is_some_and(|k| k.eq_ignore_ascii_case(kind))
     }
 
-    /// The form for keys of maps and for names that are derived from ids.
+    /// Returns the id in lower case, for keys of maps and for names that are derived from ids.
     pub fn folded(&self) -> String {
         self.0.to_ascii_lowercase()
     }
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_attached_to_a_resource_has_its_own_type_and_a_collection_none() {
+    fn an_extension_resource_has_its_own_type_and_a_collection_has_none() {
         let lock = ArmId::parse(&format!("{CLUSTER_ID}/providers/Microsoft.Authorization/locks/l")).unwrap();
         assert_eq!(lock.kind().as_deref(), Some("Microsoft.Authorization/locks"));
         for none in [

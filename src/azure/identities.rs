@@ -1,4 +1,4 @@
-//! User-assigned managed identities, by azure_mgmt_msi.
+//! Reads and writes user-assigned managed identities with azure_mgmt_msi.
 
 use super::{
     ArmId, Error, Identity, Result, Tags,

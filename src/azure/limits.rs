@@ -1,4 +1,4 @@
-//! Limits for answers, by kind, and for lists: a page that comes again, or too many of them, is an error. Sizes are those of the decompressed
+//! Limits for responses by kind, and for lists: a page that repeats, or too many pages, are an error. Sizes are those of the decompressed
 //! body, counted while it arrives.
 
 use super::{Error, Result};
@@ -15,11 +15,11 @@ const MIB: usize = 1024 * KIB;
 /// What a response body contains, for its size limit and for the error that names it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum BodyKind {
-    /// One resource, one secret. A secret has at most 25 KiB, the largest resources have some hundred.
+    /// One resource or one secret. A secret has at most 25 KiB, the largest resources have a few hundred.
     Object,
     /// One page of a list.
     Page,
-    /// The answer of a token endpoint.
+    /// The response of a token endpoint.
     Token,
     /// The body of an error response.
     Refusal,
@@ -49,16 +49,16 @@ impl BodyKind {
     }
 }
 
-/// No server accepts a longer URL, and a link may be as long as a response.
+/// The longest URL of a link. No server accepts a longer one, and a link may be as long as a response.
 pub const LONGEST_ADDRESS: usize = 32 * KIB;
 
-/// Resolves a link in a response, absolute or relative. None if it leads to another server: a token goes along with each request.
+/// Resolves a link in a response, absolute or relative. Returns None if it leads to another server, because each request carries a token.
 pub fn link(asked: &Url, link: &str) -> Option<Url> {
     let link = asked.join(link).ok()?;
     (link.origin() == asked.origin() && link.username().is_empty() && link.password().is_none()).then_some(link)
 }
 
-/// Limits of one list. A page has 25 secrets of a vault, or some hundred resources of a subscription.
+/// The limits of one list. A page has 25 secrets of a vault, or a few hundred resources of a subscription.
 const MOST_PAGES: usize = 10_000;
 const MOST_BYTES: usize = 256 * MIB;
 
@@ -72,17 +72,17 @@ tokio::task_local! {
     static LIST: Mutex<Pages>;
 }
 
-/// Reads a list to its end, page by page. The pages are asked for inside the SDKs; `ask_page` and `page_read` are told of each.
+/// Reads a list to its end, page by page. The SDKs request the pages; `ask_page` and `page_read` are called for each.
 pub async fn list<T>(pages: impl Future<Output = Result<T>>) -> Result<T> {
     LIST.scope(Mutex::default(), Box::pin(pages)).await
 }
 
-/// Returns what the response to a request made now contains.
+/// Returns what the response to a request that is sent now will contain.
 pub fn kind() -> BodyKind {
     if LIST.try_with(|_| ()).is_ok() { BodyKind::Page } else { BodyKind::Object }
 }
 
-/// Checks the URL of a page before its request: it must be a new one.
+/// Checks the URL of a page before it is requested: it must be a new one.
 pub fn ask_page(url: &Url) -> Result<()> {
     let host = url.host_str().unwrap_or_default();
     in_list(|pages| {
@@ -115,7 +115,7 @@ fn endless(host: &str, why: String) -> Error {
     Error::EndlessList { host: host.to_owned(), why }
 }
 
-/// `256 KiB`, `32 MiB`.
+/// Formats a size: `256 KiB`, `32 MiB`.
 pub fn size(bytes: usize) -> String {
     match bytes {
         bytes if bytes >= MIB => format!("{} MiB", bytes / MIB),

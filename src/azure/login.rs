@@ -1,5 +1,5 @@
-//! The chain of credentials: in order, each made when its turn comes; the first that gives a token wins and stays.
-//! What is set up and refused ends the chain: to log in as somebody else than was asked for would be worse than no login.
+//! The chain of credentials: they are created and tried in order, and the first that returns a token is kept. A credential that is
+//! configured but rejected ends the chain, because a login as somebody else would be worse than none.
 
 use super::{
     ClientLogin, Error, Result, failures,
@@ -22,13 +22,13 @@ use secrecy::ExposeSecret;
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 
-/// az is a program of many seconds at its worst, and one that hangs must not hang podid.
+/// The time limit of az, which takes many seconds at its worst. An az that hangs must not make podid hang.
 const TOOL: Duration = Duration::from_secs(60);
-/// A probe of the instance metadata service: on a machine without one nothing answers.
+/// The time limit of the probe of the instance metadata service: a machine without one sends no response.
 const METADATA_PROBE: Duration = Duration::from_secs(1);
 const METADATA: &str = "http://169.254.169.254/metadata/instance";
 
-/// What the chain reads of the environment, taken once.
+/// The environment variables that the chain uses, read once.
 pub type Env = HashMap<String, String>;
 
 const VARIABLES: [&str; 11] = [
@@ -88,7 +88,7 @@ impl CredentialSource {
         }
     }
 
-    /// A tool that is merely installed is not what somebody asked for.
+    /// Returns whether the credential comes from a tool or service that is present on the machine, without being configured for podid.
     fn is_tool(self) -> bool {
         matches!(self, CredentialSource::Az | CredentialSource::Azd | CredentialSource::Metadata)
     }
@@ -99,7 +99,7 @@ pub struct Login {
     client: Option<ClientLogin>,
     env: Env,
     winner: Mutex<Option<(CredentialSource, Credential)>>,
-    /// Tests leave the programs and the network of the machine alone.
+    /// Whether programs and the network of the machine may be used; tests turn this off.
     tools: bool,
 }
 
@@ -108,14 +108,14 @@ impl Login {
         Self { pipeline, client, env, winner: Mutex::default(), tools }
     }
 
-    /// As if az had won, whose credential keeps no token.
+    /// Sets the winner as if az had won: its credential caches no token.
     #[cfg(test)]
     pub fn won_by(mut self, credential: Credential) -> Self {
         self.winner = Mutex::new(Some((CredentialSource::Az, credential)));
         self
     }
 
-    /// Which one won, once one has.
+    /// Returns the name of the winner, if there is one yet.
     #[cfg(test)]
     pub async fn winner(&self) -> Option<&'static str> {
         self.winner.lock().await.as_ref().map(|(source, _)| source.name())
@@ -124,7 +124,7 @@ impl Login {
     pub async fn token(&self, scope: &str) -> Result<AccessToken> {
         let mut winner = self.winner.lock().await;
         if let Some((_, credential)) = winner.clone() {
-            drop(winner); // tokens of several audiences are asked for side by side
+            drop(winner); // tokens for several audiences are requested in parallel
             return Ok(credential.get_token(&[scope], None).await?);
         }
         let mut tried = Vec::new();
@@ -172,8 +172,8 @@ impl Login {
         Err(Error::NotLoggedIn { tried })
     }
 
-    /// A line break at the end of a variable is common by accident. It fits no header and no address, and to go on to the next credential
-    /// would be to log in as somebody else.
+    /// Rejects variables with control characters: a line break at the end is a common accident. It is not valid in a header or URL, and
+    /// trying the next credential would log in as somebody else.
     fn check_environment(&self) -> Result<()> {
         let folders = ["AZURE_CONFIG_DIR", "HOME", "USERPROFILE"];
         let odd = |name: &&str| self.env.get(*name).is_some_and(|value| value.chars().any(char::is_control));
@@ -187,7 +187,7 @@ impl Login {
         self.env.get(name).map(String::as_str).ok_or_else(|| format!("{name} is not set"))
     }
 
-    /// The credential, or why it is out of the question.
+    /// Returns the credential, or the reason why it cannot be used.
     async fn credential(&self, source: CredentialSource) -> std::result::Result<Credential, String> {
         let client_options = v1_options(&self.pipeline);
         let secret = |tenant: &str, client: &str, secret: &str| -> std::result::Result<Credential, String> {
@@ -231,7 +231,7 @@ impl Login {
                 let url = METADATA.parse().map_err(|_| "no address".to_owned())?;
                 let probe = self.pipeline.send(HttpRequest::for_token(Method::GET, url));
                 match tokio::time::timeout(METADATA_PROBE, probe).await {
-                    // it refuses whoever does not say `Metadata: true`: any answer of its own will do
+                    // the service rejects requests without `Metadata: true`, and a 400 proves that it exists
                     Ok(Ok(answer)) if answer.status == 400 => self.managed(client_options)?,
                     _ => return Err("this machine has no instance metadata service".to_owned()),
                 }
@@ -251,7 +251,7 @@ impl Login {
         Ok(id::ManagedIdentityCredential::new(Some(options)).map_err(|e| reason(&e))?)
     }
 
-    /// The default subscription of az, from its own profile.
+    /// Returns the default subscription of az, from az's profile file.
     pub fn default_subscription(&self) -> Option<String> {
         let folder = match self.env.get("AZURE_CONFIG_DIR") {
             Some(folder) => PathBuf::from(folder),
@@ -269,7 +269,7 @@ impl Login {
     }
 }
 
-/// The first sentence: the SDK adds a link to a page about the SDK.
+/// Shortens the message of an SDK, which adds a link to a page about the SDK.
 fn reason(error: &azure_core::Error) -> String {
     let text = match failures::unwrapped(error) {
         Error::Protocol(_) => error.to_string(),
@@ -279,7 +279,7 @@ fn reason(error: &azure_core::Error) -> String {
     lines.join(" ")
 }
 
-/// A projected token; it rotates, so it is read each time. azure_identity would send a trailing line break along.
+/// A projected token. It rotates, so it is read each time. azure_identity would send a trailing line break with it.
 #[derive(Debug)]
 struct TokenFile(PathBuf);
 
@@ -295,7 +295,7 @@ impl id::ClientAssertion for TokenFile {
     }
 }
 
-/// <https://docs.github.com/actions/reference/security/oidc>
+/// Requests the assertion from GitHub Actions: <https://docs.github.com/actions/reference/security/oidc>
 #[derive(Debug)]
 struct GitHub {
     pipeline: DebugPipeline,

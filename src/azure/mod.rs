@@ -52,7 +52,7 @@ use std::{sync::Arc, time::Duration};
 const REQUEST: Duration = Duration::from_secs(60);
 const WAIT: Duration = Duration::from_secs(600);
 
-/// One HTTP client, one login. Cheap to clone.
+/// A connection to Azure with one HTTP client and one login. Cheap to clone.
 #[derive(Clone)]
 pub struct Azure {
     core: Arc<Clients>,

@@ -1,4 +1,4 @@
-//! What Azure answers, as plain data: no SDK type crosses this line.
+//! What Azure returns, as plain data without any SDK type.
 
 use super::id::ArmId;
 use secrecy::SecretString;
@@ -15,7 +15,7 @@ pub struct Group {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
-    /// As Azure answered it: with a lower-case `resourcegroups`.
+    /// The id as Azure returns it, with a lower-case `resourcegroups`.
     pub id: ArmId,
     pub location: String,
     pub client_id: String,
@@ -30,47 +30,47 @@ pub enum PrincipalKind {
     ServicePrincipal,
     User,
     Group,
-    /// Nobody said it, and the directory could not be asked.
+    /// The kind is not known: no response has it, and the directory could not be read.
     Unknown,
 }
 
-/// What the directory says of an object id.
+/// An object of the directory, as found by its object id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DirectoryObject {
     pub kind: PrincipalKind,
 }
 
-/// Who podid is, read off its own token: `oid`, `tid`, `idtyp`.
+/// The identity that podid is logged in as, from the claims `oid`, `tid` and `idtyp` of its token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Caller {
     pub object_id: String,
     pub tenant_id: String,
     pub kind: PrincipalKind,
-    /// For messages only: appid, upn or the object id.
+    /// A name for messages only: appid, upn or the object id.
     pub name: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RoleAssignment {
     pub id: String,
-    /// The GUID.
+    /// The GUID of the assignment.
     pub name: String,
     pub scope: ArmId,
     pub role_definition_id: String,
     pub principal_id: String,
     pub principal_kind: Option<String>,
     pub description: Option<String>,
-    /// ABAC: the role counts only where this holds.
+    /// The ABAC condition under which the role counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
-    /// Unix seconds.
+    /// The time of creation in Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_on: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RoleDefinition {
-    /// Full id, subscription-qualified.
+    /// The full id, which begins with a subscription.
     pub id: String,
     pub name: String,
 }
@@ -96,9 +96,9 @@ pub struct Vault {
     pub id: ArmId,
     pub location: String,
     pub tenant_id: String,
-    /// Always with a trailing slash.
+    /// The address, always with a trailing slash.
     pub uri: String,
-    /// `enableRbacAuthorization`; null (an old vault) is false.
+    /// The value of `enableRbacAuthorization`; null (in an old vault) is false.
     pub rbac: bool,
     pub provisioning: Option<String>,
     pub policies: Vec<PolicyEntry>,
@@ -108,7 +108,7 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// The entry of a principal itself; one for a principal by way of an application is another.
+    /// Returns the entry of a principal itself. An entry for a principal through an application is a different one.
     pub fn policy_of(&self, object_id: &str) -> Option<&PolicyEntry> {
         self.policies.iter().find(|p| p.object_id.eq_ignore_ascii_case(object_id) && p.application_id.is_none())
     }
@@ -116,7 +116,7 @@ impl Vault {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeletedVault {
-    /// The id that the vault had.
+    /// The id of the vault before its deletion.
     pub vault_id: ArmId,
     pub location: String,
     pub deletion_date: Option<String>,
@@ -132,11 +132,11 @@ pub struct NewVault {
     pub tenant_id: String,
     pub rbac: bool,
     pub tags: Tags,
-    /// `createMode: recover` for a soft-deleted one.
+    /// Whether to send `createMode: recover`, for a soft-deleted vault.
     pub recover: bool,
 }
 
-/// Of a managed cluster, what podid reads.
+/// The fields of a managed cluster that podid reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cluster {
     pub id: ArmId,
@@ -145,15 +145,15 @@ pub struct Cluster {
     pub private_fqdn: Option<String>,
     pub node_resource_group: Option<String>,
     pub kubelet: Option<KubeletIdentity>,
-    /// `servicePrincipalProfile.clientId`, unless that is the literal `msi`.
+    /// The value of `servicePrincipalProfile.clientId`, unless that is the literal `msi`.
     pub service_principal_client_id: Option<String>,
-    /// `identity.principalId`, or that of the first user-assigned one: the control plane's.
+    /// The identity of the control plane: `identity.principalId`, or the principal of the first user-assigned identity.
     pub control_plane_principal_id: Option<String>,
     pub oidc_issuer: Option<String>,
     pub kubernetes_version: Option<String>,
     pub network_plugin: Option<String>,
     pub provisioning: Option<String>,
-    /// Names of the enabled ones of `addonProfiles`.
+    /// The names of the enabled `addonProfiles`.
     pub addons: Vec<String>,
     pub pod_identity_addon: bool,
 }
@@ -165,7 +165,7 @@ pub struct KubeletIdentity {
     pub resource_id: ArmId,
 }
 
-/// A secret with its value. The value is never `Debug`, never serialised.
+/// A secret with its value. The value is never shown by `Debug` and never serialized.
 #[derive(Clone, Debug)]
 pub struct Secret {
     pub value: SecretString,
@@ -175,14 +175,14 @@ pub struct Secret {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SecretInfo {
     pub name: String,
-    /// 32 hex digits; None in a list, which names no version.
+    /// The version, 32 hex digits. None in a list, which has no versions.
     pub version: Option<String>,
     pub enabled: bool,
-    /// Unix seconds.
+    /// The time in Unix seconds, as in `updated`.
     pub created: Option<i64>,
     pub updated: Option<i64>,
     pub content_type: Option<String>,
-    /// Unix seconds, as `not_before`.
+    /// The time in Unix seconds, as in `not_before`.
     #[serde(default)]
     pub expires: Option<i64>,
     #[serde(default)]
@@ -191,13 +191,13 @@ pub struct SecretInfo {
     pub tags: Tags,
 }
 
-/// A new version of a secret. What is left out is left out of the version, whatever the one before had.
+/// A new version of a secret. A field that is left out here is empty in the version, whatever the version before had.
 #[derive(Clone, Debug, Default)]
 pub struct NewSecret {
     pub value: SecretString,
     pub tags: Tags,
     pub content_type: Option<String>,
-    /// Unix seconds, as `not_before`.
+    /// The time in Unix seconds, as in `not_before`.
     pub expires: Option<i64>,
     pub not_before: Option<i64>,
 }

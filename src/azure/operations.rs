@@ -1,5 +1,5 @@
-//! Writes that Azure Resource Manager answers before they are done: it names an address to ask (`Azure-AsyncOperation`, or `Location` with a
-//! 202), or the resource itself says how far it is (`provisioningState`).
+//! Writes that Azure Resource Manager responds to before they are done. The response has an address to poll (`Azure-AsyncOperation`, or
+//! `Location` with a 202), or the resource itself has the progress (`provisioningState`).
 //! <https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations>
 
 use super::{
@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::sync::Mutex;
 use url::Url;
 
-/// What is written: a resource, and how it is called in sentences for people (`the cluster aks`).
+/// The resource that is written. `what` names it in sentences for people (`the cluster aks`).
 #[derive(Clone, Copy)]
 pub struct Target<'a> {
     pub id: &'a ArmId,
@@ -24,35 +24,35 @@ pub struct Target<'a> {
     pub what: &'a str,
 }
 
-/// Where to ask how far an operation is.
+/// The address that returns the progress of an operation.
 #[derive(Clone, Debug, PartialEq)]
 enum Tracker {
-    /// Answers a body with a `status`.
+    /// Returns a body with a `status`.
     Operation(Url),
-    /// Answers 202 until it is done.
+    /// Returns 202 until the operation is done.
     Location(Url),
-    /// The resource itself.
+    /// Is the resource itself.
     Resource,
 }
 
-/// PUT, and what there is once the operation is done.
+/// Sends a PUT and returns the resource once the operation is done.
 #[cfg_attr(not(test), expect(dead_code, reason = "clusters and their agent pools stand on it"))]
 pub async fn put<T: DeserializeOwned>(arm: &Arm, patience: &Waiter, target: Target<'_>, body: &impl Serialize) -> Result<T> {
     write(arm, patience, target, Method::PUT, body).await
 }
 
-/// PATCH, and what there is once the operation is done.
+/// Sends a PATCH and returns the resource once the operation is done.
 pub async fn patch<T: DeserializeOwned>(arm: &Arm, patience: &Waiter, target: Target<'_>, body: &impl Serialize) -> Result<T> {
     write(arm, patience, target, Method::PATCH, body).await
 }
 
-/// DELETE, until the resource is gone. Absent is success.
+/// Sends a DELETE and waits until the resource is deleted. An absent resource is a success.
 pub async fn delete(arm: &Arm, patience: &Waiter, target: Target<'_>) -> Result<()> {
     let url = arm::url(target.id, &[], target.version)?;
     let Some(answer) = absent(arm.exchange(Method::DELETE, url.clone(), None::<&()>).await)? else { return Ok(()) };
     let tracker = match tracker(&url, &answer)? {
         Some(tracker) => tracker,
-        // done, whether or not there is a body
+        // the deletion is done, with or without a body
         None if answer.status != 202 => return Ok(()),
         None => Tracker::Resource,
     };
@@ -77,7 +77,8 @@ async fn write<T: DeserializeOwned>(arm: &Arm, patience: &Waiter, target: Target
     }
 }
 
-/// `Azure-AsyncOperation` goes first. A `Location` counts only with a 202: with a 201 it is the address of the new resource.
+/// Returns where to poll. `Azure-AsyncOperation` has priority. A `Location` counts only with a 202: with a 201 it is the address of the new
+/// resource.
 fn tracker(asked: &Url, answer: &HttpResponse) -> Result<Option<Tracker>> {
     if let Some(url) = address(asked, &answer.headers, "azure-asyncoperation")? {
         return Ok(Some(Tracker::Operation(url)));
@@ -92,7 +93,7 @@ fn address(asked: &Url, headers: &HeaderMap, name: &str) -> Result<Option<Url>> 
     let Some(link) = headers.get(name).and_then(|value| value.to_str().ok()).filter(|link| !link.trim().is_empty()) else {
         return Ok(None);
     };
-    // the address is signed: it is asked as it is, and stays out of messages
+    // the address is signed: it is requested unchanged and kept out of messages
     let url =
         limits::link(asked, link.trim()).ok_or_else(|| Error::Protocol(format!("{} continues an operation elsewhere", hosts::ARM)))?;
     Ok(Some(url))
@@ -100,7 +101,7 @@ fn address(asked: &Url, headers: &HeaderMap, name: &str) -> Result<Option<Url>> 
 
 enum State {
     Done,
-    /// In the service's own word; which words there are is not fixed.
+    /// The status as the service spells it; the set of possible words is not fixed.
     Running(String),
     Failed(Error),
 }
@@ -109,7 +110,7 @@ fn word<'a>(body: &'a Value, pointer: &str) -> Option<&'a str> {
     body.pointer(pointer).and_then(Value::as_str).filter(|word| !word.is_empty())
 }
 
-/// Only three words end an operation. One that goes on may carry an error, which counts only at the end.
+/// Converts a status word: only three end an operation. A running operation may contain an error, which counts only at the end.
 fn ended(word: Option<&str>, answer: &HttpResponse) -> State {
     match word {
         None => State::Done,
@@ -125,12 +126,12 @@ fn json(answer: &HttpResponse) -> Value {
     serde_json::from_slice(&answer.body).unwrap_or_default()
 }
 
-/// What a resource says of itself. A missing `provisioningState` means that it is done.
+/// Returns the state of a resource. A missing `provisioningState` means that it is done.
 fn state(answer: &HttpResponse) -> State {
     ended(word(&json(answer), "/properties/provisioningState"), answer)
 }
 
-/// Asks until the operation is done. Returns the resource where the last answer was one.
+/// Polls until the operation is done. Returns the resource if the last response was one.
 async fn follow(
     arm: &Arm,
     patience: &Waiter,
@@ -150,7 +151,7 @@ async fn follow(
         None => Poll::Wait(sentence(word)),
     };
     let resource = arm::url(target.id, &[], target.version)?;
-    // the first answer says when to ask for the first time
+    // the first response has the pause before the first poll
     let first = Mutex::new(Some(wait(None, &first.headers)));
     let tracker = Mutex::new(tracker);
     let lock = |of: &Mutex<Tracker>| of.lock().unwrap_or_else(|poison| poison.into_inner()).clone();
@@ -165,13 +166,13 @@ async fn follow(
             Tracker::Resource => resource.clone(),
         };
         let answer = arm.exchange(Method::GET, url.clone(), None::<&()>).await;
-        // the record of a deletion may go with what it deletes
+        // the record of a deletion may be deleted with the resource
         let answer = if deletes { absent(answer)? } else { Some(answer?) };
         let Some(answer) = answer else { return Ok(Poll::Done(None)) };
         let (state, body) = match now {
             Tracker::Operation(_) => (ended(word(&json(&answer), "/status"), &answer), None),
             Tracker::Location(_) if answer.status == 202 => {
-                // each answer may name a new address
+                // each response may have a new address
                 if let Some(next) = address(&url, &answer.headers, "location")? {
                     *tracker.lock().unwrap_or_else(|poison| poison.into_inner()) = Tracker::Location(next);
                 }
@@ -194,7 +195,7 @@ async fn follow(
     patience.until(&what, OPERATION, step).await
 }
 
-/// Some operations end with their own record in the place of the resource.
+/// Returns whether a body is a resource: some operations end with their own record instead of the resource.
 fn is_resource(answer: &HttpResponse) -> bool {
     word(&json(answer), "/id").is_some() && json(answer).get("status").is_none()
 }

@@ -1,5 +1,5 @@
-//! Sends a request and returns the whole response: with retries, limits of time and size, and one line in the log.
-//! It knows no tokens and no API.
+//! Sends a request and returns the whole response, with retries, limits of time and size, and one line in the log. It knows neither tokens
+//! nor APIs.
 
 use super::{
     Error, Result,
@@ -47,7 +47,7 @@ impl HttpRequest {
         Self { kind: BodyKind::Token, ..Self::new(method, url) }
     }
 
-    /// Returns whether the request goes to this host, encrypted, at the usual port. For any other target no token is sent.
+    /// Returns whether the request goes to this host over TLS on the default port. No token is sent to any other target.
     pub fn goes_to(&self, host: &str) -> bool {
         let url = &self.url;
         let plain = url.port().is_none() && url.username().is_empty() && url.password().is_none();
@@ -83,7 +83,7 @@ impl HttpResponse {
 const TRIES: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Retries of 5xx end after this time; those of throttling go on as long as the settings allow.
+/// Retries of 5xx end after this time; retries of throttled requests go on as long as the settings allow.
 const FAILING: Duration = Duration::from_secs(60);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 
@@ -125,7 +125,7 @@ impl HttpPipeline {
                 Err(_) => return tried.map_err(|failure| failure.error),
             };
             let pause = pause(nth, after);
-            // throttling is bounded by time alone: the number of tries depends on how many callers are throttled
+            // throttling is limited by time alone, because the number of tries depends on how many callers are throttled
             let throttled = matches!(&tried, Ok(answer) if answer.status == 429);
             let late = started.elapsed().saturating_add(pause) > budget || deadline.comes_within(pause);
             if (nth >= TRIES && !throttled) || late {
@@ -177,7 +177,7 @@ impl HttpPipeline {
     }
 }
 
-/// Returns the decompressed body; None as soon as it is larger than `most`.
+/// Returns the decompressed body, or None as soon as it is larger than `most`.
 async fn body(mut response: reqwest::Response, most: usize) -> std::result::Result<Option<Bytes>, reqwest::Error> {
     if response.content_length().is_some_and(|length| usize::try_from(length).is_ok_and(|length| length > most)) {
         return Ok(None);
@@ -192,8 +192,8 @@ async fn body(mut response: reqwest::Response, most: usize) -> std::result::Resu
     Ok(Some(body.freeze()))
 }
 
-/// Returns the pause before the next try: it grows up to a cap, with jitter, so that callers that were throttled together do not
-/// return together.
+/// Returns the pause before the next try. It grows up to a cap and has jitter, so that callers that were throttled together do not return
+/// together.
 fn pause(nth: u32, after: Option<Duration>) -> Duration {
     let grown = FIRST_PAUSE.saturating_mul(1 << (nth - 1).min(10)).min(LONGEST_PAUSE);
     let chance = chance();

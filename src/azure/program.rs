@@ -1,4 +1,4 @@
-//! Runs az and azd for azure_identity, whose own way to run them reads whatever they print, and asks on the terminal's input.
+//! Runs az and azd for azure_identity, whose own executor reads output of any size and lets the programs prompt on the terminal.
 
 use super::limits::size;
 use async_trait::async_trait;
@@ -13,7 +13,7 @@ use tokio::{
     process::Command,
 };
 
-/// A token has some thousand bytes.
+/// The limit of a program's output in bytes; a token has a few thousand.
 const MOST: usize = 1024 * 1024;
 
 #[derive(Debug)]
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_program_prints_is_kept_and_what_has_no_end_is_not_waited_for() {
+    async fn output_of_a_program_is_read_up_to_a_limit() {
         let output = shell("echo token; echo why >&2; exit 3").await.unwrap();
         assert_eq!((output.stdout.as_slice(), output.stderr.as_slice(), output.status.code()), (&b"token\n"[..], &b"why\n"[..], Some(3)));
         let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! One pass of looking: each thing is asked for at most once, however many want to know it at the same time.
+//! Reads for one pass: each resource is requested at most once, however many callers want it at the same time.
 
 use super::{
     ArmId, Caller, Cluster, DeletedSecret, DeletedVault, DirectoryObject, Group, Identity, PolicyEntry, Result, RoleAssignment,
@@ -34,7 +34,8 @@ struct ReadCache {
     directory_object: RequestCache<Option<DirectoryObject>>,
 }
 
-/// Asks with the core of its own, as the ask may outlive the one who began it; within the limit of a call.
+/// Requests with its own clone of the core, because the request may outlive the caller that started it, and within the time limit of a
+/// call.
 macro_rules! remembered {
     ($self:ident . $memo:ident, $key:expr, |$core:ident| $ask:expr) => {{
         let $core = $self.core.clone();
@@ -42,10 +43,10 @@ macro_rules! remembered {
     }};
 }
 
-/// The assignments of a scope, each found by its principal.
+/// The assignments at a scope, indexed by principal.
 struct Assignments {
     all: Vec<RoleAssignment>,
-    /// Places in `all`, by the principal's id in lower case.
+    /// Indices in `all`, by the principal's id in lower case.
     by_principal: HashMap<String, Vec<usize>>,
 }
 
@@ -92,27 +93,27 @@ impl Read {
         remembered!(self.identity, id.folded(), |core| identities::get(&core.arm, &asked))
     }
 
-    /// `scope`: a group's or a subscription's id.
+    /// Lists the identities in `scope`, the id of a group or subscription.
     pub async fn identities(&self, scope: &ArmId) -> Result<Vec<Identity>> {
         let asked = scope.clone();
         remembered!(self.identities, scope.folded(), |core| identities::list(&core.arm, &asked))
     }
 
-    /// All that hold at this scope and were made exactly there (inherited ones left out); `[]` where the scope is gone.
+    /// Lists the assignments made exactly at this scope, without inherited ones; empty if the scope does not exist.
     pub async fn role_assignments(&self, scope: &ArmId) -> Result<Vec<RoleAssignment>> {
         let asked = scope.clone();
         let found = remembered!(self.role_assignments, scope.folded(), |core| Assignments::of(roles::assignments(&core.arm, &asked)));
         found.map(|found| found.all.clone())
     }
 
-    /// Of these, those of one principal: of a scope with many they are found without copying all.
+    /// Lists the assignments of one principal at this scope, without copying all of them.
     pub async fn role_assignments_of(&self, scope: &ArmId, principal: &str) -> Result<Vec<RoleAssignment>> {
         let asked = scope.clone();
         let found = remembered!(self.role_assignments, scope.folded(), |core| Assignments::of(roles::assignments(&core.arm, &asked)));
         found.map(|found| found.of_principal(principal))
     }
 
-    /// All of a subscription, at whatever scope below it.
+    /// Lists the assignments of a subscription and of all scopes below it.
     pub async fn role_assignments_below(&self, subscription: &ArmId) -> Result<Vec<RoleAssignment>> {
         let asked = subscription.clone();
         let key = format!("below {}", subscription.folded());
@@ -120,7 +121,7 @@ impl Read {
         found.map(|found| found.all.clone())
     }
 
-    /// A role that is not in the built-in table, by its name, as the scope sees it.
+    /// Finds a role that is not in the built-in table by its name, as it is visible at the scope.
     pub async fn role_definition(&self, scope: &ArmId, name: &str) -> Result<Option<RoleDefinition>> {
         let (asked, called) = (scope.clone(), name.to_owned());
         remembered!(self.role_definition, folded(&[scope.as_str(), name]), |core| roles::definition(&core.arm, &asked, &called))
@@ -132,7 +133,7 @@ impl Read {
         found.map(|found| found.map(|vault| Vault::clone(&vault)))
     }
 
-    /// The vault's policy entry for a principal itself, not for one of its applications.
+    /// Returns the vault's policy entry for a principal itself, not for one of its applications.
     pub async fn vault_policy(&self, id: &ArmId, object_id: &str) -> Result<Option<PolicyEntry>> {
         let asked = id.clone();
         let found = remembered!(self.vault, id.folded(), |core| shared(vaults::get(&core.arm, &asked)));
@@ -160,25 +161,25 @@ impl Read {
         remembered!(self.clusters, scope.folded(), |core| clusters::list(&core.arm, &asked))
     }
 
-    /// With its value, the current version.
+    /// Returns the current version with its value.
     pub async fn secret(&self, vault_uri: &str, name: &str) -> Result<Option<Secret>> {
         let (vault, called) = (vault_uri.to_owned(), name.to_owned());
         remembered!(self.secret, folded(&[vault_uri, name]), |core| core.secrets.get(&vault, &called))
     }
 
-    /// Names, tags and times of all, no value.
+    /// Lists names, tags and times of all secrets, without values.
     pub async fn secrets(&self, vault_uri: &str) -> Result<Vec<SecretInfo>> {
         let vault = vault_uri.to_owned();
         remembered!(self.secrets, folded(&[vault_uri]), |core| core.secrets.list(&vault))
     }
 
-    /// The current version's id without reading the value (list of versions, the newest enabled one).
+    /// Returns the current version without reading its value: the newest enabled one in the list of versions.
     pub async fn secret_version(&self, vault_uri: &str, name: &str) -> Result<Option<SecretInfo>> {
         let (vault, called) = (vault_uri.to_owned(), name.to_owned());
         remembered!(self.secret_version, folded(&[vault_uri, name]), |core| core.secrets.newest(&vault, &called))
     }
 
-    /// The version that was made last, disabled or not, without its value.
+    /// Returns the latest version, disabled or not, without its value.
     pub async fn latest_secret(&self, vault_uri: &str, name: &str) -> Result<Option<SecretInfo>> {
         let (vault, called) = (vault_uri.to_owned(), name.to_owned());
         remembered!(self.latest_secret, folded(&[vault_uri, name]), |core| core.secrets.latest(&vault, &called))
@@ -194,7 +195,7 @@ impl Read {
         remembered!(self.service_principal, folded(&[app_id]), |core| directory::service_principal(&core.arm, &asked))
     }
 
-    /// The user, group or service principal that has an object id.
+    /// Returns the user, group or service principal that has an object id.
     pub async fn directory_object(&self, object_id: &str) -> Result<Option<DirectoryObject>> {
         let asked = object_id.to_owned();
         remembered!(self.directory_object, folded(&[object_id]), |core| directory::object(&core.arm, &asked))

@@ -1,4 +1,4 @@
-//! Role assignments and role definitions, by azure_mgmt_authorization.
+//! Reads and writes role assignments and role definitions with azure_mgmt_authorization.
 
 use super::{
     ArmId, Error, PrincipalKind, Result, RoleAssignment, RoleDefinition,
@@ -11,12 +11,12 @@ use azure_mgmt_authorization::package_2022_04_01::models;
 use futures::TryStreamExt;
 use models::role_assignment_properties::PrincipalType;
 
-/// The crate pastes `/{scope}/…`.
+/// Returns the scope without its first slash, because the crate formats it as `/{scope}/…`.
 fn path(scope: &ArmId) -> Result<&str> {
     Ok(arm::checked(scope)?.as_str().trim_start_matches('/'))
 }
 
-/// Those made exactly at `scope`: `atScope()` also answers those of the scopes above.
+/// Lists the assignments made exactly at `scope`. The filter `atScope()` also returns those of the scopes above.
 pub async fn assignments(arm: &Arm, scope: &ArmId) -> Result<Vec<RoleAssignment>> {
     let pages = arm.authorization.role_assignments_client().list_for_scope(path(scope)?).filter("atScope()").into_stream();
     let pages: Vec<models::RoleAssignmentListResult> =
@@ -25,7 +25,7 @@ pub async fn assignments(arm: &Arm, scope: &ArmId) -> Result<Vec<RoleAssignment>
     Ok(all.filter(|one| one.scope == *scope).collect())
 }
 
-/// All of a subscription, at whatever scope below it.
+/// Lists the assignments of a subscription and of all scopes below it.
 pub async fn below(arm: &Arm, subscription: &ArmId) -> Result<Vec<RoleAssignment>> {
     let pages = arm.authorization.role_assignments_client().list_for_scope(path(subscription)?).into_stream();
     let pages: Vec<models::RoleAssignmentListResult> =
@@ -45,7 +45,7 @@ pub async fn definition(arm: &Arm, scope: &ArmId, name: &str) -> Result<Option<R
     Ok(found)
 }
 
-/// What a role assignment is made of.
+/// The fields of a new role assignment.
 pub struct NewAssignment<'a> {
     pub scope: &'a ArmId,
     pub name: &'a str,
@@ -55,7 +55,8 @@ pub struct NewAssignment<'a> {
     pub description: &'a str,
 }
 
-/// A principal that was just made is unknown to role assignments for a while, also with `principalType` (recorded: median 26 s, worst 252 s).
+/// Creates an assignment. A new principal is unknown to role assignments for a while, even with `principalType` (recorded: median 26 s,
+/// worst 252 s).
 pub async fn put(arm: &Arm, patience: &Waiter, new: &NewAssignment<'_>) -> Result<RoleAssignment> {
     let (scope, name) = (path(new.scope)?, arm::segment(new.name)?);
     let mut properties = models::RoleAssignmentProperties::new(new.role_definition_id.to_owned(), new.principal_id.to_owned());
@@ -63,7 +64,7 @@ pub async fn put(arm: &Arm, patience: &Waiter, new: &NewAssignment<'_>) -> Resul
         PrincipalKind::ServicePrincipal => Some(PrincipalType::ServicePrincipal),
         PrincipalKind::User => Some(PrincipalType::User),
         PrincipalKind::Group => Some(PrincipalType::Group),
-        // Azure asks the directory itself
+        // without a type Azure itself looks up the principal in the directory
         PrincipalKind::Unknown => None,
     };
     properties.description = Some(new.description.to_owned());
@@ -87,7 +88,7 @@ pub async fn put(arm: &Arm, patience: &Waiter, new: &NewAssignment<'_>) -> Resul
 
 pub async fn delete(arm: &Arm, id: &str) -> Result<()> {
     let id = ArmId::parse(id).ok_or_else(|| arm::odd_name(id))?;
-    // `.send()`: the typed answer cannot be read off the 204 of one that is gone already
+    // `.send()`, because the typed response cannot be parsed from the 204 for an absent assignment
     let answer = arm.authorization.role_assignments_client().delete_by_id(path(&id)?).send().await;
     absent(answer.map_err(Error::from)).map(drop)
 }
@@ -98,7 +99,7 @@ fn assignment(found: models::RoleAssignment) -> Option<RoleAssignment> {
     Some(RoleAssignment {
         id: found.id?,
         name: found.name?,
-        // those at `/` and at management groups are nobody's that podid asks about
+        // assignments at `/` and at management groups are skipped, because podid never asks about them
         scope: ArmId::parse(properties.scope.as_deref()?)?,
         role_definition_id: properties.role_definition_id,
         principal_id: properties.principal_id,

@@ -1,5 +1,5 @@
-//! Secrets of a vault, by azure_security_keyvault_secrets: one client for each vault's host.
-//! A value is never in an error: bodies that hold one are read here, and an unreadable one names its position only.
+//! Reads and writes secrets with azure_security_keyvault_secrets, with one client for each vault's host. No error contains a value: bodies
+//! that hold one are parsed here, and an error names only the position.
 
 use super::{
     DeletedSecret, Error, NewSecret, Result, Secret, SecretInfo, Tags,
@@ -30,7 +30,7 @@ pub struct Secrets {
     clients: Mutex<HashMap<String, Arc<SecretClient>>>,
 }
 
-/// <https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates>
+/// Checks the name of a secret: <https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates>
 fn checked(name: &str) -> Result<&str> {
     let fits = (1..=127).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if fits { Ok(name) } else { Err(odd_name(name)) }
@@ -72,7 +72,7 @@ impl Secrets {
         found.unwrap_or_default().into_iter().map(|one| info(one, true)).collect()
     }
 
-    /// The version that was made last, disabled or not.
+    /// Returns the latest version, disabled or not.
     pub async fn latest(&self, vault_uri: &str, name: &str) -> Result<Option<SecretInfo>> {
         let versions = self.versions(vault_uri, name).await?;
         let Some(last) = versions.iter().map(|version| version.created).max() else { return Ok(None) };
@@ -91,7 +91,7 @@ impl Secrets {
         let versions = self.versions(vault_uri, name).await?;
         let enabled = || versions.iter().filter(|version| version.enabled);
         let Some(newest) = enabled().max_by_key(|version| version.created) else { return Ok(None) };
-        // times are whole seconds and the list is in no order: of two of one second only the vault knows the later
+        // times are whole seconds and the list is unordered: if two versions have the same second, only the vault knows the later one
         if enabled().filter(|version| version.created == newest.created).count() > 1
             && let Some(current) = self.get(vault_uri, name).await?
         {
@@ -112,7 +112,7 @@ impl Secrets {
         Ok(found.map(|found| DeletedSecret { name: name.to_owned(), scheduled_purge_date: found.scheduled_purge_date }))
     }
 
-    /// Past any memory; `patience` waits out a grant that was just made, and a vault that was.
+    /// Reads a secret past all caches. With `patience`, waits for a grant or a vault that was just created.
     pub async fn get_now(&self, vault_uri: &str, name: &str, patience: Option<&Waiter>) -> Result<Option<Secret>> {
         match patience {
             None => self.get(vault_uri, name).await,
@@ -151,13 +151,13 @@ impl Secrets {
         absent(patiently(patience, vault_uri, name, false, delete).await).map(drop)
     }
 
-    /// The recovery goes on after it was accepted: until the secret answers again.
+    /// Starts a recovery and waits until the secret can be read again, because the recovery goes on after it was accepted.
     pub async fn recover(&self, vault_uri: &str, name: &str, patience: &Waiter, granted: bool) -> Result<()> {
         let client = self.client(vault_uri)?;
         let name = checked(name)?;
         let start = || async { client.recover_deleted_secret(name, None).await.map(drop).map_err(Error::from) };
         match patiently(patience, vault_uri, name, granted, start).await {
-            // nothing to recover: an earlier call may have done it
+            // nothing to recover: an earlier call may have done that already
             Err(error @ (Error::NotFound { .. } | Error::Refused { .. })) => {
                 return match self.get(vault_uri, name).await {
                     Ok(Some(_)) => Ok(()),
@@ -173,7 +173,7 @@ impl Secrets {
                 match self.get_now(vault_uri, name, granted.then_some(patience)).await {
                     Ok(Some(_)) => Ok(Poll::Done(())),
                     Ok(None) => Ok(Poll::Wait(format!("waiting for the secret {name} to be recovered"))),
-                    // it is back as it was: nobody can read it
+                    // it is recovered as it was: disabled, so that nobody can read it
                     Err(error) if error.is_disabled_secret() => Ok(Poll::Done(())),
                     Err(error) => Err(error),
                 }
@@ -182,8 +182,8 @@ impl Secrets {
     }
 }
 
-/// Waits out what passes by itself: always a secret that is being deleted or recovered; after a grant (`granted`) also refusals
-/// that name a missing right, and a vault whose name is not in the DNS yet.
+/// Waits while the failure is temporary: always for a secret that is being deleted or recovered; after a grant (`granted`) also for a
+/// missing permission, and for a vault whose name is not in the DNS yet.
 async fn patiently<T, F: Future<Output = Result<T>>>(
     patience: &Waiter,
     vault_uri: &str,
@@ -201,7 +201,7 @@ async fn patiently<T, F: Future<Output = Result<T>>>(
                     Err(Error::Conflict { code, .. }) if matches!(code.as_str(), "ObjectIsBeingDeleted" | "ObjectIsBeingRecovered") => {
                         Ok(Poll::Wait(format!("waiting for Key Vault to finish deleting or recovering the secret {name}")))
                     }
-                    // a firewall's refusal names no action, and a disabled secret's neither: they do not pass
+                    // the refusals of a firewall and of a disabled secret name no action and are permanent
                     Err(Error::Forbidden { action: Some(_), .. }) if granted => {
                         Ok(Poll::Wait(format!("waiting for the new permission to reach the vault {vault}")))
                     }
@@ -222,7 +222,7 @@ fn raw<T, F>(response: Response<T, F>) -> bytes::Bytes {
     body.into()
 }
 
-/// Not `Debug`: it holds the value.
+/// The body of a secret. It is not `Debug`, because it holds the value.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SecretBody {
@@ -274,7 +274,7 @@ impl SecretBody {
     }
 }
 
-/// Of `https://vault/secrets/{name}[/{version}]`.
+/// Returns name and version in a secret's id, `https://vault/secrets/{name}[/{version}]`.
 fn named(id: &str) -> Result<(String, Option<String>)> {
     let odd = || Error::Protocol(format!("a secret's id that is none: {id}"));
     let url = Url::parse(id).map_err(|_| odd())?;

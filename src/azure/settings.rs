@@ -1,19 +1,19 @@
-//! How to reach Azure, and whom to tell about waits.
+//! The settings for connecting to Azure, and the callback for waits.
 
 use secrecy::SecretString;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-/// How to reach Azure. All of it plain data, from flags and environment.
+/// The settings for connecting to Azure: plain data from flags and environment.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// Overrides HTTPS_PROXY of the environment.
+    /// The proxy, which overrides HTTPS_PROXY of the environment.
     pub proxy: Option<String>,
     /// An extra trusted CA (PEM).
     pub ca: Option<PathBuf>,
-    /// A client secret login that comes before the environment's.
+    /// A client secret login that has priority over the environment's.
     pub client: Option<ClientLogin>,
-    /// How long one call may take, with its login, its tries, its pages and its waits (replication of a principal, propagation of a grant,
-    /// DNS of a vault); default 10 minutes.
+    /// The time limit of one call with its login, tries, pages and waits (replication of a principal, propagation of a grant, DNS of a
+    /// vault); default 10 minutes.
     pub timeout: Option<Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! Tokens: one request per audience, however many ask, and kept until shortly before they end.
+//! Caches tokens: one request per audience, however many callers want the token, until shortly before it expires.
 
 use super::{Caller, Error, PrincipalKind, Result, cache::RequestCache, deadline, hosts, login::Login};
 use async_trait::async_trait;
@@ -39,28 +39,28 @@ impl Tokens {
         Self { login, kept: RequestCache::default() }
     }
 
-    /// `scope`: `https://…/.default`.
+    /// Returns a token for `scope`, such as `https://…/.default`.
     pub async fn get(&self, scope: &str) -> Result<Token> {
         let (login, wanted) = (self.login.clone(), scope.to_owned());
         let ask = move || deadline::apart(async move { login.token(&wanted).await.map(|token| Token(Arc::new(token))) });
         self.kept.get_while(scope.to_owned(), Token::lasts, ask).await
     }
 
-    /// Returns the caller that the token of Azure Resource Manager is for. Sends no request but that for the token.
+    /// Returns the caller that the token of Azure Resource Manager was issued to. It sends no other request than that for the token.
     pub async fn caller(&self) -> Result<Caller> {
         let token = self.get(hosts::ARM_SCOPE).await?;
         claims(token.secret()).ok_or_else(|| Error::Protocol("the access token names no object id".to_owned()))
     }
 }
 
-/// Claims of an access token: <https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>
+/// Reads the claims of an access token: <https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>
 fn claims(token: &str) -> Option<Caller> {
     let payload = token.split('.').nth(1)?;
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?).ok()?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     let object_id = text("oid")?;
     let person = text("upn").or_else(|| text("unique_name")).or_else(|| text("preferred_username"));
-    // `idtyp` is optional in user tokens, where the delegated `scp` tells
+    // `idtyp` is optional in user tokens, which have the delegated `scp` instead
     let kind = match text("idtyp").as_deref() {
         Some("user") => PrincipalKind::User,
         None if person.is_some() || claims.get("scp").is_some() => PrincipalKind::User,

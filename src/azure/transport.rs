@@ -1,5 +1,5 @@
-//! Puts azure_core 1.x (credentials, Key Vault secrets) on podid's own HTTP client. A refusal is handed back as podid's own error inside
-//! the SDK's: the SDKs parse error bodies into borrowed text, and lose every code and message whose JSON holds an escape.
+//! Connects azure_core 1.x (credentials, Key Vault secrets) to podid's own HTTP client. A refusal is returned as podid's own error inside
+//! the SDK's: the SDKs parse error bodies into borrowed text, and lose every code and message whose JSON contains an escape.
 
 use super::{
     Error, Result, failures, lifetime,
@@ -12,12 +12,12 @@ use async_trait::async_trait;
 use azure_core::http as v1;
 use std::{fmt, sync::Arc};
 
-/// An SDK's own tries and pauses are off: the wire tries again, for all of them alike.
+/// Returns options without the SDK's own retries, because the pipeline retries for all SDKs alike.
 pub fn v1_options(pipeline: &Arc<HttpPipeline>) -> v1::ClientOptions {
     v1_over(CoreTransport { pipeline: pipeline.clone(), only: None })
 }
 
-/// Of a client for one host: a link that leads elsewhere is not followed, for the token goes along.
+/// Returns options for a client of one host. Links to other hosts are not followed, because each request carries the token.
 pub fn v1_options_for(pipeline: &Arc<HttpPipeline>, host: &str) -> v1::ClientOptions {
     v1_over(CoreTransport { pipeline: pipeline.clone(), only: Some(host.to_owned()) })
 }
@@ -82,8 +82,8 @@ fn carried(error: Error) -> azure_core::Error {
     azure_core::Error::new(azure_core::error::ErrorKind::Other, error)
 }
 
-/// Key Vault's SDK sends the first request to a vault without a token, only to be told the resource that a token must be for.
-/// The host says it too, so the answer is given here: a round trip less for each vault, no request twice, and no server names the resource.
+/// Returns the challenge of a vault. Key Vault's SDK sends the first request to a vault without a token to learn the resource of the token.
+/// The host name determines it, so podid responds itself: this saves a round trip per vault, and no server chooses the resource.
 fn challenge(host: &str) -> Option<String> {
     let (_, suffix) = vault_uri::parts(host)?;
     Some(format!("Bearer resource=\"https://{suffix}\""))

@@ -1,4 +1,4 @@
-//! Puts azure_core 0.21 (the azure_mgmt_* crates) on podid's own HTTP client, with the token that these crates never see.
+//! Connects azure_core 0.21 (the azure_mgmt_* crates) to podid's own HTTP client, and adds the token, which these crates never see.
 
 use super::{
     Error, Result, failures, hosts, limits,
@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use azure_core_legacy as v0;
 use std::{fmt, sync::Arc};
 
-/// For the azure_mgmt_* crates. Only the host of Azure Resource Manager: a `nextLink` to another one is not followed.
+/// The transport of the azure_mgmt_* crates. It only reaches the host of Azure Resource Manager: a `nextLink` to another one is rejected.
 pub struct LegacyTransport {
     pipeline: Arc<HttpPipeline>,
     tokens: Arc<Tokens>,
@@ -60,7 +60,7 @@ impl LegacyTransport {
     }
 }
 
-/// azure_core 0.21 writes each request with its headers to its debug log, so the crates never see a token: the transport puts it in.
+/// A credential without a token: azure_core 0.21 logs each request with its headers at debug level, so the transport adds the token later.
 #[derive(Debug)]
 pub struct NoToken;
 

@@ -1,5 +1,5 @@
-//! Vaults and their access policies: azure_mgmt_keyvault asks, at a newer API version than it knows; its models are too strict for what
-//! is answered (a SKU called `Standard` is an error to them), and too lax for creation (an empty `accessPolicies` is left out).
+//! Reads and writes vaults and their access policies. Requests use a newer API version than azure_mgmt_keyvault has, whose models are too
+//! strict for responses (a SKU called `Standard` is an error to them) and too lax for creation (an empty `accessPolicies` is omitted).
 
 use super::{
     ArmId, DeletedVault, Error, NewVault, PolicyEntry, Result, Tags, Vault,
@@ -43,7 +43,7 @@ pub async fn put(arm: &Arm, patience: &Waiter, new: &NewVault) -> Result<Vault> 
     let mut properties = json!({
         "tenantId": new.tenant_id,
         "sku": { "family": "A", "name": "standard" },
-        // left out it would mean RBAC from this API version on, and policies before
+        // without this field a vault gets RBAC from this API version on, and access policies before
         "enableRbacAuthorization": new.rbac,
     });
     if let Some(map) = properties.as_object_mut() {
@@ -56,7 +56,7 @@ pub async fn put(arm: &Arm, patience: &Waiter, new: &NewVault) -> Result<Vault> 
     let wanted = json!({ "location": new.location, "tags": new.tags, "properties": properties });
     let body: VaultBody = unconflicted(patience, name, || async {
         match arm.put(&new.id, KEY_VAULT_VERSION, &wanted).await {
-            // the same code says that the name belongs to a deleted vault, and that does not pass
+            // the same code is returned if a deleted vault holds the name, and that is permanent
             Err(Error::Conflict { code, message }) if code == "ConflictError" && !new.recover => {
                 let taken = deleted(arm, new.id.subscription_id(), &new.location, name).await.is_ok_and(|found| found.is_some());
                 let code = if taken { "VaultAlreadyExists".to_owned() } else { code };
@@ -69,7 +69,7 @@ pub async fn put(arm: &Arm, patience: &Waiter, new: &NewVault) -> Result<Vault> 
     settled(arm, patience, &new.id, Some(vault(&new.id, body)?)).await
 }
 
-/// Waits until the vault is `Succeeded`; `first`: what is known of it already.
+/// Waits until the vault is `Succeeded`. `first` is its state as far as it is known.
 pub async fn settled(arm: &Arm, patience: &Waiter, id: &ArmId, first: Option<Vault>) -> Result<Vault> {
     let name = id.name();
     let made = std::sync::Mutex::new(first);
@@ -79,7 +79,7 @@ pub async fn settled(arm: &Arm, patience: &Waiter, id: &ArmId, first: Option<Vau
             let kept = made.lock().unwrap_or_else(|poison| poison.into_inner()).take();
             let vault = match kept {
                 Some(vault) => vault,
-                // a GET right after the PUT may still not find it
+                // a GET right after the PUT may return 404
                 None => match get(arm, id).await? {
                     Some(vault) => vault,
                     None => return Ok(Poll::Wait(format!("waiting for the vault {name} to appear"))),
@@ -96,7 +96,7 @@ pub async fn settled(arm: &Arm, patience: &Waiter, id: &ArmId, first: Option<Vau
         .await
 }
 
-/// Another writer of the same vault was quicker: "The Key Vault '…' changed from the point the operation began".
+/// Retries a write while another writer changes the same vault: "The Key Vault '…' changed from the point the operation began".
 /// <https://learn.microsoft.com/azure/key-vault/general/common-error-codes>
 async fn unconflicted<T, F: Future<Output = Result<T>>>(patience: &Waiter, vault: &str, mut write: impl FnMut() -> F) -> Result<T> {
     let what = format!("the vault {vault}");
@@ -134,7 +134,7 @@ pub async fn delete(arm: &Arm, patience: &Waiter, id: &ArmId) -> Result<()> {
     operations::delete(arm, patience, Target { id, version: KEY_VAULT_VERSION, what: &what }).await
 }
 
-/// `operation`: add, replace or remove.
+/// Changes an access policy. `operation` is add, replace or remove.
 pub async fn policy(arm: &Arm, patience: &Waiter, vault: &ArmId, operation: &str, entry: &PolicyEntry) -> Result<()> {
     let (subscription, group, name) = arm::parts(vault)?;
     let permissions = models::Permissions {
@@ -154,10 +154,10 @@ pub async fn policy(arm: &Arm, patience: &Waiter, vault: &ArmId, operation: &str
     if operation == "remove" { absent(answer).map(drop) } else { answer }
 }
 
-/// An answer may come from a cache that the removal has not reached yet; what stays for longer than this was not removed.
+/// The time limit for reading back: a response may come from a cache without the removal. A permission that stays longer was not removed.
 const READ_BACK: Duration = Duration::from_secs(15);
 
-/// Reads the vault until none of these secret permissions is in the principal's entry. Azure answers 200 also to a removal that removed
+/// Reads the vault until none of these secret permissions is in the principal's entry. Azure returns 200 even for a removal that removed
 /// nothing: <https://github.com/Azure/azure-rest-api-specs/issues/42963>.
 pub async fn revoked(arm: &Arm, patience: &Waiter, vault: &ArmId, object_id: &str, permissions: &[String]) -> Result<()> {
     let (_, _, name) = arm::parts(vault)?;
@@ -274,10 +274,10 @@ fn deleted_properties<'de, D: serde::Deserializer<'de>>(from: D) -> std::result:
     })
 }
 
-/// `asked`: the vault that the answer must be of. Its address is where secrets and a token for vaults go.
+/// Converts a vault's body. `asked` is the vault that was requested; tokens and secrets will go to the address in the body.
 fn vault(asked: &ArmId, body: VaultBody) -> Result<Vault> {
     let properties = body.properties;
-    // the answer of the PUT has no slash at the end, every GET has one
+    // the response to a PUT has no trailing slash, that to a GET has one
     let uri = properties.vault_uri.unwrap_or_else(|| format!("https://{}.vault.azure.net", asked.name()));
     Ok(Vault {
         location: body.location,

@@ -1,4 +1,4 @@
-//! Waiting for Azure: with short pauses first, since most delays are short; bounded in time; and reported in a sentence.
+//! Waits for Azure: with short pauses first, since most delays are short; with a time limit; and with a sentence that reports the wait.
 
 use super::{Error, OnWait, Result, deadline::Deadline, pipeline};
 use std::{
@@ -6,25 +6,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The pauses of one wait.
+/// The first and the longest pause of a wait.
 #[derive(Clone, Copy)]
 pub struct Backoff {
     pub first: Duration,
     pub longest: Duration,
 }
 
-/// For the replication of a new principal, and for a new permission to reach a vault.
+/// The pauses for the replication of a new principal, and for a new permission to reach a vault.
 pub const REPLICATION: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(5) };
-/// For a long-running operation of Azure Resource Manager.
+/// The pauses for a long-running operation of Azure Resource Manager.
 pub const OPERATION: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(10) };
-/// For the DNS name of a new vault.
+/// The pauses for the DNS name of a new vault.
 pub const REGISTRATION: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(10) };
 
 pub enum Poll<T> {
     Done(T),
-    /// Not done yet; the text says what is waited for.
+    /// It is not done yet; the text says what podid waits for.
     Wait(String),
-    /// The same, where the server says after how long to ask again.
+    /// It is not done yet, and the server returned the pause before the next request.
     WaitFor(String, Duration),
 }
 
@@ -34,7 +34,7 @@ pub struct Waiter {
     pub on_wait: OnWait,
 }
 
-/// The text is repeated after this time, with the time waited so far.
+/// The interval after which the text is repeated, with the time waited so far.
 const REPEAT_AFTER: Duration = Duration::from_secs(15);
 
 impl Waiter {
@@ -54,13 +54,13 @@ impl Waiter {
                 Ok(Poll::Done(done)) => return Ok(done),
                 Ok(Poll::Wait(sentence)) => (sentence, Duration::ZERO),
                 Ok(Poll::WaitFor(sentence, pause)) => (sentence, pause),
-                // the last look took too long: what was waited for is what is not there
+                // the last poll took too long: report what podid was waiting for
                 Err(Error::TimedOut(_)) if told.is_some() && deadline.is_over() => {
                     return Err(Error::NotYet { what: what.to_owned(), waited });
                 }
                 Err(error) => return Err(error),
             };
-            // sooner than the server asks for is in vain
+            // a request before the pause that the server demands would be useless
             let now = pause.mul_f64(0.9 + pipeline::chance() * 0.2).max(asked);
             if deadline.comes_within(now) {
                 return Err(Error::NotYet { what: what.to_owned(), waited });
@@ -82,7 +82,7 @@ impl Waiter {
     }
 }
 
-/// `10 min`, `90 s`.
+/// Formats a limit: `10 min`, `90 s`.
 fn shown(limit: Duration) -> String {
     match limit.as_secs() {
         seconds if seconds >= 60 && seconds % 60 == 0 => format!("{} min", seconds / 60),

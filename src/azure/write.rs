@@ -1,4 +1,4 @@
-//! Changes, each safe to repeat, each waiting out what Azure is late with.
+//! Changes resources. Each change is safe to repeat, and waits for the delays of Azure.
 
 use super::{
     ArmId, Identity, NewSecret, NewVault, OnWait, PolicyEntry, PrincipalKind, Result, RoleAssignment, Secret, SecretInfo, Tags, Vault,
@@ -18,7 +18,7 @@ impl Write {
         Self { core, patience }
     }
 
-    /// One deadline over all that a call asks for and waits for.
+    /// Runs one call, with all its requests and waits, under one deadline.
     async fn call<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
         deadline::within(self.core.limit, call).await
     }
@@ -27,12 +27,12 @@ impl Write {
         self.call(identities::put(&self.core.arm, id, location, tags)).await
     }
 
-    /// Absent is success, here and in all `delete_*`.
+    /// Deletes an identity. An absent one is a success, here and in all `delete_*`.
     pub async fn delete_identity(&self, id: &ArmId) -> Result<()> {
         self.call(identities::delete(&self.core.arm, id)).await
     }
 
-    /// Waits out `PrincipalNotFound`. 409 RoleAssignmentExists is `Conflict`.
+    /// Creates an assignment and retries while Azure returns `PrincipalNotFound`. 409 RoleAssignmentExists is `Conflict`.
     pub async fn put_role_assignment(
         &self,
         scope: &ArmId,
@@ -46,27 +46,27 @@ impl Write {
         self.call(roles::put(&self.core.arm, &self.patience, &new)).await
     }
 
-    /// By its full id.
+    /// Deletes an assignment by its full id.
     pub async fn delete_role_assignment(&self, id: &str) -> Result<()> {
         self.call(roles::delete(&self.core.arm, id)).await
     }
 
-    /// Creates or recovers, and waits until it is `Succeeded`.
+    /// Creates or recovers a vault, and waits until it is `Succeeded`.
     pub async fn put_vault(&self, vault: &NewVault) -> Result<Vault> {
         self.call(vaults::put(&self.core.arm, &self.patience, vault)).await
     }
 
-    /// Reads past any memory.
+    /// Reads a vault past all caches.
     pub async fn vault(&self, id: &ArmId) -> Result<Option<Vault>> {
         self.call(vaults::get(&self.core.arm, id)).await
     }
 
-    /// Waits until a vault that is there is `Succeeded`.
+    /// Waits until an existing vault is `Succeeded`.
     pub async fn await_vault(&self, id: &ArmId) -> Result<Vault> {
         self.call(vaults::settled(&self.core.arm, &self.patience, id, None)).await
     }
 
-    /// PATCH of nothing but the tags.
+    /// Sends a PATCH with nothing but the tags.
     pub async fn tag_vault(&self, id: &ArmId, tags: &Tags) -> Result<Vault> {
         self.call(vaults::tag(&self.core.arm, &self.patience, id, tags)).await
     }
@@ -75,7 +75,7 @@ impl Write {
         self.call(vaults::delete(&self.core.arm, &self.patience, id)).await
     }
 
-    /// `add` merges, `replace` sets this principal's entry. Never a PUT of the vault.
+    /// Changes this principal's entry: `add` merges permissions, `replace` sets them. It never sends a PUT of the vault.
     pub async fn add_policy(&self, vault: &ArmId, entry: &PolicyEntry) -> Result<()> {
         self.call(vaults::policy(&self.core.arm, &self.patience, vault, "add", entry)).await
     }
@@ -84,28 +84,28 @@ impl Write {
         self.call(vaults::policy(&self.core.arm, &self.patience, vault, "replace", entry)).await
     }
 
-    /// Takes these permissions out of this principal's entry, and the entry out of the vault when nothing else is in it. They are compared
-    /// letter for letter: send them as the vault spells them, and read back. A vault that does not exist counts as success.
+    /// Removes these permissions from this principal's entry, and the entry if it is empty then. Azure compares them case-sensitively: send
+    /// them as the vault spells them, and read back. A vault that does not exist counts as success.
     pub async fn remove_policy(&self, vault: &ArmId, entry: &PolicyEntry) -> Result<()> {
         self.call(vaults::policy(&self.core.arm, &self.patience, vault, "remove", entry)).await
     }
 
-    /// Reads back until none of these secret permissions of the principal is left; `NotDone` when some stay.
+    /// Reads back until none of these secret permissions of the principal is left. Fails with `NotDone` if some stay.
     pub async fn await_revoked(&self, vault: &ArmId, object_id: &str, permissions: &[String]) -> Result<()> {
         self.call(vaults::revoked(&self.core.arm, &self.patience, vault, object_id, permissions)).await
     }
 
-    /// Reads the current version past any memory. `patient`: a 403 is waited out (a grant was just made), else it is an error at once.
+    /// Reads the current version past all caches. With `patient`, a 403 is retried (a grant was just made); else it is an error at once.
     pub async fn secret(&self, vault_uri: &str, name: &str, patient: bool) -> Result<Option<Secret>> {
         self.call(self.core.secrets.get_now(vault_uri, name, patient.then_some(&self.patience))).await
     }
 
-    /// A new version. `patient` as above. 409 ObjectIsBeingDeleted/-Recovered are waited out, ObjectIsDeletedButRecoverable is `Conflict`.
+    /// Creates a new version; `patient` as above. Retries 409 ObjectIsBeingDeleted/-Recovered; ObjectIsDeletedButRecoverable is `Conflict`.
     pub async fn set_secret(&self, vault_uri: &str, name: &str, new: &NewSecret, patient: bool) -> Result<SecretInfo> {
         self.call(self.core.secrets.set(vault_uri, name, new, &self.patience, patient)).await
     }
 
-    /// Tags of the current version; its value stays.
+    /// Sets the tags of the current version; its value stays.
     pub async fn tag_secret(&self, vault_uri: &str, name: &str, tags: &Tags) -> Result<SecretInfo> {
         self.call(self.core.secrets.tag(vault_uri, name, tags)).await
     }
@@ -114,7 +114,7 @@ impl Write {
         self.call(self.core.secrets.delete(vault_uri, name, &self.patience)).await
     }
 
-    /// Starts the recovery and waits until the secret answers again.
+    /// Starts the recovery and waits until the secret can be read again.
     pub async fn recover_secret(&self, vault_uri: &str, name: &str, patient: bool) -> Result<()> {
         self.call(self.core.secrets.recover(vault_uri, name, &self.patience, patient)).await
     }

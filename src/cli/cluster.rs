@@ -43,7 +43,7 @@ pub struct Rbac {
     /// Include optional permissions
     #[arg(long)]
     pub optional: bool,
-    /// Whether somebody asked for a format; set by `parse`
+    /// Whether a format was requested; set by `parse`.
     #[arg(skip)]
     pub as_yaml: bool,
 }
@@ -65,7 +65,7 @@ pub enum RbacCommand {
 }
 
 impl RbacCommand {
-    /// As it is written on the command line.
+    /// Returns the word for it on the command line.
     pub fn word(&self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What a command line asks for, as a value.
+//! The commands with their arguments, as values.
 
 use super::{Global, Rbac, ReadCommand, SandboxCommand, StateCommand, Verify};
 use crate::{engine::key::Key, spec::request::Request};
@@ -22,12 +22,12 @@ pub enum Command {
     Plan {
         file: Option<PathBuf>,
         out: Option<PathBuf>,
-        /// Exit 3 if something would change.
+        /// Whether to exit with 3 if something would change.
         exit_code: bool,
     },
     Diff {
         file: Option<PathBuf>,
-        /// Exit 3 if something differs.
+        /// Whether to exit with 3 if something differs.
         exit_code: bool,
     },
     Down {

@@ -115,7 +115,7 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
         Subcommands::Unbind(unbind) => unbind.command(&global),
         Subcommands::Mount(mount) => mount.command(&global)?,
         Subcommands::Output(output) => Command::Output { key: Key::from(output.key.as_str()), field: output.field },
-        // YAML by default: it is piped into kubectl
+        // the default is YAML, because the document is piped into kubectl
         Subcommands::Cluster(cluster::Cluster::Rbac(rbac)) => Command::Rbac(Rbac { as_yaml: !is_given(&matches, "output"), ..rbac }),
         Subcommands::State(state) => Command::State(state),
         Subcommands::Sandbox(sandbox) => Command::Sandbox(sandbox),
@@ -146,11 +146,11 @@ pub fn command() -> clap::Command {
     with_environment(Argv::command())
 }
 
-/// Flags without an environment variable: those that consent, and the sources of a secret's value.
+/// Flags without an environment variable: those that give consent, and the sources of a secret's value.
 const NO_ENVIRONMENT: &[&str] =
     &["yes", "adopt", "reveal", "force-conflicts", "delete-data", "file", "env", "stdin", "prompt", "generate", "value", "help", "version"];
 
-/// Gives every flag that may have one its variable `PODID_FLAG`. An empty variable counts as not set, because pipelines set such.
+/// Gives every other flag its variable `PODID_FLAG`. An empty variable counts as not set, because pipelines set empty ones.
 fn with_environment(command: clap::Command) -> clap::Command {
     let sets_secret = command.get_name() == "set";
     command
@@ -171,7 +171,7 @@ fn environment_of(arg: &Arg, sets_secret: bool) -> Option<String> {
     Some(format!("PODID_{}", long.replace('-', "_").to_ascii_uppercase()))
 }
 
-/// `PODID_SANDBOX=0` turns the flag off.
+/// Lets `PODID_SANDBOX=0` turn a flag off.
 fn switch(arg: Arg) -> Arg {
     if matches!(arg.get_action(), ArgAction::SetTrue) { arg.value_parser(FalseyValueParser::new()) } else { arg }
 }

@@ -91,7 +91,7 @@ impl Mount {
     }
 }
 
-/// Every file is there once, every key of a Secret once, and every key has its file.
+/// Checks that no file and no key of a Secret occurs twice, and that every key has a file.
 fn agree(secrets: &[Mounted], sync: &[Sync]) -> Result<(), Error> {
     let mut files = BTreeSet::new();
     for secret in secrets {

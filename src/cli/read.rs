@@ -27,7 +27,7 @@ pub enum ReadCommand {
         vault: NameOrId,
         group: Option<String>,
     },
-    /// The value is read only with `reveal`.
+    /// The value is only read with `reveal`.
     Secret {
         vault: NameOrId,
         group: Option<String>,

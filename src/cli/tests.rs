@@ -1,4 +1,4 @@
-//! The command line as people type it.
+//! Parses command lines as people type them.
 
 use super::sandbox::{CallerCommand, Node, StandIn};
 use super::*;
@@ -41,7 +41,7 @@ fn change(line: &str) -> (Request, bool) {
     }
 }
 
-/// Message and hints.
+/// Returns the message and the hints.
 fn refused(line: &str) -> String {
     match parse(words(line)) {
         Err(Error::Usage(failure)) => {
@@ -54,7 +54,7 @@ fn refused(line: &str) -> String {
 }
 
 #[test]
-fn the_tree_of_commands_is_sound() {
+fn the_clap_definition_is_valid() {
     command().debug_assert();
 }
 
@@ -116,7 +116,7 @@ fn every_command_of_the_labs_is_understood() {
 }
 
 #[test]
-fn what_can_be_made_can_be_taken_back() {
+fn delete_and_remove_commands_are_parsed_as_deletions() {
     for line in [
         "identity delete -n claims",
         "role remove Reader --to claims --scope subscription",
@@ -199,7 +199,7 @@ fn no_error_repeats_a_value_that_may_be_a_secret() {
     invalid value 'CONN=...' for '--env <VARIABLE>': an environment variable's name has letters, digits, `_`, `-` and `.`, and does not begin with a digit
     hint: Do not pass a secret's value as an argument. Give it with --file FILE, --env VARIABLE, --stdin or --prompt, or let podid generate one with --generate=LENGTH.
     ");
-    // elsewhere what was typed is worth repeating
+    // other commands repeat what was typed
     assert!(refused("identity create -n x").contains("'x'"));
     let told = refused("vault secret set conn --vault kv1 --file -");
     assert!(told.contains("'-'") && told.contains("`--stdin` reads"), "{told}");
@@ -219,14 +219,14 @@ fn global_flags_stand_anywhere() {
 }
 
 #[test]
-fn what_nobody_says_has_a_default() {
+fn flags_that_are_not_given_have_defaults() {
     let plain = parsed("plan").global;
     assert_eq!((plain.parallelism, plain.lock_timeout, plain.lateness), (8, Duration::ZERO, None));
     assert_eq!((plain.sandbox_dir, plain.state, plain.yes, plain.only), (PathBuf::from(".podid"), None, false, None));
 }
 
 #[test]
-fn a_dry_run_may_say_how() {
+fn a_dry_run_flag_takes_an_optional_mode() {
     use super::DryRun;
     let of = |line: &str| parsed(line).global.dry_run;
     assert_eq!(of("up"), DryRun::None);
@@ -240,7 +240,7 @@ fn a_dry_run_may_say_how() {
 }
 
 #[test]
-fn roles_are_printed_as_yaml_unless_somebody_says_otherwise() {
+fn roles_are_printed_as_yaml_by_default() {
     let rbac = |line: &str| match parsed(line).command {
         Command::Rbac(rbac) => rbac,
         other => panic!("{other:?}"),
@@ -311,7 +311,7 @@ fn errors_say_what_is_missing_and_how_it_is_used() {
 
 #[test]
 fn help_of_the_top() {
-    // of a width of its own: the terminal of whoever runs the tests does not matter
+    // the width is fixed, so that the terminal of whoever runs the tests does not matter
     insta::assert_snapshot!(command().term_width(100).render_help(), @r#"
     Set up an AKS app to read Key Vault secrets with its own identity, and prove that it can
 
@@ -384,7 +384,7 @@ fn help_of_the_top() {
 }
 
 #[test]
-fn a_cluster_that_stands_in_is_named_before_its_kubeconfig() {
+fn serve_cluster_takes_a_kubeconfig_with_an_optional_name() {
     let served = |text: &str| match parsed(&format!("sandbox serve {text}")).command {
         Command::Sandbox(SandboxCommand::Serve { clusters, .. }) => clusters,
         other => panic!("{other:?}"),
@@ -397,7 +397,7 @@ fn a_cluster_that_stands_in_is_named_before_its_kubeconfig() {
 }
 
 #[test]
-fn the_cluster_of_a_node_is_named_before_its_address() {
+fn serve_imds_takes_an_address_with_an_optional_cluster() {
     let served = |text: &str| match parsed(&format!("sandbox serve {text}")).command {
         Command::Sandbox(SandboxCommand::Serve { imds, .. }) => imds,
         other => panic!("{other:?}"),
@@ -426,7 +426,7 @@ fn a_caller_is_named_with_a_role_and_its_scopes() {
 }
 
 #[test]
-fn who_is_not_played_is_named_in_a_list() {
+fn components_that_are_not_played_are_given_as_a_list() {
     use super::sandbox::SandboxComponent::{Csi, Mic, Nmi};
     let without = |text: &str| match parsed(&format!("sandbox serve {text}")).command {
         Command::Sandbox(SandboxCommand::Serve { without, .. }) => without,
@@ -456,14 +456,14 @@ fn every_command_says_in_one_line_what_it_is_for() {
 }
 
 #[test]
-fn nothing_asked_is_help_and_wrong_use() {
+fn no_command_prints_help_and_is_a_usage_error() {
     let error = parse(["podid"]).unwrap_err();
     assert!(matches!(error, Error::Help(_)));
     assert_eq!(error.exit().code(), 2);
     assert_eq!(parse(words("--version")).unwrap_err(), Error::Text(format!("podid {}\n", env!("CARGO_PKG_VERSION"))));
 }
 
-/// Not a test by itself: the process with another environment of the next one.
+/// Not a test: the child process of the next test, with another environment.
 #[test]
 fn shows_what_the_environment_says() {
     let Ok(line) = std::env::var("PODID_TEST_LINE") else { return };

@@ -1,4 +1,5 @@
-//! `podid vault`, its grants and its secrets. No secret's value is ever an argument: every process of the machine can read those.
+//! `podid vault`, its grants and its secrets. A secret's value is never an argument, because every process of the machine can read
+//! arguments.
 
 use super::{Command, Error, Global, ReadCommand, check, error::NO_VALUE};
 use crate::{
@@ -158,14 +159,14 @@ pub(super) struct Set {
     which: SecretName,
     #[command(flatten)]
     from: SourceArgs,
-    // taken so that it is not printed by a complaint about an unknown argument
+    // taken here, so that an error about an unknown argument does not print it
     #[arg(long, hide = true, num_args = 0.., allow_hyphen_values = true)]
     value: Option<Vec<std::ffi::OsString>>,
     #[arg(hide = true, id = "more", num_args = 0..)]
     more: Vec<std::ffi::OsString>,
 }
 
-/// The source of the value; without one, podid asks on the terminal.
+/// The source of the value. Without one, podid asks on the terminal.
 #[derive(Debug, Args)]
 #[group(id = "source", multiple = false)]
 struct SourceArgs {
@@ -232,7 +233,7 @@ impl Secret {
             Self::Set(Set { value: Some(_), .. }) => return Err(value_given()),
             Self::Set(Set { more, .. }) if !more.is_empty() => return Err(value_given()),
             Self::Set(Set { which, from, .. }) => Command::Change { request: request(which, Some(from.source())), remove: false },
-            // where the value came from does not matter to a removal
+            // the source of the value does not matter for a deletion
             Self::Delete(which) => Command::Change { request: request(which, None), remove: true },
             Self::List(InVault { vault }) => Command::Read(ReadCommand::Secrets { vault, group }),
             Self::Show(Show { which, reveal }) => {

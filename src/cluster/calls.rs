@@ -1,4 +1,4 @@
-//! One request to the API server: URL, time limit, parallelism, retries, and what a failure means.
+//! Sends one request to the API server: URL, time limit, parallelism, retries, and the meaning of a failure.
 
 use super::connect::NotConnected;
 use super::error::{Error, Result};
@@ -55,10 +55,10 @@ pub(super) struct ServerConnection {
     client: kube::Client,
     login: Option<Login>,
     requests: Semaphore,
-    /// One fewer than requests: watches last long, and a request must always get through.
+    /// One fewer than `requests`: watches last long, and there must always be a permit for a request.
     watches: Semaphore,
     answered: AtomicBool,
-    /// The kinds that the server was seen to have, by group and version. Locked while it is asked, so that many who want to know ask once.
+    /// The known kinds of the server, by group and version. Locked during discovery, so that concurrent callers send one request.
     pub(super) discovery: tokio::sync::Mutex<HashMap<(String, String), Vec<Served>>>,
     down: Mutex<Option<(Instant, Error)>>,
 }
@@ -130,7 +130,7 @@ impl ServerConnection {
         self.answer_by(call, after(self.timeout)).await
     }
 
-    /// Like `answer`, until `end` at the latest.
+    /// Like `answer`, but returns at `end` at the latest.
     pub(super) async fn answer_by(&self, call: &ApiRequest, end: Instant) -> Result<ApiResponse> {
         let asked = Instant::now();
         let _place = self.place(&self.requests).await?;
@@ -363,13 +363,13 @@ impl ServerConnection {
     }
 }
 
-/// So long from now on, as far as there are times.
+/// Returns the end of a time limit; a limit that an `Instant` cannot hold becomes a year.
 pub(super) fn after(limit: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(limit).unwrap_or(now + Duration::from_secs(365 * 24 * 60 * 60))
 }
 
-/// Whether a 404 speaks of the very object (or its namespace), and not of a path that nobody serves.
+/// Returns whether a 404 is about the requested object (or its namespace), and not about a path that the server does not serve.
 pub(super) fn names(status: &Status, asked: RequestInfo<'_>) -> bool {
     let details = &status.details;
     let object = asked.name.is_some_and(|name| name == details.name) && details.kind == asked.api.plural;

@@ -1,4 +1,4 @@
-//! Makes kube's client, with a limited number of connections, a time limit for each, and a proxy if one is set. kube's own builder has
+//! Creates kube's client, with a limited number of connections, a time limit for each, and a proxy if one is set. kube's own builder has
 //! neither limit.
 
 use super::error::{Error, Result};
@@ -21,7 +21,7 @@ use tower_service::Service;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The connection could not be made (refused, no such name, no trust, too slow).
+/// The connection could not be opened (refused, unknown host name, untrusted certificate, timeout).
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct NotConnected(#[source] pub(super) BoxError);

@@ -69,7 +69,7 @@ pub(super) fn check(user: &mut AuthInfo, owner: CredentialOwner<'_>) -> Result<(
     Ok(())
 }
 
-/// Base64 without its line breaks.
+/// Removes the line breaks of a base64 text.
 pub(super) fn joined(text: &str) -> String {
     text.split_ascii_whitespace().collect()
 }

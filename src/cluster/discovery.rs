@@ -1,5 +1,5 @@
-//! Which kinds a server has: the plural and the scope of a kind, by group, version and kind. An answer is remembered for the connection, and
-//! asked for again when it lacks a kind, which may have been defined since.
+//! Discovers the kinds that a server has: the plural and the scope of a kind, by group, version and kind. A response is cached for the
+//! connection, and requested again if it lacks a kind, which may have been defined since.
 
 use super::calls::{ApiRequest, ServerConnection, missing};
 use super::error::{Error, Result};
@@ -8,7 +8,7 @@ use super::paths::group_path;
 use super::status::{RequestInfo, Status, error};
 use super::{Api, Served};
 
-/// `KindMissing` where the server does not have the kind.
+/// Returns a kind of the server. Fails with `KindMissing` if the server does not have it.
 pub(super) async fn served(connection: &ServerConnection, group: &str, version: &str, kind: &str) -> Result<Served> {
     let of_kind = |all: &[Served]| all.iter().find(|served| served.api.kind == kind).cloned();
     let key = (group.to_owned(), version.to_owned());
@@ -22,7 +22,7 @@ pub(super) async fn served(connection: &ServerConnection, group: &str, version: 
     found.ok_or_else(|| missing(&Api::new(group, version, kind, "")))
 }
 
-/// The kinds of a group and version; none where the server does not have these.
+/// Lists the kinds of a group and version; empty if the server does not have that version.
 async fn ask(connection: &ServerConnection, group: &str, version: &str) -> Result<Vec<Served>> {
     let api = Api::new(group, version, "", "");
     let answer = connection.answer(&ApiRequest { kind: ResponseKind::Discovery, ..ApiRequest::get(group_path(&api)?) }).await?;

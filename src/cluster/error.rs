@@ -1,10 +1,10 @@
-//! What can go wrong with a cluster, by what the caller would do differently.
+//! The errors of a cluster, distinguished by what the caller would do differently.
 
 use std::time::Duration;
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// No kubeconfig, or one that cannot be read.
+    /// There is no kubeconfig, or it cannot be read.
     #[error("the kubeconfig could not be read: {0}")]
     Kubeconfig(String),
     #[error("there is no context {name:?} in the kubeconfig")]
@@ -16,44 +16,44 @@ pub enum Error {
     Unreachable { context: String, server: String, cause: String },
     #[error("the cluster of context {context:?} ({server}) shows a certificate that is not trusted: {cause}")]
     Untrusted { context: String, server: String, cause: String },
-    /// 401.
+    /// The status was 401.
     #[error("the cluster of context {context:?} ({server}) does not accept the credential")]
     Unauthorized { context: String, server: String },
-    /// 403: verb, resource and namespace as the server named them.
+    /// The status was 403; verb, resource and namespace are as the server reports them.
     #[error("{message}")]
     Forbidden { verb: String, resource: String, namespace: Option<String>, message: String },
-    /// The server does not know the kind: its CRD is not installed.
+    /// The server does not know the kind, because its CRD is not installed.
     #[error("the cluster does not know the kind {kind} ({group}/{version})")]
     KindMissing { kind: String, group: String, version: String },
-    /// Fields that other managers own: (field path, manager).
+    /// Other managers own fields of the manifest: (field path, manager).
     #[error("fields are owned by others")]
     Conflicts(Vec<(String, String)>),
     #[error("{what} is there already")]
     Exists { what: String },
     #[error("{what} is not there")]
     NotFound { what: String },
-    /// 409 that is no field conflict (resourceVersion, uid, a namespace that is being deleted).
+    /// The status was 409 for another reason than a field conflict (resourceVersion, uid, a namespace that is being deleted).
     #[error("{message}")]
     Changed { reason: String, message: String },
-    /// 400 and 422: the object is not valid; field by field where the server says so.
+    /// The status was 400 or 422: the object is not valid. The fields are listed if the server lists them.
     #[error("{message}")]
     Invalid { message: String, causes: Vec<(String, String)> },
     #[error("the cluster failed with {status} {reason}: {message}")]
     Failed { status: u16, reason: String, message: String },
-    /// An answer that is larger than anything an API server sends of its kind; `most` as in `8 MiB`.
+    /// The response is larger than anything an API server sends of its kind. `most` is such as `8 MiB`.
     #[error("could not read {what} from the cluster of context {context:?} ({server}): it is larger than {most}")]
     TooLarge { what: String, context: String, server: String, most: String },
-    /// A list that comes back to a page that was read before, or goes on and on.
+    /// A list returned a page that was read before, or has too many pages.
     #[error("could not read a list from the cluster of context {context:?} ({server}): {why}")]
     EndlessList { context: String, server: String, why: String },
-    /// A credential would be sent to a server by plain HTTP.
+    /// The credential would be sent to a server over plain HTTP.
     #[error(
         "could not use context {context:?}: its server {server} is not encrypted, and the credential of user {user:?} would be sent to it"
     )]
     Unencrypted { context: String, server: String, cluster: String, user: String, file: String },
     #[error("time ran out after {0:?}")]
     TimedOut(Duration),
-    /// A deletion that was accepted and does not end: who holds the object (its finalizers, or what a namespace says of its content).
+    /// A deletion was accepted and does not end. The error has what blocks it: finalizers, or a namespace's messages about its content.
     #[error("{what} is still there after {after:?}, held by {}", by.join(", "))]
     Held { what: String, by: Vec<String>, after: Duration },
 }

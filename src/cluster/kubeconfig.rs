@@ -1,5 +1,5 @@
-//! Which cluster, and as whom: kubeconfig files merged as kubectl merges them, or the pod's own service account.
-//! Talks to nobody and runs nothing.
+//! Resolves cluster and user: kubeconfig files merged as kubectl merges them, or the pod's own service account. It opens no connection and
+//! runs no program.
 
 use super::Settings;
 use super::credential;
@@ -18,16 +18,16 @@ use std::path::{Path, PathBuf};
 
 pub(super) const IN_CLUSTER: &str = "in-cluster";
 
-/// What was found. `exec` is taken out of `config`, so that kube never runs the plugin itself (it would, three times).
+/// A resolved context. `exec` is taken out of `config`, so that kube never runs the plugin itself (it would, three times).
 pub(super) struct ResolvedContext {
     pub(super) context: String,
     pub(super) config: Config,
     pub(super) exec: Option<ExecConfig>,
-    /// The file that says so, where the server's certificate is not to be verified.
+    /// The file with `insecure-skip-tls-verify`, if the server's certificate is not verified.
     pub(super) unverified: Option<String>,
 }
 
-/// Several files as one, and which file had what: errors name it.
+/// Several files merged into one, and the names in each file, which errors report.
 struct Merged {
     all: Kubeconfig,
     files: Vec<Names>,
@@ -41,13 +41,13 @@ struct Names {
 
 impl Merged {
     fn file_of(&self, names: impl Fn(&Names) -> &[String], name: &str) -> String {
-        // the first file that names a thing wins it
+        // if several files have a name, the first one counts
         let found = self.files.iter().find(|file| names(file).iter().any(|one| one == name));
         found.or(self.files.first()).map(|file| file.path.display().to_string()).unwrap_or_default()
     }
 }
 
-/// The contexts, each with the host name of its server.
+/// Returns the contexts, each with the host name of its server.
 pub(super) fn contexts(settings: &Settings, env: &Env) -> Result<Vec<(String, String)>> {
     let (paths, asked_for) = places(settings, env);
     let Some(Merged { all: kubeconfig, .. }) = merged(&paths, asked_for)? else { return Ok(Vec::new()) };
@@ -65,12 +65,12 @@ fn merged(paths: &[PathBuf], asked_for: bool) -> Result<Option<Merged>> {
     let mut files = Vec::new();
     let must_be_there = asked_for && paths.len() == 1;
     for path in paths {
-        // kubectl skips missing files of a list, and so does it with a default one
+        // kubectl skips missing files of a list, and a missing default file
         if !must_be_there && !path.exists() {
             continue;
         }
         let mut next = read(path)?;
-        // an empty one, as `kubectl config unset` leaves it, gives way to a later file's
+        // an empty name, which `kubectl config unset` leaves, is overridden by that of a later file
         next.current_context.take_if(|name| name.is_empty());
         files.push(Names {
             path: path.clone(),
@@ -85,7 +85,7 @@ fn merged(paths: &[PathBuf], asked_for: bool) -> Result<Option<Merged>> {
     Ok(merged.map(|all| Merged { all, files }))
 }
 
-/// A file is read by kube, which takes the paths in it from where it lies; a pipe, as of `<(command)`, has no such place.
+/// Reads a kubeconfig. kube reads files, because paths in them are relative to the file; a pipe, as from `<(command)`, has no folder.
 fn read(path: &Path) -> Result<Kubeconfig> {
     let limited = |e: files::Error| Error::Kubeconfig(format!("{}: {}", path.display(), e.cause()));
     match std::fs::metadata(path) {
@@ -110,7 +110,7 @@ pub(super) fn find(settings: &Settings, env: &Env) -> Result<ResolvedContext> {
     }
 }
 
-/// The files to read, and whether a flag named them.
+/// Returns the files to read, and whether a flag named them.
 fn places(settings: &Settings, env: &Env) -> (Vec<PathBuf>, bool) {
     let list = |value: &str| std::env::split_paths(value).filter(|p| !p.as_os_str().is_empty()).collect::<Vec<_>>();
     if let Some(paths) = settings.kubeconfig.as_deref().map(list).filter(|p| !p.is_empty()) {
@@ -130,7 +130,7 @@ fn shown(paths: &[PathBuf]) -> String {
 
 fn unreadable(path: &Path, e: &KubeconfigError) -> Error {
     let why = match e {
-        // neither the parser's snippet nor its message: both may show a token
+        // neither the parser's excerpt nor its message is shown: both may contain a token
         KubeconfigError::Parse(e) => match e.location() {
             Some(at) => format!("not a kubeconfig at line {}, column {}", at.line(), at.column()),
             None => "not a kubeconfig".into(),
@@ -162,7 +162,7 @@ fn from_file(merged: Merged, wanted: Option<&str>, env: &Env) -> Result<Resolved
     if url.host().is_none() || url.scheme().is_none() {
         return Err(broken(format!("its server {server:?} is not a full URL")));
     }
-    // a user that is not defined is nobody, as in client-go
+    // an undefined user is anonymous, as in client-go
     let mut user = context
         .user
         .as_ref()
@@ -183,7 +183,7 @@ fn from_file(merged: Merged, wanted: Option<&str>, env: &Env) -> Result<Resolved
         ("client-key", user.client_key_data.is_some(), &user.client_key),
     ] {
         if let (false, Some(path)) = (data, path) {
-            // kube's own error would not say which file, and kube would wait for a pipe
+            // kube's own error would not name the file, and kube would block on a pipe
             let read = whole::read(Path::new(path), whole::CONFIG_LIMIT, Accept::Regular);
             read.map_err(|e| broken(format!("its {word} {path} cannot be read: {}", e.cause())))?;
         }
@@ -196,7 +196,7 @@ fn from_file(merged: Merged, wanted: Option<&str>, env: &Env) -> Result<Resolved
     config.root_cert = authority(cluster).map_err(broken)?;
     config.default_namespace = context.namespace.unwrap_or_else(|| "default".into());
     if config.root_cert.is_some() && cluster.insecure_skip_tls_verify == Some(true) {
-        // client-go takes neither for the other's sake
+        // client-go rejects this combination, too
         return Err(broken("it has a certificate authority and insecure-skip-tls-verify, of which only one can hold".into()));
     }
     config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
@@ -207,7 +207,7 @@ fn from_file(merged: Merged, wanted: Option<&str>, env: &Env) -> Result<Resolved
     Ok(ResolvedContext { context: name.to_owned(), config, exec, unverified })
 }
 
-/// The DER of the cluster's own authority; None: the machine's trust store decides.
+/// Returns the cluster's own certificate authority as DER. None means that the machine's trust store is used.
 fn authority(cluster: &Cluster) -> Result<Option<Vec<Vec<u8>>>, String> {
     let pem = if let Some(text) = &cluster.certificate_authority_data {
         base64::engine::general_purpose::STANDARD
@@ -233,7 +233,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     Ok(certs)
 }
 
-/// Where the kubelet puts what a pod is, and whom it may trust.
+/// The folder in which the kubelet mounts the service account of a pod and the cluster's certificate authority.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 fn in_cluster(wanted: Option<&str>, env: &Env) -> Result<ResolvedContext> {

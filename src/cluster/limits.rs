@@ -52,12 +52,12 @@ pub(super) const MOST_PAGES: usize = 1000;
 pub(super) const MOST_BYTES: usize = 512 * MIB;
 /// How often a list may restart because its pages expired while they were read.
 pub(super) const MOST_RESTARTS: usize = 3;
-/// `http::Uri` has 16 bits for the length of an address.
+/// The longest path of a URL, whose length `http::Uri` stores in 16 bits.
 pub(super) const LONGEST_PATH: usize = 60 * KIB;
-/// The output of a login command: a token or a certificate.
+/// The longest output of a login command, which is a token or a certificate.
 pub(super) const LOGIN: usize = MIB;
 
-/// `256 KiB`, `32 MiB`.
+/// Formats a size: `256 KiB`, `32 MiB`.
 pub(super) fn size(bytes: usize) -> String {
     match bytes {
         bytes if bytes >= MIB => format!("{} MiB", bytes / MIB),

@@ -79,7 +79,7 @@ pub(super) async fn list_all(
     }
 }
 
-/// Who manages which field is half of an object, and nobody asks it of a list.
+/// Removes managedFields, which make up half of an object and are not needed from a list.
 fn without_managers(mut item: Value) -> Value {
     if let Some(Value::Object(metadata)) = item.get_mut("metadata") {
         metadata.shift_remove("managedFields");
@@ -87,7 +87,7 @@ fn without_managers(mut item: Value) -> Value {
     item
 }
 
-/// The items of a list of a built-in kind come without apiVersion and kind.
+/// Adds apiVersion and kind, which the items in a list of a built-in kind lack.
 fn name_kind(api: &Api, item: &mut Value) {
     if let Value::Object(item) = item {
         item.entry("apiVersion").or_insert_with(|| api.api_version().into());

@@ -1,5 +1,6 @@
-//! Who podid is to a cluster, where that changes with time: the login command (exec plugin) of a kubeconfig, by the ExecCredential protocol of `client.authentication.k8s.io`: run once, and again
-//! only when what it gave has expired or was refused. kube would run it three times for each client and block the thread meanwhile.
+//! Credentials that change with time. A login command (exec plugin) of a kubeconfig uses the ExecCredential protocol of
+//! `client.authentication.k8s.io`. It runs once, and again only when its credential has expired or was rejected. kube would run it three
+//! times for each client and block the thread meanwhile.
 
 use super::credential::unfit;
 use super::error::{Error, Result};
@@ -20,12 +21,12 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-/// A person who logs in by a browser needs longer than any request.
+/// The time limit of a command that a person answers: a login in a browser takes longer than any request.
 const INTERACTIVE_LIMIT: Duration = Duration::from_secs(600);
-/// A token is renewed this long before its end.
+/// A token is renewed this long before it expires.
 const SPARE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
-/// Shows a person what a login command says while it waits for them, such as a code to type into a browser. By default nobody sees it.
+/// Shows the person what a login command prints while it waits for them, such as a code to type into a browser. By default it is discarded.
 #[derive(Clone, Default)]
 pub struct PluginOutput(Option<Arc<Show>>);
 
@@ -49,16 +50,16 @@ impl fmt::Debug for PluginOutput {
     }
 }
 
-/// What a plugin gave.
+/// The credential that a plugin returned.
 struct Credential {
     token: Option<SecretString>,
-    /// PEM of certificate and key.
+    /// Certificate and key as PEM.
     pair: Option<(String, SecretString)>,
     expires: Option<Timestamp>,
 }
 
 impl Credential {
-    /// Where kube looks for a client certificate.
+    /// Puts the client certificate where kube looks for it.
     fn put_pair(&self, user: &mut AuthInfo) {
         let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
         if let Some((cert, key)) = &self.pair {
@@ -68,13 +69,13 @@ impl Credential {
     }
 }
 
-/// Where tokens come from.
+/// The source of tokens.
 pub(super) enum Login {
     Command(Box<Plugin>),
     File(TokenFile),
 }
 
-/// A plugin and what it last gave.
+/// A plugin and its latest credential.
 pub(super) struct Plugin {
     context: String,
     server: String,
@@ -85,7 +86,7 @@ pub(super) struct Plugin {
 }
 
 impl Login {
-    /// Runs it.
+    /// Runs the plugin for the first time.
     pub(super) async fn by_command(
         context: &str,
         server: &http::Uri,
@@ -103,7 +104,7 @@ impl Login {
         TokenFile::new(context, path, token).map(Self::File)
     }
 
-    /// A client certificate that a plugin gave, put where kube looks for one.
+    /// Puts the client certificate of a plugin where kube looks for it.
     pub(super) async fn put_pair(&self, user: &mut AuthInfo) {
         if let Self::Command(plugin) = self
             && let Some(credential) = plugin.now.lock().await.as_ref()
@@ -112,7 +113,7 @@ impl Login {
         }
     }
 
-    /// The token to send now.
+    /// Returns the token to send now.
     pub(super) async fn token(&self) -> Result<Option<SecretString>> {
         match self {
             Self::Command(plugin) => plugin.token().await,
@@ -120,7 +121,7 @@ impl Login {
         }
     }
 
-    /// After a 401 for `refused`: another token, if there is one by now.
+    /// Returns another token after a 401 for `refused`, if there is one by now.
     pub(super) async fn renew(&self, refused: &SecretString) -> Result<Option<SecretString>> {
         match self {
             Self::Command(plugin) => plugin.renew(refused).await,
@@ -138,7 +139,7 @@ impl Plugin {
         Ok(now.as_ref().and_then(|n| n.token.clone()))
     }
 
-    /// Runs it again, unless someone has already done so.
+    /// Runs the plugin again, unless another caller has already done so.
     async fn renew(&self, refused: &SecretString) -> Result<Option<SecretString>> {
         let mut now = self.now.lock().await;
         let same = |token: &SecretString| token.expose_secret() == refused.expose_secret();
@@ -163,12 +164,12 @@ impl Plugin {
         let limit = if interactive { INTERACTIVE_LIMIT.min(self.times.whole) } else { self.times.timeout };
         let output = interactive.then_some(&self.output);
         let out = call(exec, command, version, output, limit).await.map_err(&failed)?;
-        // what it printed holds the token, so none of it may go into an error
+        // the output contains the token, so no part of it may be in an error
         read(&out, version).map_err(|cause| failed(format!("{command} {cause}")))
     }
 }
 
-/// What it printed on stdout. `output`: somebody is there to be asked, and sees what it says.
+/// Runs the plugin and returns its stdout. With `output`, the plugin may prompt, and the person sees its stderr.
 async fn call(
     exec: &ExecConfig,
     command: &str,
@@ -199,7 +200,7 @@ async fn call(
     })?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let all = async {
-        // one that prints too much is not waited for: it ends with this future
+        // a plugin that prints too much is not waited for: it is killed when this future is dropped
         let out = async { all_of(stdout).await.ok_or_else(|| format!("{command} printed more than {}", limits::size(limits::LOGIN))) };
         let status = async { child.wait().await.map_err(|e| format!("{command}: {e}")) };
         let err = async { Ok(end_of(stderr, output).await) };
@@ -215,17 +216,18 @@ async fn call(
     Ok(out)
 }
 
-/// All that comes; None where that is more than any credential.
+/// Reads to the end. None if the output is larger than any credential.
 async fn all_of(pipe: Option<impl AsyncRead + Unpin>) -> Option<Vec<u8>> {
     let mut all = Vec::new();
     if let Some(pipe) = pipe {
-        // a pipe that breaks has ended
+        // a broken pipe counts as its end
         let _ = pipe.take(limits::LOGIN as u64 + 1).read_to_end(&mut all).await;
     }
     (all.len() <= limits::LOGIN).then_some(all)
 }
 
-/// The end of what comes, which is where the reason stands; `show`: the person must also see it at once (a code to type into a browser).
+/// Returns the end of the output, where the reason of a failure is. With `output`, the person also sees it at once (a code to type into a
+/// browser).
 async fn end_of(pipe: Option<impl AsyncRead + Unpin>, output: Option<&PluginOutput>) -> Vec<u8> {
     let mut end = Vec::new();
     let Some(mut pipe) = pipe else { return end };
@@ -243,7 +245,7 @@ async fn end_of(pipe: Option<impl AsyncRead + Unpin>, output: Option<&PluginOutp
     end
 }
 
-/// Of what a plugin that failed printed on stderr.
+/// How many bytes of the stderr of a failed plugin an error shows.
 const LAST_WORDS: usize = 4096;
 
 fn read(out: &[u8], version: &str) -> Result<Credential, String> {

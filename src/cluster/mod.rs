@@ -1,8 +1,8 @@
-//! The only place where a kube type may be named: server-side apply as field manager `podid`, reading, watching.
-//! Objects go in and out as JSON trees; this room knows no kind of podid.
+//! The only place where a kube type may be named: server-side apply as field manager `podid`, reading, watching. Objects are JSON trees;
+//! this module knows none of podid's kinds.
 //!
-//! `kubeconfig`, `credential`, `login`, `token_file`, `proxy` how to reach a cluster and as whom · `connect` connections · `calls` one
-//! request · `read` with a cache for one pass · `write` without a cache.
+//! `kubeconfig`, `credential`, `login`, `token_file` and `proxy` find the cluster and the user; `connect` opens connections; `calls` sends
+//! one request; `read` caches for one pass; `write` caches nothing.
 
 mod calls;
 mod connect;
@@ -53,7 +53,7 @@ pub struct Read {
 #[derive(Clone)]
 pub struct Write {
     connection: calls::SharedConnection,
-    /// Every request that would change something carries dryRun=All.
+    /// With this, every request that would change something carries dryRun=All.
     dry_run: bool,
 }
 
@@ -85,7 +85,7 @@ impl Cluster {
         kubeconfig::contexts(settings, &|name| std::env::var(name).ok())
     }
 
-    /// The context's name ("in-cluster" inside a pod).
+    /// Returns the context's name ("in-cluster" inside a pod).
     pub fn context(&self) -> &str {
         &self.connection.context
     }
@@ -93,7 +93,7 @@ impl Cluster {
     pub fn server_host(&self) -> &str {
         &self.connection.host
     }
-    /// Returns the kubeconfig with `insecure-skip-tls-verify`: the server's certificate is not checked.
+    /// Returns the kubeconfig with `insecure-skip-tls-verify`, if the server's certificate is not checked.
     pub fn unverified(&self) -> Option<&str> {
         self.unverified.as_deref()
     }
@@ -123,7 +123,7 @@ impl Read {
     pub async fn served(&self, group: &str, version: &str, kind: &str) -> Result<Served> {
         read::served(&self.connection, &self.pass, group, version, kind).await
     }
-    /// Lists by a field selector such as `metadata.name=x`; asked each time.
+    /// Lists by a field selector such as `metadata.name=x`, without the cache.
     pub async fn selected(&self, api: &Api, namespace: Option<&str>, field_selector: &str) -> Result<Vec<Value>> {
         write::list(&self.connection, api, namespace, None, Some(field_selector)).await
     }
@@ -138,19 +138,19 @@ impl Read {
 }
 
 impl Write {
-    /// Server-side apply, strict; `Error::Conflicts` unless forced.
+    /// Sends a server-side apply with strict validation. Fails with `Error::Conflicts` unless forced.
     pub async fn apply(&self, at: &ObjectRef, manifest: &Value, force: bool) -> Result<Value> {
         write::patch(&self.connection, at, manifest, self.dry_run, force).await
     }
-    /// The plural and scope of a kind. A kind that was not there before is asked for again.
+    /// Returns plural and scope of a kind. A kind that did not exist before is requested again.
     pub async fn served(&self, group: &str, version: &str, kind: &str) -> Result<Served> {
         discovery::served(&self.connection, group, version, kind).await
     }
-    /// A JSON patch; one that sets another resourceVersion than there is now is `Error::Changed`.
+    /// Sends a JSON patch. Fails with `Error::Changed` if the patch has an outdated resourceVersion.
     pub async fn patch(&self, at: &ObjectRef, steps: &Value) -> Result<Value> {
         write::json_patch(&self.connection, at, steps, self.dry_run).await
     }
-    /// POST; `AlreadyExists` is `Error::Exists`.
+    /// Creates an object with POST; `AlreadyExists` is `Error::Exists`.
     pub async fn create(&self, at: &ObjectRef, manifest: &Value) -> Result<Value> {
         write::create(&self.connection, at, manifest, self.dry_run).await
     }
@@ -172,8 +172,8 @@ impl Write {
     ) -> Result<Vec<Value>> {
         write::list(&self.connection, api, namespace, label_selector, field_selector).await
     }
-    /// Watches objects of a kind (all, or one by a field selector such as `metadata.name=x`) from now-or-as-listed on, and calls `see`
-    /// with each object as it is first and whenever it changes; ends when `see` answers Some. A cut watch or 410 starts over. None: time ran out.
+    /// Watches objects of a kind (all, or one by a field selector such as `metadata.name=x`), and calls `see` with each existing object and
+    /// on each change, until `see` returns Some. A broken watch or a 410 starts over. Returns None when the time is up.
     pub async fn wait<T: Send>(
         &self,
         api: &Api,

@@ -9,7 +9,7 @@ pub const FIELD_MANAGER: &str = "podid";
 /// A kind of object, as far as a URL needs it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Api {
-    /// Empty for the core group.
+    /// The API group; empty for the core group.
     pub group: String,
     pub version: String,
     pub kind: String,
@@ -25,7 +25,7 @@ impl Api {
     }
 }
 
-/// A kind as a server serves it.
+/// A kind with its scope, as a server serves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
     pub api: Api,
@@ -36,7 +36,7 @@ pub struct Served {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ObjectRef {
     pub api: Api,
-    /// None for cluster-scoped kinds.
+    /// The namespace; None for cluster-scoped kinds.
     pub namespace: Option<String>,
     pub name: String,
 }

@@ -1,10 +1,10 @@
-//! Where things are on an API server: paths and queries, in which a name stays what it is.
+//! Builds paths and queries of an API server, and escapes the names in them.
 
 use super::error::{Error, Result};
 use super::{Api, ObjectRef};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// The bytes that a path segment cannot hold as they are.
+/// The bytes that are escaped in a path segment.
 const ENCODED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 
 pub(super) fn group_path(api: &Api) -> Result<String> {
@@ -27,7 +27,7 @@ pub(super) fn object_path(at: &ObjectRef) -> Result<String> {
     Ok(format!("{}/{}", list_path(&at.api, at.namespace.as_deref())?, segment(&at.name)?))
 }
 
-/// A name that could leave its place in the path never reaches the wire.
+/// Escapes a name for a path, and rejects one that could leave its segment.
 fn segment(name: &str) -> Result<String> {
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\']) || name.chars().any(char::is_control) {
         let message = format!("{name:?} is no name of an object");
@@ -36,7 +36,7 @@ fn segment(name: &str) -> Result<String> {
     Ok(utf8_percent_encode(name, &ENCODED).to_string())
 }
 
-/// `?a=b&c=d` of those that have a value.
+/// Formats the parameters that have a value as `?a=b&c=d`.
 pub(super) fn query(parts: &[(&str, Option<&str>)]) -> String {
     let mut out = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in parts {
@@ -48,7 +48,7 @@ pub(super) fn query(parts: &[(&str, Option<&str>)]) -> String {
     if text.is_empty() { text } else { format!("?{text}") }
 }
 
-/// Shows a URL without user name and password.
+/// Formats a URL without user name and password.
 pub(super) fn shown(url: &http::Uri) -> String {
     let authority = url.authority().map(|a| a.as_str()).unwrap_or_default();
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);

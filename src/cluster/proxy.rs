@@ -1,14 +1,14 @@
-//! Whether the cluster is reached through a proxy. kube matches NO_PROXY against the proxy's own host, so the choice is made here, by the
-//! cluster's URL, with the rules of Go's `httpproxy` package, which is what kubectl follows. Reads no environment of its own.
+//! Decides whether the cluster is reached through a proxy. kube matches NO_PROXY against the proxy's own host, so podid matches it against
+//! the cluster's URL, with the rules of Go's `httpproxy` package, as kubectl does. It reads the environment only through `Env`.
 
 use super::error::{Error, Result};
 use http::Uri;
 use std::net::IpAddr;
 
-/// An environment variable by name.
+/// Returns the value of an environment variable.
 pub(super) type Env = dyn Fn(&str) -> Option<String> + Send + Sync;
 
-/// `explicit` is the `proxy-url` of the kubeconfig: it wins over the environment, NO_PROXY included (client-go does the same).
+/// Returns the proxy. `explicit` is the `proxy-url` of the kubeconfig, which overrides the environment, even NO_PROXY (as in client-go).
 pub(super) fn choose(cluster: &Uri, explicit: Option<&str>, env: &Env) -> Result<Option<Uri>> {
     if let Some(url) = explicit.filter(|url| !url.is_empty()) {
         return parse(url).map(Some);
@@ -28,11 +28,11 @@ fn first(env: &Env, names: [&str; 2]) -> Option<String> {
     names.into_iter().find_map(|name| env(name).filter(|value| !value.trim().is_empty()))
 }
 
-/// A bare `host:port` is taken as http, as curl and Go do.
+/// Parses a proxy's URL. A bare `host:port` means http, as in curl and Go.
 fn parse(url: &str) -> Result<Uri> {
     let url = url.trim();
     let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    // the text is not repeated: it may hold a password
+    // the error does not show the text, which may contain a password
     let bad = |why: &str| Error::Kubeconfig(format!("the proxy's URL {why}"));
     let uri: Uri = full.parse().map_err(|_| bad("is not a URL"))?;
     match uri.scheme_str() {
@@ -42,12 +42,13 @@ fn parse(url: &str) -> Result<Uri> {
     }
 }
 
-/// Go never asks an environment's proxy for the machine itself.
+/// Returns whether a host is this machine, for which Go ignores the proxy of the environment.
 fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Entries: `*`, an address, a CIDR block, `name` (itself and below), `.name` (below only), each with an optional port.
+/// Returns whether NO_PROXY has the host: `*`, an address, a CIDR block, `name` (itself and below), `.name` (below only), each with an
+/// optional port.
 fn excepts(list: &str, host: &str, port: u16) -> bool {
     let ip: Option<IpAddr> = host.parse().ok();
     list.split(',').map(|entry| entry.trim().to_ascii_lowercase()).filter(|entry| !entry.is_empty()).any(|entry| {
@@ -74,7 +75,7 @@ fn excepts(list: &str, host: &str, port: u16) -> bool {
 
 fn split_port(entry: &str) -> (&str, Option<u16>) {
     match entry.rsplit_once(':') {
-        // more colons than one: an IPv6 address without a port
+        // an IPv6 address without a port has more than one colon
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => match port.parse() {
             Ok(port) => (name, Some(port)),
             Err(_) => (entry, None),

@@ -17,18 +17,18 @@ use tokio::sync::OnceCell;
 /// A response for each key. Errors are cached, too, so that a pass has one view.
 type ObjectCache<K, T> = Mutex<HashMap<K, Arc<OnceCell<Result<T>>>>>;
 
-/// Kind, namespace, label selector.
+/// The key of a list: kind, namespace, label selector.
 type ListKey = (Api, Option<String>, Option<String>);
 
 #[derive(Default)]
 pub(super) struct ReadCache {
-    /// As text: parsed trees would take several times the memory.
+    /// Objects as text, because parsed trees would take several times the memory.
     objects: ObjectCache<ObjectRef, Option<Bytes>>,
     lists: ObjectCache<ListKey, Vec<Value>>,
     kinds: ObjectCache<Api, bool>,
-    /// By group, version and kind.
+    /// Kinds of the server by group, version and kind.
     served: ObjectCache<(String, String, String), Served>,
-    /// By object, manifest and force.
+    /// Previews by object, manifest and force.
     previews: ObjectCache<(ObjectRef, String, bool), CachedPreview>,
 }
 

@@ -42,7 +42,7 @@ impl Status {
         let is_status = serde_json::from_slice::<Kind>(body).is_ok_and(|k| k.kind == "Status");
         let mut status: Self = is_status.then(|| serde_json::from_slice(body).ok()).flatten().unwrap_or_default();
         if !is_status {
-            // a proxy's page in between may be long
+            // the body may be a long page of a proxy
             status.message = String::from_utf8_lossy(body).trim().chars().take(300).collect();
         }
         status.code = code;
@@ -50,10 +50,10 @@ impl Status {
     }
 }
 
-/// What was requested, for errors that name it.
+/// What was requested, for errors.
 #[derive(Clone, Copy)]
 pub(super) struct RequestInfo<'a> {
-    /// The verb of RBAC: get, list, watch, create, patch, delete.
+    /// The RBAC verb: get, list, watch, create, patch, delete.
     pub(super) verb: &'a str,
     pub(super) api: &'a Api,
     pub(super) namespace: Option<&'a str>,
@@ -108,7 +108,7 @@ pub(super) fn error(asked: RequestInfo<'_>, status: Status) -> Error {
 
 const UNTYPED: &str = "failed to create typed patch object";
 
-/// `conflict with "kubectl-client-side-apply" using apps/v1` -> the manager; Go quotes it.
+/// Returns the manager in `conflict with "kubectl-client-side-apply" using apps/v1`, which Go quotes.
 fn owner(cause: &Cause) -> (String, String) {
     let quoted = cause.message.split_once('"').map(|(_, rest)| rest).unwrap_or(&cause.message);
     let mut manager = String::new();
@@ -123,7 +123,7 @@ fn owner(cause: &Cause) -> (String, String) {
     (cause.field.clone(), manager)
 }
 
-/// User "u" cannot get resource "secrets" in API group "" in the namespace "n" (or: at the cluster scope).
+/// Parses `User "u" cannot get resource "secrets" in API group "" in the namespace "n"` (or: `at the cluster scope`).
 fn forbidden(asked: RequestInfo<'_>, message: &str) -> Error {
     let after = |mark: &str| message.split_once(mark).map(|(_, rest)| rest);
     let until = |text: &str, end: char| text.split(end).next().filter(|t| !t.is_empty()).map(str::to_owned);

@@ -1,5 +1,5 @@
-//! A token that lies in a file, which somebody else keeps fresh: a pod's own, or a kubeconfig's `tokenFile`. Read again from time to time, and
-//! at once when it was refused. kube would send a line break at its end along, which is no header.
+//! A token in a file that another program renews: a pod's own, or a kubeconfig's `tokenFile`. It is read again at intervals, and at once
+//! after a 401. kube would send a trailing line break with it, which is not valid in a header.
 
 use super::credential::unfit;
 use super::error::{Error, Result};
@@ -9,17 +9,17 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
-/// As often as client-go looks.
+/// The interval between two reads, which is that of client-go.
 const AGE: Duration = Duration::from_secs(60);
 
 pub(super) struct TokenFile {
     path: PathBuf,
-    /// What was last read, and when; before that the kubeconfig's own token, should it have one too.
+    /// The token that was read last, and when. Before the first read it is the kubeconfig's own token, if there is one.
     last: Mutex<(SecretString, Instant)>,
 }
 
 impl TokenFile {
-    /// `token`: what is sent if the file cannot be read.
+    /// Reads the file; `token` is sent if the file cannot be read.
     pub(super) fn new(context: &str, path: PathBuf, token: Option<SecretString>) -> Result<Self> {
         let first = match (read(&path), token) {
             (Ok(found), _) => found,
@@ -39,14 +39,14 @@ impl TokenFile {
         last.0.clone()
     }
 
-    /// After a 401 for `refused`. None: the file still says the same.
+    /// Reads the file again after a 401 for `refused`. None if the token has not changed.
     pub(super) async fn renew(&self, refused: &SecretString) -> Option<SecretString> {
         let mut last = self.last.lock().await;
         self.again(&mut last);
         (last.0.expose_secret() != refused.expose_secret()).then(|| last.0.clone())
     }
 
-    /// A file that is gone leaves what it last held (kubernetes/kubernetes#68164).
+    /// Reads the file again. If it does not exist any more, the last token is kept (kubernetes/kubernetes#68164).
     fn again(&self, last: &mut (SecretString, Instant)) {
         if let Ok(token) = read(&self.path) {
             last.0 = token;

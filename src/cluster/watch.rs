@@ -1,4 +1,4 @@
-//! Seeing objects as they are and as they change: a list, then a watch from its resourceVersion, again and again until it is enough.
+//! Watches objects: a list, then a watch from its resourceVersion, repeated until the caller has what it needs.
 
 use super::Api;
 use super::calls::{ApiRequest, ServerConnection, after};
@@ -12,13 +12,13 @@ use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The server is asked to end a watch after this; one that is silent for longer has been cut without a word.
+/// The server is asked to end a watch after this time. A connection without data for longer is taken as broken.
 const LONGEST: Duration = Duration::from_secs(240);
 const GRACE: Duration = Duration::from_secs(5);
-/// Between two lists, where no watch may be opened or the last one failed.
+/// The pause between two lists, when no watch may be opened or the last one failed.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// What to look at.
+/// The objects to watch.
 #[derive(Clone, Copy)]
 pub(super) struct WatchTarget<'a> {
     pub(super) api: &'a Api,
@@ -28,14 +28,14 @@ pub(super) struct WatchTarget<'a> {
 
 enum End<T> {
     Found(T),
-    /// Goes on from this resourceVersion.
+    /// The watch ended and can go on from this resourceVersion.
     Cut(String),
-    /// The server has forgotten this resourceVersion, or does not do watches now.
+    /// The server no longer has this resourceVersion, or cannot open a watch now.
     Relist,
 }
 
-/// None: time ran out. An error that may pass (no way through, 5xx) ends it only at the very start,
-/// where `ServerConnection::answer` has tried again already, or if it lasts until the end.
+/// Returns None when the time is up. A temporary error (unreachable, 5xx) is only returned for the first list, where
+/// `ServerConnection::answer` has retried already, or if it lasts until the end.
 pub(super) async fn follow<T: Send>(
     connection: &ServerConnection,
     view: WatchTarget<'_>,
@@ -85,7 +85,7 @@ async fn rounds<T: Send>(
             match one_watch(connection, view, &version, end, see).await {
                 Ok(End::Found(found)) => return Ok(found),
                 Ok(End::Cut(later)) if later != version => version = later,
-                // nothing came: not at once again, the server may be going down
+                // no event arrived: pause, because the server may be shutting down
                 Ok(End::Cut(_)) => tokio::time::sleep(PAUSE).await,
                 Ok(End::Relist) => break,
                 Err(e) if passes(&e) => {
@@ -99,7 +99,7 @@ async fn rounds<T: Send>(
     }
 }
 
-/// Whether the same request may well be answered later.
+/// Returns whether the same request may succeed later.
 pub(super) fn passes(e: &Error) -> bool {
     matches!(e, Error::Unreachable { .. } | Error::Failed { .. })
 }
@@ -135,7 +135,7 @@ async fn one_watch<T>(
     loop {
         let frame = match tokio::time::timeout(span + GRACE, flow.body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
-            // ended, broken, or silent for too long
+            // the stream ended, broke, or was silent for too long
             Ok(Some(Err(_)) | None) | Err(_) => return Ok(End::Cut(version)),
         };
         rest.extend_from_slice(frame.data_ref().map(|data| data.as_ref()).unwrap_or_default());
@@ -152,7 +152,7 @@ async fn one_watch<T>(
             let found = match event["type"].as_str() {
                 Some("ADDED" | "MODIFIED") => see(object),
                 Some("DELETED" | "BOOKMARK") => None,
-                // mostly 410: too old
+                // mostly a 410, because the resourceVersion is too old
                 _ => {
                     tracing::debug!(code = object["code"].as_u64(), "the server ended the watch");
                     return Ok(End::Relist);

@@ -71,7 +71,7 @@ pub(super) async fn get(connection: &ServerConnection, at: &ObjectRef) -> Result
     get_by(connection, at, after(connection.timeout)).await
 }
 
-/// The same, until `end` at the latest.
+/// Deletes an object as `delete` does, until `end` at the latest.
 async fn get_by(connection: &ServerConnection, at: &ObjectRef, end: Instant) -> Result<Option<Value>> {
     let answer = connection.answer_by(&ApiRequest::get(object_path(at)?), end).await?;
     if answer.ok() {
@@ -137,7 +137,7 @@ pub(super) async fn delete(
     let Some(now) = get(connection, at).await? else { return Ok(()) };
     let Some(meant) = uid.or(now["metadata"]["uid"].as_str()).map(str::to_owned) else { return Ok(()) };
     if now["metadata"]["uid"] != meant.as_str() || uid.is_none() && now["metadata"]["deletionTimestamp"].is_null() {
-        return Ok(()); // another object has its name already
+        return Ok(()); // another object has this name already
     }
     wait_until_deleted(connection, at, &meant, now).await
 }
@@ -145,7 +145,7 @@ pub(super) async fn delete(
 /// Polls until an object no longer exists: a watch would be faster, but needs two more permissions on every kind.
 async fn wait_until_deleted(connection: &ServerConnection, at: &ObjectRef, meant: &str, mut last: Value) -> Result<()> {
     let grace = Duration::from_secs(last["metadata"]["deletionGracePeriodSeconds"].as_u64().unwrap_or_default());
-    // the server gives the grace period, which may be anything
+    // the server sets the grace period, which may be of any length
     let limit = connection.timeout.saturating_add(if at.api.kind == "Namespace" { NAMESPACE_GRACE } else { grace }).min(connection.whole);
     let end = after(limit);
     let mut pause = FIRST_LOOK;

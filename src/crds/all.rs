@@ -3,7 +3,7 @@
 use super::{definition::Definition, pod_identity, secrets_store};
 use serde_json::Value;
 
-/// The six CustomResourceDefinitions (apiextensions.k8s.io/v1), without what a chart adds.
+/// Returns the six CustomResourceDefinitions (apiextensions.k8s.io/v1), without the additions of a chart.
 pub fn all() -> Vec<Value> {
     let mut all = pod_identity::definitions();
     all.extend(secrets_store::definitions());

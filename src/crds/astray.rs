@@ -1,9 +1,9 @@
-//! Whether an object is what the definitions say of its kind. For the tests of those who write such objects.
+//! Checks objects against the definitions, for the tests of those who write such objects.
 
 use serde_json::Value;
 
-/// What the API server would drop of an object, or refuse for its type: the path of each such field. An object of no kind that is defined here
-/// is astray as a whole.
+/// Returns the path of each field that the API server would drop, or reject because of its type. For an object of an undefined kind it
+/// returns the kind.
 pub fn astray(object: &Value) -> Vec<String> {
     let text = |name: &str| object[name].as_str().unwrap_or_default();
     let Some(schema) = schema(text("apiVersion"), text("kind")) else { return vec![text("kind").to_owned()] };
@@ -14,7 +14,7 @@ pub fn astray(object: &Value) -> Vec<String> {
     found
 }
 
-/// Of a version that is served and not deprecated.
+/// Returns the schema of a version that is served and not deprecated.
 fn schema(api_version: &str, kind: &str) -> Option<Value> {
     let (group, version) = api_version.split_once('/')?;
     let crd = super::all::all().into_iter().find(|crd| crd["spec"]["names"]["kind"] == kind && crd["spec"]["group"] == group)?;
@@ -34,7 +34,7 @@ fn walk(value: &Value, schema: &Value, place: &str, found: &mut Vec<String>) {
     if !fits {
         found.push(format!("{place}: {value}"));
     }
-    // of an object within another one the API server knows the metadata itself
+    // the API server itself knows the metadata of an embedded object
     let known = |name: &str| name == "metadata" && schema["x-kubernetes-embedded-resource"] == true;
     for (name, inner) in value.as_object().into_iter().flatten().filter(|(name, _)| !known(name)) {
         let place = format!("{place}.{name}");

@@ -1,8 +1,8 @@
-//! From schemas to a CustomResourceDefinition.
+//! Converts schemas to a CustomResourceDefinition.
 
 use serde_json::{Value, json};
 
-/// Group and version of what podid writes.
+/// Group and version of the objects that podid writes.
 pub const POD_IDENTITY: (&str, &str) = ("aadpodidentity.k8s.io", "v1");
 pub const SECRETS_STORE: (&str, &str) = ("secrets-store.csi.x-k8s.io", "v1");
 
@@ -10,11 +10,11 @@ pub struct Definition {
     pub group: &'static str,
     pub kind: &'static str,
     pub plural: &'static str,
-    /// In groups of Kubernetes itself a CRD must say who approved it (KEP-1111).
+    /// Whether the group belongs to Kubernetes itself, where a CRD needs an approval annotation (KEP-1111).
     pub unapproved: bool,
     /// Name, type and path of the columns that `kubectl get` prints.
     pub columns: &'static [(&'static str, &'static str, &'static str)],
-    /// The one that is stored first.
+    /// The versions; the first one is the stored one.
     pub versions: Vec<Version>,
 }
 
@@ -26,7 +26,7 @@ pub struct Version {
 
 pub enum Deprecated {
     No,
-    /// The API server warns in words of its own.
+    /// The API server sends its standard warning.
     Yes,
     With(&'static str),
 }
@@ -67,7 +67,7 @@ impl Definition {
         if !self.columns.is_empty() {
             let column = |(name, kind, path): &(&str, &str, &str)| json!({ "name": name, "type": kind, "jsonPath": path });
             version["additionalPrinterColumns"] = self.columns.iter().map(column).collect();
-            // the originals say so where they have columns: no subresource, a status is written with the rest
+            // the original CRDs have this where they have columns: without subresources, the status is written with the rest
             version["subresources"] = json!({});
         }
         version

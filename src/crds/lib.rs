@@ -1,7 +1,7 @@
-//! The custom resources of AAD Pod Identity and of the Secrets Store CSI driver as Rust types, and from those types the
-//! CustomResourceDefinitions that serve them. What podid writes and what its sandbox serves is so one and the same. Knows nothing of ours.
+//! The custom resources of AAD Pod Identity and of the Secrets Store CSI driver as Rust types, and the CustomResourceDefinitions that are
+//! made from these types. So the objects that podid writes and the CRDs that its sandbox serves always agree.
 //!
-//! `schema` how a type becomes a schema · `definition` how schemas become a CRD · `pod_identity`, `secrets_store` the types.
+//! `schema` converts a type to a schema, `definition` schemas to a CRD; `pod_identity` and `secrets_store` are the types.
 
 mod all;
 mod astray;

@@ -1,4 +1,4 @@
-//! From a Rust type to its structural schema (apiextensions.k8s.io/v1): what is not in it is pruned by the API server.
+//! Converts a Rust type to its structural schema (apiextensions.k8s.io/v1). The API server drops fields that are not in the schema.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -20,7 +20,7 @@ impl Schema for bool {
     }
 }
 
-/// Go's `int`: no format.
+/// The schema of Go's `int`, which has no format.
 impl Schema for i64 {
     fn schema() -> Value {
         json!({ "type": "integer" })
@@ -45,7 +45,7 @@ impl<T: Schema> Schema for BTreeMap<String, T> {
     }
 }
 
-/// A field that may be there and hold null.
+/// A field that may be present and null.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Nullable<T>(pub Option<T>);
@@ -58,7 +58,7 @@ impl<T: Schema> Schema for Nullable<T> {
     }
 }
 
-/// Metadata: of an object itself the API server knows the fields, in any other place it keeps none.
+/// Metadata. The API server knows its fields at the top of an object, and drops all of them in any other place.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Metadata(pub Map<String, Value>);
@@ -69,7 +69,7 @@ impl Schema for Metadata {
     }
 }
 
-/// A whole object within another one: the API server then knows its metadata.
+/// A whole object within another one. The API server then knows its metadata.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Embedded<T>(pub T);
@@ -82,7 +82,7 @@ impl<T: Schema> Schema for Embedded<T> {
     }
 }
 
-/// What `object!` makes a schema of: its lines of documentation, and each field with those of its own.
+/// Returns the schema of an `object!`: its lines of documentation, and each field with its own.
 pub fn fields(about: &[&str], fields: &[(&str, &[&str], Value)]) -> Value {
     let mut properties = Map::new();
     for (name, about, schema) in fields {
@@ -98,7 +98,7 @@ pub fn fields(about: &[&str], fields: &[(&str, &[&str], Value)]) -> Value {
     schema
 }
 
-/// `kubectl explain` shows it. A field's own words go before those of its type.
+/// Sets the description that `kubectl explain` shows. The description of a field precedes that of its type.
 fn describe(schema: &mut Value, about: &[&str]) {
     let text: Vec<&str> = about.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
     if let (false, Value::Object(fields)) = (text.is_empty(), schema) {
@@ -106,7 +106,7 @@ fn describe(schema: &mut Value, about: &[&str]) {
     }
 }
 
-/// A struct of optional fields (nothing is required by these kinds) and, from the same lines, its schema.
+/// Defines a struct whose fields are all optional (these kinds require nothing) and, from the same lines, its schema.
 macro_rules! object {
     ($( $(#[doc = $about:literal])* $name:ident { $( $(#[doc = $doc:literal])* $field:ident: $type:ty = $wire:literal, )* } )+) => { $(
         $(#[doc = $about])*

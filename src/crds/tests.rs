@@ -1,5 +1,5 @@
-//! The definitions against those that the projects publish (`published.json`: charts/aad-pod-identity/crds of aad-pod-identity 1.8.17,
-//! config/crd/bases of secrets-store-csi-driver 1.5, without descriptions).
+//! Compares the definitions with those that the projects publish (`published.json`: charts/aad-pod-identity/crds of aad-pod-identity
+//! 1.8.17, config/crd/bases of secrets-store-csi-driver 1.5, without descriptions).
 
 use super::*;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ fn name(crd: &Value) -> &str {
     crd["metadata"]["name"].as_str().unwrap()
 }
 
-/// Descriptions are our own words, and a field may be called `description` only where there is none.
+/// Removes the descriptions, which are podid's own. No field of these kinds is called `description`.
 fn without_descriptions(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -36,7 +36,7 @@ fn the_typed_definitions_are_those_that_the_projects_publish() {
     }
 }
 
-/// Structural and pruning: every value has a type, and nothing is kept that is not in the schema.
+/// Checks that a schema is structural and prunes: every value has a type, and no field outside of the schema is kept.
 fn structural(schema: &Value, place: &str) {
     let of_type = schema["type"].as_str().unwrap_or_else(|| panic!("{place} has no type"));
     for word in ["x-kubernetes-preserve-unknown-fields", "required", "enum", "default", "$ref", "oneOf", "anyOf"] {
@@ -83,7 +83,7 @@ fn a_value_has_just_the_fields_that_were_set_and_reads_back() {
 }
 
 #[test]
-fn a_field_of_another_casing_is_seen_to_be_in_no_schema() {
+fn a_field_in_another_casing_is_not_in_the_schema() {
     let object =
         json!({"apiVersion": "aadpodidentity.k8s.io/v1", "kind": "AzureIdentity", "metadata": {}, "spec": {"ClientID": "c", "type": "0"}});
     assert_eq!(astray(&object), ["spec.ClientID", "spec.type: \"0\""]);

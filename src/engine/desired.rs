@@ -1,4 +1,4 @@
-//! What is wanted, as a graph: nodes by key, edges read off their specs.
+//! The desired resources as a graph: nodes by key, and edges that are read off their specs.
 
 use super::{
     fault::Fault,
@@ -27,7 +27,7 @@ impl Desired {
         Self { app: app.to_owned(), by, nodes: Nodes::default() }
     }
 
-    /// Adds a node. The same key twice must have the same spec; otherwise two resources would share a name.
+    /// Adds a node. If the key exists, both specs must be equal; otherwise two resources would share a name.
     pub fn add<W: Backend, K: Kind<W>>(&mut self, key: Key, kind: &K, intent: Intent) -> Result<&mut Node, Fault> {
         let spec = Arc::new(serde_json::to_value(kind)?);
         let node = self.nodes.get_or_insert_with(&key, || Node {

@@ -1,4 +1,4 @@
-//! What a kind says of an object: how it differs, whose it is, and whether it is still there.
+//! What a kind finds out about an object: its differences, its owner, and whether it still exists.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,7 +16,7 @@ pub enum Diff {
     Same,
     /// Fields have to change.
     Update(Vec<Change>),
-    /// Something is added to a shared object. Nothing of the others changes, so no consent is needed.
+    /// Something is added to a shared object. The parts of others stay as they are, so no consent is needed.
     Extend(Vec<Change>),
     /// It exists in a form that needs a decision first.
     Refuse {
@@ -30,7 +30,7 @@ pub enum Diff {
 pub enum Owner {
     /// It carries the marks of this app.
     Ours,
-    /// It carries the marks of this other app.
+    /// It carries the marks of another app.
     OtherApp(String),
     /// It carries no marks, although podid would have set some.
     Unmarked,
@@ -38,10 +38,10 @@ pub enum Owner {
     Unmarkable,
 }
 
-/// What a look just before a write found.
+/// The result of reading an object just before a write.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Recheck<A> {
-    /// The kind does not look again: what the plan saw still counts.
+    /// The kind does not read again; the observation of the plan still counts.
     NotSupported,
     Absent,
     Found(A),

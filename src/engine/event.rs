@@ -15,7 +15,7 @@ pub enum Event {
         key: Key,
         act: Act,
     },
-    /// It waits for the cloud; `text` says for what.
+    /// It waits for the cloud; `text` is the reason.
     Waiting {
         key: Option<Key>,
         text: String,

@@ -4,13 +4,13 @@ use std::{error::Error, fmt, sync::Arc};
 
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// A reference that is not known (yet).
+    /// A reference has no value (yet).
     Unresolved(String),
-    /// It needs a decision. `way_out` is a whole sentence.
+    /// A decision is needed first. `way_out` is a whole sentence.
     Refused { reason: String, way_out: Option<String> },
-    /// The caller may not read it, which is fine where this run gives the permission.
+    /// The caller may not read it. This is fine if the run grants the permission.
     Unreadable(Box<Fault>),
-    /// The error of a cloud or cluster.
+    /// The cloud or cluster returned an error.
     Cloud(Arc<dyn Error + Send + Sync>),
     /// The state could not be written; nothing more is started.
     Unsaved(String),
@@ -18,7 +18,7 @@ pub enum Fault {
     Interrupted,
     /// The state has content that podid does not write.
     State(String),
-    /// A bug in podid.
+    /// podid has a bug.
     Bug(String),
 }
 

@@ -1,7 +1,7 @@
-//! A field of a spec is a value, or a typed reference to what another resource publishes.
+//! A field of a spec: a value, or a typed reference to an output of another resource.
 //!
 //! As JSON, `{"$from": "identity/claims#client_id"}` stands for a value and makes an edge; `{"$in": "namespace/shop"}` only makes the edge.
-//! Only `spec::expand` writes references; a user never does.
+//! Only `spec::expand` and the modes write references; users never do.
 
 use super::{fault::Fault, key::Key};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, de::Error as _};
@@ -12,12 +12,12 @@ use std::{
     sync::Arc,
 };
 
-/// What a resource publishes, by field name.
+/// The outputs of a resource, by field name.
 pub type Outputs = BTreeMap<String, Value>;
 /// The outputs that are known so far, by resource.
 pub type KnownOutputs = BTreeMap<Key, Arc<Outputs>>;
 
-/// A published field and its type: `Identity::CLIENT_ID`.
+/// The name and the type of an output: `Identity::CLIENT_ID`.
 pub struct Field<T>(pub &'static str, PhantomData<fn() -> T>);
 
 impl<T> Field<T> {
@@ -36,7 +36,7 @@ pub enum Input<T> {
 }
 
 impl<T> Input<T> {
-    /// Returns the value. A value that `observe` asks for is one that it needs to find the object.
+    /// Returns the value. Fails with `Fault::Unresolved` if it is unknown, because `observe` only asks for values that locate the object.
     pub fn get(&self) -> Result<&T, Fault> {
         match self {
             Self::Known(value) => Ok(value),
@@ -104,7 +104,7 @@ fn split(reference: &str) -> (Key, &str) {
     (Key::from(key), field)
 }
 
-/// Visits every reference of a spec; `see` may return what to put in its place.
+/// Visits every reference of a spec and replaces it by what `see` returns, if that is Some.
 fn walk(spec: &mut Value, see: &mut dyn FnMut(Key, &str) -> Option<Value>) {
     let reference = spec.get("$from").or_else(|| spec.get("$in")).and_then(Value::as_str).map(str::to_owned);
     if let Some(reference) = reference {

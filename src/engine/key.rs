@@ -7,18 +7,18 @@ use std::{
     hash::{Hash, Hasher},
 };
 
-/// A key keeps its spelling and is compared without regard to case: for Azure, `kv-shop` and `KV-Shop` are one vault,
-/// so both must lead to one node and one entry in the state. Names in Kubernetes are lower case (RFC 1123), so this merges none of them;
-/// a kind whose names are not tells two of them apart by its `place`.
+/// A key keeps its spelling and is compared without regard to case: for Azure, `kv-shop` and `KV-Shop` are one vault, so both must be one
+/// node and one entry in the state. Names in Kubernetes are lower case (RFC 1123), so this merges none of them; a kind with case-sensitive
+/// names distinguishes two objects by their `place`.
 #[derive(Clone)]
 pub struct Key {
     text: String,
-    /// None where the text has no upper-case letter.
+    /// The key in lower case. None if the text has no upper-case letter.
     folded: Option<String>,
 }
 
 impl Key {
-    /// Makes a key of the kind's word and names: `Key::of("secret", ["kv", "sqldbconn"])`.
+    /// Makes a key of a kind and names: `Key::of("secret", ["kv", "sqldbconn"])`.
     pub fn of<'a>(kind: &str, names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut text = kind.to_owned();
         for name in names {
@@ -32,7 +32,7 @@ impl Key {
         &self.text
     }
 
-    /// Returns the spelling that all spellings of this key share.
+    /// Returns the lower-case spelling, which all spellings of this key share.
     pub fn folded(&self) -> &str {
         self.folded.as_deref().unwrap_or(&self.text)
     }

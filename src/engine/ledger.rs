@@ -1,4 +1,4 @@
-//! What podid remembers of its actions. It is never a truth, and never replaces an observation.
+//! What podid remembers of its actions. It never replaces an observation.
 
 pub use super::terms::Origin;
 use super::{
@@ -20,21 +20,21 @@ pub struct Entry {
     pub cluster: Option<String>,
     pub by: Requester,
     pub origin: Origin,
-    /// The spec with its references, which give removals an order.
+    /// The spec with its references, which determine the order of deletions.
     pub spec: Arc<Value>,
-    /// The spec with the values of its references: a removal works when a parent no longer exists.
+    /// The spec with the values of its references, so that a deletion works after a parent was deleted.
     pub placed: Arc<Value>,
     #[serde(default)]
     pub outputs: Outputs,
-    /// Its former places that are still to be cleared; more than one after killed runs.
+    /// The former places that are still to be deleted; there is more than one after killed runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<FormerPlace>,
-    /// The action that was started and is not known to have ended.
+    /// The action that was started and may not have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doing: Option<Act>,
 }
 
-/// A former place of an object, with what the ledger said about it there.
+/// A former place of an object, with the entry of that time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FormerPlace {
     pub placed: Arc<Value>,
@@ -46,13 +46,13 @@ pub struct FormerPlace {
 }
 
 impl Entry {
-    /// Returns this entry as a former place, for an object that moves to another one.
+    /// Returns this entry as a former place, for an object that moves to another place.
     pub fn leave(&self) -> FormerPlace {
         FormerPlace { placed: self.placed.clone(), origin: self.origin, outputs: self.outputs.clone(), doing: self.doing }
     }
 }
 
-/// Entries by app and key. Copies share them.
+/// The entries by app and key. Clones share them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ledger(BTreeMap<String, BTreeMap<Key, Arc<Entry>>>);
 
@@ -64,7 +64,7 @@ pub enum LedgerChange {
     Forget { app: String, key: Key },
 }
 
-/// Serializes a shared entry like one that is not shared.
+/// Serializes a shared entry like an owned one.
 mod shared {
     use super::Entry;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -121,7 +121,7 @@ impl Ledger {
     pub fn apps(&self) -> Vec<&str> {
         self.0.keys().map(String::as_str).collect()
     }
-    /// Returns the outputs of the app's resources when they were last seen.
+    /// Returns the last recorded outputs of the app's resources.
     pub fn known(&self, app: &str) -> KnownOutputs {
         self.of_app(app).map(|e| (e.key.clone(), Arc::new(e.outputs.clone()))).collect()
     }
@@ -140,9 +140,9 @@ impl FromIterator<Entry> for Ledger {
 
 /// Saves a ledger. The module `state` implements it with files.
 pub trait LedgerStore: Send + Sync {
-    /// Saves these changes together. They are taken in the order of the calls; the future ends when they are on the disk.
-    /// Once it has failed, it fails for every later change.
+    /// Saves these changes together, in the order of the calls. The future ends when they are on the disk. After one failure, every later
+    /// call fails.
     fn record(&self, changes: Vec<LedgerChange>) -> BoxFuture<'static, Result<(), String>>;
-    /// Called once, after the last change of a run.
+    /// Ends a run. It is called once, after the last change.
     fn finish(&self) -> BoxFuture<'static, Result<(), String>>;
 }

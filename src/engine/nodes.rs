@@ -20,13 +20,13 @@ pub struct Node {
     /// The spec with its references.
     pub spec: Arc<Value>,
     pub intent: Intent,
-    /// The cluster that it is in; None for Azure.
+    /// The cluster that contains the object; None for Azure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
-    /// It is wanted only if this holds (a permission of the caller on a vault that some podid created).
+    /// The condition under which the node is wanted (a permission of the caller on a vault that some podid created).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<Condition>,
-    /// For kinds without tags: it is ours if that resource is.
+    /// For kinds without tags: the resource whose owner also owns this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<Key>,
 }

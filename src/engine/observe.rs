@@ -1,8 +1,8 @@
-//! Looks at every node of a graph. Writes nothing.
+//! Observes every node of a graph. It writes nothing.
 //!
-//! What counts is what is seen with the values that the nodes before it published. So as not to wait for them, a node is looked at at once
-//! with what the ledger recorded of them, and that is taken where they turn out to publish the same; where they do not, it is looked at again.
-//! A recorded value is never taken for an observed one, and a fault of a look that turns out to be wrong is nobody's fault.
+//! A node is observed with the outputs of the nodes that it needs. To save time it is also observed early, with the outputs that the ledger
+//! recorded. That result counts if the outputs turn out to be the same; otherwise the node is observed again. A recorded output never
+//! counts as observed, and a fault of an early observation that does not count is dropped.
 
 use super::{
     desired::{Desired, Intent, Node},
@@ -20,16 +20,16 @@ use std::{
     sync::Arc,
 };
 
-/// What was seen of each node, and the spec with which it was looked for.
+/// What was observed of each node, and the spec that was used.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     pub seen: BTreeMap<Key, Option<Observation>>,
     pub placed: BTreeMap<Key, Arc<Value>>,
-    /// What could not be looked at for want of a right.
+    /// Nodes that could not be read for lack of a permission.
     pub unreadable: BTreeMap<Key, Fault>,
-    /// What is at the places where the ledger says that a node was put before, where those are others than it is looked for now.
+    /// Objects at former places of a node, according to the ledger, if these differ from the place where the node is now.
     pub old: BTreeMap<Key, Vec<FormerObservation>>,
-    /// What is known after the pass: what was seen, and for `Assumed` and `Absent` nodes what the ledger holds.
+    /// The outputs after the pass: the observed ones, and the recorded ones of `Assumed` and `Absent` nodes.
     pub known: KnownOutputs,
 }
 
@@ -39,7 +39,7 @@ pub struct FormerObservation {
     pub seen: Observation,
 }
 
-/// All faults of the pass, each with its node; the nodes behind a fault are not looked at.
+/// All faults of the pass, each with its node. Nodes that need a faulty node are not observed.
 pub type Faults = Vec<(Key, Fault)>;
 
 pub async fn observe<W: Backend>(
@@ -59,7 +59,7 @@ pub async fn observe<W: Backend>(
         }
     }
     pass.start();
-    // a look that nothing settled by now can only be about something behind a fault
+    // what is still running then can only belong to nodes behind a fault
     while pass.counting > 0 {
         let Some(looked) = pass.running.next().await else { break };
         pass.take(looked);
@@ -73,7 +73,7 @@ pub async fn observe<W: Backend>(
     if faults.is_empty() { Ok(observed) } else { Err(faults) }
 }
 
-/// What is looked at, and by what.
+/// The graph to observe, and what is needed for that.
 struct Graph<'a, W: Backend> {
     desired: &'a Desired,
     ledger: &'a Ledger,
@@ -82,44 +82,44 @@ struct Graph<'a, W: Backend> {
     recover: bool,
 }
 
-/// How many looks run at once on each side: enough to hide the network, few enough that their memory does not count. An API server is
-/// asked by fewer at once anyway (`--parallelism`).
+/// The highest number of observations at a time on each side: enough to hide the latency, few enough to use little memory. `--parallelism`
+/// limits the requests to an API server further.
 const AT_ONCE: [usize; 2] = [32, 16];
 
-/// The looks of one side that have not begun, and how many run.
+/// The observations of one side that have not begun, and the number of those that run.
 struct Lane<'a> {
     settled: VecDeque<(&'a Node, Value)>,
     early: VecDeque<&'a Node>,
     running: usize,
 }
 
-/// A look that has ended.
+/// An observation that has ended.
 struct Looked {
     key: Key,
     side: Side,
-    /// The spec that it was looked for with.
+    /// The spec with which the node was observed.
     placed: Value,
     outcome: Result<Found, Fault>,
     early: bool,
 }
 
-/// How far an early look is, by its node.
+/// The state of an early observation.
 enum Early {
     Running(Value),
     Ended(Value, Result<Found, Fault>),
-    /// It runs, and what it finds will count.
+    /// It is running, and its result will count.
     Counts,
 }
 
 struct Pass<'a, W: Backend> {
     graph: Graph<'a, W>,
-    /// How many of its needs have not been seen, by node.
+    /// The number of its needs that have not been observed yet, by node.
     lacking: BTreeMap<&'a Key, usize>,
     dependents: BTreeMap<&'a Key, Vec<&'a Key>>,
     early: BTreeMap<Key, Early>,
     lanes: [Lane<'a>; 2],
     running: FuturesUnordered<BoxFuture<'a, Looked>>,
-    /// How many looks, running or not begun, count in any case.
+    /// The number of observations that count in any case, running or not begun.
     counting: usize,
     observed: Observed,
     faults: Faults,
@@ -157,7 +157,7 @@ impl<'a, W: Backend> Pass<'a, W> {
         }
     }
 
-    /// Begins as many looks as may run, those that count in any case first.
+    /// Starts as many observations as may run, first those that count in any case.
     fn start(&mut self) {
         for side in [Side::Azure, Side::Kubernetes] {
             while self.lanes[side as usize].running < AT_ONCE[side as usize] {
@@ -165,7 +165,7 @@ impl<'a, W: Backend> Pass<'a, W> {
                 let (node, placed, early) = if let Some((node, placed)) = lane.settled.pop_front() {
                     (node, placed, false)
                 } else if let Some(node) = lane.early.pop_front() {
-                    // by now it may be settled
+                    // it may be settled by now
                     if self.lacking.get(&node.key) == Some(&0) {
                         continue;
                     }
@@ -181,7 +181,7 @@ impl<'a, W: Backend> Pass<'a, W> {
                             self.early.insert(node.key.clone(), Early::Running(placed));
                         }
                     }
-                    // what goes wrong early goes wrong again when it counts
+                    // a fault of an early observation occurs again when it counts
                     Err(_) if early => {}
                     Err(fault) => {
                         self.counting -= 1;
@@ -192,11 +192,11 @@ impl<'a, W: Backend> Pass<'a, W> {
         }
     }
 
-    /// All that a node needs has been seen: what it is to be looked for with is known.
+    /// Observes a node whose needs have all been observed, so that its spec is complete.
     fn settle(&mut self, key: &Key) {
         let Some(node) = self.graph.desired.nodes.get(key) else { return };
         let entry = self.graph.ledger.get(&self.graph.desired.app, key);
-        // what goes away is looked for where it was put, even when its parents are gone
+        // an object to delete is at its recorded place, even if its parents no longer exist
         let placed = match (node.intent, entry) {
             (Intent::Absent, Some(entry)) => Value::clone(&entry.placed),
             _ => resolve(&node.spec, &self.observed.known),
@@ -235,7 +235,7 @@ impl<'a, W: Backend> Pass<'a, W> {
                 self.ended(&key, placed, outcome);
             }
             Some(_) => drop(self.early.insert(key, Early::Ended(placed, outcome))),
-            // it was looked for in the wrong place
+            // it was observed at the wrong place
             None => {}
         }
     }
@@ -270,7 +270,7 @@ impl<'a, W: Backend> Pass<'a, W> {
     }
 }
 
-/// A parent that is wanted and was not seen publishes nothing; one that goes away or is assumed publishes what the ledger recorded.
+/// Returns the outputs of a node. A wanted node that does not exist has none; one that is `Absent` or `Assumed` has those of the ledger.
 fn known_of(desired: &Desired, ledger: &Ledger, key: &Key, seen: Option<&Observation>) -> Arc<Outputs> {
     if let Some(seen) = seen {
         return seen.outputs.clone();
@@ -281,7 +281,7 @@ fn known_of(desired: &Desired, ledger: &Ledger, key: &Key, seen: Option<&Observa
     }
 }
 
-/// Looked for, and not there or about to be made again: what lay in it went with it, and there is no place to look for that.
+/// Returns whether the holder was observed and is absent, or will be created again. Then its content no longer exists either.
 fn is_gone(desired: &Desired, observed: &Observed, holder: &Key) -> bool {
     let looked_for = desired.nodes.get(holder).is_some_and(|n| n.intent != Intent::Assumed) && !observed.unreadable.contains_key(holder);
     looked_for && observed.seen.get(holder).is_some_and(|seen| seen.as_ref().is_none_or(|s| s.outputs.is_empty()))
@@ -292,14 +292,14 @@ type Found = (Option<Observation>, Vec<FormerObservation>);
 static NOTHING: Outputs = Outputs::new();
 
 impl<'a, W: Backend> Graph<'a, W> {
-    /// The spec with what the ledger recorded of the other nodes of the graph.
+    /// Resolves the spec of a node with the recorded outputs of the other nodes.
     fn as_recorded(&self, node: &Node) -> Value {
         let looked_for = |key: &Key| self.desired.nodes.get(key).is_some_and(|n| n.intent != Intent::Absent);
         let recorded = |key: &Key| self.ledger.get(&self.desired.app, key).map(|e| &e.outputs);
         resolve_by(&node.spec, |key| recorded(key).filter(|_| looked_for(key)))
     }
 
-    /// None: there is nothing to look for.
+    /// Returns the side on which to observe a node. None if that is not needed.
     fn where_to_look(&self, node: &Node, placed: &Value, observed: &Observed) -> Result<Option<Side>, Fault> {
         if node.intent == Intent::Assumed {
             return Ok(None);
@@ -329,7 +329,7 @@ impl<'a, W: Backend> Graph<'a, W> {
         Ok(Box::pin(async move {
             let looked = async {
                 let seen = match kind.observe(placed.clone(), context, reader).await {
-                    // what locates it is not known yet: it cannot be there yet
+                    // without the values that locate it, it cannot exist yet
                     Err(Fault::Unresolved(_)) => None,
                     other => other?,
                 };
@@ -348,13 +348,13 @@ impl<'a, W: Backend> Graph<'a, W> {
     }
 }
 
-/// Whether an entry speaks of the place at which the thing is looked for now. A kind without places has one for each key.
+/// Returns whether an entry is about the place where the object is now. A kind without places has one per key.
 pub(super) fn stays<W: Backend>(kind: &dyn ErasedKind<W>, entry: &Entry, placed: &Value) -> Result<bool, Fault> {
     let was = kind.place(&entry.placed)?;
     Ok(was.is_none() || was == kind.place(placed)?)
 }
 
-/// What an entry says of a place.
+/// The recorded data of an object at one place.
 #[derive(Clone, Copy)]
 pub(super) struct Recorded<'a> {
     pub placed: &'a Value,
@@ -369,7 +369,7 @@ impl<'a> From<&'a FormerPlace> for Recorded<'a> {
     }
 }
 
-/// What an entry says of the place at which the thing is looked for now: it may be there, or may have been there before.
+/// Returns the recorded data for the place where the object is now: the entry itself, or one of its former places.
 pub(super) fn said<'a, W: Backend>(kind: &dyn ErasedKind<W>, entry: &'a Entry, placed: &Value) -> Result<Option<Recorded<'a>>, Fault> {
     if stays(kind, entry, placed)? {
         return Ok(Some(Recorded { placed: &entry.placed, origin: entry.origin, outputs: &entry.outputs, doing: entry.doing }));
@@ -383,7 +383,7 @@ pub(super) fn said<'a, W: Backend>(kind: &dyn ErasedKind<W>, entry: &'a Entry, p
     Ok(None)
 }
 
-/// The former places of a thing that is wanted at this one.
+/// Returns the former places of an object other than its place now.
 fn former<W: Backend>(kind: &dyn ErasedKind<W>, entry: &Entry, placed: &Value) -> Result<Vec<FormerPlace>, Fault> {
     let now = kind.place(placed)?;
     let mut left = Vec::new();

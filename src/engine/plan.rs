@@ -13,20 +13,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// The version of a saved plan. 2 has a promise beside the actions.
+/// The version of a saved plan. Version 2 has a promise beside the actions.
 pub const FORMAT: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Action {
     pub key: Key,
     pub act: Act,
-    /// Field by field; for a creation, what it sets.
+    /// The changes field by field; for a creation, the fields that it sets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// It could not be read, because an earlier action of this plan gives the permission. It is read again before it is written; if it
-    /// belongs to somebody else and differs, that is refused.
+    /// It could not be read, because an earlier action of this plan grants the permission. It is read again before it is written; if it
+    /// belongs to another owner and differs, the action is refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unseen: bool,
     /// Notes for people.
@@ -43,7 +43,7 @@ pub struct Action {
     pub cluster: Option<String>,
     /// Its origin in the ledger after the action.
     pub origin: Origin,
-    /// What execution needs; not part of the promise that a saved plan makes.
+    /// What the execution needs. It is not part of the promise of a saved plan.
     #[serde(skip)]
     pub work: Work,
 }
@@ -72,21 +72,21 @@ pub struct Work {
     pub placed: Arc<Value>,
     pub actual: Option<Arc<Value>>,
     pub outputs: Arc<Outputs>,
-    /// Its former places, and what was seen there; None if it was not looked at in this pass.
+    /// The former places, with the object that was observed there. None if it was not observed in this pass.
     pub left: Vec<(FormerPlace, Option<Value>)>,
     pub recorded: Outputs,
     pub by: Option<Requester>,
-    /// Other apps that have the same object, and own it from now on.
+    /// Other apps that use the same object, and own it from now on.
     pub new_owners: Vec<NewOwner>,
 }
 
-/// An app that takes over what this app created or added.
+/// An app that becomes the owner of what this app created or added.
 #[derive(Clone, Debug)]
 pub struct NewOwner {
     pub app: String,
     pub origin: Origin,
     pub outputs: Outputs,
-    /// What it wants of the resource, where it had none in its own ledger.
+    /// The spec for the new owner, for an app without an entry of its own.
     pub spec: Value,
 }
 
@@ -100,7 +100,7 @@ impl PartialEq for Work {
 pub struct Refusal {
     pub key: Key,
     pub reason: String,
-    /// The differences, where they are the reason.
+    /// The differences, if they are the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,10 +111,10 @@ pub struct Refusal {
 pub struct Plan {
     pub version: u32,
     pub app: String,
-    /// In an order in which they can be done one by one.
+    /// The actions in an order in which they can be done one by one.
     pub actions: Vec<Action>,
     pub refused: Vec<Refusal>,
-    /// What will not work although the plan can be executed. Not part of the promise of a saved plan.
+    /// Warnings about what will not work although the plan can be executed. They are not part of the promise of a saved plan.
     #[serde(skip)]
     pub warnings: Vec<Warning>,
 }
@@ -127,12 +127,12 @@ pub struct Warning {
     pub hint: Option<String>,
 }
 
-/// How many of each; `failed` and `not_started` belong to a run.
+/// The number of actions of each sort; `failed` and `not_started` belong to a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     pub create: usize,
     pub update: usize,
-    /// A new one is made, and the old one deleted.
+    /// A new one is created and the old one deleted.
     #[serde(default)]
     pub replace: usize,
     pub delete: usize,

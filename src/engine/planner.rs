@@ -1,4 +1,4 @@
-//! From what is wanted, what was seen and what is remembered to a plan. Pure: no cloud, no clock, no file.
+//! Makes a plan from the desired graph, the observation and the ledger. It is pure: no cloud, no clock, no file.
 
 mod owners;
 mod recall;
@@ -28,18 +28,18 @@ use std::{
 /// What the caller consented to.
 #[derive(Clone, Debug, Default)]
 pub struct Consent {
-    /// Take over foreign things that differ.
+    /// Foreign resources that differ may be taken over.
     pub adopt: bool,
-    /// Bring soft-deleted things back.
+    /// Soft-deleted resources may be recovered.
     pub recover: bool,
-    /// Names of data, or of holders of data, that may be deleted: `kv-shop`, `kv-shop/conn`.
+    /// The names of data, or of its holders, that may be deleted: `kv-shop`, `kv-shop/conn`.
     pub delete_data: BTreeSet<String>,
-    /// Data that the command itself names for deletion.
+    /// The data that the command itself names for deletion.
     pub named: BTreeSet<Key>,
 }
 
 impl Consent {
-    /// `holder`: the resource in which the data lies; with it goes all that is in it.
+    /// Returns whether data may be deleted. `holder` is the resource that contains it; consent for the holder covers its content.
     fn may_delete_data(&self, data: &Key, holder: Option<&Key>) -> bool {
         let says = |key: &Key| self.delete_data.iter().any(|name| Key::of(key.kind(), [name.as_str()]) == *key);
         self.named.contains(data) || says(data) || holder.is_some_and(says)
@@ -71,7 +71,7 @@ pub fn plan<W: Backend>(
             planner.wanted(&desired.nodes[key])?;
         }
     }
-    // holders before what they hold: a secret goes or stays with its vault
+    // holders first: a secret is deleted or kept with its vault
     for key in &sequence {
         if desired.nodes[key].intent == Intent::Absent {
             planner.unwanted(&desired.nodes[key])?;
@@ -86,17 +86,17 @@ struct Planner<'a, W: Backend> {
     observed: &'a Observed,
     kinds: Kinds<W>,
     consent: &'a Consent,
-    /// What must not go, and who needs it.
+    /// Resources that must be kept, each with the resource that needs it.
     needed: BTreeMap<Key, Key>,
-    /// What other apps of this state have or read.
+    /// Resources that other apps of this state created, adopted or read.
     claims: owners::Claims,
-    /// Whether each thing is ours once the plan is done.
+    /// Whether each resource is ours after the plan.
     ours: BTreeMap<Key, bool>,
     actions: BTreeMap<Key, Action>,
     refused: Vec<Refusal>,
 }
 
-/// Why what the state calls podid's own is not.
+/// Returns why a resource is not ours although the state says so.
 fn contradiction(other: &str) -> String {
     format!("it carries the marks of app {other}, although the state says that podid made it for this app")
 }
@@ -147,7 +147,7 @@ impl<W: Backend> Planner<'_, W> {
         }
         if node.when.as_ref().is_some_and(|when| !self.condition_holds(when)) {
             self.ours.insert(node.key.clone(), false);
-            // it was needed once, while the holder was ours
+            // it was needed while the holder was ours
             if self.ledger.get(&self.desired.app, &node.key).is_some() {
                 return self.unwanted(node);
             }
@@ -198,8 +198,8 @@ impl<W: Backend> Planner<'_, W> {
         }
     }
 
-    /// It cannot be looked at for want of a right. Where the right is about to be given, or was just given, it is looked at again before it
-    /// is written; elsewhere that is a fault.
+    /// Plans a resource that could not be read for lack of a permission. If this plan grants the permission, or it was just granted, the
+    /// resource is read again before it is written; otherwise this is a fault.
     fn unseen(&mut self, node: &Node, kind: &dyn ErasedKind<W>, placed: Arc<Value>, fault: &Fault) -> Result<(), Fault> {
         let granted =
             node.needs().iter().all(|k| self.actions.contains_key(k) || self.observed.known.get(k).is_some_and(|o| !o.is_empty()));
@@ -249,10 +249,10 @@ impl<W: Backend> Planner<'_, W> {
             None => Notes::default(),
         };
         let commands = if act.changes() && act != Act::Delete { kind.commands(&shown(&placed)).unwrap_or_default() } else { Vec::new() };
-        // what is only kept or taken away is whosever it was
+        // a resource that is only kept or deleted keeps its requester
         let by = match (node.intent, self.ledger.get(&self.desired.app, &node.key)) {
             (Intent::Absent, Some(entry)) => entry.by,
-            // a single command beside the spec does not take a thing out of the spec's care
+            // a single command does not remove a resource from the spec
             (_, Some(entry)) if entry.by == Requester::Spec => Requester::Spec,
             _ => self.desired.by,
         };
@@ -283,7 +283,7 @@ impl<W: Backend> Planner<'_, W> {
         Ok(())
     }
 
-    /// Puts before deletions; puts after what they need, deletions after what needs them.
+    /// Orders the actions: puts before deletions, puts after what they need, deletions after what needs them.
     fn finish(mut self) -> Result<Plan, Fault> {
         self.spare()?;
         let mut edges: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();

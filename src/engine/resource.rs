@@ -1,4 +1,4 @@
-//! A kind of resource: the one trait that its author implements, and the object-safe face that the engine sees.
+//! A kind of resource: the trait that its author implements, and the object-safe trait that the engine uses.
 
 pub use super::{
     diff::{Change, Diff, Owner, Recheck},
@@ -21,7 +21,7 @@ pub trait Backend: Send + Sync + 'static {
     type Writer: Send + Sync;
 }
 
-/// What a kind is told about the node that it works on.
+/// What a kind receives about the node that it works on.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeContext<'a> {
     pub app: &'a str,
@@ -30,7 +30,7 @@ pub struct NodeContext<'a> {
     pub origin: Option<Origin>,
     /// The outputs that the ledger recorded.
     pub recorded: &'a Outputs,
-    /// Whether it is ours, once the planner has decided that.
+    /// Whether it is ours. None until the planner has decided that.
     pub ours: Option<bool>,
     /// Soft-deleted resources may be recovered.
     pub recover: bool,
@@ -49,21 +49,21 @@ impl NodeContext<'_> {
 }
 
 pub trait Kind<W: Backend>: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// The key's first word.
+    /// The first word of its keys.
     const KIND: &'static str;
-    /// The side on which it is: `azure` or `kubernetes` (`--only`).
+    /// The side on which it exists: `azure` or `kubernetes` (`--only`).
     const SIDE: Side;
     const DATA: Data = Data::None;
     /// Whether it may be observed with the recorded outputs of the resources that it needs, while these are observed themselves.
     const LOOKS_EARLY: bool = true;
     type Actual: Serialize + DeserializeOwned + Send + Sync;
 
-    /// Returns the lane of its writes: writes of one lane do not run at once.
+    /// Returns the lane of its writes: writes of one lane do not run at the same time.
     fn lane(&self) -> Option<String> {
         None
     }
-    /// Returns the ids that locate it, where they come from other resources: two objects of one key can be in two places.
-    /// When the place changes, the old object is removed after the new one exists.
+    /// Returns the ids that locate it, if they come from other resources: two objects with one key can be at two places. When the place
+    /// changes, the old object is deleted after the new one exists.
     fn place(&self) -> Option<String> {
         None
     }
@@ -79,7 +79,7 @@ pub trait Kind<W: Backend>: Serialize + DeserializeOwned + Send + Sync + 'static
     /// Compares the spec with what exists. Pure.
     fn diff(&self, context: NodeContext<'_>, actual: &Self::Actual) -> Diff;
     fn owner(&self, context: NodeContext<'_>, actual: &Self::Actual) -> Owner;
-    /// Returns whether this is the object that was recorded, and not another one that was created under its name since.
+    /// Returns whether this is the recorded object, and not another one that was created under its name since.
     fn is_same_object(&self, _recorded: &Outputs, _actual: &Self::Actual) -> bool {
         true
     }
@@ -96,7 +96,7 @@ pub trait Kind<W: Backend>: Serialize + DeserializeOwned + Send + Sync + 'static
     fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         Vec::new()
     }
-    /// Returns the outputs by which others may know it, and which a replacement changes.
+    /// Returns the outputs that identify it for others, and that change with a replacement.
     fn identifiers(&self, _published: &Outputs) -> Vec<(&'static str, Value)> {
         Vec::new()
     }
@@ -108,7 +108,7 @@ pub trait Kind<W: Backend>: Serialize + DeserializeOwned + Send + Sync + 'static
     fn change_note(&self, _actual: &Self::Actual) -> Option<String> {
         None
     }
-    /// Returns a hint for an object of somebody else that differs, where the usual hint does not fit.
+    /// Returns a hint for a foreign object that differs, if the usual hint does not fit.
     fn way_out(&self, _actual: &Self::Actual) -> Option<String> {
         None
     }
@@ -129,7 +129,7 @@ pub trait Kind<W: Backend>: Serialize + DeserializeOwned + Send + Sync + 'static
     fn recheck(&self, _context: NodeContext<'_>, _writer: &W::Writer) -> impl Future<Output = Result<Recheck<Self::Actual>, Fault>> + Send {
         std::future::ready(Ok(Recheck::NotSupported))
     }
-    /// Creates or updates it. This is safe to repeat. Where the kind looks again, `before` is what that found.
+    /// Creates or updates it. This is safe to repeat. If the kind reads again, `before` is the result.
     fn put(
         &self,
         context: NodeContext<'_>,
@@ -157,7 +157,7 @@ pub trait Kind<W: Backend>: Serialize + DeserializeOwned + Send + Sync + 'static
     }
 }
 
-/// What an observation found.
+/// The result of an observation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
     pub actual: Arc<Value>,
@@ -170,12 +170,12 @@ pub trait ErasedKind<W: Backend>: Send + Sync {
     fn side(&self) -> Side;
     fn data(&self) -> Data;
     fn looks_early(&self) -> bool;
-    /// Fails unless it is a spec of this kind.
+    /// Fails if it is not a spec of this kind.
     fn check(&self, spec: &Value) -> Result<(), Fault>;
     fn lane(&self, spec: &Value) -> Result<Option<String>, Fault>;
     fn place(&self, spec: &Value) -> Result<Option<String>, Fault>;
     fn parent(&self, spec: &Value) -> Result<Option<Key>, Fault>;
-    /// What `Kind::uses` names, and what the spec refers to.
+    /// Returns the keys that `Kind::uses` returns, and those that the spec refers to.
     fn needs(&self, spec: &Value) -> Result<BTreeSet<Key>, Fault>;
     fn observe<'a>(
         &'a self,
@@ -226,7 +226,7 @@ pub trait ErasedKind<W: Backend>: Send + Sync {
     fn commands(&self, spec: &Value) -> Result<Vec<String>, Fault>;
 }
 
-/// `static KINDS: &[&dyn ErasedKind<Cloud>] = &[&KindOf::<Identity>::new(), …]`
+/// Erases the type of a kind: `static KINDS: &[&dyn ErasedKind<Cloud>] = &[&KindOf::<Identity>::new(), …]`
 pub struct KindOf<K>(PhantomData<fn() -> K>);
 
 impl<K> KindOf<K> {
@@ -235,7 +235,7 @@ impl<K> KindOf<K> {
     }
 }
 
-/// `spec::expand` makes specs from kinds: one that cannot be read came from a state file, or from the outputs in it.
+/// Parses a spec. `spec::expand` makes specs from kinds, so an invalid one came from a state file, or from the outputs in it.
 fn typed<K: DeserializeOwned>(spec: &Value) -> Result<K, Fault> {
     K::deserialize(spec).map_err(|error| Fault::State(error.to_string()))
 }

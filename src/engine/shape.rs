@@ -1,6 +1,6 @@
-//! Whether what was read as a ledger is one: entries of known kinds, with specs of these kinds, that refer to each other without a circle.
-//! A state file may be edited by hand, or come from anybody; what is wrong with it is better said before anything is looked at.
-//! Outputs are not judged: they are looked at again, and what the state says of them is at most a guess.
+//! Checks a ledger that was read: entries must have known kinds and specs of these kinds, and refer to each other without a circle. A state
+//! file may be edited by hand, or come from anybody, so it is checked before anything is observed. Outputs are not checked, because they
+//! are observed again.
 
 use super::{
     desired::order,

@@ -1,4 +1,4 @@
-//! The words of the engine that all of its files use: what is wanted, by whom, what is done, and what the ledger calls it.
+//! The terms that all files of the engine use: intents, requesters, acts and origins.
 
 use super::key::Key;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub enum Intent {
     Absent,
 }
 
-/// What asked for a resource: `up` prunes only what a spec asked for.
+/// The requester of a resource: `up` prunes only those that a spec requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Requester {
@@ -30,14 +30,14 @@ pub enum Requester {
 pub struct Condition {
     /// The resource that must be ours.
     pub ours: Key,
-    /// The output of it that may be true instead.
+    /// Its output that may be true instead.
     pub or: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Act {
-    /// It is not changed; `why` gives the reason unless it is simply up to date.
+    /// It is not changed. `why` has the reason, unless it is simply up to date.
     Keep,
     /// It exists as wanted; it is added to the ledger.
     Adopt,
@@ -48,7 +48,7 @@ pub enum Act {
     Delete,
     /// Another app needs it and becomes its owner: it gets that app's marks.
     HandOver,
-    /// It does not exist any more, or is deleted with what contains it: only the ledger changes.
+    /// It no longer exists, or is deleted with its holder: only the ledger changes.
     Forget,
 }
 
@@ -86,7 +86,7 @@ pub enum Origin {
     Created,
     /// It existed as wanted, or was taken over with consent. It is not ours to delete.
     Adopted,
-    /// Somebody else owns it, and podid added something; only that is ours.
+    /// It belongs to another owner, and podid added something; only that is ours.
     Extended,
     /// It must exist, and is only read.
     Existing,
@@ -96,9 +96,9 @@ pub enum Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Data {
     None,
-    /// It holds data: deleting it needs its name in `--delete-data`.
+    /// It holds data: it is only deleted if `--delete-data` names it.
     Holder,
-    /// It is the data: kept as long as its holder is kept, where that is ours; elsewhere, deleting it needs its name, too.
+    /// It is the data. It is kept as long as its holder is kept and ours; otherwise it is only deleted if `--delete-data` names it.
     Content,
 }
 

@@ -1,4 +1,4 @@
-//! The engine on a toy world: no cloud, no clock, no file.
+//! Tests the engine with toy kinds: no cloud, no clock, no file.
 
 mod fields;
 mod graphs;

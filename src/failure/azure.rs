@@ -12,7 +12,7 @@ impl From<&Error> for Failure {
         match error {
             Error::NotLoggedIn { tried } => {
                 let failure = Self::new(Exit::Failed, "no Azure login was found");
-                // credentials that are not configured are one cause together
+                // credentials that are not configured are reported together, as one cause
                 let unset = |why: &str| why.strip_suffix(" is not set").map(str::to_owned);
                 let variables: Vec<String> = tried.iter().filter_map(|(_, why)| unset(why)).collect();
                 let failure = if variables.is_empty() { failure } else { failure.because(format!("not set: {}", variables.join(", "))) };
@@ -91,14 +91,14 @@ fn not_azure(host: &str) -> String {
     format!("Azure does not answer so. See what is between this machine and {host} (HTTPS_PROXY, SSL_CERT_FILE); `-vv` shows each request.")
 }
 
-/// Entra's codes for a correct login that a Conditional Access policy or a second factor stops.
+/// Returns whether a code is one of Entra's for a correct login that a Conditional Access policy or a second factor blocks.
 fn is_conditional_access(code: &str) -> bool {
     const CODES: &[&str] =
         &["50005", "50076", "50079", "50097", "50131", "50158", "53000", "53001", "53002", "53003", "53004", "530032", "530034"];
     code.strip_prefix("AADSTS").is_some_and(|number| CODES.contains(&number))
 }
 
-/// Returns the hint for a 409: wait, or do something first.
+/// Returns the hint for a 409: wait, or remove a cause first.
 fn way_out_of(code: &str, message: &str) -> String {
     match code {
         "MissingSubscriptionRegistration" => {
@@ -119,7 +119,7 @@ fn way_out_of(code: &str, message: &str) -> String {
     }
 }
 
-/// `…because following scope(s) are locked: 'SCOPE'. Please remove the lock…`
+/// Returns the hint for a lock, with the scope in `…because following scope(s) are locked: 'SCOPE'. Please remove the lock…`
 fn locked(message: &str) -> String {
     let scopes = message.split_once("are locked: '").and_then(|(_, rest)| rest.split_once('\''));
     let scopes = scopes.map_or(Vec::new(), |(scopes, _)| scopes.split(',').map(str::trim).collect::<Vec<_>>());
@@ -180,7 +180,7 @@ fn no_public_network(message: &str) -> String {
     format!("The vault has no public network access: run podid in its network{change}.")
 }
 
-/// No role helps in a vault that asks its access policies. `action`: `secrets get`.
+/// Explains a refusal by a vault's access policies, where a role does not help. `action` is such as `secrets get`.
 fn no_policy(action: &str, vault: &str, caller: Option<&str>) -> Failure {
     let who = caller.map_or_else(|| "this login".to_owned(), |id| format!("this login ({id})"));
     let (of, permission) = action.split_once(' ').unwrap_or(("secrets", action));
@@ -213,7 +213,7 @@ fn forbidden(message: &str, action: &str, scope: Option<&str>, caller: Option<&s
     }
 }
 
-/// The scope to ask for a role at, as a part of the scope that was refused.
+/// Returns the scope at which to ask for a role; it is a part of the refused scope.
 fn grantable(at: HintScope, scope: &str) -> &str {
     let scope = super::blocked::assigned_to(scope);
     let segments = |count: usize| scope.match_indices('/').nth(count + 1).and_then(|(at, _)| scope.get(..at)).unwrap_or(scope);
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vault_that_asks_its_policies_is_told_by_policies() {
+    fn a_refusal_by_access_policies_has_a_hint_about_policies() {
         let failure = forbidden("ForbiddenByPolicy", Some("secrets get"), Some("kv"));
         assert_eq!(failure.message, "this login (o-1) may not do secrets get");
         assert_eq!(failure.causes, ["no access policy of the vault kv allows that"]);
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_that_is_not_registered_is_registered_and_not_waited_for() {
+    fn an_unregistered_provider_is_reported_with_the_command_that_registers_it() {
         let hint = |code: &str, message: &str| {
             Failure::from(&Error::Conflict { code: code.to_owned(), message: message.to_owned() }).hints.join(" ")
         };

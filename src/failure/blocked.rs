@@ -1,4 +1,4 @@
-//! Explains refusals that no role helps against: what refuses, and who can change that.
+//! Explains refusals that no role removes: what refuses, and who can change that.
 
 use super::message::{Failure, first_line};
 use crate::{
@@ -81,7 +81,7 @@ fn deny(name: Option<&str>, id: Option<&str>, at: Option<&str>, refused: &Refuse
     failure.hint("No role helps against a deny assignment: what made it (AKS, a managed application, a deployment stack) has to lift it.")
 }
 
-/// `MC_GROUP_CLUSTER_LOCATION`, as AKS names a node resource group by default. None where an underscore makes that ambiguous.
+/// Splits `MC_GROUP_CLUSTER_LOCATION`, the default name of a node resource group in AKS. None if an underscore makes that ambiguous.
 fn cluster_of(scope: &str) -> Option<(String, String)> {
     let group = scope.split('/').skip_while(|segment| !segment.eq_ignore_ascii_case("resourceGroups")).nth(1)?;
     match group.split('_').collect::<Vec<_>>().as_slice() {
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_node_group_of_a_cluster_is_unlocked_by_name_where_the_name_tells() {
+    fn the_hint_for_a_locked_node_group_names_the_cluster_if_the_group_name_does() {
         let deny = |at: &str| {
             told(&Blocked::Deny {
                 name: Some("lock".into()),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_told_to_get_a_role() {
+    fn no_hint_recommends_a_role() {
         let refused = RefusedAction { action: Some("A/write".into()), scope: Some("/s".into()), caller: Some("o".into()) };
         for by in [
             Blocked::Policy { policies: Vec::new(), reasons: None, by_azure: false },

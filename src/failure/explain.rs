@@ -16,7 +16,7 @@ use crate::{
     state::Error as StateError,
 };
 
-/// Explains the fault of a node. `key` gives hints the names that the response does not have.
+/// Explains the fault of a node. `key` provides names for hints that the response does not have.
 pub fn of_node(key: &Key, fault: &Fault) -> Failure {
     let mut failure = Failure::from(fault);
     if key.kind() == Secret::KIND
@@ -28,7 +28,7 @@ pub fn of_node(key: &Key, fault: &Fault) -> Failure {
     failure
 }
 
-/// Like `of_node`, with the key before the message.
+/// Explains the fault like `of_node`, with the key before the message.
 pub fn explain(key: &Key, fault: &Fault) -> Failure {
     let mut failure = of_node(key, fault);
     if *key != caller::key() {

@@ -1,5 +1,5 @@
-//! Files and folders that only their owner may write: made so, and refused where they are not. A repository, or another user of the machine,
-//! may have put something else in their place: links are not followed, and nothing is opened for writing before it is looked at.
+//! Creates and opens files and folders that only their owner may write, and refuses others. A repository, or another user of the machine,
+//! may have replaced a path: links are not followed, and a file is checked before it is opened for writing.
 
 pub mod lock;
 pub mod whole;
@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Why a file or folder is not used.
+/// Why a file or folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{} {fault}", path.display())]
@@ -26,9 +26,9 @@ pub enum Error {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// By its user id.
+    /// It belongs to the user with this id.
     OwnedBy(u32),
-    /// By its mode.
+    /// Its mode lets other users write.
     WritableByOthers(u32),
     Link,
     NotAFile,
@@ -53,7 +53,7 @@ impl Error {
         move |source| Self::Io { doing, path, source }
     }
 
-    /// What is wrong, for a message that names the file itself.
+    /// Returns the cause, for a message that already names the file.
     pub fn cause(&self) -> String {
         match self {
             Self::Unsafe { fault, .. } => format!("it {fault}"),
@@ -63,7 +63,7 @@ impl Error {
         }
     }
 
-    /// What to do about it, as a whole sentence.
+    /// Returns a hint as a whole sentence.
     pub fn way_out(&self) -> Option<String> {
         let Self::Unsafe { path, fault } = self else { return None };
         let path = path.display();
@@ -78,7 +78,7 @@ impl Error {
     }
 }
 
-/// Makes the folder for this user only where it is missing; refuses one of another user, one that others can write, and a link.
+/// Creates the folder for this user only if it is missing. Refuses one of another user, one that others can write, and a link.
 pub fn private_folder(dir: &Path) -> Result<(), Error> {
     let looked = fs::symlink_metadata(dir);
     if let Err(error) = &looked
@@ -101,7 +101,7 @@ pub fn private_folder(dir: &Path) -> Result<(), Error> {
     restrict(dir, &meta, 0o700)
 }
 
-/// A file that is there: a regular one, of this user, that others cannot write. None where there is none.
+/// Opens an existing file: a regular one, of this user, that others cannot write. None if there is none.
 pub fn open_existing(path: &Path) -> Result<Option<File>, Error> {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -111,21 +111,21 @@ pub fn open_existing(path: &Path) -> Result<Option<File>, Error> {
     }
 }
 
-/// A file to lock: made where it is missing, and never emptied. `lock::try_take` locks it.
+/// Opens the file for a lock, and creates it if needed; it is never emptied. `lock::try_take` locks it.
 fn open_lock(path: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     open(path, &mut options)
 }
 
-/// A file to read, and to write at its end; made where it is missing.
+/// Opens a file for reading and appending, and creates it if needed.
 pub fn open_to_append(path: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
     open(path, &mut options)
 }
 
-/// A file that was named on the command line, emptied: made for this user only where it is missing. A terminal, a pipe or a device is
+/// Opens and empties a file that was named on the command line; a new one is readable by this user only. A terminal, a pipe or a device is
 /// written as it is.
 pub fn create(path: &Path) -> Result<File, Error> {
     if is_special(path) {
@@ -144,7 +144,7 @@ fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
 }
 
-/// Neither a link nor a pipe is waited for or followed; what was opened is looked at, not what has its name.
+/// Opens a file without following a link or waiting for a pipe. The checks are made on the open file, not on the path.
 fn open(path: &Path, options: &mut OpenOptions) -> Result<File, Error> {
     #[cfg(unix)]
     {
@@ -173,7 +173,7 @@ fn check_owner(path: &Path, meta: &Metadata) -> Result<(), Error> {
     if meta.uid() != me {
         return unsafe_for(Fault::OwnedBy(meta.uid()));
     }
-    // the group of a user who has one of his own is nobody else
+    // the group of a user with a private group has no other members
     let others = if meta.gid() == me { 0o002 } else { 0o022 };
     if meta.mode() & others != 0 {
         return unsafe_for(Fault::WritableByOthers(meta.mode() & 0o7777));
@@ -186,7 +186,7 @@ fn check_owner(_: &Path, _: &Metadata) -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes from others what they may read, too.
+/// Removes the permissions of other users, also to read.
 #[cfg(unix)]
 fn restrict(path: &Path, meta: &Metadata, mode: u32) -> Result<(), Error> {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -201,8 +201,8 @@ fn restrict(_: &Path, _: &Metadata, _: u32) -> Result<(), Error> {
     Ok(())
 }
 
-/// Replaces a file by a temporary one of a random name beside it, mode 0600: a reader, and a process that is killed anywhere, finds the old
-/// file or the new one. Returns the length.
+/// Replaces a file by renaming a temporary one with a random name in the same folder, mode 0600. Readers find the old file or the new one,
+/// even if the process is killed. Returns the length.
 pub fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<u64, Error> {
     let failed = |source| Error::Io { doing: "write", path: path.to_owned(), source };
     if is_special(path) {
@@ -230,7 +230,7 @@ fn stage(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     tempfile::Builder::new().prefix(&prefix_of(path)).suffix(STAGED).tempfile_in(folder_of(path))
 }
 
-/// Removes what processes that were killed staged for this file. Only for who holds the lock that guards it.
+/// Removes temporary files that killed processes left for this file. Only the holder of the lock that guards the file may call it.
 pub fn sweep(path: &Path) {
     let prefix = prefix_of(path);
     for entry in fs::read_dir(folder_of(path)).into_iter().flatten().flatten() {
@@ -270,17 +270,17 @@ mod tests {
         assert_eq!(fault(open_to_append(&link)), Fault::Link);
         symlink(dir.path(), dir.path().join("folder")).unwrap();
         assert_eq!(fault(private_folder(&dir.path().join("folder"))), Fault::Link);
-        // a rename takes the place of the link
+        // the new file replaces the link itself
         replace(&link, |file| io::Write::write_all(file, b"new")).unwrap();
         assert_eq!((fs::read_to_string(&target).unwrap(), fs::read_to_string(&link).unwrap()), ("precious".into(), "new".into()));
-        // a link to nothing is not filled
+        // a dangling link is not followed, and its target is not created
         symlink(dir.path().join("nowhere"), dir.path().join("dangling")).unwrap();
         assert_eq!(fault(open_lock(&dir.path().join("dangling"))), Fault::Link);
         assert!(!dir.path().join("nowhere").exists());
     }
 
     #[test]
-    fn what_others_can_write_or_own_is_refused_with_a_way_out() {
+    fn files_that_others_can_write_or_own_are_refused_with_a_hint() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("lock");
         fs::write(&file, "").unwrap();
@@ -292,7 +292,7 @@ mod tests {
         let error = private_folder(&folder).unwrap_err();
         assert!(error.to_string().ends_with("can be written by other users (mode 0777)"), "{error}");
         assert!(error.way_out().unwrap().contains("`chmod -R go-w "));
-        // only root can give a file away
+        // only root can change the owner of a file
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(&file, Some(12_345), None).unwrap();
             assert_eq!(fault(open_lock(&file)), Fault::OwnedBy(12_345));
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_is_for_this_user_only() {
+    fn new_files_and_folders_are_for_this_user_only() {
         let dir = tempfile::tempdir().unwrap();
         let (made, old) = (dir.path().join("a/b"), dir.path().join("old"));
         private_folder(&made).unwrap();
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_staged_is_swept_away() {
+    fn temporary_files_of_a_killed_process_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("world.json");
         std::mem::forget(stage(&file).unwrap());

@@ -1,5 +1,5 @@
-//! An operating system's lock on a file, which ends with its process. Somebody may remove or replace the file while it is waited for: what
-//! counts is the file that has the name, so that no two processes hold two files of one name.
+//! Locks a file with a lock of the operating system, which ends with its process. The file may be removed or replaced while podid waits:
+//! only the file that has the name counts, so that no two processes hold locks under one name.
 
 use super::{Error, open_lock};
 use std::{
@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-/// Locks the file that has this name now, which is made where it is missing. None while another holds it.
+/// Locks the file that has this name now, and creates it if needed. None while another process holds the lock.
 pub fn try_take(path: &Path) -> Result<Option<File>, Error> {
     loop {
         let file = open_lock(path)?;
@@ -23,7 +23,7 @@ pub fn try_take(path: &Path) -> Result<Option<File>, Error> {
     }
 }
 
-/// Whether the open file is the one that has this name; links are not followed.
+/// Returns whether the open file is still the one with this name; links are not followed.
 #[cfg(unix)]
 pub fn has_name(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
@@ -35,7 +35,7 @@ pub fn has_name(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Windows does not remove a file that is open.
+/// Returns true, because Windows cannot remove an open file.
 #[cfg(not(unix))]
 pub fn has_name(_: &File, _: &Path) -> io::Result<bool> {
     Ok(true)
@@ -53,7 +53,7 @@ mod tests {
     };
 
     #[test]
-    fn a_file_that_lost_its_name_is_told_from_the_one_that_has_it() {
+    fn an_open_file_is_distinguished_from_a_new_one_with_its_name() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let held = try_take(&path).unwrap().unwrap();
@@ -65,7 +65,7 @@ mod tests {
         assert!(!has_name(&held, &path).unwrap(), "another file has the name now");
     }
 
-    /// The holder removes the file before it lets go, which is when those who opened it would get the lock of a file without a name.
+    /// The holder removes the file before it releases the lock: whoever opened it before then would get the lock of a file without a name.
     #[test]
     fn a_file_that_each_holder_removes_has_one_holder_at_a_time() {
         let dir = tempfile::tempdir().unwrap();

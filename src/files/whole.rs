@@ -1,4 +1,4 @@
-//! Reads a small file whole: at most as many bytes as it may have, and never from a device or a pipe where a regular file is expected.
+//! Reads a small file whole, up to a size limit, and never from a device or a pipe where a regular file is expected.
 
 use super::Error;
 use std::{
@@ -8,22 +8,22 @@ use std::{
     path::Path,
 };
 
-/// A secret's value, before Key Vault's own limit is checked, is read up to that limit; everything else up to these.
+/// The size limits by purpose. A secret's value is read up to Key Vault's own limit.
 pub const TOKEN_LIMIT: u64 = 1 << 20;
 pub const SPEC_LIMIT: u64 = 16 << 20;
 pub const CONFIG_LIMIT: u64 = 16 << 20;
 pub const PLAN_LIMIT: u64 = 128 << 20;
 
-/// What may be read.
+/// The kinds of files that may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accept {
-    /// A regular file, or a link to one, as Kubernetes mounts them. Anything else is refused without waiting for it.
+    /// A regular file, or a link to one, as Kubernetes mounts them. Anything else is refused at once.
     Regular,
     /// Pipes as well, for `-f <(command)`.
     Pipes,
 }
 
-/// What a path leads to.
+/// The kind of file at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
     Folder,
@@ -82,14 +82,14 @@ pub fn read_text(path: &Path, limit: u64, accept: Accept) -> Result<String, Erro
     String::from_utf8(read(path, limit, accept)?).map_err(not_text)
 }
 
-/// Reads all that comes; None if that is more than `limit` bytes. At most one byte more than the limit is read.
+/// Reads to the end. None if there are more than `limit` bytes; at most one byte more than the limit is read.
 pub fn read_within(from: impl Read, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     from.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= limit).then_some(bytes))
 }
 
-/// Opening a pipe waits for its writer, and opening some devices has effects: where only regular files are accepted, neither happens.
+/// Opens a file. Opening a pipe waits for its writer, and opening some devices has side effects: with `Accept::Regular` neither happens.
 fn open(path: &Path, accept: Accept) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(read(&file, 6, Accept::Regular).unwrap(), b"123456");
         let error = read(&file, 5, Accept::Regular).unwrap_err();
         assert!(matches!(error, Error::TooLarge { limit: 5, .. }), "{error}");
-        // endless, and still an error at once
+        // the file is endless, and still the error comes at once
         let error = read(Path::new("/dev/zero"), 5, Accept::Pipes).unwrap_err();
         assert!(matches!(error, Error::TooLarge { .. }), "{error}");
     }

@@ -1,19 +1,19 @@
-//! Shows what podid did not write itself (names in a spec, answers of servers, events of Kubernetes) so that it acts on neither a terminal
-//! nor a CI: characters that are not seen are shown as escapes, and no line is a command to GitHub Actions or Azure Pipelines.
+//! Escapes text that podid did not write (names in a spec, responses of servers, events of Kubernetes), so that it affects neither a
+//! terminal nor a CI: invisible characters are shown as escapes, and no line is a command to GitHub Actions or Azure Pipelines.
 
 use std::{
     borrow::Cow,
     fmt::{self, Write},
 };
 
-/// How a document writes a character that it does not hold as it is.
+/// How a document escapes a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Escapes {
-    /// For people: `\n`, `\x1b`, `\u{202e}`. It is not read back.
+    /// For people: `\n`, `\x1b`, `\u{202e}`. It cannot be parsed back.
     Text,
-    /// Inside a string of JSON; it reads back as the same value.
+    /// In a string of JSON; it parses as the same value.
     Json,
-    /// Inside a double-quoted string of YAML; it reads back as the same value.
+    /// In a double-quoted string of YAML; it parses as the same value.
     Yaml,
 }
 
@@ -33,13 +33,14 @@ impl Escapes {
             Self::Yaml if code <= 0xffff => write!(to, "\\u{code:04x}"),
             Self::Yaml => write!(to, "\\U{code:08x}"),
         };
-        // a String takes everything
+        // writing to a String cannot fail
         let _: fmt::Result = written;
     }
 }
 
-/// Whether a character is seen, and does nothing but be seen. Control and format characters (colours, cursor movements, right-to-left
-/// overrides, zero-width characters), line and paragraph separators, spaces other than the plain one, private and unassigned ones are not.
+/// Returns whether a character is visible and has no other effect. This excludes control and format characters (colours, cursor movements,
+/// right-to-left overrides, zero-width characters), line and paragraph separators, spaces other than the plain one, private and unassigned
+/// ones.
 pub fn is_visible(c: char) -> bool {
     match c {
         ' '..='~' => true,
@@ -48,15 +49,15 @@ pub fn is_visible(c: char) -> bool {
     }
 }
 
-/// As the standard library's table has it; a letter before it keeps combining marks from being escaped for standing alone.
+/// Follows the table of the standard library. A letter before the character prevents that a combining mark is escaped because it is alone.
 fn is_printable(c: char) -> bool {
     let mut bytes = [b'a'; 5];
     let length = c.encode_utf8(&mut bytes[1..]).len();
     std::str::from_utf8(&bytes[..=length]).is_ok_and(|text| text.escape_debug().nth(1) == Some(c))
 }
 
-/// Letters and marks that Unicode lets a program draw as nothing (`Default_Ignorable_Code_Point`, what of it is not a format character), and
-/// the blank of Braille.
+/// Returns whether Unicode lets a program draw a letter or mark as nothing (`Default_Ignorable_Code_Point` except format characters, and
+/// the blank of Braille).
 fn is_ignorable(c: char) -> bool {
     matches!(
         c,
@@ -65,7 +66,7 @@ fn is_ignorable(c: char) -> bool {
     )
 }
 
-/// One line: line breaks are shown as `\n`, too.
+/// Cleans one line: line breaks are shown as `\n`, too.
 pub fn line(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_visible) {
         return Cow::Borrowed(text);
@@ -77,8 +78,8 @@ pub fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Where a line has to be escaped so that no CI takes it for a command, in bytes: the first `:` of `::error::` at its beginning, which GitHub
-/// finds behind spaces, too; and the second `#` of `##[error]` and `##vso[task.setvariable]`, which are found anywhere in a line.
+/// Returns where to escape a line so that no CI takes it for a command, in bytes: the first `:` of `::error::` at its beginning, even
+/// behind spaces, for GitHub; and the second `#` of `##[error]` and `##vso[task.setvariable]` anywhere in the line.
 pub fn commands(line: &str) -> Vec<usize> {
     let mut found = Vec::new();
     let begins = line.len() - line.trim_start().len();
@@ -95,29 +96,30 @@ pub fn commands(line: &str) -> Vec<usize> {
     found
 }
 
-/// The character that stands at a place of `commands`, as text.
+/// Formats a character as an escape, for the places that `commands` returns.
 pub fn escaped(c: char) -> String {
     let mut shown = String::new();
     Escapes::Text.write(&mut shown, c);
     shown
 }
 
-/// A text of JSON that is the same value, with nothing in its strings that acts on a reader.
+/// Escapes a JSON text. The value stays the same, and no string in it affects a reader.
 pub fn json(text: &str) -> String {
     document(text, Escapes::Json)
 }
 
-/// A text of YAML whose strings that `acts` finds fault with are all double-quoted.
+/// Escapes a YAML text in which each string that needs it (see `acts`) is double-quoted.
 pub fn yaml(text: &str) -> String {
     document(text, Escapes::Yaml)
 }
 
-/// Whether a string has to be quoted in YAML, so that it can be escaped there. Line breaks alone do not: each line is seen.
+/// Returns whether a string must be quoted in YAML, so that it can be escaped. A line break alone is no reason, because each line is
+/// visible.
 pub fn acts(text: &str) -> bool {
     text.split('\n').any(|line| !line.chars().all(is_visible) || !commands(line).is_empty())
 }
 
-/// What is escaped stands inside of quotes: outside of them there are no such characters.
+/// Escapes characters, all of which are inside of quotes.
 fn document(text: &str, escapes: Escapes) -> String {
     let mut shown = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -136,7 +138,7 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
-    fn what_is_not_seen_is_shown_as_an_escape() {
+    fn invisible_characters_are_shown_as_escapes() {
         for (text, shown) in [
             ("kv-claims", "kv-claims"),
             ("", ""),
@@ -159,7 +161,7 @@ mod tests {
         }
     }
 
-    /// Every character, against the rule itself where the standard library has it.
+    /// Compares every character with the rule of the standard library.
     #[test]
     fn no_control_or_format_character_is_visible() {
         let visible: Vec<char> = ('\0'..=char::MAX).filter(|c| is_visible(*c)).collect();
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_of_a_ci_is_found_where_the_ci_finds_it() {
+    fn a_ci_command_is_detected_wherever_the_ci_detects_it() {
         for (line, places) in [
             ("::error::x", vec![0]),
             ("  ::set-output name=a::b", vec![2]),

@@ -18,7 +18,7 @@ enum Sink {
 }
 
 impl Events {
-    /// The terminal's stderr, which then holds nothing else.
+    /// Writes events to the terminal's stderr, which then has no other output.
     pub fn to_stderr(terminal: &Terminal) -> Self {
         Self(Sink::Stderr(terminal.clone()))
     }
@@ -39,7 +39,7 @@ impl Events {
         Self(Sink::Other(Mutex::new(Box::new(sink))))
     }
 
-    /// Writes a line. One that cannot be written is lost: a run does not fail because of its watchers.
+    /// Writes a line. A failure is ignored: a run does not fail because nobody reads its events.
     pub fn tell(&self, event: &Event) {
         match &self.0 {
             Sink::Stderr(terminal) => terminal.event(document(event)),

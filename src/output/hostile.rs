@@ -1,4 +1,4 @@
-//! Nothing that podid prints acts on a terminal or a CI, whatever names, messages and values hold.
+//! Checks that nothing that podid prints affects a terminal or a CI, whatever names, messages and values contain.
 
 use super::{
     Line, Options, Paint, Terminal, Text, clean,
@@ -24,10 +24,10 @@ use crate::{
 use serde_json::{Value, json};
 use std::{io, process::Command, time::Duration};
 
-/// Forges a line of a plan, a proof, an event and commands of GitHub and Azure Pipelines; hides itself; turns the rest around.
+/// A text that forges a line of a plan, a proof, an event and commands of GitHub and Azure Pipelines, hides itself, and reverses the rest.
 const HOSTILE: &str = "x\n::error::a\r\n  ::set-output name=b::c\nproved by nobody\n{\"event\":\"done\"}\u{1b}[2K\u{1b}[1A\u{1b}[32m\u{9b}0m\u{7}\t##[error]d ##vso[e]\u{202e}\u{2066}\u{200b}\u{2028}\u{85}\u{e0041}\u{7f}\0";
 
-/// Each line is one of podid's: no character acts on its reader, and no CI takes it for a command.
+/// Checks that each line is podid's own: no character affects its reader, and no CI takes it for a command.
 #[track_caller]
 fn is_harmless(text: &str) {
     for line in text.split('\n') {
@@ -114,11 +114,11 @@ fn everything() -> Vec<Text> {
 }
 
 #[test]
-fn no_text_acts_on_its_reader() {
+fn no_text_affects_a_terminal_or_a_ci() {
     everything().iter().for_each(|text| is_harmless(&text.to_string()));
 }
 
-/// The colours are podid's own: the same text without them, and nothing else of a terminal's language.
+/// Checks that only podid's own colors are added: the text is the same without them, and has no other control sequence.
 #[test]
 fn on_a_terminal_there_are_only_podids_colours() {
     let colours = regex::Regex::new("\u{1b}\\[(0|1|2|31|32|33)m").unwrap();
@@ -153,7 +153,7 @@ fn events() -> [Event; 7] {
 }
 
 #[test]
-fn progress_does_not_act_on_its_reader() {
+fn progress_does_not_affect_a_terminal_or_a_ci() {
     let err = Kept::default();
     let progress = Progress::new(&Terminal { verbose: 2, ..Terminal::piped(io::sink(), err.clone()) });
     events().iter().for_each(|event| progress.tell(event));
@@ -162,7 +162,7 @@ fn progress_does_not_act_on_its_reader() {
 }
 
 #[test]
-fn what_a_plugin_says_keeps_its_lines_and_nothing_else() {
+fn output_of_a_plugin_keeps_only_its_line_breaks() {
     let err = Kept::default();
     let terminal = Terminal::piped(io::sink(), err.clone());
     terminal.pass_on("Open https://microsoft.com/devicelogin\r\nand type ");
@@ -206,7 +206,7 @@ fn a_value_for_scripts_is_exact_on_a_pipe_and_shown_on_a_terminal() {
     assert_eq!(out.text(), "p\u{1b}[31m\tq\np\\x1b[31m\\tq\nr\n");
 }
 
-/// Not a test by itself: the process of the next one.
+/// Not a test: the child process of the next one.
 #[test]
 fn panics_where_a_parent_asks_for_it() {
     let Ok(how) = std::env::var("PODID_TEST_PANICS") else { return };

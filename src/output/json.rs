@@ -75,7 +75,7 @@ impl<'a> Results<'a> {
         let mut say = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
         if let Some((did, took)) = self.done.get(key) {
             say("result", json!("done"));
-            // the look just before the write may have changed the act
+            // reading again just before the write may have changed the act
             if *did != act {
                 say("did", json!(did));
             }
@@ -107,17 +107,17 @@ fn rounded(took: Duration) -> f64 {
     (took.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
-/// Plans hold only what serde can print.
+/// Serializes a part of a plan, which cannot fail.
 fn object(value: &impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-/// Returns a document as it is printed.
+/// Formats a document as it is printed.
 pub fn text(document: &Value) -> Text {
     Text::of_lines(&clean::json(&format!("{document:#}")))
 }
 
-/// Returns a document in one line.
+/// Formats a document in one line.
 pub fn line(document: &Value) -> Text {
     clean::json(&document.to_string()).into()
 }

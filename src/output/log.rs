@@ -10,7 +10,7 @@ pub fn start(terminal: &Terminal) {
         2 => "podid=debug",
         _ => "podid=trace,kube_client=debug",
     };
-    // colors could not be told from those in a response of a server
+    // podid's colors would be indistinguishable from those in a server's response
     let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(level)).with_ansi(false);
     let _ = subscriber.with_writer(Log(terminal.clone())).try_init();
 }

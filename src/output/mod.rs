@@ -32,23 +32,23 @@ use std::{
 
 type Stream = Arc<Mutex<dyn Write + Send>>;
 
-/// How to print, from the command line.
+/// The output settings from the command line.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     pub no_color: bool,
     pub quiet: bool,
     pub verbose: u8,
-    /// Stderr holds only JSON lines (`--events -`). Messages for people become events.
+    /// Whether stderr holds only JSON lines (`--events -`). Messages for people become events.
     pub events_on_stderr: bool,
 }
 
-/// The streams to print to, and what they are connected to. Cheap to clone.
+/// The streams to print to, and their properties. Cheap to clone.
 #[derive(Clone)]
 pub struct Terminal {
     pub stdin_tty: bool,
     pub stdout_tty: bool,
     pub stderr_tty: bool,
-    /// Whether answers, and everything else, are colored.
+    /// Whether stdout, and stderr, are colored.
     color_out: Paint,
     color_err: Paint,
     /// The number of columns if stdout is a terminal.
@@ -80,7 +80,7 @@ impl Terminal {
         }
     }
 
-    /// Returns one that prints to `out` and `err`, for tests.
+    /// Returns a terminal that prints to `out` and `err`, for tests.
     #[cfg(test)]
     pub fn piped(out: impl Write + Send + 'static, err: impl Write + Send + 'static) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Questions and living lines on a real (pseudo) terminal: this test program runs itself in one.
+//! Tests questions and progress lines on a real (pseudo) terminal: this test program runs itself in one.
 
 use super::{Options, Terminal, progress::Progress, prompt};
 use crate::engine::{event::Event, key::Key, plan::Act};
@@ -6,7 +6,7 @@ use rexpect::session::{PtySession, spawn_command};
 use secrecy::ExposeSecret;
 use std::{env, process::Command, thread, time::Duration};
 
-/// Not a test by itself: what runs on the terminal.
+/// Not a test: the program that runs on the terminal.
 #[test]
 fn acts_on_a_terminal() {
     let Ok(scene) = env::var("PODID_TEST_SCENE") else { return };
@@ -91,7 +91,7 @@ fn one_of_several_is_chosen() {
     assert_eq!(outcome(terminal), "Ok(1)");
 }
 
-/// What the terminal gets has podid's own control sequences, and none of these.
+/// The terminal receives podid's own control sequences, and none of those in names and messages.
 #[test]
 fn names_and_messages_do_not_act_on_a_terminal() {
     let mut terminal = scene("hostile");
@@ -107,7 +107,7 @@ fn names_and_messages_do_not_act_on_a_terminal() {
 }
 
 #[test]
-fn what_runs_lives_on_one_line_and_ends_with_a_plain_one() {
+fn a_running_action_has_one_line_that_ends_as_a_plain_one() {
     let mut terminal = scene("progress");
     terminal.exp_string("creating identity/claims").unwrap();
     terminal.exp_string("creating identity/claims: waiting for it").unwrap();

@@ -1,4 +1,4 @@
-//! Color, if it is wanted. It never carries information that the words lack.
+//! Colors the output if that is wanted. A color never carries information that the words lack.
 
 /// Whether to use color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_does_not_want_colour_gets_none() {
+    fn color_depends_on_flag_terminal_and_environment() {
         let with = |no_color, tty, set: &[(&str, &str)]| {
             wanted(no_color, tty, |name| set.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
         };
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn without_colour_nothing_is_added() {
+    fn without_color_nothing_is_added() {
         assert_eq!(Paint(false).red("x"), "x");
         assert_eq!(Paint(true).red("x"), "\u{1b}[31mx\u{1b}[0m");
     }

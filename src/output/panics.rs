@@ -1,4 +1,4 @@
-//! Reports a panic, which is a bug in podid, like any other failure: cleaned, and as an event where stderr holds events.
+//! Reports a panic, which is a bug in podid, like any other failure: cleaned, and as an event if stderr holds events.
 
 use super::{Terminal, Text};
 use crate::{exit::Exit, failure::Failure};

@@ -1,4 +1,4 @@
-//! The progress of a run, on stderr: on a terminal a line for each running action, elsewhere a line when it starts and when it ends.
+//! Shows the progress of a run on stderr: on a terminal a line for each running action, elsewhere a line when it starts and when it ends.
 
 use super::{
     Line, Terminal,
@@ -14,7 +14,7 @@ use std::{
 
 pub struct Progress {
     terminal: Terminal,
-    /// None for plain lines.
+    /// The progress bars. None for plain lines.
     bars: Option<MultiProgress>,
     running: Mutex<Running>,
 }
@@ -37,7 +37,7 @@ impl Progress {
     }
 
     pub fn tell(&self, event: &Event) {
-        // the events say the same
+        // the events contain the same
         if self.terminal.events_on_stderr {
             return;
         }
@@ -85,7 +85,7 @@ impl Progress {
         }
     }
 
-    /// Returns how others write to stderr while progress is drawn.
+    /// Runs `write`, which may write to stderr, while no progress is drawn.
     pub fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.bars {
             Some(bars) => bars.suspend(write),

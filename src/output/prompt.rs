@@ -1,4 +1,5 @@
-//! Questions. Without a person to answer, each fails with the flag that answers it. Questions block, so a task asks on its own thread.
+//! Asks questions. Without a person to answer, each fails and reports the flag that answers it. Questions block, so a task asks on its own
+//! thread.
 
 use super::{
     Line, Terminal,
@@ -47,7 +48,7 @@ pub fn secret_value(terminal: &Terminal, name: &str, stopped: Stopped<'_>) -> Re
     }
 }
 
-/// Asks which candidate is meant, and returns its index. `what` is such as `identity`, `flag` such as `--identity NAME`.
+/// Asks which candidate is meant, and returns its index. `what` is such as `identity`, `flag` is such as `--identity NAME`.
 pub fn select(terminal: &Terminal, what: &str, candidates: &[String], flag: &str) -> Result<usize, Failure> {
     let unclear = || Failure::new(Exit::Refused, format!("it is not clear which {what} is meant: {}", candidates.join(", ")));
     if !terminal.can_ask() {
@@ -64,10 +65,10 @@ fn no_terminal(message: &str) -> Failure {
     Failure::new(Exit::Refused, message)
 }
 
-/// Shows the cursor, which Ctrl-C at a question leaves hidden.
+/// Shows the cursor again, which Ctrl-C at a question leaves hidden.
 fn answered<T>(answer: io::Result<T>) -> Result<T, Failure> {
     answer.map_err(|error| {
-        // the line of the question is still open
+        // the cursor is still on the line of the question
         let _ = Term::stderr().show_cursor().and_then(|()| Term::stderr().write_line(""));
         match error.kind() {
             io::ErrorKind::Interrupted => Failure::new(Exit::Interrupted, "interrupted at a question; nothing was changed"),

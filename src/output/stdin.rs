@@ -1,4 +1,4 @@
-//! Reads a secret's value from stdin, without one line break at its end, which pipes add.
+//! Reads a secret's value from stdin, without one trailing line break, which pipes add.
 
 use super::Terminal;
 use crate::{exit::Exit, failure::Failure, files::whole};

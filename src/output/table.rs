@@ -1,4 +1,4 @@
-//! Lists and single objects for people: columns without frames, as in kubectl.
+//! Formats lists and single objects for people: columns without frames, as in kubectl.
 
 use super::{Line, Text, clean};
 use comfy_table::{ContentArrangement, Table, presets::NOTHING};
@@ -14,7 +14,7 @@ pub fn list(headers: &[&str], rows: &[Vec<String>], empty: &str, width: Option<u
         Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
     };
-    // cleaned before it is wrapped: an escape takes more columns, and a line break in a cell would begin a line
+    // cleaned before it is wrapped: an escape takes more columns, and a line break in a cell would start a new line
     table.add_rows(rows.iter().map(|row| row.iter().map(|cell| clean::line(cell).into_owned()).collect::<Vec<_>>()));
     lines(&table)
 }

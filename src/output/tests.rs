@@ -1,4 +1,4 @@
-//! What people and programs read, word by word.
+//! Checks what people and programs read, word by word.
 
 use super::*;
 use crate::{
@@ -143,7 +143,7 @@ fn a_verbose_plan_shows_what_stays_and_the_commands_it_stands_for() {
 }
 
 #[test]
-fn a_refusal_has_its_way_out() {
+fn a_refusal_has_a_hint() {
     insta::assert_snapshot!(human::plan(&refused(), 0), @r#"
     app claims:
       + create  identity/claims
@@ -170,7 +170,7 @@ fn nothing_to_do_is_one_line() {
 }
 
 #[test]
-fn colour_changes_no_word() {
+fn color_does_not_change_the_words() {
     let plain = human::plan(&a_plan(), 1).to_string();
     let painted = human::plan(&a_plan(), 1).render(Paint(true));
     assert_ne!(plain, painted);
@@ -192,7 +192,7 @@ fn explain(key: &Key, fault: &Fault) -> Failure {
     Failure::new(Exit::Failed, format!("{fault}")).because("the answer was odd").hint(format!("Look at `podid state show {key}`."))
 }
 
-/// As they are printed.
+/// Returns the documents as they are printed.
 fn troubles(report: &Report, explain: human::Explain<'_>) -> String {
     let failures: String = human::failures(report, explain).iter().map(|failure| human::failure(failure).to_string()).collect();
     failures + &human::not_started(report).to_string()
@@ -214,7 +214,7 @@ fn a_report_tells_what_was_done_what_failed_and_what_was_not_started() {
 }
 
 #[test]
-fn one_cause_of_several_failures_is_told_once() {
+fn a_cause_of_several_failures_is_reported_once() {
     let failed = ["role/a", "role/b"].map(|key| (Key::from(key), Act::Create, Fault::Interrupted)).to_vec();
     let explain = |_: &Key, fault: &Fault| Failure::new(Exit::Failed, fault.to_string()).hint("Look there.");
     let text = troubles(&Report { failed, not_started: Vec::new(), ..a_report() }, &explain);
@@ -232,7 +232,7 @@ fn a_report_without_trouble_is_one_line_and_what_was_kept() {
 }
 
 #[test]
-fn what_the_state_does_not_know_is_printed() {
+fn entries_that_could_not_be_saved_are_printed() {
     let report = Report { unsaved: Some("no space left".into()), failed: Vec::new(), ..a_report() };
     let text = human::report(&report, &a_plan(), Duration::ZERO, 0).to_string();
     assert!(text.contains("could not be saved: no space left\nwhat the state file does not know:\n  created identity/claims\n"), "{text}");

@@ -1,5 +1,5 @@
-//! Lines for people. A text that is added cannot bring a line break or a colour of its own: only `push` begins a line, and a colour is the
-//! style of a part. Every part goes through `clean`, whoever wrote it, so no message can forget to.
+//! Lines for people. Added text cannot bring its own line break or color: only `push` starts a line, and a color is the style of a part.
+//! Every part goes through `clean`, so no caller can forget to.
 
 use super::{clean, paint::Paint};
 use std::fmt::{self, Display};
@@ -27,7 +27,7 @@ impl Style {
     }
 }
 
-/// One line, of parts that each have a color.
+/// One line, made of parts that each have a color.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line(Vec<(Style, String)>);
 
@@ -66,7 +66,8 @@ impl Line {
         self.with(Style::Bold, text)
     }
 
-    /// As it is printed. Whether it is a command to a CI is seen by its whole text: parts, and cells of a table, may add up to one.
+    /// Returns the line as it is printed. The whole text decides whether it is a command to a CI, because parts, and cells of a table, may
+    /// form one together.
     pub fn render(&self, paint: Paint) -> String {
         let whole: String = self.0.iter().map(|(_, text)| text.as_str()).collect();
         let commands = clean::commands(&whole);
@@ -75,7 +76,7 @@ impl Line {
             let end = begin + text.len();
             let (mut shown, mut done) = (String::new(), begin);
             for at in commands.iter().filter(|at| (begin..end).contains(*at)) {
-                // a command is found by ASCII characters
+                // commands consist of ASCII characters
                 shown.push_str(&whole[done..*at]);
                 shown.push_str(&clean::escaped(char::from(whole.as_bytes()[*at])));
                 done = at + 1;
@@ -114,7 +115,7 @@ impl Text {
         Self::default()
     }
 
-    /// Makes a text whose line breaks are podid's own: help, a document, a file that is shown line by line.
+    /// Makes a text with podid's own line breaks: help, a document, a file that is shown line by line.
     pub fn of_lines(text: &str) -> Self {
         text.lines().map(Line::from).collect()
     }
@@ -123,7 +124,8 @@ impl Text {
         self.0.push(line.into());
     }
 
-    /// Adds a message from elsewhere, which may have several lines. Each further line starts with a bar, so that none looks like podid's.
+    /// Adds a message from elsewhere, which may have several lines. Each further line starts with a bar, so that none looks like podid's
+    /// own.
     pub fn push_message(&mut self, first: Line, indent: &str, message: &str) {
         let mut lines = message.lines();
         self.push(first.plain(lines.next().unwrap_or_default()));
@@ -170,7 +172,7 @@ impl From<Line> for Text {
     }
 }
 
-/// Makes one line; line breaks at its end are dropped.
+/// Makes one line; trailing line breaks are dropped.
 impl From<&str> for Text {
     fn from(line: &str) -> Self {
         Line::from(line.trim_end_matches('\n')).into()
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_add_up_to_a_command_are_escaped() {
+    fn parts_that_form_a_ci_command_together_are_escaped() {
         assert_eq!(Line::new().plain(" :").green(":error::").to_string(), " \\x3a:error::");
         assert_eq!(Line::new().plain("a #").bold("#[error]").render(Paint(true)), "a #\u{1b}[1m\\x23[error]\u{1b}[0m");
         assert_eq!(Line::from("üü ##vso[x] ##[y]").to_string(), "üü #\\x23vso[x] #\\x23[y]");

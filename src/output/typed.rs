@@ -1,11 +1,11 @@
-//! Reads what a person types at a terminal: a line that is shown, or a value that is not. What was typed before a question was shown is
-//! not an answer to it and is dropped. Ctrl-C ends a question at once, although the program keeps the signal for itself.
+//! Reads what a person types at a terminal, with or without echo. What was typed before a question was shown is dropped. Ctrl-C ends a
+//! question at once, although the program handles the signal itself.
 
 use super::Line;
 use secrecy::SecretString;
 use std::io;
 
-/// Whether Ctrl-C was pressed.
+/// A function that returns whether Ctrl-C was pressed.
 pub type Stopped<'a> = &'a dyn Fn() -> bool;
 
 #[cfg(unix)]
@@ -21,9 +21,9 @@ mod on_unix {
         termios::{LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr, tcsetattr},
     };
 
-    /// How often it is looked whether Ctrl-C was pressed.
+    /// The interval at which Ctrl-C is checked.
     const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-    /// What follows a line break within this time was pasted, not typed.
+    /// Input that follows a line break within this time was pasted, not typed.
     const PASTED: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
     const END_OF_INPUT: u8 = 0x04;
     const BACKSPACE: u8 = 0x08;
@@ -34,7 +34,7 @@ mod on_unix {
         let _ = tcflush(stdin(), QueueSelector::IFlush);
     }
 
-    /// One whole line; empty at the end of the input.
+    /// Reads one whole line; empty at the end of the input.
     pub fn line(question: &str, stopped: Stopped<'_>) -> io::Result<String> {
         drop_what_was_typed();
         Term::stderr().write_str(&Line::from(question).to_string())?;
@@ -52,7 +52,7 @@ mod on_unix {
         Ok(String::from_utf8_lossy(&line).into_owned())
     }
 
-    /// One line of which nothing is shown, however long: a terminal's own lines end after 4095 bytes.
+    /// Reads one line of any length without echo. The terminal's own line mode would cut it at 4095 bytes.
     pub fn hidden(question: &str, stopped: Stopped<'_>) -> io::Result<SecretString> {
         let echo = WithoutEcho::begin()?;
         drop_what_was_typed();
@@ -70,7 +70,7 @@ mod on_unix {
                 other => value.push(other),
             }
         }
-        // what is left of a paste would be read by the shell, and shown by it
+        // the rest of a paste would be read and shown by the shell
         let pasted = is_there(PASTED)?;
         drop_what_was_typed();
         drop(echo);
@@ -82,7 +82,7 @@ mod on_unix {
         Ok(SecretString::from(value))
     }
 
-    /// The last character, of however many bytes.
+    /// Removes the last character, which may have several bytes.
     fn erase(value: &mut Vec<u8>) {
         while value.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
     }
@@ -106,7 +106,7 @@ mod on_unix {
         }
     }
 
-    /// The terminal as it was before, put back when this is dropped.
+    /// The former settings of the terminal, which are restored on drop.
     struct WithoutEcho(Termios);
 
     impl WithoutEcho {

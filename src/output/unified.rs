@@ -4,7 +4,7 @@ use super::{Line, Text, clean, yaml};
 use serde_json::Value;
 use similar::TextDiff;
 
-/// Returns the diff, empty if they are equal. `name` follows `live/` and `merged/`; None is an object that does not exist.
+/// Returns the diff; it is empty if they are equal. `name` follows `live/` and `merged/`. None is an object that does not exist.
 pub fn diff(name: &str, live: Option<&Value>, merged: Option<&Value>) -> String {
     let text = |object: Option<&Value>| object.map(yaml::sorted).unwrap_or_default();
     let (live, merged, name) = (text(live), text(merged), clean::line(name));
@@ -29,7 +29,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_changes_stands_among_what_stays() {
+    fn a_diff_shows_changes_with_their_context() {
         let live = json!({ "kind": "A", "spec": { "z": 1, "a": "x" } });
         let merged = json!({ "spec": { "a": "y", "z": 1 }, "kind": "A" });
         insta::assert_snapshot!(diff("ns/A/name", Some(&live), Some(&merged)), @r#"
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_and_what_goes_is_shown_whole() {
+    fn created_and_deleted_objects_are_shown_whole() {
         let object = json!({ "kind": "A" });
         assert_eq!(diff("A/name", None, Some(&object)), "--- live/A/name\n+++ merged/A/name\n@@ -0,0 +1 @@\n+kind: A\n");
         assert_eq!(diff("A/name", Some(&object), None), "--- live/A/name\n+++ merged/A/name\n@@ -1 +0,0 @@\n-kind: A\n");

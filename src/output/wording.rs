@@ -4,7 +4,7 @@ use crate::engine::plan::Act;
 use serde_json::Value;
 use std::time::Duration;
 
-/// Returns the symbol of an act. It is always shown with the word.
+/// Returns the symbol of an act. It is always shown together with the word.
 pub(super) fn symbol(act: Act) -> char {
     match act {
         Act::Create => '+',

@@ -1,4 +1,4 @@
-//! Documents and objects as YAML, as kubectl writes it: block style, strings of several lines as they are, nothing folded.
+//! Formats documents and objects as YAML like kubectl: block style, strings of several lines in literal blocks, nothing folded.
 
 use super::{Text, clean};
 use serde::{
@@ -8,23 +8,23 @@ use serde::{
 use serde_json::{Map, Value};
 use serde_saphyr::DoubleQuoted;
 
-/// A document as it is printed, in its own order.
+/// Formats a document as it is printed, in its own order.
 pub fn text(document: &Value) -> Text {
     Text::of_lines(&written(document))
 }
 
-/// Strings that act on a reader are double-quoted: YAML has escapes there only.
+/// Double-quotes strings that affect a reader, because YAML has escapes only there.
 fn written(document: &Value) -> String {
     if has_acting_name(document) {
-        // a name cannot be told to be quoted; JSON is YAML, and quotes all of them
+        // the YAML library cannot quote only some names; JSON is YAML, and quotes all of them
         return clean::yaml(&format!("{document:#}\n"));
     }
     let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
-    // a tree of JSON has nothing that YAML cannot hold
+    // every JSON tree can be written as YAML
     clean::yaml(&serde_saphyr::to_string_with_options(&Quoting(document), options).unwrap_or_default())
 }
 
-/// Whether a field's name acts on a reader, or could make its line look like a header in a diff.
+/// Returns whether a field's name affects a reader, or could make its line look like a header in a diff.
 fn has_acting_name(value: &Value) -> bool {
     let acts = |name: &str| clean::acts(name) || name.contains('\n') || name.starts_with(['-', '+', '@', ' ']);
     match value {
@@ -55,7 +55,7 @@ impl Serialize for Quoting<'_> {
     }
 }
 
-/// An object with its fields in the order of the alphabet, so that two of them can be compared line by line.
+/// Formats an object with its fields in alphabetical order, so that two objects can be compared line by line.
 pub fn sorted(object: &Value) -> String {
     written(&in_order(object))
 }
@@ -78,7 +78,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_acts_on_a_reader_is_quoted_and_escaped_and_stays_the_same_value() {
+    fn harmful_strings_are_quoted_and_escaped_and_keep_their_value() {
         let hostile = ["\u{1b}[31m", "a\n::error::b", "x ##[error]y", "\u{202e}\u{e0041}\u{7f}\u{9b}", "a\tb\nc", "a\r\nb", "\u{2028}"];
         let values = json!({ "list": hostile, "spec": { "text": "a\u{1b}\n::stop-commands::x\n" }, "plain": "a\n  b\n" });
         let names = json!({ "a\u{202e}": 1, "b": hostile });

@@ -1,4 +1,4 @@
-//! What can be wrong with a state file.
+//! The errors of a state file.
 
 use super::format::AzureAccount;
 use std::{
@@ -20,7 +20,7 @@ pub enum Error {
     OtherAccount { path: PathBuf, file: Box<AzureAccount>, wanted: Box<AzureAccount> },
     #[error("the journal of the state file, {}.journal, cannot be used: {why}", state.display())]
     Journal { state: PathBuf, why: String },
-    /// A file that somebody else may have put there.
+    /// A file that another user may have put there.
     #[error(transparent)]
     Files(#[from] crate::files::Error),
     #[error("could not {doing} {}: {source}", path.display())]

@@ -1,4 +1,4 @@
-//! Reading and replacing the state file: a reader finds the old one or the new one, never a half one.
+//! Reads and replaces the state file. A reader finds the old file or the new one, never a partial one.
 
 use super::{
     Error,
@@ -12,14 +12,14 @@ use std::{
 };
 use tempfile::NamedTempFile;
 
-/// `FILE` with something after its whole name: `podid.state.json.bak`.
+/// Appends an ending to the whole name of `FILE`: `podid.state.json.bak`.
 pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
 }
 
-/// Through symbolic links: a rename would replace the link, not what it points to.
+/// Resolves symbolic links, because a rename would replace the link and not its target.
 pub fn resolved(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -28,7 +28,7 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes the folder for this user only where it is missing, whatever the umask is.
+/// Creates the folder if it is missing, for this user only whatever the umask is.
 pub fn make_room(path: &Path) -> Result<(), Error> {
     let folder = folder(path);
     let mut builder = fs::DirBuilder::new();
@@ -38,7 +38,7 @@ pub fn make_room(path: &Path) -> Result<(), Error> {
     builder.create(folder).map_err(Error::io(folder, "create the folder"))
 }
 
-/// A state of the size that podid can hold in memory has less than this: twenty-five thousand resources.
+/// The size limit in bytes. A state that fits in memory is smaller: twenty-five thousand resources.
 pub(super) const LIMIT: u64 = 32 << 20;
 
 /// Reads at most `LIMIT` bytes. The error says what is wrong with the file.
@@ -49,7 +49,7 @@ pub(super) fn bounded(file: fs::File) -> io::Result<Result<Vec<u8>, String>> {
     Ok(if too_long { Err(format!("it is larger than {} MiB, the most that podid reads", LIMIT >> 20)) } else { Ok(bytes) })
 }
 
-/// A regular file of this user, that others cannot write: what is in it decides what podid deletes.
+/// Reads a regular file of this user that others cannot write, because its content decides what podid deletes.
 pub fn read(path: &Path) -> Result<Option<(Header, Ledger)>, Error> {
     let Some(file) = files::open_existing(path)? else { return Ok(None) };
     let bytes = bounded(file).map_err(Error::io(path, "read the state file"))?;
@@ -64,7 +64,7 @@ pub fn read(path: &Path) -> Result<Option<(Header, Ledger)>, Error> {
     }
 }
 
-/// The new file under another name in the same folder, whole and on the disk. 0600 by `tempfile`: ids are not for everyone.
+/// Writes the new file under a temporary name in the same folder and syncs it. `tempfile` sets mode 0600: ids are not for everyone.
 pub(super) fn stage(path: &Path, head: &Header, ledger: &Ledger) -> Result<NamedTempFile, Error> {
     let failed = |error: io::Error| Error::Io { path: path.to_owned(), doing: "write the state file", source: error };
     let staged = tempfile::Builder::new().prefix(&staged_prefix(path)).suffix(STAGED).tempfile_in(folder(path)).map_err(failed)?;
@@ -81,8 +81,8 @@ fn staged_prefix(path: &Path) -> String {
     format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy())
 }
 
-/// The old one becomes `FILE.bak`, the new one takes its place in one step: at no moment is there no `FILE`.
-/// `begun`: the old one holds nothing; then the copy is one of the new one.
+/// Renames the old file to `FILE.bak` and moves the new one to its place in one step, so that `FILE` always exists. With `begun` the old
+/// file is empty, and the backup is a copy of the new one.
 pub(super) fn commit(path: &Path, staged: NamedTempFile, begun: bool) -> Result<(), Error> {
     let kept = Error::io(path, "keep a copy of the state file");
     if begun || !path.exists() {
@@ -105,7 +105,7 @@ fn copy(path: &Path) -> io::Result<()> {
     fs::rename(&next, beside(path, ".bak"))
 }
 
-/// `FILE.bak.next`, without what a killed process, or somebody else, left there.
+/// Returns the path `FILE.bak.next`, after removing what a killed process or another user left there.
 fn unused(path: &Path) -> io::Result<PathBuf> {
     let next = beside(path, ".bak.next");
     match fs::remove_file(&next) {
@@ -116,14 +116,14 @@ fn unused(path: &Path) -> io::Result<PathBuf> {
 
 fn back_up(path: &Path) -> io::Result<()> {
     let next = unused(path)?;
-    // a second name for the same bytes; file systems without hard links get a copy
+    // a hard link needs no copy of the data; file systems without hard links get a copy
     if fs::hard_link(path, &next).is_err() {
         fs::copy(path, &next)?;
     }
     fs::rename(&next, beside(path, ".bak"))
 }
 
-/// A rename is on the disk when its folder is; other systems than Unix do not open folders.
+/// Syncs the folder, which makes a rename durable. Only Unix can open a folder.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) { fs::File::open(folder(path))?.sync_all() } else { Ok(()) }
 }
@@ -132,7 +132,7 @@ pub fn set_aside(path: &Path) -> Result<(), Error> {
     fs::rename(path, beside(path, ".damaged")).map_err(Error::io(path, "move the damaged state file aside"))
 }
 
-/// Takes away what killed processes staged and never put in place. Only for the holder of the lock.
+/// Removes temporary files that killed processes left. Only the holder of the lock may call it.
 pub fn sweep(path: &Path) {
     let _ = unused(path);
     let prefix = staged_prefix(path);

@@ -15,7 +15,7 @@ pub const VERSION: u64 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AzureAccount {
-    /// `AzureCloud`.
+    /// The name of the cloud, such as `AzureCloud`.
     pub cloud: String,
     pub tenant: String,
     pub subscription: String,
@@ -39,7 +39,7 @@ impl fmt::Display for AzureAccount {
 pub struct Header {
     /// A UUID that never changes: two files of one lineage are versions of each other.
     pub lineage: String,
-    /// One more with each write.
+    /// The number of writes so far.
     pub serial: u64,
     pub world: Option<AzureAccount>,
 }
@@ -61,21 +61,21 @@ struct StateDocument<E> {
     entries: Vec<E>,
 }
 
-/// Of any version.
+/// The version field, which documents of all versions have.
 #[derive(Deserialize)]
 struct Versioned {
     #[serde(default)]
     version: Value,
 }
 
-/// Why a text is no state of this version.
+/// Why a text is not a state of this version.
 #[derive(Debug, PartialEq)]
 pub enum FormatError {
     Newer(u64),
     Damaged(String),
 }
 
-/// Entries by app, then key: the same ledger gives the same bytes.
+/// Writes the entries sorted by app and key, so that equal ledgers give equal bytes.
 pub fn print(head: &Header, ledger: &Ledger, mut to: impl Write) -> io::Result<()> {
     let paper = StateDocument {
         version: VERSION,
@@ -94,7 +94,7 @@ pub fn parse(text: &str) -> Result<(Header, Ledger), FormatError> {
     }
     let damaged = |error: serde_json::Error| FormatError::Damaged(error.to_string());
     weigh(text.as_bytes()).map_err(FormatError::Damaged)?;
-    // the version first: a newer format may differ in anything else
+    // check the version first, because a newer format may differ in anything else
     let versioned: Versioned = serde_json::from_str(text).map_err(damaged)?;
     match versioned.version.as_u64() {
         Some(VERSION) => {}
@@ -112,10 +112,10 @@ pub fn parse(text: &str) -> Result<(Header, Ledger), FormatError> {
     Ok((head, merged(paper.entries)))
 }
 
-/// Of JSON values in a document. Each takes up to about 100 bytes of memory, however short its text is.
+/// The highest number of JSON values in a document. Each takes up to about 100 bytes of memory, however short its text is.
 const VALUES: usize = 1_000_000;
 
-/// Refuses a document with more values than podid can hold, before any of them takes room.
+/// Rejects a document with more values than fit in memory, before it is parsed.
 pub(super) fn weigh(json: &[u8]) -> Result<(), String> {
     let (mut values, mut quoted, mut escaped) = (0_usize, false, false);
     for byte in json {
@@ -130,7 +130,7 @@ pub(super) fn weigh(json: &[u8]) -> Result<(), String> {
     if values <= VALUES { Ok(()) } else { Err(format!("it has more than {VALUES} values, the most that podid reads")) }
 }
 
-/// Older versions of podid took two spellings of a name for two resources. Of such entries, keeps the most informative one.
+/// Merges entries whose keys differ only in case, which older versions kept as two resources. The most informative entry is kept.
 fn merged(entries: Vec<Entry>) -> Ledger {
     let mut ledger = Ledger::default();
     for entry in entries {
@@ -142,7 +142,7 @@ fn merged(entries: Vec<Entry>) -> Ledger {
     ledger
 }
 
-/// Ranks origins: that podid created a resource must not be forgotten.
+/// Ranks origins: a created resource ranks highest, because podid must not forget that it created it.
 fn weight(origin: Origin) -> u8 {
     match origin {
         Origin::Existing => 0,

@@ -1,4 +1,4 @@
-//! The journal beside the state file: what a run changed since the file was written. Each group of changes is one line that is on the disk
+//! The journal next to the state file: what a run changed since the file was written. Each group of changes is one line, which is synced
 //! before the run goes on, so that the whole file is written once for a run and not once for a change.
 //!
 //! The first line says on which version of the file the changes build (lineage, serial, and a digest of the content). Each line begins with a
@@ -49,7 +49,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Of a line, given the checksum of the line before it: a line that is missing or out of place is noticed, too.
+/// Returns the checksum of a line. It includes the checksum of the line before, so that a missing or misplaced line is detected, too.
 fn checksum(before: &str, text: &[u8]) -> String {
     let digest = Sha256::new().chain_update(before).chain_update(text).finalize();
     hex(&digest[..8])
@@ -60,12 +60,12 @@ pub struct Journal {
     file: File,
     state: PathBuf,
     last: String,
-    /// The file may end in half a line: nothing may follow it.
+    /// The file may end in half a line, so nothing may be appended.
     broken: bool,
     pub counts: Counts,
 }
 
-/// What was written so far: the cost of a run must grow with its changes and with nothing else.
+/// What was written so far, for the log and for tests: the cost of a run must grow only with its changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub lines: u64,
@@ -74,7 +74,7 @@ pub struct Counts {
 }
 
 impl Journal {
-    /// There must be none yet. What lies in its place, a link included, is never opened for writing.
+    /// Creates a journal, which must not exist yet. An existing file or link in its place is never opened for writing.
     pub fn create(state: &Path, base: &JournalBase) -> Result<Self, Error> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -112,10 +112,10 @@ impl Journal {
     }
 }
 
-/// A journal as it was found.
+/// The content of a journal that was read.
 #[derive(Debug, PartialEq)]
 pub struct JournalContent {
-    /// None: its writer was killed before the first line was whole.
+    /// None if its writer was killed before the first line was complete.
     pub base: Option<JournalBase>,
     pub changes: Vec<LedgerChange>,
     /// Why the rest cannot be read.
@@ -123,7 +123,7 @@ pub struct JournalContent {
 }
 
 impl JournalContent {
-    /// Whether the ledger has all of it already.
+    /// Returns whether the ledger already has all changes.
     pub fn is_in(&self, ledger: &Ledger) -> bool {
         self.damage.is_none() && {
             let mut after = ledger.clone();
@@ -133,7 +133,7 @@ impl JournalContent {
     }
 }
 
-/// None: there is none.
+/// Reads the journal. None if there is none.
 pub fn read(state: &Path) -> Result<Option<JournalContent>, Error> {
     let Some(file) = open(state)? else { return Ok(None) };
     let bytes = bounded(file).map_err(Error::io(&path(state), "read"))?;
@@ -141,7 +141,7 @@ pub fn read(state: &Path) -> Result<Option<JournalContent>, Error> {
     parsed.map(Some).map_err(|why| Error::Journal { state: state.to_owned(), why })
 }
 
-/// As the state file itself: the folder may come from anybody.
+/// Opens the journal with the same checks as the state file, because anybody may have written to the folder.
 fn open(state: &Path) -> Result<Option<File>, Error> {
     files::open_existing(&path(state)).map_err(|error| match error {
         files::Error::Unsafe { fault, .. } => Error::Journal { state: state.to_owned(), why: format!("it {fault}") },
@@ -149,7 +149,7 @@ fn open(state: &Path) -> Result<Option<File>, Error> {
     })
 }
 
-/// The text of an error quotes nothing of the journal.
+/// Parses a journal. Errors contain none of its text.
 fn parse(bytes: &[u8]) -> Result<JournalContent, String> {
     let mut found = JournalContent { base: None, changes: Vec::new(), damage: None };
     let mut last = String::new();
@@ -191,7 +191,7 @@ fn base(text: &[u8]) -> Result<JournalBase, String> {
     }
 }
 
-/// Absent is success.
+/// Removes the journal. An absent one is a success.
 pub fn remove(state: &Path) -> Result<(), Error> {
     match fs::remove_file(path(state)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io(&path(state), "remove")(error)),
@@ -199,7 +199,7 @@ pub fn remove(state: &Path) -> Result<(), Error> {
     }
 }
 
-/// Nothing of it is used any more, and nothing of it is lost: `FILE.journal.old`.
+/// Renames the journal to `FILE.journal.old`: it is not used any more, but nothing is lost.
 pub fn set_aside(state: &Path) -> Result<(), Error> {
     match fs::rename(path(state), beside(state, ".journal.old")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io(&path(state), "move aside")(error)),

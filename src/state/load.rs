@@ -1,4 +1,4 @@
-//! Loads file and journal together, and says what to do with the journal.
+//! Loads file and journal together, and decides what to do with the journal.
 
 use super::{
     Error, file,
@@ -33,7 +33,7 @@ pub struct Loaded {
 pub fn load(path: &Path) -> Result<Loaded, Error> {
     let journal = journal::read(path)?;
     let Some((head, ledger)) = file::read(path)? else {
-        // whoever deleted the file wants to start over: part of its content must not come back
+        // whoever deleted the file wants to start over, so none of its content may come back
         let leftover = if journal.is_some() { JournalStatus::Unrelated } else { JournalStatus::Absent };
         return Ok(Loaded { state: None, leftover, begun: false });
     };
@@ -54,7 +54,7 @@ fn judge(path: &Path, journal: &JournalContent, head: &Header, ledger: &Ledger) 
         return Ok(JournalStatus::Unrelated);
     }
     if base.serial < head.serial {
-        // a run that was killed after it had written the file, before it removed the journal; or a newer file was copied here
+        // a run was killed between writing the file and removing the journal, or a newer file was copied here
         return Ok(if journal.is_in(ledger) { JournalStatus::Applied } else { JournalStatus::Unrelated });
     }
     if let Some(damage) = &journal.damage {

@@ -1,4 +1,4 @@
-//! Lets one process at a time use a state: an operating system's lock on `FILE.lock`, and a line in it that names the holder.
+//! Lets one process at a time use a state: a lock of the operating system on `FILE.lock`, and a line in it that describes the holder.
 
 use super::{Error, file::beside};
 use crate::files;
@@ -36,7 +36,7 @@ impl Lock {
         Ok(lock)
     }
 
-    /// Fails once the lock's file was removed or replaced: another process may have locked the new one, so nothing may be written any more.
+    /// Fails if the lock file was removed or replaced: another process may have locked the new one, so nothing may be written any more.
     pub fn check(&self) -> Result<(), Error> {
         if files::lock::has_name(&self.file, &self.path).map_err(Error::io(&self.path, "look at"))? {
             return Ok(());
@@ -54,12 +54,12 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // so that nobody reads a former holder; closing the file releases the lock
+        // removes the former holder from the file; closing it releases the lock
         let _ = self.file.set_len(0);
     }
 }
 
-/// `user@host pid 4711: podid up`.
+/// Returns the line about the holder: `user@host pid 4711: podid up`.
 fn holder(command: &str) -> String {
     let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| env::var(name).ok()).unwrap_or_else(|| "someone".into());
     let host = fs::read_to_string("/proc/sys/kernel/hostname")
@@ -72,7 +72,7 @@ fn holder(command: &str) -> String {
 
 fn held_by(state: &Path, lock: &Path) -> Error {
     let mut text = String::new();
-    // on Windows others cannot read a locked file: then no holder is named
+    // Windows does not let others read a locked file, so no holder is reported there
     let _ = File::open(lock).and_then(|mut file| file.read_to_string(&mut text));
     let mut lines = text.lines().filter(|line| !line.is_empty());
     let since = lines.next().unwrap_or("a moment ago").to_owned();

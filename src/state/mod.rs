@@ -1,9 +1,9 @@
-//! The state file: what podid remembers between commands. Written whole or not at all, by one process at a time; what a run changes goes
-//! into a journal beside it first (`FILE.journal`), and into the file when the run ends or the next one begins.
-//! It knows the engine's ledger and nothing of Azure, Kubernetes or the terminal. No secret value is ever in it.
+//! The state file: what podid remembers between commands. It is written whole or not at all, by one process at a time. A run writes its
+//! changes to a journal next to it first (`FILE.journal`), and to the file when it ends or the next one begins. This module knows the
+//! engine's ledger, and neither Azure, Kubernetes nor the terminal. No secret value is ever in the file.
 //!
-//! `format` the text · `file` reading and replacing it · `journal` the file of changes · `load` the two together · `lock` one process at a
-//! time · `recorder` what the engine saves by.
+//! `format` is the text; `file` reads and replaces it; `journal` is the file of changes; `load` reads both; `lock` lets one process at a
+//! time in; `recorder` saves the changes of a run.
 
 mod error;
 pub mod file;
@@ -41,20 +41,19 @@ struct StateContent {
     head: Header,
     /// The content of file and journal.
     ledger: Ledger,
-    /// The header of the file; None if there is no readable file.
+    /// The header of the file. None if there is no readable file.
     written: Option<Header>,
     /// The ledger in the file if it differs from `ledger`: a rebuild starts with an empty one.
     replaced: Option<Ledger>,
     /// The journal, while a run writes it.
     journal: Option<journal::Journal>,
-    /// The file was only created as the base of a journal.
+    /// Whether the file was only created as the base of a journal.
     begun: bool,
 }
 
 impl State {
-    /// Takes the lock, waiting for it up to `lock_timeout`; reads the file, or begins an empty state where there is none.
-    /// What a run that was killed left in the journal is in the file afterwards.
-    /// `command` is shown to others who find the lock taken; it must not hold a secret.
+    /// Takes the lock, waiting for it up to `lock_timeout`, and reads the file; a missing file is an empty state. The journal of a killed
+    /// run is merged into the file. `command` is shown to others who find the lock taken; it must not hold a secret.
     pub fn open(path: &Path, lock_timeout: Duration, command: &str) -> Result<Self, Error> {
         let (path, lock) = Self::take(path, lock_timeout, command)?;
         let found = settled(&path)?;
@@ -66,8 +65,8 @@ impl State {
         Ok(Self::held(path, lock, StateContent { head, ledger, written, replaced: None, journal: None, begun }))
     }
 
-    /// Like `open`, for a rebuild: starts with an empty ledger whatever the file holds. The lineage of a readable file is kept;
-    /// an unreadable one is moved aside to `FILE.damaged`, so that nothing is lost and `FILE.bak` stays what it is.
+    /// Opens the state like `open`, but with an empty ledger, for a rebuild. The lineage of a readable file is kept; an unreadable one is
+    /// renamed to `FILE.damaged`, so that nothing is lost and `FILE.bak` stays what it is.
     pub fn renew(path: &Path, lock_timeout: Duration, command: &str) -> Result<Self, Error> {
         let (path, lock) = Self::take(path, lock_timeout, command)?;
         let found = match settled(&path) {
@@ -101,7 +100,7 @@ impl State {
         let path = file::resolved(path);
         file::make_room(&path)?;
         let lock = lock::Lock::take(&path, lock_timeout, command)?;
-        // whoever left one behind is gone: the lock is ours
+        // the process that left them no longer holds the lock, which is ours
         file::sweep(&path);
         Ok((path, lock))
     }

@@ -1,4 +1,4 @@
-//! The state file under everything that happens to files: kills, edits, newer versions, other worlds, two processes.
+//! The state file under everything that happens to files: kills, edits, newer versions, other accounts, two processes.
 
 mod journal;
 
@@ -61,7 +61,7 @@ fn json_of(path: &Path) -> Value {
 }
 
 #[test]
-fn what_is_saved_is_read_again() {
+fn a_saved_state_is_read_again() {
     let (_room, path) = room();
     let saved = ledger(&[("shop", "identity/b"), ("claims", "identity/z"), ("shop", "identity/a")]);
     {
@@ -104,7 +104,7 @@ fn an_empty_state_makes_no_file() {
 }
 
 #[test]
-fn the_file_before_stays_as_backup() {
+fn the_former_file_is_kept_as_backup() {
     let (_room, path) = room();
     let state = open(&path).unwrap();
     state.save(&ledger(&[("a", "identity/x")])).unwrap();
@@ -135,7 +135,7 @@ fn a_kill_before_the_rename_leaves_the_old_state() {
     let (room, path) = room();
     let old = ledger(&[("a", "identity/x")]);
     open(&path).unwrap().save(&old).unwrap();
-    // as a kill leaves it: staged, never put in place, never cleaned up
+    // as after a kill: a temporary file that was never renamed or removed
     let staged = stage(&path, &Header::fresh(), &ledger(&[("a", "identity/new")])).unwrap().keep().unwrap().1;
     assert!(staged.exists());
     let state = open(&path).unwrap();
@@ -161,7 +161,7 @@ fn a_damaged_file_is_refused_and_left_alone() {
 }
 
 #[test]
-fn an_entry_that_stands_twice_is_damage() {
+fn a_duplicate_entry_is_damage() {
     let (_room, path) = room();
     open(&path).unwrap().save(&ledger(&[("a", "identity/x")])).unwrap();
     let mut paper = json_of(&path);
@@ -197,7 +197,7 @@ fn a_rebuild_starts_empty_and_keeps_what_it_could_not_read() {
 }
 
 #[test]
-fn a_state_of_another_world_is_refused_and_both_are_shown() {
+fn a_state_of_another_account_is_refused_and_both_are_shown() {
     let (_room, path) = room();
     let state = open(&path).unwrap();
     state.settle_account(world("s1")).unwrap();
@@ -209,7 +209,7 @@ fn a_state_of_another_world_is_refused_and_both_are_shown() {
 }
 
 #[test]
-fn who_comes_second_is_told_who_was_first() {
+fn the_second_process_sees_who_holds_the_lock() {
     let (_room, path) = room();
     let first = State::open(&path, Duration::ZERO, "podid up -f a.yaml").unwrap();
     let Err(Error::Locked { holder, since, .. }) = open(&path) else { panic!("two hold it") };
@@ -224,7 +224,7 @@ fn who_comes_second_is_told_who_was_first() {
 }
 
 #[test]
-fn who_waits_gets_it_when_it_is_free() {
+fn a_waiting_process_gets_the_lock_when_it_is_released() {
     let (_room, path) = room();
     let first = open(&path).unwrap();
     let begun = Instant::now();
@@ -239,7 +239,7 @@ fn who_waits_gets_it_when_it_is_free() {
 
 #[cfg(unix)]
 #[test]
-fn who_waits_for_a_lock_whose_file_was_replaced_waits_for_the_new_one() {
+fn a_process_that_waits_for_a_replaced_lock_file_waits_for_the_new_one() {
     let (_room, path) = room();
     let first = open(&path).unwrap();
     thread::scope(|scope| {
@@ -256,7 +256,7 @@ fn who_waits_for_a_lock_whose_file_was_replaced_waits_for_the_new_one() {
     assert!(open(&path).is_ok());
 }
 
-/// Not a test by itself: the other process of the next one.
+/// Not a test: the other process of the next one.
 #[test]
 fn holds_the_lock_where_a_parent_asks_for_it() {
     let Ok(path) = std::env::var("PODID_TEST_HOLDS") else { return };
@@ -345,7 +345,7 @@ fn a_state_or_journal_that_others_can_write_is_refused() {
     assert!(error.to_string().contains("it can be written by other users (mode 0622)"), "{error}");
     mode(&journal, 0o600);
     assert!(State::peek(&path).is_ok());
-    // only root can give a file away
+    // only root can change the owner of a file
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(&path, Some(12_345), None).unwrap();
         assert!(State::peek(&path).unwrap_err().to_string().contains("belongs to another user (uid 12345)"));
@@ -371,7 +371,7 @@ fn a_state_that_would_take_too_much_memory_is_refused_before_it_takes_any() {
     };
     refused(format!(r#"{{"version":1,"entries":[{}0]}}"#, "0,".repeat(1_000_001)), "it has more than 1000000 values");
     refused(" ".repeat((32 << 20) + 1), "it is larger than 32 MiB");
-    // what stands in quotes is one value
+    // a quoted string is one value
     let text = format!(r#"{{"version":1,"lineage":"{}\\\"","serial":1,"entries":[]}}"#, "[,{".repeat(1_000_000));
     fs::write(&path, text).unwrap();
     assert!(State::peek(&path).is_ok());
@@ -379,13 +379,13 @@ fn a_state_that_would_take_too_much_memory_is_refused_before_it_takes_any() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn who_lost_the_lock_writes_nothing_any_more() {
+async fn a_process_that_lost_the_lock_writes_nothing() {
     let (_room, path) = room();
     let first = open(&path).unwrap();
     first.save(&ledger(&[("shop", "identity/one")])).unwrap();
     let ledger_store = first.ledger_store();
     fs::remove_file(beside(&path, ".lock")).unwrap();
-    // the next one gets the lock of the new file, and is the only one that writes
+    // the second process locks the new file, and is the only one that writes
     let second = open(&path).unwrap();
     let before = fs::read(&path).unwrap();
     let error = first.save(&ledger(&[("shop", "identity/two")])).unwrap_err();

@@ -1,4 +1,4 @@
-//! Refusals that no role helps against, from the bodies that Azure documents: what they become, and what people are told.
+//! Refusals that no role removes, with bodies from Azure's documentation: the error that they become, and its message.
 
 use crate::{
     azure::{Blocked, Error, failures::refusal},
@@ -131,7 +131,7 @@ fn a_vault_names_the_deny_assignment_and_the_condition() {
     };
     assert!(matches!(refused("null", "null"), Error::Forbidden { .. }), "a missing role is something else");
     assert!(told(&refused("'d-1'", "null")).contains("the deny assignment 'd-1'"));
-    // it may be about to be taken off, so it is waited for like any right that is missing
+    // the condition may be about to be removed, so podid waits as for a missing permission
     let conditional = refused("null", "the condition of the role assignment r is not fulfilled: c");
     assert!(matches!(conditional, Error::Forbidden { .. }), "{conditional:?}");
     let Failure { causes, hints, .. } = Failure::from(&conditional);
@@ -140,7 +140,7 @@ fn a_vault_names_the_deny_assignment_and_the_condition() {
 }
 
 #[test]
-fn a_conditional_access_policy_is_not_told_as_a_wrong_secret() {
+fn a_conditional_access_policy_is_not_reported_as_a_wrong_secret() {
     let body = json!({ "error": "interaction_required", "error_description": "AADSTS53003: Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.\r\nTrace ID: t" });
     let failure = Failure::from(&refusal("login.microsoftonline.com", 400, &HeaderMap::new(), body.to_string().as_bytes()));
     assert_eq!(failure.message, "a Conditional Access policy of the tenant refuses the login: AADSTS53003");
@@ -156,7 +156,7 @@ fn a_lock_is_told_with_the_scope_that_has_it() {
 }
 
 #[test]
-fn a_firewall_is_told_with_the_vault_and_the_address() {
+fn a_refusal_by_a_firewall_reports_the_vault_and_the_address() {
     let forbidden = |code: &str, message: &str| {
         let error =
             of("kv.vault.azure.net", &json!({ "error": { "code": "Forbidden", "message": message, "innererror": { "code": code } } }));

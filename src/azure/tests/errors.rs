@@ -1,4 +1,4 @@
-//! Codes and messages of refusals, whichever SDK asked.
+//! Codes and messages of refusals, through each SDK.
 
 use super::fake::{Fake, SUB, error, listener, pass, reply};
 use crate::azure::{
@@ -52,7 +52,7 @@ async fn an_escaped_body_keeps_code_message_action_and_scope_in_every_sdk() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_json_says_whose_it_was() {
+async fn the_error_for_a_response_without_json_has_its_host() {
     let fake = Fake::new(|seen, _| {
         let mut page = reply(200, json!(null));
         page.body = "<html>please log in to the hotel</html>".to_owned();
@@ -68,7 +68,7 @@ fn of(status: u16, body: serde_json::Value) -> Error {
 }
 
 #[test]
-fn the_wait_that_azure_asks_for_is_read_in_every_form() {
+fn every_form_of_retry_after_is_parsed() {
     let of = |name: &'static str, value: &str| retry_after(&HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]));
     assert_eq!(of("retry-after", "17"), Some(Duration::from_secs(17)));
     assert_eq!(of("x-ms-retry-after-ms", "250"), Some(Duration::from_millis(250)));

@@ -1,4 +1,4 @@
-//! A scripted Azure: a CONNECT proxy that ends TLS for any host and answers what the test says. Keeps every request that it saw.
+//! A scripted Azure: a CONNECT proxy that terminates TLS for any host and responds as the test scripts it. It records all requests.
 
 use crate::azure::{Azure, ClientLogin, OnWait, Settings, login::Env};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -33,7 +33,7 @@ pub const SECRET: &str = "the-client-secret";
 pub struct Seen {
     pub host: String,
     pub method: String,
-    /// With the query.
+    /// The path with its query.
     pub path: String,
     pub body: String,
     pub authorized: bool,
@@ -47,16 +47,16 @@ pub struct Reply {
     pub flow: Flow,
 }
 
-/// How the body comes.
+/// How the body is sent.
 #[derive(Clone, Default)]
 pub enum Flow {
     #[default]
     Whole,
-    /// These bytes again and again, for ever.
+    /// These bytes, repeated without end.
     Endless(Bytes),
     /// These bytes once, as a body that is not text.
     Bytes(Bytes),
-    /// A space each so long, for ever.
+    /// A space after each pause of this length, without end.
     Trickle(Duration),
 }
 
@@ -83,7 +83,7 @@ impl Reply {
     }
 }
 
-/// Gets the request and how often the same method and path (without query) was asked before.
+/// Receives the request, and how many requests with the same method and path (without query) came before it.
 type Script = Arc<dyn Fn(&Seen, usize) -> Reply + Send + Sync>;
 
 struct World {
@@ -101,12 +101,12 @@ pub struct Fake {
 }
 
 impl Fake {
-    /// Answers tokens by itself, everything else by `script`.
+    /// Responds to token requests by itself, and to everything else with `script`.
     pub async fn new(script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
         Self::slow(Duration::ZERO, script).await
     }
 
-    /// Also under the names of `hosts`: a recording may be of a vault that has one of its own.
+    /// Also serves the names in `hosts`, because a vault in a recording has a name of its own.
     pub async fn of(hosts: &[String], script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
         Self::start(hosts, Duration::ZERO, script).await
     }
@@ -134,7 +134,7 @@ impl Fake {
         Self { world, port, ca }
     }
 
-    /// The next `times` CONNECTs to `host` get a 502, as a name without an address does.
+    /// Responds to the next `times` CONNECTs to `host` with a 502, as for a name without an address.
     pub fn refuse_connect(&self, host: &str, times: usize) {
         self.world.refuse_connect.lock().unwrap().push((host.to_owned(), times));
     }
@@ -171,13 +171,13 @@ impl Fake {
         self.seen().into_iter().filter(|seen| seen.host == host).collect()
     }
 
-    /// How many connections were opened to `host`.
+    /// Returns how many connections were opened to `host`.
     pub fn conns(&self, host: &str) -> usize {
         self.world.conns.lock().unwrap().iter().filter(|one| *one == host).count()
     }
 }
 
-/// Sentences of the waits, kept.
+/// Returns a callback for waits, and the sentences that it received.
 pub fn listener() -> (OnWait, Arc<Mutex<Vec<String>>>) {
     let said: Arc<Mutex<Vec<String>>> = Arc::default();
     let kept = said.clone();
@@ -276,7 +276,7 @@ async fn answer(request: Request<Incoming>, host: String, world: Arc<World>) -> 
     Ok(response.body(body(reply)).unwrap())
 }
 
-/// "Nothing of mine": a token, or 404.
+/// Leaves the request to the default: a token, or 404.
 pub fn pass() -> Reply {
     empty(0)
 }
@@ -287,7 +287,7 @@ fn reply_token() -> Reply {
     reply(200, json!({ "token_type": "Bearer", "expires_in": 86399, "ext_expires_in": 86399, "access_token": token }))
 }
 
-/// One ignored test of this very program, in a process of its own: what it needs (environment, subscriber) is the process's.
+/// Runs one ignored test of this program in a process of its own, because its environment and its log subscriber are process-wide.
 pub fn alone(test: &str) -> tokio::process::Command {
     let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", &format!("azure::tests::{test}"), "--ignored", "--nocapture"]).env_clear();

@@ -1,5 +1,5 @@
-//! Servers that are broken or mean, behind a connection that is trusted: answers without an end, lists that go round, waits without an
-//! end, numbers that fit nowhere, addresses of others. Each ends in an error, in time, and none in a panic.
+//! Broken or malicious servers behind a trusted connection: endless responses, circular lists, endless waits, numbers out of range,
+//! addresses of others. Each case must end with an error, in time and without a panic.
 
 use super::fake::{Fake, Flow, Reply, SUB, empty, error, listener, pass, reply};
 use crate::azure::{ArmId, Error, NewVault, Tags, id};
@@ -28,7 +28,7 @@ fn group() -> ArmId {
     ArmId::group(SUB, "g")
 }
 
-/// Answers everything at one host so, and tokens as usual.
+/// Starts a server that responds like this for one host, and with tokens as usual.
 async fn at(host: &'static str, answer: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Fake {
     Fake::new(move |seen, nth| if seen.host == host { answer(nth) } else { pass() }).await
 }
@@ -38,7 +38,7 @@ fn endless(status: u16) -> Reply {
     empty(status).with("content-type", "application/json").flowing(Flow::Endless(chunk))
 }
 
-/// A gzip stream of so many zeros, by one block of matches of 258 bytes each (RFC 1951, fixed codes): 13 bits for each.
+/// Makes a gzip stream of this many zeros: one block of matches of 258 bytes each (RFC 1951, fixed codes), with 13 bits per match.
 fn bomb(zeros: usize) -> Bytes {
     let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     let (mut byte, mut filled) = (0u8, 0);
@@ -55,7 +55,7 @@ fn bomb(zeros: usize) -> Bytes {
     bits("010"); // not the last block; fixed codes (the lower bit first)
     bits("00110000"); // a zero
     for _ in 0..zeros / 258 {
-        bits("1100010100000"); // 258 bytes, from one byte before
+        bits("1100010100000"); // 258 bytes, copied from one byte before
     }
     bits("0000000000000000");
     out.into()
@@ -69,7 +69,7 @@ fn too_large<T: std::fmt::Debug>(answer: Result<T, Error>, host: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_without_an_end_is_cut_off_whatever_it_is_of() {
+async fn an_endless_response_of_any_kind_is_cut_off() {
     let fake = at(ARM, |_| endless(200)).await;
     let read = fake.azure().read();
     let (identity, scope) = (ArmId::resource(SUB, "g", id::IDENTITY, "i"), ArmId::subscription(SUB));
@@ -92,7 +92,7 @@ async fn an_answer_without_an_end_is_cut_off_whatever_it_is_of() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_counts_is_the_size_after_decompression() {
+async fn the_size_limit_applies_after_decompression() {
     let packed = bomb(1 << 30);
     assert!(packed.len() < 8 << 20, "sent as it is, it is small enough: {}", packed.len());
     let fake = at(ARM, move |_| {
@@ -106,7 +106,7 @@ async fn what_counts_is_the_size_after_decompression() {
 
 #[tokio::test]
 async fn a_list_that_leads_back_to_one_of_its_pages_ends() {
-    // the second page says that it is the next one
+    // the second page links to itself
     let arm = |seen: &super::fake::Seen| {
         reply(200, json!({ "value": [], "nextLink": format!("https://{ARM}{}", seen.path.split("?page").next().unwrap()) + "&page=2" }))
     };
@@ -172,7 +172,7 @@ async fn a_link_to_another_port_or_with_a_name_in_it_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_link_that_leads_nowhere_is_an_error() {
+async fn an_invalid_next_link_is_an_error() {
     let long = format!("https://{ARM}/{}", "x".repeat(100_000));
     let long_in_vault = format!("{VAULT}{}", "x".repeat(100_000));
     for link in
@@ -199,8 +199,8 @@ async fn an_answer_that_trickles_ends_by_the_time_limit() {
 }
 
 #[tokio::test]
-async fn tries_and_looks_that_are_slow_end_by_the_time_limit_together() {
-    // each answer comes within the time of a request, and all of them are worth another one
+async fn slow_tries_and_polls_share_one_time_limit() {
+    // each response arrives within the time limit of a request, and each one calls for another request
     let limit = Duration::from_millis(1500);
     let slow = Duration::from_millis(1000);
     let fake = Fake::slow(slow, |seen, _| if seen.host == ARM { error(500, "InternalServerError", "again") } else { pass() }).await;
@@ -224,7 +224,7 @@ async fn tries_and_looks_that_are_slow_end_by_the_time_limit_together() {
 }
 
 #[tokio::test]
-async fn no_pause_that_a_server_asks_for_is_too_long_or_too_odd() {
+async fn any_pause_that_a_server_demands_is_handled() {
     let dates = ["Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 99 Foo 2026 99:99:99 GMT"];
     let numbers = [
         "18446744073709551615",
@@ -255,7 +255,7 @@ async fn no_pause_that_a_server_asks_for_is_too_long_or_too_odd() {
 }
 
 #[tokio::test]
-async fn no_life_of_a_token_is_too_long_or_too_odd() {
+async fn tokens_with_any_lifetime_are_handled() {
     let claims = "e30.eyJvaWQiOiJvIiwidGlkIjoidCJ9.s";
     let lives =
         [json!(u64::MAX), json!(i64::MAX), json!(i64::MIN), json!(-1), json!(0), json!(1e308), json!("86399"), json!("9".repeat(60))];
@@ -266,7 +266,7 @@ async fn no_life_of_a_token_is_too_long_or_too_odd() {
             _ => error(404, "ResourceGroupNotFound", "gone"),
         })
         .await;
-        // kept or not: the token is used
+        // the token is used, whether it can be cached or not
         assert!(matches!(fake.azure().read().group(&group()).await, Ok(None)), "{shown}");
     }
     for life in [json!("soon"), json!([]), json!({ "a": 1 }), json!(true), json!(null)] {
@@ -300,7 +300,7 @@ async fn deep_and_extreme_json_is_an_error() {
         })
         .await;
         let read = fake.azure().read();
-        // an answer or an error, and no panic
+        // the result may be a value or an error, but not a panic
         let _ =
             (read.secret(VAULT, "s").await.map(drop), read.secrets(VAULT).await.map(drop), read.latest_secret(VAULT, "s").await.map(drop));
         assert!(!fake.on(VAULT_HOST).is_empty(), "{number}");
@@ -346,7 +346,7 @@ async fn a_vault_whose_address_is_not_its_own_is_refused_before_a_token_goes_the
     let fake = at(ARM, |_| reply(200, json!({ "value": [vault("v", "https://evil.example/")] }))).await;
     let error = fake.azure().read().vaults(&group()).await.unwrap_err();
     assert!(matches!(&error, Error::ForeignAddress { what, expected, .. } if what.contains("vaults/v") && expected == VAULT), "{error:?}");
-    // an answer that is of another vault than was asked for
+    // the response is about another vault than the requested one
     let fake = at(ARM, |_| reply(200, vault("evil", "https://evil.vault.azure.net/"))).await;
     assert!(matches!(fake.azure().read().vault(&vault_id("v")).await, Err(Error::ForeignAddress { .. })));
     for own in

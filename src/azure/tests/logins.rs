@@ -42,7 +42,7 @@ async fn a_token_is_asked_once_for_an_audience_however_many_ask() {
     assert_eq!(fake.on(LOGIN).len(), 2, "a new pass asks for no new token");
 }
 
-/// Like the credential of az: each ask costs a process.
+/// A credential like that of az, which starts a process for each request.
 #[derive(Debug, Default)]
 struct Forgetful {
     asked: AtomicUsize,
@@ -59,7 +59,7 @@ impl TokenCredential for Forgetful {
 }
 
 #[tokio::test]
-async fn a_credential_that_keeps_nothing_is_asked_once_until_its_token_is_about_to_end() {
+async fn the_token_of_a_credential_without_a_cache_is_cached_until_it_is_about_to_expire() {
     for (lasting, asked) in [(3600, 2), (60, 4)] {
         let credential = Arc::new(Forgetful { lasting, ..Default::default() });
         let client = crate::azure::http::client(&Settings::default(), Duration::from_secs(1)).unwrap();
@@ -76,7 +76,7 @@ async fn a_credential_that_keeps_nothing_is_asked_once_until_its_token_is_about_
 }
 
 #[tokio::test]
-async fn the_caller_is_read_off_the_token() {
+async fn the_caller_is_read_from_the_token() {
     let fake = Fake::new(|_, _| pass()).await;
     let azure = fake.azure();
     let caller = azure.read().caller().await.unwrap();

@@ -1,4 +1,4 @@
-//! What gets into a log, at the most talkative level and from every crate.
+//! The content of the log, at the most verbose level and from every crate.
 
 use super::fake::{Fake, SECRET, SUB, alone, listener, pass, reply};
 use crate::azure::{ArmId, NewSecret, id};
@@ -42,7 +42,7 @@ async fn no_secret_and_no_token_gets_into_any_log() {
 #[ignore = "run by no_secret_and_no_token_gets_into_any_log, where no other test takes or drops a subscriber"]
 fn child_logs_all_it_can() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    // the server's own log is not ours, so it runs where no subscriber listens
+    // the server's own log is not under test, so it runs on a thread without a subscriber
     let (ready, fake) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         runtime().block_on(async move {
@@ -77,7 +77,7 @@ fn child_logs_all_it_can() {
     });
     let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
     let asked: Vec<&str> = text.lines().filter(|line| line.contains("podid::azure::pipeline: asked")).collect();
-    // two tokens, three questions to Azure Resource Manager, a read and a write of the secret
+    // two tokens, three requests to Azure Resource Manager, a read and a write of the secret
     assert_eq!(asked.len(), 7, "{asked:#?}");
     assert!(asked.iter().all(|line| line.contains("status=200") && !line.contains('?')), "{asked:#?}");
     for secret in [CANARY, SECRET, "Bearer e30", "e30.eyJ"] {

@@ -1,4 +1,4 @@
-//! The room against a scripted Azure on loopback, over TLS and a CONNECT proxy, so that the production host names are used.
+//! Tests the module against a scripted Azure on loopback, over TLS and a CONNECT proxy, so that the production host names are used.
 
 mod blocked;
 mod errors;

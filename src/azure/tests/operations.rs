@@ -1,4 +1,4 @@
-//! Writes that go on after their answer: nested resources, headers to follow, states to read, deletions without a body.
+//! Writes that go on after their response: nested resources, headers to follow, states to read, deletions without a body.
 
 use super::fake::{Fake, Reply, SUB, empty, error, listener, pass, reply};
 use crate::azure::{
@@ -62,7 +62,7 @@ fn is_operation(path: &str) -> bool {
 async fn an_operation_is_asked_until_it_has_ended_and_then_the_nested_resource() {
     let fake = Fake::new(|seen, nth| match (seen.method.as_str(), is_operation(&seen.path), nth) {
         ("PUT", ..) => reply(201, body("Creating")).with("azure-asyncoperation", OPERATION).with("location", "/subscriptions/s/elsewhere"),
-        // an operation that goes on may carry an error
+        // a running operation may contain an error
         ("GET", true, 0) => {
             reply(200, json!({ "status": "CreatingAgentPools", "error": { "code": "NotLatestOperation", "message": "m" } }))
         }
@@ -98,7 +98,7 @@ async fn a_location_is_followed_from_answer_to_answer_and_its_last_one_is_the_re
 }
 
 #[tokio::test]
-async fn without_an_address_the_resource_says_how_far_it_is() {
+async fn without_an_address_the_resource_itself_is_polled() {
     let fake = Fake::new(|seen, nth| match (seen.method.as_str(), nth) {
         ("PATCH", _) => reply(200, body("Updating")),
         ("GET", 0) => reply(200, body("Updating")),
@@ -111,7 +111,7 @@ async fn without_an_address_the_resource_says_how_far_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_done_at_once_is_not_asked_again_and_the_address_of_a_new_resource_is_no_operation() {
+async fn a_write_that_is_done_at_once_is_not_polled_even_with_a_location() {
     for state in [json!({ "id": pool(), "properties": {} }), body("Succeeded")] {
         let fake = Fake::new(move |seen, _| match seen.method.as_str() {
             "PUT" => reply(201, state.clone()).with("location", "/subscriptions/s/resourcegroups/g"),
@@ -157,7 +157,7 @@ async fn a_deletion_ends_with_or_without_a_body_and_absent_is_success() {
         (reply(200, json!({})), 1),
         (empty(204), 1),
         (error(404, "ResourceNotFound", "m"), 1),
-        // no address: the resource is asked for until it is gone
+        // without an address podid polls the resource until it is deleted
         (empty(202), 3),
     ] {
         let fake = Fake::new(move |seen, nth| match (seen.method.as_str(), nth) {
@@ -173,7 +173,7 @@ async fn a_deletion_ends_with_or_without_a_body_and_absent_is_success() {
 }
 
 #[tokio::test]
-async fn a_deletion_follows_what_it_is_told_to_follow() {
+async fn a_deletion_polls_the_address_in_its_response() {
     let by = |headers: fn(Reply) -> Reply, last: u16| {
         Fake::new(move |seen, nth| match (seen.method.as_str(), nth) {
             ("DELETE", _) => headers(empty(202)),
@@ -197,7 +197,7 @@ async fn a_deletion_follows_what_it_is_told_to_follow() {
 }
 
 #[tokio::test]
-async fn no_token_goes_to_another_host_by_the_address_of_an_operation() {
+async fn the_address_of_an_operation_never_leads_a_token_to_another_host() {
     for elsewhere in [
         "https://graph.microsoft.com/o",
         "http://management.azure.com/o",
@@ -217,7 +217,7 @@ async fn no_token_goes_to_another_host_by_the_address_of_an_operation() {
 }
 
 #[tokio::test]
-async fn the_server_says_when_to_ask_again() {
+async fn the_pause_before_a_poll_is_that_of_the_server() {
     let fake = Fake::new(|seen, _| match (seen.method.as_str(), is_operation(&seen.path)) {
         ("PUT", _) => reply(201, body("Creating")).with("azure-asyncoperation", OPERATION).with("retry-after", "1"),
         (_, true) => reply(200, json!({ "status": "Succeeded" })),
@@ -230,7 +230,7 @@ async fn the_server_says_when_to_ask_again() {
 }
 
 #[tokio::test]
-async fn an_operation_that_never_ends_is_given_up() {
+async fn an_operation_that_never_ends_times_out() {
     let fake = Fake::new(|seen, _| match seen.method.as_str() {
         "DELETE" => empty(202).with("azure-asyncoperation", OPERATION),
         _ => reply(200, json!({ "status": "Deleting" })),

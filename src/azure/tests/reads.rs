@@ -1,4 +1,4 @@
-//! What is read, how often, and what absence is.
+//! What is read, how often, and what a missing resource returns.
 
 use super::fake::{Fake, SUB, error, pass, reply};
 use crate::azure::{ArmId, Error, PolicyEntry, id};
@@ -18,7 +18,7 @@ fn vault_body(name: &str, properties: Value) -> Value {
 }
 
 #[tokio::test]
-async fn two_that_want_to_know_the_same_make_one_request() {
+async fn two_callers_that_need_the_same_send_one_request() {
     let fake =
         Fake::slow(
             std::time::Duration::from_millis(30),
@@ -36,7 +36,7 @@ async fn two_that_want_to_know_the_same_make_one_request() {
 }
 
 #[tokio::test]
-async fn a_failed_ask_is_not_remembered() {
+async fn a_failed_request_is_not_cached() {
     let fake = Fake::new(|seen, nth| match (seen.host.as_str(), nth) {
         (ARM, 0) => error(403, "AuthorizationFailed", "no"),
         (ARM, _) => reply(200, vault_body("v", json!({}))),
@@ -50,7 +50,7 @@ async fn a_failed_ask_is_not_remembered() {
 }
 
 #[tokio::test]
-async fn a_vault_is_read_also_where_the_sdk_would_not() {
+async fn a_vault_is_read_even_if_the_sdk_cannot_parse_it() {
     let policies = json!([{ "tenantId": "tenant", "objectId": "o", "permissions": { "secrets": ["Get"], "keys": null } }]);
     let fake = Fake::new(move |seen, _| {
         if seen.host == ARM {
@@ -117,7 +117,7 @@ async fn a_list_that_goes_on_at_another_host_is_not_followed() {
 }
 
 #[tokio::test]
-async fn gone_is_none_but_a_wrong_subscription_is_an_error() {
+async fn an_absent_resource_is_none_but_a_wrong_subscription_is_an_error() {
     let fake = Fake::new(|seen, _| match (seen.host.as_str(), seen.path.contains("/resourceGroups/wrong")) {
         (ARM, true) => error(404, "SubscriptionNotFound", "The subscription could not be found."),
         (ARM, false) => error(404, "ResourceGroupNotFound", "Resource group 'g' could not be found."),
@@ -139,7 +139,7 @@ async fn gone_is_none_but_a_wrong_subscription_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_name_that_climbs_never_reaches_a_url() {
+async fn a_name_with_dot_segments_is_never_sent() {
     let fake = Fake::new(|_, _| pass()).await;
     let (azure, up) = (fake.azure(), "../x");
     let read = azure.read();

@@ -1,4 +1,4 @@
-//! Secrets: values, versions, and what is waited for.
+//! Secrets: values, versions, and waits.
 
 use super::fake::{Fake, Reply, error, listener, pass, reply};
 use crate::azure::{Error, NewSecret, Tags};
@@ -62,7 +62,7 @@ async fn a_secret_that_is_not_there_is_none() {
 }
 
 #[tokio::test]
-async fn a_fresh_grant_is_waited_for_only_when_there_is_one() {
+async fn podid_waits_for_a_grant_only_after_one_was_made() {
     let fake = Fake::new(|seen, nth| match (seen.host.as_str(), nth) {
         (HOST, 0..3) => refused(403, "Forbidden", "ForbiddenByRbac", RBAC),
         (HOST, _) => reply(200, secret("s", "v1")),
@@ -138,7 +138,7 @@ async fn the_newest_enabled_version_is_the_current_one() {
 }
 
 #[tokio::test]
-async fn of_two_versions_of_one_second_the_vault_says_which_is_current() {
+async fn the_vault_decides_between_two_versions_with_the_same_second() {
     let one = |version: &str| json!({ "id": format!("{VAULT}secrets/s/{version}"), "attributes": { "enabled": true, "created": 7, "updated": 7 } });
     let both = json!({ "value": [one("a"), one("b")] });
     let fake = Fake::new(move |seen, _| match seen.host.as_str() {

@@ -1,4 +1,4 @@
-//! Connections, tries, and hosts that do not answer.
+//! Connections, retries, and hosts that do not respond.
 
 use super::fake::{Fake, SECRET, SUB, alone, empty, error, pass, reply};
 use crate::azure::{ArmId, Error};
@@ -50,7 +50,7 @@ async fn each_host_has_one_connection() {
 }
 
 #[tokio::test]
-async fn throttling_is_waited_out_as_long_as_azure_says() {
+async fn podid_waits_as_long_as_azure_demands_when_throttled() {
     let fake = Fake::new(|seen, nth| match (seen.host.as_str(), nth) {
         (ARM, 0) => error(429, "429", "Retry after 1 seconds.").with("retry-after", "1"),
         (ARM, _) => reply(200, json!({ "id": group(1), "location": "westeurope" })),
@@ -65,7 +65,7 @@ async fn throttling_is_waited_out_as_long_as_azure_says() {
 }
 
 #[tokio::test]
-async fn throttling_beyond_the_limit_is_told_with_its_wait() {
+async fn throttling_beyond_the_limit_is_reported_with_its_pause() {
     let fake =
         Fake::new(|seen, _| if seen.host == ARM { error(429, "429", "Slow down.").with("retry-after", "3600") } else { pass() }).await;
     let error = fake.azure().read().group(&group(1)).await.unwrap_err();
@@ -77,7 +77,7 @@ async fn throttling_beyond_the_limit_is_told_with_its_wait() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_stumbles_is_asked_again_by_every_sdk() {
+async fn a_request_that_a_gateway_failed_is_retried_in_every_sdk() {
     let fake = Fake::new(|seen, nth| match (seen.host.as_str(), nth) {
         ("login.microsoftonline.com", _) => pass(),
         (_, 0) => error(502, "BadGatewayConnection", "again"),
@@ -123,7 +123,7 @@ async fn a_proxy_that_opens_no_tunnel_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_is_given_up() {
+async fn a_request_to_a_hanging_server_times_out() {
     let fake = Fake::slow(Duration::from_secs(30), |_, _| pass()).await;
     let azure = fake.azure_with(|settings| settings.timeout = Some(Duration::from_secs(1)), &[]);
     let started = Instant::now();

@@ -1,4 +1,4 @@
-//! What is written, and what is waited for.
+//! Writes and their waits.
 
 use super::fake::{Fake, SUB, empty, error, listener, pass, reply};
 use crate::azure::{ArmId, Error, NewVault, PolicyEntry, PrincipalKind, Tags, id};
@@ -78,7 +78,7 @@ async fn an_assignment_under_another_name_is_a_conflict() {
 }
 
 #[tokio::test]
-async fn an_assignment_that_is_gone_is_deleted_already() {
+async fn deleting_an_absent_assignment_is_a_success() {
     let fake = Fake::new(|seen, nth| match (seen.method.as_str(), nth) {
         ("DELETE", 0) => reply(200, json!({ "id": "x" })),
         ("DELETE", 1) => empty(204),
@@ -111,7 +111,7 @@ fn new_vault(rbac: bool, recover: bool) -> NewVault {
 }
 
 #[tokio::test]
-async fn a_vault_is_there_when_its_name_is_registered() {
+async fn a_vault_is_ready_when_its_name_is_in_the_dns() {
     let fake = Fake::new(|seen, nth| match (seen.method.as_str(), nth) {
         ("PUT", _) => reply(200, vault("RegisteringDns")),
         ("GET", 0) => reply(200, vault("RegisteringDns")),
@@ -170,7 +170,7 @@ async fn a_name_that_a_deleted_vault_holds_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_vault_that_somebody_else_made_is_waited_for_likewise() {
+async fn podid_waits_for_a_vault_that_another_user_created() {
     let fake = Fake::new(|seen, nth| match (seen.method.as_str(), nth) {
         ("GET", 0) => error(404, "ResourceNotFound", "not visible yet"),
         ("GET", 1) => reply(200, vault("RegisteringDns")),
@@ -183,7 +183,7 @@ async fn a_vault_that_somebody_else_made_is_waited_for_likewise() {
 }
 
 #[tokio::test]
-async fn a_policy_is_added_at_the_api_version_that_lives_on_and_after_others() {
+async fn a_policy_is_added_at_the_supported_api_version_and_after_concurrent_changes() {
     let fake = Fake::new(|seen, nth| match (seen.method.as_str(), nth) {
         ("PUT", 0) => error(409, "ConflictError", "The Key Vault 'v' changed from the point the operation began."),
         ("PUT", _) => reply(200, json!({ "properties": { "accessPolicies": [] } })),

@@ -45,7 +45,7 @@ async fn the_login_command_runs_once_and_its_token_is_sent() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_fetched_anew_once() {
+async fn a_rejected_token_is_renewed_once() {
     let fake = Fake::start(
         |_, before| {
             if before == 0 { refusal(401, "Unauthorized", "Unauthorized", json!({})) } else { Reply::Json(200, json!({})) }
@@ -61,7 +61,7 @@ async fn a_refused_token_is_fetched_anew_once() {
 }
 
 #[tokio::test]
-async fn a_login_command_that_fails_says_what_it_said() {
+async fn the_error_of_a_failed_login_command_has_its_stderr() {
     let dir = tempfile::tempdir().unwrap();
     let failed = async |user| match cluster(settings(&kubeconfig(&dir, "https://127.0.0.1:1", user))).await.err().unwrap() {
         Error::Login { context, server, cause } => {
@@ -87,7 +87,7 @@ async fn a_login_command_that_fails_says_what_it_said() {
 }
 
 #[tokio::test]
-async fn several_files_are_one_and_an_unknown_context_lists_the_known() {
+async fn several_files_are_merged_and_the_error_for_an_unknown_context_lists_the_known_ones() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let first = kubeconfig(&one, "https://One.example:6443/k8s", json!({}));
     let second = two.path().join("config");

@@ -1,4 +1,4 @@
-//! A server on loopback that answers as a test says, over TLS, and remembers what it was asked and over how many connections.
+//! A server on loopback that responds over TLS as a test scripts it, and records all requests and the number of connections.
 
 use crate::cluster::{Cluster, Settings};
 use base64::Engine;
@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub method: String,
-    /// Path and query.
+    /// The path with its query.
     pub uri: String,
     pub headers: HashMap<String, String>,
     pub body: Value,
@@ -31,19 +31,19 @@ pub struct Seen {
 pub enum Reply {
     Json(u16, Value),
     Text(u16, &'static str),
-    /// Lines, then open for ever.
+    /// These lines, and then the stream stays open.
     Open(Vec<Value>),
-    /// Lines, then the end.
+    /// These lines, and then the end of the stream.
     Ended(Vec<Value>),
-    /// These bytes again and again, for ever.
+    /// These bytes, repeated without end.
     Endless(u16, Bytes),
-    /// A space each so long, for ever.
+    /// A space after each pause of this length, without end.
     Trickle(Duration),
-    /// With one more header.
+    /// A reply with one more header.
     With(&'static str, String, Box<Reply>),
-    /// None: the connection is closed.
+    /// No response: the connection is closed.
     Cut,
-    /// So long, then what.
+    /// A reply after this pause.
     Late(Duration, Box<Reply>),
 }
 
@@ -53,12 +53,12 @@ pub struct Fake {
     pub url: String,
     pub seen: Arc<Mutex<Vec<Seen>>>,
     pub connections: Arc<AtomicUsize>,
-    /// Most requests at once.
+    /// The highest number of requests at a time.
     pub most: Arc<AtomicUsize>,
 }
 
 impl Fake {
-    /// `rule` gets the request and how many came before it.
+    /// Starts a server. `rule` receives the request and the number of requests before it.
     pub async fn start(rule: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
@@ -89,7 +89,7 @@ impl Fake {
     }
 }
 
-/// One for all servers of a test program: a server for its names, and the PEM of its authority.
+/// One certificate for all servers of a test program: the server's side, and the PEM of the authority.
 static AUTHORITY: LazyLock<(TlsAcceptor, String)> = LazyLock::new(|| {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let made = rcgen::generate_simple_self_signed(["127.0.0.1", "aks.example"].map(str::to_owned)).unwrap();
@@ -98,7 +98,7 @@ static AUTHORITY: LazyLock<(TlsAcceptor, String)> = LazyLock::new(|| {
     (TlsAcceptor::from(Arc::new(tls)), made.cert.pem())
 });
 
-/// The cluster entry of a kubeconfig for such a server.
+/// Returns the cluster entry of a kubeconfig for such a server.
 pub fn entry(server: &str) -> Value {
     let authority = base64::engine::general_purpose::STANDARD.encode(&AUTHORITY.1);
     json!({ "server": server, "certificate-authority-data": authority })
@@ -170,7 +170,7 @@ fn for_ever(chunk: Bytes, pause: Duration) -> impl futures::Stream<Item = Result
     })
 }
 
-/// A kubeconfig of one context "lab" for a server, with `user` as its user.
+/// Writes a kubeconfig with one context "lab" for a server, and `user` as its user.
 pub fn kubeconfig(dir: &TempDir, server: &str, user: Value) -> PathBuf {
     let path = dir.path().join("config");
     let text = json!({
@@ -192,7 +192,7 @@ pub fn settings(kubeconfig: &std::path::Path) -> Settings {
     }
 }
 
-/// A cluster without any environment.
+/// Connects to a cluster with an empty environment.
 pub async fn cluster(settings: Settings) -> crate::cluster::Result<Cluster> {
     Cluster::with_env(settings, &|_| None).await
 }

@@ -1,5 +1,5 @@
-//! Servers that are broken or mean, login commands likewise, and kubeconfigs that hold what fits nowhere. Each ends in an error, in time,
-//! and none in a panic; and no credential leaves in the clear.
+//! Broken or malicious servers and login commands, and kubeconfigs with values out of range. Each case must end with an error, in time and
+//! without a panic, and no credential may be sent unencrypted.
 
 use super::config::{V1, exec, script};
 use super::fake::{Fake, Reply, cluster, entry, kubeconfig, refusal, settings, to};
@@ -21,7 +21,7 @@ fn quick(fake: &Fake, timeout: Duration, whole: Duration) -> (tempfile::TempDir,
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_without_an_end_is_cut_off_whatever_it_is_of() {
+async fn an_endless_response_of_any_kind_is_cut_off() {
     let fake = Fake::start(|_, _| Reply::Endless(200, spaces())).await;
     let (_dir, settings) = quick(&fake, Duration::from_secs(20), Duration::from_secs(20));
     let cluster_of = cluster(settings).await.unwrap();
@@ -63,7 +63,7 @@ async fn a_list_that_leads_back_to_one_of_its_pages_ends() {
     let answer = to(&fake).await.read().list(&pods(), None, None).await;
     assert!(matches!(&answer, Err(Error::EndlessList { why, .. }) if why.contains("leads back")), "{answer:?}");
     assert_eq!(fake.asked().len(), 2);
-    // pages that expire whenever the second one is asked for
+    // the pages expire whenever the second one is requested
     let fake = Fake::start(|seen, _| {
         if seen.uri.contains("continue=") {
             refusal(410, "Expired", "too old", json!({}))
@@ -97,9 +97,9 @@ async fn a_list_that_always_has_another_page_ends() {
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
-/// kube puts the path of the kubeconfig's server before that of a request, and takes for granted that both together are an address.
+/// kube prepends the path of the kubeconfig's server to that of a request, and assumes that both together are a valid URL.
 #[tokio::test]
-async fn what_a_server_gives_to_ask_with_is_not_of_any_length() {
+async fn an_overlong_continue_token_is_an_error() {
     for (prefix, length) in [("", 70_000), ("/a/prefix/that/makes/it/too/long", 65_450)] {
         let next = "x".repeat(length);
         let fake = Fake::start(move |_, _| Reply::Json(200, json!({ "metadata": { "continue": next }, "items": [] }))).await;
@@ -130,7 +130,7 @@ async fn an_answer_that_trickles_and_one_that_is_always_later_end_by_the_time_li
 }
 
 #[tokio::test]
-async fn no_pause_and_no_grace_that_a_server_asks_for_is_too_long_or_too_odd() {
+async fn any_pause_and_any_grace_period_of_a_server_are_handled() {
     for value in ["18446744073709551615", "99999999999999999999999", "-1", "1e9", "", "soon", "Fri, 31 Dec 9999 23:59:59 GMT"] {
         let busy = move |_: &super::fake::Seen, before: usize| {
             if before == 0 {
@@ -205,7 +205,7 @@ async fn a_login_command_that_prints_without_an_end_or_waits_for_ever_ends() {
 }
 
 #[tokio::test]
-async fn what_fits_no_header_is_refused_with_file_user_and_field() {
+async fn values_that_are_not_valid_headers_are_refused_with_file_user_and_field() {
     let dir = tempfile::tempdir().unwrap();
     for (field, user) in [
         ("token", json!({ "token": "s3cret\n" })),
@@ -226,7 +226,7 @@ async fn what_fits_no_header_is_refused_with_file_user_and_field() {
         let names = [path.display().to_string(), format!("the {field} of user \"u\""), "\"lab\"".to_owned()];
         assert!(names.iter().all(|name| why.contains(name)) && !format!("{error:?}").contains("s3c"), "{why}");
     }
-    // what is not even YAML
+    // text that is not even YAML
     for odd in ["s3cret\u{0}", "s3cret\u{7f}", "s3cret\u{1b}"] {
         let error = cluster(settings(&kubeconfig(&dir, "https://127.0.0.1:1", json!({ "token": odd })))).await.err().unwrap();
         assert!(matches!(&error, Error::Kubeconfig(why) if !why.contains("s3c")), "{error:?}");
@@ -234,7 +234,7 @@ async fn what_fits_no_header_is_refused_with_file_user_and_field() {
     std::fs::write(dir.path().join("token"), "s3c\nret\n").unwrap();
     let error = cluster(settings(&kubeconfig(&dir, "https://127.0.0.1:1", json!({ "tokenFile": "token" })))).await.err().unwrap();
     assert!(matches!(&error, Error::Kubeconfig(why) if why.contains("line break") && !why.contains("s3c")), "{error:?}");
-    // what kube reads by itself: base64 of nothing that is a certificate
+    // values that kube decodes itself: base64 of something that is not a certificate
     let pair = json!({ "client-certificate-data": "AAAA", "client-key-data": "AAAA" });
     assert!(matches!(cluster(settings(&kubeconfig(&dir, "https://127.0.0.1:1", pair))).await, Err(Error::Kubeconfig(_))));
     for (field, value) in
@@ -249,7 +249,7 @@ async fn what_fits_no_header_is_refused_with_file_user_and_field() {
 }
 
 #[tokio::test]
-async fn the_file_that_names_the_user_is_told_of_several() {
+async fn errors_report_which_of_several_files_has_the_user() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (first, second) = (one.path().join("config"), two.path().join("config"));
     let contexts = json!([{ "name": "lab", "context": { "cluster": "c", "user": "u" } }]);
@@ -287,7 +287,7 @@ async fn no_credential_goes_to_a_server_that_is_not_encrypted() {
     assert!(!dir.path().join("runs").exists(), "and no login command is run for it");
     let nobody = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;
     assert!(nobody.is_err(), "nobody connected");
-    // as through `kubectl proxy`, which logs in by itself
+    // as through `kubectl proxy`, which adds its own credential
     let own = cluster(settings(&kubeconfig(&dir, &server, json!({})))).await.unwrap();
     assert_eq!(own.unverified(), None);
     let error = cluster(settings(&kubeconfig(&dir, "ftp://127.0.0.1:1", json!({})))).await.err().unwrap();
@@ -295,7 +295,7 @@ async fn no_credential_goes_to_a_server_that_is_not_encrypted() {
 }
 
 #[tokio::test]
-async fn a_server_whose_certificate_is_not_verified_is_known_for_it() {
+async fn a_kubeconfig_that_skips_verification_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config");
     let text = json!({

@@ -1,4 +1,4 @@
-//! The room against servers on loopback.
+//! Tests the module against servers on loopback.
 
 mod config;
 pub(crate) mod fake;

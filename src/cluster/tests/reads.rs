@@ -1,4 +1,4 @@
-//! Reading, refusals, the wire.
+//! Reads, refusals, and connections.
 
 use super::fake::{Fake, Reply, cluster, kubeconfig, refusal, settings, to};
 use super::{at, identities, pods};
@@ -25,7 +25,7 @@ async fn an_object_is_asked_for_once_per_pass_even_by_two_at_once() {
 }
 
 #[tokio::test]
-async fn an_object_that_is_not_there_is_told_from_a_kind_that_is_not_there() {
+async fn an_absent_object_is_distinguished_from_an_unknown_kind() {
     let fake = Fake::start(|seen, _| match seen.uri.as_str() {
         "/apis/aadpodidentity.k8s.io/v1" => Reply::Json(200, json!({ "resources": [{ "name": "azureidentitybindings" }] })),
         uri if uri.contains("azureidentities") => Reply::Text(404, "404 page not found\n"),
@@ -48,7 +48,7 @@ async fn an_object_that_is_not_there_is_told_from_a_kind_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_404_without_a_status_of_a_known_kind_is_absence() {
+async fn a_404_without_a_status_means_absent_if_the_kind_is_known() {
     let fake = Fake::start(|seen, _| match seen.uri.as_str() {
         "/api/v1" => Reply::Json(200, json!({ "resources": [{ "name": "pods" }] })),
         _ => Reply::Text(404, "404 page not found\n"),
@@ -163,7 +163,7 @@ async fn a_foreign_certificate_is_untrusted() {
 }
 
 #[tokio::test]
-async fn a_busy_server_is_asked_again_and_a_name_never_leaves_its_place() {
+async fn a_request_to_a_busy_server_is_retried_and_a_name_stays_in_its_path_segment() {
     let fake = Fake::start(|_, before| if before < 2 { Reply::Text(429, "slow down") } else { Reply::Json(200, json!({})) }).await;
     let cluster = to(&fake).await;
     cluster.read().get(&at(pods(), "a")).await.unwrap();
@@ -176,7 +176,7 @@ async fn a_busy_server_is_asked_again_and_a_name_never_leaves_its_place() {
 }
 
 #[tokio::test]
-async fn what_reads_is_asked_again_of_a_cluster_that_was_there_a_moment_ago() {
+async fn reads_are_retried_on_a_cluster_that_responded_before() {
     let fake =
         Fake::start(|_, before| if before == 1 { Reply::Cut } else { Reply::Json(200, json!({ "metadata": { "name": "a" } })) }).await;
     let cluster = to(&fake).await;
@@ -186,7 +186,7 @@ async fn what_reads_is_asked_again_of_a_cluster_that_was_there_a_moment_ago() {
 }
 
 #[tokio::test]
-async fn what_writes_is_not_asked_again_and_nor_is_a_cluster_that_never_answered() {
+async fn writes_are_not_retried_and_neither_is_a_cluster_that_never_responded() {
     let fake = Fake::start(|seen, _| if seen.method == "GET" { Reply::Json(200, json!({})) } else { Reply::Cut }).await;
     let cluster = to(&fake).await;
     cluster.read().get(&at(pods(), "a")).await.unwrap();

@@ -1,4 +1,4 @@
-//! A TLS server with an authority of its own: what is believed of it, and what it believes of a client certificate.
+//! A TLS server with its own authority: which servers podid trusts, and which client certificates the server accepts.
 
 use super::fake::{cluster, settings};
 use super::{at, pods};
@@ -18,7 +18,7 @@ struct Authority {
     issuer: Issuer<'static, KeyPair>,
 }
 
-/// PEM of a certificate and its key.
+/// A certificate and its key as PEM.
 struct Pair(String, String);
 
 impl Authority {
@@ -31,7 +31,7 @@ impl Authority {
         Self { pem: cert.pem(), der: cert.der().clone(), issuer: Issuer::new(params, key) }
     }
 
-    /// For a name; `years` that it lasts, from 2020 on.
+    /// Issues a certificate for a name that is valid for `years`, from 2020 on.
     fn signs(&self, name: &str, years: i32) -> (Pair, CertificateDer<'static>, PrivateKeyDer<'static>) {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -43,7 +43,7 @@ impl Authority {
     }
 }
 
-/// Answers 200 to whom it knows by certificate, 401 to others; `strict`: who shows none, or a bad one, gets no further than the handshake.
+/// Responds with 200 to clients with a known certificate and with 401 to others. With `strict`, others fail in the handshake.
 async fn serve(authority: &Authority, strict: bool) -> u16 {
     let (_, cert, key) = authority.signs("api.lab", 60);
     let mut roots = rustls::RootCertStore::empty();
@@ -75,7 +75,7 @@ async fn serve(authority: &Authority, strict: bool) -> u16 {
     port
 }
 
-/// A kubeconfig in a folder of its own, beside the files that it names.
+/// Writes a kubeconfig to a folder of its own, next to the files that it names.
 fn config(dir: &TempDir, port: u16, cluster: Value, user: Value) -> Settings {
     let mut entry = json!({ "server": format!("https://127.0.0.1:{port}") });
     entry.as_object_mut().unwrap().extend(cluster.as_object().unwrap().clone());
@@ -117,7 +117,7 @@ async fn a_client_certificate_is_shown_from_data_and_from_files_beside_the_kubec
 }
 
 #[tokio::test]
-async fn a_server_is_believed_only_under_its_name_or_by_consent() {
+async fn a_server_is_trusted_only_with_its_own_name_or_with_insecure_skip_tls_verify() {
     let authority = Authority::new();
     let port = serve(&authority, false).await;
     let (Pair(cert, key), ..) = authority.signs("me", 60);
@@ -142,7 +142,7 @@ async fn a_client_certificate_that_has_ended_or_is_missing_is_an_unaccepted_cred
     let (Pair(old, old_key), ..) = authority.signs("me", 1);
     let (Pair(foreign, foreign_key), ..) = Authority::new().signs("me", 60);
     let pair = |cert: &str, key: &str| json!({ "client-certificate-data": data(cert), "client-key-data": data(key) });
-    // one that looks while it shakes hands, and one that answers 401, as an API server does to who shows nothing
+    // one server checks in the handshake, the other responds with 401, as an API server does without a credential
     let (strict, lenient) = (serve(&authority, true).await, serve(&authority, false).await);
     for (port, user) in [(strict, pair(&old, &old_key)), (strict, pair(&foreign, &foreign_key)), (strict, json!({})), (lenient, json!({}))]
     {

@@ -1,4 +1,4 @@
-//! As whom: tokens, token files, a pod's own account, and whose entry wins when several files name one.
+//! The user: tokens, token files, a pod's own account, and which of several files with the same name counts.
 
 use super::fake::{Fake, Reply, cluster, entry, kubeconfig, refusal, settings};
 use super::{at, pods};
@@ -27,14 +27,14 @@ async fn a_token_from_a_file_is_sent_without_its_line_break_and_read_again_when_
     .await;
     let cluster = cluster(settings(&kubeconfig(&dir, &fake.url, json!({ "tokenFile": "token", "token": "older" })))).await.unwrap();
     cluster.write().get(&at(pods(), "a")).await.unwrap();
-    // a file that is gone leaves what it last held
+    // without the file, the last token is kept
     std::fs::remove_file(&file).unwrap();
     cluster.write().get(&at(pods(), "a")).await.unwrap();
     assert_eq!(sent(&fake), ["Bearer first", "Bearer second", "Bearer second"]);
 }
 
 #[tokio::test]
-async fn a_token_that_stays_refused_is_asked_with_once() {
+async fn an_unchanged_token_file_is_not_sent_again_after_a_401() {
     let fake = Fake::start(|_, _| refusal(401, "Unauthorized", "Unauthorized", json!({}))).await;
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("token"), "old").unwrap();
@@ -45,7 +45,7 @@ async fn a_token_that_stays_refused_is_asked_with_once() {
 }
 
 #[tokio::test]
-async fn a_name_and_a_password_and_somebody_else_to_be_are_sent() {
+async fn user_name_password_and_impersonation_are_sent() {
     let fake = Fake::start(|_, _| Reply::Json(200, json!({}))).await;
     let dir = tempfile::tempdir().unwrap();
     let user = json!({ "username": "me", "password": "p@ss", "as": "somebody", "as-groups": ["devs"] });
@@ -66,8 +66,8 @@ fn file(path: &Path, current: &str, contexts: &[(&str, &str, &str)]) {
     std::fs::write(path, text.to_string()).unwrap();
 }
 
-/// The rules of client-go's loader: the first file that names a thing wins it whole, the first that has a current context gives it,
-/// missing and empty files are as if they were not in the list, and a relative path is relative to its own file.
+/// Follows the rules of client-go's loader: for each name, and for the current context, the first file that has it counts; missing and
+/// empty files are ignored; a relative path is relative to its own file.
 #[tokio::test]
 async fn the_first_of_several_files_wins_by_name_and_paths_are_relative_to_their_file() {
     let fake = Fake::start(|_, _| Reply::Json(200, json!({}))).await;
@@ -94,7 +94,7 @@ async fn the_first_of_several_files_wins_by_name_and_paths_are_relative_to_their
 }
 
 #[test]
-fn a_pod_is_its_own_account() {
+fn a_pod_uses_its_own_service_account() {
     let made = rcgen::generate_simple_self_signed(["kubernetes".to_owned()]).unwrap();
     let account = tempfile::tempdir().unwrap();
     let env = |name: &str| match name {

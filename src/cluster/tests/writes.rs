@@ -1,4 +1,4 @@
-//! Applying, deleting, waiting.
+//! Applies, deletions, and waits.
 
 use super::fake::{Fake, Reply, cluster, kubeconfig, refusal, settings, to};
 use super::{at, identities, pods};
@@ -47,7 +47,7 @@ async fn force_is_sent_only_when_the_settings_say_so() {
 }
 
 #[tokio::test]
-async fn refusals_of_a_write_are_told_apart() {
+async fn refusals_of_a_write_are_distinguished() {
     let untyped = "failed to create typed patch object (shop/x; aadpodidentity.k8s.io/v1, Kind=AzureIdentity): .spec.ResourceID: field not declared in schema";
     let fake = Fake::start(move |_, before| match before {
         0 => refusal(404, "NotFound", "namespaces \"shop\" not found", json!({ "name": "shop", "kind": "namespaces" })),
@@ -98,7 +98,7 @@ fn list(version: &str, items: Vec<Value>) -> Reply {
 const LIMIT: Duration = Duration::from_secs(5);
 
 #[tokio::test]
-async fn a_wait_ends_at_once_when_the_listed_object_will_do() {
+async fn a_wait_ends_at_once_if_the_listed_object_matches() {
     let fake = Fake::start(|_, _| list("5", vec![pod("4", "Running")])).await;
     let found = to(&fake).await.write().wait(&pods(), Some("shop"), Some("metadata.name=a"), LIMIT, running).await.unwrap();
     assert_eq!(found.as_deref(), Some("4"));
@@ -106,7 +106,7 @@ async fn a_wait_ends_at_once_when_the_listed_object_will_do() {
 }
 
 #[tokio::test]
-async fn a_cut_watch_goes_on_and_a_forgotten_version_lists_again() {
+async fn a_broken_watch_resumes_and_an_expired_version_lists_again() {
     let event = |kind: &str, object: Value| json!({ "type": kind, "object": object });
     let fake = Fake::start(move |seen, before| match before {
         0 => list("5", vec![pod("4", "Pending")]),
@@ -145,7 +145,7 @@ async fn a_wait_ends_with_nothing_when_time_runs_out() {
 }
 
 #[tokio::test]
-async fn watches_never_take_the_last_place() {
+async fn watches_never_take_the_last_permit() {
     let fake = Fake::start(|seen, _| match seen.uri.as_str() {
         uri if uri.contains("watch=true") => Reply::Open(vec![]),
         uri if uri.contains("limit=") => list("5", vec![]),
@@ -214,7 +214,7 @@ async fn a_deletion_that_is_done_at_once_is_one_request() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_a_finalizer_holds_names_it() {
+async fn a_deletion_that_a_finalizer_blocks_reports_the_finalizer() {
     let fake = Fake::start(|seen, _| {
         let leaving =
             json!({ "metadata": { "name": "a", "uid": "u1", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["x/y"] } });
@@ -229,7 +229,7 @@ async fn a_deletion_that_a_finalizer_holds_names_it() {
 }
 
 #[tokio::test]
-async fn absent_or_replaced_is_as_good_as_deleted() {
+async fn an_absent_or_replaced_object_counts_as_deleted() {
     let fake = Fake::start(|seen, _| match (seen.method.as_str(), seen.uri.as_str()) {
         ("DELETE", uri) if uri.ends_with("/absent") => refusal(404, "NotFound", "", json!({ "name": "absent", "kind": "pods" })),
         ("DELETE", _) => refusal(409, "Conflict", "the UID in the precondition does not match", json!({})),

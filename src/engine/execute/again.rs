@@ -1,5 +1,5 @@
-//! Reads an object again just before it is written. The plan may not have been able to read it, because the same run gives the permission.
-//! The rules of the plan decide; an object of somebody else is not changed.
+//! Reads an object again just before it is written, because the plan may not have been able to read it before this run granted the
+//! permission. The rules of the plan decide; a foreign object is not changed.
 
 use super::{
     super::{

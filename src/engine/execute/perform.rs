@@ -108,7 +108,7 @@ async fn perform<W: Backend>(run: &Run<W>, action: &Action, app: &str, state: &M
         save(run, state, |ledger| forgotten(ledger, app, action)).await?;
         return Ok(action.act);
     }
-    // if the new one already exists as wanted, only the old one is left to delete
+    // if the new one already exists as specified, only the old one is left to delete
     let mut origin = action.origin;
     let is_there = matches!(action.act, Act::Keep | Act::Adopt);
     let outputs = if is_there || action.act == Act::Replace && before.is_some() && action.changes.is_empty() {
@@ -116,9 +116,9 @@ async fn perform<W: Backend>(run: &Run<W>, action: &Action, app: &str, state: &M
     } else {
         let seen = kind.put(placed.clone(), context, before, &run.writer).await?;
         origin = match kind.owner(&placed, context, &seen.actual)? {
-            // a recovered object carries its marks: it was ours before
+            // a recovered object carries its marks: it was ours before its deletion
             Owner::Ours => Origin::Created,
-            // somebody else created it between plan and put: it is adopted as it is
+            // another user created it between plan and put: it is adopted unchanged
             Owner::OtherApp(_) | Owner::Unmarked if action.act == Act::Create => Origin::Adopted,
             Owner::OtherApp(_) | Owner::Unmarked | Owner::Unmarkable => origin,
         };

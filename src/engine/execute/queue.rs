@@ -1,5 +1,5 @@
-//! The order of actions: each starts as soon as what it waits for is done, in the plan's order, deletions after everything else.
-//! Each action is touched a few times however long the plan is.
+//! The order of actions. Each starts as soon as its dependencies are done, in the plan's order, deletions after everything else. The cost
+//! per action does not depend on the length of the plan.
 
 use super::super::{
     key::Key,
@@ -8,21 +8,21 @@ use super::super::{
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Queue<'a> {
-    /// In the plan's order; numbers below are places in it.
+    /// The actions in the plan's order; the numbers below are indices in this list.
     actions: Vec<&'a Action>,
     by_key: BTreeMap<&'a Key, usize>,
     dependents: BTreeMap<&'a Key, Vec<usize>>,
-    /// How many actions each still waits for.
+    /// For each action, the number of dependencies that are not done.
     lacking: Vec<usize>,
-    /// Neither started nor lost.
+    /// Actions that were neither started nor lost.
     waiting: BTreeSet<usize>,
     ready: BTreeSet<usize>,
     ready_deletions: BTreeSet<usize>,
-    /// They wait for an action that was not done.
+    /// Actions that wait for an action that was not done.
     hopeless: BTreeSet<usize>,
-    /// What became of those that were not done.
+    /// The reasons of the actions that were not done.
     lost: BTreeMap<&'a Key, &'static str>,
-    /// How many that put something have not ended.
+    /// The number of actions other than deletions that have not ended.
     puts: usize,
 }
 
@@ -67,7 +67,7 @@ impl<'a> Queue<'a> {
         Some(self.actions[at])
     }
 
-    /// Returns an action that cannot start, with the reason. What waits for it cannot start either.
+    /// Returns an action that cannot start, with the reason. Actions that wait for it cannot start either.
     pub fn next_lost(&mut self) -> Option<(&'a Action, String)> {
         let action = self.actions[self.hopeless.pop_first()?];
         let why = action.after.iter().find_map(|key| self.lost.get(key).map(|what| format!("{key} {what}"))).unwrap_or_default();
@@ -75,7 +75,7 @@ impl<'a> Queue<'a> {
         Some((action, why))
     }
 
-    /// Marks an action as ended. `lost` says what happened if it was not done.
+    /// Marks an action as ended. `lost` is the reason if it was not done.
     pub fn ended(&mut self, key: &Key, lost: Option<&'static str>) {
         let Some(at) = self.by_key.get(key).copied() else { return };
         let action = self.actions[at];

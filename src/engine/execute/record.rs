@@ -1,4 +1,4 @@
-//! The ledger entries of an action: before it, after it, and where nothing changes.
+//! The ledger entries of an action: before it, after it, and for actions that change nothing.
 
 use super::super::{
     desired::{Intent, Requester},
@@ -9,14 +9,14 @@ use super::super::{
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Keep, adopt and forget change only the ledger. Returns all their changes, so that they are saved together.
+/// Applies keep, adopt and forget, which change only the ledger. Returns all changes, so that they are saved together.
 pub(super) fn remember_what_stays(plan: &Plan, ledger: &mut Ledger) -> Vec<LedgerChange> {
     let mut all = Vec::new();
     for action in plan.actions.iter().filter(|a| !a.act.changes()) {
         let absent = action.work.node.as_ref().is_some_and(|n| n.intent == Intent::Absent);
         let mut changes = match action.act {
             Act::Forget => forgotten(ledger, &plan.app, action),
-            // kept although unwanted: remembered only while something of it is ours
+            // it is kept although unwanted: the entry stays only while something of it is ours
             Act::Keep if absent && action.origin == Origin::Adopted => forgotten(ledger, &plan.app, action),
             // reading does not change the owner
             Act::Keep if reads(action) && ledger.get(&plan.app, &action.key).is_some_and(|e| e.origin != Origin::Existing) => continue,
@@ -44,7 +44,7 @@ fn reads(action: &Action) -> bool {
     action.work.node.as_ref().is_some_and(|n| matches!(n.intent, Intent::Existing | Intent::Optional | Intent::Assumed))
 }
 
-/// A spec without references is kept once, not twice.
+/// Shares the spec if it equals `placed`, so that a spec without references is stored once.
 fn shared(placed: &Value, spec: &Arc<Value>) -> Arc<Value> {
     if *placed == **spec { Arc::clone(spec) } else { Arc::new(placed.clone()) }
 }
@@ -89,8 +89,8 @@ pub(super) fn forgotten(ledger: &Ledger, app: &str, action: &Action) -> Vec<Ledg
     changes
 }
 
-/// A resource that another app has or reads is owned by that app from now on. An app that had no entry for it gets one; its next run must
-/// not take that for something which its spec brought and no longer names.
+/// Makes an app the owner of a resource that it uses. An app without an entry for it gets one by `Command`, so that its next run does not
+/// prune it as something that its spec no longer has.
 fn handed_over(ledger: &Ledger, action: &Action) -> Vec<LedgerChange> {
     action.work.new_owners.iter().filter_map(|new_owner| taken_over(ledger, action, new_owner)).collect()
 }

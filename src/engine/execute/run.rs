@@ -1,4 +1,4 @@
-//! What a run needs beside the plan.
+//! The inputs of a run besides the plan.
 
 use super::super::{
     event::EventSink,
@@ -14,9 +14,9 @@ pub struct Run<W: Backend> {
     pub ledger_store: Arc<dyn LedgerStore>,
     pub parallelism: usize,
     pub recover: bool,
-    /// Resources of others that differ may be taken over.
+    /// Foreign resources that differ may be taken over.
     pub adopt: bool,
     pub events: EventSink,
-    /// Turns true on Ctrl-C.
+    /// Becomes true on Ctrl-C.
     pub stop: watch::Receiver<bool>,
 }

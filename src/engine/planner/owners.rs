@@ -1,4 +1,4 @@
-//! Whose things are: what the ledger and the things themselves say, who else of this state has them, and what still needs them.
+//! Ownership: what ledger and marks say about a resource, which other apps of this state use it, and what still needs it.
 
 use super::{
     super::{
@@ -17,13 +17,13 @@ use super::{
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Apps by what they claim.
+/// The apps by the resources that they use.
 pub(super) type Claims = BTreeMap<Key, BTreeSet<String>>;
-/// What is cleared away of former places, and who takes over what was shared there.
+/// The former places to delete, and the apps that become owners of shared ones.
 pub(super) type Leaving = (Vec<(FormerPlace, Option<Value>)>, Vec<NewOwner>);
 
 impl<'a, W: Backend> Planner<'a, W> {
-    /// What the ledger says of the place at which the thing is looked for now.
+    /// Returns the recorded data for the place where the resource is now.
     pub(super) fn said(&self, node: &Node, kind: &dyn ErasedKind<W>, placed: &Value) -> Result<Option<Recorded<'a>>, Fault> {
         let entry = self.ledger.get(&self.desired.app, &node.key);
         Ok(entry.map(|e| said(kind, e, placed)).transpose()?.flatten())
@@ -64,7 +64,7 @@ impl<'a, W: Backend> Planner<'a, W> {
         self.ledger.get(&self.desired.app, key).is_some_and(|e| e.origin == Origin::Created)
     }
 
-    /// Of former places only what podid made or added is cleared away, and only what no other app of this state has.
+    /// Returns the former places to delete: those that podid created or extended, and that no other app of this state uses.
     pub(super) fn leaving(&self, node: &Node, kind: &dyn ErasedKind<W>) -> Result<Leaving, Fault> {
         if self.observed.unreadable.contains_key(&node.key) {
             let entry = self.ledger.get(&self.desired.app, &node.key);
@@ -99,10 +99,10 @@ impl<'a, W: Backend> Planner<'a, W> {
         Ok((away, new_owners))
     }
 
-    /// Another app of this state that has the same thing at the same place, or reads it.
+    /// Returns another app of this state that uses the same resource at the same place.
     pub(super) fn claimed_by(&self, kind: &dyn ErasedKind<W>, node: &Node, placed: &Value) -> Result<Option<String>, Fault> {
         for app in self.claims.get(&node.key).into_iter().flatten() {
-            // it may have another thing of that key, elsewhere
+            // the other app may have a different resource with that key, at another place
             let same = match self.ledger.get(app, &node.key) {
                 Some(other) => kind.place(&other.placed)? == kind.place(placed)?,
                 None => true,
@@ -115,7 +115,8 @@ impl<'a, W: Backend> Planner<'a, W> {
     }
 }
 
-/// What other apps of this state made or adopted, and what their resources refer to or read by name, each with the apps that do.
+/// Returns the resources that other apps of this state created or adopted, and those that these refer to or read by name, each with its
+/// apps.
 pub(super) fn claims<W: Backend>(desired: &Desired, ledger: &Ledger, kinds: Kinds<W>) -> Result<Claims, Fault> {
     let mut claims = Claims::new();
     for entry in ledger.entries().filter(|e| e.app != desired.app && e.origin != Origin::Existing) {
@@ -128,7 +129,8 @@ pub(super) fn claims<W: Backend>(desired: &Desired, ledger: &Ledger, kinds: Kind
     Ok(claims)
 }
 
-/// What must not go because something of the same app that stays refers to it, each with who does; and what those need in their turn.
+/// Returns the resources that must be kept because a resource of the app that stays needs them, directly or indirectly; each with the one
+/// that needs it.
 pub(super) fn needed<W: Backend>(desired: &Desired, ledger: &Ledger, kinds: Kinds<W>) -> Result<BTreeMap<Key, Key>, Fault> {
     let intent = |key: &Key| desired.nodes.get(key).map(|n| n.intent);
     let mut todo = VecDeque::new();
@@ -137,7 +139,7 @@ pub(super) fn needed<W: Backend>(desired: &Desired, ledger: &Ledger, kinds: Kind
         needs.extend(kinds.of(&node.kind)?.needs(&node.spec)?);
         todo.push_back((node.key.clone(), needs));
     }
-    // of what is wanted the spec speaks, of the rest the ledger
+    // for wanted resources the spec counts, for the others the ledger
     let staying = |e: &&Entry| e.origin != Origin::Existing && !matches!(intent(&e.key), Some(Intent::Present | Intent::Absent));
     for entry in ledger.of_app(&desired.app).filter(staying) {
         todo.push_back((entry.key.clone(), kinds.of(&entry.kind)?.needs(&entry.spec)?));

@@ -1,4 +1,4 @@
-//! Graphs made from what the ledger remembers: everything away, everything as it was, and what a spec no longer names.
+//! Makes graphs from the ledger: all resources of an app to delete, all as they were, and those that a spec no longer has.
 
 use super::super::{
     desired::{Desired, Intent, Node, Requester},
@@ -9,7 +9,7 @@ use super::super::{
 };
 use std::collections::BTreeSet;
 
-/// The graph of everything that an app has left: what the ledger knows, and what `wanted` names beside that, all to be taken away.
+/// Returns the graph that deletes an app: all resources in the ledger, and those in `wanted`.
 pub fn all_absent<W: Backend>(app: &str, ledger: &Ledger, wanted: Option<Desired>, kinds: Kinds<W>) -> Result<Desired, Fault> {
     let mut desired = wanted.unwrap_or_else(|| Desired::new(app, Requester::Spec));
     for node in desired.nodes.values_mut() {
@@ -25,7 +25,7 @@ pub fn all_absent<W: Backend>(app: &str, ledger: &Ledger, wanted: Option<Desired
             existing.intent = Intent::Absent;
         }
     }
-    // what is only read is read only where something has to be found by it
+    // a resource that is only read is kept in the graph only if another one cannot be found without it
     let needed: BTreeSet<Key> =
         closure(&desired, desired.nodes.values().filter(|n| n.intent == Intent::Absent && ledger.get(app, &n.key).is_none()));
     for node in desired.nodes.values_mut() {
@@ -63,7 +63,7 @@ fn absent_node(entry: &Entry) -> Node {
     }
 }
 
-/// The graph of everything that the ledger says an app has, as it was wanted.
+/// Returns the graph of all resources that the ledger has for an app, as they were wanted.
 pub fn remembered(app: &str, ledger: &Ledger) -> Desired {
     let mut desired = Desired::new(app, Requester::Command);
     for entry in ledger.of_app(app) {
@@ -73,7 +73,7 @@ pub fn remembered(app: &str, ledger: &Ledger) -> Desired {
     desired
 }
 
-/// Adds to a spec's graph what an earlier `up` of the same app brought and the spec no longer names.
+/// Adds the resources that an earlier `up` of the same app created and the spec no longer has.
 pub fn prune(desired: &mut Desired, ledger: &Ledger) {
     for entry in ledger.of_app(&desired.app.clone()).filter(|e| e.by == Requester::Spec) {
         if !desired.nodes.contains_key(&entry.key) {

@@ -1,4 +1,4 @@
-//! What a replacement replaces: its fields against those of the old thing, and what is deleted for it.
+//! Describes a replacement: the fields that differ from the old resource, and what is deleted for it.
 
 use super::super::{
     fault::Fault,
@@ -9,7 +9,7 @@ use super::super::{
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The fields that become others, from the old thing's to the new one's. `left`: what is cleared away, the latest last.
+/// Returns the fields that change from the old resource to the new one. `left` are the former places to delete, the latest last.
 pub(super) fn changes<W: Backend>(
     kind: &dyn ErasedKind<W>,
     placed: &Value,
@@ -27,7 +27,7 @@ pub(super) fn changes<W: Backend>(
     Ok(changes)
 }
 
-/// What the plan says of the old things; None where nothing is cleared away.
+/// Returns the plan's note about the old resources. None if nothing is deleted.
 pub(super) fn deletion(left: &[(FormerPlace, Option<Value>)]) -> Option<String> {
     let one = |left: &FormerPlace| match (left.origin, left.outputs.get("id").and_then(Value::as_str)) {
         (Origin::Extended, _) => "what podid added to the old one is taken back".to_owned(),

@@ -1,5 +1,5 @@
-//! What becomes of a thing that is wanted and is there: whose it is, and whether it may be changed. Asked for the plan, and again just before
-//! the write where more can be seen than when the plan was made. Pure.
+//! Decides about a wanted resource that exists: who owns it, and whether it may be changed. It is called for the plan, and again just
+//! before the write if more can be read then. It is pure.
 
 use super::super::{
     desired::Node,
@@ -11,7 +11,7 @@ use super::super::{
 };
 use serde_json::Value;
 
-/// What is to be done with a thing that is there.
+/// The decision about an existing resource.
 #[derive(Debug)]
 pub(in crate::engine) enum Settled {
     Do {
@@ -20,7 +20,7 @@ pub(in crate::engine) enum Settled {
         changes: Vec<Change>,
         why: Option<String>,
     },
-    /// `changes`: how it differs, where that is the reason.
+    /// It may not be changed. `changes` are its differences, if they are the reason.
     Refused {
         reason: String,
         way_out: String,
@@ -28,7 +28,7 @@ pub(in crate::engine) enum Settled {
     },
 }
 
-/// Both texts, where there are two.
+/// Joins both texts, or returns the only one.
 pub(in crate::engine) fn both(one: Option<String>, other: Option<String>) -> Option<String> {
     match (one, other) {
         (Some(one), Some(other)) => Some(format!("{one}; {other}")),
@@ -36,7 +36,7 @@ pub(in crate::engine) fn both(one: Option<String>, other: Option<String>) -> Opt
     }
 }
 
-/// `context` says whether the thing is ours, and what the ledger calls it; `adopt`: foreign things that differ may be taken over.
+/// Decides about a resource. `context` has its owner and its origin; with `adopt`, foreign resources that differ may be taken over.
 pub(in crate::engine) fn settle<W: Backend>(
     kind: &dyn ErasedKind<W>,
     node: &Node,
@@ -79,19 +79,19 @@ pub(in crate::engine) fn settle<W: Backend>(
     })
 }
 
-/// Whether what was seen is ours, by what the ledger says of it and by what it says itself.
+/// Returns whether an observed resource is ours, according to the ledger and to its own marks.
 pub(in crate::engine) fn is_ours_as_said<W: Backend>(
     kind: &dyn ErasedKind<W>,
     said: Recorded<'_>,
     owner: Owner,
     actual: &Value,
 ) -> Result<bool, Fault> {
-    // killed between intent and record: what is recorded is nothing, or is of a predecessor
+    // a run was killed between intent and record: the recorded outputs are empty, or those of a predecessor
     let unsure = said.doing.is_some_and(|act| act.makes() || act == Act::Update && said.outputs.is_empty());
     Ok(match said.origin {
-        // what the thing itself says decides, and a thing that cannot tell was ours to make
+        // the marks decide, and a resource that cannot carry marks is taken as ours
         Origin::Created if unsure => matches!(owner, Owner::Ours | Owner::Unmarkable),
-        // marks that name somebody else outweigh the state, which may have been copied or edited
+        // marks of another app outweigh the state, which may have been copied or edited
         Origin::Created if matches!(owner, Owner::OtherApp(_)) => false,
         Origin::Created => owner == Owner::Ours || kind.is_same_object(said.placed, said.outputs, actual)?,
         _ => owner == Owner::Ours,

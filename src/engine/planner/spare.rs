@@ -1,4 +1,4 @@
-//! The net under all deletions: what another resource of the plan, or of any app, stands for is not deleted, whatever the keys say.
+//! A safety net for all deletions: a resource that is also in the plan, or in another app, under any key is kept.
 
 use super::{
     super::{
@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 impl<W: Backend> Planner<'_, W> {
-    /// Turns the deletion of a thing that another key leads to as well into a mere forgetting.
+    /// Turns the deletion of a resource that another key refers to, too, into forgetting it.
     pub(super) fn spare(&mut self) -> Result<(), Fault> {
         if !self.actions.values().any(deletes) {
             return Ok(());
@@ -43,7 +43,7 @@ impl<W: Backend> Planner<'_, W> {
             let still_deletes = action.work.left.iter().any(|(_, actual)| actual.is_some());
             match action.act {
                 Act::Delete if !still_deletes => action.act = Act::Forget,
-                // only what is at former places goes
+                // only the objects at former places are deleted
                 Act::Delete => action.work.actual = None,
                 Act::Replace if !still_deletes => {
                     action.act = match (&action.work.actual, action.changes.is_empty()) {
@@ -58,7 +58,7 @@ impl<W: Backend> Planner<'_, W> {
         Ok(())
     }
 
-    /// The resources that stay, by what tells them apart: those of this plan, and those of other apps.
+    /// Returns the resources that stay, of this plan and of other apps, by the names that identify them.
     fn staying(&self) -> Result<BTreeMap<String, Key>, Fault> {
         let mut staying = BTreeMap::new();
         for action in self.actions.values().filter(|a| !a.act.removes()) {
@@ -79,7 +79,7 @@ fn deletes(action: &Action) -> bool {
     action.act == Act::Delete || action.work.left.iter().any(|(_, actual)| actual.is_some())
 }
 
-/// What a resource is known by: its kind and place, and the id that it published. Azure ignores case in both.
+/// Returns the names of a resource: its kind and place, and its id if it has one. Azure ignores case in both.
 fn names<W: Backend>(kinds: Kinds<W>, kind: &str, placed: &Value, outputs: &Outputs) -> Result<Vec<String>, Fault> {
     let place = kinds.of(kind)?.place(placed)?.map(|place| format!("{kind} {place}").to_lowercase());
     let id = outputs.get("id").and_then(Value::as_str).map(|id| format!("id {id}").to_lowercase());

@@ -1,4 +1,4 @@
-//! What becomes of a thing that is to go: it is deleted, handed over, forgotten, or kept with the reason.
+//! Decides about a resource that is to be deleted: it is deleted, handed over, forgotten, or kept with a reason.
 
 use super::{
     super::{
@@ -42,7 +42,7 @@ impl<W: Backend> Planner<'_, W> {
             };
         }
         let (left, _) = self.leaving(node, kind)?;
-        // a node that lost its reason was looked for where it would be now; the ledger may know it elsewhere
+        // a node whose condition no longer holds was observed where it would be now; the ledger may have another place
         let here = match (entry, self.observed.placed.get(&node.key)) {
             (Some(entry), Some(looked_at)) => stays(kind, entry, looked_at)?,
             _ => true,
@@ -60,7 +60,7 @@ impl<W: Backend> Planner<'_, W> {
         let ours = extended || self.is_ours(node, kind, &placed, seen)?;
         self.ours.insert(node.key.clone(), ours);
         if !ours {
-            // an adopted thing stays, and is forgotten; what was never ours or known is not worth a word
+            // an adopted resource is kept and forgotten; one that was never ours and is not in the ledger needs no action
             return match recorded {
                 None => Ok(()),
                 Some(_) if !left.is_empty() => self.left_behind(node, kind, Origin::Adopted, placed),
@@ -86,7 +86,7 @@ impl<W: Backend> Planner<'_, W> {
             let spec = kind.for_new_owner(entry.map_or(&node.spec, |e| &e.spec))?;
             let new_owner = NewOwner { app: other, origin, outputs, spec };
             if left.is_empty() {
-                // what carries no marks only changes hands in the ledger
+                // the owner of a resource without marks changes only in the ledger
                 let marked = owner != Owner::Unmarkable;
                 let act = if marked { Act::HandOver } else { Act::Forget };
                 self.act(node, kind, act, origin, Vec::new(), Some(why), placed, Some(seen))?;

@@ -1,4 +1,4 @@
-//! References, as they stand in specs.
+//! References in specs.
 
 use crate::engine::{
     input::{DependsOn, Input, Outputs, needs, resolve, shown},
@@ -7,7 +7,7 @@ use crate::engine::{
 use serde_json::json;
 
 #[test]
-fn a_reference_survives_paper() {
+fn a_reference_is_unchanged_after_serialization() {
     let value: Input<String> = Input::Known("green".into());
     let from: Input<String> = Input::Reference("host/a#id".into());
     for input in [value, from] {
@@ -24,7 +24,7 @@ fn both_forms_of_a_reference_make_an_edge_wherever_they_stand() {
 }
 
 #[test]
-fn what_is_known_is_put_in_and_what_is_not_stays_and_is_shown_as_to_come() {
+fn known_references_are_resolved_and_unknown_ones_are_shown_as_after() {
     let spec = json!({ "a": { "$from": "host/a#id" }, "b": { "$from": "host/b#id" } });
     let outputs = Outputs::from([("id".to_owned(), json!("1"))]);
     let known = [(Key::from("host/a"), outputs.into())].into();

@@ -1,4 +1,4 @@
-//! Whatever the graph: the plan is in order, doing it leaves nothing to do, and taking it away leaves what was foreign.
+//! Properties of any graph: the plan is in order, after its execution nothing is left to do, and a deletion leaves what was foreign.
 
 use super::{
     kinds::{Host, Right},
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// A host that refers to earlier ones by value and by order, perhaps with a right on it, perhaps there before podid.
+/// A host that refers to earlier ones by value and by order. It may have a right on it, and may have existed before podid.
 #[derive(Clone, Debug)]
 struct Wanted {
     on: BTreeSet<usize>,
@@ -37,7 +37,7 @@ fn a_graph() -> impl Strategy<Value = Vec<Wanted>> {
 fn made(wanted: &[Wanted]) -> Graph {
     wanted.iter().enumerate().fold(graph(), |graph, (i, w)| {
         let name = NAMES[i];
-        // what is foreign and equal refers to nothing
+        // a foreign host that is equal has no references
         let host =
             w.on.iter().filter(|_| !w.foreign).fold(Host::new(name, if w.blue { "blue" } else { "red" }), |host, j| host.on(NAMES[*j]));
         let after = w.after.iter().map(|j| DependsOn::of(&Host::key(NAMES[*j]))).collect();
@@ -58,7 +58,7 @@ fn block<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
 }
 
-/// Every action stands after what it waits for, and waits for every change in what it needs.
+/// Checks that every action comes after its dependencies, and depends on every change in what it needs.
 fn in_order(lab: &Lab, graph: &Graph, removal: bool) -> Result<(), TestCaseError> {
     let plan = block(lab.plan(graph));
     let at = |key: &crate::engine::key::Key| plan.actions.iter().position(|a| a.key == *key);
@@ -93,8 +93,8 @@ proptest! {
     }
 
     #[test]
-    fn one_graph_after_another_is_as_if_the_first_had_never_been(first in a_graph(), second in a_graph()) {
-        // all that is foreign must be so in both
+    fn a_second_graph_gives_the_same_result_as_without_the_first(first in a_graph(), second in a_graph()) {
+        // a host that is foreign must be so in both graphs
         let first: Vec<Wanted> = first.into_iter().map(|w| Wanted { foreign: false, ..w }).collect();
         let second: Vec<Wanted> = second.into_iter().map(|w| Wanted { foreign: false, ..w }).collect();
         let mut lab = lab_for(&[], 4);
@@ -111,7 +111,7 @@ proptest! {
     }
 
     #[test]
-    fn killed_anywhere_it_ends_as_if_it_had_not_been(wanted in a_graph(), parallelism in 1usize..5, at in any::<prop::sample::Index>()) {
+    fn a_run_that_is_killed_anywhere_ends_like_an_unbroken_one(wanted in a_graph(), parallelism in 1usize..5, at in any::<prop::sample::Index>()) {
         let mut whole = lab_for(&wanted, parallelism);
         block(whole.run(&made(&wanted)));
         let moments = whole.land.ground().moments.clone();

@@ -1,5 +1,5 @@
-//! A run that is killed at any write of its state, on real files: before a line of the journal, in the middle of it, after it, and while
-//! the journal goes into the state file. The next run makes what an unbroken one makes.
+//! Kills a run at every write of its state, on real files: before a line of the journal, in the middle of it, after it, and while the
+//! journal is merged into the state file. The next run must have the same result as an unbroken one.
 
 use super::{
     kills::everything,
@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-/// What a killed run leaves: the files beside each other, and the world.
+/// What a killed run leaves: the state file, the files next to it, and the world.
 #[derive(Clone)]
 struct FormerPlace {
     files: BTreeMap<String, Vec<u8>>,
@@ -27,7 +27,7 @@ struct FormerPlace {
     when: &'static str,
 }
 
-/// Saves in a real state, and remembers what there was around each write.
+/// Saves to a real state, and records files and world around each write.
 struct Witness {
     state: Arc<dyn LedgerStore>,
     path: PathBuf,
@@ -49,7 +49,7 @@ fn world(land: &Land) -> Moment {
     Moment { ledger: Default::default(), things: ground.things.clone(), made: ground.made.clone() }
 }
 
-/// Waits: a process that another test starts holds the lock of this one for a moment.
+/// Opens the state and waits for its lock, which a process that another test starts may inherit for a moment.
 fn state(path: &Path) -> State {
     State::open(path, Duration::from_secs(20), "podid up").unwrap()
 }
@@ -112,7 +112,7 @@ fn witnessed(path: &Path, world: &Moment) -> (Lab, Arc<Mutex<Vec<FormerPlace>>>)
     (lab, left)
 }
 
-/// Runs `run` in a world, and again from each thing that it may leave when it is killed.
+/// Runs `run` in a world, and again from every situation in which it may leave the world when it is killed.
 async fn killed(begin: &FormerPlace, wanted: impl Fn(&Lab) -> Graph, at_least: usize) -> FormerPlace {
     let room = tempfile::tempdir().unwrap();
     let path = room.path().join(STATE);

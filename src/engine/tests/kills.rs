@@ -1,4 +1,4 @@
-//! A run that was killed at any moment, before or after an effect, is finished by the next one, and nothing is made twice.
+//! A run that was killed at any moment, before or after an effect, is completed by the next one, and nothing is created twice.
 
 use super::{
     kinds::{Host, ID, Leaf, Right, Share, Store, words},
@@ -9,7 +9,7 @@ use crate::engine::{desired::Condition, input::DependsOn, ledger::Origin, planne
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// One of everything, in a store that only lets in who has a right.
+/// Returns a graph with every kind, and a store that requires a right.
 pub(super) fn everything(colour: &str, on: &str) -> Graph {
     let read = Right { what: "read".into(), on: ID.of(&Store::key("kv")), level: 1 };
     let leaf = Leaf { after: Some(DependsOn::of(&Right::key("read"))), ..Leaf::of("kv", "pw", colour) };
@@ -24,7 +24,7 @@ pub(super) fn everything(colour: &str, on: &str) -> Graph {
         .present(Leaf::key("pw"), &leaf)
 }
 
-/// Ids tell how often a thing was made; two runs that end alike end with the same ids.
+/// Returns all things with their ids, which count creations: two runs with the same result have the same ids.
 fn world(lab: &Lab) -> BTreeMap<String, Thing> {
     lab.things()
 }
@@ -104,7 +104,7 @@ async fn a_killed_change_that_is_taken_back_given_up_or_changed_again() {
         down.down().await;
         assert!(down.paths().is_empty() && down.ledger.is_empty(), "{:?}\nafter {moment:?}", down.paths());
 
-        // killed twice, in two different changes
+        // a run that is killed twice, in two different changes
         let third = || everything("blue", "c").present(Host::key("c"), &Host::new("c", "blue"));
         let mut again = strict(moment, 4);
         again.run(&third()).await;
@@ -183,7 +183,7 @@ async fn a_killed_adoption_and_extension_never_takes_what_others_put_there() {
 }
 
 #[tokio::test]
-async fn a_killed_second_making_of_what_was_lost_is_known_as_ours() {
+async fn a_killed_recreation_of_a_lost_resource_is_recognized_as_ours() {
     let wanted = || graph().present(Host::key("a"), &Host::new("a", "red")).present(Right::key("enter"), &Right::on("a", "enter"));
     let mut whole = Lab::default();
     whole.up(&wanted()).await;
@@ -199,7 +199,7 @@ async fn a_killed_second_making_of_what_was_lost_is_known_as_ours() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_makes_after_a_kill_is_not_ours_if_it_can_tell() {
+async fn an_unmarked_resource_after_a_kill_is_not_ours_if_its_kind_has_marks() {
     let wanted = || graph().present(Host::key("a"), &Host::new("a", "red"));
     let mut whole = Lab::default();
     whole.run(&wanted()).await;

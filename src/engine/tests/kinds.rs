@@ -1,5 +1,5 @@
-//! The toy kinds: `host` (whole, tagged, other things refer to it), `right` (untagged, told apart by what it is on), `share` (an entry in which
-//! others have words too), `store` and `leaf` (data and what holds it), `gate` (only read).
+//! The toy kinds: `host` (whole, tagged, other kinds refer to it), `right` (untagged, identified by its host), `share` (an entry that
+//! others extend, too), `store` and `leaf` (data and its holder), `gate` (only read).
 
 use super::toy::{Land, Thing, Toy};
 use crate::engine::{
@@ -117,7 +117,7 @@ impl Kind<Toy> for Host {
         thing.body.get("guest").map(|guest| format!("it holds {guest}"))
     }
     async fn put(&self, context: NodeContext<'_>, before: Option<Thing>, land: &Land) -> Result<Thing, Fault> {
-        // made by somebody else since it was looked for
+        // another user created it since it was observed
         if let (None, Some(quicker)) = (before, land.get(&self.path())) {
             return Ok(quicker);
         }
@@ -187,7 +187,7 @@ impl Kind<Toy> for Right {
     }
 }
 
-/// The words that one has on a host; others give words to the same entry.
+/// The words of one user on a host; other users add words to the same entry.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Share {
     pub who: String,
@@ -281,7 +281,7 @@ impl Kind<Toy> for Share {
     }
 }
 
-/// A store publishes whether it says so of itself.
+/// The output of a store that tells whether it has podid's mark itself.
 pub const OPEN: &str = "open";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -392,7 +392,7 @@ impl Kind<Toy> for Leaf {
     }
 }
 
-/// It is there or not; nobody makes one.
+/// It exists or not; podid never creates one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Gate {
     pub name: String,

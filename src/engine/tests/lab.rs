@@ -23,7 +23,7 @@ use std::{
 
 pub const APP: &str = "shop";
 
-/// A graph in the making.
+/// Builds a graph.
 pub struct Graph(pub Desired);
 
 pub fn graph() -> Graph {
@@ -57,9 +57,9 @@ pub struct Lab {
     pub consent: Consent,
     pub parallelism: usize,
     pub events: Arc<Mutex<Vec<String>>>,
-    /// Where the next runs save; None: the land remembers.
+    /// Where the next runs save. None: in the land.
     pub ledger_store: Option<Arc<dyn LedgerStore>>,
-    /// What others do between the next plan and its execution.
+    /// What other users do between the next plan and its execution.
     pub between: Option<fn(&Land)>,
 }
 
@@ -78,7 +78,7 @@ impl Default for Lab {
 }
 
 impl Lab {
-    /// A new run after one that was killed.
+    /// Starts a new run after a killed one.
     pub fn after(moment: &Moment) -> Self {
         let lab = Self { ledger: moment.ledger.clone(), ..Self::default() };
         lab.land.ground().things = moment.things.clone();
@@ -99,7 +99,7 @@ impl Lab {
         self.try_plan(graph).await.unwrap().0
     }
 
-    /// As words, keeps left out: `create host/a`.
+    /// Returns the acts of a plan without keeps, as text: `create host/a`.
     pub async fn acts(&self, graph: &Graph) -> Vec<String> {
         acts(&self.plan(graph).await)
     }
@@ -127,7 +127,7 @@ impl Lab {
         (plan, report)
     }
 
-    /// A run in which all goes well, and after which there is nothing to do and nothing to save.
+    /// Runs a graph without failures, and checks that a second run has nothing to do and nothing to save.
     pub async fn up(&mut self, graph: &Graph) -> Plan {
         let (plan, report) = self.run(graph).await;
         assert!(report.failed.is_empty() && report.not_started.is_empty() && report.unsaved.is_none(), "{report:?}");
@@ -166,7 +166,7 @@ impl Lab {
     pub fn writes(&self) -> Vec<String> {
         std::mem::take(&mut self.land.ground().writes)
     }
-    /// Writes and saves so far.
+    /// Returns the number of writes and saves so far.
     fn counts(&self) -> (usize, usize) {
         let ground = self.land.ground();
         (ground.writes.len(), ground.saves)

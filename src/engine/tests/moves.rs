@@ -1,4 +1,4 @@
-//! Things whose place changes: a new one is made, then the old one goes, whatever happened in between.
+//! Resources whose place changes: a new one is created, then the old one is deleted, whatever happened in between.
 
 use super::{
     kinds::{Host, Right, Share, words},
@@ -21,7 +21,7 @@ fn rights(lab: &Lab) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_thing_that_moves_is_made_first_and_taken_away_then() {
+async fn a_moved_resource_is_created_before_the_old_one_is_deleted() {
     let mut lab = Lab::default();
     lab.up(&on("a")).await;
     lab.writes();
@@ -32,7 +32,7 @@ async fn a_thing_that_moves_is_made_first_and_taken_away_then() {
 }
 
 #[tokio::test]
-async fn a_place_that_was_only_adopted_is_left_as_it_was() {
+async fn a_former_place_that_was_only_adopted_is_not_deleted() {
     let mut lab = Lab::default();
     lab.up(&hosts()).await;
     lab.land.foreign("right/host/a~1/read", [("level", json!(1))]);
@@ -42,7 +42,7 @@ async fn a_place_that_was_only_adopted_is_left_as_it_was() {
 }
 
 #[tokio::test]
-async fn what_is_foreign_at_the_new_place_is_not_made_ours_by_the_move() {
+async fn a_move_does_not_take_over_a_foreign_resource_at_the_new_place() {
     let mut lab = Lab::default();
     lab.up(&on("a")).await;
     lab.land.foreign("right/host/b~1/read", [("level", json!(1))]);
@@ -72,7 +72,7 @@ async fn a_move_is_counted_by_itself_and_says_what_is_deleted() {
 }
 
 #[tokio::test]
-async fn an_old_place_that_another_app_shares_is_passed_on() {
+async fn a_former_place_that_another_app_shares_is_handed_over() {
     let mut lab = Lab::default();
     lab.up(&on("a")).await;
     let other = Right { on: "host/a~1".to_owned().into(), ..Right::on("a", "read") };
@@ -83,7 +83,7 @@ async fn an_old_place_that_another_app_shares_is_passed_on() {
 }
 
 #[tokio::test]
-async fn of_an_extended_entry_only_what_was_added_stays_behind_for_removal() {
+async fn a_moved_extension_removes_only_its_own_additions() {
     let mut lab = Lab::default();
     lab.up(&hosts()).await;
     lab.land.foreign("share/host/a~1/bob", [("words", json!(["list"]))]);
@@ -97,7 +97,7 @@ async fn of_an_extended_entry_only_what_was_added_stays_behind_for_removal() {
 }
 
 #[tokio::test]
-async fn a_move_cut_between_the_two_is_finished_by_the_next_run() {
+async fn a_move_that_was_killed_between_creation_and_deletion_is_finished_by_the_next_run() {
     let mut lab = Lab::default();
     lab.up(&on("a")).await;
     lab.land.ground().broken.insert("right/host/a~1/read".into(), Broken::Refuses);
@@ -112,7 +112,7 @@ async fn a_move_cut_between_the_two_is_finished_by_the_next_run() {
 }
 
 #[tokio::test]
-async fn a_cut_move_leaves_nothing_when_the_app_goes_or_it_moves_on_or_back() {
+async fn an_interrupted_move_leaves_nothing_behind_after_a_deletion_or_another_move() {
     let cut = async || {
         let mut lab = Lab::default();
         lab.up(&on("a")).await;
@@ -148,7 +148,7 @@ async fn a_cut_move_leaves_nothing_when_the_app_goes_or_it_moves_on_or_back() {
 }
 
 #[tokio::test]
-async fn what_was_made_again_by_others_at_the_old_place_stays() {
+async fn a_resource_that_others_created_again_at_the_former_place_is_kept() {
     let mut lab = Lab::default();
     lab.up(&on("a")).await;
     lab.land.lose("right/host/a~1/read");

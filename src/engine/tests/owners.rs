@@ -1,4 +1,4 @@
-//! Whose things are: made, adopted, extended, taken over, shared, followed.
+//! Ownership: resources that were created, adopted, extended, taken over, shared, or follow another one.
 
 use super::{
     kinds::{Host, Leaf, Right, Share, Store, words},
@@ -40,7 +40,7 @@ async fn a_foreign_thing_that_differs_is_refused_without_adopt() {
 }
 
 #[tokio::test]
-async fn what_carries_the_mark_of_the_app_is_ours_without_a_ledger() {
+async fn a_resource_with_the_mark_of_the_app_is_ours_without_a_ledger() {
     let mut lab = Lab::default();
     let graph = graph().present(Host::key("a"), &Host::new("a", "red"));
     lab.up(&graph).await;
@@ -53,7 +53,7 @@ async fn what_carries_the_mark_of_the_app_is_ours_without_a_ledger() {
 }
 
 #[tokio::test]
-async fn what_the_ledger_made_is_ours_without_its_mark_unless_it_was_made_again_by_others() {
+async fn a_recorded_resource_without_its_mark_is_ours_unless_others_created_it_again() {
     let wanted = || graph().present(Host::key("a"), &Host::new("a", "red"));
     let mut lab = Lab::default();
     lab.up(&wanted()).await;
@@ -72,16 +72,16 @@ async fn marks_of_another_app_outweigh_the_state() {
     let red = || Host::new("a", "red");
     let mut lab = Lab::default();
     lab.up(&graph().present(Host::key("a"), &red())).await;
-    // the state was copied or edited: it claims what another app made, by its very id
+    // the state was copied or edited: it has a resource that another app created, with its id
     lab.land.ground().things.get_mut("host/a").unwrap().tag = Some("bank".into());
     let plan = lab.plan(&lab.nothing()).await;
     assert_eq!(acts(&plan), Vec::<String>::new());
     let said = "it carries the marks of app bank, although the state says that podid made it for this app: not podid's to delete";
     assert_eq!(why(&plan, &Host::key("a")), said);
-    // where it is wanted and equal, it is only used, and that is said
+    // if it is wanted and equal it is only used, and the plan has a note about that
     let same = lab.plan(&graph().present(Host::key("a"), &red())).await;
     assert_eq!((acts(&same), why(&same, &Host::key("a"))), (Vec::new(), said.split(": not").next().unwrap()));
-    // nor is it changed, or deleted for a replacement
+    // it is neither changed nor deleted for a replacement
     let plan = lab.plan(&graph().present(Host::key("a"), &Host::new("a", "blue"))).await;
     assert_eq!((acts(&plan), plan.refused.len()), (Vec::new(), 1), "{plan:?}");
     lab.down().await;
@@ -109,7 +109,7 @@ async fn an_entry_of_others_is_extended_without_consent_and_only_what_was_added_
 }
 
 #[tokio::test]
-async fn an_entry_that_podid_made_goes_as_a_whole_unless_others_gave_it_words() {
+async fn an_entry_that_podid_created_is_deleted_whole_unless_others_extended_it() {
     let mut lab = Lab::default();
     let graph = graph().present(Host::key("a"), &Host::new("a", "red")).present(Share::key("bob"), &Share::on("a", "bob", &["get"]));
     lab.up(&graph).await;
@@ -138,7 +138,7 @@ async fn an_extended_thing_that_is_kept_for_another_is_not_forgotten() {
 }
 
 #[tokio::test]
-async fn things_without_marks_follow_the_one_they_belong_to() {
+async fn resources_without_marks_follow_the_owner_of_their_parent() {
     let wanted = |follows: bool| {
         let graph = graph().present(Host::key("a"), &Host::new("a", "red")).present(Right::key("read"), &Right::on("a", "read"));
         if follows { graph.with(&Right::key("read"), |n| n.follows = Some(Host::key("a"))) } else { graph }
@@ -158,7 +158,7 @@ async fn things_without_marks_follow_the_one_they_belong_to() {
 }
 
 #[tokio::test]
-async fn a_thing_that_two_apps_use_is_passed_on_and_goes_with_the_last() {
+async fn a_resource_of_two_apps_is_handed_over_and_deleted_with_the_last() {
     let mut lab = Lab::default();
     let wanted = |app: &str| {
         graph_of(app, Requester::Spec).present(Host::key("a"), &Host::new("a", "red")).present(Right::key("read"), &Right::on("a", "read"))
@@ -192,7 +192,7 @@ async fn only_the_app_at_the_same_place_inherits() {
         graph_of(app, Requester::Spec).present(Right::key("read"), &right)
     };
     lab.land.foreign("right/host/b~1/read", [("level", json!(1))]);
-    // by name, an app elsewhere comes before the one that shares the place
+    // sorted by name, the app with another place comes before the one that shares the place
     lab.up(&right("elsewhere", "b")).await;
     lab.up(&right(APP, "a")).await;
     lab.up(&right("here", "a")).await;
@@ -202,7 +202,7 @@ async fn only_the_app_at_the_same_place_inherits() {
 }
 
 #[tokio::test]
-async fn what_was_added_is_passed_on_with_the_record_of_it() {
+async fn an_extension_is_handed_over_with_its_record() {
     let mut lab = Lab::default();
     lab.up(&graph_of("hosts", Requester::Spec).present(Host::key("a"), &Host::new("a", "red"))).await;
     lab.land.foreign("share/host/a~1/bob", [("words", json!(["list"]))]);
@@ -235,7 +235,7 @@ async fn a_run_touches_only_its_own_app() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_made_between_plan_and_put_is_adopted() {
+async fn a_resource_that_another_user_created_between_plan_and_put_is_adopted() {
     let mut lab = Lab { between: Some(|land| drop(land.foreign("host/a", [("colour", json!("red"))]))), ..Lab::default() };
     let (plan, report) = lab.run(&graph().present(Host::key("a"), &Host::new("a", "red"))).await;
     assert_eq!((acts(&plan), report.failed.len()), (vec!["create host/a".to_owned()], 0));
@@ -245,7 +245,7 @@ async fn what_somebody_else_made_between_plan_and_put_is_adopted() {
 }
 
 #[tokio::test]
-async fn what_another_app_only_reads_by_name_is_passed_on_to_it() {
+async fn a_resource_that_another_app_only_reads_by_name_is_handed_over() {
     let mut lab = Lab::default();
     let store = Store { name: "kv".into() };
     let leaf = graph().present(Store::key("kv"), &store).present(Leaf::key("pw"), &Leaf::of("kv", "pw", "1"));
@@ -259,13 +259,13 @@ async fn what_another_app_only_reads_by_name_is_passed_on_to_it() {
     let new_owner = lab.ledger.get("other", &Leaf::key("pw")).unwrap();
     assert_eq!((new_owner.origin, new_owner.by, &new_owner.spec["value"]), (Origin::Created, Requester::Command, &json!("")));
 
-    // its next run neither changes nor prunes it
+    // the next run of that app neither changes nor prunes it
     let (plan, _) = lab.run(&other()).await;
     assert_eq!(acts(&plan), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn what_the_same_app_still_reads_by_name_stays() {
+async fn a_resource_that_the_app_still_reads_by_name_is_kept() {
     let mut lab = Lab::default();
     let reader = Host { reads: vec!["pw".into()], ..Host::new("web", "red") };
     let all = |leaf: bool| {
@@ -281,7 +281,7 @@ async fn what_the_same_app_still_reads_by_name_stays() {
 }
 
 #[tokio::test]
-async fn what_another_key_stands_for_is_not_deleted() {
+async fn a_resource_that_another_key_refers_to_is_not_deleted() {
     let mut lab = Lab::default();
     let host = || graph().present(Host::key("a"), &Host::new("a", "red"));
     lab.up(&host().present(Right::key("by-name"), &Right::on("a", "read"))).await;
@@ -292,7 +292,7 @@ async fn what_another_key_stands_for_is_not_deleted() {
     assert_eq!(why(&plan, &Right::key("by-name")), "right/by-id is the same resource and stays");
     assert_eq!(lab.paths(), ["host/a", "right/host/a~1/read"]);
 
-    // nor what another app has by another key
+    // a resource that another app has under another key is kept, too
     let mut lab = Lab::default();
     lab.up(&host()).await;
     let right = |app: &str, key: &str| {

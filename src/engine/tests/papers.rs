@@ -1,4 +1,4 @@
-//! Plans and ledgers on paper.
+//! Plans and ledgers as JSON.
 
 use super::{
     kinds::{Host, Leaf, Right, Store},
@@ -37,7 +37,7 @@ async fn a_saved_plan_equals_the_one_that_is_made_again_and_not_another() {
 }
 
 #[tokio::test]
-async fn a_plan_on_paper_says_its_version_and_nothing_of_what_execution_needs() {
+async fn a_serialized_plan_has_its_version_and_no_data_for_the_execution() {
     let mut lab = Lab::default();
     let plan = paper(&lab.plan(&wanted()).await);
     assert_eq!((plan["version"].clone(), plan["app"].clone()), (json!(FORMAT), json!("shop")));
@@ -46,7 +46,7 @@ async fn a_plan_on_paper_says_its_version_and_nothing_of_what_execution_needs() 
     assert_eq!(words, ["key", "act", "changes", "commands", "kind", "origin"]);
     assert_eq!((first["key"].clone(), first["act"].clone()), (json!("host/a"), json!("create")));
     lab.up(&wanted()).await;
-    // what was observed is not on the paper either
+    // the document does not contain what was observed either
     assert!(!paper(&lab.plan(&wanted()).await).to_string().contains("host/a~1"));
 }
 
@@ -63,7 +63,7 @@ fn round(ledger: &Ledger) -> Ledger {
 }
 
 #[tokio::test]
-async fn every_ledger_that_a_run_saves_survives_paper() {
+async fn every_ledger_that_a_run_saves_is_unchanged_after_serialization() {
     let mut lab = Lab::default();
     lab.run(&wanted()).await;
     let moved = || wanted().present(Right::key("go"), &Right::on("b", "go"));
@@ -76,7 +76,7 @@ async fn every_ledger_that_a_run_saves_survives_paper() {
     for moment in &moments {
         assert_eq!(round(&moment.ledger), moment.ledger);
     }
-    // and a run that starts from paper goes on as well
+    // a run that starts from a document goes on as well
     lab.ledger = round(&lab.ledger);
     lab.land.ground().broken.clear();
     lab.up(&away).await;

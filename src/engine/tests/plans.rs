@@ -1,4 +1,4 @@
-//! From what is wanted and what is there to a plan.
+//! From a desired graph and a world to a plan.
 
 use super::{
     kinds::{Gate, Host, ID, Leaf, OPEN, Right, Store},
@@ -29,7 +29,7 @@ async fn references_give_the_order_whatever_the_names_are() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_located_yet_is_absent_for_now() {
+async fn a_resource_without_a_known_place_counts_as_absent() {
     let mut lab = Lab::default();
     let graph = graph().present(Host::key("a"), &Host::new("a", "red")).present(Right::key("read"), &Right::on("a", "read"));
     let plan = lab.up(&graph).await;
@@ -61,7 +61,7 @@ async fn only_the_field_that_differs_is_updated() {
 }
 
 #[tokio::test]
-async fn what_is_lost_is_made_again_with_what_refers_to_it() {
+async fn a_lost_resource_is_created_again_with_those_that_refer_to_it() {
     let mut lab = Lab::default();
     let graph = graph()
         .present(Host::key("a"), &Host::new("a", "red"))
@@ -76,7 +76,7 @@ async fn what_is_lost_is_made_again_with_what_refers_to_it() {
 }
 
 #[tokio::test]
-async fn what_must_exist_and_does_not_is_refused_with_its_way_out() {
+async fn a_missing_resource_that_must_exist_is_refused_with_a_hint() {
     let lab = Lab::default();
     let graph = graph()
         .node(Gate::key("north"), &Gate { name: "north".into() }, Intent::Existing)
@@ -93,7 +93,7 @@ async fn what_must_exist_and_does_not_is_refused_with_its_way_out() {
 }
 
 #[tokio::test]
-async fn what_exists_is_read_and_never_touched() {
+async fn an_existing_resource_is_read_and_never_changed() {
     let mut lab = Lab::default();
     lab.land.foreign("host/a", [("colour", json!("grey"))]);
     let graph =
@@ -107,7 +107,7 @@ async fn what_exists_is_read_and_never_touched() {
 }
 
 #[tokio::test]
-async fn reading_a_thing_does_not_change_whose_it_is() {
+async fn reading_a_resource_does_not_change_its_owner() {
     let mut lab = Lab::default();
     lab.up(&graph().present(Host::key("a"), &Host::new("a", "red"))).await;
     let reads = graph().node(Host::key("a"), &Host::new("a", "red"), Intent::Existing);
@@ -116,7 +116,7 @@ async fn reading_a_thing_does_not_change_whose_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_optional_is_read_if_it_is_there() {
+async fn an_optional_resource_is_read_if_it_exists() {
     let mut lab = Lab::default();
     let graph =
         graph().node(Gate::key("north"), &Gate { name: "north".into() }, Intent::Optional).present(Host::key("a"), &Host::new("a", "red"));
@@ -128,7 +128,7 @@ async fn what_is_optional_is_read_if_it_is_there() {
 }
 
 #[tokio::test]
-async fn what_is_assumed_comes_from_the_ledger_and_is_not_looked_at() {
+async fn an_assumed_resource_comes_from_the_ledger_and_is_not_observed() {
     let mut lab = Lab::default();
     let whole = graph().present(Host::key("a"), &Host::new("a", "red"));
     let half =
@@ -153,7 +153,7 @@ fn store_and_leaf(right: bool) -> super::lab::Graph {
 }
 
 #[tokio::test]
-async fn blindness_is_fine_where_the_right_is_about_to_be_given() {
+async fn an_unreadable_resource_is_planned_if_the_plan_grants_the_permission() {
     let mut lab = Lab::default();
     lab.land.ground().strict = true;
     lab.up(&store_and_leaf(true)).await;
@@ -169,7 +169,7 @@ async fn blindness_is_fine_where_the_right_is_about_to_be_given() {
 }
 
 #[tokio::test]
-async fn blindness_without_a_right_to_come_is_a_fault() {
+async fn an_unreadable_resource_without_a_grant_in_the_plan_is_a_fault() {
     let lab = Lab::default();
     lab.land.ground().strict = true;
     lab.land.foreign("store/kv", []);
@@ -182,7 +182,7 @@ async fn blindness_without_a_right_to_come_is_a_fault() {
 }
 
 #[tokio::test]
-async fn blindness_for_what_must_exist_is_a_fault_and_not_a_missing_thing() {
+async fn an_unreadable_resource_that_must_exist_is_a_fault_and_not_missing() {
     let lab = Lab::default();
     lab.land.ground().strict = true;
     lab.land.foreign("store/kv", []);
@@ -196,7 +196,7 @@ async fn blindness_for_what_must_exist_is_a_fault_and_not_a_missing_thing() {
 }
 
 #[tokio::test]
-async fn faults_of_a_pass_are_told_with_their_nodes_and_what_is_behind_them_is_not_looked_at() {
+async fn all_faults_of_a_pass_are_returned_and_dependent_nodes_are_not_observed() {
     let lab = Lab::default();
     let mut graph = graph()
         .present(Host::key("a"), &Host::new("a", "red"))
@@ -208,7 +208,7 @@ async fn faults_of_a_pass_are_told_with_their_nodes_and_what_is_behind_them_is_n
 }
 
 #[tokio::test]
-async fn a_circle_is_told_and_does_not_hang() {
+async fn a_circular_graph_is_reported_and_does_not_hang() {
     let lab = Lab::default();
     let graph = graph().present(Host::key("a"), &Host::new("a", "red").on("b")).present(Host::key("b"), &Host::new("b", "red").on("a"));
     assert!(matches!(lab.try_plan(&graph).await, Err(Fault::Bug(_))));
@@ -224,7 +224,7 @@ fn the_same_key_with_two_meanings_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_wanted_only_with_something_of_ours_comes_and_goes_with_it() {
+async fn a_conditional_resource_is_created_and_deleted_with_its_condition() {
     let right = Right { what: "read".into(), on: ID.of(&Store::key("kv")), level: 1 };
     let graph = || {
         graph()
@@ -242,7 +242,7 @@ async fn what_is_wanted_only_with_something_of_ours_comes_and_goes_with_it() {
 
     let mut ours = Lab::default();
     assert_eq!(acts(&ours.up(&graph()).await), ["create store/kv", "create right/read"]);
-    // ours no more: the state was told to forget it, and its mark is gone
+    // it is not ours any more: the state forgot it, and its mark was removed
     ours.ledger.forget("shop", &Store::key("kv"));
     ours.land.ground().things.get_mut("store/kv").unwrap().tag = None;
     assert_eq!(acts(&ours.up(&graph()).await), ["adopt store/kv", "delete right/read"]);

@@ -1,4 +1,4 @@
-//! What goes, what stays although it was to go, and in which order.
+//! What is deleted, what is kept although it was to be deleted, and in which order.
 
 use super::{
     kinds::{Gate, Host, ID, KINDS, Leaf, Right, Store},
@@ -21,7 +21,7 @@ fn chain() -> Graph {
 }
 
 #[tokio::test]
-async fn removal_goes_backwards_and_the_end_is_empty() {
+async fn a_deletion_is_in_reverse_order_and_leaves_nothing() {
     let mut lab = Lab::default();
     lab.up(&chain()).await;
     lab.writes();
@@ -32,7 +32,7 @@ async fn removal_goes_backwards_and_the_end_is_empty() {
 }
 
 #[tokio::test]
-async fn what_goes_is_found_where_it_was_put_though_its_parent_is_gone() {
+async fn a_resource_to_delete_is_found_after_its_parent_was_deleted() {
     let mut lab = Lab::default();
     lab.up(&chain()).await;
     lab.land.lose("host/m");
@@ -43,7 +43,7 @@ async fn what_goes_is_found_where_it_was_put_though_its_parent_is_gone() {
 }
 
 #[tokio::test]
-async fn what_something_that_stays_needs_is_kept_with_what_that_needs() {
+async fn needs_of_a_kept_resource_are_kept_too() {
     let mut lab = Lab::default();
     lab.up(&chain()).await;
     let hosts = graph_of(APP, Requester::Command)
@@ -61,7 +61,7 @@ async fn what_something_that_stays_needs_is_kept_with_what_that_needs() {
 }
 
 #[tokio::test]
-async fn what_a_changed_spec_no_longer_refers_to_goes_in_the_same_run() {
+async fn a_resource_that_a_changed_spec_no_longer_refers_to_is_deleted_in_the_same_run() {
     let mut lab = Lab::default();
     lab.up(&graph().present(Host::key("old"), &Host::new("old", "red")).present(Host::key("b"), &Host::new("b", "red").on("old"))).await;
     let mut changed = graph().present(Host::key("new"), &Host::new("new", "red")).present(Host::key("b"), &Host::new("b", "red").on("new"));
@@ -70,7 +70,7 @@ async fn what_a_changed_spec_no_longer_refers_to_goes_in_the_same_run() {
 }
 
 #[tokio::test]
-async fn only_what_a_spec_brought_is_pruned() {
+async fn only_resources_that_a_spec_requested_are_pruned() {
     let mut lab = Lab::default();
     lab.up(&graph().present(Host::key("a"), &Host::new("a", "red")).present(Host::key("b"), &Host::new("b", "red"))).await;
     lab.up(&graph_of(APP, Requester::Command).present(Host::key("c"), &Host::new("c", "red"))).await;
@@ -81,7 +81,7 @@ async fn only_what_a_spec_brought_is_pruned() {
 }
 
 #[tokio::test]
-async fn what_holds_others_things_is_kept_and_says_so() {
+async fn a_resource_with_foreign_content_is_kept_with_a_reason() {
     let mut lab = Lab::default();
     lab.up(&graph().present(Host::key("a"), &Host::new("a", "red"))).await;
     lab.land.meddle("host/a", "guest", "a guest".into());
@@ -117,7 +117,7 @@ async fn a_holder_of_data_stays_with_its_content_unless_it_is_named() {
 }
 
 #[tokio::test]
-async fn content_of_somebody_elses_holder_is_taken_out_with_consent_only() {
+async fn content_in_a_foreign_holder_is_deleted_only_with_consent() {
     for consent in ["pw", "PW", "kv"] {
         let mut lab = Lab::default();
         lab.land.foreign("store/kv", []);
@@ -133,7 +133,7 @@ async fn content_of_somebody_elses_holder_is_taken_out_with_consent_only() {
 }
 
 #[tokio::test]
-async fn content_that_a_spec_no_longer_names_stays_without_consent() {
+async fn content_that_a_spec_no_longer_has_is_kept_without_consent() {
     let mut lab = Lab::default();
     lab.up(&data()).await;
     let mut less = graph().present(Store::key("kv"), &Store { name: "kv".into() });
@@ -147,7 +147,7 @@ async fn content_that_a_spec_no_longer_names_stays_without_consent() {
 }
 
 #[tokio::test]
-async fn content_that_is_named_by_a_command_goes_alone() {
+async fn content_that_a_command_names_is_deleted_alone() {
     let mut lab = Lab::default();
     lab.up(&data()).await;
     let one = graph_of(APP, Requester::Command)
@@ -159,7 +159,7 @@ async fn content_that_is_named_by_a_command_goes_alone() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_looked_at_is_not_taken_for_gone() {
+async fn an_unreadable_resource_is_not_taken_for_deleted() {
     let mut kept = Lab::default();
     kept.up(&data()).await;
     kept.land.ground().strict = true;
@@ -196,7 +196,7 @@ async fn without_a_ledger_the_spec_and_the_marks_say_what_is_to_go() {
 }
 
 #[tokio::test]
-async fn what_is_remembered_is_wanted_as_it_was() {
+async fn the_graph_of_the_ledger_is_as_it_was_wanted() {
     let mut lab = Lab::default();
     lab.land.foreign("gate/north", []);
     lab.up(&chain().node(Gate::key("north"), &Gate { name: "north".into() }, Intent::Existing)).await;

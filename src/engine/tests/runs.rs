@@ -1,4 +1,4 @@
-//! Execution: at once and in lanes, failures, panics, Ctrl-C, a state that cannot be saved.
+//! Execution: in parallel and in lanes, failures, panics, Ctrl-C, a state that cannot be saved.
 
 use super::{
     kinds::{Host, Right},
@@ -12,7 +12,7 @@ use crate::engine::{
     plan::{Act, Summary},
 };
 
-/// `n` hosts that know nothing of each other.
+/// Returns a graph of `n` independent hosts.
 fn many(n: usize, lane: impl Fn(usize) -> Option<String>) -> Graph {
     (0..n).fold(graph(), |graph, i| {
         let name = format!("h{i}");
@@ -21,7 +21,7 @@ fn many(n: usize, lane: impl Fn(usize) -> Option<String>) -> Graph {
 }
 
 #[tokio::test]
-async fn what_is_ready_runs_at_once_up_to_the_bound() {
+async fn ready_actions_run_in_parallel_up_to_the_limit() {
     for parallelism in [1, 3, 8] {
         let mut lab = Lab { parallelism, ..Lab::default() };
         lab.up(&many(8, |_| None)).await;
@@ -106,7 +106,7 @@ async fn an_interrupt_starts_nothing_more_and_records_what_ran() {
 }
 
 #[tokio::test]
-async fn who_waits_in_a_lane_at_an_interrupt_was_not_started() {
+async fn an_action_that_waits_in_a_lane_at_an_interrupt_is_not_started() {
     let mut lab = Lab { parallelism: 8, ..Lab::default() };
     lab.land.ground().broken.insert("host/h0".into(), Broken::Interrupts);
     let (_, report) = lab.run(&many(4, |_| Some("lane".into()))).await;
@@ -122,7 +122,7 @@ async fn a_state_that_cannot_be_saved_ends_the_run_and_is_told() {
         lab.land.ground().saves_left = Some(saves);
         let (_, report) = lab.run(&forked()).await;
         assert_eq!(report.unsaved.as_deref(), Some("the disk is full"), "{saves}");
-        // each action is saved before and after: what is in the world is in the ledger that is handed back
+        // each action is saved before and after it, so the returned ledger has everything that exists
         for path in lab.paths() {
             assert!(lab.ledger.get("shop", &Key::from(path.as_str())).is_some(), "{path} after {saves} saves");
         }
@@ -135,7 +135,7 @@ async fn a_state_that_cannot_be_saved_ends_the_run_and_is_told() {
 }
 
 #[tokio::test]
-async fn nothing_is_written_where_adoptions_alone_cannot_be_saved() {
+async fn nothing_is_written_if_the_adoptions_cannot_be_saved() {
     let mut lab = Lab::default();
     lab.land.foreign("host/x", [("colour", "red".into())]);
     lab.writes();
@@ -165,7 +165,7 @@ async fn a_run_without_anything_new_saves_nothing() {
 }
 
 #[tokio::test]
-async fn deletions_wait_until_nothing_is_left_to_put() {
+async fn deletions_start_after_all_puts() {
     let mut lab = Lab { parallelism: 8, ..Lab::default() };
     lab.up(&many(2, |_| None)).await;
     lab.writes();

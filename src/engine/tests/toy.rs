@@ -1,5 +1,5 @@
-//! A world of plain values with rules like a cloud's: things have owners, numbers that are never given twice, and may be refused to readers.
-//! It remembers what stood in it, and in the ledger, at every moment at which a run could be killed.
+//! A world of plain values with the rules of a cloud: things have owners, ids that are never reused, and may be unreadable for some
+//! callers. It records its content and the ledger at every moment at which a run could be killed.
 
 use crate::engine::{
     fault::Fault,
@@ -24,19 +24,19 @@ impl Backend for Toy {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Thing {
-    /// Path and count: a thing that is made again is another one.
+    /// The path and a count: a thing that is created again has another id.
     pub id: String,
-    /// The app that it says to belong to.
+    /// The app in its tag.
     pub tag: Option<String>,
     pub body: BTreeMap<String, Value>,
 }
 
-/// What a write does instead of what it should.
+/// How a write misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Broken {
     Refuses,
     Panics,
-    /// The user presses Ctrl-C while it runs; it ends well.
+    /// The user presses Ctrl-C while it runs; the write succeeds.
     Interrupts,
 }
 
@@ -45,11 +45,11 @@ pub struct Ground {
     pub things: BTreeMap<String, Thing>,
     pub made: BTreeMap<String, usize>,
     pub broken: BTreeMap<String, Broken>,
-    /// Each write, in the order of their effects: `put path`, `remove path`.
+    /// All writes, in the order of their effects: `put path`, `remove path`.
     pub writes: Vec<String>,
-    /// Leaves can be read and written only by who has the right `read` on their store.
+    /// Whether leaves can only be read and written with the right `read` on their store.
     pub strict: bool,
-    /// How many more saves succeed; None: all.
+    /// The number of further saves that succeed. None: all.
     pub saves_left: Option<usize>,
     pub saves: usize,
     /// Every (ledger, things, counts) that a killed run may leave behind.
@@ -95,18 +95,18 @@ impl Land {
     pub fn get(&self, path: &str) -> Option<Thing> {
         self.ground().things.get(path).cloned()
     }
-    /// Somebody else puts something there.
+    /// Creates a thing as another user.
     pub fn foreign<const N: usize>(&self, path: &str, body: [(&str, Value); N]) -> Thing {
         self.ground().put(path, body.map(|(k, v)| (k.to_owned(), v)).into(), None)
     }
-    /// Somebody changes a field behind podid's back.
+    /// Changes a field as another user.
     pub fn meddle(&self, path: &str, field: &str, value: Value) {
         self.ground().things.get_mut(path).unwrap().body.insert(field.to_owned(), value);
     }
     pub fn lose(&self, path: &str) {
         self.ground().remove(path);
     }
-    /// Whether the caller may look into that store.
+    /// Fails unless the caller may read that store.
     pub fn lets_in(&self, store: &str) -> Result<(), Fault> {
         let ground = self.ground();
         if !ground.strict || ground.things.contains_key(&format!("right/{store}/read")) {
@@ -122,7 +122,7 @@ impl Land {
         self.work(path, lane, |ground| ground.remove(path)).await
     }
 
-    /// A write takes a while before it has its effect, so that others overlap with it where they may.
+    /// Runs a write, whose effect comes after a while, so that other writes overlap with it if they may.
     async fn work<T>(&self, path: &str, lane: Option<String>, effect: impl FnOnce(&mut Ground) -> T) -> Result<T, Fault> {
         self.ground().enter(path, lane.as_ref());
         for _ in 0..5 {
@@ -183,7 +183,7 @@ impl Ground {
         self.things.insert(path.to_owned(), thing.clone());
         thing
     }
-    /// What lies in a thing goes with it.
+    /// Removes a thing with its content.
     fn remove(&mut self, path: &str) {
         self.writes.push(format!("remove {path}"));
         if let Some(gone) = self.things.remove(path) {

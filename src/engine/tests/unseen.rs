@@ -1,4 +1,4 @@
-//! What could not be seen when the plan was made is looked at again before it is written, and stays as it is where it is somebody else's.
+//! Resources that could not be read for the plan are read again before they are written, and are kept if they belong to another owner.
 
 use super::{
     kinds::{ID, Leaf, Right, Store},
@@ -9,14 +9,14 @@ use serde_json::json;
 
 const PATH: &str = "leaf/store/kv~1/pw";
 
-/// A leaf in a store, and the right to the store.
+/// Returns a graph with a leaf in a store, and the right to the store.
 fn store_and_leaf() -> Graph {
     let right = Right { what: "read".into(), on: ID.of(&Store::key("kv")), level: 1 };
     let leaf = Leaf { after: Some(DependsOn::of(&Right::key("read"))), ..Leaf::of("kv", "pw", "1") };
     graph().present(Store::key("kv"), &Store { name: "kv".into() }).present(Right::key("read"), &right).present(Leaf::key("pw"), &leaf)
 }
 
-/// A store without the right to look into it.
+/// Makes a world with a store that the caller may not read.
 fn lab() -> Lab {
     let lab = Lab::default();
     lab.land.ground().strict = true;
@@ -36,7 +36,7 @@ fn did(report: &Report) -> Option<Act> {
 }
 
 #[tokio::test]
-async fn what_is_somebody_elses_and_differs_is_refused_once_it_is_seen() {
+async fn a_foreign_resource_that_differs_is_refused_once_it_can_be_read() {
     let mut lab = lab();
     let theirs = lab.land.foreign(PATH, [("value", json!("theirs"))]);
     let (plan, report) = lab.run(&store_and_leaf()).await;
@@ -49,7 +49,7 @@ async fn what_is_somebody_elses_and_differs_is_refused_once_it_is_seen() {
 }
 
 #[tokio::test]
-async fn with_consent_it_is_taken_over_and_stays_when_the_app_goes() {
+async fn a_resource_that_was_taken_over_with_consent_is_kept_when_the_app_is_deleted() {
     let mut lab = lab();
     lab.land.foreign(PATH, [("value", json!("theirs"))]);
     lab.consent.adopt = true;
@@ -62,7 +62,7 @@ async fn with_consent_it_is_taken_over_and_stays_when_the_app_goes() {
 }
 
 #[tokio::test]
-async fn what_is_equal_is_adopted_and_not_written() {
+async fn an_equal_resource_is_adopted_and_not_written() {
     let mut lab = lab();
     let theirs = lab.land.foreign(PATH, [("value", json!("1"))]);
     let (plan, report) = lab.run(&store_and_leaf()).await;
@@ -74,7 +74,7 @@ async fn what_is_equal_is_adopted_and_not_written() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_made() {
+async fn an_absent_resource_is_created() {
     let mut lab = lab();
     let (_, report) = lab.run(&store_and_leaf()).await;
     assert_eq!(did(&report), Some(Act::Create));
@@ -85,7 +85,7 @@ async fn what_is_not_there_is_made() {
 }
 
 #[tokio::test]
-async fn what_is_ours_is_updated() {
+async fn a_resource_of_ours_is_updated() {
     let mut lab = Lab::default();
     lab.land.ground().strict = true;
     lab.up(&store_and_leaf()).await;
@@ -99,7 +99,7 @@ async fn what_is_ours_is_updated() {
 }
 
 #[tokio::test]
-async fn what_the_plan_took_for_absent_is_not_overwritten_either() {
+async fn a_resource_that_the_plan_took_for_absent_is_not_overwritten_either() {
     let mut lab = Lab::default();
     lab.land.foreign("store/kv", []);
     lab.between = Some(|land| drop(land.foreign(PATH, [("value", json!("theirs"))])));

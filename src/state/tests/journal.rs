@@ -1,4 +1,4 @@
-//! The journal under kills at any byte, damage, edits and copies of the file beside it, and strangers' files in its place.
+//! The journal under kills at any byte, damage, edits and copies of the state file, and files of other users in its place.
 
 use super::{
     super::{Error, State, file::beside, load},
@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-/// Waits: a process that another test starts holds the lock of this one for a moment.
+/// Opens the state and waits for its lock, which a process that another test starts may inherit for a moment.
 fn open(path: &Path) -> Result<State, Error> {
     State::open(path, Duration::from_secs(20), "podid up")
 }
@@ -41,7 +41,7 @@ async fn record(state: &State, changes: &[LedgerChange]) {
     }
 }
 
-/// What the ledger is after each of the changes, the first being none of them.
+/// Returns the ledger before the changes, and after each of them.
 fn steps(begin: &Ledger, changes: &[LedgerChange]) -> Vec<Ledger> {
     let mut all = vec![begin.clone()];
     for change in changes {
@@ -52,7 +52,7 @@ fn steps(begin: &Ledger, changes: &[LedgerChange]) -> Vec<Ledger> {
     all
 }
 
-/// A state with one entry in the file, and changes of a run that was killed in the journal.
+/// Saves a state with one entry, and leaves the changes of a killed run in the journal.
 async fn killed(path: &Path, changes: &[LedgerChange]) -> Vec<Ledger> {
     let begin = ledger(&[("shop", "identity/first")]);
     let state = open(path).unwrap();
@@ -67,7 +67,7 @@ fn some_changes() -> Vec<LedgerChange> {
     vec![put(begun), put(numbered(1)), put(numbered(2)), put(entry("other", "identity/n")), forget(2)]
 }
 
-/// What stands beside the state file, but for the lock.
+/// Returns the endings of the files next to the state file, without the lock.
 fn left(path: &Path) -> Vec<String> {
     let name = path.file_name().unwrap().to_str().unwrap();
     let entries = fs::read_dir(path.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
@@ -77,7 +77,7 @@ fn left(path: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_a_run_records_is_seen_at_once_and_is_in_the_file_at_its_end() {
+async fn recorded_changes_are_visible_at_once_and_in_the_file_at_the_end() {
     let (_room, path) = room();
     let state = open(&path).unwrap();
     state.settle_account(world("s1")).unwrap();
@@ -93,7 +93,7 @@ async fn what_a_run_records_is_seen_at_once_and_is_in_the_file_at_its_end() {
     assert_eq!(State::peek(&path).unwrap().1, *steps.last().unwrap());
     assert_eq!((json_of(&path)["serial"].as_u64(), state.ledger()), (Some(2), steps.last().unwrap().clone()));
 
-    // a second run: the state of the first is the copy
+    // in a second run the backup is the state of the first
     let before = fs::read(&path).unwrap();
     record(&state, &[put(numbered(7))]).await;
     state.ledger_store().finish().await.unwrap();
@@ -122,7 +122,7 @@ async fn a_journal_cut_at_any_byte_is_the_state_after_some_of_its_changes() {
         least = at;
         assert_eq!(opened.world(), Some(world("s1")));
         assert!(left(&copy).iter().all(|name| ["", ".bak"].contains(&name.as_str())), "{:?}", left(&copy));
-        // and it goes on
+        // podid can go on with it
         record(&opened, &[put(numbered(9))]).await;
         opened.ledger_store().finish().await.unwrap();
         let mut after = peeked;
@@ -139,14 +139,14 @@ async fn a_kill_while_the_journal_goes_into_the_file_loses_nothing() {
     let journal = fs::read(journal_of(&path)).unwrap();
     let before = fs::read(&path).unwrap();
     let (head, after) = load::load(&path).unwrap().state.unwrap();
-    // the new file is staged, and not yet in place
+    // the new file is written, but not renamed yet
     let next = super::Header { serial: head.serial + 1, ..head };
     let staged = super::stage(&path, &next, &after).unwrap().keep().unwrap().1;
     fs::copy(&path, beside(&path, ".bak.next")).unwrap();
     assert_eq!(State::peek(&path).unwrap().1, *steps.last().unwrap());
     assert_eq!(open(&path).unwrap().ledger(), *steps.last().unwrap());
     assert!(!staged.exists());
-    // it is in place, and the journal is still there
+    // the new file is in place, and the journal still exists
     assert_ne!(fs::read(&path).unwrap(), before);
     fs::write(journal_of(&path), &journal).unwrap();
     assert_eq!(State::peek(&path).unwrap().1, *steps.last().unwrap());
@@ -178,7 +178,7 @@ async fn damage_is_refused_and_left_alone_until_a_rebuild() {
         }
         assert_eq!((fs::read(&path).unwrap(), fs::read(journal_of(&path)).unwrap()), (file.clone(), bytes.clone()));
     }
-    // both are unreadable
+    // both files are unreadable
     fs::write(&path, "scribble").unwrap();
     let state = State::renew(&path, Duration::from_secs(20), "podid state rebuild").unwrap();
     assert!(state.ledger().is_empty());
@@ -202,7 +202,7 @@ async fn blocks_that_never_reached_the_disk_are_an_unfinished_line() {
 }
 
 #[tokio::test]
-async fn a_deleted_state_does_not_come_back_by_half() {
+async fn a_deleted_state_is_not_partly_restored_from_its_journal() {
     let (_room, path) = room();
     killed(&path, &some_changes()).await;
     fs::remove_file(&path).unwrap();
@@ -216,7 +216,7 @@ async fn a_deleted_state_does_not_come_back_by_half() {
 
 #[tokio::test]
 async fn a_journal_of_another_version_of_the_file_is_never_applied() {
-    // an older version, as from a copy; a newer one; another state altogether
+    // an older version, as from a copy; a newer one; and another state
     let older = |state: &mut serde_json::Value| state["serial"] = json!(0);
     let newer = |state: &mut serde_json::Value| state["serial"] = json!(40);
     let other = |state: &mut serde_json::Value| state["lineage"] = json!("another");
@@ -236,7 +236,7 @@ async fn a_journal_of_another_version_of_the_file_is_never_applied() {
 async fn a_file_that_was_edited_beside_its_journal_needs_a_decision() {
     let (_room, path) = room();
     let steps = killed(&path, &some_changes()).await;
-    // other spaces are the same content
+    // whitespace does not change the content
     let document = json_of(&path);
     fs::write(&path, document.to_string()).unwrap();
     assert_eq!(State::peek(&path).unwrap().1, *steps.last().unwrap());
@@ -254,13 +254,13 @@ async fn a_file_that_was_edited_beside_its_journal_needs_a_decision() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn it_is_for_this_user_only_and_never_a_link() {
+async fn the_journal_is_for_this_user_only_and_never_a_link() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let (room, path) = room();
     let steps = killed(&path, &some_changes()).await;
     assert_eq!(fs::metadata(journal_of(&path)).unwrap().permissions().mode() & 0o777, 0o600);
 
-    // elsewhere it is whole; here it is only pointed to
+    // the journal is moved elsewhere, and its path is a link to it
     let elsewhere = room.path().join("elsewhere");
     fs::rename(journal_of(&path), &elsewhere).unwrap();
     symlink(&elsewhere, journal_of(&path)).unwrap();
@@ -271,7 +271,7 @@ async fn it_is_for_this_user_only_and_never_a_link() {
     assert!(open(&path).unwrap_err().to_string().contains("is not a regular file"));
     fs::remove_dir(journal_of(&path)).unwrap();
 
-    // one that is laid there while a run begins is not written through
+    // a link that appears while a run begins is not written through
     let state = open(&path).unwrap();
     let victim = room.path().join("victim");
     fs::write(&victim, "precious").unwrap();
@@ -281,7 +281,7 @@ async fn it_is_for_this_user_only_and_never_a_link() {
     drop(state);
     fs::remove_file(journal_of(&path)).unwrap();
 
-    // nor is the lock
+    // the lock file is not written through a link either
     fs::remove_file(beside(&path, ".lock")).unwrap();
     symlink(&victim, beside(&path, ".lock")).unwrap();
     assert!(open(&path).is_err());
@@ -339,7 +339,7 @@ async fn after_a_failed_write_nothing_more_is_recorded() {
     drop(room);
 }
 
-/// Not a test by itself: records until it is killed, and says what is on the disk.
+/// Not a test: records until it is killed, and prints what is on the disk.
 #[tokio::test]
 async fn records_where_a_parent_asks_for_it() {
     let Ok(path) = std::env::var("PODID_TEST_RECORDS") else { return };

@@ -1,5 +1,5 @@
-//! Which call of podid's client sends what a record has, and with what. The ops of the recordings that podid sends none for are named,
-//! with the reason: one that is in neither list is a failed test.
+//! Maps each record to the call of podid's client that sends the same request. Operations that podid never sends are listed with the
+//! reason; an operation in neither list fails the test.
 
 use super::record::{Record, app_id};
 use crate::azure::{ArmId, Azure, Error, NewSecret, NewVault, OnWait, PolicyEntry, PrincipalKind, Result, Secret, Tags};
@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// By the beginning of the op.
+/// The operations that podid does not send, by the beginning of their names.
 const NOT_SENT: &[(&str, &str)] = &[
     ("aks.DELETE", "podid deletes no cluster"),
     ("aks.PATCH", "podid changes no cluster"),
@@ -65,7 +65,7 @@ const SENT: &[&str] = &[
     "vault.list.GET",
 ];
 
-/// Why podid sends nothing like it; None where it does.
+/// Returns why podid sends no such request. None if it does.
 pub fn unsent(record: &Record) -> Option<&'static str> {
     let op = record.op.as_str();
     if SENT.contains(&op) {
@@ -87,7 +87,7 @@ pub fn unsent(record: &Record) -> Option<&'static str> {
     Some(reason.unwrap_or_else(|| panic!("{op} is an op that calls.rs does not know: is there a call of podid's client for it?")).1)
 }
 
-/// The call, its answer as plain data; Null where there is none. `patient`: a missing right is waited for.
+/// Makes the call and returns the result as plain data, or Null if it has none. With `patient`, the client waits for a missing permission.
 pub async fn send(azure: &Azure, record: &Record, patient: bool, on_wait: OnWait) -> Result<Value> {
     let (read, write) = (azure.read(), azure.write(on_wait));
     let asked = record.asked();
@@ -95,7 +95,7 @@ pub async fn send(azure: &Azure, record: &Record, patient: bool, on_wait: OnWait
     let own_tags = tags(&asked).unwrap_or_default();
     let vault = format!("https://{}/", record.host);
     let segments: Vec<&str> = record.path.split('/').filter(|segment| !segment.is_empty()).collect();
-    // /secrets/NAME, /deletedsecrets/NAME
+    // the path is /secrets/NAME or /deletedsecrets/NAME
     let secret = segments.get(1).copied().unwrap_or_default();
     match record.op.as_str() {
         "aks.GET" => plain(read.cluster(&id()).await),
@@ -120,7 +120,7 @@ pub async fn send(azure: &Azure, record: &Record, patient: bool, on_wait: OnWait
                 "Group" => PrincipalKind::Group,
                 _ => PrincipalKind::ServicePrincipal,
             };
-            // a name of our own: the recorded one is of whoever was recorded
+            // a name of podid's own, because the recorded one belongs to another tool
             let name = uuid::Uuid::new_v4().to_string();
             plain(write.put_role_assignment(&scope(record), &name, role, principal, kind, "of a test").await)
         }
@@ -182,7 +182,7 @@ fn tags(asked: &Value) -> Option<Tags> {
     serde_json::from_value(asked.get("tags")?.clone()).ok()
 }
 
-/// What is before the last `/providers/`: of a list, or of what hangs on a scope.
+/// Returns the part of the path before the last `/providers/`: the scope of a list or of an extension.
 pub fn scope(record: &Record) -> ArmId {
     let end = record.path.to_ascii_lowercase().rfind("/providers/").unwrap_or(record.path.len());
     ArmId::parse(&record.path[..end]).unwrap_or_else(|| panic!("{} has no scope", record.path))
@@ -196,7 +196,7 @@ pub fn role_name(record: &Record) -> Option<String> {
     Some(filter(record)?.strip_prefix("roleName eq '")?.strip_suffix('\'')?.to_owned())
 }
 
-/// The first of the request; of a recorder that kept no request, some entry.
+/// Returns the first policy entry of the request. If the recording has no request, the entry is empty.
 fn entry(asked: &Value) -> PolicyEntry {
     let one = asked.pointer("/properties/accessPolicies/0").cloned().unwrap_or_default();
     let granted = |place: &str| {

@@ -1,4 +1,4 @@
-//! Single answers, each to the call that would meet it: at once, and before a good one where it is worth coming again.
+//! Single responses, each for the call that would receive it: alone, and before a good response if a retry makes sense.
 
 use super::{
     azure_of, calls, play,
@@ -15,11 +15,11 @@ use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
-/// For what does not pass.
+/// The time limit for failures that do not go away.
 const SHORT: Duration = Duration::from_secs(4);
 
 #[tokio::test]
-async fn each_recorded_answer_is_taken_for_what_it_means() {
+async fn each_recorded_response_is_interpreted_correctly() {
     let Some(file) = folder("examples.jsonl") else { return };
     let all: Vec<Record> = read(&file).into_iter().map(at_the_real_host).collect();
     assert!(!all.is_empty(), "{} holds no answer", file.display());
@@ -33,9 +33,9 @@ async fn each_recorded_answer_is_taken_for_what_it_means() {
     assert!(wrong.is_empty(), "{} things differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// Of whatever op: also those that podid does not send yet.
+/// Checks the 403s of all operations, also of those that podid does not send yet.
 #[test]
-fn each_recorded_403_is_told_with_action_scope_and_what_would_allow_it() {
+fn each_recorded_403_is_reported_with_action_scope_and_a_hint() {
     let Some(file) = folder("examples.jsonl") else { return };
     let all = read(&file);
     let refused: Vec<&Record> = all.iter().filter(|record| record.status == 403).collect();
@@ -57,7 +57,7 @@ fn each_recorded_403_is_told_with_action_scope_and_what_would_allow_it() {
                     && hints.contains(way)
                     && hints.contains(caller.as_deref().unwrap_or("nobody"))
             }
-            // what it was about only the caller knows; the way out is the code's
+            // only the caller knows what was refused; the hint is chosen by code
             _ => causes.contains(&record.message().unwrap_or_default()) && !hints.is_empty() && hints != "Ask for a role that allows it.",
         };
         (!told).then(|| format!("{} {}: {failure:?}", record.op, record.code()))
@@ -67,7 +67,7 @@ fn each_recorded_403_is_told_with_action_scope_and_what_would_allow_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// One call: the answers in their order, whether a grant was just made, and how long it may take.
+/// One call: the responses in their order, whether a grant was just made, and the time limit.
 struct Call {
     name: String,
     records: Vec<Record>,
@@ -83,7 +83,8 @@ async fn once(call: Call) -> Vec<String> {
     played.wrong.into_iter().map(|one| format!("{}: {one}", call.name)).collect()
 }
 
-/// The answer alone; also with patience, where that makes a difference; and before a good answer, where the client comes again.
+/// Returns the calls for a response: alone; also with patience, if that makes a difference; and before a good response, if the client
+/// retries.
 fn tapes(record: &Record, all: &[&Record]) -> Vec<Call> {
     let name = |how: &str| format!("{} {} {}{how}", record.op, record.status, record.code());
     let alone = [vec![record.clone()], after(record)].concat();
@@ -108,7 +109,7 @@ fn tapes(record: &Record, all: &[&Record]) -> Vec<Call> {
     calls
 }
 
-/// What the client asks next, where it does not stop at this answer, and what Azure says to that (wire.md 2 and 4).
+/// Returns the records for the client's next request, if this response does not end the call (wire.md 2 and 4).
 fn after(record: &Record) -> Vec<Record> {
     let mut answer = record.answer();
     let next = |op: &str, method: &str, path: &str, query: &str, status: u16, body: Value| {
@@ -141,7 +142,7 @@ fn after(record: &Record) -> Vec<Record> {
     }
 }
 
-/// Some recorders put their own address in.
+/// Sets Azure's host in records of tools that recorded their own address.
 fn at_the_real_host(mut record: Record) -> Record {
     if record.host.starts_with("localhost:") && record.path.starts_with("/subscriptions/") {
         record.host = "management.azure.com".to_owned();

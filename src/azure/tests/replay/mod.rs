@@ -1,7 +1,7 @@
-//! podid's own client against recorded answers of the real Azure, single call by single call: the value, for what it was waited, the error.
-//! The recordings lie in the folder that PODID_RECORDINGS names: `sequences/*.jsonl` are whole recordings, played in their order;
-//! `examples.jsonl` are single answers. What is right is told by rules (`values`, `refusals`, `waits`), so that other recordings can be
-//! played too; what is known of these very ones stands in `stories`.
+//! Replays recorded responses of the real Azure to podid's own client, call by call, and checks the value, the waits and the error.
+//! PODID_RECORDINGS is the folder of the recordings: `sequences/*.jsonl` are whole recordings, played in their order; `examples.jsonl` has
+//! single responses. Rules (`values`, `refusals`, `waits`) determine the expected results, so that other recordings can be played, too;
+//! `stories` has the exact results of known recordings.
 
 mod calls;
 mod examples;
@@ -21,11 +21,11 @@ use serde_json::Value;
 use std::sync::Arc;
 use tape::{Tape, Turn};
 
-/// What came of one call.
+/// The result of one call.
 struct Played {
-    /// In a few words, without anything of the recording's own.
+    /// A short description, without anything specific to the recording.
     story: String,
-    /// One line for each thing that is not as it should be.
+    /// One line for each deviation.
     wrong: Vec<String>,
 }
 
@@ -34,7 +34,7 @@ async fn azure_of(tape: &Arc<Tape>) -> Fake {
     Fake::of(&tape.hosts(), move |seen, _| answers.reply(seen)).await
 }
 
-/// Makes the call that the record at `at` is of, and holds what came of it to the rules.
+/// Makes the call that belongs to the record at `at`, and checks the result with the rules.
 async fn play(azure: &Azure, tape: &Tape, at: usize, patient: bool) -> Played {
     let asked = &tape.records[at];
     let (on_wait, said) = listener();
@@ -56,11 +56,11 @@ async fn play(azure: &Azure, tape: &Tape, at: usize, patient: bool) -> Played {
     }
     let waits = sentences.len();
     if matches!(got, Err(Error::NotYet { .. })) {
-        // the last one too was one to wait after
+        // the last response was one to wait after, too
         sentences.extend(waits::sentence(asked, last, patient));
     }
     sentences.dedup();
-    // said again with the time that it takes, for those who watch
+    // sentences that are repeated with the elapsed time do not count
     let said: Vec<String> = said.lock().unwrap().iter().filter(|sentence| !sentence.contains(" s, up to ")).cloned().collect();
     if said != sentences {
         wrong.push(format!("said {said:?} and not {sentences:?}"));
@@ -71,10 +71,10 @@ async fn play(azure: &Azure, tape: &Tape, at: usize, patient: bool) -> Played {
     Played { story: format!("{}: {challenged}{waited}{}", asked.op, told(asked, &got)), wrong }
 }
 
-/// What the call made of its last answer, or of all pages, if that is not what they mean.
+/// Returns how the result of the call differs from its last response, or from all pages.
 fn misread(asked: &Record, answers: &[&Record], got: &Result<Value>, patient: bool) -> Option<String> {
     let last = answers.last()?;
-    // a recovery that was refused is what it says, whatever was found after it
+    // a refused recovery keeps its error, whatever the client read after it
     let refusal = answers.iter().rev().find(|answer| answer.op == asked.op).filter(|answer| !answer.is_success());
     let recovered = last.op == "secret.GET" && last.is_success();
     match (refusal.filter(|_| !recovered), got) {

@@ -1,4 +1,4 @@
-//! One recorded request with its answer, as a line of the recordings has it. Knows nothing of podid's client.
+//! One recorded request with its response, as one line of the recordings. This file does not use podid's client.
 
 use crate::azure::tests::fake::{Reply, empty};
 use crate::azure::vault_uri;
@@ -27,7 +27,7 @@ pub struct Record {
 
 const GRAPH: &str = "graph.microsoft.com";
 
-/// What a server of ours says itself, or what holds only for the connection that was recorded.
+/// Headers that the test server sets itself, or that belong to the recorded connection.
 const OF_THE_CONNECTION: [&str; 6] = ["content-length", "content-encoding", "transfer-encoding", "connection", "keep-alive", "alt-svc"];
 
 impl Record {
@@ -43,18 +43,18 @@ impl Record {
         (200..300).contains(&self.status)
     }
 
-    /// Of a vault, to a request without a token: where to get one.
+    /// Returns whether this is a vault's response to a request without a token, which names the token's issuer.
     pub fn is_challenge(&self) -> bool {
         let names_the_way = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("www-authenticate"));
         self.status == 401 && names_the_way && !["management.azure.com", GRAPH].contains(&self.host.as_str())
     }
 
-    /// Longer answers are cut in the examples.
+    /// Returns whether the body is complete; longer ones are cut in the examples.
     pub fn is_whole(&self) -> bool {
         self.body_len <= 8_000
     }
 
-    /// The innermost code of an error, else its status.
+    /// Returns the innermost code of an error, or else the status.
     pub fn code(&self) -> String {
         let answer = self.answer();
         let places = ["/error/innererror/code", "/error/innerError/code", "/error/code", "/code"];
@@ -66,7 +66,7 @@ impl Record {
         ["/error/message", "/message"].iter().find_map(|place| answer.pointer(place)?.as_str().map(|text| text.trim().to_owned()))
     }
 
-    /// `hurried`: whoever is told to wait may come again at once.
+    /// Returns the response. With `hurried`, Retry-After is 0.
     pub fn reply(&self, hurried: bool) -> Reply {
         let headers = self.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
         let headers = headers.filter(|(name, _)| !OF_THE_CONNECTION.contains(&name.as_str())).map(|(name, value)| {
@@ -81,8 +81,8 @@ impl Record {
     }
 }
 
-/// By what a request is known again: not by its API version, nor by the signature of a poll's address (`t`, `c`, `s`, `h`), and not by how
-/// many items of a list it wants at a time. A role assignment's name is its maker's choice; a secret's path ends in a slash or not.
+/// Returns the key by which a request is matched. It ignores the API version, the signature in a poll's address (`t`, `c`, `s`, `h`), the
+/// page size, the name of a role assignment (which the client chooses), and a slash at the end of a secret's path.
 pub fn key(method: &str, host: &str, path: &str, query: &str) -> String {
     let path = path.to_ascii_lowercase();
     let mut segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
@@ -95,7 +95,7 @@ pub fn key(method: &str, host: &str, path: &str, query: &str) -> String {
     let pairs = url::form_urlencoded::parse(query.as_bytes());
     let mut pairs: Vec<String> = pairs.filter(|(name, _)| !left_out.contains(&name.as_ref())).map(|(n, v)| format!("{n}={v}")).collect();
     if host == GRAPH {
-        // az asks for a service principal by one of its names, podid by its application id, and only for the fields that it reads
+        // az finds a service principal by one of its names, podid by its application id, and only with the fields that it reads
         pairs.retain(|pair| !pair.starts_with("$select="));
         pairs.iter_mut().filter(|pair| app_id(pair).is_some()).for_each(|pair| *pair = app_id(pair).unwrap_or_default());
     }
@@ -103,7 +103,7 @@ pub fn key(method: &str, host: &str, path: &str, query: &str) -> String {
     format!("{method} {}/{}?{}", host.to_ascii_lowercase(), segments.join("/"), pairs.join("&"))
 }
 
-/// Of a filter of service principals.
+/// Returns the application id in a filter for service principals.
 pub fn app_id(filter: &str) -> Option<String> {
     let forms = ["servicePrincipalNames/any(c:c eq '", "appId eq '"];
     let rest = forms.iter().find_map(|form| filter.split_once(form).map(|(_, rest)| rest))?;
@@ -116,7 +116,7 @@ pub fn read(file: &Path) -> Vec<Record> {
     text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(record).map(in_azure).collect()
 }
 
-/// Some recorders put a made-up host in for a vault's, and podid asks only those of Azure.
+/// Replaces a made-up host of a vault, which some tools record, because podid only sends requests to Azure's vaults.
 fn in_azure(record: Record) -> Record {
     let of_a_vault = record.op.starts_with("secret.") || record.op.starts_with("deletedSecret.");
     if !of_a_vault || vault_uri::parts(&record.host).is_some() {
@@ -128,7 +128,7 @@ fn in_azure(record: Record) -> Record {
     Record { host, body, ..record }
 }
 
-/// `part` of the folder of recordings; None, said aloud, where there is none to play.
+/// Returns `part` of the folder of recordings. If there are none, prints that and returns None.
 pub fn folder(part: &str) -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("PODID_RECORDINGS").filter(|folder| !folder.is_empty()) else {
         say(&format!("not run: the recorded answers of {part} (PODID_RECORDINGS names no folder)"));
@@ -144,7 +144,7 @@ pub fn folder(part: &str) -> Option<PathBuf> {
     Some(there)
 }
 
-/// Not by eprintln: libtest would keep it for itself.
+/// Prints to stderr without eprintln, whose output libtest captures.
 pub fn say(line: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "{line}");

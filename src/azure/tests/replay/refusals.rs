@@ -1,5 +1,5 @@
-//! What a recorded refusal must become for the call that met it: a table of (op, status, code), without a default. A refusal that stands
-//! in no line of it is a failed test, so that nobody decides by accident what it means.
+//! The error that each recorded refusal must become: a table of (operation, status, code) without a default. A refusal without a line in it
+//! fails the test, so that nobody decides by accident what it means.
 
 use super::record::Record;
 use crate::azure::Error;
@@ -7,25 +7,25 @@ use regex::Regex;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Means {
-    /// Null, `[]`, or success of a deletion.
+    /// Null, `[]`, or a successful deletion.
     Absent,
-    /// Waited for, and `NotYet` at the end of all patience.
+    /// The client waits, and returns `NotYet` when its time is up.
     Later,
     NotFound,
     Conflict,
-    /// With the action and the scope that the text names.
+    /// The error has the action and the scope in the text.
     Forbidden,
-    /// Its text names no action.
+    /// The text contains no action.
     ForbiddenNameless,
     Refused,
-    /// Tried again by the wire, without a word; in the end this.
+    /// The client retries without a message, and returns this in the end.
     Throttled,
-    /// Likewise.
+    /// The client retries without a message, and returns this in the end.
     Failed,
     Login,
 }
 
-/// Codes: recorded, or public text (wire.md 3). `patient`: the call was told that a grant was just made.
+/// Returns the meaning of a refusal. The codes are recorded, or from public texts (wire.md 3). `patient` means that a grant was just made.
 pub fn means(record: &Record, patient: bool) -> Means {
     use Means::*;
     let (op, code) = (record.op.as_str(), record.code());
@@ -65,7 +65,7 @@ pub fn means(record: &Record, patient: bool) -> Means {
     }
 }
 
-/// Whether the client said it of this answer, with Azure's own code and words; else what is wrong.
+/// Returns how the client's error differs from this response, with Azure's own code and text. None if it fits.
 pub fn differs(error: &Error, means: Means, record: &Record) -> Option<String> {
     let fits = match (means, error) {
         (Means::NotFound, Error::NotFound { code, message })
@@ -98,7 +98,7 @@ fn says(message: &str, record: &Record) -> bool {
     }
 }
 
-/// (action, scope), read by other means than the client's.
+/// Returns action and scope, parsed in another way than by the client.
 fn named(message: &str) -> Option<(String, String)> {
     let forms = [
         r"perform action '([^']+)' over scope '([^']+)'",

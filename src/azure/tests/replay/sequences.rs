@@ -1,4 +1,4 @@
-//! Whole recordings, in their order.
+//! Plays whole recordings, in their order.
 
 use super::{
     Played, azure_of, calls, play,
@@ -8,14 +8,14 @@ use super::{
 };
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-/// Recordings of which podid sends nothing yet: by the name of the file, and why.
+/// Recordings of which podid sends nothing yet: the name of the file, and the reason.
 const NOT_PLAYED: &[(&str, &str)] = &[
     ("feature-registration", "podid registers no preview feature"),
     ("provider-registration", "podid registers no resource provider, and tells how"),
 ];
 
 #[tokio::test]
-async fn each_call_makes_of_recorded_answers_what_azure_means_by_them() {
+async fn each_call_interprets_recorded_responses_as_azure_means_them() {
     let Some(folder) = folder("sequences") else { return };
     let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|e| e == "jsonl"));
@@ -31,7 +31,7 @@ async fn each_call_makes_of_recorded_answers_what_azure_means_by_them() {
     assert!(wrong.is_empty(), "{} things differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// How many calls were made, and what differs.
+/// Returns how many calls were made, and what differs.
 async fn of_file(file: &Path) -> (usize, Vec<String>) {
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let tape = Arc::new(Tape::new(read(file), true));
@@ -68,7 +68,7 @@ async fn of_file(file: &Path) -> (usize, Vec<String>) {
     (calls, wrong)
 }
 
-/// A right that is missing here and there later on the same request: whoever made the grant waits for it.
+/// Returns whether a missing permission is granted later in the recording for the same request, so that the client must wait for it.
 fn is_granted_later(records: &[Record], at: usize) -> bool {
     let same = |record: &&Record| record.key() == records[at].key();
     records[at].status == 403 && records[at..].iter().filter(same).any(Record::is_success)

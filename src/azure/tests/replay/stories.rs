@@ -1,7 +1,7 @@
-//! What is known of recordings that were looked at: the kinds of calls, how many of each, and what came of them. Of others only the
-//! rules hold.
+//! The exact results of known recordings: the kinds of calls, how many of each, and what they returned. Other recordings are only checked
+//! by the rules.
 
-/// By the recording's own source.
+/// The results by the source of the recording.
 const KNOWN: &[(&str, &[&str])] = &[
     ("azure-cli-extensions/test_aks_create_with_oidc_issuer_enabled.yaml", &["aks.GET: absent", "aks.GET: found"]),
     ("azure-cli-extensions/test_aks_create_with_pod_identity_enabled.yaml", &["aks.GET: absent", "11 × aks.GET: found"]),
@@ -108,7 +108,7 @@ pub fn differs(name: &str, source: &str, stories: &[String]) -> Option<String> {
     (stories != *known).then(|| format!("{name}: another story than is known of it:\n  {}", stories.join("\n  ")))
 }
 
-/// Each kind once, with its number, in the order in which they first came.
+/// Returns each kind once, with its count, in the order of first occurrence.
 fn squeezed(stories: &[String]) -> Vec<String> {
     let mut kinds: Vec<(&str, usize)> = Vec::new();
     for story in stories {

@@ -1,5 +1,5 @@
-//! Answers requests from a recording: for each key a queue, whose last answer stays. Remembers what it was asked and could not answer.
-//! The proxy in front of it carries the production host names, so that `Location` and `nextLink` come back here as they are.
+//! Responds to requests from a recording: each key has a queue, whose last response is repeated. Requests without a response are recorded.
+//! The proxy before it serves the production host names, so that `Location` and `nextLink` lead here unchanged.
 
 use super::record::{Record, key};
 use crate::azure::tests::fake::{Reply, Seen, error, pass};
@@ -16,12 +16,12 @@ pub struct Tape {
 
 struct State {
     queues: HashMap<String, VecDeque<usize>>,
-    /// Answered with, or passed over, as indices of `records`.
+    /// The records that were served or skipped, as indices of `records`.
     taken: BTreeSet<usize>,
     turn: Turn,
 }
 
-/// What one call of the client came to.
+/// The records that one call of the client used.
 #[derive(Default)]
 pub struct Turn {
     /// Indices of `records`, in order.
@@ -30,7 +30,7 @@ pub struct Turn {
 }
 
 impl Tape {
-    /// `hurried`: `Retry-After` is 0.
+    /// Makes a tape. With `hurried`, `Retry-After` is 0.
     pub fn new(records: Vec<Record>, hurried: bool) -> Self {
         let mut queues: HashMap<String, VecDeque<usize>> = HashMap::new();
         for (at, record) in records.iter().enumerate() {
@@ -56,7 +56,7 @@ impl Tape {
             turn.unmatched.push(key);
             return error(501, "NotRecorded", "the recording has no answer to this");
         };
-        // whoever brings a token along is not told where to get one
+        // a request with a token gets no challenge
         while seen.authorized
             && queue.len() > 1
             && let Some(at) = queue.pop_front_if(|at| self.records[*at].is_challenge())

@@ -1,9 +1,9 @@
-//! What a recorded success must become: the fields that podid reads, taken out of the recorded JSON by place, beside the client's own types.
+//! The value that each recorded success must become: the fields that podid reads, taken from the recorded JSON without the client's types.
 
 use super::{calls, record::Record};
 use serde_json::{Value, json};
 
-/// `served`: all answers of the call, in order; the last is what it ends with.
+/// Returns the expected value. `served` are all responses of the call in order; the last one has the result.
 pub fn of(asked: &Record, served: &[&Record]) -> Value {
     let last = served.last().map(|record| record.answer()).unwrap_or_default();
     let items = || served.iter().flat_map(|page| page.answer().get("value").and_then(Value::as_array).cloned().unwrap_or_default());
@@ -53,7 +53,7 @@ pub fn of(asked: &Record, served: &[&Record]) -> Value {
             match newest.as_slice() {
                 [] => Value::Null,
                 [one] => version(one),
-                // of the same second: the vault was asked for the current one
+                // both have the same second, so podid requested the current one from the vault
                 _ => version(&last),
             }
         }
@@ -64,12 +64,12 @@ pub fn of(asked: &Record, served: &[&Record]) -> Value {
     }
 }
 
-/// A call that is done or fails.
+/// Returns whether an operation has no result but success or failure.
 pub fn gives_nothing(op: &str) -> bool {
     op.ends_with(".DELETE") || matches!(op, "deletedSecret.recover.POST" | "vault.accessPolicies.PUT")
 }
 
-/// What the same call gives where nothing is there.
+/// Returns what the same call returns if nothing exists.
 pub fn absent(asked: &Record) -> Value {
     if asked.op.contains(".list.") { json!([]) } else { Value::Null }
 }
@@ -151,7 +151,7 @@ fn version(of: &Value) -> Value {
         "tags": tags(of) })
 }
 
-/// Of `https://VAULT/secrets/NAME/VERSION`.
+/// Returns the version in `https://VAULT/secrets/NAME/VERSION`.
 fn name_of_secret(id: &Value) -> Option<&str> {
     id.as_str()?.split("/secrets/").nth(1)?.split('/').next()
 }

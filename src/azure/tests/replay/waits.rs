@@ -1,11 +1,11 @@
-//! What the client must have said while it waited, by the answers that it got on the way; and which answers may lie on the way at all.
+//! The sentences that the client must report while it waits, by the responses before the last one; and the responses that may occur there.
 
 use super::{
     record::Record,
     refusals::{Means, means},
 };
 
-/// The sentence for this answer, where it is one to wait after. `asked`: the call's own record.
+/// Returns the sentence for this response, if the client must wait after it. `asked` is the record of the call itself.
 pub fn sentence(asked: &Record, answer: &Record, patient: bool) -> Option<String> {
     let vault = || asked.path.split('/').skip_while(|s| !s.eq_ignore_ascii_case("vaults")).nth(1).unwrap_or_default();
     let secret = || asked.path.split('/').filter(|segment| !segment.is_empty()).nth(1).unwrap_or_default();
@@ -30,17 +30,17 @@ pub fn sentence(asked: &Record, answer: &Record, patient: bool) -> Option<String
     }
 }
 
-/// Whether the client may go on after this answer without a word.
+/// Returns whether the client may go on after this response without a sentence.
 pub fn leads_on(asked: &Record, answer: &Record, patient: bool) -> bool {
     let silently = |answer: &Record| matches!(means(answer, patient), Means::Throttled | Means::Failed);
     match asked.op.as_str() {
         _ if answer.is_challenge() => true,
         op if op.contains(".list.") && answer.is_success() => true,
-        // of two versions of one second the vault is asked for the current one
+        // if two versions have the same second, podid requests the current one
         "secret.versions.GET" if answer.is_success() => true,
-        // the secret itself is asked for next; a refused recovery too may have been made before
+        // the next request reads the secret; also after a refusal, because an earlier call may have recovered it
         "deletedSecret.recover.POST" if answer.op == asked.op => answer.is_success() || matches!(answer.status, 400 | 404),
-        // whether a deleted vault holds the name
+        // checks whether a deleted vault holds the name
         "vault.PUT" if answer.op == "deletedVault.GET" => true,
         _ => !answer.is_success() && answer.op == asked.op && silently(answer),
     }
