@@ -1,6 +1,7 @@
 //! The API server as its clients see it.
 
 mod apply;
+mod daemon_sets;
 mod hostile;
 mod lifecycle;
 mod refusals;
