@@ -100,6 +100,18 @@ fn serving_installs_the_crds_and_keeps_what_others_set() {
 }
 
 #[test]
+fn a_bare_world_installs_nothing_on_an_external_cluster() {
+    let mut other = World::new();
+    other.serve_with(&["--bare"]);
+    let before = of_cluster(&other.export());
+    let mut world = World::new();
+    world.write("theirs", &kubeconfig(&other, &admin(&other)).to_string());
+    world.serve_with(&["--bare", "--cluster", "theirs"]);
+    assert_eq!(other.kube("GET", "aks-mi", CRDS, None).ok()["items"], json!([]));
+    same("the other cluster", &before, &of_cluster(&world.export()));
+}
+
+#[test]
 fn the_sandboxs_own_cluster_is_restored() {
     let other = World::served();
     let mut world = World::new();

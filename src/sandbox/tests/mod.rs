@@ -5,6 +5,7 @@ mod applications;
 mod assertions;
 mod assignments;
 mod bad_requests;
+mod bare;
 mod clusters;
 mod components;
 mod faults;
