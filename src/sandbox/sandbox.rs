@@ -207,6 +207,7 @@ pub(super) async fn start(
         token_seconds: settings::TOKEN_SECONDS,
         scale_set_polls: 0,
         aks_day: None,
+        mounted: Arc::default(),
         spent: None,
         token_key: keys.token_key.clone().into_bytes(),
         ca_pem: authority.ca_pem.clone(),
@@ -235,6 +236,8 @@ pub(super) async fn start(
     if fresh {
         running.save().await.map_err(|why| Error::Unreachable { dir: folder.dir().to_owned(), why })?;
     }
+    // a process that was killed may have saved a cluster without its add-ons
+    running.sync_addons().await;
     running.wake_all().await;
     let embedded = Embedded { running, stop, servers, _lock: lock };
     Ok((served, embedded, notes))

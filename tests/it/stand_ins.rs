@@ -109,6 +109,20 @@ fn a_bare_world_installs_nothing_on_an_external_cluster() {
     world.serve_with(&["--bare", "--cluster", "theirs"]);
     assert_eq!(other.kube("GET", "aks-mi", CRDS, None).ok()["items"], json!([]));
     same("the other cluster", &before, &of_cluster(&world.export()));
+    // only what ARM asks for
+    let driver = "/apis/storage.k8s.io/v1/csidrivers/secrets-store.csi.k8s.io";
+    set_secrets_provider(&world, true);
+    assert_eq!(other.kube("GET", "aks-mi", driver, None).ok()["spec"]["podInfoOnMount"], true);
+    set_secrets_provider(&world, false);
+    same("the other cluster", &before, &of_cluster(&world.export()));
+}
+
+/// Enables or disables the add-on for Key Vault secrets on `aks-mi`.
+fn set_secrets_provider(world: &World, enabled: bool) {
+    let id = format!("{}/providers/Microsoft.ContainerService/managedClusters/aks-mi?api-version=2026-02-01", world.group_id());
+    let mut body = managed(world);
+    body["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"] = json!({ "enabled": enabled });
+    world.arm("PUT", &id, Some(body)).ok();
 }
 
 #[test]

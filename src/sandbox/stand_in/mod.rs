@@ -154,6 +154,10 @@ impl StandIn {
         azure::stand_ins::replace(azure, &self.name, &self.reported);
     }
 
+    pub fn client(&self) -> &KubeClient {
+        &self.kube
+    }
+
     /// Returns the issuer of its service account tokens.
     pub fn issuer(&self) -> Option<&String> {
         self.reported.issuer.as_ref()

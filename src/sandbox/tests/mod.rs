@@ -1,6 +1,7 @@
 //! Tests that start the sandbox and talk to it as a client does: over its proxy, with its CA.
 
 mod actions;
+mod addons;
 mod applications;
 mod assertions;
 mod assignments;

@@ -140,14 +140,13 @@ fn manage(client: &mut ControllerClient<'_>, set: &Value, nodes: &[NodePods], ha
             delete(client, set, pod);
         }
     }
-    let mut existing = client.store.with_prefix("pods/").take(MAX_PODS).count();
-    for node in nodes.iter().filter(|node| node.wanted && node.pods.is_empty()) {
-        if existing >= MAX_PODS {
+    let existing = client.store.with_prefix("pods/").take(MAX_PODS).count();
+    for (made, node) in nodes.iter().filter(|node| node.wanted && node.pods.is_empty()).enumerate() {
+        if existing + made >= MAX_PODS {
             let why = format!("pods \"{}-\" is forbidden: a cluster of the sandbox has at most {MAX_PODS} pods", meta(set, "name"));
             client.record_event(set, COMPONENT, "Warning", "FailedCreate", &format!("Error creating: {why}"));
             return Err(());
         }
-        existing += 1;
         match create(client, set, &node.name, hash) {
             Ok(pod) => {
                 client.record_event(set, COMPONENT, "Normal", "SuccessfulCreate", &format!("Created pod: {}", meta(&pod, "name")));
