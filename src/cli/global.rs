@@ -21,6 +21,9 @@ pub struct Global {
     /// Folder in which the sandbox keeps its data
     #[arg(long, global = true, value_name = "DIR", default_value = ".podid", help_heading = WORLD, hide_short_help = true)]
     pub sandbox_dir: PathBuf,
+    /// Give a new sandbox clusters as AKS makes them: without MIC, NMI, the CSI driver and their CRDs
+    #[arg(long, global = true, help_heading = WORLD, hide_short_help = true)]
+    pub bare: bool,
     /// Simulated propagation delay [default: quick, or that of a served sandbox]
     #[arg(long, global = true, value_enum, help_heading = WORLD, hide_short_help = true)]
     pub lateness: Option<Lateness>,

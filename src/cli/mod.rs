@@ -101,6 +101,9 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
     let matches = command().try_get_matches_from(&argv).map_err(|error| Error::of_clap(error, &argv))?;
     let Argv { mut global, subcommand } = Argv::from_arg_matches(&matches).map_err(|error| Error::of_clap(error, &argv))?;
     global.read_azure_environment()?;
+    if global.bare && !global.sandbox && !matches!(subcommand, Subcommands::Sandbox(_)) {
+        return Err(Error::usage("--bare is for the sandbox, which this command does not use", "Add --sandbox, or leave --bare out."));
+    }
     let command = match subcommand {
         Subcommands::Up(up) => Command::Up { file: up.file, plan: up.plan, verify: up.verify },
         Subcommands::Plan(plan) => Command::Plan { file: plan.file, out: plan.out, exit_code: plan.exit_code },

@@ -61,7 +61,7 @@ pub async fn command(invocation: &Invocation, command: &SandboxCommand, terminal
             .await?;
         }
         SandboxCommand::Reset => {
-            for (name, url) in sandbox::reset(&options.dir).await? {
+            for (name, url) in sandbox::reset(&options.dir, options.bare).await? {
                 terminal.say(format!("the cluster at {url}, which stands in for {name}, was left as it is"));
             }
         }
@@ -152,6 +152,7 @@ fn exports(lines: &[(&str, &str)]) -> String {
 
 fn options(global: &Global) -> sandbox::Options {
     sandbox::Options {
+        bare: global.bare,
         lateness: global.lateness.map(|lateness| match lateness {
             Lateness::None => sandbox::Lateness::None,
             Lateness::Quick => sandbox::Lateness::Quick,

@@ -195,6 +195,14 @@ async fn true_answer(running: &Arc<Running>, by: &str, request: &Request, rules:
             Err(why) => tracing::warn!("{why}"),
         }
     }
+    let writes_cluster = request.host == azure::hosts::ARM_HOST && azure::clusters::is_write(request);
+    let counted;
+    let rules = if writes_cluster {
+        counted = azure::call::Rules { mounted: Arc::new(running.mounted_classes().await), ..rules.clone() };
+        &counted
+    } else {
+        rules
+    };
     let asked = attempt(&mut *running.azure(), |state| {
         let answer = azure::answer(state, request, rules, azure::times::now());
         let occupied = answer.as_ref().and_then(|(response, _)| azure::federated::begin_write(state, request, rules, response));
@@ -212,6 +220,9 @@ async fn true_answer(running: &Arc<Running>, by: &str, request: &Request, rules:
     };
     if effect == Effect::Changed && request.host == azure::hosts::ARM_HOST {
         running.follow_azure();
+        if writes_cluster {
+            running.sync_addons().await;
+        }
     }
     match effect {
         Effect::Nothing => response,

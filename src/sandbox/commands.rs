@@ -6,6 +6,7 @@ use super::{
     error::Error,
     export::world as exported_world,
     folder::{self, Folder, Served},
+    journal::Journal,
     keys, remote,
     sandbox::{Embedded, Holder, Options, SETTLE, open, running_serve, start, take},
     world,
@@ -68,13 +69,13 @@ pub async fn serve(
     Ok(())
 }
 
-/// Replaces the world by a new one. Keys and CA stay, so that clients still trust the sandbox. Returns name and URL of the external
+/// Replaces the world by a new one, with `bare` by one without components. Keys and CA stay, so that clients still trust the sandbox. Returns name and URL of the external
 /// clusters, which are not changed.
-pub async fn reset(dir: &Path) -> Result<Vec<(String, String)>, Error> {
+pub async fn reset(dir: &Path, bare: bool) -> Result<Vec<(String, String)>, Error> {
     let folder = Folder::open(dir)?;
     match take(&folder, SETTLE).await? {
         Holder::Serve(served) => {
-            let now = command(&folder, served.address, "/reset", None).await?;
+            let now = command(&folder, served.address, "/reset", Some(&json!({ "bare": bare }))).await?;
             let left = now["stand_ins"].as_object().into_iter().flatten();
             Ok(left.map(|(name, url)| (name.clone(), url.as_str().unwrap_or_default().to_owned())).collect())
         }
@@ -83,10 +84,23 @@ pub async fn reset(dir: &Path) -> Result<Vec<(String, String)>, Error> {
             for name in [world::CHANGES_FILE, world::FILE, "requests.jsonl", "serve.json"] {
                 folder.remove(name)?;
             }
+            if bare {
+                create_bare_world(&folder)?;
+            }
             folder.remove_states().map(|()| Vec::new())
         }
         Holder::Other => Err(Error::Busy { dir: folder.dir().to_owned(), pid: folder.holder() }),
     }
+}
+
+/// Writes a bare world whose clusters have no contents yet: they are created when it is opened.
+fn create_bare_world(folder: &Folder) -> Result<(), Error> {
+    let world = world::World::new(true);
+    Journal::new(folder.clone(), world.saves, true).rewrite(|out| {
+        out.write_all(b"\"azure\":")?;
+        serde_json::to_writer(&mut *out, &world.azure)?;
+        out.write_all(b",\"clusters\":{}")
+    })
 }
 
 /// Returns the world as sorted JSON.

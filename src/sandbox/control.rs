@@ -52,10 +52,13 @@ pub async fn answer(running: &Arc<Running>, request: &Request) -> Response {
                 Err(fault) => refusal(500, &fault.to_string()),
             },
         },
-        ("POST", "/reset") => match running.reset().await {
-            Ok(()) => show(running),
-            Err(fault) => refusal(500, &fault.to_string()),
-        },
+        ("POST", "/reset") => {
+            let asked: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            match running.reset(asked["bare"] == json!(true)).await {
+                Ok(()) => show(running),
+                Err(fault) => refusal(500, &fault.to_string()),
+            }
+        }
         ("GET", "/export") => {
             running.settle(SETTLE).await;
             match export::world(running).await {
@@ -75,6 +78,7 @@ fn show(running: &Running) -> Response {
     let mut all = running.settings.show();
     all.insert("pid".into(), json!(std::process::id()));
     all.insert("serving".into(), json!(running.serving));
+    all.insert("bare".into(), json!(running.azure().bare));
     let stand_ins: Map<String, Value> = running.stand_ins.values().map(|s| (s.name.clone(), json!(s.url))).collect();
     all.insert("stand_ins".into(), Value::Object(stand_ins));
     Response::json(200, JSON, &Value::Object(all))

@@ -36,6 +36,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// `--bare` was given for a folder whose world has the components of a lab.
+    pub(super) fn not_bare(dir: &std::path::Path) -> Self {
+        Self::Use {
+            why: format!("the world in {} is not bare, and --bare does not change a world that exists", dir.display()),
+            hint: "start over with `podid sandbox reset --bare`, or leave --bare out".to_owned(),
+        }
+    }
+
     pub(super) fn file(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { what, path, source }

@@ -2,11 +2,13 @@
 //!
 //! - `sandbox` opens it, `commands` and `control` operate it.
 //! - `listeners`, `server` and `connections` accept connections; `answer` and `body_limits` handle one request, `attempt` undoes a failed one.
-//! - `running`, `world` and `journal` hold and save the world; `component_runner` runs the simulated components of the clusters.
+//! - `running`, `world` and `journal` hold and save the world; `component_runner` runs the simulated components of the clusters,
+//!   `addons` installs what ARM says into them.
 //! - `azure/` has Entra, ARM, Graph, Key Vault and IMDS, `kube/` the API server, `components/` MIC, NMI, the CSI driver and kubelet as HTTP
 //!   clients, `stand_in/` external clusters.
 
 mod access;
+mod addons;
 mod answer;
 mod attempt;
 pub mod azure;

@@ -222,6 +222,7 @@ impl Running {
             provider_id: format!("azure://{id}/virtualMachines/0"),
             admin_token: self.keys.admin_token.clone(),
             uid_seed: format!("{}/{}", azure.tenant, cluster.name),
+            bare: azure.bare,
             ca_pem: self.authority.ca_pem.clone(),
             issuer,
             jwks_uri: format!("{keys_at}/openid/v1/jwks"),
@@ -268,10 +269,10 @@ impl Running {
     }
 
     /// Replaces the world by a new one. Keys, CA and delays stay, and external clusters are not changed.
-    pub async fn reset(self: &Arc<Self>) -> Result<(), Error> {
+    pub async fn reset(self: &Arc<Self>, bare: bool) -> Result<(), Error> {
         self.components.clear().await;
         self.settings.reset();
-        let mut azure = World::new().azure;
+        let mut azure = World::new(bare).azure;
         azure::seed::set_caller_secret(&mut azure, &self.keys.caller_secret);
         for stand_in in self.stand_ins.values() {
             stand_in.report(&mut azure);

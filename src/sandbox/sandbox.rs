@@ -34,6 +34,8 @@ const ASK: Duration = Duration::from_secs(5);
 pub struct Options {
     /// `.podid` or its replacement; created if it does not exist.
     pub dir: PathBuf,
+    /// Makes a new world bare; an existing world that is not is rejected.
+    pub bare: bool,
     /// None means quick, or the setting of a running `serve`. A value that differs from that of a running `serve` is rejected.
     pub lateness: Option<Lateness>,
     /// None means loopback with the folder's last port, or with any free port.
@@ -55,6 +57,7 @@ impl Options {
     pub fn new(dir: &Path) -> Self {
         Self {
             dir: dir.to_owned(),
+            bare: false,
             lateness: None,
             listen: None,
             wait: Duration::from_secs(30),
@@ -148,9 +151,7 @@ pub async fn open(options: Options) -> Result<Sandbox, Error> {
     let folder = Folder::open(&options.dir)?;
     match take(&folder, options.wait).await? {
         Holder::Serve(served) => {
-            if let Some(lateness) = options.lateness {
-                same_lateness(&folder, &served, lateness).await?;
-            }
+            fits_served(&folder, &served, &options).await?;
             Ok(Sandbox { access: Access::of(&folder, &served, &keys::SandboxKeys::load(&folder)?), embedded: None })
         }
         Holder::Me(lock) => {
@@ -163,15 +164,19 @@ pub async fn open(options: Options) -> Result<Sandbox, Error> {
     }
 }
 
-/// Only the process that serves can set the delays for all clients.
-async fn same_lateness(folder: &Folder, served: &Served, asked: Lateness) -> Result<(), Error> {
+/// Rejects options that differ from those of the running `serve`: only the process that serves can set the delays for all clients.
+async fn fits_served(folder: &Folder, served: &Served, options: &Options) -> Result<(), Error> {
+    if options.lateness.is_none() && !options.bare {
+        return Ok(());
+    }
     let token = keys::SandboxKeys::load(folder)?.control_token;
     let (_, settings) = remote::ask(served.address, &token, "GET", "/settings", None, ASK)
         .await
         .map_err(|error| Error::Unreachable { dir: folder.dir().to_owned(), why: error.to_string() })?;
-    if settings["lateness"] == json!(asked) {
-        return Ok(());
+    if options.bare && settings["bare"] != json!(true) {
+        return Err(Error::not_bare(folder.dir()));
     }
+    let Some(asked) = options.lateness.filter(|asked| settings["lateness"] != json!(asked)) else { return Ok(()) };
     let has = settings["lateness"].as_str().unwrap_or_default();
     Err(Error::Use {
         why: format!("the sandbox in {} is served with --lateness {has}, which a client cannot change to {asked}", folder.dir().display()),
@@ -188,7 +193,7 @@ pub(super) async fn start(
 ) -> Result<(Served, Embedded, Vec<String>), Error> {
     let keys = keys::SandboxKeys::load(folder)?;
     let authority = tls::Authority::load(folder, &keys)?;
-    let mut world = world::World::load(folder)?;
+    let mut world = world::World::open(folder, options.bare)?;
     azure::seed::set_caller_secret(&mut world.azure, &keys.caller_secret);
     let names: Vec<&str> = options.stand_ins.iter().map(|request| request.name.as_str()).collect();
     let left = azure::stand_ins::restore(&mut world.azure, &names);
@@ -202,6 +207,7 @@ pub(super) async fn start(
         token_seconds: settings::TOKEN_SECONDS,
         scale_set_polls: 0,
         aks_day: None,
+        mounted: Arc::default(),
         spent: None,
         token_key: keys.token_key.clone().into_bytes(),
         ca_pem: authority.ca_pem.clone(),
@@ -230,6 +236,8 @@ pub(super) async fn start(
     if fresh {
         running.save().await.map_err(|why| Error::Unreachable { dir: folder.dir().to_owned(), why })?;
     }
+    // a process that was killed may have saved a cluster without its add-ons
+    running.sync_addons().await;
     running.wake_all().await;
     let embedded = Embedded { running, stop, servers, _lock: lock };
     Ok((served, embedded, notes))

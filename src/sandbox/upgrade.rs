@@ -55,7 +55,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open(dir.path()).unwrap();
         folder.write("world.json", ONE.as_bytes()).unwrap();
-        let world = World::load(&folder).unwrap();
+        let world = World::open(&folder, false).unwrap();
         // so that the next save writes it in the current version
         assert!(world.new);
         let azure = &world.azure;

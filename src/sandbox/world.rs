@@ -62,14 +62,23 @@ fn damaged(path: &Path, why: serde_json::Error) -> Error {
 }
 
 impl World {
-    pub fn new() -> Self {
-        Self { new: true, saves: 0, azure: azure::seed::new(azure::times::now()), clusters: BTreeMap::new() }
+    pub fn new(bare: bool) -> Self {
+        let azure = azure::state::State { bare, ..azure::seed::new(azure::times::now()) };
+        Self { new: true, saves: 0, azure, clusters: BTreeMap::new() }
     }
 
-    /// Returns a new world if there is no file.
-    pub fn load(folder: &Folder) -> Result<Self, Error> {
+    /// Returns a new world if there is no file. With `bare`, a world of the other kind is rejected.
+    pub fn open(folder: &Folder, bare: bool) -> Result<Self, Error> {
+        let world = Self::load(folder, bare)?;
+        if bare && !world.azure.bare {
+            return Err(Error::not_bare(folder.dir()));
+        }
+        Ok(world)
+    }
+
+    fn load(folder: &Folder, bare: bool) -> Result<Self, Error> {
         let path = folder.path(FILE);
-        let Some(mut file) = files::open_existing(&path)? else { return Ok(Self::new()) };
+        let Some(mut file) = files::open_existing(&path)? else { return Ok(Self::new(bare)) };
         // read as a stream, because the text of a large world needs much memory
         let head: Head = serde_json::from_reader(BufReader::new(&file)).map_err(|why| damaged(&path, why))?;
         file.rewind().map_err(Error::file("read", &path))?;
@@ -130,7 +139,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open(dir.path()).unwrap();
         folder.write(FILE, b"{\"version\": 99, \"what\": []}").unwrap();
-        let text = World::load(&folder).map(|_| ()).unwrap_err().to_string();
+        let text = World::open(&folder, false).map(|_| ()).unwrap_err().to_string();
         assert!(text.contains("version 99") && text.contains("podid sandbox reset"), "{text}");
         for damaged in [
             "{\"version\": 0, \"azure\": {}}",
@@ -139,7 +148,7 @@ mod tests {
             "{\"version\": 2, \"azure\": {}}",
         ] {
             folder.write(FILE, damaged.as_bytes()).unwrap();
-            assert!(matches!(World::load(&folder), Err(Error::Damaged { .. })), "{damaged}");
+            assert!(matches!(World::open(&folder, false), Err(Error::Damaged { .. })), "{damaged}");
         }
     }
 }

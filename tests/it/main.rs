@@ -12,6 +12,7 @@ mod common;
 
 mod api;
 mod az;
+mod bare;
 mod callers;
 mod conformance;
 mod control_plane;

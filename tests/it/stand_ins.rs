@@ -100,6 +100,32 @@ fn serving_installs_the_crds_and_keeps_what_others_set() {
 }
 
 #[test]
+fn a_bare_world_installs_nothing_on_an_external_cluster() {
+    let mut other = World::new();
+    other.serve_with(&["--bare"]);
+    let before = of_cluster(&other.export());
+    let mut world = World::new();
+    world.write("theirs", &kubeconfig(&other, &admin(&other)).to_string());
+    world.serve_with(&["--bare", "--cluster", "theirs"]);
+    assert_eq!(other.kube("GET", "aks-mi", CRDS, None).ok()["items"], json!([]));
+    same("the other cluster", &before, &of_cluster(&world.export()));
+    // only what ARM asks for
+    let driver = "/apis/storage.k8s.io/v1/csidrivers/secrets-store.csi.k8s.io";
+    set_secrets_provider(&world, true);
+    assert_eq!(other.kube("GET", "aks-mi", driver, None).ok()["spec"]["podInfoOnMount"], true);
+    set_secrets_provider(&world, false);
+    same("the other cluster", &before, &of_cluster(&world.export()));
+}
+
+/// Enables or disables the add-on for Key Vault secrets on `aks-mi`.
+fn set_secrets_provider(world: &World, enabled: bool) {
+    let id = format!("{}/providers/Microsoft.ContainerService/managedClusters/aks-mi?api-version=2026-02-01", world.group_id());
+    let mut body = managed(world);
+    body["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"] = json!({ "enabled": enabled });
+    world.arm("PUT", &id, Some(body)).ok();
+}
+
+#[test]
 fn the_sandboxs_own_cluster_is_restored() {
     let other = World::served();
     let mut world = World::new();

@@ -100,7 +100,7 @@ const OF_CLASS: &[Symptom] = &[
 
 const OF_DRIVER: &[Symptom] = &[
     known(
-        &["not found in the list of registered CSI drivers"],
+        &["not found in the list of registered CSI drivers", "no CSIDriver object"],
         Heals::Within(RESTART),
         "the Secrets Store CSI driver is not on the pod's node",
         |view, _| {

@@ -20,6 +20,8 @@ pub struct Rules {
     pub scale_set_polls: u32,
     /// The day (`2024-06-01`) whose AKS defaults new clusters get; None means today's.
     pub aks_day: Option<String>,
+    /// The number of SecretProviderClasses by cluster name, for a request that writes a cluster.
+    pub mounted: Arc<BTreeMap<String, usize>>,
     /// The limit that this request exceeds.
     pub spent: Option<ExceededLimit>,
     /// The key that signs the tokens of this sandbox.

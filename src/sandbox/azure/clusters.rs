@@ -1,6 +1,7 @@
 //! Managed clusters: list, read, and credentials. `changes` creates, updates and deletes them, `validation` checks requests, `document`
-//! builds the answers and `versions` filters them by api-version, `provision` creates what belongs to a cluster.
+//! builds the answers, `addons` adds the identity of an add-on, and `versions` filters them by api-version, `provision` creates what belongs to a cluster.
 
+pub mod addons;
 mod changes;
 mod document;
 mod provision;
@@ -20,10 +21,17 @@ use super::{
     resource_ids,
     state::Group,
 };
+use crate::http::Request;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 const KIND: &str = resource_ids::CLUSTER;
+
+/// Returns whether a request creates or updates a cluster.
+pub fn is_write(request: &Request) -> bool {
+    let mut path = request.path.trim_end_matches('/').rsplit('/');
+    request.method == "PUT" && path.nth(1).is_some_and(|kind| kind.eq_ignore_ascii_case("managedClusters"))
+}
 
 pub fn list(call: &Call<'_>, group: Option<&str>) -> Answer {
     if call.request.method != "GET" {

@@ -37,6 +37,7 @@ pub fn login(state: &State, client_id: &str) -> Option<AppLogin> {
 
 pub fn new(now: i64) -> State {
     let mut state = State {
+        bare: false,
         tenant: ids::guid(&["tenant"]),
         subscription: ids::guid(&["subscription"]),
         groups: Table::default(),

@@ -11,6 +11,9 @@ pub type Tags = BTreeMap<String, String>;
 
 #[derive(Serialize, Deserialize)]
 pub struct State {
+    /// Whether clusters are as AKS makes them, without the components of a lab.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bare: bool,
     pub tenant: String,
     pub subscription: String,
     /// By lower-case name.

@@ -24,6 +24,7 @@ impl State {
     /// is created.
     fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 21] {
         let Self {
+            bare: _,
             tenant: _,
             subscription: _,
             groups,

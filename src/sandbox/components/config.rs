@@ -14,6 +14,8 @@ pub struct Config {
     pub kube: KubeAccess,
     /// Whether this is an external cluster, whose nodes may have a kubelet of their own.
     pub foreign: bool,
+    /// Whether a component works only while a pod of the cluster runs its image; otherwise it always works.
+    pub by_workload: bool,
     pub tenant: String,
     pub subscription: String,
     /// The resource group of the nodes.

@@ -4,6 +4,7 @@
 use super::events::{EventType, Events};
 use super::kube::KubeError;
 use super::provider::{self, File, ProviderContext};
+use super::workloads::Program;
 use base64::Engine;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -79,7 +80,8 @@ impl Driver {
             return Err("rpc error: code = InvalidArgument desc = Readonly is not true in request".into());
         }
         let failed = |e: String| unknown(format!("failed to mount secrets store objects for pod {namespace}/{pod}, err: {e}"));
-        if provider != "azure" {
+        let node = volume.pod["spec"]["nodeName"].as_str().unwrap_or_default();
+        if provider != "azure" || !self.access.workloads.run(Program::Provider, Some(node)) {
             return Err(failed(format!("error connecting to provider {provider:?}: provider not found: provider {provider:?}")));
         }
         let parameters: BTreeMap<String, String> = strings(&class["spec"]["parameters"]);
@@ -87,6 +89,7 @@ impl Driver {
             namespace,
             pod,
             pod_uid: volume.pod_text("uid"),
+            node,
             service_account: volume.pod["spec"]["serviceAccountName"].as_str().filter(|s| !s.is_empty()).unwrap_or("default"),
             parameters: &parameters,
             secret,

@@ -154,8 +154,12 @@ impl KubeClient {
     pub(crate) async fn apply(&self, path: &str, manager: &str, body: &Value) -> Result<Value, KubeError> {
         self.json(Method::PATCH, &format!("{path}?fieldManager={manager}&fieldValidation=Strict"), Some((APPLY, body))).await
     }
+    /// Applies on the server, and takes fields of other managers.
+    pub(crate) async fn apply_by_force(&self, path: &str, manager: &str, body: &Value) -> Result<Value, KubeError> {
+        self.json(Method::PATCH, &format!("{path}?fieldManager={manager}&force=true"), Some((APPLY, body))).await
+    }
     /// A missing object is not an error.
-    pub(super) async fn delete(&self, path: &str, options: &Value) -> Result<(), KubeError> {
+    pub(crate) async fn delete(&self, path: &str, options: &Value) -> Result<(), KubeError> {
         match self.json(Method::DELETE, path, Some((JSON, options))).await {
             Err(e) if !e.is_absent() => Err(e),
             _ => Ok(()),

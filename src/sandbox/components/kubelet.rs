@@ -12,6 +12,7 @@ use super::nodes::Nodes;
 use super::provider::ProviderContext;
 use super::tasks::{AbortOnDrop, RunningComponents};
 use super::wire::AzureClient;
+use super::workloads::{Program, Workloads};
 use crate::attempt::caught_while;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -45,7 +46,8 @@ pub(super) fn start(config: &Config, nmi: Option<Arc<Nmi>>, components: &mut Run
     let (pods, keeping) = keep(&kube, "/api/v1/pods", &activity, true);
     components.spawn(keeping);
     let events = Events::new(&driver, "csi-secrets-store-controller");
-    let driver = Driver { access: ProviderContext { kube: driver, azure, nmi, activity: activity.clone() }, events };
+    let workloads = Arc::new(Workloads::new(config.by_workload.then(|| pods.clone())));
+    let driver = Driver { access: ProviderContext { kube: driver, azure, nmi, workloads, activity: activity.clone() }, events };
     let nodes = config.foreign.then(|| Nodes::new(&kube));
     let kubelet = Arc::new(Kubelet { events: Events::new(&kube, "kubelet"), kube, driver, pods, nodes });
     components.spawn(kubelet.run(activity));
@@ -141,11 +143,7 @@ impl Kubelet {
         let volumes = || pod["spec"]["volumes"].as_array().into_iter().flatten();
         for volume in volumes().filter(|v| v["csi"].is_object()) {
             let at = Volume { pod, volume };
-            let driver = volume["csi"]["driver"].as_str().unwrap_or_default();
-            if driver != DRIVER {
-                let text = format!("driver name {driver} not found in the list of registered CSI drivers");
-                return Err(mount_failed(volume, &format!("kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: {text}")));
-            }
+            self.find_driver(pod, volume).await?;
             // a pod that ran before this process started has its volume
             if running && !unsynced && self.driver.is_recorded(&at).await.unwrap_or(false) {
                 continue;
@@ -166,6 +164,24 @@ impl Kubelet {
         }
         self.environment(pod).await?;
         Ok(complete)
+    }
+
+    /// Checks that the driver of a volume runs on the pod's node and that its CSIDriver object exists, in the order of kubelet.
+    async fn find_driver(&self, pod: &Value, volume: &Value) -> Result<(), NotReady> {
+        let name = volume["csi"]["driver"].as_str().unwrap_or_default();
+        let workloads = &self.driver.access.workloads;
+        if name == DRIVER && workloads.decide() {
+            let object = self.kube.get(&format!("/apis/storage.k8s.io/v1/csidrivers/{name}")).await;
+            if object.is_err_and(|e| e.is_absent()) {
+                let why = format!("volume mode \"Ephemeral\" not supported by driver {name} (no CSIDriver object)");
+                return Err(NotReady { message: failed("NewMounter initialization", volume, &why), ..mount_failed(volume, &why) });
+            }
+        }
+        if name == DRIVER && workloads.run(Program::Driver, pod["spec"]["nodeName"].as_str()) {
+            return Ok(());
+        }
+        let text = format!("driver name {name} not found in the list of registered CSI drivers");
+        Err(mount_failed(volume, &format!("kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: {text}")))
     }
 
     /// Kubelet's own store uses the singular in this message.
@@ -222,8 +238,12 @@ fn path(pod: &Value) -> String {
 }
 
 fn mount_failed(volume: &Value, why: &str) -> NotReady {
-    let message = format!("MountVolume.SetUp failed for volume {:?} : {why}", volume["name"].as_str().unwrap_or_default());
-    NotReady { event: "FailedMount", message, waiting: ("ContainerCreating", String::new()) }
+    NotReady { event: "FailedMount", message: failed("SetUp", volume, why), waiting: ("ContainerCreating", String::new()) }
+}
+
+/// Returns the message of a step of a mount.
+fn failed(step: &str, volume: &Value, why: &str) -> String {
+    format!("MountVolume.{step} failed for volume {:?} : {why}", volume["name"].as_str().unwrap_or_default())
 }
 
 fn waiting_reason(pod: &Value) -> Option<&str> {

@@ -9,6 +9,7 @@ use super::kube::{KubeClient, KubeError};
 use super::mirror::{Mirror, ObjectKey, keep, key};
 use super::tasks::RunningComponents;
 use super::wire::AzureClient;
+use super::workloads::{Program, Workloads};
 use crate::attempt::caught_while;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ struct Mic {
     identities: Arc<Mirror>,
     bindings: Arc<Mirror>,
     assigned: Arc<Mirror>,
+    workloads: Workloads,
 }
 
 /// An identity that a pod should have.
@@ -51,7 +53,8 @@ pub(super) fn start(config: &Config, components: &mut RunningComponents) -> Resu
     let bindings = mirror("/apis/aadpodidentity.k8s.io/v1/azureidentitybindings");
     let assigned = mirror("/apis/aadpodidentity.k8s.io/v1/azureassignedidentities");
     let events = Events::new(&kube, "azureassignedidentitiescontroller");
-    let mic = Mic { arm: ArmClient::new(config, azure), events, kube, pods, identities, bindings, assigned };
+    let workloads = Workloads::new(config.by_workload.then(|| pods.clone()));
+    let mic = Mic { arm: ArmClient::new(config, azure), events, kube, pods, identities, bindings, assigned, workloads };
     components.spawn(mic.run(activity));
     Ok(())
 }
@@ -76,6 +79,9 @@ impl Mic {
     async fn reconcile(&self) -> bool {
         // a list that was not read yet must not count as empty, because identities would be removed
         if ![&self.pods, &self.identities, &self.bindings, &self.assigned].iter().all(|m| m.listed()) {
+            return true;
+        }
+        if !self.workloads.run(Program::Mic, None) {
             return true;
         }
         let desired = self.desired();
@@ -125,6 +131,7 @@ impl Mic {
         let identities: BTreeMap<ObjectKey, Arc<Value>> =
             self.identities.all().into_iter().filter(|i| valid(i)).map(|i| (key(&i), i)).collect();
         let bindings = self.bindings.all();
+        let forced = self.workloads.force_namespaced(Program::Mic, None);
         let mut desired = BTreeMap::new();
         for pod in self.pods.all() {
             let (node, label) = (&pod["spec"]["nodeName"], &pod["metadata"]["labels"]["aadpodidbinding"]);
@@ -139,7 +146,7 @@ impl Mic {
                 let (namespace, _) = key(binding);
                 let wanted = binding["spec"]["azureIdentity"].as_str().unwrap_or_default();
                 let Some(identity) = identities.get(&(namespace.clone(), wanted.to_owned())) else { continue };
-                let own_namespace = is_namespaced(identity);
+                let own_namespace = forced || is_namespaced(identity);
                 if own_namespace && namespace != pod_namespace {
                     continue;
                 }

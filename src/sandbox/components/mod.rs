@@ -3,7 +3,7 @@
 //!
 //! `wire` is the client of Azure, `kube`, `access` and `plugin` that of the cluster. `mirror` lists and watches, `activity` tracks work,
 //! `events` writes events. `mic` and `arm` assign identities, `nmi` gets tokens, `driver` and `provider` mount secrets, `kubelet` and
-//! `nodes` run pods.
+//! `nodes` run pods. `workloads` finds out which of them a cluster has, where that depends on its pods.
 
 mod access;
 mod activity;
@@ -23,6 +23,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod workloads;
 
 pub use access::{KubeAccess, Token};
 pub use config::{Config, Login};

@@ -29,6 +29,15 @@ pub(super) struct Nmi {
     waits: (Duration, Duration),
 }
 
+/// A request to the host endpoint.
+pub(super) struct TokenRequest<'a> {
+    pub(super) namespace: &'a str,
+    pub(super) pod: &'a str,
+    pub(super) resource: &'a str,
+    /// Whether NMI serves only identities of the pod's namespace.
+    pub(super) force_namespaced: bool,
+}
+
 /// The status and body of a refusal of the host endpoint.
 pub(super) struct NmiError {
     pub(super) status: u16,
@@ -52,8 +61,9 @@ impl Nmi {
 
     /// Answers GET /host/token/?resource=… with the headers podname and podns. It may take as long as the waits above; the caller does not
     /// count as busy meanwhile.
-    pub(super) async fn token(&self, caller: &Activity, namespace: &str, pod: &str, resource: &str) -> Result<String, NmiError> {
-        let identity = caller.while_idle(self.identity(namespace, pod)).await?;
+    pub(super) async fn token(&self, caller: &Activity, asked: &TokenRequest<'_>) -> Result<String, NmiError> {
+        let resource = asked.resource;
+        let identity = caller.while_idle(self.identity(asked)).await?;
         let _work = self.activity.busy();
         let spec = &identity["spec"];
         let client_id = spec["clientID"].as_str().unwrap_or_default();
@@ -84,7 +94,8 @@ impl Nmi {
         }
     }
 
-    async fn identity(&self, namespace: &str, pod: &str) -> Result<Value, NmiError> {
+    async fn identity(&self, asked: &TokenRequest<'_>) -> Result<Value, NmiError> {
+        let TokenRequest { namespace, pod, .. } = *asked;
         let start = Instant::now();
         let mut changes = self.assigned.changes();
         loop {
@@ -97,7 +108,8 @@ impl Nmi {
                 match assigned["status"]["status"].as_str().unwrap_or_default() {
                     "Assigned" | "" => {
                         let identity = &spec["azureIdentityRef"];
-                        if !is_namespaced(identity) || identity["metadata"]["namespace"] == namespace {
+                        let own_namespace = asked.force_namespaced || is_namespaced(identity);
+                        if !own_namespace || identity["metadata"]["namespace"] == namespace {
                             return Ok(identity.clone());
                         }
                     }
@@ -147,6 +159,7 @@ mod tests {
             ca_pem: made.cert.pem(),
             kube: KubeAccess { server: url, ..KubeAccess::default() },
             foreign: false,
+            by_workload: false,
             tenant: "t".into(),
             subscription: "s".into(),
             node_group: "g".into(),
@@ -156,6 +169,10 @@ mod tests {
         let (kube, azure) = (KubeClient::new(&config.kube, "nmi", "nmi").unwrap(), AzureClient::new(&config, "nmi").unwrap());
         let waits = (Duration::from_millis(60), Duration::from_millis(60));
         Nmi { kube, azure, activity: Arc::default(), assigned: Mirror::new(), waits }
+    }
+
+    fn asked(pod: &str) -> TokenRequest<'_> {
+        TokenRequest { namespace: "shop", pod, resource: "r", force_namespaced: false }
     }
 
     fn assigned(state: &str) -> Value {
@@ -169,11 +186,11 @@ mod tests {
         let nmi = alone();
         let activity = Arc::new(Activity::default());
         let _work = activity.busy();
-        let no = nmi.token(&activity, "shop", "app", "r").await.err().unwrap();
+        let no = nmi.token(&activity, &asked("app")).await.err().unwrap();
         let text = "getting assigned identities for pod shop/app in CREATED state failed after 16 attempts, retry duration [5]s, error: <nil>. Check MIC pod logs for identity assignment errors\n";
         assert_eq!((no.status, no.body.as_str()), (404, text));
         nmi.assigned.store(assigned("Created"));
-        let no = nmi.token(&activity, "shop", "app", "r").await.err().unwrap();
+        let no = nmi.token(&activity, &asked("app")).await.err().unwrap();
         assert!(no.status == 403 && no.body.contains("in ASSIGNED state failed after 20 attempts"), "{}", no.body);
     }
 
@@ -184,7 +201,8 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(20)).await;
             nmi.assigned.store(assigned("Assigned"));
         };
-        let (found, ()) = tokio::join!(nmi.identity("shop", "app"), late);
+        let request = asked("app");
+        let (found, ()) = tokio::join!(nmi.identity(&request), late);
         assert_eq!(found.ok().unwrap()["spec"]["clientID"], "x");
     }
 }

@@ -1,9 +1,10 @@
 //! The controllers of a control plane: one `reconcile` after each burst of changes.
 //! `namespaces` and `garbage` delete what has to go · `pods` is the scheduler · `deployments` (with `deployment_sets`, `rollout`, `progress`,
-//! `revisions`) and `replicas` run workloads · `controller_client` writes for all of them · `events` records what they did.
+//! `revisions`), `replicas` and `daemon_sets` run workloads · `controller_client` writes for all of them · `events` records what they did.
 
 mod conditions;
 mod controller_client;
+mod daemon_sets;
 mod deployment_sets;
 mod deployments;
 mod events;
@@ -57,6 +58,7 @@ pub fn reconcile(store: &mut Store, facts: &Facts, retries: &mut RetryState) -> 
         let version = client.store.state.version;
         deployments::reconcile(&mut client);
         replicas::reconcile(&mut client);
+        daemon_sets::reconcile(&mut client);
         pods::schedule(&mut client);
         if client.store.state.version == version {
             break;

@@ -27,6 +27,8 @@ pub struct Facts {
     /// The certificate authority of the server's certificate.
     pub ca_pem: String,
     pub uid_seed: String,
+    /// Whether a new cluster is as AKS makes it, without the components of a lab.
+    pub bare: bool,
     /// The issuer of service account tokens, also their default audience: an `https` URL.
     pub issuer: String,
     pub jwks_uri: String,

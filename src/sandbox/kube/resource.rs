@@ -231,8 +231,6 @@ fn built_in() -> Vec<Resource> {
     services.naming = Naming::Service;
     let mut sets = apps("StatefulSet", "statefulsets", &["sts"]);
     sets.inert = true;
-    let mut daemons = apps("DaemonSet", "daemonsets", &["ds"]);
-    daemons.inert = true;
     let mut ingresses = inert(network("Ingress", "ingresses", &["ing"], true));
     ingresses.has_generation = true;
     let mut policies = Resource { inert: true, has_generation: true, ..network("NetworkPolicy", "networkpolicies", &["netpol"], true) };
@@ -255,7 +253,7 @@ fn built_in() -> Vec<Resource> {
         accounts,
         services,
         resource("apps", "v1", "ControllerRevision", "controllerrevisions", &[], true, "ControllerRevision"),
-        daemons,
+        apps("DaemonSet", "daemonsets", &["ds"]),
         apps("Deployment", "deployments", &["deploy"]),
         apps("ReplicaSet", "replicasets", &["rs"]),
         sets,

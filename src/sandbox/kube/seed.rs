@@ -1,4 +1,4 @@
-//! A new cluster: namespaces, the node, default roles, CRDs, and the components of a lab as their charts install them.
+//! A new cluster: namespaces, the node and default roles, and unless it is bare, CRDs and the components of a lab as their charts install them.
 
 use super::facts::Facts;
 use super::install::{RBAC, bind, cluster_role, put};
@@ -27,6 +27,9 @@ pub fn new_cluster(facts: &Facts) -> State {
         "status": {"loadBalancer": {}},
     });
     put(&mut store, facts, "services", "default", "kubernetes", service);
+    if facts.bare {
+        return store.state;
+    }
     for mut crd in podid_crds::all() {
         let name = crd["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         add_chart_metadata(&mut crd);

@@ -46,7 +46,7 @@ pub struct StandIn {
 /// By name of the managed cluster.
 pub type StandIns = BTreeMap<String, Arc<StandIn>>;
 
-/// Opens each cluster, installs what a lab needs, and makes ARM report it. The returned texts are notes for the user.
+/// Opens each cluster, installs what a lab needs unless the world is bare, and makes ARM report it. The returned texts are notes for the user.
 pub async fn join(
     requests: &[StandInRequest],
     without: &[Component],
@@ -71,7 +71,9 @@ pub async fn join(
         }
         let failed = |refusal: KubeError| stand_in.error(&refusal);
         let version = stand_in.kube.get("/version").await.map_err(failed)?;
-        notes.extend(bootstrap::install(&stand_in.kube, without).await.map_err(failed)?);
+        if !azure.bare {
+            notes.extend(bootstrap::install(&stand_in.kube, without).await.map_err(failed)?);
+        }
         let nodes = stand_in.kube.get("/api/v1/nodes").await.map_err(failed)?;
         let nodes = scale_sets(&nodes);
         notes.extend(node_note(&request.name, &nodes, &azure.subscription));
@@ -150,6 +152,10 @@ impl StandIn {
     /// Makes ARM report this cluster.
     pub fn report(&self, azure: &mut azure::state::State) {
         azure::stand_ins::replace(azure, &self.name, &self.reported);
+    }
+
+    pub fn client(&self) -> &KubeClient {
+        &self.kube
     }
 
     /// Returns the issuer of its service account tokens.

@@ -148,7 +148,7 @@ async fn a_served_folder_is_shared_and_reset() {
     assert!(before.to_string().contains("/shared\""));
     std::fs::write(folder.join("state.json.bak"), "{}").unwrap();
     let ca = std::fs::read(folder.join("ca.pem")).unwrap();
-    reset(&folder).await.unwrap();
+    reset(&folder, false).await.unwrap();
     assert!(!export(&folder).await.unwrap().to_string().contains("/shared\""));
     assert!(lab.lines().is_empty() && !folder.join("state.json.bak").exists());
     assert_eq!(std::fs::read(folder.join("ca.pem")).unwrap(), ca);
@@ -169,7 +169,7 @@ async fn reset_without_serve_leaves_only_the_keys() {
     lab.sandbox.close().await;
     let dir = lab.dir.path();
     std::fs::write(dir.join("state.json"), "{}").unwrap();
-    reset(dir).await.unwrap();
+    reset(dir, false).await.unwrap();
     for name in ["world.json", "requests.jsonl", "state.json"] {
         assert!(!dir.join(name).exists(), "{name}");
     }

@@ -5,16 +5,16 @@ use super::{Answer, Lab, Lateness, OPERATOR, SECRETS_OFFICER, SECRETS_USER, VM_C
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const NAMESPACE: &str = "dev-claims-podid";
+pub const NAMESPACE: &str = "dev-claims-podid";
 
-struct Cluster {
+pub struct Cluster {
     client: reqwest::Client,
     server: String,
     token: String,
 }
 
 impl Cluster {
-    fn new(lab: &Lab, at: usize) -> Self {
+    pub fn new(lab: &Lab, at: usize) -> Self {
         let config: Value = serde_json::from_slice(&std::fs::read(&lab.sandbox.access().kubeconfig).unwrap()).unwrap();
         let text = |v: &Value| v.as_str().unwrap().to_owned();
         Self {
@@ -24,7 +24,7 @@ impl Cluster {
         }
     }
 
-    async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+    pub async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.client.request(method, format!("{}{path}", self.server)).bearer_auth(&self.token);
         if let Some(body) = body {
@@ -34,14 +34,14 @@ impl Cluster {
         Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body: answer.json().await.unwrap() }
     }
 
-    async fn make(&self, path: &str, body: Value) {
+    pub async fn make(&self, path: &str, body: Value) {
         let answer = self.ask("POST", path, Some(&body)).await;
         assert_eq!(answer.status, 201, "{path}: {}", answer.body);
     }
 }
 
 /// Creates the Azure resources of the lab on one cluster and returns the identity.
-async fn azure(lab: &Lab, node_principal: &str, node_group: &str) -> Value {
+pub async fn azure(lab: &Lab, node_principal: &str, node_group: &str) -> Value {
     let identity = lab.identity("claims-api-mid").await;
     let text = |name: &str| identity["properties"][name].as_str().unwrap().to_owned();
     lab.assign(identity["id"].as_str().unwrap(), OPERATOR, node_principal).await;
@@ -53,7 +53,7 @@ async fn azure(lab: &Lab, node_principal: &str, node_group: &str) -> Value {
     identity
 }
 
-async fn kubernetes(lab: &Lab, cluster: &Cluster, identity: &Value) {
+pub async fn kubernetes(lab: &Lab, cluster: &Cluster, identity: &Value) {
     let group = "aadpodidentity.k8s.io/v1";
     cluster.make("/api/v1/namespaces", json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})).await;
     let meta = json!({"name": "claims", "namespace": NAMESPACE, "annotations": {"aadpodidentity.k8s.io/Behavior": "namespaced"}});
@@ -83,7 +83,7 @@ async fn kubernetes(lab: &Lab, cluster: &Cluster, identity: &Value) {
     cluster.make(&format!("/api/v1/namespaces/{NAMESPACE}/pods"), pod).await;
 }
 
-async fn mounted(cluster: &Cluster) -> Value {
+pub async fn mounted(cluster: &Cluster) -> Value {
     let path = format!("/apis/secrets-store.csi.x-k8s.io/v1/namespaces/{NAMESPACE}/secretproviderclasspodstatuses");
     for _ in 0..400 {
         let list = cluster.ask("GET", &path, None).await;
@@ -98,7 +98,7 @@ async fn mounted(cluster: &Cluster) -> Value {
     panic!("nothing was mounted: {}", events.body["items"]);
 }
 
-async fn node(lab: &Lab, cluster: &str) -> (String, String) {
+pub async fn node(lab: &Lab, cluster: &str) -> (String, String) {
     let path = format!("{}/providers/Microsoft.ContainerService/managedClusters/{cluster}", lab.group());
     let p = lab.arm("GET", &path, None).await.body["properties"].clone();
     let group = format!("{}/resourceGroups/{}", lab.subscription(), p["nodeResourceGroup"].as_str().unwrap());

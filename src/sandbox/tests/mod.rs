@@ -1,10 +1,12 @@
 //! Tests that start the sandbox and talk to it as a client does: over its proxy, with its CA.
 
 mod actions;
+mod addons;
 mod applications;
 mod assertions;
 mod assignments;
 mod bad_requests;
+mod bare;
 mod clusters;
 mod components;
 mod faults;

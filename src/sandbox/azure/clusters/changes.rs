@@ -1,6 +1,7 @@
 //! Creates, updates and deletes clusters. Each of these is answered at once and continues as an operation that is polled.
 
 use super::{
+    addons,
     document::{document, merge},
     provision::{self, ClusterSpec},
     replies::{answer, find, refusal},
@@ -173,6 +174,7 @@ fn change(
     verb: &str,
     status: u16,
 ) -> Answer {
+    addons::check(call, &cluster, &asked)?;
     // an issuer cannot be disabled again
     let issuer = asked.get("oidcIssuerProfile").and_then(|p| p.get("enabled")) == Some(&json!(true));
     if issuer && cluster.oidc_issuer.is_none() {
@@ -183,7 +185,8 @@ fn change(
     }
     let mut all = Value::Object(std::mem::take(&mut cluster.asked));
     merge(&mut all, &Value::Object(asked));
-    if let Value::Object(all) = all {
+    if let Value::Object(mut all) = all {
+        addons::settle(&mut all);
         validation::check_size(&all)?;
         cluster.asked = all;
     }
@@ -193,6 +196,7 @@ fn change(
     if let Some(tier) = body.get("sku").and_then(|s| s.get("tier")).and_then(Value::as_str) {
         cluster.tier = Some(tier.to_owned());
     }
+    addons::follow(call, &cluster);
     let operation = begin(call, &cluster.name);
     verb.clone_into(&mut cluster.verb);
     cluster.changing = Some(operation.clone());

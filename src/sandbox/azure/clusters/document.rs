@@ -1,6 +1,7 @@
 //! Builds the document of a cluster by api-version, from the requested properties and AKS's defaults. Ids have a lower-case
 //! `resourcegroups`, and the type has a capital M.
 
+use super::addons;
 use super::versions::{keep_known, take, take_field};
 use crate::azure::{
     ids, resource_ids,
@@ -105,7 +106,9 @@ fn pool(cluster: &Cluster, asked: &Value) -> Value {
 
 fn network(state: &State, cluster: &Cluster) -> Value {
     let own = json!({"networkPlugin": "azure"});
-    let asked = cluster.asked.get("networkProfile").unwrap_or(if cluster.asked.is_empty() { &own } else { &Value::Null });
+    // only a cluster that was created by a request has requested pools
+    let made = cluster.asked.contains_key("agentPoolProfiles");
+    let asked = cluster.asked.get("networkProfile").unwrap_or(if made { &Value::Null } else { &own });
     let azure = asked["networkPlugin"] == "azure";
     let mut body = json!({ "networkPlugin": if azure { "azure" } else { "kubenet" } });
     // the default of both plugins in the swagger
@@ -195,6 +198,7 @@ fn whole(state: &State, cluster: &Cluster) -> Value {
     for (name, value) in &cluster.asked {
         match name.as_str() {
             "agentPoolProfiles" | "networkProfile" | "kubernetesVersion" | "servicePrincipalProfile" | "oidcIssuerProfile" => {}
+            "addonProfiles" => properties[name] = addons::document(state, cluster, value),
             "podIdentityProfile" => properties[name] = pod_identity(value),
             _ => match properties.get_mut(name) {
                 Some(existing) => merge(existing, value),

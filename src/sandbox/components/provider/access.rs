@@ -2,8 +2,9 @@
 
 use super::super::activity::Activity;
 use super::super::kube::KubeClient;
-use super::super::nmi::Nmi;
+use super::super::nmi::{self, Nmi};
 use super::super::wire::{AzureClient, AzureResponse};
+use super::super::workloads::{Program, Workloads};
 use super::parameters::Parameters;
 use super::request::MountRequest;
 use serde_json::{Value, json};
@@ -17,8 +18,9 @@ const LOGIN: &str = "https://login.microsoftonline.com";
 pub(crate) struct ProviderContext {
     pub(crate) kube: KubeClient,
     pub(crate) azure: AzureClient,
-    /// None if NMI does not run on this node.
+    /// None if NMI is not simulated.
     pub(crate) nmi: Option<Arc<Nmi>>,
+    pub(crate) workloads: Arc<Workloads>,
     /// The activity of the caller.
     pub(crate) activity: Arc<Activity>,
 }
@@ -73,11 +75,18 @@ impl TokenSource {
     pub(super) async fn token(&self, access: &ProviderContext, read: &Parameters, request: &MountRequest<'_>) -> Result<String, String> {
         match self {
             Self::Pod => {
-                let Some(nmi) = &access.nmi else {
+                let node = Some(request.node);
+                let Some(nmi) = access.nmi.as_ref().filter(|_| access.workloads.run(Program::Nmi, node)) else {
                     let url = format!("http://localhost:2579/host/token/?resource={RESOURCE}");
                     return Err(format!("Get {url:?}: dial tcp 127.0.0.1:2579: connect: connection refused"));
                 };
-                nmi.token(&access.activity, request.namespace, request.pod, RESOURCE)
+                let asked = nmi::TokenRequest {
+                    namespace: request.namespace,
+                    pod: request.pod,
+                    resource: RESOURCE,
+                    force_namespaced: access.workloads.force_namespaced(Program::Nmi, node),
+                };
+                nmi.token(&access.activity, &asked)
                     .await
                     .map_err(|no| format!("nmi response failed with status code: {}, response body: {}", no.status, no.body))
             }

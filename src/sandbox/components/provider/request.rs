@@ -7,6 +7,7 @@ pub(crate) struct MountRequest<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) pod: &'a str,
     pub(crate) pod_uid: &'a str,
+    pub(crate) node: &'a str,
     pub(crate) service_account: &'a str,
     pub(crate) parameters: &'a BTreeMap<String, String>,
     /// The contents of nodePublishSecretRef.

@@ -87,6 +87,7 @@ impl Fake {
             ca_pem: made.cert.pem(),
             kube: KubeAccess { server: url, token: Some(Token::Fixed("t".into())), ..KubeAccess::default() },
             foreign: false,
+            by_workload: false,
             tenant: "tenant".into(),
             subscription: "s".into(),
             node_group: "MC_rg".into(),

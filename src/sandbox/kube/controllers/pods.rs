@@ -80,7 +80,7 @@ fn schedule_one(client: &mut ControllerClient<'_>, at: &str, pod: &Value, nodes:
 }
 
 /// Returns why a node does not fit, in the words of kube-scheduler's plugins.
-fn refusal(pod: &Value, node: &Value) -> Option<String> {
+pub fn refusal(pod: &Value, node: &Value) -> Option<String> {
     let spec = &pod["spec"];
     let tolerated = |taint: &Value| {
         spec["tolerations"].as_array().into_iter().flatten().any(|t| {
@@ -102,8 +102,17 @@ fn refusal(pod: &Value, node: &Value) -> Option<String> {
     let labels = &node["metadata"]["labels"];
     let selected = label_selector::matches(&json!({"matchLabels": spec["nodeSelector"]}), labels);
     let terms = spec.pointer("/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms");
-    let wanted = terms.and_then(Value::as_array).is_none_or(|terms| terms.iter().any(|term| label_selector::matches(term, labels)));
+    let fits = |term: &Value| label_selector::matches(term, labels) && fields_match(term, node);
+    let wanted = terms.and_then(Value::as_array).is_none_or(|terms| terms.iter().any(fits));
     (!selected || !wanted).then(|| "node(s) didn't match Pod's node affinity/selector".into())
+}
+
+/// Checks the `matchFields` of a term; the name of the node is the only field that they may have.
+fn fields_match(term: &Value, node: &Value) -> bool {
+    term["matchFields"].as_array().into_iter().flatten().all(|rule| {
+        let named = rule["values"].as_array().is_some_and(|values| values.contains(&node["metadata"]["name"]));
+        rule["key"] == "metadata.name" && if rule["operator"] == "NotIn" { !named } else { named }
+    })
 }
 
 fn message(nodes: usize, refusals: impl Iterator<Item = String>) -> String {

@@ -13,7 +13,7 @@ const SETS: &str = "replicasets.apps";
 /// The most pods that one set creates in one round (kubernetes, `BurstReplicas`).
 const BURST: usize = 500;
 /// The most pods of one cluster: a billion replicas would be a billion objects.
-const MAX_PODS: usize = 1000;
+pub const MAX_PODS: usize = 1000;
 
 pub fn reconcile(client: &mut ControllerClient<'_>) {
     let all: Vec<String> = client.store.with_prefix("replicasets.apps/").map(|(at, _)| at.clone()).collect();
@@ -88,6 +88,12 @@ fn manage(client: &mut ControllerClient<'_>, set: &Value, pods: &[Value]) -> Res
 }
 
 fn create(client: &mut ControllerClient<'_>, set: &Value) -> Outcome<Value> {
+    let spec = &set["spec"]["template"]["spec"];
+    client.create("pods", meta(set, "namespace"), &json!({"metadata": pod_metadata(set), "spec": spec}))
+}
+
+/// Returns the metadata of a new pod of a replica set or a daemon set.
+pub fn pod_metadata(set: &Value) -> Value {
     let template = &set["spec"]["template"];
     let mut metadata = json!({"generateName": format!("{}-", meta(set, "name")), "ownerReferences": [owned_by(set)]});
     for field in ["labels", "annotations", "finalizers"] {
@@ -95,7 +101,7 @@ fn create(client: &mut ControllerClient<'_>, set: &Value) -> Outcome<Value> {
             metadata[field] = template["metadata"][field].clone();
         }
     }
-    client.create("pods", meta(set, "namespace"), &json!({"metadata": metadata, "spec": template["spec"]}))
+    metadata
 }
 
 /// Orders pods for deletion (`controller.ActivePodsWithRanks`): not placed, not started, not ready, cheap, young.
@@ -125,7 +131,7 @@ fn deletion_rank(pod: &Value) -> impl Ord + use<> {
 }
 
 /// Returns since when a pod is ready.
-fn ready_since(pod: &Value) -> Option<Timestamp> {
+pub fn ready_since(pod: &Value) -> Option<Timestamp> {
     let conditions = pod["status"]["conditions"].as_array()?;
     let ready_since = conditions.iter().find(|c| c["type"] == "Ready" && c["status"] == "True")?;
     time(&ready_since["lastTransitionTime"]).or(Some(Timestamp::UNIX_EPOCH))

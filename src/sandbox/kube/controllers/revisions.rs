@@ -122,8 +122,8 @@ pub fn is_rolling(deployment: &Value) -> bool {
     deployment["spec"]["strategy"]["type"] == "RollingUpdate"
 }
 
-/// Evaluates a number, or a percentage of the replicas.
-fn share(value: &Value, of: i64, up: bool) -> i64 {
+/// Evaluates a number, or a percentage of `of`.
+pub fn share(value: &Value, of: i64, up: bool) -> i64 {
     match value.as_str().and_then(|text| text.trim_end_matches('%').parse::<i64>().ok()) {
         Some(percent) if up => percent.saturating_mul(of).saturating_add(99).div_euclid(100),
         Some(percent) => percent.saturating_mul(of).div_euclid(100),

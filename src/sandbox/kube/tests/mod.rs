@@ -1,6 +1,7 @@
 //! The API server as its clients see it.
 
 mod apply;
+mod daemon_sets;
 mod hostile;
 mod lifecycle;
 mod refusals;
@@ -32,6 +33,7 @@ pub fn facts() -> Facts {
         admin_token: "admin".into(),
         ca_pem: "-----BEGIN CERTIFICATE-----\n".into(),
         uid_seed: "seed".into(),
+        bare: false,
         issuer: "https://aks-mi-1.hcp.westeurope.azmk8s.io".into(),
         jwks_uri: "https://aks-mi-1.hcp.westeurope.azmk8s.io:443/openid/v1/jwks".into(),
         keys: Arc::new(OneKey),
