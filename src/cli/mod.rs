@@ -15,6 +15,7 @@ mod redact;
 mod role;
 pub mod sandbox;
 pub mod state;
+mod topics;
 mod vault;
 pub mod verify;
 
@@ -49,7 +50,10 @@ Examples:
 Environment variables set every flag except those that consent, such as PODID_RESOURCE_GROUP for
 --resource-group. A flag overrides the environment, which overrides the spec, then the state.
 Exit codes: 0 done, 1 failed, 2 usage error, 3 differences (--exit-code), 4 needs a decision,
-5 state error, 70 bug in podid, 130 interrupted.";
+5 state error, 70 bug in podid, 130 interrupted.
+
+Help topics (podid help TOPIC): environment, exit-codes, formats, ownership, sandbox-world,
+security, state-file.";
 
 /// Set up an AKS app to read Key Vault secrets with its own identity, and prove that it can
 #[derive(Debug, Parser)]
@@ -146,7 +150,7 @@ fn is_given(matches: &clap::ArgMatches, flag: &str) -> bool {
 
 /// Returns the whole command line, for help, completions and man pages.
 pub fn command() -> clap::Command {
-    with_environment(Argv::command())
+    topics::with_topics(with_environment(Argv::command()))
 }
 
 /// Flags without an environment variable: those that give consent, and the sources of a secret's value.

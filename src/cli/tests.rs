@@ -380,6 +380,9 @@ fn help_of_the_top() {
     --resource-group. A flag overrides the environment, which overrides the spec, then the state.
     Exit codes: 0 done, 1 failed, 2 usage error, 3 differences (--exit-code), 4 needs a decision,
     5 state error, 70 bug in podid, 130 interrupted.
+
+    Help topics (podid help TOPIC): environment, exit-codes, formats, ownership, sandbox-world,
+    security, state-file.
     "#);
 }
 
