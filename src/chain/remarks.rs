@@ -9,6 +9,7 @@ use crate::{
         key::Key,
         observe::Observed,
         plan::{Act, Plan, Refusal, Warning},
+        resource::Kind as _,
     },
     resources::{Reader, secret::Secret, vault, world::ClusterTarget},
     spec::suggest::nearest,
@@ -101,7 +102,7 @@ pub struct SecretsOf {
 /// Warns of secrets that neither this graph makes nor the vault has.
 pub async fn unknown_secrets(planned: &Planned<'_>, all: &[SecretsOf]) -> Vec<Warning> {
     let mut made: BTreeMap<Key, Vec<String>> = BTreeMap::new();
-    for node in wanted(planned.desired, "secret") {
+    for node in wanted(planned.desired, Secret::KIND) {
         if let Ok(secret) = Secret::deserialize(&*node.spec) {
             made.entry(secret.vault_key).or_default().push(secret.name);
         }

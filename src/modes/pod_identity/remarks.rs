@@ -56,7 +56,7 @@ fn shared_selectors(planned: &Planned<'_>) -> Remarks {
             "pods with the label {LABEL}={selector} in namespace {namespace} would get two identities, {other} and {azure_identity}"
         );
         let way = "Give each workload a `selector` of its own in the spec, and its pods that label.".to_owned();
-        let mounts = wanted(desired, "secretproviderclass").filter_map(|n| planned.placed::<SecretProviderClass>(n)).any(|class| {
+        let mounts = wanted(desired, SecretProviderClass::KIND).filter_map(|n| planned.placed::<SecretProviderClass>(n)).any(|class| {
             class.target.name == target.name && class.namespace == namespace && class.subject.as_deref().is_none_or(|s| s == selector)
         });
         if mounts {
