@@ -10,8 +10,14 @@ use crate::{
     },
     failure::Failure,
     resources::{
-        self, Cloud, azure_identity::AzureIdentity, azure_identity_binding::AzureIdentityBinding, kind::Listed, manifest, ownership, role,
-        role::Role, roles, secret_provider_class::SecretProviderClass,
+        self, Cloud,
+        azure_identity::AzureIdentity,
+        azure_identity_binding::AzureIdentityBinding,
+        kind::{AnyResource, Listed},
+        manifest, ownership, role,
+        role::Role,
+        roles,
+        secret_provider_class::SecretProviderClass,
     },
     session::Session,
     spec::{
@@ -46,7 +52,11 @@ pub async fn found(session: &Session, azure: &azure::Read, subscription: &str) -
     for app in there.apps() {
         let mut wishes = there.wishes(&app);
         wishes.extend(secrets(session, azure, &there, &app).await?);
-        graphs.push(graph(&app, subscription, wishes)?);
+        let mut desired = graph(&app, subscription, wishes)?;
+        for (kind, listed) in there.listing.of_app(&app) {
+            kind.add_found(listed, &mut desired).map_err(|fault| Failure::from(&fault))?;
+        }
+        graphs.push(desired);
     }
     Ok(graphs)
 }
@@ -59,6 +69,12 @@ impl ByKind {
     /// Those of one kind, as its client returned them.
     fn read<K: Kind<Cloud>, T: DeserializeOwned>(&self) -> Vec<T> {
         self.0.get(K::KIND).into_iter().flatten().filter_map(|listed| T::deserialize(&listed.actual).ok()).collect()
+    }
+
+    /// What carries the marks of an app, with its kind.
+    fn of_app(&self, app: &str) -> impl Iterator<Item = (&'static dyn AnyResource, &Listed)> {
+        let listed = |kind: &'static dyn AnyResource| self.0.get(kind.kind()).into_iter().flatten().map(move |listed| (kind, listed));
+        resources::all().flat_map(listed).filter(move |(_, listed)| listed.app.as_deref() == Some(app))
     }
 
     fn apps(&self) -> impl Iterator<Item = String> {

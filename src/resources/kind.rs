@@ -10,7 +10,9 @@ use crate::{
     azure::{self, ArmId},
     cluster::{self, Api},
     engine::{
+        desired::{Desired, Intent},
         fault::Fault,
+        key::Key,
         resource::{ErasedKind, Kind, KindOf},
     },
 };
@@ -73,6 +75,10 @@ pub trait Resource: Kind<Cloud> {
     fn list(_: &azure::Read, _subscription: &ArmId) -> impl Future<Output = Result<Vec<Listed>, azure::Error>> + Send {
         std::future::ready(Ok(Vec::new()))
     }
+    /// Returns the resource that made something that `list` found, where that alone tells it. None: `state rebuild` has to compare several.
+    fn made_of(_: &Listed) -> Option<(Key, Self)> {
+        None
+    }
     /// Those of a cluster.
     fn list_in(_: &cluster::Read) -> impl Future<Output = Result<Vec<Listed>, cluster::Error>> + Send {
         std::future::ready(Ok(Vec::new()))
@@ -94,6 +100,8 @@ pub trait AnyResource: ErasedKind<Cloud> {
         reader: &'a Reader,
     ) -> BoxFuture<'a, Result<Option<Rendered>, Fault>>;
     fn list<'a>(&'a self, azure: &'a azure::Read, subscription: &'a ArmId) -> BoxFuture<'a, Result<Vec<Listed>, azure::Error>>;
+    /// Adds the resource that made something that `list` found.
+    fn add_found(&self, listed: &Listed, desired: &mut Desired) -> Result<(), Fault>;
     fn list_in<'a>(&'a self, cluster: &'a cluster::Read) -> BoxFuture<'a, Result<Vec<Listed>, cluster::Error>>;
 }
 
@@ -124,6 +132,12 @@ impl<K: Resource> AnyResource for KindOf<K> {
     }
     fn list<'a>(&'a self, azure: &'a azure::Read, subscription: &'a ArmId) -> BoxFuture<'a, Result<Vec<Listed>, azure::Error>> {
         Box::pin(K::list(azure, subscription))
+    }
+    fn add_found(&self, listed: &Listed, desired: &mut Desired) -> Result<(), Fault> {
+        match K::made_of(listed) {
+            Some((key, kind)) => desired.add::<Cloud, K>(key, &kind, Intent::Present).map(drop),
+            None => Ok(()),
+        }
     }
     fn list_in<'a>(&'a self, cluster: &'a cluster::Read) -> BoxFuture<'a, Result<Vec<Listed>, cluster::Error>> {
         Box::pin(K::list_in(cluster))
