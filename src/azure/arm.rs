@@ -11,6 +11,7 @@ use ::http::{HeaderValue, Method, header};
 use azure_mgmt_authorization::package_2022_04_01 as authorization;
 use azure_mgmt_keyvault::package_preview_2022_02 as keyvault;
 use azure_mgmt_msi::package_2023_01_31 as msi;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::sync::Arc;
 use url::Url;
@@ -60,8 +61,9 @@ impl Arm {
         })
     }
 
-    pub async fn get<T: DeserializeOwned>(&self, id: &ArmId, version: &str) -> Result<T> {
-        self.call(Method::GET, url(id, &[], version)?, None::<&()>).await
+    /// Returns the body of a resource, unread.
+    pub async fn body(&self, id: &ArmId, version: &str) -> Result<Bytes> {
+        Ok(self.exchange(Method::GET, url(id, &[], version)?, None::<&()>).await?.body)
     }
 
     pub async fn put<T: DeserializeOwned>(&self, id: &ArmId, version: &str, body: &impl Serialize) -> Result<T> {

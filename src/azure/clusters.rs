@@ -1,19 +1,22 @@
 //! Reads managed clusters. No generated crate has their current API version.
 
-use super::{ArmId, Cluster, KubeletIdentity, Result, arm::Arm, failures::absent, id::CLUSTER};
+use super::{ArmId, Cluster, KubeletIdentity, Read, Result, id::CLUSTER};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 const VERSION: &str = "2025-08-01";
 
-pub async fn get(arm: &Arm, id: &ArmId) -> Result<Option<Cluster>> {
-    let found: Option<ClusterBody> = absent(arm.get(id, VERSION).await)?;
-    Ok(found.map(Cluster::from))
-}
+impl Read {
+    pub async fn cluster(&self, id: &ArmId) -> Result<Option<Cluster>> {
+        let found: Option<ClusterBody> = self.resource(id, VERSION).await?;
+        Ok(found.map(Cluster::from))
+    }
 
-pub async fn list(arm: &Arm, scope: &ArmId) -> Result<Vec<Cluster>> {
-    let found: Vec<ClusterBody> = absent(arm.list(scope, CLUSTER, VERSION).await)?.unwrap_or_default();
-    Ok(found.into_iter().map(Cluster::from).collect())
+    /// `scope`: a group's or a subscription's id.
+    pub async fn clusters(&self, scope: &ArmId) -> Result<Vec<Cluster>> {
+        let found: Vec<ClusterBody> = self.resources(scope, CLUSTER, VERSION).await?;
+        Ok(found.into_iter().map(Cluster::from).collect())
+    }
 }
 
 #[derive(Deserialize)]

@@ -1,9 +1,11 @@
 //! Reads resource groups. podid never creates one.
 
-use super::{ArmId, Group, Result, arm::Arm, failures::absent};
+use super::{ArmId, Group, Read, Result};
 
 const VERSION: &str = "2021-04-01";
 
-pub async fn get(arm: &Arm, id: &ArmId) -> Result<Option<Group>> {
-    absent(arm.get(id, VERSION).await)
+impl Read {
+    pub async fn group(&self, id: &ArmId) -> Result<Option<Group>> {
+        self.resource(id, VERSION).await
+    }
 }

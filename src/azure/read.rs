@@ -1,10 +1,13 @@
 //! Reads for one pass: each resource is requested at most once, however many callers want it at the same time.
 
 use super::{
-    ArmId, Caller, Cluster, DeletedSecret, DeletedVault, DirectoryObject, Group, Identity, PolicyEntry, Result, RoleAssignment,
-    RoleDefinition, Secret, SecretInfo, ServicePrincipal, Vault, cache::RequestCache, clients::Clients, clusters, deadline, directory,
-    groups, identities, roles, vaults,
+    ArmId, Caller, DeletedSecret, DeletedVault, DirectoryObject, Error, Identity, PolicyEntry, Result, RoleAssignment, RoleDefinition,
+    Secret, SecretInfo, ServicePrincipal, Vault, arm, cache::RequestCache, clients::Clients, deadline, directory, failures::absent, hosts,
+    identities, roles, vaults,
 };
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::{collections::HashMap, sync::Arc};
 
 #[derive(Clone)]
@@ -15,7 +18,9 @@ pub struct Read {
 
 #[derive(Default)]
 struct ReadCache {
-    group: RequestCache<Option<Group>>,
+    /// Bodies of resources of Azure Resource Manager.
+    resource: RequestCache<Option<Bytes>>,
+    resources: RequestCache<Arc<Vec<Value>>>,
     identity: RequestCache<Option<Identity>>,
     identities: RequestCache<Vec<Identity>>,
     role_assignments: RequestCache<Arc<Assignments>>,
@@ -23,8 +28,6 @@ struct ReadCache {
     vault: RequestCache<Option<Arc<Vault>>>,
     vaults: RequestCache<Vec<Vault>>,
     deleted_vault: RequestCache<Option<DeletedVault>>,
-    cluster: RequestCache<Option<Cluster>>,
-    clusters: RequestCache<Vec<Cluster>>,
     secret: RequestCache<Option<Secret>>,
     secrets: RequestCache<Vec<SecretInfo>>,
     secret_version: RequestCache<Option<SecretInfo>>,
@@ -83,9 +86,27 @@ impl Read {
         deadline::within(self.core.limit, self.core.arm.tokens.caller()).await
     }
 
-    pub async fn group(&self, id: &ArmId) -> Result<Option<Group>> {
+    /// Returns the body of a resource. The files of the single types add their own calls with it.
+    pub(super) async fn resource<T: DeserializeOwned>(&self, id: &ArmId, version: &'static str) -> Result<Option<T>> {
         let asked = id.clone();
-        remembered!(self.group, id.folded(), |core| groups::get(&core.arm, &asked))
+        let found = remembered!(self.resource, id.folded(), |core| async move { absent(core.arm.body(&asked, version).await) });
+        found?.map(|body| arm::parsed(hosts::ARM, &body)).transpose()
+    }
+
+    /// Returns the bodies of all resources of a type at a scope: a group's or a subscription's id.
+    pub(super) async fn resources<T: DeserializeOwned>(
+        &self,
+        scope: &ArmId,
+        arm_type: &'static str,
+        version: &'static str,
+    ) -> Result<Vec<T>> {
+        let asked = scope.clone();
+        let found = remembered!(self.resources, folded(&[scope.as_str(), arm_type]), |core| {
+            async move { Ok(Arc::new(absent(core.arm.list(&asked, arm_type, version).await)?.unwrap_or_default())) }
+        });
+        // the kind of error only: the text itself might be a secret
+        let parsed = |one: &Value| T::deserialize(one).map_err(|e| Error::Protocol(format!("{}: {:?}", hosts::ARM, e.classify())));
+        found?.iter().map(parsed).collect()
     }
 
     pub async fn identity(&self, id: &ArmId) -> Result<Option<Identity>> {
@@ -149,16 +170,6 @@ impl Read {
     pub async fn deleted_vault(&self, subscription: &str, location: &str, name: &str) -> Result<Option<DeletedVault>> {
         let (s, l, n) = (subscription.to_owned(), location.to_owned(), name.to_owned());
         remembered!(self.deleted_vault, folded(&[subscription, location, name]), |core| vaults::deleted(&core.arm, &s, &l, &n))
-    }
-
-    pub async fn cluster(&self, id: &ArmId) -> Result<Option<Cluster>> {
-        let asked = id.clone();
-        remembered!(self.cluster, id.folded(), |core| clusters::get(&core.arm, &asked))
-    }
-
-    pub async fn clusters(&self, scope: &ArmId) -> Result<Vec<Cluster>> {
-        let asked = scope.clone();
-        remembered!(self.clusters, scope.folded(), |core| clusters::list(&core.arm, &asked))
     }
 
     /// Returns the current version with its value.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 #[derive(Clone)]
 pub struct Write {
-    core: Arc<Clients>,
-    patience: Waiter,
+    pub(super) core: Arc<Clients>,
+    pub(super) patience: Waiter,
 }
 
 impl Write {
@@ -19,7 +19,7 @@ impl Write {
     }
 
     /// Runs one call, with all its requests and waits, under one deadline.
-    async fn call<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(super) async fn call<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
         deadline::within(self.core.limit, call).await
     }
 
