@@ -62,7 +62,7 @@ pub struct Diff {
 /// Delete what podid created for an app; data is kept unless you name it
 #[derive(Debug, Args)]
 pub struct Down {
-    /// Path of the spec; default: what the state remembers
+    /// Path of the spec; default: the recorded state
     #[arg(short, long, value_name = "SPEC")]
     pub file: Option<PathBuf>,
 }
@@ -70,7 +70,7 @@ pub struct Down {
 /// Compare what exists with what podid created
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Path of the spec; default: what the state remembers
+    /// Path of the spec; default: the recorded state
     #[arg(short, long, value_name = "SPEC")]
     pub file: Option<PathBuf>,
 }

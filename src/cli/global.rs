@@ -70,7 +70,7 @@ pub struct Global {
     /// Number of operations that run at once
     #[arg(long, global = true, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=256), help_heading = RUN, hide_short_help = true)]
     pub parallelism: u16,
-    /// Show what would change, and change nothing; with `server` the cluster checks its part, too
+    /// Show what would change without changing it; `server` also validates the Kubernetes objects by a server-side dry run
     #[arg(long, global = true, value_name = "plan|server", num_args = 0..=1, require_equals = true, default_value = "none",
         default_missing_value = "plan", hide_default_value = true, value_parser = dry_run, help_heading = RUN)]
     pub dry_run: DryRun,
@@ -128,7 +128,7 @@ fn dry_run(text: &str) -> Result<DryRun, String> {
         "plan" | "client" | "1" | "true" | "yes" | "on" => Ok(DryRun::Plan),
         "server" => Ok(DryRun::Server),
         "none" | "0" | "false" | "no" | "off" | "" => Ok(DryRun::None),
-        _ => Err("expected `--dry-run`, `--dry-run=plan`, or `--dry-run=server` to let the cluster check its part, too".into()),
+        _ => Err("expected `--dry-run`, `--dry-run=plan` or `--dry-run=server` (which also validates the Kubernetes objects)".into()),
     }
 }
 

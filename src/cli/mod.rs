@@ -91,10 +91,10 @@ enum Subcommands {
     /// Print the Roles that podid needs in a cluster
     #[command(subcommand)]
     Cluster(cluster::Cluster),
-    /// List, show, forget and rebuild what podid remembers
+    /// List, show, forget and rebuild the entries of the state file
     #[command(subcommand)]
     State(StateCommand),
-    /// Run an embedded Azure and cluster to try everything on
+    /// Run an embedded Azure and cluster for trials and tests
     #[command(subcommand)]
     Sandbox(SandboxCommand),
 }

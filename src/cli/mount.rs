@@ -98,7 +98,7 @@ fn agree(secrets: &[Mounted], sync: &[Sync]) -> Result<(), Error> {
         let file = secret.alias.as_deref().unwrap_or(&secret.name);
         if !files.insert(file) {
             return Err(Error::usage(
-                format!("two secrets would be the file `{file}`"),
+                format!("two secrets would be mounted as the file `{file}`"),
                 "Give one of them another alias: --secret NAME=ALIAS.",
             ));
         }
@@ -110,7 +110,7 @@ fn agree(secrets: &[Mounted], sync: &[Sync]) -> Result<(), Error> {
             let known: Vec<&str> = files.iter().copied().collect();
             let hint = format!("{}The files are: {}.", meant.unwrap_or_default(), known.join(", "));
             // the part after `=` may be a value that somebody meant to set
-            return Err(Error::usage(format!("--sync {secret}:{key}=... names a file that no --secret makes"), hint));
+            return Err(Error::usage(format!("--sync {secret}:{key}=... refers to a file that no --secret mounts"), hint));
         }
         if !keys.insert((secret, key)) {
             return Err(Error::usage(format!("key `{key}` of the Secret `{secret}` is synced twice"), "Give one of them another key."));

@@ -107,8 +107,8 @@ pub enum SandboxCommand {
         /// Use a real cluster in place of one of the sandbox's: the current context of a kubeconfig; repeatable
         #[arg(id = STAND_INS, long = "cluster", value_name = "[NAME=]KUBECONFIG", value_parser = stand_in)]
         clusters: Vec<StandIn>,
-        /// Components that the sandbox does not play, because you run real ones
-        #[arg(long, value_name = "PLAYERS", value_delimiter = ',')]
+        /// Components that the sandbox does not simulate, because you run real ones
+        #[arg(long, value_name = "COMPONENTS", value_delimiter = ',')]
         without: Vec<SandboxComponent>,
         /// Print a line for each request: time, caller, request, status, duration
         #[arg(long)]

@@ -285,7 +285,7 @@ fn names_are_checked_before_anything_runs() {
 #[test]
 fn files_and_keys_of_a_mount_agree() {
     let twice = refused("mount apply -n ns --name spc --secret a=f --secret b=f");
-    assert!(twice.contains("two secrets would be the file `f`"), "{twice}");
+    assert!(twice.contains("two secrets would be mounted as the file `f`"), "{twice}");
     let unknown = refused("mount apply -n ns --name spc --secret conn --sync s:K=con");
     assert!(unknown.contains("Did you mean `conn`?"), "{unknown}");
     let key = refused("mount apply -n ns --name spc --secret a --secret b --sync s:K=a --sync s:K=b");
@@ -332,8 +332,8 @@ fn help_of_the_top() {
       mount     Create and delete the SecretProviderClass that pods mount
       output    Print the outputs of a resource, unquoted, for scripts
       cluster   Print the Roles that podid needs in a cluster
-      state     List, show, forget and rebuild what podid remembers
-      sandbox   Run an embedded Azure and cluster to try everything on
+      state     List, show, forget and rebuild the entries of the state file
+      sandbox   Run an embedded Azure and cluster for trials and tests
       help      Print this message or the help of the given subcommand(s)
 
     Options:
@@ -361,8 +361,8 @@ fn help_of_the_top() {
 
     Run:
           --timeout <DURATION>       Time limit of each operation: 90, 90s, 5m, 1h30m
-          --dry-run[=<plan|server>]  Show what would change, and change nothing; with `server` the
-                                     cluster checks its part, too
+          --dry-run[=<plan|server>]  Show what would change without changing it; `server` also validates
+                                     the Kubernetes objects by a server-side dry run
 
     Output:
       -o, --output <OUTPUT>  Output format [default: table] [possible values: table, json, yaml]

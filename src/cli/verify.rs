@@ -14,7 +14,7 @@ Examples:
 #[derive(Clone, Debug, PartialEq, Args)]
 #[command(after_help = VERIFY)]
 pub struct Verify {
-    /// Path of the spec; default: what the state remembers
+    /// Path of the spec; default: the recorded state
     #[arg(short, long, value_name = "SPEC")]
     pub file: Option<PathBuf>,
     /// Verify only the workloads of this namespace
