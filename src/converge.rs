@@ -120,8 +120,10 @@ fn refused(session: &Session, plan: &Plan) -> Result<(), Failure> {
         Format::Json | Format::Yaml => show(session, plan)?,
     }
     let count = plan.refused.len();
-    let message =
-        format!("nothing was changed: {} a decision", if count == 1 { "1 thing needs".into() } else { format!("{count} things need") });
+    let message = format!(
+        "{} a decision; nothing was changed",
+        if count == 1 { "1 resource needs".into() } else { format!("{count} resources need") }
+    );
     let ways = plan.refused.iter().map(|r| format!("{}: {}", r.key, r.reason));
     let mut failure = Failure::new(Exit::Refused, message);
     if session.global.output != Format::Table {
@@ -212,7 +214,7 @@ async fn finish(session: &Session, goal: &Goal, inputs: &Inputs, plan: &Plan, do
         answer(session, proofs::shown(proofs))?;
     }
     if let Some(why) = &report.unsaved {
-        let mut text = Text::from(format!("the state could not be saved ({why}); it would hold:"));
+        let mut text = Text::from(format!("could not save the state: {why}; save these entries by hand:"));
         text.append(state_text(&report.ledger));
         terminal.complain(text);
     }

@@ -104,7 +104,7 @@ impl Session {
             None => self.azure.default_subscription(),
         };
         given.or_else(own).ok_or_else(|| {
-            Failure::new(Exit::Refused, "which subscription is meant is not known")
+            Failure::new(Exit::Refused, "no subscription given")
                 .hint("Name it with `--subscription ID`, AZURE_SUBSCRIPTION_ID, `subscription:` in the spec, or `az account set`.")
         })
     }

@@ -31,7 +31,7 @@ pub enum Error {
     #[error("{message}")]
     Conflict { code: String, message: String },
     /// The status was still 429 after all tries.
-    #[error("Azure throttles: {message}")]
+    #[error("Azure limits the rate of requests: {message}")]
     Throttled { message: String, after: Option<Duration> },
     /// A created resource was still not visible everywhere when the time limit ended.
     #[error("{what} is still not visible after {waited:?}")]
@@ -57,7 +57,7 @@ pub enum Error {
     #[error("could not use {what}: its address {given:?} is not {expected}")]
     ForeignAddress { what: String, given: String, expected: String },
     /// podid could not parse the response.
-    #[error("an answer of Azure could not be read: {0}")]
+    #[error("could not parse a response of Azure: {0}")]
     Protocol(String),
 }
 

@@ -75,7 +75,7 @@ pub fn of_vault(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
 /// An access policy that allows too little. That its description changes is no fault: this is a mark, too.
 fn incomplete(action: &Action) -> Option<String> {
     let has = action.changes.iter().find(|c| action.act == Act::Update && c.field == "secrets").map(|c| shown(&c.from))?;
-    Some(format!("is not complete: its access policy allows only {has}, so it may not get secrets"))
+    Some(format!("is incomplete: its access policy lacks the permission `get` and allows only {has}"))
 }
 
 const OF_VAULT: &[Symptom] = &[
@@ -86,7 +86,10 @@ const OF_VAULT: &[Symptom] = &[
             heals: Heals::Never,
             what: "the vault's firewall blocks the cluster's nodes",
             hint: |view, _| {
-                format!("Let their network in: `az keyvault network-rule list --name {}` shows which may come in.", view.vault())
+                let vault = view.vault();
+                format!(
+                    "Allow their network: `az keyvault network-rule add --name {vault} --subnet SUBNET-ID`; `az keyvault network-rule list --name {vault}` shows the allowed ones."
+                )
             },
         },
     },
@@ -109,8 +112,8 @@ const OF_VAULT: &[Symptom] = &[
         none_of: &[],
         means: Meaning::Known {
             heals: Heals::Perhaps,
-            what: "the vault answers that it is asked too often",
-            hint: |_, _| "Fewer pods at once, or a longer rotation interval, ask less.".into(),
+            what: "the vault limits the rate of requests",
+            hint: |_, _| "Start fewer pods at once, or set a longer rotation interval.".into(),
         },
     },
 ];

@@ -122,7 +122,7 @@ impl Known<'_> {
                 Ok(ClusterRef { id: one.id.clone(), context, principal_id: None })
             }
             [] => Err(Failure::new(Exit::Refused, format!("subscription {} has no cluster {name}", self.subscription))
-                .hint("`az aks list -o table` shows those that there are; give the full id of a cluster of another subscription.")),
+                .hint("List the clusters: `az aks list -o table`. For a cluster in another subscription, give its full id.")),
             several => {
                 let groups: Vec<&str> = several.iter().filter_map(|c| c.id.group_name()).collect();
                 Err(Failure::new(Exit::Refused, format!("more than one cluster is called {name}: in the groups {}", groups.join(", ")))

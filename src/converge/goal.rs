@@ -74,9 +74,12 @@ impl Goal {
         if matches!(request, Request::Bind(_)) || plan.has_changes() || kept.is_empty() {
             return Ok(());
         }
-        let failure = Failure::new(Exit::Refused, "nothing was removed");
+        let keys: Vec<&str> = kept.iter().map(|a| a.key.as_str()).collect();
+        let failure = Failure::new(Exit::Refused, format!("could not remove {}", keys.join(", ")));
         let because = kept.iter().filter_map(|a| a.why.as_ref().map(|why| format!("{}: {why}", a.key)));
-        Err(because.fold(failure, Failure::because).hint("Remove what needs it first, or name the app that made it with `--app`."))
+        Err(because
+            .fold(failure, Failure::because)
+            .hint("Remove the resources that need it first, or give the app that created it: `--app APP`."))
     }
 
     /// The data that the command names for deletion: `podid vault secret delete` needs no further consent.

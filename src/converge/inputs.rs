@@ -157,8 +157,8 @@ fn app_of(session: &Session, goal: &Goal, spec: Option<&str>, ledger: &Ledger) -
 pub fn only_app(ledger: &Ledger) -> Result<String, Failure> {
     match ledger.apps().as_slice() {
         [one] => Ok((*one).to_owned()),
-        [] => Err(Failure::new(Exit::Refused, "the state holds no app, and no spec was given")
-            .hint("Name the spec with `-f FILE`, the state with `--state FILE`, or rebuild it: `podid state rebuild -f FILE`.")),
+        [] => Err(Failure::new(Exit::Refused, "no app given: the state has no app, and there is no spec")
+            .hint("Give the spec with `-f FILE` or the state with `--state FILE`, or rebuild the state: `podid state rebuild -f FILE`.")),
         several => Err(Failure::new(Exit::Refused, format!("the state holds more than one app: {}", several.join(", ")))
             .hint("Name one with `--app APP`, or the spec with `-f FILE`.")),
     }

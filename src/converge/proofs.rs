@@ -106,7 +106,7 @@ pub async fn rehearse_targets(session: &Session, proving: &Proving<'_>, targets:
     let text = match session.global.output {
         Format::Table => {
             let mut text: Text = pods.iter().map(shown).map(Line::from).collect();
-            text.push("dry run: nothing was changed, and nothing is proved");
+            text.push("dry run: no pod was created, so nothing was verified");
             text
         }
         Format::Json | Format::Yaml => render(session, &json!({ "version": 1, "dry_run": how, "pods": pods, "proofs": [] })),

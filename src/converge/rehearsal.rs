@@ -75,7 +75,7 @@ async fn ask(plan: &Plan, action: &Action, writer: &Writer, recover: bool) -> An
             Answer::Planned(format!("waiting for outputs of {key}"))
         }
         Err(fault) => match missing_namespace(&fault).filter(|name| is_made(plan, action, name)) {
-            Some(name) => Answer::Planned(format!("the namespace {name} is not there yet")),
+            Some(name) => Answer::Planned(format!("the namespace {name} does not exist yet")),
             None => Answer::Failed(fault),
         },
     }

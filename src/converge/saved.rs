@@ -71,9 +71,7 @@ impl Saved {
         let failure = moved.into_iter().fold(failure, Failure::because);
         let failure = failure.hint("Plan again: `podid plan --out FILE`, look at it, then `podid up --plan FILE`.");
         Err(match &self.spec {
-            Some(spec) => {
-                failure.hint(format!("The plan file says that it was made from {}; another spec is given with `-f`.", spec.display()))
-            }
+            Some(spec) => failure.hint(format!("The plan was made from {}; give another spec with `-f`.", spec.display())),
             None => failure,
         })
     }

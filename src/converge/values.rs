@@ -102,7 +102,7 @@ pub(super) fn remark(plan: &mut Plan, sets: Option<&SecretSource>, values: &Valu
         if !action.act.changes() && matches!(sets, Some(SecretSource::Generate(_))) {
             let (vault, name) = (secret.vault_key.names(), &secret.name);
             action.notes.0.push(format!(
-                "value: kept, as --generate makes one only where there is none; to replace it: `podid vault secret set {name} --vault {vault} --prompt`"
+                "value: kept, because --generate applies only to new secrets; replace it with `podid vault secret set {name} --vault {vault} --prompt`"
             ));
         }
     }

@@ -38,9 +38,9 @@ impl fmt::Display for Fault {
             Self::Refused { reason, .. } => f.write_str(reason)?,
             Self::Unreadable(fault) => write!(f, "{fault}")?,
             Self::Cloud(error) => write!(f, "{error}")?,
-            Self::Unsaved(why) => write!(f, "the state could not be saved: {why}")?,
+            Self::Unsaved(why) => write!(f, "could not save the state: {why}")?,
             Self::Interrupted => f.write_str("interrupted")?,
-            Self::State(why) => write!(f, "the state is not understood: {why}")?,
+            Self::State(why) => write!(f, "could not use the state: {why}")?,
             Self::Bug(what) => write!(f, "internal error (this is a bug in podid): {what}")?,
         }
         Ok(())

@@ -29,7 +29,7 @@ impl From<&Error> for Failure {
             }
             Error::LoginRefused { code, message } => Self::new(Exit::Failed, format!("the login was refused: {code}"))
                 .because(message.clone())
-                .hint("Check tenant, client id and secret; a secret may have expired: `az login`, or set the AZURE_ variables anew."),
+                .hint("Check tenant, client id and secret, which may have expired. Log in again with `az login`, or set the AZURE_ variables again."),
             Error::Variable { name } => Self::new(Exit::Usage, error.to_string())
                 .hint(format!("Set it again without: `export {name}=\"$(printf %s \"${name}\" | tr -d '[:cntrl:]')\"`.")),
             Error::Unreachable { host, cause } => Self::new(Exit::Failed, format!("could not reach {host}"))
@@ -53,9 +53,9 @@ impl From<&Error> for Failure {
             Error::NotFound { message, .. } => Self::new(Exit::Failed, message.clone()),
             Error::Conflict { code, message } => Self::new(Exit::Failed, format!("{code}: {message}")).hint(way_out_of(code, message)),
             Error::Throttled { message, after } => {
-                let failure = Self::new(Exit::Failed, format!("Azure throttles: {message}"));
+                let failure = Self::new(Exit::Failed, format!("Azure limits the rate of requests: {message}"));
                 let wait = after.map_or_else(|| "in a few minutes".to_owned(), |a| format!("in {} s", a.as_secs().max(1)));
-                failure.hint(format!("Run the same command again {wait}; a smaller `--parallelism` asks less at once."))
+                failure.hint(format!("Run the same command again {wait}; with a lower `--parallelism`, podid sends fewer requests at once."))
             }
             Error::NotYet { what, waited } => {
                 Self::new(Exit::Failed, format!("{what} is still not visible after {:.0} s", waited.as_secs_f64()))
@@ -63,7 +63,7 @@ impl From<&Error> for Failure {
             }
             Error::Refused { code, message, .. } => Self::new(Exit::Failed, format!("{code}: {message}")),
             Error::Failed { status, code, message } => Self::new(Exit::Failed, format!("Azure failed with {status} {code}: {message}"))
-                .hint("Run the same command again: what is done is recorded."),
+                .hint("Run the same command again; completed changes are recorded and not repeated."),
             Error::TimedOut(after) => {
                 Self::new(Exit::Failed, format!("time ran out after {:.0} s", after.as_secs_f64())).hint("Give it longer with `--timeout`.")
             }
@@ -76,19 +76,21 @@ impl From<&Error> for Failure {
             }
             Error::ForeignAddress { what, given, expected } => {
                 let name = what.rsplit_once('/').map_or("NAME", |(_, name)| name);
-                Self::new(Exit::Refused, format!("could not use {what}: its address is not its own"))
+                Self::new(Exit::Refused, format!("could not use {what}: its address is unexpected"))
                     .because(format!("the address is {given:?}, and {expected} was expected"))
                     .because("a token for vaults and secrets would go there; nothing was sent")
                     .hint(format!("Compare it with `az keyvault show --name {name} --query properties.vaultUri`, from another network if you can."))
-                    .hint("If the saved state has it, make the state again: `podid state rebuild`.")
+                    .hint("If the saved state has it, rebuild the state: `podid state rebuild`.")
             }
-            Error::Protocol(what) => Self::new(Exit::Failed, "an answer of Azure could not be read").because(what.clone()),
+            Error::Protocol(what) => Self::new(Exit::Failed, "could not parse a response of Azure").because(what.clone()),
         }
     }
 }
 
 fn not_azure(host: &str) -> String {
-    format!("Azure does not answer so. See what is between this machine and {host} (HTTPS_PROXY, SSL_CERT_FILE); `-vv` shows each request.")
+    format!(
+        "The response does not come from Azure. Check for a proxy between this machine and {host} (HTTPS_PROXY, SSL_CERT_FILE); `-vv` shows each request."
+    )
 }
 
 /// Returns whether a code is one of Entra's for a correct login that a Conditional Access policy or a second factor blocks.
@@ -114,7 +116,7 @@ fn way_out_of(code: &str, message: &str) -> String {
             let wait = group.map(|group| format!(" (`az group wait --deleted --name {group}`)")).unwrap_or_default();
             format!("Wait until the group is deleted{wait} and create it again, or name another one.")
         }
-        "RoleAssignmentExists" => "It was made meanwhile: run the same command again, which finds it.".to_owned(),
+        "RoleAssignmentExists" => "The role was assigned at the same time. Run the same command again.".to_owned(),
         _ => "Somebody else may be changing the same thing: run the same command again.".to_owned(),
     }
 }
@@ -141,14 +143,14 @@ fn decision_reason(message: &str) -> Option<&str> {
 fn unnamed(code: &str, message: &str) -> Failure {
     let (what, hint) = match code {
         "Authorization_RequestDenied" => (
-            "this login may not look into the directory",
+            "this login may not read the directory",
             "The Entra role Directory Readers allows it, as does the Graph permission Application.Read.All: an administrator of the tenant grants either.".to_owned(),
         ),
         // both were observed for a secret with `enabled: false`
         "AccessDenied" | "SecretDisabled" => (
             "not allowed",
             // `of_node` inserts the names, which the response does not have
-            "A disabled secret answers so: `az keyvault secret set-attributes --vault-name VAULT --name NAME --enabled true`.".to_owned(),
+            "The secret may be disabled. Enable it: `az keyvault secret set-attributes --vault-name VAULT --name NAME --enabled true`.".to_owned(),
         ),
         "ForbiddenByFirewall" => ("the vault's firewall blocks this machine", firewall(message)),
         "ForbiddenByConnection" => ("the vault's firewall blocks this machine", no_public_network(message)),
@@ -166,9 +168,9 @@ fn line<'a>(message: &'a str, name: &str) -> Option<&'a str> {
 fn firewall(message: &str) -> String {
     match (line(message, "Vault"), line(message, "Client address")) {
         (Some(vault), Some(address)) => format!(
-            "Let its address in with `az keyvault network-rule add --name {vault} --ip-address {address}`, or run podid where the vault can be reached."
+            "Allow its address: `az keyvault network-rule add --name {vault} --ip-address {address}`, or run podid in a network that can reach the vault."
         ),
-        _ => "Let its address in (`az keyvault network-rule add` takes the vault's name and the address), or run podid where the vault can be reached.".to_owned(),
+        _ => "Allow its address (`az keyvault network-rule add` takes the vault's name and the address), or run podid in a network that can reach the vault.".to_owned(),
     }
 }
 

@@ -18,8 +18,8 @@ pub fn blocked(by: &Blocked, message: &str) -> Failure {
 }
 
 fn policy(policies: &[DisallowingPolicy], reasons: Option<&str>, by_azure: bool, message: &str) -> Failure {
-    let who = if by_azure { "Azure itself" } else { "Azure Policy" };
-    let mut failure = Failure::new(Exit::Failed, format!("{who} does not allow it"));
+    let who = if by_azure { "Azure" } else { "Azure Policy" };
+    let mut failure = Failure::new(Exit::Failed, format!("{who} rejected the request"));
     for policy in policies {
         failure = failure.because(named(policy));
         failure = policy.compared.iter().fold(failure, |f, compared| f.because(compared.clone()));
@@ -49,10 +49,10 @@ fn named(policy: &DisallowingPolicy) -> String {
     let assignment = with_id(policy.assignment.as_ref(), policy.assignment_id.as_ref());
     let definition = with_id(policy.definition.as_ref(), policy.definition_id.as_ref());
     match (assignment, definition) {
-        (Some(assignment), Some(definition)) => format!("the policy assignment {assignment} of the definition {definition} refuses it"),
-        (Some(assignment), None) => format!("the policy assignment {assignment} refuses it"),
-        (None, Some(definition)) => format!("the policy {definition} refuses it"),
-        (None, None) => "a policy refuses it, which the answer does not name".to_owned(),
+        (Some(assignment), Some(definition)) => format!("the policy assignment {assignment} of the definition {definition} blocks it"),
+        (Some(assignment), None) => format!("the policy assignment {assignment} blocks it"),
+        (None, Some(definition)) => format!("the policy {definition} blocks it"),
+        (None, None) => "a policy blocks it; the response does not name the policy".to_owned(),
     }
 }
 

@@ -43,14 +43,14 @@ impl From<&Error> for Failure {
             }
             Error::Conflicts(fields) => {
                 let fields: Vec<String> = fields.iter().map(|(field, manager)| format!("{field} is owned by {manager}")).collect();
-                Self::new(Exit::Refused, fields.join(", ")).hint("Set podid's values with `--force-conflicts`, or bring the spec to what is there.")
+                Self::new(Exit::Refused, fields.join(", ")).hint("Overwrite the fields with `--force-conflicts`, or change the spec to the current values.")
             }
             Error::Changed { .. } => Self::new(Exit::Failed, text).hint("Somebody else changed it meanwhile: run the same command again."),
             Error::Invalid { causes, .. } => {
                 causes.iter().fold(Self::new(Exit::Failed, text), |f, (field, why)| f.because(format!("{field}: {why}")))
             }
             Error::TooLarge { .. } | Error::EndlessList { .. } => Self::new(Exit::Failed, text)
-                .hint("An API server does not answer so. See what answers in its place with `kubectl get --raw /version`; `-vv` shows each request."),
+                .hint("The response does not come from an API server. Check what answers: `kubectl get --raw /version`; `-vv` shows each request."),
             Error::Unencrypted { server, cluster, file, .. } => {
                 let encrypted = server.replacen("http://", "https://", 1);
                 Self::new(Exit::Refused, text)
@@ -62,7 +62,7 @@ impl From<&Error> for Failure {
             Error::Held { what, .. } => {
                 let look = looked_at_with(what);
                 Self::new(Exit::Failed, text)
-                    .hint(format!("Something does not finish its clean-up: see the finalizers with `{look}`, and its controller's log."))
+                    .hint(format!("A finalizer blocks the deletion. Show it with `{look}`, and check the log of its controller."))
             }
             Error::Exists { .. } | Error::NotFound { .. } | Error::Failed { .. } => Self::new(Exit::Failed, text),
         }

@@ -42,8 +42,8 @@ impl From<&Fault> for Failure {
         match fault {
             Fault::Unresolved(reference) => {
                 let (key, field) = reference.split_once('#').unwrap_or((reference, "value"));
-                Self::new(Exit::Failed, format!("the {} of {key} is not known", field.replace('_', " ")))
-                    .hint(format!("Look at `podid output {key}`; the resource may lack it."))
+                Self::new(Exit::Failed, format!("{key} has no value for {} yet", field.replace('_', " ")))
+                    .hint(format!("Show its outputs: `podid output {key}`."))
             }
             Fault::Refused { reason, way_out } => {
                 let failure = Self::new(Exit::Refused, reason.clone());
@@ -51,14 +51,14 @@ impl From<&Fault> for Failure {
             }
             Fault::Unreadable(inner) => Self::from(inner.as_ref()),
             Fault::Cloud(error) => cloud(error.as_ref()),
-            Fault::Unsaved(why) => Self::new(Exit::Bug, "the state could not be saved")
+            Fault::Unsaved(why) => Self::new(Exit::Bug, "could not save the state")
                 .because(why.clone())
-                .hint("Make room for the state file (disk, permissions), then run the same command again: it finds what is there."),
+                .hint("Check free disk space and permissions of the state file, then run the same command again; it finds the existing resources."),
             Fault::Interrupted => Self::new(Exit::Interrupted, "interrupted"),
-            Fault::State(why) => Self::new(Exit::State, "the state is not one that podid wrote")
+            Fault::State(why) => Self::new(Exit::State, "could not use the state: it has invalid entries")
                 .because(why.clone())
                 .hint("Copy the backup beside the state file over it (`.bak`), or drop the entry: `podid state forget KEY --app APP`.")
-                .hint("Or make the state again from what there is: `podid state rebuild -f SPEC`."),
+                .hint("Or rebuild the state from existing resources: `podid state rebuild -f SPEC`."),
             Fault::Bug(what) => Self::new(Exit::Bug, "internal error (this is a bug in podid)")
                 .because(what.clone())
                 .hint("Please report it with the command and this message."),
@@ -115,7 +115,7 @@ impl From<StateError> for Failure {
         match &error {
             StateError::Locked { .. } => failure.hint("Wait for it with `--lock-timeout 5m`, or use another state file with `--state FILE`."),
             StateError::LockLost { .. } => {
-                failure.hint("Do not remove the lock file: it is free once its holder has ended. See what was done: `podid status`, then run the command again.")
+                failure.hint("Leave the lock file in place: the lock ends with its process. Check the result with `podid status`, then run the command again.")
             }
             StateError::Damaged { path, has_backup, .. } => {
                 let failure = if *has_backup {
@@ -123,11 +123,11 @@ impl From<StateError> for Failure {
                 } else {
                     failure
                 };
-                failure.hint("Or make it again from what there is: `podid state rebuild -f SPEC`.")
+                failure.hint("Or rebuild the state from existing resources: `podid state rebuild -f SPEC`.")
             }
             StateError::Journal { state, .. } => failure
                 .hint(format!("To go on with the state file as it is, move the journal away: `{}`.", moved(state)))
-                .hint("Or make the state again from what there is: `podid state rebuild`."),
+                .hint("Or rebuild the state from existing resources: `podid state rebuild`."),
             StateError::Newer { .. } => failure.hint("Use the podid that wrote it, or a newer one."),
             StateError::OtherAccount { .. } => {
                 failure.hint("Name the right subscription with `--subscription`, log in to the right tenant, or use another state file with `--state FILE`.")

@@ -156,8 +156,8 @@ pub fn report(report: &Report, plan: &Plan, took: Duration, verbose: u8) -> Text
         lines.push(Line::from("  ").dim("kept").plain(format!(" {}: {}", kept.key, reason(kept))));
     }
     if let Some(why) = &report.unsaved {
-        lines.push(Line::new().red(format!("the state could not be saved: {why}")));
-        lines.push("what the state file does not know:");
+        lines.push(Line::new().red(format!("could not save the state: {why}")));
+        lines.push("missing from the state file:");
         lines.extend(report.done.iter().map(|(key, act, _)| Line::from(format!("  {} {key}", done(*act)))));
     }
     let Summary { create, update, replace, delete, adopt, keep, failed, not_started } = report.summary(plan);

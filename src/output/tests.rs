@@ -235,7 +235,7 @@ fn a_report_without_trouble_is_one_line_and_what_was_kept() {
 fn entries_that_could_not_be_saved_are_printed() {
     let report = Report { unsaved: Some("no space left".into()), failed: Vec::new(), ..a_report() };
     let text = human::report(&report, &a_plan(), Duration::ZERO, 0).to_string();
-    assert!(text.contains("could not be saved: no space left\nwhat the state file does not know:\n  created identity/claims\n"), "{text}");
+    assert!(text.contains("could not save the state: no space left\nmissing from the state file:\n  created identity/claims\n"), "{text}");
 }
 
 #[test]

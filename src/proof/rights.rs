@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-const REASON: &str = "the reason of a proof that failed is told less well";
+const REASON: &str = "the reason for a failed proof is less exact";
 
 /// All that a proof in these modes and deliveries needs.
 pub fn rights(modes: &[&dyn Mode], deliveries: &[&dyn Delivery]) -> Vec<Right> {

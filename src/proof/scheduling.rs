@@ -16,7 +16,7 @@ pub(super) fn reason(pod: &Value) -> Option<Reason> {
     let text = |c: &Value, field: &str| c.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     let unscheduled = |c: &&Value| text(c, "type") == "PodScheduled" && text(c, "status") == "False";
     let message = text(conditions.iter().find(unscheduled)?, "message");
-    let missing = MissingLink::new(POD, "no node takes the pod of the proof").because(cut(&message)).hint(
+    let missing = MissingLink::new(POD, "could not schedule the pod of the proof").because(cut(&message)).hint(
         "It needs a Linux node without taints that has 10m of CPU and 16Mi of memory left: `kubectl describe nodes` shows what each has.",
     );
     Some(Reason::new(if never_fits(&message) { Heals::Within(SCALER) } else { Heals::Perhaps }, missing))

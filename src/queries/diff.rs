@@ -131,7 +131,7 @@ async fn of_action(session: &Session, looked: &Looked, action: &Action) -> Resul
         return Ok(entry(By::Plan, Some(because), live, Some(merged)));
     }
     if live.as_ref().is_some_and(|l| l.pointer("/metadata/deletionTimestamp").is_some()) {
-        let because = "it is on its way out, and is made anew".to_owned();
+        let because = "it is being deleted and will be created again".to_owned();
         return Ok(entry(By::Plan, Some(because), live, Some(rendered.manifest.clone())));
     }
     let terms = terms(session, mine);
@@ -174,7 +174,7 @@ fn is_kind_missing(fault: &Fault) -> bool {
 }
 
 fn not_there(namespace: &str) -> String {
-    format!("the namespace {namespace} is not there yet")
+    format!("the namespace {namespace} does not exist yet")
 }
 
 fn terms(session: &Session, mine: bool) -> Terms {

@@ -106,7 +106,7 @@ async fn clusters(session: &Session, azure: &azure::Read, whole: &ArmId) -> Resu
     let contexts = match session.clusters.contexts() {
         Ok(contexts) => contexts,
         Err(error) => {
-            session.terminal.say(format!("no cluster is looked at: {error}"));
+            session.terminal.say(format!("skipped all clusters: {error}"));
             return Ok(Vec::new());
         }
     };
@@ -118,9 +118,10 @@ async fn clusters(session: &Session, azure: &azure::Read, whole: &ArmId) -> Resu
         leading.sort_by_key(|name| *name != cluster.id.name());
         let Some(context) = leading.first() else { continue };
         let cluster = ClusterRef { id: cluster.id.clone(), context: (*context).to_owned(), principal_id: None };
+        let name = cluster.id.name().to_owned();
         match objects(session, cluster).await {
             Ok(objects) => found.push(objects),
-            Err(error) => session.terminal.say(format!("not looked at: {error}")),
+            Err(error) => session.terminal.say(format!("skipped the cluster {name}: {error}")),
         }
     }
     Ok(found)
@@ -320,7 +321,7 @@ async fn secrets<'a>(session: &Session, azure: &azure::Read, there: &Inventory, 
         let listed = match azure.secrets(&vault.uri).await {
             Ok(listed) => listed,
             Err(error) => {
-                session.terminal.say(format!("secrets of {} are not looked at: {error}", vault.id.name()));
+                session.terminal.say(format!("skipped the secrets of {}: {error}", vault.id.name()));
                 continue;
             }
         };

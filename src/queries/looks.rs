@@ -233,7 +233,7 @@ impl<'a> Lookup<'a> {
             Principal::Cluster(named) => (cluster::key(named.name()), cluster::PRINCIPAL_ID.0),
         };
         self.published(&key, field).ok_or_else(|| {
-            Failure::new(Exit::Refused, format!("the state knows no {key}"))
+            Failure::new(Exit::Refused, format!("the state has no entry {key}"))
                 .hint("Give the principal's object id, or make the identity known first: `podid identity create`.")
         })
     }
@@ -249,7 +249,7 @@ impl<'a> Lookup<'a> {
                 let key = cluster::key(named.name());
                 let group = self.published(&key, cluster::NODE_GROUP.0).and_then(|id| ArmId::parse(&id));
                 group.ok_or_else(|| {
-                    Failure::new(Exit::Refused, format!("the state knows no {key}"))
+                    Failure::new(Exit::Refused, format!("the state has no entry {key}"))
                         .hint("Give the full id of the node resource group: `az aks show -g GROUP -n CLUSTER --query nodeResourceGroup`.")
                 })
             }
@@ -271,7 +271,7 @@ impl<'a> Lookup<'a> {
         let vault = self.found_vault(vault, group).await?;
         let absent = || {
             Failure::new(Exit::Refused, format!("the secret {name} is not in the vault {}", vault.id.name()))
-                .hint(format!("`podid vault secret list --vault {}` shows what there is.", vault.id.name()))
+                .hint(format!("List the secrets: `podid vault secret list --vault {}`.", vault.id.name()))
         };
         if reveal {
             let secret = match self.azure.secret(&vault.uri, name).await {

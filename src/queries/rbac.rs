@@ -91,8 +91,7 @@ fn loaded(asked: &Rbac) -> Result<Option<Loaded>, Failure> {
         Some(file) => Ok(Some(load::load(file)?)),
         None if !asked.namespaces.is_empty() => Ok(None),
         None if default.exists() => Ok(Some(load::load(default)?)),
-        None => Err(Failure::new(Exit::Usage, "which namespaces are meant is not known")
-            .hint("Name them with `--namespace`, or the spec with `-f SPEC`.")),
+        None => Err(Failure::new(Exit::Usage, "no namespace given").hint("Name them with `--namespace`, or the spec with `-f SPEC`.")),
     }
 }
 
@@ -381,9 +380,9 @@ fn preface(asked: &Rbac, granted: &Granted) -> Text {
     let commands: Vec<String> = asked.commands.iter().map(RbacCommand::word).collect();
     let mut lines = vec![format!("# what podid needs for {}", commands.join(", "))];
     lines.push(if asked.make_namespaces {
-        "# in the whole cluster, because a Role cannot lie in a namespace that is still to be made".to_owned()
+        "# cluster-wide, because a Role cannot be in a namespace that does not exist yet".to_owned()
     } else {
-        "# the namespaces must be there first; with --make-namespaces podid makes them itself, which needs more".to_owned()
+        "# the namespaces must exist; --make-namespaces adds the permissions to create them".to_owned()
     });
     let mut lost: Vec<(&str, Vec<String>)> = Vec::new();
     for right in &granted.left_out {
@@ -396,7 +395,7 @@ fn preface(asked: &Rbac, granted: &Granted) -> Text {
         }
     }
     for (without, what) in lost {
-        lines.push(format!("# left out (--optional), without which {without}:"));
+        lines.push(format!("# left out (add with --optional); without them, {without}:"));
         lines.extend(what.iter().map(|what| format!("#   {what}")));
     }
     lines.into_iter().map(Line::from).collect()

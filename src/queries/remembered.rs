@@ -37,13 +37,13 @@ fn entry<'a>(session: &Session, ledger: &'a Ledger, key: &Key) -> Result<&'a Ent
     match (found.len(), found.pop()) {
         (1, Some(one)) => Ok(one),
         (0, _) | (_, None) => {
-            let failure = Failure::new(Exit::Refused, format!("the state knows no {key}"));
+            let failure = Failure::new(Exit::Refused, format!("the state has no entry {key}"));
             let keys: Vec<&str> = ledger.entries().map(|e| e.key.as_str()).collect();
             let failure = match crate::spec::suggest::nearest(key.as_str(), keys.iter().copied()) {
                 Some(near) => failure.hint(format!("Did you mean `{near}`?")),
                 None => failure,
             };
-            Err(failure.hint("`podid state list` shows what there is."))
+            Err(failure.hint("List the entries: `podid state list`."))
         }
         (_, Some(last)) => {
             found.push(last);
@@ -138,11 +138,11 @@ fn forget(session: &Session, key: &Key) -> Result<Exit, Failure> {
     let mut ledger = state.ledger();
     let app = entry(session, &ledger, key)?.app.clone();
     if session.global.dry_run.is_on() {
-        session.terminal.say(format!("would forget {key}; nothing was changed"));
+        session.terminal.say(format!("would remove {key} from the state; nothing was changed"));
         return Ok(Exit::Done);
     }
     ledger.forget(&app, key);
     state.save(&ledger)?;
-    session.terminal.say(format!("forgot {key}; the thing itself stays"));
+    session.terminal.say(format!("removed {key} from the state; the resource was not changed"));
     Ok(Exit::Done)
 }

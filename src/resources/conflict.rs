@@ -50,7 +50,7 @@ pub fn reason(conflicts: &[Conflict]) -> String {
 
 pub fn way_out(mine: bool) -> String {
     if mine {
-        "Set podid's values again with `--force-conflicts`, or bring the spec to what is there.".to_owned()
+        "Overwrite the fields with `--force-conflicts`, or change the spec to the current values.".to_owned()
     } else {
         "Take it over as it is wanted with `--adopt`, or choose another name.".to_owned()
     }

@@ -264,7 +264,7 @@ pub async fn outlook(cluster: &cluster::Read, place: &Place, live: &Value, wante
 /// Pure: what was seen holds the server's own preview. `shared`: as in `Place`.
 pub fn diff(context: NodeContext<'_>, actual: &Actual, shared: bool) -> Diff {
     if actual.terminating {
-        return Diff::Update(vec![Change { field: "phase".into(), from: json!("Terminating"), to: json!("made anew") }]);
+        return Diff::Update(vec![Change { field: "phase".into(), from: json!("Terminating"), to: json!("created again") }]);
     }
     let mine = context.mine(ownership::owner(context.app, &actual.labels));
     let mut found = match &actual.preview {

@@ -327,7 +327,7 @@ impl Resource for Object {
         }
         if access == Access::Write && stage(&head) == 4 {
             let pods = right("", "pods", &["list"], reach());
-            rights.push(pods.optional("the reason why a workload does not become ready is told less well"));
+            rights.push(pods.optional("the reason why a workload does not become ready is less exact"));
         }
         if let (Access::Delete, Some(defined)) = (access, defined(&self.manifest)) {
             let list = right(&defined.group, &defined.plural, &["list"], Reach::Everywhere);

@@ -113,7 +113,7 @@ impl Clusters {
         let Some(file) = cluster.unverified() else { return };
         let context = cluster.context();
         let text = format!(
-            "the context {context} does not verify its server's certificate (insecure-skip-tls-verify in {file}): whoever answers gets the credential"
+            "the context {context} does not verify the server's certificate (insecure-skip-tls-verify in {file}), so any server at that address can get the credential"
         );
         let hint = "Take insecure-skip-tls-verify out and set certificate-authority-data: `az aks get-credentials --overwrite-existing` writes it.";
         let warning = Warning { key: Key::of("context", [context]), text, hint: Some(hint.to_owned()) };

@@ -123,10 +123,9 @@ impl KnownResources {
         let mut ids = self.ids(kind);
         match (ids.len(), ids.pop()) {
             (1, Some(id)) => Ok(id),
-            (0, _) | (_, None) => Err(Fault::refused(
-                format!("which {kind} is meant is not known: no earlier command named one"),
-                format!("Name it with `--{kind} NAME`."),
-            )),
+            (0, _) | (_, None) => {
+                Err(Fault::refused(format!("no {kind} given, and the state has none"), format!("Name it with `--{kind} NAME`.")))
+            }
             (_, Some(last)) => {
                 ids.push(last);
                 Err(several(kind, &ids))

@@ -70,7 +70,7 @@ fn everything_to_be_created_is_shown_and_nothing_is_changed(side: Side) {
 "
     );
     assert!(part(&shown.stdout, "azure/identity/claims-api-mid").contains("+location: westeurope"));
-    let line = "the namespace dev-claims-podid is not there yet; shown as planned: azureidentity/aks-sp/";
+    let line = "the namespace dev-claims-podid does not exist yet; shown as planned: azureidentity/aks-sp/";
     assert!(shown.stderr.contains(line), "{}", shown.stderr);
     assert_eq!(diff(&world, LAB_000, &["--exit-code"]).exits(3).stdout, shown.stdout);
     assert_eq!(world.writes_since(mark), Vec::<String>::new());

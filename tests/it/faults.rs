@@ -182,7 +182,7 @@ fn a_full_disk_stops_the_run_and_the_next_one_continues() {
         let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
         let words = ["-c", &limited, crate::common::PODID, "up", "--yes", "-f", LAB_004];
         let output = crate::common::Output::of(&words, world.program("/bin/sh", &words).output().unwrap());
-        output.exits(70).says("the state could not be saved").says("state.json.journal");
+        output.exits(70).says("could not save the state").says("state.json.journal");
     }
     is_finished_by_the_next_run(&world, LAB_004, &unbroken, "after a full disk");
 }

@@ -255,7 +255,7 @@ fn a_proof_shows_what_it_waits_for() {
     world.settings(&json!({ "fail": [{ "by": "csi", "host": "kv-shop-proofs.vault.azure.net", "status": 429, "body": { "error": { "code": "TooManyRequests", "message": "Too Many Requests" } } }] }));
     let output = world.podid(&["verify", "--timeout", "6s"]).exits(1);
     assert!(output.stderr.contains("waiting until the driver has mounted the secrets ("), "{}", output.stderr);
-    assert!(output.stderr.contains("up to 6 s): the vault answers that it is asked too often"), "{}", output.stderr);
+    assert!(output.stderr.contains("up to 6 s): the vault limits the rate of requests"), "{}", output.stderr);
     world.settings(&json!({ "fail": null }));
     world.podid(&["verify"]).ok();
 }

@@ -63,7 +63,7 @@ fn a_missing_namespace_is_reported_and_planned(side: Side) {
     // RBAC still answers.
     assert_eq!(asked, ["PATCH azureidentities/shop-mid", "PATCH azureidentitybindings/shop-mid-binding", "PATCH namespaces/shop"]);
     let output = output.says("created namespace/aks-mi/shop (server dry run)");
-    output.says("create azureidentity/aks-mi/shop/shop-mid, create azureidentitybinding/aks-mi/shop/shop-mid-binding: the namespace shop is not there yet");
+    output.says("create azureidentity/aks-mi/shop/shop-mid, create azureidentitybinding/aks-mi/shop/shop-mid-binding: the namespace shop does not exist yet");
     world.podid(&[&bind[..], &["--yes"]].concat()).ok();
     let (output, asked) = dry_run(&world, &["unbind", "-n", "shop"], 0);
     assert_eq!(asked, ["DELETE azureidentities/shop-mid", "DELETE azureidentitybindings/shop-mid-binding", "DELETE namespaces/shop"]);

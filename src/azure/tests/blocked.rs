@@ -40,8 +40,8 @@ fn a_policy_is_named_from_the_text_also_where_its_quotes_are_escaped_twice() {
     for identifiers in [identifiers.clone(), identifiers.replace('"', "\\\"")] {
         let message = format!("Resource 'shop-mid' was disallowed by policy. Policy identifiers: '{identifiers}'.");
         insta::allow_duplicates!(insta::assert_snapshot!(told(&arm("RequestDisallowedByPolicy", &message)), @r#"
-        Azure Policy does not allow it
-        because the policy assignment 'Require cost tag' (/subscriptions/s/providers/Microsoft.Authorization/policyAssignments/abc) of the definition 'Require a tag' (/subscriptions/s/providers/Microsoft.Authorization/policyDefinitions/def) refuses it
+        Azure Policy rejected the request
+        because the policy assignment 'Require cost tag' (/subscriptions/s/providers/Microsoft.Authorization/policyAssignments/abc) of the definition 'Require a tag' (/subscriptions/s/providers/Microsoft.Authorization/policyDefinitions/def) blocks it
         hint: See what the policy asks for: `az policy assignment show --name abc --scope /subscriptions/s`.
         hint: No role helps against a policy: create the resource as the policy wants it (podid uses one that is there), or ask the policy's owner for an exemption.
         "#));
@@ -65,8 +65,8 @@ fn a_policy_is_named_from_the_details_with_what_it_compared() {
         "additionalInfo": [{ "type": "PolicyViolation", "info": info }],
     } });
     insta::assert_snapshot!(told(&of("management.azure.com", &body)), @r#"
-    Azure Policy does not allow it
-    because the policy assignment 'Only Europe' (/subscriptions/s/providers/Microsoft.Authorization/policyAssignments/abc) of the definition 'Allowed locations' (/subscriptions/s/providers/Microsoft.Authorization/policyDefinitions/def) refuses it
+    Azure Policy rejected the request
+    because the policy assignment 'Only Europe' (/subscriptions/s/providers/Microsoft.Authorization/policyAssignments/abc) of the definition 'Allowed locations' (/subscriptions/s/providers/Microsoft.Authorization/policyDefinitions/def) blocks it
     because location is eastus (rule: NotIn ["westeurope"])
     because We only use Europe.
     hint: See what the policy asks for: `az policy assignment show --name abc --scope /subscriptions/s`.
@@ -77,7 +77,7 @@ fn a_policy_is_named_from_the_details_with_what_it_compared() {
 #[test]
 fn a_policy_that_the_answer_does_not_name_is_quoted() {
     insta::assert_snapshot!(told(&arm("RequestDisallowedByAzure", "Resource 'kv' was disallowed by Azure: Users must use MFA for Create operation.")), @r#"
-    Azure itself does not allow it
+    Azure rejected the request
     because Resource 'kv' was disallowed by Azure: Users must use MFA for Create operation.
     hint: No role helps against a policy: create the resource as the policy wants it (podid uses one that is there), or ask the policy's owner for an exemption.
     "#);

@@ -101,7 +101,7 @@ impl Promise {
         let why = |key: &Key| match (self.resources.get(key), wanted.get(key)) {
             (Some(_), None) => "is no longer wanted",
             (None, _) => "was not wanted when the plan was saved",
-            (Some(_), Some(_)) => "is wanted with other fields than when the plan was saved",
+            (Some(_), Some(_)) => "the spec of this resource changed since the plan was saved",
         };
         let resources = keys.into_iter().filter(differ).map(|key| (key.clone(), why(key).to_owned())).collect();
         let salt = STANDARD.decode(&self.salt).unwrap_or_default();
@@ -109,8 +109,10 @@ impl Promise {
             let then = self.values.get(key).map(|digest| STANDARD.decode(digest).unwrap_or_default());
             then.is_some_and(|then| !is_value(&salt, key, value, &then))
         };
-        let values =
-            values::set_by(now, basis.values).filter(another).map(|(key, _)| format!("{key}: its source has another value now")).collect();
+        let values = values::set_by(now, basis.values)
+            .filter(another)
+            .map(|(key, _)| format!("{key}: the value of its source changed since the plan was saved"))
+            .collect();
         (resources, values)
     }
 }

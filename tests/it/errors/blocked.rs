@@ -44,8 +44,8 @@ fn a_policy_that_forbids_an_identity_is_named() {
     lab.set(&json!({ "fail": [{ "method": "PUT", "path": "userAssignedIdentities/shop-mid", "status": 403, "body": body }] }));
     assert_snapshot!(lab.fails("identity create -n shop-mid --yes"), @r#"
     exit 1
-    error: could not create identity/shop-mid: Azure Policy does not allow it
-      because the policy assignment 'Require cost tag' (/subscriptions/x/providers/Microsoft.Authorization/policyAssignments/abc) refuses it
+    error: could not create identity/shop-mid: Azure Policy rejected the request
+      because the policy assignment 'Require cost tag' (/subscriptions/x/providers/Microsoft.Authorization/policyAssignments/abc) blocks it
     hint: See what the policy asks for: `az policy assignment show --name abc --scope /subscriptions/x`.
     hint: No role helps against a policy: create the resource as the policy wants it (podid uses one that is there), or ask the policy's owner for an exemption.
     "#);
@@ -85,7 +85,7 @@ fn a_foreign_condition_is_shown_and_stays_without_consent() {
                   Azure allows one assignment of a role to a principal at a scope, so podid cannot add its own. Take the condition off with `--adopt`, or look at it first: `az role assignment list --scope /subscriptions/[ID]/resourceGroups/podid-lab/providers/Microsoft.KeyVault/vaults/kv-shop-errors --assignee [ID]`.
 
     plan: 0 to create, 0 to update, 0 to delete, 13 unchanged, 1 refused
-    error: nothing was changed: 1 thing needs a decision
+    error: 1 resource needs a decision; nothing was changed
     "#);
     assert!(lab.done("status -f app.yaml").lines().any(|l| l.contains("grant/kv-shop-errors/shop-mid") && l.contains("condition")));
     assert!(lab.done("role list --scope vault/kv-shop-errors").contains(OTHER_SECRET));
@@ -142,6 +142,6 @@ fn an_extra_role_with_a_condition_does_not_count_as_the_wanted_one() {
                   Azure allows one assignment of a role to a principal at a scope, so podid cannot add its own. Take the condition off with `--adopt`, or look at it first: `az role assignment list --scope /subscriptions/[ID]/resourceGroups/podid-lab/providers/Microsoft.KeyVault/vaults/kv-shop-cond --assignee [ID]`.
 
     plan: 0 to create, 0 to update, 0 to delete, 2 unchanged, 1 refused
-    error: nothing was changed: 1 thing needs a decision
+    error: 1 resource needs a decision; nothing was changed
     "#);
 }

@@ -256,7 +256,7 @@ fn a_mount_in_a_missing_namespace_says_how_to_create_it() {
                   Correct the name, add the secret to the vault's `secrets:` in the spec, or set it: `podid vault secret set conn --vault kv-shop-mount --prompt`.
 
     plan: 1 to create, 0 to update, 0 to delete, 2 unchanged, 1 refused
-    error: nothing was changed: 1 thing needs a decision
+    error: 1 resource needs a decision; nothing was changed
     "#);
 }
 
@@ -275,10 +275,10 @@ fn a_field_of_another_manager_stays_unless_forced() {
     app shop:
       ! refused secretproviderclass/aks-mi/shop/shop
                   others changed what podid set: .spec.parameters.keyvaultName is owned by helm (there: kv-of-somebody, podid's: kv-shop-errors)
-                  Set podid's values again with `--force-conflicts`, or bring the spec to what is there.
+                  Overwrite the fields with `--force-conflicts`, or change the spec to the current values.
 
     plan: 0 to create, 0 to update, 0 to delete, 13 unchanged, 1 refused
-    error: nothing was changed: 1 thing needs a decision
+    error: 1 resource needs a decision; nothing was changed
     "#);
     lab.done("up -f app.yaml --yes --force-conflicts");
 }
@@ -303,7 +303,7 @@ fn a_foreign_object_with_fields_of_another_manager_is_adopted_with_the_named_fla
                   Take it over as it is wanted with `--adopt`, or choose another name.
 
     plan: 0 to create, 0 to update, 0 to delete, 13 unchanged, 1 refused
-    error: nothing was changed: 1 thing needs a decision
+    error: 1 resource needs a decision; nothing was changed
     "#);
     lab.done("up -f app.yaml --yes --state other.json --adopt");
     assert!(lab.done("plan -f app.yaml --state other.json").starts_with("nothing to do"));

@@ -42,7 +42,7 @@ fn a_foreign_object_that_differs_is_not_adopted_without_consent() {
                   Take it over as it is wanted with `--adopt`, or choose another name.
 
     plan: 0 to create, 0 to update, 0 to delete, 13 unchanged, 1 refused
-    error: nothing was changed: 1 thing needs a decision
+    error: 1 resource needs a decision; nothing was changed
     "#);
     lab.done("up -f app.yaml --yes --state other.json --adopt");
 }
@@ -60,7 +60,7 @@ fn an_outdated_saved_plan_is_refused() {
       because grant/kv-shop-errors/shop-mid: still create, but differs in principal
       because role/managed-identity-operator/cluster/aks-mi/identity/shop-mid: still create, but differs in scope
     hint: Plan again: `podid plan --out FILE`, look at it, then `podid up --plan FILE`.
-    hint: The plan file says that it was made from app.yaml; another spec is given with `-f`.
+    hint: The plan was made from app.yaml; give another spec with `-f`.
     "#);
 }
 
@@ -78,9 +78,9 @@ fn removing_a_needed_resource_is_refused() {
     let lab = Lab::made();
     assert_snapshot!(lab.fails("identity delete -n shop-mid --app shop --yes"), @r#"
     exit 4
-    error: nothing was removed
+    error: could not remove identity/shop-mid
       because identity/shop-mid: azureidentity/aks-mi/shop/shop-mid needs it
-    hint: Remove what needs it first, or name the app that made it with `--app`.
+    hint: Remove the resources that need it first, or give the app that created it: `--app APP`.
     "#);
 }
 
@@ -140,7 +140,7 @@ fn one_half_reports_that_the_other_was_never_done() {
                   Run the other half first with the same state file (`--only azure`), or run without `--only`.
 
     plan: 4 to create, 0 to update, 0 to delete, 0 unchanged, 5 refused
-    error: nothing was changed: 5 things need a decision
+    error: 5 resources need a decision; nothing was changed
     "#);
     lab.done("up -f app.yaml --yes --only azure");
     lab.done("up -f app.yaml --yes --only kubernetes");

@@ -49,7 +49,7 @@ fn a_wrong_client_secret_is_reported_with_entras_message() {
     exit 1
     error: the login was refused: AADSTS7000215
       because Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '[ID]'.
-    hint: Check tenant, client id and secret; a secret may have expired: `az login`, or set the AZURE_ variables anew.
+    hint: Check tenant, client id and secret, which may have expired. Log in again with `az login`, or set the AZURE_ variables again.
     "#);
 }
 
@@ -60,7 +60,7 @@ fn a_wrong_tenant_is_reported_with_entras_message() {
     exit 1
     error: the login was refused: AADSTS90002
       because Tenant '[ID]' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.
-    hint: Check tenant, client id and secret; a secret may have expired: `az login`, or set the AZURE_ variables anew.
+    hint: Check tenant, client id and secret, which may have expired. Log in again with `az login`, or set the AZURE_ variables again.
     "#);
 }
 
@@ -79,7 +79,7 @@ fn without_a_subscription_the_user_has_to_choose() {
     let lab = Lab::bare();
     assert_snapshot!(lab.fails("identity create -g shop -n shop-mid --yes"), @r#"
     exit 4
-    error: which subscription is meant is not known
+    error: no subscription given
     hint: Name it with `--subscription ID`, AZURE_SUBSCRIPTION_ID, `subscription:` in the spec, or `az account set`.
     "#);
 }

@@ -17,7 +17,7 @@ fn without_a_resource_group_the_user_has_to_choose() {
                   Create it (`az group create -n nowhere -l LOCATION`), or name another one with `-g`.
 
     plan: 1 to create, 0 to update, 0 to delete, 0 unchanged, 1 refused
-    error: nothing was changed: 1 thing needs a decision
+    error: 1 resource needs a decision; nothing was changed
     "#);
 }
 
@@ -66,7 +66,7 @@ fn an_unknown_cluster_is_named() {
                   Name the managed cluster with `--cluster NAME` (or its full id), or `cluster:` in the spec; `az aks list -o table` shows them.
 
     plan: 11 to create, 0 to update, 0 to delete, 2 unchanged, 1 refused
-    error: nothing was changed: 1 thing needs a decision
+    error: 1 resource needs a decision; nothing was changed
     "#);
 }
 
@@ -95,7 +95,7 @@ fn an_unknown_identity_is_named_with_the_command_that_creates_it() {
                   Create it: `podid identity create -g podid-lab -n nobody`.
 
     plan: 5 to create, 0 to update, 0 to delete, 1 unchanged, 1 refused
-    error: nothing was changed: 1 thing needs a decision
+    error: 1 resource needs a decision; nothing was changed
     "#);
 }
 
@@ -103,7 +103,7 @@ fn an_unknown_identity_is_named_with_the_command_that_creates_it() {
 fn a_missing_identity_names_the_flag() {
     assert_snapshot!(Lab::new().fails("bind --namespace shop --context aks-mi --yes"), @r#"
     exit 4
-    error: which identity is meant is not known: no earlier command named one
+    error: no identity given, and the state has none
     hint: Name it with `--identity NAME`.
     "#);
 }
@@ -120,7 +120,7 @@ fn an_unknown_vault_is_named_with_the_command_that_creates_it() {
                   Create it: `podid vault create -g podid-lab -n kv-nowhere`.
 
     plan: 1 to create, 0 to update, 0 to delete, 1 unchanged, 1 refused
-    error: nothing was changed: 1 thing needs a decision
+    error: 1 resource needs a decision; nothing was changed
     "#);
 }
 
@@ -179,7 +179,7 @@ fn a_soft_deleted_vault_keeps_its_name_and_the_hint_is_recover() {
                   Bring it back with its secrets by `--recover`, or purge it: `az keyvault purge -n kv-shop-gone`.
 
     plan: 1 to create, 0 to update, 0 to delete, 2 unchanged, 1 refused
-    error: nothing was changed: 1 thing needs a decision
+    error: 1 resource needs a decision; nothing was changed
     "#);
 }
 
@@ -197,7 +197,7 @@ fn a_soft_deleted_secret_keeps_its_name_and_the_hint_is_recover() {
                   Bring it back by `--recover`, or purge it: `az keyvault secret purge --vault-name kv-shop-gone -n conn`.
 
     plan: 0 to create, 0 to update, 0 to delete, 3 unchanged, 1 refused
-    error: nothing was changed: 1 thing needs a decision
+    error: 1 resource needs a decision; nothing was changed
     "#);
 }
 
@@ -219,9 +219,9 @@ fn an_unknown_state_key_is_reported_with_the_nearest_key() {
     lab.done("identity create -n shop-mid --yes");
     assert_snapshot!(lab.fails("output identity/shop-mit client_id"), @r#"
     exit 4
-    error: the state knows no identity/shop-mit
+    error: the state has no entry identity/shop-mit
     hint: Did you mean `identity/shop-mid`?
-    hint: `podid state list` shows what there is.
+    hint: List the entries: `podid state list`.
     "#);
     assert_snapshot!(lab.fails("output identity/shop-mid clientid"), @r#"
     exit 4

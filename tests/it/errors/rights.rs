@@ -90,8 +90,8 @@ fn endless_throttling_says_when_to_retry() {
     lab.set(&json!({ "fail": [{ "method": "PUT", "host": "management.azure.com", "status": 429, "body": throttled, "headers": { "Retry-After": "1" } }] }));
     assert_snapshot!(lab.fails("identity create -n shop-mid --yes --timeout 5s"), @r#"
     exit 1
-    error: could not create identity/shop-mid: Azure throttles: The request was throttled.
-    hint: Run the same command again in 1 s; a smaller `--parallelism` asks less at once.
+    error: could not create identity/shop-mid: Azure limits the rate of requests: The request was throttled.
+    hint: Run the same command again in 1 s; with a lower `--parallelism`, podid sends fewer requests at once.
     "#);
 }
 
@@ -103,6 +103,6 @@ fn errors_of_azure_are_quoted() {
     assert_snapshot!(lab.fails("identity create -n shop-mid --yes --timeout 5s"), @r#"
     exit 1
     error: could not create identity/shop-mid: Azure failed with 500 InternalServerError: The server encountered an unexpected condition.
-    hint: Run the same command again: what is done is recorded.
+    hint: Run the same command again; completed changes are recorded and not repeated.
     "#);
 }

@@ -33,7 +33,7 @@ fn a_damaged_state_names_its_backup_and_the_rebuild() {
     exit 5
     error: the state file [DIR]/.podid/state.json cannot be read: EOF while parsing a string at line 3 column 6
     hint: The state before the last change is in [DIR]/.podid/state.json.bak: copy it over the file.
-    hint: Or make it again from what there is: `podid state rebuild -f SPEC`.
+    hint: Or rebuild the state from existing resources: `podid state rebuild -f SPEC`.
     "#);
     lab.done("state rebuild -f app.yaml");
     lab.done("plan -f app.yaml --exit-code");
@@ -47,13 +47,13 @@ fn a_damaged_journal_is_refused_with_two_hints() {
     exit 5
     error: the journal of the state file, [DIR]/.podid/state.json.journal, cannot be used: line 1 is damaged
     hint: To go on with the state file as it is, move the journal away: `mv [DIR]/.podid/state.json.journal [DIR]/.podid/state.json.journal.old`.
-    hint: Or make the state again from what there is: `podid state rebuild`.
+    hint: Or rebuild the state from existing resources: `podid state rebuild`.
     "#);
     assert_snapshot!(lab.fails("state list"), @r#"
     exit 5
     error: the journal of the state file, [DIR]/.podid/state.json.journal, cannot be used: line 1 is damaged
     hint: To go on with the state file as it is, move the journal away: `mv [DIR]/.podid/state.json.journal [DIR]/.podid/state.json.journal.old`.
-    hint: Or make the state again from what there is: `podid state rebuild`.
+    hint: Or rebuild the state from existing resources: `podid state rebuild`.
     "#);
     lab.done("state rebuild -f app.yaml");
     lab.done("plan -f app.yaml --exit-code");
@@ -113,8 +113,8 @@ fn down_with_several_apps_asks_which() {
 fn down_without_an_app_says_how_to_name_one() {
     assert_snapshot!(Lab::new().fails("down --yes"), @r#"
     exit 4
-    error: the state holds no app, and no spec was given
-    hint: Name the spec with `-f FILE`, the state with `--state FILE`, or rebuild it: `podid state rebuild -f FILE`.
+    error: no app given: the state has no app, and there is no spec
+    hint: Give the spec with `-f FILE` or the state with `--state FILE`, or rebuild the state: `podid state rebuild -f FILE`.
     "#);
 }
 

@@ -27,7 +27,7 @@ fn refused(world: &World, flags: &[&str], why: &str) {
 #[test]
 fn a_changed_value_of_the_same_source_is_not_set() {
     let world = planned(|world| world.write("conn.txt", "another"));
-    refused(&world, &[], "secret/kv-shop-x1/conn: its source has another value now");
+    refused(&world, &[], "secret/kv-shop-x1/conn: the value of its source changed since the plan was saved");
     world.write("conn.txt", "mine");
     world.shop(&["up", "--plan", "plan.json", "--yes"]).ok();
     assert_eq!(world.secret()["value"], "mine");
@@ -76,7 +76,7 @@ fn another_secret_under_the_same_file_name_is_not_mounted() {
     // A change that changes nothing in the cluster still counts: the proof reads by it.
     world.shop(&["plan", "--out", "plan.json"]).ok().says("nothing to do");
     world.write("shop.yaml", &aliased.replace("metadata: {name: shop}", "metadata: {name: shop}\nlocation: northeurope"));
-    refused(&world, &[], "is wanted with other fields");
+    refused(&world, &[], "the spec of this resource changed since the plan was saved");
 }
 
 #[test]
