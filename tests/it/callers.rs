@@ -50,7 +50,7 @@ fn callers_are_listed_without_secrets_and_deleted_once() {
     assert!(!listed.stdout.contains(secret) && !as_json.stdout.contains(secret));
     world.podid(&["sandbox", "caller", "delete", "ci"]).ok().says("deleted ci and its role assignments");
     world.podid(&["sandbox", "caller", "delete", "ci"]).ok().says("nothing to do");
-    world.podid(&["sandbox", "caller", "list"]).ok().says("there are no callers");
+    world.podid(&["sandbox", "caller", "list"]).ok().says("no callers added");
 }
 
 #[test]
