@@ -36,7 +36,7 @@ fn an_unverified_server_certificate_gets_a_warning() {
     let output = lab.command("plan -f app.yaml -o json --quiet").output().unwrap();
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success(), "{stderr}");
-    let text = "warning: the context aks-mi does not verify its server's certificate (insecure-skip-tls-verify in ";
+    let text = "warning: the context aks-mi does not verify the server's certificate (insecure-skip-tls-verify in ";
     assert_eq!(stderr.matches(text).count(), 1, "{stderr}");
     let plan: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(plan["warnings"][0]["key"], "context/aks-mi", "{plan}");
