@@ -68,7 +68,7 @@ async fn take(cluster: &cluster::Write, place: &Place, mut taken: Takeover) -> R
     cluster.patch(&place.at, &taken.steps()).await.map(drop).map_err(Fault::cloud)
 }
 
-/// Deletes an object and waits until it is gone. Of somebody else's that podid only extended, just podid's fields go.
+/// Deletes an object and waits until it does not exist any more. If podid only extended somebody else's object, removes just podid's fields.
 pub async fn remove(place: &Place, context: NodeContext<'_>, before: &Actual, writer: &Writer) -> Result<(), Fault> {
     let cluster = writer.cluster(&place.target).await?;
     if place.shared && context.origin == Some(Origin::Extended) {

@@ -75,7 +75,8 @@ pub trait Resource: Kind<Cloud> {
     fn list(_: &azure::Read, _subscription: &ArmId) -> impl Future<Output = Result<Vec<Listed>, azure::Error>> + Send {
         std::future::ready(Ok(Vec::new()))
     }
-    /// Returns the resource that made something that `list` found, where that alone tells it. None: `state rebuild` has to compare several.
+    /// Returns the resource that created an object which `list` found. None if the object alone does not show it, so that `state rebuild` has
+    /// to compare several.
     fn made_of(_: &Listed) -> Option<(Key, Self)> {
         None
     }

@@ -84,7 +84,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// What tells it from objects of the same kind elsewhere.
+    /// The place that distinguishes it from objects of the same kind elsewhere.
     pub fn text(&self) -> String {
         let ObjectRef { namespace, name, .. } = &self.at;
         format!("{}/{}/{name}", self.target.name.to_ascii_lowercase(), namespace.as_deref().unwrap_or_default())
