@@ -1,6 +1,7 @@
 //! The one path of every changing command: lock, observe, plan, show, ask, execute, report. Commands differ only in their goals.
 
 mod answers;
+mod chosen;
 mod clusters;
 mod failures;
 mod goal;
@@ -34,6 +35,7 @@ use crate::{
     session::Session,
 };
 pub(crate) use answers::{answer, event_sink, render};
+pub(crate) use chosen::cluster_of;
 use failures::worst;
 pub use goal::Goal;
 pub(crate) use inputs::{DEFAULT_APP, Inputs, inputs, spec_beside};

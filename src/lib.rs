@@ -13,6 +13,7 @@ mod azure;
 mod chain;
 mod cli;
 mod cluster;
+mod components;
 mod converge;
 mod deliveries;
 mod descriptors;

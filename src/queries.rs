@@ -1,13 +1,19 @@
 //! The commands that only read: show, list, status, verify, output, state. They change nothing but podid's own state file.
 
+mod components;
 mod diff;
+mod exceptions;
 mod found;
+mod logs;
 mod looks;
 mod rbac;
 mod rebuild;
 mod remembered;
 
+pub use components::components;
 pub use diff::diff;
+pub use exceptions::exceptions;
+pub use logs::logs;
 pub use looks::look;
 pub use rbac::rbac;
 pub use rebuild::rebuild;

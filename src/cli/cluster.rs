@@ -1,5 +1,7 @@
 //! `podid cluster`.
 
+pub mod component;
+
 use super::check;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -15,6 +17,9 @@ uses them, and needs no permission outside of them.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Cluster {
+    Install(component::Install),
+    Uninstall(component::Uninstall),
+    Components(component::Components),
     Rbac(Rbac),
 }
 

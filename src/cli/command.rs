@@ -1,6 +1,6 @@
 //! The commands with their arguments, as values.
 
-use super::{Global, Rbac, ReadCommand, SandboxCommand, StateCommand, Verify};
+use super::{Components, ExceptionList, Global, Logs, Rbac, ReadCommand, SandboxCommand, StateCommand, Verify};
 use crate::{engine::key::Key, spec::request::Request};
 use std::path::PathBuf;
 
@@ -48,6 +48,12 @@ pub enum Command {
         field: Option<String>,
     },
     State(StateCommand),
+    /// Print the log of a component's program.
+    Logs(Logs),
+    /// List the exceptions of a cluster.
+    Exceptions(ExceptionList),
+    /// List what runs in a cluster.
+    Components(Components),
     /// Print the Kubernetes Roles that podid needs.
     Rbac(Rbac),
     Sandbox(SandboxCommand),

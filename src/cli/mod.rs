@@ -7,8 +7,10 @@ mod check;
 pub mod cluster;
 mod command;
 mod error;
+mod exception;
 pub mod global;
 mod identity;
+mod logs;
 mod mount;
 pub mod read;
 mod redact;
@@ -19,12 +21,14 @@ mod topics;
 mod vault;
 pub mod verify;
 
-pub use cluster::Rbac;
+pub use cluster::{Rbac, component::Components};
 pub use command::{Command, Invocation};
 pub use error::Error;
+pub use exception::List as ExceptionList;
 #[cfg(feature = "sandbox")]
 pub use global::Lateness;
 pub use global::{DryRun, Events, Format, Global, Only};
+pub use logs::Logs;
 pub use read::ReadCommand;
 pub use sandbox::SandboxCommand;
 #[cfg(feature = "sandbox")]
@@ -87,8 +91,12 @@ enum Subcommands {
     /// Create and delete the SecretProviderClass that pods mount
     #[command(subcommand)]
     Mount(mount::Mount),
+    /// Add, list and remove pods that pod identity leaves alone
+    #[command(subcommand)]
+    Exception(exception::Exception),
+    Logs(logs::Logs),
     Output(state::Output),
-    /// Print the Roles that podid needs in a cluster
+    /// Install components into a cluster, list them, and print the Roles that podid needs
     #[command(subcommand)]
     Cluster(cluster::Cluster),
     /// List, show, forget and rebuild the entries of the state file
@@ -121,9 +129,14 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
         Subcommands::Bind(bind) => bind.command(&global)?,
         Subcommands::Unbind(unbind) => unbind.command(&global),
         Subcommands::Mount(mount) => mount.command(&global)?,
+        Subcommands::Exception(exception) => exception.command()?,
+        Subcommands::Logs(logs) => Command::Logs(logs),
         Subcommands::Output(output) => Command::Output { key: Key::from(output.key.as_str()), field: output.field },
         // the default is YAML, because the document is piped into kubectl
         Subcommands::Cluster(cluster::Cluster::Rbac(rbac)) => Command::Rbac(Rbac { as_yaml: !is_given(&matches, "output"), ..rbac }),
+        Subcommands::Cluster(cluster::Cluster::Install(install)) => install.command()?,
+        Subcommands::Cluster(cluster::Cluster::Uninstall(uninstall)) => uninstall.command(),
+        Subcommands::Cluster(cluster::Cluster::Components(components)) => Command::Components(components),
         Subcommands::State(state) => Command::State(state),
         Subcommands::Sandbox(sandbox) => Command::Sandbox(sandbox),
     };

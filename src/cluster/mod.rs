@@ -13,6 +13,7 @@ mod kubeconfig;
 mod limits;
 mod list;
 mod login;
+mod logs;
 mod object;
 mod paths;
 mod proxy;
@@ -27,6 +28,7 @@ mod write;
 
 pub use error::{Error, Result};
 pub use login::PluginOutput;
+pub use logs::LogRange;
 pub use object::{Api, FIELD_MANAGER, ObjectRef, Preview, Served};
 pub use settings::Settings;
 
@@ -126,6 +128,10 @@ impl Read {
     /// Lists by a field selector such as `metadata.name=x`, without the cache.
     pub async fn selected(&self, api: &Api, namespace: Option<&str>, field_selector: &str) -> Result<Vec<Value>> {
         write::list(&self.connection, api, namespace, None, Some(field_selector)).await
+    }
+    /// Reads the last lines of a container's log, without the cache.
+    pub async fn log(&self, pod: &ObjectRef, container: &str, range: &LogRange) -> Result<String> {
+        logs::log(&self.connection, pod, container, range).await
     }
     /// Sends a server-side apply with dryRun=All, fieldValidation=Strict, fieldManager=podid, at most once per pass.
     pub async fn preview(&self, at: &ObjectRef, manifest: &Value, force: bool) -> Result<Preview> {

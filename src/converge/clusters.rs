@@ -38,8 +38,10 @@ impl Clusters {
         let own = match goal {
             Goal::Request { request: Request::Bind(bind), .. } => Some(known.cluster(bind.cluster.as_ref()).await?),
             Goal::Request { request: Request::Mount(mount), .. } => Some(known.cluster(mount.cluster.as_ref()).await?),
+            Goal::Request { request: Request::Exception(wanted), .. } => Some(known.cluster(wanted.cluster.as_ref()).await?),
+            Goal::Request { request: Request::Component(component), .. } => Some(known.cluster(component.cluster.as_ref()).await?),
             Goal::Request { .. } => None,
-            _ if known.spec.is_none_or(|spec| spec.workloads.is_empty()) => None,
+            _ if known.spec.is_none_or(|spec| !needs_cluster(spec)) => None,
             _ => Some(known.cluster(None).await?),
         };
         let mut named: Vec<(NameOrId, ClusterRef)> = Vec::new();
@@ -51,6 +53,11 @@ impl Clusters {
         }
         Ok(Self { own, named })
     }
+}
+
+/// Whether something of a spec goes into its cluster.
+fn needs_cluster(spec: &Spec) -> bool {
+    !spec.workloads.is_empty() || spec.cluster.as_ref().is_some_and(|cluster| !cluster.components.is_empty())
 }
 
 /// The clusters that scopes and principals name.
@@ -70,7 +77,7 @@ fn references<'a>(goal: &'a Goal, spec: Option<&'a Spec>) -> Vec<&'a NameOrId> {
 
 impl Known<'_> {
     /// `named`: by a flag, a scope or a principal; None: the one of the spec, or the only one that is known.
-    async fn cluster(&self, named: Option<&NameOrId>) -> Result<ClusterRef, Failure> {
+    pub(super) async fn cluster(&self, named: Option<&NameOrId>) -> Result<ClusterRef, Failure> {
         let global = &self.session.global;
         let wanted = self.spec.and_then(|spec| spec.cluster.as_ref());
         // of another cluster the spec says nothing

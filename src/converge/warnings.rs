@@ -1,9 +1,9 @@
-//! What a plan should say although nothing stands in its way: modes and deliveries know it.
+//! What a plan should say although nothing stands in its way: modes, components and deliveries know it.
 
 use super::goal::Goal;
 use crate::{
     chain::remarks::{Lists, Planned, Remarks},
-    deliveries,
+    components, deliveries,
     engine::{desired::Desired, ledger::Ledger, plan::Plan},
     modes,
     resources::Reader,
@@ -37,6 +37,9 @@ pub(super) async fn find(goal: &Goal, planned: &Planned<'_>, mut lists: Lists) -
     }
     for mode in modes::all() {
         all.add(mode.remarks(planned, &mut lists).await);
+    }
+    for component in components::all() {
+        all.add(component.remarks(planned).await);
     }
     for delivery in deliveries::all() {
         all.add(delivery.remarks(planned).await);

@@ -61,6 +61,7 @@ impl Delivery for Csi {
             synced,
             subject,
             within: DependsOn::of(&within),
+            after: Vec::new(),
         };
         graph.add_in_cluster(&key, &kind, Intent::Present, &target)
     }

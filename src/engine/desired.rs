@@ -2,6 +2,7 @@
 
 use super::{
     fault::Fault,
+    input::DependsOn,
     key::Key,
     nodes::Nodes,
     resource::{Backend, Kind},
@@ -10,6 +11,7 @@ pub use super::{
     nodes::Node,
     terms::{Condition, Intent, Requester},
 };
+use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -29,7 +31,20 @@ impl Desired {
 
     /// Adds a node. If the key exists, both specs must be equal; otherwise two resources would share a name.
     pub fn add<W: Backend, K: Kind<W>>(&mut self, key: Key, kind: &K, intent: Intent) -> Result<&mut Node, Fault> {
-        let spec = Arc::new(serde_json::to_value(kind)?);
+        self.add_after::<W, K>(key, kind, intent, &[])
+    }
+
+    /// Adds a node that comes after others beside those that its spec refers to.
+    pub fn add_after<W: Backend, K: Kind<W>>(&mut self, key: Key, kind: &K, intent: Intent, after: &[Key]) -> Result<&mut Node, Fault> {
+        let mut spec = serde_json::to_value(kind)?;
+        if let (false, Some(spec)) = (after.is_empty(), spec.as_object_mut()) {
+            let after = after.iter().map(|key| serde_json::to_value(DependsOn::of(key))).collect::<Result<Vec<_>, _>>()?;
+            match spec.entry("after").or_insert_with(|| Value::Array(Vec::new())) {
+                Value::Array(known) => known.extend(after),
+                other => *other = Value::Array(after),
+            }
+        }
+        let spec = Arc::new(spec);
         let node = self.nodes.get_or_insert_with(&key, || Node {
             key: key.clone(),
             kind: K::KIND.to_owned(),

@@ -64,6 +64,7 @@ pub fn plan<W: Backend>(
         ours: BTreeMap::new(),
         actions: BTreeMap::new(),
         refused: Vec::new(),
+        blocked: Vec::new(),
     };
     let sequence = desired.order()?;
     for key in &sequence {
@@ -94,6 +95,8 @@ struct Planner<'a, W: Backend> {
     ours: BTreeMap<Key, bool>,
     actions: BTreeMap<Key, Action>,
     refused: Vec<Refusal>,
+    /// Resources of ours that stay because of their deletion blockers.
+    blocked: Vec<Key>,
 }
 
 /// Returns why a resource is not ours although the state says so.
@@ -157,7 +160,7 @@ impl<W: Backend> Planner<'_, W> {
     }
 
     fn condition_holds(&self, when: &Condition) -> bool {
-        let published = self.observed.known.get(&when.ours).and_then(|outputs| outputs.get(&when.or));
+        let published = when.or.as_ref().and_then(|or| self.observed.known.get(&when.ours)?.get(or));
         self.ours.get(&when.ours).copied().unwrap_or(false) || published == Some(&Value::Bool(true))
     }
 
@@ -285,6 +288,7 @@ impl<W: Backend> Planner<'_, W> {
 
     /// Orders the actions: puts before deletions, puts after what they need, deletions after what needs them.
     fn finish(mut self) -> Result<Plan, Fault> {
+        self.keep_needs_of_blocked();
         self.spare()?;
         let mut edges: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
         let keys: BTreeSet<Key> = self.actions.keys().cloned().collect();

@@ -31,7 +31,8 @@ pub struct Condition {
     /// The resource that must be ours.
     pub ours: Key,
     /// Its output that may be true instead.
-    pub or: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub or: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

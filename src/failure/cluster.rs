@@ -35,9 +35,9 @@ impl From<&Error> for Failure {
             }
             Error::KindMissing { group, .. } => {
                 let install = if group.contains("secrets-store") {
-                    "Install the Secrets Store CSI driver: `az aks enable-addons --addons azure-keyvault-secrets-provider -g GROUP -n CLUSTER`."
+                    "Install the Secrets Store CSI driver: `podid cluster install csi`, or add `csi` to `cluster.components` in the spec."
                 } else {
-                    "Install AAD Pod Identity (its Helm chart, or the add-on): its custom resource definitions are missing."
+                    "Install AAD Pod Identity: `podid cluster install pod-identity`, or add `pod-identity` to `cluster.components` in the spec."
                 };
                 Self::new(Exit::Refused, text).hint(install)
             }

@@ -103,6 +103,7 @@ impl Mode for PodIdentity {
             resource_id: identity::ID.of(&identity),
             client_id: identity::CLIENT_ID.of(&identity),
             within: DependsOn::of(&namespace),
+            after: Vec::new(),
         };
         graph.add_in_cluster(&azure_identity, &kind, Intent::Present, &target)?;
         let binding_name = bind.binding.clone().unwrap_or_else(|| default_binding(&name));
@@ -114,6 +115,7 @@ impl Mode for PodIdentity {
             selector: bind.selector.clone().unwrap_or_else(|| name.clone()),
             azure_identity: name.clone(),
             within: DependsOn::of(&namespace),
+            after: Vec::new(),
             identity: DependsOn::of(&azure_identity),
             roles: vec![DependsOn::of(&operates), DependsOn::of(&contributes)],
         };

@@ -29,6 +29,9 @@ pub struct AzureIdentity {
     /// NMI compares it with the request's `client_id` byte by byte.
     pub client_id: Input<String>,
     pub within: DependsOn,
+    /// The components that it needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<DependsOn>,
 }
 
 /// Without it a binding of any namespace with the same selector gets the identity (aad-pod-identity, "namespaced").
@@ -62,6 +65,9 @@ impl Manifested for AzureIdentity {
     }
     fn namespace(&self) -> Option<&str> {
         Some(&self.namespace)
+    }
+    fn after(&self) -> &[DependsOn] {
+        &self.after
     }
     fn name(&self) -> &str {
         &self.name

@@ -28,6 +28,9 @@ pub struct AzureIdentityBinding {
     /// The cluster's roles, without which MIC cannot act on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<DependsOn>,
+    /// The components that it needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<DependsOn>,
 }
 
 pub fn key(cluster: &str, namespace: &str, name: &str) -> Key {
@@ -45,6 +48,9 @@ impl Manifested for AzureIdentityBinding {
     }
     fn namespace(&self) -> Option<&str> {
         Some(&self.namespace)
+    }
+    fn after(&self) -> &[DependsOn] {
+        &self.after
     }
     fn name(&self) -> &str {
         &self.name

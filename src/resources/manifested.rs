@@ -13,7 +13,7 @@ use crate::{
     engine::{
         desired::Intent,
         fault::Fault,
-        input::{Outputs, filled},
+        input::{DependsOn, Outputs, filled},
         key::Key,
         resource::{Diff, Kind, NodeContext, Owner, Side},
     },
@@ -55,6 +55,10 @@ pub trait Manifested: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn name(&self) -> &str;
     /// Fails with `Unresolved` where a value is not known yet. `mine`: with the labels that say whose it is.
     fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault>;
+    /// The components that it comes after: where one of them is not installed yet, the server does not know its kind.
+    fn after(&self) -> &[DependsOn] {
+        &[]
+    }
     /// Resources that it reads by name, without a reference in its spec.
     fn uses(&self) -> Vec<Key> {
         Vec::new()
@@ -72,6 +76,16 @@ pub trait Manifested: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// What access to objects of this kind needs of RBAC.
     fn access(access: Access) -> Vec<Right> {
         access_to_objects::<Self>(access)
+    }
+    /// A missing kind is `Unresolved` where a component brings it, which then does not exist yet.
+    fn or_not_installed<T>(&self, found: Result<T, Fault>) -> Result<T, Fault> {
+        let component = self.after().iter().map(DependsOn::key).next();
+        match (found, component) {
+            (Err(Fault::Cloud(error)), Some(component)) if matches!(error.downcast_ref(), Some(cluster::Error::KindMissing { .. })) => {
+                Err(Fault::Unresolved(format!("{component}#kind")))
+            }
+            (found, _) => found,
+        }
     }
     /// The kubectl line that it stands for.
     fn command(&self) -> String {
@@ -118,8 +132,8 @@ impl<M: Manifested> Kind<Cloud> for M {
         Manifested::uses(self)
     }
     async fn observe(&self, context: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
-        let found = manifest::observe(&place_of(self), context, reader, |mine| self.manifest(context.app, mine)).await?;
-        let Some(mut actual) = found else { return Ok(None) };
+        let found = manifest::observe(&place_of(self), context, reader, |mine| self.manifest(context.app, mine)).await;
+        let Some(mut actual) = self.or_not_installed(found)? else { return Ok(None) };
         if context.intent == Intent::Absent && context.mine(manifest::owner(context, &actual)) {
             actual.foreign = self.foreign(context.app, reader).await?;
         }
@@ -151,7 +165,8 @@ impl<M: Manifested> Kind<Cloud> for M {
     }
     async fn put(&self, context: NodeContext<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
         let wanted = self.manifest(context.app, context.ours == Some(true))?;
-        apply::put(&place_of(self), context, before.as_ref(), writer, wanted).await
+        let applied = apply::put(&place_of(self), context, before.as_ref(), writer, wanted).await;
+        if writer.clusters.is_dry_run() { self.or_not_installed(applied) } else { applied }
     }
     async fn remove(&self, context: NodeContext<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
         apply::remove(&place_of(self), context, &before, writer).await

@@ -7,10 +7,13 @@ pub mod azure_identity;
 pub mod azure_identity_binding;
 pub mod caller;
 pub mod cluster;
+pub mod component;
 pub mod conflict;
+pub mod exception;
 pub mod grant;
 pub mod group;
 pub mod identity;
+pub mod installation;
 pub mod kind;
 pub mod manifest;
 pub mod manifested;
@@ -22,6 +25,7 @@ mod read_only;
 pub mod readiness;
 pub mod role;
 pub mod roles;
+pub mod running;
 pub mod secret;
 pub mod secret_provider_class;
 pub mod takeover;
@@ -66,6 +70,9 @@ table![
     azure_identity_binding::AzureIdentityBinding,
     secret_provider_class::SecretProviderClass,
     object::Object,
+    installation::Installation,
+    component::Component,
+    exception::Exception,
 ];
 
 /// The table of kinds for the engine.

@@ -1,4 +1,4 @@
-//! Any Kubernetes object, given as its manifest: a component is a list of them. Plural and scope come from the API server's discovery. DependsOn
+//! Any Kubernetes object, given as its manifest: a component is a list of them. Plural and scope come from the API server's discovery. After
 //! it is applied, podid waits until it is ready (`readiness`).
 
 mod head;
@@ -58,7 +58,6 @@ const DISCOVERY_PAUSE: Duration = Duration::from_millis(500);
 
 /// The objects of a list, each after those that it may need: namespaces and definitions first, then what workloads refer to, then the
 /// workloads, then what is served by them, and objects of the defined kinds last.
-#[cfg_attr(not(test), expect(dead_code, reason = "cluster components, which are lists of manifests, stand on it"))]
 pub fn in_order(target: &ClusterTarget, manifests: Vec<Value>, after: &[Key]) -> Result<Vec<(Key, Object)>, Fault> {
     let mut stages: Vec<(usize, Key, Value)> = Vec::new();
     for manifest in manifests {

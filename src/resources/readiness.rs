@@ -204,6 +204,22 @@ fn trouble(workload: &Value, pods: &[Value]) -> Option<PodTrouble> {
     found.into_iter().min_by_key(|trouble| trouble.patience.unwrap_or(Duration::MAX))
 }
 
+/// Whether all containers of a pod are ready.
+pub(super) fn is_ready_pod(pod: &Value) -> bool {
+    is_true(pod, "Ready")
+}
+
+/// Why a pod is not ready, as its status tells it.
+pub(super) fn pod_reason(pod: &Value) -> String {
+    let statuses = ["initContainerStatuses", "containerStatuses"].into_iter().filter_map(|list| pod["status"][list].as_array());
+    let waiting = statuses.flatten().find_map(|status| status.pointer("/state/waiting").or_else(|| status.pointer("/state/terminated")));
+    let unscheduled = condition(pod, "PodScheduled").filter(|condition| condition["status"] == "False");
+    match waiting.map(said).filter(|text| !text.is_empty()).or_else(|| unscheduled.map(said)) {
+        Some(reason) => reason,
+        None => format!("its pod is {}", Some(text(pod, "/status/phase")).filter(|phase| !phase.is_empty()).unwrap_or("not started")),
+    }
+}
+
 /// The pods of a workload, as far as this login may list them.
 async fn pods(cluster: &Write, workload: &Value) -> Vec<Value> {
     let Some(labels) = workload.pointer("/spec/selector/matchLabels").and_then(Value::as_object) else { return Vec::new() };

@@ -34,6 +34,9 @@ pub struct SecretProviderClass {
     #[serde(default, rename = "selector", skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     pub within: DependsOn,
+    /// The components that it needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<DependsOn>,
 }
 
 /// States that were written before there were modes name none.
@@ -137,6 +140,9 @@ impl Manifested for SecretProviderClass {
     }
     fn namespace(&self) -> Option<&str> {
         Some(&self.namespace)
+    }
+    fn after(&self) -> &[DependsOn] {
+        &self.after
     }
     fn name(&self) -> &str {
         &self.name

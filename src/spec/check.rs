@@ -1,5 +1,7 @@
 //! What must hold in a spec beyond its shape: names by the rules, references that lead somewhere, nothing twice. Pure.
 
+pub(super) mod components;
+
 use super::{
     complaint::{Complaint, Verdict, maybe, named, wrong},
     model::{API_VERSION, IdentitySpec, KIND, SourceSpec, Spec, VaultSpec, Workload},
@@ -54,6 +56,7 @@ fn head(spec: &Spec) -> Verdict {
         maybe("cluster.resourceGroup", names::group_or_id, cluster.resource_group.as_ref())?;
         maybe("cluster.context", filled, cluster.context.as_ref())?;
         maybe("cluster.principalId", names::guid, cluster.principal_id.as_ref())?;
+        components::check(&cluster.components)?;
     }
     Ok(())
 }

@@ -1,12 +1,14 @@
 //! From a spec, or from what one command asks for, to the graph of what is wanted. Pure: what earlier commands named comes in as
 //! `KnownResources`. Modes and deliveries add their own resources.
 
+mod exception;
+
 use super::{
     graph::{
         Graph,
         grantee::{Grantee, RoleScope},
     },
-    model::{self, Spec, Workload},
+    model::{self, ComponentSpec, Spec, Workload},
     names::object_name,
     reference::NameOrId,
     request::{Bind, Mount, Mounted, OperatorScope, Request, Sync},
@@ -14,6 +16,7 @@ use super::{
 use crate::{
     azure::id::{IDENTITY, VAULT},
     chain::facts::Bound,
+    components,
     deliveries::{self, delivery::Wanted},
     engine::{
         desired::{Desired, Intent, Requester},
@@ -21,9 +24,10 @@ use crate::{
         key::Key,
         resource::Kind,
     },
-    modes,
+    modes::{self, Mode},
     resources::{
         identity::Identity,
+        installation::{self, Installation},
         roles,
         secret_provider_class::{Object, Synced},
         vault,
@@ -34,6 +38,9 @@ pub use super::graph::Context;
 
 pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
     let mut graph = Graph::new(context, Requester::Spec, false);
+    for component in spec.cluster.iter().flat_map(|cluster| &cluster.components) {
+        components::expand::expand(components::named(&component.name)?, component, &mut graph)?;
+    }
     for vault in spec.vault.iter().chain(&spec.vaults) {
         graph.spec_vault(vault)?;
     }
@@ -51,7 +58,10 @@ pub fn request(request: &Request, remove: bool, context: &Context<'_>) -> Result
     if remove {
         for node in desired.nodes.values_mut() {
             node.intent = match node.intent {
-                Intent::Present if node.when.is_none() || matches!(request, Request::Vault { .. }) => Intent::Absent,
+                // what is conditional goes with the resource that the request is about
+                Intent::Present if node.when.is_none() || matches!(request, Request::Vault { .. } | Request::Component(_)) => {
+                    Intent::Absent
+                }
                 _ => Intent::Optional,
             };
         }
@@ -90,7 +100,7 @@ impl Graph<'_> {
             cluster: None,
             operator_scope: operator_scope(workload.operator_scope.as_deref())?,
         };
-        let bound = mode.expand(&bind, self)?;
+        let bound = bind_by(mode, &bind, self)?;
         let default = spec.vault.iter().chain(&spec.vaults).next().map(|v| last(&v.name).to_owned());
         let mut vaults: Vec<String> = Vec::new();
         for used in &workload.secrets {
@@ -130,7 +140,7 @@ impl Graph<'_> {
                 subject: Some(bound.subject.clone()),
                 identity: mode.class_parameters(Some(&bound))?,
             };
-            deliveries::named(None)?.expand(wanted, self)?;
+            deliver(wanted, self)?;
         }
         Ok(())
     }
@@ -170,10 +180,27 @@ impl Graph<'_> {
                 let (to, scope) = (self.principal(to)?, self.scope(scope)?);
                 self.extra_role(role, to, scope)?;
             }
-            Request::Bind(bind) => drop(modes::named(bind.mode.as_deref())?.expand(bind, self)?),
+            Request::Bind(bind) => drop(bind_by(modes::named(bind.mode.as_deref())?, bind, self)?),
             Request::Mount(mount) => self.mount(mount)?,
+            Request::Exception(wanted) => drop(exception::expand(wanted, self)?),
+            Request::Component(component) => {
+                let wanted = self.as_installed(&component.wanted)?;
+                components::expand::expand(components::named(&wanted.name)?, &wanted, self)?;
+            }
         }
         Ok(())
+    }
+
+    /// A component that is removed is the one that podid installed, whatever the command says of it.
+    fn as_installed(&self, wanted: &ComponentSpec) -> Result<ComponentSpec, Fault> {
+        let target = self.cluster_ref()?.id.name();
+        let recorded: Option<Installation> = self.context.memory.recorded(&installation::key(target, &wanted.name));
+        Ok(match recorded {
+            Some(known) if self.removes() => {
+                ComponentSpec { via: Some(known.via), namespace: known.namespace, version: known.version, ..wanted.clone() }
+            }
+            _ => wanted.clone(),
+        })
     }
 
     fn mount(&mut self, mount: &Mount) -> Result<(), Fault> {
@@ -197,7 +224,7 @@ impl Graph<'_> {
             identity: mode.class_parameters(bound.as_ref())?,
             subject: bound.map(|bound| bound.subject),
         };
-        deliveries::named(None)?.expand(wanted, self)
+        deliver(wanted, self)
     }
 
     /// The pods of a namespace that are bound, where they are all bound alike.
@@ -208,6 +235,19 @@ impl Graph<'_> {
         found.dedup_by(|a, b| a.mode == b.mode && a.subject == b.subject);
         Ok(if found.len() == 1 { found.pop() } else { None })
     }
+}
+
+/// Binds an identity by a mode, whose objects come after the components that it needs.
+fn bind_by(mode: &dyn Mode, bind: &Bind, graph: &mut Graph<'_>) -> Result<Bound, Fault> {
+    graph.comes_after(&mode.needs().iter().map(|component| component.name).collect::<Vec<_>>())?;
+    mode.expand(bind, graph)
+}
+
+/// Delivers secrets, after the components that this needs.
+fn deliver(wanted: Wanted, graph: &mut Graph<'_>) -> Result<(), Fault> {
+    let delivery = deliveries::named(None)?;
+    graph.comes_after(&delivery.needs().iter().map(|component| component.name).collect::<Vec<_>>())?;
+    delivery.expand(wanted, graph)
 }
 
 fn last(name_or_id: &str) -> &str {

@@ -27,9 +27,11 @@ use crate::{
         Cloud,
         caller::{self, Caller},
         cluster::{self, Cluster},
+        component,
         grant::{self, Grant, Purpose},
         group::{self, Group},
         identity::{self, Identity},
+        installation::Installation,
         namespace::{self, Namespace},
         secret::{self, Secret},
         values::SecretSource,
@@ -65,6 +67,8 @@ pub struct Graph<'a> {
     spelling: Spelling,
     /// What is added is to be removed.
     removes: bool,
+    /// The components after which Kubernetes objects come.
+    components: Vec<Key>,
     pub desired: Desired,
 }
 
@@ -76,12 +80,27 @@ impl<'a> Graph<'a> {
             location: context.location,
             spelling: Spelling::default(),
             removes,
+            components: Vec::new(),
             desired: Desired::new(context.app, by),
         }
     }
 
     pub fn add<K: Kind<Cloud>>(&mut self, key: &Key, kind: &K, intent: Intent) -> Result<&mut Node, Fault> {
         self.desired.add::<Cloud, K>(key.clone(), kind, intent)
+    }
+
+    /// Whether what is added is to be removed.
+    pub fn removes(&self) -> bool {
+        self.removes
+    }
+
+    /// From now on, Kubernetes objects come after these components of the cluster, where the graph or the state has them.
+    pub fn comes_after(&mut self, components: &[&str]) -> Result<(), Fault> {
+        let cluster = self.cluster_ref()?.id.name();
+        let keys = components.iter().map(|name| component::key(cluster, name));
+        let known = |key: &Key| self.desired.nodes.contains_key(key) || self.context.memory.knows(key);
+        self.components = keys.filter(known).collect();
+        Ok(())
     }
 
     // ---- names to ids ----
@@ -209,7 +228,7 @@ impl<'a> Graph<'a> {
         let key = grant::key(vault.names(), "caller");
         self.add_grant(&key, vault, caller, Purpose::Write, None)?;
         if let Some(node) = self.desired.nodes.get_mut(&key) {
-            node.when = Some(Condition { ours: vault.clone(), or: vault::MARKED.0.to_owned() });
+            node.when = Some(Condition { ours: vault.clone(), or: Some(vault::MARKED.0.to_owned()) });
             node.follows = Some(vault.clone());
         }
         Ok(key)
@@ -258,6 +277,12 @@ impl<'a> Graph<'a> {
         Ok(key)
     }
 
+    /// The node of the cluster that Kubernetes objects go to.
+    pub fn cluster_key(&mut self) -> Result<Key, Fault> {
+        let cluster = self.cluster_ref()?;
+        self.add_cluster(cluster)
+    }
+
     fn add_cluster(&mut self, cluster: &ClusterRef) -> Result<Key, Fault> {
         let key = cluster::key(cluster.id.name());
         let kind = Cluster { id: cluster.id.clone(), context: cluster.context.clone(), principal_id: cluster.principal_id.clone() };
@@ -278,7 +303,8 @@ impl<'a> Graph<'a> {
 
     /// Adds a Kubernetes object, and notes in which cluster it lies.
     pub fn add_in_cluster<K: Kind<Cloud>>(&mut self, key: &Key, kind: &K, intent: Intent, target: &ClusterTarget) -> Result<(), Fault> {
-        self.add(key, kind, intent)?.cluster = Some(target.name.clone());
+        let needs = if NEEDS_NO_COMPONENT.contains(&K::KIND) { Vec::new() } else { self.components.clone() };
+        self.desired.add_after::<Cloud, K>(key.clone(), kind, intent, &needs)?.cluster = Some(target.name.clone());
         Ok(())
     }
 
@@ -297,6 +323,9 @@ impl<'a> Graph<'a> {
         id.ok_or_else(|| Fault::Bug(format!("{key} has no id")))
     }
 }
+
+/// Kinds of Kubernetes objects that do not come after the components that an identity mode or a delivery needs.
+const NEEDS_NO_COMPONENT: [&str; 3] = [Namespace::KIND, Installation::KIND, component::Component::KIND];
 
 fn no_cluster() -> Fault {
     Fault::refused("no cluster given", "Name it with `--cluster NAME` (a name or its full id), or `cluster:` in the spec.")

@@ -151,6 +151,11 @@ impl KnownResources {
         if own.is_empty() { of(self.others()) } else { own }
     }
 
+    /// Whether this app has a resource in the state.
+    pub fn knows(&self, key: &Key) -> bool {
+        self.ledger.get(&self.app, key).is_some()
+    }
+
     /// The spec with which this app wrote a resource last.
     pub fn recorded<K: DeserializeOwned>(&self, key: &Key) -> Option<K> {
         let entry = self.ledger.get(&self.app, key)?;

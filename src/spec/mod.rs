@@ -2,6 +2,7 @@
 //! `reference` (what a text refers to), `expand` (into a `graph`, pure).
 
 mod check;
+pub use check::components::one as check_component;
 pub mod complaint;
 pub mod expand;
 pub mod graph;

@@ -1,7 +1,10 @@
 //! What a user writes: `podid.yaml`. Unknown fields are refused by `load`, which also says where.
 
+mod component;
+
 use super::reference::Scope;
 use crate::resources::values::SecretSource;
+pub use component::ComponentSpec;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -46,6 +49,9 @@ pub struct ClusterSpec {
     pub context: Option<String>,
     /// Object id of the cluster's service principal, where podid may not ask the directory for it.
     pub principal_id: Option<String>,
+    /// What must run in it.
+    #[serde(default)]
+    pub components: Vec<ComponentSpec>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

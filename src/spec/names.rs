@@ -104,6 +104,18 @@ pub fn dns_subdomain(name: &str) -> Checked {
 }
 
 /// Here never empty: an empty selector would match pods without a label.
+/// The key of a label: a name, with an optional DNS subdomain before a slash.
+pub fn label_key(text: &str) -> Checked {
+    let (prefix, name) = text.split_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
+    if let Some(prefix) = prefix {
+        dns_subdomain(prefix)?;
+    }
+    if name.is_empty() {
+        return Err("a label has a key: KEY=VALUE".into());
+    }
+    label_value(name)
+}
+
 pub fn label_value(text: &str) -> Checked {
     let fine = length(text, 1, 63) && edges(text, alnum, alnum) && text.chars().all(|c| alnum(c) || "-_.".contains(c));
     must(fine, "a label's value has 1 to 63 letters, digits, `-`, `_` and `.`, and begins and ends with a letter or digit")

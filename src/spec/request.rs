@@ -2,10 +2,11 @@
 //! Names may be full ARM ids; what is left out is taken from spec, state and defaults by `expand`.
 
 use super::{
-    model::Model,
+    model::{ComponentSpec, Model},
     reference::{NameOrId, Principal, Scope},
 };
 use crate::resources::values::SecretSource;
+use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
@@ -40,6 +41,8 @@ pub enum Request {
     },
     Bind(Bind),
     Mount(Mount),
+    Component(Component),
+    Exception(Exception),
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -68,6 +71,23 @@ pub enum OperatorScope {
     Identity,
     ResourceGroup,
     Subscription,
+}
+
+/// Pods whose token requests NMI passes on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Exception {
+    pub namespace: String,
+    pub name: String,
+    /// Empty for a removal.
+    pub labels: BTreeMap<String, String>,
+    pub cluster: Option<NameOrId>,
+}
+
+/// A component of a cluster to install, or to uninstall.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Component {
+    pub wanted: ComponentSpec,
+    pub cluster: Option<NameOrId>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -106,11 +106,28 @@ impl<W: Backend> Planner<'_, W> {
                 (Act::Keep, Some(format!("it {what} data: `--delete-data {name}` deletes it")))
             }
             _ => match kind.deletion_blocker(&placed, &seen.actual)? {
-                Some(what) => (Act::Keep, Some(what)),
+                Some(what) => {
+                    self.blocked.push(node.key.clone());
+                    (Act::Keep, Some(what))
+                }
                 None => (Act::Delete, None),
             },
         };
         self.act(node, kind, act, origin, Vec::new(), why, placed, Some(seen))
+    }
+
+    /// Keeps what a resource needs that stays because of its deletion blocker, directly or indirectly.
+    pub(super) fn keep_needs_of_blocked(&mut self) {
+        while let Some(by) = self.blocked.pop() {
+            let needs = self.actions.get(&by).and_then(|action| action.work.node.as_ref()).map(|node| node.needs()).unwrap_or_default();
+            for key in needs {
+                let Some(action) = self.actions.get_mut(&key).filter(|action| action.act == Act::Delete) else { continue };
+                action.act = Act::Keep;
+                action.why = Some(format!("{by} needs it"));
+                action.commands.clear();
+                self.blocked.push(key);
+            }
+        }
     }
 
     /// Deletes what a replacement left at a former place. The resource itself stays, or was deleted before.

@@ -20,7 +20,7 @@ pub(super) fn everything(colour: &str, on: &str) -> Graph {
         .present(Share::key("bob"), &Share::on(on, "bob", &["get", "list"]))
         .present(Store::key("kv"), &Store { name: "kv".into() })
         .present(Right::key("read"), &read)
-        .with(&Right::key("read"), |n| n.when = Some(Condition { ours: Store::key("kv"), or: "marked".into() }))
+        .with(&Right::key("read"), |n| n.when = Some(Condition { ours: Store::key("kv"), or: Some("marked".into()) }))
         .present(Leaf::key("pw"), &leaf)
 }
 

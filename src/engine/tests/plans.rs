@@ -230,7 +230,7 @@ async fn a_conditional_resource_is_created_and_deleted_with_its_condition() {
         graph()
             .present(Store::key("kv"), &Store { name: "kv".into() })
             .present(Right::key("read"), &right)
-            .with(&Right::key("read"), |n| n.when = Some(Condition { ours: Store::key("kv"), or: OPEN.into() }))
+            .with(&Right::key("read"), |n| n.when = Some(Condition { ours: Store::key("kv"), or: Some(OPEN.into()) }))
     };
     let mut foreign = Lab::default();
     foreign.land.foreign("store/kv", []);

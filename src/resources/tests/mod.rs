@@ -41,6 +41,7 @@ fn every_field_that_podid_writes_is_in_the_schema_of_its_kind() {
         resource_id: Input::Known("/subscriptions/s".into()),
         client_id: Input::Known("c".into()),
         within: after(),
+        after: Vec::new(),
     };
     let binding = AzureIdentityBinding {
         target: target(),
@@ -49,6 +50,7 @@ fn every_field_that_podid_writes_is_in_the_schema_of_its_kind() {
         azure_identity: "id".into(),
         selector: "s".into(),
         within: after(),
+        after: Vec::new(),
         identity: after(),
         roles: Vec::new(),
     };
@@ -74,6 +76,7 @@ fn class(object: Object, synced: Synced) -> SecretProviderClass {
         synced: vec![synced],
         subject: Some("s".into()),
         within: after(),
+        after: Vec::new(),
     }
 }
 

@@ -234,7 +234,7 @@ fn a_cluster_without_the_csi_driver_says_what_to_install() {
     assert_snapshot!(lab.fails("up -f app.yaml --yes"), @r#"
     exit 4
     error: secretproviderclass/aks-mi/shop/shop: the cluster does not know the kind SecretProviderClass (secrets-store.csi.x-k8s.io/v1)
-    hint: Install the Secrets Store CSI driver: `az aks enable-addons --addons azure-keyvault-secrets-provider -g podid-lab -n aks-mi`.
+    hint: Install the Secrets Store CSI driver: `podid cluster install csi`, or add `csi` to `cluster.components` in the spec.
     "#);
 }
 

@@ -1,0 +1,95 @@
+//! From a wanted component to its part of a graph.
+
+use super::component::{Component, Via};
+use crate::{
+    engine::{
+        desired::{Condition, Intent},
+        fault::Fault,
+        input::DependsOn,
+        key::Key,
+    },
+    resources::{
+        component::{self, Component as Working},
+        //feature::{self, Feature},
+        installation::{self, Installation},
+        object,
+        world::ClusterTarget,
+    },
+    spec::{graph::Graph, model::ComponentSpec},
+};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Adds a component: who installs it, what installs it, and that it works.
+pub fn expand(component: &dyn Component, wanted: &ComponentSpec, graph: &mut Graph<'_>) -> Result<Key, Fault> {
+    let via = via(component, wanted)?;
+    let target = graph.target()?;
+    let decides = installation::key(&target.name, component.name());
+    let installation = Installation {
+        target: target.clone(),
+        component: component.name().to_owned(),
+        via: via.word().to_owned(),
+        strict: wanted.via.is_some(),
+        namespace: (via != Via::Addon).then(|| wanted.namespace.as_deref().unwrap_or(component.namespace()).to_owned()),
+        version: wanted.version.clone(),
+        options: component.options(wanted),
+        signs: component.signs(),
+    };
+    graph.add_in_cluster(&decides, &installation, Intent::Present, &target)?;
+    let before: BTreeSet<Key> = graph.desired.nodes.keys().cloned().collect();
+    let mut installs = component.install(via, wanted, graph)?;
+    installs.retain(|key| !before.contains(key));
+    for key in &installs {
+        if let Some(node) = graph.desired.nodes.get_mut(key) {
+            node.when = Some(Condition { ours: decides.clone(), or: None });
+        }
+    }
+    let after = std::iter::once(&decides).chain(&installs).map(DependsOn::of).collect();
+    let works = Working { target: target.clone(), name: component.name().to_owned(), works: component.works(wanted), after };
+    let key = component::key(&target.name, component.name());
+    graph.add_in_cluster(&key, &works, Intent::Present, &target)?;
+    if let Some(node) = graph.desired.nodes.get_mut(&key) {
+        node.follows = Some(decides);
+    }
+    Ok(key)
+}
+
+/// The way that the user asked for, or the component's default.
+fn via(component: &dyn Component, wanted: &ComponentSpec) -> Result<Via, Fault> {
+    let ways = component.ways();
+    let found = ways.iter().copied().find(|way| wanted.via.as_deref().is_none_or(|via| via == way.word()));
+    found.ok_or_else(|| {
+        let known: Vec<&str> = ways.iter().map(|way| way.word()).collect();
+        Fault::refused(
+            format!("podid cannot install {} via {}", component.name(), wanted.via.as_deref().unwrap_or_default()),
+            format!("It can be installed via: {}.", known.join(", ")),
+        )
+    })
+}
+
+/// Adds manifests as objects of the cluster, and returns their keys.
+pub fn objects(target: &ClusterTarget, manifests: Vec<Value>, after: &[Key], graph: &mut Graph<'_>) -> Result<Vec<Key>, Fault> {
+    let mut keys = Vec::new();
+    for (key, object) in object::in_order(target, manifests, after)? {
+        graph.add_in_cluster(&key, &object, Intent::Present, target)?;
+        keys.push(key);
+    }
+    Ok(keys)
+}
+
+/// Adds a setting of the managed cluster.
+#[cfg(any())]
+pub fn feature(name: &str, on: Value, off: Option<Value>, note: Option<&str>, graph: &mut Graph<'_>) -> Result<Key, Fault> {
+    let id = graph.cluster_ref()?.id.clone();
+    let cluster = graph.cluster_key()?;
+    let key = feature::key(id.name(), name);
+    let note = note.map(str::to_owned);
+    let after = vec![DependsOn::of(&cluster)];
+    graph.add(&key, &Feature { cluster: id, name: name.to_owned(), on, off, note, after }, Intent::Present)?;
+    Ok(key)
+}
+
+/// An image as a manifest names it.
+pub fn image(_: &ComponentSpec, repository: &str, tag: &str, _: &mut Graph<'_>) -> Result<Value, Fault> {
+    Ok(json!(format!("{repository}:{tag}")))
+}

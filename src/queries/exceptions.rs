@@ -1,0 +1,78 @@
+//! `exception list`: the AzurePodIdentityExceptions of a cluster, and the pods that they match.
+
+use crate::{
+    cli::{ExceptionList, Format},
+    cluster::{self, Api},
+    converge::{self, answer, render},
+    exit::Exit,
+    failure::Failure,
+    output::table,
+    resources::{exception, manifest::labels, ownership},
+    session::Session,
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// NMI excepts a pod when any one label matches; it compares values without regard to case (pkg/pod/pod.go).
+fn excepts(exception: &BTreeMap<String, String>, pod: &BTreeMap<String, String>) -> bool {
+    exception.iter().any(|(key, value)| pod.get(key).is_some_and(|found| found.eq_ignore_ascii_case(value)))
+}
+
+pub async fn exceptions(session: &Session, asked: &ExceptionList) -> Result<Exit, Failure> {
+    let cluster = session.unless_interrupted(converge::cluster_of(session, asked.cluster.as_ref())).await??;
+    let read = session.clusters.open(Some(&cluster.context)).await.map_err(|error| Failure::from(&error))?.read();
+    let namespace = asked.namespace.as_deref();
+    let (found, pods) = session
+        .unless_interrupted(async {
+            let (api, pods) = (exception::api(), Api::new("", "v1", "Pod", "pods"));
+            futures::join!(read.list(&api, namespace, None), read.list(&pods, namespace, None))
+        })
+        .await?;
+    let found = match found {
+        Err(cluster::Error::KindMissing { .. }) => Vec::new(),
+        found => found.map_err(|error| Failure::from(&error))?,
+    };
+    let pods = pods.map_err(|error| Failure::from(&error))?;
+    let mut documents = Vec::new();
+    let mut rows = Vec::new();
+    for one in &found {
+        let (namespace, name) = (text(one, "/metadata/namespace"), text(one, "/metadata/name"));
+        let wanted: BTreeMap<String, String> =
+            one.pointer("/spec/podLabels").and_then(|all| serde_json::from_value(all.clone()).ok()).unwrap_or_default();
+        let matched: Vec<&str> = pods
+            .iter()
+            .filter(|pod| text(pod, "/metadata/namespace") == namespace && excepts(&wanted, &labels(pod)))
+            .map(|pod| text(pod, "/metadata/name"))
+            .collect();
+        let shown: Vec<String> = wanted.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let owner = ownership::app(&labels(one)).map(|app| format!("podid app {app}")).unwrap_or_default();
+        rows.push(vec![namespace.to_owned(), name.to_owned(), shown.join(" or "), matched.len().to_string(), owner.clone()]);
+        documents.push(json!({ "namespace": namespace, "name": name, "podLabels": wanted, "pods": matched, "owner": owner }));
+    }
+    let text = match session.global.output {
+        Format::Table => {
+            let headers = ["NAMESPACE", "NAME", "LABELS", "PODS", "OWNER"];
+            table::list(&headers, &rows, "there are no exceptions", session.terminal.width)
+        }
+        Format::Json | Format::Yaml => render(session, &json!({ "version": 1, "cluster": cluster.id.name(), "exceptions": documents })),
+    };
+    answer(session, text)?;
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::excepts;
+
+    #[test]
+    fn one_matching_label_is_enough_and_the_case_of_its_value_does_not_count() {
+        let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let exception = map(&[("app", "mic"), ("component", "mic")]);
+        assert!(excepts(&exception, &map(&[("app", "MIC")])));
+        assert!(!excepts(&exception, &map(&[("App", "mic"), ("tier", "mic")])));
+    }
+}
