@@ -112,12 +112,22 @@ impl Arm {
 
     /// Sends one request with its token. A response without a success status is an error.
     pub async fn exchange(&self, method: Method, url: Url, body: Option<&impl Serialize>) -> Result<HttpResponse> {
+        self.exchange_if(method, url, None, body).await
+    }
+
+    /// Sends one request that only counts while the resource has this etag; None: whatever it has.
+    pub async fn exchange_if(&self, method: Method, url: Url, etag: Option<&str>, body: Option<&impl Serialize>) -> Result<HttpResponse> {
         let scope = if url.host_str() == Some(hosts::GRAPH) { hosts::GRAPH_SCOPE } else { hosts::ARM_SCOPE };
         let mut ask = HttpRequest::new(method, url);
         ask.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(body) = body {
             ask.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             ask.body = serde_json::to_vec(body).map_err(|e| Error::Protocol(e.to_string()))?.into();
+        }
+        if let Some(etag) = etag {
+            let value =
+                HeaderValue::from_str(etag).map_err(|_| Error::Protocol(format!("{}: an etag that is not a header", hosts::ARM)))?;
+            ask.headers.insert(header::IF_MATCH, value);
         }
         ask.bearer(self.tokens.get(scope).await?.secret())?;
         let host = ask.host().to_owned();

@@ -2,14 +2,29 @@
 
 use super::{ArmId, Cluster, KubeletIdentity, Read, Result, id::CLUSTER};
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
-const VERSION: &str = "2025-08-01";
+/// The API version of every request about managed clusters: the newest stable one whose `podIdentityProfile` was read
+/// (Azure/azure-rest-api-specs, containerservice, stable/2026-07-01). Previews are not used, because AKS stops them after a year.
+pub const VERSION: &str = "2026-07-01";
+
+/// Returns the state of a cluster that some operation is changing right now, from its document.
+pub fn running(document: &Value) -> Option<&str> {
+    let state = document.pointer("/properties/provisioningState").and_then(Value::as_str)?;
+    let ended = ["Succeeded", "Failed", "Canceled"].iter().any(|end| state.eq_ignore_ascii_case(end));
+    (!ended).then_some(state)
+}
 
 impl Read {
     pub async fn cluster(&self, id: &ArmId) -> Result<Option<Cluster>> {
         let found: Option<ClusterBody> = self.resource(id, VERSION).await?;
         Ok(found.map(Cluster::from))
+    }
+
+    /// Returns the whole document, as Azure returned it.
+    pub async fn cluster_document(&self, id: &ArmId) -> Result<Option<Value>> {
+        self.resource(id, VERSION).await
     }
 
     /// `scope`: a group's or a subscription's id.

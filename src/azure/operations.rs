@@ -35,15 +35,20 @@ enum Tracker {
     Resource,
 }
 
-/// Sends a PUT and returns the resource once the operation is done.
-#[cfg_attr(not(test), expect(dead_code, reason = "clusters and their agent pools stand on it"))]
-pub async fn put<T: DeserializeOwned>(arm: &Arm, patience: &Waiter, target: Target<'_>, body: &impl Serialize) -> Result<T> {
-    write(arm, patience, target, Method::PUT, body).await
+/// Sends a PUT and returns the resource once the operation is done. `etag`: the PUT only counts while the resource has it.
+pub async fn put<T: DeserializeOwned>(
+    arm: &Arm,
+    patience: &Waiter,
+    target: Target<'_>,
+    etag: Option<&str>,
+    body: &impl Serialize,
+) -> Result<T> {
+    write(arm, patience, target, Method::PUT, etag, body).await
 }
 
 /// Sends a PATCH and returns the resource once the operation is done.
 pub async fn patch<T: DeserializeOwned>(arm: &Arm, patience: &Waiter, target: Target<'_>, body: &impl Serialize) -> Result<T> {
-    write(arm, patience, target, Method::PATCH, body).await
+    write(arm, patience, target, Method::PATCH, None, body).await
 }
 
 /// Sends a DELETE and waits until the resource is deleted. An absent resource is a success.
@@ -59,9 +64,16 @@ pub async fn delete(arm: &Arm, patience: &Waiter, target: Target<'_>) -> Result<
     follow(arm, patience, target, Method::DELETE, tracker, answer).await.map(drop)
 }
 
-async fn write<T: DeserializeOwned>(arm: &Arm, patience: &Waiter, target: Target<'_>, method: Method, body: &impl Serialize) -> Result<T> {
+async fn write<T: DeserializeOwned>(
+    arm: &Arm,
+    patience: &Waiter,
+    target: Target<'_>,
+    method: Method,
+    etag: Option<&str>,
+    body: &impl Serialize,
+) -> Result<T> {
     let url = arm::url(target.id, &[], target.version)?;
-    let answer = arm.exchange(method.clone(), url.clone(), Some(body)).await?;
+    let answer = arm.exchange_if(method.clone(), url.clone(), etag, Some(body)).await?;
     let tracker = match tracker(&url, &answer)? {
         Some(tracker) => tracker,
         None => match state(&answer) {

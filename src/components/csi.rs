@@ -51,7 +51,11 @@ impl Component for Csi {
         Works {
             signs: self.signs(),
             definitions: vec![format!("secretproviderclasses.{GROUP}"), format!("secretproviderclasspodstatuses.{GROUP}")],
-            objects: vec![Registered { api: Api::new("storage.k8s.io", "v1", "CSIDriver", "csidrivers"), name: DRIVER.into(), condition: None }],
+            objects: vec![Registered {
+                api: Api::new("storage.k8s.io", "v1", "CSIDriver", "csidrivers"),
+                name: DRIVER.into(),
+                condition: None,
+            }],
             users: vec![classes],
             ..Works::default()
         }
@@ -62,9 +66,8 @@ impl Component for Csi {
             Some(interval) if !is_interval(interval) => {
                 Err(wrong("rotationInterval", format!("`{interval}` is not an interval such as `2m`, `90s` or `1h30m`")))
             }
-            Some(_) if wanted.rotation == Some(false) => {
-                Err(wrong("rotationInterval", "there is no interval without rotation").hint("Write `rotation: true`, or leave the interval out."))
-            }
+            Some(_) if wanted.rotation == Some(false) => Err(wrong("rotationInterval", "there is no interval without rotation")
+                .hint("Write `rotation: true`, or leave the interval out.")),
             _ => Ok(()),
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     },
     resources::{
         component::{self, Component as Working},
-        //feature::{self, Feature},
+        feature::{self, Feature},
         installation::{self, Installation},
         object,
         world::ClusterTarget,
@@ -78,7 +78,6 @@ pub fn objects(target: &ClusterTarget, manifests: Vec<Value>, after: &[Key], gra
 }
 
 /// Adds a setting of the managed cluster.
-#[cfg(any())]
 pub fn feature(name: &str, on: Value, off: Option<Value>, note: Option<&str>, graph: &mut Graph<'_>) -> Result<Key, Fault> {
     let id = graph.cluster_ref()?.id.clone();
     let cluster = graph.cluster_key()?;

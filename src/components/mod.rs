@@ -4,16 +4,16 @@
 //! it, which is only wanted where the installation is podid's; and the `component`, which waits until it works.
 
 pub mod component;
-//mod csi;
+mod csi;
 pub mod expand;
 mod manifests;
 mod pod_identity;
-//mod workload_identity;
+mod workload_identity;
 
 use crate::engine::fault::Fault;
 pub use component::{Component, Via};
 
-static COMPONENTS: &[&dyn Component] = &[&pod_identity::PodIdentity];
+static COMPONENTS: &[&dyn Component] = &[&pod_identity::PodIdentity, &csi::Csi, &workload_identity::WorkloadIdentity];
 
 pub fn all() -> impl Iterator<Item = &'static dyn Component> {
     COMPONENTS.iter().copied()

@@ -45,6 +45,20 @@ pub fn key(name: &str) -> Key {
     Key::of("cluster", [name])
 }
 
+/// The lane of all writes to a cluster's document.
+pub fn lane(id: &ArmId) -> String {
+    format!("cluster {}", id.folded())
+}
+
+/// Why the run cannot go on without a cluster, and the way out.
+pub fn not_found(id: &ArmId) -> (String, String) {
+    (
+        format!("the cluster {} does not exist in resource group {}", id.name(), id.group_name().unwrap_or("?")),
+        "Name the managed cluster with `--cluster NAME` (or its full id), or `cluster:` in the spec; `az aks list -o table` shows them."
+            .into(),
+    )
+}
+
 impl ReadOnly for Cluster {
     const KIND: &'static str = "cluster";
     type Actual = Actual;
@@ -75,14 +89,7 @@ impl ReadOnly for Cluster {
         outputs
     }
     fn not_found(&self) -> (String, String) {
-        (
-            format!(
-                "the cluster {} does not exist in resource group {}",
-                self.id.name(),
-                self.id.group_name().unwrap_or("?")
-            ),
-            "Name the managed cluster with `--cluster NAME` (or its full id), or `cluster:` in the spec; `az aks list -o table` shows them.".into(),
-        )
+        not_found(&self.id)
     }
 }
 read_only!(Cluster);

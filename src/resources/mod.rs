@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod component;
 pub mod conflict;
 pub mod exception;
+pub mod feature;
 pub mod grant;
 pub mod group;
 pub mod identity;
@@ -60,6 +61,7 @@ table![
     principal::Principal,
     group::Group,
     cluster::Cluster,
+    feature::Feature,
     identity::Identity,
     role::Role,
     vault::Vault,

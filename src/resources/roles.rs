@@ -9,6 +9,7 @@ pub const SECRETS_OFFICER: &str = "Key Vault Secrets Officer";
 pub const READER: &str = "Reader";
 pub const MANAGED_IDENTITY_CONTRIBUTOR: &str = "Managed Identity Contributor";
 pub const RBAC_ADMINISTRATOR: &str = "Role Based Access Control Administrator";
+pub const AKS_CONTRIBUTOR: &str = "Azure Kubernetes Service Contributor Role";
 pub const KEY_VAULT_CONTRIBUTOR: &str = "Key Vault Contributor";
 
 const BUILT_IN: &[(&str, &str)] = &[
@@ -21,6 +22,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     (MANAGED_IDENTITY_CONTRIBUTOR, "e40ec5ca-96e0-45a2-b4ff-59039f2c2b59"),
     (VIRTUAL_MACHINE_CONTRIBUTOR, "9980e02c-c2be-4d73-94e8-173b1dc7cf3c"),
     ("Network Contributor", "4d97b98b-1d4f-4787-a291-c67834d212e7"),
+    (AKS_CONTRIBUTOR, "ed7f3fbd-7b88-4dd4-9017-9adb7ce333f8"),
     ("AcrPull", "7f951dda-4ed3-4680-a7ca-43fe172d538d"),
     ("Storage Blob Data Reader", "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"),
     ("Storage Blob Data Contributor", "ba92f5b4-2d11-453d-a403-e96b0029c9fe"),

@@ -37,6 +37,7 @@ pub struct Seen {
     pub path: String,
     pub body: String,
     pub authorized: bool,
+    pub if_match: Option<String>,
 }
 
 #[derive(Clone)]
@@ -248,9 +249,10 @@ fn body(reply: Reply) -> Body {
 async fn answer(request: Request<Incoming>, host: String, world: Arc<World>) -> Result<Response<Body>, Infallible> {
     let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     let (method, authorized) = (request.method().to_string(), request.headers().contains_key("authorization"));
+    let if_match = request.headers().get("if-match").map(|value| value.to_str().unwrap().to_owned());
     let sent =
         String::from_utf8(request.into_body().collect().await.map(|b| b.to_bytes().to_vec()).unwrap_or_default()).unwrap_or_default();
-    let seen = Seen { host, method, path, body: sent, authorized };
+    let seen = Seen { host, method, path, body: sent, authorized, if_match };
     let same = |other: &Seen| {
         other.host == seen.host && other.method == seen.method && other.path.split('?').next() == seen.path.split('?').next()
     };

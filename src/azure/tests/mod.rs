@@ -1,6 +1,7 @@
 //! Tests the module against a scripted Azure on loopback, over TLS and a CONNECT proxy, so that the production host names are used.
 
 mod blocked;
+mod cluster_settings;
 mod errors;
 mod fake;
 mod hostile;

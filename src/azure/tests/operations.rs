@@ -44,7 +44,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 impl Run {
     async fn put(&self) -> crate::azure::Result<Value> {
-        operations::put(&self.azure.core.arm, &self.patience, target(&pool()), &json!({ "properties": { "count": 3 } })).await
+        operations::put(&self.azure.core.arm, &self.patience, target(&pool()), None, &json!({ "properties": { "count": 3 } })).await
     }
     async fn patch(&self) -> crate::azure::Result<Value> {
         operations::patch(&self.azure.core.arm, &self.patience, target(&pool()), &json!({ "tags": {} })).await

@@ -71,6 +71,12 @@ impl Lab {
         }
     }
 
+    /// The same with an Azure that responds.
+    #[cfg(feature = "sandbox")]
+    pub fn with_azure(self, settings: crate::azure::Settings) -> Self {
+        Self { azure: Azure::new(settings).unwrap(), ..self }
+    }
+
     /// The graph of a component.
     pub fn graph(&self, manifests: &[Value]) -> Desired {
         let mut desired = Desired::new(APP, Requester::Spec);

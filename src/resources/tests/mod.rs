@@ -1,5 +1,7 @@
 //! What the kinds write, against the definitions that a cluster serves them by; and objects in clusters.
 
+#[cfg(feature = "sandbox")]
+mod features;
 mod kinds;
 mod lab;
 mod objects;

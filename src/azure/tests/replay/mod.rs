@@ -4,6 +4,7 @@
 //! `stories` has the exact results of known recordings.
 
 mod calls;
+mod documents;
 mod examples;
 mod record;
 mod refusals;
