@@ -1,7 +1,10 @@
 //! The commands with their arguments, as values.
 
-use super::{Components, ExceptionList, Global, Logs, Rbac, ReadCommand, SandboxCommand, StateCommand, Verify};
-use crate::{engine::key::Key, spec::request::Request};
+use super::{Global, Logs, Rbac, ReadCommand, SandboxCommand, StateCommand, Verify};
+use crate::{
+    engine::key::Key,
+    spec::{reference::NameOrId, request::Request},
+};
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -51,9 +54,15 @@ pub enum Command {
     /// Print the log of a component's program.
     Logs(Logs),
     /// List the exceptions of a cluster.
-    Exceptions(ExceptionList),
+    Exceptions {
+        /// None: all namespaces.
+        namespace: Option<String>,
+        cluster: Option<NameOrId>,
+    },
     /// List what runs in a cluster.
-    Components(Components),
+    Components {
+        cluster: Option<NameOrId>,
+    },
     /// Print the Kubernetes Roles that podid needs.
     Rbac(Rbac),
     Sandbox(SandboxCommand),

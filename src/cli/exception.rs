@@ -58,14 +58,14 @@ pub(super) struct Add {
     labels: Vec<(String, String)>,
 }
 
-#[derive(Clone, Debug, PartialEq, Args)]
-pub struct List {
+#[derive(Debug, Args)]
+pub(super) struct List {
     /// Namespace to look into; default: all
     #[arg(short, long, value_parser = check::dns_label)]
-    pub namespace: Option<String>,
+    namespace: Option<String>,
     /// Name or full id of the AKS cluster; default: name of the context, or the only one in spec and state
     #[arg(long, value_parser = check::cluster_or_id)]
-    pub cluster: Option<NameOrId>,
+    cluster: Option<NameOrId>,
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -82,7 +82,7 @@ impl Exception {
         Ok(match self {
             Self::Add(Add { which, labels }) => Command::Change { request: request(which, labels.into_iter().collect()), remove: false },
             Self::Remove(which) => Command::Change { request: request(which, std::collections::BTreeMap::new()), remove: true },
-            Self::List(list) => Command::Exceptions(list),
+            Self::List(List { namespace, cluster }) => Command::Exceptions { namespace, cluster },
         })
     }
 }

@@ -21,10 +21,9 @@ mod topics;
 mod vault;
 pub mod verify;
 
-pub use cluster::{Rbac, component::Components};
+pub use cluster::Rbac;
 pub use command::{Command, Invocation};
 pub use error::Error;
-pub use exception::List as ExceptionList;
 #[cfg(feature = "sandbox")]
 pub use global::Lateness;
 pub use global::{DryRun, Events, Format, Global, Only};
@@ -136,7 +135,7 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
         Subcommands::Cluster(cluster::Cluster::Rbac(rbac)) => Command::Rbac(Rbac { as_yaml: !is_given(&matches, "output"), ..rbac }),
         Subcommands::Cluster(cluster::Cluster::Install(install)) => install.command()?,
         Subcommands::Cluster(cluster::Cluster::Uninstall(uninstall)) => uninstall.command(),
-        Subcommands::Cluster(cluster::Cluster::Components(components)) => Command::Components(components),
+        Subcommands::Cluster(cluster::Cluster::Components(components)) => Command::Components { cluster: components.cluster },
         Subcommands::State(state) => Command::State(state),
         Subcommands::Sandbox(sandbox) => Command::Sandbox(sandbox),
     };

@@ -1,7 +1,7 @@
 //! `cluster components`: which components run in a cluster, in which version, by whom installed, on how many nodes they are ready.
 
 use crate::{
-    cli::{Components, Format},
+    cli::Format,
     components,
     converge::{self, answer, render},
     exit::Exit,
@@ -9,11 +9,12 @@ use crate::{
     output::table,
     resources::running::{Running, running},
     session::Session,
+    spec::reference::NameOrId,
 };
 use serde_json::json;
 
-pub async fn components(session: &Session, asked: &Components) -> Result<Exit, Failure> {
-    let cluster = session.unless_interrupted(converge::cluster_of(session, asked.cluster.as_ref())).await??;
+pub async fn components(session: &Session, cluster: Option<&NameOrId>) -> Result<Exit, Failure> {
+    let cluster = session.unless_interrupted(converge::cluster_of(session, cluster)).await??;
     let read = session.clusters.open(Some(&cluster.context)).await.map_err(|error| Failure::from(&error))?.read();
     let mut found: Vec<(&str, Running)> = Vec::new();
     for component in components::all() {

@@ -1,7 +1,7 @@
 //! `exception list`: the AzurePodIdentityExceptions of a cluster, and the pods that they match.
 
 use crate::{
-    cli::{ExceptionList, Format},
+    cli::Format,
     cluster::{self, Api},
     converge::{self, answer, render},
     exit::Exit,
@@ -9,6 +9,7 @@ use crate::{
     output::table,
     resources::{exception, manifest::labels, ownership},
     session::Session,
+    spec::reference::NameOrId,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -22,10 +23,9 @@ fn excepts(exception: &BTreeMap<String, String>, pod: &BTreeMap<String, String>)
     exception.iter().any(|(key, value)| pod.get(key).is_some_and(|found| found.eq_ignore_ascii_case(value)))
 }
 
-pub async fn exceptions(session: &Session, asked: &ExceptionList) -> Result<Exit, Failure> {
-    let cluster = session.unless_interrupted(converge::cluster_of(session, asked.cluster.as_ref())).await??;
+pub async fn exceptions(session: &Session, namespace: Option<&str>, cluster: Option<&NameOrId>) -> Result<Exit, Failure> {
+    let cluster = session.unless_interrupted(converge::cluster_of(session, cluster)).await??;
     let read = session.clusters.open(Some(&cluster.context)).await.map_err(|error| Failure::from(&error))?.read();
-    let namespace = asked.namespace.as_deref();
     let (found, pods) = session
         .unless_interrupted(async {
             let (api, pods) = (exception::api(), Api::new("", "v1", "Pod", "pods"));

@@ -54,7 +54,7 @@ pub struct Actual {
 }
 
 /// The cluster's id, once the setting is in effect.
-pub const ID: Field<String> = Field::new("id");
+pub const ID: Field<String> = Field::new("cluster_id");
 /// The URL of the cluster's OIDC issuer, if it has one.
 pub const OIDC_ISSUER: Field<String> = Field::new("oidc_issuer");
 

@@ -96,7 +96,8 @@ impl Kind<Cloud> for Installation {
         match apps().find(|app| *app != context.app) {
             Some(other) => Owner::OtherApp(other.clone()),
             None if apps().next().is_some() => Owner::Ours,
-            None => Owner::Unmarked,
+            // an add-on and a chart carry no marks of podid's
+            None => Owner::Unmarkable,
         }
     }
     fn publish(&self, actual: &Actual) -> Outputs {

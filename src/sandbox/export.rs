@@ -22,6 +22,17 @@ pub async fn world(running: &Running) -> Result<Value, Error> {
     Ok(sorted(Value::Object(all)))
 }
 
+/// Removes add-ons that are disabled: AKS keeps a profile for each that was ever on.
+fn without_what_is_off(properties: &mut Value) {
+    let Some(profiles) = properties.get_mut("addonProfiles").and_then(Value::as_object_mut) else { return };
+    profiles.retain(|_, profile| profile["enabled"] != false);
+    if profiles.is_empty()
+        && let Some(properties) = properties.as_object_mut()
+    {
+        properties.remove("addonProfiles");
+    }
+}
+
 fn arm(state: &azure::state::State) -> Map<String, Value> {
     let subscription = &state.subscription;
     let mut all = Map::new();
@@ -43,6 +54,7 @@ fn arm(state: &azure::state::State) -> Map<String, Value> {
         {
             issuer.remove("issuerURL");
         }
+        without_what_is_off(&mut body["properties"]);
         put(&mut all, body);
     }
     // as if all operations were finished

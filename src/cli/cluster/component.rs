@@ -75,11 +75,11 @@ struct Which {
 }
 
 /// List the components of a cluster: version, installer, and on how many nodes they are ready
-#[derive(Clone, Debug, PartialEq, Args)]
-pub struct Components {
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Components {
     /// Name or full id of the AKS cluster; default: name of the context, or the only one in spec and state
     #[arg(long, value_parser = check::cluster_or_id)]
-    pub cluster: Option<NameOrId>,
+    pub(in crate::cli) cluster: Option<NameOrId>,
 }
 
 impl Install {

@@ -66,7 +66,7 @@ async fn daemons(cluster: &cluster::Read, one: &Running, unready: bool) -> Vec<S
         .filter(|node| !ready.contains(*node))
         .map(|node| {
             let pod = pods.iter().find(|pod| text(pod, "/spec/nodeName") == *node);
-            let why = pod.map_or_else(|| "no pod is scheduled there".to_owned(), |pod| readiness::pod_reason(pod));
+            let why = pod.map_or_else(|| "no pod is scheduled there".to_owned(), readiness::pod_reason);
             format!("{node} ({why})")
         })
         .collect();

@@ -180,7 +180,10 @@ fn change(
     if issuer && cluster.oidc_issuer.is_none() {
         cluster.oidc_issuer = Some(provision::issuer(call.state, &cluster.name, &cluster.location));
     }
-    if let Some(version) = asked.get("kubernetesVersion").and_then(Value::as_str) {
+    // a minor version that the cluster runs already changes nothing
+    if let Some(version) = asked.get("kubernetesVersion").and_then(Value::as_str)
+        && !cluster.version.starts_with(&format!("{version}."))
+    {
         cluster.version = patch_of(version);
     }
     let mut all = Value::Object(std::mem::take(&mut cluster.asked));
