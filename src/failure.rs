@@ -4,6 +4,8 @@ mod azure;
 mod blocked;
 mod cluster;
 mod explain;
+mod helm;
+mod image;
 mod message;
 
 pub use explain::{explain, of_node};

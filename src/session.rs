@@ -7,6 +7,7 @@ use crate::{
     embedded::Sandbox,
     exit::Exit,
     failure::Failure,
+    helm,
     output::{Terminal, events::Events, human},
     resources::world::Clusters,
     signals::interrupts,
@@ -68,9 +69,11 @@ impl Session {
         let settings = cluster::Settings { kubeconfig, context: None, timeout, whole: global.timeout, parallelism, plugin_output };
         let shown = terminal.clone();
         let warn = move |text: &str, hint: &str| shown.complain(human::warning(text, hint));
-        let clusters = Clusters::new(settings, global.any_server, Arc::new(warn));
+        let stop = interrupts();
+        let helm = helm::Program::new(global.helm.clone(), stop.clone());
+        let clusters = Clusters::new(settings, global.any_server, Arc::new(warn)).with_helm(helm);
         let azure = Azure::new(azure).map_err(|e| Failure::from(&e))?;
-        Ok(Self { global, terminal, azure, clusters, events, stop: interrupts(), command, sandbox })
+        Ok(Self { global, terminal, azure, clusters, events, stop, command, sandbox })
     }
 
     /// Waits until the sandbox's components are idle and saves its data.

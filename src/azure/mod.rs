@@ -27,6 +27,7 @@ mod operations;
 mod pipeline;
 mod program;
 mod read;
+mod registry;
 mod roles;
 mod secrets;
 mod settings;
@@ -44,6 +45,7 @@ pub use error::{Blocked, DisallowingPolicy, Error, RefusedAction, Result};
 pub use id::ArmId;
 pub use model::*;
 pub use read::Read;
+pub use registry::{ImageError, ImageTag};
 pub use settings::{ClientLogin, OnWait, Settings};
 pub use write::Write;
 
@@ -73,7 +75,8 @@ impl Azure {
         let login = Arc::new(login::Login::new(pipeline.clone(), settings.client, env, tools));
         let tokens = Arc::new(token::Tokens::new(login));
         let secrets = secrets::Secrets::new(pipeline.clone(), tokens.clone());
-        Ok(Self { core: Arc::new(Clients { arm: arm::Arm::new(pipeline, tokens)?, secrets, limit }) })
+        let registries = registry::Registries::new(pipeline.clone(), tokens.clone());
+        Ok(Self { core: Arc::new(Clients { arm: arm::Arm::new(pipeline, tokens)?, secrets, registries, limit }) })
     }
 
     /// Returns which credential of the chain is used. Requests a token if needed.

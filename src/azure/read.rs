@@ -1,9 +1,9 @@
 //! Reads for one pass: each resource is requested at most once, however many callers want it at the same time.
 
 use super::{
-    ArmId, Caller, DeletedSecret, DeletedVault, DirectoryObject, Error, Identity, PolicyEntry, Result, RoleAssignment, RoleDefinition,
-    Secret, SecretInfo, ServicePrincipal, Vault, arm, cache::RequestCache, clients::Clients, deadline, directory, failures::absent, hosts,
-    identities, roles, vaults,
+    ArmId, Caller, DeletedSecret, DeletedVault, DirectoryObject, Error, Identity, ImageError, ImageTag, PolicyEntry, Result,
+    RoleAssignment, RoleDefinition, Secret, SecretInfo, ServicePrincipal, Vault, arm, cache::RequestCache, clients::Clients, deadline,
+    directory, failures::absent, hosts, identities, roles, vaults,
 };
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -84,6 +84,12 @@ impl Read {
 
     pub async fn caller(&self) -> Result<Caller> {
         deadline::within(self.core.limit, self.core.arm.tokens.caller()).await
+    }
+
+    /// Returns the digest that an image's tag points to now. None if there is no such tag.
+    pub async fn image_digest(&self, image: &ImageTag) -> Result<Option<String>, ImageError> {
+        let asked = async { Ok(self.core.registries.digest(image).await) };
+        deadline::within(self.core.limit, asked).await?
     }
 
     /// Returns the body of a resource. The files of the single types add their own calls with it.

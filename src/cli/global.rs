@@ -47,6 +47,9 @@ pub struct Global {
     /// Do not compare the context's server with the cluster's address, for use with tunnels
     #[arg(long, global = true, help_heading = KUBERNETES, hide_short_help = true)]
     pub any_server: bool,
+    /// Path of the helm that installs charts; default: the one in PATH
+    #[arg(long, global = true, value_name = "FILE", help_heading = KUBERNETES, hide_short_help = true)]
+    pub helm: Option<PathBuf>,
     /// Take over fields of Kubernetes objects that other managers own
     #[arg(long, global = true, help_heading = CONSENT, hide_short_help = true)]
     pub force_conflicts: bool,

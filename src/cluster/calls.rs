@@ -125,6 +125,14 @@ impl ServerConnection {
         })
     }
 
+    /// Returns the token that the next request would carry, if a login command or a file gives one.
+    pub(super) async fn token(&self) -> Result<Option<SecretString>> {
+        match &self.login {
+            Some(login) => login.token().await,
+            None => Ok(None),
+        }
+    }
+
     /// Returns the response whatever its status.
     pub(super) async fn answer(&self, call: &ApiRequest) -> Result<ApiResponse> {
         self.answer_by(call, after(self.timeout)).await

@@ -2,13 +2,14 @@
 //! this module knows none of podid's kinds.
 //!
 //! `kubeconfig`, `credential`, `login`, `token_file` and `proxy` find the cluster and the user; `connect` opens connections; `calls` sends
-//! one request; `read` caches for one pass; `write` caches nothing.
+//! one request; `read` caches for one pass; `write` caches nothing; `export` writes a kubeconfig for a program that podid runs.
 
 mod calls;
 mod connect;
 mod credential;
 mod discovery;
 pub mod error;
+mod export;
 mod kubeconfig;
 mod limits;
 mod list;
@@ -32,6 +33,7 @@ pub use logs::LogRange;
 pub use object::{Api, FIELD_MANAGER, ObjectRef, Preview, Served};
 pub use settings::Settings;
 
+use secrecy::SecretString;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +45,7 @@ const WHOLE: Duration = Duration::from_secs(600);
 pub struct Cluster {
     connection: calls::SharedConnection,
     unverified: Option<Arc<str>>,
+    config: Arc<kube::Config>,
 }
 
 /// Reads for one pass; clones share one cache.
@@ -79,7 +82,7 @@ impl Cluster {
             login.put_pair(&mut config.auth_info).await;
         }
         let connection = calls::ServerConnection::new(context, &config, login, settings.parallelism, times)?;
-        Ok(Self { connection: Arc::new(connection), unverified: unverified.map(Into::into) })
+        Ok(Self { connection: Arc::new(connection), unverified: unverified.map(Into::into), config: Arc::new(config) })
     }
 
     /// Returns the contexts of the kubeconfig, each with the host name of its server. Does not connect and runs no plugin.
@@ -98,6 +101,10 @@ impl Cluster {
     /// Returns the kubeconfig with `insecure-skip-tls-verify`, if the server's certificate is not checked.
     pub fn unverified(&self) -> Option<&str> {
         self.unverified.as_deref()
+    }
+    /// Returns a kubeconfig for a program that podid runs: this context alone, with the credential that podid itself sends.
+    pub async fn kubeconfig(&self) -> Result<SecretString> {
+        export::kubeconfig(&self.config, self.connection.token().await?)
     }
     /// Begins a new pass with an empty cache.
     pub fn read(&self) -> Read {

@@ -82,6 +82,12 @@ fn cloud(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Failure {
     if let Some(NotReady { what, causes, hints }) = error.downcast_ref::<NotReady>() {
         return Failure { causes: causes.clone(), hints: hints.clone(), ..Failure::new(Exit::Failed, what.clone()) };
     }
+    if let Some(error) = error.downcast_ref::<crate::azure::ImageError>() {
+        return Failure::from(error);
+    }
+    if let Some(error) = error.downcast_ref::<crate::helm::Error>() {
+        return Failure::from(error);
+    }
     Failure::new(Exit::Failed, error.to_string())
 }
 

@@ -13,7 +13,9 @@ pub mod exception;
 pub mod feature;
 pub mod grant;
 pub mod group;
+pub mod helm_release;
 pub mod identity;
+pub mod image;
 pub mod installation;
 pub mod kind;
 pub mod manifest;
@@ -75,6 +77,8 @@ table![
     installation::Installation,
     component::Component,
     exception::Exception,
+    helm_release::HelmRelease,
+    image::Image,
 ];
 
 /// The table of kinds for the engine.

@@ -10,10 +10,12 @@ use super::{
 use crate::{
     cluster::{self, Api},
     engine::{fault::Fault, key::Key, resource::Owner},
+    helm,
 };
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Namespace {
@@ -35,6 +37,17 @@ const CONTENT: [(&str, &str, &str, &str); 10] = [
     ("batch", "v1", "Job", "jobs"),
     ("batch", "v1", "CronJob", "cronjobs"),
 ];
+
+/// The annotation with which helm marks what it installed (helm pkg/action/validate.go).
+const OF_RELEASE: &str = "meta.helm.sh/release-name";
+
+/// The app's own helm releases, which are uninstalled before the namespace is deleted.
+fn releases(app: &str, kinds: &[Api], listed: &[Result<Vec<Value>, cluster::Error>]) -> BTreeSet<String> {
+    let secrets = kinds.iter().zip(listed).filter(|(api, _)| api.kind == "Secret").filter_map(|(_, listed)| listed.as_ref().ok()).flatten();
+    let stored = secrets.filter(|secret| secret["type"] == helm::SECRET_TYPE);
+    let ours = stored.filter(|secret| ownership::owner(app, &manifest::labels(secret)) == Owner::Ours);
+    ours.filter_map(|secret| secret["metadata"]["labels"]["name"].as_str().map(str::to_owned)).collect()
+}
 
 pub fn key(cluster: &str, name: &str) -> Key {
     Key::of("namespace", [cluster, name])
@@ -78,6 +91,7 @@ impl Manifested for Namespace {
         let kinds: Vec<Api> = built_in.chain(reader.content.iter().cloned()).collect();
         let listed = join_all(kinds.iter().map(|api| cluster.list(api, Some(&self.name), None))).await;
         let mut foreign = Vec::new();
+        let releases = releases(app, &kinds, &listed);
         for (api, listed) in kinds.iter().zip(listed) {
             let listed = match listed {
                 // there is nothing of a kind that the cluster does not know
@@ -93,6 +107,7 @@ impl Manifested for Namespace {
                 let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
                 let own = name == "kube-root-ca.crt"
                     || object.pointer("/metadata/ownerReferences").is_some()
+                    || object["metadata"]["annotations"][OF_RELEASE].as_str().is_some_and(|release| releases.contains(release))
                     || object.get("type").and_then(Value::as_str) == Some("kubernetes.io/service-account-token")
                     || ownership::owner(app, &manifest::labels(&object)) == Owner::Ours;
                 if !own {

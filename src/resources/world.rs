@@ -5,7 +5,9 @@ use crate::{
     azure,
     cluster::{self, Api, Error as ClusterError},
     engine::{fault::Fault, input::Input, key::Key, plan::Warning, resource::Backend},
+    helm,
 };
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::{Mutex, OnceCell};
@@ -94,6 +96,7 @@ pub struct Clusters {
     settings: cluster::Settings,
     any_server: bool,
     dry_run: bool,
+    helm: helm::Program,
     open: Arc<Mutex<BTreeMap<String, Arc<OnceCell<cluster::Cluster>>>>>,
     on_warning: OnWarning,
     warnings: Arc<Mutex<Vec<Warning>>>,
@@ -101,7 +104,30 @@ pub struct Clusters {
 
 impl Clusters {
     pub fn new(settings: cluster::Settings, any_server: bool, on_warning: OnWarning) -> Self {
-        Self { settings, any_server, dry_run: false, open: Arc::default(), on_warning, warnings: Arc::default() }
+        Self {
+            settings,
+            any_server,
+            dry_run: false,
+            helm: helm::Program::default(),
+            open: Arc::default(),
+            on_warning,
+            warnings: Arc::default(),
+        }
+    }
+
+    /// The same, with the helm that installs charts.
+    #[must_use]
+    pub fn with_helm(self, helm: helm::Program) -> Self {
+        Self { helm, ..self }
+    }
+
+    pub fn helm(&self) -> &helm::Program {
+        &self.helm
+    }
+
+    /// A kubeconfig that leads only to this cluster, for a program that podid runs.
+    pub async fn kubeconfig(&self, target: &ClusterTarget) -> Result<SecretString, Fault> {
+        self.checked(target).await?.kubeconfig().await.map_err(Fault::cloud)
     }
 
     /// What was warned of so far.

@@ -9,6 +9,7 @@ mod logins;
 mod logs;
 mod operations;
 mod reads;
+mod registry;
 mod replay;
 mod vault_secrets;
 mod wires;

@@ -1,6 +1,7 @@
 //! Tests the module against servers on loopback.
 
 mod config;
+mod export;
 pub(crate) mod fake;
 mod hostile;
 mod reads;

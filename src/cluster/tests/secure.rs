@@ -7,6 +7,7 @@ use base64::Engine;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -113,7 +114,12 @@ async fn a_client_certificate_is_shown_from_data_and_from_files_beside_the_kubec
     }
     let named = json!({ "certificate-authority": "ca.crt", "tls-server-name": "api.lab" });
     let user = json!({ "client-certificate": "me.crt", "client-key": "./me.key" });
-    assert!(asked(config(&dir, port, named, user)).await.unwrap().is_some());
+    let by_files = config(&dir, port, named, user);
+    assert!(asked(by_files.clone()).await.unwrap().is_some());
+    // a program that podid runs gets all that the connection needs
+    let (other, given) = (tempfile::tempdir().unwrap(), cluster(by_files).await.unwrap().kubeconfig().await.unwrap());
+    std::fs::write(other.path().join("config"), given.expose_secret()).unwrap();
+    assert!(asked(settings(&other.path().join("config"))).await.unwrap().is_some());
 }
 
 #[tokio::test]

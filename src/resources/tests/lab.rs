@@ -11,6 +11,7 @@ use crate::{
         plan::{Act, Plan},
         planner::{Consent, all_absent, plan},
     },
+    helm,
     resources::{
         KINDS, Reader, Writer, content,
         object::{self, Object},
@@ -89,6 +90,14 @@ impl Lab {
     pub fn object(&self, manifest: Value) -> (Key, Object) {
         let key = object::key(&self.target.name, &manifest).unwrap();
         (key, Object { target: self.target.clone(), manifest, shared: false, after: Vec::new() })
+    }
+
+    /// The same, with this helm.
+    pub fn with_helm(self, program: &Path) -> Self {
+        let (send, stop) = tokio::sync::watch::channel(false);
+        // nobody stops it
+        drop(send);
+        Self { clusters: self.clusters.with_helm(helm::Program::new(Some(program.to_owned()), stop)), ..self }
     }
 
     pub async fn plan(&self, desired: &Desired) -> Result<(Plan, crate::engine::input::KnownOutputs), Vec<String>> {

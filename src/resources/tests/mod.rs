@@ -2,6 +2,9 @@
 
 #[cfg(feature = "sandbox")]
 mod features;
+#[cfg(all(feature = "sandbox", unix))]
+mod helm;
+mod images;
 mod kinds;
 mod lab;
 mod objects;
