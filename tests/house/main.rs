@@ -21,8 +21,6 @@ const STREAMS: &[(&str, &str)] =
     &[("io", "stdout"), ("io", "stderr"), ("Term", "stdout"), ("Term", "stderr"), ("tracing_subscriber", "fmt"), ("panic", "set_hook")];
 
 const LONGEST: usize = 400;
-/// The files that are still longer, up to 500 lines. The list may only shrink.
-const LONGER: &[&str] = &["src/queries/rbac.rs", "src/sandbox/kube/patch.rs", "src/sandbox/kube/typed.rs"];
 
 struct Broken<'a> {
     file: &'a str,
@@ -124,12 +122,8 @@ fn every_file_says_first_what_it_is_for_and_is_short() {
             broken.push(Broken { file: &file.name, line: 1, rule: "a file opens with `//!`: what it is for".into() });
         }
         let lines = file.source.lines().count();
-        let longest = if LONGER.contains(&file.name.as_str()) { 500 } else { LONGEST };
-        if lines <= LONGEST && longest > LONGEST {
-            broken.push(Broken { file: &file.name, line: lines, rule: "short enough now: remove it from LONGER".into() });
-        }
-        if lines > longest && !file.is_test {
-            broken.push(Broken { file: &file.name, line: lines, rule: format!("longer than {longest} lines: split it") });
+        if lines > LONGEST && !file.is_test {
+            broken.push(Broken { file: &file.name, line: lines, rule: format!("longer than {LONGEST} lines: split it") });
         }
     }
     check(&broken);

@@ -1,6 +1,7 @@
 //! The owners of an object's fields: managedFields, as the API server keeps them (apimachinery, `managedfields`; structured-merge-diff,
 //! `merge`). Does not depend on the store or on requests.
 
+use super::compare::compare;
 use super::field_set::{FieldSet, path_text};
 use super::schema::Type;
 use super::status::Refusal;
@@ -144,7 +145,7 @@ fn ignore(set: &mut FieldSet, ignored: &[&str]) {
 
 /// Returns the owners after a create, update or patch: the manager owns what changed, and others lose it.
 pub fn updated(ty: &Type, old: &Value, new: &Value, owners: Owners, manager: &FieldManager<'_>) -> Owners {
-    let diff = typed::compare(ty, &without(old), &without(new));
+    let diff = compare(ty, &without(old), &without(new));
     let (mut touched, mut removed) = (diff.modified.union(&diff.added), diff.removed);
     ignore(&mut touched, manager.ignored);
     ignore(&mut removed, manager.ignored);
@@ -296,7 +297,7 @@ fn attempt(ty: &Type, live: &Value, config: &Value, manager: &FieldManager<'_>, 
         _ => merged,
     };
 
-    let diff = typed::compare(ty, &live, &new);
+    let diff = compare(ty, &live, &new);
     let (mut touched, mut removed) = (diff.modified.union(&diff.added), diff.removed);
     ignore(&mut touched, manager.ignored);
     ignore(&mut removed, manager.ignored);
@@ -353,7 +354,7 @@ fn last_applied(ty: &Type, live: &Value, version: &str) -> Option<FieldSet> {
     if last["apiVersion"] != version {
         return None;
     }
-    let diff = typed::compare(ty, &last, &without(live));
+    let diff = compare(ty, &last, &without(live));
     Some(typed::field_set(ty, &last).difference(&diff.modified).difference(&diff.added).difference(&diff.removed))
 }
 

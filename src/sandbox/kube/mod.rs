@@ -14,6 +14,7 @@ mod authentication;
 mod authorization;
 mod call;
 mod cluster;
+mod compare;
 mod components;
 mod containers;
 mod controllers;
@@ -52,6 +53,7 @@ mod select;
 mod serve;
 mod status;
 mod store;
+mod strategic;
 mod strict;
 mod table;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Operations on typed values: their fields as a set, comparing, merging, removing fields. The rules are those of structured-merge-diff v6
+//! Operations on typed values: their fields as a set, merging, removing fields. The rules are those of structured-merge-diff v6
 //! (`typed`), on which server-side apply is built. Does not depend on owners.
 
 use super::field_set::{FieldSet, field};
@@ -9,14 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 static DEDUCED: Type = Type::Any { atomic: false };
 
 /// How a value is merged.
-enum Atom<'a> {
+pub enum Atom<'a> {
     Leaf,
     Map { of: &'a dyn Fields, atomic: bool },
     List(&'a List),
 }
 
 /// The type of a field by its name.
-trait Fields {
+pub trait Fields {
     fn of(&self, name: &str) -> &Type;
     /// Whether the name is a field of a struct, and not a key of a map.
     fn declared(&self, name: &str) -> bool;
@@ -41,7 +41,7 @@ impl Fields for Type {
 }
 
 /// Returns how a value is merged. `value` decides where the type leaves it open.
-fn atom<'a>(ty: &'a Type, value: Option<&Value>) -> Atom<'a> {
+pub fn atom<'a>(ty: &'a Type, value: Option<&Value>) -> Atom<'a> {
     match ty.shape() {
         Shape::Scalar(_) => Atom::Leaf,
         Shape::Struct { of, atomic } => Atom::Map { of, atomic },
@@ -54,7 +54,7 @@ fn atom<'a>(ty: &'a Type, value: Option<&Value>) -> Atom<'a> {
     }
 }
 
-fn empty(value: Option<&Value>) -> bool {
+pub fn empty(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => true,
         Some(Value::Object(map)) => map.is_empty(),
@@ -93,7 +93,7 @@ pub fn is_associative(list: &List) -> bool {
     list.list_type != ListType::Atomic
 }
 
-fn items(value: Option<&Value>) -> &[Value] {
+pub fn items(value: Option<&Value>) -> &[Value] {
     value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
@@ -128,29 +128,6 @@ fn collect(ty: &Type, value: &Value, path: &mut Vec<String>, set: &mut FieldSet)
             }
         }
         _ => set.insert(path),
-    }
-}
-
-#[derive(Debug, Default, PartialEq)]
-pub struct Comparison {
-    pub added: FieldSet,
-    pub removed: FieldSet,
-    pub modified: FieldSet,
-}
-
-/// Compares two values.
-pub fn compare(ty: &Type, old: &Value, new: &Value) -> Comparison {
-    let mut out = Comparison::default();
-    walk(ty, Some(old), Some(new), &mut Vec::new(), &mut out);
-    out
-}
-
-fn leaf(old: Option<&Value>, new: Option<&Value>, path: &[String], out: &mut Comparison) {
-    match (old, new) {
-        (None, Some(_)) => out.added.insert(path),
-        (Some(_), None) => out.removed.insert(path),
-        (Some(old), Some(new)) if !equal(old, new) => out.modified.insert(path),
-        _ => {}
     }
 }
 
@@ -191,71 +168,6 @@ pub fn equal(a: &Value, b: &Value) -> bool {
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
         _ => a == b,
-    }
-}
-
-fn walk(ty: &Type, old: Option<&Value>, new: Option<&Value>, path: &mut Vec<String>, out: &mut Comparison) {
-    let mut in_leaf = false;
-    match atom(ty, new.or(old)) {
-        Atom::Map { of, atomic: false } if !(empty(old) && empty(new)) => {
-            let names: BTreeSet<&String> = [old, new].into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys).collect();
-            for name in names {
-                path.push(field(name));
-                walk(of.of(name), old.and_then(|v| v.get(name)), new.and_then(|v| v.get(name)), path, out);
-                path.pop();
-            }
-        }
-        Atom::List(list) if is_associative(list) && !(empty(old) && empty(new)) => walk_items(list, items(old), items(new), path, out),
-        _ => {
-            in_leaf = true;
-            leaf(old, new, path, out);
-        }
-    }
-    if !in_leaf && !path.is_empty() {
-        match (old, new) {
-            (None, Some(_)) => out.added.insert(path),
-            (Some(_), None) => out.removed.insert(path),
-            _ => {}
-        }
-    }
-}
-
-fn walk_items(list: &List, old: &[Value], new: &[Value], path: &mut Vec<String>, out: &mut Comparison) {
-    let index = |all: &[Value]| {
-        let mut by: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-        for item in all {
-            if let Some(element) = element(list, item) {
-                by.entry(element).or_default().push(item.clone());
-            }
-        }
-        by
-    };
-    let (old, new) = (index(old), index(new));
-    let none = Vec::new();
-    for element in old.keys().chain(new.keys().filter(|k| !old.contains_key(*k))) {
-        let (was, is) = (old.get(element).unwrap_or(&none), new.get(element).unwrap_or(&none));
-        path.push(element.clone());
-        match (was.len(), is.len()) {
-            (0 | 1, 0 | 1) => walk(&list.of, was.first(), is.first(), path, out),
-            (2.., 2..) => {
-                if was.len() != is.len() || was.iter().zip(is).any(|(a, b)| !equal(a, b)) {
-                    out.modified.insert(path);
-                }
-            }
-            (2.., _) => {
-                if let Some(is) = is.first() {
-                    walk(&list.of, None, Some(is), path, out);
-                }
-                out.removed.insert(path);
-            }
-            (_, _) => {
-                if let Some(was) = was.first() {
-                    walk(&list.of, Some(was), None, path, out);
-                }
-                out.added.insert(path);
-            }
-        }
-        path.pop();
     }
 }
 
@@ -443,7 +355,6 @@ mod tests {
         let old = json!({"spec": {"tolerations": [{"key": "a"}, {"key": "b"}]}});
         let new = json!({"spec": {"tolerations": [{"key": "c"}]}});
         assert_eq!(merge(&pod(), &old, &new)["spec"]["tolerations"], json!([{"key": "c"}]));
-        assert_eq!(compare(&pod(), &old, &new).modified.paths(), vec![vec!["f:spec".to_owned(), "f:tolerations".to_owned()]]);
     }
 
     #[test]
@@ -461,11 +372,5 @@ mod tests {
             shown.contains(&".spec.containers[name=\"a\"].ports[containerPort=80,protocol=\"TCP\"].containerPort".to_owned()),
             "{shown:?}"
         );
-    }
-
-    #[test]
-    fn a_new_map_is_itself_a_member_of_the_field_set() {
-        let diff = compare(&pod(), &json!({"metadata": {}}), &json!({"metadata": {"labels": {"a": "b"}}}));
-        assert_eq!(diff.added.to_json(), json!({"f:metadata": {"f:labels": {".": {}, "f:a": {}}}}));
     }
 }

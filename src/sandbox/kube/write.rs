@@ -7,6 +7,7 @@ use super::managed::{self, Owners};
 use super::schema::Type;
 use super::status::{Cause, Outcome, Refusal};
 use super::store::{Store, key, meta, now};
+use super::strategic::strategic;
 use super::update::update;
 use super::{admission, apply_errors, decode, escalation, metadata, namespace_defaults, patch, prepare, typed, zero};
 use crate::measure;
@@ -171,7 +172,7 @@ pub fn patch(store: &mut Store, call: &Call, kind: &str, body: &[u8], warnings: 
             }
             patch::json(&mut new, &decoded)?;
         }
-        "application/strategic-merge-patch+json" => patch::strategic(&call.resource.ty, &mut new, &decoded)?,
+        "application/strategic-merge-patch+json" => strategic(&call.resource.ty, &mut new, &decoded)?,
         _ => patch::merge(&mut new, &decoded),
     }
     same_name(call, &new)?;
