@@ -3,7 +3,8 @@
 pub mod component;
 
 use super::check;
-use clap::{Args, Subcommand, ValueEnum};
+use crate::modes;
+use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
 use std::path::PathBuf;
 
 const RBAC: &str = "\
@@ -36,6 +37,9 @@ pub struct Rbac {
     /// Namespace of the app; repeatable; default: those of the spec
     #[arg(short, long = "namespace", value_name = "NAMESPACE", value_parser = check::dns_label)]
     pub namespaces: Vec<String>,
+    /// How pods get their identity; repeatable; default: the modes of the spec, or pod-identity
+    #[arg(long = "mode", value_name = "MODE", value_parser = PossibleValuesParser::new(modes::names()), hide_short_help = true)]
+    pub modes: Vec<String>,
     /// Name of the Roles and RoleBindings; default: podid-APP, or podid
     #[arg(long, value_parser = check::dns_subdomain)]
     pub name: Option<String>,
