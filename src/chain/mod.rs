@@ -2,10 +2,11 @@
 //!
 //! `facts` what is known of one workload · `link` the links, and what is reported of a broken one · `view` what a link is checked with ·
 //! `stage` what a proof waits for · `remarks` on a plan · `ground` links that all have in common · `commands` of hints · `texts` of
-//! components.
+//! components · `found` what `state rebuild` reads them back from.
 
 pub mod commands;
 pub mod facts;
+pub mod found;
 pub mod ground;
 pub mod link;
 pub mod remarks;

@@ -1,14 +1,15 @@
 //! `podid bind` and `podid unbind`.
 
-use super::{Command, Error, Global, check};
+use super::{Command, Error, Global, check, mode_flags::ModeFlags};
 use crate::{
     modes,
     spec::{
         reference::NameOrId,
-        request::{self, OperatorScope, Request},
+        request::{self, Request},
+        settings::{Settings, foreign},
     },
 };
-use clap::{Args, ValueEnum, builder::PossibleValuesParser};
+use clap::{Args, builder::PossibleValuesParser};
 
 const BIND: &str = "\
 Examples:
@@ -25,12 +26,8 @@ Examples:
 pub(super) struct Bind {
     #[command(flatten)]
     which: BindingArgs,
-    /// Value of the pod label aadpodidbinding; default: name of the AzureIdentity
-    #[arg(long, value_parser = check::label_value)]
-    selector: Option<String>,
-    /// Scope at which the cluster gets the role Managed Identity Operator
-    #[arg(long, value_enum, default_value = "identity", hide_short_help = true)]
-    operator_scope: OperatorScopeArg,
+    #[command(flatten)]
+    flags: ModeFlags<false>,
 }
 
 /// Remove a binding, and the roles that only it needed
@@ -39,6 +36,8 @@ pub(super) struct Bind {
 pub(super) struct Unbind {
     #[command(flatten)]
     which: BindingArgs,
+    #[command(flatten)]
+    flags: ModeFlags<true>,
 }
 
 #[derive(Debug, Args)]
@@ -52,52 +51,32 @@ struct BindingArgs {
     /// Name or full id of the managed identity; default: the only one in spec and state
     #[arg(long, value_parser = check::identity_or_id)]
     identity: Option<NameOrId>,
-    /// Name of the AzureIdentity; default: name of the managed identity
-    #[arg(long, value_parser = check::dns_subdomain)]
-    name: Option<String>,
-    /// Name of the AzureIdentityBinding; default: NAME-binding
-    #[arg(long, value_parser = check::dns_subdomain)]
-    binding: Option<String>,
     /// Name or full id of the AKS cluster; default: name of the context, or the only one in spec and state
     #[arg(long, value_parser = check::cluster_or_id)]
     cluster: Option<NameOrId>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum OperatorScopeArg {
-    /// The identity itself
-    Identity,
-    /// The identity's resource group
-    ResourceGroup,
-    /// The subscription
-    Subscription,
-}
-
 impl BindingArgs {
-    fn request(self, global: &Global) -> request::Bind {
-        request::Bind {
-            mode: self.mode,
-            namespace: self.namespace,
-            identity: self.identity,
-            group: global.resource_group.clone(),
-            name: self.name,
-            binding: self.binding,
-            selector: None,
-            cluster: self.cluster,
-            operator_scope: OperatorScope::default(),
+    fn request(self, settings: Settings, global: &Global) -> Result<request::Bind, Error> {
+        if let Ok(mode) = modes::named(self.mode.as_deref()) {
+            let all: Vec<_> = modes::all().map(modes::owner).collect();
+            if let Some(found) = foreign(&settings, &[modes::owner(mode)], &all) {
+                let flag = found.setting.flag.as_ref().map(|flag| flag.name).unwrap_or_default();
+                return Err(Error::usage(
+                    format!("--{flag} is a flag of the mode {}, but the mode is `{}`", found.owners, found.used),
+                    format!("Leave it out, or add --mode {}.", found.owner.name),
+                ));
+            }
         }
+        let Self { mode, namespace, identity, cluster } = self;
+        Ok(request::Bind { mode, namespace, identity, group: global.resource_group.clone(), cluster, settings })
     }
 }
 
 impl Bind {
     pub(super) fn command(self, global: &Global) -> Result<Command, Error> {
-        let operator_scope = match self.operator_scope {
-            OperatorScopeArg::Identity => OperatorScope::Identity,
-            OperatorScopeArg::ResourceGroup => OperatorScope::ResourceGroup,
-            OperatorScopeArg::Subscription => OperatorScope::Subscription,
-        };
-        let request = request::Bind { selector: self.selector, operator_scope, ..self.which.request(global) };
-        if let Some(mode) = modes::all().find(|mode| request.mode.as_deref().is_none_or(|name| name == mode.name())) {
+        let request = self.which.request(self.flags.settings, global)?;
+        if let Ok(mode) = modes::named(request.mode.as_deref()) {
             mode.check_bind(&request).map_err(|wrong| Error::usage(wrong.message, wrong.hint.unwrap_or_default()))?;
         }
         Ok(Command::Change { request: Request::Bind(request), remove: false })
@@ -105,7 +84,8 @@ impl Bind {
 }
 
 impl Unbind {
-    pub(super) fn command(self, global: &Global) -> Command {
-        Command::Change { request: Request::Bind(self.which.request(global)), remove: true }
+    pub(super) fn command(self, global: &Global) -> Result<Command, Error> {
+        let request = self.which.request(self.flags.settings, global)?;
+        Ok(Command::Change { request: Request::Bind(request), remove: true })
     }
 }

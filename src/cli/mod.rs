@@ -11,6 +11,7 @@ mod exception;
 pub mod global;
 mod identity;
 mod logs;
+mod mode_flags;
 mod mount;
 pub mod read;
 mod redact;
@@ -126,7 +127,7 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
         Subcommands::Role(role) => role.command(),
         Subcommands::Vault(vault) => vault.command(&global)?,
         Subcommands::Bind(bind) => bind.command(&global)?,
-        Subcommands::Unbind(unbind) => unbind.command(&global),
+        Subcommands::Unbind(unbind) => unbind.command(&global)?,
         Subcommands::Mount(mount) => mount.command(&global)?,
         Subcommands::Exception(exception) => exception.command()?,
         Subcommands::Logs(logs) => Command::Logs(logs),

@@ -1,13 +1,16 @@
 //! `podid mount`.
 
 use super::{Command, Error, Global, check};
-use crate::spec::{
-    names,
-    reference::NameOrId,
-    request::{self, Mounted, Request, Sync},
-    suggest::nearest,
+use crate::{
+    modes,
+    spec::{
+        names,
+        reference::NameOrId,
+        request::{self, Mounted, Request, Sync},
+        suggest::nearest,
+    },
 };
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use std::collections::BTreeSet;
 
 const APPLY: &str = "\
@@ -51,6 +54,9 @@ pub(super) struct ClassArgs {
 pub(super) struct Apply {
     #[command(flatten)]
     which: ClassArgs,
+    /// How the pods get their identity; default: as those bound in the namespace, or else pod-identity
+    #[arg(long, value_name = "MODE", value_parser = PossibleValuesParser::new(modes::names()), hide_short_help = true)]
+    mode: Option<String>,
     /// Name of a secret, and of the file that holds it in the pod; repeatable
     #[arg(long = "secret", value_name = "NAME[=ALIAS]", required = true, value_parser = mounted)]
     secrets: Vec<Mounted>,
@@ -77,16 +83,17 @@ fn sync(text: &str) -> Result<Sync, String> {
 
 impl Mount {
     pub(super) fn command(self, global: &Global) -> Result<Command, Error> {
-        let request = |which: ClassArgs, secrets, sync| {
+        let request = |which: ClassArgs| {
             let ClassArgs { namespace, name, vault, cluster } = which;
-            Request::Mount(request::Mount { namespace, name, vault, group: global.resource_group.clone(), secrets, sync, cluster })
+            request::Mount { namespace, name, vault, group: global.resource_group.clone(), cluster, ..request::Mount::default() }
         };
         Ok(match self {
-            Self::Apply(Apply { which, secrets, sync }) => {
+            Self::Apply(Apply { which, mode, secrets, sync }) => {
                 agree(&secrets, &sync)?;
-                Command::Change { request: request(which, secrets, sync), remove: false }
+                let request = Request::Mount(request::Mount { mode, secrets, sync, ..request(which) });
+                Command::Change { request, remove: false }
             }
-            Self::Delete(which) => Command::Change { request: request(which, Vec::new(), Vec::new()), remove: true },
+            Self::Delete(which) => Command::Change { request: Request::Mount(request(which)), remove: true },
         })
     }
 }

@@ -5,9 +5,9 @@ use super::{Command, Error, Global, ReadCommand, check, error::NO_VALUE};
 use crate::{
     resources::values::SecretSource,
     spec::{
-        model::Model,
         reference::{NameOrId, Principal},
         request::Request,
+        vault_model::Model,
     },
 };
 use clap::{Args, Subcommand, ValueEnum};

@@ -81,6 +81,8 @@ pub async fn inputs(session: &Session, goal: &Goal) -> Result<Inputs, Failure> {
     let goal = &goal.clone().disambiguated(session, &memory).await?;
     let known = clusters::Known { session, spec, azure: &azure, resources: &memory, subscription: &subscription };
     let clusters = Clusters::find(&known, goal).await?;
+    let workloads = spec.map(|spec| spec.workloads.as_slice()).unwrap_or_default();
+    let modes: Vec<_> = workloads.iter().map(|w| (w.namespace.as_str(), w.mode.as_deref())).collect();
     let context = expand::Context {
         app: &app,
         subscription: &subscription,
@@ -90,6 +92,8 @@ pub async fn inputs(session: &Session, goal: &Goal) -> Result<Inputs, Failure> {
         cluster: clusters.own.as_ref(),
         other_clusters: &clusters.named,
         memory: &memory,
+        bound: &[],
+        modes: &modes,
     };
     let desired = desired_of(goal, spec, &context, &ledger)?;
     Ok(Inputs { app, desired, ledger, state, azure, spec_path, world })

@@ -1,6 +1,7 @@
 //! The Secrets Store CSI driver with its Azure provider: a SecretProviderClass names the secrets, and the driver mounts them as files and
 //! may keep Kubernetes Secrets in step with them.
 
+mod found;
 mod links;
 mod names;
 
@@ -9,6 +10,7 @@ use crate::{
     azure::ArmId,
     chain::{
         facts::{Bound, Component, Delivered, PodPatch, VaultFacts},
+        found::Found,
         link::Link,
         remarks::{Planned, Remarks, SecretsOf, unknown_secrets, wanted},
         stage::Stage,
@@ -25,7 +27,13 @@ use crate::{
         secret_provider_class::{self, Object, SecretProviderClass, Synced},
         vault,
     },
-    spec::graph::Graph,
+    spec::{
+        claim::Claim,
+        graph::Graph,
+        names::dns_subdomain,
+        request::Mount,
+        settings::{Rule, Setting, Settings},
+    },
 };
 use futures::future::BoxFuture;
 use names::{CLASS, GROUP, STATUS};
@@ -35,12 +43,28 @@ use serde_json::{Value, json};
 pub struct Csi;
 
 const DRIVER: &str = "secrets-store.csi.k8s.io";
+/// The field for the name of the SecretProviderClass; default: the workload's name.
+const NAME: &str = "names.secretProviderClass";
 /// The volume, and where it is mounted.
 const VOLUME: (&str, &str) = ("secrets", "/mnt/secrets");
 
 impl Delivery for Csi {
     fn name(&self) -> &'static str {
         "csi"
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        const { &[Setting { field: NAME, rule: Rule::Text(dns_subdomain), flag: None }] }
+    }
+
+    fn claims(&self, workload: &str, settings: &Settings) -> Vec<Claim> {
+        let field = settings.get(NAME).map_or("name", |_| NAME);
+        let hint = "Give it another name with `names: {secretProviderClass: NAME}`.";
+        vec![Claim { field, kind: CLASS, name: self.object_name(workload, settings), shown: "SecretProviderClass", hint }]
+    }
+
+    fn object_name(&self, workload: &str, settings: &Settings) -> String {
+        settings.get(NAME).unwrap_or(workload).to_owned()
     }
 
     fn expand(&self, wanted: Wanted, graph: &mut Graph<'_>) -> Result<(), Fault> {
@@ -72,6 +96,10 @@ impl Delivery for Csi {
             found.push(self.recalled(ledger, entry)?);
         }
         Ok(found)
+    }
+
+    fn found(&self, found: &Found<'_>) -> Vec<Mount> {
+        found::mounts(found)
     }
 
     fn pod(&self, delivered: &Delivered) -> PodPatch {

@@ -4,6 +4,7 @@
 use crate::{
     chain::{
         facts::{Bound, Component, Delivered, Parameters, PodPatch},
+        found::Found,
         link::Link,
         remarks::{Planned, Remarks},
         stage::Stage,
@@ -14,20 +15,44 @@ use crate::{
         access::Right,
         secret_provider_class::{Object, Synced},
     },
-    spec::graph::Graph,
+    spec::{
+        claim::Claim,
+        graph::Graph,
+        request::Mount,
+        settings::{Setting, Settings},
+    },
 };
-
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 
 pub trait Delivery: Sync {
     /// The word of the spec.
     fn name(&self) -> &'static str;
+
+    /// Lists the fields of a workload that it has beside those of all deliveries.
+    fn settings(&self) -> &'static [Setting] {
+        &[]
+    }
+
+    /// Returns what a workload, which is given by name, takes for itself in its namespace.
+    fn claims(&self, _workload: &str, _: &Settings) -> Vec<Claim> {
+        Vec::new()
+    }
+
+    /// Returns the name of the object that delivers to a workload.
+    fn object_name(&self, workload: &str, _: &Settings) -> String {
+        workload.to_owned()
+    }
 
     /// Adds the resources that bring the secrets into the pods.
     fn expand(&self, wanted: Wanted, graph: &mut Graph<'_>) -> Result<(), Fault>;
 
     /// Lists what this delivery brings for an app, from the state.
     fn recall(&self, ledger: &Ledger, app: &str) -> Result<Vec<Delivered>, Fault>;
+
+    /// Returns the requests that would have made what was found in a cluster. Nothing for a delivery that has no objects there.
+    fn found(&self, _: &Found<'_>) -> Vec<Mount> {
+        Vec::new()
+    }
 
     /// Returns what a pod template must have to get the secrets.
     fn pod(&self, delivered: &Delivered) -> PodPatch;
@@ -39,16 +64,24 @@ pub trait Delivery: Sync {
     fn stages(&self, delivered: &Delivered, pod: &PodRef) -> Vec<Stage>;
 
     /// Says what makes a plan of this delivery's resources doubtful.
-    fn remarks<'a>(&'a self, planned: &'a Planned<'a>) -> BoxFuture<'a, Remarks>;
+    fn remarks<'a>(&'a self, _: &'a Planned<'a>) -> BoxFuture<'a, Remarks> {
+        Box::pin(ready(Remarks::default()))
+    }
 
     /// Lists the components that must run in the cluster.
-    fn needs(&self) -> &'static [Component];
+    fn needs(&self) -> &'static [Component] {
+        &[]
+    }
 
     /// Lists the kinds of objects that it puts into a cluster.
-    fn kinds(&self) -> &'static [&'static str];
+    fn kinds(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Lists what looking at the chain and waiting for the stages need of the cluster's RBAC.
-    fn rights(&self) -> Vec<Right>;
+    fn rights(&self) -> Vec<Right> {
+        Vec::new()
+    }
 }
 
 /// The secrets of one vault that pods of a namespace are to get.

@@ -6,6 +6,7 @@ pub mod delivery;
 use crate::{
     chain::facts::Delivered,
     engine::{fault::Fault, ledger::Ledger},
+    spec::settings::Owner,
 };
 pub use delivery::Delivery;
 
@@ -31,6 +32,11 @@ pub fn named(name: Option<&str>) -> Result<&'static dyn Delivery, Fault> {
 /// Returns the delivery that brings these secrets.
 pub fn of(delivered: &Delivered) -> Result<&'static dyn Delivery, Fault> {
     named(Some(delivered.delivery))
+}
+
+/// Returns a delivery as the owner of its settings.
+pub fn owner(delivery: &'static dyn Delivery) -> Owner {
+    Owner { noun: "delivery", name: delivery.name(), settings: delivery.settings() }
 }
 
 /// Lists what the state knows of an app's deliveries, of every kind.

@@ -5,9 +5,12 @@ mod pod_identity;
 
 use crate::{
     chain::facts::Bound,
+    cluster::Api,
     engine::{fault::Fault, ledger::Ledger},
+    spec::settings::Owner,
 };
 pub use mode::Mode;
+use serde_json::Value;
 
 /// The first one is the default.
 static MODES: &[&dyn Mode] = &[&pod_identity::PodIdentity];
@@ -33,6 +36,23 @@ pub fn named(name: Option<&str>) -> Result<&'static dyn Mode, Fault> {
 /// Returns the mode that bound these pods.
 pub fn of(bound: &Bound) -> Result<&'static dyn Mode, Fault> {
     named(Some(bound.mode))
+}
+
+/// Returns a mode as the owner of its settings.
+pub fn owner(mode: &'static dyn Mode) -> Owner {
+    Owner { noun: "mode", name: mode.name(), settings: mode.settings() }
+}
+
+/// Returns the mode by which a SecretProviderClass with these parameters gets its token. None where they do not tell.
+pub fn of_class(parameters: &Value) -> Option<&'static dyn Mode> {
+    let mut found = all().filter(|mode| mode.is_of_class(parameters));
+    found.next().filter(|_| found.next().is_none())
+}
+
+/// Returns the objects of a cluster that all live on an assignment of this role at the cluster's nodes.
+pub fn served_by(role: &str) -> Option<Api> {
+    let roles = all().flat_map(|mode| mode.roles());
+    roles.filter(|known| known.role == role).find_map(|known| known.serves).map(|api| api())
 }
 
 /// Lists the bindings of an app that the state knows, of every mode.

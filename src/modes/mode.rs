@@ -4,25 +4,49 @@
 use crate::{
     chain::{
         facts::{Bound, Component, Parameters, PodPatch},
-        link::{Link, Reason},
+        found::Found,
+        link::{Heals, Link, MissingLink, Reason, TOKEN},
         remarks::{ListAhead, Lists, Planned, Remarks},
         view::View,
     },
+    cluster::Api,
     engine::{desired::Desired, fault::Fault, input::KnownOutputs, ledger::Ledger},
     resources::access::Right,
-    spec::{complaint::Complaint, graph::Graph, model::Workload, request::Bind},
+    spec::{
+        claim::Claim,
+        complaint::Complaint,
+        graph::Graph,
+        request::Bind,
+        settings::{Setting, Settings},
+    },
 };
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
+use serde_json::Value;
 
 pub trait Mode: Sync {
     /// The word of the spec and of `--mode`.
     fn name(&self) -> &'static str;
 
-    /// Checks what a workload says of this mode, with paths below the workload, and returns what it takes for itself in its namespace.
-    fn check(&self, workload: &Workload) -> Result<Vec<Claim>, Complaint>;
+    /// Lists the fields of a workload, and the flags of `podid bind`, that it has beside those of all modes.
+    fn settings(&self) -> &'static [Setting] {
+        &[]
+    }
+
+    /// Checks what a workload says of this mode beyond the rules of the single settings, with paths below the workload. Returns what the
+    /// workload's identity, which is given by name or id, takes for itself in the namespace.
+    fn check(&self, _identity: &str, _: &Settings) -> Result<Vec<Claim>, Complaint> {
+        Ok(Vec::new())
+    }
 
     /// Checks what `podid bind` is told, as far as that is more than the rules of the single flags.
-    fn check_bind(&self, bind: &Bind) -> Result<(), Complaint>;
+    fn check_bind(&self, _: &Bind) -> Result<(), Complaint> {
+        Ok(())
+    }
+
+    /// Lists the roles that come with its bindings, so that `state rebuild` does not take them for requests of their own.
+    fn roles(&self) -> &'static [ModeRole] {
+        &[]
+    }
 
     /// Adds the resources that give the pods their identity.
     fn expand(&self, bind: &Bind, graph: &mut Graph<'_>) -> Result<Bound, Fault>;
@@ -30,47 +54,71 @@ pub trait Mode: Sync {
     /// Lists what this mode bound for an app, from the state.
     fn recall(&self, ledger: &Ledger, app: &str) -> Result<Vec<Bound>, Fault>;
 
+    /// Returns the requests that would have made what was found in a cluster.
+    fn found(&self, found: &Found<'_>) -> Vec<Bind>;
+
     /// Returns what a pod template must have to be bound.
     fn pod(&self, bound: &Bound) -> PodPatch;
 
-    /// Returns what a SecretProviderClass says to get a token this way. None: nothing is bound in its namespace yet.
+    /// Returns what a SecretProviderClass says to get a token this way. None: nothing is bound in its namespace yet, or pods are bound in
+    /// several ways; a mode that must name an identity then refuses with the command that binds.
     fn class_parameters(&self, bound: Option<&Bound>) -> Result<Parameters, Fault>;
+
+    /// Returns whether a SecretProviderClass with these parameters gets its token this way.
+    fn is_of_class(&self, parameters: &Value) -> bool;
 
     /// Lists the links from the cluster to the pod's token, in the order in which each rests on those before it.
     fn chain(&self, bound: &Bound) -> Vec<Link>;
 
     /// Says what makes it uncertain by which identity the workload's own pods read, although nothing is missing.
-    fn warnings<'a>(&'a self, view: &'a View<'a>) -> BoxFuture<'a, Vec<String>>;
+    fn warnings<'a>(&'a self, _: &'a View<'a>) -> BoxFuture<'a, Vec<String>> {
+        Box::pin(ready(Vec::new()))
+    }
 
     /// Says why the vault was asked by another identity than the bound one.
-    fn refused_other<'a>(&'a self, view: &'a View<'a>, client_id: &'a str) -> BoxFuture<'a, Reason>;
+    fn refused_other<'a>(&'a self, view: &'a View<'a>, client_id: &'a str) -> BoxFuture<'a, Reason> {
+        Box::pin(ready(other_identity(view, client_id)))
+    }
 
     /// Names the lists of objects that `remarks` will need of the clusters.
-    fn lists(&self, desired: &Desired, known: &KnownOutputs) -> Vec<ListAhead>;
+    fn lists(&self, _: &Desired, _: &KnownOutputs) -> Vec<ListAhead> {
+        Vec::new()
+    }
 
     /// Says what makes a plan of this mode's objects doubtful.
-    fn remarks<'a>(&'a self, planned: &'a Planned<'a>, lists: &'a mut Lists) -> BoxFuture<'a, Remarks>;
+    fn remarks<'a>(&'a self, _: &'a Planned<'a>, _: &'a mut Lists) -> BoxFuture<'a, Remarks> {
+        Box::pin(ready(Remarks::default()))
+    }
 
     /// Lists the components that must run in the cluster.
-    fn needs(&self) -> &'static [Component];
+    fn needs(&self) -> &'static [Component] {
+        &[]
+    }
 
     /// Lists the kinds of objects that it puts into a cluster, beside the namespace.
     fn kinds(&self) -> &'static [&'static str];
 
     /// Lists what looking at the chain needs of the cluster's RBAC.
-    fn rights(&self) -> Vec<Right>;
+    fn rights(&self) -> Vec<Right> {
+        Vec::new()
+    }
 
     /// Says how to tell apart several identities that one subject would get.
     fn one_identity(&self, subject: &str) -> String;
 }
 
-/// A name in the namespace that only one identity can have.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Claim {
-    pub kind: &'static str,
-    pub name: String,
-    /// The kind as Kubernetes writes it.
-    pub shown: &'static str,
-    /// The way out where another identity has it.
-    pub hint: &'static str,
+/// A role that comes with the bindings of a mode.
+pub struct ModeRole {
+    pub role: &'static str,
+    /// The objects of a cluster that all live on one such assignment at the cluster's nodes: it is deleted only with the last of them.
+    pub serves: Option<fn() -> Api>,
+}
+
+/// The token was another identity's, and the mode does not know why.
+pub fn other_identity(view: &View<'_>, client_id: &str) -> Reason {
+    let (own, vault) = (&view.bound.identity.name, view.vault());
+    let what = format!("the vault {vault} refused the token of another identity (client id {client_id}), not of {own}");
+    let again = view.commands.podid(&["status", "--app", &view.bound.app]);
+    let hint = format!("Look for differences between what exists and what podid created: {again}.");
+    Reason::new(Heals::Never, MissingLink::new(TOKEN, what).hint(hint))
 }

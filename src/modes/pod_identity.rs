@@ -1,17 +1,21 @@
 //! AAD Pod Identity: MIC puts the managed identity on the nodes where pods with the label `aadpodidbinding` run, and NMI answers
 //! their token requests. The cluster needs Managed Identity Operator on the identity and Virtual Machine Contributor on its nodes.
 
+mod found;
 mod links;
 mod names;
 mod remarks;
+mod settings;
 
-use super::mode::{Claim, Mode};
+use super::mode::{Mode, ModeRole};
 use crate::{
     azure::ArmId,
     chain::{
         facts::{Bound, BoundIdentity, Component, Parameters, PodPatch},
+        found::Found,
         link::{Link, Reason},
         remarks::{ListAhead, Lists, Planned, Remarks},
+        texts::field,
         view::View,
     },
     engine::{
@@ -24,15 +28,18 @@ use crate::{
         access::{Reach, Right},
         azure_identity::{self, AzureIdentity},
         azure_identity_binding::{self, AzureIdentityBinding},
-        identity, roles,
+        identity,
+        manifested::Manifested as _,
+        roles,
     },
     spec::{
-        complaint::{Complaint, maybe, wrong},
+        claim::Claim,
+        complaint::{Complaint, wrong},
         graph::Graph,
-        model::Workload,
         names::{dns_subdomain, label_value, name_in, object_name},
         reference::{NameOrId, Scope},
-        request::{Bind, OperatorScope},
+        request::Bind,
+        settings::{Setting, Settings},
     },
 };
 use futures::future::BoxFuture;
@@ -47,23 +54,24 @@ impl Mode for PodIdentity {
         "pod-identity"
     }
 
-    fn check(&self, workload: &Workload) -> Result<Vec<Claim>, Complaint> {
-        maybe("names.azureIdentity", dns_subdomain, workload.names.azure_identity.as_ref())?;
-        maybe("names.azureIdentityBinding", dns_subdomain, workload.names.azure_identity_binding.as_ref())?;
-        maybe("selector", label_value, workload.selector.as_ref())?;
-        let name = workload.names.azure_identity.clone().unwrap_or_else(|| object_name(name_in(&workload.identity.name)));
-        if workload.selector.is_none()
+    fn settings(&self) -> &'static [Setting] {
+        settings::SETTINGS
+    }
+
+    fn check(&self, identity: &str, settings: &Settings) -> Result<Vec<Claim>, Complaint> {
+        let name = settings.get(settings::NAME).map_or_else(|| object_name(name_in(identity)), str::to_owned);
+        if settings.get(settings::SELECTOR).is_none()
             && let Err(rule) = label_value(&name)
         {
             let message = format!("the pod label cannot be called so: {rule}");
             return Err(wrong("identity.name", message).hint("Give it a value of its own with `selector: VALUE`."));
         }
         let hint = "Give it another name with `names: {azureIdentity: NAME}`.";
-        Ok(vec![Claim { kind: AZURE_IDENTITY, name, shown: "AzureIdentity", hint }])
+        Ok(vec![Claim { field: "identity.name", kind: AZURE_IDENTITY, name, shown: "AzureIdentity", hint }])
     }
 
     fn check_bind(&self, bind: &Bind) -> Result<(), Complaint> {
-        let (Some(identity), None) = (&bind.identity, &bind.name) else { return Ok(()) };
+        let (Some(identity), None) = (&bind.identity, bind.settings.get(settings::NAME)) else { return Ok(()) };
         // Azure takes names that Kubernetes does not
         let name = identity.name();
         dns_subdomain(name).map_err(|rule| {
@@ -72,29 +80,38 @@ impl Mode for PodIdentity {
         })
     }
 
+    fn roles(&self) -> &'static [ModeRole] {
+        &[
+            ModeRole { role: roles::MANAGED_IDENTITY_OPERATOR, serves: None },
+            // MIC has this right once for all that it does in a cluster
+            ModeRole { role: roles::VIRTUAL_MACHINE_CONTRIBUTOR, serves: Some(AzureIdentityBinding::api) },
+        ]
+    }
+
     /// Namespace, AzureIdentity, AzureIdentityBinding, and the two roles that MIC needs (role-assignment page of aad-pod-identity).
     fn expand(&self, bind: &Bind, graph: &mut Graph<'_>) -> Result<Bound, Fault> {
         let identity = graph.bound_identity(bind)?;
         let target = graph.target()?;
         let cluster = graph.cluster_ref()?;
         let principal = graph.clusters_principal(cluster)?;
-        let operator = match bind.operator_scope {
-            OperatorScope::Identity => graph.identity_scope(&identity),
-            OperatorScope::ResourceGroup => {
+        let operator_scope = bind.settings.get(settings::OPERATOR_SCOPE);
+        let operator = match operator_scope {
+            Some(settings::RESOURCE_GROUP) => {
                 let id = graph.id_of(&identity)?;
                 let group = ArmId::group(id.subscription_id(), id.group_name().unwrap_or_default());
                 graph.scope(&Scope::ResourceGroup(NameOrId::Id(group)))?
             }
-            OperatorScope::Subscription => graph.scope(&Scope::Subscription)?,
+            Some(settings::SUBSCRIPTION) => graph.scope(&Scope::Subscription)?,
+            _ => graph.identity_scope(&identity),
         };
-        let wide = (bind.operator_scope != OperatorScope::Identity)
+        let wide = matches!(operator_scope, Some(settings::RESOURCE_GROUP | settings::SUBSCRIPTION))
             .then(|| "warning: wider than needed; with it the cluster may hand out every identity in that scope".to_owned());
-        let operates = graph.add_role(roles::MANAGED_IDENTITY_OPERATOR, principal, operator, wide)?;
+        let operates = graph.add_role(roles::MANAGED_IDENTITY_OPERATOR, principal, operator, wide, None)?;
         let (principal, nodes) = (graph.clusters_principal(cluster)?, graph.node_scope(cluster)?);
-        let contributes = graph.add_role(roles::VIRTUAL_MACHINE_CONTRIBUTOR, principal, nodes, None)?;
+        let contributes = graph.add_role(roles::VIRTUAL_MACHINE_CONTRIBUTOR, principal, nodes, None, Some(AzureIdentityBinding::api()))?;
 
         let namespace = graph.namespace(&target, &bind.namespace, Intent::Present)?;
-        let name = bind.name.clone().unwrap_or_else(|| object_name(identity.names()));
+        let name = bind.settings.get(settings::NAME).map_or_else(|| object_name(identity.names()), str::to_owned);
         let azure_identity = azure_identity::key(&target.name, &bind.namespace, &name);
         let kind = AzureIdentity {
             target: target.clone(),
@@ -106,13 +123,13 @@ impl Mode for PodIdentity {
             after: Vec::new(),
         };
         graph.add_in_cluster(&azure_identity, &kind, Intent::Present, &target)?;
-        let binding_name = bind.binding.clone().unwrap_or_else(|| default_binding(&name));
+        let binding_name = bind.settings.get(settings::BINDING).map_or_else(|| default_binding(&name), str::to_owned);
         let binding = azure_identity_binding::key(&target.name, &bind.namespace, &binding_name);
         let kind = AzureIdentityBinding {
             target: target.clone(),
             namespace: bind.namespace.clone(),
             name: binding_name.clone(),
-            selector: bind.selector.clone().unwrap_or_else(|| name.clone()),
+            selector: bind.settings.get(settings::SELECTOR).map_or_else(|| name.clone(), str::to_owned),
             azure_identity: name.clone(),
             within: DependsOn::of(&namespace),
             after: Vec::new(),
@@ -149,6 +166,10 @@ impl Mode for PodIdentity {
         Ok(found)
     }
 
+    fn found(&self, found: &Found<'_>) -> Vec<Bind> {
+        found::binds(found, self.name())
+    }
+
     fn pod(&self, bound: &Bound) -> PodPatch {
         PodPatch { labels: [(LABEL.to_owned(), bound.subject.clone())].into(), ..PodPatch::default() }
     }
@@ -156,6 +177,10 @@ impl Mode for PodIdentity {
     /// The provider asks NMI, which knows the pod: no identity is named.
     fn class_parameters(&self, _: Option<&Bound>) -> Result<Parameters, Fault> {
         Ok([("usePodIdentity".to_owned(), Input::Known("true".to_owned()))].into())
+    }
+
+    fn is_of_class(&self, parameters: &Value) -> bool {
+        field(parameters, "/usePodIdentity") == "true"
     }
 
     fn chain(&self, bound: &Bound) -> Vec<Link> {

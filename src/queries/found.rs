@@ -3,42 +3,37 @@
 
 use crate::{
     azure::{self, ArmId, Identity, RoleAssignment, Vault},
-    cluster,
+    chain::{
+        facts::Bound,
+        found::{Found, Listing},
+    },
+    cluster, deliveries,
     engine::{
         desired::{Desired, Intent, Requester},
-        resource::{Kind, Owner},
+        fault::Fault,
+        resource::Owner,
     },
     failure::Failure,
-    resources::{
-        self, Cloud,
-        azure_identity::AzureIdentity,
-        azure_identity_binding::AzureIdentityBinding,
-        kind::{AnyResource, Listed},
-        manifest, ownership, role,
-        role::Role,
-        roles,
-        secret_provider_class::SecretProviderClass,
-    },
+    modes,
+    resources::{self, ownership, role, role::Role, roles},
     session::Session,
     spec::{
         expand,
         known::{ClusterRef, KnownResources},
-        model::Model,
         reference::{NameOrId, Principal},
-        request::{Bind, Mount, Mounted, OperatorScope, Request, Sync},
+        request::Request,
+        vault_model::Model,
     },
 };
-use serde::de::DeserializeOwned;
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// One graph for each app that left a mark in the subscription or in a cluster that the kubeconfig leads to.
 pub async fn found(session: &Session, azure: &azure::Read, subscription: &str) -> Result<Vec<Desired>, Failure> {
     let failed = |e: azure::Error| Failure::from(&e);
     let whole = ArmId::subscription(subscription);
-    let mut listing = ByKind::default();
+    let mut listing = Listing::default();
     for kind in resources::all() {
-        listing.0.insert(kind.kind(), kind.list(azure, &whole).await.map_err(failed)?);
+        listing.add(kind.kind(), kind.list(azure, &whole).await.map_err(failed)?);
     }
     let there = Inventory {
         identities: listing.read::<resources::identity::Identity, _>(),
@@ -52,7 +47,7 @@ pub async fn found(session: &Session, azure: &azure::Read, subscription: &str) -
     for app in there.apps() {
         let mut wishes = there.wishes(&app);
         wishes.extend(secrets(session, azure, &there, &app).await?);
-        let mut desired = graph(&app, subscription, wishes)?;
+        let mut desired = graph(session, &app, subscription, wishes)?;
         for (kind, listed) in there.listing.of_app(&app) {
             kind.add_found(listed, &mut desired).map_err(|fault| Failure::from(&fault))?;
         }
@@ -61,29 +56,8 @@ pub async fn found(session: &Session, azure: &azure::Read, subscription: &str) -
     Ok(graphs)
 }
 
-/// What the kinds listed, by kind.
-#[derive(Default)]
-struct ByKind(BTreeMap<&'static str, Vec<Listed>>);
-
-impl ByKind {
-    /// Those of one kind, as its client returned them.
-    fn read<K: Kind<Cloud>, T: DeserializeOwned>(&self) -> Vec<T> {
-        self.0.get(K::KIND).into_iter().flatten().filter_map(|listed| T::deserialize(&listed.actual).ok()).collect()
-    }
-
-    /// What carries the marks of an app, with its kind.
-    fn of_app(&self, app: &str) -> impl Iterator<Item = (&'static dyn AnyResource, &Listed)> {
-        let listed = |kind: &'static dyn AnyResource| self.0.get(kind.kind()).into_iter().flatten().map(move |listed| (kind, listed));
-        resources::all().flat_map(listed).filter(move |(_, listed)| listed.app.as_deref() == Some(app))
-    }
-
-    fn apps(&self) -> impl Iterator<Item = String> {
-        self.0.values().flatten().filter_map(|listed| listed.app.clone())
-    }
-}
-
 struct Inventory {
-    listing: ByKind,
+    listing: Listing,
     identities: Vec<Identity>,
     vaults: Vec<Vault>,
     assignments: Vec<RoleAssignment>,
@@ -91,13 +65,10 @@ struct Inventory {
     caller: String,
 }
 
-/// The marked objects of a cluster, and all AzureIdentities, which bindings refer to.
+/// The marked objects of a cluster, and all those that marked ones may refer to.
 struct ClusterInventory {
     cluster: ClusterRef,
-    listing: ByKind,
-    identities: Vec<Value>,
-    bindings: Vec<Value>,
-    classes: Vec<Value>,
+    listing: Listing,
 }
 
 type Requested<'a> = (Request, Option<&'a ClusterRef>);
@@ -129,25 +100,11 @@ async fn clusters(session: &Session, azure: &azure::Read, whole: &ArmId) -> Resu
 
 async fn objects(session: &Session, cluster: ClusterRef) -> Result<ClusterInventory, cluster::Error> {
     let read = session.clusters.open(Some(&cluster.context)).await?.read();
-    let mut listing = ByKind::default();
+    let mut listing = Listing::default();
     for kind in resources::all() {
-        listing.0.insert(kind.kind(), kind.list_in(&read).await?);
+        listing.add(kind.kind(), kind.list_in(&read).await?);
     }
-    Ok(ClusterInventory {
-        identities: listing.read::<AzureIdentity, _>(),
-        bindings: listing.read::<AzureIdentityBinding, _>(),
-        classes: listing.read::<SecretProviderClass, _>(),
-        cluster,
-        listing,
-    })
-}
-
-fn text(object: &Value, pointer: &str) -> String {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-fn labelled(object: &Value, app: &str) -> bool {
-    manifest::labels(object).get(ownership::APP).is_some_and(|a| a == app)
+    Ok(ClusterInventory { cluster, listing })
 }
 
 impl Inventory {
@@ -166,8 +123,10 @@ impl Inventory {
             wishes.push((Request::Vault { name: NameOrId::Id(vault.id.clone()), group: None, location: None, model }, None));
         }
         for cluster in &self.clusters {
-            wishes.extend(self.binds(app, cluster));
-            wishes.extend(self.mounts(app, cluster));
+            let found = Found { app, objects: &cluster.listing, vaults: &self.vaults, assignments: &self.assignments };
+            let binds = modes::all().flat_map(|mode| mode.found(&found)).map(Request::Bind);
+            let mounts = deliveries::all().flat_map(|delivery| delivery.found(&found)).map(Request::Mount);
+            wishes.extend(binds.chain(mounts).map(|request| (request, Some(&cluster.cluster))));
         }
         wishes.extend(self.policies(app));
         wishes.extend(self.roles(app));
@@ -176,70 +135,6 @@ impl Inventory {
 
     fn identity_of(&self, principal: &str) -> Option<&Identity> {
         self.identities.iter().find(|i| i.principal_id.eq_ignore_ascii_case(principal))
-    }
-
-    /// An AzureIdentity that was made and not bound yet counts as one whose binding is still to come.
-    fn binds<'a>(&'a self, app: &str, cluster: &'a ClusterInventory) -> Vec<Requested<'a>> {
-        let mut wishes = Vec::new();
-        for identity in &cluster.identities {
-            let (name, namespace) = (text(identity, "/metadata/name"), text(identity, "/metadata/namespace"));
-            let Some(id) = ArmId::parse(&text(identity, "/spec/resourceID")) else { continue };
-            let bind = Bind {
-                namespace: namespace.clone(),
-                identity: Some(NameOrId::Id(id.clone())),
-                name: Some(name.clone()),
-                operator_scope: self.operator_scope(app, &id),
-                ..Bind::default()
-            };
-            let to_it =
-                |b: &&Value| labelled(b, app) && text(b, "/metadata/namespace") == namespace && text(b, "/spec/azureIdentity") == name;
-            let bindings: Vec<&Value> = cluster.bindings.iter().filter(to_it).collect();
-            for binding in &bindings {
-                let (binding, selector) = (Some(text(binding, "/metadata/name")), Some(text(binding, "/spec/selector")));
-                wishes.push((Request::Bind(Bind { binding, selector, ..bind.clone() }), Some(&cluster.cluster)));
-            }
-            if bindings.is_empty() && labelled(identity, app) {
-                wishes.push((Request::Bind(bind), Some(&cluster.cluster)));
-            }
-        }
-        wishes
-    }
-
-    fn operator_scope(&self, app: &str, identity: &ArmId) -> OperatorScope {
-        let operator = roles::guid(roles::MANAGED_IDENTITY_OPERATOR).unwrap_or_default();
-        let wide = self.assignments.iter().filter(|a| {
-            role::guid_of(&a.role_definition_id).eq_ignore_ascii_case(operator)
-                && ownership::app_of(a.description.as_deref()).is_some_and(|x| x == app)
-        });
-        let covers = |a: &&RoleAssignment| a.scope != *identity && identity.folded().starts_with(&format!("{}/", a.scope.folded()));
-        match wide.filter(covers).map(|a| a.scope.group_name().is_some()).next() {
-            Some(true) => OperatorScope::ResourceGroup,
-            Some(false) => OperatorScope::Subscription,
-            None => OperatorScope::Identity,
-        }
-    }
-
-    fn mounts<'a>(&'a self, app: &str, cluster: &'a ClusterInventory) -> Vec<Requested<'a>> {
-        let mut wishes = Vec::new();
-        for class in cluster.classes.iter().filter(|c| labelled(c, app)) {
-            let name = text(class, "/spec/parameters/keyvaultName");
-            let Some(vault) = self.vaults.iter().find(|v| v.id.name().eq_ignore_ascii_case(&name)) else { continue };
-            let synced = class.pointer("/spec/secretObjects").and_then(Value::as_array).into_iter().flatten();
-            let sync = synced.flat_map(|secret| {
-                let keys = secret.get("data").and_then(Value::as_array).into_iter().flatten();
-                keys.map(|k| Sync { secret: text(secret, "/secretName"), key: text(k, "/key"), alias: text(k, "/objectName") })
-            });
-            let mount = Mount {
-                namespace: text(class, "/metadata/namespace"),
-                name: text(class, "/metadata/name"),
-                vault: Some(NameOrId::Id(vault.id.clone())),
-                secrets: mounted(&text(class, "/spec/parameters/objects")),
-                sync: sync.collect(),
-                ..Mount::default()
-            };
-            wishes.push((Request::Mount(mount), Some(&cluster.cluster)));
-        }
-        wishes
     }
 
     /// Entries carry no mark: one is ours if its principal is.
@@ -267,12 +162,12 @@ impl Inventory {
             let guid = role::guid_of(&assignment.role_definition_id);
             let name = roles::name(guid).unwrap_or(guid);
             let vault = self.vaults.iter().find(|v| v.id == assignment.scope);
-            let nodes = matches!(name, roles::MANAGED_IDENTITY_OPERATOR | roles::VIRTUAL_MACHINE_CONTRIBUTOR);
+            let of_mode = modes::all().flat_map(|mode| mode.roles()).any(|known| known.role == name);
             let to = match self.identity_of(&assignment.principal_id) {
-                Some(identity) if nodes && !ours(&identity.tags) => continue,
+                Some(identity) if of_mode && !ours(&identity.tags) => continue,
                 Some(identity) => Principal::Identity(NameOrId::Id(identity.id.clone())),
                 None if assignment.principal_id.eq_ignore_ascii_case(&self.caller) => Principal::Caller,
-                None if nodes => continue,
+                None if of_mode => continue,
                 None => principal(assignment),
             };
             let data = matches!((name, &to), (roles::SECRETS_USER, _) | (roles::SECRETS_OFFICER, Principal::Caller));
@@ -292,18 +187,6 @@ fn principal(assignment: &RoleAssignment) -> Principal {
         Some("Group") => Principal::Group(id),
         _ => Principal::ServicePrincipal(id),
     }
-}
-
-/// The list of strings that hold YAML, inside a string that holds YAML.
-fn mounted(objects: &str) -> Vec<Mounted> {
-    let outer: Value = serde_saphyr::from_str(objects).unwrap_or_default();
-    let items = outer.get("array").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    let object = |item: &str| {
-        let inner: Value = serde_saphyr::from_str(item).ok()?;
-        let name = inner.get("objectName")?.as_str()?.to_owned();
-        Some(Mounted { name, alias: inner.get("objectAlias").and_then(Value::as_str).map(str::to_owned) })
-    };
-    items.filter_map(object).collect()
 }
 
 /// Secrets that carry the app's tags, in vaults of ours and in those that the app mounts.
@@ -333,10 +216,12 @@ async fn secrets<'a>(session: &Session, azure: &azure::Read, there: &Inventory, 
     Ok(wishes)
 }
 
-/// What is wished for wins over what is only referred to.
-fn graph(app: &str, subscription: &str, wishes: Vec<Requested<'_>>) -> Result<Desired, Failure> {
+/// What is wished for wins over what is only referred to. Pods are bound first, because what is mounted depends on how.
+fn graph(session: &Session, app: &str, subscription: &str, mut wishes: Vec<Requested<'_>>) -> Result<Desired, Failure> {
     let memory = KnownResources::default();
     let mut desired = Desired::new(app, Requester::Command);
+    let mut bound: Vec<Bound> = Vec::new();
+    wishes.sort_by_key(|(request, _)| !matches!(request, Request::Bind(_)));
     for (request, cluster) in wishes {
         let context = expand::Context {
             app,
@@ -347,8 +232,21 @@ fn graph(app: &str, subscription: &str, wishes: Vec<Requested<'_>>) -> Result<De
             cluster,
             other_clusters: &[],
             memory: &memory,
+            bound: &bound,
+            modes: &[],
         };
-        let part = expand::request(&request, false, &context).map_err(|f| Failure::from(&f))?;
+        let part = match &request {
+            Request::Bind(bind) => expand::binding(bind, &context).map(|(part, pods)| (part, Some(pods))),
+            other => expand::request(other, false, &context).map(|part| (part, None)),
+        };
+        let (part, pods) = match (part, &request) {
+            (Err(Fault::Refused { reason, .. }), Request::Mount(mount)) => {
+                session.terminal.say(format!("skipped what mounts secrets as {}/{}: {reason}", mount.namespace, mount.name));
+                continue;
+            }
+            (part, _) => part.map_err(|fault| Failure::from(&fault))?,
+        };
+        bound.extend(pods);
         for (key, node) in part.nodes {
             let there = desired.nodes.get(&key).map(|n| n.intent);
             if there.is_none() || (there != Some(Intent::Present) && node.intent == Intent::Present) {

@@ -39,6 +39,8 @@ pub struct Actual {
 pub const PRINCIPAL_ID: Field<String> = Field::new("principal_id");
 /// Id of the node resource group.
 pub const NODE_GROUP: Field<String> = Field::new("node_group");
+/// URL of the issuer of its service account tokens, where it has one.
+pub const OIDC_ISSUER: Field<String> = Field::new("oidc_issuer");
 pub const HOSTS: Field<Vec<String>> = Field::new("hosts");
 
 pub fn key(name: &str) -> Key {
@@ -84,7 +86,7 @@ impl ReadOnly for Cluster {
             outputs.insert(NODE_GROUP.0.into(), json!(ArmId::group(self.id.subscription_id(), group)));
         }
         if let Some(issuer) = &cluster.oidc_issuer {
-            outputs.insert("oidc_issuer".into(), json!(issuer));
+            outputs.insert(OIDC_ISSUER.0.into(), json!(issuer));
         }
         outputs
     }
@@ -96,6 +98,28 @@ read_only!(Cluster);
 
 impl Resource for Cluster {
     const ARM_TYPE: Option<&'static str> = Some(CLUSTER);
+
+    fn missing_output(key: &Key, field: &str) -> Option<String> {
+        let name = key.names();
+        let hint = match field {
+            _ if field == PRINCIPAL_ID.0 => {
+                "Give the object id of the cluster's kubelet identity or service principal: `cluster: {principalId: ID}` in the spec."
+                    .to_owned()
+            }
+            _ if field == OIDC_ISSUER.0 => {
+                format!(
+                    "Enable the issuer of the cluster: `az aks update -n {name} -g GROUP --enable-oidc-issuer`, then run the command again."
+                )
+            }
+            _ if field == NODE_GROUP.0 => {
+                format!(
+                    "Look at the state of the cluster, which may still be created: `az aks show -n {name} -g GROUP --query provisioningState`."
+                )
+            }
+            _ => return None,
+        };
+        Some(hint)
+    }
     const ROLES: &'static [AzureRole] = &[
         // the nodes
         AzureRole { actions: "Microsoft.Compute/", reads: false, role: roles::VIRTUAL_MACHINE_CONTRIBUTOR, scope: HintScope::Group },

@@ -67,6 +67,10 @@ pub trait Resource: Kind<Cloud> {
     fn own_access(&self, _: Access) -> Vec<Right> {
         Vec::new()
     }
+    /// What to do where it is there and an output has no value: a sentence with a command or a field of the spec.
+    fn missing_output(_: &Key, _field: &str) -> Option<String> {
+        None
+    }
     /// The manifest of a Kubernetes object; None: it is none. `mine`: with the labels that say whose it is.
     fn rendered(&self, _app: &str, _mine: bool, _: &Reader) -> impl Future<Output = Result<Option<Rendered>, Fault>> + Send {
         std::future::ready(Ok(None))
@@ -93,6 +97,7 @@ pub trait AnyResource: ErasedKind<Cloud> {
     fn content(&self) -> Option<Api>;
     fn access(&self, access: Access) -> Vec<Right>;
     fn own_access(&self, spec: &Value, access: Access) -> Result<Vec<Right>, Fault>;
+    fn missing_output(&self, key: &Key, field: &str) -> Option<String>;
     fn rendered<'a>(
         &'a self,
         placed: Value,
@@ -121,6 +126,9 @@ impl<K: Resource> AnyResource for KindOf<K> {
     }
     fn own_access(&self, spec: &Value, access: Access) -> Result<Vec<Right>, Fault> {
         Ok(K::deserialize(spec)?.own_access(access))
+    }
+    fn missing_output(&self, key: &Key, field: &str) -> Option<String> {
+        K::missing_output(key, field)
     }
     fn rendered<'a>(
         &'a self,

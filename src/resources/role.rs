@@ -1,17 +1,14 @@
 //! A role assignment, found by listing its scope. Its name derives from scope, role and principal; an equal one under another name is adopted.
 
 use super::{
-    azure_identity_binding::AzureIdentityBinding,
     kind::{AzureRole, HintScope, Listed, Resource},
-    manifest,
-    manifested::Manifested,
-    ownership, roles,
+    manifest, ownership, roles,
     vault::Vault,
     world::{Cloud, ClusterTarget, Reader, Writer},
 };
 use crate::{
     azure::{self, ArmId, PrincipalKind, RoleAssignment},
-    cluster,
+    cluster::{self, Api},
     engine::{
         desired::Intent,
         fault::Fault,
@@ -35,11 +32,17 @@ pub struct Role {
     /// The resource at which it holds, where that is one of this graph: the assignment goes with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Key>,
-    /// The cluster whose bindings all live on it, whoever made them: it goes only with the last of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub serves: Option<ClusterTarget>,
+    pub serves: Option<Serves>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+/// Objects of a cluster that all live on one assignment, whoever made them: it is deleted only with the last of them.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Serves {
+    pub target: ClusterTarget,
+    pub objects: Api,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,26 +73,27 @@ impl Role {
         }
     }
 
-    /// Bindings of other apps, which may have states of their own, and of people.
+    /// Objects of other apps, which may have states of their own, and of people.
     async fn needed(&self, app: &str, reader: &Reader) -> Option<String> {
-        let target = self.serves.as_ref()?;
-        let unseen = |why: &dyn std::fmt::Display| Some(format!("whether bindings of others need it could not be seen: {why}"));
+        let Serves { target, objects } = self.serves.as_ref()?;
+        let unseen =
+            |why: &dyn std::fmt::Display| Some(format!("could not list the {} of others, which may need it: {why}", objects.plural));
         let cluster = match reader.cluster(target).await {
             Ok(cluster) => cluster,
-            // a cluster that ARM does not know any more has no bindings
+            // a cluster that ARM does not know any more has no objects
             Err(Fault::Unresolved(_)) => return None,
             Err(fault) => return unseen(&fault),
         };
-        let bindings = match cluster.list(&AzureIdentityBinding::api(), None, None).await {
-            Ok(bindings) => bindings,
+        let there = match cluster.list(objects, None, None).await {
+            Ok(there) => there,
             Err(cluster::Error::KindMissing { .. }) => return None,
             Err(error) => return unseen(&error),
         };
-        let foreign: Vec<&Value> = bindings.iter().filter(|b| ownership::owner(app, &manifest::labels(b)) != Owner::Ours).collect();
+        let foreign: Vec<&Value> = there.iter().filter(|b| ownership::owner(app, &manifest::labels(b)) != Owner::Ours).collect();
         let text = |name: &str| foreign.first().and_then(|b| b.pointer(name)).and_then(Value::as_str).unwrap_or_default();
         let more = if foreign.len() > 1 { format!(" and {} more", foreign.len() - 1) } else { String::new() };
         let first = format!("{}/{}", text("/metadata/namespace"), text("/metadata/name"));
-        (!foreign.is_empty()).then(|| format!("the binding {first}{more} of others needs it"))
+        (!foreign.is_empty()).then(|| format!("the {} {first}{more} of others needs it", objects.kind))
     }
 
     fn scope_id(&self) -> Result<ArmId, Fault> {

@@ -3,12 +3,13 @@
 pub(super) mod components;
 
 use super::{
-    complaint::{Complaint, Verdict, maybe, named, wrong},
+    complaint::{Complaint, Verdict, maybe, named, unknown_word, wrong},
     model::{API_VERSION, IdentitySpec, KIND, SourceSpec, Spec, VaultSpec, Workload},
     names::{self, Checked},
+    settings,
     suggest::nearest,
 };
-use crate::modes;
+use crate::{deliveries, modes};
 use std::collections::{BTreeMap, BTreeSet};
 
 fn filled(text: &str) -> Checked {
@@ -114,8 +115,8 @@ fn source(path: &str, source: &SourceSpec) -> Verdict {
 #[derive(Default)]
 struct Seen<'a> {
     workloads: BTreeSet<&'a str>,
-    /// Namespace and SecretProviderClass.
-    classes: BTreeSet<(&'a str, &'a str)>,
+    /// Namespace, kind and name of what a workload has for itself.
+    own: BTreeSet<(&'a str, &'static str, String)>,
     /// Namespace, Kubernetes Secret, key.
     keys: BTreeSet<(&'a str, &'a str, &'a str)>,
     /// Namespace, kind and name of what an identity has in a cluster, and which identity.
@@ -134,10 +135,6 @@ fn workload<'a>(path: &str, workload: &'a Workload, vaults: &[&'a str], seen: &m
         named(&format!("{path}.roles[{at}].role"), names::role, &role.role)?;
         role.scope.as_ref().map_err(|rule| wrong(format!("{path}.roles[{at}].scope"), rule))?;
     }
-    let scopes = ["identity", "resourceGroup", "subscription"];
-    if let Some(scope) = workload.operator_scope.as_deref().filter(|scope| !scopes.contains(scope)) {
-        return Err(unknown_word(format!("{path}.operatorScope"), scope, scopes.to_vec()));
-    }
     secrets(path, workload, vaults, seen)
 }
 
@@ -147,35 +144,30 @@ fn identity(path: &str, identity: &IdentitySpec) -> Verdict {
     maybe(&format!("{path}.location"), names::location, identity.location.as_ref())
 }
 
-/// The mode by its name, and the names of the objects in the cluster.
+/// The mode by its name, the settings of mode and delivery, and the names of their objects in the cluster.
 fn objects<'a>(path: &str, workload: &'a Workload, seen: &mut Seen<'a>) -> Verdict {
     let namespace = workload.namespace.as_str();
     let Ok(mode) = modes::named(workload.mode.as_deref()) else {
         return Err(unknown_word(format!("{path}.mode"), workload.mode.as_deref().unwrap_or_default(), modes::names().collect()));
     };
-    for claim in mode.check(workload).map_err(|complaint| complaint.below(path))? {
+    let delivery = deliveries::all().next();
+    let used: Vec<_> = std::iter::once(modes::owner(mode)).chain(delivery.map(deliveries::owner)).collect();
+    let all: Vec<_> = modes::all().map(modes::owner).chain(deliveries::all().map(deliveries::owner)).collect();
+    settings::check(&workload.settings, &used, &all).map_err(|complaint| complaint.below(path))?;
+    for claim in mode.check(&workload.identity.name, &workload.settings).map_err(|complaint| complaint.below(path))? {
         let message = format!("another identity already has the {} `{}` in the namespace `{namespace}`", claim.shown, claim.name);
         let other = seen.claims.insert((namespace, claim.kind, claim.name), &workload.identity.name);
         if other.is_some_and(|other| !same(other, &workload.identity.name)) {
-            return Err(wrong(format!("{path}.identity.name"), message).hint(claim.hint));
+            return Err(wrong(format!("{path}.{}", claim.field), message).hint(claim.hint));
         }
     }
-    let class = workload.names.secret_provider_class.as_ref();
-    maybe(&format!("{path}.names.secretProviderClass"), names::dns_subdomain, class)?;
-    if !seen.classes.insert((namespace, class.unwrap_or(&workload.name))) {
-        let field = if class.is_some() { "names.secretProviderClass" } else { "name" };
-        let message = "another workload of this namespace already has a SecretProviderClass of this name";
-        return Err(wrong(format!("{path}.{field}"), message));
+    for claim in delivery.into_iter().flat_map(|delivery| delivery.claims(&workload.name, &workload.settings)) {
+        let message = format!("another workload of this namespace already has a {} of this name", claim.shown);
+        if !seen.own.insert((namespace, claim.kind, claim.name)) {
+            return Err(wrong(format!("{path}.{}", claim.field), message).hint(claim.hint));
+        }
     }
     Ok(())
-}
-
-fn unknown_word(path: String, word: &str, known: Vec<&str>) -> Complaint {
-    // what is not written like a word of a spec may be a password
-    let is_word = word.chars().all(|c| c.is_ascii_alphabetic() || c == '-' || c == '_');
-    let shown = if is_word { format!("unknown word `{word}`") } else { "unknown word".to_owned() };
-    let meant = nearest(word, known.iter().copied()).map(|near| format!("Did you mean `{near}`? ")).unwrap_or_default();
-    wrong(path, shown).hint(format!("{meant}The known ones are: {}.", known.join(", ")))
 }
 
 fn secrets<'a>(path: &str, workload: &'a Workload, vaults: &[&'a str], seen: &mut Seen<'a>) -> Verdict {

@@ -11,12 +11,16 @@ use super::{
     model::{self, ComponentSpec, Spec, Workload},
     names::object_name,
     reference::NameOrId,
-    request::{Bind, Mount, Mounted, OperatorScope, Request, Sync},
+    request::{Bind, Mount, Mounted, Request, Sync},
 };
 use crate::{
     azure::id::{IDENTITY, VAULT},
+<<<<<<< HEAD
     chain::facts::Bound,
     components,
+=======
+    chain::facts::{Bound, Parameters},
+>>>>>>> 0e29311 (modes: what a mode or a delivery finds and sets is said in its own file)
     deliveries::{self, delivery::Wanted},
     engine::{
         desired::{Desired, Intent, Requester},
@@ -35,6 +39,7 @@ use crate::{
 };
 
 pub use super::graph::Context;
+use std::collections::BTreeSet;
 
 pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
     let mut graph = Graph::new(context, Requester::Spec, false);
@@ -48,6 +53,13 @@ pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
         graph.workload(spec, workload)?;
     }
     Ok(graph.desired)
+}
+
+/// A request to bind, with the pods that it binds.
+pub fn binding(bind: &Bind, context: &Context<'_>) -> Result<(Desired, Bound), Fault> {
+    let mut graph = Graph::new(context, Requester::Command, false);
+    let bound = modes::named(bind.mode.as_deref())?.expand(bind, &mut graph)?;
+    Ok((graph.desired, bound))
 }
 
 /// `remove`: the same things, to be taken away; what they refer to is only read.
@@ -88,17 +100,14 @@ impl Graph<'_> {
             let (to, scope) = (self.grantee(&identity), self.scope(scope)?);
             self.extra_role(&extra.role, to, scope)?;
         }
-        let mode = modes::named(workload.mode.as_deref())?;
+        let (mode, delivery) = (modes::named(workload.mode.as_deref())?, deliveries::named(None)?);
         let bind = Bind {
             mode: workload.mode.clone(),
             namespace: workload.namespace.clone(),
             identity: Some(NameOrId::new(identity.names())),
             group: None,
-            name: workload.names.azure_identity.clone(),
-            binding: workload.names.azure_identity_binding.clone(),
-            selector: workload.selector.clone(),
             cluster: None,
-            operator_scope: operator_scope(workload.operator_scope.as_deref())?,
+            settings: workload.settings.clone(),
         };
         let bound = bind_by(mode, &bind, self)?;
         let default = spec.vault.iter().chain(&spec.vaults).next().map(|v| last(&v.name).to_owned());
@@ -128,19 +137,23 @@ impl Graph<'_> {
                 let file = u.alias.clone().unwrap_or_else(|| u.name.clone());
                 Some(Synced { secret: sync.secret.clone(), key: sync.key.clone(), file, env: u.env.clone() })
             });
-            let class = workload.names.secret_provider_class.clone().unwrap_or_else(|| workload.name.clone());
-            // a SecretProviderClass reads one vault: further vaults of a workload get a class each
-            let class = if at == 0 { class } else { format!("{class}-{}", object_name(name)) };
+            let object = delivery.object_name(&workload.name, &workload.settings);
+            // what delivers reads one vault: further vaults of a workload get an object each
+            let object = if at == 0 { object } else { format!("{object}-{}", object_name(name)) };
             let wanted = Wanted {
                 namespace: workload.namespace.clone(),
-                name: class,
+                name: object,
                 vault,
                 objects,
                 synced: synced.collect(),
                 subject: Some(bound.subject.clone()),
                 identity: mode.class_parameters(Some(&bound))?,
             };
+<<<<<<< HEAD
             deliver(wanted, self)?;
+=======
+            delivery.expand(wanted, self)?;
+>>>>>>> 0e29311 (modes: what a mode or a delivery finds and sets is said in its own file)
         }
         Ok(())
     }
@@ -154,7 +167,7 @@ impl Graph<'_> {
             (Some(note), Some(wide)) => Some(format!("{note}; {wide}")),
             (note, wide) => note.or(wide),
         };
-        self.add_role(role, to, scope, note)
+        self.add_role(role, to, scope, note, modes::served_by(&shown))
     }
 
     fn request(&mut self, request: &Request) -> Result<(), Fault> {
@@ -213,27 +226,49 @@ impl Graph<'_> {
         };
         let object = |m: &Mounted| Object { name: m.name.clone(), alias: m.alias.clone() };
         let sync = |s: &Sync| Synced { secret: s.secret.clone(), key: s.key.clone(), file: s.alias.clone(), env: None };
-        let bound = self.only_bound(&mount.namespace)?;
-        let mode = modes::named(bound.as_ref().map(|bound| bound.mode))?;
+        let (identity, subject) = match self.reader_of(mount) {
+            // what is removed needs no token
+            Err(Fault::Refused { .. }) if self.removes => (Parameters::new(), None),
+            known => known?,
+        };
         let wanted = Wanted {
             namespace: mount.namespace.clone(),
             name: mount.name.clone(),
             vault,
             objects: mount.secrets.iter().map(object).collect(),
             synced: mount.sync.iter().map(sync).collect(),
-            identity: mode.class_parameters(bound.as_ref())?,
-            subject: bound.map(|bound| bound.subject),
+            identity,
+            subject,
         };
         deliver(wanted, self)
     }
 
-    /// The pods of a namespace that are bound, where they are all bound alike.
-    fn only_bound(&self, namespace: &str) -> Result<Option<Bound>, Fault> {
+    /// How the pods that mount get a token, and which they are: as those that are bound in the namespace, or as the spec's workloads there
+    /// will be. Whoever mounts before anything is bound gets the default mode.
+    fn reader_of(&self, mount: &Mount) -> Result<(Parameters, Option<String>), Fault> {
+        let (namespace, asked) = (mount.namespace.as_str(), mount.mode.as_deref());
         let cluster = self.cluster_ref()?.id.name();
         let mut found = modes::recall(self.context.memory.ledger(), self.context.memory.app())?;
+        found.extend(self.context.bound.iter().cloned());
         found.retain(|bound| bound.cluster.name.eq_ignore_ascii_case(cluster) && bound.namespace == namespace);
-        found.dedup_by(|a, b| a.mode == b.mode && a.subject == b.subject);
-        Ok(if found.len() == 1 { found.pop() } else { None })
+        found.retain(|bound| asked.is_none_or(|mode| bound.mode == mode));
+        let mut known: BTreeSet<&str> = asked.into_iter().chain(found.iter().map(|bound| bound.mode)).collect();
+        if known.is_empty() {
+            for (_, mode) in self.context.modes.iter().filter(|(of, _)| *of == namespace) {
+                known.insert(modes::named(*mode)?.name());
+            }
+        }
+        if known.len() > 1 {
+            let known: Vec<&str> = known.into_iter().collect();
+            return Err(Fault::refused(
+                format!("pods of the namespace {namespace} get their identities in several modes: {}", known.join(", ")),
+                "Name the mode of the pods that read these secrets with `--mode MODE`.",
+            ));
+        }
+        let mode = modes::named(known.pop_first())?;
+        let alike = found.windows(2).all(|pair| pair[0].subject == pair[1].subject);
+        let bound = found.pop().filter(|_| alike);
+        Ok((mode.class_parameters(bound.as_ref())?, bound.map(|bound| bound.subject)))
     }
 }
 
@@ -252,15 +287,4 @@ fn deliver(wanted: Wanted, graph: &mut Graph<'_>) -> Result<(), Fault> {
 
 fn last(name_or_id: &str) -> &str {
     name_or_id.rsplit('/').next().unwrap_or(name_or_id)
-}
-
-fn operator_scope(text: Option<&str>) -> Result<OperatorScope, Fault> {
-    match text {
-        None | Some("identity") => Ok(OperatorScope::Identity),
-        Some("resourceGroup") => Ok(OperatorScope::ResourceGroup),
-        Some("subscription") => Ok(OperatorScope::Subscription),
-        Some(other) => {
-            Err(Fault::refused(format!("operatorScope {other:?} is not known"), "Write `identity`, `resourceGroup` or `subscription`."))
-        }
-    }
 }

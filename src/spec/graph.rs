@@ -7,15 +7,16 @@ mod spelling;
 
 use super::{
     known::{ClusterRef, KnownResources},
-    model::Model,
     reference::NameOrId,
     request::Bind,
+    vault_model::Model,
 };
 use crate::{
     azure::{
         ArmId,
         id::{IDENTITY, VAULT},
     },
+    chain::facts::Bound,
     engine::{
         desired::{Condition, Desired, Intent, Node, Requester},
         fault::Fault,
@@ -58,6 +59,10 @@ pub struct Context<'a> {
     /// Further clusters that scopes and principals name.
     pub other_clusters: &'a [(NameOrId, ClusterRef)],
     pub memory: &'a KnownResources,
+    /// Pods that are bound beside those in the state.
+    pub bound: &'a [Bound],
+    /// The mode of each workload of the spec, with its namespace.
+    pub modes: &'a [(&'a str, Option<&'a str>)],
 }
 
 pub struct Graph<'a> {
@@ -66,9 +71,13 @@ pub struct Graph<'a> {
     location: Option<&'a str>,
     spelling: Spelling,
     /// What is added is to be removed.
+<<<<<<< HEAD
     removes: bool,
     /// The components after which Kubernetes objects come.
     components: Vec<Key>,
+=======
+    pub(super) removes: bool,
+>>>>>>> 0e29311 (modes: what a mode or a delivery finds and sets is said in its own file)
     pub desired: Desired,
 }
 

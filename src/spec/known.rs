@@ -1,11 +1,7 @@
 //! What earlier commands named, read off the state's entries, so that later ones need no ids. Nothing is asked of any cloud.
 
-use super::model::Spec;
 use crate::{
-    azure::{
-        ArmId,
-        id::{IDENTITY, VAULT},
-    },
+    azure::ArmId,
     engine::{
         fault::Fault,
         key::Key,
@@ -55,20 +51,9 @@ impl KnownResources {
     }
 
     /// What a spec names comes before what the state remembers.
-    pub fn add_spec(&mut self, spec: &Spec, subscription: &str) {
-        let identities = spec.workloads.iter().map(|w| (Identity::KIND, IDENTITY, &w.identity.name, &w.identity.resource_group));
-        let vaults = spec.vault.iter().chain(&spec.vaults).map(|v| (Vault::KIND, VAULT, &v.name, &v.resource_group));
-        for (kind, arm_type, name, group) in identities.chain(vaults) {
-            let group = group.as_ref().or(spec.resource_group.as_ref());
-            let id = match (ArmId::parse(name), group) {
-                (Some(id), _) => Some(id),
-                (None, Some(group)) => {
-                    let group = ArmId::parse(group).unwrap_or_else(|| ArmId::group(subscription, group));
-                    Some(ArmId::resource(group.subscription_id(), group.group_name().unwrap_or_default(), arm_type, name))
-                }
-                (None, None) => None,
-            };
-            self.spec.extend(id.filter(|id| !self.spec.contains(&(kind, id.clone()))).map(|id| (kind, id)));
+    pub(super) fn add(&mut self, kind: &'static str, id: ArmId) {
+        if !self.spec.contains(&(kind, id.clone())) {
+            self.spec.push((kind, id));
         }
     }
 

@@ -1,16 +1,25 @@
 //! What a user wants: `model` (the file), `request` (one command), `load` (reading, with positions), `names` and `check` (the rules),
-//! `reference` (what a text refers to), `expand` (into a `graph`, pure).
+//! `reference` (what a text refers to), `settings` (what a mode or a delivery adds to a workload, read by `fields`), `expand` (into a
+//! `graph`, pure).
 
 mod check;
+<<<<<<< HEAD
 pub use check::components::one as check_component;
+=======
+pub mod claim;
+>>>>>>> 0e29311 (modes: what a mode or a delivery finds and sets is said in its own file)
 pub mod complaint;
 pub mod expand;
+mod fields;
 pub mod graph;
 pub mod known;
+mod known_from_spec;
 pub mod load;
 pub mod model;
 pub mod names;
 pub mod reference;
 pub mod request;
+pub mod settings;
 mod source_map;
 pub mod suggest;
+pub mod vault_model;

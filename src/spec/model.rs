@@ -1,5 +1,6 @@
 //! What a user writes: `podid.yaml`. Unknown fields are refused by `load`, which also says where.
 
+<<<<<<< HEAD
 mod component;
 
 use super::reference::Scope;
@@ -7,6 +8,17 @@ use crate::resources::values::SecretSource;
 pub use component::ComponentSpec;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
+=======
+use super::{
+    fields::{Branch, WithSettings},
+    reference::Scope,
+    settings::Settings,
+    vault_model::Model,
+};
+use crate::{deliveries, modes, resources::values::SecretSource};
+use serde::{Deserialize, Deserializer};
+use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock};
+>>>>>>> 0e29311 (modes: what a mode or a delivery finds and sets is said in its own file)
 
 pub const API_VERSION: &str = "podid/v1";
 pub const KIND: &str = "App";
@@ -52,13 +64,6 @@ pub struct ClusterSpec {
     /// What must run in it.
     #[serde(default)]
     pub components: Vec<ComponentSpec>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Model {
-    Rbac,
-    AccessPolicy,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -107,25 +112,36 @@ impl SourceSpec {
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(remote = "Self", rename_all = "camelCase", deny_unknown_fields)]
 pub struct Workload {
     pub name: String,
     pub namespace: String,
     pub identity: IdentitySpec,
     /// Name of the identity mode; `modes` has the table.
     pub mode: Option<String>,
-    /// Value of the pod label `aadpodidbinding`; default: the AzureIdentity's name.
-    pub selector: Option<String>,
-    /// Names of the objects, where others than the defaults are wanted.
-    #[serde(default)]
-    pub names: ObjectNames,
     #[serde(default)]
     pub secrets: Vec<Use>,
     /// Further roles of the identity.
     #[serde(default)]
     pub roles: Vec<ExtraRole>,
-    /// Where the cluster gets Managed Identity Operator: `identity` (default), `resourceGroup`, `subscription`.
-    pub operator_scope: Option<String>,
+    /// What its mode and its delivery add to these fields; each has a table.
+    #[serde(skip)]
+    pub settings: Settings,
+}
+
+/// The fields of all modes and deliveries.
+static SETTINGS: LazyLock<Branch> = LazyLock::new(|| {
+    let of_modes = modes::all().flat_map(|mode| mode.settings());
+    Branch::of(of_modes.chain(deliveries::all().flat_map(|delivery| delivery.settings())).map(|setting| setting.field))
+});
+
+impl<'de> Deserialize<'de> for Workload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut settings = Settings::default();
+        // the function that `remote` makes, which reads the shared fields
+        let shared = Self::deserialize(WithSettings { deserializer, known: &SETTINGS, settings: &mut settings })?;
+        Ok(Self { settings, ..shared })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -135,17 +151,6 @@ pub struct IdentitySpec {
     pub name: String,
     pub resource_group: Option<String>,
     pub location: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ObjectNames {
-    /// Default: the managed identity's name.
-    pub azure_identity: Option<String>,
-    /// Default: the AzureIdentity's name and `-binding`.
-    pub azure_identity_binding: Option<String>,
-    /// Default: the workload's name.
-    pub secret_provider_class: Option<String>,
 }
 
 /// A secret that the workload reads.

@@ -2,8 +2,13 @@
 //! Names may be full ARM ids; what is left out is taken from spec, state and defaults by `expand`.
 
 use super::{
+<<<<<<< HEAD
     model::{ComponentSpec, Model},
+=======
+>>>>>>> 0e29311 (modes: what a mode or a delivery finds and sets is said in its own file)
     reference::{NameOrId, Principal, Scope},
+    settings::Settings,
+    vault_model::Model,
 };
 use crate::resources::values::SecretSource;
 use std::collections::BTreeMap;
@@ -53,24 +58,10 @@ pub struct Bind {
     /// None: the only identity that spec and state know.
     pub identity: Option<NameOrId>,
     pub group: Option<String>,
-    /// Of the AzureIdentity; default: the identity's name.
-    pub name: Option<String>,
-    /// Of the AzureIdentityBinding; default: `NAME-binding`.
-    pub binding: Option<String>,
-    /// Value of the pod label `aadpodidbinding`; default: the AzureIdentity's name.
-    pub selector: Option<String>,
     /// Name or id of the managed cluster; None: the context's name, or the only one that spec and state know.
     pub cluster: Option<NameOrId>,
-    /// Where Managed Identity Operator is given: the identity itself, or wider where that is asked for.
-    pub operator_scope: OperatorScope,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OperatorScope {
-    #[default]
-    Identity,
-    ResourceGroup,
-    Subscription,
+    /// What the mode adds.
+    pub settings: Settings,
 }
 
 /// Pods whose token requests NMI passes on.
@@ -92,8 +83,10 @@ pub struct Component {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mount {
+    /// Name of the identity mode; None: the one that binds the pods of the namespace.
+    pub mode: Option<String>,
     pub namespace: String,
-    /// Of the SecretProviderClass.
+    /// Of the object that delivers.
     pub name: String,
     pub vault: Option<NameOrId>,
     pub group: Option<String>,

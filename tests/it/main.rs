@@ -25,6 +25,7 @@ mod faults;
 mod kubectl;
 mod labs;
 mod lifecycle;
+mod modes;
 mod ownership;
 mod proofs;
 mod rbac;

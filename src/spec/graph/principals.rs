@@ -6,11 +6,12 @@ use super::{
 };
 use crate::{
     azure::{ArmId, PrincipalKind},
+    cluster::Api,
     engine::{desired::Intent, fault::Fault, input::Input, key::Key},
     resources::{
         cluster, identity,
         principal::{self, Principal as DirectoryPrincipal},
-        role::{self, Role},
+        role::{self, Role, Serves},
         roles, vault,
     },
     spec::{
@@ -55,13 +56,13 @@ impl Graph<'_> {
         Ok(Grantee { id: cluster::PRINCIPAL_ID.of(&key), kind: Input::Known(PrincipalKind::ServicePrincipal), key })
     }
 
-    pub fn add_role(&mut self, role: &str, to: Grantee, at: RoleScope, note: Option<String>) -> Result<Key, Fault> {
+    /// `served`: objects of a cluster that all live on this role, if it holds at the cluster's nodes.
+    pub fn add_role(&mut self, role: &str, to: Grantee, at: RoleScope, note: Option<String>, served: Option<Api>) -> Result<Key, Fault> {
         let shown = roles::canonical(role);
         let key = role::key(&shown, &to.key, &at.word);
         let shown = self.spelling.of_role(&shown);
-        // MIC has this right once for all that it does in a cluster
-        let serves = match at.nodes_of.filter(|_| shown == roles::VIRTUAL_MACHINE_CONTRIBUTOR) {
-            Some(cluster) => Some(self.target_of(&cluster)?),
+        let serves = match at.nodes_of.zip(served) {
+            Some((cluster, objects)) => Some(Serves { target: self.target_of(&cluster)?, objects }),
             None => None,
         };
         self.add(

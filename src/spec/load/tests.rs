@@ -84,18 +84,29 @@ fn a_file_is_read_from_the_disk_or_missing() {
 
 #[test]
 fn unknown_fields_name_the_nearest_known_one() {
-    insta::assert_snapshot!(changed("    namespace: dev-claims", "    namespce: dev-claims"), @r#"
-    podid.yaml:18:5: workloads[0]: unknown field `namespce`
-    hint: Did you mean `namespace`? The fields here are: name, namespace, identity, mode, selector, names, secrets, roles, operatorScope.
-    "#);
+    // the fields of modes and deliveries come after those of all workloads
+    let told = changed("    namespace: dev-claims", "    namespce: dev-claims");
+    let begins = "podid.yaml:18:5: workloads[0]: unknown field `namespce`\nhint: Did you mean `namespace`? The fields here are: name, namespace, identity, mode, secrets, roles, selector, names, operatorScope";
+    assert!(told.starts_with(begins), "{told}");
+    let told = changed("    namespace: dev-claims", "    namespace: dev-claims\n    selecter: x");
+    assert!(told.starts_with("podid.yaml:19:5: workloads[0]: unknown field `selecter`\nhint: Did you mean `selector`?"), "{told}");
+    let told = changed("    namespace: dev-claims", "    namespace: dev-claims\n    names: {azureIdentiy: x}");
+    assert!(
+        told.starts_with("podid.yaml:19:13: workloads[0].names: unknown field `azureIdentiy`\nhint: Did you mean `azureIdentity`?"),
+        "{told}"
+    );
     insta::assert_snapshot!(changed("resourceGroup: podid-lab", "resource_group: podid-lab"), @r#"
     podid.yaml:6:1: unknown field `resource_group`
     hint: Did you mean `resourceGroup`? The fields here are: apiVersion, kind, metadata, subscription, resourceGroup, location, cluster, vault, vaults, workloads.
     "#);
-    insta::assert_snapshot!(changed("    namespace: dev-claims", "    namespace: dev-claims\n    mode: pod-idenity"), @r#"
-    podid.yaml:19:11: workloads[0].mode: unknown word `pod-idenity`
-    hint: Did you mean `pod-identity`? The known ones are: pod-identity.
-    "#);
+    let known: Vec<&str> = crate::modes::names().collect();
+    assert_eq!(
+        changed("    namespace: dev-claims", "    namespace: dev-claims\n    mode: pod-idenity"),
+        format!(
+            "podid.yaml:19:11: workloads[0].mode: unknown word `pod-idenity`\nhint: Did you mean `pod-identity`? The known ones are: {}.",
+            known.join(", ")
+        )
+    );
     insta::assert_snapshot!(changed("{file: values/conn.txt}", "{fil: values/conn.txt}"), @r#"
     podid.yaml:14:15: vault.secrets[0].value: do not write the secret here; give its source (file, env, generate, prompt)
     hint: Did you mean `file`? Write one of `{file: PATH}`, `{env: VARIABLE}`, `{prompt: true}` and `{generate: LENGTH}`.
@@ -279,4 +290,28 @@ fn a_name_that_only_azure_takes_gets_another_one_in_kubernetes() {
     podid.yaml:29:59: workloads[1].identity.name: another identity already has the AzureIdentity `claims-api-mid` in the namespace `dev-claims`
     hint: Give it another name with `names: {azureIdentity: NAME}`.
     "#);
+}
+
+#[test]
+fn settings_of_modes_and_deliveries_are_read_and_checked_where_they_stand() {
+    let with = |lines: &str| WHOLE.replace("    namespace: dev-claims", &format!("    namespace: dev-claims\n{lines}"));
+    let names =
+        "    names: {azureIdentity: a, azureIdentityBinding: b, secretProviderClass: c}\n    selector: s\n    operatorScope: resourceGroup";
+    let settings = parse(Path::new("x"), &with(names)).unwrap().spec.workloads.remove(0).settings;
+    for (field, value) in [
+        ("names.azureIdentity", "a"),
+        ("names.azureIdentityBinding", "b"),
+        ("names.secretProviderClass", "c"),
+        ("selector", "s"),
+        ("operatorScope", "resourceGroup"),
+    ] {
+        assert_eq!(settings.get(field), Some(value), "{field}");
+    }
+    insta::assert_snapshot!(told(&with("    operatorScope: resourcegroup")), @r"
+    podid.yaml:19:20: workloads[0].operatorScope: unknown word `resourcegroup`
+    hint: Did you mean `resourceGroup`? The known ones are: identity, resourceGroup, subscription.
+    ");
+    insta::assert_snapshot!(told(&with("    names: {azureIdentity: A/B}")), @"podid.yaml:19:28: workloads[0].names.azureIdentity: it has 1 to 253 lower-case letters, digits, `-` and `.`, and each part begins and ends with a letter or digit");
+    insta::assert_snapshot!(told(&with("    names: a")), @"podid.yaml:19:12: workloads[0].names: expected fields");
+    insta::assert_snapshot!(told(&with("    selector: [a]")), @"podid.yaml:19:15: workloads[0].selector: expected a single value");
 }

@@ -1,0 +1,68 @@
+//! What `state rebuild` found in the subscription and in one cluster. Modes and deliveries turn it back into the requests that would have
+//! made it.
+
+use crate::{
+    azure::{RoleAssignment, Vault},
+    engine::resource::Kind,
+    resources::{
+        self, Cloud,
+        kind::{AnyResource, Listed},
+        manifest, ownership,
+    },
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What the kinds listed, by kind.
+#[derive(Default)]
+pub struct Listing(BTreeMap<&'static str, Vec<Listed>>);
+
+impl Listing {
+    pub fn add(&mut self, kind: &'static str, listed: Vec<Listed>) {
+        self.0.insert(kind, listed);
+    }
+
+    /// Those of one kind, as their client returned them.
+    pub fn of<K: Kind<Cloud>>(&self) -> impl Iterator<Item = &Value> {
+        self.0.get(K::KIND).into_iter().flatten().map(|listed| &listed.actual)
+    }
+
+    /// The same, as the type of their client.
+    pub fn read<K: Kind<Cloud>, T: DeserializeOwned>(&self) -> Vec<T> {
+        self.of::<K>().filter_map(|actual| T::deserialize(actual).ok()).collect()
+    }
+
+    /// What carries the marks of an app, with its kind.
+    pub fn of_app(&self, app: &str) -> impl Iterator<Item = (&'static dyn AnyResource, &Listed)> {
+        let listed = |kind: &'static dyn AnyResource| self.0.get(kind.kind()).into_iter().flatten().map(move |listed| (kind, listed));
+        resources::all().flat_map(listed).filter(move |(_, listed)| listed.app.as_deref() == Some(app))
+    }
+
+    /// The apps whose marks it has.
+    pub fn apps(&self) -> impl Iterator<Item = String> {
+        self.0.values().flatten().filter_map(|listed| listed.app.clone())
+    }
+}
+
+/// One app in one cluster, and what it may refer to.
+pub struct Found<'a> {
+    pub app: &'a str,
+    /// Objects of the cluster: the marked ones, and all of the kinds that marked ones refer to.
+    pub objects: &'a Listing,
+    pub vaults: &'a [Vault],
+    pub assignments: &'a [RoleAssignment],
+}
+
+impl<'a> Found<'a> {
+    /// Whether an object carries the app's label.
+    pub fn is_ours(&self, object: &Value) -> bool {
+        manifest::labels(object).get(ownership::APP).is_some_and(|app| app == self.app)
+    }
+
+    /// The app's own role assignments.
+    pub fn own_assignments(&self) -> impl Iterator<Item = &'a RoleAssignment> {
+        let app = self.app;
+        self.assignments.iter().filter(move |a| ownership::app_of(a.description.as_deref()).is_some_and(|other| other == app))
+    }
+}
