@@ -8,7 +8,7 @@ use crate::{
     exit::Exit,
     files::whole::FileKind,
     resources::{
-        caller,
+        self, caller,
         readiness::NotReady,
         secret::Secret,
         values::{Error as ValueError, is_variable_name},
@@ -42,8 +42,10 @@ impl From<&Fault> for Failure {
         match fault {
             Fault::Unresolved(reference) => {
                 let (key, field) = reference.split_once('#').unwrap_or((reference, "value"));
+                let key = Key::from(key);
+                let hint = resources::of(key.kind()).ok().and_then(|kind| kind.missing_output(&key, field));
                 Self::new(Exit::Failed, format!("{key} has no value for {} yet", field.replace('_', " ")))
-                    .hint(format!("Show its outputs: `podid output {key}`."))
+                    .hint(hint.unwrap_or_else(|| format!("Show its outputs: `podid output {key}`.")))
             }
             Fault::Refused { reason, way_out } => {
                 let failure = Self::new(Exit::Refused, reason.clone());
