@@ -7,14 +7,14 @@ use crate::{
     azure::ArmId,
     cli::{Format, Global, Rbac, cluster::RbacCommand},
     deliveries::{self, Delivery},
-    engine::nodes::Nodes,
+    engine::{nodes::Nodes, resource::Kind},
     exit::Exit,
     failure::Failure,
     modes::{self, Mode},
     output::{Terminal, json},
     proof,
     resources::{
-        self,
+        self, Cloud,
         access::{Access, Right},
         kind::{Resource, spec_of},
         namespace::Namespace,
@@ -29,7 +29,10 @@ use crate::{
 use grants::{Places, granted};
 use render::{documents, objects, preface, rows};
 use serde_json::json;
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 pub fn rbac(terminal: &Terminal, global: &Global, asked: &Rbac) -> Result<Exit, Failure> {
     let loaded = loaded(asked)?;
@@ -96,8 +99,14 @@ impl Used {
         self.deliveries.iter().flat_map(|delivery| delivery.kinds()).flat_map(move |kind| resources::access(kind, access))
     }
 
-    fn both(&self, access: Access) -> impl Iterator<Item = Right> {
-        self.bound(access).chain(self.delivered(access))
+    /// What access to all objects needs that the modes, the deliveries and the spec may make, beside namespaces.
+    fn all(&self, nodes: &Nodes, access: Access) -> Vec<Right> {
+        let mut kinds: BTreeSet<&str> = self.modes.iter().flat_map(|mode| mode.kinds()).copied().collect();
+        kinds.extend(self.deliveries.iter().flat_map(|delivery| delivery.kinds()));
+        kinds.extend(nodes.values().map(|node| node.kind.as_str()));
+        // in the order of the table
+        let used = resources::all().filter(|kind| kinds.contains(kind.kind()) && kind.kind() != <Namespace as Kind<Cloud>>::KIND);
+        used.flat_map(|kind| kind.access(access)).collect()
     }
 }
 
@@ -157,25 +166,25 @@ fn needs(asked: &Rbac, used: &Used, nodes: &Nodes) -> Result<Vec<Right>, Failure
         match command {
             RbacCommand::Plan | RbacCommand::Status => {
                 needs.extend(namespace(Access::Read));
-                needs.extend(used.both(Access::Read));
+                needs.extend(used.all(nodes, Access::Read));
                 needs.extend(own(Access::Read));
             }
             RbacCommand::Diff => {
                 needs.extend(namespace(Access::Write));
-                needs.extend(used.both(Access::Write));
+                needs.extend(used.all(nodes, Access::Write));
                 needs.extend(own(Access::Write));
             }
             RbacCommand::Up => {
                 needs.extend(namespace(Access::Write));
-                needs.extend(used.both(Access::Write));
+                needs.extend(used.all(nodes, Access::Write));
                 // what the spec no longer names goes
-                needs.extend(used.both(Access::Delete));
+                needs.extend(used.all(nodes, Access::Delete));
                 needs.extend(own(Access::Write).chain(own(Access::Delete)));
             }
             RbacCommand::Down => {
                 needs.extend(namespace(Access::Delete));
                 needs.extend(emptied());
-                needs.extend(used.both(Access::Delete));
+                needs.extend(used.all(nodes, Access::Delete));
                 needs.extend(own(Access::Delete));
             }
             RbacCommand::Bind => {

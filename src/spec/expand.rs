@@ -15,13 +15,9 @@ use super::{
 };
 use crate::{
     azure::id::{IDENTITY, VAULT},
-<<<<<<< HEAD
-    chain::facts::Bound,
-    components,
-=======
     chain::facts::{Bound, Parameters},
->>>>>>> 0e29311 (modes: what a mode or a delivery finds and sets is said in its own file)
-    deliveries::{self, delivery::Wanted},
+    components,
+    deliveries::{self, Delivery, delivery::Wanted},
     engine::{
         desired::{Desired, Intent, Requester},
         fault::Fault,
@@ -58,7 +54,7 @@ pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
 /// A request to bind, with the pods that it binds.
 pub fn binding(bind: &Bind, context: &Context<'_>) -> Result<(Desired, Bound), Fault> {
     let mut graph = Graph::new(context, Requester::Command, false);
-    let bound = modes::named(bind.mode.as_deref())?.expand(bind, &mut graph)?;
+    let bound = bind_by(modes::named(bind.mode.as_deref())?, bind, &mut graph)?;
     Ok((graph.desired, bound))
 }
 
@@ -149,11 +145,7 @@ impl Graph<'_> {
                 subject: Some(bound.subject.clone()),
                 identity: mode.class_parameters(Some(&bound))?,
             };
-<<<<<<< HEAD
-            deliver(wanted, self)?;
-=======
-            delivery.expand(wanted, self)?;
->>>>>>> 0e29311 (modes: what a mode or a delivery finds and sets is said in its own file)
+            deliver(delivery, wanted, self)?;
         }
         Ok(())
     }
@@ -240,7 +232,7 @@ impl Graph<'_> {
             identity,
             subject,
         };
-        deliver(wanted, self)
+        deliver(deliveries::named(None)?, wanted, self)
     }
 
     /// How the pods that mount get a token, and which they are: as those that are bound in the namespace, or as the spec's workloads there
@@ -279,8 +271,7 @@ fn bind_by(mode: &dyn Mode, bind: &Bind, graph: &mut Graph<'_>) -> Result<Bound,
 }
 
 /// Delivers secrets, after the components that this needs.
-fn deliver(wanted: Wanted, graph: &mut Graph<'_>) -> Result<(), Fault> {
-    let delivery = deliveries::named(None)?;
+fn deliver(delivery: &dyn Delivery, wanted: Wanted, graph: &mut Graph<'_>) -> Result<(), Fault> {
     graph.comes_after(&delivery.needs().iter().map(|component| component.name).collect::<Vec<_>>())?;
     delivery.expand(wanted, graph)
 }

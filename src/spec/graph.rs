@@ -71,13 +71,9 @@ pub struct Graph<'a> {
     location: Option<&'a str>,
     spelling: Spelling,
     /// What is added is to be removed.
-<<<<<<< HEAD
-    removes: bool,
+    pub(super) removes: bool,
     /// The components after which Kubernetes objects come.
     components: Vec<Key>,
-=======
-    pub(super) removes: bool,
->>>>>>> 0e29311 (modes: what a mode or a delivery finds and sets is said in its own file)
     pub desired: Desired,
 }
 

@@ -3,11 +3,8 @@
 //! `graph`, pure).
 
 mod check;
-<<<<<<< HEAD
 pub use check::components::one as check_component;
-=======
 pub mod claim;
->>>>>>> 0e29311 (modes: what a mode or a delivery finds and sets is said in its own file)
 pub mod complaint;
 pub mod expand;
 mod fields;

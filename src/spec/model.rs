@@ -1,14 +1,7 @@
 //! What a user writes: `podid.yaml`. Unknown fields are refused by `load`, which also says where.
 
-<<<<<<< HEAD
 mod component;
 
-use super::reference::Scope;
-use crate::resources::values::SecretSource;
-pub use component::ComponentSpec;
-use serde::{Deserialize, Deserializer, Serialize};
-use std::{collections::BTreeMap, path::PathBuf};
-=======
 use super::{
     fields::{Branch, WithSettings},
     reference::Scope,
@@ -16,9 +9,9 @@ use super::{
     vault_model::Model,
 };
 use crate::{deliveries, modes, resources::values::SecretSource};
+pub use component::ComponentSpec;
 use serde::{Deserialize, Deserializer};
 use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock};
->>>>>>> 0e29311 (modes: what a mode or a delivery finds and sets is said in its own file)
 
 pub const API_VERSION: &str = "podid/v1";
 pub const KIND: &str = "App";

@@ -2,10 +2,7 @@
 //! Names may be full ARM ids; what is left out is taken from spec, state and defaults by `expand`.
 
 use super::{
-<<<<<<< HEAD
-    model::{ComponentSpec, Model},
-=======
->>>>>>> 0e29311 (modes: what a mode or a delivery finds and sets is said in its own file)
+    model::ComponentSpec,
     reference::{NameOrId, Principal, Scope},
     settings::Settings,
     vault_model::Model,
