@@ -1,4 +1,4 @@
-//! The Secrets Store CSI driver with the Azure provider, as the AKS add-on `azureKeyvaultSecretsProvider`.
+//! The Secrets Store CSI driver with the Azure provider: the AKS add-on `azureKeyvaultSecretsProvider`, or the provider's chart.
 
 use super::{
     component::{Component, Program, Via},
@@ -23,6 +23,8 @@ pub struct Csi;
 
 const DRIVER: &str = "secrets-store.csi.k8s.io";
 const GROUP: &str = "secrets-store.csi.x-k8s.io";
+/// Version of the provider's chart, which brings the driver 1.5.6 along.
+const CHART: &str = "1.8.2";
 /// The add-on's default interval.
 const INTERVAL: &str = "2m";
 
@@ -32,7 +34,7 @@ impl Component for Csi {
     }
 
     fn ways(&self) -> &'static [Via] {
-        &[Via::Addon]
+        &[Via::Addon, Via::Helm]
     }
 
     fn fields(&self) -> &'static [&'static str] {
@@ -72,9 +74,22 @@ impl Component for Csi {
         }
     }
 
-    fn install(&self, _: Via, wanted: &ComponentSpec, graph: &mut Graph<'_>) -> Result<Vec<Key>, Fault> {
+    fn install(&self, via: Via, wanted: &ComponentSpec, graph: &mut Graph<'_>) -> Result<Vec<Key>, Fault> {
         let rotation = wanted.rotation.unwrap_or(wanted.rotation_interval.is_some());
         let interval = wanted.rotation_interval.as_deref().unwrap_or(INTERVAL);
+        if via == Via::Helm {
+            let driver = json!({ "enableSecretRotation": rotation, "rotationPollInterval": interval, "syncSecret": { "enabled": true } });
+            let release = expand::Release {
+                name: "csi-secrets-store-provider-azure",
+                namespace: self.namespace(),
+                repository: "https://azure.github.io/secrets-store-csi-driver-provider-azure/charts",
+                chart: "csi-secrets-store-provider-azure",
+                version: CHART,
+                values: json!({ "secrets-store-csi-driver": driver }),
+                retired: None,
+            };
+            return expand::helm(wanted, release, graph);
+        }
         // both are strings
         let config = json!({ "enableSecretRotation": rotation.to_string(), "rotationPollInterval": interval });
         let addon = |profile| json!({ "addonProfiles": { "azureKeyvaultSecretsProvider": profile } });

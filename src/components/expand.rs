@@ -11,6 +11,8 @@ use crate::{
     resources::{
         component::{self, Component as Working},
         feature::{self, Feature},
+        helm_release::{self, Chart, HelmRelease},
+        image::{self, Image},
         installation::{self, Installation},
         object,
         world::ClusterTarget,
@@ -88,7 +90,51 @@ pub fn feature(name: &str, on: Value, off: Option<Value>, note: Option<&str>, gr
     Ok(key)
 }
 
-/// An image as a manifest names it.
-pub fn image(_: &ComponentSpec, repository: &str, tag: &str, _: &mut Graph<'_>) -> Result<Value, Fault> {
-    Ok(json!(format!("{repository}:{tag}")))
+/// An image as a manifest names it: by its tag, or by the digest that the tag has when podid first resolves it.
+pub fn image(wanted: &ComponentSpec, repository: &str, tag: &str, graph: &mut Graph<'_>) -> Result<Value, Fault> {
+    if !wanted.pin {
+        return Ok(json!(format!("{repository}:{tag}")));
+    }
+    let key = image::key(repository, tag);
+    graph.add(&key, &Image { repository: repository.to_owned(), tag: tag.to_owned() }, Intent::Present)?;
+    Ok(serde_json::to_value(image::REFERENCE.of(&key))?)
+}
+
+/// A chart that installs a component: the one that the user names, or the published one.
+pub struct Release<'a> {
+    pub name: &'a str,
+    pub namespace: &'a str,
+    pub repository: &'a str,
+    pub chart: &'a str,
+    pub version: &'a str,
+    pub values: Value,
+    /// What the plan says of a chart that nobody maintains.
+    pub retired: Option<&'a str>,
+}
+
+/// Adds a helm release in a namespace of its own.
+pub fn helm(wanted: &ComponentSpec, release: Release<'_>, graph: &mut Graph<'_>) -> Result<Vec<Key>, Fault> {
+    let target = graph.target()?;
+    let namespace = wanted.namespace.as_deref().unwrap_or(release.namespace);
+    let within = graph.namespace(&target, namespace, Intent::Present)?;
+    let chart = match &wanted.chart {
+        Some(path) => Chart { repository: None, name: path.clone(), version: None },
+        None => Chart {
+            repository: Some(release.repository.to_owned()),
+            name: release.chart.to_owned(),
+            version: Some(wanted.version.as_deref().unwrap_or(release.version).to_owned()),
+        },
+    };
+    let key = helm_release::key(&target.name, namespace, release.name);
+    let release = HelmRelease {
+        target: target.clone(),
+        namespace: namespace.to_owned(),
+        name: release.name.to_owned(),
+        chart,
+        values: release.values,
+        retired: release.retired.map(str::to_owned),
+        after: vec![DependsOn::of(&within)],
+    };
+    graph.add_in_cluster(&key, &release, Intent::Present, &target)?;
+    Ok(vec![key, within])
 }

@@ -24,7 +24,7 @@ use crate::{
     },
 };
 use futures::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub struct PodIdentity;
 
@@ -46,6 +46,20 @@ fn definitions() -> Vec<Value> {
     crds::all().into_iter().filter(|definition| definition.pointer("/spec/group").and_then(Value::as_str) == Some(GROUP)).collect()
 }
 
+/// The last chart. Its values are strings where its templates compare them as strings.
+fn chart(wanted: &ComponentSpec) -> expand::Release<'static> {
+    let namespaced = wanted.namespaced.unwrap_or(true).to_string();
+    expand::Release {
+        name: "aad-pod-identity",
+        namespace: NAMESPACE,
+        repository: "https://raw.githubusercontent.com/Azure/aad-pod-identity/master/charts",
+        chart: "aad-pod-identity",
+        version: "4.1.18",
+        values: json!({ "forceNamespaced": namespaced, "nmi": { "allowNetworkPluginKubenet": wanted.allow_kubenet } }),
+        retired: Some("the chart was last released in June 2023, and its project is archived"),
+    }
+}
+
 fn api(kind: &str, plural: &str) -> Api {
     Api::new(GROUP, "v1", kind, plural)
 }
@@ -56,7 +70,7 @@ impl Component for PodIdentity {
     }
 
     fn ways(&self) -> &'static [Via] {
-        &[Via::Manifests]
+        &[Via::Manifests, Via::Helm]
     }
 
     fn fields(&self) -> &'static [&'static str] {
@@ -87,7 +101,10 @@ impl Component for PodIdentity {
         Ok(())
     }
 
-    fn install(&self, _: Via, wanted: &ComponentSpec, graph: &mut Graph<'_>) -> Result<Vec<Key>, Fault> {
+    fn install(&self, via: Via, wanted: &ComponentSpec, graph: &mut Graph<'_>) -> Result<Vec<Key>, Fault> {
+        if via == Via::Helm {
+            return expand::helm(wanted, chart(wanted), graph);
+        }
         let target = graph.target()?;
         let name = wanted.namespace.as_deref().unwrap_or(NAMESPACE);
         let namespace = graph.namespace(&target, name, Intent::Present)?;

@@ -32,7 +32,6 @@ use std::collections::BTreeMap;
 const DEPLOYED: &str = "deployed";
 const VERSION: &str = "version";
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the components that are installed by helm use it"))]
 pub fn key(cluster: &str, namespace: &str, name: &str) -> Key {
     Key::of("helmrelease", [cluster, namespace, name])
 }

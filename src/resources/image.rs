@@ -35,14 +35,12 @@ pub struct Actual {
 }
 
 /// `REPOSITORY@sha256:…`, for the `image` of a container.
-#[cfg_attr(not(test), expect(dead_code, reason = "`--pin` refers to it"))]
 pub const REFERENCE: Field<String> = Field::new(REFERENCE_NAME);
 const REFERENCE_NAME: &str = "reference";
 const DIGEST: &str = "digest";
 /// How long the registry may take to say where the tag points now, which nothing depends on.
 const GLANCE: Duration = Duration::from_secs(5);
 
-#[cfg_attr(not(test), expect(dead_code, reason = "`--pin` uses it"))]
 pub fn key(repository: &str, tag: &str) -> Key {
     Key::of("image", [format!("{repository}:{tag}").as_str()])
 }

@@ -36,7 +36,13 @@ pub(in crate::cli) struct Install {
     /// How to install it; default: the component's own way
     #[arg(long, value_parser = PossibleValuesParser::new([Via::Addon, Via::Manifests, Via::Helm].map(Via::word)))]
     via: Option<String>,
-    /// Tag of its images
+    /// Path of a chart, for machines without internet access; needs --via helm
+    #[arg(long, value_name = "PATH")]
+    chart: Option<String>,
+    /// Name images by the digest that their tags have now; not with --via helm
+    #[arg(long)]
+    pin: bool,
+    /// Tag of its images, or version of its chart
     #[arg(long = "component-version", value_name = "VERSION")]
     version: Option<String>,
     /// Namespace of its objects; default: the component's own
@@ -89,7 +95,8 @@ impl Install {
             via: self.via,
             version: self.version,
             namespace: self.namespace,
-            pin: false,
+            pin: self.pin,
+            chart: self.chart,
             namespaced: self.not_namespaced.then_some(false),
             allow_kubenet: self.allow_kubenet,
             rotation: self.rotation.then_some(true),

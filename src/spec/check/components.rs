@@ -2,7 +2,7 @@
 
 use super::{names, unknown_word};
 use crate::{
-    components::{self, Component},
+    components::{self, Component, Via},
     spec::{
         complaint::{Verdict, maybe, wrong},
         model::ComponentSpec,
@@ -33,6 +33,17 @@ pub fn one(component: &dyn Component, wanted: &ComponentSpec) -> Verdict {
     let ways: Vec<&str> = component.ways().iter().map(|way| way.word()).collect();
     if let Some(via) = wanted.via.as_deref().filter(|via| !ways.contains(via)) {
         return Err(unknown_word("via".to_owned(), via, ways));
+    }
+    let is_helm = wanted.via.as_deref() == Some(Via::Helm.word());
+    if wanted.chart.is_some() && !is_helm {
+        return Err(wrong("chart", "a chart is installed by helm").hint("Write `via: helm` (--via helm)."));
+    }
+    if wanted.pin && is_helm {
+        let why = "charts name an image by repository and tag, and compare the tag as a version, which a digest is not";
+        return Err(wrong("pin", format!("images of a chart cannot be pinned: {why}")).hint("Leave out `pin`, or install via manifests."));
+    }
+    if wanted.pin && component.ways().first() == Some(&Via::Addon) {
+        return Err(wrong("pin", format!("AKS chooses the images of {}", component.name())).hint("Leave out `pin`."));
     }
     maybe("namespace", names::dns_label, wanted.namespace.as_ref())?;
     let own = component.fields();

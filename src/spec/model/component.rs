@@ -17,6 +17,8 @@ pub struct ComponentSpec {
     pub namespace: Option<String>,
     /// Images by digest.
     pub pin: bool,
+    /// With `via: helm`: path of a chart, in the place of the published one.
+    pub chart: Option<String>,
     /// Of pod identity: `false` lets a binding of one namespace serve the pods of another.
     pub namespaced: Option<bool>,
     /// Of pod identity: consents to kubenet.
@@ -35,6 +37,7 @@ struct Mapping {
     version: Option<String>,
     namespace: Option<String>,
     pin: bool,
+    chart: Option<String>,
     namespaced: Option<bool>,
     allow_kubenet: bool,
     rotation: Option<bool>,
@@ -61,10 +64,10 @@ impl<'de> Visitor<'de> for NameOrMapping {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ComponentSpec, A::Error> {
-        let Mapping { name, via, version, namespace, pin, namespaced, allow_kubenet, rotation, rotation_interval } =
+        let Mapping { name, via, version, namespace, pin, chart, namespaced, allow_kubenet, rotation, rotation_interval } =
             Mapping::deserialize(MapAccessDeserializer::new(map))?;
         // a missing name is told by `check`, with its place
         let name = name.unwrap_or_default();
-        Ok(ComponentSpec { name, via, version, namespace, pin, namespaced, allow_kubenet, rotation, rotation_interval })
+        Ok(ComponentSpec { name, via, version, namespace, pin, chart, namespaced, allow_kubenet, rotation, rotation_interval })
     }
 }
