@@ -48,7 +48,7 @@ fn config(running: &Running, cluster: &str, kube: components::KubeAccess, foreig
         ca_pem: running.authority.ca_pem.clone(),
         kube,
         foreign,
-        by_workload: azure.bare,
+        by_workload: azure::seed::is_bare(&azure, existing),
         tenant: azure.tenant.clone(),
         subscription: azure.subscription.clone(),
         node_group: existing.node_group.clone(),

@@ -222,7 +222,7 @@ impl Running {
             provider_id: format!("azure://{id}/virtualMachines/0"),
             admin_token: self.keys.admin_token.clone(),
             uid_seed: format!("{}/{}", azure.tenant, cluster.name),
-            bare: azure.bare,
+            bare: azure::seed::is_bare(azure, cluster),
             ca_pem: self.authority.ca_pem.clone(),
             issuer,
             jwks_uri: format!("{keys_at}/openid/v1/jwks"),

@@ -4,7 +4,7 @@
 use super::{
     assignment_index::{Assignment, Assignments},
     clusters, ids, providers, resource_ids, roles,
-    state::{Group, Principal, Provider, State},
+    state::{Cluster, Group, Principal, Provider, State},
 };
 use crate::{lateness::Late, table::Table};
 
@@ -85,9 +85,19 @@ pub fn new(now: i64) -> State {
         created_by: caller.clone(),
         updated_by: caller,
     });
-    managed(&mut state, "aks-mi", now);
-    by_service_principal(&mut state, "aks-sp", now);
+    managed(&mut state, MANAGED, now);
+    by_service_principal(&mut state, BY_SERVICE_PRINCIPAL, now);
     state
+}
+
+/// The clusters of a new world: they have a lab's components, unless the world is bare.
+const MANAGED: &str = "aks-mi";
+const BY_SERVICE_PRINCIPAL: &str = "aks-sp";
+
+/// Returns whether a cluster is as AKS makes it, without the components of a lab. All that are created over ARM are.
+pub fn is_bare(state: &State, cluster: &Cluster) -> bool {
+    let is_first = ids::fold(&cluster.group) == GROUP && [MANAGED, BY_SERVICE_PRINCIPAL].contains(&cluster.name.as_str());
+    state.bare || !is_first
 }
 
 fn group(state: &mut State, name: &str, managed_by: Option<String>) {
