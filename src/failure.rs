@@ -3,6 +3,7 @@
 mod azure;
 mod blocked;
 mod cluster;
+mod clusters;
 mod explain;
 mod helm;
 mod image;

@@ -1,6 +1,7 @@
 //! The commands that only read: show, list, status, verify, output, state. They change nothing but podid's own state file.
 
 mod components;
+mod credentials;
 mod diff;
 mod exceptions;
 mod found;
@@ -11,6 +12,7 @@ mod rebuild;
 mod remembered;
 
 pub use components::components;
+pub use credentials::credentials;
 pub use diff::diff;
 pub use exceptions::exceptions;
 pub use logs::logs;

@@ -138,6 +138,7 @@ async fn dispatch(session: &Session, command: &Command) -> Result<Exit, Failure>
         Command::Change { request, remove } => converge(session, Goal::Request { request: request.clone(), remove: *remove }).await,
         Command::Status { file } => queries::status(session, file.clone()).await,
         Command::Verify(verify) => queries::verify(session, verify).await,
+        Command::Credentials(wanted) => queries::credentials(session, wanted).await,
         Command::Read(look) => queries::look(session, look).await,
         Command::Logs(logs) => queries::logs(session, logs).await,
         Command::Exceptions { namespace, cluster } => queries::exceptions(session, namespace.as_deref(), cluster.as_ref()).await,

@@ -5,11 +5,12 @@ use crate::{
     cli::{self, Global, Invocation},
     cluster,
     embedded::Sandbox,
+    engine::ledger::Ledger,
     exit::Exit,
     failure::Failure,
     helm,
     output::{Terminal, events::Events, human},
-    resources::world::Clusters,
+    resources::{cluster::Cluster, kind::spec_of, world::Clusters},
     signals::interrupts,
     state::{State, format::AzureAccount},
 };
@@ -66,13 +67,14 @@ impl Session {
         let timeout = global.timeout.map(|t| t.min(Duration::from_secs(30)));
         let person = terminal.clone();
         let plugin_output = cluster::PluginOutput::to(move |text| person.pass_on(text));
-        let settings = cluster::Settings { kubeconfig, context: None, timeout, whole: global.timeout, parallelism, plugin_output };
+        let proxy = access.map(|a| a.proxy.clone());
+        let settings = cluster::Settings { kubeconfig, context: None, proxy, timeout, whole: global.timeout, parallelism, plugin_output };
         let shown = terminal.clone();
         let warn = move |text: &str, hint: &str| shown.complain(human::warning(text, hint));
         let stop = interrupts();
         let helm = helm::Program::new(global.helm.clone(), stop.clone());
-        let clusters = Clusters::new(settings, global.any_server, Arc::new(warn)).with_helm(helm);
         let azure = Azure::new(azure).map_err(|e| Failure::from(&e))?;
+        let clusters = Clusters::new(settings, global.any_server, Arc::new(warn)).with_helm(helm).with_azure(azure.clone());
         Ok(Self { global, terminal, azure, clusters, events, stop, command, sandbox })
     }
 
@@ -110,6 +112,12 @@ impl Session {
             Failure::new(Exit::Refused, "no subscription given")
                 .hint("Name it with `--subscription ID`, AZURE_SUBSCRIPTION_ID, `subscription:` in the spec, or `az account set`.")
         })
+    }
+
+    /// Lets the clusters of a state be reached although no kubeconfig has their contexts.
+    pub fn know_clusters(&self, ledger: &Ledger) {
+        let clusters = ledger.entries().filter_map(|entry| spec_of::<Cluster>(&entry.kind, &entry.spec));
+        clusters.for_each(|cluster| self.clusters.know(&cluster.context, &cluster.id));
     }
 
     pub async fn world(&self, azure: &azure::Read, subscription: &str) -> Result<AzureAccount, Failure> {

@@ -20,6 +20,15 @@ use url::Url;
 /// <https://learn.microsoft.com/azure/key-vault/general/access-control-default>
 pub const KEY_VAULT_VERSION: &str = "2026-02-01";
 
+/// When a write counts.
+#[derive(Clone, Copy, Debug)]
+pub enum Precondition<'a> {
+    /// While the resource has this etag.
+    Etag(&'a str),
+    /// While there is no such resource.
+    Absent,
+}
+
 pub struct Arm {
     pub pipeline: Arc<HttpPipeline>,
     pub tokens: Arc<Tokens>,
@@ -77,6 +86,18 @@ impl Arm {
         self.pages(url(scope, &segments, version)?).await
     }
 
+    /// Lists what is below a resource, such as `resources` of a group, with all pages.
+    pub async fn below<T: DeserializeOwned>(&self, id: &ArmId, segment: &str, version: &str) -> Result<Vec<T>> {
+        self.pages(url(id, &[segment], version)?).await
+    }
+
+    /// Sends a POST to an action of a resource.
+    pub async fn act<T: DeserializeOwned>(&self, id: &ArmId, action: &str, query: &[(&str, &str)], version: &str) -> Result<T> {
+        let mut url = url(id, &[action], version)?;
+        url.query_pairs_mut().extend_pairs(query);
+        self.call(Method::POST, url, None::<&()>).await
+    }
+
     async fn pages<T: DeserializeOwned>(&self, first: Url) -> Result<Vec<T>> {
         limits::list(self.all_pages(first)).await
     }
@@ -115,8 +136,14 @@ impl Arm {
         self.exchange_if(method, url, None, body).await
     }
 
-    /// Sends one request that only counts while the resource has this etag; None: whatever it has.
-    pub async fn exchange_if(&self, method: Method, url: Url, etag: Option<&str>, body: Option<&impl Serialize>) -> Result<HttpResponse> {
+    /// Sends one request that only counts under this condition.
+    pub async fn exchange_if(
+        &self,
+        method: Method,
+        url: Url,
+        only_if: Option<Precondition<'_>>,
+        body: Option<&impl Serialize>,
+    ) -> Result<HttpResponse> {
         let scope = if url.host_str() == Some(hosts::GRAPH) { hosts::GRAPH_SCOPE } else { hosts::ARM_SCOPE };
         let mut ask = HttpRequest::new(method, url);
         ask.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -124,10 +151,14 @@ impl Arm {
             ask.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             ask.body = serde_json::to_vec(body).map_err(|e| Error::Protocol(e.to_string()))?.into();
         }
-        if let Some(etag) = etag {
-            let value =
-                HeaderValue::from_str(etag).map_err(|_| Error::Protocol(format!("{}: an etag that is not a header", hosts::ARM)))?;
-            ask.headers.insert(header::IF_MATCH, value);
+        match only_if {
+            Some(Precondition::Etag(etag)) => {
+                let value = HeaderValue::from_str(etag);
+                let value = value.map_err(|_| Error::Protocol(format!("{}: an etag that is not a header", hosts::ARM)))?;
+                ask.headers.insert(header::IF_MATCH, value);
+            }
+            Some(Precondition::Absent) => drop(ask.headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"))),
+            None => {}
         }
         ask.bearer(self.tokens.get(scope).await?.secret())?;
         let host = ask.host().to_owned();

@@ -1,6 +1,6 @@
 //! Reads managed clusters. No generated crate has their current API version.
 
-use super::{ArmId, Cluster, KubeletIdentity, Read, Result, id::CLUSTER};
+use super::{ArmId, Cluster, Error, KubeletIdentity, Pool, Read, Result, Tags, hosts, id::CLUSTER};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -34,14 +34,28 @@ impl Read {
     }
 }
 
+/// Reads a document that a write returned.
+pub fn parse(document: &Value) -> Result<Cluster> {
+    let body = ClusterBody::deserialize(document).map_err(|e| Error::Protocol(format!("{}: {:?}", hosts::ARM, e.classify())))?;
+    Ok(Cluster::from(body))
+}
+
 #[derive(Deserialize)]
 struct ClusterBody {
     id: ArmId,
     #[serde(default)]
     location: String,
+    tags: Option<Tags>,
+    sku: Option<Sku>,
     identity: Option<ControlPlane>,
     #[serde(default)]
     properties: Properties,
+}
+
+#[derive(Deserialize)]
+struct Sku {
+    name: Option<String>,
+    tier: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -73,6 +87,57 @@ struct Properties {
     provisioning_state: Option<String>,
     addon_profiles: Option<BTreeMap<String, Addon>>,
     pod_identity_profile: Option<PodIdentity>,
+    agent_pool_profiles: Option<Vec<PoolBody>>,
+    security_profile: Option<Security>,
+    node_provisioning_profile: Option<NodeProvisioning>,
+    node_resource_group_profile: Option<NodeGroup>,
+    safeguards_profile: Option<Safeguards>,
+    status: Option<Status>,
+    #[serde(rename = "resourceUID")]
+    uid: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PoolBody {
+    name: String,
+    r#type: Option<String>,
+    os_type: Option<String>,
+    vm_size: Option<String>,
+    count: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Security {
+    workload_identity: Option<Addon>,
+}
+
+#[derive(Deserialize)]
+struct NodeProvisioning {
+    mode: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NodeGroup {
+    restriction_level: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Safeguards {
+    level: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    provisioning_error: Option<ProvisioningError>,
+}
+
+#[derive(Deserialize)]
+struct ProvisioningError {
+    message: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -99,6 +164,9 @@ struct OidcIssuer {
 #[serde(rename_all = "camelCase")]
 struct Network {
     network_plugin: Option<String>,
+    network_plugin_mode: Option<String>,
+    network_policy: Option<String>,
+    pod_link_local_access: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -129,6 +197,15 @@ impl From<ClusterBody> for Cluster {
         let enabled = |addons: BTreeMap<String, Addon>| {
             addons.into_iter().filter(|(_, addon)| addon.enabled == Some(true)).map(|(name, _)| name).collect()
         };
+        let (network_plugin, network_plugin_mode, network_policy, pod_link_local_access) = match p.network_profile {
+            Some(network) => (network.network_plugin, network.network_plugin_mode, network.network_policy, network.pod_link_local_access),
+            None => (None, None, None, None),
+        };
+        let pool = |pool: PoolBody| Pool { name: pool.name, kind: pool.r#type, os: pool.os_type, vm_size: pool.vm_size, count: pool.count };
+        let (sku, tier) = body.sku.map_or((None, None), |sku| (sku.name, sku.tier));
+        let is_failed = p.provisioning_state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case("Failed"));
+        let reason =
+            || p.status.and_then(|status| status.provisioning_error?.message).unwrap_or_else(|| "Azure gives no reason".to_owned());
         Cluster {
             id: body.id,
             location: body.location,
@@ -143,10 +220,23 @@ impl From<ClusterBody> for Cluster {
             control_plane_principal_id: control_plane,
             oidc_issuer: p.oidc_issuer_profile.and_then(|oidc| oidc.issuer_url),
             kubernetes_version: p.current_kubernetes_version.or(p.kubernetes_version),
-            network_plugin: p.network_profile.and_then(|network| network.network_plugin),
+            network_plugin,
+            network_plugin_mode,
+            network_policy,
+            pod_link_local_access,
             provisioning: p.provisioning_state,
             addons: p.addon_profiles.map(enabled).unwrap_or_default(),
             pod_identity_addon: p.pod_identity_profile.and_then(|profile| profile.enabled).unwrap_or(false),
+            tags: body.tags.unwrap_or_default(),
+            failed: is_failed.then(reason),
+            uid: p.uid,
+            workload_identity: p.security_profile.and_then(|s| s.workload_identity?.enabled).unwrap_or(false),
+            sku,
+            tier,
+            pools: p.agent_pool_profiles.unwrap_or_default().into_iter().map(pool).collect(),
+            node_provisioning: p.node_provisioning_profile.and_then(|profile| profile.mode),
+            node_group_restriction: p.node_resource_group_profile.and_then(|profile| profile.restriction_level),
+            safeguards: p.safeguards_profile.and_then(|profile| profile.level),
         }
     }
 }

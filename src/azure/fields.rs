@@ -113,6 +113,18 @@ pub fn merge(into: &mut Value, wanted: &Value) {
     }
 }
 
+/// Sets all these fields, also those that are false or empty: in a body that creates a resource, they override other defaults.
+pub fn overlay(into: &mut Value, over: &Value) {
+    match (into, over) {
+        (Value::Object(into), Value::Object(over)) => {
+            for (name, value) in over {
+                overlay(into.entry(name.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (into, over) => into.clone_from(over),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,14 @@
-//! Reads resource groups. podid never creates one.
+//! Reads and writes resource groups.
 
-use super::{ArmId, Group, Read, Result};
+use super::{
+    ArmId, Group, GroupContent, Read, Result, Tags, Write,
+    arm::{self, Arm},
+    deadline,
+    failures::absent,
+    hosts,
+    operations::{self, Target},
+};
+use serde_json::json;
 
 const VERSION: &str = "2021-04-01";
 
@@ -8,4 +16,42 @@ impl Read {
     pub async fn group(&self, id: &ArmId) -> Result<Option<Group>> {
         self.resource(id, VERSION).await
     }
+
+    /// Lists what is in a group, without the caches: podid asks for it only before a deletion.
+    pub async fn group_content(&self, id: &ArmId) -> Result<Vec<GroupContent>> {
+        deadline::within(self.limit(), content(self.arm(), id)).await
+    }
+}
+
+impl Write {
+    /// Reads a group past all caches.
+    pub async fn group(&self, id: &ArmId) -> Result<Option<Group>> {
+        self.call(get(&self.core.arm, id)).await
+    }
+
+    /// Lists what is in a group past all caches.
+    pub async fn group_content(&self, id: &ArmId) -> Result<Vec<GroupContent>> {
+        self.call(content(&self.core.arm, id)).await
+    }
+
+    /// Creates a group, or replaces its tags.
+    pub async fn put_group(&self, id: &ArmId, location: &str, tags: &Tags) -> Result<Group> {
+        self.call(self.core.arm.put(id, VERSION, &json!({ "location": location, "tags": tags }))).await
+    }
+
+    /// Deletes a group with everything in it, and waits for that.
+    pub async fn delete_group(&self, id: &ArmId) -> Result<()> {
+        let what = format!("the resource group {}", id.name());
+        let target = Target { id, version: VERSION, what: &what };
+        self.call(operations::delete(&self.core.arm, &self.patience, target)).await
+    }
+}
+
+async fn get(arm: &Arm, id: &ArmId) -> Result<Option<Group>> {
+    absent(arm.body(id, VERSION).await)?.map(|body| arm::parsed(hosts::ARM, &body)).transpose()
+}
+
+/// Lists the resources of a group; those that only exist in another one (`…/locks`) are not among them.
+async fn content(arm: &Arm, id: &ArmId) -> Result<Vec<GroupContent>> {
+    Ok(absent(arm.below(id, "resources", VERSION).await)?.unwrap_or_default())
 }

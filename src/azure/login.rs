@@ -94,6 +94,17 @@ impl CredentialSource {
     }
 }
 
+/// How this process is logged in, and kubelogin would be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginMode {
+    Az,
+    Azd,
+    WorkloadIdentity,
+    ManagedIdentity,
+    /// A client secret, which kubelogin reads from the environment.
+    Secret,
+}
+
 pub struct Login {
     pipeline: Arc<HttpPipeline>,
     client: Option<ClientLogin>,
@@ -119,6 +130,17 @@ impl Login {
     #[cfg(test)]
     pub async fn winner(&self) -> Option<&'static str> {
         self.winner.lock().await.as_ref().map(|(source, _)| source.name())
+    }
+
+    /// Returns how kubelogin logs in as the same caller, once a token was requested.
+    pub async fn mode(&self) -> Option<LoginMode> {
+        self.winner.lock().await.as_ref().map(|(source, _)| match source {
+            CredentialSource::Given | CredentialSource::EnvSecret => LoginMode::Secret,
+            CredentialSource::EnvFederated | CredentialSource::GitHub => LoginMode::WorkloadIdentity,
+            CredentialSource::ManagedIdentity | CredentialSource::Metadata => LoginMode::ManagedIdentity,
+            CredentialSource::Az => LoginMode::Az,
+            CredentialSource::Azd => LoginMode::Azd,
+        })
     }
 
     pub async fn token(&self, scope: &str) -> Result<AccessToken> {

@@ -7,6 +7,7 @@ mod arm;
 mod blocked;
 mod cache;
 mod clients;
+mod cluster_credentials;
 mod cluster_settings;
 pub mod clusters;
 mod deadline;
@@ -23,6 +24,7 @@ mod lifetime;
 mod limits;
 mod login;
 pub mod model;
+pub mod obstacles;
 mod operations;
 mod pipeline;
 mod program;
@@ -43,6 +45,7 @@ mod write;
 
 pub use error::{Blocked, DisallowingPolicy, Error, RefusedAction, Result};
 pub use id::ArmId;
+pub use login::LoginMode;
 pub use model::*;
 pub use read::Read;
 pub use registry::{ImageError, ImageTag};
@@ -50,6 +53,7 @@ pub use settings::{ClientLogin, OnWait, Settings};
 pub use write::Write;
 
 use clients::Clients;
+use secrecy::SecretString;
 use std::{sync::Arc, time::Duration};
 
 /// The limit of a single request, and the default limit of one call with all its requests and waits.
@@ -92,6 +96,22 @@ impl Azure {
     /// Returns the subscription of `az account show`, read from az's profile file.
     pub fn default_subscription(&self) -> Option<String> {
         self.core.arm.tokens.login.default_subscription()
+    }
+
+    /// Returns the kubeconfig of a cluster's users, or of its administrator, as text.
+    pub async fn cluster_credential(&self, id: &ArmId, admin: bool) -> Result<SecretString> {
+        deadline::within(self.core.limit, cluster_credentials::kubeconfig(&self.core.arm, id, admin)).await
+    }
+
+    /// Returns a token for the API servers of clusters with Entra, which is what kubelogin returns.
+    pub async fn api_server_token(&self) -> Result<SecretString> {
+        let token = deadline::within(self.core.limit, self.core.arm.tokens.get(cluster_credentials::API_SERVER_SCOPE)).await?;
+        Ok(SecretString::from(token.secret().to_owned()))
+    }
+
+    /// Returns how this process is logged in, once it has asked for a token.
+    pub async fn login_mode(&self) -> Option<LoginMode> {
+        self.core.arm.tokens.login.mode().await
     }
 
     /// Begins a new pass with an empty cache.

@@ -11,6 +11,17 @@ pub type Tags = BTreeMap<String, String>;
 pub struct Group {
     pub id: ArmId,
     pub location: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Tags>,
+}
+
+/// Any resource, as the list of a group has it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct GroupContent {
+    pub id: ArmId,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub tags: Option<Tags>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -156,6 +167,50 @@ pub struct Cluster {
     /// The names of the enabled `addonProfiles`.
     pub addons: Vec<String>,
     pub pod_identity_addon: bool,
+    #[serde(default)]
+    pub tags: Tags,
+    /// Why the last operation failed.
+    #[serde(default)]
+    pub failed: Option<String>,
+    /// Changes when a cluster is deleted and created again under its name.
+    #[serde(default)]
+    pub uid: Option<String>,
+    #[serde(default)]
+    pub network_plugin_mode: Option<String>,
+    #[serde(default)]
+    pub network_policy: Option<String>,
+    #[serde(default)]
+    pub workload_identity: bool,
+    /// `Base` or `Automatic`.
+    #[serde(default)]
+    pub sku: Option<String>,
+    #[serde(default)]
+    pub tier: Option<String>,
+    #[serde(default)]
+    pub pools: Vec<Pool>,
+    /// `Auto` or `Manual`.
+    #[serde(default)]
+    pub node_provisioning: Option<String>,
+    /// `ReadOnly` or `Unrestricted`.
+    #[serde(default)]
+    pub node_group_restriction: Option<String>,
+    /// `None` where pods may not ask the metadata service; only preview versions of the API have it.
+    #[serde(default)]
+    pub pod_link_local_access: Option<String>,
+    /// The level of Deployment Safeguards.
+    #[serde(default)]
+    pub safeguards: Option<String>,
+}
+
+/// A node pool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pool {
+    pub name: String,
+    /// `VirtualMachineScaleSets`, `VirtualMachines` or `AvailabilitySet`.
+    pub kind: Option<String>,
+    pub os: Option<String>,
+    pub vm_size: Option<String>,
+    pub count: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

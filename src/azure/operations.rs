@@ -4,7 +4,7 @@
 
 use super::{
     ArmId, Error, Result,
-    arm::{self, Arm},
+    arm::{self, Arm, Precondition},
     failures::{self, absent},
     hosts, limits,
     pipeline::HttpResponse,
@@ -35,15 +35,15 @@ enum Tracker {
     Resource,
 }
 
-/// Sends a PUT and returns the resource once the operation is done. `etag`: the PUT only counts while the resource has it.
+/// Sends a PUT and returns the resource once the operation is done.
 pub async fn put<T: DeserializeOwned>(
     arm: &Arm,
     patience: &Waiter,
     target: Target<'_>,
-    etag: Option<&str>,
+    only_if: Option<Precondition<'_>>,
     body: &impl Serialize,
 ) -> Result<T> {
-    write(arm, patience, target, Method::PUT, etag, body).await
+    write(arm, patience, target, Method::PUT, only_if, body).await
 }
 
 /// Sends a PATCH and returns the resource once the operation is done.
@@ -69,11 +69,11 @@ async fn write<T: DeserializeOwned>(
     patience: &Waiter,
     target: Target<'_>,
     method: Method,
-    etag: Option<&str>,
+    only_if: Option<Precondition<'_>>,
     body: &impl Serialize,
 ) -> Result<T> {
     let url = arm::url(target.id, &[], target.version)?;
-    let answer = arm.exchange_if(method.clone(), url.clone(), etag, Some(body)).await?;
+    let answer = arm.exchange_if(method.clone(), url.clone(), only_if, Some(body)).await?;
     let tracker = match tracker(&url, &answer)? {
         Some(tracker) => tracker,
         None => match state(&answer) {

@@ -82,6 +82,15 @@ impl Read {
         Self { core, seen: Arc::default() }
     }
 
+    /// Sends requests that no cache should answer.
+    pub(super) fn arm(&self) -> &arm::Arm {
+        &self.core.arm
+    }
+
+    pub(super) fn limit(&self) -> std::time::Duration {
+        self.core.limit
+    }
+
     pub async fn caller(&self) -> Result<Caller> {
         deadline::within(self.core.limit, self.core.arm.tokens.caller()).await
     }

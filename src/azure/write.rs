@@ -2,9 +2,8 @@
 
 use super::{
     ArmId, Identity, NewSecret, NewVault, OnWait, PolicyEntry, PrincipalKind, Result, RoleAssignment, Secret, SecretInfo, Tags, Vault,
-    clients::Clients, cluster_settings, deadline, identities, roles, vaults, wait::Waiter,
+    clients::Clients, deadline, identities, roles, vaults, wait::Waiter,
 };
-use serde_json::Value;
 use std::sync::Arc;
 
 #[derive(Clone)]
@@ -31,12 +30,6 @@ impl Write {
     /// Deletes an identity. An absent one is a success, here and in all `delete_*`.
     pub async fn delete_identity(&self, id: &ArmId) -> Result<()> {
         self.call(identities::delete(&self.core.arm, id)).await
-    }
-
-    /// Sets these fields below a managed cluster's `properties`, if they differ, and waits until the cluster has them. All others stay as
-    /// they are. Returns the document; None if there is no such cluster.
-    pub async fn set_cluster_fields(&self, id: &ArmId, fields: &Value) -> Result<Option<Value>> {
-        self.call(cluster_settings::set(&self.core.arm, &self.patience, id, fields)).await
     }
 
     /// Creates an assignment and retries while Azure returns `PrincipalNotFound`. 409 RoleAssignmentExists is `Conflict`.

@@ -18,7 +18,7 @@ macro_rules! parsers {
     };
 }
 
-parsers!(dns_label, dns_subdomain, group_or_id, guid, image, key, location, role, secret, variable,);
+parsers!(dns_label, dns_subdomain, group_or_id, guid, image, key, location, resource_group, role, secret, variable,);
 
 macro_rules! references {
     ($($name:ident),* $(,)?) => {

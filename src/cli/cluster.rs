@@ -1,10 +1,10 @@
-//! `podid cluster`.
+//! `podid cluster rbac`.
 
 pub mod component;
 
 use super::check;
 use crate::modes;
-use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
+use clap::{Args, ValueEnum, builder::PossibleValuesParser};
 use std::path::PathBuf;
 
 const RBAC: &str = "\
@@ -15,14 +15,6 @@ Examples:
 
 Without --make-namespaces the namespaces must exist before you apply these Roles: podid then
 uses them, and needs no permission outside of them.";
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Cluster {
-    Install(component::Install),
-    Uninstall(component::Uninstall),
-    Components(component::Components),
-    Rbac(Rbac),
-}
 
 /// Print the Kubernetes Roles with exactly the permissions that podid needs
 #[derive(Clone, Debug, PartialEq, Args)]

@@ -1,6 +1,6 @@
 //! The commands with their arguments, as values.
 
-use super::{Global, Logs, Rbac, ReadCommand, SandboxCommand, StateCommand, Verify};
+use super::{Credentials, Global, Logs, Rbac, ReadCommand, SandboxCommand, StateCommand, Verify};
 use crate::{
     engine::key::Key,
     spec::{reference::NameOrId, request::Request},
@@ -63,6 +63,8 @@ pub enum Command {
     Components {
         cluster: Option<NameOrId>,
     },
+    /// Merge the kubeconfig of a managed cluster into the user's.
+    Credentials(Credentials),
     /// Print the Kubernetes Roles that podid needs.
     Rbac(Rbac),
     Sandbox(SandboxCommand),

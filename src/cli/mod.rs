@@ -5,10 +5,14 @@ pub mod app;
 mod bind;
 mod check;
 pub mod cluster;
+mod cluster_create;
+pub mod cluster_credentials;
+mod clusters;
 mod command;
 mod error;
 mod exception;
 pub mod global;
+mod group;
 mod identity;
 mod logs;
 mod mode_flags;
@@ -23,6 +27,7 @@ mod vault;
 pub mod verify;
 
 pub use cluster::Rbac;
+pub use cluster_credentials::Credentials;
 pub use command::{Command, Invocation};
 pub use error::Error;
 #[cfg(feature = "sandbox")]
@@ -77,6 +82,9 @@ enum Subcommands {
     Down(app::Down),
     Status(app::Status),
     Verify(verify::Verify),
+    /// Create, show and delete resource groups
+    #[command(subcommand)]
+    Group(group::Group),
     /// Create, show, list and delete managed identities
     #[command(subcommand)]
     Identity(identity::Identity),
@@ -96,9 +104,9 @@ enum Subcommands {
     Exception(exception::Exception),
     Logs(logs::Logs),
     Output(state::Output),
-    /// Install components into a cluster, list them, and print the Roles that podid needs
+    /// Create, show and delete clusters, get their credentials, install components, and print the Roles that podid needs
     #[command(subcommand)]
-    Cluster(cluster::Cluster),
+    Cluster(clusters::Cluster),
     /// List, show, forget and rebuild the entries of the state file
     #[command(subcommand)]
     State(StateCommand),
@@ -123,6 +131,7 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
         Subcommands::Down(down) => Command::Down { file: down.file },
         Subcommands::Status(status) => Command::Status { file: status.file },
         Subcommands::Verify(verify) => Command::Verify(verify),
+        Subcommands::Group(group) => group.command(),
         Subcommands::Identity(identity) => identity.command(&global),
         Subcommands::Role(role) => role.command(),
         Subcommands::Vault(vault) => vault.command(&global)?,
@@ -132,11 +141,7 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
         Subcommands::Exception(exception) => exception.command()?,
         Subcommands::Logs(logs) => Command::Logs(logs),
         Subcommands::Output(output) => Command::Output { key: Key::from(output.key.as_str()), field: output.field },
-        // the default is YAML, because the document is piped into kubectl
-        Subcommands::Cluster(cluster::Cluster::Rbac(rbac)) => Command::Rbac(Rbac { as_yaml: !is_given(&matches, "output"), ..rbac }),
-        Subcommands::Cluster(cluster::Cluster::Install(install)) => install.command()?,
-        Subcommands::Cluster(cluster::Cluster::Uninstall(uninstall)) => uninstall.command(),
-        Subcommands::Cluster(cluster::Cluster::Components(components)) => Command::Components { cluster: components.cluster },
+        Subcommands::Cluster(cluster) => cluster.command(&global, is_given(&matches, "output"))?,
         Subcommands::State(state) => Command::State(state),
         Subcommands::Sandbox(sandbox) => Command::Sandbox(sandbox),
     };
@@ -167,22 +172,37 @@ pub fn command() -> clap::Command {
 }
 
 /// Flags without an environment variable: those that give consent, and the sources of a secret's value.
-const NO_ENVIRONMENT: &[&str] =
-    &["yes", "adopt", "reveal", "force-conflicts", "delete-data", "file", "env", "stdin", "prompt", "generate", "value", "help", "version"];
+const NO_ENVIRONMENT: &[&str] = &[
+    "yes",
+    "adopt",
+    "reveal",
+    "force-conflicts",
+    "delete-data",
+    "overwrite",
+    "file",
+    "env",
+    "stdin",
+    "prompt",
+    "generate",
+    "value",
+    "help",
+    "version",
+];
 
 /// Gives every other flag its variable `PODID_FLAG`. An empty variable counts as not set, because pipelines set empty ones.
 fn with_environment(command: clap::Command) -> clap::Command {
-    let sets_secret = command.get_name() == "set";
+    // their --file is not the spec
+    let own_file = ["set", "credentials"].contains(&command.get_name());
     command
-        .mut_args(|arg| match environment_of(&arg, sets_secret).filter(|name| env::var_os(name).is_some_and(|v| !v.is_empty())) {
+        .mut_args(|arg| match environment_of(&arg, own_file).filter(|name| env::var_os(name).is_some_and(|v| !v.is_empty())) {
             Some(name) => switch(arg.env(name).hide_env(true)),
             None => arg,
         })
         .mut_subcommands(with_environment)
 }
 
-fn environment_of(arg: &Arg, sets_secret: bool) -> Option<String> {
-    let spec = |long: &str| long == "file" && !sets_secret;
+fn environment_of(arg: &Arg, own_file: bool) -> Option<String> {
+    let spec = |long: &str| long == "file" && !own_file;
     // PODID_CLUSTER is the managed cluster's name, `serve --cluster` a kubeconfig
     if arg.get_id() == sandbox::STAND_INS {
         return None;

@@ -12,6 +12,13 @@ pub enum ReadCommand {
     Identities {
         group: Option<String>,
     },
+    Cluster {
+        name: NameOrId,
+        group: Option<String>,
+    },
+    ResourceGroup {
+        name: String,
+    },
     Roles {
         to: Option<Principal>,
         scope: Option<Scope>,

@@ -110,6 +110,16 @@ pub(super) fn find(settings: &Settings, env: &Env) -> Result<ResolvedContext> {
     }
 }
 
+/// Resolves the current context of a kubeconfig that is in no file. `origin` is for messages.
+pub(super) fn from_text(text: &str, origin: &str, settings: &Settings, env: &Env) -> Result<ResolvedContext> {
+    let all = Kubeconfig::from_yaml(text).map_err(|e| unreadable(Path::new(origin), &e))?;
+    let mut found = from_file(Merged { all, files: Vec::new() }, None, env)?;
+    if let (None, Some(proxy)) = (&found.config.proxy_url, &settings.proxy) {
+        found.config.proxy_url = Some(proxy.parse().map_err(|_| Error::Kubeconfig(format!("{proxy:?} is not the URL of a proxy")))?);
+    }
+    Ok(found)
+}
+
 /// Returns the files to read, and whether a flag named them.
 fn places(settings: &Settings, env: &Env) -> (Vec<PathBuf>, bool) {
     let list = |value: &str| std::env::split_paths(value).filter(|p| !p.as_os_str().is_empty()).collect::<Vec<_>>();

@@ -8,6 +8,7 @@ use super::limits::{self, Timeouts};
 use super::paths::shown;
 use super::token_file::TokenFile;
 use base64::Engine;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kube::config::{AuthInfo, ExecConfig, ExecInteractiveMode};
 use secrecy::{ExposeSecret, SecretString};
@@ -69,10 +70,18 @@ impl Credential {
     }
 }
 
+/// Returns a token for an API server, or why there is none.
+pub type TokenSource = Arc<dyn Fn() -> BoxFuture<'static, std::result::Result<SecretString, String>> + Send + Sync>;
+
 /// The source of tokens.
 pub(super) enum Login {
     Command(Box<Plugin>),
     File(TokenFile),
+    Source { context: String, server: String, source: TokenSource },
+}
+
+async fn from_source(context: &str, server: &str, source: &TokenSource) -> Result<SecretString> {
+    source().await.map_err(|cause| Error::Login { context: context.to_owned(), server: server.to_owned(), cause })
 }
 
 /// A plugin and its latest credential.
@@ -100,6 +109,10 @@ impl Login {
         Ok(Self::Command(Box::new(plugin)))
     }
 
+    pub(super) fn by_source(context: &str, server: &http::Uri, source: TokenSource) -> Self {
+        Self::Source { context: context.to_owned(), server: shown(server), source }
+    }
+
     pub(super) fn by_file(context: &str, path: std::path::PathBuf, token: Option<SecretString>) -> Result<Self> {
         TokenFile::new(context, path, token).map(Self::File)
     }
@@ -118,6 +131,7 @@ impl Login {
         match self {
             Self::Command(plugin) => plugin.token().await,
             Self::File(file) => Ok(Some(file.token().await)),
+            Self::Source { context, server, source } => from_source(context, server, source).await.map(Some),
         }
     }
 
@@ -126,6 +140,10 @@ impl Login {
         match self {
             Self::Command(plugin) => plugin.renew(refused).await,
             Self::File(file) => Ok(file.renew(refused).await),
+            Self::Source { context, server, source } => {
+                let token = from_source(context, server, source).await?;
+                Ok((token.expose_secret() != refused.expose_secret()).then_some(token))
+            }
         }
     }
 }

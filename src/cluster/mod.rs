@@ -28,7 +28,7 @@ mod watch;
 mod write;
 
 pub use error::{Error, Result};
-pub use login::PluginOutput;
+pub use login::{PluginOutput, TokenSource};
 pub use logs::LogRange;
 pub use object::{Api, FIELD_MANAGER, ObjectRef, Preview, Served};
 pub use settings::Settings;
@@ -68,10 +68,25 @@ impl Cluster {
         Self::with_env(settings, &|name| std::env::var(name).ok()).await
     }
 
+    /// Connects by a kubeconfig that is in no file; `origin` says where it comes from. Instead of running kubelogin, `token` is asked.
+    pub async fn from_text(settings: Settings, text: &str, origin: &str, token: TokenSource) -> Result<Self> {
+        let found = kubeconfig::from_text(text, origin, &settings, &|name| std::env::var(name).ok())?;
+        Self::resolved(settings, found, Some(token)).await
+    }
+
     async fn with_env(settings: Settings, env: &proxy::Env) -> Result<Self> {
+        let found = kubeconfig::find(&settings, env)?;
+        Self::resolved(settings, found, None).await
+    }
+
+    async fn resolved(settings: Settings, found: kubeconfig::ResolvedContext, token: Option<TokenSource>) -> Result<Self> {
         let times = limits::Timeouts { timeout: settings.timeout.unwrap_or(TIMEOUT), whole: settings.whole.unwrap_or(WHOLE) };
-        let kubeconfig::ResolvedContext { context, mut config, exec, unverified } = kubeconfig::find(&settings, env)?;
+        let kubeconfig::ResolvedContext { context, mut config, exec, unverified } = found;
+        let is_kubelogin = exec.as_ref().and_then(|exec| exec.command.as_deref()).is_some_and(|command| command.contains("kubelogin"));
         let login = match (exec, config.auth_info.token_file.take()) {
+            (Some(_), _) if let Some(token) = token.filter(|_| is_kubelogin) => {
+                Some(login::Login::by_source(&context, &config.cluster_url, token))
+            }
             (Some(exec), _) => {
                 Some(login::Login::by_command(&context, &config.cluster_url, exec, times, settings.plugin_output.clone()).await?)
             }

@@ -55,9 +55,10 @@ impl Clusters {
     }
 }
 
-/// Whether something of a spec goes into its cluster.
+/// Whether something of a spec goes into its cluster, or is the cluster.
 fn needs_cluster(spec: &Spec) -> bool {
-    !spec.workloads.is_empty() || spec.cluster.as_ref().is_some_and(|cluster| !cluster.components.is_empty())
+    let of_cluster = spec.cluster.as_ref().is_some_and(|cluster| !cluster.components.is_empty() || cluster.create.is_some());
+    of_cluster || !spec.workloads.is_empty()
 }
 
 /// The clusters that scopes and principals name.

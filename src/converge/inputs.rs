@@ -81,6 +81,9 @@ pub async fn inputs(session: &Session, goal: &Goal) -> Result<Inputs, Failure> {
     let goal = &goal.clone().disambiguated(session, &memory).await?;
     let known = clusters::Known { session, spec, azure: &azure, resources: &memory, subscription: &subscription };
     let clusters = Clusters::find(&known, goal).await?;
+    session.know_clusters(&ledger);
+    let named = clusters.named.iter().map(|(_, cluster)| cluster);
+    clusters.own.iter().chain(named).for_each(|cluster| session.clusters.know(&cluster.context, &cluster.id));
     let workloads = spec.map(|spec| spec.workloads.as_slice()).unwrap_or_default();
     let modes: Vec<_> = workloads.iter().map(|w| (w.namespace.as_str(), w.mode.as_deref())).collect();
     let context = expand::Context {

@@ -1,5 +1,6 @@
 //! Makes a plan from the desired graph, the observation and the ledger. It is pure: no cloud, no clock, no file.
 
+mod contained;
 mod owners;
 mod recall;
 mod replaced;
@@ -290,6 +291,7 @@ impl<W: Backend> Planner<'_, W> {
     fn finish(mut self) -> Result<Plan, Fault> {
         self.keep_needs_of_blocked();
         self.spare()?;
+        self.keep_containers()?;
         let mut edges: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
         let keys: BTreeSet<Key> = self.actions.keys().cloned().collect();
         let removal = |a: &Action| a.act.removes() || a.work.node.as_ref().is_some_and(|n| n.intent == Intent::Absent);

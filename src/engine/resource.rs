@@ -56,6 +56,8 @@ pub trait Kind<W: Backend>: Serialize + DeserializeOwned + Send + Sync + 'static
     const DATA: Data = Data::None;
     /// Whether it may be observed with the recorded outputs of the resources that it needs, while these are observed themselves.
     const LOOKS_EARLY: bool = true;
+    /// Whether its deletion deletes what needs it, so that it is kept as long as one of these is kept.
+    const CONTAINS_DEPENDENTS: bool = false;
     type Actual: Serialize + DeserializeOwned + Send + Sync;
 
     /// Returns the lane of its writes: writes of one lane do not run at the same time.
@@ -170,6 +172,7 @@ pub trait ErasedKind<W: Backend>: Send + Sync {
     fn side(&self) -> Side;
     fn data(&self) -> Data;
     fn looks_early(&self) -> bool;
+    fn contains_dependents(&self) -> bool;
     /// Fails if it is not a spec of this kind.
     fn check(&self, spec: &Value) -> Result<(), Fault>;
     fn lane(&self, spec: &Value) -> Result<Option<String>, Fault>;
@@ -252,6 +255,9 @@ impl<W: Backend, K: Kind<W>> ErasedKind<W> for KindOf<K> {
     }
     fn looks_early(&self) -> bool {
         K::LOOKS_EARLY
+    }
+    fn contains_dependents(&self) -> bool {
+        K::CONTAINS_DEPENDENTS
     }
     fn check(&self, spec: &Value) -> Result<(), Fault> {
         typed::<K>(spec).map(drop)

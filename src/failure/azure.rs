@@ -9,6 +9,9 @@ use crate::{
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
+        if let Some(told) = super::clusters::explained(error) {
+            return told;
+        }
         match error {
             Error::NotLoggedIn { tried } => {
                 let failure = Self::new(Exit::Failed, "no Azure login was found");
@@ -60,11 +63,6 @@ impl From<&Error> for Failure {
             Error::NotYet { what, waited } => {
                 Self::new(Exit::Failed, format!("{what} is still not visible after {:.0} s", waited.as_secs_f64()))
                     .hint("Azure can take up to 10 minutes: run the same command again, or give it longer with `--timeout`.")
-            }
-            Error::Refused { code, message, .. } if code == "NoRegisteredProviderFound" => {
-                Self::new(Exit::Failed, "this podid asks for an API version that Azure does not know, no longer or not yet")
-                    .because(message.clone())
-                    .hint("Install the newest podid. If it is the newest already, the region or the cloud does not have this version yet.")
             }
             Error::Refused { code, message, .. } => Self::new(Exit::Failed, format!("{code}: {message}")),
             Error::Failed { status, code, message } => Self::new(Exit::Failed, format!("Azure failed with {status} {code}: {message}"))

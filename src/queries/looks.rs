@@ -1,9 +1,11 @@
 //! Show and list of single things: identities, roles, vaults, secrets. A secret's value is printed only by `--reveal`.
 
+mod clusters;
+
 use crate::{
     azure::{
         self, ArmId, Identity, Vault,
-        id::{IDENTITY, VAULT},
+        id::{CLUSTER, IDENTITY, VAULT},
     },
     cli::{Format, ReadCommand},
     converge::{answer, render},
@@ -26,6 +28,11 @@ pub async fn look(session: &Session, look: &ReadCommand) -> Result<Exit, Failure
     let lookup = Lookup::open(session)?;
     session.unless_interrupted(lookup.look(look)).await??;
     Ok(Exit::Done)
+}
+
+/// The id of a cluster that a command names.
+pub fn cluster_id(session: &Session, named: &NameOrId, group: Option<&str>) -> Result<ArmId, Failure> {
+    Lookup::open(session)?.id(CLUSTER, named, group)
 }
 
 struct Lookup<'a> {
@@ -106,6 +113,8 @@ impl<'a> Lookup<'a> {
         match look {
             ReadCommand::Identity { name, group } => self.identity(name, group.as_deref()).await,
             ReadCommand::Identities { group } => self.identities(group.as_deref()).await,
+            ReadCommand::Cluster { name, group } => self.cluster(name, group.as_deref()).await,
+            ReadCommand::ResourceGroup { name } => self.resource_group(name).await,
             ReadCommand::Vault { name, group } => self.vault(name, group.as_deref()).await,
             ReadCommand::Vaults { group } => self.vaults(group.as_deref()).await,
             ReadCommand::Roles { to, scope } => self.roles(to.as_ref(), scope.as_ref()).await,

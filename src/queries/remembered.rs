@@ -26,6 +26,7 @@ pub fn app_ledger(session: &Session, file: Option<&Path>) -> Result<(Option<Stri
         None => None,
     };
     let (_, ledger) = State::peek(&session.state_path(spec.as_ref().map(|s| s.path.as_path())))?;
+    session.know_clusters(&ledger);
     let app = session.global.app.clone().or_else(|| spec.map(|s| s.spec.metadata.name));
     Ok((app, ledger))
 }

@@ -1,21 +1,27 @@
-//! A managed cluster that must be there: podid reads which principal the node components act as, and where the nodes are.
+//! A managed cluster. podid reads which principal the node components act as, and where the nodes are; it creates one if the spec says so.
+//! A cluster that exists is used as it is: what it was to be created with is not compared.
+
+mod content;
+pub mod creation;
 
 use super::{
     kind::{AzureRole, HintScope, Resource},
-    read_only::{ReadOnly, read_only},
-    roles,
-    world::Reader,
+    ownership, roles,
+    world::{Cloud, ClusterTarget, Reader, Writer},
 };
 use crate::{
-    azure::{self, ArmId, id::CLUSTER},
+    azure::{self, ArmId, clusters, id::CLUSTER},
     engine::{
+        desired::Intent,
         fault::Fault,
-        input::{Field, Outputs},
+        input::{Field, Input, Outputs},
         key::Key,
+        resource::{Change, Diff, Kind, NodeContext, Owner, Side},
     },
 };
+use creation::Creation;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Cluster {
@@ -24,6 +30,9 @@ pub struct Cluster {
     /// Object id of its service principal, where the user gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal_id: Option<String>,
+    /// None: it must exist already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub create: Option<Creation>,
 }
 
 /// What was read, and the principal that MIC acts as.
@@ -33,6 +42,9 @@ pub struct Actual {
     pub cluster: azure::Cluster,
     /// Kubelet identity, or the service principal (azure.md: "principal matrix" of the role-assignment page of aad-pod-identity).
     pub principal_id: Option<String>,
+    /// What is in it and is not podid's. Only looked at when it is to be deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<String>,
 }
 
 /// The principal that MIC acts as in standard mode.
@@ -42,6 +54,7 @@ pub const NODE_GROUP: Field<String> = Field::new("node_group");
 /// URL of the issuer of its service account tokens, where it has one.
 pub const OIDC_ISSUER: Field<String> = Field::new("oidc_issuer");
 pub const HOSTS: Field<Vec<String>> = Field::new("hosts");
+const UID: &str = "uid";
 
 pub fn key(name: &str) -> Key {
     Key::of("cluster", [name])
@@ -56,45 +69,166 @@ pub fn lane(id: &ArmId) -> String {
 pub fn not_found(id: &ArmId) -> (String, String) {
     (
         format!("the cluster {} does not exist in resource group {}", id.name(), id.group_name().unwrap_or("?")),
-        "Name the managed cluster with `--cluster NAME` (or its full id), or `cluster:` in the spec; `az aks list -o table` shows them."
-            .into(),
+        "Name the managed cluster with `--cluster NAME` (or its full id), or `cluster:` in the spec; `az aks list -o table` shows them. To create it, use `podid cluster create`, or `cluster.create` in the spec.".into(),
     )
 }
 
-impl ReadOnly for Cluster {
-    const KIND: &'static str = "cluster";
-    type Actual = Actual;
+/// Returns the host names of a cluster's API server.
+pub fn hosts(cluster: &azure::Cluster) -> Vec<String> {
+    [&cluster.fqdn, &cluster.private_fqdn].into_iter().flatten().map(|host| host.to_ascii_lowercase()).collect()
+}
 
-    async fn read(&self, reader: &Reader) -> Result<Option<Actual>, Fault> {
-        let Some(cluster) = reader.azure.cluster(&self.id).await.map_err(Fault::cloud)? else { return Ok(None) };
-        let principal_id = match (&self.principal_id, &cluster.kubelet, &cluster.service_principal_client_id) {
+fn is(cluster: &azure::Cluster, state: &str) -> bool {
+    cluster.provisioning.as_deref().is_some_and(|now| now.eq_ignore_ascii_case(state))
+}
+
+impl Cluster {
+    async fn principal(&self, cluster: &azure::Cluster, read: &azure::Read) -> Result<Option<String>, Fault> {
+        Ok(match (&self.principal_id, &cluster.kubelet, &cluster.service_principal_client_id) {
             (Some(given), _, _) => Some(given.clone()),
             (None, Some(kubelet), _) => Some(kubelet.object_id.clone()),
-            (None, None, Some(app)) => reader.azure.service_principal(app).await.map_err(Fault::cloud)?.map(|p| p.object_id),
+            (None, None, Some(app)) => read.service_principal(app).await.map_err(Fault::cloud)?.map(|p| p.object_id),
             (None, None, None) => None,
-        };
-        Ok(Some(Actual { cluster, principal_id }))
+        })
+    }
+
+    async fn seen(&self, document: &Value, writer: &Writer) -> Result<Actual, Fault> {
+        let cluster = clusters::parse(document).map_err(Fault::cloud)?;
+        Ok(Actual { principal_id: self.principal(&cluster, &writer.look).await?, cluster, foreign: Vec::new() })
+    }
+
+    fn secret(&self, creation: &Creation, writer: &Writer) -> Result<Option<secrecy::SecretString>, Fault> {
+        let of = |principal: &creation::ServicePrincipal| writer.values.of(&key(self.id.name()), &principal.secret);
+        creation.service_principal.as_ref().map(of).transpose()
+    }
+}
+
+impl Kind<Cloud> for Cluster {
+    const KIND: &'static str = "cluster";
+    const SIDE: Side = Side::Azure;
+    const CONTAINS_DEPENDENTS: bool = true;
+    type Actual = Actual;
+
+    fn lane(&self) -> Option<String> {
+        Some(lane(&self.id))
+    }
+    fn place(&self) -> Option<String> {
+        Some(self.id.folded())
+    }
+    async fn observe(&self, context: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
+        let Some(cluster) = reader.azure.cluster(&self.id).await.map_err(Fault::cloud)? else { return Ok(None) };
+        let principal_id = self.principal(&cluster, &reader.azure).await?;
+        let ours = ownership::owner(context.app, &cluster.tags) == Owner::Ours;
+        let mut foreign = Vec::new();
+        // one that was never ready has nothing in it
+        if context.intent == Intent::Absent && ours && cluster.failed.is_none() && !is(&cluster, "Creating") {
+            let target =
+                ClusterTarget { name: self.id.name().to_owned(), context: self.context.clone(), hosts: Input::Known(hosts(&cluster)) };
+            foreign = content::foreign(context.app, &target, reader).await;
+        }
+        Ok(Some(Actual { cluster, principal_id, foreign }))
+    }
+    /// Of a cluster that podid created, an operation that is running is awaited (a killed run may have started it), and one that failed is
+    /// tried again.
+    fn diff(&self, context: NodeContext<'_>, actual: &Actual) -> Diff {
+        if !context.mine(self.owner(context, actual)) {
+            return Diff::Same;
+        }
+        let cluster = &actual.cluster;
+        let mut changes = Vec::new();
+        if cluster.provisioning.is_some() && !is(cluster, "Succeeded") {
+            changes.push(Change { field: "provisioningState".into(), from: json!(cluster.provisioning), to: json!("Succeeded") });
+        }
+        let wanted = ownership::marked(context.app, &cluster.tags);
+        if wanted != cluster.tags {
+            changes.push(Change { field: "tags".into(), from: json!(cluster.tags), to: json!(wanted) });
+        }
+        if changes.is_empty() { Diff::Same } else { Diff::Update(changes) }
+    }
+    fn owner(&self, context: NodeContext<'_>, actual: &Actual) -> Owner {
+        ownership::owner(context.app, &actual.cluster.tags)
+    }
+    fn is_same_object(&self, recorded: &Outputs, actual: &Actual) -> bool {
+        match (recorded.get(UID).and_then(Value::as_str), &actual.cluster.uid) {
+            (Some(recorded), Some(uid)) => recorded == uid,
+            _ => true,
+        }
     }
     fn publish(&self, actual: &Actual) -> Outputs {
         let cluster = &actual.cluster;
-        let hosts: Vec<String> = [&cluster.fqdn, &cluster.private_fqdn].into_iter().flatten().map(|h| h.to_ascii_lowercase()).collect();
-        let mut outputs: Outputs = [("id".into(), json!(cluster.id)), (HOSTS.0.into(), json!(hosts))].into();
-        if let Some(principal) = &actual.principal_id {
-            outputs.insert(PRINCIPAL_ID.0.into(), json!(principal));
-        }
-        if let Some(group) = &cluster.node_resource_group {
-            outputs.insert(NODE_GROUP.0.into(), json!(ArmId::group(self.id.subscription_id(), group)));
-        }
-        if let Some(issuer) = &cluster.oidc_issuer {
-            outputs.insert(OIDC_ISSUER.0.into(), json!(issuer));
-        }
+        let mut outputs: Outputs = [("id".into(), json!(cluster.id))].into();
+        let mut add = |name: &str, value: Option<Value>| outputs.extend(value.map(|value| (name.to_owned(), value)));
+        // the API server of a cluster that is being created does not respond yet
+        add(HOSTS.0, (!is(cluster, "Creating")).then(|| json!(hosts(cluster))));
+        add(PRINCIPAL_ID.0, actual.principal_id.as_ref().map(|principal| json!(principal)));
+        let node_group = cluster.node_resource_group.as_ref();
+        add(NODE_GROUP.0, node_group.map(|group| json!(ArmId::group(self.id.subscription_id(), group))));
+        add(OIDC_ISSUER.0, cluster.oidc_issuer.as_ref().map(|issuer| json!(issuer)));
+        // what AKS chose where nobody said a size
+        add("node_size", cluster.pools.first().and_then(|pool| pool.vm_size.as_ref()).map(|size| json!(size)));
+        add(UID, cluster.uid.as_ref().map(|uid| json!(uid)));
         outputs
+    }
+    fn creation_summary(&self) -> Vec<(&'static str, Value)> {
+        let mut all = vec![("resourceGroup", json!(self.id.group_name()))];
+        all.extend(self.create.iter().flat_map(Creation::summary));
+        all
+    }
+    fn plan_note(&self) -> Option<String> {
+        self.create.as_ref().map(|_| "AKS takes 5 to 10 minutes for it".to_owned())
+    }
+    fn notes(&self, actual: &Actual) -> Vec<String> {
+        let failed = |why: &String| format!("the last operation on it failed: {why}");
+        actual.cluster.failed.iter().map(failed).collect()
+    }
+    fn deletion_blocker(&self, actual: &Actual) -> Option<String> {
+        let more = actual.foreign.len().saturating_sub(1);
+        let more = if more > 0 { format!(", nor is what {more} more") } else { String::new() };
+        let hint = format!(
+            "`az aks delete -g {} -n {}` deletes it with everything in it",
+            self.id.group_name().unwrap_or("GROUP"),
+            self.id.name()
+        );
+        actual.foreign.first().map(|first| format!("{first}{more}; {hint}"))
     }
     fn not_found(&self) -> (String, String) {
         not_found(&self.id)
     }
+    async fn put(&self, context: NodeContext<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
+        let document = match (&before, &self.create) {
+            (Some(_), _) => writer.azure.settle_cluster(&self.id).await.map_err(Fault::cloud)?,
+            (None, Some(creation)) => {
+                let secret = self.secret(creation, writer)?;
+                let body = creation.body(self.id.name(), &ownership::marks(context.app), secret.as_ref())?;
+                Some(writer.azure.create_cluster(&self.id, &body).await.map_err(Fault::cloud)?)
+            }
+            (None, None) => None,
+        };
+        let Some(document) = document else {
+            let (reason, way_out) = not_found(&self.id);
+            return Err(Fault::refused(reason, way_out));
+        };
+        let mut actual = self.seen(&document, writer).await?;
+        let wanted = ownership::marked(context.app, &actual.cluster.tags);
+        let foreign = before.is_none() && ownership::owner(context.app, &actual.cluster.tags) != Owner::Ours;
+        if context.ours == Some(true) && !foreign && wanted != actual.cluster.tags {
+            let document = writer.azure.tag_cluster(&self.id, &wanted).await.map_err(Fault::cloud)?;
+            actual = self.seen(&document, writer).await?;
+        }
+        Ok(actual)
+    }
+    async fn remove(&self, _: NodeContext<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
+        writer.azure.delete_cluster(&self.id).await.map_err(Fault::cloud)
+    }
+    async fn hand_over(&self, context: NodeContext<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
+        let tags = ownership::marked(context.app, &before.cluster.tags);
+        writer.azure.tag_cluster(&self.id, &tags).await.map(drop).map_err(Fault::cloud)
+    }
+    fn commands(&self) -> Vec<String> {
+        let (group, name) = (self.id.group_name().unwrap_or_default(), self.id.name());
+        self.create.iter().map(|creation| format!("az aks create -g {group} -n {name}{}", creation.arguments())).collect()
+    }
 }
-read_only!(Cluster);
 
 impl Resource for Cluster {
     const ARM_TYPE: Option<&'static str> = Some(CLUSTER);
@@ -123,5 +257,18 @@ impl Resource for Cluster {
     const ROLES: &'static [AzureRole] = &[
         // the nodes
         AzureRole { actions: "Microsoft.Compute/", reads: false, role: roles::VIRTUAL_MACHINE_CONTRIBUTOR, scope: HintScope::Group },
+        AzureRole {
+            actions: "Microsoft.ContainerService/managedClusters/listClusterUserCredential/",
+            reads: true,
+            role: roles::AKS_USER,
+            scope: HintScope::Group,
+        },
+        AzureRole {
+            actions: "Microsoft.ContainerService/managedClusters/listClusterAdminCredential/",
+            reads: true,
+            role: roles::AKS_ADMIN,
+            scope: HintScope::Group,
+        },
+        AzureRole { actions: "Microsoft.ContainerService/", reads: false, role: roles::AKS_CONTRIBUTOR, scope: HintScope::Group },
     ];
 }

@@ -3,8 +3,7 @@
 
 use super::{
     cluster,
-    kind::{AzureRole, HintScope, Resource},
-    roles,
+    kind::Resource,
     world::{Cloud, Reader, Writer},
 };
 use crate::{
@@ -174,10 +173,8 @@ impl Kind<Cloud> for Feature {
     }
 }
 
-impl Resource for Feature {
-    const ROLES: &'static [AzureRole] =
-        &[AzureRole { actions: "Microsoft.ContainerService/", reads: false, role: roles::AKS_CONTRIBUTOR, scope: HintScope::Resource }];
-}
+/// The roles that allow its requests are those of `cluster`.
+impl Resource for Feature {}
 
 #[cfg(test)]
 mod tests {

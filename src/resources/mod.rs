@@ -18,6 +18,7 @@ pub mod identity;
 pub mod image;
 pub mod installation;
 pub mod kind;
+mod managed;
 pub mod manifest;
 pub mod manifested;
 pub mod namespace;

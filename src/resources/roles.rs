@@ -9,6 +9,9 @@ pub const SECRETS_OFFICER: &str = "Key Vault Secrets Officer";
 pub const READER: &str = "Reader";
 pub const MANAGED_IDENTITY_CONTRIBUTOR: &str = "Managed Identity Contributor";
 pub const RBAC_ADMINISTRATOR: &str = "Role Based Access Control Administrator";
+pub const ACR_PULL: &str = "AcrPull";
+pub const AKS_USER: &str = "Azure Kubernetes Service Cluster User Role";
+pub const AKS_ADMIN: &str = "Azure Kubernetes Service Cluster Admin Role";
 pub const AKS_CONTRIBUTOR: &str = "Azure Kubernetes Service Contributor Role";
 pub const KEY_VAULT_CONTRIBUTOR: &str = "Key Vault Contributor";
 
@@ -23,7 +26,9 @@ const BUILT_IN: &[(&str, &str)] = &[
     (VIRTUAL_MACHINE_CONTRIBUTOR, "9980e02c-c2be-4d73-94e8-173b1dc7cf3c"),
     ("Network Contributor", "4d97b98b-1d4f-4787-a291-c67834d212e7"),
     (AKS_CONTRIBUTOR, "ed7f3fbd-7b88-4dd4-9017-9adb7ce333f8"),
-    ("AcrPull", "7f951dda-4ed3-4680-a7ca-43fe172d538d"),
+    (AKS_USER, "4abbcc35-e782-43d8-92c5-2d3f1bd2253f"),
+    (AKS_ADMIN, "0ab0b1a8-8aac-4efd-b8c2-3ee1fb270be8"),
+    (ACR_PULL, "7f951dda-4ed3-4680-a7ca-43fe172d538d"),
     ("Storage Blob Data Reader", "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"),
     ("Storage Blob Data Contributor", "ba92f5b4-2d11-453d-a403-e96b0029c9fe"),
     ("Storage Blob Data Owner", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"),

@@ -1,8 +1,8 @@
 //! What kinds read and write with: Azure, the clusters by context, and the sources of secret values.
 
-use super::values::Values;
+use super::{managed::Managed, values::Values};
 use crate::{
-    azure,
+    azure::{self, ArmId},
     cluster::{self, Api, Error as ClusterError},
     engine::{fault::Fault, input::Input, key::Key, plan::Warning, resource::Backend},
     helm,
@@ -98,6 +98,8 @@ pub struct Clusters {
     dry_run: bool,
     helm: helm::Program,
     open: Arc<Mutex<BTreeMap<String, Arc<OnceCell<cluster::Cluster>>>>>,
+    /// Managed clusters by context, for contexts that no kubeconfig has.
+    managed: Managed,
     on_warning: OnWarning,
     warnings: Arc<Mutex<Vec<Warning>>>,
 }
@@ -110,6 +112,7 @@ impl Clusters {
             dry_run: false,
             helm: helm::Program::default(),
             open: Arc::default(),
+            managed: Managed::default(),
             on_warning,
             warnings: Arc::default(),
         }
@@ -147,6 +150,27 @@ impl Clusters {
         if !warnings.contains(&warning) {
             (self.on_warning)(&warning.text, hint);
             warnings.push(warning);
+        }
+    }
+
+    /// The same, with an Azure that returns the credentials of clusters.
+    #[must_use]
+    pub fn with_azure(self, azure: azure::Azure) -> Self {
+        Self { managed: Managed::of(azure), ..self }
+    }
+
+    /// Lets a cluster be reached although no kubeconfig has its context, such as one that this run creates.
+    pub fn know(&self, context: &str, cluster: &ArmId) {
+        self.managed.know(context, cluster);
+    }
+
+    /// The cluster of a context, or the managed cluster that is known by that name.
+    async fn open_managed(&self, context: &str) -> Result<cluster::Cluster, Fault> {
+        match self.managed.id(context) {
+            Some(id) if !self.contexts().is_ok_and(|all| all.iter().any(|(name, _)| name == context)) => {
+                self.managed.open(context, &id, &self.settings).await
+            }
+            _ => self.open(Some(context)).await.map_err(Fault::cloud),
         }
     }
 
@@ -192,8 +216,9 @@ impl Clusters {
     /// The cluster that ARM tells of and the context must be the same one: writing an app's objects into another cluster by a
     /// stale context is the worst that could happen quietly.
     async fn checked(&self, target: &ClusterTarget) -> Result<cluster::Cluster, Fault> {
-        let cluster = self.open(Some(&target.context)).await.map_err(Fault::cloud)?;
+        // a cluster that does not exist yet has no address, and no context either
         let hosts = target.hosts.get()?;
+        let cluster = self.open_managed(&target.context).await?;
         let server = cluster.server_host();
         if self.any_server || hosts.iter().any(|h| h.eq_ignore_ascii_case(server)) {
             return Ok(cluster);

@@ -3,6 +3,7 @@
 pub(super) mod components;
 
 use super::{
+    cluster,
     complaint::{Complaint, Verdict, maybe, named, unknown_word, wrong},
     model::{API_VERSION, IdentitySpec, KIND, SourceSpec, Spec, VaultSpec, Workload},
     names::{self, Checked},
@@ -58,7 +59,15 @@ fn head(spec: &Spec) -> Verdict {
         maybe("cluster.context", filled, cluster.context.as_ref())?;
         maybe("cluster.principalId", names::guid, cluster.principal_id.as_ref())?;
         components::check(&cluster.components)?;
+        if let Some(create) = &cluster.create {
+            cluster::check("cluster.create", create)?;
+            let known = [&cluster.resource_group, &spec.resource_group].into_iter().flatten().next().is_some();
+            if !known && !cluster.name.starts_with('/') {
+                return Err(wrong("cluster.create", "a cluster is created in a resource group").hint("Add `resourceGroup:` to the spec."));
+            }
+        }
     }
+    cluster::check_groups(spec)?;
     Ok(())
 }
 

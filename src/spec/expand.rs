@@ -1,6 +1,7 @@
 //! From a spec, or from what one command asks for, to the graph of what is wanted. Pure: what earlier commands named comes in as
 //! `KnownResources`. Modes and deliveries add their own resources.
 
+mod clusters;
 mod exception;
 
 use super::{
@@ -39,6 +40,8 @@ use std::collections::BTreeSet;
 
 pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
     let mut graph = Graph::new(context, Requester::Spec, false);
+    graph.spec_groups(spec)?;
+    graph.spec_cluster(spec)?;
     for component in spec.cluster.iter().flat_map(|cluster| &cluster.components) {
         components::expand::expand(components::named(&component.name)?, component, &mut graph)?;
     }
@@ -48,7 +51,7 @@ pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
     for workload in &spec.workloads {
         graph.workload(spec, workload)?;
     }
-    Ok(graph.desired)
+    graph.finished()
 }
 
 /// A request to bind, with the pods that it binds.
@@ -62,7 +65,7 @@ pub fn binding(bind: &Bind, context: &Context<'_>) -> Result<(Desired, Bound), F
 pub fn request(request: &Request, remove: bool, context: &Context<'_>) -> Result<Desired, Fault> {
     let mut graph = Graph::new(context, Requester::Command, remove);
     graph.request(request)?;
-    let mut desired = graph.desired;
+    let mut desired = graph.finished()?;
     if remove {
         for node in desired.nodes.values_mut() {
             node.intent = match node.intent {
@@ -192,6 +195,8 @@ impl Graph<'_> {
                 let wanted = self.as_installed(&component.wanted)?;
                 components::expand::expand(components::named(&wanted.name)?, &wanted, self)?;
             }
+            Request::Cluster { name, group, create } => self.request_cluster(name, group.as_deref(), create)?,
+            Request::ResourceGroup { name, location } => drop(self.new_group(name, location.as_deref())?),
         }
         Ok(())
     }

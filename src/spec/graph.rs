@@ -90,6 +90,11 @@ impl<'a> Graph<'a> {
         }
     }
 
+    /// Whether what is added is to be removed.
+    pub fn removes(&self) -> bool {
+        self.removes
+    }
+
     pub fn add<K: Kind<Cloud>>(&mut self, key: &Key, kind: &K, intent: Intent) -> Result<&mut Node, Fault> {
         self.desired.add::<Cloud, K>(key.clone(), kind, intent)
     }
@@ -167,13 +172,15 @@ impl<'a> Graph<'a> {
         Ok(Grantee { id: caller::OBJECT_ID.of(&key), kind: caller::PRINCIPAL_KIND.of(&key), key })
     }
 
-    fn location_of(&mut self, id: &ArmId, given: Option<&str>) -> Result<Input<String>, Fault> {
+    pub fn location_of(&mut self, id: &ArmId, given: Option<&str>) -> Result<Input<String>, Fault> {
         if let Some(location) = given.or(self.location) {
             return Ok(Input::Known(location.to_ascii_lowercase()));
         }
         let group = self.spelling.of_id(ArmId::group(id.subscription_id(), id.group_name().unwrap_or_default()));
-        let key = group::key(&group);
-        self.add(&key, &Group { id: group }, Intent::Existing)?;
+        let key = self.spelled(group::key(&group));
+        if self.created::<Group>(&key).is_none_or(|created| created.id != group) {
+            self.add(&key, &Group { id: group, location: None }, Intent::Existing)?;
+        }
         Ok(group::LOCATION.of(&key))
     }
 
@@ -288,10 +295,18 @@ impl<'a> Graph<'a> {
         self.add_cluster(cluster)
     }
 
-    fn add_cluster(&mut self, cluster: &ClusterRef) -> Result<Key, Fault> {
-        let key = cluster::key(cluster.id.name());
-        let kind = Cluster { id: cluster.id.clone(), context: cluster.context.clone(), principal_id: cluster.principal_id.clone() };
-        self.add(&key, &kind, Intent::Existing)?;
+    /// What this graph creates under a key.
+    pub fn created<K: Kind<Cloud>>(&self, key: &Key) -> Option<K> {
+        let node = self.desired.nodes.get(key).filter(|node| node.intent == Intent::Present && node.kind == K::KIND)?;
+        K::deserialize(&*node.spec).ok()
+    }
+
+    pub fn add_cluster(&mut self, cluster: &ClusterRef) -> Result<Key, Fault> {
+        let key = self.spelled(cluster::key(cluster.id.name()));
+        if self.created::<Cluster>(&key).is_none_or(|created| created.id != cluster.id) {
+            let (id, context, principal_id) = (cluster.id.clone(), cluster.context.clone(), cluster.principal_id.clone());
+            self.add(&key, &Cluster { id, context, principal_id, create: None }, Intent::Existing)?;
+        }
         Ok(key)
     }
 

@@ -127,7 +127,7 @@ impl KnownResources {
     pub fn clusters(&self) -> Vec<ClusterRef> {
         let of = |entries: Vec<&Entry>| -> Vec<ClusterRef> {
             let read = |entry: &Entry| {
-                let Cluster { id, context, principal_id } = spec_of(&entry.kind, &entry.spec)?;
+                let Cluster { id, context, principal_id, .. } = spec_of(&entry.kind, &entry.spec)?;
                 Some(ClusterRef { id, context, principal_id })
             };
             entries.into_iter().filter_map(read).collect()

@@ -121,8 +121,10 @@ fn parse_checked(path: &Path, text: &str, check: fn(&Spec) -> Result<(), Complai
 /// Paths in a spec are relative to its folder; from here on, to the working directory.
 fn place_files(spec: &mut Spec, path: &Path) {
     let Some(folder) = path.parent().filter(|folder| !is_stdin(path) && !folder.as_os_str().is_empty()) else { return };
-    for secret in spec.vault.iter_mut().chain(&mut spec.vaults).flat_map(|vault| &mut vault.secrets) {
-        if let SourceSpec::File(file) = &mut secret.value {
+    let secrets = spec.vault.iter_mut().chain(&mut spec.vaults).flat_map(|vault| &mut vault.secrets).map(|secret| &mut secret.value);
+    let of_cluster = spec.cluster.iter_mut().filter_map(|cluster| cluster.create.as_mut()?.secret());
+    for source in secrets.chain(of_cluster) {
+        if let SourceSpec::File(file) = source {
             *file = folder.join(&*file);
         }
     }

@@ -5,6 +5,7 @@
 mod check;
 pub use check::components::one as check_component;
 pub mod claim;
+pub mod cluster;
 pub mod complaint;
 pub mod expand;
 mod fields;

@@ -2,7 +2,7 @@
 //! Names may be full ARM ids; what is left out is taken from spec, state and defaults by `expand`.
 
 use super::{
-    model::ComponentSpec,
+    model::{ClusterCreate, ComponentSpec},
     reference::{NameOrId, Principal, Scope},
     settings::Settings,
     vault_model::Model,
@@ -45,6 +45,16 @@ pub enum Request {
     Mount(Mount),
     Component(Component),
     Exception(Exception),
+    /// A cluster that is to be created.
+    Cluster {
+        name: NameOrId,
+        group: Option<String>,
+        create: Box<ClusterCreate>,
+    },
+    ResourceGroup {
+        name: String,
+        location: Option<String>,
+    },
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

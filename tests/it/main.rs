@@ -14,6 +14,7 @@ mod api;
 mod az;
 mod bare;
 mod callers;
+mod clusters;
 mod components;
 mod conformance;
 mod control_plane;

@@ -2,10 +2,11 @@
 
 use super::fake::{Fake, Reply, cluster, kubeconfig, refusal, settings};
 use super::{at, pods};
-use crate::cluster::{Cluster, Error, Settings, proxy};
+use crate::cluster::{Cluster, Error, Settings, TokenSource, proxy};
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub fn script(dir: &Path, name: &str, text: &str) -> PathBuf {
@@ -42,6 +43,28 @@ async fn the_login_command_runs_once_and_its_token_is_sent() {
     assert_eq!(fake.last().headers["authorization"], "Bearer tok-me-get");
     let question: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(dir.path().join("question")).unwrap()).unwrap();
     assert_eq!(question, json!({ "apiVersion": V1, "kind": "ExecCredential", "spec": { "interactive": false } }));
+}
+
+/// A user whose login command does not exist.
+async fn in_memory(command: &str) -> crate::cluster::Result<(Fake, Cluster)> {
+    let fake = Fake::start(|_, _| Reply::Json(200, json!({}))).await;
+    let dir = tempfile::tempdir().unwrap();
+    let user = json!({ "exec": { "apiVersion": V1, "command": command, "args": ["get-token", "--login", "devicecode"] } });
+    let path = kubeconfig(&dir, &fake.url, user);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let settings = settings(&path);
+    let found = crate::cluster::kubeconfig::from_text(&text, "a test", &settings, &|_| None)?;
+    let token: TokenSource = Arc::new(|| Box::pin(async { Ok("of-podid".into()) }));
+    Ok((fake, Cluster::resolved(settings, found, Some(token)).await?))
+}
+
+#[tokio::test]
+async fn podids_own_token_takes_the_place_of_kubelogin_and_of_no_other_command() {
+    let (fake, cluster) = in_memory("/nowhere/kubelogin").await.unwrap();
+    cluster.read().get(&at(pods(), "a")).await.unwrap();
+    assert_eq!(fake.last().headers["authorization"], "Bearer of-podid");
+    let failed = in_memory("/nowhere/other").await.err();
+    assert!(matches!(failed, Some(Error::Login { .. })), "{failed:?}");
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ fn azure(access: &podid_sandbox::Access) -> Settings {
 fn graph(id: &ArmId, features: &[(&str, Value, Option<Value>)]) -> Desired {
     let mut desired = Desired::new(APP, Requester::Spec);
     let key = cluster::key(id.name());
-    let kind = Cluster { id: id.clone(), context: "aks-mi".into(), principal_id: None };
+    let kind = Cluster { id: id.clone(), context: "aks-mi".into(), principal_id: None, create: None };
     desired.add(key.clone(), &kind, Intent::Existing).unwrap();
     for (name, on, off) in features {
         let after = vec![DependsOn::of(&key)];

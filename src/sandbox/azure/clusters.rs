@@ -52,7 +52,10 @@ pub fn one(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
         "GET" => {
             access::require(call, &action("read"), &scope)?;
             changes::advance(call, group, name)?;
-            Ok(replies::answer(200, &document(call.state, replies::find(call, group, name)?, &call.api_version())))
+            let body = document(call.state, replies::find(call, group, name)?, &call.api_version());
+            // a client that lost the address of the operation reads the cluster until it is ready
+            changes::progress(call, group, name);
+            Ok(replies::answer(200, &body))
         }
         "PUT" => {
             access::require(call, &action("write"), &scope)?;

@@ -23,7 +23,7 @@ pub fn of(asked: &Record, served: &[&Record]) -> Value {
         ),
         "identity.GET" | "identity.PUT" => identity(&last),
         "identity.list.GET" => each(identity),
-        "rg.GET" => json!({ "id": last["id"], "location": last["location"] }),
+        "rg.GET" => group(&last),
         "roleAssignment.PUT" => assignment(&last),
         "roleAssignment.list.GET" => {
             let scope = calls::scope(asked).folded();
@@ -76,6 +76,14 @@ pub fn absent(asked: &Record) -> Value {
 
 fn tags(of: &Value) -> Value {
     of.get("tags").filter(|tags| !tags.is_null()).cloned().unwrap_or_else(|| json!({}))
+}
+
+fn group(of: &Value) -> Value {
+    let mut told = json!({ "id": of["id"], "location": of["location"] });
+    if let Some(tags) = of.get("tags").filter(|tags| !tags.is_null()) {
+        told["tags"] = tags.clone();
+    }
+    told
 }
 
 fn identity(of: &Value) -> Value {
@@ -133,6 +141,8 @@ fn cluster(of: &Value) -> Value {
         .map(|(name, _)| name)
         .collect();
     addons.sort();
+    let pool = |pool: &Value| json!({ "name": pool["name"], "kind": pool["type"], "os": pool["osType"], "vm_size": pool["vmSize"], "count": pool["count"] });
+    let pools: Vec<Value> = p["agentPoolProfiles"].as_array().into_iter().flatten().map(pool).collect();
     let service_principal = &p["servicePrincipalProfile"]["clientId"];
     json!({ "id": of["id"], "location": of["location"], "fqdn": p["fqdn"], "private_fqdn": p["privateFQDN"],
         "node_resource_group": p["nodeResourceGroup"], "kubelet": kubelet,
@@ -140,7 +150,14 @@ fn cluster(of: &Value) -> Value {
         "control_plane_principal_id": control_plane, "oidc_issuer": p["oidcIssuerProfile"]["issuerURL"],
         "kubernetes_version": p.get("currentKubernetesVersion").unwrap_or(&p["kubernetesVersion"]),
         "network_plugin": p["networkProfile"]["networkPlugin"], "provisioning": p["provisioningState"], "addons": addons,
-        "pod_identity_addon": p["podIdentityProfile"]["enabled"] == json!(true) })
+        "pod_identity_addon": p["podIdentityProfile"]["enabled"] == json!(true), "tags": tags(of),
+        "failed": if p["provisioningState"] == "Failed" { json!("Azure gives no reason") } else { Value::Null }, "uid": p["resourceUID"],
+        "network_plugin_mode": p["networkProfile"]["networkPluginMode"], "network_policy": p["networkProfile"]["networkPolicy"],
+        "workload_identity": p["securityProfile"]["workloadIdentity"]["enabled"] == json!(true),
+        "sku": of["sku"]["name"], "tier": of["sku"]["tier"], "pools": pools,
+        "node_provisioning": p["nodeProvisioningProfile"]["mode"],
+        "node_group_restriction": p["nodeResourceGroupProfile"]["restrictionLevel"],
+        "pod_link_local_access": p["networkProfile"]["podLinkLocalAccess"], "safeguards": p["safeguardsProfile"]["level"] })
 }
 
 fn version(of: &Value) -> Value {

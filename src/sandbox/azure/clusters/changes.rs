@@ -274,6 +274,14 @@ pub fn advance(call: &mut Call<'_>, group: &Group, name: &str) -> Result<(), Res
     ))
 }
 
+/// Advances the operation that changes a cluster.
+pub fn progress(call: &mut Call<'_>, group: &Group, name: &str) {
+    let changing = find(call, group, name).ok().and_then(|cluster| cluster.changing.clone());
+    if let Some(operation) = changing {
+        poll(call, &operation);
+    }
+}
+
 /// Returns whether the operation is finished.
 fn poll(call: &mut Call<'_>, operation: &str) -> bool {
     let Some(running) = call.state.operations.get_mut(operation) else { return true };
