@@ -140,6 +140,8 @@ fn a_cluster_may_use_a_service_principal_and_pull_from_a_registry() {
         "--yes",
     ];
     let registry = format!("{}/providers/Microsoft.ContainerRegistry/registries/podidlab", world.group_id());
+    let register = "providers/Microsoft.ContainerRegistry/register?api-version=2021-04-01";
+    world.arm("POST", &format!("/subscriptions/{}/{register}", world.subscription()), None).ok();
     let sku = json!({ "location": "eastus", "sku": { "name": "Basic" }, "properties": {} });
     world.arm("PUT", &format!("{registry}?api-version=2023-07-01"), Some(sku)).ok();
     world.podid(&words).ok();

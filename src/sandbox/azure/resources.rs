@@ -29,7 +29,7 @@ pub fn all(state: &State) -> Vec<ListedResource> {
         kind: resource_ids::CLUSTER.to_owned(),
         group: c.group.clone(),
         location: c.location.clone(),
-        tags: None,
+        tags: (!c.tags.is_empty()).then(|| json!(c.tags)),
     });
     let identities = state.identities.values().map(|i| ListedResource {
         id: ids::resource_id(subscription, &i.group, resource_ids::IDENTITY, &i.name),
