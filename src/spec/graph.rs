@@ -99,11 +99,6 @@ impl<'a> Graph<'a> {
         self.desired.add::<Cloud, K>(key.clone(), kind, intent)
     }
 
-    /// Whether what is added is to be removed.
-    pub fn removes(&self) -> bool {
-        self.removes
-    }
-
     /// From now on, Kubernetes objects come after these components of the cluster, where the graph or the state has them.
     pub fn comes_after(&mut self, components: &[&str]) -> Result<(), Fault> {
         let cluster = self.cluster_ref()?.id.name();
