@@ -233,6 +233,24 @@ impl Kind<Cloud> for Cluster {
 impl Resource for Cluster {
     const ARM_TYPE: Option<&'static str> = Some(CLUSTER);
 
+    const ROLES: &'static [AzureRole] = &[
+        // the nodes
+        AzureRole { actions: "Microsoft.Compute/", reads: false, role: roles::VIRTUAL_MACHINE_CONTRIBUTOR, scope: HintScope::Group },
+        AzureRole {
+            actions: "Microsoft.ContainerService/managedClusters/listClusterUserCredential/",
+            reads: true,
+            role: roles::AKS_USER,
+            scope: HintScope::Group,
+        },
+        AzureRole {
+            actions: "Microsoft.ContainerService/managedClusters/listClusterAdminCredential/",
+            reads: true,
+            role: roles::AKS_ADMIN,
+            scope: HintScope::Group,
+        },
+        AzureRole { actions: "Microsoft.ContainerService/", reads: false, role: roles::AKS_CONTRIBUTOR, scope: HintScope::Group },
+    ];
+
     fn missing_output(key: &Key, field: &str) -> Option<String> {
         let name = key.names();
         let hint = match field {
@@ -254,21 +272,4 @@ impl Resource for Cluster {
         };
         Some(hint)
     }
-    const ROLES: &'static [AzureRole] = &[
-        // the nodes
-        AzureRole { actions: "Microsoft.Compute/", reads: false, role: roles::VIRTUAL_MACHINE_CONTRIBUTOR, scope: HintScope::Group },
-        AzureRole {
-            actions: "Microsoft.ContainerService/managedClusters/listClusterUserCredential/",
-            reads: true,
-            role: roles::AKS_USER,
-            scope: HintScope::Group,
-        },
-        AzureRole {
-            actions: "Microsoft.ContainerService/managedClusters/listClusterAdminCredential/",
-            reads: true,
-            role: roles::AKS_ADMIN,
-            scope: HintScope::Group,
-        },
-        AzureRole { actions: "Microsoft.ContainerService/", reads: false, role: roles::AKS_CONTRIBUTOR, scope: HintScope::Group },
-    ];
 }
