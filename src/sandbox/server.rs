@@ -217,6 +217,7 @@ async fn at_the_proxy(
                 hyper::Response::new(http_body_util::Empty::new().boxed())
             }
             Known::NoSuchVault => answer::plain(502, &format!("could not resolve {host}: the vault does not exist")),
+            Known::NoSuchAccount => answer::plain(502, &format!("could not resolve {host}: the storage account does not exist")),
             Known::Yes | Known::No => answer::plain(403, &format!("the sandbox does not serve {host}")),
         };
     }

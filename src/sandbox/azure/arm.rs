@@ -8,7 +8,7 @@ use super::{
     error::{self, gateway},
     features, federated, groups, hosts, identities, ids, locks,
     path::Path,
-    plain, policy_updates, providers, resources, scale_sets, subscriptions, times, token, vaults,
+    plain, policy_updates, providers, resources, scale_sets, storage_accounts, storage_containers, subscriptions, times, token, vaults,
 };
 use crate::{http::Response, limits::ExceededLimit};
 
@@ -155,6 +155,11 @@ fn route(call: &mut Call<'_>) -> Answer {
         }
         ["subscriptions", _, "providers", "microsoft.compute", "virtualmachinescalesets"] => scale_sets::list(call, None),
         ["subscriptions", _, "providers", "microsoft.compute", "locations", _, "operations", _] => scale_sets::poll(call, part(7)),
+        ["subscriptions", _, "providers", "microsoft.storage", "storageaccounts"] => storage_accounts::list(call, None),
+        ["subscriptions", _, "providers", "microsoft.storage", "checknameavailability"] => storage_accounts::check_name(call),
+        ["subscriptions", _, "providers", "microsoft.storage", "locations", _, "asyncoperations", _] => {
+            storage_accounts::poll(call, part(5), part(7))
+        }
         ["subscriptions", _, "resourcegroups", _, "providers", namespace, kind, rest @ ..] => {
             let group = groups::find(call, part(3))?;
             groups::writable(call, &group)?;
@@ -178,6 +183,14 @@ fn route(call: &mut Call<'_>) -> Answer {
                 ("microsoft.containerservice", "managedclusters", [_, verb]) => clusters::credential(call, &group, part(7), verb),
                 ("microsoft.compute", "virtualmachinescalesets", []) => scale_sets::list(call, Some(&group.name)),
                 ("microsoft.compute", "virtualmachinescalesets", [_]) => scale_sets::one(call, &group, part(7)),
+                ("microsoft.storage", "storageaccounts", []) => storage_accounts::list(call, Some(&group.name)),
+                ("microsoft.storage", "storageaccounts", [_]) => storage_accounts::one(call, &group, part(7)),
+                ("microsoft.storage", "storageaccounts", [_, "blobservices", "default", "containers"]) => {
+                    storage_containers::list(call, &group, part(7))
+                }
+                ("microsoft.storage", "storageaccounts", [_, "blobservices", "default", "containers", _]) => {
+                    storage_containers::one(call, &group, part(7), part(11))
+                }
                 _ => plain::route(call, &group, part(5), &path.parts[6..]),
             }
         }
@@ -202,7 +215,8 @@ fn add_headers(call: &Call<'_>, mut response: Response) -> Response {
     let empty = matches!(&response.body, crate::http::Body::Full(bytes) if bytes.is_empty());
     // the answer to a HEAD names the type of the body that it leaves out
     if empty && call.request.method != "HEAD" {
-        response.headers.retain(|(name, _)| name != "content-type");
+        // Microsoft.Storage names a type all the same (recorded)
+        response.headers.retain(|(name, value)| name != "content-type" || value.starts_with("text/plain"));
     }
     let mut response = response
         .with("cache-control", "no-cache")
@@ -238,13 +252,15 @@ fn add_headers(call: &Call<'_>, mut response: Response) -> Response {
     response
 }
 
-/// Returns whether the answer names the provider's operation, as recorded: all requests for authorization and deleted vaults, and the
-/// writes of other types.
+/// Returns whether the answer names the provider's operation, as recorded: all requests for authorization, deleted vaults and operations of
+/// storage, and the writes of other types.
 fn operates(call: &Call<'_>, response: &Response) -> bool {
     if response.headers.iter().any(|(name, _)| name == "x-ms-failure-cause") {
         return false;
     }
     let path = ids::fold(&call.request.path);
-    let all = path.contains("/microsoft.authorization/") || path.contains("/deletedvaults");
-    all || (call.request.method != "GET" && (path.contains("/microsoft.keyvault/") || path.contains("/microsoft.managedidentity/")))
+    let all = ["/microsoft.authorization/", "/deletedvaults", "/microsoft.storage/locations/"];
+    let writes = ["/microsoft.keyvault/", "/microsoft.managedidentity/", "/microsoft.storage/"];
+    let about = |words: &[&str]| words.iter().any(|word| path.contains(word));
+    about(&all) || (call.request.method != "GET" && about(&writes))
 }

@@ -4,7 +4,7 @@ use super::{
     access,
     assignment_index::Assignment,
     call::{Answer, Call},
-    definitions, directory, error, field_types, ids, resource_ids, resources, roles,
+    definitions, directory, error, field_types, hosts, ids, resource_ids, resources, roles,
     state::State,
     times,
 };
@@ -158,12 +158,12 @@ pub fn elevate(call: &mut Call<'_>) -> Answer {
 pub fn forget(state: &mut State, deleted: &Assignment) {
     let scope = ids::fold(&deleted.scope);
     let subscription = &state.subscription;
-    let under: Vec<String> = state
-        .vaults
-        .iter()
-        .filter(|(_, v)| ids::covers(&scope, &ids::fold(&resource_ids::vault(subscription, v))))
-        .map(|(name, _)| name.clone())
-        .collect();
+    let vaults = state.vaults.iter().filter(|(_, v)| ids::covers(&scope, &ids::fold(&resource_ids::vault(subscription, v))));
+    // a role at a container counts at its account's host
+    let accounts = state.plain.iter().filter(|(_, p)| p.kind == resource_ids::STORAGE_ACCOUNT);
+    let accounts = accounts.filter(|(key, _)| ids::covers(&scope, key) || ids::covers(key, &scope));
+    let hosts = accounts.map(|(_, account)| format!("{}{}", ids::fold(&account.name), hosts::BLOB_SUFFIX));
+    let under: Vec<String> = vaults.map(|(name, _)| name.clone()).chain(hosts).collect();
     state.forget_grants(|principal, vault, kind| kind == "rbac" && principal == deleted.principal && under.iter().any(|v| v == vault));
 }
 

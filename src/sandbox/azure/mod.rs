@@ -1,4 +1,4 @@
-//! The sandbox's Azure: Entra, ARM, Graph, Key Vault and IMDS over one state.
+//! The sandbox's Azure: Entra, ARM, Graph, Key Vault, Blob Storage and IMDS over one state.
 //!
 //! It has no I/O and no clock of its own: a request, the time and the rules go in, and an answer and the effect on the state come out. The
 //! answers follow recorded traffic with the real service and its public reference.
@@ -9,6 +9,7 @@ pub mod arm;
 pub mod assertion;
 pub mod assignment_index;
 pub mod assignments;
+pub mod blobs;
 pub mod call;
 pub mod callers;
 pub mod clusters;
@@ -50,6 +51,8 @@ pub mod secrets;
 pub mod seed;
 pub mod stand_ins;
 pub mod state;
+pub mod storage_accounts;
+pub mod storage_containers;
 pub mod subscriptions;
 mod tables;
 pub mod times;
@@ -61,27 +64,30 @@ pub mod vaults;
 use super::{
     azure::{
         call::{Call, Caller, Effect, Rules},
-        hosts::{ARM_HOST, GRAPH_HOST, IMDS_HOST, LOGIN_HOST, VAULT_SUFFIX},
+        hosts::{ARM_HOST, BLOB_SUFFIX, GRAPH_HOST, IMDS_HOST, LOGIN_HOST, VAULT_SUFFIX},
         state::State,
     },
     http::{Request, Response},
 };
 
-/// Whether the sandbox answers for a host. A vault that does not exist has no DNS name.
+/// Whether the sandbox answers for a host. A vault or storage account that does not exist has no DNS name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
     Yes,
     NoSuchVault,
+    NoSuchAccount,
     No,
 }
 
 pub fn knows(state: &State, host: &str) -> Known {
     match host {
         LOGIN_HOST | ARM_HOST | GRAPH_HOST => Known::Yes,
-        _ => match host.strip_suffix(VAULT_SUFFIX) {
-            Some(vault) if state.vaults.contains_key(vault) => Known::Yes,
-            Some(_) => Known::NoSuchVault,
-            None => Known::No,
+        _ => match (host.strip_suffix(VAULT_SUFFIX), host.strip_suffix(BLOB_SUFFIX)) {
+            (Some(vault), _) if state.vaults.contains_key(vault) => Known::Yes,
+            (_, Some(account)) if storage_accounts::find(state, account).is_some() => Known::Yes,
+            (Some(_), _) => Known::NoSuchVault,
+            (_, Some(_)) => Known::NoSuchAccount,
+            (None, None) => Known::No,
         },
     }
 }
@@ -94,6 +100,7 @@ pub fn refused(state: &mut State, head: &Request, rules: &Rules, now: i64) -> Op
         ARM_HOST => arm::refused(&mut call),
         GRAPH_HOST => graph::refused(&mut call),
         host if host.ends_with(VAULT_SUFFIX) => data_plane::refused(&mut call),
+        host if host.ends_with(BLOB_SUFFIX) => blobs::refused(&mut call),
         _ => None,
     }
 }
@@ -107,6 +114,7 @@ pub fn answer(state: &mut State, request: &Request, rules: &Rules, now: i64) -> 
         GRAPH_HOST => graph::answer(&mut call),
         IMDS_HOST => imds::answer(&mut call),
         host if host.ends_with(VAULT_SUFFIX) => data_plane::answer(&mut call),
+        host if host.ends_with(BLOB_SUFFIX) => blobs::answer(&mut call),
         _ => return None,
     };
     #[cfg(test)]

@@ -104,7 +104,7 @@ pub fn route(call: &mut Call<'_>, group: &Group, namespace: &str, words: &[Strin
             let body = error::object(call)?;
             let plain = if verb == "PUT" {
                 let name = words[words.len() - 1].clone();
-                let new = Plain { id, name, kind, group: group.name.clone(), location: None, tags: None, rest: Map::new() };
+                let new = Plain { id, name, kind, group: group.name.clone(), location: None, tags: None, rest: Map::new(), created: None };
                 whole(new, existing.as_ref(), &body, words.len() == 2)?
             } else {
                 merged(existing.clone().ok_or_else(absent)?, &body)

@@ -26,7 +26,10 @@ pub const ALL: &[(&str, &[&str])] = &[
     ("Microsoft.OperationalInsights", &["workspaces"]),
     ("Microsoft.OperationsManagement", &["solutions"]),
     ("Microsoft.Resources", &["resourceGroups", "subscriptions", "deployments"]),
-    ("Microsoft.Storage", &["storageAccounts"]),
+    (
+        "Microsoft.Storage",
+        &["storageAccounts", "storageAccounts/blobServices", "storageAccounts/blobServices/containers", "checkNameAvailability"],
+    ),
 ];
 
 /// Resource types of providers that are not registered; a provider that is not listed has only `operations`.

@@ -20,6 +20,7 @@ pub fn group(call: &mut Call<'_>, name: &str) {
         identity(call, key);
     }
     call.state.plain.retain(|_, p| !p.group.eq_ignore_ascii_case(&group.name));
+    call.state.drop_lost_blobs();
     call.state.assignments.drop_under(&ids::fold(&ids::group_id(&call.state.subscription, name)));
     for node_group in node_groups {
         self::group(call, &node_group);

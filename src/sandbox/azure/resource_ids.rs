@@ -8,6 +8,7 @@ use super::{
 pub const CLUSTER: &str = "Microsoft.ContainerService/managedClusters";
 pub const IDENTITY: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 pub const SCALE_SET: &str = "Microsoft.Compute/virtualMachineScaleSets";
+pub const STORAGE_ACCOUNT: &str = "Microsoft.Storage/storageAccounts";
 pub const VAULT: &str = "Microsoft.KeyVault/vaults";
 
 /// Returns the key of a cluster in the state.

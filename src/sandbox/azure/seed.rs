@@ -48,6 +48,7 @@ pub fn new(now: i64) -> State {
         assignments: Assignments::default(),
         roles: Table::default(),
         plain: Table::default(),
+        blobs: Table::default(),
         vaults: Table::default(),
         deleted_vaults: Table::default(),
         secrets: Table::default(),

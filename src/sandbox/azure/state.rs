@@ -44,6 +44,9 @@ pub struct State {
     /// Resources of other types, by lower-case id.
     #[serde(default)]
     pub plain: Table<Plain>,
+    /// By the lower-case id of the container, `/blobs/`, and the blob's name, which has a case.
+    #[serde(default)]
+    pub blobs: Table<Blob>,
     /// By lower-case name, because vault names are global.
     pub vaults: Table<Vault>,
     pub deleted_vaults: Table<DeletedVault>,
@@ -188,6 +191,18 @@ pub struct Plain {
     pub tags: Option<Tags>,
     /// All other top-level fields: `sku`, `kind`, `properties`.
     pub rest: Map<String, Value>,
+    /// When it was created, for types that return it. Unix nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<i64>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Blob {
+    /// In base64.
+    pub content: String,
+    pub content_type: String,
+    pub etag: String,
+    pub modified: i64,
 }
 
 #[derive(Clone, Serialize, Deserialize)]

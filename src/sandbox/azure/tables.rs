@@ -22,7 +22,7 @@ impl Undo for State {
 impl State {
     /// Returns all tables. The compiler reports a new field that is missing here; fields that are not tables never change after the world
     /// is created.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 21] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 22] {
         let Self {
             bare: _,
             tenant: _,
@@ -38,6 +38,7 @@ impl State {
             locks,
             roles,
             plain,
+            blobs,
             vaults,
             deleted_vaults,
             secrets,
@@ -61,6 +62,7 @@ impl State {
             ("locks", locks),
             ("roles", roles),
             ("plain", plain),
+            ("blobs", blobs),
             ("vaults", vaults),
             ("deleted_vaults", deleted_vaults),
             ("secrets", secrets),
@@ -93,6 +95,12 @@ impl State {
         let entry = self.generations.entry(ids::fold(name)).or_insert(0);
         *entry += 1;
         *entry
+    }
+
+    /// Drops the blobs whose container no longer exists.
+    pub fn drop_lost_blobs(&mut self) {
+        let plain = &self.plain;
+        self.blobs.retain(|key, _| key.split_once("/blobs/").is_some_and(|(container, _)| plain.contains_key(container)));
     }
 
     /// Forgets the matching grants, so that they are delayed again when they are granted again.

@@ -50,6 +50,11 @@ pub fn compact(at: i64) -> String {
     stamp(at).strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
+/// Headers of HTTP: `Mon, 30 Nov 2026 16:00:00 GMT`.
+pub fn http(at: i64) -> String {
+    stamp(at).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
 /// Parses RFC 3339.
 pub fn read(text: &str) -> Option<i64> {
     i64::try_from(text.parse::<Timestamp>().ok()?.as_nanosecond()).ok()
@@ -69,5 +74,6 @@ mod tests {
         assert_eq!(spaced(at), "2020-08-17 03:46:33Z");
         assert_eq!(american(at), "8/17/2020 3:46:33 AM");
         assert_eq!(compact(at), "20200817T034633Z");
+        assert_eq!(http(at), "Mon, 17 Aug 2020 03:46:33 GMT");
     }
 }

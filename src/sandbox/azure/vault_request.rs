@@ -121,7 +121,8 @@ fn reason(assignment: &Assignment, action: &str, target: &str) -> String {
     }
 }
 
-fn late(call: &mut Call<'_>, vault: &str, kind: &str, since: i64) -> bool {
+/// Whether a grant at a vault, or at another host, has no effect yet.
+pub fn late(call: &mut Call<'_>, vault: &str, kind: &str, since: i64) -> bool {
     let key = format!("{}|{vault}|{kind}", call.caller.object_id);
     let (lateness, now) = (call.rules.lateness, call.now);
     let new = !call.state.grants.contains_key(&key);

@@ -23,6 +23,7 @@ mod nodes;
 mod plain;
 mod proxy;
 mod secrets;
+mod storage;
 mod tokens;
 mod vaults;
 mod versions;

@@ -19,7 +19,8 @@ const FAMILIES: [&str; 13] = [
     "deletedSecret",
     "graph",
 ];
-const SINGLE: [&str; 2] = ["aks.GET", "aks.list.GET"];
+const SINGLE: [&str; 7] =
+    ["aks.GET", "aks.list.GET", "storage.GET", "storage.PUT", "storage.DELETE", "storage.checkName.POST", "storage.asyncOperation.GET"];
 /// The recorder truncated bodies at this length.
 const LONGEST_BODY: u64 = 8_000;
 const LONGEST_REQUEST: usize = 4_000;

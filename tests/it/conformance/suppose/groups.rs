@@ -54,7 +54,7 @@ fn of(build: &Build<'_>, document: &Value) -> Made<()> {
 }
 
 /// Starts the deletion of a group; returns the URL to poll.
-fn ending(build: &Build<'_>, name: &str) -> Made<()> {
+pub fn ending(build: &Build<'_>, name: &str) -> Made<()> {
     deletion(build, name).map(drop)
 }
 

@@ -12,6 +12,7 @@ mod identities;
 mod place;
 mod roles;
 mod secrets;
+mod storage;
 mod vaults;
 
 use super::{
@@ -77,6 +78,7 @@ pub fn play(world: &World, record: &Record) -> Made<Reply> {
         "provider" | "feature" => features::suppose(record, &mut build)?,
         "vault" | "deletedVault" => vaults::suppose(record, &mut build)?,
         "secret" | "deletedSecret" => secrets::suppose(record, &mut build)?,
+        "storage" => storage::suppose(record, &mut build)?,
         "graph" => directory::suppose(record, &mut build)?,
         "aks" => clusters::suppose(record, &mut build)?,
         other => return Err(format!("operations of {other} are not understood")),
