@@ -16,7 +16,7 @@ pub use credentials::credentials;
 pub use diff::diff;
 pub use exceptions::exceptions;
 pub use logs::logs;
-pub use looks::look;
+pub use looks::{look, orphans::orphans};
 pub use rbac::rbac;
 pub use rebuild::rebuild;
 pub use remembered::{output, state};

@@ -143,6 +143,10 @@ async fn dispatch(session: &Session, command: &Command) -> Result<Exit, Failure>
         Command::Logs(logs) => queries::logs(session, logs).await,
         Command::Exceptions { namespace, cluster } => queries::exceptions(session, namespace.as_deref(), cluster.as_ref()).await,
         Command::Components { cluster } => queries::components(session, cluster.as_ref()).await,
+        Command::Prune { scope, all } => {
+            let orphans = queries::orphans(session, scope.as_ref(), *all).await?;
+            converge(session, Goal::Prune { orphans }).await
+        }
         Command::Output { key, field } => queries::output(session, key, field.as_deref()),
         Command::State(StateCommand::Rebuild { file }) => queries::rebuild(session, file.clone()).await,
         Command::State(state) => queries::state(session, state),

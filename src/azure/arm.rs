@@ -98,6 +98,11 @@ impl Arm {
         self.call(Method::POST, url, None::<&()>).await
     }
 
+    /// Lists what is nested in a resource, such as `["blobServices", "default", "containers"]`, with all pages.
+    pub async fn nested<T: DeserializeOwned>(&self, id: &ArmId, collection: &[&str], version: &str) -> Result<Vec<T>> {
+        self.pages(url(id, collection, version)?).await
+    }
+
     async fn pages<T: DeserializeOwned>(&self, first: Url) -> Result<Vec<T>> {
         limits::list(self.all_pages(first)).await
     }

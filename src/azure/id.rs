@@ -136,6 +136,8 @@ impl fmt::Display for ArmId {
 pub const IDENTITY: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 pub const VAULT: &str = "Microsoft.KeyVault/vaults";
 pub const CLUSTER: &str = "Microsoft.ContainerService/managedClusters";
+pub const STORAGE_ACCOUNT: &str = "Microsoft.Storage/storageAccounts";
+pub const CONTAINER: &str = "Microsoft.Storage/storageAccounts/blobServices/containers";
 
 #[cfg(test)]
 mod tests {

@@ -27,12 +27,14 @@ pub mod model;
 pub mod obstacles;
 mod operations;
 mod pipeline;
+mod principals;
 mod program;
 mod read;
 mod registry;
 mod roles;
 mod secrets;
 mod settings;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -50,6 +52,7 @@ pub use model::*;
 pub use read::Read;
 pub use registry::{ImageError, ImageTag};
 pub use settings::{ClientLogin, OnWait, Settings};
+pub use storage::{Container, NewStorageAccount, StorageAccount, container_id};
 pub use write::Write;
 
 use clients::Clients;

@@ -12,7 +12,7 @@ use std::{collections::HashMap, sync::Arc};
 
 #[derive(Clone)]
 pub struct Read {
-    core: Arc<Clients>,
+    pub(super) core: Arc<Clients>,
     seen: Arc<ReadCache>,
 }
 

@@ -18,7 +18,7 @@ macro_rules! parsers {
     };
 }
 
-parsers!(dns_label, dns_subdomain, group_or_id, guid, image, key, location, resource_group, role, secret, variable,);
+parsers!(container, dns_label, dns_subdomain, group_or_id, guid, image, key, location, resource_group, role, secret, storage_sku, variable,);
 
 macro_rules! references {
     ($($name:ident),* $(,)?) => {
@@ -28,7 +28,7 @@ macro_rules! references {
     };
 }
 
-references!(cluster_or_id, identity_or_id, vault_or_id);
+references!(cluster_or_id, identity_or_id, storage_account_or_id, vault_or_id);
 
 pub(super) fn principal(text: &str) -> Result<Principal, String> {
     text.parse()

@@ -3,7 +3,10 @@
 use super::{Credentials, Global, Logs, Rbac, ReadCommand, SandboxCommand, StateCommand, Verify};
 use crate::{
     engine::key::Key,
-    spec::{reference::NameOrId, request::Request},
+    spec::{
+        reference::{NameOrId, Scope},
+        request::Request,
+    },
 };
 use std::path::PathBuf;
 
@@ -46,6 +49,13 @@ pub enum Command {
         remove: bool,
     },
     Read(ReadCommand),
+    /// Remove role assignments whose principal no longer exists.
+    Prune {
+        /// None: the whole subscription.
+        scope: Option<Scope>,
+        /// Also those that podid did not make.
+        all: bool,
+    },
     Output {
         key: Key,
         field: Option<String>,

@@ -22,6 +22,7 @@ mod redact;
 mod role;
 pub mod sandbox;
 pub mod state;
+mod storage;
 mod topics;
 mod vault;
 pub mod verify;
@@ -88,12 +89,15 @@ enum Subcommands {
     /// Create, show, list and delete managed identities
     #[command(subcommand)]
     Identity(identity::Identity),
-    /// Assign, list and remove roles
+    /// Assign, list, remove and prune roles
     #[command(subcommand)]
     Role(role::Role),
     /// Create key vaults, grant access to them, and set their secrets
     #[command(subcommand)]
     Vault(vault::Vault),
+    /// Create storage accounts and their blob containers
+    #[command(subcommand)]
+    Storage(storage::Storage),
     Bind(bind::Bind),
     Unbind(bind::Unbind),
     /// Create and delete the SecretProviderClass that pods mount
@@ -135,6 +139,7 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
         Subcommands::Identity(identity) => identity.command(&global),
         Subcommands::Role(role) => role.command(),
         Subcommands::Vault(vault) => vault.command(&global)?,
+        Subcommands::Storage(storage) => storage.command(&global),
         Subcommands::Bind(bind) => bind.command(&global)?,
         Subcommands::Unbind(unbind) => unbind.command(&global)?,
         Subcommands::Mount(mount) => mount.command(&global)?,

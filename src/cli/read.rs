@@ -30,6 +30,17 @@ pub enum ReadCommand {
     Vaults {
         group: Option<String>,
     },
+    StorageAccount {
+        name: NameOrId,
+        group: Option<String>,
+    },
+    StorageAccounts {
+        group: Option<String>,
+    },
+    Containers {
+        account: NameOrId,
+        group: Option<String>,
+    },
     Secrets {
         vault: NameOrId,
         group: Option<String>,

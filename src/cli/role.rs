@@ -16,6 +16,15 @@ const REMOVE: &str = "\
 Examples:
   podid role remove Reader --to identity/claims-api-mid --scope vault/kv-claims";
 
+const PRUNE: &str = "\
+Examples:
+  podid role prune --dry-run                 show the orphaned assignments that podid made
+  podid role prune --scope group/podid-lab --all --yes
+
+Azure keeps the assignments of deleted users, groups and identities. They do no harm, but they count
+towards the limit of 4000 in a subscription. A principal that is restored within 30 days does not get
+its roles back.";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Role {
     /// Assign a role to an identity
@@ -26,6 +35,19 @@ pub(super) enum Role {
     /// Remove a role assignment
     #[command(after_help = REMOVE)]
     Remove(Assignment),
+    /// Remove role assignments whose principal no longer exists
+    #[command(after_help = PRUNE)]
+    Prune(Prune),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Prune {
+    /// Look only at this scope and below it; default: the whole subscription
+    #[arg(long, value_parser = check::scope)]
+    scope: Option<Scope>,
+    /// Also remove orphaned assignments that podid did not make
+    #[arg(long)]
+    all: bool,
 }
 
 #[derive(Debug, Args)]
@@ -33,10 +55,10 @@ pub(super) struct Assignment {
     /// Name or GUID of the role
     #[arg(value_parser = check::role)]
     role: String,
-    /// Principal: `identity/NAME`, an identity's id, `cluster/NAME`, `caller`, an object id, or `user/`, `group/` or `service-principal/` with one
+    /// Principal: `identity/NAME`, an identity's id, `cluster/NAME`, `caller`, an object id, `user/` with an object id or user principal name, `group/` with an object id or display name, or `service-principal/` with an object id
     #[arg(long, value_name = "WHO", value_parser = check::principal)]
     to: Principal,
-    /// Scope: `vault/NAME`, `identity/NAME`, `group/NAME`, `cluster/NAME/nodes`, `subscription`, or a full id
+    /// Scope: `vault/NAME`, `identity/NAME`, `group/NAME`, `storage/ACCOUNT[/CONTAINER]`, `cluster/NAME/nodes`, `subscription`, or a full id
     #[arg(long, value_parser = check::scope)]
     scope: Scope,
 }
@@ -57,6 +79,7 @@ impl Role {
         match self {
             Self::Assign(assignment) => change(assignment, false),
             Self::Remove(assignment) => change(assignment, true),
+            Self::Prune(Prune { scope, all }) => Command::Prune { scope, all },
             Self::List(Filter { to, scope }) => Command::Read(ReadCommand::Roles { to, scope }),
         }
     }

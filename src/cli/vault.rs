@@ -104,7 +104,7 @@ pub(super) struct Grant {
     /// Name or full id of the vault
     #[arg(long, value_parser = check::vault_or_id)]
     vault: NameOrId,
-    /// Principal: `identity/NAME`, an identity's id, `cluster/NAME`, `caller`, an object id, or `user/`, `group/` or `service-principal/` with one
+    /// Principal: `identity/NAME`, an identity's id, `cluster/NAME`, `caller`, an object id, `user/` with an object id or user principal name, `group/` with an object id or display name, or `service-principal/` with an object id
     #[arg(long, value_name = "WHO", value_parser = check::principal)]
     to: Principal,
     /// Secret permissions of the access policy, such as get,list; default: those that reading needs

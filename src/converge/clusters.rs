@@ -40,7 +40,7 @@ impl Clusters {
             Goal::Request { request: Request::Mount(mount), .. } => Some(known.cluster(mount.cluster.as_ref()).await?),
             Goal::Request { request: Request::Exception(wanted), .. } => Some(known.cluster(wanted.cluster.as_ref()).await?),
             Goal::Request { request: Request::Component(component), .. } => Some(known.cluster(component.cluster.as_ref()).await?),
-            Goal::Request { .. } => None,
+            Goal::Request { .. } | Goal::Prune { .. } => None,
             _ if known.spec.is_none_or(|spec| !needs_cluster(spec)) => None,
             _ => Some(known.cluster(None).await?),
         };
@@ -68,7 +68,7 @@ fn references<'a>(goal: &'a Goal, spec: Option<&'a Spec>) -> Vec<&'a NameOrId> {
     match goal {
         Goal::Request { request: Request::Role { to, scope, .. }, .. } => of_principal(to).into_iter().chain(of_scope(scope)).collect(),
         Goal::Request { request: Request::Grant { to, .. }, .. } => of_principal(to).into_iter().collect(),
-        Goal::Request { .. } | Goal::Status => Vec::new(),
+        Goal::Request { .. } | Goal::Prune { .. } | Goal::Status => Vec::new(),
         Goal::Up { .. } | Goal::Plan { .. } | Goal::Down { .. } | Goal::Rebuild { .. } => {
             let roles = spec.into_iter().flat_map(|spec| &spec.workloads).flat_map(|workload| &workload.roles);
             roles.filter_map(|role| of_scope(role.scope.as_ref().ok()?)).collect()

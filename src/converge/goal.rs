@@ -2,8 +2,10 @@
 
 use super::saved::{self, Basis, Saved};
 use crate::{
+    azure::RoleAssignment,
     engine::{
-        desired::{Desired, Intent},
+        desired::{Desired, Intent, Requester},
+        fault::Fault,
         key::Key,
         plan::{Act, Plan},
         resource::Kind as _,
@@ -11,7 +13,13 @@ use crate::{
     exit::Exit,
     failure::Failure,
     output::prompt,
-    resources::{identity::Identity, values::SecretSource, vault::Vault},
+    resources::{
+        Cloud,
+        identity::Identity,
+        orphan::{self, Orphan},
+        values::SecretSource,
+        vault::Vault,
+    },
     session::Session,
     spec::{known::KnownResources, reference::NameOrId, request::Request},
 };
@@ -38,6 +46,10 @@ pub enum Goal {
     Request {
         request: Request,
         remove: bool,
+    },
+    /// Removes role assignments whose principal no longer exists (`role prune`).
+    Prune {
+        orphans: Vec<RoleAssignment>,
     },
     /// Looks at what the state knows, without a spec.
     Status,
@@ -82,9 +94,10 @@ impl Goal {
             .hint("Remove the resources that need it first, or give the app that created it: `--app APP`."))
     }
 
-    /// The data that the command names for deletion: `podid vault secret delete` needs no further consent.
+    /// The data that the command names for deletion: `podid vault secret delete` and `podid storage container delete` need no further
+    /// consent.
     pub fn data_to_delete(&self, desired: &Desired) -> BTreeSet<Key> {
-        let named = matches!(self, Self::Request { remove: true, request: Request::Secret { .. } });
+        let named = matches!(self, Self::Request { remove: true, request: Request::Secret { .. } | Request::Container { .. } });
         let absent = desired.nodes.values().filter(|n| named && n.intent == Intent::Absent);
         absent.map(|n| n.key.clone()).collect()
     }
@@ -92,8 +105,20 @@ impl Goal {
     pub(super) fn file(&self) -> Option<&PathBuf> {
         match self {
             Self::Up { file, .. } | Self::Plan { file, .. } | Self::Down { file } | Self::Rebuild { file } => file.as_ref(),
-            Self::Request { .. } | Self::Status => None,
+            Self::Request { .. } | Self::Prune { .. } | Self::Status => None,
         }
+    }
+
+    /// What a goal without a spec and without a request wants.
+    pub(super) fn own_graph(&self, app: &str) -> Result<Desired, Fault> {
+        let mut desired = Desired::new(app, Requester::Command);
+        if let Self::Prune { orphans } = self {
+            for found in orphans {
+                let orphan = Orphan { id: found.id.clone(), scope: found.scope.clone() };
+                desired.add::<Cloud, _>(orphan::key(found), &orphan, Intent::Absent)?;
+            }
+        }
+        Ok(desired)
     }
 
     /// What is left out and could be one of several is asked of a terminal; without one it is refused with the candidates.

@@ -113,6 +113,7 @@ fn desired_of(
     let from_spec = || spec.map(|s| expand::spec(s, context)).transpose().map_err(failed);
     Ok(match goal {
         Goal::Request { request, remove } => expand::request(request, *remove, context).map_err(failed)?,
+        Goal::Prune { .. } => goal.own_graph(context.app).map_err(failed)?,
         Goal::Down { .. } => planner::all_absent(context.app, ledger, from_spec()?, KINDS).map_err(failed)?,
         Goal::Up { .. } | Goal::Plan { .. } => {
             let mut desired = from_spec()?.unwrap_or_else(|| Desired::new(context.app, Requester::Spec));
@@ -129,7 +130,7 @@ fn load_spec(goal: &Goal) -> Result<Option<Loaded>, Failure> {
     match (goal, goal.file()) {
         (Goal::Status, _) => Ok(None),
         (_, Some(file)) => Ok(Some(load::load(file)?)),
-        (Goal::Request { .. }, None) => spec_beside(),
+        (Goal::Request { .. } | Goal::Prune { .. }, None) => spec_beside(),
         // these know from flags and state what there is; a spec that lies there is heard first
         (Goal::Down { .. } | Goal::Rebuild { .. }, None) => {
             default.exists().then(|| load::load(default)).transpose().map_err(Failure::from)

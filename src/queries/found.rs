@@ -2,7 +2,7 @@
 //! So a lost state needs no spec. What carries no mark (adopted resources) is found only where something marked refers to it.
 
 use crate::{
-    azure::{self, ArmId, Identity, RoleAssignment, Vault},
+    azure::{self, ArmId, Container, Identity, RoleAssignment, StorageAccount, Vault},
     chain::{
         facts::Bound,
         found::{Found, Listing},
@@ -15,7 +15,7 @@ use crate::{
     },
     failure::Failure,
     modes,
-    resources::{self, ownership, role, role::Role, roles},
+    resources::{self, container, ownership, role, role::Role, roles},
     session::Session,
     spec::{
         expand,
@@ -38,6 +38,8 @@ pub async fn found(session: &Session, azure: &azure::Read, subscription: &str) -
     let there = Inventory {
         identities: listing.read::<resources::identity::Identity, _>(),
         vaults: listing.read::<resources::vault::Vault, _>(),
+        storage: listing.read::<resources::storage_account::StorageAccount, _>(),
+        containers: listing.read::<container::Container, _>(),
         assignments: listing.read::<Role, _>(),
         clusters: clusters(session, azure, &whole).await?,
         caller: azure.caller().await.map_err(failed)?.object_id,
@@ -60,6 +62,8 @@ struct Inventory {
     listing: Listing,
     identities: Vec<Identity>,
     vaults: Vec<Vault>,
+    storage: Vec<StorageAccount>,
+    containers: Vec<Container>,
     assignments: Vec<RoleAssignment>,
     clusters: Vec<ClusterInventory>,
     caller: String,
@@ -121,6 +125,15 @@ impl Inventory {
         for vault in self.vaults.iter().filter(|v| ours(&v.tags)) {
             let model = Some(if vault.rbac { Model::Rbac } else { Model::AccessPolicy });
             wishes.push((Request::Vault { name: NameOrId::Id(vault.id.clone()), group: None, location: None, model }, None));
+        }
+        for account in self.storage.iter().filter(|a| ours(&a.tags)) {
+            let name = NameOrId::Id(account.id.clone());
+            wishes.push((Request::StorageAccount { name, group: None, location: None, sku: None }, None));
+        }
+        for container in self.containers.iter().filter(|c| ours(&container::tags(&c.metadata))) {
+            let Some(account) = container::account_of(&container.id) else { continue };
+            let name = container.id.name().to_owned();
+            wishes.push((Request::Container { account: NameOrId::Id(account), group: None, name }, None));
         }
         for cluster in &self.clusters {
             let found = Found { app, objects: &cluster.listing, vaults: &self.vaults, assignments: &self.assignments };

@@ -1,11 +1,13 @@
 //! Show and list of single things: identities, roles, vaults, secrets. A secret's value is printed only by `--reveal`.
 
 mod clusters;
+pub mod orphans;
+mod storage;
 
 use crate::{
     azure::{
         self, ArmId, Identity, Vault,
-        id::{CLUSTER, IDENTITY, VAULT},
+        id::{CLUSTER, IDENTITY, STORAGE_ACCOUNT, VAULT},
     },
     cli::{Format, ReadCommand},
     converge::{answer, render},
@@ -13,7 +15,12 @@ use crate::{
     exit::Exit,
     failure::Failure,
     output::{Text, table},
-    resources::{caller, cluster, identity, role::Role, roles, secret},
+    resources::{
+        caller, cluster, identity,
+        principal::{self, Principal as DirectoryPrincipal},
+        role::Role,
+        roles, secret,
+    },
     session::Session,
     spec::{
         known::KnownResources,
@@ -118,6 +125,9 @@ impl<'a> Lookup<'a> {
             ReadCommand::Vault { name, group } => self.vault(name, group.as_deref()).await,
             ReadCommand::Vaults { group } => self.vaults(group.as_deref()).await,
             ReadCommand::Roles { to, scope } => self.roles(to.as_ref(), scope.as_ref()).await,
+            ReadCommand::StorageAccount { name, group } => self.storage_account(name, group.as_deref()).await,
+            ReadCommand::StorageAccounts { group } => self.storage_accounts(group.as_deref()).await,
+            ReadCommand::Containers { account, group } => self.containers(account, group.as_deref()).await,
             ReadCommand::Secrets { vault, group } => self.secrets(vault, group.as_deref()).await,
             ReadCommand::Secret { vault, group, name, reveal } => self.secret(vault, group.as_deref(), name, *reveal).await,
         }
@@ -127,7 +137,7 @@ impl<'a> Lookup<'a> {
         let id = self.id(IDENTITY, name, group)?;
         match self.azure.identity(&id).await.map_err(failed)? {
             Some(found) => self.record(&identity_document(&found)),
-            None => Err(missing("identity", &id)),
+            None => Err(missing("identity", "identity", &id)),
         }
     }
 
@@ -153,7 +163,7 @@ impl<'a> Lookup<'a> {
 
     async fn found_vault(&self, name: &NameOrId, group: Option<&str>) -> Result<Vault, Failure> {
         let id = self.id(VAULT, name, group)?;
-        self.azure.vault(&id).await.map_err(failed)?.ok_or_else(|| missing("vault", &id))
+        self.azure.vault(&id).await.map_err(failed)?.ok_or_else(|| missing("vault", "vault", &id))
     }
 
     async fn vault(&self, name: &NameOrId, group: Option<&str>) -> Result<(), Failure> {
@@ -178,7 +188,10 @@ impl<'a> Lookup<'a> {
 
     /// Scopes as keys or ids; without one, those of the principal that the state knows, and the subscription.
     async fn roles(&self, to: Option<&Principal>, scope: Option<&Scope>) -> Result<(), Failure> {
-        let principal = to.map(|t| self.principal(t)).transpose()?;
+        let principal = match to {
+            Some(to) => Some(self.principal(to).await?),
+            None => None,
+        };
         let scopes = match scope {
             Some(scope) => vec![self.scope(scope)?],
             None => {
@@ -233,9 +246,11 @@ impl<'a> Lookup<'a> {
         outputs?.get(field)?.as_str().map(str::to_owned)
     }
 
-    /// The object id of a principal, as far as the state knows it.
-    fn principal(&self, to: &Principal) -> Result<String, Failure> {
+    /// The object id of a principal, as far as the state knows it; the directory is asked for a name.
+    async fn principal(&self, to: &Principal) -> Result<String, Failure> {
         let (key, field) = match to {
+            Principal::UserName(name) => return self.by_name(DirectoryPrincipal::User(name.clone())).await,
+            Principal::GroupName(name) => return self.by_name(DirectoryPrincipal::Group(name.clone())).await,
             Principal::User(id) | Principal::Group(id) | Principal::ServicePrincipal(id) | Principal::Object(id) => return Ok(id.clone()),
             Principal::Caller => (caller::key(), caller::OBJECT_ID.0),
             Principal::Identity(named) => (identity::key(named.name()), identity::PRINCIPAL_ID.0),
@@ -247,10 +262,20 @@ impl<'a> Lookup<'a> {
         })
     }
 
+    async fn by_name(&self, named: DirectoryPrincipal) -> Result<String, Failure> {
+        let found = principal::object_id(&named, &self.azure).await.map_err(|fault| Failure::from(&fault))?;
+        found.ok_or_else(|| {
+            let (reason, way_out) = named.not_found();
+            Failure::new(Exit::Refused, reason).hint(way_out)
+        })
+    }
+
     fn scope(&self, scope: &Scope) -> Result<ArmId, Failure> {
         match scope {
             Scope::Subscription => Ok(ArmId::subscription(&self.subscription)),
             Scope::Vault(named) => self.id(VAULT, named, None),
+            Scope::StorageAccount(named) => self.id(STORAGE_ACCOUNT, named, None),
+            Scope::Container { account, name } => Ok(azure::container_id(&self.id(STORAGE_ACCOUNT, account, None)?, name)),
             Scope::Identity(named) => self.id(IDENTITY, named, None),
             Scope::ResourceGroup(named) => Ok(self.group(named)),
             Scope::Id(id) => Ok(id.clone()),
@@ -315,9 +340,9 @@ fn failed(error: azure::Error) -> Failure {
     Failure::from(&error)
 }
 
-fn missing(word: &str, id: &ArmId) -> Failure {
+fn missing(word: &str, command: &str, id: &ArmId) -> Failure {
     Failure::new(Exit::Refused, format!("the {word} {} does not exist in resource group {}", id.name(), id.group_name().unwrap_or("?")))
-        .hint(format!("`podid {word} list` shows those of the subscription."))
+        .hint(format!("`podid {command} list` shows those of the subscription."))
 }
 
 fn identity_document(found: &Identity) -> Value {

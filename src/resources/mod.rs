@@ -9,6 +9,7 @@ pub mod caller;
 pub mod cluster;
 pub mod component;
 pub mod conflict;
+pub mod container;
 pub mod exception;
 pub mod feature;
 pub mod grant;
@@ -23,6 +24,7 @@ pub mod manifest;
 pub mod manifested;
 pub mod namespace;
 pub mod object;
+pub mod orphan;
 pub mod ownership;
 pub mod principal;
 mod read_only;
@@ -32,6 +34,7 @@ pub mod roles;
 pub mod running;
 pub mod secret;
 pub mod secret_provider_class;
+pub mod storage_account;
 pub mod takeover;
 #[cfg(test)]
 mod tests;
@@ -70,6 +73,9 @@ table![
     vault::Vault,
     grant::Grant,
     secret::Secret,
+    storage_account::StorageAccount,
+    container::Container,
+    orphan::Orphan,
     namespace::Namespace,
     azure_identity::AzureIdentity,
     azure_identity_binding::AzureIdentityBinding,

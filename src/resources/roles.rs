@@ -13,11 +13,16 @@ pub const ACR_PULL: &str = "AcrPull";
 pub const AKS_USER: &str = "Azure Kubernetes Service Cluster User Role";
 pub const AKS_ADMIN: &str = "Azure Kubernetes Service Cluster Admin Role";
 pub const AKS_CONTRIBUTOR: &str = "Azure Kubernetes Service Contributor Role";
+pub const CONTRIBUTOR: &str = "Contributor";
+pub const OWNER: &str = "Owner";
+pub const STORAGE_ACCOUNT_CONTRIBUTOR: &str = "Storage Account Contributor";
+pub const BLOB_DATA_READER: &str = "Storage Blob Data Reader";
+pub const BLOB_DATA_CONTRIBUTOR: &str = "Storage Blob Data Contributor";
 pub const KEY_VAULT_CONTRIBUTOR: &str = "Key Vault Contributor";
 
 const BUILT_IN: &[(&str, &str)] = &[
-    ("Owner", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"),
-    ("Contributor", "b24988ac-6180-42a0-ab88-20f7382dd24c"),
+    (OWNER, "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"),
+    (CONTRIBUTOR, "b24988ac-6180-42a0-ab88-20f7382dd24c"),
     (READER, "acdd72a7-3385-48ef-bd42-f606fba81ae7"),
     ("User Access Administrator", "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"),
     (RBAC_ADMINISTRATOR, "f58310d9-a9f6-439a-9e8d-f62e7b41a168"),
@@ -29,11 +34,11 @@ const BUILT_IN: &[(&str, &str)] = &[
     (AKS_USER, "4abbcc35-e782-43d8-92c5-2d3f1bd2253f"),
     (AKS_ADMIN, "0ab0b1a8-8aac-4efd-b8c2-3ee1fb270be8"),
     (ACR_PULL, "7f951dda-4ed3-4680-a7ca-43fe172d538d"),
-    ("Storage Blob Data Reader", "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"),
-    ("Storage Blob Data Contributor", "ba92f5b4-2d11-453d-a403-e96b0029c9fe"),
+    (BLOB_DATA_READER, "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"),
+    (BLOB_DATA_CONTRIBUTOR, "ba92f5b4-2d11-453d-a403-e96b0029c9fe"),
     ("Storage Blob Data Owner", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"),
     ("Storage Queue Data Contributor", "974c5e8b-45b9-4653-ba55-5f855dd0fb88"),
-    ("Storage Account Contributor", "17d1049b-9a84-46fb-8f53-869881c3d3ab"),
+    (STORAGE_ACCOUNT_CONTRIBUTOR, "17d1049b-9a84-46fb-8f53-869881c3d3ab"),
     ("Key Vault Administrator", "00482a5a-887f-4fb3-b363-3b7fe8e74483"),
     ("Key Vault Reader", "21090545-7ca7-4776-b22c-e363652d74d2"),
     (SECRETS_OFFICER, "b86a8fe4-44ce-4948-aee5-eccb2c155cd7"),

@@ -1,6 +1,7 @@
 //! What must hold in a spec beyond its shape: names by the rules, references that lead somewhere, nothing twice. Pure.
 
 pub(super) mod components;
+mod storage;
 
 use super::{
     cluster,
@@ -20,9 +21,12 @@ fn filled(text: &str) -> Checked {
 pub(super) fn check(spec: &Spec) -> Verdict {
     head(spec)?;
     let vaults = vaults(spec)?;
+    storage::check(&spec.storage)?;
     let mut seen = Seen::default();
     for (at, workload) in spec.workloads.iter().enumerate() {
-        self::workload(&format!("workloads[{at}]"), workload, &vaults, &mut seen)?;
+        let path = format!("workloads[{at}]");
+        self::workload(&path, workload, &vaults, &mut seen)?;
+        storage::uses(&path, &workload.storage, &spec.storage)?;
     }
     Ok(())
 }
@@ -39,7 +43,7 @@ pub(super) fn check_references(spec: &Spec) -> Verdict {
     for (at, workload) in spec.workloads.iter().enumerate() {
         identity(&format!("workloads[{at}].identity"), &workload.identity)?;
     }
-    Ok(())
+    storage::references(&spec.storage)
 }
 
 fn head(spec: &Spec) -> Verdict {
@@ -78,17 +82,12 @@ fn vaults(spec: &Spec) -> Result<Vec<&str>, Complaint> {
     let mut found: Vec<&str> = Vec::new();
     for (path, vault) in one.chain(many) {
         self::vault(&path, vault)?;
-        if found.iter().any(|other| same(other, &vault.name)) {
+        if found.iter().any(|other| names::same(other, &vault.name)) {
             return Err(wrong(format!("{path}.name"), format!("the vault `{}` is already in the spec", names::name_in(&vault.name))));
         }
         found.push(&vault.name);
     }
     Ok(found)
-}
-
-/// Whether two names, or ids, end in the same name: Azure ignores case, and a vault's name is unique in all of Azure.
-fn same(one: &str, other: &str) -> bool {
-    names::name_in(one).eq_ignore_ascii_case(names::name_in(other))
 }
 
 fn vault(path: &str, vault: &VaultSpec) -> Verdict {
@@ -166,7 +165,7 @@ fn objects<'a>(path: &str, workload: &'a Workload, seen: &mut Seen<'a>) -> Verdi
     for claim in mode.check(&workload.identity.name, &workload.settings).map_err(|complaint| complaint.below(path))? {
         let message = format!("another identity already has the {} `{}` in the namespace `{namespace}`", claim.shown, claim.name);
         let other = seen.claims.insert((namespace, claim.kind, claim.name), &workload.identity.name);
-        if other.is_some_and(|other| !same(other, &workload.identity.name)) {
+        if other.is_some_and(|other| !names::same(other, &workload.identity.name)) {
             return Err(wrong(format!("{path}.{}", claim.field), message).hint(claim.hint));
         }
     }
@@ -221,7 +220,7 @@ fn used_vault(path: &str, vault: Option<&str>, vaults: &[&str]) -> Verdict {
         (None, _) => {
             Err(wrong(path, "the spec has several vaults: `vault` must say which one").hint(format!("The vaults are: {}.", listed())))
         }
-        (Some(name), _) if vaults.iter().any(|vault| same(vault, name)) => Ok(()),
+        (Some(name), _) if vaults.iter().any(|vault| names::same(vault, name)) => Ok(()),
         (Some(name), _) => {
             let meant = nearest(name, vaults.iter().map(|vault| names::name_in(vault)));
             let meant = meant.map(|near| format!("Did you mean `{near}`? ")).unwrap_or_default();

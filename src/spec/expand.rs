@@ -3,6 +3,7 @@
 
 mod clusters;
 mod exception;
+mod storage;
 
 use super::{
     graph::{
@@ -48,6 +49,9 @@ pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
     for vault in spec.vault.iter().chain(&spec.vaults) {
         graph.spec_vault(vault)?;
     }
+    for storage in &spec.storage {
+        graph.spec_storage(storage)?;
+    }
     for workload in &spec.workloads {
         graph.workload(spec, workload)?;
     }
@@ -64,7 +68,7 @@ pub fn binding(bind: &Bind, context: &Context<'_>) -> Result<(Desired, Bound), F
 /// `remove`: the same things, to be taken away; what they refer to is only read.
 pub fn request(request: &Request, remove: bool, context: &Context<'_>) -> Result<Desired, Fault> {
     let mut graph = Graph::new(context, Requester::Command, remove);
-    graph.request(request)?;
+    graph.request(request, remove)?;
     let mut desired = graph.finished()?;
     if remove {
         for node in desired.nodes.values_mut() {
@@ -98,6 +102,9 @@ impl Graph<'_> {
             let scope = extra.scope.as_ref().map_err(|rule| Fault::refused(rule.clone(), "Correct the role's `scope` in the spec."))?;
             let (to, scope) = (self.grantee(&identity), self.scope(scope)?);
             self.extra_role(&extra.role, to, scope)?;
+        }
+        for used in &workload.storage {
+            self.storage_use(used, &identity)?;
         }
         let (mode, delivery) = (modes::named(workload.mode.as_deref())?, deliveries::named(None)?);
         let bind = Bind {
@@ -158,6 +165,7 @@ impl Graph<'_> {
         let note = (shown.eq_ignore_ascii_case(roles::READER) && to.key.kind() == Identity::KIND)
             .then(|| "not needed to read secrets; it shows the resource in ARM".to_owned());
         let wide = (scope.word == "subscription").then(|| "warning: holds for the whole subscription".to_owned());
+        let note = storage::control_plane_note(&shown, &scope).or(note);
         let note = match (note, wide) {
             (Some(note), Some(wide)) => Some(format!("{note}; {wide}")),
             (note, wide) => note.or(wide),
@@ -165,7 +173,7 @@ impl Graph<'_> {
         self.add_role(role, to, scope, note, modes::served_by(&shown))
     }
 
-    fn request(&mut self, request: &Request) -> Result<(), Fault> {
+    fn request(&mut self, request: &Request, remove: bool) -> Result<(), Fault> {
         match request {
             Request::Identity { name, group, location } => {
                 let id = self.arm_id(name, IDENTITY, group.as_deref())?;
@@ -183,6 +191,13 @@ impl Graph<'_> {
             Request::Secret { vault, group, name, source } => {
                 let vault = self.known_vault(vault, group.as_deref())?;
                 self.add_secret(&vault, name, source.clone())?;
+            }
+            Request::StorageAccount { name, group, location, sku } => {
+                self.storage_account_request(name, group.as_deref(), location.as_deref(), sku.as_ref(), remove)?;
+            }
+            Request::Container { account, group, name } => {
+                let account = self.known_storage_account(account, group.as_deref())?;
+                self.container(&account, name, Intent::Present)?;
             }
             Request::Role { role, to, scope } => {
                 let (to, scope) = (self.principal(to)?, self.scope(scope)?);

@@ -4,6 +4,7 @@
 pub mod grantee;
 mod principals;
 mod spelling;
+mod storage;
 
 use super::{
     known::{ClusterRef, KnownResources},

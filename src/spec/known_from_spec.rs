@@ -1,20 +1,21 @@
-//! The identities and vaults that a spec names, for commands beside it that leave them out.
+//! The identities, vaults and storage accounts that a spec names, for commands beside it that leave them out.
 
 use super::{known::KnownResources, model::Spec};
 use crate::{
     azure::{
         ArmId,
-        id::{IDENTITY, VAULT},
+        id::{IDENTITY, STORAGE_ACCOUNT, VAULT},
     },
     engine::resource::Kind as _,
-    resources::{identity::Identity, vault::Vault},
+    resources::{identity::Identity, storage_account::StorageAccount, vault::Vault},
 };
 
 impl KnownResources {
     pub fn add_spec(&mut self, spec: &Spec, subscription: &str) {
         let identities = spec.workloads.iter().map(|w| (Identity::KIND, IDENTITY, &w.identity.name, &w.identity.resource_group));
         let vaults = spec.vault.iter().chain(&spec.vaults).map(|v| (Vault::KIND, VAULT, &v.name, &v.resource_group));
-        for (kind, arm_type, name, group) in identities.chain(vaults) {
+        let accounts = spec.storage.iter().map(|s| (StorageAccount::KIND, STORAGE_ACCOUNT, &s.name, &s.resource_group));
+        for (kind, arm_type, name, group) in identities.chain(vaults).chain(accounts) {
             let group = group.as_ref().or(spec.resource_group.as_ref());
             let id = match (ArmId::parse(name), group) {
                 (Some(id), _) => Some(id),

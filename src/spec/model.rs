@@ -10,8 +10,11 @@ use super::{
 };
 use crate::{deliveries, modes, resources::values::SecretSource};
 pub use component::ComponentSpec;
-use serde::{Deserialize, Deserializer};
-use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::LazyLock};
 
 pub const API_VERSION: &str = "podid/v1";
 pub const KIND: &str = "App";
@@ -36,6 +39,8 @@ pub struct Spec {
     pub vault: Option<VaultSpec>,
     #[serde(default)]
     pub vaults: Vec<VaultSpec>,
+    #[serde(default)]
+    pub storage: Vec<StorageSpec>,
     #[serde(default)]
     pub workloads: Vec<Workload>,
 }
@@ -177,6 +182,74 @@ pub struct VaultSpec {
     pub secrets: Vec<SecretSpec>,
 }
 
+/// A storage account with its containers.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StorageSpec {
+    /// Name or full id.
+    pub name: String,
+    pub resource_group: Option<String>,
+    pub location: Option<String>,
+    /// Default of a new account: `Standard_LRS`.
+    pub sku: Option<String>,
+    #[serde(default)]
+    pub containers: Vec<ContainerSpec>,
+}
+
+/// A container, written as its name or as `{name: NAME}`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContainerSpec {
+    pub name: String,
+}
+
+impl<'de> Deserialize<'de> for ContainerSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NameOrFields)
+    }
+}
+
+struct NameOrFields;
+
+impl<'de> Visitor<'de> for NameOrFields {
+    type Value = ContainerSpec;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a container's name, or `{name: NAME}`")
+    }
+    fn visit_str<E: Error>(self, name: &str) -> Result<ContainerSpec, E> {
+        Ok(ContainerSpec { name: name.to_owned() })
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ContainerSpec, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Fields {
+            name: String,
+        }
+        let Fields { name } = Fields::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(ContainerSpec { name })
+    }
+}
+
+/// A container that a workload's identity uses by its own token.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StorageUse {
+    /// Name of a storage account of the spec.
+    pub account: String,
+    pub container: String,
+    #[serde(default)]
+    pub access: BlobAccess,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BlobAccess {
+    Read,
+    /// Reads too.
+    #[default]
+    Write,
+}
+
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretSpec {
@@ -219,6 +292,9 @@ pub struct Workload {
     pub mode: Option<String>,
     #[serde(default)]
     pub secrets: Vec<Use>,
+    /// The blob containers that it uses.
+    #[serde(default)]
+    pub storage: Vec<StorageUse>,
     /// Further roles of the identity.
     #[serde(default)]
     pub roles: Vec<ExtraRole>,

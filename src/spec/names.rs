@@ -55,6 +55,24 @@ pub fn cluster(name: &str) -> Checked {
     must(fine, "a cluster's name has 1 to 63 letters, digits, `-` and `_`, and begins and ends with a letter or digit")
 }
 
+/// `Microsoft.Storage/storageAccounts`.
+pub fn storage_account(name: &str) -> Checked {
+    must(length(name, 3, 24) && name.chars().all(lower), "a storage account's name has 3 to 24 lower-case letters and digits")
+}
+
+/// `Microsoft.Storage/storageAccounts/blobServices/containers`.
+pub fn container(name: &str) -> Checked {
+    let fine = length(name, 3, 63) && edges(name, lower, lower) && name.chars().all(|c| lower(c) || c == '-') && !name.contains("--");
+    must(fine, "a container's name has 3 to 63 lower-case letters, digits and single `-`, and begins and ends with a letter or digit")
+}
+
+/// The SKUs of an account with block blobs.
+const SKUS: [&str; 6] = ["Standard_LRS", "Standard_ZRS", "Standard_GRS", "Standard_RAGRS", "Standard_GZRS", "Standard_RAGZRS"];
+
+pub fn storage_sku(text: &str) -> Checked {
+    must(SKUS.contains(&text), &format!("a SKU of a storage account is one of {}", SKUS.join(", ")))
+}
+
 pub fn location(name: &str) -> Checked {
     must(length(name, 1, 60) && name.chars().all(alnum), "a location is letters and digits, such as `westeurope`")
 }
@@ -70,6 +88,19 @@ pub fn role(text: &str) -> Checked {
     let fine =
         length(text, 1, 128) && edges(text, char::is_alphanumeric, |c| !c.is_whitespace()) && !text.contains(['/', '\\', '?', '#', '%']);
     must(fine && !text.chars().any(char::is_control), "a role is a name such as `Reader`, or the GUID of its definition")
+}
+
+/// A user principal name: `ann@example.com`, or `ann_example.com#EXT#@tenant.onmicrosoft.com` of a guest.
+pub fn user_name(text: &str) -> Checked {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || r#"/\?%*:|"<>"#.contains(c);
+    let fine = length(text, 3, 256) && text.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty());
+    must(fine && !text.contains(odd), "a user principal name is such as `ann@example.com`")
+}
+
+/// A group's display name may hold almost anything.
+pub fn group_name(text: &str) -> Checked {
+    let fine = length(text, 1, 256) && text.trim() == text && !text.chars().any(char::is_control);
+    must(fine, "a group's display name has 1 to 256 characters, and no blanks at its ends")
 }
 
 /// A permission on secrets in an access policy.
@@ -162,6 +193,7 @@ pub fn image(text: &str) -> Checked {
 pub const IDENTITY: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 pub const VAULT: &str = "Microsoft.KeyVault/vaults";
 pub const CLUSTER: &str = "Microsoft.ContainerService/managedClusters";
+pub const STORAGE_ACCOUNT: &str = "Microsoft.Storage/storageAccounts";
 
 /// What stands in a resource's full id. Segments are compared without regard to case, as Azure does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,6 +235,10 @@ pub fn vault_or_id(text: &str) -> Checked {
     name_or_id(VAULT, vault, text)
 }
 
+pub fn storage_account_or_id(text: &str) -> Checked {
+    name_or_id(STORAGE_ACCOUNT, storage_account, text)
+}
+
 pub fn cluster_or_id(text: &str) -> Checked {
     name_or_id(CLUSTER, cluster, text)
 }
@@ -210,6 +246,12 @@ pub fn cluster_or_id(text: &str) -> Checked {
 /// The last part of a full id, or the name itself.
 pub fn name_in(text: &str) -> &str {
     text.rsplit('/').next().unwrap_or(text)
+}
+
+/// Whether two names, or ids, end in the same name: Azure ignores case, and the names of vaults and storage accounts are unique in all of
+/// Azure.
+pub fn same(one: &str, other: &str) -> bool {
+    name_in(one).eq_ignore_ascii_case(name_in(other))
 }
 
 /// A group's name or full id.

@@ -2,7 +2,7 @@
 //! (a flag or a field of the spec); everything after that matches on these enums.
 
 use super::names::{self, guid};
-use crate::azure::ArmId;
+use crate::azure::{ArmId, id::CONTAINER};
 use std::{fmt, str::FromStr};
 
 /// A resource by its name, or by its full ARM id.
@@ -50,6 +50,11 @@ pub enum Scope {
     Vault(NameOrId),
     Identity(NameOrId),
     ResourceGroup(NameOrId),
+    StorageAccount(NameOrId),
+    Container {
+        account: NameOrId,
+        name: String,
+    },
     /// The resource group of a cluster's nodes.
     ClusterNodes(NameOrId),
     Subscription,
@@ -64,6 +69,10 @@ impl From<ArmId> for Scope {
             Self::Vault(NameOrId::Id(id))
         } else if names::identity_or_id(id.as_str()).is_ok() {
             Self::Identity(NameOrId::Id(id))
+        } else if names::storage_account_or_id(id.as_str()).is_ok() {
+            Self::StorageAccount(NameOrId::Id(id))
+        } else if let Some(account) = account_of(&id) {
+            Self::Container { name: id.name().to_owned(), account: NameOrId::Id(account) }
         } else if id.kind().is_none() && id.group_name().is_some() {
             Self::ResourceGroup(NameOrId::Id(id))
         } else {
@@ -72,8 +81,14 @@ impl From<ArmId> for Scope {
     }
 }
 
+/// The account of a container, if the id is one's.
+fn account_of(id: &ArmId) -> Option<ArmId> {
+    let account = Some(id).filter(|id| id.is_kind(CONTAINER) && names::container(id.name()).is_ok())?.parent()?.parent()?;
+    names::storage_account_or_id(account.as_str()).is_ok().then_some(account)
+}
+
 /// The forms of a scope, for messages and help texts.
-pub const SCOPES: &str = "`vault/NAME`, `identity/NAME`, `group/NAME`, `cluster/NAME/nodes`, `subscription`, or a full id";
+pub const SCOPES: &str = "`vault/NAME`, `identity/NAME`, `group/NAME`, `storage/ACCOUNT`, `storage/ACCOUNT/CONTAINER`, `cluster/NAME/nodes`, `subscription`, or a full id";
 
 impl FromStr for Scope {
     type Err = String;
@@ -90,6 +105,11 @@ impl FromStr for Scope {
             ["vault", name] => named(names::vault, name).map(Self::Vault),
             ["identity", name] => named(names::identity, name).map(Self::Identity),
             ["group", name] => named(names::resource_group, name).map(Self::ResourceGroup),
+            ["storage", account] => named(names::storage_account, account).map(Self::StorageAccount),
+            ["storage", account, container] => {
+                names::container(container)?;
+                named(names::storage_account, account).map(|account| Self::Container { account, name: container.to_owned() })
+            }
             ["cluster", name, "nodes"] => named(names::cluster, name).map(Self::ClusterNodes),
             _ => Err(format!("a scope is {SCOPES}")),
         }
@@ -109,12 +129,15 @@ pub enum Principal {
     User(String),
     Group(String),
     ServicePrincipal(String),
+    /// A user by the user principal name, `user/ann@example.com`, and a group by the display name; the directory knows the object id.
+    UserName(String),
+    GroupName(String),
     /// An object id alone: the directory knows of which kind it is.
     Object(String),
 }
 
 /// The forms of a principal, for messages and help texts.
-pub const PRINCIPALS: &str = "`identity/NAME`, an identity's name or full id, `cluster/NAME`, `caller`, an object id (a GUID), or `user/`, `group/` or `service-principal/` with one";
+pub const PRINCIPALS: &str = "`identity/NAME`, an identity's name or full id, `cluster/NAME`, `caller`, an object id (a GUID), `user/` with an object id or a user principal name, `group/` with an object id or a display name, or `service-principal/` with an object id";
 
 impl FromStr for Principal {
     type Err = String;
@@ -126,14 +149,20 @@ impl FromStr for Principal {
         if guid(text).is_ok() {
             return Ok(Self::Object(text.to_ascii_lowercase()));
         }
-        let object = |id: &str, kind: &str| match guid(id) {
-            Ok(()) => Ok(id.to_ascii_lowercase()),
-            Err(_) => Err(format!("`{kind}/` takes an object id, a GUID such as 00000000-0000-0000-0000-000000000000")),
-        };
+        let object = |id: &str| guid(id).map(|()| id.to_ascii_lowercase());
+        const GUID: &str = "an object id, a GUID such as 00000000-0000-0000-0000-000000000000";
         match text.split_once('/') {
-            Some((kind @ "user", id)) => object(id, kind).map(Self::User),
-            Some((kind @ "group", id)) => object(id, kind).map(Self::Group),
-            Some((kind @ "service-principal", id)) => object(id, kind).map(Self::ServicePrincipal),
+            Some(("user", name)) => object(name)
+                .map(Self::User)
+                .or_else(|_| names::user_name(name).map(|()| Self::UserName(name.to_owned())))
+                .map_err(|rule| format!("`user/` takes {GUID}, or a user principal name: {rule}")),
+            Some(("group", name)) => object(name)
+                .map(Self::Group)
+                .or_else(|_| names::group_name(name).map(|()| Self::GroupName(name.to_owned())))
+                .map_err(|rule| format!("`group/` takes {GUID}, or a display name: {rule}")),
+            Some(("service-principal", id)) => {
+                object(id).map(Self::ServicePrincipal).map_err(|_| format!("`service-principal/` takes {GUID}"))
+            }
             Some(("cluster", name)) => names::cluster_or_id(name).map(|()| Self::Cluster(NameOrId::new(name))),
             _ => {
                 let name = text.strip_prefix("identity/").unwrap_or(text);
@@ -170,6 +199,13 @@ mod tests {
         assert_eq!(scope("subscription"), Scope::Subscription);
         let other = VAULT_ID.replace("KeyVault/vaults", "Storage/storageAccounts");
         assert_eq!(scope(&other), Scope::Id(id(&other)));
+        let account = id(&other.replace("kv-one", "labstore"));
+        assert_eq!(scope(account.as_str()), Scope::StorageAccount(NameOrId::Id(account.clone())));
+        let container = Scope::Container { account: NameOrId::Id(account.clone()), name: "docs".into() };
+        assert_eq!(scope(&format!("{account}/blobServices/default/containers/docs")), container);
+        assert_eq!(scope("storage/labstore"), Scope::StorageAccount(NameOrId::Name("labstore".into())));
+        let container = Scope::Container { account: NameOrId::Name("labstore".into()), name: "docs".into() };
+        assert_eq!(scope("storage/labstore/docs"), container);
         let secret = format!("{VAULT_ID}/secrets/x");
         assert_eq!(scope(&secret), Scope::Id(id(&secret)));
     }
@@ -181,16 +217,30 @@ mod tests {
         assert_eq!(principal(&format!("user/{GUID}")), Principal::User(lower.clone()));
         assert_eq!(principal(&format!("group/{GUID}")), Principal::Group(lower.clone()));
         assert_eq!(principal(&format!("service-principal/{GUID}")), Principal::ServicePrincipal(lower));
+        assert_eq!(principal("user/ann@example.com"), Principal::UserName("ann@example.com".into()));
+        assert_eq!(principal("group/Team A"), Principal::GroupName("Team A".into()));
         assert_eq!(principal("cluster/aks-mi"), Principal::Cluster(NameOrId::Name("aks-mi".into())));
         assert_eq!(principal("identity/one"), principal("one"));
     }
 
     #[test]
     fn a_wrong_form_is_answered_with_the_right_ones() {
-        for text in ["", "vault", "vault/", "cluster/aks", "cluster/aks/pods", "group/a/b", "//x", "/subscriptions/not-a-guid"] {
+        for text in [
+            "",
+            "vault",
+            "vault/",
+            "cluster/aks",
+            "cluster/aks/pods",
+            "group/a/b",
+            "storage/Lab",
+            "storage/labstore/a_b",
+            "storage/labstore/a/b",
+            "//x",
+            "/subscriptions/not-a-guid",
+        ] {
             assert!(text.parse::<Scope>().is_err(), "{text}");
         }
-        for text in ["", "user/me", "group/x", "service-principal/", "identity/", "nobody/x", "cluster/"] {
+        for text in ["", "user/me", "group/", "service-principal/", "service-principal/x", "identity/", "nobody/x", "cluster/"] {
             assert!(text.parse::<Principal>().is_err(), "{text}");
         }
         assert!("user/me".parse::<Principal>().unwrap_err().contains("object id"));

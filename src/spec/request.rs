@@ -36,6 +36,17 @@ pub enum Request {
         /// None: the value does not matter (a removal, or a secret that was found).
         source: Option<SecretSource>,
     },
+    StorageAccount {
+        name: NameOrId,
+        group: Option<String>,
+        location: Option<String>,
+        sku: Option<String>,
+    },
+    Container {
+        account: NameOrId,
+        group: Option<String>,
+        name: String,
+    },
     Role {
         role: String,
         to: Principal,

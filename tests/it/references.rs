@@ -58,6 +58,38 @@ fn a_kind_that_was_given_is_used() {
 }
 
 #[test]
+fn a_user_or_a_group_is_found_by_its_name() {
+    let world = World::served();
+    let (ann, team) = (user(&world), group(&world));
+    for (id, to, kind) in [(&ann, "user/ann@example.com", "User"), (&team, "group/team", "Group")] {
+        world.podid(&assign(to)).ok();
+        assert_eq!(kinds(&world, id), [kind]);
+        world.podid(&assign(to)).ok().says("nothing to do");
+        world.podid(&["role", "list", "--to", to, "--scope", "group/podid-lab"]).ok().says(id);
+        world.podid(&["role", "remove", "Reader", "--to", to, "--scope", "group/podid-lab", "--yes"]).ok();
+        assert!(kinds(&world, id).is_empty());
+    }
+}
+
+#[test]
+fn a_name_that_means_nobody_or_several_is_refused() {
+    let world = World::served();
+    let nobody = world.podid(&assign("user/nobody@example.com")).exits(4);
+    assert!(nobody.stderr.contains("no user of this tenant has the user principal name nobody@example.com"), "{}", nobody.stderr);
+    let team = json!({ "displayName": "team", "mailEnabled": false, "mailNickname": "team2", "securityEnabled": true });
+    let (one, other) = (group(&world), made(&world, "groups", &team));
+    let several = world.podid(&assign("group/team")).exits(4);
+    assert!([&one, &other].iter().all(|id| several.stderr.contains(id.as_str())), "{}", several.stderr);
+    world.settings(&json!({ "deny": ["graph"] }));
+    let blind = world.podid(&assign("user/ann@example.com")).exits(4);
+    assert!(
+        blind.stderr.contains("podid may not read the user ann@example.com") && blind.stderr.contains("`user/GUID`"),
+        "{}",
+        blind.stderr
+    );
+}
+
+#[test]
 fn a_role_of_a_deleted_principal_can_be_removed() {
     let world = World::served();
     let ann = user(&world);

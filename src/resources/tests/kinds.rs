@@ -33,5 +33,6 @@ fn the_narrowest_role_of_all_kinds_is_hinted_at() {
     assert_eq!(role("Microsoft.KeyVault/vaults/secrets/getSecret/action"), data);
     assert_eq!(role("Microsoft.KeyVault/vaults/secrets/read"), data, "a secret is data also where it is only read");
     assert_eq!(role("Microsoft.KeyVault/vaults/read"), group("Reader"));
-    assert_eq!(role("Microsoft.Storage/storageAccounts/write"), None);
+    assert_eq!(role("Microsoft.Storage/storageAccounts/write"), group("Storage Account Contributor"));
+    assert_eq!(role("Microsoft.Sql/servers/write"), None);
 }

@@ -35,14 +35,27 @@ impl Graph<'_> {
             Principal::User(id) => Ok(Grantee::given(PrincipalKind::User, id)),
             Principal::Group(id) => Ok(Grantee::given(PrincipalKind::Group, id)),
             Principal::ServicePrincipal(id) => Ok(Grantee::given(PrincipalKind::ServicePrincipal, id)),
+            Principal::UserName(name) => {
+                let key = principal::key_by_name("user", name);
+                self.named_principal(&key, &DirectoryPrincipal::User(name.clone()), PrincipalKind::User)
+            }
+            Principal::GroupName(name) => {
+                let key = principal::key_by_name("group", name);
+                self.named_principal(&key, &DirectoryPrincipal::Group(name.clone()), PrincipalKind::Group)
+            }
             // what is removed needs no kind, and the principal may be deleted
             Principal::Object(id) if self.removes => Ok(Grantee::given(PrincipalKind::Unknown, id)),
             Principal::Object(id) => {
                 let key = principal::key(id);
-                self.add(&key, &DirectoryPrincipal { object_id: id.clone() }, Intent::Existing)?;
+                self.add(&key, &DirectoryPrincipal::ObjectId(id.clone()), Intent::Existing)?;
                 Ok(Grantee { kind: principal::KIND.of(&key), ..Grantee::given(PrincipalKind::Unknown, id) })
             }
         }
+    }
+
+    fn named_principal(&mut self, key: &Key, named: &DirectoryPrincipal, kind: PrincipalKind) -> Result<Grantee, Fault> {
+        self.add(key, named, Intent::Existing)?;
+        Ok(Grantee { id: principal::OBJECT_ID.of(key), kind: Input::Known(kind), key: key.clone() })
     }
 
     /// An identity of the graph as the one who gets a role or a grant.
@@ -83,6 +96,8 @@ impl Graph<'_> {
                 let key = self.known_identity(named, None)?;
                 Ok(self.identity_scope(&key))
             }
+            Scope::StorageAccount(named) => self.storage_account_scope(named),
+            Scope::Container { account, name } => self.container_scope(account, name),
             Scope::ClusterNodes(named) => {
                 let cluster = self.named_cluster(named)?;
                 self.node_scope(cluster)

@@ -1,6 +1,7 @@
 //! Specs that are right, and what is said of those that are not: with line and column.
 
 use super::*;
+use crate::spec::model::BlobAccess;
 use std::{fs, path::Path};
 
 const HEAD: &str = "apiVersion: podid/v1\nkind: App\nmetadata:\n  name: claims\n";
@@ -314,4 +315,55 @@ fn settings_of_modes_and_deliveries_are_read_and_checked_where_they_stand() {
     insta::assert_snapshot!(told(&with("    names: {azureIdentity: A/B}")), @"podid.yaml:19:28: workloads[0].names.azureIdentity: it has 1 to 253 lower-case letters, digits, `-` and `.`, and each part begins and ends with a letter or digit");
     insta::assert_snapshot!(told(&with("    names: a")), @"podid.yaml:19:12: workloads[0].names: expected fields");
     insta::assert_snapshot!(told(&with("    selector: [a]")), @"podid.yaml:19:15: workloads[0].selector: expected a single value");
+}
+
+const STORAGE: &str = "storage:
+  - name: labdocs
+    containers: [incoming, {name: archive}]
+workloads:
+  - name: reader
+    namespace: docs
+    identity: {name: docs-mid}
+    storage:
+      - {account: labdocs, container: incoming, access: read}
+      - {account: LabDocs, container: archive}
+";
+
+fn storage_changed(from: &str, to: &str) -> String {
+    assert!(STORAGE.contains(from), "{from}");
+    after_head(&STORAGE.replacen(from, to, 1))
+}
+
+#[test]
+fn storage_accounts_hold_containers_by_name_or_as_fields() {
+    let spec = parse(Path::new("podid.yaml"), &format!("{HEAD}{STORAGE}")).unwrap().spec;
+    let names: Vec<&str> = spec.storage[0].containers.iter().map(|container| container.name.as_str()).collect();
+    assert_eq!(names, ["incoming", "archive"]);
+    let access: Vec<BlobAccess> = spec.workloads[0].storage.iter().map(|used| used.access).collect();
+    assert_eq!(access, [BlobAccess::Read, BlobAccess::Write]);
+}
+
+#[test]
+fn faults_in_storage_are_told_with_their_place() {
+    let told = storage_changed("name: labdocs", "name: lab-docs");
+    assert!(told.starts_with("podid.yaml:6:11: storage[0].name: a storage account's name has 3 to 24"), "{told}");
+    let told = storage_changed("incoming,", "In,");
+    assert!(told.starts_with("podid.yaml:7:18: storage[0].containers[0]: a container's name has 3 to 63"), "{told}");
+    let told = storage_changed("{name: archive}", "{name: a--b}");
+    assert!(told.contains("storage[0].containers[1]: a container's name"), "{told}");
+    let told = storage_changed("{name: archive}", "{nam: archive}");
+    assert!(told.contains("unknown field `nam`") && told.contains("Did you mean `name`?"), "{told}");
+    let told = storage_changed("{name: archive}", "incoming");
+    assert!(told.contains("the container `incoming` is already in this storage account"), "{told}");
+    let told = storage_changed("account: labdocs", "account: labdoc");
+    assert!(told.contains("workloads[0].storage[0].account: the spec has no storage account `labdoc`"), "{told}");
+    assert!(told.contains("Did you mean `labdocs`?"), "{told}");
+    let told = storage_changed("container: incoming", "container: incomin");
+    assert!(told.contains("has no container `incomin` in the spec") && told.contains("Did you mean `incoming`?"), "{told}");
+    let told = storage_changed("access: read", "access: reed");
+    assert!(told.contains("unknown word `reed`") && told.contains("Did you mean `read`?"), "{told}");
+    let told = storage_changed("container: archive}", "container: incoming}");
+    assert!(told.contains("this workload already uses the container"), "{told}");
+    let told = storage_changed("    containers:", "    sku: Premium_LRS\n    containers:");
+    assert!(told.contains("storage[0].sku: a SKU of a storage account is one of Standard_LRS"), "{told}");
 }

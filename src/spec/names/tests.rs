@@ -18,7 +18,7 @@ fn all_fail(rule: fn(&str) -> Checked, names: &[&str]) {
 
 #[test]
 fn a_path_never_passes_as_a_name() {
-    let rules: [fn(&str) -> Checked; 19] = [
+    let rules: [fn(&str) -> Checked; 23] = [
         resource_group,
         identity,
         vault,
@@ -38,6 +38,10 @@ fn a_path_never_passes_as_a_name() {
         vault_or_id,
         cluster_or_id,
         group_or_id,
+        storage_account,
+        storage_account_or_id,
+        container,
+        user_name,
     ];
     for rule in rules {
         let long = "a".repeat(300);
@@ -54,6 +58,16 @@ fn azure_names_at_their_edges() {
     all_fail(identity, &["ab", "-abc", "a.bc", &"i".repeat(129)]);
     all_pass(vault, &["abc", "kv-Claims-1", &"v".repeat(24)]);
     all_fail(vault, &["ab", "1ab", "ab-", "a--b", "a_b", &"v".repeat(25)]);
+    all_pass(storage_account, &["abc", "0lab1", &"s".repeat(24)]);
+    all_fail(storage_account, &["ab", "Abc", "a-b", "a_b", &"s".repeat(25)]);
+    all_pass(container, &["abc", "0-a", "pod-identity-demo", &"c".repeat(63)]);
+    all_fail(container, &["ab", "Abc", "-ab", "ab-", "a--b", "a_b", "$logs", &"c".repeat(64)]);
+    all_pass(storage_sku, &["Standard_LRS", "Standard_RAGZRS"]);
+    all_fail(storage_sku, &["Premium_LRS", "standard_lrs", ""]);
+    all_pass(user_name, &["ann@example.com", "o'neil_example.com#EXT#@t.onmicrosoft.com"]);
+    all_fail(user_name, &["ann", "@example.com", "ann@", "a b@c.d", "a@b/../c"]);
+    all_pass(group_name, &["team", "Team A (claims)", "a/b"]);
+    all_fail(group_name, &["", " team", "a\nb"]);
     all_pass(secret, &["s", "0-A", &"s".repeat(127)]);
     all_fail(secret, &["a_b", "a.b", &"s".repeat(128)]);
     all_pass(cluster, &["aks-mi", "A_1"]);

@@ -29,7 +29,7 @@ const NOT_SENT: &[(&str, &str)] = &[
     ("secret.backup", "podid backs no secret up"),
     ("secret.restore", "podid restores no secret from a backup"),
     ("secret.version.", "podid asks for the current version"),
-    ("storage.", "podid has no storage account"),
+    ("storage.", "only the conformance of the sandbox plays storage accounts"),
     ("subscription.", "podid is told its subscription"),
     ("vault.checkName", "podid makes a vault and is told"),
     ("vault.operationResult", "podid purges nothing"),
