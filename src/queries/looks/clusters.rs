@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 impl Lookup<'_> {
     pub(super) async fn cluster(&self, name: &NameOrId, group: Option<&str>) -> Result<(), Failure> {
         let id = self.id(CLUSTER, name, group)?;
-        let found = self.azure.cluster(&id).await.map_err(failed)?.ok_or_else(|| missing("cluster", &id))?;
+        let found = self.azure.cluster(&id).await.map_err(failed)?.ok_or_else(|| missing("cluster", "cluster", &id))?;
         let document = document(&found);
         let mut fields: Vec<(&str, Option<String>)> = Vec::new();
         for (name, value) in document.as_object().into_iter().flatten() {

@@ -107,7 +107,7 @@ impl Graph<'_> {
         for registry in &create.attach_registry {
             let id = self.arm_id(&NameOrId::new(registry), REGISTRY, None)?;
             let (to, scope) = (self.clusters_principal(cluster)?, self.scope(&Scope::Id(id))?);
-            self.add_role(roles::ACR_PULL, to, scope, Some("the nodes pull images from it".to_owned()))?;
+            self.add_role(roles::ACR_PULL, to, scope, Some("the nodes pull images from it".to_owned()), None)?;
         }
         Ok(())
     }

@@ -52,7 +52,7 @@ impl Graph<'_> {
         let to = self.grantee(identity);
         let account = self.spelled(storage_account::key(name_in(&used.account)));
         let scope = self.scope_in(&account, &used.container)?;
-        self.add_role(role, to, scope, None).map(drop)
+        self.add_role(role, to, scope, None, None).map(drop)
     }
 
     /// `remove`: its containers that podid made go with it.
