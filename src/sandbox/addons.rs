@@ -1,8 +1,11 @@
-//! Installs into a cluster what its ARM document asks for: the add-on for Key Vault secrets and the webhook for workload identities. It writes
-//! to the sandbox's own clusters and to external ones in the same way.
+//! Installs into a cluster what its ARM document asks for: the add-ons for Key Vault secrets and for pod identity, and the webhook for
+//! workload identities. It writes to the sandbox's own clusters and to external ones in the same way.
 
 use super::{
-    azure::clusters::addons::{self, SecretsProvider},
+    azure::clusters::{
+        addons::{self, SecretsProvider},
+        pod_identity::{self, PodIdentity},
+    },
     components::KubeError,
     http::{Body, Request},
     kube::addons as objects,
@@ -31,6 +34,7 @@ struct Wanted {
     cluster: String,
     secrets: Option<Option<SecretsProvider>>,
     workload_identity: Option<bool>,
+    pod_identity: Option<Option<PodIdentity>>,
 }
 
 impl Running {
@@ -62,8 +66,9 @@ impl Running {
             cluster: cluster.name.clone(),
             secrets: addons::secrets_provider(cluster),
             workload_identity: addons::workload_identity(cluster),
+            pod_identity: pod_identity::settings(&azure, cluster),
         });
-        all.filter(|wanted| wanted.secrets.is_some() || wanted.workload_identity.is_some()).collect()
+        all.filter(|wanted| wanted.secrets.is_some() || wanted.workload_identity.is_some() || wanted.pod_identity.is_some()).collect()
     }
 
     async fn sync_cluster(&self, wanted: &Wanted) -> Result<(), KubeError> {
@@ -74,6 +79,9 @@ impl Running {
             }
             Some(None) => self.uninstall(&wanted.cluster, &objects::secrets_provider(false, None)).await?,
             _ => {}
+        }
+        if let Some(addon) = &wanted.pod_identity {
+            self.sync_pod_identity(&wanted.cluster, addon.as_ref()).await?;
         }
         match wanted.workload_identity {
             Some(true) => self.install(&wanted.cluster, &objects::workload_identity()).await,
@@ -98,7 +106,7 @@ impl Running {
     }
 
     /// Deletes the objects, the last one first. An object that others made under the same name stays.
-    async fn uninstall(&self, cluster: &str, all: &[(String, Value)]) -> Result<(), KubeError> {
+    pub(super) async fn uninstall(&self, cluster: &str, all: &[(String, Value)]) -> Result<(), KubeError> {
         for (path, _) in all.iter().rev() {
             let deleted = match self.ask_cluster(cluster, "GET", path, &Value::Null).await {
                 Ok(object) if objects::is_managed(&object) => self.ask_cluster(cluster, "DELETE", path, &json!({})).await.map(drop),
@@ -120,7 +128,7 @@ impl Running {
     }
 
     /// Sends a request to a cluster as its administrator. PATCH is a server-side apply.
-    async fn ask_cluster(&self, cluster: &str, method: &str, path: &str, body: &Value) -> Result<Value, KubeError> {
+    pub(super) async fn ask_cluster(&self, cluster: &str, method: &str, path: &str, body: &Value) -> Result<Value, KubeError> {
         if let Some(stand_in) = self.stand_ins.get(cluster) {
             return match method {
                 "PATCH" => stand_in.client().apply_by_force(path, objects::MANAGER, body).await,

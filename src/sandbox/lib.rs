@@ -33,6 +33,7 @@ mod limits;
 mod listeners;
 mod log;
 mod measure;
+mod pod_identity_addon;
 mod remote;
 mod rsa;
 mod running;

@@ -1,9 +1,11 @@
 //! Managed clusters: list, read, and credentials. `changes` creates, updates and deletes them, `validation` checks requests, `document`
-//! builds the answers, `addons` adds the identity of an add-on, and `versions` filters them by api-version, `provision` creates what belongs to a cluster.
+//! builds the answers, `versions` filters them by api-version, and `provision` creates what belongs to a cluster. `addons` and
+//! `pod_identity` are about its add-ons.
 
 pub mod addons;
 mod changes;
 mod document;
+pub mod pod_identity;
 mod provision;
 mod replies;
 mod validation;

@@ -338,6 +338,13 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// Returns the network plugin. Only a cluster that was created by a request has requested pools.
+    pub fn network_plugin(&self) -> &'static str {
+        let made = self.asked.contains_key("agentPoolProfiles");
+        let azure = self.asked.get("networkProfile").map_or(!made, |network| network["networkPlugin"] == "azure");
+        if azure { "azure" } else { "kubenet" }
+    }
+
     /// Returns the requested version, or the minor version if none was requested.
     pub fn asked_version(&self) -> String {
         match self.asked.get("kubernetesVersion").and_then(Value::as_str) {

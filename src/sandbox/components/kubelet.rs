@@ -46,7 +46,7 @@ pub(super) fn start(config: &Config, nmi: Option<Arc<Nmi>>, components: &mut Run
     let (pods, keeping) = keep(&kube, "/api/v1/pods", &activity, true);
     components.spawn(keeping);
     let events = Events::new(&driver, "csi-secrets-store-controller");
-    let workloads = Arc::new(Workloads::new(config.by_workload.then(|| pods.clone())));
+    let workloads = Arc::new(Workloads::new(pods.clone(), config.by_workload));
     let driver = Driver { access: ProviderContext { kube: driver, azure, nmi, workloads, activity: activity.clone() }, events };
     let nodes = config.foreign.then(|| Nodes::new(&kube));
     let kubelet = Arc::new(Kubelet { events: Events::new(&kube, "kubelet"), kube, driver, pods, nodes });

@@ -53,7 +53,7 @@ pub(super) fn start(config: &Config, components: &mut RunningComponents) -> Resu
     let bindings = mirror("/apis/aadpodidentity.k8s.io/v1/azureidentitybindings");
     let assigned = mirror("/apis/aadpodidentity.k8s.io/v1/azureassignedidentities");
     let events = Events::new(&kube, "azureassignedidentitiescontroller");
-    let workloads = Workloads::new(config.by_workload.then(|| pods.clone()));
+    let workloads = Workloads::new(pods.clone(), config.by_workload);
     let mic = Mic { arm: ArmClient::new(config, azure), events, kube, pods, identities, bindings, assigned, workloads };
     components.spawn(mic.run(activity));
     Ok(())
@@ -129,7 +129,7 @@ impl Mic {
     /// Returns the desired assignments by namespace and name of the AzureAssignedIdentity.
     fn desired(&self) -> BTreeMap<ObjectKey, DesiredAssignment> {
         let identities: BTreeMap<ObjectKey, Arc<Value>> =
-            self.identities.all().into_iter().filter(|i| valid(i)).map(|i| (key(&i), i)).collect();
+            self.identities.all().into_iter().filter(|i| valid(i) && !is_of_aks(i)).map(|i| (key(&i), i)).collect();
         let bindings = self.bindings.all();
         let forced = self.workloads.force_namespaced(Program::Mic, None);
         let mut desired = BTreeMap::new();
@@ -275,6 +275,12 @@ fn resource_id(identity: &Value) -> Option<String> {
 pub(super) fn is_namespaced(identity: &Value) -> bool {
     let behavior = identity["metadata"]["annotations"]["aadpodidentity.k8s.io/Behavior"].as_str();
     behavior.is_some_and(|b| b.eq_ignore_ascii_case("namespaced"))
+}
+
+/// Returns whether the add-on of AKS made it, which puts identities on the nodes itself. The real MIC would take them off again with the last
+/// pod; the sandbox's worlds have both so that each can be tried.
+fn is_of_aks(identity: &Value) -> bool {
+    identity["metadata"]["labels"]["kubernetes.azure.com/managedby"] == "aks"
 }
 
 /// Checks MIC's pattern for type 0: any case, not anchored, no empty part.

@@ -1,11 +1,11 @@
-//! NMI of AAD Pod Identity 1.8: it gets a token for a pod from the metadata service, for the identity that MIC assigned to the pod. Its
-//! host endpoint is a method that the CSI provider calls.
+//! NMI of AAD Pod Identity 1.8: it gets a token for a pod from the metadata service, for the identity that MIC assigned to the pod, or in
+//! managed mode for the one that the pod's binding leads to. Its host endpoint is a method that the CSI provider calls.
 
 use super::activity::Activity;
 use super::arm::refused_token;
 use super::config::Config;
 use super::kube::KubeClient;
-use super::mic::is_namespaced;
+use super::mic::{GROUP, is_namespaced};
 use super::mirror::{Mirror, keep};
 use super::tasks::RunningComponents;
 use super::wire::{AzureClient, METADATA};
@@ -34,6 +34,8 @@ pub(super) struct TokenRequest<'a> {
     pub(super) namespace: &'a str,
     pub(super) pod: &'a str,
     pub(super) resource: &'a str,
+    /// Whether NMI runs in managed mode: without MIC, and only for identities of the pod's namespace.
+    pub(super) managed: bool,
     /// Whether NMI serves only identities of the pod's namespace.
     pub(super) force_namespaced: bool,
 }
@@ -95,6 +97,9 @@ impl Nmi {
     }
 
     async fn identity(&self, asked: &TokenRequest<'_>) -> Result<Value, NmiError> {
+        if asked.managed {
+            return self.managed_identity(asked).await;
+        }
         let TokenRequest { namespace, pod, .. } = *asked;
         let start = Instant::now();
         let mut changes = self.assigned.changes();
@@ -130,6 +135,24 @@ impl Nmi {
             }
             let _ = tokio::time::timeout(left, changes.changed()).await;
         }
+    }
+
+    /// Returns the identity of the first binding with the pod's label. It does not wait (pkg/nmi/managed.go).
+    async fn managed_identity(&self, asked: &TokenRequest<'_>) -> Result<Value, NmiError> {
+        let TokenRequest { namespace, pod, .. } = *asked;
+        let pod = self.kube.get(&format!("/api/v1/namespaces/{namespace}/pods/{pod}")).await;
+        let pod = pod.map_err(|e| NmiError::new(404, format!("failed to get pod {namespace}/{}, err: {}", asked.pod, e.text)))?;
+        let list = async |plural: &str| {
+            let all = self.kube.get(&format!("{GROUP}/namespaces/{namespace}/{plural}")).await;
+            let all = all.map_err(|e| NmiError::new(404, e.text))?;
+            Ok::<Vec<Value>, NmiError>(all["items"].as_array().cloned().unwrap_or_default())
+        };
+        let (bindings, identities) = (list("azureidentitybindings").await?, list("azureidentities").await?);
+        let label = &pod["metadata"]["labels"]["aadpodidbinding"];
+        let fits = |binding: &&Value| label.is_string() && binding["spec"]["selector"] == *label;
+        let leads_to = |binding: &Value| identities.iter().find(|i| i["metadata"]["name"] == binding["spec"]["azureIdentity"]).cloned();
+        let found = bindings.iter().filter(fits).find_map(leads_to);
+        found.ok_or_else(|| NmiError::new(404, "no azure identity found for request clientID "))
     }
 
     /// Returns the only value of the Secret. NMI uses the first one that it finds.
@@ -172,7 +195,7 @@ mod tests {
     }
 
     fn asked(pod: &str) -> TokenRequest<'_> {
-        TokenRequest { namespace: "shop", pod, resource: "r", force_namespaced: false }
+        TokenRequest { namespace: "shop", pod, resource: "r", managed: false, force_namespaced: false }
     }
 
     fn assigned(state: &str) -> Value {

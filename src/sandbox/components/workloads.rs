@@ -39,49 +39,65 @@ fn repository(image: &str) -> &str {
     }
 }
 
-/// The running pods of a cluster.
+/// The pods of a cluster.
 pub(super) struct Workloads {
-    /// None if all programs run, whatever the pods are.
-    pods: Option<Arc<Mirror>>,
+    pods: Arc<Mirror>,
+    /// Whether the pods decide what runs; otherwise all programs run.
+    decide: bool,
 }
 
 impl Workloads {
-    pub(super) fn new(pods: Option<Arc<Mirror>>) -> Self {
-        Self { pods }
+    pub(super) fn new(pods: Arc<Mirror>, decide: bool) -> Self {
+        Self { pods, decide }
     }
 
     /// Returns whether pods decide what runs.
     pub(super) fn decide(&self) -> bool {
-        self.pods.is_some()
+        self.decide
     }
 
     /// Returns whether a program runs, on a node if one is given.
     pub(super) fn run(&self, program: Program, node: Option<&str>) -> bool {
-        self.pods.is_none() || self.container(program, node, |_| true)
+        !self.decide || self.container(program, node, is_running, |_| true)
+    }
+
+    /// Returns whether the node's NMI takes identities from bindings, without MIC. Where all programs run, a pod that only starts counts.
+    pub(super) fn managed_mode(&self, node: Option<&str>) -> bool {
+        let flag = |arg: &str| arg.trim_start_matches('-') == "operation-mode=managed";
+        let managed = |container: &Value| arguments(container).any(flag);
+        self.container(Program::Nmi, node, |pod| !self.decide || is_running(pod), managed)
     }
 
     /// Returns whether the running MIC or NMI serves identities in their own namespaces only, by flag or by environment.
     pub(super) fn force_namespaced(&self, program: Program, node: Option<&str>) -> bool {
-        self.container(program, node, |container| {
-            let args = ["command", "args"].into_iter().flat_map(|list| container[list].as_array().into_iter().flatten());
+        self.container(program, node, is_running, |container| {
             let flag = |arg: &str| matches!(arg.trim_start_matches('-'), "forceNamespaced" | "forceNamespaced=true");
             let env = container["env"].as_array().into_iter().flatten();
-            args.filter_map(Value::as_str).any(flag)
+            arguments(container).any(flag)
                 || env
                     .clone()
                     .any(|e| e["name"] == "FORCENAMESPACED" && e["value"].as_str().is_some_and(|v| v.eq_ignore_ascii_case("true")))
         })
     }
 
-    fn container(&self, program: Program, node: Option<&str>, fits: impl Fn(&Value) -> bool) -> bool {
-        let Some(pods) = &self.pods else { return false };
-        pods.all().iter().any(|pod| {
-            let runs = pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null();
+    fn container(&self, program: Program, node: Option<&str>, counts: impl Fn(&Value) -> bool, fits: impl Fn(&Value) -> bool) -> bool {
+        self.pods.all().iter().any(|pod| {
             let here = node.is_none_or(|node| pod["spec"]["nodeName"] == node);
             let mut containers = pod["spec"]["containers"].as_array().into_iter().flatten();
-            runs && here && containers.any(|container| program.is_run_by(container) && fits(container))
+            here && pod["metadata"]["deletionTimestamp"].is_null()
+                && counts(pod)
+                && containers.any(|container| program.is_run_by(container) && fits(container))
         })
     }
+}
+
+fn is_running(pod: &Value) -> bool {
+    pod["status"]["phase"] == "Running"
+}
+
+fn arguments(container: &Value) -> impl Iterator<Item = &str> {
+    let all = ["command", "args"].into_iter().flat_map(|list| container[list].as_array().into_iter().flatten());
+    all.filter_map(Value::as_str)
 }
 
 #[cfg(test)]
@@ -117,20 +133,20 @@ mod tests {
     #[test]
     fn only_running_pods_count_and_only_on_their_node() {
         let pods = Mirror::new();
-        let workloads = Workloads::new(Some(pods.clone()));
+        let workloads = Workloads::new(pods.clone(), true);
         assert!(!workloads.run(Program::Nmi, None));
         pods.store(pod("nmi-1", "Pending", json!({"image": "i/nmi:1"})));
         assert!(!workloads.run(Program::Nmi, None));
         pods.store(pod("nmi-1", "Running", json!({"image": "i/nmi:1"})));
         assert!(workloads.run(Program::Nmi, Some("n1")) && !workloads.run(Program::Nmi, Some("n2")));
         assert!(!workloads.run(Program::Mic, None) && !workloads.force_namespaced(Program::Nmi, None));
-        assert!(Workloads::new(None).run(Program::Nmi, Some("n2")));
+        assert!(Workloads::new(pods, false).run(Program::Nmi, Some("n2")));
     }
 
     #[test]
     fn namespaced_mode_is_a_flag_or_an_environment_variable() {
         let pods = Mirror::new();
-        let workloads = Workloads::new(Some(pods.clone()));
+        let workloads = Workloads::new(pods.clone(), true);
         for (forced, container) in [
             (true, json!({"image": "i/nmi", "args": ["--forceNamespaced"]})),
             (true, json!({"image": "i/nmi", "args": ["--node=n", "-forceNamespaced=true"]})),
@@ -140,5 +156,18 @@ mod tests {
             pods.store(pod("nmi", "Running", container.clone()));
             assert_eq!(workloads.force_namespaced(Program::Nmi, Some("n1")), forced, "{container}");
         }
+    }
+
+    #[test]
+    fn managed_mode_is_a_flag_of_the_nodes_nmi() {
+        let pods = Mirror::new();
+        let args = json!({"image": "i/nmi:1", "args": ["--node=n", "--operation-mode=managed", "--forceNamespaced=true"]});
+        pods.store(pod("nmi", "Pending", args.clone()));
+        let (deciding, all) = (Workloads::new(pods.clone(), true), Workloads::new(pods.clone(), false));
+        assert!(!deciding.managed_mode(Some("n1")) && all.managed_mode(Some("n1")) && !all.managed_mode(Some("n2")));
+        pods.store(pod("nmi", "Running", args));
+        assert!(deciding.managed_mode(Some("n1")));
+        pods.store(pod("nmi", "Running", json!({"image": "i/nmi:1", "args": ["--operation-mode=standard"]})));
+        assert!(!deciding.managed_mode(Some("n1")) && !all.managed_mode(Some("n1")));
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// The field manager of the objects.
 pub const MANAGER: &str = "aks-addon-manager";
-const MARK: (&str, &str) = ("kubernetes.azure.com/managedby", "aks");
+pub(super) const MARK: (&str, &str) = ("kubernetes.azure.com/managedby", "aks");
 const DRIVER: &str = "aks-secrets-store-csi-driver";
 const PROVIDER: &str = "aks-secrets-store-provider-azure";
 const WEBHOOK: &str = "azure-wi-webhook-controller-manager";
@@ -18,9 +18,9 @@ pub fn is_managed(object: &Value) -> bool {
 }
 
 /// An object with its path.
-type Placed = (String, Value);
+pub(super) type Placed = (String, Value);
 
-fn placed(api: &str, kind: &str, plural: &str, namespace: Option<&str>, name: &str, mut object: Value) -> Placed {
+pub(super) fn placed(api: &str, kind: &str, plural: &str, namespace: Option<&str>, name: &str, mut object: Value) -> Placed {
     let root = if api.contains('/') { "/apis" } else { "/api" };
     let within = namespace.map_or_else(String::new, |namespace| format!("/namespaces/{namespace}"));
     object["apiVersion"] = json!(api);
@@ -35,12 +35,12 @@ fn placed(api: &str, kind: &str, plural: &str, namespace: Option<&str>, name: &s
     (format!("{root}/{api}{within}/{plural}/{name}"), object)
 }
 
-fn account(name: &str) -> Placed {
+pub(super) fn account(name: &str) -> Placed {
     placed("v1", "ServiceAccount", "serviceaccounts", Some("kube-system"), name, json!({}))
 }
 
 /// Returns a ClusterRole and its binding to a service account of kube-system.
-fn role(name: &str, account: &str, rules: Value) -> [Placed; 2] {
+pub(super) fn role(name: &str, account: &str, rules: Value) -> [Placed; 2] {
     let api = "rbac.authorization.k8s.io/v1";
     let subject = json!({"kind": "ServiceAccount", "name": account, "namespace": "kube-system"});
     let reference = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name});
@@ -51,7 +51,7 @@ fn role(name: &str, account: &str, rules: Value) -> [Placed; 2] {
     ]
 }
 
-fn container(name: &str, image: &str, args: &[&str]) -> Value {
+pub(super) fn container(name: &str, image: &str, args: &[&str]) -> Value {
     json!({"name": name, "image": image, "args": args})
 }
 
@@ -62,7 +62,7 @@ fn template(app: &str, account: &str, mut spec: Value) -> Value {
     json!({"metadata": {"labels": {"app": app, MARK.0: MARK.1}}, "spec": spec})
 }
 
-fn daemon_set(name: &str, app: &str, mut spec: Value) -> Placed {
+pub(super) fn daemon_set(name: &str, app: &str, mut spec: Value) -> Placed {
     spec["tolerations"] = json!([{"operator": "Exists"}]);
     let object = json!({
         "metadata": {"labels": {"app": app}},

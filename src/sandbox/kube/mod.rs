@@ -39,6 +39,7 @@ mod namespace_defaults;
 mod openapi;
 mod options;
 mod patch;
+pub mod pod_identity_addon;
 mod prepare;
 mod protobuf;
 mod rbac;

@@ -92,7 +92,7 @@ fn valid(group: &str, subscription: &str, tenant: &str, caller: &str) -> Vec<(&'
     let cluster = json!({"location": "westeurope", "tags": {"a": "b"}, "identity": {"type": "SystemAssigned"}, "sku": {"name": "Base", "tier": "Free"},
         "properties": {"dnsPrefix": "new", "kubernetesVersion": "1.33", "agentPoolProfiles": [{"name": "first", "count": 2, "type": "VirtualMachineScaleSets",
         "securityProfile": {"enableVTPM": true}, "nodeLabels": {"a": "b"}}], "networkProfile": {"networkPlugin": "azure", "loadBalancerSku": "basic"},
-        "podIdentityProfile": {"enabled": true, "userAssignedIdentities": [{"name": "a"}]}, "oidcIssuerProfile": {"enabled": true},
+        "podIdentityProfile": {"enabled": false, "userAssignedIdentities": [{"name": "a"}]}, "oidcIssuerProfile": {"enabled": true},
         "addonProfiles": {"x": {"enabled": true, "config": {"a": "b"}}}, "servicePrincipalProfile": {"clientId": "msi"}}});
     let vault = json!({"location": "westeurope", "tags": {}, "properties": {"tenantId": tenant, "sku": {"family": "A", "name": "standard"},
         "enableRbacAuthorization": false, "softDeleteRetentionInDays": 7, "accessPolicies": [policy],

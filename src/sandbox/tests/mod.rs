@@ -21,6 +21,7 @@ mod lab;
 mod locks;
 mod nodes;
 mod plain;
+mod pod_identity;
 mod proxy;
 mod secrets;
 mod storage;

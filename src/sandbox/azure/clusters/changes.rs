@@ -3,6 +3,7 @@
 use super::{
     addons,
     document::{document, merge},
+    pod_identity,
     provision::{self, ClusterSpec},
     replies::{answer, find, refusal},
     validation,
@@ -186,10 +187,12 @@ fn change(
     {
         cluster.version = patch_of(version);
     }
+    let before = cluster.asked.clone();
     let mut all = Value::Object(std::mem::take(&mut cluster.asked));
     merge(&mut all, &Value::Object(asked));
     if let Value::Object(mut all) = all {
         addons::settle(&mut all);
+        pod_identity::settle(&mut all);
         validation::check_size(&all)?;
         cluster.asked = all;
     }
@@ -199,7 +202,9 @@ fn change(
     if let Some(tier) = body.get("sku").and_then(|s| s.get("tier")).and_then(Value::as_str) {
         cluster.tier = Some(tier.to_owned());
     }
+    pod_identity::check(call, &cluster, &before, verb == "Creating")?;
     addons::follow(call, &cluster);
+    pod_identity::follow(call, &cluster, &before);
     let operation = begin(call, &cluster.name);
     verb.clone_into(&mut cluster.verb);
     cluster.changing = Some(operation.clone());

@@ -1,8 +1,8 @@
 //! Builds the document of a cluster by api-version, from the requested properties and AKS's defaults. Ids have a lower-case
 //! `resourcegroups`, and the type has a capital M.
 
-use super::addons;
 use super::versions::{keep_known, take, take_field};
+use super::{addons, pod_identity};
 use crate::azure::{
     ids, resource_ids,
     state::{Cluster, State},
@@ -105,12 +105,9 @@ fn pool(cluster: &Cluster, asked: &Value) -> Value {
 }
 
 fn network(state: &State, cluster: &Cluster) -> Value {
-    let own = json!({"networkPlugin": "azure"});
-    // only a cluster that was created by a request has requested pools
-    let made = cluster.asked.contains_key("agentPoolProfiles");
-    let asked = cluster.asked.get("networkProfile").unwrap_or(if made { &Value::Null } else { &own });
-    let azure = asked["networkPlugin"] == "azure";
-    let mut body = json!({ "networkPlugin": if azure { "azure" } else { "kubenet" } });
+    let asked = cluster.asked.get("networkProfile").unwrap_or(&Value::Null);
+    let azure = cluster.network_plugin() == "azure";
+    let mut body = json!({ "networkPlugin": cluster.network_plugin() });
     // the default of both plugins in the swagger
     body["networkPolicy"] = json!("none");
     if azure {
@@ -138,22 +135,6 @@ fn network(state: &State, cluster: &Cluster) -> Value {
         merge(&mut body, asked);
     }
     body
-}
-
-/// `{"enabled": false}` and empty lists are left out (recorded). Each assigned identity has a provisioning state.
-fn pod_identity(asked: &Value) -> Value {
-    let mut body = Map::new();
-    for (name, value) in asked.as_object().into_iter().flatten() {
-        let empty = value == &json!(false) || value.as_array().is_some_and(Vec::is_empty);
-        if !empty {
-            body.insert(name.clone(), value.clone());
-        }
-    }
-    let identities = body.get_mut("userAssignedIdentities").and_then(Value::as_array_mut).into_iter().flatten();
-    for identity in identities.filter_map(Value::as_object_mut) {
-        identity.insert("provisioningState".into(), json!("Assigned"));
-    }
-    Value::Object(body)
 }
 
 fn whole(state: &State, cluster: &Cluster) -> Value {
@@ -199,7 +180,7 @@ fn whole(state: &State, cluster: &Cluster) -> Value {
         match name.as_str() {
             "agentPoolProfiles" | "networkProfile" | "kubernetesVersion" | "servicePrincipalProfile" | "oidcIssuerProfile" => {}
             "addonProfiles" => properties[name] = addons::document(state, cluster, value),
-            "podIdentityProfile" => properties[name] = pod_identity(value),
+            "podIdentityProfile" => properties[name] = pod_identity::shown(value, running(&cluster.changing)),
             _ => match properties.get_mut(name) {
                 Some(existing) => merge(existing, value),
                 None => properties[name] = value.clone(),

@@ -84,6 +84,7 @@ impl TokenSource {
                     namespace: request.namespace,
                     pod: request.pod,
                     resource: RESOURCE,
+                    managed: access.workloads.managed_mode(node),
                     force_namespaced: access.workloads.force_namespaced(Program::Nmi, node),
                 };
                 nmi.token(&access.activity, &asked)

@@ -197,6 +197,10 @@ fn make(build: &mut Build<'_>, group: &str, id: &str, document: &Value, version:
         let app = build.login(client)?;
         properties.insert("servicePrincipalProfile".into(), json!({"clientId": app, "secret": "not-a-secret-1"}));
     }
+    // A cluster with the add-on is in a subscription with the preview feature.
+    if told["podIdentityProfile"]["enabled"] == json!(true) {
+        register(build, "EnablePodIdentityPreview")?;
+    }
     body["properties"] = build.mapped(&Value::Object(properties));
     for said in ["tags", "sku"] {
         if let Some(value) = document.get(said) {
@@ -210,6 +214,13 @@ fn make(build: &mut Build<'_>, group: &str, id: &str, document: &Value, version:
     let fresh = told["provisioningState"] == json!("Creating");
     build.world.set(&json!({ "lateness": if fresh { "quick" } else { "none" } }));
     build.put(id, "2024-09-01", &body).map(drop)
+}
+
+/// Registers a preview feature of AKS; as a resource it is registered at once.
+fn register(build: &Build<'_>, feature: &str) -> Made<()> {
+    let provider = format!("/subscriptions/{}/providers/Microsoft.Features/featureProviders", build.world.subscription);
+    let path = format!("{provider}/Microsoft.ContainerService/subscriptionFeatureRegistrations/{feature}?api-version=2021-07-01");
+    build.must(&path, &build.world.arm("PUT", &path, Some(&json!({})))).map(drop)
 }
 
 /// Returns its own identity, or those that were created before.
