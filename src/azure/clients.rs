@@ -8,5 +8,15 @@ pub struct Clients {
     pub arm: Arm,
     pub secrets: Secrets,
     pub registries: Registries,
+    /// The time limit of one call.
     pub limit: Duration,
+    /// The limit that the user asked for.
+    pub asked: Option<Duration>,
+}
+
+impl Clients {
+    /// Returns the limit of a call that usually takes longer than others, unless the user asked for another one.
+    pub fn limit_or(&self, usual: Duration) -> Duration {
+        self.asked.unwrap_or(usual)
+    }
 }

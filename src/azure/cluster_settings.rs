@@ -88,21 +88,33 @@ async fn read(arm: &Arm, id: &ArmId) -> Result<Option<Value>> {
     absent(arm.body(id, VERSION).await)?.map(|body| arm::parsed(hosts::ARM, &body)).transpose()
 }
 
-/// Sets these fields below `properties`. A change that is running is awaited first: it may be that of a run that was killed.
+/// Sets these fields below `properties`. `again`: also puts a cluster whose last operation failed as it is.
 async fn set(arm: &Arm, patience: &Waiter, id: &ArmId, wanted: &Value, again: bool) -> Result<Option<Value>> {
-    let what = format!("the cluster {}", id.name());
     let wanted = json!({ "properties": wanted });
+    let edit = |document: &mut Value| {
+        let failed = document.pointer("/properties/provisioningState").is_some_and(|state| state != "Succeeded");
+        let differs = !fields::holds(document, &wanted);
+        if differs {
+            fields::merge(document, &wanted);
+        }
+        Ok(differs || (again && failed))
+    };
+    change(arm, patience, id, edit).await
+}
+
+/// Changes a document; `edit` returns whether it is to be put, and is called again with a new document after a conflict. A change that is
+/// running is awaited first: it may be that of a run that was killed.
+pub async fn change(arm: &Arm, patience: &Waiter, id: &ArmId, edit: impl Fn(&mut Value) -> Result<bool>) -> Result<Option<Value>> {
+    let what = format!("the cluster {}", id.name());
     let step = || async {
         let Some(mut document) = read(arm, id).await? else { return Ok(Poll::Done(None)) };
         if let Some(state) = running(&document) {
             return Ok(Poll::Wait(format!("Waiting until {what} is ready ({state}).")));
         }
-        let failed = document.pointer("/properties/provisioningState").is_some_and(|state| state != "Succeeded");
-        if fields::holds(&document, &wanted) && !(again && failed) {
+        let etag = etag(&document).map(str::to_owned);
+        if !edit(&mut document)? {
             return Ok(Poll::Done(Some(document)));
         }
-        let etag = etag(&document).map(str::to_owned);
-        fields::merge(&mut document, &wanted);
         let target = Target { id, version: VERSION, what: &what };
         operations::put(arm, patience, target, etag.as_deref().map(Precondition::Etag), &document).await.map(|done| Poll::Done(Some(done)))
     };

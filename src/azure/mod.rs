@@ -27,6 +27,8 @@ pub mod model;
 pub mod obstacles;
 mod operations;
 mod pipeline;
+pub mod pod_identities;
+mod preview_features;
 mod principals;
 mod program;
 mod read;
@@ -49,6 +51,8 @@ pub use error::{Blocked, DisallowingPolicy, Error, RefusedAction, Result};
 pub use id::ArmId;
 pub use login::LoginMode;
 pub use model::*;
+pub use pod_identities::PodIdentity;
+pub use preview_features::REGISTERED;
 pub use read::Read;
 pub use registry::{ImageError, ImageTag};
 pub use settings::{ClientLogin, OnWait, Settings};
@@ -83,7 +87,7 @@ impl Azure {
         let tokens = Arc::new(token::Tokens::new(login));
         let secrets = secrets::Secrets::new(pipeline.clone(), tokens.clone());
         let registries = registry::Registries::new(pipeline.clone(), tokens.clone());
-        Ok(Self { core: Arc::new(Clients { arm: arm::Arm::new(pipeline, tokens)?, secrets, registries, limit }) })
+        Ok(Self { core: Arc::new(Clients { arm: arm::Arm::new(pipeline, tokens)?, secrets, registries, limit, asked: settings.timeout }) })
     }
 
     /// Returns which credential of the chain is used. Requests a token if needed.

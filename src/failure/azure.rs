@@ -2,7 +2,7 @@
 
 use super::message::{Failure, first_line};
 use crate::{
-    azure::{Error, RefusedAction},
+    azure::{Error, RefusedAction, pod_identities::LACKS_OPERATOR},
     exit::Exit,
     resources::{kind::HintScope, role_for},
 };
@@ -63,6 +63,11 @@ impl From<&Error> for Failure {
             Error::NotYet { what, waited } => {
                 Self::new(Exit::Failed, format!("{what} is still not visible after {:.0} s", waited.as_secs_f64()))
                     .hint("Azure can take up to 10 minutes: run the same command again, or give it longer with `--timeout`.")
+            }
+            Error::Refused { code, message, .. } if code == LACKS_OPERATOR => {
+                Self::new(Exit::Failed, "an entry of the pod identity add-on fails every change of the cluster")
+                    .because(message.clone())
+                    .hint("Remove the entry that leads to this identity: `az aks pod-identity list -g GROUP -n CLUSTER` shows all of them; or give the cluster's control plane the role Managed Identity Operator on the identity.")
             }
             Error::Refused { code, message, .. } => Self::new(Exit::Failed, format!("{code}: {message}")),
             Error::Failed { status, code, message } => Self::new(Exit::Failed, format!("Azure failed with {status} {code}: {message}"))
@@ -224,6 +229,7 @@ fn grantable(at: HintScope, scope: &str) -> &str {
     let segments = |count: usize| scope.match_indices('/').nth(count + 1).and_then(|(at, _)| scope.get(..at)).unwrap_or(scope);
     // /subscriptions/ID/resourceGroups/NAME/providers/Microsoft.KeyVault/vaults/NAME
     match at {
+        HintScope::Subscription => segments(1),
         HintScope::Group => segments(3),
         HintScope::Resource => segments(7),
     }

@@ -33,6 +33,8 @@ pub struct AzureRole {
 /// Where an Azure role is best asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HintScope {
+    /// At the subscription, which all of it is about.
+    Subscription,
     /// At the resource group: the resource itself may not exist yet.
     Group,
     /// At the resource: what lies in it is data.
@@ -75,6 +77,11 @@ pub trait Resource: Kind<Cloud> {
     fn rendered(&self, _app: &str, _mine: bool, _: &Reader) -> impl Future<Output = Result<Option<Rendered>, Fault>> + Send {
         std::future::ready(Ok(None))
     }
+    /// Names what others make for it and delete with it, beside the resource itself: `CLUSTER/NAMESPACE/KIND/NAME`. Such objects are not
+    /// foreign content.
+    fn brings(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// Those of a subscription.
     fn list(_: &azure::Read, _subscription: &ArmId) -> impl Future<Output = Result<Vec<Listed>, azure::Error>> + Send {
         std::future::ready(Ok(Vec::new()))
@@ -105,6 +112,7 @@ pub trait AnyResource: ErasedKind<Cloud> {
         mine: bool,
         reader: &'a Reader,
     ) -> BoxFuture<'a, Result<Option<Rendered>, Fault>>;
+    fn brings(&self, spec: &Value) -> Result<Vec<String>, Fault>;
     fn list<'a>(&'a self, azure: &'a azure::Read, subscription: &'a ArmId) -> BoxFuture<'a, Result<Vec<Listed>, azure::Error>>;
     /// Adds the resource that made something that `list` found.
     fn add_found(&self, listed: &Listed, desired: &mut Desired) -> Result<(), Fault>;
@@ -138,6 +146,9 @@ impl<K: Resource> AnyResource for KindOf<K> {
         reader: &'a Reader,
     ) -> BoxFuture<'a, Result<Option<Rendered>, Fault>> {
         Box::pin(async move { K::deserialize(&placed)?.rendered(app, mine, reader).await })
+    }
+    fn brings(&self, spec: &Value) -> Result<Vec<String>, Fault> {
+        Ok(K::deserialize(spec)?.brings())
     }
     fn list<'a>(&'a self, azure: &'a azure::Read, subscription: &'a ArmId) -> BoxFuture<'a, Result<Vec<Listed>, azure::Error>> {
         Box::pin(K::list(azure, subscription))

@@ -8,6 +8,7 @@ mod hostile;
 mod logins;
 mod logs;
 mod operations;
+mod pod_identities;
 mod reads;
 mod registry;
 mod replay;
