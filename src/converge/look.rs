@@ -54,7 +54,8 @@ async fn look_with(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<
     let azure = inputs.azure.clone();
     let global = &session.global;
     let reader = Reader::new(azure.clone(), session.clusters.clone(), Arc::clone(&values), resources::content())
-        .consenting(global.adopt, global.force_conflicts);
+        .consenting(global.adopt, global.force_conflicts)
+        .knowing(resources::brought(&inputs.ledger, &desired.app));
     let recover = global.recover;
     let begun = Instant::now();
     let progress = event_sink(session);

@@ -49,6 +49,8 @@ pub struct Actual {
 
 /// The principal that MIC acts as in standard mode.
 pub const PRINCIPAL_ID: Field<String> = Field::new("principal_id");
+/// The principal of the control plane, by which the pod identity add-on assigns identities.
+pub const CONTROL_PLANE_ID: Field<String> = Field::new("control_plane_id");
 /// Id of the node resource group.
 pub const NODE_GROUP: Field<String> = Field::new("node_group");
 /// URL of the issuer of its service account tokens, where it has one.
@@ -161,6 +163,7 @@ impl Kind<Cloud> for Cluster {
         // the API server of a cluster that is being created does not respond yet
         add(HOSTS.0, (!is(cluster, "Creating")).then(|| json!(hosts(cluster))));
         add(PRINCIPAL_ID.0, actual.principal_id.as_ref().map(|principal| json!(principal)));
+        add(CONTROL_PLANE_ID.0, cluster.control_plane_principal_id.as_ref().map(|principal| json!(principal)));
         let node_group = cluster.node_resource_group.as_ref();
         add(NODE_GROUP.0, node_group.map(|group| json!(ArmId::group(self.id.subscription_id(), group))));
         add(OIDC_ISSUER.0, cluster.oidc_issuer.as_ref().map(|issuer| json!(issuer)));
@@ -261,6 +264,11 @@ impl Resource for Cluster {
             _ if field == OIDC_ISSUER.0 => {
                 format!(
                     "Enable the issuer of the cluster: `az aks update -n {name} -g GROUP --enable-oidc-issuer`, then run the command again."
+                )
+            }
+            _ if field == CONTROL_PLANE_ID.0 => {
+                format!(
+                    "The cluster has a service principal, and the pod identity add-on requires a managed identity: `az aks update -g GROUP -n {name} --enable-managed-identity`; or bind with `--mode pod-identity`."
                 )
             }
             _ if field == NODE_GROUP.0 => {

@@ -2,7 +2,7 @@
 //! Only its own fields are compared and written. One that was on before podid is adopted and stays on after it.
 
 use super::{
-    cluster,
+    addon_identity, cluster,
     kind::Resource,
     world::{Cloud, Reader, Writer},
 };
@@ -50,6 +50,9 @@ pub struct Actual {
     pub failed: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oidc_issuer: Option<String>,
+    /// Entries of the pod identity add-on that others made: turning it off drops all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<String>,
 }
 
 /// The cluster's id, once the setting is in effect.
@@ -72,6 +75,7 @@ impl Feature {
             running: clusters::running(document).map(str::to_owned),
             failed: failed.then(reason),
             oidc_issuer: text("/properties/oidcIssuerProfile/issuerURL"),
+            others: Vec::new(),
         }
     }
 
@@ -102,7 +106,13 @@ impl Kind<Cloud> for Feature {
     }
     async fn observe(&self, _: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         let document = reader.azure.cluster_document(&self.cluster).await.map_err(Fault::cloud)?;
-        Ok(document.map(|document| self.seen(&document)))
+        let Some(document) = document else { return Ok(None) };
+        let mut actual = self.seen(&document);
+        if self.on.get("podIdentityProfile").is_some() {
+            let others = addon_identity::foreign(&self.cluster, &document, &reader.brought);
+            actual.others = others.iter().map(|entry| format!("{}/{}", entry.namespace, entry.name)).collect();
+        }
+        Ok(Some(actual))
     }
     fn diff(&self, context: NodeContext<'_>, actual: &Actual) -> Diff {
         let ours = matches!(context.origin, Some(Origin::Created | Origin::Extended));
@@ -150,7 +160,10 @@ impl Kind<Cloud> for Feature {
         let failed = |why: &String| format!("the last operation on the cluster {} failed: {why}", self.cluster.name());
         actual.failed.iter().map(failed).collect()
     }
-    fn deletion_blocker(&self, _: &Actual) -> Option<String> {
+    fn deletion_blocker(&self, actual: &Actual) -> Option<String> {
+        if !actual.others.is_empty() {
+            return Some(format!("pod identities of others need it: {}", actual.others.join(", ")));
+        }
         self.off.is_none().then(|| format!("AKS cannot turn {} off again", self.name))
     }
     fn not_found(&self) -> (String, String) {

@@ -2,6 +2,7 @@
 //! (only what another publishes: `identity::CLIENT_ID`). All that is true of a kind is said in its file (`kind::Resource`).
 
 pub mod access;
+pub mod addon_identity;
 mod apply;
 pub mod azure_identity;
 pub mod azure_identity_binding;
@@ -29,6 +30,7 @@ pub mod ownership;
 pub mod principal;
 mod read_only;
 pub mod readiness;
+pub mod registration;
 pub mod role;
 pub mod roles;
 pub mod running;
@@ -46,11 +48,13 @@ use crate::{
     cluster::Api,
     engine::{
         fault::Fault,
+        ledger::{Ledger, Origin},
         resource::{ErasedKind, KindOf, Kinds},
     },
 };
 use access::{Access, Right};
 use kind::{AnyResource, AzureRole};
+use std::collections::BTreeSet;
 pub use world::{Cloud, Reader, Writer};
 
 /// Makes the table twice: as the engine sees it, and as the rest of podid does.
@@ -76,6 +80,8 @@ table![
     storage_account::StorageAccount,
     container::Container,
     orphan::Orphan,
+    registration::Registration,
+    addon_identity::AddonIdentity,
     namespace::Namespace,
     azure_identity::AzureIdentity,
     azure_identity_binding::AzureIdentityBinding,
@@ -104,6 +110,12 @@ pub fn of(kind: &str) -> Result<&'static dyn AnyResource, Fault> {
 /// What requests on objects of a kind need of a cluster's RBAC; nothing for a kind that is not in a cluster.
 pub fn access(kind: &str, access: Access) -> Vec<Right> {
     of(kind).map(|kind| kind.access(access)).unwrap_or_default()
+}
+
+/// What others made for the resources that podid created for an app: `Resource::brings`.
+pub fn brought(ledger: &Ledger, app: &str) -> BTreeSet<String> {
+    let ours = ledger.of_app(app).filter(|entry| matches!(entry.origin, Origin::Created | Origin::Extended));
+    ours.filter_map(|entry| of(&entry.kind).ok()?.brings(&entry.placed).ok()).flatten().collect()
 }
 
 /// The kinds of objects that count as a namespace's content.

@@ -105,7 +105,9 @@ impl Manifested for Namespace {
             };
             for object in listed {
                 let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+                let word = format!("{}/{}/{}/{name}", self.target.name, self.name, api.kind.to_lowercase());
                 let own = name == "kube-root-ca.crt"
+                    || reader.brought.contains(&word)
                     || object.pointer("/metadata/ownerReferences").is_some()
                     || object["metadata"]["annotations"][OF_RELEASE].as_str().is_some_and(|release| releases.contains(release))
                     || object.get("type").and_then(Value::as_str) == Some("kubernetes.io/service-account-token")

@@ -1,13 +1,14 @@
 //! A role assignment, found by listing its scope. Its name derives from scope, role and principal; an equal one under another name is adopted.
 
 use super::{
+    addon_identity,
     kind::{AzureRole, HintScope, Listed, Resource},
     manifest, ownership, roles,
     vault::Vault,
     world::{Cloud, ClusterTarget, Reader, Writer},
 };
 use crate::{
-    azure::{self, ArmId, PrincipalKind, RoleAssignment},
+    azure::{self, ArmId, PodIdentity, PrincipalKind, RoleAssignment},
     cluster::{self, Api},
     engine::{
         desired::Intent,
@@ -34,6 +35,9 @@ pub struct Role {
     pub at: Option<Key>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serves: Option<Serves>,
+    /// The cluster whose pod identity add-on needs it for its entries: without it, one of them fails every change of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entries_of: Option<ArmId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -94,6 +98,21 @@ impl Role {
         let more = if foreign.len() > 1 { format!(" and {} more", foreign.len() - 1) } else { String::new() };
         let first = format!("{}/{}", text("/metadata/namespace"), text("/metadata/name"));
         (!foreign.is_empty()).then(|| format!("the {} {first}{more} of others needs it", objects.kind))
+    }
+
+    /// Entries of the cluster's pod identity add-on that somebody else made.
+    async fn needed_by_entries(&self, scope: &ArmId, reader: &Reader) -> Option<String> {
+        let cluster = self.entries_of.as_ref()?;
+        let document = match reader.azure.cluster_document(cluster).await {
+            Ok(document) => document?,
+            Err(error) => return Some(format!("whether pod identities of others need it could not be seen: {error}")),
+        };
+        let within = |entry: &PodIdentity| {
+            let (id, scope) = (entry.resource_id.to_ascii_lowercase(), scope.folded());
+            id == scope || id.starts_with(&format!("{scope}/"))
+        };
+        let foreign = addon_identity::foreign(cluster, &document, &reader.brought).into_iter().find(within)?;
+        Some(format!("the pod identity {}/{} of others needs it", foreign.namespace, foreign.name))
     }
 
     fn scope_id(&self) -> Result<ArmId, Fault> {
@@ -182,7 +201,13 @@ impl Kind<Cloud> for Role {
         let definition = self.definition(&scope, &reader.azure).await?;
         let assignments = reader.azure.role_assignments_of(&scope, principal).await.map_err(Fault::cloud)?;
         let Some(assignment) = find(&assignments, &definition, principal).cloned() else { return Ok(None) };
-        let needed = if context.intent == Intent::Absent { self.needed(context.app, reader).await } else { None };
+        let needed = match context.intent {
+            Intent::Absent => match self.needed(context.app, reader).await {
+                Some(why) => Some(why),
+                None => self.needed_by_entries(&scope, reader).await,
+            },
+            _ => None,
+        };
         Ok(Some(Actual { assignment, needed }))
     }
     fn diff(&self, context: NodeContext<'_>, actual: &Actual) -> Diff {

@@ -9,7 +9,11 @@ use crate::{
 };
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::{Mutex, OnceCell};
 
 pub struct Cloud;
@@ -29,18 +33,26 @@ pub struct Reader {
     pub force_conflicts: bool,
     /// podid's own kinds of objects that count as a namespace's content.
     pub content: Vec<Api>,
+    /// What others made for resources of this app: `Resource::brings`.
+    pub brought: BTreeSet<String>,
     reads: Mutex<BTreeMap<String, cluster::Read>>,
 }
 
 impl Reader {
     pub fn new(azure: azure::Read, clusters: Clusters, values: Arc<Values>, content: Vec<Api>) -> Self {
-        Self { azure, clusters, values, adopt: false, force_conflicts: false, content, reads: Mutex::default() }
+        Self { azure, clusters, values, adopt: false, force_conflicts: false, content, brought: BTreeSet::new(), reads: Mutex::default() }
     }
 
     /// The same, looking with what the user consented to.
     #[must_use]
     pub fn consenting(self, adopt: bool, force_conflicts: bool) -> Self {
         Self { adopt, force_conflicts, ..self }
+    }
+
+    /// The same, knowing what others made for this app.
+    #[must_use]
+    pub fn knowing(self, brought: BTreeSet<String>) -> Self {
+        Self { brought, ..self }
     }
 
     /// One memory per cluster and pass. Whether it is the right cluster is asked each time: what is known of it may change in a pass.
