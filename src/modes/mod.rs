@@ -1,7 +1,9 @@
 //! The table of identity modes: a new mode is one file and one line here. Everybody else asks the table.
 
+mod aad;
 pub mod mode;
 mod pod_identity;
+mod pod_identity_addon;
 
 use crate::{
     chain::facts::Bound,
@@ -13,7 +15,7 @@ pub use mode::Mode;
 use serde_json::Value;
 
 /// The first one is the default.
-static MODES: &[&dyn Mode] = &[&pod_identity::PodIdentity];
+static MODES: &[&dyn Mode] = &[&pod_identity::PodIdentity, &pod_identity_addon::PodIdentityAddon];
 
 pub fn all() -> impl Iterator<Item = &'static dyn Mode> {
     MODES.iter().copied()

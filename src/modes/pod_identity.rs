@@ -3,25 +3,25 @@
 
 mod found;
 mod links;
-mod names;
 mod remarks;
 mod settings;
 
-use super::mode::{Mode, ModeRole};
+use super::{
+    aad::{self, AZURE_IDENTITY, BINDING, GROUP, default_binding},
+    mode::{Mode, ModeRole},
+};
 use crate::{
-    azure::ArmId,
     chain::{
         facts::{Bound, BoundIdentity, Component, Parameters, PodPatch},
         found::Found,
         link::{Link, Reason},
         remarks::{ListAhead, Lists, Planned, Remarks},
-        texts::field,
         view::View,
     },
     engine::{
         desired::{Desired, Intent},
         fault::Fault,
-        input::{DependsOn, Input, KnownOutputs, needs},
+        input::{DependsOn, KnownOutputs, needs},
         ledger::{Entry, Ledger},
     },
     resources::{
@@ -34,16 +34,14 @@ use crate::{
     },
     spec::{
         claim::Claim,
-        complaint::{Complaint, wrong},
+        complaint::Complaint,
         graph::Graph,
-        names::{dns_subdomain, label_value, name_in, object_name},
-        reference::{NameOrId, Scope},
+        names::{name_in, object_name},
         request::Bind,
         settings::{Setting, Settings},
     },
 };
 use futures::future::BoxFuture;
-use names::{AZURE_IDENTITY, BINDING, GROUP, LABEL, default_binding};
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -59,25 +57,14 @@ impl Mode for PodIdentity {
     }
 
     fn check(&self, identity: &str, settings: &Settings) -> Result<Vec<Claim>, Complaint> {
-        let name = settings.get(settings::NAME).map_or_else(|| object_name(name_in(identity)), str::to_owned);
-        if settings.get(settings::SELECTOR).is_none()
-            && let Err(rule) = label_value(&name)
-        {
-            let message = format!("the pod label cannot be called so: {rule}");
-            return Err(wrong("identity.name", message).hint("Give it a value of its own with `selector: VALUE`."));
-        }
+        let name = settings.get(aad::NAME).map_or_else(|| object_name(name_in(identity)), str::to_owned);
+        aad::check_selector(&name, settings)?;
         let hint = "Give it another name with `names: {azureIdentity: NAME}`.";
         Ok(vec![Claim { field: "identity.name", kind: AZURE_IDENTITY, name, shown: "AzureIdentity", hint }])
     }
 
     fn check_bind(&self, bind: &Bind) -> Result<(), Complaint> {
-        let (Some(identity), None) = (&bind.identity, bind.settings.get(settings::NAME)) else { return Ok(()) };
-        // Azure takes names that Kubernetes does not
-        let name = identity.name();
-        dns_subdomain(name).map_err(|rule| {
-            let message = format!("the AzureIdentity cannot be called `{name}` as the identity is: {rule}");
-            wrong("--name", message).hint("Give it a name of its own with --name.")
-        })
+        aad::check_bind(bind)
     }
 
     fn roles(&self) -> &'static [ModeRole] {
@@ -94,24 +81,13 @@ impl Mode for PodIdentity {
         let target = graph.target()?;
         let cluster = graph.cluster_ref()?;
         let principal = graph.clusters_principal(cluster)?;
-        let operator_scope = bind.settings.get(settings::OPERATOR_SCOPE);
-        let operator = match operator_scope {
-            Some(settings::RESOURCE_GROUP) => {
-                let id = graph.id_of(&identity)?;
-                let group = ArmId::group(id.subscription_id(), id.group_name().unwrap_or_default());
-                graph.scope(&Scope::ResourceGroup(NameOrId::Id(group)))?
-            }
-            Some(settings::SUBSCRIPTION) => graph.scope(&Scope::Subscription)?,
-            _ => graph.identity_scope(&identity),
-        };
-        let wide = matches!(operator_scope, Some(settings::RESOURCE_GROUP | settings::SUBSCRIPTION))
-            .then(|| "warning: wider than needed; with it the cluster may hand out every identity in that scope".to_owned());
+        let (operator, wide) = aad::operator_scope(bind, graph, &identity)?;
         let operates = graph.add_role(roles::MANAGED_IDENTITY_OPERATOR, principal, operator, wide, None)?;
         let (principal, nodes) = (graph.clusters_principal(cluster)?, graph.node_scope(cluster)?);
         let contributes = graph.add_role(roles::VIRTUAL_MACHINE_CONTRIBUTOR, principal, nodes, None, Some(AzureIdentityBinding::api()))?;
 
         let namespace = graph.namespace(&target, &bind.namespace, Intent::Present)?;
-        let name = bind.settings.get(settings::NAME).map_or_else(|| object_name(identity.names()), str::to_owned);
+        let name = bind.settings.get(aad::NAME).map_or_else(|| object_name(identity.names()), str::to_owned);
         let azure_identity = azure_identity::key(&target.name, &bind.namespace, &name);
         let kind = AzureIdentity {
             target: target.clone(),
@@ -123,13 +99,13 @@ impl Mode for PodIdentity {
             after: Vec::new(),
         };
         graph.add_in_cluster(&azure_identity, &kind, Intent::Present, &target)?;
-        let binding_name = bind.settings.get(settings::BINDING).map_or_else(|| default_binding(&name), str::to_owned);
+        let binding_name = bind.settings.get(aad::BINDING_NAME).map_or_else(|| default_binding(&name), str::to_owned);
         let binding = azure_identity_binding::key(&target.name, &bind.namespace, &binding_name);
         let kind = AzureIdentityBinding {
             target: target.clone(),
             namespace: bind.namespace.clone(),
             name: binding_name.clone(),
-            selector: bind.settings.get(settings::SELECTOR).map_or_else(|| name.clone(), str::to_owned),
+            selector: bind.settings.get(aad::SELECTOR).map_or_else(|| name.clone(), str::to_owned),
             azure_identity: name.clone(),
             within: DependsOn::of(&namespace),
             after: Vec::new(),
@@ -171,16 +147,15 @@ impl Mode for PodIdentity {
     }
 
     fn pod(&self, bound: &Bound) -> PodPatch {
-        PodPatch { labels: [(LABEL.to_owned(), bound.subject.clone())].into(), ..PodPatch::default() }
+        aad::pod(bound)
     }
 
-    /// The provider asks NMI, which knows the pod: no identity is named.
     fn class_parameters(&self, _: Option<&Bound>) -> Result<Parameters, Fault> {
-        Ok([("usePodIdentity".to_owned(), Input::Known("true".to_owned()))].into())
+        Ok(aad::class_parameters())
     }
 
     fn is_of_class(&self, parameters: &Value) -> bool {
-        field(parameters, "/usePodIdentity") == "true"
+        aad::is_of_class(parameters)
     }
 
     fn chain(&self, bound: &Bound) -> Vec<Link> {
@@ -188,11 +163,13 @@ impl Mode for PodIdentity {
     }
 
     fn warnings<'a>(&'a self, view: &'a View<'a>) -> BoxFuture<'a, Vec<String>> {
-        Box::pin(async move { links::rivals(view).await.iter().map(|rival| rival.warning(&view.bound.subject)).collect() })
+        Box::pin(async move { aad::rivals(view).await.iter().map(|rival| rival.warning(&view.bound.subject)).collect() })
     }
 
     fn refused_other<'a>(&'a self, view: &'a View<'a>, client_id: &'a str) -> BoxFuture<'a, Reason> {
-        Box::pin(links::refused_other(view, client_id))
+        Box::pin(
+            async move { aad::refused_other(view, client_id, "`kubectl get azureassignedidentities -A`", &links::bind(view.bound)).await },
+        )
     }
 
     fn lists(&self, desired: &Desired, known: &KnownOutputs) -> Vec<ListAhead> {
@@ -224,9 +201,7 @@ impl Mode for PodIdentity {
     }
 
     fn one_identity(&self, subject: &str) -> String {
-        format!(
-            "A pod with the label {LABEL}={subject} gets all of them, and the CSI driver takes any: give each workload a `selector` of its own in the spec."
-        )
+        aad::one_identity(subject)
     }
 }
 
@@ -237,33 +212,21 @@ impl PodIdentity {
         let object = ledger.get(app, &azure_identity::key(&binding.target.name, &binding.namespace, &binding.azure_identity));
         let wanted = object.and_then(|e| AzureIdentity::deserialize(&*e.spec).ok());
         let key = wanted.and_then(|wanted| wanted.resource_id.source());
-        let published = key.as_ref().and_then(|key| ledger.get(app, key));
-        let text = |field: &str| published.and_then(|e| e.outputs.get(field)).and_then(Value::as_str).map(str::to_owned);
-        let resource_id = text(identity::ID.0);
-        let roles = entry.spec.to_string();
-        let operator_scope = match () {
-            () if roles.contains("role/managed-identity-operator/") && roles.contains("/group/") => Some("resource-group"),
-            () if roles.contains("role/managed-identity-operator/") && roles.contains("/subscription\"") => Some("subscription"),
-            () => None,
-        };
+        let keys = needs(&entry.spec);
+        let operator = keys.iter().find(|key| key.folded().starts_with("role/managed-identity-operator/"));
+        let flags = aad::operator_flags(operator);
         Ok(Bound {
             mode: self.name(),
             app: app.clone(),
             by: entry.by,
-            identity: BoundIdentity {
-                name: key.as_ref().map_or_else(|| binding.azure_identity.clone(), |key| key.names().to_owned()),
-                resource_group: resource_id.as_deref().and_then(ArmId::parse).and_then(|id| id.group_name().map(str::to_owned)),
-                resource_id: resource_id.map(Input::Known),
-                client_id: text(identity::CLIENT_ID.0).map(Input::Known),
-                key,
-            },
+            identity: aad::recalled_identity(ledger, app, key, &binding.azure_identity),
             cluster: binding.target,
             namespace: binding.namespace,
             subject: binding.selector,
             name: binding.azure_identity.clone(),
             objects: [(AZURE_IDENTITY, binding.azure_identity), (BINDING, binding.name)].into(),
-            keys: std::iter::once(entry.key.clone()).chain(needs(&entry.spec)).collect(),
-            flags: operator_scope.into_iter().flat_map(|scope| ["--operator-scope".to_owned(), scope.to_owned()]).collect(),
+            keys: std::iter::once(entry.key.clone()).chain(keys).collect(),
+            flags,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The graph of wanted resources while it is built: adds nodes and the references between them, and finds what a name refers to. Pure.
 //! It lies below `expand` (what a spec or a command asks for), `modes` and `deliveries`, which all build with it.
 
+mod control_plane;
 pub mod grantee;
 mod principals;
 mod spelling;

@@ -1,9 +1,9 @@
 //! From the AzureIdentities and AzureIdentityBindings of a cluster back to the requests that would have made them.
 
-use super::settings::{BINDING, NAME, OPERATOR_SCOPE, RESOURCE_GROUP, SELECTOR, SUBSCRIPTION};
 use crate::{
     azure::{ArmId, RoleAssignment},
     chain::{found::Found, texts::field},
+    modes::aad::{BINDING_NAME, NAME, OPERATOR_SCOPE, RESOURCE_GROUP, SELECTOR, SUBSCRIPTION},
     resources::{azure_identity::AzureIdentity, azure_identity_binding::AzureIdentityBinding, role, roles},
     spec::{reference::NameOrId, request::Bind},
 };
@@ -30,7 +30,7 @@ pub(super) fn binds(found: &Found<'_>, mode: &'static str) -> Vec<Bind> {
         let bindings: Vec<&Value> = found.objects.of::<AzureIdentityBinding>().filter(to_it).collect();
         for binding in &bindings {
             let mut bind = bind.clone();
-            bind.settings.set(BINDING, field(binding, "/metadata/name"));
+            bind.settings.set(BINDING_NAME, field(binding, "/metadata/name"));
             bind.settings.set(SELECTOR, field(binding, "/spec/selector"));
             binds.push(bind);
         }

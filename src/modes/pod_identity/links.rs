@@ -1,9 +1,7 @@
 //! The links of pod identity, from the roles of the cluster to NMI's token, and what MIC and NMI report when one is broken
 //! (texts of aad-pod-identity 1.8).
 
-use super::names::{AZURE_IDENTITY, BINDING, LABEL, default_binding};
 use crate::{
-    azure::{ArmId, id},
     chain::{
         facts::Bound,
         ground,
@@ -13,24 +11,13 @@ use crate::{
     },
     cluster::Api,
     engine::resource::{Kind as _, Side},
-    resources::{
-        azure_identity,
-        azure_identity_binding::{self, AzureIdentityBinding, Own, Rival},
-        manifested::Manifested as _,
-        role::Role,
-        roles,
-    },
+    modes::aad::{self, AZURE_IDENTITY, BINDING, BOUND, CLUSTER_ROLE, OBJECT},
+    resources::{role::Role, roles},
 };
 use futures::future::BoxFuture;
 use serde_json::Value;
 use std::time::Duration;
 
-/// A role of the cluster, without which MIC cannot act.
-const CLUSTER_ROLE: LinkName = LinkName("role");
-/// The AzureIdentity in the cluster.
-const OBJECT: LinkName = LinkName("azure-identity");
-/// The AzureIdentityBinding, or another one with the same selector.
-const BOUND: LinkName = LinkName("binding");
 /// MIC puts the identity on the node.
 const ASSIGNMENT: LinkName = LinkName("assignment");
 
@@ -43,22 +30,21 @@ pub(super) fn links(bound: &Bound) -> Vec<Link> {
     for role in [roles::MANAGED_IDENTITY_OPERATOR, roles::VIRTUAL_MACHINE_CONTRIBUTOR] {
         links.push(Link::new(CLUSTER_ROLE, format!("the role {role} of the cluster {}", bound.cluster.name), again.clone()).resource(
             Resource {
-                key: role_key(bound, role),
-                place: |spec| format!(" (principal {}) at {}", field(spec, "/principal"), field(spec, "/scope")),
+                key: aad::role_key(bound, role),
+                place: aad::role_place,
                 missing: "is not assigned, so MIC cannot put the identity on the nodes",
                 spreads: true,
                 ..Resource::of(Role::KIND)
             },
         ));
     }
-    let object = |shown: &str, kind: &str| format!("the {shown} {}/{}", bound.namespace, bound.object(kind));
     links.extend([
-        Link::new(OBJECT, object("AzureIdentity", AZURE_IDENTITY), again.clone())
+        Link::new(OBJECT, aad::object_title(bound, "AzureIdentity", AZURE_IDENTITY), again.clone())
             .resource(Resource::of(AZURE_IDENTITY))
-            .check(Side::Kubernetes, |view, link| look_at_identity(view, link)),
-        Link::new(BOUND, object("AzureIdentityBinding", BINDING), again.clone())
+            .check(Side::Kubernetes, |view, link| aad::look_at_identity(view, link)),
+        Link::new(BOUND, aad::object_title(bound, "AzureIdentityBinding", BINDING), again.clone())
             .resource(Resource::of(BINDING))
-            .check(Side::Kubernetes, |view, link| look_at_binding(view, link)),
+            .check(Side::Kubernetes, |view, link| aad::look_at_binding(view, link)),
         Link {
             slow: true,
             sign: Some(assigned),
@@ -70,59 +56,8 @@ pub(super) fn links(bound: &Bound) -> Vec<Link> {
     links
 }
 
-/// The command that binds the pods again; only what is not a default is named.
-fn bind(bound: &Bound) -> Vec<String> {
-    let (identity, name, binding) = (&bound.identity.name, bound.object(AZURE_IDENTITY), bound.object(BINDING));
-    let mut words = ground::words(["bind", "--namespace", &bound.namespace, "--identity", identity, "--selector", &bound.subject]);
-    if name != identity {
-        words.extend(ground::words(["--name", name]));
-    }
-    if binding != default_binding(name) {
-        words.extend(ground::words(["--binding", binding]));
-    }
-    words.extend(bound.flags.iter().cloned());
-    words.extend(ground::cluster_flags(bound));
-    words
-}
-
-fn role_key(bound: &Bound, role: &str) -> Option<crate::engine::key::Key> {
-    let begins = format!("role/{}/", roles::slug(role));
-    bound.keys.iter().find(|key| key.folded().starts_with(&begins)).cloned()
-}
-
-/// The binding by whose selector the pods are bound. Err: this login may not list bindings.
-async fn binding(view: &View<'_>) -> Result<Option<Value>, ()> {
-    let bindings = view.cluster.list(&AzureIdentityBinding::api(), Some(&view.bound.namespace), None).await.map_err(drop)?;
-    Ok(bindings.into_iter().find(|b| field(b, "/spec/selector") == view.bound.subject))
-}
-
-fn look_at_binding<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, Vec<Reason>> {
-    Box::pin(async move {
-        let Ok(None) = binding(view).await else { return Vec::new() };
-        let Bound { namespace, subject, .. } = view.bound;
-        let what = format!("no AzureIdentityBinding in namespace {namespace} has the selector {subject}");
-        vec![Reason::new(Heals::Never, MissingLink::new(BOUND, what).hint(format!("Write it again: {}.", view.again(&link.again))))]
-    })
-}
-
-fn look_at_identity<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, Vec<Reason>> {
-    Box::pin(async move {
-        let Ok(Some(binding)) = binding(view).await else { return Vec::new() };
-        let namespace = &view.bound.namespace;
-        let named = field(&binding, "/spec/azureIdentity");
-        let what = match view.cluster.get(&azure_identity::at(namespace, named)).await {
-            Ok(None) => format!(
-                "the AzureIdentity {named}, which the binding {} names, is not in namespace {namespace}",
-                field(&binding, "/metadata/name")
-            ),
-            Ok(Some(there)) if !ArmId::parse(field(&there, "/spec/resourceID")).is_some_and(|id| id.is_kind(id::IDENTITY)) => format!(
-                "the AzureIdentity {named} has a resourceID that is not one of a managed identity ({:?}), so MIC ignores it",
-                field(&there, "/spec/resourceID")
-            ),
-            _ => return Vec::new(),
-        };
-        vec![Reason::new(Heals::Never, MissingLink::new(OBJECT, what).hint(format!("Write it again: {}.", view.again(&link.again))))]
-    })
+pub(super) fn bind(bound: &Bound) -> Vec<String> {
+    aad::bind(bound, &[])
 }
 
 fn assignments() -> Api {
@@ -150,7 +85,7 @@ fn look_at_assignment<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, V
 async fn assignment(view: &View<'_>, link: &Link) -> Option<Reason> {
     let namespace = &view.bound.namespace;
     let pod = view.pod?;
-    if let Ok(Some(binding)) = binding(view).await {
+    if let Ok(Some(binding)) = aad::binding(view).await {
         // events outlive what they are about by an hour: only what was reported since the pod was made counts
         let events = view.warnings(namespace, field(&binding, "/metadata/name")).await;
         if let Some(event) = events.iter().filter(|e| last_seen(e) >= pod.made).max_by_key(|e| last_seen(e)) {
@@ -204,71 +139,9 @@ fn of_mic(text: &str, view: &View<'_>, link: &Link) -> Reason {
     Reason::new(Heals::Within(ROLE), MissingLink::new(ASSIGNMENT, what).because(cut(&first_lines(text))).hint(hint))
 }
 
-const OF_NMI: &[Symptom] = &[
+static OF_NMI: &[Symptom] = &[
     // NMI found no identity for the pod
     Symptom { any_of: &["getting assigned identities for pod"], none_of: &[], means: Meaning::Waiting },
-    Symptom {
-        // the provider asks NMI on the node's own port (pkg/auth)
-        any_of: &["localhost:2579", "127.0.0.1:2579"],
-        none_of: &[],
-        means: Meaning::Known {
-            heals: Heals::Within(RESTART),
-            what: "NMI does not answer on the pod's node",
-            hint: |_, _| "Look whether it runs on that node: `kubectl get pods -A -o wide | grep nmi`.".into(),
-        },
-    },
-    Symptom {
-        any_of: &["Identity not found"],
-        none_of: &[],
-        means: Meaning::Known {
-            heals: Heals::Within(RESTART),
-            what: "the node has no identity with the client id that NMI asks for",
-            hint: |view, link| {
-                format!(
-                    "The scale set may have lost it (an upgrade does that), or the AzureIdentity names another one: compare {} with `kubectl get azureidentity {} -n {} -o yaml`, then write it again by {}.",
-                    view.commands.podid(&["output", &format!("identity/{}", view.bound.identity.name), "client_id"]),
-                    view.bound.name,
-                    view.bound.namespace,
-                    view.again(&link.again)
-                )
-            },
-        },
-    },
+    aad::NMI_SILENT,
+    aad::NO_SUCH_IDENTITY,
 ];
-
-/// Other bindings by which the pods get a second identity. None are known where this login may not look.
-pub(super) async fn rivals(view: &View<'_>) -> Vec<Rival> {
-    let bound = view.bound;
-    let own = Own {
-        namespace: &bound.namespace,
-        binding: bound.object(BINDING),
-        selector: &bound.subject,
-        azure_identity: bound.object(AZURE_IDENTITY),
-        resource_id: bound.identity.resource_id(),
-        client_id: bound.identity.client_id(),
-    };
-    azure_identity_binding::rivals(view.cluster, &own).await
-}
-
-/// The vault was asked by another identity than the bound one: a pod may have got two.
-pub(super) async fn refused_other(view: &View<'_>, client_id: &str) -> Reason {
-    let (own, vault, selector) = (&view.bound.identity.name, view.vault(), &view.bound.subject);
-    let rival = rivals(view).await.into_iter().find(|r| r.client_id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(client_id)));
-    let what = |who: &str| format!("the vault {vault} refused the token of {who}, not of {own}");
-    let missing = match rival {
-        Some(rival) => MissingLink::new(BOUND, what(&format!("the identity {} (client id {client_id})", rival.identity)))
-            .because(format!(
-                "the binding {}/{} has the selector {selector} too, so a pod gets both identities, and NMI gives out either",
-                rival.namespace, rival.binding
-            ))
-            .hint(format!(
-                "Give the workload a `selector` of its own, or delete the other binding: `kubectl delete azureidentitybinding {} -n {}`.",
-                rival.binding, rival.namespace
-            )),
-        None => MissingLink::new(TOKEN, what(&format!("another identity (client id {client_id})"))).hint(format!(
-            "Look which identities pods with the label {LABEL}={selector} get: `kubectl get azureassignedidentities -A`; write the AzureIdentity again by {}.",
-            view.again(&bind(view.bound))
-        )),
-    };
-    Reason::new(Heals::Never, missing)
-}

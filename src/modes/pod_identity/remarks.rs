@@ -1,6 +1,5 @@
 //! Two bindings that would give one pod two identities: both of this graph, or one of somebody else.
 
-use super::names::{BINDING, LABEL};
 use crate::{
     chain::remarks::{ListAhead, Lists, Planned, Remarks, resolved, wanted},
     engine::{
@@ -8,6 +7,7 @@ use crate::{
         input::KnownOutputs,
         plan::{Refusal, Warning},
     },
+    modes::aad::{BINDING, LABEL},
     resources::{
         azure_identity::{self, AzureIdentity},
         azure_identity_binding::{self, AzureIdentityBinding, Own},

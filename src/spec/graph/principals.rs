@@ -80,7 +80,7 @@ impl Graph<'_> {
         };
         self.add(
             &key,
-            &Role { role: shown, scope: at.id, principal: to.id, principal_kind: to.kind, at: at.key, serves, note },
+            &Role { role: shown, scope: at.id, principal: to.id, principal_kind: to.kind, at: at.key, serves, entries_of: None, note },
             Intent::Present,
         )?;
         Ok(key)

@@ -1,4 +1,4 @@
-//! Names of pod identity's objects.
+//! Names of the objects of AAD Pod Identity.
 
 use crate::{
     engine::resource::Kind as _,

@@ -1,0 +1,73 @@
+//! What both modes of AAD Pod Identity have in common: the pod label, the objects in the cluster, NMI, and the settings about these.
+
+mod links;
+mod names;
+mod settings;
+
+pub use links::{
+    BOUND, CLUSTER_ROLE, NMI_SILENT, NO_SUCH_IDENTITY, OBJECT, binding, look_at_binding, look_at_identity, object_title, refused_other,
+    rivals, role_key, role_place,
+};
+pub use names::{AZURE_IDENTITY, BINDING, GROUP, LABEL, default_binding};
+pub use settings::{
+    BINDING_NAME, NAME, NAME_SETTING, OPERATOR_SCOPE, OPERATOR_SETTING, RESOURCE_GROUP, SELECTOR, SELECTOR_SETTING, SUBSCRIPTION,
+    check_bind, check_selector, operator_flags, operator_scope,
+};
+
+use crate::{
+    azure::ArmId,
+    chain::facts::{Bound, BoundIdentity, Parameters, PodPatch},
+    chain::{ground, texts::field},
+    engine::{input::Input, key::Key, ledger::Ledger},
+    resources::identity,
+};
+use serde_json::Value;
+
+pub fn pod(bound: &Bound) -> PodPatch {
+    PodPatch { labels: [(LABEL.to_owned(), bound.subject.clone())].into(), ..PodPatch::default() }
+}
+
+/// The provider asks NMI, which knows the pod: no identity is named.
+pub fn class_parameters() -> Parameters {
+    [("usePodIdentity".to_owned(), Input::Known("true".to_owned()))].into()
+}
+
+pub fn is_of_class(parameters: &Value) -> bool {
+    field(parameters, "/usePodIdentity") == "true"
+}
+
+pub fn one_identity(subject: &str) -> String {
+    format!(
+        "A pod with the label {LABEL}={subject} gets all of them, and the CSI driver takes any: give each workload a `selector` of its own in the spec."
+    )
+}
+
+/// The command that binds the pods again; only what is not a default is named.
+pub fn bind(bound: &Bound, more: &[&str]) -> Vec<String> {
+    let (identity, name, binding) = (&bound.identity.name, bound.object(AZURE_IDENTITY), bound.object(BINDING));
+    let mut words = ground::words(["bind", "--namespace", &bound.namespace, "--identity", identity, "--selector", &bound.subject]);
+    words.extend(more.iter().map(|word| (*word).to_owned()));
+    if name != identity {
+        words.extend(ground::words(["--name", name]));
+    }
+    if binding != default_binding(name) {
+        words.extend(ground::words(["--binding", binding]));
+    }
+    words.extend(bound.flags.iter().cloned());
+    words.extend(ground::cluster_flags(bound));
+    words
+}
+
+/// The managed identity of a binding, as far as the state knows it. `name`: where it knows nothing.
+pub fn recalled_identity(ledger: &Ledger, app: &str, key: Option<Key>, name: &str) -> BoundIdentity {
+    let published = key.as_ref().and_then(|key| ledger.get(app, key));
+    let text = |field: &str| published.and_then(|e| e.outputs.get(field)).and_then(Value::as_str).map(str::to_owned);
+    let resource_id = text(identity::ID.0);
+    BoundIdentity {
+        name: key.as_ref().map_or_else(|| name.to_owned(), |key| key.names().to_owned()),
+        resource_group: resource_id.as_deref().and_then(ArmId::parse).and_then(|id| id.group_name().map(str::to_owned)),
+        resource_id: resource_id.map(Input::Known),
+        client_id: text(identity::CLIENT_ID.0).map(Input::Known),
+        key,
+    }
+}

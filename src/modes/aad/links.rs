@@ -1,0 +1,147 @@
+//! The links that both modes of AAD Pod Identity have: the objects in the cluster, and what NMI reports (texts of aad-pod-identity 1.8).
+
+use super::names::{AZURE_IDENTITY, BINDING, LABEL};
+use crate::{
+    azure::{ArmId, id},
+    chain::{
+        facts::Bound,
+        link::{Heals, Link, LinkName, Meaning, MissingLink, RESTART, Reason, Symptom, TOKEN},
+        texts::field,
+        view::View,
+    },
+    engine::key::Key,
+    resources::{
+        azure_identity,
+        azure_identity_binding::{self, AzureIdentityBinding, Own, Rival},
+        manifested::Manifested as _,
+        roles,
+    },
+};
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+/// A role of the cluster, without which nobody can put the identity on the nodes.
+pub const CLUSTER_ROLE: LinkName = LinkName("role");
+/// The AzureIdentity in the cluster.
+pub const OBJECT: LinkName = LinkName("azure-identity");
+/// The AzureIdentityBinding, or another one with the same selector.
+pub const BOUND: LinkName = LinkName("binding");
+
+/// `the AzureIdentity shop/web`
+pub fn object_title(bound: &Bound, shown: &str, kind: &str) -> String {
+    format!("the {shown} {}/{}", bound.namespace, bound.object(kind))
+}
+
+/// Where a role of the cluster holds, after its title.
+pub fn role_place(spec: &Value) -> String {
+    format!(" (principal {}) at {}", field(spec, "/principal"), field(spec, "/scope"))
+}
+
+/// The resource of a role among those that the pods depend on.
+pub fn role_key(bound: &Bound, role: &str) -> Option<Key> {
+    let begins = format!("role/{}/", roles::slug(role));
+    bound.keys.iter().find(|key| key.folded().starts_with(&begins)).cloned()
+}
+
+/// The binding by whose selector the pods are bound. Err: this login may not list bindings.
+pub async fn binding(view: &View<'_>) -> Result<Option<Value>, ()> {
+    let bindings = view.cluster.list(&AzureIdentityBinding::api(), Some(&view.bound.namespace), None).await.map_err(drop)?;
+    Ok(bindings.into_iter().find(|b| field(b, "/spec/selector") == view.bound.subject))
+}
+
+pub fn look_at_binding<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, Vec<Reason>> {
+    Box::pin(async move {
+        let Ok(None) = binding(view).await else { return Vec::new() };
+        let Bound { namespace, subject, .. } = view.bound;
+        let what = format!("no AzureIdentityBinding in namespace {namespace} has the selector {subject}");
+        vec![Reason::new(Heals::Never, MissingLink::new(BOUND, what).hint(format!("Write it again: {}.", view.again(&link.again))))]
+    })
+}
+
+pub fn look_at_identity<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, Vec<Reason>> {
+    Box::pin(async move {
+        let Ok(Some(binding)) = binding(view).await else { return Vec::new() };
+        let namespace = &view.bound.namespace;
+        let named = field(&binding, "/spec/azureIdentity");
+        let what = match view.cluster.get(&azure_identity::at(namespace, named)).await {
+            Ok(None) => format!(
+                "the AzureIdentity {named}, which the binding {} names, is not in namespace {namespace}",
+                field(&binding, "/metadata/name")
+            ),
+            Ok(Some(there)) if !ArmId::parse(field(&there, "/spec/resourceID")).is_some_and(|id| id.is_kind(id::IDENTITY)) => format!(
+                "the AzureIdentity {named} has a resourceID that is not one of a managed identity ({:?}), so MIC ignores it",
+                field(&there, "/spec/resourceID")
+            ),
+            _ => return Vec::new(),
+        };
+        vec![Reason::new(Heals::Never, MissingLink::new(OBJECT, what).hint(format!("Write it again: {}.", view.again(&link.again))))]
+    })
+}
+
+/// NMI does not answer on the pod's node.
+pub const NMI_SILENT: Symptom = Symptom {
+    // the provider asks NMI on the node's own port (pkg/auth)
+    any_of: &["localhost:2579", "127.0.0.1:2579"],
+    none_of: &[],
+    means: Meaning::Known {
+        heals: Heals::Within(RESTART),
+        what: "NMI does not answer on the pod's node",
+        hint: |_, _| "Look whether it runs on that node: `kubectl get pods -A -o wide | grep nmi`.".into(),
+    },
+};
+
+/// The node has no such identity.
+pub const NO_SUCH_IDENTITY: Symptom = Symptom {
+    any_of: &["Identity not found"],
+    none_of: &[],
+    means: Meaning::Known {
+        heals: Heals::Within(RESTART),
+        what: "the node has no identity with the client id that NMI asks for",
+        hint: |view, link| {
+            format!(
+                "The scale set may have lost it (an upgrade does that), or the AzureIdentity names another one: compare {} with `kubectl get azureidentity {} -n {} -o yaml`, then write it again by {}.",
+                view.commands.podid(&["output", &format!("identity/{}", view.bound.identity.name), "client_id"]),
+                view.bound.name,
+                view.bound.namespace,
+                view.again(&link.again)
+            )
+        },
+    },
+};
+
+/// Other bindings by which the pods get a second identity. None are known where this login may not look.
+pub async fn rivals(view: &View<'_>) -> Vec<Rival> {
+    let bound = view.bound;
+    let own = Own {
+        namespace: &bound.namespace,
+        binding: bound.object(BINDING),
+        selector: &bound.subject,
+        azure_identity: bound.object(AZURE_IDENTITY),
+        resource_id: bound.identity.resource_id(),
+        client_id: bound.identity.client_id(),
+    };
+    azure_identity_binding::rivals(view.cluster, &own).await
+}
+
+/// The vault was asked by another identity than the bound one: a pod may have got two. `look`: the command that shows which pods get which.
+pub async fn refused_other(view: &View<'_>, client_id: &str, look: &str, bind: &[String]) -> Reason {
+    let (own, vault, selector) = (&view.bound.identity.name, view.vault(), &view.bound.subject);
+    let rival = rivals(view).await.into_iter().find(|r| r.client_id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(client_id)));
+    let what = |who: &str| format!("the vault {vault} refused the token of {who}, not of {own}");
+    let missing = match rival {
+        Some(rival) => MissingLink::new(BOUND, what(&format!("the identity {} (client id {client_id})", rival.identity)))
+            .because(format!(
+                "the binding {}/{} has the selector {selector} too, so a pod gets both identities, and NMI gives out either",
+                rival.namespace, rival.binding
+            ))
+            .hint(format!(
+                "Give the workload a `selector` of its own, or delete the other binding: `kubectl delete azureidentitybinding {} -n {}`.",
+                rival.binding, rival.namespace
+            )),
+        None => MissingLink::new(TOKEN, what(&format!("another identity (client id {client_id})"))).hint(format!(
+            "Look which identities pods with the label {LABEL}={selector} get: {look}; write the AzureIdentity again by {}.",
+            view.again(bind)
+        )),
+    };
+    Reason::new(Heals::Never, missing)
+}

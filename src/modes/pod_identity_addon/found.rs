@@ -1,0 +1,34 @@
+//! From the objects that AKS made for entries of the add-on back to the requests that would have added them. An entry carries no marks: it is
+//! the app's if the operator role on its identity is.
+
+use crate::{
+    azure::{ArmId, RoleAssignment},
+    chain::{found::Found, texts::field},
+    modes::aad,
+    resources::{azure_identity::AzureIdentity, azure_identity_binding::AzureIdentityBinding, manifest, role, roles},
+    spec::{reference::NameOrId, request::Bind},
+};
+use serde_json::Value;
+
+/// The label of what AKS makes in a cluster.
+const OF_AKS: (&str, &str) = ("kubernetes.azure.com/managedby", "aks");
+
+pub(super) fn binds(found: &Found<'_>, mode: &'static str) -> Vec<Bind> {
+    let of_aks = |object: &&Value| manifest::labels(object).get(OF_AKS.0).is_some_and(|by| by == OF_AKS.1);
+    found.objects.of::<AzureIdentity>().filter(of_aks).filter_map(|identity| bind(found, identity, mode)).collect()
+}
+
+fn bind(found: &Found<'_>, identity: &Value, mode: &'static str) -> Option<Bind> {
+    let (name, namespace) = (field(identity, "/metadata/name"), field(identity, "/metadata/namespace"));
+    let id = ArmId::parse(field(identity, "/spec/resourceID"))?;
+    let operator = roles::guid(roles::MANAGED_IDENTITY_OPERATOR).unwrap_or_default();
+    let operates = |a: &RoleAssignment| a.scope == id && role::guid_of(&a.role_definition_id).eq_ignore_ascii_case(operator);
+    found.own_assignments().find(|assignment| operates(assignment))?;
+    let to_it = |b: &&Value| field(b, "/metadata/namespace") == namespace && field(b, "/spec/azureIdentity") == name;
+    let selector = found.objects.of::<AzureIdentityBinding>().find(to_it).map_or(name, |b| field(b, "/spec/selector"));
+    let mut bind =
+        Bind { mode: Some(mode.to_owned()), namespace: namespace.to_owned(), identity: Some(NameOrId::Id(id)), ..Bind::default() };
+    bind.settings.set(aad::NAME, name);
+    bind.settings.set(aad::SELECTOR, selector);
+    Some(bind)
+}
