@@ -32,7 +32,7 @@ fn versions(world: &World) -> Vec<(String, usize)> {
 }
 
 /// Kills a run at its n-th request. Returns false if the run has fewer requests.
-fn killed_at(world: &World, words: &[&str], n: u64, when: &str) -> bool {
+pub fn killed_at(world: &World, words: &[&str], n: u64, when: &str) -> bool {
     world.hold(n, when);
     let mut run = world.start(words);
     let held = until("a request is held, or the run ends", || {
@@ -50,7 +50,7 @@ fn killed_at(world: &World, words: &[&str], n: u64, when: &str) -> bool {
 }
 
 /// Runs a test at every request, before and after it, several at once, until a run ends before it is held. Returns the number of kills.
-fn at_every_request(one: impl Fn(&mut Option<World>, u64, &str) -> bool + Sync) -> u64 {
+pub fn at_every_request(one: impl Fn(&mut Option<World>, u64, &str) -> bool + Sync) -> u64 {
     let (next, kills, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {

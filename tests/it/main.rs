@@ -28,6 +28,7 @@ mod labs;
 mod lifecycle;
 mod modes;
 mod ownership;
+mod pod_identity_addon;
 mod proofs;
 mod prune;
 mod rbac;
