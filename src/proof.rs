@@ -14,7 +14,7 @@ mod run_id;
 mod scheduling;
 mod target;
 
-pub use pod::{IMAGE, shown_name};
+pub use pod::shown_name;
 pub use prover::Prover;
 pub use rights::rights;
 pub use target::{Target, targets};
@@ -23,8 +23,8 @@ use crate::{
     azure,
     chain::{
         link::{Heals, LinkName, MissingLink, Reason, VERSION},
-        stage::{Reached, Stage, Until},
-        texts::short,
+        stage::{Reached, Read, Stage, Until},
+        texts::{field, short},
     },
     cluster::{Error as ClusterError, Write},
     engine::fault::Fault,
@@ -62,8 +62,8 @@ pub struct Proof {
     pub vault: String,
     pub identity: String,
     pub hops: Vec<Step>,
-    /// The file name and version of each mounted secret.
-    pub objects: BTreeMap<String, String>,
+    /// The secrets that the pod got, by file name or name; each with its version, where the delivery reports it.
+    pub objects: BTreeMap<String, Option<String>>,
     /// What makes the outcome uncertain for the workload's own pods.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -108,7 +108,7 @@ impl Prover {
         let (name, namespace) = (&target.delivered.name, &target.bound.namespace);
         let cluster = self.clusters.for_dry_run().writer(&target.bound.cluster).await?;
         let pod = manifest::at(&pod::api(), Some(namespace), &pod::name(name));
-        match cluster.create(&pod, &pod::manifest(target, &pod, &self.image, self.limit)).await {
+        match cluster.create(&pod, &pod::manifest(target, &pod, self.image.as_deref(), self.limit)).await {
             Ok(_) => Ok(shown_name(name)),
             Err(error) => Err(Fault::cloud(error)),
         }
@@ -121,7 +121,7 @@ impl Prover {
         let name = pod::name(&target.delivered.name);
         let at = manifest::at(&pod::api(), Some(namespace), &name);
         pod::clear_leftovers(&cluster, namespace).await?;
-        let made = match cluster.create(&at, &pod::manifest(target, &at, &self.image, self.limit)).await {
+        let made = match cluster.create(&at, &pod::manifest(target, &at, self.image.as_deref(), self.limit)).await {
             Ok(made) => made,
             Err(error) => return Err(self.not_created(target, error).await),
         };
@@ -211,17 +211,16 @@ impl Prover {
     }
 
     async fn reached(&self, attempt: &Attempt<'_>, stage: &Stage) -> Result<Reached, Fault> {
-        let (api, name, read) = match &stage.until {
-            Until::Object { api, name, read } => (api, name, read),
-            Until::Runs { detail } => {
-                attempt.until(stage, runs(attempt)).await?;
-                return Ok(Reached { detail: detail.clone(), ..Reached::default() });
+        let read = match &stage.until {
+            Until::Object { api, name, read } => {
+                let selector = format!("metadata.name={name}");
+                let namespace = Some(attempt.target.bound.namespace.as_str());
+                let wait = attempt.cluster.wait(api, namespace, Some(&selector), attempt.left(), |object| read(object));
+                attempt.until(stage, wait).await?
             }
+            Until::Pod(read) => attempt.until(stage, shown_by_pod(attempt, read)).await?,
         };
-        let selector = format!("metadata.name={name}");
-        let namespace = Some(attempt.target.bound.namespace.as_str());
-        let wait = attempt.cluster.wait(api, namespace, Some(&selector), attempt.left(), |object| read(object));
-        match attempt.until(stage, wait).await? {
+        match read {
             Ok(reached) => Ok(reached),
             Err(missing) => {
                 let compared = Box::pin(comparison::compare(self, attempt.target)).await;
@@ -230,12 +229,23 @@ impl Prover {
         }
     }
 
-    async fn compare(&self, target: &Target, versions: &BTreeMap<String, String>, begun: Instant, proof: &mut Proof) -> Result<(), Fault> {
+    async fn compare(
+        &self,
+        target: &Target,
+        versions: &BTreeMap<String, Option<String>>,
+        begun: Instant,
+        proof: &mut Proof,
+    ) -> Result<(), Fault> {
         let vault = &target.delivered.vault;
         let Some(uri) = &vault.uri else { return Ok(()) };
+        if versions.values().all(Option::is_none) {
+            return Ok(());
+        }
         let azure = self.azure.read();
         for object in &target.delivered.objects {
-            let mounted = versions.get(object.file()).map(String::as_str).unwrap_or_default();
+            // a delivery without files names the secret itself
+            let mounted = versions.get(object.file()).or_else(|| versions.get(&object.name)).cloned().flatten();
+            let Some(mounted) = mounted.as_deref() else { continue };
             let current = match azure.secret_version(uri, &object.name).await {
                 Ok(Some(info)) => info.version.unwrap_or_default(),
                 Ok(None) => String::new(),
@@ -257,17 +267,21 @@ impl Prover {
 }
 
 /// Polls the pod, because a watch needs the permission to watch all pods of the namespace.
-async fn runs(attempt: &Attempt<'_>) -> Result<Option<()>, ClusterError> {
+async fn shown_by_pod(attempt: &Attempt<'_>, read: &Read) -> Result<Option<Result<Reached, MissingLink>>, ClusterError> {
     const PAUSE: Duration = Duration::from_millis(200);
-    let is_running = |pod: &Value| pod.pointer("/status/phase").and_then(Value::as_str) == Some("Running");
     let cluster: &Write = attempt.cluster;
     while !attempt.left().is_zero() {
         match cluster.get(&attempt.pod.at).await {
-            Ok(Some(pod)) if is_running(&pod) => return Ok(Some(())),
+            Ok(Some(pod)) if field(&pod, "/metadata/uid") == attempt.pod.uid => {
+                if let Some(shown) = read(&pod) {
+                    return Ok(Some(shown));
+                }
+            }
             // the server may be unavailable for a moment
-            Ok(_) | Err(ClusterError::Unreachable { .. } | ClusterError::Failed { .. }) => tokio::time::sleep(PAUSE).await,
+            Ok(_) | Err(ClusterError::Unreachable { .. } | ClusterError::Failed { .. }) => {}
             Err(error) => return Err(error),
         }
+        tokio::time::sleep(PAUSE).await;
     }
     Ok(None)
 }

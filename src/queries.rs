@@ -107,7 +107,7 @@ pub async fn verify(session: &Session, verify: &Verify) -> Result<Exit, Failure>
         return Err(Failure::new(Exit::Refused, format!("there is nothing to prove: podid knows of no mount {wanted}"))
             .hint("`podid state list` shows what podid knows; `podid mount apply` makes a mount."));
     }
-    let image = verify.image.as_deref().unwrap_or(proof::IMAGE);
+    let image = verify.image.as_deref();
     let proving = converge::Proving { ledger: &ledger, commands: &commands, fresh: false, events: converge::event_sink(session), image };
     if session.global.dry_run.is_on() {
         return converge::rehearse_targets(session, &proving, &targets).await;

@@ -79,6 +79,8 @@ pub struct Delivered {
     pub vault: VaultFacts,
     pub objects: Vec<Object>,
     pub synced: Vec<Synced>,
+    /// What the pod template must say of identity and vault, where no object in the cluster says it.
+    pub parameters: Parameters,
     /// The resources that the delivery depends on; whatever these refer to counts, too.
     pub keys: Vec<Key>,
 }
@@ -94,7 +96,7 @@ pub struct VaultFacts {
     pub rbac: Option<bool>,
 }
 
-/// What a SecretProviderClass says to get a token.
+/// What a SecretProviderClass or a pod template says of the identity and the vault, by name.
 pub type Parameters = BTreeMap<String, Input<String>>;
 
 /// What a pod template must have.

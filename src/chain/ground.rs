@@ -164,7 +164,8 @@ const OF_SECRET: &[Symptom] = &[
         },
     },
     Symptom {
-        any_of: &["SecretNotFound"],
+        // FlexVolume leaves only the message of the error, without its code
+        any_of: &["SecretNotFound", "was not found in this key vault"],
         none_of: &[],
         means: Meaning::Known {
             heals: Heals::Never,

@@ -208,6 +208,8 @@ impl Reason {
 
 /// A component that restarts, or a pod of it that starts on the node.
 pub const RESTART: Duration = Duration::from_secs(30);
+/// A volume driver that kubelet does not know. One that restarts registers again within seconds; one that is not installed never does.
+pub const ABSENT: Duration = Duration::from_secs(6);
 /// Azure's own bound for a new role assignment.
 pub const ROLE: Duration = Duration::from_secs(600);
 /// An entry of an access policy takes effect within seconds to minutes.

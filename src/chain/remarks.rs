@@ -97,6 +97,8 @@ pub struct SecretsOf {
     pub shown: String,
     pub vault: String,
     pub names: Vec<String>,
+    /// What happens without one of them: `mounts: its pods will not start`.
+    pub effect: &'static str,
 }
 
 /// Warns of secrets that neither this graph makes nor the vault has.
@@ -108,7 +110,7 @@ pub async fn unknown_secrets(planned: &Planned<'_>, all: &[SecretsOf]) -> Vec<Wa
         }
     }
     let mut warnings = Vec::new();
-    for SecretsOf { key, shown, vault, names } in all {
+    for SecretsOf { key, shown, vault, names, effect } in all {
         let vault_key = vault::key(vault);
         let made = made.get(&vault_key).map(Vec::as_slice).unwrap_or_default();
         let is_made = |name: &str| made.iter().any(|m| m.eq_ignore_ascii_case(name));
@@ -120,7 +122,7 @@ pub async fn unknown_secrets(planned: &Planned<'_>, all: &[SecretsOf]) -> Vec<Wa
         for name in open.into_iter().filter(|name| !there.iter().any(|t| t.eq_ignore_ascii_case(name))) {
             let known = made.iter().chain(&there).map(String::as_str);
             let near = nearest(name, known).map(|near| format!("Did you mean `{near}`? ")).unwrap_or_default();
-            let text = format!("the vault {vault} has no secret {name}, which {shown} mounts: its pods will not start");
+            let text = format!("the vault {vault} has no secret {name}, which {shown} {effect}");
             let set = planned.commands.podid(&["vault", "secret", "set", name, "--vault", vault, "--prompt"]);
             let hint = format!("{near}Correct the name, add the secret to the vault's `secrets:` in the spec, or set it: {set}.");
             warnings.push(Warning { key: key.clone(), text, hint: Some(hint) });

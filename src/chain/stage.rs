@@ -21,23 +21,34 @@ pub struct Stage {
     pub telling: &'static [&'static str],
     /// Reasons of events that belong to an earlier stage.
     pub over: &'static [&'static str],
+    /// Returns what the pod's container reports as wrong, given the pod. It counts more than any event.
+    pub report: Option<Report>,
 }
 
 pub enum Until {
     /// An object in the pod's namespace.
     Object { api: Api, name: String, read: Read },
+    /// The pod itself shows it. This needs no right to watch the pods of a namespace.
+    Pod(Read),
+}
+
+impl Until {
     /// The pod's container runs.
-    Runs { detail: String },
+    pub fn runs(reached: impl Fn() -> Reached + Send + Sync + 'static) -> Self {
+        let running = |pod: &Value| pod.pointer("/status/phase").and_then(Value::as_str) == Some("Running");
+        Self::Pod(Box::new(move |pod| running(pod).then(|| Ok(reached()))))
+    }
 }
 
 /// None: the stage is not reached yet.
 pub type Read = Box<dyn Fn(&Value) -> Option<Result<Reached, MissingLink>> + Send + Sync>;
+pub type Report = Box<dyn Fn(&Value) -> Option<String> + Send + Sync>;
 
 #[derive(Debug, Default)]
 pub struct Reached {
     pub detail: String,
-    /// File name and version of each secret that the pod got, where the delivery says them.
-    pub versions: BTreeMap<String, String>,
+    /// The secrets that the pod got, by file name or name; each with its version, where the delivery reports it.
+    pub versions: BTreeMap<String, Option<String>>,
 }
 
 pub enum Otherwise {
@@ -45,4 +56,11 @@ pub enum Otherwise {
     Chain,
     Reason(Reason),
     Nothing,
+}
+
+/// What the container of a proof's pod runs.
+pub struct Program {
+    /// The image, if the user names no other.
+    pub image: &'static str,
+    pub command: Vec<String>,
 }

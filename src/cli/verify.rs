@@ -23,7 +23,7 @@ pub struct Verify {
     /// Verify only this workload or SecretProviderClass
     #[arg(long, value_name = "WORKLOAD", value_parser = check::dns_subdomain)]
     pub name: Option<String>,
-    /// Image of the pod, preferably by digest
+    /// Image of the pod, preferably by digest; for the delivery `sdk` it needs sh and curl
     #[arg(long, value_parser = check::image)]
     pub image: Option<String>,
 }

@@ -6,6 +6,7 @@
 pub mod component;
 mod csi;
 pub mod expand;
+mod flexvolume;
 mod manifests;
 mod pod_identity;
 mod workload_identity;
@@ -13,7 +14,8 @@ mod workload_identity;
 use crate::engine::fault::Fault;
 pub use component::{Component, Via};
 
-static COMPONENTS: &[&dyn Component] = &[&pod_identity::PodIdentity, &csi::Csi, &workload_identity::WorkloadIdentity];
+static COMPONENTS: &[&dyn Component] =
+    &[&pod_identity::PodIdentity, &csi::Csi, &flexvolume::FlexVolume, &workload_identity::WorkloadIdentity];
 
 pub fn all() -> impl Iterator<Item = &'static dyn Component> {
     COMPONENTS.iter().copied()

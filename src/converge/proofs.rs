@@ -27,13 +27,14 @@ pub struct Proving<'a> {
     /// A run has just written everything.
     pub fresh: bool,
     pub events: EventSink,
-    pub image: &'a str,
+    /// None: the default one of each delivery.
+    pub image: Option<&'a str>,
 }
 
 pub async fn prove(session: &Session, inputs: &Inputs, ledger: &Ledger, plan: &Plan, tell: EventSink) -> Result<Vec<Proof>, Failure> {
     let commands = commands(session, inputs.spec_path.as_deref());
     let targets = proof::targets(ledger, &plan.app, None, None, &commands).map_err(|f| Failure::from(&f))?;
-    let proving = Proving { ledger, commands: &commands, fresh: plan.has_changes(), events: tell, image: proof::IMAGE };
+    let proving = Proving { ledger, commands: &commands, fresh: plan.has_changes(), events: tell, image: None };
     prove_targets(session, &proving, &targets).await
 }
 
@@ -73,7 +74,7 @@ fn prover(session: &Session, proving: &Proving<'_>, targets: &[Target]) -> Resul
         commands: proving.commands.clone(),
         fresh: proving.fresh,
         events: Arc::clone(&proving.events),
-        image: proving.image.to_owned(),
+        image: proving.image.map(str::to_owned),
         limit: session.global.timeout.unwrap_or(LIMIT),
         stop: session.stop.clone(),
     })

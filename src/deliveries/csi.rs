@@ -5,11 +5,13 @@ mod found;
 mod links;
 mod names;
 
-use super::delivery::{Delivery, Wanted};
+use super::{
+    delivery::{Delivery, Wanted},
+    vault_facts::vault_facts,
+};
 use crate::{
-    azure::ArmId,
     chain::{
-        facts::{Bound, Component, Delivered, PodPatch, VaultFacts},
+        facts::{Bound, Component, Delivered, Parameters, PodPatch},
         found::Found,
         link::Link,
         remarks::{Planned, Remarks, SecretsOf, unknown_secrets, wanted},
@@ -38,7 +40,7 @@ use crate::{
 use futures::future::BoxFuture;
 use names::{CLASS, GROUP, STATUS};
 use serde::Deserialize as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub struct Csi;
 
@@ -67,8 +69,8 @@ impl Delivery for Csi {
         settings.get(NAME).unwrap_or(workload).to_owned()
     }
 
-    fn expand(&self, wanted: Wanted, graph: &mut Graph<'_>) -> Result<(), Fault> {
-        let Wanted { namespace, name, vault, objects, synced, subject, identity } = wanted;
+    fn expand(&self, wanted: Wanted, graph: &mut Graph<'_>) -> Result<Parameters, Fault> {
+        let Wanted { namespace, name, vault, objects, synced, subject, identity, .. } = wanted;
         let target = graph.target()?;
         let within = graph.namespace(&target, &namespace, Intent::Existing)?;
         let key = secret_provider_class::key(&target.name, &namespace, &name);
@@ -87,7 +89,8 @@ impl Delivery for Csi {
             within: DependsOn::of(&within),
             after: Vec::new(),
         };
-        graph.add_in_cluster(&key, &kind, Intent::Present, &target)
+        graph.add_in_cluster(&key, &kind, Intent::Present, &target)?;
+        Ok(Parameters::new())
     }
 
     fn recall(&self, ledger: &Ledger, app: &str) -> Result<Vec<Delivered>, Fault> {
@@ -133,7 +136,7 @@ impl Delivery for Csi {
                 let class = planned.placed::<SecretProviderClass>(node)?;
                 let shown = format!("{}/{}", class.namespace, class.name);
                 let names = class.objects.into_iter().map(|object| object.name).collect();
-                Some(SecretsOf { key: node.key.clone(), shown, vault: class.vault_name, names })
+                Some(SecretsOf { key: node.key.clone(), shown, vault: class.vault_name, names, effect: "mounts: its pods will not start" })
             });
             let warnings = unknown_secrets(planned, &mounted.collect::<Vec<_>>()).await;
             Remarks { refused: Vec::new(), warnings }
@@ -158,9 +161,6 @@ impl Delivery for Csi {
 impl Csi {
     fn recalled(&self, ledger: &Ledger, entry: &Entry) -> Result<Delivered, Fault> {
         let class = SecretProviderClass::deserialize(&*entry.placed)?;
-        let known = ledger.get(&entry.app, &vault::key(&class.vault_name));
-        let text = |field: &str| known.and_then(|e| e.outputs.get(field)).and_then(Value::as_str);
-        let id = text(vault::ID.0).and_then(ArmId::parse);
         Ok(Delivered {
             delivery: self.name(),
             app: entry.app.clone(),
@@ -169,14 +169,10 @@ impl Csi {
             namespace: class.namespace,
             name: class.name,
             subject: class.subject,
-            vault: VaultFacts {
-                name: class.vault_name,
-                resource_group: id.and_then(|id| id.group_name().map(str::to_owned)),
-                uri: text(vault::URI.0).map(str::to_owned),
-                rbac: text(vault::MODEL.0).map(|model| model == vault::RBAC),
-            },
+            vault: vault_facts(ledger, &entry.app, class.vault_name),
             objects: class.objects,
             synced: class.synced,
+            parameters: Parameters::new(),
             keys: vec![entry.key.clone()],
         })
     }

@@ -7,16 +7,17 @@ use crate::{
         found::Found,
         link::Link,
         remarks::{Planned, Remarks},
-        stage::Stage,
+        stage::{Program, Stage},
         view::PodRef,
     },
-    engine::{fault::Fault, key::Key, ledger::Ledger},
+    engine::{fault::Fault, input::Input, key::Key, ledger::Ledger},
     resources::{
         access::Right,
         secret_provider_class::{Object, Synced},
     },
     spec::{
         claim::Claim,
+        complaint::Verdict,
         graph::Graph,
         request::Mount,
         settings::{Setting, Settings},
@@ -43,8 +44,13 @@ pub trait Delivery: Sync {
         workload.to_owned()
     }
 
-    /// Adds the resources that bring the secrets into the pods.
-    fn expand(&self, wanted: Wanted, graph: &mut Graph<'_>) -> Result<(), Fault>;
+    /// Checks what a workload asks of it, with paths below the workload.
+    fn check(&self, _: &[Asked<'_>]) -> Verdict {
+        Ok(())
+    }
+
+    /// Adds the resources that bring the secrets into the pods, and returns what the pod template must say of identity and vault.
+    fn expand(&self, wanted: Wanted, graph: &mut Graph<'_>) -> Result<Parameters, Fault>;
 
     /// Lists what this delivery brings for an app, from the state.
     fn recall(&self, ledger: &Ledger, app: &str) -> Result<Vec<Delivered>, Fault>;
@@ -56,6 +62,11 @@ pub trait Delivery: Sync {
 
     /// Returns what a pod template must have to get the secrets.
     fn pod(&self, delivered: &Delivered) -> PodPatch;
+
+    /// Returns what the pod of a proof runs. None: any container will do.
+    fn program(&self, _: &Delivered) -> Option<Program> {
+        None
+    }
 
     /// Lists the links from the token to the bytes in the container, in the order in which each rests on those before it.
     fn chain(&self, delivered: &Delivered, bound: &Bound) -> Vec<Link>;
@@ -84,6 +95,16 @@ pub trait Delivery: Sync {
     }
 }
 
+/// A secret as a workload asks for it.
+pub struct Asked<'a> {
+    pub name: &'a str,
+    pub alias: Option<&'a str>,
+    /// Whether it is to be kept in a Kubernetes Secret.
+    pub is_synced: bool,
+    /// Whether it is to be an environment variable.
+    pub is_variable: bool,
+}
+
 /// The secrets of one vault that pods of a namespace are to get.
 pub struct Wanted {
     pub namespace: String,
@@ -96,4 +117,6 @@ pub struct Wanted {
     pub subject: Option<String>,
     /// How the identity mode gets a token for them.
     pub identity: Parameters,
+    /// Client id of the identity of the pods; None: nothing is bound in the namespace yet.
+    pub client_id: Option<Input<String>>,
 }

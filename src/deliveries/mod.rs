@@ -2,6 +2,10 @@
 
 mod csi;
 pub mod delivery;
+mod flexvolume;
+mod recorded;
+mod sdk;
+mod vault_facts;
 
 use crate::{
     chain::facts::Delivered,
@@ -11,7 +15,7 @@ use crate::{
 pub use delivery::Delivery;
 
 /// The first one is the default.
-static DELIVERIES: &[&dyn Delivery] = &[&csi::Csi];
+static DELIVERIES: &[&dyn Delivery] = &[&csi::Csi, &flexvolume::FlexVolume, &sdk::Sdk];
 
 pub fn all() -> impl Iterator<Item = &'static dyn Delivery> {
     DELIVERIES.iter().copied()

@@ -41,17 +41,20 @@ fn most_telling<'a>(events: &'a [Value], uid: &str, stage: &Stage) -> Option<&'a
 impl Attempt<'_> {
     /// None: nothing is known that is in the way.
     pub(super) async fn diagnose(&self, stage: &Stage) -> Option<Reason> {
+        let mut report = None;
         if let Ok(now) = self.cluster.get(&self.pod.at).await {
             let now = now.filter(|now| field(now, "/metadata/uid") == self.pod.uid);
             let Some(now) = now else { return Some(deleted()) };
             if let Some(reason) = ended(&now).or_else(|| scheduling::reason(&now)).or_else(|| image(&now, stage)) {
                 return Some(reason);
             }
+            report = stage.report.as_ref().and_then(|report| report(&now));
         }
         let reader = self.prover.clusters.reader(&self.target.bound.cluster).await.ok()?;
         let view = &self.view(&reader);
         let events = view.warnings(&self.target.bound.namespace, &self.pod.at.name).await;
-        let message = most_telling(&events, &self.pod.uid, stage).map(|e| field(e, "/message"));
+        let told = || most_telling(&events, &self.pod.uid, stage).map(|e| field(e, "/message"));
+        let message = report.as_deref().or_else(told);
         match (message.filter(|message| !self.target.is_waiting(message)), &stage.otherwise) {
             (Some(message), _) => Some(self.of_message(message, stage, view).await),
             (None, Otherwise::Chain) => self.first_missing(view).await,
@@ -124,7 +127,7 @@ fn ended(pod: &Value) -> Option<Reason> {
 
 /// An image matters only where the container has to run.
 fn image(pod: &Value, stage: &Stage) -> Option<Reason> {
-    let waiting = pod.pointer("/status/containerStatuses/0/state/waiting").filter(|_| matches!(stage.until, Until::Runs { .. }))?;
+    let waiting = pod.pointer("/status/containerStatuses/0/state/waiting").filter(|_| matches!(stage.until, Until::Pod(_)))?;
     let (reason, message) = (field(waiting, "/reason"), field(waiting, "/message"));
     if !matches!(reason, "InvalidImageName" | "ErrImageNeverPull" | "ErrImagePull" | "ImagePullBackOff") {
         return None;
@@ -134,24 +137,24 @@ fn image(pod: &Value, stage: &Stage) -> Option<Reason> {
     let heals =
         if lasting || matches!(reason, "InvalidImageName" | "ErrImageNeverPull") { Heals::Never } else { Heals::Within(RESTART * 2) };
     let what = format!("the image {} could not be pulled ({reason})", field(pod, "/spec/containers/0/image"));
-    let missing = MissingLink::new(START, what)
-        .hint("Give the proof an image that the nodes can pull, with `--image`; any that stays running will do.");
+    let missing = MissingLink::new(START, what).hint("Give the proof an image that the nodes can pull, with `--image`.");
     Some(Reason::new(heals, if message.is_empty() { missing } else { missing.because(cut(message)) }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chain::stage::Reached;
     use serde_json::json;
 
     fn stage(until: Until, first: bool) -> Stage {
         let (telling, over): (&[&str], &[&str]) = if first { (&[], &[]) } else { (&["FailedToCreateSecret"], &["FailedMount"]) };
         let (waits_for, in_vain) = (String::new(), String::new());
-        Stage { step: "", waits_for, in_vain, until, link: START, otherwise: Otherwise::Nothing, telling, over }
+        Stage { step: "", waits_for, in_vain, until, link: START, otherwise: Otherwise::Nothing, telling, over, report: None }
     }
 
     fn runs(first: bool) -> Stage {
-        stage(Until::Runs { detail: String::new() }, first)
+        stage(Until::runs(Reached::default), first)
     }
 
     fn event(reason: &str, message: &str, at: &str) -> Value {

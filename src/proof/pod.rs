@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// The pause image: it needs no shell, runs as nobody, and is on most nodes already.
-pub const IMAGE: &str = "mcr.microsoft.com/oss/kubernetes/pause:3.9";
+const IMAGE: &str = "mcr.microsoft.com/oss/kubernetes/pause:3.9";
 
 const PREFIX: &str = "podid-verify-";
 /// Names of objects that are derived from the pod's name end at 253 characters.
@@ -83,8 +83,11 @@ fn is_left_over(pod: &Value, now: Timestamp) -> bool {
     made.is_ok_and(|made| now.duration_since(made) > SignedDuration::from_secs(limit).saturating_add(OLD))
 }
 
-/// Runs under the restricted pod security standard, and ends by itself should podid be killed.
-pub(super) fn manifest(target: &Target, pod: &ObjectRef, image: &str, limit: Duration) -> Value {
+/// Runs under the restricted pod security standard, and ends by itself should podid be killed. A program of the delivery is started again
+/// until it succeeds.
+pub(super) fn manifest(target: &Target, pod: &ObjectRef, image: Option<&str>, limit: Duration) -> Value {
+    let program = target.delivery.program(&target.delivered);
+    let image = image.unwrap_or_else(|| program.as_ref().map_or(IMAGE, |program| program.image));
     let PodPatch { labels, mut annotations, service_account, env, volume_mounts, volumes } = target.pod();
     let mut all_labels = ownership::marks(&target.bound.app);
     all_labels.extend(labels);
@@ -121,6 +124,12 @@ pub(super) fn manifest(target: &Target, pod: &ObjectRef, image: &str, limit: Dur
             "volumes": volumes,
         },
     });
+    if let Some(program) = program {
+        manifest["spec"]["restartPolicy"] = "OnFailure".into();
+        let container = &mut manifest["spec"]["containers"][0];
+        container["command"] = program.command.into();
+        container["resources"]["limits"]["memory"] = "64Mi".into();
+    }
     if let Some(name) = service_account {
         manifest["spec"]["serviceAccountName"] = name.into();
     }

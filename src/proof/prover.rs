@@ -18,7 +18,8 @@ pub struct Prover {
     /// Whether a run has just written everything, so that Azure may not show all of it yet.
     pub fresh: bool,
     pub events: EventSink,
-    pub image: String,
+    /// Of the pod; None: the default one of the delivery.
+    pub image: Option<String>,
     pub limit: Duration,
     /// Turns true on Ctrl-C: the pod is removed all the same.
     pub stop: watch::Receiver<bool>,

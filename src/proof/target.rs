@@ -90,7 +90,7 @@ fn bound_to(delivered: &Delivered, all: &[Bound], commands: &Commands) -> Result
     match bound.as_slice() {
         [one] => Ok((*one).clone()),
         [] => Err(Fault::refused(
-            format!("no binding in namespace {namespace} leads to the SecretProviderClass {name}"),
+            format!("no binding in namespace {namespace} leads to the secrets of {name}"),
             format!("Bind an identity first: {}.", commands.podid(&["bind", "--namespace", namespace, "--app", &delivered.app])),
         )),
         [first, ..] => {
@@ -98,11 +98,11 @@ fn bound_to(delivered: &Delivered, all: &[Bound], commands: &Commands) -> Result
             let way = match subject {
                 Some(subject) => modes::of(first)?.one_identity(subject),
                 None => format!(
-                    "The class was written before there were two bindings. Delete one of them (`podid unbind`), or write the workloads into a spec, where each names its identity: {}.",
+                    "The mount was written before there were two bindings. Delete one of them (`podid unbind`), or write the workloads into a spec, where each names its identity: {}.",
                     commands.podid(&["up"])
                 ),
             };
-            let what = format!("several identities in namespace {namespace} could read for the SecretProviderClass {name}: ");
+            let what = format!("several identities in namespace {namespace} could read the secrets of {name}: ");
             Err(Fault::refused(what + &names.join(", "), way))
         }
     }
@@ -148,6 +148,7 @@ mod tests {
             vault: VaultFacts { name: "kv".into(), resource_group: None, uri: None, rbac: None },
             objects: Vec::new(),
             synced: Vec::new(),
+            parameters: [].into(),
             keys: Vec::new(),
         };
         Target::new(bound, delivered).unwrap()
@@ -170,6 +171,7 @@ mod tests {
         let deliveries: Vec<&str> = deliveries::all().map(Delivery::name).collect();
         assert_eq!(modes.iter().collect::<BTreeSet<_>>().len(), modes.len());
         assert_eq!(deliveries.iter().collect::<BTreeSet<_>>().len(), deliveries.len());
+        assert_eq!(deliveries, ["csi", "flexvolume", "sdk"]);
         assert_eq!((modes[0], deliveries[0]), ("pod-identity", "csi"), "the defaults");
     }
 

@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod component;
 pub mod conflict;
 pub mod container;
+pub mod delivery;
 pub mod exception;
 pub mod feature;
 pub mod grant;
@@ -86,6 +87,7 @@ table![
     azure_identity::AzureIdentity,
     azure_identity_binding::AzureIdentityBinding,
     secret_provider_class::SecretProviderClass,
+    delivery::PodSecrets,
     object::Object,
     installation::Installation,
     component::Component,

@@ -6,12 +6,15 @@ mod storage;
 use super::{
     cluster,
     complaint::{Complaint, Verdict, maybe, named, unknown_word, wrong},
-    model::{API_VERSION, IdentitySpec, KIND, SourceSpec, Spec, VaultSpec, Workload},
+    model::{API_VERSION, IdentitySpec, KIND, SourceSpec, Spec, Use, VaultSpec, Workload},
     names::{self, Checked},
     settings,
     suggest::nearest,
 };
-use crate::{deliveries, modes};
+use crate::{
+    deliveries::{self, Delivery, delivery::Asked},
+    modes,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 fn filled(text: &str) -> Checked {
@@ -152,14 +155,17 @@ fn identity(path: &str, identity: &IdentitySpec) -> Verdict {
     maybe(&format!("{path}.location"), names::location, identity.location.as_ref())
 }
 
-/// The mode by its name, the settings of mode and delivery, and the names of their objects in the cluster.
+/// The mode and the delivery by their names, the settings of both, and the names of their objects in the cluster.
 fn objects<'a>(path: &str, workload: &'a Workload, seen: &mut Seen<'a>) -> Verdict {
     let namespace = workload.namespace.as_str();
     let Ok(mode) = modes::named(workload.mode.as_deref()) else {
         return Err(unknown_word(format!("{path}.mode"), workload.mode.as_deref().unwrap_or_default(), modes::names().collect()));
     };
-    let delivery = deliveries::all().next();
-    let used: Vec<_> = std::iter::once(modes::owner(mode)).chain(delivery.map(deliveries::owner)).collect();
+    let Ok(delivery) = deliveries::named(workload.delivery.as_deref()) else {
+        let word = workload.delivery.as_deref().unwrap_or_default();
+        return Err(unknown_word(format!("{path}.delivery"), word, deliveries::all().map(Delivery::name).collect()));
+    };
+    let used = [modes::owner(mode), deliveries::owner(delivery)];
     let all: Vec<_> = modes::all().map(modes::owner).chain(deliveries::all().map(deliveries::owner)).collect();
     settings::check(&workload.settings, &used, &all).map_err(|complaint| complaint.below(path))?;
     for claim in mode.check(&workload.identity.name, &workload.settings).map_err(|complaint| complaint.below(path))? {
@@ -169,7 +175,15 @@ fn objects<'a>(path: &str, workload: &'a Workload, seen: &mut Seen<'a>) -> Verdi
             return Err(wrong(format!("{path}.{}", claim.field), message).hint(claim.hint));
         }
     }
-    for claim in delivery.into_iter().flat_map(|delivery| delivery.claims(&workload.name, &workload.settings)) {
+    let asked = |used: &'a Use| Asked {
+        name: &used.name,
+        alias: used.alias.as_deref(),
+        is_synced: used.sync.is_some(),
+        is_variable: used.env.is_some(),
+    };
+    let asked: Vec<Asked<'_>> = workload.secrets.iter().map(asked).collect();
+    delivery.check(&asked).map_err(|complaint| complaint.below(path))?;
+    for claim in delivery.claims(&workload.name, &workload.settings) {
         let message = format!("another workload of this namespace already has a {} of this name", claim.shown);
         if !seen.own.insert((namespace, claim.kind, claim.name)) {
             return Err(wrong(format!("{path}.{}", claim.field), message).hint(claim.hint));

@@ -106,7 +106,7 @@ impl Graph<'_> {
         for used in &workload.storage {
             self.storage_use(used, &identity)?;
         }
-        let (mode, delivery) = (modes::named(workload.mode.as_deref())?, deliveries::named(None)?);
+        let (mode, delivery) = (modes::named(workload.mode.as_deref())?, deliveries::named(workload.delivery.as_deref())?);
         let bind = Bind {
             mode: workload.mode.clone(),
             namespace: workload.namespace.clone(),
@@ -154,6 +154,7 @@ impl Graph<'_> {
                 synced: synced.collect(),
                 subject: Some(bound.subject.clone()),
                 identity: mode.class_parameters(Some(&bound))?,
+                client_id: bound.identity.client_id.clone(),
             };
             deliver(delivery, wanted, self)?;
         }
@@ -250,9 +251,10 @@ impl Graph<'_> {
             objects: mount.secrets.iter().map(object).collect(),
             synced: mount.sync.iter().map(sync).collect(),
             identity,
+            client_id: None,
             subject,
         };
-        deliver(deliveries::named(None)?, wanted, self)
+        deliver(deliveries::named(None)?, wanted, self).map(drop)
     }
 
     /// How the pods that mount get a token, and which they are: as those that are bound in the namespace, or as the spec's workloads there
@@ -291,7 +293,7 @@ fn bind_by(mode: &dyn Mode, bind: &Bind, graph: &mut Graph<'_>) -> Result<Bound,
 }
 
 /// Delivers secrets, after the components that this needs.
-fn deliver(delivery: &dyn Delivery, wanted: Wanted, graph: &mut Graph<'_>) -> Result<(), Fault> {
+fn deliver(delivery: &dyn Delivery, wanted: Wanted, graph: &mut Graph<'_>) -> Result<Parameters, Fault> {
     graph.comes_after(&delivery.needs().iter().map(|component| component.name).collect::<Vec<_>>())?;
     delivery.expand(wanted, graph)
 }

@@ -290,6 +290,8 @@ pub struct Workload {
     pub identity: IdentitySpec,
     /// Name of the identity mode; `modes` has the table.
     pub mode: Option<String>,
+    /// Name of the way in which the pods get their secrets; `deliveries` has the table.
+    pub delivery: Option<String>,
     #[serde(default)]
     pub secrets: Vec<Use>,
     /// The blob containers that it uses.

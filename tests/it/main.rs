@@ -19,6 +19,7 @@ mod components;
 mod conformance;
 mod control_plane;
 mod counts;
+mod deliveries;
 mod diff;
 mod drift;
 mod errors;

@@ -6,7 +6,7 @@ use crate::{
     chain::{
         facts::{Bound, Delivered},
         ground,
-        link::{Heals, Link, LinkName, Meaning, MissingLink, RESTART, Reason, Resource, START, Symptom, UNKNOWN, VERSION},
+        link::{ABSENT, Heals, Link, LinkName, Meaning, MissingLink, RESTART, Reason, Resource, START, Symptom, UNKNOWN, VERSION},
         stage::{Otherwise, Reached, Stage, Until},
         texts::{field, short},
         view::{PodRef, View},
@@ -101,7 +101,7 @@ const OF_CLASS: &[Symptom] = &[
 const OF_DRIVER: &[Symptom] = &[
     known(
         &["not found in the list of registered CSI drivers", "no CSIDriver object"],
-        Heals::Within(RESTART),
+        Heals::Within(ABSENT),
         "the Secrets Store CSI driver is not on the pod's node",
         |view, _| {
             format!(
@@ -143,11 +143,12 @@ pub(super) fn stages(delivered: &Delivered, pod: &PodRef) -> Vec<Stage> {
     stages.extend(secrets.into_iter().map(|secret| synced(delivered, secret)));
     let env: Vec<&str> = delivered.synced.iter().filter_map(|s| s.env.as_deref()).collect();
     if !env.is_empty() {
+        let detail = format!("with {} from the Secret", env.join(", "));
         stages.push(Stage {
             step: "running",
             waits_for: "waiting until the container runs".into(),
             in_vain: "the secrets were mounted, but the container did not start".into(),
-            until: Until::Runs { detail: format!("with {} from the Secret", env.join(", ")) },
+            until: Until::runs(move || Reached { detail: detail.clone(), ..Reached::default() }),
             otherwise: Otherwise::Nothing,
             ..later()
         });
@@ -161,11 +162,12 @@ fn later() -> Stage {
         step: "",
         waits_for: String::new(),
         in_vain: String::new(),
-        until: Until::Runs { detail: String::new() },
+        until: Until::runs(Reached::default),
         link: START,
         otherwise: Otherwise::Nothing,
         telling: &["FailedToCreateSecret"],
         over: &["FailedMount"],
+        report: None,
     }
 }
 
@@ -192,6 +194,7 @@ fn mounted(delivered: &Delivered, pod: &PodRef) -> Stage {
         otherwise: Otherwise::Chain,
         telling: &[],
         over: &[],
+        report: None,
     }
 }
 
@@ -208,9 +211,10 @@ fn files(status: &Value, class: &str, objects: &[Object]) -> Result<Reached, Mis
     for object in objects {
         let version = reported.get(&object.name);
         let version = version.ok_or_else(|| MissingLink::new(CLASS_LINK, format!("the driver mounted {class} without {}", object.name)))?;
-        versions.insert(object.file().to_owned(), version.clone());
+        versions.insert(object.file().to_owned(), Some(version.clone()));
     }
-    let shown: Vec<String> = versions.iter().map(|(file, version)| format!("{file} version {}", short(version))).collect();
+    let shown: Vec<String> =
+        versions.iter().map(|(file, version)| format!("{file} version {}", short(version.as_deref().unwrap_or_default()))).collect();
     Ok(Reached { detail: shown.join(", "), versions })
 }
 
@@ -245,6 +249,14 @@ fn unsynced(secret: &str) -> Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_driver_that_is_missing_ends_a_proof_within_seconds() {
+        let text = "MountVolume.SetUp failed: driver name secrets-store.csi.k8s.io not found in the list of registered CSI drivers";
+        let symptom = OF_DRIVER.iter().find(|symptom| symptom.fits(text)).unwrap();
+        let Meaning::Known { heals, .. } = symptom.means else { panic!("it means one thing") };
+        assert!(heals.is_over(Duration::from_secs(8)));
+    }
 
     #[test]
     fn a_provider_that_died_is_not_taken_for_the_driver() {

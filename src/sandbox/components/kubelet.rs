@@ -5,10 +5,12 @@ use super::activity::{Activity, Backoff, Busy};
 use super::config::Config;
 use super::driver::{DRIVER, Driver, Volume};
 use super::events::{EventType, Events, now};
+use super::flexvolume::{self, FlexError};
 use super::kube::{KubeClient, KubeError};
 use super::mirror::{Mirror, ObjectKey, keep, key};
 use super::nmi::Nmi;
 use super::nodes::Nodes;
+use super::pod_check::{Ended, PodCheck};
 use super::provider::ProviderContext;
 use super::tasks::{AbortOnDrop, RunningComponents};
 use super::wire::AzureClient;
@@ -116,9 +118,13 @@ impl Kubelet {
 
     /// Returns true if the pod runs with all its Secrets, or does not exist any more. `unsynced` means that a Secret was missing last time.
     async fn start(&self, pod: &Value, unsynced: &mut bool) -> bool {
-        let running = pod["status"]["phase"] == "Running" || self.is_run_elsewhere(pod).await;
+        let elsewhere = self.is_run_elsewhere(pod).await;
+        let running = pod["status"]["phase"] == "Running" || elsewhere;
         match self.prepare(pod, running, *unsynced).await {
             Ok(synced) => {
+                if let Some(check) = PodCheck::of(pod).filter(|_| !elsewhere) {
+                    return self.run_check(pod, &check).await;
+                }
                 *unsynced = !synced;
                 (running || self.set_status(pod, &running_status(pod)).await) && synced
             }
@@ -134,6 +140,16 @@ impl Kubelet {
                 false
             }
         }
+    }
+
+    /// Runs a container that ends. One that fails is started again after a pause. Returns whether the pod is over.
+    async fn run_check(&self, pod: &Value, check: &PodCheck<'_>) -> bool {
+        let began = now();
+        if pod["status"]["phase"] != "Running" && !self.set_status(pod, &running_status(pod)).await {
+            return false;
+        }
+        let ended = check.run(&self.driver.access).await;
+        self.set_status(pod, &ended_status(pod, &ended, &began)).await && (ended.exit_code == 0 || pod["spec"]["restartPolicy"] == "Never")
     }
 
     /// Prepares volumes and environment. `running` means that the pod runs already or that another kubelet starts it. Returns false if a
@@ -153,6 +169,12 @@ impl Kubelet {
         }
         if running {
             return Ok(complete);
+        }
+        for volume in volumes().filter(|v| v["flexVolume"].is_object()) {
+            flexvolume::mount(&self.driver.access, pod, volume).await.map_err(|e| match e {
+                FlexError::Driver(why) => mount_failed(volume, &why),
+                FlexError::Plugin => NotReady { message: no_plugin(volume), ..mount_failed(volume, "") },
+            })?;
         }
         let namespace = text(pod, "namespace");
         for volume in volumes() {
@@ -246,6 +268,15 @@ fn failed(step: &str, volume: &Value, why: &str) -> String {
     format!("MountVolume.{step} failed for volume {:?} : {why}", volume["name"].as_str().unwrap_or_default())
 }
 
+/// What kubelet reports where no plugin knows a volume (`WaitForAttachAndMount` of its volume manager).
+fn no_plugin(volume: &Value) -> String {
+    let name = volume["name"].as_str().unwrap_or_default();
+    let why = format!("failed to get Plugin from volumeSpec for volume {name:?} err=no volume plugin matched");
+    format!(
+        "Unable to attach or mount volumes: unmounted volumes=[{name}], unattached volumes=[], failed to process volumes=[{name}]: {why}"
+    )
+}
+
 fn waiting_reason(pod: &Value) -> Option<&str> {
     pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"].as_str()
 }
@@ -322,6 +353,31 @@ fn running_status(pod: &Value) -> Value {
     if !before.is_empty() {
         status["initContainerStatuses"] = before.into();
     }
+    status
+}
+
+/// The status of a pod whose only container ended.
+fn ended_status(pod: &Value, ended: &Ended, began: &str) -> Value {
+    let mut status = running_status(pod);
+    let container = &mut status["containerStatuses"][0];
+    let reason = if ended.exit_code == 0 { "Completed" } else { "Error" };
+    let terminated = json!({
+        "exitCode": ended.exit_code, "reason": reason, "message": ended.message, "startedAt": began, "finishedAt": now(),
+        "containerID": container["containerID"],
+    });
+    let before = pod["status"]["containerStatuses"][0]["restartCount"].as_i64().unwrap_or_default();
+    container["restartCount"] = before.into();
+    container["ready"] = false.into();
+    container["started"] = false.into();
+    if ended.exit_code == 0 || pod["spec"]["restartPolicy"] == "Never" {
+        container["state"] = json!({ "terminated": terminated });
+        status["phase"] = if ended.exit_code == 0 { "Succeeded" } else { "Failed" }.into();
+    } else {
+        container["restartCount"] = (before + 1).into();
+        container["state"] = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
+        container["lastState"] = json!({ "terminated": terminated });
+    }
+    status["conditions"] = conditions(pod, false).into();
     status
 }
 

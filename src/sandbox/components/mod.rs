@@ -2,8 +2,8 @@
 //! real ones. They therefore also work on a real cluster, and do not depend on the rest of the sandbox.
 //!
 //! `wire` is the client of Azure, `kube`, `access` and `plugin` that of the cluster. `mirror` lists and watches, `activity` tracks work,
-//! `events` writes events. `mic` and `arm` assign identities, `nmi` gets tokens, `driver` and `provider` mount secrets, `kubelet` and
-//! `nodes` run pods. `workloads` finds out which of them a cluster has, where that depends on its pods.
+//! `events` writes events. `mic` and `arm` assign identities, `nmi` gets tokens, `driver`, `provider` and `flexvolume` mount
+//! secrets, `kubelet` and `nodes` run pods, `pod_check` is what one container does. `workloads` finds out which of them a cluster has, where that depends on its pods.
 
 mod access;
 mod activity;
@@ -11,6 +11,7 @@ mod arm;
 mod config;
 mod driver;
 mod events;
+mod flexvolume;
 mod kube;
 mod kubelet;
 mod mic;
@@ -18,6 +19,7 @@ mod mirror;
 mod nmi;
 mod nodes;
 mod plugin;
+mod pod_check;
 mod provider;
 mod tasks;
 #[cfg(test)]

@@ -29,13 +29,15 @@ pub(super) struct Nmi {
     waits: (Duration, Duration),
 }
 
-/// A request to the host endpoint.
+/// A request to the host endpoint, or one of a pod to the metadata service.
 pub(super) struct TokenRequest<'a> {
     pub(super) namespace: &'a str,
     pub(super) pod: &'a str,
     pub(super) resource: &'a str,
     /// Whether NMI runs in managed mode: without MIC, and only for identities of the pod's namespace.
     pub(super) managed: bool,
+    /// The identity that is asked for; None: the first one.
+    pub(super) client_id: Option<&'a str>,
     /// Whether NMI serves only identities of the pod's namespace.
     pub(super) force_namespaced: bool,
 }
@@ -100,7 +102,8 @@ impl Nmi {
         if asked.managed {
             return self.managed_identity(asked).await;
         }
-        let TokenRequest { namespace, pod, .. } = *asked;
+        let TokenRequest { namespace, pod, client_id, .. } = *asked;
+        let wanted = client_id.map(|id| format!("clientID in request: {}, ", redacted(id))).unwrap_or_default();
         let start = Instant::now();
         let mut changes = self.assigned.changes();
         loop {
@@ -108,6 +111,10 @@ impl Nmi {
             for assigned in self.assigned.all() {
                 let spec = &assigned["spec"];
                 if spec["pod"] != pod || spec["podNamespace"] != namespace {
+                    continue;
+                }
+                let own = spec["azureIdentityRef"]["spec"]["clientID"].as_str().unwrap_or_default();
+                if client_id.is_some_and(|wanted| !wanted.eq_ignore_ascii_case(own)) {
                     continue;
                 }
                 match assigned["status"]["status"].as_str().unwrap_or_default() {
@@ -129,7 +136,7 @@ impl Nmi {
                 return Err(NmiError::new(
                     status,
                     format!(
-                        "getting assigned identities for pod {namespace}/{pod} in {state} state failed after {tries} attempts, retry duration [5]s, error: <nil>. Check MIC pod logs for identity assignment errors"
+                        "{wanted}getting assigned identities for pod {namespace}/{pod} in {state} state failed after {tries} attempts, retry duration [5]s, error: <nil>. Check MIC pod logs for identity assignment errors"
                     ),
                 ));
             }
@@ -166,6 +173,12 @@ impl Nmi {
     }
 }
 
+/// Shows the first and the last four characters, as NMI does in its messages.
+fn redacted(id: &str) -> String {
+    let (first, last) = (id.get(..4).unwrap_or_default(), id.len().checked_sub(4).and_then(|at| id.get(at..)).unwrap_or_default());
+    format!("{first}##### REDACTED #####{last}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{KubeAccess, Login};
@@ -195,7 +208,7 @@ mod tests {
     }
 
     fn asked(pod: &str) -> TokenRequest<'_> {
-        TokenRequest { namespace: "shop", pod, resource: "r", managed: false, force_namespaced: false }
+        TokenRequest { namespace: "shop", pod, resource: "r", managed: false, client_id: None, force_namespaced: false }
     }
 
     fn assigned(state: &str) -> Value {

@@ -12,6 +12,7 @@ pub(super) enum Program {
     Nmi,
     Driver,
     Provider,
+    FlexVolume,
 }
 
 impl Program {
@@ -22,6 +23,7 @@ impl Program {
             Self::Nmi => "/nmi",
             Self::Driver => "secrets-store/driver",
             Self::Provider => "/provider-azure",
+            Self::FlexVolume => "/keyvault-flexvolume",
         }
     }
 
@@ -42,7 +44,7 @@ fn repository(image: &str) -> &str {
 /// The pods of a cluster.
 pub(super) struct Workloads {
     pods: Arc<Mirror>,
-    /// Whether the pods decide what runs; otherwise all programs run.
+    /// False if all programs run, whatever the pods are; but for FlexVolume, which no cluster has of itself.
     decide: bool,
 }
 
@@ -58,7 +60,8 @@ impl Workloads {
 
     /// Returns whether a program runs, on a node if one is given.
     pub(super) fn run(&self, program: Program, node: Option<&str>) -> bool {
-        !self.decide || self.container(program, node, is_running, |_| true)
+        let always = !self.decide && !matches!(program, Program::FlexVolume);
+        always || self.container(program, node, is_running, |_| true)
     }
 
     /// Returns whether the node's NMI takes identities from bindings, without MIC. Where all programs run, a pod that only starts counts.
@@ -140,7 +143,7 @@ mod tests {
         pods.store(pod("nmi-1", "Running", json!({"image": "i/nmi:1"})));
         assert!(workloads.run(Program::Nmi, Some("n1")) && !workloads.run(Program::Nmi, Some("n2")));
         assert!(!workloads.run(Program::Mic, None) && !workloads.force_namespaced(Program::Nmi, None));
-        assert!(Workloads::new(pods, false).run(Program::Nmi, Some("n2")));
+        assert!(Workloads::new(Mirror::new(), false).run(Program::Nmi, Some("n2")));
     }
 
     #[test]

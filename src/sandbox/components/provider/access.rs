@@ -85,6 +85,7 @@ impl TokenSource {
                     pod: request.pod,
                     resource: RESOURCE,
                     managed: access.workloads.managed_mode(node),
+                    client_id: None,
                     force_namespaced: access.workloads.force_namespaced(Program::Nmi, node),
                 };
                 nmi.token(&access.activity, &asked)

@@ -1,0 +1,104 @@
+//! The one container that does more than run: podid's check of an app that reads Key Vault by itself. It is known by its command, and what
+//! its script does with curl is done here: a token from the metadata service, which NMI answers where it runs, and then each secret.
+//! The termination message is the one that the script writes.
+
+use super::nmi;
+use super::provider::ProviderContext;
+use super::workloads::Program;
+use base64::Engine as _;
+use serde_json::Value;
+use std::fmt::Write as _;
+
+/// `$0` of the script.
+const NAME: &str = "podid-check";
+const RESOURCE: &str = "https://vault.azure.net";
+/// What the script keeps of an answer.
+const LONGEST: usize = 1200;
+
+pub(super) struct PodCheck<'a> {
+    pod: &'a Value,
+    secrets: Vec<&'a str>,
+    vault: &'a str,
+    client_id: &'a str,
+}
+
+/// How the container ended.
+pub(super) struct Ended {
+    pub(super) exit_code: i32,
+    pub(super) message: String,
+}
+
+impl<'a> PodCheck<'a> {
+    pub(super) fn of(pod: &'a Value) -> Option<Self> {
+        let container = &pod["spec"]["containers"][0];
+        let command: Vec<&str> = container["command"].as_array()?.iter().filter_map(Value::as_str).collect();
+        let ["sh", "-c", _, NAME, secrets @ ..] = command.as_slice() else { return None };
+        let env = |name: &str| {
+            let all = container["env"].as_array().into_iter().flatten();
+            all.filter(|env| env["name"] == name).find_map(|env| env["value"].as_str()).unwrap_or_default()
+        };
+        Some(Self { pod, secrets: secrets.to_vec(), vault: env("KEYVAULT_URI"), client_id: env("AZURE_CLIENT_ID") })
+    }
+
+    pub(super) async fn run(&self, access: &ProviderContext) -> Ended {
+        let token = match self.token(access).await {
+            Ok(token) => token,
+            Err((status, answer)) => return Ended { exit_code: 1, message: format!("token {status:03} {}\n", shown(&answer)) },
+        };
+        let claim = |name: &str| claims(&token)[name].as_str().unwrap_or_default().to_owned();
+        let mut message = format!("token 200 {} {}\n", claim("appid"), claim("oid"));
+        for (at, name) in self.secrets.iter().enumerate() {
+            let url = format!("{}/secrets/{name}?api-version=7.4", self.vault.trim_end_matches('/'));
+            let (status, answer) = match access.azure.get(&url, Some(&token)).await {
+                Ok(reply) if reply.status == 200 => {
+                    let body = reply.json();
+                    let version = body["id"].as_str().and_then(|id| id.rsplit('/').next()).unwrap_or_default().to_owned();
+                    (200, version)
+                }
+                Ok(reply) => (reply.status, shown(&reply.text)),
+                // a vault that does not exist has no DNS name
+                Err(_) => (0, "no such host".to_owned()),
+            };
+            let _ = writeln!(message, "{} {status:03} {answer}", at + 1);
+            if status != 200 {
+                return Ended { exit_code: 1, message };
+            }
+        }
+        Ended { exit_code: 0, message }
+    }
+
+    /// Asks as the pod: NMI gets the request where it runs on the node, otherwise the node's metadata service.
+    async fn token(&self, access: &ProviderContext) -> Result<String, (u16, String)> {
+        let text = |name: &str| self.pod["metadata"][name].as_str().unwrap_or_default();
+        let node = self.pod["spec"]["nodeName"].as_str();
+        if let Some(nmi) = access.nmi.as_ref().filter(|_| access.workloads.run(Program::Nmi, node)) {
+            let asked = nmi::TokenRequest {
+                namespace: text("namespace"),
+                pod: text("name"),
+                resource: RESOURCE,
+                client_id: Some(self.client_id).filter(|id| !id.is_empty()),
+                force_namespaced: access.workloads.force_namespaced(Program::Nmi, node),
+            };
+            return nmi.token(&access.activity, &asked).await.map_err(|no| (no.status, no.body));
+        }
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("api-version", "2018-02-01"), ("resource", RESOURCE), ("client_id", self.client_id)])
+            .finish();
+        let reply = access.azure.metadata(&query).await.map_err(|_| (0, "connection refused".to_owned()))?;
+        match reply.json()["access_token"].as_str().filter(|_| reply.ok()) {
+            Some(token) => Ok(token.to_owned()),
+            None => Err((reply.status, reply.text.clone())),
+        }
+    }
+}
+
+fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap_or_default();
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap_or_default();
+    serde_json::from_slice(&bytes).unwrap_or_default()
+}
+
+/// One line of limited length.
+fn shown(answer: &str) -> String {
+    answer.replace(['\r', '\n', '\t'], " ").chars().take(LONGEST).collect()
+}
