@@ -86,7 +86,20 @@ impl Used {
                 used.push(mode);
             }
         }
-        Ok(Self { modes: used, deliveries: vec![deliveries::named(None).map_err(failed)?] })
+        let mut names: Vec<Option<&str>> =
+            loaded.iter().flat_map(|loaded| &loaded.spec.workloads).map(|workload| workload.delivery.as_deref()).collect();
+        // a single command mounts in the default way
+        if names.is_empty() || asked.commands.contains(&RbacCommand::Mount) {
+            names.push(None);
+        }
+        let mut brings: Vec<&'static dyn Delivery> = Vec::new();
+        for name in names {
+            let delivery = deliveries::named(name).map_err(failed)?;
+            if !brings.iter().any(|other| other.name() == delivery.name()) {
+                brings.push(delivery);
+            }
+        }
+        Ok(Self { modes: used, deliveries: brings })
     }
 
     /// What access to the objects of the modes needs.
