@@ -124,6 +124,7 @@ async fn token(access: &ProviderContext, pod: &Value) -> Result<String, String> 
             namespace: text("namespace"),
             pod: text("name"),
             resource: RESOURCE,
+            managed: access.workloads.managed_mode(node),
             client_id: None,
             force_namespaced: access.workloads.force_namespaced(Program::Nmi, node),
         };

@@ -76,6 +76,7 @@ impl<'a> PodCheck<'a> {
                 namespace: text("namespace"),
                 pod: text("name"),
                 resource: RESOURCE,
+                managed: access.workloads.managed_mode(node),
                 client_id: Some(self.client_id).filter(|id| !id.is_empty()),
                 force_namespaced: access.workloads.force_namespaced(Program::Nmi, node),
             };
