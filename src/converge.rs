@@ -1,5 +1,6 @@
 //! The one path of every changing command: lock, observe, plan, show, ask, execute, report. Commands differ only in their goals.
 
+mod addresses;
 mod answers;
 mod chosen;
 mod clusters;
@@ -11,6 +12,7 @@ mod look;
 mod proofs;
 mod rehearsal;
 mod saved;
+mod symptoms;
 mod values;
 mod warnings;
 
@@ -197,12 +199,25 @@ async fn finish(session: &Session, goal: &Goal, inputs: &Inputs, plan: &Plan, do
         worst(&report).unwrap_or(Exit::Done)
     };
     let terminal = &session.terminal;
-    human::failures(&report, &|key, fault| hints::told(&inputs.desired, key, fault)).iter().for_each(|failure| terminal.fail(failure));
+    let commands = commands(session, inputs.spec_path.as_deref());
+    let told = |key: &_, fault: &_| {
+        let mut failure = hints::told(&inputs.desired, key, fault);
+        symptoms::add(&mut failure, key, &report, &plan.app, &commands);
+        failure
+    };
+    human::failures(&report, &told).iter().for_each(|failure| terminal.fail(failure));
     terminal.complain(human::not_started(&report));
     // people read the report before the proof begins; programs get one document at the end
     let table = session.global.output == Format::Table;
     if table {
         answer(session, human::report(&report, plan, took, terminal.verbose))?;
+    }
+    let reached = match (goal.makes(), exit) {
+        (true, Exit::Done) => addresses::addresses(session, &report.ledger, &plan.app, true).await,
+        _ => Vec::new(),
+    };
+    if table && !reached.is_empty() {
+        answer(session, addresses::shown(&reached))?;
     }
     let wanted = matches!(goal, Goal::Up { verify: true, .. }) && exit == Exit::Done;
     let proofs = if wanted { Box::pin(proofs::prove(session, inputs, &report.ledger, plan, tell)).await } else { Ok(Vec::new()) };
@@ -210,6 +225,9 @@ async fn finish(session: &Session, goal: &Goal, inputs: &Inputs, plan: &Plan, do
         let mut document = json::report(&report, plan, &explain, took);
         if let (true, Ok(proofs), Value::Object(map)) = (wanted, &proofs, &mut document) {
             map.insert("proofs".into(), proofs::documents(proofs));
+        }
+        if !reached.is_empty() {
+            document["addresses"] = addresses::documents(&reached);
         }
         answer(session, render(session, &document))?;
     } else if let (true, Ok(proofs)) = (wanted, &proofs) {
@@ -238,6 +256,7 @@ fn state_text(ledger: &Ledger) -> Text {
     json::text(&serde_json::to_value(entries).unwrap_or_default())
 }
 
+pub(crate) use addresses::{Address, addresses};
 pub(crate) use proofs::{
     Proving, commands, complain as complain_of_proofs, document as proofs_document, prove_targets, rehearse_targets, shown as shown_proofs,
 };

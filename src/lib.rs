@@ -9,6 +9,7 @@
 //! `podid-files` files that only their owner may write, and `podid-sandbox` an Azure and a Kubernetes that know nothing of podid.
 //! `tests/house` checks rules that the compiler does not.
 
+mod apps;
 mod azure;
 mod chain;
 mod cli;

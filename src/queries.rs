@@ -1,5 +1,6 @@
 //! The commands that only read: show, list, status, verify, output, state. They change nothing but podid's own state file.
 
+mod apps;
 mod components;
 mod credentials;
 mod diff;
@@ -7,16 +8,19 @@ mod exceptions;
 mod found;
 mod logs;
 mod looks;
+mod patch;
 mod rbac;
 mod rebuild;
 mod remembered;
 
+pub use apps::app_status;
 pub use components::components;
 pub use credentials::credentials;
 pub use diff::diff;
 pub use exceptions::exceptions;
 pub use logs::logs;
 pub use looks::{look, orphans::orphans};
+pub use patch::print_patch;
 pub use rbac::rbac;
 pub use rebuild::rebuild;
 pub use remembered::{output, state};

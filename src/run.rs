@@ -147,6 +147,8 @@ async fn dispatch(session: &Session, command: &Command) -> Result<Exit, Failure>
             let orphans = queries::orphans(session, scope.as_ref(), *all).await?;
             converge(session, Goal::Prune { orphans }).await
         }
+        Command::AppStatus(status) => queries::app_status(session, status).await,
+        Command::PrintPatch(print) => queries::print_patch(session, print).await,
         Command::Output { key, field } => queries::output(session, key, field.as_deref()),
         Command::State(StateCommand::Rebuild { file }) => queries::rebuild(session, file.clone()).await,
         Command::State(state) => queries::state(session, state),

@@ -1,6 +1,7 @@
 //! What is known of one workload: the identity that its pods are bound to, the secrets that they get, and what its pod template must say.
 //! Modes and deliveries fill these in, from a graph that is being built, from the state, or from the objects of a cluster.
 
+pub use crate::resources::pod_patch::PodPatch;
 use crate::{
     engine::{desired::Requester, input::Input, key::Key},
     resources::{
@@ -8,7 +9,6 @@ use crate::{
         world::ClusterTarget,
     },
 };
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The identity of the pods of one namespace, as a mode gives it to them.
@@ -98,31 +98,6 @@ pub struct VaultFacts {
 
 /// What a SecretProviderClass or a pod template says of the identity and the vault, by name.
 pub type Parameters = BTreeMap<String, Input<String>>;
-
-/// What a pod template must have.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PodPatch {
-    pub labels: BTreeMap<String, String>,
-    pub annotations: BTreeMap<String, String>,
-    pub service_account: Option<String>,
-    /// For each container.
-    pub env: Vec<Value>,
-    pub volume_mounts: Vec<Value>,
-    pub volumes: Vec<Value>,
-}
-
-impl PodPatch {
-    #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
-        self.labels.extend(other.labels);
-        self.annotations.extend(other.annotations);
-        self.service_account = self.service_account.or(other.service_account);
-        self.env.extend(other.env);
-        self.volume_mounts.extend(other.volume_mounts);
-        self.volumes.extend(other.volumes);
-        self
-    }
-}
 
 /// What must run in a cluster for a mode or a delivery to work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,9 @@
 //! The commands with their arguments, as values.
 
-use super::{Credentials, Global, Logs, Rbac, ReadCommand, SandboxCommand, StateCommand, Verify};
+use super::{
+    Credentials, Global, Logs, Rbac, ReadCommand, SandboxCommand, StateCommand, Verify,
+    app_looks::{PrintPatch, Status as AppStatus},
+};
 use crate::{
     engine::key::Key,
     spec::{
@@ -56,6 +59,10 @@ pub enum Command {
         /// Also those that podid did not make.
         all: bool,
     },
+    /// Show what runs of apps.
+    AppStatus(AppStatus),
+    /// Print what an existing workload needs, in place of changing it.
+    PrintPatch(PrintPatch),
     Output {
         key: Key,
         field: Option<String>,

@@ -2,6 +2,8 @@
 //! Names are checked here, so that an invalid one is a usage error (exit 2) and never reaches a URL.
 
 pub mod app;
+pub mod app_looks;
+mod apps;
 mod bind;
 mod check;
 pub mod cluster;
@@ -107,6 +109,9 @@ enum Subcommands {
     #[command(subcommand)]
     Exception(exception::Exception),
     Logs(logs::Logs),
+    /// Deploy apps, and give existing ones what they need
+    #[command(subcommand)]
+    App(apps::App),
     Output(state::Output),
     /// Create, show and delete clusters, get their credentials, install components, and print the Roles that podid needs
     #[command(subcommand)]
@@ -145,6 +150,7 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
         Subcommands::Mount(mount) => mount.command(&global)?,
         Subcommands::Exception(exception) => exception.command()?,
         Subcommands::Logs(logs) => Command::Logs(logs),
+        Subcommands::App(app) => app.command()?,
         Subcommands::Output(output) => Command::Output { key: Key::from(output.key.as_str()), field: output.field },
         Subcommands::Cluster(cluster) => cluster.command(&global, is_given(&matches, "output"))?,
         Subcommands::State(state) => Command::State(state),

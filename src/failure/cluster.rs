@@ -34,7 +34,9 @@ impl From<&Error> for Failure {
                     .hint(format!("Ask for a Role (or ClusterRole) that allows {verb} on {resource} {place}; `podid cluster rbac` prints all that podid needs."))
             }
             Error::KindMissing { group, .. } => {
-                let install = if group.contains("secrets-store") {
+                let install = if group.starts_with("gateway.networking") {
+                    "Enable application routing with the Gateway API: `az aks update -g GROUP -n CLUSTER --enable-gateway-api --enable-app-routing-istio`; or expose the app by a load balancer."
+                } else if group.contains("secrets-store") {
                     "Install the Secrets Store CSI driver: `podid cluster install csi`, or add `csi` to `cluster.components` in the spec."
                 } else {
                     "Install AAD Pod Identity: `podid cluster install pod-identity`, or add `pod-identity` to `cluster.components` in the spec."

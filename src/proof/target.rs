@@ -49,6 +49,14 @@ impl Target {
         self.links.iter().find_map(|link| Some((link, link.symptoms.iter().find(|symptom| symptom.fits(text))?)))
     }
 
+    /// Says what a component's text means, where the chain knows that from the text alone.
+    pub fn meaning(&self, text: &str) -> Option<&'static str> {
+        match self.symptom(text)?.1.means {
+            Meaning::Known { what, .. } => Some(what),
+            Meaning::Read(_) | Meaning::Waiting => None,
+        }
+    }
+
     /// Whether a text only says that its component waited for an earlier link.
     pub(super) fn is_waiting(&self, text: &str) -> bool {
         self.symptom(text).is_some_and(|(_, symptom)| matches!(symptom.means, Meaning::Waiting))

@@ -1,8 +1,9 @@
 //! What the Kubernetes kinds share when they write: server-side apply as podid's field manager, deletion, and handing over to another app.
 
 use super::{
+    compare::changes,
     conflict::{self, Conflict},
-    manifest::{Actual, Outlook, Place, Preview, Terms, changes, manifest, outlook},
+    manifest::{Actual, Outlook, Place, Preview, Terms, manifest, outlook},
     takeover::{self, Takeover},
     world::Writer,
 };

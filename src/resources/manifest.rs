@@ -2,6 +2,7 @@
 //! what will really change, with defaults, pruning and other managers' fields. It knows no kind. `apply` writes.
 
 use super::{
+    compare::{SERVERS_OWN, changes, holds},
     conflict::{self, Conflict},
     ownership,
     takeover::{self, Takeover},
@@ -326,24 +327,6 @@ pub fn labels(live: &Value) -> BTreeMap<String, String> {
     labels.map(|m| m.iter().map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned())).collect()).unwrap_or_default()
 }
 
-/// Field by field, but for what the server keeps for itself.
-pub fn changes(live: &Value, would: &Value) -> Vec<Change> {
-    let mut found = Vec::new();
-    compare("", live, would, &mut found);
-    found
-}
-
-/// Whether all that is wanted is there, whatever else is.
-fn holds(live: &Value, wanted: &Value) -> bool {
-    match (live, wanted) {
-        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(name, w)| live.get(name).is_some_and(|l| holds(l, w))),
-        _ => live == wanted,
-    }
-}
-
-const SERVERS_OWN: &[&str] =
-    &["metadata.managedFields", "metadata.resourceVersion", "metadata.generation", "metadata.uid", "metadata.creationTimestamp", "status"];
-
 /// An object as people compare it: without what the server keeps for itself.
 pub fn shown(object: &Value) -> Value {
     let mut shown = object.clone();
@@ -355,32 +338,4 @@ pub fn shown(object: &Value) -> Value {
         }
     }
     shown
-}
-
-fn compare(path: &str, live: &Value, would: &Value, found: &mut Vec<Change>) {
-    if SERVERS_OWN.contains(&path) || live == would {
-        return;
-    }
-    if let (Value::Object(a), Value::Object(b)) = (live, would) {
-        let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-        for key in keys {
-            let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            compare(&inner, a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null), found);
-        }
-        return;
-    }
-    found.push(Change { field: path.to_owned(), from: live.clone(), to: would.clone() });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_is_not_the_servers_own_differs() {
-        let live = json!({"metadata": {"name": "a", "resourceVersion": "1", "labels": {"x": "1"}}, "spec": {"type": 0, "clientID": "old"}});
-        let would = json!({"metadata": {"name": "a", "resourceVersion": "2"}, "spec": {"type": 0, "clientID": "new"}});
-        let fields: Vec<String> = changes(&live, &would).into_iter().map(|c| c.field).collect();
-        assert_eq!(fields, ["metadata.labels", "spec.clientID"]);
-    }
 }

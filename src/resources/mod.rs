@@ -8,6 +8,7 @@ pub mod azure_identity;
 pub mod azure_identity_binding;
 pub mod caller;
 pub mod cluster;
+mod compare;
 pub mod component;
 pub mod conflict;
 pub mod container;
@@ -28,6 +29,7 @@ pub mod namespace;
 pub mod object;
 pub mod orphan;
 pub mod ownership;
+pub mod pod_patch;
 pub mod principal;
 mod read_only;
 pub mod readiness;
@@ -43,6 +45,8 @@ pub mod takeover;
 mod tests;
 pub mod values;
 pub mod vault;
+pub mod wiring;
+pub mod workload;
 pub mod world;
 
 use crate::{
@@ -94,6 +98,7 @@ table![
     exception::Exception,
     helm_release::HelmRelease,
     image::Image,
+    wiring::Wiring,
 ];
 
 /// The table of kinds for the engine.

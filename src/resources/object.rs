@@ -2,17 +2,19 @@
 //! it is applied, podid waits until it is ready (`readiness`).
 
 mod head;
+mod variables;
 
 use super::{
     access::{Access, DELETE, Named, READ, Reach, Right},
     apply,
+    component::Component,
     kind::Resource,
     manifest::{self, Place, Rendered},
     manifested::Manifested as _,
     namespace::Namespace,
     ownership,
     readiness::{self, State},
-    world::{Cloud, ClusterTarget, Reader, Writer},
+    world::{Cloud, ClusterTarget, Clusters, Reader, Writer},
 };
 use crate::{
     cluster::{self, Api, ObjectRef, Served},
@@ -25,7 +27,7 @@ use crate::{
     },
 };
 pub use head::key;
-use head::{Head, defined, defined_plural, defines, guessed_plural, head, stage, text};
+use head::{Head, defined, defined_plural, defines, guessed_plural, head, is_defined_group, stage, text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -85,9 +87,10 @@ pub fn in_order(target: &ClusterTarget, manifests: Vec<Value>, after: &[Key]) ->
 }
 
 impl Object {
-    /// The definition of its kind, where the graph makes that too.
+    /// The definition of its kind, where the graph makes that too, or the component that brings it.
     fn definition(&self, group: &str) -> Option<&Key> {
-        self.after.iter().map(DependsOn::key).find(|key| defines(key, group))
+        let brings = |key: &&Key| key.kind() == Component::KIND && is_defined_group(group);
+        self.after.iter().map(DependsOn::key).find(|key| defines(key, group) || brings(key))
     }
 
     fn place(&self, served: Served) -> Result<Place, Fault> {
@@ -117,6 +120,14 @@ impl Object {
         let head = head(&self.manifest)?;
         let served = reader.cluster(&self.target).await?.served(head.group, head.version, head.kind).await;
         self.place(served.map_err(Fault::cloud)?)
+    }
+
+    /// The object as the cluster has it now.
+    pub async fn live(&self, clusters: &Clusters) -> Result<Option<Value>, Fault> {
+        let head = head(&self.manifest)?;
+        let reader = clusters.reader(&self.target).await?;
+        let served = reader.served(head.group, head.version, head.kind).await.map_err(Fault::cloud)?;
+        reader.get(&self.place(served)?.at).await.map_err(Fault::cloud)
     }
 
     async fn written_at(&self, writer: &Writer) -> Result<Place, Fault> {
@@ -257,6 +268,9 @@ impl Kind<Cloud> for Object {
     fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         vec![("apiVersion", self.manifest["apiVersion"].clone())]
     }
+    fn plan_note(&self) -> Option<String> {
+        variables::note(&self.manifest)
+    }
     fn change_note(&self, actual: &Actual) -> Option<String> {
         manifest::change_note(&actual.object)
     }
@@ -327,6 +341,8 @@ impl Resource for Object {
         if access == Access::Write && stage(&head) == 4 {
             let pods = right("", "pods", &["list"], reach());
             rights.push(pods.optional("the reason why a workload does not become ready is less exact"));
+            let events = right("", "events", &["list"], reach());
+            rights.push(events.optional("the reason why a workload does not become ready is less exact"));
         }
         if let (Access::Delete, Some(defined)) = (access, defined(&self.manifest)) {
             let list = right(&defined.group, &defined.plural, &["list"], Reach::Everywhere);

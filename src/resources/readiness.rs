@@ -1,11 +1,18 @@
 //! Whether a Kubernetes object does what it is for: a rollout is done, a definition is established, a job is complete. Judged as
 //! `kubectl rollout status` and `kubectl wait` do, from the object and, for the reason of a delay, from its pods.
 
+mod conditions;
+mod network;
+mod pods;
+
 use super::world::Writer;
 use crate::{
     cluster::{Api, ObjectRef, Write},
     engine::fault::Fault,
 };
+pub use conditions::State;
+use conditions::{condition, is_true, number, said, text};
+pub(super) use pods::{is_ready_pod, pod_reason};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -18,15 +25,6 @@ pub struct NotReady {
     pub hints: Vec<String>,
 }
 
-#[derive(Debug, PartialEq)]
-pub enum State {
-    Ready,
-    /// Why it is not ready yet.
-    Waiting(String),
-    /// Waiting does not help.
-    Failed(String),
-}
-
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Pods are looked at once it takes longer than this: a rollout that goes well needs no request for them.
@@ -35,31 +33,6 @@ const SUSPICION: Duration = Duration::from_secs(1);
 const TRANSIENT: Duration = Duration::from_secs(120);
 /// The same reason is reported again after this.
 const AGAIN: Duration = Duration::from_secs(15);
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn number(value: &Value, pointer: &str) -> i64 {
-    value.pointer(pointer).and_then(Value::as_i64).unwrap_or_default()
-}
-
-fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
-    object.pointer("/status/conditions")?.as_array()?.iter().find(|condition| condition["type"] == kind)
-}
-
-fn is_true(object: &Value, kind: &str) -> bool {
-    condition(object, kind).is_some_and(|condition| condition["status"] == "True")
-}
-
-/// `Reason: message` of a condition.
-fn said(condition: &Value) -> String {
-    match (text(condition, "/reason"), text(condition, "/message")) {
-        (reason, "") => reason.to_owned(),
-        ("", message) => message.to_owned(),
-        (reason, message) => format!("{reason}: {message}"),
-    }
-}
 
 /// What an object says of itself. Kinds without a rule are ready once they exist.
 pub fn state(object: &Value) -> State {
@@ -74,6 +47,9 @@ pub fn state(object: &Value) -> State {
             false => State::Waiting(condition(object, "Available").map_or_else(|| "it is not available yet".to_owned(), said)),
         },
         ("batch", "Job") => job(object),
+        ("", "Service") => network::service(object),
+        ("gateway.networking.k8s.io", "Gateway") => network::gateway(object),
+        ("gateway.networking.k8s.io", "HTTPRoute") => network::route(object),
         _ => State::Ready,
     }
 }
@@ -204,28 +180,23 @@ fn trouble(workload: &Value, pods: &[Value]) -> Option<PodTrouble> {
     found.into_iter().min_by_key(|trouble| trouble.patience.unwrap_or(Duration::MAX))
 }
 
-/// Whether all containers of a pod are ready.
-pub(super) fn is_ready_pod(pod: &Value) -> bool {
-    is_true(pod, "Ready")
+/// Says what keeps the pods of a workload's latest template from running.
+pub fn pod_trouble(workload: &Value, pods: &[Value]) -> Option<String> {
+    trouble(workload, pods).map(|trouble| trouble.reason)
 }
 
-/// Why a pod is not ready, as its status tells it.
-pub(super) fn pod_reason(pod: &Value) -> String {
-    let statuses = ["initContainerStatuses", "containerStatuses"].into_iter().filter_map(|list| pod["status"][list].as_array());
-    let waiting = statuses.flatten().find_map(|status| status.pointer("/state/waiting").or_else(|| status.pointer("/state/terminated")));
-    let unscheduled = condition(pod, "PodScheduled").filter(|condition| condition["status"] == "False");
-    match waiting.map(said).filter(|text| !text.is_empty()).or_else(|| unscheduled.map(said)) {
-        Some(reason) => reason,
-        None => format!("its pod is {}", Some(text(pod, "/status/phase")).filter(|phase| !phase.is_empty()).unwrap_or("not started")),
-    }
+/// The label selector of a workload's pods; None for a kind that has none.
+pub fn selector(workload: &Value) -> Option<String> {
+    let labels = workload.pointer("/spec/selector/matchLabels")?.as_object()?;
+    let each: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();
+    Some(each.join(","))
 }
 
 /// The pods of a workload, as far as this login may list them.
 async fn pods(cluster: &Write, workload: &Value) -> Vec<Value> {
-    let Some(labels) = workload.pointer("/spec/selector/matchLabels").and_then(Value::as_object) else { return Vec::new() };
-    let selector: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();
+    let Some(selector) = selector(workload) else { return Vec::new() };
     let namespace = text(workload, "/metadata/namespace");
-    cluster.list(&Api::new("", "v1", "Pod", "pods"), Some(namespace), Some(&selector.join(",")), None).await.unwrap_or_default()
+    cluster.list(&Api::new("", "v1", "Pod", "pods"), Some(namespace), Some(&selector), None).await.unwrap_or_default()
 }
 
 fn seconds(time: Duration) -> String {
@@ -246,14 +217,18 @@ fn names(at: &ObjectRef) -> (String, String) {
 
 fn not_ready(at: &ObjectRef, reason: String, waited: Option<Duration>) -> Fault {
     let (what, look) = names(at);
+    let image = pods::image_hint(&reason).map(str::to_owned);
     let after = waited.map(|waited| format!(" after {}", seconds(waited))).unwrap_or_default();
     Fault::cloud(NotReady {
         what: format!("the {what} is not ready{after}"),
         causes: vec![reason],
-        hints: vec![
-            format!("See its events: {look}."),
-            "It stays applied: correct what keeps it from becoming ready, then run the same command again.".to_owned(),
-        ],
+        hints: image
+            .into_iter()
+            .chain([
+                format!("See its events: {look}."),
+                "It stays applied: correct what keeps it from becoming ready, then run the same command again.".to_owned(),
+            ])
+            .collect(),
     })
 }
 
@@ -275,17 +250,22 @@ pub async fn wait(cluster: &Write, at: &ObjectRef, writer: &Writer) -> Result<()
             }
             State::Waiting(reason) => reason,
         };
+        let mut mounts = Vec::new();
         if begun.elapsed() >= SUSPICION {
-            suspect = trouble(&object, &pods(cluster, &object).await).map(|now| match suspect {
+            let pods = pods(cluster, &object).await;
+            suspect = trouble(&object, &pods).map(|now| match suspect {
                 Some((before, since)) if before.patience == now.patience => (now, since),
                 _ => (now, Instant::now()),
             });
+            mounts = pods::mount_failures(cluster, &pods).await;
         }
         if let Some((trouble, since)) = &suspect {
             reason = format!("{reason}; {}", trouble.reason);
             if trouble.patience.is_some_and(|patience| since.elapsed() >= patience) {
                 return Err(not_ready(at, reason, None));
             }
+        } else if let Some(mount) = mounts.first() {
+            reason = format!("{reason}; {mount}");
         }
         if begun.elapsed() + pause >= writer.limit {
             return Err(not_ready(at, reason, Some(begun.elapsed())));

@@ -8,7 +8,7 @@ use super::{
     },
     components::KubeError,
     http::{Body, Request},
-    kube::addons as objects,
+    kube::{addons as objects, gateway_api},
     running::Running,
 };
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use std::{
 const CLASSES: &str = "/apis/secrets-store.csi.x-k8s.io/v1/secretproviderclasses";
 const DRIVER: &str = "/apis/storage.k8s.io/v1/csidrivers/secrets-store.csi.k8s.io";
 
-/// How long a deletion is waited for.
+/// How long a deletion, or a new kind, is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -35,6 +35,10 @@ struct Wanted {
     secrets: Option<Option<SecretsProvider>>,
     workload_identity: Option<bool>,
     pod_identity: Option<Option<PodIdentity>>,
+    /// The definitions of the Gateway API.
+    gateway_api: Option<bool>,
+    /// Application routing with the Gateway API.
+    routing: Option<bool>,
 }
 
 impl Running {
@@ -62,13 +66,21 @@ impl Running {
 
     fn wanted_addons(&self) -> Vec<Wanted> {
         let azure = self.azure();
-        let all = azure.clusters.values().filter(|cluster| cluster.ending.is_none()).map(|cluster| Wanted {
-            cluster: cluster.name.clone(),
-            secrets: addons::secrets_provider(cluster),
-            workload_identity: addons::workload_identity(cluster),
-            pod_identity: pod_identity::settings(&azure, cluster),
+        let all = azure.clusters.values().filter(|cluster| cluster.ending.is_none()).map(|cluster| {
+            let (gateway_api, routing) = addons::gateways(cluster);
+            Wanted {
+                cluster: cluster.name.clone(),
+                secrets: addons::secrets_provider(cluster),
+                workload_identity: addons::workload_identity(cluster),
+                pod_identity: pod_identity::settings(&azure, cluster),
+                gateway_api,
+                routing,
+            }
         });
-        all.filter(|wanted| wanted.secrets.is_some() || wanted.workload_identity.is_some() || wanted.pod_identity.is_some()).collect()
+        let is_mentioned = |w: &Wanted| {
+            w.secrets.is_some() || w.pod_identity.is_some() || [w.workload_identity, w.gateway_api, w.routing].iter().any(Option::is_some)
+        };
+        all.filter(is_mentioned).collect()
     }
 
     async fn sync_cluster(&self, wanted: &Wanted) -> Result<(), KubeError> {
@@ -83,11 +95,23 @@ impl Running {
         if let Some(addon) = &wanted.pod_identity {
             self.sync_pod_identity(&wanted.cluster, addon.as_ref()).await?;
         }
-        match wanted.workload_identity {
-            Some(true) => self.install(&wanted.cluster, &objects::workload_identity()).await,
-            Some(false) => self.uninstall(&wanted.cluster, &objects::workload_identity()).await,
-            None => Ok(()),
+        let webhook = objects::workload_identity();
+        // application routing works on the definitions of the Gateway API, so it is removed before them
+        let routing = wanted.routing.map(|on| on && wanted.gateway_api == Some(true));
+        let parts = [
+            (wanted.workload_identity, webhook),
+            (routing.filter(|on| !on), gateway_api::application_routing()),
+            (wanted.gateway_api, gateway_api::definitions()),
+            (routing.filter(|on| *on), gateway_api::application_routing()),
+        ];
+        for (installed, all) in parts {
+            match installed {
+                Some(true) => self.install(&wanted.cluster, &all).await?,
+                Some(false) => self.uninstall(&wanted.cluster, &all).await?,
+                None => {}
+            }
         }
+        Ok(())
     }
 
     async fn has_no_other_driver(&self, cluster: &str) -> Result<bool, KubeError> {
@@ -100,7 +124,14 @@ impl Running {
 
     async fn install(&self, cluster: &str, all: &[(String, Value)]) -> Result<(), KubeError> {
         for (path, object) in all {
-            self.ask_cluster(cluster, "PATCH", path, object).await?;
+            let began = Instant::now();
+            // a real server serves a new kind only some time after its definition
+            while let Err(refusal) = self.ask_cluster(cluster, "PATCH", path, object).await {
+                if !refusal.is_absent() || began.elapsed() >= PATIENCE {
+                    return Err(refusal);
+                }
+                tokio::time::sleep(LOOK).await;
+            }
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::sync::Mutex;
 
-const ALL: [Component; 3] = [Component::Mic, Component::Nmi, Component::Csi];
+const ALL: [Component; 4] = [Component::Mic, Component::Nmi, Component::Csi, Component::Network];
 
 #[derive(Default)]
 pub struct ComponentRunner {

@@ -10,11 +10,19 @@ use bytes::Bytes;
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
-/// Lists whose entries mean work: a pod outside of kube-system or a pending one, or an assigned identity that MIC must remove.
-const WORK_LISTS: [&str; 2] = ["/api/v1/pods", "/apis/aadpodidentity.k8s.io/v1/azureassignedidentities"];
+/// Returns whether an item of a list means work.
+type MeansWork = fn(&Value) -> bool;
+
+/// Lists whose entries mean work: a pod outside of kube-system or a pending one, an assigned identity that MIC must remove, or a Service that
+/// waits for an address.
+const WORK_LISTS: [(&str, MeansWork); 3] = [
+    ("/api/v1/pods", |pod| pod["metadata"]["namespace"] != "kube-system" || pod["status"]["phase"] == "Pending"),
+    ("/apis/aadpodidentity.k8s.io/v1/azureassignedidentities", |_| true),
+    ("/api/v1/services", |service| service["spec"]["type"] == "LoadBalancer" && service["status"]["loadBalancer"]["ingress"].is_null()),
+];
 
 async fn has_work(running: &Running, cluster: &RunningCluster) -> bool {
-    for path in WORK_LISTS {
+    for (path, means_work) in WORK_LISTS {
         let request = Request {
             method: "GET".to_owned(),
             host: cluster.fqdn.clone(),
@@ -27,8 +35,7 @@ async fn has_work(running: &Running, cluster: &RunningCluster) -> bool {
         let Body::Full(bytes) = answer.body else { continue };
         let list: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let items = list.get("items").and_then(Value::as_array);
-        let calls = |item: &Value| item["metadata"]["namespace"] != "kube-system" || item["status"]["phase"] == "Pending";
-        if items.into_iter().flatten().any(calls) {
+        if items.into_iter().flatten().any(means_work) {
             return true;
         }
     }

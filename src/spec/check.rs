@@ -4,7 +4,7 @@ pub(super) mod components;
 mod storage;
 
 use super::{
-    cluster,
+    app, cluster,
     complaint::{Complaint, Verdict, maybe, named, unknown_word, wrong},
     model::{API_VERSION, IdentitySpec, KIND, SourceSpec, Spec, Use, VaultSpec, Workload},
     names::{self, Checked},
@@ -128,6 +128,8 @@ struct Seen<'a> {
     workloads: BTreeSet<&'a str>,
     /// Namespace, kind and name of what a workload has for itself.
     own: BTreeSet<(&'a str, &'static str, String)>,
+    /// Namespace, and the app or the workload that exists.
+    apps: BTreeSet<(&'a str, &'a str)>,
     /// Namespace, Kubernetes Secret, key.
     keys: BTreeSet<(&'a str, &'a str, &'a str)>,
     /// Namespace, kind and name of what an identity has in a cluster, and which identity.
@@ -146,7 +148,13 @@ fn workload<'a>(path: &str, workload: &'a Workload, vaults: &[&'a str], seen: &m
         named(&format!("{path}.roles[{at}].role"), names::role, &role.role)?;
         role.scope.as_ref().map_err(|rule| wrong(format!("{path}.roles[{at}].scope"), rule))?;
     }
-    secrets(path, workload, vaults, seen)
+    secrets(path, workload, vaults, seen)?;
+    if let Some(name) = workload.app.as_ref().map(|_| workload.name.as_str()).or(workload.wire.as_deref())
+        && !seen.apps.insert((&workload.namespace, name))
+    {
+        return Err(wrong(format!("{path}.wire"), format!("another workload of this namespace is already for `{name}`")));
+    }
+    app::check(path, workload)
 }
 
 fn identity(path: &str, identity: &IdentitySpec) -> Verdict {

@@ -1,6 +1,7 @@
 //! From a spec, or from what one command asks for, to the graph of what is wanted. Pure: what earlier commands named comes in as
 //! `KnownResources`. Modes and deliveries add their own resources.
 
+pub mod app;
 mod clusters;
 mod exception;
 mod storage;
@@ -130,6 +131,7 @@ impl Graph<'_> {
                 vaults.push(vault);
             }
         }
+        let mut delivered = Vec::new();
         for (at, name) in vaults.iter().enumerate() {
             let vault = self.spelled(vault::key(name));
             let to = self.grantee(&identity);
@@ -156,9 +158,9 @@ impl Graph<'_> {
                 identity: mode.class_parameters(Some(&bound))?,
                 client_id: bound.identity.client_id.clone(),
             };
-            deliver(delivery, wanted, self)?;
+            delivered.push(app::delivered(delivery, wanted, self, deliver)?);
         }
-        Ok(())
+        app::of_workload(workload, &bound, &delivered, self)
     }
 
     fn extra_role(&mut self, role: &str, to: Grantee, scope: RoleScope) -> Result<Key, Fault> {
@@ -213,6 +215,8 @@ impl Graph<'_> {
             }
             Request::Cluster { name, group, create } => self.request_cluster(name, group.as_deref(), create)?,
             Request::ResourceGroup { name, location } => drop(self.new_group(name, location.as_deref())?),
+            Request::Deploy(deploy) => app::of_deploy(deploy, self)?,
+            Request::Wire(wire) => app::of_wire(wire, self)?,
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! `reference` (what a text refers to), `settings` (what a mode or a delivery adds to a workload, read by `fields`), `expand` (into a
 //! `graph`, pure).
 
+pub mod app;
 mod check;
 pub use check::components::one as check_component;
 pub mod claim;

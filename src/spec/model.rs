@@ -1,5 +1,6 @@
 //! What a user writes: `podid.yaml`. Unknown fields are refused by `load`, which also says where.
 
+pub mod app;
 mod component;
 
 use super::{
@@ -9,6 +10,7 @@ use super::{
     vault_model::Model,
 };
 use crate::{deliveries, modes, resources::values::SecretSource};
+use app::AppSpec;
 pub use component::ComponentSpec;
 use serde::{
     Deserialize, Deserializer,
@@ -300,6 +302,10 @@ pub struct Workload {
     /// Further roles of the identity.
     #[serde(default)]
     pub roles: Vec<ExtraRole>,
+    /// An app that podid deploys.
+    pub app: Option<AppSpec>,
+    /// An existing workload that gets what its pods need: `deployment/NAME`. Not together with `app`.
+    pub wire: Option<String>,
     /// What its mode and its delivery add to these fields; each has a table.
     #[serde(skip)]
     pub settings: Settings,

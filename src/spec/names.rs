@@ -127,6 +127,24 @@ fn is_dns_label(name: &str) -> bool {
     length(name, 1, 63) && edges(name, lower, lower) && name.chars().all(|c| lower(c) || c == '-')
 }
 
+/// RFC 1035 label: Services.
+pub fn service(name: &str) -> Checked {
+    let fine = is_dns_label(name) && name.starts_with(|c: char| c.is_ascii_lowercase());
+    must(fine, "it has 1 to 63 lower-case letters, digits and `-`, begins with a letter, and ends with a letter or digit")
+}
+
+/// A host name of the Gateway API: RFC 1123, perhaps with a wildcard as its first label.
+pub fn host(text: &str) -> Checked {
+    let fine = dns_subdomain(text.strip_prefix("*.").unwrap_or(text)).is_ok() && text.contains('.');
+    must(fine, "a host name is like `shop.example.com` or `*.example.com`")
+}
+
+/// The path of a URL, as a probe asks for it.
+pub fn url_path(text: &str) -> Checked {
+    let fine = length(text, 1, 1024) && text.starts_with('/') && text.chars().all(|c| c.is_ascii_graphic() && c != '#');
+    must(fine, "a path begins with `/` and has no spaces, such as `/health`")
+}
+
 /// RFC 1123 subdomain: most Kubernetes objects. A part between dots may be longer than 63.
 pub fn dns_subdomain(name: &str) -> Checked {
     let part = |p: &str| edges(p, lower, lower) && p.chars().all(|c| lower(c) || c == '-');

@@ -7,7 +7,10 @@ use super::{
     settings::Settings,
     vault_model::Model,
 };
-use crate::resources::values::SecretSource;
+use crate::{
+    apps::manifests::App,
+    resources::{values::SecretSource, workload::WorkloadKind},
+};
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +69,8 @@ pub enum Request {
         name: String,
         location: Option<String>,
     },
+    Deploy(Deploy),
+    Wire(Wire),
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -125,4 +130,30 @@ pub struct Sync {
     pub secret: String,
     pub key: String,
     pub alias: String,
+}
+
+/// An app to deploy with what its namespace's identity and secrets need.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deploy {
+    pub app: Box<App>,
+    pub needs: NeedsOf,
+}
+
+/// An existing workload that gets what its pods need.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wire {
+    pub workload: WorkloadKind,
+    pub namespace: String,
+    pub name: String,
+    /// None: every container.
+    pub container: Option<String>,
+    pub needs: NeedsOf,
+}
+
+/// Which of the things that earlier commands made a workload gets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NeedsOf {
+    /// Name of the mount; None: that of the workload's name, or the only one of its namespace.
+    pub mount: Option<String>,
+    pub cluster: Option<NameOrId>,
 }

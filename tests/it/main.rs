@@ -11,6 +11,7 @@
 mod common;
 
 mod api;
+mod app;
 mod az;
 mod bare;
 mod callers;

@@ -60,6 +60,12 @@ pub fn key(cluster: &str, manifest: &Value) -> Result<Key, Fault> {
     Ok(Key::of("object", names.into_iter().flatten()))
 }
 
+/// Whether a group of kinds is not the API server's own. Kubernetes' own groups have no dot, or are below `k8s.io` and served by it.
+pub(super) fn is_defined_group(group: &str) -> bool {
+    let own = ["rbac.authorization.k8s.io", "storage.k8s.io", "networking.k8s.io", "apiextensions.k8s.io", "coordination.k8s.io"];
+    group.contains('.') && !own.contains(&group)
+}
+
 pub(super) fn stage(head: &Head<'_>) -> usize {
     match (head.group, head.kind) {
         ("", "Namespace") => 0,

@@ -2,16 +2,19 @@
 //! real ones. They therefore also work on a real cluster, and do not depend on the rest of the sandbox.
 //!
 //! `wire` is the client of Azure, `kube`, `access` and `plugin` that of the cluster. `mirror` lists and watches, `activity` tracks work,
-//! `events` writes events. `mic` and `arm` assign identities, `nmi` gets tokens, `driver`, `provider` and `flexvolume` mount
-//! secrets, `kubelet` and `nodes` run pods, `pod_check` is what one container does. `workloads` finds out which of them a cluster has, where that depends on its pods.
+//! `events` writes events. `mic` and `arm` assign identities, `nmi` gets tokens, `driver`, `provider` and `flexvolume` mount secrets,
+//! `kubelet` and `nodes` run pods, `pod_check` is what one container does. `addresses` and `gateways` make Services and Gateways reachable.
+//! `workloads` finds out which of them a cluster has, where that depends on its pods.
 
 mod access;
 mod activity;
+mod addresses;
 mod arm;
 mod config;
 mod driver;
 mod events;
 mod flexvolume;
+mod gateways;
 mod kube;
 mod kubelet;
 mod mic;
@@ -39,6 +42,8 @@ pub enum Component {
     Nmi,
     /// The driver, its provider and kubelet.
     Csi,
+    /// What gives Services and Gateways their addresses.
+    Network,
 }
 
 /// Starts components. It requires a tokio runtime and an installed TLS provider. A component with an invalid configuration (such as a CA
@@ -51,6 +56,10 @@ pub fn start(config: Config, which: &[Component]) -> RunningComponents {
     }
     if which.contains(&Component::Csi) {
         components.start_component("csi", |p| kubelet::start(&config, nmi, p));
+    }
+    if which.contains(&Component::Network) {
+        components.start_component("cloud controller", |p| addresses::start(&config, p));
+        components.start_component("gateway controller", |p| gateways::start(&config, p));
     }
     components
 }

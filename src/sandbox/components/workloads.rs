@@ -13,6 +13,8 @@ pub(super) enum Program {
     Driver,
     Provider,
     FlexVolume,
+    /// The gateway controller of application routing.
+    Istiod,
 }
 
 impl Program {
@@ -24,6 +26,7 @@ impl Program {
             Self::Driver => "secrets-store/driver",
             Self::Provider => "/provider-azure",
             Self::FlexVolume => "/keyvault-flexvolume",
+            Self::Istiod => "/istio/pilot",
         }
     }
 

@@ -18,9 +18,9 @@ pub fn is_managed(object: &Value) -> bool {
 }
 
 /// An object with its path.
-pub(super) type Placed = (String, Value);
+pub type Placed = (String, Value);
 
-pub(super) fn placed(api: &str, kind: &str, plural: &str, namespace: Option<&str>, name: &str, mut object: Value) -> Placed {
+pub fn placed(api: &str, kind: &str, plural: &str, namespace: Option<&str>, name: &str, mut object: Value) -> Placed {
     let root = if api.contains('/') { "/apis" } else { "/api" };
     let within = namespace.map_or_else(String::new, |namespace| format!("/namespaces/{namespace}"));
     object["apiVersion"] = json!(api);

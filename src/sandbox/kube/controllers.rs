@@ -1,6 +1,6 @@
 //! The controllers of a control plane: one `reconcile` after each burst of changes.
 //! `namespaces` and `garbage` delete what has to go · `pods` is the scheduler · `deployments` (with `deployment_sets`, `rollout`, `progress`,
-//! `revisions`), `replicas` and `daemon_sets` run workloads · `controller_client` writes for all of them · `events` records what they did.
+//! `revisions`), `replicas`, `daemon_sets` and `stateful_sets` run workloads · `controller_client` writes for all of them · `events` records what they did.
 
 mod conditions;
 mod controller_client;
@@ -15,6 +15,7 @@ mod progress;
 mod replicas;
 mod revisions;
 mod rollout;
+mod stateful_sets;
 
 pub use controller_client::RetryState;
 pub use pods::bind;
@@ -59,6 +60,7 @@ pub fn reconcile(store: &mut Store, facts: &Facts, retries: &mut RetryState) -> 
         deployments::reconcile(&mut client);
         replicas::reconcile(&mut client);
         daemon_sets::reconcile(&mut client);
+        stateful_sets::reconcile(&mut client);
         pods::schedule(&mut client);
         if client.store.state.version == version {
             break;

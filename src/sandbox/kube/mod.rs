@@ -3,7 +3,7 @@
 //! A request goes through `router` (what its path means), `authorization` (who asks, and whether RBAC allows it) and `serve`, which calls one verb:
 //! `write`, `update`, `apply`, `delete`, `scale`, `watch` or `containers`. Below them: `prepare` turns a body into an object, `managed` keeps field
 //! owners, `admission`, `defaults` and `allocate` add what a control plane adds, `validation`, `custom_validation` and `metadata` validate.
-//! `controllers` run after each burst of changes; `seed` and `components` make a new cluster, `addons` has what AKS adds to one.
+//! `controllers` run after each burst of changes; `seed` and `components` make a new cluster, `addons` and `gateway_api` have what AKS adds to one.
 
 pub mod addons;
 mod admission;
@@ -28,6 +28,7 @@ mod events;
 mod export;
 mod facts;
 mod field_set;
+pub mod gateway_api;
 mod install;
 mod label_selector;
 mod lifecycle;

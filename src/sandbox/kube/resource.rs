@@ -229,8 +229,6 @@ fn built_in() -> Vec<Resource> {
     let mut services = with_status(core("Service", "services", &["svc"], true));
     services.categories = vec!["all".into()];
     services.naming = Naming::Service;
-    let mut sets = apps("StatefulSet", "statefulsets", &["sts"]);
-    sets.inert = true;
     let mut ingresses = inert(network("Ingress", "ingresses", &["ing"], true));
     ingresses.has_generation = true;
     let mut policies = Resource { inert: true, has_generation: true, ..network("NetworkPolicy", "networkpolicies", &["netpol"], true) };
@@ -256,7 +254,7 @@ fn built_in() -> Vec<Resource> {
         apps("DaemonSet", "daemonsets", &["ds"]),
         apps("Deployment", "deployments", &["deploy"]),
         apps("ReplicaSet", "replicasets", &["rs"]),
-        sets,
+        apps("StatefulSet", "statefulsets", &["sts"]),
         events,
         review("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews", false),
         review("authentication.k8s.io", "TokenReview", "tokenreviews", false),

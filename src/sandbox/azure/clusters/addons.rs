@@ -127,3 +127,11 @@ pub fn document(state: &State, cluster: &Cluster, asked: &Value) -> Value {
 pub fn workload_identity(cluster: &Cluster) -> Option<bool> {
     Some(cluster.asked.get("securityProfile")?.get("workloadIdentity")?.get("enabled")? == true)
 }
+
+/// Returns whether `ingressProfile` installs the Gateway API, and application routing on it; None for what was never mentioned.
+pub fn gateways(cluster: &Cluster) -> (Option<bool>, Option<bool>) {
+    let profile = cluster.asked.get("ingressProfile");
+    let word = |pointer: &str, on: &str| profile?.pointer(pointer)?.as_str().map(|word| word.eq_ignore_ascii_case(on));
+    let definitions = word("/gatewayAPI/installation", "Standard");
+    (definitions, word("/webAppRouting/gatewayAPIImplementations/appRoutingIstio/mode", "Enabled"))
+}
