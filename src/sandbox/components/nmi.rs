@@ -146,7 +146,7 @@ impl Nmi {
 
     /// Returns the identity of the first binding with the pod's label. It does not wait (pkg/nmi/managed.go).
     async fn managed_identity(&self, asked: &TokenRequest<'_>) -> Result<Value, NmiError> {
-        let TokenRequest { namespace, pod, .. } = *asked;
+        let TokenRequest { namespace, pod, client_id, .. } = *asked;
         let pod = self.kube.get(&format!("/api/v1/namespaces/{namespace}/pods/{pod}")).await;
         let pod = pod.map_err(|e| NmiError::new(404, format!("failed to get pod {namespace}/{}, err: {}", asked.pod, e.text)))?;
         let list = async |plural: &str| {
@@ -158,8 +158,12 @@ impl Nmi {
         let label = &pod["metadata"]["labels"]["aadpodidbinding"];
         let fits = |binding: &&Value| label.is_string() && binding["spec"]["selector"] == *label;
         let leads_to = |binding: &Value| identities.iter().find(|i| i["metadata"]["name"] == binding["spec"]["azureIdentity"]).cloned();
-        let found = bindings.iter().filter(fits).find_map(leads_to);
-        found.ok_or_else(|| NmiError::new(404, "no azure identity found for request clientID "))
+        let asked_for = |identity: &Value| {
+            client_id.is_none_or(|id| identity["spec"]["clientID"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(id)))
+        };
+        let found = bindings.iter().filter(fits).filter_map(leads_to).find(asked_for);
+        let redacted = client_id.map(redacted).unwrap_or_default();
+        found.ok_or_else(|| NmiError::new(404, format!("no azure identity found for request clientID {redacted}")))
     }
 
     /// Returns the only value of the Secret. NMI uses the first one that it finds.
