@@ -3,7 +3,7 @@
 use super::{Command, Error, check};
 use crate::spec::{
     cluster,
-    model::{ClusterCreate, ClusterIdentity, NetworkPlugin, NetworkPolicy, ServicePrincipal, SourceSpec, Tier},
+    creation::{ClusterCreate, ClusterIdentity, NetworkPlugin, NetworkPolicy, ServicePrincipal, Tier},
     reference::NameOrId,
     request::Request,
 };

@@ -6,7 +6,7 @@ use super::{
     cluster_create::Create,
     cluster_credentials::CredentialsArgs,
 };
-use crate::spec::{model::ClusterCreate, reference::NameOrId, request::Request};
+use crate::spec::{creation::ClusterCreate, reference::NameOrId, request::Request};
 use clap::{Args, Subcommand};
 
 const SHOW: &str = "\

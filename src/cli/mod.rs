@@ -113,7 +113,7 @@ enum Subcommands {
     #[command(subcommand)]
     App(apps::App),
     Output(state::Output),
-    /// Create, show and delete clusters, get their credentials, install components, and print the Roles that podid needs
+    /// Create, show and delete clusters, and install what must run in them
     #[command(subcommand)]
     Cluster(clusters::Cluster),
     /// List, show, forget and rebuild the entries of the state file

@@ -99,7 +99,7 @@ impl Kind<Cloud> for Feature {
         Some(cluster::lane(&self.cluster))
     }
     fn place(&self) -> Option<String> {
-        Some(self.cluster.folded())
+        Some(format!("{}|{}", self.cluster.folded(), self.name))
     }
     fn parent(&self) -> Option<Key> {
         Some(cluster::key(self.cluster.name()))

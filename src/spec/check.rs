@@ -6,9 +6,10 @@ mod storage;
 use super::{
     app, cluster,
     complaint::{Complaint, Verdict, maybe, named, unknown_word, wrong},
-    model::{API_VERSION, IdentitySpec, KIND, SourceSpec, Spec, Use, VaultSpec, Workload},
+    model::{API_VERSION, IdentitySpec, KIND, Spec, Use, VaultSpec, Workload},
     names::{self, Checked},
     settings,
+    source::SourceSpec,
     suggest::nearest,
 };
 use crate::{

@@ -2,8 +2,10 @@
 
 use super::{
     complaint::{Verdict, maybe, named, wrong},
-    model::{ClusterCreate, ClusterIdentity, SourceSpec, Spec},
+    creation::{ClusterCreate, ClusterIdentity},
+    model::Spec,
     names::{self, Checked},
+    source::SourceSpec,
 };
 
 /// The most nodes of a pool (AKS documentation, "limits").

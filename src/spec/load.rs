@@ -3,7 +3,8 @@
 use super::{
     check,
     complaint::Complaint,
-    model::{API_VERSION, KIND, SourceSpec, Spec},
+    model::{API_VERSION, KIND, Spec},
+    source::SourceSpec,
     source_map::SourceMap,
     suggest::nearest,
 };

@@ -4,12 +4,14 @@ pub mod app;
 mod component;
 
 use super::{
+    creation::ClusterCreate,
     fields::{Branch, WithSettings},
     reference::Scope,
     settings::Settings,
+    source::SourceSpec,
     vault_model::Model,
 };
-use crate::{deliveries, modes, resources::values::SecretSource};
+use crate::{deliveries, modes};
 use app::AppSpec;
 pub use component::ComponentSpec;
 use serde::{
@@ -69,98 +71,6 @@ pub struct ClusterSpec {
     /// What must run in it.
     #[serde(default)]
     pub components: Vec<ComponentSpec>,
-}
-
-/// With what a cluster is created. What Azure calls each field is said in `resources::cluster::creation`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct ClusterCreate {
-    /// Default: that of the spec, then the resource group's.
-    pub location: Option<String>,
-    /// Default: free.
-    pub tier: Option<Tier>,
-    /// Default: 3, as az has it.
-    pub node_count: Option<u32>,
-    /// Default: AKS chooses one by capacity and quota.
-    pub vm_size: Option<String>,
-    /// Default: AKS chooses.
-    pub kubernetes_version: Option<String>,
-    pub network_plugin: Option<NetworkPlugin>,
-    pub network_policy: Option<NetworkPolicy>,
-    pub identity: Option<ClusterIdentity>,
-    pub oidc_issuer: Option<bool>,
-    pub workload_identity: Option<bool>,
-    /// Names or ids of container registries that the nodes pull from.
-    pub attach_registry: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tier {
-    Free,
-    Standard,
-    Premium,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum NetworkPlugin {
-    /// Azure CNI, with an overlay network for pods
-    #[default]
-    Overlay,
-    /// Azure CNI, with pods in the nodes' subnet
-    NodeSubnet,
-    /// kubenet, which AKS retires in March 2028
-    Kubenet,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum NetworkPolicy {
-    None,
-    Azure,
-    Calico,
-    Cilium,
-}
-
-/// The identity that the cluster uses in Azure.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum ClusterIdentity {
-    Managed,
-    ServicePrincipal(ServicePrincipal),
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ServicePrincipal {
-    /// Client id (application id).
-    pub client_id: String,
-    /// Where its client secret comes from: `file` or `env`.
-    pub secret: SourceSpec,
-}
-
-impl ClusterCreate {
-    /// Returns the source of the service principal's secret.
-    pub fn secret(&mut self) -> Option<&mut SourceSpec> {
-        match &mut self.identity {
-            Some(ClusterIdentity::ServicePrincipal(principal)) => Some(&mut principal.secret),
-            _ => None,
-        }
-    }
-
-    /// Returns what does not go together: the field, and why.
-    pub fn contradiction(&self) -> Option<(&'static str, &'static str)> {
-        if self.workload_identity == Some(true) && self.oidc_issuer == Some(false) {
-            return Some(("oidcIssuer", "workload identity needs the OIDC issuer"));
-        }
-        match (self.network_plugin.unwrap_or_default(), self.network_policy) {
-            (NetworkPlugin::Kubenet, Some(NetworkPolicy::Azure | NetworkPolicy::Cilium)) => {
-                Some(("networkPolicy", "kubenet has no such network policy: use `calico` or `none`"))
-            }
-            _ => None,
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -257,31 +167,6 @@ pub enum BlobAccess {
 pub struct SecretSpec {
     pub name: String,
     pub value: SourceSpec,
-}
-
-/// Where a secret's value comes from, in the spec's own words; never the value.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum SourceSpec {
-    /// A file; relative to the spec. Its bytes are taken as they are.
-    File(PathBuf),
-    /// An environment variable.
-    Env(String),
-    /// Asked on the terminal once, and then kept.
-    Prompt(bool),
-    /// Made by podid once: this many characters.
-    Generate(u32),
-}
-
-impl SourceSpec {
-    pub fn source(&self) -> SecretSource {
-        match self {
-            Self::File(path) => SecretSource::File(path.clone()),
-            Self::Env(name) => SecretSource::Env(name.clone()),
-            Self::Prompt(_) => SecretSource::Prompt,
-            Self::Generate(length) => SecretSource::Generate(*length),
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -2,7 +2,8 @@
 //! Names may be full ARM ids; what is left out is taken from spec, state and defaults by `expand`.
 
 use super::{
-    model::{ClusterCreate, ComponentSpec},
+    creation::ClusterCreate,
+    model::ComponentSpec,
     reference::{NameOrId, Principal, Scope},
     settings::Settings,
     vault_model::Model,

@@ -91,7 +91,7 @@ fn a_new_cluster_is_reached_with_the_credential_that_azure_returns() {
 fn a_creation_that_was_killed_is_picked_up_by_the_next_run() {
     let mut world = World::new();
     world.serve_with(&["--lateness", "quick"]);
-    let create = ["cluster", "create", "-g", "podid-lab", "-n", CLUSTER, "--node-count", "1", "--yes"];
+    let create = ["cluster", "create", "-g", "podid-lab", "-n", CLUSTER, "--node-count", "1", "--yes", "--lateness", "quick"];
     let run = world.start(&create);
     until("the cluster is being created", || (puts(&world) == 1).then_some(()));
     run.kill();
@@ -99,7 +99,7 @@ fn a_creation_that_was_killed_is_picked_up_by_the_next_run() {
     assert_eq!(puts(&world), 1, "the operation of the killed run was awaited, and no other one was started");
     assert_eq!(document(&world, "podid-lab", CLUSTER)["properties"]["provisioningState"], "Succeeded");
     world.podid(&create).ok().says("nothing to do");
-    world.podid(&["cluster", "delete", "-g", "podid-lab", "-n", CLUSTER, "--yes"]).ok();
+    world.podid(&["cluster", "delete", "-g", "podid-lab", "-n", CLUSTER, "--yes", "--lateness", "quick"]).ok();
     assert_eq!(world.arm("GET", &format!("{}?{VERSION}", arm_id(&world, "podid-lab", CLUSTER)), None).status, 404);
 }
 

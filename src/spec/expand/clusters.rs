@@ -22,9 +22,10 @@ use crate::{
     },
     spec::{
         cluster::REGISTRY,
+        creation::{ClusterCreate, ClusterIdentity, NetworkPlugin, NetworkPolicy, Tier},
         graph::Graph,
         known::ClusterRef,
-        model::{ClusterCreate, ClusterIdentity, NetworkPlugin, NetworkPolicy, Spec, Tier},
+        model::Spec,
         reference::{NameOrId, Scope},
     },
 };
