@@ -18,7 +18,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
-use std::{collections::BTreeMap, fmt, path::PathBuf, sync::LazyLock};
+use std::{collections::BTreeMap, fmt, sync::LazyLock};
 
 pub const API_VERSION: &str = "podid/v1";
 pub const KIND: &str = "App";

@@ -29,23 +29,27 @@ fn help_of_the_top() {
     Usage: podid [OPTIONS] <COMMAND>
 
     Commands:
-      up        Create or update an app from its spec: plan, show, ask, apply
-      plan      Show what `up` would change
-      diff      Show a diff of what `up` would change, from a server-side dry run
-      down      Delete what podid created for an app; data is kept unless you name it
-      status    Compare what exists with what podid created
-      verify    Prove with a short-lived pod that workloads can read their secrets
-      identity  Create, show, list and delete managed identities
-      role      Assign, list and remove roles
-      vault     Create key vaults, grant access to them, and set their secrets
-      bind      Bind an identity to the pods of a namespace, and assign the roles it needs
-      unbind    Remove a binding, and the roles that only it needed
-      mount     Create and delete the SecretProviderClass that pods mount
-      output    Print the outputs of a resource, unquoted, for scripts
-      cluster   Print the Roles that podid needs in a cluster
-      state     List, show, forget and rebuild the entries of the state file
-      sandbox   Run an embedded Azure and cluster for trials and tests
-      help      Print this message or the help of the given subcommand(s)
+      up         Create or update an app from its spec: plan, show, ask, apply
+      plan       Show what `up` would change
+      diff       Show a diff of what `up` would change, from a server-side dry run
+      down       Delete what podid created for an app; data is kept unless you name it
+      status     Compare what exists with what podid created
+      verify     Prove with a short-lived pod that workloads can read their secrets
+      group      Create, show and delete resource groups
+      identity   Create, show, list and delete managed identities
+      role       Assign, list, remove and prune roles
+      vault      Create key vaults, grant access to them, and set their secrets
+      storage    Create storage accounts and their blob containers
+      bind       Bind an identity to the pods of a namespace, and assign the roles it needs
+      unbind     Remove a binding, and the roles that only it needed
+      mount      Create and delete the SecretProviderClass that pods mount
+      exception  Add, list and remove pods that pod identity leaves alone
+      logs       Print the log of a component's program
+      output     Print the outputs of a resource, unquoted, for scripts
+      cluster    Create, show and delete clusters, and install what must run in them
+      state      List, show, forget and rebuild the entries of the state file
+      sandbox    Run an embedded Azure and cluster for trials and tests
+      help       Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help (see more with '--help')
