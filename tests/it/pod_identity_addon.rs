@@ -72,7 +72,7 @@ fn settled(export: &str) -> String {
     let resources = world["resources"].as_object_mut().unwrap();
     resources.retain(|id, _| !id.contains("/features/EnablePodIdentityPreview"));
     for resource in resources.values_mut().filter(|resource| resource["properties"]["podIdentityProfile"] == json!({})) {
-        resource["properties"].as_object_mut().unwrap().remove("podIdentityProfile");
+        resource["properties"].as_object_mut().unwrap().shift_remove("podIdentityProfile");
     }
     format!("{world:#}\n")
 }
