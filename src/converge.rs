@@ -11,6 +11,7 @@ mod inputs;
 mod look;
 mod proofs;
 mod rehearsal;
+mod rotation;
 mod saved;
 mod symptoms;
 mod values;
@@ -35,6 +36,7 @@ use crate::{
         values::{SecretSource, Values},
     },
     session::Session,
+    spec::request::Request,
 };
 pub(crate) use answers::{answer, event_sink, render};
 pub(crate) use chosen::cluster_of;
@@ -219,6 +221,12 @@ async fn finish(session: &Session, goal: &Goal, inputs: &Inputs, plan: &Plan, do
     if table && !reached.is_empty() {
         answer(session, addresses::shown(&reached))?;
     }
+    let rotated = match goal {
+        Goal::Request { request: Request::Rotate(rotate), remove: false } if exit == Exit::Done && rotation::applies(session) => {
+            Some((rotate, Box::pin(rotation::follow(session, inputs, &report.ledger, rotate, Arc::clone(&tell))).await))
+        }
+        _ => None,
+    };
     let wanted = matches!(goal, Goal::Up { verify: true, .. }) && exit == Exit::Done;
     let proofs = if wanted { Box::pin(proofs::prove(session, inputs, &report.ledger, plan, tell)).await } else { Ok(Vec::new()) };
     if !table {
@@ -229,14 +237,28 @@ async fn finish(session: &Session, goal: &Goal, inputs: &Inputs, plan: &Plan, do
         if !reached.is_empty() {
             document["addresses"] = addresses::documents(&reached);
         }
+        if let (Some((_, Ok(done))), Value::Object(map)) = (&rotated, &mut document) {
+            map.insert("rotation".into(), rotation::document(done));
+        }
         answer(session, render(session, &document))?;
     } else if let (true, Ok(proofs)) = (wanted, &proofs) {
         answer(session, proofs::shown(proofs))?;
+    } else if let Some((rotate, Ok(done))) = &rotated {
+        answer(session, rotation::shown(done, &rotate.name))?;
     }
     if let Some(why) = &report.unsaved {
         let mut text = Text::from(format!("could not save the state: {why}; save these entries by hand:"));
         text.append(state_text(&report.ledger));
         terminal.complain(text);
+    }
+    match rotated {
+        Some((_, Err(failure))) if table => return Err(failure),
+        // the document is printed already, and a program gets only one
+        Some((_, Err(failure))) => {
+            terminal.fail(&failure);
+            return Ok(failure.kind);
+        }
+        _ => {}
     }
     let proved = match proofs {
         Ok(proofs) => proofs::complain(session, &proofs),

@@ -1,7 +1,7 @@
 //! podid sets up an AKS app to read Key Vault secrets with its own identity, and proves that it can.
 //!
 //! `cli` turns argv into a command; `session` opens the clients that it uses; `converge` is the one path of every changing command,
-//! `queries` only reads, `proof` runs the pod that proves. `spec` is what a user writes, and expands to a graph; `modes` and `deliveries`
+//! `queries` only reads, `proof` runs the pod that proves, `rotation` knows who reads a secret of a vault. `spec` is what a user writes, and expands to a graph; `modes` and `deliveries`
 //! have one file for each way to an identity and to the secrets, and `chain` describes the links between them. `engine` observes, plans and
 //! executes that graph and knows no cloud; `resources` has one file for each kind of node; only `azure` and `cluster` know an SDK, and `helm` runs the user's helm. `state`
 //! is the file between commands; `output` prints and asks; `failure` explains errors; `descriptors` checks the limit of open files;
@@ -28,6 +28,7 @@ mod output;
 mod proof;
 mod queries;
 mod resources;
+mod rotation;
 mod session;
 mod signals;
 mod spec;

@@ -12,6 +12,7 @@ mod patch;
 mod rbac;
 mod rebuild;
 mod remembered;
+mod rotation;
 
 pub use apps::app_status;
 pub use components::components;
@@ -24,6 +25,7 @@ pub use patch::print_patch;
 pub use rbac::rbac;
 pub use rebuild::rebuild;
 pub use remembered::{output, state};
+pub use rotation::rotate;
 
 use crate::{
     cli::{Format, Verify},

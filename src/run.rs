@@ -136,6 +136,7 @@ async fn dispatch(session: &Session, command: &Command) -> Result<Exit, Failure>
         Command::Diff { file, exit_code } => queries::diff(session, file.clone(), *exit_code).await,
         Command::Down { file } => converge(session, Goal::Down { file: file.clone() }).await,
         Command::Change { request, remove } => converge(session, Goal::Request { request: request.clone(), remove: *remove }).await,
+        Command::Rotate(rotate) => queries::rotate(session, rotate).await,
         Command::Status { file } => queries::status(session, file.clone()).await,
         Command::Verify(verify) => queries::verify(session, verify).await,
         Command::Credentials(wanted) => queries::credentials(session, wanted).await,

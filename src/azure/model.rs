@@ -86,6 +86,40 @@ pub struct RoleDefinition {
     pub name: String,
 }
 
+/// What a vault holds. The words are those of a SecretProviderClass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ObjectKind {
+    #[default]
+    Secret,
+    Key,
+    Cert,
+}
+
+impl ObjectKind {
+    pub const ALL: [Self; 3] = [Self::Secret, Self::Key, Self::Cert];
+
+    /// As a SecretProviderClass and the driver's status call it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::Key => "key",
+            Self::Cert => "cert",
+        }
+    }
+    /// As access policies call it.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Secret => "secrets",
+            Self::Key => "keys",
+            Self::Cert => "certificates",
+        }
+    }
+    pub fn is_secret(&self) -> bool {
+        *self == Self::Secret
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PolicyEntry {
     pub tenant_id: String,
@@ -102,6 +136,31 @@ pub struct PolicyEntry {
     pub storage: Vec<String>,
 }
 
+impl PolicyEntry {
+    pub fn of(&self, objects: ObjectKind) -> &[String] {
+        match objects {
+            ObjectKind::Secret => &self.secrets,
+            ObjectKind::Key => &self.keys,
+            ObjectKind::Cert => &self.certificates,
+        }
+    }
+
+    /// The same entry with other permissions for one kind of objects.
+    #[must_use]
+    pub fn with(mut self, objects: ObjectKind, permissions: Vec<String>) -> Self {
+        match objects {
+            ObjectKind::Secret => self.secrets = permissions,
+            ObjectKind::Key => self.keys = permissions,
+            ObjectKind::Cert => self.certificates = permissions,
+        }
+        self
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.secrets.is_empty() && self.keys.is_empty() && self.certificates.is_empty() && self.storage.is_empty()
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Vault {
     pub id: ArmId,
@@ -116,6 +175,12 @@ pub struct Vault {
     #[serde(default)]
     pub tags: Tags,
     pub purge_protection: bool,
+    /// `standard` or `premium`, in lower case. Azure returns it as it was sent.
+    #[serde(default)]
+    pub sku: String,
+    /// The days for which deleted objects are kept. Vaults from old API versions do not return them.
+    #[serde(default)]
+    pub retention_days: Option<u8>,
 }
 
 impl Vault {
@@ -145,6 +210,12 @@ pub struct NewVault {
     pub tags: Tags,
     /// Whether to send `createMode: recover`, for a soft-deleted vault.
     pub recover: bool,
+    /// None: `standard`.
+    pub sku: Option<String>,
+    /// None: Azure's default, 90.
+    pub retention_days: Option<u8>,
+    /// It cannot be turned off again, and Azure rejects `false`.
+    pub purge_protection: bool,
 }
 
 /// The fields of a managed cluster that podid reads.

@@ -144,6 +144,15 @@ impl Secrets {
         body(vault_uri, made)?.info()
     }
 
+    /// Disables one version; the others stay as they are.
+    pub async fn disable(&self, vault_uri: &str, name: &str, version: &str) -> Result<()> {
+        let attributes = models::SecretAttributes { enabled: Some(false), ..Default::default() };
+        let wanted = models::UpdateSecretPropertiesParameters { secret_attributes: Some(attributes), ..Default::default() };
+        let options = models::SecretClientUpdateSecretPropertiesOptions { secret_version: Some(version.to_owned()), ..Default::default() };
+        self.client(vault_uri)?.update_secret_properties(checked(name)?, wanted.try_into()?, Some(options)).await?;
+        Ok(())
+    }
+
     pub async fn delete(&self, vault_uri: &str, name: &str, patience: &Waiter) -> Result<()> {
         let client = self.client(vault_uri)?;
         let name = checked(name)?;

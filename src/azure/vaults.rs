@@ -2,7 +2,7 @@
 //! strict for responses (a SKU called `Standard` is an error to them) and too lax for creation (an empty `accessPolicies` is omitted).
 
 use super::{
-    ArmId, DeletedVault, Error, NewVault, PolicyEntry, Result, Tags, Vault,
+    ArmId, DeletedVault, Error, NewVault, ObjectKind, PolicyEntry, Result, Tags, Vault,
     arm::{self, Arm, KEY_VAULT_VERSION},
     failures::absent,
     id::VAULT,
@@ -42,7 +42,7 @@ pub async fn put(arm: &Arm, patience: &Waiter, new: &NewVault) -> Result<Vault> 
     let (_, _, name) = arm::parts(&new.id)?;
     let mut properties = json!({
         "tenantId": new.tenant_id,
-        "sku": { "family": "A", "name": "standard" },
+        "sku": { "family": "A", "name": new.sku.as_deref().unwrap_or("standard") },
         // without this field a vault gets RBAC from this API version on, and access policies before
         "enableRbacAuthorization": new.rbac,
     });
@@ -51,6 +51,12 @@ pub async fn put(arm: &Arm, patience: &Waiter, new: &NewVault) -> Result<Vault> 
             map.insert("createMode".to_owned(), json!("recover"));
         } else {
             map.insert("accessPolicies".to_owned(), json!([]));
+            if let Some(days) = new.retention_days {
+                map.insert("softDeleteRetentionInDays".to_owned(), json!(days));
+            }
+            if new.purge_protection {
+                map.insert("enablePurgeProtection".to_owned(), json!(true));
+            }
         }
     }
     let wanted = json!({ "location": new.location, "tags": new.tags, "properties": properties });
@@ -120,8 +126,17 @@ fn transient(code: &str) -> bool {
 }
 
 pub async fn tag(arm: &Arm, patience: &Waiter, id: &ArmId, tags: &Tags) -> Result<Vault> {
+    patch(arm, patience, id, json!({ "tags": tags })).await
+}
+
+/// Turns purge protection on, which no request turns off again.
+pub async fn protect(arm: &Arm, patience: &Waiter, id: &ArmId) -> Result<Vault> {
+    patch(arm, patience, id, json!({ "properties": { "enablePurgeProtection": true } })).await
+}
+
+/// Changes only the fields in `wanted`. A list of access policies in it would replace those of others.
+async fn patch(arm: &Arm, patience: &Waiter, id: &ArmId, wanted: serde_json::Value) -> Result<Vault> {
     let (_, _, name) = arm::parts(id)?;
-    let wanted = json!({ "tags": tags });
     let what = format!("the vault {name}");
     let target = Target { id, version: KEY_VAULT_VERSION, what: &what };
     let body: VaultBody = unconflicted(patience, name, || operations::patch(arm, patience, target, &wanted)).await?;
@@ -157,9 +172,9 @@ pub async fn policy(arm: &Arm, patience: &Waiter, vault: &ArmId, operation: &str
 /// The time limit for reading back: a response may come from a cache without the removal. A permission that stays longer was not removed.
 const READ_BACK: Duration = Duration::from_secs(15);
 
-/// Reads the vault until none of these secret permissions is in the principal's entry. Azure returns 200 even for a removal that removed
+/// Reads the vault until none of these permissions is in the principal's entry. Azure returns 200 even for a removal that removed
 /// nothing: <https://github.com/Azure/azure-rest-api-specs/issues/42963>.
-pub async fn revoked(arm: &Arm, patience: &Waiter, vault: &ArmId, object_id: &str, permissions: &[String]) -> Result<()> {
+pub async fn revoked(arm: &Arm, patience: &Waiter, vault: &ArmId, object_id: &str, permissions: (ObjectKind, &[String])) -> Result<()> {
     let (_, _, name) = arm::parts(vault)?;
     let patience = Waiter { limit: patience.limit.min(READ_BACK), on_wait: patience.on_wait.clone() };
     let last: Mutex<Option<PolicyEntry>> = Mutex::default();
@@ -184,24 +199,25 @@ pub async fn revoked(arm: &Arm, patience: &Waiter, vault: &ArmId, object_id: &st
     }
 }
 
-fn of_these(entry: &PolicyEntry, permissions: &[String]) -> Vec<String> {
-    entry.secrets.iter().filter(|word| permissions.iter().any(|p| p.eq_ignore_ascii_case(word))).cloned().collect()
+fn of_these(entry: &PolicyEntry, (objects, permissions): (ObjectKind, &[String])) -> Vec<String> {
+    entry.of(objects).iter().filter(|word| permissions.iter().any(|p| p.eq_ignore_ascii_case(word))).cloned().collect()
 }
 
-fn not_removed(vault: &str, entry: &PolicyEntry, permissions: &[String]) -> Error {
-    let (stays, object_id) = (of_these(entry, permissions), &entry.object_id);
-    let kept: Vec<&str> = entry.secrets.iter().filter(|word| !stays.contains(word)).map(String::as_str).collect();
-    let others = entry.keys.len() + entry.certificates.len() + entry.storage.len();
-    let command = if kept.is_empty() && others == 0 {
+fn not_removed(vault: &str, entry: &PolicyEntry, permissions: (ObjectKind, &[String])) -> Error {
+    let (stays, object_id, objects) = (of_these(entry, permissions), &entry.object_id, permissions.0);
+    let kept: Vec<&str> = entry.of(objects).iter().filter(|word| !stays.contains(word)).map(String::as_str).collect();
+    let command = if kept.is_empty() && entry.clone().with(objects, Vec::new()).is_empty() {
         format!("az keyvault delete-policy --name {vault} --object-id {object_id}")
     } else {
         let kept = if kept.is_empty() { "\"\"".to_owned() } else { kept.join(" ") };
-        format!("az keyvault set-policy --name {vault} --object-id {object_id} --secret-permissions {kept}")
+        let flag = objects.plural().trim_end_matches('s');
+        format!("az keyvault set-policy --name {vault} --object-id {object_id} --{flag}-permissions {kept}")
     };
     Error::NotDone {
         message: format!(
-            "the vault {vault} still lets {object_id} use {} of its secrets, although Azure answered that this was removed",
-            stays.join(", ")
+            "the vault {vault} still lets {object_id} use {} of its {}, although Azure answered that this was removed",
+            stays.join(", "),
+            objects.plural()
         ),
         way_out: format!("Remove it with `{command}`, then run the same command again: podid still has it in its state."),
     }
@@ -224,8 +240,16 @@ struct Properties {
     vault_uri: Option<String>,
     enable_rbac_authorization: Option<bool>,
     enable_purge_protection: Option<bool>,
+    soft_delete_retention_in_days: Option<u8>,
+    sku: Option<SkuBody>,
     provisioning_state: Option<String>,
     access_policies: Option<Vec<PolicyBody>>,
+}
+
+#[derive(Deserialize)]
+struct SkuBody {
+    #[serde(default)]
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -288,6 +312,8 @@ fn vault(asked: &ArmId, body: VaultBody) -> Result<Vault> {
         policies: properties.access_policies.unwrap_or_default().into_iter().map(PolicyEntry::from).collect(),
         tags: body.tags.unwrap_or_default(),
         purge_protection: properties.enable_purge_protection.unwrap_or(false),
+        sku: properties.sku.map(|sku| sku.name.to_ascii_lowercase()).unwrap_or_default(),
+        retention_days: properties.soft_delete_retention_in_days,
         id: body.id,
     })
 }

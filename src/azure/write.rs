@@ -1,8 +1,8 @@
 //! Changes resources. Each change is safe to repeat, and waits for the delays of Azure.
 
 use super::{
-    ArmId, Identity, NewSecret, NewVault, OnWait, PolicyEntry, PrincipalKind, Result, RoleAssignment, Secret, SecretInfo, Tags, Vault,
-    clients::Clients, deadline, identities, roles, vaults, wait::Waiter,
+    ArmId, Identity, NewSecret, NewVault, ObjectKind, OnWait, PolicyEntry, PrincipalKind, Result, RoleAssignment, Secret, SecretInfo, Tags,
+    Vault, clients::Clients, deadline, identities, roles, vaults, wait::Waiter,
 };
 use std::sync::Arc;
 
@@ -71,6 +71,11 @@ impl Write {
         self.call(vaults::tag(&self.core.arm, &self.patience, id, tags)).await
     }
 
+    /// Turns purge protection on for good, by a PATCH with nothing else.
+    pub async fn protect_vault(&self, id: &ArmId) -> Result<Vault> {
+        self.call(vaults::protect(&self.core.arm, &self.patience, id)).await
+    }
+
     pub async fn delete_vault(&self, id: &ArmId) -> Result<()> {
         self.call(vaults::delete(&self.core.arm, &self.patience, id)).await
     }
@@ -90,9 +95,9 @@ impl Write {
         self.call(vaults::policy(&self.core.arm, &self.patience, vault, "remove", entry)).await
     }
 
-    /// Reads back until none of these secret permissions of the principal is left. Fails with `NotDone` if some stay.
-    pub async fn await_revoked(&self, vault: &ArmId, object_id: &str, permissions: &[String]) -> Result<()> {
-        self.call(vaults::revoked(&self.core.arm, &self.patience, vault, object_id, permissions)).await
+    /// Reads back until none of these permissions of the principal is left. Fails with `NotDone` if some stay.
+    pub async fn await_revoked(&self, vault: &ArmId, object_id: &str, objects: ObjectKind, permissions: &[String]) -> Result<()> {
+        self.call(vaults::revoked(&self.core.arm, &self.patience, vault, object_id, (objects, permissions))).await
     }
 
     /// Reads the current version past all caches. With `patient`, a 403 is retried (a grant was just made); else it is an error at once.
@@ -103,6 +108,11 @@ impl Write {
     /// Creates a new version; `patient` as above. Retries 409 ObjectIsBeingDeleted/-Recovered; ObjectIsDeletedButRecoverable is `Conflict`.
     pub async fn set_secret(&self, vault_uri: &str, name: &str, new: &NewSecret, patient: bool) -> Result<SecretInfo> {
         self.call(self.core.secrets.set(vault_uri, name, new, &self.patience, patient)).await
+    }
+
+    /// Disables one version of a secret.
+    pub async fn disable_secret(&self, vault_uri: &str, name: &str, version: &str) -> Result<()> {
+        self.call(self.core.secrets.disable(vault_uri, name, version)).await
     }
 
     /// Sets the tags of the current version; its value stays.

@@ -7,16 +7,24 @@ use super::{
     view::View,
 };
 use crate::{
+    azure::ObjectKind,
     engine::{
         input::Outputs,
         plan::{Act, Action},
         resource::{Kind, Side},
     },
-    resources::{cluster::Cluster, grant::Grant, identity::Identity, namespace::Namespace, vault::Vault},
+    resources::{
+        cluster::Cluster,
+        grant::{self, Grant},
+        identity::Identity,
+        namespace::Namespace,
+        vault::Vault,
+    },
     spec::suggest::nearest,
 };
 use futures::future::BoxFuture;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 pub fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
     words.map(str::to_owned).into()
@@ -53,11 +61,27 @@ pub fn of_vault(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
     let (vault, identity) = (&delivered.vault, &bound.identity.name);
     let group = vault.resource_group.as_deref().unwrap_or_default();
     let right = format!("the right of the identity {identity} to read the secrets of the vault {}", vault.name);
-    let grant = words(["vault", "grant", "--vault", &vault.name, "--to", &format!("identity/{identity}")]);
-    vec![
+    let mut grant = words(["vault", "grant", "--vault", &vault.name, "--to", &format!("identity/{identity}")]);
+    let kinds: BTreeSet<ObjectKind> = delivered.objects.iter().map(|object| object.kind).collect();
+    if kinds.iter().any(|kind| !kind.is_secret()) {
+        kinds.iter().for_each(|kind| grant.extend([format!("--{}", kind.plural()), "get".to_owned()]));
+    }
+    let mut links = vec![
         Link::new(VAULT, format!("the vault {}", vault.name), words(["vault", "create", "-g", group, "-n", &vault.name]))
             .resource(Resource::of(Vault::KIND))
             .symptoms(OF_VAULT),
+    ];
+    // the one below is of any other grant
+    for kind in kinds.into_iter().filter(|kind| !kind.is_secret()) {
+        let right = format!("the right of the identity {identity} to read the {} of the vault {}", kind.plural(), vault.name);
+        let key = bound.identity.key.as_ref().map(|key| grant::key(&vault.name, key.names(), kind));
+        let missing = if kind == ObjectKind::Key { "is missing: it may not get keys" } else { "is missing: it may not get certificates" };
+        links.extend(key.map(|key| {
+            let resource = Resource { key: Some(key), missing, spreads: true, judge: Some(incomplete), ..Resource::of(Grant::KIND) };
+            Link::new(GRANT, right, grant.clone()).resource(resource)
+        }));
+    }
+    links.extend([
         Link::new(GRANT, right, grant)
             .resource(Resource {
                 missing: "is missing: it may not get secrets",
@@ -69,12 +93,17 @@ pub fn of_vault(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
         Link::new(SECRET, format!("the secrets of the vault {}", vault.name), Vec::new())
             .check(Side::Azure, |view, _| look_for_secrets(view))
             .symptoms(OF_SECRET),
-    ]
+    ]);
+    links
 }
 
 /// An access policy that allows too little. That its description changes is no fault: this is a mark, too.
 fn incomplete(action: &Action) -> Option<String> {
-    let has = action.changes.iter().find(|c| action.act == Act::Update && c.field == "secrets").map(|c| shown(&c.from))?;
+    let has = action
+        .changes
+        .iter()
+        .find(|c| action.act == Act::Update && ObjectKind::ALL.iter().any(|kind| kind.plural() == c.field))
+        .map(|c| shown(&c.from))?;
     Some(format!("is incomplete: its access policy lacks the permission `get` and allows only {has}"))
 }
 
@@ -124,6 +153,8 @@ const OF_GRANT: &[Symptom] = &[Symptom {
         "ForbiddenByPolicy",
         "Caller is not authorized to perform action on resource",
         " does not have secrets get",
+        " does not have keys get",
+        " does not have certificates get",
     ],
     none_of: &[],
     means: Meaning::Read(|view, link, _| {
@@ -158,8 +189,22 @@ const OF_SECRET: &[Symptom] = &[
             what: "a secret is disabled in the vault",
             hint: |view, _| {
                 let objects = view.delivered.map(|delivered| delivered.objects.as_slice()).unwrap_or_default();
-                let one = objects.iter().map(|o| enable(view.vault(), &o.name)).collect::<Vec<_>>();
+                let one = objects.iter().filter(|o| o.kind.is_secret()).map(|o| enable(view.vault(), &o.name)).collect::<Vec<_>>();
                 format!("Enable it: {}.", one.join(" or "))
+            },
+        },
+    },
+    Symptom {
+        any_of: &["KeyNotFound", "CertificateNotFound"],
+        none_of: &[],
+        means: Meaning::Known {
+            heals: Heals::Never,
+            what: "a key or certificate is not in the vault",
+            hint: |view, _| {
+                let vault = view.vault();
+                format!(
+                    "See which there are: `az keyvault key list --vault-name {vault}`, `az keyvault certificate list --vault-name {vault}`."
+                )
             },
         },
     },
@@ -188,7 +233,7 @@ fn look_for_secrets<'a>(view: &'a View<'a>) -> BoxFuture<'a, Vec<Reason>> {
         let Some(uri) = &delivered.vault.uri else { return Vec::new() };
         let Ok(listed) = azure.secrets(uri).await else { return Vec::new() };
         let mut found = Vec::new();
-        for object in &delivered.objects {
+        for object in delivered.objects.iter().filter(|object| object.kind.is_secret()) {
             let name = &object.name;
             let missing = match listed.iter().find(|s| s.name.eq_ignore_ascii_case(name)) {
                 Some(secret) if secret.enabled => continue,

@@ -48,6 +48,16 @@ pub(super) fn permission(text: &str) -> Result<String, String> {
     checked(names::permission, &text)
 }
 
+pub(super) fn key_permission(text: &str) -> Result<String, String> {
+    let text = text.to_ascii_lowercase();
+    checked(names::key_permission, &text)
+}
+
+pub(super) fn certificate_permission(text: &str) -> Result<String, String> {
+    let text = text.to_ascii_lowercase();
+    checked(names::certificate_permission, &text)
+}
+
 pub(super) fn filled(text: &str) -> Result<String, String> {
     if text.trim().is_empty() { Err("the value is empty".into()) } else { Ok(text.to_owned()) }
 }

@@ -6,6 +6,7 @@ use crate::spec::{
     creation::{ClusterCreate, ClusterIdentity, NetworkPlugin, NetworkPolicy, ServicePrincipal, Tier},
     reference::NameOrId,
     request::Request,
+    source::SourceSpec,
 };
 use clap::Args;
 use std::path::PathBuf;

@@ -8,7 +8,7 @@ use crate::{
     engine::key::Key,
     spec::{
         reference::{NameOrId, Scope},
-        request::Request,
+        request::{Request, Rotate},
     },
 };
 use std::path::PathBuf;
@@ -51,6 +51,8 @@ pub enum Command {
         request: Request,
         remove: bool,
     },
+    /// Set a new version of a secret, and wait for the pods that mount it.
+    Rotate(Rotate),
     Read(ReadCommand),
     /// Remove role assignments whose principal no longer exists.
     Prune {

@@ -196,6 +196,9 @@ const NO_ENVIRONMENT: &[&str] = &[
     "prompt",
     "generate",
     "value",
+    "restart",
+    "disable-old",
+    "remove",
     "help",
     "version",
 ];
@@ -203,7 +206,7 @@ const NO_ENVIRONMENT: &[&str] = &[
 /// Gives every other flag its variable `PODID_FLAG`. An empty variable counts as not set, because pipelines set empty ones.
 fn with_environment(command: clap::Command) -> clap::Command {
     // their --file is not the spec
-    let own_file = ["set", "credentials"].contains(&command.get_name());
+    let own_file = ["set", "add", "rotate", "credentials"].contains(&command.get_name());
     command
         .mut_args(|arg| match environment_of(&arg, own_file).filter(|name| env::var_os(name).is_some_and(|v| !v.is_empty())) {
             Some(name) => switch(arg.env(name).hide_env(true)),

@@ -9,9 +9,11 @@ mod sandbox;
 mod vault;
 
 use super::*;
+use crate::azure::ObjectKind;
+use crate::resources::{secret_provider_class::Object, vault::VaultOptions};
 use crate::spec::{
     reference::{NameOrId, Principal, Scope},
-    request::{Mount, Mounted, Request, Sync},
+    request::{Mount, Permissions, Request, Sync},
     vault_model::Model,
 };
 
@@ -70,7 +72,13 @@ fn every_command_of_the_labs_is_understood() {
     );
     assert_eq!(
         change("vault create -g podid-lab -n kv-claims --model access-policy").0,
-        Request::Vault { name: named("kv-claims"), group: Some("podid-lab".into()), location: None, model: Some(Model::AccessPolicy) }
+        Request::Vault {
+            name: named("kv-claims"),
+            group: Some("podid-lab".into()),
+            location: None,
+            model: Some(Model::AccessPolicy),
+            options: VaultOptions::default()
+        }
     );
     assert_eq!(
         change("vault grant --vault kv-claims --to identity/claims-api-mid --secrets get,LIST").0,
@@ -78,9 +86,16 @@ fn every_command_of_the_labs_is_understood() {
             vault: named("kv-claims"),
             group: None,
             to: principal("identity/claims-api-mid"),
-            secrets: Some(vec!["get".into(), "list".into()])
+            permissions: Permissions { secrets: Some(vec!["get".into(), "list".into()]), ..Permissions::default() }
         }
     );
+    let Request::Grant { permissions, .. } = change("vault grant --vault kv1 --to a-mid --keys get,wrapKey --certificates get").0 else {
+        panic!("it grants")
+    };
+    assert_eq!((permissions.secrets, permissions.keys), (None, Some(vec!["get".into(), "wrapkey".into()])));
+    let create = change("vault create -n kv-claims --sku premium --retention 7 --purge-protection").0;
+    let Request::Vault { options, .. } = create else { panic!("it creates") };
+    assert_eq!(options, VaultOptions { sku: Some("premium".into()), retention_days: Some(7), purge_protection: Some(true) });
     assert_eq!(
         change("role assign Reader --to identity/claims-api-mid --scope vault/kv-claims").0,
         Request::Role { role: "Reader".into(), to: principal("identity/claims-api-mid"), scope: scope("vault/kv-claims") }
@@ -94,11 +109,28 @@ fn every_command_of_the_labs_is_understood() {
             namespace: "ns".into(),
             name: "spc".into(),
             vault: Some(named("kv1")),
-            secrets: vec![Mounted { name: "a".into(), alias: None }, Mounted { name: "b".into(), alias: Some("c.txt".into()) }],
-            sync: vec![Sync { secret: "k8s".into(), key: "KEY".into(), alias: "c.txt".into() }],
+            secrets: vec![
+                Object { name: "a".into(), ..Object::default() },
+                Object { name: "b".into(), alias: Some("c.txt".into()), ..Object::default() }
+            ],
+            sync: vec![Sync { secret: "k8s".into(), key: "KEY".into(), alias: "c.txt".into(), of_type: None }],
             ..Mount::default()
         })
     );
+    let Request::Mount(mount) =
+        change("mount apply -n ns --name spc --cert site --key sign=k.pem,version=ab12 --secret s,permission=0400,encoding=hex").0
+    else {
+        panic!("it mounts")
+    };
+    let secret = Object { name: "s".into(), permission: Some("0400".into()), encoding: Some("hex".into()), ..Object::default() };
+    let key = Object {
+        name: "sign".into(),
+        alias: Some("k.pem".into()),
+        kind: ObjectKind::Key,
+        version: Some("ab12".into()),
+        ..Object::default()
+    };
+    assert_eq!(mount.secrets, [secret, key, Object { name: "site".into(), kind: ObjectKind::Cert, ..Object::default() }]);
     assert!(matches!(parsed("verify --namespace dev-claims-podid").command, Command::Verify(Verify { namespace: Some(_), .. })));
     let up = parsed("up --sandbox --yes --verify -f templates/labs/004.yaml");
     assert!(up.global.sandbox && up.global.yes);

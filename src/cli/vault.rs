@@ -3,10 +3,13 @@
 
 use super::{Command, Error, Global, ReadCommand, check, error::NO_VALUE};
 use crate::{
-    resources::values::SecretSource,
+    resources::{
+        values::SecretSource,
+        vault::{SKUS, VaultOptions},
+    },
     spec::{
         reference::{NameOrId, Principal},
-        request::Request,
+        request::{Permissions, Request, Rotate},
         vault_model::Model,
     },
 };
@@ -18,12 +21,15 @@ Examples:
   podid vault grant --vault kv-claims --to identity/claims-api-mid
                                              to read secrets, by the permission model of the vault
   podid vault grant --vault kv-claims --to identity/claims-api-mid --secrets get,list
-                                             by an access policy; refused for a vault with Azure RBAC";
+                                             by an access policy; refused for a vault with Azure RBAC
+  podid vault grant --vault kv-claims --to identity/claims-api-mid --secrets get --certificates get
+                                             to read secrets and certificates, by either model";
 
 const CREATE: &str = "\
 Examples:
   podid vault create -g podid-lab -n kv-claims
-  podid vault create -g podid-lab -n kv-claims --model access-policy";
+  podid vault create -g podid-lab -n kv-claims --model access-policy
+  podid vault create -g podid-lab -n kv-claims --sku premium --retention 7 --purge-protection";
 
 const SHOW: &str = "\
 Examples:
@@ -50,6 +56,15 @@ Examples:
   podid vault secret set sqldbconn --vault kv-claims --file conn.txt
   pass show sqldbconn | podid vault secret set sqldbconn --vault kv-claims --stdin
   podid vault secret set sqldbconn --vault kv-claims --generate=40";
+
+const ROTATE: &str = "\
+Examples:
+  podid vault secret rotate sqldbconn --vault kv-claims
+                                             a value as the spec says, or a generated one
+  podid vault secret rotate sqldbconn --vault kv-claims --file new.txt --restart --disable-old
+
+Pods see a new version only if the CSI driver rotates; variables keep the old value until the pod
+restarts. --restart restarts what would keep it otherwise.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Vault {
@@ -89,6 +104,15 @@ pub(super) struct CreateArgs {
     /// Permission model; default: rbac
     #[arg(long, value_enum)]
     model: Option<VaultModel>,
+    /// Pricing tier; premium keeps keys in hardware. Default: standard
+    #[arg(long, value_name = "SKU", value_parser = clap::builder::PossibleValuesParser::new(SKUS.iter().copied()))]
+    sku: Option<String>,
+    /// Days for which deleted objects are kept; can only be set on creation. Default: 90
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u8).range(7..=90))]
+    retention: Option<u8>,
+    /// Let nobody purge deleted objects before that; can never be turned off
+    #[arg(long)]
+    purge_protection: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -107,9 +131,15 @@ pub(super) struct Grant {
     /// Principal: `identity/NAME`, an identity's id, `cluster/NAME`, `caller`, an object id, `user/` with an object id or user principal name, `group/` with an object id or display name, or `service-principal/` with an object id
     #[arg(long, value_name = "WHO", value_parser = check::principal)]
     to: Principal,
-    /// Secret permissions of the access policy, such as get,list; default: those that reading needs
+    /// Permissions on secrets, such as get,list; default, also without --keys and --certificates: those that reading needs
     #[arg(long, value_name = "PERMISSIONS", value_delimiter = ',', value_parser = check::permission)]
     secrets: Option<Vec<String>>,
+    /// Permissions on keys; with Azure RBAC only `get`, as the role Key Vault Crypto User
+    #[arg(long, value_name = "PERMISSIONS", value_delimiter = ',', value_parser = check::key_permission)]
+    keys: Option<Vec<String>>,
+    /// Permissions on certificates; with Azure RBAC only `get`, as the role Key Vault Certificate User
+    #[arg(long, value_name = "PERMISSIONS", value_delimiter = ',', value_parser = check::certificate_permission)]
+    certificates: Option<Vec<String>>,
 }
 
 #[derive(Debug, Args)]
@@ -124,6 +154,9 @@ pub(super) enum Secret {
     /// Set a secret; the same value makes no new version
     #[command(after_help = SET)]
     Set(Set),
+    /// Set a new version of a secret and wait until every pod that mounts it has it
+    #[command(after_help = ROTATE)]
+    Rotate(RotateArgs),
     /// List the secrets of a vault
     #[command(after_help = LIST_SECRETS)]
     List(InVault),
@@ -166,10 +199,22 @@ pub(super) struct Set {
     more: Vec<std::ffi::OsString>,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct RotateArgs {
+    #[command(flatten)]
+    set: Set,
+    /// Restart the workloads that would keep the old value
+    #[arg(long)]
+    restart: bool,
+    /// Disable the old version at the end
+    #[arg(long)]
+    disable_old: bool,
+}
+
 /// The source of the value. Without one, podid asks on the terminal.
 #[derive(Debug, Args)]
 #[group(id = "source", multiple = false)]
-struct SourceArgs {
+pub(super) struct SourceArgs {
     /// Read the value from a regular file, byte by byte; use --stdin for pipes
     #[arg(long, value_name = "FILE", value_parser = file)]
     file: Option<PathBuf>,
@@ -189,6 +234,13 @@ struct SourceArgs {
 }
 
 impl SourceArgs {
+    /// None: no flag names one.
+    pub(super) fn given(self) -> Option<SecretSource> {
+        let Self { file, env, generate, stdin, prompt } = &self;
+        let is_given = file.is_some() || env.is_some() || generate.is_some() || *stdin || *prompt;
+        is_given.then(|| self.source())
+    }
+
     fn source(self) -> SecretSource {
         match self {
             Self { file: Some(file), .. } => SecretSource::File(file),
@@ -203,14 +255,20 @@ impl SourceArgs {
 impl Vault {
     pub(super) fn command(self, global: &Global) -> Result<Command, Error> {
         let group = global.resource_group.clone();
-        let grant = |Grant { vault, to, secrets }: Grant, group| Request::Grant { vault, group, to, secrets };
+        let grant = |Grant { vault, to, secrets, keys, certificates }: Grant, group| Request::Grant {
+            vault,
+            group,
+            to,
+            permissions: Permissions { secrets, keys, certificates },
+        };
         Ok(match self {
-            Self::Create(CreateArgs { named, location, model }) => {
+            Self::Create(CreateArgs { named, location, model, sku, retention, purge_protection }) => {
+                let options = VaultOptions { sku, retention_days: retention, purge_protection: purge_protection.then_some(true) };
                 let model = model.map(|model| match model {
                     VaultModel::Rbac => Model::Rbac,
                     VaultModel::AccessPolicy => Model::AccessPolicy,
                 });
-                Command::Change { request: Request::Vault { name: named.name, group, location, model }, remove: false }
+                Command::Change { request: Request::Vault { name: named.name, group, location, model, options }, remove: false }
             }
             Self::Show(named) => Command::Read(ReadCommand::Vault { name: named.name, group }),
             Self::List => Command::Read(ReadCommand::Vaults { group }),
@@ -233,6 +291,17 @@ impl Secret {
             Self::Set(Set { value: Some(_), .. }) => return Err(value_given()),
             Self::Set(Set { more, .. }) if !more.is_empty() => return Err(value_given()),
             Self::Set(Set { which, from, .. }) => Command::Change { request: request(which, Some(from.source())), remove: false },
+            Self::Rotate(RotateArgs { set: Set { value: Some(_), .. }, .. }) => return Err(value_given()),
+            Self::Rotate(RotateArgs { set: Set { more, .. }, .. }) if !more.is_empty() => return Err(value_given()),
+            Self::Rotate(RotateArgs { set: Set { which, from, .. }, restart, disable_old }) => Command::Rotate(Rotate {
+                vault: which.place.vault,
+                group,
+                name: which.secret,
+                source: from.given(),
+                replaces: String::new(),
+                restart,
+                disable_old,
+            }),
             // the source of the value does not matter for a deletion
             Self::Delete(which) => Command::Change { request: request(which, None), remove: true },
             Self::List(InVault { vault }) => Command::Read(ReadCommand::Secrets { vault, group }),

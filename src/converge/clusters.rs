@@ -42,6 +42,8 @@ impl Clusters {
             Goal::Request { request: Request::Component(component), .. } => Some(known.cluster(component.cluster.as_ref()).await?),
             Goal::Request { request: Request::Deploy(deploy), .. } => Some(known.cluster(deploy.needs.cluster.as_ref()).await?),
             Goal::Request { request: Request::Wire(wire), .. } => Some(known.cluster(wire.needs.cluster.as_ref()).await?),
+            Goal::Request { request: Request::MountAdd(add), .. } => Some(known.cluster(add.cluster.as_ref()).await?),
+            Goal::Request { request: Request::Keep(keep), .. } => Some(known.cluster(keep.cluster.as_ref()).await?),
             Goal::Request { .. } | Goal::Prune { .. } => None,
             _ if known.spec.is_none_or(|spec| !needs_cluster(spec)) => None,
             _ => Some(known.cluster(None).await?),

@@ -147,6 +147,8 @@ impl Goal {
     pub fn sets(&self) -> Option<&SecretSource> {
         match self {
             Self::Request { request: Request::Secret { source, .. }, remove: false } => source.as_ref(),
+            Self::Request { request: Request::Rotate(rotate), remove: false } => rotate.source.as_ref(),
+            Self::Request { request: Request::MountAdd(add), remove: false } => Some(&add.source),
             _ => None,
         }
     }

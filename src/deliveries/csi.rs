@@ -135,7 +135,8 @@ impl Delivery for Csi {
             let mounted = wanted(planned.desired, CLASS).filter_map(|node| {
                 let class = planned.placed::<SecretProviderClass>(node)?;
                 let shown = format!("{}/{}", class.namespace, class.name);
-                let names = class.objects.into_iter().map(|object| object.name).collect();
+                let secrets = class.objects.into_iter().filter(|object| object.kind.is_secret());
+                let names = secrets.map(|object| object.name).collect();
                 Some(SecretsOf { key: node.key.clone(), shown, vault: class.vault_name, names, effect: "mounts: its pods will not start" })
             });
             let warnings = unknown_secrets(planned, &mounted.collect::<Vec<_>>()).await;
@@ -190,8 +191,8 @@ fn respelled_vault(recorded: Option<&SecretProviderClass>, name: &str) -> String
 fn respelled(recorded: Option<&SecretProviderClass>, mut objects: Vec<Object>, mut synced: Vec<Synced>) -> (Vec<Object>, Vec<Synced>) {
     let Some(recorded) = recorded else { return (objects, synced) };
     for object in &mut objects {
-        let before = recorded.objects.iter().find(|o| o.name.eq_ignore_ascii_case(&object.name) && o.alias == object.alias);
-        let Some(before) = before else { continue };
+        let is_same = |o: &&Object| o.name.eq_ignore_ascii_case(&object.name) && o.alias == object.alias && o.kind == object.kind;
+        let Some(before) = recorded.objects.iter().find(is_same) else { continue };
         if object.alias.is_none() {
             synced.iter_mut().filter(|s| s.file == object.name).for_each(|s| s.file.clone_from(&before.name));
         }

@@ -3,6 +3,7 @@
 
 use super::{prover::Prover, target::Target};
 use crate::{
+    azure::ObjectKind,
     chain::{
         link::{Link, LinkName, MissingLink, VAULT},
         texts::shown,
@@ -144,7 +145,7 @@ fn relevant(desired: &Desired, target: &Target) -> BTreeSet<Key> {
     let mut todo: Vec<Key> = target.delivered.keys.iter().chain(&target.bound.keys).cloned().collect();
     let vault = vault::key(&target.delivered.vault.name);
     if let Some(identity) = &target.bound.identity.key {
-        let own = grant::key(vault.names(), identity.names());
+        let own = grant::key(vault.names(), identity.names(), ObjectKind::Secret);
         let reads = |needs: &BTreeSet<Key>| needs.contains(&vault) && needs.contains(identity);
         let grants = desired.nodes.values().filter(|n| n.kind == Grant::KIND && (n.key == own || reads(&n.needs())));
         todo.extend(grants.map(|n| n.key.clone()));

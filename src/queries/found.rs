@@ -2,7 +2,7 @@
 //! So a lost state needs no spec. What carries no mark (adopted resources) is found only where something marked refers to it.
 
 use crate::{
-    azure::{self, ArmId, Container, Identity, RoleAssignment, StorageAccount, Vault},
+    azure::{self, ArmId, Container, Identity, ObjectKind, RoleAssignment, StorageAccount, Vault},
     chain::{
         facts::Bound,
         found::{Found, Listing},
@@ -15,13 +15,13 @@ use crate::{
     },
     failure::Failure,
     modes,
-    resources::{self, container, ownership, role, role::Role, roles},
+    resources::{self, container, ownership, role, role::Role, roles, vault::VaultOptions},
     session::Session,
     spec::{
         expand,
         known::{ClusterRef, KnownResources},
         reference::{NameOrId, Principal},
-        request::Request,
+        request::{Permissions, Request},
         vault_model::Model,
     },
 };
@@ -124,7 +124,8 @@ impl Inventory {
         }
         for vault in self.vaults.iter().filter(|v| ours(&v.tags)) {
             let model = Some(if vault.rbac { Model::Rbac } else { Model::AccessPolicy });
-            wishes.push((Request::Vault { name: NameOrId::Id(vault.id.clone()), group: None, location: None, model }, None));
+            let (name, options) = (NameOrId::Id(vault.id.clone()), VaultOptions::default());
+            wishes.push((Request::Vault { name, group: None, location: None, model, options }, None));
         }
         for account in self.storage.iter().filter(|a| ours(&a.tags)) {
             let name = NameOrId::Id(account.id.clone());
@@ -154,14 +155,24 @@ impl Inventory {
     fn policies(&self, app: &str) -> Vec<Requested<'_>> {
         let mut wishes = Vec::new();
         for vault in self.vaults.iter().filter(|v| !v.rbac) {
-            for entry in vault.policies.iter().filter(|p| !p.secrets.is_empty()) {
+            for entry in &vault.policies {
                 let Some(identity) = self.identity_of(&entry.object_id) else { continue };
-                if ownership::owner(app, &identity.tags) == Owner::Ours {
-                    let only_get = entry.secrets.iter().all(|p| p.eq_ignore_ascii_case("get"));
-                    let secrets = (!only_get).then(|| entry.secrets.clone());
-                    let (vault, to) = (NameOrId::Id(vault.id.clone()), Principal::Identity(NameOrId::Id(identity.id.clone())));
-                    wishes.push((Request::Grant { vault, group: None, to, secrets }, None));
+                if ownership::owner(app, &identity.tags) != Owner::Ours {
+                    continue;
                 }
+                let named = |kind: ObjectKind| Some(entry.of(kind).to_vec()).filter(|named| !named.is_empty());
+                let permissions =
+                    Permissions { secrets: named(ObjectKind::Secret), keys: named(ObjectKind::Key), certificates: named(ObjectKind::Cert) };
+                let only_get = |kind: ObjectKind| entry.of(kind).iter().all(|p| p.eq_ignore_ascii_case("get"));
+                let permissions = match permissions {
+                    Permissions { secrets: None, keys: None, certificates: None } => continue,
+                    Permissions { secrets: Some(_), keys: None, certificates: None } if only_get(ObjectKind::Secret) => {
+                        Permissions::default()
+                    }
+                    named => named,
+                };
+                let (vault, to) = (NameOrId::Id(vault.id.clone()), Principal::Identity(NameOrId::Id(identity.id.clone())));
+                wishes.push((Request::Grant { vault, group: None, to, permissions }, None));
             }
         }
         wishes
@@ -183,9 +194,17 @@ impl Inventory {
                 None if of_mode => continue,
                 None => principal(assignment),
             };
-            let data = matches!((name, &to), (roles::SECRETS_USER, _) | (roles::SECRETS_OFFICER, Principal::Caller));
-            wishes.push(match vault {
-                Some(vault) if data => (Request::Grant { vault: NameOrId::Id(vault.id.clone()), group: None, to, secrets: None }, None),
+            let get = || Some(vec!["get".to_owned()]);
+            let permissions = match (name, &to) {
+                (roles::SECRETS_USER, _) | (roles::SECRETS_OFFICER, Principal::Caller) => Some(Permissions::default()),
+                (roles::CRYPTO_USER, _) => Some(Permissions { keys: get(), ..Permissions::default() }),
+                (roles::CERTIFICATE_USER, _) => Some(Permissions { certificates: get(), ..Permissions::default() }),
+                _ => None,
+            };
+            wishes.push(match (vault, permissions) {
+                (Some(vault), Some(permissions)) => {
+                    (Request::Grant { vault: NameOrId::Id(vault.id.clone()), group: None, to, permissions }, None)
+                }
                 _ => (Request::Role { role: name.to_owned(), to, scope: assignment.scope.clone().into() }, None),
             });
         }

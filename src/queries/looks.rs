@@ -42,18 +42,18 @@ pub fn cluster_id(session: &Session, named: &NameOrId, group: Option<&str>) -> R
     Lookup::open(session)?.id(CLUSTER, named, group)
 }
 
-struct Lookup<'a> {
+pub(super) struct Lookup<'a> {
     session: &'a Session,
-    azure: azure::Read,
+    pub(super) azure: azure::Read,
     subscription: String,
-    memory: KnownResources,
-    ledger: crate::engine::ledger::Ledger,
+    pub(super) memory: KnownResources,
+    pub(super) ledger: crate::engine::ledger::Ledger,
     /// The spec's, for a name that neither spec nor state places.
     default_group: Option<String>,
 }
 
 impl<'a> Lookup<'a> {
-    fn open(session: &'a Session) -> Result<Self, Failure> {
+    pub(super) fn open(session: &'a Session) -> Result<Self, Failure> {
         let (world, ledger) = State::peek(&session.state_path(None))?;
         crate::engine::shape::check(&ledger, crate::resources::KINDS).map_err(|fault| Failure::from(&fault))?;
         let spec = crate::converge::spec_beside()?.map(|loaded| loaded.spec);
@@ -161,7 +161,7 @@ impl<'a> Lookup<'a> {
         self.say(&document, table::list(&headers, &rows, "there are no identities", self.session.terminal.width))
     }
 
-    async fn found_vault(&self, name: &NameOrId, group: Option<&str>) -> Result<Vault, Failure> {
+    pub(super) async fn found_vault(&self, name: &NameOrId, group: Option<&str>) -> Result<Vault, Failure> {
         let id = self.id(VAULT, name, group)?;
         self.azure.vault(&id).await.map_err(failed)?.ok_or_else(|| missing("vault", "vault", &id))
     }
@@ -359,7 +359,8 @@ fn model(vault: &Vault) -> &'static str {
 fn vault(found: &Vault) -> Value {
     json!({
         "name": found.id.name(), "resource_group": found.id.group_name(), "location": found.location, "model": model(found),
-        "uri": found.uri, "tenant_id": found.tenant_id, "purge_protection": found.purge_protection,
+        "uri": found.uri, "tenant_id": found.tenant_id, "sku": found.sku,
+        "retention_days": found.retention_days, "purge_protection": found.purge_protection,
         "policies": found.policies.len(), "id": found.id, "owner": owner(&found.tags),
     })
 }

@@ -1,4 +1,4 @@
-//! A principal's right to a vault's secrets: a data role or an access policy entry, chosen from what the vault is.
+//! A principal's right to a vault's secrets, keys or certificates: a data role or an access policy entry, chosen from what the vault is.
 //! Never a PUT of the vault: entries are merged in and taken out by `accessPolicies/add|replace|remove`.
 
 use super::{
@@ -8,7 +8,7 @@ use super::{
     world::{Cloud, Reader, Writer},
 };
 use crate::{
-    azure::{self, ArmId, PolicyEntry, PrincipalKind, RoleAssignment},
+    azure::{self, ArmId, ObjectKind, PolicyEntry, PrincipalKind, RoleAssignment},
     engine::{
         fault::Fault,
         input::{Field, Input, Outputs},
@@ -30,7 +30,10 @@ pub struct Grant {
     pub principal: Input<String>,
     pub principal_kind: Input<PrincipalKind>,
     pub purpose: Purpose,
-    /// Asked for by name: then only an access policy will do.
+    /// What of the vault it is for.
+    #[serde(default, skip_serializing_if = "ObjectKind::is_secret")]
+    pub objects: ObjectKind,
+    /// Asked for by name. What is more than `get` only an access policy can give.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<String>>,
 }
@@ -38,13 +41,13 @@ pub struct Grant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Purpose {
-    /// An app reads secrets.
+    /// An app reads them.
     Read,
     /// podid itself writes them.
     Write,
 }
 
-/// Of a principal at a vault: its assignment of the role, or the secret permissions of its entry.
+/// Of a principal at a vault: its assignment of the role, or its entry.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Actual {
     pub assignment: Option<RoleAssignment>,
@@ -57,15 +60,21 @@ pub struct Actual {
 pub const PRINCIPAL: Field<String> = Field::new("principal_id");
 const ADDED: &str = "added";
 
-pub fn key(vault: &str, to: &str) -> Key {
-    Key::of("grant", [vault, to])
+pub fn key(vault: &str, to: &str, objects: ObjectKind) -> Key {
+    match objects {
+        ObjectKind::Secret => Key::of("grant", [vault, to]),
+        other => Key::of("grant", [vault, to, other.plural()]),
+    }
 }
 
 impl Grant {
     fn role(&self) -> (&'static str, &'static str) {
-        let role = match self.purpose {
-            Purpose::Read => roles::SECRETS_USER,
-            Purpose::Write => roles::SECRETS_OFFICER,
+        let role = match (self.purpose, self.objects) {
+            (Purpose::Write, _) => roles::SECRETS_OFFICER,
+            (Purpose::Read, ObjectKind::Secret) => roles::SECRETS_USER,
+            // Certificate User may read keys, too, but with them the values of all secrets
+            (Purpose::Read, ObjectKind::Key) => roles::CRYPTO_USER,
+            (Purpose::Read, ObjectKind::Cert) => roles::CERTIFICATE_USER,
         };
         (role, roles::guid(role).unwrap_or_default())
     }
@@ -88,7 +97,23 @@ impl Grant {
         ArmId::parse(id).ok_or_else(|| Fault::State(format!("{id:?} is not the id of a vault")))
     }
     fn lacking(&self, entry: &PolicyEntry) -> Vec<String> {
-        self.wanted().into_iter().filter(|p| !has(entry, p)).collect()
+        let has = |wanted: &str| entry.of(self.objects).iter().any(|p| p.eq_ignore_ascii_case(wanted) || p.eq_ignore_ascii_case("all"));
+        self.wanted().into_iter().filter(|p| !has(p)).collect()
+    }
+    /// A role cannot be cut down to, or widened by, single permissions.
+    fn check_model(&self, model: &str) -> Result<(), Fault> {
+        if model != RBAC || self.permissions.is_none() || self.wanted() == ["get"] {
+            return Ok(());
+        }
+        let (flag, role) = (self.objects.plural(), self.role().0);
+        let way_out = match self.objects {
+            ObjectKind::Secret => "Leave `--secrets` out".to_owned(),
+            _ => format!("Write `--{flag} get`"),
+        };
+        Err(Fault::refused(
+            format!("{} is an RBAC vault: it has no access policies, so `--{flag}` cannot be given there", self.vault_key),
+            format!("{way_out}: then the role {role} is assigned."),
+        ))
     }
     /// What is podid's of an entry: what it added before, and what it is to add to the one that was seen.
     fn added(&self, context: NodeContext<'_>, before: Option<&Actual>) -> Vec<String> {
@@ -103,21 +128,18 @@ impl Grant {
         added.dedup();
         added
     }
-    fn entry(&self, secrets: Vec<String>) -> Result<PolicyEntry, Fault> {
-        Ok(PolicyEntry {
+    fn entry(&self) -> Result<PolicyEntry, Fault> {
+        let empty = PolicyEntry {
             tenant_id: self.tenant.get()?.clone(),
             object_id: self.principal.get()?.clone(),
             application_id: None,
             keys: Vec::new(),
-            secrets,
+            secrets: Vec::new(),
             certificates: Vec::new(),
             storage: Vec::new(),
-        })
+        };
+        Ok(empty.with(self.objects, self.wanted()))
     }
-}
-
-fn has(entry: &PolicyEntry, permission: &str) -> bool {
-    entry.secrets.iter().any(|p| p.eq_ignore_ascii_case(permission) || p.eq_ignore_ascii_case("all"))
 }
 
 impl Kind<Cloud> for Grant {
@@ -132,7 +154,8 @@ impl Kind<Cloud> for Grant {
     }
     fn place(&self) -> Option<String> {
         let (vault, model, principal) = (self.vault.known()?, self.model.known()?, self.principal.known()?);
-        Some(format!("{vault}|{model}|{principal}").to_ascii_lowercase())
+        let objects = if self.objects.is_secret() { String::new() } else { format!("|{}", self.objects.plural()) };
+        Some(format!("{vault}|{model}|{principal}{objects}").to_ascii_lowercase())
     }
     /// A soft-deleted vault keeps its policies: an entry that is not taken out comes back with it, for a principal that is gone.
     fn parent(&self) -> Option<Key> {
@@ -140,12 +163,7 @@ impl Kind<Cloud> for Grant {
     }
     async fn observe(&self, _: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         let model = self.model.get()?;
-        if model == RBAC && self.permissions.is_some() {
-            return Err(Fault::refused(
-                format!("{} is an RBAC vault: it has no access policies, so `--secrets` cannot be given there", self.vault_key),
-                format!("Leave `--secrets` out: then the role {} is assigned.", self.role().0),
-            ));
-        }
+        self.check_model(model)?;
         let (vault, principal) = (self.vault_id()?, self.principal.get()?);
         if model == RBAC {
             let assignments = reader.azure.role_assignments_of(&vault, principal).await.map_err(Fault::cloud)?;
@@ -165,9 +183,9 @@ impl Kind<Cloud> for Grant {
         if lacking.is_empty() {
             return Diff::Same;
         }
-        let mut all = entry.secrets.clone();
-        all.extend(lacking);
-        Diff::Extend(vec![Change { field: "secrets".into(), from: json!(entry.secrets), to: json!(all) }])
+        let granted = entry.of(self.objects);
+        let all: Vec<&String> = granted.iter().chain(&lacking).collect();
+        Diff::Extend(vec![Change { field: self.objects.plural().into(), from: json!(granted), to: json!(all) }])
     }
     fn owner(&self, context: NodeContext<'_>, actual: &Actual) -> Owner {
         match &actual.assignment {
@@ -203,8 +221,8 @@ impl Kind<Cloud> for Grant {
     fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         let what = match self.model.known().map(String::as_str) {
             Some(RBAC) => ("role", json!(self.role().0)),
-            Some(_) => ("secrets", json!(self.wanted().join(", "))),
-            None if self.permissions.is_some() => ("secrets", json!(self.wanted().join(", "))),
+            Some(_) => (self.objects.plural(), json!(self.wanted().join(", "))),
+            None if self.permissions.is_some() => (self.objects.plural(), json!(self.wanted().join(", "))),
             None => ("access", json!(format!("{}, or policy `{}`", self.role().0, self.wanted().join(", ")))),
         };
         vec![what, ("principal", json!(self.principal))]
@@ -223,12 +241,7 @@ impl Kind<Cloud> for Grant {
         let vault = self.vault_id()?;
         let principal = self.principal.get()?;
         if self.model.get()? == RBAC {
-            if self.permissions.is_some() {
-                return Err(Fault::refused(
-                    format!("{} is an RBAC vault: it has no access policies", self.vault_key),
-                    "Leave `--secrets` out.",
-                ));
-            }
+            self.check_model(RBAC)?;
             let (_, guid) = self.role();
             let definition = format!("/subscriptions/{}/providers/Microsoft.Authorization/roleDefinitions/{guid}", vault.subscription_id());
             let before = before.and_then(|b| b.assignment);
@@ -240,7 +253,7 @@ impl Kind<Cloud> for Grant {
             return Ok(Actual { assignment: Some(assignment), entry: None, added: None });
         }
         let added = self.added(context, before.as_ref());
-        let entry = self.entry(self.wanted())?;
+        let entry = self.entry()?;
         writer.azure.add_policy(&vault, &entry).await.map_err(Fault::cloud)?;
         Ok(Actual { assignment: None, entry: Some(entry), added: Some(added) })
     }
@@ -262,22 +275,22 @@ impl Kind<Cloud> for Grant {
         let now = writer.azure.vault(&vault).await.map_err(Fault::cloud)?.and_then(|v| v.policy_of(principal).cloned());
         let Some(entry) = now else { return Ok(()) };
         let (goes, stays): (Vec<String>, Vec<String>) =
-            entry.secrets.iter().cloned().partition(|p| added.iter().any(|a| a.eq_ignore_ascii_case(p)));
+            entry.of(self.objects).iter().cloned().partition(|p| added.iter().any(|a| a.eq_ignore_ascii_case(p)));
         if goes.is_empty() {
             return Ok(());
         }
-        let empty = stays.is_empty() && entry.keys.is_empty() && entry.certificates.is_empty() && entry.storage.is_empty();
+        let rest = entry.clone().with(self.objects, stays);
         // of a part, `replace` is what is known to do the same in every version: it sets the entry to what is sent
-        let done = if empty {
+        let done = if rest.is_empty() {
             writer.azure.remove_policy(&vault, &entry).await
         } else {
-            writer.azure.replace_policy(&vault, &PolicyEntry { secrets: stays, ..entry }).await
+            writer.azure.replace_policy(&vault, &rest).await
         };
         match done {
             Err(azure::Error::NotFound { .. }) => return Ok(()),
             other => other.map_err(Fault::cloud)?,
         }
-        writer.azure.await_revoked(&vault, principal, &goes).await.map_err(Fault::cloud)
+        writer.azure.await_revoked(&vault, principal, self.objects, &goes).await.map_err(Fault::cloud)
     }
     async fn hand_over(&self, context: NodeContext<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
         match before.assignment {
@@ -297,7 +310,8 @@ impl Kind<Cloud> for Grant {
                 text(&self.vault)
             ),
             _ => format!(
-                "az keyvault set-policy -n {name} --secret-permissions {} --object-id {}",
+                "az keyvault set-policy -n {name} --{}-permissions {} --object-id {}",
+                self.objects.plural().trim_end_matches('s'),
                 self.wanted().join(" "),
                 text(&self.principal)
             ),

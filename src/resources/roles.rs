@@ -5,6 +5,8 @@ use uuid::Uuid;
 pub const MANAGED_IDENTITY_OPERATOR: &str = "Managed Identity Operator";
 pub const VIRTUAL_MACHINE_CONTRIBUTOR: &str = "Virtual Machine Contributor";
 pub const SECRETS_USER: &str = "Key Vault Secrets User";
+pub const CRYPTO_USER: &str = "Key Vault Crypto User";
+pub const CERTIFICATE_USER: &str = "Key Vault Certificate User";
 pub const SECRETS_OFFICER: &str = "Key Vault Secrets Officer";
 pub const OWNER: &str = "Owner";
 pub const CONTRIBUTOR: &str = "Contributor";
@@ -44,9 +46,9 @@ const BUILT_IN: &[(&str, &str)] = &[
     (SECRETS_OFFICER, "b86a8fe4-44ce-4948-aee5-eccb2c155cd7"),
     (SECRETS_USER, "4633458b-17de-408a-b874-0445c86b69e6"),
     ("Key Vault Certificates Officer", "a4417e6f-fecd-4de8-b567-7b0420556985"),
-    ("Key Vault Certificate User", "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba"),
+    (CERTIFICATE_USER, "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba"),
     ("Key Vault Crypto Officer", "14b46e9e-c2b7-41b4-b07b-48a6ebf60603"),
-    ("Key Vault Crypto User", "12338af0-0e69-4776-bea7-57ae8d297424"),
+    (CRYPTO_USER, "12338af0-0e69-4776-bea7-57ae8d297424"),
     ("Key Vault Crypto Service Encryption User", "e147488a-f6f5-4113-8e2d-b22465e65bf6"),
     ("Key Vault Purge Operator", "a68e7c17-0ab2-4c09-9a58-125dae29748c"),
     ("Key Vault Data Access Administrator", "8b54135c-b56d-4d72-a534-26097cfdc8d8"),

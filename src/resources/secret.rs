@@ -30,6 +30,9 @@ pub struct Secret {
     /// None: its value is none of this node's business (removal, or it must be there).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<SecretSource>,
+    /// The version that a rotation replaces, whatever its value is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
     /// podid's own right to the vault, where podid gives itself one: known means that a refusal is only lateness.
     pub granted: Input<String>,
 }
@@ -100,6 +103,10 @@ impl Secret {
             }
             _ => Ok(None),
         }
+    }
+
+    fn is_replaced(&self, live: &Live) -> bool {
+        self.replaces.is_some() && self.replaces == live.version
     }
 
     fn live(secret: &azure::Secret) -> Live {
@@ -244,6 +251,19 @@ impl Kind<Cloud> for Secret {
         if live.equal == Some(false) {
             let to = self.value.as_ref().map(SecretSource::shown);
             changes.push(Change { field: "value".into(), from: json!("(another value)"), to: json!(to) });
+        } else if self.is_replaced(live) {
+            if live.equal == Some(true) {
+                return Diff::Refuse {
+                    reason: format!("the new value of {} is the current one", self.name),
+                    way_out: "Give another source, or let podid generate a value with `--generate`.".into(),
+                };
+            }
+            let to = self.value.as_ref().map(SecretSource::shown);
+            changes.push(Change {
+                field: "value".into(),
+                from: json!(format!("version {}", self.replaces.as_deref().unwrap_or_default())),
+                to: json!(to),
+            });
         }
         let wanted = ownership::marked(context.app, &live.tags);
         if context.mine(self.owner(context, actual)) && live.tags != wanted {
@@ -319,7 +339,7 @@ impl Kind<Cloud> for Secret {
             false => live.tags.clone(),
         };
         let before = match before {
-            Some(live) if live.equal != Some(false) => {
+            Some(live) if live.equal != Some(false) && !self.is_replaced(&live) => {
                 let wanted = marked(&live);
                 if live.tags == wanted {
                     return Ok(Actual::Live(live));
@@ -375,18 +395,4 @@ impl Resource for Secret {
         role: roles::SECRETS_OFFICER,
         scope: HintScope::Resource,
     }];
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_count_only_once_they_mean_something() {
-        let now = Timestamp::from_second(1_000_000).unwrap();
-        assert_eq!(dates(None, None, now), None);
-        assert_eq!(dates(Some(999_999), Some(1_000_001), now), None);
-        assert_eq!(dates(None, Some(1_000_000), now).as_deref(), Some("expired on 1970-01-12T13:46:40Z"));
-        assert_eq!(dates(Some(1_000_001), None, now).as_deref(), Some("not valid before 1970-01-12T13:46:41Z"));
-    }
 }

@@ -29,6 +29,22 @@ pub struct Vault {
     pub tenant: Option<Input<String>>,
     /// Of a vault that is to be made.
     pub rbac: bool,
+    #[serde(flatten)]
+    pub options: VaultOptions,
+}
+
+/// What is set when a vault is made. Of an existing one only purge protection can change, and only to on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VaultOptions {
+    /// `standard` or `premium`; None: standard, and an existing vault may be either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sku: Option<String>,
+    /// 7 to 90; None: Azure's default of 90, and an existing vault may have any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purge_protection: Option<bool>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,6 +62,9 @@ pub const TENANT_ID: Field<String> = Field::new("tenant_id");
 /// Whether some podid made it, for whatever app.
 pub const MARKED: Field<bool> = Field::new("marked");
 
+/// The SKUs of a vault.
+pub const SKUS: &[&str] = &["standard", "premium"];
+
 pub const RBAC: &str = "rbac";
 pub const ACCESS_POLICY: &str = "access-policy";
 
@@ -56,6 +75,34 @@ pub fn key(name: &str) -> Key {
 impl Vault {
     fn name(&self) -> &str {
         self.id.name()
+    }
+
+    /// Says which wanted option an existing vault cannot get: the reason, and the way out.
+    fn impossible(&self, vault: &azure::Vault) -> Option<(String, String)> {
+        let (name, wanted) = (self.name(), &self.options);
+        if let (Some(days), Some(has)) = (wanted.retention_days, vault.retention_days)
+            && days != has
+        {
+            return Some((
+                format!("the vault {name} keeps deleted objects for {has} days, and that is set only when a vault is created"),
+                format!("Write {has} in place of {days} (retentionDays, --retention) or leave it out, or create a vault of another name."),
+            ));
+        }
+        if wanted.purge_protection == Some(false) && vault.purge_protection {
+            return Some((
+                format!("the vault {name} has purge protection, which cannot be turned off"),
+                "Leave `purgeProtection: false` out.".to_owned(),
+            ));
+        }
+        let sku = wanted.sku.as_ref().filter(|sku| !vault.sku.is_empty() && !sku.eq_ignore_ascii_case(&vault.sku))?;
+        Some((
+            format!("the vault {name} is {}, not {sku}, and podid sets that only when it creates a vault", vault.sku),
+            format!("Change it: `az resource update --ids {} --set properties.sku.name={sku}`.", vault.id),
+        ))
+    }
+
+    fn lacks_protection(&self, vault: &azure::Vault) -> bool {
+        self.options.purge_protection == Some(true) && !vault.purge_protection
     }
 }
 
@@ -98,7 +145,15 @@ impl Kind<Cloud> for Vault {
                 way_out: format!("Bring it back with its secrets by `--recover`, or purge it: `az keyvault purge -n {}`.", self.name()),
             },
             Actual::Live(vault) => {
+                if let Some((reason, way_out)) = self.impossible(vault) {
+                    return Diff::Refuse { reason, way_out };
+                }
                 let mut changes = Vec::new();
+                if self.lacks_protection(vault) {
+                    // for good, so a vault of others needs consent
+                    let protected = Change { field: "purgeProtection".into(), from: json!(false), to: json!(true) };
+                    return Diff::Update(vec![protected]);
+                }
                 if vault.provisioning.as_deref().is_some_and(|p| p != "Succeeded") {
                     changes.push(Change { field: "provisioningState".into(), from: json!(vault.provisioning), to: json!("Succeeded") });
                 }
@@ -135,7 +190,22 @@ impl Kind<Cloud> for Vault {
     }
     fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         let model = if self.rbac { RBAC } else { ACCESS_POLICY };
-        vec![("resourceGroup", json!(self.id.group_name())), ("location", json!(self.location)), ("model", json!(model))]
+        let VaultOptions { sku, retention_days, purge_protection } = &self.options;
+        vec![
+            ("resourceGroup", json!(self.id.group_name())),
+            ("location", json!(self.location)),
+            ("model", json!(model)),
+            ("sku", json!(sku)),
+            ("retentionDays", json!(retention_days)),
+            ("purgeProtection", json!(purge_protection.filter(|on| *on))),
+        ]
+    }
+    fn change_note(&self, actual: &Actual) -> Option<String> {
+        let Actual::Live(vault) = actual else { return None };
+        self.lacks_protection(vault).then(|| {
+            "purge protection cannot be turned off again: until the retention is over, nobody can purge the vault or what is deleted in it"
+                .to_owned()
+        })
     }
     fn not_found(&self) -> (String, String) {
         (
@@ -144,7 +214,7 @@ impl Kind<Cloud> for Vault {
         )
     }
     async fn put(&self, context: NodeContext<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
-        let recover = matches!(before, Some(Actual::Deleted(_)));
+        let (recover, was_seen) = (matches!(before, Some(Actual::Deleted(_))), before.is_some());
         // two runs of two apps may both have planned it: a PUT would wipe the policies that the other has added since
         let before = match before {
             None => writer.azure.vault(&self.id).await.map_err(Fault::cloud)?.map(Actual::Live),
@@ -159,6 +229,10 @@ impl Kind<Cloud> for Vault {
             if context.ours == Some(true) && !foreign && wanted != vault.tags {
                 vault = writer.azure.tag_vault(&self.id, &wanted).await.map_err(Fault::cloud)?;
             }
+            // not of a vault that another app made since the plan
+            if (was_seen || context.ours == Some(true)) && self.lacks_protection(&vault) {
+                vault = writer.azure.protect_vault(&self.id).await.map_err(Fault::cloud)?;
+            }
             return Ok(Actual::Live(vault));
         }
         let new = NewVault {
@@ -168,8 +242,15 @@ impl Kind<Cloud> for Vault {
             rbac: self.rbac,
             tags: ownership::marks(context.app),
             recover,
+            sku: self.options.sku.clone(),
+            retention_days: self.options.retention_days,
+            purge_protection: self.options.purge_protection == Some(true),
         };
         match writer.azure.put_vault(&new).await {
+            // a vault that was brought back is as it was
+            Ok(vault) if self.lacks_protection(&vault) => {
+                writer.azure.protect_vault(&self.id).await.map(Actual::Live).map_err(Fault::cloud)
+            }
             Ok(vault) => Ok(Actual::Live(vault)),
             Err(azure::Error::Conflict { code, .. }) if code == "VaultAlreadyExists" => Err(Fault::refused(
                 format!(
@@ -190,12 +271,17 @@ impl Kind<Cloud> for Vault {
         writer.azure.tag_vault(&self.id, &tags).await.map(drop).map_err(Fault::cloud)
     }
     fn commands(&self) -> Vec<String> {
-        vec![format!(
+        let VaultOptions { sku, retention_days, purge_protection } = &self.options;
+        let mut command = format!(
             "az keyvault create -g {} -n {} --enable-rbac-authorization {}",
             self.id.group_name().unwrap_or_default(),
             self.name(),
             self.rbac
-        )]
+        );
+        command.extend(sku.iter().map(|sku| format!(" --sku {sku}")));
+        command.extend(retention_days.iter().map(|days| format!(" --retention-days {days}")));
+        command.extend(purge_protection.filter(|on| *on).map(|_| " --enable-purge-protection true"));
+        vec![command]
     }
 }
 

@@ -1,7 +1,7 @@
 //! RSA keys for RS256 (RFC 7518, 3.3): generated, stored as PKCS#1, and published as JSON web keys.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rsa::pkcs1::{DecodeRsaPrivateKey as _, EncodeRsaPrivateKey as _};
 use rsa::pkcs1v15::{Signature, SigningKey, VerifyingKey};
 use rsa::pkcs8::EncodePublicKey as _;
@@ -77,6 +77,14 @@ impl Public {
         let number = |name: &str| Some(rsa::BigUint::from_bytes_be(&URL_SAFE_NO_PAD.decode(text(name)?).ok()?));
         let key = RsaPublicKey::new(number("n")?, number("e")?).ok()?;
         Some(Self { key, id: text("kid").unwrap_or_default().to_owned() })
+    }
+
+    /// Returns the key as PEM (PKIX).
+    pub fn pem(&self) -> Result<String, String> {
+        let der = self.key.to_public_key_der().map_err(|why| why.to_string())?;
+        let text = STANDARD.encode(der.as_bytes());
+        let lines: Vec<&str> = (0..text.len()).step_by(64).filter_map(|at| text.get(at..text.len().min(at + 64))).collect();
+        Ok(format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n")))
     }
 
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {

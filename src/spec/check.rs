@@ -7,6 +7,7 @@ use super::{
     app, cluster,
     complaint::{Complaint, Verdict, maybe, named, unknown_word, wrong},
     model::{API_VERSION, IdentitySpec, KIND, Spec, Use, VaultSpec, Workload},
+    mounts::{self, Breach},
     names::{self, Checked},
     settings,
     source::SourceSpec,
@@ -15,6 +16,10 @@ use super::{
 use crate::{
     deliveries::{self, Delivery, delivery::Asked},
     modes,
+    resources::{
+        secret_provider_class::{Object, Synced},
+        vault::SKUS,
+    },
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -98,6 +103,12 @@ fn vault(path: &str, vault: &VaultSpec) -> Verdict {
     named(&format!("{path}.name"), names::vault_or_id, &vault.name)?;
     maybe(&format!("{path}.resourceGroup"), names::group_or_id, vault.resource_group.as_ref())?;
     maybe(&format!("{path}.location"), names::location, vault.location.as_ref())?;
+    if let Some(sku) = vault.sku.as_deref().filter(|sku| !SKUS.contains(sku)) {
+        return Err(unknown_word(format!("{path}.sku"), sku, SKUS.to_vec()));
+    }
+    if vault.retention_days.is_some_and(|days| !(7..=90).contains(&days)) {
+        return Err(wrong(format!("{path}.retentionDays"), "deleted objects are kept for 7 to 90 days"));
+    }
     let mut once = BTreeSet::new();
     for (at, secret) in vault.secrets.iter().enumerate() {
         let path = format!("{path}.secrets[{at}]");
@@ -203,11 +214,14 @@ fn objects<'a>(path: &str, workload: &'a Workload, seen: &mut Seen<'a>) -> Verdi
 
 fn secrets<'a>(path: &str, workload: &'a Workload, vaults: &[&'a str], seen: &mut Seen<'a>) -> Verdict {
     let (mut files, mut variables) = (BTreeSet::new(), BTreeSet::new());
+    // which of the secrets each synced key comes from
+    let mut origins: Vec<(usize, Synced)> = Vec::new();
     for (at, used) in workload.secrets.iter().enumerate() {
         let path = format!("{path}.secrets[{at}]");
         named(&format!("{path}.name"), names::secret, &used.name)?;
         self::used_vault(&path, used.vault.as_deref(), vaults)?;
         maybe(&format!("{path}.alias"), names::alias, used.alias.as_ref())?;
+        mounts::check_object(at, &used.object()).map_err(|breach| broken(&path, breach))?;
         if !files.insert(used.alias.as_deref().unwrap_or(&used.name)) {
             let field = if used.alias.is_some() { "alias" } else { "name" };
             let message = "another secret of this workload is already the file of this name";
@@ -215,11 +229,20 @@ fn secrets<'a>(path: &str, workload: &'a Workload, vaults: &[&'a str], seen: &mu
         }
         if let Some(sync) = &used.sync {
             named(&format!("{path}.sync.secret"), names::dns_subdomain, &sync.secret)?;
-            named(&format!("{path}.sync.key"), names::secret_key, &sync.key)?;
-            if !seen.keys.insert((&workload.namespace, &sync.secret, &sync.key)) {
-                let message = format!("this key of the Secret `{}` is already synced from another one", sync.secret);
-                return Err(wrong(format!("{path}.sync.key"), message));
+            maybe(&format!("{path}.sync.key"), names::secret_key, sync.key.as_ref())?;
+            let keys = used.synced_keys();
+            if keys.is_empty() {
+                let message = "`key` is missing: the key of the Secret that gets the value";
+                return Err(wrong(format!("{path}.sync"), message)
+                    .hint("Only the types kubernetes.io/tls and kubernetes.io/dockerconfigjson have default keys."));
             }
+            for key in keys {
+                if !seen.keys.insert((&workload.namespace, &sync.secret, key)) {
+                    let message = format!("this key of the Secret `{}` is already synced from another one", sync.secret);
+                    return Err(wrong(format!("{path}.sync.key"), message));
+                }
+            }
+            origins.extend(used.synced().into_iter().map(|synced| (at, synced)));
         }
         if let Some(variable) = &used.env {
             named(&format!("{path}.env"), names::variable, variable)?;
@@ -227,12 +250,29 @@ fn secrets<'a>(path: &str, workload: &'a Workload, vaults: &[&'a str], seen: &mu
                 let message = "a variable gets its value from a Kubernetes Secret, so it needs `sync`";
                 return Err(wrong(format!("{path}.env"), message).hint("Add `sync: {secret: NAME, key: KEY}`."));
             }
+            if used.synced_keys().len() > 1 {
+                let message = "a variable gets the value of one key of the Secret";
+                return Err(wrong(format!("{path}.env"), message).hint("Write which with `sync: {key: KEY}`."));
+            }
             if !variables.insert(variable) {
                 return Err(wrong(format!("{path}.env"), "another secret of this workload already has this variable"));
             }
         }
     }
-    Ok(())
+    let (at, synced): (Vec<usize>, Vec<Synced>) = origins.into_iter().unzip();
+    let objects: Vec<Object> = workload.secrets.iter().map(Use::object).collect();
+    mounts::check_synced(&synced, &objects).map_err(|breach| {
+        let at = at.get(breach.at).copied().unwrap_or_default();
+        broken(&format!("{path}.secrets[{at}]"), breach)
+    })
+}
+
+fn broken(path: &str, breach: Breach) -> Complaint {
+    let complaint = wrong(format!("{path}.{}", breach.field), breach.message);
+    match breach.hint {
+        Some(hint) => complaint.hint(hint),
+        None => complaint,
+    }
 }
 
 fn used_vault(path: &str, vault: Option<&str>, vaults: &[&str]) -> Verdict {

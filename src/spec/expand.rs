@@ -4,6 +4,7 @@
 pub mod app;
 mod clusters;
 mod exception;
+mod mounts;
 mod storage;
 
 use super::{
@@ -14,10 +15,13 @@ use super::{
     model::{self, ComponentSpec, Spec, Workload},
     names::object_name,
     reference::NameOrId,
-    request::{Bind, Mount, Mounted, Request, Sync},
+    request::{Bind, Mount, Request, Sync},
 };
 use crate::{
-    azure::id::{IDENTITY, VAULT},
+    azure::{
+        ObjectKind,
+        id::{IDENTITY, VAULT},
+    },
     chain::facts::{Bound, Parameters},
     components,
     deliveries::{self, Delivery, delivery::Wanted},
@@ -32,13 +36,13 @@ use crate::{
         identity::Identity,
         installation::{self, Installation},
         roles,
-        secret_provider_class::{Object, Synced},
+        secret_provider_class::Synced,
         vault,
     },
 };
+use std::collections::BTreeSet;
 
 pub use super::graph::Context;
-use std::collections::BTreeSet;
 
 pub fn spec(spec: &Spec, context: &Context<'_>) -> Result<Desired, Fault> {
     let mut graph = Graph::new(context, Requester::Spec, false);
@@ -88,9 +92,9 @@ pub fn request(request: &Request, remove: bool, context: &Context<'_>) -> Result
 impl Graph<'_> {
     fn spec_vault(&mut self, vault: &model::VaultSpec) -> Result<(), Fault> {
         let id = self.arm_id(&NameOrId::new(&vault.name), VAULT, vault.resource_group.as_deref())?;
-        let key = self.new_vault(id, vault.location.as_deref(), vault.model)?;
+        let key = self.new_vault(id, vault.location.as_deref(), vault.model, vault.options())?;
         for secret in &vault.secrets {
-            self.add_secret(&key, &secret.name, Some(secret.value.source()))?;
+            self.add_secret(&key, &secret.name, Some(secret.value.source()), None)?;
         }
         Ok(())
     }
@@ -134,17 +138,17 @@ impl Graph<'_> {
         let mut delivered = Vec::new();
         for (at, name) in vaults.iter().enumerate() {
             let vault = self.spelled(vault::key(name));
-            let to = self.grantee(&identity);
-            self.read_grant(&vault, to, None)?;
             let reads =
                 |used: &&model::Use| used.vault.as_deref().map(last).or(default.as_deref()).is_some_and(|v| v.eq_ignore_ascii_case(name));
             let uses: Vec<&model::Use> = workload.secrets.iter().filter(reads).collect();
-            let objects = uses.iter().map(|u| Object { name: u.name.clone(), alias: u.alias.clone() }).collect();
-            let synced = uses.iter().filter_map(|u| {
-                let sync = u.sync.as_ref()?;
-                let file = u.alias.clone().unwrap_or_else(|| u.name.clone());
-                Some(Synced { secret: sync.secret.clone(), key: sync.key.clone(), file, env: u.env.clone() })
-            });
+            // rights follow from what is mounted
+            let mounted: BTreeSet<ObjectKind> = uses.iter().map(|used| used.object_type).collect();
+            for kind in mounted {
+                let to = self.grantee(&identity);
+                self.read_grant(&vault, to, kind, None)?;
+            }
+            let objects = uses.iter().map(|used| used.object()).collect();
+            let synced = uses.iter().flat_map(|used| used.synced());
             let object = delivery.object_name(&workload.name, &workload.settings);
             // what delivers reads one vault: further vaults of a workload get an object each
             let object = if at == 0 { object } else { format!("{object}-{}", object_name(name)) };
@@ -182,18 +186,24 @@ impl Graph<'_> {
                 let id = self.arm_id(name, IDENTITY, group.as_deref())?;
                 self.new_identity(id, location.as_deref())?;
             }
-            Request::Vault { name, group, location, model } => {
+            Request::Vault { name, group, location, model, options } => {
                 let id = self.arm_id(name, VAULT, group.as_deref())?;
-                self.new_vault(id, location.as_deref(), *model)?;
+                self.new_vault(id, location.as_deref(), *model, options.clone())?;
             }
-            Request::Grant { vault, group, to, secrets } => {
+            Request::Grant { vault, group, to, permissions } => {
                 let vault = self.known_vault(vault, group.as_deref())?;
-                let to = self.principal(to)?;
-                self.read_grant(&vault, to, secrets.clone())?;
+                for (kind, named) in permissions.each() {
+                    let to = self.principal(to)?;
+                    self.read_grant(&vault, to, kind, named)?;
+                }
             }
             Request::Secret { vault, group, name, source } => {
                 let vault = self.known_vault(vault, group.as_deref())?;
-                self.add_secret(&vault, name, source.clone())?;
+                self.add_secret(&vault, name, source.clone(), None)?;
+            }
+            Request::Rotate(rotate) => {
+                let vault = self.known_vault(&rotate.vault, rotate.group.as_deref())?;
+                self.add_secret(&vault, &rotate.name, rotate.source.clone(), Some(rotate.replaces.clone()))?;
             }
             Request::StorageAccount { name, group, location, sku } => {
                 self.storage_account_request(name, group.as_deref(), location.as_deref(), sku.as_ref(), remove)?;
@@ -217,6 +227,8 @@ impl Graph<'_> {
             Request::ResourceGroup { name, location } => drop(self.new_group(name, location.as_deref())?),
             Request::Deploy(deploy) => app::of_deploy(deploy, self)?,
             Request::Wire(wire) => app::of_wire(wire, self)?,
+            Request::MountAdd(add) => self.mount_add(add)?,
+            Request::Keep(keep) => self.mount_keep(keep)?,
         }
         Ok(())
     }
@@ -241,8 +253,13 @@ impl Graph<'_> {
                 self.known_vault(&NameOrId::Id(known), None)?
             }
         };
-        let object = |m: &Mounted| Object { name: m.name.clone(), alias: m.alias.clone() };
-        let sync = |s: &Sync| Synced { secret: s.secret.clone(), key: s.key.clone(), file: s.alias.clone(), env: None };
+        let sync = |s: &Sync| Synced {
+            secret: s.secret.clone(),
+            key: s.key.clone(),
+            file: s.alias.clone(),
+            of_type: s.of_type.clone(),
+            env: None,
+        };
         let (identity, subject) = match self.reader_of(mount) {
             // what is removed needs no token
             Err(Fault::Refused { .. }) if self.removes => (Parameters::new(), None),
@@ -252,7 +269,7 @@ impl Graph<'_> {
             namespace: mount.namespace.clone(),
             name: mount.name.clone(),
             vault,
-            objects: mount.secrets.iter().map(object).collect(),
+            objects: mount.secrets.clone(),
             synced: mount.sync.iter().map(sync).collect(),
             identity,
             client_id: None,

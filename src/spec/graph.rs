@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     azure::{
-        ArmId,
+        ArmId, ObjectKind,
         id::{IDENTITY, VAULT},
     },
     chain::facts::Bound,
@@ -38,7 +38,7 @@ use crate::{
         namespace::{self, Namespace},
         secret::{self, Secret},
         values::SecretSource,
-        vault::{self, Vault},
+        vault::{self, Vault, VaultOptions},
         world::ClusterTarget,
     },
 };
@@ -210,13 +210,14 @@ impl<'a> Graph<'a> {
         }
     }
 
-    pub fn new_vault(&mut self, id: ArmId, location: Option<&str>, model: Option<Model>) -> Result<Key, Fault> {
+    pub fn new_vault(&mut self, id: ArmId, location: Option<&str>, model: Option<Model>, options: VaultOptions) -> Result<Key, Fault> {
         let id = self.spelling.of_id(id);
         let key = self.spelled(vault::key(id.name()));
         let caller = self.caller()?;
         let location = Some(self.location_of(&id, location)?);
         let tenant = Some(caller::TENANT_ID.of(&caller.key));
-        self.add(&key, &Vault { id, location, tenant, rbac: model != Some(Model::AccessPolicy) }, Intent::Present)?;
+        let rbac = model != Some(Model::AccessPolicy);
+        self.add(&key, &Vault { id, location, tenant, rbac, options }, Intent::Present)?;
         self.callers_grant(&key)?;
         Ok(key)
     }
@@ -226,7 +227,8 @@ impl<'a> Graph<'a> {
         let id = self.spelling.of_id(id);
         let key = self.spelled(vault::key(id.name()));
         if !self.desired.nodes.contains_key(&key) {
-            self.add(&key, &Vault { id, location: None, tenant: None, rbac: true }, Intent::Existing)?;
+            let options = VaultOptions::default();
+            self.add(&key, &Vault { id, location: None, tenant: None, rbac: true, options }, Intent::Existing)?;
         }
         Ok(key)
     }
@@ -234,8 +236,8 @@ impl<'a> Graph<'a> {
     /// podid's own right to a vault that podid makes.
     fn callers_grant(&mut self, vault: &Key) -> Result<Key, Fault> {
         let caller = self.caller()?;
-        let key = grant::key(vault.names(), "caller");
-        self.add_grant(&key, vault, caller, Purpose::Write, None)?;
+        let key = grant::key(vault.names(), "caller", ObjectKind::Secret);
+        self.add_grant(&key, vault, caller, Purpose::Write, (ObjectKind::Secret, None))?;
         if let Some(node) = self.desired.nodes.get_mut(&key) {
             node.when = Some(Condition { ours: vault.clone(), or: Some(vault::MARKED.0.to_owned()) });
             node.follows = Some(vault.clone());
@@ -243,7 +245,14 @@ impl<'a> Graph<'a> {
         Ok(key)
     }
 
-    fn add_grant(&mut self, key: &Key, vault: &Key, to: Grantee, purpose: Purpose, permissions: Option<Vec<String>>) -> Result<(), Fault> {
+    fn add_grant(
+        &mut self,
+        key: &Key,
+        vault: &Key,
+        to: Grantee,
+        purpose: Purpose,
+        (objects, permissions): (ObjectKind, Option<Vec<String>>),
+    ) -> Result<(), Fault> {
         let grant = Grant {
             vault: vault::ID.of(vault),
             vault_key: vault.clone(),
@@ -252,6 +261,7 @@ impl<'a> Graph<'a> {
             principal: to.id,
             principal_kind: to.kind,
             purpose,
+            objects,
             permissions,
         };
         let node = self.add(key, &grant, Intent::Present)?;
@@ -261,18 +271,16 @@ impl<'a> Graph<'a> {
         Ok(())
     }
 
-    pub fn read_grant(&mut self, vault: &Key, to: Grantee, permissions: Option<Vec<String>>) -> Result<Key, Fault> {
+    pub fn read_grant(&mut self, vault: &Key, to: Grantee, objects: ObjectKind, permissions: Option<Vec<String>>) -> Result<Key, Fault> {
         let name = if to.key.kind() == Identity::KIND { to.key.names().to_owned() } else { to.key.to_string() };
-        let key = grant::key(vault.names(), &name);
-        if to.key == caller::key() {
-            self.add_grant(&key, vault, to, Purpose::Write, permissions)?;
-        } else {
-            self.add_grant(&key, vault, to, Purpose::Read, permissions)?;
-        }
+        let key = grant::key(vault.names(), &name, objects);
+        // podid itself writes secrets, and nothing else
+        let purpose = if to.key == caller::key() && objects.is_secret() { Purpose::Write } else { Purpose::Read };
+        self.add_grant(&key, vault, to, purpose, (objects, permissions))?;
         Ok(key)
     }
 
-    pub fn add_secret(&mut self, vault: &Key, name: &str, value: Option<SecretSource>) -> Result<Key, Fault> {
+    pub fn add_secret(&mut self, vault: &Key, name: &str, value: Option<SecretSource>, replaces: Option<String>) -> Result<Key, Fault> {
         let grant = self.callers_grant(vault)?;
         let key = secret::key(vault.names(), name);
         let secret = Secret {
@@ -280,6 +288,7 @@ impl<'a> Graph<'a> {
             vault_key: vault.clone(),
             name: name.to_owned(),
             value,
+            replaces,
             granted: grant::PRINCIPAL.of(&grant),
         };
         self.add(&key, &secret, Intent::Present)?;

@@ -16,6 +16,7 @@ pub mod known;
 mod known_from_spec;
 pub mod load;
 pub mod model;
+pub mod mounts;
 pub mod names;
 pub mod reference;
 pub mod request;

@@ -6,12 +6,20 @@ mod component;
 use super::{
     creation::ClusterCreate,
     fields::{Branch, WithSettings},
+    mounts,
     reference::Scope,
     settings::Settings,
     source::SourceSpec,
     vault_model::Model,
 };
-use crate::{deliveries, modes};
+use crate::{
+    azure::ObjectKind,
+    deliveries, modes,
+    resources::{
+        secret_provider_class::{Object, Synced},
+        vault::VaultOptions,
+    },
+};
 use app::AppSpec;
 pub use component::ComponentSpec;
 use serde::{
@@ -90,8 +98,20 @@ pub struct VaultSpec {
     pub location: Option<String>,
     /// Of a vault that podid makes (default rbac); an existing one is read.
     pub model: Option<Model>,
+    /// `standard` or `premium`, of a vault that podid makes.
+    pub sku: Option<String>,
+    /// Days for which a deleted vault and its deleted objects are kept: 7 to 90 (the default), set on creation only.
+    pub retention_days: Option<u8>,
+    /// Whether nobody can purge before that. It can be turned on later, and never off.
+    pub purge_protection: Option<bool>,
     #[serde(default)]
     pub secrets: Vec<SecretSpec>,
+}
+
+impl VaultSpec {
+    pub fn options(&self) -> VaultOptions {
+        VaultOptions { sku: self.sku.clone(), retention_days: self.retention_days, purge_protection: self.purge_protection }
+    }
 }
 
 /// A storage account with its containers.
@@ -220,15 +240,26 @@ pub struct IdentitySpec {
     pub location: Option<String>,
 }
 
-/// A secret that the workload reads.
+/// A secret, key or certificate that the workload reads.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Use {
     pub name: String,
     /// Name of the vault, where the spec has several.
     pub vault: Option<String>,
+    /// `secret` (default), `key` or `cert`. The secret of a certificate's name holds it with its private key.
+    #[serde(default, rename = "type")]
+    pub object_type: ObjectKind,
     /// File name in the mount; default: the secret's name.
     pub alias: Option<String>,
+    /// Default: the current one.
+    pub version: Option<String>,
+    /// `utf-8` (default), `base64` or `hex`: how the mount decodes a secret's value.
+    pub encoding: Option<String>,
+    /// `pem` (default) or `pfx`, of a certificate.
+    pub format: Option<String>,
+    /// Mode of the file in octal digits, such as `"0400"`.
+    pub file_permission: Option<String>,
     /// The key of a Kubernetes Secret that the CSI driver keeps in step.
     pub sync: Option<SyncSpec>,
     /// The environment variable that the app gets it in; needs `sync`.
@@ -239,7 +270,46 @@ pub struct Use {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SyncSpec {
     pub secret: String,
-    pub key: String,
+    /// Default: all keys that the type prescribes.
+    pub key: Option<String>,
+    /// `Opaque` (default), `kubernetes.io/tls` or `kubernetes.io/dockerconfigjson`.
+    #[serde(rename = "type")]
+    pub of_type: Option<String>,
+}
+
+impl Use {
+    pub fn object(&self) -> Object {
+        Object {
+            name: self.name.clone(),
+            alias: self.alias.clone(),
+            kind: self.object_type,
+            version: self.version.clone(),
+            encoding: self.encoding.clone(),
+            format: self.format.clone(),
+            permission: self.file_permission.clone(),
+        }
+    }
+
+    /// The keys of the synced Secret that get this object's file.
+    pub fn synced(&self) -> Vec<Synced> {
+        let Some(SyncSpec { secret, of_type, .. }) = &self.sync else { return Vec::new() };
+        let synced = |key: &str| Synced {
+            secret: secret.clone(),
+            key: key.to_owned(),
+            file: self.alias.as_ref().unwrap_or(&self.name).clone(),
+            of_type: of_type.clone(),
+            env: self.env.clone(),
+        };
+        self.synced_keys().into_iter().map(synced).collect()
+    }
+
+    pub fn synced_keys(&self) -> Vec<&str> {
+        match &self.sync {
+            Some(SyncSpec { key: Some(key), .. }) => vec![key],
+            Some(SyncSpec { of_type, .. }) => mounts::keys_of(of_type.as_deref()).to_vec(),
+            None => Vec::new(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -109,6 +109,19 @@ pub fn permission(text: &str) -> Checked {
     must(known.contains(&text), "the permissions on secrets are get, list, set, delete, backup, restore, recover, purge and all")
 }
 
+/// A permission on keys in an access policy, in lower case
+/// (`KeyPermissions` in `specification/keyvault/resource-manager/Microsoft.KeyVault` of Azure/azure-rest-api-specs).
+pub fn key_permission(text: &str) -> Checked {
+    const KNOWN: &str = "get, list, create, update, import, delete, backup, restore, recover, purge, encrypt, decrypt, wrapkey, unwrapkey, sign, verify, release, rotate, getrotationpolicy, setrotationpolicy, all";
+    must(KNOWN.split(", ").any(|known| known == text), &format!("the permissions on keys are {KNOWN}"))
+}
+
+/// A permission on certificates in an access policy, in lower case (`CertificatePermissions` there).
+pub fn certificate_permission(text: &str) -> Checked {
+    const KNOWN: &str = "get, list, create, update, import, delete, backup, restore, recover, purge, managecontacts, getissuers, listissuers, setissuers, deleteissuers, manageissuers, all";
+    must(KNOWN.split(", ").any(|known| known == text), &format!("the permissions on certificates are {KNOWN}"))
+}
+
 /// An identity's or a vault's name as the name of a Kubernetes object: lower case, and no underscores.
 pub fn object_name(name: &str) -> String {
     name.to_ascii_lowercase().replace('_', "-").trim_matches('-').to_owned()

@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_scope_is_what_its_id_says() {
-        let id = |text| ArmId::parse(text).unwrap();
+        let id = |text: &str| ArmId::parse(text).unwrap();
         let group = VAULT_ID.split("/providers").next().unwrap();
         assert_eq!(scope(VAULT_ID), Scope::Vault(NameOrId::Id(id(VAULT_ID))));
         assert_eq!(scope(group), Scope::ResourceGroup(NameOrId::Id(id(group))));

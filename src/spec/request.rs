@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     apps::manifests::App,
-    resources::{values::SecretSource, workload::WorkloadKind},
+    azure::ObjectKind,
+    resources::{secret_provider_class::Object, values::SecretSource, vault::VaultOptions, workload::WorkloadKind},
 };
 use std::collections::BTreeMap;
 
@@ -26,12 +27,13 @@ pub enum Request {
         group: Option<String>,
         location: Option<String>,
         model: Option<Model>,
+        options: VaultOptions,
     },
     Grant {
         vault: NameOrId,
         group: Option<String>,
         to: Principal,
-        secrets: Option<Vec<String>>,
+        permissions: Permissions,
     },
     Secret {
         vault: NameOrId,
@@ -51,6 +53,7 @@ pub enum Request {
         group: Option<String>,
         name: String,
     },
+    Rotate(Rotate),
     Role {
         role: String,
         to: Principal,
@@ -72,6 +75,30 @@ pub enum Request {
     },
     Deploy(Deploy),
     Wire(Wire),
+    MountAdd(Box<MountAdd>),
+    Keep(Keep),
+}
+
+/// What a grant allows, by kind of object; none at all: to read secrets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Permissions {
+    pub secrets: Option<Vec<String>>,
+    pub keys: Option<Vec<String>>,
+    pub certificates: Option<Vec<String>>,
+}
+
+impl Permissions {
+    /// The kinds of objects that it is for, each with the permissions that were asked for by name.
+    pub fn each(&self) -> Vec<(ObjectKind, Option<Vec<String>>)> {
+        let of = |kind| match kind {
+            ObjectKind::Secret => &self.secrets,
+            ObjectKind::Key => &self.keys,
+            ObjectKind::Cert => &self.certificates,
+        };
+        let given = |kind| of(kind).clone().map(|named| (kind, Some(named)));
+        let all: Vec<_> = ObjectKind::ALL.into_iter().filter_map(given).collect();
+        if all.is_empty() { vec![(ObjectKind::Secret, None)] } else { all }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -114,15 +141,49 @@ pub struct Mount {
     pub name: String,
     pub vault: Option<NameOrId>,
     pub group: Option<String>,
-    pub secrets: Vec<Mounted>,
+    pub secrets: Vec<Object>,
     pub sync: Vec<Sync>,
     pub cluster: Option<NameOrId>,
 }
 
+/// A new version of a secret, which the pods that mount it are to get.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Mounted {
+pub struct Rotate {
+    pub vault: NameOrId,
+    pub group: Option<String>,
     pub name: String,
-    pub alias: Option<String>,
+    /// None: as the spec or the state says, or a generated value.
+    pub source: Option<SecretSource>,
+    /// The version that is current before; empty until that is known.
+    pub replaces: String,
+    /// Whether workloads are restarted that would not see the new version otherwise.
+    pub restart: bool,
+    pub disable_old: bool,
+}
+
+/// A secret that is set and added to a class that the state knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MountAdd {
+    pub namespace: String,
+    /// Name of the SecretProviderClass.
+    pub class: String,
+    /// None: that of the class.
+    pub vault: Option<NameOrId>,
+    pub group: Option<String>,
+    pub object: Object,
+    pub source: SecretSource,
+    /// Name and key of a Kubernetes Secret that gets it, too.
+    pub sync: Option<(String, String)>,
+    pub cluster: Option<NameOrId>,
+}
+
+/// A pod that keeps a class mounted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Keep {
+    pub namespace: String,
+    /// Name of the SecretProviderClass.
+    pub class: String,
+    pub cluster: Option<NameOrId>,
 }
 
 /// A synced Kubernetes Secret's key: `K8SSECRET:KEY=ALIAS`.
@@ -131,6 +192,8 @@ pub struct Sync {
     pub secret: String,
     pub key: String,
     pub alias: String,
+    /// Type of the Secret; None: Opaque.
+    pub of_type: Option<String>,
 }
 
 /// An app to deploy with what its namespace's identity and secrets need.

@@ -29,6 +29,7 @@ mod kubectl;
 mod labs;
 mod lifecycle;
 mod modes;
+mod mounted;
 mod ownership;
 mod pod_identity_addon;
 mod proofs;

@@ -216,7 +216,17 @@ async fn slow_tries_and_polls_share_one_time_limit() {
     .await;
     let azure = fake.azure_with(|settings| settings.timeout = Some(limit), &[]);
     azure.login().await.unwrap();
-    let new = NewVault { id: vault_id("v"), location: "l".into(), tenant_id: "t".into(), rbac: true, tags: Tags::new(), recover: false };
+    let new = NewVault {
+        id: vault_id("v"),
+        location: "l".into(),
+        tenant_id: "t".into(),
+        rbac: true,
+        tags: Tags::new(),
+        recover: false,
+        sku: None,
+        retention_days: None,
+        purge_protection: false,
+    };
     let started = Instant::now();
     let error = azure.write(listener().0).put_vault(&new).await.unwrap_err();
     assert!(matches!(error, Error::NotYet { .. }), "{error:?}");

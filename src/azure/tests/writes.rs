@@ -105,8 +105,11 @@ fn new_vault(rbac: bool, recover: bool) -> NewVault {
         location: "westeurope".into(),
         tenant_id: "t".into(),
         rbac,
-        tags: Tags::new(),
         recover,
+        tags: Tags::new(),
+        sku: None,
+        retention_days: None,
+        purge_protection: false,
     }
 }
 
@@ -126,6 +129,7 @@ async fn a_vault_is_ready_when_its_name_is_in_the_dns() {
     assert_eq!(asked.iter().map(|one| one.method.as_str()).collect::<Vec<_>>(), ["PUT", "GET", "GET"]);
     let properties = &sent(&asked[0].body)["properties"];
     assert_eq!((&properties["accessPolicies"], &properties["enableRbacAuthorization"]), (&json!([]), &json!(false)));
+    assert!(properties.get("enablePurgeProtection").is_none(), "Azure rejects false");
     assert!(asked[0].path.ends_with("api-version=2026-02-01"));
     assert_eq!(*said.lock().unwrap(), ["waiting for DNS to publish the name of the vault v"]);
 }
@@ -137,6 +141,16 @@ async fn a_recovered_vault_keeps_its_policies() {
     let properties = &sent(&fake.on(ARM)[0].body)["properties"];
     assert_eq!((&properties["createMode"], &properties["enableRbacAuthorization"]), (&json!("recover"), &json!(true)));
     assert!(properties.get("accessPolicies").is_none());
+}
+
+#[tokio::test]
+async fn a_new_vault_gets_what_can_only_be_set_on_creation() {
+    let fake = Fake::new(|seen, _| if seen.method == "PUT" { reply(200, vault("Succeeded")) } else { pass() }).await;
+    let new = NewVault { sku: Some("premium".into()), retention_days: Some(7), purge_protection: true, ..new_vault(true, false) };
+    fake.azure().write(listener().0).put_vault(&new).await.unwrap();
+    let properties = &sent(&fake.on(ARM)[0].body)["properties"];
+    assert_eq!(properties["sku"], json!({ "family": "A", "name": "premium" }));
+    assert_eq!((&properties["softDeleteRetentionInDays"], &properties["enablePurgeProtection"]), (&json!(7), &json!(true)));
 }
 
 #[tokio::test]

@@ -3,10 +3,10 @@
 use crate::{
     chain::{found::Found, texts::field},
     modes,
-    resources::secret_provider_class::SecretProviderClass,
+    resources::secret_provider_class::{OPAQUE, SecretProviderClass, objects_of},
     spec::{
         reference::NameOrId,
-        request::{Mount, Mounted, Sync},
+        request::{Mount, Sync},
     },
 };
 use serde_json::Value;
@@ -19,7 +19,9 @@ pub(super) fn mounts(found: &Found<'_>) -> Vec<Mount> {
         let synced = class.pointer("/spec/secretObjects").and_then(Value::as_array).into_iter().flatten();
         let sync = synced.flat_map(|secret| {
             let keys = secret.get("data").and_then(Value::as_array).into_iter().flatten();
-            keys.map(|key| Sync {
+            let of_type = Some(field(secret, "/type")).filter(|of_type| !of_type.is_empty() && *of_type != OPAQUE);
+            keys.map(move |key| Sync {
+                of_type: of_type.map(str::to_owned),
                 secret: field(secret, "/secretName").to_owned(),
                 key: field(key, "/key").to_owned(),
                 alias: field(key, "/objectName").to_owned(),
@@ -30,22 +32,10 @@ pub(super) fn mounts(found: &Found<'_>) -> Vec<Mount> {
             namespace: field(class, "/metadata/namespace").to_owned(),
             name: field(class, "/metadata/name").to_owned(),
             vault: Some(NameOrId::Id(vault.id.clone())),
-            secrets: mounted(field(class, "/spec/parameters/objects")),
+            secrets: objects_of(field(class, "/spec/parameters/objects")),
             sync: sync.collect(),
             ..Mount::default()
         });
     }
     mounts
-}
-
-/// The list of strings that hold YAML, inside a string that holds YAML.
-fn mounted(objects: &str) -> Vec<Mounted> {
-    let outer: Value = serde_saphyr::from_str(objects).unwrap_or_default();
-    let items = outer.get("array").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    let object = |item: &str| {
-        let inner: Value = serde_saphyr::from_str(item).ok()?;
-        let name = inner.get("objectName")?.as_str()?.to_owned();
-        Some(Mounted { name, alias: inner.get("objectAlias").and_then(Value::as_str).map(str::to_owned) })
-    };
-    items.filter_map(object).collect()
 }

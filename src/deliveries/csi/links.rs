@@ -47,9 +47,16 @@ pub(super) fn links(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
 fn mount(delivered: &Delivered, bound: &Bound) -> Vec<String> {
     let mut words = ground::words(["mount", "apply", "--namespace", &delivered.namespace, "--name", &delivered.name]);
     words.extend(ground::words(["--vault", &delivered.vault.name]));
-    for Object { name, alias } in &delivered.objects {
+    for object in &delivered.objects {
+        let Object { name, alias, kind, version, encoding, format, permission } = object;
         let alias = alias.as_ref().map(|alias| format!("={alias}")).unwrap_or_default();
-        words.extend(["--secret".to_owned(), format!("{name}{alias}")]);
+        let more = [("version", version), ("encoding", encoding), ("format", format), ("permission", permission)];
+        let more: String = more.iter().filter_map(|(word, value)| Some(format!(",{word}={}", value.as_ref()?))).collect();
+        words.extend([format!("--{}", kind.word()), format!("{name}{alias}{more}")]);
+    }
+    let types: BTreeMap<&String, &String> = delivered.synced.iter().filter_map(|s| Some((&s.secret, s.of_type.as_ref()?))).collect();
+    for (secret, of_type) in types {
+        words.extend(["--sync-type".to_owned(), format!("{secret}={of_type}")]);
     }
     for synced in &delivered.synced {
         words.extend(["--sync".to_owned(), format!("{}:{}={}", synced.secret, synced.key, synced.file)]);
@@ -198,18 +205,18 @@ fn mounted(delivered: &Delivered, pod: &PodRef) -> Stage {
     }
 }
 
-/// The status names objects as `secret/NAME`; files carry the alias.
+/// The status names objects as `secret/NAME`, `key/NAME` or `cert/NAME`; files carry the alias.
 fn files(status: &Value, class: &str, objects: &[Object]) -> Result<Reached, MissingLink> {
     let reported = status.pointer("/status/objects").and_then(Value::as_array);
     let pair = |object: &Value| {
         let id = object.get("id")?.as_str()?;
         let version = object.get("version")?.as_str()?;
-        Some((id.rsplit('/').next()?.to_owned(), version.to_owned()))
+        Some((id.to_owned(), version.to_owned()))
     };
     let reported: BTreeMap<String, String> = reported.map(|list| list.iter().filter_map(pair).collect()).unwrap_or_default();
     let mut versions = BTreeMap::new();
     for object in objects {
-        let version = reported.get(&object.name);
+        let version = reported.get(&object.id());
         let version = version.ok_or_else(|| MissingLink::new(CLASS_LINK, format!("the driver mounted {class} without {}", object.name)))?;
         versions.insert(object.file().to_owned(), Some(version.clone()));
     }

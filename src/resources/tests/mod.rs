@@ -59,8 +59,8 @@ fn every_field_that_podid_writes_is_in_the_schema_of_its_kind() {
         identity: after(),
         roles: Vec::new(),
     };
-    let object = Object { name: "password".into(), alias: Some("pw".into()) };
-    let synced = Synced { secret: "s".into(), key: "k".into(), file: "pw".into(), env: Some("PW".into()) };
+    let object = Object { name: "password".into(), alias: Some("pw".into()), ..Object::default() };
+    let synced = Synced { secret: "s".into(), key: "k".into(), file: "pw".into(), of_type: None, env: Some("PW".into()) };
     let class = class(object, synced);
     for manifest in [written(&identity), written(&binding), written(&class)] {
         assert_eq!(astray(&manifest), Vec::<String>::new());
@@ -88,11 +88,46 @@ fn class(object: Object, synced: Synced) -> SecretProviderClass {
 /// https://azure.github.io/secrets-store-csi-driver-provider-azure/docs/getting-started/usage/
 #[test]
 fn the_objects_of_a_class_are_laid_out_as_in_the_providers_documentation() {
-    let object = Object { name: "secret1".into(), alias: None };
-    let synced = Synced { secret: "s".into(), key: "k".into(), file: "secret1".into(), env: None };
+    let object = Object { name: "secret1".into(), ..Object::default() };
+    let synced = Synced { secret: "s".into(), key: "k".into(), file: "secret1".into(), of_type: None, env: None };
     let written = written(&class(object, synced));
     let text = "array:\n  - |\n    objectName: secret1\n    objectType: secret\n    objectVersion: \"\"\n";
     assert_eq!(written["spec"]["parameters"]["objects"], text);
+}
+
+#[test]
+fn a_class_says_what_is_wanted_of_an_object_in_strings() {
+    let object = Object {
+        name: "site".into(),
+        alias: Some("site.pfx".into()),
+        version: Some("12345678901234567890123456789012".into()),
+        encoding: Some("base64".into()),
+        format: Some("pfx".into()),
+        permission: Some("0400".into()),
+        ..Object::default()
+    };
+    let tls = Synced { secret: "s".into(), key: "k".into(), file: "site.pfx".into(), of_type: Some("kubernetes.io/tls".into()), env: None };
+    let written = written(&class(object, tls));
+    let text: String =
+        serde_saphyr::from_str::<serde_json::Value>(written["spec"]["parameters"]["objects"].as_str().unwrap()).unwrap()["array"][0]
+            .as_str()
+            .unwrap()
+            .to_owned();
+    // as YAML without quotes these two would be numbers, which the provider refuses
+    assert!(text.contains("filePermission: \"0400\"") && text.contains("objectVersion: \"1234"), "{text}");
+    let fields: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+    assert_eq!((&fields["objectFormat"], &fields["objectEncoding"]), (&"pfx".into(), &"base64".into()));
+    assert_eq!(written["spec"]["secretObjects"][0]["type"], "kubernetes.io/tls");
+}
+
+#[test]
+fn the_dates_of_a_secret_count_only_once_they_mean_something() {
+    let now = jiff::Timestamp::from_second(1_000_000).unwrap();
+    let dates = super::secret::dates;
+    assert_eq!(dates(None, None, now), None);
+    assert_eq!(dates(Some(999_999), Some(1_000_001), now), None);
+    assert_eq!(dates(None, Some(1_000_000), now).as_deref(), Some("expired on 1970-01-12T13:46:40Z"));
+    assert_eq!(dates(Some(1_000_001), None, now).as_deref(), Some("not valid before 1970-01-12T13:46:41Z"));
 }
 
 #[test]

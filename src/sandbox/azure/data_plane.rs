@@ -5,6 +5,7 @@ use super::{
     deleted_secrets, error, hosts, ids,
     path::Path,
     secret_backups, secrets, token,
+    vault_objects::{self, CERTIFICATES, KEYS},
     vault_request::{VaultRequest, bad},
 };
 use crate::{http::Response, limits::ExceededLimit};
@@ -100,6 +101,12 @@ fn route(call: &mut Call<'_>, request: &VaultRequest) -> Answer {
         ("PATCH", ["secrets", _]) => secrets::patch(call, request, part(1), None),
         ("PATCH", ["secrets", _, version]) => secrets::patch(call, request, part(1), Some(version)),
         ("DELETE", ["secrets", _]) => secrets::delete(call, request, part(1)),
+        ("GET", ["keys", _]) => vault_objects::get(call, request, KEYS, part(1), None),
+        ("GET", ["keys", _, version]) => vault_objects::get(call, request, KEYS, part(1), Some(version)),
+        ("PUT", ["keys", _]) => vault_objects::import(call, request, KEYS, part(1)),
+        ("GET", ["certificates", _]) => vault_objects::get(call, request, CERTIFICATES, part(1), None),
+        ("GET", ["certificates", _, version]) => vault_objects::get(call, request, CERTIFICATES, part(1), Some(version)),
+        ("POST", ["certificates", _, "import"]) => vault_objects::import(call, request, CERTIFICATES, part(1)),
         ("GET", ["deletedsecrets"]) => deleted_secrets::list(call, request),
         ("GET", ["deletedsecrets", _]) => deleted_secrets::get(call, request, part(1)),
         ("DELETE", ["deletedsecrets", _]) => deleted_secrets::purge(call, request, part(1)),

@@ -80,6 +80,7 @@ pub fn purge(call: &mut Call<'_>, location: &str, name: &str) -> Answer {
     let elsewhere = |at: &str| at.split_once('/').is_none_or(|(vault, _)| vault != key);
     call.state.secrets.retain(|at, _| elsewhere(at));
     call.state.deleted_secrets.retain(|at, _| elsewhere(at));
+    call.state.vault_objects.retain(|at, _| elsewhere(at));
     let run = call.state.next_generation(&id).to_string();
     let operation = ids::hex(&["purge", &id, &run]);
     let polls = u32::from(call.rules.lateness != Lateness::None);

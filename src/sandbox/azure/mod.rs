@@ -53,11 +53,13 @@ pub mod stand_ins;
 pub mod state;
 pub mod storage_accounts;
 pub mod storage_containers;
+pub mod stored_objects;
 pub mod subscriptions;
 mod tables;
 pub mod times;
 pub mod token;
 pub mod vault_body;
+pub mod vault_objects;
 pub mod vault_request;
 pub mod vaults;
 

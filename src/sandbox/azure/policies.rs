@@ -99,9 +99,9 @@ pub fn is_empty(policy: &Policy) -> bool {
     policy.permissions.values().all(|words| words.as_array().is_none_or(Vec::is_empty))
 }
 
-/// Returns whether the policy allows the operation on secrets.
-pub fn allows(policy: &Policy, operation: &str) -> bool {
-    let words = policy.permissions.get("secrets").and_then(Value::as_array);
+/// Returns whether the policy allows the operation on `secrets`, `keys` or `certificates`.
+pub fn allows(policy: &Policy, folder: &str, operation: &str) -> bool {
+    let words = policy.permissions.get(folder).and_then(Value::as_array);
     words.into_iter().flatten().filter_map(Value::as_str).any(|w| w.eq_ignore_ascii_case(operation) || w.eq_ignore_ascii_case("all"))
 }
 

@@ -37,17 +37,20 @@ fn attributes(request: &VaultRequest, vault: &Vault, version: &Version) -> Value
     }
     body.insert("created".into(), json!(unix(version.created)));
     body.insert("updated".into(), json!(unix(version.updated)));
-    let level = match (vault.retention_days < 90, vault.purge_protection) {
-        (false, false) => "Recoverable+Purgeable",
-        (true, false) => "CustomizedRecoverable+Purgeable",
-        (false, true) => "Recoverable",
-        (true, true) => "CustomizedRecoverable",
-    };
-    body.insert("recoveryLevel".into(), json!(level));
+    body.insert("recoveryLevel".into(), json!(recovery_level(vault)));
     if tells_days(&request.api_version) {
         body.insert("recoverableDays".into(), json!(vault.retention_days));
     }
     Value::Object(body)
+}
+
+pub fn recovery_level(vault: &Vault) -> &'static str {
+    match (vault.retention_days < 90, vault.purge_protection) {
+        (false, false) => "Recoverable+Purgeable",
+        (true, false) => "CustomizedRecoverable+Purgeable",
+        (false, true) => "Recoverable",
+        (true, true) => "CustomizedRecoverable",
+    }
 }
 
 /// Returns a secret without its value. `id` includes the version, except in lists of secrets.

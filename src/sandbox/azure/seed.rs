@@ -53,6 +53,7 @@ pub fn new(now: i64) -> State {
         deleted_vaults: Table::default(),
         secrets: Table::default(),
         deleted_secrets: Table::default(),
+        vault_objects: Table::default(),
         clusters: Table::default(),
         scale_sets: Table::default(),
         providers: Table::default(),

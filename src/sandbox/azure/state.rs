@@ -1,7 +1,7 @@
 //! The state of the sandbox's Azure: plain values that are saved as they are. Keys are in lower case, other texts keep their casing.
 //! Everything that changes is in a table, so that a save knows what to write.
 
-use super::{assignment_index::Assignments, roles::Role};
+use super::{assignment_index::Assignments, roles::Role, stored_objects::VaultObject};
 use crate::{lateness::Late, table::Table};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -53,7 +53,8 @@ pub struct State {
     /// By `vault/name` in lower case. The secrets of a deleted vault stay here.
     pub secrets: Table<Secret>,
     pub deleted_secrets: Table<DeletedSecret>,
-    /// By lower-case id.
+    #[serde(default)]
+    pub vault_objects: Table<VaultObject>,
     pub clusters: Table<Cluster>,
     pub scale_sets: Table<ScaleSet>,
     /// By lower-case namespace; other providers are not registered.
@@ -69,7 +70,6 @@ pub struct State {
     pub generations: Table<u64>,
 }
 
-/// A preview feature of a resource provider.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Feature {
     pub namespace: String,

@@ -22,7 +22,7 @@ impl Undo for State {
 impl State {
     /// Returns all tables. The compiler reports a new field that is missing here; fields that are not tables never change after the world
     /// is created.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 22] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 23] {
         let Self {
             bare: _,
             tenant: _,
@@ -43,6 +43,7 @@ impl State {
             deleted_vaults,
             secrets,
             deleted_secrets,
+            vault_objects,
             clusters,
             scale_sets,
             providers,
@@ -67,6 +68,7 @@ impl State {
             ("deleted_vaults", deleted_vaults),
             ("secrets", secrets),
             ("deleted_secrets", deleted_secrets),
+            ("vault_objects", vault_objects),
             ("clusters", clusters),
             ("scale_sets", scale_sets),
             ("providers", providers),

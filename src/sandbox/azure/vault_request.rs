@@ -15,27 +15,42 @@ use crate::{
 };
 use serde_json::json;
 
-/// An operation on secrets, as both permission models name it.
+/// An operation on objects of a vault, as both permission models name it.
 #[derive(Clone, Copy)]
-pub struct SecretOperation {
+pub struct VaultOperation {
+    /// `secrets`, `keys` or `certificates`.
+    pub folder: &'static str,
     pub policy: &'static str,
     pub action: &'static str,
 }
 
-const fn operation(policy: &'static str, action: &'static str) -> SecretOperation {
-    SecretOperation { policy, action }
+const fn operation(policy: &'static str, action: &'static str) -> VaultOperation {
+    VaultOperation { folder: "secrets", policy, action }
 }
 
-pub const GET: SecretOperation = operation("get", "Microsoft.KeyVault/vaults/secrets/getSecret/action");
-pub const LIST: SecretOperation = operation("list", "Microsoft.KeyVault/vaults/secrets/readMetadata/action");
-pub const SET: SecretOperation = operation("set", "Microsoft.KeyVault/vaults/secrets/setSecret/action");
-pub const UPDATE: SecretOperation = operation("set", "Microsoft.KeyVault/vaults/secrets/update/action");
-pub const DELETE: SecretOperation = operation("delete", "Microsoft.KeyVault/vaults/secrets/delete");
-pub const GET_DELETED: SecretOperation = operation("get", "Microsoft.KeyVault/vaults/secrets/readMetadata/action");
-pub const RECOVER: SecretOperation = operation("recover", "Microsoft.KeyVault/vaults/secrets/recover/action");
-pub const BACKUP: SecretOperation = operation("backup", "Microsoft.KeyVault/vaults/secrets/backup/action");
-pub const RESTORE: SecretOperation = operation("restore", "Microsoft.KeyVault/vaults/secrets/restore/action");
-pub const PURGE: SecretOperation = operation("purge", "Microsoft.KeyVault/vaults/secrets/purge/action");
+pub const GET: VaultOperation = operation("get", "Microsoft.KeyVault/vaults/secrets/getSecret/action");
+pub const LIST: VaultOperation = operation("list", "Microsoft.KeyVault/vaults/secrets/readMetadata/action");
+pub const SET: VaultOperation = operation("set", "Microsoft.KeyVault/vaults/secrets/setSecret/action");
+pub const UPDATE: VaultOperation = operation("set", "Microsoft.KeyVault/vaults/secrets/update/action");
+pub const DELETE: VaultOperation = operation("delete", "Microsoft.KeyVault/vaults/secrets/delete");
+pub const GET_DELETED: VaultOperation = operation("get", "Microsoft.KeyVault/vaults/secrets/readMetadata/action");
+pub const RECOVER: VaultOperation = operation("recover", "Microsoft.KeyVault/vaults/secrets/recover/action");
+pub const BACKUP: VaultOperation = operation("backup", "Microsoft.KeyVault/vaults/secrets/backup/action");
+pub const RESTORE: VaultOperation = operation("restore", "Microsoft.KeyVault/vaults/secrets/restore/action");
+pub const PURGE: VaultOperation = operation("purge", "Microsoft.KeyVault/vaults/secrets/purge/action");
+
+const fn on_keys(policy: &'static str, action: &'static str) -> VaultOperation {
+    VaultOperation { folder: "keys", policy, action }
+}
+
+const fn on_certificates(policy: &'static str, action: &'static str) -> VaultOperation {
+    VaultOperation { folder: "certificates", policy, action }
+}
+
+pub const GET_KEY: VaultOperation = on_keys("get", "Microsoft.KeyVault/vaults/keys/read");
+pub const IMPORT_KEY: VaultOperation = on_keys("import", "Microsoft.KeyVault/vaults/keys/import/action");
+pub const GET_CERTIFICATE: VaultOperation = on_certificates("get", "Microsoft.KeyVault/vaults/certificates/read");
+pub const IMPORT_CERTIFICATE: VaultOperation = on_certificates("import", "Microsoft.KeyVault/vaults/certificates/import/action");
 
 /// The vault that a request is for.
 pub struct VaultRequest {
@@ -64,17 +79,18 @@ pub fn vault<'a>(call: &'a Call<'_>, request: &VaultRequest) -> Result<&'a Vault
 }
 
 /// Allows the request, or returns the error of the vault's permission model. A new grant is delayed here.
-pub fn permit(call: &mut Call<'_>, request: &VaultRequest, operation: SecretOperation, secret: Option<&str>) -> Result<(), Response> {
+pub fn permit(call: &mut Call<'_>, request: &VaultRequest, operation: VaultOperation, secret: Option<&str>) -> Result<(), Response> {
     let vault = vault(call, request)?;
     let (id, location, rbac) = (resource_ids::vault(&call.state.subscription, vault), vault.location.clone(), vault.rbac == Some(true));
     let caller = call.caller.clone();
-    let target = secret.map_or_else(|| id.clone(), |s| format!("{id}/secrets/{s}"));
+    let target = secret.map_or_else(|| id.clone(), |s| format!("{id}/{}/{s}", operation.folder));
     let open = !access::denied(call, operation.action);
     let grant = if rbac {
         access::granting(call.state, &caller.object_id, operation.action, &target, Plane::Data)
             .map(|a| (a.created, Some(a.name.replace('-', ""))))
     } else {
-        let fits = |p: &&Policy| p.object_id.eq_ignore_ascii_case(&caller.object_id) && policies::allows(p, operation.policy);
+        let fits =
+            |p: &&Policy| p.object_id.eq_ignore_ascii_case(&caller.object_id) && policies::allows(p, operation.folder, operation.policy);
         vault.policies.iter().find(fits).map(|p| (p.since, None))
     };
     if let Some((since, pass)) = grant.filter(|_| open)
@@ -102,8 +118,8 @@ pub fn permit(call: &mut Call<'_>, request: &VaultRequest, operation: SecretOper
         403,
         "Forbidden",
         format!(
-            "The user, group or application '{who}' does not have secrets {} permission on key vault '{};location={location}'. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287",
-            operation.policy, request.vault
+            "The user, group or application '{who}' does not have {} {} permission on key vault '{};location={location}'. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287",
+            operation.folder, operation.policy, request.vault
         ),
         "ForbiddenByPolicy",
     ))

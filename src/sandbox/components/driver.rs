@@ -8,6 +8,7 @@ use super::workloads::Program;
 use base64::Engine;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 pub(super) const DRIVER: &str = "secrets-store.csi.k8s.io";
 const GROUP: &str = "/apis/secrets-store.csi.x-k8s.io/v1";
@@ -29,6 +30,21 @@ pub(super) struct Volume<'a> {
 pub(super) struct Mounted {
     class: Value,
     files: Vec<File>,
+}
+
+impl Mounted {
+    /// Returns the data of a Secret, by the entries of its `secretObjects`.
+    fn data(&self, wanted: &[Value], of_type: &str) -> Result<Map<String, Value>, String> {
+        let mut data = Map::new();
+        for entry in wanted {
+            let field = |name: &str| entry[name].as_str().unwrap_or_default().trim();
+            let file = self.files.iter().find(|f| f.path == field("objectName"));
+            let file = file.ok_or_else(|| format!("file matching objectName {} not found in the pod", field("objectName")))?;
+            let content = if of_type == "kubernetes.io/tls" { tls_part(&file.content, field("key")) } else { file.content.clone() };
+            data.insert(field("key").to_owned(), base64::engine::general_purpose::STANDARD.encode(&content).into());
+        }
+        Ok(data)
+    }
 }
 
 impl Volume<'_> {
@@ -102,6 +118,19 @@ impl Driver {
         Ok(Mounted { class, files })
     }
 
+    /// Returns how often the driver on the pod's node mounts again; None if it does not rotate.
+    pub(super) fn rotation(&self, pod: &Value) -> Option<Duration> {
+        self.access.workloads.rotation(pod["spec"]["nodeName"].as_str())
+    }
+
+    /// Mounts again, as the driver's rotation does at each interval. A failure is an event.
+    pub(super) async fn rotate(&self, volume: &Volume<'_>) {
+        match self.publish(volume).await {
+            Ok(mounted) => drop(self.sync(volume, &mounted, true).await),
+            Err(text) => self.events.record(volume.pod, "Pod", EventType::Warning, "MountRotationFailed", &text).await,
+        }
+    }
+
     async fn publish_secret(&self, volume: &Volume<'_>) -> Result<Option<BTreeMap<String, String>>, String> {
         let Some(name) = volume.volume["csi"]["nodePublishSecretRef"]["name"].as_str().filter(|n| !n.is_empty()) else { return Ok(None) };
         let namespace = volume.pod_text("namespace");
@@ -159,11 +188,11 @@ impl Driver {
         }
     }
 
-    /// Creates the Secrets of `secretObjects`. Returns false if one could not be created; an event has the reason.
-    pub(super) async fn sync(&self, volume: &Volume<'_>, mounted: &Mounted) -> bool {
+    /// Creates the Secrets of `secretObjects`, and with `rotates` brings those of the driver up to date. Returns false if one could not be created; an event has the reason.
+    pub(super) async fn sync(&self, volume: &Volume<'_>, mounted: &Mounted, rotates: bool) -> bool {
         let mut complete = true;
         for wanted in mounted.class["spec"]["secretObjects"].as_array().into_iter().flatten() {
-            if let Err(text) = self.sync_one(volume, mounted, wanted).await {
+            if let Err(text) = self.sync_one(volume, mounted, wanted, rotates).await {
                 self.events.record(volume.pod, "Pod", EventType::Warning, "FailedToCreateSecret", &text).await;
                 complete = false;
             }
@@ -171,7 +200,7 @@ impl Driver {
         complete
     }
 
-    async fn sync_one(&self, volume: &Volume<'_>, mounted: &Mounted, wanted: &Value) -> Result<(), String> {
+    async fn sync_one(&self, volume: &Volume<'_>, mounted: &Mounted, wanted: &Value, rotates: bool) -> Result<(), String> {
         let namespace = volume.pod_text("namespace");
         let text = |name: &str| wanted[name].as_str().unwrap_or_default().trim();
         let (name, class) = (text("secretName"), volume.class());
@@ -187,20 +216,21 @@ impl Driver {
         let path = format!("/api/v1/namespaces/{namespace}/secrets");
         match self.access.kube.get(&format!("{path}/{name}")).await {
             // existing Secrets are not changed; those of the driver get another owner
-            Ok(existing) if existing["metadata"]["labels"][MANAGED] == "true" => return self.add_owner(&path, &existing, owner).await,
+            Ok(existing) if existing["metadata"]["labels"][MANAGED] == "true" => {
+                self.add_owner(&path, &existing, owner).await?;
+                let data = if rotates { mounted.data(wanted_data, text("type")) } else { return Ok(()) };
+                let data = data.map_err(|why| format!("failed to get data in spc {namespace}/{class} for secret {name}, err: {why}"))?;
+                if existing["data"] == Value::Object(data.clone()) {
+                    return Ok(());
+                }
+                return self.access.kube.merge(&format!("{path}/{name}"), &json!({ "data": data })).await.map(drop).map_err(|e| e.text);
+            }
             Ok(_) => return Ok(()),
             Err(e) if e.is_absent() => {}
             Err(e) => return Err(format!("failed to check if secret {name} exists, err: {}", e.text)),
         }
-        let mut data = Map::new();
-        for entry in wanted_data {
-            let field = |name: &str| entry[name].as_str().unwrap_or_default().trim();
-            let file = mounted.files.iter().find(|f| f.path == field("objectName")).ok_or_else(|| {
-                let why = format!("file matching objectName {} not found in the pod", field("objectName"));
-                format!("failed to get data in spc {namespace}/{class} for secret {name}, err: {why}")
-            })?;
-            data.insert(field("key").to_owned(), base64::engine::general_purpose::STANDARD.encode(&file.content).into());
-        }
+        let data = mounted.data(wanted_data, text("type"));
+        let data = data.map_err(|why| format!("failed to get data in spc {namespace}/{class} for secret {name}, err: {why}"))?;
         let mut labels = wanted["labels"].as_object().cloned().unwrap_or_default();
         labels.insert(MANAGED.into(), "true".into());
         let mut secret = json!({
@@ -229,6 +259,23 @@ impl Driver {
         let more = json!({ "metadata": { "ownerReferences": owners, "resourceVersion": secret["metadata"]["resourceVersion"] } });
         self.access.kube.merge(&format!("{path}/{name}"), &more).await.map(drop).map_err(|e| e.text)
     }
+}
+
+/// Cuts the certificates, or what is not a certificate, out of a PEM text by the name of the key (`pkg/util/secretutil` of the driver).
+fn tls_part(pem: &[u8], key: &str) -> Vec<u8> {
+    let text = String::from_utf8_lossy(pem);
+    let mut part = String::new();
+    let mut rest = &text[..];
+    while let Some((_, block)) = rest.split_once("-----BEGIN ") {
+        let Some((kind, body)) = block.split_once("-----") else { break };
+        let end = format!("-----END {kind}-----");
+        let Some((body, after)) = body.split_once(end.as_str()) else { break };
+        if (kind == "CERTIFICATE") == (key == "tls.crt") {
+            part.extend(["-----BEGIN ", kind, "-----", body, &end, "\n"]);
+        }
+        rest = after;
+    }
+    part.into_bytes()
 }
 
 /// Returns the owner of the synced Secret: the owner of the pod, or the pod.

@@ -20,9 +20,13 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The address of the node.
 const HOST: &str = "10.224.0.4";
+
+/// How long rotation that is off is not looked at.
+const OFF: Duration = Duration::from_secs(1);
 
 struct Kubelet {
     kube: KubeClient,
@@ -89,9 +93,30 @@ impl Kubelet {
             let step = async { if leaving { self.finish(&pod).await } else { self.start(&pod, &mut unsynced).await } };
             let done = caught_while(step).await.unwrap_or(false);
             if done {
+                if !leaving {
+                    self.follow(&place, &id, work).await;
+                }
                 return;
             }
             work.while_idle(tokio::time::sleep(pauses.next())).await;
+        }
+    }
+
+    /// Mounts the volumes again at each interval while the driver rotates, as long as the pod exists.
+    async fn follow(&self, place: &ObjectKey, id: &str, mut work: Busy) {
+        loop {
+            let Some(pod) = self.pods.get(place).filter(|pod| uid(pod) == id) else { return };
+            let volumes = || pod["spec"]["volumes"].as_array().into_iter().flatten().filter(|v| v["csi"]["driver"] == DRIVER);
+            if volumes().next().is_none() {
+                return;
+            }
+            let interval = self.driver.rotation(&pod);
+            work.while_idle(tokio::time::sleep(interval.unwrap_or(OFF))).await;
+            if interval.is_some() && self.pods.get(place).is_some_and(|pod| uid(&pod) == id) {
+                for volume in volumes() {
+                    self.driver.rotate(&Volume { pod: &pod, volume }).await;
+                }
+            }
         }
     }
 
@@ -165,7 +190,7 @@ impl Kubelet {
                 continue;
             }
             let mounted = self.driver.publish(&at).await.map_err(|e| mount_failed(volume, &e))?;
-            complete &= self.driver.sync(&at, &mounted).await;
+            complete &= self.driver.sync(&at, &mounted, false).await;
         }
         if running {
             return Ok(complete);

@@ -4,6 +4,7 @@
 use super::mirror::Mirror;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A program that the components simulate.
 #[derive(Clone, Copy)]
@@ -42,6 +43,31 @@ fn repository(image: &str) -> &str {
         Some((repository, tag)) if !tag.contains('/') => repository,
         _ => image,
     }
+}
+
+/// The driver's default of `--rotation-poll-interval`.
+const POLL: Duration = Duration::from_secs(120);
+
+/// Parses a duration as Go prints it: `2m0s`, `500ms`.
+fn go_duration(text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, after) = rest.split_at(digits);
+        let unit = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(unit);
+        let number: u64 = number.parse().ok()?;
+        total += match unit {
+            "ms" => Duration::from_millis(number),
+            "s" => Duration::from_secs(number),
+            "m" => Duration::from_secs(number.checked_mul(60)?),
+            "h" => Duration::from_secs(number.checked_mul(3600)?),
+            _ => return None,
+        };
+        rest = after;
+    }
+    Some(total).filter(|total| !total.is_zero())
 }
 
 /// The pods of a cluster.
@@ -86,7 +112,26 @@ impl Workloads {
         })
     }
 
-    fn container(&self, program: Program, node: Option<&str>, counts: impl Fn(&Value) -> bool, fits: impl Fn(&Value) -> bool) -> bool {
+    /// Returns how often the running driver mounts again; None if it does not.
+    pub(super) fn rotation(&self, node: Option<&str>) -> Option<Duration> {
+        let mut interval = None;
+        self.container(Program::Driver, node, is_running, |container| {
+            let args: Vec<&str> = container["args"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let on = args.iter().any(|arg| matches!(arg.trim_start_matches('-'), "enable-secret-rotation" | "enable-secret-rotation=true"));
+            let every = args.iter().find_map(|arg| arg.trim_start_matches('-').strip_prefix("rotation-poll-interval="));
+            interval = on.then(|| every.and_then(go_duration).unwrap_or(POLL));
+            on
+        });
+        interval
+    }
+
+    fn container(
+        &self,
+        program: Program,
+        node: Option<&str>,
+        counts: impl Fn(&Value) -> bool,
+        mut fits: impl FnMut(&Value) -> bool,
+    ) -> bool {
         self.pods.all().iter().any(|pod| {
             let here = node.is_none_or(|node| pod["spec"]["nodeName"] == node);
             let mut containers = pod["spec"]["containers"].as_array().into_iter().flatten();
@@ -147,6 +192,23 @@ mod tests {
         assert!(workloads.run(Program::Nmi, Some("n1")) && !workloads.run(Program::Nmi, Some("n2")));
         assert!(!workloads.run(Program::Mic, None) && !workloads.force_namespaced(Program::Nmi, None));
         assert!(Workloads::new(Mirror::new(), false).run(Program::Nmi, Some("n2")));
+    }
+
+    #[test]
+    fn rotation_is_an_argument_of_the_driver() {
+        let pods = Mirror::new();
+        let workloads = Workloads::new(pods.clone(), true);
+        for (every, args) in [
+            (None, json!(["--nodeid=n"])),
+            (None, json!(["--enable-secret-rotation=false", "--rotation-poll-interval=2m"])),
+            (Some(120), json!(["--enable-secret-rotation"])),
+            (Some(90), json!(["--enable-secret-rotation=true", "--rotation-poll-interval=1m30s"])),
+        ] {
+            pods.store(pod("driver", "Running", json!({"image": "i/secrets-store/driver:v1.5.6", "args": args})));
+            assert_eq!(workloads.rotation(Some("n1")), every.map(Duration::from_secs), "{args}");
+        }
+        assert_eq!(go_duration("200ms"), Some(Duration::from_millis(200)));
+        assert!(go_duration("2").is_none() && go_duration("0s").is_none() && go_duration("x").is_none());
     }
 
     #[test]

@@ -85,7 +85,7 @@ pub(super) fn of_workload(workload: &model::Workload, bound: &Bound, delivered: 
         EnvSpec::Plain(text) => Some(EnvValue::Plain(text.clone())),
         EnvSpec::Secret(name) => {
             let sync = synced(workload, name)?.sync.as_ref()?;
-            Some(EnvValue::Secret { secret: sync.secret.clone(), key: sync.key.clone() })
+            Some(EnvValue::Secret { secret: sync.secret.clone(), key: sync.key.clone()? })
         }
     };
     let app = App {

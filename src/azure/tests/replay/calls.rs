@@ -147,6 +147,9 @@ pub async fn send(azure: &Azure, record: &Record, patient: bool, on_wait: OnWait
                 rbac: asked.pointer("/properties/enableRbacAuthorization").and_then(Value::as_bool).unwrap_or(false),
                 tags: own_tags,
                 recover: text(&asked, "/properties/createMode") == "recover",
+                sku: None,
+                retention_days: None,
+                purge_protection: false,
             };
             plain(write.put_vault(&new).await)
         }

@@ -120,7 +120,8 @@ fn vault(of: &Value) -> Value {
     json!({ "id": of["id"], "location": of["location"], "tenant_id": p["tenantId"],
         "uri": format!("{}/", p["vaultUri"].as_str().unwrap_or_default().trim_end_matches('/')),
         "rbac": p["enableRbacAuthorization"] == json!(true), "provisioning": p["provisioningState"], "policies": policies,
-        "tags": tags(of), "purge_protection": p["enablePurgeProtection"] == json!(true) })
+        "tags": tags(of), "purge_protection": p["enablePurgeProtection"] == json!(true),
+        "sku": p["sku"]["name"].as_str().unwrap_or_default().to_ascii_lowercase(), "retention_days": p["softDeleteRetentionInDays"] })
 }
 
 fn cluster(of: &Value) -> Value {

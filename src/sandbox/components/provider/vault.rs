@@ -4,6 +4,7 @@ use super::super::wire::AzureResponse;
 use super::access::{ProviderContext, TokenSource, pretty};
 use super::parameters::{Object, Parameters};
 use super::request::MountRequest;
+use crate::rsa::Public;
 use base64::Engine;
 use serde_json::Value;
 
@@ -59,7 +60,9 @@ pub(super) async fn fetch(
         "cert" => (&body["id"], pem(&body).ok_or("failed to get certificate. certificate value is nil")?),
         _ => {
             let kind = body["key"]["kty"].as_str().unwrap_or_default();
-            return Err(format!("failed to get key. key type '{kind}' currently not supported"));
+            let key = Public::from_jwk(&body["key"]);
+            let key = key.ok_or_else(|| format!("failed to get key. key type '{kind}' currently not supported"))?;
+            (&body["key"]["kid"], key.pem()?.into_bytes())
         }
     };
     let version = id.as_str().and_then(|id| id.rsplit('/').next()).unwrap_or_default().to_owned();

@@ -1,0 +1,138 @@
+//! Whether the Secrets Store CSI driver of a cluster mounts new versions by itself.
+
+use super::lists::{list, text};
+use crate::{
+    cluster::{self, Api, Write},
+    resources::manifest,
+    spec::names,
+};
+use serde_json::Value;
+use std::time::Duration;
+
+/// The end of the driver's image repository, whoever installed it.
+const REPOSITORY: &str = "secrets-store/driver";
+const CSI_DRIVER: &str = "secrets-store.csi.k8s.io";
+/// The driver's default of `--rotation-poll-interval`.
+const INTERVAL: Duration = Duration::from_secs(120);
+/// The first version that leaves the interval to kubelet, which calls again only with `requiresRepublish`.
+const REPUBLISHES: (u32, u32) = (1, 6);
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Following {
+    On {
+        interval: Duration,
+    },
+    /// Why not, and what turns it on.
+    Off {
+        why: String,
+        turn_on: String,
+    },
+    /// Nothing that this login may see shows it.
+    Unknown,
+}
+
+/// Looks at the driver's DaemonSet.
+pub async fn following(cluster: &Write, cluster_name: &str) -> Result<Following, cluster::Error> {
+    let api = Api::new("apps", "v1", "DaemonSet", "daemonsets");
+    let all = match cluster.list(&api, None, None, None).await {
+        Err(cluster::Error::Forbidden { .. }) => match cluster.list(&api, Some("kube-system"), None, None).await {
+            Err(cluster::Error::Forbidden { .. }) => return Ok(Following::Unknown),
+            other => other?,
+        },
+        other => other?,
+    };
+    let driver = all.iter().find_map(|set| Some((set, container(set)?)));
+    let Some((set, container)) = driver else { return Ok(Following::Unknown) };
+    let found = judged(set, container, cluster_name);
+    if matches!(found, Following::On { .. }) && version(text(container, "/image")).is_some_and(|version| version >= REPUBLISHES) {
+        let api = Api::new("storage.k8s.io", "v1", "CSIDriver", "csidrivers");
+        let object = match cluster.get(&manifest::at(&api, None, CSI_DRIVER)).await {
+            Err(cluster::Error::Forbidden { .. }) => return Ok(found),
+            other => other?,
+        };
+        if object.is_some_and(|object| object.pointer("/spec/requiresRepublish") != Some(&Value::Bool(true))) {
+            let why = format!("the CSIDriver object {CSI_DRIVER} lacks requiresRepublish, so kubelet does not ask the driver again");
+            return Ok(Following::Off { why, turn_on: turn_on(set, cluster_name) });
+        }
+    }
+    Ok(found)
+}
+
+fn container(set: &Value) -> Option<&Value> {
+    list(set, "/spec/template/spec/containers").find(|container| repository(text(container, "/image")).ends_with(REPOSITORY))
+}
+
+fn repository(image: &str) -> &str {
+    let image = image.split_once('@').map_or(image, |(image, _)| image);
+    match image.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => image,
+    }
+}
+
+/// Major and minor of the tag.
+fn version(image: &str) -> Option<(u32, u32)> {
+    let tag = image.split_once('@').map_or(image, |(image, _)| image).rsplit_once(':')?.1.trim_start_matches('v');
+    let mut parts = tag.split('.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??))
+}
+
+fn judged(set: &Value, container: &Value, cluster: &str) -> Following {
+    let args: Vec<&str> = list(container, "/args").filter_map(Value::as_str).map(|arg| arg.trim_start_matches('-')).collect();
+    if !args.iter().any(|arg| matches!(*arg, "enable-secret-rotation" | "enable-secret-rotation=true")) {
+        let why = format!("rotation is off in the CSI driver of the cluster {cluster}");
+        return Following::Off { why, turn_on: turn_on(set, cluster) };
+    }
+    let interval = args.iter().find_map(|arg| names::duration(arg.strip_prefix("rotation-poll-interval=")?).ok());
+    Following::On { interval: interval.unwrap_or(INTERVAL) }
+}
+
+/// The command that turns rotation on, by who installed the driver.
+fn turn_on(set: &Value, cluster: &str) -> String {
+    let label = |name: &str| set.pointer("/metadata/labels").and_then(|labels| labels.get(name)).and_then(Value::as_str);
+    if label("kubernetes.azure.com/managedby") == Some("aks") {
+        return format!("`az aks addon update -g GROUP -n {cluster} --addon azure-keyvault-secrets-provider --enable-secret-rotation`");
+    }
+    let (release, namespace) = (label("app.kubernetes.io/instance").unwrap_or("RELEASE"), text(set, "/metadata/namespace"));
+    format!(
+        "`helm upgrade {release} CHART -n {namespace} --reuse-values --set secrets-store-csi-driver.enableSecretRotation=true` (in the driver's own chart: `enableSecretRotation=true`)"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn set(labels: Value, args: Value) -> Value {
+        json!({ "metadata": { "namespace": "kube-system", "labels": labels },
+            "spec": { "template": { "spec": { "containers": [{ "image": "r/secrets-store/driver:v1.5.6", "args": args }] } } } })
+    }
+
+    #[test]
+    fn rotation_is_read_off_the_drivers_arguments() {
+        let of = |labels: Value, args: Value| {
+            let set = set(labels, args);
+            judged(&set, container(&set).unwrap(), "aks")
+        };
+        assert_eq!(
+            of(json!({}), json!(["--enable-secret-rotation=true", "--rotation-poll-interval=30s"])),
+            Following::On { interval: Duration::from_secs(30) }
+        );
+        assert_eq!(of(json!({}), json!(["--enable-secret-rotation"])), Following::On { interval: INTERVAL });
+        let Following::Off { turn_on, .. } =
+            of(json!({ "kubernetes.azure.com/managedby": "aks" }), json!(["--enable-secret-rotation=false"]))
+        else {
+            panic!("it is off")
+        };
+        assert!(turn_on.contains("az aks addon update"), "{turn_on}");
+        let Following::Off { turn_on, .. } = of(json!({ "app.kubernetes.io/instance": "csi" }), json!([])) else { panic!("it is off") };
+        assert!(turn_on.contains("helm upgrade csi "), "{turn_on}");
+    }
+
+    #[test]
+    fn the_version_is_that_of_the_tag() {
+        assert_eq!(version("r:5000/secrets-store/driver:v1.6.0@sha256:00"), Some((1, 6)));
+        assert_eq!(version("r/secrets-store/driver@sha256:00"), None);
+    }
+}
