@@ -51,7 +51,7 @@ pub(super) enum App {
     /// Remove from a workload what `podid app wire` added
     #[command(after_help = UNWIRE)]
     Unwire(Unwire),
-    /// Show the pods of apps, whether they are ready, the secret versions that they mounted, and their addresses
+    /// Show the pods of apps, their secret versions and their addresses
     Status(Status),
 }
 
@@ -103,6 +103,9 @@ pub(super) struct Deploy {
     /// Variable of the container; repeatable. Secrets belong into the vault
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = env)]
     env: Vec<(String, String)>,
+    /// Variable from a key of a Kubernetes Secret, such as one that `mount apply --sync` keeps; repeatable
+    #[arg(long = "secret-env", value_name = "NAME=SECRET:KEY", value_parser = secret_env)]
+    secret_env: Vec<(String, String, String)>,
     /// Arguments of the container, after `--`
     #[arg(last = true)]
     args: Vec<String>,
@@ -183,6 +186,15 @@ fn env(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+fn secret_env(text: &str) -> Result<(String, String, String), String> {
+    let parts = text.split_once('=').and_then(|(name, rest)| rest.split_once(':').map(|(secret, key)| (name, secret, key)));
+    let (name, secret, key) = parts.ok_or("expected NAME=SECRET:KEY, such as `DB_CONN=app-secrets:conn`")?;
+    names::variable(name)?;
+    names::dns_subdomain(secret)?;
+    names::secret_key(key)?;
+    Ok((name.to_owned(), secret.to_owned(), key.to_owned()))
+}
+
 impl App {
     pub(super) fn command(self) -> Result<Command, Error> {
         match self {
@@ -212,9 +224,11 @@ impl Deploy {
             Error::usage(format!("--{flag}: {}", wrong.message), hint)
         })?;
         let mut env = std::collections::BTreeMap::new();
-        for (name, value) in self.env {
-            if env.insert(name.clone(), EnvValue::Plain(value)).is_some() {
-                return Err(Error::usage(format!("--env {name} is given twice"), "Leave one of them out."));
+        let plain = self.env.into_iter().map(|(name, value)| (name, EnvValue::Plain(value)));
+        let of_secrets = self.secret_env.into_iter().map(|(name, secret, key)| (name, EnvValue::Secret { secret, key }));
+        for (name, value) in plain.chain(of_secrets) {
+            if env.insert(name.clone(), value).is_some() {
+                return Err(Error::usage(format!("the variable {name} is given twice"), "Leave one of them out."));
             }
         }
         let app = Application {

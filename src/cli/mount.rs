@@ -3,6 +3,7 @@
 use super::{Command, Error, Global, check, vault::SourceArgs};
 use crate::{
     azure::ObjectKind,
+    deliveries::{self, Delivery, delivery::Asked},
     modes,
     resources::{
         secret_provider_class::{Object, Synced},
@@ -86,6 +87,9 @@ pub(super) struct Apply {
     /// How the pods get their identity; default: as those bound in the namespace, or else pod-identity
     #[arg(long, value_name = "MODE", value_parser = PossibleValuesParser::new(modes::names()), hide_short_help = true)]
     mode: Option<String>,
+    /// How the pods get the secrets: as files of the CSI driver or of FlexVolume, or by the app itself
+    #[arg(long, value_name = "DELIVERY", value_parser = PossibleValuesParser::new(deliveries::all().map(Delivery::name)), hide_short_help = true)]
+    delivery: Option<String>,
     /// Name of a secret, and of the file that holds it in the pod; repeatable. Also `,version=V`, `,encoding=utf-8|base64|hex`,
     /// `,format=pem|pfx` and `,permission=MODE` (octal)
     #[arg(long = "secret", value_name = "NAME[=ALIAS]", required_unless_present_any = ["keys", "certificates"], value_parser = secret)]
@@ -208,12 +212,13 @@ impl Mount {
             request::Mount { namespace, name, vault, group: global.resource_group.clone(), cluster, ..request::Mount::default() }
         };
         Ok(match self {
-            Self::Apply(Apply { which, mode, mut secrets, keys, certificates, mut sync, sync_type }) => {
+            Self::Apply(Apply { which, mode, delivery, mut secrets, keys, certificates, mut sync, sync_type }) => {
                 secrets.extend(keys);
                 secrets.extend(certificates);
                 typed(&mut sync, &sync_type)?;
                 agree(&secrets, &sync)?;
-                let request = Request::Mount(request::Mount { mode, secrets, sync, ..request(which) });
+                fits(delivery.as_deref(), &secrets, &sync)?;
+                let request = Request::Mount(request::Mount { mode, delivery, secrets, sync, ..request(which) });
                 Command::Change { request, remove: false }
             }
             Self::Add(add) => {
@@ -238,6 +243,17 @@ impl Mount {
             Self::Delete(which) => Command::Change { request: Request::Mount(request(which)), remove: true },
         })
     }
+}
+
+/// Checks that the delivery can do what is asked of it.
+fn fits(delivery: Option<&str>, secrets: &[Object], sync: &[Sync]) -> Result<(), Error> {
+    let Ok(delivery) = deliveries::named(delivery) else { return Ok(()) };
+    let asked = |object: &Object| sync.iter().any(|one| one.alias == object.file());
+    let asked: Vec<Asked<'_>> = secrets
+        .iter()
+        .map(|object| Asked { name: &object.name, alias: object.alias.as_deref(), is_synced: asked(object), is_variable: false })
+        .collect();
+    delivery.check(&asked).map_err(|wrong| Error::usage(wrong.message, wrong.hint.unwrap_or_default()))
 }
 
 /// Sets the types of the Secrets that `--sync` names.

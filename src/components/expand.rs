@@ -69,10 +69,14 @@ fn via(component: &dyn Component, wanted: &ComponentSpec) -> Result<Via, Fault> 
     })
 }
 
+/// Definitions whose objects the programs of a component make and delete themselves.
+const INTERNAL: [&str; 1] = ["azureassignedidentities.aadpodidentity.k8s.io"];
+
 /// Adds manifests as objects of the cluster, and returns their keys.
 pub fn objects(target: &ClusterTarget, manifests: Vec<Value>, after: &[Key], graph: &mut Graph<'_>) -> Result<Vec<Key>, Fault> {
     let mut keys = Vec::new();
-    for (key, object) in object::in_order(target, manifests, after)? {
+    for (key, mut object) in object::in_order(target, manifests, after)? {
+        object.is_internal = object.manifest["metadata"]["name"].as_str().is_some_and(|name| INTERNAL.contains(&name));
         graph.add_in_cluster(&key, &object, Intent::Present, target)?;
         keys.push(key);
     }

@@ -2,7 +2,7 @@
 //! the labs install, is retired (kubernetes/website#53183).
 
 use super::{
-    component::{Component, Program, Via},
+    component::{Component, Via},
     expand,
 };
 use crate::{
@@ -57,9 +57,5 @@ impl Component for Ingress {
         };
         let note = "each Gateway runs at least two replicas of its own";
         Ok(vec![expand::feature("ingress", profile("Standard", "Enabled"), Some(profile("Disabled", "Disabled")), Some(note), graph)?])
-    }
-
-    fn programs(&self) -> &'static [Program] {
-        &[]
     }
 }

@@ -7,6 +7,7 @@ pub mod component;
 mod csi;
 pub mod expand;
 mod flexvolume;
+mod ingress;
 mod manifests;
 mod pod_identity;
 mod workload_identity;
@@ -15,7 +16,7 @@ use crate::engine::fault::Fault;
 pub use component::{Component, Via};
 
 static COMPONENTS: &[&dyn Component] =
-    &[&pod_identity::PodIdentity, &csi::Csi, &flexvolume::FlexVolume, &workload_identity::WorkloadIdentity];
+    &[&pod_identity::PodIdentity, &csi::Csi, &flexvolume::FlexVolume, &workload_identity::WorkloadIdentity, &ingress::Ingress];
 
 pub fn all() -> impl Iterator<Item = &'static dyn Component> {
     COMPONENTS.iter().copied()

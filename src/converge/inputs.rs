@@ -83,7 +83,10 @@ pub async fn inputs(session: &Session, goal: &Goal) -> Result<Inputs, Failure> {
     let clusters = Clusters::find(&known, goal).await?;
     session.know_clusters(&ledger);
     let named = clusters.named.iter().map(|(_, cluster)| cluster);
-    clusters.own.iter().chain(named).for_each(|cluster| session.clusters.know(&cluster.context, &cluster.id));
+    // a context that the user names has to exist
+    let given = session.global.context.as_deref().or(spec.and_then(|s| s.cluster.as_ref()?.context.as_deref()));
+    let known = clusters.own.iter().chain(named).filter(|cluster| given != Some(cluster.context.as_str()));
+    known.for_each(|cluster| session.clusters.know(&cluster.context, &cluster.id));
     let workloads = spec.map(|spec| spec.workloads.as_slice()).unwrap_or_default();
     let modes: Vec<_> = workloads.iter().map(|w| (w.namespace.as_str(), w.mode.as_deref())).collect();
     let context = expand::Context {

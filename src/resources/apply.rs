@@ -72,11 +72,17 @@ async fn take(cluster: &cluster::Write, place: &Place, mut taken: Takeover) -> R
 /// Deletes an object and waits until it does not exist any more. If podid only extended somebody else's object, removes just podid's fields.
 pub async fn remove(place: &Place, context: NodeContext<'_>, before: &Actual, writer: &Writer) -> Result<(), Fault> {
     let cluster = writer.cluster(&place.target).await?;
-    if place.shared && context.origin == Some(Origin::Extended) {
+    if place.shared && (context.origin == Some(Origin::Extended) || is_of_the_cluster(place)) {
         let bare = manifest(&place.at, context.app, false, &[], None);
         return cluster.apply(&place.at, &bare, false).await.map(drop).map_err(Fault::cloud);
     }
     cluster.delete(&place.at, Some(&before.uid), None).await.map_err(Fault::cloud)
+}
+
+/// Returns whether it is a namespace that every cluster has: the API server refuses its deletion, or the cluster does not survive it.
+pub fn is_of_the_cluster(place: &Place) -> bool {
+    let always = ["default", "kube-system", "kube-public", "kube-node-lease"];
+    always.contains(&place.at.name.as_str()) && place.at == super::manifest::namespace_at(&place.at.name)
 }
 
 /// Gives an object the labels of the app that owns it from now on. Where the server rejects that, the other app's next run writes them.

@@ -4,7 +4,7 @@ use super::{
     access::{Access, Reach, Right},
     manifest,
     manifested::{Manifested, access_to_objects},
-    world::ClusterTarget,
+    world::{ClusterTarget, Writer},
 };
 use crate::{
     cluster::{self, Api},
@@ -13,6 +13,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AzureIdentityBinding {
@@ -67,8 +68,35 @@ impl Manifested for AzureIdentityBinding {
     fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         vec![("azureIdentity", json!(self.azure_identity)), ("selector", json!(self.selector))]
     }
+    /// MIC takes the identity off the nodes with the roles that are deleted after the binding: without them it never can, and its
+    /// AzureAssignedIdentities keep their finalizers. A login that may not list them, or a cluster without MIC, is not waited for.
+    async fn cleaned_up(&self, writer: &Writer) -> Result<(), Fault> {
+        let begun = Instant::now();
+        let mut told = false;
+        while begun.elapsed() < CLEAN_UP.min(writer.limit) && !writer.clusters.is_dry_run() {
+            let cluster = writer.clusters.reader(&self.target).await?;
+            let assigned = cluster.list(&assigned_identities(), None, None).await.unwrap_or_default();
+            let is_ours = |one: &&Value| {
+                let of = |field: &str| text(one, &format!("/spec/azureBindingRef/metadata/{field}"));
+                (of("namespace"), of("name")) == (self.namespace.as_str(), self.name.as_str())
+            };
+            if !assigned.iter().any(|one| is_ours(&one)) {
+                return Ok(());
+            }
+            if !told {
+                (writer.on_wait)(format!("waiting until MIC has taken the identity of {}/{} off the nodes", self.namespace, self.name));
+                told = true;
+            }
+            tokio::time::sleep(CLEAN_UP_PAUSE).await;
+        }
+        Ok(())
+    }
     fn access(access: Access) -> Vec<Right> {
         let mut rights = access_to_objects::<Self>(access);
+        if access == Access::Delete {
+            let list = Right::new("aadpodidentity.k8s.io", "azureassignedidentities", &["list"], Reach::Everywhere);
+            rights.push(list.optional("podid does not wait until MIC has taken the identity off the nodes before it deletes MIC's roles"));
+        }
         if matches!(access, Access::Read | Access::Write) {
             let list = |reach| Right::new("aadpodidentity.k8s.io", "azureidentitybindings", &["list"], reach);
             let everywhere = "a second binding of another namespace with the same selector is not noticed";
@@ -77,6 +105,14 @@ impl Manifested for AzureIdentityBinding {
         }
         rights
     }
+}
+
+/// MIC takes an identity off a scale set in 40 to 60 s (azure.github.io/aad-pod-identity, "mic"); without MIC nobody ever does.
+const CLEAN_UP: Duration = Duration::from_secs(120);
+const CLEAN_UP_PAUSE: Duration = Duration::from_millis(200);
+
+fn assigned_identities() -> Api {
+    Api::new("aadpodidentity.k8s.io", "v1", "AzureAssignedIdentity", "azureassignedidentities")
 }
 
 /// A binding, and the identity that it leads to as far as that is known.

@@ -73,6 +73,10 @@ pub trait Manifested: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn foreign(&self, _app: &str, _: &Reader) -> impl Future<Output = Result<Vec<String>, Fault>> + Send {
         std::future::ready(Ok(Vec::new()))
     }
+    /// Waits after a removal until others have cleaned up what they made for the object.
+    fn cleaned_up(&self, _: &Writer) -> impl Future<Output = Result<(), Fault>> + Send {
+        std::future::ready(Ok(()))
+    }
     /// What access to objects of this kind needs of RBAC.
     fn access(access: Access) -> Vec<Right> {
         access_to_objects::<Self>(access)
@@ -169,7 +173,8 @@ impl<M: Manifested> Kind<Cloud> for M {
         if writer.clusters.is_dry_run() { self.or_not_installed(applied) } else { applied }
     }
     async fn remove(&self, context: NodeContext<'_>, before: Actual, writer: &Writer) -> Result<(), Fault> {
-        apply::remove(&place_of(self), context, &before, writer).await
+        apply::remove(&place_of(self), context, &before, writer).await?;
+        self.cleaned_up(writer).await
     }
     async fn hand_over(&self, context: NodeContext<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
         apply::hand_over(&place_of(self), writer, &self.manifest(context.app, true)?).await

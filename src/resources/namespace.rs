@@ -2,7 +2,8 @@
 
 use super::{
     access::{Access, NAMESPACE_STAYS, Reach, Right, WRITE},
-    manifest,
+    apply::is_of_the_cluster,
+    manifest::{self, Place},
     manifested::{Fields, Listing, Manifested},
     ownership,
     world::{ClusterTarget, Reader},
@@ -86,6 +87,11 @@ impl Manifested for Namespace {
     }
     /// What is in it that podid did not make, except for what the cluster itself puts there.
     async fn foreign(&self, app: &str, reader: &Reader) -> Result<Vec<String>, Fault> {
+        let place = Place { target: self.target.clone(), at: manifest::namespace_at(&self.name), shared: true };
+        if is_of_the_cluster(&place) {
+            // it loses podid's labels and stays
+            return Ok(Vec::new());
+        }
         let cluster = reader.cluster(&self.target).await?;
         let built_in = CONTENT.iter().map(|(group, version, kind, plural)| Api::new(group, version, kind, plural));
         let kinds: Vec<Api> = built_in.chain(reader.content.iter().cloned()).collect();

@@ -40,6 +40,9 @@ pub struct Object {
     /// Others have fields of their own in it; podid sets only those of the manifest.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shared: bool,
+    /// Of a definition: programs that podid installs make its objects, so that nobody would miss them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_internal: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<DependsOn>,
 }
@@ -80,7 +83,13 @@ pub fn in_order(target: &ClusterTarget, manifests: Vec<Value>, after: &[Key]) ->
         let shared = false;
         (
             key.clone(),
-            Object { target: target.clone(), manifest: manifest.clone(), shared, after: edges.into_iter().map(DependsOn::of).collect() },
+            Object {
+                target: target.clone(),
+                manifest: manifest.clone(),
+                shared,
+                is_internal: false,
+                after: edges.into_iter().map(DependsOn::of).collect(),
+            },
         )
     };
     Ok(stages.iter().map(object).collect())
@@ -185,7 +194,7 @@ impl Object {
         if head.is(("", "Namespace")) {
             return Namespace { target: self.target.clone(), name: head.name.to_owned() }.foreign(app, reader).await;
         }
-        let Some(api) = defined(&self.manifest) else { return Ok(Vec::new()) };
+        let Some(api) = defined(&self.manifest).filter(|_| !self.is_internal) else { return Ok(Vec::new()) };
         let cluster = reader.cluster(&self.target).await?;
         let listed = match cluster.list(&api, None, None).await {
             Err(cluster::Error::KindMissing { .. } | cluster::Error::NotFound { .. }) => Vec::new(),

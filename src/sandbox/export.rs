@@ -22,8 +22,17 @@ pub async fn world(running: &Running) -> Result<Value, Error> {
     Ok(sorted(Value::Object(all)))
 }
 
-/// Removes add-ons that are disabled: AKS keeps a profile for each that was ever on.
+/// Removes what is disabled: AKS keeps a profile for each add-on that was ever on.
 fn without_what_is_off(properties: &mut Value) {
+    let ingress = &properties["ingressProfile"];
+    let modes = ["/gatewayAPI/installation", "/webAppRouting/gatewayAPIImplementations/appRoutingIstio/mode"];
+    let is_off = modes.iter().all(|mode| ingress.pointer(mode).is_some_and(|mode| mode == "Disabled"));
+    if is_off
+        && ingress["webAppRouting"]["enabled"] != true
+        && let Some(properties) = properties.as_object_mut()
+    {
+        properties.remove("ingressProfile");
+    }
     let Some(profiles) = properties.get_mut("addonProfiles").and_then(Value::as_object_mut) else { return };
     profiles.retain(|_, profile| profile["enabled"] != false);
     if profiles.is_empty()

@@ -260,11 +260,12 @@ impl Graph<'_> {
             of_type: s.of_type.clone(),
             env: None,
         };
-        let (identity, subject) = match self.reader_of(mount) {
+        let (identity, bound) = match self.reader_of(mount) {
             // what is removed needs no token
             Err(Fault::Refused { .. }) if self.removes => (Parameters::new(), None),
             known => known?,
         };
+        let delivery = deliveries::named(mount.delivery.as_deref())?;
         let wanted = Wanted {
             namespace: mount.namespace.clone(),
             name: mount.name.clone(),
@@ -272,15 +273,15 @@ impl Graph<'_> {
             objects: mount.secrets.clone(),
             synced: mount.sync.iter().map(sync).collect(),
             identity,
-            client_id: None,
-            subject,
+            client_id: bound.as_ref().and_then(|bound| bound.identity.client_id.clone()),
+            subject: bound.map(|bound| bound.subject),
         };
-        deliver(deliveries::named(None)?, wanted, self).map(drop)
+        deliver(delivery, wanted, self).map(drop)
     }
 
     /// How the pods that mount get a token, and which they are: as those that are bound in the namespace, or as the spec's workloads there
     /// will be. Whoever mounts before anything is bound gets the default mode.
-    fn reader_of(&self, mount: &Mount) -> Result<(Parameters, Option<String>), Fault> {
+    fn reader_of(&self, mount: &Mount) -> Result<(Parameters, Option<Bound>), Fault> {
         let (namespace, asked) = (mount.namespace.as_str(), mount.mode.as_deref());
         let cluster = self.cluster_ref()?.id.name();
         let mut found = modes::recall(self.context.memory.ledger(), self.context.memory.app())?;
@@ -303,7 +304,7 @@ impl Graph<'_> {
         let mode = modes::named(known.pop_first())?;
         let alike = found.windows(2).all(|pair| pair[0].subject == pair[1].subject);
         let bound = found.pop().filter(|_| alike);
-        Ok((mode.class_parameters(bound.as_ref())?, bound.map(|bound| bound.subject)))
+        Ok((mode.class_parameters(bound.as_ref())?, bound))
     }
 }
 

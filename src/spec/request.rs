@@ -134,6 +134,8 @@ pub struct Component {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mount {
+    /// Name of the delivery; None: the default one.
+    pub delivery: Option<String>,
     /// Name of the identity mode; None: the one that binds the pods of the namespace.
     pub mode: Option<String>,
     pub namespace: String,

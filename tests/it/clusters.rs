@@ -22,6 +22,7 @@ cluster:
     nodeCount: 1
     networkPolicy: calico
     oidcIssuer: true
+  components: [pod-identity, csi]
 vault:
   name: kv-fresh-lab
   secrets:

@@ -25,6 +25,7 @@ mod diff;
 mod drift;
 mod errors;
 mod faults;
+mod five_labs;
 mod kubectl;
 mod labs;
 mod lifecycle;

@@ -86,7 +86,12 @@ async fn a_role_that_aks_does_not_see_yet_is_awaited_and_one_on_another_identity
     writes.put_pod_identity(&id(), &wanted("web")).await.unwrap();
     assert_eq!(*said.lock().unwrap(), ["Waiting until AKS sees the role Managed Identity Operator of the cluster's control plane."]);
     let refused = error(400, "PodIdentityAddonIdentitiesAssignmentError", &message("other"));
-    let fake = Fake::new(move |seen, _| if seen.method == "GET" { reply(200, document(json!([]))) } else { refused.clone() }).await;
+    let fake = Fake::new(move |seen, _| match seen.method.as_str() {
+        "GET" => reply(200, document(json!([]))),
+        "PUT" => refused.clone(),
+        _ => pass(),
+    })
+    .await;
     let refused = write(&fake).0.put_pod_identity(&id(), &wanted("web")).await;
     assert!(matches!(refused, Err(Error::Refused { code, .. }) if code == "PodIdentityAddonIdentitiesAssignmentError"));
     assert_eq!(sent(&fake).len(), 1);

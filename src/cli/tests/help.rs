@@ -45,6 +45,7 @@ fn help_of_the_top() {
       mount      Create and delete the SecretProviderClass that pods mount
       exception  Add, list and remove pods that pod identity leaves alone
       logs       Print the log of a component's program
+      app        Deploy apps, and give existing ones what they need
       output     Print the outputs of a resource, unquoted, for scripts
       cluster    Create, show and delete clusters, and install what must run in them
       state      List, show, forget and rebuild the entries of the state file

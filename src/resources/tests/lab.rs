@@ -89,7 +89,7 @@ impl Lab {
 
     pub fn object(&self, manifest: Value) -> (Key, Object) {
         let key = object::key(&self.target.name, &manifest).unwrap();
-        (key, Object { target: self.target.clone(), manifest, shared: false, after: Vec::new() })
+        (key, Object { target: self.target.clone(), manifest, shared: false, is_internal: false, after: Vec::new() })
     }
 
     /// The same, with this helm.

@@ -118,7 +118,7 @@ async fn a_change_is_shown_by_the_server_and_awaited() {
     let next = lab.graph(&[namespace(), workload("Deployment", "mic:2")]);
     let (plan, _) = lab.plan(&next).await.unwrap();
     let action = plan.actions.iter().find(|action| action.act == Act::Update).unwrap();
-    assert_eq!(action.changes.iter().map(|change| change.field.as_str()).collect::<Vec<_>>(), ["spec.template.spec.containers"]);
+    assert_eq!(action.changes.iter().map(|change| change.field.as_str()).collect::<Vec<_>>(), ["spec.template.spec.containers[mic].image"]);
     let before = lab.said.lock().unwrap().len();
     done(&lab.up(&next).await);
     assert!(lab.said.lock().unwrap().len() > before);
@@ -144,7 +144,7 @@ async fn what_waiting_cannot_heal_ends_the_wait_and_the_next_run_waits_again() {
         failure.causes[0].contains("the container mic of the pod mic-1 does not start: InvalidImageName: couldn't parse image"),
         "{failure:?}"
     );
-    assert!(failure.hints[0].contains("`kubectl describe deployment mic -n demo`"), "{failure:?}");
+    assert!(failure.hints[1].contains("`kubectl describe deployment mic -n demo`"), "{failure:?}");
     assert_eq!(report.not_started.len(), 1, "the gate depends on it");
 
     // the same manifest, and still not ready: that is a difference
@@ -267,6 +267,7 @@ fn the_rights_are_read_off_the_manifest() {
             ("get,patch deployments".into(), demo(), named("mic")),
             ("create deployments".into(), demo(), Named::Any),
             ("list pods".into(), demo(), Named::Any),
+            ("list events".into(), demo(), Named::Any),
         ]
     );
     assert_eq!(rights(config(), Access::Delete), [("get,delete configmaps".into(), demo(), named("settings"))]);

@@ -210,7 +210,7 @@ fn deploy(app: &App, needs: &Needs, graph: &mut Graph<'_>) -> Result<(), Fault> 
 
 fn add(manifest: Value, after: &[Key], target: &ClusterTarget, graph: &mut Graph<'_>) -> Result<Key, Fault> {
     let key = object::key(&target.name, &manifest)?;
-    let kind = Object { target: target.clone(), manifest, shared: false, after: rests_on(after) };
+    let kind = Object { target: target.clone(), manifest, shared: false, is_internal: false, after: rests_on(after) };
     graph.add_in_cluster(&key, &kind, Intent::Present, target)?;
     Ok(key)
 }

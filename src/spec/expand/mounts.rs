@@ -96,7 +96,12 @@ impl Graph<'_> {
             after.push(DependsOn::of(key));
         }
         let manifest = deployment(namespace, class, Some(patch));
-        self.add_in_cluster(&key, &Object { target: target.clone(), manifest, shared: false, after }, Intent::Present, &target)
+        self.add_in_cluster(
+            &key,
+            &Object { target: target.clone(), manifest, shared: false, is_internal: false, after },
+            Intent::Present,
+            &target,
+        )
     }
 
     /// A class that the state knows, and the only binding of the pods that may mount it.

@@ -87,7 +87,7 @@ fn a_file_is_read_from_the_disk_or_missing() {
 fn unknown_fields_name_the_nearest_known_one() {
     // the fields of modes and deliveries come after those of all workloads
     let told = changed("    namespace: dev-claims", "    namespce: dev-claims");
-    let begins = "podid.yaml:18:5: workloads[0]: unknown field `namespce`\nhint: Did you mean `namespace`? The fields here are: name, namespace, identity, mode, delivery, secrets, storage, roles, selector, names, operatorScope";
+    let begins = "podid.yaml:18:5: workloads[0]: unknown field `namespce`\nhint: Did you mean `namespace`? The fields here are: name, namespace, identity, mode, delivery, secrets, storage, roles, app, wire, selector, names, operatorScope";
     assert!(told.starts_with(begins), "{told}");
     let told = changed("    namespace: dev-claims", "    namespace: dev-claims\n    selecter: x");
     assert!(told.starts_with("podid.yaml:19:5: workloads[0]: unknown field `selecter`\nhint: Did you mean `selector`?"), "{told}");

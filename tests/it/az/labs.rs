@@ -11,6 +11,9 @@ pub fn by_az(az: &Az<'_>, spec: &str) -> Vec<Value> {
     let world = az.world;
     for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/labs")).unwrap() {
         let file = file.unwrap();
+        if file.file_type().unwrap().is_dir() {
+            continue;
+        }
         fs::copy(file.path(), world.dir().join(file.file_name())).unwrap();
     }
     az.script(&spec.replace(".yaml", ".az.sh")).ok();
@@ -59,6 +62,13 @@ fn done_by_adoption(world: &World, spec: &str) -> Vec<String> {
     told
 }
 
+fn flexvolume() -> Value {
+    let text = include_str!("../../../templates/components/flexvolume/workloads.yaml");
+    let mut driver: Value = serde_saphyr::from_str(text).unwrap();
+    driver["metadata"]["namespace"] = "kube-system".into();
+    driver
+}
+
 /// What podid writes into an object that kubectl applied: it excludes pods of other namespaces, and removes kubectl's annotation.
 const NAMESPACED: &str = "metadata.annotations.aadpodidentity.k8s.io/Behavior \
     metadata.annotations.kubectl.kubernetes.io/last-applied-configuration metadata.managedFields";
@@ -67,8 +77,17 @@ const NAMESPACED: &str = "metadata.annotations.aadpodidentity.k8s.io/Behavior \
 fn lab_000_by_az_equals_podids_and_is_adopted() {
     let world = World::served();
     let Some(az) = Az::of(&world) else { return };
+    // step B of the lab: without its driver no pod gets the lab's volume; podid's world does not have it
+    let driver = flexvolume();
+    let daemon_sets = "/apis/apps/v1/namespaces/kube-system/daemonsets";
+    world.kube("POST", "aks-sp", daemon_sets, Some(driver)).ok();
     let documents = by_az(&az, "000.yaml");
     runs(&world, "000.yaml");
+    world.kube("DELETE", "aks-sp", &format!("{daemon_sets}/keyvault-flexvolume"), None).ok();
+    until("the driver is gone", || {
+        let mut pods = world.all("aks-sp", "Pod").into_iter();
+        (!pods.any(|pod| text(&pod, "/metadata/name").starts_with("keyvault-flexvolume"))).then_some(())
+    });
     roads::compare_exports("000.yaml", &world, documents.last().unwrap());
     let expected = [
         // The lab mounts by the FlexVolume driver, which is retired.

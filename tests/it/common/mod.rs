@@ -119,10 +119,13 @@ impl World {
     /// Creates a world with an embedded sandbox: each command continues where the last one stopped.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let labs = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/labs");
-        for entry in fs::read_dir(labs).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        // the labs on prepared clusters, and below `labs` the whole ones
+        fs::create_dir(folder.path().join("labs")).unwrap();
+        for (from, to) in [("tests/labs/small", ""), ("templates/labs", "labs")] {
+            for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(from)).unwrap() {
+                let entry = entry.unwrap();
+                fs::copy(entry.path(), folder.path().join(to).join(entry.file_name())).unwrap();
+            }
         }
         let env = vec![("PODID_SANDBOX".into(), "1".into()), ("PODID_LATENESS".into(), "none".into())];
         Self { folder, served: None, plane: None, env }

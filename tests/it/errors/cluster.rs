@@ -31,9 +31,15 @@ fn an_unknown_context_lists_the_existing_ones() {
 }
 
 #[test]
-fn no_kubeconfig_says_how_to_get_one() {
+fn without_a_kubeconfig_the_credential_that_azure_returns_is_used() {
     let lab = Lab::with_app().served().with_clients_environment().with("KUBECONFIG", "/nowhere/config");
-    assert_snapshot!(lab.fails("up -f app.yaml --yes"), @r#"
+    lab.done("up -f app.yaml --yes");
+}
+
+#[test]
+fn a_named_context_needs_a_kubeconfig() {
+    let lab = Lab::with_app().served().with_clients_environment().with("KUBECONFIG", "/nowhere/config");
+    assert_snapshot!(lab.fails("up -f app.yaml --yes --context aks-mi"), @r#"
     exit 1
     error: namespace/aks-mi/shop: the kubeconfig could not be read: there is none at /nowhere/config
     hint: Get one with `az aks get-credentials -g podid-lab -n aks-mi`, or name it with `--kubeconfig`.
@@ -219,7 +225,7 @@ fn a_cluster_without_pod_identity_says_what_to_install() {
     assert_snapshot!(lab.fails("up -f app.yaml --yes"), @r#"
     exit 4
     error: azureidentity/aks-mi/shop/shop-mid: the cluster does not know the kind AzureIdentity (aadpodidentity.k8s.io/v1)
-    hint: Install AAD Pod Identity (its Helm chart, or the add-on): its custom resource definitions are missing.
+    hint: Install AAD Pod Identity: `podid cluster install pod-identity`, or add `pod-identity` to `cluster.components` in the spec.
     "#);
 }
 

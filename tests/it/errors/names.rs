@@ -14,7 +14,7 @@ fn without_a_resource_group_the_user_has_to_choose() {
                   location: (after group/nowhere)
       ! refused group/nowhere
                   the resource group nowhere does not exist in subscription [ID]
-                  Create it (`az group create -n nowhere -l LOCATION`), or name another one with `-g`.
+                  Create it (`podid group create -n nowhere -l LOCATION`), or name another one with `-g`.
 
     plan: 1 to create, 0 to update, 0 to delete, 0 unchanged, 1 refused
     error: 1 resource needs a decision; nothing was changed
@@ -63,7 +63,7 @@ fn an_unknown_cluster_is_named() {
                   value: from file conn.txt
       ! refused cluster/aks-none
                   the cluster aks-none does not exist in resource group podid-lab
-                  Name the managed cluster with `--cluster NAME` (or its full id), or `cluster:` in the spec; `az aks list -o table` shows them.
+                  Name the managed cluster with `--cluster NAME` (or its full id), or `cluster:` in the spec; `az aks list -o table` shows them. To create it, use `podid cluster create`, or `cluster.create` in the spec.
 
     plan: 11 to create, 0 to update, 0 to delete, 2 unchanged, 1 refused
     error: 1 resource needs a decision; nothing was changed
