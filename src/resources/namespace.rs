@@ -54,6 +54,44 @@ pub fn key(cluster: &str, name: &str) -> Key {
     Key::of("namespace", [cluster, name])
 }
 
+impl Namespace {
+    /// What is in it that podid did not make, whether or not podid would delete the namespace.
+    pub async fn content_of_others(&self, app: &str, reader: &Reader) -> Result<Vec<String>, Fault> {
+        let cluster = reader.cluster(&self.target).await?;
+        let built_in = CONTENT.iter().map(|(group, version, kind, plural)| Api::new(group, version, kind, plural));
+        let kinds: Vec<Api> = built_in.chain(reader.content.iter().cloned()).collect();
+        let listed = join_all(kinds.iter().map(|api| cluster.list(api, Some(&self.name), None))).await;
+        let mut foreign = Vec::new();
+        let releases = releases(app, &kinds, &listed);
+        for (api, listed) in kinds.iter().zip(listed) {
+            let listed = match listed {
+                // there is nothing of a kind that the cluster does not know
+                Err(cluster::Error::KindMissing { .. } | cluster::Error::NotFound { .. }) => continue,
+                // what may not be seen may be there
+                Err(cluster::Error::Forbidden { verb, resource, .. }) => {
+                    foreign.push(format!("{resource}, perhaps: this login may not {verb} {resource} in namespace {}", self.name));
+                    continue;
+                }
+                other => other.map_err(Fault::cloud)?,
+            };
+            for object in listed {
+                let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+                let word = format!("{}/{}/{}/{name}", self.target.name, self.name, api.kind.to_lowercase());
+                let own = name == "kube-root-ca.crt"
+                    || reader.brought.contains(&word)
+                    || object.pointer("/metadata/ownerReferences").is_some()
+                    || object["metadata"]["annotations"][OF_RELEASE].as_str().is_some_and(|release| releases.contains(release))
+                    || object.get("type").and_then(Value::as_str) == Some("kubernetes.io/service-account-token")
+                    || ownership::owner(app, &manifest::labels(&object)) == Owner::Ours;
+                if !own {
+                    foreign.push(format!("{}/{name}", api.kind.to_lowercase()));
+                }
+            }
+        }
+        Ok(foreign)
+    }
+}
+
 impl Manifested for Namespace {
     const KIND: &'static str = "namespace";
     const FIELDS: Fields = Fields::Shared;
@@ -92,38 +130,7 @@ impl Manifested for Namespace {
             // it loses podid's labels and stays
             return Ok(Vec::new());
         }
-        let cluster = reader.cluster(&self.target).await?;
-        let built_in = CONTENT.iter().map(|(group, version, kind, plural)| Api::new(group, version, kind, plural));
-        let kinds: Vec<Api> = built_in.chain(reader.content.iter().cloned()).collect();
-        let listed = join_all(kinds.iter().map(|api| cluster.list(api, Some(&self.name), None))).await;
-        let mut foreign = Vec::new();
-        let releases = releases(app, &kinds, &listed);
-        for (api, listed) in kinds.iter().zip(listed) {
-            let listed = match listed {
-                // there is nothing of a kind that the cluster does not know
-                Err(cluster::Error::KindMissing { .. } | cluster::Error::NotFound { .. }) => continue,
-                // what may not be seen may be there
-                Err(cluster::Error::Forbidden { verb, resource, .. }) => {
-                    foreign.push(format!("{resource}, perhaps: this login may not {verb} {resource} in namespace {}", self.name));
-                    continue;
-                }
-                other => other.map_err(Fault::cloud)?,
-            };
-            for object in listed {
-                let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-                let word = format!("{}/{}/{}/{name}", self.target.name, self.name, api.kind.to_lowercase());
-                let own = name == "kube-root-ca.crt"
-                    || reader.brought.contains(&word)
-                    || object.pointer("/metadata/ownerReferences").is_some()
-                    || object["metadata"]["annotations"][OF_RELEASE].as_str().is_some_and(|release| releases.contains(release))
-                    || object.get("type").and_then(Value::as_str) == Some("kubernetes.io/service-account-token")
-                    || ownership::owner(app, &manifest::labels(&object)) == Owner::Ours;
-                if !own {
-                    foreign.push(format!("{}/{name}", api.kind.to_lowercase()));
-                }
-            }
-        }
-        Ok(foreign)
+        self.content_of_others(app, reader).await
     }
     fn access(access: Access) -> Vec<Right> {
         let itself = |verbs| Right::new("", "namespaces", verbs, Reach::Itself);

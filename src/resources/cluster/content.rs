@@ -2,7 +2,6 @@
 
 use super::super::{
     manifest,
-    manifested::Manifested,
     namespace::Namespace,
     world::{ClusterTarget, Reader},
 };
@@ -27,7 +26,7 @@ async fn listed(app: &str, target: &ClusterTarget, reader: &Reader) -> Result<Ve
     let names = namespaces.iter().filter_map(|one| one.pointer("/metadata/name").and_then(Value::as_str)).filter(|name| !is_system(name));
     let looked = names.map(|name| async move {
         let namespace = Namespace { target: target.clone(), name: name.to_owned() };
-        let found = namespace.foreign(app, reader).await?;
+        let found = namespace.content_of_others(app, reader).await?;
         // the API server's own Service is in every cluster
         let found = found.into_iter().filter(|one| name != "default" || one != "service/kubernetes");
         Ok::<_, Fault>(found.map(|one| format!("{one} in namespace {name} is not podid's")).collect::<Vec<_>>())
