@@ -35,7 +35,7 @@ impl From<&Error> for Failure {
             }
             Error::KindMissing { group, .. } => {
                 let install = if group.starts_with("gateway.networking") {
-                    "Enable application routing with the Gateway API: `az aks update -g GROUP -n CLUSTER --enable-gateway-api --enable-app-routing-istio`; or expose the app by a load balancer."
+                    "Install the Gateway API: `podid cluster install ingress`, or add `ingress` to `cluster.components` in the spec; or expose the app by a load balancer."
                 } else if group.contains("secrets-store") {
                     "Install the Secrets Store CSI driver: `podid cluster install csi`, or add `csi` to `cluster.components` in the spec."
                 } else {
