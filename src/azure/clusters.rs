@@ -124,9 +124,11 @@ struct NodeGroup {
     restriction_level: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct Safeguards {
     level: Option<String>,
+    excluded_namespaces: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -202,6 +204,7 @@ impl From<ClusterBody> for Cluster {
             None => (None, None, None, None),
         };
         let pool = |pool: PoolBody| Pool { name: pool.name, kind: pool.r#type, os: pool.os_type, vm_size: pool.vm_size, count: pool.count };
+        let safeguards = p.safeguards_profile.unwrap_or_default();
         let (sku, tier) = body.sku.map_or((None, None), |sku| (sku.name, sku.tier));
         let is_failed = p.provisioning_state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case("Failed"));
         let reason =
@@ -216,7 +219,7 @@ impl From<ClusterBody> for Cluster {
             service_principal_client_id: p
                 .service_principal_profile
                 .and_then(|sp| sp.client_id)
-                .filter(|id| !id.eq_ignore_ascii_case("msi")),
+                .filter(|id| !id.is_empty() && !id.eq_ignore_ascii_case("msi")),
             control_plane_principal_id: control_plane,
             oidc_issuer: p.oidc_issuer_profile.and_then(|oidc| oidc.issuer_url),
             kubernetes_version: p.current_kubernetes_version.or(p.kubernetes_version),
@@ -236,7 +239,8 @@ impl From<ClusterBody> for Cluster {
             pools: p.agent_pool_profiles.unwrap_or_default().into_iter().map(pool).collect(),
             node_provisioning: p.node_provisioning_profile.and_then(|profile| profile.mode),
             node_group_restriction: p.node_resource_group_profile.and_then(|profile| profile.restriction_level),
-            safeguards: p.safeguards_profile.and_then(|profile| profile.level),
+            safeguards_exclude: safeguards.excluded_namespaces.unwrap_or_default(),
+            safeguards: safeguards.level,
         }
     }
 }

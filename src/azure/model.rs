@@ -271,6 +271,9 @@ pub struct Cluster {
     /// The level of Deployment Safeguards.
     #[serde(default)]
     pub safeguards: Option<String>,
+    /// Namespaces that Deployment Safeguards leave alone, besides those of AKS.
+    #[serde(default)]
+    pub safeguards_exclude: Vec<String>,
 }
 
 /// A node pool.

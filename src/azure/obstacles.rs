@@ -2,19 +2,21 @@
 //! Sources: the AKS documentation (virtual-machines-node-pools, imds-restriction, node-resource-group-lockdown, deployment-safeguards),
 //! and Azure/aad-pod-identity.
 
-use super::Cluster;
+use super::{ArmId, Cluster};
 use serde::Serialize;
 
-/// How much of pod identity an obstacle affects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// What an obstacle does to one way of running pod identity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
-    /// No pod of the cluster gets a token.
-    Blocks,
-    /// AKS refuses the add-on; MIC and NMI work.
-    BlocksAddon,
-    /// It works in part, or only with consent.
+    #[default]
+    None,
+    /// It works in part, or may be refused.
     Warns,
+    /// It works, but only whoever runs the cluster can accept the risk.
+    NeedsConsent,
+    /// No pod gets a token.
+    Blocks,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -22,106 +24,91 @@ pub enum Effect {
 pub struct Obstacle {
     /// The word for it, such as `imds-restriction`.
     pub sign: &'static str,
+    /// On MIC and NMI that somebody installs.
     pub effect: Effect,
+    /// On the AKS add-on.
+    pub addon_effect: Effect,
+    /// A clause about "it", the cluster.
     pub reason: String,
     pub way_out: &'static str,
 }
 
+impl Obstacle {
+    /// Returns the way out, with the cluster's name in its commands.
+    pub fn way_out_of(&self, cluster: &ArmId) -> String {
+        let place = format!("-g {} -n {}", cluster.group_name().unwrap_or_default(), cluster.name());
+        self.way_out.replace("-g GROUP -n CLUSTER", &place)
+    }
+}
+
+/// The word for a cluster whose pods can pretend to be others.
+pub const KUBENET: &str = "kubenet";
+/// The word for enforced Deployment Safeguards.
+pub const SAFEGUARDS: &str = "safeguards";
+/// The first version without the add-on in the list of components (AKS documentation, "supported Kubernetes versions").
+const WITHOUT_ADDON: u32 = 31;
+
 /// Returns the obstacles of a cluster, those that block first.
 pub fn pod_identity_obstacles(cluster: &Cluster) -> Vec<Obstacle> {
+    use Effect::{Blocks, NeedsConsent, None, Warns};
     let mut all = Vec::new();
-    let mut add = |sign, effect, reason: String, way_out| all.push(Obstacle { sign, effect, reason, way_out });
+    let mut add =
+        |sign, effect, addon_effect, reason: String, way_out| all.push(Obstacle { sign, effect, addon_effect, reason, way_out });
     let is = |value: &Option<String>, word: &str| value.as_deref().is_some_and(|value| value.eq_ignore_ascii_case(word));
     let pools = |fits: &dyn Fn(&super::Pool) -> bool| {
         cluster.pools.iter().filter(|pool| fits(pool)).map(|pool| pool.name.as_str()).collect::<Vec<_>>().join(", ")
     };
     if is(&cluster.node_group_restriction, "ReadOnly") {
-        add(
-            "locked-node-group",
-            Effect::Blocks,
-            "the node resource group is locked (nodeResourceGroupProfile.restrictionLevel is ReadOnly), so MIC may not assign identities to the nodes".to_owned(),
-            "Unlock it with `az aks update --nrg-lockdown-restriction-level Unrestricted`, or use workload identity.",
-        );
-    }
-    if is(&cluster.pod_link_local_access, "None") {
-        add(
-            "imds-restriction",
-            Effect::Blocks,
-            "the cluster restricts the metadata service (IMDS restriction), so a pod's request for a token never reaches NMI".to_owned(),
-            "Turn the restriction off with `az aks update --disable-imds-restriction`, or use workload identity.",
-        );
+        let reason = "its node resource group is locked (restrictionLevel is ReadOnly), so MIC may not assign identities to the nodes";
+        let way_out = "Unlock it with `az aks update -g GROUP -n CLUSTER --nrg-lockdown-restriction-level Unrestricted`, or use workload identity.";
+        add("locked-node-group", Blocks, Blocks, reason.to_owned(), way_out);
     }
     if is(&cluster.sku, "Automatic") {
-        add(
-            "automatic",
-            Effect::Blocks,
-            "AKS Automatic refuses pods that use the host's network or paths, and NMI and MIC need both".to_owned(),
-            "Use workload identity.",
-        );
+        let reason = "it is an AKS Automatic cluster, which refuses pods that use the host's network or paths; NMI and MIC need both";
+        add("automatic", Blocks, Blocks, reason.to_owned(), "Use another cluster, or workload identity.");
     } else if is(&cluster.safeguards, "Enforce") || is(&cluster.safeguards, "Enforcement") {
-        add(
-            "safeguards",
-            Effect::Blocks,
-            "Deployment Safeguards are enforced, and refuse pods that use the host's network or paths; NMI and MIC need both".to_owned(),
-            "Exclude the namespace of pod identity from the safeguards, or use workload identity.",
-        );
+        let reason = "its Deployment Safeguards are enforced, and refuse pods that use the host's network or paths, as NMI and MIC do";
+        let way_out = "Exclude the namespace: `az aks update -g GROUP -n CLUSTER --safeguards-excluded-ns NAMESPACE`; or use workload identity.";
+        add(SAFEGUARDS, Blocks, Warns, reason.to_owned(), way_out);
     }
-    let machines = pools(&|pool| is(&pool.kind, "VirtualMachines"));
+    let machines = pools(&|pool| pool.kind.as_deref().is_some_and(|kind| !kind.eq_ignore_ascii_case("VirtualMachineScaleSets")));
     if !machines.is_empty() {
-        add(
-            "virtual-machines",
-            Effect::BlocksAddon,
-            format!(
-                "the node pools {machines} consist of single virtual machines: the add-on only works with scale sets, and MIC assigns an identity to each machine by itself"
-            ),
-            "Add a pool of type VirtualMachineScaleSets and schedule the pods there.",
-        );
+        let reason = format!("its node pools {machines} are no scale sets: the add-on works on scale sets only, and MIC assigns identities to each machine by itself");
+        add("virtual-machines", Warns, Blocks, reason, "Add a pool of the type VirtualMachineScaleSets, and keep the pods on its nodes.");
     }
     if cluster.service_principal_client_id.is_some() {
-        add(
-            "service-principal",
-            Effect::BlocksAddon,
-            "the cluster uses a service principal: \"PodIdentity addon requires managed identity.\"".to_owned(),
-            "Install MIC and NMI instead of the add-on, or change the cluster with `az aks update --enable-managed-identity`.",
-        );
+        let reason = "it has a service principal, and the add-on requires a managed identity".to_owned();
+        let way_out = "Give the cluster a managed identity: `az aks update -g GROUP -n CLUSTER --enable-managed-identity`; or bind with `--mode pod-identity`.";
+        add("service-principal", None, Blocks, reason, way_out);
     }
     if is(&cluster.node_provisioning, "Auto") {
-        add(
-            "node-auto-provisioning",
-            Effect::Warns,
-            "node auto-provisioning adds and removes single machines at any time: a new node has no identity until MIC has assigned it"
-                .to_owned(),
-            "Schedule the pods to a pool that is not provisioned automatically, or use workload identity.",
-        );
+        let reason = "it provisions its nodes automatically: these are single machines, which come and go without identities".to_owned();
+        add("node-auto-provisioning", Warns, Blocks, reason, "Keep the pods on a pool that is not provisioned automatically, or use workload identity.");
     }
     if is(&cluster.network_plugin, "kubenet") {
-        add(
-            "kubenet",
-            Effect::Warns,
-            "the cluster uses kubenet: any pod can pretend to have another pod's address (ARP spoofing), and so get its identity"
-                .to_owned(),
-            "Use a cluster with Azure CNI, or consent to the risk and drop NET_RAW from all pods.",
-        );
+        let reason = "it uses kubenet, where a pod with the capability NET_RAW can pretend to be another pod and get its identity".to_owned();
+        add(KUBENET, NeedsConsent, NeedsConsent, reason, "Forbid NET_RAW by a policy and consent, or use a cluster with Azure CNI.");
+    }
+    if is(&cluster.pod_link_local_access, "None") {
+        let reason = "it restricts the metadata service, so requests of pods for tokens never reach NMI; mounts by the CSI driver still work";
+        let way_out = "Turn the restriction off with `az aks update -g GROUP -n CLUSTER --disable-imds-restriction`, or use workload identity.";
+        add("imds-restriction", Warns, Warns, reason.to_owned(), way_out);
     }
     let windows = pools(&|pool| is(&pool.os, "Windows"));
     if !windows.is_empty() {
-        add(
-            "windows",
-            Effect::Warns,
-            format!("the node pools {windows} run Windows, where there is no NMI: pods there get no token"),
-            "Schedule the pods to Linux nodes.",
-        );
+        let reason = format!("its node pools {windows} run Windows, where NMI does not run");
+        add("windows", Warns, Warns, reason, "Keep the pods on Linux nodes with the node selector `kubernetes.io/os: linux`.");
     }
     if cluster.addons.iter().any(|addon| addon.eq_ignore_ascii_case("azurepolicy")) {
-        add(
-            "azure-policy",
-            Effect::Warns,
-            "Azure Policy for Kubernetes is on: policies about the host's network, host paths or capabilities refuse NMI and MIC"
-                .to_owned(),
-            "Exclude the namespace of pod identity from those policy assignments.",
-        );
+        let reason = "Azure Policy for Kubernetes is on: policies about the host's network, host paths or capabilities refuse NMI and MIC";
+        add("azure-policy", Warns, Warns, reason.to_owned(), "Exclude the namespace of pod identity from those policy assignments.");
     }
-    all.sort_by_key(|one| one.effect as u8);
+    let version = cluster.kubernetes_version.as_deref().unwrap_or_default();
+    if version.split('.').nth(1).and_then(|minor| minor.parse().ok()).is_some_and(|minor: u32| minor >= WITHOUT_ADDON) {
+        let reason = format!("it runs Kubernetes {version}, and the add-on is documented up to 1.30");
+        add("version", None, Warns, reason, "Look whether NMI runs after this: `kubectl get pods -n kube-system | grep nmi`.");
+    }
+    all.sort_by_key(|one| std::cmp::Reverse(one.effect.max(one.addon_effect)));
     all
 }
 
@@ -131,17 +118,17 @@ mod tests {
     use crate::azure::clusters::parse;
     use serde_json::{Value, json};
 
-    fn signs(change: impl FnOnce(&mut Value)) -> Vec<(&'static str, Effect)> {
+    fn signs(change: impl FnOnce(&mut Value)) -> Vec<(&'static str, Effect, Effect)> {
         let mut document = json!({
             "id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/aks", "location": "westeurope",
             "sku": { "name": "Base", "tier": "Free" },
             "properties": { "networkProfile": { "networkPlugin": "azure", "podLinkLocalAccess": "IMDS" },
                 "servicePrincipalProfile": { "clientId": "msi" }, "nodeProvisioningProfile": { "mode": "Manual" },
-                "nodeResourceGroupProfile": { "restrictionLevel": "Unrestricted" },
+                "nodeResourceGroupProfile": { "restrictionLevel": "Unrestricted" }, "currentKubernetesVersion": "1.30.5",
                 "agentPoolProfiles": [{ "name": "pool1", "type": "VirtualMachineScaleSets", "osType": "Linux", "count": 2, "vmSize": "s" }] },
         });
         change(&mut document);
-        pod_identity_obstacles(&parse(&document).unwrap()).into_iter().map(|one| (one.sign, one.effect)).collect()
+        pod_identity_obstacles(&parse(&document).unwrap()).into_iter().map(|one| (one.sign, one.effect, one.addon_effect)).collect()
     }
 
     #[test]
@@ -157,20 +144,24 @@ mod tests {
                 document.pointer_mut(parent).unwrap()[name] = value;
             })
         };
-        assert_eq!(
-            of("/properties/nodeResourceGroupProfile", json!({"restrictionLevel": "ReadOnly"})),
-            [("locked-node-group", Effect::Blocks)]
-        );
-        assert_eq!(of("/properties/networkProfile/podLinkLocalAccess", json!("None")), [("imds-restriction", Effect::Blocks)]);
-        assert_eq!(of("/sku/name", json!("Automatic")), [("automatic", Effect::Blocks)]);
-        assert_eq!(of("/properties/safeguardsProfile", json!({"level": "Enforcement"})), [("safeguards", Effect::Blocks)]);
-        assert_eq!(of("/properties/servicePrincipalProfile/clientId", json!("app")), [("service-principal", Effect::BlocksAddon)]);
-        assert_eq!(of("/properties/nodeProvisioningProfile/mode", json!("Auto")), [("node-auto-provisioning", Effect::Warns)]);
-        assert_eq!(of("/properties/networkProfile/networkPlugin", json!("Kubenet")), [("kubenet", Effect::Warns)]);
-        assert_eq!(of("/properties/addonProfiles", json!({"azurepolicy": {"enabled": true}})), [("azure-policy", Effect::Warns)]);
         let pool = |field: &str, value: &str| json!([{ "name": "p", field: value }]);
-        assert_eq!(of("/properties/agentPoolProfiles", pool("type", "VirtualMachines")), [("virtual-machines", Effect::BlocksAddon)]);
-        assert_eq!(of("/properties/agentPoolProfiles", pool("osType", "Windows")), [("windows", Effect::Warns)]);
+        let (none, warns, consent, blocks) = (Effect::None, Effect::Warns, Effect::NeedsConsent, Effect::Blocks);
+        let all = [
+            ("/properties/nodeResourceGroupProfile", json!({"restrictionLevel": "ReadOnly"}), ("locked-node-group", blocks, blocks)),
+            ("/sku/name", json!("Automatic"), ("automatic", blocks, blocks)),
+            ("/properties/safeguardsProfile", json!({"level": "Enforcement"}), (SAFEGUARDS, blocks, warns)),
+            ("/properties/agentPoolProfiles", pool("type", "VirtualMachines"), ("virtual-machines", warns, blocks)),
+            ("/properties/servicePrincipalProfile/clientId", json!("app"), ("service-principal", none, blocks)),
+            ("/properties/nodeProvisioningProfile/mode", json!("Auto"), ("node-auto-provisioning", warns, blocks)),
+            ("/properties/networkProfile/networkPlugin", json!("Kubenet"), (KUBENET, consent, consent)),
+            ("/properties/networkProfile/podLinkLocalAccess", json!("None"), ("imds-restriction", warns, warns)),
+            ("/properties/agentPoolProfiles", pool("osType", "Windows"), ("windows", warns, warns)),
+            ("/properties/addonProfiles", json!({"azurepolicy": {"enabled": true}}), ("azure-policy", warns, warns)),
+            ("/properties/currentKubernetesVersion", json!("1.33.5"), ("version", none, warns)),
+        ];
+        for (pointer, value, expected) in all {
+            assert_eq!(of(pointer, value), [expected]);
+        }
     }
 
     #[test]
@@ -179,6 +170,6 @@ mod tests {
             document["properties"]["networkProfile"]["networkPlugin"] = json!("kubenet");
             document["sku"]["name"] = json!("Automatic");
         });
-        assert_eq!(found, [("automatic", Effect::Blocks), ("kubenet", Effect::Warns)]);
+        assert_eq!(found, [("automatic", Effect::Blocks, Effect::Blocks), (KUBENET, Effect::NeedsConsent, Effect::NeedsConsent)]);
     }
 }

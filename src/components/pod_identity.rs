@@ -6,6 +6,7 @@ use super::{
     expand, manifests,
 };
 use crate::{
+    azure::obstacles::{self, Effect},
     chain::remarks::{Planned, Remarks},
     cluster::Api,
     crds,
@@ -36,6 +37,8 @@ const NAMESPACE: &str = "aad-pod-identity";
 /// The user's choices that a plan warns of, or asks for.
 const NOT_NAMESPACED: &str = "not-namespaced";
 const KUBENET: &str = "allow-kubenet";
+const CONSENT: &str = "Consent with `allowKubenet: true` on the component (or --allow-kubenet), and forbid NET_RAW by a policy: \
+    https://azure.github.io/aad-pod-identity/docs/configure/aad_pod_identity_on_kubenet/.";
 const IMAGES: &str = "mcr.microsoft.com/oss/azure/aad-pod-identity";
 
 const ACCESS: &str = include_str!("../../templates/components/pod-identity/access.yaml");
@@ -186,20 +189,31 @@ fn remarks(planned: &Planned<'_>) -> Remarks {
         let key = cluster::key(&installation.target.name);
         let seen = planned.observed.seen.get(&key).and_then(Option::as_ref);
         let Some(cluster) = seen.and_then(|seen| serde_json::from_value::<cluster::Actual>((*seen.actual).clone()).ok()) else { continue };
-        let is_kubenet = cluster.cluster.network_plugin.as_deref().is_some_and(|plugin| plugin.eq_ignore_ascii_case("kubenet"));
-        if is_kubenet && !installation.options.iter().any(|option| option == KUBENET) {
-            remarks.refused.push(Refusal {
-                key: action.key.clone(),
-                reason: format!(
-                    "the cluster {} uses kubenet, where a pod with the capability NET_RAW can pretend to be another pod and get its identity",
-                    installation.target.name
-                ),
-                changes: Vec::new(),
-                way_out: Some(
-                    "Consent with `allowKubenet: true` on the component (or --allow-kubenet), and forbid NET_RAW by a policy: https://azure.github.io/aad-pod-identity/docs/configure/aad_pod_identity_on_kubenet/."
-                        .to_owned(),
-                ),
+        let namespace = installation.namespace.as_deref().unwrap_or(NAMESPACE);
+        let excluded = cluster.cluster.safeguards_exclude.iter().any(|one| one == namespace);
+        let consents = installation.options.iter().any(|option| option == KUBENET);
+        let found = obstacles::pod_identity_obstacles(&cluster.cluster).into_iter();
+        for obstacle in found.filter(|one| !(excluded && one.sign == obstacles::SAFEGUARDS)) {
+            let name = &installation.target.name;
+            let reason = &obstacle.reason;
+            let way_out = Some(match obstacle.sign {
+                obstacles::KUBENET => CONSENT.to_owned(),
+                _ => obstacle.way_out_of(&cluster.cluster.id).replace("NAMESPACE", namespace),
             });
+            match obstacle.effect {
+                Effect::None => {}
+                Effect::NeedsConsent if consents => {}
+                Effect::NeedsConsent | Effect::Blocks => remarks.refused.push(Refusal {
+                    key: action.key.clone(),
+                    reason: format!("pod identity cannot work on the cluster {name}: {reason}"),
+                    changes: Vec::new(),
+                    way_out,
+                }),
+                Effect::Warns => {
+                    let text = format!("the cluster {name} may not suit pod identity: {reason}");
+                    remarks.warnings.push(Warning { key: action.key.clone(), text, hint: way_out });
+                }
+            }
         }
     }
     remarks

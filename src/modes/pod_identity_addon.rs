@@ -4,7 +4,6 @@
 
 mod found;
 mod links;
-mod obstacles;
 mod preflight;
 mod settings;
 

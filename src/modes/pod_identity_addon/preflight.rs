@@ -1,9 +1,12 @@
 //! What a plan with entries of the add-on must say before anything is written: that the add-on left support, why it cannot work on this
 //! cluster, and which entry of others would fail the whole cluster.
 
-use super::obstacles;
 use crate::{
-    azure::{ArmId, PodIdentity, RoleAssignment, pod_identities::entries},
+    azure::{
+        ArmId, PodIdentity, RoleAssignment, clusters,
+        obstacles::{Effect, KUBENET, pod_identity_obstacles},
+        pod_identities::entries,
+    },
     chain::remarks::{Planned, Remarks, wanted},
     engine::{
         key::Key,
@@ -24,6 +27,8 @@ use serde_json::Value;
 pub(super) const ADDON: &str = "pod-identity";
 
 const UNSUPPORTED: &str = "the pod identity add-on left support in September 2025, and podid was not tried with it on a real AKS cluster";
+const CONSENT: &str =
+    "Accept it with `--kubenet allow` (in a spec: `kubenet: allow`) if a policy keeps NET_RAW from all pods, or use Azure CNI.";
 const MIGRATE: &str = "For new apps use workload identity: <https://learn.microsoft.com/azure/aks/workload-identity-overview>.";
 /// The limit of entries in one cluster.
 const MOST: usize = 200;
@@ -55,14 +60,19 @@ async fn of_cluster(planned: &Planned<'_>, key: &Key, cluster: &ArmId) -> Remark
     let addon = planned.desired.nodes.get(&feature::key(name, ADDON)).and_then(|node| Feature::deserialize(&*node.spec).ok());
     let consents = addon.is_some_and(|addon| addon.on.pointer("/podIdentityProfile/allowNetworkPluginKubenet") == Some(&Value::Bool(true)));
     let refuse = |reason: String, way_out: String| Refusal { key: key.clone(), reason, changes: Vec::new(), way_out: Some(way_out) };
-    for obstacle in obstacles::of(&document, consents) {
-        let group = cluster.group_name().unwrap_or_default();
-        let way_out = obstacle.way_out.replace("-g GROUP -n CLUSTER", &format!("-g {group} -n {name}"));
-        if obstacle.is_fatal {
-            remarks.refused.push(refuse(format!("the add-on cannot work on the cluster {name}: {}", obstacle.text), way_out));
-        } else {
-            let text = format!("the cluster {name} may not suit the add-on: {}", obstacle.text);
-            remarks.warnings.push(Warning { key: key.clone(), text, hint: Some(way_out) });
+    for obstacle in clusters::parse(&document).iter().flat_map(pod_identity_obstacles) {
+        let reason = &obstacle.reason;
+        let way_out = if obstacle.sign == KUBENET { CONSENT.to_owned() } else { obstacle.way_out_of(cluster) };
+        match obstacle.addon_effect {
+            Effect::None => {}
+            Effect::NeedsConsent if consents => {}
+            Effect::NeedsConsent | Effect::Blocks => {
+                remarks.refused.push(refuse(format!("the add-on cannot work on the cluster {name}: {reason}"), way_out));
+            }
+            Effect::Warns => {
+                let text = format!("the cluster {name} may not suit the add-on: {reason}");
+                remarks.warnings.push(Warning { key: key.clone(), text, hint: Some(way_out) });
+            }
         }
     }
     let own: Vec<AddonIdentity> = wanted(planned.desired, AddonIdentity::KIND)
