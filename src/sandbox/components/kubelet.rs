@@ -19,7 +19,7 @@ use super::wire::AzureClient;
 use super::workloads::{Program, Workloads};
 use crate::attempt::caught_while;
 use serde_json::{Value, json};
-use status::{ended_status, running_status, waiting_status};
+use status::{ended_status, running_status, uid, waiting_status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -273,10 +273,6 @@ impl Kubelet {
 
 fn text<'a>(pod: &'a Value, name: &str) -> &'a str {
     pod["metadata"][name].as_str().unwrap_or_default()
-}
-
-fn uid(pod: &Value) -> &str {
-    text(pod, "uid")
 }
 
 fn path(pod: &Value) -> String {

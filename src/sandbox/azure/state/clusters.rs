@@ -1,6 +1,5 @@
 //! Managed clusters and the scale sets of their nodes.
 
-use super::Tags;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -31,8 +30,8 @@ pub struct Cluster {
     /// The day (`2024-06-01`) whose AKS defaults the cluster has; None means today's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filled: Option<String>,
-    #[serde(default, skip_serializing_if = "Tags::is_empty")]
-    pub tags: Tags,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
     /// Ids of the user-assigned identities of the control plane.
@@ -80,7 +79,7 @@ pub struct ScaleSet {
     pub name: String,
     pub group: String,
     pub location: String,
-    pub tags: Tags,
+    pub tags: BTreeMap<String, String>,
     pub capacity: u32,
     pub unique_id: String,
     /// The principal of the system-assigned identity, if there is one.

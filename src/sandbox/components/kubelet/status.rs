@@ -1,14 +1,15 @@
 //! The status that kubelet writes for a pod: waiting, running, or ended.
 
-use super::{
-    super::{events::now, pod_check::Ended},
-    uid,
-};
+use super::super::{events::now, pod_check::Ended};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// The address of the node.
 const HOST: &str = "10.224.0.4";
+
+pub(super) fn uid(pod: &Value) -> &str {
+    pod["metadata"]["uid"].as_str().unwrap_or_default()
+}
 
 pub(super) fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
     pod["spec"]["containers"].as_array().into_iter().flatten()
