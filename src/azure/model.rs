@@ -272,7 +272,7 @@ pub struct Cluster {
     #[serde(default)]
     pub safeguards: Option<String>,
     /// Namespaces that Deployment Safeguards leave alone, besides those of AKS.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub safeguards_exclude: Vec<String>,
 }
 

@@ -52,15 +52,15 @@ const WITHOUT_ADDON: u32 = 31;
 pub fn pod_identity_obstacles(cluster: &Cluster) -> Vec<Obstacle> {
     use Effect::{Blocks, NeedsConsent, None, Warns};
     let mut all = Vec::new();
-    let mut add =
-        |sign, effect, addon_effect, reason: String, way_out| all.push(Obstacle { sign, effect, addon_effect, reason, way_out });
+    let mut add = |sign, effect, addon_effect, reason: String, way_out| all.push(Obstacle { sign, effect, addon_effect, reason, way_out });
     let is = |value: &Option<String>, word: &str| value.as_deref().is_some_and(|value| value.eq_ignore_ascii_case(word));
     let pools = |fits: &dyn Fn(&super::Pool) -> bool| {
         cluster.pools.iter().filter(|pool| fits(pool)).map(|pool| pool.name.as_str()).collect::<Vec<_>>().join(", ")
     };
     if is(&cluster.node_group_restriction, "ReadOnly") {
         let reason = "its node resource group is locked (restrictionLevel is ReadOnly), so MIC may not assign identities to the nodes";
-        let way_out = "Unlock it with `az aks update -g GROUP -n CLUSTER --nrg-lockdown-restriction-level Unrestricted`, or use workload identity.";
+        let way_out =
+            "Unlock it with `az aks update -g GROUP -n CLUSTER --nrg-lockdown-restriction-level Unrestricted`, or use workload identity.";
         add("locked-node-group", Blocks, Blocks, reason.to_owned(), way_out);
     }
     if is(&cluster.sku, "Automatic") {
@@ -68,12 +68,15 @@ pub fn pod_identity_obstacles(cluster: &Cluster) -> Vec<Obstacle> {
         add("automatic", Blocks, Blocks, reason.to_owned(), "Use another cluster, or workload identity.");
     } else if is(&cluster.safeguards, "Enforce") || is(&cluster.safeguards, "Enforcement") {
         let reason = "its Deployment Safeguards are enforced, and refuse pods that use the host's network or paths, as NMI and MIC do";
-        let way_out = "Exclude the namespace: `az aks update -g GROUP -n CLUSTER --safeguards-excluded-ns NAMESPACE`; or use workload identity.";
+        let way_out =
+            "Exclude the namespace: `az aks update -g GROUP -n CLUSTER --safeguards-excluded-ns NAMESPACE`; or use workload identity.";
         add(SAFEGUARDS, Blocks, Warns, reason.to_owned(), way_out);
     }
     let machines = pools(&|pool| pool.kind.as_deref().is_some_and(|kind| !kind.eq_ignore_ascii_case("VirtualMachineScaleSets")));
     if !machines.is_empty() {
-        let reason = format!("its node pools {machines} are no scale sets: the add-on works on scale sets only, and MIC assigns identities to each machine by itself");
+        let reason = format!(
+            "its node pools {machines} are no scale sets: the add-on works on scale sets only, and MIC assigns identities to each machine by itself"
+        );
         add("virtual-machines", Warns, Blocks, reason, "Add a pool of the type VirtualMachineScaleSets, and keep the pods on its nodes.");
     }
     if cluster.service_principal_client_id.is_some() {
@@ -83,15 +86,24 @@ pub fn pod_identity_obstacles(cluster: &Cluster) -> Vec<Obstacle> {
     }
     if is(&cluster.node_provisioning, "Auto") {
         let reason = "it provisions its nodes automatically: these are single machines, which come and go without identities".to_owned();
-        add("node-auto-provisioning", Warns, Blocks, reason, "Keep the pods on a pool that is not provisioned automatically, or use workload identity.");
+        add(
+            "node-auto-provisioning",
+            Warns,
+            Blocks,
+            reason,
+            "Keep the pods on a pool that is not provisioned automatically, or use workload identity.",
+        );
     }
     if is(&cluster.network_plugin, "kubenet") {
-        let reason = "it uses kubenet, where a pod with the capability NET_RAW can pretend to be another pod and get its identity".to_owned();
+        let reason =
+            "it uses kubenet, where a pod with the capability NET_RAW can pretend to be another pod and get its identity".to_owned();
         add(KUBENET, NeedsConsent, NeedsConsent, reason, "Forbid NET_RAW by a policy and consent, or use a cluster with Azure CNI.");
     }
     if is(&cluster.pod_link_local_access, "None") {
-        let reason = "it restricts the metadata service, so requests of pods for tokens never reach NMI; mounts by the CSI driver still work";
-        let way_out = "Turn the restriction off with `az aks update -g GROUP -n CLUSTER --disable-imds-restriction`, or use workload identity.";
+        let reason =
+            "it restricts the metadata service, so requests of pods for tokens never reach NMI; mounts by the CSI driver still work";
+        let way_out =
+            "Turn the restriction off with `az aks update -g GROUP -n CLUSTER --disable-imds-restriction`, or use workload identity.";
         add("imds-restriction", Warns, Warns, reason.to_owned(), way_out);
     }
     let windows = pools(&|pool| is(&pool.os, "Windows"));

@@ -20,7 +20,7 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(super) enum Cluster {
     Create(Create),
-    /// Show a cluster: identity, nodes, network, add-ons, and what stands in the way of pod identity
+    /// Show a cluster, and what stands in the way of pod identity there
     #[command(after_help = SHOW)]
     Show(ClusterName),
     Credentials(CredentialsArgs),

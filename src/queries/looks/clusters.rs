@@ -60,7 +60,8 @@ fn words(value: &Value) -> String {
 }
 
 fn obstacle(item: &Value) -> String {
-    let effects = [("MIC and NMI", &item["effect"]), ("add-on", &item["addonEffect"])].map(|(of, effect)| format!("{of}: {}", words(effect)));
+    let effects =
+        [("MIC and NMI", &item["effect"]), ("add-on", &item["addonEffect"])].map(|(of, effect)| format!("{of}: {}", words(effect)));
     format!("{} ({}): {}. {}", words(&item["sign"]), effects.join(", "), words(&item["reason"]), words(&item["wayOut"]))
 }
 
