@@ -81,8 +81,12 @@ pub async fn remove(place: &Place, context: NodeContext<'_>, before: &Actual, wr
 
 /// Returns whether it is a namespace that every cluster has: the API server refuses its deletion, or the cluster does not survive it.
 pub fn is_of_the_cluster(place: &Place) -> bool {
-    let always = ["default", "kube-system", "kube-public", "kube-node-lease"];
-    always.contains(&place.at.name.as_str()) && place.at == super::manifest::namespace_at(&place.at.name)
+    is_in_every_cluster(&place.at.name) && place.at == super::manifest::namespace_at(&place.at.name)
+}
+
+/// Returns whether every cluster has a namespace of this name.
+pub fn is_in_every_cluster(namespace: &str) -> bool {
+    ["default", "kube-system", "kube-public", "kube-node-lease"].contains(&namespace)
 }
 
 /// Gives an object the labels of the app that owns it from now on. Where the server rejects that, the other app's next run writes them.

@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+pub use super::apply::is_in_every_cluster;
+
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Namespace {
     #[serde(alias = "lies")]

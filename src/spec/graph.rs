@@ -337,6 +337,9 @@ impl<'a> Graph<'a> {
     /// The namespace of other objects: made by who binds an identity there, used by all others.
     pub fn namespace(&mut self, target: &ClusterTarget, name: &str, intent: Intent) -> Result<Key, Fault> {
         let key = namespace::key(&target.name, name);
+        let makes_cluster = self.desired.nodes.get(&cluster::key(&target.name)).is_some_and(|cluster| cluster.intent == Intent::Present);
+        // it comes with the cluster
+        let intent = if makes_cluster && namespace::is_in_every_cluster(name) { Intent::Optional } else { intent };
         if intent == Intent::Present || !self.desired.nodes.contains_key(&key) {
             self.add_in_cluster(&key, &Namespace { target: target.clone(), name: name.to_owned() }, intent, target)?;
         }
