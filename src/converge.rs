@@ -20,6 +20,7 @@ mod warnings;
 use crate::{
     azure,
     cli::{DryRun, Format},
+    deliveries,
     engine::{
         event::{Event, EventSink, at_work},
         execute::{Report, Run, execute},
@@ -168,6 +169,7 @@ async fn run(
         adopt: session.global.adopt,
         on_wait,
         limit: session.global.timeout.unwrap_or(LONGEST_WAIT),
+        of_volume: deliveries::of_volume,
     };
     let begun = Instant::now();
     let run = Run {

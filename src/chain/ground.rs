@@ -107,6 +107,11 @@ fn incomplete(action: &Action) -> Option<String> {
     Some(format!("is incomplete: its access policy lacks the permission `get` and allows only {has}"))
 }
 
+/// The known texts about a vault and its objects that mean the same for all workloads.
+pub fn of_objects() -> impl Iterator<Item = &'static Symptom> {
+    OF_VAULT.iter().chain(OF_SECRET)
+}
+
 const OF_VAULT: &[Symptom] = &[
     Symptom {
         any_of: &["ForbiddenByFirewall", "ForbiddenByConnection", "Client address is not authorized"],

@@ -52,6 +52,7 @@ pub async fn rehearse(session: &Session, looked: &Looked) -> Result<Exit, Failur
         adopt: global.adopt,
         on_wait: Arc::new(|_| {}),
         limit: Duration::ZERO,
+        of_volume: |_| None,
     };
     let acting = plan.actions.iter().filter(|a| a.act.changes());
     let writer = &writer;

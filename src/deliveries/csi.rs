@@ -13,7 +13,7 @@ use crate::{
     chain::{
         facts::{Bound, Component, Delivered, Parameters, PodPatch},
         found::Found,
-        link::Link,
+        link::{Link, Symptom},
         remarks::{Planned, Remarks, SecretsOf, unknown_secrets, wanted},
         stage::Stage,
         view::PodRef,
@@ -124,6 +124,10 @@ impl Delivery for Csi {
 
     fn chain(&self, delivered: &Delivered, bound: &Bound) -> Vec<Link> {
         links::links(delivered, bound)
+    }
+
+    fn of_volume(&self) -> Vec<&'static Symptom> {
+        links::of_volume()
     }
 
     fn stages(&self, delivered: &Delivered, pod: &PodRef) -> Vec<Stage> {

@@ -5,7 +5,7 @@ use crate::{
     chain::{
         facts::{Bound, Component, Delivered, Parameters, PodPatch},
         found::Found,
-        link::Link,
+        link::{Link, Symptom},
         remarks::{Planned, Remarks},
         stage::{Program, Stage},
         view::PodRef,
@@ -70,6 +70,11 @@ pub trait Delivery: Sync {
 
     /// Lists the links from the token to the bytes in the container, in the order in which each rests on those before it.
     fn chain(&self, delivered: &Delivered, bound: &Bound) -> Vec<Link>;
+
+    /// Lists the known texts about a volume of this delivery.
+    fn of_volume(&self) -> Vec<&'static Symptom> {
+        Vec::new()
+    }
 
     /// Lists what a proof waits for with such a pod, one after the other.
     fn stages(&self, delivered: &Delivered, pod: &PodRef) -> Vec<Stage>;

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     chain::{
         facts::{Bound, Component, Delivered, Parameters, PodPatch},
-        link::Link,
+        link::{Link, Symptom},
         remarks::{Planned, Remarks, unknown_secrets},
         stage::Stage,
         view::PodRef,
@@ -101,6 +101,10 @@ impl Delivery for FlexVolume {
 
     fn chain(&self, delivered: &Delivered, bound: &Bound) -> Vec<Link> {
         links::links(delivered, bound)
+    }
+
+    fn of_volume(&self) -> Vec<&'static Symptom> {
+        links::of_volume()
     }
 
     fn stages(&self, delivered: &Delivered, _: &PodRef) -> Vec<Stage> {

@@ -8,11 +8,16 @@ mod sdk;
 mod vault_facts;
 
 use crate::{
-    chain::facts::Delivered,
+    chain::{
+        facts::Delivered,
+        link::{Heals, Meaning},
+    },
     engine::{fault::Fault, ledger::Ledger},
+    resources::readiness::trouble::OfVolume,
     spec::settings::Owner,
 };
 pub use delivery::Delivery;
+use std::time::Duration;
 
 /// The first one is the default.
 static DELIVERIES: &[&dyn Delivery] = &[&csi::Csi, &flexvolume::FlexVolume, &sdk::Sdk];
@@ -50,4 +55,16 @@ pub fn recall(ledger: &Ledger, app: &str) -> Result<Vec<Delivered>, Fault> {
         found.extend(delivery.recall(ledger, app)?);
     }
     Ok(found)
+}
+
+/// Says what a text about a pod's volume means, where it means the same for all workloads.
+pub fn of_volume(text: &str) -> Option<OfVolume> {
+    let symptom = all().flat_map(Delivery::of_volume).find(|symptom| symptom.fits(text))?;
+    let Meaning::Known { heals, what, .. } = symptom.means else { return None };
+    let patience = match heals {
+        Heals::Never => Some(Duration::ZERO),
+        Heals::Within(bound) => Some(bound),
+        Heals::Perhaps => None,
+    };
+    Some(OfVolume { what, patience })
 }

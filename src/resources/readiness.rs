@@ -4,6 +4,8 @@
 mod conditions;
 mod network;
 mod pods;
+pub mod trouble;
+mod volumes;
 
 use super::world::Writer;
 use crate::{
@@ -15,6 +17,8 @@ use conditions::{condition, is_true, number, said, text};
 pub(super) use pods::{is_ready_pod, pod_reason};
 use serde_json::Value;
 use std::time::{Duration, Instant};
+use trouble::{PodTrouble, trouble};
+use volumes::Volumes;
 
 /// Something that was applied and did not become ready.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -29,8 +33,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Pods are looked at once it takes longer than this: a rollout that goes well needs no request for them.
 const SUSPICION: Duration = Duration::from_secs(1);
-/// A registry or a missing ConfigMap may be back within this time.
-const TRANSIENT: Duration = Duration::from_secs(120);
 /// The same reason is reported again after this.
 const AGAIN: Duration = Duration::from_secs(15);
 
@@ -137,49 +139,6 @@ fn job(object: &Value) -> State {
     }
 }
 
-/// What keeps a pod from running.
-#[derive(Clone, Debug, PartialEq)]
-struct PodTrouble {
-    reason: String,
-    /// How long it may last until waiting does not help; None: it may pass at any time.
-    patience: Option<Duration>,
-}
-
-/// The trouble of the pods of a workload's latest template; the most hopeless first.
-fn trouble(workload: &Value, pods: &[Value]) -> Option<PodTrouble> {
-    let template = workload.pointer("/spec/template/spec")?;
-    let containers = |spec: &Value| -> Vec<(String, String)> {
-        let lists = ["initContainers", "containers"].into_iter().filter_map(|name| spec[name].as_array());
-        lists.flatten().map(|c| (text(c, "/name").to_owned(), text(c, "/image").to_owned())).collect()
-    };
-    let wanted = containers(template);
-    let mut found: Vec<PodTrouble> = Vec::new();
-    // a pod of an earlier template is on its way out
-    for pod in pods.iter().filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none()) {
-        let has = containers(&pod["spec"]);
-        if !wanted.iter().all(|container| has.contains(container)) {
-            continue;
-        }
-        let name = text(pod, "/metadata/name");
-        if let Some(scheduled) = condition(pod, "PodScheduled").filter(|c| c["status"] == "False") {
-            found.push(PodTrouble { reason: format!("the pod {name} is not scheduled: {}", said(scheduled)), patience: None });
-        }
-        let statuses = ["initContainerStatuses", "containerStatuses"].into_iter().filter_map(|list| pod["status"][list].as_array());
-        for status in statuses.flatten() {
-            let Some(waiting) = status.pointer("/state/waiting") else { continue };
-            let patience = match text(waiting, "/reason") {
-                "ContainerCreating" | "PodInitializing" | "" => continue,
-                "InvalidImageName" | "ErrImageNeverPull" => Some(Duration::ZERO),
-                "ErrImagePull" | "ImagePullBackOff" | "CreateContainerConfigError" | "CreateContainerError" => Some(TRANSIENT),
-                _ => None,
-            };
-            let reason = format!("the container {} of the pod {name} does not start: {}", text(status, "/name"), said(waiting));
-            found.push(PodTrouble { reason, patience });
-        }
-    }
-    found.into_iter().min_by_key(|trouble| trouble.patience.unwrap_or(Duration::MAX))
-}
-
 /// Says what keeps the pods of a workload's latest template from running.
 pub fn pod_trouble(workload: &Value, pods: &[Value]) -> Option<String> {
     trouble(workload, pods).map(|trouble| trouble.reason)
@@ -239,6 +198,7 @@ pub async fn wait(cluster: &Write, at: &ObjectRef, writer: &Writer) -> Result<()
     let mut pause = FIRST_PAUSE;
     let mut told: Option<(String, Instant)> = None;
     let mut suspect: Option<(PodTrouble, Instant)> = None;
+    let mut volumes = Volumes::new();
     loop {
         let found = cluster.get(at).await.map_err(Fault::cloud)?;
         let Some(object) = found else { return Err(not_ready(at, "it was deleted meanwhile".to_owned(), None)) };
@@ -250,22 +210,22 @@ pub async fn wait(cluster: &Write, at: &ObjectRef, writer: &Writer) -> Result<()
             }
             State::Waiting(reason) => reason,
         };
-        let mut mounts = Vec::new();
         if begun.elapsed() >= SUSPICION {
             let pods = pods(cluster, &object).await;
-            suspect = trouble(&object, &pods).map(|now| match suspect {
+            let now = match trouble(&object, &pods) {
+                Some(trouble) => Some(trouble),
+                None => volumes.trouble(cluster, &pods, writer.of_volume).await,
+            };
+            suspect = now.map(|now| match suspect {
                 Some((before, since)) if before.patience == now.patience => (now, since),
                 _ => (now, Instant::now()),
             });
-            mounts = pods::mount_failures(cluster, &pods).await;
         }
         if let Some((trouble, since)) = &suspect {
             reason = format!("{reason}; {}", trouble.reason);
             if trouble.patience.is_some_and(|patience| since.elapsed() >= patience) {
                 return Err(not_ready(at, reason, None));
             }
-        } else if let Some(mount) = mounts.first() {
-            reason = format!("{reason}; {mount}");
         }
         if begun.elapsed() + pause >= writer.limit {
             return Err(not_ready(at, reason, Some(begun.elapsed())));

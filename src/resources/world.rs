@@ -1,6 +1,6 @@
 //! What kinds read and write with: Azure, the clusters by context, and the sources of secret values.
 
-use super::{managed::Managed, values::Values};
+use super::{managed::Managed, readiness::trouble::OfVolume, values::Values};
 use crate::{
     azure::{self, ArmId},
     cluster::{self, Api, Error as ClusterError},
@@ -79,6 +79,8 @@ pub struct Writer {
     pub on_wait: azure::OnWait,
     /// How long an object may take to become ready.
     pub limit: Duration,
+    /// Says what a text about a pod's volume means, where a delivery knows it.
+    pub of_volume: fn(&str) -> Option<OfVolume>,
 }
 
 impl Writer {

@@ -155,10 +155,16 @@ fn a_deployment_that_does_not_become_ready_says_why() {
     let world = World::served();
     world.up(LAB_004, &[]).ok();
     world.vault("DELETE", "myk8skv", "/secrets/ExamplePassword", None).ok();
-    let words = ["deploy", "web", "-n", "default", "--image", "nginx:1.29", "--timeout", "6s"];
+    let words = ["deploy", "web", "-n", "default", "--image", "nginx:1.29", "--timeout", "1m"];
+    let begun = std::time::Instant::now();
     let failed = app(&world, &words).exits(1);
+    assert!(begun.elapsed().as_secs() < 20, "waiting does not bring a secret back: {:?}", begun.elapsed());
     assert!(failed.stderr.contains("the deployment default/web is not ready"), "{}", failed.stderr);
-    assert!(failed.stderr.contains("waits for its volumes") && failed.stderr.contains("SecretNotFound"), "{}", failed.stderr);
+    assert!(
+        failed.stderr.contains("waits for its volumes: a secret is not in the vault") && failed.stderr.contains("SecretNotFound"),
+        "{}",
+        failed.stderr
+    );
 }
 
 #[test]

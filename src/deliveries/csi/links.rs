@@ -65,6 +65,10 @@ fn mount(delivered: &Delivered, bound: &Bound) -> Vec<String> {
     words
 }
 
+pub(super) fn of_volume() -> Vec<&'static Symptom> {
+    [OF_CLASS, OF_DRIVER, OF_PROVIDER].into_iter().flatten().chain(ground::of_objects()).collect()
+}
+
 fn class_again(view: &View<'_>, link: &Link) -> String {
     format!("Write it again: {}.", view.again(&link.again))
 }

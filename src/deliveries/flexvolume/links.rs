@@ -21,6 +21,10 @@ pub(super) fn links(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
     links
 }
 
+pub(super) fn of_volume() -> Vec<&'static Symptom> {
+    OF_TEMPLATE.iter().chain(OF_DRIVER).chain(ground::of_objects()).collect()
+}
+
 const OF_TEMPLATE: &[Symptom] = &[Symptom {
     any_of: &[
         "validation failed, ",

@@ -1,28 +1,7 @@
 //! Why the pods of a workload do not start, in words, and what to do about it.
 
 use super::conditions::{condition, is_true, said, text};
-use crate::cluster::{Api, Write};
 use serde_json::Value;
-
-/// What the events of a pod say of its volumes, where its containers wait for them. Empty for a login that may not read events.
-pub(super) async fn mount_failures(cluster: &Write, pods: &[Value]) -> Vec<String> {
-    let mut found = Vec::new();
-    for pod in pods.iter().filter(|pod| waits_for_volumes(pod)) {
-        let (namespace, name) = (text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
-        let about = format!("involvedObject.name={name},type=Warning");
-        let events = cluster.list(&Api::new("", "v1", "Event", "events"), Some(namespace), None, Some(&about)).await.unwrap_or_default();
-        let latest =
-            events.iter().filter(|event| event["reason"] == "FailedMount").max_by_key(|event| text(event, "/lastTimestamp").to_owned());
-        found.extend(latest.map(|event| format!("the pod {name} waits for its volumes: {}", text(event, "/message"))));
-    }
-    found
-}
-
-fn waits_for_volumes(pod: &Value) -> bool {
-    let statuses = pod.pointer("/status/containerStatuses").and_then(Value::as_array);
-    let waits = |status: &Value| text(status, "/state/waiting/reason") == "ContainerCreating";
-    pod.pointer("/metadata/deletionTimestamp").is_none() && statuses.is_some_and(|all| all.iter().any(waits))
-}
 
 /// What to do about an image that cannot be pulled. The kubelet asks again without a login after a 401, so a registry that does not know the
 /// tag may be said to refuse it (AKS#4459).
@@ -65,7 +44,6 @@ pub fn pod_reason(pod: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn each_failure_to_pull_has_its_way_out() {
@@ -75,14 +53,5 @@ mod tests {
         assert!(hint("ErrImagePull: dial tcp: lookup example.azurecr.io: no such host").contains("reach the registry"));
         assert!(hint("InvalidImageName: couldn't parse").starts_with("Correct the image"));
         assert_eq!(image_hint("CrashLoopBackOff: not found"), None);
-    }
-
-    #[test]
-    fn only_pods_whose_containers_are_not_made_yet_wait_for_volumes() {
-        let pod =
-            |reason: &str| json!({ "metadata": {}, "status": { "containerStatuses": [{ "state": { "waiting": { "reason": reason } } }] } });
-        assert!(waits_for_volumes(&pod("ContainerCreating")));
-        assert!(!waits_for_volumes(&pod("CrashLoopBackOff")));
-        assert!(!waits_for_volumes(&json!({ "status": {} })));
     }
 }

@@ -129,6 +129,7 @@ impl Lab {
             adopt: self.adopt,
             on_wait,
             limit: self.limit,
+            of_volume: |_| None,
         };
         let (_keep, stop) = tokio::sync::watch::channel(false);
         let run = Run {
