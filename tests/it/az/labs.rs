@@ -62,11 +62,28 @@ fn done_by_adoption(world: &World, spec: &str) -> Vec<String> {
     told
 }
 
-fn flexvolume() -> Value {
+const DAEMON_SETS: &str = "/apis/apps/v1/namespaces/kube-system/daemonsets";
+
+/// Step B of lab 000: without its driver no pod gets the lab's volume; podid's world does not have it.
+fn install_flexvolume(world: &World) {
     let text = include_str!("../../../templates/components/flexvolume/workloads.yaml");
     let mut driver: Value = serde_saphyr::from_str(text).unwrap();
     driver["metadata"]["namespace"] = "kube-system".into();
-    driver
+    world.kube("POST", "aks-sp", DAEMON_SETS, Some(driver)).ok();
+}
+
+fn remove_flexvolume(world: &World) {
+    world.kube("DELETE", "aks-sp", &format!("{DAEMON_SETS}/keyvault-flexvolume"), None).ok();
+    until("the driver is gone", || {
+        let mut pods = world.all("aks-sp", "Pod").into_iter();
+        (!pods.any(|pod| text(&pod, "/metadata/name").starts_with("keyvault-flexvolume"))).then_some(())
+    });
+}
+
+/// Applies the lab's Deployment, as its user does.
+fn deploy(world: &World, spec: &str, deployment: &Value) {
+    world.kubectl_apply(context_of(spec), std::slice::from_ref(deployment));
+    runs(world, spec);
 }
 
 /// What podid writes into an object that kubectl applied: it excludes pods of other namespaces, and removes kubectl's annotation.
@@ -77,18 +94,15 @@ const NAMESPACED: &str = "metadata.annotations.aadpodidentity.k8s.io/Behavior \
 fn lab_000_by_az_equals_podids_and_is_adopted() {
     let world = World::served();
     let Some(az) = Az::of(&world) else { return };
-    // step B of the lab: without its driver no pod gets the lab's volume; podid's world does not have it
-    let driver = flexvolume();
-    let daemon_sets = "/apis/apps/v1/namespaces/kube-system/daemonsets";
-    world.kube("POST", "aks-sp", daemon_sets, Some(driver)).ok();
+    install_flexvolume(&world);
     let documents = by_az(&az, "000.yaml");
     runs(&world, "000.yaml");
-    world.kube("DELETE", "aks-sp", &format!("{daemon_sets}/keyvault-flexvolume"), None).ok();
-    until("the driver is gone", || {
-        let mut pods = world.all("aks-sp", "Pod").into_iter();
-        (!pods.any(|pod| text(&pod, "/metadata/name").starts_with("keyvault-flexvolume"))).then_some(())
+    remove_flexvolume(&world);
+    roads::compare_exports("000.yaml", &world, |other| {
+        install_flexvolume(other);
+        deploy(other, "000.yaml", documents.last().unwrap());
+        remove_flexvolume(other);
     });
-    roads::compare_exports("000.yaml", &world, documents.last().unwrap());
     let expected = [
         // The lab mounts by the FlexVolume driver, which is retired.
         "create secretproviderclass/aks-sp/dev-claims-podid/claims-api".to_owned(),
@@ -119,7 +133,7 @@ fn lab_004_by_az_equals_podids_and_is_adopted_with_narrower_roles() {
     let Some(az) = Az::of(&world) else { return };
     let documents = by_az(&az, "004.yaml");
     runs(&world, "004.yaml");
-    roads::compare_exports("004.yaml", &world, documents.last().unwrap());
+    roads::compare_exports("004.yaml", &world, |other| deploy(other, "004.yaml", documents.last().unwrap()));
     let parameters = ["resourceGroup", "subscriptionId", "tenantID", "tenantId", "useVMManagedIdentity", "userAssignedIdentityID"];
     let parameters = parameters.map(|name| format!("spec.parameters.{name}")).join(" ");
     let expected = [

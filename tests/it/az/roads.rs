@@ -1,8 +1,7 @@
 //! The same lab in two ways, by its own az and kubectl steps and by podid: the two exports are equal, apart from the differences of
 //! tests/az/NNN.differences.txt, which has a reason for each.
 
-use crate::az::labs::runs;
-use crate::common::{World, specs::context_of};
+use crate::common::World;
 use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,12 +12,11 @@ use std::{
 /// Longer values are reported by their place only.
 const SHOWN: usize = 100;
 
-/// `world` has the lab by az; `application` holds the objects that the user creates in both cases.
-pub fn compare_exports(spec: &str, world: &World, application: &Value) {
+/// `world` has the lab by az; `application` does what the user does in both cases.
+pub fn compare_exports(spec: &str, world: &World, application: impl FnOnce(&World)) {
     let other = World::served();
     other.up(spec, &[]).ok();
-    other.kubectl_apply(context_of(spec), std::slice::from_ref(application));
-    runs(&other, spec);
+    application(&other);
     let found = differences(&normalized(world), &normalized(&other));
     let name = format!("tests/az/{}", spec.replace(".yaml", ".differences.txt"));
     let listed = listed(&fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&name)).unwrap());
