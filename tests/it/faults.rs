@@ -120,6 +120,52 @@ fn lab_004_survives_a_kill_at_every_request() {
     survives_a_kill_at_every_request(LAB_004);
 }
 
+/// How many requests of a whole lab are passed over between two kills. `PODID_TEST_ALL_KILLS` set: none, which takes many minutes.
+fn stride() -> u64 {
+    if std::env::var_os("PODID_TEST_ALL_KILLS").is_some() { 1 } else { 16 }
+}
+
+/// The same for a lab from its first step, on a cluster without components.
+fn a_whole_lab_survives_kills(spec: &'static str, least: u64) {
+    let reset = |world: &World| world.control("POST", "/reset", Some(&json!({ "bare": true }))).ok();
+    let served = || {
+        let mut world = World::new();
+        world.serve_with(&["--bare"]);
+        world
+    };
+    let words = ["up", "--yes", "--verify", "-f", spec];
+    let whole = served();
+    whole.podid(&words).ok();
+    let unbroken = exported(&whole);
+    let stride = stride();
+    let kills = at_every_request(|slot, n, when| {
+        let world = slot.get_or_insert_with(served);
+        reset(world);
+        let at = format!("{spec}, killed {when} request {}", 1 + (n - 1) * stride);
+        let held = killed_at(world, &words, 1 + (n - 1) * stride, when);
+        if held {
+            let again = world.podid(&words);
+            assert_eq!(again.code, Some(0), "{at}: the next run\n{}{}", again.stdout, again.stderr);
+            world.plan(spec).ok().says("nothing to do");
+            same(&format!("{at}: the world"), &unbroken, &exported(world));
+            assert!(versions(world).iter().all(|(_, count)| *count == 1), "{at}: {:?}", versions(world));
+        }
+        held
+    });
+    println!("{spec} from a bare cluster: {kills} kills");
+    assert!(kills * stride >= least, "{kills} kills only");
+}
+
+#[test]
+fn lab_000_survives_kills_from_a_bare_cluster() {
+    a_whole_lab_survives_kills("labs/000.yaml", 150);
+}
+
+#[test]
+fn lab_004_survives_kills_from_a_bare_cluster() {
+    a_whole_lab_survives_kills("labs/004.yaml", 150);
+}
+
 /// The same for `down`.
 #[test]
 fn a_down_survives_a_kill_at_every_request() {
