@@ -6,10 +6,10 @@ labs=$(cd "$(dirname "$0")" && pwd)
 export PODID_APP=lab-002
 
 # (the document has a cluster with Azure CNI already)
-podid group create aks-west-experimental --location westeurope --yes
+podid group create -n aks-west-experimental --location westeurope --yes
 podid cluster create -g aks-west-experimental -n aks-experimental --node-count 1 --location westeurope --yes
 # Create the resource group, the vault and its secret, the identity, the storage account and its container
-podid group create aad-pod-identity-demo --location westeurope --yes
+podid group create -n aad-pod-identity-demo --location westeurope --yes
 export PODID_RESOURCE_GROUP=aad-pod-identity-demo
 podid vault create -n aad-pod-identity-demo-kv --location westeurope --model access-policy --yes
 podid vault secret set aad-pod-identity-demo-secret --vault aad-pod-identity-demo-kv --file "$labs/002.secret.txt" --yes
@@ -21,7 +21,8 @@ podid vault grant --vault aad-pod-identity-demo-kv --to identity/aad-pod-identit
 podid role assign Contributor --to identity/aad-pod-identity-demo-identity --scope storage/aadpodidentitydemo --yes
 podid role assign "Storage Blob Data Contributor" --to identity/aad-pod-identity-demo-identity \
   --scope storage/aadpodidentitydemo/pod-identity-demo --yes
-# Assign Reader on the nodes' resource group
+# Assign Reader on the nodes' resource group; the cluster is in another group than the identity
+unset PODID_RESOURCE_GROUP
 podid role assign Reader --to identity/aad-pod-identity-demo-identity --scope cluster/aks-experimental/nodes --yes
 # Register the preview feature, enable the add-on; create the namespace, AzureIdentity and its binding: az aks pod-identity add
 podid bind --mode pod-identity-addon --namespace identity-demo --identity aad-pod-identity-demo-identity \

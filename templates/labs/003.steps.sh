@@ -13,7 +13,7 @@ for service in orders billing; do
   # One-time provisioning: a user-assigned identity of its own for each service ("Identity Sharing")
   podid identity create -n $service-mid --yes
   podid vault create -n $service-lab-kv --yes
-  podid vault secret set $service-db --vault $service-lab-kv --generate 32 --yes
+  podid vault secret set $service-db --vault $service-lab-kv --generate=32 --yes
   podid vault grant --vault $service-lab-kv --to identity/$service-mid --yes
   # "Operator" access for the cluster, AzureIdentity and AzureIdentityBinding in the service's namespace
   podid bind --namespace $service --identity $service-mid --yes

@@ -6,7 +6,7 @@ labs=$(cd "$(dirname "$0")" && pwd)
 export PODID_APP=lab-004 PODID_RESOURCE_GROUP=aks2akvrg PODID_CLUSTER=myk8s
 
 # Create an AKS instance
-podid group create aks2akvrg --location eastus --yes
+podid group create -n aks2akvrg --location eastus --yes
 podid cluster create -n myk8s --node-count 1 --location eastus --yes
 # Create an Azure Key Vault
 podid vault create -n myk8skv --location eastus --model access-policy --yes

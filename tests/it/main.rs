@@ -42,6 +42,7 @@ mod sdk;
 mod secrets;
 mod service;
 mod stand_ins;
+mod steps;
 mod storage;
 mod takeover;
 mod together;
