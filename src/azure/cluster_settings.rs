@@ -67,7 +67,7 @@ async fn unconflicted<T, F: Future<Output = Result<Poll<T>>>>(patience: &Waiter,
                 match step.await {
                     Err(error @ Error::Conflict { .. }) if !lasts(&error) => {
                         keep(error);
-                        Ok(Poll::Wait(format!("Waiting until another change of {what} has ended.")))
+                        Ok(Poll::Wait(format!("waiting until another change of {what} has ended")))
                     }
                     other => other,
                 }
@@ -109,7 +109,7 @@ pub async fn change(arm: &Arm, patience: &Waiter, id: &ArmId, edit: impl Fn(&mut
     let step = || async {
         let Some(mut document) = read(arm, id).await? else { return Ok(Poll::Done(None)) };
         if let Some(state) = running(&document) {
-            return Ok(Poll::Wait(format!("Waiting until {what} is ready ({state}).")));
+            return Ok(Poll::Wait(format!("waiting until {what} is ready ({state})")));
         }
         let etag = etag(&document).map(str::to_owned);
         if !edit(&mut document)? {
@@ -126,7 +126,7 @@ async fn create(arm: &Arm, patience: &Waiter, id: &ArmId, body: &Value) -> Resul
     let step = || async {
         match read(arm, id).await? {
             Some(document) => match running(&document) {
-                Some(state) => Ok(Poll::Wait(format!("Waiting until {what} is ready ({state})."))),
+                Some(state) => Ok(Poll::Wait(format!("waiting until {what} is ready ({state})"))),
                 None => Ok(Poll::Done(document)),
             },
             None => {

@@ -156,7 +156,7 @@ async fn follow(
     let doing = if deletes { "deleted" } else { "ready" };
     let sentence = |word: Option<String>| {
         let word = word.map(|word| format!(" ({word})")).unwrap_or_default();
-        format!("Waiting until {} is {doing}{word}.", target.what)
+        format!("waiting until {} is {doing}{word}", target.what)
     };
     let wait = |word: Option<String>, headers: &HeaderMap| match failures::retry_after(headers) {
         Some(pause) => Poll::WaitFor(sentence(word), pause),

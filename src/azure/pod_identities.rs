@@ -127,7 +127,7 @@ async fn put(arm: &Arm, patience: &Waiter, cluster: &ArmId, wanted: &PodIdentity
     let step = || async {
         match change(arm, patience, cluster, |document| set(document, wanted)).await {
             Err(Error::Refused { code, message, .. }) if code == LACKS_OPERATOR && names(&message, &wanted.resource_id) => {
-                let text = "Waiting until AKS sees the role Managed Identity Operator of the cluster's control plane.";
+                let text = "waiting until AKS sees the role Managed Identity Operator of the cluster's control plane";
                 Ok(Poll::Wait(text.to_owned()))
             }
             done => done.map(Poll::Done),
@@ -215,7 +215,7 @@ async fn assigned(arm: &Arm, patience: &Waiter, cluster: &ArmId, wanted: &PodIde
                 }
                 Some(entry) if entry.is_running() => {
                     let state = entry.state.as_deref().unwrap_or_default();
-                    Ok(Poll::Wait(format!("Waiting until {what} is on the nodes ({state}).")))
+                    Ok(Poll::Wait(format!("waiting until {what} is on the nodes ({state})")))
                 }
                 Some(entry) => Ok(Poll::Done(entry)),
             }

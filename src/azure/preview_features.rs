@@ -72,8 +72,8 @@ async fn register(arm: &Arm, patience: &Waiter, id: &ArmId, provider: &str) -> R
             let state = body.properties.state;
             match state.as_str() {
                 REGISTERED => Ok(Poll::Done(state)),
-                "Pending" => Ok(Poll::Wait(format!("Waiting until Microsoft approves the preview feature {name}."))),
-                "Registering" => Ok(Poll::Wait(format!("Waiting until the preview feature {name} is registered (Registering)."))),
+                "Pending" => Ok(Poll::Wait(format!("waiting until Microsoft approves the preview feature {name}"))),
+                "Registering" => Ok(Poll::Wait(format!("waiting until the preview feature {name} is registered (Registering)"))),
                 _ => Err(Error::NotDone {
                     message: format!("the preview feature {name} is {state} right after its registration"),
                     way_out: format!("Look at it: `az feature show --namespace {provider} --name {}`.", id.name()),

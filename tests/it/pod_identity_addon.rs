@@ -221,7 +221,7 @@ fn the_registration_of_the_preview_feature_is_awaited() {
     world.serve();
     write_spec(&world, "aks-mi", "");
     let up = world.up(SPEC, &[]).ok();
-    let text = "Waiting until the preview feature Microsoft.ContainerService/EnablePodIdentityPreview is registered (Registering).";
+    let text = "waiting until the preview feature Microsoft.ContainerService/EnablePodIdentityPreview is registered (Registering)";
     assert!(up.stderr.contains(text), "{}", up.stderr);
     let writes: Vec<String> = world.requests().iter().filter(|line| line.is_write()).map(|line| line.path.clone()).collect();
     let at = |what: &str| writes.iter().position(|write| write.contains(what)).unwrap_or_else(|| panic!("no {what} in {writes:?}"));

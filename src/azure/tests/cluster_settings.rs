@@ -79,7 +79,7 @@ async fn a_running_operation_is_awaited_and_its_result_may_be_enough() {
     let (write, said) = write(&fake, LONG);
     write.set_cluster_fields(&id(), &issuer()).await.unwrap();
     assert_eq!(fake.on(ARM).iter().filter(|seen| seen.method == "PUT").count(), 0);
-    assert_eq!(*said.lock().unwrap(), ["Waiting until the cluster aks is ready (Updating)."]);
+    assert_eq!(*said.lock().unwrap(), ["waiting until the cluster aks is ready (Updating)"]);
 }
 
 #[tokio::test]

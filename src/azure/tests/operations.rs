@@ -80,7 +80,7 @@ async fn an_operation_is_asked_until_it_has_ended_and_then_the_nested_resource()
     assert_eq!((asked[0].as_str(), asked[3].as_str(), asked.len()), (format!("PUT {own}").as_str(), format!("GET {own}").as_str(), 4));
     assert!(asked[1].ends_with("operations/o?api-version=2017-08-31&t=1&s=signature"), "the address is asked as it is: {}", asked[1]);
     let said = run.said.lock().unwrap().clone();
-    assert_eq!(said, ["Waiting until the agent pool pool1 is ready.", "Waiting until the agent pool pool1 is ready (CreatingAgentPools)."]);
+    assert_eq!(said, ["waiting until the agent pool pool1 is ready", "waiting until the agent pool pool1 is ready (CreatingAgentPools)"]);
 }
 
 #[tokio::test]
@@ -239,5 +239,5 @@ async fn an_operation_that_never_ends_times_out() {
     let run = run(&fake, Duration::from_secs(2));
     let error = run.delete().await.unwrap_err();
     assert!(matches!(&error, Error::NotYet { what, .. } if what == "the deletion of the agent pool pool1"), "{error:?}");
-    assert!(run.said.lock().unwrap().contains(&"Waiting until the agent pool pool1 is deleted (Deleting).".to_owned()));
+    assert!(run.said.lock().unwrap().contains(&"waiting until the agent pool pool1 is deleted (Deleting)".to_owned()));
 }

@@ -66,7 +66,7 @@ async fn an_entry_of_another_identity_is_deleted_first_and_the_new_one_is_awaite
     let sent = sent(&fake);
     assert_eq!((sent.len(), &sent[0]), (2, &json!([])));
     assert_eq!(sent[1][0]["identity"]["resourceId"], wanted("new").resource_id);
-    assert_eq!(*said.lock().unwrap(), ["Waiting until the pod identity shop/web of the cluster aks is on the nodes (Updating)."]);
+    assert_eq!(*said.lock().unwrap(), ["waiting until the pod identity shop/web of the cluster aks is on the nodes (Updating)"]);
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn a_role_that_aks_does_not_see_yet_is_awaited_and_one_on_another_identity
     .await;
     let (writes, said) = write(&fake);
     writes.put_pod_identity(&id(), &wanted("web")).await.unwrap();
-    assert_eq!(*said.lock().unwrap(), ["Waiting until AKS sees the role Managed Identity Operator of the cluster's control plane."]);
+    assert_eq!(*said.lock().unwrap(), ["waiting until AKS sees the role Managed Identity Operator of the cluster's control plane"]);
     let refused = error(400, "PodIdentityAddonIdentitiesAssignmentError", &message("other"));
     let fake = Fake::new(move |seen, _| match seen.method.as_str() {
         "GET" => reply(200, document(json!([]))),
@@ -134,7 +134,7 @@ async fn the_provider_is_registered_again_once_the_feature_is() {
     let (write, said) = write(&fake);
     let state = write.register_feature(&ArmId::subscription(SUB), "Microsoft.ContainerService", "X").await.unwrap();
     assert_eq!(state, "Registered");
-    let text = "Waiting until the preview feature Microsoft.ContainerService/X is registered (Registering).";
+    let text = "waiting until the preview feature Microsoft.ContainerService/X is registered (Registering)";
     assert_eq!(*said.lock().unwrap(), [text]);
     let last = fake.on(ARM).pop().unwrap();
     assert!(last.method == "POST" && last.path.contains("/providers/Microsoft.ContainerService/register?"), "{}", last.path);
