@@ -131,14 +131,18 @@ impl Running {
         self.azure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows a change in Azure: creates the API servers of new clusters and drops those of deleted ones.
+    /// Follows a change in Azure: creates the API servers of new clusters, unless an external cluster stands in, and drops those of deleted ones.
     pub fn follow_azure(&self) {
-        let azure = self.azure();
+        let mut azure = self.azure();
+        let new: Vec<_> = self.stand_ins.values().filter(|stand_in| stand_in.is_new(&azure)).collect();
+        for stand_in in &new {
+            stand_in.report(&mut azure);
+        }
         let mut clusters = self.clusters.write().unwrap_or_else(PoisonError::into_inner);
         let wanted = || azure.clusters.values().filter(|c| c.ending.is_none() && !self.stand_ins.contains_key(&c.name));
         let before = clusters.len();
         clusters.retain(|fqdn, _| wanted().any(|c| c.fqdn == *fqdn));
-        let mut all = clusters.len() == before;
+        let mut all = clusters.len() == before && new.is_empty();
         for cluster in wanted() {
             if !clusters.contains_key(&cluster.fqdn) {
                 all = false;

@@ -56,9 +56,14 @@ pub async fn join(
     let mut notes = Vec::new();
     for request in requests {
         let known: Vec<&str> = azure.clusters.values().map(|c| c.name.as_str()).collect();
-        if !known.contains(&request.name.as_str()) {
-            let why = format!("the sandbox has no managed cluster {:?}", request.name);
-            return Err(Error::Use { why, hint: format!("name one of {} with --cluster NAME=KUBECONFIG", known.join(", ")) });
+        let exists = known.contains(&request.name.as_str());
+        if !exists {
+            notes.push(format!(
+                "there is no managed cluster {} yet, only {}; the cluster of {} stands in for it once it is created",
+                request.name,
+                known.join(", "),
+                request.kubeconfig.display()
+            ));
         }
         let mut stand_in = StandIn::open(request).await?;
         if all.contains_key(&request.name) {
@@ -71,7 +76,7 @@ pub async fn join(
         }
         let failed = |refusal: KubeError| stand_in.error(&refusal);
         let version = stand_in.kube.get("/version").await.map_err(failed)?;
-        if !azure.bare {
+        if exists && !azure.bare {
             notes.extend(bootstrap::install(&stand_in.kube, without).await.map_err(failed)?);
         }
         let nodes = stand_in.kube.get("/api/v1/nodes").await.map_err(failed)?;
@@ -149,9 +154,14 @@ impl StandIn {
         Ok(Self { name: request.name.clone(), url, host, port, entry: chosen.entry, access, reported, kube })
     }
 
-    /// Makes ARM report this cluster.
+    /// Makes ARM report this cluster, if it exists.
     pub fn report(&self, azure: &mut azure::state::State) {
         azure::stand_ins::replace(azure, &self.name, &self.reported);
+    }
+
+    /// Returns whether ARM has the cluster and does not report this one yet.
+    pub fn is_new(&self, azure: &azure::state::State) -> bool {
+        azure.clusters.values().any(|cluster| cluster.name == self.name && cluster.ending.is_none() && cluster.own.is_none())
     }
 
     pub fn client(&self) -> &KubeClient {
