@@ -57,6 +57,11 @@ pub trait Component: Sync {
         &[]
     }
 
+    /// Returns what it takes the place of, if that is retired.
+    fn replaces(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Checks its own options, with paths below the component.
     fn check(&self, _: &ComponentSpec) -> Result<(), Complaint> {
         Ok(())

@@ -48,6 +48,10 @@ impl Component for Csi {
         ]
     }
 
+    fn replaces(&self) -> Option<&'static str> {
+        Some("the FlexVolume driver for Key Vault")
+    }
+
     fn works(&self, _: &ComponentSpec) -> Works {
         let classes = Api::new(GROUP, "v1", "SecretProviderClass", "secretproviderclasses");
         Works {

@@ -35,6 +35,10 @@ impl Component for Ingress {
         vec![Sign::new("istiod", &["istio/pilot"])]
     }
 
+    fn replaces(&self) -> Option<&'static str> {
+        Some("Ingress NGINX")
+    }
+
     fn works(&self, _: &ComponentSpec) -> Works {
         let class = Registered {
             api: Api::new(GROUP, "v1", "GatewayClass", "gatewayclasses"),

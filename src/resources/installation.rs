@@ -34,6 +34,9 @@ pub struct Installation {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
     pub signs: Vec<Sign>,
+    /// What it takes the place of, in words: something that is retired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
 }
 
 /// What was found; nothing yet where podid has only decided to install it.
@@ -113,6 +116,9 @@ impl Kind<Cloud> for Installation {
     }
     fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         vec![("via", json!(self.via)), ("namespace", json!(self.namespace)), ("version", json!(self.version))]
+    }
+    fn plan_note(&self) -> Option<String> {
+        self.replaces.as_ref().map(|retired| format!("takes the place of {retired}, which is retired"))
     }
     fn notes(&self, actual: &Actual) -> Vec<String> {
         let foreign = |one: &&Running| !matches!(one.installer, running::Installer::Podid(_));

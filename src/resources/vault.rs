@@ -200,6 +200,9 @@ impl Kind<Cloud> for Vault {
             ("purgeProtection", json!(purge_protection.filter(|on| *on))),
         ]
     }
+    fn plan_note(&self) -> Option<String> {
+        (!self.rbac).then(|| "has access policies, as asked; Azure's default for a new vault is roles".to_owned())
+    }
     fn change_note(&self, actual: &Actual) -> Option<String> {
         let Actual::Live(vault) = actual else { return None };
         self.lacks_protection(vault).then(|| {
