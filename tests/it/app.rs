@@ -124,7 +124,7 @@ fn an_app_behind_a_gateway_is_ready_once_the_gateway_is_programmed() {
     let words =
         ["deploy", "web", "-n", "default", "--image", "nginx:1.29", "--port", "80", "--expose", "gateway", "--host", "shop.example.com"];
     let refused = app(&world, &words).exits(4);
-    assert!(refused.stderr.contains("--enable-app-routing-istio"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("podid cluster install ingress"), "{}", refused.stderr);
     let before = world.export();
     set_routing(&world, true);
     until("the class is accepted", || {

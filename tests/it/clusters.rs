@@ -155,7 +155,7 @@ fn a_cluster_may_use_a_service_principal_and_pull_from_a_registry() {
     assert!(!world.read(".podid/state.json").contains("not-a-real-one"));
     let shown = world.podid(&["cluster", "show", "-g", "podid-lab", "-n", CLUSTER, "-o", "json"]).ok().json();
     let signs: Vec<&str> = shown["obstacles"].as_array().unwrap().iter().map(|one| one["sign"].as_str().unwrap()).collect();
-    assert_eq!(signs, ["service-principal", "kubenet"]);
+    assert_eq!(signs, ["service-principal", "kubenet", "version"]);
     world.podid(&["cluster", "delete", "-g", "podid-lab", "-n", CLUSTER, "--yes"]).ok();
     assert_eq!(world.assignments(&registry).len(), 0, "its right to pull goes with it");
 }
