@@ -13,6 +13,7 @@ pub mod log;
 pub mod mask;
 pub mod node;
 pub mod objects;
+pub mod helm;
 pub mod plane;
 pub mod saved;
 pub mod specs;

@@ -1,0 +1,93 @@
+//! A component from the user's own chart, by the user's helm: installed, found, used, compared, and uninstalled.
+
+use super::{bare, components, install, uninstall};
+use crate::common::{World, helm, same};
+use serde_json::{Value, json};
+use std::fs;
+
+const NAMESPACE: &str = "{{ .Release.Namespace }}";
+
+fn documents(text: &str) -> Vec<Value> {
+    text.split("\n---\n").map(|document| serde_saphyr::from_str(document).unwrap()).collect()
+}
+
+/// Makes the manifests of podid's own templates objects of a chart.
+fn of_chart(mut object: Value) -> Value {
+    let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+    if !object["kind"].as_str().unwrap().starts_with("ClusterRole") && object["metadata"]["namespace"].is_null() {
+        object["metadata"]["namespace"] = json!(NAMESPACE);
+    }
+    for subject in object["subjects"].as_array_mut().into_iter().flatten() {
+        subject["namespace"] = json!(NAMESPACE);
+    }
+    if let Some(container) = object.pointer_mut("/spec/template/spec/containers/0") {
+        container["image"] = json!(format!("mcr.microsoft.com/oss/azure/aad-pod-identity/{name}:v1.8.17"));
+        let namespace = if name == "mic" { "--leader-election-namespace" } else { "--MICNamespace" };
+        let arguments = container["args"].as_array_mut().unwrap();
+        arguments.extend([json!("--forceNamespaced=true"), json!(format!("{namespace}={NAMESPACE}"))]);
+    }
+    object
+}
+
+/// Writes the folder `chart`: MIC, NMI, and their definitions as a cluster has them that podid furnished.
+fn write_chart(world: &World) {
+    let furnished = bare();
+    install(&furnished, &["pod-identity"]).ok();
+    let definitions = furnished.kube("GET", "aks-mi", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", None).ok();
+    for folder in ["chart/crds", "chart/templates"] {
+        fs::create_dir_all(world.path(folder)).unwrap();
+    }
+    world.write("chart/Chart.yaml", "apiVersion: v2\nname: our-pod-identity\nversion: 1.2.3\n");
+    for definition in definitions["items"].as_array().unwrap() {
+        let name = definition["metadata"]["name"].as_str().unwrap();
+        if name.ends_with(".aadpodidentity.k8s.io") {
+            let plain = json!({ "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                "metadata": { "name": name, "annotations": definition["metadata"]["annotations"] }, "spec": definition["spec"] });
+            world.write(&format!("chart/crds/{name}.yaml"), &plain.to_string());
+        }
+    }
+    let access = include_str!("../../../templates/components/pod-identity/access.yaml");
+    let exceptions = include_str!("../../../templates/components/pod-identity/exceptions.yaml");
+    let workloads = include_str!("../../../templates/components/pod-identity/workloads.yaml");
+    let all = [access, exceptions, workloads].into_iter().flat_map(documents).map(|object| of_chart(object).to_string());
+    world.write("chart/templates/all.yaml", &all.collect::<Vec<_>>().join("\n---\n"));
+}
+
+#[test]
+fn pod_identity_comes_from_a_chart_of_ones_own_and_goes_again() {
+    let Some(helm) = helm::program() else { return };
+    let world = bare();
+    write_chart(&world);
+    let before = world.export();
+    let words = ["pod-identity", "--via", "helm", "--chart", "./chart", "--helm", helm.to_str().unwrap()];
+    install(&world, &words).ok().says("helmrelease/aks-mi/aad-pod-identity/aad-pod-identity");
+    let found = components(&world, "aks-mi");
+    let ready = |one: &Value| one["ready"] == one["wanted"] && one["installedBy"].as_str().unwrap().contains("aad-pod-identity/aad-pod-identity");
+    assert!(found.len() == 2 && found.iter().all(ready), "{found:?}");
+    install(&world, &words).ok().says("nothing to do");
+    // a lab on these components
+    world.up("004.yaml", &["--verify"]).ok().says("proved");
+    world.down("004.yaml", &["--delete-data", "myk8skv"]).ok();
+    let by_hand = world.podid(&["cluster", "uninstall", "pod-identity", "--cluster", "aks-mi", "-g", "podid-lab", "--yes", "--helm", words[6]]);
+    by_hand.ok();
+    assert_eq!(components(&world, "aks-mi"), Vec::<Value>::new());
+    // helm leaves definitions where they are
+    let without_definitions = |export: &str| {
+        let mut export: Value = serde_json::from_str(export).unwrap();
+        let kinds = export["kubernetes"]["aks-mi"].as_object_mut().unwrap();
+        kinds.retain(|kind, _| !kind.starts_with("customresourcedefinitions"));
+        format!("{export:#}")
+    };
+    same("after `uninstall`", &without_definitions(&before), &without_definitions(&world.export()));
+}
+
+#[test]
+fn what_a_chart_cannot_do_is_refused_with_the_reason() {
+    let world = bare();
+    let pinned = install(&world, &["pod-identity", "--via", "helm", "--pin"]).exits(2);
+    assert!(pinned.stderr.contains("pin"), "{}", pinned.stderr);
+    let missing = install(&world, &["pod-identity", "--via", "helm", "--helm", "./no-such-helm"]);
+    assert_ne!(missing.code, Some(0));
+    assert!(missing.stderr.contains("no-such-helm"), "{}", missing.stderr);
+    assert!(uninstall(&world, "pod-identity").ok().stdout.contains("nothing to do"));
+}
