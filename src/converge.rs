@@ -13,6 +13,7 @@ mod proofs;
 mod rehearsal;
 mod rotation;
 mod saved;
+mod sharing;
 mod symptoms;
 mod values;
 mod warnings;

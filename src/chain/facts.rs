@@ -28,7 +28,7 @@ pub struct Bound {
     pub identity: BoundIdentity,
     /// Names of the mode's own objects, by their kinds.
     pub objects: BTreeMap<&'static str, String>,
-    /// The resources that the pods depend on; whatever these refer to counts, too.
+    /// The resources that the pods depend on, first the one that binds them; whatever these refer to counts, too.
     pub keys: Vec<Key>,
     /// Further flags of `podid bind`, where they are not the defaults.
     pub flags: Vec<String>,

@@ -89,6 +89,15 @@ impl Lists {
     }
 }
 
+/// Pods that a cluster gives a managed identity, whoever bound them.
+pub struct IdentityUser {
+    /// Of the managed identity.
+    pub resource_id: String,
+    pub namespace: String,
+    /// How the pods are told apart, as in `Bound`.
+    pub subject: String,
+}
+
 /// Secrets of one vault that pods are to get.
 pub struct SecretsOf {
     /// The resource that says so.

@@ -74,7 +74,7 @@ async fn look_with(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<
     values::remark(&mut plan, goal.sets(), &values);
     let commands = proofs::commands(session, inputs.spec_path.as_deref());
     let planned = Planned { desired, observed: &observed, plan: &plan, reader: &reader, commands: &commands };
-    let remarks = warnings::find(goal, &planned, lists).await;
+    let remarks = warnings::find(goal, &planned, &inputs.ledger, lists).await;
     warnings::add(&mut plan, remarks);
     if global.output != Format::Table {
         // people read these on stderr before the first request

@@ -1,6 +1,6 @@
 //! What a plan should say although nothing stands in its way: modes, components and deliveries know it.
 
-use super::goal::Goal;
+use super::{goal::Goal, sharing};
 use crate::{
     chain::remarks::{Lists, Planned, Remarks},
     components, deliveries,
@@ -30,7 +30,7 @@ pub(super) async fn prepare(goal: &Goal, desired: &Desired, ledger: &Ledger, rea
 }
 
 /// What is to be said of a plan.
-pub(super) async fn find(goal: &Goal, planned: &Planned<'_>, mut lists: Lists) -> Remarks {
+pub(super) async fn find(goal: &Goal, planned: &Planned<'_>, ledger: &Ledger, mut lists: Lists) -> Remarks {
     let mut all = Remarks::default();
     if !applies(goal) {
         return all;
@@ -44,6 +44,7 @@ pub(super) async fn find(goal: &Goal, planned: &Planned<'_>, mut lists: Lists) -
     for delivery in deliveries::all() {
         all.add(delivery.remarks(planned).await);
     }
+    all.warnings.extend(sharing::warnings(planned, ledger, &mut lists).await);
     all
 }
 

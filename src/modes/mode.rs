@@ -6,7 +6,7 @@ use crate::{
         facts::{Bound, Component, Parameters, PodPatch},
         found::Found,
         link::{Heals, Link, MissingLink, Reason, TOKEN},
-        remarks::{ListAhead, Lists, Planned, Remarks},
+        remarks::{IdentityUser, ListAhead, Lists, Planned, Remarks},
         view::View,
     },
     cluster::Api,
@@ -88,6 +88,11 @@ pub trait Mode: Sync {
     /// Says what makes a plan of this mode's objects doubtful.
     fn remarks<'a>(&'a self, _: &'a Planned<'a>, _: &'a mut Lists) -> BoxFuture<'a, Remarks> {
         Box::pin(ready(Remarks::default()))
+    }
+
+    /// Lists the pods that the clusters of this plan give an identity by this mode, and that the plan says nothing of.
+    fn other_users<'a>(&'a self, _: &'a Planned<'a>, _: &'a mut Lists) -> BoxFuture<'a, Vec<IdentityUser>> {
+        Box::pin(ready(Vec::new()))
     }
 
     /// Lists the components that must run in the cluster.

@@ -15,7 +15,7 @@ use crate::{
         facts::{Bound, BoundIdentity, Component, Parameters, PodPatch},
         found::Found,
         link::{Link, Reason},
-        remarks::{ListAhead, Lists, Planned, Remarks},
+        remarks::{IdentityUser, ListAhead, Lists, Planned, Remarks},
         view::View,
     },
     engine::{
@@ -178,6 +178,10 @@ impl Mode for PodIdentity {
 
     fn remarks<'a>(&'a self, planned: &'a Planned<'a>, lists: &'a mut Lists) -> BoxFuture<'a, Remarks> {
         Box::pin(remarks::remarks(planned, lists))
+    }
+
+    fn other_users<'a>(&'a self, planned: &'a Planned<'a>, lists: &'a mut Lists) -> BoxFuture<'a, Vec<IdentityUser>> {
+        Box::pin(remarks::other_users(planned, lists))
     }
 
     fn needs(&self) -> &'static [Component] {

@@ -17,7 +17,7 @@ use crate::{
         facts::{Bound, BoundIdentity, Component, Parameters, PodPatch},
         found::Found,
         link::{Link, Reason},
-        remarks::{Lists, Planned, Remarks},
+        remarks::{IdentityUser, Lists, Planned, Remarks},
         view::View,
     },
     engine::{
@@ -180,6 +180,10 @@ impl Mode for PodIdentityAddon {
 
     fn remarks<'a>(&'a self, planned: &'a Planned<'a>, _: &'a mut Lists) -> BoxFuture<'a, Remarks> {
         Box::pin(preflight::remarks(planned))
+    }
+
+    fn other_users<'a>(&'a self, planned: &'a Planned<'a>, _: &'a mut Lists) -> BoxFuture<'a, Vec<IdentityUser>> {
+        Box::pin(preflight::other_users(planned))
     }
 
     fn needs(&self) -> &'static [Component] {

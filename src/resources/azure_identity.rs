@@ -2,8 +2,9 @@
 //! other casing is pruned without a word.
 
 use super::{
+    access::{Access, Reach, Right},
     manifest,
-    manifested::{Listing, Manifested},
+    manifested::{Listing, Manifested, access_to_objects},
     world::ClusterTarget,
 };
 use crate::{
@@ -80,6 +81,14 @@ impl Manifested for AzureIdentity {
             ..crds::AzureIdentitySpec::default()
         };
         Ok(manifest::manifest(&at(&self.namespace, &self.name), app, mine, &[NAMESPACED], Some(serde_json::to_value(spec)?)))
+    }
+    fn access(access: Access) -> Vec<Right> {
+        let mut rights = access_to_objects::<Self>(access);
+        if access == Access::Write {
+            let list = Right::new("aadpodidentity.k8s.io", "azureidentities", &["list"], Reach::Everywhere);
+            rights.push(list.optional("the plan does not warn of an identity that pods of other namespaces get too"));
+        }
+        rights
     }
     fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         vec![("resourceID", json!(self.resource_id)), ("clientID", json!(self.client_id))]

@@ -41,6 +41,7 @@ mod rehearsals;
 mod sdk;
 mod secrets;
 mod service;
+mod sharing;
 mod stand_ins;
 mod steps;
 mod storage;

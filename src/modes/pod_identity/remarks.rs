@@ -1,7 +1,10 @@
 //! Two bindings that would give one pod two identities: both of this graph, or one of somebody else.
 
 use crate::{
-    chain::remarks::{ListAhead, Lists, Planned, Remarks, resolved, wanted},
+    chain::{
+        remarks::{IdentityUser, ListAhead, Lists, Planned, Remarks, resolved, wanted},
+        texts::field,
+    },
     engine::{
         desired::{Desired, Intent},
         input::KnownOutputs,
@@ -16,7 +19,7 @@ use crate::{
     },
 };
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bindings in the clusters that this graph writes to, as far as the state knows where these are.
 pub(super) fn lists(desired: &Desired, known: &KnownOutputs) -> Vec<ListAhead> {
@@ -32,6 +35,37 @@ pub(super) async fn remarks(planned: &Planned<'_>, lists: &mut Lists) -> Remarks
     let mut remarks = shared_selectors(planned);
     remarks.warnings.extend(rivals(planned, lists).await);
     remarks
+}
+
+/// The bindings of others that have an AzureIdentity. The bindings were listed for `rivals`; the AzureIdentities are listed only where a
+/// cluster has bindings of others.
+pub(super) async fn other_users(planned: &Planned<'_>, lists: &mut Lists) -> Vec<IdentityUser> {
+    let mut users = Vec::new();
+    let mut seen = BTreeSet::new();
+    for node in wanted(planned.desired, BINDING) {
+        let Some(AzureIdentityBinding { target, namespace, .. }) = planned.placed::<AzureIdentityBinding>(node) else { continue };
+        if !seen.insert((target.context.clone(), namespace.clone())) {
+            continue;
+        }
+        let Ok(cluster) = planned.reader.cluster(&target).await else { continue };
+        let of = |api| ListAhead { target: target.clone(), api, namespace: namespace.clone() };
+        let mut others = azure_identity_binding::listed(lists.of(&cluster, &of(AzureIdentityBinding::api())).await);
+        others.retain(|other| {
+            let key = azure_identity_binding::key(&target.name, &other.namespace, &other.binding);
+            !planned.desired.nodes.contains_key(&key)
+        });
+        if others.is_empty() {
+            continue;
+        }
+        let named = |one| ((field(one, "/metadata/namespace"), field(one, "/metadata/name")), field(one, "/spec/resourceID"));
+        let identities: BTreeMap<(&str, &str), &str> = lists.of(&cluster, &of(AzureIdentity::api())).await.iter().map(named).collect();
+        for other in others {
+            let found = identities.get(&(other.namespace.as_str(), other.azure_identity.as_str())).copied();
+            let Some(resource_id) = found.map(str::to_owned) else { continue };
+            users.push(IdentityUser { resource_id, namespace: other.namespace, subject: other.selector });
+        }
+    }
+    users
 }
 
 /// Two bindings of this graph that give one pod two identities.

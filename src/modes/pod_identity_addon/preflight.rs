@@ -7,14 +7,14 @@ use crate::{
         obstacles::{Effect, KUBENET, pod_identity_obstacles},
         pod_identities::entries,
     },
-    chain::remarks::{Planned, Remarks, wanted},
+    chain::remarks::{IdentityUser, Planned, Remarks, wanted},
     engine::{
         key::Key,
         plan::{Refusal, Warning},
         resource::Kind as _,
     },
     resources::{
-        addon_identity::AddonIdentity,
+        addon_identity::{self, AddonIdentity},
         feature::{self, Feature},
         role::guid_of,
         roles,
@@ -22,6 +22,7 @@ use crate::{
 };
 use serde::Deserialize as _;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The cluster's setting, as a part of a key.
 pub(super) const ADDON: &str = "pod-identity";
@@ -93,6 +94,23 @@ async fn of_cluster(planned: &Planned<'_>, key: &Key, cluster: &ArmId) -> Remark
         remarks.refused.push(refuse(reason, way_out(&entry, cluster)));
     }
     remarks
+}
+
+/// The entries of others.
+pub(super) async fn other_users(planned: &Planned<'_>) -> Vec<IdentityUser> {
+    let own: Vec<AddonIdentity> = wanted(planned.desired, AddonIdentity::KIND).filter_map(|node| planned.placed(node)).collect();
+    let clusters: BTreeMap<String, &ArmId> = own.iter().map(|entry| (entry.cluster.folded(), &entry.cluster)).collect();
+    let mut users = Vec::new();
+    for cluster in clusters.into_values() {
+        let Ok(Some(document)) = planned.reader.azure.cluster_document(cluster).await else { continue };
+        for entry in entries(&document) {
+            let key = addon_identity::key(cluster.name(), &entry.namespace, &entry.name);
+            if !planned.desired.nodes.contains_key(&key) {
+                users.push(IdentityUser { resource_id: entry.resource_id, namespace: entry.namespace, subject: entry.selector });
+            }
+        }
+    }
+    users
 }
 
 fn way_out(entry: &PodIdentity, cluster: &ArmId) -> String {

@@ -1,7 +1,10 @@
 //! Azure and the clusters as others use them, behind podid's back: with the caller's own token, with the kubeconfig's, and with the
 //! sandbox's settings. It needs a served world.
 
-use super::World;
+use super::{
+    World,
+    specs::{IDENTITIES, NAMESPACES},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::{Client, Method, Proxy};
 use serde_json::{Value, json};
@@ -73,6 +76,19 @@ impl World {
 
     pub fn vault_id(&self, name: &str) -> String {
         format!("{}/providers/Microsoft.KeyVault/vaults/{name}", self.group_id())
+    }
+
+    /// Binds an identity in a new namespace, as kubectl would; both objects and the selector have the name of the namespace.
+    pub fn bind_by_hand(&self, context: &str, name: &str, identity_id: &str) {
+        let kube = |path: &str, body| self.kube("POST", context, path, Some(body)).ok();
+        let meta = json!({ "name": name, "namespace": name });
+        let object =
+            |kind: &str, spec: Value| json!({ "apiVersion": "aadpodidentity.k8s.io/v1", "kind": kind, "metadata": meta, "spec": spec });
+        kube(NAMESPACES, json!({ "metadata": { "name": name } }));
+        let spec = json!({ "type": 0, "resourceID": identity_id, "clientID": "00000000-0000-0000-0000-000000000001" });
+        kube(&format!("{IDENTITIES}/{name}/azureidentities"), object("AzureIdentity", spec));
+        let spec = json!({ "azureIdentity": name, "selector": name });
+        kube(&format!("{IDENTITIES}/{name}/azureidentitybindings"), object("AzureIdentityBinding", spec));
     }
 
     /// Returns a client that uses the proxy and its CA; created once, it keeps its connections.
