@@ -4,6 +4,7 @@
 mod found;
 mod links;
 mod names;
+mod polling;
 
 use super::{
     delivery::{Delivery, Wanted},
@@ -38,13 +39,12 @@ use crate::{
     },
 };
 use futures::future::BoxFuture;
-use names::{CLASS, GROUP, STATUS};
+use names::{CLASS, DRIVER, GROUP, STATUS};
 use serde::Deserialize as _;
 use serde_json::json;
 
 pub struct Csi;
 
-const DRIVER: &str = "secrets-store.csi.k8s.io";
 /// The field for the name of the SecretProviderClass; default: the workload's name.
 const NAME: &str = "names.secretProviderClass";
 /// The volume, and where it is mounted.
@@ -143,7 +143,8 @@ impl Delivery for Csi {
                 let names = secrets.map(|object| object.name).collect();
                 Some(SecretsOf { key: node.key.clone(), shown, vault: class.vault_name, names, effect: "mounts: its pods will not start" })
             });
-            let warnings = unknown_secrets(planned, &mounted.collect::<Vec<_>>()).await;
+            let mut warnings = unknown_secrets(planned, &mounted.collect::<Vec<_>>()).await;
+            warnings.extend(polling::warnings(planned).await);
             Remarks { refused: Vec::new(), warnings }
         })
     }

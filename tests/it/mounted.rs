@@ -3,6 +3,7 @@
 
 mod keys;
 mod options;
+mod polling;
 mod rotation;
 
 use crate::common::{Output, World, until};

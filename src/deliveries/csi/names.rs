@@ -7,3 +7,5 @@ pub const CLASS: &str = SecretProviderClass::KIND;
 pub const GROUP: &str = "secrets-store.csi.x-k8s.io";
 /// Kind and plural of the status in which the driver reports what it mounted.
 pub const STATUS: (&str, &str) = ("SecretProviderClassPodStatus", "secretproviderclasspodstatuses");
+/// As volumes name it.
+pub const DRIVER: &str = "secrets-store.csi.k8s.io";
