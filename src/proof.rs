@@ -1,7 +1,7 @@
 //! Proves that a workload can read its secrets: a short-lived pod gets them as the workload would, and the result is compared with the
 //! vault. It follows the chain that mode and delivery describe and knows neither by name. No value is ever read.
 //!
-//! `target` is what to prove; `prover` has the clients; `pod` and `run_id` make the pod; `attempt` waits for it; `diagnosis` and
+//! `target` is what to prove, `storage` the same for blobs; `prover` has the clients; `pod` and `run_id` make the pod; `attempt` waits for it; `diagnosis` and
 //! `scheduling` find what the cluster reports as wrong; `comparison` finds what podid did not write; `rights` is what RBAC must allow.
 
 mod attempt;
@@ -12,11 +12,13 @@ mod prover;
 mod rights;
 mod run_id;
 mod scheduling;
+mod storage;
 mod target;
 
 pub use pod::shown_name;
 pub use prover::Prover;
 pub use rights::rights;
+pub use storage::storage_targets;
 pub use target::{Target, targets};
 
 use crate::{
@@ -59,7 +61,12 @@ fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S
 #[derive(Clone, Debug, Serialize)]
 pub struct Proof {
     pub workload: String,
+    /// Empty where a storage account is proved.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub vault: String,
+    /// The container of a storage account: `claimsdata/uploads`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<String>,
     pub identity: String,
     pub hops: Vec<Step>,
     /// The secrets that the pod got, by file name or name; each with its version, where the delivery reports it.
@@ -89,7 +96,8 @@ impl Prover {
     pub async fn prove(&self, target: &Target) -> Proof {
         let mut proof = Proof {
             workload: target.shown(),
-            vault: target.delivered.vault.name.clone(),
+            vault: if target.storage.is_some() { String::new() } else { target.delivered.vault.name.clone() },
+            storage: target.storage.clone(),
             identity: target.bound.name.clone(),
             hops: Vec::new(),
             objects: BTreeMap::new(),

@@ -99,8 +99,12 @@ pub async fn verify(session: &Session, verify: &Verify) -> Result<Exit, Failure>
     let (app, ledger) = remembered::app_ledger(session, verify.file.as_deref())?;
     let commands = converge::commands(session, verify.file.as_deref());
     let find = |app: &str| {
-        let targets = proof::targets(&ledger, app, verify.namespace.as_deref(), verify.name.as_deref(), &commands);
-        targets.map_err(|f| Failure::from(&f))
+        let (namespace, name) = (verify.namespace.as_deref(), verify.name.as_deref());
+        let mut targets = proof::targets(&ledger, app, namespace, name, &commands).map_err(|f| Failure::from(&f))?;
+        if let Some(place) = &verify.storage {
+            targets.extend(proof::storage_targets(&ledger, app, namespace, name, place).map_err(|f| Failure::from(&f))?);
+        }
+        Ok::<_, Failure>(targets)
     };
     let targets = match app {
         Some(app) => find(&app)?,

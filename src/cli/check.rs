@@ -1,8 +1,11 @@
 //! The rules of `spec::names` as value parsers.
 
-use crate::spec::{
-    names::{self, Checked},
-    reference::{NameOrId, Principal, Scope},
+use crate::{
+    deliveries::blobs::Place,
+    spec::{
+        names::{self, Checked},
+        reference::{NameOrId, Principal, Scope},
+    },
 };
 use std::time::Duration;
 
@@ -29,6 +32,14 @@ macro_rules! references {
 }
 
 references!(cluster_or_id, identity_or_id, storage_account_or_id, vault_or_id);
+
+/// A container of a storage account as ACCOUNT/CONTAINER, also as a scope writes it: storage/ACCOUNT/CONTAINER.
+pub(super) fn blob_place(text: &str) -> Result<Place, String> {
+    let (account, container) = text.strip_prefix("storage/").unwrap_or(text).split_once('/').ok_or("it is not ACCOUNT/CONTAINER")?;
+    names::storage_account(account)?;
+    names::container(container)?;
+    Ok(Place { account: account.to_owned(), container: container.to_owned() })
+}
 
 pub(super) fn principal(text: &str) -> Result<Principal, String> {
     text.parse()

@@ -1,6 +1,7 @@
 //! `podid verify`.
 
 use super::check;
+use crate::deliveries::blobs::Place;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -8,6 +9,8 @@ const VERIFY: &str = "\
 Examples:
   podid verify                               verify every workload of podid.yaml
   podid verify -n dev-claims-podid           verify what earlier commands created in this namespace
+  podid verify --name claims-api --storage claimsdata/uploads
+                                             verify that its pods write, read and delete a blob, too
   podid verify --image registry.example.com/pause@sha256:DIGEST";
 
 /// Prove with a short-lived pod that workloads can read their secrets
@@ -23,7 +26,10 @@ pub struct Verify {
     /// Verify only this workload or SecretProviderClass
     #[arg(long, value_name = "WORKLOAD", value_parser = check::dns_subdomain)]
     pub name: Option<String>,
-    /// Image of the pod, preferably by digest; for the delivery `sdk` it needs sh and curl
+    /// Also write, read and delete a blob in this container with each workload's identity, from inside a pod
+    #[arg(long, value_name = "ACCOUNT/CONTAINER", value_parser = check::blob_place)]
+    pub storage: Option<Place>,
+    /// Image of the pod, preferably by digest; for the delivery `sdk` and for `--storage` it needs sh and curl
     #[arg(long, value_parser = check::image)]
     pub image: Option<String>,
 }

@@ -138,7 +138,10 @@ pub fn complain(session: &Session, proofs: &[Proof]) -> Exit {
 pub fn shown(proofs: &[Proof]) -> Text {
     let mut lines = Text::new();
     for proof in proofs {
-        lines.push(format!("{} by {} from {}", proof.workload, proof.identity, proof.vault));
+        lines.push(match &proof.storage {
+            Some(place) => format!("{} by {} in {place}", proof.workload, proof.identity),
+            None => format!("{} by {} from {}", proof.workload, proof.identity, proof.vault),
+        });
         for step in &proof.hops {
             lines.push(format!("  {:>6.1} s  {:<9} {}", step.after.as_secs_f64(), step.name, step.detail));
         }
@@ -147,13 +150,11 @@ pub fn shown(proofs: &[Proof]) -> Text {
     for proof in proofs.iter().filter(|p| p.proved()) {
         let names: Vec<&str> = proof.objects.keys().map(String::as_str).collect();
         let took = proof.hops.last().map_or(0.0, |h| h.after.as_secs_f64());
-        lines.push(format!(
-            "proved {} reads {} from {} as {}, in {took:.1} s",
-            proof.workload,
-            names.join(", "),
-            proof.vault,
-            proof.identity
-        ));
+        let what = match &proof.storage {
+            Some(place) => format!("writes, reads and deletes a blob in {place}"),
+            None => format!("reads {} from {}", names.join(", "), proof.vault),
+        };
+        lines.push(format!("proved {} {what} as {}, in {took:.1} s", proof.workload, proof.identity));
     }
     lines
 }

@@ -6,6 +6,7 @@ mod links;
 
 use super::{
     delivery::{Asked, Delivery, Wanted},
+    in_pod::CLIENT_ID,
     recorded,
 };
 use crate::{
@@ -28,8 +29,6 @@ use serde_json::json;
 
 pub struct Sdk;
 
-/// The variable from which the Azure SDKs take the identity (azure-identity, `ManagedIdentityCredential`).
-const CLIENT_ID: &str = "AZURE_CLIENT_ID";
 const VAULT_URI: &str = "KEYVAULT_URI";
 
 impl Delivery for Sdk {

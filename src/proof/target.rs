@@ -19,14 +19,21 @@ pub struct Target {
     pub(super) delivery: &'static dyn Delivery,
     /// The whole chain, each link after those that it rests on.
     pub(super) links: Vec<Link>,
+    /// The container of a storage account that is proved instead of secrets.
+    pub(super) storage: Option<String>,
 }
 
 impl Target {
     fn new(bound: Bound, delivered: Delivered) -> Result<Self, Fault> {
-        let (mode, delivery) = (modes::of(&bound)?, deliveries::of(&delivered)?);
+        let delivery = deliveries::of(&delivered)?;
+        Self::by(delivery, bound, delivered)
+    }
+
+    pub(super) fn by(delivery: &'static dyn Delivery, bound: Bound, delivered: Delivered) -> Result<Self, Fault> {
+        let mode = modes::of(&bound)?;
         let mut links = mode.chain(&bound);
         links.extend(delivery.chain(&delivered, &bound));
-        Ok(Self { bound, delivered, mode, delivery, links })
+        Ok(Self { bound, delivered, mode, delivery, links, storage: None })
     }
 
     /// `shop/web`

@@ -33,3 +33,5 @@ podid mount apply --delivery sdk --namespace identity-demo --name identity-demo 
   --vault aad-pod-identity-demo-kv --secret aad-pod-identity-demo-secret --yes
 podid app deploy identity-demo --namespace identity-demo --cluster aks-experimental --image andriktr/utils:1.0.4 --yes
 podid verify --namespace identity-demo
+# Upload a blob from inside the pod, with its token for the storage account
+podid verify --namespace identity-demo --storage aadpodidentitydemo/pod-identity-demo

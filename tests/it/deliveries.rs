@@ -1,6 +1,7 @@
 //! The deliveries beside the CSI driver: the app that reads the vault by itself, and FlexVolume. Each is set up, proved, looked at again and
 //! removed; each broken link is named within seconds; and the script of the proof does with a real curl what the sandbox's kubelet plays.
 
+mod blobs;
 mod script;
 
 use crate::common::{Output, World, until};

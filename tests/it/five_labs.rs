@@ -16,14 +16,25 @@ struct Lab {
     cluster: &'static str,
     /// Whether the lab creates its cluster.
     creates: bool,
+    /// The container in which the pod of its document writes a blob.
+    storage: Option<&'static str>,
+}
+
+/// A lab on a cluster that is there already.
+const fn of(name: &'static str, data: &'static [&'static str], cluster: &'static str) -> Lab {
+    Lab { name, data, cluster, creates: false, storage: None }
 }
 
 const LABS: [Lab; 5] = [
-    Lab { name: "000", data: &["claims-api-kv"], cluster: "aks-sp", creates: false },
-    Lab { name: "001", data: &["demo-settings-kv"], cluster: "aks-sp", creates: false },
-    Lab { name: "002", data: &["aad-pod-identity-demo-kv", "aadpodidentitydemo"], cluster: "aks-experimental", creates: true },
-    Lab { name: "003", data: &["orders-lab-kv", "billing-lab-kv"], cluster: "aks-mi", creates: false },
-    Lab { name: "004", data: &["myk8skv"], cluster: "myk8s", creates: true },
+    of("000", &["claims-api-kv"], "aks-sp"),
+    of("001", &["demo-settings-kv"], "aks-sp"),
+    Lab {
+        creates: true,
+        storage: Some("aadpodidentitydemo/pod-identity-demo"),
+        ..of("002", &["aad-pod-identity-demo-kv", "aadpodidentitydemo"], "aks-experimental")
+    },
+    of("003", &["orders-lab-kv", "billing-lab-kv"], "aks-mi"),
+    Lab { creates: true, ..of("004", &["myk8skv"], "myk8s") },
 ];
 
 fn world(bare: bool) -> World {
@@ -66,6 +77,10 @@ fn there_and_back(lab: &Lab, world: &World) {
     let before = settled(world);
     let up = world.up(&spec, &["--verify"]).ok();
     assert!(up.stdout.contains("proved "), "{}", up.stdout);
+    if let Some(place) = lab.storage {
+        let verify = world.podid(&["verify", "-f", &spec, "--storage", place]).ok();
+        assert!(verify.stdout.contains(&format!("writes, reads and deletes a blob in {place}")), "{}", verify.stdout);
+    }
     world.up(&spec, &[]).ok().says("nothing to do");
     let data: Vec<&str> = lab.data.iter().flat_map(|name| ["--delete-data", name]).collect();
     world.down(&spec, &data).ok();

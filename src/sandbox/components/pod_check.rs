@@ -1,25 +1,40 @@
-//! The one container that does more than run: podid's check of an app that reads Key Vault by itself. It is known by its command, and what
-//! its script does with curl is done here: a token from the metadata service, which NMI answers where it runs, and then each secret.
-//! The termination message is the one that the script writes.
+//! The one container that does more than run: podid's check of an app that reads Key Vault, or uses a storage account, by itself. It is known
+//! by its command, and what its script does with curl is done here: a token from the metadata service, which NMI answers where it runs, and
+//! then each secret, or a blob that is written, read and deleted. The termination message is the one that the script writes.
 
 use super::nmi;
 use super::provider::ProviderContext;
 use super::workloads::Program;
 use base64::Engine as _;
+use reqwest::Method;
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// `$0` of the script.
-const NAME: &str = "podid-check";
-const RESOURCE: &str = "https://vault.azure.net";
+/// `$0` of the scripts.
+const SECRETS: &str = "podid-check";
+const BLOB: &str = "podid-blob-check";
+const CONTENT: &str = "written by podid verify";
 /// What the script keeps of an answer.
 const LONGEST: usize = 1200;
 
 pub(super) struct PodCheck<'a> {
     pod: &'a Value,
-    secrets: Vec<&'a str>,
-    vault: &'a str,
     client_id: &'a str,
+    work: Work<'a>,
+}
+
+enum Work<'a> {
+    Secrets { vault: &'a str, names: Vec<&'a str> },
+    Blob { url: &'a str },
+}
+
+impl Work<'_> {
+    fn resource(&self) -> &'static str {
+        match self {
+            Self::Secrets { .. } => "https://vault.azure.net",
+            Self::Blob { .. } => "https://storage.azure.com",
+        }
+    }
 }
 
 /// How the container ended.
@@ -32,12 +47,16 @@ impl<'a> PodCheck<'a> {
     pub(super) fn of(pod: &'a Value) -> Option<Self> {
         let container = &pod["spec"]["containers"][0];
         let command: Vec<&str> = container["command"].as_array()?.iter().filter_map(Value::as_str).collect();
-        let ["sh", "-c", _, NAME, secrets @ ..] = command.as_slice() else { return None };
         let env = |name: &str| {
             let all = container["env"].as_array().into_iter().flatten();
             all.filter(|env| env["name"] == name).find_map(|env| env["value"].as_str()).unwrap_or_default()
         };
-        Some(Self { pod, secrets: secrets.to_vec(), vault: env("KEYVAULT_URI"), client_id: env("AZURE_CLIENT_ID") })
+        let work = match command.as_slice() {
+            ["sh", "-c", _, SECRETS, names @ ..] => Work::Secrets { vault: env("KEYVAULT_URI"), names: names.to_vec() },
+            ["sh", "-c", _, BLOB] => Work::Blob { url: env("BLOB_URL") },
+            _ => return None,
+        };
+        Some(Self { pod, client_id: env("AZURE_CLIENT_ID"), work })
     }
 
     pub(super) async fn run(&self, access: &ProviderContext) -> Ended {
@@ -47,24 +66,11 @@ impl<'a> PodCheck<'a> {
         };
         let claim = |name: &str| claims(&token)[name].as_str().unwrap_or_default().to_owned();
         let mut message = format!("token 200 {} {}\n", claim("appid"), claim("oid"));
-        for (at, name) in self.secrets.iter().enumerate() {
-            let url = format!("{}/secrets/{name}?api-version=7.4", self.vault.trim_end_matches('/'));
-            let (status, answer) = match access.azure.get(&url, Some(&token)).await {
-                Ok(reply) if reply.status == 200 => {
-                    let body = reply.json();
-                    let version = body["id"].as_str().and_then(|id| id.rsplit('/').next()).unwrap_or_default().to_owned();
-                    (200, version)
-                }
-                Ok(reply) => (reply.status, shown(&reply.text)),
-                // a vault that does not exist has no DNS name
-                Err(_) => (0, "no such host".to_owned()),
-            };
-            let _ = writeln!(message, "{} {status:03} {answer}", at + 1);
-            if status != 200 {
-                return Ended { exit_code: 1, message };
-            }
-        }
-        Ended { exit_code: 0, message }
+        let exit_code = match &self.work {
+            Work::Secrets { vault, names } => read_secrets(access, &token, vault, names, &mut message).await,
+            Work::Blob { url } => use_blob(access, &token, url, &mut message).await,
+        };
+        Ended { exit_code, message }
     }
 
     /// Asks as the pod: NMI gets the request where it runs on the node, otherwise the node's metadata service.
@@ -75,7 +81,7 @@ impl<'a> PodCheck<'a> {
             let asked = nmi::TokenRequest {
                 namespace: text("namespace"),
                 pod: text("name"),
-                resource: RESOURCE,
+                resource: self.work.resource(),
                 managed: access.workloads.managed_mode(node),
                 client_id: Some(self.client_id).filter(|id| !id.is_empty()),
                 force_namespaced: access.workloads.force_namespaced(Program::Nmi, node),
@@ -83,7 +89,7 @@ impl<'a> PodCheck<'a> {
             return nmi.token(&access.activity, &asked).await.map_err(|no| (no.status, no.body));
         }
         let query = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([("api-version", "2018-02-01"), ("resource", RESOURCE), ("client_id", self.client_id)])
+            .extend_pairs([("api-version", "2018-02-01"), ("resource", self.work.resource()), ("client_id", self.client_id)])
             .finish();
         let reply = access.azure.metadata(&query).await.map_err(|_| (0, "connection refused".to_owned()))?;
         match reply.json()["access_token"].as_str().filter(|_| reply.ok()) {
@@ -91,6 +97,51 @@ impl<'a> PodCheck<'a> {
             None => Err((reply.status, reply.text.clone())),
         }
     }
+}
+
+async fn read_secrets(access: &ProviderContext, token: &str, vault: &str, names: &[&str], message: &mut String) -> i32 {
+    for (at, name) in names.iter().enumerate() {
+        let url = format!("{}/secrets/{name}?api-version=7.4", vault.trim_end_matches('/'));
+        let (status, answer) = match access.azure.get(&url, Some(token)).await {
+            Ok(reply) if reply.status == 200 => {
+                let body = reply.json();
+                let version = body["id"].as_str().and_then(|id| id.rsplit('/').next()).unwrap_or_default().to_owned();
+                (200, version)
+            }
+            Ok(reply) => (reply.status, shown(&reply.text)),
+            // a vault that does not exist has no DNS name
+            Err(_) => (0, "no such host".to_owned()),
+        };
+        let _ = writeln!(message, "{} {status:03} {answer}", at + 1);
+        if status != 200 {
+            return 1;
+        }
+    }
+    0
+}
+
+/// What was written is deleted also if it could not be read.
+async fn use_blob(access: &ProviderContext, token: &str, url: &str, message: &mut String) -> i32 {
+    let mut exit_code = 0;
+    for (word, wanted, method, body) in
+        [("write", 201, Method::PUT, Some(CONTENT)), ("read", 200, Method::GET, None), ("delete", 202, Method::DELETE, None)]
+    {
+        let (status, answer) = match access.azure.blob(method, url, token, body).await {
+            Ok(reply) if reply.status == wanted && (word != "read" || reply.text == CONTENT) => {
+                let _ = writeln!(message, "{word} {wanted}");
+                continue;
+            }
+            Ok(reply) if reply.status == wanted => (0, "the blob has another content than was written".to_owned()),
+            Ok(reply) => (reply.status, shown(&reply.text)),
+            Err(_) => (0, "no such host".to_owned()),
+        };
+        let _ = writeln!(message, "{word} {status:03} {answer}");
+        exit_code = 1;
+        if word == "write" {
+            break;
+        }
+    }
+    exit_code
 }
 
 fn claims(token: &str) -> Value {

@@ -3,7 +3,7 @@
 
 use super::config::Config;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Certificate, Client, ClientBuilder, Proxy};
+use reqwest::{Certificate, Client, ClientBuilder, Method, Proxy};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -78,6 +78,16 @@ impl AzureClient {
     pub(super) async fn get(&self, url: &str, token: Option<&str>) -> Result<AzureResponse, String> {
         let request = self.client.get(url);
         self.send(if let Some(token) = token { request.bearer_auth(token) } else { request }).await
+    }
+
+    /// Writes a block blob, if there is a body, or reads or deletes one.
+    pub(super) async fn blob(&self, method: Method, url: &str, token: &str, body: Option<&'static str>) -> Result<AzureResponse, String> {
+        let request = self.client.request(method, url).bearer_auth(token).header("x-ms-version", "2021-12-02");
+        self.send(match body {
+            Some(body) => request.header("x-ms-blob-type", "BlockBlob").header(CONTENT_TYPE, "text/plain").body(body),
+            None => request,
+        })
+        .await
     }
 
     pub(super) async fn patch(&self, url: &str, token: &str, body: &Value) -> Result<AzureResponse, String> {

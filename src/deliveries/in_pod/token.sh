@@ -1,0 +1,44 @@
+# The part that all checks of a pod have: it reports, asks, and gets a token as the app would. It needs sh and curl. The last lines of the
+# pod's termination message say how far the check came; no value and no token is ever written, and neither is an argument of a program.
+say() { printf '%s\n' "$*" >>/dev/termination-log; }
+# The last text field of that name in a JSON document.
+field() { printf '%s' "$1" | sed -n "s/.*\"$2\": *\"\([^\"]*\)\".*/\1/p"; }
+shown() { printf '%s' "$1" | tr '\r\n\t' '   ' | cut -c1-1200; }
+newline='
+'
+# Sends METHOD to URL, with further options of curl, and sets `code` and `body`; the headers come from stdin.
+request() {
+  method=$1 url=$2
+  shift 2
+  body=
+  if reply=$(curl -s --max-time 120 -X "$method" -H @- -w '\n%{http_code}' "$@" "$url"); then
+    code=${reply##*"$newline"}
+    body=${reply%"$newline"*}
+    return
+  else
+    failed=$?
+  fi
+  code=000
+  case $failed in
+    6) body='no such host' ;;
+    7) body='connection refused' ;;
+    28) body='timed out' ;;
+    127) body='curl: not found' ;;
+    *) body="curl exit code $failed" ;;
+  esac
+}
+# Sets `token` to one for the resource, which is encoded for a URL.
+get_token() {
+  request GET "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=$1&client_id=$AZURE_CLIENT_ID" <<HEADERS
+Metadata: true
+HEADERS
+  if [ "$code" != 200 ]; then
+    say "token $code $(shown "$body")"
+    exit 1
+  fi
+  token=$(field "$body" access_token)
+  claims=$(printf '%s' "$token" | cut -d. -f2 | tr '_-' '/+')
+  while [ $((${#claims} % 4)) -ne 0 ]; do claims="$claims="; done
+  claims=$(printf '%s' "$claims" | base64 -d)
+  say "token 200 $(field "$claims" appid) $(field "$claims" oid)"
+}
