@@ -32,13 +32,15 @@ pub async fn object(arm: &Arm, object_id: &str) -> Result<Option<DirectoryObject
     }
     let body = json!({ "ids": [object_id], "types": ["user", "group", "servicePrincipal"] });
     let found: Vec<Body> = arm.graph_post("directoryObjects/getByIds", &body).await?;
-    Ok(found.into_iter().next().map(|body| {
-        let kind = match body.of_type.rsplit('.').next() {
-            Some("user") => PrincipalKind::User,
-            Some("group") => PrincipalKind::Group,
-            Some("servicePrincipal") => PrincipalKind::ServicePrincipal,
-            _ => PrincipalKind::Unknown,
-        };
-        DirectoryObject { kind }
-    }))
+    Ok(found.into_iter().next().map(|body| DirectoryObject { kind: kind_of(&body.of_type) }))
+}
+
+/// Returns the kind that an `@odata.type` such as `#microsoft.graph.user` says.
+pub fn kind_of(odata_type: &str) -> PrincipalKind {
+    match odata_type.rsplit('.').next() {
+        Some("user") => PrincipalKind::User,
+        Some("group") => PrincipalKind::Group,
+        Some("servicePrincipal") => PrincipalKind::ServicePrincipal,
+        _ => PrincipalKind::Unknown,
+    }
 }

@@ -1,9 +1,9 @@
 //! Asks Microsoft Graph for users and groups by name, and which of many principals exist.
 
-use super::{Read, Result, deadline, failures::absent};
+use super::{DirectoryObject, Read, Result, deadline, directory::kind_of, failures::absent};
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What Graph takes in one `getByIds`.
 const AT_ONCE: usize = 1000;
@@ -34,13 +34,24 @@ impl Read {
 
     /// Returns those of these object ids, in lower case, that a user, a group or a service principal has.
     pub async fn existing_principals(&self, object_ids: &BTreeSet<String>) -> Result<BTreeSet<String>> {
+        self.principals(object_ids).await.map(|found| found.into_keys().collect())
+    }
+
+    /// Returns the users, groups and service principals that have these object ids, by object id in lower case.
+    pub async fn principals(&self, object_ids: &BTreeSet<String>) -> Result<BTreeMap<String, DirectoryObject>> {
+        #[derive(Deserialize)]
+        struct Body {
+            id: String,
+            #[serde(rename = "@odata.type", default)]
+            of_type: String,
+        }
         let all: Vec<&String> = object_ids.iter().collect();
-        let mut existing = BTreeSet::new();
+        let mut existing = BTreeMap::new();
         for some in all.chunks(AT_ONCE) {
             let body = json!({ "ids": some, "types": ["user", "group", "servicePrincipal"] });
-            let asking = self.core.arm.graph_post::<Named>("directoryObjects/getByIds", &body);
+            let asking = self.core.arm.graph_post::<Body>("directoryObjects/getByIds", &body);
             let found = deadline::within(self.core.limit, asking).await?;
-            existing.extend(found.into_iter().map(|one| one.id.to_ascii_lowercase()));
+            existing.extend(found.into_iter().map(|one| (one.id.to_ascii_lowercase(), DirectoryObject { kind: kind_of(&one.of_type) })));
         }
         Ok(existing)
     }

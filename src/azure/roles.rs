@@ -25,6 +25,25 @@ pub async fn assignments(arm: &Arm, scope: &ArmId) -> Result<Vec<RoleAssignment>
     Ok(all.filter(|one| one.scope == *scope).collect())
 }
 
+/// Lists the assignments at `scope` until all of `wanted` are among them, each a role's GUID and a principal's object id.
+pub async fn listed(arm: &Arm, patience: &Waiter, scope: &ArmId, wanted: &[(String, String)]) -> Result<Vec<RoleAssignment>> {
+    let what = format!("one of the role assignments at {}", scope.name());
+    patience
+        .until(&what, REPLICATION, || async {
+            let found = assignments(arm, scope).await?;
+            let is = |one: &RoleAssignment, (role, principal): &(String, String)| {
+                one.role_definition_id.rsplit('/').next().is_some_and(|guid| guid.eq_ignore_ascii_case(role))
+                    && one.principal_id.eq_ignore_ascii_case(principal)
+            };
+            let there = wanted.iter().filter(|wanted| found.iter().any(|one| is(one, wanted))).count();
+            match wanted.len() - there {
+                0 => Ok(Poll::Done(found)),
+                _ => Ok(Poll::Wait(format!("waiting until all role assignments are listed: {there} of {}", wanted.len()))),
+            }
+        })
+        .await
+}
+
 /// Lists the assignments of a subscription and of all scopes below it.
 pub async fn below(arm: &Arm, subscription: &ArmId) -> Result<Vec<RoleAssignment>> {
     let pages = arm.authorization.role_assignments_client().list_for_scope(path(subscription)?).into_stream();

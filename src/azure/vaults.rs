@@ -134,6 +134,11 @@ pub async fn protect(arm: &Arm, patience: &Waiter, id: &ArmId) -> Result<Vault> 
     patch(arm, patience, id, json!({ "properties": { "enablePurgeProtection": true } })).await
 }
 
+/// Makes role assignments decide who may use the vault's data. Azure keeps the access policies, which then have no effect.
+pub async fn use_rbac(arm: &Arm, patience: &Waiter, id: &ArmId) -> Result<Vault> {
+    patch(arm, patience, id, json!({ "properties": { "enableRbacAuthorization": true } })).await
+}
+
 /// Changes only the fields in `wanted`. A list of access policies in it would replace those of others.
 async fn patch(arm: &Arm, patience: &Waiter, id: &ArmId, wanted: serde_json::Value) -> Result<Vault> {
     let (_, _, name) = arm::parts(id)?;

@@ -46,6 +46,16 @@ impl Write {
         self.call(roles::put(&self.core.arm, &self.patience, &new)).await
     }
 
+    /// Lists the assignments made exactly at this scope, past all caches.
+    pub async fn role_assignments(&self, scope: &ArmId) -> Result<Vec<RoleAssignment>> {
+        self.call(roles::assignments(&self.core.arm, scope)).await
+    }
+
+    /// Lists them until all of `wanted` are there, each a role's GUID and a principal's object id.
+    pub async fn await_role_assignments(&self, scope: &ArmId, wanted: &[(String, String)]) -> Result<Vec<RoleAssignment>> {
+        self.call(roles::listed(&self.core.arm, &self.patience, scope, wanted)).await
+    }
+
     /// Deletes an assignment by its full id.
     pub async fn delete_role_assignment(&self, id: &str) -> Result<()> {
         self.call(roles::delete(&self.core.arm, id)).await
@@ -74,6 +84,11 @@ impl Write {
     /// Turns purge protection on for good, by a PATCH with nothing else.
     pub async fn protect_vault(&self, id: &ArmId) -> Result<Vault> {
         self.call(vaults::protect(&self.core.arm, &self.patience, id)).await
+    }
+
+    /// Switches the vault from access policies to Azure RBAC, by a PATCH with nothing else.
+    pub async fn use_rbac(&self, id: &ArmId) -> Result<Vault> {
+        self.call(vaults::use_rbac(&self.core.arm, &self.patience, id)).await
     }
 
     pub async fn delete_vault(&self, id: &ArmId) -> Result<()> {
