@@ -2,6 +2,7 @@
 //! Never a PUT of the vault: entries are merged in and taken out by `accessPolicies/add|replace|remove`.
 
 use super::{
+    data_roles::{self, PermissionSet},
     kind::Resource,
     ownership, role, roles,
     vault::{ACCESS_POLICY, RBAC},
@@ -58,7 +59,7 @@ pub struct Actual {
 
 /// Known once the grant is there: who may then use the vault.
 pub const PRINCIPAL: Field<String> = Field::new("principal_id");
-const ADDED: &str = "added";
+pub const ADDED: &str = "added";
 
 pub fn key(vault: &str, to: &str, objects: ObjectKind) -> Key {
     match objects {
@@ -77,6 +78,21 @@ impl Grant {
             (Purpose::Read, ObjectKind::Cert) => roles::CERTIFICATE_USER,
         };
         (role, roles::guid(role).unwrap_or_default())
+    }
+    /// The roles that give what the entry of an access policy gives. A grant of a vault with RBAC is one role; where single permissions were
+    /// asked for by name, it takes the narrowest that have them.
+    pub fn roles_instead(&self) -> Vec<&'static str> {
+        match self.is_a_role() {
+            true => vec![self.role().0],
+            false => data_roles::narrowest(self.permission_set(), PermissionSet::default()),
+        }
+    }
+    /// Whether it can be granted by its role alone.
+    pub fn is_a_role(&self) -> bool {
+        self.permissions.is_none() || self.wanted() == ["get"]
+    }
+    fn permission_set(&self) -> PermissionSet {
+        PermissionSet::of(self.objects, self.wanted().iter().map(String::as_str)).unwrap_or_default()
     }
     /// Lower case, sorted: Azure keeps the casing it was sent.
     fn wanted(&self) -> Vec<String> {
@@ -102,7 +118,7 @@ impl Grant {
     }
     /// A role cannot be cut down to, or widened by, single permissions.
     fn check_model(&self, model: &str) -> Result<(), Fault> {
-        if model != RBAC || self.permissions.is_none() || self.wanted() == ["get"] {
+        if model != RBAC || self.is_a_role() {
             return Ok(());
         }
         let (flag, role) = (self.objects.plural(), self.role().0);

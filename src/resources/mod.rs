@@ -12,6 +12,7 @@ mod compare;
 pub mod component;
 pub mod conflict;
 pub mod container;
+pub mod data_roles;
 pub mod delivery;
 pub mod exception;
 pub mod feature;
@@ -25,11 +26,13 @@ pub mod kind;
 mod managed;
 pub mod manifest;
 pub mod manifested;
+pub mod migrated;
 pub mod namespace;
 pub mod object;
 pub mod orphan;
 pub mod ownership;
 pub mod pod_patch;
+pub mod policy_role;
 pub mod principal;
 mod read_only;
 pub mod readiness;
@@ -45,6 +48,7 @@ pub mod takeover;
 mod tests;
 pub mod values;
 pub mod vault;
+pub mod vault_model;
 pub mod wiring;
 pub mod workload;
 pub mod world;
@@ -85,6 +89,8 @@ table![
     storage_account::StorageAccount,
     container::Container,
     orphan::Orphan,
+    policy_role::PolicyRole,
+    vault_model::VaultModel,
     registration::Registration,
     addon_identity::AddonIdentity,
     namespace::Namespace,

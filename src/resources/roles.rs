@@ -6,6 +6,11 @@ pub const MANAGED_IDENTITY_OPERATOR: &str = "Managed Identity Operator";
 pub const VIRTUAL_MACHINE_CONTRIBUTOR: &str = "Virtual Machine Contributor";
 pub const SECRETS_USER: &str = "Key Vault Secrets User";
 pub const CRYPTO_USER: &str = "Key Vault Crypto User";
+pub const CRYPTO_OFFICER: &str = "Key Vault Crypto Officer";
+pub const CRYPTO_SERVICE_ENCRYPTION_USER: &str = "Key Vault Crypto Service Encryption User";
+pub const CERTIFICATES_OFFICER: &str = "Key Vault Certificates Officer";
+pub const VAULT_READER: &str = "Key Vault Reader";
+pub const VAULT_ADMINISTRATOR: &str = "Key Vault Administrator";
 pub const CERTIFICATE_USER: &str = "Key Vault Certificate User";
 pub const SECRETS_OFFICER: &str = "Key Vault Secrets Officer";
 pub const OWNER: &str = "Owner";
@@ -41,15 +46,15 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("Storage Blob Data Owner", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"),
     ("Storage Queue Data Contributor", "974c5e8b-45b9-4653-ba55-5f855dd0fb88"),
     (STORAGE_ACCOUNT_CONTRIBUTOR, "17d1049b-9a84-46fb-8f53-869881c3d3ab"),
-    ("Key Vault Administrator", "00482a5a-887f-4fb3-b363-3b7fe8e74483"),
-    ("Key Vault Reader", "21090545-7ca7-4776-b22c-e363652d74d2"),
+    (VAULT_ADMINISTRATOR, "00482a5a-887f-4fb3-b363-3b7fe8e74483"),
+    (VAULT_READER, "21090545-7ca7-4776-b22c-e363652d74d2"),
     (SECRETS_OFFICER, "b86a8fe4-44ce-4948-aee5-eccb2c155cd7"),
     (SECRETS_USER, "4633458b-17de-408a-b874-0445c86b69e6"),
-    ("Key Vault Certificates Officer", "a4417e6f-fecd-4de8-b567-7b0420556985"),
+    (CERTIFICATES_OFFICER, "a4417e6f-fecd-4de8-b567-7b0420556985"),
     (CERTIFICATE_USER, "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba"),
-    ("Key Vault Crypto Officer", "14b46e9e-c2b7-41b4-b07b-48a6ebf60603"),
+    (CRYPTO_OFFICER, "14b46e9e-c2b7-41b4-b07b-48a6ebf60603"),
     (CRYPTO_USER, "12338af0-0e69-4776-bea7-57ae8d297424"),
-    ("Key Vault Crypto Service Encryption User", "e147488a-f6f5-4113-8e2d-b22465e65bf6"),
+    (CRYPTO_SERVICE_ENCRYPTION_USER, "e147488a-f6f5-4113-8e2d-b22465e65bf6"),
     ("Key Vault Purge Operator", "a68e7c17-0ab2-4c09-9a58-125dae29748c"),
     ("Key Vault Data Access Administrator", "8b54135c-b56d-4d72-a534-26097cfdc8d8"),
 ];

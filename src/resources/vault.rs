@@ -29,6 +29,9 @@ pub struct Vault {
     pub tenant: Option<Input<String>>,
     /// Of a vault that is to be made.
     pub rbac: bool,
+    /// Whether the user wrote which of the two models it has, so that an existing vault must have it, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub model_is_given: bool,
     #[serde(flatten)]
     pub options: VaultOptions,
 }
@@ -72,6 +75,11 @@ pub fn key(name: &str) -> Key {
     Key::of("vault", [name])
 }
 
+/// Returns the command that makes role assignments, or access policies, decide who may use a vault's data.
+pub fn switch_command(id: &ArmId, rbac: bool) -> String {
+    format!("az keyvault update -n {} -g {} --enable-rbac-authorization {rbac}", id.name(), id.group_name().unwrap_or_default())
+}
+
 impl Vault {
     fn name(&self) -> &str {
         self.id.name()
@@ -80,6 +88,9 @@ impl Vault {
     /// Says which wanted option an existing vault cannot get: the reason, and the way out.
     fn impossible(&self, vault: &azure::Vault) -> Option<(String, String)> {
         let (name, wanted) = (self.name(), &self.options);
+        if self.model_is_given && self.rbac != vault.rbac {
+            return Some(self.other_model(vault.rbac));
+        }
         if let (Some(days), Some(has)) = (wanted.retention_days, vault.retention_days)
             && days != has
         {
@@ -99,6 +110,28 @@ impl Vault {
             format!("the vault {name} is {}, not {sku}, and podid sets that only when it creates a vault", vault.sku),
             format!("Change it: `az resource update --ids {} --set properties.sku.name={sku}`.", vault.id),
         ))
+    }
+
+    fn other_model(&self, rbac: bool) -> (String, String) {
+        let name = self.name();
+        match rbac {
+            true => (
+                format!(
+                    "the vault {name} uses Azure RBAC, so its access policies have no effect, and `model: {ACCESS_POLICY}` asks for them"
+                ),
+                format!(
+                    "Write `model: {RBAC}` (`--model {RBAC}`) or leave the model out. To go back to the access policies that are still in the vault: `{}`.",
+                    switch_command(&self.id, false)
+                ),
+            ),
+            false => (
+                format!("the vault {name} uses access policies, and `model: {RBAC}` asks for Azure RBAC"),
+                format!(
+                    "Migrate it: `podid vault migrate-to-rbac {name} -g {}`. Or write `model: {ACCESS_POLICY}`, or leave the model out.",
+                    self.id.group_name().unwrap_or("GROUP")
+                ),
+            ),
+        }
     }
 
     fn lacks_protection(&self, vault: &azure::Vault) -> bool {

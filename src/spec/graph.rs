@@ -217,7 +217,8 @@ impl<'a> Graph<'a> {
         let location = Some(self.location_of(&id, location)?);
         let tenant = Some(caller::TENANT_ID.of(&caller.key));
         let rbac = model != Some(Model::AccessPolicy);
-        self.add(&key, &Vault { id, location, tenant, rbac, options }, Intent::Present)?;
+        let model_is_given = model.is_some();
+        self.add(&key, &Vault { id, location, tenant, rbac, model_is_given, options }, Intent::Present)?;
         self.callers_grant(&key)?;
         Ok(key)
     }
@@ -228,7 +229,7 @@ impl<'a> Graph<'a> {
         let key = self.spelled(vault::key(id.name()));
         if !self.desired.nodes.contains_key(&key) {
             let options = VaultOptions::default();
-            self.add(&key, &Vault { id, location: None, tenant: None, rbac: true, options }, Intent::Existing)?;
+            self.add(&key, &Vault { id, location: None, tenant: None, rbac: true, model_is_given: false, options }, Intent::Existing)?;
         }
         Ok(key)
     }

@@ -96,7 +96,7 @@ pub struct VaultSpec {
     pub name: String,
     pub resource_group: Option<String>,
     pub location: Option<String>,
-    /// Of a vault that podid makes (default rbac); an existing one is read.
+    /// Of a vault that podid makes (default rbac); an existing one must be that already, and may be either where this is left out.
     pub model: Option<Model>,
     /// `standard` or `premium`, of a vault that podid makes.
     pub sku: Option<String>,
