@@ -5,10 +5,12 @@ mod answers;
 mod chosen;
 mod clusters;
 mod failures;
+mod follow_up;
 mod goal;
 mod hints;
 mod inputs;
 mod look;
+mod migration;
 mod proofs;
 mod rehearsal;
 mod rotation;
@@ -224,9 +226,12 @@ async fn finish(session: &Session, goal: &Goal, inputs: &Inputs, plan: &Plan, do
     if table && !reached.is_empty() {
         answer(session, addresses::shown(&reached))?;
     }
-    let rotated = match goal {
-        Goal::Request { request: Request::Rotate(rotate), remove: false } if exit == Exit::Done && rotation::applies(session) => {
-            Some((rotate, Box::pin(rotation::follow(session, inputs, &report.ledger, rotate, Arc::clone(&tell))).await))
+    let followed = match (goal, exit) {
+        (Goal::Request { request: Request::Rotate(rotate), remove: false }, Exit::Done) if rotation::applies(session) => {
+            Some(Box::pin(rotation::follow(session, inputs, &report.ledger, rotate, Arc::clone(&tell))).await)
+        }
+        (Goal::Request { request: Request::MigrateVault(migration), .. }, Exit::Done) => {
+            Some(Box::pin(migration::follow(session, inputs, &report, migration, Arc::clone(&tell))).await)
         }
         _ => None,
     };
@@ -240,24 +245,24 @@ async fn finish(session: &Session, goal: &Goal, inputs: &Inputs, plan: &Plan, do
         if !reached.is_empty() {
             document["addresses"] = addresses::documents(&reached);
         }
-        if let (Some((_, Ok(done))), Value::Object(map)) = (&rotated, &mut document) {
-            map.insert("rotation".into(), rotation::document(done));
+        if let (Some(Ok(done)), Value::Object(map)) = (&followed, &mut document) {
+            map.insert(done.field.into(), done.document.clone());
         }
         answer(session, render(session, &document))?;
     } else if let (true, Ok(proofs)) = (wanted, &proofs) {
         answer(session, proofs::shown(proofs))?;
-    } else if let Some((rotate, Ok(done))) = &rotated {
-        answer(session, rotation::shown(done, &rotate.name))?;
+    } else if let Some(Ok(done)) = &followed {
+        answer(session, done.text.clone())?;
     }
     if let Some(why) = &report.unsaved {
         let mut text = Text::from(format!("could not save the state: {why}; save these entries by hand:"));
         text.append(state_text(&report.ledger));
         terminal.complain(text);
     }
-    match rotated {
-        Some((_, Err(failure))) if table => return Err(failure),
+    match followed {
+        Some(Err(failure)) if table => return Err(failure),
         // the document is printed already, and a program gets only one
-        Some((_, Err(failure))) => {
+        Some(Err(failure)) => {
             terminal.fail(&failure);
             return Ok(failure.kind);
         }

@@ -137,6 +137,7 @@ async fn dispatch(session: &Session, command: &Command) -> Result<Exit, Failure>
         Command::Down { file } => converge(session, Goal::Down { file: file.clone() }).await,
         Command::Change { request, remove } => converge(session, Goal::Request { request: request.clone(), remove: *remove }).await,
         Command::Rotate(rotate) => queries::rotate(session, rotate).await,
+        Command::MigrateVault(migrate) => queries::migrate_vault(session, migrate).await,
         Command::Status { file } => queries::status(session, file.clone()).await,
         Command::Verify(verify) => queries::verify(session, verify).await,
         Command::Credentials(wanted) => queries::credentials(session, wanted).await,

@@ -1,7 +1,7 @@
 //! The commands with their arguments, as values.
 
 use super::{
-    Credentials, Global, Logs, Rbac, ReadCommand, SandboxCommand, StateCommand, Verify,
+    Credentials, Global, Logs, MigrateVault, Rbac, ReadCommand, SandboxCommand, StateCommand, Verify,
     app_looks::{PrintPatch, Status as AppStatus},
 };
 use crate::{
@@ -53,6 +53,8 @@ pub enum Command {
     },
     /// Set a new version of a secret, and wait for the pods that mount it.
     Rotate(Rotate),
+    /// Change a vault from access policies to Azure RBAC.
+    MigrateVault(MigrateVault),
     Read(ReadCommand),
     /// Remove role assignments whose principal no longer exists.
     Prune {

@@ -17,6 +17,7 @@ pub mod global;
 mod group;
 mod identity;
 mod logs;
+mod migrate_vault;
 mod mode_flags;
 mod mount;
 pub mod read;
@@ -37,6 +38,7 @@ pub use error::Error;
 pub use global::Lateness;
 pub use global::{DryRun, Events, Format, Global, Only};
 pub use logs::Logs;
+pub use migrate_vault::MigrateVault;
 pub use read::ReadCommand;
 pub use sandbox::SandboxCommand;
 #[cfg(feature = "sandbox")]
@@ -198,6 +200,7 @@ const NO_ENVIRONMENT: &[&str] = &[
     "value",
     "restart",
     "disable-old",
+    "skip-unmatched",
     "remove",
     "help",
     "version",

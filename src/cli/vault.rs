@@ -1,7 +1,11 @@
 //! `podid vault`, its grants and its secrets. A secret's value is never an argument, because every process of the machine can read
 //! arguments.
 
-use super::{Command, Error, Global, ReadCommand, check, error::NO_VALUE};
+use super::{
+    Command, Error, Global, ReadCommand, check,
+    error::NO_VALUE,
+    migrate_vault::{MIGRATE, MigrateVault},
+};
 use crate::{
     resources::{
         values::SecretSource,
@@ -82,6 +86,9 @@ pub(super) enum Vault {
     /// Remove that permission
     #[command(after_help = REVOKE)]
     Revoke(Grant),
+    /// Change a vault from access policies to Azure RBAC: roles first, then the switch
+    #[command(after_help = MIGRATE)]
+    MigrateToRbac(MigrateVault),
     /// Set, list, show and delete secrets
     #[command(subcommand)]
     Secret(Secret),
@@ -274,6 +281,7 @@ impl Vault {
             Self::List => Command::Read(ReadCommand::Vaults { group }),
             Self::Grant(args) => Command::Change { request: grant(args, group), remove: false },
             Self::Revoke(args) => Command::Change { request: grant(args, group), remove: true },
+            Self::MigrateToRbac(migrate) => Command::MigrateVault(migrate),
             Self::Secret(secret) => secret.command(group)?,
         })
     }

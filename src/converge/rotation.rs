@@ -1,7 +1,7 @@
 //! After a new version of a secret: waits until every pod that mounts it has it, restarts or names what reads it as a variable, and disables
 //! the old version if that is wanted.
 
-use super::inputs::Inputs;
+use super::{follow_up::FollowUp, inputs::Inputs};
 use crate::{
     azure,
     cluster::{self, Api, Write},
@@ -39,7 +39,7 @@ const AGAIN: Duration = Duration::from_secs(15);
 
 /// What a rotation came to.
 #[derive(Default)]
-pub(super) struct Rotated {
+struct Rotated {
     version: String,
     pods: Vec<Mounting>,
     restarted: Vec<Workload>,
@@ -61,11 +61,13 @@ pub(super) async fn follow(
     ledger: &Ledger,
     rotate: &Rotate,
     tell: EventSink,
-) -> Result<Rotated, Failure> {
+) -> Result<FollowUp, Failure> {
     let following = Follower { session, app: &inputs.app, ledger, rotate, tell };
     let mut stop = session.stop.clone();
     tokio::select! {
-        done = Box::pin(following.run()) => done,
+        done = Box::pin(following.run()) => {
+            done.map(|done| FollowUp { field: "rotation", document: document(&done), text: shown(&done, &rotate.name) })
+        }
         _ = stop.wait_for(|stop| *stop) => {
             let message = "interrupted: the new version is set, and podid no longer waits until every pod has it";
             Err(Failure::new(Exit::Interrupted, message).hint("`podid verify` compares what is mounted with the vault."))
@@ -284,7 +286,7 @@ impl Follower<'_> {
 }
 
 /// The outcome for people.
-pub(super) fn shown(done: &Rotated, name: &str) -> Text {
+fn shown(done: &Rotated, name: &str) -> Text {
     let mut text = Text::new();
     match done.pods.len() {
         0 => text.push(format!("no pod mounts {name}")),
@@ -311,7 +313,7 @@ pub(super) fn shown(done: &Rotated, name: &str) -> Text {
 }
 
 /// The outcome for programs.
-pub(super) fn document(done: &Rotated) -> Value {
+fn document(done: &Rotated) -> Value {
     let pods: Vec<Value> = done
         .pods
         .iter()

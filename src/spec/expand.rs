@@ -4,6 +4,7 @@
 pub mod app;
 mod clusters;
 mod exception;
+mod migration;
 mod mounts;
 mod storage;
 
@@ -227,6 +228,7 @@ impl Graph<'_> {
             Request::ResourceGroup { name, location } => drop(self.new_group(name, location.as_deref())?),
             Request::Deploy(deploy) => app::of_deploy(deploy, self)?,
             Request::Wire(wire) => app::of_wire(wire, self)?,
+            Request::MigrateVault(migration) => self.migrate_vault(migration)?,
             Request::MountAdd(add) => self.mount_add(add)?,
             Request::Keep(keep) => self.mount_keep(keep)?,
         }

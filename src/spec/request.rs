@@ -11,7 +11,10 @@ use super::{
 use crate::{
     apps::manifests::App,
     azure::ObjectKind,
-    resources::{secret_provider_class::Object, values::SecretSource, vault::VaultOptions, workload::WorkloadKind},
+    resources::{
+        policy_role::PolicyRole, secret_provider_class::Object, values::SecretSource, vault::VaultOptions, vault_model::VaultModel,
+        workload::WorkloadKind,
+    },
 };
 use std::collections::BTreeMap;
 
@@ -76,6 +79,7 @@ pub enum Request {
     Deploy(Deploy),
     Wire(Wire),
     MountAdd(Box<MountAdd>),
+    MigrateVault(Box<Migration>),
     Keep(Keep),
 }
 
@@ -161,6 +165,16 @@ pub struct Rotate {
     /// Whether workloads are restarted that would not see the new version otherwise.
     pub restart: bool,
     pub disable_old: bool,
+}
+
+/// A vault that changes from access policies to Azure RBAC.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Migration {
+    /// What replaces the policies.
+    pub roles: Vec<PolicyRole>,
+    pub switch: VaultModel,
+    /// Whether the vault uses Azure RBAC already.
+    pub is_done: bool,
 }
 
 /// A secret that is set and added to a class that the state knows.

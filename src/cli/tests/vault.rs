@@ -1,7 +1,25 @@
 //! `podid vault`, and what no error repeats.
 
-use super::{change, refused};
-use crate::{resources::values::SecretSource, spec::request::Request};
+use super::{change, parsed, refused};
+use crate::{
+    cli::{Command, MigrateVault},
+    resources::values::SecretSource,
+    spec::{reference::NameOrId, request::Request},
+};
+use std::time::Duration;
+
+#[test]
+fn a_migration_takes_the_vault_and_the_age_of_the_roles() {
+    let migrate = |line: &str| match parsed(&format!("vault migrate-to-rbac {line}")).command {
+        Command::MigrateVault(migrate) => migrate,
+        other => panic!("{other:?}"),
+    };
+    let wanted =
+        |skip_unmatched, seconds| MigrateVault { vault: NameOrId::new("kv-claims"), skip_unmatched, settle: Duration::from_secs(seconds) };
+    assert_eq!(migrate("kv-claims -g podid-lab"), wanted(false, 120));
+    assert_eq!(migrate("kv-claims --skip-unmatched --settle 10m"), wanted(true, 600));
+    assert!(refused("vault migrate-to-rbac").contains("<VAULT>"));
+}
 
 #[test]
 fn a_secret_comes_from_one_place() {
