@@ -2,6 +2,7 @@
 //! or let expire, values that are missing or not text, typed answers, and what a saved plan guarantees.
 
 mod attributes;
+mod migration;
 mod policies;
 mod promise;
 mod typed;

@@ -6,6 +6,7 @@ use serde_json::json;
 
 const CONTRIBUTOR: &str = "b24988ac-6180-42a0-ab88-20f7382dd24c";
 const READER: &str = "acdd72a7-3385-48ef-bd42-f606fba81ae7";
+const ACCESS_ADMINISTRATOR: &str = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9";
 const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 
 /// Replaces the caller's only role, Owner of the subscription, by another one.
@@ -80,6 +81,30 @@ fn an_access_policy_on_an_rbac_vault_is_refused() {
     exit 4
     error: grant/kv-shop-rbac/shop-mid: vault/kv-shop-rbac is an RBAC vault: it has no access policies, so `--secrets` cannot be given there
     hint: Leave `--secrets` out: then the role Key Vault Secrets User is assigned.
+    "#);
+}
+
+#[test]
+fn a_migration_says_which_role_allows_its_two_steps() {
+    let lab = Lab::new();
+    lab.done("vault create -n kv-shop-old --model access-policy --yes");
+    demoted(&lab, CONTRIBUTOR);
+    assert_snapshot!(lab.fails("vault migrate-to-rbac kv-shop-old --settle 0 --yes"), @r#"
+    exit 1
+    error: could not create policyrole/kv-shop-old/[ID]/key-vault-secrets-officer: this login ([ID]) may not do Microsoft.Authorization/roleAssignments/write
+      because none of its role assignments allows this at /subscriptions/[ID]/resourceGroups/podid-lab/providers/Microsoft.KeyVault/vaults/kv-shop-old
+    hint: The role Role Based Access Control Administrator allows it: `az role assignment create --role "Role Based Access Control Administrator" --assignee [ID] --scope /subscriptions/[ID]/resourceGroups/podid-lab`. A new role takes up to 10 minutes.
+    not started: to update vaultmodel/kv-shop-old: policyrole/kv-shop-old/[ID]/key-vault-secrets-officer failed
+    "#);
+    lab.edit_world(|world| {
+        let assignments = world["azure"]["assignments"].as_object_mut().unwrap();
+        assignments.values_mut().find(|a| a["role"] == CONTRIBUTOR).unwrap()["role"] = json!(ACCESS_ADMINISTRATOR);
+    });
+    assert_snapshot!(lab.fails("vault migrate-to-rbac kv-shop-old --settle 0 --yes"), @r#"
+    exit 1
+    error: could not update vaultmodel/kv-shop-old: this login ([ID]) may not do Microsoft.KeyVault/vaults/write
+      because none of its role assignments allows this at /subscriptions/[ID]/resourceGroups/podid-lab/providers/Microsoft.KeyVault/vaults/kv-shop-old
+    hint: The role Key Vault Contributor allows it: `az role assignment create --role "Key Vault Contributor" --assignee [ID] --scope /subscriptions/[ID]/resourceGroups/podid-lab`. A new role takes up to 10 minutes.
     "#);
 }
 
