@@ -63,6 +63,8 @@ fn asked_by(headers: &HeaderMap) -> &'static str {
         Some(b"mic") => "mic",
         Some(b"nmi") => "nmi",
         Some(b"csi") => "csi",
+        Some(b"cloud") => "cloud",
+        Some(b"istiod") => "istiod",
         _ => "client",
     }
 }

@@ -68,12 +68,21 @@ pub fn replace(state: &mut State, name: &str, other: &ReportedCluster) -> bool {
     cluster.version.clone_from(&other.version);
     cluster.node_group.clone_from(&own.node_group);
     cluster.scale_set.clone_from(&own.scale_set);
-    if let Some((place, count)) = other.nodes.as_ref().filter(|(place, _)| place.subscription.eq_ignore_ascii_case(&state.subscription)) {
+    let here = |place: &ScaleSetRef| place.subscription.eq_ignore_ascii_case(&state.subscription);
+    let usable = |place: &ScaleSetRef| here(place) && (cluster.asked.is_empty() || is_free(state, &cluster, place));
+    if let Some((place, count)) = other.nodes.as_ref().filter(|(place, _)| usable(place)) {
         use_nodes(state, &mut cluster, place, *count);
     }
     cluster.own = Some(own);
     state.clusters.insert(key, cluster);
     true
+}
+
+/// Returns whether no other cluster has the nodes: they would go with a cluster that is deleted.
+fn is_free(state: &State, cluster: &Cluster, place: &ScaleSetRef) -> bool {
+    let owner = ids::low_group_id(&state.subscription, &cluster.group, super::resource_ids::CLUSTER, &cluster.name);
+    let group = state.groups.get(&ids::fold(&place.group));
+    group.is_none_or(|group| group.managed_by.as_ref().is_none_or(|by| by.eq_ignore_ascii_case(&owner)))
 }
 
 /// Restores the original values of all clusters except the named ones. Resources created for external nodes stay, because Azure would not

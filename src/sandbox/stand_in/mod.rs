@@ -57,6 +57,10 @@ pub async fn join(
     for request in requests {
         let known: Vec<&str> = azure.clusters.values().map(|c| c.name.as_str()).collect();
         let exists = known.contains(&request.name.as_str());
+        if !exists && !azure.bare {
+            let why = format!("the sandbox has no managed cluster {:?}", request.name);
+            return Err(Error::Use { why, hint: format!("name one of {} with --cluster NAME=KUBECONFIG", known.join(", ")) });
+        }
         if !exists {
             notes.push(format!(
                 "there is no managed cluster {} yet, only {}; the cluster of {} stands in for it once it is created",
