@@ -8,6 +8,7 @@ mod csi;
 pub mod expand;
 mod flexvolume;
 mod ingress;
+pub mod kept;
 mod manifests;
 mod pod_identity;
 mod workload_identity;

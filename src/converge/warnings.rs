@@ -31,7 +31,7 @@ pub(super) async fn prepare(goal: &Goal, desired: &Desired, ledger: &Ledger, rea
 
 /// What is to be said of a plan.
 pub(super) async fn find(goal: &Goal, planned: &Planned<'_>, ledger: &Ledger, mut lists: Lists) -> Remarks {
-    let mut all = Remarks::default();
+    let mut all = Remarks { refused: Vec::new(), warnings: components::kept::warnings(planned) };
     if !applies(goal) {
         return all;
     }

@@ -75,6 +75,15 @@ fn a_spec_takes_a_bare_cluster_to_the_proved_read_and_back() {
 }
 
 #[test]
+fn what_somebody_else_installed_is_not_uninstalled_and_the_way_is_told() {
+    let world = World::served();
+    let before = world.export();
+    let kept = uninstall(&world, "csi").ok();
+    kept.says("csi is installed by Helm").says("not by this app: it stays").says("`helm uninstall csi -n kube-system`");
+    assert_eq!(world.export(), before);
+}
+
+#[test]
 fn a_component_that_is_there_is_used_whoever_installed_it() {
     let world = World::served();
     let spec = lab_004(&world);

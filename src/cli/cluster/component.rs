@@ -80,7 +80,7 @@ struct Which {
     cluster: Option<NameOrId>,
 }
 
-/// List the components of a cluster: version, installer, and on how many nodes they are ready
+/// List a cluster's components: version, installer, and how many nodes are ready
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Components {
     /// Name or full id of the AKS cluster; default: name of the context, or the only one in spec and state
