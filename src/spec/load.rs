@@ -181,6 +181,7 @@ fn explained(error: &Yaml, marks: &SourceMap) -> Wrong {
         Yaml::SerdeInvalidType { expected, .. } | Yaml::SerdeInvalidValue { expected, .. } => {
             format!("{}expected {expected}", within(&path))
         }
+        Yaml::InvalidScalar { ty, .. } => format!("{}expected {}", within(&path), kind_of_scalar(ty)),
         Yaml::NonFiniteFloat { .. } => format!("{}expected a finite number", within(&path)),
         Yaml::DuplicateMappingKey { .. } => format!("{}duplicate key", within(&path)),
         Yaml::MultipleDocuments { .. } => "a spec is one document; a second one begins here".into(),
@@ -212,6 +213,19 @@ fn explained(error: &Yaml, marks: &SourceMap) -> Wrong {
         }
     };
     Wrong { file: PathBuf::new(), line: at.map(|at| at.0), column: at.map(|at| at.1), message, hint }
+}
+
+/// What a field takes, from the name of its type.
+fn kind_of_scalar(name: &str) -> &str {
+    match name {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "u64" | "u128" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "bool" | "boolean" => "true or false",
+        other => other,
+    }
 }
 
 /// A path up to what cannot be a field of a spec, which may be a value in the place of one.

@@ -367,3 +367,14 @@ fn faults_in_storage_are_told_with_their_place() {
     let told = storage_changed("    containers:", "    sku: Premium_LRS\n    containers:");
     assert!(told.contains("storage[0].sku: a SKU of a storage account is one of Standard_LRS"), "{told}");
 }
+
+#[test]
+fn a_number_that_does_not_fit_is_told_in_words() {
+    let app = |from: &str, to: &str| {
+        let app = "    app: {image: nginx, replicas: 2, port: 80}\n";
+        told(&format!("{WHOLE}{app}").replace(from, to))
+    };
+    assert!(app("replicas: 2", "replicas: -1").ends_with("app.replicas: expected a whole number, 0 or more"));
+    assert!(app("port: 80", "port: 70000").ends_with("app.port: expected a whole number from 0 to 65535"));
+    assert!(app("port: 80", "port: http").ends_with("app.port: expected a whole number from 0 to 65535"));
+}
