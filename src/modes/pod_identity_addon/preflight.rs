@@ -48,7 +48,11 @@ pub(super) async fn remarks(planned: &Planned<'_>) -> Remarks {
         if planned.plan.action(&node.key).is_some_and(|action| action.act.changes()) {
             all.warnings.push(Warning { key: node.key.clone(), text: UNSUPPORTED.to_owned(), hint: Some(MIGRATE.to_owned()) });
         }
-        all.add(of_cluster(planned, &node.key, &entry.cluster).await);
+        let mut of_cluster = of_cluster(planned, &node.key, &entry.cluster).await;
+        if !planned.plan.has_changes() {
+            of_cluster.warnings.clear();
+        }
+        all.add(of_cluster);
     }
     all
 }
