@@ -28,8 +28,9 @@ fn room() -> (TempDir, PathBuf) {
     (room, path)
 }
 
+/// Waits a moment for the lock: a program that another test starts holds it, too, until it runs.
 fn open(path: &Path) -> Result<State, Error> {
-    State::open(path, Duration::ZERO, "podid up")
+    State::open(path, Duration::from_millis(500), "podid up")
 }
 
 fn entry(app: &str, key: &str) -> Entry {

@@ -4,6 +4,7 @@
 use crate::common::{
     World,
     both::Side,
+    flexvolume,
     log::Mark,
     objects::{KINDS, text},
     same,
@@ -153,6 +154,9 @@ fn is_adopted(lab: &Lab, world: &World) {
     // This is Azure as the lab's az commands leave it, recorded in no state.
     world.podid(&["up", "--yes", "-f", lab.spec, "--only", "azure", "--state", "azure.json"]).ok();
     let objects = documents(world, lab, "lab");
+    if lab.spec == LAB_000.spec {
+        flexvolume::install(world);
+    }
     world.kubectl_apply(context, &objects);
     let pods = until("the lab's pods run", || {
         let pods: Vec<Value> = world.all(context, "Pod").into_iter().filter(|p| text(p, "/metadata/namespace") != "kube-system").collect();

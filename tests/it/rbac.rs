@@ -93,15 +93,15 @@ fn the_printed_rights_are_those_that_the_labs_use(side: Side) {
     };
     let prints =
         |spec: &str, commands: &str| granted(&printed(&world, &["-f", spec, "--for", commands, "--make-namespaces", "--optional"]));
+    // Where a cluster has bindings of others, podid looks whose identities they lead to.
+    world.bind_by_hand("aks-sp", "theirs", &world.identity_id("theirs"));
     let (commands, up) = by("up", &|| {
-        // Where a cluster has bindings of others, podid looks whose identities they lead to.
-        world.bind_by_hand("aks-sp", "theirs", &world.identity_id("theirs"));
         world.up("two.yaml", &[]).ok();
-        world.kube("DELETE", "aks-sp", &format!("{NAMESPACES}/theirs"), None).ok();
         world.up(LAB_000, &[]).ok();
         world.up(LAB_004, &["--state", "004.json"]).ok();
     });
     equal(&commands, &prints(LAB_000, &commands), &up);
+    world.kube("DELETE", "aks-sp", &format!("{NAMESPACES}/theirs"), None).ok();
     for (commands, words) in [("plan", &["plan", "-f", LAB_000][..]), ("status", &["status", "-f", LAB_000])] {
         let (commands, looked) = by(commands, &|| drop(world.podid(words).ok()));
         equal(&commands, &prints(LAB_000, &commands), &looked);

@@ -1,7 +1,6 @@
 //! One identity for several workloads: the plan warns of it when it changes something of the identity, and never refuses it.
 
 use crate::common::{Output, World};
-use serde_json::json;
 
 const SHARED: &str = "audit logs cannot tell them apart";
 
@@ -52,7 +51,7 @@ fn two_workloads_of_a_spec_that_share_an_identity_are_named_until_nothing_change
     world.up("podid.yaml", &[]).ok().shares_nothing();
     // one more reads a secret by it
     let document = world.podid(&["plan", "-o", "json"]).ok().json();
-    assert_eq!(document["warnings"], json!([]));
+    assert!(document["warnings"].is_null(), "{document:#}");
     world.write("podid.yaml", &spec("shop", "pod-identity", &["web shop shop-mid", "own shop own-mid", "extra shop own-mid"]));
     let plan = world.plan("podid.yaml").exits(3).says("the identity own-mid is shared by shop/extra, shop/own");
     assert!(!plan.stdout.contains("shop-mid is shared"), "{}", plan.stdout);

@@ -2,7 +2,7 @@
 //! podid adopts it.
 
 use crate::az::{program::Az, roads};
-use crate::common::{World, objects::text, specs::context_of, until};
+use crate::common::{World, flexvolume, objects::text, specs::context_of, until};
 use serde_json::Value;
 use std::{fs, path::Path};
 
@@ -62,24 +62,6 @@ fn done_by_adoption(world: &World, spec: &str) -> Vec<String> {
     told
 }
 
-const DAEMON_SETS: &str = "/apis/apps/v1/namespaces/kube-system/daemonsets";
-
-/// Step B of lab 000: without its driver no pod gets the lab's volume; podid's world does not have it.
-fn install_flexvolume(world: &World) {
-    let text = include_str!("../../../templates/components/flexvolume/workloads.yaml");
-    let mut driver: Value = serde_saphyr::from_str(text).unwrap();
-    driver["metadata"]["namespace"] = "kube-system".into();
-    world.kube("POST", "aks-sp", DAEMON_SETS, Some(driver)).ok();
-}
-
-fn remove_flexvolume(world: &World) {
-    world.kube("DELETE", "aks-sp", &format!("{DAEMON_SETS}/keyvault-flexvolume"), None).ok();
-    until("the driver is gone", || {
-        let mut pods = world.all("aks-sp", "Pod").into_iter();
-        (!pods.any(|pod| text(&pod, "/metadata/name").starts_with("keyvault-flexvolume"))).then_some(())
-    });
-}
-
 /// Applies the lab's Deployment, as its user does.
 fn deploy(world: &World, spec: &str, deployment: &Value) {
     world.kubectl_apply(context_of(spec), std::slice::from_ref(deployment));
@@ -94,14 +76,14 @@ const NAMESPACED: &str = "metadata.annotations.aadpodidentity.k8s.io/Behavior \
 fn lab_000_by_az_equals_podids_and_is_adopted() {
     let world = World::served();
     let Some(az) = Az::of(&world) else { return };
-    install_flexvolume(&world);
+    flexvolume::install(&world);
     let documents = by_az(&az, "000.yaml");
     runs(&world, "000.yaml");
-    remove_flexvolume(&world);
+    flexvolume::remove(&world);
     roads::compare_exports("000.yaml", &world, |other| {
-        install_flexvolume(other);
+        flexvolume::install(other);
         deploy(other, "000.yaml", documents.last().unwrap());
-        remove_flexvolume(other);
+        flexvolume::remove(other);
     });
     let expected = [
         // The lab mounts by the FlexVolume driver, which is retired.

@@ -8,12 +8,13 @@
 pub mod both;
 pub mod by_hand;
 pub mod cluster;
+pub mod flexvolume;
+pub mod helm;
 pub mod lent;
 pub mod log;
 pub mod mask;
 pub mod node;
 pub mod objects;
-pub mod helm;
 pub mod plane;
 pub mod saved;
 pub mod specs;
