@@ -122,7 +122,7 @@ fn lab_004_survives_a_kill_at_every_request() {
 
 /// How many requests of a whole lab are passed over between two kills. `PODID_TEST_ALL_KILLS` set: none, which takes many minutes.
 fn stride() -> u64 {
-    if std::env::var_os("PODID_TEST_ALL_KILLS").is_some() { 1 } else { 16 }
+    if std::env::var_os("PODID_TEST_ALL_KILLS").is_some() { 1 } else { 40 }
 }
 
 /// The same for a lab from its first step, on a cluster without components.
