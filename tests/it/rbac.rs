@@ -120,6 +120,7 @@ fn the_printed_rights_are_those_that_the_labs_use(side: Side) {
     equal(&commands, &prints(LAB_004, &commands), &verified);
     let (commands, down) = by("down", &|| drop(world.down(LAB_000, &["--delete-data", vault_of(LAB_000)]).ok()));
     equal(&commands, &prints(LAB_000, &commands), &down);
+    world.bind_by_hand("aks-sp", "theirs", &world.identity_id("theirs"));
     let (commands, diffed) = by("diff", &|| {
         world.podid(&["diff", "-f", LAB_000]).ok();
         world.up(LAB_000, &["--only", "azure", "--recover"]).ok();
