@@ -196,8 +196,12 @@ fn an_interrupted_script_lets_its_command_finish() {
         return;
     }
     // The command still has its cluster while it ends.
-    let (status, dir, _) =
-        run("trap 'test -d $PODID_CONTROL_PLANE_DIR/etcd && exit 9' INT; while :; do sleep 0.05; done", |pid, _| send("-INT", pid));
+    let command =
+        "trap 'test -d $PODID_CONTROL_PLANE_DIR/etcd && exit 9' INT; touch $PODID_CONTROL_PLANE_DIR/trapped; while :; do sleep 0.05; done";
+    let (status, dir, _) = run(command, |pid, dir| {
+        until("the command waits for the signal", || dir.join("trapped").exists().then_some(()));
+        send("-INT", pid);
+    });
     assert_eq!(status.code(), Some(9));
     nothing_is_left(&dir);
 }
