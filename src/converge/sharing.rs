@@ -152,7 +152,7 @@ fn is_same(one: &BoundIdentity, other: &BoundIdentity) -> bool {
     }
 }
 
-/// Within one app the key tells it as well, also of an identity that does not exist yet.
+/// Within one app, keys are compared too: an identity that is not created yet has no resource id.
 fn is_same_in_app(one: &BoundIdentity, other: &BoundIdentity) -> bool {
     one.key.is_some() && one.key == other.key || is_same(one, other)
 }

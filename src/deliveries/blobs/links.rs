@@ -51,7 +51,7 @@ pub(super) fn links(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
             .check(Side::Azure, |view, link| look_at_account(view, link)),
         Link::new(CONTAINER, format!("the container {place}"), create).symptoms(OF_CONTAINER),
     ];
-    // a comparison with what podid wrote finds one that is gone
+    // the comparison with podid's own objects reports one that is missing
     links.extend(delivered.keys.iter().map(|key| {
         let resource = Resource { key: Some(key.clone()), missing: "is missing", spreads: true, ..Resource::of(Role::KIND) };
         Link::new(ROLE_LINK, right.clone(), assign.clone()).resource(resource)
