@@ -80,7 +80,7 @@ pub async fn join(
         }
         let failed = |refusal: KubeError| stand_in.error(&refusal);
         let version = stand_in.kube.get("/version").await.map_err(failed)?;
-        if exists && !azure.bare {
+        if !azure.bare {
             notes.extend(bootstrap::install(&stand_in.kube, without).await.map_err(failed)?);
         }
         let nodes = stand_in.kube.get("/api/v1/nodes").await.map_err(failed)?;
