@@ -1,18 +1,38 @@
 //! Sends each request once, however many callers want its response at the same time, and keeps the response. Failures are not kept.
 
 use super::Result;
-use futures::{FutureExt, future::BoxFuture, future::Shared};
-use std::{collections::HashMap, future::Future, sync::Mutex};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared, WeakShared},
+};
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
-type InFlight<T> = Shared<BoxFuture<'static, Result<T>>>;
+type Asking<T> = BoxFuture<'static, Result<T>>;
+
+enum Entry<T: Clone> {
+    /// Only its callers hold the request. When the last of them goes away the request ends, and lets go of what it holds: nobody would drive
+    /// it on, and others may wait for its lock.
+    InFlight(WeakShared<Asking<T>>),
+    Answered(T),
+}
+
+impl<T: Clone> Entry<T> {
+    fn is_of(&self, asking: &Shared<Asking<T>>) -> bool {
+        matches!(self, Self::InFlight(own) if own.upgrade().is_some_and(|own| own.ptr_eq(asking)))
+    }
+}
 
 pub struct RequestCache<T: Clone> {
-    asked: Mutex<HashMap<String, InFlight<T>>>,
+    entries: Mutex<HashMap<String, Entry<T>>>,
 }
 
 impl<T: Clone> Default for RequestCache<T> {
     fn default() -> Self {
-        Self { asked: Mutex::default() }
+        Self { entries: Mutex::default() }
     }
 }
 
@@ -31,28 +51,32 @@ impl<T: Clone + Send + Sync + 'static> RequestCache<T> {
         F: Future<Output = Result<T>> + Send + 'static,
     {
         let asking = {
-            let mut asked = self.asked.lock().unwrap_or_else(|poison| poison.into_inner());
-            let known = asked.get(&key).filter(|asking| match asking.peek() {
-                None => true,
-                Some(Ok(answer)) => good(answer),
-                Some(Err(_)) => false,
-            });
-            match known {
-                Some(asking) => asking.clone(),
-                None => {
-                    let asking = ask().boxed().shared();
-                    asked.insert(key.clone(), asking.clone());
-                    asking
+            let mut entries = self.entries();
+            let in_flight = match entries.get(&key) {
+                Some(Entry::Answered(answer)) if good(answer) => return Ok(answer.clone()),
+                Some(Entry::InFlight(asking)) => asking.upgrade(),
+                Some(Entry::Answered(_)) | None => None,
+            };
+            in_flight.unwrap_or_else(|| {
+                let asking = ask().boxed().shared();
+                if let Some(weak) = asking.downgrade() {
+                    entries.insert(key.clone(), Entry::InFlight(weak));
                 }
-            }
+                asking
+            })
         };
         let answer = asking.clone().await;
-        if answer.is_err() {
-            let mut asked = self.asked.lock().unwrap_or_else(|poison| poison.into_inner());
-            if asked.get(&key).is_some_and(|now| now.ptr_eq(&asking)) {
-                asked.remove(&key);
-            }
+        let mut entries = self.entries();
+        if entries.get(&key).is_some_and(|entry| entry.is_of(&asking)) {
+            match &answer {
+                Ok(answer) => entries.insert(key, Entry::Answered(answer.clone())),
+                Err(_) => entries.remove(&key),
+            };
         }
         answer
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<String, Entry<T>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -76,6 +76,29 @@ async fn the_token_of_a_credential_without_a_cache_is_cached_until_it_is_about_t
 }
 
 #[tokio::test]
+async fn a_request_that_nobody_waits_for_any_more_does_not_hold_up_others() {
+    let fake = Fake::slow(Duration::from_millis(200), |seen, _| match seen.host.as_str() {
+        "management.azure.com" => error(404, "ResourceGroupNotFound", "gone"),
+        "graph.microsoft.com" => reply(200, json!({ "value": [] })),
+        _ => pass(),
+    })
+    .await;
+    let azure = fake.azure();
+    let (read, group) = (azure.read(), ArmId::group(SUB, "g"));
+    let given_up = tokio::time::timeout(Duration::from_millis(100), read.group(&group)).await;
+    assert!(given_up.is_err(), "it is in the middle of the login");
+    let of_graph = tokio::time::timeout(Duration::from_secs(5), read.service_principal("app")).await;
+    assert!(of_graph.expect("the login of another audience goes on").unwrap().is_none());
+    let given_up = tokio::time::timeout(Duration::from_millis(300), read.group(&group)).await;
+    assert!(given_up.is_err(), "it is in the middle of the first connection to Azure Resource Manager");
+    let other = ArmId::group(SUB, "h");
+    let (same, other) = tokio::time::timeout(Duration::from_secs(5), async { tokio::join!(read.group(&group), read.group(&other)) })
+        .await
+        .expect("later requests go on");
+    assert!(same.unwrap().is_none() && other.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn the_caller_is_read_from_the_token() {
     let fake = Fake::new(|_, _| pass()).await;
     let azure = fake.azure();
