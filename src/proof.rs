@@ -165,7 +165,8 @@ impl Prover {
 
     async fn stages(&self, attempt: &Attempt<'_>, begun: Instant, proof: &mut Proof) -> Result<(), Fault> {
         let target = attempt.target;
-        let stages = target.delivery.stages(&target.delivered, attempt.pod);
+        let mut stages = target.mode.stages(&target.bound);
+        stages.extend(target.delivery.stages(&target.delivered, attempt.pod));
         let Some((first, later)) = stages.split_first() else { return Ok(()) };
         let reached = {
             let mut signs = std::pin::pin!(self.signs(attempt, begun));

@@ -14,6 +14,7 @@ mod deadline;
 mod directory;
 pub mod error;
 mod failures;
+mod federated_credentials;
 pub mod fields;
 mod groups;
 mod hosts;
@@ -48,6 +49,7 @@ mod wait;
 mod write;
 
 pub use error::{Blocked, DisallowingPolicy, Error, RefusedAction, Result};
+pub use federated_credentials::{FederatedCredential, MOST as MOST_FEDERATED_CREDENTIALS};
 pub use id::ArmId;
 pub use login::LoginMode;
 pub use model::*;

@@ -1,9 +1,9 @@
 //! Reads for one pass: each resource is requested at most once, however many callers want it at the same time.
 
 use super::{
-    ArmId, Caller, DeletedSecret, DeletedVault, DirectoryObject, Error, Identity, ImageError, ImageTag, PolicyEntry, Result,
+    ArmId, Caller, DeletedSecret, DeletedVault, DirectoryObject, Error, FederatedCredential, Identity, ImageError, ImageTag, PolicyEntry, Result,
     RoleAssignment, RoleDefinition, Secret, SecretInfo, ServicePrincipal, Vault, arm, cache::RequestCache, clients::Clients, deadline,
-    directory, failures::absent, hosts, identities, roles, vaults,
+    directory, failures::absent, federated_credentials, hosts, identities, roles, vaults,
 };
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -35,6 +35,7 @@ struct ReadCache {
     deleted_secret: RequestCache<Option<DeletedSecret>>,
     service_principal: RequestCache<Option<ServicePrincipal>>,
     directory_object: RequestCache<Option<DirectoryObject>>,
+    federated_credentials: RequestCache<Option<Arc<Vec<FederatedCredential>>>>,
 }
 
 /// Requests with its own clone of the core, because the request may outlive the caller that started it, and within the time limit of a
@@ -225,5 +226,11 @@ impl Read {
     pub async fn directory_object(&self, object_id: &str) -> Result<Option<DirectoryObject>> {
         let asked = object_id.to_owned();
         remembered!(self.directory_object, folded(&[object_id]), |core| directory::object(&core.arm, &asked))
+    }
+
+    /// Lists the federated credentials of an identity. None: there is no such identity.
+    pub async fn federated_credentials(&self, identity: &ArmId) -> Result<Option<Arc<Vec<FederatedCredential>>>> {
+        let asked = identity.clone();
+        remembered!(self.federated_credentials, identity.folded(), |core| shared(federated_credentials::list(&core.arm, &asked)))
     }
 }

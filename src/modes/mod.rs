@@ -1,9 +1,11 @@
 //! The table of identity modes: a new mode is one file and one line here. Everybody else asks the table.
 
 mod aad;
+mod accounts;
 pub mod mode;
 mod pod_identity;
 mod pod_identity_addon;
+mod workload_identity;
 
 use crate::{
     chain::facts::Bound,
@@ -15,7 +17,7 @@ pub use mode::Mode;
 use serde_json::Value;
 
 /// The first one is the default.
-static MODES: &[&dyn Mode] = &[&pod_identity::PodIdentity, &pod_identity_addon::PodIdentityAddon];
+static MODES: &[&dyn Mode] = &[&pod_identity::PodIdentity, &pod_identity_addon::PodIdentityAddon, &workload_identity::WorkloadIdentity];
 
 pub fn all() -> impl Iterator<Item = &'static dyn Mode> {
     MODES.iter().copied()

@@ -7,6 +7,7 @@ use crate::{
         found::Found,
         link::{Heals, Link, MissingLink, Reason, TOKEN},
         remarks::{IdentityUser, ListAhead, Lists, Planned, Remarks},
+        stage::Stage,
         view::View,
     },
     cluster::Api,
@@ -69,6 +70,11 @@ pub trait Mode: Sync {
 
     /// Lists the links from the cluster to the pod's token, in the order in which each rests on those before it.
     fn chain(&self, bound: &Bound) -> Vec<Link>;
+
+    /// Lists what a proof waits for before the delivery's stages.
+    fn stages(&self, _: &Bound) -> Vec<Stage> {
+        Vec::new()
+    }
 
     /// Says what makes it uncertain by which identity the workload's own pods read, although nothing is missing.
     fn warnings<'a>(&'a self, _: &'a View<'a>) -> BoxFuture<'a, Vec<String>> {

@@ -55,6 +55,10 @@ pub trait Manifested: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn name(&self) -> &str;
     /// Fails with `Unresolved` where a value is not known yet. `mine`: with the labels that say whose it is.
     fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault>;
+    /// Whether somebody else makes it, so that one that is missing is not created.
+    fn must_exist(&self) -> bool {
+        false
+    }
     /// The components that it comes after: where one of them is not installed yet, the server does not know its kind.
     fn after(&self) -> &[DependsOn] {
         &[]
@@ -103,6 +107,12 @@ fn place_of<M: Manifested>(kind: &M) -> Place {
     Place { target: kind.target().clone(), at, shared: is_shared::<M>() }
 }
 
+/// Somebody else was to make it.
+fn missed<M: Manifested>(kind: &M) -> Fault {
+    let (reason, way_out) = Manifested::not_found(kind);
+    Fault::refused(reason, way_out)
+}
+
 fn is_shared<M: Manifested>() -> bool {
     M::FIELDS == Fields::Shared
 }
@@ -137,7 +147,10 @@ impl<M: Manifested> Kind<Cloud> for M {
     }
     async fn observe(&self, context: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         let found = manifest::observe(&place_of(self), context, reader, |mine| self.manifest(context.app, mine)).await;
-        let Some(mut actual) = self.or_not_installed(found)? else { return Ok(None) };
+        let Some(mut actual) = self.or_not_installed(found)? else {
+            let is_missed = context.intent == Intent::Present && Manifested::must_exist(self);
+            return if is_missed { Err(missed(self)) } else { Ok(None) };
+        };
         if context.intent == Intent::Absent && context.mine(manifest::owner(context, &actual)) {
             actual.foreign = self.foreign(context.app, reader).await?;
         }
@@ -168,6 +181,9 @@ impl<M: Manifested> Kind<Cloud> for M {
         Manifested::not_found(self)
     }
     async fn put(&self, context: NodeContext<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
+        if before.is_none() && Manifested::must_exist(self) {
+            return Err(missed(self));
+        }
         let wanted = self.manifest(context.app, context.ours == Some(true))?;
         let applied = apply::put(&place_of(self), context, before.as_ref(), writer, wanted).await;
         if writer.clusters.is_dry_run() { self.or_not_installed(applied) } else { applied }

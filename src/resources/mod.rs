@@ -16,6 +16,7 @@ pub mod data_roles;
 pub mod delivery;
 pub mod exception;
 pub mod feature;
+pub mod federation;
 pub mod grant;
 pub mod group;
 pub mod helm_release;
@@ -42,6 +43,7 @@ pub mod roles;
 pub mod running;
 pub mod secret;
 pub mod secret_provider_class;
+pub mod service_account;
 pub mod storage_account;
 pub mod takeover;
 #[cfg(test)]
@@ -82,6 +84,7 @@ table![
     cluster::Cluster,
     feature::Feature,
     identity::Identity,
+    federation::Federation,
     role::Role,
     vault::Vault,
     grant::Grant,
@@ -94,6 +97,7 @@ table![
     registration::Registration,
     addon_identity::AddonIdentity,
     namespace::Namespace,
+    service_account::ServiceAccount,
     azure_identity::AzureIdentity,
     azure_identity_binding::AzureIdentityBinding,
     secret_provider_class::SecretProviderClass,

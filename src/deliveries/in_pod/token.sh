@@ -27,11 +27,21 @@ request() {
     *) body="curl exit code $failed" ;;
   esac
 }
-# Sets `token` to one for the resource, which is encoded for a URL.
+# Sets `token` to one for the resource, which is encoded for a URL. A pod that the webhook of Workload ID changed has a file with a token of its
+# service account, which it exchanges at Entra; any other pod asks the metadata service of its node.
 get_token() {
-  request GET "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=$1&client_id=$AZURE_CLIENT_ID" <<HEADERS
+  if [ -n "${AZURE_FEDERATED_TOKEN_FILE:-}" ]; then
+    request POST "${AZURE_AUTHORITY_HOST%/}/$AZURE_TENANT_ID/oauth2/v2.0/token" \
+      --data "grant_type=client_credentials&client_id=$AZURE_CLIENT_ID&scope=$1%2F.default" \
+      --data 'client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer' \
+      --data-urlencode "client_assertion@$AZURE_FEDERATED_TOKEN_FILE" <<HEADERS
+Accept: application/json
+HEADERS
+  else
+    request GET "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=$1&client_id=$AZURE_CLIENT_ID" <<HEADERS
 Metadata: true
 HEADERS
+  fi
   if [ "$code" != 200 ]; then
     say "token $code $(shown "$body")"
     exit 1
@@ -40,5 +50,6 @@ HEADERS
   claims=$(printf '%s' "$token" | cut -d. -f2 | tr '_-' '/+')
   while [ $((${#claims} % 4)) -ne 0 ]; do claims="$claims="; done
   claims=$(printf '%s' "$claims" | base64 -d)
-  say "token 200 $(field "$claims" appid) $(field "$claims" oid)"
+  application=$(field "$claims" appid)
+  say "token 200 ${application:-$(field "$claims" azp)} $(field "$claims" oid)"
 }

@@ -1,0 +1,130 @@
+//! What the modes of Workload ID have in common: pods get the identity of their service account, whose tokens are exchanged for those of a
+//! managed identity, and the webhook gives each pod such a token.
+
+mod links;
+mod settings;
+
+pub use links::{account, mutation, stages, webhook};
+pub use settings::{CREATE, SERVICE_ACCOUNT, SETTINGS};
+
+use crate::{
+    chain::{
+        facts::{Bound, BoundIdentity, Component, PodPatch},
+        ground,
+    },
+    engine::{
+        desired::Intent,
+        fault::Fault,
+        input::{DependsOn, Input},
+        key::Key,
+        ledger::Ledger,
+    },
+    resources::{
+        access::{Reach, Right},
+        identity,
+        service_account::{self, ServiceAccount},
+    },
+    spec::{graph::Graph, names::object_name, request::Bind},
+};
+use serde_json::Value;
+
+/// The label without which the webhook does not look at a pod.
+pub const USE: &str = "azure.workload.identity/use";
+
+/// The kind of the service account's resource.
+pub const KIND: &str = <ServiceAccount as crate::resources::manifested::Manifested>::KIND;
+
+/// The component that both need.
+pub const COMPONENT: &str = "workload-identity";
+pub const NEEDS: &[Component] = &[Component { name: COMPONENT, pods: &["azure-wi-webhook"] }];
+
+/// The name of the service account that a binding is for.
+pub fn name(bind: &Bind, identity: &Key) -> String {
+    bind.settings.get(SERVICE_ACCOUNT).map_or_else(|| object_name(identity.names()), str::to_owned)
+}
+
+/// Adds the service account of a binding, which names the identity.
+pub fn add(bind: &Bind, identity: &Key, graph: &mut Graph<'_>) -> Result<Key, Fault> {
+    let target = graph.target()?;
+    let within = graph.namespace(&target, &bind.namespace, Intent::Present)?;
+    let name = name(bind, identity);
+    let key = service_account::key(&target.name, &bind.namespace, &name);
+    let kind = ServiceAccount {
+        target: target.clone(),
+        namespace: bind.namespace.clone(),
+        name,
+        client_id: identity::CLIENT_ID.of(identity),
+        must_exist: bind.settings.get(CREATE) == Some("false"),
+        within: DependsOn::of(&within),
+    };
+    graph.add_in_cluster(&key, &kind, Intent::Present, &target)?;
+    Ok(key)
+}
+
+pub fn pod(bound: &Bound) -> PodPatch {
+    PodPatch {
+        labels: [(USE.to_owned(), "true".to_owned())].into(),
+        service_account: Some(bound.subject.clone()),
+        ..PodPatch::default()
+    }
+}
+
+/// Whether a parameter of a SecretProviderClass is on.
+pub fn is_on(parameters: &Value, name: &str) -> bool {
+    parameters.get(name).and_then(Value::as_str).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// Whether a SecretProviderClass names an identity whose token is exchanged, directly or by the cluster's proxy.
+pub fn names_identity(parameters: &Value) -> bool {
+    let named = parameters.get("clientID").and_then(Value::as_str).is_some_and(|id| !id.is_empty());
+    named && !is_on(parameters, "usePodIdentity") && !is_on(parameters, "useVMManagedIdentity")
+}
+
+/// The managed identity of a binding, as far as the state knows it.
+pub fn recalled_identity(ledger: &Ledger, app: &str, key: &Key) -> BoundIdentity {
+    let published = ledger.get(app, key);
+    let text = |field: &str| published.and_then(|e| e.outputs.get(field)).and_then(Value::as_str).map(str::to_owned);
+    let resource_id = text(identity::ID.0);
+    BoundIdentity {
+        name: key.names().to_owned(),
+        resource_group: resource_id.as_deref().and_then(crate::azure::ArmId::parse).and_then(|id| id.group_name().map(str::to_owned)),
+        resource_id: resource_id.map(Input::Known),
+        client_id: text(identity::CLIENT_ID.0).map(Input::Known),
+        key: Some(key.clone()),
+    }
+}
+
+/// The command that binds the pods again; only what is not a default is named.
+pub fn bind(bound: &Bound) -> Vec<String> {
+    let identity = &bound.identity.name;
+    let mut words = ground::words(["bind", "--mode", bound.mode, "--namespace", &bound.namespace, "--identity", identity]);
+    if bound.subject != object_name(identity) {
+        words.extend(ground::words(["--service-account", &bound.subject]));
+    }
+    words.extend(bound.flags.iter().cloned());
+    words.extend(ground::cluster_flags(bound));
+    words
+}
+
+/// The flags of `podid bind` for a service account that somebody else makes.
+pub fn flags(account: &ServiceAccount) -> Vec<String> {
+    if account.must_exist { ground::words(["--create-service-account", "false"]) } else { Vec::new() }
+}
+
+/// What the chain is looked at with.
+pub fn rights() -> Vec<Right> {
+    let webhook = |group, resource, verbs| Right::new(group, resource, verbs, Reach::Everywhere);
+    const WITHOUT: &str = "a proof that fails does not say whether the webhook of Workload ID is missing";
+    vec![
+        Right::new("", "serviceaccounts", &["get", "list", "watch"], Reach::Within),
+        webhook("admissionregistration.k8s.io", "mutatingwebhookconfigurations", &["get"]).optional(WITHOUT),
+        webhook("apps", "deployments", &["list"]).optional(WITHOUT),
+    ]
+}
+
+/// Two identities for one service account.
+pub fn one_identity(subject: &str) -> String {
+    format!(
+        "The pods of the service account {subject} have one identity: give each workload a service account of its own with `serviceAccount: {{name: NAME}}`."
+    )
+}

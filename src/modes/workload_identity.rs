@@ -1,0 +1,174 @@
+//! Workload ID: a federated credential lets the tokens of a pod's service account be exchanged at Entra for tokens of a managed identity.
+//! The cluster needs its OIDC issuer and the webhook: <https://learn.microsoft.com/azure/aks/workload-identity-overview>
+
+mod links;
+mod remarks;
+
+use super::{accounts, mode::Mode};
+use crate::{
+    chain::{
+        facts::{Bound, BoundIdentity, Component, Parameters, PodPatch},
+        found::Found,
+        link::Link,
+        remarks::{Lists, Planned, Remarks},
+        stage::Stage,
+    },
+    engine::{
+        desired::Intent,
+        fault::Fault,
+        ledger::{Entry, Ledger},
+        resource::Kind as _,
+    },
+    resources::{
+        access::Right,
+        cluster, feature,
+        federation::{self, AUDIENCE, Federation},
+        identity,
+        service_account::{self, ServiceAccount},
+    },
+    spec::{graph::Graph, request::Bind, settings::Setting},
+};
+use futures::future::BoxFuture;
+use serde::Deserialize as _;
+use serde_json::Value;
+
+pub struct WorkloadIdentity;
+
+/// The begin of the words of credentials for service accounts.
+const WORD: &str = "serviceaccount";
+
+impl Mode for WorkloadIdentity {
+    fn name(&self) -> &'static str {
+        "workload-identity"
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        accounts::SETTINGS
+    }
+
+    /// Namespace, service account, and the federated credential for it.
+    fn expand(&self, bind: &Bind, graph: &mut Graph<'_>) -> Result<Bound, Fault> {
+        let identity = graph.bound_identity(bind)?;
+        let target = graph.target()?;
+        let account = accounts::add(bind, &identity, graph)?;
+        let subject = accounts::name(bind, &identity);
+        let word = format!("{WORD}/{}/{}/{subject}", target.name, bind.namespace);
+        let key = federation::key(identity.names(), &word);
+        let cluster = graph.cluster_key()?;
+        let setting = feature::key(&target.name, accounts::COMPONENT);
+        let enables = graph.desired.nodes.contains_key(&setting);
+        let kind = Federation {
+            identity: identity::ID.of(&identity),
+            identity_key: identity.clone(),
+            word,
+            issuer: if enables { feature::OIDC_ISSUER.of(&setting) } else { cluster::OIDC_ISSUER.of(&cluster) },
+            subject: federation::service_account(&bind.namespace, &subject),
+            audience: AUDIENCE.to_owned(),
+            after: Vec::new(),
+        };
+        graph.add(&key, &kind, Intent::Present)?;
+        Ok(Bound {
+            mode: self.name(),
+            app: graph.context.app.to_owned(),
+            by: graph.desired.by,
+            cluster: target,
+            namespace: bind.namespace.clone(),
+            name: subject.clone(),
+            objects: [(accounts::KIND, subject.clone())].into(),
+            subject,
+            identity: BoundIdentity {
+                name: identity.names().to_owned(),
+                resource_group: None,
+                resource_id: Some(identity::ID.of(&identity)),
+                client_id: Some(identity::CLIENT_ID.of(&identity)),
+                key: Some(identity),
+            },
+            keys: vec![key, account],
+            flags: Vec::new(),
+        })
+    }
+
+    fn recall(&self, ledger: &Ledger, app: &str) -> Result<Vec<Bound>, Fault> {
+        let entries = ledger.of_app(app).filter(|entry| entry.kind == Federation::KIND);
+        entries.filter_map(|entry| self.recalled(ledger, entry).transpose()).collect()
+    }
+
+    fn found(&self, _: &Found<'_>) -> Vec<Bind> {
+        Vec::new()
+    }
+
+    fn pod(&self, bound: &Bound) -> PodPatch {
+        accounts::pod(bound)
+    }
+
+    fn class_parameters(&self, bound: Option<&Bound>) -> Result<Parameters, Fault> {
+        let id = bound.and_then(|bound| bound.identity.client_id.clone());
+        let id = id.ok_or_else(|| {
+            Fault::refused(
+                "a SecretProviderClass of the mode workload-identity names the identity, and it is not clear which one binds these pods",
+                "Bind one first, or name its service account: `podid bind --mode workload-identity --namespace NAMESPACE --identity NAME`.",
+            )
+        })?;
+        Ok([("clientID".to_owned(), id)].into())
+    }
+
+    fn is_of_class(&self, parameters: &Value) -> bool {
+        accounts::names_identity(parameters) && !accounts::is_on(parameters, "useAzureTokenProxy")
+    }
+
+    fn chain(&self, bound: &Bound) -> Vec<Link> {
+        links::links(bound)
+    }
+
+    fn stages(&self, bound: &Bound) -> Vec<Stage> {
+        accounts::stages(bound)
+    }
+
+    fn remarks<'a>(&'a self, planned: &'a Planned<'a>, _: &'a mut Lists) -> BoxFuture<'a, Remarks> {
+        Box::pin(remarks::remarks(planned))
+    }
+
+    fn needs(&self) -> &'static [Component] {
+        accounts::NEEDS
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        &[accounts::KIND]
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        accounts::rights()
+    }
+
+    fn one_identity(&self, subject: &str) -> String {
+        accounts::one_identity(subject)
+    }
+}
+
+impl WorkloadIdentity {
+    /// None: a credential for something else than a service account of a cluster.
+    fn recalled(&self, ledger: &Ledger, entry: &Entry) -> Result<Option<Bound>, Fault> {
+        let federation = Federation::deserialize(&*entry.spec)?;
+        let mut parts = federation.word.splitn(4, '/');
+        let (Some(WORD), Some(cluster), Some(namespace), Some(name)) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+            return Ok(None);
+        };
+        let key = service_account::key(cluster, namespace, name);
+        let Some(account) = ledger.get(&entry.app, &key) else { return Ok(None) };
+        let placed = ServiceAccount::deserialize(&*account.placed)?;
+        let flags = accounts::flags(&placed);
+        Ok(Some(Bound {
+            mode: self.name(),
+            app: entry.app.clone(),
+            by: entry.by,
+            cluster: placed.target,
+            namespace: placed.namespace,
+            subject: placed.name.clone(),
+            name: placed.name.clone(),
+            identity: accounts::recalled_identity(ledger, &entry.app, &federation.identity_key),
+            objects: [(accounts::KIND, placed.name)].into(),
+            keys: vec![entry.key.clone(), key],
+            flags,
+        }))
+    }
+}

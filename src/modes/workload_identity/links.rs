@@ -1,0 +1,179 @@
+//! The links of Workload ID, from the identity to its token, and what Entra and the provider report when one is broken. The causes of the
+//! AADSTS numbers: <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations>
+
+use crate::{
+    azure::ArmId,
+    chain::{
+        facts::Bound,
+        ground,
+        link::{Heals, Link, LinkName, Meaning, MissingLink, RESTART, Reason, Resource, Symptom, TOKEN},
+        texts::shown,
+        view::View,
+    },
+    cluster::Api,
+    engine::{
+        plan::{Act, Action},
+        resource::{Kind as _, Side},
+    },
+    modes::accounts,
+    resources::{
+        federation::{AUDIENCE, Federation, service_account},
+        manifest,
+    },
+};
+use futures::future::BoxFuture;
+use serde_json::Value;
+use std::time::Duration;
+
+/// The federated credential of the identity for the service account.
+const FEDERATION: LinkName = LinkName("federation");
+/// The driver passes tokens of service accounts on to its provider.
+const DRIVER_TOKENS: LinkName = LinkName("driver-tokens");
+
+/// A new federated credential takes seconds to minutes until Entra knows it everywhere.
+const SPREADS: Duration = Duration::from_secs(300);
+const DRIVER: &str = "secrets-store.csi.k8s.io";
+
+pub(super) fn links(bound: &Bound) -> Vec<Link> {
+    let again = accounts::bind(bound);
+    let subject = service_account(&bound.namespace, &bound.subject);
+    let mut links = ground::of_identity(bound, &again);
+    links.extend([
+        accounts::account(bound, &again),
+        Link::new(FEDERATION, format!("the federated credential of {} for {subject}", bound.identity.name), again.clone())
+            .resource(Resource { judge: Some(accepts_another), spreads: true, ..Resource::of(Federation::KIND) })
+            .check(Side::Azure, |view, link| look_at_credentials(view, link)),
+        accounts::webhook(bound),
+        accounts::mutation(),
+        Link::new(TOKEN, "the exchange of the service account's token at Entra", again.clone()).symptoms(OF_ENTRA),
+        Link::new(DRIVER_TOKENS, "the tokens that kubelet gives the CSI driver", Vec::new())
+            .check(Side::Kubernetes, |view, link| look_at_driver(view, link))
+            .symptoms(OF_DRIVER),
+    ]);
+    links
+}
+
+/// A credential that podid made, and that accepts something else now.
+fn accepts_another(action: &Action) -> Option<String> {
+    let fields: Vec<String> = action.changes.iter().map(|c| format!("{} {} instead of {}", c.field, shown(&c.from), shown(&c.to))).collect();
+    (action.act == Act::Update && !fields.is_empty()).then(|| format!("accepts another token: it has {}", fields.join(", ")))
+}
+
+/// Looks for credentials that nearly accept the service account's tokens.
+fn look_at_credentials<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, Vec<Reason>> {
+    Box::pin(async move {
+        let (Some(azure), bound) = (view.azure, view.bound) else { return Vec::new() };
+        let Some(id) = bound.identity.resource_id().and_then(ArmId::parse) else { return Vec::new() };
+        let Ok(Some(all)) = azure.federated_credentials(&id).await else { return Vec::new() };
+        let wanted = service_account(&bound.namespace, &bound.subject);
+        let of_subject = |one: &&crate::azure::FederatedCredential| one.subject.as_deref() == Some(wanted.as_str());
+        if all.iter().filter(of_subject).any(|one| one.audiences.iter().any(|audience| audience == AUDIENCE)) {
+            return Vec::new();
+        }
+        let near = all.iter().find(|one| one.subject.as_deref().is_some_and(|subject| subject.eq_ignore_ascii_case(&wanted)));
+        let what = match near {
+            Some(one) if one.subject.as_deref() == Some(wanted.as_str()) => {
+                format!("the federated credential {} accepts tokens for {}, not for {AUDIENCE}", one.name, one.audiences.join(", "))
+            }
+            Some(one) => format!(
+                "the federated credential {} accepts the subject {}, and not {wanted}: Entra compares it byte by byte",
+                one.name,
+                one.subject.as_deref().unwrap_or_default()
+            ),
+            None => format!("no federated credential of the identity {} accepts the subject {wanted}", bound.identity.name),
+        };
+        let hint = format!("Write it again (a new one takes seconds to minutes): {}.", view.again(&link.again));
+        vec![Reason::new(Heals::Within(SPREADS), MissingLink::new(FEDERATION, what).hint(hint))]
+    })
+}
+
+/// Whether the CSIDriver object asks kubelet for tokens.
+fn look_at_driver<'a>(view: &'a View<'a>, _: &'a Link) -> BoxFuture<'a, Vec<Reason>> {
+    Box::pin(async move {
+        let api = Api::new("storage.k8s.io", "v1", "CSIDriver", "csidrivers");
+        let Ok(Some(driver)) = view.cluster.get(&manifest::at(&api, None, DRIVER)).await else { return Vec::new() };
+        let requests = driver.pointer("/spec/tokenRequests").and_then(Value::as_array);
+        let asks = requests.into_iter().flatten().any(|one| one.get("audience").and_then(Value::as_str) == Some(AUDIENCE));
+        if asks { Vec::new() } else { vec![Reason::new(Heals::Never, no_tokens())] }
+    })
+}
+
+fn no_tokens() -> MissingLink {
+    let what = format!("the CSI driver gets no service account tokens: the CSIDriver {DRIVER} has no tokenRequests for {AUDIENCE}");
+    MissingLink::new(DRIVER_TOKENS, what).hint(format!(
+        "With its Helm chart set `secrets-store-csi-driver.tokenRequests[0].audience={AUDIENCE}` (the AKS add-on has it), then make the pods again."
+    ))
+}
+
+const OF_DRIVER: &[Symptom] = &[Symptom {
+    any_of: &["service account tokens not found", "failed to parse workload identity tokens", "failed to parse service account token"],
+    none_of: &["AADSTS"],
+    means: Meaning::Read(|_, _, text| Reason::new(Heals::Within(RESTART), no_tokens().because(text.to_owned()))),
+}];
+
+const fn entra(number: &'static [&'static str], heals: Heals, what: &'static str, hint: fn(&View<'_>, &Link) -> String) -> Symptom {
+    Symptom { any_of: number, none_of: &[], means: Meaning::Known { heals, what, hint } }
+}
+
+const OF_ENTRA: &[Symptom] = &[
+    entra(
+        &["AADSTS700211"],
+        Heals::Within(SPREADS),
+        "no federated credential of the identity accepts the cluster's issuer",
+        |view, link| {
+            format!(
+                "Compare the issuer in the text, slash included, with `podid identity federation list {}`; write it again by {} (a new one takes seconds to minutes).",
+                view.bound.identity.name,
+                view.again(&link.again)
+            )
+        },
+    ),
+    entra(
+        &["AADSTS700213"],
+        Heals::Within(SPREADS),
+        "no federated credential of the identity accepts the service account",
+        |view, link| {
+            format!(
+                "Compare the subject in the text, byte by byte, with `podid identity federation list {}`; write it again by {} (a new one takes seconds to minutes).",
+                view.bound.identity.name,
+                view.again(&link.again)
+            )
+        },
+    ),
+    entra(&["AADSTS700212"], Heals::Within(SPREADS), "no federated credential of the identity accepts the audience of the token", |view, link| {
+        format!("Its audience must be {AUDIENCE}: write it again by {}.", view.again(&link.again))
+    }),
+    entra(&["AADSTS70021:", "AADSTS70021 "], Heals::Within(SPREADS), "no federated credential of the identity accepts the pod's token", |view, link| {
+        format!("A new one takes seconds to minutes; write it again by {}.", view.again(&link.again))
+    }),
+    entra(&["AADSTS700024"], Heals::Within(RESTART), "the pod's token of its service account has expired", |_, _| {
+        "The app, or the driver, kept the text of the token instead of reading the file again: use a current Azure SDK, and make the pod again.".to_owned()
+    }),
+    entra(&["AADSTS700016"], Heals::Within(RESTART), "the client id is not one of an application or identity in this tenant", |view, link| {
+        format!(
+            "Give the client id, not a resource id or a name, and the tenant of the identity: compare with `podid output identity/{} client_id`, then {}.",
+            view.bound.identity.name,
+            view.again(&link.again)
+        )
+    }),
+    entra(&["AADSTS90002", "AADSTS900023"], Heals::Never, "the tenant that the token was asked for does not exist", |_, _| {
+        "Look at `tenantId` of the SecretProviderClass, and at the annotation azure.workload.identity/tenant-id of the service account.".to_owned()
+    }),
+    entra(&["AADSTS90061", "AADSTS50166"], Heals::Perhaps, "Entra cannot read the signing keys of the cluster's issuer", |view, _| {
+        format!(
+            "Publish them again: `az aks update -g GROUP -n {}`; an issuer of one's own must be reachable from the internet.",
+            view.bound.cluster.name
+        )
+    }),
+    entra(&["AADSTS700222"], Heals::Never, "the token was issued by Entra itself, which cannot be exchanged", |_, _| {
+        "Exchange a token of the cluster's service account: look at AZURE_FEDERATED_TOKEN_FILE in the pod.".to_owned()
+    }),
+    entra(&["AKV10032"], Heals::Never, "the vault is in another tenant than the identity", |_, _| {
+        "Use an identity of the vault's tenant, or a vault of the identity's: a managed identity has tokens of its own tenant only.".to_owned()
+    }),
+    Symptom {
+        any_of: &["AZURE_FEDERATED_TOKEN_FILE", "no such file or directory"],
+        none_of: &["AADSTS"],
+        means: Meaning::Waiting,
+    },
+];
