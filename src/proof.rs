@@ -1,12 +1,13 @@
 //! Proves that a workload can read its secrets: a short-lived pod gets them as the workload would, and the result is compared with the
 //! vault. It follows the chain that mode and delivery describe and knows neither by name. No value is ever read.
 //!
-//! `target` is what to prove, `storage` the same for blobs; `prover` has the clients; `pod` and `run_id` make the pod; `attempt` waits for it; `diagnosis` and
+//! `target` is what to prove, `storage` the same for blobs; `prover` has the clients; `pod` and `run_id` make the pod; `attempt` waits for it; `no_pod` does without one; `diagnosis` and
 //! `scheduling` find what the cluster reports as wrong; `comparison` finds what podid did not write; `rights` is what RBAC must allow.
 
 mod attempt;
 mod comparison;
 mod diagnosis;
+mod no_pod;
 mod pod;
 mod prover;
 mod rights;
@@ -79,6 +80,20 @@ pub struct Proof {
 }
 
 impl Proof {
+    /// A proof that has not begun.
+    fn of(target: &Target) -> Self {
+        Self {
+            workload: target.shown(),
+            vault: if target.storage.is_some() { String::new() } else { target.delivered.vault.name.clone() },
+            storage: target.storage.clone(),
+            identity: target.bound.name.clone(),
+            hops: Vec::new(),
+            objects: BTreeMap::new(),
+            warnings: Vec::new(),
+            fault: None,
+        }
+    }
+
     pub fn proved(&self) -> bool {
         self.fault.is_none()
     }
@@ -94,16 +109,7 @@ impl Proof {
 
 impl Prover {
     pub async fn prove(&self, target: &Target) -> Proof {
-        let mut proof = Proof {
-            workload: target.shown(),
-            vault: if target.storage.is_some() { String::new() } else { target.delivered.vault.name.clone() },
-            storage: target.storage.clone(),
-            identity: target.bound.name.clone(),
-            hops: Vec::new(),
-            objects: BTreeMap::new(),
-            warnings: Vec::new(),
-            fault: None,
-        };
+        let mut proof = Proof::of(target);
         // a proof in progress is large; boxed, most of it is on the heap
         if let Err(fault) = Box::pin(self.run(target, &mut proof)).await {
             proof.fault = Some(fault);

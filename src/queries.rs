@@ -120,7 +120,8 @@ pub async fn verify(session: &Session, verify: &Verify) -> Result<Exit, Failure>
             .hint("`podid state list` shows what podid knows; `podid mount apply` makes a mount."));
     }
     let image = verify.image.as_deref();
-    let proving = converge::Proving { ledger: &ledger, commands: &commands, fresh: false, events: converge::event_sink(session), image };
+    let (events, without_pod) = (converge::event_sink(session), verify.no_pod);
+    let proving = converge::Proving { ledger: &ledger, commands: &commands, fresh: false, events, image, without_pod };
     if session.global.dry_run.is_on() {
         return converge::rehearse_targets(session, &proving, &targets).await;
     }

@@ -7,3 +7,6 @@ pub const GRAPH: &str = "graph.microsoft.com";
 
 pub const ARM_SCOPE: &str = "https://management.azure.com/.default";
 pub const GRAPH_SCOPE: &str = "https://graph.microsoft.com/.default";
+
+/// The host at which tokens are exchanged.
+pub const LOGIN: &str = "login.microsoftonline.com";

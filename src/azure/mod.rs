@@ -13,6 +13,7 @@ pub mod clusters;
 mod deadline;
 mod directory;
 pub mod error;
+mod exchange;
 mod failures;
 mod federated_credentials;
 pub mod fields;
@@ -49,6 +50,7 @@ mod wait;
 mod write;
 
 pub use error::{Blocked, DisallowingPolicy, Error, RefusedAction, Result};
+pub use exchange::{Exchanged, IssuedFor, TokenClaims, claims_of};
 pub use federated_credentials::{FederatedCredential, MOST as MOST_FEDERATED_CREDENTIALS};
 pub use id::ArmId;
 pub use login::LoginMode;

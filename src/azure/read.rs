@@ -1,9 +1,9 @@
 //! Reads for one pass: each resource is requested at most once, however many callers want it at the same time.
 
 use super::{
-    ArmId, Caller, DeletedSecret, DeletedVault, DirectoryObject, Error, FederatedCredential, Identity, ImageError, ImageTag, PolicyEntry, Result,
-    RoleAssignment, RoleDefinition, Secret, SecretInfo, ServicePrincipal, Vault, arm, cache::RequestCache, clients::Clients, deadline,
-    directory, failures::absent, federated_credentials, hosts, identities, roles, vaults,
+    ArmId, Caller, DeletedSecret, DeletedVault, DirectoryObject, Error, FederatedCredential, Identity, ImageError, ImageTag, PolicyEntry,
+    Result, RoleAssignment, RoleDefinition, Secret, SecretInfo, ServicePrincipal, Vault, arm, cache::RequestCache, clients::Clients,
+    deadline, directory, failures::absent, federated_credentials, hosts, identities, roles, vaults,
 };
 use bytes::Bytes;
 use serde::de::DeserializeOwned;

@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use kube::client::Body;
 use rustls::AlertDescription;
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -175,6 +176,11 @@ impl ServerConnection {
     }
 
     pub(super) fn parse(&self, body: &[u8]) -> Result<Value> {
+        self.parse_as(body)
+    }
+
+    /// Parses a body whose text may be a secret: an error names only the position.
+    pub(super) fn parse_as<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T> {
         serde_json::from_slice(body)
             .map_err(|e| self.unreachable(format!("its response is not JSON (line {}, column {})", e.line(), e.column())))
     }

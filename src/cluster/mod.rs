@@ -24,6 +24,7 @@ mod status;
 #[cfg(test)]
 pub(crate) mod tests;
 mod token_file;
+mod tokens;
 mod watch;
 mod write;
 
@@ -199,6 +200,10 @@ impl Write {
         field_selector: Option<&str>,
     ) -> Result<Vec<Value>> {
         write::list(&self.connection, api, namespace, label_selector, field_selector).await
+    }
+    /// Requests a token of a service account for an audience. This needs only the verb `create` on `serviceaccounts/token`.
+    pub async fn service_account_token(&self, account: &ObjectRef, audience: &str) -> Result<SecretString> {
+        tokens::service_account(&self.connection, account, audience).await
     }
     /// Watches objects of a kind (all, or one by a field selector such as `metadata.name=x`), and calls `see` with each existing object and
     /// on each change, until `see` returns Some. A broken watch or a 410 starts over. Returns None when the time is up.

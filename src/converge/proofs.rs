@@ -29,12 +29,14 @@ pub struct Proving<'a> {
     pub events: EventSink,
     /// None: the default one of each delivery.
     pub image: Option<&'a str>,
+    /// podid does the steps of a pod by itself.
+    pub without_pod: bool,
 }
 
 pub async fn prove(session: &Session, inputs: &Inputs, ledger: &Ledger, plan: &Plan, tell: EventSink) -> Result<Vec<Proof>, Failure> {
     let commands = commands(session, inputs.spec_path.as_deref());
     let targets = proof::targets(ledger, &plan.app, None, None, &commands).map_err(|f| Failure::from(&f))?;
-    let proving = Proving { ledger, commands: &commands, fresh: plan.has_changes(), events: tell, image: None };
+    let proving = Proving { ledger, commands: &commands, fresh: plan.has_changes(), events: tell, image: None, without_pod: false };
     prove_targets(session, &proving, &targets).await
 }
 
@@ -118,7 +120,8 @@ pub async fn rehearse_targets(session: &Session, proving: &Proving<'_>, targets:
 
 pub async fn prove_targets(session: &Session, proving: &Proving<'_>, targets: &[Target]) -> Result<Vec<Proof>, Failure> {
     let prover = prover(session, proving, targets)?;
-    Ok(join_all(targets.iter().map(|t| prover.prove(t))).await)
+    let prove = async |target| if proving.without_pod { prover.prove_without_pod(target).await } else { prover.prove(target).await };
+    Ok(join_all(targets.iter().map(prove)).await)
 }
 
 /// What went wrong, on stderr; the worst exit code.

@@ -62,11 +62,7 @@ pub fn add(bind: &Bind, identity: &Key, graph: &mut Graph<'_>) -> Result<Key, Fa
 }
 
 pub fn pod(bound: &Bound) -> PodPatch {
-    PodPatch {
-        labels: [(USE.to_owned(), "true".to_owned())].into(),
-        service_account: Some(bound.subject.clone()),
-        ..PodPatch::default()
-    }
+    PodPatch { labels: [(USE.to_owned(), "true".to_owned())].into(), service_account: Some(bound.subject.clone()), ..PodPatch::default() }
 }
 
 /// Whether a parameter of a SecretProviderClass is on.

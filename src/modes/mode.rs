@@ -76,6 +76,11 @@ pub trait Mode: Sync {
         Vec::new()
     }
 
+    /// Returns the audience of a service account token that Entra exchanges for one of the identity. None: only a pod gets a token.
+    fn exchanges(&self, _: &Bound) -> Option<&'static str> {
+        None
+    }
+
     /// Says what makes it uncertain by which identity the workload's own pods read, although nothing is missing.
     fn warnings<'a>(&'a self, _: &'a View<'a>) -> BoxFuture<'a, Vec<String>> {
         Box::pin(ready(Vec::new()))

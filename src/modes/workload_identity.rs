@@ -124,6 +124,10 @@ impl Mode for WorkloadIdentity {
         accounts::stages(bound)
     }
 
+    fn exchanges(&self, _: &Bound) -> Option<&'static str> {
+        Some(AUDIENCE)
+    }
+
     fn remarks<'a>(&'a self, planned: &'a Planned<'a>, _: &'a mut Lists) -> BoxFuture<'a, Remarks> {
         Box::pin(remarks::remarks(planned))
     }

@@ -218,7 +218,9 @@ mod tests {
 
     fn wanted(issuer: &str) -> Federation {
         Federation {
-            identity: Input::Known("/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/web".into()),
+            identity: Input::Known(
+                "/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/web".into(),
+            ),
             identity_key: Key::of("identity", ["web"]),
             word: "serviceaccount/aks/shop/web".into(),
             issuer: Input::Known(issuer.into()),

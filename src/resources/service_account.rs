@@ -89,6 +89,8 @@ impl Manifested for ServiceAccount {
     fn command(&self) -> String {
         let Self { namespace, name, .. } = self;
         let id = self.client_id.known().map_or("CLIENT-ID", String::as_str);
-        format!("kubectl create serviceaccount {name} -n {namespace} && kubectl annotate serviceaccount {name} -n {namespace} {CLIENT_ID}={id}")
+        format!(
+            "kubectl create serviceaccount {name} -n {namespace} && kubectl annotate serviceaccount {name} -n {namespace} {CLIENT_ID}={id}"
+        )
     }
 }

@@ -73,7 +73,9 @@ fn look_at_account<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, Vec<
         let annotation = service_account::CLIENT_ID;
         let what = match found.as_ref().map(service_account::client_id) {
             None => format!("the service account {subject} does not exist in the namespace {namespace}"),
-            Some(None) => format!("the service account {namespace}/{subject} has no annotation {annotation}, so the webhook gives its pods no client id"),
+            Some(None) => format!(
+                "the service account {namespace}/{subject} has no annotation {annotation}, so the webhook gives its pods no client id"
+            ),
             Some(Some(given)) if uuid::Uuid::parse_str(given).is_err() => format!(
                 "the annotation {annotation} of the service account {namespace}/{subject} is not a client id: {given:?} (a resource id or a name does not work)"
             ),
@@ -91,7 +93,8 @@ fn look_at_account<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, Vec<
 /// Whether the webhook is there and answers, as far as this login may look.
 fn look_at_webhook<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, Vec<Reason>> {
     Box::pin(async move {
-        let install = format!("Install it: {}; then make the pods again, because it changes new pods only.", view.commands.podid(&words(link)));
+        let install =
+            format!("Install it: {}; then make the pods again, because it changes new pods only.", view.commands.podid(&words(link)));
         let deployments = view.cluster.list(&Api::new("apps", "v1", "Deployment", "deployments"), None, None).await;
         let Ok(deployments) = deployments else { return Vec::new() };
         let Some(found) = deployments.iter().find(|d| field(d, "/metadata/name") == DEPLOYMENT) else {
@@ -207,10 +210,12 @@ pub fn stages(bound: &Bound) -> Vec<Stage> {
         let ours = own.identity.client_id().is_none_or(|id| id.eq_ignore_ascii_case(given));
         (ours && uuid::Uuid::parse_str(given).is_ok()).then(|| Ok(reached(format!("{} names client id {given}", own.subject))))
     };
-    let is_mutated = move |pod: &Value| fault_of(pod, &pods).is_none().then(|| {
-        let id = env(pod, CLIENT_ID).unwrap_or_default();
-        Ok(reached(format!("{CLIENT_ID} {id}, and a token of the service account at {}", env(pod, TOKEN_FILE).unwrap_or_default())))
-    });
+    let is_mutated = move |pod: &Value| {
+        fault_of(pod, &pods).is_none().then(|| {
+            let id = env(pod, CLIENT_ID).unwrap_or_default();
+            Ok(reached(format!("{CLIENT_ID} {id}, and a token of the service account at {}", env(pod, TOKEN_FILE).unwrap_or_default())))
+        })
+    };
     vec![
         stage(
             "account",

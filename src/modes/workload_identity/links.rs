@@ -55,7 +55,8 @@ pub(super) fn links(bound: &Bound) -> Vec<Link> {
 
 /// A credential that podid made, and that accepts something else now.
 fn accepts_another(action: &Action) -> Option<String> {
-    let fields: Vec<String> = action.changes.iter().map(|c| format!("{} {} instead of {}", c.field, shown(&c.from), shown(&c.to))).collect();
+    let fields: Vec<String> =
+        action.changes.iter().map(|c| format!("{} {} instead of {}", c.field, shown(&c.from), shown(&c.to))).collect();
     (action.act == Act::Update && !fields.is_empty()).then(|| format!("accepts another token: it has {}", fields.join(", ")))
 }
 
@@ -140,24 +141,36 @@ const OF_ENTRA: &[Symptom] = &[
             )
         },
     ),
-    entra(&["AADSTS700212"], Heals::Within(SPREADS), "no federated credential of the identity accepts the audience of the token", |view, link| {
-        format!("Its audience must be {AUDIENCE}: write it again by {}.", view.again(&link.again))
-    }),
-    entra(&["AADSTS70021:", "AADSTS70021 "], Heals::Within(SPREADS), "no federated credential of the identity accepts the pod's token", |view, link| {
-        format!("A new one takes seconds to minutes; write it again by {}.", view.again(&link.again))
-    }),
+    entra(
+        &["AADSTS700212"],
+        Heals::Within(SPREADS),
+        "no federated credential of the identity accepts the audience of the token",
+        |view, link| format!("Its audience must be {AUDIENCE}: write it again by {}.", view.again(&link.again)),
+    ),
+    entra(
+        &["AADSTS70021:", "AADSTS70021 "],
+        Heals::Within(SPREADS),
+        "no federated credential of the identity accepts the pod's token",
+        |view, link| format!("A new one takes seconds to minutes; write it again by {}.", view.again(&link.again)),
+    ),
     entra(&["AADSTS700024"], Heals::Within(RESTART), "the pod's token of its service account has expired", |_, _| {
         "The app, or the driver, kept the text of the token instead of reading the file again: use a current Azure SDK, and make the pod again.".to_owned()
     }),
-    entra(&["AADSTS700016"], Heals::Within(RESTART), "the client id is not one of an application or identity in this tenant", |view, link| {
-        format!(
-            "Give the client id, not a resource id or a name, and the tenant of the identity: compare with `podid output identity/{} client_id`, then {}.",
-            view.bound.identity.name,
-            view.again(&link.again)
-        )
-    }),
+    entra(
+        &["AADSTS700016"],
+        Heals::Within(RESTART),
+        "the client id is not one of an application or identity in this tenant",
+        |view, link| {
+            format!(
+                "Give the client id, not a resource id or a name, and the tenant of the identity: compare with `podid output identity/{} client_id`, then {}.",
+                view.bound.identity.name,
+                view.again(&link.again)
+            )
+        },
+    ),
     entra(&["AADSTS90002", "AADSTS900023"], Heals::Never, "the tenant that the token was asked for does not exist", |_, _| {
-        "Look at `tenantId` of the SecretProviderClass, and at the annotation azure.workload.identity/tenant-id of the service account.".to_owned()
+        "Look at `tenantId` of the SecretProviderClass, and at the annotation azure.workload.identity/tenant-id of the service account."
+            .to_owned()
     }),
     entra(&["AADSTS90061", "AADSTS50166"], Heals::Perhaps, "Entra cannot read the signing keys of the cluster's issuer", |view, _| {
         format!(
@@ -169,11 +182,8 @@ const OF_ENTRA: &[Symptom] = &[
         "Exchange a token of the cluster's service account: look at AZURE_FEDERATED_TOKEN_FILE in the pod.".to_owned()
     }),
     entra(&["AKV10032"], Heals::Never, "the vault is in another tenant than the identity", |_, _| {
-        "Use an identity of the vault's tenant, or a vault of the identity's: a managed identity has tokens of its own tenant only.".to_owned()
+        "Use an identity of the vault's tenant, or a vault of the identity's: a managed identity has tokens of its own tenant only."
+            .to_owned()
     }),
-    Symptom {
-        any_of: &["AZURE_FEDERATED_TOKEN_FILE", "no such file or directory"],
-        none_of: &["AADSTS"],
-        means: Meaning::Waiting,
-    },
+    Symptom { any_of: &["AZURE_FEDERATED_TOKEN_FILE", "no such file or directory"], none_of: &["AADSTS"], means: Meaning::Waiting },
 ];
