@@ -2,13 +2,19 @@
 //! workload identities. It writes to the sandbox's own clusters and to external ones in the same way.
 
 use super::{
-    azure::clusters::{
-        addons::{self, SecretsProvider},
-        pod_identity::{self, PodIdentity},
+    azure::{
+        clusters::{
+            addons::{self, SecretsProvider},
+            pod_identity::{self, PodIdentity},
+        },
+        hosts,
     },
     components::KubeError,
     http::{Body, Request},
-    kube::{addons as objects, gateway_api},
+    kube::{
+        addons::{self as objects, WorkloadIdentity},
+        gateway_api,
+    },
     running::Running,
 };
 use bytes::Bytes;
@@ -34,6 +40,7 @@ struct Wanted {
     cluster: String,
     secrets: Option<Option<SecretsProvider>>,
     workload_identity: Option<bool>,
+    webhook: WorkloadIdentity,
     pod_identity: Option<Option<PodIdentity>>,
     /// The definitions of the Gateway API.
     gateway_api: Option<bool>,
@@ -72,6 +79,7 @@ impl Running {
                 cluster: cluster.name.clone(),
                 secrets: addons::secrets_provider(cluster),
                 workload_identity: addons::workload_identity(cluster),
+                webhook: WorkloadIdentity { tenant: azure.tenant.clone(), token_proxy: hosts::token_proxy(&cluster.name) },
                 pod_identity: pod_identity::settings(&azure, cluster),
                 gateway_api,
                 routing,
@@ -95,7 +103,7 @@ impl Running {
         if let Some(addon) = &wanted.pod_identity {
             self.sync_pod_identity(&wanted.cluster, addon.as_ref()).await?;
         }
-        let webhook = objects::workload_identity();
+        let webhook = objects::workload_identity(&wanted.webhook);
         // application routing works on the definitions of the Gateway API, so it is removed before them
         let routing = wanted.routing.map(|on| on && wanted.gateway_api == Some(true));
         let parts = [

@@ -131,7 +131,8 @@ impl Running {
         self.azure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows a change in Azure: creates the API servers of new clusters, unless an external cluster stands in, and drops those of deleted ones.
+    /// Follows a change in Azure: creates the API servers of new clusters, unless an external cluster stands in, and drops those of deleted
+    /// ones. The issuer of a cluster may have been enabled.
     pub fn follow_azure(&self) {
         let mut azure = self.azure();
         let new: Vec<_> = self.stand_ins.values().filter(|stand_in| stand_in.is_new(&azure)).collect();
@@ -144,7 +145,9 @@ impl Running {
         clusters.retain(|fqdn, _| wanted().any(|c| c.fqdn == *fqdn));
         let mut all = clusters.len() == before && new.is_empty();
         for cluster in wanted() {
-            if !clusters.contains_key(&cluster.fqdn) {
+            if let Some(running) = clusters.get(&cluster.fqdn) {
+                cluster.oidc_issuer.iter().for_each(|issuer| running.kube.publish_issuer(issuer));
+            } else {
                 all = false;
                 let cluster = self.set_up(&azure, cluster, None);
                 clusters.insert(cluster.fqdn.clone(), Arc::new(cluster));
@@ -213,11 +216,6 @@ impl Running {
         let id = set.map_or_else(String::new, |s| azure::resource_ids::scale_set(&azure.subscription, s));
         // AKS writes the group in lower case here
         let id = id.replace(&cluster.node_group, &ids::fold(&cluster.node_group));
-        let server = format!("https://{}", cluster.fqdn);
-        let (issuer, keys_at) = match &cluster.oidc_issuer {
-            Some(issuer) => (issuer.clone(), issuer.trim_end_matches('/').to_owned()),
-            None => (server.clone(), format!("{server}:443")),
-        };
         kube::Facts {
             name: cluster.name.clone(),
             fqdn: cluster.fqdn.clone(),
@@ -228,8 +226,7 @@ impl Running {
             uid_seed: format!("{}/{}", azure.tenant, cluster.name),
             bare: azure::seed::is_bare(azure, cluster),
             ca_pem: self.authority.ca_pem.clone(),
-            issuer,
-            jwks_uri: format!("{keys_at}/openid/v1/jwks"),
+            issuer: Arc::new(kube::Issuer::new(format!("https://{}", cluster.fqdn), cluster.oidc_issuer.clone())),
             keys: self.settings.rules().account_keys.clone(),
         }
     }

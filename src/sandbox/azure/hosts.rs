@@ -1,5 +1,7 @@
 //! The hosts of the sandbox's Azure, and the token audiences that its services accept.
 
+use super::ids;
+
 pub const LOGIN_HOST: &str = "login.microsoftonline.com";
 pub const ARM_HOST: &str = "management.azure.com";
 pub const GRAPH_HOST: &str = "graph.microsoft.com";
@@ -20,6 +22,19 @@ pub const GRAPH_AUDIENCES: &[&str] =
 pub const VAULT_AUDIENCES: &[&str] = &["https://vault.azure.net"];
 /// Beside these, each account accepts its own address.
 pub const STORAGE_AUDIENCES: &[&str] = &["https://storage.azure.com", "https://storage.azure.com/"];
+
+/// The domain of the token proxies for identity bindings. Each is part of the API server of a cluster, under a name of its own.
+const TOKEN_PROXY_SUFFIX: &str = ".ests.aks";
+
+/// Returns the name of a cluster's token proxy.
+pub fn token_proxy(cluster: &str) -> String {
+    format!("a{}{TOKEN_PROXY_SUFFIX}", ids::hex(&["identity-binding", cluster]))
+}
+
+/// Returns whether the host has the form of a token proxy's name.
+pub fn is_token_proxy(host: &str) -> bool {
+    host.ends_with(TOKEN_PROXY_SUFFIX)
+}
 
 /// Returns whether the host is the public address of a cluster's token issuer.
 pub fn is_oidc_issuer(host: &str) -> bool {

@@ -55,14 +55,15 @@ fn key_of(state: &State, name: &str) -> Option<String> {
 pub fn replace(state: &mut State, name: &str, other: &ReportedCluster) -> bool {
     let Some(key) = key_of(state, name) else { return false };
     let Some(mut cluster) = state.clusters.get(&key).cloned() else { return false };
-    let own = cluster.own.clone().unwrap_or_else(|| OriginalCluster {
+    let mut own = cluster.own.clone().unwrap_or_else(|| OriginalCluster {
         fqdn: cluster.fqdn.clone(),
         version: cluster.version.clone(),
         node_group: cluster.node_group.clone(),
         scale_set: cluster.scale_set.clone(),
         oidc_issuer: cluster.oidc_issuer.clone(),
     });
-    // only if the issuer of the cluster is enabled
+    // only if the issuer of the cluster is enabled, which may have happened after the cluster was replaced
+    own.oidc_issuer = own.oidc_issuer.or_else(|| cluster.oidc_issuer.clone());
     cluster.oidc_issuer = own.oidc_issuer.as_ref().map(|issuer| other.issuer.as_ref().unwrap_or(issuer).clone());
     cluster.fqdn.clone_from(&other.host);
     cluster.version.clone_from(&other.version);

@@ -121,14 +121,31 @@ pub fn secrets_provider(rotation: bool, interval: Option<&str>) -> Vec<Placed> {
     all
 }
 
-/// Returns what `securityProfile.workloadIdentity` installs, but for the MutatingWebhookConfiguration: the sandbox does not serve that kind.
-pub fn workload_identity() -> Vec<Placed> {
+/// The settings of the webhook for workload identities that depend on the cluster.
+#[derive(Clone, Debug, Default)]
+pub struct WorkloadIdentity {
+    pub tenant: String,
+    /// The name in the certificate of the token proxy for identity bindings, which is part of the API server.
+    pub token_proxy: String,
+}
+
+/// Returns what `securityProfile.workloadIdentity` installs.
+pub fn workload_identity(settings: &WorkloadIdentity) -> Vec<Placed> {
     const APP: &str = "workload-identity-webhook";
+    const CONFIG: &str = "azure-wi-webhook-config";
+    const SERVICE: &str = "azure-wi-webhook-webhook-service";
     let account_name = "azure-wi-webhook-admin";
     let port = json!({"port": 443, "targetPort": 9443});
     let service = json!({"spec": {"selector": {"app": APP}, "ports": [port]}});
     let image = "mcr.microsoft.com/oss/v2/azure/workload-identity/webhook:v1.5.1";
-    let spec = json!({ "containers": [container("manager", image, &["--log-level=info"])] });
+    let mut manager = container("manager", image, &["--log-level=info"]);
+    manager["envFrom"] = json!([{"configMapRef": {"name": CONFIG}}]);
+    let spec = json!({ "containers": [manager] });
+    let config = json!({"data": {
+        "AZURE_ENVIRONMENT": "AzurePublicCloud", "AZURE_TENANT_ID": settings.tenant,
+        "AZURE_KUBERNETES_TOKEN_PROXY": "https://kubernetes.default.svc.cluster.local",
+        "AZURE_KUBERNETES_SNI_NAME": settings.token_proxy, "AZURE_KUBERNETES_CA_CONFIGMAP_NAME": "kube-root-ca.crt",
+    }});
     let deployment = json!({
         "metadata": {"labels": {"app": APP}},
         "spec": {"replicas": 2, "selector": {"matchLabels": {"app": APP}}, "template": template(APP, account_name, spec)},
@@ -139,7 +156,19 @@ pub fn workload_identity() -> Vec<Placed> {
     ]);
     let mut all = vec![account(account_name)];
     all.extend(role("azure-wi-webhook-manager-role", account_name, rules));
-    all.push(placed("v1", "Service", "services", Some("kube-system"), "azure-wi-webhook-webhook-service", service));
+    let webhook = json!({
+        "name": super::webhook::NAME, "admissionReviewVersions": ["v1", "v1beta1"], "failurePolicy": "Fail", "matchPolicy": "Equivalent",
+        "clientConfig": {"service": {"name": SERVICE, "namespace": "kube-system", "path": "/mutate-v1-pod"}},
+        "namespaceSelector": {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]}]},
+        "objectSelector": {"matchLabels": {"azure.workload.identity/use": "true"}}, "reinvocationPolicy": "IfNeeded", "sideEffects": "None",
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
+    });
+    let configuration = json!({ "webhooks": [webhook] });
+    all.push(placed("v1", "ConfigMap", "configmaps", Some("kube-system"), CONFIG, config));
+    all.push(placed("v1", "Service", "services", Some("kube-system"), SERVICE, service));
     all.push(placed("apps/v1", "Deployment", "deployments", Some("kube-system"), WEBHOOK, deployment));
+    let api = "admissionregistration.k8s.io/v1";
+    let name = "azure-wi-webhook-mutating-webhook-configuration";
+    all.push(placed(api, "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", None, name, configuration));
     all
 }

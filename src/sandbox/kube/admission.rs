@@ -1,11 +1,11 @@
 //! Checks and additions between a valid request and the store: the namespace must exist and not be terminating, and new pods get a service
-//! account, a token volume, tolerations and Pod Security checks. Reads the store and does not write to it.
+//! account, a token volume, what a webhook adds, tolerations and Pod Security checks. Reads the store and does not write to it.
 
 use super::call::Call;
 use super::facts::Facts;
 use super::status::{Outcome, Refusal};
 use super::store::{Store, now};
-use super::{allocate, security};
+use super::{allocate, prepare, security, webhook};
 use serde_json::{Value, json};
 
 /// Refuses objects in a namespace that does not exist or is being deleted.
@@ -25,6 +25,10 @@ pub fn namespace(store: &Store, call: &Call, object: &Value) -> Outcome<()> {
 /// Adds what a control plane adds to a new object, and returns warnings for the client.
 pub fn create(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> Outcome<Vec<String>> {
     let mut warnings = add_defaults(store, facts, call, object)?;
+    let others = |webhook: &Value| webhook["name"] != webhook::NAME;
+    if call.resource.kind == "MutatingWebhookConfiguration" && object["webhooks"].as_array().into_iter().flatten().any(others) {
+        warnings.push(format!("the sandbox stores webhooks, but calls only {}", webhook::NAME));
+    }
     if call.resource.inert {
         warnings.push(format!("the sandbox stores {}, but does nothing with them", call.resource.plural));
     }
@@ -86,8 +90,16 @@ fn pod(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> Out
     };
     let wants = &object["spec"]["automountServiceAccountToken"];
     let mount = if wants.is_null() { found["automountServiceAccountToken"] != false } else { wants != false };
+    let at = format!("{namespace}/{name}");
     if mount {
-        token_volume(store, facts, &format!("{namespace}/{name}"), object);
+        token_volume(store, facts, &at, object);
+    }
+    if webhook::call(store, object)? {
+        prepare::fill_defaults(&call.resource, object, false);
+        // a webhook may add containers
+        if mount {
+            token_volume(store, facts, &at, object);
+        }
     }
     if object["spec"]["tolerations"].is_null() {
         object["spec"]["tolerations"] = json!([]);
@@ -112,7 +124,11 @@ fn pod(store: &mut Store, facts: &Facts, call: &Call, object: &mut Value) -> Out
 /// Adds the projected token volume that every pod gets (kubernetes, `plugin/pkg/admission/serviceaccount`).
 fn token_volume(store: &mut Store, facts: &Facts, pod: &str, object: &mut Value) {
     const PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-    let name = format!("kube-api-access-{}", store.suffix(&facts.uid_seed, &format!("token-volume/{pod}")));
+    const PREFIX: &str = "kube-api-access-";
+    let mut names = object["spec"]["volumes"].as_array().into_iter().flatten().filter_map(|volume| volume["name"].as_str());
+    let existing = names.find(|name| name.starts_with(PREFIX)).map(str::to_owned);
+    let exists = existing.is_some();
+    let name = existing.unwrap_or_else(|| format!("{PREFIX}{}", store.suffix(&facts.uid_seed, &format!("token-volume/{pod}"))));
     let mut used = false;
     for list in ["containers", "initContainers"] {
         for container in object["spec"].get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
@@ -127,7 +143,7 @@ fn token_volume(store: &mut Store, facts: &Facts, pod: &str, object: &mut Value)
             }
         }
     }
-    if !used {
+    if !used || exists {
         return;
     }
     if object["spec"]["volumes"].is_null() {

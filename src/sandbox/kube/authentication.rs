@@ -16,7 +16,7 @@ pub fn authenticate(store: &Store, facts: &Facts, request: &Request) -> Outcome<
     if token.is_empty() {
         return Ok(User::anonymous());
     }
-    token_user(store, facts, token, std::slice::from_ref(&facts.issuer)).map(|(user, _)| user).ok_or_else(Refusal::unauthorized)
+    token_user(store, facts, token, &facts.issuer.accepted()).map(|(user, _)| user).ok_or_else(Refusal::unauthorized)
 }
 
 /// Returns the user of a token, and those of the audiences that the token is for.

@@ -1,7 +1,7 @@
-//! The facts about a cluster that it gets when it starts: names, credentials, keys. They do not change while the cluster runs.
+//! The facts about a cluster that it gets when it starts: names, credentials, keys. Only the issuer changes while the cluster runs.
 
 use crate::rsa::Key;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The key that signs service account tokens. It is generated on first use, which takes a moment.
 pub trait TokenKeys: Send + Sync {
@@ -9,6 +9,47 @@ pub trait TokenKeys: Send + Sync {
     fn signing(&self) -> Result<Arc<Key>, String>;
     /// Returns the key if there is one: without it no token was ever signed.
     fn known(&self) -> Option<Arc<Key>>;
+}
+
+/// The issuer of service account tokens, which is also their default audience. It is the API server until a public address of its documents
+/// is given; tokens of the API server are still accepted then.
+#[derive(Debug)]
+pub struct Issuer {
+    /// `https://FQDN`.
+    server: String,
+    public: OnceLock<String>,
+}
+
+impl Issuer {
+    pub fn new(server: String, public: Option<String>) -> Self {
+        Self { server, public: public.map_or_else(OnceLock::new, OnceLock::from) }
+    }
+
+    /// Sets the public address, unless there is one: it cannot be taken back.
+    pub fn publish(&self, url: &str) {
+        let _ = self.public.set(url.to_owned());
+    }
+
+    /// Returns the issuer of new tokens.
+    pub fn current(&self) -> &str {
+        self.public.get().unwrap_or(&self.server)
+    }
+
+    /// Returns all issuers whose tokens are accepted.
+    pub fn accepted(&self) -> Vec<String> {
+        let mut all = vec![self.current().to_owned()];
+        if self.current() != self.server {
+            all.push(self.server.clone());
+        }
+        all
+    }
+
+    pub fn jwks_uri(&self) -> String {
+        match self.public.get() {
+            Some(public) => format!("{}/openid/v1/jwks", public.trim_end_matches('/')),
+            None => format!("{}:443/openid/v1/jwks", self.server),
+        }
+    }
 }
 
 /// The facts that a cluster gets when it starts.
@@ -29,9 +70,7 @@ pub struct Facts {
     pub uid_seed: String,
     /// Whether a new cluster is as AKS makes it, without the components of a lab.
     pub bare: bool,
-    /// The issuer of service account tokens, also their default audience: an `https` URL.
-    pub issuer: String,
-    pub jwks_uri: String,
+    pub issuer: Arc<Issuer>,
     pub keys: Arc<dyn TokenKeys>,
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A request goes through `router` (what its path means), `authorization` (who asks, and whether RBAC allows it) and `serve`, which calls one verb:
 //! `write`, `update`, `apply`, `delete`, `scale`, `watch` or `containers`. Below them: `prepare` turns a body into an object, `managed` keeps field
-//! owners, `admission`, `defaults` and `allocate` add what a control plane adds, `validation`, `custom_validation` and `metadata` validate.
+//! owners, `admission`, `webhook`, `defaults` and `allocate` add what a control plane adds, `validation`, `custom_validation` and `metadata`
+//! validate.
 //! `controllers` run after each burst of changes; `seed` and `components` make a new cluster, `addons` and `gateway_api` have what AKS adds to one.
 
 pub mod addons;
@@ -67,13 +68,14 @@ mod user;
 mod validation;
 mod view;
 mod watch;
+pub mod webhook;
 mod write;
 mod zero;
 
 pub use cluster::Kube;
 pub use components::{csi_driver, mic_exception};
 pub use export::{export as exported, kinds};
-pub use facts::{Facts, TokenKeys};
+pub use facts::{Facts, Issuer, TokenKeys};
 pub use seed::new_cluster;
 pub use store::State;
 
@@ -121,6 +123,11 @@ impl Kube {
     /// Returns the refusal of a request that its sender may not make. The head is enough: the body need not be read.
     pub fn refused(self: &Arc<Self>, head: &Request) -> Option<Response> {
         serve::refused(self, head)
+    }
+
+    /// Makes this the issuer of service account tokens.
+    pub fn publish_issuer(&self, url: &str) {
+        self.facts.issuer.publish(url);
     }
 
     /// Exports all objects, sorted, without what differs from run to run.

@@ -237,6 +237,8 @@ fn built_in() -> Vec<Resource> {
     slices.has_generation = true;
     let budgets = inert(resource("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", &["pdb"], true, "PodDisruptionBudget"));
     let claims = Resource { has_generation: false, ..inert(core("PersistentVolumeClaim", "persistentvolumeclaims", &["pvc"], true)) };
+    let webhooks = "MutatingWebhookConfiguration";
+    let webhooks = resource("admissionregistration.k8s.io", "v1", webhooks, "mutatingwebhookconfigurations", &[], false, webhooks);
     vec![
         core("ConfigMap", "configmaps", &["cm"], true),
         core("Endpoints", "endpoints", &["ep"], true),
@@ -274,6 +276,7 @@ fn built_in() -> Vec<Resource> {
         rbac("Role", "roles", true),
         resource("storage.k8s.io", "v1", "CSIDriver", "csidrivers", &[], false, "CSIDriver"),
         resource("storage.k8s.io", "v1", "StorageClass", "storageclasses", &["sc"], false, "StorageClass"),
+        Resource { has_generation: true, ..webhooks },
         crds,
         resource("coordination.k8s.io", "v1", "Lease", "leases", &[], true, "Lease"),
         slices,

@@ -36,7 +36,7 @@ pub fn answer(store: &Store, facts: &Facts, user: &User, kind: &str, mut review:
             let mut audiences: Vec<String> =
                 review["spec"]["audiences"].as_array().into_iter().flatten().filter_map(|a| Some(a.as_str()?.to_owned())).collect();
             if audiences.is_empty() {
-                audiences.push(facts.issuer.clone());
+                audiences = facts.issuer.accepted();
             }
             let token = review["spec"]["token"].as_str().unwrap_or_default();
             match authentication::token_user(store, facts, token, &audiences) {

@@ -44,7 +44,7 @@ pub fn issue(store: &mut Store, facts: &Facts, namespace: &str, account: &str, r
     let spec = &request["spec"];
     let mut audiences: Vec<Value> = spec["audiences"].as_array().cloned().unwrap_or_default();
     if audiences.is_empty() {
-        audiences.push(json!(facts.issuer));
+        audiences.push(json!(facts.issuer.current()));
     }
     let seconds = spec["expirationSeconds"].as_i64().unwrap_or(3600);
     let wrong = match seconds {
@@ -64,7 +64,7 @@ pub fn issue(store: &mut Store, facts: &Facts, namespace: &str, account: &str, r
     let expires = at.as_second() + seconds;
     let n = store.count(&format!("token/{namespace}/{account}"));
     let claims = json!({
-        "aud": audiences, "exp": expires, "iat": at.as_second(), "iss": facts.issuer,
+        "aud": audiences, "exp": expires, "iat": at.as_second(), "iss": facts.issuer.current(),
         "jti": uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, format!("{}/{uid}/{n}", facts.uid_seed).as_bytes()).to_string(),
         "kubernetes.io": about, "nbf": at.as_second(), "sub": format!("system:serviceaccount:{namespace}:{account}"),
     });
@@ -135,7 +135,7 @@ pub fn verify(store: &Store, facts: &Facts, token: &str, audiences: &[String]) -
         audiences.iter().filter(|a| claims["aud"].as_array().is_some_and(|aud| aud.contains(&json!(a)))).cloned().collect();
     let current = claims["exp"].as_i64()? > jiff::Timestamp::now().as_second();
     // Both clusters of a sandbox sign with the same key.
-    if !current || matching.is_empty() || claims["iss"] != facts.issuer.as_str() {
+    if !current || matching.is_empty() || !facts.issuer.accepted().iter().any(|issuer| claims["iss"] == issuer.as_str()) {
         return None;
     }
     let about = &claims["kubernetes.io"];
@@ -181,7 +181,7 @@ pub fn discovery_document(facts: &Facts, parts: &[&str], request: &Request) -> O
 
 fn configuration(facts: &Facts) -> Value {
     json!({
-        "issuer": facts.issuer, "jwks_uri": facts.jwks_uri, "response_types_supported": ["id_token"],
+        "issuer": facts.issuer.current(), "jwks_uri": facts.issuer.jwks_uri(), "response_types_supported": ["id_token"],
         "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"],
     })
 }

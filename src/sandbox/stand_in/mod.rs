@@ -163,9 +163,12 @@ impl StandIn {
         azure::stand_ins::replace(azure, &self.name, &self.reported);
     }
 
-    /// Returns whether ARM has the cluster and does not report this one yet.
+    /// Returns whether ARM has the cluster and does not report this one yet, or not its issuer, which was enabled meanwhile.
     pub fn is_new(&self, azure: &azure::state::State) -> bool {
-        azure.clusters.values().any(|cluster| cluster.name == self.name && cluster.ending.is_none() && cluster.own.is_none())
+        let unreported = |cluster: &azure::state::Cluster| {
+            cluster.own.as_ref().is_none_or(|own| own.oidc_issuer.is_none() && cluster.oidc_issuer.is_some())
+        };
+        azure.clusters.values().any(|cluster| cluster.name == self.name && cluster.ending.is_none() && unreported(cluster))
     }
 
     pub fn client(&self) -> &KubeClient {

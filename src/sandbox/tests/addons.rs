@@ -139,6 +139,16 @@ async fn the_webhook_for_workload_identities_is_installed_and_removed() {
         assert!(tries < 200, "the webhook does not run: {deployment}");
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
-    set(false).await;
+    let hook = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/azure-wi-webhook-mutating-webhook-configuration";
+    assert_eq!(cluster.ask("GET", hook, None).await.body["webhooks"][0]["clientConfig"]["service"]["namespace"], "kube-system");
+    // the API server signs for the issuer that was enabled just now, also after a restart
+    let issuer = answer.body["properties"]["oidcIssuerProfile"]["issuerURL"].clone();
+    let published = "/.well-known/openid-configuration";
+    assert_eq!(cluster.ask("GET", published, None).await.body["issuer"], issuer);
+    let lab = lab.again(Lateness::None).await;
+    let cluster = Cluster::new(&lab, 1);
+    assert_eq!(cluster.ask("GET", published, None).await.body["issuer"], issuer);
+    change(&lab, "aks-sp", |properties| properties["securityProfile"] = json!({"workloadIdentity": {"enabled": false}})).await;
     assert_eq!(cluster.ask("GET", webhook, None).await.status, 404);
+    assert_eq!(cluster.ask("GET", hook, None).await.status, 404);
 }

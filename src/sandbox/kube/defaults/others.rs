@@ -56,6 +56,22 @@ pub fn fill(group: &str, kind: &str, object: &mut Value) {
                 set(claim, "status", json!({"phase": "Pending"}));
             }
         }
+        ("admissionregistration.k8s.io", _) => {
+            for webhook in object["webhooks"].as_array_mut().into_iter().flatten() {
+                set(webhook, "failurePolicy", json!("Fail"));
+                set(webhook, "matchPolicy", json!("Equivalent"));
+                set(webhook, "namespaceSelector", json!({}));
+                set(webhook, "objectSelector", json!({}));
+                set(webhook, "reinvocationPolicy", json!("Never"));
+                set(webhook, "timeoutSeconds", json!(10));
+                for rule in webhook["rules"].as_array_mut().into_iter().flatten() {
+                    set(rule, "scope", json!("*"));
+                }
+                if webhook["clientConfig"]["service"].is_object() {
+                    set(&mut webhook["clientConfig"]["service"], "port", json!(443));
+                }
+            }
+        }
         ("batch", "Job") => job(&mut object["spec"]),
         ("batch", "CronJob") => {
             let spec = &mut object["spec"];

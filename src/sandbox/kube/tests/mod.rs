@@ -7,9 +7,10 @@ mod lifecycle;
 mod refusals;
 mod tokens;
 mod watches;
+mod webhooks;
 mod workloads;
 
-use super::facts::Facts;
+use super::facts::{Facts, Issuer};
 use super::{Kube, State, new_cluster};
 use crate::http::{Body, Request};
 use crate::rsa::{Key, tests::KEY};
@@ -34,8 +35,7 @@ pub fn facts() -> Facts {
         ca_pem: "-----BEGIN CERTIFICATE-----\n".into(),
         uid_seed: "seed".into(),
         bare: false,
-        issuer: "https://aks-mi-1.hcp.westeurope.azmk8s.io".into(),
-        jwks_uri: "https://aks-mi-1.hcp.westeurope.azmk8s.io:443/openid/v1/jwks".into(),
+        issuer: Arc::new(Issuer::new("https://aks-mi-1.hcp.westeurope.azmk8s.io".into(), None)),
         keys: Arc::new(OneKey),
     }
 }
