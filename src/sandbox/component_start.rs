@@ -57,6 +57,7 @@ fn config(running: &Running, cluster: &str, kube: components::KubeAccess, foreig
         foreign,
         by_workload: azure::seed::is_bare(&azure, existing),
         tenant: azure.tenant.clone(),
+        token_proxy: azure::hosts::token_proxy(cluster),
         subscription: azure.subscription.clone(),
         node_group: existing.node_group.clone(),
         scale_set: azure.scale_sets.get(&existing.scale_set)?.name.clone(),

@@ -9,6 +9,9 @@ use crate::http::Request;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 
+/// How the issuers of Entra's own tokens begin.
+const ISSUERS_OF_ENTRA: [&str; 2] = ["https://sts.windows.net/", "https://login.microsoftonline.com/"];
+
 /// Why an assertion is rejected: the AADSTS number and its text.
 pub struct AssertionError {
     pub code: u32,
@@ -67,6 +70,9 @@ pub fn presented(request: &Request) -> Option<(String, String)> {
 /// `resource_id` is the identity of the given client id. An application has no federated credentials here.
 pub fn check(call: &mut Call<'_>, resource_id: Option<&str>, token: &str) -> Result<(), AssertionError> {
     let assertion = Assertion::read(token).ok_or_else(|| error(50_027, "JWT token is invalid or malformed."))?;
+    if ISSUERS_OF_ENTRA.iter().any(|issuer| assertion.text("iss").starts_with(issuer)) {
+        return Err(error(700_222, "AAD-issued tokens may not be used for federated identity flows."));
+    }
     let key = matching(call, resource_id, &assertion)?;
     signed(call, &assertion)?;
     within_its_time(call, &assertion)?;

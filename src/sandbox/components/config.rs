@@ -17,6 +17,8 @@ pub struct Config {
     /// Whether a component works only while a pod of the cluster runs its image; otherwise it always works.
     pub by_workload: bool,
     pub tenant: String,
+    /// The host of the cluster's token proxy for identity bindings.
+    pub token_proxy: String,
     pub subscription: String,
     /// The resource group of the nodes.
     pub node_group: String,

@@ -52,7 +52,9 @@ pub(super) fn start(config: &Config, nmi: Option<Arc<Nmi>>, components: &mut Run
     components.spawn(keeping);
     let events = Events::new(&driver, "csi-secrets-store-controller");
     let workloads = Arc::new(Workloads::new(pods.clone(), config.by_workload));
-    let driver = Driver { access: ProviderContext { kube: driver, azure, nmi, workloads, activity: activity.clone() }, events };
+    let token_proxy = config.token_proxy.clone();
+    let driver =
+        Driver { access: ProviderContext { kube: driver, azure, token_proxy, nmi, workloads, activity: activity.clone() }, events };
     let nodes = config.foreign.then(|| Nodes::new(&kube));
     let kubelet = Arc::new(Kubelet { events: Events::new(&kube, "kubelet"), kube, driver, pods, nodes });
     components.spawn(kubelet.run(activity));

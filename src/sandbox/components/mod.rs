@@ -2,8 +2,8 @@
 //! real ones. They therefore also work on a real cluster, and do not depend on the rest of the sandbox.
 //!
 //! `wire` is the client of Azure, `kube`, `access` and `plugin` that of the cluster. `mirror` lists and watches, `activity` tracks work,
-//! `events` writes events. `mic` and `arm` assign identities, `nmi` gets tokens, `driver`, `provider` and `flexvolume` mount secrets,
-//! `kubelet` and `nodes` run pods, `pod_check` is what one container does. `addresses` and `gateways` make Services and Gateways reachable.
+//! `events` writes events. `mic` and `arm` assign identities, `nmi` and `federation` get tokens, `service_account` those of Kubernetes,
+//! `driver`, `provider` and `flexvolume` mount secrets, `kubelet` and `nodes` run pods, `pod_check` is what one container does. `addresses` and `gateways` make Services and Gateways reachable.
 //! `workloads` finds out which of them a cluster has, where that depends on its pods.
 
 mod access;
@@ -13,6 +13,7 @@ mod arm;
 mod config;
 mod driver;
 mod events;
+mod federation;
 mod flexvolume;
 mod gateways;
 mod kube;
@@ -24,6 +25,7 @@ mod nodes;
 mod plugin;
 mod pod_check;
 mod provider;
+mod service_account;
 mod tasks;
 #[cfg(test)]
 mod tests;

@@ -201,6 +201,7 @@ mod tests {
             foreign: false,
             by_workload: false,
             tenant: "t".into(),
+            token_proxy: String::new(),
             subscription: "s".into(),
             node_group: "g".into(),
             scale_set: "v".into(),

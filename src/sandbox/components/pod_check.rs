@@ -1,7 +1,9 @@
 //! The one container that does more than run: podid's check of an app that reads Key Vault, or uses a storage account, by itself. It is known
-//! by its command, and what its script does with curl is done here: a token from the metadata service, which NMI answers where it runs, and
-//! then each secret, or a blob that is written, read and deleted. The termination message is the one that the script writes.
+//! by its command, and what its script does with curl is done here: a token, and then each secret, or a blob that is written, read and
+//! deleted. The token comes from Entra where the environment names a token file, otherwise from the metadata service, which NMI answers
+//! where it runs. The termination message is the one that the script writes.
 
+use super::federation::{self, TokenError, variable};
 use super::nmi;
 use super::provider::ProviderContext;
 use super::workloads::Program;
@@ -19,7 +21,7 @@ const LONGEST: usize = 1200;
 
 pub(super) struct PodCheck<'a> {
     pod: &'a Value,
-    client_id: &'a str,
+    container: &'a Value,
     work: Work<'a>,
 }
 
@@ -47,16 +49,12 @@ impl<'a> PodCheck<'a> {
     pub(super) fn of(pod: &'a Value) -> Option<Self> {
         let container = &pod["spec"]["containers"][0];
         let command: Vec<&str> = container["command"].as_array()?.iter().filter_map(Value::as_str).collect();
-        let env = |name: &str| {
-            let all = container["env"].as_array().into_iter().flatten();
-            all.filter(|env| env["name"] == name).find_map(|env| env["value"].as_str()).unwrap_or_default()
-        };
         let work = match command.as_slice() {
-            ["sh", "-c", _, SECRETS, names @ ..] => Work::Secrets { vault: env("KEYVAULT_URI"), names: names.to_vec() },
-            ["sh", "-c", _, BLOB] => Work::Blob { url: env("BLOB_URL") },
+            ["sh", "-c", _, SECRETS, names @ ..] => Work::Secrets { vault: variable(container, "KEYVAULT_URI"), names: names.to_vec() },
+            ["sh", "-c", _, BLOB] => Work::Blob { url: variable(container, "BLOB_URL") },
             _ => return None,
         };
-        Some(Self { pod, client_id: env("AZURE_CLIENT_ID"), work })
+        Some(Self { pod, container, work })
     }
 
     pub(super) async fn run(&self, access: &ProviderContext) -> Ended {
@@ -73,23 +71,28 @@ impl<'a> PodCheck<'a> {
         Ended { exit_code, message }
     }
 
-    /// Asks as the pod: NMI gets the request where it runs on the node, otherwise the node's metadata service.
-    async fn token(&self, access: &ProviderContext) -> Result<String, (u16, String)> {
+    /// Asks as the pod: Entra, or NMI where it runs on the node, otherwise the node's metadata service.
+    async fn token(&self, access: &ProviderContext) -> Result<String, TokenError> {
+        let resource = self.work.resource();
+        if let Some(token) = federation::token(access, self.pod, self.container, resource).await {
+            return token;
+        }
+        let client_id = variable(self.container, "AZURE_CLIENT_ID");
         let text = |name: &str| self.pod["metadata"][name].as_str().unwrap_or_default();
         let node = self.pod["spec"]["nodeName"].as_str();
         if let Some(nmi) = access.nmi.as_ref().filter(|_| access.workloads.run(Program::Nmi, node)) {
             let asked = nmi::TokenRequest {
                 namespace: text("namespace"),
                 pod: text("name"),
-                resource: self.work.resource(),
+                resource,
                 managed: access.workloads.managed_mode(node),
-                client_id: Some(self.client_id).filter(|id| !id.is_empty()),
+                client_id: Some(client_id).filter(|id| !id.is_empty()),
                 force_namespaced: access.workloads.force_namespaced(Program::Nmi, node),
             };
             return nmi.token(&access.activity, &asked).await.map_err(|no| (no.status, no.body));
         }
         let query = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([("api-version", "2018-02-01"), ("resource", self.work.resource()), ("client_id", self.client_id)])
+            .extend_pairs([("api-version", "2018-02-01"), ("resource", resource), ("client_id", client_id)])
             .finish();
         let reply = access.azure.metadata(&query).await.map_err(|_| (0, "connection refused".to_owned()))?;
         match reply.json()["access_token"].as_str().filter(|_| reply.ok()) {

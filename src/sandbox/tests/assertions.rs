@@ -92,6 +92,33 @@ async fn each_mismatch_has_its_error_number() {
 }
 
 #[tokio::test]
+async fn a_token_is_accepted_only_within_its_time() {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    let bench = Bench::new(Lateness::None).await;
+    bench.trust(&bench.issuer, SUBJECT).await;
+    let key = bench.lab.sandbox.embedded.as_ref().unwrap().running.settings.rules().account_keys.signing().unwrap();
+    let now = jiff::Timestamp::now().as_second();
+    let signed = |from: i64, until: i64| {
+        let claims = json!({"iss": bench.issuer, "sub": SUBJECT, "aud": EXCHANGE, "nbf": from, "exp": until});
+        let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let text = format!("{}.{}", part(json!({"alg": "RS256", "kid": key.id()})), part(claims));
+        let signature = URL_SAFE_NO_PAD.encode(key.sign(text.as_bytes()).unwrap());
+        format!("{text}.{signature}")
+    };
+    bench.refused(&signed(now - 7200, now - 3600), 700_024).await;
+    bench.refused(&signed(now + 3600, now + 7200), 700_024).await;
+    assert_eq!(bench.present(&signed(now - 60, now + 60)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_of_entra_is_not_an_assertion() {
+    let bench = Bench::new(Lateness::None).await;
+    bench.trust(&bench.issuer, SUBJECT).await;
+    let token = bench.lab.token("api://AzureADTokenExchange/.default").await;
+    bench.refused(&token, 700_222).await;
+}
+
+#[tokio::test]
 async fn the_keys_of_an_unknown_issuer_cannot_be_fetched() {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     let bench = Bench::new(Lateness::None).await;

@@ -28,6 +28,7 @@ mod storage;
 mod tokens;
 mod vaults;
 mod versions;
+mod workload_identity;
 
 use super::{Access, Lateness, Options, Sandbox, open};
 use reqwest::{Client, Method, header::HeaderMap};

@@ -1,23 +1,28 @@
 //! The login of the provider at Key Vault: one of several ways, chosen by the parameters, and how each gets its token.
 
 use super::super::activity::Activity;
+use super::super::driver::DRIVER;
+use super::super::federation::ASSERTION;
 use super::super::kube::KubeClient;
 use super::super::nmi::{self, Nmi};
+use super::super::service_account::PodAccount;
 use super::super::wire::{AzureClient, AzureResponse};
 use super::super::workloads::{Program, Workloads};
 use super::parameters::Parameters;
 use super::request::MountRequest;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 
 const AUDIENCE: &str = "api://AzureADTokenExchange";
+const BINDING_AUDIENCE: &str = "api://AKSIdentityBinding";
 const RESOURCE: &str = "https://vault.azure.net";
-const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const LOGIN: &str = "https://login.microsoftonline.com";
 
 pub(crate) struct ProviderContext {
     pub(crate) kube: KubeClient,
     pub(crate) azure: AzureClient,
+    /// The host of the cluster's token proxy for identity bindings.
+    pub(crate) token_proxy: String,
     /// None if NMI is not simulated.
     pub(crate) nmi: Option<Arc<Nmi>>,
     pub(crate) workloads: Arc<Workloads>,
@@ -27,9 +32,22 @@ pub(crate) struct ProviderContext {
 
 pub(super) enum TokenSource {
     Pod,
-    Machine { client_id: String },
-    Workload { client_id: String, assertion: String },
-    Principal { client_id: String, secret: String },
+    Machine {
+        client_id: String,
+    },
+    Workload {
+        client_id: String,
+        assertion: String,
+    },
+    /// An identity binding: the token proxy of the cluster exchanges the token.
+    Binding {
+        client_id: String,
+        assertion: String,
+    },
+    Principal {
+        client_id: String,
+        secret: String,
+    },
 }
 
 pub(super) enum LoginError {
@@ -48,7 +66,11 @@ impl TokenSource {
             if read.client_id.is_empty() {
                 return Err(LoginError::Config("clientID is required for identity binding".into()));
             }
-            return Err(LoginError::Config("no identity binding proxy is set up on this cluster".into()));
+            // the text before the cause is not known
+            let assertion = service_account_token(&access.kube, request, BINDING_AUDIENCE)
+                .await
+                .map_err(|e| LoginError::Plain(format!("failed to parse identity binding tokens, error: {e}")))?;
+            return Ok(Self::Binding { client_id: read.client_id.clone(), assertion });
         }
         if read.pod_identity {
             return Ok(Self::Pod);
@@ -57,7 +79,7 @@ impl TokenSource {
             return Ok(Self::Machine { client_id: read.user_assigned.clone() });
         }
         if !read.client_id.is_empty() {
-            let assertion = token_request(&access.kube, request)
+            let assertion = service_account_token(&access.kube, request, AUDIENCE)
                 .await
                 .map_err(|e| LoginError::Plain(format!("failed to parse workload identity tokens, error: {e}")))?;
             return Ok(Self::Workload { client_id: read.client_id.clone(), assertion });
@@ -104,6 +126,12 @@ impl TokenSource {
                 let form = [("client_assertion_type", ASSERTION), ("client_assertion", assertion.as_str())];
                 entra(access, "WorkloadIdentityCredential", &read.tenant, client_id, &form).await
             }
+            Self::Binding { client_id, assertion } => {
+                let endpoint = format!("https://{}/{}/oauth2/v2.0/token", access.token_proxy, read.tenant);
+                let proof = [("client_assertion_type", ASSERTION), ("client_assertion", assertion.as_str())];
+                let reply = access.azure.form(&endpoint, &form(client_id, &proof)).await;
+                token_of("WorkloadIdentityCredential", &format!("POST {endpoint}"), reply)
+            }
             Self::Principal { client_id, secret } => {
                 entra(access, "ClientSecretCredential", &read.tenant, client_id, &[("client_secret", secret.as_str())]).await
             }
@@ -111,24 +139,21 @@ impl TokenSource {
     }
 }
 
-/// Requests a service account token on behalf of the pod, as kubelet does for the driver's tokenRequests.
-async fn token_request(kube: &KubeClient, request: &MountRequest<'_>) -> Result<String, String> {
-    let path = format!("/api/v1/namespaces/{}/serviceaccounts/{}/token", request.namespace, request.service_account);
-    let body = json!({
-        "apiVersion": "authentication.k8s.io/v1",
-        "kind": "TokenRequest",
-        "spec": {
-            "audiences": [AUDIENCE],
-            "expirationSeconds": 3600,
-            "boundObjectRef": { "apiVersion": "v1", "kind": "Pod", "name": request.pod, "uid": request.pod_uid },
-        },
-    });
-    match kube.post(&path, &body).await {
-        Ok(answer) => {
-            answer["status"]["token"].as_str().map(str::to_owned).ok_or_else(|| format!("token for audience {AUDIENCE} not found"))
-        }
-        Err(e) => Err(format!("service account tokens not found: {}", e.text)),
+/// Returns the token of the pod's service account that kubelet hands to the driver: one for each audience that `tokenRequests` of the
+/// CSIDriver names, and none without them. The texts are the provider's.
+async fn service_account_token(kube: &KubeClient, request: &MountRequest<'_>, audience: &str) -> Result<String, String> {
+    let driver = kube.get(&format!("/apis/storage.k8s.io/v1/csidrivers/{DRIVER}")).await;
+    let requests = driver.map(|driver| driver["spec"]["tokenRequests"].clone()).unwrap_or_default();
+    let requests = requests.as_array().map(Vec::as_slice).unwrap_or_default();
+    if requests.is_empty() {
+        return Err("service account tokens not found".into());
     }
+    let wanted = requests.iter().find(|requested| requested["audience"] == audience);
+    let wanted = wanted.ok_or_else(|| format!("token for audience {audience} not found"))?;
+    let &MountRequest { namespace, service_account: account, pod, pod_uid: uid, .. } = request;
+    let token = PodAccount { namespace, account, pod, uid }.token(kube, audience, wanted["expirationSeconds"].as_i64()).await;
+    // kubelet does not even ask the driver then
+    token.map_err(|e| format!("failed to fetch token: {}", e.text))
 }
 
 /// Does what MSAL does: checks the authority, fetches its endpoints, and requests the token.
@@ -143,6 +168,11 @@ async fn entra(access: &ProviderContext, who: &str, tenant: &str, client_id: &st
     let openid = format!("{LOGIN}/{tenant}/v2.0/.well-known/openid-configuration");
     let endpoints = checked(who, &format!("GET {openid}"), ask(openid.clone()).await)?;
     let endpoint = endpoints["token_endpoint"].as_str().unwrap_or_default().to_owned();
+    token_of(who, &format!("POST {endpoint}"), access.azure.form(&endpoint, &form(client_id, proof)).await)
+}
+
+/// Returns the form of a token request as MSAL sends it.
+fn form<'a>(client_id: &'a str, proof: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut form = vec![
         ("client_id", client_id),
         ("client_info", "1"),
@@ -150,7 +180,7 @@ async fn entra(access: &ProviderContext, who: &str, tenant: &str, client_id: &st
         ("scope", "https://vault.azure.net/.default openid offline_access profile"),
     ];
     form.extend(proof);
-    token_of(who, &format!("POST {endpoint}"), access.azure.form(&endpoint, &form).await)
+    form
 }
 
 fn token_of(who: &str, what: &str, reply: Result<AzureResponse, String>) -> Result<String, String> {

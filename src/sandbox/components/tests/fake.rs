@@ -75,7 +75,7 @@ fn merge(into: &mut Value, patch: &Value) {
 impl Fake {
     pub async fn start() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let names = ["management.azure.com", "login.microsoftonline.com", "kv1.vault.azure.net"].map(str::to_owned);
+        let names = ["management.azure.com", "login.microsoftonline.com", "kv1.vault.azure.net", "a1.ests.aks"].map(str::to_owned);
         let made = rcgen::generate_simple_self_signed(names).unwrap();
         let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
         let tls = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
@@ -89,6 +89,7 @@ impl Fake {
             foreign: false,
             by_workload: false,
             tenant: "tenant".into(),
+            token_proxy: "a1.ests.aks".into(),
             subscription: "s".into(),
             node_group: "MC_rg".into(),
             scale_set: "aks-vmss".into(),
@@ -147,7 +148,7 @@ impl Fake {
         Ok(match host.as_str() {
             "169.254.169.254" => self.metadata(&query, &header("x-podid-node")),
             "management.azure.com" => self.arm(&parts.method, parts.uri.path(), &sent),
-            "login.microsoftonline.com" => entra(parts.uri.path(), &body),
+            "login.microsoftonline.com" | "a1.ests.aks" => entra(parts.uri.path(), &body),
             "kv1.vault.azure.net" => self.vault(parts.uri.path(), &bearer),
             _ => self.kube(&parts.method, parts.uri.path(), &query, sent),
         })
@@ -255,6 +256,7 @@ impl Fake {
         let (namespace, parts) = if parts[0] == "namespaces" && parts.len() > 2 { (parts[1], parts[2..].to_vec()) } else { ("", parts) };
         let plural = parts[0].to_owned();
         if parts.get(2) == Some(&"token") {
+            self.world().log.push(format!("TokenRequest {} {}", parts[1], sent["spec"]["audiences"][0].as_str().unwrap()));
             return answer(201, &json!({ "status": { "token": "sa-token" } }));
         }
         let Some(name) = parts.get(1).map(|n| (*n).to_owned()) else {

@@ -2,6 +2,7 @@
 
 mod fake;
 mod foreign;
+mod workload_identity;
 
 use super::{Component, RunningComponents, start};
 use fake::{CANARY, CLIENT, Fake, IDENTITY};
@@ -294,20 +295,6 @@ async fn a_wrong_client_id_is_assigned_and_gets_no_token() {
         fake.find("azureassignedidentities", "app-shop-claims").filter(|a| a["status"]["status"] == "Assigned")
     })
     .await;
-    components.stop().await;
-}
-
-#[tokio::test]
-async fn workload_identity_mounts_with_a_service_account_token() {
-    let fake = Fake::start().await;
-    class(&fake, |class| {
-        class["spec"]["parameters"]["usePodIdentity"] = "false".into();
-        class["spec"]["parameters"]["clientID"] = CLIENT.into();
-    });
-    pod(&fake, |_| {});
-    let components = start((*fake.config).clone(), &[Component::Csi]);
-    until("the pod to run", || is_running(&fake)).await;
-    assert!(fake.world().log.iter().any(|l| l == "POST login.microsoftonline.com/tenant/oauth2/v2.0/token csi"));
     components.stop().await;
 }
 
