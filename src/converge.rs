@@ -11,6 +11,7 @@ mod hints;
 mod inputs;
 mod look;
 mod migration;
+mod preflight;
 mod proofs;
 mod rehearsal;
 mod rotation;
@@ -105,6 +106,7 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     {
         session.terminal.complain(text);
     }
+    session.unless_interrupted(preflight::check(session, plan, &inputs.desired)).await??;
     if session.global.dry_run == DryRun::Server {
         return rehearsal::rehearse(session, &looked).await;
     }

@@ -79,7 +79,7 @@ impl Program {
     }
 
     /// Checks once that it is a helm that is new enough.
-    async fn check(&self) -> Result<(), Error> {
+    pub async fn check(&self) -> Result<(), Error> {
         self.checked.get_or_try_init(|| self.version()).await.map(drop)
     }
 

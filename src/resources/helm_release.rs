@@ -10,7 +10,7 @@ use super::{
     access::{Access, Reach, Right},
     kind::Resource,
     ownership,
-    world::{Cloud, Reader, Writer},
+    world::{Cloud, Clusters, Reader, Writer},
 };
 use crate::{
     cluster::{Api, ObjectRef},
@@ -267,6 +267,10 @@ impl HelmRelease {
 }
 
 impl Resource for HelmRelease {
+    /// Without a usable helm not even the release's namespace is made.
+    async fn preflight(clusters: &Clusters) -> Result<(), Fault> {
+        clusters.helm().check().await.map_err(failed)
+    }
     /// What a chart holds, and with it what helm may do, is known to nobody before helm renders it.
     fn own_access(&self, access: Access) -> Vec<Right> {
         let within = || Reach::Namespace(self.namespace.clone());

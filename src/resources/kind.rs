@@ -4,7 +4,7 @@
 use super::{
     access::{Access, Right},
     manifest::Rendered,
-    world::{Cloud, Reader},
+    world::{Cloud, Clusters, Reader},
 };
 use crate::{
     azure::{self, ArmId},
@@ -82,6 +82,10 @@ pub trait Resource: Kind<Cloud> {
     fn brings(&self) -> Vec<String> {
         Vec::new()
     }
+    /// Checks what this machine must have to change such a resource. It is asked once, before anything is changed.
+    fn preflight(_: &Clusters) -> impl Future<Output = Result<(), Fault>> + Send {
+        std::future::ready(Ok(()))
+    }
     /// Those of a subscription.
     fn list(_: &azure::Read, _subscription: &ArmId) -> impl Future<Output = Result<Vec<Listed>, azure::Error>> + Send {
         std::future::ready(Ok(Vec::new()))
@@ -113,6 +117,7 @@ pub trait AnyResource: ErasedKind<Cloud> {
         reader: &'a Reader,
     ) -> BoxFuture<'a, Result<Option<Rendered>, Fault>>;
     fn brings(&self, spec: &Value) -> Result<Vec<String>, Fault>;
+    fn preflight<'a>(&'a self, clusters: &'a Clusters) -> BoxFuture<'a, Result<(), Fault>>;
     fn list<'a>(&'a self, azure: &'a azure::Read, subscription: &'a ArmId) -> BoxFuture<'a, Result<Vec<Listed>, azure::Error>>;
     /// Adds the resource that made something that `list` found.
     fn add_found(&self, listed: &Listed, desired: &mut Desired) -> Result<(), Fault>;
@@ -149,6 +154,9 @@ impl<K: Resource> AnyResource for KindOf<K> {
     }
     fn brings(&self, spec: &Value) -> Result<Vec<String>, Fault> {
         Ok(K::deserialize(spec)?.brings())
+    }
+    fn preflight<'a>(&'a self, clusters: &'a Clusters) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(K::preflight(clusters))
     }
     fn list<'a>(&'a self, azure: &'a azure::Read, subscription: &'a ArmId) -> BoxFuture<'a, Result<Vec<Listed>, azure::Error>> {
         Box::pin(K::list(azure, subscription))

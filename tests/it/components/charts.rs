@@ -1,6 +1,6 @@
 //! A component from the user's own chart, by the user's helm: installed, found, used, compared, and uninstalled.
 
-use super::{bare, components, install, uninstall};
+use super::{bare, components, install, lab_004, uninstall};
 use crate::common::{World, helm, same};
 use serde_json::{Value, json};
 use std::fs;
@@ -90,10 +90,26 @@ fn what_a_chart_cannot_do_is_refused_with_the_reason() {
     let world = bare();
     let pinned = install(&world, &["pod-identity", "--via", "helm", "--pin"]).exits(2);
     assert!(pinned.stderr.contains("pin"), "{}", pinned.stderr);
-    let missing = install(&world, &["pod-identity", "--via", "helm", "--helm", "./no-such-helm"]);
-    assert_ne!(missing.code, Some(0));
-    assert!(missing.stderr.contains("no-such-helm"), "{}", missing.stderr);
-    // the namespace was made before
-    uninstall(&world, "pod-identity").ok();
-    uninstall(&world, "pod-identity").ok().says("nothing to do");
+}
+
+#[test]
+fn without_a_usable_helm_nothing_is_written_at_all() {
+    let world = bare();
+    let before = world.export();
+    let via = |helm: &str, more: &[&str]| install(&world, &[&["pod-identity", "--via", "helm", "--helm", helm], more].concat());
+    for more in [&[][..], &["--dry-run=server"]] {
+        via("./no-such-helm", more).exits(1).says("there is no such program").says("nothing was changed").says("--helm FILE");
+    }
+    via("./no-such-helm", &["--dry-run"]).ok().says("helmrelease/aks-mi/aad-pod-identity/aad-pod-identity");
+    #[cfg(unix)]
+    {
+        world.write("old-helm", "#!/bin/sh\necho v3.2.4\n");
+        std::fs::set_permissions(world.path("old-helm"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        via("./old-helm", &[]).exits(1).says("it is v3.2.4, and podid needs 3.13 or newer");
+    }
+    // the same from a spec, with all that it makes in Azure
+    let spec = world.read(lab_004(&world)).replace("- pod-identity", "- name: pod-identity\n      via: helm");
+    world.write("chart.yaml", &spec);
+    world.up("chart.yaml", &["--helm", "./no-such-helm"]).exits(1).says("nothing was changed");
+    same("after the refusals", &before, &world.export());
 }
