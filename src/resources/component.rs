@@ -3,6 +3,7 @@
 
 mod state;
 mod users;
+mod webhook;
 
 use super::{
     access::{Access, Named, Reach, Right},
@@ -22,8 +23,10 @@ use crate::{
     },
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::{Duration, Instant};
+use webhook::Shown;
+pub use webhook::Webhook;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Component {
@@ -44,7 +47,7 @@ pub struct Works {
     /// Names of further objects: a CSIDriver, a GatewayClass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<Registered>,
-    /// A pod that its webhook changes, and where the change is seen.
+    /// A pod that its webhook changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<Webhook>,
     /// Objects that need it: while there are some of others, it stays.
@@ -63,14 +66,6 @@ pub struct Registered {
     /// A condition of its status that must be `True`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
-}
-
-/// A dry run that shows whether a webhook answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Webhook {
-    pub pod: Value,
-    /// A JSON pointer that only the webhook's answer has.
-    pub shows: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -93,6 +88,19 @@ pub fn key(cluster: &str, name: &str) -> Key {
 }
 
 impl Component {
+    /// What its webhook lacks. Where this login may not try it, that is told, and the component counts as working.
+    async fn webhook_lacks(&self, writer: &Writer) -> Result<Vec<String>, Fault> {
+        let Some(webhook) = &self.works.webhook else { return Ok(Vec::new()) };
+        Ok(match webhook.ask(&writer.clusters, &self.target).await? {
+            Shown::Works => Vec::new(),
+            Shown::Lacks(why) => vec![why],
+            Shown::Untried(why) => {
+                (writer.on_wait)(format!("not checked: {why}"));
+                Vec::new()
+            }
+        })
+    }
+
     fn not_working(&self, lacks: Vec<String>, waited: Duration) -> Fault {
         let programs: Vec<&str> = self.works.signs.iter().map(|sign| sign.program.as_str()).collect();
         Fault::cloud(NotReady {
@@ -158,7 +166,7 @@ impl Kind<Cloud> for Component {
             let (running, lacks) = state::look(&cluster, &self.works).await.map_err(Fault::cloud)?;
             let lacks = match running.is_empty() {
                 true => vec![format!("no workload of {} is in the cluster yet", self.name)],
-                false if lacks.is_empty() => state::webhook(&writer.clusters, &self.target, &self.works).await?,
+                false if lacks.is_empty() => self.webhook_lacks(writer).await?,
                 false => lacks,
             };
             if lacks.is_empty() || writer.clusters.is_dry_run() {
@@ -209,6 +217,10 @@ impl Resource for Component {
                     list("", "nodes").optional("a component is not compared with the nodes that it should run on"),
                     list("", "pods").optional("the reason why a component is not ready on a node is not told"),
                 ]);
+                if let (Access::Write, Some(webhook)) = (access, &self.works.webhook) {
+                    let within = Reach::Namespace(webhook.namespace().to_owned());
+                    rights.push(Right::new("", "pods", &["create"], within).optional("the component's webhook is not tried"));
+                }
             }
             Access::Delete => {
                 rights.extend(self.works.users.iter().chain(&self.works.drains).map(|api| list(&api.group, &api.plural)));

@@ -3,11 +3,9 @@
 use super::{Registered, Works};
 use crate::{
     cluster::{self, Api, ObjectRef},
-    engine::fault::Fault,
     resources::{
         readiness::{self, State},
         running::{Running, running},
-        world::{ClusterTarget, Clusters},
     },
 };
 use serde_json::Value;
@@ -125,22 +123,5 @@ async fn registered(cluster: &cluster::Read, wanted: &Registered) -> Result<Opti
         Some(condition) if condition["status"] == "True" => None,
         Some(condition) => Some(format!("the {shown} is not {kind}: {}", text(condition, "/message"))),
         None => Some(format!("the {shown} is not {kind} yet")),
-    })
-}
-
-/// Sends the webhook's pod as a dry run, which the API server does not keep, and returns what is wrong with the answer.
-pub(super) async fn webhook(clusters: &Clusters, target: &ClusterTarget, works: &Works) -> Result<Vec<String>, Fault> {
-    let Some(webhook) = &works.webhook else { return Ok(Vec::new()) };
-    let cluster = clusters.for_dry_run().writer(target).await?;
-    let name = text(&webhook.pod, "/metadata/name").to_owned();
-    let namespace = text(&webhook.pod, "/metadata/namespace").to_owned();
-    let at = ObjectRef { api: Api::new("", "v1", "Pod", "pods"), namespace: Some(namespace), name };
-    Ok(match cluster.create(&at, &webhook.pod).await {
-        Ok(pod) if pod.pointer(&webhook.shows).is_some() => Vec::new(),
-        Ok(_) => vec!["its webhook does not change a pod that asks for it".to_owned()],
-        // a login without the right to create pods cannot try
-        Err(cluster::Error::Forbidden { .. }) => Vec::new(),
-        Err(error @ cluster::Error::Unreachable { .. }) => return Err(Fault::cloud(error)),
-        Err(error) => vec![format!("its webhook does not answer: {error}")],
     })
 }
