@@ -1,6 +1,7 @@
 //! The objects of an app: its Deployment, its Service, and what makes it reachable. The trees come from templates/apps; values are put into the
 //! tree, never into text.
 
+use super::pods::PodSettings;
 use crate::{engine::fault::Fault, resources::pod_patch::PodPatch};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -56,6 +57,7 @@ pub struct App {
     pub env: BTreeMap<String, EnvValue>,
     pub command: Vec<String>,
     pub args: Vec<String>,
+    pub pods: PodSettings,
 }
 
 /// The trees of an app. Each comes after those that it needs.
@@ -95,7 +97,9 @@ impl App {
 
     fn deployment(&self, patch: &PodPatch) -> Result<Value, Fault> {
         let mut tree = template(DEPLOYMENT, &self.name, &self.namespace)?;
-        let mut labels = self.labels();
+        // the user's own come first: none takes the place of one by which pods are found or bound
+        let mut labels = json!(self.pods.labels);
+        extend(&mut labels, &self.labels());
         let added = patch.template(std::slice::from_ref(&self.name));
         extend(&mut labels, &added["metadata"]["labels"]);
         let spec = &mut tree["spec"];
@@ -103,8 +107,10 @@ impl App {
         spec["selector"]["matchLabels"] = self.labels();
         let template = &mut spec["template"];
         template["metadata"]["labels"] = labels;
-        if !patch.annotations.is_empty() {
-            template["metadata"]["annotations"] = json!(patch.annotations);
+        let mut annotations = self.pods.annotations.clone();
+        annotations.extend(patch.annotations.clone());
+        if !annotations.is_empty() {
+            template["metadata"]["annotations"] = json!(annotations);
         }
         let pod = &mut template["spec"];
         pod["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"] = self.labels();
@@ -129,6 +135,7 @@ impl App {
                 container[field] = json!(words);
             }
         }
+        self.pods.set_resources(&mut container["resources"]);
         if let Some(port) = self.port {
             container["ports"] = json!([{ "name": "http", "containerPort": port, "protocol": "TCP" }]);
             let probe = match &self.path {

@@ -2,3 +2,5 @@
 
 pub mod manifests;
 pub mod patches;
+pub mod pods;
+pub mod quantity;

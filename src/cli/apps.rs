@@ -9,22 +9,24 @@ use crate::{
     apps::{
         manifests::{App as Application, EnvValue, Expose},
         patches::PatchFormat,
+        pods::PodSettings,
     },
     resources::workload::WorkloadKind,
     spec::{
-        app::{Reach, check_reach, workload_ref},
+        app::{Reach, check_pods, check_reach, workload_ref},
         names,
         reference::NameOrId,
         request::{self, NeedsOf, Request},
     },
 };
 use clap::{Args, Subcommand, ValueEnum};
+use std::collections::BTreeMap;
 
 const DEPLOY: &str = "\
 Examples:
   podid app deploy claims-api -n dev-claims-podid --image REGISTRY.azurecr.io/claims-api:1 --port 80
   podid app deploy web -n shop --image REGISTRY/web:1 --port 8080 --path /health --expose gateway \\
-    --host shop.example.com --env LEVEL=debug
+    --host shop.example.com --env LEVEL=debug --label team=shop --request cpu=250m --limit memory=512Mi
   podid app deploy shell -n default --image busybox:1.37 -- sleep 86400
 
 The pods get what the namespace's identity and mounts need (podid bind, podid mount apply).";
@@ -106,6 +108,18 @@ pub(super) struct Deploy {
     /// Variable from a key of a Kubernetes Secret, such as one that `mount apply --sync` keeps; repeatable
     #[arg(long = "secret-env", value_name = "NAME=SECRET:KEY", value_parser = secret_env)]
     secret_env: Vec<(String, String, String)>,
+    /// Label of the pods; repeatable
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair)]
+    labels: Vec<(String, String)>,
+    /// Annotation of the pods; repeatable
+    #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = pair)]
+    annotations: Vec<(String, String)>,
+    /// What the container asks for, such as cpu=100m or memory=128Mi, which are the defaults; repeatable
+    #[arg(long = "request", value_name = "RESOURCE=QUANTITY", value_parser = pair)]
+    requests: Vec<(String, String)>,
+    /// What the container may use at most; default: cpu=500m and memory=2Gi; repeatable
+    #[arg(long = "limit", value_name = "RESOURCE=QUANTITY", value_parser = pair)]
+    limits: Vec<(String, String)>,
     /// Arguments of the container, after `--`
     #[arg(last = true)]
     args: Vec<String>,
@@ -186,6 +200,22 @@ fn env(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("expected KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// Makes a map of pairs, in which no key is given twice.
+fn once<T>(what: &str, pairs: impl IntoIterator<Item = (String, T)>) -> Result<BTreeMap<String, T>, Error> {
+    let mut map = BTreeMap::new();
+    for (key, value) in pairs {
+        if map.insert(key.clone(), value).is_some() {
+            return Err(Error::usage(format!("the {what} {key} is given twice"), "Leave one of them out."));
+        }
+    }
+    Ok(map)
+}
+
 fn secret_env(text: &str) -> Result<(String, String, String), String> {
     let parts = text.split_once('=').and_then(|(name, rest)| rest.split_once(':').map(|(secret, key)| (name, secret, key)));
     let (name, secret, key) = parts.ok_or("expected NAME=SECRET:KEY, such as `DB_CONN=app-secrets:conn`")?;
@@ -223,14 +253,21 @@ impl Deploy {
             let hint = if self.port.is_none() { "Give it: `--port PORT`." } else { "Add `--expose gateway`, or leave it out." };
             Error::usage(format!("--{flag}: {}", wrong.message), hint)
         })?;
-        let mut env = std::collections::BTreeMap::new();
         let plain = self.env.into_iter().map(|(name, value)| (name, EnvValue::Plain(value)));
         let of_secrets = self.secret_env.into_iter().map(|(name, secret, key)| (name, EnvValue::Secret { secret, key }));
-        for (name, value) in plain.chain(of_secrets) {
-            if env.insert(name.clone(), value).is_some() {
-                return Err(Error::usage(format!("the variable {name} is given twice"), "Leave one of them out."));
-            }
-        }
+        let env = once("variable", plain.chain(of_secrets))?;
+        let pods = PodSettings {
+            labels: once("label", self.labels)?,
+            annotations: once("annotation", self.annotations)?,
+            requests: once("request of", self.requests)?,
+            limits: once("limit of", self.limits)?,
+        };
+        check_pods(&pods).map_err(|wrong| {
+            // `resources.requests.cpu`, `labels.team`
+            let field = wrong.path.trim_start_matches("resources.");
+            let (list, key) = field.split_once('.').unwrap_or((field, ""));
+            Error::usage(format!("--{} {key}: {}", list.trim_end_matches('s'), wrong.message), wrong.hint.unwrap_or_default())
+        })?;
         let app = Application {
             name: self.name,
             namespace: self.needs.namespace,
@@ -245,6 +282,7 @@ impl Deploy {
             env,
             command: Vec::new(),
             args: self.args,
+            pods,
         };
         let needs = NeedsOf { mount: self.needs.mount, cluster: self.needs.cluster };
         Ok(Command::Change { request: Request::Deploy(request::Deploy { app: Box::new(app), needs }), remove: false })

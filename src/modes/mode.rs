@@ -61,6 +61,11 @@ pub trait Mode: Sync {
     /// Returns what a pod template must have to be bound.
     fn pod(&self, bound: &Bound) -> PodPatch;
 
+    /// Lists the labels and annotations by which it gives pods an identity. A user cannot set them on an app that podid deploys.
+    fn pod_keys(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Returns what a SecretProviderClass says to get a token this way. None: nothing is bound in its namespace yet, or pods are bound in
     /// several ways; a mode that must name an identity then refuses with the command that binds.
     fn class_parameters(&self, bound: Option<&Bound>) -> Result<Parameters, Fault>;

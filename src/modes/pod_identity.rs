@@ -146,6 +146,10 @@ impl Mode for PodIdentity {
         found::binds(found, self.name())
     }
 
+    fn pod_keys(&self) -> &'static [&'static str] {
+        &[aad::LABEL]
+    }
+
     fn pod(&self, bound: &Bound) -> PodPatch {
         aad::pod(bound)
     }

@@ -9,7 +9,19 @@ use super::{
     names,
     suggest::nearest,
 };
-use crate::{apps::manifests::Expose, resources::workload::WorkloadKind};
+use crate::{
+    apps::{
+        manifests::{APP_LABEL, Expose},
+        pods::PodSettings,
+        quantity,
+    },
+    modes,
+    resources::{ownership, workload::WorkloadKind},
+};
+use std::collections::BTreeMap;
+
+/// All annotations of an object together (apimachinery, `TotalAnnotationSizeLimitB`).
+const ANNOTATIONS: usize = 256 * 1024;
 
 /// The secret of a workload that a variable names.
 pub fn synced<'a>(workload: &'a Workload, name: &str) -> Option<&'a Use> {
@@ -60,6 +72,7 @@ fn check_app(workload: &Workload, app: &AppSpec) -> Verdict {
         class: app.gateway_class.as_ref(),
     })?;
     maybe("pullSecret", names::dns_subdomain, app.pull_secret.as_ref())?;
+    check_pods(&app.pods())?;
     for (name, value) in &app.env {
         let path = format!("env.{name}");
         names::variable(name).map_err(|rule| wrong(&path, rule))?;
@@ -110,4 +123,55 @@ pub fn check_reach(reach: &Reach<'_>) -> Result<(), Complaint> {
     maybe("host", names::host, reach.host)?;
     maybe("path", names::url_path, reach.path)?;
     maybe("gatewayClass", names::dns_subdomain, reach.class)
+}
+
+/// Checks what a user asks of the pods; the paths of complaints are the fields of the spec.
+pub fn check_pods(pods: &PodSettings) -> Verdict {
+    for (key, value) in &pods.labels {
+        let path = format!("labels.{key}");
+        names::label_key(key)
+            .and_then(|()| if value.is_empty() { Ok(()) } else { names::label_value(value) })
+            .map_err(|rule| wrong(&path, rule))?;
+        not_ours("label", key).map_err(|complaint| Complaint { path, ..complaint })?;
+    }
+    for key in pods.annotations.keys() {
+        let path = format!("annotations.{key}");
+        names::label_key(key).map_err(|rule| wrong(&path, rule))?;
+        not_ours("annotation", key).map_err(|complaint| Complaint { path, ..complaint })?;
+    }
+    if pods.annotations.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > ANNOTATIONS {
+        return Err(wrong("annotations", "all annotations of a pod together have at most 256 KiB"));
+    }
+    for (field, amounts) in [("requests", &pods.requests), ("limits", &pods.limits)] {
+        check_amounts(&format!("resources.{field}"), amounts)?;
+    }
+    for (name, request) in &pods.requests {
+        let of = |text: &String| quantity::amount(text).unwrap_or_default();
+        if let Some(limit) = pods.limits.get(name).filter(|limit| of(request) > of(limit)) {
+            let message = format!("the request {request} is more than the limit {limit}");
+            return Err(wrong(format!("resources.requests.{name}"), message).hint("Raise the limit, or lower the request."));
+        }
+    }
+    Ok(())
+}
+
+fn check_amounts(path: &str, amounts: &BTreeMap<String, String>) -> Verdict {
+    for (name, text) in amounts {
+        quantity::name(name).and_then(|()| quantity::check(name, text)).map_err(|rule| wrong(format!("{path}.{name}"), rule))?;
+    }
+    Ok(())
+}
+
+/// Refuses labels and annotations that podid sets itself, or by which a mode gives pods an identity.
+fn not_ours(what: &str, key: &str) -> Verdict {
+    let why = if key == APP_LABEL {
+        "the Service and the Deployment find the pods by it"
+    } else if [ownership::MANAGED_BY, ownership::APP].contains(&key) {
+        "podid marks what it made with it"
+    } else if modes::all().any(|mode| mode.pod_keys().contains(&key)) {
+        "it decides which identity the pods get"
+    } else {
+        return Ok(());
+    };
+    Err(wrong("", format!("the {what} {key} is podid's own: {why}")).hint(format!("Leave it out, or use another {what}.")))
 }

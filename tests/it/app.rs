@@ -77,7 +77,26 @@ fn an_app_that_leaves_the_spec_is_deleted_and_its_mount_stays() {
 fn a_deployed_app_gets_what_earlier_commands_made_and_tells_its_address() {
     let world = World::served();
     world.up(LAB_004, &[]).ok();
-    let deploy = ["deploy", "web", "-n", "default", "--image", "nginx:1.29", "--port", "8080", "--expose", "loadBalancer"];
+    let deploy = [
+        "deploy",
+        "web",
+        "-n",
+        "default",
+        "--image",
+        "nginx:1.29",
+        "--port",
+        "8080",
+        "--expose",
+        "loadBalancer",
+        "--label",
+        "team=web",
+        "--annotation",
+        "example.com/note=a=b",
+        "--request",
+        "cpu=250m",
+        "--limit",
+        "memory=512Mi",
+    ];
     let output = app(&world, &deploy).ok();
     let service = world.kube("GET", CONTEXT, &format!("{SERVICES}/web"), None).ok();
     let address = text(&service, "/status/loadBalancer/ingress/0/ip").to_owned();
@@ -86,6 +105,10 @@ fn a_deployed_app_gets_what_earlier_commands_made_and_tells_its_address() {
     app(&world, &deploy).ok().says("nothing to do");
     let made = deployment(&world, "web");
     assert_eq!(text(&made["spec"]["template"], "/metadata/labels/aadpodidbinding"), "azure-pod-identity-binding-selector");
+    let metadata = &made["spec"]["template"]["metadata"];
+    assert_eq!((&metadata["labels"]["team"], &metadata["annotations"]["example.com/note"]), (&json!("web"), &json!("a=b")));
+    let resources = &made["spec"]["template"]["spec"]["containers"][0]["resources"];
+    assert_eq!((&resources["requests"]["cpu"], &resources["limits"]["memory"]), (&json!("250m"), &json!("512Mi")));
     // the pods of the app mount the version that the vault has
     let status = app(&world, &["status", "web", "-o", "json"]).ok().json();
     let shown = &status["apps"][0];
@@ -98,6 +121,57 @@ fn a_deployed_app_gets_what_earlier_commands_made_and_tells_its_address() {
     assert!(kept.stderr.contains("object/aks-mi/deployment.apps/default/web needs it"), "{}", kept.stderr);
     world.podid(&["down", "--yes", "--app", "lab-004", "--delete-data", "myk8skv"]).ok();
     assert_eq!(world.kube("GET", CONTEXT, &format!("{DEPLOYMENTS}/web"), None).status, 404);
+}
+
+#[test]
+fn labels_annotations_and_resources_of_the_pods_are_set_compared_and_taken_back() {
+    let world = World::served();
+    let more = "      labels: {team: claims}
+      annotations: {example.com/contact: claims@example.com}
+      resources: {requests: {cpu: 1}, limits: {memory: 64Mi}}
+";
+    write_spec(&world, &format!("{APP}{more}"));
+    world.up("app.yaml", &[]).ok();
+    let template = deployment(&world, "inject-secrets-from-akv")["spec"]["template"].clone();
+    assert_eq!(template["metadata"]["labels"]["team"], "claims");
+    assert_eq!(template["metadata"]["annotations"]["example.com/contact"], "claims@example.com");
+    let resources = json!({ "requests": { "cpu": "1", "memory": "64Mi" }, "limits": { "cpu": "1", "memory": "64Mi" } });
+    assert_eq!(template["spec"]["containers"][0]["resources"], resources, "the defaults give way");
+    world.up("app.yaml", &[]).ok().says("nothing to do");
+    // what somebody changed is seen, and what the spec no longer has goes
+    let mut changed = deployment(&world, "inject-secrets-from-akv");
+    changed["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] = json!("1Gi");
+    world.kube("PUT", CONTEXT, &format!("{DEPLOYMENTS}/inject-secrets-from-akv"), Some(changed)).ok();
+    world.podid(&["plan", "-f", "app.yaml", "--exit-code"]).exits(3).says("memory");
+    write_spec(&world, APP);
+    world.up("app.yaml", &["--force-conflicts"]).ok();
+    let template = deployment(&world, "inject-secrets-from-akv")["spec"]["template"].clone();
+    assert_eq!((&template["metadata"]["labels"]["team"], template["metadata"].get("annotations")), (&Value::Null, None));
+    assert_eq!(template["spec"]["containers"][0]["resources"]["limits"], json!({ "cpu": "500m", "memory": "2Gi" }));
+}
+
+#[test]
+fn what_the_pods_cannot_have_is_refused_with_its_field() {
+    let world = World::new();
+    for (field, told) in [
+        (
+            "labels: {aadpodidbinding: other}",
+            "app.labels.aadpodidbinding: the label aadpodidbinding is podid's own: it decides which identity the pods get",
+        ),
+        ("labels: {app.kubernetes.io/name: x}", "the Service and the Deployment find the pods by it"),
+        ("annotations: {podid-app: x}", "podid marks what it made with it"),
+        ("labels: {team: -x}", "app.labels.team: a label's value has"),
+        ("resources: {limits: {memory: 128m}}", "app.resources.limits.memory: `128m` is in thousandths of a byte; did you mean `128Mi`?"),
+        ("resources: {requests: {cpu: 2}, limits: {cpu: 500m}}", "app.resources.requests.cpu: the request 2 is more than the limit 500m"),
+        ("resources: {requests: {cpus: 2}}", "did you mean `cpu`?"),
+    ] {
+        write_spec(&world, &format!("{APP}      {field}\n"));
+        world.podid(&["plan", "-f", "app.yaml"]).exits(2).says(told);
+    }
+    let deploy = |words: &[&str]| app(&world, &[&["deploy", "web", "-n", "default", "--image", "nginx:1.29"], words].concat());
+    deploy(&["--request", "cpu=lots"]).exits(2).says("--request cpu: `lots` is not a quantity of Kubernetes");
+    deploy(&["--label", "aadpodidbinding=x"]).exits(2).says("--label aadpodidbinding: the label aadpodidbinding is podid's own");
+    deploy(&["--limit", "cpu=1", "--limit", "cpu=2"]).exits(2).says("the limit of cpu is given twice");
 }
 
 /// Sets `ingressProfile` of the cluster, as `az aks update` does.

@@ -102,6 +102,7 @@ pub(super) fn of_workload(workload: &model::Workload, bound: &Bound, delivered: 
         env: spec.env.iter().filter_map(|(name, given)| Some((name.clone(), value(given)?))).collect(),
         command: spec.command.clone(),
         args: spec.args.clone(),
+        pods: spec.pods(),
     };
     deploy(&app, &needs, graph)
 }
@@ -190,6 +191,7 @@ fn chosen(delivered: Vec<Delivered>, mount: Option<&str>, namespace: &str, name:
 }
 
 fn deploy(app: &App, needs: &Needs, graph: &mut Graph<'_>) -> Result<(), Fault> {
+    check_marks(app, &needs.patch)?;
     let target = graph.target()?;
     let namespace = graph.namespace(&target, &app.namespace, Intent::Existing)?;
     let manifests::Manifests { deployment, service, gateway, route } = app.manifests(&needs.patch)?;
@@ -206,6 +208,19 @@ fn deploy(app: &App, needs: &Needs, graph: &mut Graph<'_>) -> Result<(), Fault> 
         add(route, &after, &target, graph)?;
     }
     Ok(())
+}
+
+/// What binds the pods is known here only: no label or annotation of the user's may take its place.
+fn check_marks(app: &App, patch: &PodPatch) -> Result<(), Fault> {
+    let labels = app.pods.labels.keys().filter(|key| patch.labels.contains_key(*key)).map(|key| ("label", key));
+    let annotations = app.pods.annotations.keys().filter(|key| patch.annotations.contains_key(*key)).map(|key| ("annotation", key));
+    match labels.chain(annotations).next() {
+        None => Ok(()),
+        Some((what, key)) => Err(Fault::refused(
+            format!("the {what} {key} of {}/{} is podid's own: it gives the pods their identity", app.namespace, app.name),
+            format!("Leave out the {what}; podid sets it."),
+        )),
+    }
 }
 
 fn add(manifest: Value, after: &[Key], target: &ClusterTarget, graph: &mut Graph<'_>) -> Result<Key, Fault> {

@@ -1,6 +1,6 @@
 //! The app of a workload as a spec says it.
 
-use crate::apps::manifests::Expose;
+use crate::apps::{manifests::Expose, pods::PodSettings};
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
@@ -31,6 +31,66 @@ pub struct AppSpec {
     pub command: Vec<String>,
     #[serde(default)]
     pub args: Vec<String>,
+    /// Of the pods.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Of the pods.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    #[serde(default)]
+    pub resources: ResourcesSpec,
+}
+
+/// What the container asks for, and what it may use at most; by `cpu`, `memory`, `ephemeral-storage`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ResourcesSpec {
+    pub requests: BTreeMap<String, Quantity>,
+    pub limits: BTreeMap<String, Quantity>,
+}
+
+/// `250m`, `256Mi`, or a plain number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quantity(pub String);
+
+impl AppSpec {
+    pub fn pods(&self) -> PodSettings {
+        let amounts = |all: &BTreeMap<String, Quantity>| all.iter().map(|(name, of)| (name.clone(), of.0.clone())).collect();
+        PodSettings {
+            labels: self.labels.clone(),
+            annotations: self.annotations.clone(),
+            requests: amounts(&self.resources.requests),
+            limits: amounts(&self.resources.limits),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(QuantityVisitor)
+    }
+}
+
+struct QuantityVisitor;
+
+impl Visitor<'_> for QuantityVisitor {
+    type Value = Quantity;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a quantity such as `250m` or `256Mi`")
+    }
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Quantity, E> {
+        Ok(Quantity(text.to_owned()))
+    }
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Quantity, E> {
+        Ok(Quantity(value.to_string()))
+    }
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Quantity, E> {
+        Ok(Quantity(value.to_string()))
+    }
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Quantity, E> {
+        Ok(Quantity(value.to_string()))
+    }
 }
 
 /// The value of a variable.
