@@ -4,3 +4,4 @@ pub mod manifests;
 pub mod patches;
 pub mod pods;
 pub mod quantity;
+pub mod rights;

@@ -11,6 +11,8 @@ const RBAC: &str = "\
 Examples:
   podid cluster rbac -f shop.yaml --subject serviceaccount/ci/podid | kubectl apply -f -
   podid cluster rbac -n dev-claims --for up,verify --name ci -o table
+  podid cluster rbac -n dev-claims --for bind,mount,deploy,rotate
+                                             for pipelines that use single commands
   podid cluster rbac --for plan,diff         use the namespaces of podid.yaml
 
 Without --make-namespaces the namespaces must exist before you apply these Roles: podid then
@@ -61,6 +63,14 @@ pub enum RbacCommand {
     Unbind,
     /// `mount apply` and `mount delete`
     Mount,
+    /// `mount keep`
+    Keep,
+    /// `app deploy`
+    Deploy,
+    /// `app wire` and `app unwire`
+    Wire,
+    /// `vault secret rotate`
+    Rotate,
     /// `state rebuild` without a spec
     Rebuild,
 }

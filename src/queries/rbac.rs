@@ -4,6 +4,7 @@ mod grants;
 mod render;
 
 use crate::{
+    apps,
     azure::ArmId,
     cli::{Format, Global, Rbac, cluster::RbacCommand},
     deliveries::{self, Delivery},
@@ -20,6 +21,7 @@ use crate::{
         namespace::Namespace,
         secret_provider_class::SecretProviderClass,
     },
+    rotation,
     spec::{
         expand,
         known::{ClusterRef, KnownResources},
@@ -214,6 +216,19 @@ fn needs(asked: &Rbac, used: &Used, nodes: &Nodes) -> Result<Vec<Right>, Failure
                 needs.extend(used.delivered(Access::Write));
                 needs.extend(used.delivered(Access::Delete));
             }
+            RbacCommand::Keep => {
+                needs.extend(<Namespace as Resource>::access(Access::Read));
+                needs.extend(apps::rights::keep());
+            }
+            RbacCommand::Deploy => {
+                needs.extend(<Namespace as Resource>::access(Access::Read));
+                needs.extend(apps::rights::deploy());
+            }
+            RbacCommand::Wire => {
+                needs.extend(<Namespace as Resource>::access(Access::Read));
+                needs.extend(apps::rights::wire());
+            }
+            RbacCommand::Rotate => needs.extend(rotation::rights()),
             RbacCommand::Verify => {
                 needs.extend(proof::rights(&used.modes, &used.deliveries));
             }

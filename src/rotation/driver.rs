@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// The end of the driver's image repository, whoever installed it.
 const REPOSITORY: &str = "secrets-store/driver";
-const CSI_DRIVER: &str = "secrets-store.csi.k8s.io";
+pub(super) const CSI_DRIVER: &str = "secrets-store.csi.k8s.io";
 /// The driver's default of `--rotation-poll-interval`.
 const INTERVAL: Duration = Duration::from_secs(120);
 /// The first version that leaves the interval to kubelet, which calls again only with `requiresRepublish`.

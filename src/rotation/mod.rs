@@ -5,10 +5,12 @@ mod classes;
 mod driver;
 mod lists;
 mod readers;
+mod rights;
 
 pub use classes::{Class, Mounting, classes, mounting};
 pub use driver::{Following, following};
 pub use readers::{Readers, Workload, latest_warning, owners, readers, restart};
+pub use rights::rights;
 
 use crate::{
     deliveries,

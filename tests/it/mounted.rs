@@ -4,7 +4,7 @@
 mod keys;
 mod options;
 mod polling;
-mod rotation;
+pub mod rotation;
 
 use crate::common::{Output, World, until};
 use serde_json::{Value, json};

@@ -1,6 +1,8 @@
 //! `podid cluster rbac` prints exactly the rights that podid needs in a cluster: compared with the requests that the labs really send, and with
 //! what RBAC allows.
 
+mod apps;
+
 use crate::common::{
     World,
     both::Side,

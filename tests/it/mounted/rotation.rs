@@ -11,7 +11,7 @@ fn rotate(world: &World, more: &[&str]) -> crate::common::Output {
 }
 
 /// Lets the driver mount again all the time, as its chart does with `enableSecretRotation`.
-fn turn_on(world: &World) {
+pub fn turn_on(world: &World) {
     let mut set = world.kube("GET", "aks-mi", DRIVER, None).ok();
     let containers = set["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap();
     let driver = containers.iter_mut().find(|c| c["image"].as_str().unwrap().contains("secrets-store/driver")).unwrap();
