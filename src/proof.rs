@@ -28,9 +28,10 @@ use crate::{
         link::{Heals, LinkName, MissingLink, Reason, VERSION},
         stage::{Reached, Read, Stage, Until},
         texts::{field, short},
+        view::View,
     },
     cluster::{Error as ClusterError, Write},
-    engine::fault::Fault,
+    engine::{fault::Fault, resource::Side},
     resources::manifest,
 };
 use attempt::Attempt;
@@ -158,8 +159,11 @@ impl Prover {
         outcome.and(removed)
     }
 
-    /// Explains why a pod was not accepted: its namespace may be missing.
+    /// Explains why a pod was not accepted: its namespace or its service account may be missing, or a webhook may not answer.
     async fn not_created(&self, target: &Target, error: ClusterError) -> Fault {
+        if let Some(reason) = self.first_missing(target).await {
+            return Fault::cloud(reason.missing.because(error.to_string()));
+        }
         if !matches!(error, ClusterError::NotFound { .. }) {
             return Fault::cloud(error);
         }
@@ -167,6 +171,26 @@ impl Prover {
             Some(difference) => Fault::cloud(difference.missing.because(error.to_string())),
             None => Fault::cloud(error),
         }
+    }
+
+    /// Walks the mode's links up to the first one of which the cluster shows that it is missing, before there is a pod.
+    async fn first_missing(&self, target: &Target) -> Option<Reason> {
+        let reader = self.clusters.reader(&target.bound.cluster).await.ok()?;
+        let view = View {
+            cluster: &reader,
+            azure: None,
+            bound: &target.bound,
+            delivered: Some(&target.delivered),
+            pod: None,
+            commands: &self.commands,
+        };
+        for link in target.mode.chain(&target.bound) {
+            let Some(check) = link.check.filter(|check| check.side == Side::Kubernetes) else { continue };
+            if let Some(reason) = (check.look)(&view, &link).await.into_iter().next() {
+                return Some(reason);
+            }
+        }
+        None
     }
 
     async fn stages(&self, attempt: &Attempt<'_>, begun: Instant, proof: &mut Proof) -> Result<(), Fault> {

@@ -1,7 +1,7 @@
 //! Does what a pod with Workload ID does: exchanges the token of a service account at Entra for one of a managed identity, and reads a vault's
 //! secret with it. podid's own login has no part in it. No text of a token and no value of a secret leaves this file.
 
-use super::{Azure, Error, Result, arm, deadline, failures, hosts, limits::BodyKind, pipeline::HttpRequest, vault_uri};
+use super::{Error, Read, Result, arm, deadline, failures, hosts, limits::BodyKind, pipeline::HttpRequest, vault_uri};
 use ::http::{HeaderValue, Method, header};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
@@ -63,10 +63,10 @@ pub struct Exchanged {
     pub claims: TokenClaims,
 }
 
-impl Azure {
+impl Read {
     /// Exchanges the token of a service account. A refusal is `LoginRefused` with the AADSTS code.
     pub async fn exchange(&self, wanted: &IssuedFor<'_>, assertion: &SecretString) -> Result<Exchanged> {
-        deadline::within(self.core.limit, self.exchanged(wanted, assertion)).await
+        deadline::within(self.limit(), self.exchanged(wanted, assertion)).await
     }
 
     async fn exchanged(&self, wanted: &IssuedFor<'_>, assertion: &SecretString) -> Result<Exchanged> {
@@ -89,7 +89,7 @@ impl Azure {
         let mut request = HttpRequest::for_token(Method::POST, url);
         request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         request.body = form.into_bytes().into();
-        let answer = self.core.arm.pipeline.send(request).await?;
+        let answer = self.arm().pipeline.send(request).await?;
         if !answer.is_success() {
             return Err(failures::refusal(hosts::LOGIN, answer.status, &answer.headers, &answer.body));
         }
@@ -101,7 +101,7 @@ impl Azure {
 
     /// Reads a secret with such a token and returns its version. The value is dropped.
     pub async fn secret_version_by(&self, exchanged: &Exchanged, vault_uri: &str, name: &str) -> Result<String> {
-        deadline::within(self.core.limit, self.version_by(exchanged, vault_uri, name)).await
+        deadline::within(self.limit(), self.version_by(exchanged, vault_uri, name)).await
     }
 
     async fn version_by(&self, exchanged: &Exchanged, vault_uri: &str, name: &str) -> Result<String> {
@@ -114,7 +114,7 @@ impl Azure {
         url.query_pairs_mut().append_pair("api-version", VAULT_VERSION);
         let mut request = HttpRequest { kind: BodyKind::Object, ..HttpRequest::new(Method::GET, url) };
         request.bearer(exchanged.token.expose_secret())?;
-        let answer = self.core.arm.pipeline.send(request).await?;
+        let answer = self.arm().pipeline.send(request).await?;
         if !answer.is_success() {
             return Err(failures::refusal(&host, answer.status, &answer.headers, &answer.body));
         }

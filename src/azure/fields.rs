@@ -77,8 +77,19 @@ fn collect(path: &str, found: &Value, wanted: &Value, all: &mut Vec<Difference>)
     }
 }
 
-/// Returns whether one of the wanted fields is set already, to something that is not its default: somebody uses what they belong to.
-pub fn is_partly_set(found: &Value, wanted: &Value) -> bool {
+/// Returns whether somebody uses one of the wanted profiles in another way: an object with values of its own, of which some are as wanted and
+/// some are not. Several profiles, such as the OIDC issuer and the webhook of Workload ID, do not depend on each other.
+pub fn is_used_otherwise(found: &Value, wanted: &Value) -> bool {
+    match wanted {
+        Value::Object(fields) if fields.values().all(Value::is_object) => {
+            fields.iter().any(|(name, wanted)| is_used_otherwise(field(found, name).unwrap_or(&Value::Null), wanted))
+        }
+        wanted => is_partly_set(found, wanted) && !holds(found, wanted),
+    }
+}
+
+/// Returns whether one of the wanted fields is set already, to something that is not its default.
+fn is_partly_set(found: &Value, wanted: &Value) -> bool {
     match wanted {
         Value::Object(fields) => fields.iter().any(|(name, wanted)| is_partly_set(field(found, name).unwrap_or(&Value::Null), wanted)),
         wanted => !is_empty(wanted) && holds(found, wanted),

@@ -87,6 +87,9 @@ pub(super) struct Apply {
     /// How the pods get their identity; default: as those bound in the namespace, or else pod-identity
     #[arg(long, value_name = "MODE", value_parser = PossibleValuesParser::new(modes::names()), hide_short_help = true)]
     mode: Option<String>,
+    /// Name or full id of the pods' managed identity, where several are bound in the namespace
+    #[arg(long, value_parser = check::identity_or_id, hide_short_help = true)]
+    identity: Option<NameOrId>,
     /// How the pods get the secrets: as files of the CSI driver or of FlexVolume, or by the app itself
     #[arg(long, value_name = "DELIVERY", value_parser = PossibleValuesParser::new(deliveries::all().map(Delivery::name)), hide_short_help = true)]
     delivery: Option<String>,
@@ -212,13 +215,13 @@ impl Mount {
             request::Mount { namespace, name, vault, group: global.resource_group.clone(), cluster, ..request::Mount::default() }
         };
         Ok(match self {
-            Self::Apply(Apply { which, mode, delivery, mut secrets, keys, certificates, mut sync, sync_type }) => {
+            Self::Apply(Apply { which, mode, identity, delivery, mut secrets, keys, certificates, mut sync, sync_type }) => {
                 secrets.extend(keys);
                 secrets.extend(certificates);
                 typed(&mut sync, &sync_type)?;
                 agree(&secrets, &sync)?;
                 fits(delivery.as_deref(), &secrets, &sync)?;
-                let request = Request::Mount(request::Mount { mode, delivery, secrets, sync, ..request(which) });
+                let request = Request::Mount(request::Mount { mode, identity, delivery, secrets, sync, ..request(which) });
                 Command::Change { request, remove: false }
             }
             Self::Add(add) => {

@@ -2,9 +2,11 @@
 //! managed identity, and the webhook gives each pod such a token.
 
 mod links;
+mod names;
 mod settings;
 
 pub use links::{account, mutation, stages, webhook};
+pub use names::{COMPONENT, KIND, USE};
 pub use settings::{CREATE, SERVICE_ACCOUNT, SETTINGS};
 
 use crate::{
@@ -28,14 +30,6 @@ use crate::{
 };
 use serde_json::Value;
 
-/// The label without which the webhook does not look at a pod.
-pub const USE: &str = "azure.workload.identity/use";
-
-/// The kind of the service account's resource.
-pub const KIND: &str = <ServiceAccount as crate::resources::manifested::Manifested>::KIND;
-
-/// The component that both need.
-pub const COMPONENT: &str = "workload-identity";
 pub const NEEDS: &[Component] = &[Component { name: COMPONENT, pods: &["azure-wi-webhook"] }];
 
 /// The name of the service account that a binding is for.

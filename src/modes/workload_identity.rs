@@ -16,6 +16,7 @@ use crate::{
     engine::{
         desired::Intent,
         fault::Fault,
+        input::Input,
         ledger::{Entry, Ledger},
         resource::Kind as _,
     },
@@ -105,11 +106,13 @@ impl Mode for WorkloadIdentity {
         let id = bound.and_then(|bound| bound.identity.client_id.clone());
         let id = id.ok_or_else(|| {
             Fault::refused(
-                "a SecretProviderClass of the mode workload-identity names the identity, and it is not clear which one binds these pods",
-                "Bind one first, or name its service account: `podid bind --mode workload-identity --namespace NAMESPACE --identity NAME`.",
+                "a SecretProviderClass of the mode workload-identity names the identity, and it is not clear which one these pods have",
+                "Name it with `--identity NAME`, after binding it: `podid bind --mode workload-identity --namespace NAMESPACE --identity NAME`.",
             )
         })?;
-        Ok([("clientID".to_owned(), id)].into())
+        // the others are said, so that a class which had them from another mode, or gets them from somebody else, does not keep them
+        let off = |name: &str| (name.to_owned(), Input::Known("false".to_owned()));
+        Ok([("clientID".to_owned(), id), off("usePodIdentity"), off("useVMManagedIdentity")].into())
     }
 
     fn is_of_class(&self, parameters: &Value) -> bool {

@@ -114,7 +114,7 @@ impl Prover {
     ) -> Result<Exchanged, Fault> {
         let mut patience = Patience::new(begun, "waiting until Entra accepts the token of the service account");
         loop {
-            let error = match self.azure.exchange(wanted, assertion).await {
+            let error = match self.azure.read().exchange(wanted, assertion).await {
                 Ok(exchanged) => return Ok(exchanged),
                 Err(error) => error,
             };
@@ -128,7 +128,7 @@ impl Prover {
         let mut patience = Patience::new(begun, "waiting until the vault opens for the identity");
         for object in target.delivered.objects.iter().filter(|object| object.kind.is_secret()) {
             let version = loop {
-                match self.azure.secret_version_by(exchanged, vault_uri, &object.name).await {
+                match self.azure.read().secret_version_by(exchanged, vault_uri, &object.name).await {
                     Ok(version) => break version,
                     Err(error) => {
                         let reason = self.refused(target, &object.name, error).await?;

@@ -124,7 +124,7 @@ impl Kind<Cloud> for Feature {
             }
             (_, true) => Diff::Same,
             // somebody else uses it, in another way
-            _ if !ours && fields::is_partly_set(&actual.seen, &self.on) => Diff::Update(changes),
+            _ if !ours && fields::is_used_otherwise(&actual.seen, &self.on) => Diff::Update(changes),
             _ => Diff::Extend(changes),
         }
     }
@@ -233,6 +233,14 @@ mod tests {
         let field = "addonProfiles.azureKeyvaultSecretsProvider.config.enableSecretRotation";
         assert_eq!(fields(diff(&csi(), None, other.clone())), [format!("~{field}")]);
         assert_eq!(fields(diff(&csi(), Some(Origin::Extended), other)), [format!("+{field}")]);
+    }
+
+    #[test]
+    fn an_issuer_that_is_on_is_no_other_use_of_the_webhook() {
+        let on = json!({"oidcIssuerProfile": {"enabled": true}, "securityProfile": {"workloadIdentity": {"enabled": true}}});
+        let both = Feature { name: "workload-identity".into(), on, ..csi() };
+        let issuer = json!({"oidcIssuerProfile": {"enabled": true, "issuerURL": "https://x/"}});
+        assert_eq!(fields(diff(&both, None, issuer)), ["+securityProfile.workloadIdentity.enabled"]);
     }
 
     #[test]

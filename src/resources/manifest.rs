@@ -273,7 +273,10 @@ pub fn diff(context: NodeContext<'_>, actual: &Actual, shared: bool) -> Diff {
         // the fields that are to come differ in any case
         Preview::Unknown { reference } => {
             let to = shown_input(&json!({ "$from": reference }));
-            return Diff::Update(vec![Change { field: "spec".into(), from: Value::Null, to }]);
+            let field = if shared { "metadata" } else { "spec" };
+            let changes = vec![Change { field: field.into(), from: Value::Null, to }];
+            // to what others share, fields are only added; where one is there with another value, the write is a conflict
+            return if shared && !mine { Diff::Extend(changes) } else { Diff::Update(changes) };
         }
         Preview::Changed { live, would } => changes(live, would),
         Preview::Conflicts(conflicts) if mine => {

@@ -48,6 +48,7 @@ pub mod storage_account;
 pub mod takeover;
 #[cfg(test)]
 mod tests;
+pub mod texts;
 pub mod values;
 pub mod vault;
 pub mod vault_model;

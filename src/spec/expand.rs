@@ -290,6 +290,15 @@ impl Graph<'_> {
         found.extend(self.context.bound.iter().cloned());
         found.retain(|bound| bound.cluster.name.eq_ignore_ascii_case(cluster) && bound.namespace == namespace);
         found.retain(|bound| asked.is_none_or(|mode| bound.mode == mode));
+        if let Some(identity) = &mount.identity {
+            found.retain(|bound| bound.identity.name.eq_ignore_ascii_case(identity.name()));
+            if found.is_empty() && !self.removes {
+                return Err(Fault::refused(
+                    format!("the identity {} is not bound in the namespace {namespace}", identity.name()),
+                    format!("Bind it first: `podid bind -n {namespace} --identity {}`.", identity.name()),
+                ));
+            }
+        }
         let mut known: BTreeSet<&str> = asked.into_iter().chain(found.iter().map(|bound| bound.mode)).collect();
         if known.is_empty() {
             for (_, mode) in self.context.modes.iter().filter(|(of, _)| *of == namespace) {

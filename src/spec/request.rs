@@ -142,6 +142,8 @@ pub struct Mount {
     pub delivery: Option<String>,
     /// Name of the identity mode; None: the one that binds the pods of the namespace.
     pub mode: Option<String>,
+    /// The identity of the pods; None: the one that is bound in the namespace.
+    pub identity: Option<NameOrId>,
     pub namespace: String,
     /// Of the object that delivers.
     pub name: String,

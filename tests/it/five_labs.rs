@@ -1,4 +1,4 @@
-//! The five labs as whole specs (templates/labs): from a bare world and from one with components, proved, repeated, and back; and by single
+//! The five labs and those of Workload ID as whole specs (templates/labs): from a bare world and from one with components, proved, repeated, and back; and by single
 //! commands in the order of their documents.
 
 use crate::common::{
@@ -25,7 +25,7 @@ const fn of(name: &'static str, data: &'static [&'static str], cluster: &'static
     Lab { name, data, cluster, creates: false, storage: None }
 }
 
-const LABS: [Lab; 5] = [
+const LABS: [Lab; 6] = [
     of("000", &["claims-api-kv"], "aks-sp"),
     of("001", &["demo-settings-kv"], "aks-sp"),
     Lab {
@@ -35,6 +35,7 @@ const LABS: [Lab; 5] = [
     },
     of("003", &["orders-lab-kv", "billing-lab-kv"], "aks-mi"),
     Lab { creates: true, ..of("004", &["myk8skv"], "myk8s") },
+    Lab { creates: true, ..of("workload-id", &["kv-orders-wi"], "aks-orders") },
 ];
 
 fn world(bare: bool) -> World {
@@ -108,7 +109,7 @@ fn by_steps(lab: &Lab, bare: bool) {
     Output::of(&["(steps)", &script], command.output().unwrap()).ok().says("proved ");
     let comparable = |world: &World| {
         let mut export: Value = serde_json::from_str(&settled(world)).unwrap();
-        if lab.name == "003" {
+        if ["003", "workload-id"].contains(&lab.name) {
             // generated values
             export["secrets"] = Value::Null;
         }
@@ -140,6 +141,11 @@ fn lab_003_goes_from_a_bare_world_to_the_proved_read_and_back() {
 #[test]
 fn lab_004_goes_from_a_bare_world_to_the_proved_read_and_back() {
     up_and_down(&LABS[4], true);
+}
+
+#[test]
+fn workload_id_goes_from_a_bare_world_to_the_proved_read_and_back() {
+    up_and_down(&LABS[5], true);
 }
 
 #[test]

@@ -49,3 +49,4 @@ mod takeover;
 mod together;
 mod trouble;
 mod vault_data;
+mod workload_id;

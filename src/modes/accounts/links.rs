@@ -1,7 +1,7 @@
 //! The links that the modes of Workload ID share: the service account with its annotation, the webhook, and what the webhook puts into a
 //! pod (azure-workload-identity 1.6, `pkg/webhook/webhook.go`), and what a proof waits for of these.
 
-use super::USE;
+use super::names::{COMPONENT, KIND, USE};
 use crate::{
     chain::{
         facts::Bound,
@@ -41,13 +41,13 @@ const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 pub fn account(bound: &Bound, again: &[String]) -> Link {
     let title = format!("the service account {}/{}", bound.namespace, bound.subject);
     Link::new(ACCOUNT, title, again.to_vec())
-        .resource(Resource { judge: Some(wrong_annotation), ..Resource::of(super::KIND) })
+        .resource(Resource { judge: Some(wrong_annotation), ..Resource::of(KIND) })
         .check(Side::Kubernetes, |view, link| look_at_account(view, link))
 }
 
 pub fn webhook(bound: &Bound) -> Link {
     let cluster = &bound.cluster.name;
-    let again = crate::chain::ground::words(["cluster", "install", super::COMPONENT, "--cluster", cluster]);
+    let again = crate::chain::ground::words(["cluster", "install", COMPONENT, "--cluster", cluster]);
     Link::new(WEBHOOK, "the webhook of Workload ID", again).check(Side::Kubernetes, |view, link| look_at_webhook(view, link))
 }
 

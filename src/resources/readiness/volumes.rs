@@ -4,7 +4,10 @@ use super::{
     conditions::text,
     trouble::{OfVolume, PodTrouble},
 };
-use crate::cluster::{Api, Write};
+use crate::{
+    cluster::{Api, Write},
+    resources::texts::{cut, first_lines},
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
@@ -43,8 +46,9 @@ impl Volumes {
     }
 
     fn of_event(&mut self, pod: &Value, event: &Value, meaning: fn(&str) -> Option<OfVolume>) -> PodTrouble {
-        let (name, message) = (text(pod, "/metadata/name"), text(event, "/message"));
-        let Some(known) = meaning(message) else {
+        let (name, whole) = (text(pod, "/metadata/name"), text(event, "/message"));
+        let message = cut(&first_lines(whole));
+        let Some(known) = meaning(whole) else {
             return PodTrouble { reason: format!("the pod {name} waits for its volumes: {message}"), patience: None };
         };
         let reason = format!("the pod {name} waits for its volumes: {} ({message})", known.what);

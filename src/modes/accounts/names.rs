@@ -1,0 +1,12 @@
+//! Names that the modes of Workload ID use.
+
+use crate::resources::{manifested::Manifested, service_account::ServiceAccount};
+
+/// The label without which the webhook does not look at a pod.
+pub const USE: &str = "azure.workload.identity/use";
+
+/// The kind of the service account's resource.
+pub const KIND: &str = <ServiceAccount as Manifested>::KIND;
+
+/// The component that both need.
+pub const COMPONENT: &str = "workload-identity";

@@ -1,0 +1,298 @@
+//! Workload ID in proofs: each link is broken behind podid's back, `verify` names it and not what follows from it, and the command of its hint
+//! makes the pods read again.
+
+use crate::common::{Output, World};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+const CONTEXT: &str = "aks-mi";
+const ACCOUNT: &str = "/api/v1/namespaces/shop/serviceaccounts/web";
+const CLASS: &str = "/apis/secrets-store.csi.x-k8s.io/v1/namespaces/shop/secretproviderclasses/web";
+const DRIVER: &str = "/apis/storage.k8s.io/v1/csidrivers/secrets-store.csi.k8s.io";
+const WEBHOOK: &str = "/apis/apps/v1/namespaces/kube-system/deployments/azure-wi-webhook-controller-manager";
+const VERSION: &str = "api-version=2024-11-30";
+const SPEC: &str = "\
+apiVersion: podid/v1
+kind: App
+metadata: {name: shop}
+resourceGroup: podid-lab
+cluster: {name: aks-mi, components: [workload-identity]}
+vault: {name: kv-shop-wi, model: rbac, secrets: [{name: conn, value: {file: conn.txt}}]}
+workloads:
+  - name: web
+    namespace: shop
+    mode: workload-identity
+    identity: {name: shop-wi}
+    serviceAccount: {name: web}
+    secrets: [{name: conn}]
+";
+
+fn spec_of(delivery: &str) -> String {
+    SPEC.replace("    secrets: [{name: conn}]", &format!("    delivery: {delivery}\n    secrets: [{{name: conn}}]"))
+}
+
+/// Returns a served world in which the app is made and proved.
+fn made(delivery: &str) -> World {
+    let world = World::served();
+    world.write("podid.yaml", &spec_of(delivery));
+    world.write("conn.txt", "not-a-real-secret");
+    world.podid(&["up", "--yes", "--verify"]).ok().says("proved shop/web");
+    world
+}
+
+/// The address of the app's federated credential, and its document.
+fn credential(world: &World) -> (String, Value) {
+    let all = format!("{}/federatedIdentityCredentials", world.identity_id("shop-wi"));
+    let listed = world.arm("GET", &format!("{all}?{VERSION}"), None).ok();
+    let one = listed["value"][0].clone();
+    (format!("{all}/{}?{VERSION}", one["name"].as_str().unwrap()), one)
+}
+
+/// Replaces a field of the federated credential.
+fn credential_with(world: &World, field: &str, value: Value) {
+    let (at, mut one) = credential(world);
+    one["properties"][field] = value;
+    world.arm("PUT", &at, Some(json!({ "properties": one["properties"] }))).ok();
+}
+
+fn edited(world: &World, path: &str, patch: Value) {
+    world.kube("PATCH", CONTEXT, path, Some(patch)).ok();
+}
+
+fn annotated(world: &World, value: Value) {
+    edited(world, ACCOUNT, json!({ "metadata": { "annotations": { "azure.workload.identity/client-id": value } } }));
+}
+
+struct Case {
+    name: &'static str,
+    breaks: fn(&World),
+    /// The link that a proof names.
+    link: &'static str,
+    /// A part of what it says.
+    says: &'static str,
+    /// Undoes what `podid up` does not.
+    mends: fn(&World),
+}
+
+fn case(name: &'static str, link: &'static str, says: &'static str, breaks: fn(&World)) -> Case {
+    Case { name, breaks, link, says, mends: |_| {} }
+}
+
+/// What breaks both deliveries.
+fn of_both() -> Vec<Case> {
+    vec![
+        case("annotation missing", "service-account", "no annotation azure.workload.identity/client-id", |w| annotated(w, Value::Null)),
+        case("annotation not a GUID", "service-account", "is not a client id", |w| annotated(w, json!("shop-wi"))),
+        case("annotation of another identity", "service-account", "names another identity", |w| {
+            annotated(w, json!("00000000-1111-2222-3333-444444444444"));
+        }),
+        case("service account missing", "service-account", "service account", |w| {
+            w.kube("DELETE", CONTEXT, ACCOUNT, None).ok();
+        }),
+        case("credential deleted", "federation", "federated credential", |w| {
+            let (at, _) = credential(w);
+            w.arm("DELETE", &at, None).ok();
+        }),
+        case("issuer without its slash", "federation", "issuer", |w| {
+            let issuer = credential(w).1["properties"]["issuer"].as_str().unwrap().trim_end_matches('/').to_owned();
+            credential_with(w, "issuer", json!(issuer));
+        }),
+        case("subject in another case", "federation", "subject", |w| {
+            credential_with(w, "subject", json!("system:serviceaccount:shop:Web"));
+        }),
+        case("subject of another namespace", "federation", "subject", |w| {
+            credential_with(w, "subject", json!("system:serviceaccount:store:web"));
+        }),
+        case("another audience", "federation", "audience", |w| credential_with(w, "audiences", json!(["api://other"]))),
+        case("identity deleted and made again", "identity", "was deleted and made again", |w| {
+            let id = w.identity_id("shop-wi");
+            w.arm("DELETE", &format!("{id}?{VERSION}"), None).ok();
+            w.arm("PUT", &format!("{id}?{VERSION}"), Some(json!({ "location": "westeurope" }))).ok();
+        }),
+        case("grant missing", "grant", "right", |w| {
+            let vault = w.vault_id("kv-shop-wi");
+            for assignment in w.assignments(&vault) {
+                let role = assignment["properties"]["roleDefinitionId"].as_str().unwrap();
+                if role.ends_with("4633458b-17de-408a-b874-0445c86b69e6") {
+                    w.arm("DELETE", &format!("{}?api-version=2022-04-01", assignment["id"].as_str().unwrap()), None).ok();
+                }
+            }
+        }),
+        case("webhook absent", "webhook", "does not run", |w| set_webhook(w, false)),
+        Case {
+            mends: |w| edited(w, WEBHOOK, json!({ "spec": { "replicas": 2 } })),
+            ..case("webhook without pods", "webhook", "webhook", |w| {
+                edited(w, WEBHOOK, json!({ "spec": { "replicas": 0 } }));
+                wait_for_no_pods(w);
+            })
+        },
+    ]
+}
+
+/// What breaks only the way of the CSI driver.
+fn of_csi() -> Vec<Case> {
+    vec![
+        case("clientID missing in the class", "class", "clientID", |w| {
+            edited(w, CLASS, json!({ "spec": { "parameters": { "clientID": null } } }));
+        }),
+        case("another tenant in the class", "class", "tenantID", |w| {
+            edited(w, CLASS, json!({ "spec": { "parameters": { "tenantID": "00000000-1111-2222-3333-444444444444" } } }));
+        }),
+        case("node identity in the class", "class", "useVMManagedIdentity", |w| {
+            edited(w, CLASS, json!({ "spec": { "parameters": { "useVMManagedIdentity": "true", "clientID": null } } }));
+        }),
+        Case {
+            mends: |w| tokens(w, json!([{ "audience": "api://AzureADTokenExchange" }])),
+            ..case("tokenRequests missing", "driver-tokens", "tokenRequests", |w| tokens(w, json!([])))
+        },
+    ]
+}
+
+fn tokens(world: &World, requests: Value) {
+    edited(world, DRIVER, json!({ "spec": { "tokenRequests": requests } }));
+}
+
+fn set_webhook(world: &World, enabled: bool) {
+    let id = format!("{}/providers/Microsoft.ContainerService/managedClusters/{CONTEXT}?api-version=2025-10-01", world.group_id());
+    let mut cluster = world.arm("GET", &id, None).ok();
+    cluster["properties"]["securityProfile"] = json!({ "workloadIdentity": { "enabled": enabled } });
+    world.arm("PUT", &id, Some(cluster)).ok();
+    crate::common::until("the webhook follows the setting", || {
+        (world.kube("GET", CONTEXT, WEBHOOK, None).status == if enabled { 200 } else { 404 }).then_some(())
+    });
+}
+
+fn wait_for_no_pods(world: &World) {
+    crate::common::until("the webhook has no pod", || {
+        let deployment = world.kube("GET", CONTEXT, WEBHOOK, None).ok();
+        deployment["status"]["readyReplicas"].as_u64().unwrap_or_default().eq(&0).then_some(())
+    });
+}
+
+fn proof(output: &Output) -> Value {
+    output.json()["proofs"][0].clone()
+}
+
+fn names_each(delivery: &str, cases: Vec<Case>) {
+    let world = made(delivery);
+    let mut wrong = Vec::new();
+    for Case { name, breaks, link, says, mends } in cases {
+        breaks(&world);
+        let begun = Instant::now();
+        let failed = world.podid(&["verify", "-o", "json"]);
+        let took = begun.elapsed();
+        let text = format!("{}{}", failed.stdout, failed.stderr);
+        assert!(!text.contains("not-a-real-secret"));
+        if failed.code != Some(1) {
+            wrong.push(format!("{name}: exit {:?}\n{text}", failed.code));
+        } else {
+            let proof = proof(&failed);
+            let reason = format!("{} {}", proof["reason"].as_str().unwrap_or_default(), proof["causes"]);
+            if proof["link"] != link || !reason.contains(says) || took > Duration::from_secs(45) {
+                wrong.push(format!("{name}: wanted {link} and {says:?}, in {took:?}\n{proof:#}"));
+            }
+        }
+        mends(&world);
+        let up = world.podid(&["up", "--yes", "--adopt", "--force-conflicts", "--verify"]);
+        if up.code != Some(0) {
+            wrong.push(format!("{name}: the next run\n{}{}", up.stdout, up.stderr));
+            break;
+        }
+    }
+    assert!(wrong.is_empty(), "{delivery}:\n{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn a_broken_link_is_named_where_the_driver_mounts() {
+    names_each("csi", of_both().into_iter().chain(of_csi()).collect());
+}
+
+#[test]
+fn a_broken_link_is_named_where_the_app_reads() {
+    names_each("sdk", of_both());
+}
+
+#[test]
+fn a_proof_without_a_pod_shows_each_hop_and_no_token() {
+    let world = made("csi");
+    let proved = world.podid(&["verify", "--no-pod"]).ok();
+    for words in ["assertion system:serviceaccount:shop:web", "exchange  client id ", "read      conn version ", "proved shop/web"] {
+        assert!(proved.stdout.contains(words), "{words}: {}", proved.stdout);
+    }
+    let text = format!("{}{}", proved.stdout, proved.stderr);
+    assert!(!text.contains("eyJ") && !text.contains("not-a-real-secret"), "{text}");
+    // it does not see what is only in pods
+    tokens(&world, json!([]));
+    world.podid(&["verify", "--no-pod"]).ok();
+    credential_with(&world, "subject", json!("system:serviceaccount:shop:Web"));
+    let failed = world.podid(&["verify", "--no-pod", "-o", "json"]).exits(1);
+    assert_eq!(proof(&failed)["link"], "federation", "{}", failed.stdout);
+}
+
+#[test]
+fn a_mode_that_gives_tokens_only_to_pods_refuses_a_proof_without_one() {
+    let world = World::served();
+    let spec = SPEC.replace("    mode: workload-identity\n", "").replace("    serviceAccount: {name: web}\n", "");
+    world.write("podid.yaml", &spec);
+    world.write("conn.txt", "not-a-real-secret");
+    world.podid(&["up", "--yes"]).ok();
+    let refused = world.podid(&["verify", "--no-pod"]).exits(4);
+    assert!(refused.stderr.contains("the mode pod-identity gives tokens to pods only"), "{}", refused.stderr);
+}
+
+#[test]
+fn the_twenty_first_credential_is_refused_before_anything_is_written() {
+    let world = World::served();
+    world.write("podid.yaml", SPEC);
+    world.write("conn.txt", "not-a-real-secret");
+    world.podid(&["identity", "create", "-n", "shop-wi", "-g", "podid-lab", "--yes"]).ok();
+    for n in 0..20 {
+        let at = format!("{}/federatedIdentityCredentials/other{n}?{VERSION}", world.identity_id("shop-wi"));
+        let properties = json!({ "issuer": "https://other.example.com/", "subject": format!("s{n}"), "audiences": ["a"] });
+        world.arm("PUT", &at, Some(json!({ "properties": properties }))).ok();
+    }
+    let refused = world.podid(&["up", "--yes"]).exits(4);
+    assert!(refused.stderr.contains("would have 21 federated credentials, and Azure allows 20"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("identity-binding"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_credential_of_somebody_else_for_the_same_pods_is_adopted_and_stays() {
+    let world = made("csi");
+    let (at, one) = credential(&world);
+    world.podid(&["down", "--yes"]).ok();
+    world.podid(&["identity", "create", "-n", "shop-wi", "-g", "podid-lab", "--app", "other", "--yes"]).ok();
+    let by_hand = at.replace(one["name"].as_str().unwrap(), "by-hand");
+    world.arm("PUT", &by_hand, Some(json!({ "properties": one["properties"] }))).ok();
+    let up = world.podid(&["up", "--yes", "--verify"]).ok();
+    assert!(up.stderr.contains("adopt") || up.stdout.contains("adopt"), "{}{}", up.stdout, up.stderr);
+    world.podid(&["down", "--yes"]).ok();
+    assert_eq!(world.arm("GET", &by_hand, None).status, 200);
+}
+
+/// An account that a chart made keeps everything of the chart's, and podid gives back only its own annotation.
+#[test]
+fn an_account_of_somebody_else_keeps_what_is_theirs() {
+    let world = World::served();
+    world.write("podid.yaml", &SPEC.replace("serviceAccount: {name: web}", "serviceAccount: {name: web, create: false}"));
+    world.write("conn.txt", "not-a-real-secret");
+    let refused = world.podid(&["up", "--yes"]);
+    assert_ne!(refused.code, Some(0), "{}{}", refused.stdout, refused.stderr);
+    assert!(refused.stderr.contains("the service account web does not exist in the namespace shop"), "{}", refused.stderr);
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop" } });
+    let _ = world.kube("POST", CONTEXT, "/api/v1/namespaces", Some(namespace));
+    let account = json!({
+        "apiVersion": "v1", "kind": "ServiceAccount",
+        "metadata": { "name": "web", "namespace": "shop", "labels": { "chart": "shop-1.0" }, "annotations": { "team": "a" } },
+        "imagePullSecrets": [{ "name": "pull" }],
+    });
+    world.kube("POST", CONTEXT, "/api/v1/namespaces/shop/serviceaccounts", Some(account)).ok();
+    world.podid(&["up", "--yes", "--verify"]).ok().says("proved shop/web");
+    let account = world.kube("GET", CONTEXT, ACCOUNT, None).ok();
+    assert!(account["metadata"]["annotations"]["azure.workload.identity/client-id"].is_string(), "{account:#}");
+    world.podid(&["down", "--yes", "--delete-data", "kv-shop-wi"]).ok();
+    let account = world.kube("GET", CONTEXT, ACCOUNT, None).ok();
+    assert_eq!(account["metadata"]["annotations"], json!({ "team": "a" }), "{account:#}");
+    assert_eq!(account["metadata"]["labels"], json!({ "chart": "shop-1.0" }));
+    assert_eq!(account["imagePullSecrets"], json!([{ "name": "pull" }]));
+}
