@@ -12,8 +12,8 @@ podid cluster install workload-identity --yes
 podid cluster components
 # A vault with two secrets
 podid vault create -n kv-orders-wi --location eastus --model rbac --yes
-podid vault secret set db-connection --vault kv-orders-wi --generate 32 --yes
-podid vault secret set api-key --vault kv-orders-wi --generate 32 --yes
+podid vault secret set db-connection --vault kv-orders-wi --generate=32 --yes
+podid vault secret set api-key --vault kv-orders-wi --generate=32 --yes
 # An identity for each workload, its right to the vault, and its service account with the federated credential
 podid identity create -n orders-wi --location eastus --yes
 podid vault grant --vault kv-orders-wi --to identity/orders-wi --yes

@@ -166,9 +166,9 @@ fn labs_000_001_and_003_work_on_a_real_control_plane_without_components() {
 }
 
 #[test]
-fn labs_002_and_004_work_on_a_real_control_plane_as_the_cluster_that_they_create() {
+fn labs_that_create_their_cluster_work_with_a_real_control_plane_as_that_cluster() {
     run(module_path!(), Side::ControlPlane, |_| {
-        for lab in [&LABS[2], &LABS[4]] {
+        for lab in [&LABS[2], &LABS[4], &LABS[5]] {
             on(&Plane::start(), lab);
         }
     });
@@ -197,4 +197,9 @@ fn the_steps_of_lab_003_give_what_its_spec_gives() {
 #[test]
 fn the_steps_of_lab_004_give_what_its_spec_gives() {
     by_steps(&LABS[4], true);
+}
+
+#[test]
+fn the_steps_of_workload_id_give_what_its_spec_gives() {
+    by_steps(&LABS[5], true);
 }
