@@ -16,6 +16,7 @@ use super::{
         gateway_api,
     },
     running::Running,
+    webhook,
 };
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -103,7 +104,11 @@ impl Running {
         if let Some(addon) = &wanted.pod_identity {
             self.sync_pod_identity(&wanted.cluster, addon.as_ref()).await?;
         }
-        let webhook = objects::workload_identity(&wanted.webhook);
+        let mut webhook = objects::workload_identity(&wanted.webhook);
+        if self.stand_ins.contains_key(&wanted.cluster) {
+            let all = webhook.iter_mut().map(|(_, object)| object);
+            all.for_each(|object| webhook::redirect(self, &wanted.cluster, object));
+        }
         // application routing works on the definitions of the Gateway API, so it is removed before them
         let routing = wanted.routing.map(|on| on && wanted.gateway_api == Some(true));
         let parts = [

@@ -14,6 +14,7 @@ use super::{
     running::{Running, RunningCluster},
     settings::{Fail, When},
     stream::Chunks,
+    webhook,
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
@@ -184,6 +185,9 @@ fn failed(fail: Fail) -> Response {
 async fn true_answer(running: &Arc<Running>, by: &str, request: &Request, rules: &azure::call::Rules) -> Response {
     if let Some(cluster) = running.cluster(&request.host) {
         return of_cluster(running, by, request, &cluster).await;
+    }
+    if request.host == webhook::HOST {
+        return webhook::answer(running, request).await;
     }
     if azure::hosts::is_oidc_issuer(&request.host) {
         return issuer::answer(running, request).await;

@@ -5,7 +5,7 @@
 //! - `running`, `world` and `journal` hold and save the world; `component_runner` runs the simulated components of the clusters,
 //!   `addons` installs what ARM says into them.
 //! - `azure/` has Entra, ARM, Graph, Key Vault and IMDS, `kube/` the API server, `components/` MIC, NMI, the CSI driver and kubelet as HTTP
-//!   clients, `stand_in/` external clusters.
+//!   clients, `stand_in/` external clusters, `webhook` the webhook of Azure Workload ID for them.
 
 mod access;
 mod addons;
@@ -47,6 +47,7 @@ mod table;
 mod tests;
 mod tls;
 mod upgrade;
+mod webhook;
 mod world;
 mod yaml;
 

@@ -10,6 +10,7 @@ use super::{
     listeners::ListenerKind,
     running::Running,
     stream::Peeked,
+    webhook,
 };
 use http_body_util::BodyExt as _;
 use hyper::{Method, body::Incoming, header::HeaderValue, service::service_fn, upgrade::OnUpgrade};
@@ -112,7 +113,8 @@ async fn direct(running: Arc<Running>, conn: Conn, stream: TcpStream, stop: watc
     let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream);
     let Ok(Ok(start)) = timeout(PATIENCE, hello).await else { return };
     let host = start.client_hello().server_name().map(str::to_ascii_lowercase).unwrap_or_default();
-    let known = running.knows(&host) == Known::Yes || host == CONTROL_HOST;
+    let webhook = host == webhook::HOST && !running.stand_ins.is_empty();
+    let known = running.knows(&host) == Known::Yes || host == CONTROL_HOST || webhook;
     let config = if known { running.authority.leaf(&host).ok() } else { None };
     let Some(config) = config else {
         let _ = start.into_stream(running.authority.refusing()).await;

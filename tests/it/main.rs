@@ -50,3 +50,4 @@ mod together;
 mod trouble;
 mod vault_data;
 mod workload_id;
+mod webhook;

@@ -2,6 +2,7 @@
 //! with the path at which it is applied. Names, labels and images are those of AKS.
 
 use super::components::csi_driver;
+use super::webhook::APP;
 use serde_json::{Value, json};
 
 /// The field manager of the objects.
@@ -131,7 +132,6 @@ pub struct WorkloadIdentity {
 
 /// Returns what `securityProfile.workloadIdentity` installs.
 pub fn workload_identity(settings: &WorkloadIdentity) -> Vec<Placed> {
-    const APP: &str = "workload-identity-webhook";
     const CONFIG: &str = "azure-wi-webhook-config";
     const SERVICE: &str = "azure-wi-webhook-webhook-service";
     let account_name = "azure-wi-webhook-admin";

@@ -14,12 +14,14 @@ use serde_json::{Value, json};
 
 /// The name of the webhook in its configuration.
 pub const NAME: &str = "mutation.azure-workload-identity.io";
+/// The label `app` of its pods.
+pub const APP: &str = "workload-identity-webhook";
 const CONFIGURATIONS: &str = "mutatingwebhookconfigurations.admissionregistration.k8s.io/";
 
 /// Lets the webhook change a new pod. Returns whether it was called.
 pub fn call(store: &Store, pod: &mut Value) -> Outcome<bool> {
     let Some(webhook) = responsible(store, pod) else { return Ok(false) };
-    let settings = match endpoint(store, &webhook["clientConfig"]["service"]) {
+    let settings = match endpoint(store, &webhook["clientConfig"]) {
         Ok(settings) => settings,
         Err(_) if webhook["failurePolicy"] == "Ignore" => return Ok(false),
         Err(why) => return Err(unreachable(&webhook, &why)),
@@ -53,8 +55,16 @@ fn is_about_new_pods(rule: &Value) -> bool {
     has("operations", "CREATE") && has("resources", "pods") && has("apiGroups", "")
 }
 
-/// Returns the settings of a pod that serves the webhook, or why there is none.
-fn endpoint(store: &Store, service: &Value) -> Result<Settings, String> {
+/// Returns the settings of a pod that serves the webhook, or why there is none. Where the configuration names a URL, nothing is sent there:
+/// the pods of the chart and of AKS are looked for.
+fn endpoint(store: &Store, called: &Value) -> Result<Settings, String> {
+    let settings = |pod: &Value| Settings::of(pod, |map| store.get(&format!("configmaps/{}/{map}", meta(pod, "namespace"))).cloned());
+    if called["url"].is_string() {
+        let serves = |pod: &&Value| is_ready(pod) && pod["metadata"]["labels"]["app"] == APP;
+        let pod = store.with_prefix("pods/").map(|(_, pod)| pod).find(serves);
+        return pod.map(settings).ok_or_else(|| "dial tcp: connect: connection refused".to_owned());
+    }
+    let service = &called["service"];
     let text = |name: &str| service[name].as_str().unwrap_or_default();
     let (namespace, name) = (text("namespace"), text("name"));
     let Some(found) = store.get(&format!("services/{namespace}/{name}")) else { return Err(format!("service {name:?} not found")) };
@@ -62,8 +72,7 @@ fn endpoint(store: &Store, service: &Value) -> Result<Settings, String> {
     let in_namespace = format!("pods/{namespace}/");
     let mut pods = store.with_prefix(&in_namespace).map(|(_, pod)| pod);
     let pod = pods.find(|pod| is_ready(pod) && label_selector::matches(&selector, &pod["metadata"]["labels"]));
-    let pod = pod.ok_or_else(|| format!("no endpoints available for service {name:?}"))?;
-    Ok(Settings::of(pod, |map| store.get(&format!("configmaps/{namespace}/{map}")).cloned()))
+    pod.map(settings).ok_or_else(|| format!("no endpoints available for service {name:?}"))
 }
 
 /// Returns whether a pod answers requests.
@@ -77,7 +86,10 @@ fn unreachable(webhook: &Value, why: &str) -> Refusal {
     let service = &webhook["clientConfig"]["service"];
     let text = |name: &str| service[name].as_str().unwrap_or_default();
     let (port, timeout) = (service["port"].as_i64().unwrap_or(443), webhook["timeoutSeconds"].as_i64().unwrap_or(10));
-    let url = format!("https://{}.{}.svc:{port}{}?timeout={timeout}s", text("name"), text("namespace"), text("path"));
+    let url = match webhook["clientConfig"]["url"].as_str() {
+        Some(url) => format!("{url}?timeout={timeout}s"),
+        None => format!("https://{}.{}.svc:{port}{}?timeout={timeout}s", text("name"), text("namespace"), text("path")),
+    };
     let cause = format!("failed calling webhook {NAME:?}: failed to call webhook: Post {url:?}: {why}");
     let details = json!({"causes": [{"message": cause}]});
     Refusal { details, ..Refusal::new(500, "InternalError", format!("Internal error occurred: {cause}")) }

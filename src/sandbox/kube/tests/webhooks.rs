@@ -243,3 +243,17 @@ async fn other_webhooks_are_stored_and_never_called() {
     assert!(made.warnings()[0].contains("calls only mutation.azure-workload-identity.io"), "{:?}", made.warnings());
     self::made(&kube, pod("app", json!({}), |_| {})).await;
 }
+
+/// An external sandbox may be the cluster of another one, whose address its API server does not call.
+#[tokio::test]
+async fn a_webhook_by_url_is_answered_by_the_programs_own_pods() {
+    let kube = installed("v1.5.1").await;
+    let path = format!("{HOOKS}/azure-wi-webhook-mutating-webhook-configuration");
+    let mut hook = get(&kube, &path).await.body;
+    hook["webhooks"][0]["clientConfig"] = json!({"url": "https://localhost:1/webhooks/a/mutate-v1-pod"});
+    assert_eq!(ask(&kube, "PUT", &path, "application/json", hook).await.code, 200);
+    assert_eq!(env(&made(&kube, pod("app", json!({}), |_| {})).await["spec"]["containers"][0]).len(), 4);
+    set_ready(&kube, "False").await;
+    let refused = post(&kube, PODS, pod("late", json!({}), |_| {})).await;
+    assert!(refused.message().contains("failed to call webhook: Post \"https://localhost:1/webhooks/a/mutate-v1-pod?timeout=10s\": "));
+}

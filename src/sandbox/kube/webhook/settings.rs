@@ -20,13 +20,10 @@ pub struct Settings {
 impl Settings {
     /// Reads the settings of a pod. `config_map` finds a ConfigMap of its namespace.
     pub fn of(pod: &Value, config_map: impl Fn(&str) -> Option<Value>) -> Self {
-        let containers = pod["spec"]["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let image = |container: &Value| container["image"].as_str().unwrap_or_default().to_owned();
-        let container = containers.iter().find(|c| split(&image(c)).0.ends_with(REPOSITORY)).or(containers.first());
-        let container = container.unwrap_or(&Value::Null);
+        let container = manager(pod);
         let mut env = BTreeMap::new();
-        for name in container["envFrom"].as_array().into_iter().flatten().filter_map(|from| from["configMapRef"]["name"].as_str()) {
-            let map = config_map(name).unwrap_or_default();
+        for name in Self::config_maps(pod) {
+            let map = config_map(&name).unwrap_or_default();
             let data = map["data"].as_object().into_iter().flatten();
             env.extend(data.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))));
         }
@@ -34,8 +31,14 @@ impl Settings {
         env.extend(own.filter_map(|e| Some((e["name"].as_str()?.to_owned(), e["value"].as_str()?.to_owned()))));
         let lists = ["command", "args"].into_iter().flat_map(|list| container[list].as_array().into_iter().flatten());
         let args = lists.filter_map(|arg| Some(arg.as_str()?.to_owned())).collect();
-        let (repository, tag) = split(&image(container));
+        let (repository, tag) = split(image(container));
         Self { env, args, image: (repository.strip_suffix(REPOSITORY).unwrap_or(&repository).to_owned(), tag) }
+    }
+
+    /// Returns the names of the ConfigMaps that a pod's environment comes from.
+    pub fn config_maps(pod: &Value) -> Vec<String> {
+        let sources = manager(pod)["envFrom"].as_array().into_iter().flatten();
+        sources.filter_map(|from| Some(from["configMapRef"]["name"].as_str()?.to_owned())).collect()
     }
 
     pub(super) fn env(&self, name: &str) -> &str {
@@ -83,6 +86,16 @@ impl Settings {
             _ => true,
         }
     }
+}
+
+/// Returns the container that serves the webhook.
+fn manager(pod: &Value) -> &Value {
+    let containers = pod["spec"]["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    containers.iter().find(|c| split(image(c)).0.ends_with(REPOSITORY)).or(containers.first()).unwrap_or(&Value::Null)
+}
+
+fn image(container: &Value) -> &str {
+    container["image"].as_str().unwrap_or_default()
 }
 
 /// Splits an image into repository and tag; a digest is dropped.
