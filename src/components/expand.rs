@@ -37,6 +37,7 @@ pub fn expand(component: &dyn Component, wanted: &ComponentSpec, graph: &mut Gra
         options: component.options(wanted),
         signs: component.signs(),
         replaces: component.replaces().map(str::to_owned),
+        unasked: false,
     };
     graph.add_in_cluster(&decides, &installation, Intent::Present, &target)?;
     let before: BTreeSet<Key> = graph.desired.nodes.keys().cloned().collect();

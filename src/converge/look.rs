@@ -8,8 +8,9 @@ use crate::{
     engine::{
         desired::{Desired, Intent, Node},
         event::Event,
+        ledger::Ledger,
         observe::{Observed, observe},
-        plan::Plan,
+        plan::{LeftOut, Plan},
         planner::{self, Consent},
         resource::Side,
     },
@@ -41,9 +42,14 @@ pub(super) async fn look_and_forget(session: &Session, goal: &Goal, inputs: &Inp
 }
 
 async fn look_with(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<Values>, keep_objects: bool) -> Result<Looked, Failure> {
-    let desired = match session.global.only {
-        Some(only) => &keep_side(inputs.desired.clone(), only)?,
-        None => &inputs.desired,
+    let kept;
+    let (desired, left_out) = match session.global.only {
+        Some(only) => {
+            let (rest, left_out) = keep_side(inputs.desired.clone(), &inputs.ledger, only)?;
+            kept = rest;
+            (&kept, left_out)
+        }
+        None => (&inputs.desired, LeftOut::default()),
     };
     if goal.makes() {
         values::give_stdin(session, desired, &values)?;
@@ -71,6 +77,7 @@ async fn look_with(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<
     let delete_data = global.delete_data.iter().cloned().collect();
     let consent = Consent { adopt: global.adopt, recover, delete_data, named: goal.data_to_delete(desired) };
     let mut plan = planner::plan(desired, &inputs.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
+    plan.left_out = left_out;
     values::remark(&mut plan, goal.sets(), &values);
     let commands = proofs::commands(session, inputs.spec_path.as_deref());
     let planned = Planned { desired, observed: &observed, plan: &plan, reader: &reader, commands: &commands };
@@ -84,27 +91,38 @@ async fn look_with(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<
     Ok(Looked { plan, observed, values, azure, reader })
 }
 
-/// Leaves out the other side, which is not observed: its outputs come from the state.
-fn keep_side(mut desired: Desired, only: Only) -> Result<Desired, Failure> {
-    let side = match only {
-        Only::Azure => Side::Azure,
-        Only::Kubernetes => Side::Kubernetes,
+/// Leaves out the other side, which is not observed: its outputs come from the state. Returns the rest, and what is left out.
+fn keep_side(mut desired: Desired, ledger: &Ledger, only: Only) -> Result<(Desired, LeftOut), Failure> {
+    let failed = |fault| Failure::from(&fault);
+    let (side, flag) = match only {
+        Only::Azure => (Side::Azure, "--only azure"),
+        Only::Kubernetes => (Side::Kubernetes, "--only kubernetes"),
     };
     let mut other = Vec::new();
     for node in desired.nodes.values() {
-        if KINDS.of(&node.kind).map_err(|f| Failure::from(&f))?.side() != side {
+        if KINDS.of(&node.kind).map_err(failed)?.side() != side {
             other.push(node.key.clone());
         }
     }
     let needed: BTreeSet<_> = desired.nodes.values().filter(|n| !other.contains(&n.key)).flat_map(Node::needs).collect();
+    let mut left_out = LeftOut { flag, keys: Vec::new() };
     for key in other {
-        if needed.contains(&key) {
-            if let Some(node) = desired.nodes.get_mut(&key) {
-                node.intent = Intent::Assumed;
-            }
-        } else {
+        // what is only read is not done by the other half either
+        let is_done = desired.nodes.get(&key).is_some_and(|node| matches!(node.intent, Intent::Present | Intent::Absent));
+        let Some(node) = desired.nodes.get_mut(&key).filter(|_| needed.contains(&key)) else {
             desired.nodes.remove(&key);
+            left_out.keys.extend(is_done.then_some(key));
+            continue;
+        };
+        let is_new = node.intent == Intent::Present && ledger.get(&desired.app, &key).is_none();
+        let unlooked = || resources::of(&node.kind)?.without_looking(&node.spec);
+        match if is_new { unlooked().map_err(failed)? } else { None } {
+            Some(spec) => node.spec = Arc::new(spec),
+            None => {
+                node.intent = Intent::Assumed;
+                left_out.keys.extend(is_done.then_some(key));
+            }
         }
     }
-    Ok(desired)
+    Ok((desired, left_out))
 }

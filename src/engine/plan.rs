@@ -117,6 +117,22 @@ pub struct Plan {
     /// Warnings about what will not work although the plan can be executed. They are not part of the promise of a saved plan.
     #[serde(skip)]
     pub warnings: Vec<Warning>,
+    #[serde(skip)]
+    pub left_out: LeftOut,
+}
+
+/// What a flag keeps out of a run. It is not part of the promise of a saved plan, which has the flags themselves.
+#[derive(Clone, Debug, Default)]
+pub struct LeftOut {
+    /// `--only azure`
+    pub flag: &'static str,
+    pub keys: Vec<Key>,
+}
+
+impl PartialEq for LeftOut {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

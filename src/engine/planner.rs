@@ -15,7 +15,7 @@ use super::{
     key::Key,
     ledger::{Ledger, Origin},
     observe::Observed,
-    plan::{Act, Action, FORMAT, Notes, Plan, Refusal, Work},
+    plan::{Act, Action, FORMAT, LeftOut, Notes, Plan, Refusal, Work},
     resource::{Backend, Change, ErasedKind, Kinds, NodeContext, Observation, Owner},
 };
 pub use recall::{all_absent, prune, remembered};
@@ -144,7 +144,9 @@ impl<W: Backend> Planner<'_, W> {
                         "Run the other half first with the same state file (`--only azure`), or run without `--only`.".into(),
                     );
                 }
-                self.ours.insert(node.key.clone(), false);
+                // what podid made stays made while nobody looks
+                let recorded = self.ledger.get(&self.desired.app, &node.key).map(|entry| entry.origin);
+                self.ours.insert(node.key.clone(), recorded == Some(Origin::Created));
                 return Ok(());
             }
             Intent::Present | Intent::Absent => {}
@@ -318,6 +320,13 @@ impl<W: Backend> Planner<'_, W> {
         }
         let (puts, gone): (Vec<Key>, Vec<Key>) = sequence.into_iter().partition(|k| !removals.contains(k));
         let actions = puts.into_iter().chain(gone).filter_map(|k| self.actions.remove(&k)).collect();
-        Ok(Plan { version: FORMAT, app: self.desired.app.clone(), actions, refused: self.refused, warnings: Vec::new() })
+        Ok(Plan {
+            version: FORMAT,
+            app: self.desired.app.clone(),
+            actions,
+            refused: self.refused,
+            warnings: Vec::new(),
+            left_out: LeftOut::default(),
+        })
     }
 }

@@ -16,7 +16,7 @@ use crate::{
         fault::Fault,
         key::Key,
         ledger::Ledger,
-        plan::{Act, FORMAT, Plan, Refusal, Warning},
+        plan::{Act, FORMAT, LeftOut, Plan, Refusal, Warning},
     },
     exit::Exit,
     failure::Failure,
@@ -61,7 +61,14 @@ fn plan() -> Plan {
         way_out: Some(HOSTILE.into()),
     };
     let warning = Warning { key: key(), text: HOSTILE.into(), hint: Some(HOSTILE.into()) };
-    Plan { version: FORMAT, app: HOSTILE.into(), actions: vec![create, kept], refused: vec![refused], warnings: vec![warning] }
+    Plan {
+        version: FORMAT,
+        app: HOSTILE.into(),
+        actions: vec![create, kept],
+        refused: vec![refused],
+        warnings: vec![warning],
+        left_out: LeftOut::default(),
+    }
 }
 
 fn report() -> Report {

@@ -10,12 +10,12 @@ use crate::{
         fault::Fault,
         key::Key,
         ledger::Origin,
-        plan::{Act, Action, Plan, Summary, Warning},
+        plan::{Act, Action, LeftOut, Plan, Summary, Warning},
         resource::Change,
     },
     failure::Failure,
 };
-use std::{fmt::Display, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
 /// Explains a fault to people.
 pub type Explain<'a> = &'a dyn Fn(&Key, &Fault) -> Failure;
@@ -45,8 +45,23 @@ pub fn plan(plan: &Plan, verbose: u8) -> Text {
         text.append(lines);
         text.push("");
     }
+    text.extend(left_out(plan, verbose));
     text.push(Line::new().bold(summary(plan)));
     text
+}
+
+/// Says what a flag keeps out of the run, by kind; by name with `-v`.
+fn left_out(plan: &Plan, verbose: u8) -> Option<Line> {
+    let LeftOut { flag, keys } = &plan.left_out;
+    let shown: Vec<String> = if verbose > 0 {
+        keys.iter().map(Key::to_string).collect()
+    } else {
+        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+        keys.iter().for_each(|key| *kinds.entry(key.kind()).or_default() += 1);
+        kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect()
+    };
+    let names = if verbose > 0 { "" } else { " (-v names them)" };
+    (!keys.is_empty()).then(|| Line::new().dim(format!("left out because of {flag}: {}{names}", shown.join(", "))))
 }
 
 /// Indents a line below that of an action.
@@ -160,6 +175,7 @@ pub fn report(report: &Report, plan: &Plan, took: Duration, verbose: u8) -> Text
         lines.push("missing from the state file:");
         lines.extend(report.done.iter().map(|(key, act, _)| Line::from(format!("  {} {key}", done(*act)))));
     }
+    lines.extend(left_out(plan, verbose));
     let Summary { create, update, replace, delete, adopt, keep, failed, not_started } = report.summary(plan);
     let untouched = report.done.is_empty() && adopt == 0 && !plan.has_changes();
     if untouched && !troubled && !report.interrupted && report.unsaved.is_none() {

@@ -49,6 +49,9 @@ fn document(plan: &Plan, actions: Vec<Value>, summary: Summary) -> Value {
     if !plan.warnings.is_empty() {
         document["warnings"] = plan.warnings.iter().map(object).collect();
     }
+    if !plan.left_out.keys.is_empty() {
+        document["left_out"] = plan.left_out.keys.iter().map(object).collect();
+    }
     document
 }
 

@@ -8,7 +8,7 @@ use crate::{
         fault::Fault,
         key::Key,
         ledger::{Ledger, Origin},
-        plan::{Act, Action, FORMAT, Notes, Plan, Refusal, Work},
+        plan::{Act, Action, FORMAT, LeftOut, Notes, Plan, Refusal, Work},
         resource::Change,
     },
     exit::Exit,
@@ -82,7 +82,7 @@ fn a_plan() -> Plan {
         action("secret/kv/old", Act::Delete),
         vault,
     ];
-    Plan { version: FORMAT, app: "claims".into(), actions, refused: Vec::new(), warnings: Vec::new() }
+    Plan { version: FORMAT, app: "claims".into(), actions, refused: Vec::new(), warnings: Vec::new(), left_out: LeftOut::default() }
 }
 
 fn refused() -> Plan {
@@ -98,6 +98,7 @@ fn refused() -> Plan {
         actions: vec![action("identity/claims", Act::Create)],
         refused: vec![refusal],
         warnings: Vec::new(),
+        left_out: LeftOut::default(),
     }
 }
 
@@ -163,10 +164,25 @@ fn nothing_to_do_is_one_line() {
         actions: (0..n).map(|i| action(&format!("identity/i{i}"), Act::Keep)).collect(),
         refused: Vec::new(),
         warnings: Vec::new(),
+        left_out: LeftOut::default(),
     };
     assert_eq!(human::plan(&stay(14), 0).to_string(), "nothing to do: 14 resources are as they should be\n");
     assert_eq!(human::plan(&stay(1), 0).to_string(), "nothing to do: 1 resource is as it should be\n");
     assert_eq!(human::plan(&stay(0), 0).to_string(), "nothing to do: app claims has no resources\n");
+}
+
+#[test]
+fn what_only_leaves_out_is_counted_and_named_on_request() {
+    let keys = ["component/aks/csi", "component/aks/pod-identity", "namespace/aks/shop"].map(Key::from).into();
+    let plan = Plan { left_out: LeftOut { flag: "--only azure", keys }, refused: Vec::new(), ..a_plan() };
+    let shown = human::plan(&plan, 0).to_string();
+    assert!(shown.contains("left out because of --only azure: 2 component, 1 namespace (-v names them)"), "{shown}");
+    let shown = human::plan(&plan, 1).to_string();
+    assert!(
+        shown.contains("left out because of --only azure: component/aks/csi, component/aks/pod-identity, namespace/aks/shop"),
+        "{shown}"
+    );
+    assert_eq!(json::plan(&plan)["left_out"][2], "namespace/aks/shop");
 }
 
 #[test]

@@ -37,6 +37,10 @@ pub struct Installation {
     /// What it takes the place of, in words: something that is retired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
+    /// The cluster is not asked who has installed it: podid installs it through Azure, and a second installation is found by the next run
+    /// that may look.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unasked: bool,
 }
 
 /// What was found; nothing yet where podid has only decided to install it.
@@ -45,6 +49,8 @@ pub struct Actual {
     pub running: Vec<Running>,
 }
 
+/// The way to install that only asks Azure.
+const ADDON: &str = "addon";
 /// How it was installed.
 const VIA: &str = "via";
 
@@ -58,6 +64,9 @@ impl Kind<Cloud> for Installation {
     type Actual = Actual;
 
     async fn observe(&self, _: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
+        if self.unasked {
+            return Ok(None);
+        }
         let running = running(&reader.cluster(&self.target).await?, &self.signs).await.map_err(Fault::cloud)?;
         Ok((!running.is_empty()).then_some(Actual { running }))
     }
@@ -134,6 +143,10 @@ impl Kind<Cloud> for Installation {
 }
 
 impl Resource for Installation {
+    /// An add-on is installed by Azure alone.
+    fn without_looking(self) -> Option<Self> {
+        (self.via == ADDON).then_some(Self { unasked: true, ..self })
+    }
     fn own_access(&self, access: Access) -> Vec<Right> {
         let list = |resource| Right::new("apps", resource, &["list"], Reach::Everywhere);
         match access {

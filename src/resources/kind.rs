@@ -82,6 +82,10 @@ pub trait Resource: Kind<Cloud> {
     fn brings(&self) -> Vec<String> {
         Vec::new()
     }
+    /// The same resource for a run that neither looks at its side nor has it in the state (`--only`). None: such a run cannot do without it.
+    fn without_looking(self) -> Option<Self> {
+        None
+    }
     /// Checks what this machine must have to change such a resource. It is asked once, before anything is changed.
     fn preflight(_: &Clusters) -> impl Future<Output = Result<(), Fault>> + Send {
         std::future::ready(Ok(()))
@@ -117,6 +121,7 @@ pub trait AnyResource: ErasedKind<Cloud> {
         reader: &'a Reader,
     ) -> BoxFuture<'a, Result<Option<Rendered>, Fault>>;
     fn brings(&self, spec: &Value) -> Result<Vec<String>, Fault>;
+    fn without_looking(&self, spec: &Value) -> Result<Option<Value>, Fault>;
     fn preflight<'a>(&'a self, clusters: &'a Clusters) -> BoxFuture<'a, Result<(), Fault>>;
     fn list<'a>(&'a self, azure: &'a azure::Read, subscription: &'a ArmId) -> BoxFuture<'a, Result<Vec<Listed>, azure::Error>>;
     /// Adds the resource that made something that `list` found.
@@ -154,6 +159,9 @@ impl<K: Resource> AnyResource for KindOf<K> {
     }
     fn brings(&self, spec: &Value) -> Result<Vec<String>, Fault> {
         Ok(K::deserialize(spec)?.brings())
+    }
+    fn without_looking(&self, spec: &Value) -> Result<Option<Value>, Fault> {
+        Ok(K::deserialize(spec)?.without_looking().map(serde_json::to_value).transpose()?)
     }
     fn preflight<'a>(&'a self, clusters: &'a Clusters) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(K::preflight(clusters))

@@ -74,6 +74,41 @@ fn a_spec_takes_a_bare_cluster_to_the_proved_read_and_back() {
     same("after `down`", &before, &world.export());
 }
 
+/// The add-on of the CSI driver, as ARM has it.
+fn addon(world: &World) -> Value {
+    let path = format!("{}/providers/Microsoft.ContainerService/managedClusters/aks-mi?api-version=2026-03-01", world.group_id());
+    world.arm("GET", &path, None).ok()["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"]["enabled"].clone()
+}
+
+#[test]
+fn only_azure_turns_the_add_on_on_asks_no_cluster_and_says_what_it_left_out() {
+    let world = bare();
+    let spec = lab_004(&world);
+    let before = world.export();
+    let only = |side: &str, more: &[&str]| world.up(spec, &[&["--only", side], more].concat());
+    let mark = world.mark();
+    let first = only("azure", &["-o", "json"]).ok().json();
+    let to_clusters: Vec<String> =
+        world.since(mark).iter().filter(|l| l.by == "client" && l.host.ends_with(".azmk8s.io")).map(|l| l.path.clone()).collect();
+    assert_eq!(to_clusters, Vec::<String>::new());
+    let left_out = first["left_out"].as_array().unwrap();
+    assert!(
+        left_out.contains(&json!("component/aks-mi/pod-identity")) && left_out.contains(&json!("component/aks-mi/csi")),
+        "{left_out:?}"
+    );
+    assert_eq!(addon(&world), true);
+    // again, and with the rest
+    let again = only("azure", &[]).ok().says("nothing to do");
+    assert!(again.stdout.contains("left out because of --only azure: "), "{}", again.stdout);
+    only("kubernetes", &[]).ok().says("left out because of --only kubernetes: ");
+    world.plan(spec).ok().says("nothing to do");
+    only("azure", &[]).ok().says("nothing to do");
+    assert_eq!(addon(&world), true, "what only the other half knows takes nothing away");
+    world.podid(&["verify", "-f", spec]).ok().says("proved");
+    world.down(spec, &["--delete-data", "myk8skv"]).ok();
+    same("after `down`", &before, &world.export());
+}
+
 #[test]
 fn what_somebody_else_installed_is_not_uninstalled_and_the_way_is_told() {
     let world = World::served();
