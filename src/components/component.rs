@@ -67,6 +67,11 @@ pub trait Component: Sync {
         Ok(())
     }
 
+    /// Adds what of the cluster is used in the place of an installation, and returns it. None: it is to be installed.
+    fn adopt(&self, _: &ComponentSpec, _: &mut Graph<'_>) -> Result<Option<Key>, Fault> {
+        Ok(None)
+    }
+
     /// Adds what installs it in this way, and returns what it works after.
     fn install(&self, via: Via, wanted: &ComponentSpec, graph: &mut Graph<'_>) -> Result<Vec<Key>, Fault>;
 

@@ -24,6 +24,9 @@ use std::collections::BTreeSet;
 
 /// Adds a component: who installs it, what installs it, and that it works.
 pub fn expand(component: &dyn Component, wanted: &ComponentSpec, graph: &mut Graph<'_>) -> Result<Key, Fault> {
+    if let Some(adopted) = component.adopt(wanted, graph)? {
+        return Ok(adopted);
+    }
     let via = via(component, wanted)?;
     let target = graph.target()?;
     let decides = installation::key(&target.name, component.name());

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod addon_identity;
+pub mod adopted_class;
 mod apply;
 pub mod azure_identity;
 pub mod azure_identity_binding;
@@ -109,6 +110,7 @@ table![
     exception::Exception,
     helm_release::HelmRelease,
     image::Image,
+    adopted_class::AdoptedClass,
     wiring::Wiring,
 ];
 

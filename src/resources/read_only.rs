@@ -21,9 +21,12 @@ pub trait ReadOnly: Serialize + DeserializeOwned + Send + Sync + 'static {
     }
 }
 
-/// Implements `Kind` for a `ReadOnly` type in Azure. A blanket implementation would overlap with the one for `Manifested`.
+/// Implements `Kind` for a `ReadOnly` type, in Azure unless a side is given. A blanket implementation would overlap with the one for `Manifested`.
 macro_rules! read_only {
     ($kind:ty) => {
+        $crate::resources::read_only::read_only!($kind, Azure);
+    };
+    ($kind:ty, $side:ident) => {
         const _: () = {
             use $crate::{
                 engine::{
@@ -39,7 +42,7 @@ macro_rules! read_only {
 
             impl Kind<Cloud> for $kind {
                 const KIND: &'static str = <Self as ReadOnly>::KIND;
-                const SIDE: Side = Side::Azure;
+                const SIDE: Side = Side::$side;
                 type Actual = <Self as ReadOnly>::Actual;
 
                 async fn observe(&self, _: NodeContext<'_>, reader: &Reader) -> Result<Option<Self::Actual>, Fault> {

@@ -1,6 +1,7 @@
 //! Components of a cluster: installed on a bare world, adopted where they are, uninstalled, by command and by spec.
 
 mod charts;
+mod ingress;
 
 use crate::common::{World, same};
 use serde_json::{Value, json};

@@ -60,6 +60,9 @@ pub(in crate::cli) struct Install {
     /// csi: how often to read secrets again, such as 2m
     #[arg(long, value_name = "INTERVAL")]
     rotation_interval: Option<String>,
+    /// ingress: use this GatewayClass or IngressClass of the cluster, and install nothing
+    #[arg(long, value_name = "CLASS", value_parser = check::dns_subdomain)]
+    ingress_class: Option<String>,
 }
 
 /// Remove a component that podid installed
@@ -101,6 +104,7 @@ impl Install {
             allow_kubenet: self.allow_kubenet,
             rotation: self.rotation.then_some(true),
             rotation_interval: self.rotation_interval,
+            ingress_class: self.ingress_class,
         };
         if let Ok(component) = components::named(&wanted.name) {
             check_component(component, &wanted).map_err(|wrong| Error::usage(wrong.message, wrong.hint.unwrap_or_default()))?;

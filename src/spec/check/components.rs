@@ -52,6 +52,7 @@ pub fn one(component: &dyn Component, wanted: &ComponentSpec) -> Verdict {
         ("allowKubenet", wanted.allow_kubenet),
         ("rotation", wanted.rotation.is_some()),
         ("rotationInterval", wanted.rotation_interval.is_some()),
+        ("ingressClass", wanted.ingress_class.is_some()),
     ];
     if let Some((field, _)) = given.into_iter().find(|(field, given)| *given && !own.contains(field)) {
         let of: Vec<&str> = components::all().filter(|other| other.fields().contains(&field)).map(Component::name).collect();

@@ -2,7 +2,7 @@
 //! deliveries say of the pod template.
 
 use crate::{
-    apps::manifests::{self, App, EnvValue},
+    apps::manifests::{self, App, EnvValue, Expose},
     chain::facts::{Bound, Delivered, Parameters, PodPatch, VaultFacts},
     deliveries::{
         self,
@@ -11,6 +11,8 @@ use crate::{
     engine::{desired::Intent, fault::Fault, input::DependsOn, key::Key, ledger::Ledger},
     modes,
     resources::{
+        adopted_class::{self, AdoptedClass},
+        kind::spec_of,
         object::{self, Object},
         wiring::{self, Wiring},
         workload::WorkloadKind,
@@ -194,6 +196,7 @@ fn deploy(app: &App, needs: &Needs, graph: &mut Graph<'_>) -> Result<(), Fault> 
     check_marks(app, &needs.patch)?;
     let target = graph.target()?;
     let namespace = graph.namespace(&target, &app.namespace, Intent::Existing)?;
+    let app = &with_class(app, graph)?;
     let manifests::Manifests { deployment, service, gateway, route } = app.manifests(&needs.patch)?;
     let mut after = needs.keys.clone();
     after.push(namespace.clone());
@@ -208,6 +211,24 @@ fn deploy(app: &App, needs: &Needs, graph: &mut Graph<'_>) -> Result<(), Fault> 
         add(route, &after, &target, graph)?;
     }
     Ok(())
+}
+
+/// A Gateway without a class of its own gets the one that the cluster's apps are to use.
+fn with_class(app: &App, graph: &Graph<'_>) -> Result<App, Fault> {
+    if app.expose != Expose::Gateway || app.gateway_class.is_some() {
+        return Ok(app.clone());
+    }
+    let key = adopted_class::key(graph.cluster_ref()?.id.name());
+    let memory = graph.context.memory;
+    let wanted = graph.desired.nodes.get(&key).and_then(|node| spec_of::<AdoptedClass>(&node.kind, &node.spec));
+    let Some(class) = wanted.or_else(|| memory.recorded(&key)) else { return Ok(app.clone()) };
+    let recorded = memory.ledger().get(memory.app(), &key).filter(|entry| entry.placed["name"] == class.name.as_str());
+    let kind = recorded.and_then(|entry| entry.outputs.get(adopted_class::OF_KIND)?.as_str());
+    if kind.is_some_and(|kind| kind != adopted_class::GATEWAY) {
+        let (reason, way_out) = adopted_class::serves_no_gateway(&class.name);
+        return Err(Fault::refused(reason, way_out));
+    }
+    Ok(App { gateway_class: Some(class.name), ..app.clone() })
 }
 
 /// What binds the pods is known here only: no label or annotation of the user's may take its place.

@@ -27,6 +27,8 @@ pub struct ComponentSpec {
     pub rotation: Option<bool>,
     /// How often, such as `2m`.
     pub rotation_interval: Option<String>,
+    /// Of ingress: a GatewayClass or IngressClass that the cluster has, to be used in the place of one that podid installs.
+    pub ingress_class: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -42,6 +44,7 @@ struct Mapping {
     allow_kubenet: bool,
     rotation: Option<bool>,
     rotation_interval: Option<String>,
+    ingress_class: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for ComponentSpec {
@@ -64,10 +67,22 @@ impl<'de> Visitor<'de> for NameOrMapping {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ComponentSpec, A::Error> {
-        let Mapping { name, via, version, namespace, pin, chart, namespaced, allow_kubenet, rotation, rotation_interval } =
+        let Mapping { name, via, version, namespace, pin, chart, namespaced, allow_kubenet, rotation, rotation_interval, ingress_class } =
             Mapping::deserialize(MapAccessDeserializer::new(map))?;
         // a missing name is told by `check`, with its place
         let name = name.unwrap_or_default();
-        Ok(ComponentSpec { name, via, version, namespace, pin, chart, namespaced, allow_kubenet, rotation, rotation_interval })
+        Ok(ComponentSpec {
+            name,
+            via,
+            version,
+            namespace,
+            pin,
+            chart,
+            namespaced,
+            allow_kubenet,
+            rotation,
+            rotation_interval,
+            ingress_class,
+        })
     }
 }
