@@ -49,5 +49,5 @@ mod takeover;
 mod together;
 mod trouble;
 mod vault_data;
-mod workload_id;
 mod webhook;
+mod workload_id;
