@@ -2,6 +2,7 @@
 
 mod aad;
 mod accounts;
+mod identity_binding;
 pub mod mode;
 mod pod_identity;
 mod pod_identity_addon;
@@ -17,7 +18,7 @@ pub use mode::Mode;
 use serde_json::Value;
 
 /// The first one is the default.
-static MODES: &[&dyn Mode] = &[&pod_identity::PodIdentity, &pod_identity_addon::PodIdentityAddon, &workload_identity::WorkloadIdentity];
+static MODES: &[&dyn Mode] = &[&pod_identity::PodIdentity, &pod_identity_addon::PodIdentityAddon, &workload_identity::WorkloadIdentity, &identity_binding::IdentityBinding];
 
 pub fn all() -> impl Iterator<Item = &'static dyn Mode> {
     MODES.iter().copied()

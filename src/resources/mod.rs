@@ -22,6 +22,7 @@ pub mod grant;
 pub mod group;
 pub mod helm_release;
 pub mod identity;
+pub mod identity_binding;
 pub mod image;
 pub mod installation;
 pub mod kind;
@@ -87,6 +88,7 @@ table![
     feature::Feature,
     identity::Identity,
     federation::Federation,
+    identity_binding::IdentityBinding,
     role::Role,
     vault::Vault,
     grant::Grant,
