@@ -176,6 +176,7 @@ impl Running {
         if let Some(stand_in) = self.stand_ins.get(cluster) {
             return match method {
                 "PATCH" => stand_in.client().apply_by_force(path, objects::MANAGER, body).await,
+                "POST" => stand_in.client().post(path, body).await,
                 "DELETE" => stand_in.client().delete(path, body).await.map(|()| Value::Null),
                 _ => stand_in.client().get(path).await,
             };
@@ -188,6 +189,7 @@ impl Running {
                 headers.push(("content-type".to_owned(), "application/apply-patch+yaml".to_owned()));
                 (format!("fieldManager={}&force=true", objects::MANAGER), Bytes::from(body.to_string()))
             }
+            "POST" => (String::new(), Bytes::from(body.to_string())),
             _ => (String::new(), Bytes::new()),
         };
         let request = Request { method: method.to_owned(), host: own.fqdn.clone(), path: path.to_owned(), query, headers, body: bytes };

@@ -14,7 +14,7 @@ use super::{
     running::{Running, RunningCluster},
     settings::{Fail, When},
     stream::Chunks,
-    webhook,
+    token_proxy, webhook,
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
@@ -186,6 +186,16 @@ async fn true_answer(running: &Arc<Running>, by: &str, request: &Request, rules:
     if let Some(cluster) = running.cluster(&request.host) {
         return of_cluster(running, by, request, &cluster).await;
     }
+    let forwarded;
+    let request = if azure::hosts::is_token_proxy(&request.host) {
+        forwarded = match token_proxy::forward(running, request, rules).await {
+            Ok(request) => request,
+            Err(refusal) => return refusal,
+        };
+        &forwarded
+    } else {
+        request
+    };
     if request.host == webhook::HOST {
         return webhook::answer(running, request).await;
     }

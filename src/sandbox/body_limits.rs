@@ -107,6 +107,7 @@ fn most(host: &str, of_cluster: bool) -> usize {
     match host {
         _ if of_cluster => CLUSTER_BYTES,
         LOGIN_HOST => LOGIN_BYTES,
+        _ if hosts::is_token_proxy(host) => LOGIN_BYTES,
         // the metadata service only answers GET
         IMDS_HOST => 0,
         _ if hosts::is_oidc_issuer(host) => 0,

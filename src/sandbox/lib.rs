@@ -5,7 +5,8 @@
 //! - `running`, `world` and `journal` hold and save the world; `component_runner` runs the simulated components of the clusters,
 //!   `addons` installs what ARM says into them.
 //! - `azure/` has Entra, ARM, Graph, Key Vault and IMDS, `kube/` the API server, `components/` MIC, NMI, the CSI driver and kubelet as HTTP
-//!   clients, `stand_in/` external clusters, `webhook` the webhook of Azure Workload ID for them.
+//!   clients, `stand_in/` external clusters, `webhook` the webhook of Azure Workload ID for them, `token_proxy` what identity
+//!   bindings need.
 
 mod access;
 mod addons;
@@ -46,6 +47,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod token_proxy;
 mod upgrade;
 mod webhook;
 mod world;

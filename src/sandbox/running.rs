@@ -242,7 +242,8 @@ impl Running {
     /// Returns whether the sandbox answers for this host.
     pub fn knows(&self, host: &str) -> azure::Known {
         let known = azure::knows(&self.azure(), host);
-        let cluster = known == azure::Known::No && (self.cluster(host).is_some() || azure::hosts::is_oidc_issuer(host));
+        let cluster = known == azure::Known::No
+            && (self.cluster(host).is_some() || azure::hosts::is_oidc_issuer(host) || azure::hosts::is_token_proxy(host));
         if cluster { azure::Known::Yes } else { known }
     }
 

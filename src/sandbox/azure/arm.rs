@@ -180,6 +180,12 @@ fn route(call: &mut Call<'_>) -> Answer {
                 ("microsoft.keyvault", "vaults", [_, "accesspolicies", verb]) => policy_updates::write(call, &group, part(7), verb),
                 ("microsoft.containerservice", "managedclusters", []) => clusters::list(call, Some(&group.name)),
                 ("microsoft.containerservice", "managedclusters", [_]) => clusters::one(call, &group, part(7)),
+                ("microsoft.containerservice", "managedclusters", [_, "identitybindings"]) => {
+                    clusters::bindings::list(call, &group, part(7))
+                }
+                ("microsoft.containerservice", "managedclusters", [_, "identitybindings", _]) => {
+                    clusters::bindings::one(call, &group, part(7), part(9))
+                }
                 ("microsoft.containerservice", "managedclusters", [_, verb]) => clusters::credential(call, &group, part(7), verb),
                 ("microsoft.compute", "virtualmachinescalesets", []) => scale_sets::list(call, Some(&group.name)),
                 ("microsoft.compute", "virtualmachinescalesets", [_]) => scale_sets::one(call, &group, part(7)),

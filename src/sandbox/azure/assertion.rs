@@ -2,9 +2,9 @@
 //! the identity has its issuer, subject and audience, and the issuer's key signed it.
 //!
 //! The sandbox knows the signing key of its own clusters. For external clusters it uses the keys fetched from their API servers. Any other
-//! issuer counts as an OIDC endpoint that cannot be reached.
+//! issuer counts as an OIDC endpoint that cannot be reached. The token proxies of identity bindings have an issuer of their own.
 
-use super::{call::Call, federated, hosts::LOGIN_HOST, ids, state::FederatedCredential, times};
+use super::{call::Call, clusters::bindings, federated, hosts::LOGIN_HOST, ids, state::FederatedCredential, times};
 use crate::http::Request;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -142,10 +142,14 @@ fn other_case(subject: &str) -> AssertionError {
 fn signed(call: &Call<'_>, assertion: &Assertion) -> Result<(), AssertionError> {
     let issuer = assertion.text("iss");
     let unreachable = || error(90_061, "Request to External OIDC endpoint failed.");
-    let cluster = call.state.clusters.values().find(|c| c.oidc_issuer.as_deref() == Some(issuer)).ok_or_else(unreachable)?;
     let message = assertion.signed.as_bytes();
+    let cluster = call.state.clusters.values().find(|c| c.oidc_issuer.as_deref() == Some(issuer));
+    let entry = cluster.and_then(|cluster| call.rules.entries.get(&cluster.name));
+    if cluster.is_none() && !bindings::is_issuer(issuer) {
+        return Err(unreachable());
+    }
     // an external cluster signs with keys that the sandbox does not have
-    let right = if call.rules.entries.contains_key(&cluster.name) {
+    let right = if entry.is_some() {
         let keys = call.rules.issuers.keys(issuer).ok_or_else(unreachable)?;
         let mut named = keys.iter().filter(|key| assertion.key.is_empty() || key.id() == assertion.key).peekable();
         if named.peek().is_none() {

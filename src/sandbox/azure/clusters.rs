@@ -1,8 +1,9 @@
 //! Managed clusters: list, read, and credentials. `changes` creates, updates and deletes them, `validation` checks requests, `document`
 //! builds the answers, `versions` filters them by api-version, and `provision` creates what belongs to a cluster. `addons` and
-//! `pod_identity` are about its add-ons.
+//! `pod_identity` are about its add-ons, `bindings` about its identity bindings.
 
 pub mod addons;
+pub mod bindings;
 mod changes;
 mod document;
 pub mod pod_identity;

@@ -124,11 +124,7 @@ fn put(call: &mut Call<'_>, folded: &str, id: &str, name: &str, key: &str) -> An
     }
     let existing = call.state.federated.get(key).cloned();
     if existing.is_none() && others().count() >= MOST {
-        return Err(error::body(
-            400,
-            "BadRequest",
-            format!("Too many Federated Identity Credentials are assigned to the managed identity '{id}'. The maximum is {MOST}."),
-        ));
+        return Err(too_many(id));
     }
     let same = existing
         .as_ref()
@@ -150,6 +146,25 @@ fn put(call: &mut Call<'_>, folded: &str, id: &str, name: &str, key: &str) -> An
         let place = body["id"].as_str().unwrap_or_default().to_owned();
         error::created(&body).with("location", place)
     })
+}
+
+/// Adds a credential that another service creates, unless there is one of its name.
+pub fn add(state: &mut State, identity: &str, credential: FederatedCredential) -> Result<(), Response> {
+    let key = key(identity, &credential.name);
+    if state.federated.contains_key(&key) {
+        return Ok(());
+    }
+    if of(state, identity).count() >= MOST {
+        return Err(too_many(identity));
+    }
+    state.federated.insert(key, credential);
+    Ok(())
+}
+
+fn too_many(identity: &str) -> Response {
+    let message =
+        format!("Too many Federated Identity Credentials are assigned to the managed identity '{identity}'. The maximum is {MOST}.");
+    error::body(400, "BadRequest", message)
 }
 
 /// Parses the requested credential, still without a name.

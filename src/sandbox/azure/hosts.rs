@@ -9,7 +9,7 @@ pub const VAULT_SUFFIX: &str = ".vault.azure.net";
 pub const BLOB_SUFFIX: &str = ".blob.core.windows.net";
 pub const IMDS_HOST: &str = "169.254.169.254";
 /// The domain of AKS token issuers, with the location in front.
-const OIDC_SUFFIX: &str = ".oic.prod-aks.azure.com";
+pub const OIDC_SUFFIX: &str = ".oic.prod-aks.azure.com";
 
 pub const ARM_AUDIENCES: &[&str] = &[
     "https://management.azure.com",

@@ -15,7 +15,10 @@ use serde_json::{Value, json};
 pub const ALL: &[(&str, &[&str])] = &[
     ("Microsoft.Authorization", &["roleAssignments", "roleDefinitions", "permissions"]),
     ("Microsoft.Compute", &["virtualMachines", "virtualMachineScaleSets"]),
-    ("Microsoft.ContainerService", &["managedClusters", "locations", "locations/operations", "locations/operationresults"]),
+    (
+        "Microsoft.ContainerService",
+        &["managedClusters", "managedClusters/identityBindings", "locations", "locations/operations", "locations/operationresults"],
+    ),
     ("Microsoft.Features", &["features", "providers", "featureProviders/subscriptionFeatureRegistrations"]),
     (
         "Microsoft.KeyVault",

@@ -27,8 +27,10 @@ pub fn group(call: &mut Call<'_>, name: &str) {
     }
 }
 
-/// Deletes a cluster and its control plane's own principal.
+/// Deletes a cluster, its identity bindings, and its control plane's own principal.
 pub fn cluster(call: &mut Call<'_>, key: &str) {
+    let below = format!("{key}/");
+    call.state.bindings.retain(|id, _| !id.starts_with(&below));
     if let Some(cluster) = call.state.clusters.remove(key)
         && let Some(principal) = cluster.principal_id
     {

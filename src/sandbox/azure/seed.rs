@@ -55,6 +55,7 @@ pub fn new(now: i64) -> State {
         deleted_secrets: Table::default(),
         vault_objects: Table::default(),
         clusters: Table::default(),
+        bindings: Table::default(),
         scale_sets: Table::default(),
         providers: Table::default(),
         features: Table::default(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use clusters::{Assigned, Cluster, OriginalCluster, ScaleSet};
+pub use clusters::{Assigned, Cluster, IdentityBinding, OriginalCluster, ScaleSet};
 
 pub type Tags = BTreeMap<String, String>;
 
@@ -60,6 +60,9 @@ pub struct State {
     #[serde(default)]
     pub vault_objects: Table<VaultObject>,
     pub clusters: Table<Cluster>,
+    /// Identity bindings of clusters by lower-case id.
+    #[serde(default)]
+    pub bindings: Table<IdentityBinding>,
     pub scale_sets: Table<ScaleSet>,
     /// By lower-case namespace; other providers are not registered.
     pub providers: Table<Provider>,

@@ -22,7 +22,7 @@ impl Undo for State {
 impl State {
     /// Returns all tables. The compiler reports a new field that is missing here; fields that are not tables never change after the world
     /// is created.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 23] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Kept); 24] {
         let Self {
             bare: _,
             tenant: _,
@@ -45,6 +45,7 @@ impl State {
             deleted_secrets,
             vault_objects,
             clusters,
+            bindings,
             scale_sets,
             providers,
             features,
@@ -70,6 +71,7 @@ impl State {
             ("deleted_secrets", deleted_secrets),
             ("vault_objects", vault_objects),
             ("clusters", clusters),
+            ("bindings", bindings),
             ("scale_sets", scale_sets),
             ("providers", providers),
             ("features", features),

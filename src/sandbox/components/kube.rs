@@ -141,7 +141,7 @@ impl KubeClient {
     pub(crate) async fn get(&self, path: &str) -> Result<Value, KubeError> {
         self.json(Method::GET, path, None).await
     }
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, KubeError> {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, KubeError> {
         self.json(Method::POST, path, Some((JSON, body))).await
     }
     pub(super) async fn put(&self, path: &str, body: &Value) -> Result<Value, KubeError> {

@@ -16,6 +16,7 @@ mod folder;
 mod hostile;
 mod hostile_azure;
 pub mod hostile_values;
+mod identity_bindings;
 mod imds;
 mod lab;
 mod locks;

@@ -229,7 +229,7 @@ pub fn patch(call: &mut Call<'_>, group: &Group, name: &str) -> Answer {
     Ok(answer(200, &body))
 }
 
-fn begin(call: &mut Call<'_>, name: &str) -> String {
+pub fn begin(call: &mut Call<'_>, name: &str) -> String {
     let run = call.state.next_generation(&format!("{}/operation/{name}", resource_ids::CLUSTER)).to_string();
     let operation = ids::guid(&["operation", resource_ids::CLUSTER, name, &run]);
     let polls = u32::from(call.rules.lateness != Lateness::None);
@@ -237,7 +237,7 @@ fn begin(call: &mut Call<'_>, name: &str) -> String {
     operation
 }
 
-fn operation_url(call: &Call<'_>, location: &str, word: &str, operation: &str) -> String {
+pub fn operation_url(call: &Call<'_>, location: &str, word: &str, operation: &str) -> String {
     // the api-version of these URLs is not the request's (recorded)
     operations::signed_url(call, &format!("providers/Microsoft.ContainerService/locations/{location}/{word}/{operation}"), "2025-03-01")
 }
@@ -288,7 +288,7 @@ pub fn progress(call: &mut Call<'_>, group: &Group, name: &str) {
 }
 
 /// Returns whether the operation is finished.
-fn poll(call: &mut Call<'_>, operation: &str) -> bool {
+pub fn poll(call: &mut Call<'_>, operation: &str) -> bool {
     let Some(running) = call.state.operations.get_mut(operation) else { return true };
     if running.polls == 0 {
         return true;

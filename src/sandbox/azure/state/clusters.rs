@@ -74,6 +74,20 @@ pub struct OriginalCluster {
     pub oidc_issuer: Option<String>,
 }
 
+/// An identity binding of a cluster.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct IdentityBinding {
+    pub name: String,
+    /// In the casing of the request.
+    pub resource_id: String,
+    pub client_id: String,
+    pub principal_id: String,
+    /// The operation that creates the binding, and the one that deletes it.
+    pub creating: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<String>,
+}
+
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ScaleSet {
     pub name: String,
