@@ -65,6 +65,10 @@ fn arm(state: &azure::state::State) -> Map<String, Value> {
         }
         without_what_is_off(&mut body["properties"]);
         put(&mut all, body);
+        let key = resource_ids::cluster_key(subscription, &cluster.group, &cluster.name);
+        for binding in clusters::bindings::of(state, &key) {
+            put(&mut all, clusters::bindings::document(state, cluster, binding));
+        }
     }
     // as if all operations were finished
     for set in state.scale_sets.values() {

@@ -47,7 +47,7 @@ fn is_running(state: &State, operation: &str) -> bool {
     state.operations.get(operation).is_some_and(|operation| operation.polls > 0)
 }
 
-fn document(state: &State, cluster: &Cluster, binding: &IdentityBinding) -> Value {
+pub fn document(state: &State, cluster: &Cluster, binding: &IdentityBinding) -> Value {
     let provisioning = match (&binding.ending, is_running(state, &binding.creating)) {
         (Some(_), _) => "Deleting",
         (None, true) => "Creating",
