@@ -1,17 +1,19 @@
 //! What the modes of Workload ID have in common: pods get the identity of their service account, whose tokens are exchanged for those of a
 //! managed identity, and the webhook gives each pod such a token.
 
+mod driver;
 mod links;
 mod names;
 mod settings;
 
+pub use driver::driver_tokens;
 pub use links::{account, mutation, stages, webhook};
-pub use names::{COMPONENT, KIND, USE};
+pub use names::{COMPONENT, KIND, PROXY_AUDIENCE, TOKEN_PROXY, USE};
 pub use settings::{CREATE, SERVICE_ACCOUNT, SETTINGS};
 
 use crate::{
     chain::{
-        facts::{Bound, BoundIdentity, Component, PodPatch},
+        facts::{Bound, BoundIdentity, Component, Parameters, PodPatch},
         ground,
     },
     engine::{
@@ -57,6 +59,20 @@ pub fn add(bind: &Bind, identity: &Key, graph: &mut Graph<'_>) -> Result<Key, Fa
 
 pub fn pod(bound: &Bound) -> PodPatch {
     PodPatch { labels: [(USE.to_owned(), "true".to_owned())].into(), service_account: Some(bound.subject.clone()), ..PodPatch::default() }
+}
+
+/// What a SecretProviderClass says of the identity, for a mode of this name.
+pub fn class_parameters(mode: &str, bound: Option<&Bound>) -> Result<Parameters, Fault> {
+    let id = bound.and_then(|bound| bound.identity.client_id.clone());
+    let id = id.ok_or_else(|| {
+        Fault::refused(
+            format!("a SecretProviderClass of the mode {mode} names the identity, and it is not clear which one these pods have"),
+            format!("Name it with `--identity NAME`, after binding it: `podid bind --mode {mode} --namespace NAMESPACE --identity NAME`."),
+        )
+    })?;
+    // the others are said, so that a class which had them from another mode, or gets them from somebody else, does not keep them
+    let off = |name: &str| (name.to_owned(), Input::Known("false".to_owned()));
+    Ok([("clientID".to_owned(), id), off("usePodIdentity"), off("useVMManagedIdentity")].into())
 }
 
 /// Whether a parameter of a SecretProviderClass is on.

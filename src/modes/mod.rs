@@ -18,7 +18,12 @@ pub use mode::Mode;
 use serde_json::Value;
 
 /// The first one is the default.
-static MODES: &[&dyn Mode] = &[&pod_identity::PodIdentity, &pod_identity_addon::PodIdentityAddon, &workload_identity::WorkloadIdentity, &identity_binding::IdentityBinding];
+static MODES: &[&dyn Mode] = &[
+    &pod_identity::PodIdentity,
+    &pod_identity_addon::PodIdentityAddon,
+    &workload_identity::WorkloadIdentity,
+    &identity_binding::IdentityBinding,
+];
 
 pub fn all() -> impl Iterator<Item = &'static dyn Mode> {
     MODES.iter().copied()

@@ -16,7 +16,6 @@ use crate::{
     engine::{
         desired::Intent,
         fault::Fault,
-        input::Input,
         ledger::{Entry, Ledger},
         resource::Kind as _,
     },
@@ -103,20 +102,11 @@ impl Mode for WorkloadIdentity {
     }
 
     fn class_parameters(&self, bound: Option<&Bound>) -> Result<Parameters, Fault> {
-        let id = bound.and_then(|bound| bound.identity.client_id.clone());
-        let id = id.ok_or_else(|| {
-            Fault::refused(
-                "a SecretProviderClass of the mode workload-identity names the identity, and it is not clear which one these pods have",
-                "Name it with `--identity NAME`, after binding it: `podid bind --mode workload-identity --namespace NAMESPACE --identity NAME`.",
-            )
-        })?;
-        // the others are said, so that a class which had them from another mode, or gets them from somebody else, does not keep them
-        let off = |name: &str| (name.to_owned(), Input::Known("false".to_owned()));
-        Ok([("clientID".to_owned(), id), off("usePodIdentity"), off("useVMManagedIdentity")].into())
+        accounts::class_parameters(self.name(), bound)
     }
 
     fn is_of_class(&self, parameters: &Value) -> bool {
-        accounts::names_identity(parameters) && !accounts::is_on(parameters, "useAzureTokenProxy")
+        accounts::names_identity(parameters) && !accounts::is_on(parameters, accounts::TOKEN_PROXY)
     }
 
     fn chain(&self, bound: &Bound) -> Vec<Link> {

@@ -25,7 +25,7 @@ const fn of(name: &'static str, data: &'static [&'static str], cluster: &'static
     Lab { name, data, cluster, creates: false, storage: None }
 }
 
-const LABS: [Lab; 6] = [
+const LABS: [Lab; 7] = [
     of("000", &["claims-api-kv"], "aks-sp"),
     of("001", &["demo-settings-kv"], "aks-sp"),
     Lab {
@@ -36,6 +36,7 @@ const LABS: [Lab; 6] = [
     of("003", &["orders-lab-kv", "billing-lab-kv"], "aks-mi"),
     Lab { creates: true, ..of("004", &["myk8skv"], "myk8s") },
     Lab { creates: true, ..of("workload-id", &["kv-orders-wi"], "aks-orders") },
+    Lab { creates: true, ..of("identity-binding", &["kv-orders-ib"], "aks-orders-ib") },
 ];
 
 fn world(bare: bool) -> World {
@@ -109,7 +110,7 @@ fn by_steps(lab: &Lab, bare: bool) {
     Output::of(&["(steps)", &script], command.output().unwrap()).ok().says("proved ");
     let comparable = |world: &World| {
         let mut export: Value = serde_json::from_str(&settled(world)).unwrap();
-        if ["003", "workload-id"].contains(&lab.name) {
+        if ["003", "workload-id", "identity-binding"].contains(&lab.name) {
             // generated values
             export["secrets"] = Value::Null;
             export["kubernetes"].as_object_mut().unwrap().values_mut().for_each(|cluster| cluster["secrets"] = Value::Null);
@@ -150,6 +151,11 @@ fn workload_id_goes_from_a_bare_world_to_the_proved_read_and_back() {
 }
 
 #[test]
+fn identity_bindings_go_from_a_bare_world_to_the_proved_read_and_back() {
+    up_and_down(&LABS[6], true);
+}
+
+#[test]
 fn all_labs_work_where_components_are_there_already() {
     for lab in &LABS {
         up_and_down(lab, false);
@@ -169,7 +175,7 @@ fn labs_000_001_and_003_work_on_a_real_control_plane_without_components() {
 #[test]
 fn labs_that_create_their_cluster_work_with_a_real_control_plane_as_that_cluster() {
     run(module_path!(), Side::ControlPlane, |_| {
-        for lab in [&LABS[2], &LABS[4], &LABS[5]] {
+        for lab in LABS[4..].iter().chain([&LABS[2]]) {
             on(&Plane::start(), lab);
         }
     });
@@ -203,4 +209,9 @@ fn the_steps_of_lab_004_give_what_its_spec_gives() {
 #[test]
 fn the_steps_of_workload_id_give_what_its_spec_gives() {
     by_steps(&LABS[5], true);
+}
+
+#[test]
+fn the_steps_of_identity_bindings_give_what_their_spec_gives() {
+    by_steps(&LABS[6], true);
 }

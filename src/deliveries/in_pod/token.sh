@@ -28,11 +28,21 @@ request() {
   esac
 }
 # Sets `token` to one for the resource, which is encoded for a URL. A pod that the webhook of Workload ID changed has a file with a token of its
-# service account, which it exchanges at Entra; any other pod asks the metadata service of its node.
+# service account, which it exchanges at Entra, or with an identity binding at the cluster's proxy; any other pod asks the metadata service of
+# its node.
 get_token() {
   if [ -n "${AZURE_FEDERATED_TOKEN_FILE:-}" ]; then
-    request POST "${AZURE_AUTHORITY_HOST%/}/$AZURE_TENANT_ID/oauth2/v2.0/token" \
-      --data "grant_type=client_credentials&client_id=$AZURE_CLIENT_ID&scope=$1%2F.default" \
+    authority=${AZURE_AUTHORITY_HOST%/}
+    resource=$1
+    set --
+    if [ -n "${AZURE_KUBERNETES_TOKEN_PROXY:-}" ]; then
+      # the proxy's certificate is for a name that no server for names knows
+      proxy=${AZURE_KUBERNETES_TOKEN_PROXY#https://}
+      authority=https://${AZURE_KUBERNETES_SNI_NAME:-${proxy%%[:/]*}}
+      set -- --connect-to "::${proxy%%/*}" --cacert "$AZURE_KUBERNETES_CA_FILE"
+    fi
+    request POST "$authority/$AZURE_TENANT_ID/oauth2/v2.0/token" "$@" \
+      --data "grant_type=client_credentials&client_id=$AZURE_CLIENT_ID&scope=$resource%2F.default" \
       --data 'client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer' \
       --data-urlencode "client_assertion@$AZURE_FEDERATED_TOKEN_FILE" <<HEADERS
 Accept: application/json

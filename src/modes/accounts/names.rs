@@ -10,3 +10,9 @@ pub const KIND: &str = <ServiceAccount as Manifested>::KIND;
 
 /// The component that both need.
 pub const COMPONENT: &str = "workload-identity";
+
+/// The parameter by which the provider asks the cluster's proxy for identity bindings.
+pub const TOKEN_PROXY: &str = "useAzureTokenProxy";
+
+/// The audience of the tokens that the proxy takes.
+pub const PROXY_AUDIENCE: &str = "api://AKSIdentityBinding";

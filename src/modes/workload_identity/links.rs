@@ -10,29 +10,21 @@ use crate::{
         texts::shown,
         view::View,
     },
-    cluster::Api,
     engine::{
         plan::{Act, Action},
         resource::{Kind as _, Side},
     },
     modes::accounts,
-    resources::{
-        federation::{AUDIENCE, Federation, service_account},
-        manifest,
-    },
+    resources::federation::{AUDIENCE, Federation, service_account},
 };
 use futures::future::BoxFuture;
-use serde_json::Value;
 use std::time::Duration;
 
 /// The federated credential of the identity for the service account.
 const FEDERATION: LinkName = LinkName("federation");
-/// The driver passes tokens of service accounts on to its provider.
-const DRIVER_TOKENS: LinkName = LinkName("driver-tokens");
 
 /// A new federated credential takes seconds to minutes until Entra knows it everywhere.
 const SPREADS: Duration = Duration::from_secs(300);
-const DRIVER: &str = "secrets-store.csi.k8s.io";
 
 pub(super) fn links(bound: &Bound) -> Vec<Link> {
     let again = accounts::bind(bound);
@@ -46,9 +38,7 @@ pub(super) fn links(bound: &Bound) -> Vec<Link> {
         accounts::webhook(bound),
         accounts::mutation(),
         Link::new(TOKEN, "the exchange of the service account's token at Entra", again.clone()).symptoms(OF_ENTRA),
-        Link::new(DRIVER_TOKENS, "the tokens that kubelet gives the CSI driver", Vec::new())
-            .check(Side::Kubernetes, |view, link| look_at_driver(view, link))
-            .symptoms(OF_DRIVER),
+        accounts::driver_tokens(AUDIENCE),
     ]);
     links
 }
@@ -87,30 +77,6 @@ fn look_at_credentials<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, 
         vec![Reason::new(Heals::Within(SPREADS), MissingLink::new(FEDERATION, what).hint(hint))]
     })
 }
-
-/// Whether the CSIDriver object asks kubelet for tokens.
-fn look_at_driver<'a>(view: &'a View<'a>, _: &'a Link) -> BoxFuture<'a, Vec<Reason>> {
-    Box::pin(async move {
-        let api = Api::new("storage.k8s.io", "v1", "CSIDriver", "csidrivers");
-        let Ok(Some(driver)) = view.cluster.get(&manifest::at(&api, None, DRIVER)).await else { return Vec::new() };
-        let requests = driver.pointer("/spec/tokenRequests").and_then(Value::as_array);
-        let asks = requests.into_iter().flatten().any(|one| one.get("audience").and_then(Value::as_str) == Some(AUDIENCE));
-        if asks { Vec::new() } else { vec![Reason::new(Heals::Never, no_tokens())] }
-    })
-}
-
-fn no_tokens() -> MissingLink {
-    let what = format!("the CSI driver gets no service account tokens: the CSIDriver {DRIVER} has no tokenRequests for {AUDIENCE}");
-    MissingLink::new(DRIVER_TOKENS, what).hint(format!(
-        "With its Helm chart set `secrets-store-csi-driver.tokenRequests[0].audience={AUDIENCE}` (the AKS add-on has it), then make the pods again."
-    ))
-}
-
-const OF_DRIVER: &[Symptom] = &[Symptom {
-    any_of: &["service account tokens not found", "failed to parse workload identity tokens", "failed to parse service account token"],
-    none_of: &["AADSTS"],
-    means: Meaning::Read(|_, _, text| Reason::new(Heals::Within(RESTART), no_tokens().because(text.to_owned()))),
-}];
 
 const fn entra(number: &'static [&'static str], heals: Heals, what: &'static str, hint: fn(&View<'_>, &Link) -> String) -> Symptom {
     Symptom { any_of: number, none_of: &[], means: Meaning::Known { heals, what, hint } }

@@ -1,0 +1,52 @@
+//! What allows a service account to use a managed identity through the cluster's proxy.
+
+use crate::{
+    cluster::Api,
+    engine::{fault::Fault, input::Input},
+    resources::manifest::{at, manifest},
+};
+use serde_json::{Value, json};
+
+/// The API group of the proxy, whose resources are client ids.
+const GROUP: &str = "cid.wi.aks.azure.com";
+const RBAC: &str = "rbac.authorization.k8s.io";
+/// The longest name of an object.
+const LONGEST: usize = 253;
+
+/// The ClusterRole and its binding.
+pub(super) fn manifests(namespace: &str, account: &str, client_id: &Input<String>) -> Result<[Value; 2], Fault> {
+    let name = name(namespace, account);
+    let frame = |kind: &str, plural: &str| manifest(&at(&Api::new(RBAC, "v1", kind, plural), None, &name), "", false, &[], None);
+    let mut role = frame("ClusterRole", "clusterroles");
+    role["rules"] = json!([{ "apiGroups": [GROUP], "resources": [serde_json::to_value(client_id)?], "verbs": ["use-managed-identity"] }]);
+    let mut binding = frame("ClusterRoleBinding", "clusterrolebindings");
+    binding["roleRef"] = json!({ "apiGroup": RBAC, "kind": "ClusterRole", "name": name });
+    binding["subjects"] = json!([{ "kind": "ServiceAccount", "name": account, "namespace": namespace }]);
+    Ok([role, binding])
+}
+
+/// One for each service account, so that an app which goes takes only its own right along.
+fn name(namespace: &str, account: &str) -> String {
+    let name = format!("podid-use-mi-{namespace}-{account}");
+    if name.len() <= LONGEST {
+        return name;
+    }
+    format!("podid-use-mi-{}", uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).simple())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_role_names_the_client_id_and_the_binding_the_service_account() {
+        let [role, binding] = manifests("shop", "web", &Input::Known("c".into())).unwrap();
+        assert_eq!(role["rules"][0]["resources"], json!(["c"]));
+        assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+        assert_eq!(binding["subjects"][0], json!({ "kind": "ServiceAccount", "name": "web", "namespace": "shop" }));
+        assert!(
+            manifests(&"n".repeat(63), &"s".repeat(253), &Input::Known("c".into())).unwrap()[0]["metadata"]["name"].as_str().unwrap().len()
+                <= 253
+        );
+    }
+}
