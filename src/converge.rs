@@ -5,6 +5,7 @@ mod answers;
 mod chosen;
 mod clusters;
 mod failures;
+mod federations;
 mod follow_up;
 mod goal;
 mod hints;

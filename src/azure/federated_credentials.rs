@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 const VERSION: &str = "2024-11-30";
+/// The first that has the expression of a flexible credential.
+const WITH_EXPRESSIONS: &str = "2025-05-31-preview";
 const SEGMENT: &str = "federatedIdentityCredentials";
 /// The most of one identity: <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations>
 pub const MOST: usize = 20;
@@ -24,6 +26,9 @@ pub struct FederatedCredential {
     /// None: a flexible credential, which has an expression in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// What a flexible credential asks of the token's claims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims_matching_expression: Option<String>,
     pub audiences: Vec<String>,
 }
 
@@ -43,7 +48,7 @@ impl Write {
     /// Creates a credential or replaces the one of its name. Azure rejects writes on one identity that come at the same time, also those of
     /// other programs: these are sent again.
     pub async fn put_federated_credential(&self, identity: &ArmId, wanted: &FederatedCredential) -> Result<FederatedCredential> {
-        let FederatedCredential { name, issuer, subject, audiences } = wanted;
+        let FederatedCredential { name, issuer, subject, audiences, .. } = wanted;
         let body = json!({ "properties": { "issuer": issuer, "subject": subject, "audiences": audiences } });
         let id = identity.child(SEGMENT, name);
         let put = || async { self.core.arm.put::<CredentialBody>(&id, VERSION, &body).await };
@@ -74,8 +79,17 @@ async fn retried<T>(identity: &ArmId, sent: impl Future<Output = Result<T>>) -> 
 
 /// Lists the federated credentials of an identity. None: there is no such identity.
 pub async fn list(arm: &arm::Arm, identity: &ArmId) -> Result<Option<Vec<FederatedCredential>>> {
-    let found: Option<Vec<CredentialBody>> = absent(arm.nested(identity, &[SEGMENT], VERSION).await)?;
-    Ok(found.map(|all| all.into_iter().map(FederatedCredential::from).collect()))
+    let listed = async |version| -> Result<Option<Vec<FederatedCredential>>> {
+        let found: Option<Vec<CredentialBody>> = absent(arm.nested(identity, &[SEGMENT], version).await)?;
+        Ok(found.map(|all| all.into_iter().map(FederatedCredential::from).collect()))
+    };
+    let found = listed(VERSION).await?;
+    let is_bare = |one: &FederatedCredential| one.subject.is_none() && one.claims_matching_expression.is_none();
+    if !found.iter().flatten().any(is_bare) {
+        return Ok(found);
+    }
+    // not every region and cloud has the preview
+    Ok(listed(WITH_EXPRESSIONS).await.ok().flatten().or(found))
 }
 
 #[derive(Deserialize)]
@@ -85,17 +99,27 @@ struct CredentialBody {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Properties {
     #[serde(default)]
     issuer: String,
     subject: Option<String>,
+    claims_matching_expression: Option<Expression>,
     #[serde(default)]
     audiences: Vec<String>,
 }
 
+#[derive(Deserialize)]
+struct Expression {
+    #[serde(default)]
+    value: String,
+}
+
 impl From<CredentialBody> for FederatedCredential {
     fn from(CredentialBody { name, properties }: CredentialBody) -> Self {
-        let Properties { issuer, subject, audiences } = properties;
-        Self { name, issuer, subject: subject.filter(|subject| !subject.is_empty()), audiences }
+        let Properties { issuer, subject, claims_matching_expression, audiences } = properties;
+        let filled = |text: String| Some(text).filter(|text| !text.is_empty());
+        let expression = claims_matching_expression.and_then(|expression| filled(expression.value));
+        Self { name, issuer, subject: subject.and_then(filled), claims_matching_expression: expression, audiences }
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     deliveries::blobs::Place,
     spec::{
         names::{self, Checked},
-        reference::{NameOrId, Principal, Scope},
+        reference::{self, FederatedSubject, NameOrId, Principal, Scope},
     },
 };
 use std::time::Duration;
@@ -21,7 +21,22 @@ macro_rules! parsers {
     };
 }
 
-parsers!(container, dns_label, dns_subdomain, group_or_id, guid, image, key, location, resource_group, role, secret, storage_sku, variable,);
+parsers!(
+    container,
+    dns_label,
+    dns_subdomain,
+    federated_credential,
+    group_or_id,
+    guid,
+    image,
+    key,
+    location,
+    resource_group,
+    role,
+    secret,
+    storage_sku,
+    variable,
+);
 
 macro_rules! references {
     ($($name:ident),* $(,)?) => {
@@ -47,6 +62,14 @@ pub(super) fn principal(text: &str) -> Result<Principal, String> {
 
 pub(super) fn scope(text: &str) -> Result<Scope, String> {
     text.parse()
+}
+
+pub(super) fn federated_subject(text: &str) -> Result<FederatedSubject, String> {
+    text.parse()
+}
+
+pub(super) fn issuer(text: &str) -> Result<String, String> {
+    checked(reference::issuer, text)
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

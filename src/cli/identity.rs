@@ -1,6 +1,9 @@
 //! `podid identity`.
 
-use super::{Command, Global, ReadCommand, check};
+use super::{
+    Command, Error, Global, ReadCommand, check,
+    federation::{Federate, Federation},
+};
 use crate::spec::{reference::NameOrId, request::Request};
 use clap::{Args, Subcommand};
 
@@ -29,6 +32,10 @@ pub(super) enum Identity {
     /// Delete an identity that podid created
     #[command(after_help = DELETE)]
     Delete(IdentityName),
+    Federate(Federate),
+    /// List and remove the federated credentials of an identity
+    #[command(subcommand)]
+    Federation(Federation),
 }
 
 #[derive(Debug, Args)]
@@ -48,15 +55,17 @@ pub(super) struct Create {
 }
 
 impl Identity {
-    pub(super) fn command(self, global: &Global) -> Command {
+    pub(super) fn command(self, global: &Global) -> Result<Command, Error> {
         let group = global.resource_group.clone();
-        match self {
+        Ok(match self {
             Self::Create(Create { named, location }) => {
                 Command::Change { request: Request::Identity { name: named.name, group, location }, remove: false }
             }
             Self::Delete(named) => Command::Change { request: Request::Identity { name: named.name, group, location: None }, remove: true },
             Self::Show(named) => Command::Read(ReadCommand::Identity { name: named.name, group }),
             Self::List => Command::Read(ReadCommand::Identities { group }),
-        }
+            Self::Federate(federate) => federate.command(global)?,
+            Self::Federation(federation) => federation.command(global)?,
+        })
     }
 }

@@ -13,6 +13,7 @@ mod clusters;
 mod command;
 mod error;
 mod exception;
+mod federation;
 pub mod global;
 mod group;
 mod identity;
@@ -90,7 +91,7 @@ enum Subcommands {
     /// Create, show and delete resource groups
     #[command(subcommand)]
     Group(group::Group),
-    /// Create, show, list and delete managed identities
+    /// Create, show, list and delete managed identities, and federate them
     #[command(subcommand)]
     Identity(identity::Identity),
     /// Assign, list, remove and prune roles
@@ -143,7 +144,7 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
         Subcommands::Status(status) => Command::Status { file: status.file },
         Subcommands::Verify(verify) => Command::Verify(verify),
         Subcommands::Group(group) => group.command(),
-        Subcommands::Identity(identity) => identity.command(&global),
+        Subcommands::Identity(identity) => identity.command(&global)?,
         Subcommands::Role(role) => role.command(),
         Subcommands::Vault(vault) => vault.command(&global)?,
         Subcommands::Storage(storage) => storage.command(&global),

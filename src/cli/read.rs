@@ -12,6 +12,11 @@ pub enum ReadCommand {
     Identities {
         group: Option<String>,
     },
+    Federations {
+        /// None: the only one that spec and state know.
+        identity: Option<NameOrId>,
+        group: Option<String>,
+    },
     Cluster {
         name: NameOrId,
         group: Option<String>,

@@ -37,6 +37,9 @@ impl Clusters {
     pub async fn find(known: &Known<'_>, goal: &Goal) -> Result<Self, Failure> {
         let own = match goal {
             Goal::Request { request: Request::Bind(bind), .. } => Some(known.cluster(bind.cluster.as_ref()).await?),
+            Goal::Request { request: Request::Federate(wanted), .. } if wanted.is_of_cluster() => {
+                Some(known.cluster(wanted.cluster.as_ref()).await?)
+            }
             Goal::Request { request: Request::Mount(mount), .. } => Some(known.cluster(mount.cluster.as_ref()).await?),
             Goal::Request { request: Request::Exception(wanted), .. } => Some(known.cluster(wanted.cluster.as_ref()).await?),
             Goal::Request { request: Request::Component(component), .. } => Some(known.cluster(component.cluster.as_ref()).await?),

@@ -125,6 +125,7 @@ impl Goal {
     pub(super) async fn disambiguated(mut self, session: &Session, memory: &KnownResources) -> Result<Self, Failure> {
         let (word, flag, field) = match &mut self {
             Self::Request { request: Request::Bind(bind), .. } => (Identity::KIND, "--identity NAME", &mut bind.identity),
+            Self::Request { request: Request::Federate(wanted), .. } => (Identity::KIND, "NAME", &mut wanted.identity),
             Self::Request { request: Request::Mount(mount), .. } => (Vault::KIND, "--vault NAME", &mut mount.vault),
             _ => return Ok(self),
         };

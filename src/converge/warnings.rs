@@ -1,6 +1,6 @@
 //! What a plan should say although nothing stands in its way: modes, components and deliveries know it.
 
-use super::{goal::Goal, sharing};
+use super::{federations, goal::Goal, sharing};
 use crate::{
     chain::remarks::{Lists, Planned, Remarks},
     components, deliveries,
@@ -31,7 +31,7 @@ pub(super) async fn prepare(goal: &Goal, desired: &Desired, ledger: &Ledger, rea
 
 /// What is to be said of a plan.
 pub(super) async fn find(goal: &Goal, planned: &Planned<'_>, ledger: &Ledger, mut lists: Lists) -> Remarks {
-    let mut all = Remarks { refused: Vec::new(), warnings: components::kept::warnings(planned) };
+    let mut all = Remarks { refused: federations::not_ours(goal, planned), warnings: components::kept::warnings(planned) };
     if !applies(goal) {
         return all;
     }
@@ -44,6 +44,7 @@ pub(super) async fn find(goal: &Goal, planned: &Planned<'_>, ledger: &Ledger, mu
     for delivery in deliveries::all() {
         all.add(delivery.remarks(planned).await);
     }
+    all.add(federations::remarks(goal, planned).await);
     all.warnings.extend(sharing::warnings(planned, ledger, &mut lists).await);
     all
 }

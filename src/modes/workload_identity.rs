@@ -14,28 +14,27 @@ use crate::{
         stage::Stage,
     },
     engine::{
-        desired::Intent,
         fault::Fault,
         ledger::{Entry, Ledger},
         resource::Kind as _,
     },
     resources::{
         access::Right,
-        cluster, feature,
-        federation::{self, AUDIENCE, Federation},
+        federation::{AUDIENCE, Federation},
         identity,
         service_account::{self, ServiceAccount},
     },
-    spec::{graph::Graph, request::Bind, settings::Setting},
+    spec::{
+        graph::{Graph, federation::SERVICE_ACCOUNT},
+        request::Bind,
+        settings::Setting,
+    },
 };
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use serde::Deserialize as _;
 use serde_json::Value;
 
 pub struct WorkloadIdentity;
-
-/// The begin of the words of credentials for service accounts.
-const WORD: &str = "serviceaccount";
 
 impl Mode for WorkloadIdentity {
     fn name(&self) -> &'static str {
@@ -52,21 +51,7 @@ impl Mode for WorkloadIdentity {
         let target = graph.target()?;
         let account = accounts::add(bind, &identity, graph)?;
         let subject = accounts::name(bind, &identity);
-        let word = format!("{WORD}/{}/{}/{subject}", target.name, bind.namespace);
-        let key = federation::key(identity.names(), &word);
-        let cluster = graph.cluster_key()?;
-        let setting = feature::key(&target.name, accounts::COMPONENT);
-        let enables = graph.desired.nodes.contains_key(&setting);
-        let kind = Federation {
-            identity: identity::ID.of(&identity),
-            identity_key: identity.clone(),
-            word,
-            issuer: if enables { feature::OIDC_ISSUER.of(&setting) } else { cluster::OIDC_ISSUER.of(&cluster) },
-            subject: federation::service_account(&bind.namespace, &subject),
-            audience: AUDIENCE.to_owned(),
-            after: Vec::new(),
-        };
-        graph.add(&key, &kind, Intent::Present)?;
+        let key = graph.service_account_federation(&identity, &bind.namespace, &subject, None)?;
         Ok(Bound {
             mode: self.name(),
             app: graph.context.app.to_owned(),
@@ -122,7 +107,7 @@ impl Mode for WorkloadIdentity {
     }
 
     fn remarks<'a>(&'a self, planned: &'a Planned<'a>, _: &'a mut Lists) -> BoxFuture<'a, Remarks> {
-        Box::pin(remarks::remarks(planned))
+        Box::pin(ready(remarks::remarks(planned)))
     }
 
     fn needs(&self) -> &'static [Component] {
@@ -147,7 +132,8 @@ impl WorkloadIdentity {
     fn recalled(&self, ledger: &Ledger, entry: &Entry) -> Result<Option<Bound>, Fault> {
         let federation = Federation::deserialize(&*entry.spec)?;
         let mut parts = federation.word.splitn(4, '/');
-        let (Some(WORD), Some(cluster), Some(namespace), Some(name)) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        let (Some(SERVICE_ACCOUNT), Some(cluster), Some(namespace), Some(name)) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Ok(None);
         };
         let key = service_account::key(cluster, namespace, name);

@@ -1,6 +1,7 @@
 //! Show and list of single things: identities, roles, vaults, secrets. A secret's value is printed only by `--reveal`.
 
 mod clusters;
+mod federation;
 pub mod orphans;
 mod storage;
 
@@ -120,6 +121,7 @@ impl<'a> Lookup<'a> {
         match look {
             ReadCommand::Identity { name, group } => self.identity(name, group.as_deref()).await,
             ReadCommand::Identities { group } => self.identities(group.as_deref()).await,
+            ReadCommand::Federations { identity, group } => self.federations(identity.as_ref(), group.as_deref()).await,
             ReadCommand::Cluster { name, group } => self.cluster(name, group.as_deref()).await,
             ReadCommand::ResourceGroup { name } => self.resource_group(name).await,
             ReadCommand::Vault { name, group } => self.vault(name, group.as_deref()).await,

@@ -57,6 +57,8 @@ pub struct Actual {
 
 /// The cluster's id, once the setting is in effect.
 pub const ID: Field<String> = Field::new("cluster_id");
+/// The setting that turns on the cluster's OIDC issuer.
+pub const WORKLOAD_IDENTITY: &str = "workload-identity";
 /// The URL of the cluster's OIDC issuer, if it has one.
 pub const OIDC_ISSUER: Field<String> = Field::new("oidc_issuer");
 

@@ -2,6 +2,7 @@
 //! identity. It is found by what it accepts, whatever its name, because Azure refuses a second one for the same issuer and subject.
 
 use super::{
+    identity,
     kind::{AzureRole, HintScope, Resource},
     roles,
     world::{Cloud, Reader, Writer},
@@ -32,6 +33,12 @@ pub struct Federation {
     pub issuer: Input<String>,
     pub subject: String,
     pub audience: String,
+    /// Its name, for one that is only to be removed, whatever it accepts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<String>,
+    /// Whether a removal takes one that podid did not create, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<DependsOn>,
 }
@@ -60,6 +67,21 @@ pub fn service_account(namespace: &str, name: &str) -> String {
 const PREFIX: &str = "podid-";
 
 impl Federation {
+    /// One that accepts nothing yet.
+    pub fn of(identity: &Key, word: String) -> Self {
+        Self {
+            identity: identity::ID.of(identity),
+            identity_key: identity.clone(),
+            word,
+            issuer: Input::Known(String::new()),
+            subject: String::new(),
+            audience: AUDIENCE.to_owned(),
+            named: None,
+            foreign: false,
+            after: Vec::new(),
+        }
+    }
+
     /// `podid-APP-0a1b2c3d`: letters, digits and dashes, at most 120. It says whose it is, because a credential has no tags.
     fn name(&self, app: &str) -> String {
         let of = format!("{}\n{}", self.identity_key.folded(), self.word);
@@ -77,12 +99,17 @@ impl Federation {
             name: self.name(app),
             issuer: self.issuer.get()?.clone(),
             subject: Some(self.subject.clone()),
+            claims_matching_expression: None,
             audiences: vec![self.audience.clone()],
         })
     }
 
     /// The one that accepts what is wanted, or else the one that podid made for the same subject of an earlier issuer.
     fn find(&self, context: NodeContext<'_>, all: &[FederatedCredential]) -> Option<Actual> {
+        if let Some(name) = &self.named {
+            let found = all.iter().find(|one| one.name.eq_ignore_ascii_case(name))?;
+            return Some(Actual { credential: found.clone(), accepts: true });
+        }
         let issuer = self.issuer.known();
         let accepts = |one: &&FederatedCredential| issuer.is_some_and(|issuer| one.accepts(issuer, &self.subject, &self.audience));
         if let Some(found) = all.iter().find(accepts) {
@@ -101,7 +128,7 @@ impl Federation {
 }
 
 /// The app in the name of a credential that podid made.
-fn app_of(name: &str) -> Option<&str> {
+pub fn app_of(name: &str) -> Option<&str> {
     let (app, hash) = name.strip_prefix(PREFIX)?.rsplit_once('-')?;
     (hash.len() == 8 && hash.bytes().all(|b| b.is_ascii_hexdigit())).then_some(app)
 }
@@ -142,6 +169,7 @@ impl Kind<Cloud> for Federation {
         match app_of(&actual.credential.name) {
             Some(app) if app == context.app => Owner::Ours,
             Some(other) => Owner::OtherApp(other.to_owned()),
+            None if self.foreign => Owner::Ours,
             None => Owner::Unmarked,
         }
     }
@@ -226,13 +254,16 @@ mod tests {
             issuer: Input::Known(issuer.into()),
             subject: service_account("shop", "web"),
             audience: AUDIENCE.into(),
+            named: None,
+            foreign: false,
             after: Vec::new(),
         }
     }
 
     fn there(name: &str, issuer: &str) -> FederatedCredential {
         let subject = Some("system:serviceaccount:shop:web".to_owned());
-        FederatedCredential { name: name.into(), issuer: issuer.into(), subject, audiences: vec![AUDIENCE.into()] }
+        let audiences = vec![AUDIENCE.into()];
+        FederatedCredential { name: name.into(), issuer: issuer.into(), subject, claims_matching_expression: None, audiences }
     }
 
     fn found(all: &[FederatedCredential]) -> Option<(Actual, Diff, Owner)> {

@@ -4,6 +4,7 @@
 pub mod app;
 mod clusters;
 mod exception;
+mod federation;
 mod migration;
 mod mounts;
 mod storage;
@@ -217,6 +218,7 @@ impl Graph<'_> {
                 let (to, scope) = (self.principal(to)?, self.scope(scope)?);
                 self.extra_role(role, to, scope)?;
             }
+            Request::Federate(wanted) => self.federate(wanted)?,
             Request::Bind(bind) => drop(bind_by(modes::named(bind.mode.as_deref())?, bind, self)?),
             Request::Mount(mount) => self.mount(mount)?,
             Request::Exception(wanted) => drop(exception::expand(wanted, self)?),

@@ -2,6 +2,7 @@
 //! It lies below `expand` (what a spec or a command asks for), `modes` and `deliveries`, which all build with it.
 
 mod control_plane;
+pub mod federation;
 pub mod grantee;
 mod principals;
 mod spelling;
@@ -201,8 +202,12 @@ impl<'a> Graph<'a> {
 
     /// The identity that a binding names, or the only one that spec and state know.
     pub fn bound_identity(&mut self, bind: &Bind) -> Result<Key, Fault> {
-        match &bind.identity {
-            Some(named) => self.known_identity(named, bind.group.as_deref()),
+        self.identity_or_only(bind.identity.as_ref(), bind.group.as_deref())
+    }
+
+    pub fn identity_or_only(&mut self, named: Option<&NameOrId>, group: Option<&str>) -> Result<Key, Fault> {
+        match named {
+            Some(named) => self.known_identity(named, group),
             None => {
                 let known = self.context.memory.only_identity()?;
                 self.known_identity(&NameOrId::Id(known), None)

@@ -34,6 +34,12 @@ pub fn identity(name: &str) -> Checked {
     must(fine, "an identity's name has 3 to 128 letters, digits, `-` and `_`, and begins with a letter or digit")
 }
 
+/// `Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials`.
+pub fn federated_credential(name: &str) -> Checked {
+    let fine = length(name, 3, 120) && name.starts_with(alnum) && name.chars().all(|c| alnum(c) || c == '-' || c == '_');
+    must(fine, "a federated credential's name has 3 to 120 letters, digits, `-` and `_`, and begins with a letter or digit")
+}
+
 /// `Microsoft.KeyVault/vaults`.
 pub fn vault(name: &str) -> Checked {
     let fine = length(name, 3, 24)

@@ -1,6 +1,10 @@
 //! What a text refers to: a resource by name or id, the scope of a role, a principal. Each text is parsed once, where it enters
 //! (a flag or a field of the spec); everything after that matches on these enums.
 
+mod federated;
+
+pub use federated::{FederatedSubject, issuer};
+
 use super::names::{self, guid};
 use crate::azure::{ArmId, id::CONTAINER};
 use std::{fmt, str::FromStr};

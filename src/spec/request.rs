@@ -4,7 +4,7 @@
 use super::{
     creation::ClusterCreate,
     model::ComponentSpec,
-    reference::{NameOrId, Principal, Scope},
+    reference::{FederatedSubject, NameOrId, Principal, Scope},
     settings::Settings,
     vault_model::Model,
 };
@@ -62,6 +62,7 @@ pub enum Request {
         to: Principal,
         scope: Scope,
     },
+    Federate(Federate),
     Bind(Bind),
     Mount(Mount),
     Component(Component),
@@ -103,6 +104,36 @@ impl Permissions {
         let all: Vec<_> = ObjectKind::ALL.into_iter().filter_map(given).collect();
         if all.is_empty() { vec![(ObjectKind::Secret, None)] } else { all }
     }
+}
+
+/// A federated credential of a managed identity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Federate {
+    /// None: the only identity that spec and state know.
+    pub identity: Option<NameOrId>,
+    pub group: Option<String>,
+    pub credential: Credential,
+    /// None: that of Azure.
+    pub audience: Option<String>,
+    /// The cluster of a service account.
+    pub cluster: Option<NameOrId>,
+    /// Whether a removal takes one that podid did not create, too.
+    pub foreign: bool,
+}
+
+impl Federate {
+    /// Whether a cluster publishes the issuer.
+    pub fn is_of_cluster(&self) -> bool {
+        matches!(self.credential, Credential::For(FederatedSubject::ServiceAccount { .. }))
+    }
+}
+
+/// Which credential of an identity a request is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Credential {
+    For(FederatedSubject),
+    /// The one of this name, for a removal.
+    Name(String),
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

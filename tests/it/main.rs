@@ -25,6 +25,7 @@ mod diff;
 mod drift;
 mod errors;
 mod faults;
+mod federations;
 mod five_labs;
 mod kubectl;
 mod labs;

@@ -1,6 +1,6 @@
 //! Names that the modes of Workload ID use.
 
-use crate::resources::{manifested::Manifested, service_account::ServiceAccount};
+use crate::resources::{feature::WORKLOAD_IDENTITY, manifested::Manifested, service_account::ServiceAccount};
 
 /// The label without which the webhook does not look at a pod.
 pub const USE: &str = "azure.workload.identity/use";
@@ -9,7 +9,7 @@ pub const USE: &str = "azure.workload.identity/use";
 pub const KIND: &str = <ServiceAccount as Manifested>::KIND;
 
 /// The component that both need.
-pub const COMPONENT: &str = "workload-identity";
+pub const COMPONENT: &str = WORKLOAD_IDENTITY;
 
 /// The parameter by which the provider asks the cluster's proxy for identity bindings.
 pub const TOKEN_PROXY: &str = "useAzureTokenProxy";

@@ -1,54 +1,17 @@
-//! What a plan with federated credentials must say before anything is written: that an identity would have too many of them, and that
-//! identity and vault are in two tenants.
+//! What a plan of this mode must say before anything is written: that identity and vault are in two tenants.
 
 use crate::{
-    azure::ArmId,
     chain::remarks::{Planned, Remarks, wanted},
-    engine::{
-        input::Field,
-        key::Key,
-        plan::{Act, Refusal},
-        resource::Kind as _,
-    },
-    resources::{
-        federation::{Federation, over_the_limit},
-        identity,
-        secret_provider_class::SecretProviderClass,
-        vault,
-    },
+    engine::{input::Field, key::Key, plan::Refusal, resource::Kind as _},
+    resources::{identity, secret_provider_class::SecretProviderClass, vault},
 };
-use std::collections::BTreeMap;
 
-pub(super) async fn remarks(planned: &Planned<'_>) -> Remarks {
-    let mut refused = limits(planned).await;
-    refused.extend(tenants(planned));
-    Remarks { refused, warnings: Vec::new() }
+pub(super) fn remarks(planned: &Planned<'_>) -> Remarks {
+    Remarks { refused: tenants(planned), warnings: Vec::new() }
 }
 
 fn refusal(key: &Key, (reason, way_out): (String, String)) -> Refusal {
     Refusal { key: key.clone(), reason, changes: Vec::new(), way_out: Some(way_out) }
-}
-
-/// Identities that cannot have all credentials that this plan creates.
-async fn limits(planned: &Planned<'_>) -> Vec<Refusal> {
-    let mut created: BTreeMap<Key, (Key, usize)> = BTreeMap::new();
-    for node in wanted(planned.desired, Federation::KIND) {
-        let creates = planned.plan.action(&node.key).is_some_and(|action| action.act == Act::Create);
-        if let Some(federation) = planned.placed::<Federation>(node).filter(|_| creates) {
-            created.entry(federation.identity_key).or_insert_with(|| (node.key.clone(), 0)).1 += 1;
-        }
-    }
-    let mut refused = Vec::new();
-    for (identity, (key, more)) in created {
-        let id = output(planned, &identity, &identity::ID).and_then(ArmId::parse);
-        let there = match id {
-            // it was listed for the plan, and is not asked for again
-            Some(id) => planned.reader.azure.federated_credentials(&id).await.ok().flatten().unwrap_or_default(),
-            None => std::sync::Arc::default(),
-        };
-        refused.extend(over_the_limit(identity.names(), &there, more).map(|why| refusal(&key, why)));
-    }
-    refused
 }
 
 /// Vaults whose secrets are read by identities of another tenant.
