@@ -2,7 +2,7 @@
 
 use crate::{
     azure::{self, Azure, ClientLogin},
-    cli::{self, Global, Invocation},
+    cli::{self, Auth, Global, Invocation},
     cluster,
     embedded::Sandbox,
     engine::ledger::Ledger,
@@ -56,6 +56,8 @@ impl Session {
                 client_id: a.client_id.clone(),
                 client_secret: SecretString::from(a.client_secret.clone()),
             }),
+            // the sandbox has a login of its own
+            method: global.auth.filter(|_| access.is_none()).map(Auth::method),
             timeout: global.timeout,
         };
         let kubeconfig = match access {

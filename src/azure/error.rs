@@ -1,5 +1,6 @@
 //! The errors of Azure, distinguished by what the caller would do differently.
 
+use super::LoginMethod;
 use std::time::Duration;
 
 #[derive(Clone, Debug, thiserror::Error)]
@@ -7,6 +8,9 @@ pub enum Error {
     /// No credential of the chain returned a token. `tried` has each credential with its reason.
     #[error("no Azure login was found")]
     NotLoggedIn { tried: Vec<(String, String)> },
+    /// The login method that the user chose cannot be used. `tried` has its credentials with their reasons.
+    #[error("the login method {} cannot be used", method.name())]
+    MethodUnusable { method: LoginMethod, tried: Vec<(String, String)> },
     /// The token endpoint rejected the login, with an AADSTS code and a text.
     #[error("the login was refused: {code}: {message}")]
     LoginRefused { code: String, message: String },

@@ -1,22 +1,21 @@
 //! The chain of credentials: they are created and tried in order, and the first that returns a token is kept. A credential that is
 //! configured but rejected ends the chain, because a login as somebody else would be worse than none.
 
+mod assertions;
+mod method;
+
+pub use method::LoginMethod;
+
 use super::{
     ClientLogin, Error, Result, failures,
     pipeline::{HttpPipeline, HttpRequest},
     program::Program,
     transport::v1_options,
 };
-use crate::files::{
-    self,
-    whole::{self, Accept},
-};
-use ::http::{HeaderValue, Method};
-use async_trait::async_trait;
-use azure_core::{
-    credentials::{AccessToken, Secret, TokenCredential},
-    http::ClientMethodOptions,
-};
+use crate::files::whole::{self, Accept};
+use ::http::Method;
+use assertions::{AzurePipelines, GitHub, TokenFile};
+use azure_core::credentials::{AccessToken, Secret, TokenCredential};
 use azure_identity as id;
 use secrecy::ExposeSecret;
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
@@ -31,13 +30,18 @@ const METADATA: &str = "http://169.254.169.254/metadata/instance";
 /// The environment variables that the chain uses, read once.
 pub type Env = HashMap<String, String>;
 
-const VARIABLES: [&str; 11] = [
+const VARIABLES: [&str; 16] = [
     "AZURE_TENANT_ID",
     "AZURE_CLIENT_ID",
     "AZURE_CLIENT_SECRET",
     "AZURE_FEDERATED_TOKEN_FILE",
     "ACTIONS_ID_TOKEN_REQUEST_URL",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "SYSTEM_OIDCREQUESTURI",
+    "SYSTEM_ACCESSTOKEN",
+    "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID",
+    "AZURESUBSCRIPTION_TENANT_ID",
+    "AZURESUBSCRIPTION_CLIENT_ID",
     "IDENTITY_ENDPOINT",
     "MSI_ENDPOINT",
     "AZURE_CONFIG_DIR",
@@ -58,17 +62,19 @@ enum CredentialSource {
     EnvSecret,
     EnvFederated,
     GitHub,
+    AzurePipelines,
     ManagedIdentity,
     Az,
     Azd,
     Metadata,
 }
 
-const CHAIN: [CredentialSource; 8] = [
+const CHAIN: [CredentialSource; 9] = [
     CredentialSource::Given,
     CredentialSource::EnvSecret,
     CredentialSource::EnvFederated,
     CredentialSource::GitHub,
+    CredentialSource::AzurePipelines,
     CredentialSource::ManagedIdentity,
     CredentialSource::Az,
     CredentialSource::Azd,
@@ -82,9 +88,30 @@ impl CredentialSource {
             CredentialSource::EnvSecret => "AZURE_CLIENT_SECRET",
             CredentialSource::EnvFederated => "AZURE_FEDERATED_TOKEN_FILE",
             CredentialSource::GitHub => "GitHub Actions",
+            CredentialSource::AzurePipelines => "Azure Pipelines",
             CredentialSource::ManagedIdentity | CredentialSource::Metadata => "managed identity",
             CredentialSource::Az => "az",
             CredentialSource::Azd => "azd",
+        }
+    }
+
+    /// The variables that it needs; the first one shows that it is meant.
+    fn variables(self) -> &'static [&'static str] {
+        match self {
+            CredentialSource::EnvSecret => &["AZURE_CLIENT_SECRET", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"],
+            CredentialSource::EnvFederated => &["AZURE_FEDERATED_TOKEN_FILE", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"],
+            CredentialSource::GitHub => {
+                &["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"]
+            }
+            // SYSTEM_ACCESSTOKEN is only there if the pipeline maps it
+            CredentialSource::AzurePipelines => &[
+                "SYSTEM_ACCESSTOKEN",
+                "SYSTEM_OIDCREQUESTURI",
+                "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID",
+                "AZURESUBSCRIPTION_TENANT_ID",
+                "AZURESUBSCRIPTION_CLIENT_ID",
+            ],
+            _ => &[],
         }
     }
 
@@ -101,6 +128,7 @@ pub enum LoginMode {
     Azd,
     WorkloadIdentity,
     ManagedIdentity,
+    AzurePipelines,
     /// A client secret, which kubelogin reads from the environment.
     Secret,
 }
@@ -108,6 +136,8 @@ pub enum LoginMode {
 pub struct Login {
     pipeline: Arc<HttpPipeline>,
     client: Option<ClientLogin>,
+    /// The only one to use.
+    method: Option<LoginMethod>,
     env: Env,
     winner: Mutex<Option<(CredentialSource, Credential)>>,
     /// Whether programs and the network of the machine may be used; tests turn this off.
@@ -116,7 +146,12 @@ pub struct Login {
 
 impl Login {
     pub fn new(pipeline: Arc<HttpPipeline>, client: Option<ClientLogin>, env: Env, tools: bool) -> Self {
-        Self { pipeline, client, env, winner: Mutex::default(), tools }
+        Self { pipeline, client, method: None, env, winner: Mutex::default(), tools }
+    }
+
+    /// Uses this method and no other.
+    pub fn by(self, method: Option<LoginMethod>) -> Self {
+        Self { method, ..self }
     }
 
     /// Sets the winner as if az had won: its credential caches no token.
@@ -138,6 +173,7 @@ impl Login {
             CredentialSource::Given | CredentialSource::EnvSecret => LoginMode::Secret,
             CredentialSource::EnvFederated | CredentialSource::GitHub => LoginMode::WorkloadIdentity,
             CredentialSource::ManagedIdentity | CredentialSource::Metadata => LoginMode::ManagedIdentity,
+            CredentialSource::AzurePipelines => LoginMode::AzurePipelines,
             CredentialSource::Az => LoginMode::Az,
             CredentialSource::Azd => LoginMode::Azd,
         })
@@ -150,11 +186,15 @@ impl Login {
             return Ok(credential.get_token(&[scope], None).await?);
         }
         let mut tried = Vec::new();
-        for source in CHAIN {
-            if source == CredentialSource::EnvSecret {
+        for &source in self.method.map_or(&CHAIN[..], LoginMethod::sources) {
+            if source == CredentialSource::EnvSecret || self.method.is_some() {
                 self.check_environment()?;
             }
             if source.is_tool() && !self.tools {
+                continue;
+            }
+            if let Some(lacks) = self.method.and_then(|_| self.lacks(source)) {
+                tried.push((source.name().to_owned(), lacks));
                 continue;
             }
             let credential = match self.credential(source).await {
@@ -191,7 +231,20 @@ impl Login {
                 }
             }
         }
-        Err(Error::NotLoggedIn { tried })
+        Err(match self.method {
+            Some(method) => Error::MethodUnusable { method, tried },
+            None => Error::NotLoggedIn { tried },
+        })
+    }
+
+    /// All variables that are missing, where one is.
+    fn lacks(&self, source: CredentialSource) -> Option<String> {
+        let missing: Vec<&str> = source.variables().iter().copied().filter(|name| !self.env.contains_key(*name)).collect();
+        match missing.as_slice() {
+            [] => None,
+            [one] => Some(format!("{one} is not set")),
+            [first @ .., last] => Some(format!("{} and {last} are not set", first.join(", "))),
+        }
     }
 
     /// Rejects variables with control characters: a line break at the end is a common accident. It is not valid in a header or URL, and
@@ -227,13 +280,20 @@ impl Login {
                 secret(self.var("AZURE_TENANT_ID")?, self.var("AZURE_CLIENT_ID")?, value)?
             }
             CredentialSource::EnvFederated => {
-                let file = TokenFile(self.var("AZURE_FEDERATED_TOKEN_FILE")?.into());
+                let file = TokenFile::new(self.var("AZURE_FEDERATED_TOKEN_FILE")?.into());
                 self.asserting(file)?
             }
             CredentialSource::GitHub => {
                 let url = self.var("ACTIONS_ID_TOKEN_REQUEST_URL")?.to_owned();
                 let token = Secret::new(self.var("ACTIONS_ID_TOKEN_REQUEST_TOKEN")?.to_owned());
-                self.asserting(GitHub { pipeline: DebugPipeline(self.pipeline.clone()), url, token })?
+                self.asserting(GitHub::new(self.pipeline.clone(), url, token))?
+            }
+            CredentialSource::AzurePipelines => {
+                let token = Secret::new(self.var("SYSTEM_ACCESSTOKEN")?.to_owned());
+                let url = self.var("SYSTEM_OIDCREQUESTURI")?.to_owned();
+                let connection = self.var("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID")?.to_owned();
+                let (tenant, client) = (self.var("AZURESUBSCRIPTION_TENANT_ID")?, self.var("AZURESUBSCRIPTION_CLIENT_ID")?);
+                self.asserting_as(tenant, client, AzurePipelines::new(self.pipeline.clone(), url, token, connection))?
             }
             CredentialSource::ManagedIdentity => {
                 if self.var("IDENTITY_ENDPOINT").is_err() && self.var("MSI_ENDPOINT").is_err() {
@@ -262,9 +322,19 @@ impl Login {
     }
 
     fn asserting<A: id::ClientAssertion + 'static>(&self, assertion: A) -> std::result::Result<Credential, String> {
-        let (tenant, client) = (self.var("AZURE_TENANT_ID")?.to_owned(), self.var("AZURE_CLIENT_ID")?.to_owned());
+        self.asserting_as(self.var("AZURE_TENANT_ID")?, self.var("AZURE_CLIENT_ID")?, assertion)
+    }
+
+    /// The assertion is fetched for each token: it lives for minutes only.
+    fn asserting_as<A: id::ClientAssertion + 'static>(
+        &self,
+        tenant: &str,
+        client: &str,
+        assertion: A,
+    ) -> std::result::Result<Credential, String> {
         let options = id::ClientAssertionCredentialOptions { client_options: v1_options(&self.pipeline) };
-        Ok(id::ClientAssertionCredential::new(tenant, client, assertion, Some(options)).map_err(|e| reason(&e))?)
+        let made = id::ClientAssertionCredential::new(tenant.to_owned(), client.to_owned(), assertion, Some(options));
+        Ok(made.map_err(|e| reason(&e))?)
     }
 
     fn managed(&self, client_options: azure_core::http::ClientOptions) -> std::result::Result<Credential, String> {
@@ -299,65 +369,4 @@ fn reason(error: &azure_core::Error) -> String {
     };
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("To troubleshoot")).collect();
     lines.join(" ")
-}
-
-/// A projected token. It rotates, so it is read each time. azure_identity would send a trailing line break with it.
-#[derive(Debug)]
-struct TokenFile(PathBuf);
-
-#[async_trait]
-impl id::ClientAssertion for TokenFile {
-    async fn secret(&self, _options: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
-        let token = whole::read_text(&self.0, whole::TOKEN_LIMIT, Accept::Regular);
-        let named = |e: files::Error| {
-            let text = format!("{}: {}", self.0.display(), e.cause());
-            azure_core::Error::with_message(azure_core::error::ErrorKind::Credential, text)
-        };
-        Ok(token.map_err(named)?.trim().to_owned())
-    }
-}
-
-/// Requests the assertion from GitHub Actions: <https://docs.github.com/actions/reference/security/oidc>
-#[derive(Debug)]
-struct GitHub {
-    pipeline: DebugPipeline,
-    url: String,
-    token: Secret,
-}
-
-struct DebugPipeline(Arc<HttpPipeline>);
-
-impl std::fmt::Debug for DebugPipeline {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Wire")
-    }
-}
-
-#[async_trait]
-impl id::ClientAssertion for GitHub {
-    async fn secret(&self, _options: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
-        let carried = |error| azure_core::Error::new(azure_core::error::ErrorKind::Credential, error);
-        self.ask().await.map_err(carried)
-    }
-}
-
-impl GitHub {
-    async fn ask(&self) -> Result<String> {
-        let odd = |what: &str| Error::Protocol(format!("GitHub's token endpoint: {what}"));
-        let mut url: url::Url = self.url.parse().map_err(|_| odd("no address"))?;
-        url.query_pairs_mut().append_pair("audience", "api://AzureADTokenExchange");
-        if url.scheme() != "https" {
-            return Err(odd("its address does not begin with https://, and it is asked with a token"));
-        }
-        let mut ask = HttpRequest::for_token(Method::GET, url);
-        ask.headers.insert(::http::header::ACCEPT, HeaderValue::from_static("application/json"));
-        ask.bearer(self.token.secret())?;
-        let host = ask.host().to_owned();
-        let answer = self.pipeline.0.send(ask).await?;
-        if !answer.is_success() {
-            return Err(failures::refusal(&host, answer.status, &answer.headers, &answer.body));
-        }
-        let body: serde_json::Value = serde_json::from_slice(&answer.body).map_err(|_| odd("no JSON"))?;
-        body.get("value").and_then(serde_json::Value::as_str).map(str::to_owned).ok_or_else(|| odd("no token"))
-    }
 }

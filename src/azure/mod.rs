@@ -55,7 +55,7 @@ pub use exchange::{Exchanged, IssuedFor, TokenClaims, claims_of};
 pub use federated_credentials::{FederatedCredential, MOST as MOST_FEDERATED_CREDENTIALS};
 pub use id::ArmId;
 pub use identity_bindings::IdentityBinding;
-pub use login::LoginMode;
+pub use login::{LoginMethod, LoginMode};
 pub use model::*;
 pub use pod_identities::PodIdentity;
 pub use preview_features::REGISTERED;
@@ -89,7 +89,7 @@ impl Azure {
         let limit = settings.timeout.unwrap_or(WAIT);
         let request = REQUEST.min(limit);
         let pipeline = Arc::new(pipeline::HttpPipeline::new(http::client(&settings, request)?, request, limit));
-        let login = Arc::new(login::Login::new(pipeline.clone(), settings.client, env, tools));
+        let login = Arc::new(login::Login::new(pipeline.clone(), settings.client, env, tools).by(settings.method));
         let tokens = Arc::new(token::Tokens::new(login));
         let secrets = secrets::Secrets::new(pipeline.clone(), tokens.clone());
         let registries = registry::Registries::new(pipeline.clone(), tokens.clone());

@@ -1,5 +1,6 @@
 //! The settings for connecting to Azure, and the callback for waits.
 
+use super::LoginMethod;
 use secrecy::SecretString;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -12,6 +13,8 @@ pub struct Settings {
     pub ca: Option<PathBuf>,
     /// A client secret login that has priority over the environment's.
     pub client: Option<ClientLogin>,
+    /// The login method to use and no other.
+    pub method: Option<LoginMethod>,
     /// The time limit of one call with its login, tries, pages and waits (replication of a principal, propagation of a grant, DNS of a
     /// vault); default 10 minutes.
     pub timeout: Option<Duration>,

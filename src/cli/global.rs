@@ -1,7 +1,7 @@
 //! The flags that every command has, before or after its name.
 
 use super::{Error, check};
-use crate::spec::names;
+use crate::{azure::LoginMethod, spec::names};
 use clap::{Args, ValueEnum};
 use std::{env, path::PathBuf, time::Duration};
 
@@ -37,6 +37,9 @@ pub struct Global {
     /// The value of AZURE_SUBSCRIPTION_ID; None with the sandbox.
     #[arg(skip)]
     pub azure_subscription_id: Option<String>,
+    /// Login method to use and no other; default: the first that is there, see `podid help environment`
+    #[arg(long, global = true, value_name = "METHOD", value_enum, help_heading = AZURE, hide_short_help = true)]
+    pub auth: Option<Auth>,
 
     /// Context of the kubeconfig
     #[arg(long, global = true, value_name = "CONTEXT", value_parser = check::filled, help_heading = KUBERNETES)]
@@ -143,6 +146,38 @@ pub enum Lateness {
     Quick,
     /// The delays of Azure
     Realistic,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Auth {
+    /// The login of az
+    Az,
+    /// The login of azd
+    Azd,
+    /// AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET
+    Environment,
+    /// AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE
+    WorkloadIdentity,
+    /// The job's token of GitHub Actions, AZURE_TENANT_ID, AZURE_CLIENT_ID
+    Github,
+    /// The service connection of an AzureCLI task, SYSTEM_ACCESSTOKEN
+    AzurePipelines,
+    /// The managed identity of the machine; AZURE_CLIENT_ID chooses one
+    ManagedIdentity,
+}
+
+impl Auth {
+    pub fn method(self) -> LoginMethod {
+        match self {
+            Self::Az => LoginMethod::Az,
+            Self::Azd => LoginMethod::Azd,
+            Self::Environment => LoginMethod::Environment,
+            Self::WorkloadIdentity => LoginMethod::WorkloadIdentity,
+            Self::Github => LoginMethod::GitHub,
+            Self::AzurePipelines => LoginMethod::AzurePipelines,
+            Self::ManagedIdentity => LoginMethod::ManagedIdentity,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

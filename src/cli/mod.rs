@@ -37,7 +37,7 @@ pub use command::{Command, Invocation};
 pub use error::Error;
 #[cfg(feature = "sandbox")]
 pub use global::Lateness;
-pub use global::{DryRun, Events, Format, Global, Only};
+pub use global::{Auth, DryRun, Events, Format, Global, Only};
 pub use logs::Logs;
 pub use migrate_vault::MigrateVault;
 pub use read::ReadCommand;

@@ -2,6 +2,7 @@
 
 mod bind;
 mod cluster;
+mod federation;
 mod global;
 mod help;
 mod mount;

@@ -82,7 +82,8 @@ impl Goal {
     pub fn check_removal(&self, plan: &Plan) -> Result<(), Failure> {
         let Self::Request { remove: true, request } = self else { return Ok(()) };
         let absent = |a: &&crate::engine::plan::Action| a.work.node.as_ref().is_some_and(|n| n.intent == Intent::Absent);
-        let kept: Vec<_> = plan.actions.iter().filter(absent).filter(|a| a.act == Act::Keep).collect();
+        let refused = |a: &&crate::engine::plan::Action| plan.refused.iter().any(|refused| refused.key == a.key);
+        let kept: Vec<_> = plan.actions.iter().filter(absent).filter(|a| a.act == Act::Keep && !refused(a)).collect();
         if matches!(request, Request::Bind(_)) || plan.has_changes() || kept.is_empty() {
             return Ok(());
         }

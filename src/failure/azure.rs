@@ -2,7 +2,7 @@
 
 use super::message::{Failure, first_line};
 use crate::{
-    azure::{Error, RefusedAction, pod_identities::LACKS_OPERATOR},
+    azure::{Error, LoginMethod, RefusedAction, pod_identities::LACKS_OPERATOR},
     exit::Exit,
     resources::{kind::HintScope, role_for},
 };
@@ -23,6 +23,11 @@ impl From<&Error> for Failure {
                 let failure = others.fold(failure, |f, (credential, why)| f.because(format!("{credential}: {why}")));
                 failure.hint("Log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or AZURE_FEDERATED_TOKEN_FILE).")
                     .hint("To try podid without an account, add `--sandbox`.")
+            }
+            Error::MethodUnusable { method, tried } => {
+                let failure = Self::new(Exit::Failed, error.to_string());
+                let failure = tried.iter().fold(failure, |f, (credential, why)| f.because(format!("{credential}: {why}")));
+                failure.hint(setting_up(*method)).hint("Or leave out `--auth` (and PODID_AUTH): podid takes the first login that is there.")
             }
             Error::LoginRefused { code, message } if is_conditional_access(code) => {
                 Self::new(Exit::Failed, format!("a Conditional Access policy of the tenant refuses the login: {code}"))
@@ -92,6 +97,25 @@ impl From<&Error> for Failure {
             }
             Error::Protocol(what) => Self::new(Exit::Failed, "could not parse a response of Azure").because(what.clone()),
         }
+    }
+}
+
+/// Returns the hint for a login method that is not there.
+fn setting_up(method: LoginMethod) -> &'static str {
+    match method {
+        LoginMethod::Az => "Log in with `az login`.",
+        LoginMethod::Azd => "Log in with `azd auth login`.",
+        LoginMethod::Environment => "Set the tenant, the client id and the secret of a service principal.",
+        LoginMethod::WorkloadIdentity => {
+            "The webhook of Workload ID sets them in pods with the label `azure.workload.identity/use: \"true\"` whose service account is bound: `podid bind --mode workload-identity`."
+        }
+        LoginMethod::GitHub => {
+            "Give the job `permissions: id-token: write`, set AZURE_TENANT_ID and AZURE_CLIENT_ID of the identity in its `env`, and let the identity accept it: `podid identity federate NAME --to github/ORG/REPO:...`."
+        }
+        LoginMethod::AzurePipelines => {
+            "Run podid in a task AzureCLI@2 of the service connection, with `SYSTEM_ACCESSTOKEN: $(System.AccessToken)` in its `env`."
+        }
+        LoginMethod::ManagedIdentity => "Run podid on a machine of Azure with a managed identity (`az vm identity assign`).",
     }
 }
 

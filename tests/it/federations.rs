@@ -154,12 +154,26 @@ fn two_at_once_on_one_identity_both_succeed() {
 fn a_service_account_has_its_clusters_issuer_and_nothing_else_is_made() {
     let world = World::served();
     identity(&world);
-    let federate = ["identity", "federate", "ci-mid", "--to", "serviceaccount/shop/web", "--cluster", "aks-wi", "-g", "podid-lab", "--yes"];
-    let made = world.podid(&federate);
-    eprintln!("{made:?}");
-    made.ok().says("1 created");
+    let federate = ["identity", "federate", "--to", "serviceaccount/shop/web", "--cluster", "aks-mi", "--yes"];
+    let without = federate.map(|word| if word == "aks-mi" { "aks-sp" } else { word });
+    let refused = world.podid(&without);
+    eprintln!("{refused:?}");
+    assert!(refused.code != Some(0) && refused.stderr.contains("--enable-oidc-issuer"), "{}", refused.stderr);
+    assert!(listed(&world).is_empty());
+    world.podid(&federate).ok().says("1 created");
     let all = listed(&world);
     assert_eq!(all[0]["subject"], "system:serviceaccount:shop:web");
     assert!(all[0]["issuer"].as_str().unwrap().ends_with('/'), "{all:?}");
     world.podid(&federate).ok().says("nothing to do");
+    let state = world.podid(&["state", "list"]).ok();
+    assert!(
+        state.stdout.contains("federation/ci-mid/serviceaccount/aks-mi/shop/web") && !state.stdout.contains("namespace/"),
+        "{}",
+        state.stdout
+    );
+    // the subject with its issuer finds the same credential
+    let other = format!("issuer={},subject=system:serviceaccount:shop:web", all[0]["issuer"].as_str().unwrap());
+    world.podid(&["identity", "federate", "--to", &other, "--yes"]).ok().says("nothing to do");
+    world.podid(&["identity", "federation", "remove", "--to", &other, "--yes"]).ok().says("1 deleted");
+    assert!(listed(&world).is_empty());
 }

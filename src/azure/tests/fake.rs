@@ -149,6 +149,7 @@ impl Fake {
                 client_id: "client".to_owned(),
                 client_secret: SECRET.to_owned().into(),
             }),
+            method: None,
             timeout: Some(Duration::from_secs(20)),
         }
     }
@@ -284,9 +285,14 @@ pub fn pass() -> Reply {
 }
 
 fn reply_token() -> Reply {
+    token_for(86399)
+}
+
+/// A token of Entra that expires after this many seconds.
+pub fn token_for(seconds: u64) -> Reply {
     let claims = json!({ "oid": OID, "tid": "tenant", "idtyp": "app", "appid": "client" });
     let token = format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims.to_string()));
-    reply(200, json!({ "token_type": "Bearer", "expires_in": 86399, "ext_expires_in": 86399, "access_token": token }))
+    reply(200, json!({ "token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token }))
 }
 
 /// Runs one ignored test of this program in a process of its own, because its environment and its log subscriber are process-wide.

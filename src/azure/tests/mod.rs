@@ -5,6 +5,7 @@ mod cluster_settings;
 mod errors;
 mod fake;
 mod hostile;
+mod login_methods;
 mod logins;
 mod logs;
 mod operations;

@@ -190,3 +190,32 @@ async fn a_role_is_found_by_its_name() {
     assert!(found.id.ends_with("/guid") && found.name == "It's ours");
     assert!(fake.on(ARM)[0].path.contains("roleName+eq+%27it%27%27s+ours%27"), "{}", fake.on(ARM)[0].path);
 }
+
+#[tokio::test]
+async fn a_flexible_credential_has_its_expression_where_the_preview_is_there() {
+    let credential = |name: &str, more: Value| {
+        let mut properties =
+            json!({ "issuer": "https://token.actions.githubusercontent.com", "audiences": ["api://AzureADTokenExchange"] });
+        let (Some(all), Value::Object(more)) = (properties.as_object_mut(), more) else { panic!() };
+        all.extend(more);
+        json!({ "name": name, "properties": properties })
+    };
+    const EXPRESSION: &str = "claims['sub'] matches 'repo:acme/shop:ref:refs/heads/*'";
+    for is_there in [true, false] {
+        let fake = Fake::new(move |seen, _| {
+            let preview = seen.path.contains("2025-05-31-preview");
+            let of = |more: Value| reply(200, json!({ "value": [credential("one", json!({ "subject": "a" })), credential("two", more)] }));
+            match (seen.host.as_str(), preview, is_there) {
+                (ARM, false, _) => of(json!({})),
+                (ARM, true, true) => of(json!({ "claimsMatchingExpression": { "value": EXPRESSION, "languageVersion": 1 } })),
+                (ARM, true, false) => error(400, "NoRegisteredProviderFound", "no such version"),
+                _ => pass(),
+            }
+        })
+        .await;
+        let identity = ArmId::resource(SUB, "g", id::IDENTITY, "ci");
+        let found = fake.azure().read().federated_credentials(&identity).await.unwrap().unwrap();
+        assert_eq!((found[0].subject.as_deref(), found[1].subject.as_deref()), (Some("a"), None));
+        assert_eq!(found[1].claims_matching_expression.as_deref(), is_there.then_some(EXPRESSION));
+    }
+}

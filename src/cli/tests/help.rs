@@ -36,7 +36,7 @@ fn help_of_the_top() {
       status     Compare what exists with what podid created
       verify     Prove with a short-lived pod that workloads can read their secrets
       group      Create, show and delete resource groups
-      identity   Create, show, list and delete managed identities
+      identity   Create, show, list and delete managed identities, and federate them
       role       Assign, list, remove and prune roles
       vault      Create key vaults, grant access to them, and set their secrets
       storage    Create storage accounts and their blob containers

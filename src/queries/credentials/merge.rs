@@ -67,6 +67,7 @@ pub fn convert_login(new: &mut Value, mode: LoginMode, env: &dyn Fn(&str) -> Opt
             LoginMode::Azd => "azd",
             LoginMode::WorkloadIdentity => "workloadidentity",
             LoginMode::ManagedIdentity => "msi",
+            LoginMode::AzurePipelines => "azurepipelines",
             LoginMode::Secret => "spn",
         };
         let mut args = vec!["get-token".to_owned(), "--login".to_owned(), word.to_owned()];
@@ -77,6 +78,12 @@ pub fn convert_login(new: &mut Value, mode: LoginMode, env: &dyn Fn(&str) -> Opt
             LoginMode::Secret | LoginMode::WorkloadIdentity => add("--tenant-id", value("--tenant-id")),
             // a user-assigned identity is told apart by its client id
             LoginMode::ManagedIdentity => add("--client-id", env("AZURE_CLIENT_ID").filter(|id| !id.is_empty())),
+            LoginMode::AzurePipelines => {
+                let of = |name: &str| env(name).filter(|value| !value.is_empty());
+                add("--tenant-id", of("AZURESUBSCRIPTION_TENANT_ID").or_else(|| value("--tenant-id")));
+                add("--client-id", of("AZURESUBSCRIPTION_CLIENT_ID"));
+                add("--azure-pipelines-service-connection-id", of("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"));
+            }
             LoginMode::Az | LoginMode::Azd => {}
         }
         exec["args"] = json!(args);
@@ -162,6 +169,13 @@ mod tests {
         assert_eq!(args(LoginMode::Secret, &folder), (format!("get-token --login spn {rest} --tenant-id t"), Value::Null));
         assert_eq!(args(LoginMode::WorkloadIdentity, &folder).0, format!("get-token --login workloadidentity {rest} --tenant-id t"));
         assert_eq!(args(LoginMode::ManagedIdentity, &folder).0, format!("get-token --login msi {rest} --client-id c"));
+        let connection = [
+            ("AZURESUBSCRIPTION_TENANT_ID", "of-connection"),
+            ("AZURESUBSCRIPTION_CLIENT_ID", "c"),
+            ("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID", "s"),
+        ];
+        let flags = "--tenant-id of-connection --client-id c --azure-pipelines-service-connection-id s";
+        assert_eq!(args(LoginMode::AzurePipelines, &connection).0, format!("get-token --login azurepipelines {rest} {flags}"));
         assert_eq!(args(LoginMode::ManagedIdentity, &[]).0, format!("get-token --login msi {rest}"));
     }
 

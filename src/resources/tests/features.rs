@@ -25,6 +25,7 @@ fn azure(access: &podid_sandbox::Access) -> Settings {
             client_id: access.client_id.clone(),
             client_secret: access.client_secret.clone().into(),
         }),
+        method: None,
         timeout: None,
     }
 }

@@ -18,7 +18,7 @@ fn a_missing_login_is_reported_at_once_with_everything_that_was_tried() {
     assert_snapshot!(told, @r#"
     exit 1
     error: no Azure login was found
-      because not set: AZURE_CLIENT_SECRET, AZURE_FEDERATED_TOKEN_FILE, ACTIONS_ID_TOKEN_REQUEST_URL, IDENTITY_ENDPOINT
+      because not set: AZURE_CLIENT_SECRET, AZURE_FEDERATED_TOKEN_FILE, ACTIONS_ID_TOKEN_REQUEST_URL, SYSTEM_ACCESSTOKEN, IDENTITY_ENDPOINT
       because az: AzureCliCredential authentication failed. az not found on PATH
       because azd: AzureDeveloperCliCredential authentication failed. azd not found on PATH
       because managed identity: this machine has no instance metadata service
@@ -33,7 +33,7 @@ fn an_incomplete_login_names_the_missing_variable() {
     assert_snapshot!(lab.fails(&format!("identity list --subscription {SUBSCRIPTION}")), @r#"
     exit 1
     error: no Azure login was found
-      because not set: AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE, ACTIONS_ID_TOKEN_REQUEST_URL, IDENTITY_ENDPOINT
+      because not set: AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE, ACTIONS_ID_TOKEN_REQUEST_URL, SYSTEM_ACCESSTOKEN, IDENTITY_ENDPOINT
       because az: AzureCliCredential authentication failed. az not found on PATH
       because azd: AzureDeveloperCliCredential authentication failed. azd not found on PATH
       because managed identity: this machine has no instance metadata service

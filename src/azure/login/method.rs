@@ -1,0 +1,42 @@
+//! A login method that the user chooses, in place of the first one that is there.
+
+use super::CredentialSource;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginMethod {
+    Az,
+    Azd,
+    /// A client secret in the environment.
+    Environment,
+    WorkloadIdentity,
+    GitHub,
+    AzurePipelines,
+    ManagedIdentity,
+}
+
+impl LoginMethod {
+    /// The word of `--auth`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Az => "az",
+            Self::Azd => "azd",
+            Self::Environment => "environment",
+            Self::WorkloadIdentity => "workload-identity",
+            Self::GitHub => "github",
+            Self::AzurePipelines => "azure-pipelines",
+            Self::ManagedIdentity => "managed-identity",
+        }
+    }
+
+    pub(super) fn sources(self) -> &'static [CredentialSource] {
+        match self {
+            Self::Az => &[CredentialSource::Az],
+            Self::Azd => &[CredentialSource::Azd],
+            Self::Environment => &[CredentialSource::EnvSecret],
+            Self::WorkloadIdentity => &[CredentialSource::EnvFederated],
+            Self::GitHub => &[CredentialSource::GitHub],
+            Self::AzurePipelines => &[CredentialSource::AzurePipelines],
+            Self::ManagedIdentity => &[CredentialSource::ManagedIdentity, CredentialSource::Metadata],
+        }
+    }
+}
