@@ -8,13 +8,28 @@ use super::{
     hosts,
     operations::{self, Target},
 };
+use serde::Deserialize;
 use serde_json::json;
 
 const VERSION: &str = "2021-04-01";
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListedGroup {
+    #[serde(flatten)]
+    group: Group,
+    managed_by: Option<String>,
+}
+
 impl Read {
     pub async fn group(&self, id: &ArmId) -> Result<Option<Group>> {
         self.resource(id, VERSION).await
+    }
+
+    /// Lists the groups of a subscription, without those that a service manages: AKS gives its node resource groups the tags of the cluster.
+    pub async fn groups(&self, subscription: &ArmId) -> Result<Vec<Group>> {
+        let listed: Vec<ListedGroup> = deadline::within(self.limit(), self.arm().below(subscription, "resourcegroups", VERSION)).await?;
+        Ok(listed.into_iter().filter(|listed| listed.managed_by.is_none()).map(|listed| listed.group).collect())
     }
 
     /// Lists what is in a group, without the caches: podid asks for it only before a deletion.

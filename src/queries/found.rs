@@ -50,8 +50,13 @@ pub async fn found(session: &Session, azure: &azure::Read, subscription: &str) -
         let mut wishes = there.wishes(&app);
         wishes.extend(secrets(session, azure, &there, &app).await?);
         let mut desired = graph(session, &app, subscription, wishes)?;
+        let mut made = Desired::new(&app, Requester::Command);
         for (kind, listed) in there.listing.of_app(&app) {
-            kind.add_found(listed, &mut desired).map_err(|fault| Failure::from(&fault))?;
+            kind.add_found(listed, &mut made).map_err(|fault| Failure::from(&fault))?;
+        }
+        for (key, node) in made.nodes {
+            // what others refer to is known more exactly there: a cluster by the context that leads to it
+            desired.nodes.get_or_insert_with(&key, || node).intent = Intent::Present;
         }
         graphs.push(desired);
     }

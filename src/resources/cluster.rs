@@ -5,7 +5,7 @@ mod content;
 pub mod creation;
 
 use super::{
-    kind::{AzureRole, HintScope, Resource},
+    kind::{AzureRole, HintScope, Listed, Resource},
     ownership, roles,
     world::{Cloud, ClusterTarget, Reader, Writer},
 };
@@ -235,6 +235,17 @@ impl Kind<Cloud> for Cluster {
 
 impl Resource for Cluster {
     const ARM_TYPE: Option<&'static str> = Some(CLUSTER);
+
+    async fn list(azure: &azure::Read, subscription: &ArmId) -> Result<Vec<Listed>, azure::Error> {
+        let listed = |cluster: azure::Cluster| Listed { app: ownership::app(&cluster.tags), actual: json!(cluster) };
+        Ok(azure.clusters(subscription).await?.into_iter().map(listed).collect())
+    }
+    /// podid names the context of a cluster that it creates as the cluster.
+    fn made_of(listed: &Listed) -> Option<(Key, Self)> {
+        let azure::Cluster { id, .. } = azure::Cluster::deserialize(&listed.actual).ok()?;
+        let context = id.name().to_owned();
+        Some((key(id.name()), Self { id, context, principal_id: None, create: None }))
+    }
 
     const ROLES: &'static [AzureRole] = &[
         // the nodes

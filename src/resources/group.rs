@@ -1,7 +1,7 @@
 //! A resource group. One that exists is used as it is; one that podid created is deleted only when nothing else is left in it.
 
 use super::{
-    kind::Resource,
+    kind::{Listed, Resource},
     ownership,
     world::{Cloud, Reader, Writer},
 };
@@ -140,4 +140,13 @@ impl Kind<Cloud> for Group {
     }
 }
 
-impl Resource for Group {}
+impl Resource for Group {
+    async fn list(azure: &azure::Read, subscription: &ArmId) -> Result<Vec<Listed>, azure::Error> {
+        let listed = |group: azure::Group| Listed { app: ownership::app(&tags(&group)), actual: json!(group) };
+        Ok(azure.groups(subscription).await?.into_iter().map(listed).collect())
+    }
+    fn made_of(listed: &Listed) -> Option<(Key, Self)> {
+        let group = azure::Group::deserialize(&listed.actual).ok()?;
+        Some((key(&group.id), Self { id: group.id, location: Some(group.location) }))
+    }
+}

@@ -89,6 +89,22 @@ fn a_new_cluster_is_reached_with_the_credential_that_azure_returns() {
 }
 
 #[test]
+fn a_lost_state_is_rebuilt_with_the_group_and_the_cluster_and_neither_with_those_of_others() {
+    let world = World::served();
+    world.podid(&["group", "create", "-n", "fresh-lab", "-l", "eastus", "--yes"]).ok();
+    world.podid(&["cluster", "create", "-g", "fresh-lab", "-n", CLUSTER, "--node-count", "1", "--yes"]).ok();
+    std::fs::remove_file(world.path(".podid/state.json")).unwrap();
+    world.podid(&["state", "rebuild"]).ok();
+    let listed = world.podid(&["state", "list", "-o", "json"]).ok().stdout;
+    assert!(listed.contains("\"group/fresh-lab\"") && listed.contains("\"cluster/aks-new\""), "{listed}");
+    // AKS gives a node resource group the tags of its cluster
+    assert!(!listed.contains("group/podid-lab") && !listed.to_ascii_lowercase().contains("\"group/mc_"), "{listed}");
+    world.podid(&["cluster", "delete", "-g", "fresh-lab", "-n", CLUSTER, "--yes"]).ok();
+    world.podid(&["group", "delete", "-n", "fresh-lab", "--yes"]).ok();
+    assert_eq!(group_status(&world, "fresh-lab"), 404);
+}
+
+#[test]
 fn a_creation_that_was_killed_is_picked_up_by_the_next_run() {
     let mut world = World::new();
     world.serve_with(&["--lateness", "quick"]);
