@@ -152,6 +152,10 @@ impl Read {
     pub async fn selected(&self, api: &Api, namespace: Option<&str>, field_selector: &str) -> Result<Vec<Value>> {
         write::list(&self.connection, api, namespace, None, Some(field_selector)).await
     }
+    /// Returns the issuer of the cluster's service account tokens, from its discovery document. None: this login may not read it.
+    pub async fn issuer(&self) -> Result<Option<String>> {
+        tokens::issuer(&self.connection).await
+    }
     /// Reads the last lines of a container's log, without the cache.
     pub async fn log(&self, pod: &ObjectRef, container: &str, range: &LogRange) -> Result<String> {
         logs::log(&self.connection, pod, container, range).await

@@ -1,4 +1,4 @@
-//! Requests tokens of service accounts (`TokenRequest`), as kubelet does for a pod.
+//! Requests tokens of service accounts (`TokenRequest`), as kubelet does for a pod, and finds out who issues them.
 
 use super::calls::{ApiRequest, ServerConnection};
 use super::error::Result;
@@ -33,4 +33,17 @@ pub(super) async fn service_account(connection: &ServerConnection, account: &Obj
     let asked = RequestInfo { verb: "create", api: &api, namespace: account.namespace.as_deref(), name: Some(&account.name) };
     let text = connection.text(&ApiRequest::json(Method::POST, path, &body), asked).await?;
     connection.parse_as::<Answer>(&text).map(|answer| SecretString::from(answer.status.token))
+}
+
+/// <https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery>
+pub(super) async fn issuer(connection: &ServerConnection) -> Result<Option<String>> {
+    #[derive(Deserialize)]
+    struct Discovery {
+        issuer: String,
+    }
+    let answer = connection.answer(&ApiRequest::get("/.well-known/openid-configuration".to_owned())).await?;
+    if !answer.ok() {
+        return Ok(None);
+    }
+    connection.parse_as::<Discovery>(&answer.body).map(|found| Some(found.issuer))
 }

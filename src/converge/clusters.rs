@@ -15,6 +15,9 @@ use crate::{
     },
 };
 
+/// The resource group in the place of one, of a cluster that Azure Resource Manager does not know.
+const OUTSIDE: &str = "outside-of-azure";
+
 /// The clusters of a run.
 pub struct Clusters {
     /// The one that Kubernetes objects go to; None where nothing goes into a cluster.
@@ -92,6 +95,11 @@ impl Known<'_> {
         let spec: Option<&ClusterSpec> = wanted.filter(|s| named.is_none_or(|named| named.matches(&NameOrId::new(&s.name))));
         let context = global.context.as_deref().filter(|_| named.is_none() || spec.is_some() || wanted.is_none());
         let name = spec.map(|s| NameOrId::new(&s.name)).or_else(|| named.cloned());
+        if let Some((outside, issuer)) = spec.and_then(|s| Some((s, s.issuer.as_ref()?))) {
+            let id = ArmId::resource(self.subscription, OUTSIDE, CLUSTER, &outside.name);
+            let context = context.or(outside.context.as_deref()).unwrap_or(&outside.name).to_owned();
+            return Ok(ClusterRef { id, context, principal_id: None, issuer: Some(issuer.clone()) });
+        }
         let remembered: Vec<ClusterRef> = self
             .resources
             .clusters()
@@ -106,7 +114,7 @@ impl Known<'_> {
             let group = spec.and_then(|s| s.resource_group.as_deref()).or(default);
             if let Some(id) = id_of(name, group, self.subscription)? {
                 let context = context.map_or_else(|| context_of(self.session, &remembered, &id), str::to_owned);
-                return Ok(ClusterRef { id, context, principal_id });
+                return Ok(ClusterRef { id, context, principal_id, issuer: None });
             }
         }
         match remembered.as_slice() {
@@ -134,7 +142,7 @@ impl Known<'_> {
                     Some(context) => context.to_owned(),
                     None => self.context_to(one).await,
                 };
-                Ok(ClusterRef { id: one.id.clone(), context, principal_id: None })
+                Ok(ClusterRef { id: one.id.clone(), context, principal_id: None, issuer: None })
             }
             [] => Err(Failure::new(Exit::Refused, format!("subscription {} has no cluster {name}", self.subscription))
                 .hint("List the clusters: `az aks list -o table`. For a cluster in another subscription, give its full id.")),
@@ -165,7 +173,7 @@ impl Known<'_> {
         let all = self.azure.clusters(&ArmId::subscription(self.subscription)).await.map_err(|e| Failure::from(&e))?;
         let is = |c: &&azure::Cluster| [&c.fqdn, &c.private_fqdn].into_iter().flatten().any(|h| h.eq_ignore_ascii_case(server));
         match all.iter().find(is) {
-            Some(found) => Ok(ClusterRef { id: found.id.clone(), context: cluster.context().to_owned(), principal_id: None }),
+            Some(found) => Ok(ClusterRef { id: found.id.clone(), context: cluster.context().to_owned(), principal_id: None, issuer: None }),
             None => Err(Failure::new(
                 Exit::Refused,
                 format!(

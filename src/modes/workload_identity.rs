@@ -30,7 +30,7 @@ use crate::{
         settings::Setting,
     },
 };
-use futures::future::{BoxFuture, ready};
+use futures::future::BoxFuture;
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -107,7 +107,7 @@ impl Mode for WorkloadIdentity {
     }
 
     fn remarks<'a>(&'a self, planned: &'a Planned<'a>, _: &'a mut Lists) -> BoxFuture<'a, Remarks> {
-        Box::pin(ready(remarks::remarks(planned)))
+        Box::pin(remarks::remarks(planned))
     }
 
     fn needs(&self) -> &'static [Component] {

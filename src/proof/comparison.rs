@@ -243,9 +243,9 @@ fn is_unsure(action: &Action) -> bool {
     action.work.actual.as_ref().is_some_and(|actual| manifest::is_unknown(actual))
 }
 
-/// Labels and annotations are marks: they keep no pod from its secrets.
+/// Labels and annotations are marks: they keep no pod from its secrets. Roles have their content beside `spec`.
 fn changed(changes: &[Change]) -> Vec<String> {
-    let counts = changes.iter().filter(|c| c.field.starts_with("spec") || c.field == "phase");
+    let counts = changes.iter().filter(|c| !c.field.starts_with("metadata"));
     counts.map(|c| format!("{} is {} instead of {}", c.field, shown(&c.from), shown(&c.to))).collect()
 }
 

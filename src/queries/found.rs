@@ -97,7 +97,7 @@ async fn clusters(session: &Session, azure: &azure::Read, whole: &ArmId) -> Resu
         let mut leading: Vec<&str> = contexts.iter().filter(|(_, host)| is(host)).map(|(name, _)| name.as_str()).collect();
         leading.sort_by_key(|name| *name != cluster.id.name());
         let Some(context) = leading.first() else { continue };
-        let cluster = ClusterRef { id: cluster.id.clone(), context: (*context).to_owned(), principal_id: None };
+        let cluster = ClusterRef { id: cluster.id.clone(), context: (*context).to_owned(), principal_id: None, issuer: None };
         let name = cluster.id.name().to_owned();
         match objects(session, cluster).await {
             Ok(objects) => found.push(objects),

@@ -139,7 +139,7 @@ fn loaded(asked: &Rbac) -> Result<Option<Loaded>, Failure> {
 fn nodes(loaded: &Loaded) -> Result<Nodes, Failure> {
     let subscription = "00000000-0000-0000-0000-000000000000";
     let id = ArmId::resource(subscription, "any", crate::azure::id::CLUSTER, "any");
-    let cluster = ClusterRef { id, context: String::new(), principal_id: None };
+    let cluster = ClusterRef { id, context: String::new(), principal_id: None, issuer: None };
     let memory = KnownResources::default();
     let context = expand::Context {
         app: &loaded.spec.metadata.name,

@@ -97,9 +97,12 @@ pub struct ClusterTarget {
     pub name: String,
     /// Context of the kubeconfig.
     pub context: String,
-    /// Host names of its API server, as ARM tells them; empty: not known to ARM.
+    /// Host names of its API server, as ARM tells them; `ANY_HOST` alone: ARM does not know the cluster.
     pub hosts: Input<Vec<String>>,
 }
+
+/// The host of a cluster whose API server nobody but the kubeconfig knows.
+pub const ANY_HOST: &str = "*";
 
 /// Told what people must know of a connection before it is used: a text, and what to do.
 pub type OnWarning = Arc<dyn Fn(&str, &str) + Send + Sync>;
@@ -234,7 +237,7 @@ impl Clusters {
         let hosts = target.hosts.get()?;
         let cluster = self.open_managed(&target.context).await?;
         let server = cluster.server_host();
-        if self.any_server || hosts.iter().any(|h| h.eq_ignore_ascii_case(server)) {
+        if self.any_server || hosts.iter().any(|h| h == ANY_HOST || h.eq_ignore_ascii_case(server)) {
             return Ok(cluster);
         }
         Err(Fault::refused(

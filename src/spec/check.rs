@@ -72,6 +72,7 @@ fn head(spec: &Spec) -> Verdict {
         maybe("cluster.context", filled, cluster.context.as_ref())?;
         maybe("cluster.principalId", names::guid, cluster.principal_id.as_ref())?;
         components::check(&cluster.components)?;
+        cluster::check_issuer(cluster)?;
         if let Some(create) = &cluster.create {
             cluster::check("cluster.create", create)?;
             let known = [&cluster.resource_group, &spec.resource_group].into_iter().flatten().next().is_some();

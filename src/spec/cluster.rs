@@ -3,8 +3,9 @@
 use super::{
     complaint::{Verdict, maybe, named, wrong},
     creation::{ClusterCreate, ClusterIdentity},
-    model::Spec,
+    model::{ClusterSpec, Spec},
     names::{self, Checked},
+    reference,
     source::SourceSpec,
 };
 
@@ -47,6 +48,34 @@ pub(super) fn check_groups(spec: &Spec) -> Verdict {
         if group.location.is_none() && spec.location.is_none() {
             return Err(wrong(path, "a new resource group needs a location").hint("Add `location:` to it, or to the spec."));
         }
+    }
+    Ok(())
+}
+
+/// The issuer of a cluster that is not one of AKS. Entra reads its keys from the internet.
+pub(super) fn check_issuer(cluster: &ClusterSpec) -> Verdict {
+    let Some(issuer) = &cluster.issuer else { return Ok(()) };
+    named("cluster.issuer", reference::issuer, issuer)?;
+    let given = [
+        ("cluster.create", cluster.create.is_some()),
+        ("cluster.resourceGroup", cluster.resource_group.is_some()),
+        ("cluster.principalId", cluster.principal_id.is_some()),
+        ("cluster.name", cluster.name.starts_with('/')),
+    ];
+    if let Some((field, _)) = given.into_iter().find(|(_, given)| *given) {
+        let message = "a cluster with an `issuer` is not one of AKS, and has no resource in Azure";
+        return Err(wrong(field, message).hint("Remove this field, or `issuer`, which AKS itself publishes."));
+    }
+    let host = url::Url::parse(issuer).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let is_private = host.parse::<std::net::IpAddr>().is_ok()
+        || host == "localhost"
+        || !host.contains('.')
+        || [".local", ".internal", ".localhost", ".svc"].iter().any(|end| host.ends_with(end));
+    if is_private {
+        let message = format!("Entra cannot read the keys of the issuer at {host}: it asks for them from the internet (AADSTS90061)");
+        return Err(wrong("cluster.issuer", message).hint(
+            "Publish `/.well-known/openid-configuration` and the keys at a public https address, and start the API server with it as `--service-account-issuer`.",
+        ));
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ use crate::{
         secret::{self, Secret},
         values::SecretSource,
         vault::{self, Vault, VaultOptions},
-        world::ClusterTarget,
+        world::{ANY_HOST, ClusterTarget},
     },
 };
 use grantee::Grantee;
@@ -314,6 +314,15 @@ impl<'a> Graph<'a> {
     }
 
     pub fn add_cluster(&mut self, cluster: &ClusterRef) -> Result<Key, Fault> {
+        if cluster.issuer.is_some() {
+            let name = cluster.id.name();
+            return Err(Fault::refused(
+                format!(
+                    "the cluster {name} has an `issuer` in the spec, so it is not one of AKS, and this needs its managed cluster in Azure"
+                ),
+                "Use `mode: workload-identity`, and components with `via: helm`; or remove `issuer`, which AKS itself publishes.",
+            ));
+        }
         let key = self.spelled(cluster::key(cluster.id.name()));
         if self.created::<Cluster>(&key).is_none_or(|created| created.id != cluster.id) {
             let (id, context, principal_id) = (cluster.id.clone(), cluster.context.clone(), cluster.principal_id.clone());
@@ -329,8 +338,12 @@ impl<'a> Graph<'a> {
     }
 
     fn target_of(&mut self, cluster: &ClusterRef) -> Result<ClusterTarget, Fault> {
+        let (name, context) = (cluster.id.name().to_owned(), cluster.context.clone());
+        if cluster.issuer.is_some() {
+            return Ok(ClusterTarget { name, context, hosts: Input::Known(vec![ANY_HOST.to_owned()]) });
+        }
         let key = self.add_cluster(cluster)?;
-        Ok(ClusterTarget { name: cluster.id.name().to_owned(), context: cluster.context.clone(), hosts: cluster::HOSTS.of(&key) })
+        Ok(ClusterTarget { name, context, hosts: cluster::HOSTS.of(&key) })
     }
 
     /// Adds a Kubernetes object, and notes in which cluster it lies.

@@ -18,6 +18,8 @@ pub struct ClusterRef {
     pub id: ArmId,
     pub context: String,
     pub principal_id: Option<String>,
+    /// The issuer of its service account tokens, of a cluster that Azure Resource Manager does not know.
+    pub issuer: Option<String>,
 }
 
 /// Entries of the own app come first; those of other apps are a second best.
@@ -128,7 +130,7 @@ impl KnownResources {
         let of = |entries: Vec<&Entry>| -> Vec<ClusterRef> {
             let read = |entry: &Entry| {
                 let Cluster { id, context, principal_id, .. } = spec_of(&entry.kind, &entry.spec)?;
-                Some(ClusterRef { id, context, principal_id })
+                Some(ClusterRef { id, context, principal_id, issuer: None })
             };
             entries.into_iter().filter_map(read).collect()
         };

@@ -74,6 +74,8 @@ pub struct ClusterSpec {
     pub context: Option<String>,
     /// Object id of the cluster's service principal, where podid may not ask the directory for it.
     pub principal_id: Option<String>,
+    /// The issuer of its service account tokens, of a cluster that is not one of AKS. Azure Resource Manager is not asked for it then.
+    pub issuer: Option<String>,
     /// With what podid creates it if it does not exist.
     pub create: Option<ClusterCreate>,
     /// What must run in it.

@@ -296,3 +296,117 @@ fn an_account_of_somebody_else_keeps_what_is_theirs() {
     assert_eq!(account["metadata"]["labels"], json!({ "chart": "shop-1.0" }));
     assert_eq!(account["imagePullSecrets"], json!([{ "name": "pull" }]));
 }
+
+/// A cluster that Azure Resource Manager does not know: its issuer is in the spec, and nothing is asked of the managed cluster.
+#[test]
+fn a_cluster_outside_of_azure_is_bound_by_the_issuer_in_the_spec() {
+    let world = World::served();
+    set_webhook(&world, true);
+    let id = format!("{}/providers/Microsoft.ContainerService/managedClusters/{CONTEXT}?api-version=2025-10-01", world.group_id());
+    let issuer = world.arm("GET", &id, None).ok()["properties"]["oidcIssuerProfile"]["issuerURL"].as_str().unwrap().to_owned();
+    let outside = |issuer: &str| {
+        let cluster = format!("cluster: {{name: edge, context: {CONTEXT}, issuer: {issuer}}}");
+        SPEC.replace("cluster: {name: aks-mi, components: [workload-identity]}", &cluster)
+    };
+    world.write("conn.txt", "not-a-real-secret");
+    world.write("podid.yaml", &outside(issuer.trim_end_matches('/')));
+    let refused = world.podid(&["up", "--yes"]).exits(4);
+    assert!(refused.stderr.contains(&format!("Write `issuer: {issuer}`")), "{}", refused.stderr);
+    world.write("podid.yaml", &outside("https://10.0.0.1/"));
+    let refused = world.podid(&["up", "--yes"]).exits(2);
+    assert!(refused.stderr.contains("Entra cannot read the keys of the issuer at 10.0.0.1"), "{}", refused.stderr);
+    world.write("podid.yaml", &outside(&issuer));
+    let mark = world.mark();
+    world.podid(&["up", "--yes", "--verify"]).ok().says("proved shop/web");
+    let asked = world.since(mark).into_iter().filter(|line| line.short().contains("managedClusters")).count();
+    assert_eq!(asked, 0, "the managed cluster is not asked for");
+    world.podid(&["plan"]).ok().says("nothing to do");
+    world.podid(&["verify", "--no-pod"]).ok();
+    world.podid(&["down", "--yes"]).ok();
+    let other = outside(&issuer).replace("    mode: workload-identity\n", "").replace("    serviceAccount: {name: web}\n", "");
+    world.write("podid.yaml", &other);
+    let refused = world.podid(&["up", "--yes"]).exits(4);
+    assert!(refused.stderr.contains("the cluster edge has an `issuer` in the spec, so it is not one of AKS"), "{}", refused.stderr);
+}
+
+/// One app in two clusters: each has a credential of its own, and the one that goes leaves the other's.
+#[test]
+fn two_clusters_of_one_app_have_a_credential_each() {
+    let world = World::served();
+    world.write("conn.txt", "not-a-real-secret");
+    let blue = SPEC.replace("kind: App", "kind: App # blue");
+    let green = SPEC.replace("aks-mi", "aks-sp");
+    world.write("blue.yaml", &blue);
+    world.write("green.yaml", &green);
+    world.podid(&["up", "--yes", "-f", "blue.yaml", "--verify", "--state", "blue.json"]).ok();
+    world.podid(&["up", "--yes", "-f", "green.yaml", "--verify", "--state", "green.json"]).ok();
+    let listed = || {
+        let all = format!("{}/federatedIdentityCredentials?{VERSION}", world.identity_id("shop-wi"));
+        let answer = world.arm("GET", &all, None);
+        if answer.status == 200 { answer.ok()["value"].as_array().unwrap().len() } else { 0 }
+    };
+    assert_eq!(listed(), 2);
+    world
+        .podid(&[
+            "unbind",
+            "--mode",
+            "workload-identity",
+            "-n",
+            "shop",
+            "--identity",
+            "shop-wi",
+            "--service-account",
+            "web",
+            "--cluster",
+            "aks-sp",
+            "--yes",
+            "--state",
+            "green.json",
+            "--app",
+            "shop",
+        ])
+        .ok();
+    assert_eq!(listed(), 1);
+    world.podid(&["verify", "-f", "blue.yaml", "--state", "blue.json"]).ok();
+}
+
+/// Each link of an identity binding is named when it is broken.
+#[test]
+fn a_broken_link_of_an_identity_binding_is_named() {
+    let world = World::served();
+    world.write("podid.yaml", &SPEC.replace("mode: workload-identity", "mode: identity-binding"));
+    world.write("conn.txt", "not-a-real-secret");
+    world.podid(&["up", "--yes", "--verify"]).ok().says("proved shop/web");
+    let refused = world.podid(&["verify", "--no-pod"]).exits(4);
+    assert!(refused.stderr.contains("gives tokens to pods only"), "{}", refused.stderr);
+    let binding = format!(
+        "{}/providers/Microsoft.ContainerService/managedClusters/{CONTEXT}/identityBindings?api-version=2026-04-01",
+        world.group_id()
+    );
+    let name = world.arm("GET", &binding, None).ok()["value"][0]["name"].as_str().unwrap().to_owned();
+    let one = binding.replace("identityBindings?", &format!("identityBindings/{name}?"));
+    const ROLE: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles/podid-use-mi-shop-web";
+    const BOUND: &str = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/podid-use-mi-shop-web";
+    type Breaks<'a> = Box<dyn Fn() + 'a>;
+    let cases: [(&str, &str, Breaks<'_>); 4] = [
+        ("binding deleted", "identity-binding", Box::new(|| drop(world.arm("DELETE", &one, None)))),
+        ("right deleted", "use-right", Box::new(|| drop(world.kube("DELETE", CONTEXT, BOUND, None).ok()))),
+        (
+            "right to another identity",
+            "use-right",
+            Box::new(|| {
+                let rules = json!([{ "apiGroups": ["cid.wi.aks.azure.com"], "resources": ["other"], "verbs": ["use-managed-identity"] }]);
+                edited(&world, ROLE, json!({ "rules": rules }));
+            }),
+        ),
+        ("annotation missing", "service-account", Box::new(|| annotated(&world, Value::Null))),
+    ];
+    for (name, link, breaks) in &cases {
+        breaks();
+        let failed = world.podid(&["verify", "-o", "json"]).exits(1);
+        assert_eq!(proof(&failed)["link"], *link, "{name}: {}", failed.stdout);
+        world.podid(&["up", "--yes", "--force-conflicts", "--verify"]).ok().says("proved shop/web");
+    }
+    world.podid(&["down", "--yes"]).ok();
+    assert_eq!(world.arm("GET", &binding, None).ok()["value"], json!([]));
+}

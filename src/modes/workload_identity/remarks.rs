@@ -1,13 +1,53 @@
-//! What a plan of this mode must say before anything is written: that identity and vault are in two tenants.
+//! What a plan of this mode must say before anything is written: that identity and vault are in two tenants, and that a cluster outside of
+//! Azure issues its tokens by another issuer than the spec says.
 
 use crate::{
     chain::remarks::{Planned, Remarks, wanted},
-    engine::{input::Field, key::Key, plan::Refusal, resource::Kind as _},
-    resources::{identity, secret_provider_class::SecretProviderClass, vault},
+    engine::{input::Field, key::Key, plan::Refusal, resource::Kind},
+    resources::{
+        federation::{Federation, service_account},
+        identity,
+        manifested::Manifested,
+        secret_provider_class::SecretProviderClass,
+        service_account::ServiceAccount,
+        vault,
+        world::ANY_HOST,
+    },
 };
+use std::collections::BTreeSet;
 
-pub(super) fn remarks(planned: &Planned<'_>) -> Remarks {
-    Remarks { refused: tenants(planned), warnings: Vec::new() }
+pub(super) async fn remarks(planned: &Planned<'_>) -> Remarks {
+    let mut refused = tenants(planned);
+    refused.extend(issuers(planned).await);
+    Remarks { refused, warnings: Vec::new() }
+}
+
+/// Clusters outside of Azure, whose issuer only the spec says.
+async fn issuers(planned: &Planned<'_>) -> Vec<Refusal> {
+    let mut refused = Vec::new();
+    let mut asked = BTreeSet::new();
+    for node in wanted(planned.desired, <Federation as Kind<_>>::KIND) {
+        let Some(federation) = planned.placed::<Federation>(node) else { continue };
+        let account = wanted(planned.desired, <ServiceAccount as Manifested>::KIND)
+            .filter_map(|node| planned.placed::<ServiceAccount>(node))
+            .find(|account| federation.subject == service_account(&account.namespace, &account.name));
+        let outside = account.filter(|one| one.target.hosts.known().is_some_and(|hosts| hosts.iter().any(|host| host == ANY_HOST)));
+        let (Some(account), Some(wanted)) = (outside, federation.issuer.known()) else { continue };
+        let name = &account.target.name;
+        if !asked.insert(name.clone()) {
+            continue;
+        }
+        let Ok(cluster) = planned.reader.cluster(&account.target).await else { continue };
+        // who may not read it finds out by the proof
+        let Ok(Some(issuer)) = cluster.issuer().await else { continue };
+        if issuer != *wanted {
+            let reason =
+                format!("the API server of {name} issues tokens as {issuer}, and the spec says {wanted}: Entra compares them byte by byte");
+            refused
+                .push(refusal(&node.key, (reason, format!("Write `issuer: {issuer}` for the cluster, if Entra can read its keys there."))));
+        }
+    }
+    refused
 }
 
 fn refusal(key: &Key, (reason, way_out): (String, String)) -> Refusal {
@@ -17,7 +57,7 @@ fn refusal(key: &Key, (reason, way_out): (String, String)) -> Refusal {
 /// Vaults whose secrets are read by identities of another tenant.
 fn tenants(planned: &Planned<'_>) -> Vec<Refusal> {
     let mut refused = Vec::new();
-    for node in wanted(planned.desired, SecretProviderClass::KIND) {
+    for node in wanted(planned.desired, <SecretProviderClass as Manifested>::KIND) {
         let Ok(class) = serde_json::from_value::<SecretProviderClass>((*node.spec).clone()) else { continue };
         let identity = class.identity.get("clientID").and_then(|id| id.source());
         let tenants = identity.as_ref().and_then(|identity| {

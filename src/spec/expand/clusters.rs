@@ -60,7 +60,7 @@ impl Graph<'_> {
     pub(super) fn request_cluster(&mut self, name: &NameOrId, group: Option<&str>, create: &ClusterCreate) -> Result<(), Fault> {
         let id = self.arm_id(name, CLUSTER, group)?;
         let context = id.name().to_owned();
-        self.new_cluster(&ClusterRef { id, context, principal_id: None }, create)?;
+        self.new_cluster(&ClusterRef { id, context, principal_id: None, issuer: None }, create)?;
         self.recall_parts(&key_of(name))
     }
 

@@ -46,6 +46,9 @@ impl Graph<'_> {
 
     /// The issuer of the cluster's service account tokens, which the graph may be turning on.
     fn cluster_issuer(&mut self) -> Result<Input<String>, Fault> {
+        if let Some(issuer) = &self.cluster_ref()?.issuer {
+            return Ok(Input::Known(issuer.clone()));
+        }
         let setting = feature::key(self.cluster_ref()?.id.name(), WORKLOAD_IDENTITY);
         if self.desired.nodes.contains_key(&setting) {
             return Ok(feature::OIDC_ISSUER.of(&setting));
