@@ -1,17 +1,22 @@
 //! Reads and writes resource groups.
 
 use super::{
-    ArmId, Group, GroupContent, Read, Result, Tags, Write,
+    ArmId, Error, Group, GroupContent, Read, Result, Tags, Write,
     arm::{self, Arm},
     deadline,
     failures::absent,
     hosts,
     operations::{self, Target},
+    wait::{Poll, REPLICATION, Waiter},
 };
 use serde::Deserialize;
 use serde_json::json;
+use std::time::Duration;
+use tokio::sync::Mutex;
 
 const VERSION: &str = "2021-04-01";
+/// For how long a list of a group's resources may have one that does not exist any more.
+const LISTED: Duration = Duration::from_secs(60);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,9 +49,23 @@ impl Write {
         self.call(get(&self.core.arm, id)).await
     }
 
-    /// Lists what is in a group past all caches.
-    pub async fn group_content(&self, id: &ArmId) -> Result<Vec<GroupContent>> {
-        self.call(content(&self.core.arm, id)).await
+    /// Lists what is in a group past all caches. The list still has what was deleted a moment ago: where it is not empty, it is asked for again
+    /// for a while.
+    pub async fn remaining_content(&self, id: &ArmId) -> Result<Vec<GroupContent>> {
+        let patience = Waiter { limit: LISTED.min(self.core.limit), on_wait: self.patience.on_wait.clone() };
+        let last = Mutex::new(Vec::new());
+        let listed = || async {
+            let found = content(&self.core.arm, id).await?;
+            let Some(first) = found.first() else { return Ok(Poll::Done(())) };
+            let text = format!("waiting until the resource group {} no longer lists {}", id.name(), first.id.name());
+            *last.lock().await = found;
+            Ok(Poll::Wait(text))
+        };
+        match self.call(patience.until(&format!("the resource group {}", id.name()), REPLICATION, listed)).await {
+            Ok(()) => Ok(Vec::new()),
+            Err(Error::NotYet { .. }) => Ok(last.into_inner()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Creates a group, or replaces its tags.

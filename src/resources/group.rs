@@ -119,7 +119,7 @@ impl Kind<Cloud> for Group {
     }
     /// Deleting a group deletes everything in it, so it is looked at once more.
     async fn remove(&self, _: NodeContext<'_>, _: Actual, writer: &Writer) -> Result<(), Fault> {
-        let content = writer.azure.group_content(&self.id).await.map_err(Fault::cloud)?;
+        let content = writer.azure.remaining_content(&self.id).await.map_err(Fault::cloud)?;
         if let Some(first) = content.first() {
             return Err(Fault::refused(
                 format!("the resource group {} is not empty: it holds {} ({})", self.id.name(), first.id.name(), first.kind),

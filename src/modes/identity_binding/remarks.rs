@@ -4,7 +4,7 @@ use super::rbac;
 use crate::{
     azure::{ArmId, identity_bindings::unfitting},
     chain::remarks::{Planned, Remarks, wanted},
-    engine::{input::Input, plan::Warning, resource::Kind as _},
+    engine::{desired::Node, input::Input, plan::Warning, resource::Kind as _},
     resources::{delivery::PodSecrets, identity_binding::IdentityBinding, object},
 };
 
@@ -45,7 +45,7 @@ fn switches(planned: &Planned<'_>) -> Vec<Warning> {
         let [role, _] = rbac::manifests(&read.namespace, subject, &Input::Known(String::new())).ok()?;
         planned.plan.action(&object::key(&read.target.name, &role).ok()?).filter(|action| action.act.changes())
     };
-    let warning = |node| {
+    let warning = |node: &Node| {
         let read = planned.placed::<PodSecrets>(node)?;
         is_bound(&read).map(|_| Warning {
             key: node.key.clone(),
@@ -53,5 +53,6 @@ fn switches(planned: &Planned<'_>) -> Vec<Warning> {
             hint: Some(format!("In its credential for workload identity: {SWITCHES}.")),
         })
     };
-    wanted(planned.desired, PodSecrets::KIND).filter_map(warning).collect()
+    // nothing is made for them in the cluster, so that they are only read
+    planned.desired.nodes.values().filter(|node| node.kind == PodSecrets::KIND).filter_map(warning).collect()
 }

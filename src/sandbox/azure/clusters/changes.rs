@@ -298,12 +298,24 @@ pub fn poll(call: &mut Call<'_>, operation: &str) -> bool {
     false
 }
 
+/// Removes the cluster whose deletion this operation is.
+fn remove_ended(call: &mut Call<'_>, operation: &str) {
+    let gone = call.state.clusters.iter().find(|(_, c)| c.ending.as_deref() == Some(operation)).map(|(key, _)| key.clone());
+    if let Some(key) = gone {
+        removal::cluster(call, &key);
+        call.changed();
+    }
+}
+
 /// Answers `operations/ID` with 200 while it runs and when it is done.
 pub fn operation(call: &mut Call<'_>, id: &str) -> Answer {
     let Some(started) = call.state.operations.get(id).map(|o| o.created) else {
         return Err(refusal(404, "NotFound", format!("The entity was not found: operation {id}.")));
     };
     let done = poll(call, id);
+    if done {
+        remove_ended(call, id);
+    }
     let mut body = json!({"name": id, "status": if done { "Succeeded" } else { "InProgress" }, "startTime": times::ticks(started)});
     if done {
         body["endTime"] = json!(times::ticks(call.now.max(started)));
@@ -314,11 +326,7 @@ pub fn operation(call: &mut Call<'_>, id: &str) -> Answer {
 /// Answers `operationresults/ID`, which only a deletion names, with 202 while it runs and then with 204.
 pub fn operation_result(call: &mut Call<'_>, location: &str, id: &str) -> Answer {
     if poll(call, id) {
-        let gone = call.state.clusters.iter().find(|(_, c)| c.ending.as_deref() == Some(id)).map(|(key, _)| key.clone());
-        if let Some(key) = gone {
-            removal::cluster(call, &key);
-            call.changed();
-        }
+        remove_ended(call, id);
         return Ok(Response::new(204));
     }
     let place = operation_url(call, location, "operationresults", id);
