@@ -10,7 +10,6 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub(super) const DRIVER: &str = "secrets-store.csi.k8s.io";
 const GROUP: &str = "/apis/secrets-store.csi.x-k8s.io/v1";
 const MANAGED: &str = "secrets-store.csi.k8s.io/managed";
 const NODE: &str = "internal.secrets-store.csi.k8s.io/node-name";

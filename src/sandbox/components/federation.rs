@@ -2,10 +2,8 @@
 //! exchanged at Entra, or at the cluster's token proxy if the pod uses an identity binding.
 
 use super::provider::ProviderContext;
-use super::service_account::{PodAccount, projection};
+use super::service_account::{ASSERTION, PodAccount, projection};
 use serde_json::Value;
-
-pub(super) const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// What went wrong: the status, 0 if there was no answer, and the answer.
 pub(super) type TokenError = (u16, String);

@@ -5,7 +5,7 @@ mod status;
 
 use super::activity::{Activity, Backoff, Busy};
 use super::config::Config;
-use super::driver::{DRIVER, Driver, Volume};
+use super::driver::{Driver, Volume};
 use super::events::{EventType, Events, now};
 use super::flexvolume::{self, FlexError};
 use super::kube::{KubeClient, KubeError};
@@ -13,7 +13,7 @@ use super::mirror::{Mirror, ObjectKey, keep, key};
 use super::nmi::Nmi;
 use super::nodes::Nodes;
 use super::pod_check::PodCheck;
-use super::provider::ProviderContext;
+use super::provider::{DRIVER, ProviderContext};
 use super::tasks::{AbortOnDrop, RunningComponents};
 use super::wire::AzureClient;
 use super::workloads::{Program, Workloads};

@@ -3,6 +3,8 @@
 use super::kube::{KubeClient, KubeError};
 use serde_json::{Value, json};
 
+/// The type of an assertion at Entra that is such a token.
+pub(super) const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// The default lifetime of a projected token, in seconds.
 const LIFETIME: i64 = 3600;
 

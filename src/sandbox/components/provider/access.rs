@@ -1,15 +1,13 @@
 //! The login of the provider at Key Vault: one of several ways, chosen by the parameters, and how each gets its token.
 
 use super::super::activity::Activity;
-use super::super::driver::DRIVER;
-use super::super::federation::ASSERTION;
 use super::super::kube::KubeClient;
 use super::super::nmi::{self, Nmi};
-use super::super::service_account::PodAccount;
+use super::super::service_account::{ASSERTION, PodAccount};
 use super::super::wire::{AzureClient, AzureResponse};
 use super::super::workloads::{Program, Workloads};
 use super::parameters::Parameters;
-use super::request::MountRequest;
+use super::request::{DRIVER, MountRequest};
 use serde_json::Value;
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@ mod request;
 mod vault;
 
 pub(super) use access::ProviderContext;
-pub(super) use request::MountRequest;
+pub(super) use request::{DRIVER, MountRequest};
 pub(super) use vault::File;
 
 pub(super) async fn mount(access: &ProviderContext, request: &MountRequest<'_>) -> Result<Vec<File>, String> {

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// The name of the driver.
+pub(crate) const DRIVER: &str = "secrets-store.csi.k8s.io";
+
 /// What the provider must know about the pod and its volume.
 pub(crate) struct MountRequest<'a> {
     pub(crate) namespace: &'a str,
