@@ -82,6 +82,19 @@ const CHAIN: [CredentialSource; 9] = [
 ];
 
 impl CredentialSource {
+    /// Those of a method that the user chose.
+    fn of(method: LoginMethod) -> &'static [Self] {
+        match method {
+            LoginMethod::Az => &[Self::Az],
+            LoginMethod::Azd => &[Self::Azd],
+            LoginMethod::Environment => &[Self::EnvSecret],
+            LoginMethod::WorkloadIdentity => &[Self::EnvFederated],
+            LoginMethod::GitHub => &[Self::GitHub],
+            LoginMethod::AzurePipelines => &[Self::AzurePipelines],
+            LoginMethod::ManagedIdentity => &[Self::ManagedIdentity, Self::Metadata],
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             CredentialSource::Given => "the client secret of the settings",
@@ -186,7 +199,7 @@ impl Login {
             return Ok(credential.get_token(&[scope], None).await?);
         }
         let mut tried = Vec::new();
-        for &source in self.method.map_or(&CHAIN[..], LoginMethod::sources) {
+        for &source in self.method.map_or(&CHAIN[..], CredentialSource::of) {
             if source == CredentialSource::EnvSecret || self.method.is_some() {
                 self.check_environment()?;
             }

@@ -26,7 +26,9 @@ impl From<&Error> for Failure {
             }
             Error::MethodUnusable { method, tried } => {
                 let failure = Self::new(Exit::Failed, error.to_string());
-                let failure = tried.iter().fold(failure, |f, (credential, why)| f.because(format!("{credential}: {why}")));
+                let failure = tried.iter().fold(failure, |f, (credential, why)| {
+                    f.because(if why.ends_with(" not set") { why.clone() } else { format!("{credential}: {why}") })
+                });
                 failure.hint(setting_up(*method)).hint("Or leave out `--auth` (and PODID_AUTH): podid takes the first login that is there.")
             }
             Error::LoginRefused { code, message } if is_conditional_access(code) => {

@@ -115,6 +115,11 @@ impl Federation {
         if let Some(found) = all.iter().find(accepts) {
             return Some(Actual { credential: found.clone(), accepts: true });
         }
+        // Azure allows no second one for this pair, whatever its audience
+        let same = |one: &&FederatedCredential| Some(&one.issuer) == issuer && one.subject.as_ref() == Some(&self.subject);
+        if let Some(found) = all.iter().find(same) {
+            return Some(Actual { credential: found.clone(), accepts: false });
+        }
         let recorded = context.recorded.get(NAME.0).and_then(Value::as_str);
         let name = self.name(context.app);
         let by_name = all.iter().find(|one| one.name == name || Some(one.name.as_str()) == recorded);
@@ -280,6 +285,15 @@ mod tests {
     fn a_credential_counts_by_what_it_accepts_whatever_its_name() {
         let (actual, diff, owner) = found(&[there("other", "https://x/"), there("by-hand", SHOP)]).unwrap();
         assert_eq!((actual.credential.name.as_str(), diff, owner), ("by-hand", Diff::Same, Owner::Unmarked));
+    }
+
+    #[test]
+    fn one_of_the_same_subject_with_another_audience_is_changed_because_there_can_be_no_second() {
+        let other = FederatedCredential { audiences: vec!["api://Other".into()], ..there("by-hand", SHOP) };
+        let (_, diff, owner) = found(&[there("else", "https://x/"), other]).unwrap();
+        let Diff::Update(changes) = diff else { panic!("it stays") };
+        assert_eq!(changes.iter().map(|c| c.field.as_str()).collect::<Vec<_>>(), ["audiences"]);
+        assert_eq!(owner, Owner::Unmarked, "only with --adopt");
     }
 
     #[test]

@@ -109,6 +109,20 @@ fn one_that_was_made_by_hand_is_adopted_and_only_removed_with_consent() {
 }
 
 #[test]
+fn another_audience_is_a_difference() {
+    let world = World::served();
+    identity(&world);
+    by_hand(&world, "by-hand", "repo:acme/shop:ref:refs/heads/main");
+    let other = [FEDERATE.as_slice(), &["--audience", "api://Other"]].concat();
+    world.podid(&other).exits(4).says("differs in audiences");
+    world.podid(&[other.as_slice(), &["--adopt"]].concat()).ok().says("1 updated");
+    let all = listed(&world);
+    assert_eq!((all.len(), all[0]["name"].as_str(), all[0]["audience"].as_str()), (1, Some("by-hand"), Some("api://Other")));
+    // the sandbox has a login of its own
+    world.podid(&["identity", "federation", "list", "ci-mid", "--auth", "github"]).ok();
+}
+
+#[test]
 fn the_twenty_first_is_refused_before_anything_is_written() {
     let world = World::served();
     identity(&world);

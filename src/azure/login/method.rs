@@ -1,7 +1,5 @@
 //! A login method that the user chooses, in place of the first one that is there.
 
-use super::CredentialSource;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginMethod {
     Az,
@@ -25,18 +23,6 @@ impl LoginMethod {
             Self::GitHub => "github",
             Self::AzurePipelines => "azure-pipelines",
             Self::ManagedIdentity => "managed-identity",
-        }
-    }
-
-    pub(super) fn sources(self) -> &'static [CredentialSource] {
-        match self {
-            Self::Az => &[CredentialSource::Az],
-            Self::Azd => &[CredentialSource::Azd],
-            Self::Environment => &[CredentialSource::EnvSecret],
-            Self::WorkloadIdentity => &[CredentialSource::EnvFederated],
-            Self::GitHub => &[CredentialSource::GitHub],
-            Self::AzurePipelines => &[CredentialSource::AzurePipelines],
-            Self::ManagedIdentity => &[CredentialSource::ManagedIdentity, CredentialSource::Metadata],
         }
     }
 }

@@ -43,6 +43,17 @@ impl<'a, W: Backend> Planner<'a, W> {
 
     pub(super) fn is_ours(&self, node: &Node, kind: &dyn ErasedKind<W>, placed: &Value, seen: &Observation) -> Result<bool, Fault> {
         let owner = kind.owner(placed, self.context(node, kind, placed)?, &seen.actual)?;
+        self.is_owned(node, kind, placed, (owner, seen))
+    }
+
+    /// Returns whether a resource with this owner is podid's.
+    pub(super) fn is_owned(
+        &self,
+        node: &Node,
+        kind: &dyn ErasedKind<W>,
+        placed: &Value,
+        (owner, seen): (Owner, &Observation),
+    ) -> Result<bool, Fault> {
         Ok(match self.said(node, kind, placed)? {
             Some(said) => self.ours_as_said(kind, said, owner, seen)?,
             None => match owner {

@@ -56,10 +56,9 @@ impl<W: Backend> Planner<'_, W> {
             };
         };
         let extended = recorded == Some(Origin::Extended);
-        // the request may say more of the same place than the ledger, such as that it also removes what is not podid's
-        let wanted = self.observed.placed.get(&node.key).unwrap_or(&placed);
-        let owner = kind.owner(wanted, self.context(node, kind, &placed)?, &seen.actual)?;
-        let ours = extended || self.is_ours(node, kind, wanted, seen)?;
+        // the request may say more than the ledger of the same resource, such as that it also removes what is not podid's
+        let owner = kind.owner(&node.spec, self.context(node, kind, &placed)?, &seen.actual)?;
+        let ours = extended || self.is_owned(node, kind, &placed, (owner.clone(), seen))?;
         self.ours.insert(node.key.clone(), ours);
         if !ours {
             // an adopted resource is kept and forgotten; one that was never ours and is not in the ledger needs no action

@@ -43,6 +43,26 @@ fn an_incomplete_login_names_the_missing_variable() {
 }
 
 #[test]
+fn a_login_method_that_is_chosen_names_what_it_lacks() {
+    let lab = without_any_login().with("AZURE_TENANT_ID", "t");
+    assert_snapshot!(lab.fails(&format!("identity list --auth workload-identity --subscription {SUBSCRIPTION}")), @r#"
+    exit 1
+    error: the login method workload-identity cannot be used
+      because AZURE_FEDERATED_TOKEN_FILE and AZURE_CLIENT_ID are not set
+    hint: The webhook of Workload ID sets them in pods with the label `azure.workload.identity/use: "true"` whose service account is bound: `podid bind --mode workload-identity`.
+    hint: Or leave out `--auth` (and PODID_AUTH): podid takes the first login that is there.
+    "#);
+    let lab = without_any_login().with("PODID_AUTH", "az");
+    assert_snapshot!(lab.fails(&format!("identity list --subscription {SUBSCRIPTION}")), @r#"
+    exit 1
+    error: the login method az cannot be used
+      because az: AzureCliCredential authentication failed. az not found on PATH
+    hint: Log in with `az login`.
+    hint: Or leave out `--auth` (and PODID_AUTH): podid takes the first login that is there.
+    "#);
+}
+
+#[test]
 fn a_wrong_client_secret_is_reported_with_entras_message() {
     let lab = Lab::new().served().with_clients_environment().with("AZURE_CLIENT_SECRET", "not-a-real-secret");
     assert_snapshot!(lab.fails("identity create -n shop-mid --yes"), @r#"
