@@ -4,11 +4,15 @@
 mod driver;
 mod links;
 mod names;
+mod own_pods;
+mod prerequisites;
 mod settings;
 
 pub use driver::driver_tokens;
 pub use links::{account, mutation, stages, webhook};
 pub use names::{COMPONENT, KIND, PROXY_AUDIENCE, TOKEN_PROXY, USE};
+pub use own_pods::warnings;
+pub use prerequisites::missing;
 pub use settings::{CREATE, SERVICE_ACCOUNT, SETTINGS};
 
 use crate::{
@@ -122,6 +126,7 @@ pub fn rights() -> Vec<Right> {
     let webhook = |group, resource, verbs| Right::new(group, resource, verbs, Reach::Everywhere);
     const WITHOUT: &str = "a proof that fails does not say whether the webhook of Workload ID is missing";
     vec![
+        Right::new("", "pods", &["list"], Reach::Within).optional("the workload's own pods are not looked at"),
         Right::new("", "serviceaccounts", &["get", "list", "watch"], Reach::Within),
         webhook("admissionregistration.k8s.io", "mutatingwebhookconfigurations", &["get"]).optional(WITHOUT),
         webhook("apps", "deployments", &["list"]).optional(WITHOUT),

@@ -14,6 +14,7 @@ use crate::{
         link::Link,
         remarks::{Lists, Planned, Remarks},
         stage::Stage,
+        view::View,
     },
     engine::{
         desired::Intent,
@@ -128,8 +129,12 @@ impl Mode for IdentityBinding {
         accounts::stages(bound)
     }
 
+    fn warnings<'a>(&'a self, view: &'a View<'a>) -> BoxFuture<'a, Vec<String>> {
+        Box::pin(accounts::warnings(view))
+    }
+
     fn remarks<'a>(&'a self, planned: &'a Planned<'a>, _: &'a mut Lists) -> BoxFuture<'a, Remarks> {
-        Box::pin(async move { remarks::remarks(planned) })
+        Box::pin(remarks::remarks(planned))
     }
 
     fn needs(&self) -> &'static [Component] {

@@ -12,6 +12,7 @@ use crate::{
         link::Link,
         remarks::{Lists, Planned, Remarks},
         stage::Stage,
+        view::View,
     },
     engine::{
         fault::Fault,
@@ -104,6 +105,10 @@ impl Mode for WorkloadIdentity {
 
     fn exchanges(&self, _: &Bound) -> Option<&'static str> {
         Some(AUDIENCE)
+    }
+
+    fn warnings<'a>(&'a self, view: &'a View<'a>) -> BoxFuture<'a, Vec<String>> {
+        Box::pin(accounts::warnings(view))
     }
 
     fn remarks<'a>(&'a self, planned: &'a Planned<'a>, _: &'a mut Lists) -> BoxFuture<'a, Remarks> {

@@ -274,7 +274,7 @@ impl Resource for Cluster {
             }
             _ if field == OIDC_ISSUER.0 => {
                 format!(
-                    "Enable the issuer of the cluster: `az aks update -n {name} -g GROUP --enable-oidc-issuer`, then run the command again."
+                    "Enable the issuer and the webhook of the cluster: `podid cluster install workload-identity --cluster {name}`, or `components: [workload-identity]` in the spec (it restarts the API server, and AKS cannot turn an issuer off again)."
                 )
             }
             _ if field == CONTROL_PLANE_ID.0 => {

@@ -233,3 +233,71 @@ pub fn stages(bound: &Bound) -> Vec<Stage> {
         ),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        chain::facts::BoundIdentity,
+        engine::{desired::Requester, input::Input},
+        resources::world::ClusterTarget,
+    };
+    use serde_json::json;
+
+    const OWN: &str = "11111111-2222-3333-4444-555555555555";
+
+    fn bound() -> Bound {
+        Bound {
+            mode: "workload-identity",
+            app: "shop".into(),
+            by: Requester::Spec,
+            cluster: ClusterTarget { name: "aks".into(), context: "aks".into(), hosts: Input::Known(Vec::new()) },
+            namespace: "shop".into(),
+            subject: "web".into(),
+            name: "web".into(),
+            identity: BoundIdentity {
+                key: None,
+                name: "shop-wi".into(),
+                resource_group: None,
+                resource_id: None,
+                client_id: Some(Input::Known(OWN.into())),
+            },
+            objects: [].into(),
+            keys: Vec::new(),
+            flags: Vec::new(),
+        }
+    }
+
+    fn pod() -> Value {
+        json!({
+            "metadata": { "name": "web-1", "labels": { USE: "true" } },
+            "spec": {
+                "serviceAccountName": "web",
+                "containers": [{ "env": [{ "name": CLIENT_ID, "value": OWN }, { "name": TOKEN_FILE, "value": "/t" }] }],
+                "volumes": [{ "projected": { "sources": [{ "serviceAccountToken": { "audience": "api://AzureADTokenExchange" } }] } }],
+            },
+        })
+    }
+
+    fn fault(pointer: &str, value: Value) -> String {
+        let mut pod = pod();
+        *pod.pointer_mut(pointer).unwrap() = value;
+        fault_of(&pod, &bound()).map(|reason| reason.missing.what).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_a_pod_lacks_is_named() {
+        assert_eq!(fault_of(&pod(), &bound()), None);
+        assert!(fault("/metadata/labels", json!({})).contains("has no label azure.workload.identity/use"));
+        assert!(fault("/metadata/labels", json!({ USE: "yes" })).contains("has no label"), "only the word `true` counts");
+        assert!(fault("/spec/serviceAccountName", json!("default")).contains("runs as the service account default, not as web"));
+        assert!(fault("/spec/volumes", json!([])).contains("did not change the pod web-1"), "it is older than the webhook");
+        let other = json!([{ "name": CLIENT_ID, "value": "other" }, { "name": TOKEN_FILE, "value": "/t" }]);
+        assert!(fault("/spec/containers/0/env", other).contains("names another identity (other), not shop-wi"), "it was overridden");
+        assert!(
+            fault("/spec/containers/0/env", json!([{ "name": TOKEN_FILE, "value": "/t" }])).contains("has no variable AZURE_CLIENT_ID")
+        );
+        let proxied = json!([{ "projected": { "sources": [{ "serviceAccountToken": { "audience": "api://AKSIdentityBinding" } }] } }]);
+        assert_eq!(fault("/spec/volumes", proxied), "");
+    }
+}

@@ -12,7 +12,8 @@ use crate::{
 /// (<https://github.com/Azure/azure-sdk-for-go/issues/26399>).
 const SWITCHES: &str = ".NET Azure.Core 1.55.0 `IsAzureProxyEnabled`, Go azidentity 1.14.0-beta.3 `EnableAzureProxy`, Java azure-identity 1.19.0-beta.2 `enableAzureProxy()`, JavaScript @azure/identity 4.14.0-beta.2 `enableAzureProxy`, Python azure-identity 1.26.0b2 `enable_azure_proxy`";
 
-pub(super) fn remarks(planned: &Planned<'_>) -> Remarks {
+pub(super) async fn remarks(planned: &Planned<'_>) -> Remarks {
+    // that of Workload ID looks for the webhook of both
     let mut remarks = Remarks::default();
     if !planned.plan.has_changes() {
         return remarks;

@@ -4,6 +4,7 @@
 use crate::{
     chain::remarks::{Planned, Remarks, wanted},
     engine::{input::Field, key::Key, plan::Refusal, resource::Kind},
+    modes::accounts,
     resources::{
         federation::{Federation, service_account},
         identity,
@@ -19,6 +20,7 @@ use std::collections::BTreeSet;
 pub(super) async fn remarks(planned: &Planned<'_>) -> Remarks {
     let mut refused = tenants(planned);
     refused.extend(issuers(planned).await);
+    refused.extend(accounts::missing(planned).await);
     Remarks { refused, warnings: Vec::new() }
 }
 
