@@ -12,8 +12,10 @@ use crate::{
         resource::Kind as _,
     },
     resources::{
+        cluster::{self, Cluster},
         federation::{self, Federation, over_the_limit},
         identity,
+        kind::Resource as _,
     },
     spec::{
         reference::FederatedSubject,
@@ -33,7 +35,21 @@ pub(super) async fn remarks(goal: &Goal, planned: &Planned<'_>) -> Remarks {
         .filter(|node| planned.plan.action(&node.key).is_some_and(|action| action.act == Act::Create))
         .collect();
     let warnings = created.first().and_then(|node| names_only(goal, &node.key)).into_iter().collect();
-    Remarks { refused: limits(planned, &created).await, warnings }
+    let mut refused = limits(planned, &created).await;
+    refused.extend(created.iter().filter_map(|node| no_issuer(planned, node)));
+    Remarks { refused, warnings }
+}
+
+/// The cluster is there, nothing in this plan changes it, and it publishes no issuer.
+fn no_issuer(planned: &Planned<'_>, node: &Node) -> Option<Refusal> {
+    let source = planned.placed::<Federation>(node)?.issuer.source()?;
+    if source.kind() != Cluster::KIND || planned.plan.action(&source).is_some_and(|action| action.act.changes()) {
+        return None;
+    }
+    planned.observed.seen.get(&source)?.as_ref()?;
+    let way_out = Cluster::missing_output(&source, cluster::OIDC_ISSUER.0);
+    let reason = format!("the cluster {} has no OIDC issuer, so no token of its service accounts can be exchanged", source.names());
+    Some(Refusal { key: node.key.clone(), reason, changes: Vec::new(), way_out })
 }
 
 /// Identities that cannot have all credentials that this plan creates.

@@ -170,9 +170,9 @@ fn a_service_account_has_its_clusters_issuer_and_nothing_else_is_made() {
     identity(&world);
     let federate = ["identity", "federate", "--to", "serviceaccount/shop/web", "--cluster", "aks-mi", "--yes"];
     let without = federate.map(|word| if word == "aks-mi" { "aks-sp" } else { word });
-    let refused = world.podid(&without);
-    eprintln!("{refused:?}");
-    assert!(refused.code != Some(0) && refused.stderr.contains("--enable-oidc-issuer"), "{}", refused.stderr);
+    let refused = world.podid(&without).exits(4);
+    assert!(refused.stderr.contains("the cluster aks-sp has no OIDC issuer"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("`podid cluster install workload-identity --cluster aks-sp`"), "{}", refused.stderr);
     assert!(listed(&world).is_empty());
     world.podid(&federate).ok().says("1 created");
     let all = listed(&world);
