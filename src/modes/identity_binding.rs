@@ -107,6 +107,10 @@ impl Mode for IdentityBinding {
         Vec::new()
     }
 
+    fn pod_keys(&self) -> &'static [&'static str] {
+        &[accounts::USE, USE]
+    }
+
     fn pod(&self, bound: &Bound) -> PodPatch {
         PodPatch { annotations: [(USE.to_owned(), "true".to_owned())].into(), ..accounts::pod(bound) }
     }

@@ -83,6 +83,10 @@ impl Mode for WorkloadIdentity {
         Vec::new()
     }
 
+    fn pod_keys(&self) -> &'static [&'static str] {
+        &[accounts::USE]
+    }
+
     fn pod(&self, bound: &Bound) -> PodPatch {
         accounts::pod(bound)
     }

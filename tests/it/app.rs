@@ -158,6 +158,7 @@ fn what_the_pods_cannot_have_is_refused_with_its_field() {
             "labels: {aadpodidbinding: other}",
             "app.labels.aadpodidbinding: the label aadpodidbinding is podid's own: it decides which identity the pods get",
         ),
+        ("labels: {azure.workload.identity/use: 'true'}", "it decides which identity the pods get"),
         ("labels: {app.kubernetes.io/name: x}", "the Service and the Deployment find the pods by it"),
         ("annotations: {podid-app: x}", "podid marks what it made with it"),
         ("labels: {team: -x}", "app.labels.team: a label's value has"),
