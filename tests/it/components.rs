@@ -111,6 +111,18 @@ fn only_azure_turns_the_add_on_on_asks_no_cluster_and_says_what_it_left_out() {
 }
 
 #[test]
+fn workload_identity_works_once_its_webhook_changes_a_pod_that_nobody_keeps() {
+    let world = bare();
+    let mark = world.mark();
+    install(&world, &["workload-identity"]).ok();
+    let is_check = |path: &str| path.starts_with("/api/v1/namespaces/default/pods?") && path.contains("dryRun=All");
+    let asked: Vec<u64> = world.since(mark).iter().filter(|l| l.method == "POST" && is_check(&l.path)).map(|l| l.status).collect();
+    assert!(asked.last() == Some(&201), "{asked:?}");
+    assert!(!world.export().contains("podid-webhook-check"), "it was a dry run");
+    install(&world, &["workload-identity"]).ok().says("nothing to do");
+}
+
+#[test]
 fn what_somebody_else_installed_is_not_uninstalled_and_the_way_is_told() {
     let world = World::served();
     let before = world.export();
