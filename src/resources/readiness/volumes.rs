@@ -47,7 +47,7 @@ impl Volumes {
 
     fn of_event(&mut self, pod: &Value, event: &Value, meaning: fn(&str) -> Option<OfVolume>) -> PodTrouble {
         let (name, whole) = (text(pod, "/metadata/name"), text(event, "/message"));
-        let message = cut(&first_lines(whole));
+        let message = short(whole);
         let Some(known) = meaning(whole) else {
             return PodTrouble { reason: format!("the pod {name} waits for its volumes: {message}"), patience: None };
         };
@@ -69,6 +69,16 @@ fn waits_for_volumes(pod: &Value) -> bool {
     let statuses = pod.pointer("/status/containerStatuses").and_then(Value::as_array);
     let waits = |status: &Value| text(status, "/state/waiting/reason") == "ContainerCreating";
     pod.pointer("/metadata/deletionTimestamp").is_none() && statuses.is_some_and(|all| all.iter().any(waits))
+}
+
+/// The first lines of a component's text, with the code of Azure's answer, which stands below them.
+fn short(whole: &str) -> String {
+    let first = cut(&first_lines(whole));
+    let code = whole.split_once("ERROR CODE: ").and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_alphanumeric()).next());
+    match code.filter(|code| !code.is_empty() && !first.contains(code)) {
+        Some(code) => format!("{first} ({code})"),
+        None => first,
+    }
 }
 
 #[cfg(test)]

@@ -238,7 +238,8 @@ fn built_in() -> Vec<Resource> {
     let budgets = inert(resource("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", &["pdb"], true, "PodDisruptionBudget"));
     let claims = Resource { has_generation: false, ..inert(core("PersistentVolumeClaim", "persistentvolumeclaims", &["pvc"], true)) };
     let webhooks = "MutatingWebhookConfiguration";
-    let webhooks = resource("admissionregistration.k8s.io", "v1", webhooks, "mutatingwebhookconfigurations", &[], false, webhooks);
+    let mut webhooks = resource("admissionregistration.k8s.io", "v1", webhooks, "mutatingwebhookconfigurations", &[], false, webhooks);
+    webhooks.categories = vec!["api-extensions".into()];
     vec![
         core("ConfigMap", "configmaps", &["cm"], true),
         core("Endpoints", "endpoints", &["ep"], true),
