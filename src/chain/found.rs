@@ -2,7 +2,7 @@
 //! made it.
 
 use crate::{
-    azure::{RoleAssignment, Vault},
+    azure::{Identity, RoleAssignment, Vault},
     engine::resource::Kind,
     resources::{
         self, Cloud,
@@ -50,6 +50,7 @@ pub struct Found<'a> {
     pub app: &'a str,
     /// Objects of the cluster: the marked ones, and all of the kinds that marked ones refer to.
     pub objects: &'a Listing,
+    pub identities: &'a [Identity],
     pub vaults: &'a [Vault],
     pub assignments: &'a [RoleAssignment],
 }

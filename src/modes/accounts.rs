@@ -18,7 +18,9 @@ pub use settings::{CREATE, SERVICE_ACCOUNT, SETTINGS};
 use crate::{
     chain::{
         facts::{Bound, BoundIdentity, Component, Parameters, PodPatch},
+        found::Found,
         ground,
+        texts::field,
     },
     engine::{
         desired::Intent,
@@ -32,7 +34,7 @@ use crate::{
         identity,
         service_account::{self, ServiceAccount},
     },
-    spec::{graph::Graph, names::object_name, request::Bind},
+    spec::{graph::Graph, names::object_name, reference::NameOrId, request::Bind},
 };
 use serde_json::Value;
 
@@ -102,6 +104,24 @@ pub fn recalled_identity(ledger: &Ledger, app: &str, key: &Key) -> BoundIdentity
         client_id: text(identity::CLIENT_ID.0).map(Input::Known),
         key: Some(key.clone()),
     }
+}
+
+/// The requests that would have made the app's service accounts. An account that is bound otherwise has no credential, so that nothing more
+/// is found for it.
+pub fn found(found: &Found<'_>, mode: &str) -> Vec<Bind> {
+    let bind = |account: &Value| {
+        let id = service_account::client_id(account).filter(|_| found.is_ours(account))?;
+        let identity = found.identities.iter().find(|identity| identity.client_id.eq_ignore_ascii_case(id))?;
+        let mut bind = Bind {
+            mode: Some(mode.to_owned()),
+            namespace: field(account, "/metadata/namespace").to_owned(),
+            identity: Some(NameOrId::Id(identity.id.clone())),
+            ..Bind::default()
+        };
+        bind.settings.set(SERVICE_ACCOUNT, field(account, "/metadata/name"));
+        Some(bind)
+    };
+    found.objects.of::<ServiceAccount>().filter_map(bind).collect()
 }
 
 /// The command that binds the pods again; only what is not a default is named.

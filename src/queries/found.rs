@@ -142,7 +142,13 @@ impl Inventory {
             wishes.push((Request::Container { account: NameOrId::Id(account), group: None, name }, None));
         }
         for cluster in &self.clusters {
-            let found = Found { app, objects: &cluster.listing, vaults: &self.vaults, assignments: &self.assignments };
+            let found = Found {
+                app,
+                objects: &cluster.listing,
+                identities: &self.identities,
+                vaults: &self.vaults,
+                assignments: &self.assignments,
+            };
             let binds = modes::all().flat_map(|mode| mode.found(&found)).map(Request::Bind);
             let mounts = deliveries::all().flat_map(|delivery| delivery.found(&found)).map(Request::Mount);
             wishes.extend(binds.chain(mounts).map(|request| (request, Some(&cluster.cluster))));

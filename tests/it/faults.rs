@@ -180,6 +180,11 @@ fn workload_id_survives_kills_from_a_bare_cluster() {
     a_whole_lab_survives_kills("labs/workload-id.yaml", 100);
 }
 
+#[test]
+fn identity_bindings_survive_kills_from_a_bare_cluster() {
+    a_whole_lab_survives_kills("labs/identity-binding.yaml", 100);
+}
+
 /// The same for `down`.
 #[test]
 fn a_down_survives_a_kill_at_every_request() {

@@ -410,3 +410,54 @@ fn a_broken_link_of_an_identity_binding_is_named() {
     world.podid(&["down", "--yes"]).ok();
     assert_eq!(world.arm("GET", &binding, None).ok()["value"], json!([]));
 }
+
+/// An existing Deployment gets label, service account and volume, its pods are proved, and it gets back to what it was.
+#[test]
+fn an_existing_deployment_is_wired_and_its_old_pods_are_warned_of() {
+    const PATH: &str = "/apis/apps/v1/namespaces/shop/deployments/front";
+    let world = made("csi");
+    let labels = json!({ "app": "front" });
+    let template = json!({
+        "metadata": { "labels": labels },
+        "spec": { "serviceAccountName": "web", "containers": [{ "name": "app", "image": "nginx:1.29" }] },
+    });
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "front", "namespace": "shop" },
+        "spec": { "replicas": 1, "selector": { "matchLabels": labels }, "template": template },
+    });
+    world.apply(CONTEXT, &format!("{PATH}?fieldManager=team"), &deployment).ok();
+    crate::common::until("its pod runs", || (world.kube("GET", CONTEXT, PATH, None).ok()["status"]["readyReplicas"] == 1).then_some(()));
+    let warned = world.podid(&["verify"]).ok();
+    assert!(
+        warned.stdout.contains("has no label azure.workload.identity/use: \"true\", so the webhook did not look at it"),
+        "{}",
+        warned.stdout
+    );
+    world.podid(&["app", "wire", "deployment/front", "-n", "shop", "--yes"]).ok();
+    let wired = world.kube("GET", CONTEXT, PATH, None).ok();
+    assert_eq!(wired["spec"]["template"]["metadata"]["labels"]["azure.workload.identity/use"], "true", "{wired:#}");
+    crate::common::until("its new pod runs", || {
+        let found = world.kube("GET", CONTEXT, PATH, None).ok();
+        (found["status"]["readyReplicas"] == 1 && found["status"]["updatedReplicas"] == 1 && found["status"]["replicas"] == 1).then_some(())
+    });
+    let clean = world.podid(&["verify"]).ok();
+    assert!(!clean.stdout.contains("warning"), "{}", clean.stdout);
+    world.podid(&["app", "unwire", "deployment/front", "-n", "shop", "--yes"]).ok();
+    let back = world.kube("GET", CONTEXT, PATH, None).ok();
+    assert_eq!(back["spec"]["template"]["metadata"]["labels"], labels);
+    assert_eq!(back["spec"]["template"]["spec"]["serviceAccountName"], "web", "it was the team's");
+}
+
+#[test]
+fn a_lost_state_is_found_again_by_its_marks() {
+    let world = made("csi");
+    std::fs::remove_file(world.path(".podid/state.json")).unwrap();
+    world.podid(&["state", "rebuild"]).ok();
+    let keys = world.podid(&["state", "list"]).ok().stdout;
+    for key in
+        ["federation/shop-wi/serviceaccount/aks-mi/shop/web", "serviceaccount/aks-mi/shop/web", "secretproviderclass/aks-mi/shop/web"]
+    {
+        assert!(keys.contains(key), "{key}: {keys}");
+    }
+    world.podid(&["verify", "-n", "shop"]).ok().says("proved shop/web");
+}
