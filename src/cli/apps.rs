@@ -46,7 +46,7 @@ Examples:
 pub(super) enum App {
     /// Deploy an app whose pods have an identity and its secrets
     #[command(after_help = DEPLOY)]
-    Deploy(Deploy),
+    Deploy(Box<Deploy>),
     /// Add to an existing workload what its pods need for an identity and its secrets
     #[command(after_help = WIRE)]
     Wire(Wire),

@@ -163,7 +163,7 @@ pub struct Exception {
 /// A component of a cluster to install, or to uninstall.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Component {
-    pub wanted: ComponentSpec,
+    pub wanted: Box<ComponentSpec>,
     pub cluster: Option<NameOrId>,
 }
 

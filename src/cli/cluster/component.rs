@@ -109,13 +109,19 @@ impl Install {
         if let Ok(component) = components::named(&wanted.name) {
             check_component(component, &wanted).map_err(|wrong| Error::usage(wrong.message, wrong.hint.unwrap_or_default()))?;
         }
-        Ok(Command::Change { request: Request::Component(request::Component { wanted, cluster: self.which.cluster }), remove: false })
+        Ok(Command::Change {
+            request: Request::Component(request::Component { wanted: Box::new(wanted), cluster: self.which.cluster }),
+            remove: false,
+        })
     }
 }
 
 impl Uninstall {
     pub(in crate::cli) fn command(self) -> Command {
         let wanted = ComponentSpec { name: self.which.component, ..ComponentSpec::default() };
-        Command::Change { request: Request::Component(request::Component { wanted, cluster: self.which.cluster }), remove: true }
+        Command::Change {
+            request: Request::Component(request::Component { wanted: Box::new(wanted), cluster: self.which.cluster }),
+            remove: true,
+        }
     }
 }
