@@ -81,7 +81,7 @@ pub(super) enum Federation {
     List(List),
     /// Remove a federated credential of an identity
     #[command(after_help = REMOVE)]
-    Remove(Remove),
+    Remove(Box<Remove>),
 }
 
 #[derive(Debug, Args)]
@@ -124,7 +124,7 @@ impl Federate {
             cluster: cluster.cluster,
             foreign: false,
         };
-        Ok(Command::Change { request: Request::Federate(request), remove: false })
+        Ok(Command::Change { request: Request::Federate(Box::new(request)), remove: false })
     }
 }
 
@@ -133,7 +133,7 @@ impl Federation {
         let group = global.resource_group.clone();
         let Remove { identity, to, name, issuer, cluster } = match self {
             Self::List(list) => return Ok(Command::Read(ReadCommand::Federations { identity: list.identity.identity, group })),
-            Self::Remove(remove) => remove,
+            Self::Remove(remove) => *remove,
         };
         let credential = match to {
             Some(to) => subject(to, issuer)?,
@@ -147,6 +147,6 @@ impl Federation {
             cluster: cluster.cluster,
             foreign: global.adopt,
         };
-        Ok(Command::Change { request: Request::Federate(request), remove: true })
+        Ok(Command::Change { request: Request::Federate(Box::new(request)), remove: true })
     }
 }

@@ -62,7 +62,7 @@ pub enum Request {
         to: Principal,
         scope: Scope,
     },
-    Federate(Federate),
+    Federate(Box<Federate>),
     Bind(Bind),
     Mount(Mount),
     Component(Component),

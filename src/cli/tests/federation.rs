@@ -11,7 +11,7 @@ use crate::{
 
 fn federate(line: &str) -> (Federate, bool) {
     match change(line) {
-        (Request::Federate(wanted), remove) => (wanted, remove),
+        (Request::Federate(wanted), remove) => (*wanted, remove),
         other => panic!("{line}: {other:?}"),
     }
 }
