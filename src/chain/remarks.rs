@@ -72,6 +72,11 @@ pub struct Lists {
 }
 
 impl Lists {
+    /// Whether the objects of all namespaces were listed at once.
+    pub fn is_whole(&self, target: &ClusterTarget, api: &Api) -> bool {
+        self.everywhere.contains_key(&(target.context.clone(), api.kind.clone()))
+    }
+
     /// Asks what was not asked before.
     pub async fn of(&mut self, cluster: &cluster::Read, ahead: &ListAhead) -> &[Value] {
         let place = (ahead.target.context.clone(), ahead.api.kind.clone());

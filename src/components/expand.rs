@@ -20,7 +20,6 @@ use crate::{
     spec::{graph::Graph, model::ComponentSpec},
 };
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 
 /// Adds a component: who installs it, what installs it, and that it works.
 pub fn expand(component: &dyn Component, wanted: &ComponentSpec, graph: &mut Graph<'_>) -> Result<Key, Fault> {
@@ -43,9 +42,10 @@ pub fn expand(component: &dyn Component, wanted: &ComponentSpec, graph: &mut Gra
         unasked: false,
     };
     graph.add_in_cluster(&decides, &installation, Intent::Present, &target)?;
-    let before: BTreeSet<Key> = graph.desired.nodes.keys().cloned().collect();
+    let before = graph.desired.nodes.mark();
     let mut installs = component.install(via, wanted, graph)?;
-    installs.retain(|key| !before.contains(key));
+    let added = graph.desired.nodes.added_since(before);
+    installs.retain(|key| added.contains(key));
     for key in &installs {
         if let Some(node) = graph.desired.nodes.get_mut(key) {
             node.when = Some(Condition { ours: decides.clone(), or: None });

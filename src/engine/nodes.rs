@@ -41,49 +41,67 @@ impl Node {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Nodes(BTreeMap<Key, Arc<Node>>);
+pub struct Nodes {
+    all: BTreeMap<Key, Arc<Node>>,
+    /// The keys in the order in which they were added.
+    added: Vec<Key>,
+}
 
 impl Nodes {
     pub fn get(&self, key: &Key) -> Option<&Node> {
-        self.0.get(key).map(Arc::as_ref)
+        self.all.get(key).map(Arc::as_ref)
     }
     /// Returns the node itself, not a copy.
     pub fn shared(&self, key: &Key) -> Option<Arc<Node>> {
-        self.0.get(key).cloned()
+        self.all.get(key).cloned()
     }
     pub fn get_mut(&mut self, key: &Key) -> Option<&mut Node> {
-        self.0.get_mut(key).map(Arc::make_mut)
+        self.all.get_mut(key).map(Arc::make_mut)
     }
     pub fn get_or_insert_with(&mut self, key: &Key, make: impl FnOnce() -> Node) -> &mut Node {
-        Arc::make_mut(self.0.entry(key.clone()).or_insert_with(|| Arc::new(make())))
+        let node = self.all.entry(key.clone()).or_insert_with(|| {
+            self.added.push(key.clone());
+            Arc::new(make())
+        });
+        Arc::make_mut(node)
     }
     pub fn insert(&mut self, key: Key, node: Node) {
-        self.0.insert(key, Arc::new(node));
+        self.added.push(key.clone());
+        self.all.insert(key, Arc::new(node));
     }
     pub fn remove(&mut self, key: &Key) {
-        self.0.remove(key);
+        self.all.remove(key);
     }
     pub fn contains_key(&self, key: &Key) -> bool {
-        self.0.contains_key(key)
+        self.all.contains_key(key)
+    }
+    /// Returns a mark for `added_since`.
+    pub fn mark(&self) -> usize {
+        self.added.len()
+    }
+    /// Returns the keys that were added since the mark and are still there, sorted.
+    pub fn added_since(&self, mark: usize) -> Vec<Key> {
+        let added = self.added.get(mark..).unwrap_or_default().iter().filter(|key| self.all.contains_key(*key));
+        added.cloned().collect::<BTreeSet<_>>().into_iter().collect()
     }
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.0.keys()
+        self.all.keys()
     }
     pub fn values(&self) -> impl Iterator<Item = &Node> {
-        self.0.values().map(Arc::as_ref)
+        self.all.values().map(Arc::as_ref)
     }
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Node> {
-        self.0.values_mut().map(Arc::make_mut)
+        self.all.values_mut().map(Arc::make_mut)
     }
 }
 
 impl Index<&Key> for Nodes {
     type Output = Node;
     fn index(&self, key: &Key) -> &Node {
-        &self.0[key]
+        &self.all[key]
     }
 }
 
@@ -91,6 +109,6 @@ impl IntoIterator for Nodes {
     type Item = (Key, Node);
     type IntoIter = std::iter::Map<btree_map::IntoIter<Key, Arc<Node>>, fn((Key, Arc<Node>)) -> (Key, Node)>;
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter().map(|(key, node)| (key, Arc::unwrap_or_clone(node)))
+        self.all.into_iter().map(|(key, node)| (key, Arc::unwrap_or_clone(node)))
     }
 }

@@ -158,14 +158,24 @@ fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
+impl Listed {
+    fn of(binding: &Value) -> Self {
+        Self {
+            namespace: text(binding, "/metadata/namespace").to_owned(),
+            binding: text(binding, "/metadata/name").to_owned(),
+            selector: text(binding, "/spec/selector").to_owned(),
+            azure_identity: text(binding, "/spec/azureIdentity").to_owned(),
+        }
+    }
+}
+
 pub fn listed(bindings: &[Value]) -> Vec<Listed> {
-    let one = |binding: &Value| Listed {
-        namespace: text(binding, "/metadata/namespace").to_owned(),
-        binding: text(binding, "/metadata/name").to_owned(),
-        selector: text(binding, "/spec/selector").to_owned(),
-        azure_identity: text(binding, "/spec/azureIdentity").to_owned(),
-    };
-    bindings.iter().map(one).collect()
+    bindings.iter().map(Listed::of).collect()
+}
+
+/// Those with this selector: a cluster may have very many others.
+pub fn listed_with(bindings: &[Value], selector: &str) -> Vec<Listed> {
+    bindings.iter().filter(|binding| text(binding, "/spec/selector") == selector).map(Listed::of).collect()
 }
 
 /// The bindings by which pods of `own` get a second identity. What this login may not see is left out.

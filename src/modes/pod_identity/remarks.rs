@@ -44,7 +44,9 @@ pub(super) async fn other_users(planned: &Planned<'_>, lists: &mut Lists) -> Vec
     let mut seen = BTreeSet::new();
     for node in wanted(planned.desired, BINDING) {
         let Some(AzureIdentityBinding { target, namespace, .. }) = planned.placed::<AzureIdentityBinding>(node) else { continue };
-        if !seen.insert((target.context.clone(), namespace.clone())) {
+        // one list has those of all namespaces, where this login may have it
+        let whole = lists.is_whole(&target, &AzureIdentityBinding::api());
+        if !seen.insert((target.context.clone(), if whole { String::new() } else { namespace.clone() })) {
             continue;
         }
         let Ok(cluster) = planned.reader.cluster(&target).await else { continue };
@@ -124,7 +126,7 @@ async fn rivals(planned: &Planned<'_>, lists: &mut Lists) -> Vec<Warning> {
         };
         let (target, namespace) = (binding.target.clone(), binding.namespace.clone());
         let there = lists.of(&cluster, &ListAhead { target, api: AzureIdentityBinding::api(), namespace }).await;
-        for rival in azure_identity_binding::rivals_among(&azure_identity_binding::listed(there), &cluster, &own).await {
+        for rival in azure_identity_binding::rivals_among(&azure_identity_binding::listed_with(there, own.selector), &cluster, &own).await {
             let key = azure_identity_binding::key(cluster_name, &rival.namespace, &rival.binding);
             let goes = planned.plan.action(&key).is_some_and(|a| a.act.removes());
             // of two that this graph makes it is said already

@@ -15,7 +15,7 @@ use crate::{
         world::ANY_HOST,
     },
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) async fn remarks(planned: &Planned<'_>) -> Remarks {
     let mut refused = tenants(planned);
@@ -28,13 +28,18 @@ pub(super) async fn remarks(planned: &Planned<'_>) -> Remarks {
 async fn issuers(planned: &Planned<'_>) -> Vec<Refusal> {
     let mut refused = Vec::new();
     let mut asked = BTreeSet::new();
+    let is_outside = |account: &ServiceAccount| account.target.hosts.known().is_some_and(|hosts| hosts.iter().any(|host| host == ANY_HOST));
+    let accounts: BTreeMap<String, ServiceAccount> = wanted(planned.desired, <ServiceAccount as Manifested>::KIND)
+        .filter_map(|node| planned.placed::<ServiceAccount>(node))
+        .filter(is_outside)
+        .map(|account| (service_account(&account.namespace, &account.name), account))
+        .collect();
+    if accounts.is_empty() {
+        return refused;
+    }
     for node in wanted(planned.desired, <Federation as Kind<_>>::KIND) {
         let Some(federation) = planned.placed::<Federation>(node) else { continue };
-        let account = wanted(planned.desired, <ServiceAccount as Manifested>::KIND)
-            .filter_map(|node| planned.placed::<ServiceAccount>(node))
-            .find(|account| federation.subject == service_account(&account.namespace, &account.name));
-        let outside = account.filter(|one| one.target.hosts.known().is_some_and(|hosts| hosts.iter().any(|host| host == ANY_HOST)));
-        let (Some(account), Some(wanted)) = (outside, federation.issuer.known()) else { continue };
+        let (Some(account), Some(wanted)) = (accounts.get(&federation.subject), federation.issuer.known()) else { continue };
         let name = &account.target.name;
         if !asked.insert(name.clone()) {
             continue;

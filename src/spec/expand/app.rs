@@ -66,9 +66,9 @@ pub(super) fn delivered(
         parameters: Parameters::new(),
         keys: Vec::new(),
     };
-    let before: Vec<Key> = graph.desired.nodes.keys().cloned().collect();
+    let before = graph.desired.nodes.mark();
     delivered.parameters = deliver(delivery, wanted, graph)?;
-    delivered.keys = graph.desired.nodes.keys().filter(|key| !before.contains(key)).cloned().collect();
+    delivered.keys = graph.desired.nodes.added_since(before);
     Ok(delivered)
 }
 
