@@ -161,14 +161,16 @@ impl Prover {
 
     /// Explains why a pod was not accepted: its namespace or its service account may be missing, or a webhook may not answer.
     async fn not_created(&self, target: &Target, error: ClusterError) -> Fault {
-        if let Some(reason) = self.first_missing(target).await {
-            return Fault::cloud(reason.missing.because(error.to_string()));
-        }
-        if !matches!(error, ClusterError::NotFound { .. }) {
-            return Fault::cloud(error);
-        }
-        match Box::pin(comparison::compare(self, target)).await.differences.into_iter().next() {
-            Some(difference) => Fault::cloud(difference.missing.because(error.to_string())),
+        // its namespace is missing, and with that all that was in it
+        let missing = match &error {
+            ClusterError::NotFound { .. } => {
+                let differences = Box::pin(comparison::compare(self, target)).await.differences;
+                differences.into_iter().next().map(|difference| difference.missing)
+            }
+            _ => self.first_missing(target).await.map(|reason| reason.missing),
+        };
+        match missing {
+            Some(missing) => Fault::cloud(missing.because(error.to_string())),
             None => Fault::cloud(error),
         }
     }

@@ -221,7 +221,7 @@ impl Mount {
                 typed(&mut sync, &sync_type)?;
                 agree(&secrets, &sync)?;
                 fits(delivery.as_deref(), &secrets, &sync)?;
-                let request = Request::Mount(request::Mount { mode, identity, delivery, secrets, sync, ..request(which) });
+                let request = Request::Mount(Box::new(request::Mount { mode, identity, delivery, secrets, sync, ..request(which) }));
                 Command::Change { request, remove: false }
             }
             Self::Add(add) => {
@@ -243,7 +243,7 @@ impl Mount {
             Self::Keep(Keep { namespace, name, cluster, remove }) => {
                 Command::Change { request: Request::Keep(request::Keep { namespace, class: name, cluster }), remove }
             }
-            Self::Delete(which) => Command::Change { request: Request::Mount(request(which)), remove: true },
+            Self::Delete(which) => Command::Change { request: Request::Mount(Box::new(request(which))), remove: true },
         })
     }
 }

@@ -106,7 +106,7 @@ fn every_command_of_the_labs_is_understood() {
     assert!(matches!(bound.command, Command::Change { request: Request::Bind(_), remove: false }));
     assert_eq!(
         change("mount apply --namespace ns --name spc --vault kv1 --secret a --secret b=c.txt --sync k8s:KEY=c.txt").0,
-        Request::Mount(Mount {
+        Request::Mount(Box::new(Mount {
             namespace: "ns".into(),
             name: "spc".into(),
             vault: Some(named("kv1")),
@@ -116,7 +116,7 @@ fn every_command_of_the_labs_is_understood() {
             ],
             sync: vec![Sync { secret: "k8s".into(), key: "KEY".into(), alias: "c.txt".into(), of_type: None }],
             ..Mount::default()
-        })
+        }))
     );
     let Request::Mount(mount) =
         change("mount apply -n ns --name spc --cert site --key sign=k.pem,version=ab12 --secret s,permission=0400,encoding=hex").0

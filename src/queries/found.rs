@@ -150,7 +150,7 @@ impl Inventory {
                 assignments: &self.assignments,
             };
             let binds = modes::all().flat_map(|mode| mode.found(&found)).map(Request::Bind);
-            let mounts = deliveries::all().flat_map(|delivery| delivery.found(&found)).map(Request::Mount);
+            let mounts = deliveries::all().flat_map(|delivery| delivery.found(&found)).map(|mount| Request::Mount(Box::new(mount)));
             wishes.extend(binds.chain(mounts).map(|request| (request, Some(&cluster.cluster))));
         }
         wishes.extend(self.policies(app));

@@ -64,7 +64,7 @@ pub enum Request {
     },
     Federate(Box<Federate>),
     Bind(Bind),
-    Mount(Mount),
+    Mount(Box<Mount>),
     Component(Component),
     Exception(Exception),
     /// A cluster that is to be created.
