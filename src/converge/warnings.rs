@@ -32,6 +32,7 @@ pub(super) async fn prepare(goal: &Goal, desired: &Desired, ledger: &Ledger, rea
 /// What is to be said of a plan.
 pub(super) async fn find(goal: &Goal, planned: &Planned<'_>, ledger: &Ledger, mut lists: Lists) -> Remarks {
     let mut all = Remarks { refused: federations::not_ours(goal, planned), warnings: components::kept::warnings(planned) };
+    all.warnings.extend(modes::all().flat_map(|mode| mode.leftovers(planned)));
     if !applies(goal) {
         return all;
     }

@@ -21,6 +21,7 @@ use crate::{
         fault::Fault,
         input::{DependsOn, Input},
         ledger::{Entry, Ledger},
+        plan::Warning,
     },
     resources::{
         access::Right,
@@ -139,6 +140,10 @@ impl Mode for IdentityBinding {
 
     fn remarks<'a>(&'a self, planned: &'a Planned<'a>, _: &'a mut Lists) -> BoxFuture<'a, Remarks> {
         Box::pin(remarks::remarks(planned))
+    }
+
+    fn leftovers(&self, planned: &Planned<'_>) -> Vec<Warning> {
+        remarks::leftovers(planned)
     }
 
     fn needs(&self) -> &'static [Component] {

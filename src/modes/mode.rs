@@ -11,7 +11,7 @@ use crate::{
         view::View,
     },
     cluster::Api,
-    engine::{desired::Desired, fault::Fault, input::KnownOutputs, ledger::Ledger},
+    engine::{desired::Desired, fault::Fault, input::KnownOutputs, ledger::Ledger, plan::Warning},
     resources::access::Right,
     spec::{
         claim::Claim,
@@ -104,6 +104,11 @@ pub trait Mode: Sync {
     /// Says what makes a plan of this mode's objects doubtful.
     fn remarks<'a>(&'a self, _: &'a Planned<'a>, _: &'a mut Lists) -> BoxFuture<'a, Remarks> {
         Box::pin(ready(Remarks::default()))
+    }
+
+    /// Says what the deletions of a plan leave in Azure, because somebody else made it for what is deleted.
+    fn leftovers(&self, _: &Planned<'_>) -> Vec<Warning> {
+        Vec::new()
     }
 
     /// Lists the pods that the clusters of this plan give an identity by this mode, and that the plan says nothing of.

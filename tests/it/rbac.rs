@@ -2,6 +2,7 @@
 //! what RBAC allows.
 
 mod apps;
+mod tokens;
 
 use crate::common::{
     World,

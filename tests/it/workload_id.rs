@@ -407,8 +407,15 @@ fn a_broken_link_of_an_identity_binding_is_named() {
         assert_eq!(proof(&failed)["link"], *link, "{name}: {}", failed.stdout);
         world.podid(&["up", "--yes", "--force-conflicts", "--verify"]).ok().says("proved shop/web");
     }
-    world.podid(&["down", "--yes"]).ok();
+    // the identity goes with the app here, and with it the credential that AKS made
+    let down = world.podid(&["down", "--yes"]).ok();
+    assert!(!down.stderr.contains("aks-identity-binding"), "{}", down.stderr);
     assert_eq!(world.arm("GET", &binding, None).ok()["value"], json!([]));
+    world.podid(&["identity", "create", "-n", "shop-wi", "-g", "podid-lab", "--app", "other", "--yes"]).ok();
+    world.podid(&["up", "--yes", "--verify"]).ok();
+    let down = world.podid(&["down", "--yes"]).ok();
+    assert!(down.stderr.contains("AKS leaves its federated credential aks-identity-binding on the identity shop-wi"), "{}", down.stderr);
+    world.podid(&["identity", "federation", "remove", "shop-wi", "--name", "aks-identity-binding", "--adopt", "--yes"]).ok();
 }
 
 /// An existing Deployment gets label, service account and volume, its pods are proved, and it gets back to what it was.
