@@ -3,12 +3,15 @@
 
 pub use crate::resources::pod_patch::PodPatch;
 use crate::{
-    engine::{desired::Requester, input::Input, key::Key},
+    azure::ArmId,
+    engine::{desired::Requester, input::Input, key::Key, ledger::Ledger},
     resources::{
+        identity,
         secret_provider_class::{Object, Synced},
         world::ClusterTarget,
     },
 };
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The identity of the pods of one namespace, as a mode gives it to them.
@@ -53,6 +56,31 @@ pub struct BoundIdentity {
 }
 
 impl BoundIdentity {
+    /// An identity of a graph, whose ids may come from it.
+    pub fn of(key: Key) -> Self {
+        Self {
+            name: key.names().to_owned(),
+            resource_group: None,
+            resource_id: Some(identity::ID.of(&key)),
+            client_id: Some(identity::CLIENT_ID.of(&key)),
+            key: Some(key),
+        }
+    }
+
+    /// An identity as far as the state knows it. `name`: where it knows nothing.
+    pub fn recalled(ledger: &Ledger, app: &str, key: Option<Key>, name: &str) -> Self {
+        let published = key.as_ref().and_then(|key| ledger.get(app, key));
+        let text = |field: &str| published.and_then(|e| e.outputs.get(field)).and_then(Value::as_str).map(str::to_owned);
+        let resource_id = text(identity::ID.0);
+        Self {
+            name: key.as_ref().map_or_else(|| name.to_owned(), |key| key.names().to_owned()),
+            resource_group: resource_id.as_deref().and_then(ArmId::parse).and_then(|id| id.group_name().map(str::to_owned)),
+            resource_id: resource_id.map(Input::Known),
+            client_id: text(identity::CLIENT_ID.0).map(Input::Known),
+            key,
+        }
+    }
+
     pub fn client_id(&self) -> Option<&str> {
         self.client_id.as_ref().and_then(Input::known).map(String::as_str)
     }

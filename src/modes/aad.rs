@@ -15,11 +15,9 @@ pub use settings::{
 };
 
 use crate::{
-    azure::ArmId,
-    chain::facts::{Bound, BoundIdentity, Parameters, PodPatch},
+    chain::facts::{Bound, Parameters, PodPatch},
     chain::{ground, texts::field},
-    engine::{input::Input, key::Key, ledger::Ledger},
-    resources::identity,
+    engine::input::Input,
 };
 use serde_json::Value;
 
@@ -56,18 +54,4 @@ pub fn bind(bound: &Bound, more: &[&str]) -> Vec<String> {
     words.extend(bound.flags.iter().cloned());
     words.extend(ground::cluster_flags(bound));
     words
-}
-
-/// The managed identity of a binding, as far as the state knows it. `name`: where it knows nothing.
-pub fn recalled_identity(ledger: &Ledger, app: &str, key: Option<Key>, name: &str) -> BoundIdentity {
-    let published = key.as_ref().and_then(|key| ledger.get(app, key));
-    let text = |field: &str| published.and_then(|e| e.outputs.get(field)).and_then(Value::as_str).map(str::to_owned);
-    let resource_id = text(identity::ID.0);
-    BoundIdentity {
-        name: key.as_ref().map_or_else(|| name.to_owned(), |key| key.names().to_owned()),
-        resource_group: resource_id.as_deref().and_then(ArmId::parse).and_then(|id| id.group_name().map(str::to_owned)),
-        resource_id: resource_id.map(Input::Known),
-        client_id: text(identity::CLIENT_ID.0).map(Input::Known),
-        key,
-    }
 }

@@ -17,7 +17,7 @@ pub use settings::{CREATE, SERVICE_ACCOUNT, SETTINGS};
 
 use crate::{
     chain::{
-        facts::{Bound, BoundIdentity, Component, Parameters, PodPatch},
+        facts::{Bound, Component, Parameters, PodPatch},
         found::Found,
         ground,
         texts::field,
@@ -27,7 +27,6 @@ use crate::{
         fault::Fault,
         input::{DependsOn, Input},
         key::Key,
-        ledger::Ledger,
     },
     resources::{
         access::{Reach, Right},
@@ -90,20 +89,6 @@ pub fn is_on(parameters: &Value, name: &str) -> bool {
 pub fn names_identity(parameters: &Value) -> bool {
     let named = parameters.get("clientID").and_then(Value::as_str).is_some_and(|id| !id.is_empty());
     named && !is_on(parameters, "usePodIdentity") && !is_on(parameters, "useVMManagedIdentity")
-}
-
-/// The managed identity of a binding, as far as the state knows it.
-pub fn recalled_identity(ledger: &Ledger, app: &str, key: &Key) -> BoundIdentity {
-    let published = ledger.get(app, key);
-    let text = |field: &str| published.and_then(|e| e.outputs.get(field)).and_then(Value::as_str).map(str::to_owned);
-    let resource_id = text(identity::ID.0);
-    BoundIdentity {
-        name: key.names().to_owned(),
-        resource_group: resource_id.as_deref().and_then(crate::azure::ArmId::parse).and_then(|id| id.group_name().map(str::to_owned)),
-        resource_id: resource_id.map(Input::Known),
-        client_id: text(identity::CLIENT_ID.0).map(Input::Known),
-        key: Some(key.clone()),
-    }
 }
 
 /// The requests that would have made the app's service accounts. An account that is bound otherwise has no credential, so that nothing more

@@ -87,13 +87,7 @@ impl Mode for IdentityBinding {
             name: subject.clone(),
             objects: [(accounts::KIND, subject.clone())].into(),
             subject,
-            identity: BoundIdentity {
-                name: identity.names().to_owned(),
-                resource_group: None,
-                resource_id: Some(identity::ID.of(&identity)),
-                client_id: Some(identity::CLIENT_ID.of(&identity)),
-                key: Some(identity),
-            },
+            identity: BoundIdentity::of(identity),
             keys,
             flags: Vec::new(),
         })
@@ -186,7 +180,7 @@ impl IdentityBinding {
             namespace: placed.namespace,
             subject: placed.name.clone(),
             name: placed.name.clone(),
-            identity: accounts::recalled_identity(ledger, &entry.app, &identity),
+            identity: BoundIdentity::recalled(ledger, &entry.app, Some(identity), &placed.name),
             objects: [(accounts::KIND, placed.name)].into(),
             keys,
             flags,

@@ -22,7 +22,6 @@ use crate::{
     resources::{
         access::Right,
         federation::{AUDIENCE, Federation},
-        identity,
         service_account::{self, ServiceAccount},
     },
     spec::{
@@ -62,13 +61,7 @@ impl Mode for WorkloadIdentity {
             name: subject.clone(),
             objects: [(accounts::KIND, subject.clone())].into(),
             subject,
-            identity: BoundIdentity {
-                name: identity.names().to_owned(),
-                resource_group: None,
-                resource_id: Some(identity::ID.of(&identity)),
-                client_id: Some(identity::CLIENT_ID.of(&identity)),
-                key: Some(identity),
-            },
+            identity: BoundIdentity::of(identity),
             keys: vec![key, account],
             flags: Vec::new(),
         })
@@ -157,7 +150,7 @@ impl WorkloadIdentity {
             namespace: placed.namespace,
             subject: placed.name.clone(),
             name: placed.name.clone(),
-            identity: accounts::recalled_identity(ledger, &entry.app, &federation.identity_key),
+            identity: BoundIdentity::recalled(ledger, &entry.app, Some(federation.identity_key), &placed.name),
             objects: [(accounts::KIND, placed.name)].into(),
             keys: vec![entry.key.clone(), key],
             flags,
