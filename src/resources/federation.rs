@@ -27,7 +27,7 @@ pub struct Federation {
     /// ARM id of the identity.
     pub identity: Input<String>,
     pub identity_key: Key,
-    /// The part of the key that tells it from others of the identity.
+    /// The part of the key that distinguishes it from others of the identity.
     pub word: String,
     /// Exactly as its owner publishes it: a missing slash at the end makes another issuer.
     pub issuer: Input<String>,
