@@ -28,7 +28,6 @@ use crate::{
         link::{Heals, LinkName, MissingLink, Reason, VERSION},
         stage::{Reached, Read, Stage, Until},
         texts::{field, short},
-        view::View,
     },
     cluster::{Error as ClusterError, Write},
     engine::{fault::Fault, resource::Side},
@@ -178,14 +177,7 @@ impl Prover {
     /// Walks the mode's links up to the first one of which the cluster shows that it is missing, before there is a pod.
     async fn first_missing(&self, target: &Target) -> Option<Reason> {
         let reader = self.clusters.reader(&target.bound.cluster).await.ok()?;
-        let view = View {
-            cluster: &reader,
-            azure: None,
-            bound: &target.bound,
-            delivered: Some(&target.delivered),
-            pod: None,
-            commands: &self.commands,
-        };
+        let view = target.view(&reader, &self.commands);
         for link in target.mode.chain(&target.bound) {
             let Some(check) = link.check.filter(|check| check.side == Side::Kubernetes) else { continue };
             if let Some(reason) = (check.look)(&view, &link).await.into_iter().next() {

@@ -163,14 +163,7 @@ impl<'a> Attempt<'a> {
     }
 
     pub(super) fn view<'v>(&'v self, reader: &'v Read) -> View<'v> {
-        View {
-            cluster: reader,
-            azure: None,
-            bound: &self.target.bound,
-            delivered: Some(&self.target.delivered),
-            pod: Some(self.pod),
-            commands: &self.prover.commands,
-        }
+        View { pod: Some(self.pod), ..self.target.view(reader, &self.prover.commands) }
     }
 
     /// What makes the outcome uncertain for the workload's own pods. Nothing is known where this login may not look.

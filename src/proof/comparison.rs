@@ -87,14 +87,7 @@ pub(super) async fn compare(prover: &Prover, target: &Target) -> Comparison {
 /// What the links that look into Azure find there.
 async fn seen_in_azure(prover: &Prover, target: &Target, reader: &Reader) -> Vec<Difference> {
     let Ok(cluster) = prover.clusters.reader(&target.bound.cluster).await else { return Vec::new() };
-    let view = View {
-        cluster: &cluster,
-        azure: Some(&reader.azure),
-        bound: &target.bound,
-        delivered: Some(&target.delivered),
-        pod: None,
-        commands: &prover.commands,
-    };
+    let view = View { azure: Some(&reader.azure), ..target.view(&cluster, &prover.commands) };
     let mut found = Vec::new();
     for link in &target.links {
         if let Some(check) = link.check.filter(|check| check.side == Side::Azure) {

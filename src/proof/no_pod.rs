@@ -7,7 +7,6 @@ use crate::{
     chain::{
         link::{GRANT, Heals, Meaning, MissingLink, Reason, SECRET, TOKEN, UNKNOWN},
         texts::short,
-        view::View,
     },
     engine::{event::Event, fault::Fault, input::Input},
     resources::{federation, identity, service_account, vault},
@@ -186,14 +185,7 @@ impl Prover {
     /// The meaning of a text, where the chain knows it.
     async fn of_text(&self, target: &Target, text: &str) -> Reason {
         let Ok(reader) = self.clusters.reader(&target.bound.cluster).await else { return unknown(text) };
-        let view = View {
-            cluster: &reader,
-            azure: None,
-            bound: &target.bound,
-            delivered: Some(&target.delivered),
-            pod: None,
-            commands: &self.commands,
-        };
+        let view = target.view(&reader, &self.commands);
         let Some((link, symptom)) = target.symptom(text) else { return unknown(text) };
         match symptom.means {
             Meaning::Known { heals, what, hint } => {

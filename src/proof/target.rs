@@ -6,7 +6,9 @@ use crate::{
         commands::Commands,
         facts::{Bound, Delivered, PodPatch},
         link::{Link, LinkName, Meaning, Symptom},
+        view::View,
     },
+    cluster::Read,
     deliveries::{self, Delivery},
     engine::{fault::Fault, ledger::Ledger},
     modes::{self, Mode},
@@ -39,6 +41,11 @@ impl Target {
     /// `shop/web`
     pub fn shown(&self) -> String {
         format!("{}/{}", self.delivered.namespace, self.delivered.name)
+    }
+
+    /// What links are checked with, where neither Azure nor a pod is looked at.
+    pub(super) fn view<'v>(&'v self, cluster: &'v Read, commands: &'v Commands) -> View<'v> {
+        View { cluster, azure: None, bound: &self.bound, delivered: Some(&self.delivered), pod: None, commands }
     }
 
     /// What the pod of the proof must have.

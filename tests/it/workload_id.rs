@@ -468,3 +468,18 @@ fn a_lost_state_is_found_again_by_its_marks() {
     }
     world.podid(&["verify", "-n", "shop"]).ok().says("proved shop/web");
 }
+
+#[test]
+fn a_missing_webhook_is_refused_before_anything_is_written() {
+    let world = World::served();
+    world.write("podid.yaml", &SPEC.replace(", components: [workload-identity]", ""));
+    world.write("conn.txt", "not-a-real-secret");
+    for mode in ["workload-identity", "identity-binding"] {
+        world.write("podid.yaml", &world.read("podid.yaml").replace("mode: workload-identity", &format!("mode: {mode}")));
+        let mark = world.mark();
+        let refused = world.podid(&["up", "--yes"]).exits(4);
+        assert!(refused.stderr.contains("the webhook of Workload ID does not run in the cluster aks-mi"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("`podid cluster install workload-identity --cluster aks-mi`"), "{}", refused.stderr);
+        assert_eq!(world.writes_since(mark), Vec::<String>::new());
+    }
+}

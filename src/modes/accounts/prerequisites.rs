@@ -35,10 +35,8 @@ pub async fn missing(planned: &Planned<'_>) -> Vec<Refusal> {
         let way_out = if is_outside {
             "Install its chart: `helm install workload-identity-webhook azure-workload-identity/workload-identity-webhook -n azure-workload-identity-system --create-namespace --set azureTenantID=TENANT` (the repository: <https://azure.github.io/azure-workload-identity/charts>).".to_owned()
         } else {
-            format!(
-                "Install it: `podid cluster install {COMPONENT} --cluster {}`, or `components: [{COMPONENT}]` of `cluster` in the spec.",
-                target.name
-            )
+            let install = planned.commands.podid(&["cluster", "install", COMPONENT, "--cluster", &target.name]);
+            format!("Install it: {install}, or `components: [{COMPONENT}]` of `cluster` in the spec.")
         };
         refused.push(Refusal {
             key: node.key.clone(),

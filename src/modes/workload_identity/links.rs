@@ -82,30 +82,24 @@ const fn entra(number: &'static [&'static str], heals: Heals, what: &'static str
     Symptom { any_of: number, none_of: &[], means: Meaning::Known { heals, what, hint } }
 }
 
+/// `how`: what of the text to compare with the credentials of the identity.
+fn compared(view: &View<'_>, link: &Link, how: &str) -> String {
+    let list = view.commands.podid(&["identity", "federation", "list", &view.bound.identity.name]);
+    format!("{how} with {list}; write it again by {} (a new one takes seconds to minutes).", view.again(&link.again))
+}
+
 const OF_ENTRA: &[Symptom] = &[
     entra(
         &["AADSTS700211"],
         Heals::Within(SPREADS),
         "no federated credential of the identity accepts the cluster's issuer",
-        |view, link| {
-            format!(
-                "Compare the issuer in the text, slash included, with `podid identity federation list {}`; write it again by {} (a new one takes seconds to minutes).",
-                view.bound.identity.name,
-                view.again(&link.again)
-            )
-        },
+        |view, link| compared(view, link, "Compare the issuer in the text, slash included,"),
     ),
     entra(
         &["AADSTS700213"],
         Heals::Within(SPREADS),
         "no federated credential of the identity accepts the service account",
-        |view, link| {
-            format!(
-                "Compare the subject in the text, byte by byte, with `podid identity federation list {}`; write it again by {} (a new one takes seconds to minutes).",
-                view.bound.identity.name,
-                view.again(&link.again)
-            )
-        },
+        |view, link| compared(view, link, "Compare the subject in the text, byte by byte,"),
     ),
     entra(
         &["AADSTS700212"],
@@ -128,8 +122,8 @@ const OF_ENTRA: &[Symptom] = &[
         "the client id is not one of an application or identity in this tenant",
         |view, link| {
             format!(
-                "Give the client id, not a resource id or a name, and the tenant of the identity: compare with `podid output identity/{} client_id`, then {}.",
-                view.bound.identity.name,
+                "Give the client id, not a resource id or a name, and the tenant of the identity: compare with {}, then {}.",
+                view.commands.podid(&["output", &format!("identity/{}", view.bound.identity.name), "client_id"]),
                 view.again(&link.again)
             )
         },
