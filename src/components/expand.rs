@@ -26,8 +26,8 @@ pub fn expand(component: &dyn Component, wanted: &ComponentSpec, graph: &mut Gra
     if let Some(adopted) = component.adopt(wanted, graph)? {
         return Ok(adopted);
     }
-    let via = via(component, wanted)?;
     let target = graph.target()?;
+    let via = via(component, wanted, &target)?;
     let decides = installation::key(&target.name, component.name());
     let installation = Installation {
         target: target.clone(),
@@ -61,16 +61,21 @@ pub fn expand(component: &dyn Component, wanted: &ComponentSpec, graph: &mut Gra
     Ok(key)
 }
 
-/// The way that the user asked for, or the component's default.
-fn via(component: &dyn Component, wanted: &ComponentSpec) -> Result<Via, Fault> {
-    let ways = component.ways();
+/// The way that the user asked for, or the component's default. A cluster outside of Azure has no add-ons.
+fn via(component: &dyn Component, wanted: &ComponentSpec, target: &ClusterTarget) -> Result<Via, Fault> {
+    let outside = target.is_outside();
+    let ways: Vec<Via> = component.ways().iter().copied().filter(|way| !(outside && *way == Via::Addon)).collect();
     let found = ways.iter().copied().find(|way| wanted.via.as_deref().is_none_or(|via| via == way.word()));
     found.ok_or_else(|| {
         let known: Vec<&str> = ways.iter().map(|way| way.word()).collect();
-        Fault::refused(
-            format!("podid cannot install {} via {}", component.name(), wanted.via.as_deref().unwrap_or_default()),
-            format!("It can be installed via: {}.", known.join(", ")),
-        )
+        let asked = wanted.via.as_ref().map(|via| format!(" via {via}")).unwrap_or_default();
+        let wherever = if outside { format!(": the cluster {} is not one of AKS", target.name) } else { String::new() };
+        let way_out = if known.is_empty() {
+            "Leave it out of `components`.".to_owned()
+        } else {
+            format!("It can be installed via: {}.", known.join(", "))
+        };
+        Fault::refused(format!("podid cannot install {}{asked}{wherever}", component.name()), way_out)
     })
 }
 

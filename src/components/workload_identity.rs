@@ -1,4 +1,5 @@
-//! Workload identity of AKS: the cluster's OIDC issuer and the webhook that gives pods their token, both as settings of the managed cluster.
+//! Workload identity: the webhook that gives pods their token, and on AKS the cluster's OIDC issuer. On AKS both are settings of the managed
+//! cluster; elsewhere the webhook comes from its chart: <https://azure.github.io/azure-workload-identity/docs/installation.html>
 
 use super::{
     component::{Component, Program, Via},
@@ -15,6 +16,9 @@ use crate::{
 use serde_json::json;
 
 pub struct WorkloadIdentity;
+
+/// Version of the webhook's chart.
+const CHART: &str = "1.6.0";
 
 /// A pod that asks for a token. It is only sent as a dry run, in a namespace that every cluster has and that the webhook does not leave out.
 /// It meets Pod Security `restricted`, so that nothing but the webhook decides about it.
@@ -45,11 +49,15 @@ impl Component for WorkloadIdentity {
     }
 
     fn ways(&self) -> &'static [Via] {
-        &[Via::Addon]
+        &[Via::Addon, Via::Helm]
     }
 
     fn signs(&self) -> Vec<Sign> {
         vec![Sign::new("webhook", &["workload-identity/webhook"])]
+    }
+
+    fn namespace(&self) -> &'static str {
+        "azure-workload-identity-system"
     }
 
     fn works(&self, _: &ComponentSpec) -> Works {
@@ -57,7 +65,21 @@ impl Component for WorkloadIdentity {
     }
 
     /// The issuer stays when the webhook is turned off: AKS does not turn it off again.
-    fn install(&self, _: Via, _: &ComponentSpec, graph: &mut Graph<'_>) -> Result<Vec<Key>, Fault> {
+    fn install(&self, via: Via, wanted: &ComponentSpec, graph: &mut Graph<'_>) -> Result<Vec<Key>, Fault> {
+        if via == Via::Helm {
+            // the tenant of the identities, which is that of podid's own login
+            let tenant = serde_json::to_value(graph.tenant()?)?;
+            let release = expand::Release {
+                name: "workload-identity-webhook",
+                namespace: self.namespace(),
+                repository: "https://azure.github.io/azure-workload-identity/charts",
+                chart: "workload-identity-webhook",
+                version: CHART,
+                values: json!({ "azureTenantID": tenant }),
+                retired: None,
+            };
+            return expand::helm(wanted, release, graph);
+        }
         let webhook = |enabled: bool| json!({ "workloadIdentity": { "enabled": enabled } });
         let on = json!({ "oidcIssuerProfile": { "enabled": true }, "securityProfile": webhook(true) });
         let note = "a first OIDC issuer restarts the API server, and cannot be turned off again";

@@ -104,6 +104,13 @@ pub struct ClusterTarget {
 /// The host of a cluster whose API server nobody but the kubeconfig knows.
 pub const ANY_HOST: &str = "*";
 
+impl ClusterTarget {
+    /// Whether ARM does not know the cluster.
+    pub fn is_outside(&self) -> bool {
+        self.hosts.known().is_some_and(|hosts| hosts.iter().any(|host| host == ANY_HOST))
+    }
+}
+
 /// Told what people must know of a connection before it is used: a text, and what to do.
 pub type OnWarning = Arc<dyn Fn(&str, &str) + Send + Sync>;
 

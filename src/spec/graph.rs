@@ -170,6 +170,11 @@ impl<'a> Graph<'a> {
         Ok(Grantee { id: caller::OBJECT_ID.of(&key), kind: caller::PRINCIPAL_KIND.of(&key), key })
     }
 
+    /// The tenant that podid is logged in to.
+    pub fn tenant(&mut self) -> Result<Input<String>, Fault> {
+        Ok(caller::TENANT_ID.of(&self.caller()?.key))
+    }
+
     pub fn location_of(&mut self, id: &ArmId, given: Option<&str>) -> Result<Input<String>, Fault> {
         if let Some(location) = given.or(self.location) {
             return Ok(Input::Known(location.to_ascii_lowercase()));
@@ -218,9 +223,8 @@ impl<'a> Graph<'a> {
     pub fn new_vault(&mut self, id: ArmId, location: Option<&str>, model: Option<Model>, options: VaultOptions) -> Result<Key, Fault> {
         let id = self.spelling.of_id(id);
         let key = self.spelled(vault::key(id.name()));
-        let caller = self.caller()?;
+        let tenant = Some(self.tenant()?);
         let location = Some(self.location_of(&id, location)?);
-        let tenant = Some(caller::TENANT_ID.of(&caller.key));
         let rbac = model != Some(Model::AccessPolicy);
         let model_is_given = model.is_some();
         self.add(&key, &Vault { id, location, tenant, rbac, model_is_given, options }, Intent::Present)?;

@@ -9,7 +9,6 @@ use crate::{
         manifested::Manifested as _,
         running::{Sign, running},
         service_account::ServiceAccount,
-        world::ANY_HOST,
     },
 };
 use std::collections::BTreeSet;
@@ -31,13 +30,9 @@ pub async fn missing(planned: &Planned<'_>) -> Vec<Refusal> {
         if !running(&cluster, &[sign]).await.is_ok_and(|found| found.is_empty()) {
             continue;
         }
-        let is_outside = target.hosts.known().is_some_and(|hosts| hosts.iter().any(|host| host == ANY_HOST));
-        let way_out = if is_outside {
-            "Install its chart: `helm install workload-identity-webhook azure-workload-identity/workload-identity-webhook -n azure-workload-identity-system --create-namespace --set azureTenantID=TENANT` (the repository: <https://azure.github.io/azure-workload-identity/charts>).".to_owned()
-        } else {
-            let install = planned.commands.podid(&["cluster", "install", COMPONENT, "--cluster", &target.name]);
-            format!("Install it: {install}, or `components: [{COMPONENT}]` of `cluster` in the spec.")
-        };
+        // on AKS it is a setting of the cluster, elsewhere a chart
+        let install = planned.commands.podid(&["cluster", "install", COMPONENT, "--cluster", &target.name]);
+        let way_out = format!("Install it: {install}, or `components: [{COMPONENT}]` of `cluster` in the spec.");
         refused.push(Refusal {
             key: node.key.clone(),
             reason: format!("the webhook of Workload ID does not run in the cluster {}: pods would get no token", target.name),

@@ -12,7 +12,6 @@ use crate::{
         secret_provider_class::SecretProviderClass,
         service_account::ServiceAccount,
         vault,
-        world::ANY_HOST,
     },
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,10 +27,9 @@ pub(super) async fn remarks(planned: &Planned<'_>) -> Remarks {
 async fn issuers(planned: &Planned<'_>) -> Vec<Refusal> {
     let mut refused = Vec::new();
     let mut asked = BTreeSet::new();
-    let is_outside = |account: &ServiceAccount| account.target.hosts.known().is_some_and(|hosts| hosts.iter().any(|host| host == ANY_HOST));
     let accounts: BTreeMap<String, ServiceAccount> = wanted(planned.desired, <ServiceAccount as Manifested>::KIND)
         .filter_map(|node| planned.placed::<ServiceAccount>(node))
-        .filter(is_outside)
+        .filter(|account| account.target.is_outside())
         .map(|account| (service_account(&account.namespace, &account.name), account))
         .collect();
     if accounts.is_empty() {

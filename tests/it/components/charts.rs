@@ -113,3 +113,85 @@ fn without_a_usable_helm_nothing_is_written_at_all() {
     world.up("chart.yaml", &["--helm", "./no-such-helm"]).exits(1).says("nothing was changed");
     same("after the refusals", &before, &world.export());
 }
+
+/// Writes the folder `chart`: the webhook of Workload ID, as the add-on of a furnished cluster has it. Its tenant comes from the values.
+fn write_webhook_chart(world: &World) {
+    let furnished = bare();
+    install(&furnished, &["workload-identity"]).ok();
+    let within = |collection: &str, name: &str| format!("{collection}/namespaces/kube-system/{name}");
+    let rbac = "/apis/rbac.authorization.k8s.io/v1";
+    let paths = [
+        within("/api/v1", "serviceaccounts/azure-wi-webhook-admin"),
+        within("/api/v1", "configmaps/azure-wi-webhook-config"),
+        within("/api/v1", "services/azure-wi-webhook-webhook-service"),
+        within("/apis/apps/v1", "deployments/azure-wi-webhook-controller-manager"),
+        format!("{rbac}/clusterroles/azure-wi-webhook-manager-role"),
+        "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/azure-wi-webhook-mutating-webhook-configuration".to_owned(),
+    ];
+    let of_chart = |path: &String| {
+        let mut object = furnished.kube("GET", "aks-mi", path, None).ok();
+        let kept = json!({ "name": object["metadata"]["name"], "labels": { "app": "wi-webhook" } });
+        object["metadata"] = kept;
+        if path.contains("/namespaces/") {
+            object["metadata"]["namespace"] = json!(NAMESPACE);
+        }
+        for gone in ["status", "secrets"] {
+            object.as_object_mut().unwrap().remove(gone);
+        }
+        for (pointer, value) in [
+            ("/data/AZURE_TENANT_ID", json!("{{ required \"azureTenantID\" .Values.azureTenantID }}")),
+            ("/webhooks/0/clientConfig/service/namespace", json!(NAMESPACE)),
+        ] {
+            if let Some(there) = object.pointer_mut(pointer) {
+                *there = value;
+            }
+        }
+        if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+            for field in ["clusterIP", "clusterIPs"] {
+                spec.remove(field);
+            }
+        }
+        object.to_string().replace("{{ required \\\"azureTenantID\\\"", "{{ required `azureTenantID`")
+    };
+    fs::create_dir_all(world.path("chart/templates")).unwrap();
+    world.write("chart/Chart.yaml", "apiVersion: v2\nname: our-webhook\nversion: 1.6.0\n");
+    world.write("chart/templates/all.yaml", &paths.iter().map(of_chart).collect::<Vec<_>>().join("\n---\n"));
+}
+
+/// A cluster that Azure does not know has no add-ons: there the webhook comes from its chart, with the tenant of podid's login.
+#[test]
+fn the_webhook_of_workload_id_comes_from_its_chart_outside_of_azure() {
+    let Some(helm) = helm::program() else { return };
+    let world = bare();
+    write_webhook_chart(&world);
+    // the sandbox's cluster has its issuer once the add-on was on
+    install(&world, &["workload-identity"]).ok();
+    uninstall(&world, "workload-identity").ok();
+    let id = format!("{}/providers/Microsoft.ContainerService/managedClusters/aks-mi?api-version=2025-10-01", world.group_id());
+    let issuer = world.arm("GET", &id, None).ok()["properties"]["oidcIssuerProfile"]["issuerURL"].as_str().unwrap().to_owned();
+    let spec = |component: &str| {
+        format!(
+            "apiVersion: podid/v1\nkind: App\nmetadata: {{name: shop}}\nresourceGroup: podid-lab\n\
+             cluster: {{name: edge, context: aks-mi, issuer: '{issuer}', components: [{component}]}}\n\
+             vault: {{name: kv-shop-wi, model: rbac, secrets: [{{name: conn, value: {{file: conn.txt}}}}]}}\n\
+             workloads:\n  - {{name: web, namespace: shop, mode: workload-identity, identity: {{name: shop-wi}}, delivery: sdk, \
+             secrets: [{{name: conn}}]}}\n"
+        )
+    };
+    world.write("conn.txt", "not-a-real-secret");
+    world.write("podid.yaml", &spec("{name: workload-identity, via: addon}"));
+    let refused = world.podid(&["up", "--yes"]).exits(4);
+    assert!(
+        refused.stderr.contains("cannot install workload-identity via addon: the cluster edge is not one of AKS"),
+        "{}",
+        refused.stderr
+    );
+    assert!(refused.stderr.contains("It can be installed via: helm."), "{}", refused.stderr);
+    world.write("podid.yaml", &spec("{name: workload-identity, via: helm, chart: ./chart}"));
+    let with = ["--helm", helm.to_str().unwrap()];
+    world.podid(&[&["up", "--yes", "--verify"][..], &with].concat()).ok().says("proved shop/web");
+    world.podid(&[&["plan"][..], &with].concat()).ok().says("nothing to do");
+    world.podid(&[&["down", "--yes"][..], &with].concat()).ok();
+    let left = world.kube("GET", "aks-mi", "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations", None).ok();
+    assert_eq!(left["items"], json!([]));
+}
