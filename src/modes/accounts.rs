@@ -31,6 +31,7 @@ use crate::{
     resources::{
         access::{Reach, Right},
         identity,
+        object::Object,
         service_account::{self, ServiceAccount},
     },
     spec::{graph::Graph, names::object_name, reference::NameOrId, request::Bind},
@@ -91,11 +92,21 @@ pub fn names_identity(parameters: &Value) -> bool {
     named && !is_on(parameters, "usePodIdentity") && !is_on(parameters, "useVMManagedIdentity")
 }
 
-/// The requests that would have made the app's service accounts. An account that is bound otherwise has no credential, so that nothing more
-/// is found for it.
-pub fn found(found: &Found<'_>, mode: &str) -> Vec<Bind> {
+/// How the names of the roles begin that let a service account use an identity through the cluster's token proxy.
+pub const PROXY_ROLE: &str = "podid-use-mi-";
+
+/// Whether the app gave a service account the right to use the cluster's token proxy.
+fn may_use_proxy(found: &Found<'_>, account: &Value) -> bool {
+    let (namespace, name) = (field(account, "/metadata/namespace"), field(account, "/metadata/name"));
+    let is_of = |subject: &Value| field(subject, "/namespace") == namespace && field(subject, "/name") == name;
+    let mut bindings = found.objects.of::<Object>().filter(|one| found.is_ours(one) && field(one, "/roleRef/name").starts_with(PROXY_ROLE));
+    bindings.any(|binding| binding.pointer("/subjects").and_then(Value::as_array).into_iter().flatten().any(is_of))
+}
+
+/// The requests that would have made the app's service accounts: those with a right to use the token proxy, or those without.
+pub fn found(found: &Found<'_>, mode: &str, by_proxy: bool) -> Vec<Bind> {
     let bind = |account: &Value| {
-        let id = service_account::client_id(account).filter(|_| found.is_ours(account))?;
+        let id = service_account::client_id(account).filter(|_| found.is_ours(account) && may_use_proxy(found, account) == by_proxy)?;
         let identity = found.identities.iter().find(|identity| identity.client_id.eq_ignore_ascii_case(id))?;
         let mut bind = Bind {
             mode: Some(mode.to_owned()),

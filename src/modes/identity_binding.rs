@@ -98,8 +98,8 @@ impl Mode for IdentityBinding {
         entries.filter_map(|entry| self.recalled(ledger, entry).transpose()).collect()
     }
 
-    fn found(&self, _: &Found<'_>) -> Vec<Bind> {
-        Vec::new()
+    fn found(&self, found: &Found<'_>) -> Vec<Bind> {
+        accounts::found(found, self.name(), true)
     }
 
     fn pod_keys(&self) -> &'static [&'static str] {

@@ -1,6 +1,8 @@
 //! What podid's marks say that exists: read from tags, descriptions and labels, and turned back into the requests that would have made it.
 //! So a lost state needs no spec. What carries no mark (adopted resources) is found only where something marked refers to it.
 
+mod federations;
+
 use crate::{
     azure::{self, ArmId, Container, Identity, ObjectKind, RoleAssignment, StorageAccount, Vault},
     chain::{
@@ -25,6 +27,7 @@ use crate::{
         vault_model::Model,
     },
 };
+use federations::MarkedFederation;
 use std::collections::BTreeSet;
 
 /// One graph for each app that left a mark in the subscription or in a cluster that the kubeconfig leads to.
@@ -35,7 +38,7 @@ pub async fn found(session: &Session, azure: &azure::Read, subscription: &str) -
     for kind in resources::all() {
         listing.add(kind.kind(), kind.list(azure, &whole).await.map_err(failed)?);
     }
-    let there = Inventory {
+    let mut there = Inventory {
         identities: listing.read::<resources::identity::Identity, _>(),
         vaults: listing.read::<resources::vault::Vault, _>(),
         storage: listing.read::<resources::storage_account::StorageAccount, _>(),
@@ -43,8 +46,10 @@ pub async fn found(session: &Session, azure: &azure::Read, subscription: &str) -
         assignments: listing.read::<Role, _>(),
         clusters: clusters(session, azure, &whole).await?,
         caller: azure.caller().await.map_err(failed)?.object_id,
+        federations: Vec::new(),
         listing,
     };
+    there.federations = federations::listed(session, azure, &there.identities).await;
     let mut graphs = Vec::new();
     for app in there.apps() {
         let mut wishes = there.wishes(&app);
@@ -72,11 +77,15 @@ struct Inventory {
     assignments: Vec<RoleAssignment>,
     clusters: Vec<ClusterInventory>,
     caller: String,
+    /// The federated credentials whose names say whose they are.
+    federations: Vec<MarkedFederation>,
 }
 
 /// The marked objects of a cluster, and all those that marked ones may refer to.
 struct ClusterInventory {
     cluster: ClusterRef,
+    /// Of the tokens of its service accounts.
+    issuer: Option<String>,
     listing: Listing,
 }
 
@@ -97,9 +106,10 @@ async fn clusters(session: &Session, azure: &azure::Read, whole: &ArmId) -> Resu
         let mut leading: Vec<&str> = contexts.iter().filter(|(_, host)| is(host)).map(|(name, _)| name.as_str()).collect();
         leading.sort_by_key(|name| *name != cluster.id.name());
         let Some(context) = leading.first() else { continue };
+        let issuer = cluster.oidc_issuer.clone();
         let cluster = ClusterRef { id: cluster.id.clone(), context: (*context).to_owned(), principal_id: None, issuer: None };
         let name = cluster.id.name().to_owned();
-        match objects(session, cluster).await {
+        match objects(session, cluster, issuer).await {
             Ok(objects) => found.push(objects),
             Err(error) => session.terminal.say(format!("skipped the cluster {name}: {error}")),
         }
@@ -107,18 +117,19 @@ async fn clusters(session: &Session, azure: &azure::Read, whole: &ArmId) -> Resu
     Ok(found)
 }
 
-async fn objects(session: &Session, cluster: ClusterRef) -> Result<ClusterInventory, cluster::Error> {
+async fn objects(session: &Session, cluster: ClusterRef, issuer: Option<String>) -> Result<ClusterInventory, cluster::Error> {
     let read = session.clusters.open(Some(&cluster.context)).await?.read();
     let mut listing = Listing::default();
     for kind in resources::all() {
         listing.add(kind.kind(), kind.list_in(&read).await?);
     }
-    Ok(ClusterInventory { cluster, listing })
+    Ok(ClusterInventory { cluster, issuer, listing })
 }
 
 impl Inventory {
     fn apps(&self) -> BTreeSet<String> {
-        self.listing.apps().chain(self.clusters.iter().flat_map(|cluster| cluster.listing.apps())).collect()
+        let of_clusters = self.clusters.iter().flat_map(|cluster| cluster.listing.apps());
+        self.listing.apps().chain(of_clusters).chain(self.federations.iter().map(|one| one.app.clone())).collect()
     }
 
     fn wishes(&self, app: &str) -> Vec<Requested<'_>> {
@@ -155,7 +166,17 @@ impl Inventory {
         }
         wishes.extend(self.policies(app));
         wishes.extend(self.roles(app));
+        wishes.extend(self.federated(app));
         wishes
+    }
+
+    fn federated(&self, app: &str) -> Vec<Requested<'_>> {
+        let of_app = self.federations.iter().filter(|one| one.app == app);
+        let request = |one: &MarkedFederation| {
+            let cluster = self.clusters.iter().find(|cluster| cluster.issuer.as_deref() == Some(one.issuer()));
+            Some((one.request(cluster.is_some())?, cluster.map(|cluster| &cluster.cluster)))
+        };
+        of_app.filter_map(request).collect()
     }
 
     fn identity_of(&self, principal: &str) -> Option<&Identity> {

@@ -2,13 +2,14 @@
 //! it is applied, podid waits until it is ready (`readiness`).
 
 mod head;
+mod rbac;
 mod variables;
 
 use super::{
     access::{Access, DELETE, Named, READ, Reach, Right},
     apply,
     component::Component,
-    kind::Resource,
+    kind::{Listed, Resource},
     manifest::{self, Place, Rendered},
     manifested::Manifested as _,
     namespace::Namespace,
@@ -27,7 +28,7 @@ use crate::{
     },
 };
 pub use head::key;
-use head::{Head, defined, defined_plural, defines, guessed_plural, head, is_defined_group, stage, text};
+use head::{defined, defined_plural, defines, guessed_plural, head, is_defined_group, stage, text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -325,6 +326,13 @@ fn is_kind_missing(error: &(dyn std::error::Error + Send + Sync + 'static)) -> b
 }
 
 impl Resource for Object {
+    fn access(access: Access) -> Vec<Right> {
+        if access == Access::List { vec![rbac::right_to_list()] } else { Vec::new() }
+    }
+    /// Only bindings of cluster roles: by these `state rebuild` knows the service accounts that the cluster's token proxy serves.
+    async fn list_in(cluster: &cluster::Read) -> Result<Vec<Listed>, cluster::Error> {
+        rbac::marked_bindings(cluster).await
+    }
     fn own_access(&self, access: Access) -> Vec<Right> {
         let Ok(head) = head(&self.manifest) else { return Vec::new() };
         let reach = || head.namespace.map_or(Reach::Everywhere, |namespace| Reach::Namespace(namespace.to_owned()));
@@ -344,8 +352,8 @@ impl Resource for Object {
             Access::Delete => vec![named(DELETE)],
             Access::List | Access::Content => return Vec::new(),
         };
-        if let (Access::Write, "rbac.authorization.k8s.io") = (access, head.group) {
-            rights.extend(self.rights_to_give(&head));
+        if (access, head.group) == (Access::Write, rbac::GROUP) {
+            rights.extend(rbac::right_to_give(&self.manifest, &head));
         }
         if access == Access::Write && stage(&head) == 4 {
             let pods = right("", "pods", &["list"], reach());
@@ -373,23 +381,5 @@ impl Resource for Object {
         };
         let unknown = unresolved(&self.manifest).and_then(|reference| reference.split('#').next()).map(str::to_owned);
         Ok(Some(Rendered { place, manifest: marked(&filled(&self.manifest), app, mine), unknown }))
-    }
-}
-
-impl Object {
-    /// Who writes a role must have its rights or may escalate; who writes a binding must have the role's rights or may bind it.
-    fn rights_to_give(&self, head: &Head<'_>) -> Option<Right> {
-        let reach = head.namespace.map_or(Reach::Everywhere, |namespace| Reach::Namespace(namespace.to_owned()));
-        let group = "rbac.authorization.k8s.io";
-        Some(match head.kind {
-            "Role" => Right::new(group, "roles", &["escalate"], reach).named(Named::These(vec![head.name.to_owned()])),
-            "ClusterRole" => Right::new(group, "clusterroles", &["escalate"], reach).named(Named::These(vec![head.name.to_owned()])),
-            "RoleBinding" | "ClusterRoleBinding" => {
-                let role = text(&self.manifest, "/roleRef/name")?.to_owned();
-                let resource = if text(&self.manifest, "/roleRef/kind") == Some("ClusterRole") { "clusterroles" } else { "roles" };
-                Right::new(group, resource, &["bind"], reach).named(Named::These(vec![role]))
-            }
-            _ => return None,
-        })
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     cluster::Api,
     engine::{fault::Fault, input::Input},
+    modes::accounts::PROXY_ROLE,
     resources::manifest::{at, manifest},
 };
 use serde_json::{Value, json};
@@ -27,11 +28,11 @@ pub(super) fn manifests(namespace: &str, account: &str, client_id: &Input<String
 
 /// One for each service account, so that an app which goes takes only its own right along.
 fn name(namespace: &str, account: &str) -> String {
-    let name = format!("podid-use-mi-{namespace}-{account}");
+    let name = format!("{PROXY_ROLE}{namespace}-{account}");
     if name.len() <= LONGEST {
         return name;
     }
-    format!("podid-use-mi-{}", uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).simple())
+    format!("{PROXY_ROLE}{}", uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).simple())
 }
 
 #[cfg(test)]
