@@ -1,7 +1,7 @@
 //! Proves that a workload can read its secrets: a short-lived pod gets them as the workload would, and the result is compared with the
 //! vault. It follows the chain that mode and delivery describe and knows neither by name. No value is ever read.
 //!
-//! `target` is what to prove, `storage` the same for blobs; `prover` has the clients; `pod` and `run_id` make the pod; `attempt` waits for it; `no_pod` does without one; `diagnosis` and
+//! `target` is what to prove, `storage` the same for blobs; `prover` has the clients; `pod` and `run_id` make the pod; `attempt` waits for it; `no_pod` does without one; `settle` waits before the first token request; `diagnosis` and
 //! `scheduling` find what the cluster reports as wrong; `comparison` finds what podid did not write; `rights` is what RBAC must allow.
 
 mod attempt;
@@ -13,6 +13,7 @@ mod prover;
 mod rights;
 mod run_id;
 mod scheduling;
+mod settle;
 mod storage;
 mod target;
 
@@ -129,8 +130,9 @@ impl Prover {
     }
 
     async fn run(&self, target: &Target, proof: &mut Proof) -> Result<(), Fault> {
-        let begun = Instant::now();
         let namespace = &target.bound.namespace;
+        self.settle(target).await?;
+        let begun = Instant::now();
         let cluster = self.clusters.writer(&target.bound.cluster).await?;
         let name = pod::name(&target.delivered.name);
         let at = manifest::at(&pod::api(), Some(namespace), &name);

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     chain::commands::{Commands, Spec},
-    cli::{DEFAULT_SPEC, DryRun, Format},
+    cli::{DEFAULT_SPEC, DryRun, Format, Lateness},
     engine::{event::EventSink, ledger::Ledger, plan::Plan},
     exit::Exit,
     failure::Failure,
@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 use std::{path::Path, sync::Arc, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(300);
+/// How long Entra may take until all of it knows a new federated credential: "seconds to minutes", as its documentation says.
+const SETTLE: Duration = Duration::from_secs(15);
 
 /// What a proof works with beside its targets.
 pub struct Proving<'a> {
@@ -75,11 +77,18 @@ fn prover(session: &Session, proving: &Proving<'_>, targets: &[Target]) -> Resul
         ledger: proving.ledger.clone(),
         commands: proving.commands.clone(),
         fresh: proving.fresh,
+        settle: settle(session),
         events: Arc::clone(&proving.events),
         image: proving.image.map(str::to_owned),
         limit: session.global.timeout.unwrap_or(LIMIT),
         stop: session.stop.clone(),
     })
+}
+
+/// The embedded sandbox remembers no refusal, and by default counts requests instead of time.
+fn settle(session: &Session) -> Duration {
+    let global = &session.global;
+    if global.sandbox && global.lateness != Some(Lateness::Realistic) { Duration::ZERO } else { SETTLE }
 }
 
 /// What a proof would begin with. With a server's dry run the cluster says whether it takes the pod.

@@ -22,6 +22,7 @@ use crate::{
     },
 };
 use futures::future::{BoxFuture, ready};
+use jiff::Timestamp;
 use serde_json::Value;
 
 pub trait Mode: Sync {
@@ -83,6 +84,12 @@ pub trait Mode: Sync {
 
     /// Returns the audience of a service account token that Entra exchanges for one of the identity. None: only a pod gets a token.
     fn exchanges(&self, _: &Bound) -> Option<&'static str> {
+        None
+    }
+
+    /// Returns when podid wrote what Entra must know before it gives out a token; an earlier request may make later ones fail, too. None:
+    /// nothing of that kind, or somebody else wrote it.
+    fn written(&self, _: &Ledger, _: &Bound) -> Option<Timestamp> {
         None
     }
 

@@ -21,7 +21,7 @@ use crate::{
     },
     resources::{
         access::Right,
-        federation::{AUDIENCE, Federation},
+        federation::{self, AUDIENCE, Federation},
         service_account::{self, ServiceAccount},
     },
     spec::{
@@ -31,6 +31,7 @@ use crate::{
     },
 };
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -73,7 +74,7 @@ impl Mode for WorkloadIdentity {
     }
 
     fn found(&self, found: &Found<'_>) -> Vec<Bind> {
-        accounts::found(found, self.name())
+        accounts::found(found, self.name(), false)
     }
 
     fn pod_keys(&self) -> &'static [&'static str] {
@@ -102,6 +103,10 @@ impl Mode for WorkloadIdentity {
 
     fn exchanges(&self, _: &Bound) -> Option<&'static str> {
         Some(AUDIENCE)
+    }
+
+    fn written(&self, ledger: &Ledger, bound: &Bound) -> Option<Timestamp> {
+        bound.keys.iter().filter_map(|key| federation::written(ledger, &bound.app, key)).max()
     }
 
     fn warnings<'a>(&'a self, view: &'a View<'a>) -> BoxFuture<'a, Vec<String>> {

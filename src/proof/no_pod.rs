@@ -44,7 +44,6 @@ impl Prover {
     }
 
     async fn walk(&self, target: &Target, proof: &mut Proof) -> Result<(), Fault> {
-        let begun = Instant::now();
         let Some(audience) = target.mode.exchanges(&target.bound) else {
             return Err(Fault::refused(
                 format!("the mode {} gives tokens to pods only", target.bound.mode),
@@ -52,6 +51,8 @@ impl Prover {
             ));
         };
         let Known { client_id, tenant, vault_uri } = self.known(target)?;
+        self.settle(target).await?;
+        let begun = Instant::now();
         let mut stop = self.stop.clone();
         let work = async {
             let assertion = self.assertion(target, audience, begun, proof).await?;

@@ -17,6 +17,8 @@ pub struct Prover {
     pub commands: Commands,
     /// Whether a run has just written everything, so that Azure may not show all of it yet.
     pub fresh: bool,
+    /// How long Entra may take until all of it knows a new credential.
+    pub settle: Duration,
     pub events: EventSink,
     /// Of the pod; None: the default one of the delivery.
     pub image: Option<String>,

@@ -13,9 +13,11 @@ use crate::{
         fault::Fault,
         input::{DependsOn, Field, Input, Outputs},
         key::Key,
+        ledger::Ledger,
         resource::{Change, Diff, Kind, NodeContext, Owner, Side},
     },
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -48,10 +50,20 @@ pub struct Actual {
     pub credential: FederatedCredential,
     /// Whether it accepts what is wanted.
     pub accepts: bool,
+    /// When podid wrote it. None: somebody else did.
+    #[serde(default)]
+    pub written: Option<Timestamp>,
+}
+
+impl Actual {
+    fn of(credential: &FederatedCredential, accepts: bool) -> Self {
+        Self { credential: credential.clone(), accepts, written: None }
+    }
 }
 
 pub const NAME: Field<String> = Field::new("name");
 pub const ISSUER: Field<String> = Field::new("issuer");
+pub const WRITTEN: Field<String> = Field::new("written");
 
 /// `word` names the subject: `serviceaccount/CLUSTER/NAMESPACE/NAME`, `github/ORG/REPO:ref:main`.
 pub fn key(identity: &str, word: &str) -> Key {
@@ -108,28 +120,33 @@ impl Federation {
     fn find(&self, context: NodeContext<'_>, all: &[FederatedCredential]) -> Option<Actual> {
         if let Some(name) = &self.named {
             let found = all.iter().find(|one| one.name.eq_ignore_ascii_case(name))?;
-            return Some(Actual { credential: found.clone(), accepts: true });
+            return Some(Actual::of(found, true));
         }
         let issuer = self.issuer.known();
         let accepts = |one: &&FederatedCredential| issuer.is_some_and(|issuer| one.accepts(issuer, &self.subject, &self.audience));
         if let Some(found) = all.iter().find(accepts) {
-            return Some(Actual { credential: found.clone(), accepts: true });
+            return Some(Actual::of(found, true));
         }
         // Azure allows no second one for this pair, whatever its audience
         let same = |one: &&FederatedCredential| Some(&one.issuer) == issuer && one.subject.as_ref() == Some(&self.subject);
         if let Some(found) = all.iter().find(same) {
-            return Some(Actual { credential: found.clone(), accepts: false });
+            return Some(Actual::of(found, false));
         }
         let recorded = context.recorded.get(NAME.0).and_then(Value::as_str);
         let name = self.name(context.app);
         let by_name = all.iter().find(|one| one.name == name || Some(one.name.as_str()) == recorded);
-        by_name.map(|found| Actual { credential: found.clone(), accepts: false })
+        by_name.map(|found| Actual::of(found, false))
     }
 
     async fn look(&self, context: NodeContext<'_>, writer: &Writer) -> Result<Option<Actual>, Fault> {
         let all = writer.azure.federated_credentials(&self.id()?).await.map_err(Fault::cloud)?;
         Ok(all.and_then(|all| self.find(context, &all)))
     }
+}
+
+/// When podid wrote a credential of the ledger; None: it did not.
+pub fn written(ledger: &Ledger, app: &str, key: &Key) -> Option<Timestamp> {
+    ledger.get(app, key)?.outputs.get(WRITTEN.0)?.as_str()?.parse().ok()
 }
 
 /// The app in the name of a credential that podid made.
@@ -155,7 +172,8 @@ impl Kind<Cloud> for Federation {
     }
     async fn observe(&self, context: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         let all = reader.azure.federated_credentials(&self.id()?).await.map_err(Fault::cloud)?;
-        Ok(all.and_then(|all| self.find(context, &all)))
+        let written = context.recorded.get(WRITTEN.0).and_then(Value::as_str).and_then(|at| at.parse().ok());
+        Ok(all.and_then(|all| self.find(context, &all)).map(|found| Actual { written, ..found }))
     }
     fn diff(&self, _: NodeContext<'_>, actual: &Actual) -> Diff {
         if actual.accepts {
@@ -180,7 +198,10 @@ impl Kind<Cloud> for Federation {
     }
     fn publish(&self, actual: &Actual) -> Outputs {
         let FederatedCredential { name, issuer, subject, .. } = &actual.credential;
-        [(NAME.0.into(), json!(name)), (ISSUER.0.into(), json!(issuer)), ("subject".into(), json!(subject))].into()
+        let mut outputs: Outputs =
+            [(NAME.0.into(), json!(name)), (ISSUER.0.into(), json!(issuer)), ("subject".into(), json!(subject))].into();
+        outputs.extend(actual.written.map(|at| (WRITTEN.0.into(), json!(at))));
+        outputs
     }
     fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         vec![("issuer", json!(self.issuer)), ("subject", json!(self.subject)), ("audience", json!(self.audience))]
@@ -197,7 +218,7 @@ impl Kind<Cloud> for Federation {
             wanted.name = before.credential.name;
         }
         match writer.azure.put_federated_credential(&self.id()?, &wanted).await {
-            Ok(credential) => Ok(Actual { credential, accepts: true }),
+            Ok(credential) => Ok(Actual { credential, accepts: true, written: Some(Timestamp::now()) }),
             // somebody else was quicker, under another name
             Err(azure::Error::Refused { status, code, message }) => match self.look(context, writer).await? {
                 Some(found) if found.accepts => Ok(found),

@@ -470,6 +470,33 @@ fn a_lost_state_is_found_again_by_its_marks() {
 }
 
 #[test]
+fn a_lost_state_of_an_identity_binding_is_found_again_and_so_are_credentials_of_pipelines() {
+    let world = World::served();
+    world.write("podid.yaml", &SPEC.replace("mode: workload-identity", "mode: identity-binding"));
+    world.write("conn.txt", "not-a-real-secret");
+    world.podid(&["up", "--yes"]).ok();
+    for to in ["github/acme/shop:ref:main", "issuer=https://gitlab.example.com,subject=project_path:acme/shop"] {
+        world.podid(&["identity", "federate", "shop-wi", "-g", "podid-lab", "--to", to, "--app", "shop", "--yes"]).ok();
+    }
+    let keys = || {
+        let listed = world.podid(&["state", "list"]).ok().stdout;
+        let words = listed.split_whitespace().filter(|word| word.contains('/') && !word.starts_with('/'));
+        words.map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = keys();
+    // without a spec, only marks tell what there is
+    std::fs::rename(world.path("podid.yaml"), world.path("later.yaml")).unwrap();
+    std::fs::remove_file(world.path(".podid/state.json")).unwrap();
+    world.podid(&["state", "rebuild"]).ok();
+    let after = keys();
+    // nothing in a cluster says who turned a setting of it on
+    let is_setting = |key: &&String| ["feature/", "installation/", "component/"].iter().any(|kind| key.starts_with(kind));
+    let lost: Vec<&String> = before.difference(&after).filter(|key| !is_setting(key)).collect();
+    assert_eq!(lost, Vec::<&String>::new(), "{after:#?}");
+    world.podid(&["verify", "-n", "shop"]).ok().says("proved shop/web");
+}
+
+#[test]
 fn a_missing_webhook_is_refused_before_anything_is_written() {
     let world = World::served();
     world.write("podid.yaml", &SPEC.replace(", components: [workload-identity]", ""));
@@ -482,4 +509,86 @@ fn a_missing_webhook_is_refused_before_anything_is_written() {
         assert!(refused.stderr.contains("`podid cluster install workload-identity --cluster aks-mi`"), "{}", refused.stderr);
         assert_eq!(world.writes_since(mark), Vec::<String>::new());
     }
+}
+
+fn deployment(name: &str, template: Value) -> Value {
+    let mut template = template;
+    template["metadata"]["labels"]["app"] = json!(name);
+    let container = json!({ "name": "app", "image": "mcr.microsoft.com/oss/kubernetes/pause:3.9" });
+    if template["spec"]["containers"].is_null() {
+        template["spec"]["containers"] = json!([container]);
+    }
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": name, "namespace": "shop" },
+        "spec": { "replicas": 1, "selector": { "matchLabels": { "app": name } }, "template": template },
+    })
+}
+
+/// The proof's own pod reads its secrets, and the workload's pods do not: each of them is named with what it lacks.
+#[test]
+fn what_the_workloads_own_pods_lack_is_told_beside_a_sound_proof() {
+    let world = made("csi");
+    let labels = json!({ "azure.workload.identity/use": "true" });
+    let pause = "mcr.microsoft.com/oss/kubernetes/pause:3.9";
+    let env = json!([{ "name": "AZURE_CLIENT_ID", "value": "00000000-1111-2222-3333-444444444444" }]);
+    let both = json!({ "azure.workload.identity/use": "true", "aadpodidbinding": "web" });
+    type Fault = (&'static str, Value, &'static str);
+    let faults: [Fault; 4] = [
+        ("no-label", json!({ "metadata": {}, "spec": { "serviceAccountName": "web" } }), "label azure.workload.identity/use"),
+        (
+            "own-env",
+            json!({ "metadata": { "labels": labels }, "spec": { "serviceAccountName": "web",
+                "containers": [{ "name": "app", "image": pause, "env": env }] } }),
+            "AZURE_CLIENT_ID",
+        ),
+        (
+            "former",
+            json!({ "metadata": { "labels": both }, "spec": { "serviceAccountName": "web" } }),
+            "still has the label aadpodidbinding",
+        ),
+        ("before", json!({ "metadata": { "labels": labels }, "spec": { "serviceAccountName": "web" } }), "webhook"),
+    ];
+    for (name, template, says) in faults {
+        // a pod that was made while the webhook was away
+        let is_older = name == "before";
+        if is_older {
+            set_webhook(&world, false);
+        }
+        world.kube("POST", CONTEXT, "/apis/apps/v1/namespaces/shop/deployments", Some(deployment(name, template))).ok();
+        crate::common::until("the pod runs", || {
+            let pods = world.kube("GET", CONTEXT, &format!("/api/v1/namespaces/shop/pods?labelSelector=app={name}"), None).ok();
+            (pods["items"][0]["status"]["phase"] == "Running").then_some(())
+        });
+        if is_older {
+            set_webhook(&world, true);
+            world.podid(&["up", "--yes"]).ok();
+        }
+        let proved = proof(&world.podid(&["verify", "-o", "json"]).ok());
+        let warnings = proved["warnings"].to_string();
+        assert!(warnings.contains(&format!("{name}-")) && warnings.contains(says), "{name}: {proved:#}");
+        world.kube("DELETE", CONTEXT, &format!("/apis/apps/v1/namespaces/shop/deployments/{name}"), None).ok();
+        crate::common::until("the pod is deleted", || {
+            let pods = world.kube("GET", CONTEXT, &format!("/api/v1/namespaces/shop/pods?labelSelector=app={name}"), None).ok();
+            (pods["items"] == json!([])).then_some(())
+        });
+    }
+    let proved = proof(&world.podid(&["verify", "-o", "json"]).ok());
+    assert!(proved["warnings"].is_null(), "{proved:#}");
+}
+
+/// Entra remembers the refusal of a request that came too early: after a credential was written, the first request waits.
+#[test]
+fn the_first_token_request_waits_for_a_new_credential() {
+    let world = World::served().without_the_flag();
+    world.write("podid.yaml", SPEC);
+    world.write("conn.txt", "not-a-real-secret");
+    world.podid(&["up", "--yes"]).ok();
+    let begun = Instant::now();
+    let proved = world.podid(&["verify", "--no-pod"]).ok();
+    assert!(proved.stderr.contains("until all of Entra knows the new federated credential"), "{}", proved.stderr);
+    assert!(begun.elapsed() > Duration::from_secs(5), "{:?}", begun.elapsed());
+    // what podid did not just write is known
+    std::thread::sleep(Duration::from_secs(15).saturating_sub(begun.elapsed()));
+    let again = world.podid(&["verify", "--no-pod"]).ok();
+    assert!(!again.stderr.contains("until all of Entra"), "{}", again.stderr);
 }
