@@ -18,7 +18,7 @@ use crate::{
         grant::{self, Grant},
         identity::Identity,
         namespace::Namespace,
-        vault::Vault,
+        vault::{self, Vault},
     },
     spec::suggest::nearest,
 };
@@ -68,7 +68,7 @@ pub fn of_vault(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
     }
     let mut links = vec![
         Link::new(VAULT, format!("the vault {}", vault.name), words(["vault", "create", "-g", group, "-n", &vault.name]))
-            .resource(Resource::of(Vault::KIND))
+            .resource(Resource { judge: Some(moved), way_out: ONE_TENANT, ..Resource::of(Vault::KIND) })
             .symptoms(OF_VAULT),
     ];
     // the one below is of any other grant
@@ -97,6 +97,16 @@ pub fn of_vault(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
     links
 }
 
+const ONE_TENANT: &str = "Use an identity and a vault of one tenant: a managed identity has tokens of its own tenant only. After a subscription moved, `az keyvault update --name VAULT --set properties.tenantId=TENANT` gives its vaults the new tenant, and access policies must be made again.";
+
+/// The vault is in another tenant than when it was written: its subscription moved, or somebody changed it.
+fn moved(action: &Action) -> Option<String> {
+    let tenant = |outputs: &Outputs| outputs.get(vault::TENANT_ID.0).and_then(Value::as_str).map(str::to_owned);
+    let (was, is) = (tenant(&action.work.recorded)?, tenant(&action.work.outputs)?);
+    let changed = !was.eq_ignore_ascii_case(&is);
+    changed.then(|| format!("is in another tenant than the identities now: its tenant was {was} and is {is}"))
+}
+
 /// An access policy that allows too little. That its description changes is no fault: this is a mark, too.
 fn incomplete(action: &Action) -> Option<String> {
     let has = action
@@ -113,6 +123,15 @@ pub fn of_objects() -> impl Iterator<Item = &'static Symptom> {
 }
 
 const OF_VAULT: &[Symptom] = &[
+    Symptom {
+        any_of: &["AKV10032"],
+        none_of: &[],
+        means: Meaning::Known {
+            heals: Heals::Never,
+            what: "the vault is in another tenant than the identity",
+            hint: |_, _| ONE_TENANT.to_owned(),
+        },
+    },
     Symptom {
         any_of: &["ForbiddenByFirewall", "ForbiddenByConnection", "Client address is not authorized"],
         none_of: &[],

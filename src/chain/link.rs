@@ -84,11 +84,13 @@ pub struct Resource {
     pub spreads: bool,
     /// Says what is wrong with one that is there, where a plain comparison does not.
     pub judge: Option<fn(&Action) -> Option<String>>,
+    /// What to do where writing it again is not the way. Empty: it is.
+    pub way_out: &'static str,
 }
 
 impl Resource {
     pub fn of(kind: &'static str) -> Self {
-        Self { kind, key: None, place: |_| String::new(), missing: "does not exist", spreads: false, judge: None }
+        Self { kind, key: None, place: |_| String::new(), missing: "does not exist", spreads: false, judge: None, way_out: "" }
     }
 
     pub fn is(&self, kind: &str, key: &Key) -> bool {

@@ -42,8 +42,8 @@ pub(super) struct Federate {
     #[command(flatten)]
     identity: FederatedIdentity,
     /// Whose tokens: `serviceaccount/NAMESPACE/NAME`, `github/ORG/REPO:environment:NAME`, `:ref:BRANCH` or `:pull_request`, `azure-devops/ORG/PROJECT/CONNECTION`, or `issuer=URL,subject=TEXT`
-    #[arg(long, value_name = "WHO", value_parser = check::federated_subject)]
-    to: FederatedSubject,
+    #[arg(long, value_name = "WHO", num_args = 1..=2, value_parser = Who::parse)]
+    to: Vec<Who>,
     #[command(flatten)]
     issuer: Issuer,
     /// Audience of the tokens; default: api://AzureADTokenExchange
@@ -95,8 +95,8 @@ pub(super) struct Remove {
     #[command(flatten)]
     identity: FederatedIdentity,
     /// Whose tokens it accepts, as for `podid identity federate`
-    #[arg(long, value_name = "WHO", value_parser = check::federated_subject, required_unless_present = "name")]
-    to: Option<FederatedSubject>,
+    #[arg(long, value_name = "WHO", num_args = 1..=2, value_parser = Who::parse, required_unless_present = "name")]
+    to: Vec<Who>,
     /// Name of the credential, as `podid identity federation list` shows it
     #[arg(long, value_name = "CREDENTIAL", value_parser = check::federated_credential, conflicts_with = "to")]
     name: Option<String>,
@@ -104,6 +104,44 @@ pub(super) struct Remove {
     issuer: Issuer,
     #[command(flatten)]
     cluster: OfCluster,
+}
+
+/// A word after `--to`. Issuer and subject may be two words; another word after the first one is the identity.
+#[derive(Clone, Debug)]
+pub(super) enum Who {
+    Subject(FederatedSubject),
+    /// `issuer=URL`
+    Issuer(String),
+    /// `subject=TEXT`
+    About(String),
+    Identity(NameOrId),
+}
+
+impl Who {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("subject=") {
+            Some(about) => Ok(Self::About(about.to_owned())),
+            None if text.starts_with("issuer=") && !text.contains(",subject=") => Ok(Self::Issuer(text.to_owned())),
+            None if text.starts_with('/') || !text.contains(['/', '=']) => check::identity_or_id(text).map(Self::Identity),
+            None => check::federated_subject(text).map(Self::Subject),
+        }
+    }
+}
+
+/// Whose tokens, and the identity if it stands there.
+fn whose(words: Vec<Who>, named: Option<NameOrId>) -> Result<(FederatedSubject, Option<NameOrId>), Error> {
+    let hint = "`podid help identity federate` shows examples.";
+    let mut words = words.into_iter();
+    let (to, identity) = match (words.next(), words.next()) {
+        (Some(Who::Subject(to)), None) => (Ok(to), named),
+        (Some(Who::Subject(to)), Some(Who::Identity(identity))) if named.is_none() => (Ok(to), Some(identity)),
+        (Some(Who::Issuer(issuer)), Some(Who::About(about))) => (format!("{issuer},subject={about}").parse(), named),
+        (Some(Who::Issuer(issuer)), None) => (issuer.parse(), named),
+        (Some(Who::About(_)), _) => (Err("the form is `issuer=URL,subject=TEXT`".to_owned()), named),
+        (Some(Who::Identity(other)), None) => (other.to_string().parse(), named),
+        _ => (Err("it takes one value".to_owned()), named),
+    };
+    to.map(|to| (to, identity)).map_err(|wrong| Error::usage(format!("invalid value for `--to`: {wrong}"), hint))
 }
 
 /// With the issuer that was given; of a service account in any cluster but one on AKS, of Entra and the like, podid cannot make the subject.
@@ -116,8 +154,9 @@ fn subject(to: FederatedSubject, issuer: Issuer) -> Result<Credential, Error> {
 impl Federate {
     pub(super) fn command(self, global: &Global) -> Result<Command, Error> {
         let Self { identity, to, issuer, audience, cluster } = self;
+        let (to, identity) = whose(to, identity.identity)?;
         let request = request::Federate {
-            identity: identity.identity,
+            identity,
             group: global.resource_group.clone(),
             credential: subject(to, issuer)?,
             audience,
@@ -135,18 +174,14 @@ impl Federation {
             Self::List(list) => return Ok(Command::Read(ReadCommand::Federations { identity: list.identity.identity, group })),
             Self::Remove(remove) => *remove,
         };
-        let credential = match to {
-            Some(to) => subject(to, issuer)?,
-            None => Credential::Name(name.unwrap_or_default()),
+        let (credential, identity) = match name {
+            Some(name) => (Credential::Name(name), identity.identity),
+            None => {
+                let (to, identity) = whose(to, identity.identity)?;
+                (subject(to, issuer)?, identity)
+            }
         };
-        let request = request::Federate {
-            identity: identity.identity,
-            group,
-            credential,
-            audience: None,
-            cluster: cluster.cluster,
-            foreign: global.adopt,
-        };
+        let request = request::Federate { identity, group, credential, audience: None, cluster: cluster.cluster, foreign: global.adopt };
         Ok(Command::Change { request: Request::Federate(Box::new(request)), remove: true })
     }
 }

@@ -212,7 +212,10 @@ impl Pass {
         let action = self.plan.action(key)?;
         match (action.act, resource.judge) {
             (Act::Create | Act::Replace, _) => found(format!("{title} {}", resource.missing), write(&[])),
-            (_, Some(judge)) => found(format!("{title} {}", judge(action)?), write(&[])),
+            (_, Some(judge)) => {
+                let hint = if resource.way_out.is_empty() { write(&[]) } else { resource.way_out.to_owned() };
+                found(format!("{title} {}", judge(action)?), hint)
+            }
             (Act::Update, None) if in_cluster && !is_unsure(action) => {
                 let changes = changed(&action.changes);
                 if changes.is_empty() { None } else { differs(&changes, write(&[])) }

@@ -2,6 +2,8 @@
 //! identity. It is found by what it accepts, whatever its name, because Azure refuses a second one for the same issuer and subject.
 
 use super::{
+    cluster,
+    feature::Feature,
     identity,
     kind::{AzureRole, HintScope, Resource},
     roles,
@@ -204,7 +206,11 @@ impl Kind<Cloud> for Federation {
         outputs
     }
     fn creation_summary(&self) -> Vec<(&'static str, Value)> {
-        vec![("issuer", json!(self.issuer)), ("subject", json!(self.subject)), ("audience", json!(self.audience))]
+        // the setting that turns the issuer on is the cluster's
+        let of_setting = self.issuer.source().filter(|key| key.kind() == Feature::KIND);
+        let cluster = of_setting.as_ref().and_then(|key| key.names().split('/').next());
+        let issuer = cluster.map_or_else(|| json!(self.issuer), |name| json!(cluster::OIDC_ISSUER.of(&cluster::key(name))));
+        vec![("issuer", issuer), ("subject", json!(self.subject)), ("audience", json!(self.audience))]
     }
     fn not_found(&self) -> (String, String) {
         (
@@ -300,6 +306,15 @@ mod tests {
         let actual = wanted.find(context, all)?;
         let (diff, owner) = (wanted.diff(context, &actual), wanted.owner(context, &actual));
         Some((actual, diff, owner))
+    }
+
+    #[test]
+    fn an_issuer_that_is_turned_on_in_the_same_run_is_shown_as_the_clusters() {
+        let setting = super::super::feature::key("aks", "workload-identity");
+        let issuer = super::super::feature::OIDC_ISSUER.of(&setting);
+        let federation = Federation { issuer, ..Federation::of(&identity::key("web"), "w".into()) };
+        let shown = federation.creation_summary();
+        assert_eq!(shown[0], ("issuer", json!(cluster::OIDC_ISSUER.of(&cluster::key("aks")))));
     }
 
     #[test]

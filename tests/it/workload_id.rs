@@ -118,6 +118,10 @@ fn of_both() -> Vec<Case> {
                 }
             }
         }),
+        Case {
+            mends: |w| vault_in(w, None),
+            ..case("vault of another tenant", "vault", "another tenant", |w| vault_in(w, Some("00000000-1111-2222-3333-444444444444")))
+        },
         case("webhook absent", "webhook", "does not run", |w| set_webhook(w, false)),
         Case {
             mends: |w| edited(w, WEBHOOK, json!({ "spec": { "replicas": 2 } })),
@@ -146,6 +150,14 @@ fn of_csi() -> Vec<Case> {
             ..case("tokenRequests missing", "driver-tokens", "tokenRequests", |w| tokens(w, json!([])))
         },
     ]
+}
+
+/// Moves the vault to another tenant; None: back to that of the identities.
+fn vault_in(world: &World, tenant: Option<&str>) {
+    let at = format!("{}?api-version=2023-07-01", world.vault_id("kv-shop-wi"));
+    let identity = world.arm("GET", &format!("{}?{VERSION}", world.identity_id("shop-wi")), None).ok();
+    let tenant = tenant.map_or_else(|| identity["properties"]["tenantId"].clone(), |tenant| json!(tenant));
+    world.arm("PATCH", &at, Some(json!({ "properties": { "tenantId": tenant } }))).ok();
 }
 
 fn tokens(world: &World, requests: Value) {

@@ -30,6 +30,28 @@ fn a_credential_is_for_whoever_to_names() {
 }
 
 #[test]
+fn issuer_and_subject_may_be_two_words_and_the_identity_may_come_last() {
+    let whole = federate("identity federate ci-mid --to issuer=https://gitlab.com,subject=project_path:a/b:ref:main").0;
+    for line in [
+        "identity federate ci-mid --to issuer=https://gitlab.com subject=project_path:a/b:ref:main",
+        "identity federate --to issuer=https://gitlab.com subject=project_path:a/b:ref:main ci-mid",
+    ] {
+        assert_eq!(federate(line).0, whole, "{line}");
+    }
+    let (wanted, _) = federate("identity federate --to github/acme/shop:ref:main ci-mid");
+    assert_eq!(wanted.identity, Some(named("ci-mid")));
+    for line in [
+        "identity federate ci-mid --to issuer=https://gitlab.com",
+        "identity federate ci-mid --to subject=a",
+        "identity federate ci-mid --to shop",
+        "identity federate ci-mid --to github/acme/shop:ref:main subject=a",
+        "identity federate ci-mid --to github/acme/shop:ref:main other-mid",
+    ] {
+        refused(line);
+    }
+}
+
+#[test]
 fn a_removal_names_the_tokens_or_the_credential() {
     let (wanted, remove) = federate("identity federation remove ci-mid --name by-hand --adopt");
     assert_eq!((wanted.credential, wanted.foreign, remove), (Credential::Name("by-hand".into()), true, true));

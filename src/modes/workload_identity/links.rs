@@ -141,9 +141,5 @@ const OF_ENTRA: &[Symptom] = &[
     entra(&["AADSTS700222"], Heals::Never, "the token was issued by Entra itself, which cannot be exchanged", |_, _| {
         "Exchange a token of the cluster's service account: look at AZURE_FEDERATED_TOKEN_FILE in the pod.".to_owned()
     }),
-    entra(&["AKV10032"], Heals::Never, "the vault is in another tenant than the identity", |_, _| {
-        "Use an identity of the vault's tenant, or a vault of the identity's: a managed identity has tokens of its own tenant only."
-            .to_owned()
-    }),
     Symptom { any_of: &["AZURE_FEDERATED_TOKEN_FILE", "no such file or directory"], none_of: &["AADSTS"], means: Meaning::Waiting },
 ];

@@ -82,10 +82,23 @@ fn authenticate(call: &mut Call<'_>) -> Result<(), Response> {
     Err(error::body(401, "Unauthorized", message).with("www-authenticate", challenge))
 }
 
+/// Tokens of another tenant than the vault's are refused; a subscription that moved to another tenant leaves such vaults.
+fn own_tenant(call: &Call<'_>, request: &VaultRequest) -> Result<(), Response> {
+    let Some(of_vault) = call.state.vaults.get(&request.vault).map(|vault| &vault.tenant_id) else { return Ok(()) };
+    if of_vault.is_empty() || *of_vault == call.state.tenant {
+        return Ok(());
+    }
+    let (expected, found) = (token::issuer(of_vault), token::issuer(&call.state.tenant));
+    let message = format!("AKV10032: Invalid issuer. Expected one of {expected}, found {found}.");
+    let challenge = format!("Bearer authorization=\"https://{}/{of_vault}\", resource=\"https://vault.azure.net\"", hosts::LOGIN_HOST);
+    Err(error::body(401, "Unauthorized", message).with("www-authenticate", challenge))
+}
+
 fn route(call: &mut Call<'_>, request: &VaultRequest) -> Answer {
     if !call.state.vaults.contains_key(&request.vault) {
         return Err(error::body(404, "NotFound", "The vault does not exist."));
     }
+    own_tenant(call, request)?;
     // empty segments are skipped: some SDKs send `//secrets/n` and `/secrets/n/`
     let path = Path::of(&call.request.path);
     let low: Vec<&str> = path.low.iter().map(String::as_str).collect();

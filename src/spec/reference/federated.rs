@@ -161,7 +161,8 @@ impl FromStr for FederatedSubject {
         let parsed = match text.split_once('/') {
             _ if text.starts_with("issuer=") => {
                 let rest = text.trim_start_matches("issuer=");
-                let (of, about) = rest.split_once(",subject=").ok_or("the form is `issuer=URL,subject=TEXT`")?;
+                let (of, about) =
+                    rest.split_once(",subject=").or_else(|| rest.split_once(" subject=")).ok_or("the form is `issuer=URL,subject=TEXT`")?;
                 issuer(of)?;
                 subject(about)?;
                 return Ok(Self::known(of, about).unwrap_or_else(|| Self::Other { issuer: of.to_owned(), subject: about.to_owned() }));
