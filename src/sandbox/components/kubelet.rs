@@ -19,7 +19,7 @@ use super::wire::AzureClient;
 use super::workloads::{Program, Workloads};
 use crate::attempt::caught_while;
 use serde_json::{Value, json};
-use status::{ended_status, running_status, uid, waiting_status};
+use status::{completed_status, ended_status, running_status, uid, waiting_status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,8 +73,7 @@ impl Kubelet {
             for pod in &pods {
                 let leaving = !pod["metadata"]["deletionTimestamp"].is_null();
                 let on_a_node = pod["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty());
-                let over = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-                if !on_a_node || over && !leaving || tasks.get(uid(pod)).is_some_and(|(left, _)| *left == leaving) {
+                if !on_a_node || is_over(pod) && !leaving || tasks.get(uid(pod)).is_some_and(|(left, _)| *left == leaving) {
                     continue;
                 }
                 let (kubelet, place, work) = (self.clone(), (key(pod), uid(pod).to_owned()), activity.busy());
@@ -103,17 +102,17 @@ impl Kubelet {
         }
     }
 
-    /// Mounts the volumes again at each interval while the driver rotates, as long as the pod exists.
+    /// Mounts the volumes again at each interval while the driver rotates, until the pod has ended or is deleted.
     async fn follow(&self, place: &ObjectKey, id: &str, mut work: Busy) {
         loop {
-            let Some(pod) = self.pods.get(place).filter(|pod| uid(pod) == id) else { return };
+            let Some(pod) = self.pods.get(place).filter(|pod| uid(pod) == id && !is_over(pod)) else { return };
             let volumes = || pod["spec"]["volumes"].as_array().into_iter().flatten().filter(|v| v["csi"]["driver"] == DRIVER);
             if volumes().next().is_none() {
                 return;
             }
             let interval = self.driver.rotation(&pod);
             work.while_idle(tokio::time::sleep(interval.unwrap_or(OFF))).await;
-            if interval.is_some() && self.pods.get(place).is_some_and(|pod| uid(&pod) == id) {
+            if interval.is_some() && self.pods.get(place).is_some_and(|pod| uid(&pod) == id && !is_over(&pod)) {
                 for volume in volumes() {
                     self.driver.rotate(&Volume { pod: &pod, volume }).await;
                 }
@@ -152,6 +151,9 @@ impl Kubelet {
                     return self.run_check(pod, &check).await;
                 }
                 *unsynced = !synced;
+                if synced && is_of_job(pod) && !elsewhere {
+                    return self.set_status(pod, &running_status(pod)).await && self.set_status(pod, &completed_status(pod)).await;
+                }
                 (running || self.set_status(pod, &running_status(pod)).await) && synced
             }
             Err(not_ready) => {
@@ -271,6 +273,15 @@ impl Kubelet {
             Err(e) => e.is_absent(),
         }
     }
+}
+
+fn is_over(pod: &Value) -> bool {
+    matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
+}
+
+/// The containers of a job end as soon as they have started: the sandbox has nothing to run in them.
+fn is_of_job(pod: &Value) -> bool {
+    pod["metadata"]["ownerReferences"].as_array().into_iter().flatten().any(|owner| owner["controller"] == true && owner["kind"] == "Job")
 }
 
 fn text<'a>(pod: &'a Value, name: &str) -> &'a str {

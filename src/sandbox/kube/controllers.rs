@@ -1,20 +1,24 @@
 //! The controllers of a control plane: one `reconcile` after each burst of changes.
 //! `namespaces` and `garbage` delete what has to go · `pods` is the scheduler · `deployments` (with `deployment_sets`, `rollout`, `progress`,
-//! `revisions`), `replicas`, `daemon_sets` and `stateful_sets` run workloads · `controller_client` writes for all of them · `events` records what they did.
+//! `revisions`), `replicas`, `daemon_sets`, `stateful_sets`, `jobs` and `cron_jobs` (with `schedule`) run workloads · `controller_client` writes
+//! for all of them · `events` records what they did.
 
 mod conditions;
 mod controller_client;
+mod cron_jobs;
 mod daemon_sets;
 mod deployment_sets;
 mod deployments;
 mod events;
 mod garbage;
+mod jobs;
 mod namespaces;
 mod pods;
 mod progress;
 mod replicas;
 mod revisions;
 mod rollout;
+mod schedule;
 mod stateful_sets;
 
 pub use controller_client::RetryState;
@@ -61,6 +65,8 @@ pub fn reconcile(store: &mut Store, facts: &Facts, retries: &mut RetryState) -> 
         replicas::reconcile(&mut client);
         daemon_sets::reconcile(&mut client);
         stateful_sets::reconcile(&mut client);
+        cron_jobs::reconcile(&mut client);
+        jobs::reconcile(&mut client);
         pods::schedule(&mut client);
         if client.store.state.version == version {
             break;

@@ -220,7 +220,8 @@ fn built_in() -> Vec<Resource> {
     let inert = |r: Resource| Resource { inert: true, has_generation: true, ..with_status(r) };
     let batch = |kind: &str, plural: &str, short: &[&str]| Resource {
         categories: vec!["all".into()],
-        ..inert(resource("batch", "v1", kind, plural, short, true, kind))
+        has_generation: true,
+        ..with_status(resource("batch", "v1", kind, plural, short, true, kind))
     };
     let network =
         |kind: &str, plural: &str, short: &[&str], namespaced| resource("networking.k8s.io", "v1", kind, plural, short, namespaced, kind);

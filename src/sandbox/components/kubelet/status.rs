@@ -86,6 +86,21 @@ pub(super) fn running_status(pod: &Value) -> Value {
     status
 }
 
+/// The status of a pod all of whose containers have done their work.
+pub(super) fn completed_status(pod: &Value) -> Value {
+    let mut status = running_status(pod);
+    for container in status["containerStatuses"].as_array_mut().into_iter().flatten() {
+        let (began, id) = (container["state"]["running"]["startedAt"].take(), container["containerID"].clone());
+        let ended = json!({ "exitCode": 0, "reason": "Completed", "startedAt": began, "finishedAt": now(), "containerID": id });
+        container["state"] = json!({ "terminated": ended });
+        container["ready"] = false.into();
+        container["started"] = false.into();
+    }
+    status["phase"] = "Succeeded".into();
+    status["conditions"] = conditions(pod, false).into();
+    status
+}
+
 /// The status of a pod whose only container ended.
 pub(super) fn ended_status(pod: &Value, ended: &Ended, began: &str) -> Value {
     let mut status = running_status(pod);

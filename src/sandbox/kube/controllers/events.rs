@@ -40,6 +40,17 @@ impl ControllerClient<'_> {
         let _ = self.create("events", &namespace, &event);
     }
 
+    /// Records an event unless the same one is there: of something that lasts, and that each round of the controllers sees again.
+    pub fn record_lasting_event(&mut self, about: &Value, component: &str, event_type: &str, reason: &str, message: &str) {
+        let same = |event: &Value| {
+            event["involvedObject"]["uid"] == about["metadata"]["uid"] && event["reason"] == reason && event["message"] == message
+        };
+        let prefix = format!("events/{}/", meta(about, "namespace"));
+        if !self.store.with_prefix(&prefix).any(|(_, event)| same(event)) {
+            self.record_event(about, component, event_type, reason, message);
+        }
+    }
+
     /// Records an event as the scheduler does, in the newer form.
     pub fn record_scheduler_event(&mut self, about: &Value, event_type: &str, reason: &str, action: &str, message: &str) {
         const SCHEDULER: &str = "default-scheduler";

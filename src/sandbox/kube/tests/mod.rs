@@ -3,6 +3,7 @@
 mod apply;
 mod daemon_sets;
 mod hostile;
+mod jobs;
 mod lifecycle;
 mod refusals;
 mod tokens;
