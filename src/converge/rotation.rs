@@ -143,6 +143,7 @@ impl Follower<'_> {
             self.restart(&cluster, std::mem::take(&mut readers.workloads).into_iter().collect(), done).await?;
         }
         done.to_restart.workloads.extend(readers.workloads);
+        done.to_restart.jobs.extend(readers.jobs);
         done.to_restart.single.extend(readers.single);
         Ok(())
     }
@@ -273,7 +274,11 @@ impl Follower<'_> {
         }
         if !done.to_restart.is_empty() {
             let message = "the old version stays enabled: pods that read the secret as a variable still have it";
-            return Err(Failure::new(Exit::Refused, message).hint("Restart them, or rotate with `--restart`."));
+            let way = match done.to_restart.workloads.is_empty() && done.to_restart.single.is_empty() {
+                true => "Disable it when their jobs have ended: `az keyvault secret set-attributes --enabled false` with its version.",
+                false => "Restart them, or rotate with `--restart`.",
+            };
+            return Err(Failure::new(Exit::Refused, message).hint(way));
         }
         let uri = self.published(&vault::key(self.rotate.vault.name()), vault::URI.0);
         let tell = Arc::clone(&self.tell);
@@ -298,6 +303,9 @@ fn shown(done: &Rotated, name: &str) -> Text {
     }
     for workload in &done.to_restart.workloads {
         text.push(format!("{} reads it as a variable and keeps the old value until it restarts: {}", workload.shown(), workload.command()));
+    }
+    for pod in &done.to_restart.jobs {
+        text.push(format!("pod {pod} of a job reads it as a variable and keeps the old value until it ends"));
     }
     for pod in &done.to_restart.single {
         text.push(format!("pod {pod} reads it as a variable and keeps the old value until it is made again"));
@@ -325,6 +333,7 @@ fn document(done: &Rotated) -> Value {
         "pods": pods,
         "restarted": names(&mut done.restarted.iter()),
         "to_restart": names(&mut done.to_restart.workloads.iter()),
+        "job_pods": done.to_restart.jobs,
         "single_pods": done.to_restart.single,
         "pinned": done.pinned.iter().map(|class| format!("{}/{}", class.namespace, class.name)).collect::<Vec<_>>(),
         "disabled": done.disabled,

@@ -1,6 +1,8 @@
 //! `podid app status`: the pods of the apps that podid deployed or extended, whether they are ready or why not, the versions of secrets that
 //! they mounted, and where they can be reached. It changes nothing.
 
+mod runs;
+
 use crate::{
     chain::{
         facts::Delivered,
@@ -45,7 +47,8 @@ struct Known {
 /// A workload as it runs.
 struct Seen {
     known: Known,
-    /// `ready`, or the reason why it is not.
+    is_ready: bool,
+    /// `ready`, or the reason why it is not; of a CronJob what became of its last job.
     state: String,
     pods: Vec<Pod>,
 }
@@ -113,21 +116,11 @@ async fn look(session: &Session, ledger: &Ledger, known: Known) -> Result<Seen, 
     let reader = session.clusters.reader(&known.target).await?;
     let at = manifest::at(&known.kind.api(), Some(&known.namespace), &known.name);
     let Some(live) = reader.get(&at).await.map_err(Fault::cloud)? else {
-        return Ok(Seen { known, state: "it does not exist".to_owned(), pods: Vec::new() });
+        return Ok(Seen { known, is_ready: false, state: "it does not exist".to_owned(), pods: Vec::new() });
     };
-    let pods = readiness::selector(&live);
-    let pods = match pods {
-        Some(selector) => {
-            reader.list(&Api::new("", "v1", "Pod", "pods"), Some(&known.namespace), Some(&selector)).await.map_err(Fault::cloud)?
-        }
-        None => Vec::new(),
-    };
-    let state = match readiness::state(&live) {
-        State::Ready => "ready".to_owned(),
-        State::Waiting(reason) | State::Failed(reason) => match readiness::pod_trouble(&live, &pods) {
-            Some(trouble) => format!("{reason}; {trouble}"),
-            None => reason,
-        },
+    let runs::Runs { is_ready, state, pods } = match known.kind {
+        WorkloadKind::CronJob => runs::look(&reader, &live, &known.namespace).await?,
+        _ => look_at_workload(&reader, &live, &known.namespace).await?,
     };
     let mut delivered = deliveries::recall(ledger, &known.app)?;
     delivered.retain(|one| one.namespace == known.namespace && one.cluster.name.eq_ignore_ascii_case(&known.target.name));
@@ -135,7 +128,24 @@ async fn look(session: &Session, ledger: &Ledger, known: Known) -> Result<Seen, 
     for pod in &pods {
         seen.push(look_at(&reader, pod, &delivered).await?);
     }
-    Ok(Seen { known, state, pods: seen })
+    Ok(Seen { known, is_ready, state, pods: seen })
+}
+
+async fn look_at_workload(reader: &cluster::Read, live: &Value, namespace: &str) -> Result<runs::Runs, Fault> {
+    let pods = match readiness::selector(live) {
+        Some(selector) => reader.list(&Api::new("", "v1", "Pod", "pods"), Some(namespace), Some(&selector)).await.map_err(Fault::cloud)?,
+        None => Vec::new(),
+    };
+    Ok(match readiness::state(live) {
+        State::Ready => runs::Runs { is_ready: true, state: "ready".to_owned(), pods },
+        State::Waiting(reason) | State::Failed(reason) => {
+            let state = match readiness::pod_trouble(live, &pods) {
+                Some(trouble) => format!("{reason}; {trouble}"),
+                None => reason,
+            };
+            runs::Runs { is_ready: false, state, pods }
+        }
+    })
 }
 
 async fn look_at(reader: &cluster::Read, pod: &Value, delivered: &[Delivered]) -> Result<Pod, Fault> {
@@ -171,11 +181,12 @@ fn address_of<'a>(addresses: &'a [Address], known: &Known) -> Option<&'a Address
 
 fn table(session: &Session, seen: &[Seen], addresses: &[Address]) -> crate::output::Text {
     let mut rows: Vec<Vec<String>> = Vec::new();
-    for Seen { known, state, pods } in seen {
+    for Seen { known, state, pods, .. } in seen {
         let app = format!("{}/{}", known.namespace, known.name);
         let address = address_of(addresses, known).map(|a| a.url.clone()).unwrap_or_default();
-        let ready = pods.iter().filter(|pod| pod.ready).count();
-        rows.push(vec![app, known.kind.word().to_owned(), format!("{ready}/{}", pods.len()), state.clone(), String::new(), address]);
+        // the pods of jobs end, and are not ready then
+        let (ready, all) = (pods.iter().filter(|pod| pod.ready).count(), pods.iter().filter(|pod| pod.phase != "Succeeded").count());
+        rows.push(vec![app, known.kind.word().to_owned(), format!("{ready}/{all}"), state.clone(), String::new(), address]);
         for pod in pods {
             rows.push(vec![
                 format!("  {}", pod.name),
@@ -193,10 +204,10 @@ fn table(session: &Session, seen: &[Seen], addresses: &[Address]) -> crate::outp
 
 fn document(seen: &[Seen], addresses: &[Address]) -> Value {
     let pod = |pod: &Pod| json!({ "name": pod.name, "phase": pod.phase, "ready": pod.ready, "versions": pod.versions });
-    let one = |Seen { known, state, pods }: &Seen| {
+    let one = |Seen { known, is_ready, state, pods }: &Seen| {
         json!({
             "app": known.app, "cluster": known.target.name, "namespace": known.namespace, "name": known.name, "kind": known.kind.word(),
-            "ready": state == "ready", "status": state, "url": address_of(addresses, known).map(|a| a.url.clone()),
+            "ready": is_ready, "status": state, "url": address_of(addresses, known).map(|a| a.url.clone()),
             "pods": pods.iter().map(pod).collect::<Vec<_>>(),
         })
     };

@@ -206,7 +206,13 @@ impl Kind<Cloud> for Wiring {
                 self.patch_command()
             )
         };
-        actual.keeper.iter().map(note).collect()
+        let mut notes: Vec<String> = actual.keeper.iter().map(note).collect();
+        if self.workload == WorkloadKind::CronJob {
+            let (name, namespace) = (&self.name, &self.namespace);
+            notes
+                .push(format!("its next job gets them; run one now: `kubectl create job {name}-now --from=cronjob/{name} -n {namespace}`"));
+        }
+        notes
     }
     fn not_found(&self) -> (String, String) {
         let reason = format!("the {} does not exist in the cluster {}", self.shown(), self.target.name);

@@ -9,6 +9,7 @@ use crate::{
     },
 };
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// A class that mounts the secret.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +63,8 @@ fn read(class: &Value, vault: &str, secret: &str) -> Option<Class> {
     })
 }
 
-/// Lists the pods of the classes with the version that each has, as the driver reports it.
+/// Lists the pods of the classes with the version that each has, as the driver reports it. Pods that have ended, such as those of a job, are
+/// left out: the driver gives them no new version, and keeps its report until they are deleted.
 pub async fn mounting(cluster: &Write, classes: &[Class], secret: &str) -> Result<Vec<Mounting>, cluster::Error> {
     let mut namespaces: Vec<String> = classes.iter().map(|class| class.namespace.clone()).collect();
     namespaces.sort();
@@ -70,9 +72,13 @@ pub async fn mounting(cluster: &Write, classes: &[Class], secret: &str) -> Resul
     let api = Api::new("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClassPodStatus", "secretproviderclasspodstatuses");
     let id = format!("secret/{secret}");
     let mut found = Vec::new();
+    let ended = ended(cluster, &namespaces).await?;
     for status in within(cluster, &api, &namespaces).await? {
         let (namespace, class) = (text(&status, "/metadata/namespace"), text(&status, "/status/secretProviderClassName"));
         if !classes.iter().any(|one| one.namespace == namespace && one.name == class) {
+            continue;
+        }
+        if ended.contains(&(namespace.to_owned(), text(&status, "/status/podName").to_owned())) {
             continue;
         }
         let object = list(&status, "/status/objects").find(|object| text(object, "/id").eq_ignore_ascii_case(&id));
@@ -86,6 +92,21 @@ pub async fn mounting(cluster: &Write, classes: &[Class], secret: &str) -> Resul
         }
     }
     Ok(found)
+}
+
+/// Namespace and name of the pods whose containers have ended for good. A login that may not list pods sees none.
+async fn ended(cluster: &Write, namespaces: &[String]) -> Result<BTreeSet<(String, String)>, cluster::Error> {
+    let pods = match within(cluster, &Api::new("", "v1", "Pod", "pods"), namespaces).await {
+        Err(cluster::Error::Forbidden { .. }) => return Ok(BTreeSet::new()),
+        other => other?,
+    };
+    let over = pods.iter().filter(|pod| is_over(pod));
+    Ok(over.map(|pod| (text(pod, "/metadata/namespace").to_owned(), text(pod, "/metadata/name").to_owned())).collect())
+}
+
+/// Whether the containers of a pod have ended for good.
+pub(super) fn is_over(pod: &Value) -> bool {
+    matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
 }
 
 #[cfg(test)]

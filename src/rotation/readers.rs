@@ -1,7 +1,7 @@
 //! The workloads whose pods read a synced Secret as variables, which keep the old value until they restart; and the restart.
 
 use super::{
-    classes::Class,
+    classes::{Class, is_over},
     lists::{list, text, within},
 };
 use crate::{
@@ -40,17 +40,19 @@ impl Workload {
     }
 }
 
-/// Workloads, and pods that nothing replaces.
+/// Workloads, and pods that no restart replaces.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Readers {
     pub workloads: BTreeSet<Workload>,
+    /// Pods of jobs, which end by themselves: `shop/nightly-1-x`.
+    pub jobs: BTreeSet<String>,
     /// `shop/web-1`
     pub single: BTreeSet<String>,
 }
 
 impl Readers {
     pub fn is_empty(&self) -> bool {
-        self.workloads.is_empty() && self.single.is_empty()
+        self.workloads.is_empty() && self.jobs.is_empty() && self.single.is_empty()
     }
 }
 
@@ -64,6 +66,10 @@ pub async fn readers(cluster: &Write, classes: &[Class]) -> Result<Readers, clus
         classes.iter().filter(|class| !class.synced.is_empty()).map(|class| class.namespace.clone()).collect();
     let mut found = Readers::default();
     for pod in within(cluster, &pods_api(), &namespaces.into_iter().collect::<Vec<_>>()).await? {
+        // what has ended reads nothing any more
+        if is_over(&pod) {
+            continue;
+        }
         let of_namespace = classes.iter().filter(|class| class.namespace == text(&pod, "/metadata/namespace"));
         if of_namespace.flat_map(|class| &class.synced).any(|(secret, key, _)| reads(&pod, secret, key)) {
             add_owner(cluster, &pod, &mut found).await?;
@@ -104,6 +110,10 @@ async fn add_owner(cluster: &Write, pod: &Value, found: &mut Readers) -> Result<
     {
         let api = Api::new("apps", "v1", "ReplicaSet", "replicasets");
         of = cluster.get(&manifest::at(&api, Some(namespace), name)).await?.as_ref().and_then(owner);
+    }
+    if of.as_ref().is_some_and(|(kind, _)| kind == "Job") {
+        found.jobs.insert(format!("{namespace}/{}", text(pod, "/metadata/name")));
+        return Ok(());
     }
     let known =
         of.and_then(|(kind, name)| Some((["Deployment", "StatefulSet", "DaemonSet"].into_iter().find(|known| *known == kind)?, name)));

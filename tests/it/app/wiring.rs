@@ -1,7 +1,7 @@
 //! Existing workloads get what they need beside what others wrote, and give back only that.
 
 use super::{CONTEXT, DEPLOYMENTS, app, set_up, text};
-use crate::common::{World, both::Side, same};
+use crate::common::{World, both::Side, same, until};
 use serde_json::{Value, json};
 
 const STATEFUL_SETS: &str = "/apis/apps/v1/namespaces/default/statefulsets";
@@ -225,4 +225,41 @@ fn a_patch_is_printed_in_each_format_and_nothing_is_changed() {
     app(&world, &[&words[..], &["--container", "app"]].concat()).ok().says("name: later");
     app(&world, &["wire", "deployment/later", "-n", "default", "--patch", "helm-values"]).ok();
     same("after printing", &before, &world.export());
+}
+
+#[test]
+fn the_jobs_of_a_wired_cron_job_mount_the_secret_and_status_shows_what_became_of_them() {
+    let world = set_up(Side::Sandbox);
+    let path = format!("{CRON_JOBS}/nightly");
+    let mut template = pod(&json!({ "app": "nightly" }));
+    template["spec"]["restartPolicy"] = json!("Never");
+    let cron = json!({
+        "apiVersion": "batch/v1", "kind": "CronJob", "metadata": { "name": "nightly" },
+        "spec": { "schedule": "0 3 * * *", "suspend": true, "jobTemplate": { "spec": { "template": template } } },
+    });
+    apply(&world, &path, &cron);
+    app(&world, &["wire", "cronjob/nightly", "-n", "default"])
+        .ok()
+        .says("kubectl create job nightly-now --from=cronjob/nightly -n default");
+    app(&world, &["status"]).ok().says("no job has run yet; its schedule is 0 3 * * *; suspended");
+    let resumed = json!({ "spec": { "schedule": "@every 1s", "suspend": false } });
+    world.kube("PATCH", CONTEXT, &path, Some(resumed)).ok();
+    until("a job has run", || {
+        let jobs = world.kube("GET", CONTEXT, JOBS, None).ok();
+        jobs["items"].as_array().unwrap().iter().any(|job| job["status"]["succeeded"] == 1).then_some(())
+    });
+    let stopped = json!({ "spec": { "suspend": true } });
+    world.kube("PATCH", CONTEXT, &path, Some(stopped)).ok();
+    let shown = until("its last job has succeeded", || {
+        let shown = app(&world, &["status", "nightly", "-o", "json"]).ok().json()["apps"][0].clone();
+        text(&shown, "/status").contains("has succeeded; suspended").then_some(shown)
+    });
+    assert_eq!((&shown["ready"], &shown["kind"], &shown["pods"][0]["phase"]), (&json!(true), &json!("cronjob"), &json!("Succeeded")));
+    let before = text(&shown, "/pods/0/versions/ExamplePassword").to_owned();
+    assert_eq!(before.len(), 32, "the version that the job had: {shown}");
+    // pods that have ended get no new version, and are not waited for
+    let rotated = world
+        .podid(&["vault", "secret", "rotate", "ExamplePassword", "--vault", "myk8skv", "--generate=12", "--yes", "--app", "lab-004"])
+        .ok();
+    rotated.says("no pod mounts ExamplePassword");
 }
