@@ -61,6 +61,20 @@ pub struct Caller {
     pub name: String,
 }
 
+/// A role that a principal has at a scope, whether it was assigned there or above, to the principal or to a group that it is in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AssignedRole {
+    pub role_definition_id: String,
+    /// Whom the role was assigned to.
+    pub principal_id: String,
+    /// Where; also `/` and management groups.
+    pub scope: String,
+    /// The ABAC condition under which the role counts.
+    pub condition: Option<String>,
+    /// The time of creation in Unix seconds.
+    pub created_on: Option<i64>,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RoleAssignment {
     pub id: String,

@@ -1,9 +1,9 @@
 //! Reads for one pass: each resource is requested at most once, however many callers want it at the same time.
 
 use super::{
-    ArmId, Caller, DeletedSecret, DeletedVault, DirectoryObject, Error, FederatedCredential, Identity, ImageError, ImageTag, PolicyEntry,
-    Result, RoleAssignment, RoleDefinition, Secret, SecretInfo, ServicePrincipal, Vault, arm, cache::RequestCache, clients::Clients,
-    deadline, directory, failures::absent, federated_credentials, hosts, identities, roles, vaults,
+    ArmId, AssignedRole, Caller, DeletedSecret, DeletedVault, DirectoryObject, Error, FederatedCredential, Identity, ImageError, ImageTag,
+    PolicyEntry, PrincipalKind, Result, RoleAssignment, RoleDefinition, Secret, SecretInfo, ServicePrincipal, Vault, arm,
+    cache::RequestCache, clients::Clients, deadline, directory, failures::absent, federated_credentials, hosts, identities, roles, vaults,
 };
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -148,6 +148,11 @@ impl Read {
         let asked = scope.clone();
         let found = remembered!(self.role_assignments, scope.folded(), |core| Assignments::of(roles::assignments(&core.arm, &asked)));
         found.map(|found| found.of_principal(principal))
+    }
+
+    /// Lists the roles that a principal has at a scope, also by the scopes above it and by the groups that it is in.
+    pub async fn assigned_roles(&self, scope: &ArmId, principal: &str, kind: PrincipalKind) -> Result<Vec<AssignedRole>> {
+        deadline::within(self.core.limit, roles::assigned(&self.core.arm, scope, principal, kind)).await
     }
 
     /// Lists the assignments of a subscription and of all scopes below it.

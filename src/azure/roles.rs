@@ -1,7 +1,7 @@
 //! Reads and writes role assignments and role definitions with azure_mgmt_authorization.
 
 use super::{
-    ArmId, Error, PrincipalKind, Result, RoleAssignment, RoleDefinition,
+    ArmId, AssignedRole, Error, PrincipalKind, Result, RoleAssignment, RoleDefinition,
     arm::{self, Arm},
     failures::absent,
     limits,
@@ -42,6 +42,29 @@ pub async fn listed(arm: &Arm, patience: &Waiter, scope: &ArmId, wanted: &[(Stri
             }
         })
         .await
+}
+
+/// Lists the roles that a principal has at `scope`, those of the scopes above and of its groups among them. `assignedTo()` follows groups
+/// for users and service principals; a group is looked for in the whole list, and its own groups are not known.
+pub async fn assigned(arm: &Arm, scope: &ArmId, principal: &str, kind: PrincipalKind) -> Result<Vec<AssignedRole>> {
+    let follows = matches!(kind, PrincipalKind::User | PrincipalKind::ServicePrincipal);
+    let filter = if follows { format!("atScope() and assignedTo('{}')", principal.replace('\'', "''")) } else { "atScope()".to_owned() };
+    let pages = arm.authorization.role_assignments_client().list_for_scope(path(scope)?).filter(filter).into_stream();
+    let pages: Vec<models::RoleAssignmentListResult> =
+        absent(limits::list(async { pages.try_collect().await.map_err(Error::from) }).await)?.unwrap_or_default();
+    let all = pages.into_iter().flat_map(|page| page.value).filter_map(|one| one.properties);
+    let all = all.filter(|one| follows || one.principal_id.eq_ignore_ascii_case(principal));
+    Ok(all
+        .filter_map(|one| {
+            Some(AssignedRole {
+                role_definition_id: one.role_definition_id,
+                principal_id: one.principal_id,
+                scope: one.scope?,
+                condition: one.condition.filter(|condition| !condition.trim().is_empty()),
+                created_on: one.created_on.map(|at| at.unix_timestamp()),
+            })
+        })
+        .collect())
 }
 
 /// Lists the assignments of a subscription and of all scopes below it.

@@ -175,6 +175,13 @@ impl MissingLink {
     }
 }
 
+/// Says why waiting does not help although the role is there.
+pub fn of_an_old_role(missing: MissingLink) -> MissingLink {
+    let missing = missing.because("its role was assigned more than 10 minutes ago, so this is not a new role on its way");
+    let hint = "A condition of the role assignment or a deny assignment may forbid it: `az role assignment list --all --include-inherited` shows conditions.";
+    MissingLink { hints: vec![hint.to_owned()], ..missing }
+}
+
 /// How long it may take until a link heals by itself; after that it does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heals {
@@ -200,11 +207,18 @@ impl Heals {
 pub struct Reason {
     pub heals: Heals,
     pub missing: MissingLink,
+    /// The link is right already, and only takes its time.
+    pub on_the_way: bool,
 }
 
 impl Reason {
     pub fn new(heals: Heals, missing: MissingLink) -> Self {
-        Self { heals, missing }
+        Self { heals, missing, on_the_way: false }
+    }
+
+    /// Of a link that is right, and may take this time until it counts.
+    pub fn on_the_way(bound: Duration, missing: MissingLink) -> Self {
+        Self { heals: Heals::Within(bound), missing, on_the_way: true }
     }
 }
 

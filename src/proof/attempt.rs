@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     chain::{
-        link::{LinkName, MissingLink, Reason, UNKNOWN},
+        link::{LinkName, MissingLink, Reason, UNKNOWN, of_an_old_role},
         stage::Stage,
         view::{PodRef, View},
     },
@@ -47,15 +47,6 @@ pub(super) struct Attempt<'a> {
 struct Suspicion {
     reason: Option<(LinkName, Instant)>,
     difference: Option<(String, Instant)>,
-}
-
-/// Why waiting does not help although the role is there.
-fn of_an_old_role(mut reason: Reason) -> Reason {
-    reason.missing = reason.missing.because("its role was assigned more than 10 minutes ago, so this is not a new role on its way");
-    reason.missing.hints = vec![
-        "A condition of the role assignment or a deny assignment may forbid it: `az role assignment list --all --include-inherited` shows conditions.".into(),
-    ];
-    reason
 }
 
 fn seconds(time: Duration) -> String {
@@ -134,8 +125,10 @@ impl<'a> Attempt<'a> {
         let quiet = reason.as_ref().is_none_or(|r| slow(r.missing.link));
         let Some(first) = compared.differences.iter().find(|d| d.breaks || !quiet) else {
             suspicion.difference = None;
-            let spread = seen_for >= CONFIRMATION && link.is_some_and(|link| compared.is_spread(link));
-            let reason = reason.map(|reason| if spread { of_an_old_role(reason) } else { reason });
+            let bound = link.and_then(|link| compared.heals(link));
+            let spread = seen_for >= CONFIRMATION && link.is_some_and(|link| compared.is_spread(link) || bound == Some(Duration::ZERO));
+            let over = bound.map_or(over, |bound| spread || !bound.is_zero() && seen_for >= bound);
+            let reason = reason.map(|reason| if spread { Reason { missing: of_an_old_role(reason.missing), ..reason } } else { reason });
             return (over || spread).then(|| self.not_proved(stage, reason, &compared.differences));
         };
         let since = match &suspicion.difference {

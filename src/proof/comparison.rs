@@ -5,7 +5,7 @@ use super::{prover::Prover, target::Target};
 use crate::{
     azure::ObjectKind,
     chain::{
-        link::{Link, LinkName, MissingLink, VAULT},
+        link::{Heals, Link, LinkName, MissingLink, Reason, VAULT},
         texts::shown,
         view::View,
     },
@@ -26,7 +26,7 @@ use crate::{
     },
 };
 use serde_json::Value;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// Seconds after which a role assignment holds everywhere.
 const SPREAD: i64 = 600;
@@ -48,12 +48,19 @@ pub(super) struct Comparison {
     pub(super) differences: Vec<Difference>,
     /// Links whose role assignments are so old that Azure has spread them long since.
     spread: Vec<LinkName>,
+    /// Links that Azure shows to be right, and how long it may still take until they count.
+    on_the_way: Vec<(LinkName, Duration)>,
 }
 
 impl Comparison {
     /// Whether a refusal at this link cannot be a right that is on its way.
     pub(super) fn is_spread(&self, link: LinkName) -> bool {
         self.differences.is_empty() && self.spread.contains(&link)
+    }
+
+    /// How long a link that Azure shows to be right may still take; None: nothing is known of it.
+    pub(super) fn heals(&self, link: LinkName) -> Option<Duration> {
+        self.on_the_way.iter().find(|(name, _)| *name == link).map(|(_, bound)| *bound)
     }
 }
 
@@ -77,15 +84,23 @@ pub(super) async fn compare(prover: &Prover, target: &Target) -> Comparison {
     let keys: BTreeSet<Key> = found.iter().map(|(key, _)| key.clone()).collect();
     let mut causes: Vec<Difference> =
         found.into_iter().filter(|(key, _)| pass.behind(key).is_disjoint(&keys)).map(|(_, difference)| difference).collect();
+    let mut on_the_way = Vec::new();
     if !causes.iter().any(|d| d.missing.link == VAULT) {
-        causes.extend(seen_in_azure(prover, target, &looks).await);
+        for reason in seen_in_azure(prover, target, &looks).await {
+            match reason.heals {
+                Heals::Within(bound) if reason.on_the_way => on_the_way.push((reason.missing.link, bound)),
+                // a difference from what podid wrote says more of the same link
+                _ if causes.iter().any(|d| d.missing.link == reason.missing.link) => {}
+                _ => causes.push(Difference { missing: reason.missing, certain: true, breaks: true }),
+            }
+        }
     }
     causes.sort_by_key(|d| target.rank(d.missing.link));
-    Comparison { differences: causes, spread: pass.spread(target) }
+    Comparison { differences: causes, spread: pass.spread(target), on_the_way }
 }
 
 /// What the links that look into Azure find there.
-async fn seen_in_azure(prover: &Prover, target: &Target, reader: &Reader) -> Vec<Difference> {
+async fn seen_in_azure(prover: &Prover, target: &Target, reader: &Reader) -> Vec<Reason> {
     let Ok(cluster) = prover.clusters.reader(&target.bound.cluster).await else { return Vec::new() };
     let view = View { azure: Some(&reader.azure), ..target.view(&cluster, &prover.commands) };
     let mut found = Vec::new();
@@ -94,7 +109,7 @@ async fn seen_in_azure(prover: &Prover, target: &Target, reader: &Reader) -> Vec
             found.extend((check.look)(&view, link).await);
         }
     }
-    found.into_iter().map(|reason| Difference { missing: reason.missing, certain: true, breaks: true }).collect()
+    found
 }
 
 fn has_conflicts(observed: &Observed, key: &Key) -> bool {

@@ -2,7 +2,7 @@
 //! error codes" and "Blob Storage error codes" of the Azure documentation).
 
 use crate::{
-    azure::{ArmId, container_id},
+    azure::{ArmId, PrincipalKind, container_id},
     chain::{
         facts::{Bound, Delivered},
         ground,
@@ -13,7 +13,10 @@ use crate::{
     },
     deliveries::in_pod::{self, Asked},
     engine::resource::{Kind as _, Side},
-    resources::{role::Role, roles},
+    resources::{
+        role::{Role, guid_of},
+        roles,
+    },
     spec::suggest::nearest,
 };
 use futures::future::BoxFuture;
@@ -25,8 +28,10 @@ const CONTAINER: LinkName = LinkName("container");
 /// The identity's right to write blobs.
 const ROLE_LINK: LinkName = LinkName("role");
 
-/// A role that the state does not know may have been assigned just now by somebody else; Azure mostly takes less time than its own bound.
-const UNKNOWN_ROLE: Duration = Duration::from_secs(30);
+/// Where neither the state nor Azure shows a role, a refusal is only looked at again.
+const UNKNOWN_ROLE: Duration = Duration::from_secs(5);
+/// The roles by which an identity may write blobs.
+const WRITING: [&str; 2] = [roles::BLOB_DATA_CONTRIBUTOR, "Storage Blob Data Owner"];
 
 fn split(place: &str) -> (&str, &str) {
     place.split_once('/').unwrap_or((place, ""))
@@ -56,7 +61,10 @@ pub(super) fn links(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
         let resource = Resource { key: Some(key.clone()), missing: "is missing", spreads: true, ..Resource::of(Role::KIND) };
         Link::new(ROLE_LINK, right.clone(), assign.clone()).resource(resource)
     }));
-    links.extend([Link::new(ROLE_LINK, right, assign).symptoms(OF_ROLE), in_pod::container("the container that uses the storage account")]);
+    links.extend([
+        Link::new(ROLE_LINK, right, assign).symptoms(OF_ROLE).check(Side::Azure, |view, link| look_at_role(view, link)),
+        in_pod::container("the container that uses the storage account"),
+    ]);
     links
 }
 
@@ -119,17 +127,18 @@ const OF_ROLE: &[Symptom] = &[Symptom {
         let heals = Heals::Within(if is_known { ROLE } else { UNKNOWN_ROLE });
         let (identity, place) = (&view.bound.identity.name, view.vault());
         let what = format!("the identity {identity} may not {} blobs in {place}", forbidden(text));
-        let missing = MissingLink::new(ROLE_LINK, what).because(cut(&first_lines(text)));
-        let assign = single(view, link);
-        Reason::new(
-            heals,
-            missing.hint(format!(
-                "It needs the role {} at storage/{place}, which Contributor and Owner do not contain: {assign}, or `storage:` of the workload in the spec. A new role takes up to 10 minutes.",
-                roles::BLOB_DATA_CONTRIBUTOR
-            )),
-        )
+        Reason::new(heals, MissingLink::new(ROLE_LINK, what).because(cut(&first_lines(text))).hint(needed(view, link)))
     }),
 }];
+
+fn needed(view: &View<'_>, link: &Link) -> String {
+    format!(
+        "It needs the role {} at storage/{}, which Contributor and Owner do not contain: {}, or `storage:` of the workload in the spec. A new role takes up to 10 minutes.",
+        roles::BLOB_DATA_CONTRIBUTOR,
+        view.vault(),
+        single(view, link)
+    )
+}
 
 /// Which of the requests was refused.
 fn forbidden(text: &str) -> &'static str {
@@ -162,6 +171,44 @@ fn look_at_account<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, Vec<
         let create = view.commands.podid(&["storage", "container", "create", container, "--account", name]);
         let missing = MissingLink::new(CONTAINER, format!("the storage account {name} has no container {container}"));
         vec![Reason::new(Heals::Never, missing.hint(format!("{near}Correct the name after `--storage`, or create it: {create}.")))]
+    })
+}
+
+/// Looks in Azure which roles the identity has at the container, from above and from groups, too: without one, no wait helps. One that is
+/// there may still be on its way. Nothing is known of custom roles, nor by a login that may not list assignments.
+fn look_at_role<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, Vec<Reason>> {
+    Box::pin(async move {
+        let (Some(azure), Some(id)) = (view.azure, view.bound.identity.resource_id().and_then(ArmId::parse)) else { return Vec::new() };
+        let (name, container) = split(view.vault());
+        let Ok(accounts) = azure.storage_accounts(&ArmId::subscription(id.subscription_id())).await else { return Vec::new() };
+        let Some(account) = accounts.iter().find(|account| account.id.name().eq_ignore_ascii_case(name)) else { return Vec::new() };
+        let scope = container_id(&account.id, container);
+        // of a container that does not exist, `look_at_account` tells
+        let there = azure.containers(&account.id).await.is_ok_and(|all| all.iter().any(|one| one.id == scope));
+        let Ok(Some(identity)) = azure.identity(&id).await else { return Vec::new() };
+        if !there {
+            return Vec::new();
+        }
+        let Ok(all) = azure.assigned_roles(&scope, &identity.principal_id, PrincipalKind::ServicePrincipal).await else {
+            return Vec::new();
+        };
+        let names: Vec<Option<&str>> = all.iter().map(|one| roles::name(guid_of(&one.role_definition_id))).collect();
+        let writes = |name: &Option<&str>| name.is_none_or(|name| WRITING.contains(&name));
+        let newest = all.iter().zip(&names).filter(|(_, name)| writes(name)).map(|(one, _)| one.created_on).max();
+        let shown = &view.bound.identity.name;
+        let Some(newest) = newest else {
+            let what = format!("the identity {shown} may not write blobs in {}: none of its roles there gives that", view.vault());
+            let mut missing = MissingLink::new(ROLE_LINK, what);
+            let has: Vec<&str> = names.iter().flatten().copied().collect();
+            if !has.is_empty() {
+                missing = missing.because(format!("its roles there are: {}", has.join(", ")));
+            }
+            return vec![Reason::new(Heals::Never, missing.hint(needed(view, link)))];
+        };
+        let age = newest.and_then(|at| u64::try_from(jiff::Timestamp::now().as_second() - at).ok()).map(Duration::from_secs);
+        let left = age.map_or(ROLE, |age| ROLE.saturating_sub(age));
+        let missing = MissingLink::new(ROLE_LINK, format!("the identity {shown} may not use blobs in {} yet", view.vault()));
+        vec![Reason::on_the_way(left, missing)]
     })
 }
 
