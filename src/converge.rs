@@ -4,6 +4,7 @@ mod addresses;
 mod answers;
 mod chosen;
 mod clusters;
+mod exceptions;
 mod failures;
 mod federations;
 mod follow_up;
@@ -176,6 +177,7 @@ async fn run(
         on_wait,
         limit: session.global.timeout.unwrap_or(LONGEST_WAIT),
         of_volume: deliveries::of_volume,
+        stop: session.stop.clone(),
     };
     let begun = Instant::now();
     let run = Run {

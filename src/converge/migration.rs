@@ -90,7 +90,7 @@ async fn checked(session: &Session, migration: &Migration, tell: EventSink) -> R
     let caller = azure.caller().await.map_err(failed)?.object_id;
     let id = &migration.switch.vault;
     let own = migration.roles.iter().filter(|role| role.principal.eq_ignore_ascii_case(&caller));
-    let gives = own.fold(PermissionSet::default(), |gives, role| gives | PermissionSet::of_role(&role.role));
+    let gives = own.fold(migration.own, |gives, role| gives | PermissionSet::of_role(&role.role));
     let lists = PermissionSet::of(ObjectKind::Secret, ["list"]).is_ok_and(|list| gives.contains(list));
     let Some(found) = azure.vault(id).await.map_err(failed)? else {
         return Ok(format!("not checked: the vault {} does not exist any more", id.name()));

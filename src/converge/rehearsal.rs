@@ -53,6 +53,7 @@ pub async fn rehearse(session: &Session, looked: &Looked) -> Result<Exit, Failur
         on_wait: Arc::new(|_| {}),
         limit: Duration::ZERO,
         of_volume: |_| None,
+        stop: session.stop.clone(),
     };
     let acting = plan.actions.iter().filter(|a| a.act.changes());
     let writer = &writer;

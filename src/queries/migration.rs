@@ -2,7 +2,7 @@
 
 use super::looks::Lookup;
 use crate::{
-    azure::{self, Caller, DirectoryObject, PolicyEntry, PrincipalKind, Vault},
+    azure::{self, ArmId, Caller, DirectoryObject, PolicyEntry, PrincipalKind, Vault},
     cli::MigrateVault,
     converge::{Goal, converge},
     engine::{input::Outputs, ledger::Origin, resource::Kind as _},
@@ -14,6 +14,8 @@ use crate::{
         identity::{self, Identity},
         migrated::policy_grants,
         policy_role::PolicyRole,
+        role::guid_of,
+        roles,
         vault_model::VaultModel,
     },
     session::Session,
@@ -41,7 +43,7 @@ async fn prepared(session: &Session, asked: &MigrateVault) -> Result<Migration, 
         settle: asked.settle.as_secs(),
     };
     if vault.rbac {
-        return Ok(Migration { roles: Vec::new(), switch, is_done: true });
+        return Ok(Migration { roles: Vec::new(), switch, own: PermissionSet::default(), is_done: true });
     }
     let caller = lookup.azure.caller().await.map_err(|error| Failure::from(&error))?;
     let directory = match principals(&lookup.azure, &vault.policies, &caller).await? {
@@ -53,14 +55,17 @@ async fn prepared(session: &Session, asked: &MigrateVault) -> Result<Migration, 
         }
     };
     let grants = policy_grants(&lookup.ledger, &vault.id).map(|(entry, grant)| (entry.app.as_str(), entry.origin, grant)).collect();
-    let mut plan = Planned { lookup: &lookup, vault: &vault, caller, directory, grants, roles: BTreeMap::new() };
+    let mut plan =
+        Planned { lookup: &lookup, vault: &vault, caller, directory, grants, roles: BTreeMap::new(), own: PermissionSet::default() };
     for entry in &vault.policies {
-        plan.add(entry, &mut switch);
+        let assigned = plan.assigned(entry).await?;
+        plan.add(entry, &assigned, &mut switch);
     }
+    let own = plan.own;
     let roles: Vec<PolicyRole> = plan.roles.into_values().collect();
     switch.roles = roles.iter().map(|role| (role.guid().to_owned(), role.principal.clone())).collect();
     switch.policies.clone_from(&vault.policies);
-    Ok(Migration { roles, switch, is_done: false })
+    Ok(Migration { roles, switch, own, is_done: false })
 }
 
 /// Returns the principals that exist, by object id in lower case, or why that is not known. To somebody who may read nothing of the
@@ -93,10 +98,37 @@ struct Planned<'a> {
     grants: Vec<(&'a str, Origin, Grant)>,
     /// By principal in lower case, and role.
     roles: BTreeMap<(String, &'static str), PolicyRole>,
+    /// What podid's own login may do by roles that it has already.
+    own: PermissionSet,
+}
+
+/// A data role that a principal of a policy has already.
+struct Assigned {
+    role: &'static str,
+    /// `at the resource group shop`, with the group whose members have it.
+    place: String,
 }
 
 impl Planned<'_> {
-    fn add(&mut self, entry: &PolicyEntry, switch: &mut VaultModel) {
+    /// Lists the data roles that the principal of a policy has at the vault from above, or by a group. Those at the vault itself are found
+    /// when they are planned. One with a condition gives less than its name says. A login that may not list them sees none.
+    async fn assigned(&self, entry: &PolicyEntry) -> Result<Vec<Assigned>, Failure> {
+        let (vault, kind) = (&self.vault.id, self.kind(&entry.object_id));
+        let found = match self.lookup.azure.assigned_roles(vault, &entry.object_id, kind).await {
+            Err(azure::Error::Forbidden { .. }) => return Ok(Vec::new()),
+            other => other.map_err(|error| Failure::from(&error))?,
+        };
+        let assigned = found.into_iter().filter(|one| one.condition.is_none()).filter_map(|one| {
+            let by_group = !one.principal_id.eq_ignore_ascii_case(&entry.object_id);
+            let here = ArmId::parse(&one.scope).is_some_and(|scope| scope == *vault);
+            let role = roles::name(guid_of(&one.role_definition_id)).filter(|role| !PermissionSet::of_role(role).is_empty())?;
+            let group = if by_group { format!(", by the group {}", one.principal_id) } else { String::new() };
+            (by_group || !here).then(|| Assigned { role, place: format!("at {}{group}", one.scope) })
+        });
+        Ok(assigned.collect())
+    }
+
+    fn add(&mut self, entry: &PolicyEntry, assigned: &[Assigned], switch: &mut VaultModel) {
         let who = self.shown(&entry.object_id);
         if self.directory.as_ref().is_some_and(|known| !known.contains_key(&entry.object_id.to_ascii_lowercase())) {
             switch.notes.push(format!("{who} does not exist any more: its access policy gets no role"));
@@ -116,7 +148,19 @@ impl Planned<'_> {
                 chosen.extend(grant.roles_instead().into_iter().map(|role| (role, of_app.clone())));
             }
         }
-        let has = chosen.iter().fold(PermissionSet::default(), |has, (role, _)| has | PermissionSet::of_role(role));
+        let mut has = chosen.iter().fold(PermissionSet::default(), |has, (role, _)| has | PermissionSet::of_role(role));
+        // the roles of an app's grants stay the app's own: `up` and `down` go by them
+        for one in assigned {
+            let gives = PermissionSet::of_role(one.role);
+            if entry.object_id.eq_ignore_ascii_case(&self.caller.object_id) {
+                self.own = self.own | gives;
+            }
+            let used = gives - (gives - allowed.permissions) - has;
+            if !used.is_empty() {
+                switch.notes.push(format!("{who} has {used} already: {} {}", one.role, one.place));
+                has = has | gives;
+            }
+        }
         chosen.extend(data_roles::narrowest(allowed.permissions, has).into_iter().map(|role| (role, None)));
         for (role, of_app) in chosen {
             let gives = PermissionSet::of_role(role);

@@ -138,8 +138,9 @@ impl Kind<Cloud> for VaultModel {
         if !same(&vault.policies, &self.policies) {
             return Err(Fault::refused(format!("the access policies of the vault {name} changed since the plan was made"), again()));
         }
-        let listed = writer.azure.await_role_assignments(&self.vault, &self.roles).await.map_err(Fault::cloud)?;
-        self.settled(&listed, writer).await;
+        // nothing is switched yet: the next run finds the roles and goes on
+        let listed = writer.unless_stopped(writer.azure.await_role_assignments(&self.vault, &self.roles)).await?.map_err(Fault::cloud)?;
+        writer.unless_stopped(self.settled(&listed, writer)).await?;
         let switched = writer.azure.use_rbac(&self.vault).await.map_err(Fault::cloud)?;
         if switched.rbac {
             return Ok(switched);

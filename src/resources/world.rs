@@ -14,7 +14,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OnceCell, watch};
 
 pub struct Cloud;
 
@@ -81,9 +81,22 @@ pub struct Writer {
     pub limit: Duration,
     /// Says what a text about a pod's volume means, where a delivery knows it.
     pub of_volume: fn(&str) -> Option<OfVolume>,
+    /// Becomes true when the user wants to stop.
+    pub stop: watch::Receiver<bool>,
 }
 
 impl Writer {
+    /// Waits for what changes nothing, unless the user wants to stop: a write that goes on for minutes is otherwise ended only by a second
+    /// Ctrl-C.
+    pub async fn unless_stopped<T>(&self, wait: impl Future<Output = T>) -> Result<T, Fault> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            done = wait => Ok(done),
+            // an error means that nobody can stop it any more
+            Ok(_) = stop.wait_for(|stop| *stop) => Err(Fault::Interrupted),
+        }
+    }
+
     pub async fn cluster(&self, target: &ClusterTarget) -> Result<cluster::Write, Fault> {
         self.clusters.writer(target).await
     }

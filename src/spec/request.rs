@@ -12,8 +12,8 @@ use crate::{
     apps::manifests::App,
     azure::ObjectKind,
     resources::{
-        policy_role::PolicyRole, secret_provider_class::Object, values::SecretSource, vault::VaultOptions, vault_model::VaultModel,
-        workload::WorkloadKind,
+        data_roles::PermissionSet, policy_role::PolicyRole, secret_provider_class::Object, values::SecretSource, vault::VaultOptions,
+        vault_model::VaultModel, workload::WorkloadKind,
     },
 };
 use std::collections::BTreeMap;
@@ -206,6 +206,8 @@ pub struct Migration {
     /// What replaces the policies.
     pub roles: Vec<PolicyRole>,
     pub switch: VaultModel,
+    /// What podid's own login may do by roles that it has already.
+    pub own: PermissionSet,
     /// Whether the vault uses Azure RBAC already.
     pub is_done: bool,
 }

@@ -120,6 +120,7 @@ impl Lab {
         assert!(plan.refused.is_empty(), "{:#?}", plan.refused);
         let said = Arc::clone(&self.said);
         let on_wait: crate::azure::OnWait = Arc::new(move |text| said.lock().unwrap().push(text));
+        let (_keep, stop) = tokio::sync::watch::channel(false);
         let writer = Writer {
             azure: self.azure.write(Arc::new(|_| {})),
             look: self.azure.read(),
@@ -130,8 +131,8 @@ impl Lab {
             on_wait,
             limit: self.limit,
             of_volume: |_| None,
+            stop: stop.clone(),
         };
-        let (_keep, stop) = tokio::sync::watch::channel(false);
         let run = Run {
             kinds: KINDS,
             writer: Arc::new(writer),

@@ -219,3 +219,59 @@ fn policies_that_change_meanwhile_stop_the_switch() {
     world.migrate(&[]).ok().says("1 created, 1 updated");
     assert_eq!(world.vault_roles().len(), 3);
 }
+
+#[test]
+fn rights_from_above_and_from_groups_are_seen_and_not_given_again() {
+    let world = world();
+    world.up("shop.yaml", &[]).ok();
+    let (ann, bob) = (world.user("ann"), world.user("bob"));
+    let graph = |method: &str, path: &str, body: Value| {
+        world.send(method, &format!("{GRAPH}/v1.0/{path}"), &world.token(GRAPH), "application/json", Some(body.to_string()))
+    };
+    let team = json!({ "displayName": "team", "mailEnabled": false, "mailNickname": "team", "securityEnabled": true });
+    let team = graph("POST", "groups", team).ok()["id"].as_str().unwrap().to_owned();
+    let member = json!({ "@odata.id": format!("{GRAPH}/v1.0/directoryObjects/{bob}") });
+    assert_eq!(graph("POST", &format!("groups/{team}/members/$ref"), member).status, 204);
+    let assign = |name: &str, scope: &str, role: &str, principal: &str, kind: &str| {
+        let role = format!("/subscriptions/{}/providers/Microsoft.Authorization/roleDefinitions/{role}", world.subscription());
+        let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}?api-version=2022-04-01");
+        let body = json!({ "properties": { "roleDefinitionId": role, "principalId": principal, "principalType": kind } });
+        world.arm("PUT", &path, Some(body)).ok();
+    };
+    let subscription = format!("/subscriptions/{}", world.subscription());
+    assign("11111111-2222-4333-8444-000000000001", &world.group_id(), SECRETS_USER, &ann, "User");
+    assign("11111111-2222-4333-8444-000000000002", &subscription, SECRETS_OFFICER, &team, "Group");
+    world.add_policy(&world.entry(&ann, &json!({ "secrets": ["get"], "keys": ["get", "sign"] })));
+    world.add_policy(&world.entry(&bob, &json!({ "secrets": ["get", "set"] })));
+
+    let done = world.migrate(&[]).ok();
+    let done = done.says(&format!("user {ann} has secrets get already: Key Vault Secrets User at {}", world.group_id()));
+    done.says(&format!("user {bob} has secrets get, set already: Key Vault Secrets Officer at {subscription}, by the group {team}"));
+    let roles: Vec<(String, String)> = world.vault_roles().into_iter().map(|(role, principal, _)| (role, principal)).collect();
+    assert!(!roles.iter().any(|(_, principal)| *principal == bob), "{roles:?}");
+    let of_ann: Vec<&str> = roles.iter().filter(|(_, principal)| *principal == ann).map(|(role, _)| role.as_str()).collect();
+    assert_eq!(of_ann, [CRYPTO_USER], "only what the role from above does not give");
+    assert!(world.uses_rbac());
+}
+
+#[test]
+fn a_run_that_is_interrupted_while_it_waits_is_continued() {
+    let world = world();
+    world.up("shop.yaml", &[]).ok();
+    let run = world.start(&["vault", "migrate-to-rbac", VAULT, "-g", "podid-lab", "--app", "shop", "--settle", "1h", "--yes"]);
+    until("the roles are there and podid waits", || {
+        let text = world.podid(&["state", "list"]).stdout;
+        (world.vault_roles().len() == 2 && text.lines().any(|line| line.starts_with("vaultmodel/") && line.contains("update was begun")))
+            .then_some(())
+    });
+    run.interrupt();
+    let stopped = run.wait().exits(130);
+    assert!(stopped.stderr.contains("interrupted"), "{}", stopped.stderr);
+    assert!(!world.uses_rbac());
+    let known = world.keys();
+    assert_eq!(known.iter().filter(|key| key.starts_with("policyrole/")).count(), 2, "{known:?}");
+    let done = world.migrate(&["-o", "json"]).ok().json();
+    assert_eq!((&done["summary"]["create"], &done["summary"]["update"]), (&json!(0), &json!(1)), "{done:#}");
+    assert!(world.uses_rbac());
+    assert!(!world.keys().iter().any(|key| key.starts_with("policyrole/") || key.starts_with("vaultmodel/")));
+}
