@@ -7,6 +7,7 @@ use crate::{
         fault::Fault,
         input::DependsOn,
         key::Key,
+        resource::Kind as _,
     },
     resources::{
         component::{self, Component as Working},
@@ -46,6 +47,9 @@ pub fn expand(component: &dyn Component, wanted: &ComponentSpec, graph: &mut Gra
     let mut installs = component.install(via, wanted, graph)?;
     let added = graph.desired.nodes.added_since(before);
     installs.retain(|key| added.contains(key));
+    // an image that somebody else's installation does not use is not asked for
+    let is_image = |key: &&Key| graph.desired.nodes.get(*key).is_some_and(|node| node.kind == Image::KIND);
+    installs.extend(added.iter().filter(is_image).cloned().collect::<Vec<_>>());
     for key in &installs {
         if let Some(node) = graph.desired.nodes.get_mut(key) {
             node.when = Some(Condition { ours: decides.clone(), or: None });

@@ -4,7 +4,7 @@
 use super::{
     azure::{
         error,
-        hosts::{self, ARM_HOST, IMDS_HOST, LOGIN_HOST},
+        hosts::{self, ARM_HOST, IMDS_HOST, LOGIN_HOST, REGISTRY_HOST},
     },
     http::Response,
 };
@@ -108,8 +108,8 @@ fn most(host: &str, of_cluster: bool) -> usize {
         _ if of_cluster => CLUSTER_BYTES,
         LOGIN_HOST => LOGIN_BYTES,
         _ if hosts::is_token_proxy(host) => LOGIN_BYTES,
-        // the metadata service only answers GET
-        IMDS_HOST => 0,
+        // they only answer GET
+        IMDS_HOST | REGISTRY_HOST => 0,
         _ if hosts::is_oidc_issuer(host) => 0,
         _ => ARM_BYTES,
     }

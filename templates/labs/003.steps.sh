@@ -4,8 +4,9 @@
 set -eu
 export PODID_APP=lab-003 PODID_RESOURCE_GROUP=podid-lab PODID_CLUSTER=aks-mi
 
-# "Install the AAD Pod Identity in your cluster", namespaced ("Namespace Validation") and not in the namespace default
-podid cluster install pod-identity --yes
+# "Install the AAD Pod Identity in your cluster", namespaced ("Namespace Validation"), not in the namespace default, and with its images by
+# digest ("Reference Image by Digest")
+podid cluster install pod-identity --pin --yes
 # "Key Vault Flex Volume": the CSI driver does its work today
 podid cluster install csi --yes
 podid cluster components

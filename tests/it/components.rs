@@ -2,6 +2,7 @@
 
 mod charts;
 mod ingress;
+mod pinned;
 
 use crate::common::{World, same};
 use serde_json::{Value, json};

@@ -7,6 +7,7 @@ pub const ARM_HOST: &str = "management.azure.com";
 pub const GRAPH_HOST: &str = "graph.microsoft.com";
 pub const VAULT_SUFFIX: &str = ".vault.azure.net";
 pub const BLOB_SUFFIX: &str = ".blob.core.windows.net";
+pub const REGISTRY_HOST: &str = "mcr.microsoft.com";
 pub const IMDS_HOST: &str = "169.254.169.254";
 /// The domain of AKS token issuers, with the location in front.
 pub const OIDC_SUFFIX: &str = ".oic.prod-aks.azure.com";

@@ -1,4 +1,4 @@
-//! The sandbox's Azure: Entra, ARM, Graph, Key Vault, Blob Storage and IMDS over one state.
+//! The sandbox's Azure: Entra, ARM, Graph, Key Vault, Blob Storage, IMDS and Microsoft's registry over one state.
 //!
 //! It has no I/O and no clock of its own: a request, the time and the rules go in, and an answer and the effect on the state come out. The
 //! answers follow recorded traffic with the real service and its public reference.
@@ -41,6 +41,7 @@ pub mod plain;
 pub mod policies;
 pub mod policy_updates;
 pub mod providers;
+pub mod registry;
 pub mod removal;
 pub mod resource_ids;
 pub mod resources;
@@ -66,7 +67,7 @@ pub mod vaults;
 use super::{
     azure::{
         call::{Call, Caller, Effect, Rules},
-        hosts::{ARM_HOST, BLOB_SUFFIX, GRAPH_HOST, IMDS_HOST, LOGIN_HOST, VAULT_SUFFIX},
+        hosts::{ARM_HOST, BLOB_SUFFIX, GRAPH_HOST, IMDS_HOST, LOGIN_HOST, REGISTRY_HOST, VAULT_SUFFIX},
         state::State,
     },
     http::{Request, Response},
@@ -83,7 +84,7 @@ pub enum Known {
 
 pub fn knows(state: &State, host: &str) -> Known {
     match host {
-        LOGIN_HOST | ARM_HOST | GRAPH_HOST => Known::Yes,
+        LOGIN_HOST | ARM_HOST | GRAPH_HOST | REGISTRY_HOST => Known::Yes,
         _ => match (host.strip_suffix(VAULT_SUFFIX), host.strip_suffix(BLOB_SUFFIX)) {
             (Some(vault), _) if state.vaults.contains_key(vault) => Known::Yes,
             (_, Some(account)) if storage_accounts::find(state, account).is_some() => Known::Yes,
@@ -115,6 +116,7 @@ pub fn answer(state: &mut State, request: &Request, rules: &Rules, now: i64) -> 
         ARM_HOST => arm::answer(&mut call),
         GRAPH_HOST => graph::answer(&mut call),
         IMDS_HOST => imds::answer(&mut call),
+        REGISTRY_HOST => registry::answer(request),
         host if host.ends_with(VAULT_SUFFIX) => data_plane::answer(&mut call),
         host if host.ends_with(BLOB_SUFFIX) => blobs::answer(&mut call),
         _ => return None,
