@@ -30,6 +30,7 @@ pub mod model;
 pub mod obstacles;
 mod operations;
 mod pipeline;
+pub mod pod_exceptions;
 pub mod pod_identities;
 mod preview_features;
 mod principals;

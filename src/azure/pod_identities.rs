@@ -184,7 +184,7 @@ fn set(document: &mut Value, wanted: &PodIdentity) -> Result<bool> {
 }
 
 /// Fills in what AKS leaves out of its answers and demands in requests (azure-cli-extensions, `_fill_defaults_for_pod_identity_exceptions`).
-fn complete(document: &mut Value) {
+pub(super) fn complete(document: &mut Value) {
     let exceptions = document.pointer_mut("/properties/podIdentityProfile/userAssignedIdentityExceptions").and_then(Value::as_array_mut);
     for exception in exceptions.into_iter().flatten().filter_map(Value::as_object_mut) {
         let labels = exception.entry("podLabels").or_insert_with(|| json!({}));

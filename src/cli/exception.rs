@@ -13,7 +13,8 @@ Examples:
   podid exception add monitoring -n observe --label app=agent
 
 A pod with any one of the labels gets a token of every identity of its node: give exceptions to
-few pods, with one label each.";
+few pods, with one label each. Where the cluster runs the pod identity add-on of AKS, the exception
+is one of the add-on, and AKS makes the object.";
 
 const REMOVE: &str = "\
 Examples:
@@ -77,8 +78,9 @@ fn label(text: &str) -> Result<(String, String), String> {
 
 impl Exception {
     pub(super) fn command(self) -> Result<Command, Error> {
-        let request =
-            |Name { name, namespace, cluster }, labels| Request::Exception(request::Exception { namespace, name, labels, cluster });
+        let request = |Name { name, namespace, cluster }, labels| {
+            Request::Exception(request::Exception { namespace, name, labels, cluster, of_addon: false })
+        };
         Ok(match self {
             Self::Add(Add { which, labels }) => Command::Change { request: request(which, labels.into_iter().collect()), remove: false },
             Self::Remove(which) => Command::Change { request: request(which, std::collections::BTreeMap::new()), remove: true },

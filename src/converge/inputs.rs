@@ -81,6 +81,7 @@ pub async fn inputs(session: &Session, goal: &Goal) -> Result<Inputs, Failure> {
     let goal = &goal.clone().disambiguated(session, &memory).await?;
     let known = clusters::Known { session, spec, azure: &azure, resources: &memory, subscription: &subscription };
     let clusters = Clusters::find(&known, goal).await?;
+    let goal = &goal.clone().with_place_of_exception(&azure, &clusters, &memory).await?;
     session.know_clusters(&ledger);
     let named = clusters.named.iter().map(|(_, cluster)| cluster);
     // a context that the user names has to exist

@@ -15,6 +15,7 @@ use crate::{
     spec::settings::Owner,
 };
 pub use mode::Mode;
+pub use pod_identity_addon::existing as addon_feature;
 use serde_json::Value;
 
 /// The first one is the default.

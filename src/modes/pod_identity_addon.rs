@@ -24,6 +24,7 @@ use crate::{
         desired::Intent,
         fault::Fault,
         input::{DependsOn, needs},
+        key::Key,
         ledger::{Entry, Ledger},
         resource::Kind as _,
     },
@@ -51,6 +52,22 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 pub struct PodIdentityAddon;
+
+/// Refers to the add-on of the graph's cluster, which is on already, and returns its key.
+pub fn existing(graph: &mut Graph<'_>) -> Result<Key, Fault> {
+    let (cluster, id) = (graph.cluster_key()?, graph.cluster_ref()?.id.clone());
+    let key = feature::key(id.name(), ADDON);
+    let kind = Feature {
+        cluster: id,
+        name: ADDON.to_owned(),
+        on: json!({ "podIdentityProfile": { "enabled": true } }),
+        off: None,
+        note: None,
+        after: vec![DependsOn::of(&cluster)],
+    };
+    graph.add(&key, &kind, Intent::Existing)?;
+    Ok(key)
+}
 
 const PROVIDER: &str = "Microsoft.ContainerService";
 const PREVIEW: &str = "EnablePodIdentityPreview";

@@ -49,7 +49,7 @@ pub async fn exceptions(session: &Session, namespace: Option<&str>, cluster: Opt
             .map(|pod| text(pod, "/metadata/name"))
             .collect();
         let shown: Vec<String> = wanted.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let owner = ownership::app(&labels(one)).map(|app| format!("podid app {app}")).unwrap_or_default();
+        let owner = owner(&labels(one));
         rows.push(vec![namespace.to_owned(), name.to_owned(), shown.join(" or "), matched.len().to_string(), owner.clone()]);
         documents.push(json!({ "namespace": namespace, "name": name, "podLabels": wanted, "pods": matched, "owner": owner }));
     }
@@ -62,6 +62,17 @@ pub async fn exceptions(session: &Session, namespace: Option<&str>, cluster: Opt
     };
     answer(session, text)?;
     Ok(Exit::Done)
+}
+
+/// Whose an exception is, as its labels say: AKS manages those of its add-on.
+fn owner(labels: &BTreeMap<String, String>) -> String {
+    let of_aks = labels.get("kubernetes.azure.com/managedby").is_some_and(|by| by == "aks")
+        || labels.contains_key("addonmanager.kubernetes.io/mode");
+    match ownership::app(labels) {
+        Some(app) => format!("podid app {app}"),
+        None if of_aks => "AKS (pod identity add-on)".to_owned(),
+        None => String::new(),
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! Only its own fields are compared and written. One that was on before podid is adopted and stays on after it.
 
 use super::{
-    addon_identity, cluster,
+    addon_exception, addon_identity, cluster,
     kind::Resource,
     world::{Cloud, Reader, Writer},
 };
@@ -112,7 +112,9 @@ impl Kind<Cloud> for Feature {
         let mut actual = self.seen(&document);
         if self.on.get("podIdentityProfile").is_some() {
             let others = addon_identity::foreign(&self.cluster, &document, &reader.brought);
-            actual.others = others.iter().map(|entry| format!("{}/{}", entry.namespace, entry.name)).collect();
+            let exceptions = addon_exception::foreign(&self.cluster, &document, &reader.brought);
+            let shown = others.iter().map(|entry| format!("{}/{}", entry.namespace, entry.name));
+            actual.others = shown.chain(exceptions.iter().map(|one| format!("the exception {}/{}", one.namespace, one.name))).collect();
         }
         Ok(Some(actual))
     }

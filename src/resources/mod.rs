@@ -2,6 +2,7 @@
 //! (only what another publishes: `identity::CLIENT_ID`). All that is true of a kind is said in its file (`kind::Resource`).
 
 pub mod access;
+pub mod addon_exception;
 pub mod addon_identity;
 pub mod adopted_class;
 mod apply;
@@ -100,6 +101,7 @@ table![
     vault_model::VaultModel,
     registration::Registration,
     addon_identity::AddonIdentity,
+    addon_exception::AddonException,
     namespace::Namespace,
     service_account::ServiceAccount,
     azure_identity::AzureIdentity,

@@ -158,6 +158,8 @@ pub struct Exception {
     /// Empty for a removal.
     pub labels: BTreeMap<String, String>,
     pub cluster: Option<NameOrId>,
+    /// Whether the pod identity add-on of the cluster has it, which is looked up.
+    pub of_addon: bool,
 }
 
 /// A component of a cluster to install, or to uninstall.

@@ -270,3 +270,37 @@ fn the_identity_may_have_roles_on_the_nodes() {
     let all = world.assignments(&format!("/subscriptions/{}/resourceGroups/{group}", world.subscription()));
     assert_eq!(all.len(), 1, "{all:?}");
 }
+
+#[test]
+fn an_exception_is_one_of_the_add_on_where_the_cluster_runs_it() {
+    let world = served();
+    world.up(SPEC, &[]).ok();
+    let exception = |words: &[&str]| {
+        world.podid(
+            &[&["exception"], words, &["-n", NAMESPACE, "--cluster", "aks-mi", "-g", "podid-lab", "--app", "addon", "--yes"]].concat(),
+        )
+    };
+    let kept = || cluster(&world)["properties"]["podIdentityProfile"]["userAssignedIdentityExceptions"].clone();
+    let made = format!("/apis/aadpodidentity.k8s.io/v1/namespaces/{NAMESPACE}/azurepodidentityexceptions/agents");
+    exception(&["add", "agents", "--label", "app=agent"]).ok().says("addonexception/aks-mi/identity-demo/agents");
+    assert_eq!(kept(), json!([{ "name": "agents", "namespace": NAMESPACE, "podLabels": { "app": "agent" } }]));
+    assert_eq!(world.kube("GET", "aks-mi", &made, None).ok()["spec"]["podLabels"], json!({ "app": "agent" }));
+    exception(&["add", "agents", "--label", "app=agent"]).ok().says("nothing to do");
+    exception(&["add", "agents", "--label", "app=other"]).ok().says("1 updated");
+    let listed = exception(&["list", "-o", "json"]).ok().json();
+    let shown = listed["exceptions"].as_array().unwrap().iter().find(|one| one["name"] == "agents").unwrap();
+    assert_eq!((&shown["podLabels"], &shown["owner"]), (&json!({ "app": "other" }), &json!("AKS (pod identity add-on)")));
+    // the entries of identities are untouched, and the spec has nothing against it
+    assert_eq!(entries(&world).len(), 1);
+    world.plan(SPEC).ok();
+    exception(&["remove", "agents"]).ok().says("1 deleted");
+    assert_eq!(kept(), Value::Null);
+    assert_eq!(world.kube("GET", "aks-mi", &made, None).status, 404);
+    // one of somebody else keeps the add-on
+    let mut by_hand = cluster(&world);
+    by_hand["properties"]["podIdentityProfile"]["userAssignedIdentityExceptions"] =
+        json!([{ "name": "agents", "namespace": "other", "podLabels": { "app": "x" } }]);
+    world.arm("PUT", &cluster_path(&world, "aks-mi"), Some(by_hand)).ok();
+    world.down(SPEC, &["--delete-data", "kv-addon-demo"]).ok().says("the exception other/agents");
+    assert_eq!(kept()[0]["namespace"], "other");
+}
