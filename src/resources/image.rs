@@ -30,6 +30,9 @@ pub struct Image {
 pub struct Actual {
     /// The digest that the tag is pinned to.
     digest: String,
+    /// Whether the state has it, or the registry was asked.
+    #[serde(default)]
+    recorded: bool,
 }
 
 /// `REPOSITORY@sha256:…`, for the `image` of a container.
@@ -55,7 +58,7 @@ impl Kind<Cloud> for Image {
     async fn observe(&self, context: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         let recorded = context.recorded.get(DIGEST).and_then(Value::as_str).map(str::to_owned);
         match (recorded, context.intent) {
-            (Some(digest), _) => Ok(Some(Actual { digest })),
+            (Some(digest), _) => Ok(Some(Actual { digest, recorded: true })),
             (None, Intent::Absent) => Ok(None),
             (None, _) => {
                 let found = reader.azure.image_digest(&self.name()).await.map_err(Fault::cloud)?;
@@ -63,7 +66,7 @@ impl Kind<Cloud> for Image {
                     let (reason, way_out) = self.not_found();
                     return Err(Fault::refused(reason, way_out));
                 };
-                Ok(Some(Actual { digest }))
+                Ok(Some(Actual { digest, recorded: false }))
             }
         }
     }
@@ -85,6 +88,9 @@ impl Kind<Cloud> for Image {
             format!("there is no tag {} in the repository {}", self.tag, self.repository),
             "Check repository and tag; a registry may also say this of an image that this login may not read.".to_owned(),
         )
+    }
+    fn notes(&self, actual: &Actual) -> Vec<String> {
+        if actual.recorded { Vec::new() } else { vec![format!("pinned to {}", actual.digest)] }
     }
     async fn put(&self, _: NodeContext<'_>, _: Option<Actual>, _: &Writer) -> Result<Actual, Fault> {
         Err(Fault::Bug("an image is only resolved".to_owned()))

@@ -27,6 +27,7 @@ fn tags_are_resolved_once_recorded_and_applied_by_digest() {
     let mark = world.mark();
     let shown = install(&world, &["pod-identity", "--pin", "--dry-run"]).ok();
     assert!(shown.stdout.contains(&format!("image/{IMAGES}/mic:v1.8.17")), "{}", shown.stdout);
+    assert_eq!(shown.stdout.matches("pinned to sha256:").count(), 2, "{}", shown.stdout);
     install(&world, &["pod-identity", "--pin"]).ok();
     let mut requests = asked(&world, mark);
     requests.sort();
