@@ -4,12 +4,14 @@ use crate::{
     cli::Format,
     components,
     converge::{self, answer, render},
+    engine::fault::Fault,
     exit::Exit,
     failure::Failure,
     output::table,
     resources::running::{Running, running},
+    rotation::{self, Following},
     session::Session,
-    spec::reference::NameOrId,
+    spec::{known::ClusterRef, reference::NameOrId},
 };
 use serde_json::json;
 
@@ -22,6 +24,10 @@ pub async fn components(session: &Session, cluster: Option<&NameOrId>) -> Result
         found.extend(all.into_iter().map(|one| (component.name(), one)));
     }
     let name = cluster.id.name();
+    let rotation = match found.iter().any(|(component, _)| *component == rotation::CSI) {
+        true => rotation_of(session, &cluster).await?,
+        false => None,
+    };
     let text = match session.global.output {
         Format::Table => {
             let row = |(component, one): &(&str, Running)| {
@@ -31,7 +37,18 @@ pub async fn components(session: &Session, cluster: Option<&NameOrId>) -> Result
             };
             let rows: Vec<Vec<String>> = found.iter().map(row).collect();
             let headers = ["COMPONENT", "PROGRAM", "VERSION", "NAMESPACE", "READY", "INSTALLED BY"];
-            table::list(&headers, &rows, &format!("no component that podid knows runs in the cluster {name}"), session.terminal.width)
+            let none = format!("no component that podid knows runs in the cluster {name}");
+            let mut text = table::list(&headers, &rows, &none, session.terminal.width);
+            match &rotation {
+                Some(Following::On { interval }) => {
+                    text.push(format!("mounted secrets are read again every {} s", interval.as_secs_f32().ceil()))
+                }
+                Some(Following::Off { why, turn_on }) => {
+                    text.push(format!("mounted secrets stay as they were when a pod started: {why}; what turns it on: {turn_on}"));
+                }
+                Some(Following::Unknown) | None => {}
+            }
+            text
         }
         Format::Json | Format::Yaml => {
             let all: Vec<_> = found
@@ -44,9 +61,22 @@ pub async fn components(session: &Session, cluster: Option<&NameOrId>) -> Result
                     })
                 })
                 .collect();
-            render(session, &json!({ "version": 1, "cluster": name, "components": all }))
+            let mut document = json!({ "version": 1, "cluster": name, "components": all });
+            match &rotation {
+                Some(Following::On { interval }) => document["rotation"] = json!({ "on": true, "intervalSeconds": interval.as_secs_f64() }),
+                Some(Following::Off { why, .. }) => document["rotation"] = json!({ "on": false, "why": why }),
+                Some(Following::Unknown) | None => {}
+            }
+            render(session, &document)
         }
     };
     answer(session, text)?;
     Ok(Exit::Done)
+}
+
+/// Whether the CSI driver mounts new versions, whoever installed it.
+async fn rotation_of(session: &Session, cluster: &ClusterRef) -> Result<Option<Following>, Failure> {
+    let write = session.clusters.open(Some(&cluster.context)).await.map_err(|error| Failure::from(&error))?.write();
+    let found = session.unless_interrupted(rotation::following(&write, cluster.id.name())).await?;
+    found.map(Some).map_err(|error| Failure::from(&Fault::cloud(error)))
 }

@@ -39,7 +39,8 @@ pub enum Installer {
 }
 
 impl Installer {
-    fn of(object: &Value) -> Self {
+    /// Reads the marks of a workload.
+    pub fn of(object: &Value) -> Self {
         let labels = labels(object);
         let label = |name: &str| labels.get(name).cloned();
         let annotation = |name: &str| object.pointer("/metadata/annotations")?.get(name)?.as_str().map(str::to_owned);

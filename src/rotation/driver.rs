@@ -3,7 +3,7 @@
 use super::lists::{list, text};
 use crate::{
     cluster::{self, Api, Write},
-    resources::manifest,
+    resources::{manifest, running::Installer},
     spec::names,
 };
 use serde_json::Value;
@@ -78,25 +78,59 @@ fn version(image: &str) -> Option<(u32, u32)> {
 }
 
 fn judged(set: &Value, container: &Value, cluster: &str) -> Following {
-    let args: Vec<&str> = list(container, "/args").filter_map(Value::as_str).map(|arg| arg.trim_start_matches('-')).collect();
-    if !args.iter().any(|arg| matches!(*arg, "enable-secret-rotation" | "enable-secret-rotation=true")) {
+    // of a flag that is given twice, the last value counts
+    let value = |name: &str| arguments(container).into_iter().rev().find(|(flag, _)| flag == name).map(|(_, value)| value);
+    let is_on =
+        value("enable-secret-rotation").is_some_and(|value| matches!(value.as_str(), "" | "1" | "t" | "T" | "true" | "TRUE" | "True"));
+    if !is_on {
         let why = format!("rotation is off in the CSI driver of the cluster {cluster}");
         return Following::Off { why, turn_on: turn_on(set, cluster) };
     }
-    let interval = args.iter().find_map(|arg| names::duration(arg.strip_prefix("rotation-poll-interval=")?).ok());
+    let interval = value("rotation-poll-interval").and_then(|value| names::duration(&value).ok());
     Following::On { interval: interval.unwrap_or(INTERVAL) }
 }
 
-/// The command that turns rotation on, by who installed the driver.
-fn turn_on(set: &Value, cluster: &str) -> String {
-    let label = |name: &str| set.pointer("/metadata/labels").and_then(|labels| labels.get(name)).and_then(Value::as_str);
-    if label("kubernetes.azure.com/managedby") == Some("aks") {
-        return format!("`az aks addon update -g GROUP -n {cluster} --addon azure-keyvault-secrets-provider --enable-secret-rotation`");
+/// The flags of a container with their values: of its command and its arguments, `--name=value`, `-name=value` and `--name value`.
+fn arguments(container: &Value) -> Vec<(String, String)> {
+    let words: Vec<&str> = list(container, "/command").chain(list(container, "/args")).filter_map(Value::as_str).collect();
+    let flag = |word: &str| word.strip_prefix("--").or_else(|| word.strip_prefix('-')).map(str::to_owned);
+    let mut found = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let Some(flag) = flag(word) else { continue };
+        found.push(match flag.split_once('=') {
+            Some((name, value)) => (name.to_owned(), value.to_owned()),
+            None => {
+                let value = words.get(at + 1).filter(|next| !next.starts_with('-'));
+                (flag, value.copied().unwrap_or_default().to_owned())
+            }
+        });
     }
-    let (release, namespace) = (label("app.kubernetes.io/instance").unwrap_or("RELEASE"), text(set, "/metadata/namespace"));
-    format!(
-        "`helm upgrade {release} CHART -n {namespace} --reuse-values --set secrets-store-csi-driver.enableSecretRotation=true` (in the driver's own chart: `enableSecretRotation=true`)"
-    )
+    found
+}
+
+/// What turns rotation on, by who installed the driver.
+fn turn_on(set: &Value, cluster: &str) -> String {
+    const VALUE: &str = "secrets-store-csi-driver.enableSecretRotation=true";
+    const OWN_CHART: &str = "in the driver's own chart: `enableSecretRotation=true`";
+    match Installer::of(set) {
+        Installer::Podid(app) => format!("`podid cluster install csi --via helm --rotation --cluster {cluster} --app {app}`"),
+        Installer::Aks => {
+            format!("`az aks addon update -g GROUP -n {cluster} --addon azure-keyvault-secrets-provider --enable-secret-rotation`")
+        }
+        Installer::GitOps { controller, application } => {
+            format!("the value `{VALUE}` of its chart, in what {controller} applies as {application} ({OWN_CHART})")
+        }
+        Installer::Helm { release, .. } => {
+            let (namespace, name) = release.split_once('/').unwrap_or(("NAMESPACE", &release));
+            format!("`helm upgrade {name} CHART -n {namespace} --reuse-values --set {VALUE}` ({OWN_CHART})")
+        }
+        Installer::Unknown { namespace } => {
+            format!(
+                "the argument `--enable-secret-rotation=true` of the driver, in the DaemonSet {namespace}/{}",
+                text(set, "/metadata/name")
+            )
+        }
+    }
 }
 
 #[cfg(test)]
@@ -126,8 +160,31 @@ mod tests {
             panic!("it is off")
         };
         assert!(turn_on.contains("az aks addon update"), "{turn_on}");
-        let Following::Off { turn_on, .. } = of(json!({ "app.kubernetes.io/instance": "csi" }), json!([])) else { panic!("it is off") };
-        assert!(turn_on.contains("helm upgrade csi "), "{turn_on}");
+        let way = |labels: Value| match of(labels, json!(["--nodeid", "$(KUBE_NODE_NAME)"])) {
+            Following::Off { turn_on, .. } => turn_on,
+            other => panic!("it is off: {other:?}"),
+        };
+        let by_helm = way(json!({ "app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/instance": "csi" }));
+        assert!(by_helm.contains("helm upgrade csi CHART -n kube-system "), "{by_helm}");
+        let by_argo = way(json!({ "argocd.argoproj.io/instance": "infra", "app.kubernetes.io/managed-by": "Helm" }));
+        assert!(by_argo.contains("in what Argo CD applies as infra"), "{by_argo}");
+        assert!(way(json!({})).contains("--enable-secret-rotation=true"));
+        assert!(way(json!({ "managed-by": "podid", "podid-app": "shop" })).contains("--rotation --cluster aks --app shop"));
+    }
+
+    #[test]
+    fn a_flag_may_stand_in_any_of_its_forms() {
+        let of = |args: Value| {
+            let set = set(json!({}), args);
+            match judged(&set, container(&set).unwrap(), "aks") {
+                Following::On { interval } => Some(interval.as_secs()),
+                _ => None,
+            }
+        };
+        assert_eq!(of(json!(["-enable-secret-rotation=True", "--rotation-poll-interval", "5m"])), Some(300));
+        assert_eq!(of(json!(["--enable-secret-rotation", "--rotation-poll-interval=1m"])), Some(60));
+        assert_eq!(of(json!(["--enable-secret-rotation=true", "--enable-secret-rotation=false"])), None, "the last one counts");
+        assert_eq!(of(json!(["--enable-secret-rotation=0"])), None);
     }
 
     #[test]

@@ -18,6 +18,9 @@ use crate::{
     resources::world::ClusterTarget,
 };
 
+/// The component of which the driver is a part.
+pub const CSI: &str = "csi";
+
 /// A cluster that the state knows, and the namespaces in which the app's pods mount secrets.
 pub struct Place {
     pub target: ClusterTarget,

@@ -32,6 +32,8 @@ fn without_rotation_nothing_is_changed_and_the_switch_is_named() {
     let world = world();
     world.deploy("web");
     let before = version(&world);
+    let components = world.podid(&["cluster", "components", "--cluster", "aks-mi", "-g", "podid-lab"]).ok();
+    components.says("mounted secrets stay as they were when a pod started: rotation is off").says("helm upgrade csi");
     rotate(&world, &[]).exits(4).says("2 pods mount conn").says("rotation is off").says("helm upgrade csi").says("--restart");
     // a restart does not change the synced Secret that they read
     rotate(&world, &["--restart"]).exits(4).says("the synced Secret web would keep the old value");
@@ -43,6 +45,8 @@ fn a_new_version_reaches_every_pod_and_what_reads_variables_is_named_or_restarte
     let world = world();
     world.deploy("web");
     turn_on(&world);
+    let components = world.podid(&["cluster", "components", "--cluster", "aks-mi", "-g", "podid-lab", "-o", "json"]).ok().json();
+    assert_eq!(components["rotation"], json!({ "on": true, "intervalSeconds": 0.2 }));
     let (before, old_value) = (version(&world), world.shop_secret("conn")["value"].clone());
     let done = rotate(&world, &[]).ok();
     assert!(done.stdout.contains("2 pods have the new version of conn"), "{}", done.stdout);
