@@ -59,3 +59,24 @@ pub enum Error {
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Whether the address of an API server is that of a private cluster: AKS makes its name in a private DNS zone, `privatelink.LOCATION.azmk8s.io`
+/// or `private.LOCATION.azmk8s.io`, which resolves only in networks that have the zone.
+pub fn is_private_server(address: &str) -> bool {
+    let host = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let host = host.split(['/', ':']).next().unwrap_or_default().to_ascii_lowercase();
+    host.ends_with(".azmk8s.io") && [".privatelink.", ".private."].iter().any(|zone| host.contains(zone))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_private_server;
+
+    #[test]
+    fn a_private_server_is_known_by_its_name() {
+        assert!(is_private_server("https://shop-1a2b.aaaaaaaa-0000.privatelink.westeurope.azmk8s.io:443"));
+        assert!(is_private_server("shop.private.westeurope.azmk8s.io"));
+        assert!(!is_private_server("https://shop-1a2b.hcp.westeurope.azmk8s.io:443"));
+        assert!(!is_private_server("https://shop.privatelink.example"));
+    }
+}

@@ -28,7 +28,7 @@ mod tokens;
 mod watch;
 mod write;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, is_private_server};
 pub use login::{PluginOutput, TokenSource};
 pub use logs::LogRange;
 pub use object::{Api, FIELD_MANAGER, ObjectRef, Preview, Served};

@@ -1,7 +1,10 @@
 //! Explains the errors of a cluster.
 
 use super::Failure;
-use crate::{cluster::Error, exit::Exit};
+use crate::{
+    cluster::{Error, is_private_server},
+    exit::Exit,
+};
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
@@ -19,6 +22,10 @@ impl From<&Error> for Failure {
             Error::Login { context, .. } => Self::new(Exit::Failed, text).hint(format!(
                 "Run the login command of the kubeconfig by hand (`kubectl --context {context} get ns`); kubelogin may be missing."
             )),
+            Error::Unreachable { server, .. } if is_private_server(server) => Self::new(Exit::Failed, text)
+                .because("the cluster is private: its API server has a name and an address only in its own virtual network")
+                .hint("Run podid in that network, or in one that is peered with it and linked to the cluster's private DNS zone: a VM, a self-hosted agent, a VPN.")
+                .hint("From elsewhere, `--only azure` does what needs no cluster, and `az aks command invoke -g GROUP -n CLUSTER --command \"kubectl get pods -A\"` looks into it."),
             Error::Unreachable { .. } => Self::new(Exit::Failed, text)
                 .hint("Check the network (a private cluster is reached only from its own), HTTPS_PROXY and NO_PROXY; a stopped cluster is started by `az aks start -g GROUP -n CLUSTER`."),
             Error::Untrusted { .. } => {

@@ -5,6 +5,7 @@ mod merge;
 use crate::{
     azure::LoginMode,
     cli::{Credentials, Format},
+    cluster::is_private_server,
     converge::{answer, render},
     exit::Exit,
     failure::Failure,
@@ -52,12 +53,25 @@ pub async fn credentials(session: &Session, wanted: &Credentials) -> Result<Exit
     warn_of_others(session, &path);
     let text = merge::written(&config).ok_or_else(|| Failure::new(Exit::Bug, "the merged kubeconfig cannot be written"))?;
     write(&path, &text)?;
-    let document = json!({ "context": context, "file": path, "cluster": id });
+    let is_private = is_private(&new);
+    if is_private {
+        session.terminal.say(format!(
+            "{} is a private cluster: this context works only in its virtual network, or in one that is peered with it and linked to its private DNS zone",
+            id.name()
+        ));
+    }
+    let document = json!({ "context": context, "file": path, "cluster": id, "private": is_private });
     match session.global.output {
         Format::Table => answer(session, format!("Merged {context:?} as current context in {}", path.display()))?,
         Format::Json | Format::Yaml => answer(session, render(session, &document))?,
     }
     Ok(Exit::Done)
+}
+
+/// Whether a kubeconfig leads to a private cluster.
+fn is_private(config: &Value) -> bool {
+    let servers = config["clusters"].as_array().into_iter().flatten().filter_map(|one| one.pointer("/cluster/server")?.as_str());
+    servers.into_iter().any(is_private_server)
 }
 
 /// Asks before entries are replaced; without a terminal the flag has to say so.
