@@ -23,6 +23,7 @@ mod engine;
 mod exit;
 mod failure;
 mod helm;
+mod inventory;
 mod modes;
 mod output;
 mod proof;
@@ -33,6 +34,7 @@ mod session;
 mod signals;
 mod spec;
 mod state;
+mod survey;
 
 mod run;
 

@@ -2,7 +2,8 @@
 //! the cluster. <https://learn.microsoft.com/azure/aks/identity-bindings-concepts>
 
 use super::{
-    ArmId, Read, Result, Write,
+    ArmId, Read, Result, Write, deadline,
+    failures::absent,
     operations::{self, Target},
 };
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,12 @@ impl Read {
     pub async fn identity_binding(&self, id: &ArmId) -> Result<Option<IdentityBinding>> {
         let found: Option<Body> = self.resource(id, VERSION).await?;
         Ok(found.map(IdentityBinding::from))
+    }
+
+    /// Lists the bindings of a cluster, without the cache.
+    pub async fn identity_bindings(&self, cluster: &ArmId) -> Result<Vec<IdentityBinding>> {
+        let asked = deadline::within(self.limit(), self.arm().nested::<Body>(cluster, &[SEGMENT], VERSION)).await;
+        Ok(absent(asked)?.unwrap_or_default().into_iter().map(IdentityBinding::from).collect())
     }
 }
 

@@ -3,6 +3,7 @@
 //! `Azure` is the connection (one HTTP client, one login). `Read` reads for one pass, each resource at most once.
 //! `Write` changes resources, and waits for replication and propagation.
 
+mod access;
 mod arm;
 mod blocked;
 mod cache;
@@ -38,6 +39,7 @@ mod program;
 mod read;
 mod registry;
 mod roles;
+mod scale_sets;
 mod secrets;
 mod settings;
 mod storage;
@@ -51,6 +53,7 @@ mod vaults;
 mod wait;
 mod write;
 
+pub use access::{DenyAssignment, RoleGrant, RoleRights};
 pub use error::{Blocked, DisallowingPolicy, Error, RefusedAction, Result};
 pub use exchange::{Exchanged, IssuedFor, TokenClaims, claims_of};
 pub use federated_credentials::{FederatedCredential, MOST as MOST_FEDERATED_CREDENTIALS};
@@ -62,6 +65,7 @@ pub use pod_identities::PodIdentity;
 pub use preview_features::REGISTERED;
 pub use read::Read;
 pub use registry::{ImageError, ImageTag};
+pub use scale_sets::ScaleSet;
 pub use settings::{ClientLogin, OnWait, Settings};
 pub use storage::{Container, NewStorageAccount, StorageAccount, container_id};
 pub use write::Write;

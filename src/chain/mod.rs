@@ -5,6 +5,7 @@
 //! components · `found` what `state rebuild` reads them back from.
 
 pub mod commands;
+pub mod edge;
 pub mod facts;
 pub mod found;
 pub mod ground;
@@ -12,4 +13,5 @@ pub mod link;
 pub mod remarks;
 pub mod stage;
 pub mod texts;
+pub mod uses;
 pub mod view;

@@ -23,6 +23,7 @@ pub(super) async fn list_all(
     namespace: Option<&str>,
     labels: Option<&str>,
     fields: Option<&str>,
+    managers: Managers,
 ) -> Result<Result<ObjectList, ApiResponse>> {
     let path = list_path(api, namespace)?;
     let mut items: Vec<Value> = Vec::new();
@@ -60,7 +61,7 @@ pub(super) async fn list_all(
         }
         let mut page = connection.parse(&answer.body)?;
         if let Some(Value::Array(more)) = page.get_mut("items").map(Value::take) {
-            items.extend(more.into_iter().map(without_managers));
+            items.extend(more.into_iter().map(|item| managers.of(item)));
         }
         let text = |name: &str| page["metadata"][name].as_str().unwrap_or_default().to_owned();
         let more = text("continue");
@@ -79,12 +80,27 @@ pub(super) async fn list_all(
     }
 }
 
-/// Removes managedFields, which make up half of an object and are not needed from a list.
-fn without_managers(mut item: Value) -> Value {
-    if let Some(Value::Object(metadata)) = item.get_mut("metadata") {
-        metadata.shift_remove("managedFields");
+/// What a list keeps of managedFields, whose sets of fields make up half of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Managers {
+    Without,
+    /// Who wrote, how and when, but not which fields.
+    Names,
+}
+
+impl Managers {
+    fn of(self, mut item: Value) -> Value {
+        if let Some(Value::Object(metadata)) = item.get_mut("metadata") {
+            match self {
+                Self::Without => drop(metadata.shift_remove("managedFields")),
+                Self::Names => {
+                    let all = metadata.get_mut("managedFields").and_then(Value::as_array_mut).into_iter().flatten();
+                    all.filter_map(Value::as_object_mut).for_each(|one| drop(one.shift_remove("fieldsV1")));
+                }
+            }
+        }
+        item
     }
-    item
 }
 
 /// Adds apiVersion and kind, which the items in a list of a built-in kind lack.

@@ -144,6 +144,11 @@ impl Read {
     pub async fn list(&self, api: &Api, namespace: Option<&str>, label_selector: Option<&str>) -> Result<Vec<Value>> {
         read::list(&self.connection, &self.pass, api, namespace, label_selector).await
     }
+    /// Lists objects with the names of those who wrote them (`metadata.managedFields` without the fields), without the cache: for many
+    /// objects that are read once.
+    pub async fn list_once(&self, api: &Api, namespace: Option<&str>) -> Result<Vec<Value>> {
+        read::list_once(&self.connection, &self.pass, api, namespace).await
+    }
     /// Returns plural and scope of a kind, requested at most once per pass, for all kinds of a group and version at once.
     pub async fn served(&self, group: &str, version: &str, kind: &str) -> Result<Served> {
         read::served(&self.connection, &self.pass, group, version, kind).await

@@ -3,7 +3,7 @@
 
 use super::calls::{ApiRequest, ApiResponse, SharedConnection, missing, names};
 use super::error::{Error, Result};
-use super::list::{ObjectList, list_all};
+use super::list::{Managers, ObjectList, list_all};
 use super::paths::object_path;
 use super::status::{RequestInfo, Status};
 use super::{Api, ObjectRef, Preview, Served, discovery};
@@ -74,7 +74,7 @@ pub(super) async fn list(
 ) -> Result<Vec<Value>> {
     let key = (api.clone(), namespace.map(str::to_owned), labels.map(str::to_owned));
     once(&pass.lists, key, async {
-        match list_all(connection, api, namespace, labels, None).await? {
+        match list_all(connection, api, namespace, labels, None, Managers::Without).await? {
             Ok(ObjectList { items, .. }) => Ok(items),
             Err(answer) => {
                 let asked = RequestInfo { verb: "list", api, namespace, name: None };
@@ -83,6 +83,17 @@ pub(super) async fn list(
         }
     })
     .await
+}
+
+/// Lists objects with the names of their managers, without the cache.
+pub(super) async fn list_once(connection: &SharedConnection, pass: &ReadCache, api: &Api, namespace: Option<&str>) -> Result<Vec<Value>> {
+    match list_all(connection, api, namespace, None, None, Managers::Names).await? {
+        Ok(ObjectList { items, .. }) => Ok(items),
+        Err(answer) => {
+            let asked = RequestInfo { verb: "list", api, namespace, name: None };
+            absent_or_error(connection, pass, asked, answer).await.map(|()| Vec::new())
+        }
+    }
 }
 
 /// Returns Ok if the object does not exist. For a 404 that is unclear, the kind's group is read once per pass.

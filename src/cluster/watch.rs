@@ -4,7 +4,7 @@ use super::Api;
 use super::calls::{ApiRequest, ServerConnection, after};
 use super::error::{Error, Result};
 use super::limits::ResponseKind;
-use super::list::list_all;
+use super::list::{Managers, list_all};
 use super::paths::{list_path, query};
 use super::status::RequestInfo;
 use http_body_util::BodyExt;
@@ -60,7 +60,7 @@ async fn rounds<T: Send>(
     let mut first = true;
     loop {
         let asked = RequestInfo { verb: "list", api: view.api, namespace: view.namespace, name: None };
-        let listed = match list_all(connection, view.api, view.namespace, None, view.fields).await {
+        let listed = match list_all(connection, view.api, view.namespace, None, view.fields, Managers::Without).await {
             Ok(Ok(listed)) => Ok(listed),
             Ok(Err(answer)) => Err(connection.refusal(asked, &answer).await),
             Err(e) => Err(e),

@@ -3,7 +3,7 @@
 use super::calls::{ApiRequest, ServerConnection, after};
 use super::error::{Error, Result};
 use super::limits::ResponseKind;
-use super::list::{ObjectList, list_all};
+use super::list::{Managers, ObjectList, list_all};
 use super::paths::{list_path, object_path, query};
 use super::status::RequestInfo;
 use super::watch::passes;
@@ -90,7 +90,7 @@ pub(super) async fn list(
     labels: Option<&str>,
     fields: Option<&str>,
 ) -> Result<Vec<Value>> {
-    match list_all(connection, api, namespace, labels, fields).await? {
+    match list_all(connection, api, namespace, labels, fields, Managers::Without).await? {
         Ok(ObjectList { items, .. }) => Ok(items),
         Err(answer) => Err(connection.refusal(RequestInfo { verb: "list", api, namespace, name: None }, &answer).await),
     }

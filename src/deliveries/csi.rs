@@ -5,6 +5,7 @@ mod found;
 mod links;
 mod names;
 mod polling;
+mod uses;
 
 use super::{
     delivery::{Delivery, Wanted},
@@ -17,6 +18,7 @@ use crate::{
         link::{Link, Symptom},
         remarks::{Planned, Remarks, SecretsOf, unknown_secrets, wanted},
         stage::Stage,
+        uses::{PodView, SecretUse},
         view::PodRef,
     },
     engine::{
@@ -37,6 +39,7 @@ use crate::{
         request::Mount,
         settings::{Rule, Setting, Settings},
     },
+    survey::Survey,
 };
 use futures::future::BoxFuture;
 use names::{CLASS, DRIVER, GROUP, STATUS};
@@ -103,6 +106,10 @@ impl Delivery for Csi {
 
     fn found(&self, found: &Found<'_>) -> Vec<Mount> {
         found::mounts(found)
+    }
+
+    fn mounts(&self, pod: &PodView<'_>, survey: &Survey) -> Vec<SecretUse> {
+        uses::mounts(pod, survey, self.name())
     }
 
     fn pod(&self, delivered: &Delivered) -> PodPatch {

@@ -8,6 +8,7 @@ use crate::{
         link::{Link, Symptom},
         remarks::{Planned, Remarks},
         stage::{Program, Stage},
+        uses::{PodView, SecretUse},
         view::PodRef,
     },
     engine::{fault::Fault, input::Input, key::Key, ledger::Ledger},
@@ -22,6 +23,7 @@ use crate::{
         request::Mount,
         settings::{Setting, Settings},
     },
+    survey::Survey,
 };
 use futures::future::{BoxFuture, ready};
 
@@ -57,6 +59,11 @@ pub trait Delivery: Sync {
 
     /// Returns the requests that would have made what was found in a cluster. Nothing for a delivery that has no objects there.
     fn found(&self, _: &Found<'_>) -> Vec<Mount> {
+        Vec::new()
+    }
+
+    /// Lists the secrets that a pod gets this way, whoever set that up, from the pod itself and the objects of its cluster.
+    fn mounts(&self, _: &PodView<'_>, _: &Survey) -> Vec<SecretUse> {
         Vec::new()
     }
 

@@ -2,6 +2,7 @@
 //! vault and secrets, and the driver on the node writes them into the volume once, when the pod starts. Nothing is added to the cluster.
 
 mod links;
+mod uses;
 
 use super::{
     delivery::{Asked, Delivery, Wanted},
@@ -13,6 +14,7 @@ use crate::{
         link::{Link, Symptom},
         remarks::{Planned, Remarks, unknown_secrets},
         stage::Stage,
+        uses::{PodView, SecretUse},
         view::PodRef,
     },
     engine::{fault::Fault, input::Input, ledger::Ledger, plan::Warning},
@@ -21,6 +23,7 @@ use crate::{
         complaint::{Verdict, wrong},
         graph::Graph,
     },
+    survey::Survey,
 };
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
@@ -81,6 +84,10 @@ impl Delivery for FlexVolume {
 
     fn recall(&self, ledger: &Ledger, app: &str) -> Result<Vec<Delivered>, Fault> {
         recorded::recall(self.name(), ledger, app)
+    }
+
+    fn mounts(&self, pod: &PodView<'_>, survey: &Survey) -> Vec<SecretUse> {
+        uses::mounts(pod, survey, self.name())
     }
 
     fn pod(&self, delivered: &Delivered) -> PodPatch {

@@ -3,6 +3,7 @@
 
 mod check;
 mod links;
+mod uses;
 
 use super::{
     delivery::{Asked, Delivery, Wanted},
@@ -15,6 +16,7 @@ use crate::{
         link::Link,
         remarks::{Planned, Remarks, unknown_secrets},
         stage::{Program, Stage},
+        uses::{PodView, SecretUse},
         view::PodRef,
     },
     engine::{fault::Fault, ledger::Ledger},
@@ -23,6 +25,7 @@ use crate::{
         complaint::{Verdict, wrong},
         graph::Graph,
     },
+    survey::Survey,
 };
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -55,6 +58,10 @@ impl Delivery for Sdk {
 
     fn recall(&self, ledger: &Ledger, app: &str) -> Result<Vec<Delivered>, Fault> {
         recorded::recall(self.name(), ledger, app)
+    }
+
+    fn mounts(&self, pod: &PodView<'_>, survey: &Survey) -> Vec<SecretUse> {
+        uses::mounts(pod, survey, self.name())
     }
 
     fn pod(&self, delivered: &Delivered) -> PodPatch {

@@ -3,6 +3,7 @@
 mod links;
 mod names;
 mod settings;
+mod uses;
 
 pub use links::{
     BOUND, CLUSTER_ROLE, NMI_SILENT, NO_SUCH_IDENTITY, OBJECT, binding, look_at_binding, look_at_identity, object_title, refused_other,
@@ -13,6 +14,7 @@ pub use settings::{
     BINDING_NAME, NAME, NAME_SETTING, OPERATOR_SCOPE, OPERATOR_SETTING, RESOURCE_GROUP, SELECTOR, SELECTOR_SETTING, SUBSCRIPTION,
     check_bind, check_selector, operator_flags, operator_scope,
 };
+pub use uses::{Programs, excepting, is_of_aks, node_access, uses};
 
 use crate::{
     chain::facts::{Bound, Parameters, PodPatch},

@@ -7,6 +7,7 @@ mod names;
 mod own_pods;
 mod prerequisites;
 mod settings;
+mod uses;
 
 pub use driver::driver_tokens;
 pub use links::{account, mutation, stages, webhook};
@@ -14,6 +15,7 @@ pub use names::{COMPONENT, KIND, PROXY_AUDIENCE, TOKEN_PROXY, USE};
 pub use own_pods::warnings;
 pub use prerequisites::missing;
 pub use settings::{CREATE, SERVICE_ACCOUNT, SETTINGS};
+pub use uses::{identity_of, serves};
 
 use crate::{
     chain::{

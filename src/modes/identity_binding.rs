@@ -5,6 +5,9 @@
 mod links;
 mod rbac;
 mod remarks;
+mod uses;
+
+pub use uses::is_asked;
 
 use super::{accounts, mode::Mode};
 use crate::{
@@ -14,6 +17,7 @@ use crate::{
         link::Link,
         remarks::{Lists, Planned, Remarks},
         stage::Stage,
+        uses::{Asking, IdentityUse, PodView},
         view::View,
     },
     engine::{
@@ -31,6 +35,7 @@ use crate::{
         service_account::ServiceAccount,
     },
     spec::{graph::Graph, request::Bind, settings::Setting},
+    survey::Survey,
 };
 use futures::future::BoxFuture;
 use serde::Deserialize as _;
@@ -100,6 +105,10 @@ impl Mode for IdentityBinding {
 
     fn found(&self, found: &Found<'_>) -> Vec<Bind> {
         accounts::found(found, self.name(), true)
+    }
+
+    fn uses(&self, pod: &PodView<'_>, asking: Asking<'_>, survey: &Survey) -> Vec<IdentityUse> {
+        uses::uses(pod, asking, survey, self.name())
     }
 
     fn pod_keys(&self) -> &'static [&'static str] {

@@ -14,6 +14,7 @@ use crate::{
     engine::{fault::Fault, ledger::Ledger},
     spec::settings::Owner,
 };
+pub use aad::excepting;
 pub use mode::Mode;
 pub use pod_identity_addon::existing as addon_feature;
 use serde_json::Value;

@@ -8,6 +8,7 @@ use crate::{
         link::{Heals, Link, MissingLink, Reason, TOKEN},
         remarks::{IdentityUser, ListAhead, Lists, Planned, Remarks},
         stage::Stage,
+        uses::{Asking, IdentityUse, NodeAccess, PodView},
         view::View,
     },
     cluster::Api,
@@ -20,6 +21,7 @@ use crate::{
         request::Bind,
         settings::{Setting, Settings},
     },
+    survey::Survey,
 };
 use futures::future::{BoxFuture, ready};
 use jiff::Timestamp;
@@ -58,6 +60,15 @@ pub trait Mode: Sync {
 
     /// Returns the requests that would have made what was found in a cluster.
     fn found(&self, found: &Found<'_>) -> Vec<Bind>;
+
+    /// Lists the identities that a pod gets this way, whoever set that up, from the objects of its cluster. An identity that it is meant to
+    /// get, and does not, is one whose path has a missing edge.
+    fn uses(&self, pod: &PodView<'_>, asking: Asking<'_>, survey: &Survey) -> Vec<IdentityUse>;
+
+    /// Says why a pod gets the tokens of all identities of its node, whatever it is bound to. None: it does not.
+    fn node_access(&self, _: &PodView<'_>, _: &Survey) -> Option<NodeAccess> {
+        None
+    }
 
     /// Returns what a pod template must have to be bound.
     fn pod(&self, bound: &Bound) -> PodPatch;

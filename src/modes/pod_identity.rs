@@ -5,6 +5,7 @@ mod found;
 mod links;
 mod remarks;
 mod settings;
+mod uses;
 
 use super::{
     aad::{self, AZURE_IDENTITY, BINDING, GROUP, default_binding},
@@ -16,6 +17,7 @@ use crate::{
         found::Found,
         link::{Link, Reason},
         remarks::{IdentityUser, ListAhead, Lists, Planned, Remarks},
+        uses::{Asking, IdentityUse, NodeAccess, PodView},
         view::View,
     },
     engine::{
@@ -40,6 +42,7 @@ use crate::{
         request::Bind,
         settings::{Setting, Settings},
     },
+    survey::Survey,
 };
 use futures::future::BoxFuture;
 use serde::Deserialize as _;
@@ -138,6 +141,14 @@ impl Mode for PodIdentity {
 
     fn found(&self, found: &Found<'_>) -> Vec<Bind> {
         found::binds(found, self.name())
+    }
+
+    fn uses(&self, pod: &PodView<'_>, asking: Asking<'_>, survey: &Survey) -> Vec<IdentityUse> {
+        uses::uses(pod, asking, survey, self.name())
+    }
+
+    fn node_access(&self, pod: &PodView<'_>, survey: &Survey) -> Option<NodeAccess> {
+        aad::node_access(pod, survey, self.name(), false)
     }
 
     fn pod_keys(&self) -> &'static [&'static str] {

@@ -6,6 +6,7 @@ mod found;
 mod links;
 mod preflight;
 mod settings;
+mod uses;
 
 use super::{
     aad::{self, AZURE_IDENTITY, BINDING, GROUP, default_binding},
@@ -18,6 +19,7 @@ use crate::{
         found::Found,
         link::{Link, Reason},
         remarks::{IdentityUser, Lists, Planned, Remarks},
+        uses::{Asking, IdentityUse, NodeAccess, PodView},
         view::View,
     },
     engine::{
@@ -45,6 +47,7 @@ use crate::{
         request::Bind,
         settings::{Setting, Settings},
     },
+    survey::Survey,
 };
 use futures::future::BoxFuture;
 use preflight::ADDON;
@@ -160,6 +163,14 @@ impl Mode for PodIdentityAddon {
 
     fn found(&self, found: &Found<'_>) -> Vec<Bind> {
         found::binds(found, self.name())
+    }
+
+    fn uses(&self, pod: &PodView<'_>, asking: Asking<'_>, survey: &Survey) -> Vec<IdentityUse> {
+        uses::uses(pod, asking, survey, self.name())
+    }
+
+    fn node_access(&self, pod: &PodView<'_>, survey: &Survey) -> Option<NodeAccess> {
+        aad::node_access(pod, survey, self.name(), true)
     }
 
     fn pod_keys(&self) -> &'static [&'static str] {

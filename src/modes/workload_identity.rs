@@ -3,6 +3,7 @@
 
 mod links;
 mod remarks;
+mod uses;
 
 use super::{accounts, mode::Mode};
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
         link::Link,
         remarks::{Lists, Planned, Remarks},
         stage::Stage,
+        uses::{Asking, IdentityUse, PodView},
         view::View,
     },
     engine::{
@@ -29,6 +31,7 @@ use crate::{
         request::Bind,
         settings::Setting,
     },
+    survey::Survey,
 };
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -75,6 +78,10 @@ impl Mode for WorkloadIdentity {
 
     fn found(&self, found: &Found<'_>) -> Vec<Bind> {
         accounts::found(found, self.name(), false)
+    }
+
+    fn uses(&self, pod: &PodView<'_>, asking: Asking<'_>, survey: &Survey) -> Vec<IdentityUse> {
+        uses::uses(pod, asking, survey, self.name())
     }
 
     fn pod_keys(&self) -> &'static [&'static str] {

@@ -6,6 +6,7 @@ use crate::{
     converge::{self, answer, render},
     exit::Exit,
     failure::Failure,
+    modes,
     output::table,
     resources::{exception, manifest::labels, ownership},
     session::Session,
@@ -16,11 +17,6 @@ use std::collections::BTreeMap;
 
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// NMI excepts a pod when any one label matches; it compares values without regard to case (pkg/pod/pod.go).
-fn excepts(exception: &BTreeMap<String, String>, pod: &BTreeMap<String, String>) -> bool {
-    exception.iter().any(|(key, value)| pod.get(key).is_some_and(|found| found.eq_ignore_ascii_case(value)))
 }
 
 pub async fn exceptions(session: &Session, namespace: Option<&str>, cluster: Option<&NameOrId>) -> Result<Exit, Failure> {
@@ -45,7 +41,7 @@ pub async fn exceptions(session: &Session, namespace: Option<&str>, cluster: Opt
             one.pointer("/spec/podLabels").and_then(|all| serde_json::from_value(all.clone()).ok()).unwrap_or_default();
         let matched: Vec<&str> = pods
             .iter()
-            .filter(|pod| text(pod, "/metadata/namespace") == namespace && excepts(&wanted, &labels(pod)))
+            .filter(|pod| text(pod, "/metadata/namespace") == namespace && modes::excepting(&wanted, &labels(pod)).is_some())
             .map(|pod| text(pod, "/metadata/name"))
             .collect();
         let shown: Vec<String> = wanted.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -72,18 +68,5 @@ fn owner(labels: &BTreeMap<String, String>) -> String {
         Some(app) => format!("podid app {app}"),
         None if of_aks => "AKS (pod identity add-on)".to_owned(),
         None => String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::excepts;
-
-    #[test]
-    fn one_matching_label_is_enough_and_the_case_of_its_value_does_not_count() {
-        let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let exception = map(&[("app", "mic"), ("component", "mic")]);
-        assert!(excepts(&exception, &map(&[("app", "MIC")])));
-        assert!(!excepts(&exception, &map(&[("App", "mic"), ("tier", "mic")])));
     }
 }

@@ -39,7 +39,7 @@ pub enum Installer {
 }
 
 impl Installer {
-    /// Reads the marks of a workload.
+    /// Reads who made or applies an object, by its labels and annotations.
     pub fn of(object: &Value) -> Self {
         let labels = labels(object);
         let label = |name: &str| labels.get(name).cloned();
@@ -52,7 +52,9 @@ impl Installer {
         if label("kubernetes.azure.com/managedby").as_deref() == Some("aks") || label("addonmanager.kubernetes.io/mode").is_some() {
             return Self::Aks;
         }
-        if let Some(application) = label("argocd.argoproj.io/instance").or_else(|| annotation("argocd.argoproj.io/tracking-id")) {
+        // `APP:GROUP/KIND:NAMESPACE/NAME`
+        let tracked = || annotation("argocd.argoproj.io/tracking-id").map(|id| id.split(':').next().unwrap_or_default().to_owned());
+        if let Some(application) = label("argocd.argoproj.io/instance").or_else(tracked) {
             return Self::GitOps { controller: "Argo CD".into(), application };
         }
         for controller in ["helm", "kustomize"] {

@@ -3,7 +3,7 @@
 use crate::{
     chain::{found::Found, texts::field},
     modes,
-    resources::secret_provider_class::{OPAQUE, SecretProviderClass, objects_of},
+    resources::secret_provider_class::{OPAQUE, SecretProviderClass, Synced, objects_of},
     spec::{
         reference::NameOrId,
         request::{Mount, Sync},
@@ -16,17 +16,7 @@ pub(super) fn mounts(found: &Found<'_>) -> Vec<Mount> {
     for class in found.objects.of::<SecretProviderClass>().filter(|class| found.is_ours(class)) {
         let name = field(class, "/spec/parameters/keyvaultName");
         let Some(vault) = found.vaults.iter().find(|v| v.id.name().eq_ignore_ascii_case(name)) else { continue };
-        let synced = class.pointer("/spec/secretObjects").and_then(Value::as_array).into_iter().flatten();
-        let sync = synced.flat_map(|secret| {
-            let keys = secret.get("data").and_then(Value::as_array).into_iter().flatten();
-            let of_type = Some(field(secret, "/type")).filter(|of_type| !of_type.is_empty() && *of_type != OPAQUE);
-            keys.map(move |key| Sync {
-                of_type: of_type.map(str::to_owned),
-                secret: field(secret, "/secretName").to_owned(),
-                key: field(key, "/key").to_owned(),
-                alias: field(key, "/objectName").to_owned(),
-            })
-        });
+        let sync = synced_of(class).into_iter().map(|Synced { secret, key, file, of_type, .. }| Sync { of_type, secret, key, alias: file });
         mounts.push(Mount {
             mode: class.pointer("/spec/parameters").and_then(modes::of_class).map(|mode| mode.name().to_owned()),
             namespace: field(class, "/metadata/namespace").to_owned(),
@@ -38,4 +28,21 @@ pub(super) fn mounts(found: &Found<'_>) -> Vec<Mount> {
         });
     }
     mounts
+}
+
+/// The keys of Kubernetes Secrets that a class keeps in step. The type is None where it is `Opaque`.
+pub(super) fn synced_of(class: &Value) -> Vec<Synced> {
+    let list = |value: &Value, name: &str| value.pointer(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let of_secret = |secret: Value| {
+        let of_type = Some(field(&secret, "/type").to_owned()).filter(|of_type| !of_type.is_empty() && of_type != OPAQUE);
+        let synced = |key: &Value| Synced {
+            secret: field(&secret, "/secretName").to_owned(),
+            key: field(key, "/key").to_owned(),
+            file: field(key, "/objectName").to_owned(),
+            of_type: of_type.clone(),
+            env: None,
+        };
+        list(&secret, "/data").iter().map(synced).collect::<Vec<_>>()
+    };
+    list(class, "/spec/secretObjects").into_iter().flat_map(of_secret).collect()
 }

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 /// The driver passes tokens of service accounts on to its provider.
 const DRIVER_TOKENS: LinkName = LinkName("driver-tokens");
-const DRIVER: &str = "secrets-store.csi.k8s.io";
+pub const DRIVER: &str = "secrets-store.csi.k8s.io";
 
 /// `audience`: of the tokens that the provider needs.
 pub fn driver_tokens(audience: &'static str) -> Link {
@@ -33,13 +33,17 @@ fn look<'a>(view: &'a View<'a>, _: &'a Link, audience: &'static str) -> BoxFutur
     Box::pin(async move {
         let api = Api::new("storage.k8s.io", "v1", "CSIDriver", "csidrivers");
         let Ok(Some(driver)) = view.cluster.get(&manifest::at(&api, None, DRIVER)).await else { return Vec::new() };
-        let requests = driver.pointer("/spec/tokenRequests").and_then(Value::as_array);
-        let asks = requests.into_iter().flatten().any(|one| one.get("audience").and_then(Value::as_str) == Some(audience));
-        if asks { Vec::new() } else { vec![Reason::new(Heals::Never, missing(audience))] }
+        if asks(&driver, audience) { Vec::new() } else { vec![Reason::new(Heals::Never, missing(audience))] }
     })
 }
 
-fn missing(audience: &str) -> MissingLink {
+/// Whether a CSIDriver gets tokens of service accounts for an audience.
+pub fn asks(driver: &Value, audience: &str) -> bool {
+    let requests = driver.pointer("/spec/tokenRequests").and_then(Value::as_array);
+    requests.into_iter().flatten().any(|one| one.get("audience").and_then(Value::as_str) == Some(audience))
+}
+
+pub fn missing(audience: &str) -> MissingLink {
     let what = format!("the CSI driver gets no service account tokens: the CSIDriver {DRIVER} has no tokenRequests for {audience}");
     MissingLink::new(DRIVER_TOKENS, what).hint(format!(
         "With its Helm chart set `secrets-store-csi-driver.tokenRequests[0].audience={audience}` (the AKS add-on has it), then make the pods again."

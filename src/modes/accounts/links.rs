@@ -34,7 +34,7 @@ pub const MUTATION: LinkName = LinkName("mutation");
 /// The webhook's configuration, in the chart and on AKS.
 const CONFIGURATION: &str = "azure-wi-webhook-mutating-webhook-configuration";
 const DEPLOYMENT: &str = "azure-wi-webhook-controller-manager";
-const CLIENT_ID: &str = "AZURE_CLIENT_ID";
+pub const CLIENT_ID: &str = "AZURE_CLIENT_ID";
 const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 
 /// The service account with the identity's client id.
@@ -176,7 +176,7 @@ pub fn fault_of(pod: &Value, bound: &Bound) -> Option<Reason> {
 }
 
 /// Whether the pod has a token of its service account for Entra, or for the cluster's proxy.
-fn has_token(pod: &Value) -> bool {
+pub fn has_token(pod: &Value) -> bool {
     let audiences = ["api://AzureADTokenExchange", "api://AKSIdentityBinding"];
     let volumes = pod.pointer("/spec/volumes").and_then(Value::as_array).into_iter().flatten();
     let mut sources = volumes.filter_map(|volume| volume.pointer("/projected/sources")?.as_array()).flatten();

@@ -1,6 +1,7 @@
 //! What allows a service account to use a managed identity through the cluster's proxy.
 
 use crate::{
+    chain::texts::field,
     cluster::Api,
     engine::{fault::Fault, input::Input},
     modes::accounts::PROXY_ROLE,
@@ -24,6 +25,35 @@ pub(super) fn manifests(namespace: &str, account: &str, client_id: &Input<String
     binding["roleRef"] = json!({ "apiGroup": RBAC, "kind": "ClusterRole", "name": name });
     binding["subjects"] = json!([{ "kind": "ServiceAccount", "name": account, "namespace": namespace }]);
     Ok([role, binding])
+}
+
+/// The name of a ClusterRoleBinding that lets a service account (namespace and name) use an identity.
+pub(super) fn allowing<'a>(roles: &[Value], bindings: &'a [Value], account: (&str, &str), client_id: &str) -> Option<&'a str> {
+    let has = |rule: &Value, field: &str, wanted: &str| {
+        let words = rule.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        words.into_iter().any(|word| word == "*" || word.eq_ignore_ascii_case(wanted))
+    };
+    let allows = |role: &Value| {
+        let rules = role.get("rules").and_then(Value::as_array).into_iter().flatten();
+        rules
+            .into_iter()
+            .any(|rule| has(rule, "apiGroups", GROUP) && has(rule, "resources", client_id) && has(rule, "verbs", "use-managed-identity"))
+    };
+    let is_subject = |subject: &Value| match field(subject, "/kind") {
+        "ServiceAccount" => (field(subject, "/namespace"), field(subject, "/name")) == account,
+        "Group" => {
+            let name = field(subject, "/name");
+            let of_namespace = name.strip_prefix("system:serviceaccounts:").is_some_and(|namespace| namespace == account.0);
+            of_namespace || name == "system:serviceaccounts" || name == "system:authenticated"
+        }
+        _ => false,
+    };
+    let fits = |binding: &&Value| {
+        let mut subjects = binding.get("subjects").and_then(Value::as_array).into_iter().flatten();
+        let role = roles.iter().find(|role| field(role, "/metadata/name") == field(binding, "/roleRef/name"));
+        subjects.any(is_subject) && role.is_some_and(allows)
+    };
+    bindings.iter().find(fits).map(|binding| field(binding, "/metadata/name"))
 }
 
 /// One for each service account, so that an app which goes takes only its own right along.

@@ -5,17 +5,13 @@ use crate::{
     azure::{ArmId, RoleAssignment},
     chain::{found::Found, texts::field},
     modes::aad,
-    resources::{azure_identity::AzureIdentity, azure_identity_binding::AzureIdentityBinding, manifest, role, roles},
+    resources::{azure_identity::AzureIdentity, azure_identity_binding::AzureIdentityBinding, role, roles},
     spec::{reference::NameOrId, request::Bind},
 };
 use serde_json::Value;
 
-/// The label of what AKS makes in a cluster.
-const OF_AKS: (&str, &str) = ("kubernetes.azure.com/managedby", "aks");
-
 pub(super) fn binds(found: &Found<'_>, mode: &'static str) -> Vec<Bind> {
-    let of_aks = |object: &&Value| manifest::labels(object).get(OF_AKS.0).is_some_and(|by| by == OF_AKS.1);
-    found.objects.of::<AzureIdentity>().filter(of_aks).filter_map(|identity| bind(found, identity, mode)).collect()
+    found.objects.of::<AzureIdentity>().filter(|object| aad::is_of_aks(object)).filter_map(|identity| bind(found, identity, mode)).collect()
 }
 
 fn bind(found: &Found<'_>, identity: &Value, mode: &'static str) -> Option<Bind> {

@@ -1,0 +1,287 @@
+//! Who may do what: role assignments at any scope, the rights of role definitions, and deny assignments. For questions about access, which
+//! only read: `roles` has what podid assigns.
+
+use super::{ArmId, Read, Result, arm::Arm, deadline, failures::absent};
+use serde::{Deserialize, Serialize};
+
+const VERSION: &str = "2022-04-01";
+const ASSIGNMENTS: &str = "Microsoft.Authorization/roleAssignments";
+const DEFINITIONS: &str = "Microsoft.Authorization/roleDefinitions";
+const DENIALS: &str = "Microsoft.Authorization/denyAssignments";
+
+/// A role assignment at any scope, also at a management group or at `/`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoleGrant {
+    pub id: String,
+    pub scope: String,
+    /// The role's GUID, in lower case.
+    pub role: String,
+    pub principal_id: String,
+    /// `User`, `Group`, `ServicePrincipal` or another word of Azure.
+    pub principal_kind: Option<String>,
+    pub description: Option<String>,
+    /// The ABAC condition under which the role counts.
+    pub condition: Option<String>,
+}
+
+impl RoleGrant {
+    /// Whether it counts for a resource: it was made there, or above.
+    pub fn covers(&self, resource: &ArmId) -> bool {
+        covers(&self.scope, resource)
+    }
+
+    /// Whether it was made at this very resource.
+    pub fn is_at(&self, resource: &ArmId) -> bool {
+        self.scope.trim_end_matches('/').eq_ignore_ascii_case(resource.as_str())
+    }
+}
+
+/// A management group's or the root's assignments are listed with a subscription only where they count for it.
+fn covers(scope: &str, resource: &ArmId) -> bool {
+    let (scope, resource) = (scope.trim_end_matches('/').to_ascii_lowercase(), resource.folded());
+    let is_above_subscriptions = scope.is_empty() || scope.starts_with("/providers/microsoft.management/");
+    is_above_subscriptions || resource == scope || resource.strip_prefix(&scope).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// A role with its rights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoleRights {
+    /// The role's GUID, in lower case.
+    pub role: String,
+    pub name: String,
+    pub permissions: Vec<Permission>,
+}
+
+/// Allowed actions, without those that are taken out again. `*` stands for any text.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Permission {
+    pub actions: Vec<String>,
+    pub not_actions: Vec<String>,
+    pub data_actions: Vec<String>,
+    pub not_data_actions: Vec<String>,
+}
+
+impl Permission {
+    pub fn allows_data(&self, action: &str) -> bool {
+        is_any(&self.data_actions, action) && !is_any(&self.not_data_actions, action)
+    }
+
+    pub fn allows(&self, action: &str) -> bool {
+        is_any(&self.actions, action) && !is_any(&self.not_actions, action)
+    }
+}
+
+impl RoleRights {
+    /// Whether it allows an action on data, such as reading the value of a secret.
+    pub fn allows_data(&self, action: &str) -> bool {
+        self.permissions.iter().any(|permission| permission.allows_data(action))
+    }
+
+    pub fn allows(&self, action: &str) -> bool {
+        self.permissions.iter().any(|permission| permission.allows(action))
+    }
+}
+
+/// What nobody, or nobody but some, may do at a scope, whatever roles allow. Only Azure itself makes these.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DenyAssignment {
+    pub name: String,
+    pub scope: String,
+    pub permissions: Vec<Permission>,
+    pub principals: Vec<String>,
+    pub except: Vec<String>,
+    pub only_here: bool,
+}
+
+/// The principal in a deny assignment that stands for everybody.
+const EVERYBODY: &str = "00000000-0000-0000-0000-000000000000";
+
+impl DenyAssignment {
+    /// Whether it denies an action on data of a resource to a principal.
+    pub fn denies_data(&self, action: &str, resource: &ArmId, principal: &str) -> bool {
+        let here = self.scope.trim_end_matches('/').eq_ignore_ascii_case(resource.as_str());
+        let of = |all: &[String]| all.iter().any(|one| one.eq_ignore_ascii_case(principal) || one == EVERYBODY);
+        (here || (!self.only_here && covers(&self.scope, resource)))
+            && self.permissions.iter().any(|permission| permission.allows_data(action))
+            && of(&self.principals)
+            && !of(&self.except)
+    }
+}
+
+fn is_any(patterns: &[String], action: &str) -> bool {
+    patterns.iter().any(|pattern| fits(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase()))
+}
+
+fn fits(pattern: &str, text: &str) -> bool {
+    let Some((before, after)) = pattern.split_once('*') else { return pattern == text };
+    let Some(rest) = text.strip_prefix(before) else { return false };
+    (0..=rest.len()).filter(|at| rest.is_char_boundary(*at)).any(|at| fits(after, &rest[at..]))
+}
+
+fn guid(id: &str) -> String {
+    id.rsplit('/').next().unwrap_or_default().to_ascii_lowercase()
+}
+
+impl Read {
+    /// Lists the assignments that count for a subscription or for anything in it, also inherited ones. Without the cache.
+    pub async fn role_grants(&self, subscription: &ArmId) -> Result<Vec<RoleGrant>> {
+        let found: Vec<AssignmentBody> = self.access_list(subscription, ASSIGNMENTS).await?;
+        let grant = |body: AssignmentBody| RoleGrant {
+            id: body.id,
+            scope: body.properties.scope,
+            role: guid(&body.properties.role_definition_id),
+            principal_id: body.properties.principal_id,
+            principal_kind: body.properties.principal_type,
+            description: body.properties.description,
+            condition: body.properties.condition.filter(|condition| !condition.trim().is_empty()),
+        };
+        Ok(found.into_iter().map(grant).collect())
+    }
+
+    /// Lists the roles that can be assigned in a subscription, built-in and custom ones. Without the cache.
+    pub async fn role_rights(&self, subscription: &ArmId) -> Result<Vec<RoleRights>> {
+        let found: Vec<DefinitionBody> = self.access_list(subscription, DEFINITIONS).await?;
+        let rights = |body: DefinitionBody| RoleRights {
+            role: guid(&body.id),
+            name: body.properties.role_name,
+            permissions: body.properties.permissions,
+        };
+        Ok(found.into_iter().map(rights).collect())
+    }
+
+    /// Lists the deny assignments of a subscription. Without the cache.
+    pub async fn deny_assignments(&self, subscription: &ArmId) -> Result<Vec<DenyAssignment>> {
+        let found: Vec<DenialBody> = self.access_list(subscription, DENIALS).await?;
+        let ids = |all: Vec<PrincipalBody>| all.into_iter().map(|one| one.id).collect();
+        let denial = |DenialBody { properties: p }: DenialBody| DenyAssignment {
+            name: p.deny_assignment_name,
+            scope: p.scope,
+            permissions: p.permissions,
+            principals: ids(p.principals),
+            except: ids(p.exclude_principals),
+            only_here: p.do_not_apply_to_child_scopes,
+        };
+        Ok(found.into_iter().map(denial).collect())
+    }
+
+    async fn access_list<T: serde::de::DeserializeOwned>(&self, scope: &ArmId, kind: &str) -> Result<Vec<T>> {
+        let arm: &Arm = self.arm();
+        Ok(absent(deadline::within(self.limit(), arm.list(scope, kind, VERSION)).await)?.unwrap_or_default())
+    }
+}
+
+#[derive(Deserialize)]
+struct AssignmentBody {
+    id: String,
+    properties: AssignmentProperties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AssignmentProperties {
+    #[serde(default)]
+    scope: String,
+    role_definition_id: String,
+    principal_id: String,
+    principal_type: Option<String>,
+    description: Option<String>,
+    condition: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct DefinitionBody {
+    id: String,
+    properties: DefinitionProperties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DefinitionProperties {
+    #[serde(default)]
+    role_name: String,
+    #[serde(default)]
+    permissions: Vec<Permission>,
+}
+
+#[derive(Deserialize)]
+struct DenialBody {
+    properties: DenialProperties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct DenialProperties {
+    deny_assignment_name: String,
+    scope: String,
+    permissions: Vec<Permission>,
+    principals: Vec<PrincipalBody>,
+    exclude_principals: Vec<PrincipalBody>,
+    do_not_apply_to_child_scopes: bool,
+}
+
+#[derive(Deserialize)]
+struct PrincipalBody {
+    id: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GET: &str = "Microsoft.KeyVault/vaults/secrets/getSecret/action";
+
+    fn permission(data: &[&str], not: &[&str]) -> Permission {
+        let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
+        Permission { data_actions: owned(data), not_data_actions: owned(not), ..Permission::default() }
+    }
+
+    #[test]
+    fn a_role_allows_by_wildcards_without_regard_to_case_and_not_what_it_takes_out_again() {
+        for (data, not, allowed) in [
+            (&["Microsoft.KeyVault/vaults/secrets/getSecret/action"] as &[&str], &[] as &[&str], true),
+            (&["microsoft.keyvault/vaults/secrets/*"], &[], true),
+            (&["*"], &[], true),
+            (&["Microsoft.KeyVault/vaults/*/read"], &[], false),
+            (&["Microsoft.KeyVault/vaults/*/action"], &[], true),
+            (&["Microsoft.KeyVault/vaults/secrets/getSecret"], &[], false),
+            (&["*"], &["Microsoft.KeyVault/vaults/secrets/getSecret/action"], false),
+            (&["*"], &["Microsoft.KeyVault/vaults/secrets/setSecret/action"], true),
+        ] {
+            assert_eq!(permission(data, not).allows_data(GET), allowed, "{data:?} {not:?}");
+        }
+        assert!(!Permission { actions: vec!["*".into()], ..Permission::default() }.allows_data(GET), "Owner does not read secrets");
+    }
+
+    #[test]
+    fn a_scope_covers_what_is_below_it_and_no_neighbour_of_a_longer_name() {
+        let vault = ArmId::parse("/subscriptions/s/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv").unwrap();
+        for (scope, counts) in [
+            ("/", true),
+            ("/providers/Microsoft.Management/managementGroups/root", true),
+            ("/subscriptions/S", true),
+            ("/subscriptions/s/resourcegroups/RG", true),
+            ("/subscriptions/s/resourceGroups/r", false),
+            ("/subscriptions/s/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv/secrets/one", false),
+            ("/subscriptions/other", false),
+        ] {
+            assert_eq!(covers(scope, &vault), counts, "{scope}");
+        }
+    }
+
+    #[test]
+    fn a_deny_assignment_spares_those_that_it_excepts() {
+        let vault = ArmId::parse("/subscriptions/s/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv").unwrap();
+        let denial = DenyAssignment {
+            name: "locked".into(),
+            scope: "/subscriptions/s/resourceGroups/rg".into(),
+            permissions: vec![permission(&["*"], &[])],
+            principals: vec![EVERYBODY.into()],
+            except: vec!["one".into()],
+            only_here: false,
+        };
+        assert!(denial.denies_data(GET, &vault, "other") && !denial.denies_data(GET, &vault, "ONE"));
+        assert!(!DenyAssignment { only_here: true, ..denial }.denies_data(GET, &vault, "other"));
+    }
+}

@@ -1,0 +1,148 @@
+//! What of Azure decides which workloads read which secrets.
+
+use super::{
+    Scope,
+    list::{Gap, List, first_line},
+    secrets::VaultContent,
+};
+use crate::azure::{
+    self, ArmId, Cluster, DenyAssignment, FederatedCredential, Identity, IdentityBinding, PodIdentity, Read, RoleGrant, RoleRights,
+    ScaleSet, Vault, clusters, pod_identities,
+};
+use futures::future::join_all;
+use std::collections::BTreeMap;
+
+#[derive(Debug, Default)]
+pub struct AzureSurvey {
+    /// The id of the subscription that was read; None: Azure was not asked.
+    pub subscription: Option<String>,
+    /// The managed cluster. None: see `cluster_gap`, or it is not one of Azure.
+    pub cluster: Option<Cluster>,
+    pub cluster_gap: Option<Gap>,
+    /// The entries of the cluster's pod identity add-on.
+    pub addon_entries: Vec<PodIdentity>,
+    pub identities: List<Identity>,
+    pub grants: List<RoleGrant>,
+    pub roles: List<RoleRights>,
+    pub denials: List<DenyAssignment>,
+    pub vaults: List<Vault>,
+    pub bindings: List<IdentityBinding>,
+    pub scale_sets: List<ScaleSet>,
+    /// Of the identities that were asked for, by their ids in lower case.
+    pub credentials: BTreeMap<String, List<FederatedCredential>>,
+    /// Of the vaults that were asked for, by their names in lower case.
+    pub secrets: BTreeMap<String, VaultContent>,
+    /// What was left out on purpose.
+    pub not_asked: Vec<Gap>,
+}
+
+impl AzureSurvey {
+    pub async fn read(azure: &Read, scope: &Scope<'_>) -> Self {
+        let at = scope.subscription;
+        let (cluster, identities, grants, roles, denials, vaults) = futures::join!(
+            of_cluster(azure, scope.cluster),
+            azure.identities(at),
+            azure.role_grants(at),
+            azure.role_rights(at),
+            azure.deny_assignments(at),
+            azure.vaults(at),
+        );
+        Self {
+            subscription: Some(at.subscription_id().to_owned()),
+            identities: List::of("managed identities", identities),
+            grants: List::of("role assignments", grants),
+            roles: List::of("role definitions", roles),
+            denials: List::of("deny assignments", denials),
+            vaults: List::of("vaults", vaults),
+            ..cluster
+        }
+    }
+
+    /// The identity that has this client id or resource id.
+    pub fn identity(&self, client_id: Option<&str>, resource_id: Option<&str>) -> Option<&Identity> {
+        let is = |identity: &&Identity| match (resource_id.and_then(ArmId::parse), client_id) {
+            (Some(id), _) => identity.id == id,
+            (None, Some(client_id)) => identity.client_id.eq_ignore_ascii_case(client_id),
+            (None, None) => false,
+        };
+        self.identities.iter().find(is)
+    }
+
+    pub fn vault(&self, name: &str) -> Option<&Vault> {
+        self.vaults.iter().find(|vault| vault.id.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The federated credentials of an identity. None: they were not asked for.
+    pub fn credentials_of(&self, identity: &ArmId) -> Option<&List<FederatedCredential>> {
+        self.credentials.get(&identity.folded())
+    }
+
+    /// Asks for the federated credentials of these identities, each by a request of its own. Azure has no list of all of them.
+    pub async fn read_credentials(&mut self, azure: &Read, identities: &[ArmId]) {
+        let asked = identities.iter().map(|identity| async {
+            let what = format!("federated credentials of {}", identity.name());
+            let found = match azure.federated_credentials(identity).await {
+                Ok(Some(found)) => List::whole(found.to_vec()),
+                Ok(None) => List::default(),
+                Err(error) => List::missing(what, first_line(&error.to_string())),
+            };
+            (identity.folded(), found)
+        });
+        self.credentials.extend(join_all(asked).await);
+    }
+
+    /// Lists the secrets of these vaults, without their values.
+    pub async fn read_secrets(&mut self, azure: &Read, vaults: &[Vault]) {
+        let asked = vaults.iter().map(|vault| async { (vault.id.name().to_ascii_lowercase(), VaultContent::read(azure, vault).await) });
+        self.secrets.extend(join_all(asked).await);
+    }
+
+    pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
+        let lists = [
+            self.cluster_gap.as_ref(),
+            self.identities.gap.as_ref(),
+            self.grants.gap.as_ref(),
+            self.roles.gap.as_ref(),
+            self.denials.gap.as_ref(),
+            self.vaults.gap.as_ref(),
+            self.bindings.gap.as_ref(),
+            self.scale_sets.gap.as_ref(),
+        ];
+        let asked = self.credentials.values().filter_map(|list| list.gap.as_ref());
+        let secrets = self.secrets.values().filter_map(|content| content.secrets.gap.as_ref());
+        lists.into_iter().flatten().chain(asked).chain(secrets).chain(&self.not_asked)
+    }
+}
+
+/// The managed cluster, with what is nested in it and in the group of its nodes.
+async fn of_cluster(azure: &Read, cluster: Option<&ArmId>) -> AzureSurvey {
+    const WHAT: &str = "the managed cluster";
+    let mut survey = AzureSurvey::default();
+    let Some(id) = cluster else { return survey };
+    let gap = |why: String| Some(Gap { what: WHAT.to_owned(), why });
+    match azure.cluster_document(id).await {
+        Ok(Some(document)) => {
+            survey.addon_entries = pod_identities::entries(&document);
+            match clusters::parse(&document) {
+                Ok(cluster) => survey.cluster = Some(cluster),
+                Err(error) => survey.cluster_gap = gap(error.to_string()),
+            }
+        }
+        Ok(None) => survey.cluster_gap = gap(format!("{id} does not exist")),
+        Err(error) => survey.cluster_gap = gap(first_line(&error.to_string())),
+    }
+    let nodes = survey.cluster.as_ref().and_then(|cluster| cluster.node_resource_group.as_deref());
+    let nodes = nodes.map(|group| ArmId::group(id.subscription_id(), group));
+    let scale_sets = async {
+        match &nodes {
+            Some(group) => List::of("scale sets of the nodes", azure.scale_sets(group).await),
+            None => List::default(),
+        }
+    };
+    let bindings = async {
+        let found: Result<_, azure::Error> = azure.identity_bindings(id).await;
+        List::of("identity bindings", found)
+    };
+    (survey.scale_sets, survey.bindings) = futures::join!(scale_sets, bindings);
+    survey
+}
