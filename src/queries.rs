@@ -6,6 +6,8 @@ mod credentials;
 mod diff;
 mod exceptions;
 mod found;
+mod graph;
+mod inventory;
 mod logs;
 mod looks;
 mod migration;
@@ -14,12 +16,17 @@ mod rbac;
 mod rebuild;
 mod remembered;
 mod rotation;
+mod surveyed;
+mod who_can;
+mod why;
 
 pub use apps::app_status;
 pub use components::components;
 pub use credentials::credentials;
 pub use diff::diff;
 pub use exceptions::exceptions;
+pub use graph::graph;
+pub use inventory::inventory;
 pub use logs::logs;
 pub use looks::{look, orphans::orphans};
 pub use migration::migrate_vault;
@@ -28,6 +35,8 @@ pub use rbac::rbac;
 pub use rebuild::rebuild;
 pub use remembered::{output, state};
 pub use rotation::rotate;
+pub use who_can::who_can;
+pub use why::why;
 
 use crate::{
     cli::{Format, Verify},

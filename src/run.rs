@@ -144,6 +144,10 @@ async fn dispatch(session: &Session, command: &Command) -> Result<Exit, Failure>
         Command::Read(look) => queries::look(session, look).await,
         Command::Logs(logs) => queries::logs(session, logs).await,
         Command::Exceptions { namespace, cluster } => queries::exceptions(session, namespace.as_deref(), cluster.as_ref()).await,
+        Command::Inventory(inventory) => queries::inventory(session, inventory).await,
+        Command::Why(why) => queries::why(session, why).await,
+        Command::WhoCan(who) => queries::who_can(session, who).await,
+        Command::Graph(graph) => queries::graph(session, graph).await,
         Command::Components { cluster } => queries::components(session, cluster.as_ref()).await,
         Command::Prune { scope, all } => {
             let orphans = queries::orphans(session, scope.as_ref(), *all).await?;

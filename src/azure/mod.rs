@@ -63,6 +63,7 @@ pub use login::{LoginMethod, LoginMode};
 pub use model::*;
 pub use pod_identities::PodIdentity;
 pub use preview_features::REGISTERED;
+pub use principals::Principal;
 pub use read::Read;
 pub use registry::{ImageError, ImageTag};
 pub use scale_sets::ScaleSet;

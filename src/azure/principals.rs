@@ -1,12 +1,42 @@
 //! Asks Microsoft Graph for users and groups by name, and which of many principals exist.
 
-use super::{DirectoryObject, Read, Result, deadline, directory::kind_of, failures::absent};
+use super::{DirectoryObject, Error, PrincipalKind, Read, Result, deadline, directory::kind_of, failures::absent};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What Graph takes in one `getByIds`.
 const AT_ONCE: usize = 1000;
+
+/// What Graph returns on one page of members at most.
+const MOST_MEMBERS: usize = 999;
+/// How deep groups may be in groups.
+const DEEPEST: usize = 8;
+
+/// A user, a group or a service principal, with its name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Principal {
+    pub id: String,
+    pub kind: PrincipalKind,
+    pub name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PrincipalBody {
+    id: String,
+    #[serde(rename = "@odata.type", default)]
+    of_type: String,
+    display_name: Option<String>,
+    user_principal_name: Option<String>,
+}
+
+impl From<PrincipalBody> for Principal {
+    fn from(body: PrincipalBody) -> Self {
+        let name = body.user_principal_name.or(body.display_name).unwrap_or_else(|| body.id.clone());
+        Self { kind: kind_of(&body.of_type), id: body.id, name }
+    }
+}
 
 #[derive(Deserialize)]
 struct Named {
@@ -54,5 +84,41 @@ impl Read {
             existing.extend(found.into_iter().map(|one| (one.id.to_ascii_lowercase(), DirectoryObject { kind: kind_of(&one.of_type) })));
         }
         Ok(existing)
+    }
+
+    /// Lists the members of a group, and of the groups in it. Without the cache.
+    pub async fn group_members(&self, group: &str) -> Result<Vec<Principal>> {
+        let mut members: BTreeMap<String, Principal> = BTreeMap::new();
+        let mut groups = vec![group.to_owned()];
+        let mut seen = BTreeSet::new();
+        for _ in 0..DEEPEST {
+            let asked: Vec<String> = std::mem::take(&mut groups).into_iter().filter(|id| seen.insert(id.to_ascii_lowercase())).collect();
+            for id in asked {
+                let top = MOST_MEMBERS.to_string();
+                let path = format!("groups/{}/members", super::arm::segment(&id)?);
+                let query = [("$select", "id,displayName,userPrincipalName"), ("$top", top.as_str())];
+                let asking = self.core.arm.graph::<PrincipalBody>(&path, &query);
+                let found = absent(deadline::within(self.core.limit, asking).await)?.unwrap_or_default();
+                if found.len() >= MOST_MEMBERS {
+                    return Err(Error::Protocol(format!("the group {id} has more than {MOST_MEMBERS} members")));
+                }
+                let found: Vec<Principal> = found.into_iter().map(Principal::from).collect();
+                groups.extend(found.iter().filter(|one| one.kind == PrincipalKind::Group).map(|one| one.id.clone()));
+                members.extend(found.into_iter().map(|one| (one.id.to_ascii_lowercase(), one)));
+            }
+        }
+        Ok(members.into_values().filter(|one| one.kind != PrincipalKind::Group).collect())
+    }
+
+    /// Returns those of these principals that exist, with their names. Without the cache.
+    pub async fn named_principals(&self, object_ids: &BTreeSet<String>) -> Result<Vec<Principal>> {
+        let all: Vec<&String> = object_ids.iter().collect();
+        let mut found = Vec::new();
+        for some in all.chunks(AT_ONCE) {
+            let body = json!({ "ids": some, "types": ["user", "group", "servicePrincipal"] });
+            let asking = self.core.arm.graph_post::<PrincipalBody>("directoryObjects/getByIds", &body);
+            found.extend(deadline::within(self.core.limit, asking).await?.into_iter().map(Principal::from));
+        }
+        Ok(found)
     }
 }

@@ -1,7 +1,7 @@
 //! The commands with their arguments, as values.
 
 use super::{
-    Credentials, Global, Logs, MigrateVault, Rbac, ReadCommand, SandboxCommand, StateCommand, Verify,
+    Credentials, Global, Graph, Inventory, Logs, MigrateVault, Rbac, ReadCommand, SandboxCommand, StateCommand, Verify, WhoCan, Why,
     app_looks::{PrintPatch, Status as AppStatus},
 };
 use crate::{
@@ -80,6 +80,14 @@ pub enum Command {
         namespace: Option<String>,
         cluster: Option<NameOrId>,
     },
+    /// List what is there, whoever made it.
+    Inventory(Inventory),
+    /// Show the path from a workload to a secret.
+    Why(Why),
+    /// List who can read a secret.
+    WhoCan(WhoCan),
+    /// Draw what is connected with what.
+    Graph(Graph),
     /// List what runs in a cluster.
     Components {
         cluster: Option<NameOrId>,

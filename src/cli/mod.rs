@@ -15,8 +15,10 @@ mod error;
 mod exception;
 mod federation;
 pub mod global;
+mod graph;
 mod group;
 mod identity;
+mod inventory;
 mod logs;
 mod migrate_vault;
 mod mode_flags;
@@ -30,6 +32,7 @@ mod storage;
 mod topics;
 mod vault;
 pub mod verify;
+mod why;
 
 pub use cluster::Rbac;
 pub use cluster_credentials::Credentials;
@@ -38,6 +41,8 @@ pub use error::Error;
 #[cfg(feature = "sandbox")]
 pub use global::Lateness;
 pub use global::{Auth, DryRun, Events, Format, Global, Only};
+pub use graph::Graph;
+pub use inventory::Inventory;
 pub use logs::Logs;
 pub use migrate_vault::MigrateVault;
 pub use read::ReadCommand;
@@ -46,6 +51,7 @@ pub use sandbox::SandboxCommand;
 pub use sandbox::{CallerCommand, SandboxComponent, StandIn};
 pub use state::StateCommand;
 pub use verify::Verify;
+pub use why::{WhoCan, Why};
 
 use crate::engine::key::Key;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser, parser::ValueSource};
@@ -88,6 +94,10 @@ enum Subcommands {
     Down(app::Down),
     Status(app::Status),
     Verify(verify::Verify),
+    Inventory(inventory::Inventory),
+    Why(why::Why),
+    WhoCan(why::WhoCan),
+    Graph(graph::Graph),
     /// Create, show and delete resource groups
     #[command(subcommand)]
     Group(group::Group),
@@ -143,6 +153,10 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
         Subcommands::Down(down) => Command::Down { file: down.file },
         Subcommands::Status(status) => Command::Status { file: status.file },
         Subcommands::Verify(verify) => Command::Verify(verify),
+        Subcommands::Inventory(inventory) => Command::Inventory(inventory),
+        Subcommands::Why(why) => Command::Why(why),
+        Subcommands::WhoCan(who) => Command::WhoCan(who),
+        Subcommands::Graph(graph) => Command::Graph(graph),
         Subcommands::Group(group) => group.command(),
         Subcommands::Identity(identity) => identity.command(&global)?,
         Subcommands::Role(role) => role.command(),

@@ -9,7 +9,9 @@ use serde_json::Value;
 use std::collections::HashSet;
 use tokio::time::Instant;
 
+/// Objects on a page. A list that is read once, for everything, takes fewer and larger pages.
 const PAGE: &str = "500";
+const LARGE_PAGE: &str = "1000";
 
 pub(super) struct ObjectList {
     pub(super) items: Vec<Value>,
@@ -32,7 +34,7 @@ pub(super) async fn list_all(
     let (mut seen, mut bytes, mut restarts) = (HashSet::new(), 0_usize, 0);
     let endless = |why: String| Error::EndlessList { context: connection.context.clone(), server: connection.server.clone(), why };
     loop {
-        let parts = [("labelSelector", labels), ("fieldSelector", fields), ("limit", Some(PAGE)), ("continue", next.as_deref())];
+        let parts = [("labelSelector", labels), ("fieldSelector", fields), ("limit", Some(managers.page())), ("continue", next.as_deref())];
         if Instant::now() >= end {
             return Err(Error::TimedOut(connection.whole));
         }
@@ -89,6 +91,10 @@ pub(super) enum Managers {
 }
 
 impl Managers {
+    fn page(self) -> &'static str {
+        if self == Self::Names { LARGE_PAGE } else { PAGE }
+    }
+
     fn of(self, mut item: Value) -> Value {
         if let Some(Value::Object(metadata)) = item.get_mut("metadata") {
             match self {

@@ -1,14 +1,21 @@
 //! The workloads of a cluster with the identities and secrets of their pods, whoever set that up: made of a survey alone, as a pure function.
 //! What each identity mode and each delivery says of a pod is in its own file (`Mode::uses`, `Delivery::mounts`).
 
+pub mod access;
+mod document;
+pub mod graph;
 mod node_identity;
 mod origin;
 mod owners;
+pub mod paths;
+mod who_can;
 mod workload;
 
-pub use node_identity::{NodeIdentity, node_identities};
+pub use document::{age, class_mode, document, operators, owner, running, users};
+pub use node_identity::node_identities;
 pub use origin::origin;
-pub use workload::{Mount, Token, Workload, WorkloadPod};
+pub use who_can::{User, Way, who_can};
+pub use workload::{Mount, Token, Workload};
 
 use crate::{
     azure::{ArmId, Vault},

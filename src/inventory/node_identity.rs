@@ -3,6 +3,9 @@
 use crate::{azure::ArmId, survey::Survey};
 use std::collections::BTreeMap;
 
+/// The role of an identity that MIC, AKS or somebody else put on the nodes for pods.
+pub const ASSIGNED: &str = "assigned";
+
 /// An identity of nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeIdentity {
@@ -38,11 +41,13 @@ pub fn node_identities(survey: &Survey) -> Vec<NodeIdentity> {
         }
         for id in &set.identities {
             let known = survey.azure.identity(None, Some(id));
-            let name = ArmId::parse(id).map_or_else(|| id.clone(), |id| id.name().to_owned());
+            // MIC writes ids in lower case
+            let written = ArmId::parse(id).map_or_else(|| id.clone(), |id| id.name().to_owned());
+            let name = known.map_or(written, |identity| identity.id.name().to_owned());
             let entry = found.entry(id.to_ascii_lowercase()).or_insert_with(|| NodeIdentity {
                 name,
                 principal_id: known.map(|identity| identity.principal_id.clone()),
-                role: "assigned",
+                role: ASSIGNED,
                 scale_sets: Vec::new(),
             });
             entry.scale_sets.push(set.name.clone());

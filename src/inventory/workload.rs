@@ -47,6 +47,10 @@ pub struct WorkloadPod {
     pub node_access: Option<NodeAccess>,
 }
 
+/// What takes the place of a mode.
+pub const NODE_IDENTITY: &str = "node identity";
+pub const SERVICE_PRINCIPAL: &str = "service principal";
+
 /// Secrets that a pod gets, and as whom they are read.
 pub struct Mount {
     pub secrets: SecretUse,
@@ -82,8 +86,8 @@ impl Mount {
     pub fn mode(&self) -> Option<&'static str> {
         match &self.token {
             Token::Identities(all) => all.first().map(|one| one.mode),
-            Token::Node(_) => Some("node identity"),
-            Token::Password => Some("service principal"),
+            Token::Node(_) => Some(NODE_IDENTITY),
+            Token::Password => Some(SERVICE_PRINCIPAL),
             Token::Unknown => None,
         }
     }

@@ -3,6 +3,7 @@
 //! <https://learn.microsoft.com/azure/aks/identity-bindings-concepts>
 
 mod links;
+mod names;
 mod rbac;
 mod remarks;
 mod uses;
@@ -38,13 +39,11 @@ use crate::{
     survey::Survey,
 };
 use futures::future::BoxFuture;
+use names::USE;
 use serde::Deserialize as _;
 use serde_json::Value;
 
 pub struct IdentityBinding;
-
-/// The annotation by which the webhook gives a pod a token for the proxy, and the proxy's address.
-const USE: &str = "azure.workload.identity/use-identity-binding";
 
 impl Mode for IdentityBinding {
     fn name(&self) -> &'static str {

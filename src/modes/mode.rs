@@ -70,6 +70,11 @@ pub trait Mode: Sync {
         None
     }
 
+    /// Returns whether it keeps pods from asking the metadata service of their nodes for tokens of any identity there.
+    fn guards_nodes(&self, _: &Survey) -> bool {
+        false
+    }
+
     /// Returns what a pod template must have to be bound.
     fn pod(&self, bound: &Bound) -> PodPatch;
 

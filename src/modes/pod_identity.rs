@@ -151,6 +151,10 @@ impl Mode for PodIdentity {
         aad::node_access(pod, survey, self.name(), false)
     }
 
+    fn guards_nodes(&self, survey: &Survey) -> bool {
+        aad::Programs::of(survey).has_nmi()
+    }
+
     fn pod_keys(&self) -> &'static [&'static str] {
         &[aad::LABEL]
     }

@@ -173,6 +173,10 @@ impl Mode for PodIdentityAddon {
         aad::node_access(pod, survey, self.name(), true)
     }
 
+    fn guards_nodes(&self, survey: &Survey) -> bool {
+        aad::Programs::of(survey).has_nmi()
+    }
+
     fn pod_keys(&self) -> &'static [&'static str] {
         &[aad::LABEL]
     }

@@ -25,3 +25,4 @@ pub mod source;
 mod source_map;
 pub mod suggest;
 pub mod vault_model;
+pub mod workload_name;

@@ -1,16 +1,16 @@
 //! What of Azure decides which workloads read which secrets.
 
 use super::{
-    Scope,
     list::{Gap, List, first_line},
+    scope::Scope,
     secrets::VaultContent,
 };
 use crate::azure::{
-    self, ArmId, Cluster, DenyAssignment, FederatedCredential, Identity, IdentityBinding, PodIdentity, Read, RoleGrant, RoleRights,
-    ScaleSet, Vault, clusters, pod_identities,
+    self, ArmId, Cluster, DenyAssignment, FederatedCredential, Identity, IdentityBinding, PodIdentity, Principal, Read, RoleGrant,
+    RoleRights, ScaleSet, Vault, clusters, pod_identities,
 };
 use futures::future::join_all;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Default)]
 pub struct AzureSurvey {
@@ -32,6 +32,10 @@ pub struct AzureSurvey {
     pub credentials: BTreeMap<String, List<FederatedCredential>>,
     /// Of the vaults that were asked for, by their names in lower case.
     pub secrets: BTreeMap<String, VaultContent>,
+    /// Of the groups that were asked for, by their object ids in lower case.
+    pub members: BTreeMap<String, List<Principal>>,
+    /// Names of principals that were asked for, by their object ids in lower case.
+    pub names: BTreeMap<String, Principal>,
     /// What was left out on purpose.
     pub not_asked: Vec<Gap>,
 }
@@ -97,6 +101,23 @@ impl AzureSurvey {
         self.secrets.extend(join_all(asked).await);
     }
 
+    /// Asks the directory for the members of these groups, also those of groups in them.
+    pub async fn read_members(&mut self, azure: &Read, groups: &BTreeSet<String>) {
+        let of_groups = groups.iter().map(|group| async move {
+            let what = format!("members of the group {group}");
+            (group.to_ascii_lowercase(), List::of(&what, azure.group_members(group).await))
+        });
+        self.members.extend(join_all(of_groups).await);
+    }
+
+    /// Asks the directory for the names of these principals.
+    pub async fn read_names(&mut self, azure: &Read, principals: &BTreeSet<String>) {
+        match azure.named_principals(principals).await {
+            Ok(names) => self.names.extend(names.into_iter().map(|one| (one.id.to_ascii_lowercase(), one))),
+            Err(error) => self.not_asked.push(Gap { what: "names of principals".to_owned(), why: first_line(&error.to_string()) }),
+        }
+    }
+
     pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
         let lists = [
             self.cluster_gap.as_ref(),
@@ -110,7 +131,8 @@ impl AzureSurvey {
         ];
         let asked = self.credentials.values().filter_map(|list| list.gap.as_ref());
         let secrets = self.secrets.values().filter_map(|content| content.secrets.gap.as_ref());
-        lists.into_iter().flatten().chain(asked).chain(secrets).chain(&self.not_asked)
+        let members = self.members.values().filter_map(|list| list.gap.as_ref());
+        lists.into_iter().flatten().chain(asked).chain(members).chain(secrets).chain(&self.not_asked)
     }
 }
 

@@ -8,14 +8,19 @@ mod azure;
 mod cluster;
 pub mod kinds;
 mod list;
+mod scope;
 mod secrets;
 
 pub use azure::AzureSurvey;
 pub use cluster::ClusterSurvey;
-pub use list::{Gap, List};
+pub use list::Gap;
+#[cfg(test)]
+pub use list::List;
+pub use scope::Scope;
+#[cfg(test)]
 pub use secrets::VaultContent;
 
-use crate::{azure::ArmId, cluster::Read};
+use crate::cluster::Read;
 
 /// What was read of one cluster and of its subscription.
 #[derive(Debug, Default)]
@@ -24,21 +29,17 @@ pub struct Survey {
     pub azure: AzureSurvey,
 }
 
-/// What is to be read.
-pub struct Scope<'a> {
-    pub subscription: &'a ArmId,
-    /// The managed cluster; None: Azure does not know it, or it could not be found there.
-    pub cluster: Option<&'a ArmId>,
-    /// Only workloads of this namespace; None: of all.
-    pub namespace: Option<&'a str>,
-}
-
 impl Survey {
     /// Lists all kinds at the same time. The federated credentials of identities and the secrets of vaults are asked for afterwards, when it
     /// is known which of them workloads use.
     pub async fn read(cluster: &Read, azure: &crate::azure::Read, scope: &Scope<'_>) -> Self {
         let (cluster, azure) = futures::join!(ClusterSurvey::read(cluster, scope.namespace), AzureSurvey::read(azure, scope));
         Self { cluster, azure }
+    }
+
+    /// Lists the kinds of the cluster alone.
+    pub async fn of_cluster(cluster: &Read, namespace: Option<&str>) -> Self {
+        Self { cluster: ClusterSurvey::read(cluster, namespace).await, azure: AzureSurvey::default() }
     }
 
     /// Everything that could not be read, or was not asked for.

@@ -27,6 +27,7 @@ mod errors;
 mod faults;
 mod federations;
 mod five_labs;
+mod inventory;
 mod kubectl;
 mod labs;
 mod lifecycle;

@@ -91,6 +91,10 @@ fn a_value_from_a_file_is_in_no_output_and_in_no_file() {
     run(&world, 0, &[&["vault", "secret", "list"], &vault[..]].concat());
     run(&world, 0, &[&["vault", "secret", "show", "ExamplePassword", "-o", "json"], &vault[..]].concat());
     run(&world, 0, &["verify", "-f", "canary.yaml", "-o", "json"]);
+    run(&world, 0, &["inventory", "-o", "json", "--all"]);
+    run(&world, 0, &["inventory"]);
+    run(&world, 0, &["who-can", "ExamplePassword", "--vault", "myk8skv"]);
+    run(&world, 0, &["graph", "--format", "dot"]);
     // A different value is a change and is shown as one.
     world.write("canary.txt", &format!("{CANARY} second"));
     run(&world, 3, &["plan", "--exit-code", "-f", "canary.yaml", "-o", "json"]);

@@ -1,6 +1,6 @@
 //! Which identity a pod gets by an identity binding of its cluster.
 
-use super::{USE, rbac};
+use super::{names::USE, rbac};
 use crate::{
     chain::{
         edge::{Edge, EdgeNode},

@@ -105,6 +105,7 @@ fn route(call: &mut Call<'_>) -> Answer {
             ["roleassignments", _] => return assignments::one(call, &scope, part(at + 3)),
             ["roledefinitions"] => return definitions::list(call, &scope),
             ["roledefinitions", _] => return definitions::one(call, &scope, part(at + 3)),
+            ["denyassignments"] => return assignments::list_denials(call, &scope),
             ["locks"] => return locks::list(call, &scope),
             ["locks", _] => return locks::one(call, &scope, part(at + 3)),
             ["elevateaccess"] if at == 0 => return assignments::elevate(call),

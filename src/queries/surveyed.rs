@@ -1,0 +1,181 @@
+//! Reads the survey that `inventory`, `who-can`, `why`, `import` and `graph` stand on. Neither a spec nor a state is needed; what Azure does
+//! not show is left out.
+
+use crate::{
+    azure::{self, ArmId, Principal, PrincipalKind, Vault},
+    cluster,
+    converge::{self, DEFAULT_APP},
+    engine::ledger::Ledger,
+    exit::Exit,
+    failure::Failure,
+    inventory::{self, Workload, access},
+    session::Session,
+    spec::{known::KnownResources, reference::NameOrId},
+    state::State,
+    survey::{Gap, Scope, Survey},
+};
+use std::collections::BTreeSet;
+
+/// How many identities are asked for their federated credentials where all workloads are looked at, and how many vaults for their secrets.
+/// Each is a request of its own, and a survey should not grow with the number of identities.
+const MOST_IDENTITIES: usize = 5;
+const MOST_VAULTS: usize = 2;
+
+/// What of a cluster was asked for.
+pub struct Wanted<'a> {
+    pub cluster: Option<&'a NameOrId>,
+    /// None: all namespaces.
+    pub namespace: Option<&'a str>,
+    /// Which of the identities and vaults that workloads use are asked for their credentials and secrets.
+    pub ask: Ask,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Those that most pods use.
+    Few,
+    All,
+    /// None: the caller asks for those that it needs.
+    Later,
+}
+
+pub struct Surveyed {
+    pub survey: Survey,
+    /// None: of all namespaces.
+    namespace: Option<String>,
+    pub workloads: Vec<Workload>,
+    /// The managed cluster's name; of one that Azure does not know, the context.
+    pub cluster: String,
+    pub context: String,
+    pub subscription: Option<String>,
+    pub azure: azure::Read,
+}
+
+impl Surveyed {
+    /// Asks for the federated credentials of these identities, and reads the workloads again with them.
+    pub async fn ask_credentials(&mut self, identities: &[ArmId]) {
+        self.survey.azure.read_credentials(&self.azure, identities).await;
+        self.workloads = inventory::workloads(&self.survey, self.namespace.as_deref());
+    }
+
+    /// Asks for what decides who reads a secret of these vaults: the secrets, and the groups and names of those that may read them.
+    pub async fn ask_readers(&mut self, vaults: &[Vault], secret: &str) {
+        let mut groups = BTreeSet::new();
+        let mut principals = BTreeSet::new();
+        for vault in vaults {
+            for reader in access::readers(&self.survey, vault, Some(secret)) {
+                let is_known = self.survey.azure.identities.iter().any(|one| one.principal_id.eq_ignore_ascii_case(&reader.principal_id));
+                if reader.kind.as_deref() == Some("Group") {
+                    groups.insert(reader.principal_id.clone());
+                }
+                if !is_known {
+                    principals.insert(reader.principal_id);
+                }
+            }
+        }
+        self.survey.azure.read_secrets(&self.azure, vaults).await;
+        if !principals.is_empty() {
+            self.survey.azure.read_names(&self.azure, &principals).await;
+        }
+        // an access policy does not say whether its principal is a group
+        let is_group = |one: &Principal| one.kind == PrincipalKind::Group;
+        groups.extend(self.survey.azure.names.values().filter(|one| is_group(one)).map(|one| one.id.clone()));
+        self.survey.azure.read_members(&self.azure, &groups).await;
+    }
+}
+
+/// Reads the survey, then the federated credentials and secrets that workloads use.
+pub async fn surveyed(session: &Session, wanted: &Wanted<'_>) -> Result<Surveyed, Failure> {
+    session.unless_interrupted(read(session, wanted)).await?
+}
+
+async fn read(session: &Session, wanted: &Wanted<'_>) -> Result<Surveyed, Failure> {
+    let place = place(session, wanted.cluster).await?;
+    let cluster = session.clusters.open(place.context.as_deref()).await.map_err(|error| Failure::from(&error))?;
+    let context = cluster.context().to_owned();
+    let reader: cluster::Read = cluster.read();
+    let azure = session.azure.read();
+    let subscription = place.subscription.as_deref().map(ArmId::subscription);
+    let mut survey = match &subscription {
+        Some(subscription) => {
+            let scope = Scope { subscription, cluster: place.id.as_ref(), namespace: wanted.namespace };
+            Survey::read(&reader, &azure, &scope).await
+        }
+        None => Survey::of_cluster(&reader, wanted.namespace).await,
+    };
+    survey.azure.not_asked.extend(place.gaps);
+    let workloads = inventory::workloads(&survey, wanted.namespace);
+    let workloads = if complete(&mut survey, &azure, &workloads, wanted.ask).await {
+        inventory::workloads(&survey, wanted.namespace)
+    } else {
+        workloads
+    };
+    let name = place.id.as_ref().map_or_else(|| context.clone(), |id| id.name().to_owned());
+    let namespace = wanted.namespace.map(str::to_owned);
+    Ok(Surveyed { survey, namespace, workloads, cluster: name, context, subscription: place.subscription, azure })
+}
+
+/// Asks for what only some identities and vaults need. Returns whether the workloads may read otherwise now.
+async fn complete(survey: &mut Survey, azure: &azure::Read, workloads: &[Workload], ask: Ask) -> bool {
+    if ask == Ask::Later {
+        return false;
+    }
+    let all = ask == Ask::All;
+    let mut identities = inventory::federated(workloads, survey);
+    let mut vaults = inventory::used_vaults(workloads, survey);
+    let mut left_out = |what: &str, whose: &str, found: usize, most: usize| {
+        if !all && found > most {
+            let what = format!("{what} of {} of the {found} {whose} that workloads use", found - most);
+            let why =
+                format!("each is a request of its own, and at most {most} are sent: name a namespace with -n, or ask for all with --all");
+            survey.azure.not_asked.push(Gap { what, why });
+        }
+    };
+    left_out("federated credentials", "identities", identities.len(), MOST_IDENTITIES);
+    left_out("secrets", "vaults", vaults.len(), MOST_VAULTS);
+    if !all {
+        identities.truncate(MOST_IDENTITIES);
+        vaults.truncate(MOST_VAULTS);
+    }
+    survey.azure.read_credentials(azure, &identities).await;
+    survey.azure.read_secrets(azure, &vaults).await;
+    !identities.is_empty()
+}
+
+struct Place {
+    id: Option<ArmId>,
+    /// None: the kubeconfig's current one.
+    context: Option<String>,
+    subscription: Option<String>,
+    gaps: Vec<Gap>,
+}
+
+/// Finds the cluster as other commands do. One that Azure does not show is read all the same, unless it was named.
+async fn place(session: &Session, named: Option<&NameOrId>) -> Result<Place, Failure> {
+    let (account, ledger) = State::peek(&session.state_path(None))?;
+    let spec = converge::spec_beside()?.map(|loaded| loaded.spec);
+    let subscription = session.subscription(spec.as_ref().and_then(|spec| spec.subscription.as_deref()), account.as_ref());
+    let found = converge::cluster_of(session, named).await;
+    let failure = match (found, &subscription) {
+        (Ok(found), Ok(subscription)) => {
+            let subscription = Some(subscription.clone());
+            return Ok(Place { id: Some(found.id), context: Some(found.context), subscription, gaps: Vec::new() });
+        }
+        (Err(failure), _) => failure,
+        (Ok(_), Err(failure)) => failure.clone(),
+    };
+    if named.is_some() || is_ambiguous(session, &ledger) {
+        return Err(failure);
+    }
+    if matches!(failure.kind, Exit::Usage | Exit::State) {
+        return Err(failure);
+    }
+    let gap = Gap { what: "the managed cluster".to_owned(), why: failure.message };
+    Ok(Place { id: None, context: session.global.context.clone(), subscription: subscription.ok(), gaps: vec![gap] })
+}
+
+/// Whether the state knows several clusters, of which none was chosen.
+fn is_ambiguous(session: &Session, ledger: &Ledger) -> bool {
+    let app = session.global.app.as_deref().unwrap_or(DEFAULT_APP);
+    session.global.context.is_none() && KnownResources::new(ledger, app).clusters().len() > 1
+}
