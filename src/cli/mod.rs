@@ -74,7 +74,7 @@ Exit codes: 0 done, 1 failed, 2 usage error, 3 differences (--exit-code), 4 need
 5 state error, 70 bug in podid, 130 interrupted.
 
 Help topics (podid help TOPIC): environment, exit-codes, formats, ownership, sandbox-world,
-security, state-file.";
+security, spec, state-file.";
 
 /// Set up an AKS app to read Key Vault secrets with its own identity, and prove that it can
 #[derive(Debug, Parser)]

@@ -10,6 +10,7 @@ const TOPICS: &[(&str, &str, &str)] = &[
     ("ownership", "What podid owns, adopts and deletes", include_str!("topics/ownership.txt")),
     ("sandbox-world", "The embedded Azure and Kubernetes", include_str!("topics/sandbox-world.txt")),
     ("security", "What podid defends against", include_str!("topics/security.txt")),
+    ("spec", "All fields of podid.yaml", include_str!("topics/spec.txt")),
     ("state-file", "The state file and its journal", include_str!("topics/state-file.txt")),
 ];
 
@@ -34,6 +35,14 @@ mod tests {
                 other => panic!("{name}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn the_spec_of_the_topic_is_one() {
+        let (_, _, text) = TOPICS.iter().find(|(name, ..)| *name == "spec").unwrap();
+        let lines = text.lines().skip_while(|line| !line.trim_start().starts_with("apiVersion")).collect::<Vec<_>>().join("\n");
+        let loaded = crate::spec::load::parse(std::path::Path::new("podid.yaml"), &lines);
+        assert!(loaded.is_ok(), "{}", loaded.err().unwrap());
     }
 
     #[test]

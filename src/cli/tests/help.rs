@@ -103,7 +103,7 @@ fn help_of_the_top() {
     5 state error, 70 bug in podid, 130 interrupted.
 
     Help topics (podid help TOPIC): environment, exit-codes, formats, ownership, sandbox-world,
-    security, state-file.
+    security, spec, state-file.
     "#);
 }
 
