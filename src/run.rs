@@ -7,6 +7,7 @@ use crate::{
     embedded,
     exit::Exit,
     failure::Failure,
+    helm,
     output::{Options, Terminal, Text, json, log, panics, yaml},
     queries,
     session::Session,
@@ -23,6 +24,9 @@ const LEFT_OVER: Duration = Duration::from_secs(1);
 /// Runs one command to its end.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> Exit {
     let argv: Vec<OsString> = argv.into_iter().collect();
+    if helm::becomes_helm(&argv) {
+        return Exit::Failed;
+    }
     let before = Terminal::of_process(Options { events_on_stderr: cli::asks_for_events_on_stderr(&argv), ..Options::default() });
     panics::report_to(&before);
     match catch_unwind(AssertUnwindSafe(|| run_to_end(&argv, &before))) {

@@ -74,7 +74,7 @@ impl Session {
         let shown = terminal.clone();
         let warn = move |text: &str, hint: &str| shown.complain(human::warning(text, hint));
         let stop = interrupts();
-        let helm = helm::Program::new(global.helm.clone(), stop.clone());
+        let helm = helm::Program::new(global.helm.clone(), stop.clone()).ending_with_podid();
         let azure = Azure::new(azure).map_err(|e| Failure::from(&e))?;
         let clusters = Clusters::new(settings, global.any_server, Arc::new(warn)).with_helm(helm).with_azure(azure.clone());
         Ok(Self { global, terminal, azure, clusters, events, stop, command, sandbox })

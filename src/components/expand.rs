@@ -136,7 +136,7 @@ pub fn helm(wanted: &ComponentSpec, release: Release<'_>, graph: &mut Graph<'_>)
     let namespace = wanted.namespace.as_deref().unwrap_or(release.namespace);
     let within = graph.namespace(&target, namespace, Intent::Present)?;
     let chart = match &wanted.chart {
-        Some(path) => Chart { repository: None, name: path.clone(), version: None },
+        Some(chart) => Chart::of_user(chart, wanted.version.as_deref()),
         None => Chart {
             repository: Some(release.repository.to_owned()),
             name: release.chart.to_owned(),

@@ -3,6 +3,7 @@
 
 mod chart;
 mod error;
+mod guard;
 mod program;
 mod release;
 #[cfg(test)]
@@ -10,5 +11,6 @@ mod tests;
 
 pub use chart::ChartName;
 pub use error::Error;
+pub use guard::becomes_helm;
 pub use program::{Call, Program};
 pub use release::{History, Release, SECRET_TYPE, selector};

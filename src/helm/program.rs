@@ -1,6 +1,6 @@
 //! Starts helm: with a kubeconfig of its own for one context, values on stdin, no settings from the environment, and no secret in argv.
 
-use super::error::Error;
+use super::{error::Error, guard};
 use secrecy::{ExposeSecret, SecretString};
 use std::{ffi::OsString, fs::OpenOptions, io::Write as _, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 use tokio::{
@@ -10,6 +10,8 @@ use tokio::{
 };
 
 const HELM: &str = "helm";
+/// What the names of folders begin with, before the id of the podid that made them.
+const FOLDER: &str = "podid-helm-";
 /// `helm upgrade --labels` is new in 3.13 (helm/helm#12229).
 const OLDEST: (u64, u64) = (3, 13);
 /// helm ends by itself when its own time limit is over; after this it is killed.
@@ -27,6 +29,8 @@ const FOLDERS: [&str; 4] = ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HO
 pub struct Program {
     path: Option<PathBuf>,
     stop: Option<watch::Receiver<bool>>,
+    /// Whether it ends when podid is killed, which takes the program podid.
+    ends_with_podid: bool,
     checked: Arc<OnceCell<()>>,
 }
 
@@ -48,18 +52,30 @@ pub struct Call<'a> {
 impl Program {
     /// `path`: another program than the `helm` of PATH. `stop` becomes true when the user wants to stop.
     pub fn new(path: Option<PathBuf>, stop: watch::Receiver<bool>) -> Self {
-        Self { path, stop: Some(stop), checked: Arc::default() }
+        Self { path, stop: Some(stop), ends_with_podid: false, checked: Arc::default() }
+    }
+
+    /// The same, but killed together with podid.
+    #[must_use]
+    pub fn ending_with_podid(self) -> Self {
+        Self { ends_with_podid: true, ..self }
     }
 
     fn name(&self) -> String {
         self.path.as_ref().map_or_else(|| HELM.to_owned(), |path| path.display().to_string())
     }
 
-    /// A command without the user's settings of helm, which could lead it to another cluster, namespace or storage.
-    fn command(&self) -> Command {
-        let mut command = match &self.path {
-            Some(path) => Command::new(path),
-            None => Command::new(HELM),
+    /// A command without the user's settings of helm, which could lead it to another cluster, namespace or storage. `guarded`: it may
+    /// change something.
+    fn command(&self, guarded: bool) -> Command {
+        let program = self.path.as_ref().map_or_else(|| HELM.into(), |path| path.as_os_str().to_owned());
+        let mut command = match guard::starter().filter(|_| guarded && self.ends_with_podid) {
+            Some((starter, arguments)) => {
+                let mut command = Command::new(starter);
+                command.args(arguments).arg(program);
+                command
+            }
+            None => Command::new(program),
         };
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
@@ -84,7 +100,7 @@ impl Program {
     }
 
     async fn version(&self) -> Result<(), Error> {
-        let mut command = self.command();
+        let mut command = self.command(false);
         command.args(["version", "--template", "{{.Version}}"]).stdout(Stdio::piped());
         let output = command.output().await.map_err(|e| self.not_started(&e))?;
         let unusable = |cause: String| Error::Unusable { program: self.name(), cause };
@@ -100,10 +116,12 @@ impl Program {
     /// Runs helm to its end.
     pub async fn run(&self, call: Call<'_>) -> Result<(), Error> {
         self.check().await?;
-        let folder = tempfile::Builder::new().prefix("podid-helm-").tempdir().map_err(|e| Error::File(e.to_string()))?;
+        remove_leftovers();
+        let prefix = format!("{FOLDER}{}-", std::process::id());
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir().map_err(|e| Error::File(e.to_string()))?;
         let file = folder.path().join("kubeconfig");
         private(&file, call.kubeconfig.expose_secret()).map_err(|e| Error::File(e.to_string()))?;
-        let mut command = self.command();
+        let mut command = self.command(true);
         command.args(&call.arguments).arg("--kubeconfig").arg(&file).arg("--").args(&call.words);
         if call.values.is_some() {
             command.stdin(Stdio::piped());
@@ -167,6 +185,29 @@ fn terminate(child: &mut Child) {
 #[cfg(not(unix))]
 fn terminate(child: &mut Child) {
     let _ = child.start_kill();
+}
+
+/// Removes the folders, with credentials in them, of a podid that was killed. Those of other users cannot be removed.
+fn remove_leftovers() {
+    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let id = name.to_str().and_then(|name| name.strip_prefix(FOLDER)?.split_once('-')?.0.parse::<i32>().ok());
+        if id.is_some_and(is_over) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Whether there is no process of this id.
+#[cfg(unix)]
+fn is_over(id: i32) -> bool {
+    let found = rustix::process::Pid::from_raw(id).map(rustix::process::test_kill_process);
+    matches!(found, Some(Err(rustix::io::Errno::SRCH)))
+}
+
+#[cfg(not(unix))]
+fn is_over(_: i32) -> bool {
+    false
 }
 
 /// Creates a file that only its owner can read. It is in a new folder, so nobody else can have made it.

@@ -36,7 +36,7 @@ pub(in crate::cli) struct Install {
     /// How to install it; default: the component's own way
     #[arg(long, value_parser = PossibleValuesParser::new([Via::Addon, Via::Manifests, Via::Helm].map(Via::word)))]
     via: Option<String>,
-    /// Path of a chart, for machines without internet access; needs --via helm
+    /// Path of a chart, for machines without internet access, or its reference in a registry (oci://...); needs --via helm
     #[arg(long, value_name = "PATH")]
     chart: Option<String>,
     /// Name images by the digest that their tags have now; not with --via helm

@@ -34,8 +34,9 @@ impl Helm<'_> {
         let chart = &self.release.chart;
         let mut arguments = vec!["--values".into(), "-".into()];
         let mut flag = |name: &str, value: &str| arguments.extend([OsString::from(name), value.into()]);
+        let address = chart.repository.as_deref().or_else(|| chart.path().is_none().then_some(chart.name.as_str()));
         let name = match &chart.repository {
-            Some(repository) if has_login(repository) => {
+            _ if address.is_some_and(has_login) => {
                 return Err(Fault::refused(
                     format!(
                         "the address of the chart repository of {} holds a password, which other users of this machine could see",

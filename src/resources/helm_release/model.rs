@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+const OCI: &str = "oci://";
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HelmRelease {
     pub target: ClusterTarget,
@@ -58,14 +60,35 @@ pub struct Actual {
 }
 
 impl Chart {
+    /// A chart of a folder or an archive on this machine, or of a whole `oci://` reference. `version` is for a reference without a tag.
+    pub fn of_user(name: &str, version: Option<&str>) -> Self {
+        let version = version.filter(|_| name.starts_with(OCI)).map(str::to_owned);
+        Self { repository: None, name: name.to_owned(), version }
+    }
+
     /// A path, where the chart's files are on this machine.
     pub fn path(&self) -> Option<&str> {
-        (self.repository.is_none() && !self.name.starts_with("oci://")).then_some(self.name.as_str())
+        (self.repository.is_none() && !self.name.starts_with(OCI)).then_some(self.name.as_str())
+    }
+
+    /// Name and tag of a whole `oci://` reference: `oci://registry.example/charts/web:1.2.3@sha256:…`.
+    fn reference(&self) -> (&str, Option<&str>) {
+        let last = self.name.rsplit('/').next().unwrap_or_default();
+        let last = last.split_once('@').map_or(last, |(last, _)| last);
+        match last.split_once(':') {
+            Some((name, tag)) if self.name.starts_with(OCI) => (name, Some(tag)),
+            _ => (last, None),
+        }
+    }
+
+    /// What `Chart.yaml` calls it, where its files are not on this machine.
+    pub fn own_name(&self) -> &str {
+        self.reference().0
     }
 
     /// `1.2.3`, and not a range of versions.
     pub fn exact_version(&self) -> Option<&str> {
-        self.version.as_deref().map(|version| version.trim_start_matches('v')).filter(|version| {
+        self.reference().1.or(self.version.as_deref()).map(|version| version.trim_start_matches('v')).filter(|version| {
             let mut parts = version.splitn(3, '.');
             let number = |part: Option<&str>| part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
             number(parts.next()) && number(parts.next()) && parts.next().is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
@@ -91,5 +114,24 @@ pub fn failed(error: helm::Error) -> Fault {
     match error {
         helm::Error::Interrupted => Fault::Interrupted,
         error => Fault::cloud(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chart_of_a_registry_has_its_name_and_its_version_in_its_reference() {
+        let of = |name: &str, version| {
+            let chart = Chart::of_user(name, version);
+            (chart.own_name().to_owned(), chart.exact_version().map(str::to_owned), chart.path().is_some())
+        };
+        let exact = Some("1.2.3".to_owned());
+        assert_eq!(of("oci://r.example:5000/charts/web", Some("1.2.3")), ("web".into(), exact.clone(), false));
+        assert_eq!(of("oci://r.example/charts/web:1.2.3", None), ("web".into(), exact.clone(), false));
+        assert_eq!(of("oci://r.example/charts/web:1.2.3@sha256:aa", None), ("web".into(), exact, false));
+        assert_eq!(of("oci://r.example/charts/web", None), ("web".into(), None, false));
+        assert_eq!(of("./charts/web", Some("1.2.3")), ("web".into(), None, true), "the files say their version");
     }
 }

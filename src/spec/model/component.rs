@@ -17,7 +17,7 @@ pub struct ComponentSpec {
     pub namespace: Option<String>,
     /// Images by digest.
     pub pin: bool,
-    /// With `via: helm`: path of a chart, in the place of the published one.
+    /// With `via: helm`: path of a chart, or an `oci://` reference, in the place of the published one.
     pub chart: Option<String>,
     /// Of pod identity: `false` lets a binding of one namespace serve the pods of another.
     pub namespaced: Option<bool>,
