@@ -2,6 +2,7 @@
 //! So a lost state needs no spec. What carries no mark (adopted resources) is found only where something marked refers to it.
 
 mod federations;
+mod components;
 
 use crate::{
     azure::{self, ArmId, Container, Identity, ObjectKind, RoleAssignment, StorageAccount, Vault},
@@ -28,6 +29,7 @@ use crate::{
     },
 };
 use federations::MarkedFederation;
+use components::Installed;
 use std::collections::BTreeSet;
 
 /// One graph for each app that left a mark in the subscription or in a cluster that the kubeconfig leads to.
@@ -87,6 +89,7 @@ struct ClusterInventory {
     /// Of the tokens of its service accounts.
     issuer: Option<String>,
     listing: Listing,
+    components: Vec<Installed>,
 }
 
 type Requested<'a> = (Request, Option<&'a ClusterRef>);
@@ -123,13 +126,16 @@ async fn objects(session: &Session, cluster: ClusterRef, issuer: Option<String>)
     for kind in resources::all() {
         listing.add(kind.kind(), kind.list_in(&read).await?);
     }
-    Ok(ClusterInventory { cluster, issuer, listing })
+    let components = components::installed(&read).await?;
+    Ok(ClusterInventory { cluster, issuer, listing, components })
 }
 
 impl Inventory {
     fn apps(&self) -> BTreeSet<String> {
         let of_clusters = self.clusters.iter().flat_map(|cluster| cluster.listing.apps());
-        self.listing.apps().chain(of_clusters).chain(self.federations.iter().map(|one| one.app.clone())).collect()
+        let of_components = self.clusters.iter().flat_map(|cluster| cluster.components.iter().map(|one| one.app.clone()));
+        let of_federations = self.federations.iter().map(|one| one.app.clone());
+        self.listing.apps().chain(of_clusters).chain(of_components).chain(of_federations).collect()
     }
 
     fn wishes(&self, app: &str) -> Vec<Requested<'_>> {
@@ -162,7 +168,8 @@ impl Inventory {
             };
             let binds = modes::all().flat_map(|mode| mode.found(&found)).map(Request::Bind);
             let mounts = deliveries::all().flat_map(|delivery| delivery.found(&found)).map(|mount| Request::Mount(Box::new(mount)));
-            wishes.extend(binds.chain(mounts).map(|request| (request, Some(&cluster.cluster))));
+            let components = cluster.components.iter().filter(|one| one.app == app).map(Installed::request);
+            wishes.extend(binds.chain(mounts).chain(components).map(|request| (request, Some(&cluster.cluster))));
         }
         wishes.extend(self.policies(app));
         wishes.extend(self.roles(app));

@@ -13,7 +13,7 @@ use super::{
     world::{Cloud, Clusters, Reader, Writer},
 };
 use crate::{
-    cluster::{Api, ObjectRef},
+    cluster::{self, Api, ObjectRef},
     engine::{
         desired::Intent,
         fault::Fault,
@@ -40,6 +40,17 @@ pub(super) fn secrets() -> Api {
     Api::new("", "v1", "Secret", "secrets")
 }
 
+/// The app that has marked a release, which is named NAMESPACE/NAME. A login that may not read its Secret learns nothing, and neither does
+/// anybody of a Secret that cannot be read: the kind itself reports that.
+pub async fn app_of(cluster: &cluster::Read, release: &str) -> Result<Option<String>, cluster::Error> {
+    let Some((namespace, name)) = release.split_once('/') else { return Ok(None) };
+    let listed = match cluster.list(&secrets(), Some(namespace), Some(&helm::selector(name))).await {
+        Err(cluster::Error::Forbidden { .. }) => return Ok(None),
+        other => other?,
+    };
+    Ok(History::read(&listed).ok().flatten().and_then(|history| ownership::app(&history.latest.labels)))
+}
+
 impl HelmRelease {
     fn found(&self, history: History) -> Result<Actual, Fault> {
         let History { latest: Release { revision, status, labels, chart, version, config, .. }, secret, deployed } = history;
@@ -62,7 +73,7 @@ impl HelmRelease {
     fn wanted_chart<'a>(&'a self, actual: &'a Actual) -> (&'a str, Option<&'a str>) {
         match &actual.local {
             Some(local) => (&local.name, Some(local.version.as_str())),
-            None => (self.chart.name.rsplit('/').next().unwrap_or_default(), self.chart.exact_version()),
+            None => (self.chart.own_name(), self.chart.exact_version()),
         }
     }
 
@@ -270,6 +281,12 @@ impl Resource for HelmRelease {
     /// Without a usable helm not even the release's namespace is made.
     async fn preflight(clusters: &Clusters) -> Result<(), Fault> {
         clusters.helm().check().await.map_err(failed)
+    }
+    /// Whose a release is, only its Secret tells.
+    fn access(access: Access) -> Vec<Right> {
+        let without = "helm releases that podid installed are not found again";
+        let look = Right::new("", "secrets", &["list"], Reach::Everywhere).optional(without);
+        if access == Access::List { vec![look] } else { Vec::new() }
     }
     /// What a chart holds, and with it what helm may do, is known to nobody before helm renders it.
     fn own_access(&self, access: Access) -> Vec<Right> {

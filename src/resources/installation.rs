@@ -3,6 +3,7 @@
 
 use super::{
     access::{Access, Reach, Right},
+    helm_release,
     kind::Resource,
     running::{self, Running, Sign, rivals, running},
     world::{Cloud, ClusterTarget, Reader, Writer},
@@ -47,10 +48,14 @@ pub struct Installation {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Actual {
     pub running: Vec<Running>,
+    /// The app whose helm release it is. Asked only where the state does not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    app: Option<String>,
 }
 
 /// The way to install that only asks Azure.
 const ADDON: &str = "addon";
+const HELM: &str = "helm";
 /// How it was installed.
 const VIA: &str = "via";
 
@@ -63,12 +68,21 @@ impl Kind<Cloud> for Installation {
     const SIDE: Side = Side::Kubernetes;
     type Actual = Actual;
 
-    async fn observe(&self, _: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
+    async fn observe(&self, context: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         if self.unasked {
             return Ok(None);
         }
-        let running = running(&reader.cluster(&self.target).await?, &self.signs).await.map_err(Fault::cloud)?;
-        Ok((!running.is_empty()).then_some(Actual { running }))
+        let cluster = reader.cluster(&self.target).await?;
+        let running = running(&cluster, &self.signs).await.map_err(Fault::cloud)?;
+        let release = running.iter().find_map(|one| match &one.installer {
+            running::Installer::Helm { release, .. } => Some(release),
+            _ => None,
+        });
+        let app = match release.filter(|_| context.origin.is_none() && self.via == HELM) {
+            Some(release) => helm_release::app_of(&cluster, release).await.map_err(Fault::cloud)?,
+            None => None,
+        };
+        Ok((!running.is_empty()).then_some(Actual { running, app }))
     }
     fn diff(&self, context: NodeContext<'_>, actual: &Actual) -> Diff {
         let (cluster, component) = (&self.target.name, &self.component);
@@ -103,10 +117,10 @@ impl Kind<Cloud> for Installation {
         Diff::Same
     }
     fn owner(&self, context: NodeContext<'_>, actual: &Actual) -> Owner {
-        let apps =
-            || actual.running.iter().filter_map(|one| if let running::Installer::Podid(app) = &one.installer { Some(app) } else { None });
+        let marked = |one: &'_ Running| if let running::Installer::Podid(app) = &one.installer { Some(app.clone()) } else { None };
+        let apps = || actual.running.iter().filter_map(marked).chain(actual.app.clone());
         match apps().find(|app| *app != context.app) {
-            Some(other) => Owner::OtherApp(other.clone()),
+            Some(other) => Owner::OtherApp(other),
             None if apps().next().is_some() => Owner::Ours,
             // an add-on and a chart carry no marks of podid's
             None => Owner::Unmarkable,
@@ -135,7 +149,7 @@ impl Kind<Cloud> for Installation {
         vec![format!("installed by {}, {}", one.installer, one.version())]
     }
     async fn put(&self, _: NodeContext<'_>, before: Option<Actual>, _: &Writer) -> Result<Actual, Fault> {
-        Ok(before.unwrap_or(Actual { running: Vec::new() }))
+        Ok(before.unwrap_or(Actual { running: Vec::new(), app: None }))
     }
     async fn remove(&self, _: NodeContext<'_>, _: Actual, _: &Writer) -> Result<(), Fault> {
         Ok(())
@@ -146,6 +160,11 @@ impl Resource for Installation {
     /// An add-on is installed by Azure alone.
     fn without_looking(self) -> Option<Self> {
         (self.via == ADDON).then_some(Self { unasked: true, ..self })
+    }
+    /// Of what podid installed, workloads are looked for by their marks.
+    fn access(access: Access) -> Vec<Right> {
+        let list = |resource| Right::new("apps", resource, &["list"], Reach::Everywhere);
+        if access == Access::List { vec![list("daemonsets"), list("deployments")] } else { Vec::new() }
     }
     fn own_access(&self, access: Access) -> Vec<Right> {
         let list = |resource| Right::new("apps", resource, &["list"], Reach::Everywhere);

@@ -1,7 +1,7 @@
 //! A component from the user's own chart, by the user's helm: installed, found, used, compared, and uninstalled.
 
 use super::{bare, components, install, lab_004, uninstall};
-use crate::common::{World, helm, same};
+use crate::common::{World, helm, same, until};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -194,4 +194,97 @@ fn the_webhook_of_workload_id_comes_from_its_chart_outside_of_azure() {
     world.podid(&[&["down", "--yes"][..], &with].concat()).ok();
     let left = world.kube("GET", "aks-mi", "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations", None).ok();
     assert_eq!(left["items"], json!([]));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_chart_of_a_registry_is_named_by_its_reference_and_version() {
+    let world = bare();
+    world.write("fake-helm", "#!/bin/sh\nif [ \"$1\" = version ]; then echo v4.0.1; exit 0; fi\necho \"$@\" >>helm.args\n");
+    std::fs::set_permissions(world.path("fake-helm"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let via = |more: &[&str]| install(&world, &[&["pod-identity", "--via", "helm", "--helm", "./fake-helm"], more].concat());
+    let chart = "oci://registry.example/charts/aad-pod-identity";
+    let shown = via(&["--chart", chart, "--component-version", "4.1.18", "--dry-run"]).ok();
+    assert!(shown.stdout.contains(&format!("chart: {chart} 4.1.18")), "{}", shown.stdout);
+    // this helm installs nothing
+    via(&["--chart", chart, "--component-version", "4.1.18"]).exits(4).says("its Secret is not in namespace");
+    let asked = world.read("helm.args");
+    assert!(asked.contains(" --version 4.1.18 ") && asked.trim().ends_with(&format!("-- aad-pod-identity {chart}")), "{asked}");
+    let refused = via(&["--chart", "oci://user:hunter2@registry.example/charts/x"]);
+    assert!(refused.stderr.contains("holds a password") && !world.read("helm.args").contains("hunter2"), "{}", refused.stderr);
+}
+
+/// A helm that says that it works, and does so until somebody ends it.
+#[cfg(target_os = "linux")]
+const BUSY: &str = "#!/bin/sh
+if [ \"$1\" = version ]; then echo v3.19.0; exit 0; fi
+echo $$ >>helm.pids
+exec sleep 120
+";
+
+#[test]
+#[cfg(target_os = "linux")]
+fn helm_ends_with_a_podid_that_is_killed_and_its_credentials_are_removed_by_the_next() {
+    let world = bare();
+    world.write("busy-helm", BUSY);
+    std::fs::set_permissions(world.path("busy-helm"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let words =
+        ["cluster", "install", "pod-identity", "--via", "helm", "--helm", "./busy-helm", "--cluster", "aks-mi", "-g", "podid-lab", "--yes"];
+    let pids = || fs::read_to_string(world.path("helm.pids")).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>();
+    let runs = |pid: &str| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("sleep"));
+    let begun = |count: usize| until("helm works", || pids().get(count - 1).filter(|pid| runs(pid)).cloned());
+    let folder = |podid: u32| {
+        let all = fs::read_dir(std::env::temp_dir()).unwrap().filter_map(Result::ok);
+        all.map(|entry| entry.file_name().into_string().unwrap()).find(|name| name.starts_with(&format!("podid-helm-{podid}-")))
+    };
+    let first = world.start(&words);
+    let (id, helm) = (first.id(), begun(1));
+    assert!(folder(id).is_some());
+    first.kill();
+    until("helm has ended, too", || (!runs(&helm)).then_some(()));
+    let second = world.start(&words);
+    let helm = begun(2);
+    assert_eq!(folder(id), None, "what the first one left is gone");
+    // Ctrl-C ends both, and nothing is left
+    let id = second.id();
+    second.interrupt();
+    second.wait().exits(130);
+    assert!(!runs(&helm) && folder(id).is_none());
+}
+
+#[test]
+fn a_lost_state_is_found_again_with_the_components_that_podid_installed() {
+    let world = bare();
+    install(&world, &["pod-identity", "--app", "infra"]).ok();
+    let keys = |world: &World| {
+        let listed = world.podid(&["state", "list", "-o", "json"]).ok().json();
+        let of = |entry: &Value| (entry["key"].as_str().unwrap().to_owned(), entry["origin"].as_str().unwrap().to_owned());
+        listed["entries"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    let before = keys(&world);
+    fs::remove_file(world.path(".podid/state.json")).unwrap();
+    world.podid(&["state", "rebuild"]).ok().says("of app infra");
+    let missing: Vec<_> = before.iter().filter(|one| !keys(&world).contains(one)).cloned().collect();
+    assert_eq!(missing, []);
+    world.podid(&["cluster", "uninstall", "pod-identity", "--cluster", "aks-mi", "-g", "podid-lab", "--yes", "--app", "infra"]).ok();
+    assert_eq!(components(&world, "aks-mi"), Vec::<Value>::new());
+}
+
+#[test]
+fn a_release_of_podids_is_found_again_without_its_state_and_uninstalled() {
+    let Some(helm) = helm::program() else { return };
+    let world = bare();
+    write_chart(&world);
+    let words = ["pod-identity", "--via", "helm", "--chart", "./chart", "--helm", helm.to_str().unwrap()];
+    install(&world, &words).ok();
+    fs::remove_file(world.path(".podid/state.json")).unwrap();
+    world.podid(&["state", "rebuild"]).ok();
+    let listed = world.podid(&["state", "list", "-o", "json"]).ok().json();
+    let key = "helmrelease/aks-mi/aad-pod-identity/aad-pod-identity";
+    let entry = listed["entries"].as_array().unwrap().iter().find(|entry| entry["key"] == key).unwrap();
+    assert_eq!(entry["origin"], "created");
+    install(&world, &words).ok().says("nothing to do");
+    let uninstall = ["cluster", "uninstall", "pod-identity", "--cluster", "aks-mi", "-g", "podid-lab", "--yes", "--helm", words[6]];
+    world.podid(&uninstall).ok();
+    assert_eq!(components(&world, "aks-mi"), Vec::<Value>::new());
 }
