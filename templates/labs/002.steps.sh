@@ -31,7 +31,9 @@ podid cluster components --cluster aks-experimental
 # Create a demo pod, and get the secret from inside it with the pod's own token
 podid mount apply --delivery sdk --namespace identity-demo --name identity-demo --cluster aks-experimental \
   --vault aad-pod-identity-demo-kv --secret aad-pod-identity-demo-secret --yes
-podid app deploy identity-demo --namespace identity-demo --cluster aks-experimental --image andriktr/utils:1.0.4 --yes
+podid app deploy identity-demo --namespace identity-demo --cluster aks-experimental --image andriktr/utils:1.0.4 \
+  --label environment=development --label itSystemCode=demo --label responsible=andrej.trusevic \
+  --request cpu=100m --request memory=100Mi --limit cpu=200m --limit memory=300Mi --yes
 podid verify --namespace identity-demo
 # Upload a blob from inside the pod, with its token for the storage account
 podid verify --namespace identity-demo --storage aadpodidentitydemo/pod-identity-demo

@@ -69,6 +69,18 @@ fn an_unreachable_cluster_is_reported_once_within_the_time_limit() {
 }
 
 #[test]
+fn an_unreachable_private_cluster_is_named_as_one() {
+    let lab = with_kubeconfig(|cluster, _| {
+        cluster["server"] = json!("https://shop-1a2b3c4d.aaaaaaaa.privatelink.westeurope.azmk8s.io:443");
+        cluster["proxy-url"] = json!("http://127.0.0.1:9");
+    });
+    let told = lab.fails("up -f app.yaml --yes --timeout 5s --any-server");
+    for words in ["the cluster is private", "a self-hosted agent", "`--only azure`", "az aks command invoke -g podid-lab -n aks-mi"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+}
+
+#[test]
 fn a_cluster_with_another_ca_is_not_trusted() {
     let theirs = kubeconfig(&Lab::new().served())["clusters"][0]["cluster"]["certificate-authority-data"].clone();
     let lab = with_kubeconfig(|cluster, _| cluster["certificate-authority-data"] = theirs);
