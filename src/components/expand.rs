@@ -48,7 +48,7 @@ pub fn expand(component: &dyn Component, wanted: &ComponentSpec, graph: &mut Gra
     let added = graph.desired.nodes.added_since(before);
     installs.retain(|key| added.contains(key));
     // an image that somebody else's installation does not use is not asked for
-    let is_image = |key: &&Key| graph.desired.nodes.get(*key).is_some_and(|node| node.kind == Image::KIND);
+    let is_image = |key: &&Key| graph.desired.nodes.get(key).is_some_and(|node| node.kind == Image::KIND);
     installs.extend(added.iter().filter(is_image).cloned().collect::<Vec<_>>());
     for key in &installs {
         if let Some(node) = graph.desired.nodes.get_mut(key) {

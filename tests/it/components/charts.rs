@@ -17,7 +17,7 @@ fn of_chart(mut object: Value) -> Value {
     if !object["kind"].as_str().unwrap().starts_with("ClusterRole") && object["metadata"]["namespace"].is_null() {
         object["metadata"]["namespace"] = json!(NAMESPACE);
     }
-    for subject in object["subjects"].as_array_mut().into_iter().flatten() {
+    for subject in object.pointer_mut("/subjects").and_then(Value::as_array_mut).into_iter().flatten() {
         subject["namespace"] = json!(NAMESPACE);
     }
     if let Some(container) = object.pointer_mut("/spec/template/spec/containers/0") {
