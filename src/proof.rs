@@ -17,6 +17,7 @@ mod settle;
 mod storage;
 mod target;
 
+pub use comparison::Difference;
 pub use pod::shown_name;
 pub use prover::Prover;
 pub use rights::rights;
@@ -116,6 +117,11 @@ impl Prover {
             proof.fault = Some(fault);
         }
         proof
+    }
+
+    /// Lists what is not as podid wrote it, in the order of the chain, without a pod and without any write.
+    pub async fn differences(&self, target: &Target) -> Vec<Difference> {
+        Box::pin(comparison::compare(self, target)).await.differences
     }
 
     /// Checks with a dry run whether the pod would be accepted, and returns its name.

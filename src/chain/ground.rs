@@ -1,14 +1,21 @@
 //! Links that modes and deliveries have in common: the cluster, the managed identity, the vault, the right to read it, and its secrets.
 
+mod examine;
+mod right;
+mod texts;
+mod words;
+
 use super::{
     facts::{Bound, Delivered},
-    link::{CLUSTER, DNS, GRANT, Heals, IDENTITY, Link, Meaning, MissingLink, POLICY, ROLE, Reason, Resource, SECRET, Symptom, VAULT},
+    link::{CLUSTER, GRANT, Heals, IDENTITY, Link, MissingLink, POD, Reason, Resource, SECRET, START, Symptom, VAULT},
+    pages,
     texts::shown,
     view::View,
 };
 use crate::{
     azure::ObjectKind,
     engine::{
+        desired::Requester,
         input::Outputs,
         plan::{Act, Action},
         resource::{Kind, Side},
@@ -26,9 +33,11 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-pub fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
-    words.map(str::to_owned).into()
-}
+pub use examine::{has_right, identity};
+use texts::{OF_CONTAINER, OF_GRANT, OF_POD, OF_SECRET, OF_VAULT, ONE_TENANT};
+pub use texts::{is_refusal, refused_caller};
+use words::enable;
+pub use words::words;
 
 /// The flags by which a single command finds the cluster.
 pub fn cluster_flags(bound: &Bound) -> Vec<String> {
@@ -44,8 +53,15 @@ pub fn of_identity(bound: &Bound, again: &[String]) -> Vec<Link> {
         Link::new(CLUSTER, format!("the cluster {}", bound.cluster.name), again.to_vec()).resource(Resource::of(Cluster::KIND)),
         Link::new(CLUSTER, format!("the namespace {}", bound.namespace), again.to_vec()).resource(Resource::of(Namespace::KIND)),
         Link::new(IDENTITY, format!("the managed identity {}", identity.name), create)
-            .resource(Resource { judge: Some(made_again), ..Resource::of(Identity::KIND) }),
+            .resource(Resource { judge: Some(made_again), judged: Some(&pages::MADE_AGAIN), ..Resource::of(Identity::KIND) })
+            .examine(examine::IDENTITY),
+        Link::new(POD, format!("the creation of the workload's pods in {}", bound.namespace), Vec::new()).symptoms(OF_POD),
     ]
+}
+
+/// The container of the workload itself, which starts once its volumes are mounted.
+pub fn container() -> Link {
+    Link::new(START, "the workload's own container", Vec::new()).symptoms(OF_CONTAINER)
 }
 
 /// An identity of another principal has the name now.
@@ -68,8 +84,10 @@ pub fn of_vault(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
     }
     let mut links = vec![
         Link::new(VAULT, format!("the vault {}", vault.name), words(["vault", "create", "-g", group, "-n", &vault.name]))
-            .resource(Resource { judge: Some(moved), way_out: ONE_TENANT, ..Resource::of(Vault::KIND) })
-            .symptoms(OF_VAULT),
+            .resource(Resource { judge: Some(moved), judged: Some(&pages::TENANT), way_out: ONE_TENANT, ..Resource::of(Vault::KIND) })
+            .symptoms(OF_VAULT)
+            .examine(examine::VAULT)
+            .apart(),
     ];
     // the one below is of any other grant
     for kind in kinds.into_iter().filter(|kind| !kind.is_secret()) {
@@ -89,15 +107,16 @@ pub fn of_vault(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
                 judge: Some(incomplete),
                 ..Resource::of(Grant::KIND)
             })
-            .symptoms(OF_GRANT),
+            .symptoms(OF_GRANT)
+            .examine(examine::GRANT),
         Link::new(SECRET, format!("the secrets of the vault {}", vault.name), Vec::new())
             .check(Side::Azure, |view, _| look_for_secrets(view))
-            .symptoms(OF_SECRET),
+            .symptoms(OF_SECRET)
+            .examine(examine::SECRET)
+            .apart(),
     ]);
     links
 }
-
-const ONE_TENANT: &str = "Use an identity and a vault of one tenant: a managed identity has tokens of its own tenant only. After a subscription moved, `az keyvault update --name VAULT --set properties.tenantId=TENANT` gives its vaults the new tenant, and access policies must be made again.";
 
 /// The vault is in another tenant than when it was written: its subscription moved, or somebody changed it.
 fn moved(action: &Action) -> Option<String> {
@@ -122,131 +141,16 @@ pub fn of_objects() -> impl Iterator<Item = &'static Symptom> {
     OF_VAULT.iter().chain(OF_SECRET)
 }
 
-const OF_VAULT: &[Symptom] = &[
-    Symptom {
-        any_of: &["AKV10032"],
-        none_of: &[],
-        means: Meaning::Known {
-            heals: Heals::Never,
-            what: "the vault is in another tenant than the identity",
-            hint: |_, _| ONE_TENANT.to_owned(),
-        },
-    },
-    Symptom {
-        any_of: &["ForbiddenByFirewall", "ForbiddenByConnection", "Client address is not authorized"],
-        none_of: &[],
-        means: Meaning::Known {
-            heals: Heals::Never,
-            what: "the vault's firewall blocks the cluster's nodes",
-            hint: |view, _| {
-                let vault = view.vault();
-                format!(
-                    "Allow their network: `az keyvault network-rule add --name {vault} --subnet SUBNET-ID`; `az keyvault network-rule list --name {vault}` shows the allowed ones."
-                )
-            },
-        },
-    },
-    Symptom {
-        any_of: &["no such host"],
-        none_of: &[],
-        means: Meaning::Known {
-            heals: Heals::Within(DNS),
-            what: "the vault's name does not resolve",
-            hint: |view, _| {
-                format!(
-                    "Look whether the vault is there: `az keyvault show --name {}`; a private vault needs its private DNS zone linked to the cluster's network.",
-                    view.vault()
-                )
-            },
-        },
-    },
-    Symptom {
-        any_of: &["TooManyRequests", "Too Many Requests"],
-        none_of: &[],
-        means: Meaning::Known {
-            heals: Heals::Perhaps,
-            what: "the vault limits the rate of requests",
-            hint: |_, _| "Start fewer pods at once, or set a longer rotation interval.".into(),
-        },
-    },
-];
-
-const OF_GRANT: &[Symptom] = &[Symptom {
-    any_of: &[
-        "ForbiddenByRbac",
-        "ForbiddenByPolicy",
-        "Caller is not authorized to perform action on resource",
-        " does not have secrets get",
-        " does not have keys get",
-        " does not have certificates get",
-    ],
-    none_of: &[],
-    means: Meaning::Read(|view, link, _| {
-        let (identity, vault) = (&view.bound.identity.name, view.vault());
-        let (heals, takes) = match view.delivered.and_then(|delivered| delivered.vault.rbac) {
-            Some(false) => (Heals::Within(POLICY), "a new access policy takes up to 2 minutes"),
-            _ => (Heals::Within(ROLE), "a new role takes up to 10 minutes"),
-        };
-        let missing = MissingLink::new(GRANT, format!("the identity {identity} may not read the secrets of the vault {vault}"));
-        Reason::new(heals, missing.hint(format!("Give it the right ({takes}): {}.", view.again(&link.again))))
-    }),
-}];
-
-/// Whether a text says that the vault refused the caller.
-pub fn is_refusal(text: &str) -> bool {
-    OF_GRANT.iter().any(|symptom| symptom.fits(text))
-}
-
-/// The application id of the caller that Key Vault refused.
-pub fn refused_caller(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("appid=")?;
-    let end = rest.find(|c: char| !c.is_ascii_hexdigit() && c != '-').unwrap_or(rest.len());
-    rest.get(..end).filter(|id| !id.is_empty())
-}
-
-const OF_SECRET: &[Symptom] = &[
-    Symptom {
-        any_of: &["is not permitted on this object", "SecretDisabled", "disabled secret"],
-        none_of: &[],
-        means: Meaning::Known {
-            heals: Heals::Never,
-            what: "a secret is disabled in the vault",
-            hint: |view, _| {
-                let objects = view.delivered.map(|delivered| delivered.objects.as_slice()).unwrap_or_default();
-                let one = objects.iter().filter(|o| o.kind.is_secret()).map(|o| enable(view.vault(), &o.name)).collect::<Vec<_>>();
-                format!("Enable it: {}.", one.join(" or "))
-            },
-        },
-    },
-    Symptom {
-        any_of: &["KeyNotFound", "CertificateNotFound"],
-        none_of: &[],
-        means: Meaning::Known {
-            heals: Heals::Never,
-            what: "a key or certificate is not in the vault",
-            hint: |view, _| {
-                let vault = view.vault();
-                format!(
-                    "See which there are: `az keyvault key list --vault-name {vault}`, `az keyvault certificate list --vault-name {vault}`."
-                )
-            },
-        },
-    },
-    Symptom {
-        // FlexVolume leaves only the message of the error, without its code
-        any_of: &["SecretNotFound", "was not found in this key vault"],
-        none_of: &[],
-        means: Meaning::Known {
-            heals: Heals::Never,
-            what: "a secret is not in the vault",
-            hint: |view, _| format!("See which there are: {}.", view.commands.podid(&["vault", "secret", "list", "--vault", view.vault()])),
-        },
-    },
-];
-
-/// The command that enables a secret again.
-fn enable(vault: &str, name: &str) -> String {
-    format!("`az keyvault secret set-attributes --vault-name {vault} --name {name} --enabled true`")
+/// How a deleted secret comes back.
+fn recover(view: &View<'_>, vault: &str, name: &str) -> String {
+    let recover = format!("`az keyvault secret recover --vault-name {vault} --name {name}`");
+    match (view.delivered, &view.commands.spec) {
+        (Some(delivered), Some(_)) if delivered.by == Requester::Spec => {
+            let up = view.commands.write_again(&delivered.app, delivered.by, &[], &["--recover"]);
+            format!("Bring it back: {recover}, or {up} if it is the spec's.")
+        }
+        _ => format!("Bring it back: {recover}."),
+    }
 }
 
 /// Looks whether the vault has what the pods get, as far as this login may list it.
@@ -262,10 +166,11 @@ fn look_for_secrets<'a>(view: &'a View<'a>) -> BoxFuture<'a, Vec<Reason>> {
             let missing = match listed.iter().find(|s| s.name.eq_ignore_ascii_case(name)) {
                 Some(secret) if secret.enabled => continue,
                 Some(_) => MissingLink::new(SECRET, format!("the secret {name} is disabled in the vault {vault}"))
+                    .page(&pages::DISABLED)
                     .hint(format!("Enable it: {}.", enable(vault, name))),
                 None if matches!(azure.deleted_secret(uri, name).await, Ok(Some(_))) => {
                     MissingLink::new(SECRET, format!("the secret {name} was deleted from the vault {vault}"))
-                        .hint(format!("Bring it back: `az keyvault secret recover --vault-name {vault} --name {name}`."))
+                        .hint(recover(view, vault, name))
                 }
                 None => {
                     let missing = MissingLink::new(SECRET, format!("the vault {vault} has no secret {name}"));
@@ -279,20 +184,4 @@ fn look_for_secrets<'a>(view: &'a View<'a>) -> BoxFuture<'a, Vec<Reason>> {
         }
         found
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_caller_that_a_vault_refused_is_read_off_both_of_its_texts() {
-        let rbac = r"Caller is not authorized to perform action on resource.\r\nCaller: appid=1a-2b;oid=3c;iss=https://sts.windows.net/t/\r\nAction: 'x'";
-        let policy =
-            "The user, group or application 'appid=1a-2b;oid=3c' does not have secrets get permission on key vault 'kv;location=x'";
-        for text in [rbac, policy] {
-            assert!(is_refusal(text));
-            assert_eq!(refused_caller(text), Some("1a-2b"));
-        }
-    }
 }

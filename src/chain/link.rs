@@ -1,45 +1,75 @@
 //! A link of the chain from a pod to its secrets, as data: what it is, what to look at, how to tell right from wrong, and what makes it
 //! right again.
 
-use super::view::View;
+use super::{page::Page, pages, view::View};
 use crate::engine::{key::Key, plan::Action, resource::Side};
 use futures::future::BoxFuture;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::time::Duration;
 
-/// The stable word of a link for programs (`-o json`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
-pub struct LinkName(pub &'static str);
+/// The stable word of a link for programs (`-o json`), and what is written of any fault at it.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkName {
+    pub word: &'static str,
+    pub page: &'static Page,
+}
+
+impl LinkName {
+    pub const fn new(word: &'static str, page: &'static Page) -> Self {
+        Self { word, page }
+    }
+}
+
+impl PartialEq for LinkName {
+    fn eq(&self, other: &Self) -> bool {
+        self.word == other.word
+    }
+}
+
+impl Eq for LinkName {}
+
+impl Serialize for LinkName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word)
+    }
+}
 
 /// The cluster, or the namespace.
-pub const CLUSTER: LinkName = LinkName("cluster");
+pub const CLUSTER: LinkName = LinkName::new("cluster", &pages::CLUSTER);
 /// A pod that was not accepted, not scheduled, or deleted.
-pub const POD: LinkName = LinkName("pod");
+pub const POD: LinkName = LinkName::new("pod", &pages::POD);
 /// The managed identity in Azure.
-pub const IDENTITY: LinkName = LinkName("identity");
+pub const IDENTITY: LinkName = LinkName::new("identity", &pages::IDENTITY);
 /// The pod's token for that identity.
-pub const TOKEN: LinkName = LinkName("token");
-pub const VAULT: LinkName = LinkName("vault");
+pub const TOKEN: LinkName = LinkName::new("token", &pages::TOKEN);
+pub const VAULT: LinkName = LinkName::new("vault", &pages::VAULT);
 /// The identity's right to read the vault's secrets.
-pub const GRANT: LinkName = LinkName("grant");
-pub const SECRET: LinkName = LinkName("secret");
+pub const GRANT: LinkName = LinkName::new("grant", &pages::GRANT);
+pub const SECRET: LinkName = LinkName::new("secret", &pages::SECRET);
 /// The version that the pod got is not the vault's current one.
-pub const VERSION: LinkName = LinkName("version");
+pub const VERSION: LinkName = LinkName::new("version", &pages::VERSION);
 /// The container starts.
-pub const START: LinkName = LinkName("start");
+pub const START: LinkName = LinkName::new("start", &pages::START);
 /// No component reported anything that tells the link.
-pub const UNKNOWN: LinkName = LinkName("unknown");
+pub const UNKNOWN: LinkName = LinkName::new("unknown", &pages::UNKNOWN);
 
 pub struct Link {
     pub name: LinkName,
+    /// What is written of a fault at it, unless more is known.
+    pub page: &'static Page,
     /// What it is, as the subject of a sentence: `the AzureIdentity shop/web`.
     pub title: String,
     /// The resource of podid's that it rests on.
     pub resource: Option<Resource>,
     /// Looks at the objects themselves, where the resource alone does not tell whether all is well.
     pub check: Option<Check>,
+    /// Further looks that `doctor` makes: they need more rights or more requests than a proof has.
+    pub examine: &'static [Check],
+    /// Whether it stands by itself: what is broken before it does not break it.
+    pub apart: bool,
+    /// Whether only an app that asks for a token by itself needs it, and a volume's provider does not.
+    pub of_app: bool,
     /// What components report when this link is broken.
     pub symptoms: &'static [Symptom],
     /// The object that shows that a pod got past this link.
@@ -52,7 +82,21 @@ pub struct Link {
 
 impl Link {
     pub fn new(name: LinkName, title: impl Into<String>, again: Vec<String>) -> Self {
-        Self { name, title: title.into(), resource: None, check: None, symptoms: &[], sign: None, slow: false, again }
+        let (page, title) = (name.page, title.into());
+        Self {
+            name,
+            page,
+            title,
+            resource: None,
+            check: None,
+            examine: &[],
+            apart: false,
+            of_app: false,
+            symptoms: &[],
+            sign: None,
+            slow: false,
+            again,
+        }
     }
 
     #[must_use]
@@ -63,6 +107,23 @@ impl Link {
     #[must_use]
     pub fn check(self, side: Side, look: Look) -> Self {
         Self { check: Some(Check { side, look }), ..self }
+    }
+
+    /// What is broken before it does not break it.
+    #[must_use]
+    pub fn apart(self) -> Self {
+        Self { apart: true, ..self }
+    }
+
+    /// A volume's provider gets its token without it.
+    #[must_use]
+    pub fn of_app(self) -> Self {
+        Self { of_app: true, ..self }
+    }
+
+    #[must_use]
+    pub fn examine(self, examine: &'static [Check]) -> Self {
+        Self { examine, ..self }
     }
 
     #[must_use]
@@ -86,11 +147,22 @@ pub struct Resource {
     pub judge: Option<fn(&Action) -> Option<String>>,
     /// What to do where writing it again is not the way. Empty: it is.
     pub way_out: &'static str,
+    /// What is written of that, where it is more than of the link.
+    pub judged: Option<&'static Page>,
 }
 
 impl Resource {
     pub fn of(kind: &'static str) -> Self {
-        Self { kind, key: None, place: |_| String::new(), missing: "does not exist", spreads: false, judge: None, way_out: "" }
+        Self {
+            kind,
+            key: None,
+            place: |_| String::new(),
+            missing: "does not exist",
+            spreads: false,
+            judge: None,
+            judged: None,
+            way_out: "",
+        }
     }
 
     pub fn is(&self, kind: &str, key: &Key) -> bool {
@@ -110,17 +182,52 @@ pub struct Check {
 
 /// A text of a component that is known.
 pub struct Symptom {
-    /// Parts of the text, any of which is enough.
+    /// Parts of the text, any of which is enough. Casing does not count, and a number ends where the part ends.
     pub any_of: &'static [&'static str],
     /// Parts with which the text means something else.
     pub none_of: &'static [&'static str],
+    /// What is written of it, where that is more than of the link.
+    pub page: Option<&'static Page>,
     pub means: Meaning,
 }
 
 impl Symptom {
-    pub fn fits(&self, text: &str) -> bool {
-        self.any_of.iter().any(|part| text.contains(part)) && !self.none_of.iter().any(|part| text.contains(part))
+    pub const fn new(any_of: &'static [&'static str], means: Meaning) -> Self {
+        Self { any_of, none_of: &[], page: None, means }
     }
+
+    /// A text that means one thing wherever it is reported.
+    pub const fn known(any_of: &'static [&'static str], heals: Heals, what: &'static str, hint: fn(&View<'_>, &Link) -> String) -> Self {
+        Self::new(any_of, Meaning::Known { heals, what, hint })
+    }
+
+    #[must_use]
+    pub const fn unless(self, none_of: &'static [&'static str]) -> Self {
+        Self { none_of, ..self }
+    }
+
+    #[must_use]
+    pub const fn page(self, page: &'static Page) -> Self {
+        Self { page: Some(page), ..self }
+    }
+
+    pub fn fits(&self, text: &str) -> bool {
+        self.found(&text.to_lowercase()).is_some()
+    }
+
+    /// The part by which it fits a text in lower case.
+    pub fn found(&self, text: &str) -> Option<&'static str> {
+        let part = self.any_of.iter().find(|part| holds(text, part))?;
+        (!self.none_of.iter().any(|part| holds(text, part))).then_some(*part)
+    }
+}
+
+/// Whether a text in lower case has a part. `AADSTS70021` is not in `aadsts700211`.
+fn holds(text: &str, part: &str) -> bool {
+    let part = part.to_lowercase();
+    let is_number = part.ends_with(|c: char| c.is_ascii_digit());
+    let mut found = text.match_indices(&part).map(|(at, _)| text[at + part.len()..].chars().next());
+    found.any(|next| !is_number || next.is_none_or(|c| !c.is_ascii_digit()))
 }
 
 pub enum Meaning {
@@ -152,6 +259,8 @@ pub struct Sign {
 #[error("{what}")]
 pub struct MissingLink {
     pub link: LinkName,
+    /// What is written of it, where that is more than of the link.
+    pub page: Option<&'static Page>,
     pub what: String,
     pub causes: Vec<String>,
     pub hints: Vec<String>,
@@ -159,7 +268,13 @@ pub struct MissingLink {
 
 impl MissingLink {
     pub fn new(link: LinkName, what: impl Into<String>) -> Self {
-        Self { link, what: what.into(), causes: Vec::new(), hints: Vec::new() }
+        Self { link, page: None, what: what.into(), causes: Vec::new(), hints: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn page(mut self, page: &'static Page) -> Self {
+        self.page = Some(page);
+        self
     }
 
     #[must_use]

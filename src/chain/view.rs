@@ -8,6 +8,7 @@ use crate::{
     azure,
     cluster::{self, Api, ObjectRef},
     engine::desired::Requester,
+    survey::Survey,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -30,6 +31,8 @@ pub struct View<'a> {
     /// None: no pod is looked at.
     pub pod: Option<&'a PodRef>,
     pub commands: &'a Commands,
+    /// The lists of the cluster and the subscription; None: a proof, which has no time for them.
+    pub survey: Option<&'a Survey>,
 }
 
 impl View<'_> {

@@ -78,6 +78,7 @@ fn prover(session: &Session, proving: &Proving<'_>, targets: &[Target]) -> Resul
         commands: proving.commands.clone(),
         fresh: proving.fresh,
         settle: settle(session),
+        only_reads: false,
         events: Arc::clone(&proving.events),
         image: proving.image.map(str::to_owned),
         limit: session.global.timeout.unwrap_or(LIMIT),

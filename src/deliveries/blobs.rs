@@ -2,6 +2,7 @@
 //! token that it asks for itself.
 
 mod links;
+pub mod pages;
 
 use super::{
     delivery::{Delivery, Wanted},

@@ -1,9 +1,11 @@
 //! The Secrets Store CSI driver with its Azure provider: a SecretProviderClass names the secrets, and the driver mounts them as files and
 //! may keep Kubernetes Secrets in step with them.
 
+mod examine;
 mod found;
 mod links;
 mod names;
+mod pages;
 mod polling;
 mod uses;
 
@@ -16,6 +18,7 @@ use crate::{
         facts::{Bound, Component, Delivered, Parameters, PodPatch},
         found::Found,
         link::{Link, Symptom},
+        page::Page,
         remarks::{Planned, Remarks, SecretsOf, unknown_secrets, wanted},
         stage::Stage,
         uses::{PodView, SecretUse},
@@ -131,6 +134,10 @@ impl Delivery for Csi {
 
     fn chain(&self, delivered: &Delivered, bound: &Bound) -> Vec<Link> {
         links::links(delivered, bound)
+    }
+
+    fn pages(&self) -> &'static [&'static Page] {
+        pages::ALL
     }
 
     fn of_volume(&self) -> Vec<&'static Symptom> {

@@ -6,6 +6,7 @@ use crate::{
         facts::{Bound, Component, Delivered, Parameters, PodPatch},
         found::Found,
         link::{Link, Symptom},
+        page::Page,
         remarks::{Planned, Remarks},
         stage::{Program, Stage},
         uses::{PodView, SecretUse},
@@ -77,6 +78,16 @@ pub trait Delivery: Sync {
 
     /// Lists the links from the token to the bytes in the container, in the order in which each rests on those before it.
     fn chain(&self, delivered: &Delivered, bound: &Bound) -> Vec<Link>;
+
+    /// Says whether it should not be used any more.
+    fn is_retired(&self) -> bool {
+        false
+    }
+
+    /// Lists the pages of its links, beside those that all deliveries have.
+    fn pages(&self) -> &'static [&'static Page] {
+        &[]
+    }
 
     /// Lists the known texts about a volume of this delivery.
     fn of_volume(&self) -> Vec<&'static Symptom> {

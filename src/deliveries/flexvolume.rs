@@ -2,6 +2,7 @@
 //! vault and secrets, and the driver on the node writes them into the volume once, when the pod starts. Nothing is added to the cluster.
 
 mod links;
+mod pages;
 mod uses;
 
 use super::{
@@ -12,6 +13,7 @@ use crate::{
     chain::{
         facts::{Bound, Component, Delivered, Parameters, PodPatch},
         link::{Link, Symptom},
+        page::Page,
         remarks::{Planned, Remarks, unknown_secrets},
         stage::Stage,
         uses::{PodView, SecretUse},
@@ -108,6 +110,14 @@ impl Delivery for FlexVolume {
 
     fn chain(&self, delivered: &Delivered, bound: &Bound) -> Vec<Link> {
         links::links(delivered, bound)
+    }
+
+    fn is_retired(&self) -> bool {
+        true
+    }
+
+    fn pages(&self) -> &'static [&'static Page] {
+        pages::ALL
     }
 
     fn of_volume(&self) -> Vec<&'static Symptom> {

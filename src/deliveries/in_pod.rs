@@ -32,6 +32,7 @@ pub(super) fn container(title: &str) -> Link {
 const OF_CONTAINER: &[Symptom] = &[Symptom {
     any_of: &["curl: not found", "executable file not found", "exit code 126", "exit code 127"],
     none_of: &[],
+    page: None,
     means: Meaning::Known {
         heals: Heals::Never,
         what: "the image of the proof has no sh or no curl",

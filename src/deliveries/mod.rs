@@ -40,6 +40,11 @@ pub fn named(name: Option<&str>) -> Result<&'static dyn Delivery, Fault> {
     })
 }
 
+/// Returns the name of the delivery of apps that ask by themselves, for those of which nothing more is known.
+pub fn without_objects() -> &'static str {
+    sdk::Sdk.name()
+}
+
 /// Returns the delivery that brings these secrets.
 pub fn of(delivered: &Delivered) -> Result<&'static dyn Delivery, Fault> {
     named(Some(delivered.delivery))

@@ -1,20 +1,22 @@
 //! What both modes of AAD Pod Identity have in common: the pod label, the objects in the cluster, NMI, and the settings about these.
 
+pub mod examine;
 mod links;
 mod names;
+pub mod pages;
 mod settings;
+pub mod texts;
 mod uses;
 
 pub use links::{
-    BOUND, CLUSTER_ROLE, NMI_SILENT, NO_SUCH_IDENTITY, OBJECT, binding, look_at_binding, look_at_identity, object_title, refused_other,
-    rivals, role_key, role_place,
+    BOUND, CLUSTER_ROLE, OBJECT, binding, look_at_binding, look_at_identity, object_title, refused_other, rivals, role_key, role_place,
 };
 pub use names::{AZURE_IDENTITY, BINDING, GROUP, LABEL, default_binding};
 pub use settings::{
     BINDING_NAME, NAME, NAME_SETTING, OPERATOR_SCOPE, OPERATOR_SETTING, RESOURCE_GROUP, SELECTOR, SELECTOR_SETTING, SUBSCRIPTION,
     check_bind, check_selector, operator_flags, operator_scope,
 };
-pub use uses::{Programs, excepting, is_of_aks, node_access, uses};
+pub use uses::{Programs, excepting, is_namespaced, is_of_aks, node_access, uses};
 
 use crate::{
     chain::facts::{Bound, Parameters, PodPatch},

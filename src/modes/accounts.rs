@@ -5,14 +5,16 @@ mod driver;
 mod links;
 mod names;
 mod own_pods;
+pub mod pages;
 mod prerequisites;
 mod settings;
+mod texts;
 mod uses;
 
 pub use driver::driver_tokens;
 pub use links::{account, mutation, stages, webhook};
 pub use names::{COMPONENT, KIND, PROXY_AUDIENCE, TOKEN_PROXY, USE};
-pub use own_pods::warnings;
+pub use own_pods::{EXAMINE, warnings};
 pub use prerequisites::missing;
 pub use settings::{CREATE, SERVICE_ACCOUNT, SETTINGS};
 pub use uses::{identity_of, serves};

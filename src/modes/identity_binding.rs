@@ -4,18 +4,23 @@
 
 mod links;
 mod names;
+mod pages;
 mod rbac;
 mod remarks;
 mod uses;
 
 pub use uses::is_asked;
 
-use super::{accounts, mode::Mode};
+use super::{
+    accounts,
+    mode::{Discovered, Mode},
+};
 use crate::{
     chain::{
         facts::{Bound, BoundIdentity, Component, Parameters, PodPatch},
         found::Found,
         link::Link,
+        page::Page,
         remarks::{Lists, Planned, Remarks},
         stage::Stage,
         uses::{Asking, IdentityUse, PodView},
@@ -114,6 +119,11 @@ impl Mode for IdentityBinding {
         &[accounts::USE, USE]
     }
 
+    fn discovered(&self, pod: &PodView<'_>, _: &IdentityUse) -> Discovered {
+        let subject = pod.service_account().to_owned();
+        Discovered { objects: [(accounts::KIND, subject.clone())].into(), subject }
+    }
+
     fn pod(&self, bound: &Bound) -> PodPatch {
         PodPatch { annotations: [(USE.to_owned(), "true".to_owned())].into(), ..accounts::pod(bound) }
     }
@@ -130,6 +140,10 @@ impl Mode for IdentityBinding {
 
     fn chain(&self, bound: &Bound) -> Vec<Link> {
         links::links(bound)
+    }
+
+    fn pages(&self) -> Vec<&'static Page> {
+        accounts::pages::ALL.iter().chain(pages::ALL).copied().collect()
     }
 
     fn stages(&self, bound: &Bound) -> Vec<Stage> {

@@ -14,7 +14,7 @@ use crate::{
     engine::{fault::Fault, ledger::Ledger},
     spec::settings::Owner,
 };
-pub use aad::excepting;
+pub use aad::{OPERATOR_SCOPE, excepting, is_namespaced};
 pub use mode::Mode;
 pub use pod_identity_addon::existing as addon_feature;
 use serde_json::Value;

@@ -6,6 +6,7 @@ use crate::{
         facts::{Bound, Component, Parameters, PodPatch},
         found::Found,
         link::{Heals, Link, MissingLink, Reason, TOKEN},
+        page::Page,
         remarks::{IdentityUser, ListAhead, Lists, Planned, Remarks},
         stage::Stage,
         uses::{Asking, IdentityUse, NodeAccess, PodView},
@@ -26,6 +27,7 @@ use crate::{
 use futures::future::{BoxFuture, ready};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 pub trait Mode: Sync {
     /// The word of the spec and of `--mode`.
@@ -70,6 +72,9 @@ pub trait Mode: Sync {
         None
     }
 
+    /// Returns how pods that somebody else bound are told apart, and the names of the mode's objects for them, as `Bound` has them.
+    fn discovered(&self, pod: &PodView<'_>, found: &IdentityUse) -> Discovered;
+
     /// Returns whether it keeps pods from asking the metadata service of their nodes for tokens of any identity there.
     fn guards_nodes(&self, _: &Survey) -> bool {
         false
@@ -92,6 +97,14 @@ pub trait Mode: Sync {
 
     /// Lists the links from the cluster to the pod's token, in the order in which each rests on those before it.
     fn chain(&self, bound: &Bound) -> Vec<Link>;
+
+    /// Says whether it should not be used any more.
+    fn is_retired(&self) -> bool {
+        false
+    }
+
+    /// Lists the pages of its links, beside those that all modes have.
+    fn pages(&self) -> Vec<&'static Page>;
 
     /// Lists what a proof waits for before the delivery's stages.
     fn stages(&self, _: &Bound) -> Vec<Stage> {
@@ -154,6 +167,12 @@ pub trait Mode: Sync {
 
     /// Says how to tell apart several identities that one subject would get.
     fn one_identity(&self, subject: &str) -> String;
+}
+
+/// What a binding is called that was found in a cluster.
+pub struct Discovered {
+    pub subject: String,
+    pub objects: BTreeMap<&'static str, String>,
 }
 
 /// A role that comes with the bindings of a mode.

@@ -9,13 +9,14 @@ mod uses;
 
 use super::{
     aad::{self, AZURE_IDENTITY, BINDING, GROUP, default_binding},
-    mode::{Mode, ModeRole},
+    mode::{Discovered, Mode, ModeRole},
 };
 use crate::{
     chain::{
         facts::{Bound, BoundIdentity, Component, Parameters, PodPatch},
         found::Found,
         link::{Link, Reason},
+        page::Page,
         remarks::{IdentityUser, ListAhead, Lists, Planned, Remarks},
         uses::{Asking, IdentityUse, NodeAccess, PodView},
         view::View,
@@ -159,6 +160,11 @@ impl Mode for PodIdentity {
         &[aad::LABEL]
     }
 
+    fn discovered(&self, pod: &PodView<'_>, found: &IdentityUse) -> Discovered {
+        let (subject, objects) = aad::examine::names_of(pod.label(aad::LABEL).unwrap_or_default(), &found.edges);
+        Discovered { subject, objects }
+    }
+
     fn pod(&self, bound: &Bound) -> PodPatch {
         aad::pod(bound)
     }
@@ -173,6 +179,14 @@ impl Mode for PodIdentity {
 
     fn chain(&self, bound: &Bound) -> Vec<Link> {
         links::links(bound)
+    }
+
+    fn is_retired(&self) -> bool {
+        true
+    }
+
+    fn pages(&self) -> Vec<&'static Page> {
+        aad::pages::ALL.to_vec()
     }
 
     fn warnings<'a>(&'a self, view: &'a View<'a>) -> BoxFuture<'a, Vec<String>> {

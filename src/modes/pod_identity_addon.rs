@@ -4,13 +4,14 @@
 
 mod found;
 mod links;
+mod pages;
 mod preflight;
 mod settings;
 mod uses;
 
 use super::{
     aad::{self, AZURE_IDENTITY, BINDING, GROUP, default_binding},
-    mode::{Mode, ModeRole},
+    mode::{Discovered, Mode, ModeRole},
 };
 use crate::{
     azure::ArmId,
@@ -18,6 +19,7 @@ use crate::{
         facts::{Bound, BoundIdentity, Component, Parameters, PodPatch},
         found::Found,
         link::{Link, Reason},
+        page::Page,
         remarks::{IdentityUser, Lists, Planned, Remarks},
         uses::{Asking, IdentityUse, NodeAccess, PodView},
         view::View,
@@ -181,6 +183,11 @@ impl Mode for PodIdentityAddon {
         &[aad::LABEL]
     }
 
+    fn discovered(&self, pod: &PodView<'_>, found: &IdentityUse) -> Discovered {
+        let (subject, objects) = aad::examine::names_of(pod.label(aad::LABEL).unwrap_or_default(), &found.edges);
+        Discovered { subject, objects }
+    }
+
     fn pod(&self, bound: &Bound) -> PodPatch {
         aad::pod(bound)
     }
@@ -195,6 +202,14 @@ impl Mode for PodIdentityAddon {
 
     fn chain(&self, bound: &Bound) -> Vec<Link> {
         links::links(bound)
+    }
+
+    fn is_retired(&self) -> bool {
+        true
+    }
+
+    fn pages(&self) -> Vec<&'static Page> {
+        aad::pages::ALL.iter().chain(pages::ALL).copied().collect()
     }
 
     fn warnings<'a>(&'a self, view: &'a View<'a>) -> BoxFuture<'a, Vec<String>> {

@@ -2,15 +2,20 @@
 //! The cluster needs its OIDC issuer and the webhook: <https://learn.microsoft.com/azure/aks/workload-identity-overview>
 
 mod links;
+mod pages;
 mod remarks;
 mod uses;
 
-use super::{accounts, mode::Mode};
+use super::{
+    accounts,
+    mode::{Discovered, Mode},
+};
 use crate::{
     chain::{
         facts::{Bound, BoundIdentity, Component, Parameters, PodPatch},
         found::Found,
         link::Link,
+        page::Page,
         remarks::{Lists, Planned, Remarks},
         stage::Stage,
         uses::{Asking, IdentityUse, PodView},
@@ -88,6 +93,11 @@ impl Mode for WorkloadIdentity {
         &[accounts::USE]
     }
 
+    fn discovered(&self, pod: &PodView<'_>, _: &IdentityUse) -> Discovered {
+        let subject = pod.service_account().to_owned();
+        Discovered { objects: [(accounts::KIND, subject.clone())].into(), subject }
+    }
+
     fn pod(&self, bound: &Bound) -> PodPatch {
         accounts::pod(bound)
     }
@@ -102,6 +112,10 @@ impl Mode for WorkloadIdentity {
 
     fn chain(&self, bound: &Bound) -> Vec<Link> {
         links::links(bound)
+    }
+
+    fn pages(&self) -> Vec<&'static Page> {
+        accounts::pages::ALL.iter().chain(pages::ALL).copied().collect()
     }
 
     fn stages(&self, bound: &Bound) -> Vec<Stage> {

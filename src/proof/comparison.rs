@@ -33,12 +33,12 @@ const SPREAD: i64 = 600;
 
 /// Something that is not as podid wrote it.
 #[derive(Clone, Debug)]
-pub(super) struct Difference {
-    pub(super) missing: MissingLink,
+pub struct Difference {
+    pub missing: MissingLink,
     /// False for what Azure may only not show yet.
-    pub(super) certain: bool,
+    pub certain: bool,
     /// Nothing can work without it. What only differs may work all the same: it is a cause once a component reports a problem.
-    pub(super) breaks: bool,
+    pub breaks: bool,
 }
 
 /// What one comparison found.
@@ -47,7 +47,7 @@ pub(super) struct Comparison {
     /// In the order of the chain; what follows from another difference is left out.
     pub(super) differences: Vec<Difference>,
     /// Links whose role assignments are so old that Azure has spread them long since.
-    spread: Vec<LinkName>,
+    spread: Vec<&'static str>,
     /// Links that Azure shows to be right, and how long it may still take until they count.
     on_the_way: Vec<(LinkName, Duration)>,
 }
@@ -55,7 +55,7 @@ pub(super) struct Comparison {
 impl Comparison {
     /// Whether a refusal at this link cannot be a right that is on its way.
     pub(super) fn is_spread(&self, link: LinkName) -> bool {
-        self.differences.is_empty() && self.spread.contains(&link)
+        self.differences.is_empty() && self.spread.contains(&link.word)
     }
 
     /// How long a link that Azure shows to be right may still take; None: nothing is known of it.
@@ -68,7 +68,9 @@ impl Comparison {
 pub(super) async fn compare(prover: &Prover, target: &Target) -> Comparison {
     let reader = |force| {
         let values = Arc::new(Values::default());
-        Reader::new(prover.azure.read(), prover.clusters.clone(), values, resources::content()).consenting(false, force)
+        Reader::new(prover.azure.read(), prover.clusters.clone(), values, resources::content())
+            .consenting(false, force)
+            .only_reading(prover.only_reads)
     };
     let looks = reader(false);
     let Some(pass) = Box::pin(pass(prover, target, &looks)).await else { return Comparison::default() };
@@ -175,19 +177,19 @@ fn closure(desired: &Desired, mut todo: Vec<Key>) -> BTreeSet<Key> {
 
 impl Pass {
     /// The links all of whose role assignments are old.
-    fn spread(&self, target: &Target) -> Vec<LinkName> {
+    fn spread(&self, target: &Target) -> Vec<&'static str> {
         let created = |key: &Key| self.observed.seen.get(key)?.as_ref()?.actual.pointer("/assignment/created_on")?.as_i64();
         let now = jiff::Timestamp::now().as_second();
         let is_old = |key: &Key| created(key).is_some_and(|at| now - at > SPREAD);
         let spreading = target.links.iter().filter(|link| link.resource.as_ref().is_some_and(|resource| resource.spreads));
-        let names: BTreeSet<&str> = spreading.map(|link| link.name.0).collect();
+        let names: BTreeSet<&'static str> = spreading.map(|link| link.name.word).collect();
         let all_old = |name: &&str| {
             let nodes =
-                self.desired.nodes.values().filter(|node| link_of(target, &node.kind, &node.key).is_some_and(|l| l.name.0 == *name));
+                self.desired.nodes.values().filter(|node| link_of(target, &node.kind, &node.key).is_some_and(|l| l.name.word == *name));
             let mut nodes = nodes.peekable();
             nodes.peek().is_some() && nodes.all(|node| is_old(&node.key))
         };
-        names.into_iter().filter(all_old).map(LinkName).collect()
+        names.into_iter().filter(all_old).collect()
     }
 
     /// Everything that a node refers to, directly or not.
@@ -206,11 +208,12 @@ impl Pass {
         let in_cluster = KINDS.of(&node.kind).is_ok_and(|kind| kind.side() == Side::Kubernetes);
         let certain = !prover.fresh && !resource.spreads || in_cluster;
         let title = format!("{}{}", link.title, (resource.place)(self.placed(key)));
-        let found =
-            |what: String, hint: String| Some(Difference { missing: MissingLink::new(link.name, what).hint(hint), certain, breaks: true });
+        let found = |what: String, hint: String| {
+            Some(Difference { missing: MissingLink::new(link.name, what).page(link.page).hint(hint), certain, breaks: true })
+        };
         let differs = |changes: &[String], hint: String| {
             let what = format!("{title} differs from what podid wrote: {}", changes.join(", "));
-            Some(Difference { missing: MissingLink::new(link.name, what).hint(hint), certain, breaks: false })
+            Some(Difference { missing: MissingLink::new(link.name, what).page(link.page).hint(hint), certain, breaks: false })
         };
         if let Some(refusal) = self.plan.refused.iter().find(|r| r.key == *key) {
             let way = refusal.way_out.clone().unwrap_or_default();
@@ -229,7 +232,8 @@ impl Pass {
             (Act::Create | Act::Replace, _) => found(format!("{title} {}", resource.missing), write(&[])),
             (_, Some(judge)) => {
                 let hint = if resource.way_out.is_empty() { write(&[]) } else { resource.way_out.to_owned() };
-                found(format!("{title} {}", judge(action)?), hint)
+                let judged = found(format!("{title} {}", judge(action)?), hint)?;
+                Some(Difference { missing: MissingLink { page: resource.judged.or(judged.missing.page), ..judged.missing }, ..judged })
             }
             (Act::Update, None) if in_cluster && !is_unsure(action) => {
                 let changes = changed(&action.changes);

@@ -19,6 +19,8 @@ pub struct Prover {
     pub fresh: bool,
     /// How long Entra may take until all of it knows a new credential.
     pub settle: Duration,
+    /// Whether nothing but reads may be sent, so that no server is asked for a dry run.
+    pub only_reads: bool,
     pub events: EventSink,
     /// Of the pod; None: the default one of the delivery.
     pub image: Option<String>,

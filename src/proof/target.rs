@@ -17,10 +17,10 @@ use crate::{
 pub struct Target {
     pub bound: Bound,
     pub delivered: Delivered,
-    pub(super) mode: &'static dyn Mode,
-    pub(super) delivery: &'static dyn Delivery,
+    pub mode: &'static dyn Mode,
+    pub delivery: &'static dyn Delivery,
     /// The whole chain, each link after those that it rests on.
-    pub(super) links: Vec<Link>,
+    pub links: Vec<Link>,
     /// The container of a storage account that is proved instead of secrets.
     pub(super) storage: Option<String>,
 }
@@ -31,7 +31,7 @@ impl Target {
         Self::by(delivery, bound, delivered)
     }
 
-    pub(super) fn by(delivery: &'static dyn Delivery, bound: Bound, delivered: Delivered) -> Result<Self, Fault> {
+    pub fn by(delivery: &'static dyn Delivery, bound: Bound, delivered: Delivered) -> Result<Self, Fault> {
         let mode = modes::of(&bound)?;
         let mut links = mode.chain(&bound);
         links.extend(delivery.chain(&delivered, &bound));
@@ -44,22 +44,22 @@ impl Target {
     }
 
     /// What links are checked with, where neither Azure nor a pod is looked at.
-    pub(super) fn view<'v>(&'v self, cluster: &'v Read, commands: &'v Commands) -> View<'v> {
-        View { cluster, azure: None, bound: &self.bound, delivered: Some(&self.delivered), pod: None, commands }
+    pub fn view<'v>(&'v self, cluster: &'v Read, commands: &'v Commands) -> View<'v> {
+        View { cluster, azure: None, bound: &self.bound, delivered: Some(&self.delivered), pod: None, commands, survey: None }
     }
 
     /// What the pod of the proof must have.
-    pub(super) fn pod(&self) -> PodPatch {
+    pub fn pod(&self) -> PodPatch {
         self.mode.pod(&self.bound).and(self.delivery.pod(&self.delivered))
     }
 
     /// Where a link stands in the chain.
-    pub(super) fn rank(&self, link: LinkName) -> usize {
+    pub fn rank(&self, link: LinkName) -> usize {
         self.links.iter().position(|one| one.name == link).unwrap_or(self.links.len())
     }
 
     /// The first link of the chain that knows a component's text.
-    pub(super) fn symptom(&self, text: &str) -> Option<(&Link, &'static Symptom)> {
+    pub fn symptom(&self, text: &str) -> Option<(&Link, &'static Symptom)> {
         self.links.iter().find_map(|link| Some((link, link.symptoms.iter().find(|symptom| symptom.fits(text))?)))
     }
 
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn a_text_belongs_to_the_first_link_that_knows_it() {
         let target = target("pod-identity", "csi");
-        let link = |text: &str| target.symptom(text).map(|(link, _)| link.name.0);
+        let link = |text: &str| target.symptom(text).map(|(link, _)| link.name.word);
         assert!(target.is_waiting("nmi: GET http://localhost:2579/host/token: getting assigned identities for pod shop/web"));
         assert_eq!(link("dial tcp 127.0.0.1:2579: connect: connection refused"), Some("token"));
         assert_eq!(link("rpc error: code = Unknown desc = failed: Code=\"ForbiddenByPolicy\""), Some("grant"));

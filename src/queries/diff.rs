@@ -178,7 +178,7 @@ fn not_there(namespace: &str) -> String {
 }
 
 fn terms(session: &Session, mine: bool) -> Terms {
-    Terms { adopt: session.global.adopt, force_conflicts: session.global.force_conflicts, mine }
+    Terms { adopt: session.global.adopt, force_conflicts: session.global.force_conflicts, mine, local: false }
 }
 
 fn name(rendered: &Rendered) -> String {

@@ -1,8 +1,8 @@
 //! What podid's marks say that exists: read from tags, descriptions and labels, and turned back into the requests that would have made it.
 //! So a lost state needs no spec. What carries no mark (adopted resources) is found only where something marked refers to it.
 
-mod federations;
 mod components;
+mod federations;
 
 use crate::{
     azure::{self, ArmId, Container, Identity, ObjectKind, RoleAssignment, StorageAccount, Vault},
@@ -28,8 +28,8 @@ use crate::{
         vault_model::Model,
     },
 };
-use federations::MarkedFederation;
 use components::Installed;
+use federations::MarkedFederation;
 use std::collections::BTreeSet;
 
 /// One graph for each app that left a mark in the subscription or in a cluster that the kubeconfig leads to.

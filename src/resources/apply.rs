@@ -25,7 +25,7 @@ pub async fn put(
     if before.is_some_and(|b| b.terminating) {
         cluster.delete(&place.at, None, None).await.map_err(Fault::cloud)?;
     }
-    let terms = Terms { adopt: writer.adopt, force_conflicts: writer.force_conflicts, mine: context.ours == Some(true) };
+    let terms = Terms { adopt: writer.adopt, force_conflicts: writer.force_conflicts, mine: context.ours == Some(true), local: false };
     let mut taken = before.and_then(|b| b.taken.clone());
     if before.is_some_and(|b| matches!(b.preview, Preview::Unknown { .. })) {
         // now that all is known, the server says whether there is anything to change at all

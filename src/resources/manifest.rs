@@ -4,7 +4,7 @@
 use super::{
     compare::{SERVERS_OWN, changes, holds},
     conflict::{self, Conflict},
-    ownership,
+    local_preview, ownership,
     takeover::{self, Takeover},
     world::{ClusterTarget, Reader},
 };
@@ -36,6 +36,8 @@ pub struct Actual {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub foreign: Vec<String>,
 }
+
+pub use super::outlook::{Outlook, Terms};
 
 /// What an apply would make of an object.
 #[derive(Debug, Serialize, Deserialize)]
@@ -171,7 +173,7 @@ pub async fn observe(
         }
         other => other?,
     };
-    let terms = Terms { adopt: reader.adopt, force_conflicts: reader.force_conflicts, mine };
+    let terms = Terms { adopt: reader.adopt, force_conflicts: reader.force_conflicts, mine, local: reader.only_reads };
     match outlook(&cluster, place, &live, &wanted, terms).await? {
         Outlook::Conflicts(conflicts) => actual.preview = Preview::Conflicts(conflicts),
         Outlook::Would { object, taken } => {
@@ -197,10 +199,10 @@ async fn foresee(
         Some(Origin::Adopted | Origin::Extended) => false,
         Some(Origin::Existing) | None => return,
     };
-    if context.intent != Intent::Present || place.shared {
+    if context.intent != Intent::Present || place.shared || reader.only_reads {
         return;
     }
-    let terms = Terms { adopt: reader.adopt, force_conflicts: reader.force_conflicts, mine };
+    let terms = Terms { adopt: reader.adopt, force_conflicts: reader.force_conflicts, mine, local: reader.only_reads };
     if let Ok(wanted) = make(mine) {
         cluster.preview_ahead(&place.at, &wanted, terms.force()).await;
     }
@@ -217,35 +219,10 @@ async fn goes_with_its_namespace(cluster: &cluster::Read, at: &ObjectRef) -> Res
     }
 }
 
-/// What was consented to, and whether the object is podid's already.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms {
-    pub adopt: bool,
-    pub force_conflicts: bool,
-    pub mine: bool,
-}
-
-impl Terms {
-    /// Whether fields that others own with other values are set all the same.
-    pub fn force(self) -> bool {
-        self.force_conflicts || (self.adopt && !self.mine)
-    }
-    fn takes_over(self) -> bool {
-        self.mine || self.adopt
-    }
-}
-
-/// What an apply would make of an object that is there, with all that comes before it.
-pub enum Outlook {
-    Would {
-        object: Value,
-        taken: Option<Takeover>,
-    },
-    /// Fields that others own with other values.
-    Conflicts(Vec<Conflict>),
-}
-
 pub async fn outlook(cluster: &cluster::Read, place: &Place, live: &Value, wanted: &Value, terms: Terms) -> Result<Outlook, Fault> {
+    if terms.local {
+        return Ok(local_preview::outlook(live, wanted, terms));
+    }
     // of what others share podid wants a few fields and nothing else: where they are there, the server need not be asked, and need not
     // allow to be asked
     if place.shared && holds(live, wanted) && takeover::of(live, place.managers()).is_none() {

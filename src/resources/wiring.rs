@@ -155,7 +155,7 @@ impl Kind<Cloud> for Wiring {
             ready: context.recorded.get(READY).and_then(Value::as_bool).unwrap_or_default() || readiness::state(&live) == State::Ready,
         };
         if wants && actual.problem.is_none() {
-            let terms = Terms { adopt: reader.adopt, force_conflicts: reader.force_conflicts, mine: false };
+            let terms = Terms { adopt: reader.adopt, force_conflicts: reader.force_conflicts, mine: false, local: reader.only_reads };
             actual.object.preview = match manifest::outlook(&cluster, &place, &live, &self.wanted(&live), terms).await? {
                 manifest::Outlook::Conflicts(conflicts) => Preview::Conflicts(conflicts),
                 manifest::Outlook::Would { object, .. } => {

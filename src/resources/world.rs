@@ -31,6 +31,8 @@ pub struct Reader {
     /// Foreign things that differ may be taken over: their fields are looked at as if they were ours to set.
     pub adopt: bool,
     pub force_conflicts: bool,
+    /// Nothing but reads is sent: no dry run of a write either.
+    pub only_reads: bool,
     /// podid's own kinds of objects that count as a namespace's content.
     pub content: Vec<Api>,
     /// What others made for resources of this app: `Resource::brings`.
@@ -40,13 +42,29 @@ pub struct Reader {
 
 impl Reader {
     pub fn new(azure: azure::Read, clusters: Clusters, values: Arc<Values>, content: Vec<Api>) -> Self {
-        Self { azure, clusters, values, adopt: false, force_conflicts: false, content, brought: BTreeSet::new(), reads: Mutex::default() }
+        Self {
+            azure,
+            clusters,
+            values,
+            adopt: false,
+            force_conflicts: false,
+            only_reads: false,
+            content,
+            brought: BTreeSet::new(),
+            reads: Mutex::default(),
+        }
     }
 
     /// The same, looking with what the user consented to.
     #[must_use]
     pub fn consenting(self, adopt: bool, force_conflicts: bool) -> Self {
         Self { adopt, force_conflicts, ..self }
+    }
+
+    /// The same, sending nothing but reads.
+    #[must_use]
+    pub fn only_reading(self, only_reads: bool) -> Self {
+        Self { only_reads, ..self }
     }
 
     /// The same, knowing what others made for this app.

@@ -1,6 +1,7 @@
 //! The links from a token to the blobs of a container, and what a storage account answers when one is broken (codes of "Common REST API
 //! error codes" and "Blob Storage error codes" of the Azure documentation).
 
+use super::pages;
 use crate::{
     azure::{ArmId, PrincipalKind, container_id},
     chain::{
@@ -23,10 +24,10 @@ use futures::future::BoxFuture;
 use std::time::Duration;
 
 /// The storage account.
-const STORAGE: LinkName = LinkName("storage");
-const CONTAINER: LinkName = LinkName("container");
+const STORAGE: LinkName = LinkName::new("storage", &pages::STORAGE);
+const CONTAINER: LinkName = LinkName::new("container", &pages::CONTAINER);
 /// The identity's right to write blobs.
-const ROLE_LINK: LinkName = LinkName("role");
+const ROLE_LINK: LinkName = LinkName::new("role", &pages::ROLE);
 
 /// Where neither the state nor Azure shows a role, a refusal is only looked at again.
 const UNKNOWN_ROLE: Duration = Duration::from_secs(5);
@@ -72,6 +73,7 @@ const OF_ACCOUNT: &[Symptom] = &[
     Symptom {
         any_of: &["no such host"],
         none_of: &[],
+        page: None,
         means: Meaning::Known {
             heals: Heals::Within(DNS),
             what: "the storage account's name does not resolve",
@@ -86,6 +88,7 @@ const OF_ACCOUNT: &[Symptom] = &[
     Symptom {
         any_of: &["ResourceNotFound", "AccountIsDisabled"],
         none_of: &[],
+        page: None,
         means: Meaning::Known {
             heals: Heals::Never,
             what: "the storage account does not exist, or is disabled",
@@ -96,6 +99,7 @@ const OF_ACCOUNT: &[Symptom] = &[
         // the same code for all network rules: firewall, private endpoint only, trusted services only
         any_of: &["AuthorizationFailure"],
         none_of: &[],
+        page: None,
         means: Meaning::Known {
             heals: Heals::Never,
             what: "the storage account's firewall blocks the cluster's nodes",
@@ -107,11 +111,16 @@ const OF_ACCOUNT: &[Symptom] = &[
             },
         },
     },
+    Symptom::known(&["KeyBasedAuthenticationNotPermitted"], Heals::Never, "the storage account takes no account keys", |_, _| {
+        "Use a token: `--auth-mode login`.".into()
+    })
+    .page(&pages::KEYS),
 ];
 
 const OF_CONTAINER: &[Symptom] = &[Symptom {
     any_of: &["ContainerNotFound"],
     none_of: &[],
+    page: None,
     means: Meaning::Known {
         heals: Heals::Never,
         what: "the container does not exist in the storage account",
@@ -122,6 +131,7 @@ const OF_CONTAINER: &[Symptom] = &[Symptom {
 const OF_ROLE: &[Symptom] = &[Symptom {
     any_of: &["AuthorizationPermissionMismatch", "InsufficientAccountPermissions"],
     none_of: &[],
+    page: None,
     means: Meaning::Read(|view, link, text| {
         let is_known = view.delivered.is_some_and(|delivered| !delivered.keys.is_empty());
         let heals = Heals::Within(if is_known { ROLE } else { UNKNOWN_ROLE });

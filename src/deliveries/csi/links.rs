@@ -1,7 +1,11 @@
 //! The links of the CSI driver, from the vault to the synced Secret, and what kubelet, the driver and its Azure provider report when one
 //! is broken (texts of secrets-store-csi-driver 1.6 and its Azure provider 1.8).
 
-use super::names::{CLASS, STATUS};
+use super::{
+    examine,
+    names::{CLASS, STATUS},
+    pages,
+};
 use crate::{
     chain::{
         facts::{Bound, Delivered},
@@ -17,13 +21,13 @@ use crate::{
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 
-const CLASS_LINK: LinkName = LinkName("class");
+const CLASS_LINK: LinkName = LinkName::new("class", &pages::CLASS);
 /// The Secrets Store CSI driver.
-const DRIVER: LinkName = LinkName("driver");
+const DRIVER: LinkName = LinkName::new("driver", &pages::DRIVER);
 /// Its Azure provider.
-const PROVIDER: LinkName = LinkName("provider");
+const PROVIDER: LinkName = LinkName::new("provider", &pages::PROVIDER);
 /// The driver keeps a Kubernetes Secret in step.
-const SYNC: LinkName = LinkName("sync");
+const SYNC: LinkName = LinkName::new("sync", &pages::SYNC);
 
 /// A class that was just written may be unknown to the driver's cache for a moment.
 const CACHE: Duration = Duration::from_secs(10);
@@ -34,11 +38,20 @@ pub(super) fn links(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
     links.extend([
         Link::new(CLASS_LINK, format!("the SecretProviderClass {}/{}", delivered.namespace, delivered.name), again.clone())
             .resource(Resource::of(CLASS))
-            .symptoms(OF_CLASS),
-        Link::new(DRIVER, "the Secrets Store CSI driver on the pod's node", Vec::new()).symptoms(OF_DRIVER),
-        Link::new(PROVIDER, "the driver's Azure provider on the pod's node", Vec::new()).symptoms(OF_PROVIDER),
+            .symptoms(OF_CLASS)
+            .examine(examine::CLASS)
+            .apart(),
+        Link::new(DRIVER, "the Secrets Store CSI driver on the pod's node", Vec::new())
+            .symptoms(OF_DRIVER)
+            .examine(examine::DRIVER)
+            .apart(),
+        Link::new(PROVIDER, "the driver's Azure provider on the pod's node", Vec::new())
+            .symptoms(OF_PROVIDER)
+            .examine(examine::PROVIDER)
+            .apart(),
         Link::new(VERSION, "the mounted versions", again.clone()),
         Link::new(SYNC, "the synced Secrets", again).symptoms(OF_SYNC),
+        ground::container(),
     ]);
     links
 }
@@ -73,20 +86,42 @@ fn class_again(view: &View<'_>, link: &Link) -> String {
     format!("Write it again: {}.", view.again(&link.again))
 }
 
-/// A text that means one thing wherever it is reported.
-const fn known(any_of: &'static [&'static str], heals: Heals, what: &'static str, hint: fn(&View<'_>, &Link) -> String) -> Symptom {
-    Symptom { any_of, none_of: &[], means: Meaning::Known { heals, what, hint } }
-}
-
 const OF_CLASS: &[Symptom] = &[
-    known(
-        &["nodePublishSecretRef secret is not set", "only one identity mode", "failed to create auth config"],
+    Symptom::known(
+        &[
+            "nodePublishSecretRef secret is not set",
+            "only one identity mode",
+            "failed to create auth config",
+            "clientID is required for identity binding",
+        ],
         Heals::Never,
         "the SecretProviderClass does not set exactly one identity mode",
         class_again,
-    ),
-    known(&["failed to get secretproviderclass"], Heals::Within(CACHE), "the driver does not find the SecretProviderClass", class_again),
-    known(
+    )
+    .page(&pages::CLASS_MODE),
+    Symptom::known(
+        &["failed to get secretproviderclass", "secretproviderclasses.secrets-store.csi.x-k8s.io \""],
+        Heals::Within(CACHE),
+        "the driver does not find the SecretProviderClass",
+        class_again,
+    )
+    .unless(&["is forbidden"])
+    .page(&pages::CLASS_MISSING),
+    Symptom::known(
+        &["Multiple user assigned identities exist"],
+        Heals::Never,
+        "the SecretProviderClass names no identity of the node, which has several",
+        class_again,
+    )
+    .page(&crate::chain::pages::NODE_IDENTITY),
+    Symptom::known(
+        &["received message larger than max"],
+        Heals::Never,
+        "the SecretProviderClass mounts more than the driver can pass on",
+        |_, _| "Divide its objects among several classes.".into(),
+    )
+    .page(&pages::TOO_LARGE),
+    Symptom::known(
         &[
             "keyvaultName is not provided",
             "tenantId is not provided",
@@ -102,15 +137,17 @@ const OF_CLASS: &[Symptom] = &[
             "file name must",
             "failed to validate secret object",
             "not found in the pod",
+            "must be between 3 and 24 chars",
         ],
         Heals::Never,
         "the provider cannot read the SecretProviderClass",
         class_again,
-    ),
+    )
+    .page(&pages::CLASS_UNREADABLE),
 ];
 
 const OF_DRIVER: &[Symptom] = &[
-    known(
+    Symptom::known(
         &["not found in the list of registered CSI drivers", "no CSIDriver object"],
         Heals::Within(ABSENT),
         "the Secrets Store CSI driver is not on the pod's node",
@@ -124,6 +161,7 @@ const OF_DRIVER: &[Symptom] = &[
     Symptom {
         any_of: &["code = Unavailable", "csi.sock"],
         none_of: PROVIDER_TEXTS,
+        page: None,
         means: Meaning::Known {
             heals: Heals::Within(RESTART),
             what: "the CSI driver does not answer on the pod's node",
@@ -135,11 +173,11 @@ const OF_DRIVER: &[Symptom] = &[
 const PROVIDER_TEXTS: &[&str] = &["error connecting to provider", "azure.sock", "provider not found"];
 
 const OF_PROVIDER: &[Symptom] =
-    &[known(PROVIDER_TEXTS, Heals::Within(RESTART), "the driver's Azure provider does not answer on the pod's node", |_, _| {
+    &[Symptom::known(PROVIDER_TEXTS, Heals::Within(RESTART), "the driver's Azure provider does not answer on the pod's node", |_, _| {
         "Look whether it runs on that node: `kubectl get pods -A -o wide | grep provider-azure`.".into()
     })];
 
-const OF_SYNC: &[Symptom] = &[known(
+const OF_SYNC: &[Symptom] = &[Symptom::known(
     &["secrets is forbidden", "cannot create resource \"secrets\"", "cannot patch resource \"secrets\""],
     Heals::Never,
     "the CSI driver may not write Kubernetes Secrets",

@@ -1,6 +1,7 @@
 //! The links of FlexVolume, and what kubelet and the driver report when one is broken. Of an error of Key Vault the driver's script leaves
 //! only the message (`sed 's/.*Message=//'` in deployment/flexvol-installer/kv).
 
+use super::pages;
 use crate::chain::{
     facts::{Bound, Delivered},
     ground,
@@ -8,8 +9,8 @@ use crate::chain::{
     stage::{Otherwise, Reached, Stage, Until},
 };
 
-const TEMPLATE: LinkName = LinkName("template");
-const DRIVER: LinkName = LinkName("driver");
+const TEMPLATE: LinkName = LinkName::new("template", &pages::TEMPLATE);
+const DRIVER: LinkName = LinkName::new("driver", &pages::DRIVER);
 
 pub(super) fn links(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
     let mut links = ground::of_vault(delivered, bound);
@@ -17,6 +18,7 @@ pub(super) fn links(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
         Link::new(TEMPLATE, "the options of the FlexVolume in the pod template", Vec::new()).symptoms(OF_TEMPLATE),
         Link::new(DRIVER, "the FlexVolume driver on the pod's node", Vec::new()).symptoms(OF_DRIVER),
         Link::new(VERSION, "the mounted versions", Vec::new()),
+        ground::container(),
     ]);
     links
 }
@@ -36,6 +38,7 @@ const OF_TEMPLATE: &[Symptom] = &[Symptom {
         "Invalid vault name",
     ],
     none_of: &[],
+    page: None,
     means: Meaning::Known {
         heals: Heals::Never,
         what: "the FlexVolume driver cannot read the options of the volume",
@@ -47,6 +50,7 @@ const OF_DRIVER: &[Symptom] = &[
     Symptom {
         any_of: &["no volume plugin matched", "driver executable"],
         none_of: &[],
+        page: None,
         means: Meaning::Known {
             heals: Heals::Within(ABSENT),
             what: "the FlexVolume driver is not on the pod's node",
@@ -62,6 +66,7 @@ const OF_DRIVER: &[Symptom] = &[
         // driver-call.go of kubelet, when the script printed something else than JSON
         any_of: &["invalid character"],
         none_of: &[],
+        page: Some(&pages::SCRIPT),
         means: Meaning::Known {
             heals: Heals::Never,
             what: "the FlexVolume driver cannot run on the pod's node",
@@ -72,7 +77,7 @@ const OF_DRIVER: &[Symptom] = &[
         },
     },
     // NMI had no token for the pod yet; the driver does not repeat why
-    Symptom { any_of: &["nmi response failed with status code"], none_of: &[], means: Meaning::Waiting },
+    Symptom { any_of: &["nmi response failed with status code"], none_of: &[], page: None, means: Meaning::Waiting },
 ];
 
 /// The pod starts only after the mount. Which versions were written the driver tells nobody.

@@ -13,7 +13,11 @@ use crate::{
 
 pub(super) fn links(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
     let mut links = ground::of_vault(delivered, bound);
-    links.extend([in_pod::container("the container that reads the vault"), Link::new(VERSION, "the versions that it reads", Vec::new())]);
+    links.extend([
+        in_pod::container("the container that reads the vault"),
+        ground::container(),
+        Link::new(VERSION, "the versions that it reads", Vec::new()),
+    ]);
     links
 }
 

@@ -1,11 +1,15 @@
 //! The links that both modes of AAD Pod Identity have: the objects in the cluster, and what NMI reports (texts of aad-pod-identity 1.8).
 
-use super::names::{AZURE_IDENTITY, BINDING, LABEL};
+use super::{
+    names::{AZURE_IDENTITY, BINDING, LABEL},
+    pages,
+};
 use crate::{
     azure::{ArmId, id},
     chain::{
         facts::Bound,
-        link::{Heals, Link, LinkName, Meaning, MissingLink, RESTART, Reason, Symptom, TOKEN},
+        link::{Heals, Link, LinkName, MissingLink, Reason, TOKEN},
+        pages as common,
         texts::field,
         view::View,
     },
@@ -21,11 +25,11 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 /// A role of the cluster, without which nobody can put the identity on the nodes.
-pub const CLUSTER_ROLE: LinkName = LinkName("role");
+pub const CLUSTER_ROLE: LinkName = LinkName::new("role", &common::CLUSTER_ROLE);
 /// The AzureIdentity in the cluster.
-pub const OBJECT: LinkName = LinkName("azure-identity");
+pub const OBJECT: LinkName = LinkName::new("azure-identity", &pages::OBJECT);
 /// The AzureIdentityBinding, or another one with the same selector.
-pub const BOUND: LinkName = LinkName("binding");
+pub const BOUND: LinkName = LinkName::new("binding", &pages::BOUND);
 
 /// `the AzureIdentity shop/web`
 pub fn object_title(bound: &Bound, shown: &str, kind: &str) -> String {
@@ -63,51 +67,33 @@ pub fn look_at_identity<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a,
         let Ok(Some(binding)) = binding(view).await else { return Vec::new() };
         let namespace = &view.bound.namespace;
         let named = field(&binding, "/spec/azureIdentity");
-        let what = match view.cluster.get(&azure_identity::at(namespace, named)).await {
-            Ok(None) => format!(
-                "the AzureIdentity {named}, which the binding {} names, is not in namespace {namespace}",
-                field(&binding, "/metadata/name")
-            ),
-            Ok(Some(there)) if !ArmId::parse(field(&there, "/spec/resourceID")).is_some_and(|id| id.is_kind(id::IDENTITY)) => format!(
-                "the AzureIdentity {named} has a resourceID that is not one of a managed identity ({:?}), so MIC ignores it",
-                field(&there, "/spec/resourceID")
-            ),
+        let own = view.bound.object(AZURE_IDENTITY);
+        let missing = match view.cluster.get(&azure_identity::at(namespace, named)).await {
+            Ok(None) => {
+                let what = format!(
+                    "the AzureIdentity {named}, which the binding {} names, is not in namespace {namespace}",
+                    field(&binding, "/metadata/name")
+                );
+                // the binding is what is wrong where it names another one than podid wrote
+                MissingLink::new(if own.is_empty() || own == named { OBJECT } else { BOUND }, what)
+            }
+            Ok(Some(there)) if field(&there, "/spec/resourceID").is_empty() => {
+                let missing =
+                    MissingLink::new(OBJECT, format!("the AzureIdentity {namespace}/{named} has no resourceID, so MIC ignores it"));
+                missing.page(&pages::CASING).because("fields in the old spelling (`ResourceID`, `ClientID`) are dropped by the CRD")
+            }
+            Ok(Some(there)) if !ArmId::parse(field(&there, "/spec/resourceID")).is_some_and(|id| id.is_kind(id::IDENTITY)) => {
+                let what = format!(
+                    "the AzureIdentity {named} has a resourceID that is not one of a managed identity ({:?}), so MIC ignores it",
+                    field(&there, "/spec/resourceID")
+                );
+                MissingLink::new(OBJECT, what)
+            }
             _ => return Vec::new(),
         };
-        vec![Reason::new(Heals::Never, MissingLink::new(OBJECT, what).hint(format!("Write it again: {}.", view.again(&link.again))))]
+        vec![Reason::new(Heals::Never, missing.hint(format!("Write it again: {}.", view.again(&link.again))))]
     })
 }
-
-/// NMI does not answer on the pod's node.
-pub const NMI_SILENT: Symptom = Symptom {
-    // the provider asks NMI on the node's own port (pkg/auth)
-    any_of: &["localhost:2579", "127.0.0.1:2579"],
-    none_of: &[],
-    means: Meaning::Known {
-        heals: Heals::Within(RESTART),
-        what: "NMI does not answer on the pod's node",
-        hint: |_, _| "Look whether it runs on that node: `kubectl get pods -A -o wide | grep nmi`.".into(),
-    },
-};
-
-/// The node has no such identity.
-pub const NO_SUCH_IDENTITY: Symptom = Symptom {
-    any_of: &["Identity not found"],
-    none_of: &[],
-    means: Meaning::Known {
-        heals: Heals::Within(RESTART),
-        what: "the node has no identity with the client id that NMI asks for",
-        hint: |view, link| {
-            format!(
-                "The scale set may have lost it (an upgrade does that), or the AzureIdentity names another one: compare {} with `kubectl get azureidentity {} -n {} -o yaml`, then write it again by {}.",
-                view.commands.podid(&["output", &format!("identity/{}", view.bound.identity.name), "client_id"]),
-                view.bound.name,
-                view.bound.namespace,
-                view.again(&link.again)
-            )
-        },
-    },
-};
 
 /// Other bindings by which the pods get a second identity. None are known where this login may not look.
 pub async fn rivals(view: &View<'_>) -> Vec<Rival> {

@@ -69,6 +69,12 @@ impl<'a> Programs<'a> {
     }
 }
 
+/// Whether bindings count only in their own namespace in this cluster, or there is no pod identity in it.
+pub fn is_namespaced(survey: &Survey) -> bool {
+    let programs = Programs::of(survey);
+    programs.is_namespaced() || !programs.has_nmi() && !programs.has_mic()
+}
+
 fn containers(object: &Value) -> impl Iterator<Item = &Value> {
     object.pointer("/spec/template/spec/containers").and_then(Value::as_array).into_iter().flatten()
 }

@@ -1,6 +1,6 @@
 //! The tokens that kubelet gives the CSI driver for the pods that mount, which its provider exchanges.
 
-use super::names::PROXY_AUDIENCE;
+use super::{names::PROXY_AUDIENCE, pages};
 use crate::{
     chain::{
         link::{Heals, Link, LinkName, Meaning, MissingLink, RESTART, Reason, Symptom},
@@ -15,7 +15,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 /// The driver passes tokens of service accounts on to its provider.
-const DRIVER_TOKENS: LinkName = LinkName("driver-tokens");
+const DRIVER_TOKENS: LinkName = LinkName::new("driver-tokens", &pages::DRIVER_TOKENS);
 pub const DRIVER: &str = "secrets-store.csi.k8s.io";
 
 /// `audience`: of the tokens that the provider needs.
@@ -60,11 +60,13 @@ const TEXTS: &[&str] = &[
 const OF_DRIVER: &[Symptom] = &[Symptom {
     any_of: TEXTS,
     none_of: &["AADSTS"],
+    page: None,
     means: Meaning::Read(|_, _, text| Reason::new(Heals::Within(RESTART), missing(AUDIENCE).because(cut(text)))),
 }];
 
 const OF_PROXY: &[Symptom] = &[Symptom {
     any_of: TEXTS,
     none_of: &["AADSTS"],
+    page: None,
     means: Meaning::Read(|_, _, text| Reason::new(Heals::Within(RESTART), missing(PROXY_AUDIENCE).because(cut(text)))),
 }];

@@ -1,11 +1,14 @@
 //! The links that the modes of Workload ID share: the service account with its annotation, the webhook, and what the webhook puts into a
 //! pod (azure-workload-identity 1.6, `pkg/webhook/webhook.go`), and what a proof waits for of these.
 
-use super::names::{COMPONENT, KIND, USE};
+use super::{
+    names::{COMPONENT, KIND, USE},
+    pages, texts,
+};
 use crate::{
     chain::{
         facts::Bound,
-        link::{Heals, Link, LinkName, MissingLink, RESTART, Reason, Resource, UNKNOWN},
+        link::{Check, Heals, Link, LinkName, MissingLink, RESTART, Reason, Resource, UNKNOWN},
         stage::{Otherwise, Reached, Stage, Until},
         texts::field,
         view::View,
@@ -25,11 +28,11 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-pub const ACCOUNT: LinkName = LinkName("service-account");
+pub const ACCOUNT: LinkName = LinkName::new("service-account", &pages::ACCOUNT);
 /// The programs that change pods.
-pub const WEBHOOK: LinkName = LinkName("webhook");
+pub const WEBHOOK: LinkName = LinkName::new("webhook", &pages::WEBHOOK);
 /// What they put into a pod.
-pub const MUTATION: LinkName = LinkName("mutation");
+pub const MUTATION: LinkName = LinkName::new("mutation", &pages::MUTATION);
 
 /// The webhook's configuration, in the chart and on AKS.
 const CONFIGURATION: &str = "azure-wi-webhook-mutating-webhook-configuration";
@@ -43,16 +46,27 @@ pub fn account(bound: &Bound, again: &[String]) -> Link {
     Link::new(ACCOUNT, title, again.to_vec())
         .resource(Resource { judge: Some(wrong_annotation), ..Resource::of(KIND) })
         .check(Side::Kubernetes, |view, link| look_at_account(view, link))
+        .symptoms(texts::OF_ACCOUNT)
+        .of_app()
 }
 
 pub fn webhook(bound: &Bound) -> Link {
     let cluster = &bound.cluster.name;
     let again = crate::chain::ground::words(["cluster", "install", COMPONENT, "--cluster", cluster]);
-    Link::new(WEBHOOK, "the webhook of Workload ID", again).check(Side::Kubernetes, |view, link| look_at_webhook(view, link))
+    Link::new(WEBHOOK, "the webhook of Workload ID", again)
+        .check(Side::Kubernetes, |view, link| look_at_webhook(view, link))
+        .symptoms(texts::OF_WEBHOOK)
+        .apart()
+        .of_app()
 }
 
-pub fn mutation() -> Link {
-    Link::new(MUTATION, "what the webhook puts into the pod", Vec::new()).check(Side::Kubernetes, |view, link| look_at_pod(view, link))
+/// `examine`: what is looked at beyond a proof.
+pub fn mutation(examine: &'static [Check]) -> Link {
+    Link::new(MUTATION, "what the webhook puts into the pod", Vec::new())
+        .check(Side::Kubernetes, |view, link| look_at_pod(view, link))
+        .symptoms(texts::OF_POD)
+        .examine(examine)
+        .of_app()
 }
 
 /// That its marks changed is no fault; its annotation is what it is for.
@@ -105,14 +119,17 @@ fn look_at_webhook<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, Vec<
         let ready = found.pointer("/status/readyReplicas").and_then(Value::as_u64).unwrap_or_default();
         if ready == 0 {
             let what = format!("no pod of the webhook of Workload ID is ready ({namespace}/{DEPLOYMENT})");
+            let start = format!("kubectl scale deployment {DEPLOYMENT} -n {namespace} --replicas 2");
+            let stopped = found.pointer("/spec/replicas").and_then(Value::as_u64) == Some(0);
             let hint = format!("Look why: `kubectl describe pods -n {namespace} -l azure-workload-identity.io/system=true`.");
-            return vec![Reason::new(Heals::Within(RESTART), MissingLink::new(WEBHOOK, what).hint(hint))];
+            let hint = if stopped { format!("Start it: `{start}`.") } else { hint };
+            return vec![Reason::new(Heals::Within(RESTART), MissingLink::new(WEBHOOK, what).page(&pages::WEBHOOK_SILENT).hint(hint))];
         }
         let api = Api::new("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations");
         match view.cluster.get(&manifest::at(&api, None, CONFIGURATION)).await {
             Ok(None) => {
                 let what = format!("the API server does not ask the webhook of Workload ID: there is no {CONFIGURATION}");
-                vec![Reason::new(Heals::Within(RESTART), MissingLink::new(WEBHOOK, what).hint(install))]
+                vec![Reason::new(Heals::Within(RESTART), MissingLink::new(WEBHOOK, what).page(&pages::WEBHOOK_UNKNOWN).hint(install))]
             }
             // a login or a server that cannot show it leaves the question open
             Ok(Some(_)) | Err(_) => Vec::new(),
@@ -167,7 +184,11 @@ pub fn fault_of(pod: &Value, bound: &Bound) -> Option<Reason> {
             format!("the variable {CLIENT_ID} of the pod {name} names another identity ({given}), not {}", bound.identity.name),
             "The webhook does not overwrite a variable of the pod template: remove it there, or correct the service account's annotation, then make the pod again."
                 .to_owned(),
-        ),
+        )
+        .map(|mut reason| {
+            reason.missing.page = Some(&pages::CLIENT_ID);
+            reason
+        }),
         None => never(
             format!("the pod {name} has no variable {CLIENT_ID}"),
             "The service account had no client id when the pod was created: make the pod again.".to_owned(),

@@ -1,6 +1,7 @@
 //! The links of an identity binding, from the identity to the token that the cluster's proxy gives, and what proxy and Entra report when one is
 //! broken.
 
+use super::pages;
 use crate::{
     chain::{
         facts::Bound,
@@ -14,9 +15,9 @@ use crate::{
 use std::time::Duration;
 
 /// The binding in ARM.
-const BINDING: LinkName = LinkName("identity-binding");
+const BINDING: LinkName = LinkName::new("identity-binding", &pages::BINDING);
 /// The right of the service account to use it.
-const ALLOWED: LinkName = LinkName("use-right");
+const ALLOWED: LinkName = LinkName::new("use-right", &pages::ALLOWED);
 
 /// AKS makes the credential of a binding, which Entra knows everywhere after minutes.
 const SPREADS: Duration = Duration::from_secs(300);
@@ -37,7 +38,7 @@ pub(super) fn links(bound: &Bound) -> Vec<Link> {
     }
     links.extend([
         accounts::webhook(bound),
-        accounts::mutation(),
+        accounts::mutation(accounts::EXAMINE),
         Link::new(TOKEN, "the token that the cluster's proxy gives", again).symptoms(OF_PROXY),
         accounts::driver_tokens(accounts::PROXY_AUDIENCE),
     ]);
@@ -56,6 +57,7 @@ const OF_PROXY: &[Symptom] = &[
     Symptom {
         any_of: &["use-managed-identity"],
         none_of: &[],
+        page: Some(&pages::ALLOWED),
         means: Meaning::Known {
             heals: Heals::Within(RESTART),
             what: "the service account may not use the identity",
@@ -65,6 +67,7 @@ const OF_PROXY: &[Symptom] = &[
     Symptom {
         any_of: &["AADSTS70021", "AADSTS700211", "AADSTS700213", "identity binding not found", "no identity binding"],
         none_of: &[],
+        page: Some(&pages::PROXY),
         means: Meaning::Known {
             heals: Heals::Within(SPREADS),
             what: "the cluster's proxy has no binding for the identity, or Entra does not know its credential yet",

@@ -5,13 +5,13 @@ use crate::{
     chain::{
         facts::Bound,
         ground,
-        link::{Heals, IDENTITY, Link, LinkName, Meaning, MissingLink, RESTART, ROLE, Reason, Resource, Sign, Symptom, TOKEN},
+        link::{Heals, IDENTITY, Link, LinkName, MissingLink, RESTART, ROLE, Reason, Resource, Sign, TOKEN},
         texts::{cut, field, first_lines, last_seen},
         view::View,
     },
     cluster::Api,
     engine::resource::{Kind as _, Side},
-    modes::aad::{self, AZURE_IDENTITY, BINDING, BOUND, CLUSTER_ROLE, OBJECT},
+    modes::aad::{self, AZURE_IDENTITY, BINDING, BOUND, CLUSTER_ROLE, OBJECT, examine, texts},
     resources::{role::Role, roles},
 };
 use futures::future::BoxFuture;
@@ -19,7 +19,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// MIC puts the identity on the node.
-const ASSIGNMENT: LinkName = LinkName("assignment");
+const ASSIGNMENT: LinkName = LinkName::new("assignment", &aad::pages::ASSIGNMENT);
 
 /// MIC puts an identity on a scale set in 40 to 60 s; 3 min 14 s were seen.
 const ASSIGNED_WITHIN: Duration = Duration::from_secs(240);
@@ -28,30 +28,37 @@ pub(super) fn links(bound: &Bound) -> Vec<Link> {
     let again = bind(bound);
     let mut links = ground::of_identity(bound, &again);
     for role in [roles::MANAGED_IDENTITY_OPERATOR, roles::VIRTUAL_MACHINE_CONTRIBUTOR] {
-        links.push(Link::new(CLUSTER_ROLE, format!("the role {role} of the cluster {}", bound.cluster.name), again.clone()).resource(
-            Resource {
-                key: aad::role_key(bound, role),
-                place: aad::role_place,
-                missing: "is not assigned, so MIC cannot put the identity on the nodes",
-                spreads: true,
-                ..Resource::of(Role::KIND)
-            },
-        ));
+        links.push(
+            Link::new(CLUSTER_ROLE, format!("the role {role} of the cluster {}", bound.cluster.name), again.clone())
+                .resource(Resource {
+                    key: aad::role_key(bound, role),
+                    place: aad::role_place,
+                    missing: "is not assigned, so MIC cannot put the identity on the nodes",
+                    spreads: true,
+                    ..Resource::of(Role::KIND)
+                })
+                .symptoms(texts::OF_ROLES),
+        );
     }
     links.extend([
         Link::new(OBJECT, aad::object_title(bound, "AzureIdentity", AZURE_IDENTITY), again.clone())
             .resource(Resource::of(AZURE_IDENTITY))
-            .check(Side::Kubernetes, |view, link| aad::look_at_identity(view, link)),
+            .check(Side::Kubernetes, |view, link| aad::look_at_identity(view, link))
+            .symptoms(texts::OF_OBJECT)
+            .examine(examine::OF_OBJECT),
         Link::new(BOUND, aad::object_title(bound, "AzureIdentityBinding", BINDING), again.clone())
             .resource(Resource::of(BINDING))
-            .check(Side::Kubernetes, |view, link| aad::look_at_binding(view, link)),
+            .check(Side::Kubernetes, |view, link| aad::look_at_binding(view, link))
+            .examine(examine::OF_BINDING),
         Link {
             slow: true,
             sign: Some(assigned),
             ..Link::new(ASSIGNMENT, "MIC's assignment of the identity to the node", again.clone())
                 .check(Side::Kubernetes, |view, link| look_at_assignment(view, link))
+                .symptoms(texts::OF_MIC)
+                .examine(examine::OF_MIC)
         },
-        Link::new(TOKEN, "NMI on the pod's node", again).symptoms(OF_NMI),
+        Link::new(TOKEN, "NMI on the pod's node", again).symptoms(texts::OF_NMI).examine(examine::OF_NMI),
     ]);
     links
 }
@@ -138,10 +145,3 @@ fn of_mic(text: &str, view: &View<'_>, link: &Link) -> Reason {
     let hint = "Look at MIC's log: `kubectl get pods -A | grep mic` shows its pods.";
     Reason::new(Heals::Within(ROLE), MissingLink::new(ASSIGNMENT, what).because(cut(&first_lines(text))).hint(hint))
 }
-
-static OF_NMI: &[Symptom] = &[
-    // NMI found no identity for the pod
-    Symptom { any_of: &["getting assigned identities for pod"], none_of: &[], means: Meaning::Waiting },
-    aad::NMI_SILENT,
-    aad::NO_SUCH_IDENTITY,
-];

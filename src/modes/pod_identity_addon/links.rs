@@ -1,17 +1,17 @@
 //! The links of the add-on, from the preview feature to NMI's token.
 
-use super::preflight::ADDON;
+use super::{pages, preflight::ADDON};
 use crate::{
     chain::{
         facts::Bound,
         ground,
-        link::{Heals, Link, LinkName, Meaning, RESTART, Resource, Symptom, TOKEN},
+        link::{Heals, Link, LinkName, Resource, Symptom, TOKEN},
     },
     engine::{
         plan::Action,
         resource::{Kind as _, Side},
     },
-    modes::aad::{self, AZURE_IDENTITY, BINDING},
+    modes::aad::{self, AZURE_IDENTITY, BINDING, examine, texts},
     resources::{
         addon_identity::AddonIdentity,
         feature::{self, Feature},
@@ -23,11 +23,11 @@ use crate::{
 use serde_json::Value;
 
 /// The preview feature of the subscription.
-const PREVIEW: LinkName = LinkName("preview-feature");
+const PREVIEW: LinkName = LinkName::new("preview-feature", &pages::PREVIEW);
 /// The add-on is on.
-const ENABLED: LinkName = LinkName("addon");
+const ENABLED: LinkName = LinkName::new("addon", &pages::ADDON);
 /// The entry of the add-on.
-const ENTRY: LinkName = LinkName("pod-identity");
+const ENTRY: LinkName = LinkName::new("pod-identity", &pages::ENTRY);
 
 pub(super) fn links(bound: &Bound) -> Vec<Link> {
     let again = bind(bound);
@@ -36,13 +36,16 @@ pub(super) fn links(bound: &Bound) -> Vec<Link> {
     let role = roles::MANAGED_IDENTITY_OPERATOR;
     links.extend([
         Link::new(PREVIEW, "the preview feature EnablePodIdentityPreview of the subscription", again.clone())
-            .resource(Resource { missing: "is not registered", ..Resource::of(Registration::KIND) }),
-        Link::new(ENABLED, format!("the pod identity add-on of the cluster {cluster}"), again.clone()).resource(Resource {
-            key: Some(feature::key(cluster, ADDON)),
-            missing: "is off",
-            judge: Some(is_off),
-            ..Resource::of(Feature::KIND)
-        }),
+            .resource(Resource { missing: "is not registered", ..Resource::of(Registration::KIND) })
+            .symptoms(OF_PREVIEW),
+        Link::new(ENABLED, format!("the pod identity add-on of the cluster {cluster}"), again.clone())
+            .resource(Resource {
+                key: Some(feature::key(cluster, ADDON)),
+                missing: "is off",
+                judge: Some(is_off),
+                ..Resource::of(Feature::KIND)
+            })
+            .symptoms(OF_ADDON),
         Link::new(aad::CLUSTER_ROLE, format!("the role {role} of the control plane of {cluster}"), again.clone()).resource(Resource {
             key: aad::role_key(bound, role),
             place: aad::role_place,
@@ -51,12 +54,16 @@ pub(super) fn links(bound: &Bound) -> Vec<Link> {
             ..Resource::of(Role::KIND)
         }),
         Link::new(ENTRY, format!("the entry {}/{} of the add-on", bound.namespace, bound.name), again.clone())
-            .resource(Resource { judge: Some(not_assigned), ..Resource::of(AddonIdentity::KIND) }),
+            .resource(Resource { judge: Some(not_assigned), ..Resource::of(AddonIdentity::KIND) })
+            .symptoms(OF_ENTRY),
         Link::new(aad::OBJECT, aad::object_title(bound, "AzureIdentity", AZURE_IDENTITY), again.clone())
-            .check(Side::Kubernetes, |view, link| aad::look_at_identity(view, link)),
+            .check(Side::Kubernetes, |view, link| aad::look_at_identity(view, link))
+            .symptoms(texts::OF_OBJECT)
+            .examine(examine::OF_OBJECT),
         Link::new(aad::BOUND, aad::object_title(bound, "AzureIdentityBinding", BINDING), again.clone())
-            .check(Side::Kubernetes, |view, link| aad::look_at_binding(view, link)),
-        Link::new(TOKEN, "NMI on the pod's node", again).symptoms(OF_NMI),
+            .check(Side::Kubernetes, |view, link| aad::look_at_binding(view, link))
+            .examine(examine::OF_BINDING),
+        Link::new(TOKEN, "NMI on the pod's node", again).symptoms(texts::OF_NMI).examine(examine::OF_MANAGED_NMI),
     ]);
     links
 }
@@ -81,25 +88,53 @@ fn not_assigned(action: &Action) -> Option<String> {
     Some(format!("is {state}, so the nodes may not have the identity{why}"))
 }
 
-/// NMI in managed mode does not wait (pkg/nmi/managed.go); the other texts are those of standard mode.
-static OF_NMI: &[Symptom] = &[
-    Symptom {
-        any_of: &["no azure identity found for request clientID"],
-        none_of: &[],
-        means: Meaning::Known {
-            heals: Heals::Within(RESTART),
-            what: "NMI found no AzureIdentity for the pod",
-            hint: |view, link| {
-                format!(
-                    "The pod needs the label {}={}, and AKS makes the objects of the entry: look at them with `kubectl get azureidentity,azureidentitybinding -n {}`, or write the entry again by {}.",
-                    aad::LABEL,
-                    view.bound.subject,
-                    view.bound.namespace,
-                    view.again(&link.again)
-                )
-            },
+// texts of AKS: https://github.com/Azure/AKS/issues/2011, /2943, https://github.com/Azure/aad-pod-identity/issues/1123
+
+const OF_PREVIEW: &[Symptom] = &[Symptom::known(
+    &["PodIdentityAddonFeatureFlagNotEnabled", "EnablePodIdentityPreview' is not enabled"],
+    Heals::Perhaps,
+    "the preview feature of the add-on is not registered",
+    |view, link| format!("Register it (up to 20 minutes): {}.", view.again(&link.again)),
+)];
+
+const OF_ADDON: &[Symptom] = &[
+    Symptom::known(
+        &["PodIdentity addon requires managed identity"],
+        Heals::Never,
+        "the cluster has a service principal, and the add-on needs a managed identity",
+        |view, _| {
+            format!(
+                "Change the cluster: `az aks update -g GROUP -n {} --enable-managed-identity`; or use another mode.",
+                view.bound.cluster.name
+            )
         },
-    },
-    aad::NMI_SILENT,
-    aad::NO_SUCH_IDENTITY,
+    ),
+    Symptom::known(
+        &["kubenet is not supported to use with PodIdentity"],
+        Heals::Never,
+        "the add-on refuses the network plugin kubenet",
+        |_, _| "Set `kubenet: allowed` for the workload after reading what it opens, or use Azure CNI.".into(),
+    )
+    .page(&aad::pages::KUBENET),
+];
+
+const OF_ENTRY: &[Symptom] = &[
+    Symptom::known(
+        &["PodIdentityAddonIdentitiesAssignmentError", "has no assignment permission over identity"],
+        Heals::Within(crate::chain::link::ROLE),
+        "AKS cannot assign an identity of the add-on: it was deleted, or the control plane lacks Managed Identity Operator on it",
+        |view, link| {
+            format!(
+                "Remove the entry of an identity that was deleted (`az aks pod-identity list -g GROUP --cluster-name {}`); give the role by {}.",
+                view.bound.cluster.name,
+                view.again(&link.again)
+            )
+        },
+    ),
+    Symptom::known(
+        &["use different identities with the same name"],
+        Heals::Never,
+        "another entry of the add-on has this name with another identity",
+        |view, link| format!("Delete the entry, then add it again: {}.", view.again(&link.again)),
+    ),
 ];

@@ -1,12 +1,14 @@
 //! The links of Workload ID, from the identity to its token, and what Entra and the provider report when one is broken. The causes of the
 //! AADSTS numbers: <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations>
 
+use super::pages;
 use crate::{
     azure::ArmId,
     chain::{
         facts::Bound,
         ground,
-        link::{Heals, Link, LinkName, Meaning, MissingLink, RESTART, Reason, Resource, Symptom, TOKEN},
+        link::{Check, Heals, Link, LinkName, MissingLink, RESTART, Reason, Resource, Symptom, TOKEN},
+        pages as common,
         texts::shown,
         view::View,
     },
@@ -14,14 +16,14 @@ use crate::{
         plan::{Act, Action},
         resource::{Kind as _, Side},
     },
-    modes::accounts,
+    modes::accounts::{self, pages as shared},
     resources::federation::{AUDIENCE, Federation, service_account},
 };
 use futures::future::BoxFuture;
 use std::time::Duration;
 
 /// The federated credential of the identity for the service account.
-const FEDERATION: LinkName = LinkName("federation");
+const FEDERATION: LinkName = LinkName::new("federation", &pages::FEDERATION);
 
 /// A new federated credential takes seconds to minutes until Entra knows it everywhere.
 const SPREADS: Duration = Duration::from_secs(300);
@@ -34,9 +36,10 @@ pub(super) fn links(bound: &Bound) -> Vec<Link> {
         accounts::account(bound, &again),
         Link::new(FEDERATION, format!("the federated credential of {} for {subject}", bound.identity.name), again.clone())
             .resource(Resource { judge: Some(accepts_another), spreads: true, ..Resource::of(Federation::KIND) })
-            .check(Side::Azure, |view, link| look_at_credentials(view, link)),
+            .check(Side::Azure, |view, link| look_at_credentials(view, link))
+            .examine(&[Check { side: Side::Azure, look: |view, link| Box::pin(look_at_issuer(view, link)) }]),
         accounts::webhook(bound),
-        accounts::mutation(),
+        accounts::mutation(accounts::EXAMINE),
         Link::new(TOKEN, "the exchange of the service account's token at Entra", again.clone()).symptoms(OF_ENTRA),
         accounts::driver_tokens(AUDIENCE),
     ]);
@@ -62,24 +65,61 @@ fn look_at_credentials<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, 
             return Vec::new();
         }
         let near = all.iter().find(|one| one.subject.as_deref().is_some_and(|subject| subject.eq_ignore_ascii_case(&wanted)));
-        let what = match near {
-            Some(one) if one.subject.as_deref() == Some(wanted.as_str()) => {
-                format!("the federated credential {} accepts tokens for {}, not for {AUDIENCE}", one.name, one.audiences.join(", "))
-            }
-            Some(one) => format!(
-                "the federated credential {} accepts the subject {}, and not {wanted}: Entra compares it byte by byte",
-                one.name,
-                one.subject.as_deref().unwrap_or_default()
+        let (what, page) = match near {
+            Some(one) if one.subject.as_deref() == Some(wanted.as_str()) => (
+                format!("the federated credential {} accepts tokens for {}, not for {AUDIENCE}", one.name, one.audiences.join(", ")),
+                &pages::AUDIENCE,
             ),
-            None => format!("no federated credential of the identity {} accepts the subject {wanted}", bound.identity.name),
+            Some(one) => (
+                format!(
+                    "the federated credential {} accepts the subject {}, and not {wanted}: Entra compares it byte by byte",
+                    one.name,
+                    one.subject.as_deref().unwrap_or_default()
+                ),
+                &pages::SUBJECT,
+            ),
+            None => (
+                format!("no federated credential of the identity {} accepts the subject {wanted}", bound.identity.name),
+                &pages::FEDERATION,
+            ),
         };
         let hint = format!("Write it again (a new one takes seconds to minutes): {}.", view.again(&link.again));
-        vec![Reason::new(Heals::Within(SPREADS), MissingLink::new(FEDERATION, what).hint(hint))]
+        vec![Reason::new(Heals::Within(SPREADS), MissingLink::new(FEDERATION, what).page(page).hint(hint))]
     })
 }
 
+/// Looks whether a credential for the subject has the cluster's issuer.
+async fn look_at_issuer(view: &View<'_>, link: &Link) -> Vec<Reason> {
+    let (Some(azure), Some(survey)) = (view.azure, view.survey) else { return Vec::new() };
+    let Some(identity) = ground::identity(view) else { return Vec::new() };
+    let Some(issuer) = survey.azure.cluster.as_ref().and_then(|cluster| cluster.oidc_issuer.as_deref()) else { return Vec::new() };
+    let Ok(Some(all)) = azure.federated_credentials(&identity.id).await else { return Vec::new() };
+    let wanted = service_account(&view.bound.namespace, &view.bound.subject);
+    let of_subject: Vec<_> = all.iter().filter(|one| one.subject.as_deref() == Some(wanted.as_str())).collect();
+    if of_subject.iter().any(|one| one.issuer == issuer) {
+        return Vec::new();
+    }
+    let hint = format!("Write it again (a new one takes seconds to minutes): {}.", view.again(&link.again));
+    let missing = match of_subject.first() {
+        Some(one) => {
+            let what =
+                format!("the federated credential {} accepts tokens of the issuer {}, and the cluster's is {issuer}", one.name, one.issuer);
+            let near = one.issuer.trim_end_matches('/') == issuer.trim_end_matches('/');
+            let missing = MissingLink::new(FEDERATION, what).page(&pages::ISSUER);
+            if near { missing.because("the slash at the end counts") } else { missing }
+        }
+        // a credential with an expression has no subject
+        None if all.iter().any(|one| one.subject.is_none()) => return Vec::new(),
+        None => MissingLink::new(
+            FEDERATION,
+            format!("no federated credential of the identity {} accepts the subject {wanted}", identity.id.name()),
+        ),
+    };
+    vec![Reason::new(Heals::Within(SPREADS), missing.hint(hint))]
+}
+
 const fn entra(number: &'static [&'static str], heals: Heals, what: &'static str, hint: fn(&View<'_>, &Link) -> String) -> Symptom {
-    Symptom { any_of: number, none_of: &[], means: Meaning::Known { heals, what, hint } }
+    Symptom::known(number, heals, what, hint)
 }
 
 /// `how`: what of the text to compare with the credentials of the identity.
@@ -94,28 +134,28 @@ const OF_ENTRA: &[Symptom] = &[
         Heals::Within(SPREADS),
         "no federated credential of the identity accepts the cluster's issuer",
         |view, link| compared(view, link, "Compare the issuer in the text, slash included,"),
-    ),
+    ).page(&pages::ISSUER),
     entra(
         &["AADSTS700213"],
         Heals::Within(SPREADS),
         "no federated credential of the identity accepts the service account",
         |view, link| compared(view, link, "Compare the subject in the text, byte by byte,"),
-    ),
+    ).page(&pages::SUBJECT),
     entra(
         &["AADSTS700212"],
         Heals::Within(SPREADS),
         "no federated credential of the identity accepts the audience of the token",
         |view, link| format!("Its audience must be {AUDIENCE}: write it again by {}.", view.again(&link.again)),
-    ),
+    ).page(&pages::AUDIENCE),
     entra(
-        &["AADSTS70021:", "AADSTS70021 "],
+        &["AADSTS70021"],
         Heals::Within(SPREADS),
         "no federated credential of the identity accepts the pod's token",
         |view, link| format!("A new one takes seconds to minutes; write it again by {}.", view.again(&link.again)),
-    ),
+    ).page(&pages::FEDERATION),
     entra(&["AADSTS700024"], Heals::Within(RESTART), "the pod's token of its service account has expired", |_, _| {
         "The app, or the driver, kept the text of the token instead of reading the file again: use a current Azure SDK, and make the pod again.".to_owned()
-    }),
+    }).page(&shared::ASSERTION_EXPIRED),
     entra(
         &["AADSTS700016"],
         Heals::Within(RESTART),
@@ -127,19 +167,24 @@ const OF_ENTRA: &[Symptom] = &[
                 view.again(&link.again)
             )
         },
-    ),
+    ).page(&shared::NO_APPLICATION),
     entra(&["AADSTS90002", "AADSTS900023"], Heals::Never, "the tenant that the token was asked for does not exist", |_, _| {
         "Look at `tenantId` of the SecretProviderClass, and at the annotation azure.workload.identity/tenant-id of the service account."
             .to_owned()
-    }),
+    }).page(&shared::NO_TENANT),
     entra(&["AADSTS90061", "AADSTS50166"], Heals::Perhaps, "Entra cannot read the signing keys of the cluster's issuer", |view, _| {
         format!(
             "Publish them again: `az aks update -g GROUP -n {}`; an issuer of one's own must be reachable from the internet.",
             view.bound.cluster.name
         )
-    }),
+    }).page(&shared::KEYS),
     entra(&["AADSTS700222"], Heals::Never, "the token was issued by Entra itself, which cannot be exchanged", |_, _| {
         "Exchange a token of the cluster's service account: look at AZURE_FEDERATED_TOKEN_FILE in the pod.".to_owned()
-    }),
-    Symptom { any_of: &["AZURE_FEDERATED_TOKEN_FILE", "no such file or directory"], none_of: &["AADSTS"], means: Meaning::Waiting },
+    }).page(&shared::OF_ENTRA),
+    entra(
+        &["AADSTS700027", "AADSTS5002723", "AADSTS50013"],
+        Heals::Within(RESTART),
+        "Entra does not accept the signature of the pod's token",
+        |view, _| format!("Make the pods again, so that they get new tokens: `kubectl rollout restart deployment -n {}`.", view.bound.namespace),
+    ).page(&shared::SIGNATURE),
 ];

@@ -1,0 +1,216 @@
+//! What Kubernetes and Key Vault report, whatever mode and delivery a workload has.
+
+use super::words;
+use crate::chain::{
+    link::{DNS, GRANT, Heals, Meaning, MissingLink, POLICY, RESTART, ROLE, Reason, Symptom},
+    pages,
+};
+
+pub const OF_POD: &[Symptom] = &[
+    // Azure Policy calls its constraints azurepolicy-…; Pod Security says what it violates
+    Symptom::known(
+        &["azurepolicy-", "validation.gatekeeper.sh", "violates PodSecurity", "deployment safeguards"],
+        Heals::Never,
+        "a policy of the cluster refuses the pod",
+        |view, _| format!("Exempt the namespace {}, or change what the policy names.", view.bound.namespace),
+    )
+    .page(&pages::NOT_PERMITTED),
+    Symptom::known(&["nodes are available", "no nodes available to schedule"], Heals::Perhaps, "no node takes the pod", |_, _| {
+        "Look at the nodes: `kubectl get nodes`, and at what the pod asks for.".into()
+    })
+    .page(&pages::NOT_SCHEDULED),
+    Symptom::known(&["exceeded quota"], Heals::Perhaps, "a quota of the namespace is used up", |view, _| {
+        format!("Look at it: `kubectl get resourcequotas -n {}`.", view.bound.namespace)
+    })
+    .page(&pages::NOT_CREATED),
+    Symptom::known(
+        &["certificate has expired or is not yet valid", "token used before issued", "token is not valid yet"],
+        Heals::Perhaps,
+        "a clock is wrong: a certificate or a token is not valid yet, or not any more",
+        |_, _| "Compare the clock of the node with the time in the text.".into(),
+    )
+    .page(&pages::CLOCK),
+];
+
+pub const OF_CONTAINER: &[Symptom] = &[
+    Symptom::known(
+        &[
+            "manifest unknown",
+            "manifest for",
+            "failed to pull image",
+            "failed to pull and unpack image",
+            "failed to fetch anonymous token",
+            "pull access denied",
+            "ErrImagePull",
+            "ImagePullBackOff",
+            "back-off pulling image",
+        ],
+        Heals::Within(RESTART),
+        "the image of a container cannot be pulled",
+        |_, _| "Ask the registry for the tag first: it answers 401 to a wrong name, too; then look at the role AcrPull of the kubelet identity.".into(),
+    )
+    .page(&pages::IMAGE),
+    Symptom::known(&["couldn't find key", "Error: secret \"", "Error: configmap \""], Heals::Within(RESTART), "the container names a Secret or ConfigMap that does not exist", |view, _| {
+        format!("Look at it: `kubectl get secrets,configmaps -n {}`; a synced Secret exists only while a pod mounts its class.", view.bound.namespace)
+    }),
+    Symptom::known(&["CrashLoopBackOff", "back-off restarting failed container"], Heals::Perhaps, "the program in the container ends again and again", |_, _| {
+        "Read its log: `kubectl logs POD --previous`.".into()
+    }),
+];
+
+pub const ONE_TENANT: &str = "Use an identity and a vault of one tenant: a managed identity has tokens of its own tenant only. After a subscription moved, `az keyvault update --name VAULT --set properties.tenantId=TENANT` gives its vaults the new tenant, and access policies must be made again.";
+
+pub const OF_VAULT: &[Symptom] = &[
+    Symptom::known(&["AKV10032"], Heals::Never, "the vault is in another tenant than the identity", |_, _| ONE_TENANT.to_owned())
+        .page(&pages::TENANT),
+    Symptom {
+        any_of: &["ForbiddenByFirewall", "ForbiddenByConnection", "Client address is not authorized"],
+        none_of: &[],
+        page: Some(&pages::FIREWALL),
+        means: Meaning::Known {
+            heals: Heals::Never,
+            what: "the vault's firewall blocks the cluster's nodes",
+            hint: |view, _| {
+                let vault = view.vault();
+                format!(
+                    "Allow their network: `az keyvault network-rule add --name {vault} --subnet SUBNET-ID`; `az keyvault network-rule list --name {vault}` shows the allowed ones."
+                )
+            },
+        },
+    },
+    Symptom {
+        any_of: &["no such host"],
+        none_of: &[],
+        page: Some(&pages::DNS),
+        means: Meaning::Known {
+            heals: Heals::Within(DNS),
+            what: "the vault's name does not resolve",
+            hint: |view, _| {
+                format!(
+                    "Look whether the vault is there: `az keyvault show --name {}`; a private vault needs its private DNS zone linked to the cluster's network.",
+                    view.vault()
+                )
+            },
+        },
+    },
+    Symptom {
+        any_of: &["TooManyRequests", "Too Many Requests"],
+        none_of: &[],
+        page: Some(&pages::THROTTLED),
+        means: Meaning::Known {
+            heals: Heals::Perhaps,
+            what: "the vault limits the rate of requests",
+            hint: |_, _| "Start fewer pods at once, or set a longer rotation interval.".into(),
+        },
+    },
+    Symptom::known(&["AKV10032"], Heals::Never, "the vault is in another tenant than the identity", |_, _| {
+        "Use an identity of the vault's tenant, or a vault of the identity's.".into()
+    })
+    .page(&pages::TENANT),
+    Symptom::known(
+        &[":443: i/o timeout", ":443: connect: connection refused", ":443: connect: connection timed out", "Client.Timeout exceeded while awaiting headers"],
+        Heals::Within(DNS),
+        "the vault or Entra does not answer the node",
+        |view, _| {
+            format!(
+                "Look at the way from the node: a firewall, or a private name that leads to a public address: `nslookup {}.vault.azure.net` in a pod with the node's network.",
+                view.vault()
+            )
+        },
+    )
+    .unless(&["no such host", "169.254.169.254", "webhook"])
+    .page(&pages::TIMEOUT),
+];
+
+pub const OF_GRANT: &[Symptom] = &[Symptom {
+    any_of: &[
+        "ForbiddenByRbac",
+        "ForbiddenByPolicy",
+        "Caller is not authorized to perform action on resource",
+        " does not have secrets get",
+        " does not have keys get",
+        " does not have certificates get",
+    ],
+    none_of: &[],
+    page: None,
+    means: Meaning::Read(|view, link, _| {
+        let (identity, vault) = (&view.bound.identity.name, view.vault());
+        let (heals, takes) = match view.delivered.and_then(|delivered| delivered.vault.rbac) {
+            Some(false) => (Heals::Within(POLICY), "a new access policy takes up to 2 minutes"),
+            _ => (Heals::Within(ROLE), "a new role takes up to 10 minutes"),
+        };
+        let missing = MissingLink::new(GRANT, format!("the identity {identity} may not read the secrets of the vault {vault}"));
+        Reason::new(heals, missing.hint(format!("Give it the right ({takes}): {}.", view.again(&link.again))))
+    }),
+}];
+
+/// Whether a text says that the vault refused the caller.
+pub fn is_refusal(text: &str) -> bool {
+    OF_GRANT.iter().any(|symptom| symptom.fits(text))
+}
+
+/// The application id of the caller that Key Vault refused.
+pub fn refused_caller(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("appid=")?;
+    let end = rest.find(|c: char| !c.is_ascii_hexdigit() && c != '-').unwrap_or(rest.len());
+    rest.get(..end).filter(|id| !id.is_empty())
+}
+
+pub const OF_SECRET: &[Symptom] = &[
+    Symptom {
+        any_of: &["is not permitted on this object", "SecretDisabled", "disabled secret"],
+        none_of: &[],
+        page: Some(&pages::DISABLED),
+        means: Meaning::Known {
+            heals: Heals::Never,
+            what: "a secret is disabled in the vault",
+            hint: |view, _| {
+                let objects = view.delivered.map(|delivered| delivered.objects.as_slice()).unwrap_or_default();
+                let one = objects.iter().filter(|o| o.kind.is_secret()).map(|o| words::enable(view.vault(), &o.name)).collect::<Vec<_>>();
+                format!("Enable it: {}.", one.join(" or "))
+            },
+        },
+    },
+    Symptom {
+        any_of: &["KeyNotFound", "CertificateNotFound"],
+        none_of: &[],
+        page: Some(&pages::OBJECT),
+        means: Meaning::Known {
+            heals: Heals::Never,
+            what: "a key or certificate is not in the vault",
+            hint: |view, _| {
+                let vault = view.vault();
+                format!(
+                    "See which there are: `az keyvault key list --vault-name {vault}`, `az keyvault certificate list --vault-name {vault}`."
+                )
+            },
+        },
+    },
+    Symptom {
+        // FlexVolume leaves only the message of the error, without its code
+        any_of: &["SecretNotFound", "was not found in this key vault"],
+        none_of: &[],
+        page: None,
+        means: Meaning::Known {
+            heals: Heals::Never,
+            what: "a secret is not in the vault",
+            hint: |view, _| format!("See which there are: {}.", view.commands.podid(&["vault", "secret", "list", "--vault", view.vault()])),
+        },
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caller_that_a_vault_refused_is_read_off_both_of_its_texts() {
+        let rbac = r"Caller is not authorized to perform action on resource.\r\nCaller: appid=1a-2b;oid=3c;iss=https://sts.windows.net/t/\r\nAction: 'x'";
+        let policy =
+            "The user, group or application 'appid=1a-2b;oid=3c' does not have secrets get permission on key vault 'kv;location=x'";
+        for text in [rbac, policy] {
+            assert!(is_refusal(text));
+            assert_eq!(refused_caller(text), Some("1a-2b"));
+        }
+    }
+}
