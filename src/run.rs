@@ -125,6 +125,9 @@ async fn perform(invocation: &Invocation, terminal: &Terminal, command: String) 
     if let Command::Rbac(rbac) = &invocation.command {
         return queries::rbac(terminal, &invocation.global, rbac);
     }
+    if let Command::Explain(explain) = &invocation.command {
+        return queries::explain(terminal, &invocation.global, explain);
+    }
     let session = Session::open(invocation, terminal.clone(), command).await?;
     let outcome = dispatch(&session, &invocation.command).await;
     session.close().await;
@@ -146,6 +149,8 @@ async fn dispatch(session: &Session, command: &Command) -> Result<Exit, Failure>
         Command::Verify(verify) => queries::verify(session, verify).await,
         Command::Credentials(wanted) => queries::credentials(session, wanted).await,
         Command::Read(look) => queries::look(session, look).await,
+        Command::Doctor(doctor) => queries::doctor(session, doctor).await,
+        Command::Lint(lint) => queries::lint(session, lint).await,
         Command::Logs(logs) => queries::logs(session, logs).await,
         Command::Exceptions { namespace, cluster } => queries::exceptions(session, namespace.as_deref(), cluster.as_ref()).await,
         Command::Inventory(inventory) => queries::inventory(session, inventory).await,
@@ -162,7 +167,9 @@ async fn dispatch(session: &Session, command: &Command) -> Result<Exit, Failure>
         Command::Output { key, field } => queries::output(session, key, field.as_deref()),
         Command::State(StateCommand::Rebuild { file }) => queries::rebuild(session, file.clone()).await,
         Command::State(state) => queries::state(session, state),
-        Command::Rbac(_) | Command::Sandbox(_) => Err(Failure::new(Exit::Bug, "what needs no session was not dispatched")),
+        Command::Rbac(_) | Command::Explain(_) | Command::Sandbox(_) => {
+            Err(Failure::new(Exit::Bug, "what needs no session was not dispatched"))
+        }
     }
 }
 

@@ -195,6 +195,9 @@ pub struct Vault {
     /// The days for which deleted objects are kept. Vaults from old API versions do not return them.
     #[serde(default)]
     pub retention_days: Option<u8>,
+    /// Whether it answers all networks. Nothing that is kept needs it.
+    #[serde(skip)]
+    pub is_public: bool,
 }
 
 impl Vault {

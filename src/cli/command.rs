@@ -1,7 +1,8 @@
 //! The commands with their arguments, as values.
 
 use super::{
-    Credentials, Global, Graph, Inventory, Logs, MigrateVault, Rbac, ReadCommand, SandboxCommand, StateCommand, Verify, WhoCan, Why,
+    Credentials, Doctor, Explain, Global, Graph, Inventory, Lint, Logs, MigrateVault, Rbac, ReadCommand, SandboxCommand, StateCommand,
+    Verify, WhoCan, Why,
     app_looks::{PrintPatch, Status as AppStatus},
 };
 use crate::{
@@ -74,6 +75,12 @@ pub enum Command {
     State(StateCommand),
     /// Print the log of a component's program.
     Logs(Logs),
+    /// Examine the chains of workloads.
+    Doctor(Doctor),
+    /// Check spec and cluster for what should not stay.
+    Lint(Lint),
+    /// Explain a code or a text.
+    Explain(Explain),
     /// List the exceptions of a cluster.
     Exceptions {
         /// None: all namespaces.
@@ -97,4 +104,11 @@ pub enum Command {
     /// Print the Kubernetes Roles that podid needs.
     Rbac(Rbac),
     Sandbox(SandboxCommand),
+}
+
+impl Command {
+    /// Whether it answers with a report of findings, for which there are further formats.
+    pub fn reports(&self) -> bool {
+        matches!(self, Self::Doctor(_) | Self::Lint(_))
+    }
 }

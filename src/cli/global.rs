@@ -94,9 +94,14 @@ pub struct Global {
     #[arg(long, global = true, value_name = "NAME", value_parser = check::filled, help_heading = CONSENT, hide_short_help = true)]
     pub delete_data: Vec<String>,
 
-    /// Output format
-    #[arg(short = 'o', long, global = true, value_enum, default_value = "table", help_heading = OUTPUT)]
+    /// Output format; `sarif` and `junit` are for doctor and lint
+    #[arg(short = 'o', long = "output", id = "output", value_name = "OUTPUT", global = true, value_enum, default_value = "table", help_heading = OUTPUT)]
+    pub asked: OutputFormat,
+    #[arg(skip)]
     pub output: Format,
+    /// A format of reports only; `output` is then JSON.
+    #[arg(skip)]
+    pub report: Option<ReportFormat>,
     /// Write events as JSON lines to a file; `-` writes them to stderr, and nothing else
     #[arg(long, global = true, value_name = "FILE", value_parser = events, help_heading = OUTPUT, hide_short_help = true)]
     pub events: Option<Events>,
@@ -186,14 +191,44 @@ pub enum Only {
     Kubernetes,
 }
 
+/// The values of `--output`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum OutputFormat {
     /// A table for people
     Table,
     /// Exactly one JSON document on stdout
     Json,
     /// The same document as YAML
     Yaml,
+    /// Findings as SARIF 2.1.0
+    Sarif,
+    /// Findings as JUnit XML
+    Junit,
+}
+
+/// The formats that every command has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    #[default]
+    Table,
+    Json,
+    Yaml,
+}
+
+/// The formats that only reports of findings have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportFormat {
+    Sarif,
+    Junit,
+}
+
+impl ReportFormat {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Sarif => "sarif",
+            Self::Junit => "junit",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,6 +245,17 @@ impl Global {
     /// Returns the subscription given by flag, PODID_SUBSCRIPTION or AZURE_SUBSCRIPTION_ID.
     pub fn subscription(&self) -> Option<&str> {
         self.subscription.as_deref().or(self.azure_subscription_id.as_deref())
+    }
+
+    /// Divides the value of `--output` into what every command has and what only reports have.
+    pub(super) fn take_output(&mut self) {
+        (self.output, self.report) = match self.asked {
+            OutputFormat::Table => (Format::Table, None),
+            OutputFormat::Json => (Format::Json, None),
+            OutputFormat::Yaml => (Format::Yaml, None),
+            OutputFormat::Sarif => (Format::Json, Some(ReportFormat::Sarif)),
+            OutputFormat::Junit => (Format::Json, Some(ReportFormat::Junit)),
+        };
     }
 
     /// Reads AZURE_SUBSCRIPTION_ID, except with the sandbox, which has subscriptions of its own.

@@ -11,14 +11,17 @@ mod cluster_create;
 pub mod cluster_credentials;
 mod clusters;
 mod command;
+pub mod doctor;
 mod error;
 mod exception;
+pub mod explain;
 mod federation;
 pub mod global;
 mod graph;
 mod group;
 mod identity;
 mod inventory;
+pub mod lint;
 mod logs;
 mod migrate_vault;
 mod mode_flags;
@@ -37,12 +40,15 @@ mod why;
 pub use cluster::Rbac;
 pub use cluster_credentials::Credentials;
 pub use command::{Command, Invocation};
+pub use doctor::Doctor;
 pub use error::Error;
+pub use explain::Explain;
 #[cfg(feature = "sandbox")]
 pub use global::Lateness;
-pub use global::{Auth, DryRun, Events, Format, Global, Only};
+pub use global::{Auth, DryRun, Events, Format, Global, Only, ReportFormat};
 pub use graph::Graph;
 pub use inventory::Inventory;
+pub use lint::Lint;
 pub use logs::Logs;
 pub use migrate_vault::MigrateVault;
 pub use read::ReadCommand;
@@ -122,6 +128,9 @@ enum Subcommands {
     #[command(subcommand)]
     Exception(exception::Exception),
     Logs(logs::Logs),
+    Doctor(doctor::Doctor),
+    Lint(lint::Lint),
+    Explain(explain::Explain),
     /// Deploy apps, and give existing ones what they need
     #[command(subcommand)]
     App(apps::App),
@@ -143,6 +152,7 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
     let matches = command().try_get_matches_from(&argv).map_err(|error| Error::of_clap(error, &argv))?;
     let Argv { mut global, subcommand } = Argv::from_arg_matches(&matches).map_err(|error| Error::of_clap(error, &argv))?;
     global.read_azure_environment()?;
+    global.take_output();
     if global.bare && !global.sandbox && !matches!(subcommand, Subcommands::Sandbox(_)) {
         return Err(Error::usage("--bare is for the sandbox, which this command does not use", "Add --sandbox, or leave --bare out."));
     }
@@ -167,12 +177,19 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
         Subcommands::Mount(mount) => mount.command(&global)?,
         Subcommands::Exception(exception) => exception.command()?,
         Subcommands::Logs(logs) => Command::Logs(logs),
+        Subcommands::Doctor(doctor) => Command::Doctor(doctor),
+        Subcommands::Lint(lint) => Command::Lint(lint),
+        Subcommands::Explain(explain) => Command::Explain(explain),
         Subcommands::App(app) => app.command()?,
         Subcommands::Output(output) => Command::Output { key: Key::from(output.key.as_str()), field: output.field },
         Subcommands::Cluster(cluster) => cluster.command(&global, is_given(&matches, "output"))?,
         Subcommands::State(state) => Command::State(state),
         Subcommands::Sandbox(sandbox) => Command::Sandbox(sandbox),
     };
+    if let Some(report) = global.report.filter(|_| !command.reports()) {
+        let message = format!("`-o {}` is a format of `podid doctor` and `podid lint`", report.word());
+        return Err(Error::usage(message, "Use `-o json`, which every command has."));
+    }
     Ok(Invocation { global, command })
 }
 

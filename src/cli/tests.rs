@@ -6,6 +6,7 @@ mod federation;
 mod global;
 mod help;
 mod mount;
+mod pages;
 mod sandbox;
 mod vault;
 

@@ -1,8 +1,21 @@
-//! Reads a secret's value from stdin, without one trailing line break, which pipes add.
+//! Reads from stdin: a secret's value, without one trailing line break, which pipes add, or a text.
 
 use super::Terminal;
 use crate::{exit::Exit, failure::Failure, files::whole};
 use secrecy::SecretString;
+
+/// Reads a text of at most `limit` bytes. What is not UTF-8 is shown as `�`.
+pub fn text(terminal: &Terminal, limit: usize) -> Result<String, Failure> {
+    if terminal.stdin_tty {
+        return Err(
+            Failure::new(Exit::Refused, "standard input is a terminal, not a text").hint("Pipe the text in, or give it as an argument.")
+        );
+    }
+    let read = whole::read_within(std::io::stdin(), limit as u64);
+    let bytes = read.map_err(|e| Failure::new(Exit::Usage, "could not read the text from standard input").because(e.to_string()))?;
+    let bytes = bytes.ok_or_else(|| Failure::new(Exit::Usage, format!("the text on standard input is longer than {limit} bytes")))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
 
 /// Reads a value of at most `limit` bytes, plus the line break.
 pub fn value(terminal: &Terminal, limit: usize) -> Result<SecretString, Failure> {

@@ -2,6 +2,7 @@
 
 pub(super) mod components;
 mod storage;
+mod suppress;
 
 use super::{
     app, cluster,
@@ -82,6 +83,7 @@ fn head(spec: &Spec) -> Verdict {
         }
     }
     cluster::check_groups(spec)?;
+    suppress::check(&spec.suppress)?;
     Ok(())
 }
 

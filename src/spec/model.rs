@@ -2,6 +2,7 @@
 
 pub mod app;
 mod component;
+mod suppress;
 
 use super::{
     creation::ClusterCreate,
@@ -27,6 +28,7 @@ use serde::{
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use std::{collections::BTreeMap, fmt, sync::LazyLock};
+pub use suppress::SuppressSpec;
 
 pub const API_VERSION: &str = "podid/v1";
 pub const KIND: &str = "App";
@@ -55,6 +57,9 @@ pub struct Spec {
     pub storage: Vec<StorageSpec>,
     #[serde(default)]
     pub workloads: Vec<Workload>,
+    /// Findings of `doctor` and `lint` that do not count.
+    #[serde(default)]
+    pub suppress: Vec<SuppressSpec>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]

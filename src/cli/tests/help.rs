@@ -50,6 +50,9 @@ fn help_of_the_top() {
       mount      Create and delete the SecretProviderClass that pods mount
       exception  Add, list and remove pods that pod identity leaves alone
       logs       Print the log of a component's program
+      doctor     Find the broken link between workloads and their secrets, without any change
+      lint       Find what works and should not stay so, in spec, cluster and vaults
+      explain    Explain a code of a finding, or the text of an error; works offline
       app        Deploy apps, and give existing ones what they need
       output     Print the outputs of a resource, unquoted, for scripts
       cluster    Create, show and delete clusters, and install what must run in them
@@ -86,7 +89,8 @@ fn help_of_the_top() {
                                      the Kubernetes objects by a server-side dry run
 
     Output:
-      -o, --output <OUTPUT>  Output format [default: table] [possible values: table, json, yaml]
+      -o, --output <OUTPUT>  Output format; `sarif` and `junit` are for doctor and lint [default: table]
+                             [possible values: table, json, yaml, sarif, junit]
       -v, --verbose...       Increase verbosity (-vv shows requests, -vvv everything but secrets)
       -q, --quiet            Print only answers and errors
 

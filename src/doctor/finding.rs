@@ -1,0 +1,191 @@
+//! A finding: what is wrong with one workload or resource, what was read, why, and what fixes it. And a report of findings.
+
+use crate::chain::page::{Page, Severity};
+use serde_json::{Value, json};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    pub page: &'static Page,
+    pub severity: Severity,
+    /// What it is about: `shop/web` for a workload, or a key such as `vault/kv-shop`.
+    pub resource: String,
+    /// The word of the link of the chain.
+    pub link: Option<&'static str>,
+    /// A clause: `the service account shop/web does not exist`.
+    pub what: String,
+    /// What was read, and where.
+    pub evidence: Vec<String>,
+    pub causes: Vec<String>,
+    /// Whole sentences that say what to do, with commands in backquotes.
+    pub hints: Vec<String>,
+    /// What is broken because of it, as clauses.
+    pub consequences: Vec<String>,
+    /// Why it does not count.
+    pub suppressed: Option<String>,
+}
+
+impl Finding {
+    pub fn new(page: &'static Page, resource: impl Into<String>, what: impl Into<String>) -> Self {
+        Self {
+            page,
+            severity: page.severity,
+            resource: resource.into(),
+            link: None,
+            what: what.into(),
+            evidence: Vec::new(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            consequences: Vec::new(),
+            suppressed: None,
+        }
+    }
+
+    #[must_use]
+    pub fn read(mut self, evidence: impl Into<String>) -> Self {
+        self.evidence.push(evidence.into());
+        self
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The commands of podid in its hints.
+    pub fn podid(&self) -> Vec<String> {
+        self.commands().filter(|command| command.starts_with("podid ")).collect()
+    }
+
+    /// The commands of other programs in its hints; without one, those of its page, whose words in capitals stand for names.
+    pub fn native(&self) -> Vec<String> {
+        let own: Vec<String> = self.commands().filter(|command| is_native(command)).collect();
+        if own.is_empty() { self.page.native.iter().map(|command| (*command).to_owned()).collect() } else { own }
+    }
+
+    fn commands(&self) -> impl Iterator<Item = String> {
+        let quoted = |hint: &String| hint.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+        self.hints.iter().flat_map(quoted)
+    }
+
+    /// What tells it apart from others of the same code, so that programs know it again.
+    pub fn fingerprint(&self) -> String {
+        format!("{}/{}/{}", self.page.code, self.resource.to_lowercase(), self.link.unwrap_or_default())
+    }
+
+    pub fn document(&self) -> Value {
+        let mut document = json!({
+            "code": self.page.code,
+            "severity": self.severity,
+            "resource": self.resource,
+            "title": self.what,
+            "link": self.link,
+            "evidence": self.evidence,
+            "causes": self.causes,
+            "hints": self.hints,
+            "podid": self.podid(),
+            "native": self.native(),
+            "consequences": self.consequences,
+            "explain": format!("podid explain {}", self.page.code),
+        });
+        if let Some(reason) = &self.suppressed {
+            document["suppressed"] = json!(reason);
+        }
+        document
+    }
+}
+
+fn is_native(command: &str) -> bool {
+    ["az ", "kubectl ", "helm "].iter().any(|program| command.starts_with(program))
+}
+
+/// What was looked at, and what was found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// `doctor` or `lint`.
+    pub tool: &'static str,
+    pub findings: Vec<Finding>,
+    /// What was looked at: workloads, or names of checks.
+    pub checked: Vec<String>,
+    /// What could not be looked at, as sentences.
+    pub unseen: Vec<String>,
+    /// The spec that was read.
+    pub file: Option<String>,
+}
+
+impl Report {
+    /// Findings that count, the worst first; what is equal keeps its order.
+    pub fn open(&self) -> Vec<&Finding> {
+        let mut open: Vec<&Finding> = self.findings.iter().filter(|finding| finding.suppressed.is_none()).collect();
+        open.sort_by_key(|finding| finding.severity);
+        open
+    }
+
+    pub fn suppressed(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.suppressed.is_some())
+    }
+
+    pub fn count(&self, severity: Severity) -> usize {
+        self.open().iter().filter(|finding| finding.severity == severity).count()
+    }
+
+    /// Whether there is a finding of this severity or a worse one.
+    pub fn has(&self, at_least: Severity) -> bool {
+        self.open().iter().any(|finding| finding.severity <= at_least)
+    }
+
+    pub fn document(&self) -> Value {
+        let suppressed = self.suppressed().count();
+        json!({
+            "version": 1,
+            "findings": self.open().into_iter().chain(self.suppressed()).map(Finding::document).collect::<Vec<_>>(),
+            "checked": self.checked,
+            "unseen": self.unseen,
+            "summary": {
+                "error": self.count(Severity::Error),
+                "warning": self.count(Severity::Warning),
+                "info": self.count(Severity::Info),
+                "suppressed": suppressed,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::chain::pages;
+
+    pub fn example() -> Report {
+        let error = Finding {
+            link: Some("grant"),
+            causes: vec!["no assignment names the principal".into()],
+            consequences: vec!["the pod web-1 did not get its secrets".into()],
+            ..Finding::new(&pages::GRANT, "shop/web", "the right of <shop> & \"web\" is missing")
+                .read("the role assignments at the vault kv")
+                .hint("Write it again: `podid up`, or `az role assignment create`.")
+        };
+        let warning = Finding::new(&pages::EXPIRED, "vault/kv/secret/conn", "the secret conn has expired");
+        let quiet = Finding { suppressed: Some("known".into()), ..Finding::new(&pages::NO_POD, "shop/job", "the workload has no pod") };
+        Report {
+            tool: "doctor",
+            findings: vec![warning, error, quiet],
+            checked: vec!["shop/web".into(), "shop/api".into()],
+            unseen: Vec::new(),
+            file: Some("podid.yaml".into()),
+        }
+    }
+
+    #[test]
+    fn the_worst_comes_first_and_what_is_suppressed_does_not_count() {
+        let report = example();
+        let order: Vec<&str> = report.open().iter().map(|finding| finding.severity.word()).collect();
+        assert_eq!(order, ["error", "warning"]);
+        assert!(report.has(Severity::Error) && report.count(Severity::Info) == 0);
+        let document = report.document();
+        assert_eq!(document["findings"][0]["podid"], json!(["podid up"]));
+        assert_eq!(document["findings"][0]["native"], json!(["az role assignment create"]));
+        assert_eq!(document["findings"][2]["suppressed"], "known");
+        assert_eq!(document["summary"], json!({ "error": 1, "warning": 1, "info": 0, "suppressed": 1 }));
+    }
+}

@@ -1,0 +1,39 @@
+//! What a walk saw, before it is known what of it is the cause.
+
+use crate::chain::{
+    link::{Link, MissingLink, POD, UNKNOWN},
+    page::{Page, Severity},
+    pages,
+};
+
+/// Something that is not as it should be.
+pub struct Seen {
+    pub missing: MissingLink,
+    pub severity: Severity,
+    /// What was read, and where.
+    pub evidence: String,
+    /// It may pass by itself, and is not older than that may take.
+    pub is_young: bool,
+}
+
+impl Seen {
+    pub fn of(missing: MissingLink, link: Option<&Link>, evidence: impl Into<String>) -> Self {
+        let own = link.filter(|link| link.name == missing.link).map_or(missing.link.page, |link| link.page);
+        let page = missing.page.unwrap_or(own);
+        Self { severity: page.severity, missing: missing.page(page), evidence: evidence.into(), is_young: false }
+    }
+
+    pub fn page(&self) -> &'static Page {
+        self.missing.page.unwrap_or(self.missing.link.page)
+    }
+}
+
+/// A link that nobody has is a pod's, or nobody's.
+pub fn unknown(what: String, text: &str) -> MissingLink {
+    MissingLink::new(UNKNOWN, what).because(text.to_owned())
+}
+
+/// The subject of findings about pods.
+pub fn lacking(what: String) -> MissingLink {
+    MissingLink::new(POD, what).page(&pages::TEMPLATE)
+}

@@ -1,0 +1,191 @@
+//! The walk along the chain of one case: every link is looked at, also with the workload's own pods. The first broken link is the finding; what
+//! is broken after it follows from it, unless the link stands by itself.
+
+use super::{
+    case::{self, Case},
+    finding::Finding,
+    pods,
+    seen::Seen,
+};
+use crate::{
+    azure,
+    chain::{
+        ground,
+        link::{CLUSTER, GRANT, Heals, Link, MissingLink, Reason},
+        page::Severity,
+        pages,
+        view::{PodRef, View},
+    },
+    cluster,
+    engine::resource::Side,
+    proof::Prover,
+    survey::Survey,
+};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// What a walk looks with.
+pub struct Walk<'a> {
+    pub prover: &'a Prover,
+    pub cluster: &'a cluster::Read,
+    pub azure: &'a azure::Read,
+    pub survey: &'a Survey,
+}
+
+impl Walk<'_> {
+    pub async fn examine(&self, case: &Case<'_>) -> Vec<Finding> {
+        let mut seen = self.compared(case).await;
+        let pods: Vec<(&Value, PodRef)> =
+            case.workloads.iter().flat_map(|workload| case::pods(workload, self.survey)).map(|pod| (pod, pods::reference(pod))).collect();
+        let base = self.view(case);
+        self.look(case, &base, None, &mut seen).await;
+        for (_, pod) in &pods {
+            let view = View { pod: Some(pod), ..self.view(case) };
+            self.look(case, &view, Some(pod), &mut seen).await;
+        }
+        pods::templates(case, &base, &mut seen);
+        pods::events(case, &base, &mut seen).await;
+        spare(&base, &mut seen);
+        for one in seen.iter_mut().filter(|_| case.is_by_volume_alone()) {
+            let of_app = case.target.links.iter().any(|link| link.name == one.missing.link && link.of_app);
+            // an event about the pods themselves says that it is needed
+            if of_app && one.severity == Severity::Error && !one.evidence.starts_with("the event") {
+                one.severity = Severity::Warning;
+                one.missing.causes.push("the volume gets its token without it; only an app that asks by itself needs it".to_owned());
+            }
+        }
+        let mut findings = self.findings(case, seen);
+        if findings.iter().all(|finding| finding.severity != Severity::Error) {
+            let unexplained = case::missing_edges(case).into_iter().map(|(why, hint)| {
+                let finding = Finding::new(&pages::UNKNOWN, case.resource.clone(), why);
+                hint.into_iter().fold(finding, Finding::hint)
+            });
+            findings.splice(0..0, unexplained.collect::<Vec<_>>());
+        }
+        if pods.is_empty() && findings.iter().all(|finding| finding.severity != Severity::Error) {
+            findings.push(Finding::new(&pages::NO_POD, case.resource.clone(), "the workload has no pod at the moment"));
+        }
+        findings
+    }
+
+    fn view<'v>(&'v self, case: &'v Case<'_>) -> View<'v> {
+        View { azure: Some(self.azure), survey: Some(self.survey), ..case.target.view(self.cluster, &self.prover.commands) }
+    }
+
+    /// What differs from what podid wrote. Nothing for a workload that it did not bind.
+    async fn compared(&self, case: &Case<'_>) -> Vec<Seen> {
+        if case.target.bound.keys.is_empty() && case.target.delivered.keys.is_empty() {
+            return Vec::new();
+        }
+        let differences = self.prover.differences(&case.target).await;
+        let seen = |missing: MissingLink| {
+            let link = case.target.links.iter().find(|link| link.name == missing.link);
+            Seen::of(missing, link, "what exists, compared with what podid wrote")
+        };
+        differences.into_iter().map(|difference| seen(difference.missing)).collect()
+    }
+
+    async fn look(&self, case: &Case<'_>, view: &View<'_>, pod: Option<&PodRef>, seen: &mut Vec<Seen>) {
+        for link in &case.target.links {
+            for check in link.check.iter().chain(link.examine) {
+                for reason in (check.look)(view, link).await {
+                    let place = if check.side == Side::Azure { "Azure" } else { "the cluster" };
+                    let of_pod = pod.map(|pod| format!(", with the pod {}", pod.at.name)).unwrap_or_default();
+                    let is_known = |one: &Seen| one.missing.link == reason.missing.link && one.missing.what == reason.missing.what;
+                    if !seen.iter().any(is_known) {
+                        seen.push(of_reason(reason, link, pod, format!("{} in {place}{of_pod}", link.title)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn findings(&self, case: &Case<'_>, mut seen: Vec<Seen>) -> Vec<Finding> {
+        let rank = |one: &Seen| case.target.rank(one.missing.link);
+        // what podid compared or read comes before what components say of it
+        seen.sort_by_key(rank);
+        let mut findings: Vec<Finding> = Vec::new();
+        for one in seen {
+            let link = case.target.links.iter().find(|link| link.name == one.missing.link);
+            if one.severity != Severity::Error {
+                let first = findings.iter_mut().find(|finding| finding.severity == Severity::Error).filter(|_| one.is_young);
+                match first {
+                    Some(first) => first.consequences.push(one.missing.what),
+                    None => findings.push(finding(case, one)),
+                }
+                continue;
+            }
+            let same = |finding: &&mut Finding| finding.severity == Severity::Error && finding.link == Some(one.missing.link.word);
+            if let Some(same) = findings.iter_mut().find(same) {
+                join(same, one);
+                continue;
+            }
+            let first = findings.iter_mut().find(|finding| finding.severity == Severity::Error);
+            let apart = link.is_some_and(|link| link.apart);
+            match first {
+                Some(first) if !apart || first.link == Some(CLUSTER.word) => first.consequences.push(one.missing.what),
+                _ => findings.push(finding(case, one)),
+            }
+        }
+        findings
+    }
+}
+
+/// What may pass by itself, and is not older than it may take, is not certain yet.
+fn of_reason(reason: Reason, link: &Link, pod: Option<&PodRef>, evidence: String) -> Seen {
+    let mut seen = Seen::of(reason.missing, Some(link), evidence);
+    let age = pod.and_then(|pod| pod.made).map(|made| Timestamp::now().duration_since(made));
+    if let (Heals::Within(bound), Some(age)) = (reason.heals, age)
+        && age.unsigned_abs() < bound
+        && link.slow
+    {
+        seen.severity = Severity::Warning;
+        seen.is_young = true;
+        seen.missing.causes.push(format!("the pod is {} s old, and this may take {} s", age.as_secs(), bound.as_secs()));
+    }
+    seen
+}
+
+/// podid's own grant may be missing while another role or policy gives the same right.
+fn spare(view: &View<'_>, seen: &mut [Seen]) {
+    let Some(how) = ground::has_right(view) else { return };
+    for one in seen.iter_mut().filter(|one| one.missing.link == GRANT && one.severity == Severity::Error) {
+        if one.evidence.starts_with("what exists, compared") {
+            one.severity = Severity::Warning;
+            one.missing.causes.push(format!("the identity has the right by another way: {how}"));
+        }
+    }
+}
+
+fn finding(case: &Case<'_>, seen: Seen) -> Finding {
+    let page = seen.page();
+    Finding {
+        severity: seen.severity,
+        link: Some(seen.missing.link.word),
+        evidence: vec![seen.evidence],
+        causes: seen.missing.causes,
+        hints: seen.missing.hints,
+        ..Finding::new(page, case.resource.clone(), seen.missing.what)
+    }
+}
+
+fn join(finding: &mut Finding, other: Seen) {
+    if finding.what != other.missing.what {
+        finding.causes.push(other.missing.what);
+    }
+    finding.causes.extend(other.missing.causes);
+    // one way is enough
+    if finding.hints.is_empty() {
+        finding.hints.extend(other.missing.hints);
+    }
+    finding.evidence.push(other.evidence);
+    for list in [&mut finding.causes, &mut finding.hints, &mut finding.evidence] {
+        let mut once: Vec<String> = Vec::new();
+        for text in list.drain(..) {
+            if !once.contains(&text) {
+                once.push(text);
+            }
+        }
+        *list = once;
+    }
+}

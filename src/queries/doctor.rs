@@ -1,0 +1,180 @@
+//! `doctor`: the chains of workloads, walked without any write.
+
+use super::{findings, remembered};
+use crate::{
+    azure::{self, ArmId},
+    cli::Doctor,
+    converge::{self, DEFAULT_APP},
+    doctor::{
+        case,
+        finding::{Finding, Report},
+        walk::Walk,
+    },
+    engine::input::Input,
+    exit::Exit,
+    failure::Failure,
+    inventory,
+    proof::{self, Prover, Target},
+    resources::world::ClusterTarget,
+    session::Session,
+    spec::{known::ClusterRef, load, model::Spec, reference::NameOrId},
+    survey::{Scope, Survey},
+};
+use futures::{StreamExt as _, stream};
+use std::{sync::Arc, time::Duration};
+
+const LIMIT: Duration = Duration::from_secs(300);
+/// How many workloads are examined at once.
+const AT_ONCE: usize = 8;
+
+/// How long `--watch` waits between two looks.
+const PAUSE: Duration = Duration::from_secs(5);
+
+pub async fn doctor(session: &Session, asked: &Doctor) -> Result<Exit, Failure> {
+    let spec = spec(asked)?;
+    let suppressed = findings::suppressions(&asked.verdict, spec.as_ref());
+    let mut last = None;
+    loop {
+        let report = look(session, asked, spec.as_ref()).await?;
+        let now = report.document();
+        if !asked.watch {
+            return findings::report(session, report, &asked.verdict, &suppressed);
+        }
+        // only what changed is shown
+        if last.as_ref() != Some(&now) {
+            if last.is_some() {
+                session.terminal.say(format!("changed at {}", jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default()));
+            }
+            findings::report(session, report, &asked.verdict, &suppressed)?;
+            last = Some(now);
+        }
+        session.unless_interrupted(tokio::time::sleep(PAUSE)).await?;
+    }
+}
+
+async fn look(session: &Session, asked: &Doctor, spec: Option<&Spec>) -> Result<Report, Failure> {
+    let (app, ledger) = remembered::app_ledger(session, asked.file.as_deref())?;
+    let commands = converge::commands(session, asked.file.as_deref());
+    let mut report = Report { tool: "doctor", file: file(asked, spec.is_some()), ..Report::default() };
+    let apps = match (&app, asked.is_wide()) {
+        (Some(app), false) => vec![app.clone()],
+        _ => ledger.apps().into_iter().map(str::to_owned).collect(),
+    };
+    let mut targets = Vec::new();
+    for app in &apps {
+        match proof::targets(&ledger, app, None, None, &commands) {
+            Ok(found) => targets.extend(found),
+            Err(fault) => report.findings.push(of_state(app, &Failure::from(&fault))),
+        }
+    }
+    let prover = Prover {
+        clusters: session.clusters.clone(),
+        azure: session.azure.clone(),
+        ledger: ledger.clone(),
+        commands,
+        fresh: false,
+        only_reads: true,
+        events: Arc::new(|_| {}),
+        image: None,
+        limit: session.global.timeout.unwrap_or(LIMIT),
+        stop: session.stop.clone(),
+    };
+    // where nothing is known of the app, everything in the cluster is looked at
+    let wide = asked.is_wide() || targets.is_empty();
+    let app = app.unwrap_or_else(|| DEFAULT_APP.to_owned());
+    for (cluster, own) in session.unless_interrupted(by_cluster(session, asked, targets)).await?? {
+        let look = examine(session, &prover, &cluster, own, asked, (wide, &app), &mut report);
+        session.unless_interrupted(Box::pin(look)).await??;
+    }
+    if report.checked.is_empty() && report.findings.is_empty() && asked.workload.is_some() {
+        let selected = asked.selected();
+        let kind = selected.kind.map(|kind| format!("{kind}/")).unwrap_or_default();
+        let shown = format!("{kind}{}", selected.name.unwrap_or_default());
+        return Err(Failure::new(Exit::Refused, format!("there is no workload {shown} that uses an identity or a vault"))
+            .hint("`podid doctor -A` examines all; `kubectl get deployments -A` shows those that there are."));
+    }
+    Ok(report)
+}
+
+fn spec(asked: &Doctor) -> Result<Option<Spec>, Failure> {
+    match &asked.file {
+        Some(file) => Ok(Some(load::load(file)?.spec)),
+        None => Ok(converge::spec_beside()?.map(|loaded| loaded.spec)),
+    }
+}
+
+fn file(asked: &Doctor, has_spec: bool) -> Option<String> {
+    let given = asked.file.as_ref().map(|file| file.display().to_string());
+    given.or_else(|| has_spec.then(|| crate::cli::DEFAULT_SPEC.to_owned()))
+}
+
+/// The state knows mounts that no binding leads to, or several.
+fn of_state(app: &str, failure: &Failure) -> Finding {
+    let finding = Finding::new(&crate::chain::pages::TOKEN, format!("app/{app}"), failure.message.clone());
+    failure.hints.iter().fold(finding.read("the bindings and mounts in the state"), |finding, hint| finding.hint(hint.clone()))
+}
+
+/// The targets of each cluster; where there are none, the cluster that a command goes to.
+async fn by_cluster(session: &Session, asked: &Doctor, targets: Vec<Target>) -> Result<Vec<(ClusterRef, Vec<Target>)>, Failure> {
+    let mut found: Vec<(ClusterRef, Vec<Target>)> = Vec::new();
+    if asked.cluster.is_some() || targets.is_empty() {
+        found.push((converge::cluster_of(session, asked.cluster.as_ref()).await?, Vec::new()));
+    }
+    for target in targets {
+        let name = &target.bound.cluster.name;
+        if let Some((_, own)) = found.iter_mut().find(|(cluster, _)| cluster.id.name().eq_ignore_ascii_case(name)) {
+            own.push(target);
+        } else if asked.cluster.is_none() {
+            let mut cluster = converge::cluster_of(session, Some(&NameOrId::new(name))).await?;
+            cluster.context.clone_from(&target.bound.cluster.context);
+            found.push((cluster, vec![target]));
+        }
+    }
+    Ok(found)
+}
+
+async fn examine(
+    session: &Session,
+    prover: &Prover,
+    cluster: &ClusterRef,
+    targets: Vec<Target>,
+    asked: &Doctor,
+    (wide, app): (bool, &str),
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let read = session.clusters.open(Some(&cluster.context)).await.map_err(|error| Failure::from(&error))?.read();
+    let azure: azure::Read = session.azure.read();
+    let subscription = ArmId::subscription(cluster.id.subscription_id());
+    let selected = asked.selected();
+    // one namespace is enough where only workloads of one are meant
+    let namespace = selected.namespace.clone().or_else(|| only_namespace(&targets, wide));
+    let scope =
+        Scope { subscription: &subscription, cluster: cluster.issuer.is_none().then_some(&cluster.id), namespace: namespace.as_deref() };
+    let mut survey = Survey::read(&read, &azure, &scope).await;
+    let workloads = inventory::workloads(&survey, namespace.as_deref());
+    let identities = inventory::federated(&workloads, &survey);
+    survey.azure.read_credentials(&azure, &identities).await;
+    let workloads = inventory::workloads(&survey, namespace.as_deref());
+    let target = ClusterTarget { name: cluster.id.name().to_owned(), context: cluster.context.clone(), hosts: Input::Known(Vec::new()) };
+    let meant: &[inventory::Workload] = &workloads;
+    let mut cases = case::cases(targets, meant, &survey, &target, &selected, app).map_err(|fault| Failure::from(&fault))?;
+    if !wide {
+        cases.retain(|case| !case.target.bound.keys.is_empty());
+    }
+    let walk = Walk { prover, cluster: &read, azure: &azure, survey: &survey };
+    let walk = &walk;
+    let findings: Vec<Vec<Finding>> = stream::iter(&cases).map(|case| Box::pin(walk.examine(case))).buffered(AT_ONCE).collect().await;
+    if wide {
+        report.findings.extend(case::unbound(meant, &survey, &selected));
+    }
+    report.checked.extend(cases.iter().map(|case| case.resource.clone()));
+    report.findings.extend(findings.into_iter().flatten());
+    report.unseen.extend(survey.gaps().into_iter().map(|gap| format!("{}: {}", gap.what, gap.why)));
+    Ok(())
+}
+
+fn only_namespace(targets: &[Target], wide: bool) -> Option<String> {
+    let first = targets.first().filter(|_| !wide)?;
+    let same = targets.iter().all(|target| target.delivered.namespace == first.delivered.namespace);
+    same.then(|| first.delivered.namespace.clone())
+}

@@ -1,0 +1,74 @@
+//! `lint`: the checks over a spec, a cluster with its subscription, or both.
+
+use super::findings;
+use crate::{
+    azure::ArmId,
+    cli::Lint,
+    converge,
+    doctor::{
+        finding::Report,
+        lint::{self, Cluster, Evidence},
+    },
+    exit::Exit,
+    failure::Failure,
+    inventory::{self, Workload},
+    session::Session,
+    spec::{load, model::Spec},
+    survey::{Scope, Survey},
+};
+
+pub async fn lint(session: &Session, asked: &Lint) -> Result<Exit, Failure> {
+    let spec: Option<Spec> = match &asked.file {
+        Some(file) => Some(load::load(file)?.spec),
+        None => converge::spec_beside()?.map(|loaded| loaded.spec),
+    };
+    let file = asked.file.as_ref().map(|file| file.display().to_string());
+    let file = file.or_else(|| spec.is_some().then(|| crate::cli::DEFAULT_SPEC.to_owned()));
+    let mut report = Report { tool: "lint", file, ..Report::default() };
+    if spec.is_none() && asked.offline {
+        return Err(Failure::new(Exit::Refused, "there is no spec to look at").hint("Name one with `-f FILE`, or leave `--offline` out."));
+    }
+    let surveyed = if asked.offline { None } else { surveyed(session, asked, spec.is_some(), &mut report).await? };
+    let cluster = surveyed.as_ref().map(|(survey, workloads)| Cluster { survey, workloads });
+    let evidence = Evidence { spec: spec.as_ref(), cluster };
+    for check in lint::ALL {
+        report.checked.push(check.name.to_owned());
+        report.findings.extend((check.run)(&evidence));
+    }
+    let suppressed = findings::suppressions(&asked.verdict, spec.as_ref());
+    findings::report(session, report, &asked.verdict, &suppressed)
+}
+
+/// None: there is a spec, and no cluster could be looked at.
+async fn surveyed(
+    session: &Session,
+    asked: &Lint,
+    has_spec: bool,
+    report: &mut Report,
+) -> Result<Option<(Survey, Vec<Workload>)>, Failure> {
+    match session.unless_interrupted(Box::pin(survey(session, asked))).await? {
+        Ok((survey, workloads)) => {
+            report.unseen.extend(survey.gaps().into_iter().map(|gap| format!("{}: {}", gap.what, gap.why)));
+            Ok(Some((survey, workloads)))
+        }
+        Err(failure) if has_spec && asked.cluster.is_none() => {
+            report.unseen.push(format!("the cluster: {}", failure.message));
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn survey(session: &Session, asked: &Lint) -> Result<(Survey, Vec<Workload>), Failure> {
+    let cluster = converge::cluster_of(session, asked.cluster.as_ref()).await?;
+    let read = session.clusters.open(Some(&cluster.context)).await.map_err(|error| Failure::from(&error))?.read();
+    let azure = session.azure.read();
+    let subscription = ArmId::subscription(cluster.id.subscription_id());
+    let namespace = asked.namespace.as_deref();
+    let scope = Scope { subscription: &subscription, cluster: cluster.issuer.is_none().then_some(&cluster.id), namespace };
+    let mut survey = Survey::read(&read, &azure, &scope).await;
+    let workloads = inventory::workloads(&survey, namespace);
+    let vaults = inventory::used_vaults(&workloads, &survey);
+    survey.azure.read_secrets(&azure, &vaults).await;
+    Ok((survey, workloads))
+}
