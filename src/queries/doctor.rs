@@ -73,6 +73,7 @@ async fn look(session: &Session, asked: &Doctor, spec: Option<&Spec>) -> Result<
         ledger: ledger.clone(),
         commands,
         fresh: false,
+        settle: std::time::Duration::ZERO,
         only_reads: true,
         events: Arc::new(|_| {}),
         image: None,

@@ -22,6 +22,7 @@ mod control_plane;
 mod counts;
 mod deliveries;
 mod diff;
+mod doctor;
 mod drift;
 mod errors;
 mod faults;

@@ -1,7 +1,7 @@
 //! Workload ID in proofs: each link is broken behind podid's back, `verify` names it and not what follows from it, and the command of its hint
 //! makes the pods read again.
 
-use crate::common::{Output, World};
+use crate::common::{Output, World, doctor};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -190,6 +190,7 @@ fn names_each(delivery: &str, cases: Vec<Case>) {
     let mut wrong = Vec::new();
     for Case { name, breaks, link, says, mends } in cases {
         breaks(&world);
+        wrong.extend(doctor::misses(&world, link, says).map(|miss| format!("{name}: {miss}")));
         let begun = Instant::now();
         let failed = world.podid(&["verify", "-o", "json"]);
         let took = begun.elapsed();
@@ -415,6 +416,7 @@ fn a_broken_link_of_an_identity_binding_is_named() {
     ];
     for (name, link, breaks) in &cases {
         breaks();
+        assert_eq!(doctor::misses(&world, link, ""), None, "{name}");
         let failed = world.podid(&["verify", "-o", "json"]).exits(1);
         assert_eq!(proof(&failed)["link"], *link, "{name}: {}", failed.stdout);
         world.podid(&["up", "--yes", "--force-conflicts", "--verify"]).ok().says("proved shop/web");

@@ -8,7 +8,6 @@ use crate::{
         facts::Bound,
         ground,
         link::{Check, Heals, Link, LinkName, MissingLink, RESTART, Reason, Resource, Symptom, TOKEN},
-        pages as common,
         texts::shown,
         view::View,
     },

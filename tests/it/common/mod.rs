@@ -8,6 +8,7 @@
 pub mod both;
 pub mod by_hand;
 pub mod cluster;
+pub mod doctor;
 pub mod flexvolume;
 pub mod helm;
 pub mod lent;
