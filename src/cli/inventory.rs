@@ -10,7 +10,7 @@ Examples:
   podid inventory -n dev-claims-podid -o json
   podid inventory --context aks-mi --all";
 
-/// List workloads with their identities, secrets and owners, whoever made them; changes nothing
+/// List workloads with their identities, secrets and owners, whoever made them
 #[derive(Clone, Debug, PartialEq, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Inventory {

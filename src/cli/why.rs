@@ -15,7 +15,7 @@ Examples:
   podid who-can sqldbconn --vault claims-api-kv
   podid who-can sqldbconn --vault claims-api-kv -o json";
 
-/// Show the path by which a workload may read a secret, or the first link that is missing
+/// Show how a workload may read a secret, or the first link that is missing
 #[derive(Clone, Debug, PartialEq, Args)]
 #[command(after_help = WHY)]
 pub struct Why {
@@ -39,7 +39,7 @@ pub struct Why {
     pub cluster: Option<NameOrId>,
 }
 
-/// List every principal, workload and pod that can read a secret, and by which grant
+/// List every principal, workload and pod that can read a secret, and how
 #[derive(Clone, Debug, PartialEq, Args)]
 #[command(after_help = WHO_CAN)]
 pub struct WhoCan {

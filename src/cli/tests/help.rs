@@ -35,10 +35,9 @@ fn help_of_the_top() {
       down       Delete what podid created for an app; data is kept unless you name it
       status     Compare what exists with what podid created
       verify     Prove with a short-lived pod that workloads can read their secrets
-      inventory  List workloads with their identities, secrets and owners, whoever made them; changes
-                 nothing
-      why        Show the path by which a workload may read a secret, or the first link that is missing
-      who-can    List every principal, workload and pod that can read a secret, and by which grant
+      inventory  List workloads with their identities, secrets and owners, whoever made them
+      why        Show how a workload may read a secret, or the first link that is missing
+      who-can    List every principal, workload and pod that can read a secret, and how
       graph      Draw how workloads, identities, vaults and secrets are connected
       group      Create, show and delete resource groups
       identity   Create, show, list and delete managed identities, and federate them
