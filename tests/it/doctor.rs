@@ -381,7 +381,7 @@ fn a_workload_that_nobody_told_podid_of_is_examined_too() {
     named(&["web"], "azure-identity", "has no resourceID");
     let id = world.identity_id("shop-mid");
     edited(&world, &format!("{BASE}/azureidentities/shop-mid"), json!({ "spec": { "resourceID": id } }));
-    policies(&world, &[]);
+    policies(&world, &["list"]);
     named(&["-n", "shop"], "grant", "may not read the secrets");
     policies(&world, &["get"]);
     secret(&world, json!({ "enabled": false }));

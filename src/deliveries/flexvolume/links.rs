@@ -77,7 +77,12 @@ const OF_DRIVER: &[Symptom] = &[
         },
     },
     // NMI had no token for the pod yet; the driver does not repeat why
-    Symptom { any_of: &["nmi response failed with status code"], none_of: &[], page: None, means: Meaning::Waiting },
+    Symptom {
+        any_of: &["nmi response failed with status code"],
+        none_of: &[],
+        page: Some(&crate::chain::pages::TOKEN),
+        means: Meaning::Waiting,
+    },
 ];
 
 /// The pod starts only after the mount. Which versions were written the driver tells nobody.

@@ -59,7 +59,7 @@ fn look_at_mic(view: &View<'_>, _: &Link) -> String {
 
 /// What NMI reports where it only waited for MIC.
 const WAITS: Symptom = Symptom::new(
-    &["getting assigned identities for pod", "in CREATED state failed after", "nmi response failed with status code: 404"],
+    &["nmi response failed with status code: 404", "getting assigned identities for pod", "in CREATED state failed after"],
     Meaning::Waiting,
 )
 .page(&pages::WAITS);
