@@ -52,6 +52,7 @@ pub fn missing(audience: &str) -> MissingLink {
 
 const TEXTS: &[&str] = &[
     "service account tokens not found",
+    "token for audience api://",
     "failed to parse workload identity tokens",
     "failed to parse identity binding tokens",
     "failed to parse service account token",

@@ -98,7 +98,7 @@ fn unknown_fields_name_the_nearest_known_one() {
     );
     insta::assert_snapshot!(changed("resourceGroup: podid-lab", "resource_group: podid-lab"), @r#"
     podid.yaml:6:1: unknown field `resource_group`
-    hint: Did you mean `resourceGroup`? The fields here are: apiVersion, kind, metadata, subscription, resourceGroup, location, cluster, resourceGroups, vault, vaults, storage, workloads.
+    hint: Did you mean `resourceGroup`? The fields here are: apiVersion, kind, metadata, subscription, resourceGroup, location, cluster, resourceGroups, vault, vaults, storage, workloads, suppress.
     "#);
     let known: Vec<&str> = crate::modes::names().collect();
     assert_eq!(
