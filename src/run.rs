@@ -156,6 +156,7 @@ async fn dispatch(session: &Session, command: &Command) -> Result<Exit, Failure>
         Command::Inventory(inventory) => queries::inventory(session, inventory).await,
         Command::Why(why) => queries::why(session, why).await,
         Command::WhoCan(who) => queries::who_can(session, who).await,
+        Command::Import(import) => queries::import(session, import).await,
         Command::Graph(graph) => queries::graph(session, graph).await,
         Command::Components { cluster } => queries::components(session, cluster.as_ref()).await,
         Command::Prune { scope, all } => {

@@ -53,17 +53,19 @@ pub struct Found<'a> {
     pub identities: &'a [Identity],
     pub vaults: &'a [Vault],
     pub assignments: &'a [RoleAssignment],
+    /// Whether everything counts as the app's, whoever made it (`podid import`).
+    pub anyones: bool,
 }
 
 impl<'a> Found<'a> {
     /// Whether an object carries the app's label.
     pub fn is_ours(&self, object: &Value) -> bool {
-        manifest::labels(object).get(ownership::APP).is_some_and(|app| app == self.app)
+        self.anyones || manifest::labels(object).get(ownership::APP).is_some_and(|app| app == self.app)
     }
 
     /// The app's own role assignments.
     pub fn own_assignments(&self) -> impl Iterator<Item = &'a RoleAssignment> {
-        let app = self.app;
-        self.assignments.iter().filter(move |a| ownership::app_of(a.description.as_deref()).is_some_and(|other| other == app))
+        let (app, anyones) = (self.app, self.anyones);
+        self.assignments.iter().filter(move |a| anyones || ownership::app_of(a.description.as_deref()).is_some_and(|other| other == app))
     }
 }

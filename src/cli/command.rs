@@ -1,8 +1,8 @@
 //! The commands with their arguments, as values.
 
 use super::{
-    Credentials, Doctor, Explain, Global, Graph, Inventory, Lint, Logs, MigrateVault, Rbac, ReadCommand, SandboxCommand, StateCommand,
-    Verify, WhoCan, Why,
+    Credentials, Doctor, Explain, Global, Graph, Import, Inventory, Lint, Logs, MigrateVault, Rbac, ReadCommand, SandboxCommand,
+    StateCommand, Verify, WhoCan, Why,
     app_looks::{PrintPatch, Status as AppStatus},
 };
 use crate::{
@@ -93,6 +93,8 @@ pub enum Command {
     Why(Why),
     /// List who can read a secret.
     WhoCan(WhoCan),
+    /// Write a spec for what was made by hand.
+    Import(Import),
     /// Draw what is connected with what.
     Graph(Graph),
     /// List what runs in a cluster.

@@ -20,6 +20,7 @@ pub mod global;
 mod graph;
 mod group;
 mod identity;
+mod import;
 mod inventory;
 pub mod lint;
 mod logs;
@@ -47,6 +48,7 @@ pub use explain::Explain;
 pub use global::Lateness;
 pub use global::{Auth, DryRun, Events, Format, Global, Only, ReportFormat};
 pub use graph::Graph;
+pub use import::Import;
 pub use inventory::Inventory;
 pub use lint::Lint;
 pub use logs::Logs;
@@ -103,6 +105,7 @@ enum Subcommands {
     Inventory(inventory::Inventory),
     Why(why::Why),
     WhoCan(why::WhoCan),
+    Import(import::Import),
     Graph(graph::Graph),
     /// Create, show and delete resource groups
     #[command(subcommand)]
@@ -166,6 +169,7 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
         Subcommands::Inventory(inventory) => Command::Inventory(inventory),
         Subcommands::Why(why) => Command::Why(why),
         Subcommands::WhoCan(who) => Command::WhoCan(who),
+        Subcommands::Import(import) => Command::Import(import),
         Subcommands::Graph(graph) => Command::Graph(graph),
         Subcommands::Group(group) => group.command(),
         Subcommands::Identity(identity) => identity.command(&global)?,

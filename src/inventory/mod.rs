@@ -4,6 +4,7 @@
 pub mod access;
 mod document;
 pub mod graph;
+pub mod import;
 mod node_identity;
 mod origin;
 mod owners;

@@ -46,6 +46,7 @@ pub struct Surveyed {
     pub workloads: Vec<Workload>,
     /// The managed cluster's name; of one that Azure does not know, the context.
     pub cluster: String,
+    pub cluster_id: Option<ArmId>,
     pub context: String,
     pub subscription: Option<String>,
     pub azure: azure::Read,
@@ -112,7 +113,7 @@ async fn read(session: &Session, wanted: &Wanted<'_>) -> Result<Surveyed, Failur
     };
     let name = place.id.as_ref().map_or_else(|| context.clone(), |id| id.name().to_owned());
     let namespace = wanted.namespace.map(str::to_owned);
-    Ok(Surveyed { survey, namespace, workloads, cluster: name, context, subscription: place.subscription, azure })
+    Ok(Surveyed { survey, namespace, workloads, cluster: name, cluster_id: place.id, context, subscription: place.subscription, azure })
 }
 
 /// Asks for what only some identities and vaults need. Returns whether the workloads may read otherwise now.

@@ -52,6 +52,10 @@ impl Settings {
         self.0.get(field).map(String::as_str)
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(field, value)| (*field, value.as_str()))
+    }
+
     pub fn set(&mut self, field: &'static str, value: impl Into<String>) {
         self.0.insert(field, value.into());
     }

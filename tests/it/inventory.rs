@@ -138,7 +138,17 @@ fn who_can_lists_principals_with_the_pods_that_are_them_and_excepted_pods() {
     assert!(excepted["by"].as_str().unwrap().contains("is excepted by AzurePodIdentityException default/tools"), "{excepted}");
 }
 
-/// Sends all these requests to the API server, several at a time.
+/// Sends all these requests, several at a time.
+fn send(world: &World, method: reqwest::Method, token: &str, all: Vec<(String, Value)>) {
+    let client = runtime().block_on(async { world.client() });
+    let sent = futures::stream::iter(all).for_each_concurrent(16, |(url, body)| {
+        let request = client.request(method.clone(), &url).bearer_auth(token).json(&body);
+        async move { assert!(request.send().await.unwrap().status().is_success(), "{url}") }
+    });
+    runtime().block_on(sent);
+}
+
+/// Creates objects in the cluster, each at a path.
 fn create(world: &World, all: Vec<(String, Value)>) {
     let config: Value = serde_json::from_str(&world.read(".podid/kubeconfig")).unwrap();
     let of = |list: &str, name: &str| {
@@ -148,12 +158,7 @@ fn create(world: &World, all: Vec<(String, Value)>) {
     let server = of("clusters", CONTEXT)["cluster"]["server"].as_str().unwrap().to_owned();
     let user = of("contexts", CONTEXT)["context"]["user"].as_str().unwrap().to_owned();
     let token = of("users", &user)["user"]["token"].as_str().unwrap().to_owned();
-    let client = runtime().block_on(async { world.client() });
-    let sent = futures::stream::iter(all).for_each_concurrent(16, |(path, body)| {
-        let request = client.post(format!("{server}{path}")).bearer_auth(&token).json(&body);
-        async move { assert!(request.send().await.unwrap().status().is_success(), "{path}") }
-    });
-    runtime().block_on(sent);
+    send(world, reqwest::Method::POST, &token, all.into_iter().map(|(path, body)| (format!("{server}{path}"), body)).collect());
 }
 
 #[test]
@@ -161,10 +166,12 @@ fn a_thousand_pods_and_two_hundred_identities_cost_at_most_forty_requests() {
     const PODS: usize = 1000;
     const IDENTITIES: usize = 200;
     let world = World::served();
-    for n in 0..IDENTITIES {
-        let path = format!("{}?api-version=2023-01-31", world.identity_id(&format!("mid-{n}")));
-        world.arm("PUT", &path, Some(json!({ "location": "westeurope" }))).ok();
-    }
+    let identity = |n: usize| {
+        let url = format!("https://management.azure.com{}?api-version=2023-01-31", world.identity_id(&format!("mid-{n}")));
+        (url, json!({ "location": "westeurope" }))
+    };
+    let token = world.token("https://management.azure.com");
+    send(&world, reqwest::Method::PUT, &token, (0..IDENTITIES).map(identity).collect());
     let listed = world.podid(&["identity", "list", "-o", "json"]).ok().json();
     let client_id = |n: usize| named(&listed["identities"], &format!("mid-{n}"))["client_id"].clone();
     create(&world, (0..20).map(|n| (NAMESPACES.to_owned(), json!({ "metadata": { "name": format!("ns{n}") } }))).collect());
@@ -208,4 +215,39 @@ fn a_graph_has_every_format() {
     let edges: Value = serde_json::from_str(&graph("json")).unwrap();
     let of_vault = edges["edges"].as_array().unwrap().iter().find(|edge| edge["to"]["kind"] == "Vault").unwrap();
     assert_eq!((&of_vault["to"]["name"], &of_vault["state"]), (&json!("myk8skv"), &json!("there")));
+}
+
+#[test]
+fn an_import_of_what_was_made_by_hand_is_a_spec_that_podid_plans() {
+    let world = world();
+    // without marks and without a state the objects are anybody's
+    let kinds = [
+        ("aadpodidentity.k8s.io/v1", "azureidentities/aks-kv-identity"),
+        ("aadpodidentity.k8s.io/v1", "azureidentitybindings/azure-pod-identity-binding"),
+        ("secrets-store.csi.x-k8s.io/v1", "secretproviderclasses/spc-myk8skv"),
+    ];
+    for (group, path) in kinds {
+        let labels = json!({ "metadata": { "labels": { "managed-by": null, "podid-app": null } } });
+        world.kube("PATCH", CONTEXT, &format!("/apis/{group}/namespaces/default/{path}"), Some(labels)).ok();
+    }
+    let mark = world.mark();
+    let words = ["--state", "none.json", "--context", CONTEXT, "-n", "default"];
+    let output = world.podid(&[&["import", "--out", "imported.yaml"], &words[..]].concat()).ok();
+    assert_eq!(world.writes_since(mark).iter().filter(|write| !write.contains("getByIds")).count(), 0);
+    let text = world.read("imported.yaml");
+    for part in [
+        "mode: pod-identity",
+        "selector: azure-pod-identity-binding-selector",
+        "azureIdentity: aks-kv-identity",
+        "name: ExamplePassword",
+        "secret: test-secret",
+    ] {
+        assert!(text.contains(part), "{part}:\n{text}\n{}", output.stderr);
+    }
+    // what the plan would still do is said with its key
+    let plan = world.podid(&["plan", "-f", "imported.yaml", "--state", "none.json", "--context", CONTEXT, "-o", "json"]).ok().json();
+    for action in plan["actions"].as_array().unwrap().iter().filter(|one| !["keep", "adopt"].contains(&one["act"].as_str().unwrap())) {
+        assert!(output.stderr.contains(action["key"].as_str().unwrap()), "{action}\n{}", output.stderr);
+    }
+    world.podid(&[&["import", "--out", "imported.yaml"], &words[..]].concat()).exits(4).says("exists");
 }

@@ -38,6 +38,7 @@ fn help_of_the_top() {
       inventory  List workloads with their identities, secrets and owners, whoever made them
       why        Show how a workload may read a secret, or the first link that is missing
       who-can    List every principal, workload and pod that can read a secret, and how
+      import     Write a spec for what was made by hand, and list what it does not have
       graph      Draw how workloads, identities, vaults and secrets are connected
       group      Create, show and delete resource groups
       identity   Create, show, list and delete managed identities, and federate them

@@ -3,7 +3,7 @@
 use crate::{
     azure::{ArmId, RoleAssignment},
     chain::{found::Found, texts::field},
-    modes::aad::{BINDING_NAME, NAME, OPERATOR_SCOPE, RESOURCE_GROUP, SELECTOR, SUBSCRIPTION},
+    modes::aad::{self, BINDING_NAME, NAME, OPERATOR_SCOPE, RESOURCE_GROUP, SELECTOR, SUBSCRIPTION},
     resources::{azure_identity::AzureIdentity, azure_identity_binding::AzureIdentityBinding, role, roles},
     spec::{reference::NameOrId, request::Bind},
 };
@@ -12,7 +12,8 @@ use serde_json::Value;
 /// An AzureIdentity that was made and not bound yet counts as one whose binding is still to come.
 pub(super) fn binds(found: &Found<'_>, mode: &'static str) -> Vec<Bind> {
     let mut binds = Vec::new();
-    for identity in found.objects.of::<AzureIdentity>() {
+    // those that AKS made are the add-on's
+    for identity in found.objects.of::<AzureIdentity>().filter(|identity| !aad::is_of_aks(identity)) {
         let (name, namespace) = (field(identity, "/metadata/name"), field(identity, "/metadata/namespace"));
         let Some(id) = ArmId::parse(field(identity, "/spec/resourceID")) else { continue };
         let mut bind = Bind {
