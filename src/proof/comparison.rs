@@ -91,9 +91,11 @@ pub(super) async fn compare(prover: &Prover, target: &Target) -> Comparison {
         for reason in seen_in_azure(prover, target, &looks).await {
             match reason.heals {
                 Heals::Within(bound) if reason.on_the_way => on_the_way.push((reason.missing.link, bound)),
-                // a difference from what podid wrote says more of the same link
-                _ if causes.iter().any(|d| d.missing.link == reason.missing.link) => {}
-                _ => causes.push(Difference { missing: reason.missing, certain: true, breaks: true }),
+                _ => match causes.iter_mut().find(|difference| difference.missing.link == reason.missing.link) {
+                    // a difference from what podid wrote says more of the same link, and Azure shows it now
+                    Some(difference) => difference.certain = true,
+                    None => causes.push(Difference { missing: reason.missing, certain: true, breaks: true }),
+                },
             }
         }
     }
