@@ -44,7 +44,6 @@ pub use command::{Command, Invocation};
 pub use doctor::Doctor;
 pub use error::Error;
 pub use explain::Explain;
-#[cfg(feature = "sandbox")]
 pub use global::Lateness;
 pub use global::{Auth, DryRun, Events, Format, Global, Only, ReportFormat};
 pub use graph::Graph;

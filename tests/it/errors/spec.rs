@@ -144,7 +144,7 @@ fn an_unknown_command_and_an_unknown_flag_are_wrong_use() {
     assert_snapshot!(lab.fails("identiy create"), @r#"
     exit 2
     error: unrecognized subcommand 'identiy'
-    hint: A similar subcommand exists: 'identity'.
+    hint: Some similar subcommands exist: 'lint', 'identity'.
     hint: Usage: podid [OPTIONS] <COMMAND>
     "#);
     assert_snapshot!(lab.fails("up --fil x"), @r#"
