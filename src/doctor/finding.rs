@@ -107,6 +107,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What was looked at: workloads, or names of checks.
     pub checked: Vec<String>,
+    /// The clusters that were looked at.
+    pub clusters: Vec<String>,
     /// What could not be looked at, as sentences.
     pub unseen: Vec<String>,
     /// The spec that was read.
@@ -139,7 +141,7 @@ impl Report {
         json!({
             "version": 1,
             "findings": self.open().into_iter().chain(self.suppressed()).map(Finding::document).collect::<Vec<_>>(),
-            "checked": self.checked,
+            "checked": self.checked, "clusters": self.clusters,
             "unseen": self.unseen,
             "summary": {
                 "error": self.count(Severity::Error),
@@ -170,6 +172,7 @@ pub mod tests {
         Report {
             tool: "doctor",
             findings: vec![warning, error, quiet],
+            clusters: Vec::new(),
             checked: vec!["shop/web".into(), "shop/api".into()],
             unseen: Vec::new(),
             file: Some("podid.yaml".into()),

@@ -84,6 +84,7 @@ async fn look(session: &Session, asked: &Doctor, spec: Option<&Spec>) -> Result<
     let wide = asked.is_wide() || targets.is_empty();
     let app = app.unwrap_or_else(|| DEFAULT_APP.to_owned());
     for (cluster, own) in session.unless_interrupted(by_cluster(session, asked, targets)).await?? {
+        report.clusters.push(cluster.id.name().to_owned());
         let look = examine(session, &prover, &cluster, own, asked, (wide, &app), &mut report);
         session.unless_interrupted(Box::pin(look)).await??;
     }

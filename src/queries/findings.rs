@@ -87,5 +87,6 @@ fn summary(report: &Report) -> String {
     let suppressed = report.suppressed().count();
     let more = if suppressed > 0 { format!(", {suppressed} suppressed") } else { String::new() };
     let what = if report.tool == "doctor" { plural(report.checked.len(), "workload") } else { plural(report.checked.len(), "check") };
-    format!("{}, {}, {infos} info{more}; {what} examined", plural(errors, "error"), plural(warnings, "warning"))
+    let place = if report.clusters.is_empty() { String::new() } else { format!(" of {}", report.clusters.join(", ")) };
+    format!("{}, {}, {infos} info{more}; {what}{place} examined", plural(errors, "error"), plural(warnings, "warning"))
 }

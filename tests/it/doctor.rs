@@ -388,6 +388,7 @@ fn a_workload_that_nobody_told_podid_of_is_examined_too() {
     named(&all, "secret", "is disabled");
     secret(&world, json!({ "enabled": true }));
     assert_eq!(errors(&world, &all), Vec::<Value>::new());
+    world.podid(&["doctor"]).ok().says(" of aks-mi examined");
     let unknown = world.podid(&["doctor", "deployment/nobody"]).exits(4);
     assert!(unknown.stderr.contains("there is no workload deployment/nobody"), "{}", unknown.stderr);
 }
