@@ -105,7 +105,7 @@ impl IdentityRef {
         self.client_id.is_some() || self.resource_id.is_some()
     }
 
-    /// The name of the identity where Azure or its id tells it, else the client id.
+    /// Returns the name of the identity if its id or Azure shows it, else the client id.
     pub fn shown(&self, survey: &Survey) -> String {
         let named = self.resource_id.as_deref().and_then(ArmId::parse).map(|id| id.name().to_owned());
         let found = self.found(survey).map(|identity| identity.id.name().to_owned());

@@ -85,7 +85,7 @@ static REPLICATION: Page = Page::error(
 
 static OWN_LOGIN: Page = Page::error(
     5011,
-    "the login that runs the command may not do it",
+    "this login lacks a right that the command needs",
     "\"does not have authorization to perform action\" names the action and the scope. Contributor may not assign roles: that takes Owner, User Access Administrator or Role Based Access Control Administrator.",
 )
 .causes(&["the login lacks a role at the scope", "the role was just given, and the login has an old token", "another subscription is meant"])

@@ -68,7 +68,7 @@ impl Finding {
         self.hints.iter().flat_map(quoted)
     }
 
-    /// What tells it apart from others of the same code, so that programs know it again.
+    /// Distinguishes it from other findings of the same code, so that programs recognise it in the next run.
     pub fn fingerprint(&self) -> String {
         format!("{}/{}/{}", self.page.code, self.resource.to_lowercase(), self.link.unwrap_or_default())
     }

@@ -14,7 +14,7 @@ const CONTROLLERS: &[(&str, &str, &str)] = &[
 const HELPERS: &[&str] = &["kube-controller-manager", "kubelet", "mic", "nmi", "aad-pod-identity", "secrets-store-csi-driver"];
 
 /// Names who owns an object: `Helm (release NAMESPACE/NAME)`, `Argo CD (APP)`, `AKS`, `podid (app APP)`, or the program that wrote it, such
-/// as `kubectl`. `unknown` where nothing tells it.
+/// as `kubectl`. `unknown` if the object shows neither.
 pub fn origin(object: &Value) -> String {
     let marked = Installer::of(object);
     if matches!(marked, Installer::Podid(_) | Installer::Aks | Installer::GitOps { .. }) {

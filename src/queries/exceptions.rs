@@ -8,7 +8,7 @@ use crate::{
     failure::Failure,
     modes,
     output::table,
-    resources::{exception, manifest::labels, ownership},
+    resources::{exception, manifest::labels, running::Installer},
     session::Session,
     spec::reference::NameOrId,
 };
@@ -45,7 +45,7 @@ pub async fn exceptions(session: &Session, namespace: Option<&str>, cluster: Opt
             .map(|pod| text(pod, "/metadata/name"))
             .collect();
         let shown: Vec<String> = wanted.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let owner = owner(&labels(one));
+        let owner = owner(one);
         rows.push(vec![namespace.to_owned(), name.to_owned(), shown.join(" or "), matched.len().to_string(), owner.clone()]);
         documents.push(json!({ "namespace": namespace, "name": name, "podLabels": wanted, "pods": matched, "owner": owner }));
     }
@@ -60,13 +60,12 @@ pub async fn exceptions(session: &Session, namespace: Option<&str>, cluster: Opt
     Ok(Exit::Done)
 }
 
-/// Whose an exception is, as its labels say: AKS manages those of its add-on.
-fn owner(labels: &BTreeMap<String, String>) -> String {
-    let of_aks = labels.get("kubernetes.azure.com/managedby").is_some_and(|by| by == "aks")
-        || labels.contains_key("addonmanager.kubernetes.io/mode");
-    match ownership::app(labels) {
-        Some(app) => format!("podid app {app}"),
-        None if of_aks => "AKS (pod identity add-on)".to_owned(),
-        None => String::new(),
+/// Says whose an exception is, by its labels and annotations: AKS manages those of its add-on.
+fn owner(exception: &Value) -> String {
+    match Installer::of(exception) {
+        Installer::Podid(app) => format!("podid app {app}"),
+        Installer::Aks => "AKS (pod identity add-on)".to_owned(),
+        Installer::Unknown { .. } => String::new(),
+        other => other.to_string(),
     }
 }

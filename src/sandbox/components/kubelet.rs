@@ -279,7 +279,7 @@ fn is_over(pod: &Value) -> bool {
     matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
 }
 
-/// The containers of a job end as soon as they have started: the sandbox has nothing to run in them.
+/// The containers of a job end as soon as they have started, because the sandbox runs no programs.
 fn is_of_job(pod: &Value) -> bool {
     pod["metadata"]["ownerReferences"].as_array().into_iter().flatten().any(|owner| owner["controller"] == true && owner["kind"] == "Job")
 }
